@@ -1,0 +1,238 @@
+//! Causal tracing: where in the network does restoring a clean activation bring the answer back?
+//!
+//! The subject's embeddings are corrupted with noise, which loses the answer; then one clean
+//! activation at a time is put back, and the recovered belief is mapped over layer and position.
+//!
+//! Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 2 and appendix B.
+//! Follows `experiments/causal_trace.py` of <https://github.com/kmeng01/rome> to the number: the
+//! noise is drawn anew from the same seed for every cell, so all cells see the same corruptions,
+//! and a window is clipped at the first and last layer, not shifted.
+//!
+//! A peak says where restoring suffices. It does not say where the fact is stored, nor where an
+//! edit would succeed (Hase et al. 2023).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::measurement::Measurement;
+use super::sweep::{Asked, sweep};
+use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid};
+use crate::intervention::{
+    Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
+};
+use crate::model::{Donors, Gpt2, Request, Row};
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    pub component: Component,
+
+    /// How many layers are restored together around the one reported. ROME: 10 for MLP and
+    /// attention. Single states of the residual stream have no window.
+    pub window: usize,
+
+    pub noise: NoiseLevel,
+    pub rng: NoiseRng,
+    pub seed: u32,
+
+    /// Noise draws averaged per cell. ROME: 10.
+    pub n_samples: usize,
+}
+
+/// What is restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Component {
+    /// The residual stream after a layer. ROME's `kind=None`.
+    Hidden,
+
+    /// What MLPs add to it.
+    Mlp,
+
+    /// What attention adds to it.
+    Attn,
+}
+
+/// How strong the noise is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum NoiseLevel {
+    /// Standard deviation, in units of embedding values.
+    Std(f64),
+
+    /// A multiple of the standard deviation over all entries of the embeddings of these tokens.
+    /// ROME: 3 × that of the subjects' tokens, its `s3`.
+    Multiple { factor: f64, tokens: Arc<[u32]> },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CausalTrace {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// The standard deviation that the noise had.
+    pub noise_std: f64,
+
+    pub clean: Measurement,
+
+    /// With nothing restored, one per noise draw.
+    pub corrupted: Vec<Measurement>,
+
+    /// Per cell, one per noise draw; empty where not computed yet. (layer, position)
+    pub restored: Grid<Vec<Measurement>>,
+}
+
+impl Component {
+    pub const ALL: [Self; 3] = [Self::Hidden, Self::Mlp, Self::Attn];
+
+    fn site(self, layer: usize) -> Site {
+        match self {
+            Self::Hidden => Site::ResidPost(layer),
+            Self::Mlp => Site::MlpOut(layer),
+            Self::Attn => Site::AttnOut(layer),
+        }
+    }
+}
+
+impl NoiseLevel {
+    /// As a standard deviation.
+    ///
+    /// ROME's `collect_embedding_std`: unbiased, over all entries at once, position embeddings not
+    /// included.
+    pub fn std(&self, model: &Gpt2) -> Result<f64, AnalysisError> {
+        let (factor, tokens) = match self {
+            Self::Std(std) => return Ok(*std),
+            Self::Multiple { factor, tokens } => (factor, tokens),
+        };
+        if tokens.is_empty() {
+            return Err(AnalysisError::Zero { what: "the number of tokens noise is measured on" });
+        }
+        super::sweep::check_ids(model, &[], tokens.iter().copied())?;
+        let d_model = model.config.d_model as f64;
+        let n = tokens.len() as f64 * d_model;
+        // In pieces: the subjects of a large dataset would be a second vocabulary.
+        let (mut sum, mut squares) = (0.0, 0.0);
+        for tokens in tokens.chunks(1024) {
+            for value in model.embeddings(tokens) {
+                sum += f64::from(value);
+                squares += f64::from(value).powi(2);
+            }
+        }
+        Ok(factor * ((squares - sum * sum / n) / (n - 1.0)).sqrt())
+    }
+}
+
+impl CausalTrace {
+    /// The layers restored for the cell of `layer`.
+    pub fn window(&self, layer: usize) -> Range<usize> {
+        window(&self.spec, layer, self.restored.n_rows())
+    }
+
+    /// Whether the model's own first guess is the answer.
+    pub fn is_top_answer(&self) -> bool {
+        self.clean.rank == 0
+    }
+}
+
+pub fn causal_trace(
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    spec: &Spec,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<CausalTrace, AnalysisError> {
+    if spec.n_samples == 0 {
+        return Err(AnalysisError::Zero { what: "the number of samples" });
+    }
+    if spec.window == 0 {
+        return Err(AnalysisError::Zero { what: "the window" });
+    }
+    let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
+    let asked = Asked::new(model, prompt)?;
+    let noise_std = spec.noise.std(model)?;
+    let n_layers = model.config.n_layers;
+
+    let capture: SiteSet = (0..n_layers).map(|layer| spec.component.site(layer)).collect();
+    let request = Request {
+        rows: &[Row { ids: &asked.ids, n_editable: prompt.n_pos(), condition: &[] }],
+        donors: &Donors::new(),
+        capture: &capture,
+        past: None,
+        n_read: asked.n_read,
+    };
+    let clean = model.run(&request, &mut |_| {
+        model.wait();
+        if ctx.task.cancel.is_cancelled() { Err(crate::task::Cancelled) } else { Ok(()) }
+    })?;
+
+    let mut trace = CausalTrace {
+        spec: spec.clone(),
+        prompt: prompt.clone(),
+        noise_std,
+        clean: Measurement::read(clean.logits, prompt)[0],
+        corrupted: Vec::new(),
+        restored: Grid::new(prompt.n_pos(), vec![Vec::new(); prompt.n_pos() * n_layers]),
+    };
+    let donors = Donors::from([(Donor::Clean, clean.cache)]);
+    let conditions = plan(prompt, &subject, spec, noise_std, n_layers);
+    let mut so_far = Vec::with_capacity(conditions.len());
+    sweep(model, prompt, &conditions, &donors, &ctx.task, &mut |_, measurements| {
+        so_far.extend_from_slice(measurements);
+        trace.fill(&so_far);
+        (ctx.partial)(AnalysisResult::CausalTrace(trace.clone()));
+    })?;
+    Ok(trace)
+}
+
+impl CausalTrace {
+    /// Sorts the measurements of the plan's conditions, as many as there are, into their cells.
+    fn fill(&mut self, measurements: &[Measurement]) {
+        let n_samples = self.spec.n_samples;
+        let mut runs = measurements.chunks_exact(n_samples).map(<[_]>::to_vec);
+        self.corrupted = runs.next().unwrap_or_default();
+        self.restored = self.restored.map(|_| runs.next().unwrap_or_default());
+    }
+}
+
+/// First the corrupted runs, then every (layer, position) cell, each `n_samples` times.
+pub fn plan(
+    prompt: &TokenizedPrompt,
+    subject: &Range<usize>,
+    spec: &Spec,
+    noise_std: f64,
+    n_layers: usize,
+) -> Vec<Condition> {
+    let corrupt = |sample: usize| {
+        let noise = Noise { rng: spec.rng, seed: spec.seed, std: noise_std, sample };
+        Intervention::at(Site::Embed, Span::Only(subject.clone()), Edit::AddNoise(noise))
+    };
+    let restore = |layer: usize, pos: usize| {
+        let copy = Edit::CopyFrom { donor: Donor::Clean, positions: Span::one(pos) };
+        Intervention::at(spec.component.site(layer), Span::one(pos), copy)
+    };
+
+    let mut conditions = Vec::new();
+    for sample in 0..spec.n_samples {
+        conditions.push(vec![corrupt(sample)]);
+    }
+    for layer in 0..n_layers {
+        for pos in 0..prompt.n_pos() {
+            for sample in 0..spec.n_samples {
+                let mut condition = vec![corrupt(sample)];
+                condition
+                    .extend(window(spec, layer, n_layers).map(|restored| restore(restored, pos)));
+                conditions.push(condition);
+            }
+        }
+    }
+    conditions
+}
+
+/// ROME: from `layer - window / 2` up to `layer + ceil(window / 2)`, clipped.
+fn window(spec: &Spec, layer: usize, n_layers: usize) -> Range<usize> {
+    if spec.component == Component::Hidden {
+        return layer..layer + 1;
+    }
+    let start = layer.saturating_sub(spec.window / 2);
+    start..(layer + spec.window.div_ceil(2)).min(n_layers)
+}

@@ -1,0 +1,46 @@
+use serde::{Deserialize, Serialize};
+
+/// Values over (layer, position) or (layer, head). Row-major, one row per layer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grid<T> {
+    n_columns: usize,
+    values: Vec<T>,
+}
+
+impl<T> Grid<T> {
+    /// # Panics
+    ///
+    /// If `values` does not fill whole rows.
+    pub fn new(n_columns: usize, values: Vec<T>) -> Self {
+        assert!(n_columns > 0 && values.len().is_multiple_of(n_columns), "rows must be whole");
+        Self { n_columns, values }
+    }
+
+    pub fn n_rows(&self) -> usize {
+        self.values.len() / self.n_columns
+    }
+
+    pub fn n_columns(&self) -> usize {
+        self.n_columns
+    }
+
+    pub fn rows(&self) -> impl Iterator<Item = &[T]> {
+        self.values.chunks(self.n_columns)
+    }
+
+    pub fn get(&self, row: usize, column: usize) -> Option<&T> {
+        if column >= self.n_columns {
+            return None;
+        }
+        self.values.get(row * self.n_columns + column)
+    }
+
+    /// Row by row.
+    pub fn values(&self) -> &[T] {
+        &self.values
+    }
+
+    pub fn map<U>(&self, f: impl FnMut(&T) -> U) -> Grid<U> {
+        Grid { n_columns: self.n_columns, values: self.values.iter().map(f).collect() }
+    }
+}

@@ -1,0 +1,133 @@
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::tokens::TokenizedPrompt;
+
+/// How much a run believes in the answer. All readings are taken at once, so that a view can
+/// switch between them without running the model again.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Probability of the answer's first token, 0 to 1.
+    pub prob: f32,
+
+    /// Natural logarithm of it.
+    pub log_prob: f32,
+
+    /// Logit of the answer's first token.
+    pub logit: f32,
+
+    /// How many tokens are likelier than the answer's first. 0 is the top.
+    pub rank: u32,
+
+    /// Natural logarithm of the probability of all the answer's tokens, each after the ones before.
+    pub answer_log_prob: f32,
+
+    /// Logit of the answer's first token minus that of the foil's, if there is a foil.
+    pub logit_diff: Option<f32>,
+}
+
+/// Which reading of a [`Measurement`] is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Metric {
+    #[default]
+    Prob,
+    AnswerProb,
+    LogProb,
+    Logit,
+    LogitDiff,
+}
+
+impl Metric {
+    pub const ALL: [Self; 5] =
+        [Self::Prob, Self::AnswerProb, Self::LogProb, Self::Logit, Self::LogitDiff];
+}
+
+impl Measurement {
+    /// One measurement per row.
+    ///
+    /// # Shapes
+    ///
+    /// - `logits`: at the places that predict each token of the answer,
+    ///   `[batch, answer tokens, d_vocab]`
+    ///
+    /// # Panics
+    ///
+    /// If the prompt has no answer.
+    pub fn read(logits: Tensor<3>, prompt: &TokenizedPrompt) -> Vec<Self> {
+        let answer = prompt.answer.as_ref().expect("what is measured is the answer");
+        let [batch, n_answer, d_vocab] = logits.dims();
+        let first = logits.clone().narrow(1, 0, 1).reshape([batch, d_vocab]);
+        let column = |x: &Tensor<2>, token: u32| x.clone().narrow(1, token as usize, 1);
+
+        let logit = column(&first, answer.first());
+        let is_likelier = first.clone().greater(logit.clone().expand([batch, d_vocab]));
+        let rank = is_likelier.int().sum_dim(1).float();
+
+        let mut readings = vec![logit.clone(), rank];
+        readings.push(match &prompt.foil {
+            Some(foil) => logit - column(&first, foil.first()),
+            None => logit.zeros_like(),
+        });
+        for (nth, &token) in answer.ids.iter().enumerate().take(n_answer) {
+            let logits = logits.clone().narrow(1, nth, 1).reshape([batch, d_vocab]);
+            readings.push(column(&logits, token) - log_sum_exp(logits));
+        }
+
+        // One readback for all of them.
+        let n_readings = readings.len();
+        let values: Vec<f32> = Tensor::cat(readings, 1).into_data().iter::<f32>().collect();
+        values
+            .chunks(n_readings)
+            .map(|row| {
+                let [logit, rank, logit_diff, log_probs @ ..] = row else {
+                    unreachable!("three readings and one per token");
+                };
+                Self {
+                    prob: log_probs[0].exp(),
+                    log_prob: log_probs[0],
+                    logit: *logit,
+                    rank: *rank as u32,
+                    answer_log_prob: log_probs.iter().sum(),
+                    logit_diff: prompt.foil.as_ref().map(|_| *logit_diff),
+                }
+            })
+            .collect()
+    }
+
+    /// Nothing if there is no foil to compare with.
+    pub fn get(&self, metric: Metric) -> Option<f32> {
+        match metric {
+            Metric::Prob => Some(self.prob),
+            Metric::AnswerProb => Some(self.answer_log_prob.exp()),
+            Metric::LogProb => Some(self.log_prob),
+            Metric::Logit => Some(self.logit),
+            Metric::LogitDiff => self.logit_diff,
+        }
+    }
+
+    /// The mean of a reading over runs: ROME's score is the mean of probabilities.
+    pub fn mean(runs: &[Self], metric: Metric) -> Option<f32> {
+        if runs.is_empty() {
+            return None;
+        }
+        let sum: Option<f64> = runs.iter().map(|run| run.get(metric).map(f64::from)).sum();
+        Some((sum? / runs.len() as f64) as f32)
+    }
+
+    /// The standard deviation of a reading over runs, unbiased. Nothing for fewer than two runs.
+    pub fn std(runs: &[Self], metric: Metric) -> Option<f32> {
+        if runs.len() < 2 {
+            return None;
+        }
+        let mean = f64::from(Self::mean(runs, metric)?);
+        let squares: Option<f64> =
+            runs.iter().map(|run| Some((f64::from(run.get(metric)?) - mean).powi(2))).sum();
+        Some((squares? / (runs.len() - 1) as f64).sqrt() as f32)
+    }
+}
+
+/// `[rows, d_vocab]` to `[rows, 1]`, without overflow.
+pub(super) fn log_sum_exp(logits: Tensor<2>) -> Tensor<2> {
+    let max = logits.clone().max_dim(1);
+    (logits - max.clone()).exp().sum_dim(1).log() + max
+}

@@ -1,0 +1,82 @@
+//! What we measure. Each file is one method from the literature: a `Spec` in, a result out.
+//!
+//! Specs and results are plain data. A method plans its conditions as data too, and leaves running
+//! them to [`sweep`].
+
+use serde::{Deserialize, Serialize};
+
+pub mod attention;
+pub mod causal_trace;
+mod grid;
+pub mod logit_attribution;
+pub mod logit_lens;
+mod measurement;
+pub mod prediction;
+mod sweep;
+
+pub use grid::Grid;
+pub use measurement::{Measurement, Metric};
+pub use sweep::sweep;
+
+use crate::task::{Cancelled, TaskCtx};
+
+/// Which method to run. Closed on purpose: the match in `worker::engine` is the list of all that
+/// the program can do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum AnalysisSpec {
+    Prediction(prediction::Spec),
+    CausalTrace(causal_trace::Spec),
+    LogitAttribution(logit_attribution::Spec),
+    LogitLens(logit_lens::Spec),
+    Attention(attention::Spec),
+}
+
+/// What a method found: plain numbers and text, no tensors.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AnalysisResult {
+    Prediction(prediction::Prediction),
+    CausalTrace(causal_trace::CausalTrace),
+    LogitAttribution(logit_attribution::LogitAttribution),
+    LogitLens(logit_lens::LogitLens),
+    Attention(attention::Attention),
+}
+
+/// Why a method gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnalysisError {
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+
+    #[error("no subject is marked in the prompt, so there is nothing to corrupt")]
+    NoSubject,
+
+    #[error("there is no answer to measure")]
+    NoAnswer,
+
+    #[error("the prompt with its answer has {n_pos} tokens, and the model takes {n_ctx}")]
+    TooLong { n_pos: usize, n_ctx: usize },
+
+    #[error("token {id} is not in the model's vocabulary of {d_vocab}")]
+    UnknownToken { id: u32, d_vocab: usize },
+
+    #[error("there is no {what} {index}; the model has {n}, counted from 0")]
+    OutOfRange { what: &'static str, index: usize, n: usize },
+
+    #[error("{what} must be at least 1")]
+    Zero { what: &'static str },
+}
+
+/// What a method may say while it runs.
+pub struct AnalysisCtx<'a> {
+    pub task: TaskCtx<'a>,
+
+    /// Takes what has been found so far.
+    pub partial: &'a dyn Fn(AnalysisResult),
+}
+
+impl AnalysisCtx<'_> {
+    /// Nobody watches, and nobody can stop it.
+    pub fn unwatched() -> Self {
+        Self { task: TaskCtx::unwatched(), partial: &|_| () }
+    }
+}

@@ -1,0 +1,120 @@
+//! What we ask: facts as text, and the files they come from.
+
+use std::ops::Range;
+
+mod dataset;
+
+pub use dataset::{Dataset, DatasetError, RecordError};
+
+/// A prompt whose continuation the model may know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// Text up to, not including, the answer: `"The Eiffel Tower is located in the city of"`.
+    pub prompt: String,
+
+    /// Byte range of the subject within `prompt`, if one is marked.
+    pub subject: Option<Range<usize>>,
+
+    /// Expected continuation: `"Paris"`. Its leading space is added when it becomes tokens.
+    pub answer: Option<String>,
+
+    /// A wrong answer of the same kind, for logit differences: `"Rome"`.
+    pub foil: Option<String>,
+}
+
+/// A fact of a dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// CounterFact's `case_id`, or ROME's `known_id`.
+    pub id: String,
+
+    /// Wikidata's name of the relation: `P103`.
+    pub relation: Option<String>,
+
+    pub fact: Fact,
+}
+
+/// The subject is not in the prompt.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the subject “{subject}” does not occur in the prompt “{prompt}”")]
+pub struct SubjectNotFound {
+    pub subject: String,
+    pub prompt: String,
+}
+
+impl Fact {
+    /// A fact typed in as text.
+    pub fn from_text(prompt: &str, subject: Option<&str>) -> Result<Self, SubjectNotFound> {
+        let subject = subject.map(|subject| find_subject(prompt, subject)).transpose()?;
+        Ok(Self { prompt: prompt.to_owned(), subject, answer: None, foil: None })
+    }
+
+    /// A fact made from a template with one `{}` for the subject, so that its place is known even
+    /// where the same words occur twice.
+    pub fn from_template(template: &str, subject: &str) -> Option<Self> {
+        let (before, after) = template.split_once("{}")?;
+        let prompt = format!("{before}{subject}{after}");
+        let start = before.len();
+        // ROME's prompts end where the answer's leading space begins.
+        let prompt = prompt.trim_end().to_owned();
+        Some(Self { prompt, subject: Some(start..start + subject.len()), answer: None, foil: None })
+    }
+
+    /// The subject as it stands in the prompt.
+    pub fn subject_text(&self) -> Option<&str> {
+        self.prompt.get(self.subject.clone()?)
+    }
+}
+
+/// The first occurrence that is not part of a longer word; else the first, as ROME takes it.
+fn find_subject(prompt: &str, subject: &str) -> Result<Range<usize>, SubjectNotFound> {
+    let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+    let stands_alone = |start: usize| {
+        let end = start + subject.len();
+        let before = prompt[..start].chars().next_back();
+        let after = prompt[end..].chars().next();
+        let splits_before = is_word(before) && is_word(subject.chars().next());
+        let splits_after = is_word(after) && is_word(subject.chars().next_back());
+        !splits_before && !splits_after
+    };
+    let starts = || prompt.match_indices(subject).map(|(start, _)| start);
+    let start = starts()
+        .find(|&start| stands_alone(start))
+        .or_else(|| starts().next())
+        .filter(|_| !subject.is_empty())
+        .ok_or_else(|| SubjectNotFound {
+            subject: subject.to_owned(),
+            prompt: prompt.to_owned(),
+        })?;
+    Ok(start..start + subject.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_is_found_as_a_word_before_it_is_found_inside_one() {
+        let fact = Fact::from_text("Educated Ed lives with Ed in", Some("Ed")).unwrap();
+        assert_eq!(fact.subject, Some(9..11));
+    }
+
+    #[test]
+    fn a_subject_may_start_the_prompt_and_occur_twice() {
+        let fact = Fact::from_text("Paris is the city of Paris", Some("Paris")).unwrap();
+        assert_eq!(fact.subject, Some(0..5));
+    }
+
+    #[test]
+    fn a_template_knows_its_slot_even_if_the_words_occur_earlier() {
+        let fact = Fact::from_template("Rome, like {}, is in", "Rome").unwrap();
+        assert_eq!(fact.subject, Some(11..15));
+        assert_eq!(fact.subject_text(), Some("Rome"));
+    }
+
+    #[test]
+    fn a_missing_or_empty_subject_is_an_error() {
+        assert!(Fact::from_text("The sea is", Some("Paris")).is_err());
+        assert!(Fact::from_text("The sea is", Some("")).is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! What we change in a run: plain descriptions, no tensors. `model::tap` carries them out.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+mod site;
+
+pub use site::{Axes, Site, SiteSet, UnknownSite};
+
+/// One change at one site. Plain data: it can be compared, stored and replayed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intervention {
+    pub site: Site,
+
+    /// Token positions; queries where the site is an attention score or weight.
+    pub positions: Span,
+
+    /// Ignored by sites without heads.
+    pub heads: Span,
+
+    /// Indices along the last axis: neurons, dimensions, or keys.
+    pub units: Span,
+
+    pub edit: Edit,
+}
+
+impl Intervention {
+    /// A change of all heads and units at some positions.
+    pub fn at(site: Site, positions: Span, edit: Edit) -> Self {
+        Self { site, positions, heads: Span::All, units: Span::All, edit }
+    }
+
+    /// The same, for some heads only.
+    pub fn of_heads(self, heads: Span) -> Self {
+        Self { heads, ..self }
+    }
+
+    /// The same, for some units only.
+    pub fn of_units(self, units: Span) -> Self {
+        Self { units, ..self }
+    }
+}
+
+/// Everything done to one row of a batch, in order. An empty condition is a clean run.
+pub type Condition = Vec<Intervention>;
+
+/// Some indices along one axis.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Span {
+    All,
+    Only(Range<usize>),
+}
+
+impl Span {
+    pub fn one(index: usize) -> Self {
+        Self::Only(index..index + 1)
+    }
+
+    /// As indices into an axis of `len`.
+    pub fn resolve(&self, len: usize) -> Range<usize> {
+        match self {
+            Self::All => 0..len,
+            Self::Only(range) => range.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Edit {
+    /// Zero ablation.
+    Zero,
+
+    /// Overwrite every number.
+    Set(f32),
+
+    /// Multiply every number.
+    Scale(f32),
+
+    /// Add Gaussian noise, the same on every device.
+    AddNoise(Noise),
+
+    /// Overwrite with an activation from another run: patching, or restoring if the donor is clean.
+    ///
+    /// The donor's `positions` may differ from those overwritten, but are as many.
+    CopyFrom { donor: Donor, positions: Span },
+}
+
+/// Which run an activation is copied from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Donor {
+    /// The same prompt, undisturbed.
+    Clean,
+
+    /// Another prompt, such as the inverse of the fact.
+    Counterpart,
+}
+
+/// Gaussian noise that can be drawn again: nothing but numbers.
+///
+/// Its values fill the changed positions, heads and units of one row in that order.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Noise {
+    pub rng: NoiseRng,
+    pub seed: u32,
+
+    /// Standard deviation, in units of the activation.
+    pub std: f64,
+
+    /// Which draw of the seed's sequence.
+    pub sample: usize,
+}
+
+/// Where Gaussian numbers come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NoiseRng {
+    /// `numpy.random.RandomState(seed).randn(samples, …)`, bit for bit, as ROME draws it. Sample
+    /// *i* is the *i*-th slice of one stream.
+    Numpy,
+
+    /// `ChaCha8`, with a stream of its own for each sample.
+    Chacha,
+}

@@ -1,0 +1,214 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A named place in the forward pass.
+///
+/// Names and order follow TransformerLens' hook points for GPT-2. Inside the model every activation
+/// has the axes `[batch, pos, head, width]`; sites without heads have `head = 1`. The widths are
+/// given per variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Site {
+    /// Token embedding, before positions are added. `width = d_model`
+    Embed,
+
+    /// Position embedding. `width = d_model`
+    PosEmbed,
+
+    /// Residual stream entering the block. `width = d_model`
+    ResidPre(usize),
+
+    /// What the first layer norm divides by: the standard deviation, ε inside. `width = 1`
+    Ln1Scale(usize),
+
+    /// Output of the first layer norm, gain and bias applied. `width = d_model`
+    Ln1Normalized(usize),
+
+    /// Queries. `width = d_head`
+    Q(usize),
+
+    /// Keys. `width = d_head`
+    K(usize),
+
+    /// Values. `width = d_head`
+    V(usize),
+
+    /// Attention scores before the softmax, −∞ at later keys. `pos = query`, `width = key`
+    AttnScores(usize),
+
+    /// Attention weights after the softmax. `pos = query`, `width = key`
+    Pattern(usize),
+
+    /// Each head's output before `W_O`. `width = d_head`
+    Z(usize),
+
+    /// What attention adds to the residual stream, `b_O` included. `width = d_model`
+    AttnOut(usize),
+
+    /// Residual stream between attention and MLP. `width = d_model`
+    ResidMid(usize),
+
+    /// What the second layer norm divides by. `width = 1`
+    Ln2Scale(usize),
+
+    /// Output of the second layer norm, gain and bias applied. `width = d_model`
+    Ln2Normalized(usize),
+
+    /// Neurons before the nonlinearity. `width = d_mlp`
+    MlpPre(usize),
+
+    /// Neurons after the nonlinearity. `width = d_mlp`
+    MlpPost(usize),
+
+    /// What the MLP adds to the residual stream, `b_out` included. `width = d_model`
+    MlpOut(usize),
+
+    /// Residual stream leaving the block. `width = d_model`
+    ResidPost(usize),
+
+    /// What the final layer norm divides by. `width = 1`
+    LnFinalScale,
+
+    /// Output of the final layer norm, gain and bias applied. `width = d_model`
+    LnFinalNormalized,
+}
+
+/// Sites to keep from a run.
+pub type SiteSet = BTreeSet<Site>;
+
+/// How TransformerLens orders the axes of a site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Axes {
+    /// `[batch, pos, width]`
+    Stream,
+
+    /// `[batch, pos, head, width]`
+    Heads,
+
+    /// `[batch, head, query, key]`
+    Attention,
+}
+
+/// A hook point inside a block: its name below `blocks.{layer}.` and how to make the site.
+type InBlock = (&'static str, fn(usize) -> Site);
+
+/// In the order in which a block computes them.
+const IN_BLOCK: [InBlock; 17] = [
+    ("hook_resid_pre", Site::ResidPre),
+    ("ln1.hook_scale", Site::Ln1Scale),
+    ("ln1.hook_normalized", Site::Ln1Normalized),
+    ("attn.hook_q", Site::Q),
+    ("attn.hook_k", Site::K),
+    ("attn.hook_v", Site::V),
+    ("attn.hook_attn_scores", Site::AttnScores),
+    ("attn.hook_pattern", Site::Pattern),
+    ("attn.hook_z", Site::Z),
+    ("hook_attn_out", Site::AttnOut),
+    ("hook_resid_mid", Site::ResidMid),
+    ("ln2.hook_scale", Site::Ln2Scale),
+    ("ln2.hook_normalized", Site::Ln2Normalized),
+    ("mlp.hook_pre", Site::MlpPre),
+    ("mlp.hook_post", Site::MlpPost),
+    ("hook_mlp_out", Site::MlpOut),
+    ("hook_resid_post", Site::ResidPost),
+];
+
+/// Outside the blocks.
+const OUTSIDE: [(&str, Site); 4] = [
+    ("hook_embed", Site::Embed),
+    ("hook_pos_embed", Site::PosEmbed),
+    ("ln_final.hook_scale", Site::LnFinalScale),
+    ("ln_final.hook_normalized", Site::LnFinalNormalized),
+];
+
+impl Site {
+    /// Every site of a model with `n_layers` blocks.
+    pub fn all(n_layers: usize) -> SiteSet {
+        let in_blocks = (0..n_layers).flat_map(|layer| IN_BLOCK.map(|(_, make)| make(layer)));
+        in_blocks.chain(OUTSIDE.map(|(_, site)| site)).collect()
+    }
+
+    /// The block it lies in, if any.
+    pub fn layer(self) -> Option<usize> {
+        match self {
+            Self::Embed | Self::PosEmbed | Self::LnFinalScale | Self::LnFinalNormalized => None,
+            Self::ResidPre(layer)
+            | Self::Ln1Scale(layer)
+            | Self::Ln1Normalized(layer)
+            | Self::Q(layer)
+            | Self::K(layer)
+            | Self::V(layer)
+            | Self::AttnScores(layer)
+            | Self::Pattern(layer)
+            | Self::Z(layer)
+            | Self::AttnOut(layer)
+            | Self::ResidMid(layer)
+            | Self::Ln2Scale(layer)
+            | Self::Ln2Normalized(layer)
+            | Self::MlpPre(layer)
+            | Self::MlpPost(layer)
+            | Self::MlpOut(layer)
+            | Self::ResidPost(layer) => Some(layer),
+        }
+    }
+
+    /// The order of axes under which TransformerLens shows it.
+    pub fn axes(self) -> Axes {
+        match self {
+            Self::AttnScores(_) | Self::Pattern(_) => Axes::Attention,
+            Self::Q(_) | Self::K(_) | Self::V(_) | Self::Z(_) => Axes::Heads,
+            _ => Axes::Stream,
+        }
+    }
+}
+
+/// The TransformerLens hook name, e.g. `blocks.5.hook_resid_pre`.
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(layer) = self.layer() else {
+            let found = OUTSIDE.iter().find(|(_, site)| site == self);
+            return f.write_str(found.map_or("", |(name, _)| name));
+        };
+        let found = IN_BLOCK.iter().find(|(_, make)| make(layer) == *self);
+        write!(f, "blocks.{layer}.{}", found.map_or("", |(name, _)| name))
+    }
+}
+
+/// Not the name of a hook point.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a TransformerLens hook name such as `blocks.5.hook_resid_pre`")]
+pub struct UnknownSite(String);
+
+impl FromStr for Site {
+    type Err = UnknownSite;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSite> {
+        if let Some((_, site)) = OUTSIDE.iter().find(|(outside, _)| *outside == name) {
+            return Ok(*site);
+        }
+        name.strip_prefix("blocks.")
+            .and_then(|rest| rest.split_once('.'))
+            .and_then(|(layer, rest)| {
+                let (_, make) = IN_BLOCK.iter().find(|(inside, _)| *inside == rest)?;
+                Some(make(layer.parse().ok()?))
+            })
+            .ok_or_else(|| UnknownSite(name.to_owned()))
+    }
+}
+
+impl From<Site> for String {
+    fn from(site: Site) -> Self {
+        site.to_string()
+    }
+}
+
+impl TryFrom<String> for Site {
+    type Error = UnknownSite;
+
+    fn try_from(name: String) -> Result<Self, UnknownSite> {
+        name.parse()
+    }
+}

@@ -1,0 +1,400 @@
+//! A model folder in Hugging Face's layout: `config.json` and safetensors, in one file or several.
+//!
+//! Opening reads the headers only, and checks every name and shape. The weights themselves are
+//! read tensor by tensor from a memory map, so that no second copy of the model ever exists.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+use rayon::prelude::*;
+use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
+use sha2::{Digest as _, Sha256};
+
+use super::Gpt2Config;
+use super::config::Unembedding;
+use crate::task::{Cancelled, Progress, TaskCtx};
+
+/// A model folder whose headers have been read and checked.
+#[derive(Debug)]
+pub struct Checkpoint {
+    pub dir: PathBuf,
+    pub config: Gpt2Config,
+
+    files: Vec<WeightFile>,
+
+    /// By name, without the `transformer.` prefix.
+    tensors: BTreeMap<String, Location>,
+}
+
+#[derive(Debug)]
+struct WeightFile {
+    path: PathBuf,
+    map: Mmap,
+
+    /// Where the tensors' bytes begin.
+    data_start: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Location {
+    file: usize,
+
+    /// As the file has it, prefix included, for messages.
+    name: String,
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: (usize, usize),
+}
+
+/// A model folder cannot be used. Each message names the file, and the tensor if there is one.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("there is no such folder: {0}")]
+    NoSuchDir(PathBuf),
+
+    #[error("there is no `config.json`, so this is not a Hugging Face model folder: {0}")]
+    NoConfig(PathBuf),
+
+    #[error("cannot use the model's configuration: {reason}: {path}")]
+    Config { path: PathBuf, reason: String },
+
+    #[error("{hint}: {dir}")]
+    NoWeights { dir: PathBuf, hint: &'static str },
+
+    #[error("cannot read the file: {source}: {path}")]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("the index of shards is not valid: {reason}: {path}")]
+    Index { path: PathBuf, reason: String },
+
+    #[error("the file is not valid safetensors: {reason}: {path}")]
+    Header { path: PathBuf, reason: String },
+
+    #[error(
+        "the file is cut short: tensor `{tensor}` ends at byte {end}, the file at {len}; \
+         copy or download it again: {path}"
+    )]
+    Truncated { tensor: String, end: usize, len: usize, path: PathBuf },
+
+    #[error("tensor `{tensor}` is missing: {path}")]
+    MissingTensor { tensor: String, path: PathBuf },
+
+    #[error("tensor `{tensor}` is not part of a GPT-2 of this configuration: {path}")]
+    ExtraTensor { tensor: String, path: PathBuf },
+
+    #[error("tensor `{tensor}` occurs twice: {path}")]
+    TwiceTensor { tensor: String, path: PathBuf },
+
+    #[error("tensor `{tensor}` has shape {found:?}; `config.json` asks for {expected:?}: {path}")]
+    Shape { tensor: String, found: Vec<usize>, expected: Vec<usize>, path: PathBuf },
+
+    #[error("tensor `{tensor}` is of type {found:?}; F32, F16 and BF16 can be read: {path}")]
+    Dtype { tensor: String, found: Dtype, path: PathBuf },
+
+    #[error("tensor `{tensor}` holds {value} at element {index}: {path}")]
+    NotFinite { tensor: String, index: usize, value: f32, path: PathBuf },
+
+    #[error(
+        "`config.json` ties the unembedding to the token embedding, but tensor `{tensor}` differs \
+         from it; set `tie_word_embeddings` to false if that is meant: {path}"
+    )]
+    NotTied { tensor: String, path: PathBuf },
+
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+/// Where embeddings are unembedded, if they are not tied.
+pub(super) const LM_HEAD: &str = "lm_head.weight";
+
+const INDEX_FILE: &str = "model.safetensors.index.json";
+const SINGLE_FILE: &str = "model.safetensors";
+
+impl Checkpoint {
+    /// Reads `config.json` and the headers of the weight files.
+    pub fn open(dir: &Path) -> Result<Self, LoadError> {
+        if !dir.is_dir() {
+            return Err(LoadError::NoSuchDir(dir.to_owned()));
+        }
+        let path = dir.join("config.json");
+        if !path.is_file() {
+            return Err(LoadError::NoConfig(dir.to_owned()));
+        }
+        let text = read_text(&path)?;
+        let config =
+            Gpt2Config::from_json(&text).map_err(|reason| LoadError::Config { path, reason })?;
+
+        let mut checkpoint =
+            Self { dir: dir.to_owned(), config, files: Vec::new(), tensors: BTreeMap::new() };
+        for path in weight_files(dir)? {
+            checkpoint.add_file(path)?;
+        }
+        checkpoint.check()?;
+        Ok(checkpoint)
+    }
+
+    /// The folder's own name.
+    pub fn name(&self) -> String {
+        let dir = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
+        dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned()
+    }
+
+    /// Size of the weights as they lie on disk.
+    pub fn n_bytes(&self) -> u64 {
+        self.tensors.values().map(|it| (it.bytes.1 - it.bytes.0) as u64).sum()
+    }
+
+    /// The types of number the weights are stored in.
+    pub fn dtypes(&self) -> Vec<String> {
+        let mut dtypes: Vec<_> = self.tensors.values().map(|it| it.dtype).collect();
+        dtypes.sort_unstable();
+        dtypes.dedup();
+        dtypes.into_iter().map(|dtype| format!("{dtype:?}")).collect()
+    }
+
+    /// SHA-256 of each weight file, as Hugging Face shows it. Reads them whole.
+    pub fn sha256(&self, ctx: &TaskCtx<'_>) -> Result<BTreeMap<String, String>, Cancelled> {
+        let total: usize = self.files.iter().map(|file| file.map.len()).sum();
+        let mut done = 0;
+        let mut hashes = BTreeMap::new();
+        for file in &self.files {
+            let mut hasher = Sha256::new();
+            for chunk in file.map.chunks(32 << 20) {
+                ctx.checkpoint(Progress { done: done as u64, total: total as u64 })?;
+                hasher.update(chunk);
+                done += chunk.len();
+            }
+            let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let hash = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            hashes.insert(name, hash);
+        }
+        Ok(hashes)
+    }
+
+    /// One tensor as `f32`, checked to be finite.
+    ///
+    /// # Panics
+    ///
+    /// If `name` was not checked when the folder was opened.
+    pub(super) fn read(&self, name: &str) -> Result<Vec<f32>, LoadError> {
+        let location = self.tensors.get(name).expect("checked when the folder was opened");
+        let file = &self.files[location.file];
+        let start = file.data_start + location.bytes.0;
+        let bytes = &file.map[start..file.data_start + location.bytes.1];
+        let values = decode(bytes, location.dtype);
+        match values.par_iter().position_first(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(index) => Err(LoadError::NotFinite {
+                tensor: location.name.clone(),
+                index,
+                value: values[index],
+                path: file.path.clone(),
+            }),
+        }
+    }
+
+    fn add_file(&mut self, path: PathBuf) -> Result<(), LoadError> {
+        let map = match map_file(&path) {
+            Ok(map) => map,
+            Err(source) => return Err(LoadError::Read { path, source }),
+        };
+        let (header_len, metadata) = match SafeTensors::read_metadata(&map) {
+            Ok(header) => header,
+            Err(error) => return Err(header_error(&error, &map, path)),
+        };
+        for (name, info) in metadata.tensors() {
+            let plain = name.strip_prefix("transformer.").unwrap_or(&name).to_owned();
+            // Buffers of old checkpoints: the causal mask, and what masked scores were set to.
+            if plain.ends_with(".attn.bias") || plain.ends_with(".attn.masked_bias") {
+                continue;
+            }
+            let location = Location {
+                file: self.files.len(),
+                name: name.clone(),
+                dtype: info.dtype,
+                shape: info.shape.clone(),
+                bytes: info.data_offsets,
+            };
+            if self.tensors.insert(plain, location).is_some() {
+                return Err(LoadError::TwiceTensor { tensor: name, path });
+            }
+        }
+        self.files.push(WeightFile { path, map, data_start: 8 + header_len });
+        Ok(())
+    }
+
+    /// Every tensor there must be, with its shape, and no other.
+    fn check(&self) -> Result<(), LoadError> {
+        let path_of = |it: &Location| self.files[it.file].path.clone();
+        let mut expected: BTreeMap<String, Vec<usize>> = expected_tensors(&self.config).collect();
+        for (name, shape) in &expected {
+            let Some(found) = self.tensors.get(name) else {
+                let path = match self.files.as_slice() {
+                    [file] => file.path.clone(),
+                    _ => self.dir.join(INDEX_FILE),
+                };
+                return Err(LoadError::MissingTensor { tensor: name.clone(), path });
+            };
+            if found.shape != *shape {
+                return Err(LoadError::Shape {
+                    tensor: found.name.clone(),
+                    found: found.shape.clone(),
+                    expected: shape.clone(),
+                    path: path_of(found),
+                });
+            }
+        }
+        // A tied model may still carry its unembedding, if it is the same.
+        if let (Some(head), Some(wte)) = (self.tensors.get(LM_HEAD), self.tensors.get("wte.weight"))
+            && self.config.unembedding == Unembedding::Tied
+        {
+            if self.raw(head) != self.raw(wte) || head.dtype != wte.dtype {
+                let (tensor, path) = (head.name.clone(), path_of(head));
+                return Err(LoadError::NotTied { tensor, path });
+            }
+            expected.insert(LM_HEAD.to_owned(), head.shape.clone());
+        }
+        for (name, found) in &self.tensors {
+            let (tensor, path) = (found.name.clone(), path_of(found));
+            if !expected.contains_key(name) {
+                return Err(LoadError::ExtraTensor { tensor, path });
+            }
+            if !matches!(found.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+                return Err(LoadError::Dtype { tensor, found: found.dtype, path });
+            }
+        }
+        Ok(())
+    }
+
+    fn raw(&self, location: &Location) -> &[u8] {
+        let file = &self.files[location.file];
+        &file.map[file.data_start + location.bytes.0..file.data_start + location.bytes.1]
+    }
+}
+
+/// Names and shapes of a checkpoint, without prefix. Matrices are `[d_in, d_out]`.
+pub(super) fn expected_tensors(
+    config: &Gpt2Config,
+) -> impl Iterator<Item = (String, Vec<usize>)> + use<> {
+    let Gpt2Config { n_layers, d_model, d_mlp, n_ctx, d_vocab, .. } = *config;
+    let in_block = [
+        ("ln_1.weight", vec![d_model]),
+        ("ln_1.bias", vec![d_model]),
+        ("attn.c_attn.weight", vec![d_model, 3 * d_model]),
+        ("attn.c_attn.bias", vec![3 * d_model]),
+        ("attn.c_proj.weight", vec![d_model, d_model]),
+        ("attn.c_proj.bias", vec![d_model]),
+        ("ln_2.weight", vec![d_model]),
+        ("ln_2.bias", vec![d_model]),
+        ("mlp.c_fc.weight", vec![d_model, d_mlp]),
+        ("mlp.c_fc.bias", vec![d_mlp]),
+        ("mlp.c_proj.weight", vec![d_mlp, d_model]),
+        ("mlp.c_proj.bias", vec![d_model]),
+    ];
+    let outside = [
+        ("wte.weight", vec![d_vocab, d_model]),
+        ("wpe.weight", vec![n_ctx, d_model]),
+        ("ln_f.weight", vec![d_model]),
+        ("ln_f.bias", vec![d_model]),
+    ];
+    let head = match config.unembedding {
+        Unembedding::Tied => None,
+        Unembedding::Separate => Some((LM_HEAD.to_owned(), vec![d_vocab, d_model])),
+    };
+    let blocks = (0..n_layers).flat_map(move |layer| {
+        in_block.clone().map(|(name, shape)| (format!("h.{layer}.{name}"), shape))
+    });
+    outside.map(|(name, shape)| (name.to_owned(), shape)).into_iter().chain(blocks).chain(head)
+}
+
+/// The safetensors files of a folder, in the order of their names.
+fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    let single = dir.join(SINGLE_FILE);
+    if single.is_file() {
+        return Ok(vec![single]);
+    }
+    let index = dir.join(INDEX_FILE);
+    if index.is_file() {
+        let invalid = |reason: String| LoadError::Index { path: index.clone(), reason };
+        let json: serde_json::Value = serde_json::from_str(&read_text(&index)?)
+            .map_err(|error| invalid(error.to_string()))?;
+        let map =
+            json["weight_map"].as_object().ok_or_else(|| invalid("no `weight_map`".into()))?;
+        let mut names: Vec<&str> = map.values().filter_map(|it| it.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        return names
+            .into_iter()
+            .map(|name| match dir.join(name) {
+                path if path.is_file() => Ok(path),
+                _ => Err(invalid(format!("it names `{name}`, which is not there"))),
+            })
+            .collect();
+    }
+    let hint = if dir.join("pytorch_model.bin").is_file() {
+        "the weights are `pytorch_model.bin`, which holds Python code; save them again with \
+         `model.save_pretrained(folder, safe_serialization=True)`"
+    } else {
+        "there is neither `model.safetensors` nor `model.safetensors.index.json`"
+    };
+    Err(LoadError::NoWeights { dir: dir.to_owned(), hint })
+}
+
+fn read_text(path: &Path) -> Result<String, LoadError> {
+    fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
+}
+
+#[expect(unsafe_code, reason = "mapping a file is unsafe by nature; nothing else here is")]
+fn map_file(path: &Path) -> io::Result<Mmap> {
+    let file = File::open(path)?;
+    // SAFETY: the map is only read. If another program shortens the file meanwhile, the system
+    // ends this one: the price of not copying three gigabytes.
+    unsafe { Mmap::map(&file) }
+}
+
+/// Which tensor a short file breaks off in, or what else is wrong with its header.
+fn header_error(error: &SafeTensorError, map: &[u8], path: PathBuf) -> LoadError {
+    let header = || -> Option<(usize, Metadata)> {
+        let (size, rest) = map.split_first_chunk::<8>()?;
+        let size = usize::try_from(u64::from_le_bytes(*size)).ok()?;
+        Some((8 + size, serde_json::from_slice(rest.get(..size)?).ok()?))
+    };
+    if matches!(error, SafeTensorError::MetadataIncompleteBuffer)
+        && let Some((data_start, metadata)) = header()
+    {
+        let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
+        tensors.sort_by_key(|(_, info)| info.data_offsets);
+        for (tensor, info) in tensors {
+            let end = data_start + info.data_offsets.1;
+            if end > map.len() {
+                return LoadError::Truncated { tensor, end, len: map.len(), path };
+            }
+        }
+    }
+    LoadError::Header { path, reason: error.to_string() }
+}
+
+/// Bytes to numbers, on all cores.
+fn decode(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
+    /// Bytes per task: enough to pay for handing it over.
+    const BLOCK: usize = 1 << 18;
+    fn each<const SIZE: usize>(bytes: &[u8], read: impl Fn([u8; SIZE]) -> f32 + Sync) -> Vec<f32> {
+        let mut values = vec![0.0; bytes.len() / SIZE];
+        let blocks = values.par_chunks_mut(BLOCK / SIZE).zip(bytes.par_chunks(BLOCK));
+        blocks.for_each(|(values, bytes)| {
+            for (value, bytes) in values.iter_mut().zip(bytes.as_chunks::<SIZE>().0) {
+                *value = read(*bytes);
+            }
+        });
+        values
+    }
+    match dtype {
+        Dtype::F32 => each(bytes, f32::from_le_bytes),
+        Dtype::F16 => each(bytes, |it| half::f16::from_le_bytes(it).to_f32()),
+        Dtype::BF16 => each(bytes, |it| half::bf16::from_le_bytes(it).to_f32()),
+        other => unreachable!("{other:?} was refused when the folder was opened"),
+    }
+}

@@ -1,0 +1,235 @@
+//! Sizes of the GPT-2 family, and Hugging Face's `config.json`.
+
+use serde::{Deserialize, Serialize};
+
+/// Sizes of one member of the GPT-2 family.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gpt2Config {
+    pub n_layers: usize,
+    pub n_heads: usize,
+
+    /// Width of the residual stream.
+    pub d_model: usize,
+
+    /// Neurons per MLP.
+    pub d_mlp: usize,
+
+    /// Longest prompt, in tokens.
+    pub n_ctx: usize,
+
+    pub d_vocab: usize,
+    pub layer_norm_epsilon: f64,
+    pub unembedding: Unembedding,
+}
+
+/// Where the unembedding matrix comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Unembedding {
+    /// `W_U` is the token embedding, as in the released models.
+    Tied,
+
+    /// `W_U` is `lm_head.weight`.
+    Separate,
+}
+
+impl Gpt2Config {
+    /// 124 M parameters.
+    pub const SMALL: Self = Self::released(12, 12, 768);
+    /// 355 M parameters.
+    pub const MEDIUM: Self = Self::released(24, 16, 1024);
+    /// 774 M parameters.
+    pub const LARGE: Self = Self::released(36, 20, 1280);
+    /// 1,558 M parameters.
+    pub const XL: Self = Self::released(48, 25, 1600);
+
+    const fn released(n_layers: usize, n_heads: usize, d_model: usize) -> Self {
+        Self {
+            n_layers,
+            n_heads,
+            d_model,
+            d_mlp: 4 * d_model,
+            n_ctx: 1024,
+            d_vocab: 50_257,
+            layer_norm_epsilon: 1e-5,
+            unembedding: Unembedding::Tied,
+        }
+    }
+
+    pub fn d_head(&self) -> usize {
+        self.d_model / self.n_heads
+    }
+
+    /// Counts a tied unembedding once.
+    pub fn n_params(&self) -> u64 {
+        let (d, d_mlp) = (self.d_model, self.d_mlp);
+        let attention = 4 * d * d + 4 * d;
+        let mlp = 2 * d * d_mlp + d_mlp + d;
+        let block = attention + mlp + 4 * d;
+        let n_vocab_matrices = match self.unembedding {
+            Unembedding::Tied => 1,
+            Unembedding::Separate => 2,
+        };
+        (n_vocab_matrices * self.d_vocab * d + self.n_ctx * d + self.n_layers * block + 2 * d)
+            as u64
+    }
+
+    /// Reads `config.json`. The error says which field is wrong and what it should be.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let it: HfConfig = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        it.check()?;
+        let config = Self {
+            n_layers: it.n_layer,
+            n_heads: it.n_head,
+            d_model: it.n_embd,
+            d_mlp: it.n_inner.unwrap_or(4 * it.n_embd),
+            n_ctx: it.n_positions,
+            d_vocab: it.vocab_size,
+            layer_norm_epsilon: it.layer_norm_epsilon,
+            unembedding: if it.tie_word_embeddings {
+                Unembedding::Tied
+            } else {
+                Unembedding::Separate
+            },
+        };
+        let sizes = [
+            ("n_layer", config.n_layers),
+            ("n_head", config.n_heads),
+            ("n_embd", config.d_model),
+            ("n_inner", config.d_mlp),
+            ("n_positions", config.n_ctx),
+            ("vocab_size", config.d_vocab),
+        ];
+        if let Some((name, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
+            return Err(format!("`{name}` is 0"));
+        }
+        if !config.d_model.is_multiple_of(config.n_heads) {
+            return Err(format!(
+                "`n_embd` ({}) is not a multiple of `n_head` ({})",
+                config.d_model, config.n_heads
+            ));
+        }
+        Ok(config)
+    }
+
+    /// As Hugging Face writes it.
+    pub fn to_json(&self) -> String {
+        let json = serde_json::json!({
+            "architectures": ["GPT2LMHeadModel"],
+            "model_type": "gpt2",
+            "activation_function": "gelu_new",
+            "n_layer": self.n_layers,
+            "n_head": self.n_heads,
+            "n_embd": self.d_model,
+            "n_inner": self.d_mlp,
+            "n_positions": self.n_ctx,
+            "n_ctx": self.n_ctx,
+            "vocab_size": self.d_vocab,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "tie_word_embeddings": self.unembedding == Unembedding::Tied,
+            "bos_token_id": self.d_vocab - 1,
+            "eos_token_id": self.d_vocab - 1,
+        });
+        format!("{json:#}\n")
+    }
+}
+
+/// The fields that matter, with Hugging Face's defaults for those it may leave out.
+#[derive(Deserialize)]
+struct HfConfig {
+    model_type: Option<String>,
+    n_layer: usize,
+    n_head: usize,
+    n_embd: usize,
+    n_inner: Option<usize>,
+    #[serde(default = "default_n_positions")]
+    n_positions: usize,
+    vocab_size: usize,
+    #[serde(default = "default_epsilon")]
+    layer_norm_epsilon: f64,
+    #[serde(default = "default_activation")]
+    activation_function: String,
+    #[serde(default = "yes")]
+    tie_word_embeddings: bool,
+    #[serde(default = "yes")]
+    scale_attn_weights: bool,
+    #[serde(default)]
+    scale_attn_by_inverse_layer_idx: bool,
+    #[serde(default)]
+    add_cross_attention: bool,
+}
+
+impl HfConfig {
+    /// What the forward pass here does not do is refused, never approximated.
+    fn check(&self) -> Result<(), String> {
+        if let Some(other) = self.model_type.as_deref().filter(|it| *it != "gpt2") {
+            return Err(format!("`model_type` is `{other}`; only `gpt2` can be opened"));
+        }
+        if !matches!(self.activation_function.as_str(), "gelu_new" | "gelu_pytorch_tanh") {
+            return Err(format!(
+                "`activation_function` is `{}`; only GPT-2's `gelu_new` is known",
+                self.activation_function
+            ));
+        }
+        if !self.scale_attn_weights {
+            return Err("`scale_attn_weights` is false; GPT-2 divides scores by √d_head".into());
+        }
+        if self.scale_attn_by_inverse_layer_idx {
+            return Err("`scale_attn_by_inverse_layer_idx` is not supported".into());
+        }
+        if self.add_cross_attention {
+            return Err("`add_cross_attention` is not supported".into());
+        }
+        Ok(())
+    }
+}
+
+fn default_n_positions() -> usize {
+    1024
+}
+
+fn default_epsilon() -> f64 {
+    1e-5
+}
+
+fn default_activation() -> String {
+    "gelu_new".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_released_sizes_have_the_published_parameter_counts() {
+        assert_eq!(Gpt2Config::SMALL.n_params(), 124_439_808);
+        assert_eq!(Gpt2Config::LARGE.n_params(), 774_030_080);
+        assert_eq!(Gpt2Config::XL.n_params(), 1_557_611_200);
+    }
+
+    #[test]
+    fn a_config_survives_its_own_json() {
+        let config = Gpt2Config { unembedding: Unembedding::Separate, ..Gpt2Config::MEDIUM };
+        assert_eq!(Gpt2Config::from_json(&config.to_json()), Ok(config));
+    }
+
+    #[test]
+    fn other_architectures_and_impossible_sizes_are_refused() {
+        let check = |change: (&str, serde_json::Value), says: &str| {
+            let mut json: serde_json::Value =
+                serde_json::from_str(&Gpt2Config::SMALL.to_json()).unwrap();
+            json[change.0] = change.1;
+            let error = Gpt2Config::from_json(&json.to_string()).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        };
+        check(("model_type", "llama".into()), "llama");
+        check(("activation_function", "relu".into()), "relu");
+        check(("n_head", 7.into()), "multiple");
+        check(("n_layer", 0.into()), "n_layer");
+        check(("vocab_size", "many".into()), "invalid type");
+        check(("scale_attn_by_inverse_layer_idx", true.into()), "inverse_layer");
+    }
+}

@@ -1,0 +1,270 @@
+//! The whole of GPT-2, in the order in which it computes.
+//!
+//! References:
+//! - Radford et al. 2019, <https://github.com/openai/gpt-2/blob/master/src/model.py>
+//! - nanoGPT's `model.py`, for the order of the file
+//! - TransformerLens' `HookedTransformer`, for the places where it can be tapped
+//!
+//! Axis names: `batch`, `pos`, `head`, `width`; `query` and `key` are positions.
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+
+use super::layers::{Affine, LayerNorm, gelu_new};
+use super::tap::Tap;
+use super::vocabulary::Vocabulary;
+use super::{ActivationCache, Gpt2Config};
+use crate::intervention::Site;
+use crate::task::Cancelled;
+
+/// A GPT-2 on a device. Field names are those of the released checkpoint.
+#[derive(Clone, Debug)]
+pub struct Gpt2 {
+    pub config: Gpt2Config,
+
+    /// Token embedding, and the unembedding unless `lm_head` is there.
+    pub(super) wte: Vocabulary,
+
+    /// Position embedding. `[n_ctx, d_model]`
+    pub(super) wpe: Tensor<2>,
+
+    pub(super) h: Vec<Block>,
+    pub(super) ln_f: LayerNorm,
+    pub(super) lm_head: Option<Vocabulary>,
+
+    /// The mean of the unembedding's columns, one number per dimension. `[d_model]`
+    pub(super) mean_unembedding: Tensor<1>,
+
+    /// Whether the device works through a queue, so that an operation returns before it is done.
+    pub(super) is_queued: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    pub ln_1: LayerNorm,
+    pub attn: Attention,
+    pub ln_2: LayerNorm,
+    pub mlp: Mlp,
+}
+
+/// The checkpoint's `c_attn` holds query, key and value side by side; here they are apart, so that
+/// each product gives an activation that needs no copy.
+#[derive(Clone, Debug)]
+pub(super) struct Attention {
+    pub query: Affine,
+    pub key: Affine,
+    pub value: Affine,
+
+    /// `W_O` and `b_O`.
+    pub c_proj: Affine,
+
+    pub n_heads: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Mlp {
+    pub c_fc: Affine,
+    pub c_proj: Affine,
+}
+
+/// What all blocks of one pass share.
+pub(super) struct Pass<'a> {
+    /// Keys and values of the positions before these, if they were computed earlier.
+    pub past: Option<&'a ActivationCache>,
+
+    /// True where a query may not look. Broadcasts to `[batch, head, query, key]`
+    pub hidden: Tensor<4, Bool>,
+
+    /// How many positions came before.
+    pub n_past: usize,
+}
+
+impl Gpt2 {
+    pub fn device(&self) -> Device {
+        self.wpe.device()
+    }
+
+    /// Waits until the device has done all that was asked of it. Nothing to wait for on the CPU.
+    pub fn wait(&self) {
+        if self.is_queued
+            && let Err(error) = self.device().sync()
+        {
+            // Lost devices and full memories are noticed here, or at the next readback.
+            panic!("the device failed: {error}");
+        }
+    }
+
+    /// How many pieces the vocabulary matrix is in.
+    pub fn n_vocabulary_shards(&self) -> usize {
+        self.wte.n_shards()
+    }
+
+    /// Ids to the final residual stream.
+    ///
+    /// # Shapes
+    ///
+    /// - `ids`: `[batch * pos]`, row by row
+    /// - output: `[batch, pos, d_model]`
+    pub(super) fn forward(
+        &self,
+        ids: &[u32],
+        [batch, n_pos]: [usize; 2],
+        pass: &Pass<'_>,
+        tap: &mut Tap<'_>,
+        after_layer: &mut dyn FnMut(usize) -> Result<(), Cancelled>,
+    ) -> Result<Tensor<3>, Cancelled> {
+        let d_model = self.config.d_model;
+        let embed = self.wte.rows(ids).reshape([batch, n_pos, d_model]);
+        let embed = tap.stream(Site::Embed, embed);
+
+        let positions = self.wpe.clone().narrow(0, pass.n_past, n_pos);
+        let pos_embed = positions.unsqueeze::<3>().expand([batch, n_pos, d_model]);
+        let pos_embed = tap.stream(Site::PosEmbed, pos_embed);
+
+        let mut resid = embed + pos_embed;
+        for (layer, block) in self.h.iter().enumerate() {
+            resid = block.forward(resid, layer, pass, tap);
+            after_layer(layer)?;
+        }
+        Ok(resid)
+    }
+
+    /// The final layer norm, with a stop at its sites. `[batch, pos, d_model]`, same
+    pub(super) fn normalize(&self, resid: Tensor<3>, tap: &mut Tap<'_>) -> Tensor<3> {
+        self.ln_f.forward(resid, Site::LnFinalScale, Site::LnFinalNormalized, tap)
+    }
+
+    /// Normalized residual stream to logits. `[rows, d_model]` to `[rows, d_vocab]`
+    pub(super) fn project(&self, normalized: &Tensor<2>) -> Tensor<2> {
+        self.lm_head.as_ref().unwrap_or(&self.wte).project(normalized)
+    }
+
+    /// Residual stream to logits: what the logit lens reads. `[rows, d_model]` to
+    /// `[rows, d_vocab]`
+    pub fn unembed(&self, resid: Tensor<2>) -> Tensor<2> {
+        let normalized = burn::tensor::module::layer_norm(
+            resid,
+            self.ln_f.gain.clone(),
+            Some(self.ln_f.bias.clone()),
+            self.ln_f.epsilon,
+        );
+        self.project(&normalized)
+    }
+
+    /// Token embeddings as plain numbers, row by row: `d_model` for each id.
+    pub fn embeddings(&self, ids: &[u32]) -> Vec<f32> {
+        self.wte.rows(ids).into_data().iter::<f32>().collect()
+    }
+}
+
+impl Block {
+    fn forward(
+        &self,
+        resid_pre: Tensor<3>,
+        layer: usize,
+        pass: &Pass<'_>,
+        tap: &mut Tap<'_>,
+    ) -> Tensor<3> {
+        let resid_pre = tap.stream(Site::ResidPre(layer), resid_pre);
+
+        let normalized = self.ln_1.forward(
+            resid_pre.clone(),
+            Site::Ln1Scale(layer),
+            Site::Ln1Normalized(layer),
+            tap,
+        );
+        let attn_out = self.attn.forward(normalized, layer, pass, tap);
+        let attn_out = tap.stream(Site::AttnOut(layer), attn_out);
+        let resid_mid = tap.stream(Site::ResidMid(layer), resid_pre + attn_out);
+
+        let normalized = self.ln_2.forward(
+            resid_mid.clone(),
+            Site::Ln2Scale(layer),
+            Site::Ln2Normalized(layer),
+            tap,
+        );
+        let mlp_out = self.mlp.forward(normalized, layer, tap);
+        let mlp_out = tap.stream(Site::MlpOut(layer), mlp_out);
+        tap.stream(Site::ResidPost(layer), resid_mid + mlp_out)
+    }
+}
+
+impl Attention {
+    fn forward(&self, x: Tensor<3>, layer: usize, pass: &Pass<'_>, tap: &mut Tap<'_>) -> Tensor<3> {
+        let [batch, n_pos, d_model] = x.dims();
+        let d_head = d_model / self.n_heads;
+        // [batch, pos, d_model] to [batch, pos, head, d_head]
+        let split = |y: Tensor<3>| y.reshape([batch, n_pos, self.n_heads, d_head]);
+
+        let q = tap.heads(Site::Q(layer), split(self.query.forward(x.clone())));
+        let k = tap.heads(Site::K(layer), split(self.key.forward(x.clone())));
+        let v = tap.heads(Site::V(layer), split(self.value.forward(x)));
+        let (k, v) = match pass.past {
+            Some(past) => (
+                after(past.get(Site::K(layer)), k, batch),
+                after(past.get(Site::V(layer)), v, batch),
+            ),
+            None => (k, v),
+        };
+
+        // [batch, head, query, key]
+        let scores = q.swap_dims(1, 2).matmul(k.permute([0, 2, 3, 1])) / (d_head as f64).sqrt();
+        let scores = scores.mask_fill(pass.hidden.clone(), f32::NEG_INFINITY);
+        let scores = tap.attention(Site::AttnScores(layer), scores);
+        let pattern = tap.attention(Site::Pattern(layer), softmax(scores, 3));
+
+        // [batch, pos, head, d_head]
+        let z = pattern.matmul(v.swap_dims(1, 2)).swap_dims(1, 2);
+        let z = tap.heads(Site::Z(layer), z);
+        self.c_proj.forward(z.reshape([batch, n_pos, d_model]))
+    }
+}
+
+/// Keys or values of earlier positions, then the new ones. `[batch, pos, head, d_head]`
+fn after(past: &Tensor<4>, new: Tensor<4>, batch: usize) -> Tensor<4> {
+    let [n_past_rows, n_past, n_heads, d_head] = past.dims();
+    let past = if n_past_rows == batch {
+        past.clone()
+    } else {
+        past.clone().expand([batch, n_past, n_heads, d_head])
+    };
+    Tensor::cat(vec![past, new], 1)
+}
+
+impl Mlp {
+    fn forward(&self, x: Tensor<3>, layer: usize, tap: &mut Tap<'_>) -> Tensor<3> {
+        let pre = tap.stream(Site::MlpPre(layer), self.c_fc.forward(x));
+        let post = tap.stream(Site::MlpPost(layer), gelu_new(pre));
+        self.c_proj.forward(post)
+    }
+}
+
+/// True where a query may not look: later positions, and padding after a row's end.
+///
+/// # Shapes
+///
+/// - `lengths`: real positions per row, the past included, `[batch]`
+/// - output: `[batch or 1, 1, n_pos, n_past + n_pos]`
+pub(super) fn hidden_keys(
+    lengths: &[usize],
+    n_past: usize,
+    n_pos: usize,
+    device: &Device,
+) -> Tensor<4, Bool> {
+    let n_keys = n_past + n_pos;
+    let is_ragged = lengths.iter().any(|&len| len != n_keys);
+    let rows = if is_ragged { lengths } else { &lengths[..1] };
+    let mut hidden = Vec::with_capacity(rows.len() * n_pos * n_keys);
+    for &len in rows {
+        for query in n_past..n_keys {
+            hidden.extend((0..n_keys).map(|key| key > query || key >= len));
+        }
+    }
+    Tensor::<4, Bool>::from_data(TensorData::new(hidden, [rows.len(), 1, n_pos, n_keys]), device)
+}
+
+/// One index per row, along the first axis.
+pub(super) fn int_tensor(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
+    let shape = [values.len()];
+    Tensor::from_data(TensorData::new(values, shape), device)
+}

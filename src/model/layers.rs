@@ -1,0 +1,79 @@
+//! The parts a block is made of: affine maps, layer norm, GELU.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::sigmoid;
+
+use super::tap::Tap;
+use crate::intervention::Site;
+
+/// `y = x W + b`, with `W` stored `[d_in, d_out]` as GPT-2's Conv1D does.
+#[derive(Clone, Debug)]
+pub(super) struct Affine {
+    /// `[d_in, d_out]`
+    pub weight: Tensor<2>,
+
+    /// `[d_out]`
+    pub bias: Tensor<1>,
+}
+
+impl Affine {
+    /// `[batch, pos, d_in]` to `[batch, pos, d_out]`, as one product over all rows.
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let [batch, n_pos, d_in] = x.dims();
+        let [_, d_out] = self.weight.dims();
+        let y = x.reshape([batch * n_pos, d_in]).matmul(self.weight.clone());
+        (y + self.bias.clone().unsqueeze()).reshape([batch, n_pos, d_out])
+    }
+}
+
+/// Layer norm with biased variance, ε inside the root.
+#[derive(Clone, Debug)]
+pub(super) struct LayerNorm {
+    /// `[d_model]`
+    pub gain: Tensor<1>,
+
+    /// `[d_model]`
+    pub bias: Tensor<1>,
+
+    pub epsilon: f64,
+}
+
+impl LayerNorm {
+    /// With a stop at its two sites.
+    pub fn forward(
+        &self,
+        x: Tensor<3>,
+        scale_site: Site,
+        normalized_site: Site,
+        tap: &mut Tap<'_>,
+    ) -> Tensor<3> {
+        let normalized = if tap.is_idle_at(scale_site) {
+            burn::tensor::module::layer_norm(
+                x,
+                self.gain.clone(),
+                Some(self.bias.clone()),
+                self.epsilon,
+            )
+        } else {
+            let centered = x.clone() - x.mean_dim(2);
+            let scale = tap.stream(scale_site, self.scale(centered.clone()));
+            (centered / scale) * self.gain.clone().unsqueeze() + self.bias.clone().unsqueeze()
+        };
+        tap.stream(normalized_site, normalized)
+    }
+
+    /// What it divides by. `[batch, pos, d_model]`, mean already taken off, to `[batch, pos, 1]`
+    pub fn scale(&self, centered: Tensor<3>) -> Tensor<3> {
+        ((centered.clone() * centered).mean_dim(2) + self.epsilon).sqrt()
+    }
+}
+
+/// GPT-2's GELU, the tanh approximation (Hendrycks & Gimpel 2016).
+///
+/// `0.5 x (1 + tanh u)` is `x · sigmoid(2u)`: the same numbers from half as many passes.
+pub(super) fn gelu_new(x: Tensor<3>) -> Tensor<3> {
+    const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+    let inner = (x.clone() * x.clone() * (2.0 * SQRT_2_OVER_PI * 0.044_715) + 2.0 * SQRT_2_OVER_PI)
+        * x.clone();
+    x * sigmoid(inner)
+}

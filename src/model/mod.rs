@@ -1,0 +1,30 @@
+//! GPT-2 with named places where activations can be read and changed.
+//!
+//! The only room that knows how tensors are computed; `analysis` holds them, nobody else sees one.
+
+mod cache;
+mod checkpoint;
+mod config;
+mod device;
+mod gpt2;
+mod layers;
+mod logit_direction;
+mod noise;
+mod random;
+mod run;
+mod self_test;
+mod tap;
+mod vocabulary;
+mod weights;
+
+pub use cache::{Activation, ActivationCache, Donors};
+pub use checkpoint::{Checkpoint, LoadError};
+pub use config::{Gpt2Config, Unembedding};
+pub use device::{
+    Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
+};
+pub use gpt2::Gpt2;
+pub use logit_direction::LogitDirection;
+pub use random::{WriteError, write_random_checkpoint};
+pub use run::{Request, Row, Run};
+pub use self_test::{Verdict, self_test};

@@ -1,0 +1,137 @@
+//! Seeded Gaussian noise, made on the CPU so that it is the same on every device.
+
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, StandardNormal};
+
+use crate::intervention::{Noise, NoiseRng};
+
+impl Noise {
+    /// `len` numbers with this noise's standard deviation: draw number `sample` of its sequence.
+    pub(super) fn draw(&self, len: usize) -> Vec<f64> {
+        let unit: Vec<f64> = match self.rng {
+            NoiseRng::Numpy => {
+                let mut stream = NumpyRandomState::new(self.seed);
+                (0..self.sample * len).for_each(|_| _ = stream.gauss());
+                (0..len).map(|_| stream.gauss()).collect()
+            }
+            NoiseRng::Chacha => {
+                let mut stream = ChaCha8Rng::seed_from_u64(u64::from(self.seed));
+                stream.set_stream(self.sample as u64);
+                (0..len).map(|_| StandardNormal.sample(&mut stream)).collect()
+            }
+        };
+        unit.into_iter().map(|z| z * self.std).collect()
+    }
+}
+
+/// `numpy.random.RandomState`: MT19937 and the polar method, as numpy has kept them since 1.0.
+///
+/// ROME's noise comes from `RandomState(1).randn`, so equal scores need equal bits. Matsumoto &
+/// Nishimura 1998 for the generator; numpy's `legacy_gauss` for the order of its two results.
+struct NumpyRandomState {
+    state: [u32; N],
+    next: usize,
+
+    /// The polar method makes two numbers at a time; the second waits here.
+    spare: Option<f64>,
+}
+
+const N: usize = 624;
+const M: usize = 397;
+
+impl NumpyRandomState {
+    fn new(seed: u32) -> Self {
+        let mut state = [seed; N];
+        for i in 1..N {
+            let before = state[i - 1];
+            state[i] =
+                1_812_433_253_u32.wrapping_mul(before ^ (before >> 30)).wrapping_add(i as u32);
+        }
+        Self { state, next: N, spare: None }
+    }
+
+    fn twist(&mut self) {
+        for i in 0..N {
+            let y = (self.state[i] & 0x8000_0000) | (self.state[(i + 1) % N] & 0x7fff_ffff);
+            let odd = if y & 1 == 1 { 0x9908_b0df } else { 0 };
+            self.state[i] = self.state[(i + M) % N] ^ (y >> 1) ^ odd;
+        }
+        self.next = 0;
+    }
+
+    fn u32(&mut self) -> u32 {
+        if self.next == N {
+            self.twist();
+        }
+        let mut y = self.state[self.next];
+        self.next += 1;
+        y ^= y >> 11;
+        y ^= (y << 7) & 0x9d2c_5680;
+        y ^= (y << 15) & 0xefc6_0000;
+        y ^ (y >> 18)
+    }
+
+    /// 53 bits in `[0, 1)`.
+    fn uniform(&mut self) -> f64 {
+        let (high, low) = (self.u32() >> 5, self.u32() >> 6);
+        (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0
+    }
+
+    fn gauss(&mut self) -> f64 {
+        if let Some(spare) = self.spare.take() {
+            return spare;
+        }
+        loop {
+            let x1 = 2.0 * self.uniform() - 1.0;
+            let x2 = 2.0 * self.uniform() - 1.0;
+            let r2 = x1 * x1 + x2 * x2;
+            if r2 < 1.0 && r2 != 0.0 {
+                let f = (-2.0 * r2.ln() / r2).sqrt();
+                self.spare = Some(f * x1);
+                return f * x2;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(rng: NoiseRng, sample: usize, len: usize) -> Vec<f64> {
+        Noise { rng, seed: 1, std: 1.0, sample }.draw(len)
+    }
+
+    /// Printed by numpy: `RandomState(1).randn(10, 3, 1280)`.
+    #[test]
+    #[expect(clippy::excessive_precision, reason = "as numpy prints them")]
+    fn numpy_noise_is_numpys_bit_for_bit() {
+        let n = 3 * 1280;
+        let first = draw(NoiseRng::Numpy, 0, n);
+        assert_eq!(
+            first[..6],
+            [
+                1.6243453636632417,
+                -0.61175641365007538,
+                -0.5281717522634557,
+                -1.0729686221561705,
+                0.86540762932467852,
+                -2.3015386968802827,
+            ]
+        );
+        assert_eq!(first[1279], 1.824818786589987);
+        assert_eq!(first[1280], 0.41959523754955963);
+        assert_eq!(draw(NoiseRng::Numpy, 1, n)[0], -0.28009548633739917);
+        assert_eq!(draw(NoiseRng::Numpy, 9, n)[n - 1], -0.15262197653156184);
+    }
+
+    #[test]
+    fn chacha_samples_have_streams_of_their_own() {
+        let (a, b) = (draw(NoiseRng::Chacha, 0, 1000), draw(NoiseRng::Chacha, 1, 1000));
+        assert_ne!(a, b);
+        assert_eq!(a[..10], draw(NoiseRng::Chacha, 0, 10));
+        let variance = a.iter().map(|z| z * z).sum::<f64>() / 1000.0;
+        assert!((variance - 1.0).abs() < 0.15, "{variance}");
+    }
+}

@@ -1,0 +1,128 @@
+//! Random checkpoints, for benchmarks, for tests of equality, and for the self-test of a device.
+//!
+//! Scales are those of GPT-2's initialisation (Radford et al. 2019, section 2.3), except that
+//! biases and layer norms are not left at zero and one: a program that forgot them must not agree.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, Normal};
+use safetensors::tensor::{Dtype, View};
+use tempfile::NamedTempFile;
+
+use super::checkpoint::expected_tensors;
+use super::device::ComputeDevice;
+use super::weights::shape_of;
+use super::{Gpt2, Gpt2Config};
+use crate::task::{Cancelled, Progress, TaskCtx};
+
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("cannot write the checkpoint: {source}: {path}")]
+    Io { path: PathBuf, source: io::Error },
+
+    #[error("cannot write the weights: {reason}: {path}")]
+    Weights { path: PathBuf, reason: String },
+
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl Gpt2 {
+    /// A model with random weights, without a file in between.
+    pub fn random(config: &Gpt2Config, seed: u64, device: &ComputeDevice) -> Self {
+        let model = Self::from_source::<Infallible>(config, device, &mut |name| {
+            let shape = shape_of(config, name);
+            Ok(values(config, seed, name, shape.iter().product()))
+        });
+        let Ok(model) = model;
+        model
+    }
+}
+
+/// Writes `config.json` and `model.safetensors` (f32), one tensor in memory at a time.
+pub fn write_random_checkpoint(
+    config: &Gpt2Config,
+    seed: u64,
+    dir: &Path,
+    ctx: &TaskCtx<'_>,
+) -> Result<(), WriteError> {
+    let io_error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| WriteError::Io { path, source }
+    };
+    fs::create_dir_all(dir).map_err(io_error(dir))?;
+    let path = dir.join("config.json");
+    fs::write(&path, config.to_json()).map_err(io_error(&path))?;
+
+    // Under another name until it is whole: a half-written file must not look like a model.
+    let path = dir.join("model.safetensors");
+    let unfinished = NamedTempFile::new_in(dir).map_err(io_error(dir))?;
+    let done = Cell::new(0);
+    let tensors = expected_tensors(config).map(|(name, shape)| {
+        (name.clone(), RandomTensor { config, seed, name, shape, done: &done, ctx })
+    });
+    let metadata = [("format".to_owned(), "pt".to_owned())].into();
+    safetensors::serialize_to_file(tensors, Some(metadata), unfinished.path())
+        .map_err(|error| WriteError::Weights { path: path.clone(), reason: error.to_string() })?;
+    ctx.checkpoint(Progress { done: config.n_params(), total: config.n_params() })?;
+    unfinished.persist(&path).map_err(|error| io_error(&path)(error.error))?;
+    Ok(())
+}
+
+/// Made when it is written, and gone after.
+struct RandomTensor<'a, 'b> {
+    config: &'a Gpt2Config,
+    seed: u64,
+    name: String,
+    shape: Vec<usize>,
+    done: &'a Cell<u64>,
+    ctx: &'a TaskCtx<'b>,
+}
+
+impl View for RandomTensor<'_, '_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let n: usize = self.shape.iter().product();
+        let values = values(self.config, self.seed, &self.name, n);
+        self.done.set(self.done.get() + n as u64);
+        (self.ctx.report)(Progress { done: self.done.get(), total: self.config.n_params() });
+        Cow::Owned(values.into_iter().flat_map(f32::to_le_bytes).collect())
+    }
+
+    fn data_len(&self) -> usize {
+        self.shape.iter().product::<usize>() * size_of::<f32>()
+    }
+}
+
+/// A tensor's numbers depend on the seed and its name only.
+fn values(config: &Gpt2Config, seed: u64, name: &str, n: usize) -> Vec<f32> {
+    let is_norm = name.contains("ln_");
+    let mean = if is_norm && name.ends_with("weight") { 1.0 } else { 0.0 };
+    let std = if name.ends_with("c_proj.weight") {
+        // Scaled down with depth, so that the residual stream does not grow.
+        0.02 / (2.0 * config.n_layers as f32).sqrt()
+    } else if is_norm {
+        0.1
+    } else {
+        0.02
+    };
+    let stream = expected_tensors(config).position(|(expected, _)| expected == name);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(stream.expect("a name of the checkpoint") as u64);
+    let normal = Normal::new(mean, std).expect("a finite standard deviation");
+    normal.sample_iter(&mut rng).take(n).collect()
+}

@@ -1,0 +1,292 @@
+//! Stands at every site of the forward pass: changes what a condition asks to change, and keeps
+//! what the request asks to keep.
+//!
+//! All changes at a site, of all rows of a batch, are carried out together: one gather for what is
+//! overwritten, one product for what is scaled, one scatter for noise. So the number of device
+//! operations does not grow with the batch.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use burn::tensor::{Bool, Device, IndexingUpdateOp, Tensor, TensorData};
+
+use super::gpt2::int_tensor;
+use super::run::Row;
+use super::{ActivationCache, Donors};
+use crate::intervention::{Donor, Edit, Intervention, Noise, Site, SiteSet, Span};
+
+pub(super) struct Tap<'a> {
+    rows: &'a [Row<'a>],
+    donors: &'a Donors,
+    capture: &'a SiteSet,
+    touched: SiteSet,
+    cache: ActivationCache,
+}
+
+/// One intervention on one row, with its spans turned into indices.
+struct Change<'a> {
+    row: usize,
+    positions: Range<usize>,
+    heads: Range<usize>,
+    units: Range<usize>,
+    edit: &'a Edit,
+}
+
+impl<'a> Tap<'a> {
+    pub fn new(rows: &'a [Row<'a>], donors: &'a Donors, capture: &'a SiteSet) -> Self {
+        let touched = rows.iter().flat_map(|row| row.condition).map(|it| it.site).collect();
+        Self { rows, donors, capture, touched, cache: ActivationCache::default() }
+    }
+
+    pub fn into_cache(self) -> ActivationCache {
+        self.cache
+    }
+
+    /// Whether nothing is changed or kept here.
+    pub fn is_idle_at(&self, site: Site) -> bool {
+        !self.capture.contains(&site) && !self.touched.contains(&site)
+    }
+
+    /// For sites without heads. `[batch, pos, width]`
+    pub fn stream(&mut self, site: Site, x: Tensor<3>) -> Tensor<3> {
+        if self.is_idle_at(site) {
+            return x;
+        }
+        let [batch, n_pos, width] = x.dims();
+        self.heads(site, x.reshape([batch, n_pos, 1, width])).reshape([batch, n_pos, width])
+    }
+
+    /// For attention scores and weights. `[batch, head, query, key]`
+    pub fn attention(&mut self, site: Site, x: Tensor<4>) -> Tensor<4> {
+        if self.is_idle_at(site) {
+            return x;
+        }
+        self.heads(site, x.swap_dims(1, 2)).swap_dims(1, 2)
+    }
+
+    /// For sites with heads. `[batch, pos, head, width]`
+    pub fn heads(&mut self, site: Site, mut x: Tensor<4>) -> Tensor<4> {
+        if self.touched.contains(&site) {
+            // The first intervention of every row, then the second of every row, and so on.
+            for nth in 0.. {
+                let changes: Vec<_> = self.changes(site, nth, x.dims()).collect();
+                if changes.is_empty() {
+                    break;
+                }
+                x = self.apply(site, &changes, x);
+            }
+        }
+        if self.capture.contains(&site) {
+            self.cache.insert(site, x.clone());
+        }
+        x
+    }
+
+    fn changes(
+        &self,
+        site: Site,
+        nth: usize,
+        [_, _, n_heads, width]: [usize; 4],
+    ) -> impl Iterator<Item = Change<'a>> {
+        self.rows.iter().enumerate().filter_map(move |(row, it)| {
+            let here = |it: &&Intervention| it.site == site;
+            let intervention = it.condition.iter().filter(here).nth(nth)?;
+            Some(Change {
+                row,
+                positions: intervention.positions.resolve(it.n_editable),
+                heads: intervention.heads.resolve(n_heads),
+                units: intervention.units.resolve(width),
+                edit: &intervention.edit,
+            })
+        })
+    }
+
+    /// At most one change per row.
+    fn apply(&self, site: Site, changes: &[Change<'_>], x: Tensor<4>) -> Tensor<4> {
+        let shape @ [_, n_pos, n_heads, width] = x.dims();
+        for change in changes {
+            assert!(
+                change.positions.end <= n_pos
+                    && change.heads.end <= n_heads
+                    && change.units.end <= width,
+                "an intervention at `{site}` reaches beyond the activation {shape:?}"
+            );
+        }
+        let places = Places { n_pos, n_heads };
+        let flat = x.clone().reshape([shape[0] * n_pos * n_heads, width]);
+        let changed = self.overwrite(site, changes, &places, flat);
+        let changed = scale(changes, &places, changed);
+        let changed = add_noise(changes, &places, changed).reshape(shape);
+
+        if changes.iter().all(|change| change.units == (0..width)) {
+            changed
+        } else {
+            x.mask_where(unit_mask(changes, &places, shape, &changed.device()), changed)
+        }
+    }
+
+    /// `Zero`, `Set` and `CopyFrom`: every vector is picked from a table of the old ones, those of
+    /// the donors, and constants.
+    fn overwrite(
+        &self,
+        site: Site,
+        changes: &[Change<'_>],
+        places: &Places,
+        flat: Tensor<2>,
+    ) -> Tensor<2> {
+        let [n_rows, width] = flat.dims();
+        let device = flat.device();
+        let mut table = vec![flat.clone()];
+        let mut n_table = n_rows;
+        let mut donor_starts: BTreeMap<Donor, (usize, usize)> = BTreeMap::new();
+        let mut constants: Vec<(f32, usize)> = Vec::new();
+        let mut pick: Option<Vec<i32>> = None;
+
+        for change in changes {
+            let constant = match change.edit {
+                Edit::Zero => Some(0.0),
+                Edit::Set(value) => Some(*value),
+                Edit::Scale(_) | Edit::AddNoise(_) => continue,
+                Edit::CopyFrom { .. } => None,
+            };
+            let pick = pick.get_or_insert_with(|| (0..n_rows as i32).collect());
+            if let Some(value) = constant {
+                let known = constants.iter().find(|(it, _)| *it == value).map(|(_, at)| *at);
+                let at = known.unwrap_or_else(|| {
+                    table.push(Tensor::full([1, width], value, &device));
+                    constants.push((value, n_table));
+                    n_table += 1;
+                    n_table - 1
+                });
+                for place in places.of(change) {
+                    pick[place] = at as i32;
+                }
+            } else if let Edit::CopyFrom { donor, positions } = change.edit {
+                let (start, donor_len) = *donor_starts.entry(*donor).or_insert_with(|| {
+                    let activation = self.donor(*donor, site).clone();
+                    let [batch, donor_len, donor_heads, donor_width] = activation.dims();
+                    assert!(
+                        batch == 1 && donor_heads == places.n_heads && donor_width == width,
+                        "the donor's `{site}` has another shape"
+                    );
+                    table.push(activation.reshape([donor_len * donor_heads, width]));
+                    let start = n_table;
+                    n_table += donor_len * donor_heads;
+                    (start, donor_len)
+                });
+                let from = match positions {
+                    Span::All => 0..change.positions.len(),
+                    Span::Only(range) => range.clone(),
+                };
+                assert!(
+                    from.len() == change.positions.len() && from.end <= donor_len,
+                    "a copy at `{site}` must name as many donor positions as it overwrites"
+                );
+                for (to, from) in change.positions.clone().zip(from) {
+                    for head in change.heads.clone() {
+                        let at = start + from * places.n_heads + head;
+                        pick[places.at(change.row, to, head)] = at as i32;
+                    }
+                }
+            }
+        }
+        match pick {
+            Some(pick) => Tensor::cat(table, 0).select(0, int_tensor(pick, &device)),
+            None => flat,
+        }
+    }
+
+    fn donor(&self, donor: Donor, site: Site) -> &Tensor<4> {
+        match self.donors.get(&donor) {
+            Some(cache) => cache.get(site),
+            None => panic!("no run was given for the donor {donor:?}"),
+        }
+    }
+}
+
+/// How vectors are numbered once batch, position and head are one axis.
+struct Places {
+    n_pos: usize,
+    n_heads: usize,
+}
+
+impl Places {
+    fn at(&self, row: usize, pos: usize, head: usize) -> usize {
+        (row * self.n_pos + pos) * self.n_heads + head
+    }
+
+    fn of(&self, change: &Change<'_>) -> impl Iterator<Item = usize> {
+        let (row, heads) = (change.row, change.heads.clone());
+        change
+            .positions
+            .clone()
+            .flat_map(move |pos| heads.clone().map(move |head| self.at(row, pos, head)))
+    }
+}
+
+fn scale(changes: &[Change<'_>], places: &Places, flat: Tensor<2>) -> Tensor<2> {
+    let [n_rows, _] = flat.dims();
+    let mut factors: Option<Vec<f32>> = None;
+    for change in changes {
+        if let Edit::Scale(factor) = change.edit {
+            let factors = factors.get_or_insert_with(|| vec![1.0; n_rows]);
+            for place in places.of(change) {
+                factors[place] = *factor;
+            }
+        }
+    }
+    match factors {
+        Some(factors) => {
+            let device = flat.device();
+            flat * Tensor::<2>::from_data(TensorData::new(factors, [n_rows, 1]), &device)
+        }
+        None => flat,
+    }
+}
+
+fn add_noise(changes: &[Change<'_>], places: &Places, flat: Tensor<2>) -> Tensor<2> {
+    let [_, width] = flat.dims();
+    let device = flat.device();
+    // Rows of a sweep share their draws.
+    let mut drawn: Vec<((Noise, usize), Vec<f32>)> = Vec::new();
+    let (mut targets, mut noise) = (Vec::new(), Vec::new());
+    for change in changes {
+        let Edit::AddNoise(wanted) = change.edit else { continue };
+        let len = change.positions.len() * change.heads.len() * change.units.len();
+        let key = (*wanted, len);
+        if !drawn.iter().any(|(it, _)| *it == key) {
+            drawn.push((key, wanted.draw(len).into_iter().map(|z| z as f32).collect()));
+        }
+        let values = drawn.iter().find(|(it, _)| *it == key).map(|(_, values)| values);
+        for (place, units) in
+            places.of(change).zip(values.expect("drawn above").chunks(change.units.len().max(1)))
+        {
+            targets.push(place as i32);
+            noise.extend(std::iter::repeat_n(0.0, change.units.start));
+            noise.extend_from_slice(units);
+            noise.extend(std::iter::repeat_n(0.0, width - change.units.end));
+        }
+    }
+    if targets.is_empty() {
+        return flat;
+    }
+    let noise = Tensor::<2>::from_data(TensorData::new(noise, [targets.len(), width]), &device);
+    flat.select_assign(0, int_tensor(targets, &device), noise, IndexingUpdateOp::Add)
+}
+
+/// True where a change reaches. `[batch, pos, head, width]`
+fn unit_mask(
+    changes: &[Change<'_>],
+    places: &Places,
+    shape: [usize; 4],
+    device: &Device,
+) -> Tensor<4, Bool> {
+    let width = shape[3];
+    let mut mask = vec![false; shape.iter().product()];
+    for change in changes {
+        for place in places.of(change) {
+            mask[place * width..][change.units.clone()].fill(true);
+        }
+    }
+    Tensor::from_data(TensorData::new(mask, shape), device)
+}

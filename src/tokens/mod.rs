@@ -1,0 +1,141 @@
+//! Text to token ids, keeping track of which tokens are the subject.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+mod tokenizer;
+
+pub use tokenizer::{GPT2_MERGES, Token, Tokenizer, TokenizerError, gpt2_vocabulary, visible};
+
+use crate::facts::Fact;
+
+/// A [`Fact`] as GPT-2 sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenizedPrompt {
+    pub text: String,
+    pub bos: Bos,
+
+    /// `[pos]`
+    pub ids: Vec<u32>,
+
+    /// The text of each token; bytes that are no character of their own show as `�`. `[pos]`
+    pub pieces: Vec<String>,
+
+    /// Token positions of the subject.
+    pub subject: Option<Range<usize>>,
+
+    pub answer: Option<Answer>,
+
+    /// A wrong answer to compare with.
+    pub foil: Option<Answer>,
+}
+
+/// Whether `<|endoftext|>` is put before the prompt. The numbers differ, so it is always a choice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bos {
+    /// As ROME: the prompt's first token is at position 0, where attention likes to rest.
+    #[default]
+    Off,
+
+    /// As TransformerLens: position 0 is `<|endoftext|>`.
+    On,
+}
+
+/// A continuation, as tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// With its leading space.
+    pub text: String,
+
+    /// At least one.
+    pub ids: Vec<u32>,
+
+    /// The text of each token.
+    pub pieces: Vec<String>,
+}
+
+impl Answer {
+    /// The token that is compared with ROME's and TransformerLens' numbers.
+    pub fn first(&self) -> u32 {
+        self.ids[0]
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizeError {
+    #[error("the prompt is empty; type some text, or put BOS before it")]
+    EmptyPrompt,
+
+    #[error("the answer is empty")]
+    EmptyAnswer,
+
+    #[error("this tokenizer has no `<|endoftext|>` token, so BOS cannot be put before the prompt")]
+    NoBos,
+
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+}
+
+impl TokenizedPrompt {
+    pub fn new(tokenizer: &Tokenizer, fact: &Fact, bos: Bos) -> Result<Self, TokenizeError> {
+        let mut tokens = tokenizer.encode(&fact.prompt)?;
+        let subject = fact.subject.as_ref().and_then(|subject| overlapping(&tokens, subject));
+        let n_bos = match bos {
+            Bos::Off => 0,
+            Bos::On => {
+                let id = tokenizer.bos().ok_or(TokenizeError::NoBos)?;
+                tokens.insert(0, Token { id, bytes: 0..0 });
+                1
+            }
+        };
+        if tokens.is_empty() {
+            return Err(TokenizeError::EmptyPrompt);
+        }
+        let answer = |text: &Option<String>| {
+            text.as_deref().map(|text| Self::answer(tokenizer, text)).transpose()
+        };
+        Ok(Self {
+            text: fact.prompt.clone(),
+            bos,
+            pieces: tokens.iter().map(|token| tokenizer.piece(token.id)).collect(),
+            ids: tokens.iter().map(|token| token.id).collect(),
+            subject: subject.map(|range| range.start + n_bos..range.end + n_bos),
+            answer: answer(&fact.answer)?,
+            foil: answer(&fact.foil)?,
+        })
+    }
+
+    /// A continuation with its leading space, as it follows a prompt.
+    pub fn answer(tokenizer: &Tokenizer, text: &str) -> Result<Answer, TokenizeError> {
+        if text.trim().is_empty() {
+            return Err(TokenizeError::EmptyAnswer);
+        }
+        let text = if text.starts_with(char::is_whitespace) {
+            text.to_owned()
+        } else {
+            format!(" {text}")
+        };
+        let ids: Vec<u32> = tokenizer.encode(&text)?.iter().map(|token| token.id).collect();
+        let pieces = ids.iter().map(|&id| tokenizer.piece(id)).collect();
+        Ok(Answer { text, ids, pieces })
+    }
+
+    pub fn n_pos(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// The last position of the prompt: the one that predicts the answer.
+    pub fn last(&self) -> usize {
+        self.ids.len() - 1
+    }
+}
+
+/// The tokens that share a byte with `range`. A leading space belongs to the word it precedes.
+fn overlapping(tokens: &[Token], range: &Range<usize>) -> Option<Range<usize>> {
+    let overlaps = |token: &Token| token.bytes.start < range.end && token.bytes.end > range.start;
+    let first = tokens.iter().position(overlaps)?;
+    let last = tokens.iter().rposition(overlaps)?;
+    Some(first..last + 1)
+}

@@ -1,0 +1,263 @@
+//! GPT-2's byte-level BPE (Radford et al. 2019, section 2.2), through the `tokenizers` crate.
+//!
+//! Offsets are computed here, from the bytes that each token stands for: the crate's own trim
+//! spaces and round up to whole characters.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use tokenizers::decoders::byte_level::ByteLevel;
+use tokenizers::models::bpe::BPE;
+use tokenizers::{AddedToken, Tokenizer as HfTokenizer};
+
+/// The merges of GPT-2's own vocabulary, for checkpoints that we write ourselves.
+///
+/// From OpenAI's `vocab.bpe`; licence beside it in `assets/gpt2-bpe/`.
+pub const GPT2_MERGES: &str = include_str!("../../assets/gpt2-bpe/merges.txt");
+
+const END_OF_TEXT: &str = "<|endoftext|>";
+
+/// Turns text into GPT-2's tokens. Plain data: may be shared between threads.
+#[derive(Clone, Debug)]
+pub struct Tokenizer {
+    inner: HfTokenizer,
+    byte_of_char: BTreeMap<char, u8>,
+    bos: Option<u32>,
+}
+
+/// A token and the bytes of the text that it covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub id: u32,
+    pub bytes: Range<usize>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TokenizerError {
+    #[error("found neither `tokenizer.json` nor `vocab.json` with `merges.txt` in {0}")]
+    Missing(PathBuf),
+
+    #[error("cannot read the tokenizer: {reason}: {path}")]
+    Unreadable { path: PathBuf, reason: String },
+
+    #[error("the tokenizer failed on “{text}”: {reason}")]
+    Encode { text: String, reason: String },
+
+    #[error(
+        "this tokenizer changes the text (it gives “{found}” for “{text}”); \
+         GPT-2's byte-level BPE never does"
+    )]
+    NotByteLevel { text: String, found: String },
+}
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`, else `vocab.json` and `merges.txt`.
+    pub fn from_dir(dir: &Path) -> Result<Self, TokenizerError> {
+        let json = dir.join("tokenizer.json");
+        let (vocab, merges) = (dir.join("vocab.json"), dir.join("merges.txt"));
+        if json.is_file() {
+            let unreadable =
+                |reason: String| TokenizerError::Unreadable { path: json.clone(), reason };
+            let bytes = fs::read(&json).map_err(|error| unreadable(error.to_string()))?;
+            let inner = HfTokenizer::from_bytes(bytes).map_err(|e| unreadable(e.to_string()))?;
+            return Ok(Self::new(inner));
+        }
+        if vocab.is_file() && merges.is_file() {
+            let read = |path: &Path| {
+                fs::read_to_string(path).map_err(|error| TokenizerError::Unreadable {
+                    path: path.to_owned(),
+                    reason: error.to_string(),
+                })
+            };
+            let entries: BTreeMap<String, u32> =
+                serde_json::from_str(&read(&vocab)?).map_err(|error| {
+                    TokenizerError::Unreadable { path: vocab.clone(), reason: error.to_string() }
+                })?;
+            return Self::from_vocabulary(entries, &read(&merges)?)
+                .map_err(|reason| TokenizerError::Unreadable { path: merges, reason });
+        }
+        Err(TokenizerError::Missing(dir.to_owned()))
+    }
+
+    /// From a vocabulary and the text of `merges.txt`. The error says what is wrong with them.
+    pub fn from_vocabulary(
+        vocabulary: BTreeMap<String, u32>,
+        merges: &str,
+    ) -> Result<Self, String> {
+        let merges = parse_merges(merges)?;
+        let bpe = BPE::builder()
+            .vocab_and_merges(
+                vocabulary.into_iter().collect::<tokenizers::models::bpe::Vocab>(),
+                merges,
+            )
+            .build()
+            .map_err(|error| error.to_string())?;
+        let mut inner = HfTokenizer::new(bpe);
+        inner.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+        inner.with_decoder(Some(ByteLevel::default()));
+        // Only recognised, never added: an id beyond the model's vocabulary would be no token.
+        if inner.token_to_id(END_OF_TEXT).is_some() {
+            inner
+                .add_special_tokens([AddedToken::from(END_OF_TEXT, true)])
+                .map_err(|e| e.to_string())?;
+        }
+        Ok(Self::new(inner))
+    }
+
+    fn new(mut inner: HfTokenizer) -> Self {
+        // Whatever a file asks for: nothing of ours is ever padded, truncated or wrapped.
+        inner.with_padding(None);
+        inner.with_truncation(None).expect("taking truncation away cannot fail");
+        let bos = inner.token_to_id(END_OF_TEXT);
+        let byte_of_char = byte_characters().map(|(byte, c)| (c, byte)).collect();
+        Self { inner, byte_of_char, bos }
+    }
+
+    /// Without BOS.
+    pub fn encode(&self, text: &str) -> Result<Vec<Token>, TokenizerError> {
+        let encoding = self.inner.encode_fast(text, false).map_err(|error| {
+            TokenizerError::Encode { text: text.to_owned(), reason: error.to_string() }
+        })?;
+        let mut end = 0;
+        let tokens: Vec<Token> = encoding
+            .get_ids()
+            .iter()
+            .map(|&id| {
+                let start = end;
+                end += self.bytes(id).len();
+                Token { id, bytes: start..end }
+            })
+            .collect();
+        let found: Vec<u8> = tokens.iter().flat_map(|token| self.bytes(token.id)).collect();
+        if found != text.as_bytes() {
+            return Err(TokenizerError::NotByteLevel {
+                text: text.to_owned(),
+                found: String::from_utf8_lossy(&found).into_owned(),
+            });
+        }
+        Ok(tokens)
+    }
+
+    /// The id of `<|endoftext|>`.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// How many ids there are.
+    pub fn n_vocab(&self) -> usize {
+        self.inner.get_vocab_size(true)
+    }
+
+    /// The text of one token; bytes that are no character of their own become `�`.
+    pub fn piece(&self, id: u32) -> String {
+        String::from_utf8_lossy(&self.bytes(id)).into_owned()
+    }
+
+    /// The bytes of one token. Empty for an id that the tokenizer does not know.
+    pub fn bytes(&self, id: u32) -> Vec<u8> {
+        let Some(token) = self.inner.id_to_token(id) else {
+            return Vec::new();
+        };
+        // An added token such as `<|endoftext|>` is literal text, and so is whatever else holds a
+        // character that stands for no byte.
+        let bytes: Option<Vec<u8>> = if self.bos == Some(id) {
+            None
+        } else {
+            token.chars().map(|c| self.byte_of_char.get(&c).copied()).collect()
+        };
+        bytes.unwrap_or_else(|| token.into_bytes())
+    }
+}
+
+/// GPT-2's ids for a list of merges: the 256 bytes, one id per merge, and `<|endoftext|>` last.
+pub fn gpt2_vocabulary(merges: &str) -> Result<BTreeMap<String, u32>, String> {
+    let bytes = byte_characters().map(|(_, c)| c.to_string());
+    let merged = parse_merges(merges)?.into_iter().map(|(left, right)| left + &right);
+    let tokens = bytes.chain(merged).chain([END_OF_TEXT.to_owned()]);
+    Ok(tokens.zip(0..).collect())
+}
+
+/// A token's text for axes and chips: a leading space as `·`, line ends and tabs as signs.
+pub fn visible(piece: &str) -> String {
+    let mut text = String::new();
+    for c in piece.chars() {
+        match c {
+            ' ' => text.push('·'),
+            '\n' => text.push('↩'),
+            '\t' => text.push('→'),
+            c if c.is_control() => text.extend(c.escape_unicode()),
+            c => text.push(c),
+        }
+    }
+    text
+}
+
+/// Lines of two tokens each; the first line may be a version comment.
+fn parse_merges(text: &str) -> Result<Vec<(String, String)>, String> {
+    text.lines()
+        .enumerate()
+        .filter(|(n, line)| !(line.is_empty() || *n == 0 && line.starts_with("#version")))
+        .map(|(n, line)| {
+            let (left, right) =
+                line.split_once(' ').ok_or_else(|| format!("line {}: no two tokens", n + 1))?;
+            Ok((left.to_owned(), right.to_owned()))
+        })
+        .collect()
+}
+
+/// The character that stands for each byte in GPT-2's vocabulary, in the order of their ids.
+///
+/// Printable Latin-1 stands for itself; the rest are shifted to U+0100 and above.
+fn byte_characters() -> impl Iterator<Item = (u8, char)> {
+    let is_printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let printable = (0..=255).filter(is_printable).map(|byte| (byte, char::from(byte)));
+    let others = (0..=255).filter(move |byte| !is_printable(byte));
+    printable.chain(others.zip('\u{100}'..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gpt2() -> Tokenizer {
+        Tokenizer::from_vocabulary(gpt2_vocabulary(GPT2_MERGES).unwrap(), GPT2_MERGES).unwrap()
+    }
+
+    fn ids(text: &str) -> Vec<u32> {
+        gpt2().encode(text).unwrap().iter().map(|token| token.id).collect()
+    }
+
+    #[test]
+    fn the_vocabulary_is_gpt2s() {
+        let gpt2 = gpt2();
+        assert_eq!(gpt2.n_vocab(), 50_257);
+        assert_eq!(gpt2.bos(), Some(50_256));
+        // From OpenAI's encoder.
+        assert_eq!(
+            ids("The Eiffel Tower is located in"),
+            [464, 412, 733, 417, 8765, 318, 5140, 287]
+        );
+        assert_eq!(ids(" Paris"), [6342]);
+    }
+
+    #[test]
+    fn offsets_are_bytes_even_inside_a_character() {
+        let text = "Café 東京\n";
+        let tokens = gpt2().encode(text).unwrap();
+        assert_eq!(tokens.first().unwrap().bytes.start, 0);
+        assert_eq!(tokens.last().unwrap().bytes.end, text.len());
+        assert!(tokens.windows(2).all(|pair| pair[0].bytes.end == pair[1].bytes.start));
+    }
+
+    #[test]
+    fn end_of_text_in_a_prompt_is_one_token() {
+        assert_eq!(ids("a<|endoftext|>b"), [64, 50_256, 65]);
+    }
+
+    #[test]
+    fn spaces_and_line_ends_are_made_visible() {
+        assert_eq!(visible(" Paris\n\t"), "·Paris↩→");
+    }
+}

@@ -1,0 +1,182 @@
+//! A model that is open, with its tokenizer: what runs a method, with or without a thread around.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use super::devices::{VerifyError, open_verified};
+use crate::analysis::{
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, attention, causal_trace,
+    logit_attribution, logit_lens, prediction,
+};
+use crate::model::{Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, Verdict};
+use crate::task::{Cancelled, TaskCtx};
+use crate::tokens::{Answer, TokenizedPrompt, Tokenizer, TokenizerError};
+
+/// A model on a device.
+#[derive(Debug)]
+pub struct Engine {
+    pub info: Arc<ModelInfo>,
+    model: Gpt2,
+}
+
+/// What there is to know of an open model, without its tensors.
+#[derive(Debug)]
+pub struct ModelInfo {
+    /// The folder's name.
+    pub name: String,
+    pub dir: PathBuf,
+    pub config: Gpt2Config,
+    pub tokenizer: Arc<Tokenizer>,
+
+    /// Number types of the weights on disk: `F32`, `F16`, `BF16`.
+    pub dtypes: Vec<String>,
+
+    /// Size of the weights on disk.
+    pub n_bytes: u64,
+
+    /// What computes: `cpu (2 threads)`, or the adapter's name and driver.
+    pub device: String,
+
+    /// The adapter's self-test. Nothing for the CPU.
+    pub verdict: Option<Verdict>,
+
+    /// How long opening took.
+    pub load_secs: f64,
+    pub hash: WeightHash,
+}
+
+/// SHA-256 of each weight file, read when first asked for: it takes as long as reading the model.
+#[derive(Debug)]
+pub struct WeightHash {
+    checkpoint: Checkpoint,
+    hashes: OnceLock<BTreeMap<String, String>>,
+}
+
+/// What opening a model is busy with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    TestingDevice,
+    ReadingWeights,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+
+    #[error(
+        "the tokenizer knows {n_tokens} tokens and the model {d_vocab}, so they do not belong \
+         together: {dir}"
+    )]
+    Vocabulary { n_tokens: usize, d_vocab: usize, dir: PathBuf },
+}
+
+impl EngineError {
+    pub fn is_cancelled(&self) -> bool {
+        matches!(
+            self,
+            Self::Load(LoadError::Cancelled(_)) | Self::Verify(VerifyError::Cancelled(_))
+        )
+    }
+}
+
+impl Engine {
+    pub fn load(
+        dir: &Path,
+        device: DeviceChoice,
+        ctx: &TaskCtx<'_>,
+        stage: &dyn Fn(Stage),
+    ) -> Result<Self, EngineError> {
+        let start = Instant::now();
+        let checkpoint = Checkpoint::open(dir)?;
+        let tokenizer = Tokenizer::from_dir(dir)?;
+        let (n_tokens, d_vocab) = (tokenizer.n_vocab(), checkpoint.config.d_vocab);
+        // Some checkpoints pad the vocabulary; the other way round there are ids without a row.
+        if n_tokens > d_vocab {
+            let dir = dir.to_owned();
+            return Err(EngineError::Vocabulary { n_tokens, d_vocab, dir });
+        }
+        let verified = open_verified(device, ctx, &|| stage(Stage::TestingDevice))?;
+        stage(Stage::ReadingWeights);
+        let model = Gpt2::load(&checkpoint, &verified.device, ctx)?;
+        let info = ModelInfo {
+            name: checkpoint.name(),
+            dir: dir.to_owned(),
+            config: checkpoint.config,
+            tokenizer: Arc::new(tokenizer),
+            dtypes: checkpoint.dtypes(),
+            n_bytes: checkpoint.n_bytes(),
+            device: verified.device.to_string(),
+            verdict: verified.verdict,
+            load_secs: start.elapsed().as_secs_f64(),
+            hash: WeightHash { checkpoint, hashes: OnceLock::new() },
+        };
+        Ok(Self { info: Arc::new(info), model })
+    }
+
+    /// Runs a method. Without an answer in the prompt, the model's own first guess is the answer,
+    /// as in ROME.
+    pub fn run(
+        &self,
+        prompt: &TokenizedPrompt,
+        spec: &AnalysisSpec,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<AnalysisResult, AnalysisError> {
+        let model = &self.model;
+        Ok(match spec {
+            AnalysisSpec::Prediction(spec) => {
+                AnalysisResult::Prediction(prediction::prediction(model, prompt, spec, ctx)?)
+            }
+            AnalysisSpec::CausalTrace(spec) => {
+                let prompt = self.with_answer(prompt, ctx)?;
+                AnalysisResult::CausalTrace(causal_trace::causal_trace(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::LogitAttribution(spec) => {
+                let prompt = self.with_answer(prompt, ctx)?;
+                let result = logit_attribution::logit_attribution(model, &prompt, spec, ctx)?;
+                AnalysisResult::LogitAttribution(result)
+            }
+            AnalysisSpec::LogitLens(logit_lens::Spec) => {
+                let prompt = self.with_answer(prompt, ctx)?;
+                AnalysisResult::LogitLens(logit_lens::logit_lens(model, &prompt, ctx)?)
+            }
+            AnalysisSpec::Attention(spec) => {
+                AnalysisResult::Attention(attention::attention(model, prompt, spec, ctx)?)
+            }
+        })
+    }
+
+    fn with_answer(
+        &self,
+        prompt: &TokenizedPrompt,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<TokenizedPrompt, AnalysisError> {
+        let mut prompt = prompt.clone();
+        if prompt.answer.is_none() {
+            let spec = prediction::Spec { n_top: 1 };
+            let id = prediction::prediction(&self.model, &prompt, &spec, ctx)?.top[0].id;
+            let text = self.info.tokenizer.piece(id);
+            prompt.answer = Some(Answer { pieces: vec![text.clone()], text, ids: vec![id] });
+        }
+        Ok(prompt)
+    }
+}
+
+impl WeightHash {
+    /// Computed at the first call, remembered after.
+    pub fn get(&self, ctx: &TaskCtx<'_>) -> Result<&BTreeMap<String, String>, Cancelled> {
+        if let Some(hashes) = self.hashes.get() {
+            return Ok(hashes);
+        }
+        let hashes = self.checkpoint.sha256(ctx)?;
+        Ok(self.hashes.get_or_init(|| hashes))
+    }
+}

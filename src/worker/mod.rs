@@ -1,0 +1,214 @@
+//! The thread that owns the model: jobs in, events out.
+//!
+//! The window and the commands both call [`Engine::run`]; the window only puts a thread around it.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+
+use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec};
+use crate::task::{CancelToken, Progress, TaskCtx};
+use crate::tokens::TokenizedPrompt;
+
+mod devices;
+mod engine;
+
+pub use devices::{Verified, open_verified};
+pub use engine::{Engine, EngineError, ModelInfo, Stage, WeightHash};
+
+// What a view may know of the model: its plain data.
+pub use crate::model::{Adapter, AdapterKind, DeviceChoice, Gpt2Config, Verdict, adapters};
+
+/// Names a job in the events about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub u64);
+
+/// Something to do, in its own time.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: JobId,
+    pub work: Work,
+    pub cancel: CancelToken,
+}
+
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Open a model folder; it replaces the model there was.
+    Load { dir: PathBuf, device: DeviceChoice },
+
+    /// Run a method. Short methods are let in between the steps of a sweep, so that looking at
+    /// another fact need not wait for a trace.
+    Analyse { prompt: Arc<TokenizedPrompt>, spec: AnalysisSpec },
+}
+
+/// What the worker says about a job. Every job ends with exactly one of the last four.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// What a loading job is busy with.
+    Stage(JobId, Stage),
+    Progress(JobId, Progress),
+
+    /// What a sweep has found so far.
+    Partial(JobId, Arc<AnalysisResult>),
+
+    Loaded(JobId, Arc<ModelInfo>),
+    Finished(JobId, Arc<AnalysisResult>),
+    Cancelled(JobId),
+
+    /// The message is for the user.
+    Failed(JobId, String),
+}
+
+/// A handle on the thread. Dropping it lets the thread end after its current step.
+#[derive(Debug)]
+pub struct Worker {
+    jobs: Sender<Job>,
+    pub events: Receiver<Event>,
+}
+
+impl Worker {
+    /// `wake` is called after every event, so that whoever waits for them looks.
+    pub fn spawn(wake: impl Fn() + Send + 'static) -> io::Result<Self> {
+        let (jobs, queue) = mpsc::channel();
+        let (sender, events) = mpsc::channel();
+        thread::Builder::new().name("worker".to_owned()).spawn(move || {
+            let loop_ = Loop {
+                engine: RefCell::new(None),
+                waiting: RefCell::default(),
+                queue,
+                send: Box::new(move |event| {
+                    // The window has closed: nobody to tell.
+                    _ = sender.send(event);
+                    wake();
+                }),
+            };
+            loop_.run();
+        })?;
+        Ok(Self { jobs, events })
+    }
+
+    pub fn submit(&self, job: Job) {
+        // The thread only ends when this handle does.
+        self.jobs.send(job).expect("the worker outlives its handle");
+    }
+}
+
+struct Loop {
+    engine: RefCell<Option<Arc<Engine>>>,
+
+    /// Jobs that came while another was running, in order.
+    waiting: RefCell<VecDeque<Job>>,
+    queue: Receiver<Job>,
+    send: Box<dyn Fn(Event)>,
+}
+
+/// Whether short jobs may be done in between.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Outer,
+    InBetween,
+}
+
+impl Loop {
+    fn run(&self) {
+        loop {
+            let waiting = self.waiting.borrow_mut().pop_front();
+            let Some(job) = waiting.or_else(|| self.queue.recv().ok()) else { return };
+            self.carry_out(&job, Depth::Outer);
+        }
+    }
+
+    /// A panic ends the job, not the worker.
+    fn carry_out(&self, job: &Job, depth: Depth) {
+        if job.cancel.is_cancelled() {
+            (self.send)(Event::Cancelled(job.id));
+            return;
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| match &job.work {
+            Work::Load { dir, device } => self.load(job, dir.clone(), *device),
+            Work::Analyse { prompt, spec } => self.analyse(job, prompt, spec, depth),
+        }));
+        (self.send)(outcome.unwrap_or_else(|panic| Event::Failed(job.id, panic_message(&*panic))));
+    }
+
+    fn load(&self, job: &Job, dir: PathBuf, device: DeviceChoice) -> Event {
+        // Two models at once may be more than the memory holds.
+        self.engine.replace(None);
+        let report = |progress| (self.send)(Event::Progress(job.id, progress));
+        let ctx = TaskCtx { cancel: job.cancel.clone(), report: &report };
+        let stage = |stage| (self.send)(Event::Stage(job.id, stage));
+        match Engine::load(&dir, device, &ctx, &stage) {
+            Ok(engine) => {
+                let info = Arc::clone(&engine.info);
+                self.engine.replace(Some(Arc::new(engine)));
+                Event::Loaded(job.id, info)
+            }
+            Err(error) if error.is_cancelled() => Event::Cancelled(job.id),
+            Err(error) => Event::Failed(job.id, error.to_string()),
+        }
+    }
+
+    fn analyse(
+        &self,
+        job: &Job,
+        prompt: &TokenizedPrompt,
+        spec: &AnalysisSpec,
+        depth: Depth,
+    ) -> Event {
+        let Some(engine) = self.engine.borrow().clone() else {
+            return Event::Failed(job.id, "no model is open".to_owned());
+        };
+        let report = |progress| {
+            (self.send)(Event::Progress(job.id, progress));
+            if depth == Depth::Outer {
+                self.do_short_jobs();
+            }
+        };
+        let partial = |result| (self.send)(Event::Partial(job.id, Arc::new(result)));
+        let ctx = AnalysisCtx {
+            task: TaskCtx { cancel: job.cancel.clone(), report: &report },
+            partial: &partial,
+        };
+        match engine.run(prompt, spec, &ctx) {
+            Ok(result) => Event::Finished(job.id, Arc::new(result)),
+            Err(AnalysisError::Cancelled(_)) => Event::Cancelled(job.id),
+            Err(error) => Event::Failed(job.id, error.to_string()),
+        }
+    }
+
+    /// Between two steps of a longer job.
+    fn do_short_jobs(&self) {
+        self.waiting.borrow_mut().extend(self.queue.try_iter());
+        loop {
+            let mut waiting = self.waiting.borrow_mut();
+            // What waits behind a new model belongs to that model.
+            let short = waiting.iter().take_while(|job| !matches!(job.work, Work::Load { .. }));
+            let Some(nth) = short.into_iter().position(Job::is_short) else { return };
+            let job = waiting.remove(nth).expect("its place was just found");
+            drop(waiting);
+            self.carry_out(&job, Depth::InBetween);
+        }
+    }
+}
+
+impl Job {
+    /// About one forward pass long, or over already.
+    fn is_short(&self) -> bool {
+        let is_sweep = matches!(
+            self.work,
+            Work::Load { .. } | Work::Analyse { spec: AnalysisSpec::CausalTrace(_), .. }
+        );
+        self.cancel.is_cancelled() || !is_sweep
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("this is a fault of the program: {}", text.unwrap_or("unknown panic"))
+}

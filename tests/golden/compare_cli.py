@@ -1,0 +1,494 @@
+"""Compare the built program with Hugging Face, TransformerLens and ROME on a fresh random checkpoint.
+
+Writes a checkpoint whose weights, and unless told otherwise its layout, follow from the seed; runs
+the program's commands on it; prints the largest difference of each; fails if one is above its
+tolerance: 1e-3 for logits and attributions, 1e-5 for probabilities, nothing for tokens.
+
+Needs nothing but the fixtures' merges: run make_fixtures.py once if they are missing.
+"""
+
+import argparse
+import json
+import math
+import os
+import random
+import shlex
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+# Nothing here needs the hub.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import torch
+
+import hooked
+import rome
+from checkpoint import (
+    DTYPES, Layout, Sizes, encode, read_merges, read_tokenizers, tokens_overlapping, write_checkpoint,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+LOGIT, PROBABILITY, EXACT = 1e-3, 1e-5, 0.0
+
+# Each with its subject. Where it occurs twice, the first is meant, as in ROME.
+PROMPTS = [
+    ("Paris is the capital of", "Paris"),
+    ("Rome is not like Rome in", "Rome"),
+    ("The café of Dvořák is in", "Dvořák"),
+    ("I said that 東京's own Mr. K was", "Mr. K"),
+]
+NOISE_SUBJECTS = ["Paris", "The Seine", "Antonín Dvořák", "Marie Curie", "Windows 95"]
+# Single tokens of the reduced vocabulary, and one that is several.
+ANSWER, FOIL, LONG_ANSWER = " the", " of", " Paris"
+
+
+@dataclass
+class Finding:
+    """How far one number of the program, or the farthest of many, is from the reference."""
+
+    what: str
+    difference: float
+    tolerance: float
+    note: str = ""
+
+    def is_ok(self):
+        return self.difference <= self.tolerance
+
+
+@dataclass
+class Reference:
+    """The checkpoint, and the models that read it."""
+
+    folder: Path
+    hf: object
+    raw: object
+    processed: object
+    tokenizers: list
+    noise_file: Path
+    samples: int
+
+    def encode(self, text, bos=False):
+        return encode(self.tokenizers, text, bos)
+
+    def answer_ids(self, text):
+        return self.encode(text)[0]
+
+    def logits(self, ids):
+        with torch.no_grad():
+            return self.hf(torch.tensor([ids])).logits[0, -1]
+
+    def subject_range(self, text, subject, ids, bos):
+        start = len(text[: text.index(subject)].encode())
+        byte_range = (start, start + len(subject.encode()))
+        return list(tokens_overlapping(self.tokenizers[0], ids, int(bos), byte_range))
+
+
+class CommandFailed(Exception):
+    pass
+
+
+def main():
+    options = parse_arguments()
+    torch.set_num_threads(1)
+    layout = choose_layout(options)
+    sizes = Sizes(options.layers, options.heads, options.width, options.positions)
+    print(f"seed {options.seed}, {sizes}, {layout}")
+
+    with tempfile.TemporaryDirectory(prefix="factscope-") as temporary:
+        folder = Path(options.keep or temporary)
+        reference = make_reference(folder, options, sizes, layout)
+        program = Program(options.program, folder, shlex.split(options.extra))
+        findings = [
+            finding for check in CHECKS if check in options.only
+            for finding in CHECKS[check](program, reference)
+        ]
+    failures = [finding for finding in findings if not finding.is_ok()]
+    print_summary(findings)
+    print(f"{len(findings) - len(failures)} of {len(findings)} comparisons within tolerance")
+    sys.exit(1 if failures else 0)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("program", type=Path, help="the built binary, e.g. target/release/factscope")
+    parser.add_argument("--seed", type=int, default=0, help="of the weights and the layout; default 0")
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--heads", type=int, default=4)
+    parser.add_argument("--width", type=int, default=48, help="d_model, a multiple of the heads")
+    parser.add_argument("--positions", type=int, default=64)
+    parser.add_argument("--samples", type=int, default=10, help="noise samples of a trace; default 10")
+    parser.add_argument("--dtype", choices=[*DTYPES, "mixed"], help="default: by the seed")
+    parser.add_argument("--prefix", choices=["yes", "no"], help="names begin with `transformer.`")
+    parser.add_argument("--tied", choices=["yes", "no"], help="unembedding is the embedding")
+    parser.add_argument("--sharded", choices=["yes", "no"], help="two files of weights")
+    parser.add_argument("--tokenizer", choices=["json", "pairs", "vocab"], help="form of its files")
+    parser.add_argument(
+        "--only", nargs="+", choices=list(CHECKS), default=list(CHECKS), help="commands to compare"
+    )
+    parser.add_argument("--extra", default="", help='further options for every command, e.g. "--cpu"')
+    parser.add_argument("--keep", type=Path, help="write the checkpoint here and leave it")
+    return parser.parse_args()
+
+
+def choose_layout(options):
+    chance = random.Random(options.seed)
+
+    def choose(given, candidates):
+        # Drawn even if given, so that one choice does not change the others.
+        drawn = chance.choice(candidates)
+        return drawn if given is None else given
+
+    return Layout(
+        dtype=choose(options.dtype, list(DTYPES)),
+        prefix=choose(options.prefix, ["yes", "no"]) == "yes",
+        tied=choose(options.tied, ["yes", "no"]) == "yes",
+        sharded=choose(options.sharded, ["yes", "no"]) == "yes",
+        tokenizer=choose(options.tokenizer, ["json", "pairs", "vocab"]),
+        masks=chance.choice([True, False]),
+    )
+
+
+def make_reference(folder, options, sizes, layout):
+    merges = read_merges(ROOT / "tests/fixtures/tiny-sharded/merges.txt", 400)
+    hf = write_checkpoint(folder, merges, sizes, layout, options.seed)
+    noise_file = folder / "noise_subjects.txt"
+    noise_file.write_text("".join(f"{subject}\n" for subject in NOISE_SUBJECTS), encoding="utf-8")
+    return Reference(
+        folder=folder,
+        hf=hf,
+        raw=hooked.raw_model(hf),
+        processed=hooked.processed_model(hf),
+        tokenizers=read_tokenizers(folder),
+        noise_file=noise_file,
+        samples=options.samples,
+    )
+
+
+@dataclass
+class Program:
+    binary: Path
+    folder: Path
+    extra: list
+
+    def json(self, command, *arguments):
+        """What a command prints."""
+        return parse_json(self.run(command, *arguments, "--json"), command)
+
+    def file(self, command, *arguments):
+        """What a command writes."""
+        out = self.folder / "out.json"
+        out.unlink(missing_ok=True)
+        self.run(command, *arguments, "--out", str(out))
+        if not out.is_file():
+            raise CommandFailed(f"{command} wrote no file")
+        return parse_json(out.read_text(encoding="utf-8"), command)
+
+    def run(self, command, *arguments):
+        line = [
+            str(self.binary.resolve()), command, "--model", str(self.folder), *map(str, arguments),
+            *self.extra,
+        ]
+        done = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", timeout=600)
+        if done.returncode != 0:
+            raise CommandFailed(f"exit code {done.returncode}: {shlex.join(line)}\n{done.stderr.strip()}")
+        return done.stdout
+
+
+def parse_json(text, command):
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise CommandFailed(f"{command} gave no JSON ({error}): {text[:200]!r}") from None
+
+
+def check_predict(program, reference):
+    for text, _ in PROMPTS:
+        for bos in (False, True):
+            what = f"predict {text!r}{' with BOS' if bos else ''}"
+            yield from guarded(what, predict_findings, program, reference, text, bos)
+
+
+def predict_findings(what, program, reference, text, bos):
+    ids, tokens = reference.encode(text, bos)
+    logits = reference.logits(ids)
+    probs = torch.softmax(logits, dim=-1)
+    found = program.json("predict", "--prompt", text, "--answer", ANSWER, "--top", 10, *flag(bos))
+    yield exact(f"{what}: ids", found["ids"], ids)
+    yield exact(f"{what}: tokens", found["tokens"], tokens)
+
+    top = found["top"]
+    yield exact(f"{what}: top ids are sorted", [t["prob"] for t in top], sorted_down(t["prob"] for t in top))
+    top_ids = [t["id"] for t in top]
+    # Compared by rank, so that a tie may fall either way.
+    yield close(f"{what}: top probs", [t["prob"] for t in top], probs.topk(10).values, PROBABILITY)
+    yield close(f"{what}: probs of the top ids", [t["prob"] for t in top], probs[top_ids], PROBABILITY)
+    yield close(f"{what}: top logits", [t["logit"] for t in top], logits[top_ids], LOGIT, shift_note)
+    pieces = [reference.tokenizers[0].decode([id]) for id in top_ids]
+    yield exact(f"{what}: top tokens", [t["token"] for t in top], pieces)
+
+    answer, answer_ids = found["answer"], reference.answer_ids(ANSWER)
+    answer_id = answer_ids[0]
+    yield exact(f"{what}: answer ids", [answer["id"], answer["ids"]], [answer_id, answer_ids])
+    yield close(f"{what}: answer prob", [answer["prob"]], probs[[answer_id]], PROBABILITY)
+    yield close(f"{what}: answer logit", [answer["logit"]], logits[[answer_id]], LOGIT, shift_note)
+    yield close(f"{what}: answer log prob", [answer["log_prob"]], probs[[answer_id]].log(), LOGIT)
+    n_above = int((logits > logits[answer_id]).sum())
+    is_rank = answer["rank"] in (n_above, n_above + 1)
+    note = "counts from 0" if answer["rank"] == n_above else "counts from 1"
+    yield Finding(f"{what}: answer rank", 0.0 if is_rank else math.inf, EXACT,
+                  note if is_rank else f"{answer['rank']}, but {n_above} tokens are likelier")
+
+    long_ids = reference.answer_ids(LONG_ANSWER)
+    answer = program.json("predict", "--prompt", text, "--answer", LONG_ANSWER, *flag(bos))["answer"]
+    yield exact(f"{what}: ids of a long answer", [answer["id"], answer["ids"]], [long_ids[0], long_ids])
+
+
+def check_trace(program, reference):
+    cases = [
+        # Kind, window, noise, and an answer unless it is the likeliest.
+        (None, 10, "3s", None), ("mlp", 10, "3s", None), ("attn", 10, "3s", None),
+        ("mlp", 3, "3s", None), ("attn", 2, "0.12", None), (None, 10, "0.5", ANSWER),
+    ]
+    for index, (text, subject) in enumerate(PROMPTS):
+        for bos in (False, True):
+            for kind, window, noise, answer in cases if index == 0 else cases[:3]:
+                what = (
+                    f"trace {kind or 'hidden'}, window {window}, noise {noise}, answer {answer!r}, "
+                    f"{text!r}{' with BOS' if bos else ''}"
+                )
+                yield from guarded(
+                    what, trace_findings, program, reference, text, subject, bos, kind, window, noise, answer
+                )
+
+
+def trace_findings(what, program, reference, text, subject, bos, kind, window, noise, answer):
+    seed = 1
+    found = program.file(
+        "trace", "--prompt", text, "--subject", subject, *flag(bos),
+        *(["--answer", answer] if answer else []),
+        "--noise-subjects", reference.noise_file, "--noise", noise, "--noise-rng", "numpy",
+        "--kind", kind or "hidden", "--window", window, "--samples", reference.samples, "--seed", seed,
+    )
+    ids, tokens = reference.encode(text, bos)
+    subject_range = reference.subject_range(text, subject, ids, bos)
+    noise_std = noise_std_of(noise, reference)
+    expected = rome.calculate_hidden_flow(
+        reference.hf, ids, subject_range, reference.answer_ids(answer)[0] if answer else None,
+        kind, window, reference.samples, noise_std, seed,
+    )
+    yield exact(f"{what}: input_ids", found["input_ids"], ids)
+    yield exact(f"{what}: input_tokens", found["input_tokens"], tokens)
+    yield exact(f"{what}: subject_range", found["subject_range"], subject_range)
+    yield exact(f"{what}: answer", answer_in(found, reference), expected["answer_id"])
+    yield exact(f"{what}: seed", found["seed"], seed)
+    if kind:
+        yield exact(f"{what}: window", found["window"], window)
+    # ROME writes "" where all of a state is restored.
+    yield exact(f"{what}: kind", found["kind"] or "hidden", kind or "hidden")
+    yield exact(f"{what}: correct_prediction is there", "correct_prediction" in found, True)
+    yield close(f"{what}: noise_std", [found["noise_std"]], [noise_std], 1e-6 * max(1.0, noise_std))
+    yield close(f"{what}: low_score", [found["low_score"]], [expected["low_score"]], PROBABILITY)
+    yield close(f"{what}: high_score", [found["high_score"]], [expected["high_score"]], PROBABILITY)
+    yield close(f"{what}: scores", found["scores"], expected["scores"], PROBABILITY)
+
+
+def noise_std_of(noise, reference):
+    """A plain number, or how many standard deviations of the subjects' embeddings."""
+    if not noise.endswith("s"):
+        return float(noise)
+    return float(noise[:-1]) * rome.collect_embedding_std(
+        reference.hf, reference.tokenizers[0], NOISE_SUBJECTS
+    )
+
+
+def answer_in(trace, reference):
+    """The answer's id, whether the file names it as such or, as ROME's, by its text."""
+    answer = trace["answer"]
+    if isinstance(answer, dict):
+        return answer["id"]
+    if isinstance(answer, int):
+        return answer
+    logit_ids = range(reference.hf.config.vocab_size)
+    named = [id for id in logit_ids if reference.tokenizers[0].decode([id]) == answer]
+    # Bytes that are no whole character share one text: then the name says no more than that.
+    likeliest = int(reference.logits(trace["input_ids"]).argmax())
+    return likeliest if likeliest in named else (named or [answer])[0]
+
+
+def check_attribute(program, reference):
+    for text, _ in PROMPTS:
+        for bos in (False, True):
+            for by in ("layers", "heads"):
+                for foil in (None, FOIL):
+                    what = f"attribute by {by}, foil {foil!r}, {text!r}{' with BOS' if bos else ''}"
+                    yield from guarded(what, attribute_findings, program, reference, text, bos, by, foil)
+
+
+def attribute_findings(what, program, reference, text, bos, by, foil):
+    ids, _ = reference.encode(text, bos)
+    answer_id = reference.answer_ids(ANSWER)[0]
+    foil_id = reference.answer_ids(foil)[0] if foil else None
+    expected = hooked.attribution(reference.processed, ids, answer_id, foil_id, by)
+    found = program.file(
+        "attribute", "--prompt", text, "--answer", ANSWER, *(["--foil", foil] if foil else []),
+        "--by", by, *flag(bos),
+    )
+    yield exact(f"{what}: labels", found["labels"], expected["labels"])
+    yield exact(f"{what}: unit", found["unit"], "logit")
+    yield close(f"{what}: values", found["values"], expected["values"], LOGIT)
+    yield close(f"{what}: bias", [found["bias"]], [expected["bias"]], LOGIT)
+    yield close(f"{what}: logit", [found["logit"]], [expected["logit"]], LOGIT)
+    yield close(f"{what}: sum", [found["sum"]], [sum(found["values"]) + found["bias"]], LOGIT)
+    yield close(f"{what}: sum is the logit", [found["sum"]], [found["logit"]], LOGIT)
+
+
+def check_lens(program, reference):
+    for text, _ in PROMPTS:
+        for bos in (False, True):
+            what = f"lens {text!r}{' with BOS' if bos else ''}"
+            yield from guarded(what, lens_findings, program, reference, text, bos)
+
+
+def lens_findings(what, program, reference, text, bos):
+    ids, _ = reference.encode(text, bos)
+    answer_id = reference.answer_ids(ANSWER)[0]
+    _, cache = hooked.run_with_cache(reference.raw, ids)
+    probs = hooked.lens_probs(reference.raw, cache)
+    found = program.json("lens", "--prompt", text, "--answer", ANSWER, *flag(bos))
+
+    n_layers, n_pos = probs.shape[0] - 1, len(ids)
+    top_ids = lens_grid(found, "top_id", n_layers, n_pos).long()
+    # Without a row for the embeddings, or with only the last position, fewer are compared.
+    probs = probs[-top_ids.shape[0]:, -top_ids.shape[1]:]
+    of_top_ids = probs.gather(-1, top_ids[..., None])[..., 0]
+    yield close(f"{what}: probs of the top ids", of_top_ids, probs.max(-1).values, PROBABILITY)
+    top_probs = lens_grid(found, "top_prob", n_layers, n_pos)
+    yield close(f"{what}: top probs", top_probs, probs.max(-1).values, PROBABILITY)
+    answer_probs = lens_grid(found, "answer_prob", n_layers, n_pos)
+    yield close(f"{what}: answer probs", answer_probs, probs[..., answer_id], PROBABILITY)
+
+
+def lens_grid(found, name, n_layers, n_pos):
+    """One number per cell, `[row, pos]`: the only place that knows how the lens is written.
+
+    Either `{"top_ids": [[…]], "top_probs": [[…]], "answer_probs": [[…]]}` or
+    `{"cells": [[{"top_id", "top_prob", "answer_prob"}]]}`, in which `"top": {"id", "prob"}` may stand
+    for the first two. Rows are layers, before which the embeddings may stand; or the axes swapped.
+    """
+
+    def number(cell):
+        if name in cell:
+            return cell[name]
+        top, key = name.split("_", 1)
+        return cell[top][key]
+
+    if "cells" in found:
+        cells = found["cells"]
+        if cells and isinstance(cells[0], dict):
+            # Only the last position.
+            cells = [[cell] for cell in cells]
+        grid = torch.tensor([[number(cell) for cell in row] for row in cells], dtype=torch.float64)
+    else:
+        grid = torch.tensor(found[f"{name}s"], dtype=torch.float64)
+        grid = grid[:, None] if grid.ndim == 1 else grid
+    if grid.shape[0] not in (n_layers, n_layers + 1):
+        grid = grid.T
+    if grid.shape[0] not in (n_layers, n_layers + 1) or grid.shape[1] not in (1, n_pos):
+        raise CommandFailed(f"a lens of {tuple(grid.shape)} for {n_layers} layers and {n_pos} tokens")
+    return grid
+
+
+def check_attention(program, reference):
+    last_layer, last_head = reference.raw.cfg.n_layers - 1, reference.raw.cfg.n_heads - 1
+    for text, _ in PROMPTS:
+        for layer, head in ((0, 0), (last_layer, last_head), (last_layer // 2, 0)):
+            what = f"attention of layer {layer}, head {head}, {text!r}"
+            yield from guarded(what, attention_findings, program, reference, text, layer, head)
+
+
+def attention_findings(what, program, reference, text, layer, head):
+    ids, tokens = reference.encode(text)
+    _, cache = hooked.run_with_cache(reference.raw, ids)
+    found = program.json("attention", "--prompt", text, "--layer", layer, "--head", head)
+    yield exact(f"{what}: where", [found["layer"], found["head"]], [layer, head])
+    yield exact(f"{what}: tokens", found["tokens"], tokens)
+    yield close(f"{what}: pattern", found["pattern"], cache["pattern", layer][0, head], PROBABILITY)
+
+
+CHECKS = {
+    "predict": check_predict,
+    "trace": check_trace,
+    "attribute": check_attribute,
+    "lens": check_lens,
+    "attention": check_attention,
+}
+
+
+def guarded(what, findings, *arguments):
+    """The findings; a command that fails or leaves something out is one more."""
+    try:
+        yield from findings(what, *arguments)
+    except CommandFailed as error:
+        yield Finding(what, math.inf, EXACT, str(error))
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        yield Finding(what, math.inf, EXACT, f"unexpected output: {type(error).__name__}: {error}")
+    except subprocess.TimeoutExpired:
+        yield Finding(what, math.inf, EXACT, "no answer in ten minutes")
+
+
+def flag(bos):
+    return ["--bos"] if bos else []
+
+
+def exact(what, found, expected):
+    is_same = found == expected
+    return Finding(what, 0.0 if is_same else math.inf, EXACT, "" if is_same else f"{found} != {expected}")
+
+
+def close(what, found, expected, tolerance, explain=None):
+    found = torch.as_tensor(found, dtype=torch.float64)
+    expected = torch.as_tensor(expected, dtype=torch.float64)
+    if found.shape != expected.shape:
+        note = f"shape {tuple(found.shape)} != {tuple(expected.shape)}"
+        return Finding(what, math.inf, tolerance, note)
+    differences = (found - expected).abs()
+    # Not a number is never close.
+    difference = math.inf if differences.isnan().any() else differences.max().item()
+    note = explain(found, expected) if explain and difference > tolerance else ""
+    return Finding(what, difference, tolerance, note)
+
+
+def shift_note(found, expected):
+    """Logits mean the same after a shift: then they are centred, not wrong."""
+    shifts = found - expected
+    if (shifts - shifts.mean()).abs().max() < LOGIT:
+        return f"all are shifted by {shifts.mean():.4f}: centred over the vocabulary?"
+    return ""
+
+
+def sorted_down(numbers):
+    return sorted(numbers, reverse=True)
+
+
+def print_summary(findings):
+    """The farthest of each kind of number, then whatever is too far."""
+    farthest = {}
+    for finding in findings:
+        kind = f"{finding.what.split(' ')[0]}: {finding.what.rsplit(': ', 1)[-1]}"
+        if kind not in farthest or finding.difference > farthest[kind].difference:
+            farthest[kind] = finding
+    for kind, finding in farthest.items():
+        mark = "ok  " if finding.is_ok() else "FAIL"
+        print(f"{mark} {finding.difference:9.2e} of {finding.tolerance:7.0e}  {kind}")
+    for finding in findings:
+        if not finding.is_ok():
+            print(f"\nFAIL {finding.what}: {finding.difference:.3g} > {finding.tolerance:g}")
+            if finding.note:
+                print(f"     {finding.note}")
+
+
+if __name__ == "__main__":
+    main()

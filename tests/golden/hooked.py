@@ -1,0 +1,110 @@
+"""The same weights in TransformerLens, and what we compare with it.
+
+Built from a Hugging Face model in memory, with the settings that `from_pretrained` uses for GPT-2.
+"""
+
+import contextlib
+import io
+
+import torch
+from transformer_lens import HookedTransformer, HookedTransformerConfig
+from transformer_lens.pretrained.weight_conversions import convert_gpt2_weights
+
+
+def raw_model(hf_model):
+    """As trained: `from_pretrained_no_processing`."""
+    return hooked_model(hf_model, processed=False)
+
+
+def processed_model(hf_model):
+    """As `from_pretrained` gives it: layer norms folded, writing weights and unembedding centred."""
+    return hooked_model(hf_model, processed=True)
+
+
+def hooked_model(hf_model, processed):
+    hf = hf_model.config
+    config = HookedTransformerConfig(
+        d_model=hf.n_embd,
+        d_head=hf.n_embd // hf.n_head,
+        n_heads=hf.n_head,
+        d_mlp=4 * hf.n_embd,
+        n_layers=hf.n_layer,
+        n_ctx=hf.n_positions,
+        d_vocab=hf.vocab_size,
+        eps=hf.layer_norm_epsilon,
+        act_fn=hf.activation_function,
+        use_attn_scale=True,
+        normalization_type="LNPre" if processed else "LN",
+        original_architecture="GPT2LMHeadModel",
+        init_weights=False,
+        device="cpu",
+    )
+    model = HookedTransformer(config)
+    with torch.no_grad():
+        # Cloned: processing changes tensors in place, and these belong to the other model.
+        weights = {name: w.detach().clone() for name, w in convert_gpt2_weights(hf_model, config).items()}
+        model.load_and_process_state_dict(
+            weights,
+            fold_ln=processed,
+            center_writing_weights=processed,
+            center_unembed=processed,
+            fold_value_biases=processed,
+            refactor_factored_attn_matrices=False,
+        )
+    return model.eval()
+
+
+def run_with_cache(model, ids):
+    """Logits of the last position, and the activations."""
+    with torch.no_grad():
+        logits, cache = model.run_with_cache(torch.tensor([ids]))
+    return logits[0, -1], cache
+
+
+def run_with_hook(model, ids, hook_name, edit):
+    """Logits of the last position when `edit` changes one activation in place."""
+
+    def hook(activation, hook):
+        edit(activation)
+        return activation
+
+    with torch.no_grad():
+        return model.run_with_hooks(torch.tensor([ids]), fwd_hooks=[(hook_name, hook)])[0, -1]
+
+
+def attribution(model, ids, answer_id, foil_id, by):
+    """Who writes the answer's logit (less the foil's) at the last position, in a processed model.
+
+    The parts and `bias` add up to `logit`. `by` is "layers" or "heads".
+    """
+    logits, cache = run_with_cache(model, ids)
+    with torch.no_grad():
+        if by == "layers":
+            parts, labels = cache.decompose_resid(layer=-1, pos_slice=-1, return_labels=True)
+        else:
+            # It says on standard output that it computes the heads' results.
+            with contextlib.redirect_stdout(io.StringIO()):
+                parts, labels = cache.get_full_resid_decomposition(
+                    layer=-1, expand_neurons=False, pos_slice=-1, return_labels=True
+                )
+        parts = cache.apply_ln_to_stack(parts, layer=-1, pos_slice=-1)[:, 0]
+        direction, bias, logit = model.W_U[:, answer_id], model.b_U[answer_id], logits[answer_id]
+        if foil_id is not None:
+            direction = direction - model.W_U[:, foil_id]
+            bias = bias - model.b_U[foil_id]
+            logit = logit - logits[foil_id]
+        values = parts @ direction
+    assert abs(values.sum() + bias - logit) < 1e-4, "the parts do not add up to the logit"
+    return {"labels": labels, "values": values, "bias": bias.item(), "logit": logit.item()}
+
+
+def lens_probs(model, cache):
+    """What each position would say after the embeddings and after each layer. `[1 + layer, pos, vocab]`
+
+    The final layer norm is computed anew for each of these states (nostalgebraist 2020).
+    """
+    layers = range(model.cfg.n_layers)
+    states = [cache["resid_pre", 0], *(cache["resid_post", layer] for layer in layers)]
+    with torch.no_grad():
+        logits = model.unembed(model.ln_final(torch.cat(states)))
+    return torch.softmax(logits, dim=-1)
