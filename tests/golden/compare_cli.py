@@ -3,8 +3,6 @@
 Writes a checkpoint whose weights, and unless told otherwise its layout, follow from the seed; runs
 the program's commands on it; prints the largest difference of each; fails if one is above its
 tolerance: 1e-3 for logits and attributions, 1e-5 for probabilities, nothing for tokens.
-
-Needs nothing but the fixtures' merges: run make_fixtures.py once if they are missing.
 """
 
 import argparse
@@ -129,8 +127,14 @@ def parse_arguments():
         "--only", nargs="+", choices=list(CHECKS), default=list(CHECKS), help="commands to compare"
     )
     parser.add_argument("--extra", default="", help='further options for every command, e.g. "--cpu"')
-    parser.add_argument("--keep", type=Path, help="write the checkpoint here and leave it")
-    return parser.parse_args()
+    parser.add_argument("--keep", type=Path, help="write the checkpoint to this empty folder and leave it")
+    options = parser.parse_args()
+    if not options.program.is_file():
+        parser.error(f"there is no program at {options.program}")
+    if options.keep and options.keep.exists() and any(options.keep.iterdir()):
+        # Files of another layout would be read instead.
+        parser.error(f"{options.keep} is not empty")
+    return options
 
 
 def choose_layout(options):
@@ -152,7 +156,7 @@ def choose_layout(options):
 
 
 def make_reference(folder, options, sizes, layout):
-    merges = read_merges(ROOT / "tests/fixtures/tiny-sharded/merges.txt", 400)
+    merges = read_merges(ROOT / "assets/gpt2-bpe/merges.txt", n_merges=400)
     hf = write_checkpoint(folder, merges, sizes, layout, options.seed)
     noise_file = folder / "noise_subjects.txt"
     noise_file.write_text("".join(f"{subject}\n" for subject in NOISE_SUBJECTS), encoding="utf-8")
@@ -220,7 +224,7 @@ def predict_findings(what, program, reference, text, bos):
     yield exact(f"{what}: tokens", found["tokens"], tokens)
 
     top = found["top"]
-    yield exact(f"{what}: top ids are sorted", [t["prob"] for t in top], sorted_down(t["prob"] for t in top))
+    yield exact(f"{what}: top is sorted", [t["prob"] for t in top], sorted_down(t["prob"] for t in top))
     top_ids = [t["id"] for t in top]
     # Compared by rank, so that a tie may fall either way.
     yield close(f"{what}: top probs", [t["prob"] for t in top], probs.topk(10).values, PROBABILITY)
@@ -311,8 +315,8 @@ def answer_in(trace, reference):
         return answer["id"]
     if isinstance(answer, int):
         return answer
-    logit_ids = range(reference.hf.config.vocab_size)
-    named = [id for id in logit_ids if reference.tokenizers[0].decode([id]) == answer]
+    vocabulary = range(reference.hf.config.vocab_size)
+    named = [id for id in vocabulary if reference.tokenizers[0].decode([id]) == answer]
     # Bytes that are no whole character share one text: then the name says no more than that.
     likeliest = int(reference.logits(trace["input_ids"]).argmax())
     return likeliest if likeliest in named else (named or [answer])[0]

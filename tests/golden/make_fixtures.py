@@ -119,8 +119,8 @@ def main():
     parser.add_argument(
         "--merges",
         type=Path,
-        default=ROOT / "tests/fixtures/tiny-sharded/merges.txt",
-        help="GPT-2's merges, of which the first 400 are used; default: those of the last run",
+        default=ROOT / "assets/gpt2-bpe/merges.txt",
+        help="GPT-2's merges, of which the first 400 are used",
     )
     parser.add_argument("--out", type=Path, default=ROOT / "tests/fixtures")
     options = parser.parse_args()
