@@ -1,8 +1,202 @@
-//! The commands and their flags.
+//! The commands and their flags: one file per command.
+//!
+//! Results go to stdout or a file, everything else to stderr; a command that fails exits with 1, a
+//! wrong flag with 2.
 
+use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec};
+use crate::task::{CancelToken, TaskCtx};
+use crate::tokens::{Bos, TokenizedPrompt};
+use crate::worker::{DeviceChoice, Engine, Stage};
+
+mod attention;
+mod attribute;
+mod devices;
+mod explore;
+mod lens;
+mod model;
+mod output;
+mod predict;
+mod progress;
+mod trace;
+
+/// A desktop microscope for facts in language models.
+///
+/// Without a command the window opens.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    #[command(flatten)]
+    machine: Machine,
+}
+
+/// How the work is done, never what comes out.
+#[derive(Args, Clone, Debug)]
+struct Machine {
+    /// Where to compute: `auto` (a real GPU if there is one, else the CPU), `cpu`, `wgpu` or
+    /// `wgpu:N` (an adapter of `factscope devices`, software ones included)
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    device: DeviceChoice,
+
+    /// CPU threads [default: one per core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+
+    /// Show no progress
+    #[arg(long, global = true)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Open the window
+    Explore(explore::Explore),
+
+    /// What the model says next
+    Predict(predict::Predict),
+
+    /// Causal trace of a fact (Meng et al. 2022)
+    Trace(trace::Trace),
+
+    /// Split the answer's logit by layer component or by head
+    Attribute(attribute::Attribute),
+
+    /// What the model would say after each layer
+    Lens(lens::Lens),
+
+    /// Where one attention head looks
+    Attention(attention::Attention),
+
+    /// Look at a model folder, or make a random one
+    #[command(subcommand)]
+    Model(model::Model),
+
+    /// List the graphics adapters, or test one
+    Devices(devices::Devices),
+}
+
+/// The model, and how its prompt begins.
+#[derive(Args)]
+struct ModelArgs {
+    /// A model folder in Hugging Face's layout
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+
+    /// Put `<|endoftext|>` before the prompt, as TransformerLens does; ROME does not
+    #[arg(long)]
+    bos: bool,
+}
+
+impl ModelArgs {
+    fn bos(&self) -> Bos {
+        if self.bos { Bos::On } else { Bos::Off }
+    }
+
+    fn load(&self, machine: &Machine) -> anyhow::Result<Engine> {
+        let bar = progress::Bar::new(machine, "Opening the model");
+        let report = |progress| bar.set(progress);
+        let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
+        let stage = |stage| {
+            bar.say(match stage {
+                Stage::TestingDevice => "Testing the device (once per adapter and driver)",
+                Stage::ReadingWeights => "Reading weights",
+            });
+        };
+        let engine = Engine::load(&self.model, machine.device, &ctx, &stage)?;
+        bar.finish();
+        Ok(engine)
+    }
+}
+
+impl Machine {
+    /// Runs a method with a progress bar.
+    fn run(
+        &self,
+        engine: &Engine,
+        prompt: &TokenizedPrompt,
+        spec: &AnalysisSpec,
+        what: &'static str,
+    ) -> anyhow::Result<AnalysisResult> {
+        let bar = progress::Bar::new(self, what);
+        let report = |progress| bar.set(progress);
+        let ctx = AnalysisCtx {
+            task: TaskCtx { cancel: CancelToken::default(), report: &report },
+            partial: &|_| (),
+        };
+        let result = engine.run(prompt, spec, &ctx)?;
+        bar.finish();
+        Ok(result)
+    }
+}
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = Cli::parse();
+    // The message and place of a panic were printed when it happened.
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(cli)));
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+        Err(_) => {
+            complain("this is a fault of the program; please report it with the lines above");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<()> {
+    let machine = cli.machine;
+    if let Some(threads) = machine.threads {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(usize::from(threads))
+            .build_global()
+            .context("cannot start the threads")?;
+    }
+    match cli.command.unwrap_or_else(|| Command::Explore(explore::Explore::default())) {
+        Command::Explore(it) => it.run(&machine),
+        Command::Predict(it) => it.run(&machine),
+        Command::Trace(it) => it.run(&machine),
+        Command::Attribute(it) => it.run(&machine),
+        Command::Lens(it) => it.run(&machine),
+        Command::Attention(it) => it.run(&machine),
+        Command::Model(it) => it.run(&machine),
+        Command::Devices(it) => it.run(&machine),
+    }
+}
+
+fn complain(message: &str) {
+    // Where even stderr is closed there is nobody to tell.
+    _ = writeln!(std::io::stderr(), "factscope: {message}");
+}
+
+/// The reader of our output has gone, as `head` does: not a failure of ours.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
 }

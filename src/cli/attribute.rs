@@ -1,0 +1,104 @@
+use std::fmt::Write as _;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::output::{Output, answer_json, program, provenance};
+use super::{Machine, ModelArgs};
+use crate::analysis::logit_attribution::{LogitAttribution, Parts, Spec};
+use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::facts::Fact;
+use crate::tokens::TokenizedPrompt;
+use crate::worker::Engine;
+
+#[derive(Args)]
+pub(super) struct Attribute {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// The text up to the answer
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+
+    /// The answer whose logit is split, by its first token; its leading space is added [default:
+    /// the model's own first guess]
+    #[arg(long, value_name = "TEXT")]
+    answer: Option<String>,
+
+    /// A wrong answer, whose logit is taken off [default: the mean over the vocabulary]
+    #[arg(long, value_name = "TEXT")]
+    foil: Option<String>,
+
+    /// What the logit is split into
+    #[arg(long, value_enum, default_value = "layers")]
+    by: By,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum By {
+    Layers,
+    Heads,
+}
+
+impl Attribute {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let engine = self.model.load(machine)?;
+        let fact = Fact {
+            answer: self.answer.clone(),
+            foil: self.foil.clone(),
+            ..Fact::from_text(&self.prompt, None)?
+        };
+        let prompt = TokenizedPrompt::new(&engine.info.tokenizer, &fact, self.model.bos())?;
+        let by = match self.by {
+            By::Layers => Parts::Layers,
+            By::Heads => Parts::Heads,
+        };
+        let spec = AnalysisSpec::LogitAttribution(Spec { by });
+        let result = machine.run(&engine, &prompt, &spec, "Attributing")?;
+        let AnalysisResult::LogitAttribution(attribution) = result else {
+            unreachable!("an attribution was asked for");
+        };
+        let json = to_json(&attribution, &engine, machine)?;
+        self.output.write(&json, &to_text(&attribution))
+    }
+}
+
+fn to_json(it: &LogitAttribution, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
+    let labels: Vec<_> = it.contributions.iter().map(|part| part.component.to_string()).collect();
+    let values: Vec<_> = it.contributions.iter().map(|part| part.logit).collect();
+    Ok(json!({
+        "labels": labels,
+        "values": values,
+        // What the final layer norm's bias adds: no component's, but part of the sum.
+        "bias": it.unembed_bias,
+        "sum": it.sum(),
+        "logit": it.logit,
+        "raw_logit": it.raw_logit,
+        "unit": "logit",
+        "minus": if it.prompt.foil.is_some() { "foil" } else { "vocabulary mean" },
+        "answer": it.prompt.answer.as_ref().map(answer_json),
+        "foil": it.prompt.foil.as_ref().map(answer_json),
+        "tokens": it.prompt.pieces,
+        "ids": it.prompt.ids,
+        "bos": it.prompt.bos,
+        "program": program(),
+        "model": provenance(&engine.info, machine)?,
+        "device": engine.info.device,
+    }))
+}
+
+fn to_text(it: &LogitAttribution) -> String {
+    let mut parts: Vec<_> = it.contributions.iter().collect();
+    parts.sort_by(|a, b| b.logit.abs().total_cmp(&a.logit.abs()));
+    let mut text = String::from("   logit  component (largest first)\n");
+    for part in parts.into_iter().take(20) {
+        _ = writeln!(text, "{:>+8.4}  {}", part.logit, part.component);
+    }
+    _ = writeln!(text, "{:>+8.4}  bias of the final layer norm", it.unembed_bias);
+    _ = writeln!(text, "\nsum {:.4}, logit {:.4}", it.sum(), it.logit);
+    text
+}

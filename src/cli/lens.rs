@@ -1,0 +1,93 @@
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::output::{Output, answer_json, program};
+use super::{Machine, ModelArgs};
+use crate::analysis::logit_lens::{LensCell, LogitLens, Spec};
+use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::facts::Fact;
+use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
+
+#[derive(Args)]
+pub(super) struct Lens {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// The text up to the answer
+    #[arg(long, value_name = "TEXT")]
+    prompt: String,
+
+    /// The answer, by its first token; its leading space is added [default: the model's own first
+    /// guess]
+    #[arg(long, value_name = "TEXT")]
+    answer: Option<String>,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+impl Lens {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let engine = self.model.load(machine)?;
+        let tokenizer = &engine.info.tokenizer;
+        let fact = Fact { answer: self.answer.clone(), ..Fact::from_text(&self.prompt, None)? };
+        let prompt = TokenizedPrompt::new(tokenizer, &fact, self.model.bos())?;
+        let spec = AnalysisSpec::LogitLens(Spec);
+        let AnalysisResult::LogitLens(lens) =
+            machine.run(&engine, &prompt, &spec, "Reading the layers")?
+        else {
+            unreachable!("a lens was asked for");
+        };
+        let json = to_json(&lens, tokenizer, &engine.info.device)?;
+        self.output.write(&json, &to_text(&lens, tokenizer))
+    }
+}
+
+fn to_json(lens: &LogitLens, tokenizer: &Tokenizer, device: &str) -> anyhow::Result<Value> {
+    let answer = lens.prompt.answer.as_ref().context("a lens has an answer")?;
+    let cell = |it: &LensCell| {
+        json!({
+            "answer_prob": it.answer_prob,
+            "answer_rank": it.answer_rank,
+            "top": {
+                "id": it.top_token,
+                "token": tokenizer.piece(it.top_token),
+                "prob": it.top_prob,
+            },
+        })
+    };
+    let layers = lens.cells.rows().enumerate().map(|(layer, row)| {
+        let mut last = row.last().map(cell).unwrap_or_default();
+        last["layer"] = layer.into();
+        last["positions"] = row.iter().map(cell).collect();
+        last
+    });
+    Ok(json!({
+        "layers": layers.collect::<Vec<_>>(),
+        "answer": answer_json(answer),
+        "tokens": lens.prompt.pieces,
+        "ids": lens.prompt.ids,
+        "bos": lens.prompt.bos,
+        "program": program(),
+        "device": device,
+    }))
+}
+
+fn to_text(lens: &LogitLens, tokenizer: &Tokenizer) -> String {
+    let answer = lens.prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
+    let mut text = format!("layer  p({answer})  rank  top token\n");
+    for (layer, row) in lens.cells.rows().enumerate() {
+        let Some(it) = row.last() else { continue };
+        let token = visible(&tokenizer.piece(it.top_token));
+        _ = writeln!(
+            text,
+            "{layer:>5}  {:.5}  {:>5}  {token} ({:.3})",
+            it.answer_prob, it.answer_rank, it.top_prob
+        );
+    }
+    text
+}

@@ -1,0 +1,98 @@
+//! Results as JSON or as text.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Machine;
+use super::progress::Bar;
+use crate::task::{CancelToken, TaskCtx};
+use crate::tokens::Answer;
+use crate::worker::ModelInfo;
+
+/// Where a result goes.
+#[derive(Args)]
+pub(super) struct Output {
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+
+    /// Write JSON to a file
+    #[arg(long, value_name = "FILE.json")]
+    out: Option<PathBuf>,
+}
+
+impl Output {
+    /// `text` is what a person reads where no JSON was asked for.
+    pub fn write(&self, json: &Value, text: &str) -> anyhow::Result<()> {
+        if let Some(path) = &self.out {
+            write_file(path, format!("{json}\n").as_bytes())
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        if self.json {
+            print(&format!("{json}\n"))
+        } else if self.out.is_none() {
+            print(text)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Refuses a place that cannot be written to before hours are spent on what goes there.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let Some(path) = &self.out else { return Ok(()) };
+        anyhow::ensure!(!path.is_dir(), "cannot write {}: it is a folder", path.display());
+        let dir = folder_of(path);
+        tempfile::NamedTempFile::new_in(dir)
+            .map(drop)
+            .with_context(|| format!("cannot write to the folder {}", dir.display()))
+    }
+}
+
+/// Where the numbers come from, for every JSON file.
+pub(super) fn provenance(info: &ModelInfo, machine: &Machine) -> anyhow::Result<Value> {
+    let bar = Bar::new(machine, "Hashing the weights");
+    let report = |progress| bar.set(progress);
+    let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
+    let hashes = info.hash.get(&ctx)?;
+    bar.finish();
+    Ok(json!({ "name": info.name, "weights_sha256": hashes }))
+}
+
+/// The program that made a file.
+pub(super) fn program() -> String {
+    format!("factscope {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The text of all tokens of an answer.
+pub(super) fn answer_json(answer: &Answer) -> Value {
+    json!({ "text": answer.text, "ids": answer.ids, "tokens": answer.pieces })
+}
+
+pub(super) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    Ok(stdout.flush()?)
+}
+
+/// Whole, or not at all: a file that was there stays until the new one is complete.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut file = tempfile::NamedTempFile::new_in(folder_of(path))?;
+    file.write_all(bytes)?;
+    file.persist(path)?;
+    // Temporary files are private; a result is as readable as other new files.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
+    }
+    Ok(())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

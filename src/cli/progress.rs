@@ -1,0 +1,38 @@
+//! Progress on stderr, with the time left. Nothing is shown where stderr is no terminal.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::Machine;
+use crate::task::Progress;
+
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub fn new(machine: &Machine, what: &'static str) -> Self {
+        let target = if machine.quiet {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr_with_hz(5)
+        };
+        let style = ProgressStyle::with_template("{msg} [{bar:30}] {percent:>3}%, {eta} left")
+            .expect("the template is valid")
+            .progress_chars("=> ");
+        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(style);
+        bar.set_message(what);
+        Self(bar)
+    }
+
+    pub fn say(&self, what: &'static str) {
+        self.0.set_message(what);
+        self.0.reset();
+    }
+
+    pub fn set(&self, progress: Progress) {
+        self.0.set_length(progress.total);
+        self.0.set_position(progress.done);
+    }
+
+    pub fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}

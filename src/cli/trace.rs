@@ -1,0 +1,294 @@
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::output::{Output, answer_json, program, provenance};
+use super::{Machine, ModelArgs};
+use crate::analysis::causal_trace::{CausalTrace, Component, NoiseLevel, Spec};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Measurement, Metric};
+use crate::facts::{Dataset, Fact};
+use crate::intervention::NoiseRng;
+use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
+use crate::worker::Engine;
+
+#[derive(Args)]
+pub(super) struct Trace {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    fact: FactArgs,
+
+    /// What is restored: the residual stream after a layer, or what MLPs or attention add to it
+    #[arg(long, value_enum)]
+    kind: Kind,
+
+    /// Standard deviation of the noise: a number, or as in `3s` a multiple of that of the subjects'
+    /// token embeddings
+    #[arg(long, value_name = "NOISE", default_value = "3s")]
+    noise: NoiseArg,
+
+    /// A text file with one subject a line, on which `3s` is measured [default: the subjects of
+    /// --facts, else the prompt's own]
+    #[arg(long, value_name = "FILE")]
+    noise_subjects: Option<PathBuf>,
+
+    /// Noise draws averaged per cell
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    samples: usize,
+
+    /// Layers restored together, for `mlp` and `attn`
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    window: usize,
+
+    /// Seed of the noise
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u32,
+
+    /// `numpy` draws ROME's noise bit for bit; `chacha` gives each draw a stream of its own, so
+    /// that more samples keep the first ones
+    #[arg(long, value_enum, default_value = "numpy")]
+    noise_rng: Rng,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+/// A fact typed in, or one of a dataset.
+#[derive(Args)]
+struct FactArgs {
+    /// The text up to the answer
+    #[arg(long, value_name = "TEXT", required_unless_present = "facts", requires = "subject")]
+    prompt: Option<String>,
+
+    /// The words of the prompt to corrupt
+    #[arg(long, value_name = "TEXT", requires = "prompt")]
+    subject: Option<String>,
+
+    /// The answer to measure; its leading space is added [default: the model's own first guess]
+    #[arg(long, value_name = "TEXT")]
+    answer: Option<String>,
+
+    /// A dataset: CounterFact, or ROME's `known_1000.json`
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt", requires = "case")]
+    facts: Option<PathBuf>,
+
+    /// The fact's `case_id` or `known_id` in the dataset
+    #[arg(long, value_name = "ID", requires = "facts")]
+    case: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    Hidden,
+    Mlp,
+    Attn,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Rng {
+    Numpy,
+    Chacha,
+}
+
+/// `3s` or `0.12`.
+#[derive(Clone, Copy)]
+enum NoiseArg {
+    Std(f64),
+    Multiple(f64),
+}
+
+/// What is asked, and what else is known of it.
+struct Question {
+    fact: Fact,
+
+    /// What the dataset says is right.
+    expected: Option<String>,
+
+    /// Every subject of the dataset.
+    subjects: Vec<String>,
+}
+
+impl Trace {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let question = self.fact.question()?;
+        let noise_subjects = self.noise_subjects(&question)?;
+        let engine = self.model.load(machine)?;
+        let tokenizer = &engine.info.tokenizer;
+        let prompt = TokenizedPrompt::new(tokenizer, &question.fact, self.model.bos())?;
+        let spec = Spec {
+            component: self.kind.into(),
+            window: self.window,
+            noise: self.noise.level(tokenizer, &noise_subjects)?,
+            rng: match self.noise_rng {
+                Rng::Numpy => NoiseRng::Numpy,
+                Rng::Chacha => NoiseRng::Chacha,
+            },
+            seed: self.seed,
+            n_samples: self.samples,
+        };
+        let spec = AnalysisSpec::CausalTrace(spec);
+        let result = machine.run(&engine, &prompt, &spec, "Tracing")?;
+        let AnalysisResult::CausalTrace(trace) = result else {
+            unreachable!("a causal trace was asked for");
+        };
+        let json = to_json(&trace, &question, &engine, machine)?;
+        self.output.write(&json, &to_text(&trace))
+    }
+
+    fn noise_subjects(&self, question: &Question) -> anyhow::Result<Vec<String>> {
+        if let Some(path) = &self.noise_subjects {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            let lines = text.lines().filter(|line| !line.is_empty());
+            let subjects: Vec<_> = lines.map(str::to_owned).collect();
+            anyhow::ensure!(!subjects.is_empty(), "no subject in {}", path.display());
+            return Ok(subjects);
+        }
+        if question.subjects.is_empty() {
+            let own = question.fact.subject_text().map(str::to_owned);
+            return Ok(own.into_iter().collect());
+        }
+        Ok(question.subjects.clone())
+    }
+}
+
+impl FactArgs {
+    fn question(&self) -> anyhow::Result<Question> {
+        let mut question = match (&self.prompt, &self.facts, &self.case) {
+            (Some(prompt), _, _) => Question {
+                fact: Fact::from_text(prompt, self.subject.as_deref())?,
+                expected: None,
+                subjects: Vec::new(),
+            },
+            (None, Some(path), Some(case)) => {
+                let dataset = Dataset::load(path)?;
+                let Some(record) = dataset.find(case) else {
+                    bail!("there is no case {case} in {}", path.display());
+                };
+                let expected = record.fact.answer.clone();
+                Question {
+                    fact: Fact { answer: None, ..record.fact.clone() },
+                    expected,
+                    subjects: dataset.subjects().map(str::to_owned).collect(),
+                }
+            }
+            _ => unreachable!("the flags require one or the other"),
+        };
+        // As in ROME, the answer is what the model says, unless another is asked for.
+        question.fact.answer.clone_from(&self.answer);
+        Ok(question)
+    }
+}
+
+impl NoiseArg {
+    fn level(self, tokenizer: &Tokenizer, subjects: &[String]) -> anyhow::Result<NoiseLevel> {
+        let factor = match self {
+            Self::Std(std) => return Ok(NoiseLevel::Std(std)),
+            Self::Multiple(factor) => factor,
+        };
+        // As ROME encodes them: no leading space, no BOS.
+        let mut tokens = Vec::new();
+        for subject in subjects {
+            tokens.extend(tokenizer.encode(subject)?.iter().map(|token| token.id));
+        }
+        Ok(NoiseLevel::Multiple { factor, tokens: tokens.into() })
+    }
+}
+
+impl FromStr for NoiseArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            let number: Option<f64> = text.parse().ok();
+            number.filter(|it| it.is_finite() && *it >= 0.0).ok_or_else(|| {
+                "a number such as 0.12, or a multiple of the subjects' spread such as 3s".to_owned()
+            })
+        };
+        match text.strip_suffix('s') {
+            Some(factor) => Ok(Self::Multiple(number(factor)?)),
+            None => Ok(Self::Std(number(text)?)),
+        }
+    }
+}
+
+impl From<Kind> for Component {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Hidden => Self::Hidden,
+            Kind::Mlp => Self::Mlp,
+            Kind::Attn => Self::Attn,
+        }
+    }
+}
+
+/// ROME's key names, and what is needed to do it again.
+fn to_json(
+    trace: &CausalTrace,
+    question: &Question,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
+    let prompt = &trace.prompt;
+    let answer = prompt.answer.as_ref().context("a trace has an answer")?;
+    let grid = trace.restored.map(|runs| Measurement::mean(runs, Metric::Prob));
+    // ROME's map is token × layer.
+    let scores: Vec<Vec<_>> =
+        (0..prompt.n_pos()).map(|pos| grid.rows().map(|layer| layer[pos]).collect()).collect();
+    let is_correct = match &question.expected {
+        Some(expected) => trace.is_top_answer() && answer.text.trim() == expected.trim(),
+        None => trace.is_top_answer(),
+    };
+    let subject = prompt.subject.as_ref().map(|it| [it.start, it.end]);
+    Ok(json!({
+        "scores": scores,
+        "low_score": Measurement::mean(&trace.corrupted, Metric::Prob),
+        "high_score": trace.clean.prob,
+        "input_ids": prompt.ids,
+        "input_tokens": prompt.pieces,
+        "subject_range": subject,
+        "answer": answer.pieces[0],
+        "window": trace.spec.window,
+        "correct_prediction": is_correct,
+        "kind": trace.spec.component,
+        "expected": question.expected,
+        "whole_answer": answer_json(answer),
+        "bos": prompt.bos,
+        "noise_std": trace.noise_std,
+        "noise_rng": trace.spec.rng,
+        "samples": trace.spec.n_samples,
+        "seed": trace.spec.seed,
+        "program": program(),
+        "model": provenance(&engine.info, machine)?,
+        "device": engine.info.device,
+    }))
+}
+
+fn to_text(trace: &CausalTrace) -> String {
+    let prompt = &trace.prompt;
+    let answer = prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
+    let low = Measurement::mean(&trace.corrupted, Metric::Prob).unwrap_or(f32::NAN);
+    let mut text = format!(
+        "p({answer}) clean {:.5}, corrupted {low:.5} (noise {:.5}, {} samples)\n\nlikeliest after \
+         restoring\n",
+        trace.clean.prob, trace.noise_std, trace.spec.n_samples
+    );
+    let n_pos = prompt.n_pos();
+    let means = trace.restored.values().iter().map(|runs| Measurement::mean(runs, Metric::Prob));
+    let mut cells: Vec<(usize, f32)> =
+        means.enumerate().filter_map(|(nth, mean)| Some((nth, mean?))).collect();
+    cells.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (nth, mean) in cells.into_iter().take(10) {
+        let (layer, pos) = (nth / n_pos, nth % n_pos);
+        let token = visible(&prompt.pieces[pos]);
+        _ = writeln!(text, "  {mean:.5}  layer {layer:>2}  token {pos:>3} {token}");
+    }
+    text
+}
