@@ -9,6 +9,8 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Device, DeviceKind};
+use cubecl::config::cache::CacheConfig;
+use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig as _};
 use serde::{Deserialize, Serialize};
 
 /// What the user asked for: `--device auto|cpu|wgpu[:N]`.
@@ -113,6 +115,7 @@ impl ComputeDevice {
         if let Some(device) = started.get(&adapter.index) {
             return Ok(device.clone());
         }
+        remember_kernels_in_the_users_cache();
         let failed = |reason: String| DeviceError::Start { name: adapter.name.clone(), reason };
         let nth =
             adapters().iter().filter(|it| it.kind == adapter.kind).position(|it| *it == adapter);
@@ -143,6 +146,16 @@ impl ComputeDevice {
     }
 }
 
+/// burn tunes a kernel for each new shape and remembers the winner, by default in a `target` folder
+/// below wherever the program was started.
+fn remember_kernels_in_the_users_cache() {
+    let Some(cache) = dirs::cache_dir() else { return };
+    let mut config = CubeClRuntimeConfig::default();
+    config.environment.path = CacheConfig::Directory(cache.join("factscope").join("kernels"));
+    // False if something has computed already; then its choice stands.
+    _ = CubeClRuntimeConfig::try_set(config);
+}
+
 /// `cpu`, or the adapter's name and driver.
 impl fmt::Display for ComputeDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,7 +182,11 @@ impl AdapterKind {
 pub fn adapters() -> Vec<Adapter> {
     // One graphics interface only, as burn does: the same GPU must not be listed twice.
     let interfaces = [wgpu::Backends::VULKAN, wgpu::Backends::METAL, wgpu::Backends::DX12];
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        // Without OpenGL: burn does not compute on it, and looking for it can be noisy.
+        backends: interfaces.into_iter().collect(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
     interfaces
         .into_iter()
         .map(|interface| pollster::block_on(instance.enumerate_adapters(interface)))

@@ -37,6 +37,7 @@ class Layout:
     dtype: str = "f32"
     # Whether names begin with `transformer.`, as `save_pretrained` writes them.
     prefix: bool = True
+    # Whether the unembedding is the embedding. If not, Hugging Face wants the prefix.
     tied: bool = True
     # Two files and an index instead of one file.
     sharded: bool = False
@@ -49,6 +50,7 @@ class Layout:
 
 def write_checkpoint(folder, merges, sizes, layout, seed):
     """Write a checkpoint and return the model it holds, its rounded weights widened to f32."""
+    assert layout.tied or layout.prefix
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = gpt2_vocabulary(merges)
@@ -179,9 +181,9 @@ def write_tensors(folder, tensors, sizes, layout):
         }
     if not layout.prefix:
         tensors = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
-    sizes_in_bytes = [tensor.nbytes for tensor in tensors.values()]
-    # A first file just over half of it all leaves the rest for a second.
-    limit = sum(sizes_in_bytes) // 2 + max(sizes_in_bytes) if layout.sharded else sum(sizes_in_bytes)
+    total = sum(tensor.nbytes for tensor in tensors.values())
+    # A first file of up to 60 % leaves the rest for a second.
+    limit = total * 6 // 10 if layout.sharded else total
     split = split_torch_state_dict_into_shards(tensors, max_shard_size=limit)
     for file, names in split.filename_to_tensors.items():
         save_file({name: tensors[name] for name in names}, folder / file, metadata={"format": "pt"})

@@ -119,7 +119,7 @@ def parse_arguments():
     parser.add_argument("--positions", type=int, default=64)
     parser.add_argument("--samples", type=int, default=10, help="noise samples of a trace; default 10")
     parser.add_argument("--dtype", choices=[*DTYPES, "mixed"], help="default: by the seed")
-    parser.add_argument("--prefix", choices=["yes", "no"], help="names begin with `transformer.`")
+    parser.add_argument("--prefix", choices=["yes", "no"], help="names begin with `transformer.`; always if not tied")
     parser.add_argument("--tied", choices=["yes", "no"], help="unembedding is the embedding")
     parser.add_argument("--sharded", choices=["yes", "no"], help="two files of weights")
     parser.add_argument("--tokenizer", choices=["json", "pairs", "vocab"], help="form of its files")
@@ -145,10 +145,12 @@ def choose_layout(options):
         drawn = chance.choice(candidates)
         return drawn if given is None else given
 
+    prefix, tied = (choose(given, ["yes", "no"]) == "yes" for given in (options.prefix, options.tied))
     return Layout(
         dtype=choose(options.dtype, list(DTYPES)),
-        prefix=choose(options.prefix, ["yes", "no"]) == "yes",
-        tied=choose(options.tied, ["yes", "no"]) == "yes",
+        # An unembedding of its own needs it.
+        prefix=prefix or not tied,
+        tied=tied,
         sharded=choose(options.sharded, ["yes", "no"]) == "yes",
         tokenizer=choose(options.tokenizer, ["json", "pairs", "vocab"]),
         masks=chance.choice([True, False]),
