@@ -184,16 +184,19 @@ impl Checkpoint {
         let file = &self.files[location.file];
         let start = file.data_start + location.bytes.0;
         let bytes = &file.map[start..file.data_start + location.bytes.1];
-        let values = decode(bytes, location.dtype);
-        match values.par_iter().position_first(|value| !value.is_finite()) {
-            None => Ok(values),
-            Some(index) => Err(LoadError::NotFinite {
-                tensor: location.name.clone(),
-                index,
-                value: values[index],
-                path: file.path.clone(),
-            }),
+        let (values, is_finite) = decode(bytes, location.dtype);
+        // The pages can be read again; until then they need not count as ours.
+        forget(&file.map, start, bytes.len());
+        if is_finite {
+            return Ok(values);
         }
+        let index = values.iter().position(|value| !value.is_finite()).unwrap_or_default();
+        Err(LoadError::NotFinite {
+            tensor: location.name.clone(),
+            index,
+            value: values[index],
+            path: file.path.clone(),
+        })
     }
 
     fn add_file(&mut self, path: PathBuf) -> Result<(), LoadError> {
@@ -377,19 +380,41 @@ fn header_error(error: &SafeTensorError, map: &[u8], path: PathBuf) -> LoadError
     LoadError::Header { path, reason: error.to_string() }
 }
 
-/// Bytes to numbers, on all cores.
-fn decode(bytes: &[u8], dtype: Dtype) -> Vec<f32> {
+/// Gives the pages of a part of the map back to the system, which keeps them as it sees fit.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "memmap2 calls all advice that drops pages unchecked")]
+fn forget(map: &Mmap, start: usize, len: usize) {
+    use memmap2::UncheckedAdvice;
+
+    // SAFETY: the map is of a file and never written to, so dropped pages come back unchanged.
+    // A system that will not take the advice only keeps the pages longer.
+    _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, len) };
+}
+
+#[cfg(not(unix))]
+fn forget(_map: &Mmap, _start: usize, _len: usize) {}
+
+/// Bytes to numbers, on all cores, and whether all of them are finite.
+fn decode(bytes: &[u8], dtype: Dtype) -> (Vec<f32>, bool) {
     /// Bytes per task: enough to pay for handing it over.
     const BLOCK: usize = 1 << 18;
-    fn each<const SIZE: usize>(bytes: &[u8], read: impl Fn([u8; SIZE]) -> f32 + Sync) -> Vec<f32> {
+    fn each<const SIZE: usize>(
+        bytes: &[u8],
+        read: impl Fn([u8; SIZE]) -> f32 + Sync,
+    ) -> (Vec<f32>, bool) {
         let mut values = vec![0.0; bytes.len() / SIZE];
         let blocks = values.par_chunks_mut(BLOCK / SIZE).zip(bytes.par_chunks(BLOCK));
-        blocks.for_each(|(values, bytes)| {
+        let is_finite = blocks.map(|(values, bytes)| {
+            let mut is_finite = true;
             for (value, bytes) in values.iter_mut().zip(bytes.as_chunks::<SIZE>().0) {
                 *value = read(*bytes);
+                // Without a branch, so that many are checked at once.
+                is_finite &= value.is_finite();
             }
+            is_finite
         });
-        values
+        let is_finite = is_finite.reduce(|| true, |a, b| a && b);
+        (values, is_finite)
     }
     match dtype {
         Dtype::F32 => each(bytes, f32::from_le_bytes),

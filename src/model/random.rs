@@ -73,6 +73,16 @@ pub fn write_random_checkpoint(
         .map_err(|error| WriteError::Weights { path: path.clone(), reason: error.to_string() })?;
     ctx.checkpoint(Progress { done: config.n_params(), total: config.n_params() })?;
     unfinished.persist(&path).map_err(|error| io_error(&path)(error.error))?;
+    make_readable(&path).map_err(io_error(&path))
+}
+
+/// Temporary files are private; a model is as readable as other new files.
+fn make_readable(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
+    }
     Ok(())
 }
 

@@ -145,7 +145,8 @@ def choose_layout(options):
         drawn = chance.choice(candidates)
         return drawn if given is None else given
 
-    prefix, tied = (choose(given, ["yes", "no"]) == "yes" for given in (options.prefix, options.tied))
+    prefix = choose(options.prefix, ["yes", "no"]) == "yes"
+    tied = choose(options.tied, ["yes", "no"]) == "yes"
     return Layout(
         dtype=choose(options.dtype, list(DTYPES)),
         # An unembedding of its own needs it.
@@ -241,15 +242,19 @@ def predict_findings(what, program, reference, text, bos):
     yield close(f"{what}: answer prob", [answer["prob"]], probs[[answer_id]], PROBABILITY)
     yield close(f"{what}: answer logit", [answer["logit"]], logits[[answer_id]], LOGIT, shift_note)
     yield close(f"{what}: answer log prob", [answer["log_prob"]], probs[[answer_id]].log(), LOGIT)
-    n_above = int((logits > logits[answer_id]).sum())
-    is_rank = answer["rank"] in (n_above, n_above + 1)
-    note = "counts from 0" if answer["rank"] == n_above else "counts from 1"
-    yield Finding(f"{what}: answer rank", 0.0 if is_rank else math.inf, EXACT,
-                  note if is_rank else f"{answer['rank']}, but {n_above} tokens are likelier")
+    n_likelier = int((logits > logits[answer_id]).sum())
+    yield exact(f"{what}: answer rank", answer["rank"], n_likelier)
 
     long_ids = reference.answer_ids(LONG_ANSWER)
     answer = program.json("predict", "--prompt", text, "--answer", LONG_ANSWER, *flag(bos))["answer"]
     yield exact(f"{what}: ids of a long answer", [answer["id"], answer["ids"]], [long_ids[0], long_ids])
+    first = probs[long_ids[:1]].log()
+    yield close(f"{what}: log prob of its first token", [answer["log_prob"]], first, LOGIT)
+    whole = sum(
+        torch.log_softmax(reference.logits(ids + long_ids[:n]), dim=-1)[long_ids[n]]
+        for n in range(len(long_ids))
+    )
+    yield close(f"{what}: log prob of a long answer", [answer["whole"]["log_prob"]], [whole], LOGIT)
 
 
 def check_trace(program, reference):
@@ -288,13 +293,16 @@ def trace_findings(what, program, reference, text, subject, bos, kind, window, n
     yield exact(f"{what}: input_ids", found["input_ids"], ids)
     yield exact(f"{what}: input_tokens", found["input_tokens"], tokens)
     yield exact(f"{what}: subject_range", found["subject_range"], subject_range)
-    yield exact(f"{what}: answer", answer_in(found, reference), expected["answer_id"])
+    answer_text = reference.tokenizers[0].decode([expected["answer_id"]])
+    yield exact(f"{what}: answer", found["answer"], answer_text)
+    # Texts of half a character are all alike.
+    yield exact(f"{what}: answer id", found["whole_answer"]["ids"][0], expected["answer_id"])
     yield exact(f"{what}: seed", found["seed"], seed)
     if kind:
         yield exact(f"{what}: window", found["window"], window)
-    # ROME writes "" where all of a state is restored.
-    yield exact(f"{what}: kind", found["kind"] or "hidden", kind or "hidden")
-    yield exact(f"{what}: correct_prediction is there", "correct_prediction" in found, True)
+    yield exact(f"{what}: kind", found["kind"], kind or "hidden")
+    is_likeliest = expected["answer_id"] == int(reference.logits(ids).argmax())
+    yield exact(f"{what}: correct_prediction", found["correct_prediction"], is_likeliest)
     yield close(f"{what}: noise_std", [found["noise_std"]], [noise_std], 1e-6 * max(1.0, noise_std))
     yield close(f"{what}: low_score", [found["low_score"]], [expected["low_score"]], PROBABILITY)
     yield close(f"{what}: high_score", [found["high_score"]], [expected["high_score"]], PROBABILITY)
@@ -308,20 +316,6 @@ def noise_std_of(noise, reference):
     return float(noise[:-1]) * rome.collect_embedding_std(
         reference.hf, reference.tokenizers[0], NOISE_SUBJECTS
     )
-
-
-def answer_in(trace, reference):
-    """The answer's id, whether the file names it as such or, as ROME's, by its text."""
-    answer = trace["answer"]
-    if isinstance(answer, dict):
-        return answer["id"]
-    if isinstance(answer, int):
-        return answer
-    vocabulary = range(reference.hf.config.vocab_size)
-    named = [id for id in vocabulary if reference.tokenizers[0].decode([id]) == answer]
-    # Bytes that are no whole character share one text: then the name says no more than that.
-    likeliest = int(reference.logits(trace["input_ids"]).argmax())
-    return likeliest if likeliest in named else (named or [answer])[0]
 
 
 def check_attribute(program, reference):
@@ -347,6 +341,7 @@ def attribute_findings(what, program, reference, text, bos, by, foil):
     yield close(f"{what}: values", found["values"], expected["values"], LOGIT)
     yield close(f"{what}: bias", [found["bias"]], [expected["bias"]], LOGIT)
     yield close(f"{what}: logit", [found["logit"]], [expected["logit"]], LOGIT)
+    yield close(f"{what}: raw logit", [found["raw_logit"]], reference.logits(ids)[[answer_id]], LOGIT)
     yield close(f"{what}: sum", [found["sum"]], [sum(found["values"]) + found["bias"]], LOGIT)
     yield close(f"{what}: sum is the logit", [found["sum"]], [found["logit"]], LOGIT)
 
@@ -362,49 +357,21 @@ def lens_findings(what, program, reference, text, bos):
     ids, _ = reference.encode(text, bos)
     answer_id = reference.answer_ids(ANSWER)[0]
     _, cache = hooked.run_with_cache(reference.raw, ids)
-    probs = hooked.lens_probs(reference.raw, cache)
+    # The program begins after the first layer, not at the embeddings.
+    probs = hooked.lens_probs(reference.raw, cache)[1:]
     found = program.json("lens", "--prompt", text, "--answer", ANSWER, *flag(bos))
 
-    n_layers, n_pos = probs.shape[0] - 1, len(ids)
-    top_ids = lens_grid(found, "top_id", n_layers, n_pos).long()
-    # Without a row for the embeddings, or with only the last position, fewer are compared.
-    probs = probs[-top_ids.shape[0]:, -top_ids.shape[1]:]
+    cells = [layer["positions"] for layer in found["layers"]]
+    yield exact(f"{what}: layers", [layer["layer"] for layer in found["layers"]], list(range(len(cells))))
+    last = [{key: layer[key] for key in layer["positions"][-1]} for layer in found["layers"]]
+    yield exact(f"{what}: each layer repeats its last position", last, [row[-1] for row in cells])
+    top_ids = torch.tensor([[cell["top"]["id"] for cell in row] for row in cells])
+    top_probs = [[cell["top"]["prob"] for cell in row] for row in cells]
+    answer_probs = [[cell["answer_prob"] for cell in row] for row in cells]
     of_top_ids = probs.gather(-1, top_ids[..., None])[..., 0]
     yield close(f"{what}: probs of the top ids", of_top_ids, probs.max(-1).values, PROBABILITY)
-    top_probs = lens_grid(found, "top_prob", n_layers, n_pos)
     yield close(f"{what}: top probs", top_probs, probs.max(-1).values, PROBABILITY)
-    answer_probs = lens_grid(found, "answer_prob", n_layers, n_pos)
     yield close(f"{what}: answer probs", answer_probs, probs[..., answer_id], PROBABILITY)
-
-
-def lens_grid(found, name, n_layers, n_pos):
-    """One number per cell, `[row, pos]`: the only place that knows how the lens is written.
-
-    Either `{"top_ids": [[…]], "top_probs": [[…]], "answer_probs": [[…]]}` or
-    `{"cells": [[{"top_id", "top_prob", "answer_prob"}]]}`, in which `"top": {"id", "prob"}` may stand
-    for the first two. Rows are layers, before which the embeddings may stand; or the axes swapped.
-    """
-
-    def number(cell):
-        if name in cell:
-            return cell[name]
-        top, key = name.split("_", 1)
-        return cell[top][key]
-
-    if "cells" in found:
-        cells = found["cells"]
-        if cells and isinstance(cells[0], dict):
-            # Only the last position.
-            cells = [[cell] for cell in cells]
-        grid = torch.tensor([[number(cell) for cell in row] for row in cells], dtype=torch.float64)
-    else:
-        grid = torch.tensor(found[f"{name}s"], dtype=torch.float64)
-        grid = grid[:, None] if grid.ndim == 1 else grid
-    if grid.shape[0] not in (n_layers, n_layers + 1):
-        grid = grid.T
-    if grid.shape[0] not in (n_layers, n_layers + 1) or grid.shape[1] not in (1, n_pos):
-        raise CommandFailed(f"a lens of {tuple(grid.shape)} for {n_layers} layers and {n_pos} tokens")
-    return grid
 
 
 def check_attention(program, reference):
