@@ -4,4 +4,6 @@
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod support;

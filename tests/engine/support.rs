@@ -30,10 +30,8 @@ pub fn engine(name: &str) -> Engine {
 /// A prompt with its subject, and optionally an answer and a foil.
 pub fn prompt(text: &str, subject: &str, answer: Option<&str>) -> TokenizedPrompt {
     let tokenizer = Tokenizer::from_dir(&fixture("tiny")).unwrap();
-    let fact = Fact {
-        answer: answer.map(str::to_owned),
-        ..Fact::from_text(text, Some(subject)).unwrap()
-    };
+    let fact =
+        Fact { answer: answer.map(str::to_owned), ..Fact::from_text(text, Some(subject)).unwrap() };
     TokenizedPrompt::new(&tokenizer, &fact, Bos::Off).unwrap()
 }
 
@@ -50,12 +48,7 @@ pub fn run(model: &Gpt2, rows: &[Row<'_>], donors: &Donors, capture: &SiteSet) -
 }
 
 /// One row under a condition, with nothing kept.
-pub fn logits_under(
-    model: &Gpt2,
-    ids: &[u32],
-    condition: &Condition,
-    donors: &Donors,
-) -> Vec<f32> {
+pub fn logits_under(model: &Gpt2, ids: &[u32], condition: &Condition, donors: &Donors) -> Vec<f32> {
     logits(&run(model, &[Row::new(ids, condition)], donors, &SiteSet::new()))
 }
 
