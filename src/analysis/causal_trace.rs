@@ -169,7 +169,7 @@ pub fn causal_trace(
         spec: spec.clone(),
         prompt: prompt.clone(),
         noise_std,
-        clean: Measurement::read(clean.logits, prompt)[0],
+        clean: Measurement::read(&clean.logits, prompt)[0],
         corrupted: Vec::new(),
         restored: Grid::new(prompt.n_pos(), vec![Vec::new(); prompt.n_pos() * n_layers]),
     };

@@ -51,7 +51,7 @@ pub fn sweep(
             ctx.checkpoint(Progress { done: before + layer as u64 + 1, total })
         })?;
         let start = measurements.len();
-        measurements.extend(Measurement::read(run.logits, prompt));
+        measurements.extend(Measurement::read(&run.logits, prompt));
         on_batch(start, &measurements[start..]);
     }
     Ok(measurements)

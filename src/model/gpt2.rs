@@ -85,11 +85,14 @@ impl Gpt2 {
     }
 
     /// Waits until the device has done all that was asked of it. Nothing to wait for on the CPU.
+    ///
+    /// # Panics
+    ///
+    /// If the device has failed: lost, or out of memory.
     pub fn wait(&self) {
         if self.is_queued
             && let Err(error) = self.device().sync()
         {
-            // Lost devices and full memories are noticed here, or at the next readback.
             panic!("the device failed: {error}");
         }
     }
