@@ -1,7 +1,7 @@
 //! What we measure. Each file is one method from the literature: a `Spec` in, a result out.
 //!
 //! Specs and results are plain data. A method plans its conditions as data too, and leaves running
-//! them to [`sweep`].
+//! them to [`sweep()`].
 
 use serde::{Deserialize, Serialize};
 
