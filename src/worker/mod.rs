@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec};
+use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Reuse};
 use crate::task::{CancelToken, Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
@@ -176,6 +176,7 @@ impl Loop {
         let ctx = AnalysisCtx {
             task: TaskCtx { cancel: job.cancel.clone(), report: &report },
             partial: &partial,
+            reuse: Reuse::Exact,
         };
         match engine.run(prompt, spec, &ctx) {
             Ok(result) => Event::Finished(job.id, Arc::new(result)),
