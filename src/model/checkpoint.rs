@@ -163,9 +163,12 @@ impl Checkpoint {
         let mut hashes = BTreeMap::new();
         for file in &self.files {
             let mut hasher = Sha256::new();
+            let mut start = 0;
             for chunk in file.map.chunks(32 << 20) {
                 ctx.checkpoint(Progress { done: done as u64, total: total as u64 })?;
                 hasher.update(chunk);
+                forget(&file.map, start, chunk.len());
+                start += chunk.len();
                 done += chunk.len();
             }
             let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
