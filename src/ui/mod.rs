@@ -5,6 +5,11 @@ use std::path::PathBuf;
 use crate::tokens::Bos;
 use crate::worker::DeviceChoice;
 
+pub mod theme;
+pub mod view;
+pub mod views;
+pub mod widgets;
+
 /// What the window opens with.
 #[derive(Clone, Debug, Default)]
 pub struct Options {

@@ -1,0 +1,1 @@
+//! One file per analysis: how its result is drawn.
