@@ -38,6 +38,19 @@ pub fn signed(value: f32, decimals: usize) -> String {
     with_minus_sign(&format!("{value:+.decimals$}"))
 }
 
+/// A count, in groups of three digits.
+pub fn with_thousands(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (nth, digit) in digits.chars().enumerate() {
+        if nth > 0 && (digits.len() - nth).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Round values within a range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ticks {
