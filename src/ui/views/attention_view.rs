@@ -14,9 +14,7 @@ use crate::tokens::{Bos, visible};
 use crate::ui::theme::{ColorMap, palette};
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::significant;
-use crate::ui::widgets::{
-    Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone, cached_texture,
-};
+use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone, cached_texture};
 
 const THUMBNAIL: f32 = 52.0;
 const THUMBNAIL_LABEL: f32 = 15.0;
@@ -64,12 +62,14 @@ pub fn attention_ui(ui: &mut Ui, attention: &Attention, ctx: &ViewCtx<'_>) -> Op
         values: pattern,
         rows: Axis {
             title: "From (query)",
+            noun: "from token",
             labels: &token_labels(&attention.prompt),
             marked: attention.prompt.subject.clone().unwrap_or(0..0),
             kind: Labels::Tokens,
         },
         columns: Axis {
             title: "To (key)",
+            noun: "to token",
             labels: &token_labels(&attention.prompt),
             marked: attention.prompt.subject.clone().unwrap_or(0..0),
             kind: Labels::Tokens,

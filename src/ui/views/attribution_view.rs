@@ -77,7 +77,7 @@ fn caption(attribution: &LogitAttribution) -> Caption {
         Tone::Note,
         format!(
             "The answer's logit of {} {reference}, at the last position, with the final layer \
-             norm's scale held fixed. Bias of the unembedding {}",
+             norm's scale held fixed. The final layer norm's bias adds {}",
             number(attribution.raw_logit),
             signed(attribution.unembed_bias, 3),
         ),
@@ -186,6 +186,9 @@ struct BarPlot<'a> {
     /// Logits at the lower and the upper edge.
     range: (f32, f32),
     group_width: f32,
+
+    /// Empty places between the embeddings and the first layer.
+    n_apart: usize,
 }
 
 impl<'a> BarPlot<'a> {
@@ -201,22 +204,23 @@ impl<'a> BarPlot<'a> {
         let height = max_height.clamp(140.0, 420.0);
         let ticks = Ticks::new(range.0, range.1, (height / 40.0).clamp(3.0, 8.0) as usize);
         let color = Color32::PLACEHOLDER;
-        let number_width = |text: String| {
-            ui.painter().layout_no_wrap(text, axis_font(), color).size().x
-        };
+        let number_width =
+            |text: String| ui.painter().layout_no_wrap(text, axis_font(), color).size().x;
         let widest =
             ticks.values.iter().map(|&it| number_width(ticks.label(it))).fold(0.0, f32::max);
         let left = line + 4.0 + widest + 8.0;
         let (above, below) = (line + 10.0, line * 2.0 + 12.0);
 
-        let group_width = ((width - left - 4.0) / groups.len() as f32).clamp(4.0, 48.0);
-        let area_size = vec2(group_width * groups.len() as f32, height - above - below);
+        let n_apart = usize::from(groups[0].layer.is_none());
+        let n_places = (groups.len() + n_apart) as f32;
+        let group_width = ((width - left - 4.0) / n_places).clamp(4.0, 48.0);
+        let area_size = vec2(group_width * n_places, height - above - below);
         let size = vec2(left + area_size.x + 4.0, height);
         let (outer, _) = ui.allocate_exact_size(size, Sense::hover());
         let area = Rect::from_min_size(outer.min + vec2(left, above), area_size);
         let id = ui.make_persistent_id("bars");
         let response = ui.interact(area, id, Sense::click());
-        Self { groups, area, corner: outer.min, response, ticks, range, group_width }
+        Self { groups, area, corner: outer.min, response, ticks, range, group_width, n_apart }
     }
 
     fn y(&self, value: f32) -> f32 {
@@ -225,13 +229,14 @@ impl<'a> BarPlot<'a> {
     }
 
     fn x(&self, nth: usize) -> Range<f32> {
-        let left = self.area.left() + nth as f32 * self.group_width;
+        let place = if nth == 0 { 0 } else { nth + self.n_apart };
+        let left = self.area.left() + place as f32 * self.group_width;
         left..left + self.group_width
     }
 
     fn group_at(&self, pos: Pos2) -> usize {
-        let nth = (pos.x - self.area.left()) / self.group_width;
-        (nth.max(0.0) as usize).min(self.groups.len() - 1)
+        let place = ((pos.x - self.area.left()) / self.group_width).max(0.0) as usize;
+        place.saturating_sub(self.n_apart).min(self.groups.len() - 1)
     }
 
     fn paint_axes(&self, ui: &Ui) {
@@ -246,9 +251,8 @@ impl<'a> BarPlot<'a> {
             let text = self.ticks.label(value);
             painter.text(at, Align2::RIGHT_CENTER, text, axis_font(), colors.text);
         }
-        let title = |text: &str| {
-            painter.layout_no_wrap(text.to_owned(), axis_font(), colors.weak_text)
-        };
+        let title =
+            |text: &str| painter.layout_no_wrap(text.to_owned(), axis_font(), colors.weak_text);
         let galley = title("Contribution (logits)");
         let at = pos2(self.corner.x + galley.size().y / 2.0, self.area.center().y);
         let quarter = -std::f32::consts::FRAC_PI_2;
@@ -398,12 +402,14 @@ fn heads_ui(
                 values: &values,
                 rows: Axis {
                     title: "Head",
+                    noun: "head",
                     labels: &layer_labels(n_heads),
                     marked: 0..0,
                     kind: Labels::Numbers,
                 },
                 columns: Axis {
                     title: "Layer",
+                    noun: "layer",
                     labels: &layer_labels(n_layers),
                     marked: 0..0,
                     kind: Labels::Numbers,
@@ -446,8 +452,7 @@ fn top_heads_ui(
     let mut picked = None;
     for &(layer, head, logit) in sorted.iter().take(N_TOP) {
         let (rect, response) = ui.allocate_exact_size(vec2(170.0, 21.0), Sense::click());
-        let is_selected =
-            ctx.selection.layer == Some(layer) && ctx.selection.head == Some(head);
+        let is_selected = ctx.selection.layer == Some(layer) && ctx.selection.head == Some(head);
         let painter = ui.painter();
         if is_selected {
             painter.rect_filled(rect, 4.0, colors.accent_fill);

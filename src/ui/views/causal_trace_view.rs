@@ -9,7 +9,7 @@ use crate::intervention::NoiseRng;
 use crate::tokens::visible;
 use crate::ui::theme::ColorMap;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
-use crate::ui::widgets::number::{significant, signed};
+use crate::ui::widgets::number::{signed, significant};
 use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone};
 
 /// How it looks.
@@ -59,15 +59,17 @@ pub fn causal_trace_ui(
         values: &values,
         rows: Axis {
             title: "Token",
+            noun: "token",
             labels: &token_labels(prompt),
             marked: prompt.subject.clone().unwrap_or(0..0),
             kind: Labels::Tokens,
         },
         columns: Axis {
             title: match trace.spec.component {
-                Component::Hidden => "Layer whose output is restored",
-                Component::Mlp | Component::Attn => "Layer at the window's centre",
+                Component::Hidden => "Restored layer",
+                Component::Mlp | Component::Attn => "Layer at the centre of the restored window",
             },
+            noun: "layer",
             labels: &layer_labels(n_layers),
             marked: 0..0,
             kind: Labels::Numbers,
@@ -120,13 +122,16 @@ fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, trace: &CausalTrace) {
         Metric::Logit => "Logit",
         Metric::LogitDiff => "Logit difference",
     };
-    ComboBox::from_id_salt("metric").selected_text(name(*metric)).width(190.0).show_ui(ui, |ui| {
-        for choice in metrics_of(&trace.prompt) {
-            ui.selectable_value(metric, choice, name(choice));
-        }
-    })
-    .response
-    .accessible_name("Metric");
+    ComboBox::from_id_salt("metric")
+        .selected_text(name(*metric))
+        .width(190.0)
+        .show_ui(ui, |ui| {
+            for choice in metrics_of(&trace.prompt) {
+                ui.selectable_value(metric, choice, name(choice));
+            }
+        })
+        .response
+        .accessible_name("Metric");
 }
 
 fn caption(trace: &CausalTrace, metric: Metric) -> Caption {

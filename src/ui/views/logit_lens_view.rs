@@ -68,12 +68,14 @@ pub fn logit_lens_ui(
         values: &values,
         rows: Axis {
             title: "Token",
+            noun: "token",
             labels: &token_labels(prompt),
             marked: prompt.subject.clone().unwrap_or(0..0),
             kind: Labels::Tokens,
         },
         columns: Axis {
             title: "Layer",
+            noun: "layer",
             labels: &layer_labels(n_layers),
             marked: 0..0,
             kind: Labels::Numbers,

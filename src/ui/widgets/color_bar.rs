@@ -26,8 +26,11 @@ impl ColorBar<'_> {
     /// For a bar of `height`, its numbers and its name.
     pub fn width(&self, ui: &Ui, height: f32) -> f32 {
         let ticks = self.ticks(height);
-        let widest =
-            ticks.values.iter().map(|&value| text_width(ui, ticks.label(value))).fold(0.0, f32::max);
+        let widest = ticks
+            .values
+            .iter()
+            .map(|&value| text_width(ui, ticks.label(value)))
+            .fold(0.0, f32::max);
         let name = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
         WIDTH + TICK + 3.0 + widest + GAP + name
     }

@@ -54,8 +54,11 @@ pub struct Heatmap<'a> {
 
 /// One side of the grid.
 pub struct Axis<'a> {
-    /// “Layer”, “Token”.
+    /// What stands along it.
     pub title: &'a str,
+
+    /// One of its places, in a sentence: “layer”, “token”.
+    pub noun: &'a str,
 
     /// One per row or column.
     pub labels: &'a [String],
@@ -132,11 +135,8 @@ impl Heatmap<'_> {
         let (n_rows, n_columns) = (self.rows.labels.len(), self.columns.labels.len());
         assert_eq!(self.values.len(), n_rows * n_columns, "one value per cell");
         let id = ui.make_persistent_id(("heatmap", self.name));
-        let bar = ColorBar {
-            color_map: self.color_map,
-            range: self.range,
-            quantity: self.quantity,
-        };
+        let bar =
+            ColorBar { color_map: self.color_map, range: self.range, quantity: self.quantity };
         let layout = self.layout(ui, &bar);
 
         let (outer, _) = ui.allocate_exact_size(layout.size, Sense::hover());
@@ -226,9 +226,8 @@ impl Heatmap<'_> {
             EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
         ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
         let pressed = |key: Key| ui.input(|input| input.key_pressed(key));
-        let step = |forward: Key, back: Key| {
-            isize::from(pressed(forward)) - isize::from(pressed(back))
-        };
+        let step =
+            |forward: Key, back: Key| isize::from(pressed(forward)) - isize::from(pressed(back));
         let (down, right) =
             (step(Key::ArrowDown, Key::ArrowUp), step(Key::ArrowRight, Key::ArrowLeft));
         if down == 0 && right == 0 {
@@ -251,9 +250,8 @@ impl Heatmap<'_> {
         let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
         let row_labels = self.rows.galleys(ui, MAX_LABEL_WIDTH);
         let column_labels = self.columns.galleys(ui, MAX_LABEL_WIDTH);
-        let widest = |labels: &[Label]| {
-            labels.iter().map(|label| label.galley.size().x).fold(0.0, f32::max)
-        };
+        let widest =
+            |labels: &[Label]| labels.iter().map(|label| label.galley.size().x).fold(0.0, f32::max);
 
         // Half a number above and below, as ticks may lie at the very ends.
         let above = line / 2.0 + 1.0;
@@ -283,7 +281,7 @@ impl Heatmap<'_> {
         // Tokens lean where there is room for it, else they stand upright.
         let (column_angle, below) = match self.columns.kind {
             Labels::Tokens if cell.x >= line * 1.25 => {
-                let lean = (widest(&column_labels) + line) * FRAC_PI_4.sin();
+                let lean = (widest(&column_labels) + line / 2.0) * FRAC_PI_4.sin();
                 // The first label hangs out to the left.
                 left = left.max(lean - cell.x / 2.0);
                 (-FRAC_PI_4, lean + LABEL_GAP)
@@ -352,8 +350,7 @@ impl Heatmap<'_> {
                 let ink = text_on(color(value));
                 let galley = painter.layout_no_wrap(text(at), axis_font(), ink);
                 if galley.size().x <= cell.x - 4.0 {
-                    let center =
-                        map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
+                    let center = map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
                     painter.galley(center - galley.size() / 2.0, galley, ink);
                 }
             }
@@ -382,11 +379,8 @@ impl Heatmap<'_> {
             let at = pos2(x, map.bottom() + LABEL_GAP);
             let ticks = map.bottom() + 1.0..=map.bottom() + 1.0 + TICK;
             painter.vline(painter.round_to_pixel_center(x), ticks, tick);
-            let anchor = if layout.column_angle == 0.0 {
-                Align2::CENTER_TOP
-            } else {
-                Align2::RIGHT_CENTER
-            };
+            let anchor =
+                if layout.column_angle == 0.0 { Align2::CENTER_TOP } else { Align2::RIGHT_CENTER };
             let galley = Arc::clone(&label.galley);
             rotated_text(painter, at, anchor, layout.column_angle, galley, colors.text);
             if label.is_elided {
@@ -396,9 +390,8 @@ impl Heatmap<'_> {
             }
         }
 
-        let title = |text: &str| {
-            painter.layout_no_wrap(text.to_owned(), axis_font(), colors.weak_text)
-        };
+        let title =
+            |text: &str| painter.layout_no_wrap(text.to_owned(), axis_font(), colors.weak_text);
         let rows_title = title(self.rows.title);
         let at = pos2(corner.x + rows_title.size().y / 2.0, map.center().y);
         rotated_text(painter, at, Align2::CENTER_CENTER, -FRAC_PI_2, rows_title, colors.weak_text);
@@ -417,10 +410,9 @@ impl Heatmap<'_> {
 impl Axis<'_> {
     /// As it is said: “token 3 ·Tower”, “layer 12”.
     fn describe(&self, nth: usize) -> String {
-        let title = self.title.to_lowercase();
         match self.kind {
-            Labels::Tokens => format!("{title} {nth} {}", self.labels[nth]),
-            Labels::Numbers => format!("{title} {}", self.labels[nth]),
+            Labels::Tokens => format!("{} {nth} {}", self.noun, self.labels[nth]),
+            Labels::Numbers => format!("{} {}", self.noun, self.labels[nth]),
         }
     }
 

@@ -10,6 +10,6 @@ pub mod token_strip;
 
 pub use caption::{Caption, Tone};
 pub use heatmap::{Axis, Cell, CellShape, Heatmap, HeatmapResponse, Labels};
-pub use texture::cached_texture;
 pub use text::{elide_middle, rotated_text};
+pub use texture::cached_texture;
 pub use token_strip::{Chip, token_chip_ui, token_strip_ui};

@@ -10,8 +10,7 @@ pub fn cached_texture(
     image: impl FnOnce() -> ColorImage,
 ) -> TextureId {
     type Textures = FramePublisher<Id, (u64, TextureHandle)>;
-    let cached =
-        ui.memory_mut(|memory| memory.caches.cache::<Textures>().get(&id).cloned());
+    let cached = ui.memory_mut(|memory| memory.caches.cache::<Textures>().get(&id).cloned());
     let handle = match cached {
         Some((of_version, handle)) if of_version == version => handle,
         Some((_, mut handle)) => {

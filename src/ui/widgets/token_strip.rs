@@ -1,12 +1,12 @@
 //! A prompt as its tokens.
 
 use eframe::egui::{
-    Align2, Color32, CornerRadius, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
-    pos2, vec2,
+    Align, Align2, Color32, CornerRadius, FontId, Layout, Rect, Response, Role, Sense, Stroke,
+    StrokeKind, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::text::elide_middle;
-use crate::tokens::{Tokenizer, TokenizedPrompt, visible};
+use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
 use crate::ui::theme::{axis_font, palette, token_font};
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 
@@ -28,7 +28,9 @@ pub fn token_strip_ui(
     ctx: &ViewCtx<'_>,
 ) -> Option<ViewAction> {
     let mut action = None;
-    ui.horizontal_wrapped(|ui| {
+    let rows = Layout::left_to_right(Align::Min).with_main_wrap(true);
+    let room = vec2(ui.available_width(), 0.0);
+    ui.allocate_ui_with_layout(room, rows, |ui| {
         ui.spacing_mut().item_spacing = vec2(3.0, 5.0);
         for (pos, (&id, piece)) in prompt.ids.iter().zip(&prompt.pieces).enumerate() {
             let is_subject = prompt.subject.as_ref().is_some_and(|range| range.contains(&pos));
@@ -43,14 +45,14 @@ pub fn token_strip_ui(
             }
         }
         if let Some(answer) = &prompt.answer {
-            ui.label("→").on_hover_text("The answer that is measured");
+            word_ui(ui, "→").on_hover_text("The answer that is measured");
             for (&id, piece) in answer.ids.iter().zip(&answer.pieces) {
                 let response = chip_ui(ui, piece, Chip::Answer, None, false);
                 response.on_hover_text(about(ctx.tokenizer, id, piece, None));
             }
         }
         if let Some(foil) = &prompt.foil {
-            ui.weak("not").on_hover_text("The foil that the answer is compared with");
+            word_ui(ui, "not").on_hover_text("The foil that the answer is compared with");
             for (&id, piece) in foil.ids.iter().zip(&foil.pieces) {
                 let response = chip_ui(ui, piece, Chip::Plain, None, false);
                 response.on_hover_text(about(ctx.tokenizer, id, piece, None));
@@ -58,6 +60,22 @@ pub fn token_strip_ui(
         }
     });
     action
+}
+
+/// Beside chips, at their height.
+fn word_ui(ui: &mut Ui, word: &str) -> Response {
+    let colors = palette(ui);
+    let font = TextStyle::Body.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(word.to_owned(), font, colors.weak_text);
+    let size = vec2(galley.size().x + 10.0, chip_height(ui));
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    ui.painter().galley(rect.center() - galley.size() / 2.0, galley, colors.weak_text);
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, word));
+    response
+}
+
+fn chip_height(ui: &Ui) -> f32 {
+    ui.fonts_mut(|fonts| fonts.row_height(&token_font())) + 6.0
 }
 
 /// One token by itself, in lists.
@@ -83,17 +101,16 @@ fn chip_ui(
     let text = elide_middle(ui.painter(), &visible(piece), &token_font(), MAX_CHIP_WIDTH);
     let galley = ui.painter().layout_no_wrap(text, token_font(), ink);
     let index = pos.map(|pos| {
-        let font = eframe::egui::FontId { size: 10.0, ..axis_font() };
+        let font = FontId { size: 10.0, ..axis_font() };
         ui.painter().layout_no_wrap(pos.to_string(), font, colors.weak_text)
     });
     let index_width = index.as_ref().map_or(0.0, |index| index.size().x);
     let index_height = index.as_ref().map_or(0.0, |index| index.size().y + 1.0);
 
-    let chip_size = vec2(galley.size().x.max(index_width) + 9.0, galley.size().y + 6.0);
+    let chip_size = vec2(galley.size().x.max(index_width) + 9.0, chip_height(ui));
     let sense = if pos.is_some() { Sense::click() } else { Sense::hover() };
-    let (rect, response) =
-        ui.allocate_exact_size(chip_size + vec2(0.0, index_height), sense);
-    let body = eframe::egui::Rect::from_min_size(rect.min, chip_size);
+    let (rect, response) = ui.allocate_exact_size(chip_size + vec2(0.0, index_height), sense);
+    let body = Rect::from_min_size(rect.min, chip_size);
 
     let painter = ui.painter();
     painter.rect_filled(body, CornerRadius::same(4), fill);
@@ -128,12 +145,7 @@ fn chip_ui(
     response
 }
 
-fn about(
-    tokenizer: &Tokenizer,
-    id: u32,
-    piece: &str,
-    place: Option<(usize, Chip)>,
-) -> String {
+fn about(tokenizer: &Tokenizer, id: u32, piece: &str, place: Option<(usize, Chip)>) -> String {
     let mut text = format!("“{piece}”\nToken id {id}");
     // Half a character says nothing as text.
     if piece.contains('\u{fffd}') {
