@@ -8,19 +8,35 @@ use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{attention_ui, attribution_ui, logit_lens_ui, prediction_ui};
 
+/// Points; in a lower window the predictions are one of the tabs.
+const STACKED_HEIGHT: f32 = 760.0;
+
 /// What one forward pass tells of the chosen fact.
 pub fn details_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut Vec<Command>) {
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+    let is_stacked = ui.available_height() >= STACKED_HEIGHT;
+    if is_stacked {
         prediction_panel_ui(ui, state, commands);
         ui.add_space(8.0);
         ui.separator();
-        ui.horizontal(|ui| {
-            for detail in Detail::ALL {
-                ui.selectable_value(&mut state.settings.detail, detail, detail.text());
+    }
+    let mut shown = state.settings.detail;
+    if is_stacked && shown == Detail::Prediction {
+        shown = Detail::Attention;
+    }
+    ui.horizontal(|ui| {
+        for detail in Detail::ALL {
+            if is_stacked && detail == Detail::Prediction {
+                continue;
             }
-        });
-        ui.add_space(4.0);
-        detail_ui(ui, state, views, commands);
+            if ui.selectable_label(shown == detail, detail.text()).clicked() {
+                state.settings.detail = detail;
+                shown = detail;
+            }
+        }
+    });
+    ui.add_space(4.0);
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        detail_ui(ui, state, shown, views, commands);
     });
 }
 
@@ -33,9 +49,16 @@ fn prediction_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) 
     });
 }
 
-fn detail_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
+fn detail_ui(
+    ui: &mut Ui,
+    state: &State,
+    shown: Detail,
+    views: &mut Views,
+    commands: &mut Vec<Command>,
+) {
     let [_, lens, attribution, attention] = wanted(state.parts);
-    match state.settings.detail {
+    match shown {
+        Detail::Prediction => prediction_panel_ui(ui, state, commands),
         Detail::Attention => slot_ui(ui, state, attention, commands, |ui, result, ctx| {
             let AnalysisResult::Attention(it) = result else { return None };
             attention_ui(ui, it, ctx)

@@ -41,11 +41,21 @@ pub fn wanted(parts: Parts) -> [Quick; 4] {
 }
 
 pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut Vec<Command>) {
-    let bar = Frame::NONE.inner_margin(Margin::symmetric(10, 4));
-    Panel::top("menu").frame(bar).show(ui, |ui| menu_bar::menu_bar_ui(ui, state, commands));
-    let bar = Frame::NONE.inner_margin(Margin::symmetric(10, 5));
-    Panel::top("toolbar").frame(bar).show(ui, |ui| toolbar::toolbar_ui(ui, state, commands));
-    Panel::bottom("status").frame(bar).show(ui, |ui| status_bar::status_bar_ui(ui, state));
+    let filled = Frame::NONE.fill(ui.visuals().panel_fill);
+    let bar = filled.inner_margin(Margin::symmetric(10, 4));
+    Panel::top("menu")
+        .frame(bar)
+        .resizable(false)
+        .show_separator_line(false)
+        .show(ui, |ui| menu_bar::menu_bar_ui(ui, state, commands));
+    Panel::top("toolbar")
+        .frame(bar)
+        .resizable(false)
+        .show(ui, |ui| toolbar::toolbar_ui(ui, state, commands));
+    Panel::bottom("status")
+        .frame(bar)
+        .resizable(false)
+        .show(ui, |ui| status_bar::status_bar_ui(ui, state));
     if state.error.is_some() {
         let fill = mix(theme::palette(ui).background, theme::palette(ui).error);
         let frame = bar.fill(fill);
@@ -60,7 +70,7 @@ pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &m
     }
 
     let width = ui.available_width();
-    let side = Frame::NONE.inner_margin(Margin::symmetric(10, 8));
+    let side = filled.inner_margin(Margin::symmetric(10, 8));
     Panel::left("facts")
         .frame(side)
         .default_size((width * 0.22).clamp(250.0, 340.0))

@@ -57,9 +57,10 @@ pub enum NoiseSetting {
     Fixed,
 }
 
-/// Which analysis the lower right shows.
+/// Which analysis the right side shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Detail {
+    Prediction,
     Attention,
     Attribution,
     LogitLens,
@@ -75,7 +76,7 @@ impl Default for Settings {
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
             screenshot_dir: None,
-            detail: Detail::Attention,
+            detail: Detail::Prediction,
         }
     }
 }
@@ -116,10 +117,12 @@ impl TraceSettings {
 }
 
 impl Detail {
-    pub const ALL: [Self; 3] = [Self::Attention, Self::Attribution, Self::LogitLens];
+    pub const ALL: [Self; 4] =
+        [Self::Prediction, Self::Attention, Self::Attribution, Self::LogitLens];
 
     pub fn text(self) -> &'static str {
         match self {
+            Self::Prediction => "Prediction",
             Self::Attention => "Attention",
             Self::Attribution => "Attribution",
             Self::LogitLens => "Logit lens",

@@ -1,0 +1,4 @@
+//! The window without a display: what it draws, and what clicks do.
+
+mod app;
+mod views;
