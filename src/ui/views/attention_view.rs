@@ -153,7 +153,9 @@ fn thumbnail_ui(
     {
         let n_pos = attention.prompt.n_pos();
         let mut hasher = std::hash::DefaultHasher::new();
-        pattern.iter().for_each(|weight| weight.to_bits().hash(&mut hasher));
+        for weight in pattern {
+            weight.to_bits().hash(&mut hasher);
+        }
         let id = ui.scope_id().with(("thumbnail", head));
         let texture = cached_texture(ui, id, hasher.finish(), TextureOptions::NEAREST, || {
             let pixels = pattern.iter().map(|&weight| ColorMap::Blues.color(weight)).collect();
@@ -186,7 +188,7 @@ fn thumbnail_ui(
 fn caption(attention: &Attention, pattern: &[f32], ctx: &ViewCtx<'_>) -> Caption {
     let prompt = &attention.prompt;
     let n_pos = prompt.n_pos();
-    let query = ctx.selection.position.filter(|&pos| pos < n_pos).unwrap_or(prompt.last());
+    let query = ctx.selection.position.filter(|&pos| pos < n_pos).unwrap_or_else(|| prompt.last());
     let weights = &pattern[query * n_pos..(query + 1) * n_pos];
     let mut parts = Vec::new();
     if let Some(subject) = &prompt.subject

@@ -260,7 +260,7 @@ impl<'a> BarPlot<'a> {
 
         let mut free_from = f32::NEG_INFINITY;
         for (nth, group) in self.groups.iter().enumerate() {
-            let x = (self.x(nth).start + self.x(nth).end) / 2.0;
+            let x = self.x(nth).start + self.group_width / 2.0;
             let galley = painter.layout_no_wrap(group.label.clone(), axis_font(), colors.text);
             let left = x - galley.size().x / 2.0;
             // Round layers only, where not all have room.

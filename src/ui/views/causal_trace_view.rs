@@ -2,7 +2,7 @@
 
 use eframe::egui::{ComboBox, Ui};
 
-use super::{layer_labels, metric_name, metrics_of, title_ui, token_labels};
+use super::{first_piece, layer_labels, metric_name, metrics_of, title_ui, token_labels};
 use crate::analysis::causal_trace::{CausalTrace, Component, NoiseLevel};
 use crate::analysis::{Measurement, Metric};
 use crate::intervention::NoiseRng;
@@ -175,9 +175,10 @@ fn caption(trace: &CausalTrace, metric: Metric) -> Caption {
     if !trace.is_top_answer() {
         let n_likelier = trace.clean.rank;
         let tokens = if n_likelier == 1 { "token is" } else { "tokens are" };
+        let answer = trace.prompt.answer.as_ref().map_or_else(String::new, first_piece);
         caption.add(
             Tone::Warning,
-            format!("The model does not know it: {n_likelier} {tokens} likelier than the answer"),
+            format!("Not the model's first guess: {n_likelier} {tokens} likelier than {answer}"),
         );
     }
     let n_cells = trace.restored.values().len();

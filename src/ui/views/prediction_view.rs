@@ -158,19 +158,15 @@ fn gap_ui(ui: &mut Ui, columns: &Columns) {
 }
 
 fn answer_ui(ui: &mut Ui, answer: &Answer, first: f32, whole: f32) {
-    let n_tokens = answer.ids.len();
+    let line = |text: String| RichText::new(text).small();
+    let (text, n_tokens) = (visible(&answer.text), answer.ids.len());
+    let piece = visible(&answer.pieces[0]);
     if n_tokens == 1 {
-        let text = format!("p({})  {}", visible(&answer.text), significant(first, 5));
-        ui.label(RichText::new(text).small());
+        ui.label(line(format!("Answer  p({text}) = {}", significant(first, 4))));
         return;
     }
-    let text = format!(
-        "Answer {} in {n_tokens} tokens. First token p({})  {}. Whole answer p({})  {}",
-        visible(&answer.text),
-        visible(&answer.pieces[0]),
-        significant(first, 5),
-        visible(&answer.text),
-        significant(whole, 5),
-    );
-    ui.label(RichText::new(text).small());
+    ui.spacing_mut().item_spacing.y = 3.0;
+    ui.label(line(format!("Answer {text} in {n_tokens} tokens")));
+    ui.label(line(format!("First token  p({piece}) = {}", significant(first, 4))));
+    ui.label(line(format!("Whole answer  p({text}) = {}", significant(whole, 4))));
 }

@@ -146,18 +146,17 @@ fn chip_ui(
 }
 
 fn about(tokenizer: &Tokenizer, id: u32, piece: &str, place: Option<(usize, Chip)>) -> String {
-    let mut text = format!("“{piece}”\nToken id {id}");
+    let mut lines = vec![format!("“{piece}”"), format!("Token id {id}")];
     // Half a character says nothing as text.
     if piece.contains('\u{fffd}') {
-        let bytes: Vec<String> =
-            tokenizer.bytes(id).iter().map(|byte| format!("{byte:02X}")).collect();
-        text += &format!("\nBytes {}", bytes.join(" "));
+        let bytes = tokenizer.bytes(id);
+        let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        lines.push(format!("Bytes {}", bytes.join(" ")));
     }
-    if let Some((pos, chip)) = place {
-        text += &format!("\nPosition {pos}");
-        if chip == Chip::Subject {
-            text += ", part of the subject";
-        }
+    match place {
+        Some((pos, Chip::Subject)) => lines.push(format!("Position {pos}, part of the subject")),
+        Some((pos, _)) => lines.push(format!("Position {pos}")),
+        None => {}
     }
-    text
+    lines.join("\n")
 }
