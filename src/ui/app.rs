@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, ViewportCommand};
+use eframe::egui::{self, Popup, ViewportCommand};
 use eframe::{APP_KEY, CreationContext, Frame, Storage};
 
 use super::command::Command;
@@ -16,8 +16,8 @@ use super::dialogs::{self, PathPrompt, Picker, Purpose, Why};
 use super::errand::{Errand, Outcome};
 use super::panels::{self, Help, Views};
 use super::state::{
-    FactId, FactKey, Findings, JobKind, ModelState, Quick, Settings, Slot, State, TraceRun,
-    TraceState, capitalized, subject_tokens,
+    FactId, FactKey, JobKind, ModelState, Quick, Settings, Slot, State, TraceRun, TraceState,
+    capitalized, subject_tokens,
 };
 use super::view::{Selection, ViewAction};
 use super::{Options, screenshot, theme};
@@ -153,9 +153,12 @@ impl App {
             }
             Command::SetDevice(device) => {
                 self.state.device = device;
-                if let Some(info) = self.state.info() {
-                    self.open_model(info.dir.clone());
-                }
+                let dir = match &self.state.model {
+                    ModelState::None => return,
+                    ModelState::Loading { dir, .. } => dir.clone(),
+                    ModelState::Open(info) => info.dir.clone(),
+                };
+                self.open_model(dir);
             }
 
             Command::Select(fact) => self.select(fact),
@@ -566,14 +569,9 @@ impl App {
         }
     }
 
-    /// Findings of the chosen fact, for tests.
-    pub fn findings(&self) -> Option<&Findings> {
-        self.state.findings()
-    }
-
     fn keys(&mut self, ctx: &egui::Context) {
-        // A dialog has its own keys.
-        if self.path_prompt.is_some() || self.help.is_some() {
+        // Dialogs and menus have their own keys.
+        if self.path_prompt.is_some() || self.help.is_some() || Popup::is_any_open(ctx) {
             return;
         }
         // Plain keys belong to the widget that has the focus.
@@ -594,6 +592,13 @@ impl App {
                 }
             }
         }
+    }
+}
+
+/// The worker's thread must not go on for a window that is gone.
+impl Drop for App {
+    fn drop(&mut self) {
+        self.state.jobs.cancel(|_| true);
     }
 }
 
@@ -631,6 +636,13 @@ impl eframe::App for App {
         for command in std::mem::take(&mut self.commands) {
             self.handle(command, &ctx);
             ctx.request_repaint();
+        }
+    }
+
+    fn raw_input_hook(&mut self, _ctx: &egui::Context, input: &mut egui::RawInput) {
+        // A picture must not depend on where the pointer happens to be.
+        if !self.is_remembered {
+            input.events.retain(|event| !matches!(event, egui::Event::PointerMoved(_)));
         }
     }
 

@@ -11,7 +11,7 @@ use crate::tokens::Bos;
 use crate::worker::DeviceChoice;
 
 /// Handled in one place, `App::handle`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     OpenModel,
     TypeModelPath,

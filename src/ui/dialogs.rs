@@ -204,6 +204,7 @@ pub fn path_prompt_ui(
         let label = ui.label(label);
         let edit = TextEdit::singleline(&mut open.text)
             .hint_text(hint)
+            .background_color(super::panels::field_color(ui))
             .desired_width(f32::INFINITY)
             .cursor_at_end(true);
         let field = ui.add(edit).labelled_by(label.id);

@@ -15,6 +15,7 @@ pub mod app;
 pub mod command;
 pub mod dialogs;
 mod errand;
+mod icon;
 mod panels;
 mod screenshot;
 pub mod state;
@@ -66,6 +67,12 @@ pub enum WindowError {
     NoDisplay,
 
     #[error(
+        "the display cannot be used ({reason}), so there is no window; the commands work without \
+         one, see `factscope --help`"
+    )]
+    Display { reason: String },
+
+    #[error(
         "the window cannot be drawn:\n{reasons}\n\
          The graphics driver may be missing or broken; on Debian and Ubuntu these packages draw \
          in software: libegl1 libgl1-mesa-dri mesa-vulkan-drivers libxkbcommon-x11-0. \
@@ -82,6 +89,7 @@ pub enum WindowError {
 }
 
 /// Opens the window, and returns when it is closed.
+#[expect(clippy::needless_pass_by_value, reason = "nobody needs the options afterwards")]
 pub fn run(options: Options) -> Result<(), WindowError> {
     if !has_display() {
         return Err(WindowError::NoDisplay);
@@ -99,16 +107,16 @@ pub fn run(options: Options) -> Result<(), WindowError> {
         match open(&options, renderer, &adapters) {
             Ok(()) => return Ok(()),
             Err(Failure::Unopened(reason)) => reasons.push(format!("{renderer}: {reason}")),
-            Err(Failure::Opened(error)) => return Err(error),
+            Err(Failure::Final(error)) => return Err(error),
         }
     }
     Err(WindowError::Graphics { reasons: reasons.join("\n") })
 }
 
 enum Failure {
-    /// There never was a window: another renderer may do.
+    /// There never was a window, but another renderer may do.
     Unopened(String),
-    Opened(WindowError),
+    Final(WindowError),
 }
 
 fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(), Failure> {
@@ -120,6 +128,7 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
         viewport: ViewportBuilder::default()
             .with_title("Factscope")
             .with_app_id("factscope")
+            .with_icon(icon::icon())
             .with_inner_size(size)
             .with_min_inner_size([900.0, 560.0])
             .with_drag_and_drop(true),
@@ -147,16 +156,22 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
     }));
     let failed = match ended {
         Ok(Ok(())) => None,
+        Ok(Err(eframe::Error::WinitEventLoop(error))) => {
+            // Its beginning is a place in winit's source.
+            let text = error.to_string();
+            let reason = text.rsplit(": ").next().unwrap_or_default().to_owned();
+            return Err(Failure::Final(WindowError::Display { reason }));
+        }
         Ok(Err(error)) => Some(error.to_string()),
         Err(panic) => Some(panic),
     };
     match failed {
-        Some(reason) if *lock(&is_open) => Err(Failure::Opened(WindowError::Broke(reason))),
+        Some(reason) if *lock(&is_open) => Err(Failure::Final(WindowError::Broke(reason))),
         Some(reason) => Err(Failure::Unopened(reason)),
         None => {
             let outcome = lock(&outcome).take().and_then(|outcome| lock(&outcome).take());
             match outcome {
-                Some(Err(error)) => Err(Failure::Opened(WindowError::Errand(error))),
+                Some(Err(error)) => Err(Failure::Final(WindowError::Errand(error))),
                 _ => Ok(()),
             }
         }

@@ -31,7 +31,8 @@ pub fn capture(ctx: &egui::Context, path: PathBuf, replies: &Sender<Reply>) {
 
 /// Written beside its place and then renamed, so that there is never half a picture.
 fn save(image: &ColorImage, path: &Path) -> Result<(), image::ImageError> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or_else(|| Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".factscope-");
     #[cfg(unix)]

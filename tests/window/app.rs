@@ -1,5 +1,6 @@
 //! A person at the window: opening, searching, choosing, tracing, cancelling, saving.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::sleep;
@@ -21,7 +22,7 @@ use tempfile::TempDir;
 const SIZE: Vec2 = Vec2::new(1280.0, 800.0);
 
 /// Not a promise of speed: the machine may be busy.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 const FACTS: &str = r#"[
     {"case_id": 3, "requested_rewrite": {"prompt": "{} was created by", "relation_id": "P178",
@@ -138,7 +139,7 @@ impl Window {
                     .filter(|quick| *quick != Quick::AttributionByHead)
                     .all(|quick| matches!(findings.quick(quick), Slot::Found(_)))
             };
-            app.findings().is_some_and(found)
+            app.state.findings().is_some_and(found)
         });
     }
 
@@ -287,6 +288,46 @@ fn bos_is_one_more_position() {
     assert_eq!(window.app().state.settings.bos, Bos::On);
     assert_eq!(window.app().state.prompt().unwrap().n_pos(), n_pos + 1);
     window.wait_for_predictions();
+}
+
+#[test]
+fn settings_outlive_the_window() {
+    #[derive(Default)]
+    struct Memory(BTreeMap<String, String>);
+
+    impl eframe::Storage for Memory {
+        fn get_string(&self, key: &str) -> Option<String> {
+            self.0.get(key).cloned()
+        }
+
+        fn set_string(&mut self, key: &str, value: String) {
+            self.0.insert(key.to_owned(), value);
+        }
+
+        fn remove_string(&mut self, key: &str) {
+            self.0.remove(key);
+        }
+
+        fn flush(&mut self) {}
+    }
+
+    let mut window = Window::open();
+    window.click("MLP");
+    window.harness.get_by_role_and_label(Role::ComboBox, "BOS").click();
+    window.harness.run_steps(2);
+    window.click("TransformerLens (BOS)");
+    let memory: &'static mut Memory = Box::leak(Box::default());
+    eframe::App::save(window.harness.state_mut(), memory);
+
+    let harness = Harness::builder().build_eframe(|cc| {
+        cc.storage = Some(memory);
+        App::new(cc, &Options::default(), Arc::new(FakePicker(None))).unwrap()
+    });
+    let settings = &harness.state().state.settings;
+    assert_eq!(settings, &window.app().state.settings);
+    assert_eq!(settings.bos, Bos::On);
+    assert_eq!(settings.trace.component, Component::Mlp);
+    assert_eq!(settings.recent_models, [tiny()]);
 }
 
 #[test]

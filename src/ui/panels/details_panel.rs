@@ -1,4 +1,4 @@
-use eframe::egui::{RichText, ScrollArea, Spinner, Ui};
+use eframe::egui::{RichText, ScrollArea, Ui};
 
 use super::{Views, wanted};
 use crate::analysis::AnalysisResult;
@@ -92,10 +92,8 @@ fn slot_ui(
             ui.label(RichText::new(error).color(theme::palette(ui).error));
         }
         Slot::Missing | Slot::Waiting(_) => {
-            ui.horizontal(|ui| {
-                ui.add(Spinner::new().size(14.0));
-                ui.weak("Running the model");
-            });
+            // Still: a spinner would be drawn all the time, on the cores that the model needs.
+            ui.weak("Running the model…");
         }
     }
 }

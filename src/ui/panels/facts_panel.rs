@@ -80,6 +80,7 @@ fn search_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView) {
     });
     let edit = TextEdit::singleline(&mut query)
         .id(search_id())
+        .background_color(super::field_color(ui))
         .hint_text("Search prompts, answers, P103…")
         .desired_width(f32::INFINITY);
     let field = ui.add(edit);
@@ -104,7 +105,10 @@ fn form_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         let mut is_changed = false;
         let mut line = |ui: &mut Ui, name: &str, hint: &str, about: &str, text: &mut String| {
             let label = ui.label(RichText::new(name).small().weak()).on_hover_text(about);
-            let edit = TextEdit::singleline(text).hint_text(hint).desired_width(f32::INFINITY);
+            let edit = TextEdit::singleline(text)
+                .hint_text(hint)
+                .background_color(super::field_color(ui))
+                .desired_width(f32::INFINITY);
             let field = ui.add(edit).labelled_by(label.id).on_hover_text(about);
             is_changed |= field.changed();
             is_entered |= field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
@@ -112,13 +116,13 @@ fn form_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         ui.spacing_mut().item_spacing.y = 3.0;
         let about =
             "Up to the answer; a space at its end is removed, for the answer brings its own";
-        line(ui, "Prompt", "The Eiffel Tower is in the city of", about, &mut form.prompt);
+        line(ui, "Prompt", "e.g. The Eiffel Tower is in the city of", about, &mut form.prompt);
         let about = "The words of the prompt that a trace corrupts; without them there is no trace";
-        line(ui, "Subject", "The Eiffel Tower", about, &mut form.subject);
+        line(ui, "Subject", "e.g. The Eiffel Tower", about, &mut form.subject);
         let about = "What should follow; left empty, the model's own first guess";
-        line(ui, "Answer", "Paris", about, &mut form.answer);
+        line(ui, "Answer", "e.g. Paris", about, &mut form.answer);
         let about = "A wrong answer to compare with, for logit differences";
-        line(ui, "Foil (optional)", "Rome", about, &mut form.foil);
+        line(ui, "Foil (optional)", "e.g. Rome", about, &mut form.foil);
         if is_changed {
             form.error = None;
         }
@@ -191,17 +195,15 @@ fn row_ui(ui: &mut Ui, record: &Record, is_selected: bool) -> bool {
     let width = inner.width() - 2.0 * PADDING;
     let prompt = painter.layout_job(prompt_job(record, &body, palette, width));
     let second = painter.layout_job(answer_job(record, &small, palette, width));
+    let is_cut = prompt.elided || second.elided;
     let left = inner.left() + PADDING;
     painter.galley(pos2(left, inner.top() + 3.0), prompt, palette.text);
     painter.galley(pos2(left, inner.top() + 21.0), second, palette.weak_text);
 
     let is_clicked = response.clicked();
-    response.on_hover_ui(|ui| {
-        ui.label(format!("{} → {answer}", fact.prompt));
-        if let Some(foil) = &fact.foil {
-            ui.weak(format!("Foil {foil}"));
-        }
-    });
+    if is_cut {
+        response.on_hover_text(format!("{} → {answer}", fact.prompt));
+    }
     is_clicked
 }
 

@@ -1,4 +1,4 @@
-use eframe::egui::{Button, MenuBar, ThemePreference, Ui, Vec2};
+use eframe::egui::{Button, MenuBar, ThemePreference, Ui};
 
 use crate::ui::command::Command;
 use crate::ui::state::State;
@@ -47,7 +47,6 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 }
 
 fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    ui.set_min_width(260.0);
     item_ui(ui, Command::OpenModel, commands);
     item_ui(ui, Command::OpenDataset, commands);
     let recent = &state.settings.recent_models;
@@ -83,7 +82,7 @@ fn recent_ui(
 
 /// A command in a menu.
 fn item_ui(ui: &mut Ui, command: Command, commands: &mut Vec<Command>) {
-    let mut button = Button::new(command.text()).min_size(Vec2::new(ui.available_width(), 0.0));
+    let mut button = Button::new(command.text());
     if let Some(keys) = command.shortcuts().first() {
         button = button.shortcut_text(ui.ctx().format_shortcut(keys));
     }

@@ -79,8 +79,9 @@ pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &m
     if state.prompt().is_some() {
         Panel::right("details")
             .frame(side)
-            .default_size((width * 0.32).clamp(340.0, 560.0))
-            .size_range(280.0..=width * 0.5)
+            // Wide enough for all views, for one that is wider would push the edge.
+            .default_size((width * 0.36).clamp(460.0, 640.0))
+            .size_range(360.0..=width * 0.5)
             .show(ui, |ui| details_panel::details_ui(ui, state, views, commands));
     }
     CentralPanel::no_frame().frame(side).show(ui, |ui| {
@@ -95,6 +96,11 @@ pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &m
 /// A little of `color`, as a background.
 fn mix(background: Color32, color: Color32) -> Color32 {
     background.lerp_to_gamma(color, 0.12)
+}
+
+/// Of text fields: white ones would not be seen on the light theme.
+pub fn field_color(ui: &Ui) -> Color32 {
+    ui.visuals().widgets.inactive.weak_bg_fill
 }
 
 /// `21,919`

@@ -32,13 +32,10 @@ fn doing_ui(ui: &mut Ui, state: &State) {
     let bar = ProgressBar::new(job.fraction()).desired_width(120.0).desired_height(8.0);
     ui.add(bar);
     let n_waiting = state.jobs.traces().count().saturating_sub(1);
-    let mut text = doing(state, job);
-    if let Some(left) = job.time_left(Instant::now()) {
-        text += &format!(", {left}");
-    }
-    if n_waiting > 0 {
-        text += &format!(", {n_waiting} more to follow");
-    }
+    let left = job.time_left(Instant::now());
+    let more = (n_waiting > 0).then(|| format!("{n_waiting} more to follow"));
+    let parts: Vec<String> = [Some(doing(state, job)), left, more].into_iter().flatten().collect();
+    let text = parts.join(", ");
     ui.add(Label::new(RichText::new(text).small()).truncate());
 }
 

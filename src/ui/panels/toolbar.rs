@@ -74,14 +74,13 @@ fn badge_ui(ui: &mut Ui, text: &str, about: &str) {
 }
 
 fn checks(verdict: &Verdict) -> String {
-    let mut text = "This device was compared with the CPU before it was used; largest relative \
-                    difference of each check\n"
-        .to_owned();
-    for check in &verdict.checks {
+    let title = "This device was compared with the CPU before it was used; largest relative \
+                 difference of each check\n";
+    let lines = verdict.checks.iter().map(|check| {
         let error = check.error.map_or_else(|| "failed".to_owned(), |error| format!("{error:.1e}"));
-        text += &format!("\n{error}  {} (allowed {:.0e})", check.name, check.tolerance);
-    }
-    text
+        format!("{error}  {} (allowed {:.0e})", check.name, check.tolerance)
+    });
+    [title.to_owned()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
 }
 
 fn bos_ui(ui: &mut Ui, bos: Bos, commands: &mut Vec<Command>) {
@@ -103,7 +102,6 @@ fn bos_ui(ui: &mut Ui, bos: Bos, commands: &mut Vec<Command>) {
 
 fn dataset_ui(ui: &mut Ui, state: &State) {
     if let Some(path) = &state.reading {
-        ui.spinner();
         ui.weak(format!("Reading {}…", file_name(path)));
         return;
     }

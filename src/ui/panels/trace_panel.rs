@@ -178,14 +178,12 @@ fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         let run = state.trace();
         let job = state.running_trace().and_then(|id| state.jobs.get(id));
         if state.trace_waits {
-            ui.spinner();
-            ui.label("Measuring the noise on the dataset's subjects");
+            ui.label("Measuring the noise on the dataset's subjects…");
             return;
         }
         if let Some(job) = job {
             if job.cancel.is_cancelled() {
-                ui.spinner();
-                ui.label("Cancelling");
+                ui.label("Cancelling…");
                 return;
             }
             if ui.button("Cancel").clicked() {
