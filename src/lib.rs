@@ -1,5 +1,11 @@
 //! Factscope: a desktop microscope for facts in language models.
 //!
+//! # The idea
+//!
+//! A *fact* becomes *tokens*; tokens go through the *model* under a *condition*, a list of
+//! interventions; a *measurement* comes out. An *analysis* is a plan of conditions and a fold of
+//! measurements; a *view* draws its result.
+//!
 //! Data flows one way, and so do the modules, declared here in reading order:
 //!
 //! ```text
@@ -10,13 +16,44 @@
 //!                   intervention ◄────────┘  task (progress, cancel)
 //!                   (plain data)   plans
 //! ```
+//!
+//! # What each room must not know
+//!
+//! - [`facts`] and [`tokens`] know text and ids, no tensors.
+//! - [`intervention`] and [`task`] are plain data; they know nothing else.
+//! - [`model`] alone computes. It knows no facts, no tokens and no window.
+//! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
+//!   model in a loop, so batching, exact reuse, progress and cancelling are written once.
+//! - [`worker`] owns the model on a thread. No tensor crosses its channel.
+//! - [`ui`] draws plain results and says what was clicked. It cannot reach [`model`].
+//! - [`cli`] talks to the terminal; nobody else does.
+//!
+//! `tests/engine/architecture.rs` guards these directions.
+//!
+//! # Invariants
+//!
+//! - Activations have the axes `[batch, pos, head, width]`; batch row *i* runs under condition *i*.
+//! - Randomness is a seed in the spec. Nothing reads the clock or a global generator.
+//! - A result says which run it came from: spec, prompt, seed, and in files the weights' hash.
+//! - Cancelled is not an error. A panic in a job is a message, and the next job runs.
+//! - A file is written whole or not at all.
+//! - The first frame is drawn before weights are loaded.
+//!
+//! # To add
+//!
+//! | | touch |
+//! |---|---|
+//! | an analysis | one file in `analysis/`; an arm in its two enums and in `worker/engine.rs`; a view in `ui/views/`; a command in `cli/`; a law or golden test |
+//! | a hook point | a variant of [`intervention::Site`], a `tap` line in `model/gpt2.rs`, a law |
+//! | an edit | a variant of [`intervention::Edit`], an arm in `model/tap.rs`, a law |
+//! | an action of the window | a variant of `ui::command::Command`, an arm in `App` |
 
-pub mod analysis;
-pub mod cli;
 pub mod facts;
-pub mod intervention;
-pub mod model;
-pub mod task;
 pub mod tokens;
-pub mod ui;
+pub mod intervention;
+pub mod task;
+pub mod model;
+pub mod analysis;
 pub mod worker;
+pub mod ui;
+pub mod cli;

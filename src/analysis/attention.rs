@@ -52,6 +52,26 @@ pub fn attention(
 }
 
 impl Attention {
+    /// From weights that are known already.
+    ///
+    /// # Shapes
+    ///
+    /// - `weights`: `[layer, head, query, key]`, the layers of the spec only
+    ///
+    /// # Panics
+    ///
+    /// If `weights` has another length.
+    pub fn from_weights(
+        spec: Spec,
+        prompt: TokenizedPrompt,
+        n_heads: usize,
+        weights: Vec<f32>,
+    ) -> Self {
+        let expected = spec.layers.len() * n_heads * prompt.n_pos().pow(2);
+        assert_eq!(weights.len(), expected, "one weight per layer, head, query and key");
+        Self { spec, prompt, n_heads, weights }
+    }
+
     /// One head's pattern, query by query: `[query, key]`. Nothing if it was not asked for.
     pub fn pattern(&self, layer: usize, head: usize) -> Option<&[f32]> {
         if !self.spec.layers.contains(&layer) || head >= self.n_heads {

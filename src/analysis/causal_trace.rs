@@ -169,28 +169,28 @@ pub fn causal_trace(
         spec: spec.clone(),
         prompt: prompt.clone(),
         noise_std,
-        clean: Measurement::read(clean.logits, prompt)[0],
+        clean: Measurement::read(&clean.logits, prompt)[0],
         corrupted: Vec::new(),
         restored: Grid::new(prompt.n_pos(), vec![Vec::new(); prompt.n_pos() * n_layers]),
     };
     let donors = Donors::from([(Donor::Clean, clean.cache)]);
     let conditions = plan(prompt, &subject, spec, noise_std, n_layers);
-    let mut so_far = Vec::with_capacity(conditions.len());
-    sweep(model, prompt, &conditions, &donors, &ctx.task, &mut |_, measurements| {
-        so_far.extend_from_slice(measurements);
-        trace.fill(&so_far);
+    sweep(model, prompt, &conditions, &donors, ctx, &mut |so_far| {
+        trace.fill(so_far);
         (ctx.partial)(AnalysisResult::CausalTrace(trace.clone()));
     })?;
     Ok(trace)
 }
 
 impl CausalTrace {
-    /// Sorts the measurements of the plan's conditions, as many as there are, into their cells.
-    fn fill(&mut self, measurements: &[Measurement]) {
-        let n_samples = self.spec.n_samples;
-        let mut runs = measurements.chunks_exact(n_samples).map(<[_]>::to_vec);
-        self.corrupted = runs.next().unwrap_or_default();
-        self.restored = self.restored.map(|_| runs.next().unwrap_or_default());
+    /// Sorts the measurements of the plan's conditions into their cells; a cell is shown once all
+    /// of its samples are there.
+    fn fill(&mut self, measurements: &[Option<Measurement>]) {
+        let samples = measurements.chunks_exact(self.spec.n_samples);
+        let mut cells = samples
+            .map(|cell| cell.iter().copied().collect::<Option<Vec<_>>>().unwrap_or_default());
+        self.corrupted = cells.next().unwrap_or_default();
+        self.restored = self.restored.map(|_| cells.next().unwrap_or_default());
     }
 }
 

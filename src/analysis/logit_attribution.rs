@@ -102,7 +102,7 @@ impl LogitAttribution {
 pub fn logit_attribution(
     model: &Gpt2,
     prompt: &TokenizedPrompt,
-    spec: &Spec,
+    spec: Spec,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<LogitAttribution, AnalysisError> {
     let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
@@ -173,7 +173,7 @@ pub fn logit_attribution(
         |foil| f64::from(logits[foil as usize]),
     );
     Ok(LogitAttribution {
-        spec: *spec,
+        spec,
         prompt: prompt.clone(),
         contributions,
         unembed_bias: direction.constant,

@@ -53,7 +53,7 @@ impl Measurement {
     /// # Panics
     ///
     /// If the prompt has no answer.
-    pub fn read(logits: Tensor<3>, prompt: &TokenizedPrompt) -> Vec<Self> {
+    pub fn read(logits: &Tensor<3>, prompt: &TokenizedPrompt) -> Vec<Self> {
         let answer = prompt.answer.as_ref().expect("what is measured is the answer");
         let [batch, n_answer, d_vocab] = logits.dims();
         let first = logits.clone().narrow(1, 0, 1).reshape([batch, d_vocab]);

@@ -1,7 +1,7 @@
 //! What we measure. Each file is one method from the literature: a `Spec` in, a result out.
 //!
 //! Specs and results are plain data. A method plans its conditions as data too, and leaves running
-//! them to [`sweep`].
+//! them to [`sweep()`].
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ mod sweep;
 
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
-pub use sweep::sweep;
+pub use sweep::{Reuse, sweep};
 
 use crate::task::{Cancelled, TaskCtx};
 
@@ -72,11 +72,14 @@ pub struct AnalysisCtx<'a> {
 
     /// Takes what has been found so far.
     pub partial: &'a dyn Fn(AnalysisResult),
+
+    /// The same numbers up to rounding, sooner or later.
+    pub reuse: Reuse,
 }
 
 impl AnalysisCtx<'_> {
     /// Nobody watches, and nobody can stop it.
     pub fn unwatched() -> Self {
-        Self { task: TaskCtx::unwatched(), partial: &|_| () }
+        Self { task: TaskCtx::unwatched(), partial: &|_| (), reuse: Reuse::Exact }
     }
 }

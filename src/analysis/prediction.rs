@@ -40,7 +40,7 @@ pub struct Candidate {
 pub fn prediction(
     model: &Gpt2,
     prompt: &TokenizedPrompt,
-    spec: &Spec,
+    spec: Spec,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<Prediction, AnalysisError> {
     let (ids, n_read) = if prompt.answer.is_some() {
@@ -67,7 +67,7 @@ pub fn prediction(
     Ok(Prediction {
         prompt: prompt.clone(),
         top: likeliest(&next, spec.n_top),
-        answer: prompt.answer.as_ref().map(|_| Measurement::read(run.logits, prompt)[0]),
+        answer: prompt.answer.as_ref().map(|_| Measurement::read(&run.logits, prompt)[0]),
     })
 }
 

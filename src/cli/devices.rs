@@ -42,7 +42,8 @@ impl Devices {
         _ = writeln!(text, "\n{device} compared with the CPU");
         for check in &verdict.checks {
             let mark = if check.is_passed() { "ok    " } else { "FAILED" };
-            let error = check.error.map_or("no number".to_owned(), |it| format!("{it:.1e}"));
+            let error =
+                check.error.map_or_else(|| "no number".to_owned(), |it| format!("{it:.1e}"));
             _ = writeln!(text, "  {mark}  {error:>9}  {}", check.name);
         }
         json["tested"] = json!({ "device": device.to_string(), "verdict": verdict });

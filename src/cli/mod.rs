@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
-use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec};
+use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::{DeviceChoice, Engine, Stage};
@@ -51,6 +51,11 @@ struct Machine {
     /// CPU threads [default: one per core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
+
+    /// Compute every run of a sweep from its first token and layer on: slower, the same numbers,
+    /// to check exact reuse by
+    #[arg(long, global = true)]
+    exact_naive: bool,
 
     /// Show no progress
     #[arg(long, global = true)]
@@ -132,6 +137,7 @@ impl Machine {
         let ctx = AnalysisCtx {
             task: TaskCtx { cancel: CancelToken::default(), report: &report },
             partial: &|_| (),
+            reuse: if self.exact_naive { Reuse::Nothing } else { Reuse::Exact },
         };
         let result = engine.run(prompt, spec, &ctx)?;
         bar.finish();

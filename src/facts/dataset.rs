@@ -71,7 +71,8 @@ struct Target {
 
 #[derive(Deserialize)]
 struct Known {
-    known_id: u64,
+    #[serde(rename = "known_id")]
+    id: u64,
     subject: String,
     attribute: String,
     prompt: String,
@@ -140,7 +141,7 @@ fn record(entry: Value) -> Result<Record, String> {
         let it: Known = serde_json::from_value(entry).map_err(|error| error.to_string())?;
         let fact = Fact::from_text(it.prompt.trim_end(), Some(&it.subject))
             .map_err(|error| error.to_string())?;
-        checked(it.known_id, it.relation_id, Fact { answer: Some(it.attribute), ..fact })
+        checked(it.id, it.relation_id, Fact { answer: Some(it.attribute), ..fact })
     } else {
         Err("neither `requested_rewrite` (CounterFact) nor `known_id` (known_1000.json)".to_owned())
     }

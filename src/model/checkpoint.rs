@@ -4,6 +4,7 @@
 //! read tensor by tensor from a memory map, so that no second copy of the model ever exists.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -162,13 +163,19 @@ impl Checkpoint {
         let mut hashes = BTreeMap::new();
         for file in &self.files {
             let mut hasher = Sha256::new();
+            let mut start = 0;
             for chunk in file.map.chunks(32 << 20) {
                 ctx.checkpoint(Progress { done: done as u64, total: total as u64 })?;
                 hasher.update(chunk);
+                forget(&file.map, start, chunk.len());
+                start += chunk.len();
                 done += chunk.len();
             }
             let name = file.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let hash = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+            let mut hash = String::new();
+            for byte in hasher.finalize() {
+                _ = write!(hash, "{byte:02x}");
+            }
             hashes.insert(name, hash);
         }
         Ok(hashes)
@@ -208,7 +215,7 @@ impl Checkpoint {
             Ok(header) => header,
             Err(error) => return Err(header_error(&error, &map, path)),
         };
-        for (name, info) in metadata.tensors() {
+        for (name, info) in metadata.tensors().into_iter().collect::<BTreeMap<_, _>>() {
             let plain = name.strip_prefix("transformer.").unwrap_or(&name).to_owned();
             // Buffers of old checkpoints: the causal mask, and what masked scores were set to.
             if plain.ends_with(".attn.bias") || plain.ends_with(".attn.masked_bias") {

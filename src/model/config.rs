@@ -112,7 +112,7 @@ impl Gpt2Config {
     }
 
     /// As Hugging Face writes it.
-    pub fn to_json(&self) -> String {
+    pub fn to_json(self) -> String {
         let json = serde_json::json!({
             "architectures": ["GPT2LMHeadModel"],
             "model_type": "gpt2",
@@ -135,6 +135,7 @@ impl Gpt2Config {
 
 /// The fields that matter, with Hugging Face's defaults for those it may leave out.
 #[derive(Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the file's format")]
 struct HfConfig {
     model_type: Option<String>,
     n_layer: usize,

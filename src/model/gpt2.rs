@@ -70,7 +70,7 @@ pub(super) struct Mlp {
 /// What all blocks of one pass share.
 pub(super) struct Pass<'a> {
     /// Keys and values of the positions before these, if they were computed earlier.
-    pub past: Option<&'a ActivationCache>,
+    pub past: Option<Past<'a>>,
 
     /// True where a query may not look. Broadcasts to `[batch, head, query, key]`
     pub hidden: Tensor<4, Bool>,
@@ -79,17 +79,29 @@ pub(super) struct Pass<'a> {
     pub n_past: usize,
 }
 
+/// The run that computed the positions before these.
+pub(super) struct Past<'a> {
+    /// With [`Site::K`] and [`Site::V`] of every layer.
+    pub cache: &'a ActivationCache,
+
+    /// Which of its rows each row continues; all the same if it has one row only. `[batch]`
+    pub rows: Option<Tensor<1, Int>>,
+}
+
 impl Gpt2 {
     pub fn device(&self) -> Device {
         self.wpe.device()
     }
 
     /// Waits until the device has done all that was asked of it. Nothing to wait for on the CPU.
+    ///
+    /// # Panics
+    ///
+    /// If the device has failed: lost, or out of memory.
     pub fn wait(&self) {
         if self.is_queued
             && let Err(error) = self.device().sync()
         {
-            // Lost devices and full memories are noticed here, or at the next readback.
             panic!("the device failed: {error}");
         }
     }
@@ -158,7 +170,7 @@ impl Gpt2 {
 }
 
 impl Block {
-    fn forward(
+    pub(super) fn forward(
         &self,
         resid_pre: Tensor<3>,
         layer: usize,
@@ -199,10 +211,10 @@ impl Attention {
         let q = tap.heads(Site::Q(layer), split(self.query.forward(x.clone())));
         let k = tap.heads(Site::K(layer), split(self.key.forward(x.clone())));
         let v = tap.heads(Site::V(layer), split(self.value.forward(x)));
-        let (k, v) = match pass.past {
+        let (k, v) = match &pass.past {
             Some(past) => (
-                after(past.get(Site::K(layer)), k, batch),
-                after(past.get(Site::V(layer)), v, batch),
+                past.then(Site::K(layer), pass.n_past, k),
+                past.then(Site::V(layer), pass.n_past, v),
             ),
             None => (k, v),
         };
@@ -220,15 +232,17 @@ impl Attention {
     }
 }
 
-/// Keys or values of earlier positions, then the new ones. `[batch, pos, head, d_head]`
-fn after(past: &Tensor<4>, new: Tensor<4>, batch: usize) -> Tensor<4> {
-    let [n_past_rows, n_past, n_heads, d_head] = past.dims();
-    let past = if n_past_rows == batch {
-        past.clone()
-    } else {
-        past.clone().expand([batch, n_past, n_heads, d_head])
-    };
-    Tensor::cat(vec![past, new], 1)
+impl Past<'_> {
+    /// Keys or values of earlier positions, then the new ones. `[batch, pos, head, d_head]`
+    fn then(&self, site: Site, n_past: usize, new: Tensor<4>) -> Tensor<4> {
+        let [batch, _, n_heads, d_head] = new.dims();
+        let earlier = self.cache.get(site).clone().narrow(1, 0, n_past);
+        let earlier = match &self.rows {
+            Some(rows) => earlier.select(0, rows.clone()),
+            None => earlier.expand([batch, n_past, n_heads, d_head]),
+        };
+        Tensor::cat(vec![earlier, new], 1)
+    }
 }
 
 impl Mlp {

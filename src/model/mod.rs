@@ -11,6 +11,7 @@ mod layers;
 mod logit_direction;
 mod noise;
 mod random;
+mod resume;
 mod run;
 mod self_test;
 mod tap;
@@ -26,5 +27,6 @@ pub use device::{
 pub use gpt2::Gpt2;
 pub use logit_direction::LogitDirection;
 pub use random::{WriteError, write_random_checkpoint};
+pub use resume::{Resume, Start};
 pub use run::{Request, Row, Run};
 pub use self_test::{Verdict, self_test};

@@ -1,6 +1,6 @@
 use burn::tensor::Tensor;
 
-use super::gpt2::{Pass, hidden_keys, int_tensor};
+use super::gpt2::{Pass, Past, hidden_keys, int_tensor};
 use super::tap::Tap;
 use super::{ActivationCache, Donors, Gpt2};
 use crate::intervention::{Intervention, Site, SiteSet};
@@ -37,7 +37,8 @@ pub struct Request<'a> {
     /// Sites to keep. Positions after a row's end hold no meaning.
     pub capture: &'a SiteSet,
 
-    /// A run of the positions before these, with [`Site::K`] and [`Site::V`] of every layer.
+    /// A run of the positions before these, with [`Site::K`] and [`Site::V`] of every layer. Its
+    /// one row is continued by every row here.
     pub past: Option<&'a ActivationCache>,
 
     /// Of how many positions, at the end of each row, the logits are wanted.
@@ -86,11 +87,11 @@ impl Gpt2 {
         }
         let lengths: Vec<_> = rows.iter().map(|row| n_past + row.ids.len()).collect();
         let pass = Pass {
-            past: request.past,
+            past: request.past.map(|cache| Past { cache, rows: None }),
             hidden: hidden_keys(&lengths, n_past, n_pos, &device),
             n_past,
         };
-        let mut tap = Tap::new(rows, request.donors, request.capture);
+        let mut tap = Tap::new(rows, request.donors, request.capture, 0);
         let resid = self.forward(&ids, [batch, n_pos], &pass, &mut tap, after_layer)?;
 
         // Where the final layer norm is tapped, all positions must pass through it; else only

@@ -19,6 +19,9 @@ pub(super) struct Tap<'a> {
     rows: &'a [Row<'a>],
     donors: &'a Donors,
     capture: &'a SiteSet,
+
+    /// The position that activations begin with: those before were computed earlier.
+    first_pos: usize,
     touched: SiteSet,
     cache: ActivationCache,
 }
@@ -33,9 +36,20 @@ struct Change<'a> {
 }
 
 impl<'a> Tap<'a> {
-    pub fn new(rows: &'a [Row<'a>], donors: &'a Donors, capture: &'a SiteSet) -> Self {
+    pub fn new(
+        rows: &'a [Row<'a>],
+        donors: &'a Donors,
+        capture: &'a SiteSet,
+        first_pos: usize,
+    ) -> Self {
         let touched = rows.iter().flat_map(|row| row.condition).map(|it| it.site).collect();
-        Self { rows, donors, capture, touched, cache: ActivationCache::default() }
+        let cache = ActivationCache::default();
+        Self { rows, donors, capture, first_pos, touched, cache }
+    }
+
+    /// The rows of the next activations, where more join them on the way.
+    pub fn set_rows(&mut self, rows: &'a [Row<'a>]) {
+        self.rows = rows;
     }
 
     pub fn into_cache(self) -> ActivationCache {
@@ -98,12 +112,18 @@ impl<'a> Tap<'a> {
             };
             Some(Change {
                 row,
-                positions: intervention.positions.resolve(it.n_editable),
+                positions: self.relative(intervention.positions.resolve(it.n_editable)),
                 heads: intervention.heads.resolve(n_heads),
                 units: intervention.units.resolve(n_units),
                 edit: &intervention.edit,
             })
         })
+    }
+
+    fn relative(&self, positions: Range<usize>) -> Range<usize> {
+        let first = self.first_pos;
+        assert!(positions.start >= first, "an intervention reaches before the first position");
+        positions.start - first..positions.end - first
     }
 
     /// At most one change per row.

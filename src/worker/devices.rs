@@ -59,18 +59,17 @@ pub fn open_verified(
     );
     let path = memory_file();
     let mut memory = path.as_deref().map(recall).unwrap_or_default();
-    let verdict = match memory.verdicts.get(&key) {
-        Some(verdict) => verdict.clone(),
-        None => {
-            testing();
-            let verdict = self_test(&device, ctx)?;
-            memory.verdicts.insert(key, verdict.clone());
-            if let Some(path) = path {
-                // Not to remember only means to test again.
-                _ = remember(&path, &memory);
-            }
-            verdict
+    let verdict = if let Some(verdict) = memory.verdicts.get(&key) {
+        verdict.clone()
+    } else {
+        testing();
+        let verdict = self_test(&device, ctx)?;
+        memory.verdicts.insert(key, verdict.clone());
+        if let Some(path) = path {
+            // Not to remember only means to test again.
+            _ = remember(&path, &memory);
         }
+        verdict
     };
     match verdict.failure() {
         Some(reason) => Err(VerifyError::Wrong { name: device.to_string(), reason }),
@@ -88,7 +87,7 @@ fn recall(path: &Path) -> Memory {
 }
 
 fn remember(path: &Path, memory: &Memory) -> std::io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
+    let dir = path.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(dir)?;
     let mut file = tempfile::NamedTempFile::new_in(dir)?;
     file.write_all(&serde_json::to_vec_pretty(memory)?)?;

@@ -133,7 +133,7 @@ impl Engine {
         let model = &self.model;
         Ok(match spec {
             AnalysisSpec::Prediction(spec) => {
-                AnalysisResult::Prediction(prediction::prediction(model, prompt, spec, ctx)?)
+                AnalysisResult::Prediction(prediction::prediction(model, prompt, *spec, ctx)?)
             }
             AnalysisSpec::CausalTrace(spec) => {
                 let prompt = self.with_answer(prompt, ctx)?;
@@ -141,7 +141,7 @@ impl Engine {
             }
             AnalysisSpec::LogitAttribution(spec) => {
                 let prompt = self.with_answer(prompt, ctx)?;
-                let result = logit_attribution::logit_attribution(model, &prompt, spec, ctx)?;
+                let result = logit_attribution::logit_attribution(model, &prompt, *spec, ctx)?;
                 AnalysisResult::LogitAttribution(result)
             }
             AnalysisSpec::LogitLens(logit_lens::Spec) => {
@@ -162,7 +162,7 @@ impl Engine {
         let mut prompt = prompt.clone();
         if prompt.answer.is_none() {
             let spec = prediction::Spec { n_top: 1 };
-            let id = prediction::prediction(&self.model, &prompt, &spec, ctx)?.top[0].id;
+            let id = prediction::prediction(&self.model, &prompt, spec, ctx)?.top[0].id;
             let text = self.info.tokenizer.piece(id);
             prompt.answer = Some(Answer { pieces: vec![text.clone()], text, ids: vec![id] });
         }

@@ -6,12 +6,12 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec};
+use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Reuse};
 use crate::task::{CancelToken, Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
@@ -92,6 +92,9 @@ impl Worker {
         Ok(Self { jobs, events })
     }
 
+    /// # Panics
+    ///
+    /// Never, as long as the thread keeps its promise to outlive this handle.
     pub fn submit(&self, job: Job) {
         // The thread only ends when this handle does.
         self.jobs.send(job).expect("the worker outlives its handle");
@@ -130,19 +133,19 @@ impl Loop {
             return;
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| match &job.work {
-            Work::Load { dir, device } => self.load(job, dir.clone(), *device),
+            Work::Load { dir, device } => self.load(job, dir, *device),
             Work::Analyse { prompt, spec } => self.analyse(job, prompt, spec, depth),
         }));
         (self.send)(outcome.unwrap_or_else(|panic| Event::Failed(job.id, panic_message(&*panic))));
     }
 
-    fn load(&self, job: &Job, dir: PathBuf, device: DeviceChoice) -> Event {
+    fn load(&self, job: &Job, dir: &Path, device: DeviceChoice) -> Event {
         // Two models at once may be more than the memory holds.
         self.engine.replace(None);
         let report = |progress| (self.send)(Event::Progress(job.id, progress));
         let ctx = TaskCtx { cancel: job.cancel.clone(), report: &report };
         let stage = |stage| (self.send)(Event::Stage(job.id, stage));
-        match Engine::load(&dir, device, &ctx, &stage) {
+        match Engine::load(dir, device, &ctx, &stage) {
             Ok(engine) => {
                 let info = Arc::clone(&engine.info);
                 self.engine.replace(Some(Arc::new(engine)));
@@ -173,6 +176,7 @@ impl Loop {
         let ctx = AnalysisCtx {
             task: TaskCtx { cancel: job.cancel.clone(), report: &report },
             partial: &partial,
+            reuse: Reuse::Exact,
         };
         match engine.run(prompt, spec, &ctx) {
             Ok(result) => Event::Finished(job.id, Arc::new(result)),

@@ -119,7 +119,9 @@ def parse_arguments():
     parser.add_argument("--positions", type=int, default=64)
     parser.add_argument("--samples", type=int, default=10, help="noise samples of a trace; default 10")
     parser.add_argument("--dtype", choices=[*DTYPES, "mixed"], help="default: by the seed")
-    parser.add_argument("--prefix", choices=["yes", "no"], help="names begin with `transformer.`; always if not tied")
+    parser.add_argument(
+        "--prefix", choices=["yes", "no"], help="names begin with `transformer.`; always if not tied"
+    )
     parser.add_argument("--tied", choices=["yes", "no"], help="unembedding is the embedding")
     parser.add_argument("--sharded", choices=["yes", "no"], help="two files of weights")
     parser.add_argument("--tokenizer", choices=["json", "pairs", "vocab"], help="form of its files")

@@ -1,0 +1,216 @@
+//! Every action a user can ask for: its text, its tooltip, its keys.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
+
+use super::state::FactId;
+use super::view::ViewAction;
+use crate::facts::Fact;
+use crate::tokens::Bos;
+use crate::worker::DeviceChoice;
+
+/// Handled in one place, `App::handle`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    OpenModel,
+    TypeModelPath,
+    OpenModelAt(PathBuf),
+    OpenDataset,
+    TypeDatasetPath,
+    OpenDatasetAt(PathBuf),
+    SaveScreenshot,
+    TypeScreenshotPath,
+    SaveScreenshotTo(PathBuf),
+    Quit,
+
+    SetTheme(ThemePreference),
+    ZoomIn,
+    ZoomOut,
+    ZoomReset,
+
+    SetBos(Bos),
+    SetDevice(DeviceChoice),
+
+    Select(FactId),
+    NextFact,
+    PreviousFact,
+    FocusSearch,
+    AddFact(Fact),
+
+    Trace,
+
+    /// Stops what is running; if nothing is, clears the selection.
+    Cancel,
+    CancelLoading,
+    View(ViewAction),
+
+    DismissError,
+    ShowShortcuts,
+    ShowAbout,
+}
+
+const fn key(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::NONE, key)
+}
+
+const fn ctrl(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND, key)
+}
+
+const fn ctrl_shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
+}
+
+impl Command {
+    /// Those with keys, in the order of the list of shortcuts. Keys with more modifiers come first:
+    /// egui lets Ctrl+O match Ctrl+Shift+O.
+    pub const WITH_KEYS: [Self; 12] = [
+        Self::OpenModel,
+        Self::OpenDataset,
+        Self::SaveScreenshot,
+        Self::Trace,
+        Self::Cancel,
+        Self::NextFact,
+        Self::PreviousFact,
+        Self::FocusSearch,
+        Self::ZoomIn,
+        Self::ZoomOut,
+        Self::ZoomReset,
+        Self::Quit,
+    ];
+
+    /// As it stands in menus and on buttons.
+    pub fn text(&self) -> String {
+        match self {
+            Self::OpenModel => "Open model folder…",
+            Self::TypeModelPath => "Type a model path…",
+            Self::OpenDataset => "Open dataset…",
+            Self::TypeDatasetPath => "Type a dataset path…",
+            Self::SaveScreenshot => "Save screenshot…",
+            Self::TypeScreenshotPath => "Type a screenshot path…",
+            Self::SaveScreenshotTo(_) => "Save screenshot",
+            Self::Quit => "Quit",
+            Self::SetTheme(ThemePreference::System) => "System theme",
+            Self::SetTheme(ThemePreference::Light) => "Light theme",
+            Self::SetTheme(ThemePreference::Dark) => "Dark theme",
+            Self::ZoomIn => "Zoom in",
+            Self::ZoomOut => "Zoom out",
+            Self::ZoomReset => "Reset zoom",
+            Self::SetBos(Bos::Off) => "ROME (no BOS)",
+            Self::SetBos(Bos::On) => "TransformerLens (BOS)",
+            Self::Select(_) => "Choose fact",
+            Self::NextFact => "Next fact",
+            Self::PreviousFact => "Previous fact",
+            Self::FocusSearch => "Search facts",
+            Self::AddFact(_) => "Analyse",
+            Self::Trace => "Trace",
+            Self::Cancel => "Cancel, or clear the selection",
+            Self::CancelLoading => "Cancel",
+            Self::View(_) => "Select",
+            Self::DismissError => "Dismiss",
+            Self::ShowShortcuts => "Keyboard shortcuts",
+            Self::ShowAbout => "About Factscope",
+            Self::OpenModelAt(path) | Self::OpenDatasetAt(path) => return place(path),
+            Self::SetDevice(device) => {
+                return match device {
+                    DeviceChoice::Auto => "Automatic".to_owned(),
+                    DeviceChoice::Cpu => "CPU".to_owned(),
+                    DeviceChoice::Wgpu(_) => device.to_string(),
+                };
+            }
+        }
+        .to_owned()
+    }
+
+    /// More than the text says; empty if there is no more.
+    pub fn tooltip(&self) -> &'static str {
+        match self {
+            Self::OpenModel => {
+                "A GPT-2 in Hugging Face's layout: a folder with config.json, model.safetensors \
+                 and the tokenizer's files"
+            }
+            Self::OpenDataset => "A JSON list of facts, as CounterFact or ROME's known_1000.json",
+            Self::TypeModelPath | Self::TypeDatasetPath | Self::TypeScreenshotPath => {
+                "For systems without a file dialog"
+            }
+            Self::SaveScreenshot => "The window as it is now, as a PNG",
+            Self::SetBos(Bos::Off) => {
+                "The prompt as it is, as ROME's code runs it: its first token is at position 0"
+            }
+            Self::SetBos(Bos::On) => {
+                "<|endoftext|> is put before the prompt, as TransformerLens does by default"
+            }
+            Self::SetDevice(DeviceChoice::Auto) => "A GPU if there is one, else the CPU",
+            Self::SetDevice(_) => "Opens the model again on this device",
+            Self::Trace => {
+                "Corrupts the subject, restores one state at a time, and maps how much of the \
+                 answer's probability comes back"
+            }
+            Self::FocusSearch => "Looks in prompts, subjects, answers and relation ids",
+            _ => "",
+        }
+    }
+
+    /// The first is shown in menus.
+    pub fn shortcuts(&self) -> &'static [KeyboardShortcut] {
+        const OPEN_MODEL: &[KeyboardShortcut] = &[ctrl_shift(Key::O)];
+        const OPEN_DATASET: &[KeyboardShortcut] = &[ctrl(Key::O)];
+        const SAVE: &[KeyboardShortcut] = &[ctrl(Key::S)];
+        const TRACE: &[KeyboardShortcut] = &[ctrl(Key::T), key(Key::F5)];
+        const CANCEL: &[KeyboardShortcut] = &[key(Key::Escape)];
+        const NEXT: &[KeyboardShortcut] = &[ctrl(Key::ArrowDown), key(Key::ArrowDown)];
+        const PREVIOUS: &[KeyboardShortcut] = &[ctrl(Key::ArrowUp), key(Key::ArrowUp)];
+        const SEARCH: &[KeyboardShortcut] = &[ctrl(Key::F)];
+        const ZOOM_IN: &[KeyboardShortcut] = &[ctrl(Key::Plus)];
+        const ZOOM_OUT: &[KeyboardShortcut] = &[ctrl(Key::Minus)];
+        const ZOOM_RESET: &[KeyboardShortcut] = &[ctrl(Key::Num0)];
+        const QUIT: &[KeyboardShortcut] = &[ctrl(Key::Q)];
+        match self {
+            Self::OpenModel => OPEN_MODEL,
+            Self::OpenDataset => OPEN_DATASET,
+            Self::SaveScreenshot => SAVE,
+            Self::Trace => TRACE,
+            Self::Cancel => CANCEL,
+            Self::NextFact => NEXT,
+            Self::PreviousFact => PREVIOUS,
+            Self::FocusSearch => SEARCH,
+            Self::ZoomIn => ZOOM_IN,
+            Self::ZoomOut => ZOOM_OUT,
+            Self::ZoomReset => ZOOM_RESET,
+            Self::Quit => QUIT,
+            _ => &[],
+        }
+    }
+
+    /// egui listens to the keys of these itself.
+    pub fn is_zoom(&self) -> bool {
+        matches!(self, Self::ZoomIn | Self::ZoomOut | Self::ZoomReset)
+    }
+}
+
+/// A path's last part, and where it is.
+fn place(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => format!("{name}   ({})", parent.display()),
+        None => name.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_commands_share_keys() {
+        let mut seen = Vec::new();
+        for command in Command::WITH_KEYS {
+            assert!(!command.shortcuts().is_empty(), "{command:?}");
+            for keys in command.shortcuts() {
+                assert!(!seen.contains(keys), "{command:?}: {keys:?}");
+                seen.push(*keys);
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Asking for a path: with the system's own dialog, or where there is none by typing it.
+//!
+//! Without a portal and without zenity, `rfd` answers within some 50 ms that nothing was picked,
+//! just as if the user had cancelled. Nobody cancels that fast, so a fast answer means that there
+//! is no dialog.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, Align, Id, Key, Layout, Modal, RichText, TextEdit};
+
+use super::app::Reply;
+use super::command::Command;
+
+/// No person cancels a dialog faster.
+const TOO_FAST: Duration = Duration::from_millis(300);
+
+/// What a path is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    Model,
+    Dataset,
+    Screenshot,
+}
+
+/// Waits for the answer. Called on a thread of its own.
+pub type Answer = Box<dyn FnOnce() -> Option<PathBuf> + Send>;
+
+/// Shows the system's dialogs. They are started on the window's thread, for macOS wants that.
+pub trait Picker: Send + Sync {
+    fn pick_folder(&self, title: &str, dir: Option<&Path>) -> Answer;
+    fn pick_file(&self, title: &str, dir: Option<&Path>) -> Answer;
+    fn save_file(&self, title: &str, dir: Option<&Path>, name: &str) -> Answer;
+}
+
+/// The real one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RfdPicker;
+
+impl Picker for RfdPicker {
+    fn pick_folder(&self, title: &str, dir: Option<&Path>) -> Answer {
+        let dialog = dialog(title, dir).pick_folder();
+        Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))
+    }
+
+    fn pick_file(&self, title: &str, dir: Option<&Path>) -> Answer {
+        let dialog = dialog(title, dir).add_filter("JSON", &["json"]).pick_file();
+        Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))
+    }
+
+    fn save_file(&self, title: &str, dir: Option<&Path>, name: &str) -> Answer {
+        let dialog = dialog(title, dir).add_filter("PNG", &["png"]).set_file_name(name).save_file();
+        Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))
+    }
+}
+
+fn dialog(title: &str, dir: Option<&Path>) -> rfd::AsyncFileDialog {
+    let dialog = rfd::AsyncFileDialog::new().set_title(title);
+    match dir.filter(|dir| dir.is_dir()) {
+        Some(dir) => dialog.set_directory(dir),
+        None => dialog,
+    }
+}
+
+impl Purpose {
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Model => "Open model folder",
+            Self::Dataset => "Open dataset",
+            Self::Screenshot => "Save screenshot",
+        }
+    }
+
+    fn command(self, path: PathBuf) -> Command {
+        match self {
+            Self::Model => Command::OpenModelAt(path),
+            Self::Dataset => Command::OpenDatasetAt(path),
+            Self::Screenshot => Command::SaveScreenshotTo(path),
+        }
+    }
+
+    /// A path as a command, if it can be used; dialogs return all kinds of things.
+    pub fn accept(self, path: PathBuf) -> Result<Command, String> {
+        let place = path.display();
+        match self {
+            Self::Model if path.is_file() => {
+                return Err(format!("This is a file; a model is a folder: {place}"));
+            }
+            Self::Model if !path.is_dir() => {
+                return Err(format!("There is no such folder: {place}"));
+            }
+            Self::Model if !path.join("config.json").is_file() => {
+                return Err(format!("This folder holds no config.json, so no model: {place}"));
+            }
+            Self::Dataset if path.is_dir() => {
+                return Err(format!("This is a folder; a dataset is a JSON file: {place}"));
+            }
+            Self::Dataset if !path.is_file() => {
+                return Err(format!("There is no such file: {place}"));
+            }
+            Self::Screenshot if path.is_dir() => {
+                return Err(format!("This is a folder; add a file name: {place}"));
+            }
+            Self::Screenshot => {
+                let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+                if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
+                    return Err(format!("There is no such folder: {}", dir.display()));
+                }
+            }
+            Self::Model | Self::Dataset => {}
+        }
+        let has_extension = path.extension().is_some();
+        let path = if self == Self::Screenshot && !has_extension {
+            path.with_extension("png")
+        } else {
+            path
+        };
+        Ok(self.command(path))
+    }
+}
+
+/// Shows a dialog; its answer comes as [`Reply::Picked`].
+pub fn ask(
+    picker: &Arc<dyn Picker>,
+    purpose: Purpose,
+    dir: Option<&Path>,
+    ctx: &egui::Context,
+    replies: &Sender<Reply>,
+) -> std::io::Result<()> {
+    let title = purpose.title();
+    let start = Instant::now();
+    let answer = match purpose {
+        Purpose::Model => picker.pick_folder(title, dir),
+        Purpose::Dataset => picker.pick_file(title, dir),
+        Purpose::Screenshot => picker.save_file(title, dir, "factscope.png"),
+    };
+    let (ctx, replies) = (ctx.clone(), replies.clone());
+    thread::Builder::new().name("file dialog".to_owned()).spawn(move || {
+        let path = answer();
+        let is_missing = path.is_none() && start.elapsed() < TOO_FAST;
+        // The window has closed: nobody to tell.
+        _ = replies.send(Reply::Picked { purpose, path, is_missing });
+        ctx.request_repaint();
+    })?;
+    Ok(())
+}
+
+/// A small window with a field for a path.
+#[derive(Debug)]
+pub struct PathPrompt {
+    purpose: Purpose,
+    text: String,
+    error: Option<String>,
+    why: Why,
+    is_new: bool,
+}
+
+/// Why a path is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    Wanted,
+
+    /// The system shows no dialogs.
+    NoDialog,
+}
+
+impl PathPrompt {
+    pub fn new(purpose: Purpose, dir: Option<&Path>, why: Why) -> Self {
+        let mut text = dir.map(|dir| dir.join("").display().to_string()).unwrap_or_default();
+        if purpose == Purpose::Screenshot {
+            text += "factscope.png";
+        }
+        Self { purpose, text, error: None, why, is_new: true }
+    }
+}
+
+/// Draws the prompt while there is one, and takes it away when it is answered.
+pub fn path_prompt_ui(
+    ctx: &egui::Context,
+    prompt: &mut Option<PathPrompt>,
+    commands: &mut Vec<Command>,
+) {
+    let Some(open) = prompt else { return };
+    let mut is_accepted = false;
+    let mut is_closed = false;
+    let modal = Modal::new(Id::unique("path prompt")).show(ctx, |ui| {
+        ui.set_width(ui.ctx().content_rect().width().min(640.0) - 80.0);
+        ui.heading(open.purpose.title());
+        ui.add_space(4.0);
+        if open.why == Why::NoDialog {
+            ui.label(
+                "This system shows no file dialog (it has neither a desktop portal nor zenity). \
+                 You can type the path instead",
+            );
+        }
+        let (label, hint) = match open.purpose {
+            Purpose::Model => ("Model folder", "/path/to/gpt2-large"),
+            Purpose::Dataset => ("Dataset file", "/path/to/counterfact.json"),
+            Purpose::Screenshot => ("PNG file", "/path/to/factscope.png"),
+        };
+        let label = ui.label(label);
+        let edit = TextEdit::singleline(&mut open.text)
+            .hint_text(hint)
+            .background_color(super::panels::field_color(ui))
+            .desired_width(f32::INFINITY)
+            .cursor_at_end(true);
+        let field = ui.add(edit).labelled_by(label.id);
+        if open.is_new {
+            field.request_focus();
+            open.is_new = false;
+        }
+        if field.changed() {
+            open.error = None;
+        }
+        is_accepted = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        if let Some(error) = &open.error {
+            ui.label(RichText::new(error).color(ui.visuals().error_fg_color));
+        }
+        ui.add_space(8.0);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let text = match open.purpose {
+                Purpose::Screenshot => "Save",
+                Purpose::Model | Purpose::Dataset => "Open",
+            };
+            is_accepted |= ui.button(text).clicked();
+            is_closed = ui.button("Cancel").clicked();
+        });
+    });
+    if is_accepted {
+        match open.purpose.accept(typed_path(&open.text)) {
+            Ok(command) => {
+                commands.push(command);
+                is_closed = true;
+            }
+            Err(error) => {
+                open.error = Some(error);
+                open.is_new = true;
+            }
+        }
+    } else if modal.should_close() {
+        is_closed = true;
+    }
+    if is_closed {
+        *prompt = None;
+    }
+}
+
+/// As a shell would read it: `~` is the user's own folder.
+fn typed_path(text: &str) -> PathBuf {
+    let text = text.trim();
+    match (text.strip_prefix("~/"), dirs::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_dialog_returns_is_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("facts.json");
+        std::fs::write(&file, "[]").unwrap();
+        let refused = |purpose: Purpose, path: &Path, says: &str| {
+            let error = purpose.accept(path.to_owned()).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        };
+        refused(Purpose::Model, dir.path(), "config.json");
+        refused(Purpose::Model, &file, "is a file");
+        refused(Purpose::Model, &dir.path().join("gone"), "no such folder");
+        refused(Purpose::Dataset, dir.path(), "is a folder");
+        refused(Purpose::Dataset, &dir.path().join("gone"), "no such file");
+        refused(Purpose::Screenshot, &dir.path().join("gone/a.png"), "no such folder");
+        assert_eq!(Purpose::Dataset.accept(file.clone()), Ok(Command::OpenDatasetAt(file.clone())));
+        assert_eq!(
+            Purpose::Screenshot.accept(dir.path().join("a")),
+            Ok(Command::SaveScreenshotTo(dir.path().join("a.png")))
+        );
+    }
+}

@@ -1,0 +1,129 @@
+//! What the window was opened for: to show a case, to trace it, to take a picture and go.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Options;
+use super::command::Command;
+use super::panels;
+use super::state::{ModelState, Slot, State, TraceState};
+use crate::analysis::causal_trace::Component;
+
+/// Frames until the layout has come to rest.
+const N_SETTLING: u32 = 4;
+
+/// How it went, where whoever opened the window can read it.
+pub type Outcome = Arc<Mutex<Option<Result<(), String>>>>;
+
+#[derive(Debug)]
+pub struct Errand {
+    case: Option<String>,
+    trace: Option<Component>,
+    screenshot: Option<PathBuf>,
+    step: Step,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Opening,
+    Looking,
+    Tracing,
+    Settling(u32),
+    Saving,
+    Saved,
+    Done,
+}
+
+impl Errand {
+    pub fn new(options: &Options) -> Option<Self> {
+        let Options { case, trace, screenshot, .. } = options.clone();
+        if case.is_none() && trace.is_none() && screenshot.is_none() {
+            return None;
+        }
+        Some(Self { case, trace, screenshot, step: Step::Opening, outcome: Outcome::default() })
+    }
+
+    pub fn is_under_way(&self) -> bool {
+        self.step != Step::Done
+    }
+
+    /// As far as it can go now.
+    pub fn advance(&mut self, state: &mut State) -> Vec<Command> {
+        if self.step == Step::Done {
+            return Vec::new();
+        }
+        if let Some(error) = state.error.clone() {
+            return self.end(Err(error));
+        }
+        match self.step {
+            Step::Opening if is_opening(state) => Vec::new(),
+            Step::Opening => {
+                self.step = Step::Looking;
+                let Some(case) = &self.case else { return Vec::new() };
+                match state.facts.find(case) {
+                    Some(fact) => vec![Command::Select(fact)],
+                    None => self.end(Err(format!("There is no case {case} in the dataset"))),
+                }
+            }
+            Step::Looking if is_looking(state) => Vec::new(),
+            Step::Looking => match self.trace {
+                Some(component) if state.prompt().is_some() => {
+                    self.step = Step::Tracing;
+                    state.settings.trace.component = component;
+                    vec![Command::Trace]
+                }
+                _ => self.shown(),
+            },
+            Step::Tracing if state.trace_waits => Vec::new(),
+            Step::Tracing => match state.trace().map(|run| &run.state) {
+                Some(TraceState::Running(_)) => Vec::new(),
+                _ => self.shown(),
+            },
+            Step::Settling(0) => {
+                self.step = Step::Saving;
+                self.screenshot.clone().map(Command::SaveScreenshotTo).into_iter().collect()
+            }
+            Step::Settling(n) => {
+                self.step = Step::Settling(n - 1);
+                Vec::new()
+            }
+            Step::Saved => self.end(Ok(())),
+            Step::Saving | Step::Done => Vec::new(),
+        }
+    }
+
+    /// The picture was written, or it could not be; the error is in the state then.
+    pub fn saved(&mut self) {
+        if self.step == Step::Saving {
+            self.step = Step::Saved;
+        }
+    }
+
+    fn shown(&mut self) -> Vec<Command> {
+        if self.screenshot.is_some() {
+            self.step = Step::Settling(N_SETTLING);
+            Vec::new()
+        } else {
+            self.step = Step::Done;
+            Vec::new()
+        }
+    }
+
+    fn end(&mut self, outcome: Result<(), String>) -> Vec<Command> {
+        self.step = Step::Done;
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        if self.screenshot.is_some() { vec![Command::Quit] } else { Vec::new() }
+    }
+}
+
+fn is_opening(state: &State) -> bool {
+    state.reading.is_some() || matches!(state.model, ModelState::Loading { .. })
+}
+
+fn is_looking(state: &State) -> bool {
+    let Some(findings) = state.findings() else { return false };
+    panels::wanted(state.parts)
+        .into_iter()
+        .any(|quick| matches!(findings.quick(quick), Slot::Waiting(_)))
+}

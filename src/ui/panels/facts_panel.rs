@@ -1,0 +1,243 @@
+use eframe::egui::accesskit::Role;
+use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
+use eframe::egui::{
+    CollapsingHeader, Color32, Context, CornerRadius, FontId, Id, Key, RichText, ScrollArea, Sense,
+    TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
+};
+
+use super::grouped;
+use crate::facts::Record;
+use crate::ui::command::Command;
+use crate::ui::state::State;
+use crate::ui::theme;
+
+/// Two lines of text.
+const ROW_HEIGHT: f32 = 42.0;
+const PADDING: f32 = 8.0;
+
+/// How the list looks.
+#[derive(Debug, Default)]
+pub struct FactsView {
+    is_revealing: bool,
+
+    /// As last drawn, in points.
+    offset: f32,
+    height: f32,
+}
+
+impl FactsView {
+    /// Scrolls to the chosen fact.
+    pub fn reveal(&mut self) {
+        self.is_revealing = true;
+    }
+}
+
+fn search_id() -> Id {
+    Id::unique("fact search")
+}
+
+pub fn focus_search(ctx: &Context) {
+    ctx.memory_mut(|memory| memory.request_focus(search_id()));
+}
+
+pub fn is_search_focused(ctx: &Context) -> bool {
+    ctx.memory(|memory| memory.has_focus(search_id()))
+}
+
+pub fn facts_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView, commands: &mut Vec<Command>) {
+    search_ui(ui, state, view);
+    form_ui(ui, state, commands);
+    ui.separator();
+    if state.facts.is_empty() {
+        ui.label("No facts are open");
+        ui.add_space(4.0);
+        ui.label(RichText::new("Open a dataset, drop one here, or type a fact above").weak());
+        ui.add_space(4.0);
+        if ui.button(Command::OpenDataset.text()).clicked() {
+            commands.push(Command::OpenDataset);
+        }
+        return;
+    }
+    if state.facts.found().is_empty() {
+        ui.label(format!("No fact holds “{}”", state.facts.query().trim()));
+        return;
+    }
+    list_ui(ui, state, view, commands);
+}
+
+fn search_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView) {
+    let mut query = state.facts.query().to_owned();
+    ui.horizontal(|ui| {
+        let label = ui.strong("Facts");
+        let (n_found, n_facts) = (state.facts.found().len(), state.facts.len());
+        let count = if n_found == n_facts {
+            grouped(n_facts)
+        } else {
+            format!("{} of {}", grouped(n_found), grouped(n_facts))
+        };
+        ui.weak(count);
+        label
+    });
+    let edit = TextEdit::singleline(&mut query)
+        .id(search_id())
+        .background_color(super::field_color(ui))
+        .hint_text("Search prompts, answers, P103…")
+        .desired_width(f32::INFINITY);
+    let field = ui.add(edit);
+    field.widget_info(|| {
+        let mut info = WidgetInfo::labeled(Role::TextInput, true, Command::FocusSearch.text());
+        info.current_text_value = Some(query.clone());
+        info
+    });
+    if field.changed() {
+        state.facts.set_query(query);
+        view.offset = 0.0;
+        view.reveal();
+    }
+    field.on_hover_text(Command::FocusSearch.tooltip());
+}
+
+/// A fact of one's own.
+fn form_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
+    CollapsingHeader::new("Type a fact").show(ui, |ui| {
+        let form = &mut state.form;
+        let mut is_entered = false;
+        let mut is_changed = false;
+        let mut line = |ui: &mut Ui, name: &str, hint: &str, about: &str, text: &mut String| {
+            let label = ui.label(RichText::new(name).small().weak()).on_hover_text(about);
+            let edit = TextEdit::singleline(text)
+                .hint_text(hint)
+                .background_color(super::field_color(ui))
+                .desired_width(f32::INFINITY);
+            let field = ui.add(edit).labelled_by(label.id).on_hover_text(about);
+            is_changed |= field.changed();
+            is_entered |= field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        };
+        ui.spacing_mut().item_spacing.y = 3.0;
+        let about =
+            "Up to the answer; a space at its end is removed, for the answer brings its own";
+        line(ui, "Prompt", "e.g. The Eiffel Tower is in the city of", about, &mut form.prompt);
+        let about = "The words of the prompt that a trace corrupts; without them there is no trace";
+        line(ui, "Subject", "e.g. The Eiffel Tower", about, &mut form.subject);
+        let about = "What should follow; left empty, the model's own first guess";
+        line(ui, "Answer", "e.g. Paris", about, &mut form.answer);
+        let about = "A wrong answer to compare with, for logit differences";
+        line(ui, "Foil (optional)", "e.g. Rome", about, &mut form.foil);
+        if is_changed {
+            form.error = None;
+        }
+        if let Some(error) = &form.error {
+            ui.label(RichText::new(error).color(theme::palette(ui).error));
+        }
+        ui.add_space(3.0);
+        if ui.button("Analyse").clicked() || is_entered {
+            match form.fact() {
+                Ok(fact) => commands.push(Command::AddFact(fact)),
+                Err(error) => form.error = Some(error),
+            }
+        }
+    });
+}
+
+fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<Command>) {
+    let found = state.facts.found();
+    ui.spacing_mut().item_spacing.y = 0.0;
+    let mut area = ScrollArea::vertical().auto_shrink(false);
+    if std::mem::take(&mut view.is_revealing) {
+        let row = state.selected.and_then(|id| found.iter().position(|it| *it == id));
+        let top = row.unwrap_or(0) as f32 * ROW_HEIGHT;
+        let bottom = top + ROW_HEIGHT;
+        let height = if view.height > 0.0 { view.height } else { ui.available_height() };
+        if top < view.offset {
+            area = area.vertical_scroll_offset(top);
+        } else if bottom > view.offset + height {
+            area = area.vertical_scroll_offset(bottom - height);
+        }
+    }
+    let output = area.show_rows(ui, ROW_HEIGHT, found.len(), |ui, rows| {
+        for &id in &found[rows] {
+            if let Some(record) = state.facts.get(id)
+                && row_ui(ui, record, state.selected == Some(id))
+            {
+                commands.push(Command::Select(id));
+            }
+        }
+    });
+    view.offset = output.state.clamped_offset().y;
+    view.height = output.inner_rect.height();
+}
+
+/// Whether it was clicked.
+fn row_ui(ui: &mut Ui, record: &Record, is_selected: bool) -> bool {
+    let size = vec2(ui.available_width(), ROW_HEIGHT);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let fact = &record.fact;
+    let answer = fact.answer.as_deref().unwrap_or("?");
+    response.widget_info(|| {
+        let label = format!("{} → {answer}", fact.prompt);
+        WidgetInfo::selected(Role::Button, true, is_selected, label)
+    });
+    let palette = theme::palette(ui);
+    let visuals = ui.visuals();
+    let fill = if is_selected {
+        palette.accent_fill
+    } else if response.hovered() || response.has_focus() {
+        visuals.widgets.hovered.weak_bg_fill
+    } else {
+        Color32::TRANSPARENT
+    };
+    let inner = rect.shrink2(vec2(0.0, 1.0));
+    let painter = ui.painter();
+    painter.rect_filled(inner, CornerRadius::same(4), fill);
+
+    let body = TextStyle::Body.resolve(ui.style());
+    let small = TextStyle::Small.resolve(ui.style());
+    let width = inner.width() - 2.0 * PADDING;
+    let prompt = painter.layout_job(prompt_job(record, &body, palette, width));
+    let second = painter.layout_job(answer_job(record, &small, palette, width));
+    let is_cut = prompt.elided || second.elided;
+    let left = inner.left() + PADDING;
+    painter.galley(pos2(left, inner.top() + 3.0), prompt, palette.text);
+    painter.galley(pos2(left, inner.top() + 21.0), second, palette.weak_text);
+
+    let is_clicked = response.clicked();
+    if is_cut {
+        response.on_hover_text(format!("{} → {answer}", fact.prompt));
+    }
+    is_clicked
+}
+
+fn prompt_job(record: &Record, font: &FontId, palette: &theme::Palette, width: f32) -> LayoutJob {
+    let fact = &record.fact;
+    let mut job = one_line(width);
+    let format = |color: Color32| TextFormat::simple(font.clone(), color);
+    match &fact.subject {
+        Some(subject) => {
+            job.append(&fact.prompt[..subject.start], 0.0, format(palette.text));
+            job.append(&fact.prompt[subject.clone()], 0.0, format(palette.subject));
+            job.append(&fact.prompt[subject.end..], 0.0, format(palette.text));
+        }
+        None => job.append(&fact.prompt, 0.0, format(palette.text)),
+    }
+    job
+}
+
+fn answer_job(record: &Record, font: &FontId, palette: &theme::Palette, width: f32) -> LayoutJob {
+    let mut job = one_line(width);
+    let format = |color: Color32| TextFormat::simple(font.clone(), color);
+    if let Some(answer) = &record.fact.answer {
+        job.append("→ ", 0.0, format(palette.weak_text));
+        job.append(answer, 0.0, format(palette.text));
+    }
+    if let Some(relation) = &record.relation {
+        job.append(relation, 10.0, format(palette.weak_text));
+    }
+    let id =
+        if record.id.starts_with("typed") { record.id.clone() } else { format!("#{}", record.id) };
+    job.append(&id, 10.0, format(palette.weak_text));
+    job
+}
+
+fn one_line(width: f32) -> LayoutJob {
+    LayoutJob { wrap: TextWrapping::truncate_at_width(width), ..LayoutJob::default() }
+}

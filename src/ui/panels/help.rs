@@ -1,0 +1,78 @@
+use eframe::egui::{
+    Align2, Color32, Context, CornerRadius, FontId, Grid, Id, LayerId, Modal, Order, RichText,
+};
+
+use crate::ui::command::Command;
+use crate::ui::theme;
+
+/// A small window about the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Help {
+    Shortcuts,
+    About,
+}
+
+pub fn help_ui(ctx: &Context, help: &mut Option<Help>) {
+    let Some(open) = *help else { return };
+    let modal = Modal::new(Id::unique("help")).show(ctx, |ui| {
+        ui.set_width(420.0);
+        match open {
+            Help::Shortcuts => {
+                ui.heading("Keyboard shortcuts");
+                ui.add_space(8.0);
+                Grid::new("shortcuts").num_columns(2).spacing([32.0, 6.0]).show(ui, |ui| {
+                    for command in Command::WITH_KEYS {
+                        ui.label(command.text());
+                        let keys: Vec<String> = command
+                            .shortcuts()
+                            .iter()
+                            .map(|keys| ui.ctx().format_shortcut(keys))
+                            .collect();
+                        ui.label(RichText::new(keys.join("  or  ")).monospace());
+                        ui.end_row();
+                    }
+                    ui.label("Move in a heat map that was clicked");
+                    ui.label(RichText::new("arrow keys").monospace());
+                    ui.end_row();
+                });
+            }
+            Help::About => {
+                ui.heading("Factscope");
+                ui.label(format!("Version {}", env!("CARGO_PKG_VERSION")));
+                ui.add_space(8.0);
+                ui.label(
+                    "A microscope for facts in GPT-2: where a prompt's answer comes from, by \
+                     causal tracing (Meng et al. 2022), direct logit attribution (Elhage et al. \
+                     2021), attention patterns and the logit lens (nostalgebraist 2020)",
+                );
+                ui.add_space(8.0);
+                ui.label(
+                    "A peak in a trace says where restoring a state suffices to bring the answer \
+                     back. It does not say where the fact is stored (Hase et al. 2023)",
+                );
+            }
+        }
+        ui.add_space(12.0);
+        ui.vertical_centered(|ui| ui.button("Close").clicked()).inner
+    });
+    if modal.inner || modal.should_close() {
+        *help = None;
+    }
+}
+
+/// While something is held over the window.
+pub fn drop_hint_ui(ctx: &Context) {
+    if ctx.input(|input| input.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let painter = ctx.layer_painter(LayerId::new(Order::Foreground, Id::unique("drop hint")));
+    let rect = ctx.content_rect();
+    painter.rect_filled(rect, CornerRadius::ZERO, Color32::from_black_alpha(190));
+    painter.text(
+        rect.center(),
+        Align2::CENTER_CENTER,
+        "Drop a model folder or a dataset (.json) to open it",
+        FontId::proportional(22.0),
+        theme::text_on(Color32::BLACK),
+    );
+}

@@ -1,0 +1,104 @@
+use eframe::egui::{Button, MenuBar, ThemePreference, Ui};
+
+use crate::ui::command::Command;
+use crate::ui::state::State;
+use crate::worker::DeviceChoice;
+
+pub fn menu_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    MenuBar::new().ui(ui, |ui| {
+        ui.menu_button("File", |ui| file_menu_ui(ui, state, commands));
+        ui.menu_button("View", |ui| {
+            let themes = [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark];
+            for theme in themes {
+                let is_chosen = state.settings.theme == theme;
+                choice_ui(ui, is_chosen, Command::SetTheme(theme), commands);
+            }
+            ui.separator();
+            item_ui(ui, Command::ZoomIn, commands);
+            item_ui(ui, Command::ZoomOut, commands);
+            item_ui(ui, Command::ZoomReset, commands);
+        });
+        ui.menu_button("Device", |ui| {
+            let adapters = state.adapters.iter().map(|it| DeviceChoice::Wgpu(Some(it.index)));
+            let devices = [DeviceChoice::Auto, DeviceChoice::Cpu].into_iter().chain(adapters);
+            for device in devices {
+                let text = match device {
+                    DeviceChoice::Wgpu(Some(index)) => state
+                        .adapters
+                        .iter()
+                        .find(|it| it.index == index)
+                        .map_or_else(|| device.to_string(), |it| it.to_string()),
+                    _ => Command::SetDevice(device).text(),
+                };
+                let command = Command::SetDevice(device);
+                let button = ui.radio(state.device == device, text);
+                let button = button.on_hover_text(command.tooltip());
+                if button.clicked() {
+                    commands.push(command);
+                    ui.close();
+                }
+            }
+        });
+        ui.menu_button("Help", |ui| {
+            item_ui(ui, Command::ShowShortcuts, commands);
+            item_ui(ui, Command::ShowAbout, commands);
+        });
+    });
+}
+
+fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    item_ui(ui, Command::OpenModel, commands);
+    item_ui(ui, Command::OpenDataset, commands);
+    let recent = &state.settings.recent_models;
+    let recent = recent.iter().map(|dir| Command::OpenModelAt(dir.clone()));
+    recent_ui(ui, "Recent models", recent, commands);
+    let recent = &state.settings.recent_datasets;
+    let recent = recent.iter().map(|path| Command::OpenDatasetAt(path.clone()));
+    recent_ui(ui, "Recent datasets", recent, commands);
+    ui.separator();
+    item_ui(ui, Command::TypeModelPath, commands);
+    item_ui(ui, Command::TypeDatasetPath, commands);
+    ui.separator();
+    item_ui(ui, Command::SaveScreenshot, commands);
+    item_ui(ui, Command::TypeScreenshotPath, commands);
+    ui.separator();
+    item_ui(ui, Command::Quit, commands);
+}
+
+fn recent_ui(
+    ui: &mut Ui,
+    title: &str,
+    recent: impl ExactSizeIterator<Item = Command>,
+    commands: &mut Vec<Command>,
+) {
+    ui.add_enabled_ui(recent.len() > 0, |ui| {
+        ui.menu_button(title, |ui| {
+            for command in recent {
+                item_ui(ui, command, commands);
+            }
+        });
+    });
+}
+
+/// A command in a menu.
+fn item_ui(ui: &mut Ui, command: Command, commands: &mut Vec<Command>) {
+    let mut button = Button::new(command.text());
+    if let Some(keys) = command.shortcuts().first() {
+        button = button.shortcut_text(ui.ctx().format_shortcut(keys));
+    }
+    let mut response = ui.add(button);
+    if !command.tooltip().is_empty() {
+        response = response.on_hover_text(command.tooltip());
+    }
+    if response.clicked() {
+        commands.push(command);
+        ui.close();
+    }
+}
+
+fn choice_ui(ui: &mut Ui, is_chosen: bool, command: Command, commands: &mut Vec<Command>) {
+    if ui.radio(is_chosen, command.text()).clicked() {
+        commands.push(command);
+        ui.close();
+    }
+}

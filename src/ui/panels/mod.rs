@@ -1,0 +1,113 @@
+//! The parts of the window, from the outside in.
+
+use std::path::Path;
+
+use eframe::egui::{CentralPanel, Color32, Frame, Margin, Panel, Ui};
+
+mod details_panel;
+mod facts_panel;
+mod help;
+mod menu_bar;
+mod status_bar;
+mod toolbar;
+mod trace_panel;
+mod welcome;
+
+pub use facts_panel::{FactsView, focus_search, is_search_focused};
+pub use help::{Help, drop_hint_ui, help_ui};
+
+use super::command::Command;
+use super::state::{Quick, State};
+use super::theme;
+use super::views::{CausalTraceView, LogitLensView};
+use super::widgets::number::with_thousands;
+use crate::analysis::logit_attribution::Parts;
+
+/// How the views look; what they show is in the state.
+#[derive(Debug, Default)]
+pub struct Views {
+    pub facts: FactsView,
+    trace: CausalTraceView,
+    lens: LogitLensView,
+}
+
+/// What the panels show of a fact, in the order it is wanted.
+pub fn wanted(parts: Parts) -> [Quick; 4] {
+    let attribution = match parts {
+        Parts::Layers => Quick::AttributionByLayer,
+        Parts::Heads => Quick::AttributionByHead,
+    };
+    [Quick::Prediction, Quick::LogitLens, attribution, Quick::Attention]
+}
+
+pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut Vec<Command>) {
+    let filled = Frame::NONE.fill(ui.visuals().panel_fill);
+    let bar = filled.inner_margin(Margin::symmetric(10, 4));
+    Panel::top("menu")
+        .frame(bar)
+        .resizable(false)
+        .show_separator_line(false)
+        .show(ui, |ui| menu_bar::menu_bar_ui(ui, state, commands));
+    Panel::top("toolbar")
+        .frame(bar)
+        .resizable(false)
+        .show(ui, |ui| toolbar::toolbar_ui(ui, state, commands));
+    Panel::bottom("status")
+        .frame(bar)
+        .resizable(false)
+        .show(ui, |ui| status_bar::status_bar_ui(ui, state));
+    if state.error.is_some() {
+        let fill = mix(theme::palette(ui).background, theme::palette(ui).error);
+        let frame = bar.fill(fill);
+        Panel::bottom("error")
+            .frame(frame)
+            .resizable(false)
+            .show(ui, |ui| status_bar::error_ui(ui, state, commands));
+    }
+    if state.info().is_none() && state.facts.is_empty() {
+        CentralPanel::default_margins().show(ui, |ui| welcome::welcome_ui(ui, state, commands));
+        return;
+    }
+
+    let width = ui.available_width();
+    let side = filled.inner_margin(Margin::symmetric(10, 8));
+    Panel::left("facts")
+        .frame(side)
+        .default_size((width * 0.22).clamp(250.0, 340.0))
+        .size_range(200.0..=width * 0.4)
+        .show(ui, |ui| facts_panel::facts_ui(ui, state, &mut views.facts, commands));
+    if state.prompt().is_some() {
+        Panel::right("details")
+            .frame(side)
+            // Wide enough for all views, for one that is wider would push the edge.
+            .default_size((width * 0.36).clamp(460.0, 640.0))
+            .size_range(360.0..=width * 0.5)
+            .show(ui, |ui| details_panel::details_ui(ui, state, views, commands));
+    }
+    CentralPanel::no_frame().frame(side).show(ui, |ui| {
+        if state.info().is_some() {
+            trace_panel::trace_panel_ui(ui, state, &mut views.trace, commands);
+        } else {
+            welcome::no_model_ui(ui, state, commands);
+        }
+    });
+}
+
+/// A little of `color`, as a background.
+fn mix(background: Color32, color: Color32) -> Color32 {
+    background.lerp_to_gamma(color, 0.12)
+}
+
+/// Of text fields: white ones would not be seen on the light theme.
+pub fn field_color(ui: &Ui) -> Color32 {
+    ui.visuals().widgets.inactive.weak_bg_fill
+}
+
+/// `21,919`
+pub fn grouped(count: usize) -> String {
+    with_thousands(count as u64)
+}
+
+pub fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}

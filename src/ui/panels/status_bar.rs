@@ -1,0 +1,76 @@
+use std::time::Instant;
+
+use eframe::egui::{Align, Label, Layout, ProgressBar, RichText, Ui};
+
+use super::file_name;
+use crate::ui::command::Command;
+use crate::ui::state::{JobKind, OpenJob, State};
+use crate::ui::theme;
+use crate::worker::Stage;
+
+/// What is being done, and how it is drawn.
+pub fn status_bar_ui(ui: &mut Ui, state: &State) {
+    ui.horizontal(|ui| {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if let Some(renderer) = &state.renderer {
+                ui.label(RichText::new(renderer).small().weak());
+                ui.separator();
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| doing_ui(ui, state));
+        });
+    });
+}
+
+fn doing_ui(ui: &mut Ui, state: &State) {
+    let (_, first) = state.jobs.iter().next().unzip();
+    let trace = state.jobs.traces().next().map(|(_, job)| job);
+    let Some(job) = trace.or(first) else {
+        let text = state.notice.clone().unwrap_or_else(|| "Ready".to_owned());
+        ui.add(Label::new(RichText::new(text).small().weak()).truncate());
+        return;
+    };
+    let bar = ProgressBar::new(job.fraction()).desired_width(120.0).desired_height(8.0);
+    ui.add(bar);
+    let n_waiting = state.jobs.traces().count().saturating_sub(1);
+    let left = job.time_left(Instant::now());
+    let more = (n_waiting > 0).then(|| format!("{n_waiting} more to follow"));
+    let parts: Vec<String> = [Some(doing(state, job)), left, more].into_iter().flatten().collect();
+    let text = parts.join(", ");
+    ui.add(Label::new(RichText::new(text).small()).truncate());
+}
+
+fn doing(state: &State, job: &OpenJob) -> String {
+    match &job.kind {
+        JobKind::Load(dir) => format!("Opening {}: {}", file_name(dir), stage(job.stage)),
+        JobKind::Quick(..) => "Running the model on the chosen fact".to_owned(),
+        JobKind::Trace(key) => {
+            let prompt = state.facts.get(key.fact).map_or("", |record| &record.fact.prompt);
+            if job.cancel.is_cancelled() {
+                return "Cancelling the trace".to_owned();
+            }
+            format!("Tracing “{prompt}”, {:.0} %", 100.0 * job.fraction())
+        }
+    }
+}
+
+pub fn stage(stage: Option<Stage>) -> &'static str {
+    match stage {
+        None => "starting",
+        Some(Stage::TestingDevice) => "testing the device",
+        Some(Stage::ReadingWeights) => "reading weights",
+    }
+}
+
+/// The last error, whole, until it is dismissed.
+pub fn error_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let Some(error) = &state.error else { return };
+    ui.with_layout(Layout::right_to_left(Align::TOP), |ui| {
+        if ui.button(Command::DismissError.text()).clicked() {
+            commands.push(Command::DismissError);
+        }
+        ui.with_layout(Layout::left_to_right(Align::TOP), |ui| {
+            let text = RichText::new(error).color(theme::palette(ui).error);
+            ui.add(Label::new(text).wrap().selectable(true));
+        });
+    });
+}

@@ -1,0 +1,139 @@
+use eframe::egui::{Align, ComboBox, Label, Layout, RichText, Ui};
+
+use super::{file_name, grouped};
+use crate::tokens::Bos;
+use crate::ui::command::Command;
+use crate::ui::state::{ModelState, State};
+use crate::ui::theme;
+use crate::worker::{ModelInfo, Verdict};
+
+/// How many skipped records a tooltip lists.
+const N_REASONS: usize = 12;
+
+const ABOUT_BOS: &str = "Whether <|endoftext|> stands before the prompt. Probabilities and traces \
+    differ between the two, so compare only numbers made with the same choice. ROME's code runs \
+    the prompt as it is; TransformerLens puts BOS first by default.";
+
+/// What the numbers depend on: model, device, BOS, dataset.
+pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        match &state.model {
+            ModelState::None => {
+                ui.weak("No model");
+            }
+            ModelState::Loading { dir, .. } => {
+                ui.weak(format!("Opening {}…", file_name(dir)));
+            }
+            ModelState::Open(info) => model_ui(ui, info),
+        }
+        ui.separator();
+        bos_ui(ui, state.settings.bos, commands);
+        ui.separator();
+        // The rest of the line, so that a long name is cut and not the line.
+        ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(false), |ui| {
+            dataset_ui(ui, state);
+        });
+    });
+}
+
+fn model_ui(ui: &mut Ui, info: &ModelInfo) {
+    let config = &info.config;
+    let about = format!(
+        "{}\n{} layers × {} heads, d_model {}, {} tokens, context {}\n{:.0} M parameters, {} on \
+         disk ({})\nopened in {:.1} s",
+        info.dir.display(),
+        config.n_layers,
+        config.n_heads,
+        config.d_model,
+        grouped(config.d_vocab),
+        grouped(config.n_ctx),
+        config.n_params() as f64 / 1e6,
+        size(info.n_bytes),
+        info.dtypes.join(", "),
+        info.load_secs,
+    );
+    ui.label(RichText::new(&info.name).strong()).on_hover_text(&about);
+    let shape = format!("{} layers × {} heads", config.n_layers, config.n_heads);
+    ui.label(shape).on_hover_text(about);
+    ui.separator();
+    let device = shortened(&info.device, 44);
+    ui.label(device).on_hover_text(&info.device);
+    match &info.verdict {
+        None => badge_ui(
+            ui,
+            "reference",
+            "The CPU computes the numbers that graphics adapters are compared with",
+        ),
+        Some(verdict) => badge_ui(ui, "verified", &checks(verdict)),
+    }
+}
+
+fn badge_ui(ui: &mut Ui, text: &str, about: &str) {
+    let text = RichText::new(format!("✔ {text}")).small().color(theme::palette(ui).good);
+    ui.label(text).on_hover_text(about);
+}
+
+fn checks(verdict: &Verdict) -> String {
+    let title = "This device was compared with the CPU before it was used; largest relative \
+                 difference of each check\n";
+    let lines = verdict.checks.iter().map(|check| {
+        let error = check.error.map_or_else(|| "failed".to_owned(), |error| format!("{error:.1e}"));
+        format!("{error}  {} (allowed {:.0e})", check.name, check.tolerance)
+    });
+    [title.to_owned()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+fn bos_ui(ui: &mut Ui, bos: Bos, commands: &mut Vec<Command>) {
+    let label = ui.label("BOS").on_hover_text(ABOUT_BOS);
+    let combo = ComboBox::from_id_salt("bos")
+        .selected_text(Command::SetBos(bos).text())
+        .width(170.0)
+        .show_ui(ui, |ui| {
+            for choice in [Bos::Off, Bos::On] {
+                let command = Command::SetBos(choice);
+                let item = ui.selectable_label(choice == bos, command.text());
+                if item.on_hover_text(command.tooltip()).clicked() && choice != bos {
+                    commands.push(command);
+                }
+            }
+        });
+    combo.response.labelled_by(label.id).on_hover_text(ABOUT_BOS);
+}
+
+fn dataset_ui(ui: &mut Ui, state: &State) {
+    if let Some(path) = &state.reading {
+        ui.weak(format!("Reading {}…", file_name(path)));
+        return;
+    }
+    let Some(dataset) = &state.facts.dataset else {
+        ui.weak("No dataset");
+        return;
+    };
+    let name = RichText::new(file_name(&dataset.path)).strong();
+    let place = dataset.path.display().to_string();
+    ui.add(Label::new(name).truncate()).on_hover_text(place);
+    ui.label(format!("{} facts", grouped(dataset.records.len())));
+    if !dataset.skipped.is_empty() {
+        let mut reasons: Vec<String> =
+            dataset.skipped.iter().take(N_REASONS).map(ToString::to_string).collect();
+        if dataset.skipped.len() > N_REASONS {
+            reasons.push(format!("and {} more", grouped(dataset.skipped.len() - N_REASONS)));
+        }
+        let text = format!("{} skipped", grouped(dataset.skipped.len()));
+        let text = RichText::new(text).color(theme::palette(ui).warning);
+        ui.label(text).on_hover_text(reasons.join("\n"));
+    }
+}
+
+fn size(n_bytes: u64) -> String {
+    let mib = n_bytes as f64 / f64::from(1 << 20);
+    if mib < 1024.0 { format!("{mib:.1} MiB") } else { format!("{:.2} GiB", mib / 1024.0) }
+}
+
+fn shortened(text: &str, n_chars: usize) -> String {
+    if text.chars().count() <= n_chars {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(n_chars - 1).collect();
+    format!("{}…", start.trim_end())
+}

@@ -1,0 +1,275 @@
+use std::time::Instant;
+
+use eframe::egui::{Button, ComboBox, DragValue, ProgressBar, RichText, Ui, vec2};
+
+use crate::analysis::AnalysisResult;
+use crate::analysis::causal_trace::{CausalTrace, Component};
+use crate::intervention::NoiseRng;
+use crate::ui::command::Command;
+use crate::ui::state::{NoiseSetting, State, TraceRun, TraceSettings, TraceState};
+use crate::ui::theme;
+use crate::ui::view::ViewCtx;
+use crate::ui::views::{CausalTraceView, causal_trace_ui};
+use crate::ui::widgets::token_strip_ui;
+
+/// The chosen fact's tokens, and where restoring a state brings its answer back.
+pub fn trace_panel_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    view: &mut CausalTraceView,
+    commands: &mut Vec<Command>,
+) {
+    let Some(findings) = state.findings() else {
+        empty_ui(ui, "No fact is chosen", "Choose one on the left, or type your own");
+        return;
+    };
+    let prompt = match &findings.prompt {
+        Ok(prompt) => prompt.clone(),
+        Err(error) => {
+            let text = RichText::new(error).color(theme::palette(ui).error);
+            ui.label(text);
+            return;
+        }
+    };
+    if let Some(info) = state.info() {
+        let ctx = ViewCtx { selection: state.selection, tokenizer: &info.tokenizer };
+        commands.extend(token_strip_ui(ui, &prompt, &ctx).map(Command::View));
+    }
+    ui.add_space(4.0);
+    ui.separator();
+    if prompt.subject.is_none() {
+        empty_ui(
+            ui,
+            "Nothing to trace",
+            "A trace corrupts the subject, and none is marked in this prompt",
+        );
+        return;
+    }
+    controls_ui(ui, state, commands);
+    ui.add_space(2.0);
+    result_ui(ui, state, view, commands);
+}
+
+fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
+    let settings = &mut state.settings.trace;
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Restore");
+        for component in Component::ALL {
+            let (name, about) = about_component(component);
+            ui.selectable_value(&mut settings.component, component, name).on_hover_text(about);
+        }
+        ui.add_space(6.0);
+        let has_window = settings.component != Component::Hidden;
+        let about = "How many layers are restored together around each cell. ROME: 10. Hidden \
+                     states are restored one at a time";
+        number_ui(
+            ui,
+            has_window,
+            "Window",
+            about,
+            DragValue::new(&mut settings.window).range(1..=100),
+        );
+        let about = "Noise draws averaged per cell. ROME: 10";
+        let samples = DragValue::new(&mut settings.n_samples).range(1..=1000);
+        number_ui(ui, true, "Samples", about, samples);
+    });
+    ui.horizontal_wrapped(|ui| {
+        noise_ui(ui, settings);
+        rng_ui(ui, settings);
+        let about = "Which sequence of noise. ROME: 1";
+        number_ui(ui, true, "Seed", about, DragValue::new(&mut settings.seed));
+        if *settings
+            != (TraceSettings { component: settings.component, ..TraceSettings::default() })
+        {
+            let button = ui.button("ROME's settings");
+            if button.on_hover_text("Window 10, 3 × σ, 10 samples, numpy, seed 1").clicked() {
+                *settings =
+                    TraceSettings { component: settings.component, ..TraceSettings::default() };
+            }
+        }
+    });
+    run_ui(ui, state, commands);
+}
+
+fn about_component(component: Component) -> (&'static str, &'static str) {
+    match component {
+        Component::Hidden => {
+            ("Hidden state", "The residual stream after one layer. ROME's kind=None")
+        }
+        Component::Mlp => ("MLP", "What the MLPs of a window of layers add. ROME's kind=\"mlp\""),
+        Component::Attn => {
+            ("Attention", "What attention adds in a window of layers. ROME's kind=\"attn\"")
+        }
+    }
+}
+
+/// A named number.
+fn number_ui(ui: &mut Ui, is_enabled: bool, name: &str, about: &str, value: DragValue<'_>) {
+    ui.add_enabled_ui(is_enabled, |ui| {
+        // Name and number stay on one line.
+        ui.horizontal(|ui| {
+            let label = ui.label(name);
+            ui.add(value).labelled_by(label.id).on_hover_text(about).on_disabled_hover_text(about);
+        });
+    });
+}
+
+fn noise_ui(ui: &mut Ui, settings: &mut TraceSettings) {
+    const SUBJECTS: &str = "3 × σ of subjects";
+    const FIXED: &str = "fixed σ";
+    let about = "How strong the noise on the subject's embeddings is. ROME: 3 × the standard \
+                 deviation σ over the embeddings of all the dataset's subjects; without a dataset, \
+                 of this subject alone";
+    ui.horizontal(|ui| {
+        let label = ui.label("Noise");
+        let text = match settings.noise {
+            NoiseSetting::Subjects => SUBJECTS,
+            NoiseSetting::Fixed => FIXED,
+        };
+        let combo =
+            ComboBox::from_id_salt("noise").selected_text(text).width(140.0).show_ui(ui, |ui| {
+                ui.selectable_value(&mut settings.noise, NoiseSetting::Subjects, SUBJECTS);
+                ui.selectable_value(&mut settings.noise, NoiseSetting::Fixed, FIXED);
+            });
+        combo.response.labelled_by(label.id).on_hover_text(about);
+        if settings.noise == NoiseSetting::Fixed {
+            let value = DragValue::new(&mut settings.noise_std)
+                .range(0.0..=100.0)
+                .speed(0.001)
+                .max_decimals(4)
+                .prefix("σ ");
+            let about = "Standard deviation of the noise, in units of embedding values";
+            ui.add(value).labelled_by(label.id).on_hover_text(about);
+        }
+    });
+}
+
+fn rng_ui(ui: &mut Ui, settings: &mut TraceSettings) {
+    let about = "Where Gaussian numbers come from. ROME: numpy";
+    let text = |rng: NoiseRng| match rng {
+        NoiseRng::Numpy => "numpy",
+        NoiseRng::Chacha => "chacha",
+    };
+    let about_rng = |rng: NoiseRng| match rng {
+        NoiseRng::Numpy => "numpy's RandomState, bit for bit as ROME draws it",
+        NoiseRng::Chacha => {
+            "ChaCha8: each sample has a stream of its own, so that a second \
+                             sample does not depend on the length of the first"
+        }
+    };
+    ui.horizontal(|ui| {
+        let label = ui.label("Generator");
+        let combo = ComboBox::from_id_salt("generator")
+            .selected_text(text(settings.rng))
+            .width(84.0)
+            .show_ui(ui, |ui| {
+                for rng in [NoiseRng::Numpy, NoiseRng::Chacha] {
+                    let item = ui.selectable_value(&mut settings.rng, rng, text(rng));
+                    item.on_hover_text(about_rng(rng));
+                }
+            });
+        combo.response.labelled_by(label.id).on_hover_text(about);
+    });
+}
+
+/// The button, or how far the trace is.
+fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        let run = state.trace();
+        let job = state.running_trace().and_then(|id| state.jobs.get(id));
+        if state.trace_waits {
+            ui.label("Measuring the noise on the dataset's subjects…");
+            return;
+        }
+        if let Some(job) = job {
+            if job.cancel.is_cancelled() {
+                ui.label("Cancelling…");
+                return;
+            }
+            if ui.button("Cancel").clicked() {
+                commands.push(Command::Cancel);
+            }
+            let width = (ui.available_width() - 130.0).max(80.0);
+            ui.add(ProgressBar::new(job.fraction()).desired_width(width).show_percentage());
+            let first = state.jobs.traces().next().map(|(id, _)| id);
+            let is_first = first == state.running_trace();
+            let left = job.time_left(Instant::now());
+            let text = left.unwrap_or_else(|| {
+                if is_first { "starting".to_owned() } else { "waits its turn".to_owned() }
+            });
+            ui.weak(text);
+            return;
+        }
+        let is_complete = run.is_some_and(|run| run.state == TraceState::Complete);
+        let fill = theme::palette(ui).accent_fill;
+        let button = Button::new("Trace").fill(fill).min_size(vec2(110.0, 26.0));
+        let keys = Command::Trace.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
+        let about = format!("{} ({})", Command::Trace.tooltip(), keys.unwrap_or_default());
+        let response = ui.add_enabled(!is_complete, button).on_hover_text(about);
+        let response = response
+            .on_disabled_hover_text("This trace is complete; change a setting to make another");
+        if response.clicked() {
+            commands.push(Command::Trace);
+        }
+        if let Some(run) = run {
+            outcome_ui(ui, run);
+        }
+    });
+}
+
+fn outcome_ui(ui: &mut Ui, run: &TraceRun) {
+    let palette = theme::palette(ui);
+    match &run.state {
+        TraceState::Running(_) => {}
+        TraceState::Complete => {
+            ui.label(RichText::new("✔ Complete").color(palette.good));
+        }
+        TraceState::Cancelled => {
+            let text = match trace_of(run) {
+                Some(trace) => format!("Cancelled; {}", share(trace)),
+                None => "Cancelled before the first cell".to_owned(),
+            };
+            ui.label(RichText::new(text).color(palette.warning));
+        }
+        TraceState::Failed(error) => {
+            ui.label(RichText::new(error).color(palette.error));
+        }
+    }
+}
+
+fn result_ui(ui: &mut Ui, state: &State, view: &mut CausalTraceView, commands: &mut Vec<Command>) {
+    let run = state.trace();
+    let (Some(trace), Some(info)) = (run.and_then(trace_of), state.info()) else {
+        if run.is_none_or(|run| !run.is_running()) && !state.trace_waits {
+            let about = "Trace shows which states, put back into a corrupted run, bring the answer \
+                         back";
+            empty_ui(ui, "Not traced yet", about);
+        }
+        return;
+    };
+    let ctx = ViewCtx { selection: state.selection, tokenizer: &info.tokenizer };
+    commands.extend(causal_trace_ui(ui, view, trace, &ctx).map(Command::View));
+}
+
+fn trace_of(run: &TraceRun) -> Option<&CausalTrace> {
+    match run.result.as_deref()? {
+        AnalysisResult::CausalTrace(trace) => Some(trace),
+        _ => None,
+    }
+}
+
+/// How much of a partial result there is.
+fn share(trace: &CausalTrace) -> String {
+    let cells = trace.restored.values();
+    let n_done = cells.iter().filter(|runs| !runs.is_empty()).count();
+    format!("partial, {n_done} of {} cells", cells.len())
+}
+
+fn empty_ui(ui: &mut Ui, title: &str, about: &str) {
+    ui.vertical_centered(|ui| {
+        ui.add_space((ui.available_height() * 0.25).min(120.0));
+        ui.heading(title);
+        ui.add_space(2.0);
+        ui.weak(about);
+    });
+}

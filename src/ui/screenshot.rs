@@ -1,0 +1,83 @@
+//! The window as a PNG.
+
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use eframe::egui::{self, ColorImage};
+use image::{ExtendedColorType, ImageEncoder as _};
+
+use super::app::Reply;
+
+/// Captures the next frame. How it went comes as [`Reply::Screenshot`].
+pub fn capture(ctx: &egui::Context, path: PathBuf, replies: &Sender<Reply>) {
+    let (ctx_then, replies) = (ctx.clone(), replies.clone());
+    ctx.request_screenshot(move |image| {
+        let failed = replies.clone();
+        let path_then = path.clone();
+        let thread = thread::Builder::new().name("screenshot".to_owned()).spawn(move || {
+            let saved = save(&image, &path).map_err(|error| error.to_string());
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Screenshot { path, saved });
+            ctx_then.request_repaint();
+        });
+        if let Err(error) = thread {
+            let saved = Err(error.to_string());
+            _ = failed.send(Reply::Screenshot { path: path_then, saved });
+        }
+    });
+}
+
+/// Written beside its place and then renamed, so that there is never half a picture.
+fn save(image: &ColorImage, path: &Path) -> Result<(), image::ImageError> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or_else(|| Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".factscope-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As any other new file; temporary ones are for their owner only.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let file = builder.tempfile_in(dir)?;
+    // A window is opaque.
+    let bytes: Vec<u8> = image.pixels.iter().flat_map(|it| [it.r(), it.g(), it.b()]).collect();
+    let [width, height] = image.size.map(|it| it as u32);
+    let mut writer = BufWriter::new(&file);
+    image::codecs::png::PngEncoder::new(&mut writer).write_image(
+        &bytes,
+        width,
+        height,
+        ExtendedColorType::Rgb8,
+    )?;
+    writer.flush()?;
+    drop(writer);
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eframe::egui::Color32;
+
+    #[test]
+    fn a_saved_image_is_read_back_the_same_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("window.png");
+        let pixels = (0..6).map(|nth| Color32::from_rgb(nth * 40, 7, 255 - nth)).collect();
+        save(&ColorImage::new([3, 2], pixels), &path).unwrap();
+        let read = image::open(&path).unwrap().into_rgb8();
+        assert_eq!(read.dimensions(), (3, 2));
+        assert_eq!(read.get_pixel(2, 1).0, [200, 7, 250]);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_an_error() {
+        let image = ColorImage::filled([1, 1], Color32::RED);
+        assert!(save(&image, Path::new("/nowhere/at/all.png")).is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! The facts there are, and those that a search finds.
+
+use std::path::Path;
+
+use crate::facts::{Dataset, Fact, Record};
+
+/// Names a fact while its dataset is open. Typed facts come before those of the dataset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FactId {
+    Typed(usize),
+    Record(usize),
+}
+
+#[derive(Debug, Default)]
+pub struct FactList {
+    pub dataset: Option<Dataset>,
+    typed: Vec<Record>,
+
+    /// All that a search looks at, in lower case, per fact.
+    typed_texts: Vec<String>,
+    dataset_texts: Vec<String>,
+
+    query: String,
+
+    /// What the query finds. Kept, for searching 20,000 facts in every frame would be felt.
+    found: Vec<FactId>,
+}
+
+impl FactList {
+    pub fn open(&mut self, dataset: Dataset) {
+        self.dataset_texts = dataset.records.iter().map(searched_text).collect();
+        self.dataset = Some(dataset);
+        self.search();
+    }
+
+    /// Adds a typed fact, or finds it if it is there already.
+    pub fn add(&mut self, fact: Fact) -> FactId {
+        let nth = self.typed.iter().position(|record| record.fact == fact).unwrap_or_else(|| {
+            let id = format!("typed {}", self.typed.len() + 1);
+            let record = Record { id, relation: None, fact };
+            self.typed_texts.push(searched_text(&record));
+            self.typed.push(record);
+            self.search();
+            self.typed.len() - 1
+        });
+        FactId::Typed(nth)
+    }
+
+    pub fn get(&self, id: FactId) -> Option<&Record> {
+        match id {
+            FactId::Typed(nth) => self.typed.get(nth),
+            FactId::Record(nth) => self.dataset.as_ref()?.records.get(nth),
+        }
+    }
+
+    /// By the id that the file gives it.
+    pub fn find(&self, case: &str) -> Option<FactId> {
+        let records = &self.dataset.as_ref()?.records;
+        records.iter().position(|record| record.id == case).map(FactId::Record)
+    }
+
+    pub fn len(&self) -> usize {
+        self.typed.len() + self.dataset.as_ref().map_or(0, |dataset| dataset.records.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn dataset_path(&self) -> Option<&Path> {
+        Some(&self.dataset.as_ref()?.path)
+    }
+
+    pub fn found(&self) -> &[FactId] {
+        &self.found
+    }
+
+    pub fn query(&self) -> &str {
+        &self.query
+    }
+
+    pub fn set_query(&mut self, query: String) {
+        self.query = query;
+        self.search();
+    }
+
+    /// The fact `step` rows further down among those found; the first or last at the ends.
+    pub fn neighbour(&self, from: Option<FactId>, step: isize) -> Option<FactId> {
+        let last = self.found.len().checked_sub(1)?;
+        let here = from.and_then(|id| self.found.iter().position(|it| *it == id));
+        let there = here.map_or(0, |here| here.saturating_add_signed(step).min(last));
+        self.found.get(there).copied()
+    }
+
+    /// A fact is found if it holds every word of the query.
+    fn search(&mut self) {
+        let query = self.query.to_lowercase();
+        let words: Vec<&str> = query.split_whitespace().collect();
+        let matches = |text: &str| words.iter().all(|word| text.contains(word));
+        let typed =
+            (0..self.typed.len()).filter(|&nth| matches(&self.typed_texts[nth])).map(FactId::Typed);
+        let records = (0..self.dataset_texts.len())
+            .filter(|&nth| matches(&self.dataset_texts[nth]))
+            .map(FactId::Record);
+        self.found = typed.chain(records).collect();
+    }
+}
+
+fn searched_text(record: &Record) -> String {
+    let fact = &record.fact;
+    let answers =
+        [&fact.answer, &fact.foil, &record.relation].map(|it| it.as_deref().unwrap_or(""));
+    [&[fact.prompt.as_str()], answers.as_slice()].concat().join("\n").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list() -> FactList {
+        let record = |id: &str, prompt: &str, subject: &str, answer: &str| Record {
+            id: id.to_owned(),
+            relation: Some("P36".to_owned()),
+            fact: Fact {
+                answer: Some(answer.to_owned()),
+                ..Fact::from_text(prompt, Some(subject)).unwrap()
+            },
+        };
+        let records = vec![
+            record("0", "The capital of France is", "France", "Paris"),
+            record("1", "The capital of Ägypten is", "Ägypten", "Kairo"),
+        ];
+        let mut list = FactList::default();
+        list.open(Dataset { records, ..Dataset::default() });
+        list
+    }
+
+    fn check(query: &str, expected: &[usize]) {
+        let mut list = list();
+        list.set_query(query.to_owned());
+        let expected: Vec<FactId> = expected.iter().map(|&nth| FactId::Record(nth)).collect();
+        assert_eq!(list.found(), expected, "{query}");
+    }
+
+    #[test]
+    fn a_search_ignores_case_and_wants_every_word() {
+        check("", &[0, 1]);
+        check("PARIS", &[0]);
+        check("ägypten capital", &[1]);
+        check("p36 kairo", &[1]);
+        check("france kairo", &[]);
+    }
+
+    #[test]
+    fn a_typed_fact_comes_first_and_is_added_once() {
+        let mut list = list();
+        let fact = Fact::from_text("The capital of Peru is", Some("Peru")).unwrap();
+        let id = list.add(fact.clone());
+        assert_eq!(list.add(fact), id);
+        assert_eq!(list.found()[0], id);
+        assert_eq!(list.len(), 3);
+    }
+
+    #[test]
+    fn neighbours_stop_at_the_ends() {
+        let list = list();
+        assert_eq!(list.neighbour(None, 1), Some(FactId::Record(0)));
+        assert_eq!(list.neighbour(Some(FactId::Record(0)), 1), Some(FactId::Record(1)));
+        assert_eq!(list.neighbour(Some(FactId::Record(1)), 1), Some(FactId::Record(1)));
+        assert_eq!(list.neighbour(Some(FactId::Record(0)), -1), Some(FactId::Record(0)));
+        assert_eq!(FactList::default().neighbour(None, 1), None);
+    }
+}

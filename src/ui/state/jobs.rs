@@ -1,0 +1,196 @@
+//! The jobs that the worker has been given and not answered yet.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::findings::{FactKey, Quick};
+use crate::task::{CancelToken, Progress};
+use crate::worker::{JobId, Stage};
+
+#[derive(Debug, Default)]
+pub struct Jobs {
+    open: BTreeMap<JobId, OpenJob>,
+    n_given: u64,
+}
+
+#[derive(Debug)]
+pub struct OpenJob {
+    pub kind: JobKind,
+    pub cancel: CancelToken,
+    pub stage: Option<Stage>,
+    pub progress: Option<Progress>,
+    pace: Pace,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    Load(PathBuf),
+    Quick(FactKey, Quick),
+    Trace(FactKey),
+}
+
+impl Jobs {
+    /// A name for a new job, and the means to cancel it.
+    pub fn add(&mut self, kind: JobKind) -> (JobId, CancelToken) {
+        self.n_given += 1;
+        let id = JobId(self.n_given);
+        let cancel = CancelToken::default();
+        let job = OpenJob {
+            kind,
+            cancel: cancel.clone(),
+            stage: None,
+            progress: None,
+            pace: Pace::default(),
+        };
+        self.open.insert(id, job);
+        (id, cancel)
+    }
+
+    pub fn get(&self, id: JobId) -> Option<&OpenJob> {
+        self.open.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: JobId) -> Option<&mut OpenJob> {
+        self.open.get_mut(&id)
+    }
+
+    pub fn remove(&mut self, id: JobId) -> Option<OpenJob> {
+        self.open.remove(&id)
+    }
+
+    /// In the order they were given.
+    pub fn iter(&self) -> impl Iterator<Item = (JobId, &OpenJob)> {
+        self.open.iter().map(|(id, job)| (*id, job))
+    }
+
+    /// Cancels some jobs; the worker's answers still come.
+    pub fn cancel(&self, is_meant: impl Fn(&JobKind) -> bool) {
+        for job in self.open.values().filter(|job| is_meant(&job.kind)) {
+            job.cancel.cancel();
+        }
+    }
+
+    /// Cancels all jobs and forgets them: answers that still come are for nobody.
+    pub fn abandon(&mut self, is_meant: impl Fn(&JobKind) -> bool) {
+        self.cancel(&is_meant);
+        self.open.retain(|_, job| !is_meant(&job.kind));
+    }
+
+    pub fn traces(&self) -> impl Iterator<Item = (JobId, &OpenJob)> {
+        self.iter().filter(|(_, job)| matches!(job.kind, JobKind::Trace(_)))
+    }
+}
+
+impl OpenJob {
+    pub fn advance(&mut self, progress: Progress, now: Instant) {
+        self.pace.advance(progress, now);
+        self.progress = Some(progress);
+    }
+
+    /// A new stage counts from the start.
+    pub fn enter(&mut self, stage: Stage) {
+        self.stage = Some(stage);
+        self.progress = None;
+        self.pace = Pace::default();
+    }
+
+    /// 0 to 1.
+    pub fn fraction(&self) -> f32 {
+        self.progress.map_or(0.0, Progress::fraction)
+    }
+
+    /// Such as `about 3 min left`; nothing while it cannot be told.
+    pub fn time_left(&self, now: Instant) -> Option<String> {
+        Some(text(self.pace.left(self.progress?, now)?))
+    }
+}
+
+/// How fast a job advances, smoothed.
+#[derive(Debug, Default)]
+struct Pace {
+    last: Option<(Instant, u64)>,
+
+    /// Steps per second.
+    rate: Option<f64>,
+}
+
+/// Shorter stretches tell more of the scheduler than of the job.
+const STRETCH: Duration = Duration::from_millis(500);
+
+/// How much of the rate the latest stretch makes up.
+const WEIGHT: f64 = 0.25;
+
+impl Pace {
+    fn advance(&mut self, progress: Progress, now: Instant) {
+        let Some((then, done)) = self.last else {
+            self.last = Some((now, progress.done));
+            return;
+        };
+        let passed = now.saturating_duration_since(then);
+        if passed < STRETCH || progress.done <= done {
+            return;
+        }
+        let rate = (progress.done - done) as f64 / passed.as_secs_f64();
+        self.rate = Some(self.rate.map_or(rate, |old| old + WEIGHT * (rate - old)));
+        self.last = Some((now, progress.done));
+    }
+
+    fn left(&self, progress: Progress, now: Instant) -> Option<Duration> {
+        let (then, done) = self.last?;
+        let secs = progress.total.saturating_sub(done) as f64 / self.rate?;
+        let passed = now.saturating_duration_since(then).as_secs_f64();
+        Duration::try_from_secs_f64((secs - passed).max(0.0)).ok()
+    }
+}
+
+/// No finer than anyone can use.
+fn text(left: Duration) -> String {
+    let secs = left.as_secs();
+    match secs {
+        0..=1 => "a moment left".to_owned(),
+        2..=9 => format!("{secs} s left"),
+        10..=89 => format!("{} s left", (secs + 2) / 5 * 5),
+        90..=5399 => format!("about {} min left", (secs + 30) / 60),
+        _ => format!("about {} h left", (secs + 1800) / 3600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_follows_a_steady_pace() {
+        let start = Instant::now();
+        let at = |secs: u64| start + Duration::from_secs(secs);
+        let mut pace = Pace::default();
+        for secs in 0..=10 {
+            pace.advance(Progress { done: secs * 3, total: 90 }, at(secs));
+        }
+        let left = pace.left(Progress { done: 30, total: 90 }, at(10)).unwrap();
+        assert!((left.as_secs_f64() - 20.0).abs() < 1e-6, "{left:?}");
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_job_that_has_not_moved() {
+        let start = Instant::now();
+        let mut pace = Pace::default();
+        let progress = Progress { done: 0, total: 90 };
+        pace.advance(progress, start);
+        pace.advance(progress, start + Duration::from_secs(9));
+        assert_eq!(pace.left(progress, start + Duration::from_secs(9)), None);
+    }
+
+    #[test]
+    fn times_are_rounded_as_a_person_would() {
+        let check = |secs: u64, expected: &str| {
+            assert_eq!(text(Duration::from_secs(secs)), expected);
+        };
+        check(1, "a moment left");
+        check(7, "7 s left");
+        check(43, "45 s left");
+        check(100, "about 2 min left");
+        check(7200, "about 2 h left");
+    }
+}

@@ -1,0 +1,236 @@
+//! What is open, chosen and found: all that the panels draw.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+mod fact_list;
+mod findings;
+mod jobs;
+mod settings;
+
+pub use fact_list::{FactId, FactList};
+pub use findings::{FactKey, Findings, Quick, Slot, TraceRun, TraceState};
+pub use jobs::{JobKind, Jobs, OpenJob};
+pub use settings::{Detail, NOISE_FACTOR, NoiseSetting, Settings, TraceSettings};
+
+use super::view::Selection;
+use crate::analysis::causal_trace::Spec as TraceSpec;
+use crate::analysis::logit_attribution::Parts;
+use crate::facts::Fact;
+use crate::tokens::{TokenizedPrompt, Tokenizer};
+use crate::worker::{Adapter, DeviceChoice, JobId, ModelInfo};
+
+/// Of how many facts the quick results are kept.
+const N_KEPT: usize = 32;
+
+#[derive(Debug)]
+pub struct State {
+    pub settings: Settings,
+    pub model: ModelState,
+    pub device: DeviceChoice,
+
+    /// The machine's graphics adapters.
+    pub adapters: Vec<Adapter>,
+    pub facts: FactList,
+
+    /// The dataset being read.
+    pub reading: Option<PathBuf>,
+
+    pub selected: Option<FactId>,
+
+    /// Layer, position and head picked out across the views.
+    pub selection: Selection,
+
+    /// How attributions are split.
+    pub parts: Parts,
+
+    findings: BTreeMap<FactKey, Findings>,
+
+    /// Facts with quick results, latest last.
+    visited: VecDeque<FactKey>,
+    pub jobs: Jobs,
+
+    /// The tokens of all the dataset's subjects, which noise is measured on. Nothing without a
+    /// dataset or a model, or while they are being made.
+    pub subjects: Option<Arc<[u32]>>,
+
+    /// A trace was asked for, and waits for `subjects`.
+    pub trace_waits: bool,
+
+    /// The last error, until it is dismissed.
+    pub error: Option<String>,
+
+    /// The last thing that went well.
+    pub notice: Option<String>,
+
+    /// How the window is drawn, if that is worth knowing.
+    pub renderer: Option<String>,
+    pub form: FactForm,
+}
+
+#[derive(Debug)]
+pub enum ModelState {
+    None,
+    Loading { job: JobId, dir: PathBuf },
+    Open(Arc<ModelInfo>),
+}
+
+/// A fact being typed.
+#[derive(Clone, Debug, Default)]
+pub struct FactForm {
+    pub prompt: String,
+    pub subject: String,
+    pub answer: String,
+    pub foil: String,
+
+    /// Why it cannot be used.
+    pub error: Option<String>,
+}
+
+impl FactForm {
+    pub fn fact(&self) -> Result<Fact, String> {
+        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+        // The answer brings its own leading space.
+        let prompt = self.prompt.trim_end();
+        if prompt.is_empty() {
+            return Err("Type a prompt first".to_owned());
+        }
+        let subject = given(&self.subject);
+        let fact =
+            Fact::from_text(prompt, subject.as_deref()).map_err(|error| capitalized(&error))?;
+        Ok(Fact { answer: given(&self.answer), foil: given(&self.foil), ..fact })
+    }
+}
+
+impl State {
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            model: ModelState::None,
+            device: DeviceChoice::Auto,
+            adapters: Vec::new(),
+            facts: FactList::default(),
+            reading: None,
+            selected: None,
+            selection: Selection::default(),
+            parts: Parts::Layers,
+            findings: BTreeMap::new(),
+            visited: VecDeque::new(),
+            jobs: Jobs::default(),
+            subjects: None,
+            trace_waits: false,
+            error: None,
+            notice: None,
+            renderer: None,
+            form: FactForm::default(),
+        }
+    }
+
+    pub fn info(&self) -> Option<&Arc<ModelInfo>> {
+        match &self.model {
+            ModelState::Open(info) => Some(info),
+            _ => None,
+        }
+    }
+
+    pub fn key(&self) -> Option<FactKey> {
+        Some(FactKey::new(self.selected?, self.settings.bos))
+    }
+
+    pub fn fact(&self) -> Option<&Fact> {
+        Some(&self.facts.get(self.selected?)?.fact)
+    }
+
+    /// What is known of the chosen fact.
+    pub fn findings(&self) -> Option<&Findings> {
+        self.findings.get(&self.key()?)
+    }
+
+    pub fn findings_of(&mut self, key: FactKey) -> Option<&mut Findings> {
+        self.findings.get_mut(&key)
+    }
+
+    pub fn prompt(&self) -> Option<&Arc<TokenizedPrompt>> {
+        self.findings()?.prompt.as_ref().ok()
+    }
+
+    /// Makes a place for what will be found about the chosen fact.
+    pub fn visit(&mut self) -> Option<FactKey> {
+        let key = self.key()?;
+        let tokenizer = Arc::clone(&self.info()?.tokenizer);
+        let fact = self.fact()?;
+        if !self.findings.contains_key(&key) {
+            let prompt = TokenizedPrompt::new(&tokenizer, fact, self.settings.bos);
+            let prompt = prompt.map(Arc::new).map_err(|error| capitalized(&error));
+            self.findings.insert(key, Findings::new(prompt));
+        }
+        self.visited.retain(|it| *it != key);
+        self.visited.push_back(key);
+        if self.visited.len() > N_KEPT
+            && let Some(oldest) = self.visited.pop_front()
+            && let Some(findings) = self.findings.get_mut(&oldest)
+        {
+            findings.forget_quick();
+        }
+        Some(key)
+    }
+
+    /// Forgets all results about some facts, and the jobs that would add to them.
+    pub fn forget(&mut self, is_meant: impl Fn(FactId) -> bool) {
+        self.jobs.abandon(|kind| match kind {
+            JobKind::Load(_) => false,
+            JobKind::Quick(key, _) | JobKind::Trace(key) => is_meant(key.fact),
+        });
+        self.findings.retain(|key, _| !is_meant(key.fact));
+        self.visited.retain(|key| !is_meant(key.fact));
+    }
+
+    /// The trace that the controls describe, of the chosen fact. Nothing while the tokens that
+    /// noise is measured on are not known.
+    pub fn trace_spec(&self) -> Option<TraceSpec> {
+        let settings = &self.settings.trace;
+        if settings.noise == NoiseSetting::Fixed {
+            return Some(settings.spec(Arc::from([])));
+        }
+        if self.facts.dataset.is_some() {
+            return Some(settings.spec(Arc::clone(self.subjects.as_ref()?)));
+        }
+        let subject = self.fact()?.subject_text()?;
+        Some(settings.spec(subject_tokens(&self.info()?.tokenizer, [subject].into_iter())))
+    }
+
+    pub fn trace(&self) -> Option<&TraceRun> {
+        self.findings()?.trace(&self.trace_spec()?)
+    }
+
+    /// The job of the trace on screen, if it is running.
+    pub fn running_trace(&self) -> Option<JobId> {
+        match self.trace()?.state {
+            TraceState::Running(job) => Some(job),
+            _ => None,
+        }
+    }
+}
+
+/// As ROME counts them: each subject by itself, without a leading space or BOS. A subject that
+/// cannot be tokenized adds nothing.
+pub fn subject_tokens<'a>(
+    tokenizer: &Tokenizer,
+    subjects: impl Iterator<Item = &'a str>,
+) -> Arc<[u32]> {
+    subjects
+        .filter_map(|subject| tokenizer.encode(subject).ok())
+        .flat_map(|tokens| tokens.into_iter().map(|token| token.id))
+        .collect()
+}
+
+/// Errors are written to follow a colon; on screen they stand alone.
+pub fn capitalized(error: &impl ToString) -> String {
+    let text = error.to_string();
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => text,
+    }
+}

@@ -1,0 +1,147 @@
+//! What is remembered from one start to the next.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use eframe::egui::ThemePreference;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::causal_trace::{Component, NoiseLevel, Spec};
+use crate::intervention::NoiseRng;
+use crate::tokens::Bos;
+
+/// How many folders and files the menus list.
+const N_RECENT: usize = 8;
+
+/// ROME's noise: this many standard deviations of the subjects' embeddings.
+pub const NOISE_FACTOR: f64 = 3.0;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    pub theme: ThemePreference,
+
+    /// 1 is the system's own size.
+    pub zoom: f32,
+    pub bos: Bos,
+    pub trace: TraceSettings,
+
+    /// Latest first.
+    pub recent_models: Vec<PathBuf>,
+    pub recent_datasets: Vec<PathBuf>,
+
+    /// Where the last screenshot went.
+    pub screenshot_dir: Option<PathBuf>,
+    pub detail: Detail,
+}
+
+/// The controls of a causal trace, as they stand.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TraceSettings {
+    pub component: Component,
+    pub window: usize,
+    pub noise: NoiseSetting,
+
+    /// Used by [`NoiseSetting::Fixed`]; in units of embedding values.
+    pub noise_std: f64,
+    pub rng: NoiseRng,
+    pub seed: u32,
+    pub n_samples: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NoiseSetting {
+    /// [`NOISE_FACTOR`] × the standard deviation of the subjects' embeddings.
+    Subjects,
+    Fixed,
+}
+
+/// Which analysis the right side shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Detail {
+    Prediction,
+    Attention,
+    Attribution,
+    LogitLens,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            theme: ThemePreference::System,
+            zoom: 1.0,
+            bos: Bos::default(),
+            trace: TraceSettings::default(),
+            recent_models: Vec::new(),
+            recent_datasets: Vec::new(),
+            screenshot_dir: None,
+            detail: Detail::Prediction,
+        }
+    }
+}
+
+/// ROME's.
+impl Default for TraceSettings {
+    fn default() -> Self {
+        Self {
+            component: Component::Hidden,
+            window: 10,
+            noise: NoiseSetting::Subjects,
+            noise_std: 0.1,
+            rng: NoiseRng::Numpy,
+            seed: 1,
+            n_samples: 10,
+        }
+    }
+}
+
+impl TraceSettings {
+    /// `subjects`: the tokens that noise is measured on.
+    pub fn spec(&self, subjects: Arc<[u32]>) -> Spec {
+        Spec {
+            component: self.component,
+            // A single state has no window: changing it must not make another trace.
+            window: if self.component == Component::Hidden { 1 } else { self.window },
+            noise: match self.noise {
+                NoiseSetting::Subjects => {
+                    NoiseLevel::Multiple { factor: NOISE_FACTOR, tokens: subjects }
+                }
+                NoiseSetting::Fixed => NoiseLevel::Std(self.noise_std),
+            },
+            rng: self.rng,
+            seed: self.seed,
+            n_samples: self.n_samples,
+        }
+    }
+}
+
+impl Detail {
+    pub const ALL: [Self; 4] =
+        [Self::Prediction, Self::Attention, Self::Attribution, Self::LogitLens];
+
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Prediction => "Prediction",
+            Self::Attention => "Attention",
+            Self::Attribution => "Attribution",
+            Self::LogitLens => "Logit lens",
+        }
+    }
+}
+
+impl Settings {
+    pub fn remember_model(&mut self, dir: &Path) {
+        remember(&mut self.recent_models, dir);
+    }
+
+    pub fn remember_dataset(&mut self, path: &Path) {
+        remember(&mut self.recent_datasets, path);
+    }
+}
+
+fn remember(recent: &mut Vec<PathBuf>, path: &Path) {
+    recent.retain(|it| it != path);
+    recent.insert(0, path.to_owned());
+    recent.truncate(N_RECENT);
+}

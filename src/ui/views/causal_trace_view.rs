@@ -1,0 +1,195 @@
+//! The figure of Meng et al. 2022: tokens × layers, each cell the belief after restoring it.
+
+use eframe::egui::{ComboBox, Ui};
+
+use super::{first_piece, layer_labels, metric_name, metrics_of, title_ui, token_labels};
+use crate::analysis::causal_trace::{CausalTrace, Component, NoiseLevel};
+use crate::analysis::{Measurement, Metric};
+use crate::intervention::NoiseRng;
+use crate::tokens::visible;
+use crate::ui::theme::ColorMap;
+use crate::ui::view::{Selection, ViewAction, ViewCtx};
+use crate::ui::widgets::number::{signed, significant};
+use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone};
+
+/// How it looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CausalTraceView {
+    /// Falls back to the probability of the answer's first token where a prompt lacks it.
+    pub metric: Metric,
+}
+
+pub fn causal_trace_ui(
+    ui: &mut Ui,
+    view: &mut CausalTraceView,
+    trace: &CausalTrace,
+    ctx: &ViewCtx<'_>,
+) -> Option<ViewAction> {
+    let prompt = &trace.prompt;
+    if !metrics_of(prompt).any(|metric| metric == view.metric) {
+        view.metric = Metric::default();
+    }
+    ui.horizontal_wrapped(|ui| {
+        let title = format!("{} — {}", restored(trace), metric_name(view.metric, prompt));
+        title_ui(ui, &title);
+        metric_picker_ui(ui, &mut view.metric, trace);
+    });
+
+    let metric = view.metric;
+    let (n_layers, n_pos) = (trace.restored.n_rows(), prompt.n_pos());
+    let mean = |runs: &[Measurement]| Measurement::mean(runs, metric).unwrap_or(f32::NAN);
+    let cell_runs = |cell: Cell| {
+        trace.restored.get(cell.column, cell.row).map_or(&[][..], |runs| runs.as_slice())
+    };
+    let cells = (0..n_pos).flat_map(|row| (0..n_layers).map(move |column| Cell { row, column }));
+    let values: Vec<f32> = cells.map(|cell| mean(cell_runs(cell))).collect();
+
+    // ROME's range: from the corrupted run's belief up to the largest found.
+    let clean = trace.clean.get(metric).unwrap_or(f32::NAN);
+    let low = Measurement::mean(&trace.corrupted, metric);
+    let smallest = values.iter().copied().fold(clean, f32::min);
+    let low_end = low.unwrap_or(smallest);
+    let largest = values.iter().copied().filter(|value| !value.is_nan()).fold(f32::NAN, f32::max);
+    let high_end = if largest > low_end { largest } else { clean.max(low_end) };
+
+    let caption = caption(trace, metric);
+    let quantity = metric_name(metric, prompt);
+    let map = Heatmap {
+        name: "Causal trace",
+        values: &values,
+        rows: Axis {
+            title: "Token",
+            noun: "token",
+            labels: &token_labels(prompt),
+            marked: prompt.subject.clone().unwrap_or(0..0),
+            kind: Labels::Tokens,
+        },
+        columns: Axis {
+            title: match trace.spec.component {
+                Component::Hidden => "Restored layer",
+                Component::Mlp | Component::Attn => "Layer at the centre of the restored window",
+            },
+            noun: "layer",
+            labels: &layer_labels(n_layers),
+            marked: 0..0,
+            kind: Labels::Numbers,
+        },
+        range: (low_end, high_end),
+        color_map: ColorMap::of(trace.spec.component),
+        quantity: &quantity,
+        selected_row: ctx.selection.position,
+        selected_column: ctx.selection.layer,
+        cell_shape: CellShape::Free,
+        cell_text: None,
+        max_height: ui.available_height() - caption.height(ui),
+    };
+    let response = map.show(ui, |cell| {
+        let runs = cell_runs(cell);
+        let mut lines = Vec::new();
+        if let Some(std) = Measurement::std(runs, metric) {
+            lines.push(format!("± {} over {} samples", significant(std, 3), runs.len()));
+        }
+        if let (Some(low), false) = (low, runs.is_empty()) {
+            lines.push(format!("Indirect effect  {}", signed(mean(runs) - low, 4)));
+        }
+        let window = trace.window(cell.column);
+        if window.len() > 1 {
+            lines.push(format!("Restores layers {}–{}", window.start, window.end - 1));
+        }
+        lines.join("\n")
+    });
+    caption.show(ui);
+
+    let Cell { row, column } = response.picked?;
+    let selection = Selection { layer: Some(column), position: Some(row), ..ctx.selection };
+    Some(ViewAction::Select(selection))
+}
+
+fn restored(trace: &CausalTrace) -> String {
+    let window = trace.spec.window;
+    match trace.spec.component {
+        Component::Hidden => "Restoring a single hidden state".to_owned(),
+        Component::Mlp => format!("Restoring MLP output, window {window}"),
+        Component::Attn => format!("Restoring attention output, window {window}"),
+    }
+}
+
+fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, trace: &CausalTrace) {
+    let name = |metric: Metric| match metric {
+        Metric::Prob => "Probability of first token",
+        Metric::AnswerProb => "Probability of whole answer",
+        Metric::LogProb => "Log probability",
+        Metric::Logit => "Logit",
+        Metric::LogitDiff => "Logit difference",
+    };
+    ComboBox::from_id_salt("metric")
+        .selected_text(name(*metric))
+        .width(190.0)
+        .show_ui(ui, |ui| {
+            for choice in metrics_of(&trace.prompt) {
+                ui.selectable_value(metric, choice, name(choice));
+            }
+        })
+        .response
+        .accessible_name("Metric");
+}
+
+fn caption(trace: &CausalTrace, metric: Metric) -> Caption {
+    let mut caption = Caption::default();
+    let shown = |value: Option<f32>| {
+        value.map_or_else(|| "not computed".to_owned(), |value| significant(value, 4))
+    };
+    let spec = &trace.spec;
+    let corrupted = shown(Measurement::mean(&trace.corrupted, metric));
+    let spread = Measurement::std(&trace.corrupted, metric)
+        .map_or_else(String::new, |std| format!(" ± {}", significant(std, 2)));
+    let factor = match &spec.noise {
+        NoiseLevel::Std(_) => String::new(),
+        NoiseLevel::Multiple { factor, .. } => format!(" ({factor} × embedding std)"),
+    };
+    let rng = match spec.rng {
+        NoiseRng::Numpy => "NumPy",
+        NoiseRng::Chacha => "ChaCha8",
+    };
+    caption.add(
+        Tone::Plain,
+        format!(
+            "Clean {}  ·  corrupted {corrupted}{spread}  ·  noise σ {}{factor}  ·  {} samples  ·  \
+             seed {} ({rng})",
+            shown(trace.clean.get(metric)),
+            significant(trace.noise_std as f32, 4),
+            spec.n_samples,
+            spec.seed,
+        ),
+    );
+    if let Some(answer) = &trace.prompt.answer
+        && answer.ids.len() > 1
+    {
+        let what = match metric {
+            Metric::AnswerProb => "probability of all of them shown",
+            _ => "first token shown",
+        };
+        let (text, n) = (visible(&answer.text), answer.ids.len());
+        caption.add(Tone::Plain, format!("Answer {text} in {n} tokens: {what}"));
+    }
+    if !trace.is_top_answer() {
+        let n_likelier = trace.clean.rank;
+        let tokens = if n_likelier == 1 { "token is" } else { "tokens are" };
+        let answer = trace.prompt.answer.as_ref().map_or_else(String::new, first_piece);
+        caption.add(
+            Tone::Warning,
+            format!("Not the model's first guess: {n_likelier} {tokens} likelier than {answer}"),
+        );
+    }
+    let n_cells = trace.restored.values().len();
+    let n_done = trace.restored.values().iter().filter(|runs| !runs.is_empty()).count();
+    if n_done < n_cells {
+        caption.add(Tone::Plain, format!("{n_done} of {n_cells} cells computed; hatched are not"));
+    }
+    caption.add(
+        Tone::Note,
+        "* subject. A peak shows where restoring suffices, not where the fact is stored \
+         (Hase et al. 2023)",
+    );
+    caption
+}

@@ -1,0 +1,68 @@
+//! One file per analysis: how its result is drawn.
+
+pub mod attention_view;
+pub mod attribution_view;
+pub mod causal_trace_view;
+pub mod logit_lens_view;
+pub mod prediction_view;
+
+pub use attention_view::attention_ui;
+pub use attribution_view::attribution_ui;
+pub use causal_trace_view::{CausalTraceView, causal_trace_ui};
+pub use logit_lens_view::{LogitLensView, logit_lens_ui};
+pub use prediction_view::prediction_ui;
+
+use eframe::egui::{RichText, Ui};
+
+use crate::analysis::Metric;
+use crate::tokens::{Answer, TokenizedPrompt, visible};
+use crate::ui::theme::palette;
+
+/// What the figure shows, as one line above it.
+fn title_ui(ui: &mut Ui, title: &str) {
+    let color = palette(ui).strong_text;
+    ui.label(RichText::new(title).size(14.5).color(color));
+}
+
+/// The tokens of a prompt, as they stand along an axis.
+fn token_labels(prompt: &TokenizedPrompt) -> Vec<String> {
+    prompt.pieces.iter().map(|piece| visible(piece)).collect()
+}
+
+fn layer_labels(n_layers: usize) -> Vec<String> {
+    (0..n_layers).map(|layer| layer.to_string()).collect()
+}
+
+/// The answer's first token: what most numbers are about.
+fn first_piece(answer: &Answer) -> String {
+    visible(&answer.pieces[0])
+}
+
+fn is_long(answer: Option<&Answer>) -> bool {
+    answer.is_some_and(|answer| answer.ids.len() > 1)
+}
+
+/// A metric, with the tokens that it is about.
+fn metric_name(metric: Metric, prompt: &TokenizedPrompt) -> String {
+    let first = prompt.answer.as_ref().map_or_else(|| "answer".to_owned(), first_piece);
+    let foil = prompt.foil.as_ref().map_or_else(|| "foil".to_owned(), first_piece);
+    match metric {
+        Metric::Prob => format!("p({first})"),
+        Metric::AnswerProb => {
+            let whole = prompt.answer.as_ref().map_or(first, |answer| visible(&answer.text));
+            format!("p({whole})")
+        }
+        Metric::LogProb => format!("ln p({first})"),
+        Metric::Logit => format!("logit({first})"),
+        Metric::LogitDiff => format!("logit({first}) − logit({foil})"),
+    }
+}
+
+/// Those that this prompt has.
+fn metrics_of(prompt: &TokenizedPrompt) -> impl Iterator<Item = Metric> {
+    Metric::ALL.into_iter().filter(|metric| match metric {
+        Metric::AnswerProb => is_long(prompt.answer.as_ref()),
+        Metric::LogitDiff => prompt.foil.is_some(),
+        Metric::Prob | Metric::LogProb | Metric::Logit => true,
+    })
+}

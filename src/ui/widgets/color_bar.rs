@@ -1,0 +1,93 @@
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use eframe::egui::{
+    Align2, ColorImage, Id, Rect, Stroke, StrokeKind, TextureOptions, Ui, pos2, vec2,
+};
+
+use super::number::Ticks;
+use super::text::{elide_middle, rotated_text};
+use super::texture::cached_texture;
+use crate::ui::theme::{ColorMap, axis_font, palette};
+
+/// The legend of a colour map: what the colours mean, in numbers with a name.
+pub struct ColorBar<'a> {
+    pub color_map: ColorMap,
+    pub range: (f32, f32),
+
+    /// What is shown, with its unit.
+    pub quantity: &'a str,
+}
+
+const WIDTH: f32 = 12.0;
+const TICK: f32 = 4.0;
+const GAP: f32 = 6.0;
+
+impl ColorBar<'_> {
+    /// For a bar of `height`, its numbers and its name.
+    pub fn width(&self, ui: &Ui, height: f32) -> f32 {
+        let ticks = self.ticks(height);
+        let widest = ticks
+            .values
+            .iter()
+            .map(|&value| text_width(ui, ticks.label(value)))
+            .fold(0.0, f32::max);
+        let name = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
+        WIDTH + TICK + 3.0 + widest + GAP + name
+    }
+
+    /// Draws it with its left edge at `left`, as high as `beside`.
+    pub fn paint(&self, ui: &Ui, id: Id, left: f32, beside: Rect) {
+        let colors = palette(ui);
+        let painter = ui.painter();
+        let bar = Rect::from_min_size(pos2(left, beside.top()), vec2(WIDTH, beside.height()));
+
+        let mut hasher = DefaultHasher::new();
+        self.color_map.hash(&mut hasher);
+        let texture = cached_texture(ui, id, hasher.finish(), TextureOptions::LINEAR, || {
+            let pixels = (0..256).map(|nth| self.color_map.color(1.0 - nth as f32 / 255.0));
+            ColorImage::new([1, 256], pixels.collect())
+        });
+        // Half a texel in, so that the ends are not blended with each other.
+        let uv = Rect::from_min_max(pos2(0.5, 0.002), pos2(0.5, 0.998));
+        painter.image(texture, bar, uv, eframe::egui::Color32::WHITE);
+        painter.rect_stroke(bar, 0.0, Stroke::new(1.0, colors.line), StrokeKind::Outside);
+
+        let (low, high) = self.range;
+        let ticks = self.ticks(bar.height());
+        let mut widest = 0.0_f32;
+        for &value in &ticks.values {
+            let share = if high > low { (value - low) / (high - low) } else { 0.5 };
+            let y = painter.round_to_pixel_center(bar.bottom() - share * bar.height());
+            painter.hline(
+                bar.right() + 1.0..=bar.right() + 1.0 + TICK,
+                y,
+                Stroke::new(1.0, colors.weak_text),
+            );
+            let text = painter.text(
+                pos2(bar.right() + TICK + 4.0, y),
+                Align2::LEFT_CENTER,
+                ticks.label(value),
+                axis_font(),
+                colors.text,
+            );
+            widest = widest.max(text.width());
+        }
+
+        let name = elide_middle(painter, self.quantity, &axis_font(), beside.height() + 8.0);
+        let galley = painter.layout_no_wrap(name, axis_font(), colors.text);
+        let x = bar.right() + TICK + 3.0 + widest + GAP + galley.size().y / 2.0;
+        let at = pos2(x, beside.center().y);
+        let quarter = -std::f32::consts::FRAC_PI_2;
+        rotated_text(painter, at, Align2::CENTER_CENTER, quarter, galley, colors.text);
+    }
+
+    fn ticks(&self, height: f32) -> Ticks {
+        let n = (height / 32.0).clamp(2.0, 6.0) as usize;
+        Ticks::new(self.range.0, self.range.1, n)
+    }
+}
+
+fn text_width(ui: &Ui, text: String) -> f32 {
+    let color = eframe::egui::Color32::PLACEHOLDER;
+    ui.painter().layout_no_wrap(text, axis_font(), color).size().x
+}

@@ -1,0 +1,200 @@
+//! A grid of coloured cells with labelled axes and a colour bar, as one texture.
+//!
+//! Cells are a whole number of pixels wide and high, so that all look the same and edges are crisp.
+
+use eframe::egui::emath::GuiRounding as _;
+use eframe::egui::{
+    EventFilter, Id, Key, PopupAnchor, Pos2, Response, RichText, Role, Sense, Tooltip, Ui,
+    WidgetInfo,
+};
+
+mod axis;
+mod layout;
+mod painting;
+
+pub use axis::{Axis, Labels};
+
+use layout::BAR_GAP;
+use painting::Outlines;
+
+use super::color_bar::ColorBar;
+use super::number::exact;
+use crate::ui::theme::ColorMap;
+
+/// What to draw, and how it is called.
+pub struct Heatmap<'a> {
+    /// Name of the figure, for people who hear it: “Causal trace”. Unique within its parent.
+    pub name: &'a str,
+
+    /// One row after the other; NaN where nothing was computed.
+    pub values: &'a [f32],
+
+    pub rows: Axis<'a>,
+    pub columns: Axis<'a>,
+
+    /// Values at the ends of the colour map; what lies outside is clipped.
+    pub range: (f32, f32),
+    pub color_map: ColorMap,
+
+    /// What a value is, with its unit, as it stands along the colour bar.
+    pub quantity: &'a str,
+
+    /// Outlined. A whole row or column if only one of them is set.
+    pub selected_row: Option<usize>,
+    pub selected_column: Option<usize>,
+
+    pub cell_shape: CellShape,
+
+    /// Text inside cells, where it fits.
+    pub cell_text: Option<&'a dyn Fn(Cell) -> String>,
+
+    /// How high it may get, labels included.
+    pub max_height: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CellShape {
+    /// As the space allows, within reason.
+    Free,
+
+    Square,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    pub row: usize,
+    pub column: usize,
+}
+
+pub struct HeatmapResponse {
+    pub response: Response,
+
+    /// Below the pointer.
+    pub hovered: Option<Cell>,
+
+    /// Picked in this frame, by click or arrow key.
+    pub picked: Option<Cell>,
+}
+
+impl Heatmap<'_> {
+    /// `details` says more about the cell below the pointer, a line each.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one value for each row and column.
+    pub fn show(&self, ui: &mut Ui, details: impl FnOnce(Cell) -> String) -> HeatmapResponse {
+        let (n_rows, n_columns) = (self.rows.labels.len(), self.columns.labels.len());
+        assert_eq!(self.values.len(), n_rows * n_columns, "one value per cell");
+        let id = ui.make_persistent_id(("heatmap", self.name));
+        let bar =
+            ColorBar { color_map: self.color_map, range: self.range, quantity: self.quantity };
+        let layout = self.layout(ui, &bar);
+
+        let (outer, _) = ui.allocate_exact_size(layout.size, Sense::hover());
+        let corner = outer.min.round_to_pixels(ui.pixels_per_point());
+        let map = layout.map.translate(corner.to_vec2());
+        let mut response = ui.interact(map, id, Sense::click());
+
+        let cell_at = |pos: Pos2| {
+            let at = (pos - map.min) / layout.cell;
+            Cell {
+                row: (at.y.max(0.0) as usize).min(n_rows - 1),
+                column: (at.x.max(0.0) as usize).min(n_columns - 1),
+            }
+        };
+        let hovered = response.hover_pos().map(cell_at);
+        let mut picked = None;
+        if response.clicked() {
+            response.request_focus();
+            picked = response.interact_pointer_pos().map(cell_at);
+        }
+        if response.has_focus() {
+            picked = picked.or_else(|| self.moved_by_keys(ui, id));
+        }
+        if picked.is_some() {
+            response.mark_changed();
+        }
+
+        if ui.is_rect_visible(outer) {
+            self.paint_cells(ui, id, map, layout.cell);
+            self.paint_labels(ui, id, corner, &layout);
+            bar.paint(ui, id.with("bar"), map.right() + BAR_GAP, map);
+            let outlined = Outlines { map, cell: layout.cell };
+            outlined.paint(ui, &response, self.selected_row, self.selected_column, hovered);
+        }
+
+        response.widget_info(|| {
+            let shown = picked.or_else(|| self.selected());
+            WidgetInfo::labeled(Role::Canvas, ui.is_enabled(), self.spoken(shown))
+        });
+        if let Some(cell) = hovered {
+            self.tooltip(&response, cell, &details(cell));
+        }
+        HeatmapResponse { response, hovered, picked }
+    }
+
+    fn value(&self, cell: Cell) -> f32 {
+        self.values[cell.row * self.columns.labels.len() + cell.column]
+    }
+
+    fn selected(&self) -> Option<Cell> {
+        let (row, column) = (self.selected_row?, self.selected_column?);
+        let exists = row < self.rows.labels.len() && column < self.columns.labels.len();
+        exists.then_some(Cell { row, column })
+    }
+
+    fn value_text(&self, cell: Cell) -> String {
+        let value = self.value(cell);
+        if value.is_nan() { "not computed".to_owned() } else { exact(value) }
+    }
+
+    fn spoken(&self, cell: Option<Cell>) -> String {
+        let Some(cell) = cell else {
+            return self.name.to_owned();
+        };
+        let (row, column) = (self.rows.describe(cell.row), self.columns.describe(cell.column));
+        format!("{}: {row}, {column}: {}", self.name, self.value_text(cell))
+    }
+
+    fn tooltip(&self, response: &Response, cell: Cell, details: &str) {
+        let ctx = response.ctx.clone();
+        let tooltip =
+            Tooltip::always_open(ctx, response.layer_id, response.id, PopupAnchor::Pointer);
+        tooltip.gap(14.0).show(|ui| {
+            let (row, column) = (self.rows.describe(cell.row), self.columns.describe(cell.column));
+            ui.label(RichText::new(sentence(&format!("{row}, {column}"))).weak());
+            ui.label(
+                RichText::new(format!("{}  {}", self.quantity, self.value_text(cell))).strong(),
+            );
+            if !details.is_empty() {
+                ui.label(details);
+            }
+        });
+    }
+
+    fn moved_by_keys(&self, ui: &Ui, id: Id) -> Option<Cell> {
+        let arrows =
+            EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+        ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
+        let pressed = |key: Key| ui.input(|input| input.key_pressed(key));
+        let step =
+            |forward: Key, back: Key| isize::from(pressed(forward)) - isize::from(pressed(back));
+        let (down, right) =
+            (step(Key::ArrowDown, Key::ArrowUp), step(Key::ArrowRight, Key::ArrowLeft));
+        if down == 0 && right == 0 {
+            return None;
+        }
+        let moved = |from: Option<usize>, by: isize, n: usize| {
+            from.map_or(0, |from| from.saturating_add_signed(by)).min(n - 1)
+        };
+        Some(Cell {
+            row: moved(self.selected_row, down, self.rows.labels.len()),
+            column: moved(self.selected_column, right, self.columns.labels.len()),
+        })
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}

@@ -1,0 +1,90 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use eframe::egui::text::LayoutJob;
+use eframe::egui::{Galley, TextFormat, Ui};
+
+use crate::ui::theme::{axis_font, palette, token_font};
+use crate::ui::widgets::text::elide_middle;
+
+/// One side of the grid.
+pub struct Axis<'a> {
+    /// What stands along it.
+    pub title: &'a str,
+
+    /// One of its places, in a sentence: “layer”, “token”.
+    pub noun: &'a str,
+
+    /// One per row or column.
+    pub labels: &'a [String],
+
+    /// Set apart by a star and a colour, like the subject in ROME's figures.
+    pub marked: Range<usize>,
+
+    pub kind: Labels,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Labels {
+    /// Monospaced, and turned where they are below a column.
+    Tokens,
+
+    /// Thinned to round steps where they would overlap.
+    Numbers,
+}
+
+/// As it is drawn.
+pub(super) struct Label {
+    pub(super) nth: usize,
+    pub(super) galley: Arc<Galley>,
+    pub(super) is_elided: bool,
+}
+
+impl Axis<'_> {
+    /// As it is said: “token 3 ·Tower”, “layer 12”.
+    pub(super) fn describe(&self, nth: usize) -> String {
+        match self.kind {
+            Labels::Tokens => format!("{} {nth} {}", self.noun, self.labels[nth]),
+            Labels::Numbers => format!("{} {}", self.noun, self.labels[nth]),
+        }
+    }
+
+    pub(super) fn galleys(&self, ui: &Ui, max_width: f32) -> Vec<Label> {
+        let colors = palette(ui);
+        let font = match self.kind {
+            Labels::Tokens => token_font(),
+            Labels::Numbers => axis_font(),
+        };
+        let label = |(nth, full): (usize, &String)| {
+            let text = elide_middle(ui.painter(), full, &font, max_width);
+            let is_marked = self.marked.contains(&nth);
+            let color = if is_marked { colors.subject } else { colors.text };
+            let mut job = LayoutJob::default();
+            job.append(&text, 0.0, TextFormat::simple(font.clone(), color));
+            if is_marked {
+                job.append("*", 0.0, TextFormat::simple(font.clone(), color));
+            }
+            Label { nth, is_elided: text != *full, galley: ui.painter().layout_job(job) }
+        };
+        self.labels.iter().enumerate().map(label).collect()
+    }
+
+    /// Every how-many-th label is drawn, so that none overlap.
+    pub(super) fn step(&self, labels: &[Label], cell: f32, line: f32) -> usize {
+        let is_below = matches!(self.kind, Labels::Numbers) && cell < line * 4.0;
+        let needed = if is_below {
+            let widest = labels.iter().map(|label| label.galley.size().x).fold(0.0, f32::max);
+            widest.max(line * 0.9) + 5.0
+        } else {
+            line * 0.92
+        };
+        let least = (needed / cell).ceil().max(1.0) as usize;
+        match self.kind {
+            Labels::Tokens => least,
+            Labels::Numbers => {
+                let round = [1, 2, 5, 10, 20, 50, 100];
+                round.into_iter().find(|&step| step >= least).unwrap_or(least)
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+use std::f32::consts::{FRAC_PI_2, FRAC_PI_4};
+
+use eframe::egui::emath::GuiRounding as _;
+use eframe::egui::{Rect, Ui, Vec2, pos2, vec2};
+
+use super::axis::{Label, Labels};
+use super::{CellShape, Heatmap};
+use crate::ui::theme::axis_font;
+use crate::ui::widgets::color_bar::ColorBar;
+
+/// Where everything goes, relative to the widget's corner.
+pub(super) struct Layout {
+    pub(super) size: Vec2,
+
+    /// The cells.
+    pub(super) map: Rect,
+    pub(super) cell: Vec2,
+
+    pub(super) row_labels: Vec<Label>,
+    pub(super) column_labels: Vec<Label>,
+    pub(super) column_angle: f32,
+
+    /// Height of the column labels.
+    pub(super) below: f32,
+}
+
+const MAX_LABEL_WIDTH: f32 = 140.0;
+pub(super) const LABEL_GAP: f32 = 6.0;
+pub(super) const BAR_GAP: f32 = 12.0;
+
+impl Heatmap<'_> {
+    pub(super) fn layout(&self, ui: &Ui, bar: &ColorBar<'_>) -> Layout {
+        let (n_rows, n_columns) = (self.rows.labels.len(), self.columns.labels.len());
+        let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
+        let row_labels = self.rows.galleys(ui, MAX_LABEL_WIDTH);
+        let column_labels = self.columns.galleys(ui, MAX_LABEL_WIDTH);
+        let widest =
+            |labels: &[Label]| labels.iter().map(|label| label.galley.size().x).fold(0.0, f32::max);
+
+        // Half a number above and below, as ticks may lie at the very ends.
+        let above = line / 2.0 + 1.0;
+        let title = line + 4.0;
+        let mut left = title + widest(&row_labels) + LABEL_GAP;
+        let right = BAR_GAP + bar.width(ui, 200.0) + 1.0;
+        let available = vec2(ui.available_width(), self.max_height);
+        let upright_below = match self.columns.kind {
+            Labels::Numbers => line,
+            Labels::Tokens => widest(&column_labels),
+        } + LABEL_GAP;
+
+        let pixel = 1.0 / ui.pixels_per_point();
+        let whole = |size: f32| ((size / pixel).floor() * pixel).max(pixel);
+        let room = available - vec2(left + right, above + upright_below + title);
+        let mut cell = vec2(room.x / n_columns as f32, room.y / n_rows as f32);
+        // The longer the axis, the smaller the cells may get; alone they would be huge.
+        cell = match self.cell_shape {
+            CellShape::Free => {
+                let width = cell.x.clamp(3.0, 64.0);
+                vec2(width, cell.y.min(28.0).min(width * 3.0).max(3.0))
+            }
+            CellShape::Square => Vec2::splat(cell.x.min(cell.y).clamp(3.0, 40.0)),
+        };
+        cell = vec2(whole(cell.x), whole(cell.y));
+
+        // Tokens lean where there is room for it, else they stand upright.
+        let (column_angle, below) = match self.columns.kind {
+            Labels::Tokens if cell.x >= line * 1.25 => {
+                let lean = (widest(&column_labels) + line / 2.0) * FRAC_PI_4.sin();
+                // The first label hangs out to the left.
+                left = left.max(lean - cell.x / 2.0);
+                (-FRAC_PI_4, lean + LABEL_GAP)
+            }
+            Labels::Tokens => (-FRAC_PI_2, upright_below),
+            Labels::Numbers => (0.0, upright_below),
+        };
+        let map_size = vec2(cell.x * n_columns as f32, cell.y * n_rows as f32);
+        let map_min = pos2(left, above).round_to_pixels(ui.pixels_per_point());
+        let row_step = self.rows.step(&row_labels, cell.y, line);
+        let column_step = self.columns.step(&column_labels, cell.x, line);
+        let thinned = |labels: Vec<Label>, step: usize| {
+            labels.into_iter().filter(|label| label.nth % step == 0).collect()
+        };
+        Layout {
+            size: vec2(map_min.x + map_size.x + right, map_min.y + map_size.y + below + title),
+            map: Rect::from_min_size(map_min, map_size),
+            cell,
+            row_labels: thinned(row_labels, row_step),
+            column_labels: thinned(column_labels, column_step),
+            column_angle,
+            below,
+        }
+    }
+}

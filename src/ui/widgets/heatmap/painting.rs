@@ -1,0 +1,191 @@
+use std::f32::consts::FRAC_PI_2;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use eframe::egui::{
+    Align2, Color32, ColorImage, Id, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind,
+    TextureOptions, Ui, Vec2, pos2, vec2,
+};
+
+use super::layout::{LABEL_GAP, Layout};
+use super::{Cell, Heatmap};
+use crate::ui::theme::{axis_font, palette, text_on};
+use crate::ui::widgets::text::rotated_text;
+use crate::ui::widgets::texture::cached_texture;
+
+const TICK: f32 = 3.0;
+
+impl Heatmap<'_> {
+    pub(super) fn paint_cells(&self, ui: &Ui, id: Id, map: Rect, cell: Vec2) {
+        let colors = palette(ui);
+        let (low, high) = self.range;
+        let color = |value: f32| {
+            let share = if high > low { (value - low) / (high - low) } else { 0.5 };
+            // Not clipped by the colour map if it is NaN.
+            self.color_map.color(share)
+        };
+        let painter = ui.painter_at(map);
+        if self.values.iter().any(|value| value.is_nan()) {
+            paint_hatching(&painter, map, colors.not_computed, colors.hatching);
+        }
+
+        let mut hasher = DefaultHasher::new();
+        (self.color_map, low.to_bits(), high.to_bits()).hash(&mut hasher);
+        self.columns.labels.len().hash(&mut hasher);
+        for value in self.values {
+            value.to_bits().hash(&mut hasher);
+        }
+        let texture = cached_texture(ui, id, hasher.finish(), TextureOptions::NEAREST, || {
+            let size = [self.columns.labels.len(), self.rows.labels.len()];
+            ColorImage::new(size, self.values.iter().map(|&value| color(value)).collect())
+        });
+        let uv = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
+        painter.image(texture, map, uv, Color32::WHITE);
+        ui.painter().rect_stroke(map, 0.0, Stroke::new(1.0, colors.line), StrokeKind::Outside);
+
+        let Some(text) = self.cell_text else { return };
+        let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
+        if cell.y < line {
+            return;
+        }
+        for row in 0..self.rows.labels.len() {
+            for column in 0..self.columns.labels.len() {
+                let at = Cell { row, column };
+                let value = self.value(at);
+                if value.is_nan() {
+                    continue;
+                }
+                let ink = text_on(color(value));
+                let galley = painter.layout_no_wrap(text(at), axis_font(), ink);
+                if galley.size().x <= cell.x - 4.0 {
+                    let center = map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
+                    painter.galley(center - galley.size() / 2.0, galley, ink);
+                }
+            }
+        }
+    }
+
+    pub(super) fn paint_labels(&self, ui: &Ui, id: Id, corner: Pos2, layout: &Layout) {
+        let colors = palette(ui);
+        let painter = ui.painter();
+        let map = layout.map.translate(corner.to_vec2());
+        let tick = Stroke::new(1.0, colors.line);
+
+        for label in &layout.row_labels {
+            let y = map.top() + (label.nth as f32 + 0.5) * layout.cell.y;
+            let at = pos2(map.left() - LABEL_GAP, y);
+            painter.hline(at.x + 2.0..=map.left() - 1.0, painter.round_to_pixel_center(y), tick);
+            let rect = Align2::RIGHT_CENTER.anchor_size(at, label.galley.size());
+            painter.galley(rect.min, Arc::clone(&label.galley), colors.text);
+            if label.is_elided {
+                let hover = ui.interact(rect, id.with(("row", label.nth)), Sense::hover());
+                hover.on_hover_text(&self.rows.labels[label.nth]);
+            }
+        }
+        for label in &layout.column_labels {
+            let x = map.left() + (label.nth as f32 + 0.5) * layout.cell.x;
+            let at = pos2(x, map.bottom() + LABEL_GAP);
+            let ticks = map.bottom() + 1.0..=map.bottom() + 1.0 + TICK;
+            painter.vline(painter.round_to_pixel_center(x), ticks, tick);
+            let anchor =
+                if layout.column_angle == 0.0 { Align2::CENTER_TOP } else { Align2::RIGHT_CENTER };
+            let galley = Arc::clone(&label.galley);
+            rotated_text(painter, at, anchor, layout.column_angle, galley, colors.text);
+            if label.is_elided {
+                let rect = Rect::from_center_size(at + vec2(0.0, 10.0), vec2(layout.cell.x, 20.0));
+                let hover = ui.interact(rect, id.with(("column", label.nth)), Sense::hover());
+                hover.on_hover_text(&self.columns.labels[label.nth]);
+            }
+        }
+
+        let title =
+            |text: &str| painter.layout_no_wrap(text.to_owned(), axis_font(), colors.weak_text);
+        let rows_title = title(self.rows.title);
+        let at = pos2(corner.x + rows_title.size().y / 2.0, map.center().y);
+        rotated_text(painter, at, Align2::CENTER_CENTER, -FRAC_PI_2, rows_title, colors.weak_text);
+        let at = pos2(map.center().x, map.bottom() + layout.below + 2.0);
+        rotated_text(
+            painter,
+            at,
+            Align2::CENTER_TOP,
+            0.0,
+            title(self.columns.title),
+            colors.weak_text,
+        );
+    }
+}
+
+/// Where cells are, to outline them.
+pub(super) struct Outlines {
+    pub(super) map: Rect,
+    pub(super) cell: Vec2,
+}
+
+impl Outlines {
+    pub(super) fn paint(
+        &self,
+        ui: &Ui,
+        response: &Response,
+        row: Option<usize>,
+        column: Option<usize>,
+        hovered: Option<Cell>,
+    ) {
+        let colors = palette(ui);
+        let painter = ui.painter();
+        if response.has_focus() {
+            let around = self.map.expand(3.0);
+            painter.rect_stroke(around, 2.0, Stroke::new(1.0, colors.accent), StrokeKind::Middle);
+        }
+        if let Some(cell) = hovered {
+            let rect = self.rect(Some(cell.row), Some(cell.column));
+            painter.rect_stroke(rect, 0.0, Stroke::new(2.0, Color32::WHITE), StrokeKind::Outside);
+            painter.rect_stroke(rect, 0.0, Stroke::new(1.0, Color32::BLACK), StrokeKind::Outside);
+        }
+        let n_rows = (self.map.height() / self.cell.y).round() as usize;
+        let n_columns = (self.map.width() / self.cell.x).round() as usize;
+        let row = row.filter(|&row| row < n_rows);
+        let column = column.filter(|&column| column < n_columns);
+        if row.is_some() || column.is_some() {
+            let rect = self.rect(row, column);
+            // A light edge on both sides: the line must show on dark and on pale cells.
+            let edge = Stroke::new(4.0, Color32::WHITE);
+            painter.rect_stroke(rect, 1.0, edge, StrokeKind::Outside);
+            let inner = rect.expand(1.0);
+            let line = Stroke::new(2.0, SELECTED);
+            painter.rect_stroke(inner, 1.0, line, StrokeKind::Outside);
+        }
+    }
+
+    pub(super) fn rect(&self, row: Option<usize>, column: Option<usize>) -> Rect {
+        let x = column.map_or_else(
+            || self.map.x_range(),
+            |column| {
+                let left = self.map.left() + column as f32 * self.cell.x;
+                (left..=left + self.cell.x).into()
+            },
+        );
+        let y = row.map_or_else(
+            || self.map.y_range(),
+            |row| {
+                let top = self.map.top() + row as f32 * self.cell.y;
+                (top..=top + self.cell.y).into()
+            },
+        );
+        Rect::from_x_y_ranges(x, y)
+    }
+}
+
+/// The same on both themes, as are the cells below it.
+const SELECTED: Color32 = Color32::from_rgb(14, 98, 208);
+
+/// Says “no value here” where cells are transparent.
+fn paint_hatching(painter: &Painter, rect: Rect, background: Color32, lines: Color32) {
+    painter.rect_filled(rect, 0.0, background);
+    let painter = painter.with_clip_rect(rect.intersect(painter.clip_rect()));
+    let mut x = rect.left() - rect.height();
+    while x < rect.right() {
+        let ends = [pos2(x, rect.bottom()), pos2(x + rect.height(), rect.top())];
+        painter.line_segment(ends, Stroke::new(1.0, lines));
+        x += 6.0;
+    }
+}

@@ -1,0 +1,15 @@
+//! Parts that views share.
+
+mod caption;
+mod color_bar;
+pub mod heatmap;
+pub mod number;
+mod text;
+mod texture;
+pub mod token_strip;
+
+pub use caption::{Caption, Tone};
+pub use heatmap::{Axis, Cell, CellShape, Heatmap, HeatmapResponse, Labels};
+pub use text::{elide_middle, rotated_text};
+pub use texture::cached_texture;
+pub use token_strip::{Chip, token_chip_ui, token_strip_ui};

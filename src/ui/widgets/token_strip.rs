@@ -1,0 +1,162 @@
+//! A prompt as its tokens.
+
+use eframe::egui::{
+    Align, Align2, Color32, CornerRadius, FontId, Layout, Rect, Response, Role, Sense, Stroke,
+    StrokeKind, TextStyle, Ui, WidgetInfo, pos2, vec2,
+};
+
+use super::text::elide_middle;
+use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
+use crate::ui::theme::{axis_font, palette, token_font};
+use crate::ui::view::{Selection, ViewAction, ViewCtx};
+
+/// What a chip stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chip {
+    Plain,
+    Subject,
+    Answer,
+}
+
+const MAX_CHIP_WIDTH: f32 = 220.0;
+
+/// Tokens with their positions, the subject set apart, and the answer after an arrow. A click
+/// selects a position.
+pub fn token_strip_ui(
+    ui: &mut Ui,
+    prompt: &TokenizedPrompt,
+    ctx: &ViewCtx<'_>,
+) -> Option<ViewAction> {
+    let mut action = None;
+    let rows = Layout::left_to_right(Align::Min).with_main_wrap(true);
+    let room = vec2(ui.available_width(), 0.0);
+    ui.allocate_ui_with_layout(room, rows, |ui| {
+        ui.spacing_mut().item_spacing = vec2(3.0, 5.0);
+        for (pos, (&id, piece)) in prompt.ids.iter().zip(&prompt.pieces).enumerate() {
+            let is_subject = prompt.subject.as_ref().is_some_and(|range| range.contains(&pos));
+            let chip = if is_subject { Chip::Subject } else { Chip::Plain };
+            let is_selected = ctx.selection.position == Some(pos);
+            let response = chip_ui(ui, piece, chip, Some(pos), is_selected);
+            let response =
+                response.on_hover_text(about(ctx.tokenizer, id, piece, Some((pos, chip))));
+            if response.clicked() {
+                let position = Some(pos);
+                action = Some(ViewAction::Select(Selection { position, ..ctx.selection }));
+            }
+        }
+        if let Some(answer) = &prompt.answer {
+            word_ui(ui, "→").on_hover_text("The answer that is measured");
+            for (&id, piece) in answer.ids.iter().zip(&answer.pieces) {
+                let response = chip_ui(ui, piece, Chip::Answer, None, false);
+                response.on_hover_text(about(ctx.tokenizer, id, piece, None));
+            }
+        }
+        if let Some(foil) = &prompt.foil {
+            word_ui(ui, "not").on_hover_text("The foil that the answer is compared with");
+            for (&id, piece) in foil.ids.iter().zip(&foil.pieces) {
+                let response = chip_ui(ui, piece, Chip::Plain, None, false);
+                response.on_hover_text(about(ctx.tokenizer, id, piece, None));
+            }
+        }
+    });
+    action
+}
+
+/// Beside chips, at their height.
+fn word_ui(ui: &mut Ui, word: &str) -> Response {
+    let colors = palette(ui);
+    let font = TextStyle::Body.resolve(ui.style());
+    let galley = ui.painter().layout_no_wrap(word.to_owned(), font, colors.weak_text);
+    let size = vec2(galley.size().x + 10.0, chip_height(ui));
+    let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
+    ui.painter().galley(rect.center() - galley.size() / 2.0, galley, colors.weak_text);
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, word));
+    response
+}
+
+fn chip_height(ui: &Ui) -> f32 {
+    ui.fonts_mut(|fonts| fonts.row_height(&token_font())) + 6.0
+}
+
+/// One token by itself, in lists.
+pub fn token_chip_ui(ui: &mut Ui, tokenizer: &Tokenizer, id: u32, chip: Chip) -> Response {
+    let piece = tokenizer.piece(id);
+    let response = chip_ui(ui, &piece, chip, None, false);
+    response.on_hover_text(about(tokenizer, id, &piece, None))
+}
+
+fn chip_ui(
+    ui: &mut Ui,
+    piece: &str,
+    chip: Chip,
+    pos: Option<usize>,
+    is_selected: bool,
+) -> Response {
+    let colors = palette(ui);
+    let (fill, ink) = match chip {
+        Chip::Plain => (ui.visuals().widgets.inactive.bg_fill, colors.text),
+        Chip::Subject => (colors.subject_fill, colors.subject),
+        Chip::Answer => (colors.accent_fill, ui.visuals().selection.stroke.color),
+    };
+    let text = elide_middle(ui.painter(), &visible(piece), &token_font(), MAX_CHIP_WIDTH);
+    let galley = ui.painter().layout_no_wrap(text, token_font(), ink);
+    let index = pos.map(|pos| {
+        let font = FontId { size: 10.0, ..axis_font() };
+        ui.painter().layout_no_wrap(pos.to_string(), font, colors.weak_text)
+    });
+    let index_width = index.as_ref().map_or(0.0, |index| index.size().x);
+    let index_height = index.as_ref().map_or(0.0, |index| index.size().y + 1.0);
+
+    let chip_size = vec2(galley.size().x.max(index_width) + 9.0, chip_height(ui));
+    let sense = if pos.is_some() { Sense::click() } else { Sense::hover() };
+    let (rect, response) = ui.allocate_exact_size(chip_size + vec2(0.0, index_height), sense);
+    let body = Rect::from_min_size(rect.min, chip_size);
+
+    let painter = ui.painter();
+    painter.rect_filled(body, CornerRadius::same(4), fill);
+    if chip == Chip::Subject {
+        // Not by colour alone.
+        let under = painter.round_to_pixel_center(body.bottom() - 2.0);
+        painter.hline(body.x_range().shrink(4.0), under, Stroke::new(1.5, colors.subject));
+    }
+    let outline = if is_selected || response.has_focus() {
+        Some(Stroke::new(2.0, colors.accent))
+    } else if response.hovered() && pos.is_some() {
+        Some(Stroke::new(1.0, colors.weak_text))
+    } else {
+        None
+    };
+    if let Some(outline) = outline {
+        painter.rect_stroke(body, CornerRadius::same(4), outline, StrokeKind::Middle);
+    }
+    painter.galley(body.center() - galley.size() / 2.0, galley, ink);
+    if let Some(index) = index {
+        let at = Align2::CENTER_TOP
+            .anchor_size(pos2(body.center().x, body.bottom() + 1.0), index.size());
+        painter.galley(at.min, index, Color32::PLACEHOLDER);
+    }
+    response.widget_info(|| match pos {
+        Some(pos) => {
+            let label = format!("Token {pos} {}", visible(piece));
+            WidgetInfo::selected(Role::Button, true, is_selected, label)
+        }
+        None => WidgetInfo::labeled(Role::Label, true, visible(piece)),
+    });
+    response
+}
+
+fn about(tokenizer: &Tokenizer, id: u32, piece: &str, place: Option<(usize, Chip)>) -> String {
+    let mut lines = vec![format!("“{piece}”"), format!("Token id {id}")];
+    // Half a character says nothing as text.
+    if piece.contains('\u{fffd}') {
+        let bytes = tokenizer.bytes(id);
+        let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        lines.push(format!("Bytes {}", bytes.join(" ")));
+    }
+    match place {
+        Some((pos, Chip::Subject)) => lines.push(format!("Position {pos}, part of the subject")),
+        Some((pos, _)) => lines.push(format!("Position {pos}")),
+        None => {}
+    }
+    lines.join("\n")
+}

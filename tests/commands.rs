@@ -1,0 +1,323 @@
+//! The commands end to end, as a script would call them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const TINY: &str = "tests/fixtures/tiny";
+const COMMANDS: [&[&str]; 11] = [
+    &[],
+    &["explore"],
+    &["predict"],
+    &["trace"],
+    &["attribute"],
+    &["lens"],
+    &["attention"],
+    &["model"],
+    &["model", "info"],
+    &["model", "random"],
+    &["devices"],
+];
+
+fn factscope(args: &[&str]) -> Output {
+    let mut command = Command::cargo_bin("factscope").unwrap();
+    command.args(args).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").output().unwrap()
+}
+
+/// What a command that must succeed printed.
+#[track_caller]
+fn stdout(args: &[&str]) -> String {
+    let output = factscope(args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{args:?}: {stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[track_caller]
+fn json(args: &[&str]) -> Value {
+    serde_json::from_str(&stdout(args)).unwrap()
+}
+
+/// What a command that must fail complained about; nothing may reach stdout.
+#[track_caller]
+fn complaint(args: &[&str]) -> String {
+    let output = factscope(args);
+    assert!(!output.status.success(), "{args:?} should fail");
+    assert!(output.stdout.is_empty(), "{args:?} prints and fails");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
+}
+
+fn numbers(json: &Value) -> Vec<f64> {
+    json.as_array().unwrap().iter().map(|it| it.as_f64().unwrap()).collect()
+}
+
+fn counterfact(dir: &TempDir) -> String {
+    let path = dir.path().join("facts.json");
+    let facts = r#"[
+        {"case_id": 4, "requested_rewrite": {"prompt": "The mother tongue of {} is", "relation_id":
+         "P103", "target_new": {"str": "English"}, "target_true": {"str": "French"},
+         "subject": "Danielle Darrieux"}},
+        {"case_id": 9, "requested_rewrite": {"prompt": "{} is in", "relation_id": "P17",
+         "target_true": {"str": "France"}, "subject": "Lyon"}}]"#;
+    fs::write(&path, facts).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn every_command_prints_help() {
+    for command in COMMANDS {
+        let text = stdout(&[command, &["--help"]].concat());
+        assert!(text.contains("Usage: factscope"), "{text}");
+    }
+}
+
+#[test]
+fn wrong_flags_are_told_from_failures() {
+    assert_eq!(factscope(&["predict", "--model", TINY]).status.code(), Some(2));
+    assert_eq!(factscope(&["trace", "--noise", "loud"]).status.code(), Some(2));
+    assert_eq!(factscope(&["predict", "--device", "gpu"]).status.code(), Some(2));
+    assert_eq!(factscope(&["predict", "--threads", "0"]).status.code(), Some(2));
+    let missing = ["predict", "--model", "nowhere", "--prompt", "a", "--device", "cpu"];
+    assert_eq!(factscope(&missing).status.code(), Some(1));
+}
+
+/// Hugging Face's logits, from the golden file.
+#[test]
+fn predictions_are_hugging_faces() {
+    let golden = fs::read_to_string(Path::new(TINY).join("golden.json")).unwrap();
+    let golden: Value = serde_json::from_str(&golden).unwrap();
+    for prompt in golden["prompts"].as_array().unwrap() {
+        let text = prompt["text"].as_str().unwrap();
+        let mut args = vec!["predict", "--model", TINY, "--prompt", text, "--json", "--top", "5"];
+        args.extend(["--device", "cpu", "--answer", "on"]);
+        if prompt["bos"].as_bool().unwrap() {
+            args.push("--bos");
+        }
+        let found = json(&args);
+        assert_eq!(found["ids"], prompt["ids"]);
+        assert_eq!(found["tokens"], prompt["tokens"]);
+        let logits = numbers(&prompt["hf_logits_last"]);
+        let top = found["top"].as_array().unwrap();
+        assert_eq!(top.len(), 5);
+        let answer = &found["answer"];
+        for it in top.iter().chain([answer]) {
+            let id = it["id"].as_u64().unwrap() as usize;
+            let logit = it["logit"].as_f64().unwrap();
+            assert!((logit - logits[id]).abs() < 1e-3, "{text}: {id}");
+        }
+        let sum: f64 = logits.iter().map(|it| it.exp()).sum();
+        let logit = logits[answer["id"].as_u64().unwrap() as usize];
+        assert!((answer["prob"].as_f64().unwrap() - logit.exp() / sum).abs() < 1e-5);
+        assert!((answer["log_prob"].as_f64().unwrap() - (logit - sum.ln())).abs() < 1e-3);
+        let likelier = logits.iter().filter(|it| **it > logit).count();
+        assert_eq!(answer["rank"].as_u64().unwrap() as usize, likelier);
+    }
+}
+
+#[test]
+fn a_trace_of_a_dataset_has_romes_keys_and_shape() {
+    let dir = TempDir::new().unwrap();
+    let facts = counterfact(&dir);
+    let out = dir.path().join("trace.json");
+    let file = out.to_str().unwrap();
+    for (kind, bos) in [("hidden", false), ("mlp", true), ("attn", false)] {
+        let mut args = vec!["trace", "--model", TINY, "--facts", &facts, "--case", "4"];
+        args.extend(["--kind", kind, "--samples", "2", "--out", file, "--device", "cpu"]);
+        if bos {
+            args.push("--bos");
+        }
+        assert_eq!(stdout(&args), "");
+        let trace: Value = serde_json::from_slice(&fs::read(&out).unwrap()).unwrap();
+        let tokens = trace["input_tokens"].as_array().unwrap();
+        let text: String = tokens.iter().map(|it| it.as_str().unwrap()).collect();
+        let bos_text = if bos { "<|endoftext|>" } else { "" };
+        assert_eq!(text, format!("{bos_text}The mother tongue of Danielle Darrieux is"));
+        let subject = trace["subject_range"].as_array().unwrap();
+        let range = |nth: usize| subject[nth].as_u64().unwrap() as usize;
+        let subject: String =
+            tokens[range(0)..range(1)].iter().map(|it| it.as_str().unwrap()).collect();
+        assert_eq!(subject, " Danielle Darrieux");
+
+        let scores = trace["scores"].as_array().unwrap();
+        assert_eq!(scores.len(), tokens.len());
+        assert!(scores.iter().flat_map(numbers).all(|it| (0.0..=1.0).contains(&it)));
+        assert!(scores.iter().all(|token| token.as_array().unwrap().len() == 4));
+        assert_eq!(trace["kind"], kind);
+        assert_eq!(trace["window"], 10);
+        assert_eq!(trace["seed"], 1);
+        assert_eq!(trace["correct_prediction"], false);
+        assert_eq!(trace["expected"], "French");
+        assert!(trace["low_score"].as_f64().unwrap() > 0.0);
+        assert!(trace["high_score"].as_f64().unwrap() > 0.0);
+        assert!(trace["noise_std"].as_f64().unwrap() > 0.0);
+        let hash = &trace["model"]["weights_sha256"]["model.safetensors"];
+        assert_eq!(hash.as_str().unwrap().len(), 64);
+        assert_eq!(trace["model"]["name"], "tiny");
+        for key in ["answer", "input_ids", "program", "device"] {
+            assert!(!trace[key].is_null(), "{key}");
+        }
+    }
+}
+
+#[test]
+fn noise_is_measured_on_the_subjects_that_are_named() {
+    let dir = TempDir::new().unwrap();
+    let list = dir.path().join("subjects.txt");
+    fs::write(&list, "Lyon\nDanielle Darrieux\n").unwrap();
+    let facts = counterfact(&dir);
+    let std_with = |more: &[&str]| {
+        let common = ["trace", "--model", TINY, "--kind", "mlp", "--samples", "1", "--json"];
+        let json = json(&[&common, more, &["--device", "cpu"]].concat());
+        json["noise_std"].as_f64().unwrap()
+    };
+    let typed = ["--prompt", "Lyon is in", "--subject", "Lyon"];
+    let of_dataset = ["--facts", &facts, "--case", "9"];
+    let listed = ["--noise-subjects", list.to_str().unwrap()];
+    // The same subjects in another order: equal but for the rounding of the sums.
+    let (a, b) = (std_with(&of_dataset), std_with(&[&typed[..], &listed].concat()));
+    assert!((a / b - 1.0).abs() < 1e-12);
+    assert_ne!(std_with(&typed), std_with(&[&typed[..], &listed].concat()));
+    assert_eq!(std_with(&[&typed[..], &["--noise", "0.25"]].concat()), 0.25);
+    let (three, six) = (std_with(&typed), std_with(&[&typed[..], &["--noise", "6s"]].concat()));
+    assert!((six / three - 2.0).abs() < 1e-12);
+}
+
+#[test]
+fn attributions_add_up_to_the_logit() {
+    for by in ["layers", "heads"] {
+        for foil in [&["--foil", "on"][..], &[]] {
+            let common = ["attribute", "--model", TINY, "--prompt", "Lyon is in", "--by", by];
+            let more = ["--answer", "it", "--json", "--device", "cpu"];
+            let found = json(&[&common, foil, &more[..]].concat());
+            let values = numbers(&found["values"]);
+            assert_eq!(values.len(), found["labels"].as_array().unwrap().len());
+            let number = |key: &str| found[key].as_f64().unwrap();
+            assert!((values.iter().sum::<f64>() + number("bias") - number("sum")).abs() < 1e-4);
+            assert!((number("sum") - number("logit")).abs() < 1e-4);
+            assert_eq!(found["unit"], "logit");
+        }
+    }
+}
+
+#[test]
+fn the_lens_ends_at_the_prediction_and_attention_rows_sum_to_one() {
+    let common = ["--model", TINY, "--prompt", "Lyon is in", "--json", "--device", "cpu"];
+    let lens = json(&[&["lens"], &common[..]].concat());
+    let layers = lens["layers"].as_array().unwrap();
+    assert_eq!(layers.len(), 4);
+    let prediction = json(&[&["predict"], &common[..]].concat());
+    let last = &layers[3];
+    assert_eq!(last["top"]["id"], prediction["top"][0]["id"]);
+    assert_eq!(last["answer_rank"], 0);
+
+    let head = ["--layer", "2", "--head", "1"];
+    let attention = json(&[&["attention"], &common[..], &head].concat());
+    for (query, row) in attention["pattern"].as_array().unwrap().iter().enumerate() {
+        let row = numbers(row);
+        assert!((row.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+        assert!(row[query + 1..].iter().all(|it| *it == 0.0));
+    }
+}
+
+#[test]
+fn a_random_model_of_full_size_can_be_used_at_once() {
+    let dir = TempDir::new().unwrap();
+    let model = dir.path().join("gpt2");
+    let model = model.to_str().unwrap();
+    let random = ["model", "random", "--config", "gpt2", "--seed", "3", "--out", model];
+    assert_eq!(stdout(&random).trim(), model);
+    let info = json(&["model", "info", model, "--json"]);
+    assert_eq!(info["n_params"], 124_439_808);
+    assert_eq!(info["n_tokens"], 50_257);
+    let prompt = "The Eiffel Tower is located in";
+    let found =
+        json(&["predict", "--model", model, "--prompt", prompt, "--json", "--device", "cpu"]);
+    // As OpenAI's encoder gives them.
+    assert_eq!(found["ids"], serde_json::json!([464, 412, 733, 417, 8765, 318, 5140, 287]));
+    // A model that is there is not written over.
+    assert!(complaint(&random).contains("there is a model already"));
+}
+
+#[test]
+fn failures_name_the_file_and_the_remedy() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let text = ["--prompt", "Lyon is in", "--device", "cpu"];
+    let predict = |model: &str| complaint(&[&["predict", "--model", model], &text[..]].concat());
+    assert!(predict(&path("nowhere")).contains("nowhere"));
+    assert!(predict(dir.path().to_str().unwrap()).contains("config.json"));
+
+    let facts = counterfact(&dir);
+    let trace = ["trace", "--model", TINY, "--kind", "mlp", "--device", "cpu"];
+    let fails = |more: &[&str], says: &str| {
+        let said = complaint(&[&trace, more].concat());
+        assert!(said.contains(says), "{said}");
+    };
+    fails(&["--facts", &facts, "--case", "5"], "no case 5");
+    fails(&["--facts", &path("none.json"), "--case", "5"], "none.json");
+    fails(&["--prompt", "Lyon is in", "--subject", "Paris"], "Paris");
+    let out = path("missing/trace.json");
+    fails(&["--facts", &facts, "--case", "4", "--out", &out], "missing");
+    fails(&["--facts", &facts, "--case", "4", "--samples", "0"], "samples");
+    fails(&["--facts", &facts, "--case", "4", "--noise-subjects", &path("s.txt")], "s.txt");
+
+    let attention = ["attention", "--model", TINY, "--prompt", "a", "--device", "cpu"];
+    let layer = complaint(&[&attention[..], &["--layer", "4", "--head", "0"]].concat());
+    assert!(layer.contains("no layer 4"), "{layer}");
+    let head = complaint(&[&attention[..], &["--layer", "0", "--head", "4"]].concat());
+    assert!(head.contains("no head 4"), "{head}");
+}
+
+#[test]
+fn a_result_that_was_there_survives_a_failure() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("old.json");
+    fs::write(&out, "old").unwrap();
+    let file = out.to_str().unwrap();
+    let common = ["attribute", "--model", TINY, "--device", "cpu", "--out", file];
+    complaint(&[&common[..], &["--prompt", ""]].concat());
+    assert_eq!(fs::read_to_string(&out).unwrap(), "old");
+    stdout(&[&common[..], &["--prompt", "Lyon is in"]].concat());
+    assert!(fs::read_to_string(&out).unwrap().contains("labels"));
+}
+
+#[test]
+fn without_a_display_the_window_says_what_still_works() {
+    let said = complaint(&["explore", "--model", TINY]);
+    assert!(said.contains("display") && said.contains("factscope trace"), "{said}");
+}
+
+/// Peak of anonymous memory while a model loads and predicts, against its weights in f32.
+#[cfg(target_os = "linux")]
+#[test]
+fn loading_keeps_one_copy_of_the_weights() {
+    use std::process::{Command, Stdio};
+
+    let dir = TempDir::new().unwrap();
+    let model = dir.path().join("gpt2");
+    let model = model.to_str().unwrap();
+    stdout(&["model", "random", "--config", "gpt2-medium", "--out", model]);
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("factscope"))
+        .args(["predict", "--model", model, "--prompt", "Lyon is in", "--device", "cpu"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut peak_kib = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let anonymous = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib = anonymous.and_then(|it| it.trim().trim_end_matches("kB").trim().parse().ok());
+        peak_kib = peak_kib.max(kib.unwrap_or(0));
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    assert!(child.wait().unwrap().success());
+    let weights = 354_823_168.0 * 4.0;
+    let ratio = peak_kib as f64 * 1024.0 / weights;
+    assert!((0.9..1.2).contains(&ratio), "{ratio:.2} × the weights");
+}

@@ -1,0 +1,6 @@
+//! The window without a display: what it draws, and what clicks do.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod app;
+mod views;

@@ -1,0 +1,335 @@
+//! What each view looks like, over made-up results of the size of GPT-2 large's.
+
+use eframe::egui::{self, Theme};
+use egui_kittest::kittest::Queryable as _;
+use egui_kittest::{Harness, SnapshotOptions};
+use factscope::analysis::attention::{self, Attention};
+use factscope::analysis::causal_trace::{self, CausalTrace, NoiseLevel};
+use factscope::analysis::logit_attribution::{
+    self, Component, Contribution, LogitAttribution, Parts,
+};
+use factscope::analysis::logit_lens::{LensCell, LogitLens};
+use factscope::analysis::prediction::{Candidate, Prediction};
+use factscope::analysis::{Grid, Measurement};
+use factscope::facts::Fact;
+use factscope::intervention::NoiseRng;
+use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
+use factscope::ui::theme;
+use factscope::ui::view::{Selection, ViewAction, ViewCtx};
+use factscope::ui::views::{
+    CausalTraceView, LogitLensView, attention_ui, attribution_ui, causal_trace_ui, logit_lens_ui,
+    prediction_ui,
+};
+use factscope::ui::widgets::token_strip_ui;
+
+const N_LAYERS: usize = 36;
+const N_HEADS: usize = 20;
+
+pub fn tokenizer() -> Tokenizer {
+    Tokenizer::from_vocabulary(gpt2_vocabulary(GPT2_MERGES).unwrap(), GPT2_MERGES).unwrap()
+}
+
+pub fn prompt(tokenizer: &Tokenizer, answer: &str, foil: Option<&str>) -> TokenizedPrompt {
+    let text = "The Eiffel Tower is located in the city of";
+    let fact = Fact {
+        prompt: text.to_owned(),
+        subject: Some(4..16),
+        answer: Some(answer.to_owned()),
+        foil: foil.map(str::to_owned),
+    };
+    TokenizedPrompt::new(tokenizer, &fact, Bos::Off).unwrap()
+}
+
+/// The same on every machine, between 0 and 1.
+fn noise(seed: usize) -> f32 {
+    let mixed = (seed as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    ((mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 40) as f32
+        / (1_u32 << 24) as f32
+}
+
+fn bump(x: f32, center: f32, width: f32) -> f32 {
+    (-((x - center) / width).powi(2)).exp()
+}
+
+fn measured(prob: f32) -> Measurement {
+    Measurement {
+        prob,
+        log_prob: prob.ln(),
+        logit: 18.0 + prob.ln(),
+        rank: u32::from(prob < 0.2) * 3,
+        answer_log_prob: prob.ln() - 0.21,
+        logit_diff: None,
+    }
+}
+
+/// An early site at the subject's last token, and a late one at the prompt's.
+pub fn trace(prompt: TokenizedPrompt, n_done: usize) -> CausalTrace {
+    let n_pos = prompt.n_pos();
+    let last_of_subject = prompt.subject.clone().unwrap().end - 1;
+    let cell = |layer: usize, pos: usize| {
+        let depth = layer as f32;
+        let early = if pos == last_of_subject { 0.62 * bump(depth, 13.0, 8.0) } else { 0.0 };
+        let late = if pos == n_pos - 1 { 0.85 * bump(depth, 35.0, 9.0) } else { 0.0 };
+        let mean = 0.0421 + early + late + 0.02 * noise(layer * n_pos + pos);
+        (0..10).map(|nth| measured(mean * (0.9 + 0.02 * nth as f32))).collect::<Vec<_>>()
+    };
+    let cells = (0..N_LAYERS * n_pos)
+        .map(|nth| if nth < n_done { cell(nth / n_pos, nth % n_pos) } else { Vec::new() })
+        .collect();
+    CausalTrace {
+        spec: causal_trace::Spec {
+            component: causal_trace::Component::Mlp,
+            window: 10,
+            noise: NoiseLevel::Multiple { factor: 3.0, tokens: [464].into() },
+            rng: NoiseRng::Numpy,
+            seed: 1,
+            n_samples: 10,
+        },
+        prompt,
+        noise_std: 0.1324,
+        clean: measured(0.9573),
+        corrupted: (0..10).map(|nth| measured(0.03 + 0.003 * nth as f32)).collect(),
+        restored: Grid::new(n_pos, cells),
+    }
+}
+
+pub fn patterns(prompt: TokenizedPrompt) -> Attention {
+    let n_pos = prompt.n_pos();
+    let mut weights = Vec::new();
+    for nth in 0..2 * N_HEADS {
+        let reach = 1.0 + 8.0 * noise(nth);
+        let rest = 3.0 * noise(nth + 1000);
+        for query in 0..n_pos {
+            let score = |key: usize| {
+                let distance = (query - key) as f32;
+                (-distance / reach).exp()
+                    + if key == 0 { rest } else { 0.0 }
+                    + 0.8 * noise(nth * 121 + query * 11 + key).powi(6)
+            };
+            let sum: f32 = (0..=query).map(score).sum();
+            weights.extend((0..n_pos).map(|key| if key <= query { score(key) / sum } else { 0.0 }));
+        }
+    }
+    Attention::from_weights(attention::Spec { layers: 12..14 }, prompt, N_HEADS, weights)
+}
+
+pub fn attribution(prompt: TokenizedPrompt, by: Parts) -> LogitAttribution {
+    let part = |component: Component, logit: f32| Contribution { component, logit };
+    let spread = |seed: usize, layer: usize| {
+        let depth = layer as f32 / N_LAYERS as f32;
+        (noise(seed) - 0.42) * 2.2 * depth.powi(2)
+    };
+    let mut contributions = vec![part(Component::Embed, 0.31), part(Component::PosEmbed, -0.12)];
+    for layer in 0..N_LAYERS {
+        match by {
+            Parts::Layers => {
+                let attn = spread(layer, layer);
+                contributions.push(part(Component::AttnOut(layer), attn));
+            }
+            Parts::Heads => contributions.extend((0..N_HEADS).map(|head| {
+                let logit = spread(77 + layer * N_HEADS + head, layer).powi(3);
+                part(Component::Head { layer, head }, logit)
+            })),
+        }
+        contributions.push(part(Component::MlpOut(layer), spread(500 + layer, layer)));
+    }
+    let mut attribution = LogitAttribution {
+        spec: logit_attribution::Spec { by },
+        prompt,
+        contributions,
+        unembed_bias: 0.214,
+        logit: 0.0,
+        raw_logit: -31.207,
+    };
+    attribution.logit = attribution.sum() + 0.00002;
+    attribution
+}
+
+pub fn lens(tokenizer: &Tokenizer, prompt: TokenizedPrompt, n_layers: usize) -> LogitLens {
+    let n_pos = prompt.n_pos();
+    let id = |text: &str| tokenizer.encode(text).unwrap()[0].id;
+    let words = [" the", ",", " tallest", " France", " Paris", " course"].map(id);
+    let cells = (0..n_layers * n_pos)
+        .map(|nth| {
+            let (layer, pos) = (nth / n_pos, nth % n_pos);
+            let depth = layer as f32 / n_layers as f32;
+            let belief = if pos == n_pos - 1 { depth.powi(6) } else { 0.05 * noise(nth) * depth };
+            let nth_word = if belief > 0.4 { 4 } else { (noise(nth) * 5.99) as usize };
+            LensCell {
+                top_token: words[nth_word],
+                top_prob: belief.max(0.2 + 0.5 * noise(nth + 7)),
+                answer_prob: belief,
+                answer_rank: ((1.0 - belief) * 900.0) as u32,
+            }
+        })
+        .collect();
+    LogitLens { prompt, cells: Grid::new(n_pos, cells) }
+}
+
+fn prediction(tokenizer: &Tokenizer, prompt: TokenizedPrompt) -> Prediction {
+    let words = [" London", " Paris", " the", " Lyon", " Marseille", "\n", " Brussels", " Nice"];
+    let probs = [0.4121, 0.2203, 0.0812, 0.0403, 0.0201, 0.0111, 0.0052, 0.00041];
+    let top = words.iter().zip(probs).map(|(word, prob): (_, f32)| Candidate {
+        id: tokenizer.encode(word).unwrap()[0].id,
+        prob,
+        logit: -29.0 + prob.ln(),
+    });
+    let measured = Measurement { rank: 12_345, logit: -39.8, ..measured(0.000_021) };
+    Prediction { top: top.collect(), answer: Some(measured), prompt }
+}
+
+/// A window that shows nothing but one view.
+pub fn window<'a>(
+    size: [f32; 2],
+    theme: Theme,
+    mut view: impl FnMut(&mut egui::Ui) + 'a,
+) -> Harness<'a> {
+    Harness::builder()
+        .with_size(size)
+        .with_theme(theme)
+        .with_render_cursor(false)
+        .with_options(SnapshotOptions::new().max_failed_pixels(20))
+        .with_context_setup(theme::install)
+        .build_ui(move |ui| {
+            let fill = ui.visuals().panel_fill;
+            let behind = ui.ctx().layer_painter(egui::LayerId::background());
+            behind.rect_filled(ui.ctx().content_rect(), 0.0, fill);
+            view(ui);
+        })
+}
+
+pub fn ctx(tokenizer: &Tokenizer, selection: Selection) -> ViewCtx<'_> {
+    ViewCtx { selection, tokenizer }
+}
+
+pub const CELL: Selection = Selection { layer: Some(13), position: Some(4), head: Some(5) };
+
+#[test]
+fn a_causal_trace_looks_like_romes() {
+    let tokenizer = tokenizer();
+    let trace = trace(prompt(&tokenizer, "Paris", None), usize::MAX);
+    let mut view = CausalTraceView::default();
+    let mut window = window([760.0, 440.0], Theme::Light, |ui| {
+        token_strip_ui(ui, &trace.prompt, &ctx(&tokenizer, CELL));
+        causal_trace_ui(ui, &mut view, &trace, &ctx(&tokenizer, CELL));
+    });
+    window.run();
+    window.snapshot("causal_trace");
+}
+
+#[test]
+fn a_running_causal_trace_hatches_what_is_missing() {
+    let tokenizer = tokenizer();
+    let prompt = prompt(&tokenizer, "Ouagadougou", Some("Rome"));
+    let mut trace = trace(prompt, 173);
+    trace.clean.rank = 3;
+    let mut view = CausalTraceView::default();
+    let mut window = window([560.0, 420.0], Theme::Dark, |ui| {
+        token_strip_ui(ui, &trace.prompt, &ctx(&tokenizer, CELL));
+        causal_trace_ui(ui, &mut view, &trace, &ctx(&tokenizer, CELL));
+    });
+    window.run();
+    let map = window.get_by_label_contains("Causal trace: token 4 ·Tower, layer 13: ").rect();
+    window.hover_at(map.left_top() + map.size() * egui::vec2(0.235, 0.4));
+    window.run();
+    window.snapshot("causal_trace_running");
+}
+
+#[test]
+fn arrow_keys_and_clicks_move_the_selected_cell() {
+    let tokenizer = tokenizer();
+    let trace = trace(prompt(&tokenizer, "Paris", None), usize::MAX);
+    let mut view = CausalTraceView::default();
+    let selection = std::cell::Cell::new(Selection::default());
+    let mut window = window([760.0, 440.0], Theme::Light, |ui| {
+        let action = causal_trace_ui(ui, &mut view, &trace, &ctx(&tokenizer, selection.get()));
+        if let Some(ViewAction::Select(new)) = action {
+            selection.set(new);
+        }
+    });
+    window.run();
+    let map = window.get_by_label("Causal trace").rect();
+    let at = map.left_top() + map.size() * egui::vec2(12.5 / 36.0, 4.5 / 11.0);
+    window.hover_at(at);
+    window.run();
+    window.drag_at(at);
+    window.drop_at(at);
+    window.run();
+    assert_eq!((selection.get().layer, selection.get().position), (Some(12), Some(4)));
+    window.key_press(egui::Key::ArrowRight);
+    window.run();
+    window.key_press(egui::Key::ArrowUp);
+    window.run();
+    assert_eq!((selection.get().layer, selection.get().position), (Some(13), Some(3)));
+    window.get_by_label_contains("Causal trace: token 3 el, layer 13: ");
+}
+
+#[test]
+fn one_head_is_large_and_all_are_small() {
+    let tokenizer = tokenizer();
+    let attention = patterns(prompt(&tokenizer, "Paris", None));
+    let mut window = window([560.0, 600.0], Theme::Light, |ui| {
+        let selection = Selection { position: Some(10), ..CELL };
+        attention_ui(ui, &attention, &ctx(&tokenizer, selection));
+    });
+    window.run();
+    window.snapshot("attention");
+}
+
+#[test]
+fn a_layer_that_is_missing_is_said_to_be() {
+    let tokenizer = tokenizer();
+    let attention = patterns(prompt(&tokenizer, "Paris", None));
+    let mut window = window([560.0, 600.0], Theme::Light, |ui| {
+        let selection = Selection { layer: Some(30), ..CELL };
+        attention_ui(ui, &attention, &ctx(&tokenizer, selection));
+    });
+    window.run();
+    window.get_by_label("Not computed for layer 30. Computed are layers 12 to 13");
+}
+
+#[test]
+fn layers_add_up_to_the_logit() {
+    let tokenizer = tokenizer();
+    let prompt = prompt(&tokenizer, "Paris", Some("Rome"));
+    let attribution = attribution(prompt, Parts::Layers);
+    let mut window = window([620.0, 340.0], Theme::Dark, |ui| {
+        attribution_ui(ui, &attribution, &ctx(&tokenizer, CELL));
+    });
+    window.run();
+    window.snapshot("attribution_layers");
+}
+
+#[test]
+fn heads_are_ranked_beside_their_map() {
+    let tokenizer = tokenizer();
+    let attribution = attribution(prompt(&tokenizer, "Paris", None), Parts::Heads);
+    let mut window = window([760.0, 400.0], Theme::Light, |ui| {
+        attribution_ui(ui, &attribution, &ctx(&tokenizer, Selection::default()));
+    });
+    window.run();
+    window.snapshot("attribution_heads");
+}
+
+#[test]
+fn the_answer_stands_out_among_the_predictions() {
+    let tokenizer = tokenizer();
+    let prediction = prediction(&tokenizer, prompt(&tokenizer, "Ouagadougou", None));
+    let mut window = window([440.0, 400.0], Theme::Dark, |ui| {
+        prediction_ui(ui, &prediction, &ctx(&tokenizer, CELL));
+    });
+    window.run();
+    window.snapshot("prediction");
+}
+
+#[test]
+fn the_lens_names_what_each_layer_would_say() {
+    let tokenizer = tokenizer();
+    let lens = lens(&tokenizer, prompt(&tokenizer, "Paris", None), 12);
+    let mut view = LogitLensView::default();
+    let mut window = window([820.0, 380.0], Theme::Light, |ui| {
+        logit_lens_ui(ui, &mut view, &lens, &ctx(&tokenizer, CELL));
+    });
+    window.run();
+    window.snapshot("logit_lens");
+}
