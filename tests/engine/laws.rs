@@ -14,8 +14,8 @@ use std::ops::Range;
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel, plan};
 use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, attention,
-    logit_lens, prediction, sweep,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Reuse,
+    attention, logit_lens, prediction, sweep,
 };
 use factscope::intervention::{
     Axes, Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
@@ -212,29 +212,22 @@ fn an_incremental_pass_is_the_full_one() {
     let keep: SiteSet = (0..N_LAYERS).flat_map(|layer| [Site::K(layer), Site::V(layer)]).collect();
     let d_vocab = model.config.d_vocab;
 
-    // Each row with a past of its own, and ends of different length.
-    let before: Vec<_> = full.iter().map(|ids| Row::new(&ids[..5], &[])).collect();
-    let past = run(&model, &before, &Donors::new(), &keep).cache;
     let ends = [12, 6, 9];
     let rows: Vec<_> =
         full.iter().zip(ends).map(|(ids, end)| Row::new(&ids[5..end], &[])).collect();
-    let none = (Donors::new(), SiteSet::new());
-    let request =
-        Request { rows: &rows, donors: &none.0, capture: &none.1, past: Some(&past), n_read: 1 };
-    let found = logits(&model.run(&request, &mut |_| Ok(())).unwrap());
-    for ((found, ids), end) in found.chunks(d_vocab).zip(&full).zip(ends) {
-        let expected = logits_under(&model, &ids[..end], &vec![], &Donors::new());
-        assert_close(found, &expected, LOGIT, &format!("up to {end}"));
-    }
-
-    // One past for all.
     let past = model.run_clean(&full[0][..5], &keep).cache;
-    let request = Request { past: Some(&past), ..request };
+    let request = Request {
+        rows: &rows,
+        donors: &Donors::new(),
+        capture: &SiteSet::new(),
+        past: Some(&past),
+        n_read: 1,
+    };
     let found = logits(&model.run(&request, &mut |_| Ok(())).unwrap());
     for ((found, ids), end) in found.chunks(d_vocab).zip(&full).zip(ends) {
         let ids = [&full[0][..5], &ids[5..end]].concat();
         let expected = logits_under(&model, &ids, &vec![], &Donors::new());
-        assert_close(found, &expected, LOGIT, &format!("a common past, up to {end}"));
+        assert_close(found, &expected, LOGIT, &format!("up to {end}"));
     }
 }
 
@@ -660,7 +653,7 @@ fn an_answer_of_several_tokens_is_as_likely_as_its_tokens_one_by_one() {
     let measure = |prompt: &TokenizedPrompt| {
         let spec = prediction::Spec { n_top: 0 };
         let ctx = AnalysisCtx::unwatched();
-        prediction::prediction(&model, prompt, &spec, &ctx).unwrap().answer.unwrap()
+        prediction::prediction(&model, prompt, spec, &ctx).unwrap().answer.unwrap()
     };
     let found = measure(&whole);
     let mut log_prob = 0.0;
@@ -691,12 +684,14 @@ fn an_answers_first_token_does_not_depend_on_the_rest() {
             let what = format!("{edit:?} at {site}");
             let conditions = [vec![Intervention::at(site, Span::All, edit)]];
             let measure = |prompt: &TokenizedPrompt| {
-                let ctx = TaskCtx::unwatched();
-                let donors = Donors::new();
-                sweep(&model, prompt, &conditions, &donors, &ctx, &mut |_, _| ()).unwrap()[0]
+                [Reuse::Nothing, Reuse::Exact].map(|reuse| {
+                    let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
+                    let donors = Donors::new();
+                    let found = sweep(&model, prompt, &conditions, &donors, &ctx, &mut |_| ());
+                    found.unwrap()[0].log_prob
+                })
             };
-            let (found, expected) = (measure(&long), measure(&short));
-            assert_close(&[found.log_prob], &[expected.log_prob], LOGIT, &what);
+            assert_close(&measure(&long), &measure(&short), LOGIT, &what);
         }
     }
 }
@@ -729,7 +724,7 @@ fn a_vocabulary_in_pieces_is_the_same_model() {
             let spec = logit_attribution::Spec { by: Parts::Heads };
             let attribute = |model: &Gpt2| {
                 let ctx = AnalysisCtx::unwatched();
-                let it = logit_attribution::logit_attribution(model, &prompt, &spec, &ctx);
+                let it = logit_attribution::logit_attribution(model, &prompt, spec, &ctx);
                 it.unwrap().contributions.iter().map(|it| it.logit).collect::<Vec<_>>()
             };
             assert_close(&attribute(&split), &attribute(&whole), LOGIT, &what);
@@ -863,6 +858,84 @@ fn a_trace_has_every_cell_and_what_cannot_matter_does_not() {
     }
 }
 
+/// Conditions of all kinds, in an order that mixes bases, first layers and first positions.
+fn mixed_conditions() -> Vec<Condition> {
+    let clean = |positions: Range<usize>| Edit::CopyFrom {
+        donor: Donor::Clean,
+        positions: Span::Only(positions),
+    };
+    let elsewhere = Edit::CopyFrom { donor: Donor::Counterpart, positions: Span::Only(1..3) };
+    let corrupted = |sample| Intervention::at(Site::Embed, Span::Only(4..6), noise(2.0, sample));
+    let at = |site, positions, edit| Intervention::at(site, Span::Only(positions), edit);
+    let mut conditions = vec![
+        vec![],
+        vec![Intervention::at(Site::PosEmbed, Span::All, Edit::Scale(0.5))],
+        // Restores what something other than the input has changed.
+        vec![
+            at(Site::ResidPost(0), 2..3, Edit::Scale(-2.0)),
+            at(Site::MlpOut(1), 2..3, clean(2..3)),
+        ],
+        vec![
+            at(Site::MlpOut(1), 2..3, clean(2..3)),
+            at(Site::ResidPost(1), 2..3, Edit::Set(0.2)),
+            at(Site::AttnOut(2), 2..3, clean(2..3)),
+        ],
+        // Restores before what it restores is changed.
+        vec![at(Site::ResidMid(2), 1..2, clean(1..2)), at(Site::Z(0), 6..7, Edit::Zero)],
+        // Keys by their place, not counted from where it begins.
+        vec![
+            at(Site::AttnScores(3), 9..10, Edit::Set(-1e30)).of_units(Span::Only(0..3)),
+            at(Site::LnFinalScale, 9..10, Edit::Scale(1.5)),
+        ],
+        vec![at(Site::LnFinalNormalized, 8..10, elsewhere.clone()).of_units(Span::Only(3..9))],
+        vec![Intervention::at(Site::Q(2), Span::All, Edit::Scale(1.5)).of_heads(Span::one(2))],
+    ];
+    for sample in 0..3 {
+        for layer in (0..N_LAYERS).rev() {
+            for pos in [9, 0, 4, 5, 3] {
+                conditions.push(vec![
+                    corrupted(sample),
+                    at(Site::ResidPost(layer), pos..pos + 1, clean(pos..pos + 1)),
+                ]);
+                conditions.push(vec![
+                    at(Site::V(layer), pos..pos + 1, noise(1.0, sample)),
+                    corrupted(sample),
+                    at(Site::Pattern(layer), pos..pos + 1, Edit::Set(0.1)),
+                ]);
+            }
+            conditions
+                .push(vec![corrupted(sample), at(Site::MlpPost(layer), 6..8, elsewhere.clone())]);
+        }
+    }
+    conditions
+}
+
+#[test]
+fn reuse_changes_no_number() {
+    let model = load(&fixture("tiny"));
+    for answer in [&[507][..], &[507, 12, 300]] {
+        let mut prompt = paris();
+        prompt.answer = Some(answer_of(answer));
+        let asked = [&prompt.ids, &answer[..answer.len() - 1]].concat();
+        let mut donors = clean_donor(&model, &asked);
+        let counterpart = model.run_clean(&ids(asked.len(), 2), &Site::all(N_LAYERS)).cache;
+        donors.insert(Donor::Counterpart, counterpart);
+        let conditions = mixed_conditions();
+        let measure = |reuse| {
+            let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
+            sweep(&model, &prompt, &conditions, &donors, &ctx, &mut |_| ()).unwrap()
+        };
+        let (expected, found) = (measure(Reuse::Nothing), measure(Reuse::Exact));
+        for ((expected, found), condition) in expected.iter().zip(&found).zip(&conditions) {
+            let what = format!("{condition:?}");
+            assert_close(&[found.logit], &[expected.logit], LOGIT, &what);
+            assert_close(&[found.answer_log_prob], &[expected.answer_log_prob], LOGIT, &what);
+        }
+        let different = expected.iter().filter(|it| (it.logit - expected[0].logit).abs() > 0.01);
+        assert!(different.count() > conditions.len() / 2, "most conditions must matter");
+    }
+}
+
 #[test]
 fn a_trace_is_the_same_in_batches_and_one_by_one() {
     // 60 samples of 10 tokens are more than one batch.
@@ -911,8 +984,11 @@ fn a_cancelled_method_says_so() {
             cancel.cancel();
         }
     };
-    let ctx =
-        AnalysisCtx { task: TaskCtx { cancel: cancel.clone(), report: &report }, partial: &|_| () };
+    let ctx = AnalysisCtx {
+        task: TaskCtx { cancel: cancel.clone(), report: &report },
+        partial: &|_| (),
+        reuse: Reuse::Exact,
+    };
     let spec = AnalysisSpec::CausalTrace(trace_spec(Component::Mlp, 2, 60));
     let result = engine.run(&prompt, &spec, &ctx);
     assert_eq!(result, Err(AnalysisError::Cancelled(Cancelled)));
@@ -931,6 +1007,7 @@ fn progress_grows_to_its_total_and_partial_traces_grow_to_the_whole() {
     let ctx = AnalysisCtx {
         task: TaskCtx { cancel: factscope::task::CancelToken::default(), report: &report },
         partial: &partial,
+        reuse: Reuse::Exact,
     };
     let spec = AnalysisSpec::CausalTrace(trace_spec(Component::Mlp, 2, 12));
     engine.run(&paris(), &spec, &ctx).unwrap();
@@ -1028,7 +1105,7 @@ fn without_an_answer_the_methods_themselves_are_errors() {
     let lens = logit_lens::logit_lens(&model, &prompt, &ctx);
     assert_eq!(lens, Err(AnalysisError::NoAnswer));
     let spec = logit_attribution::Spec { by: Parts::Heads };
-    let attribution = logit_attribution::logit_attribution(&model, &prompt, &spec, &ctx);
+    let attribution = logit_attribution::logit_attribution(&model, &prompt, spec, &ctx);
     assert_eq!(attribution, Err(AnalysisError::NoAnswer));
 }
 
