@@ -25,6 +25,7 @@ pub mod views;
 pub mod widgets;
 
 pub use app::App;
+pub use eframe::egui::ThemePreference as Theme;
 
 /// What the window opens with.
 #[derive(Clone, Debug, Default)]
