@@ -1,8 +1,9 @@
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::Machine;
+use super::trace::Kind;
 use crate::tokens::Bos;
 use crate::ui;
 
@@ -19,6 +20,33 @@ pub(super) struct Explore {
     /// Put `<|endoftext|>` before the prompt, as TransformerLens does
     #[arg(long)]
     bos: bool,
+
+    /// The fact to choose, by its `case_id` or `known_id` [default: the first]
+    #[arg(long, value_name = "ID", requires = "facts")]
+    case: Option<String>,
+
+    /// Trace the fact at once
+    #[arg(long, value_enum, value_name = "KIND")]
+    trace: Option<Kind>,
+
+    /// Save the window as a picture when all that was asked for is shown, and close it
+    #[arg(long, value_name = "FILE.png")]
+    screenshot: Option<PathBuf>,
+
+    /// [default: as it was last]
+    #[arg(long, value_enum)]
+    theme: Option<Theme>,
+
+    /// Size of the window in points, as 1280x720
+    #[arg(long, value_name = "WxH", value_parser = size)]
+    size: Option<[f32; 2]>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Theme {
+    Light,
+    Dark,
+    System,
 }
 
 impl Explore {
@@ -27,8 +55,27 @@ impl Explore {
             model: self.model.clone(),
             facts: self.facts.clone(),
             device: machine.device,
-            bos: if self.bos { Bos::On } else { Bos::Off },
+            bos: self.bos.then_some(Bos::On),
+            case: self.case.clone(),
+            trace: self.trace.map(Into::into),
+            screenshot: self.screenshot.clone(),
+            theme: self.theme.map(|theme| match theme {
+                Theme::Light => ui::Theme::Light,
+                Theme::Dark => ui::Theme::Dark,
+                Theme::System => ui::Theme::System,
+            }),
+            size: self.size,
         };
         Ok(ui::run(options)?)
     }
+}
+
+/// `1280x720`
+fn size(text: &str) -> Result<[f32; 2], String> {
+    let sides = text.split_once('x').and_then(|(width, height)| {
+        Some([width.parse::<u16>().ok()?, height.parse::<u16>().ok()?])
+    });
+    let sides = sides.filter(|sides| sides.iter().all(|side| *side >= 100));
+    let [width, height] = sides.ok_or("a width and a height of at least 100, as 1280x720")?;
+    Ok([f32::from(width), f32::from(height)])
 }

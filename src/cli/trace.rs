@@ -84,7 +84,7 @@ struct FactArgs {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Kind {
+pub(super) enum Kind {
     Hidden,
     Mlp,
     Attn,

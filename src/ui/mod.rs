@@ -25,6 +25,7 @@ pub mod views;
 pub mod widgets;
 
 pub use app::App;
+pub use eframe::egui::ThemePreference as Theme;
 
 /// What the window opens with.
 #[derive(Clone, Debug, Default)]
@@ -125,6 +126,9 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
     let native = NativeOptions {
         renderer,
         persist_window: is_remembered && options.size.is_none(),
+        // A picture is taken of a window that remembers nothing; this file is never written.
+        persistence_path: (!is_remembered)
+            .then(|| std::env::temp_dir().join(format!("factscope-{}.ron", std::process::id()))),
         viewport: ViewportBuilder::default()
             .with_title("Factscope")
             .with_app_id("factscope")

@@ -1,0 +1,180 @@
+//! The program in a real window, on a display of its own, driven with keys and clicks.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Long enough for the slowest machine; nothing waits for it unless something is wrong.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A virtual display, and the programs on it. All end with it.
+struct Display {
+    number: String,
+    server: Child,
+    home: TempDir,
+}
+
+impl Display {
+    fn start() -> Self {
+        let mut server = Command::new("Xvfb")
+            .args(["-displayfd", "1", "-screen", "0", "1280x720x24", "-nolisten", "tcp"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Xvfb is not installed; tests/run.sh installs it");
+        let mut number = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
+        let number = format!(":{}", number.trim());
+        Self { number, server, home: TempDir::new().unwrap() }
+    }
+
+    /// A program that sees this display and keeps its files here.
+    fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
+        let mut command = Command::new(program);
+        let home = self.home.path();
+        command
+            .env("DISPLAY", &self.number)
+            .env_remove("WAYLAND_DISPLAY")
+            .env("HOME", home)
+            .env("XDG_DATA_HOME", home)
+            .env("XDG_CACHE_HOME", home)
+            .env("XDG_RUNTIME_DIR", home);
+        command
+    }
+
+    fn factscope(&self, args: &[&str]) -> Program {
+        let mut command = self.command(assert_cmd::cargo::cargo_bin("factscope"));
+        command.args(args).args(["--device", "cpu"]);
+        Program(command.spawn().unwrap())
+    }
+
+    fn xdotool(&self, args: &[&str]) -> String {
+        let output = self.command("xdotool").args(args).output();
+        let output = output.expect("xdotool is not installed; tests/run.sh installs it");
+        assert!(output.status.success(), "xdotool {args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        self.server.kill().ok();
+        self.server.wait().ok();
+    }
+}
+
+/// Ends with the test, even if it fails.
+struct Program(Child);
+
+impl Program {
+    #[track_caller]
+    fn exits_well(&mut self) {
+        let status = wait_for("the program to end", || self.0.try_wait().unwrap());
+        assert!(status.success(), "{status}");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[track_caller]
+fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// A picture with something on it: size, and how many colours.
+#[track_caller]
+fn picture(path: &Path) -> ((u32, u32), usize) {
+    let picture = image::open(path).unwrap().into_rgb8();
+    let mut colors: Vec<_> = picture.pixels().map(|pixel| pixel.0).collect();
+    colors.sort_unstable();
+    colors.dedup();
+    (picture.dimensions(), colors.len())
+}
+
+#[test]
+fn a_fact_is_traced_and_the_window_saved_with_the_keyboard() {
+    let display = Display::start();
+    let shot = display.home.path().join("by hand.png");
+    let mut program = display.factscope(&[
+        "explore",
+        "--model",
+        "tests/fixtures/tiny",
+        "--facts",
+        "data/first_facts.json",
+        "--size",
+        "1280x720",
+    ]);
+    let window = wait_for("the window", || {
+        let search = ["search", "--onlyvisible", "--name", "Factscope"];
+        let search = display.command("xdotool").args(search).output();
+        let found = String::from_utf8(search.expect("xdotool").stdout).unwrap();
+        found.lines().next().map(str::to_owned)
+    });
+    // There is no window manager to give it the keyboard.
+    display.xdotool(&["windowfocus", "--sync", &window]);
+    display.xdotool(&["mousemove", "640", "400"]);
+    sleep(Duration::from_secs(3));
+    for keys in [&["key", "Down"][..], &["key", "F5"]] {
+        display.xdotool(keys);
+        sleep(Duration::from_secs(1));
+    }
+    // Without a system dialog the path is typed.
+    display.xdotool(&["key", "ctrl+s"]);
+    sleep(Duration::from_secs(2));
+    display.xdotool(&["key", "ctrl+a"]);
+    display.xdotool(&["type", "--delay", "20", shot.to_str().unwrap()]);
+    sleep(Duration::from_secs(1));
+    display.xdotool(&["key", "Return"]);
+    wait_for("the picture", || shot.is_file().then_some(()));
+    let (size, n_colors) = picture(&shot);
+    assert_eq!(size, (1280, 720));
+    assert!(n_colors > 100, "{n_colors} colours: hardly a figure");
+    display.xdotool(&["key", "ctrl+q"]);
+    program.exits_well();
+}
+
+#[test]
+fn a_picture_can_be_ordered_from_the_command_line() {
+    let display = Display::start();
+    let shot = display.home.path().join("ordered.png");
+    let file = shot.to_str().unwrap();
+    let common = ["explore", "--model", "tests/fixtures/tiny", "--facts", "data/first_facts.json"];
+    let order = ["--case", "10", "--trace", "mlp", "--size", "1100x700", "--screenshot", file];
+    display.factscope(&[&common[..], &order].concat()).exits_well();
+    let (size, n_colors) = picture(&shot);
+    assert_eq!(size, (1100, 700));
+    assert!(n_colors > 100, "{n_colors} colours: hardly a figure");
+}
+
+#[test]
+fn a_display_that_is_not_there_is_named() {
+    let output = assert_cmd::Command::cargo_bin("factscope")
+        .unwrap()
+        .args(["explore", "--device", "cpu"])
+        .env("DISPLAY", ":98765")
+        .env_remove("WAYLAND_DISPLAY")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(said.contains("the display cannot be used"), "{said}");
+    assert!(said.contains("commands work"), "{said}");
+}
