@@ -106,8 +106,9 @@ impl<'a> Tap<'a> {
             let here = |it: &&Intervention| it.site == site;
             let intervention = it.condition.iter().filter(here).nth(nth)?;
             let n_units = match site.axes() {
-                // Keys are positions: padding and the answer's tokens must stay out of sight.
-                Axes::Attention => width - n_pos + it.n_editable,
+                // Keys are positions: padding and the answer's tokens must stay out of sight. Keys
+                // of a past that is not part of the row come before those of the row.
+                Axes::Attention => width - n_pos - self.first_pos + it.n_editable,
                 Axes::Stream | Axes::Heads => width,
             };
             Some(Change {
