@@ -2,6 +2,10 @@
 //! commands.
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod laws;

@@ -1,0 +1,418 @@
+//! Who may use whom. If this stops you, the code is probably in the wrong room.
+//!
+//! Reads the sources as tokens, not as lines, so that groups, nested modules and `super` are seen;
+//! comments and strings are not.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room, and the rooms it may use. Their order is the direction of the data.
+const ROOMS: [(&str, &[&str]); 9] = [
+    ("facts", &[]),
+    ("tokens", &["facts"]),
+    ("intervention", &[]),
+    ("task", &[]),
+    ("model", &["intervention", "task"]),
+    ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
+    ("worker", &["facts", "tokens", "intervention", "task", "model", "analysis"]),
+    // Not `model`: tensors stay on the worker's thread.
+    ("ui", &["facts", "tokens", "intervention", "task", "analysis", "worker"]),
+    ("cli", &["facts", "tokens", "intervention", "task", "model", "analysis", "worker", "ui"]),
+];
+
+/// Crates that only some rooms may touch.
+const OWNERS: [(&str, &[&str]); 19] = [
+    ("burn", &["model", "analysis"]),
+    ("burn_wgpu", &["model"]),
+    ("cubecl", &["model"]),
+    ("wgpu", &["model"]),
+    ("safetensors", &["model"]),
+    ("memmap2", &["model"]),
+    ("half", &["model"]),
+    ("rand", &["model"]),
+    ("rand_chacha", &["model"]),
+    ("rand_distr", &["model"]),
+    ("tokenizers", &["tokens"]),
+    ("egui", &["ui"]),
+    ("eframe", &["ui"]),
+    ("egui_plot", &["ui"]),
+    ("rfd", &["ui"]),
+    ("colorous", &["ui"]),
+    ("clap", &["cli"]),
+    ("indicatif", &["cli"]),
+    ("anyhow", &["cli"]),
+];
+
+#[test]
+fn rooms_only_look_upstream() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut violations = Vec::new();
+    for (file, module) in sources(&src) {
+        let text = fs::read_to_string(&file).unwrap();
+        for violation in violations_in(&module, &text) {
+            violations.push(format!("{violation}: {}", file.display()));
+        }
+    }
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
+#[test]
+fn every_room_is_in_the_table() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let found: BTreeSet<String> =
+        sources(&src).into_iter().filter_map(|(_, module)| module.into_iter().next()).collect();
+    let known: BTreeSet<String> = ROOMS.iter().map(|(room, _)| (*room).to_owned()).collect();
+    assert_eq!(found, known);
+    // Files below files are looked at as well.
+    assert!(sources(&src).iter().any(|(_, module)| module.len() > 2));
+}
+
+#[test]
+fn the_table_is_in_the_order_of_the_data() {
+    for (nth, (room, allowed)) in ROOMS.iter().enumerate() {
+        for other in *allowed {
+            assert!(ROOMS[..nth].iter().any(|(it, _)| it == other), "{room} before {other}");
+        }
+    }
+}
+
+#[test]
+fn violations_are_found_however_they_are_written() {
+    let check = |module: &[&str], text: &str, expected: &[&str]| {
+        let module: Vec<String> = module.iter().map(|&it| it.to_owned()).collect();
+        let found: Vec<String> = violations_in(&module, text).into_iter().collect();
+        assert_eq!(found, expected, "{text}");
+    };
+    let ui = ["ui", "views", "heatmap"];
+    check(&ui, "use crate::model::Gpt2;", &["ui uses model"]);
+    check(
+        &ui,
+        "use crate::{\n    analysis::Grid,\n    model::{Gpt2, Run},\n};",
+        &["ui uses model"],
+    );
+    check(&ui, "use crate::{analysis::{Grid, sweep}, worker, cli};", &["ui uses cli"]);
+    check(&ui, "fn f(_: &crate::model::Gpt2) {}", &["ui uses model"]);
+    check(&ui, "use super::super::super::model as m;", &["ui uses model"]);
+    check(&ui, "use super::{super::{super::model}, x};", &["ui uses model"]);
+    check(&ui, "mod tests { use super::super::super::super::cli::x; }", &["ui uses cli"]);
+    check(&ui, "use crate as it; use crate::*;", &["ui uses everything"]);
+    check(&ui, "use {crate::model::X, std::fs};", &["ui uses model"]);
+    check(&ui, "use crate::r#model::X;", &["ui uses model"]);
+    check(&["intervention"], "use crate::task;", &["intervention uses task"]);
+    check(
+        &["model", "run"],
+        "use crate::tokens::X;\nuse egui::Ui;",
+        &["model uses egui", "model uses tokens"],
+    );
+    check(&["worker"], "use burn::tensor::Tensor;", &["worker uses burn"]);
+    check(&["worker"], "use ::burn as b;", &["worker uses burn"]);
+    check(&["worker"], "extern crate burn;", &["worker uses burn"]);
+    check(
+        &["worker"],
+        "fn f() -> ::burn::X { Vec::<::wgpu::Y>::new() }",
+        &["worker uses burn", "worker uses wgpu"],
+    );
+    check(&["worker"], "use {std::fs, wgpu::{self, Limits}};", &["worker uses wgpu"]);
+    check(&["worker"], "fn f() -> anyhow::Result<()> {}", &["worker uses anyhow"]);
+    check(&["worker"], "let x = 'a'; let y = '\"'; clap::x();", &["worker uses clap"]);
+    check(&["worker"], "fn f<'a>(_: &'a str) { rfd::x() }", &["worker uses rfd"]);
+}
+
+#[test]
+fn what_is_allowed_is_not_reported() {
+    let check = |module: &[&str], text: &str| {
+        let module: Vec<String> = module.iter().map(|&it| it.to_owned()).collect();
+        assert_eq!(violations_in(&module, text), BTreeSet::new(), "{text}");
+    };
+    check(
+        &["ui", "app"],
+        "use crate::ui::theme; use super::view; use crate::worker::{Event, Job};",
+    );
+    check(&["ui"], "// crate::model\n/* burn:: /* crate::model */ crate::cli */ use eframe::egui;");
+    check(&["ui"], "let x = \"crate::model\"; let y = r#\"\"crate::model\"#; b\"burn::x\";");
+    check(&["ui"], "/// See [`Edit`](crate::model::Edit).\nfn f() {}");
+    check(&["worker"], "device.burn.x(); self.wgpu; let burn = 1; x::burn::y; crate::task::X;");
+    check(&["model", "run"], "use super::tap::Tap; mod tests { use super::super::tokens::X; }");
+    check(&["cli", "trace"], "use crate::{ui, model::Gpt2, worker::Engine}; use clap::Args;");
+    check(&["analysis", "sweep"], "use burn::tensor::Tensor; use super::super::model::Gpt2;");
+}
+
+/// Every source file but the two roots, with its path as a module: `["ui", "views"]`.
+fn sources(src: &Path) -> Vec<(PathBuf, Vec<String>)> {
+    fn add(dir: &Path, module: &[String], found: &mut Vec<(PathBuf, Vec<String>)>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            if path.is_dir() {
+                add(&path, &[module, &[name]].concat(), found);
+            } else if name == "mod" {
+                found.push((path, module.to_vec()));
+            } else if path.extension().is_some_and(|it| it == "rs")
+                && !(module.is_empty() && ["lib", "main"].contains(&name.as_str()))
+            {
+                found.push((path, [module, &[name]].concat()));
+            }
+        }
+    }
+    let mut found = Vec::new();
+    add(src, &[], &mut found);
+    found
+}
+
+/// `room uses other`, for every room or crate that the text has no right to.
+fn violations_in(module: &[String], text: &str) -> BTreeSet<String> {
+    let room = module[0].as_str();
+    let (_, allowed) = ROOMS.iter().find(|(it, _)| *it == room).expect("a room of the table");
+    let mut violations = BTreeSet::new();
+    for used in uses(module, &tokens(text)) {
+        let is_violation = match &used {
+            Use::Everything => true,
+            Use::Room(other) => {
+                other != room
+                    && ROOMS.iter().any(|(it, _)| it == other)
+                    && !allowed.contains(&other.as_str())
+            }
+            Use::Crate(name) => {
+                OWNERS.iter().any(|(it, owners)| it == name && !owners.contains(&room))
+            }
+        };
+        if is_violation {
+            let other = match used {
+                Use::Everything => "everything".to_owned(),
+                Use::Room(name) | Use::Crate(name) => name,
+            };
+            violations.insert(format!("{room} uses {other}"));
+        }
+    }
+    violations
+}
+
+/// What a path leads to.
+enum Use {
+    /// A module directly below the crate.
+    Room(String),
+
+    /// The first name of a path, which may be a crate.
+    Crate(String),
+
+    /// `crate::*` or `crate as x`: nothing could be said of what follows.
+    Everything,
+}
+
+/// Names and punctuation; comments and literals are gone.
+fn tokens(text: &str) -> Vec<String> {
+    let chars: Vec<char> = text.chars().collect();
+    let at = |i: usize| chars.get(i).copied().unwrap_or('\0');
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut found: Vec<String> = Vec::new();
+    let mut i = 0;
+    while i < chars.len() {
+        match at(i) {
+            '/' if at(i + 1) == '/' => {
+                while i < chars.len() && at(i) != '\n' {
+                    i += 1;
+                }
+            }
+            '/' if at(i + 1) == '*' => {
+                let mut depth = 0;
+                while i < chars.len() {
+                    if at(i) == '/' && at(i + 1) == '*' {
+                        depth += 1;
+                        i += 2;
+                    } else if at(i) == '*' && at(i + 1) == '/' {
+                        depth -= 1;
+                        i += 2;
+                        if depth == 0 {
+                            break;
+                        }
+                    } else {
+                        i += 1;
+                    }
+                }
+            }
+            '"' => {
+                i += 1;
+                while i < chars.len() && at(i) != '"' {
+                    i += if at(i) == '\\' { 2 } else { 1 };
+                }
+                i += 1;
+            }
+            // A character, unless it is a lifetime.
+            '\'' if at(i + 1) == '\\' => {
+                i += 3;
+                while i < chars.len() && at(i) != '\'' {
+                    i += 1;
+                }
+                i += 1;
+            }
+            '\'' if at(i + 2) == '\'' => i += 3,
+            'r' | 'b' | 'c' if raw_string(&chars, i).is_some() => {
+                i = raw_string(&chars, i).unwrap_or(i);
+            }
+            c if is_word(c) => {
+                let start = i;
+                while is_word(at(i)) {
+                    i += 1;
+                }
+                let word: String = chars[start..i].iter().collect();
+                if word == "r" && at(i) == '#' {
+                    // A raw name: `r#type`.
+                    i += 1;
+                } else {
+                    found.push(word);
+                }
+            }
+            ':' if at(i + 1) == ':' => {
+                found.push("::".to_owned());
+                i += 2;
+            }
+            c if c.is_whitespace() => i += 1,
+            c => {
+                found.push(c.to_string());
+                i += 1;
+            }
+        }
+    }
+    found
+}
+
+/// Where a raw string that starts here ends: `r"…"`, `br#"…"#`.
+fn raw_string(chars: &[char], start: usize) -> Option<usize> {
+    if start > 0 && (chars[start - 1].is_alphanumeric() || chars[start - 1] == '_') {
+        return None;
+    }
+    let rest = &chars[start..];
+    let r = rest.iter().take(2).position(|&c| c == 'r')?;
+    let n_hashes = rest[r + 1..].iter().take_while(|&&c| c == '#').count();
+    if rest.get(r + 1 + n_hashes) != Some(&'"') {
+        return None;
+    }
+    let body = r + 2 + n_hashes;
+    let end: Vec<char> = std::iter::once('"').chain(std::iter::repeat_n('#', n_hashes)).collect();
+    let len = rest[body..].windows(end.len()).position(|it| it == end.as_slice())?;
+    Some(start + body + len + end.len())
+}
+
+/// Everything that paths in the tokens of a module lead to.
+fn uses(module: &[String], tokens: &[String]) -> Vec<Use> {
+    let mut found = Vec::new();
+    // Modules written out in this file, by the depth of their braces.
+    let mut inner: Vec<usize> = Vec::new();
+    let mut depth = 0;
+    let mut i = 0;
+    while i < tokens.len() {
+        let token = tokens[i].as_str();
+        let before = i.checked_sub(1).map_or("", |i| tokens[i].as_str());
+        let next = tokens.get(i + 1).map_or("", |it| it.as_str());
+        match token {
+            "mod" if tokens.get(i + 2).is_some_and(|it| it == "{") => {
+                inner.push(depth);
+                depth += 1;
+                i += 3;
+                continue;
+            }
+            "{" => depth += 1,
+            "}" => {
+                depth -= 1;
+                if inner.last() == Some(&depth) {
+                    inner.pop();
+                }
+            }
+            "use" => {
+                let here = module.len() + inner.len();
+                i = use_tree(tokens, i + 1, Some(Place::Start), here, &mut found);
+                continue;
+            }
+            _ if next == "::" && is_name(token) && before != "::" => {
+                // A path in code: only its beginning can lead elsewhere.
+                let here = module.len() + inner.len();
+                i = use_tree(tokens, i, Some(Place::Start), here, &mut found);
+                continue;
+            }
+            "extern" if next == "crate" => {
+                found.extend(tokens.get(i + 2).map(|name| Use::Crate(name.clone())));
+            }
+            // `::burn::…`, but not `Vec::<…>` or `<X as Y>::Z`.
+            "::" if !is_name(before) && (before != ">" || tokens[i - 2] == "-") => {
+                found.push(Use::Crate(next.to_owned()));
+            }
+            _ => (),
+        }
+        i += 1;
+    }
+    found
+}
+
+fn is_name(token: &str) -> bool {
+    token.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+/// How far a path has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Start,
+
+    /// So many modules below the crate's root.
+    Below(usize),
+}
+
+/// Reads one path, with its groups, from `i`; returns where it ends. `place` is nothing once it is
+/// known where the path leads.
+fn use_tree(
+    tokens: &[String],
+    mut i: usize,
+    mut place: Option<Place>,
+    here: usize,
+    found: &mut Vec<Use>,
+) -> usize {
+    loop {
+        let token = tokens.get(i).map_or("", |it| it.as_str());
+        let next = tokens.get(i + 1).map_or("", |it| it.as_str());
+        match token {
+            "::" => {
+                i += 1;
+                continue;
+            }
+            "{" if i > 0
+                && (tokens[i - 1] == "::"
+                    || ["use", "{", ","].contains(&tokens[i - 1].as_str())) =>
+            {
+                i += 1;
+                while tokens.get(i).is_some_and(|it| it != "}") {
+                    let end = use_tree(tokens, i, place, here, found);
+                    // What no path begins with, a comma above all, is passed over.
+                    i = end + usize::from(end == i || tokens.get(end).is_some_and(|it| it == ","));
+                }
+                return i + 1;
+            }
+            "crate" if place == Some(Place::Start) => place = Some(Place::Below(0)),
+            "self" if place == Some(Place::Start) => place = Some(Place::Below(here)),
+            "super" => match place {
+                Some(Place::Start) => place = Some(Place::Below(here - 1)),
+                Some(Place::Below(n)) => place = Some(Place::Below(n.saturating_sub(1))),
+                None => (),
+            },
+            "self" => (),
+            "*" if place == Some(Place::Below(0)) => found.push(Use::Everything),
+            "*" => (),
+            // The path has ended: `Vec::<…>`.
+            other if !is_name(other) => return i,
+            name => match place.take() {
+                Some(Place::Start) => found.push(Use::Crate(name.to_owned())),
+                Some(Place::Below(0)) => found.push(Use::Room(name.to_owned())),
+                Some(Place::Below(_)) | None => (),
+            },
+        }
+        i += 1;
+        if next == "as" {
+            if place == Some(Place::Below(0)) {
+                found.push(Use::Everything);
+            }
+            return i + 2;
+        }
+        if next != "::" {
+            return i;
+        }
+    }
+}
