@@ -13,7 +13,7 @@ use burn::tensor::{Bool, Device, IndexingUpdateOp, Tensor, TensorData};
 use super::gpt2::int_tensor;
 use super::run::Row;
 use super::{ActivationCache, Donors};
-use crate::intervention::{Donor, Edit, Intervention, Noise, Site, SiteSet, Span};
+use crate::intervention::{Axes, Donor, Edit, Intervention, Noise, Site, SiteSet, Span};
 
 pub(super) struct Tap<'a> {
     rows: &'a [Row<'a>],
@@ -100,16 +100,22 @@ impl<'a> Tap<'a> {
         &self,
         site: Site,
         nth: usize,
-        [_, _, n_heads, width]: [usize; 4],
+        [_, n_pos, n_heads, width]: [usize; 4],
     ) -> impl Iterator<Item = Change<'a>> {
         self.rows.iter().enumerate().filter_map(move |(row, it)| {
             let here = |it: &&Intervention| it.site == site;
             let intervention = it.condition.iter().filter(here).nth(nth)?;
+            let n_units = match site.axes() {
+                // Keys are positions: padding and the answer's tokens must stay out of sight. Keys
+                // of a past that is not part of the row come before those of the row.
+                Axes::Attention => width - n_pos - self.first_pos + it.n_editable,
+                Axes::Stream | Axes::Heads => width,
+            };
             Some(Change {
                 row,
                 positions: self.relative(intervention.positions.resolve(it.n_editable)),
                 heads: intervention.heads.resolve(n_heads),
-                units: intervention.units.resolve(width),
+                units: intervention.units.resolve(n_units),
                 edit: &intervention.edit,
             })
         })

@@ -1,0 +1,412 @@
+//! The numbers of Hugging Face, TransformerLens and ROME, as `tests/golden/make_fixtures.py` kept
+//! them.
+//!
+//! Tolerances: both sides compute in f32, where a sum in another order moves a logit of size 10 by
+//! about 1e-5 and a probability by about 1e-6. Found here on x86-64: 1.4e-5 for logits and their
+//! parts, 3.5e-6 for activations, 2.2e-6 for the lens' probabilities (the first layers are sure of
+//! their guess, and 1 - p is small) and 7e-7 for those of traces.
+
+use std::fs;
+use std::sync::Arc;
+
+use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
+use factscope::analysis::logit_attribution::{self, Parts};
+use factscope::analysis::{
+    AnalysisCtx, AnalysisResult, AnalysisSpec, Measurement, Metric, logit_lens, prediction,
+};
+use factscope::facts::Fact;
+use factscope::intervention::{Donor, Edit, Intervention, NoiseRng, Site, SiteSet, Span};
+use factscope::model::Donors;
+use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
+use factscope::worker::Engine;
+use serde::Deserialize;
+
+use super::support::{answer_of, assert_close, engine, fixture, load, logits, logits_under};
+
+const LOGIT: f32 = 1e-4;
+const ACTIVATION: f32 = 1e-4;
+const PROB: f32 = 5e-6;
+
+/// The reference's standard deviation is an f32.
+const NOISE_STD: f64 = 1e-6;
+
+const FIXTURES: [&str; 3] = ["tiny", "tiny-sharded", "tiny-bf16"];
+
+#[derive(Deserialize)]
+struct Golden {
+    prompts: Vec<PromptCase>,
+    attribution: Vec<AttributionCase>,
+    lens: Vec<LensCase>,
+    traces: Vec<TraceCase>,
+    sites: Option<SiteCase>,
+    #[serde(default)]
+    interventions: Vec<InterventionCase>,
+}
+
+#[derive(Deserialize)]
+struct PromptCase {
+    text: String,
+    bos: bool,
+    ids: Vec<u32>,
+    tokens: Vec<String>,
+    subject: String,
+    subject_bytes: [usize; 2],
+    subject_range: [usize; 2],
+    hf_logits_last: Vec<f32>,
+    top: Vec<u32>,
+}
+
+#[derive(Deserialize)]
+struct SiteCase {
+    ids: Vec<u32>,
+    sites: std::collections::BTreeMap<String, SiteValues>,
+}
+
+#[derive(Deserialize)]
+struct SiteValues {
+    shape: Vec<usize>,
+
+    /// `null` is −∞.
+    values: Vec<Option<f32>>,
+}
+
+#[derive(Deserialize)]
+struct InterventionCase {
+    ids: Vec<u32>,
+    site: Site,
+    positions: Option<[usize; 2]>,
+    heads: Option<[usize; 2]>,
+    units: Option<[usize; 2]>,
+    edit: GoldenEdit,
+    logits_last: Vec<f32>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "do", rename_all = "lowercase")]
+enum GoldenEdit {
+    Zero,
+    Set { value: f32 },
+    Scale { value: f32 },
+    Copy { donor_ids: Vec<u32>, donor_positions: [usize; 2] },
+}
+
+#[derive(Deserialize)]
+struct AttributionCase {
+    text: String,
+    bos: bool,
+    ids: Vec<u32>,
+    answer_id: u32,
+    foil_id: Option<u32>,
+    by: String,
+    labels: Vec<String>,
+    values: Vec<f32>,
+    bias: f32,
+    logit: f32,
+}
+
+#[derive(Deserialize)]
+struct LensCase {
+    text: String,
+    bos: bool,
+    ids: Vec<u32>,
+    answer_id: u32,
+    embeddings: LensRow,
+    layers: Vec<LensRow>,
+}
+
+#[derive(Deserialize)]
+struct LensRow {
+    top_id: u32,
+    top_prob: f32,
+    answer_prob: f32,
+}
+
+#[derive(Deserialize)]
+struct TraceCase {
+    text: String,
+    bos: bool,
+    ids: Vec<u32>,
+    subject: String,
+    subject_bytes: [usize; 2],
+    subject_range: [usize; 2],
+    kind: Component,
+    window: usize,
+    samples: usize,
+    seed: u32,
+    noise_subjects: Vec<String>,
+    embedding_std: f64,
+    noise_std: f64,
+    answer_id: u32,
+    answer_is_likeliest: bool,
+
+    /// `[token, layer]`
+    scores: Vec<Vec<f32>>,
+    low_score: f32,
+    high_score: f32,
+}
+
+fn golden(name: &str) -> Golden {
+    let text = fs::read_to_string(fixture(name).join("golden.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn bos(is_on: bool) -> Bos {
+    if is_on { Bos::On } else { Bos::Off }
+}
+
+fn tokenized(name: &str, text: &str, subject: Option<[usize; 2]>, is_on: bool) -> TokenizedPrompt {
+    let tokenizer = Tokenizer::from_dir(&fixture(name)).unwrap();
+    let subject = subject.map(|[begin, end]| begin..end);
+    let fact = Fact { prompt: text.to_owned(), subject, answer: None, foil: None };
+    TokenizedPrompt::new(&tokenizer, &fact, bos(is_on)).unwrap()
+}
+
+fn analyse(engine: &Engine, prompt: &TokenizedPrompt, spec: AnalysisSpec) -> AnalysisResult {
+    engine.run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap()
+}
+
+fn span(range: Option<[usize; 2]>) -> Span {
+    range.map_or(Span::All, |[begin, end]| Span::Only(begin..end))
+}
+
+#[test]
+fn every_part_of_the_reference_is_there() {
+    let counts = FIXTURES.map(|name| {
+        let it = golden(name);
+        let n_sites = it.sites.map_or(0, |it| it.sites.len());
+        [it.prompts.len(), it.attribution.len(), it.lens.len(), it.traces.len(), n_sites]
+    });
+    assert_eq!(counts, [[10, 6, 4, 27, 38], [6, 6, 4, 9, 0], [6, 6, 4, 0, 0]]);
+    assert_eq!(golden("tiny").interventions.len(), 11);
+}
+
+#[test]
+fn ids_tokens_and_subjects_are_hugging_faces() {
+    for name in FIXTURES {
+        for case in golden(name).prompts {
+            let prompt = tokenized(name, &case.text, Some(case.subject_bytes), case.bos);
+            assert_eq!(prompt.ids, case.ids, "{name}: {}", case.text);
+            assert_eq!(prompt.pieces, case.tokens, "{name}: {}", case.text);
+            let [begin, end] = case.subject_range;
+            assert_eq!(prompt.subject, Some(begin..end), "{name}: {}", case.text);
+            let [begin, end] = case.subject_bytes;
+            assert_eq!(case.text[begin..end], case.subject);
+        }
+    }
+}
+
+#[test]
+fn logits_are_hugging_faces() {
+    for name in FIXTURES {
+        let model = load(&fixture(name));
+        for case in golden(name).prompts {
+            let found = logits(&model.run_clean(&case.ids, &SiteSet::new()));
+            let what = format!("{name}: {} (BOS: {})", case.text, case.bos);
+            assert_close(&found, &case.hf_logits_last, LOGIT, &what);
+        }
+    }
+}
+
+#[test]
+fn predictions_are_hugging_faces() {
+    for name in FIXTURES {
+        let engine = engine(name);
+        for case in golden(name).prompts {
+            let prompt = tokenized(name, &case.text, None, case.bos);
+            let spec = prediction::Spec { n_top: case.top.len() };
+            let AnalysisResult::Prediction(it) =
+                analyse(&engine, &prompt, AnalysisSpec::Prediction(spec))
+            else {
+                panic!("not a prediction");
+            };
+            let found: Vec<u32> = it.top.iter().map(|candidate| candidate.id).collect();
+            assert_eq!(found, case.top, "{name}: {}", case.text);
+            let sum: f64 = case.hf_logits_last.iter().map(|&it| f64::from(it).exp()).sum();
+            for candidate in it.top {
+                let logit = case.hf_logits_last[candidate.id as usize];
+                assert_close(&[candidate.logit], &[logit], LOGIT, "logit");
+                let prob = (f64::from(logit).exp() / sum) as f32;
+                assert_close(&[candidate.prob], &[prob], PROB, "probability");
+            }
+        }
+    }
+}
+
+#[test]
+fn activations_are_transformer_lenses_at_every_site() {
+    let model = load(&fixture("tiny"));
+    let n_layers = model.config.n_layers;
+    let case = golden("tiny").sites.unwrap();
+    let cache = model.run_clean(&case.ids, &Site::all(n_layers)).cache;
+
+    let in_first_and_last = Site::all(n_layers)
+        .into_iter()
+        .filter(|site| site.layer().is_none_or(|layer| layer == 0 || layer == n_layers - 1));
+    let names: Vec<String> = case.sites.keys().cloned().collect();
+    let mut expected: Vec<String> = in_first_and_last.map(|site| site.to_string()).collect();
+    expected.sort();
+    assert_eq!(names, expected, "the sites are TransformerLens' hook points, all of them");
+
+    for (name, expected) in case.sites {
+        let found = cache.activation(name.parse().unwrap());
+        assert_eq!(found.shape, expected.shape, "{name}");
+        let values: Vec<f32> =
+            expected.values.into_iter().map(|value| value.unwrap_or(f32::NEG_INFINITY)).collect();
+        assert_close(&found.values, &values, ACTIVATION, &name);
+    }
+}
+
+#[test]
+fn interventions_do_what_transformer_lens_does() {
+    let model = load(&fixture("tiny"));
+    for case in golden("tiny").interventions {
+        let mut donors = Donors::new();
+        let edit = match case.edit {
+            GoldenEdit::Zero => Edit::Zero,
+            GoldenEdit::Set { value } => Edit::Set(value),
+            GoldenEdit::Scale { value } => Edit::Scale(value),
+            GoldenEdit::Copy { donor_ids, donor_positions } => {
+                let donor = model.run_clean(&donor_ids, &SiteSet::from([case.site])).cache;
+                donors.insert(Donor::Counterpart, donor);
+                let positions = span(Some(donor_positions));
+                Edit::CopyFrom { donor: Donor::Counterpart, positions }
+            }
+        };
+        let intervention = Intervention::at(case.site, span(case.positions), edit)
+            .of_heads(span(case.heads))
+            .of_units(span(case.units));
+        let what = format!("{intervention:?}");
+        let found = logits_under(&model, &case.ids, &vec![intervention], &donors);
+        assert_close(&found, &case.logits_last, LOGIT, &what);
+    }
+}
+
+#[test]
+fn attributions_are_transformer_lenses() {
+    for name in FIXTURES {
+        let engine = engine(name);
+        for case in golden(name).attribution {
+            let what = format!("{name}: {} by {}", case.text, case.by);
+            let by = match case.by.as_str() {
+                "layers" => Parts::Layers,
+                "heads" => Parts::Heads,
+                other => panic!("{other}"),
+            };
+            let mut prompt = tokenized(name, &case.text, None, case.bos);
+            assert_eq!(prompt.ids, case.ids, "{what}");
+            prompt.answer = Some(answer_of(&[case.answer_id]));
+            prompt.foil = case.foil_id.map(|id| answer_of(&[id]));
+            let spec = AnalysisSpec::LogitAttribution(logit_attribution::Spec { by });
+            let AnalysisResult::LogitAttribution(found) = analyse(&engine, &prompt, spec) else {
+                panic!("not an attribution");
+            };
+            let labels: Vec<String> =
+                found.contributions.iter().map(|it| it.component.to_string()).collect();
+            assert_eq!(labels, case.labels, "{what}");
+            let values: Vec<f32> = found.contributions.iter().map(|it| it.logit).collect();
+            assert_close(&values, &case.values, LOGIT, &what);
+            assert_close(&[found.unembed_bias], &[case.bias], LOGIT, &what);
+            assert_close(&[found.logit], &[case.logit], LOGIT, &what);
+            assert_close(&[found.sum()], &[case.logit], LOGIT, &what);
+        }
+    }
+}
+
+#[test]
+fn the_logit_lens_is_transformer_lenses() {
+    for name in FIXTURES {
+        let (engine, model) = (engine(name), load(&fixture(name)));
+        for case in golden(name).lens {
+            let what = format!("{name}: {} (BOS: {})", case.text, case.bos);
+            // Without an answer, the model's own first guess is the answer.
+            let prompt = tokenized(name, &case.text, None, case.bos);
+            let spec = AnalysisSpec::LogitLens(logit_lens::Spec);
+            let AnalysisResult::LogitLens(lens) = analyse(&engine, &prompt, spec) else {
+                panic!("not a lens");
+            };
+            assert_eq!(lens.prompt.answer.as_ref().unwrap().ids, [case.answer_id], "{what}");
+            assert_eq!(lens.cells.n_rows(), case.layers.len(), "{what}");
+            for (layer, expected) in case.layers.iter().enumerate() {
+                let cell = lens.cells.get(layer, case.ids.len() - 1).unwrap();
+                assert_eq!(cell.top_token, expected.top_id, "{what}, layer {layer}");
+                let found = [cell.top_prob, cell.answer_prob];
+                assert_close(&found, &[expected.top_prob, expected.answer_prob], PROB, &what);
+            }
+
+            // The embeddings are not a layer; what reads the layers reads them as well.
+            let cache = model.run_clean(&case.ids, &SiteSet::from([Site::ResidPre(0)])).cache;
+            let resid = cache.get(Site::ResidPre(0)).clone();
+            let [_, n_pos, _, d_model] = resid.dims();
+            let resid = resid.narrow(1, n_pos - 1, 1).reshape([1, d_model]);
+            let probs = burn::tensor::activation::softmax(model.unembed(resid), 1);
+            let probs: Vec<f32> = probs.into_data().iter::<f32>().collect();
+            let [top, answer] = [case.embeddings.top_id, case.answer_id];
+            let found = [probs[top as usize], probs[answer as usize]];
+            let expected = [case.embeddings.top_prob, case.embeddings.answer_prob];
+            assert_close(&found, &expected, PROB, &what);
+            assert!(probs.iter().all(|prob| *prob <= found[0]), "{what}");
+        }
+    }
+}
+
+#[test]
+fn traces_are_romes() {
+    for name in FIXTURES {
+        let engine = engine(name);
+        for case in golden(name).traces {
+            check_trace(name, &engine, &case);
+        }
+    }
+}
+
+fn check_trace(name: &str, engine: &Engine, case: &TraceCase) {
+    let what = format!(
+        "{name}: {} ({}, BOS: {}), {:?} over {}",
+        case.text, case.subject, case.bos, case.kind, case.window
+    );
+    let tokenizer = &engine.info.tokenizer;
+    // ROME tokenizes each subject by itself.
+    let subjects = case.noise_subjects.iter().map(|subject| tokenizer.encode(subject).unwrap());
+    let tokens: Arc<[u32]> = subjects.flatten().map(|token| token.id).collect();
+    let mut prompt = tokenized(name, &case.text, Some(case.subject_bytes), case.bos);
+    assert_eq!(prompt.ids, case.ids, "{what}");
+    let [begin, end] = case.subject_range;
+    assert_eq!(prompt.subject, Some(begin..end), "{what}");
+    if !case.answer_is_likeliest {
+        prompt.answer = Some(answer_of(&[case.answer_id]));
+    }
+    let spec = causal_trace::Spec {
+        component: case.kind,
+        window: case.window,
+        noise: NoiseLevel::Multiple { factor: 3.0, tokens },
+        rng: NoiseRng::Numpy,
+        seed: case.seed,
+        n_samples: case.samples,
+    };
+    let AnalysisResult::CausalTrace(trace) =
+        analyse(engine, &prompt, AnalysisSpec::CausalTrace(spec))
+    else {
+        panic!("not a trace");
+    };
+
+    assert_eq!(trace.prompt.answer.as_ref().unwrap().ids, [case.answer_id], "{what}");
+    assert_eq!(trace.is_top_answer(), case.answer_is_likeliest, "{what}");
+    for expected in [case.noise_std, 3.0 * case.embedding_std] {
+        let error = (trace.noise_std - expected).abs() / expected;
+        assert!(error < NOISE_STD, "{what}: the noise is off by {error:e}");
+    }
+    let score = |runs: &[Measurement]| {
+        assert_eq!(runs.len(), case.samples, "{what}");
+        Measurement::mean(runs, Metric::Prob).unwrap()
+    };
+    assert_close(&[trace.clean.prob], &[case.high_score], PROB, &what);
+    assert_close(&[score(&trace.corrupted)], &[case.low_score], PROB, &what);
+    assert_eq!(trace.restored.n_columns(), case.scores.len(), "{what}");
+    for (pos, expected) in case.scores.iter().enumerate() {
+        assert_eq!(trace.restored.n_rows(), expected.len(), "{what}");
+        let found: Vec<f32> = (0..expected.len())
+            .map(|layer| score(trace.restored.get(layer, pos).unwrap()))
+            .collect();
+        assert_close(&found, expected, PROB, &what);
+    }
+}

@@ -1,0 +1,9 @@
+//! What the engine promises, from files on disk to events: every room but the window and the
+//! commands.
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,81 @@
+//! Fixtures, and comparing numbers.
+
+use std::path::{Path, PathBuf};
+
+use factscope::facts::Fact;
+use factscope::intervention::{Condition, SiteSet};
+use factscope::model::{Checkpoint, ComputeDevice, Donors, Gpt2, Request, Row, Run};
+use factscope::task::TaskCtx;
+use factscope::tokens::{Answer, Bos, TokenizedPrompt, Tokenizer};
+use factscope::worker::{DeviceChoice, Engine};
+
+/// Made by `tests/golden/make_fixtures.py`.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+pub fn load_on(dir: &Path, device: &ComputeDevice) -> Gpt2 {
+    let checkpoint = Checkpoint::open(dir).unwrap();
+    Gpt2::load(&checkpoint, device, &TaskCtx::unwatched()).unwrap()
+}
+
+pub fn load(dir: &Path) -> Gpt2 {
+    load_on(dir, &ComputeDevice::cpu())
+}
+
+pub fn engine(name: &str) -> Engine {
+    Engine::load(&fixture(name), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap()
+}
+
+/// A prompt with its subject, and optionally an answer and a foil.
+pub fn prompt(text: &str, subject: &str, answer: Option<&str>) -> TokenizedPrompt {
+    let tokenizer = Tokenizer::from_dir(&fixture("tiny")).unwrap();
+    let fact =
+        Fact { answer: answer.map(str::to_owned), ..Fact::from_text(text, Some(subject)).unwrap() };
+    TokenizedPrompt::new(&tokenizer, &fact, Bos::Off).unwrap()
+}
+
+/// An answer that is known by its ids only.
+pub fn answer_of(ids: &[u32]) -> Answer {
+    let pieces = ids.iter().map(|id| format!("<{id}>")).collect();
+    Answer { text: format!("{ids:?}"), ids: ids.to_vec(), pieces }
+}
+
+/// Logits of the last position of each row, and the run itself.
+pub fn run(model: &Gpt2, rows: &[Row<'_>], donors: &Donors, capture: &SiteSet) -> Run {
+    let request = Request { rows, donors, capture, past: None, n_read: 1 };
+    model.run(&request, &mut |_| Ok(())).unwrap()
+}
+
+/// One row under a condition, with nothing kept.
+pub fn logits_under(model: &Gpt2, ids: &[u32], condition: &Condition, donors: &Donors) -> Vec<f32> {
+    logits(&run(model, &[Row::new(ids, condition)], donors, &SiteSet::new()))
+}
+
+/// All logits of a run, in order.
+pub fn logits(run: &Run) -> Vec<f32> {
+    run.logits.clone().into_data().iter::<f32>().collect()
+}
+
+pub fn largest_difference(found: &[f32], expected: &[f32]) -> f32 {
+    assert_eq!(found.len(), expected.len());
+    // Equal infinities are no difference; a NaN is the largest there is.
+    let differences = found.iter().zip(expected).map(|(a, b)| {
+        let difference = if a == b { 0.0 } else { (a - b).abs() };
+        if difference.is_nan() { f32::INFINITY } else { difference }
+    });
+    differences.fold(0.0, f32::max)
+}
+
+#[track_caller]
+pub fn assert_close(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+    let difference = largest_difference(found, expected);
+    assert!(difference <= tolerance, "{what}: off by {difference:e}, allowed {tolerance:e}");
+}
+
+/// That two results differ enough for a test of equality to mean something.
+#[track_caller]
+pub fn assert_far(found: &[f32], other: &[f32], what: &str) {
+    let difference = largest_difference(found, other);
+    assert!(difference > 0.01, "{what}: only {difference:e} apart, so nothing is tested");
+}
