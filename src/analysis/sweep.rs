@@ -238,8 +238,9 @@ fn branches(conditions: &[Condition], n_layers: usize) -> (Vec<Condition>, Vec<B
             let is_input = |it: &Intervention| matches!(it.site, Site::Embed | Site::PosEmbed);
             let (input, rest): (Condition, Condition) =
                 condition.iter().cloned().partition(is_input);
-            let rest: Condition =
-                rest.into_iter().filter(|it| !changes_nothing(it, &input)).collect();
+            // All or none: what one of them changes, another may restore.
+            let is_idle = rest.iter().all(|it| changes_nothing(it, &input));
+            let rest = if is_idle { Condition::new() } else { rest };
             let base = bases.iter().position(|it| *it == input).unwrap_or_else(|| {
                 bases.push(input);
                 bases.len() - 1
@@ -261,7 +262,7 @@ fn first_position(intervention: &Intervention) -> usize {
     }
 }
 
-/// Whether it restores what the base still has: before the first changed token, a run equals the
+/// Whether it restores what its base still has: before the first changed token, a run equals the
 /// clean one.
 fn changes_nothing(intervention: &Intervention, base: &Condition) -> bool {
     let Edit::CopyFrom { donor: Donor::Clean, positions } = &intervention.edit else {
