@@ -238,9 +238,8 @@ fn branches(conditions: &[Condition], n_layers: usize) -> (Vec<Condition>, Vec<B
             let is_input = |it: &Intervention| matches!(it.site, Site::Embed | Site::PosEmbed);
             let (input, rest): (Condition, Condition) =
                 condition.iter().cloned().partition(is_input);
-            // All or none: what one of them changes, another may restore.
-            let is_idle = rest.iter().all(|it| changes_nothing(it, &input));
-            let rest = if is_idle { Condition::new() } else { rest };
+            let rest: Condition =
+                rest.into_iter().filter(|it| !changes_nothing(it, condition)).collect();
             let base = bases.iter().position(|it| *it == input).unwrap_or_else(|| {
                 bases.push(input);
                 bases.len() - 1
@@ -262,15 +261,24 @@ fn first_position(intervention: &Intervention) -> usize {
     }
 }
 
-/// Whether it restores what its base still has: before the first changed token, a run equals the
-/// clean one.
-fn changes_nothing(intervention: &Intervention, base: &Condition) -> bool {
-    let Edit::CopyFrom { donor: Donor::Clean, positions } = &intervention.edit else {
-        return false;
-    };
-    let Span::Only(range) = positions else { return false };
-    let first_changed = base.iter().map(first_position).min();
-    *positions == intervention.positions && first_changed.is_none_or(|first| range.end <= first)
+/// Whether it restores what is clean already: before the first position that the rest of its
+/// condition changes, a run equals the clean one.
+fn changes_nothing(intervention: &Intervention, condition: &Condition) -> bool {
+    let Some(positions) = restored(intervention) else { return false };
+    let changes = condition.iter().filter(|it| restored(it).is_none());
+    changes.map(first_position).min().is_none_or(|first| positions.end <= first)
+}
+
+/// The positions at which it puts back what a clean run has there.
+fn restored(intervention: &Intervention) -> Option<&Range<usize>> {
+    match (&intervention.edit, &intervention.positions) {
+        (Edit::CopyFrom { donor: Donor::Clean, positions: Span::Only(from) }, Span::Only(to))
+            if from == to =>
+        {
+            Some(to)
+        }
+        _ => None,
+    }
 }
 
 /// A prompt with all but the last token of its answer, so that one pass scores them all.

@@ -3,7 +3,7 @@
 //! Opening reads the headers only, and checks every name and shape. The weights themselves are
 //! read tensor by tensor from a memory map, so that no second copy of the model ever exists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
@@ -239,23 +239,25 @@ impl Checkpoint {
     /// Every tensor there must be, with its shape, and no other.
     fn check(&self) -> Result<(), LoadError> {
         let path_of = |it: &Location| self.files[it.file].path.clone();
-        let mut expected: BTreeMap<String, Vec<usize>> = expected_tensors(&self.config).collect();
-        for (name, shape) in &expected {
-            let Some(found) = self.tensors.get(name) else {
+        let mut expected = BTreeSet::new();
+        // Stops at the first that is missing, however many layers the configuration claims.
+        for (name, shape) in expected_tensors(&self.config) {
+            let Some(found) = self.tensors.get(&name) else {
                 let path = match self.files.as_slice() {
                     [file] => file.path.clone(),
                     _ => self.dir.join(INDEX_FILE),
                 };
-                return Err(LoadError::MissingTensor { tensor: name.clone(), path });
+                return Err(LoadError::MissingTensor { tensor: name, path });
             };
-            if found.shape != *shape {
+            if found.shape != shape {
                 return Err(LoadError::Shape {
                     tensor: found.name.clone(),
                     found: found.shape.clone(),
-                    expected: shape.clone(),
+                    expected: shape,
                     path: path_of(found),
                 });
             }
+            expected.insert(name);
         }
         // A tied model may still carry its unembedding, if it is the same.
         if let (Some(head), Some(wte)) = (self.tensors.get(LM_HEAD), self.tensors.get("wte.weight"))
@@ -265,11 +267,11 @@ impl Checkpoint {
                 let (tensor, path) = (head.name.clone(), path_of(head));
                 return Err(LoadError::NotTied { tensor, path });
             }
-            expected.insert(LM_HEAD.to_owned(), head.shape.clone());
+            expected.insert(LM_HEAD.to_owned());
         }
         for (name, found) in &self.tensors {
             let (tensor, path) = (found.name.clone(), path_of(found));
-            if !expected.contains_key(name) {
+            if !expected.contains(name) {
                 return Err(LoadError::ExtraTensor { tensor, path });
             }
             if !matches!(found.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {

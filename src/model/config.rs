@@ -32,6 +32,9 @@ pub enum Unembedding {
     Separate,
 }
 
+/// Far above any model's sizes, and low enough that their products fit in 64 bits.
+const MAX_SIZE: usize = 1 << 24;
+
 impl Gpt2Config {
     /// 124 M parameters.
     pub const SMALL: Self = Self::released(12, 12, 768);
@@ -81,7 +84,7 @@ impl Gpt2Config {
             n_layers: it.n_layer,
             n_heads: it.n_head,
             d_model: it.n_embd,
-            d_mlp: it.n_inner.unwrap_or(4 * it.n_embd),
+            d_mlp: it.n_inner.unwrap_or_else(|| it.n_embd.saturating_mul(4)),
             n_ctx: it.n_positions,
             d_vocab: it.vocab_size,
             layer_norm_epsilon: it.layer_norm_epsilon,
@@ -101,6 +104,9 @@ impl Gpt2Config {
         ];
         if let Some((name, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
             return Err(format!("`{name}` is 0"));
+        }
+        if let Some((name, size)) = sizes.into_iter().find(|(_, size)| *size > MAX_SIZE) {
+            return Err(format!("`{name}` is {size}, which cannot be meant"));
         }
         if !config.d_model.is_multiple_of(config.n_heads) {
             return Err(format!(

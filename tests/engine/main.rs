@@ -6,4 +6,6 @@ mod golden;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod loading;
+#[cfg(test)]
 mod support;
