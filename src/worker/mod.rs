@@ -191,7 +191,8 @@ impl Loop {
         };
         let report = |progress| {
             (self.send)(Event::Progress(job.id, progress));
-            if depth == Depth::Outer {
+            // Short jobs keep their order among themselves.
+            if depth == Depth::Outer && !job.is_short() {
                 self.do_short_jobs();
             }
         };

@@ -9,3 +9,5 @@ mod laws;
 mod loading;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod worker;

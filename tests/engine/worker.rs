@@ -1,0 +1,410 @@
+//! The thread that owns the model: what it says, and in which order.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
+use factscope::analysis::logit_attribution::{self, Parts};
+use factscope::analysis::{AnalysisResult, AnalysisSpec, attention, logit_lens, prediction};
+use factscope::intervention::NoiseRng;
+use factscope::task::CancelToken;
+use factscope::tokens::TokenizedPrompt;
+use factscope::worker::{DeviceChoice, Event, Job, JobId, Stage, Work, Worker};
+
+use super::support::{answer_of, fixture, prompt};
+
+/// A worker with a name for each job, and all it has said.
+struct Bench {
+    worker: Worker,
+    next_id: Cell<u64>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { worker: Worker::spawn(|| ()).unwrap(), next_id: Cell::new(0) }
+    }
+
+    fn with_model() -> Self {
+        let bench = Self::new();
+        bench.load(fixture("tiny"));
+        let seen = bench.until_end_of(JobId(0));
+        assert!(matches!(seen.last(), Some(Event::Loaded(..))), "{seen:?}");
+        bench
+    }
+
+    fn submit(&self, work: Work) -> (JobId, CancelToken) {
+        let id = JobId(self.next_id.replace(self.next_id.get() + 1));
+        let cancel = CancelToken::default();
+        self.worker.submit(Job { id, work, cancel: cancel.clone() });
+        (id, cancel)
+    }
+
+    fn load(&self, dir: PathBuf) -> (JobId, CancelToken) {
+        self.submit(Work::Load { dir, device: DeviceChoice::Cpu })
+    }
+
+    fn analyse(&self, prompt: TokenizedPrompt, spec: AnalysisSpec) -> (JobId, CancelToken) {
+        self.submit(Work::Analyse { prompt: Arc::new(prompt), spec })
+    }
+
+    /// The next thing it says.
+    fn next(&self) -> Event {
+        let event = self.worker.events.recv_timeout(Duration::from_secs(60));
+        event.expect("the worker must say something within a minute")
+    }
+
+    /// All it says until it is done with a job.
+    fn until_end_of(&self, id: JobId) -> Vec<Event> {
+        let mut seen = Vec::new();
+        loop {
+            let event = self.next();
+            let is_end = is_final(&event) && job_of(&event) == id;
+            seen.push(event);
+            if is_end {
+                return seen;
+            }
+        }
+    }
+
+    /// That nothing more comes.
+    fn assert_silent(&self) {
+        let more = self.worker.events.recv_timeout(Duration::from_millis(50));
+        assert!(more.is_err(), "{more:?}");
+    }
+}
+
+fn job_of(event: &Event) -> JobId {
+    match event {
+        Event::Stage(id, _)
+        | Event::Progress(id, _)
+        | Event::Partial(id, _)
+        | Event::Loaded(id, _)
+        | Event::Finished(id, _)
+        | Event::Cancelled(id)
+        | Event::Failed(id, _) => *id,
+    }
+}
+
+fn is_final(event: &Event) -> bool {
+    !matches!(event, Event::Stage(..) | Event::Progress(..) | Event::Partial(..))
+}
+
+/// The order in which jobs ended.
+fn ended(events: &[Event]) -> Vec<JobId> {
+    events.iter().filter(|it| is_final(it)).map(job_of).collect()
+}
+
+fn paris() -> TokenizedPrompt {
+    prompt("Paris is the capital of", "Paris", Some("the"))
+}
+
+/// Panics: an answer has at least one token.
+fn impossible() -> TokenizedPrompt {
+    let mut prompt = paris();
+    prompt.answer = Some(answer_of(&[]));
+    prompt
+}
+
+fn predict() -> AnalysisSpec {
+    AnalysisSpec::Prediction(prediction::Spec { n_top: 3 })
+}
+
+fn trace(n_samples: usize) -> AnalysisSpec {
+    AnalysisSpec::CausalTrace(causal_trace::Spec {
+        component: Component::Mlp,
+        window: 2,
+        noise: NoiseLevel::Std(1.5),
+        rng: NoiseRng::Chacha,
+        seed: 1,
+        n_samples,
+    })
+}
+
+/// About a second of work: jobs sent after it come while it runs.
+const MANY: usize = 600;
+
+#[test]
+fn every_job_ends_once() {
+    let bench = Bench::new();
+    let mut no_subject = paris();
+    no_subject.subject = None;
+    let jobs = [
+        bench.analyse(paris(), predict()),
+        bench.load(fixture("nothing")),
+        bench.load(fixture("tiny")),
+        bench.analyse(paris(), predict()),
+        bench.analyse(paris(), trace(20)),
+        bench.analyse(no_subject, trace(20)),
+        bench.analyse(impossible(), predict()),
+        bench.analyse(paris(), AnalysisSpec::LogitLens(logit_lens::Spec)),
+        bench.analyse(
+            paris(),
+            AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Heads }),
+        ),
+        bench.analyse(paris(), AnalysisSpec::Attention(attention::Spec { layers: 0..9 })),
+        bench.load(fixture("tiny-bf16")),
+        bench.analyse(paris(), AnalysisSpec::Attention(attention::Spec { layers: 0..2 })),
+    ]
+    .map(|(id, _)| id);
+    let seen = bench.until_end_of(jobs[jobs.len() - 1]);
+    bench.assert_silent();
+
+    let mut ends: BTreeMap<JobId, Vec<&Event>> = BTreeMap::new();
+    for event in seen.iter().filter(|event| is_final(event)) {
+        ends.entry(job_of(event)).or_default().push(event);
+    }
+    let kind = |event: &Event| match event {
+        Event::Loaded(..) => 'L',
+        Event::Finished(..) => '+',
+        Event::Cancelled(_) => 'C',
+        Event::Failed(..) => '!',
+        _ => unreachable!("not an end"),
+    };
+    let kinds: Vec<String> =
+        ends.values().map(|events| events.iter().map(|event| kind(event)).collect()).collect();
+    assert_eq!(kinds, ["!", "!", "L", "+", "+", "!", "!", "+", "+", "!", "L", "+"]);
+    assert!(ends.keys().eq(&jobs));
+
+    // Nothing is said of a job after its end.
+    for id in jobs {
+        let last = seen.iter().rposition(|event| job_of(event) == id).unwrap();
+        assert!(is_final(&seen[last]), "{:?}", seen[last]);
+    }
+}
+
+#[test]
+fn results_are_of_the_job_that_asked() {
+    let bench = Bench::with_model();
+    let (first, _) = bench.analyse(paris(), predict());
+    let rome = prompt("Rome is not like Rome in", "Rome", None);
+    let (second, _) = bench.analyse(rome.clone(), predict());
+    let seen = bench.until_end_of(second);
+    assert_eq!(ended(&seen), [first, second]);
+    let prompt_of = |id| {
+        seen.iter().find_map(|event| match event {
+            Event::Finished(job, result) if *job == id => match &**result {
+                AnalysisResult::Prediction(it) => Some(it.prompt.clone()),
+                other => panic!("{other:?}"),
+            },
+            _ => None,
+        })
+    };
+    assert_eq!(prompt_of(first), Some(paris()));
+    assert_eq!(prompt_of(second), Some(rome));
+}
+
+#[test]
+fn loading_says_what_it_is_busy_with() {
+    let bench = Bench::new();
+    let (id, _) = bench.load(fixture("tiny-sharded"));
+    let seen = bench.until_end_of(id);
+    assert!(matches!(seen[0], Event::Stage(_, Stage::ReadingWeights)), "{:?}", seen[0]);
+    assert!(seen.iter().filter(|event| matches!(event, Event::Progress(..))).count() > 10);
+    let Some(Event::Loaded(_, info)) = seen.last() else { panic!("{:?}", seen.last()) };
+    assert_eq!((info.name.as_str(), info.config.n_layers), ("tiny-sharded", 3));
+    assert_eq!(info.dtypes, ["F16"]);
+    assert!(info.verdict.is_none());
+}
+
+#[test]
+fn a_panicking_job_fails_and_the_next_one_runs() {
+    let bench = Bench::with_model();
+    let specs = [
+        predict(),
+        trace(2),
+        AnalysisSpec::LogitLens(logit_lens::Spec),
+        AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Heads }),
+    ];
+    for spec in specs {
+        let (id, _) = bench.analyse(impossible(), spec);
+        let seen = bench.until_end_of(id);
+        let Some(Event::Failed(_, message)) = seen.last() else { panic!("{:?}", seen.last()) };
+        assert!(message.contains("fault of the program"), "{message}");
+        let (id, _) = bench.analyse(paris(), predict());
+        assert!(matches!(bench.until_end_of(id).last(), Some(Event::Finished(..))));
+    }
+}
+
+#[test]
+fn a_job_that_panics_in_between_does_not_end_the_longer_one() {
+    let bench = Bench::with_model();
+    let (long, _) = bench.analyse(paris(), trace(MANY));
+    bench.next();
+    let (bad, _) = bench.analyse(impossible(), predict());
+    let (good, _) = bench.analyse(paris(), predict());
+    let seen = bench.until_end_of(long);
+    assert_eq!(ended(&seen), [bad, good, long]);
+    assert!(matches!(seen.last(), Some(Event::Finished(..))), "{:?}", seen.last());
+}
+
+#[test]
+fn a_job_cancelled_before_it_began_says_only_that() {
+    let bench = Bench::with_model();
+    let cancel = CancelToken::default();
+    cancel.cancel();
+    for work in [
+        Work::Analyse { prompt: Arc::new(paris()), spec: trace(MANY) },
+        Work::Analyse { prompt: Arc::new(paris()), spec: predict() },
+        Work::Load { dir: fixture("tiny-bf16"), device: DeviceChoice::Cpu },
+    ] {
+        bench.worker.submit(Job { id: JobId(77), work, cancel: cancel.clone() });
+        assert!(matches!(bench.next(), Event::Cancelled(JobId(77))));
+    }
+    // The model is still the one there was.
+    let (id, _) = bench.analyse(paris(), predict());
+    assert!(matches!(bench.until_end_of(id).last(), Some(Event::Finished(..))));
+    bench.assert_silent();
+}
+
+#[test]
+fn a_trace_cancelled_on_its_way_stops() {
+    let bench = Bench::with_model();
+    let (id, cancel) = bench.analyse(paris(), trace(MANY));
+    while !matches!(bench.next(), Event::Progress(..)) {}
+    cancel.cancel();
+    let seen = bench.until_end_of(id);
+    assert!(matches!(seen.last(), Some(Event::Cancelled(_))), "{:?}", seen.last());
+    bench.assert_silent();
+}
+
+#[test]
+fn a_load_cancelled_on_its_way_leaves_no_model() {
+    // The token is cancelled by the thread itself, after its second event: no race.
+    let cancel = CancelToken::default();
+    let n_events = AtomicUsize::new(0);
+    let when_woken = cancel.clone();
+    let worker = Worker::spawn(move || {
+        if n_events.fetch_add(1, Ordering::Relaxed) == 1 {
+            when_woken.cancel();
+        }
+    });
+    let bench = Bench { worker: worker.unwrap(), next_id: Cell::new(0) };
+    let work = Work::Load { dir: fixture("tiny"), device: DeviceChoice::Cpu };
+    bench.worker.submit(Job { id: JobId(7), work, cancel });
+    assert!(matches!(bench.until_end_of(JobId(7)).last(), Some(Event::Cancelled(_))));
+    let (id, _) = bench.analyse(paris(), predict());
+    assert!(matches!(bench.until_end_of(id).last(), Some(Event::Failed(..))));
+}
+
+#[test]
+fn short_jobs_need_not_wait_for_a_trace() {
+    let bench = Bench::with_model();
+    let (first, _) = bench.analyse(paris(), trace(MANY));
+    let (second, _) = bench.analyse(paris(), trace(1));
+    let short = [
+        predict(),
+        AnalysisSpec::LogitLens(logit_lens::Spec),
+        AnalysisSpec::Attention(attention::Spec { layers: 0..4 }),
+        AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Layers }),
+    ]
+    .map(|spec| bench.analyse(paris(), spec).0);
+    // Traces keep their order among themselves.
+    let expected = [&short[..], &[first, second]].concat();
+    assert_eq!(ended(&bench.until_end_of(second)), expected);
+}
+
+/// What waits behind a new model belongs to that model.
+#[test]
+fn a_short_job_does_not_overtake_a_load() {
+    let bench = Bench::with_model();
+    let (long, _) = bench.analyse(paris(), trace(MANY));
+    let (before, _) = bench.analyse(paris(), predict());
+    let (load, _) = bench.load(fixture("tiny-bf16"));
+    let spec = AnalysisSpec::Attention(attention::Spec { layers: 0..2 });
+    let (after, _) = bench.analyse(paris(), spec);
+    let seen = bench.until_end_of(after);
+    assert_eq!(ended(&seen), [before, long, load, after]);
+    let Some(Event::Finished(_, result)) = seen.last() else { panic!("{:?}", seen.last()) };
+    let AnalysisResult::Attention(attention) = &**result else { panic!("{result:?}") };
+    assert_eq!(attention.n_heads, 2, "the new model's");
+}
+
+#[test]
+fn a_trace_that_waits_can_be_cancelled_without_waiting() {
+    let bench = Bench::with_model();
+    let (long, _) = bench.analyse(paris(), trace(MANY));
+    let (waiting, cancel) = bench.analyse(paris(), trace(MANY));
+    cancel.cancel();
+    assert_eq!(ended(&bench.until_end_of(long)), [waiting, long]);
+}
+
+#[test]
+fn partial_traces_arrive_and_grow_to_the_whole() {
+    let bench = Bench::with_model();
+    let (id, _) = bench.analyse(paris(), trace(100));
+    let seen = bench.until_end_of(id);
+    let trace_of = |result: &AnalysisResult| -> CausalTrace {
+        match result {
+            AnalysisResult::CausalTrace(trace) => trace.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let partial: Vec<CausalTrace> = seen
+        .iter()
+        .filter_map(|event| match event {
+            Event::Partial(_, result) => Some(trace_of(result)),
+            _ => None,
+        })
+        .collect();
+    let Some(Event::Finished(_, result)) = seen.last() else { panic!("{:?}", seen.last()) };
+    let whole = trace_of(result);
+    let n_filled = |trace: &CausalTrace| {
+        trace.restored.values().iter().filter(|cell| !cell.is_empty()).count()
+    };
+    assert!(partial.len() > 3, "{}", partial.len());
+    assert!(partial.is_sorted_by_key(n_filled));
+    assert!(n_filled(&partial[0]) < n_filled(&whole));
+    assert_eq!(partial.last(), Some(&whole));
+    for trace in &partial {
+        // What is shown is never taken back.
+        for (early, late) in trace.restored.values().iter().zip(whole.restored.values()) {
+            assert!(early.is_empty() || early == late);
+        }
+    }
+    assert_eq!(n_filled(&whole), 4 * whole.prompt.n_pos());
+}
+
+#[test]
+fn without_a_model_there_is_nothing_to_ask() {
+    let bench = Bench::new();
+    for spec in [predict(), trace(3)] {
+        let (id, _) = bench.analyse(paris(), spec);
+        let seen = bench.until_end_of(id);
+        let [Event::Failed(_, message)] = &seen[..] else { panic!("{seen:?}") };
+        assert!(message.contains("no model"), "{message}");
+    }
+}
+
+#[test]
+fn a_failed_load_leaves_no_model_and_a_later_one_works() {
+    let bench = Bench::with_model();
+    let (id, _) = bench.load(fixture("nothing"));
+    let seen = bench.until_end_of(id);
+    let [Event::Failed(_, message)] = &seen[..] else { panic!("{seen:?}") };
+    assert!(message.contains("nothing"), "{message}");
+
+    let (id, _) = bench.analyse(paris(), predict());
+    assert!(matches!(bench.until_end_of(id)[..], [Event::Failed(..)]));
+
+    let (id, _) = bench.load(fixture("tiny"));
+    assert!(matches!(bench.until_end_of(id).last(), Some(Event::Loaded(..))));
+    let (id, _) = bench.analyse(paris(), predict());
+    assert!(matches!(bench.until_end_of(id).last(), Some(Event::Finished(..))));
+}
+
+#[test]
+fn whoever_waits_is_woken_for_every_event() {
+    let woken = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&woken);
+    let worker = Worker::spawn(move || _ = counter.fetch_add(1, Ordering::SeqCst)).unwrap();
+    let bench = Bench { worker, next_id: Cell::new(0) };
+    bench.load(fixture("tiny"));
+    let (id, _) = bench.analyse(paris(), trace(5));
+    let n_events = bench.until_end_of(id).len();
+    bench.assert_silent();
+    assert_eq!(woken.load(Ordering::SeqCst), n_events);
+}
