@@ -1,5 +1,7 @@
 //! The commands end to end, as a script would call them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use std::fs;
 use std::path::Path;
 use std::process::Output;

@@ -57,8 +57,8 @@ pub fn sweep(
         on_batch,
     };
     match ctx.reuse {
-        Reuse::Nothing => sweep.from_the_start(conditions)?,
-        Reuse::Exact => sweep.from_bases(conditions)?,
+        Reuse::Nothing => sweep.run_whole(conditions)?,
+        Reuse::Exact => sweep.run_branches(conditions)?,
     }
     Ok(sweep.found.into_iter().map(|it| it.expect("every condition was run")).collect())
 }
@@ -97,7 +97,7 @@ struct Branch {
 }
 
 impl Sweep<'_> {
-    fn from_the_start(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
+    fn run_whole(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
         let rows: Vec<Row<'_>> = conditions.iter().map(|it| row(&self.asked, it)).collect();
         let rows = rows.as_slice();
         let Self { model, donors, ctx, ref asked, .. } = *self;
@@ -123,7 +123,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    fn from_bases(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
+    fn run_branches(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
         let n_layers = self.model.config.n_layers;
         let (bases, mut branches) = branches(conditions, n_layers);
         let n_pos = self.asked.ids.len();

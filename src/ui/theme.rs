@@ -187,13 +187,19 @@ impl ColorMap {
     }
 }
 
-/// Black or white, whichever reads better on `background`.
+/// Black or white, whichever reads better on `background`: at least 4.5 to 1.
 pub fn text_on(background: Color32) -> Color32 {
-    let linear = |channel: u8| (f32::from(channel) / 255.0).powf(2.2);
-    let [r, g, b, _] = background.to_array();
-    let luminance = 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
     // Where the contrast with black equals that with white.
-    if luminance > 0.179 { Color32::from_gray(16) } else { Color32::WHITE }
+    if luminance(background) > 0.179 { Color32::BLACK } else { Color32::WHITE }
+}
+
+/// Relative luminance as WCAG defines it, 0 to 1.
+fn luminance(color: Color32) -> f32 {
+    let linear = |channel: u8| {
+        let c = f32::from(channel) / 255.0;
+        if c <= 0.03928 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b())
 }
 
 /// Numbers on axes, names of axes.
@@ -271,14 +277,6 @@ fn widgets(colors: &Palette) -> Widgets {
 mod tests {
     use super::*;
 
-    fn luminance(color: Color32) -> f32 {
-        let linear = |channel: u8| {
-            let c = f32::from(channel) / 255.0;
-            if c <= 0.03928 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
-        };
-        0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b())
-    }
-
     fn contrast(a: Color32, b: Color32) -> f32 {
         let (a, b) = (luminance(a), luminance(b));
         (a.max(b) + 0.05) / (a.min(b) + 0.05)
@@ -312,7 +310,7 @@ mod tests {
             for step in 0..=100 {
                 let cell = map.color(step as f32 / 100.0);
                 let found = contrast(text_on(cell), cell);
-                assert!(found >= 4.2, "{map:?} at {step} %: {found}");
+                assert!(found >= 4.5, "{map:?} at {step} %: {found}");
             }
         }
     }

@@ -64,6 +64,27 @@ pub enum Event {
     Failed(JobId, String),
 }
 
+/// How much an event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// How far a job is, or what it has so far.
+    OnTheWay,
+
+    /// How it ended.
+    TheEnd,
+}
+
+impl Event {
+    fn told(&self) -> Told {
+        match self {
+            Self::Stage(..) | Self::Progress(..) | Self::Partial(..) => Told::OnTheWay,
+            Self::Loaded(..) | Self::Finished(..) | Self::Cancelled(_) | Self::Failed(..) => {
+                Told::TheEnd
+            }
+        }
+    }
+}
+
 /// A handle on the thread. Dropping it lets the thread end after its current step.
 #[derive(Debug)]
 pub struct Worker {
@@ -72,8 +93,9 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// `wake` is called after every event, so that whoever waits for them looks.
-    pub fn spawn(wake: impl Fn() + Send + 'static) -> io::Result<Self> {
+    /// `wake` is called after every event, and told whether it was a job's last, so that whoever
+    /// waits for them looks.
+    pub fn spawn(wake: impl Fn(Told) + Send + 'static) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let (sender, events) = mpsc::channel();
         thread::Builder::new().name("worker".to_owned()).spawn(move || {
@@ -81,10 +103,11 @@ impl Worker {
                 engine: RefCell::new(None),
                 waiting: RefCell::default(),
                 queue,
-                send: Box::new(move |event| {
+                send: Box::new(move |event: Event| {
+                    let told = event.told();
                     // The window has closed: nobody to tell.
                     _ = sender.send(event);
-                    wake();
+                    wake(told);
                 }),
             };
             loop_.run();

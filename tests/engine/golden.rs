@@ -161,8 +161,8 @@ fn tokenized(name: &str, text: &str, subject: Option<[usize; 2]>, is_on: bool) -
     TokenizedPrompt::new(&tokenizer, &fact, bos(is_on)).unwrap()
 }
 
-fn analyse(engine: &Engine, prompt: &TokenizedPrompt, spec: AnalysisSpec) -> AnalysisResult {
-    engine.run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap()
+fn analyse(engine: &Engine, prompt: &TokenizedPrompt, spec: &AnalysisSpec) -> AnalysisResult {
+    engine.run(prompt, spec, &AnalysisCtx::unwatched()).unwrap()
 }
 
 fn span(range: Option<[usize; 2]>) -> Span {
@@ -215,7 +215,7 @@ fn predictions_are_hugging_faces() {
             let prompt = tokenized(name, &case.text, None, case.bos);
             let spec = prediction::Spec { n_top: case.top.len() };
             let AnalysisResult::Prediction(it) =
-                analyse(&engine, &prompt, AnalysisSpec::Prediction(spec))
+                analyse(&engine, &prompt, &AnalysisSpec::Prediction(spec))
             else {
                 panic!("not a prediction");
             };
@@ -297,7 +297,7 @@ fn attributions_are_transformer_lenses() {
             prompt.answer = Some(answer_of(&[case.answer_id]));
             prompt.foil = case.foil_id.map(|id| answer_of(&[id]));
             let spec = AnalysisSpec::LogitAttribution(logit_attribution::Spec { by });
-            let AnalysisResult::LogitAttribution(found) = analyse(&engine, &prompt, spec) else {
+            let AnalysisResult::LogitAttribution(found) = analyse(&engine, &prompt, &spec) else {
                 panic!("not an attribution");
             };
             let labels: Vec<String> =
@@ -321,7 +321,7 @@ fn the_logit_lens_is_transformer_lenses() {
             // Without an answer, the model's own first guess is the answer.
             let prompt = tokenized(name, &case.text, None, case.bos);
             let spec = AnalysisSpec::LogitLens(logit_lens::Spec);
-            let AnalysisResult::LogitLens(lens) = analyse(&engine, &prompt, spec) else {
+            let AnalysisResult::LogitLens(lens) = analyse(&engine, &prompt, &spec) else {
                 panic!("not a lens");
             };
             assert_eq!(lens.prompt.answer.as_ref().unwrap().ids, [case.answer_id], "{what}");
@@ -384,7 +384,7 @@ fn check_trace(name: &str, engine: &Engine, case: &TraceCase) {
         n_samples: case.samples,
     };
     let AnalysisResult::CausalTrace(trace) =
-        analyse(engine, &prompt, AnalysisSpec::CausalTrace(spec))
+        analyse(engine, &prompt, &AnalysisSpec::CausalTrace(spec))
     else {
         panic!("not a trace");
     };

@@ -333,8 +333,11 @@ fn sites_are_written_as_they_are_read() {
 
 // Edits
 
+/// A site; positions, heads and units.
+type Edited = (Site, Range<usize>, Range<usize>, Range<usize>);
+
 /// One site each of a stream, of heads, and of attention; what a change may name there.
-const EDITED: [(Site, Range<usize>, Range<usize>, Range<usize>); 3] = [
+const EDITED: [Edited; 3] = [
     (Site::MlpPost(1), 2..5, 0..1, 30..77),
     (Site::Z(2), 1..4, 1..3, 2..5),
     (Site::Pattern(1), 3..6, 2..4, 1..3),
@@ -429,8 +432,7 @@ fn drawn(model: &Gpt2, ids: &[u32], len: usize) -> Vec<f32> {
 fn noise_fills_positions_then_units_and_samples_follow_each_other() {
     let model = load(&fixture("tiny"));
     let site = Site::ResidPre(1);
-    let numpy =
-        [1.624_345_4, -0.611_756_4, -0.528_171_75, -1.072_968_6, 0.865_407_65, -2.301_538_7];
+    let numpy = [1.624_345_4, -0.611_756_4, -0.528_171_8, -1.072_968_6, 0.865_407_6, -2.301_538_7];
     for (sample, expected) in [(0, &numpy[..2]), (1, &numpy[2..4]), (2, &numpy[4..])] {
         let place = |edit| Intervention::at(site, Span::Only(2..4), edit).of_units(Span::one(5));
         let condition = vec![place(Edit::Zero), place(noise(1.0, sample))];

@@ -25,7 +25,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        Self { worker: Worker::spawn(|| ()).unwrap(), next_id: Cell::new(0) }
+        Self { worker: Worker::spawn(|_| ()).unwrap(), next_id: Cell::new(0) }
     }
 
     fn with_model() -> Self {
@@ -277,7 +277,7 @@ fn a_load_cancelled_on_its_way_leaves_no_model() {
     let cancel = CancelToken::default();
     let n_events = AtomicUsize::new(0);
     let when_woken = cancel.clone();
-    let worker = Worker::spawn(move || {
+    let worker = Worker::spawn(move |_| {
         if n_events.fetch_add(1, Ordering::Relaxed) == 1 {
             when_woken.cancel();
         }
@@ -400,7 +400,7 @@ fn a_failed_load_leaves_no_model_and_a_later_one_works() {
 fn whoever_waits_is_woken_for_every_event() {
     let woken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&woken);
-    let worker = Worker::spawn(move || _ = counter.fetch_add(1, Ordering::SeqCst)).unwrap();
+    let worker = Worker::spawn(move |_| _ = counter.fetch_add(1, Ordering::SeqCst)).unwrap();
     let bench = Bench { worker, next_id: Cell::new(0) };
     bench.load(fixture("tiny"));
     let (id, _) = bench.analyse(paris(), trace(5));

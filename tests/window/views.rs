@@ -25,11 +25,11 @@ use factscope::ui::widgets::token_strip_ui;
 const N_LAYERS: usize = 36;
 const N_HEADS: usize = 20;
 
-pub fn tokenizer() -> Tokenizer {
+fn tokenizer() -> Tokenizer {
     Tokenizer::from_vocabulary(gpt2_vocabulary(GPT2_MERGES).unwrap(), GPT2_MERGES).unwrap()
 }
 
-pub fn prompt(tokenizer: &Tokenizer, answer: &str, foil: Option<&str>) -> TokenizedPrompt {
+fn prompt(tokenizer: &Tokenizer, answer: &str, foil: Option<&str>) -> TokenizedPrompt {
     let text = "The Eiffel Tower is located in the city of";
     let fact = Fact {
         prompt: text.to_owned(),
@@ -63,7 +63,7 @@ fn measured(prob: f32) -> Measurement {
 }
 
 /// An early site at the subject's last token, and a late one at the prompt's.
-pub fn trace(prompt: TokenizedPrompt, n_done: usize) -> CausalTrace {
+fn trace(prompt: TokenizedPrompt, n_done: usize) -> CausalTrace {
     let n_pos = prompt.n_pos();
     let last_of_subject = prompt.subject.clone().unwrap().end - 1;
     let cell = |layer: usize, pos: usize| {
@@ -93,7 +93,7 @@ pub fn trace(prompt: TokenizedPrompt, n_done: usize) -> CausalTrace {
     }
 }
 
-pub fn patterns(prompt: TokenizedPrompt) -> Attention {
+fn patterns(prompt: TokenizedPrompt) -> Attention {
     let n_pos = prompt.n_pos();
     let mut weights = Vec::new();
     for nth in 0..2 * N_HEADS {
@@ -113,7 +113,7 @@ pub fn patterns(prompt: TokenizedPrompt) -> Attention {
     Attention::from_weights(attention::Spec { layers: 12..14 }, prompt, N_HEADS, weights)
 }
 
-pub fn attribution(prompt: TokenizedPrompt, by: Parts) -> LogitAttribution {
+fn attribution(prompt: TokenizedPrompt, by: Parts) -> LogitAttribution {
     let part = |component: Component, logit: f32| Contribution { component, logit };
     let spread = |seed: usize, layer: usize| {
         let depth = layer as f32 / N_LAYERS as f32;
@@ -145,7 +145,7 @@ pub fn attribution(prompt: TokenizedPrompt, by: Parts) -> LogitAttribution {
     attribution
 }
 
-pub fn lens(tokenizer: &Tokenizer, prompt: TokenizedPrompt, n_layers: usize) -> LogitLens {
+fn lens(tokenizer: &Tokenizer, prompt: TokenizedPrompt, n_layers: usize) -> LogitLens {
     let n_pos = prompt.n_pos();
     let id = |text: &str| tokenizer.encode(text).unwrap()[0].id;
     let words = [" the", ",", " tallest", " France", " Paris", " course"].map(id);
@@ -179,7 +179,7 @@ fn prediction(tokenizer: &Tokenizer, prompt: TokenizedPrompt) -> Prediction {
 }
 
 /// A window that shows nothing but one view.
-pub fn window<'a>(
+fn window<'a>(
     size: [f32; 2],
     theme: Theme,
     mut view: impl FnMut(&mut egui::Ui) + 'a,
@@ -198,11 +198,11 @@ pub fn window<'a>(
         })
 }
 
-pub fn ctx(tokenizer: &Tokenizer, selection: Selection) -> ViewCtx<'_> {
+fn ctx(tokenizer: &Tokenizer, selection: Selection) -> ViewCtx<'_> {
     ViewCtx { selection, tokenizer }
 }
 
-pub const CELL: Selection = Selection { layer: Some(13), position: Some(4), head: Some(5) };
+const CELL: Selection = Selection { layer: Some(13), position: Some(4), head: Some(5) };
 
 #[test]
 fn a_causal_trace_looks_like_romes() {

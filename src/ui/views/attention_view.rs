@@ -8,7 +8,7 @@ use eframe::egui::{
     vec2,
 };
 
-use super::{title_ui, token_labels};
+use super::{header_ui, token_labels};
 use crate::analysis::attention::Attention;
 use crate::tokens::{Bos, visible};
 use crate::ui::theme::{ColorMap, palette};
@@ -32,9 +32,7 @@ pub fn attention_ui(ui: &mut Ui, attention: &Attention, ctx: &ViewCtx<'_>) -> Op
     let mut action = None;
     let mut select = |selection: Selection| action = Some(ViewAction::Select(selection));
 
-    ui.horizontal_wrapped(|ui| {
-        title_ui(ui, &format!("Attention pattern — L{layer} H{head}"));
-        ui.add_space(8.0);
+    header_ui(ui, &format!("Attention pattern — L{layer} H{head}"), 280.0, |ui| {
         let (first, last) = (layers.start, layers.end - 1);
         if let Some(layer) = index_ui(ui, "Layer", layer, first, last) {
             select(Selection { layer: Some(layer), ..ctx.selection });
@@ -84,7 +82,8 @@ pub fn attention_ui(ui: &mut Ui, attention: &Attention, ctx: &ViewCtx<'_>) -> Op
         max_height: if is_wide { room.y } else { (room.y - below - 8.0).max(160.0) },
     };
     let mut body = |ui: &mut Ui| {
-        if let Some(Cell { row, .. }) = map.show(ui, |_| String::new()).picked {
+        let shown = map.show(ui, |_| String::new());
+        if let Some(Cell { row, .. }) = shown.picked {
             let position = Some(row);
             let layer = Some(layer);
             select(Selection { layer, head: Some(head), position });
@@ -93,7 +92,11 @@ pub fn attention_ui(ui: &mut Ui, attention: &Attention, ctx: &ViewCtx<'_>) -> Op
             ui.add_space(8.0);
         }
         let thumbnails = Layout::left_to_right(Align::Min).with_main_wrap(true);
-        let room = ui.available_rect_before_wrap();
+        let mut room = ui.available_rect_before_wrap();
+        if is_wide {
+            // In line with the large one.
+            room.min.y = shown.response.rect.top();
+        }
         let picked = ui.scope_builder(UiBuilder::new().max_rect(room).layout(thumbnails), |ui| {
             ui.spacing_mut().item_spacing = vec2(THUMBNAIL_GAP, THUMBNAIL_GAP);
             let mut picked = None;

@@ -7,7 +7,7 @@ use eframe::egui::{
     Role, Sense, Stroke, StrokeKind, Tooltip, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::{first_piece, layer_labels, title_ui};
+use super::{first_piece, header_ui, layer_labels};
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::ui::theme::{ColorMap, Palette, axis_font, palette};
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
@@ -17,7 +17,10 @@ use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone, 
 /// A difference from the model's own logit beyond this share of it is worth a warning.
 const TOLERANCE: f32 = 1e-3;
 
+/// Heads in the list, if there is room.
 const N_TOP: usize = 10;
+
+const LIST_ROW: f32 = 21.0;
 
 pub fn attribution_ui(
     ui: &mut Ui,
@@ -25,8 +28,8 @@ pub fn attribution_ui(
     ctx: &ViewCtx<'_>,
 ) -> Option<ViewAction> {
     let mut split = attribution.spec.by;
-    ui.horizontal_wrapped(|ui| {
-        title_ui(ui, &format!("Direct logit attribution — {}", target(attribution)));
+    let title = format!("Direct logit attribution — {}", target(attribution));
+    header_ui(ui, &title, 140.0, |ui| {
         ui.selectable_value(&mut split, Parts::Layers, "Layers");
         ui.selectable_value(&mut split, Parts::Heads, "Heads");
     });
@@ -391,6 +394,7 @@ fn heads_ui(
         values[head * n_layers + layer] = logit;
         largest = largest.max(logit.abs());
     }
+    let n_listed = (((max_height - 20.0) / (LIST_ROW + 2.0)).max(3.0) as usize).min(N_TOP);
     let mut selected = None;
     ui.horizontal_top(|ui| {
         let list_width = 178.0;
@@ -429,7 +433,7 @@ fn heads_ui(
         ui.add_space(8.0);
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
-            if let Some(picked) = top_heads_ui(ui, &heads, largest, ctx) {
+            if let Some(picked) = top_heads_ui(ui, &heads, n_listed, ctx) {
                 selected = Some(picked);
             }
         });
@@ -442,16 +446,17 @@ fn heads_ui(
 fn top_heads_ui(
     ui: &mut Ui,
     heads: &[(usize, usize, f32)],
-    largest: f32,
+    n_listed: usize,
     ctx: &ViewCtx<'_>,
 ) -> Option<(usize, usize)> {
     let colors = palette(ui);
     ui.label(RichText::new("Largest contributions (logits)").small().weak());
     let mut sorted = heads.to_vec();
     sorted.sort_by(|a, b| b.2.abs().total_cmp(&a.2.abs()));
+    let largest = sorted[0].2.abs().max(1e-6);
     let mut picked = None;
-    for &(layer, head, logit) in sorted.iter().take(N_TOP) {
-        let (rect, response) = ui.allocate_exact_size(vec2(170.0, 21.0), Sense::click());
+    for &(layer, head, logit) in sorted.iter().take(n_listed) {
+        let (rect, response) = ui.allocate_exact_size(vec2(170.0, LIST_ROW), Sense::click());
         let is_selected = ctx.selection.layer == Some(layer) && ctx.selection.head == Some(head);
         let painter = ui.painter();
         if is_selected {

@@ -2,7 +2,7 @@
 
 use eframe::egui::{ComboBox, Ui};
 
-use super::{first_piece, layer_labels, metric_name, metrics_of, title_ui, token_labels};
+use super::{first_piece, header_ui, layer_labels, metric_name, metrics_of, token_labels};
 use crate::analysis::causal_trace::{CausalTrace, Component, NoiseLevel};
 use crate::analysis::{Measurement, Metric};
 use crate::intervention::NoiseRng;
@@ -29,11 +29,8 @@ pub fn causal_trace_ui(
     if !metrics_of(prompt).any(|metric| metric == view.metric) {
         view.metric = Metric::default();
     }
-    ui.horizontal_wrapped(|ui| {
-        let title = format!("{} — {}", restored(trace), metric_name(view.metric, prompt));
-        title_ui(ui, &title);
-        metric_picker_ui(ui, &mut view.metric, trace);
-    });
+    let title = format!("{} — {}", restored(trace), metric_name(view.metric, prompt));
+    header_ui(ui, &title, 216.0, |ui| metric_picker_ui(ui, &mut view.metric, trace));
 
     let metric = view.metric;
     let (n_layers, n_pos) = (trace.restored.n_rows(), prompt.n_pos());

@@ -2,7 +2,7 @@
 
 use eframe::egui::Ui;
 
-use super::{first_piece, layer_labels, title_ui, token_labels};
+use super::{first_piece, header_ui, layer_labels, token_labels};
 use crate::analysis::logit_lens::{LensCell, LogitLens};
 use crate::tokens::visible;
 use crate::ui::theme::ColorMap;
@@ -39,8 +39,8 @@ pub fn logit_lens_ui(
         Shown::Answer => format!("p({answer})"),
         Shown::Top => "p(likeliest token)".to_owned(),
     };
-    ui.horizontal_wrapped(|ui| {
-        title_ui(ui, &format!("Logit lens after each layer — {quantity}"));
+    let title = format!("Logit lens after each layer — {quantity}");
+    header_ui(ui, &title, 200.0, |ui| {
         ui.selectable_value(&mut view.shown, Shown::Answer, "Answer");
         ui.selectable_value(&mut view.shown, Shown::Top, "Likeliest token");
     });

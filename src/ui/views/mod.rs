@@ -12,16 +12,34 @@ pub use causal_trace_view::{CausalTraceView, causal_trace_ui};
 pub use logit_lens_view::{LogitLensView, logit_lens_ui};
 pub use prediction_view::prediction_ui;
 
-use eframe::egui::{RichText, Ui};
+use eframe::egui::{Color32, FontFamily, FontId, RichText, Ui};
 
 use crate::analysis::Metric;
 use crate::tokens::{Answer, TokenizedPrompt, visible};
 use crate::ui::theme::palette;
 
+/// What the figure shows, with its controls beside it, or below where the two would not fit.
+fn header_ui(ui: &mut Ui, title: &str, controls_width: f32, controls: impl FnOnce(&mut Ui)) {
+    let font = FontId::new(TITLE_SIZE, FontFamily::Proportional);
+    let title_width =
+        ui.painter().layout_no_wrap(title.to_owned(), font, Color32::PLACEHOLDER).size().x;
+    if title_width + ui.spacing().item_spacing.x + controls_width <= ui.available_width() {
+        ui.horizontal(|ui| {
+            title_ui(ui, title);
+            controls(ui);
+        });
+    } else {
+        title_ui(ui, title);
+        ui.horizontal(controls);
+    }
+}
+
+const TITLE_SIZE: f32 = 14.5;
+
 /// What the figure shows, as one line above it.
 fn title_ui(ui: &mut Ui, title: &str) {
     let color = palette(ui).strong_text;
-    ui.label(RichText::new(title).size(14.5).color(color));
+    ui.label(RichText::new(title).size(TITLE_SIZE).color(color));
 }
 
 /// The tokens of a prompt, as they stand along an axis.

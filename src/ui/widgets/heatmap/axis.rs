@@ -69,22 +69,39 @@ impl Axis<'_> {
         self.labels.iter().enumerate().map(label).collect()
     }
 
-    /// Every how-many-th label is drawn, so that none overlap.
-    pub(super) fn step(&self, labels: &[Label], cell: f32, line: f32) -> usize {
-        let is_below = matches!(self.kind, Labels::Numbers) && cell < line * 4.0;
-        let needed = if is_below {
-            let widest = labels.iter().map(|label| label.galley.size().x).fold(0.0, f32::max);
-            widest.max(line * 0.9) + 5.0
-        } else {
-            line * 0.92
-        };
-        let least = (needed / cell).ceil().max(1.0) as usize;
-        match self.kind {
-            Labels::Tokens => least,
-            Labels::Numbers => {
-                let round = [1, 2, 5, 10, 20, 50, 100];
-                round.into_iter().find(|&step| step >= least).unwrap_or(least)
+    /// The labels that can be drawn `apart` from each other, with cells of size `cell`.
+    ///
+    /// Numbers keep to round steps. Of tokens, the selected one, the subject and the last matter
+    /// most; the others fill the gaps.
+    pub(super) fn thinned(
+        &self,
+        mut labels: Vec<Label>,
+        cell: f32,
+        apart: f32,
+        selected: Option<usize>,
+    ) -> Vec<Label> {
+        let step = (apart / cell).ceil().max(1.0) as usize;
+        if step == 1 {
+            return labels;
+        }
+        if self.kind == Labels::Numbers {
+            let step = [2, 5, 10, 20, 50, 100].into_iter().find(|&round| round >= step);
+            labels.retain(|label| label.nth % step.unwrap_or(1000) == 0);
+            return labels;
+        }
+        let first = selected.filter(|&nth| nth < labels.len());
+        let by_priority = first
+            .into_iter()
+            .chain(self.marked.clone().rev())
+            .chain(labels.len().checked_sub(1))
+            .chain(0..labels.len());
+        let mut drawn: Vec<usize> = Vec::new();
+        for nth in by_priority {
+            if drawn.iter().all(|&other| nth.abs_diff(other) >= step) {
+                drawn.push(nth);
             }
         }
+        labels.retain(|label| drawn.contains(&label.nth));
+        labels
     }
 }

@@ -24,6 +24,9 @@ pub(super) struct Layout {
     pub(super) below: f32,
 }
 
+/// Of the cells together.
+const MIN_HEIGHT: f32 = 80.0;
+
 const MAX_LABEL_WIDTH: f32 = 140.0;
 pub(super) const LABEL_GAP: f32 = 6.0;
 pub(super) const BAR_GAP: f32 = 12.0;
@@ -56,7 +59,9 @@ impl Heatmap<'_> {
         cell = match self.cell_shape {
             CellShape::Free => {
                 let width = cell.x.clamp(3.0, 64.0);
-                vec2(width, cell.y.min(28.0).min(width * 3.0).max(3.0))
+                // However little room there is, rows must be told apart.
+                let least = (MIN_HEIGHT / n_rows as f32).clamp(3.0, 12.0);
+                vec2(width, cell.y.min(28.0).min(width * 3.0).max(least))
             }
             CellShape::Square => Vec2::splat(cell.x.min(cell.y).clamp(3.0, 40.0)),
         };
@@ -65,27 +70,33 @@ impl Heatmap<'_> {
         // Tokens lean where there is room for it, else they stand upright.
         let (column_angle, below) = match self.columns.kind {
             Labels::Tokens if cell.x >= line * 1.25 => {
-                let lean = (widest(&column_labels) + line / 2.0) * FRAC_PI_4.sin();
-                // The first label hangs out to the left.
-                left = left.max(lean - cell.x / 2.0);
-                (-FRAC_PI_4, lean + LABEL_GAP)
+                let lean = |width: f32| (width + line / 2.0) * FRAC_PI_4.sin();
+                // The first labels may hang out to the left.
+                for label in &column_labels {
+                    let x = (label.nth as f32 + 0.5) * cell.x;
+                    left = left.max(lean(label.galley.size().x) - x);
+                }
+                (-FRAC_PI_4, lean(widest(&column_labels)) + LABEL_GAP)
             }
             Labels::Tokens => (-FRAC_PI_2, upright_below),
             Labels::Numbers => (0.0, upright_below),
         };
         let map_size = vec2(cell.x * n_columns as f32, cell.y * n_rows as f32);
         let map_min = pos2(left, above).round_to_pixels(ui.pixels_per_point());
-        let row_step = self.rows.step(&row_labels, cell.y, line);
-        let column_step = self.columns.step(&column_labels, cell.x, line);
-        let thinned = |labels: Vec<Label>, step: usize| {
-            labels.into_iter().filter(|label| label.nth % step == 0).collect()
+        let beside = line * 0.92;
+        let apart = match self.columns.kind {
+            Labels::Numbers => widest(&column_labels) + 6.0,
+            Labels::Tokens => beside,
         };
+        let row_labels = self.rows.thinned(row_labels, cell.y, beside, self.selected_row);
+        let column_labels =
+            self.columns.thinned(column_labels, cell.x, apart, self.selected_column);
         Layout {
             size: vec2(map_min.x + map_size.x + right, map_min.y + map_size.y + below + title),
             map: Rect::from_min_size(map_min, map_size),
             cell,
-            row_labels: thinned(row_labels, row_step),
-            column_labels: thinned(column_labels, column_step),
+            row_labels,
+            column_labels,
             column_angle,
             below,
         }

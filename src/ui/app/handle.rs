@@ -1,0 +1,316 @@
+//! What each command does: the one place where a click becomes a change.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use eframe::egui::{self, ViewportCommand};
+
+use super::{App, Reply};
+use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::facts::Dataset;
+use crate::ui::command::Command;
+use crate::ui::dialogs::{self, PathPrompt, Purpose, Why};
+use crate::ui::panels::{self, Help};
+use crate::ui::screenshot;
+use crate::ui::state::{
+    FactId, FactKey, JobKind, ModelState, Quick, Slot, TraceRun, TraceState, capitalized,
+    subject_tokens,
+};
+use crate::ui::view::{Selection, ViewAction};
+use crate::worker::{Job, JobId, Work};
+
+impl App {
+    pub(super) fn handle(&mut self, command: Command, ctx: &egui::Context) {
+        match command {
+            Command::OpenModel => self.ask(Purpose::Model, ctx),
+            Command::OpenDataset => self.ask(Purpose::Dataset, ctx),
+            Command::SaveScreenshot => self.ask(Purpose::Screenshot, ctx),
+            Command::TypeModelPath => self.prompt_for(Purpose::Model, Why::Wanted),
+            Command::TypeDatasetPath => self.prompt_for(Purpose::Dataset, Why::Wanted),
+            Command::TypeScreenshotPath => self.prompt_for(Purpose::Screenshot, Why::Wanted),
+            Command::OpenModelAt(dir) => self.open_model(dir),
+            Command::OpenDatasetAt(path) => self.open_dataset(path, ctx),
+            Command::SaveScreenshotTo(path) => {
+                self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
+                screenshot::capture(ctx, path, &self.replies);
+            }
+            Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+
+            Command::SetTheme(theme) => {
+                self.state.settings.theme = theme;
+                ctx.set_theme(theme);
+            }
+            Command::ZoomIn => egui::gui_zoom::zoom_in(ctx),
+            Command::ZoomOut => egui::gui_zoom::zoom_out(ctx),
+            Command::ZoomReset => ctx.set_zoom_factor(1.0),
+
+            Command::SetBos(bos) => {
+                self.state.settings.bos = bos;
+                self.state.selection = Selection::default();
+                self.look();
+            }
+            Command::SetDevice(device) => {
+                self.state.device = device;
+                let dir = match &self.state.model {
+                    ModelState::None => return,
+                    ModelState::Loading { dir, .. } => dir.clone(),
+                    ModelState::Open(info) => info.dir.clone(),
+                };
+                self.open_model(dir);
+            }
+
+            Command::Select(fact) => self.select(fact),
+            Command::NextFact => self.step(1),
+            Command::PreviousFact => self.step(-1),
+            Command::FocusSearch => panels::focus_search(ctx),
+            Command::AddFact(fact) => {
+                let id = self.state.facts.add(fact);
+                self.select(id);
+                self.views.facts.reveal();
+            }
+
+            Command::Trace => self.trace(),
+            Command::Cancel => self.cancel(),
+            Command::CancelLoading => {
+                self.state.jobs.cancel(|kind| matches!(kind, JobKind::Load(_)));
+            }
+            Command::View(ViewAction::Select(selection)) => {
+                self.state.selection = selection;
+                self.look();
+            }
+            Command::View(ViewAction::SplitBy(parts)) => {
+                self.state.parts = parts;
+                self.look();
+            }
+
+            Command::DismissError => self.state.error = None,
+            Command::ShowShortcuts => self.help = Some(Help::Shortcuts),
+            Command::ShowAbout => self.help = Some(Help::About),
+        }
+    }
+
+    // Opening.
+
+    pub(super) fn ask(&mut self, purpose: Purpose, ctx: &egui::Context) {
+        let dir = self.last_dir(purpose);
+        let asked = dialogs::ask(&self.picker, purpose, dir.as_deref(), ctx, &self.replies);
+        if asked.is_err() {
+            self.prompt_for(purpose, Why::NoDialog);
+        }
+    }
+
+    pub(super) fn prompt_for(&mut self, purpose: Purpose, why: Why) {
+        let dir = self.last_dir(purpose);
+        self.path_prompt = Some(PathPrompt::new(purpose, dir.as_deref(), why));
+    }
+
+    pub(super) fn last_dir(&self, purpose: Purpose) -> Option<PathBuf> {
+        let settings = &self.state.settings;
+        match purpose {
+            Purpose::Model => Some(settings.recent_models.first()?.parent()?.to_owned()),
+            Purpose::Dataset => Some(settings.recent_datasets.first()?.parent()?.to_owned()),
+            Purpose::Screenshot => settings.screenshot_dir.clone(),
+        }
+    }
+
+    pub(super) fn open_model(&mut self, dir: PathBuf) {
+        // Checked here, so that a slip does not cost the model that is open.
+        let dir = match Purpose::Model.accept(dir) {
+            Ok(Command::OpenModelAt(dir)) => std::path::absolute(&dir).unwrap_or(dir),
+            Ok(_) => return,
+            Err(error) => {
+                self.state.error = Some(error);
+                return;
+            }
+        };
+        self.state.jobs.abandon(|kind| matches!(kind, JobKind::Load(_)));
+        self.state.forget(|_| true);
+        self.state.subjects = None;
+        self.state.trace_waits = false;
+        self.state.selection = Selection::default();
+        self.state.error = None;
+        let (id, cancel) = self.state.jobs.add(JobKind::Load(dir.clone()));
+        self.state.model = ModelState::Loading { job: id, dir: dir.clone() };
+        let work = Work::Load { dir, device: self.state.device };
+        self.worker.submit(Job { id, work, cancel });
+    }
+
+    pub(super) fn open_dataset(&mut self, path: PathBuf, ctx: &egui::Context) {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        self.state.error = None;
+        self.state.reading = Some(path.clone());
+        let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
+        let thread = thread::Builder::new().name("dataset".to_owned()).spawn(move || {
+            let dataset = Dataset::load(&path).map_err(|error| capitalized(&error));
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Dataset { path, dataset });
+            ctx.request_repaint();
+        });
+        if let Err(error) = thread {
+            let dataset = Err(format!("The dataset cannot be read: {error}"));
+            self.hear(Reply::Dataset { path: path_then, dataset }, &egui::Context::default());
+        }
+    }
+
+    /// The tokens that noise is measured on; for a large dataset they take a while.
+    pub(super) fn count_subjects(&mut self, ctx: &egui::Context) {
+        self.state.subjects = None;
+        let (Some(model), Some(dataset)) =
+            (self.state.info().cloned(), self.state.facts.dataset.as_ref())
+        else {
+            return;
+        };
+        let subjects: Vec<String> = dataset.subjects().map(str::to_owned).collect();
+        let dataset = dataset.path.clone();
+        let (ctx, replies) = (ctx.clone(), self.replies.clone());
+        let thread = thread::Builder::new().name("subjects".to_owned()).spawn(move || {
+            let subjects = subjects.iter().map(String::as_str);
+            let tokens = subject_tokens(&model.tokenizer, subjects);
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Subjects { dataset, model, tokens });
+            ctx.request_repaint();
+        });
+        if let Err(error) = thread {
+            self.state.error = Some(format!("The subjects cannot be counted: {error}"));
+        }
+    }
+
+    /// What is dropped on the window is opened as what it looks like.
+    pub(super) fn drop_file(&mut self, path: &Path, ctx: &egui::Context) {
+        let is_json = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"));
+        if path.is_dir() {
+            self.open_model(path.to_owned());
+        } else if path.file_name().is_some_and(|name| name == "config.json")
+            && let Some(dir) = path.parent()
+        {
+            self.open_model(dir.to_owned());
+        } else if is_json {
+            self.open_dataset(path.to_owned(), ctx);
+        } else {
+            self.state.error = Some(format!(
+                "Neither a model folder (with a config.json) nor a dataset (a .json file) was \
+                 dropped: {}",
+                path.display()
+            ));
+        }
+    }
+
+    // Choosing.
+
+    pub(super) fn select(&mut self, fact: FactId) {
+        if self.state.selected != Some(fact) {
+            self.state.selected = Some(fact);
+            self.state.selection = Selection::default();
+            self.state.trace_waits = false;
+        }
+        self.look();
+    }
+
+    pub(super) fn step(&mut self, step: isize) {
+        if let Some(fact) = self.state.facts.neighbour(self.state.selected, step) {
+            self.select(fact);
+            self.views.facts.reveal();
+        }
+    }
+
+    /// Asks for what the panels show of the chosen fact and is not known yet.
+    pub(super) fn look(&mut self) {
+        let key = self.state.visit();
+        self.leave(key);
+        let (Some(key), Some(prompt)) = (key, self.state.prompt().cloned()) else { return };
+        let Some(config) = self.state.info().map(|info| info.config) else { return };
+        let layer = self.state.selection.layer.unwrap_or(0).min(config.n_layers - 1);
+        for quick in panels::wanted(self.state.parts) {
+            let Some(findings) = self.state.findings_of(key) else { return };
+            let is_needed = match findings.quick(quick) {
+                Slot::Missing => true,
+                Slot::Found(result) => match &**result {
+                    AnalysisResult::Attention(it) => !it.spec.layers.contains(&layer),
+                    _ => false,
+                },
+                Slot::Waiting(_) | Slot::Failed(_) => false,
+            };
+            if is_needed {
+                let spec = quick.spec(&config, prompt.n_pos(), layer);
+                let id = self.analyse(JobKind::Quick(key, quick), Arc::clone(&prompt), spec);
+                if let Some(findings) = self.state.findings_of(key) {
+                    *findings.quick_mut(quick) = Slot::Waiting(id);
+                }
+            }
+        }
+    }
+
+    /// Nobody looks at the facts that were chosen before.
+    pub(super) fn leave(&mut self, now: Option<FactKey>) {
+        let is_left = |kind: &JobKind| matches!(kind, JobKind::Quick(key, _) if Some(*key) != now);
+        let left: Vec<(FactKey, Quick)> = self
+            .state
+            .jobs
+            .iter()
+            .filter_map(|(_, job)| match job.kind {
+                JobKind::Quick(key, quick) if is_left(&job.kind) => Some((key, quick)),
+                _ => None,
+            })
+            .collect();
+        for (key, quick) in left {
+            if let Some(findings) = self.state.findings_of(key) {
+                *findings.quick_mut(quick) = Slot::Missing;
+            }
+        }
+        self.state.jobs.abandon(is_left);
+    }
+
+    pub(super) fn analyse(
+        &mut self,
+        kind: JobKind,
+        prompt: Arc<crate::tokens::TokenizedPrompt>,
+        spec: AnalysisSpec,
+    ) -> JobId {
+        let (id, cancel) = self.state.jobs.add(kind);
+        self.worker.submit(Job { id, work: Work::Analyse { prompt, spec }, cancel });
+        id
+    }
+
+    // Tracing.
+
+    /// Starts the trace that the controls describe, unless it is there or on its way.
+    pub(super) fn trace(&mut self) {
+        let (Some(key), Some(prompt)) = (self.state.key(), self.state.prompt().cloned()) else {
+            return;
+        };
+        if prompt.subject.is_none() {
+            return;
+        }
+        let Some(spec) = self.state.trace_spec() else {
+            self.state.trace_waits = true;
+            return;
+        };
+        self.state.trace_waits = false;
+        let known = self.state.trace().map(|run| &run.state);
+        if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
+            return;
+        }
+        let id = self.analyse(JobKind::Trace(key), prompt, AnalysisSpec::CausalTrace(spec.clone()));
+        if let Some(findings) = self.state.findings_of(key) {
+            findings.traces.retain(|run| run.spec != spec);
+            findings.traces.push(TraceRun { spec, state: TraceState::Running(id), result: None });
+        }
+    }
+
+    pub(super) fn cancel(&mut self) {
+        let running = self.state.running_trace();
+        let any = || self.state.jobs.traces().next().map(|(id, _)| id);
+        if let Some(job) = running.or_else(any).and_then(|id| self.state.jobs.get(id)) {
+            job.cancel.cancel();
+        } else if self.state.trace_waits {
+            self.state.trace_waits = false;
+        } else if self.state.selection != Selection::default() {
+            self.state.selection = Selection::default();
+        } else {
+            self.state.error = None;
+        }
+    }
+
+    // Hearing.
+}

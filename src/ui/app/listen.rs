@@ -1,0 +1,157 @@
+//! What is heard from the worker, and from the threads of the window.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use eframe::egui::{self};
+
+use super::{App, Reply};
+use crate::facts::Dataset;
+use crate::ui::dialogs::Why;
+use crate::ui::panels::{self};
+use crate::ui::state::{FactId, JobKind, ModelState, Slot, TraceRun, TraceState, capitalized};
+use crate::worker::{Event, JobId, ModelInfo};
+
+impl App {
+    pub(super) fn apply(&mut self, event: Event, ctx: &egui::Context) {
+        let now = Instant::now();
+        match event {
+            Event::Stage(id, stage) => {
+                if let Some(job) = self.state.jobs.get_mut(id) {
+                    job.enter(stage);
+                }
+            }
+            Event::Progress(id, progress) => {
+                if let Some(job) = self.state.jobs.get_mut(id) {
+                    job.advance(progress, now);
+                }
+            }
+            Event::Partial(id, result) => {
+                if let Some(run) = self.trace_run(id) {
+                    run.result = Some(result);
+                }
+            }
+            Event::Loaded(id, info) => {
+                if self.state.jobs.remove(id).is_some() {
+                    self.loaded(info, ctx);
+                }
+            }
+            Event::Finished(id, result) => {
+                if let Some(run) = self.trace_run(id) {
+                    run.result = Some(Arc::clone(&result));
+                    run.state = TraceState::Complete;
+                }
+                self.settle(id, Slot::Found(result));
+            }
+            Event::Cancelled(id) => {
+                if let Some(run) = self.trace_run(id) {
+                    run.state = TraceState::Cancelled;
+                }
+                if self.is_loading(id) {
+                    self.state.model = ModelState::None;
+                    self.state.notice = Some("Cancelled; no model is open".to_owned());
+                }
+                self.settle(id, Slot::Missing);
+            }
+            Event::Failed(id, message) => {
+                let message = capitalized(&message);
+                if let Some(run) = self.trace_run(id) {
+                    run.state = TraceState::Failed(message.clone());
+                    self.state.error = Some(message.clone());
+                }
+                if self.is_loading(id) {
+                    self.state.model = ModelState::None;
+                    self.state.error = Some(format!("{message}\nNo model is open now"));
+                }
+                self.settle(id, Slot::Failed(message));
+            }
+        }
+    }
+
+    pub(super) fn is_loading(&self, id: JobId) -> bool {
+        matches!(self.state.model, ModelState::Loading { job, .. } if job == id)
+    }
+
+    pub(super) fn trace_run(&mut self, id: JobId) -> Option<&mut TraceRun> {
+        let JobKind::Trace(key) = self.state.jobs.get(id)?.kind else { return None };
+        self.state.findings_of(key)?.trace_mut(id)
+    }
+
+    /// A job has ended.
+    pub(super) fn settle(&mut self, id: JobId, slot: Slot) {
+        let Some(job) = self.state.jobs.remove(id) else { return };
+        let JobKind::Quick(key, quick) = job.kind else { return };
+        if let Some(findings) = self.state.findings_of(key) {
+            *findings.quick_mut(quick) = slot;
+        }
+    }
+
+    pub(super) fn loaded(&mut self, info: Arc<ModelInfo>, ctx: &egui::Context) {
+        self.state.settings.remember_model(&info.dir);
+        self.state.notice = Some(format!("Opened {} in {:.1} s", info.name, info.load_secs));
+        self.state.model = ModelState::Open(info);
+        self.count_subjects(ctx);
+        self.look();
+    }
+
+    pub(super) fn hear(&mut self, reply: Reply, ctx: &egui::Context) {
+        match reply {
+            Reply::Picked { purpose, path: Some(path), .. } => match purpose.accept(path) {
+                Ok(command) => self.commands.push(command),
+                Err(error) => self.state.error = Some(error),
+            },
+            Reply::Picked { purpose, path: None, is_missing: true } => {
+                self.prompt_for(purpose, Why::NoDialog);
+            }
+            Reply::Picked { .. } => {}
+            Reply::Dataset { path, dataset } => {
+                if self.state.reading.as_ref() == Some(&path) {
+                    self.state.reading = None;
+                    match dataset {
+                        Ok(dataset) => self.adopt(dataset, ctx),
+                        Err(error) => self.state.error = Some(error),
+                    }
+                }
+            }
+            Reply::Subjects { dataset, model, tokens } => {
+                let is_current = self.state.facts.dataset_path() == Some(&dataset)
+                    && self.state.info().is_some_and(|info| Arc::ptr_eq(info, &model));
+                if is_current {
+                    self.state.subjects = Some(tokens);
+                    if self.state.trace_waits {
+                        self.trace();
+                    }
+                }
+            }
+            Reply::Screenshot { path, saved } => {
+                if let Some(errand) = &mut self.errand {
+                    errand.saved();
+                }
+                match saved {
+                    Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
+                    Err(error) => {
+                        let place = path.display();
+                        self.state.error =
+                            Some(format!("The screenshot cannot be saved: {error}: {place}"));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn adopt(&mut self, dataset: Dataset, ctx: &egui::Context) {
+        self.state.forget(|fact| matches!(fact, FactId::Record(_)));
+        self.state.settings.remember_dataset(&dataset.path);
+        let n_facts = dataset.records.len();
+        let name = panels::file_name(&dataset.path);
+        self.state.notice = Some(format!("Opened {name} with {} facts", panels::grouped(n_facts)));
+        self.state.facts.open(dataset);
+        self.state.trace_waits = false;
+        self.count_subjects(ctx);
+        if !matches!(self.state.selected, Some(FactId::Typed(_))) {
+            self.state.selected = None;
+            self.select(FactId::Record(0));
+            self.views.facts.reveal();
+        }
+    }
+}

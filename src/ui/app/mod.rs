@@ -1,0 +1,227 @@
+//! The window's loop: events and answers in, panels out.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+use eframe::egui::{self, Popup};
+use eframe::{APP_KEY, CreationContext, Frame, Storage};
+
+use crate::facts::Dataset;
+use crate::ui::command::Command;
+use crate::ui::dialogs::{self, PathPrompt, Picker, Purpose};
+use crate::ui::errand::{Errand, Outcome};
+use crate::ui::panels::{self, Help, Views};
+use crate::ui::state::{Settings, State};
+use crate::ui::{Options, theme};
+use crate::worker::{ModelInfo, Told, Worker};
+
+mod handle;
+mod listen;
+
+/// Messages of the worker are drawn together, results soon and progress at leisure: where the CPU
+/// draws, every frame is taken from the model (at 16 a second, half of GPT-2-large's speed).
+const RESULT_REPAINT: Duration = Duration::from_millis(60);
+const PROGRESS_REPAINT: Duration = Duration::from_millis(400);
+
+/// The window.
+pub struct App {
+    pub state: State,
+    worker: Worker,
+    picker: Arc<dyn Picker>,
+    views: Views,
+    commands: Vec<Command>,
+    path_prompt: Option<PathPrompt>,
+    help: Option<Help>,
+
+    /// Answers from threads other than the worker's.
+    answers: Receiver<Reply>,
+    replies: Sender<Reply>,
+    errand: Option<Errand>,
+    is_remembered: bool,
+}
+
+/// What a thread of the window found.
+#[derive(Debug)]
+pub enum Reply {
+    /// `is_missing`: there was no dialog to pick from.
+    Picked {
+        purpose: Purpose,
+        path: Option<PathBuf>,
+        is_missing: bool,
+    },
+    Dataset {
+        path: PathBuf,
+        dataset: Result<Dataset, String>,
+    },
+    Subjects {
+        dataset: PathBuf,
+        model: Arc<ModelInfo>,
+        tokens: Arc<[u32]>,
+    },
+    Screenshot {
+        path: PathBuf,
+        saved: Result<(), String>,
+    },
+}
+
+impl App {
+    /// Fails if the worker's thread cannot be started.
+    pub fn new(
+        cc: &CreationContext<'_>,
+        options: &Options,
+        picker: Arc<dyn Picker>,
+    ) -> io::Result<Self> {
+        let ctx = &cc.egui_ctx;
+        theme::install(ctx);
+        let errand = Errand::new(options);
+        // A picture must not depend on who takes it, nor change what they come back to.
+        let is_remembered = options.screenshot.is_none();
+        let stored = cc.storage.filter(|_| is_remembered);
+        let mut settings: Settings =
+            stored.and_then(|storage| eframe::get_value(storage, APP_KEY)).unwrap_or_default();
+        settings.bos = options.bos.unwrap_or(settings.bos);
+        ctx.set_theme(options.theme.unwrap_or(settings.theme));
+        ctx.set_zoom_factor(settings.zoom);
+
+        let (replies, answers) = mpsc::channel();
+        let wake = {
+            let ctx = ctx.clone();
+            move |told| {
+                ctx.request_repaint_after(match told {
+                    Told::OnTheWay => PROGRESS_REPAINT,
+                    Told::TheEnd => RESULT_REPAINT,
+                });
+            }
+        };
+        let mut state = State::new(settings);
+        state.device = options.device;
+        let mut app = Self {
+            state,
+            worker: Worker::spawn(wake)?,
+            picker,
+            views: Views::default(),
+            commands: Vec::new(),
+            path_prompt: None,
+            help: None,
+            answers,
+            replies,
+            errand,
+            is_remembered,
+        };
+        // The first frame is drawn while these are read.
+        if let Some(path) = options.facts.clone() {
+            app.open_dataset(path, ctx);
+        }
+        if let Some(dir) = options.model.clone() {
+            app.open_model(dir);
+        }
+        Ok(app)
+    }
+
+    /// Where the errand leaves word of how it went.
+    pub fn outcome(&self) -> Option<Outcome> {
+        Some(self.errand.as_ref()?.outcome.clone())
+    }
+
+    fn do_errand(&mut self, ctx: &egui::Context) {
+        if let Some(mut errand) = self.errand.take() {
+            for command in errand.advance(&mut self.state) {
+                self.handle(command, ctx);
+            }
+            if errand.is_under_way() {
+                ctx.request_repaint_after(PROGRESS_REPAINT);
+            }
+            self.errand = Some(errand);
+        }
+    }
+
+    fn keys(&mut self, ctx: &egui::Context) {
+        // Dialogs and menus have their own keys.
+        if self.path_prompt.is_some() || self.help.is_some() || Popup::is_any_open(ctx) {
+            return;
+        }
+        // Plain keys belong to the widget that has the focus.
+        let is_free = ctx.memory(|memory| memory.focused().is_none());
+        let is_search = panels::is_search_focused(ctx);
+        for command in Command::WITH_KEYS {
+            if command.is_zoom() {
+                continue;
+            }
+            let is_step = matches!(command, Command::NextFact | Command::PreviousFact);
+            for keys in command.shortcuts() {
+                let is_plain = keys.modifiers.is_none() && keys.logical_key < egui::Key::F1;
+                if is_plain && !(is_free || is_search && is_step) {
+                    continue;
+                }
+                if ctx.input_mut(|input| input.consume_shortcut(keys)) {
+                    self.commands.push(command.clone());
+                }
+            }
+        }
+    }
+}
+
+/// The worker's thread must not go on for a window that is gone.
+impl Drop for App {
+    fn drop(&mut self) {
+        self.state.jobs.cancel(|_| true);
+    }
+}
+
+impl eframe::App for App {
+    /// Also called while the window is hidden, so that work goes on behind a minimised window.
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut Frame) {
+        while let Ok(event) = self.worker.events.try_recv() {
+            self.apply(event, ctx);
+        }
+        while let Ok(reply) = self.answers.try_recv() {
+            self.hear(reply, ctx);
+        }
+        self.do_errand(ctx);
+        for command in std::mem::take(&mut self.commands) {
+            self.handle(command, ctx);
+        }
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
+        let ctx = ui.ctx().clone();
+        self.keys(&ctx);
+        let dropped = ctx.input(|input| input.raw.dropped_files.clone());
+        // More than one: a model and a dataset may come together.
+        for file in dropped {
+            self.drop_file(file.path(), &ctx);
+        }
+
+        let (state, views, commands) = (&mut self.state, &mut self.views, &mut self.commands);
+        panels::window_ui(ui, state, views, commands);
+        dialogs::path_prompt_ui(&ctx, &mut self.path_prompt, commands);
+        panels::help_ui(&ctx, &mut self.help);
+        panels::drop_hint_ui(&ctx);
+
+        self.state.settings.zoom = ctx.zoom_factor();
+        for command in std::mem::take(&mut self.commands) {
+            self.handle(command, &ctx);
+            ctx.request_repaint();
+        }
+    }
+
+    fn raw_input_hook(&mut self, _ctx: &egui::Context, input: &mut egui::RawInput) {
+        // A picture must not depend on where the pointer happens to be.
+        if !self.is_remembered {
+            input.events.retain(|event| !matches!(event, egui::Event::PointerMoved(_)));
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn Storage) {
+        if self.is_remembered {
+            eframe::set_value(storage, APP_KEY, &self.state.settings);
+        }
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        self.is_remembered
+    }
+}
