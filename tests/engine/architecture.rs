@@ -393,9 +393,8 @@ fn use_tree(
                 Some(Place::Below(n)) => place = Some(Place::Below(n.saturating_sub(1))),
                 None => (),
             },
-            "self" => (),
             "*" if place == Some(Place::Below(0)) => found.push(Use::Everything),
-            "*" => (),
+            "self" | "*" => (),
             // The path has ended: `Vec::<…>`.
             other if !is_name(other) => return i,
             name => match place.take() {
