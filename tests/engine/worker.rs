@@ -53,7 +53,7 @@ impl Bench {
 
     /// The next thing it says.
     fn next(&self) -> Event {
-        let event = self.worker.events.recv_timeout(Duration::from_secs(60));
+        let event = self.worker.events.recv_timeout(Duration::from_mins(1));
         event.expect("the worker must say something within a minute")
     }
 
