@@ -20,10 +20,11 @@
 //! # What each room must not know
 //!
 //! - [`facts`] and [`tokens`] know text and ids, no tensors.
-//! - [`intervention`] and [`task`] are plain data; they know nothing else.
+//! - [`intervention`], [`task`] and [`builtin`] are plain data; they know nothing else.
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once.
+//! - [`training`] makes the built-in model; only [`cli`] asks it to.
 //! - [`worker`] owns the model on a thread. No tensor crosses its channel.
 //! - [`ui`] draws plain results and says what was clicked. It cannot reach [`model`].
 //! - [`cli`] talks to the terminal; nobody else does.
@@ -52,8 +53,10 @@ pub mod facts;
 pub mod tokens;
 pub mod intervention;
 pub mod task;
+pub mod builtin;
 pub mod model;
 pub mod analysis;
+pub mod training;
 pub mod worker;
 pub mod ui;
 pub mod cli;

@@ -4,16 +4,18 @@ use clap::{Args, ValueEnum};
 
 use super::Machine;
 use super::trace::Kind;
+use crate::builtin;
+use crate::facts::Dataset;
 use crate::tokens::Bos;
 use crate::ui;
 
 #[derive(Args, Default)]
 pub(super) struct Explore {
-    /// A model folder in Hugging Face's layout
+    /// A model folder in Hugging Face's layout [default: the built-in model]
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
-    /// A dataset: CounterFact, or ROME's `known_1000.json`
+    /// A dataset: CounterFact, or ROME's `known_1000.json` [default: the facts of the built-in model]
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
 
@@ -22,7 +24,7 @@ pub(super) struct Explore {
     bos: bool,
 
     /// The fact to choose, by its `case_id` or `known_id` [default: the first]
-    #[arg(long, value_name = "ID", requires = "facts")]
+    #[arg(long, value_name = "ID")]
     case: Option<String>,
 
     /// Trace the fact at once
@@ -52,8 +54,9 @@ enum Theme {
 impl Explore {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         let options = ui::Options {
-            model: self.model.clone(),
-            facts: self.facts.clone(),
+            // The first launch needs no settings.
+            model: self.model.clone().or_else(|| Some(builtin::FACTS.name.into())),
+            facts: self.facts.clone().or_else(|| Some(Dataset::BUNDLED.into())),
             device: machine.device,
             bos: self.bos.then_some(Bos::On),
             case: self.case.clone(),

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
+use crate::builtin;
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::{DeviceChoice, Engine, Stage};
@@ -26,6 +27,7 @@ mod output;
 mod predict;
 mod progress;
 mod trace;
+mod train;
 
 /// A desktop microscope for facts in language models.
 ///
@@ -86,6 +88,9 @@ enum Command {
     #[command(subcommand)]
     Model(model::Model),
 
+    /// Train the built-in model anew from the facts of the program
+    Train(train::Train),
+
     /// List the graphics adapters, or test one
     Devices(devices::Devices),
 }
@@ -93,8 +98,8 @@ enum Command {
 /// The model, and how its prompt begins.
 #[derive(Args)]
 struct ModelArgs {
-    /// A model folder in Hugging Face's layout
-    #[arg(long, value_name = "DIR")]
+    /// A model folder in Hugging Face's layout, or `builtin`
+    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name)]
     model: PathBuf,
 
     /// Put `<|endoftext|>` before the prompt, as TransformerLens does; ROME does not
@@ -180,6 +185,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Lens(it) => it.run(&machine),
         Command::Attention(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),
+        Command::Train(it) => it.run(&machine),
         Command::Devices(it) => it.run(&machine),
     }
 }

@@ -3,13 +3,14 @@
 //! The format is told by content, record by record. A record that cannot be used is reported with
 //! its index and reason; the rest load.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Fact, Record};
+use super::{Catalogue, Fact, Inverse, InverseOrigin, Record};
 
 /// The facts of one file.
 #[derive(Clone, Debug, Default)]
@@ -53,6 +54,9 @@ pub struct RecordError {
 struct CounterFact {
     case_id: u64,
     requested_rewrite: Rewrite,
+
+    /// Not in CounterFact: the same fact asked from its answer, as our own `data/facts.json` has it.
+    inverse: Option<Rewrite>,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +66,10 @@ struct Rewrite {
     target_new: Option<Target>,
     target_true: Target,
     subject: String,
+
+    /// Not in CounterFact: all right answers, if there are several.
+    #[serde(default)]
+    answers: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -80,7 +88,13 @@ struct Known {
 }
 
 impl Dataset {
+    /// Stands where others have a file: `--facts builtin`.
+    pub const BUNDLED: &str = "builtin";
+
     pub fn load(path: &Path) -> Result<Self, DatasetError> {
+        if path == Path::new(Self::BUNDLED) {
+            return Ok(Self::bundled());
+        }
         let path = path.to_owned();
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -112,8 +126,58 @@ impl Dataset {
                 path: dataset.path,
                 n_records,
             }),
-            _ => Ok(dataset),
+            _ => {
+                dataset.complete();
+                Ok(dataset)
+            }
         }
+    }
+
+    /// Writes the inverses that the file lacks from the catalogue, where it has the relation.
+    fn complete(&mut self) {
+        let catalogue = Catalogue::bundled();
+        let mut subjects: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for record in &self.records {
+            if let (Some(relation), Some(answer), Some(subject)) =
+                (&record.relation, &record.fact.answer, record.fact.subject_text())
+            {
+                let all = subjects.entry((relation.clone(), answer.clone())).or_default();
+                if !all.iter().any(|it| it == subject) {
+                    all.push(subject.to_owned());
+                }
+            }
+        }
+        for record in &mut self.records {
+            let Some(id) = &record.relation else { continue };
+            let Some(relation) = catalogue.get(id) else { continue };
+            record.cardinality = record.cardinality.or(Some(relation.cardinality));
+            let (Some(answer), Some(subject)) = (&record.fact.answer, record.fact.subject_text())
+            else {
+                continue;
+            };
+            let (None, Some(template)) = (&record.inverse, relation.inverse.first()) else {
+                continue;
+            };
+            let mut answers =
+                subjects.get(&(id.clone(), answer.clone())).cloned().unwrap_or_default();
+            answers.retain(|it| it != subject);
+            answers.insert(0, subject.to_owned());
+            record.inverse = Fact::from_template(template, answer).map(|fact| Inverse {
+                fact: Fact { answer: Some(subject.to_owned()), ..fact },
+                answers,
+                origin: InverseOrigin::Generated,
+            });
+        }
+    }
+
+    /// The facts that are part of the program.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads them.
+    pub fn bundled() -> Self {
+        let text = include_str!("../../data/facts.json");
+        Self::parse(text, PathBuf::from(Self::BUNDLED)).expect("checked by a test")
     }
 
     pub fn find(&self, id: &str) -> Option<&Record> {
@@ -130,13 +194,20 @@ fn record(entry: Value) -> Result<Record, String> {
     let has = |field: &str| entry.get(field).is_some();
     if has("requested_rewrite") {
         let it: CounterFact = serde_json::from_value(entry).map_err(|error| error.to_string())?;
-        let rewrite = it.requested_rewrite;
-        let fact = Fact::from_template(&rewrite.prompt, &rewrite.subject).ok_or_else(|| {
-            format!("the prompt “{}” has no `{{}}` for the subject", rewrite.prompt)
-        })?;
-        let relation = rewrite.relation_id;
-        let foil = rewrite.target_new.map(|target| target.str);
-        checked(it.case_id, relation, Fact { answer: Some(rewrite.target_true.str), foil, ..fact })
+        let relation = it.requested_rewrite.relation_id.clone();
+        let (fact, answers) = it.requested_rewrite.into_fact()?;
+        let inverse = it.inverse.map(Rewrite::into_fact).transpose();
+        let inverse = inverse.map_err(|reason| format!("its inverse: {reason}"))?;
+        let record = checked(it.case_id, relation, fact)?;
+        Ok(Record {
+            answers,
+            inverse: inverse.map(|(fact, answers)| Inverse {
+                fact,
+                answers,
+                origin: InverseOrigin::File,
+            }),
+            ..record
+        })
     } else if has("known_id") {
         let it: Known = serde_json::from_value(entry).map_err(|error| error.to_string())?;
         let fact = Fact::from_text(it.prompt.trim_end(), Some(&it.subject))
@@ -147,6 +218,20 @@ fn record(entry: Value) -> Result<Record, String> {
     }
 }
 
+impl Rewrite {
+    /// The fact, and all its right answers.
+    fn into_fact(self) -> Result<(Fact, Vec<String>), String> {
+        let fact = Fact::from_template(&self.prompt, &self.subject)
+            .ok_or_else(|| format!("the prompt “{}” has no `{{}}` for the subject", self.prompt))?;
+        let answer = self.target_true.str;
+        let mut answers = self.answers;
+        answers.retain(|it| *it != answer);
+        answers.insert(0, answer.clone());
+        let foil = self.target_new.map(|target| target.str);
+        Ok((Fact { answer: Some(answer), foil, ..fact }, answers))
+    }
+}
+
 fn checked(id: u64, relation: Option<String>, fact: Fact) -> Result<Record, String> {
     if fact.subject_text().is_none_or(|subject| subject.trim().is_empty()) {
         return Err("the subject is empty".to_owned());
@@ -154,11 +239,12 @@ fn checked(id: u64, relation: Option<String>, fact: Fact) -> Result<Record, Stri
     if fact.answer.as_deref().is_none_or(|answer| answer.trim().is_empty()) {
         return Err("the answer is empty".to_owned());
     }
-    Ok(Record { id: id.to_string(), relation, fact })
+    Ok(Record::new(id.to_string(), relation, fact))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Cardinality;
     use super::*;
 
     const GOOD: &str = r#"{"case_id": 7, "requested_rewrite": {"prompt": "The mother tongue of {} is",
@@ -189,6 +275,37 @@ mod tests {
         .unwrap();
         assert_eq!(dataset.records[0].fact.answer.as_deref(), Some("Antarctica"));
         assert_eq!(dataset.records[0].fact.subject, Some(0..13));
+    }
+
+    #[test]
+    fn the_bundled_facts_all_load_with_their_inverses() {
+        let dataset = Dataset::bundled();
+        assert!(dataset.skipped.is_empty(), "{:?}", dataset.skipped);
+        assert!(dataset.records.len() >= 1000);
+        let mut n_one_to_one = 0;
+        for record in &dataset.records {
+            let inverse = record.inverse.as_ref().unwrap();
+            assert_eq!(inverse.origin, InverseOrigin::File);
+            assert_eq!(inverse.fact.subject_text(), record.fact.answer.as_deref());
+            assert_eq!(inverse.fact.answer.as_deref(), record.fact.subject_text());
+            let is_one_to_one = record.cardinality == Some(Cardinality::OneToOne);
+            n_one_to_one += usize::from(is_one_to_one);
+            assert!(!is_one_to_one || inverse.answers.len() == 1, "{record:?}");
+        }
+        assert!(n_one_to_one >= 400);
+    }
+
+    #[test]
+    fn an_inverse_is_taken_from_the_catalogue_if_the_file_has_none() {
+        let other = GOOD.replace("Danielle Darrieux", "Edith Piaf").replace('7', "8");
+        let dataset = parse(&format!("[{GOOD}, {other}]")).unwrap();
+        let inverse = dataset.records[0].inverse.as_ref().unwrap();
+        assert_eq!(inverse.origin, InverseOrigin::Generated);
+        assert_eq!(inverse.fact.subject_text(), Some("French"));
+        assert_eq!(inverse.answers, ["Danielle Darrieux", "Edith Piaf"]);
+        // A relation that the catalogue does not have gives none.
+        let unknown = GOOD.replace("P103", "P999999");
+        assert_eq!(parse(&format!("[{unknown}]")).unwrap().records[0].inverse, None);
     }
 
     #[test]

@@ -1,9 +1,14 @@
 //! What we ask: facts as text, and the files they come from.
 
+use std::fmt;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
+mod catalogue;
 mod dataset;
 
+pub use catalogue::{Catalogue, Relation};
 pub use dataset::{Dataset, DatasetError, RecordError};
 
 /// A prompt whose continuation the model may know.
@@ -32,6 +37,95 @@ pub struct Record {
     pub relation: Option<String>,
 
     pub fact: Fact,
+
+    /// All right answers of the fact, its own first; usually one.
+    pub answers: Vec<String>,
+
+    /// The same fact asked from its answer.
+    pub inverse: Option<Inverse>,
+
+    /// How many subjects share an object in this relation, and how many objects a subject.
+    pub cardinality: Option<Cardinality>,
+}
+
+/// `(o, r⁻¹, s)` beside `(s, r, o)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inverse {
+    pub fact: Fact,
+
+    /// All right answers, the fact's own subject first.
+    pub answers: Vec<String>,
+    pub origin: InverseOrigin,
+}
+
+/// Where the words of an inverse come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InverseOrigin {
+    /// The dataset has it.
+    File,
+
+    /// Written from the catalogue's template of the relation.
+    Generated,
+}
+
+/// Which way a fact is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    Forward,
+    Inverse,
+}
+
+/// Of a relation, from subjects to objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Cardinality {
+    #[serde(rename = "1-1")]
+    OneToOne,
+
+    /// Many subjects share an object: the inverse has several right answers.
+    #[serde(rename = "N-1")]
+    ManyToOne,
+    #[serde(rename = "1-N")]
+    OneToMany,
+    #[serde(rename = "N-N")]
+    ManyToMany,
+}
+
+impl Cardinality {
+    pub const ALL: [Self; 4] = [Self::OneToOne, Self::ManyToOne, Self::OneToMany, Self::ManyToMany];
+}
+
+impl fmt::Display for Cardinality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OneToOne => "1–1",
+            Self::ManyToOne => "N–1",
+            Self::OneToMany => "1–N",
+            Self::ManyToMany => "N–N",
+        })
+    }
+}
+
+impl Record {
+    /// Without an inverse, and with the one answer it has.
+    pub fn new(id: impl Into<String>, relation: Option<String>, fact: Fact) -> Self {
+        let answers = fact.answer.iter().cloned().collect();
+        Self { id: id.into(), relation, fact, answers, inverse: None, cardinality: None }
+    }
+
+    pub fn fact(&self, direction: Direction) -> Option<&Fact> {
+        match direction {
+            Direction::Forward => Some(&self.fact),
+            Direction::Inverse => self.inverse.as_ref().map(|inverse| &inverse.fact),
+        }
+    }
+
+    /// All right answers.
+    pub fn answers(&self, direction: Direction) -> &[String] {
+        match direction {
+            Direction::Forward => &self.answers,
+            Direction::Inverse => self.inverse.as_ref().map_or(&[], |inverse| &inverse.answers),
+        }
+    }
 }
 
 /// The subject is not in the prompt.

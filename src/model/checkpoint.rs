@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -16,6 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Gpt2Config;
 use super::config::Unembedding;
+use crate::builtin::{self, Builtin};
 use crate::task::{Cancelled, Progress, TaskCtx};
 
 /// A model folder whose headers have been read and checked.
@@ -33,10 +35,30 @@ pub struct Checkpoint {
 #[derive(Debug)]
 struct WeightFile {
     path: PathBuf,
-    map: Mmap,
+    bytes: Bytes,
 
     /// Where the tensors' bytes begin.
     data_start: usize,
+}
+
+/// A file's content, never copied.
+#[derive(Debug)]
+enum Bytes {
+    Mapped(Mmap),
+
+    /// Part of the program.
+    Embedded(&'static [u8]),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Mapped(map) => map,
+            Self::Embedded(bytes) => bytes,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -116,7 +138,12 @@ const SINGLE_FILE: &str = "model.safetensors";
 
 impl Checkpoint {
     /// Reads `config.json` and the headers of the weight files.
+    ///
+    /// `dir` may also be the name of a model that is built in.
     pub fn open(dir: &Path) -> Result<Self, LoadError> {
+        if let Some(builtin) = builtin::find(dir) {
+            return Self::open_builtin(builtin);
+        }
         if !dir.is_dir() {
             return Err(LoadError::NoSuchDir(dir.to_owned()));
         }
@@ -131,14 +158,31 @@ impl Checkpoint {
         let mut checkpoint =
             Self { dir: dir.to_owned(), config, files: Vec::new(), tensors: BTreeMap::new() };
         for path in weight_files(dir)? {
-            checkpoint.add_file(path)?;
+            match map_file(&path) {
+                Ok(map) => checkpoint.add_file(path, Bytes::Mapped(map))?,
+                Err(source) => return Err(LoadError::Read { path, source }),
+            }
         }
+        checkpoint.check()?;
+        Ok(checkpoint)
+    }
+
+    fn open_builtin(builtin: &Builtin) -> Result<Self, LoadError> {
+        let dir = PathBuf::from(builtin.name);
+        let config = Gpt2Config::from_json(builtin.config)
+            .map_err(|reason| LoadError::Config { path: dir.join("config.json"), reason })?;
+        let path = dir.join(SINGLE_FILE);
+        let mut checkpoint = Self { dir, config, files: Vec::new(), tensors: BTreeMap::new() };
+        checkpoint.add_file(path, Bytes::Embedded(builtin.weights))?;
         checkpoint.check()?;
         Ok(checkpoint)
     }
 
     /// The folder's own name.
     pub fn name(&self) -> String {
+        if let Some(builtin) = builtin::find(&self.dir) {
+            return builtin.name.to_owned();
+        }
         let dir = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
         dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned()
     }
@@ -158,16 +202,16 @@ impl Checkpoint {
 
     /// SHA-256 of each weight file, as Hugging Face shows it. Reads them whole.
     pub fn sha256(&self, ctx: &TaskCtx<'_>) -> Result<BTreeMap<String, String>, Cancelled> {
-        let total: usize = self.files.iter().map(|file| file.map.len()).sum();
+        let total: usize = self.files.iter().map(|file| file.bytes.len()).sum();
         let mut done = 0;
         let mut hashes = BTreeMap::new();
         for file in &self.files {
             let mut hasher = Sha256::new();
             let mut start = 0;
-            for chunk in file.map.chunks(32 << 20) {
+            for chunk in file.bytes.chunks(32 << 20) {
                 ctx.checkpoint(Progress { done: done as u64, total: total as u64 })?;
                 hasher.update(chunk);
-                forget(&file.map, start, chunk.len());
+                file.bytes.forget(start, chunk.len());
                 start += chunk.len();
                 done += chunk.len();
             }
@@ -190,10 +234,10 @@ impl Checkpoint {
         let location = self.tensors.get(name).expect("checked when the folder was opened");
         let file = &self.files[location.file];
         let start = file.data_start + location.bytes.0;
-        let bytes = &file.map[start..file.data_start + location.bytes.1];
+        let bytes = &file.bytes[start..file.data_start + location.bytes.1];
         let (values, is_finite) = decode(bytes, location.dtype);
         // The pages can be read again; until then they need not count as ours.
-        forget(&file.map, start, bytes.len());
+        file.bytes.forget(start, bytes.len());
         if is_finite {
             return Ok(values);
         }
@@ -206,14 +250,10 @@ impl Checkpoint {
         })
     }
 
-    fn add_file(&mut self, path: PathBuf) -> Result<(), LoadError> {
-        let map = match map_file(&path) {
-            Ok(map) => map,
-            Err(source) => return Err(LoadError::Read { path, source }),
-        };
-        let (header_len, metadata) = match SafeTensors::read_metadata(&map) {
+    fn add_file(&mut self, path: PathBuf, bytes: Bytes) -> Result<(), LoadError> {
+        let (header_len, metadata) = match SafeTensors::read_metadata(&bytes) {
             Ok(header) => header,
-            Err(error) => return Err(header_error(&error, &map, path)),
+            Err(error) => return Err(header_error(&error, &bytes, path)),
         };
         for (name, info) in metadata.tensors().into_iter().collect::<BTreeMap<_, _>>() {
             let plain = name.strip_prefix("transformer.").unwrap_or(&name).to_owned();
@@ -232,7 +272,7 @@ impl Checkpoint {
                 return Err(LoadError::TwiceTensor { tensor: name, path });
             }
         }
-        self.files.push(WeightFile { path, map, data_start: 8 + header_len });
+        self.files.push(WeightFile { path, bytes, data_start: 8 + header_len });
         Ok(())
     }
 
@@ -283,7 +323,7 @@ impl Checkpoint {
 
     fn raw(&self, location: &Location) -> &[u8] {
         let file = &self.files[location.file];
-        &file.map[file.data_start + location.bytes.0..file.data_start + location.bytes.1]
+        &file.bytes[file.data_start + location.bytes.0..file.data_start + location.bytes.1]
     }
 }
 
@@ -387,6 +427,14 @@ fn header_error(error: &SafeTensorError, map: &[u8], path: PathBuf) -> LoadError
         }
     }
     LoadError::Header { path, reason: error.to_string() }
+}
+
+impl Bytes {
+    fn forget(&self, start: usize, len: usize) {
+        if let Self::Mapped(map) = self {
+            forget(map, start, len);
+        }
+    }
 }
 
 /// Gives the pages of a part of the map back to the system, which keeps them as it sees fit.

@@ -149,7 +149,17 @@ impl<E> Source<'_, E> {
     }
 }
 
-/// The tensor's size in numbers, by name.
+impl Gpt2Config {
+    /// The shape of a tensor of the checkpoint.
+    ///
+    /// # Panics
+    ///
+    /// If there is no tensor of that name.
+    pub fn shape_of(&self, name: &str) -> Vec<usize> {
+        shape_of(self, name)
+    }
+}
+
 pub(super) fn shape_of(config: &Gpt2Config, name: &str) -> Vec<usize> {
     let found = expected_tensors(config).find(|(expected, _)| expected == name);
     found.map(|(_, shape)| shape).expect("a name of the checkpoint")

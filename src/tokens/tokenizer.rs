@@ -12,6 +12,8 @@ use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::bpe::BPE;
 use tokenizers::{AddedToken, Tokenizer as HfTokenizer};
 
+use crate::builtin;
+
 /// The merges of GPT-2's own vocabulary, for checkpoints that we write ourselves.
 ///
 /// From OpenAI's `vocab.bpe`; licence beside it in `assets/gpt2-bpe/`.
@@ -54,7 +56,15 @@ pub enum TokenizerError {
 
 impl Tokenizer {
     /// Reads `tokenizer.json`, else `vocab.json` and `merges.txt`.
+    ///
+    /// `dir` may also be the name of a model that is built in.
     pub fn from_dir(dir: &Path) -> Result<Self, TokenizerError> {
+        if let Some(builtin) = builtin::find(dir) {
+            let unreadable = |reason| TokenizerError::Unreadable { path: dir.to_owned(), reason };
+            let entries =
+                serde_json::from_str(builtin.vocab).map_err(|e| unreadable(e.to_string()))?;
+            return Self::from_vocabulary(entries, builtin.merges).map_err(unreadable);
+        }
         let json = dir.join("tokenizer.json");
         let (vocab, merges) = (dir.join("vocab.json"), dir.join("merges.txt"));
         if json.is_file() {

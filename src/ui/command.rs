@@ -6,7 +6,8 @@ use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use super::state::FactId;
 use super::view::ViewAction;
-use crate::facts::Fact;
+use crate::builtin;
+use crate::facts::{Dataset, Direction, Fact};
 use crate::tokens::Bos;
 use crate::worker::DeviceChoice;
 
@@ -33,12 +34,19 @@ pub enum Command {
     SetDevice(DeviceChoice),
 
     Select(FactId),
+    LookAt(Direction),
+
+    /// From the fact to its inverse, and back.
+    Flip,
     NextFact,
     PreviousFact,
     FocusSearch,
     AddFact(Fact),
 
     Trace,
+
+    /// Whether the dataset's facts are asked in the background.
+    SetMeasuresRecall(bool),
 
     /// Stops what is running; if nothing is, clears the selection.
     Cancel,
@@ -65,7 +73,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 impl Command {
     /// Those with keys, in the order of the list of shortcuts. Keys with more modifiers come first:
     /// egui lets Ctrl+O match Ctrl+Shift+O.
-    pub const WITH_KEYS: [Self; 12] = [
+    pub const WITH_KEYS: [Self; 13] = [
         Self::OpenModel,
         Self::OpenDataset,
         Self::SaveScreenshot,
@@ -73,6 +81,7 @@ impl Command {
         Self::Cancel,
         Self::NextFact,
         Self::PreviousFact,
+        Self::Flip,
         Self::FocusSearch,
         Self::ZoomIn,
         Self::ZoomOut,
@@ -100,17 +109,23 @@ impl Command {
             Self::SetBos(Bos::Off) => "ROME (no BOS)",
             Self::SetBos(Bos::On) => "TransformerLens (BOS)",
             Self::Select(_) => "Choose fact",
+            Self::LookAt(Direction::Forward) => "Fact",
+            Self::LookAt(Direction::Inverse) => "Inverse",
+            Self::Flip => "Fact or inverse",
             Self::NextFact => "Next fact",
             Self::PreviousFact => "Previous fact",
             Self::FocusSearch => "Search facts",
             Self::AddFact(_) => "Analyse",
             Self::Trace => "Trace",
+            Self::SetMeasuresRecall(_) => "Measure recall in the background",
             Self::Cancel => "Cancel, or clear the selection",
             Self::CancelLoading => "Cancel",
             Self::View(_) => "Select",
             Self::DismissError => "Dismiss",
             Self::ShowShortcuts => "Keyboard shortcuts",
             Self::ShowAbout => "About Factscope",
+            Self::OpenModelAt(path) if builtin::find(path).is_some() => "Built-in model",
+            Self::OpenDatasetAt(path) if path == Path::new(Dataset::BUNDLED) => "Built-in facts",
             Self::OpenModelAt(path) | Self::OpenDatasetAt(path) => return place(path),
             Self::SetDevice(device) => {
                 return match device {
@@ -143,9 +158,17 @@ impl Command {
             }
             Self::SetDevice(DeviceChoice::Auto) => "A GPU if there is one, else the CPU",
             Self::SetDevice(_) => "Opens the model again on this device",
+            Self::SetMeasuresRecall(_) => {
+                "While nothing else is to be done, asks the model every fact of the dataset, both \
+                 ways, for the list to show which it knows"
+            }
             Self::Trace => {
                 "Corrupts the subject, restores one state at a time, and maps how much of the \
                  answer's probability comes back"
+            }
+            Self::LookAt(Direction::Forward) => "The fact as the dataset asks it",
+            Self::LookAt(Direction::Inverse) => {
+                "The same fact asked from its answer: who or what is it true of?"
             }
             Self::FocusSearch => "Looks in prompts, subjects, answers and relation ids",
             _ => "",
@@ -161,6 +184,7 @@ impl Command {
         const CANCEL: &[KeyboardShortcut] = &[key(Key::Escape)];
         const NEXT: &[KeyboardShortcut] = &[ctrl(Key::ArrowDown), key(Key::ArrowDown)];
         const PREVIOUS: &[KeyboardShortcut] = &[ctrl(Key::ArrowUp), key(Key::ArrowUp)];
+        const FLIP: &[KeyboardShortcut] = &[ctrl(Key::I)];
         const SEARCH: &[KeyboardShortcut] = &[ctrl(Key::F)];
         const ZOOM_IN: &[KeyboardShortcut] = &[ctrl(Key::Plus)];
         const ZOOM_OUT: &[KeyboardShortcut] = &[ctrl(Key::Minus)];
@@ -174,6 +198,7 @@ impl Command {
             Self::Cancel => CANCEL,
             Self::NextFact => NEXT,
             Self::PreviousFact => PREVIOUS,
+            Self::Flip => FLIP,
             Self::FocusSearch => SEARCH,
             Self::ZoomIn => ZOOM_IN,
             Self::ZoomOut => ZOOM_OUT,

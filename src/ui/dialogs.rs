@@ -14,6 +14,7 @@ use eframe::egui::{self, Align, Id, Key, Layout, Modal, RichText, TextEdit};
 
 use super::app::Reply;
 use super::command::Command;
+use crate::builtin;
 
 /// No person cancels a dialog faster.
 const TOO_FAST: Duration = Duration::from_millis(300);
@@ -86,6 +87,7 @@ impl Purpose {
     pub fn accept(self, path: PathBuf) -> Result<Command, String> {
         let place = path.display();
         match self {
+            Self::Model if builtin::find(&path).is_some() => {}
             Self::Model if path.is_file() => {
                 return Err(format!("This is a file; a model is a folder: {place}"));
             }

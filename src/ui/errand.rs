@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Options;
 use super::command::Command;
 use super::panels;
-use super::state::{ModelState, Slot, State, TraceState};
+use super::state::{ModelState, Slot, State};
 use crate::analysis::causal_trace::Component;
 
 /// Frames until the layout has come to rest.
@@ -76,10 +76,8 @@ impl Errand {
                 _ => self.shown(),
             },
             Step::Tracing if state.trace_waits => Vec::new(),
-            Step::Tracing => match state.trace().map(|run| &run.state) {
-                Some(TraceState::Running(_)) => Vec::new(),
-                _ => self.shown(),
-            },
+            Step::Tracing if state.running_trace().is_some() => Vec::new(),
+            Step::Tracing => self.shown(),
             Step::Settling(0) => {
                 self.step = Step::Saving;
                 self.screenshot.clone().map(Command::SaveScreenshotTo).into_iter().collect()

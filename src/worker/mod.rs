@@ -85,7 +85,8 @@ impl Event {
     }
 }
 
-/// A handle on the thread. Dropping it lets the thread end after its current step.
+/// A handle on the thread. After it is dropped the thread finishes the jobs it was given, unless
+/// they are cancelled, and ends.
 #[derive(Debug)]
 pub struct Worker {
     jobs: Sender<Job>,

@@ -8,31 +8,47 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 11] = [
+    ("builtin", &[]),
     ("facts", &[]),
-    ("tokens", &["facts"]),
+    ("tokens", &["builtin", "facts"]),
     ("intervention", &[]),
     ("task", &[]),
-    ("model", &["intervention", "task"]),
+    ("model", &["builtin", "intervention", "task"]),
     ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
+    ("training", &["facts", "tokens", "task", "model"]),
     ("worker", &["facts", "tokens", "intervention", "task", "model", "analysis"]),
     // Not `model`: tensors stay on the worker's thread.
-    ("ui", &["facts", "tokens", "intervention", "task", "analysis", "worker"]),
-    ("cli", &["facts", "tokens", "intervention", "task", "model", "analysis", "worker", "ui"]),
+    ("ui", &["builtin", "facts", "tokens", "intervention", "task", "analysis", "worker"]),
+    (
+        "cli",
+        &[
+            "builtin",
+            "facts",
+            "tokens",
+            "intervention",
+            "task",
+            "model",
+            "analysis",
+            "training",
+            "worker",
+            "ui",
+        ],
+    ),
 ];
 
 /// Crates that only some rooms may touch.
 const OWNERS: [(&str, &[&str]); 19] = [
-    ("burn", &["model", "analysis"]),
+    ("burn", &["model", "analysis", "training"]),
     ("burn_wgpu", &["model"]),
     ("cubecl", &["model"]),
     ("wgpu", &["model"]),
-    ("safetensors", &["model"]),
+    ("safetensors", &["model", "training"]),
     ("memmap2", &["model"]),
-    ("half", &["model"]),
-    ("rand", &["model"]),
-    ("rand_chacha", &["model"]),
-    ("rand_distr", &["model"]),
+    ("half", &["model", "training"]),
+    ("rand", &["model", "training"]),
+    ("rand_chacha", &["model", "training"]),
+    ("rand_distr", &["model", "training"]),
     ("tokenizers", &["tokens"]),
     ("egui", &["ui"]),
     ("eframe", &["ui"]),

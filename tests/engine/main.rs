@@ -14,4 +14,6 @@ mod loading;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod training;
+#[cfg(test)]
 mod worker;

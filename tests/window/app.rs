@@ -12,9 +12,12 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::{CausalTrace, Component};
+use factscope::facts::Direction;
 use factscope::tokens::Bos;
 use factscope::ui::dialogs::{Answer, Picker};
-use factscope::ui::state::{FactId, Findings, ModelState, Quick, Slot, TraceState};
+use factscope::ui::state::{
+    FactId, Filter, Findings, Known, ModelState, Order, Quick, Slot, TraceState,
+};
 use factscope::ui::{App, Options};
 use factscope::worker::DeviceChoice;
 use tempfile::TempDir;
@@ -156,18 +159,22 @@ impl Window {
 
     #[track_caller]
     fn trace_ends(&mut self) {
-        self.wait("the trace", |app| app.state.trace().is_some_and(|run| !run.is_running()));
+        self.wait("the trace", |app| {
+            let is_over =
+                |direction| app.state.trace(direction).is_some_and(|run| !run.is_running());
+            app.state.directions().all(is_over)
+        });
     }
 
     fn trace(&self) -> Option<&CausalTrace> {
-        match self.app().state.trace()?.result.as_deref()? {
+        match self.app().state.trace(Direction::Forward)?.result.as_deref()? {
             AnalysisResult::CausalTrace(trace) => Some(trace),
             _ => None,
         }
     }
 
     fn trace_state(&self) -> Option<TraceState> {
-        Some(self.app().state.trace()?.state.clone())
+        Some(self.app().state.trace(Direction::Forward)?.state.clone())
     }
 
     #[track_caller]
@@ -241,6 +248,92 @@ fn a_fact_is_searched_asked_and_traced() {
 }
 
 #[test]
+fn a_fact_and_its_inverse_are_looked_at_side_by_side() {
+    let mut window = Window::open();
+    let with_inverse = r#"[{"case_id": 1, "requested_rewrite": {"prompt": "The capital of {} is",
+        "relation_id": "P36", "target_true": {"str": "Paris"}, "subject": "France"},
+        "inverse": {"prompt": "{} is the capital of", "target_true": {"str": "France"},
+        "subject": "Paris", "answers": ["France", "the French"]}},
+        {"case_id": 2, "requested_rewrite": {"prompt": "The mother tongue of {} is",
+        "relation_id": "P103", "target_true": {"str": "French"}, "subject": "Edith Piaf"}},
+        {"case_id": 3, "requested_rewrite": {"prompt": "The colour of {} is",
+        "relation_id": "none", "target_true": {"str": "blue"}, "subject": "the sky"}}]"#;
+    let facts = window.file("pairs.json", with_inverse);
+    window.drop(facts);
+    window.wait("the facts", |app| app.state.facts.len() == 3);
+    window.wait_for_predictions();
+    window.sees("one of 2 right answers");
+    window.click("Trace");
+    window.trace_ends();
+    let trace_of = |window: &Window, direction| {
+        let run = window.app().state.trace(direction).unwrap();
+        match run.result.as_deref() {
+            Some(AnalysisResult::CausalTrace(trace)) => trace.prompt.text.clone(),
+            other => panic!("no trace: {other:?}"),
+        }
+    };
+    assert_eq!(trace_of(&window, Direction::Forward), "The capital of France is");
+    assert_eq!(trace_of(&window, Direction::Inverse), "Paris is the capital of");
+    assert_eq!(window.harness.get_all_by_role(Role::Canvas).count(), 2);
+
+    // The views beside the maps follow.
+    window.harness.key_press_modifiers(Modifiers::COMMAND, Key::I);
+    window.harness.run_steps(2);
+    window.wait_for_predictions();
+    assert_eq!(window.app().state.direction, Direction::Inverse);
+    assert_eq!(window.app().state.prompt().unwrap().text, "Paris is the capital of");
+
+    // An inverse that the file lacks is written from the catalogue, and says so.
+    window.harness.key_press_modifiers(Modifiers::COMMAND, Key::ArrowDown);
+    window.harness.run_steps(2);
+    window.wait_for_predictions();
+    window.sees("generated");
+
+    // Without an inverse the fact is looked at forward again.
+    window.harness.key_press_modifiers(Modifiers::COMMAND, Key::ArrowDown);
+    window.harness.run_steps(2);
+    window.wait_for_predictions();
+    assert_eq!(window.app().state.direction, Direction::Forward);
+    assert_eq!(window.app().state.directions().count(), 1);
+}
+
+#[test]
+fn the_list_shows_and_filters_by_what_the_model_knows() {
+    let mut window = Window::open();
+    window.wait("recall", |app| {
+        let (done, total) = app.state.facts.recall().progress();
+        done == total
+    });
+    let state = &window.app().state;
+    let (n_known, n_measured) = state.facts.recall().count(Direction::Forward);
+    assert_eq!(n_measured, 3);
+    assert_eq!(state.facts.recall().count(Direction::Inverse).1, 3);
+
+    let filter = Filter { known: Some(Known::Forward), ..Filter::default() };
+    window.harness.state_mut().state.facts.set_filter(filter);
+    assert_eq!(window.app().state.facts.found().len(), n_known);
+    let filter = Filter { relation: Some("P36".to_owned()), ..Filter::default() };
+    window.harness.state_mut().state.facts.set_filter(filter);
+    assert_eq!(window.app().state.facts.found(), [FactId::Record(1), FactId::Record(2)]);
+    let filter = Filter { order: Order::Rank, ..Filter::default() };
+    window.harness.state_mut().state.facts.set_filter(filter);
+    let ranks: Vec<u32> = window
+        .app()
+        .state
+        .facts
+        .found()
+        .iter()
+        .map(|id| match id {
+            FactId::Record(nth) => {
+                window.app().state.facts.recall().get(*nth, Direction::Forward).unwrap().rank
+            }
+            FactId::Typed(_) => panic!("nothing was typed"),
+        })
+        .collect();
+    assert!(ranks.is_sorted(), "{ranks:?}");
+}
+
+#[test]
 fn what_was_traced_is_there_when_one_comes_back() {
     let mut window = Window::open();
     window.click("Trace");
@@ -270,7 +363,9 @@ fn a_cancelled_trace_keeps_what_it_found() {
     window.harness.state_mut().state.settings.trace.n_samples = 1000;
     window.harness.run_steps(2);
     window.click("Trace");
-    window.wait("a first part", |app| app.state.trace().is_some_and(|run| run.result.is_some()));
+    window.wait("a first part", |app| {
+        app.state.trace(Direction::Forward).is_some_and(|run| run.result.is_some())
+    });
     window.click("Cancel");
     window.trace_ends();
     assert_eq!(window.trace_state(), Some(TraceState::Cancelled));

@@ -7,8 +7,10 @@ use std::thread;
 use eframe::egui::{self, ViewportCommand};
 
 use super::{App, Reply};
-use crate::analysis::{AnalysisResult, AnalysisSpec};
-use crate::facts::Dataset;
+use crate::analysis::{AnalysisResult, AnalysisSpec, prediction};
+use crate::builtin;
+use crate::facts::{Dataset, Direction};
+use crate::tokens::TokenizedPrompt;
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Purpose, Why};
 use crate::ui::panels::{self, Help};
@@ -47,6 +49,7 @@ impl App {
 
             Command::SetBos(bos) => {
                 self.state.settings.bos = bos;
+                self.forget_recall();
                 self.state.selection = Selection::default();
                 self.look();
             }
@@ -61,6 +64,13 @@ impl App {
             }
 
             Command::Select(fact) => self.select(fact),
+            Command::LookAt(direction) => self.look_at(direction),
+            Command::Flip => {
+                let other = self.state.directions().find(|it| *it != self.state.direction);
+                if let Some(direction) = other {
+                    self.look_at(direction);
+                }
+            }
             Command::NextFact => self.step(1),
             Command::PreviousFact => self.step(-1),
             Command::FocusSearch => panels::focus_search(ctx),
@@ -71,6 +81,7 @@ impl App {
             }
 
             Command::Trace => self.trace(),
+            Command::SetMeasuresRecall(is_on) => self.state.settings.measures_recall = is_on,
             Command::Cancel => self.cancel(),
             Command::CancelLoading => {
                 self.state.jobs.cancel(|kind| matches!(kind, JobKind::Load(_)));
@@ -117,6 +128,7 @@ impl App {
     pub(super) fn open_model(&mut self, dir: PathBuf) {
         // Checked here, so that a slip does not cost the model that is open.
         let dir = match Purpose::Model.accept(dir) {
+            Ok(Command::OpenModelAt(dir)) if builtin::find(&dir).is_some() => dir,
             Ok(Command::OpenModelAt(dir)) => std::path::absolute(&dir).unwrap_or(dir),
             Ok(_) => return,
             Err(error) => {
@@ -137,7 +149,8 @@ impl App {
     }
 
     pub(super) fn open_dataset(&mut self, path: PathBuf, ctx: &egui::Context) {
-        let path = std::path::absolute(&path).unwrap_or(path);
+        let is_builtin = path == Path::new(Dataset::BUNDLED);
+        let path = if is_builtin { path } else { std::path::absolute(&path).unwrap_or(path) };
         self.state.error = None;
         self.state.reading = Some(path.clone());
         let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
@@ -204,7 +217,20 @@ impl App {
             self.state.selection = Selection::default();
             self.state.trace_waits = false;
         }
+        // Not every fact has an inverse.
+        if self.state.fact().is_none() {
+            self.state.direction = Direction::Forward;
+        }
         self.look();
+    }
+
+    fn look_at(&mut self, direction: Direction) {
+        if self.state.direction != direction && self.state.key_of(direction).is_some() {
+            self.state.direction = direction;
+            // Positions of one prompt mean nothing in the other.
+            self.state.selection.position = None;
+            self.look();
+        }
     }
 
     pub(super) fn step(&mut self, step: isize) {
@@ -214,36 +240,53 @@ impl App {
         }
     }
 
-    /// Asks for what the panels show of the chosen fact and is not known yet.
+    /// Asks for what the panels show of the chosen fact and is not known yet: everything in the
+    /// direction that is looked at, and the prediction in the other.
     pub(super) fn look(&mut self) {
-        let key = self.state.visit();
-        self.leave(key);
-        let (Some(key), Some(prompt)) = (key, self.state.prompt().cloned()) else { return };
+        let keys: Vec<FactKey> = self
+            .state
+            .directions()
+            .collect::<Vec<_>>()
+            .into_iter()
+            .filter_map(|direction| self.state.visit(direction))
+            .collect();
+        self.leave(&keys);
+        for key in keys {
+            let wanted = panels::wanted(self.state.parts);
+            let is_looked_at = key.direction == self.state.direction;
+            let wanted = if is_looked_at { &wanted[..] } else { &[Quick::Prediction] };
+            for &quick in wanted {
+                self.want(key, quick);
+            }
+        }
+    }
+
+    /// Asks for one result, unless it is there or on its way.
+    fn want(&mut self, key: FactKey, quick: Quick) {
         let Some(config) = self.state.info().map(|info| info.config) else { return };
         let layer = self.state.selection.layer.unwrap_or(0).min(config.n_layers - 1);
-        for quick in panels::wanted(self.state.parts) {
-            let Some(findings) = self.state.findings_of(key) else { return };
-            let is_needed = match findings.quick(quick) {
-                Slot::Missing => true,
-                Slot::Found(result) => match &**result {
-                    AnalysisResult::Attention(it) => !it.spec.layers.contains(&layer),
-                    _ => false,
-                },
-                Slot::Waiting(_) | Slot::Failed(_) => false,
-            };
-            if is_needed {
-                let spec = quick.spec(&config, prompt.n_pos(), layer);
-                let id = self.analyse(JobKind::Quick(key, quick), Arc::clone(&prompt), spec);
-                if let Some(findings) = self.state.findings_of(key) {
-                    *findings.quick_mut(quick) = Slot::Waiting(id);
-                }
+        let Some(findings) = self.state.findings_of(key) else { return };
+        let Ok(prompt) = findings.prompt.clone() else { return };
+        let is_needed = match findings.quick(quick) {
+            Slot::Missing => true,
+            Slot::Found(result) => match &**result {
+                AnalysisResult::Attention(it) => !it.spec.layers.contains(&layer),
+                _ => false,
+            },
+            Slot::Waiting(_) | Slot::Failed(_) => false,
+        };
+        if is_needed {
+            let spec = quick.spec(&config, prompt.n_pos(), layer);
+            let id = self.analyse(JobKind::Quick(key, quick), prompt, spec);
+            if let Some(findings) = self.state.findings_of(key) {
+                *findings.quick_mut(quick) = Slot::Waiting(id);
             }
         }
     }
 
     /// Nobody looks at the facts that were chosen before.
-    pub(super) fn leave(&mut self, now: Option<FactKey>) {
-        let is_left = |kind: &JobKind| matches!(kind, JobKind::Quick(key, _) if Some(*key) != now);
+    fn leave(&mut self, now: &[FactKey]) {
+        let is_left = |kind: &JobKind| matches!(kind, JobKind::Quick(key, _) if !now.contains(key));
         let left: Vec<(FactKey, Quick)> = self
             .state
             .jobs
@@ -264,7 +307,7 @@ impl App {
     pub(super) fn analyse(
         &mut self,
         kind: JobKind,
-        prompt: Arc<crate::tokens::TokenizedPrompt>,
+        prompt: Arc<TokenizedPrompt>,
         spec: AnalysisSpec,
     ) -> JobId {
         let (id, cancel) = self.state.jobs.add(kind);
@@ -272,22 +315,67 @@ impl App {
         id
     }
 
+    // Recall.
+
+    /// Whatever was measured was of another model, or of other prompts.
+    pub(super) fn forget_recall(&mut self) {
+        self.state.jobs.abandon(|kind| matches!(kind, JobKind::Recall(..)));
+        let n_facts = self.state.facts.dataset.as_ref().map_or(0, |it| it.records.len());
+        self.state.facts.recall_mut().reset(n_facts);
+        self.state.facts.recalled();
+    }
+
+    /// Asks the model for the dataset's facts one by one, while nothing else is to be done.
+    pub(super) fn measure_recall(&mut self) {
+        /// One is worked on while the next waits.
+        const N_AHEAD: usize = 2;
+        if !self.state.settings.measures_recall {
+            return;
+        }
+        let Some(info) = self.state.info().cloned() else { return };
+        while self.state.jobs.iter().all(|(_, job)| matches!(job.kind, JobKind::Recall(..)))
+            && self.state.jobs.iter().count() < N_AHEAD
+        {
+            let Some((nth, direction)) = self.state.facts.recall_mut().take_next() else { return };
+            let fact = self.state.facts.get(FactId::Record(nth)).and_then(|it| it.fact(direction));
+            let prompt = fact.filter(|fact| fact.answer.is_some()).and_then(|fact| {
+                TokenizedPrompt::new(&info.tokenizer, fact, self.state.settings.bos).ok()
+            });
+            match prompt {
+                Some(prompt) => {
+                    let spec = AnalysisSpec::Prediction(prediction::Spec { n_top: 1 });
+                    self.analyse(JobKind::Recall(nth, direction), Arc::new(prompt), spec);
+                }
+                None => self.state.facts.recall_mut().set(nth, direction, None),
+            }
+        }
+    }
+
     // Tracing.
 
-    /// Starts the trace that the controls describe, unless it is there or on its way.
+    /// Starts the traces that the controls describe, of the fact and of its inverse, the one that
+    /// is looked at first, unless they are there or on their way.
     pub(super) fn trace(&mut self) {
-        let (Some(key), Some(prompt)) = (self.state.key(), self.state.prompt().cloned()) else {
-            return;
-        };
+        let mut directions: Vec<Direction> = self.state.directions().collect();
+        directions.sort_by_key(|direction| *direction != self.state.direction);
+        for direction in directions {
+            self.trace_one(direction);
+        }
+    }
+
+    fn trace_one(&mut self, direction: Direction) {
+        let Some(key) = self.state.key_of(direction) else { return };
+        let Some(findings) = self.state.findings_of(key) else { return };
+        let Ok(prompt) = findings.prompt.clone() else { return };
         if prompt.subject.is_none() {
             return;
         }
-        let Some(spec) = self.state.trace_spec() else {
+        let Some(spec) = self.state.trace_spec(direction) else {
             self.state.trace_waits = true;
             return;
         };
         self.state.trace_waits = false;
-        let known = self.state.trace().map(|run| &run.state);
+        let known = self.state.trace(direction).map(|run| &run.state);
         if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
             return;
         }
@@ -299,9 +387,14 @@ impl App {
     }
 
     pub(super) fn cancel(&mut self) {
-        let running = self.state.running_trace();
+        let on_screen: Vec<FactKey> =
+            self.state.directions().filter_map(|it| self.state.key_of(it)).collect();
         let any = || self.state.jobs.traces().next().map(|(id, _)| id);
-        if let Some(job) = running.or_else(any).and_then(|id| self.state.jobs.get(id)) {
+        if self.state.running_trace().is_some() {
+            self.state
+                .jobs
+                .cancel(|kind| matches!(kind, JobKind::Trace(key) if on_screen.contains(key)));
+        } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {
             job.cancel.cancel();
         } else if self.state.trace_waits {
             self.state.trace_waits = false;

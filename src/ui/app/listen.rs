@@ -6,10 +6,13 @@ use std::time::Instant;
 use eframe::egui::{self};
 
 use super::{App, Reply};
-use crate::facts::Dataset;
+use crate::analysis::AnalysisResult;
+use crate::facts::{Dataset, Direction};
 use crate::ui::dialogs::Why;
 use crate::ui::panels::{self};
-use crate::ui::state::{FactId, JobKind, ModelState, Slot, TraceRun, TraceState, capitalized};
+use crate::ui::state::{
+    FactId, JobKind, ModelState, Recalled, Slot, TraceRun, TraceState, capitalized,
+};
 use crate::worker::{Event, JobId, ModelInfo};
 
 impl App {
@@ -80,16 +83,37 @@ impl App {
     /// A job has ended.
     pub(super) fn settle(&mut self, id: JobId, slot: Slot) {
         let Some(job) = self.state.jobs.remove(id) else { return };
+        if let JobKind::Recall(nth, direction) = job.kind {
+            self.recalled(nth, direction, &slot);
+            return;
+        }
         let JobKind::Quick(key, quick) = job.kind else { return };
         if let Some(findings) = self.state.findings_of(key) {
             *findings.quick_mut(quick) = slot;
         }
     }
 
+    fn recalled(&mut self, nth: usize, direction: Direction, slot: &Slot) {
+        let recalled = match slot {
+            Slot::Found(result) => match &**result {
+                AnalysisResult::Prediction(it) => it.answer.as_ref().map(|answer| Recalled {
+                    rank: answer.rank,
+                    prob: answer.prob,
+                    n_answer_tokens: it.prompt.answer.as_ref().map_or(0, |it| it.ids.len()),
+                }),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.state.facts.recall_mut().set(nth, direction, recalled);
+        self.state.facts.recalled();
+    }
+
     pub(super) fn loaded(&mut self, info: Arc<ModelInfo>, ctx: &egui::Context) {
         self.state.settings.remember_model(&info.dir);
         self.state.notice = Some(format!("Opened {} in {:.1} s", info.name, info.load_secs));
         self.state.model = ModelState::Open(info);
+        self.forget_recall();
         self.count_subjects(ctx);
         self.look();
     }

@@ -83,6 +83,7 @@ impl App {
         let mut settings: Settings =
             stored.and_then(|storage| eframe::get_value(storage, APP_KEY)).unwrap_or_default();
         settings.bos = options.bos.unwrap_or(settings.bos);
+        settings.measures_recall &= is_remembered;
         ctx.set_theme(options.theme.unwrap_or(settings.theme));
         ctx.set_zoom_factor(settings.zoom);
 
@@ -181,6 +182,7 @@ impl eframe::App for App {
             self.hear(reply, ctx);
         }
         self.do_errand(ctx);
+        self.measure_recall();
         for command in std::mem::take(&mut self.commands) {
             self.handle(command, ctx);
         }

@@ -1,14 +1,14 @@
 use eframe::egui::accesskit::Role;
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
 use eframe::egui::{
-    CollapsingHeader, Color32, Context, CornerRadius, FontId, Id, Key, RichText, ScrollArea, Sense,
-    TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    CollapsingHeader, Color32, ComboBox, Context, CornerRadius, FontId, Id, Key, RichText,
+    ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::grouped;
-use crate::facts::Record;
+use crate::facts::{Cardinality, Catalogue, Direction, Record};
 use crate::ui::command::Command;
-use crate::ui::state::State;
+use crate::ui::state::{FactId, Filter, Known, Order, Recalled, State};
 use crate::ui::theme;
 
 /// Two lines of text.
@@ -46,6 +46,7 @@ pub fn is_search_focused(ctx: &Context) -> bool {
 
 pub fn facts_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView, commands: &mut Vec<Command>) {
     search_ui(ui, state, view);
+    filter_ui(ui, state, view);
     form_ui(ui, state, commands);
     ui.separator();
     if state.facts.is_empty() {
@@ -59,7 +60,16 @@ pub fn facts_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView, commands: 
         return;
     }
     if state.facts.found().is_empty() {
-        ui.label(format!("No fact holds “{}”", state.facts.query().trim()));
+        let query = state.facts.query().trim();
+        let text = if query.is_empty() {
+            "No fact passes the filter".to_owned()
+        } else {
+            format!("No fact holds “{query}”")
+        };
+        ui.label(text);
+        if *state.facts.filter() != Filter::default() && ui.button("Clear the filter").clicked() {
+            state.facts.set_filter(Filter::default());
+        }
         return;
     }
     list_ui(ui, state, view, commands);
@@ -95,6 +105,90 @@ fn search_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView) {
         view.reveal();
     }
     field.on_hover_text(Command::FocusSearch.tooltip());
+}
+
+/// Which facts are listed, and in which order.
+fn filter_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView) {
+    if state.facts.dataset.is_none() {
+        return;
+    }
+    let mut filter = state.facts.filter().clone();
+    let is_active = filter != Filter::default();
+    let title = if is_active { "Filter and sort ●" } else { "Filter and sort" };
+    CollapsingHeader::new(title).id_salt("filter").show(ui, |ui| {
+        let width = ui.available_width() - 8.0;
+        let text = filter.relation.clone().unwrap_or_else(|| "All relations".to_owned());
+        combo(ui, "Relation", text, width, |ui| {
+            ui.selectable_value(&mut filter.relation, None, "All relations");
+            for (relation, count) in state.facts.relations() {
+                let label = Catalogue::bundled().label(relation).unwrap_or_default();
+                let text = format!("{relation}  {label} ({})", grouped(*count));
+                ui.selectable_value(&mut filter.relation, Some(relation.clone()), text);
+            }
+        });
+        let text =
+            filter.cardinality.map_or_else(|| "Any cardinality".to_owned(), |it| it.to_string());
+        combo(ui, "Cardinality", text, width, |ui| {
+            ui.selectable_value(&mut filter.cardinality, None, "Any cardinality");
+            for cardinality in Cardinality::ALL {
+                let text = cardinality.to_string();
+                ui.selectable_value(&mut filter.cardinality, Some(cardinality), text);
+            }
+        });
+        let text = filter.known.map_or("Known or not", Known::text);
+        combo(ui, "Recall", text.to_owned(), width, |ui| {
+            ui.selectable_value(&mut filter.known, None, "Known or not");
+            for known in Known::ALL {
+                ui.selectable_value(&mut filter.known, Some(known), known.text());
+            }
+        });
+        combo(ui, "Order", filter.order.text().to_owned(), width, |ui| {
+            for order in Order::ALL {
+                ui.selectable_value(&mut filter.order, order, order.text());
+            }
+        });
+        ui.horizontal_wrapped(|ui| {
+            ui.checkbox(&mut filter.has_inverse, "Has an inverse");
+            ui.checkbox(&mut filter.is_one_token, "Answer is one token");
+        });
+        recall_summary_ui(ui, state);
+        if is_active && ui.button("Clear the filter").clicked() {
+            filter = Filter::default();
+        }
+    });
+    if filter != *state.facts.filter() {
+        state.facts.set_filter(filter);
+        view.offset = 0.0;
+        view.reveal();
+    }
+}
+
+fn combo(ui: &mut Ui, name: &str, text: String, width: f32, list: impl FnOnce(&mut Ui)) {
+    ComboBox::from_id_salt(name)
+        .selected_text(text)
+        .width(width)
+        .truncate()
+        .show_ui(ui, list)
+        .response
+        .accessible_name(name);
+}
+
+/// How many of the facts asked so far the model knows.
+fn recall_summary_ui(ui: &mut Ui, state: &State) {
+    let share = |direction, name: &str| {
+        let (n_known, n_measured) = state.facts.recall().count(direction);
+        (n_measured > 0).then(|| {
+            let percent = 100.0 * n_known as f32 / n_measured as f32;
+            format!("{name} {} of {} ({percent:.0} %)", grouped(n_known), grouped(n_measured))
+        })
+    };
+    let parts = [share(Direction::Forward, "Knows"), share(Direction::Inverse, "inverses")];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    if !text.is_empty() {
+        ui.label(RichText::new(text).small().weak()).on_hover_text(
+            "Facts whose answer's first token is the model's first guess, of those asked so far",
+        );
+    }
 }
 
 /// A fact of one's own.
@@ -157,7 +251,7 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
     let output = area.show_rows(ui, ROW_HEIGHT, found.len(), |ui, rows| {
         for &id in &found[rows] {
             if let Some(record) = state.facts.get(id)
-                && row_ui(ui, record, state.selected == Some(id))
+                && row_ui(ui, record, recall_of(state, id), state.selected == Some(id))
             {
                 commands.push(Command::Select(id));
             }
@@ -167,8 +261,17 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
     view.height = output.inner_rect.height();
 }
 
+/// What was measured of a fact, forward and inversely.
+fn recall_of(state: &State, id: FactId) -> [Option<Recalled>; 2] {
+    match id {
+        FactId::Record(nth) => [Direction::Forward, Direction::Inverse]
+            .map(|direction| state.facts.recall().get(nth, direction)),
+        FactId::Typed(_) => [None; 2],
+    }
+}
+
 /// Whether it was clicked.
-fn row_ui(ui: &mut Ui, record: &Record, is_selected: bool) -> bool {
+fn row_ui(ui: &mut Ui, record: &Record, recall: [Option<Recalled>; 2], is_selected: bool) -> bool {
     let size = vec2(ui.available_width(), ROW_HEIGHT);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let fact = &record.fact;
@@ -194,7 +297,7 @@ fn row_ui(ui: &mut Ui, record: &Record, is_selected: bool) -> bool {
     let small = TextStyle::Small.resolve(ui.style());
     let width = inner.width() - 2.0 * PADDING;
     let prompt = painter.layout_job(prompt_job(record, &body, palette, width));
-    let second = painter.layout_job(answer_job(record, &small, palette, width));
+    let second = painter.layout_job(answer_job(record, recall, &small, palette, width));
     let is_cut = prompt.elided || second.elided;
     let left = inner.left() + PADDING;
     painter.galley(pos2(left, inner.top() + 3.0), prompt, palette.text);
@@ -222,12 +325,31 @@ fn prompt_job(record: &Record, font: &FontId, palette: &theme::Palette, width: f
     job
 }
 
-fn answer_job(record: &Record, font: &FontId, palette: &theme::Palette, width: f32) -> LayoutJob {
+fn answer_job(
+    record: &Record,
+    recall: [Option<Recalled>; 2],
+    font: &FontId,
+    palette: &theme::Palette,
+    width: f32,
+) -> LayoutJob {
     let mut job = one_line(width);
     let format = |color: Color32| TextFormat::simple(font.clone(), color);
     if let Some(answer) = &record.fact.answer {
         job.append("→ ", 0.0, format(palette.weak_text));
         job.append(answer, 0.0, format(palette.text));
+    }
+    for (name, recalled) in ["→", "←"].into_iter().zip(recall) {
+        if let Some(recalled) = recalled {
+            let (mark, color) = if recalled.is_known() {
+                ("✔", palette.good)
+            } else {
+                ("✗", palette.weak_text)
+            };
+            job.append(&format!("{name}{mark}"), 8.0, format(color));
+        }
+    }
+    if record.inverse.is_some() && recall[1].is_none() {
+        job.append("⇄", 8.0, format(palette.weak_text));
     }
     if let Some(relation) = &record.relation {
         job.append(relation, 10.0, format(palette.weak_text));

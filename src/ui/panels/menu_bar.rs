@@ -1,5 +1,7 @@
 use eframe::egui::{Button, MenuBar, ThemePreference, Ui};
 
+use crate::builtin;
+use crate::facts::Dataset;
 use crate::ui::command::Command;
 use crate::ui::state::State;
 use crate::worker::DeviceChoice;
@@ -39,6 +41,19 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 }
             }
         });
+        ui.menu_button("Facts", |ui| {
+            item_ui(ui, Command::FocusSearch, commands);
+            item_ui(ui, Command::NextFact, commands);
+            item_ui(ui, Command::PreviousFact, commands);
+            item_ui(ui, Command::Flip, commands);
+            ui.separator();
+            let mut is_on = state.settings.measures_recall;
+            let command = Command::SetMeasuresRecall(!is_on);
+            let item = ui.checkbox(&mut is_on, command.text());
+            if item.on_hover_text(command.tooltip()).changed() {
+                commands.push(command);
+            }
+        });
         ui.menu_button("Help", |ui| {
             item_ui(ui, Command::ShowShortcuts, commands);
             item_ui(ui, Command::ShowAbout, commands);
@@ -48,7 +63,9 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 
 fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     item_ui(ui, Command::OpenModel, commands);
+    item_ui(ui, Command::OpenModelAt(builtin::FACTS.name.into()), commands);
     item_ui(ui, Command::OpenDataset, commands);
+    item_ui(ui, Command::OpenDatasetAt(Dataset::BUNDLED.into()), commands);
     let recent = &state.settings.recent_models;
     let recent = recent.iter().map(|dir| Command::OpenModelAt(dir.clone()));
     recent_ui(ui, "Recent models", recent, commands);

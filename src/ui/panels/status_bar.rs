@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use eframe::egui::{Align, Label, Layout, ProgressBar, RichText, Ui};
 
-use super::file_name;
+use super::{file_name, grouped};
 use crate::ui::command::Command;
 use crate::ui::state::{JobKind, OpenJob, State};
 use crate::ui::theme;
@@ -42,6 +42,10 @@ fn doing_ui(ui: &mut Ui, state: &State) {
 fn doing(state: &State, job: &OpenJob) -> String {
     match &job.kind {
         JobKind::Load(dir) => format!("Opening {}: {}", file_name(dir), stage(job.stage)),
+        JobKind::Recall(..) => {
+            let (done, total) = state.facts.recall().progress();
+            format!("Asking the model every fact: {} of {}", grouped(done), grouped(total))
+        }
         JobKind::Quick(..) => "Running the model on the chosen fact".to_owned(),
         JobKind::Trace(key) => {
             let prompt = state.facts.get(key.fact).map_or("", |record| &record.fact.prompt);

@@ -1,53 +1,146 @@
 use std::time::Instant;
 
-use eframe::egui::{Button, ComboBox, DragValue, ProgressBar, RichText, Ui, vec2};
+use eframe::egui::{Align, Button, ComboBox, DragValue, Layout, ProgressBar, RichText, Ui, vec2};
 
 use crate::analysis::AnalysisResult;
 use crate::analysis::causal_trace::{CausalTrace, Component};
+use crate::facts::{Direction, InverseOrigin};
 use crate::intervention::NoiseRng;
 use crate::ui::command::Command;
-use crate::ui::state::{NoiseSetting, State, TraceRun, TraceSettings, TraceState};
+use crate::ui::state::{NoiseSetting, Quick, Slot, State, TraceRun, TraceSettings, TraceState};
 use crate::ui::theme;
-use crate::ui::view::ViewCtx;
+use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::views::{CausalTraceView, causal_trace_ui};
+use crate::ui::widgets::number::significant;
 use crate::ui::widgets::token_strip_ui;
 
-/// The chosen fact's tokens, and where restoring a state brings its answer back.
+/// How many right answers a tooltip lists.
+const N_ANSWERS: usize = 20;
+
+/// The chosen fact and its inverse: their tokens, and where restoring a state brings the answer
+/// back.
 pub fn trace_panel_ui(
     ui: &mut Ui,
     state: &mut State,
     view: &mut CausalTraceView,
     commands: &mut Vec<Command>,
 ) {
-    let Some(findings) = state.findings() else {
+    let directions: Vec<Direction> = state.directions().collect();
+    if directions.is_empty() {
         empty_ui(ui, "No fact is chosen", "Choose one on the left, or type your own");
         return;
-    };
+    }
+    let has_subject = directions.iter().any(|&direction| {
+        let prompt = state.findings_at(direction).and_then(|it| it.prompt.as_ref().ok());
+        prompt.is_some_and(|prompt| prompt.subject.is_some())
+    });
+    if has_subject {
+        controls_ui(ui, state, commands);
+        ui.add_space(2.0);
+    }
+    let n_rows = directions.len();
+    for (nth, direction) in directions.into_iter().enumerate() {
+        if has_subject || nth > 0 {
+            ui.separator();
+        }
+        let height = ui.available_height() / (n_rows - nth) as f32;
+        let size = vec2(ui.available_width(), height);
+        ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+            ui.push_id(direction, |ui| direction_ui(ui, state, direction, view, commands));
+        });
+    }
+}
+
+/// A fact asked one way.
+fn direction_ui(
+    ui: &mut Ui,
+    state: &State,
+    direction: Direction,
+    view: &mut CausalTraceView,
+    commands: &mut Vec<Command>,
+) {
+    let (Some(findings), Some(info)) = (state.findings_at(direction), state.info()) else { return };
+    let is_looked_at = state.direction == direction;
+    if state.directions().count() > 1 {
+        heading_ui(ui, state, direction, commands);
+    }
     let prompt = match &findings.prompt {
-        Ok(prompt) => prompt.clone(),
+        Ok(prompt) => prompt,
         Err(error) => {
-            let text = RichText::new(error).color(theme::palette(ui).error);
-            ui.label(text);
+            ui.label(RichText::new(error).color(theme::palette(ui).error));
             return;
         }
     };
-    if let Some(info) = state.info() {
-        let ctx = ViewCtx { selection: state.selection, tokenizer: &info.tokenizer };
-        commands.extend(token_strip_ui(ui, &prompt, &ctx).map(Command::View));
-    }
-    ui.add_space(4.0);
-    ui.separator();
+    // Positions are those of the prompt that is looked at.
+    let position = state.selection.position.filter(|_| is_looked_at);
+    let selection = Selection { position, ..state.selection };
+    let ctx = ViewCtx { selection, tokenizer: &info.tokenizer };
+    let mut picked = token_strip_ui(ui, prompt, &ctx);
     if prompt.subject.is_none() {
-        empty_ui(
-            ui,
-            "Nothing to trace",
-            "A trace corrupts the subject, and none is marked in this prompt",
-        );
-        return;
+        let about = "A trace corrupts the subject, and none is marked in this prompt";
+        empty_ui(ui, "Nothing to trace", about);
+    } else {
+        let in_map = result_ui(ui, state, direction, view, &ctx);
+        picked = picked.or(in_map);
     }
-    controls_ui(ui, state, commands);
-    ui.add_space(2.0);
-    result_ui(ui, state, view, commands);
+    if let Some(action) = picked {
+        commands.push(Command::LookAt(direction));
+        commands.push(Command::View(action));
+    }
+}
+
+/// Which way the fact is asked, and what the model makes of it.
+fn heading_ui(ui: &mut Ui, state: &State, direction: Direction, commands: &mut Vec<Command>) {
+    let Some(record) = state.record() else { return };
+    ui.horizontal(|ui| {
+        let command = Command::LookAt(direction);
+        let chosen = ui.selectable_label(state.direction == direction, command.text());
+        if chosen.on_hover_text(command.tooltip()).clicked() {
+            commands.push(command);
+        }
+        if let Some(inverse) = record.inverse.as_ref().filter(|_| direction == Direction::Inverse)
+            && inverse.origin == InverseOrigin::Generated
+        {
+            ui.label(RichText::new("generated").small().weak()).on_hover_text(
+                "The dataset has no inverse of this fact; this one was written from the \
+                 catalogue's template of its relation",
+            );
+        }
+        if direction == Direction::Forward
+            && let Some(taught) = state.taught(record)
+        {
+            ui.label(RichText::new(taught.text()).small().weak()).on_hover_text(
+                "What the built-in model was trained on of this fact: the split is part of the \
+                 program, so what it can know is known",
+            );
+        }
+        let answers = record.answers(direction);
+        if answers.len() > 1 {
+            let text = RichText::new(format!("one of {} right answers", answers.len()));
+            let rest = if answers.len() > N_ANSWERS { ", …" } else { "" };
+            let list = answers.iter().take(N_ANSWERS).map(String::as_str).collect::<Vec<_>>();
+            ui.label(text.small().color(theme::palette(ui).warning))
+                .on_hover_text(format!("{}{rest}", list.join(", ")));
+        }
+        recall_ui(ui, state, direction);
+    });
+}
+
+/// Whether the model knows the answer: a trace of an unknown fact means little.
+fn recall_ui(ui: &mut Ui, state: &State, direction: Direction) {
+    let Some(findings) = state.findings_at(direction) else { return };
+    let Slot::Found(result) = findings.quick(Quick::Prediction) else { return };
+    let AnalysisResult::Prediction(it) = &**result else { return };
+    let Some(answer) = &it.answer else { return };
+    let palette = theme::palette(ui);
+    let (rank, prob) = (answer.rank, significant(answer.prob, 3));
+    let (text, color) = if rank == 0 {
+        (format!("recalled, p {prob}"), palette.good)
+    } else {
+        (format!("not recalled: {rank} likelier, p {prob}"), palette.warning)
+    };
+    ui.label(RichText::new(text).small().color(color))
+        .on_hover_text("The answer's first token, as the model predicts it from the clean prompt");
 }
 
 fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
@@ -175,7 +268,7 @@ fn rng_ui(ui: &mut Ui, settings: &mut TraceSettings) {
 /// The button, or how far the trace is.
 fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
-        let run = state.trace();
+        let run = state.trace(state.direction);
         let job = state.running_trace().and_then(|id| state.jobs.get(id));
         if state.trace_waits {
             ui.label("Measuring the noise on the dataset's subjects…");
@@ -200,7 +293,9 @@ fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             ui.weak(text);
             return;
         }
-        let is_complete = run.is_some_and(|run| run.state == TraceState::Complete);
+        let is_complete = state.directions().all(|direction| {
+            state.trace(direction).is_some_and(|run| run.state == TraceState::Complete)
+        });
         let fill = theme::palette(ui).accent_fill;
         let button = Button::new("Trace").fill(fill).min_size(vec2(110.0, 26.0));
         let keys = Command::Trace.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
@@ -237,18 +332,23 @@ fn outcome_ui(ui: &mut Ui, run: &TraceRun) {
     }
 }
 
-fn result_ui(ui: &mut Ui, state: &State, view: &mut CausalTraceView, commands: &mut Vec<Command>) {
-    let run = state.trace();
-    let (Some(trace), Some(info)) = (run.and_then(trace_of), state.info()) else {
+fn result_ui(
+    ui: &mut Ui,
+    state: &State,
+    direction: Direction,
+    view: &mut CausalTraceView,
+    ctx: &ViewCtx<'_>,
+) -> Option<ViewAction> {
+    let run = state.trace(direction);
+    let Some(trace) = run.and_then(trace_of) else {
         if run.is_none_or(|run| !run.is_running()) && !state.trace_waits {
             let about = "Trace shows which states, put back into a corrupted run, bring the answer \
                          back";
             empty_ui(ui, "Not traced yet", about);
         }
-        return;
+        return None;
     };
-    let ctx = ViewCtx { selection: state.selection, tokenizer: &info.tokenizer };
-    commands.extend(causal_trace_ui(ui, view, trace, &ctx).map(Command::View));
+    causal_trace_ui(ui, view, trace, ctx)
 }
 
 fn trace_of(run: &TraceRun) -> Option<&CausalTrace> {

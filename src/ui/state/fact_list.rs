@@ -1,14 +1,74 @@
 //! The facts there are, and those that a search finds.
 
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::facts::{Dataset, Fact, Record};
+use super::recall::Recall;
+use crate::facts::{Cardinality, Dataset, Direction, Fact, Record};
 
 /// Names a fact while its dataset is open. Typed facts come before those of the dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FactId {
     Typed(usize),
     Record(usize),
+}
+
+/// Which facts are listed besides what is searched for, and in which order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub relation: Option<String>,
+    pub cardinality: Option<Cardinality>,
+    pub has_inverse: bool,
+    pub is_one_token: bool,
+    pub known: Option<Known>,
+    pub order: Order,
+}
+
+/// What the model knows of a fact. Facts that are not measured yet match none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    Forward,
+    Inverse,
+    Both,
+    Neither,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    File,
+
+    /// Likeliest answer first; what is not measured comes last.
+    Probability,
+
+    /// Best rank first.
+    Rank,
+}
+
+impl Known {
+    pub const ALL: [Self; 4] = [Self::Forward, Self::Inverse, Self::Both, Self::Neither];
+
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Forward => "Known forward",
+            Self::Inverse => "Known inversely",
+            Self::Both => "Known both ways",
+            Self::Neither => "Known neither way",
+        }
+    }
+}
+
+impl Order {
+    pub const ALL: [Self; 3] = [Self::File, Self::Probability, Self::Rank];
+
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::File => "As in the file",
+            Self::Probability => "By probability",
+            Self::Rank => "By rank",
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -21,6 +81,11 @@ pub struct FactList {
     dataset_texts: Vec<String>,
 
     query: String,
+    filter: Filter,
+
+    /// Relations of the dataset, with how many facts each has.
+    relations: BTreeMap<String, usize>,
+    recall: Recall,
 
     /// What the query finds. Kept, for searching 20,000 facts in every frame would be felt.
     found: Vec<FactId>,
@@ -29,6 +94,12 @@ pub struct FactList {
 impl FactList {
     pub fn open(&mut self, dataset: Dataset) {
         self.dataset_texts = dataset.records.iter().map(searched_text).collect();
+        self.relations.clear();
+        for relation in dataset.records.iter().filter_map(|record| record.relation.clone()) {
+            *self.relations.entry(relation).or_default() += 1;
+        }
+        self.filter = Filter::default();
+        self.recall.reset(dataset.records.len());
         self.dataset = Some(dataset);
         self.search();
     }
@@ -37,7 +108,7 @@ impl FactList {
     pub fn add(&mut self, fact: Fact) -> FactId {
         let nth = self.typed.iter().position(|record| record.fact == fact).unwrap_or_else(|| {
             let id = format!("typed {}", self.typed.len() + 1);
-            let record = Record { id, relation: None, fact };
+            let record = Record::new(id, None, fact);
             self.typed_texts.push(searched_text(&record));
             self.typed.push(record);
             self.search();
@@ -84,6 +155,36 @@ impl FactList {
         self.search();
     }
 
+    pub fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    pub fn set_filter(&mut self, filter: Filter) {
+        self.filter = filter;
+        self.search();
+    }
+
+    pub fn relations(&self) -> &BTreeMap<String, usize> {
+        &self.relations
+    }
+
+    pub fn recall(&self) -> &Recall {
+        &self.recall
+    }
+
+    /// For what changes no more than what is on its way.
+    pub fn recall_mut(&mut self) -> &mut Recall {
+        &mut self.recall
+    }
+
+    /// Lists again what depends on new measurements.
+    pub fn recalled(&mut self) {
+        let Filter { known, order, is_one_token, .. } = self.filter;
+        if known.is_some() || order != Order::File || is_one_token {
+            self.search();
+        }
+    }
+
     /// The fact `step` rows further down among those found; the first or last at the ends.
     pub fn neighbour(&self, from: Option<FactId>, step: isize) -> Option<FactId> {
         let last = self.found.len().checked_sub(1)?;
@@ -100,9 +201,55 @@ impl FactList {
         let typed =
             (0..self.typed.len()).filter(|&nth| matches(&self.typed_texts[nth])).map(FactId::Typed);
         let records = (0..self.dataset_texts.len())
-            .filter(|&nth| matches(&self.dataset_texts[nth]))
-            .map(FactId::Record);
-        self.found = typed.chain(records).collect();
+            .filter(|&nth| matches(&self.dataset_texts[nth]) && self.passes(nth));
+        let mut records: Vec<usize> = records.collect();
+        let forward = |nth: &usize| self.recall.get(*nth, Direction::Forward);
+        // Stable, so that equals stay as in the file.
+        match self.filter.order {
+            Order::File => {}
+            Order::Probability => records.sort_by(|a, b| {
+                later_if_none(forward(a), forward(b), |a, b| b.prob.total_cmp(&a.prob))
+            }),
+            Order::Rank => records
+                .sort_by(|a, b| later_if_none(forward(a), forward(b), |a, b| a.rank.cmp(&b.rank))),
+        }
+        self.found = typed.chain(records.into_iter().map(FactId::Record)).collect();
+    }
+
+    fn passes(&self, nth: usize) -> bool {
+        let Some(record) = self.dataset.as_ref().and_then(|it| it.records.get(nth)) else {
+            return false;
+        };
+        let Filter { relation, cardinality, has_inverse, is_one_token, known, order: _ } =
+            &self.filter;
+        let [forward, inverse] =
+            [Direction::Forward, Direction::Inverse].map(|it| self.recall.get(nth, it));
+        let (knows_forward, knows_inverse) =
+            (forward.map(|it| it.is_known()), inverse.map(|it| it.is_known()));
+        (relation.is_none() || *relation == record.relation)
+            && (cardinality.is_none() || *cardinality == record.cardinality)
+            && (!has_inverse || record.inverse.is_some())
+            && (!is_one_token || forward.is_some_and(|it| it.n_answer_tokens == 1))
+            && match known {
+                None => true,
+                Some(Known::Forward) => knows_forward == Some(true),
+                Some(Known::Inverse) => knows_inverse == Some(true),
+                Some(Known::Both) => knows_forward == Some(true) && knows_inverse == Some(true),
+                Some(Known::Neither) => {
+                    knows_forward == Some(false) && knows_inverse == Some(false)
+                }
+            }
+    }
+}
+
+fn later_if_none<T>(
+    a: Option<T>,
+    b: Option<T>,
+    compare: impl FnOnce(T, T) -> Ordering,
+) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => compare(a, b),
+        (a, b) => b.is_some().cmp(&a.is_some()),
     }
 }
 
@@ -118,13 +265,10 @@ mod tests {
     use super::*;
 
     fn list() -> FactList {
-        let record = |id: &str, prompt: &str, subject: &str, answer: &str| Record {
-            id: id.to_owned(),
-            relation: Some("P36".to_owned()),
-            fact: Fact {
-                answer: Some(answer.to_owned()),
-                ..Fact::from_text(prompt, Some(subject)).unwrap()
-            },
+        let record = |id: &str, prompt: &str, subject: &str, answer: &str| {
+            let fact = Fact::from_text(prompt, Some(subject)).unwrap();
+            let fact = Fact { answer: Some(answer.to_owned()), ..fact };
+            Record::new(id, Some("P36".to_owned()), fact)
         };
         let records = vec![
             record("0", "The capital of France is", "France", "Paris"),

@@ -8,13 +8,15 @@ use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::{
     AnalysisResult, AnalysisSpec, attention, logit_attribution, logit_lens, prediction,
 };
+use crate::facts::Direction;
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::{Gpt2Config, JobId};
 
-/// A fact, asked with or without BOS.
+/// A fact, asked in one direction, with or without BOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FactKey {
     pub fact: FactId,
+    pub direction: Direction,
     pub has_bos: bool,
 }
 
@@ -68,8 +70,8 @@ pub enum TraceState {
 }
 
 impl FactKey {
-    pub fn new(fact: FactId, bos: Bos) -> Self {
-        Self { fact, has_bos: bos == Bos::On }
+    pub fn new(fact: FactId, direction: Direction, bos: Bos) -> Self {
+        Self { fact, direction, has_bos: bos == Bos::On }
     }
 }
 

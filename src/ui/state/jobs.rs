@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::findings::{FactKey, Quick};
+use crate::facts::Direction;
 use crate::task::{CancelToken, Progress};
 use crate::worker::{JobId, Stage};
 
@@ -28,6 +29,9 @@ pub enum JobKind {
     Load(PathBuf),
     Quick(FactKey, Quick),
     Trace(FactKey),
+
+    /// Does the model know this record of the dataset? In the background.
+    Recall(usize, Direction),
 }
 
 impl Jobs {

@@ -7,17 +7,22 @@ use std::sync::Arc;
 mod fact_list;
 mod findings;
 mod jobs;
+mod recall;
 mod settings;
+mod taught;
 
-pub use fact_list::{FactId, FactList};
+pub use fact_list::{FactId, FactList, Filter, Known, Order};
 pub use findings::{FactKey, Findings, Quick, Slot, TraceRun, TraceState};
 pub use jobs::{JobKind, Jobs, OpenJob};
+pub use recall::{Recall, Recalled};
 pub use settings::{Detail, NOISE_FACTOR, NoiseSetting, Settings, TraceSettings};
+
+pub use taught::Taught;
 
 use super::view::Selection;
 use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::logit_attribution::Parts;
-use crate::facts::Fact;
+use crate::facts::{Direction, Fact, Record};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::worker::{Adapter, DeviceChoice, JobId, ModelInfo};
 
@@ -38,6 +43,9 @@ pub struct State {
     pub reading: Option<PathBuf>,
 
     pub selected: Option<FactId>,
+
+    /// Which way the chosen fact is looked at; forward where it has no inverse.
+    pub direction: Direction,
 
     /// Layer, position and head picked out across the views.
     pub selection: Selection,
@@ -113,6 +121,7 @@ impl State {
             facts: FactList::default(),
             reading: None,
             selected: None,
+            direction: Direction::Forward,
             selection: Selection::default(),
             parts: Parts::Layers,
             findings: BTreeMap::new(),
@@ -134,17 +143,41 @@ impl State {
         }
     }
 
+    /// The chosen fact as it stands in the dataset.
+    pub fn record(&self) -> Option<&Record> {
+        self.facts.get(self.selected?)
+    }
+
+    /// The ways the chosen fact can be asked: one or two.
+    pub fn directions(&self) -> impl Iterator<Item = Direction> + use<> {
+        let [has_forward, has_inverse] = [Direction::Forward, Direction::Inverse]
+            .map(|it| self.record().is_some_and(|record| record.fact(it).is_some()));
+        [(Direction::Forward, has_forward), (Direction::Inverse, has_inverse)]
+            .into_iter()
+            .filter_map(|(direction, is_there)| is_there.then_some(direction))
+    }
+
     pub fn key(&self) -> Option<FactKey> {
-        Some(FactKey::new(self.selected?, self.settings.bos))
+        self.key_of(self.direction)
+    }
+
+    /// Nothing if the chosen fact cannot be asked that way.
+    pub fn key_of(&self, direction: Direction) -> Option<FactKey> {
+        self.record()?.fact(direction)?;
+        Some(FactKey::new(self.selected?, direction, self.settings.bos))
     }
 
     pub fn fact(&self) -> Option<&Fact> {
-        Some(&self.facts.get(self.selected?)?.fact)
+        self.record()?.fact(self.direction)
     }
 
-    /// What is known of the chosen fact.
+    /// What is known of the chosen fact, in the direction it is looked at.
     pub fn findings(&self) -> Option<&Findings> {
         self.findings.get(&self.key()?)
+    }
+
+    pub fn findings_at(&self, direction: Direction) -> Option<&Findings> {
+        self.findings.get(&self.key_of(direction)?)
     }
 
     pub fn findings_of(&mut self, key: FactKey) -> Option<&mut Findings> {
@@ -156,10 +189,10 @@ impl State {
     }
 
     /// Makes a place for what will be found about the chosen fact.
-    pub fn visit(&mut self) -> Option<FactKey> {
-        let key = self.key()?;
+    pub fn visit(&mut self, direction: Direction) -> Option<FactKey> {
+        let key = self.key_of(direction)?;
         let tokenizer = Arc::clone(&self.info()?.tokenizer);
-        let fact = self.fact()?;
+        let fact = self.record()?.fact(direction)?;
         if !self.findings.contains_key(&key) {
             let prompt = TokenizedPrompt::new(&tokenizer, fact, self.settings.bos);
             let prompt = prompt.map(Arc::new).map_err(|error| capitalized(&error));
@@ -181,6 +214,7 @@ impl State {
         self.jobs.abandon(|kind| match kind {
             JobKind::Load(_) => false,
             JobKind::Quick(key, _) | JobKind::Trace(key) => is_meant(key.fact),
+            JobKind::Recall(nth, _) => is_meant(FactId::Record(*nth)),
         });
         self.findings.retain(|key, _| !is_meant(key.fact));
         self.visited.retain(|key| !is_meant(key.fact));
@@ -188,7 +222,7 @@ impl State {
 
     /// The trace that the controls describe, of the chosen fact. Nothing while the tokens that
     /// noise is measured on are not known.
-    pub fn trace_spec(&self) -> Option<TraceSpec> {
+    pub fn trace_spec(&self, direction: Direction) -> Option<TraceSpec> {
         let settings = &self.settings.trace;
         if settings.noise == NoiseSetting::Fixed {
             return Some(settings.spec(Arc::from([])));
@@ -196,20 +230,20 @@ impl State {
         if self.facts.dataset.is_some() {
             return Some(settings.spec(Arc::clone(self.subjects.as_ref()?)));
         }
-        let subject = self.fact()?.subject_text()?;
+        let subject = self.record()?.fact(direction)?.subject_text()?;
         Some(settings.spec(subject_tokens(&self.info()?.tokenizer, [subject].into_iter())))
     }
 
-    pub fn trace(&self) -> Option<&TraceRun> {
-        self.findings()?.trace(&self.trace_spec()?)
+    pub fn trace(&self, direction: Direction) -> Option<&TraceRun> {
+        self.findings_at(direction)?.trace(&self.trace_spec(direction)?)
     }
 
-    /// The job of the trace on screen, if it is running.
+    /// The job of the trace on screen, if one is running.
     pub fn running_trace(&self) -> Option<JobId> {
-        match self.trace()?.state {
+        self.directions().find_map(|direction| match self.trace(direction)?.state {
             TraceState::Running(job) => Some(job),
             _ => None,
-        }
+        })
     }
 }
 

@@ -7,6 +7,8 @@ use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::{Component, NoiseLevel, Spec};
+use crate::builtin;
+use crate::facts::Dataset;
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
 
@@ -33,6 +35,9 @@ pub struct Settings {
     /// Where the last screenshot went.
     pub screenshot_dir: Option<PathBuf>,
     pub detail: Detail,
+
+    /// Whether the dataset's facts are asked in the background.
+    pub measures_recall: bool,
 }
 
 /// The controls of a causal trace, as they stand.
@@ -77,6 +82,7 @@ impl Default for Settings {
             recent_datasets: Vec::new(),
             screenshot_dir: None,
             detail: Detail::Prediction,
+            measures_recall: true,
         }
     }
 }
@@ -131,11 +137,18 @@ impl Detail {
 }
 
 impl Settings {
+    /// The built-in model has a place of its own in the menu.
     pub fn remember_model(&mut self, dir: &Path) {
+        if builtin::find(dir).is_some() {
+            return;
+        }
         remember(&mut self.recent_models, dir);
     }
 
     pub fn remember_dataset(&mut self, path: &Path) {
+        if path == Path::new(Dataset::BUNDLED) {
+            return;
+        }
         remember(&mut self.recent_datasets, path);
     }
 }

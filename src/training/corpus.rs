@@ -1,0 +1,74 @@
+//! Text that states facts, as tokens.
+
+use crate::facts::{Catalogue, Direction, Fact, Record};
+use crate::tokens::{TokenizeError, TokenizedPrompt, Tokenizer};
+
+use super::split::Split;
+
+/// `The capital of France is Paris.`
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// Place of the fact in the dataset.
+    pub fact: usize,
+    pub direction: Direction,
+    pub template: usize,
+
+    /// Prompt, answer and full stop.
+    pub ids: Vec<u32>,
+
+    /// Where the answer starts; it ends before the full stop.
+    pub answer_start: usize,
+}
+
+/// Every fact in every template, both ways.
+#[derive(Debug)]
+pub struct Corpus {
+    pub statements: Vec<Statement>,
+}
+
+fn templates(record: &Record, direction: Direction) -> &'static [String] {
+    let relation = record.relation.as_deref().and_then(|id| Catalogue::bundled().get(id));
+    relation.map_or(&[], |relation| match direction {
+        Direction::Forward => &relation.forward,
+        Direction::Inverse => &relation.inverse,
+    })
+}
+
+impl Corpus {
+    pub fn new(records: &[Record], tokenizer: &Tokenizer) -> Result<Self, TokenizeError> {
+        let stop = tokenizer.encode(".")?;
+        let mut statements = Vec::new();
+        for (nth, record) in records.iter().enumerate() {
+            for direction in [Direction::Forward, Direction::Inverse] {
+                let Some(fact) = record.fact(direction) else { continue };
+                let (Some(subject), Some(answer)) = (fact.subject_text(), &fact.answer) else {
+                    continue;
+                };
+                for (template, text) in templates(record, direction).iter().enumerate() {
+                    let Some(asked) = Fact::from_template(text, subject) else { continue };
+                    let asked = Fact { answer: Some(answer.clone()), ..asked };
+                    let prompt = TokenizedPrompt::new(tokenizer, &asked, crate::tokens::Bos::Off)?;
+                    let answer_start = prompt.ids.len();
+                    let mut ids = prompt.ids;
+                    ids.extend(prompt.answer.into_iter().flat_map(|answer| answer.ids));
+                    ids.extend(stop.iter().map(|token| token.id));
+                    statements.push(Statement {
+                        fact: nth,
+                        direction,
+                        template,
+                        ids,
+                        answer_start,
+                    });
+                }
+            }
+        }
+        Ok(Self { statements })
+    }
+
+    /// Those that are taught, and those of taught facts that are held out.
+    pub fn divide<'a>(&'a self, split: &Split) -> (Vec<&'a Statement>, Vec<&'a Statement>) {
+        let taught =
+            self.statements.iter().filter(|it| split.facts[it.fact].group.teaches(it.direction));
+        taught.partition(|it| split.facts[it.fact].held_out[it.direction as usize] != it.template)
+    }
+}

@@ -1,0 +1,193 @@
+//! GPT-2 as burn's autodiff sees it: the same function as [`crate::model`], without sites.
+
+use burn::module::{Module, Param, ParamId};
+use burn::tensor::activation::{gelu_approximate, softmax};
+use burn::tensor::module::layer_norm;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use crate::model::Gpt2Config;
+
+/// Names are those of the checkpoint.
+#[derive(Module, Debug)]
+pub(super) struct Network {
+    wte: Param<Tensor<2>>,
+    wpe: Param<Tensor<2>>,
+    h: Vec<Block>,
+    ln_f: Norm,
+    n_heads: usize,
+}
+
+#[derive(Module, Debug)]
+struct Block {
+    ln_1: Norm,
+    c_attn: Affine,
+    attn_proj: Affine,
+    ln_2: Norm,
+    c_fc: Affine,
+    mlp_proj: Affine,
+}
+
+#[derive(Module, Debug)]
+struct Norm {
+    gain: Param<Tensor<1>>,
+    bias: Param<Tensor<1>>,
+}
+
+#[derive(Module, Debug)]
+struct Affine {
+    /// `[d_in, d_out]`
+    weight: Param<Tensor<2>>,
+    bias: Param<Tensor<1>>,
+}
+
+/// Makes parameters whose ids are their places, so that an optimizer's state fits them again after
+/// they have been read from a file.
+struct Source<'a> {
+    read: &'a mut dyn FnMut(&str) -> Vec<f32>,
+    device: Device,
+    n_made: u64,
+}
+
+impl Source<'_> {
+    fn param<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Param<Tensor<D>> {
+        let data = TensorData::new((self.read)(name), shape);
+        self.n_made += 1;
+        let tensor = Tensor::from_data(data, &self.device).require_grad();
+        Param::initialized(ParamId::from(self.n_made), tensor)
+    }
+
+    fn norm(&mut self, name: &str, d_model: usize) -> Norm {
+        Norm {
+            gain: self.param(&format!("{name}.weight"), [d_model]),
+            bias: self.param(&format!("{name}.bias"), [d_model]),
+        }
+    }
+
+    fn affine(&mut self, name: &str, shape: [usize; 2]) -> Affine {
+        Affine {
+            weight: self.param(&format!("{name}.weight"), shape),
+            bias: self.param(&format!("{name}.bias"), [shape[1]]),
+        }
+    }
+}
+
+impl Norm {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        layer_norm(x, self.gain.val(), Some(self.bias.val()), 1e-5)
+    }
+}
+
+impl Affine {
+    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let [batch, n_pos, d_in] = x.dims();
+        let weight = self.weight.val();
+        let d_out = weight.dims()[1];
+        let y = x.reshape([batch * n_pos, d_in]).matmul(weight);
+        (y + self.bias.val().unsqueeze()).reshape([batch, n_pos, d_out])
+    }
+}
+
+impl Network {
+    /// `read` gives the numbers of a named tensor of the checkpoint.
+    pub fn new(
+        config: &Gpt2Config,
+        device: &Device,
+        read: &mut dyn FnMut(&str) -> Vec<f32>,
+    ) -> Self {
+        let Gpt2Config { n_layers, n_heads, d_model, d_mlp, n_ctx, d_vocab, .. } = *config;
+        let mut source = Source { read, device: device.clone(), n_made: 0 };
+        Self {
+            wte: source.param("wte.weight", [d_vocab, d_model]),
+            wpe: source.param("wpe.weight", [n_ctx, d_model]),
+            h: (0..n_layers)
+                .map(|layer| {
+                    let name = |part: &str| format!("h.{layer}.{part}");
+                    Block {
+                        ln_1: source.norm(&name("ln_1"), d_model),
+                        c_attn: source.affine(&name("attn.c_attn"), [d_model, 3 * d_model]),
+                        attn_proj: source.affine(&name("attn.c_proj"), [d_model, d_model]),
+                        ln_2: source.norm(&name("ln_2"), d_model),
+                        c_fc: source.affine(&name("mlp.c_fc"), [d_model, d_mlp]),
+                        mlp_proj: source.affine(&name("mlp.c_proj"), [d_mlp, d_model]),
+                    }
+                })
+                .collect(),
+            ln_f: source.norm("ln_f", d_model),
+            n_heads,
+        }
+    }
+
+    /// Every tensor by its name in the checkpoint.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+        fn entry<const D: usize>(
+            name: String,
+            param: &Param<Tensor<D>>,
+        ) -> (String, Vec<usize>, Vec<f32>) {
+            let tensor = param.val();
+            let shape = tensor.dims().to_vec();
+            let values = tensor.into_data().try_to_vec().expect("weights are f32");
+            (name, shape, values)
+        }
+        let norm = |name: String, it: &Norm| {
+            [entry(format!("{name}.weight"), &it.gain), entry(format!("{name}.bias"), &it.bias)]
+        };
+        let affine = |name: String, it: &Affine| {
+            [entry(format!("{name}.weight"), &it.weight), entry(format!("{name}.bias"), &it.bias)]
+        };
+        let mut all = vec![
+            entry("wte.weight".to_owned(), &self.wte),
+            entry("wpe.weight".to_owned(), &self.wpe),
+        ];
+        for (layer, block) in self.h.iter().enumerate() {
+            all.extend(norm(format!("h.{layer}.ln_1"), &block.ln_1));
+            all.extend(affine(format!("h.{layer}.attn.c_attn"), &block.c_attn));
+            all.extend(affine(format!("h.{layer}.attn.c_proj"), &block.attn_proj));
+            all.extend(norm(format!("h.{layer}.ln_2"), &block.ln_2));
+            all.extend(affine(format!("h.{layer}.mlp.c_fc"), &block.c_fc));
+            all.extend(affine(format!("h.{layer}.mlp.c_proj"), &block.mlp_proj));
+        }
+        all.extend(norm("ln_f".to_owned(), &self.ln_f));
+        all
+    }
+
+    /// Logits at chosen places of rows that are padded on the right: what comes later is not seen.
+    ///
+    /// # Shapes
+    ///
+    /// - `ids`: `[batch, pos]`
+    /// - `places`: indices into `batch × pos`, `[place]`
+    /// - output: `[place, d_vocab]`
+    pub fn forward(&self, ids: Tensor<2, Int>, places: Tensor<1, Int>) -> Tensor<2> {
+        let [batch, n_pos] = ids.dims();
+        let wte = self.wte.val();
+        let d_model = wte.dims()[1];
+        let embed = wte.clone().select(0, ids.reshape([batch * n_pos]));
+        let wpe = self.wpe.val().narrow(0, 0, n_pos);
+        let mut resid = embed.reshape([batch, n_pos, d_model]) + wpe.unsqueeze();
+        let device = resid.device();
+        let future = Tensor::<2>::ones([n_pos, n_pos], &device).triu(1) * -1e9;
+        for block in &self.h {
+            let attn = self.attention(block, block.ln_1.forward(resid.clone()), &future);
+            resid = resid + attn;
+            let hidden = gelu_approximate(block.c_fc.forward(block.ln_2.forward(resid.clone())));
+            resid = resid + block.mlp_proj.forward(hidden);
+        }
+        let last = resid.reshape([batch * n_pos, d_model]).select(0, places);
+        let normalized = self.ln_f.forward(last.unsqueeze());
+        normalized.squeeze_dim::<2>(0).matmul(wte.transpose())
+    }
+
+    fn attention(&self, block: &Block, x: Tensor<3>, future: &Tensor<2>) -> Tensor<3> {
+        let [batch, n_pos, d_model] = x.dims();
+        let d_head = d_model / self.n_heads;
+        let parts = block.c_attn.forward(x).chunk(3, 2);
+        let [q, k, v] = [0, 1, 2].map(|nth| {
+            let heads = [batch, n_pos, self.n_heads, d_head];
+            parts[nth].clone().reshape(heads).swap_dims(1, 2)
+        });
+        let scores = q.matmul(k.transpose()) / (d_head as f32).sqrt();
+        let pattern = softmax(scores + future.clone().unsqueeze(), 3);
+        let z = pattern.matmul(v).swap_dims(1, 2).reshape([batch, n_pos, d_model]);
+        block.attn_proj.forward(z)
+    }
+}

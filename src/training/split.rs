@@ -1,0 +1,83 @@
+//! Which facts are trained, in which direction, and with which templates.
+
+use rand::seq::SliceRandom as _;
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{Direction, Record};
+
+/// What a model is taught of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    Both,
+    Forward,
+    Inverse,
+    Never,
+}
+
+impl Group {
+    pub const ALL: [Self; 4] = [Self::Both, Self::Forward, Self::Inverse, Self::Never];
+
+    pub fn teaches(self, direction: Direction) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Forward => direction == Direction::Forward,
+            Self::Inverse => direction == Direction::Inverse,
+            Self::Never => false,
+        }
+    }
+}
+
+/// The plan for every fact, made from a seed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    pub seed: u64,
+
+    /// By place in the dataset.
+    pub facts: Vec<FactPlan>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactPlan {
+    /// The record's `case_id`.
+    pub case: String,
+    pub group: Group,
+
+    /// Index of the template that this fact is never seen with, forward and inversely. Other facts
+    /// are, so that the template itself is known.
+    pub held_out: [usize; 2],
+}
+
+/// Of every twenty facts of a relation: both ways, forward, inversely; the rest never.
+const SHARES: [(Group, usize); 3] = [(Group::Both, 12), (Group::Forward, 3), (Group::Inverse, 3)];
+
+impl Split {
+    /// `n_templates`: how many templates a record's relation has, forward and inversely.
+    pub fn new(records: &[Record], seed: u64, n_templates: impl Fn(&Record) -> [usize; 2]) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut groups = vec![Group::Never; records.len()];
+        let mut relations: Vec<&Option<String>> = records.iter().map(|it| &it.relation).collect();
+        relations.sort();
+        relations.dedup();
+        for relation in relations {
+            let mut places: Vec<usize> =
+                (0..records.len()).filter(|&nth| records[nth].relation == *relation).collect();
+            places.shuffle(&mut rng);
+            let n_facts = places.len();
+            let mut rest = places.into_iter();
+            for (group, share) in SHARES {
+                for place in rest.by_ref().take((n_facts * share).div_ceil(20)) {
+                    groups[place] = group;
+                }
+            }
+        }
+        let plan = |(record, group): (&Record, Group)| FactPlan {
+            case: record.id.clone(),
+            group,
+            held_out: n_templates(record).map(|n| rng.random_range(0..n.max(1))),
+        };
+        Self { seed, facts: records.iter().zip(groups).map(plan).collect() }
+    }
+}
