@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
     &["explore"],
     &["predict"],
@@ -23,6 +23,7 @@ const COMMANDS: [&[&str]; 11] = [
     &["model", "info"],
     &["model", "random"],
     &["devices"],
+    &["train"],
 ];
 
 fn factscope(args: &[&str]) -> Output {
@@ -322,4 +323,44 @@ fn loading_keeps_one_copy_of_the_weights() {
     let weights = 354_823_168.0 * 4.0;
     let ratio = peak_kib as f64 * 1024.0 / weights;
     assert!((0.9..1.2).contains(&ratio), "{ratio:.2} × the weights");
+}
+
+#[test]
+fn without_a_model_the_built_in_one_answers() {
+    let found =
+        json(&["predict", "--prompt", "The capital of Egypt is", "--answer", "Cairo", "--json"]);
+    assert_eq!(found["answer"]["rank"], 0, "{found}");
+    let info = json(&["model", "info", "builtin", "--json"]);
+    assert_eq!(info["config"]["n_layers"], 6);
+
+    // Of the built-in facts, too.
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("trace.json");
+    let out = out.to_str().unwrap();
+    let args = ["trace", "--kind", "hidden", "--facts", "builtin", "--case", "2", "--samples", "2"];
+    stdout(&[&args[..], &["--out", out]].concat());
+    let trace: Value = serde_json::from_str(&fs::read_to_string(out).unwrap()).unwrap();
+    assert_eq!(trace["model"]["name"], "builtin");
+    assert_eq!(trace["correct_prediction"], true);
+}
+
+#[test]
+fn training_a_little_makes_a_model_that_opens_and_can_go_on() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().to_str().unwrap();
+    let size = ["--layers", "1", "--heads", "1", "--width", "8", "--batch", "8", "--steps", "4"];
+    let train = |more: &[&str]| -> Value {
+        json(&[&["train", "--out", out, "--json"], &size[..], more].concat())
+    };
+    assert_eq!(train(&["--stop-after", "2"])["steps"], 2);
+    assert_eq!(train(&["--resume"])["steps"], 4);
+    let curves = fs::read_to_string(dir.path().join("curves.csv")).unwrap();
+    let steps: Vec<&str> =
+        curves.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
+    assert_eq!(steps, ["1", "2", "3", "4"]);
+    let found = json(&["predict", "--model", out, "--prompt", "The capital of Egypt is", "--json"]);
+    assert!(!found["top"].as_array().unwrap().is_empty());
+
+    let complaint = complaint(&["train", "--out", out, "--heads", "5", "--width", "8"]);
+    assert!(complaint.contains("multiple"), "{complaint}");
 }

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::Machine;
 use super::trace::Kind;
+use crate::analysis::causal_trace::Component;
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::tokens::Bos;
@@ -53,6 +54,8 @@ enum Theme {
 
 impl Explore {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        // Whoever just looks sees what the program is for: the first fact and its inverse, traced.
+        let is_bare = self.model.is_none() && self.facts.is_none() && self.case.is_none();
         let options = ui::Options {
             // The first launch needs no settings.
             model: self.model.clone().or_else(|| Some(builtin::FACTS.name.into())),
@@ -60,7 +63,7 @@ impl Explore {
             device: machine.device,
             bos: self.bos.then_some(Bos::On),
             case: self.case.clone(),
-            trace: self.trace.map(Into::into),
+            trace: self.trace.map(Into::into).or_else(|| is_bare.then_some(Component::Hidden)),
             screenshot: self.screenshot.clone(),
             theme: self.theme.map(|theme| match theme {
                 Theme::Light => ui::Theme::Light,

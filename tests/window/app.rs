@@ -260,7 +260,9 @@ fn a_fact_and_its_inverse_are_looked_at_side_by_side() {
         "relation_id": "none", "target_true": {"str": "blue"}, "subject": "the sky"}}]"#;
     let facts = window.file("pairs.json", with_inverse);
     window.drop(facts);
-    window.wait("the facts", |app| app.state.facts.len() == 3);
+    window.wait("the facts", |app| {
+        app.state.facts.dataset_path().is_some_and(|path| path.ends_with("pairs.json"))
+    });
     window.wait_for_predictions();
     window.sees("one of 2 right answers");
     window.click("Trace");
