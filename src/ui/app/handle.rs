@@ -327,14 +327,16 @@ impl App {
 
     /// Asks the model for the dataset's facts one by one, while nothing else is to be done.
     pub(super) fn measure_recall(&mut self) {
-        /// One is worked on while the next waits.
-        const N_AHEAD: usize = 2;
+        /// In a model of this size a question is answered faster than a frame is drawn.
+        const SMALL: u64 = 50_000_000;
         if !self.state.settings.measures_recall {
             return;
         }
         let Some(info) = self.state.info().cloned() else { return };
+        // In a large one, whoever chooses a fact should not wait for more than the one under way.
+        let n_ahead = if info.config.n_params() < SMALL { 16 } else { 2 };
         while self.state.jobs.iter().all(|(_, job)| matches!(job.kind, JobKind::Recall(..)))
-            && self.state.jobs.iter().count() < N_AHEAD
+            && self.state.jobs.iter().count() < n_ahead
         {
             let Some((nth, direction)) = self.state.facts.recall_mut().take_next() else { return };
             let fact = self.state.facts.get(FactId::Record(nth)).and_then(|it| it.fact(direction));

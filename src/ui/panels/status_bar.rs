@@ -29,7 +29,14 @@ fn doing_ui(ui: &mut Ui, state: &State) {
         ui.add(Label::new(RichText::new(text).small().weak()).truncate());
         return;
     };
-    let bar = ProgressBar::new(job.fraction()).desired_width(120.0).desired_height(8.0);
+    let fraction = match job.kind {
+        JobKind::Recall(..) => {
+            let (done, total) = state.facts.recall().progress();
+            done as f32 / total.max(1) as f32
+        }
+        _ => job.fraction(),
+    };
+    let bar = ProgressBar::new(fraction).desired_width(120.0).desired_height(8.0);
     ui.add(bar);
     let n_waiting = state.jobs.traces().count().saturating_sub(1);
     let left = job.time_left(Instant::now());
