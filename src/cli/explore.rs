@@ -16,7 +16,7 @@ pub(super) struct Explore {
     #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
-    /// A dataset: CounterFact, or ROME's `known_1000.json` [default: the facts of the built-in model]
+    /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet [default: the facts of the built-in model]
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
 

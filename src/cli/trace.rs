@@ -74,7 +74,7 @@ struct FactArgs {
     #[arg(long, value_name = "TEXT")]
     answer: Option<String>,
 
-    /// A dataset: CounterFact, or ROME's `known_1000.json`
+    /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet
     #[arg(long, value_name = "FILE", conflicts_with = "prompt", requires = "case")]
     facts: Option<PathBuf>,
 

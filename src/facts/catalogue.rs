@@ -52,6 +52,11 @@ impl Catalogue {
         self.relations.get(id)
     }
 
+    /// By its id, or by its label in any case.
+    pub fn find(&self, name: &str) -> Option<&Relation> {
+        self.get(name).or_else(|| self.iter().find(|it| it.label.eq_ignore_ascii_case(name)))
+    }
+
     pub fn label(&self, id: &str) -> Option<&str> {
         Some(&self.get(id)?.label)
     }

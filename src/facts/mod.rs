@@ -9,7 +9,7 @@ mod catalogue;
 mod dataset;
 
 pub use catalogue::{Catalogue, Relation};
-pub use dataset::{Dataset, DatasetError, RecordError};
+pub use dataset::{Dataset, DatasetError, Place, RecordError};
 
 /// A prompt whose continuation the model may know.
 #[derive(Clone, Debug, PartialEq, Eq)]

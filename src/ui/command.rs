@@ -145,7 +145,10 @@ impl Command {
                 "A GPT-2 in Hugging Face's layout: a folder with config.json, model.safetensors \
                  and the tokenizer's files"
             }
-            Self::OpenDataset => "A JSON list of facts, as CounterFact or ROME's known_1000.json",
+            Self::OpenDataset => {
+                "Facts as JSON (CounterFact, ROME's known_1000.json, LRE), JSON Lines, CSV or \
+                 Parquet"
+            }
             Self::TypeModelPath | Self::TypeDatasetPath | Self::TypeScreenshotPath => {
                 "For systems without a file dialog"
             }

@@ -15,6 +15,7 @@ use eframe::egui::{self, Align, Id, Key, Layout, Modal, RichText, TextEdit};
 use super::app::Reply;
 use super::command::Command;
 use crate::builtin;
+use crate::facts::Dataset;
 
 /// No person cancels a dialog faster.
 const TOO_FAST: Duration = Duration::from_millis(300);
@@ -48,7 +49,7 @@ impl Picker for RfdPicker {
     }
 
     fn pick_file(&self, title: &str, dir: Option<&Path>) -> Answer {
-        let dialog = dialog(title, dir).add_filter("JSON", &["json"]).pick_file();
+        let dialog = dialog(title, dir).add_filter("Datasets", Dataset::EXTENSIONS).pick_file();
         Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))
     }
 
@@ -98,7 +99,7 @@ impl Purpose {
                 return Err(format!("This folder holds no config.json, so no model: {place}"));
             }
             Self::Dataset if path.is_dir() => {
-                return Err(format!("This is a folder; a dataset is a JSON file: {place}"));
+                return Err(format!("This is a folder; a dataset is a file: {place}"));
             }
             Self::Dataset if !path.is_file() => {
                 return Err(format!("There is no such file: {place}"));

@@ -191,19 +191,21 @@ impl App {
 
     /// What is dropped on the window is opened as what it looks like.
     pub(super) fn drop_file(&mut self, path: &Path, ctx: &egui::Context) {
-        let is_json = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"));
+        let is_dataset = path.extension().is_some_and(|extension| {
+            Dataset::EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+        });
         if path.is_dir() {
             self.open_model(path.to_owned());
         } else if path.file_name().is_some_and(|name| name == "config.json")
             && let Some(dir) = path.parent()
         {
             self.open_model(dir.to_owned());
-        } else if is_json {
+        } else if is_dataset {
             self.open_dataset(path.to_owned(), ctx);
         } else {
             self.state.error = Some(format!(
-                "Neither a model folder (with a config.json) nor a dataset (a .json file) was \
-                 dropped: {}",
+                "Neither a model folder (with a config.json) nor a dataset ({}) was dropped: {}",
+                Dataset::EXTENSIONS.join(", "),
                 path.display()
             ));
         }

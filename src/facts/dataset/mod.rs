@@ -1,0 +1,611 @@
+//! Datasets of facts, in any of the formats that researchers have them.
+//!
+//! JSON: CounterFact (Meng et al. 2022, appendix E), ROME's `known_1000.json`, LRE's relation files
+//! (Hernandez et al. 2024), and flat objects; as a list, or one a line. CSV and Parquet: a row per
+//! fact. The format is told by content, record by record. A record that cannot be used is reported
+//! with its place and reason; the rest load.
+
+mod lre;
+mod parquet;
+mod row;
+mod table;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Catalogue, Fact, Inverse, InverseOrigin, Record};
+
+/// The facts of one file.
+#[derive(Clone, Debug, Default)]
+pub struct Dataset {
+    pub path: PathBuf,
+    pub records: Vec<Record>,
+
+    /// What could not be used, in file order.
+    pub skipped: Vec<RecordError>,
+}
+
+/// The file cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    #[error("cannot read the dataset: {source}: {path}")]
+    Read { path: PathBuf, source: std::io::Error },
+
+    #[error("this is {what}; {remedy}: {path}")]
+    NotText { path: PathBuf, what: &'static str, remedy: &'static str },
+
+    #[error("not UTF-8 text from byte {at} (line {line}) on; save it as UTF-8: {path}")]
+    NotUtf8 { path: PathBuf, at: usize, line: usize },
+
+    #[error("the dataset is not valid JSON: {source}: {path}")]
+    Json { path: PathBuf, source: serde_json::Error },
+
+    #[error("the Parquet file cannot be read: {source}: {path}")]
+    Parquet { path: PathBuf, source: ::parquet::errors::ParquetError },
+
+    #[error(
+        "expected a JSON list of records (CounterFact, known_1000.json, flat objects), such objects \
+         one a line, or a relation file of LRE: {path}"
+    )]
+    NotAList { path: PathBuf },
+
+    #[error(
+        "the table needs columns for {}; its first line has: {}: {path}", row::NEEDED,
+        if columns.is_empty() { "nothing".to_owned() } else { columns.join(", ") }
+    )]
+    Columns { path: PathBuf, columns: Vec<String> },
+
+    #[error("none of the {n_records} records can be used; the first says: {first}: {path}")]
+    NothingUsable { path: PathBuf, n_records: usize, first: RecordError },
+
+    #[error("the dataset has no records: {path}")]
+    Empty { path: PathBuf },
+}
+
+/// One record cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {reason}")]
+pub struct RecordError {
+    pub place: Place,
+    pub reason: String,
+}
+
+/// Where a record stands in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a list, from 0.
+    Index(usize),
+
+    /// In text, from 1.
+    Line(u64),
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Index(index) => write!(f, "record {index}"),
+            Self::Line(line) => write!(f, "line {line}"),
+        }
+    }
+}
+
+type Found = (Place, Result<Record, String>);
+
+#[derive(Deserialize)]
+struct CounterFact {
+    case_id: u64,
+    requested_rewrite: Rewrite,
+
+    /// Not in CounterFact: the same fact asked from its answer, as our own `data/facts.json` has it.
+    inverse: Option<Rewrite>,
+}
+
+#[derive(Deserialize)]
+struct Rewrite {
+    prompt: String,
+    relation_id: Option<String>,
+    target_new: Option<Target>,
+    target_true: Target,
+    subject: String,
+
+    /// Not in CounterFact: all right answers, if there are several.
+    #[serde(default)]
+    answers: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    str: String,
+}
+
+#[derive(Deserialize)]
+struct Known {
+    #[serde(rename = "known_id")]
+    id: u64,
+    subject: String,
+    attribute: String,
+    prompt: String,
+    relation_id: Option<String>,
+}
+
+impl Dataset {
+    /// Stands where others have a file: `--facts builtin`.
+    pub const BUNDLED: &str = "builtin";
+
+    /// What files of facts are usually called. Their format is told by content all the same.
+    pub const EXTENSIONS: &[&str] = &["json", "jsonl", "ndjson", "csv", "tsv", "txt", "parquet"];
+
+    pub fn load(path: &Path) -> Result<Self, DatasetError> {
+        if path == Path::new(Self::BUNDLED) {
+            return Ok(Self::bundled());
+        }
+        let path = path.to_owned();
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(source) => return Err(DatasetError::Read { path, source }),
+        };
+        if bytes.starts_with(b"PAR1") {
+            return Self::load_parquet(path);
+        }
+        for (magic, what, remedy) in OTHER_FILES {
+            if bytes.starts_with(magic) {
+                return Err(DatasetError::NotText { path, what, remedy });
+            }
+        }
+        match str::from_utf8(&bytes) {
+            Ok(text) => Self::parse(text, path),
+            Err(error) => {
+                let at = error.valid_up_to();
+                let line = 1 + bytes[..at].split(|byte| *byte == b'\n').count().saturating_sub(1);
+                Err(DatasetError::NotUtf8 { path, at, line })
+            }
+        }
+    }
+
+    fn load_parquet(path: PathBuf) -> Result<Self, DatasetError> {
+        let file = match fs::File::open(&path) {
+            Ok(file) => file,
+            Err(source) => return Err(DatasetError::Read { path, source }),
+        };
+        let rows = match parquet::rows(file) {
+            Ok(rows) => rows,
+            Err(source) => return Err(DatasetError::Parquet { path, source }),
+        };
+        let default_relation = default_relation(&path);
+        let found = rows.into_iter().enumerate().map(|(index, row)| {
+            let record = row.and_then(|row| record(row, index, default_relation.as_deref()));
+            (Place::Index(index), record)
+        });
+        let found = found.collect();
+        Self::from_found(found, path)
+    }
+
+    fn parse(text: &str, path: PathBuf) -> Result<Self, DatasetError> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let relation = default_relation(&path);
+        let relation = relation.as_deref();
+        if text.trim().is_empty() {
+            return Err(DatasetError::Empty { path });
+        }
+        if !text.trim_start().starts_with(['[', '{']) {
+            return match table::records(text, relation) {
+                Ok(found) => Self::from_found(found, path),
+                Err(columns) => Err(DatasetError::Columns { path, columns }),
+            };
+        }
+        let found = match serde_json::from_str(text) {
+            Ok(Value::Array(entries)) => {
+                let entries = entries.into_iter().enumerate();
+                entries
+                    .map(|(index, entry)| (Place::Index(index), record(entry, index, relation)))
+                    .collect()
+            }
+            Ok(json) if lre::is_relation(&json) => match lre::records(json) {
+                Ok(found) => found,
+                Err(source) => return Err(DatasetError::Json { path, source }),
+            },
+            Ok(json) if is_known(&json) => vec![(Place::Line(1), record(json, 0, relation))],
+            Ok(_) => return Err(DatasetError::NotAList { path }),
+            Err(error) => match lines(text, relation) {
+                Some(found) => found,
+                None => return Err(DatasetError::Json { path, source: error }),
+            },
+        };
+        Self::from_found(found, path)
+    }
+
+    fn from_found(found: Vec<Found>, path: PathBuf) -> Result<Self, DatasetError> {
+        let n_records = found.len();
+        let mut dataset = Self { path, ..Self::default() };
+        for (place, record) in found {
+            match record {
+                Ok(record) => dataset.records.push(record),
+                Err(reason) => dataset.skipped.push(RecordError { place, reason }),
+            }
+        }
+        match dataset.skipped.first() {
+            _ if n_records == 0 => Err(DatasetError::Empty { path: dataset.path }),
+            Some(first) if dataset.records.is_empty() => Err(DatasetError::NothingUsable {
+                first: first.clone(),
+                path: dataset.path,
+                n_records,
+            }),
+            _ => {
+                dataset.share_answers();
+                dataset.complete();
+                Ok(dataset)
+            }
+        }
+    }
+
+    /// A prompt that stands in the file with several answers has them all.
+    fn share_answers(&mut self) {
+        let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for record in &self.records {
+            let all = answers.entry(record.fact.prompt.clone()).or_default();
+            all.extend(record.answers.iter().cloned());
+        }
+        for record in &mut self.records {
+            for answer in &answers[&record.fact.prompt] {
+                if !record.answers.contains(answer) {
+                    record.answers.push(answer.clone());
+                }
+            }
+        }
+    }
+
+    /// Writes the inverses that the file lacks from the catalogue, where it has the relation.
+    fn complete(&mut self) {
+        let catalogue = Catalogue::bundled();
+        let mut subjects: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for record in &self.records {
+            if let (Some(relation), Some(answer), Some(subject)) =
+                (&record.relation, &record.fact.answer, record.fact.subject_text())
+            {
+                let all = subjects.entry((relation.clone(), answer.clone())).or_default();
+                if !all.iter().any(|it| it == subject) {
+                    all.push(subject.to_owned());
+                }
+            }
+        }
+        for record in &mut self.records {
+            let Some(id) = &record.relation else { continue };
+            let Some(relation) = catalogue.get(id) else { continue };
+            record.cardinality = record.cardinality.or(Some(relation.cardinality));
+            let (Some(answer), Some(subject)) = (&record.fact.answer, record.fact.subject_text())
+            else {
+                continue;
+            };
+            let (None, Some(template)) = (&record.inverse, relation.inverse.first()) else {
+                continue;
+            };
+            let mut answers =
+                subjects.get(&(id.clone(), answer.clone())).cloned().unwrap_or_default();
+            answers.retain(|it| it != subject);
+            answers.insert(0, subject.to_owned());
+            record.inverse = Fact::from_template(template, answer).map(|fact| Inverse {
+                fact: Fact { answer: Some(subject.to_owned()), ..fact },
+                answers,
+                origin: InverseOrigin::Generated,
+            });
+        }
+    }
+
+    /// The facts that are part of the program.
+    ///
+    /// # Panics
+    ///
+    /// Never: a test reads them.
+    pub fn bundled() -> Self {
+        let text = include_str!("../../../data/facts.json");
+        Self::parse(text, PathBuf::from(Self::BUNDLED)).expect("checked by a test")
+    }
+
+    pub fn find(&self, id: &str) -> Option<&Record> {
+        self.records.iter().find(|record| record.id == id)
+    }
+
+    /// Every record's subject, repeated as often as it occurs, as ROME counts them.
+    pub fn subjects(&self) -> impl Iterator<Item = &str> {
+        self.records.iter().filter_map(|record| record.fact.subject_text())
+    }
+}
+
+/// What else people pick, by its first bytes.
+const OTHER_FILES: [(&[u8], &str, &str); 7] = [
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (b"PK\x03\x04", "a zip archive", "unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"),
+    (b"ARROW1", "an Arrow file", "save it with `to_parquet` or `to_csv`"),
+    (b"\x80\x04", "a Python pickle, which could run code", "save it as JSON or CSV"),
+    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
+    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
+];
+
+/// Files named after a relation, such as `P36.jsonl` of `ParaRel`, do not repeat it in every row.
+fn default_relation(path: &Path) -> Option<String> {
+    let stem = path.file_stem()?.to_str()?;
+    Some(Catalogue::bundled().get(stem)?.id.clone())
+}
+
+/// JSON Lines; nothing if not even the first line is JSON.
+fn lines(text: &str, relation: Option<&str>) -> Option<Vec<Found>> {
+    let filled = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+    let mut found = Vec::new();
+    for (index, (line, number)) in filled.enumerate() {
+        let record = match serde_json::from_str(line) {
+            Ok(entry) => record(entry, index, relation),
+            Err(_) if found.is_empty() => return None,
+            Err(error) => Err(format!("not valid JSON: {error}")),
+        };
+        found.push((Place::Line(number), record));
+    }
+    Some(found)
+}
+
+fn is_known(json: &Value) -> bool {
+    json.get("requested_rewrite").is_some() || json.get("known_id").is_some() || is_flat(json)
+}
+
+fn is_flat(json: &Value) -> bool {
+    let Some(fields) = json.as_object() else { return false };
+    row::is_table(&fields.keys().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn record(entry: Value, index: usize, relation: Option<&str>) -> Result<Record, String> {
+    let has = |field: &str| entry.get(field).is_some_and(|it| !it.is_null());
+    if has("requested_rewrite") {
+        let it: CounterFact = serde_json::from_value(entry).map_err(|error| error.to_string())?;
+        let relation = it.requested_rewrite.relation_id.clone();
+        let (fact, answers) = it.requested_rewrite.into_fact()?;
+        let inverse = it.inverse.map(Rewrite::into_fact).transpose();
+        let inverse = inverse.map_err(|reason| format!("its inverse: {reason}"))?;
+        let record = checked(it.case_id.to_string(), relation, fact)?;
+        Ok(Record {
+            answers,
+            inverse: inverse.map(|(fact, answers)| Inverse {
+                fact,
+                answers,
+                origin: InverseOrigin::File,
+            }),
+            ..record
+        })
+    } else if has("known_id") {
+        let it: Known = serde_json::from_value(entry).map_err(|error| error.to_string())?;
+        let fact = Fact::from_text(it.prompt.trim_end(), Some(&it.subject))
+            .map_err(|error| error.to_string())?;
+        checked(it.id.to_string(), it.relation_id, Fact { answer: Some(it.attribute), ..fact })
+    } else if let Some(fields) = entry.as_object()
+        && is_flat(&entry)
+    {
+        row::record(fields, index.to_string(), relation)
+    } else {
+        Err(format!(
+            "neither `requested_rewrite` (CounterFact), nor `known_id` (known_1000.json), nor {}",
+            row::NEEDED
+        ))
+    }
+}
+
+impl Rewrite {
+    /// The fact, and all its right answers.
+    fn into_fact(self) -> Result<(Fact, Vec<String>), String> {
+        let fact = Fact::from_template(&self.prompt, &self.subject)
+            .ok_or_else(|| format!("the prompt “{}” has no `{{}}` for the subject", self.prompt))?;
+        let answer = self.target_true.str;
+        let mut answers = self.answers;
+        answers.retain(|it| *it != answer);
+        answers.insert(0, answer.clone());
+        let foil = self.target_new.map(|target| target.str);
+        Ok((Fact { answer: Some(answer), foil, ..fact }, answers))
+    }
+}
+
+fn checked(id: String, relation: Option<String>, fact: Fact) -> Result<Record, String> {
+    if fact.subject_text().is_none_or(|subject| subject.trim().is_empty()) {
+        return Err("the subject is empty".to_owned());
+    }
+    if fact.answer.as_deref().is_none_or(|answer| answer.trim().is_empty()) {
+        return Err("the answer is empty".to_owned());
+    }
+    Ok(Record::new(id, relation, fact))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::Cardinality;
+    use super::*;
+
+    const GOOD: &str = r#"{"case_id": 7, "requested_rewrite": {"prompt": "The mother tongue of {} is",
+        "relation_id": "P103", "target_new": {"str": "English"}, "target_true": {"str": "French"},
+        "subject": "Danielle Darrieux"}}"#;
+
+    fn parse(text: &str) -> Result<Dataset, DatasetError> {
+        Dataset::parse(text, PathBuf::from("facts.json"))
+    }
+
+    #[test]
+    fn a_bad_record_is_named_and_the_rest_load() {
+        let dataset = parse(&format!(r#"[{{"case_id": 1}}, {GOOD}]"#)).unwrap();
+        assert_eq!(dataset.records.len(), 1);
+        assert_eq!(dataset.skipped[0].place, Place::Index(0));
+        let fact = &dataset.find("7").unwrap().fact;
+        assert_eq!(fact.prompt, "The mother tongue of Danielle Darrieux is");
+        assert_eq!(fact.subject_text(), Some("Danielle Darrieux"));
+        assert_eq!(fact.foil.as_deref(), Some("English"));
+    }
+
+    #[test]
+    fn known_facts_are_told_by_their_fields() {
+        let dataset = parse(
+            r#"[{"known_id": 0, "subject": "Vinson Massif", "attribute": "Antarctica",
+                "prompt": "Vinson Massif is located in the continent of"}]"#,
+        )
+        .unwrap();
+        assert_eq!(dataset.records[0].fact.answer.as_deref(), Some("Antarctica"));
+        assert_eq!(dataset.records[0].fact.subject, Some(0..13));
+    }
+
+    #[test]
+    fn the_bundled_facts_all_load_with_their_inverses() {
+        let dataset = Dataset::bundled();
+        assert!(dataset.skipped.is_empty(), "{:?}", dataset.skipped);
+        assert!(dataset.records.len() >= 1000);
+        let mut n_one_to_one = 0;
+        for record in &dataset.records {
+            let inverse = record.inverse.as_ref().unwrap();
+            assert_eq!(inverse.origin, InverseOrigin::File);
+            assert_eq!(inverse.fact.subject_text(), record.fact.answer.as_deref());
+            assert_eq!(inverse.fact.answer.as_deref(), record.fact.subject_text());
+            let is_one_to_one = record.cardinality == Some(Cardinality::OneToOne);
+            n_one_to_one += usize::from(is_one_to_one);
+            assert!(!is_one_to_one || inverse.answers.len() == 1, "{record:?}");
+        }
+        assert!(n_one_to_one >= 400);
+    }
+
+    #[test]
+    fn an_inverse_is_taken_from_the_catalogue_if_the_file_has_none() {
+        let other = GOOD.replace("Danielle Darrieux", "Edith Piaf").replace('7', "8");
+        let dataset = parse(&format!("[{GOOD}, {other}]")).unwrap();
+        let inverse = dataset.records[0].inverse.as_ref().unwrap();
+        assert_eq!(inverse.origin, InverseOrigin::Generated);
+        assert_eq!(inverse.fact.subject_text(), Some("French"));
+        assert_eq!(inverse.answers, ["Danielle Darrieux", "Edith Piaf"]);
+        // A relation that the catalogue does not have gives none.
+        let unknown = GOOD.replace("P103", "P999999");
+        assert_eq!(parse(&format!("[{unknown}]")).unwrap().records[0].inverse, None);
+    }
+
+    const CSV: &str = "subject,object,template,inverse_template\nFrance,Paris,The capital of {} \
+                       is,{} is the capital of\n";
+
+    #[test]
+    fn a_table_may_have_any_delimiter_a_mark_and_windows_line_ends() {
+        for delimiter in [",", ";", "\t", "|"] {
+            let text = CSV.replace(',', delimiter).replace('\n', "\r\n");
+            let dataset = parse(&format!("\u{feff}{text}")).unwrap();
+            let record = &dataset.records[0];
+            assert_eq!(record.fact.prompt, "The capital of France is");
+            let inverse = record.inverse.as_ref().unwrap();
+            assert_eq!(inverse.fact.prompt, "Paris is the capital of");
+            assert_eq!(inverse.origin, InverseOrigin::File);
+        }
+    }
+
+    #[test]
+    fn a_bad_row_is_named_by_its_line_though_a_cell_has_a_line_end() {
+        let text = format!("{CSV}Peru,Lima,\"The capital\nof {{}} is\",\nItaly,Rome\n");
+        let dataset = parse(&text).unwrap();
+        assert_eq!(dataset.records.len(), 2);
+        assert_eq!(dataset.skipped[0].place, Place::Line(5));
+        assert!(dataset.skipped[0].reason.contains("2 cells"), "{}", dataset.skipped[0]);
+    }
+
+    #[test]
+    fn a_table_without_facts_says_what_it_lacks() {
+        let Err(error @ DatasetError::Columns { .. }) = parse("name,age\nAnn,7\n") else {
+            panic!("no facts");
+        };
+        let text = error.to_string();
+        assert!(text.contains("name, age") && text.contains("subject"), "{text}");
+    }
+
+    #[test]
+    fn json_lines_may_mix_records_and_report_the_bad_one() {
+        let flat = r#"{"subject": "Peru", "object": "Lima", "relation": "P36"}"#;
+        let good = GOOD.replace('\n', " ");
+        let dataset = parse(&format!("{good}\n{{\"case_id\": \n\n{flat}\n")).unwrap();
+        assert_eq!(dataset.records.len(), 2);
+        assert_eq!(dataset.skipped[0].place, Place::Line(2));
+        let inverse = dataset.records[1].inverse.as_ref().unwrap();
+        assert_eq!(inverse.origin, InverseOrigin::Generated);
+        // One line alone is a file too.
+        assert_eq!(parse(flat).unwrap().records.len(), 1);
+    }
+
+    #[test]
+    fn a_relation_file_of_lre_gives_its_samples() {
+        let dataset = parse(
+            r#"{"name": "country language", "prompt_templates": ["People in {} speak"],
+                "properties": {"symmetric": false}, "samples": [
+                {"subject": "Peru", "object": "Spanish"}, {"subject": "Peru"},
+                {"subject": "Peru", "object": "Quechua"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(dataset.skipped[0].place, Place::Index(1));
+        assert_eq!(dataset.records[0].answers, ["Spanish", "Quechua"]);
+        assert_eq!(dataset.records[0].fact.prompt, "People in Peru speak");
+        assert_eq!(dataset.records[0].relation.as_deref(), Some("P37"));
+        assert!(dataset.records[0].inverse.is_some());
+    }
+
+    #[test]
+    fn parquet_loads_and_half_a_file_does_not() {
+        use ::parquet::data_type::ByteArrayType;
+        use ::parquet::file::writer::SerializedFileWriter;
+        use ::parquet::schema::parser::parse_message_type;
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("facts.parquet");
+        let schema = "message facts { required binary subject (UTF8); required binary object \
+                      (UTF8); required binary template (UTF8); }";
+        let schema = Arc::new(parse_message_type(schema).unwrap());
+        let file = fs::File::create(&path).unwrap();
+        let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+        let mut group = writer.next_row_group().unwrap();
+        let columns = [["France", "Peru"], ["Paris", ""], ["The capital of {} is", "{}"]];
+        for values in columns {
+            let values = values.map(|text| text.as_bytes().to_vec().into());
+            let mut column = group.next_column().unwrap().unwrap();
+            column.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
+            column.close().unwrap();
+        }
+        group.close().unwrap();
+        writer.close().unwrap();
+
+        let dataset = Dataset::load(&path).unwrap();
+        assert_eq!(dataset.records[0].fact.prompt, "The capital of France is");
+        assert_eq!(dataset.skipped[0].place, Place::Index(1));
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        assert!(matches!(Dataset::load(&path), Err(DatasetError::Parquet { .. })));
+    }
+
+    #[test]
+    fn files_that_are_no_text_say_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("facts.json");
+        fs::write(&path, b"\x1f\x8b\x08").unwrap();
+        assert!(Dataset::load(&path).unwrap_err().to_string().contains("unpack"));
+        fs::write(&path, b"subject,object\nZ\xfcrich,x\n").unwrap();
+        let Err(DatasetError::NotUtf8 { line, .. }) = Dataset::load(&path) else {
+            panic!("Latin-1 is not UTF-8");
+        };
+        assert_eq!(line, 2);
+    }
+
+    #[test]
+    fn files_of_no_use_say_why() {
+        assert!(matches!(parse(" \n"), Err(DatasetError::Empty { .. })));
+        assert!(matches!(parse("{"), Err(DatasetError::Json { .. })));
+        assert!(matches!(parse("{}"), Err(DatasetError::NotAList { .. })));
+        assert!(matches!(parse("[]"), Err(DatasetError::Empty { .. })));
+        assert!(matches!(parse("[1, 2]"), Err(DatasetError::NothingUsable { n_records: 2, .. })));
+    }
+
+    #[test]
+    fn a_template_without_a_slot_is_reported() {
+        let text = format!("[{}]", GOOD.replace("{}", "her"));
+        let Err(DatasetError::NothingUsable { first, .. }) = parse(&text) else {
+            panic!("the record must be refused");
+        };
+        assert!(first.reason.contains("`{}`"), "{first}");
+    }
+}

@@ -1,0 +1,216 @@
+//! One fact as a row of named columns, as tables and flat JSON objects have it.
+
+use serde_json::{Map, Value};
+
+use super::super::{Catalogue, Fact, Inverse, InverseOrigin, Record};
+
+/// What a column may be called, in small letters.
+const SUBJECT: &[&str] = &["subject", "sub", "sub_label", "s", "head"];
+const OBJECT: &[&str] =
+    &["object", "obj", "obj_label", "o", "answer", "target", "target_true", "attribute", "tail"];
+const TEMPLATE: &[&str] = &["template", "prompt", "base_prompt", "fact", "sentence"];
+const RELATION: &[&str] =
+    &["relation_id", "relation", "predicate_id", "predicate", "rel", "fact_type"];
+const INVERSE: &[&str] = &["inverse_template", "inverse_prompt", "inverse", "inv_fact"];
+const FOIL: &[&str] = &["foil", "target_new", "target_false", "counterfactuals"];
+const INVERSE_FOIL: &[&str] = &["inverse_foil", "inv_counterfactuals"];
+const ID: &[&str] = &["id", "case_id", "known_id", "uuid"];
+
+const SUBJECT_SLOTS: &[&str] = &["{}", "{subject}", "[X]"];
+const OBJECT_SLOTS: &[&str] = &["{object}", "{obj}", "[Y]"];
+
+/// What [`is_table`] asks for, in words.
+pub(super) const NEEDED: &str = "a `subject` and an `object` (or `answer`, `target_true`)";
+
+/// Whether rows with these columns can be facts.
+pub(super) fn is_table(columns: &[&str]) -> bool {
+    let has = |names: &[&str]| columns.iter().any(|it| names.contains(&plain(it).as_str()));
+    has(SUBJECT) && has(OBJECT)
+}
+
+fn plain(column: &str) -> String {
+    column.trim().to_lowercase().replace([' ', '-'], "_")
+}
+
+/// The cells of a row by their meaning.
+struct Row<'a>(&'a Map<String, Value>);
+
+impl Row<'_> {
+    /// The texts of the first column by one of these names that is not empty.
+    fn texts(&self, names: &[&str]) -> Vec<String> {
+        let find = |name: &&str| self.0.iter().find(|(column, _)| plain(column) == **name);
+        let mut cells = names.iter().filter_map(find).map(|(_, value)| texts(value));
+        cells.find(|texts| !texts.is_empty()).unwrap_or_default()
+    }
+
+    fn text(&self, names: &[&str]) -> Option<String> {
+        self.texts(names).into_iter().next()
+    }
+}
+
+/// `default_relation` is that of rows which name none.
+pub(super) fn record(
+    row: &Map<String, Value>,
+    default_id: String,
+    default_relation: Option<&str>,
+) -> Result<Record, String> {
+    let row = Row(row);
+    let subject = row.text(SUBJECT).ok_or("the subject is empty")?;
+    let answers = row.texts(OBJECT);
+    let answer = answers.first().cloned().ok_or("the object, which is the answer, is empty")?;
+    let catalogue = Catalogue::bundled();
+    let relation = row.text(RELATION).or_else(|| default_relation.map(str::to_owned));
+    let relation = relation.map(|it| catalogue.find(&it).map_or(it, |found| found.id.clone()));
+    let known = relation.as_deref().and_then(|id| catalogue.get(id));
+    let template =
+        row.text(TEMPLATE).or_else(|| known?.forward.first().cloned()).ok_or_else(|| {
+            match &relation {
+                Some(id) => format!(
+                    "no column `template`, and the program has no template for the relation “{id}”"
+                ),
+                None => {
+                    "neither a column `template` nor one `relation` with a relation the program \
+                     has templates for"
+                        .to_owned()
+                }
+            }
+        })?;
+    let fact = asked(&template, &subject, &answer)?;
+    let fact = Fact { foil: row.text(FOIL), ..fact };
+    let inverse = match row.text(INVERSE) {
+        None => None,
+        Some(template) => {
+            let fact = asked(&template, &answer, &subject)
+                .map_err(|reason| format!("its inverse: {reason}"))?;
+            Some(Inverse {
+                fact: Fact { foil: row.text(INVERSE_FOIL), ..fact },
+                answers: vec![subject],
+                origin: InverseOrigin::File,
+            })
+        }
+    };
+    let record = Record::new(row.text(ID).unwrap_or(default_id), relation, fact);
+    Ok(Record { answers, inverse, ..record })
+}
+
+/// From a template with slots, or from a prompt that has the subject's words.
+///
+/// In the template of an inverse the roles are swapped: its `{subject}` takes the object.
+fn asked(template: &str, subject: &str, answer: &str) -> Result<Fact, String> {
+    let mut before = template.trim();
+    if let Some((start, slot)) = find_slot(before, OBJECT_SLOTS) {
+        let after = &before[start + slot.len()..];
+        if after.chars().any(char::is_alphanumeric) || find_slot(after, SUBJECT_SLOTS).is_some() {
+            return Err(format!(
+                "the answer's slot must come last in “{template}”: a prompt ends where the answer \
+                 starts"
+            ));
+        }
+        before = before[..start].trim_end();
+    }
+    let fact = if let Some((start, slot)) = find_slot(before, SUBJECT_SLOTS) {
+        let template = format!("{}{{}}{}", &before[..start], &before[start + slot.len()..]);
+        Fact::from_template(&template, subject)
+            .ok_or_else(|| format!("the template “{template}” has no `{{}}` for the subject"))?
+    } else {
+        Fact::from_text(before, Some(subject))
+            .map_err(|error| format!("{error}; put the subject there, or `{{}}` in its place"))?
+    };
+    Ok(Fact { answer: Some(answer.to_owned()), ..fact })
+}
+
+fn find_slot<'a>(text: &str, slots: &[&'a str]) -> Option<(usize, &'a str)> {
+    slots.iter().filter_map(|slot| Some((text.find(slot)?, *slot))).min()
+}
+
+/// A cell may hold a list, or what Python prints for one.
+fn texts(value: &Value) -> Vec<String> {
+    let texts = match value {
+        Value::String(text) => {
+            match text.trim().strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+                Some(inside) => python_strings(inside),
+                None => vec![text.clone()],
+            }
+        }
+        Value::Array(values) => return values.iter().flat_map(texts).collect(),
+        // CounterFact's `{"str": "Paris", "id": "Q90"}`.
+        Value::Object(fields) => return fields.get("str").map(texts).unwrap_or_default(),
+        Value::Null => Vec::new(),
+        other => vec![other.to_string()],
+    };
+    let texts = texts.into_iter().map(|text| text.trim().to_owned());
+    texts.filter(|text| !text.is_empty()).collect()
+}
+
+/// Of `'a', "b's"`: what stands between quotes. Without any, the text itself.
+fn python_strings(inside: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = inside;
+    while let Some(start) = rest.find(['\'', '"']) {
+        let quote = &rest[start..=start];
+        let Some((text, after)) = rest[start + 1..].split_once(quote) else { break };
+        found.push(text.to_owned());
+        rest = after;
+    }
+    if found.is_empty() { vec![format!("[{inside}]")] } else { found }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(row: &Value) -> Result<Record, String> {
+        record(row.as_object().unwrap(), "3".to_owned(), None)
+    }
+
+    #[test]
+    fn columns_go_by_many_names() {
+        let row = json!({"Sub_Label": "Ankara", "OBJ": " Turkey", "Prompt": "[X] is in [Y].",
+            "counterfactuals": "['Italy', \"Côte d'Ivoire\"]", "uuid": 7, "noise": "x"});
+        let record = read(&row).unwrap();
+        assert_eq!(record.fact.prompt, "Ankara is in");
+        assert_eq!(record.fact.answer.as_deref(), Some("Turkey"));
+        assert_eq!(record.fact.foil.as_deref(), Some("Italy"));
+        assert_eq!((record.id.as_str(), record.inverse), ("7", None));
+    }
+
+    #[test]
+    fn in_an_inverse_the_roles_are_swapped() {
+        let row = json!({"fact": "{subject} is the capital of {obj}", "subject": "Paris",
+            "obj": "France", "inv_fact": "{subject}'s capital is {obj}"});
+        let record = read(&row).unwrap();
+        let inverse = record.inverse.unwrap();
+        assert_eq!(record.fact.prompt, "Paris is the capital of");
+        assert_eq!(inverse.fact.prompt, "France's capital is");
+        assert_eq!(inverse.fact.answer.as_deref(), Some("Paris"));
+    }
+
+    #[test]
+    fn a_relation_brings_the_template_that_is_missing() {
+        let row = json!({"s": "France", "o": "Paris", "relation": "Capital"});
+        let record = read(&row).unwrap();
+        assert_eq!(record.fact.prompt, "The capital of France is");
+        assert_eq!(record.relation.as_deref(), Some("P36"));
+        let row = json!({"s": "France", "o": "Paris", "relation": "P999999"});
+        assert!(read(&row).unwrap_err().contains("P999999"));
+    }
+
+    #[test]
+    fn several_objects_are_all_right() {
+        let row = json!({"subject": "Peru", "object": ["Spanish", "Quechua"],
+            "prompt": "In Peru they speak"});
+        assert_eq!(read(&row).unwrap().answers, ["Spanish", "Quechua"]);
+    }
+
+    #[test]
+    fn what_cannot_be_asked_says_why() {
+        let reason = |row: Value| read(&row).unwrap_err();
+        let row = json!({"s": "Ankara", "o": "Turkey", "template": "The capital of [Y] is [X]."});
+        assert!(reason(row).contains("must come last"));
+        let row = json!({"s": "Ankara", "o": "Turkey", "prompt": "Rome is in"});
+        assert!(reason(row).contains("does not occur"));
+        assert!(reason(json!({"s": "Ankara", "o": " "})).contains("is empty"));
+    }
+}
