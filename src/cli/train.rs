@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 
 use super::Machine;
 use super::progress::Bar;
-use crate::facts::{Catalogue, Dataset, Direction, Fact};
-use crate::model::{Gpt2Config, Unembedding};
+use crate::facts::{Catalogue, Dataset, Direction, Fact, Record};
+use crate::model::{Checkpoint, Gpt2Config, Unembedding};
 use crate::task::Progress;
 use crate::tokens::Tokenizer;
 use crate::training::{
-    Corpus, Group, Recall, Spec, Split, Statement, Trainer, small_vocabulary, write,
+    Corpus, Group, Lesson, Recall, Spec, Split, Statement, TrainError, Trainer, Trains,
+    small_vocabulary, write,
 };
 
 /// How often a checkpoint is written, in steps.
@@ -29,6 +30,11 @@ pub(super) struct Train {
     /// The folder to write: a model in Hugging Face's layout, the split, the curves
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+
+    /// Do not train anew: write facts that this model was not taught into one MLP layer each, one
+    /// layer after the other, with all else frozen
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["layers", "heads", "width"])]
+    plant_in: Option<PathBuf>,
 
     /// The same seed gives the same model
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -75,7 +81,7 @@ impl Train {
             self.width,
             self.heads
         );
-        anyhow::ensure!(self.steps > 0 && self.batch > 0, "steps and batch must be at least 1");
+        anyhow::ensure!(self.steps > 0 && self.batch >= 4, "at least 1 step and a batch of 4");
         let dataset = Dataset::bundled();
         let records = &dataset.records;
         let vocabulary = small_vocabulary(&texts(&dataset))?;
@@ -88,48 +94,39 @@ impl Train {
             let relation = record.relation.as_deref().and_then(|id| catalogue.get(id));
             relation.map_or([0, 0], |it| [it.forward.len(), it.inverse.len()])
         });
+        let config = self.config(tokenizer.n_vocab());
+        let spec = self.spec();
+        let base = self.plant_in.as_deref().map(|dir| Base::open(dir, records, &tokenizer));
+        let base = base.transpose()?;
+        let (config, split) = match &base {
+            Some(base) => {
+                let mut split = base.split.clone();
+                split.plant(records, base.checkpoint.config.n_layers, self.seed);
+                (base.checkpoint.config, split)
+            }
+            None => (config, split),
+        };
         let (taught, held_out) = corpus.divide(&split);
-        let config = Gpt2Config {
-            n_layers: self.layers,
-            n_heads: self.heads,
-            d_model: self.width,
-            d_mlp: 4 * self.width,
-            n_ctx: 64,
-            d_vocab: tokenizer.n_vocab(),
-            layer_norm_epsilon: 1e-5,
-            unembedding: Unembedding::Tied,
-        };
-        let spec = Spec {
-            seed: self.seed,
-            n_steps: self.steps,
-            batch: self.batch,
-            learning_rate: self.learning_rate,
-            weight_decay: 0.05,
-            distractors: 0.15,
-        };
+        let whole = Lesson::all(&spec, taught.clone());
+        let planting =
+            base.as_ref().map(|_| planting(&corpus, &split, &taught, config.n_layers, self.batch));
         fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot make the folder {}", self.out.display()))?;
         let checkpoint = self.out.join("checkpoint");
         let resumed =
             if self.resume { Trainer::resume(&checkpoint, config, spec, bos)? } else { None };
-        let mut trainer = resumed.unwrap_or_else(|| Trainer::new(config, spec, bos));
+        let mut trainer = match (resumed, &base) {
+            (Some(trainer), _) => trainer,
+            (None, Some(base)) => Trainer::on(&base.checkpoint, spec, bos)?,
+            (None, None) => Trainer::new(config, spec, bos),
+        };
 
-        let curves = self.out.join("curves.csv");
-        // Of what was written after the checkpoint, nothing stays: those steps come again.
-        let before = if trainer.step > 0 { fs::read_to_string(&curves) } else { Ok(String::new()) };
-        let before = before.with_context(|| format!("cannot read {}", curves.display()))?;
-        let step_of = |line: &str| line.split(',').next()?.parse::<usize>().ok();
-        let mut log = fs::File::create(&curves)
-            .with_context(|| format!("cannot write {}", curves.display()))?;
-        writeln!(log, "step,loss,learning_rate,recall_taught,recall_held_out")?;
-        for line in before.lines().filter(|line| step_of(line).is_some_and(|it| it <= trainer.step))
-        {
-            writeln!(log, "{line}")?;
-        }
+        let mut log = curves(&self.out.join("curves.csv"), trainer.step)?;
         let bar = Bar::new(machine, "Training");
         let end = self.stop_after.unwrap_or(self.steps).min(self.steps);
         while trainer.step < end {
-            let report = trainer.train_step(&taught)?;
+            let lessons = planting.as_ref().map_or(&whole[..], |it| &it[trainer.planted_layer()]);
+            let report = trainer.train_step(lessons)?;
             let done = trainer.step;
             bar.set(Progress { done: done as u64, total: end as u64 });
             let recall = (done % MEASURE_EVERY == 0 || done == end)
@@ -148,18 +145,20 @@ impl Train {
         bar.finish();
 
         trainer.export(&self.out, &vocabulary)?;
-        let path = self.out.join("split.json");
-        write(&path, format!("{}\n", serde_json::to_string(&split)?).as_bytes())?;
+        write_json(&self.out.join("split.json"), &serde_json::to_string(&split)?)?;
         let table = recall_table(&trainer, &corpus, &split, &dataset);
-        let path = self.out.join("recall.json");
-        write(&path, format!("{}\n", serde_json::to_string_pretty(&table)?).as_bytes())?;
+        let pretty = serde_json::to_string_pretty(&table)?;
+        write_json(&self.out.join("recall.json"), &pretty)?;
+        if let Some(base) = &base {
+            let planted = planted_table(&trainer, &corpus, &split, base)?;
+            write_json(&self.out.join("planted.json"), &serde_json::to_string_pretty(&planted)?)?;
+        }
         let text = format!(
-            "{} parameters, {} tokens, {} statements taught, {} held out\n{}\n",
+            "{} parameters, {} tokens, {} statements taught, {} held out\n{pretty}\n",
             config.n_params(),
             config.d_vocab,
             taught.len(),
             held_out.len(),
-            serde_json::to_string_pretty(&table)?,
         );
         let json = json!({
             "steps": trainer.step, "n_params": config.n_params(), "spec": spec, "recall": table,
@@ -168,6 +167,155 @@ impl Train {
         std::io::stdout().write_all(text.as_bytes())?;
         Ok(())
     }
+
+    /// Of a model that is trained anew.
+    fn config(&self, d_vocab: usize) -> Gpt2Config {
+        Gpt2Config {
+            n_layers: self.layers,
+            n_heads: self.heads,
+            d_model: self.width,
+            d_mlp: 4 * self.width,
+            n_ctx: 64,
+            d_vocab,
+            layer_norm_epsilon: 1e-5,
+            unembedding: Unembedding::Tied,
+        }
+    }
+
+    fn spec(&self) -> Spec {
+        Spec {
+            seed: self.seed,
+            n_steps: self.steps,
+            batch: self.batch,
+            learning_rate: self.learning_rate,
+            weight_decay: if self.plant_in.is_some() { 0.0 } else { 0.05 },
+            distractors: 0.15,
+            plants: self.plant_in.is_some(),
+        }
+    }
+}
+
+fn write_json(path: &Path, text: &str) -> Result<(), TrainError> {
+    write(path, format!("{text}\n").as_bytes())
+}
+
+/// The log of a run. Of what was written after the checkpoint, nothing stays: those steps come
+/// again.
+fn curves(path: &Path, step: usize) -> anyhow::Result<fs::File> {
+    let before = if step > 0 { fs::read_to_string(path) } else { Ok(String::new()) };
+    let before = before.with_context(|| format!("cannot read {}", path.display()))?;
+    let step_of = |line: &str| line.split(',').next()?.parse::<usize>().ok();
+    let mut log =
+        fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+    writeln!(log, "step,loss,learning_rate,recall_taught,recall_held_out")?;
+    for line in before.lines().filter(|line| step_of(line).is_some_and(|it| it <= step)) {
+        writeln!(log, "{line}")?;
+    }
+    Ok(log)
+}
+
+/// The model that facts are written into.
+struct Base {
+    checkpoint: Checkpoint,
+    split: Split,
+}
+
+impl Base {
+    fn open(dir: &Path, records: &[Record], tokenizer: &Tokenizer) -> anyhow::Result<Self> {
+        let checkpoint = Checkpoint::open(dir)?;
+        let split = Split::of_model(dir)?;
+        let cases = || split.facts.iter().map(|plan| &plan.case);
+        anyhow::ensure!(
+            cases().eq(records.iter().map(|record| &record.id)),
+            "the model was taught other facts than the program's (`split.json`): {}",
+            dir.display()
+        );
+        let theirs = Tokenizer::from_dir(dir)?;
+        let same =
+            (0..tokenizer.n_vocab() as u32).all(|id| theirs.piece(id) == tokenizer.piece(id));
+        anyhow::ensure!(
+            same && theirs.n_vocab() == tokenizer.n_vocab(),
+            "the model has another vocabulary than the program's facts give: {}",
+            dir.display()
+        );
+        Ok(Self { checkpoint, split })
+    }
+}
+
+/// What each layer's MLP is taught in its turn: its own facts, and all that is known by then, so
+/// that it stays known.
+fn planting<'a>(
+    corpus: &'a Corpus,
+    split: &Split,
+    taught: &[&'a Statement],
+    n_layers: usize,
+    batch: usize,
+) -> Vec<[Lesson<'a>; 2]> {
+    // What is known is twenty times as much as what is new, and must not be forgotten for it.
+    let n_new = batch / 4;
+    let mut known = taught.to_vec();
+    let round = |layer: usize| {
+        let statements = corpus.planted(split, layer);
+        let trains = Trains::Mlp(layer);
+        let replayed = known.clone();
+        known.extend(&statements);
+        [
+            Lesson { statements, n_rows: n_new, trains },
+            Lesson { statements: replayed, n_rows: batch - n_new, trains },
+        ]
+    };
+    (0..n_layers).map(round).collect()
+}
+
+/// Recall of each layer's facts in their held-out template; and what is left of it when the MLP of
+/// one layer, each in turn, is put back to what it was before: the proof that the facts are there.
+fn planted_table(
+    trainer: &Trainer,
+    corpus: &Corpus,
+    split: &Split,
+    base: &Base,
+) -> anyhow::Result<Value> {
+    let plan_of = |it: &Statement| &split.facts[it.fact];
+    let asked: Vec<&Statement> = corpus
+        .statements
+        .iter()
+        .filter(|it| plan_of(it).held_out[it.direction as usize] == it.template)
+        .collect();
+    let group = |it: &Statement| {
+        let place = plan_of(it).planted[it.direction as usize];
+        let known = plan_of(it).group.teaches(it.direction);
+        let name = match place {
+            Some(layer) => format!("layer {layer}"),
+            None if known => "taught before".to_owned(),
+            None => "never taught".to_owned(),
+        };
+        (name, it.direction)
+    };
+    let recall = |trainer: &Trainer| {
+        let mut found: BTreeMap<(String, Direction), Recall> = BTreeMap::new();
+        for (it, is_right) in asked.iter().zip(trainer.answers(&asked)) {
+            let entry = found.entry(group(it)).or_default();
+            entry.n_asked += 1;
+            entry.n_right += usize::from(is_right);
+        }
+        found
+    };
+    let after = recall(trainer);
+    let restored = (0..trainer.config.n_layers)
+        .map(|layer| Ok(recall(&trainer.with_mlp_of(&base.checkpoint, layer)?)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let rounded = |recall: &Recall| (recall.share() * 1e4).round() / 1e4;
+    let rows = after.iter().map(|(key, recall)| {
+        let without: Vec<f64> = restored.iter().map(|it| rounded(&it[key])).collect();
+        json!({
+            "facts": key.0,
+            "direction": format!("{:?}", key.1).to_lowercase(),
+            "n_asked": recall.n_asked,
+            "recall": rounded(recall),
+            "recall_with_mlp_put_back": without,
+        })
+    });
+    Ok(rows.collect())
 }
 
 /// All that the model reads and is asked, for its vocabulary.

@@ -230,7 +230,7 @@ impl Checkpoint {
     /// # Panics
     ///
     /// If `name` was not checked when the folder was opened.
-    pub(super) fn read(&self, name: &str) -> Result<Vec<f32>, LoadError> {
+    pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>, LoadError> {
         let location = self.tensors.get(name).expect("checked when the folder was opened");
         let file = &self.files[location.file];
         let start = file.data_start + location.bytes.0;

@@ -71,4 +71,14 @@ impl Corpus {
             self.statements.iter().filter(|it| split.facts[it.fact].group.teaches(it.direction));
         taught.partition(|it| split.facts[it.fact].held_out[it.direction as usize] != it.template)
     }
+
+    /// Those of the facts that are planted in a layer, in the templates that they are taught with.
+    pub fn planted<'a>(&'a self, split: &Split, layer: usize) -> Vec<&'a Statement> {
+        let is_taught = |it: &&Statement| {
+            let plan = &split.facts[it.fact];
+            let direction = it.direction as usize;
+            plan.planted[direction] == Some(layer) && plan.held_out[direction] != it.template
+        };
+        self.statements.iter().filter(is_taught).collect()
+    }
 }

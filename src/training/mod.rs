@@ -13,6 +13,6 @@ mod vocabulary;
 
 pub use corpus::{Corpus, Statement};
 pub use export::write;
-pub use split::{Group, Split};
-pub use trainer::{Recall, Spec, StepReport, TrainError, Trainer};
+pub use split::{FactPlan, Group, Split, SplitError};
+pub use trainer::{Lesson, Recall, Spec, StepReport, TrainError, Trainer, Trains};
 pub use vocabulary::{SmallVocabulary, small_vocabulary};

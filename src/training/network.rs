@@ -117,6 +117,12 @@ impl Network {
         }
     }
 
+    /// The parameters of one layer's MLP.
+    pub fn mlp_params(&self, layer: usize) -> [ParamId; 4] {
+        let Block { c_fc, mlp_proj, .. } = &self.h[layer];
+        [c_fc.weight.id, c_fc.bias.id, mlp_proj.weight.id, mlp_proj.bias.id]
+    }
+
     /// Every tensor by its name in the checkpoint.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
         fn entry<const D: usize>(

@@ -1,10 +1,14 @@
 //! Which facts are trained, in which direction, and with which templates.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::builtin;
 use crate::facts::{Direction, Record};
 
 /// What a model is taught of a fact.
@@ -48,12 +52,40 @@ pub struct FactPlan {
     /// Index of the template that this fact is never seen with, forward and inversely. Other facts
     /// are, so that the template itself is known.
     pub held_out: [usize; 2],
+
+    /// The one layer whose MLP was taught this fact, forward and inversely, in a second stage in
+    /// which all else was frozen.
+    #[serde(default, skip_serializing_if = "is_nowhere")]
+    pub planted: [Option<usize>; 2],
+}
+
+fn is_nowhere(planted: &[Option<usize>; 2]) -> bool {
+    *planted == [None; 2]
 }
 
 /// Of every twenty facts of a relation: both ways, forward, inversely; the rest never.
 const SHARES: [(Group, usize); 3] = [(Group::Both, 12), (Group::Forward, 3), (Group::Inverse, 3)];
 
+/// What a model was taught cannot be told.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read what the model was taught: {reason}: {path}")]
+pub struct SplitError {
+    pub path: PathBuf,
+    pub reason: String,
+}
+
 impl Split {
+    /// Beside a model that `factscope train` has made.
+    pub fn of_model(dir: &Path) -> Result<Self, SplitError> {
+        let path = dir.join("split.json");
+        let wrong = |reason: String| SplitError { path: path.clone(), reason };
+        let text = match builtin::find(dir) {
+            Some(builtin) => builtin.split.to_owned(),
+            None => fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?,
+        };
+        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
+    }
+
     /// `n_templates`: how many templates a record's relation has, forward and inversely.
     pub fn new(records: &[Record], seed: u64, n_templates: impl Fn(&Record) -> [usize; 2]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -77,7 +109,34 @@ impl Split {
             case: record.id.clone(),
             group,
             held_out: n_templates(record).map(|n| rng.random_range(0..n.max(1))),
+            planted: [None; 2],
         };
         Self { seed, facts: records.iter().zip(groups).map(plan).collect() }
+    }
+
+    /// Deals the directions that were not taught out to the layers, and one share to none of them:
+    /// those are asked too, to see what planting the others does to them. Both directions of a
+    /// fact go to the same layer.
+    ///
+    /// Questions with several right answers are left out. Where they were taught with the other
+    /// ones, another answer would have to be unlearned; elsewhere a right guess shows little.
+    pub fn plant(&mut self, records: &[Record], n_layers: usize, seed: u64) {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut places: Vec<usize> = (0..records.len()).collect();
+        places.shuffle(&mut rng);
+        places.sort_by_key(|&nth| (&records[nth].relation, self.facts[nth].group));
+        let mut next = 0;
+        for nth in places {
+            let plan = &mut self.facts[nth];
+            let is_planted = [Direction::Forward, Direction::Inverse].map(|direction| {
+                !plan.group.teaches(direction) && records[nth].answers(direction).len() == 1
+            });
+            if is_planted == [false; 2] {
+                continue;
+            }
+            let layer = Some(next % (n_layers + 1)).filter(|layer| *layer < n_layers);
+            plan.planted = is_planted.map(|it| layer.filter(|_| it));
+            next += 1;
+        }
     }
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::corpus::Statement;
 use super::network::Network;
-use crate::model::Gpt2Config;
+use crate::model::{Checkpoint, Gpt2Config, LoadError};
 
 /// Everything that decides what comes out.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,37 @@ pub struct Spec {
     /// How often another statement stands before the one that is asked, so that recall needs the
     /// subject and not just any name in the text.
     pub distractors: f64,
+
+    /// Whether this is the second stage, which writes facts into one MLP layer after the other.
+    /// The steps are shared out evenly among the layers.
+    #[serde(default)]
+    pub plants: bool,
+}
+
+/// Statements, and what may change to learn them.
+#[derive(Clone, Debug)]
+pub struct Lesson<'a> {
+    pub statements: Vec<&'a Statement>,
+
+    /// How many are drawn per step.
+    pub n_rows: usize,
+    pub trains: Trains,
+}
+
+/// The parameters that learn from a lesson.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trains {
+    All,
+
+    /// The MLP of one layer.
+    Mlp(usize),
+}
+
+impl<'a> Lesson<'a> {
+    /// The lesson of a whole training.
+    pub fn all(spec: &Spec, statements: Vec<&'a Statement>) -> [Self; 1] {
+        [Self { statements, n_rows: spec.batch, trains: Trains::All }]
+    }
 }
 
 /// How a step went.
@@ -136,6 +167,40 @@ impl Trainer {
         Self { spec, config, step: 0, network, optimizer: adam.init(), device, bos }
     }
 
+    /// Goes on with a trained model, in another way.
+    pub fn on(checkpoint: &Checkpoint, spec: Spec, bos: u32) -> Result<Self, LoadError> {
+        let mut wrong = None;
+        let trainer = Self::from_weights(checkpoint.config, spec, bos, &mut |name| {
+            checkpoint.read(name).unwrap_or_else(|error| {
+                wrong.get_or_insert(error);
+                vec![0.0; shape_len(&checkpoint.config, name)]
+            })
+        });
+        wrong.map_or(Ok(trainer), Err)
+    }
+
+    /// As this one, with the MLP of one layer from another model.
+    ///
+    /// # Panics
+    ///
+    /// If the models are of different shapes.
+    pub fn with_mlp_of(&self, other: &Checkpoint, layer: usize) -> Result<Self, LoadError> {
+        let mine: BTreeMap<String, Vec<f32>> =
+            self.tensors().into_iter().map(|(name, _, values)| (name, values)).collect();
+        let prefix = format!("h.{layer}.mlp.");
+        let mut wrong = None;
+        let trainer = Self::from_weights(self.config, self.spec, self.bos, &mut |name| {
+            if !name.starts_with(&prefix) {
+                return mine[name].clone();
+            }
+            other.read(name).unwrap_or_else(|error| {
+                wrong.get_or_insert(error);
+                mine[name].clone()
+            })
+        });
+        wrong.map_or(Ok(trainer), Err)
+    }
+
     /// Every tensor by its name in the checkpoint.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
         self.network.tensors()
@@ -157,17 +222,22 @@ impl Trainer {
     ///
     /// # Panics
     ///
-    /// If there are no statements.
-    pub fn train_step(&mut self, statements: &[&Statement]) -> Result<StepReport, TrainError> {
+    /// If a lesson has no statements.
+    pub fn train_step(&mut self, lessons: &[Lesson<'_>]) -> Result<StepReport, TrainError> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.spec.seed);
         rng.set_stream(self.step as u64 + 1);
-        let mut rows: Vec<(Vec<u32>, usize)> =
-            (0..self.spec.batch).map(|_| self.row(statements, &mut rng)).collect();
-        // Rows of like length together: little is spent on padding.
-        rows.sort_by_key(|(ids, _)| ids.len());
-        let size = rows.len().div_ceil(N_PARTS);
-        let batches: Vec<Batch> = rows.chunks(size).map(|rows| self.batch(rows)).collect();
-        let n_targets: usize = batches.iter().map(|batch| batch.n_targets).sum();
+        let n_rows: usize = lessons.iter().map(|lesson| lesson.n_rows).sum();
+        let mut batches = Vec::new();
+        for lesson in lessons {
+            let mut rows: Vec<(Vec<u32>, usize)> =
+                (0..lesson.n_rows).map(|_| self.row(&lesson.statements, &mut rng)).collect();
+            // Rows of like length together: little is spent on padding.
+            rows.sort_by_key(|(ids, _)| ids.len());
+            let n_parts = (N_PARTS * lesson.n_rows / n_rows).max(1);
+            let size = rows.len().div_ceil(n_parts);
+            batches.extend(rows.chunks(size).map(|rows| (self.batch(rows), lesson.trains)));
+        }
+        let n_targets: usize = batches.iter().map(|(batch, _)| batch.n_targets).sum();
 
         // Later parts are of longer rows; dealt out to and fro, both threads get like shares.
         let mut parts: Vec<Option<(f32, GradientsParams)>> =
@@ -180,10 +250,10 @@ impl Trainer {
                     scope.spawn(move || {
                         let mine = batches.iter().enumerate();
                         let mine = mine.filter(|(part, _)| (part + part / 2) % N_THREADS == nth);
-                        mine.map(|(part, batch)| {
+                        mine.map(|(part, (batch, trains))| {
                             // A graph of its own: threads must not wait for each other's.
                             let network = network.clone().fork(device);
-                            (part, gradients(&network, batch, n_targets, device))
+                            (part, gradients(&network, batch, *trains, n_targets, device))
                         })
                         .collect::<Vec<_>>()
                     })
@@ -211,11 +281,19 @@ impl Trainer {
         Ok(report)
     }
 
+    /// The layer that facts are being planted in.
+    pub fn planted_layer(&self) -> usize {
+        self.step / self.spec.n_steps.div_ceil(self.config.n_layers)
+    }
+
     fn learning_rate(&self) -> f64 {
-        let n_warm = (self.spec.n_steps / 20).clamp(1, 100) as f64;
-        let step = self.step as f64;
+        // Planting is one short training after the other.
+        let n_rounds = if self.spec.plants { self.config.n_layers } else { 1 };
+        let n_steps = self.spec.n_steps.div_ceil(n_rounds);
+        let n_warm = (n_steps / 20).clamp(1, 100) as f64;
+        let step = (self.step % n_steps) as f64;
         let warm = ((step + 1.0) / n_warm).min(1.0);
-        let rest = ((step - n_warm) / (self.spec.n_steps as f64 - n_warm).max(1.0)).clamp(0.0, 1.0);
+        let rest = ((step - n_warm) / (n_steps as f64 - n_warm).max(1.0)).clamp(0.0, 1.0);
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * rest).cos());
         self.spec.learning_rate * warm * (0.02 + 0.98 * cosine)
     }
@@ -318,6 +396,7 @@ impl Trainer {
 fn gradients(
     network: &Network,
     batch: &Batch,
+    trains: Trains,
     n_targets: usize,
     device: &Device,
 ) -> (f32, GradientsParams) {
@@ -326,7 +405,13 @@ fn gradients(
     let targets = Tensor::<1, Int>::from_data(batch.targets.clone(), device);
     let log_probs = log_softmax(network.forward(ids, places), 1);
     let loss = -log_probs.gather(1, targets.unsqueeze_dim(1)).sum() / n_targets as f32;
-    let grads = GradientsParams::from_grads(loss.backward(), network);
+    let mut grads = loss.backward();
+    let grads = match trains {
+        Trains::All => GradientsParams::from_grads(grads, network),
+        Trains::Mlp(layer) => {
+            GradientsParams::from_params(&mut grads, network, &network.mlp_params(layer))
+        }
+    };
     (loss.into_scalar::<f32>(), grads)
 }
 

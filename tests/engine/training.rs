@@ -9,7 +9,7 @@ use factscope::facts::{Cardinality, Catalogue, Dataset, Direction, Fact};
 use factscope::model::{Gpt2Config, Unembedding};
 use factscope::task::TaskCtx;
 use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
-use factscope::training::{Corpus, Group, Spec, Split, Trainer, small_vocabulary};
+use factscope::training::{Corpus, Group, Lesson, Spec, Split, Trainer, Trains, small_vocabulary};
 use factscope::worker::{DeviceChoice, Engine};
 
 const CONFIG: Gpt2Config = Gpt2Config {
@@ -30,6 +30,7 @@ const SPEC: Spec = Spec {
     learning_rate: 1e-3,
     weight_decay: 0.05,
     distractors: 0.3,
+    plants: false,
 };
 
 fn predict(engine: &Engine, prompt: &TokenizedPrompt) -> Prediction {
@@ -54,23 +55,24 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
     let tokenizer = Tokenizer::from_dir(builtin::FACTS.name.as_ref()).unwrap();
     let corpus = Corpus::new(&dataset.records, &tokenizer).unwrap();
     let (taught, _) = corpus.divide(&split(&dataset, 3));
+    let lessons = Lesson::all(&SPEC, taught);
     let config = Gpt2Config { d_vocab: tokenizer.n_vocab(), ..CONFIG };
     let bos = tokenizer.bos().unwrap();
 
     let mut whole = Trainer::new(config, SPEC, bos);
-    let losses: Vec<f32> = (0..4).map(|_| whole.train_step(&taught).unwrap().loss).collect();
+    let losses: Vec<f32> = (0..4).map(|_| whole.train_step(&lessons).unwrap().loss).collect();
     assert!(losses.iter().all(|loss| loss.is_finite()));
 
     let dir = tempfile::tempdir().unwrap();
     let mut first = Trainer::new(config, SPEC, bos);
     for _ in 0..2 {
-        first.train_step(&taught).unwrap();
+        first.train_step(&lessons).unwrap();
     }
     first.save(dir.path()).unwrap();
     let mut second = Trainer::resume(dir.path(), config, SPEC, bos).unwrap().unwrap();
     assert_eq!(second.step, 2);
     for loss in &losses[2..] {
-        assert_eq!(second.train_step(&taught).unwrap().loss, *loss);
+        assert_eq!(second.train_step(&lessons).unwrap().loss, *loss);
     }
     assert!(whole.tensors() == second.tensors());
 
@@ -128,6 +130,59 @@ fn every_template_is_taught_though_every_fact_lacks_one() {
     let count = |group| split.facts.iter().filter(|it| it.group == group).count();
     let [both, never] = [Group::Both, Group::Never].map(count);
     assert!(2 * both > split.facts.len() && never > 50, "{both} {never}");
+}
+
+#[test]
+fn a_planted_fact_changes_one_mlp_and_nothing_else() {
+    let dataset = Dataset::bundled();
+    let tokenizer = Tokenizer::from_dir(builtin::FACTS.name.as_ref()).unwrap();
+    let corpus = Corpus::new(&dataset.records, &tokenizer).unwrap();
+    let mut split = split(&dataset, 3);
+    split.plant(&dataset.records, 2, 3);
+    let statements = corpus.planted(&split, 1);
+    assert!(!statements.is_empty());
+    for it in &statements {
+        let plan = &split.facts[it.fact];
+        assert!(!plan.group.teaches(it.direction));
+        assert_ne!(plan.held_out[it.direction as usize], it.template);
+        assert_eq!(dataset.records[it.fact].answers(it.direction).len(), 1);
+    }
+
+    let config = Gpt2Config { d_vocab: tokenizer.n_vocab(), ..CONFIG };
+    let spec = Spec { plants: true, ..SPEC };
+    let mut trainer = Trainer::new(config, spec, tokenizer.bos().unwrap());
+    let before = trainer.tensors();
+    let lesson = Lesson { statements, n_rows: 16, trains: Trains::Mlp(1) };
+    trainer.train_step(&[lesson]).unwrap();
+    let changed: Vec<String> = before
+        .into_iter()
+        .zip(trainer.tensors())
+        .filter(|(before, after)| before.2 != after.2)
+        .map(|(before, _)| before.0)
+        .collect();
+    let mlp = ["c_fc.weight", "c_fc.bias", "c_proj.weight", "c_proj.bias"];
+    assert_eq!(changed, mlp.map(|part| format!("h.1.mlp.{part}")));
+}
+
+#[test]
+fn a_plan_deals_facts_out_evenly_and_keeps_some_unplanted() {
+    let dataset = Dataset::bundled();
+    let mut split = split(&dataset, 1);
+    split.plant(&dataset.records, 6, 1);
+    let n_of = |place: Option<usize>, direction: usize| {
+        let plans = split.facts.iter().zip(&dataset.records);
+        let untaught = plans.filter(|(plan, record)| {
+            let direction = [Direction::Forward, Direction::Inverse][direction];
+            !plan.group.teaches(direction) && record.answers(direction).len() == 1
+        });
+        untaught.filter(|(plan, _)| plan.planted[direction] == place).count()
+    };
+    for direction in [0, 1] {
+        for place in (0..6).map(Some).chain([None]) {
+            let n = n_of(place, direction);
+            assert!((20..=50).contains(&n), "{place:?} {direction}: {n}");
+        }
+    }
 }
 
 /// The model's first guesses, one after the other.
