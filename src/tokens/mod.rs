@@ -4,8 +4,10 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+mod flags;
 mod tokenizer;
 
+pub use flags::{Flags, flags};
 pub use tokenizer::{GPT2_MERGES, Token, Tokenizer, TokenizerError, gpt2_vocabulary, visible};
 
 use crate::facts::Fact;

@@ -11,6 +11,7 @@ use crate::analysis::{AnalysisResult, AnalysisSpec, prediction};
 use crate::builtin;
 use crate::facts::{Dataset, Direction};
 use crate::tokens::TokenizedPrompt;
+use crate::tokens::flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Purpose, Why};
 use crate::ui::panels::{self, Help};
@@ -166,7 +167,8 @@ impl App {
         }
     }
 
-    /// The tokens that noise is measured on; for a large dataset they take a while.
+    /// The tokens that noise is measured on, and what to beware of in each fact; for a large
+    /// dataset they take a while.
     pub(super) fn count_subjects(&mut self, ctx: &egui::Context) {
         self.state.subjects = None;
         let (Some(model), Some(dataset)) =
@@ -174,14 +176,14 @@ impl App {
         else {
             return;
         };
-        let subjects: Vec<String> = dataset.subjects().map(str::to_owned).collect();
-        let dataset = dataset.path.clone();
+        let facts = dataset.clone();
         let (ctx, replies) = (ctx.clone(), self.replies.clone());
         let thread = thread::Builder::new().name("subjects".to_owned()).spawn(move || {
-            let subjects = subjects.iter().map(String::as_str);
-            let tokens = subject_tokens(&model.tokenizer, subjects);
+            let tokens = subject_tokens(&model.tokenizer, facts.subjects());
+            let flags = flags(&facts.records, &model.tokenizer);
+            let dataset = facts.path;
             // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Subjects { dataset, model, tokens });
+            _ = replies.send(Reply::Subjects { dataset, model, tokens, flags });
             ctx.request_repaint();
         });
         if let Err(error) = thread {

@@ -137,11 +137,12 @@ impl App {
                     }
                 }
             }
-            Reply::Subjects { dataset, model, tokens } => {
+            Reply::Subjects { dataset, model, tokens, flags } => {
                 let is_current = self.state.facts.dataset_path() == Some(&dataset)
                     && self.state.info().is_some_and(|info| Arc::ptr_eq(info, &model));
                 if is_current {
                     self.state.subjects = Some(tokens);
+                    self.state.facts.set_flags(flags);
                     if self.state.trace_waits {
                         self.trace();
                     }

@@ -10,6 +10,7 @@ use eframe::egui::{self, Popup};
 use eframe::{APP_KEY, CreationContext, Frame, Storage};
 
 use crate::facts::Dataset;
+use crate::tokens::Flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Picker, Purpose};
 use crate::ui::errand::{Errand, Outcome};
@@ -60,6 +61,7 @@ pub enum Reply {
         dataset: PathBuf,
         model: Arc<ModelInfo>,
         tokens: Arc<[u32]>,
+        flags: Vec<[Option<Flags>; 2]>,
     },
     Screenshot {
         path: PathBuf,

@@ -150,6 +150,11 @@ fn filter_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView) {
         ui.horizontal_wrapped(|ui| {
             ui.checkbox(&mut filter.has_inverse, "Has an inverse");
             ui.checkbox(&mut filter.is_one_token, "Answer is one token");
+            ui.checkbox(&mut filter.no_leak, "Answer not in the prompt")
+                .on_hover_text("Leaves out facts whose answer could be copied");
+            ui.checkbox(&mut filter.no_collision, "Answer's first token is its own").on_hover_text(
+                "Leaves out facts whose answer starts like another answer of the relation",
+            );
         });
         recall_summary_ui(ui, state);
         if is_active && ui.button("Clear the filter").clicked() {

@@ -6,6 +6,7 @@ use crate::analysis::AnalysisResult;
 use crate::analysis::causal_trace::{CausalTrace, Component};
 use crate::facts::{Direction, InverseOrigin};
 use crate::intervention::NoiseRng;
+use crate::tokens::Flags;
 use crate::ui::command::Command;
 use crate::ui::state::{NoiseSetting, Quick, Slot, State, TraceRun, TraceSettings, TraceState};
 use crate::ui::theme;
@@ -122,8 +123,35 @@ fn heading_ui(ui: &mut Ui, state: &State, direction: Direction, commands: &mut V
             ui.label(text.small().color(theme::palette(ui).warning))
                 .on_hover_text(format!("{}{rest}", list.join(", ")));
         }
+        if let Some(flags) = state.selected.and_then(|it| state.facts.flags(it, direction)) {
+            flags_ui(ui, flags);
+        }
         recall_ui(ui, state, direction);
     });
+}
+
+/// What to beware of before the numbers are read.
+fn flags_ui(ui: &mut Ui, flags: &Flags) {
+    let tokens = |n: usize| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };
+    let Flags { n_subject, n_answer, n_same_length, .. } = *flags;
+    let text = RichText::new(format!("{n_subject} → {}", tokens(n_answer)));
+    ui.label(text.small().weak()).on_hover_text(format!(
+        "Subject: {}; answer: {}. Other subjects of this relation with as many tokens, to be put \
+         in its place: {n_same_length}",
+        tokens(n_subject),
+        tokens(n_answer),
+    ));
+    let warning = theme::palette(ui).warning;
+    if flags.leaks {
+        ui.label(RichText::new("answer in prompt").small().color(warning))
+            .on_hover_text("The answer's words stand in the prompt: the model can copy them");
+    }
+    if let Some(other) = &flags.collides_with {
+        ui.label(RichText::new("shared first token").small().color(warning)).on_hover_text(format!(
+            "“{other}” starts with the same token: the probability of the first token cannot tell \
+             the two apart; look at the probability of the whole answer",
+        ));
+    }
 }
 
 /// Whether the model knows the answer: a trace of an unknown fact means little.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::recall::Recall;
 use crate::facts::{Cardinality, Dataset, Direction, Fact, Record};
+use crate::tokens::Flags;
 
 /// Names a fact while its dataset is open. Typed facts come before those of the dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,11 +17,18 @@ pub enum FactId {
 
 /// Which facts are listed besides what is searched for, and in which order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a check box")]
 pub struct Filter {
     pub relation: Option<String>,
     pub cardinality: Option<Cardinality>,
     pub has_inverse: bool,
     pub is_one_token: bool,
+
+    /// The answer does not stand in the prompt, either way.
+    pub no_leak: bool,
+
+    /// No other answer of the relation starts with the answer's first token, either way.
+    pub no_collision: bool,
     pub known: Option<Known>,
     pub order: Order,
 }
@@ -87,6 +95,9 @@ pub struct FactList {
     relations: BTreeMap<String, usize>,
     recall: Recall,
 
+    /// By record and direction. Empty until they are found.
+    flags: Vec<[Option<Flags>; 2]>,
+
     /// What the query finds. Kept, for searching 20,000 facts in every frame would be felt.
     found: Vec<FactId>,
 }
@@ -99,6 +110,7 @@ impl FactList {
             *self.relations.entry(relation).or_default() += 1;
         }
         self.filter = Filter::default();
+        self.flags.clear();
         self.recall.reset(dataset.records.len());
         self.dataset = Some(dataset);
         self.search();
@@ -172,6 +184,21 @@ impl FactList {
         &self.recall
     }
 
+    /// What to beware of in a fact. Nothing while it is being found, and for typed facts.
+    pub fn flags(&self, id: FactId, direction: Direction) -> Option<&Flags> {
+        match id {
+            FactId::Typed(_) => None,
+            FactId::Record(nth) => self.flags.get(nth)?[direction as usize].as_ref(),
+        }
+    }
+
+    pub fn set_flags(&mut self, flags: Vec<[Option<Flags>; 2]>) {
+        self.flags = flags;
+        if self.filter.no_leak || self.filter.no_collision {
+            self.search();
+        }
+    }
+
     /// For what changes no more than what is on its way.
     pub fn recall_mut(&mut self) -> &mut Recall {
         &mut self.recall
@@ -220,8 +247,11 @@ impl FactList {
         let Some(record) = self.dataset.as_ref().and_then(|it| it.records.get(nth)) else {
             return false;
         };
-        let Filter { relation, cardinality, has_inverse, is_one_token, known, order: _ } =
-            &self.filter;
+        let Filter { relation, cardinality, has_inverse, is_one_token, .. } = &self.filter;
+        let Filter { no_leak, no_collision, known, .. } = &self.filter;
+        let flagged = |test: fn(&Flags) -> bool| {
+            self.flags.get(nth).is_none_or(|it| it.iter().flatten().any(test))
+        };
         let [forward, inverse] =
             [Direction::Forward, Direction::Inverse].map(|it| self.recall.get(nth, it));
         let (knows_forward, knows_inverse) =
@@ -230,6 +260,8 @@ impl FactList {
             && (cardinality.is_none() || *cardinality == record.cardinality)
             && (!has_inverse || record.inverse.is_some())
             && (!is_one_token || forward.is_some_and(|it| it.n_answer_tokens == 1))
+            && (!no_leak || !flagged(|it| it.leaks))
+            && (!no_collision || !flagged(|it| it.collides_with.is_some()))
             && match known {
                 None => true,
                 Some(Known::Forward) => knows_forward == Some(true),
@@ -303,6 +335,17 @@ mod tests {
         assert_eq!(list.add(fact), id);
         assert_eq!(list.found()[0], id);
         assert_eq!(list.len(), 3);
+    }
+
+    #[test]
+    fn facts_with_a_flag_can_be_left_out() {
+        let mut list = list();
+        list.set_filter(Filter { no_leak: true, ..Filter::default() });
+        let leaks = Flags { leaks: true, ..Flags::default() };
+        list.set_flags(vec![[Some(leaks), None], [Some(Flags::default()), None]]);
+        assert_eq!(list.found(), [FactId::Record(1)]);
+        list.set_filter(Filter { no_collision: true, ..Filter::default() });
+        assert_eq!(list.found().len(), 2);
     }
 
     #[test]
