@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -53,8 +54,9 @@ pub struct Record {
 pub struct Inverse {
     pub fact: Fact,
 
-    /// All right answers, the fact's own subject first.
-    pub answers: Vec<String>,
+    /// All right answers, in file order. Shared: of thousands of facts with one object, each has
+    /// them all.
+    pub answers: Arc<[String]>,
     pub origin: InverseOrigin,
 }
 

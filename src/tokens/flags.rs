@@ -16,7 +16,8 @@ pub struct Flags {
     pub leaks: bool,
 
     /// Another answer of the relation, or the foil, that starts with the same token: the
-    /// probability of the first token cannot tell them apart.
+    /// probability of the first token cannot tell them apart. Answers of the relation are not
+    /// looked at where the question has several right ones: those are no mistake.
     pub collides_with: Option<String>,
 
     /// Other subjects of the relation with as many tokens, to be put in this one's place.
@@ -63,7 +64,12 @@ pub fn flags(records: &[Record], tokenizer: &Tokenizer) -> Vec<[Option<Flags>; 2
                 && part.first.is_some()
                 && first_token(tokenizer, foil) == part.first
         });
-        let others = part.first.and_then(|first| starts.get(&(&record.relation, direction, first)));
+        let has_one =
+            record.answers([Direction::Forward, Direction::Inverse][direction]).len() <= 1;
+        let others = part
+            .first
+            .filter(|_| has_one)
+            .and_then(|first| starts.get(&(&record.relation, direction, first)));
         let other = others.and_then(|it| it.iter().find(|it| **it != part.answer)).copied();
         let same = lengths.get(&(&record.relation, direction, part.flags.n_subject));
         Flags {

@@ -66,7 +66,7 @@ pub(super) fn records(json: Value) -> Result<Vec<Found>, serde_json::Error> {
         if relation.properties.symmetric {
             record.inverse = Some(Inverse {
                 fact: asked(&sample.object, &sample.subject)?,
-                answers: vec![sample.subject],
+                answers: [sample.subject].into(),
                 origin: InverseOrigin::File,
             });
         }

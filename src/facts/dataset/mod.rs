@@ -10,9 +10,10 @@ mod parquet;
 mod row;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -94,6 +95,9 @@ impl std::fmt::Display for Place {
 }
 
 type Found = (Place, Result<Record, String>);
+
+/// A relation, and the object that its inverse is asked with.
+type Question = (String, String);
 
 #[derive(Deserialize)]
 struct CounterFact {
@@ -261,17 +265,21 @@ impl Dataset {
     /// Writes the inverses that the file lacks from the catalogue, where it has the relation.
     fn complete(&mut self) {
         let catalogue = Catalogue::bundled();
-        let mut subjects: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        let question = |record: &Record| -> Option<Question> {
+            Some((record.relation.clone()?, record.fact.answer.clone()?))
+        };
+        let mut subjects: BTreeMap<Question, Vec<String>> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         for record in &self.records {
-            if let (Some(relation), Some(answer), Some(subject)) =
-                (&record.relation, &record.fact.answer, record.fact.subject_text())
+            if let (Some(question), Some(subject)) = (question(record), record.fact.subject_text())
+                && seen.insert((question.clone(), subject))
             {
-                let all = subjects.entry((relation.clone(), answer.clone())).or_default();
-                if !all.iter().any(|it| it == subject) {
-                    all.push(subject.to_owned());
-                }
+                subjects.entry(question).or_default().push(subject.to_owned());
             }
         }
+        drop(seen);
+        let subjects: BTreeMap<Question, Arc<[String]>> =
+            subjects.into_iter().map(|(question, all)| (question, all.into())).collect();
         for record in &mut self.records {
             let Some(id) = &record.relation else { continue };
             let Some(relation) = catalogue.get(id) else { continue };
@@ -283,10 +291,8 @@ impl Dataset {
             let (None, Some(template)) = (&record.inverse, relation.inverse.first()) else {
                 continue;
             };
-            let mut answers =
-                subjects.get(&(id.clone(), answer.clone())).cloned().unwrap_or_default();
-            answers.retain(|it| it != subject);
-            answers.insert(0, subject.to_owned());
+            let all = question(record).and_then(|it| subjects.get(&it).cloned());
+            let answers = all.unwrap_or_else(|| [subject.to_owned()].into());
             record.inverse = Fact::from_template(template, answer).map(|fact| Inverse {
                 fact: Fact { answer: Some(subject.to_owned()), ..fact },
                 answers,
@@ -369,7 +375,7 @@ fn record(entry: Value, index: usize, relation: Option<&str>) -> Result<Record, 
             answers,
             inverse: inverse.map(|(fact, answers)| Inverse {
                 fact,
-                answers,
+                answers: answers.into(),
                 origin: InverseOrigin::File,
             }),
             ..record
@@ -417,8 +423,6 @@ fn checked(id: String, relation: Option<String>, fact: Fact) -> Result<Record, S
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::Cardinality;
     use super::*;
 
@@ -477,7 +481,7 @@ mod tests {
         let inverse = dataset.records[0].inverse.as_ref().unwrap();
         assert_eq!(inverse.origin, InverseOrigin::Generated);
         assert_eq!(inverse.fact.subject_text(), Some("French"));
-        assert_eq!(inverse.answers, ["Danielle Darrieux", "Edith Piaf"]);
+        assert_eq!(*inverse.answers, ["Danielle Darrieux", "Edith Piaf"]);
         // A relation that the catalogue does not have gives none.
         let unknown = GOOD.replace("P103", "P999999");
         assert_eq!(parse(&format!("[{unknown}]")).unwrap().records[0].inverse, None);

@@ -84,7 +84,7 @@ pub(super) fn record(
                 .map_err(|reason| format!("its inverse: {reason}"))?;
             Some(Inverse {
                 fact: Fact { foil: row.text(INVERSE_FOIL), ..fact },
-                answers: vec![subject],
+                answers: [subject].into(),
                 origin: InverseOrigin::File,
             })
         }

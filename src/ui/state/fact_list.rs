@@ -24,10 +24,10 @@ pub struct Filter {
     pub has_inverse: bool,
     pub is_one_token: bool,
 
-    /// The answer does not stand in the prompt, either way.
+    /// The answer, asked forward, does not stand in the prompt.
     pub no_leak: bool,
 
-    /// No other answer of the relation starts with the answer's first token, either way.
+    /// No other answer of the relation starts with the answer's first token, asked forward.
     pub no_collision: bool,
     pub known: Option<Known>,
     pub order: Order,
@@ -250,7 +250,7 @@ impl FactList {
         let Filter { relation, cardinality, has_inverse, is_one_token, .. } = &self.filter;
         let Filter { no_leak, no_collision, known, .. } = &self.filter;
         let flagged = |test: fn(&Flags) -> bool| {
-            self.flags.get(nth).is_none_or(|it| it.iter().flatten().any(test))
+            self.flags.get(nth).is_none_or(|[forward, _]| forward.as_ref().is_some_and(test))
         };
         let [forward, inverse] =
             [Direction::Forward, Direction::Inverse].map(|it| self.recall.get(nth, it));
