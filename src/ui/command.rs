@@ -54,6 +54,7 @@ pub enum Command {
     View(ViewAction),
 
     DismissError,
+    DismissHint,
     ShowShortcuts,
     ShowAbout,
 }
@@ -122,6 +123,7 @@ impl Command {
             Self::CancelLoading => "Cancel",
             Self::View(_) => "Select",
             Self::DismissError => "Dismiss",
+            Self::DismissHint => "Got it",
             Self::ShowShortcuts => "Keyboard shortcuts",
             Self::ShowAbout => "About Factscope",
             Self::OpenModelAt(path) if builtin::find(path).is_some() => "Built-in model",

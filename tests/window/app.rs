@@ -459,7 +459,7 @@ fn what_is_dropped_is_opened_as_what_it_is() {
     window.drop(tiny());
     window.wait("the model", |app| app.state.info().is_some());
     assert_eq!(window.app().state.info().unwrap().name, "tiny");
-    let notes = window.file("notes.txt", "no facts");
+    let notes = window.file("notes.pdf", "no facts");
     window.drop(notes);
     window.harness.run_steps(2);
     window.sees("Neither a model folder");

@@ -97,6 +97,7 @@ impl App {
             }
 
             Command::DismissError => self.state.error = None,
+            Command::DismissHint => self.state.settings.knows_hint = true,
             Command::ShowShortcuts => self.help = Some(Help::Shortcuts),
             Command::ShowAbout => self.help = Some(Help::About),
         }
@@ -170,6 +171,7 @@ impl App {
     /// The tokens that noise is measured on, and what to beware of in each fact; for a large
     /// dataset they take a while.
     pub(super) fn count_subjects(&mut self, ctx: &egui::Context) {
+        self.state.tell_taught();
         self.state.subjects = None;
         let (Some(model), Some(dataset)) =
             (self.state.info().cloned(), self.state.facts.dataset.as_ref())

@@ -34,6 +34,24 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             dataset_ui(ui, state);
         });
     });
+    if !state.settings.knows_hint && matches!(state.model, ModelState::Open(_)) {
+        hint_ui(ui, commands);
+    }
+}
+
+/// For the first launch.
+fn hint_ui(ui: &mut Ui, commands: &mut Vec<Command>) {
+    ui.separator();
+    ui.horizontal_wrapped(|ui| {
+        ui.label(
+            "Click a fact on the left, then Trace: it and its inverse are mapped one above the \
+             other. Click a cell of a map to look there on the right. File opens your own model \
+             and facts.",
+        );
+        if ui.button(Command::DismissHint.text()).clicked() {
+            commands.push(Command::DismissHint);
+        }
+    });
 }
 
 fn model_ui(ui: &mut Ui, info: &ModelInfo) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::recall::Recall;
+use super::taught::Taught;
 use crate::facts::{Cardinality, Dataset, Direction, Fact, Record};
 use crate::tokens::Flags;
 
@@ -30,6 +31,9 @@ pub struct Filter {
     /// No other answer of the relation starts with the answer's first token, asked forward.
     pub no_collision: bool,
     pub known: Option<Known>,
+
+    /// What the built-in model was taught of it.
+    pub taught: Option<Taught>,
     pub order: Order,
 }
 
@@ -98,6 +102,9 @@ pub struct FactList {
     /// By record and direction. Empty until they are found.
     flags: Vec<[Option<Flags>; 2]>,
 
+    /// By record. Empty where nobody knows.
+    taught: Vec<Option<Taught>>,
+
     /// What the query finds. Kept, for searching 20,000 facts in every frame would be felt.
     found: Vec<FactId>,
 }
@@ -111,6 +118,7 @@ impl FactList {
         }
         self.filter = Filter::default();
         self.flags.clear();
+        self.taught.clear();
         self.recall.reset(dataset.records.len());
         self.dataset = Some(dataset);
         self.search();
@@ -199,6 +207,19 @@ impl FactList {
         }
     }
 
+    /// Whether facts can be told by what the model was taught.
+    pub fn tells_taught(&self) -> bool {
+        !self.taught.is_empty()
+    }
+
+    pub fn set_taught(&mut self, taught: Vec<Option<Taught>>) {
+        self.taught = taught;
+        if self.filter.taught.is_some() {
+            self.filter.taught = self.filter.taught.filter(|_| self.tells_taught());
+            self.search();
+        }
+    }
+
     /// For what changes no more than what is on its way.
     pub fn recall_mut(&mut self) -> &mut Recall {
         &mut self.recall
@@ -248,7 +269,7 @@ impl FactList {
             return false;
         };
         let Filter { relation, cardinality, has_inverse, is_one_token, .. } = &self.filter;
-        let Filter { no_leak, no_collision, known, .. } = &self.filter;
+        let Filter { no_leak, no_collision, known, taught, .. } = &self.filter;
         let flagged = |test: fn(&Flags) -> bool| {
             self.flags.get(nth).is_none_or(|[forward, _]| forward.as_ref().is_some_and(test))
         };
@@ -260,6 +281,7 @@ impl FactList {
             && (cardinality.is_none() || *cardinality == record.cardinality)
             && (!has_inverse || record.inverse.is_some())
             && (!is_one_token || forward.is_some_and(|it| it.n_answer_tokens == 1))
+            && (taught.is_none() || self.taught.get(nth) == Some(taught))
             && (!no_leak || !flagged(|it| it.leaks))
             && (!no_collision || !flagged(|it| it.collides_with.is_some()))
             && match known {
@@ -345,6 +367,17 @@ mod tests {
         list.set_flags(vec![[Some(leaks), None], [Some(Flags::default()), None]]);
         assert_eq!(list.found(), [FactId::Record(1)]);
         list.set_filter(Filter { no_collision: true, ..Filter::default() });
+        assert_eq!(list.found().len(), 2);
+    }
+
+    #[test]
+    fn facts_can_be_told_by_what_was_taught() {
+        let mut list = list();
+        list.set_taught(vec![Some(Taught::Both), Some(Taught::Never)]);
+        list.set_filter(Filter { taught: Some(Taught::Never), ..Filter::default() });
+        assert_eq!(list.found(), [FactId::Record(1)]);
+        // Another model is open: nobody knows.
+        list.set_taught(Vec::new());
         assert_eq!(list.found().len(), 2);
     }
 

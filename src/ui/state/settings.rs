@@ -38,6 +38,9 @@ pub struct Settings {
 
     /// Whether the dataset's facts are asked in the background.
     pub measures_recall: bool,
+
+    /// The hint for the first launch is not shown again.
+    pub knows_hint: bool,
 }
 
 /// The controls of a causal trace, as they stand.
@@ -83,6 +86,7 @@ impl Default for Settings {
             screenshot_dir: None,
             detail: Detail::Prediction,
             measures_recall: true,
+            knows_hint: false,
         }
     }
 }

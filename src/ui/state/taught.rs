@@ -37,6 +37,8 @@ static BY_CASE: LazyLock<BTreeMap<String, Taught>> = LazyLock::new(|| {
 });
 
 impl Taught {
+    pub const ALL: [Self; 4] = [Self::Both, Self::Forward, Self::Inverse, Self::Never];
+
     pub fn text(self) -> &'static str {
         match self {
             Self::Both => "taught both ways",
@@ -48,6 +50,14 @@ impl Taught {
 }
 
 impl State {
+    /// For the list, when a model or a dataset has been opened.
+    pub fn tell_taught(&mut self) {
+        let records = self.facts.dataset.iter().flat_map(|dataset| &dataset.records);
+        let taught: Vec<Option<Taught>> = records.map(|record| self.taught(record)).collect();
+        let is_known = taught.iter().any(Option::is_some);
+        self.facts.set_taught(if is_known { taught } else { Vec::new() });
+    }
+
     /// Nothing for other models and other facts: there nobody knows.
     pub fn taught(&self, record: &Record) -> Option<Taught> {
         let is_builtin = self.info()?.dir == Path::new(builtin::FACTS.name)
