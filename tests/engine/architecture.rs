@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("task", &[]),
     ("model", &["builtin", "intervention", "task"]),
     ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
-    ("training", &["facts", "tokens", "task", "model"]),
+    ("training", &["builtin", "facts", "tokens", "task", "model"]),
     ("worker", &["facts", "tokens", "intervention", "task", "model", "analysis"]),
     // Not `model`: tensors stay on the worker's thread.
     ("ui", &["builtin", "facts", "tokens", "intervention", "task", "analysis", "worker"]),
@@ -38,7 +38,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that only some rooms may touch.
-const OWNERS: [(&str, &[&str]); 19] = [
+const OWNERS: [(&str, &[&str]); 21] = [
     ("burn", &["model", "analysis", "training"]),
     ("burn_wgpu", &["model"]),
     ("cubecl", &["model"]),
@@ -55,6 +55,8 @@ const OWNERS: [(&str, &[&str]); 19] = [
     ("egui_plot", &["ui"]),
     ("rfd", &["ui"]),
     ("colorous", &["ui"]),
+    ("csv", &["facts"]),
+    ("parquet", &["facts"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("anyhow", &["cli"]),
