@@ -3,8 +3,10 @@
 //! Conditions that begin alike share work: the runs they begin with (the *bases*, such as the ten
 //! corrupted runs of a causal trace) are done once, and each condition goes on from the layer and
 //! position where it first differs. This is exact, since nothing before that place depends on the
-//! change; only the order in which products are summed differs. Where a condition begins is
-//! computed from its plain data, so no analysis needs to know.
+//! change; only the order in which products are summed differs. Conditions that go on alike for
+//! some layers, such as restored windows that are clipped at the first layer, are one run until
+//! they part. Where a condition begins is computed from its plain data, so no analysis needs to
+//! know.
 
 use std::ops::Range;
 
@@ -12,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{AnalysisCtx, AnalysisError, Measurement};
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{Donors, Gpt2, Request, Resume, Row, Start};
+use crate::model::{ActivationCache, Donors, Gpt2, Gpt2Config, Place, Request, Resume, Row, Start};
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
 
@@ -27,10 +29,14 @@ pub enum Reuse {
     Nothing,
 }
 
-/// Tokens per forward pass. Enough for the matrix products to run at full speed (they level off
-/// near 500 rows), few enough that GPT-2-large's activations stay below 200 MB and that a cancel
-/// is heard within a second on two cores.
-const TOKENS_PER_BATCH: usize = 1024;
+/// The most bytes that a pass may take for its widest activations.
+const BATCH_BYTES: usize = 256 << 20;
+
+/// The most multiplications per layer, so that a cancel is heard within a second on two cores.
+const LAYER_PRODUCTS: usize = 60_000_000_000;
+
+/// The most rows: each has logits over the whole vocabulary.
+const BATCH_ROWS: usize = 512;
 
 /// Measures the answer under each condition, in order. `on_batch` sees what has been found so far.
 ///
@@ -89,11 +95,20 @@ struct Branch {
     /// Interventions on blocks. Empty: the base itself.
     rest: Condition,
 
-    /// The first layer that `rest` changes.
-    layer: usize,
+    /// Where `rest` makes its first difference. Nothing for the base itself.
+    place: Option<Place>,
 
     /// The first position that `rest` changes.
     pos: usize,
+}
+
+/// Branches that go through the model together, all from one position on.
+struct Batch<'a> {
+    pos: usize,
+
+    /// In the order in which they join.
+    branches: Vec<&'a Branch>,
+    starts: Vec<Start>,
 }
 
 impl Sweep<'_> {
@@ -103,7 +118,7 @@ impl Sweep<'_> {
         let Self { model, donors, ctx, ref asked, .. } = *self;
         let n_layers = model.config.n_layers;
         self.progress.total = (conditions.len() * asked.ids.len() * n_layers) as u64;
-        for indices in batches(conditions.len(), asked.ids.len()) {
+        for indices in batches(conditions.len(), asked.ids.len(), &model.config) {
             let cost = (indices.len() * asked.ids.len()) as u64;
             let request = Request {
                 rows: &rows[indices.clone()],
@@ -124,25 +139,35 @@ impl Sweep<'_> {
     }
 
     fn run_branches(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
-        let n_layers = self.model.config.n_layers;
-        let (bases, mut branches) = branches(conditions, n_layers);
+        let config = &self.model.config;
         let n_pos = self.asked.ids.len();
-        let costs = branches.iter().filter(|it| !it.rest.is_empty());
-        let cost: usize = costs.map(|it| (n_layers - it.layer) * (n_pos - it.pos)).sum();
-        self.progress.total = (cost + bases.len() * n_layers * n_pos) as u64;
-
+        let (bases, mut branches) =
+            branches(conditions, config.n_layers, n_pos - self.asked.n_read);
         // Last positions first: they cost least, and show something soonest.
-        branches.sort_by_key(|it| (std::cmp::Reverse(it.pos), it.layer, it.index));
-        for group in batches(bases.len(), n_pos) {
-            let base = self.run_bases(&bases[group.clone()], &group, &branches)?;
+        branches.sort_by_key(|it| (std::cmp::Reverse(it.pos), it.place, it.index));
+
+        let mut groups = Vec::new();
+        for group in batches(bases.len(), n_pos, config) {
             let here: Vec<&Branch> = branches
                 .iter()
-                .filter(|it| group.contains(&it.base) && !it.rest.is_empty())
+                .filter(|it| group.contains(&it.base) && it.place.is_some())
                 .collect();
+            let mut passes = Vec::new();
             for alike in here.chunk_by(|a, b| a.pos == b.pos) {
-                for batch in batches(alike.len(), n_pos - alike[0].pos) {
-                    self.resume(&alike[batch], group.start, &base)?;
+                for batch in batches(alike.len(), n_pos - alike[0].pos, config) {
+                    passes.push(Batch::new(&alike[batch], group.start));
                 }
+            }
+            groups.push((group, passes));
+        }
+        let passes = || groups.iter().flat_map(|(_, passes)| passes);
+        let cost: usize = passes().map(|pass| pass.cost(config.n_layers, n_pos)).sum();
+        self.progress.total = (cost + bases.len() * config.n_layers * n_pos) as u64;
+
+        for (group, passes) in &groups {
+            let base = self.run_bases(&bases[group.clone()], group, &branches, passes)?;
+            for pass in passes {
+                self.resume(pass, &base)?;
             }
         }
         Ok(())
@@ -154,13 +179,16 @@ impl Sweep<'_> {
         bases: &[Condition],
         group: &Range<usize>,
         branches: &[Branch],
-    ) -> Result<crate::model::ActivationCache, AnalysisError> {
+        passes: &[Batch<'_>],
+    ) -> Result<ActivationCache, AnalysisError> {
         let Self { model, donors, ctx, ref asked, .. } = *self;
         let rows: Vec<Row<'_>> = bases.iter().map(|it| row(asked, it)).collect();
+        let starts = passes.iter().flat_map(|pass| &pass.starts);
+        let from_base = starts.filter(|it| it.parts_from.is_none()).map(|it| it.place);
         let request = Request {
             rows: &rows,
             donors,
-            capture: &Resume::sites(model.config.n_layers),
+            capture: &Resume::sites(model.config.n_layers, from_base),
             past: None,
             n_read: asked.n_read,
         };
@@ -169,40 +197,88 @@ impl Sweep<'_> {
         let run = model.run(&request, &mut |_| step(model, ctx, progress, cost))?;
         let measurements = Measurement::read(&run.logits, self.prompt);
         let themselves = branches.iter().filter(|it| group.contains(&it.base));
-        for branch in themselves.filter(|it| it.rest.is_empty()) {
+        for branch in themselves.filter(|it| it.place.is_none()) {
             self.found[branch.index] = Some(measurements[branch.base - group.start]);
         }
         (self.on_batch)(&self.found);
         Ok(run.cache)
     }
 
-    /// Runs branches that begin at one position.
-    fn resume(
-        &mut self,
-        branches: &[&Branch],
-        first_base: usize,
-        base: &crate::model::ActivationCache,
-    ) -> Result<(), AnalysisError> {
+    fn resume(&mut self, batch: &Batch<'_>, base: &ActivationCache) -> Result<(), AnalysisError> {
         let Self { model, donors, ctx, ref asked, .. } = *self;
-        let first_pos = branches[0].pos;
-        let rows: Vec<Row<'_>> = branches.iter().map(|it| row(asked, &it.rest)).collect();
-        let starts: Vec<Start> = branches
-            .iter()
-            .map(|it| Start { base_row: it.base - first_base, layer: it.layer })
-            .collect();
-        let request =
-            Resume { rows: &rows, starts: &starts, base, first_pos, donors, n_read: asked.n_read };
+        let first_pos = batch.pos;
+        let rows: Vec<Row<'_>> = batch.branches.iter().map(|it| row(asked, &it.rest)).collect();
+        let starts = &batch.starts;
+        let request = Resume { rows: &rows, starts, base, first_pos, donors, n_read: asked.n_read };
         let n_pos = asked.ids.len() - first_pos;
         let progress = &mut self.progress;
         let logits = model.resume(&request, &mut |_, n_rows| {
             step(model, ctx, progress, (n_rows * n_pos) as u64)
         })?;
-        for (branch, measurement) in branches.iter().zip(Measurement::read(&logits, self.prompt)) {
+        let measurements = Measurement::read(&logits, self.prompt);
+        for (branch, measurement) in batch.branches.iter().zip(measurements) {
             self.found[branch.index] = Some(measurement);
         }
         (self.on_batch)(&self.found);
         Ok(())
     }
+}
+
+impl<'a> Batch<'a> {
+    /// `branches`: in the order of their places. `first_base`: the base that is row 0 of its run.
+    fn new(branches: &[&'a Branch], first_base: usize) -> Self {
+        let mut starts: Vec<Start> = Vec::with_capacity(branches.len());
+        for (nth, branch) in branches.iter().enumerate() {
+            let place = branch.place.expect("bases are not run again");
+            let mut start = Start { place, base_row: branch.base - first_base, parts_from: None };
+            // Only rows that begin alike can go on alike.
+            for (other, earlier) in branches[..nth].iter().enumerate() {
+                if earlier.base != branch.base || earlier.place != branch.place {
+                    continue;
+                }
+                let Some(layer) = first_difference(&earlier.rest, &branch.rest) else { continue };
+                let parting = Place::entering(layer);
+                if parting > start.place && starts[other].place < parting {
+                    start = Start { place: parting, parts_from: Some(other), ..start };
+                }
+            }
+            starts.push(start);
+        }
+
+        let mut order: Vec<usize> = (0..branches.len()).collect();
+        order.sort_by_key(|&nth| (starts[nth].place, nth));
+        let mut new_places = vec![0; order.len()];
+        for (new, &old) in order.iter().enumerate() {
+            new_places[old] = new;
+        }
+        let moved = |start: Start| Start {
+            parts_from: start.parts_from.map(|other| new_places[other]),
+            ..start
+        };
+        Self {
+            pos: branches[0].pos,
+            branches: order.iter().map(|&nth| branches[nth]).collect(),
+            starts: order.iter().map(|&nth| moved(starts[nth])).collect(),
+        }
+    }
+
+    /// In tokens times layers that are computed as a whole.
+    fn cost(&self, n_layers: usize, n_pos: usize) -> usize {
+        let layers = self.starts.iter().map(|start| n_layers - start.place.first_whole_layer());
+        layers.sum::<usize>() * (n_pos - self.pos)
+    }
+}
+
+/// The first layer in which two conditions differ. Nothing if they do not, or differ after the
+/// blocks.
+fn first_difference(one: &[Intervention], other: &[Intervention]) -> Option<usize> {
+    let in_layer = |condition: &'_ [Intervention], layer: usize| -> Vec<Intervention> {
+        condition.iter().filter(|it| it.site.layer() == Some(layer)).cloned().collect()
+    };
+    let mut layers: Vec<usize> = one.iter().chain(other).filter_map(|it| it.site.layer()).collect();
+    layers.sort_unstable();
+    layers.dedup();
+    layers.into_iter().find(|&layer| in_layer(one, layer) != in_layer(other, layer))
 }
 
 /// After a layer: tells how far it is, and stops if that was asked for.
@@ -223,13 +299,27 @@ fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
 }
 
 /// `0..n_rows` in pieces that one pass can take.
-fn batches(n_rows: usize, n_pos: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-    let size = (TOKENS_PER_BATCH / n_pos).max(1);
+fn batches(
+    n_rows: usize,
+    n_pos: usize,
+    config: &Gpt2Config,
+) -> impl Iterator<Item = Range<usize>> + use<> {
+    let (d_model, d_mlp) = (config.d_model, config.d_mlp);
+    // Residual stream, its normal form, queries, keys, values, `z`, and the MLP's neurons.
+    let token_bytes = (6 * d_model + d_mlp) * size_of::<f32>();
+    let token_products = 4 * d_model * d_model + 2 * d_model * d_mlp;
+    let n_tokens = (BATCH_BYTES / token_bytes).min(LAYER_PRODUCTS / token_products);
+    let size = (n_tokens / n_pos).clamp(1, BATCH_ROWS);
     (0..n_rows).step_by(size).map(move |start| start..(start + size).min(n_rows))
 }
 
-/// Splits each condition into a base and what it does after. Bases are listed once.
-fn branches(conditions: &[Condition], n_layers: usize) -> (Vec<Condition>, Vec<Branch>) {
+/// Splits each condition into a base and what it does after. Bases are listed once. `first_read`:
+/// the first position whose logits are wanted.
+fn branches(
+    conditions: &[Condition],
+    n_layers: usize,
+    first_read: usize,
+) -> (Vec<Condition>, Vec<Branch>) {
     let mut bases: Vec<Condition> = Vec::new();
     let branches = conditions
         .iter()
@@ -238,20 +328,34 @@ fn branches(conditions: &[Condition], n_layers: usize) -> (Vec<Condition>, Vec<B
             let is_input = |it: &Intervention| matches!(it.site, Site::Embed | Site::PosEmbed);
             let (input, rest): (Condition, Condition) =
                 condition.iter().cloned().partition(is_input);
-            let rest: Condition =
-                rest.into_iter().filter(|it| !changes_nothing(it, condition)).collect();
+            let rest: Condition = rest
+                .into_iter()
+                .filter(|it| {
+                    !changes_nothing(it, condition) && !comes_too_late(it, n_layers, first_read)
+                })
+                .collect();
             let base = bases.iter().position(|it| *it == input).unwrap_or_else(|| {
                 bases.push(input);
                 bases.len() - 1
             });
-            let last = n_layers - 1;
-            let layer = rest.iter().map(|it| it.site.layer().map_or(last, |layer| layer.min(last)));
-            let layer = layer.min().unwrap_or(0);
+            let place = Place::of(&rest, n_layers);
             let pos = rest.iter().map(first_position).min().unwrap_or(0);
-            Branch { index, base, rest, layer, pos }
+            Branch { index, base, rest, place, pos }
         })
         .collect();
     (bases, branches)
+}
+
+/// Whether it changes, in the last layer, only what no position that is read can see.
+fn comes_too_late(intervention: &Intervention, n_layers: usize, first_read: usize) -> bool {
+    let Span::Only(positions) = &intervention.positions else { return false };
+    let is_seen_by_others = matches!(
+        intervention.site,
+        Site::ResidPre(_) | Site::Ln1Scale(_) | Site::Ln1Normalized(_) | Site::K(_) | Site::V(_)
+    );
+    intervention.site.layer().is_none_or(|layer| layer + 1 == n_layers)
+        && !is_seen_by_others
+        && positions.end <= first_read
 }
 
 fn first_position(intervention: &Intervention) -> usize {

@@ -5,12 +5,14 @@
 mod cache;
 mod checkpoint;
 mod config;
+mod cpu;
 mod device;
 mod gpt2;
 mod layers;
 mod logit_direction;
 mod noise;
 mod random;
+mod reading;
 mod resume;
 mod run;
 mod self_test;
@@ -27,6 +29,7 @@ pub use device::{
 pub use gpt2::Gpt2;
 pub use logit_direction::LogitDirection;
 pub use random::{WriteError, write_random_checkpoint};
-pub use resume::{Resume, Start};
+pub use reading::{Reading, TokenReading, log_sum_exp, read_tokens};
+pub use resume::{Part, Place, Resume, Start};
 pub use run::{Request, Row, Run};
 pub use self_test::{Verdict, self_test};
