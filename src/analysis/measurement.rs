@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::model::read_tokens;
+use crate::model::{DeviceFailed, Gpt2, Reading, Readout, ask_tokens};
 use crate::tokens::TokenizedPrompt;
 
 /// How much a run believes in the answer. All readings are taken at once, so that a view can
@@ -44,7 +44,7 @@ impl Metric {
 }
 
 impl Measurement {
-    /// One measurement per row.
+    /// Asks a pass for the answer.
     ///
     /// # Shapes
     ///
@@ -54,24 +54,24 @@ impl Measurement {
     /// # Panics
     ///
     /// If the prompt has no answer.
-    pub fn read(logits: &Tensor<3>, prompt: &TokenizedPrompt) -> Vec<Self> {
+    pub fn ask(logits: &Tensor<3>, prompt: &TokenizedPrompt) -> Readout {
         let answer = prompt.answer.as_ref().expect("what is measured is the answer");
-        let foil = prompt.foil.as_ref().map(|foil| foil.first());
         let [_, n_read, _] = logits.dims();
-        let readings = read_tokens(logits, &answer.ids[..n_read], foil).into_iter();
-        readings
-            .map(|reading| {
-                let first = reading.tokens[0];
-                Self {
-                    prob: first.log_prob.exp(),
-                    log_prob: first.log_prob,
-                    logit: first.logit,
-                    rank: first.n_likelier,
-                    answer_log_prob: reading.tokens.iter().map(|token| token.log_prob).sum(),
-                    logit_diff: reading.foil_logit.map(|foil| first.logit - foil),
-                }
-            })
-            .collect()
+        ask_tokens(logits, &answer.ids[..n_read], prompt.foil.as_ref().map(|foil| foil.first()))
+    }
+
+    /// One measurement per row, at once.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::ask`].
+    pub fn read(
+        model: &Gpt2,
+        logits: &Tensor<3>,
+        prompt: &TokenizedPrompt,
+    ) -> Result<Vec<Self>, DeviceFailed> {
+        let read = model.read_back(vec![Self::ask(logits, prompt)])?;
+        Ok(read.into_iter().flatten().map(|reading| Self::from(&reading)).collect())
     }
 
     /// Nothing if there is no foil to compare with.
@@ -103,5 +103,19 @@ impl Measurement {
         let squares: Option<f64> =
             runs.iter().map(|run| Some((f64::from(run.get(metric)?) - mean).powi(2))).sum();
         Some((squares? / (runs.len() - 1) as f64).sqrt() as f32)
+    }
+}
+
+impl From<&Reading> for Measurement {
+    fn from(reading: &Reading) -> Self {
+        let first = reading.tokens[0];
+        Self {
+            prob: first.log_prob.exp(),
+            log_prob: first.log_prob,
+            logit: first.logit,
+            rank: first.n_likelier,
+            answer_log_prob: reading.tokens.iter().map(|token| token.log_prob).sum(),
+            logit_diff: reading.foil_logit.map(|foil| first.logit - foil),
+        }
     }
 }

@@ -18,6 +18,7 @@ pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use sweep::{Reuse, sweep};
 
+use crate::model::DeviceFailed;
 use crate::task::{Cancelled, TaskCtx};
 
 /// Which method to run. Closed on purpose: the match in `worker::engine` is the list of all that
@@ -46,6 +47,9 @@ pub enum AnalysisResult {
 pub enum AnalysisError {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+
+    #[error(transparent)]
+    Device(#[from] DeviceFailed),
 
     #[error("no subject is marked in the prompt, so there is nothing to corrupt")]
     NoSubject,

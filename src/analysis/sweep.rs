@@ -8,13 +8,17 @@
 //! they part. Where a condition begins is computed from its plain data, so no analysis needs to
 //! know.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::{AnalysisCtx, AnalysisError, Measurement};
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{ActivationCache, Donors, Gpt2, Gpt2Config, Place, Request, Resume, Row, Start};
+use crate::model::{
+    ActivationCache, DeviceFailed, Donors, Gpt2, Gpt2Config, Place, Reading, Readout, Request,
+    Resume, Row, Start,
+};
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
 
@@ -35,8 +39,9 @@ const BATCH_BYTES: usize = 256 << 20;
 /// The most multiplications per layer, so that a cancel is heard within a second on two cores.
 const LAYER_PRODUCTS: usize = 60_000_000_000;
 
-/// The most rows: each has logits over the whole vocabulary.
-const BATCH_ROWS: usize = 512;
+/// How many rows may wait on a device before their readings are fetched. A map of GPT-2-large has
+/// fewer, so it is fetched at once.
+const ROWS_WAITING: usize = 8192;
 
 /// Measures the answer under each condition, in order. `on_batch` sees what has been found so far.
 ///
@@ -59,13 +64,17 @@ pub fn sweep(
         donors,
         ctx,
         found: vec![None; conditions.len()],
+        queued: Vec::new(),
         progress: Progress { done: 0, total: 0 },
         on_batch,
     };
-    match ctx.reuse {
-        Reuse::Nothing => sweep.run_whole(conditions)?,
-        Reuse::Exact => sweep.run_branches(conditions)?,
-    }
+    let done = match ctx.reuse {
+        Reuse::Nothing => sweep.run_whole(conditions),
+        Reuse::Exact => sweep.run_branches(conditions),
+    };
+    // What was done before a cancel stays visible.
+    let read = sweep.read_back();
+    done.and(read)?;
     Ok(sweep.found.into_iter().map(|it| it.expect("every condition was run")).collect())
 }
 
@@ -78,6 +87,9 @@ struct Sweep<'a> {
 
     /// One for each condition.
     found: Vec<Option<Measurement>>,
+
+    /// What passes have left on the device, and which conditions each row answers.
+    queued: Vec<(Vec<Vec<usize>>, Readout)>,
 
     /// In tokens times layers.
     progress: Progress,
@@ -106,6 +118,9 @@ struct Branch {
 struct Batch<'a> {
     pos: usize,
 
+    /// The base that is row 0 of its run.
+    first_base: usize,
+
     /// In the order in which they join.
     branches: Vec<&'a Branch>,
     starts: Vec<Start>,
@@ -113,29 +128,51 @@ struct Batch<'a> {
 
 impl Sweep<'_> {
     fn run_whole(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
-        let rows: Vec<Row<'_>> = conditions.iter().map(|it| row(&self.asked, it)).collect();
-        let rows = rows.as_slice();
-        let Self { model, donors, ctx, ref asked, .. } = *self;
-        let n_layers = model.config.n_layers;
-        self.progress.total = (conditions.len() * asked.ids.len() * n_layers) as u64;
-        for indices in batches(conditions.len(), asked.ids.len(), &model.config) {
-            let cost = (indices.len() * asked.ids.len()) as u64;
-            let request = Request {
-                rows: &rows[indices.clone()],
-                donors,
-                capture: &SiteSet::new(),
-                past: None,
-                n_read: asked.n_read,
-            };
-            let progress = &mut self.progress;
-            let run = model.run(&request, &mut |_| step(model, ctx, progress, cost))?;
-            let measurements = Measurement::read(&run.logits, self.prompt);
-            for (index, measurement) in indices.zip(measurements) {
-                self.found[index] = Some(measurement);
+        let config = &self.model.config;
+        let n_pos = self.asked.ids.len();
+        self.progress.total = (conditions.len() * n_pos * config.n_layers) as u64;
+        let mut waiting: VecDeque<Range<usize>> =
+            batches(conditions.len(), n_pos, config, self.model.max_rows).collect();
+        while !waiting.is_empty() {
+            let mut under_way = Vec::new();
+            while let Some(indices) = waiting.pop_front() {
+                self.run_whole_batch(conditions, indices.clone())?;
+                under_way.push(indices);
+                if self.is_read_now() {
+                    break;
+                }
             }
-            (self.on_batch)(&self.found);
+            for (nth, failed) in self.read_back()? {
+                let indices = under_way[nth].clone();
+                if indices.len() == 1 {
+                    return Err(failed.into());
+                }
+                waiting.extend(halves(indices));
+            }
         }
         Ok(())
+    }
+
+    fn run_whole_batch(
+        &mut self,
+        conditions: &[Condition],
+        indices: Range<usize>,
+    ) -> Result<(), AnalysisError> {
+        let Self { model, donors, ctx, ref asked, .. } = *self;
+        let rows: Vec<Row<'_>> =
+            conditions[indices.clone()].iter().map(|it| row(asked, it)).collect();
+        let cost = (indices.len() * asked.ids.len()) as u64;
+        let request = Request {
+            rows: &rows,
+            donors,
+            capture: &SiteSet::new(),
+            past: None,
+            n_read: asked.n_read,
+        };
+        let progress = &mut self.progress;
+        let run = model.run(&request, &mut |_| step(ctx, progress, cost))?;
+        let readout = Measurement::ask(&run.logits, self.prompt);
+        self.queue(indices.map(|index| vec![index]).collect(), readout)
     }
 
     fn run_branches(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
@@ -146,31 +183,68 @@ impl Sweep<'_> {
         // Last positions first: they cost least, and show something soonest.
         branches.sort_by_key(|it| (std::cmp::Reverse(it.pos), it.place, it.index));
 
-        let mut groups = Vec::new();
-        for group in batches(bases.len(), n_pos, config) {
-            let here: Vec<&Branch> = branches
-                .iter()
-                .filter(|it| group.contains(&it.base) && it.place.is_some())
-                .collect();
-            let mut passes = Vec::new();
-            for alike in here.chunk_by(|a, b| a.pos == b.pos) {
-                for batch in batches(alike.len(), n_pos - alike[0].pos, config) {
-                    passes.push(Batch::new(&alike[batch], group.start));
-                }
-            }
-            groups.push((group, passes));
-        }
-        let passes = || groups.iter().flat_map(|(_, passes)| passes);
-        let cost: usize = passes().map(|pass| pass.cost(config.n_layers, n_pos)).sum();
+        let groups: Vec<_> = batches(bases.len(), n_pos, config, self.model.max_rows).collect();
+        let passes = groups.iter().flat_map(|group| self.passes(&branches, group));
+        let cost: usize = passes.map(|pass| pass.cost(config.n_layers, n_pos)).sum();
         self.progress.total = (cost + bases.len() * config.n_layers * n_pos) as u64;
 
-        for (group, passes) in &groups {
-            let base = self.run_bases(&bases[group.clone()], group, &branches, passes)?;
-            for pass in passes {
-                self.resume(pass, &base)?;
+        let mut waiting = VecDeque::from(groups);
+        while let Some(group) = waiting.pop_front() {
+            match self.run_group(&bases, &branches, &group) {
+                Err(AnalysisError::Device(_)) if group.len() > 1 => waiting.extend(halves(group)),
+                done => done?,
             }
         }
         Ok(())
+    }
+
+    /// Some bases, and all that begins with them. Fails with the device if it cannot take the bases
+    /// together, or one row alone.
+    fn run_group(
+        &mut self,
+        bases: &[Condition],
+        branches: &[Branch],
+        group: &Range<usize>,
+    ) -> Result<(), AnalysisError> {
+        let mut waiting = VecDeque::from(self.passes(branches, group));
+        let base = self.run_bases(&bases[group.clone()], group, branches, &waiting)?;
+        // The bases themselves are the first under way.
+        let mut under_way: Vec<Option<Batch<'_>>> = vec![None];
+        loop {
+            while let Some(pass) = waiting.pop_front() {
+                self.resume(&pass, &base)?;
+                under_way.push(Some(pass));
+                if self.is_read_now() {
+                    break;
+                }
+            }
+            for (nth, failed) in self.read_back()? {
+                match &under_way[nth] {
+                    Some(pass) if pass.branches.len() > 1 => waiting.extend(pass.halves()),
+                    _ => return Err(failed.into()),
+                }
+            }
+            under_way.clear();
+            if waiting.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How all that begins with some of the bases goes through the model.
+    fn passes<'b>(&self, branches: &'b [Branch], group: &Range<usize>) -> Vec<Batch<'b>> {
+        let n_pos = self.asked.ids.len();
+        let here: Vec<&Branch> =
+            branches.iter().filter(|it| group.contains(&it.base) && it.place.is_some()).collect();
+        let mut passes = Vec::new();
+        for alike in here.chunk_by(|a, b| a.pos == b.pos) {
+            let n_computed = n_pos - alike[0].pos;
+            let config = &self.model.config;
+            for batch in batches(alike.len(), n_computed, config, self.model.max_rows) {
+                passes.push(Batch::new(&alike[batch], group.start));
+            }
+        }
+        passes
     }
 
     /// Runs bases whole, and keeps what others go on from.
@@ -179,7 +253,7 @@ impl Sweep<'_> {
         bases: &[Condition],
         group: &Range<usize>,
         branches: &[Branch],
-        passes: &[Batch<'_>],
+        passes: &VecDeque<Batch<'_>>,
     ) -> Result<ActivationCache, AnalysisError> {
         let Self { model, donors, ctx, ref asked, .. } = *self;
         let rows: Vec<Row<'_>> = bases.iter().map(|it| row(asked, it)).collect();
@@ -194,13 +268,14 @@ impl Sweep<'_> {
         };
         let cost = (rows.len() * asked.ids.len()) as u64;
         let progress = &mut self.progress;
-        let run = model.run(&request, &mut |_| step(model, ctx, progress, cost))?;
-        let measurements = Measurement::read(&run.logits, self.prompt);
-        let themselves = branches.iter().filter(|it| group.contains(&it.base));
-        for branch in themselves.filter(|it| it.place.is_none()) {
-            self.found[branch.index] = Some(measurements[branch.base - group.start]);
-        }
-        (self.on_batch)(&self.found);
+        let run = model.run(&request, &mut |_| step(ctx, progress, cost))?;
+        // Conditions that differ from a base in nothing.
+        let same_as = |nth: usize| {
+            let same = branches.iter().filter(|it| it.base == nth && it.place.is_none());
+            same.map(|it| it.index).collect()
+        };
+        let readout = Measurement::ask(&run.logits, self.prompt);
+        self.queue(group.clone().map(same_as).collect(), readout)?;
         Ok(run.cache)
     }
 
@@ -212,20 +287,62 @@ impl Sweep<'_> {
         let request = Resume { rows: &rows, starts, base, first_pos, donors, n_read: asked.n_read };
         let n_pos = asked.ids.len() - first_pos;
         let progress = &mut self.progress;
-        let logits = model.resume(&request, &mut |_, n_rows| {
-            step(model, ctx, progress, (n_rows * n_pos) as u64)
-        })?;
-        let measurements = Measurement::read(&logits, self.prompt);
-        for (branch, measurement) in batch.branches.iter().zip(measurements) {
-            self.found[branch.index] = Some(measurement);
+        let logits = model
+            .resume(&request, &mut |_, n_rows| step(ctx, progress, (n_rows * n_pos) as u64))?;
+        let readout = Measurement::ask(&logits, self.prompt);
+        self.queue(batch.branches.iter().map(|it| vec![it.index]).collect(), readout)
+    }
+
+    /// Keeps what a pass was asked for. `rows`: the conditions that each row answers.
+    fn queue(&mut self, rows: Vec<Vec<usize>>, readout: Readout) -> Result<(), AnalysisError> {
+        // A queue that runs ahead could not be stopped.
+        self.model.try_wait()?;
+        self.queued.push((rows, readout));
+        Ok(())
+    }
+
+    /// Whether what is queued should be fetched before more is: always where it is here already,
+    /// so that it is seen.
+    fn is_read_now(&self) -> bool {
+        let n_rows: usize = self.queued.iter().map(|(rows, _)| rows.len()).sum();
+        !self.model.is_queued() || n_rows >= ROWS_WAITING
+    }
+
+    /// Fetches all that is queued. A device says only now whether it could take a pass: gives those
+    /// that failed, by their place in the queue.
+    fn read_back(&mut self) -> Result<Vec<(usize, DeviceFailed)>, AnalysisError> {
+        if self.queued.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (rows, readouts): (Vec<_>, Vec<_>) = self.queued.drain(..).unzip();
+        let read: Vec<Result<Vec<Reading>, DeviceFailed>> =
+            match self.model.read_back(readouts.clone()) {
+                Ok(all) => all.into_iter().map(Ok).collect(),
+                Err(_) => readouts
+                    .into_iter()
+                    .map(|one| Ok(self.model.read_back(vec![one])?.remove(0)))
+                    .collect(),
+            };
+        let mut failures = Vec::new();
+        for (nth, (rows, read)) in rows.into_iter().zip(read).enumerate() {
+            match read {
+                Ok(readings) => {
+                    for (indices, reading) in rows.into_iter().zip(&readings) {
+                        for index in indices {
+                            self.found[index] = Some(Measurement::from(reading));
+                        }
+                    }
+                }
+                Err(failed) => failures.push((nth, failed)),
+            }
         }
         (self.on_batch)(&self.found);
-        Ok(())
+        Ok(failures)
     }
 }
 
 impl<'a> Batch<'a> {
-    /// `branches`: in the order of their places. `first_base`: the base that is row 0 of its run.
+    /// `branches`: in the order of their places.
     fn new(branches: &[&'a Branch], first_base: usize) -> Self {
         let mut starts: Vec<Start> = Vec::with_capacity(branches.len());
         for (nth, branch) in branches.iter().enumerate() {
@@ -257,9 +374,18 @@ impl<'a> Batch<'a> {
         };
         Self {
             pos: branches[0].pos,
+            first_base,
             branches: order.iter().map(|&nth| branches[nth]).collect(),
             starts: order.iter().map(|&nth| moved(starts[nth])).collect(),
         }
+    }
+
+    /// For a device that could not take the whole.
+    fn halves(&self) -> [Self; 2] {
+        let mut branches = self.branches.clone();
+        branches.sort_by_key(|it| (it.place, it.index));
+        let (first, second) = branches.split_at(branches.len() / 2);
+        [first, second].map(|half| Self::new(half, self.first_base))
     }
 
     /// In tokens times layers that are computed as a whole.
@@ -282,16 +408,15 @@ fn first_difference(one: &[Intervention], other: &[Intervention]) -> Option<usiz
 }
 
 /// After a layer: tells how far it is, and stops if that was asked for.
-fn step(
-    model: &Gpt2,
-    ctx: &AnalysisCtx<'_>,
-    progress: &mut Progress,
-    cost: u64,
-) -> Result<(), Cancelled> {
-    // A queue that runs ahead could not be stopped.
-    model.wait();
+fn step(ctx: &AnalysisCtx<'_>, progress: &mut Progress, cost: u64) -> Result<(), Cancelled> {
     progress.done += cost;
     ctx.task.checkpoint(*progress)
+}
+
+/// Of a pass that a device could not take.
+fn halves(range: Range<usize>) -> [Range<usize>; 2] {
+    let middle = range.start + range.len() / 2;
+    [range.start..middle, middle..range.end]
 }
 
 fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
@@ -303,13 +428,14 @@ fn batches(
     n_rows: usize,
     n_pos: usize,
     config: &Gpt2Config,
+    max_rows: usize,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
     let (d_model, d_mlp) = (config.d_model, config.d_mlp);
     // Residual stream, its normal form, queries, keys, values, `z`, and the MLP's neurons.
     let token_bytes = (6 * d_model + d_mlp) * size_of::<f32>();
     let token_products = 4 * d_model * d_model + 2 * d_model * d_mlp;
     let n_tokens = (BATCH_BYTES / token_bytes).min(LAYER_PRODUCTS / token_products);
-    let size = (n_tokens / n_pos).clamp(1, BATCH_ROWS);
+    let size = (n_tokens / n_pos).clamp(1, max_rows.max(1));
     (0..n_rows).step_by(size).map(move |start| start..(start + size).min(n_rows))
 }
 

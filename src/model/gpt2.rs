@@ -7,6 +7,9 @@
 //!
 //! Axis names: `batch`, `pos`, `head`, `width`; `query` and `key` are positions.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
@@ -14,7 +17,7 @@ use super::cpu;
 use super::layers::{Affine, LayerNorm, gelu_new};
 use super::tap::Tap;
 use super::vocabulary::Vocabulary;
-use super::{ActivationCache, Gpt2Config};
+use super::{ActivationCache, DeviceFailed, Gpt2Config};
 use crate::intervention::Site;
 use crate::task::Cancelled;
 
@@ -38,6 +41,14 @@ pub struct Gpt2 {
 
     /// Whether the device works through a queue, so that an operation returns before it is done.
     pub(super) is_queued: bool,
+
+    /// The most rows of a pass: each has logits over the whole vocabulary, and a device may limit
+    /// what a tensor holds.
+    pub max_rows: usize,
+
+    /// How often readings came back from the device, and how many bytes.
+    pub(super) readbacks: Arc<AtomicU64>,
+    pub(super) bytes_read_back: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -106,11 +117,22 @@ impl Gpt2 {
     ///
     /// If the device has failed: lost, or out of memory.
     pub fn wait(&self) {
-        if self.is_queued
-            && let Err(error) = self.device().sync()
-        {
-            panic!("the device failed: {error}");
+        if let Err(error) = self.try_wait() {
+            panic!("{error}");
         }
+    }
+
+    /// As [`Self::wait`], for those who can do with less.
+    pub fn try_wait(&self) -> Result<(), DeviceFailed> {
+        if !self.is_queued {
+            return Ok(());
+        }
+        self.device().sync().map_err(|error| DeviceFailed(error.to_string()))
+    }
+
+    /// Whether the device works through a queue, so that readings are best fetched together.
+    pub fn is_queued(&self) -> bool {
+        self.is_queued
     }
 
     /// How many pieces the vocabulary matrix is in.

@@ -1,8 +1,10 @@
 //! What logits say about the tokens that are asked for.
 
+use std::sync::atomic::Ordering;
+
 use burn::tensor::Tensor;
 
-use super::cpu;
+use super::{Gpt2, cpu};
 
 /// One row of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +28,33 @@ pub struct TokenReading {
     pub n_likelier: u32,
 }
 
-/// Reads a token at each position of each row; one readback for all of them.
+/// What was asked of a pass: there already, or still on the device.
+#[derive(Clone, Debug)]
+pub enum Readout {
+    Here(Vec<Reading>),
+
+    /// Of each row, for each position the logit, the logarithm of the sum of exponentials and the
+    /// number of larger logits; then the foil's logit. `[batch, 3 * pos + 1 or 0]`
+    Queued {
+        values: Tensor<2>,
+        n_pos: usize,
+    },
+}
+
+/// The device is lost, or out of memory. What was queued on it gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the device failed: {0}")]
+pub struct DeviceFailed(pub String);
+
+/// What came back from the device for readings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    pub n_readbacks: u64,
+    pub n_bytes: u64,
+}
+
+/// Asks for a token at each position of each row. On the CPU the answer is there at once; a device
+/// with a queue goes on, and [`Gpt2::read_back`] waits for it.
 ///
 /// # Shapes
 ///
@@ -36,38 +64,16 @@ pub struct TokenReading {
 /// # Panics
 ///
 /// If there are not as many tokens as positions, or one is not in the vocabulary.
-pub fn read_tokens(logits: &Tensor<3>, tokens: &[u32], foil: Option<u32>) -> Vec<Reading> {
+pub fn ask_tokens(logits: &Tensor<3>, tokens: &[u32], foil: Option<u32>) -> Readout {
     let [batch, n_pos, d_vocab] = logits.dims();
     assert!(tokens.len() == n_pos, "one token for each position");
     let rows = logits.clone().reshape([batch * n_pos, d_vocab]);
-    let (read, foils) = match cpu::read_logits(&rows, &tokens.repeat(batch)) {
-        Some(read) => (read, foil.map(|foil| cpu::column(&rows, foil as usize, n_pos))),
-        None => read_back(logits, tokens, foil),
-    };
-    read.chunks_exact(n_pos)
-        .enumerate()
-        .map(|(row, read)| Reading {
-            tokens: read
-                .iter()
-                .map(|&[logit, log_sum, n_larger]| TokenReading {
-                    logit,
-                    log_prob: logit - log_sum,
-                    n_likelier: n_larger as u32,
-                })
-                .collect(),
-            foil_logit: foils.as_ref().map(|foils| foils[row]),
-        })
-        .collect()
-}
-
-/// From any device, at once. Of each row and position the logit, the logarithm of the sum of
-/// exponentials, and how many logits are larger; of each row the foil's logit.
-fn read_back(
-    logits: &Tensor<3>,
-    tokens: &[u32],
-    foil: Option<u32>,
-) -> (Vec<[f32; 3]>, Option<Vec<f32>>) {
-    let [batch, n_pos, d_vocab] = logits.dims();
+    if let Some(read) = cpu::read_logits(&rows, &tokens.repeat(batch)) {
+        let foils = foil.map(|foil| cpu::column(&rows, foil as usize, n_pos));
+        let rows = read.chunks_exact(n_pos).enumerate();
+        let rows = rows.map(|(row, read)| reading(read, foils.as_ref().map(|foils| foils[row])));
+        return Readout::Here(rows.collect());
+    }
     let column = |rows: &Tensor<2>, token: u32| rows.clone().narrow(1, token as usize, 1);
     let mut columns = Vec::new();
     for (nth, &token) in tokens.iter().enumerate() {
@@ -78,13 +84,61 @@ fn read_back(
     }
     let first = logits.clone().narrow(1, 0, 1).reshape([batch, d_vocab]);
     columns.extend(foil.map(|foil| column(&first, foil)));
-    let values: Vec<f32> = Tensor::cat(columns, 1).into_data().iter::<f32>().collect();
-    let per_row = 3 * n_pos + usize::from(foil.is_some());
-    let rows = values.chunks_exact(per_row);
-    let read = rows
-        .clone()
-        .flat_map(|row| row[..3 * n_pos].chunks_exact(3).map(|it| [it[0], it[1], it[2]]));
-    (read.collect(), foil.map(|_| rows.map(|row| row[3 * n_pos]).collect()))
+    Readout::Queued { values: Tensor::cat(columns, 1), n_pos }
+}
+
+impl Gpt2 {
+    /// What several passes were asked for, each its rows; one readback for all that is still on the
+    /// device. All must have been asked for the same tokens.
+    pub fn read_back(&self, asked: Vec<Readout>) -> Result<Vec<Vec<Reading>>, DeviceFailed> {
+        let queued = asked.iter().filter_map(|it| match it {
+            Readout::Here(_) => None,
+            Readout::Queued { values, .. } => Some(values.clone()),
+        });
+        let queued: Vec<Tensor<2>> = queued.collect();
+        let values = if queued.is_empty() {
+            Vec::new()
+        } else {
+            let data = Tensor::cat(queued, 0).try_into_data();
+            let data = data.map_err(|error| DeviceFailed(error.to_string()))?;
+            self.readbacks.fetch_add(1, Ordering::Relaxed);
+            self.bytes_read_back.fetch_add(data.bytes().len() as u64, Ordering::Relaxed);
+            data.iter::<f32>().collect()
+        };
+        let mut rest = values.as_slice();
+        let read = asked.into_iter().map(|it| match it {
+            Readout::Here(readings) => readings,
+            Readout::Queued { values, n_pos } => {
+                let [n_rows, width] = values.dims();
+                let (mine, others) = rest.split_at(n_rows * width);
+                rest = others;
+                mine.chunks_exact(width)
+                    .map(|row| {
+                        let (read, foil) = row.split_at(3 * n_pos);
+                        let (read, _) = read.as_chunks::<3>();
+                        reading(read, foil.first().copied())
+                    })
+                    .collect()
+            }
+        });
+        Ok(read.collect())
+    }
+
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            n_readbacks: self.readbacks.load(Ordering::Relaxed),
+            n_bytes: self.bytes_read_back.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn reading(tokens: &[[f32; 3]], foil_logit: Option<f32>) -> Reading {
+    let tokens = tokens.iter().map(|&[logit, log_sum, n_larger]| TokenReading {
+        logit,
+        log_prob: logit - log_sum,
+        n_likelier: n_larger as u32,
+    });
+    Reading { tokens: tokens.collect(), foil_logit }
 }
 
 /// `[rows, d_vocab]` to `[rows, 1]`, without overflow.
