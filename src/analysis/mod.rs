@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 
 pub mod attention;
 pub mod causal_trace;
+mod estimate;
 mod grid;
+pub mod localisation;
 pub mod logit_attribution;
 pub mod logit_lens;
 mod measurement;
 pub mod prediction;
 mod sweep;
 
+pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use sweep::{Reuse, sweep};
