@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -65,7 +66,7 @@ class Rome:
         import rome
         import transformers
 
-        transformers.utils.logging.disable_progress_bar()
+        warm_up(transformers)
         self.rome = rome
         self.transformers = transformers
         self.model = None
@@ -129,7 +130,7 @@ class TransformerLens:
         import hooked
         import transformers
 
-        transformers.utils.logging.disable_progress_bar()
+        warm_up(transformers)
         self.hooked = hooked
         self.transformers = transformers
         self.model = None
@@ -205,6 +206,19 @@ class TransformerLens:
 
 
 PEERS = {"rome": Rome, "transformer-lens": TransformerLens}
+
+
+def warm_up(transformers):
+    """Load and run a very small model: half of the library is imported only when it is first used."""
+    import torch
+
+    transformers.utils.logging.disable_progress_bar()
+    sizes = {"n_layer": 1, "n_head": 1, "n_embd": 4, "n_positions": 4, "vocab_size": 4}
+    config = transformers.GPT2Config(**sizes, bos_token_id=0, eos_token_id=0)
+    with tempfile.TemporaryDirectory() as folder:
+        transformers.GPT2LMHeadModel(config).save_pretrained(folder)
+        model = transformers.GPT2LMHeadModel.from_pretrained(folder)
+        model(torch.zeros(1, 2, dtype=torch.long))
 
 
 def measured(probability, cells):

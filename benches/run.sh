@@ -5,7 +5,7 @@
 # random GPT-2-large of 3.1 GB is kept too. Prints Markdown, and keeps it there as report.md and
 # window.md. Arguments go to the first benchmark: see `benches/run.sh --help`.
 #
-# Wants a quiet machine and 16 GiB of memory; takes about a quarter of an hour on two cores.
+# Wants a quiet machine and 20 GiB of memory; takes about a quarter of an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=${BENCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/factscope-bench}
@@ -16,7 +16,7 @@ benches/install_peers.sh "$cache/venv" ||
   echo "the Python peers could not be installed; they will be missing from the report" >&2
 
 # In one go, so that nothing is compiled while something is measured.
-cargo bench --locked --no-run
+cargo bench --locked --bench speed --bench window --no-run
 
 # `--help` and the like, which measure nothing.
 for argument in "$@"; do

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use factscope::model::Gpt2Config;
+use factscope::model::{Checkpoint, Gpt2Config};
 
 mod checkpoint;
 mod contender;
@@ -39,6 +39,10 @@ struct Options {
     /// Which member of the GPT-2 family, with random weights
     #[arg(long, value_enum, default_value = "gpt2-large")]
     size: Size,
+
+    /// A model folder in Hugging Face's layout instead
+    #[arg(long, value_name = "DIR", conflicts_with = "size")]
+    model: Option<PathBuf>,
 
     /// What to measure
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
@@ -149,14 +153,18 @@ fn main() -> anyhow::Result<()> {
     let python = options.python.clone().unwrap_or_else(|| cache.join("venv/bin/python"));
     let starter = Starter { python, threads };
 
-    report.title(&format!("Factscope's speed on {}", options.size.name()))?;
+    let name = options.model.as_ref().map_or_else(
+        || format!("{} with random weights", options.size.name()),
+        |dir| dir.display().to_string(),
+    );
+    report.title(&format!("Factscope's speed on {name}"))?;
     report.say(&format!(
-        "{}, {threads} of {n_cores} threads for each, f32, random weights.{} Each contender has a \
-         process of its own, and they work in turn.",
+        "{}, {threads} of {n_cores} threads for each, f32.{} Each contender has a process of its \
+         own, and they work in turn.",
         machine::cpu_name(),
         machine::load_average().map_or_else(String::new, |load| format!(
-            " The load average was {load:.1} at the start: above 0.5, something else was running and \
-             times are too long, though ratios hold better."
+            " The load average was {load:.1} at the start: above 0.5, something else was running, and \
+             neither times nor ratios mean much."
         )),
     ))?;
     if options.only.iter().any(|part| *part != Part::Scaling) {
@@ -178,8 +186,11 @@ fn versus(
     cache: &std::path::Path,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let config = options.size.config();
-    let model = checkpoint::prepare(cache, &options.size.name(), &config)?;
+    let model = match &options.model {
+        Some(dir) => dir.clone(),
+        None => checkpoint::prepare(cache, &options.size.name(), &options.size.config())?,
+    };
+    let config = Checkpoint::open(&model)?.config;
     let mut first = starter.factscope();
     let prompt = versus::prompt(&model, &options.prompt, &options.subject, &mut first)?;
     drop(first);
@@ -201,5 +212,8 @@ fn versus(
     if wants(Part::Attribution) {
         bench.attribution(&mut who, report)?;
     }
+    // Without a peer there is less to say, without Factscope nothing.
+    let failure = who.factscope.failure().unwrap_or_default();
+    anyhow::ensure!(failure.is_empty(), "Factscope failed: {failure}");
     Ok(())
 }

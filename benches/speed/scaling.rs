@@ -76,8 +76,7 @@ pub fn run(starter: &Starter, report: &mut Report) -> anyhow::Result<()> {
         let points = points.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
         let Some(medians) = measure(&mut factscope, &points, &mut open) else {
             let reason = factscope.failure().unwrap_or("nothing was measured");
-            report.say(&format!("{name}: failed: {reason}"))?;
-            return Ok(());
+            anyhow::bail!("Factscope failed: {reason}");
         };
         let rows: Vec<_> = points
             .iter()

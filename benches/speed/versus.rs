@@ -34,6 +34,18 @@ pub struct Contenders {
     pub lens: Contender,
 }
 
+impl Contenders {
+    /// Versions, or why one does not take part.
+    fn introduce(&self, report: &mut Report) -> anyhow::Result<()> {
+        let line = |it: &Contender| match it.failure() {
+            Some(reason) => format!("- **{} is missing**: {reason}\n", it.name),
+            None => format!("- {}: {}\n", it.name, it.labels.join(", ")),
+        };
+        let lines: String = [&self.factscope, &self.rome, &self.lens].map(line).concat();
+        report.say(lines.trim_end())
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Peak {
     /// Multiply-adds on registers.
@@ -86,7 +98,7 @@ impl Bench {
         }
 
         let contenders = Contenders { factscope, rome, lens };
-        self.who(&contenders, report)?;
+        contenders.introduce(report)?;
         let middle = |nth: usize, what: usize| {
             let times: Vec<f64> = times_of[nth].iter().map(|it| it[what]).collect();
             statistics::median(&times)
@@ -107,17 +119,6 @@ impl Bench {
         ))?;
         report.table(["", "load", "to the first logits", "ratio"], &rows)?;
         Ok(contenders)
-    }
-
-    /// Versions, or why one does not take part.
-    fn who(&self, contenders: &Contenders, report: &mut Report) -> anyhow::Result<()> {
-        for it in [&contenders.factscope, &contenders.rome, &contenders.lens] {
-            match it.failure() {
-                Some(reason) => report.say(&format!("- **{} is missing**: {reason}", it.name))?,
-                None => report.say(&format!("- {}: {}", it.name, it.labels.join(", ")))?,
-            }
-        }
-        Ok(())
     }
 
     /// What the machine can do.
@@ -419,6 +420,9 @@ impl Bench {
         report.section("Forward pass")?;
         let mut table = Vec::new();
         for [n_rows, n_pos] in [[1, 10], [11, 10], [1, 128], [8, 64]] {
+            if n_pos > self.config.n_ctx {
+                continue;
+            }
             eprintln!("forward pass, {n_rows} × {n_pos}");
             // The prompt over and over, rows alike: what is timed does not depend on the tokens.
             let ids: Vec<u32> = self.prompt.ids.iter().copied().cycle().take(n_pos).collect();
