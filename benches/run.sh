@@ -24,6 +24,8 @@ for argument in "$@"; do
     -h | --help | -V | --version) exec cargo bench --quiet --locked --bench speed -- "$@" ;;
   esac
 done
+# Mesa complains without one.
+export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-$(mktemp --directory)}
 status=0
 cargo bench --quiet --locked --bench speed -- --cache "$cache" --out "$cache/report.md" "$@" ||
   status=$?

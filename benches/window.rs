@@ -22,10 +22,11 @@ use eframe::egui::{
 };
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use factscope::analysis::logit_attribution::Parts;
 use factscope::facts::Direction;
 use factscope::model::Gpt2Config;
 use factscope::ui::dialogs::{Answer, Picker};
-use factscope::ui::state::{Findings, ModelState, Quick, Slot};
+use factscope::ui::state::{Detail, Findings, ModelState, Quick, Slot};
 use factscope::ui::{App, Options};
 use factscope::worker::DeviceChoice;
 use serde_json::json;
@@ -54,6 +55,10 @@ struct Arguments {
     /// Also write the report to a file
     #[arg(long, value_name = "FILE.md")]
     out: Option<PathBuf>,
+
+    /// Also save a picture of what the frames show, where there is something to draw with
+    #[arg(long, value_name = "FILE.png")]
+    picture: Option<PathBuf>,
 
     /// cargo says so to every benchmark
     #[arg(long, hide = true)]
@@ -87,8 +92,15 @@ fn main() -> anyhow::Result<()> {
     let mut rows = Vec::new();
     let mut scene = |name: &str, frames: &[Frame]| rows.push(row(name, frames));
 
-    eprintln!("frames at rest");
-    scene("everything shown, at rest", &window.frames(|_, _| ()));
+    for detail in Detail::ALL {
+        eprintln!("frames at rest, {detail:?}");
+        window.harness.state_mut().state.settings.detail = detail;
+        window.harness.run_steps(3);
+        let frames = window.frames(|_, _| ());
+        scene(&format!("at rest: list, map and {}", detail.text().to_lowercase()), &frames);
+    }
+    // The most there is to draw: 20 heads.
+    window.harness.state_mut().state.settings.detail = Detail::Attention;
     eprintln!("frames with the pointer moving");
     let map = window.map()?;
     scene(
@@ -100,13 +112,17 @@ fn main() -> anyhow::Result<()> {
     eprintln!("frames while the search is typed");
     scene("a search in them is typed", &window.searching());
     eprintln!("frames while a trace runs");
-    scene("a trace runs on all cores, its map grows", &window.tracing()?);
+    scene("a trace runs on all cores, its map grows", &window.tracing(map)?);
     let drawn = window.drawn();
+    if let Some(path) = arguments.picture {
+        let picture = window.harness.render().map_err(anyhow::Error::msg)?;
+        picture.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
 
     report.say(&format!(
-        "Frames of {:.0} × {:.0} points with the map, attention, attribution and predictions of a \
-         model of 36 layers of 20 heads: the processor's part, drawing aside. 60 frames a second \
-         leave 16.7 ms for each.",
+        "Frames of {:.0} × {:.0} points over results of a model of 36 layers of 20 heads, unless told \
+         otherwise with attention at the side: the processor's part, drawing aside. 60 frames a \
+         second leave 16.7 ms for each.",
         SIZE.x, SIZE.y
     ))?;
     report.table(["While", "median", "95 % within", "longest", "frames"], &rows)?;
@@ -135,10 +151,13 @@ impl Window {
             device: DeviceChoice::Cpu,
             ..Options::default()
         };
-        let harness = Harness::builder().with_size(SIZE).build_eframe(move |cc| {
+        // A model of random weights finds tokens of all scripts likely.
+        let builder = Harness::builder().with_size(SIZE).allow_missing_glyphs();
+        let harness = builder.build_eframe(move |cc| {
             App::new(cc, &options, Arc::new(NoPicker)).expect("the worker's thread starts")
         });
         let mut window = Self { harness };
+        window.harness.state_mut().state.parts = Parts::Heads;
         // What is measured are frames, not what else the worker could do.
         window.harness.state_mut().state.settings.measures_recall = false;
         eprintln!("opening the window's model and facts");
@@ -149,7 +168,7 @@ impl Window {
             let found = |findings: &Findings| {
                 Quick::ALL
                     .into_iter()
-                    .filter(|quick| *quick != Quick::AttributionByHead)
+                    .filter(|quick| *quick != Quick::AttributionByLayer)
                     .all(|quick| matches!(findings.quick(quick), Slot::Found(_)))
             };
             app.state.findings().is_some_and(found)
@@ -180,7 +199,7 @@ impl Window {
     }
 
     fn map(&self) -> anyhow::Result<Rect> {
-        let map = self.harness.get_all_by_role(Role::Canvas).next();
+        let map = self.harness.query_all_by_role(Role::Canvas).next();
         Ok(map.context("the window shows no map")?.rect())
     }
 
@@ -220,13 +239,12 @@ impl Window {
         frames
     }
 
-    /// As many frames as the trace of another fact lasts, with the pointer over the map, at most 60
-    /// a second: a window that draws without a break would be timed against itself.
-    fn tracing(&mut self) -> anyhow::Result<Vec<Frame>> {
+    /// As many frames as the trace of another fact lasts, with the pointer where the map appears, at
+    /// most 60 a second: a window that draws without a break would be timed against itself.
+    fn tracing(&mut self, map: Rect) -> anyhow::Result<Vec<Frame>> {
         self.harness.key_press_modifiers(Modifiers::COMMAND, Key::ArrowDown);
         self.harness.run_steps(3);
         self.trace();
-        let map = self.map()?;
         let mut frames = Vec::new();
         let start = Instant::now();
         while !is_traced(self.harness.state()) {
