@@ -5,17 +5,22 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod ablation;
 pub mod attention;
+pub mod attention_knockout;
 pub mod causal_trace;
+mod donors;
 mod grid;
 pub mod logit_attribution;
 pub mod logit_lens;
 mod measurement;
+mod positions;
 pub mod prediction;
 mod sweep;
 
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
+pub use positions::{Positions, UnknownPositions};
 pub use sweep::{Reuse, sweep};
 
 use crate::task::{Cancelled, TaskCtx};
@@ -29,6 +34,8 @@ pub enum AnalysisSpec {
     LogitAttribution(logit_attribution::Spec),
     LogitLens(logit_lens::Spec),
     Attention(attention::Spec),
+    Ablation(ablation::Spec),
+    AttentionKnockout(attention_knockout::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -39,6 +46,8 @@ pub enum AnalysisResult {
     LogitAttribution(logit_attribution::LogitAttribution),
     LogitLens(logit_lens::LogitLens),
     Attention(attention::Attention),
+    Ablation(ablation::Ablation),
+    AttentionKnockout(attention_knockout::AttentionKnockout),
 }
 
 /// Why a method gave no result.
@@ -47,7 +56,7 @@ pub enum AnalysisError {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 
-    #[error("no subject is marked in the prompt, so there is nothing to corrupt")]
+    #[error("no subject is marked in the prompt, so none of its tokens can be changed")]
     NoSubject,
 
     #[error("there is no answer to measure")]
@@ -64,6 +73,18 @@ pub enum AnalysisError {
 
     #[error("{what} must be at least 1")]
     Zero { what: &'static str },
+
+    #[error("there is no token {pos}; the prompt has {n_pos}, counted from 0")]
+    NoPosition { pos: usize, n_pos: usize },
+
+    #[error(
+        "the prompt has {n_pos} tokens and the one to resample from {n_other}; choose one of the \
+         same length"
+    )]
+    OtherLength { n_pos: usize, n_other: usize },
+
+    #[error("token {pos} would have nothing left to look at; cut it off from fewer tokens")]
+    NothingToLookAt { pos: usize },
 }
 
 /// What a method may say while it runs.

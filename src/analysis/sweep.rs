@@ -294,12 +294,12 @@ fn step(
     ctx.task.checkpoint(*progress)
 }
 
-fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
+pub(super) fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
     Row { ids: &asked.ids, n_editable: asked.n_editable, condition }
 }
 
 /// `0..n_rows` in pieces that one pass can take.
-fn batches(
+pub(super) fn batches(
     n_rows: usize,
     n_pos: usize,
     config: &Gpt2Config,
@@ -365,7 +365,7 @@ fn first_position(intervention: &Intervention) -> usize {
     }
 }
 
-/// Whether it restores what is clean already: before the first position that the rest of its
+/// Whether it puts in what is there already: before the first position that the rest of its
 /// condition changes, a run equals the clean one.
 fn changes_nothing(intervention: &Intervention, condition: &Condition) -> bool {
     let Some(positions) = restored(intervention) else { return false };
@@ -376,10 +376,13 @@ fn changes_nothing(intervention: &Intervention, condition: &Condition) -> bool {
 /// The positions at which it puts back what a clean run has there.
 fn restored(intervention: &Intervention) -> Option<&Range<usize>> {
     match (&intervention.edit, &intervention.positions) {
-        (Edit::CopyFrom { donor: Donor::Clean, positions: Span::Only(from) }, Span::Only(to))
-            if from == to =>
-        {
-            Some(to)
+        (Edit::CopyFrom { donor, positions: Span::Only(from) }, Span::Only(to)) if from == to => {
+            let is_clean = match donor {
+                Donor::Clean => true,
+                Donor::Corrupted { first, .. } => to.end <= *first,
+                Donor::Counterpart | Donor::Mean => false,
+            };
+            is_clean.then_some(to)
         }
         _ => None,
     }

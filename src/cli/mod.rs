@@ -17,10 +17,13 @@ use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::{DeviceChoice, Engine, Stage};
 
+mod ablate;
 mod attention;
 mod attribute;
 mod devices;
 mod explore;
+mod fact;
+mod knockout;
 mod lens;
 mod model;
 mod output;
@@ -83,6 +86,12 @@ enum Command {
 
     /// Where one attention head looks
     Attention(attention::Attention),
+
+    /// What the answer loses without each head, MLP or layer
+    Ablate(ablate::Ablate),
+
+    /// Where attention must be cut for the answer to get lost (Geva et al. 2023)
+    Knockout(knockout::Knockout),
 
     /// Look at a model folder, or make a random one
     #[command(subcommand)]
@@ -184,6 +193,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Attribute(it) => it.run(&machine),
         Command::Lens(it) => it.run(&machine),
         Command::Attention(it) => it.run(&machine),
+        Command::Ablate(it) => it.run(&machine),
+        Command::Knockout(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),
         Command::Train(it) => it.run(&machine),
         Command::Devices(it) => it.run(&machine),

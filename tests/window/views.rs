@@ -84,6 +84,8 @@ fn trace(prompt: TokenizedPrompt, n_done: usize) -> CausalTrace {
             rng: NoiseRng::Numpy,
             seed: 1,
             n_samples: 10,
+            direction: causal_trace::Direction::Denoise,
+            sever: None,
         },
         prompt,
         noise_std: 0.1324,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::causal_trace::{Component, NoiseLevel, Spec};
+use crate::analysis::causal_trace::{Component, Direction, NoiseLevel, Severed, Spec};
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::intervention::NoiseRng;
@@ -56,6 +56,8 @@ pub struct TraceSettings {
     pub rng: NoiseRng,
     pub seed: u32,
     pub n_samples: usize,
+    pub direction: Direction,
+    pub sever: Option<Severed>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +104,8 @@ impl Default for TraceSettings {
             rng: NoiseRng::Numpy,
             seed: 1,
             n_samples: 10,
+            direction: Direction::Denoise,
+            sever: None,
         }
     }
 }
@@ -122,6 +126,8 @@ impl TraceSettings {
             rng: self.rng,
             seed: self.seed,
             n_samples: self.n_samples,
+            direction: self.direction,
+            sever: self.sever,
         }
     }
 }
