@@ -105,9 +105,13 @@ fn to_json(it: &AttentionKnockout, engine: &Engine, machine: &Machine) -> anyhow
 
 fn to_text(it: &AttentionKnockout) -> String {
     let answer = it.prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
+    let cut = match it.spec.window {
+        1 => "one layer at a time".to_owned(),
+        n => format!("{n} layers around each"),
+    };
     let mut text = format!(
-        "p({answer}) {:.5}; its change in % with attention cut in {} layers around each\n\nlayer",
-        it.clean.prob, it.spec.window
+        "p({answer}) {:.5}; its change in % with attention cut in {cut}\n\nlayer",
+        it.clean.prob
     );
     let names: Vec<String> =
         it.spec.edges.iter().map(|edges| format!("{} → {}", edges.from, edges.to)).collect();

@@ -145,7 +145,7 @@ pub fn knockout_panel_ui(
         return;
     }
     let n_found = found.len();
-    let height = (ui.available_height() / n_found as f32).clamp(230.0, 400.0);
+    let height = (ui.available_height() / n_found as f32).clamp(260.0, 400.0);
     for (nth, (direction, study)) in found.into_iter().enumerate() {
         let Some(AnalysisResult::AttentionKnockout(knockout)) = study.result.as_deref() else {
             continue;

@@ -196,7 +196,10 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     });
     ui.horizontal_wrapped(|ui| {
         direction_setting_ui(ui, settings);
+        ui.add_space(6.0);
         sever_ui(ui, settings);
+    });
+    ui.horizontal_wrapped(|ui| {
         noise_ui(ui, settings);
         rng_ui(ui, settings);
         let about = "Which sequence of noise. ROME: 1";
@@ -232,6 +235,7 @@ fn about_component(component: Component) -> (&'static str, &'static str) {
 }
 
 fn direction_setting_ui(ui: &mut Ui, settings: &mut TraceSettings) {
+    ui.label("Direction");
     for direction in causal_trace::Direction::ALL {
         let (name, about) = match direction {
             causal_trace::Direction::Denoise => (

@@ -71,7 +71,10 @@ pub fn knockout_ui(
     let plot = LayerPlot {
         name: "Attention knockout",
         quantity: &format!("Change of {quantity} (%)"),
-        layer_title: "Layer at the centre of the cut window",
+        layer_title: match knockout.spec.window {
+            1 => "Layer that is cut",
+            _ => "Layer at the centre of the cut window",
+        },
         n_layers,
         series: &series,
         marks: Marks::Lines,
@@ -80,11 +83,11 @@ pub fn knockout_ui(
     };
     let picked = plot.show(ui, |layer| {
         let window = knockout.window(layer);
-        format!(
-            "% change, 100 · (p cut − p) / p\nAll heads of layers {}–{} are cut (scores set to −∞)",
-            window.start,
-            window.end - 1
-        )
+        let layers = match window.len() {
+            1 => format!("layer {}", window.start),
+            _ => format!("layers {}–{}", window.start, window.end - 1),
+        };
+        format!("% change, 100 · (p cut − p) / p\nAll heads of {layers} are cut (scores set to −∞)")
     });
     caption.show(ui);
     Some(ViewAction::Select(Selection { layer: Some(picked?), ..ctx.selection }))
@@ -119,14 +122,11 @@ fn caption(knockout: &AttentionKnockout, metric: Metric, notes: Notes) -> Captio
     let mut caption = Caption::default();
     let prompt = &knockout.prompt;
     let clean = knockout.clean.get(metric).unwrap_or(f32::NAN);
-    caption.add(
-        Tone::Plain,
-        format!(
-            "Clean {}  ·  edges cut in {} layers around each",
-            significant(clean, 4),
-            knockout.spec.window
-        ),
-    );
+    let cut = match knockout.spec.window {
+        1 => "edges cut in one layer at a time".to_owned(),
+        n => format!("edges cut in {n} layers around each"),
+    };
+    caption.add(Tone::Plain, format!("Clean {}  ·  {cut}", significant(clean, 4)));
     if knockout.clean.rank > 0 {
         let answer = prompt.answer.as_ref().map_or_else(String::new, first_piece);
         let n = knockout.clean.rank;
