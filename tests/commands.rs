@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 14] = [
     &[],
     &["explore"],
     &["predict"],
@@ -19,6 +19,8 @@ const COMMANDS: [&[&str]; 12] = [
     &["attribute"],
     &["lens"],
     &["attention"],
+    &["ablate"],
+    &["knockout"],
     &["model"],
     &["model", "info"],
     &["model", "random"],
@@ -270,11 +272,66 @@ fn failures_name_the_file_and_the_remedy() {
     fails(&["--facts", &facts, "--case", "4", "--samples", "0"], "samples");
     fails(&["--facts", &facts, "--case", "4", "--noise-subjects", &path("s.txt")], "s.txt");
 
+    let ablate = ["ablate", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
+    let other = complaint(&[&ablate[..], &["--with", "resample", "--other", "Lyon"]].concat());
+    assert!(other.contains("of the same length"), "{other}");
+    let other = complaint(&[&ablate[..], &["--with", "resample"]].concat());
+    assert!(other.contains("--other"), "{other}");
+    let mean = complaint(&[&ablate[..], &["--with", "mean"]].concat());
+    assert!(mean.contains("--mean-prompts"), "{mean}");
+    let subject = complaint(&[&ablate[..], &["--positions", "subject"]].concat());
+    assert!(subject.contains("no subject"), "{subject}");
+    let far = complaint(&[&ablate[..], &["--positions", "2..90"]].concat());
+    assert!(far.contains("no token 89"), "{far}");
+    let knockout = ["knockout", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
+    let all = complaint(&[&knockout[..], &["--edges", "all:last"]].concat());
+    assert!(all.contains("nothing left to look at"), "{all}");
+    let edges = complaint(&[&knockout[..], &["--edges", "last"]].concat());
+    assert!(edges.contains("subject:last"), "{edges}");
+
     let attention = ["attention", "--model", TINY, "--prompt", "a", "--device", "cpu"];
     let layer = complaint(&[&attention[..], &["--layer", "4", "--head", "0"]].concat());
     assert!(layer.contains("no layer 4"), "{layer}");
     let head = complaint(&[&attention[..], &["--layer", "0", "--head", "4"]].concat());
     assert!(head.contains("no head 4"), "{head}");
+}
+
+#[test]
+fn an_ablation_and_a_knockout_hold_what_makes_them_again() {
+    let dir = TempDir::new().unwrap();
+    let facts = counterfact(&dir);
+    let fact = ["--model", TINY, "--device", "cpu", "--facts", &facts, "--case", "4", "--json"];
+    let heads = json(&[&["ablate"], &fact[..], &["--with", "mean"]].concat());
+    assert_eq!(heads["ablated"].as_array().unwrap().len(), 4);
+    assert_eq!(numbers(&heads["change"]["prob"][3]).len(), 4);
+    let n_prompts = heads["spec"]["replacement"]["mean"]["prompts"].as_array().unwrap().len();
+    assert_eq!(n_prompts, 2);
+    let change = heads["ablated"][1][2]["logit"].as_f64().unwrap()
+        - heads["clean"]["logit"].as_f64().unwrap();
+    // Differences of f32 of size 10.
+    assert!((change - heads["change"]["logit"][1][2].as_f64().unwrap()).abs() < 1e-5);
+    let naive = json(&[&["ablate"], &fact[..], &["--with", "mean", "--exact-naive"]].concat());
+    let pairs =
+        |it: &Value| (0..4).flat_map(|n| numbers(&it["change"]["prob"][n])).collect::<Vec<_>>();
+    for (found, expected) in pairs(&heads).iter().zip(pairs(&naive)) {
+        assert!((found - expected).abs() < 1e-5);
+    }
+
+    let cut = json(&[&["knockout"], &fact[..], &["--window", "2"]].concat());
+    let names = cut["edges"].as_array().unwrap().iter().map(|it| it["from"].as_str().unwrap());
+    assert_eq!(names.collect::<Vec<_>>(), ["subject", "non-subject", "last"]);
+    assert_eq!(numbers(&cut["edges"][0]["relative_change"]).len(), 4);
+    assert_eq!(cut["spec"]["window"], 2);
+    let custom = ["--edges", "1..3:last", "--edges", "subject:3..5"];
+    let cut = json(&[&["knockout"], &fact[..], &custom].concat());
+    assert_eq!(cut["edges"][1]["to"], "3..5");
+
+    let severed = ["--kind", "hidden", "--samples", "2", "--sever", "mlp"];
+    let out = dir.path().join("severed.json");
+    let to_file = ["--out", out.to_str().unwrap()];
+    stdout(&[&["trace"], &fact[..], &severed, &to_file].concat());
+    let trace: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
+    assert_eq!((&trace["sever"], &trace["direction"]), (&"mlp".into(), &"denoise".into()));
 }
 
 #[test]

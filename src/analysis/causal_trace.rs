@@ -8,6 +8,13 @@
 //! noise is drawn anew from the same seed for every cell, so all cells see the same corruptions,
 //! and a window is clipped at the first and last layer, not shifted.
 //!
+//! Two variants beside it:
+//! - A *severed* trace holds the MLP or attention outputs of the restored token at their corrupted
+//!   values, so that only the path around them is left (Meng et al. 2022, figure 3;
+//!   `trace_with_repatch` in ROME's notebook `causal_trace_frozen_mlp_attn`).
+//! - In the *noising* direction it is the clean run that is changed, by putting corrupted activations
+//!   in: which of them are necessary, where denoising asks which suffice (Heimersheim & Nanda 2024).
+//!
 //! A peak says where restoring suffices. It does not say where the fact is stored, nor where an
 //! edit would succeed (Hase et al. 2023).
 
@@ -18,11 +25,11 @@ use serde::{Deserialize, Serialize};
 
 use super::measurement::Measurement;
 use super::sweep::{Asked, sweep};
-use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid};
+use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, donors};
 use crate::intervention::{
     Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
-use crate::model::{Donors, Gpt2, Request, Row};
+use crate::model::{Donors, Gpt2};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +46,37 @@ pub struct Spec {
 
     /// Noise draws averaged per cell. ROME: 10.
     pub n_samples: usize,
+
+    /// Which run is changed. ROME: denoise.
+    #[serde(default)]
+    pub direction: Direction,
+
+    /// What must not react to the change, at the token where it is made.
+    #[serde(default)]
+    pub sever: Option<Severed>,
+}
+
+/// Which run is changed, and which one it is given activations of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// Clean activations into the corrupted run: what suffices to bring the answer back.
+    #[default]
+    Denoise,
+
+    /// Corrupted activations into the clean run: what is needed to keep it.
+    Noise,
+}
+
+/// Outputs that are held at the values of the run that is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severed {
+    /// What MLPs add.
+    Mlp,
+
+    /// What attention adds.
+    Attn,
 }
 
 /// What is restored.
@@ -79,7 +117,8 @@ pub struct CausalTrace {
     /// With nothing restored, one per noise draw.
     pub corrupted: Vec<Measurement>,
 
-    /// Per cell, one per noise draw; empty where not computed yet. (layer, position)
+    /// With that cell restored, or corrupted if the direction is noising. Per cell, one per noise
+    /// draw; empty where not computed yet. (layer, position)
     pub restored: Grid<Vec<Measurement>>,
 }
 
@@ -89,6 +128,21 @@ impl Component {
     fn site(self, layer: usize) -> Site {
         match self {
             Self::Hidden => Site::ResidPost(layer),
+            Self::Mlp => Site::MlpOut(layer),
+            Self::Attn => Site::AttnOut(layer),
+        }
+    }
+}
+
+impl Direction {
+    pub const ALL: [Self; 2] = [Self::Denoise, Self::Noise];
+}
+
+impl Severed {
+    pub const ALL: [Self; 2] = [Self::Mlp, Self::Attn];
+
+    fn site(self, layer: usize) -> Site {
+        match self {
             Self::Mlp => Site::MlpOut(layer),
             Self::Attn => Site::AttnOut(layer),
         }
@@ -152,18 +206,14 @@ pub fn causal_trace(
     let noise_std = spec.noise.std(model)?;
     let n_layers = model.config.n_layers;
 
-    let capture: SiteSet = (0..n_layers).map(|layer| spec.component.site(layer)).collect();
-    let request = Request {
-        rows: &[Row { ids: &asked.ids, n_editable: prompt.n_pos(), condition: &[] }],
-        donors: &Donors::new(),
-        capture: &capture,
-        past: None,
-        n_read: asked.n_read,
+    let patched: SiteSet = (0..n_layers).map(|layer| spec.component.site(layer)).collect();
+    let held: SiteSet =
+        spec.sever.iter().flat_map(|it| (0..n_layers).map(|layer| it.site(layer))).collect();
+    let (of_clean, of_corrupted) = match spec.direction {
+        Direction::Denoise => (patched, held),
+        Direction::Noise => (held, patched),
     };
-    let clean = model.run(&request, &mut |_| {
-        model.wait();
-        if ctx.task.cancel.is_cancelled() { Err(crate::task::Cancelled) } else { Ok(()) }
-    })?;
+    let clean = donors::clean(model, &asked, &of_clean, ctx)?;
 
     let mut trace = CausalTrace {
         spec: spec.clone(),
@@ -173,8 +223,18 @@ pub fn causal_trace(
         corrupted: Vec::new(),
         restored: Grid::new(prompt.n_pos(), vec![Vec::new(); prompt.n_pos() * n_layers]),
     };
-    let donors = Donors::from([(Donor::Clean, clean.cache)]);
     let conditions = plan(prompt, &subject, spec, noise_std, n_layers);
+    let mut donors = Donors::from([(Donor::Clean, clean.cache)]);
+    if !of_corrupted.is_empty() {
+        let corrupted = &conditions[..spec.n_samples];
+        let caches = donors::under(model, &asked, corrupted, &of_corrupted, ctx)?;
+        donors.extend(
+            caches
+                .into_iter()
+                .enumerate()
+                .map(|(sample, cache)| (Donor::Corrupted { first: subject.start, sample }, cache)),
+        );
+    }
     sweep(model, prompt, &conditions, &donors, ctx, &mut |so_far| {
         trace.fill(so_far);
         (ctx.partial)(AnalysisResult::CausalTrace(trace.clone()));
@@ -206,9 +266,9 @@ pub fn plan(
         let noise = Noise { rng: spec.rng, seed: spec.seed, std: noise_std, sample };
         Intervention::at(Site::Embed, Span::Only(subject.clone()), Edit::AddNoise(noise))
     };
-    let restore = |layer: usize, pos: usize| {
-        let copy = Edit::CopyFrom { donor: Donor::Clean, positions: Span::one(pos) };
-        Intervention::at(spec.component.site(layer), Span::one(pos), copy)
+    let copy = |site: Site, pos: usize, donor: Donor| {
+        let edit = Edit::CopyFrom { donor, positions: Span::one(pos) };
+        Intervention::at(site, Span::one(pos), edit)
     };
 
     let mut conditions = Vec::new();
@@ -218,14 +278,35 @@ pub fn plan(
     for layer in 0..n_layers {
         for pos in 0..prompt.n_pos() {
             for sample in 0..spec.n_samples {
-                let mut condition = vec![corrupt(sample)];
-                condition
-                    .extend(window(spec, layer, n_layers).map(|restored| restore(restored, pos)));
+                let corrupted = Donor::Corrupted { first: subject.start, sample };
+                let (mut condition, giver, changed) = match spec.direction {
+                    Direction::Denoise => (vec![corrupt(sample)], Donor::Clean, corrupted),
+                    Direction::Noise => (Vec::new(), corrupted, Donor::Clean),
+                };
+                let patched: Vec<Site> =
+                    window(spec, layer, n_layers).map(|it| spec.component.site(it)).collect();
+                condition.extend(patched.iter().map(|&site| copy(site, pos, giver)));
+                if let Some(severed) = spec.sever {
+                    let held = reacting(spec, layer, n_layers).map(|it| severed.site(it));
+                    let held = held.filter(|site| !patched.contains(site));
+                    condition.extend(held.map(|site| copy(site, pos, changed)));
+                }
                 conditions.push(condition);
             }
         }
     }
     conditions
+}
+
+/// The layers that a change made for the cell of `layer` may reach: all that ROME freezes, less those
+/// that have their values already.
+fn reacting(spec: &Spec, layer: usize, n_layers: usize) -> Range<usize> {
+    let changed = window(spec, layer, n_layers);
+    match spec.component {
+        // The residual stream after a layer is overwritten whatever the layer did.
+        Component::Hidden => changed.end..n_layers,
+        Component::Mlp | Component::Attn => changed.start..n_layers,
+    }
 }
 
 /// ROME: from `layer - window / 2` up to `layer + ceil(window / 2)`, clipped.

@@ -80,6 +80,8 @@ impl Method {
                 rng: NoiseRng::Numpy,
                 seed,
                 n_samples,
+                sever: None,
+                direction: causal_trace::Direction::Denoise,
             });
             if !specs.contains(&spec) {
                 specs.push(spec);

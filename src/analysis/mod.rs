@@ -5,20 +5,25 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod ablation;
 pub mod attention;
+pub mod attention_knockout;
 pub mod causal_trace;
+mod donors;
 mod estimate;
 mod grid;
 pub mod localisation;
 pub mod logit_attribution;
 pub mod logit_lens;
 mod measurement;
+mod positions;
 pub mod prediction;
 mod sweep;
 
 pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
+pub use positions::{Positions, UnknownPositions};
 pub use sweep::{Reuse, sweep};
 
 use crate::model::DeviceFailed;
@@ -33,6 +38,8 @@ pub enum AnalysisSpec {
     LogitAttribution(logit_attribution::Spec),
     LogitLens(logit_lens::Spec),
     Attention(attention::Spec),
+    Ablation(ablation::Spec),
+    AttentionKnockout(attention_knockout::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -43,6 +50,8 @@ pub enum AnalysisResult {
     LogitAttribution(logit_attribution::LogitAttribution),
     LogitLens(logit_lens::LogitLens),
     Attention(attention::Attention),
+    Ablation(ablation::Ablation),
+    AttentionKnockout(attention_knockout::AttentionKnockout),
 }
 
 /// Why a method gave no result.
@@ -54,7 +63,7 @@ pub enum AnalysisError {
     #[error(transparent)]
     Device(#[from] DeviceFailed),
 
-    #[error("no subject is marked in the prompt, so there is nothing to corrupt")]
+    #[error("no subject is marked in the prompt, so none of its tokens can be changed")]
     NoSubject,
 
     #[error("there is no answer to measure")]
@@ -71,6 +80,18 @@ pub enum AnalysisError {
 
     #[error("{what} must be at least 1")]
     Zero { what: &'static str },
+
+    #[error("there is no token {pos}; the prompt has {n_pos}, counted from 0")]
+    NoPosition { pos: usize, n_pos: usize },
+
+    #[error(
+        "the prompt has {n_pos} tokens and the one to resample from {n_other}; choose one of the \
+         same length"
+    )]
+    OtherLength { n_pos: usize, n_other: usize },
+
+    #[error("token {pos} would have nothing left to look at; cut it off from fewer tokens")]
+    NothingToLookAt { pos: usize },
 }
 
 /// What a method may say while it runs.

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::{AnalysisCtx, AnalysisError, Measurement};
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
-    ActivationCache, DeviceFailed, Donors, Gpt2, Gpt2Config, Place, Reading, Readout, Request,
-    Resume, Row, Start,
+    ActivationCache, DeviceFailed, Donors, Gpt2, Place, Reading, Readout, Request, Resume, Row,
+    Start,
 };
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
@@ -132,7 +132,7 @@ impl Sweep<'_> {
         let n_pos = self.asked.ids.len();
         self.progress.total = (conditions.len() * n_pos * config.n_layers) as u64;
         let mut waiting: VecDeque<Range<usize>> =
-            batches(conditions.len(), n_pos, config, self.model.max_rows).collect();
+            batches(conditions.len(), n_pos, self.model).collect();
         while !waiting.is_empty() {
             let mut under_way = Vec::new();
             while let Some(indices) = waiting.pop_front() {
@@ -183,7 +183,7 @@ impl Sweep<'_> {
         // Last positions first: they cost least, and show something soonest.
         branches.sort_by_key(|it| (std::cmp::Reverse(it.pos), it.place, it.index));
 
-        let groups: Vec<_> = batches(bases.len(), n_pos, config, self.model.max_rows).collect();
+        let groups: Vec<_> = batches(bases.len(), n_pos, self.model).collect();
         let passes = groups.iter().flat_map(|group| self.passes(&branches, group));
         let cost: usize = passes.map(|pass| pass.cost(config.n_layers, n_pos)).sum();
         self.progress.total = (cost + bases.len() * config.n_layers * n_pos) as u64;
@@ -239,8 +239,7 @@ impl Sweep<'_> {
         let mut passes = Vec::new();
         for alike in here.chunk_by(|a, b| a.pos == b.pos) {
             let n_computed = n_pos - alike[0].pos;
-            let config = &self.model.config;
-            for batch in batches(alike.len(), n_computed, config, self.model.max_rows) {
+            for batch in batches(alike.len(), n_computed, self.model) {
                 passes.push(Batch::new(&alike[batch], group.start));
             }
         }
@@ -419,23 +418,22 @@ fn halves(range: Range<usize>) -> [Range<usize>; 2] {
     [range.start..middle, middle..range.end]
 }
 
-fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
+pub(super) fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
     Row { ids: &asked.ids, n_editable: asked.n_editable, condition }
 }
 
 /// `0..n_rows` in pieces that one pass can take.
-fn batches(
+pub(super) fn batches(
     n_rows: usize,
     n_pos: usize,
-    config: &Gpt2Config,
-    max_rows: usize,
+    model: &Gpt2,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
-    let (d_model, d_mlp) = (config.d_model, config.d_mlp);
+    let (d_model, d_mlp) = (model.config.d_model, model.config.d_mlp);
     // Residual stream, its normal form, queries, keys, values, `z`, and the MLP's neurons.
     let token_bytes = (6 * d_model + d_mlp) * size_of::<f32>();
     let token_products = 4 * d_model * d_model + 2 * d_model * d_mlp;
     let n_tokens = (BATCH_BYTES / token_bytes).min(LAYER_PRODUCTS / token_products);
-    let size = (n_tokens / n_pos).clamp(1, max_rows.max(1));
+    let size = (n_tokens / n_pos).clamp(1, model.max_rows.max(1));
     (0..n_rows).step_by(size).map(move |start| start..(start + size).min(n_rows))
 }
 
@@ -491,7 +489,7 @@ fn first_position(intervention: &Intervention) -> usize {
     }
 }
 
-/// Whether it restores what is clean already: before the first position that the rest of its
+/// Whether it puts in what is there already: before the first position that the rest of its
 /// condition changes, a run equals the clean one.
 fn changes_nothing(intervention: &Intervention, condition: &Condition) -> bool {
     let Some(positions) = restored(intervention) else { return false };
@@ -502,10 +500,13 @@ fn changes_nothing(intervention: &Intervention, condition: &Condition) -> bool {
 /// The positions at which it puts back what a clean run has there.
 fn restored(intervention: &Intervention) -> Option<&Range<usize>> {
     match (&intervention.edit, &intervention.positions) {
-        (Edit::CopyFrom { donor: Donor::Clean, positions: Span::Only(from) }, Span::Only(to))
-            if from == to =>
-        {
-            Some(to)
+        (Edit::CopyFrom { donor, positions: Span::Only(from) }, Span::Only(to)) if from == to => {
+            let is_clean = match donor {
+                Donor::Clean => true,
+                Donor::Corrupted { first, .. } => to.end <= *first,
+                Donor::Counterpart | Donor::Mean => false,
+            };
+            is_clean.then_some(to)
         }
         _ => None,
     }

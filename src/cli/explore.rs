@@ -9,6 +9,7 @@ use crate::builtin;
 use crate::facts::Dataset;
 use crate::tokens::Bos;
 use crate::ui;
+use crate::ui::state::Detail;
 
 #[derive(Args, Default)]
 pub(super) struct Explore {
@@ -32,6 +33,10 @@ pub(super) struct Explore {
     #[arg(long, value_enum, value_name = "KIND")]
     trace: Option<Kind>,
 
+    /// What to show on the right; an ablation or a knockout is run at once
+    #[arg(long, value_enum, value_name = "VIEW")]
+    view: Option<View>,
+
     /// Save the window as a picture when all that was asked for is shown, and close it
     #[arg(long, value_name = "FILE.png")]
     screenshot: Option<PathBuf>,
@@ -43,6 +48,16 @@ pub(super) struct Explore {
     /// Size of the window in points, as 1280x720
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<[f32; 2]>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum View {
+    Prediction,
+    Attention,
+    Attribution,
+    Lens,
+    Ablation,
+    Knockout,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -64,6 +79,14 @@ impl Explore {
             bos: self.bos.then_some(Bos::On),
             case: self.case.clone(),
             trace: self.trace.map(Into::into).or_else(|| is_bare.then_some(Component::Hidden)),
+            detail: self.view.map(|view| match view {
+                View::Prediction => Detail::Prediction,
+                View::Attention => Detail::Attention,
+                View::Attribution => Detail::Attribution,
+                View::Lens => Detail::LogitLens,
+                View::Ablation => Detail::Ablation,
+                View::Knockout => Detail::Knockout,
+            }),
             screenshot: self.screenshot.clone(),
             theme: self.theme.map(|theme| match theme {
                 Theme::Light => ui::Theme::Light,

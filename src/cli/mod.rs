@@ -17,10 +17,13 @@ use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::{DeviceChoice, Engine, Stage};
 
+mod ablate;
 mod attention;
 mod attribute;
 mod devices;
 mod explore;
+mod fact;
+mod knockout;
 mod lens;
 mod localise;
 mod model;
@@ -84,6 +87,12 @@ enum Command {
 
     /// Where one attention head looks
     Attention(attention::Attention),
+
+    /// What the answer loses without each head, MLP or layer
+    Ablate(ablate::Ablate),
+
+    /// Where attention must be cut for the answer to get lost (Geva et al. 2023)
+    Knockout(knockout::Knockout),
 
     /// Score methods by whether they name the layer that a fact was planted in
     Localise(localise::Localise),
@@ -193,6 +202,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Attribute(it) => it.run(&machine),
         Command::Lens(it) => it.run(&machine),
         Command::Attention(it) => it.run(&machine),
+        Command::Ablate(it) => it.run(&machine),
+        Command::Knockout(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),
         Command::Train(it) => it.run(&machine),

@@ -3,20 +3,22 @@ use std::fs;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use anyhow::{Context as _, bail};
-use clap::{Args, ValueEnum};
+use anyhow::Context as _;
+use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::fact::{FactArgs, Question};
 use super::output::{Output, answer_json, program, provenance};
 use super::{Machine, ModelArgs};
-use crate::analysis::causal_trace::{CausalTrace, Component, NoiseLevel, Spec};
+use crate::analysis::causal_trace::{CausalTrace, Component, Direction, NoiseLevel, Severed, Spec};
 use crate::analysis::{AnalysisResult, AnalysisSpec, Measurement, Metric};
-use crate::facts::{Dataset, Fact};
 use crate::intervention::NoiseRng;
 use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
 use crate::worker::Engine;
 
 #[derive(Args)]
+// What is corrupted is the subject.
+#[command(group(ArgGroup::new("typed").arg("prompt").requires("subject")))]
 pub(super) struct Trace {
     #[command(flatten)]
     model: ModelArgs,
@@ -55,32 +57,18 @@ pub(super) struct Trace {
     #[arg(long, value_enum, default_value = "numpy")]
     noise_rng: Rng,
 
+    /// Hold what MLPs or attention add at the restored token at their corrupted values, so that only
+    /// the path around them is left (Meng et al. 2022, figure 3)
+    #[arg(long, value_enum)]
+    sever: Option<Sever>,
+
+    /// `denoise`: clean activations into the corrupted run, as ROME; `noise`: corrupted ones into the
+    /// clean run
+    #[arg(long, value_enum, default_value = "denoise")]
+    direction: Way,
+
     #[command(flatten)]
     output: Output,
-}
-
-/// A fact typed in, or one of a dataset.
-#[derive(Args)]
-struct FactArgs {
-    /// The text up to the answer
-    #[arg(long, value_name = "TEXT", required_unless_present = "facts", requires = "subject")]
-    prompt: Option<String>,
-
-    /// The words of the prompt to corrupt
-    #[arg(long, value_name = "TEXT", requires = "prompt")]
-    subject: Option<String>,
-
-    /// The answer to measure; its leading space is added [default: the model's own first guess]
-    #[arg(long, value_name = "TEXT")]
-    answer: Option<String>,
-
-    /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet
-    #[arg(long, value_name = "FILE", conflicts_with = "prompt", requires = "case")]
-    facts: Option<PathBuf>,
-
-    /// The fact's `case_id` or `known_id` in the dataset
-    #[arg(long, value_name = "ID", requires = "facts")]
-    case: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -96,22 +84,23 @@ enum Rng {
     Chacha,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Sever {
+    Mlp,
+    Attn,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Way {
+    Denoise,
+    Noise,
+}
+
 /// `3s` or `0.12`.
 #[derive(Clone, Copy)]
 enum NoiseArg {
     Std(f64),
     Multiple(f64),
-}
-
-/// What is asked, and what else is known of it.
-struct Question {
-    fact: Fact,
-
-    /// What the dataset says is right.
-    expected: Option<String>,
-
-    /// Every subject of the dataset.
-    subjects: Vec<String>,
 }
 
 impl Trace {
@@ -132,6 +121,14 @@ impl Trace {
             },
             seed: self.seed,
             n_samples: self.samples,
+            direction: match self.direction {
+                Way::Denoise => Direction::Denoise,
+                Way::Noise => Direction::Noise,
+            },
+            sever: self.sever.map(|sever| match sever {
+                Sever::Mlp => Severed::Mlp,
+                Sever::Attn => Severed::Attn,
+            }),
         };
         let spec = AnalysisSpec::CausalTrace(spec);
         let result = machine.run(&engine, &prompt, &spec, "Tracing")?;
@@ -156,34 +153,6 @@ impl Trace {
             return Ok(own.into_iter().collect());
         }
         Ok(question.subjects.clone())
-    }
-}
-
-impl FactArgs {
-    fn question(&self) -> anyhow::Result<Question> {
-        let mut question = match (&self.prompt, &self.facts, &self.case) {
-            (Some(prompt), _, _) => Question {
-                fact: Fact::from_text(prompt, self.subject.as_deref())?,
-                expected: None,
-                subjects: Vec::new(),
-            },
-            (None, Some(path), Some(case)) => {
-                let dataset = Dataset::load(path)?;
-                let Some(record) = dataset.find(case) else {
-                    bail!("there is no case {case} in {}", path.display());
-                };
-                let expected = record.fact.answer.clone();
-                Question {
-                    fact: Fact { answer: None, ..record.fact.clone() },
-                    expected,
-                    subjects: dataset.subjects().map(str::to_owned).collect(),
-                }
-            }
-            _ => unreachable!("the flags require one or the other"),
-        };
-        // As in ROME, the answer is what the model says, unless another is asked for.
-        question.fact.answer.clone_from(&self.answer);
-        Ok(question)
     }
 }
 
@@ -258,6 +227,8 @@ fn to_json(
         "window": trace.spec.window,
         "correct_prediction": is_correct,
         "kind": trace.spec.component,
+        "sever": trace.spec.sever,
+        "direction": trace.spec.direction,
         "expected": question.expected,
         "whole_answer": answer_json(answer),
         "bos": prompt.bos,
@@ -275,16 +246,28 @@ fn to_text(trace: &CausalTrace) -> String {
     let prompt = &trace.prompt;
     let answer = prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let low = Measurement::mean(&trace.corrupted, Metric::Prob).unwrap_or(f32::NAN);
+    let held = match trace.spec.sever {
+        None => "",
+        Some(Severed::Mlp) => ", MLPs severed",
+        Some(Severed::Attn) => ", attention severed",
+    };
+    let order = match trace.spec.direction {
+        Direction::Denoise => "likeliest after restoring",
+        Direction::Noise => "least likely after corrupting",
+    };
     let mut text = format!(
-        "p({answer}) clean {:.5}, corrupted {low:.5} (noise {:.5}, {} samples)\n\nlikeliest after \
-         restoring\n",
+        "p({answer}) clean {:.5}, corrupted {low:.5} (noise {:.5}, {} samples)\n\n{order}{held}\n",
         trace.clean.prob, trace.noise_std, trace.spec.n_samples
     );
     let n_pos = prompt.n_pos();
     let means = trace.restored.values().iter().map(|runs| Measurement::mean(runs, Metric::Prob));
     let mut cells: Vec<(usize, f32)> =
         means.enumerate().filter_map(|(nth, mean)| Some((nth, mean?))).collect();
-    cells.sort_by(|a, b| b.1.total_cmp(&a.1));
+    // What says most comes first.
+    cells.sort_by(|a, b| match trace.spec.direction {
+        Direction::Denoise => b.1.total_cmp(&a.1),
+        Direction::Noise => a.1.total_cmp(&b.1),
+    });
     for (nth, mean) in cells.into_iter().take(10) {
         let (layer, pos) = (nth / n_pos, nth % n_pos);
         let token = visible(&prompt.pieces[pos]);

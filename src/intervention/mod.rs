@@ -94,6 +94,13 @@ pub enum Donor {
 
     /// Another prompt, such as the inverse of the fact.
     Counterpart,
+
+    /// The mean over a list of prompts, at each position of this one.
+    Mean,
+
+    /// The same prompt, its subject corrupted by draw number `sample` of a trace's noise. Equal to
+    /// the clean run at every position before `first`.
+    Corrupted { first: usize, sample: usize },
 }
 
 /// Gaussian noise that can be drawn again: nothing but numbers.

@@ -16,6 +16,13 @@ pub struct ActivationCache {
     entries: BTreeMap<Site, Tensor<4>>,
 }
 
+/// For runs that are put together from others, such as a mean.
+impl FromIterator<(Site, Tensor<4>)> for ActivationCache {
+    fn from_iter<I: IntoIterator<Item = (Site, Tensor<4>)>>(entries: I) -> Self {
+        Self { entries: entries.into_iter().collect() }
+    }
+}
+
 /// An activation as plain numbers, with TransformerLens' order of axes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activation {

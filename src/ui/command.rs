@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use super::state::FactId;
+use super::state::{FactId, StudyKind};
 use super::view::ViewAction;
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
@@ -44,6 +44,10 @@ pub enum Command {
     AddFact(Fact),
 
     Trace,
+
+    /// An ablation or a knockout, of the fact and its inverse.
+    Study(StudyKind),
+    CancelStudy,
 
     /// Whether the dataset's facts are asked in the background.
     SetMeasuresRecall(bool),
@@ -118,6 +122,9 @@ impl Command {
             Self::FocusSearch => "Search facts",
             Self::AddFact(_) => "Analyse",
             Self::Trace => "Trace",
+            Self::Study(StudyKind::Ablation) => "Ablate",
+            Self::Study(StudyKind::Knockout) => "Cut attention",
+            Self::CancelStudy => "Stop",
             Self::SetMeasuresRecall(_) => "Measure recall in the background",
             Self::Cancel => "Cancel, or clear the selection",
             Self::CancelLoading => "Cancel",
@@ -172,6 +179,14 @@ impl Command {
             Self::Trace => {
                 "Corrupts the subject, restores one state at a time, and maps how much of the \
                  answer's probability comes back"
+            }
+            Self::Study(StudyKind::Ablation) => {
+                "Replaces one part of the model at a time, for the fact and its inverse, and measures \
+                 the answer again"
+            }
+            Self::Study(StudyKind::Knockout) => {
+                "Sets the scores between these tokens to −∞ in a window of layers, for the fact and \
+                 its inverse, and measures the answer again (Geva et al. 2023)"
             }
             Self::LookAt(Direction::Forward) => "The fact as the dataset asks it",
             Self::LookAt(Direction::Inverse) => {

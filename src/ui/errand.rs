@@ -1,4 +1,5 @@
-//! What the window was opened for: to show a case, to trace it, to take a picture and go.
+//! What the window was opened for: to show a case, to trace it, to ablate it, to take a picture and
+//! go.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Options;
 use super::command::Command;
 use super::panels;
-use super::state::{ModelState, Slot, State};
+use super::state::{Detail, ModelState, Slot, State, StudyKind};
 use crate::analysis::causal_trace::Component;
 
 /// Frames until the layout has come to rest.
@@ -19,6 +20,7 @@ pub type Outcome = Arc<Mutex<Option<Result<(), String>>>>;
 pub struct Errand {
     case: Option<String>,
     trace: Option<Component>,
+    study: Option<StudyKind>,
     screenshot: Option<PathBuf>,
     step: Step,
     pub outcome: Outcome,
@@ -29,6 +31,7 @@ enum Step {
     Opening,
     Looking,
     Tracing,
+    Studying,
     Settling(u32),
     Saving,
     Saved,
@@ -38,10 +41,16 @@ enum Step {
 impl Errand {
     pub fn new(options: &Options) -> Option<Self> {
         let Options { case, trace, screenshot, .. } = options.clone();
-        if case.is_none() && trace.is_none() && screenshot.is_none() {
+        let study = match options.detail {
+            Some(Detail::Ablation) => Some(StudyKind::Ablation),
+            Some(Detail::Knockout) => Some(StudyKind::Knockout),
+            _ => None,
+        };
+        if case.is_none() && trace.is_none() && study.is_none() && screenshot.is_none() {
             return None;
         }
-        Some(Self { case, trace, screenshot, step: Step::Opening, outcome: Outcome::default() })
+        let (step, outcome) = (Step::Opening, Outcome::default());
+        Some(Self { case, trace, study, screenshot, step, outcome })
     }
 
     pub fn is_under_way(&self) -> bool {
@@ -73,11 +82,13 @@ impl Errand {
                     state.settings.trace.component = component;
                     vec![Command::Trace]
                 }
-                _ => self.shown(),
+                _ => self.study(state),
             },
             Step::Tracing if state.trace_waits => Vec::new(),
             Step::Tracing if state.running_trace().is_some() => Vec::new(),
-            Step::Tracing => self.shown(),
+            Step::Tracing => self.study(state),
+            Step::Studying if state.jobs.sweeps().next().is_some() => Vec::new(),
+            Step::Studying => self.shown(),
             Step::Settling(0) => {
                 self.step = Step::Saving;
                 self.screenshot.clone().map(Command::SaveScreenshotTo).into_iter().collect()
@@ -95,6 +106,16 @@ impl Errand {
     pub fn saved(&mut self) {
         if self.step == Step::Saving {
             self.step = Step::Saved;
+        }
+    }
+
+    fn study(&mut self, state: &State) -> Vec<Command> {
+        match self.study {
+            Some(kind) if state.prompt().is_some() => {
+                self.step = Step::Studying;
+                vec![Command::Study(kind)]
+            }
+            _ => self.shown(),
         }
     }
 

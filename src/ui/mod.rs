@@ -9,6 +9,7 @@ use eframe::{NativeOptions, Renderer};
 
 use crate::analysis::causal_trace::Component;
 use crate::tokens::Bos;
+use crate::ui::state::Detail;
 use crate::worker::{Adapter, DeviceChoice, adapters};
 
 pub mod app;
@@ -46,6 +47,9 @@ pub struct Options {
 
     /// What to trace as soon as the fact is shown.
     pub trace: Option<Component>,
+
+    /// What to show on the right, and to run if it takes a while. As it was last, if not given.
+    pub detail: Option<Detail>,
 
     /// Where to save the window as a PNG when all this is done; then the window closes. Settings
     /// are neither read nor kept.

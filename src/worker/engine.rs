@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, attention, causal_trace,
-    logit_attribution, logit_lens, prediction,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ablation, attention,
+    attention_knockout, causal_trace, logit_attribution, logit_lens, prediction,
 };
 use crate::model::{Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, Verdict};
 use crate::task::{Cancelled, TaskCtx};
@@ -150,6 +150,15 @@ impl Engine {
             }
             AnalysisSpec::Attention(spec) => {
                 AnalysisResult::Attention(attention::attention(model, prompt, spec, ctx)?)
+            }
+            AnalysisSpec::Ablation(spec) => {
+                let prompt = self.with_answer(prompt, ctx)?;
+                AnalysisResult::Ablation(ablation::ablation(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::AttentionKnockout(spec) => {
+                let prompt = self.with_answer(prompt, ctx)?;
+                let result = attention_knockout::attention_knockout(model, &prompt, spec, ctx)?;
+                AnalysisResult::AttentionKnockout(result)
             }
         })
     }

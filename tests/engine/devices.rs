@@ -61,6 +61,8 @@ fn an_adapter_computes_what_the_cpu_computes() {
         rng: NoiseRng::Numpy,
         seed: 1,
         n_samples: 2,
+        direction: causal_trace::Direction::Denoise,
+        sever: None,
     };
     let trace = |model: &Gpt2| {
         causal_trace::causal_trace(model, &prompt, &spec, &AnalysisCtx::unwatched()).unwrap()

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
 use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisResult, AnalysisSpec, Measurement, Metric, logit_lens, prediction,
+    AnalysisCtx, AnalysisResult, AnalysisSpec, Measurement, Metric, Reuse, ablation,
+    attention_knockout, logit_lens, prediction,
 };
 use factscope::facts::Fact;
 use factscope::intervention::{Donor, Edit, Intervention, NoiseRng, Site, SiteSet, Span};
@@ -41,6 +42,10 @@ struct Golden {
     sites: Option<SiteCase>,
     #[serde(default)]
     interventions: Vec<InterventionCase>,
+    #[serde(default)]
+    ablations: Vec<AblationCase>,
+    #[serde(default)]
+    knockouts: Vec<KnockoutCase>,
 }
 
 #[derive(Deserialize)]
@@ -130,6 +135,10 @@ struct TraceCase {
     subject_bytes: [usize; 2],
     subject_range: [usize; 2],
     kind: Component,
+    #[serde(default)]
+    sever: Option<causal_trace::Severed>,
+    #[serde(default)]
+    direction: causal_trace::Direction,
     window: usize,
     samples: usize,
     seed: u32,
@@ -143,6 +152,36 @@ struct TraceCase {
     scores: Vec<Vec<f32>>,
     low_score: f32,
     high_score: f32,
+}
+
+/// TransformerLens' hooks.
+#[derive(Deserialize)]
+struct AblationCase {
+    text: String,
+    ids: Vec<u32>,
+    subject_bytes: [usize; 2],
+    answer_id: u32,
+    spec: ablation::Spec,
+    clean_prob: f32,
+
+    /// `[layer, column]`
+    probs: Vec<Vec<f32>>,
+    logits: Vec<Vec<f32>>,
+}
+
+/// Geva et al.'s procedure on Hugging Face.
+#[derive(Deserialize)]
+struct KnockoutCase {
+    text: String,
+    bos: bool,
+    ids: Vec<u32>,
+    subject_bytes: [usize; 2],
+    answer_id: u32,
+    spec: attention_knockout::Spec,
+    base_score: f32,
+
+    /// `[edges, layer]`
+    scores: Vec<Vec<f32>>,
 }
 
 fn golden(name: &str) -> Golden {
@@ -176,8 +215,13 @@ fn every_part_of_the_reference_is_there() {
         let n_sites = it.sites.map_or(0, |it| it.sites.len());
         [it.prompts.len(), it.attribution.len(), it.lens.len(), it.traces.len(), n_sites]
     });
-    assert_eq!(counts, [[10, 6, 4, 27, 38], [6, 6, 4, 9, 0], [6, 6, 4, 0, 0]]);
-    assert_eq!(golden("tiny").interventions.len(), 11);
+    assert_eq!(counts, [[10, 6, 4, 48, 38], [6, 6, 4, 9, 0], [6, 6, 4, 0, 0]]);
+    let tiny = golden("tiny");
+    let counts = [tiny.interventions.len(), tiny.ablations.len(), tiny.knockouts.len()];
+    assert_eq!(counts, [11, 12, 6]);
+    let variants =
+        |trace: &&TraceCase| trace.sever.is_some() || trace.direction != Default::default();
+    assert_eq!(tiny.traces.iter().filter(variants).count(), 21);
 }
 
 #[test]
@@ -361,8 +405,8 @@ fn traces_are_romes() {
 
 fn check_trace(name: &str, engine: &Engine, case: &TraceCase) {
     let what = format!(
-        "{name}: {} ({}, BOS: {}), {:?} over {}",
-        case.text, case.subject, case.bos, case.kind, case.window
+        "{name}: {} ({}, BOS: {}), {:?} over {}, severed {:?}, {:?}",
+        case.text, case.subject, case.bos, case.kind, case.window, case.sever, case.direction
     );
     let tokenizer = &engine.info.tokenizer;
     // ROME tokenizes each subject by itself.
@@ -382,6 +426,8 @@ fn check_trace(name: &str, engine: &Engine, case: &TraceCase) {
         rng: NoiseRng::Numpy,
         seed: case.seed,
         n_samples: case.samples,
+        direction: case.direction,
+        sever: case.sever,
     };
     let AnalysisResult::CausalTrace(trace) =
         analyse(engine, &prompt, &AnalysisSpec::CausalTrace(spec))
@@ -408,5 +454,67 @@ fn check_trace(name: &str, engine: &Engine, case: &TraceCase) {
             .map(|layer| score(trace.restored.get(layer, pos).unwrap()))
             .collect();
         assert_close(&found, expected, PROB, &what);
+    }
+}
+
+#[test]
+fn ablations_are_transformer_lenses() {
+    let engine = engine("tiny");
+    for case in golden("tiny").ablations {
+        let what = format!("{:?}", case.spec);
+        let prompt = tokenized("tiny", &case.text, Some(case.subject_bytes), false);
+        assert_eq!(prompt.ids, case.ids, "{what}");
+        for reuse in [Reuse::Exact, Reuse::Nothing] {
+            let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
+            let spec = AnalysisSpec::Ablation(case.spec.clone());
+            let Ok(AnalysisResult::Ablation(found)) = engine.run(&prompt, &spec, &ctx) else {
+                panic!("not an ablation");
+            };
+            assert_eq!(found.prompt.answer.as_ref().unwrap().ids, [case.answer_id], "{what}");
+            assert_close(&[found.clean.prob], &[case.clean_prob], PROB, &what);
+            assert_eq!(found.ablated.n_rows(), case.probs.len(), "{what}");
+            for (row, (probs, logits)) in
+                found.ablated.rows().zip(case.probs.iter().zip(&case.logits))
+            {
+                let row: Vec<_> = row.iter().map(|it| it.unwrap()).collect();
+                assert_close(&row.iter().map(|it| it.prob).collect::<Vec<_>>(), probs, PROB, &what);
+                let found: Vec<_> = row.iter().map(|it| it.logit).collect();
+                assert_close(&found, logits, LOGIT, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn knockouts_are_gevas() {
+    let engine = engine("tiny");
+    for case in golden("tiny").knockouts {
+        let what = format!("{} (BOS: {}), window {}", case.text, case.bos, case.spec.window);
+        let prompt = tokenized("tiny", &case.text, Some(case.subject_bytes), case.bos);
+        assert_eq!(prompt.ids, case.ids, "{what}");
+        assert_eq!(case.spec.edges[..3], attention_knockout::Edges::to_last(), "{what}");
+        for reuse in [Reuse::Exact, Reuse::Nothing] {
+            let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
+            let spec = AnalysisSpec::AttentionKnockout(case.spec.clone());
+            let Ok(AnalysisResult::AttentionKnockout(found)) = engine.run(&prompt, &spec, &ctx)
+            else {
+                panic!("not a knockout");
+            };
+            assert_eq!(found.prompt.answer.as_ref().unwrap().ids, [case.answer_id], "{what}");
+            assert_close(&[found.clean.prob], &[case.base_score], PROB, &what);
+            assert_eq!(found.cut.n_rows(), case.scores.len(), "{what}");
+            for (nth, expected) in case.scores.iter().enumerate() {
+                let row = found.cut.rows().nth(nth).unwrap();
+                let probs: Vec<f32> = row.iter().map(|it| it.unwrap().prob).collect();
+                let what = format!("{what}: {:?}", case.spec.edges[nth]);
+                assert_close(&probs, expected, PROB, &what);
+                for (layer, score) in expected.iter().enumerate() {
+                    // The notebook's "relative diff", less its percent sign.
+                    let change = (score - case.base_score) / case.base_score;
+                    let found = found.relative_change(nth, layer, Metric::Prob).unwrap();
+                    assert_close(&[found], &[change], PROB / case.base_score, &what);
+                }
+            }
+        }
     }
 }

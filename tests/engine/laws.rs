@@ -11,11 +11,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 
-use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel, plan};
+use factscope::analysis::ablation::{self, Ablation, Part, Replacement};
+use factscope::analysis::attention_knockout::{self, AttentionKnockout, Edges, default_window};
+use factscope::analysis::causal_trace::{
+    self, CausalTrace, Component, Direction, NoiseLevel, Severed, plan,
+};
 use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Reuse,
-    attention, logit_lens, prediction, sweep,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Positions,
+    Reuse, attention, logit_lens, prediction, sweep,
 };
 use factscope::intervention::{
     Axes, Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
@@ -70,6 +74,8 @@ fn trace_spec(component: Component, window: usize, n_samples: usize) -> causal_t
         rng: NoiseRng::Numpy,
         seed: 1,
         n_samples,
+        direction: causal_trace::Direction::Denoise,
+        sever: None,
     }
 }
 
@@ -876,6 +882,10 @@ fn mixed_conditions() -> Vec<Condition> {
         positions: Span::Only(positions),
     };
     let elsewhere = Edit::CopyFrom { donor: Donor::Counterpart, positions: Span::Only(1..3) };
+    let from_corrupted = |positions: Range<usize>| Edit::CopyFrom {
+        donor: Donor::Corrupted { first: 4, sample: 0 },
+        positions: Span::Only(positions),
+    };
     let corrupted = |sample| Intervention::at(Site::Embed, Span::Only(4..6), noise(2.0, sample));
     let at = |site, positions, edit| Intervention::at(site, Span::Only(positions), edit);
     let mut conditions = vec![
@@ -900,6 +910,25 @@ fn mixed_conditions() -> Vec<Condition> {
         ],
         vec![at(Site::LnFinalNormalized, 8..10, elsewhere.clone()).of_units(Span::Only(3..9))],
         vec![Intervention::at(Site::Q(2), Span::All, Edit::Scale(1.5)).of_heads(Span::one(2))],
+        // Keys of two spans, in two layers, cut off for good.
+        vec![
+            at(Site::AttnScores(2), 8..10, Edit::Set(f32::NEG_INFINITY)).of_units(Span::Only(0..2)),
+            at(Site::AttnScores(2), 8..10, Edit::Set(f32::NEG_INFINITY)).of_units(Span::Only(4..6)),
+            at(Site::AttnScores(1), 9..10, Edit::Set(f32::NEG_INFINITY)).of_units(Span::Only(4..6)),
+        ],
+        // A corrupted state in a clean run: before the corruption it changes nothing.
+        vec![at(Site::ResidPost(1), 3..4, from_corrupted(3..4))],
+        vec![
+            at(Site::ResidPost(1), 5..6, from_corrupted(5..6)),
+            at(Site::MlpOut(2), 5..6, clean(5..6)),
+        ],
+        // What the restored token would write is held at its corrupted values.
+        vec![
+            Intervention::at(Site::Embed, Span::Only(4..6), noise(2.0, 0)),
+            at(Site::ResidPost(1), 4..5, clean(4..5)),
+            at(Site::MlpOut(2), 4..5, from_corrupted(4..5)),
+            at(Site::MlpOut(3), 4..5, from_corrupted(4..5)),
+        ],
     ];
     for sample in 0..3 {
         for layer in (0..N_LAYERS).rev() {
@@ -931,6 +960,10 @@ fn reuse_changes_no_number() {
         let mut donors = clean_donor(&model, &asked);
         let counterpart = model.run_clean(&ids(asked.len(), 2), &Site::all(N_LAYERS)).cache;
         donors.insert(Donor::Counterpart, counterpart);
+        let corrupt = vec![Intervention::at(Site::Embed, Span::Only(4..6), noise(2.0, 0))];
+        let rows = [Row::new(&asked, &corrupt)];
+        let corrupted = run(&model, &rows, &Donors::new(), &Site::all(N_LAYERS)).cache;
+        donors.insert(Donor::Corrupted { first: 4, sample: 0 }, corrupted);
         let conditions = mixed_conditions();
         let measure = |reuse| {
             let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
@@ -978,6 +1011,8 @@ fn a_cancelled_method_says_so() {
         AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Heads }),
         AnalysisSpec::LogitLens(logit_lens::Spec),
         AnalysisSpec::Attention(attention::Spec { layers: 0..N_LAYERS }),
+        AnalysisSpec::Ablation(ablation_spec(Part::Heads, Positions::All, mean_of_others())),
+        AnalysisSpec::AttentionKnockout(to_last(1)),
     ];
     for spec in specs {
         let ctx = AnalysisCtx::unwatched();
@@ -1031,6 +1066,500 @@ fn progress_grows_to_its_total_and_partial_traces_grow_to_the_whole() {
     assert_eq!(*filled.last().unwrap(), N_LAYERS * 10 * 12);
 }
 
+// Severed paths, and the other direction
+
+fn severed(component: Component, window: usize, sever: Severed) -> causal_trace::Spec {
+    causal_trace::Spec { sever: Some(sever), ..trace_spec(component, window, 3) }
+}
+
+fn noising(component: Component, window: usize) -> causal_trace::Spec {
+    causal_trace::Spec { direction: Direction::Noise, ..trace_spec(component, window, 3) }
+}
+
+fn log_probs(runs: &[Measurement]) -> Vec<f32> {
+    runs.iter().map(|run| run.log_prob).collect()
+}
+
+/// That reuse changes no reading.
+#[track_caller]
+fn assert_same(found: &[Measurement], expected: &[Measurement], what: &str) {
+    type Reading = fn(&Measurement) -> f32;
+    let readings: [(Reading, f32); 4] = [
+        (|it| it.prob, PROB),
+        (|it| it.answer_log_prob.exp(), PROB),
+        (|it| it.logit, LOGIT),
+        (|it| it.log_prob, LOGIT),
+    ];
+    for (reading, tolerance) in readings {
+        let of = |runs: &[Measurement]| runs.iter().map(reading).collect::<Vec<_>>();
+        assert_close(&of(found), &of(expected), tolerance, what);
+    }
+}
+
+/// A subject in the middle.
+fn seine() -> TokenizedPrompt {
+    let mut prompt = prompt("The Seine is in", "Seine", None);
+    prompt.answer = Some(answer_of(&[300]));
+    prompt
+}
+
+#[test]
+fn every_trace_is_the_same_with_and_without_reuse() {
+    let engine = engine("tiny");
+    for prompt in [paris(), seine()] {
+        for component in Component::ALL {
+            for direction in Direction::ALL {
+                for sever in [None, Some(Severed::Mlp), Some(Severed::Attn)] {
+                    let spec =
+                        causal_trace::Spec { direction, sever, ..trace_spec(component, 2, 3) };
+                    let what = format!("{spec:?}");
+                    let [exact, naive] = [Reuse::Exact, Reuse::Nothing].map(|reuse| {
+                        let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
+                        let spec = AnalysisSpec::CausalTrace(spec.clone());
+                        match engine.run(&prompt, &spec, &ctx) {
+                            Ok(AnalysisResult::CausalTrace(trace)) => trace,
+                            other => panic!("{other:?}"),
+                        }
+                    });
+                    let runs = |trace: &CausalTrace| -> Vec<Measurement> {
+                        let cells = trace.restored.values().iter().flatten();
+                        trace.corrupted.iter().chain(cells).copied().collect()
+                    };
+                    assert_same(&runs(&exact), &runs(&naive), &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn to_sever_something_where_nothing_was_corrupted_changes_nothing() {
+    for prompt in [paris(), seine()] {
+        for sever in Severed::ALL {
+            for direction in Direction::ALL {
+                let quiet = causal_trace::Spec {
+                    noise: NoiseLevel::Std(0.0),
+                    direction,
+                    ..severed(Component::Hidden, 1, sever)
+                };
+                let trace = trace(&prompt, quiet);
+                for cell in trace.restored.values() {
+                    assert_close(&log_probs(cell), &[trace.clean.log_prob; 3], LOGIT, "no noise");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_severed_trace_differs_only_where_the_severed_outputs_are_still_to_come() {
+    let prompt = seine();
+    let subject = prompt.subject.clone().unwrap();
+    let plain = trace(&prompt, trace_spec(Component::Hidden, 1, 3));
+    for sever in Severed::ALL {
+        let severed = trace(&prompt, severed(Component::Hidden, 1, sever));
+        let (found, expected) = (log_probs(&severed.corrupted), log_probs(&plain.corrupted));
+        assert_close(&found, &expected, LOGIT, "corrupted");
+        let cell =
+            |trace: &CausalTrace, layer, pos| log_probs(trace.restored.get(layer, pos).unwrap());
+        for pos in 0..prompt.n_pos() {
+            // After the last layer there is nothing left to sever.
+            let (found, expected) =
+                (cell(&severed, N_LAYERS - 1, pos), cell(&plain, N_LAYERS - 1, pos));
+            assert_close(&found, &expected, LOGIT, "the last layer");
+        }
+        for layer in 0..N_LAYERS {
+            let (found, expected) = (cell(&severed, layer, 0), cell(&plain, layer, 0));
+            assert_close(&found, &expected, LOGIT, "before the subject");
+        }
+        let at_subject = |trace| cell(trace, 0, subject.end - 1);
+        assert_far(&at_subject(&severed), &at_subject(&plain), "what is severed");
+    }
+}
+
+/// With both of a later layer's outputs held, the corrupted residual stream is still exchanged for
+/// the clean one; with attention alone held, MLPs react. The plan says which.
+#[test]
+fn a_severed_plan_holds_what_the_restored_token_would_write() {
+    let prompt = paris();
+    let held = |spec: &causal_trace::Spec, layer: usize, pos: usize| -> Vec<Site> {
+        let plan = plan(&prompt, &(0..3), spec, 0.5, N_LAYERS);
+        let condition = &plan[3 + (layer * prompt.n_pos() + pos) * 3 + 1];
+        let donor = match spec.direction {
+            Direction::Denoise => Donor::Corrupted { first: 0, sample: 1 },
+            Direction::Noise => Donor::Clean,
+        };
+        let edit = Edit::CopyFrom { donor, positions: Span::one(pos) };
+        let held = condition.iter().filter(|it| it.edit == edit);
+        held.inspect(|it| assert_eq!(it.positions, Span::one(pos))).map(|it| it.site).collect()
+    };
+    let mlps = |layers: Range<usize>| layers.map(Site::MlpOut).collect::<Vec<_>>();
+    let hidden = severed(Component::Hidden, 1, Severed::Mlp);
+    assert_eq!(held(&hidden, 1, 4), mlps(2..4));
+    assert_eq!(held(&hidden, 3, 4), []);
+    let noised = causal_trace::Spec { direction: Direction::Noise, ..hidden };
+    assert_eq!(held(&noised, 0, 2), mlps(1..4));
+    // Attention in layers 0 and 1 is restored; the MLPs of layer 0 see it already.
+    assert_eq!(held(&severed(Component::Attn, 2, Severed::Mlp), 1, 4), mlps(0..4));
+    // What is restored is not held.
+    let same = severed(Component::Mlp, 2, Severed::Mlp);
+    assert_eq!(held(&same, 1, 4), mlps(2..4));
+}
+
+#[test]
+fn noising_is_denoising_seen_from_the_other_side() {
+    let prompt = seine();
+    let subject = prompt.subject.clone().unwrap();
+    for component in Component::ALL {
+        let noised = trace(&prompt, noising(component, 2));
+        let denoised = trace(&prompt, trace_spec(component, 2, 3));
+        // Runs at which something else is kept.
+        let found = [&[noised.clean][..], &noised.corrupted].concat();
+        let expected = [&[denoised.clean][..], &denoised.corrupted].concat();
+        assert_close(&log_probs(&found), &log_probs(&expected), LOGIT, "the two runs");
+        let clean = [noised.clean.log_prob; 3];
+        for layer in 0..N_LAYERS {
+            for pos in 0..subject.start {
+                let cell = log_probs(noised.restored.get(layer, pos).unwrap());
+                assert_close(&cell, &clean, LOGIT, "before the subject");
+            }
+        }
+        let corrupted = log_probs(&noised.corrupted);
+        assert_far(&corrupted, &clean, "the corruption");
+        if component == Component::Hidden {
+            let last = noised.restored.get(N_LAYERS - 1, prompt.n_pos() - 1).unwrap();
+            // The last state of a corrupted run gives the corrupted run's answer.
+            assert_close(&log_probs(last), &corrupted, LOGIT, "the last state");
+            for pos in 0..prompt.n_pos() - 1 {
+                let cell = log_probs(noised.restored.get(N_LAYERS - 1, pos).unwrap());
+                assert_close(&cell, &clean, LOGIT, "the last layer, read by nobody");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_spec_without_the_variants_is_romes() {
+    let json = serde_json::to_string(&trace_spec(Component::Mlp, 3, 2)).unwrap();
+    let mut value: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let fields = value.as_object_mut().unwrap();
+    assert!(fields.remove("direction").is_some() && fields.remove("sever").is_some());
+    let old: causal_trace::Spec = serde_json::from_value(value).unwrap();
+    assert_eq!(old, trace_spec(Component::Mlp, 3, 2));
+}
+
+// Ablation
+
+fn ablation_spec(part: Part, positions: Positions, replacement: Replacement) -> ablation::Spec {
+    ablation::Spec { part, positions, replacement }
+}
+
+fn mean_of_others() -> Replacement {
+    Replacement::Mean { prompts: [ids(9, 1), ids(4, 2), ids(12, 3)].into() }
+}
+
+fn resampled(prompt: &TokenizedPrompt) -> Replacement {
+    Replacement::Resample { ids: ids(prompt.n_pos(), 7).into() }
+}
+
+fn ablate(prompt: &TokenizedPrompt, spec: ablation::Spec, reuse: Reuse) -> Ablation {
+    let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
+    match engine("tiny").run(prompt, &AnalysisSpec::Ablation(spec), &ctx) {
+        Ok(AnalysisResult::Ablation(ablation)) => ablation,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn readings(ablation: &Ablation) -> Vec<f32> {
+    ablation.ablated.values().iter().map(|it| it.unwrap().logit).collect()
+}
+
+#[test]
+fn every_ablation_is_the_same_with_and_without_reuse() {
+    let mut long = paris();
+    long.answer = Some(answer_of(&[507, 12]));
+    for prompt in [paris(), seine(), long] {
+        for part in Part::ALL {
+            for positions in
+                [Positions::All, Positions::Subject, Positions::NonSubject, Positions::Last]
+            {
+                for replacement in [Replacement::Zero, mean_of_others(), resampled(&prompt)] {
+                    let spec = ablation_spec(part, positions.clone(), replacement);
+                    let what = format!("{spec:?}");
+                    let exact = ablate(&prompt, spec.clone(), Reuse::Exact);
+                    let naive = ablate(&prompt, spec, Reuse::Nothing);
+                    let n_columns = if part == Part::Heads { N_HEADS } else { 1 };
+                    assert_eq!(exact.ablated.n_rows(), N_LAYERS);
+                    assert_eq!(exact.ablated.n_columns(), n_columns);
+                    assert_close(&readings(&exact), &readings(&naive), LOGIT, &what);
+                    let runs = |it: &Ablation| -> Vec<Measurement> {
+                        it.ablated.values().iter().copied().flatten().collect()
+                    };
+                    assert_same(&runs(&exact), &runs(&naive), &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn to_put_in_what_is_there_changes_nothing() {
+    let prompt = paris();
+    let itself = Replacement::Resample { ids: prompt.ids.clone().into() };
+    for part in Part::ALL {
+        for positions in [Positions::All, Positions::Subject, Positions::Only(3..5)] {
+            let found =
+                ablate(&prompt, ablation_spec(part, positions, itself.clone()), Reuse::Exact);
+            let clean = vec![found.clean.logit; found.ablated.values().len()];
+            assert_close(&readings(&found), &clean, LOGIT, &format!("{part:?}"));
+            for layer in 0..N_LAYERS {
+                let change = found.change(layer, 0, Metric::Prob).unwrap();
+                assert_close(&[change], &[0.0], PROB, "the change");
+            }
+        }
+    }
+    // The mean over one prompt of one token is that token.
+    let mut short = paris();
+    short.ids.truncate(1);
+    let itself = Replacement::Mean { prompts: [short.ids.clone()].into() };
+    let found = ablate(&short, ablation_spec(Part::Mlp, Positions::All, itself), Reuse::Exact);
+    assert_close(&readings(&found), &[found.clean.logit; N_LAYERS], LOGIT, "the mean of itself");
+}
+
+#[test]
+fn all_heads_of_a_layer_are_its_z_and_both_outputs_its_layer() {
+    let model = load(&fixture("tiny"));
+    let prompt = paris();
+    let heads = ablation_spec(Part::Heads, Positions::Subject, Replacement::Zero);
+    let plan = ablation::plan(&heads, &[0..3], N_LAYERS, N_HEADS);
+    assert_eq!(plan.len(), 1 + N_LAYERS * N_HEADS);
+    assert!(plan[0].is_empty());
+    let of = |condition: &Condition| logits_under(&model, &prompt.ids, condition, &Donors::new());
+    for layer in 0..N_LAYERS {
+        let together: Condition = plan[1 + layer * N_HEADS..][..N_HEADS].concat();
+        let z = vec![Intervention::at(Site::Z(layer), Span::Only(0..3), Edit::Zero)];
+        assert_close(&of(&together), &of(&z), LOGIT, "all heads");
+    }
+    // Without both outputs a block leaves the residual stream as it was.
+    let layers = ablation_spec(Part::Layers, Positions::All, Replacement::Zero);
+    let plan = ablation::plan(&layers, &[0..prompt.n_pos()], N_LAYERS, N_HEADS);
+    let everything: Condition = plan[1..].concat();
+    let cache = run(
+        &model,
+        &[Row::new(&prompt.ids, &everything)],
+        &Donors::new(),
+        &[Site::ResidPre(0), Site::ResidPost(N_LAYERS - 1)].into(),
+    )
+    .cache;
+    let (first, last) =
+        (cache.activation(Site::ResidPre(0)), cache.activation(Site::ResidPost(N_LAYERS - 1)));
+    assert_eq!(first.values, last.values);
+}
+
+/// Position 0 is a class of its own.
+#[test]
+fn the_mean_is_over_first_tokens_and_over_later_ones() {
+    let engine = engine("tiny");
+    let model = load(&fixture("tiny"));
+    let prompt = paris();
+    let others = [ids(9, 1), ids(4, 2), ids(12, 3)];
+    let site = Site::MlpOut(2);
+    let mut sums = [vec![0.0_f64; 32], vec![0.0_f64; 32]];
+    let mut counts = [0.0, 0.0];
+    for ids in &others {
+        let cache = model.run_clean(ids, &SiteSet::from([site])).cache;
+        for (pos, vector) in cache.activation(site).values.chunks(32).enumerate() {
+            let class = usize::from(pos > 0);
+            counts[class] += 1.0;
+            for (sum, value) in sums[class].iter_mut().zip(vector) {
+                *sum += f64::from(*value);
+            }
+        }
+    }
+    // Put in number by number.
+    let mut condition = Vec::new();
+    for pos in 0..prompt.n_pos() {
+        let class = usize::from(pos > 0);
+        for (unit, sum) in sums[class].iter().enumerate() {
+            let mean = Edit::Set((sum / counts[class]) as f32);
+            condition.push(Intervention::at(site, Span::one(pos), mean).of_units(Span::one(unit)));
+        }
+    }
+    let expected = logits_under(&model, &prompt.ids, &condition, &Donors::new())[507];
+    let spec =
+        ablation_spec(Part::Mlp, Positions::All, Replacement::Mean { prompts: others.into() });
+    let AnalysisResult::Ablation(found) =
+        engine.run(&prompt, &AnalysisSpec::Ablation(spec), &AnalysisCtx::unwatched()).unwrap()
+    else {
+        panic!("not an ablation");
+    };
+    let found = found.ablated.get(2, 0).unwrap().unwrap();
+    assert_close(&[found.logit], &[expected], LOGIT, "the mean");
+}
+
+// Attention knockout
+
+fn to_last(window: usize) -> attention_knockout::Spec {
+    attention_knockout::Spec { edges: Edges::to_last(), window }
+}
+
+fn cut(
+    prompt: &TokenizedPrompt,
+    spec: attention_knockout::Spec,
+    reuse: Reuse,
+) -> AttentionKnockout {
+    let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
+    match engine("tiny").run(prompt, &AnalysisSpec::AttentionKnockout(spec), &ctx) {
+        Ok(AnalysisResult::AttentionKnockout(knockout)) => knockout,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_knockout_is_the_same_with_and_without_reuse() {
+    let mut long = paris();
+    long.answer = Some(answer_of(&[507, 12]));
+    for prompt in [paris(), seine(), long] {
+        let mut edges = Edges::to_last();
+        edges.push(Edges { from: Positions::Subject, to: Positions::Only(3..5) });
+        if prompt.subject.as_ref().unwrap().start == 0 {
+            // Elsewhere that would leave the first token nothing.
+            edges.push(Edges { from: Positions::NonSubject, to: Positions::NonSubject });
+        }
+        for window in [1, 2, 9] {
+            let spec = attention_knockout::Spec { edges: edges.clone(), window };
+            let exact = cut(&prompt, spec.clone(), Reuse::Exact);
+            let naive = cut(&prompt, spec, Reuse::Nothing);
+            let runs = |it: &AttentionKnockout| -> Vec<Measurement> {
+                it.cut.values().iter().copied().flatten().collect()
+            };
+            assert_same(&runs(&exact), &runs(&naive), &format!("window {window}"));
+        }
+    }
+}
+
+/// Geva's edges are cut, no others; what is left is shared out anew.
+#[test]
+fn cutting_all_earlier_tokens_leaves_a_token_to_itself() {
+    let model = load(&fixture("tiny"));
+    let prompt = paris();
+    let last = prompt.last();
+    let edges = vec![Edges { from: Positions::Only(0..last), to: Positions::Last }];
+    let spec = attention_knockout::Spec { edges, window: 1 };
+    let plan = attention_knockout::plan(&prompt, &spec, N_LAYERS).unwrap();
+    let n_pos = prompt.n_pos();
+    for layer in 0..N_LAYERS {
+        let sites = SiteSet::from([Site::Pattern(layer)]);
+        let rows = [Row::new(&prompt.ids, &plan[1 + layer]), Row::new(&prompt.ids, &[])];
+        let weights =
+            run(&model, &rows, &Donors::new(), &sites).cache.activation(Site::Pattern(layer));
+        let (cut, clean) = weights.values.split_at(N_HEADS * n_pos * n_pos);
+        for (nth, (cut, clean)) in cut.chunks(n_pos).zip(clean.chunks(n_pos)).enumerate() {
+            if nth % n_pos == last {
+                assert_eq!(cut[..last], vec![0.0; last]);
+                assert_eq!(cut[last], 1.0);
+            } else {
+                assert_close(cut, clean, 0.0, "another query");
+            }
+        }
+    }
+}
+
+#[test]
+fn cutting_later_tokens_changes_nothing() {
+    let prompt = paris();
+    let edges = vec![Edges { from: Positions::Only(5..9), to: Positions::Only(0..5) }];
+    let found = cut(&prompt, attention_knockout::Spec { edges, window: 4 }, Reuse::Exact);
+    for layer in 0..N_LAYERS {
+        assert_close(
+            &[found.cut.get(0, layer).unwrap().unwrap().logit],
+            &[found.clean.logit],
+            LOGIT,
+            "",
+        );
+        let change = found.relative_change(0, layer, Metric::Prob).unwrap();
+        assert_close(&[change], &[0.0], LOGIT, "the change");
+    }
+    assert_eq!(found.relative_change(0, 0, Metric::Logit), None);
+}
+
+#[test]
+fn the_window_is_the_papers_and_smaller_in_smaller_models() {
+    let windows = [48, 36, 28, 24, 12, 6, 4, 1].map(default_window);
+    assert_eq!(windows, [9, 9, 5, 5, 3, 1, 1, 1]);
+    let shown = cut(&paris(), to_last(3), Reuse::Exact);
+    let windows: Vec<_> = (0..N_LAYERS).map(|layer| shown.window(layer)).collect();
+    assert_eq!(windows, [0..2, 0..3, 1..4, 2..4]);
+}
+
+#[test]
+fn tokens_are_named_as_they_are_typed() {
+    let seine = seine();
+    let (subject, last) = (seine.subject.clone().unwrap(), seine.last());
+    for (text, expected) in [
+        ("all", vec![0..seine.n_pos()]),
+        ("subject", vec![subject.clone()]),
+        ("non-subject", vec![0..subject.start, subject.end..last]),
+        ("last", vec![last..last + 1]),
+        ("3", vec![3..4]),
+        ("1..4", vec![1..4]),
+    ] {
+        let place: Positions = text.parse().unwrap();
+        assert_eq!(place.ranges(&seine), Ok(expected), "{text}");
+        assert_eq!(place.to_string(), text);
+        let json = serde_json::to_string(&place).unwrap();
+        assert_eq!(serde_json::from_str::<Positions>(&json).unwrap(), place);
+    }
+    for text in ["", "-1", "4..4", "5..3", "first", "1..", "1-3"] {
+        let error = text.parse::<Positions>().unwrap_err();
+        assert!(error.to_string().contains("non-subject"), "{error}");
+    }
+    // All of the prompt is the subject.
+    let mut whole = seine;
+    whole.subject = Some(0..whole.n_pos());
+    assert_eq!(Positions::NonSubject.ranges(&whole), Ok(vec![]));
+}
+
+#[test]
+fn a_map_that_makes_no_sense_is_an_error() {
+    let engine = engine("tiny");
+    let error = |prompt: &TokenizedPrompt, spec: AnalysisSpec| {
+        engine.run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap_err()
+    };
+    let ablated = |positions, replacement| {
+        AnalysisSpec::Ablation(ablation_spec(Part::Heads, positions, replacement))
+    };
+    let mut no_subject = paris();
+    no_subject.subject = None;
+    let spec = ablated(Positions::Subject, Replacement::Zero);
+    assert_eq!(error(&no_subject, spec), AnalysisError::NoSubject);
+    assert_eq!(
+        error(&no_subject, AnalysisSpec::AttentionKnockout(to_last(1))),
+        AnalysisError::NoSubject
+    );
+    let spec = ablated(Positions::Only(8..11), Replacement::Zero);
+    assert_eq!(error(&paris(), spec), AnalysisError::NoPosition { pos: 10, n_pos: 10 });
+    let spec = ablated(Positions::All, Replacement::Resample { ids: ids(9, 1).into() });
+    assert_eq!(error(&paris(), spec), AnalysisError::OtherLength { n_pos: 10, n_other: 9 });
+    let of = |prompts: &[Vec<u32>]| Replacement::Mean { prompts: prompts.into() };
+    for prompts in [&[][..], &[vec![]], &[vec![1], vec![2]]] {
+        let found = error(&paris(), ablated(Positions::All, of(prompts)));
+        assert!(matches!(found, AnalysisError::Zero { .. }), "{prompts:?}: {found:?}");
+    }
+    let unknown = AnalysisError::UnknownToken { id: 657, d_vocab: 657 };
+    assert_eq!(error(&paris(), ablated(Positions::All, of(&[vec![1, 657]]))), unknown);
+
+    let knockout = |edges: Vec<Edges>, window| {
+        AnalysisSpec::AttentionKnockout(attention_knockout::Spec { edges, window })
+    };
+    for spec in [knockout(vec![], 1), knockout(Edges::to_last(), 0)] {
+        assert!(matches!(error(&paris(), spec), AnalysisError::Zero { .. }));
+    }
+    // The first token sees only itself.
+    let spec = knockout(vec![Edges { from: Positions::Subject, to: Positions::All }], 1);
+    assert_eq!(error(&paris(), spec), AnalysisError::NothingToLookAt { pos: 0 });
+}
+
 // What cannot be done
 
 #[test]
@@ -1043,6 +1572,8 @@ fn what_cannot_be_done_is_an_error() {
         [
             AnalysisSpec::CausalTrace(trace_spec(Component::Hidden, 2, 1)),
             AnalysisSpec::Prediction(prediction::Spec { n_top: 1 }),
+            AnalysisSpec::Ablation(ablation_spec(Part::Heads, Positions::All, Replacement::Zero)),
+            AnalysisSpec::AttentionKnockout(to_last(2)),
             AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Layers }),
             AnalysisSpec::LogitLens(logit_lens::Spec),
             AnalysisSpec::Attention(attention::Spec { layers: 0..1 }),
@@ -1060,7 +1591,7 @@ fn what_cannot_be_done_is_an_error() {
         unknown.answer = None;
         assert_eq!(error(&unknown, &spec), unknown_token);
     }
-    for spec in &specs()[..4] {
+    for spec in &specs()[..6] {
         let mut prompt = paris();
         prompt.answer = Some(answer_of(&[u32::MAX]));
         let unknown_token = AnalysisError::UnknownToken { id: u32::MAX, d_vocab: 657 };
@@ -1072,7 +1603,7 @@ fn what_cannot_be_done_is_an_error() {
         assert!(engine.run(&full, &spec, &AnalysisCtx::unwatched()).is_ok(), "{spec:?}");
     }
     full.answer = Some(answer_of(&[1, 2]));
-    for spec in &specs()[..2] {
+    for spec in &specs()[..4] {
         assert_eq!(error(&full, spec), AnalysisError::TooLong { n_pos: 65, n_ctx: 64 });
     }
 

@@ -121,6 +121,8 @@ fn trace(n_samples: usize) -> AnalysisSpec {
         rng: NoiseRng::Chacha,
         seed: 1,
         n_samples,
+        direction: causal_trace::Direction::Denoise,
+        sever: None,
     })
 }
 

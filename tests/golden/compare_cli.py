@@ -22,6 +22,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 
+import geva
 import hooked
 import rome
 from checkpoint import (
@@ -261,36 +262,45 @@ def predict_findings(what, program, reference, text, bos):
 
 def check_trace(program, reference):
     cases = [
-        # Kind, window, noise, and an answer unless it is the likeliest.
-        (None, 10, "3s", None), ("mlp", 10, "3s", None), ("attn", 10, "3s", None),
-        ("mlp", 3, "3s", None), ("attn", 2, "0.12", None), (None, 10, "0.5", ANSWER),
+        # Kind, window, noise, an answer unless it is the likeliest, what is severed, direction.
+        (None, 10, "3s", None, None, "denoise"), ("mlp", 10, "3s", None, None, "denoise"),
+        ("attn", 10, "3s", None, None, "denoise"), ("mlp", 3, "3s", None, None, "denoise"),
+        ("attn", 2, "0.12", None, None, "denoise"), (None, 10, "0.5", ANSWER, None, "denoise"),
+        (None, 1, "3s", None, "mlp", "denoise"), (None, 1, "3s", None, "attn", "denoise"),
+        ("attn", 3, "3s", None, "mlp", "denoise"), (None, 1, "3s", None, None, "noise"),
+        ("mlp", 3, "3s", None, "attn", "noise"),
     ]
     for index, (text, subject) in enumerate(PROMPTS):
         for bos in (False, True):
-            for kind, window, noise, answer in cases if index == 0 else cases[:3]:
+            for kind, window, noise, answer, sever, direction in cases if index == 0 else cases[:3]:
                 what = (
                     f"trace {kind or 'hidden'}, window {window}, noise {noise}, answer {answer!r}, "
+                    f"{f'{sever} severed, ' if sever else ''}{direction}, "
                     f"{text!r}{' with BOS' if bos else ''}"
                 )
                 yield from guarded(
-                    what, trace_findings, program, reference, text, subject, bos, kind, window, noise, answer
+                    what, trace_findings, program, reference, text, subject, bos, kind, window, noise,
+                    answer, sever, direction,
                 )
 
 
-def trace_findings(what, program, reference, text, subject, bos, kind, window, noise, answer):
+def trace_findings(
+    what, program, reference, text, subject, bos, kind, window, noise, answer, sever, direction
+):
     seed = 1
     found = program.file(
         "trace", "--prompt", text, "--subject", subject, *flag(bos),
         *(["--answer", answer] if answer else []),
         "--noise-subjects", reference.noise_file, "--noise", noise, "--noise-rng", "numpy",
         "--kind", kind or "hidden", "--window", window, "--samples", reference.samples, "--seed", seed,
+        "--direction", direction, *(["--sever", sever] if sever else []),
     )
     ids, tokens = reference.encode(text, bos)
     subject_range = reference.subject_range(text, subject, ids, bos)
     noise_std = noise_std_of(noise, reference)
     expected = rome.calculate_hidden_flow(
         reference.hf, ids, subject_range, reference.answer_ids(answer)[0] if answer else None,
-        kind, window, reference.samples, noise_std, seed,
+        kind, window, reference.samples, noise_std, seed, sever, direction,
     )
     yield exact(f"{what}: input_ids", found["input_ids"], ids)
     yield exact(f"{what}: input_tokens", found["input_tokens"], tokens)
@@ -303,6 +313,7 @@ def trace_findings(what, program, reference, text, subject, bos, kind, window, n
     if kind:
         yield exact(f"{what}: window", found["window"], window)
     yield exact(f"{what}: kind", found["kind"], kind or "hidden")
+    yield exact(f"{what}: variant", [found["sever"], found["direction"]], [sever, direction])
     is_likeliest = expected["answer_id"] == int(reference.logits(ids).argmax())
     yield exact(f"{what}: correct_prediction", found["correct_prediction"], is_likeliest)
     yield close(f"{what}: noise_std", [found["noise_std"]], [noise_std], 1e-6 * max(1.0, noise_std))
@@ -393,12 +404,108 @@ def attention_findings(what, program, reference, text, layer, head):
     yield close(f"{what}: pattern", found["pattern"], cache["pattern", layer][0, head], PROBABILITY)
 
 
+MEAN_PROMPTS = ["The Seine is in", "Windows 95 was made by 東京's", "Rome is not like Rome in"]
+# As many tokens as the first prompt.
+RESAMPLED = "Lima is the capital of"
+
+
+def check_ablate(program, reference):
+    cases = [
+        ("heads", "all", "zero"), ("heads", "last", "mean"), ("heads", "subject", "resample"),
+        ("attn", "all", "zero"), ("mlp", "non-subject", "mean"), ("mlp", "1..3", "resample"),
+        ("layers", "last", "zero"), ("layers", "all", "mean"),
+    ]
+    for index, (text, subject) in enumerate(PROMPTS):
+        for bos in (False, True):
+            # To resample from, only the first has another prompt of as many tokens.
+            here = [case for case in cases if index == 0 or case[2] != "resample"]
+            for part, positions, replacement in here:
+                what = (
+                    f"ablate {part} at {positions} by {replacement}, {text!r}{' with BOS' if bos else ''}"
+                )
+                yield from guarded(
+                    what, ablate_findings, program, reference, text, subject, bos, part, positions, replacement
+                )
+
+
+def ablate_findings(what, program, reference, text, subject, bos, part, positions, replacement):
+    ids, tokens = reference.encode(text, bos)
+    begin, end = reference.subject_range(text, subject, ids, bos)
+    last = len(ids) - 1
+    at = {
+        "all": list(range(len(ids))),
+        "subject": list(range(begin, end)),
+        "non-subject": [pos for pos in range(last) if not begin <= pos < end],
+        "last": [last],
+        "1..3": [1, 2],
+    }[positions]
+    extra, new = [], "zero"
+    if replacement == "mean":
+        file = reference.folder / "mean_prompts.txt"
+        file.write_text("".join(f"{prompt}\n" for prompt in MEAN_PROMPTS), encoding="utf-8")
+        extra = ["--mean-prompts", file]
+        prompts = [reference.encode(prompt, bos)[0] for prompt in MEAN_PROMPTS]
+        new = hooked.mean_activations(reference.raw, prompts, len(ids))
+    elif replacement == "resample":
+        extra = ["--other", RESAMPLED]
+        new = hooked.run_with_cache(reference.raw, reference.encode(RESAMPLED, bos)[0])[1]
+    found = program.file(
+        "ablate", "--prompt", text, "--subject", subject, "--answer", ANSWER, "--foil", FOIL,
+        "--part", part, "--positions", positions, "--with", replacement, *extra, *flag(bos),
+    )
+    answer_id, foil_id = reference.answer_ids(ANSWER)[0], reference.answer_ids(FOIL)[0]
+    clean = reference.logits(ids)
+    logits = hooked.ablated_logits(reference.raw, ids, part, at, new)
+    probs = torch.softmax(logits, dim=-1)[..., answer_id]
+    clean_prob = torch.softmax(clean, dim=-1)[answer_id]
+    yield exact(f"{what}: ids", found["ids"], ids)
+    yield exact(f"{what}: tokens", found["tokens"], tokens)
+    yield close(f"{what}: clean prob", [found["clean"]["prob"]], [clean_prob], PROBABILITY)
+    read = lambda key: [[cell[key] for cell in row] for row in found["ablated"]]
+    yield close(f"{what}: probs", read("prob"), probs, PROBABILITY)
+    yield close(f"{what}: logits", read("logit"), logits[..., answer_id], LOGIT)
+    difference = logits[..., answer_id] - logits[..., foil_id]
+    yield close(f"{what}: logit differences", read("logit_diff"), difference, LOGIT)
+    yield close(f"{what}: change", found["change"]["prob"], probs - clean_prob, 2 * PROBABILITY)
+
+
+def check_knockout(program, reference):
+    for text, subject in PROMPTS:
+        for bos in (False, True):
+            for window in (1, 3, 9):
+                what = f"knockout, window {window}, {text!r}{' with BOS' if bos else ''}"
+                yield from guarded(what, knockout_findings, program, reference, text, subject, bos, window)
+
+
+def knockout_findings(what, program, reference, text, subject, bos, window):
+    ids, tokens = reference.encode(text, bos)
+    edges = geva.edges_to_last(len(ids), reference.subject_range(text, subject, ids, bos))
+    edges["1..3"] = ([1, 2], [len(ids) - 1])
+    expected = geva.knockout_scores(reference.hf, ids, list(edges.values()), window)
+    found = program.file(
+        "knockout", "--prompt", text, "--subject", subject, "--window", window, *flag(bos),
+        *(word for name in edges for word in ("--edges", f"{name}:last")),
+    )
+    yield exact(f"{what}: ids", found["ids"], ids)
+    yield exact(f"{what}: tokens", found["tokens"], tokens)
+    yield exact(f"{what}: edges", [[it["from"], it["to"]] for it in found["edges"]], [[n, "last"] for n in edges])
+    yield exact(f"{what}: answer id", found["answer"]["ids"][0], expected["answer_id"])
+    base = expected["base_score"]
+    yield close(f"{what}: base_score", [found["base_score"]], [base], PROBABILITY)
+    yield close(f"{what}: scores", [it["scores"] for it in found["edges"]], expected["scores"], PROBABILITY)
+    change = (expected["scores"] - base) / base
+    found_change = [it["relative_change"] for it in found["edges"]]
+    yield close(f"{what}: relative change", found_change, change, 2 * PROBABILITY / base)
+
+
 CHECKS = {
     "predict": check_predict,
     "trace": check_trace,
     "attribute": check_attribute,
     "lens": check_lens,
     "attention": check_attention,
+    "ablate": check_ablate,
+    "knockout": check_knockout,
 }
 
 

@@ -72,6 +72,71 @@ def run_with_hook(model, ids, hook_name, edit):
         return model.run_with_hooks(torch.tensor([ids]), fwd_hooks=[(hook_name, hook)])[0, -1]
 
 
+def run_with_hooks(model, ids, edits):
+    """Logits of the last position when each edit changes its activation in place."""
+
+    def hook_for(edit):
+        def hook(activation, hook):
+            edit(activation)
+            return activation
+
+        return hook
+
+    hooks = [(name, hook_for(edit)) for name, edit in edits.items()]
+    with torch.no_grad():
+        return model.run_with_hooks(torch.tensor([ids]), fwd_hooks=hooks)[0, -1]
+
+
+PART_HOOKS = {
+    "heads": ["attn.hook_z"],
+    "attn": ["hook_attn_out"],
+    "mlp": ["hook_mlp_out"],
+    "layers": ["hook_attn_out", "hook_mlp_out"],
+}
+
+
+def ablated_logits(model, ids, part, positions, replacement):
+    """Logits of the last position without each part. `[layer, column, vocab]`
+
+    There is a column for each head where `part` is "heads", else one. `replacement` is "zero", or
+    what an activation becomes by the name of its hook.
+    """
+
+    def without(layer, head):
+        def edit_for(name):
+            def edit(activation):
+                new = torch.zeros_like(activation) if replacement == "zero" else replacement[name]
+                if head is None:
+                    activation[:, positions] = new[:, positions]
+                else:
+                    activation[:, positions, head] = new[:, positions, head]
+
+            return edit
+
+        names = [f"blocks.{layer}.{hook}" for hook in PART_HOOKS[part]]
+        return run_with_hooks(model, ids, {name: edit_for(name) for name in names})
+
+    heads = range(model.cfg.n_heads) if part == "heads" else [None]
+    return torch.stack([
+        torch.stack([without(layer, head) for head in heads]) for layer in range(model.cfg.n_layers)
+    ])
+
+
+def mean_activations(model, prompts, n_pos):
+    """For a prompt of `n_pos` tokens: at position 0 the mean over the prompts' first tokens, at any
+    other the mean over all their later ones."""
+    caches = [run_with_cache(model, ids)[1] for ids in prompts]
+
+    def mean(name):
+        first = torch.cat([cache[name][0, :1] for cache in caches]).double().mean(dim=0)
+        later = torch.cat([cache[name][0, 1:] for cache in caches]).double().mean(dim=0)
+        return torch.stack([first] + [later] * (n_pos - 1))[None].float()
+
+    hooks = {hook for hooks in PART_HOOKS.values() for hook in hooks}
+    names = [f"blocks.{layer}.{hook}" for layer in range(model.cfg.n_layers) for hook in hooks]
+    return {name: mean(name) for name in names}
+
+
 def attribution(model, ids, answer_id, foil_id, by):
     """Who writes the answer's logit (less the foil's) at the last position, in a processed model.
 

@@ -2,7 +2,7 @@
 
 Same seeds, same weights; the numbers may differ in the last digit from machine to machine.
 The reference is Hugging Face for logits, TransformerLens for activations, interventions and
-attributions, and rome.py for traces. Each is checked against the others before anything is written.
+attributions, ablations, rome.py for traces and geva.py for attention knockout. Each is checked against the others before anything is written.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import torch
 from transformers import GPT2LMHeadModel
 from transformers.utils import logging
 
+import geva
 import hooked
 import rome
 from checkpoint import (
@@ -150,6 +151,8 @@ def write_fixture(folder, merges, fixture):
     if fixture.name == "tiny":
         golden["sites"] = site_case(models, SHORT)
         golden["interventions"] = intervention_cases(models)
+        golden["ablations"] = ablation_cases(models)
+        golden["knockouts"] = knockout_cases(models)
     write_json(folder / "golden.json", golden)
     sizes = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
     print(f"{fixture.name}: {sum(sizes.values())} bytes {sizes}")
@@ -285,10 +288,23 @@ def trace_cases(models, fixture, prompt):
         (True, None, 10, likeliest), (True, "mlp", 3, likeliest), (True, "attn", 10, likeliest),
         (False, None, 10, second),
     ]
-    return [trace_case(models, prompt, *case) for case in cases]
+    traces = [trace_case(models, prompt, *case) for case in cases]
+    if fixture.name == "tiny":
+        # Severed paths and the other direction; the last combines them with a window.
+        variants = [
+            (False, None, "mlp", "denoise"), (False, None, "attn", "denoise"),
+            (True, None, "mlp", "denoise"), (False, "attn", "mlp", "denoise"),
+            (False, None, None, "noise"), (False, "mlp", None, "noise"),
+            (False, "mlp", "attn", "noise"),
+        ]
+        traces += [
+            trace_case(models, prompt, bos, kind, 2, likeliest, sever, direction)
+            for bos, kind, sever, direction in variants
+        ]
+    return traces
 
 
-def trace_case(models, prompt, bos, kind, window, answer_id):
+def trace_case(models, prompt, bos, kind, window, answer_id, sever=None, direction="denoise"):
     ids, tokens = models.encode(prompt, bos)
     subject_range = models.subject_range(prompt, ids, bos)
     if prompt.text.isascii() and prompt.occurrence == 0:
@@ -297,10 +313,15 @@ def trace_case(models, prompt, bos, kind, window, answer_id):
     # Both are double precision, as in ROME_TWICE: the standard deviation is f32, the product is not rounded.
     noise_std = 3 * embedding_std
     result = rome.calculate_hidden_flow(
-        models.hf, ids, subject_range, answer_id, kind, window, N_SAMPLES, noise_std, SEED
+        models.hf, ids, subject_range, answer_id, kind, window, N_SAMPLES, noise_std, SEED,
+        sever, direction,
     )
-    check_trace(result, subject_range, kind)
-    return {
+    if direction == "denoise" and not sever:
+        check_trace(result, subject_range, kind)
+    else:
+        assert result["scores"].max() - result["scores"].min() > 0.01, "nothing to be seen"
+    variant = {"sever": sever, "direction": direction} if sever or direction != "denoise" else {}
+    return variant | {
         "text": prompt.text,
         "bos": bos,
         "ids": ids,
@@ -400,6 +421,95 @@ def intervention_case(models, prompt, hook, positions, heads, units, edit):
         "edit": edit,
         "logits_last": floats(logits),
     }
+
+
+MEAN_PROMPTS = [ROME_TWICE, DVORAK, WINDOWS, SHORT]
+
+
+def ablation_cases(models):
+    """As the program's spec says them; computed with TransformerLens' hooks."""
+    resample = {"resample": {"ids": models.encode(LIMA, bos=False)[0]}}
+    mean = {"mean": {"prompts": [models.encode(prompt, bos=False)[0] for prompt in MEAN_PROMPTS]}}
+    between = {"only": {"start": 1, "end": 4}}
+    cases = [
+        ("heads", "all", "zero"), ("heads", "last", "zero"), ("heads", "all", mean),
+        ("heads", "subject", resample), ("attn", "all", "zero"), ("attn", between, mean),
+        ("mlp", "subject", "zero"), ("mlp", "all", mean), ("mlp", "non-subject", resample),
+        ("layers", "last", "zero"), ("layers", "all", mean), ("layers", between, resample),
+    ]
+    return [ablation_case(models, PARIS, *case) for case in cases]
+
+
+def ablation_case(models, prompt, part, positions, replacement):
+    ids, _ = models.encode(prompt, bos=False)
+    clean, _ = hooked.run_with_cache(models.raw, ids)
+    answer_id = int(clean.argmax())
+    begin, end = models.subject_range(prompt, ids, bos=False)
+    last = len(ids) - 1
+    chosen = {
+        "all": list(range(len(ids))),
+        "subject": list(range(begin, end)),
+        "non-subject": [pos for pos in range(last) if not begin <= pos < end],
+        "last": [last],
+    }
+    at = list(range(*positions["only"].values())) if isinstance(positions, dict) else chosen[positions]
+    if replacement == "zero":
+        new = "zero"
+    elif "mean" in replacement:
+        new = hooked.mean_activations(models.raw, replacement["mean"]["prompts"], len(ids))
+    else:
+        new = hooked.run_with_cache(models.raw, replacement["resample"]["ids"])[1]
+    logits = hooked.ablated_logits(models.raw, ids, part, at, new)
+    probs = torch.softmax(logits, dim=-1)[..., answer_id]
+    clean_prob = torch.softmax(clean, dim=-1)[answer_id]
+    assert (probs - clean_prob).abs().max() > 0.01, f"{part} at {positions}: nothing to be seen"
+    return {
+        "text": prompt.text,
+        "ids": ids,
+        "subject_bytes": prompt.subject_bytes(),
+        "answer_id": answer_id,
+        "spec": {"part": part, "positions": positions, "replacement": replacement},
+        "clean_prob": single(clean_prob),
+        "probs": [floats(row) for row in probs],
+        "logits": [floats(row) for row in logits[..., answer_id]],
+    }
+
+
+def knockout_cases(models):
+    cases = [
+        (PARIS, False, 1), (PARIS, True, 3), (ROME_TWICE, False, 1), (ROME_TWICE, False, 2),
+        (DVORAK, False, 3), (DVORAK, True, 9),
+    ]
+    return [knockout_case(models, *case) for case in cases]
+
+
+def knockout_case(models, prompt, bos, window):
+    """The paper's three sets of edges, and one between spans."""
+    ids, _ = models.encode(prompt, bos)
+    subject_range = models.subject_range(prompt, ids, bos)
+    edges = geva.edges_to_last(len(ids), subject_range)
+    named = [({"from": name, "to": "last"}, edges[name]) for name in ("subject", "non-subject", "last")]
+    span = [({"from": spec_span(1, 3), "to": spec_span(3, len(ids))}, ([1, 2], list(range(3, len(ids)))))]
+    result = geva.knockout_scores(models.hf, ids, [cut for _, cut in named + span], window)
+    scores = result["scores"]
+    assert scores.max() - scores.min() > 0.01, "nothing to be seen"
+    # A mask that hides nothing is the model's own.
+    nothing_cut = geva.trace_with_attn_block(models.hf, ids, range(models.raw.cfg.n_layers), [], [])
+    assert abs(nothing_cut[result["answer_id"]] - result["base_score"]) < 1e-6
+    return {
+        "text": prompt.text,
+        "bos": bos,
+        "ids": ids,
+        "subject_bytes": prompt.subject_bytes(),
+        "answer_id": result["answer_id"],
+        "spec": {"edges": [edges for edges, _ in named + span], "window": window},
+        "base_score": single(result["base_score"]),
+        "scores": [floats(row) for row in scores],
+    }
+
+
+def spec_span(begin, end):
+    return {"only": {"start": begin, "end": end}}
 
 
 def floats(tensor):

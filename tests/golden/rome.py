@@ -17,33 +17,48 @@ KINDS = (None, "mlp", "attn")
 
 
 def calculate_hidden_flow(
-    model, ids, subject_range, answer_id=None, kind=None, window=10, samples=10, noise_std=0.1, seed=1
+    model, ids, subject_range, answer_id=None, kind=None, window=10, samples=10, noise_std=0.1, seed=1,
+    sever=None, direction="denoise",
 ):
     """One map of restored probabilities. `scores` is `[token, layer]`.
 
     The answer is the likeliest next token unless it is given. `kind` is what is restored: None for a
-    block's output, "mlp" or "attn" for what these modules add, over a window of layers.
+    block's output, "mlp" or "attn" for what these modules add, over a window of layers. `sever` is
+    "mlp" or "attn": what is frozen at the token that is restored. The direction "noise", which ROME
+    lacks, puts corrupted states into the clean run instead.
     """
-    assert kind in KINDS
+    assert kind in KINDS and sever in KINDS
     with torch.no_grad():
         logits = model(rows(ids, samples), use_cache=False).logits
     probs = torch.softmax(logits[:, -1], dim=1)[0]
     if answer_id is None:
         answer_id = int(probs.argmax())
 
-    def probability(states):
+    n_layers = len(model.transformer.h)
+
+    def corrupted_probability(states):
         return trace_with_patch(
             model, ids, states, answer_id, subject_range, noise_std, samples=samples, seed=seed
         )
 
-    n_layers = len(model.transformer.h)
+    def probability(states):
+        # As in the notebook: in every layer, at the one token whose states are restored.
+        frozen = [(pos, layer_name(l, sever)) for pos, _ in states[:1] for l in range(n_layers) if sever]
+        if direction == "noise":
+            trace = trace_with_corruption
+        elif sever:
+            trace = trace_with_repatch
+        else:
+            return corrupted_probability(states)
+        return trace(model, ids, states, frozen, answer_id, subject_range, noise_std, samples, seed)
+
     if kind is None:
         scores = trace_important_states(probability, len(ids), n_layers)
     else:
         scores = trace_important_window(probability, len(ids), n_layers, kind, window)
     return {
         "scores": scores,
-        "low_score": probability([]).item(),
+        "low_score": corrupted_probability([]).item(),
         "high_score": probs[answer_id].item(),
         "answer_id": answer_id,
     }
@@ -82,26 +97,95 @@ def trace_with_patch(
     Row 0 of the batch is the clean run; noise is added to the token embeddings of the others.
     `states` are pairs of a token position and a module's name.
     """
+    edits = {"transformer.wte": corruption(subject_range, noise_std, samples, seed)}
+    edits.update((name, restoring(chosen)) for name, chosen in by_name(states).items())
+    return mean_probability(model, ids, samples, edits, answer_id)
+
+
+def trace_with_repatch(
+    model, ids, states, frozen, answer_id, subject_range, noise_std, samples=10, seed=1
+):
+    """The same, with the `frozen` modules' outputs held at their corrupted values.
+
+    ROME's notebook `causal_trace_frozen_mlp_attn`: a first pass, corrupted, keeps these outputs; a
+    second one restores the states and puts the outputs back. Both draw the same noise.
+    """
+    corrupt = corruption(subject_range, noise_std, samples, seed)
+    corrupted = outputs_of(model, ids, samples, {name for _, name in frozen}, corrupt)
+    edits = {"transformer.wte": corruption(subject_range, noise_std, samples, seed)}
+    # What is restored is not frozen.
+    frozen = [place for place in frozen if place not in states]
+    edits.update((name, restoring(chosen)) for name, chosen in by_name(states).items())
+    edits.update((name, putting(corrupted[name], chosen)) for name, chosen in by_name(frozen).items())
+    return mean_probability(model, ids, samples, edits, answer_id)
+
+
+def trace_with_corruption(
+    model, ids, states, frozen, answer_id, subject_range, noise_std, samples=10, seed=1
+):
+    """The other way round: in a clean run, `states` get their corrupted values, and the `frozen`
+    modules' outputs are held at their clean ones."""
+    corrupt = corruption(subject_range, noise_std, samples, seed)
+    corrupted = outputs_of(model, ids, samples, {name for _, name in states}, corrupt)
+    frozen = [place for place in frozen if place not in states]
+    edits = {name: putting(corrupted[name], chosen) for name, chosen in by_name(states).items()}
+    # Row 0 stays clean.
+    edits.update((name, restoring(chosen)) for name, chosen in by_name(frozen).items())
+    return mean_probability(model, ids, samples, edits, answer_id)
+
+
+def corruption(subject_range, noise_std, samples, seed):
     random = numpy.random.RandomState(seed)
     begin, end = subject_range
-    positions = {}
-    for pos, name in states:
-        positions.setdefault(name, []).append(pos)
 
     def corrupt(embedding):
         noise = random.randn(samples, end - begin, embedding.shape[-1])
         # The sum is taken in double precision and rounded once.
         embedding[1:, begin:end] += noise_std * torch.from_numpy(noise)
 
-    def restore_at(chosen):
-        def restore(state):
-            for pos in chosen:
-                state[1:, pos] = state[0, pos]
+    return corrupt
 
-        return restore
 
-    edits = {"transformer.wte": corrupt}
-    edits.update((name, restore_at(chosen)) for name, chosen in positions.items())
+def restoring(positions):
+    def restore(state):
+        for pos in positions:
+            state[1:, pos] = state[0, pos]
+
+    return restore
+
+
+def putting(kept, positions):
+    def put(state):
+        for pos in positions:
+            state[1:, pos] = kept[1:, pos]
+
+    return put
+
+
+def by_name(places):
+    positions = {}
+    for pos, name in places:
+        positions.setdefault(name, []).append(pos)
+    return positions
+
+
+def outputs_of(model, ids, samples, names, corrupt):
+    """What these modules give in a corrupted run."""
+    kept = {}
+
+    def keeping(name):
+        def keep(state):
+            kept[name] = state.clone()
+
+        return keep
+
+    edits = {"transformer.wte": corrupt, **{name: keeping(name) for name in names}}
+    with torch.no_grad(), outputs_edited(model, edits):
+        model(rows(ids, samples), use_cache=False)
+    return kept
+
+
+def mean_probability(model, ids, samples, edits, answer_id):
     with torch.no_grad(), outputs_edited(model, edits):
         logits = model(rows(ids, samples), use_cache=False).logits
     return torch.softmax(logits[1:, -1], dim=1).mean(dim=0)[answer_id]

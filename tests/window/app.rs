@@ -16,7 +16,8 @@ use factscope::facts::Direction;
 use factscope::tokens::Bos;
 use factscope::ui::dialogs::{Answer, Picker};
 use factscope::ui::state::{
-    FactId, Filter, Findings, Known, ModelState, Order, Quick, Slot, TraceState,
+    FactId, Filter, Findings, Known, ModelState, Order, Quick, ReplacementSetting, Slot, StudyKind,
+    TraceState,
 };
 use factscope::ui::{App, Options};
 use factscope::worker::DeviceChoice;
@@ -356,7 +357,7 @@ fn what_was_traced_is_there_when_one_comes_back() {
     window.harness.key_press_modifiers(Modifiers::COMMAND, Key::ArrowUp);
     window.harness.run_steps(2);
     assert_eq!(window.trace_state(), Some(TraceState::Complete));
-    assert_eq!(window.app().state.jobs.traces().count(), 0);
+    assert_eq!(window.app().state.jobs.sweeps().count(), 0);
 }
 
 #[test]
@@ -373,6 +374,47 @@ fn a_cancelled_trace_keeps_what_it_found() {
     assert_eq!(window.trace_state(), Some(TraceState::Cancelled));
     assert!(window.trace().is_some());
     window.sees("Cancelled; partial");
+}
+
+#[test]
+fn a_fact_and_its_inverse_are_ablated_and_cut() {
+    let mut window = Window::open();
+    let facts = window.file(
+        "pair.json",
+        r#"[{"case_id": 1, "requested_rewrite": {"prompt": "The capital of {} is",
+        "relation_id": "P36", "target_true": {"str": "Paris"}, "subject": "France"},
+        "inverse": {"prompt": "{} is the capital of", "target_true": {"str": "France"},
+        "subject": "Paris", "answers": ["France"]}}]"#,
+    );
+    window.drop(facts);
+    window.wait("the facts", |app| {
+        app.state.facts.dataset_path().is_some_and(|path| path.ends_with("pair.json"))
+    });
+    window.wait_for_predictions();
+    for (tab, button, kind) in [
+        ("Ablation", "Ablate", StudyKind::Ablation),
+        ("Knockout", "Cut attention", StudyKind::Knockout),
+    ] {
+        window.click(tab);
+        window.click(button);
+        window.wait("both directions", |app| {
+            [Direction::Forward, Direction::Inverse].into_iter().all(|direction| {
+                let study = app.state.study(kind, direction);
+                study.is_some_and(|study| study.state == TraceState::Complete)
+            })
+        });
+        window.sees("Complete");
+    }
+    // The inverse's subject is its first word.
+    window.sees("The subject is at position 0");
+    assert_eq!(window.harness.get_all_by_label_contains("Attention knockout").count(), 4);
+
+    // There is no other fact to resample from, and the window says so.
+    window.click("Ablation");
+    window.harness.state_mut().state.settings.ablation.replacement = ReplacementSetting::Resample;
+    window.harness.run_steps(2);
+    window.click("Ablate");
+    window.sees("to resample from; replace by zeros or by the mean");
 }
 
 #[test]

@@ -3,22 +3,25 @@
 use eframe::egui::{self, Theme};
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{Harness, SnapshotOptions};
+use factscope::analysis::ablation::{self, Ablation, Part, Replacement};
 use factscope::analysis::attention::{self, Attention};
+use factscope::analysis::attention_knockout::{self, AttentionKnockout, Edges};
 use factscope::analysis::causal_trace::{self, CausalTrace, NoiseLevel};
 use factscope::analysis::logit_attribution::{
     self, Component, Contribution, LogitAttribution, Parts,
 };
 use factscope::analysis::logit_lens::{LensCell, LogitLens};
 use factscope::analysis::prediction::{Candidate, Prediction};
-use factscope::analysis::{Grid, Measurement};
+use factscope::analysis::{Grid, Measurement, Positions};
 use factscope::facts::Fact;
 use factscope::intervention::NoiseRng;
 use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
 use factscope::ui::theme;
 use factscope::ui::view::{Selection, ViewAction, ViewCtx};
+use factscope::ui::views::knockout_view::Notes;
 use factscope::ui::views::{
-    CausalTraceView, LogitLensView, attention_ui, attribution_ui, causal_trace_ui, logit_lens_ui,
-    prediction_ui,
+    AblationView, CausalTraceView, KnockoutView, LogitLensView, ablation_ui, attention_ui,
+    attribution_ui, causal_trace_ui, knockout_ui, logit_lens_ui, prediction_ui,
 };
 use factscope::ui::widgets::token_strip_ui;
 
@@ -84,6 +87,8 @@ fn trace(prompt: TokenizedPrompt, n_done: usize) -> CausalTrace {
             rng: NoiseRng::Numpy,
             seed: 1,
             n_samples: 10,
+            direction: causal_trace::Direction::Denoise,
+            sever: None,
         },
         prompt,
         noise_std: 0.1324,
@@ -176,6 +181,55 @@ fn prediction(tokenizer: &Tokenizer, prompt: TokenizedPrompt) -> Prediction {
     });
     let measured = Measurement { rank: 12_345, logit: -39.8, ..measured(0.000_021) };
     Prediction { top: top.collect(), answer: Some(measured), prompt }
+}
+
+/// A few heads speak for the answer, one against it.
+fn ablation(prompt: TokenizedPrompt, part: Part, n_done: usize) -> Ablation {
+    let clean = measured(0.9573);
+    let n_columns = if part == Part::Heads { N_HEADS } else { 1 };
+    let lost = |layer: usize, column: usize| match (layer, column) {
+        (24, 7) => 0.62,
+        (27, 3) => 0.31,
+        (21, 15) => -0.03,
+        _ if part == Part::Heads => 0.04 * noise(layer * N_HEADS + column).powi(4),
+        _ => 0.8 * bump(layer as f32, 17.0, 5.0) * noise(layer),
+    };
+    let cells = (0..N_LAYERS * n_columns).map(|nth| {
+        let lost = lost(nth / n_columns, nth % n_columns);
+        (nth < n_done).then(|| measured((clean.prob - lost).max(0.001)))
+    });
+    let replacement = match part {
+        Part::Heads => Replacement::Mean { prompts: vec![vec![464]; 256].into() },
+        Part::Attn | Part::Mlp | Part::Layers => Replacement::Zero,
+    };
+    Ablation {
+        spec: ablation::Spec { part, positions: Positions::All, replacement },
+        prompt,
+        clean,
+        ablated: Grid::new(n_columns, cells.collect()),
+    }
+}
+
+/// The paper's three phases, and a fourth line.
+fn knockout(prompt: TokenizedPrompt, n_done: usize) -> AttentionKnockout {
+    let clean = measured(0.8512);
+    let mut edges = Edges::to_last();
+    edges.push(Edges { from: Positions::Only(4..5), to: Positions::Last });
+    let lost = |nth: usize, layer: usize| {
+        let depth = layer as f32;
+        let at = [(24.0, 0.66), (5.0, 0.41), (34.0, 0.12), (25.0, 0.33)][nth];
+        at.1 * bump(depth, at.0, 6.0) + 0.02 * (noise(nth * 100 + layer) - 0.5)
+    };
+    let cells = (0..edges.len() * N_LAYERS).map(|nth| {
+        let lost = lost(nth / N_LAYERS, nth % N_LAYERS);
+        (nth < n_done).then(|| measured(clean.prob * (1.0 - lost)))
+    });
+    AttentionKnockout {
+        cut: Grid::new(N_LAYERS, cells.collect()),
+        spec: attention_knockout::Spec { edges, window: 9 },
+        prompt,
+        clean,
+    }
 }
 
 /// A window that shows nothing but one view.
@@ -332,4 +386,90 @@ fn the_lens_names_what_each_layer_would_say() {
     });
     window.run();
     window.snapshot("logit_lens");
+}
+
+#[test]
+fn a_noising_trace_shows_what_is_lost() {
+    let tokenizer = tokenizer();
+    let mut trace = trace(prompt(&tokenizer, "Paris", None), usize::MAX);
+    trace.spec.direction = causal_trace::Direction::Noise;
+    trace.spec.sever = Some(causal_trace::Severed::Attn);
+    let mut view = CausalTraceView::default();
+    let mut window = window([760.0, 440.0], Theme::Light, |ui| {
+        causal_trace_ui(ui, &mut view, &trace, &ctx(&tokenizer, Selection::default()));
+    });
+    window.run();
+    window.get_by_label_contains("Corrupting MLP output, window 10, attention severed");
+    window.get_by_label_contains("later layers' attention outputs are held at their clean values");
+}
+
+#[test]
+fn heads_that_speak_for_the_answer_are_red_when_they_are_gone() {
+    let tokenizer = tokenizer();
+    let ablation = ablation(prompt(&tokenizer, "Paris", None), Part::Heads, usize::MAX);
+    let mut view = AblationView::default();
+    let mut window = window([560.0, 460.0], Theme::Light, |ui| {
+        ablation_ui(ui, &mut view, &ablation, &ctx(&tokenizer, CELL));
+    });
+    window.run();
+    window.get_by_label_contains("Ablation of heads: head 5, layer 13: ");
+    window.snapshot("ablation_heads");
+}
+
+#[test]
+fn a_running_ablation_of_layers_shows_bars_so_far() {
+    let tokenizer = tokenizer();
+    let mut ablation = ablation(prompt(&tokenizer, "Ouagadougou", Some("Rome")), Part::Mlp, 30);
+    ablation.clean.rank = 3;
+    let mut view = AblationView::default();
+    let mut window = window([560.0, 420.0], Theme::Dark, |ui| {
+        ablation_ui(ui, &mut view, &ablation, &ctx(&tokenizer, CELL));
+    });
+    window.run();
+    window.get_by_label_contains("30 of 36 computed");
+    window.snapshot("ablation_mlps");
+}
+
+#[test]
+fn the_knockout_has_three_phases() {
+    let tokenizer = tokenizer();
+    let knockout = knockout(prompt(&tokenizer, "Paris", None), usize::MAX);
+    let mut view = KnockoutView::default();
+    let mut window = window([560.0, 400.0], Theme::Light, |ui| {
+        let height = ui.available_height();
+        let ctx = ctx(&tokenizer, CELL);
+        knockout_ui(ui, &mut view, &knockout, Notes::Shown, height, &ctx);
+    });
+    window.run();
+    window.get_by_label_contains("Attention knockout: layer 13: subject → last ");
+    window.snapshot("knockout");
+}
+
+#[test]
+fn a_layer_of_the_knockout_is_picked_by_click_and_by_key() {
+    let tokenizer = tokenizer();
+    let knockout = knockout(prompt(&tokenizer, "Paris", None), 3 * N_LAYERS - 7);
+    let mut view = KnockoutView::default();
+    let selection = std::cell::Cell::new(Selection::default());
+    let mut window = window([560.0, 400.0], Theme::Dark, |ui| {
+        let height = ui.available_height();
+        let ctx = ctx(&tokenizer, selection.get());
+        let action = knockout_ui(ui, &mut view, &knockout, Notes::Shown, height, &ctx);
+        if let Some(ViewAction::Select(new)) = action {
+            selection.set(new);
+        }
+    });
+    window.run();
+    let plot = window.get_by_label("Attention knockout").rect();
+    let at = plot.left_top() + plot.size() * egui::vec2(12.5 / 36.0, 0.5);
+    window.hover_at(at);
+    window.run();
+    window.drag_at(at);
+    window.drop_at(at);
+    window.run();
+    assert_eq!(selection.get().layer, Some(12));
+    window.key_press(egui::Key::ArrowRight);
+    window.run();
+    assert_eq!(selection.get().layer, Some(13));
+    window.get_by_label_contains("Attention knockout: layer 13: ");
 }

@@ -17,8 +17,8 @@ use crate::ui::dialogs::{self, PathPrompt, Purpose, Why};
 use crate::ui::panels::{self, Help};
 use crate::ui::screenshot;
 use crate::ui::state::{
-    FactId, FactKey, JobKind, ModelState, Quick, Slot, TraceRun, TraceState, capitalized,
-    subject_tokens,
+    FactId, FactKey, JobKind, ModelState, Quick, Slot, Study, StudyKind, TraceRun, TraceState,
+    capitalized, subject_tokens,
 };
 use crate::ui::view::{Selection, ViewAction};
 use crate::worker::{Job, JobId, Work};
@@ -82,6 +82,10 @@ impl App {
             }
 
             Command::Trace => self.trace(),
+            Command::Study(kind) => self.study(kind),
+            Command::CancelStudy => {
+                self.state.jobs.cancel(|kind| matches!(kind, JobKind::Study(_)));
+            }
             Command::SetMeasuresRecall(is_on) => self.state.settings.measures_recall = is_on,
             Command::Cancel => self.cancel(),
             Command::CancelLoading => {
@@ -394,10 +398,41 @@ impl App {
         }
     }
 
+    /// Starts the ablation or the knockout that the controls describe, as [`App::trace`] does.
+    fn study(&mut self, kind: StudyKind) {
+        let mut directions: Vec<Direction> = self.state.directions().collect();
+        directions.sort_by_key(|direction| *direction != self.state.direction);
+        for direction in directions {
+            if kind == StudyKind::Ablation
+                && let Err(error) = self.state.find_others(direction)
+            {
+                self.state.error = Some(error);
+                continue;
+            }
+            self.study_one(kind, direction);
+        }
+    }
+
+    fn study_one(&mut self, kind: StudyKind, direction: Direction) {
+        let Some(key) = self.state.key_of(direction) else { return };
+        let Some(spec) = self.state.study_spec(kind, direction) else { return };
+        let known = self.state.study(kind, direction).map(|study| &study.state);
+        if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
+            return;
+        }
+        let Some(findings) = self.state.findings_of(key) else { return };
+        let Ok(prompt) = findings.prompt.clone() else { return };
+        let id = self.analyse(JobKind::Study(key), prompt, spec.clone());
+        if let Some(findings) = self.state.findings_of(key) {
+            findings.studies.retain(|study| study.spec != spec);
+            findings.studies.push(Study { spec, state: TraceState::Running(id), result: None });
+        }
+    }
+
     pub(super) fn cancel(&mut self) {
         let on_screen: Vec<FactKey> =
             self.state.directions().filter_map(|it| self.state.key_of(it)).collect();
-        let any = || self.state.jobs.traces().next().map(|(id, _)| id);
+        let any = || self.state.jobs.sweeps().next().map(|(id, _)| id);
         if self.state.running_trace().is_some() {
             self.state
                 .jobs

@@ -11,9 +11,15 @@ use crate::facts::{Dataset, Direction};
 use crate::ui::dialogs::Why;
 use crate::ui::panels::{self};
 use crate::ui::state::{
-    FactId, JobKind, ModelState, Recalled, Slot, TraceRun, TraceState, capitalized,
+    FactId, JobKind, ModelState, Recalled, Slot, Study, TraceRun, TraceState, capitalized,
 };
 use crate::worker::{Event, JobId, ModelInfo};
+
+/// A trace or a study: how it stands, and what it has found.
+struct Sweep<'a> {
+    state: &'a mut TraceState,
+    result: &'a mut Option<Arc<AnalysisResult>>,
+}
 
 impl App {
     pub(super) fn apply(&mut self, event: Event, ctx: &egui::Context) {
@@ -30,8 +36,8 @@ impl App {
                 }
             }
             Event::Partial(id, result) => {
-                if let Some(run) = self.trace_run(id) {
-                    run.result = Some(result);
+                if let Some(sweep) = self.sweep(id) {
+                    *sweep.result = Some(result);
                 }
             }
             Event::Loaded(id, info) => {
@@ -40,15 +46,15 @@ impl App {
                 }
             }
             Event::Finished(id, result) => {
-                if let Some(run) = self.trace_run(id) {
-                    run.result = Some(Arc::clone(&result));
-                    run.state = TraceState::Complete;
+                if let Some(sweep) = self.sweep(id) {
+                    *sweep.result = Some(Arc::clone(&result));
+                    *sweep.state = TraceState::Complete;
                 }
                 self.settle(id, Slot::Found(result));
             }
             Event::Cancelled(id) => {
-                if let Some(run) = self.trace_run(id) {
-                    run.state = TraceState::Cancelled;
+                if let Some(sweep) = self.sweep(id) {
+                    *sweep.state = TraceState::Cancelled;
                 }
                 if self.is_loading(id) {
                     self.state.model = ModelState::None;
@@ -58,8 +64,8 @@ impl App {
             }
             Event::Failed(id, message) => {
                 let message = capitalized(&message);
-                if let Some(run) = self.trace_run(id) {
-                    run.state = TraceState::Failed(message.clone());
+                if let Some(sweep) = self.sweep(id) {
+                    *sweep.state = TraceState::Failed(message.clone());
                     self.state.error = Some(message.clone());
                 }
                 if self.is_loading(id) {
@@ -75,9 +81,19 @@ impl App {
         matches!(self.state.model, ModelState::Loading { job, .. } if job == id)
     }
 
-    pub(super) fn trace_run(&mut self, id: JobId) -> Option<&mut TraceRun> {
-        let JobKind::Trace(key) = self.state.jobs.get(id)?.kind else { return None };
-        self.state.findings_of(key)?.trace_mut(id)
+    /// What a running job adds to.
+    fn sweep(&mut self, id: JobId) -> Option<Sweep<'_>> {
+        match self.state.jobs.get(id)?.kind {
+            JobKind::Trace(key) => {
+                let TraceRun { state, result, .. } = self.state.findings_of(key)?.trace_mut(id)?;
+                Some(Sweep { state, result })
+            }
+            JobKind::Study(key) => {
+                let Study { state, result, .. } = self.state.findings_of(key)?.study_mut(id)?;
+                Some(Sweep { state, result })
+            }
+            JobKind::Load(_) | JobKind::Quick(..) | JobKind::Recall(..) => None,
+        }
     }
 
     /// A job has ended.

@@ -86,6 +86,7 @@ impl App {
             stored.and_then(|storage| eframe::get_value(storage, APP_KEY)).unwrap_or_default();
         settings.bos = options.bos.unwrap_or(settings.bos);
         settings.measures_recall &= is_remembered;
+        settings.detail = options.detail.unwrap_or(settings.detail);
         ctx.set_theme(options.theme.unwrap_or(settings.theme));
         ctx.set_zoom_factor(settings.zoom);
 

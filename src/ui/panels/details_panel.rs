@@ -1,5 +1,6 @@
 use eframe::egui::{RichText, ScrollArea, Ui};
 
+use super::studies_panel::{ablation_panel_ui, knockout_panel_ui};
 use super::{Views, wanted};
 use crate::analysis::AnalysisResult;
 use crate::ui::command::Command;
@@ -23,7 +24,7 @@ pub fn details_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &
     if is_stacked && shown == Detail::Prediction {
         shown = Detail::Attention;
     }
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         for detail in Detail::ALL {
             if is_stacked && detail == Detail::Prediction {
                 continue;
@@ -51,7 +52,7 @@ fn prediction_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) 
 
 fn detail_ui(
     ui: &mut Ui,
-    state: &State,
+    state: &mut State,
     shown: Detail,
     views: &mut Views,
     commands: &mut Vec<Command>,
@@ -71,6 +72,8 @@ fn detail_ui(
             let AnalysisResult::LogitLens(it) = result else { return None };
             logit_lens_ui(ui, &mut views.lens, it, ctx)
         }),
+        Detail::Ablation => ablation_panel_ui(ui, state, views, commands),
+        Detail::Knockout => knockout_panel_ui(ui, state, views, commands),
     }
 }
 

@@ -9,6 +9,7 @@ mod facts_panel;
 mod help;
 mod menu_bar;
 mod status_bar;
+mod studies_panel;
 mod toolbar;
 mod trace_panel;
 mod welcome;
@@ -19,7 +20,7 @@ pub use help::{Help, drop_hint_ui, help_ui};
 use super::command::Command;
 use super::state::{Quick, State};
 use super::theme;
-use super::views::{CausalTraceView, LogitLensView};
+use super::views::{AblationView, CausalTraceView, KnockoutView, LogitLensView};
 use super::widgets::number::with_thousands;
 use crate::analysis::logit_attribution::Parts;
 
@@ -29,6 +30,8 @@ pub struct Views {
     pub facts: FactsView,
     trace: CausalTraceView,
     lens: LogitLensView,
+    ablation: AblationView,
+    knockout: KnockoutView,
 }
 
 /// What the panels show of a fact, in the order it is wanted.

@@ -23,8 +23,8 @@ pub fn status_bar_ui(ui: &mut Ui, state: &State) {
 
 fn doing_ui(ui: &mut Ui, state: &State) {
     let (_, first) = state.jobs.iter().next().unzip();
-    let trace = state.jobs.traces().next().map(|(_, job)| job);
-    let Some(job) = trace.or(first) else {
+    let sweep = state.jobs.sweeps().next().map(|(_, job)| job);
+    let Some(job) = sweep.or(first) else {
         let text = state.notice.clone().unwrap_or_else(|| "Ready".to_owned());
         ui.add(Label::new(RichText::new(text).small().weak()).truncate());
         return;
@@ -38,7 +38,7 @@ fn doing_ui(ui: &mut Ui, state: &State) {
     };
     let bar = ProgressBar::new(fraction).desired_width(120.0).desired_height(8.0);
     ui.add(bar);
-    let n_waiting = state.jobs.traces().count().saturating_sub(1);
+    let n_waiting = state.jobs.sweeps().count().saturating_sub(1);
     let left = job.time_left(Instant::now());
     let more = (n_waiting > 0).then(|| format!("{n_waiting} more to follow"));
     let parts: Vec<String> = [Some(doing(state, job)), left, more].into_iter().flatten().collect();
@@ -60,6 +60,13 @@ fn doing(state: &State, job: &OpenJob) -> String {
                 return "Cancelling the trace".to_owned();
             }
             format!("Tracing “{prompt}”, {:.0} %", 100.0 * job.fraction())
+        }
+        JobKind::Study(key) => {
+            let prompt = state.facts.get(key.fact).map_or("", |record| &record.fact.prompt);
+            if job.cancel.is_cancelled() {
+                return "Cancelling".to_owned();
+            }
+            format!("Changing runs of “{prompt}”, {:.0} %", 100.0 * job.fraction())
         }
     }
 }

@@ -3,7 +3,7 @@ use std::time::Instant;
 use eframe::egui::{Align, Button, ComboBox, DragValue, Layout, ProgressBar, RichText, Ui, vec2};
 
 use crate::analysis::AnalysisResult;
-use crate::analysis::causal_trace::{CausalTrace, Component};
+use crate::analysis::causal_trace::{self, CausalTrace, Component, Severed};
 use crate::facts::{Direction, InverseOrigin};
 use crate::intervention::NoiseRng;
 use crate::tokens::Flags;
@@ -204,6 +204,11 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         number_ui(ui, true, "Samples", about, samples);
     });
     ui.horizontal_wrapped(|ui| {
+        direction_setting_ui(ui, settings);
+        ui.add_space(6.0);
+        sever_ui(ui, settings);
+    });
+    ui.horizontal_wrapped(|ui| {
         noise_ui(ui, settings);
         rng_ui(ui, settings);
         let about = "Which sequence of noise. ROME: 1";
@@ -212,7 +217,12 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             != (TraceSettings { component: settings.component, ..TraceSettings::default() })
         {
             let button = ui.button("ROME's settings");
-            if button.on_hover_text("Window 10, 3 × σ, 10 samples, numpy, seed 1").clicked() {
+            if button
+                .on_hover_text(
+                    "Denoise, nothing severed, window 10, 3 × σ, 10 samples, numpy, seed 1",
+                )
+                .clicked()
+            {
                 *settings =
                     TraceSettings { component: settings.component, ..TraceSettings::default() };
             }
@@ -231,6 +241,48 @@ fn about_component(component: Component) -> (&'static str, &'static str) {
             ("Attention", "What attention adds in a window of layers. ROME's kind=\"attn\"")
         }
     }
+}
+
+fn direction_setting_ui(ui: &mut Ui, settings: &mut TraceSettings) {
+    ui.label("Direction");
+    for direction in causal_trace::Direction::ALL {
+        let (name, about) = match direction {
+            causal_trace::Direction::Denoise => (
+                "Denoise",
+                "Clean states are put into the corrupted run, as ROME does: which of them suffice",
+            ),
+            causal_trace::Direction::Noise => (
+                "Noise",
+                "Corrupted states are put into the clean run: which of them are needed \
+                 (Heimersheim & Nanda 2024)",
+            ),
+        };
+        ui.selectable_value(&mut settings.direction, direction, name).on_hover_text(about);
+    }
+}
+
+fn sever_ui(ui: &mut Ui, settings: &mut TraceSettings) {
+    let about = "Holds what MLPs or attention add at the changed token, in all later layers, at the \
+                 values it has without the change, so that only the path around them is left. If an \
+                 early peak goes with the MLPs severed, it worked through them (Meng et al. 2022, \
+                 fig. 3)";
+    let name = |severed: Option<Severed>| match severed {
+        None => "nothing",
+        Some(Severed::Mlp) => "MLPs",
+        Some(Severed::Attn) => "attention",
+    };
+    ui.horizontal(|ui| {
+        let label = ui.label("Sever");
+        let combo = ComboBox::from_id_salt("sever")
+            .selected_text(name(settings.sever))
+            .width(84.0)
+            .show_ui(ui, |ui| {
+                for choice in [None].into_iter().chain(Severed::ALL.map(Some)) {
+                    ui.selectable_value(&mut settings.sever, choice, name(choice));
+                }
+            });
+        combo.response.labelled_by(label.id).on_hover_text(about);
+    });
 }
 
 /// A named number.
@@ -321,7 +373,7 @@ fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             }
             let width = (ui.available_width() - 130.0).max(80.0);
             ui.add(ProgressBar::new(job.fraction()).desired_width(width).show_percentage());
-            let first = state.jobs.traces().next().map(|(id, _)| id);
+            let first = state.jobs.sweeps().next().map(|(id, _)| id);
             let is_first = first == state.running_trace();
             let left = job.time_left(Instant::now());
             let text = left.unwrap_or_else(|| {

@@ -29,6 +29,9 @@ pub struct Findings {
 
     /// One per spec.
     pub traces: Vec<TraceRun>,
+
+    /// One per spec.
+    pub studies: Vec<Study>,
 }
 
 /// The methods that are run unasked as soon as a fact is chosen: about one forward pass each.
@@ -59,6 +62,23 @@ pub struct TraceRun {
 
     /// Always a causal trace; with empty cells where `state` is not `Complete`.
     pub result: Option<Arc<AnalysisResult>>,
+}
+
+/// A method beside the trace that takes a while, and was asked for.
+#[derive(Debug)]
+pub struct Study {
+    pub spec: AnalysisSpec,
+    pub state: TraceState,
+
+    /// Of the spec's method; with empty cells where `state` is not `Complete`.
+    pub result: Option<Arc<AnalysisResult>>,
+}
+
+/// Which methods are asked for beside the trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StudyKind {
+    Ablation,
+    Knockout,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,7 +135,7 @@ fn attention_layers(config: &Gpt2Config, n_pos: usize, layer: usize) -> Range<us
 
 impl Findings {
     pub fn new(prompt: Result<Arc<TokenizedPrompt>, String>) -> Self {
-        Self { prompt, quick: Default::default(), traces: Vec::new() }
+        Self { prompt, quick: Default::default(), traces: Vec::new(), studies: Vec::new() }
     }
 
     pub fn quick(&self, quick: Quick) -> &Slot {
@@ -132,6 +152,14 @@ impl Findings {
 
     pub fn trace_mut(&mut self, job: JobId) -> Option<&mut TraceRun> {
         self.traces.iter_mut().find(|run| run.state == TraceState::Running(job))
+    }
+
+    pub fn study(&self, spec: &AnalysisSpec) -> Option<&Study> {
+        self.studies.iter().find(|study| study.spec == *spec)
+    }
+
+    pub fn study_mut(&mut self, job: JobId) -> Option<&mut Study> {
+        self.studies.iter_mut().find(|study| study.state == TraceState::Running(job))
     }
 
     /// Forgets what is found again within a second, and keeps what took long.

@@ -29,6 +29,7 @@ pub enum JobKind {
     Load(PathBuf),
     Quick(FactKey, Quick),
     Trace(FactKey),
+    Study(FactKey),
 
     /// Does the model know this record of the dataset? In the background.
     Recall(usize, Direction),
@@ -81,8 +82,9 @@ impl Jobs {
         self.open.retain(|_, job| !is_meant(&job.kind));
     }
 
-    pub fn traces(&self) -> impl Iterator<Item = (JobId, &OpenJob)> {
-        self.iter().filter(|(_, job)| matches!(job.kind, JobKind::Trace(_)))
+    /// What was asked for and takes a while.
+    pub fn sweeps(&self) -> impl Iterator<Item = (JobId, &OpenJob)> {
+        self.iter().filter(|(_, job)| matches!(job.kind, JobKind::Trace(_) | JobKind::Study(_)))
     }
 }
 

@@ -7,21 +7,29 @@ use std::sync::Arc;
 mod fact_list;
 mod findings;
 mod jobs;
+mod others;
 mod recall;
 mod settings;
 mod taught;
 
 pub use fact_list::{FactId, FactList, Filter, Known, Order};
-pub use findings::{FactKey, Findings, Quick, Slot, TraceRun, TraceState};
+pub use findings::{FactKey, Findings, Quick, Slot, Study, StudyKind, TraceRun, TraceState};
 pub use jobs::{JobKind, Jobs, OpenJob};
+pub use others::Others;
 pub use recall::{Recall, Recalled};
-pub use settings::{Detail, NOISE_FACTOR, NoiseSetting, Settings, TraceSettings};
+pub use settings::{
+    AblationSettings, Detail, KnockoutSettings, NOISE_FACTOR, NoiseSetting, ReplacementSetting,
+    Settings, TokenSetting, TraceSettings,
+};
 
 pub use taught::{Lesson, Plan, Taught};
 
 use super::view::Selection;
+use crate::analysis::ablation::{self, Replacement};
+use crate::analysis::attention_knockout::{self, Edges, default_window};
 use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::logit_attribution::Parts;
+use crate::analysis::{AnalysisSpec, Positions};
 use crate::facts::{Direction, Fact, Record};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::worker::{Adapter, DeviceChoice, JobId, ModelInfo};
@@ -62,6 +70,9 @@ pub struct State {
     /// The tokens of all the dataset's subjects, which noise is measured on. Nothing without a
     /// dataset or a model, or while they are being made.
     pub subjects: Option<Arc<[u32]>>,
+
+    /// What ablations take their means and samples from.
+    pub others: Others,
 
     /// A trace was asked for, and waits for `subjects`.
     pub trace_waits: bool,
@@ -128,6 +139,7 @@ impl State {
             visited: VecDeque::new(),
             jobs: Jobs::default(),
             subjects: None,
+            others: Others::default(),
             trace_waits: false,
             error: None,
             notice: None,
@@ -213,11 +225,14 @@ impl State {
     pub fn forget(&mut self, is_meant: impl Fn(FactId) -> bool) {
         self.jobs.abandon(|kind| match kind {
             JobKind::Load(_) => false,
-            JobKind::Quick(key, _) | JobKind::Trace(key) => is_meant(key.fact),
+            JobKind::Quick(key, _) | JobKind::Trace(key) | JobKind::Study(key) => {
+                is_meant(key.fact)
+            }
             JobKind::Recall(nth, _) => is_meant(FactId::Record(*nth)),
         });
         self.findings.retain(|key, _| !is_meant(key.fact));
         self.visited.retain(|key| !is_meant(key.fact));
+        self.others = Others::default();
     }
 
     /// The trace that the controls describe, of the chosen fact. Nothing while the tokens that
@@ -232,6 +247,72 @@ impl State {
         }
         let subject = self.record()?.fact(direction)?.subject_text()?;
         Some(settings.spec(subject_tokens(&self.info()?.tokenizer, [subject].into_iter())))
+    }
+
+    /// The ablation or knockout that the controls describe, of the chosen fact. Nothing while
+    /// [`State::find_others`] has not found what it takes from other prompts, or where the token
+    /// picked out is not this prompt's.
+    pub fn study_spec(&self, kind: StudyKind, direction: Direction) -> Option<AnalysisSpec> {
+        let key = self.key_of(direction)?;
+        let selected = self.selection.position.filter(|_| direction == self.direction);
+        match kind {
+            StudyKind::Ablation => {
+                let settings = &self.settings.ablation;
+                let positions = match settings.tokens {
+                    TokenSetting::All => Positions::All,
+                    TokenSetting::Subject => Positions::Subject,
+                    TokenSetting::NonSubject => Positions::NonSubject,
+                    TokenSetting::Last => Positions::Last,
+                    TokenSetting::Selected => Positions::Only(selected?..selected? + 1),
+                };
+                let replacement = match settings.replacement {
+                    ReplacementSetting::Zero => Replacement::Zero,
+                    ReplacementSetting::Mean => {
+                        Replacement::Mean { prompts: self.others.many(key)? }
+                    }
+                    ReplacementSetting::Resample => {
+                        Replacement::Resample { ids: self.others.alike(key)? }
+                    }
+                };
+                let part = settings.part;
+                Some(AnalysisSpec::Ablation(ablation::Spec { part, positions, replacement }))
+            }
+            StudyKind::Knockout => {
+                let settings = &self.settings.knockout;
+                let n_layers = self.info()?.config.n_layers;
+                let mut edges = Edges::to_last();
+                if let Some(position) = selected.filter(|_| settings.cuts_selected) {
+                    let from = Positions::Only(position..position + 1);
+                    edges.push(Edges { from, to: Positions::Last });
+                }
+                let window = settings.window.unwrap_or_else(|| default_window(n_layers));
+                Some(AnalysisSpec::AttentionKnockout(attention_knockout::Spec { edges, window }))
+            }
+        }
+    }
+
+    pub fn study(&self, kind: StudyKind, direction: Direction) -> Option<&Study> {
+        self.findings_at(direction)?.study(&self.study_spec(kind, direction)?)
+    }
+
+    /// Looks in the dataset for what the ablation takes from other prompts, unless that is known.
+    /// The error is for the user.
+    pub fn find_others(&mut self, direction: Direction) -> Result<(), String> {
+        let (Some(key), Some(info)) = (self.key_of(direction), self.info().cloned()) else {
+            return Ok(());
+        };
+        let Some(prompt) = self.findings_at(direction).and_then(|it| it.prompt.as_ref().ok())
+        else {
+            return Ok(());
+        };
+        let n_pos = prompt.n_pos();
+        match self.settings.ablation.replacement {
+            ReplacementSetting::Zero => Ok(()),
+            ReplacementSetting::Mean => self.others.find_many(key, &self.facts, &info.tokenizer),
+            ReplacementSetting::Resample => {
+                self.others.find_alike(key, n_pos, &self.facts, &info.tokenizer)
+            }
+        }
     }
 
     pub fn trace(&self, direction: Direction) -> Option<&TraceRun> {

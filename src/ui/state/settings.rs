@@ -6,7 +6,8 @@ use std::sync::Arc;
 use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::causal_trace::{Component, NoiseLevel, Spec};
+use crate::analysis::ablation::Part;
+use crate::analysis::causal_trace::{Component, Direction, NoiseLevel, Severed, Spec};
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::intervention::NoiseRng;
@@ -27,6 +28,8 @@ pub struct Settings {
     pub zoom: f32,
     pub bos: Bos,
     pub trace: TraceSettings,
+    pub ablation: AblationSettings,
+    pub knockout: KnockoutSettings,
 
     /// Latest first.
     pub recent_models: Vec<PathBuf>,
@@ -56,6 +59,52 @@ pub struct TraceSettings {
     pub rng: NoiseRng,
     pub seed: u32,
     pub n_samples: usize,
+    pub direction: Direction,
+    pub sever: Option<Severed>,
+}
+
+/// The controls of an ablation, as they stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AblationSettings {
+    pub part: Part,
+    pub tokens: TokenSetting,
+    pub replacement: ReplacementSetting,
+}
+
+/// Where an ablation reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenSetting {
+    All,
+    Subject,
+    NonSubject,
+    Last,
+
+    /// The one picked out in the views.
+    Selected,
+}
+
+/// What an ablation puts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReplacementSetting {
+    Zero,
+
+    /// Over prompts of the dataset.
+    Mean,
+
+    /// From a fact of the same relation and of as many tokens.
+    Resample,
+}
+
+/// The controls of an attention knockout, as they stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct KnockoutSettings {
+    /// As the model's depth wants it, if not given.
+    pub window: Option<usize>,
+
+    /// Whether the token picked out in the views is cut off as well.
+    pub cuts_selected: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +121,8 @@ pub enum Detail {
     Attention,
     Attribution,
     LogitLens,
+    Ablation,
+    Knockout,
 }
 
 impl Default for Settings {
@@ -81,6 +132,8 @@ impl Default for Settings {
             zoom: 1.0,
             bos: Bos::default(),
             trace: TraceSettings::default(),
+            ablation: AblationSettings::default(),
+            knockout: KnockoutSettings::default(),
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
             screenshot_dir: None,
@@ -102,8 +155,25 @@ impl Default for TraceSettings {
             rng: NoiseRng::Numpy,
             seed: 1,
             n_samples: 10,
+            direction: Direction::Denoise,
+            sever: None,
         }
     }
+}
+
+impl Default for AblationSettings {
+    fn default() -> Self {
+        Self { part: Part::Heads, tokens: TokenSetting::All, replacement: ReplacementSetting::Zero }
+    }
+}
+
+impl TokenSetting {
+    pub const ALL: [Self; 5] =
+        [Self::All, Self::Subject, Self::NonSubject, Self::Last, Self::Selected];
+}
+
+impl ReplacementSetting {
+    pub const ALL: [Self; 3] = [Self::Zero, Self::Mean, Self::Resample];
 }
 
 impl TraceSettings {
@@ -122,13 +192,21 @@ impl TraceSettings {
             rng: self.rng,
             seed: self.seed,
             n_samples: self.n_samples,
+            direction: self.direction,
+            sever: self.sever,
         }
     }
 }
 
 impl Detail {
-    pub const ALL: [Self; 4] =
-        [Self::Prediction, Self::Attention, Self::Attribution, Self::LogitLens];
+    pub const ALL: [Self; 6] = [
+        Self::Prediction,
+        Self::Attention,
+        Self::Attribution,
+        Self::LogitLens,
+        Self::Ablation,
+        Self::Knockout,
+    ];
 
     pub fn text(self) -> &'static str {
         match self {
@@ -136,6 +214,8 @@ impl Detail {
             Self::Attention => "Attention",
             Self::Attribution => "Attribution",
             Self::LogitLens => "Logit lens",
+            Self::Ablation => "Ablation",
+            Self::Knockout => "Knockout",
         }
     }
 }

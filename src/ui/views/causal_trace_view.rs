@@ -1,15 +1,17 @@
 //! The figure of Meng et al. 2022: tokens × layers, each cell the belief after restoring it.
 
-use eframe::egui::{ComboBox, Ui};
+use eframe::egui::Ui;
 
-use super::{first_piece, header_ui, layer_labels, metric_name, metrics_of, token_labels};
-use crate::analysis::causal_trace::{CausalTrace, Component, NoiseLevel};
+use super::{
+    first_piece, header_ui, layer_labels, metric_name, metric_picker_ui, metrics_of, token_labels,
+};
+use crate::analysis::causal_trace::{CausalTrace, Component, Direction, NoiseLevel, Severed};
 use crate::analysis::{Measurement, Metric};
 use crate::intervention::NoiseRng;
 use crate::tokens::visible;
 use crate::ui::theme::ColorMap;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
-use crate::ui::widgets::number::{signed, significant};
+use crate::ui::widgets::number::{exact, signed, significant};
 use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone};
 
 /// How it looks.
@@ -29,8 +31,10 @@ pub fn causal_trace_ui(
     if !metrics_of(prompt).any(|metric| metric == view.metric) {
         view.metric = Metric::default();
     }
-    let title = format!("{} — {}", restored(trace), metric_name(view.metric, prompt));
-    header_ui(ui, &title, 216.0, |ui| metric_picker_ui(ui, &mut view.metric, trace));
+    let title = format!("{} — {}", patched(trace), quantity(trace, view.metric));
+    header_ui(ui, &title, 216.0, |ui| {
+        metric_picker_ui(ui, &mut view.metric, metrics_of(prompt));
+    });
 
     let metric = view.metric;
     let (n_layers, n_pos) = (trace.restored.n_rows(), prompt.n_pos());
@@ -39,19 +43,34 @@ pub fn causal_trace_ui(
         trace.restored.get(cell.column, cell.row).map_or(&[][..], |runs| runs.as_slice())
     };
     let cells = (0..n_pos).flat_map(|row| (0..n_layers).map(move |column| Cell { row, column }));
-    let values: Vec<f32> = cells.map(|cell| mean(cell_runs(cell))).collect();
+    let clean = trace.clean.get(metric).unwrap_or(f32::NAN);
+    let direction = trace.spec.direction;
+    // Dark is what matters, whichever run is changed.
+    let shown = |runs: &[Measurement]| match direction {
+        Direction::Denoise => mean(runs),
+        Direction::Noise => clean - mean(runs),
+    };
+    let values: Vec<f32> = cells.map(|cell| shown(cell_runs(cell))).collect();
 
     // ROME's range: from the corrupted run's belief up to the largest found.
-    let clean = trace.clean.get(metric).unwrap_or(f32::NAN);
     let low = Measurement::mean(&trace.corrupted, metric);
     let smallest = values.iter().copied().fold(clean, f32::min);
-    let low_end = low.unwrap_or(smallest);
+    let low_end = match direction {
+        Direction::Denoise => low.unwrap_or(smallest),
+        Direction::Noise => 0.0,
+    };
     let largest = values.iter().copied().filter(|value| !value.is_nan()).fold(f32::NAN, f32::max);
-    let high_end = if largest > low_end { largest } else { clean.max(low_end) };
+    let high_end = if largest > low_end { largest } else { clean.max(low_end + 1e-6) };
 
     let mut caption = caption(trace, metric);
     ctx.explain_marked_layers(&mut caption);
-    let quantity = metric_name(metric, prompt);
+    let quantity = quantity(trace, metric);
+    let column_title = match (trace.spec.component, direction) {
+        (Component::Hidden, Direction::Denoise) => "Restored layer",
+        (Component::Hidden, Direction::Noise) => "Corrupted layer",
+        (_, Direction::Denoise) => "Layer at the centre of the restored window",
+        (_, Direction::Noise) => "Layer at the centre of the corrupted window",
+    };
     let map = Heatmap {
         name: "Causal trace",
         values: &values,
@@ -63,10 +82,7 @@ pub fn causal_trace_ui(
             kind: Labels::Tokens,
         },
         columns: Axis {
-            title: match trace.spec.component {
-                Component::Hidden => "Restored layer",
-                Component::Mlp | Component::Attn => "Layer at the centre of the restored window",
-            },
+            title: column_title,
             noun: "layer",
             labels: &layer_labels(n_layers),
             marked: ctx.marked_layers(),
@@ -87,12 +103,19 @@ pub fn causal_trace_ui(
         if let Some(std) = Measurement::std(runs, metric) {
             lines.push(format!("± {} over {} samples", significant(std, 3), runs.len()));
         }
-        if let (Some(low), false) = (low, runs.is_empty()) {
-            lines.push(format!("Indirect effect  {}", signed(mean(runs) - low, 4)));
+        let (start, does) = match direction {
+            Direction::Denoise => (low, "Restores"),
+            Direction::Noise => (Some(clean), "Corrupts"),
+        };
+        if let (Some(start), false) = (start, runs.is_empty()) {
+            if direction == Direction::Noise {
+                lines.push(format!("{}  {}", metric_name(metric, prompt), exact(mean(runs))));
+            }
+            lines.push(format!("Indirect effect  {}", signed(mean(runs) - start, 4)));
         }
         let window = trace.window(cell.column);
         if window.len() > 1 {
-            lines.push(format!("Restores layers {}–{}", window.start, window.end - 1));
+            lines.push(format!("{does} layers {}–{}", window.start, window.end - 1));
         }
         lines.join("\n")
     });
@@ -103,33 +126,32 @@ pub fn causal_trace_ui(
     Some(ViewAction::Select(selection))
 }
 
-fn restored(trace: &CausalTrace) -> String {
-    let window = trace.spec.window;
-    match trace.spec.component {
-        Component::Hidden => "Restoring a single hidden state".to_owned(),
-        Component::Mlp => format!("Restoring MLP output, window {window}"),
-        Component::Attn => format!("Restoring attention output, window {window}"),
+/// What a colour stands for.
+fn quantity(trace: &CausalTrace, metric: Metric) -> String {
+    let name = metric_name(metric, &trace.prompt);
+    match trace.spec.direction {
+        Direction::Denoise => name,
+        Direction::Noise => format!("Loss of {name}"),
     }
 }
 
-fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, trace: &CausalTrace) {
-    let name = |metric: Metric| match metric {
-        Metric::Prob => "Probability of first token",
-        Metric::AnswerProb => "Probability of whole answer",
-        Metric::LogProb => "Log probability",
-        Metric::Logit => "Logit",
-        Metric::LogitDiff => "Logit difference",
+fn patched(trace: &CausalTrace) -> String {
+    let spec = &trace.spec;
+    let does = match spec.direction {
+        Direction::Denoise => "Restoring",
+        Direction::Noise => "Corrupting",
     };
-    ComboBox::from_id_salt("metric")
-        .selected_text(name(*metric))
-        .width(190.0)
-        .show_ui(ui, |ui| {
-            for choice in metrics_of(&trace.prompt) {
-                ui.selectable_value(metric, choice, name(choice));
-            }
-        })
-        .response
-        .accessible_name("Metric");
+    let what = match spec.component {
+        Component::Hidden => "a single hidden state".to_owned(),
+        Component::Mlp => format!("MLP output, window {}", spec.window),
+        Component::Attn => format!("attention output, window {}", spec.window),
+    };
+    let but = match spec.sever {
+        None => "",
+        Some(Severed::Mlp) => ", MLPs severed",
+        Some(Severed::Attn) => ", attention severed",
+    };
+    format!("{does} {what}{but}")
 }
 
 fn caption(trace: &CausalTrace, metric: Metric) -> Caption {
@@ -184,10 +206,35 @@ fn caption(trace: &CausalTrace, metric: Metric) -> Caption {
     if n_done < n_cells {
         caption.add(Tone::Plain, format!("{n_done} of {n_cells} cells computed; hatched are not"));
     }
+    if let Some(severed) = spec.sever {
+        let what = match severed {
+            Severed::Mlp => "MLP",
+            Severed::Attn => "attention",
+        };
+        let (which, values) = match spec.direction {
+            Direction::Denoise => ("restored", "corrupted"),
+            Direction::Noise => ("corrupted", "clean"),
+        };
+        caption.add(
+            Tone::Plain,
+            format!(
+                "Severed: at the {which} token, later layers' {what} outputs are held at their \
+                 {values} values (Meng et al. 2022, fig. 3)"
+            ),
+        );
+    }
     caption.add(
         Tone::Note,
-        "* subject. A peak shows where restoring suffices, not where the fact is stored \
-         (Hase et al. 2023)",
+        match spec.direction {
+            Direction::Denoise => {
+                "* subject. A peak shows where restoring suffices, not where the fact is stored \
+                 (Hase et al. 2023)"
+            }
+            Direction::Noise => {
+                "* subject. The clean run with one corrupted state put in: a peak shows what the \
+                 answer needs while all else is clean"
+            }
+        },
     );
     caption
 }

@@ -1,18 +1,22 @@
 //! One file per analysis: how its result is drawn.
 
+pub mod ablation_view;
 pub mod attention_view;
 pub mod attribution_view;
 pub mod causal_trace_view;
+pub mod knockout_view;
 pub mod logit_lens_view;
 pub mod prediction_view;
 
+pub use ablation_view::{AblationView, ablation_ui};
 pub use attention_view::attention_ui;
 pub use attribution_view::attribution_ui;
 pub use causal_trace_view::{CausalTraceView, causal_trace_ui};
+pub use knockout_view::{KnockoutView, knockout_ui};
 pub use logit_lens_view::{LogitLensView, logit_lens_ui};
 pub use prediction_view::prediction_ui;
 
-use eframe::egui::{Color32, FontFamily, FontId, RichText, Ui};
+use eframe::egui::{Color32, ComboBox, FontFamily, FontId, RichText, Ui};
 
 use crate::analysis::Metric;
 use crate::tokens::{Answer, TokenizedPrompt, visible};
@@ -83,4 +87,24 @@ fn metrics_of(prompt: &TokenizedPrompt) -> impl Iterator<Item = Metric> {
         Metric::LogitDiff => prompt.foil.is_some(),
         Metric::Prob | Metric::LogProb | Metric::Logit => true,
     })
+}
+
+fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, metrics: impl Iterator<Item = Metric>) {
+    let name = |metric: Metric| match metric {
+        Metric::Prob => "Probability of first token",
+        Metric::AnswerProb => "Probability of whole answer",
+        Metric::LogProb => "Log probability",
+        Metric::Logit => "Logit",
+        Metric::LogitDiff => "Logit difference",
+    };
+    ComboBox::from_id_salt("metric")
+        .selected_text(name(*metric))
+        .width(190.0)
+        .show_ui(ui, |ui| {
+            for choice in metrics {
+                ui.selectable_value(metric, choice, name(choice));
+            }
+        })
+        .response
+        .accessible_name("Metric");
 }

@@ -3,6 +3,7 @@
 mod caption;
 mod color_bar;
 pub mod heatmap;
+pub mod layer_plot;
 pub mod number;
 mod text;
 mod texture;

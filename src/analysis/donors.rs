@@ -1,0 +1,142 @@
+//! The runs that conditions copy from: the clean one, another prompt's, the mean over many, and
+//! corrupted ones. Each is done once, before the sweep.
+
+use burn::tensor::{Tensor, TensorData};
+
+use super::sweep::{Asked, batches, check_ids, row};
+use super::{AnalysisCtx, AnalysisError};
+use crate::intervention::{Condition, SiteSet};
+use crate::model::{ActivationCache, Donors, Gpt2, Request, Row, Run};
+use crate::task::Cancelled;
+
+/// Several rows at once, with `sites` kept.
+pub(super) fn run(
+    model: &Gpt2,
+    rows: &[Row<'_>],
+    sites: &SiteSet,
+    n_read: usize,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Run, Cancelled> {
+    let request = Request { rows, donors: &Donors::new(), capture: sites, past: None, n_read };
+    model.run(&request, &mut |_| {
+        // A queue that runs ahead could not be stopped.
+        model.wait();
+        if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+    })
+}
+
+/// The same prompt, undisturbed, with its logits where the answer's tokens are predicted.
+pub(super) fn clean(
+    model: &Gpt2,
+    asked: &Asked,
+    sites: &SiteSet,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Run, Cancelled> {
+    run(model, &[row(asked, &Vec::new())], sites, asked.n_read, ctx)
+}
+
+/// The same prompt under each condition: one cache per condition.
+pub(super) fn under(
+    model: &Gpt2,
+    asked: &Asked,
+    conditions: &[Condition],
+    sites: &SiteSet,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Vec<ActivationCache>, Cancelled> {
+    let mut caches = Vec::with_capacity(conditions.len());
+    for batch in batches(conditions.len(), asked.ids.len(), model) {
+        let rows: Vec<_> = conditions[batch].iter().map(|it| row(asked, it)).collect();
+        let cache = run(model, &rows, sites, asked.n_read, ctx)?.cache;
+        caches.extend((0..rows.len()).map(|nth| -> ActivationCache {
+            sites.iter().map(|&site| (site, cache.get(site).clone().narrow(0, nth, 1))).collect()
+        }));
+    }
+    Ok(caches)
+}
+
+/// Another prompt, undisturbed.
+pub(super) fn other(
+    model: &Gpt2,
+    ids: &[u32],
+    sites: &SiteSet,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<ActivationCache, AnalysisError> {
+    check_ids(model, ids, [].into_iter())?;
+    Ok(run(model, &[Row::new(ids, &[])], sites, 1, ctx)?.cache)
+}
+
+/// What activations are on average over many prompts, for a prompt of `n_pos` tokens.
+///
+/// Position 0 gets the mean over the prompts' first tokens, every other position the mean over all
+/// their later tokens. Attention rests on the first token, whose activations are of another size
+/// (Xiao et al. 2023): one mean for all would describe none of them.
+pub(super) fn mean(
+    model: &Gpt2,
+    prompts: &[Vec<u32>],
+    n_pos: usize,
+    sites: &SiteSet,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<ActivationCache, AnalysisError> {
+    let n_later: usize = prompts.iter().map(|ids| ids.len().saturating_sub(1)).sum();
+    if prompts.is_empty() {
+        return Err(AnalysisError::Zero { what: "the number of prompts to take the mean of" });
+    }
+    if n_later == 0 && n_pos > 1 {
+        return Err(AnalysisError::Zero { what: "the number of tokens after the prompts' first" });
+    }
+    for ids in prompts {
+        if ids.is_empty() {
+            return Err(AnalysisError::Zero { what: "the length of a prompt to take the mean of" });
+        }
+        check_ids(model, ids, [].into_iter())?;
+    }
+    // Prompts of one length after the other, so that little is padded.
+    let mut order: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+    order.sort_by_key(|ids| ids.len());
+
+    let longest = order.last().map_or(1, |ids| ids.len());
+
+    let mut sums: Vec<(Tensor<2>, [usize; 2])> = Vec::new();
+    for batch in batches(order.len(), longest, model) {
+        let rows: Vec<_> = order[batch].iter().map(|ids| Row::new(ids, &[])).collect();
+        let cache = run(model, &rows, sites, 1, ctx)?.cache;
+        for (nth, &site) in sites.iter().enumerate() {
+            let activation = cache.get(site).clone();
+            let [batch, len, n_heads, width] = activation.dims();
+            let weights = class_weights(&rows, len, [prompts.len(), n_later]);
+            let weights = TensorData::new(weights, [2, batch * len]);
+            let weights = Tensor::<2>::from_data(weights, &activation.device());
+            let sum = weights.matmul(activation.reshape([batch * len, n_heads * width]));
+            match sums.get_mut(nth) {
+                Some((there, _)) => *there = there.clone() + sum,
+                None => sums.push((sum, [n_heads, width])),
+            }
+        }
+    }
+    let at_each_position = |(mean, [n_heads, width]): (Tensor<2>, [usize; 2])| {
+        let class = |nth: usize, n: usize| {
+            mean.clone()
+                .narrow(0, nth, 1)
+                .reshape([1, 1, n_heads, width])
+                .expand([1, n, n_heads, width])
+        };
+        if n_pos == 1 {
+            class(0, 1)
+        } else {
+            Tensor::cat(vec![class(0, 1), class(1, n_pos - 1)], 1)
+        }
+    };
+    Ok(sites.iter().copied().zip(sums.into_iter().map(at_each_position)).collect())
+}
+
+/// How much each token counts towards the mean of first tokens, then of later ones.
+/// `[class, row * pos]`
+fn class_weights(rows: &[Row<'_>], len: usize, [n_first, n_later]: [usize; 2]) -> Vec<f32> {
+    let n = rows.len() * len;
+    let mut weights = vec![0.0; 2 * n];
+    for (nth, row) in rows.iter().enumerate() {
+        weights[nth * len] = 1.0 / n_first as f32;
+        weights[n + nth * len + 1..n + nth * len + row.ids.len()].fill(1.0 / n_later as f32);
+    }
+    weights
+}

@@ -1,0 +1,243 @@
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::fact::FactArgs;
+use super::output::{Output, answer_json, program, provenance};
+use super::{Machine, ModelArgs};
+use crate::analysis::ablation::{Ablation, Part, Replacement, Spec};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, Positions};
+use crate::facts::{Dataset, Fact};
+use crate::tokens::{TokenizedPrompt, visible};
+use crate::worker::Engine;
+
+#[derive(Args)]
+pub(super) struct Ablate {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    fact: FactArgs,
+
+    /// A wrong answer, for the logit difference [default: the dataset's, if it has one]
+    #[arg(long, value_name = "TEXT")]
+    foil: Option<String>,
+
+    /// What is replaced, one at a time: each head, or all that a layer's attention, its MLP, or both
+    /// add to the residual stream
+    #[arg(long, value_enum, default_value = "heads")]
+    part: PartArg,
+
+    /// At which tokens: `all`, `subject`, `non-subject`, `last`, a position such as `3`, or a range
+    /// such as `3..6` without its end
+    #[arg(long, value_name = "WHERE", default_value = "all")]
+    positions: Positions,
+
+    /// By what: zeros, the mean over other prompts, or the same part of another prompt
+    #[arg(long, value_enum, default_value = "zero")]
+    with: With,
+
+    /// Prompts to take the mean of, one a line [default: those of --facts]
+    #[arg(long, value_name = "FILE")]
+    mean_prompts: Option<PathBuf>,
+
+    /// At most so many of them, evenly spaced
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    mean_count: u32,
+
+    /// The prompt to resample from, of as many tokens
+    #[arg(long, value_name = "TEXT", conflicts_with = "other_case")]
+    other: Option<String>,
+
+    /// The same, by its `case_id` or `known_id` in the dataset
+    #[arg(long, value_name = "ID", requires = "facts")]
+    other_case: Option<String>,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum PartArg {
+    Heads,
+    Attn,
+    Mlp,
+    Layers,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum With {
+    Zero,
+    Mean,
+    Resample,
+}
+
+impl Ablate {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let mut question = self.fact.question()?;
+        if self.foil.is_some() {
+            question.fact.foil.clone_from(&self.foil);
+        }
+        let others = self.others()?;
+        let engine = self.model.load(machine)?;
+        let tokenizer = &engine.info.tokenizer;
+        let tokenized = |fact: &Fact| TokenizedPrompt::new(tokenizer, fact, self.model.bos());
+        let prompt = tokenized(&question.fact)?;
+        let mut ids = Vec::new();
+        for other in &others {
+            ids.push(tokenized(&Fact::from_text(other, None)?)?.ids);
+        }
+        let spec = Spec {
+            part: match self.part {
+                PartArg::Heads => Part::Heads,
+                PartArg::Attn => Part::Attn,
+                PartArg::Mlp => Part::Mlp,
+                PartArg::Layers => Part::Layers,
+            },
+            positions: self.positions.clone(),
+            replacement: match self.with {
+                With::Zero => Replacement::Zero,
+                With::Mean => Replacement::Mean { prompts: ids.into() },
+                With::Resample => {
+                    Replacement::Resample { ids: ids.into_iter().flatten().collect() }
+                }
+            },
+        };
+        let spec = AnalysisSpec::Ablation(spec);
+        let result = machine.run(&engine, &prompt, &spec, "Ablating")?;
+        let AnalysisResult::Ablation(ablation) = result else {
+            unreachable!("an ablation was asked for");
+        };
+        let json = to_json(&ablation, &engine, machine)?;
+        self.output.write(&json, &to_text(&ablation))
+    }
+
+    /// The texts of the prompts that what is put in comes from.
+    fn others(&self) -> anyhow::Result<Vec<String>> {
+        match self.with {
+            With::Zero => Ok(Vec::new()),
+            With::Mean => {
+                let all = self.mean_prompts()?;
+                let n = all.len().min(self.mean_count as usize);
+                Ok((0..n).map(|nth| all[nth * all.len() / n].clone()).collect())
+            }
+            With::Resample => match (&self.other, &self.other_case, &self.fact.facts) {
+                (Some(text), _, _) => Ok(vec![text.clone()]),
+                (None, Some(case), Some(path)) => {
+                    let dataset = Dataset::load(path)?;
+                    let Some(record) = dataset.find(case) else {
+                        bail!("there is no case {case} in {}", path.display());
+                    };
+                    Ok(vec![record.fact.prompt.clone()])
+                }
+                _ => bail!("name the prompt to resample from with --other or --other-case"),
+            },
+        }
+    }
+
+    fn mean_prompts(&self) -> anyhow::Result<Vec<String>> {
+        let (path, prompts): (_, Vec<String>) = match (&self.mean_prompts, &self.fact.facts) {
+            (Some(path), _) => {
+                let text = fs::read_to_string(path)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                let lines = text.lines().filter(|line| !line.is_empty());
+                (path, lines.map(str::to_owned).collect())
+            }
+            (None, Some(path)) => {
+                let dataset = Dataset::load(path)?;
+                (path, dataset.records.iter().map(|it| it.fact.prompt.clone()).collect())
+            }
+            (None, None) => bail!("name the prompts to take the mean of with --mean-prompts"),
+        };
+        ensure!(!prompts.is_empty(), "no prompt in {}", path.display());
+        Ok(prompts)
+    }
+}
+
+fn to_json(it: &Ablation, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
+    let change = |metric: Metric| -> Vec<Vec<_>> {
+        let (n_layers, n_columns) = (it.ablated.n_rows(), it.ablated.n_columns());
+        let row = |layer| (0..n_columns).map(|column| it.change(layer, column, metric)).collect();
+        (0..n_layers).map(row).collect()
+    };
+    let has_foil = it.prompt.foil.is_some();
+    Ok(json!({
+        "spec": it.spec,
+        "clean": it.clean,
+        // Layer × head, or layer × 1.
+        "ablated": it.ablated.rows().collect::<Vec<_>>(),
+        "change": {
+            "prob": change(Metric::Prob),
+            "answer_prob": change(Metric::AnswerProb),
+            "log_prob": change(Metric::LogProb),
+            "logit": change(Metric::Logit),
+            "logit_diff": has_foil.then(|| change(Metric::LogitDiff)),
+        },
+        "answer": it.prompt.answer.as_ref().map(answer_json),
+        "foil": it.prompt.foil.as_ref().map(answer_json),
+        "tokens": it.prompt.pieces,
+        "ids": it.prompt.ids,
+        "subject_range": it.prompt.subject.as_ref().map(|it| [it.start, it.end]),
+        "bos": it.prompt.bos,
+        "program": program(),
+        "model": provenance(&engine.info, machine)?,
+        "device": engine.info.device,
+    }))
+}
+
+/// How many parts are listed.
+const N_LISTED: usize = 20;
+
+fn to_text(it: &Ablation) -> String {
+    let answer = it.prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
+    let (what, by) = (part_name(it.spec.part), replacement_name(&it.spec.replacement));
+    let mut text = format!(
+        "p({answer}) {:.5}; change with {what} replaced by {by}, at tokens: {}\n\n  change  \
+         p({answer})   logit\n",
+        it.clean.prob, it.spec.positions
+    );
+    let n_columns = it.ablated.n_columns();
+    let mut found: Vec<_> = it
+        .ablated
+        .values()
+        .iter()
+        .enumerate()
+        .filter_map(|(nth, measured)| Some((nth / n_columns, nth % n_columns, measured.as_ref()?)))
+        .collect();
+    if it.spec.part == Part::Heads {
+        let distance = |prob: f32| (prob - it.clean.prob).abs();
+        found.sort_by(|a, b| distance(b.2.prob).total_cmp(&distance(a.2.prob)));
+        found.truncate(N_LISTED);
+    }
+    for (layer, head, measured) in found {
+        let name = match it.spec.part {
+            Part::Heads => format!("L{layer}H{head}"),
+            Part::Attn | Part::Mlp | Part::Layers => format!("layer {layer}"),
+        };
+        let (change, logit) = (measured.prob - it.clean.prob, measured.logit - it.clean.logit);
+        _ = writeln!(text, "{change:>+8.5}  {:>8.5}  {logit:>+7.3}  {name}", measured.prob);
+    }
+    text
+}
+
+fn part_name(part: Part) -> &'static str {
+    match part {
+        Part::Heads => "each head",
+        Part::Attn => "each layer's attention",
+        Part::Mlp => "each layer's MLP",
+        Part::Layers => "each layer",
+    }
+}
+
+fn replacement_name(replacement: &Replacement) -> String {
+    match replacement {
+        Replacement::Zero => "zeros".to_owned(),
+        Replacement::Mean { prompts } => format!("its mean over {} prompts", prompts.len()),
+        Replacement::Resample { .. } => "that of another prompt".to_owned(),
+    }
+}
