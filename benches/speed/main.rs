@@ -201,7 +201,7 @@ fn versus(
     let mut who = bench.loading(report)?;
     let wants = |part: Part| options.only.contains(&part);
     if wants(Part::Peak) {
-        bench.peak(&mut who, report)?;
+        bench.peak(report)?;
     }
     if wants(Part::Trace) {
         bench.traces(&mut who, report)?;
