@@ -23,7 +23,8 @@
 //! - [`intervention`], [`task`] and [`builtin`] are plain data; they know nothing else.
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
-//!   model in a loop, so batching, exact reuse, progress and cancelling are written once.
+//!   model in a loop, so batching, exact reuse, progress and cancelling are written once; the one
+//!   exception is [`analysis::attribution_patching`], whose passes go back as well.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
 //! - [`worker`] owns the model on a thread. No tensor crosses its channel.
 //! - [`ui`] draws plain results and says what was clicked. It cannot reach [`model`].

@@ -86,12 +86,60 @@ pub struct CausalTrace {
 impl Component {
     pub const ALL: [Self; 3] = [Self::Hidden, Self::Mlp, Self::Attn];
 
-    fn site(self, layer: usize) -> Site {
+    pub(super) fn site(self, layer: usize) -> Site {
         match self {
             Self::Hidden => Site::ResidPost(layer),
             Self::Mlp => Site::MlpOut(layer),
             Self::Attn => Site::AttnOut(layer),
         }
+    }
+}
+
+impl Spec {
+    /// That it asks for something.
+    pub(super) fn check(&self) -> Result<(), AnalysisError> {
+        if self.n_samples == 0 {
+            return Err(AnalysisError::Zero { what: "the number of samples" });
+        }
+        if self.window == 0 {
+            return Err(AnalysisError::Zero { what: "the window" });
+        }
+        Ok(())
+    }
+
+    /// One noise draw on the subject.
+    pub(super) fn corrupt(
+        &self,
+        subject: &Range<usize>,
+        noise_std: f64,
+        sample: usize,
+    ) -> Intervention {
+        let noise = Noise { rng: self.rng, seed: self.seed, std: noise_std, sample };
+        Intervention::at(Site::Embed, Span::Only(subject.clone()), Edit::AddNoise(noise))
+    }
+
+    /// What puts the cell of `layer` and `pos` back.
+    pub(super) fn restore(
+        &self,
+        layer: usize,
+        pos: usize,
+        n_layers: usize,
+    ) -> impl Iterator<Item = Intervention> + use<> {
+        let component = self.component;
+        self.layers(layer, n_layers).map(move |restored| {
+            let copy = Edit::CopyFrom { donor: Donor::Clean, positions: Span::one(pos) };
+            Intervention::at(component.site(restored), Span::one(pos), copy)
+        })
+    }
+
+    /// The layers restored for the cell of `layer`. ROME: from `layer - window / 2` up to
+    /// `layer + ceil(window / 2)`, clipped.
+    pub fn layers(&self, layer: usize, n_layers: usize) -> Range<usize> {
+        if self.component == Component::Hidden {
+            return layer..layer + 1;
+        }
+        let start = layer.saturating_sub(self.window / 2);
+        start..(layer + self.window.div_ceil(2)).min(n_layers)
     }
 }
 
@@ -126,7 +174,7 @@ impl NoiseLevel {
 impl CausalTrace {
     /// The layers restored for the cell of `layer`.
     pub fn window(&self, layer: usize) -> Range<usize> {
-        window(&self.spec, layer, self.restored.n_rows())
+        self.spec.layers(layer, self.restored.n_rows())
     }
 
     /// Whether the model's own first guess is the answer.
@@ -141,12 +189,7 @@ pub fn causal_trace(
     spec: &Spec,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<CausalTrace, AnalysisError> {
-    if spec.n_samples == 0 {
-        return Err(AnalysisError::Zero { what: "the number of samples" });
-    }
-    if spec.window == 0 {
-        return Err(AnalysisError::Zero { what: "the window" });
-    }
+    spec.check()?;
     let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
     let asked = Asked::new(model, prompt)?;
     let noise_std = spec.noise.std(model)?;
@@ -202,37 +245,18 @@ pub fn plan(
     noise_std: f64,
     n_layers: usize,
 ) -> Vec<Condition> {
-    let corrupt = |sample: usize| {
-        let noise = Noise { rng: spec.rng, seed: spec.seed, std: noise_std, sample };
-        Intervention::at(Site::Embed, Span::Only(subject.clone()), Edit::AddNoise(noise))
-    };
-    let restore = |layer: usize, pos: usize| {
-        let copy = Edit::CopyFrom { donor: Donor::Clean, positions: Span::one(pos) };
-        Intervention::at(spec.component.site(layer), Span::one(pos), copy)
-    };
-
     let mut conditions = Vec::new();
     for sample in 0..spec.n_samples {
-        conditions.push(vec![corrupt(sample)]);
+        conditions.push(vec![spec.corrupt(subject, noise_std, sample)]);
     }
     for layer in 0..n_layers {
         for pos in 0..prompt.n_pos() {
             for sample in 0..spec.n_samples {
-                let mut condition = vec![corrupt(sample)];
-                condition
-                    .extend(window(spec, layer, n_layers).map(|restored| restore(restored, pos)));
+                let mut condition = vec![spec.corrupt(subject, noise_std, sample)];
+                condition.extend(spec.restore(layer, pos, n_layers));
                 conditions.push(condition);
             }
         }
     }
     conditions
-}
-
-/// ROME: from `layer - window / 2` up to `layer + ceil(window / 2)`, clipped.
-fn window(spec: &Spec, layer: usize, n_layers: usize) -> Range<usize> {
-    if spec.component == Component::Hidden {
-        return layer..layer + 1;
-    }
-    let start = layer.saturating_sub(spec.window / 2);
-    start..(layer + spec.window.div_ceil(2)).min(n_layers)
 }

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 pub mod attention;
+pub mod attribution_patching;
 pub mod causal_trace;
 mod grid;
 pub mod logit_attribution;
@@ -26,6 +27,7 @@ use crate::task::{Cancelled, TaskCtx};
 pub enum AnalysisSpec {
     Prediction(prediction::Spec),
     CausalTrace(causal_trace::Spec),
+    AttributionPatching(attribution_patching::Spec),
     LogitAttribution(logit_attribution::Spec),
     LogitLens(logit_lens::Spec),
     Attention(attention::Spec),
@@ -36,6 +38,7 @@ pub enum AnalysisSpec {
 pub enum AnalysisResult {
     Prediction(prediction::Prediction),
     CausalTrace(causal_trace::CausalTrace),
+    AttributionPatching(attribution_patching::AttributionPatching),
     LogitAttribution(logit_attribution::LogitAttribution),
     LogitLens(logit_lens::LogitLens),
     Attention(attention::Attention),
@@ -52,6 +55,9 @@ pub enum AnalysisError {
 
     #[error("there is no answer to measure")]
     NoAnswer,
+
+    #[error("a logit difference needs a foil, and the prompt has none")]
+    NoFoil,
 
     #[error("the prompt with its answer has {n_pos} tokens, and the model takes {n_ctx}")]
     TooLong { n_pos: usize, n_ctx: usize },

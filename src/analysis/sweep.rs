@@ -206,7 +206,7 @@ impl Sweep<'_> {
 }
 
 /// After a layer: tells how far it is, and stops if that was asked for.
-fn step(
+pub(super) fn step(
     model: &Gpt2,
     ctx: &AnalysisCtx<'_>,
     progress: &mut Progress,
@@ -218,7 +218,7 @@ fn step(
     ctx.task.checkpoint(*progress)
 }
 
-fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
+pub(super) fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
     Row { ids: &asked.ids, n_editable: asked.n_editable, condition }
 }
 

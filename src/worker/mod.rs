@@ -226,13 +226,20 @@ impl Loop {
 }
 
 impl Job {
-    /// About one forward pass long, or over already.
+    /// A few forward passes long, or over already.
     fn is_short(&self) -> bool {
-        let is_sweep = matches!(
-            self.work,
-            Work::Load { .. } | Work::Analyse { spec: AnalysisSpec::CausalTrace(_), .. }
-        );
-        self.cancel.is_cancelled() || !is_sweep
+        let is_long = match &self.work {
+            Work::Load { .. } => true,
+            Work::Analyse { spec, .. } => match spec {
+                AnalysisSpec::CausalTrace(_) => true,
+                AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
+                AnalysisSpec::Prediction(_)
+                | AnalysisSpec::LogitAttribution(_)
+                | AnalysisSpec::LogitLens(_)
+                | AnalysisSpec::Attention(_) => false,
+            },
+        };
+        self.cancel.is_cancelled() || !is_long
     }
 }
 
