@@ -7,7 +7,8 @@ use std::thread;
 use eframe::egui::{self, ViewportCommand};
 
 use super::{App, Reply};
-use crate::analysis::{AnalysisResult, AnalysisSpec, prediction};
+use crate::analysis::attribution_patching::{self, BasePoint};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, prediction};
 use crate::builtin;
 use crate::facts::{Dataset, Direction};
 use crate::tokens::TokenizedPrompt;
@@ -387,10 +388,19 @@ impl App {
         if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
             return;
         }
+        let preview = AnalysisSpec::AttributionPatching(attribution_patching::Spec {
+            trace: spec.clone(),
+            base: BasePoint::Corrupted,
+            // Logarithms bend less than probabilities, and can be read as such.
+            metric: Metric::LogProb,
+            n_verified: 0,
+        });
+        self.analyse(JobKind::Preview(key), Arc::clone(&prompt), preview);
         let id = self.analyse(JobKind::Trace(key), prompt, AnalysisSpec::CausalTrace(spec.clone()));
         if let Some(findings) = self.state.findings_of(key) {
             findings.traces.retain(|run| run.spec != spec);
-            findings.traces.push(TraceRun { spec, state: TraceState::Running(id), result: None });
+            let state = TraceState::Running(id);
+            findings.traces.push(TraceRun { spec, state, result: None, preview: None });
         }
     }
 
@@ -399,9 +409,10 @@ impl App {
             self.state.directions().filter_map(|it| self.state.key_of(it)).collect();
         let any = || self.state.jobs.traces().next().map(|(id, _)| id);
         if self.state.running_trace().is_some() {
-            self.state
-                .jobs
-                .cancel(|kind| matches!(kind, JobKind::Trace(key) if on_screen.contains(key)));
+            self.state.jobs.cancel(|kind| match kind {
+                JobKind::Trace(key) | JobKind::Preview(key) => on_screen.contains(key),
+                JobKind::Load(_) | JobKind::Quick(..) | JobKind::Recall(..) => false,
+            });
         } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {
             job.cancel.cancel();
         } else if self.state.trace_waits {

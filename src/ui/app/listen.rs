@@ -87,6 +87,12 @@ impl App {
             self.recalled(nth, direction, &slot);
             return;
         }
+        if let (JobKind::Preview(key), Slot::Found(preview)) = (&job.kind, &slot) {
+            if let Some(findings) = self.state.findings_of(*key) {
+                findings.foresee(Arc::clone(preview));
+            }
+            return;
+        }
         let JobKind::Quick(key, quick) = job.kind else { return };
         if let Some(findings) = self.state.findings_of(key) {
             *findings.quick_mut(quick) = slot;

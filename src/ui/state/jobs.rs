@@ -30,6 +30,9 @@ pub enum JobKind {
     Quick(FactKey, Quick),
     Trace(FactKey),
 
+    /// An estimate of a trace, to be looked at meanwhile.
+    Preview(FactKey),
+
     /// Does the model know this record of the dataset? In the background.
     Recall(usize, Direction),
 }

@@ -213,7 +213,9 @@ impl State {
     pub fn forget(&mut self, is_meant: impl Fn(FactId) -> bool) {
         self.jobs.abandon(|kind| match kind {
             JobKind::Load(_) => false,
-            JobKind::Quick(key, _) | JobKind::Trace(key) => is_meant(key.fact),
+            JobKind::Quick(key, _) | JobKind::Trace(key) | JobKind::Preview(key) => {
+                is_meant(key.fact)
+            }
             JobKind::Recall(nth, _) => is_meant(FactId::Record(*nth)),
         });
         self.findings.retain(|key, _| !is_meant(key.fact));

@@ -3,6 +3,7 @@
 use eframe::egui::{ComboBox, Ui};
 
 use super::{first_piece, header_ui, layer_labels, metric_name, metrics_of, token_labels};
+use crate::analysis::attribution_patching::{AttributionPatching, BasePoint};
 use crate::analysis::causal_trace::{CausalTrace, Component, NoiseLevel};
 use crate::analysis::{Measurement, Metric};
 use crate::intervention::NoiseRng;
@@ -19,10 +20,12 @@ pub struct CausalTraceView {
     pub metric: Metric,
 }
 
+/// `estimate` stands in for cells that are not computed yet.
 pub fn causal_trace_ui(
     ui: &mut Ui,
     view: &mut CausalTraceView,
     trace: &CausalTrace,
+    estimate: Option<&AttributionPatching>,
     ctx: &ViewCtx<'_>,
 ) -> Option<ViewAction> {
     let prompt = &trace.prompt;
@@ -34,22 +37,31 @@ pub fn causal_trace_ui(
 
     let metric = view.metric;
     let (n_layers, n_pos) = (trace.restored.n_rows(), prompt.n_pos());
+    let estimates = estimate.and_then(|it| it.scores(metric));
     let mean = |runs: &[Measurement]| Measurement::mean(runs, metric).unwrap_or(f32::NAN);
     let cell_runs = |cell: Cell| {
         trace.restored.get(cell.column, cell.row).map_or(&[][..], |runs| runs.as_slice())
     };
     let cells = (0..n_pos).flat_map(|row| (0..n_layers).map(move |column| Cell { row, column }));
-    let values: Vec<f32> = cells.map(|cell| mean(cell_runs(cell))).collect();
+    let is_estimated = |cell: Cell| estimates.is_some() && cell_runs(cell).is_empty();
+    let score = |cell: Cell| {
+        let estimate = estimates.as_ref().and_then(|it| it.get(cell.column, cell.row));
+        estimate.filter(|_| is_estimated(cell)).copied().unwrap_or_else(|| mean(cell_runs(cell)))
+    };
+    let values: Vec<f32> = cells.clone().map(score).collect();
 
     // ROME's range: from the corrupted run's belief up to the largest found.
     let clean = trace.clean.get(metric).unwrap_or(f32::NAN);
     let low = Measurement::mean(&trace.corrupted, metric);
     let smallest = values.iter().copied().fold(clean, f32::min);
     let low_end = low.unwrap_or(smallest);
-    let largest = values.iter().copied().filter(|value| !value.is_nan()).fold(f32::NAN, f32::max);
+    // A straight line may overshoot; what was measured should not pale for it.
+    let at_most =
+        |cell: Cell| if is_estimated(cell) { score(cell).min(clean) } else { score(cell) };
+    let largest = cells.map(at_most).filter(|value| !value.is_nan()).fold(f32::NAN, f32::max);
     let high_end = if largest > low_end { largest } else { clean.max(low_end) };
 
-    let caption = caption(trace, metric);
+    let caption = caption(trace, metric, estimate.filter(|_| estimates.is_some()));
     let quantity = metric_name(metric, prompt);
     let map = Heatmap {
         name: "Causal trace",
@@ -77,6 +89,7 @@ pub fn causal_trace_ui(
         selected_row: ctx.selection.position,
         selected_column: ctx.selection.layer,
         cell_shape: CellShape::Free,
+        provisional: Some(&is_estimated),
         cell_text: None,
         max_height: ui.available_height() - caption.height(ui),
     };
@@ -86,8 +99,8 @@ pub fn causal_trace_ui(
         if let Some(std) = Measurement::std(runs, metric) {
             lines.push(format!("± {} over {} samples", significant(std, 3), runs.len()));
         }
-        if let (Some(low), false) = (low, runs.is_empty()) {
-            lines.push(format!("Indirect effect  {}", signed(mean(runs) - low, 4)));
+        if let (Some(low), true) = (low, is_estimated(cell) || !runs.is_empty()) {
+            lines.push(format!("Indirect effect  {}", signed(score(cell) - low, 4)));
         }
         let window = trace.window(cell.column);
         if window.len() > 1 {
@@ -131,7 +144,7 @@ fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, trace: &CausalTrace) {
         .accessible_name("Metric");
 }
 
-fn caption(trace: &CausalTrace, metric: Metric) -> Caption {
+fn caption(trace: &CausalTrace, metric: Metric, estimate: Option<&AttributionPatching>) -> Caption {
     let mut caption = Caption::default();
     let shown = |value: Option<f32>| {
         value.map_or_else(|| "not computed".to_owned(), |value| significant(value, 4))
@@ -181,7 +194,14 @@ fn caption(trace: &CausalTrace, metric: Metric) -> Caption {
     let n_cells = trace.restored.values().len();
     let n_done = trace.restored.values().iter().filter(|runs| !runs.is_empty()).count();
     if n_done < n_cells {
-        caption.add(Tone::Plain, format!("{n_done} of {n_cells} cells computed; hatched are not"));
+        let rest = match estimate.map(|it| it.spec.base) {
+            None => "hatched are not",
+            Some(BasePoint::Corrupted) => {
+                "dotted are estimates from the gradient at the corrupted runs"
+            }
+            Some(BasePoint::Clean) => "dotted are estimates from the gradient at the clean run",
+        };
+        caption.add(Tone::Plain, format!("{n_done} of {n_cells} cells computed; {rest}"));
     }
     caption.add(
         Tone::Note,
