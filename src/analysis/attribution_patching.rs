@@ -6,7 +6,7 @@
 //!
 //! Where the gradient is taken is a choice on which the literature differs: Nanda 2023,
 //! "Attribution Patching: Activation Patching At Industrial Scale", takes it at the corrupted run,
-//! Kramár et al. 2024, "AtP*", at the clean one. Estimates from the two differ, so every result says
+//! Kramár et al. 2024, "`AtP*`", at the clean one. Estimates from the two differ, so every result says
 //! which it is. Both are written here as what restoring gains; Kramár's is the loss that corrupting
 //! brings, of the other sign.
 //!
@@ -206,19 +206,18 @@ pub fn attribution_patching(
         let run = passes.forward(&conditions, &capture)?;
         let measured = Measurement::read(&run.logits, prompt);
         let own_gradients;
-        let (gradients, slopes) = match &clean_gradients {
-            Some(gradients) => {
-                (gradients, vec![slope(&clean_measured, spec.metric); measured.len()])
-            }
-            None => {
-                own_gradients = passes.back(&run)?;
-                (&own_gradients, measured.iter().map(|it| slope(it, spec.metric)).collect())
-            }
+        let (gradients, slopes): (_, Vec<f32>) = if let Some(gradients) = &clean_gradients {
+            (gradients, vec![slope(&clean_measured, spec.metric); measured.len()])
+        } else {
+            own_gradients = passes.back(&run)?;
+            (&own_gradients, measured.iter().map(|it| slope(it, spec.metric)).collect())
         };
         let pos = subject.start..prompt.n_pos();
         let found = first_order(spec, n_layers, &pos, &clean.cache, &run.cache, gradients);
         for (mut draw, slope) in found.into_iter().zip(slopes) {
-            draw.iter_mut().for_each(|effect| *effect *= slope);
+            for effect in &mut draw {
+                *effect *= slope;
+            }
             effects.draws.push(draw);
         }
         corrupted.extend(measured);

@@ -1,6 +1,7 @@
 //! What must hold for gradients, and for traces estimated from them, whatever the weights.
 //!
-//! The model is the fixture `tiny`, as in `laws.rs`; PyTorch's numbers are in `golden.rs`.
+//! The model is the fixture `tiny`, as in `laws.rs`; the numbers of other programs
+//! are in `golden.rs`.
 
 use std::cell::RefCell;
 

@@ -8,6 +8,7 @@ use eframe::egui::{self, ViewportCommand};
 
 use super::{App, Reply};
 use crate::analysis::attribution_patching::{self, BasePoint};
+use crate::analysis::causal_trace::Component;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, prediction};
 use crate::builtin;
 use crate::facts::{Dataset, Direction};
@@ -391,8 +392,7 @@ impl App {
         let preview = AnalysisSpec::AttributionPatching(attribution_patching::Spec {
             trace: spec.clone(),
             base: BasePoint::Corrupted,
-            // Logarithms bend less than probabilities, and can be read as such.
-            metric: Metric::LogProb,
+            metric: previewed(spec.component),
             n_verified: 0,
         });
         self.analyse(JobKind::Preview(key), Arc::clone(&prompt), preview);
@@ -425,4 +425,16 @@ impl App {
     }
 
     // Hearing.
+}
+
+/// What is estimated while a trace is computed: what ranks the cells most as the trace does
+/// (measured on the built-in model: 0.95 and 0.98 for hidden states and attention, 0.81 for MLPs).
+///
+/// Logarithms bend less than probabilities, and can be read as such. But a window of MLPs is
+/// overestimated, which a logarithm turns into a factor (0.62).
+fn previewed(component: Component) -> Metric {
+    match component {
+        Component::Hidden | Component::Attn => Metric::LogProb,
+        Component::Mlp => Metric::Prob,
+    }
 }
