@@ -184,7 +184,7 @@ pub fn attribution_patching(
     };
 
     let clean = passes.forward(&[vec![]], &for_way_back(spec.base == BasePoint::Clean))?;
-    let clean_measured = Measurement::read(&clean.logits, prompt)[0];
+    let clean_measured = Measurement::read(model, &clean.logits, prompt)?[0];
     let clean_gradients = match spec.base {
         BasePoint::Clean => Some(passes.back(&clean)?),
         BasePoint::Corrupted => None,
@@ -198,13 +198,13 @@ pub fn attribution_patching(
         draws: Vec::new(),
     };
     let capture = for_way_back(spec.base == BasePoint::Corrupted);
-    let n_rows = (TOKENS_PER_BATCH / asked.ids.len()).max(1);
+    let n_rows = (TOKENS_PER_BATCH / asked.ids.len()).clamp(1, model.max_rows.max(1));
     for start in (0..n_samples).step_by(n_rows) {
         let samples = start..(start + n_rows).min(n_samples);
         let conditions: Vec<Condition> =
             samples.map(|sample| vec![spec.trace.corrupt(&subject, noise_std, sample)]).collect();
         let run = passes.forward(&conditions, &capture)?;
-        let measured = Measurement::read(&run.logits, prompt);
+        let measured = Measurement::read(model, &run.logits, prompt)?;
         let own_gradients;
         let (gradients, slopes): (_, Vec<f32>) = if let Some(gradients) = &clean_gradients {
             (gradients, vec![slope(&clean_measured, spec.metric); measured.len()])
@@ -313,7 +313,11 @@ impl Passes<'_> {
         };
         let cost = (rows.len() * self.asked.ids.len()) as u64;
         let (model, ctx, progress) = (self.model, self.ctx, &mut self.progress);
-        Ok(model.run(&request, &mut |_| step(model, ctx, progress, cost))?)
+        Ok(model.run(&request, &mut |_| {
+            // A queue that runs ahead could not be stopped.
+            model.wait();
+            step(ctx, progress, cost)
+        })?)
     }
 
     fn back(&mut self, run: &Run) -> Result<ActivationCache, AnalysisError> {
@@ -327,7 +331,11 @@ impl Passes<'_> {
             first_pos: self.first_pos,
             wanted: self.sites,
         };
-        let gradients = model.backward(&request, &mut |_| step(model, ctx, progress, cost))?;
+        let gradients = model.backward(&request, &mut |_| {
+            // A queue that runs ahead could not be stopped.
+            model.wait();
+            step(ctx, progress, cost)
+        })?;
         // The way back may end before the first layer.
         progress.done = end;
         self.ctx.task.checkpoint(self.progress)?;

@@ -42,7 +42,7 @@ pub struct Spec {
 }
 
 /// What is restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Component {
     /// The residual stream after a layer. ROME's `kind=None`.
@@ -212,7 +212,7 @@ pub fn causal_trace(
         spec: spec.clone(),
         prompt: prompt.clone(),
         noise_std,
-        clean: Measurement::read(&clean.logits, prompt)[0],
+        clean: Measurement::read(model, &clean.logits, prompt)?[0],
         corrupted: Vec::new(),
         restored: Grid::new(prompt.n_pos(), vec![Vec::new(); prompt.n_pos() * n_layers]),
     };

@@ -7,11 +7,10 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::measurement::log_sum_exp;
 use super::sweep::check_ids;
 use super::{AnalysisCtx, AnalysisError, Grid};
 use crate::intervention::{Site, SiteSet};
-use crate::model::Gpt2;
+use crate::model::{Gpt2, log_sum_exp};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 

@@ -1,6 +1,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::model::{DeviceFailed, Gpt2, Reading, Readout, ask_tokens};
 use crate::tokens::TokenizedPrompt;
 
 /// How much a run believes in the answer. All readings are taken at once, so that a view can
@@ -43,7 +44,7 @@ impl Metric {
 }
 
 impl Measurement {
-    /// One measurement per row.
+    /// Asks a pass for the answer.
     ///
     /// # Shapes
     ///
@@ -53,45 +54,24 @@ impl Measurement {
     /// # Panics
     ///
     /// If the prompt has no answer.
-    pub fn read(logits: &Tensor<3>, prompt: &TokenizedPrompt) -> Vec<Self> {
+    pub fn ask(logits: &Tensor<3>, prompt: &TokenizedPrompt) -> Readout {
         let answer = prompt.answer.as_ref().expect("what is measured is the answer");
-        let [batch, n_answer, d_vocab] = logits.dims();
-        let first = logits.clone().narrow(1, 0, 1).reshape([batch, d_vocab]);
-        let column = |x: &Tensor<2>, token: u32| x.clone().narrow(1, token as usize, 1);
+        let [_, n_read, _] = logits.dims();
+        ask_tokens(logits, &answer.ids[..n_read], prompt.foil.as_ref().map(|foil| foil.first()))
+    }
 
-        let logit = column(&first, answer.first());
-        let is_likelier = first.clone().greater(logit.clone().expand([batch, d_vocab]));
-        let rank = is_likelier.int().sum_dim(1).float();
-
-        let mut readings = vec![logit.clone(), rank];
-        readings.push(match &prompt.foil {
-            Some(foil) => logit - column(&first, foil.first()),
-            None => logit.zeros_like(),
-        });
-        for (nth, &token) in answer.ids.iter().enumerate().take(n_answer) {
-            let logits = logits.clone().narrow(1, nth, 1).reshape([batch, d_vocab]);
-            readings.push(column(&logits, token) - log_sum_exp(logits));
-        }
-
-        // One readback for all of them.
-        let n_readings = readings.len();
-        let values: Vec<f32> = Tensor::cat(readings, 1).into_data().iter::<f32>().collect();
-        values
-            .chunks(n_readings)
-            .map(|row| {
-                let [logit, rank, logit_diff, log_probs @ ..] = row else {
-                    unreachable!("three readings and one per token");
-                };
-                Self {
-                    prob: log_probs[0].exp(),
-                    log_prob: log_probs[0],
-                    logit: *logit,
-                    rank: *rank as u32,
-                    answer_log_prob: log_probs.iter().sum(),
-                    logit_diff: prompt.foil.as_ref().map(|_| *logit_diff),
-                }
-            })
-            .collect()
+    /// One measurement per row, at once.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::ask`].
+    pub fn read(
+        model: &Gpt2,
+        logits: &Tensor<3>,
+        prompt: &TokenizedPrompt,
+    ) -> Result<Vec<Self>, DeviceFailed> {
+        let read = model.read_back(vec![Self::ask(logits, prompt)])?;
+        Ok(read.into_iter().flatten().map(|reading| Self::from(&reading)).collect())
     }
 
     /// Nothing if there is no foil to compare with.
@@ -126,8 +106,16 @@ impl Measurement {
     }
 }
 
-/// `[rows, d_vocab]` to `[rows, 1]`, without overflow.
-pub(super) fn log_sum_exp(logits: Tensor<2>) -> Tensor<2> {
-    let max = logits.clone().max_dim(1);
-    (logits - max.clone()).exp().sum_dim(1).log() + max
+impl From<&Reading> for Measurement {
+    fn from(reading: &Reading) -> Self {
+        let first = reading.tokens[0];
+        Self {
+            prob: first.log_prob.exp(),
+            log_prob: first.log_prob,
+            logit: first.logit,
+            rank: first.n_likelier,
+            answer_log_prob: reading.tokens.iter().map(|token| token.log_prob).sum(),
+            logit_diff: reading.foil_logit.map(|foil| first.logit - foil),
+        }
+    }
 }

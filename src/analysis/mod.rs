@@ -8,17 +8,21 @@ use serde::{Deserialize, Serialize};
 pub mod attention;
 pub mod attribution_patching;
 pub mod causal_trace;
+mod estimate;
 mod grid;
+pub mod localisation;
 pub mod logit_attribution;
 pub mod logit_lens;
 mod measurement;
 pub mod prediction;
 mod sweep;
 
+pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use sweep::{Reuse, sweep};
 
+use crate::model::DeviceFailed;
 use crate::task::{Cancelled, TaskCtx};
 
 /// Which method to run. Closed on purpose: the match in `worker::engine` is the list of all that
@@ -49,6 +53,9 @@ pub enum AnalysisResult {
 pub enum AnalysisError {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
+
+    #[error(transparent)]
+    Device(#[from] DeviceFailed),
 
     #[error("no subject is marked in the prompt, so there is nothing to corrupt")]
     NoSubject,

@@ -64,11 +64,11 @@ pub fn prediction(
     })?;
 
     let next: Vec<f32> = run.logits.clone().narrow(1, 0, 1).into_data().iter::<f32>().collect();
-    Ok(Prediction {
-        prompt: prompt.clone(),
-        top: likeliest(&next, spec.n_top),
-        answer: prompt.answer.as_ref().map(|_| Measurement::read(&run.logits, prompt)[0]),
-    })
+    let answer = match &prompt.answer {
+        Some(_) => Some(Measurement::read(model, &run.logits, prompt)?[0]),
+        None => None,
+    };
+    Ok(Prediction { prompt: prompt.clone(), top: likeliest(&next, spec.n_top), answer })
 }
 
 /// `logits`: `[d_vocab]`. Equal logits are listed in the order of their ids.

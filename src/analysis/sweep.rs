@@ -3,16 +3,22 @@
 //! Conditions that begin alike share work: the runs they begin with (the *bases*, such as the ten
 //! corrupted runs of a causal trace) are done once, and each condition goes on from the layer and
 //! position where it first differs. This is exact, since nothing before that place depends on the
-//! change; only the order in which products are summed differs. Where a condition begins is
-//! computed from its plain data, so no analysis needs to know.
+//! change; only the order in which products are summed differs. Conditions that go on alike for
+//! some layers, such as restored windows that are clipped at the first layer, are one run until
+//! they part. Where a condition begins is computed from its plain data, so no analysis needs to
+//! know.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use super::{AnalysisCtx, AnalysisError, Measurement};
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{Donors, Gpt2, Request, Resume, Row, Start};
+use crate::model::{
+    ActivationCache, DeviceFailed, Donors, Gpt2, Gpt2Config, Place, Reading, Readout, Request,
+    Resume, Row, Start,
+};
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
 
@@ -27,10 +33,15 @@ pub enum Reuse {
     Nothing,
 }
 
-/// Tokens per forward pass. Enough for the matrix products to run at full speed (they level off
-/// near 500 rows), few enough that GPT-2-large's activations stay below 200 MB and that a cancel
-/// is heard within a second on two cores.
-const TOKENS_PER_BATCH: usize = 1024;
+/// The most bytes that a pass may take for its widest activations.
+const BATCH_BYTES: usize = 256 << 20;
+
+/// The most multiplications per layer, so that a cancel is heard within a second on two cores.
+const LAYER_PRODUCTS: usize = 60_000_000_000;
+
+/// How many rows may wait on a device before their readings are fetched. A map of GPT-2-large has
+/// fewer, so it is fetched at once.
+const ROWS_WAITING: usize = 8192;
 
 /// Measures the answer under each condition, in order. `on_batch` sees what has been found so far.
 ///
@@ -53,13 +64,17 @@ pub fn sweep(
         donors,
         ctx,
         found: vec![None; conditions.len()],
+        queued: Vec::new(),
         progress: Progress { done: 0, total: 0 },
         on_batch,
     };
-    match ctx.reuse {
-        Reuse::Nothing => sweep.run_whole(conditions)?,
-        Reuse::Exact => sweep.run_branches(conditions)?,
-    }
+    let done = match ctx.reuse {
+        Reuse::Nothing => sweep.run_whole(conditions),
+        Reuse::Exact => sweep.run_branches(conditions),
+    };
+    // What was done before a cancel stays visible.
+    let read = sweep.read_back();
+    done.and(read)?;
     Ok(sweep.found.into_iter().map(|it| it.expect("every condition was run")).collect())
 }
 
@@ -72,6 +87,9 @@ struct Sweep<'a> {
 
     /// One for each condition.
     found: Vec<Option<Measurement>>,
+
+    /// What passes have left on the device, and which conditions each row answers.
+    queued: Vec<(Vec<Vec<usize>>, Readout)>,
 
     /// In tokens times layers.
     progress: Progress,
@@ -89,63 +107,144 @@ struct Branch {
     /// Interventions on blocks. Empty: the base itself.
     rest: Condition,
 
-    /// The first layer that `rest` changes.
-    layer: usize,
+    /// Where `rest` makes its first difference. Nothing for the base itself.
+    place: Option<Place>,
 
     /// The first position that `rest` changes.
     pos: usize,
 }
 
+/// Branches that go through the model together, all from one position on.
+struct Batch<'a> {
+    pos: usize,
+
+    /// The base that is row 0 of its run.
+    first_base: usize,
+
+    /// In the order in which they join.
+    branches: Vec<&'a Branch>,
+    starts: Vec<Start>,
+}
+
 impl Sweep<'_> {
     fn run_whole(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
-        let rows: Vec<Row<'_>> = conditions.iter().map(|it| row(&self.asked, it)).collect();
-        let rows = rows.as_slice();
-        let Self { model, donors, ctx, ref asked, .. } = *self;
-        let n_layers = model.config.n_layers;
-        self.progress.total = (conditions.len() * asked.ids.len() * n_layers) as u64;
-        for indices in batches(conditions.len(), asked.ids.len()) {
-            let cost = (indices.len() * asked.ids.len()) as u64;
-            let request = Request {
-                rows: &rows[indices.clone()],
-                donors,
-                capture: &SiteSet::new(),
-                past: None,
-                n_read: asked.n_read,
-            };
-            let progress = &mut self.progress;
-            let run = model.run(&request, &mut |_| step(model, ctx, progress, cost))?;
-            let measurements = Measurement::read(&run.logits, self.prompt);
-            for (index, measurement) in indices.zip(measurements) {
-                self.found[index] = Some(measurement);
+        let config = &self.model.config;
+        let n_pos = self.asked.ids.len();
+        self.progress.total = (conditions.len() * n_pos * config.n_layers) as u64;
+        let mut waiting: VecDeque<Range<usize>> =
+            batches(conditions.len(), n_pos, config, self.model.max_rows).collect();
+        while !waiting.is_empty() {
+            let mut under_way = Vec::new();
+            while let Some(indices) = waiting.pop_front() {
+                self.run_whole_batch(conditions, indices.clone())?;
+                under_way.push(indices);
+                if self.is_read_now() {
+                    break;
+                }
             }
-            (self.on_batch)(&self.found);
+            for (nth, failed) in self.read_back()? {
+                let indices = under_way[nth].clone();
+                if indices.len() == 1 {
+                    return Err(failed.into());
+                }
+                waiting.extend(halves(indices));
+            }
         }
         Ok(())
     }
 
-    fn run_branches(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
-        let n_layers = self.model.config.n_layers;
-        let (bases, mut branches) = branches(conditions, n_layers);
-        let n_pos = self.asked.ids.len();
-        let costs = branches.iter().filter(|it| !it.rest.is_empty());
-        let cost: usize = costs.map(|it| (n_layers - it.layer) * (n_pos - it.pos)).sum();
-        self.progress.total = (cost + bases.len() * n_layers * n_pos) as u64;
+    fn run_whole_batch(
+        &mut self,
+        conditions: &[Condition],
+        indices: Range<usize>,
+    ) -> Result<(), AnalysisError> {
+        let Self { model, donors, ctx, ref asked, .. } = *self;
+        let rows: Vec<Row<'_>> =
+            conditions[indices.clone()].iter().map(|it| row(asked, it)).collect();
+        let cost = (indices.len() * asked.ids.len()) as u64;
+        let request = Request {
+            rows: &rows,
+            donors,
+            capture: &SiteSet::new(),
+            past: None,
+            n_read: asked.n_read,
+        };
+        let progress = &mut self.progress;
+        let run = model.run(&request, &mut |_| step(ctx, progress, cost))?;
+        let readout = Measurement::ask(&run.logits, self.prompt);
+        self.queue(indices.map(|index| vec![index]).collect(), readout)
+    }
 
+    fn run_branches(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
+        let config = &self.model.config;
+        let n_pos = self.asked.ids.len();
+        let (bases, mut branches) =
+            branches(conditions, config.n_layers, n_pos - self.asked.n_read);
         // Last positions first: they cost least, and show something soonest.
-        branches.sort_by_key(|it| (std::cmp::Reverse(it.pos), it.layer, it.index));
-        for group in batches(bases.len(), n_pos) {
-            let base = self.run_bases(&bases[group.clone()], &group, &branches)?;
-            let here: Vec<&Branch> = branches
-                .iter()
-                .filter(|it| group.contains(&it.base) && !it.rest.is_empty())
-                .collect();
-            for alike in here.chunk_by(|a, b| a.pos == b.pos) {
-                for batch in batches(alike.len(), n_pos - alike[0].pos) {
-                    self.resume(&alike[batch], group.start, &base)?;
-                }
+        branches.sort_by_key(|it| (std::cmp::Reverse(it.pos), it.place, it.index));
+
+        let groups: Vec<_> = batches(bases.len(), n_pos, config, self.model.max_rows).collect();
+        let passes = groups.iter().flat_map(|group| self.passes(&branches, group));
+        let cost: usize = passes.map(|pass| pass.cost(config.n_layers, n_pos)).sum();
+        self.progress.total = (cost + bases.len() * config.n_layers * n_pos) as u64;
+
+        let mut waiting = VecDeque::from(groups);
+        while let Some(group) = waiting.pop_front() {
+            match self.run_group(&bases, &branches, &group) {
+                Err(AnalysisError::Device(_)) if group.len() > 1 => waiting.extend(halves(group)),
+                done => done?,
             }
         }
         Ok(())
+    }
+
+    /// Some bases, and all that begins with them. Fails with the device if it cannot take the bases
+    /// together, or one row alone.
+    fn run_group(
+        &mut self,
+        bases: &[Condition],
+        branches: &[Branch],
+        group: &Range<usize>,
+    ) -> Result<(), AnalysisError> {
+        let mut waiting = VecDeque::from(self.passes(branches, group));
+        let base = self.run_bases(&bases[group.clone()], group, branches, &waiting)?;
+        // The bases themselves are the first under way.
+        let mut under_way: Vec<Option<Batch<'_>>> = vec![None];
+        loop {
+            while let Some(pass) = waiting.pop_front() {
+                self.resume(&pass, &base)?;
+                under_way.push(Some(pass));
+                if self.is_read_now() {
+                    break;
+                }
+            }
+            for (nth, failed) in self.read_back()? {
+                match &under_way[nth] {
+                    Some(pass) if pass.branches.len() > 1 => waiting.extend(pass.halves()),
+                    _ => return Err(failed.into()),
+                }
+            }
+            under_way.clear();
+            if waiting.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How all that begins with some of the bases goes through the model.
+    fn passes<'b>(&self, branches: &'b [Branch], group: &Range<usize>) -> Vec<Batch<'b>> {
+        let n_pos = self.asked.ids.len();
+        let here: Vec<&Branch> =
+            branches.iter().filter(|it| group.contains(&it.base) && it.place.is_some()).collect();
+        let mut passes = Vec::new();
+        for alike in here.chunk_by(|a, b| a.pos == b.pos) {
+            let n_computed = n_pos - alike[0].pos;
+            let config = &self.model.config;
+            for batch in batches(alike.len(), n_computed, config, self.model.max_rows) {
+                passes.push(Batch::new(&alike[batch], group.start));
+            }
+        }
+        passes
     }
 
     /// Runs bases whole, and keeps what others go on from.
@@ -154,68 +253,174 @@ impl Sweep<'_> {
         bases: &[Condition],
         group: &Range<usize>,
         branches: &[Branch],
-    ) -> Result<crate::model::ActivationCache, AnalysisError> {
+        passes: &VecDeque<Batch<'_>>,
+    ) -> Result<ActivationCache, AnalysisError> {
         let Self { model, donors, ctx, ref asked, .. } = *self;
         let rows: Vec<Row<'_>> = bases.iter().map(|it| row(asked, it)).collect();
+        let starts = passes.iter().flat_map(|pass| &pass.starts);
+        let from_base = starts.filter(|it| it.parts_from.is_none()).map(|it| it.place);
         let request = Request {
             rows: &rows,
             donors,
-            capture: &Resume::sites(model.config.n_layers),
+            capture: &Resume::sites(model.config.n_layers, from_base),
             past: None,
             n_read: asked.n_read,
         };
         let cost = (rows.len() * asked.ids.len()) as u64;
         let progress = &mut self.progress;
-        let run = model.run(&request, &mut |_| step(model, ctx, progress, cost))?;
-        let measurements = Measurement::read(&run.logits, self.prompt);
-        let themselves = branches.iter().filter(|it| group.contains(&it.base));
-        for branch in themselves.filter(|it| it.rest.is_empty()) {
-            self.found[branch.index] = Some(measurements[branch.base - group.start]);
-        }
-        (self.on_batch)(&self.found);
+        let run = model.run(&request, &mut |_| step(ctx, progress, cost))?;
+        // Conditions that differ from a base in nothing.
+        let same_as = |nth: usize| {
+            let same = branches.iter().filter(|it| it.base == nth && it.place.is_none());
+            same.map(|it| it.index).collect()
+        };
+        let readout = Measurement::ask(&run.logits, self.prompt);
+        self.queue(group.clone().map(same_as).collect(), readout)?;
         Ok(run.cache)
     }
 
-    /// Runs branches that begin at one position.
-    fn resume(
-        &mut self,
-        branches: &[&Branch],
-        first_base: usize,
-        base: &crate::model::ActivationCache,
-    ) -> Result<(), AnalysisError> {
+    fn resume(&mut self, batch: &Batch<'_>, base: &ActivationCache) -> Result<(), AnalysisError> {
         let Self { model, donors, ctx, ref asked, .. } = *self;
-        let first_pos = branches[0].pos;
-        let rows: Vec<Row<'_>> = branches.iter().map(|it| row(asked, &it.rest)).collect();
-        let starts: Vec<Start> = branches
-            .iter()
-            .map(|it| Start { base_row: it.base - first_base, layer: it.layer })
-            .collect();
-        let request =
-            Resume { rows: &rows, starts: &starts, base, first_pos, donors, n_read: asked.n_read };
+        let first_pos = batch.pos;
+        let rows: Vec<Row<'_>> = batch.branches.iter().map(|it| row(asked, &it.rest)).collect();
+        let starts = &batch.starts;
+        let request = Resume { rows: &rows, starts, base, first_pos, donors, n_read: asked.n_read };
         let n_pos = asked.ids.len() - first_pos;
         let progress = &mut self.progress;
-        let logits = model.resume(&request, &mut |_, n_rows| {
-            step(model, ctx, progress, (n_rows * n_pos) as u64)
-        })?;
-        for (branch, measurement) in branches.iter().zip(Measurement::read(&logits, self.prompt)) {
-            self.found[branch.index] = Some(measurement);
-        }
-        (self.on_batch)(&self.found);
+        let logits = model
+            .resume(&request, &mut |_, n_rows| step(ctx, progress, (n_rows * n_pos) as u64))?;
+        let readout = Measurement::ask(&logits, self.prompt);
+        self.queue(batch.branches.iter().map(|it| vec![it.index]).collect(), readout)
+    }
+
+    /// Keeps what a pass was asked for. `rows`: the conditions that each row answers.
+    fn queue(&mut self, rows: Vec<Vec<usize>>, readout: Readout) -> Result<(), AnalysisError> {
+        // A queue that runs ahead could not be stopped.
+        self.model.try_wait()?;
+        self.queued.push((rows, readout));
         Ok(())
     }
+
+    /// Whether what is queued should be fetched before more is: always where it is here already,
+    /// so that it is seen.
+    fn is_read_now(&self) -> bool {
+        let n_rows: usize = self.queued.iter().map(|(rows, _)| rows.len()).sum();
+        !self.model.is_queued() || n_rows >= ROWS_WAITING
+    }
+
+    /// Fetches all that is queued. A device says only now whether it could take a pass: gives those
+    /// that failed, by their place in the queue.
+    fn read_back(&mut self) -> Result<Vec<(usize, DeviceFailed)>, AnalysisError> {
+        if self.queued.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (rows, readouts): (Vec<_>, Vec<_>) = self.queued.drain(..).unzip();
+        let read: Vec<Result<Vec<Reading>, DeviceFailed>> =
+            match self.model.read_back(readouts.clone()) {
+                Ok(all) => all.into_iter().map(Ok).collect(),
+                Err(_) => readouts
+                    .into_iter()
+                    .map(|one| Ok(self.model.read_back(vec![one])?.remove(0)))
+                    .collect(),
+            };
+        let mut failures = Vec::new();
+        for (nth, (rows, read)) in rows.into_iter().zip(read).enumerate() {
+            match read {
+                Ok(readings) => {
+                    for (indices, reading) in rows.into_iter().zip(&readings) {
+                        for index in indices {
+                            self.found[index] = Some(Measurement::from(reading));
+                        }
+                    }
+                }
+                Err(failed) => failures.push((nth, failed)),
+            }
+        }
+        (self.on_batch)(&self.found);
+        Ok(failures)
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// `branches`: in the order of their places.
+    fn new(branches: &[&'a Branch], first_base: usize) -> Self {
+        let mut starts: Vec<Start> = Vec::with_capacity(branches.len());
+        for (nth, branch) in branches.iter().enumerate() {
+            let place = branch.place.expect("bases are not run again");
+            let mut start = Start { place, base_row: branch.base - first_base, parts_from: None };
+            // Only rows that begin alike can go on alike.
+            for (other, earlier) in branches[..nth].iter().enumerate() {
+                if earlier.base != branch.base || earlier.place != branch.place {
+                    continue;
+                }
+                let Some(layer) = first_difference(&earlier.rest, &branch.rest) else { continue };
+                let parting = Place::entering(layer);
+                if parting > start.place && starts[other].place < parting {
+                    start = Start { place: parting, parts_from: Some(other), ..start };
+                }
+            }
+            starts.push(start);
+        }
+
+        let mut order: Vec<usize> = (0..branches.len()).collect();
+        order.sort_by_key(|&nth| (starts[nth].place, nth));
+        let mut new_places = vec![0; order.len()];
+        for (new, &old) in order.iter().enumerate() {
+            new_places[old] = new;
+        }
+        let moved = |start: Start| Start {
+            parts_from: start.parts_from.map(|other| new_places[other]),
+            ..start
+        };
+        Self {
+            pos: branches[0].pos,
+            first_base,
+            branches: order.iter().map(|&nth| branches[nth]).collect(),
+            starts: order.iter().map(|&nth| moved(starts[nth])).collect(),
+        }
+    }
+
+    /// For a device that could not take the whole.
+    fn halves(&self) -> [Self; 2] {
+        let mut branches = self.branches.clone();
+        branches.sort_by_key(|it| (it.place, it.index));
+        let (first, second) = branches.split_at(branches.len() / 2);
+        [first, second].map(|half| Self::new(half, self.first_base))
+    }
+
+    /// In tokens times layers that are computed as a whole.
+    fn cost(&self, n_layers: usize, n_pos: usize) -> usize {
+        let layers = self.starts.iter().map(|start| n_layers - start.place.first_whole_layer());
+        layers.sum::<usize>() * (n_pos - self.pos)
+    }
+}
+
+/// The first layer in which two conditions differ. Nothing if they do not, or differ after the
+/// blocks.
+fn first_difference(one: &[Intervention], other: &[Intervention]) -> Option<usize> {
+    let in_layer = |condition: &'_ [Intervention], layer: usize| -> Vec<Intervention> {
+        condition.iter().filter(|it| it.site.layer() == Some(layer)).cloned().collect()
+    };
+    let mut layers: Vec<usize> = one.iter().chain(other).filter_map(|it| it.site.layer()).collect();
+    layers.sort_unstable();
+    layers.dedup();
+    layers.into_iter().find(|&layer| in_layer(one, layer) != in_layer(other, layer))
 }
 
 /// After a layer: tells how far it is, and stops if that was asked for.
 pub(super) fn step(
-    model: &Gpt2,
     ctx: &AnalysisCtx<'_>,
     progress: &mut Progress,
     cost: u64,
 ) -> Result<(), Cancelled> {
-    // A queue that runs ahead could not be stopped.
-    model.wait();
     progress.done += cost;
     ctx.task.checkpoint(*progress)
+}
+
+/// Of a pass that a device could not take.
+fn halves(range: Range<usize>) -> [Range<usize>; 2] {
+    let middle = range.start + range.len() / 2;
+    [range.start..middle, middle..range.end]
 }
 
 pub(super) fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
@@ -223,13 +428,28 @@ pub(super) fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
 }
 
 /// `0..n_rows` in pieces that one pass can take.
-fn batches(n_rows: usize, n_pos: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-    let size = (TOKENS_PER_BATCH / n_pos).max(1);
+fn batches(
+    n_rows: usize,
+    n_pos: usize,
+    config: &Gpt2Config,
+    max_rows: usize,
+) -> impl Iterator<Item = Range<usize>> + use<> {
+    let (d_model, d_mlp) = (config.d_model, config.d_mlp);
+    // Residual stream, its normal form, queries, keys, values, `z`, and the MLP's neurons.
+    let token_bytes = (6 * d_model + d_mlp) * size_of::<f32>();
+    let token_products = 4 * d_model * d_model + 2 * d_model * d_mlp;
+    let n_tokens = (BATCH_BYTES / token_bytes).min(LAYER_PRODUCTS / token_products);
+    let size = (n_tokens / n_pos).clamp(1, max_rows.max(1));
     (0..n_rows).step_by(size).map(move |start| start..(start + size).min(n_rows))
 }
 
-/// Splits each condition into a base and what it does after. Bases are listed once.
-fn branches(conditions: &[Condition], n_layers: usize) -> (Vec<Condition>, Vec<Branch>) {
+/// Splits each condition into a base and what it does after. Bases are listed once. `first_read`:
+/// the first position whose logits are wanted.
+fn branches(
+    conditions: &[Condition],
+    n_layers: usize,
+    first_read: usize,
+) -> (Vec<Condition>, Vec<Branch>) {
     let mut bases: Vec<Condition> = Vec::new();
     let branches = conditions
         .iter()
@@ -238,20 +458,34 @@ fn branches(conditions: &[Condition], n_layers: usize) -> (Vec<Condition>, Vec<B
             let is_input = |it: &Intervention| matches!(it.site, Site::Embed | Site::PosEmbed);
             let (input, rest): (Condition, Condition) =
                 condition.iter().cloned().partition(is_input);
-            let rest: Condition =
-                rest.into_iter().filter(|it| !changes_nothing(it, condition)).collect();
+            let rest: Condition = rest
+                .into_iter()
+                .filter(|it| {
+                    !changes_nothing(it, condition) && !comes_too_late(it, n_layers, first_read)
+                })
+                .collect();
             let base = bases.iter().position(|it| *it == input).unwrap_or_else(|| {
                 bases.push(input);
                 bases.len() - 1
             });
-            let last = n_layers - 1;
-            let layer = rest.iter().map(|it| it.site.layer().map_or(last, |layer| layer.min(last)));
-            let layer = layer.min().unwrap_or(0);
+            let place = Place::of(&rest, n_layers);
             let pos = rest.iter().map(first_position).min().unwrap_or(0);
-            Branch { index, base, rest, layer, pos }
+            Branch { index, base, rest, place, pos }
         })
         .collect();
     (bases, branches)
+}
+
+/// Whether it changes, in the last layer, only what no position that is read can see.
+fn comes_too_late(intervention: &Intervention, n_layers: usize, first_read: usize) -> bool {
+    let Span::Only(positions) = &intervention.positions else { return false };
+    let is_seen_by_others = matches!(
+        intervention.site,
+        Site::ResidPre(_) | Site::Ln1Scale(_) | Site::Ln1Normalized(_) | Site::K(_) | Site::V(_)
+    );
+    intervention.site.layer().is_none_or(|layer| layer + 1 == n_layers)
+        && !is_seen_by_others
+        && positions.end <= first_read
 }
 
 fn first_position(intervention: &Intervention) -> usize {

@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -23,6 +23,7 @@ mod attribute;
 mod devices;
 mod explore;
 mod lens;
+mod localise;
 mod model;
 mod output;
 mod predict;
@@ -88,6 +89,9 @@ enum Command {
     /// Where one attention head looks
     Attention(attention::Attention),
 
+    /// Score methods by whether they name the layer that a fact was planted in
+    Localise(localise::Localise),
+
     /// Look at a model folder, or make a random one
     #[command(subcommand)]
     Model(model::Model),
@@ -102,7 +106,7 @@ enum Command {
 /// The model, and how its prompt begins.
 #[derive(Args)]
 struct ModelArgs {
-    /// A model folder in Hugging Face's layout, or `builtin`
+    /// A model folder in Hugging Face's layout, `builtin` or `builtin-planted`
     #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name)]
     model: PathBuf,
 
@@ -117,18 +121,7 @@ impl ModelArgs {
     }
 
     fn load(&self, machine: &Machine) -> anyhow::Result<Engine> {
-        let bar = progress::Bar::new(machine, "Opening the model");
-        let report = |progress| bar.set(progress);
-        let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
-        let stage = |stage| {
-            bar.say(match stage {
-                Stage::TestingDevice => "Testing the device (once per adapter and driver)",
-                Stage::ReadingWeights => "Reading weights",
-            });
-        };
-        let engine = Engine::load(&self.model, machine.device, &ctx, &stage)?;
-        bar.finish();
-        Ok(engine)
+        load(&self.model, machine)
     }
 }
 
@@ -143,15 +136,31 @@ impl Machine {
     ) -> anyhow::Result<AnalysisResult> {
         let bar = progress::Bar::new(self, what);
         let report = |progress| bar.set(progress);
-        let ctx = AnalysisCtx {
-            task: TaskCtx { cancel: CancelToken::default(), report: &report },
-            partial: &|_| (),
-            reuse: if self.exact_naive { Reuse::Nothing } else { Reuse::Exact },
-        };
-        let result = engine.run(prompt, spec, &ctx)?;
+        let task = TaskCtx { cancel: CancelToken::default(), report: &report };
+        let result = engine.run(prompt, spec, &self.ctx(task))?;
         bar.finish();
         Ok(result)
     }
+
+    fn ctx<'a>(&self, task: TaskCtx<'a>) -> AnalysisCtx<'a> {
+        let reuse = if self.exact_naive { Reuse::Nothing } else { Reuse::Exact };
+        AnalysisCtx { task, partial: &|_| (), reuse }
+    }
+}
+
+fn load(model: &Path, machine: &Machine) -> anyhow::Result<Engine> {
+    let bar = progress::Bar::new(machine, "Opening the model");
+    let report = |progress| bar.set(progress);
+    let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
+    let stage = |stage| {
+        bar.say(match stage {
+            Stage::TestingDevice => "Testing the device (once per adapter and driver)",
+            Stage::ReadingWeights => "Reading weights",
+        });
+    };
+    let engine = Engine::load(model, machine.device, &ctx, &stage)?;
+    bar.finish();
+    Ok(engine)
 }
 
 /// Runs the program.
@@ -189,6 +198,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Attribute(it) => it.run(&machine),
         Command::Lens(it) => it.run(&machine),
         Command::Attention(it) => it.run(&machine),
+        Command::Localise(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),
         Command::Train(it) => it.run(&machine),
         Command::Devices(it) => it.run(&machine),

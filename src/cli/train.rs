@@ -14,8 +14,8 @@ use crate::model::{Checkpoint, Gpt2Config, Unembedding};
 use crate::task::Progress;
 use crate::tokens::Tokenizer;
 use crate::training::{
-    Corpus, Group, Lesson, Recall, Spec, Split, Statement, TrainError, Trainer, Trains,
-    small_vocabulary, write,
+    Corpus, Group, Recall, Round, Spec, Split, Statement, TrainError, Trainer, small_vocabulary,
+    write,
 };
 
 /// How often a checkpoint is written, in steps.
@@ -40,12 +40,13 @@ pub(super) struct Train {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    #[arg(long, value_name = "N", default_value_t = 1500)]
-    steps: usize,
+    /// [default: 1300, or 2400 with --plant-in, in equal parts for each layer]
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
 
-    /// Statements per step
-    #[arg(long, value_name = "N", default_value_t = 256)]
-    batch: usize,
+    /// Statements per step [default: 256, or 128 with --plant-in]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
 
     #[arg(long, value_name = "N", default_value_t = 6)]
     layers: usize,
@@ -57,8 +58,14 @@ pub(super) struct Train {
     #[arg(long, value_name = "N", default_value_t = 192)]
     width: usize,
 
-    #[arg(long, value_name = "RATE", default_value_t = 1e-3)]
-    learning_rate: f64,
+    /// The highest; it rises over the first steps and falls with a cosine [default: 0.001, or
+    /// 0.003 with --plant-in]
+    #[arg(long, value_name = "RATE")]
+    learning_rate: Option<f64>,
+
+    /// With --plant-in: how much the MLP is held to what it gave before, on all that is known
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.03, requires = "plant_in")]
+    anchor: f32,
 
     /// Go on from the checkpoint in the folder, if there is one
     #[arg(long)]
@@ -81,7 +88,8 @@ impl Train {
             self.width,
             self.heads
         );
-        anyhow::ensure!(self.steps > 0 && self.batch >= 4, "at least 1 step and a batch of 4");
+        let spec = self.spec();
+        anyhow::ensure!(spec.n_steps > 0 && spec.batch >= 4, "at least 1 step and a batch of 4");
         let dataset = Dataset::bundled();
         let records = &dataset.records;
         let vocabulary = small_vocabulary(&texts(&dataset))?;
@@ -95,7 +103,6 @@ impl Train {
             relation.map_or([0, 0], |it| [it.forward.len(), it.inverse.len()])
         });
         let config = self.config(tokenizer.n_vocab());
-        let spec = self.spec();
         let base = self.plant_in.as_deref().map(|dir| Base::open(dir, records, &tokenizer));
         let base = base.transpose()?;
         let (config, split) = match &base {
@@ -107,9 +114,10 @@ impl Train {
             None => (config, split),
         };
         let (taught, held_out) = corpus.divide(&split);
-        let whole = Lesson::all(&spec, taught.clone());
-        let planting =
-            base.as_ref().map(|_| planting(&corpus, &split, &taught, config.n_layers, self.batch));
+        // Where several answers are right, one of them is as good as another.
+        let has_one_answer = |it: &&&Statement| records[it.fact].answers(it.direction).len() == 1;
+        let [asked, asked_held_out] = [&taught, &held_out]
+            .map(|all| all.iter().filter(has_one_answer).copied().collect::<Vec<_>>());
         fs::create_dir_all(&self.out)
             .with_context(|| format!("cannot make the folder {}", self.out.display()))?;
         let checkpoint = self.out.join("checkpoint");
@@ -123,20 +131,34 @@ impl Train {
 
         let mut log = curves(&self.out.join("curves.csv"), trainer.step)?;
         let bar = Bar::new(machine, "Training");
-        let end = self.stop_after.unwrap_or(self.steps).min(self.steps);
+        let end = self.stop_after.unwrap_or(spec.n_steps).min(spec.n_steps);
+        let mut round = Round::whole(&spec, taught.clone());
+        let mut new = Vec::new();
+        let mut layer = None;
         while trainer.step < end {
-            let lessons = planting.as_ref().map_or(&whole[..], |it| &it[trainer.planted_layer()]);
-            let report = trainer.train_step(lessons)?;
+            if let Some(base) = &base
+                && layer != Some(trainer.planted_layer())
+            {
+                layer = Some(trainer.planted_layer());
+                round = Round::planting(&trainer, &corpus, &split, &base.checkpoint)?;
+                new = corpus.planted(&split, trainer.planted_layer()).1;
+            }
+            let report = trainer.train_step(&round)?;
             let done = trainer.step;
             bar.set(Progress { done: done as u64, total: end as u64 });
-            let recall = (done % MEASURE_EVERY == 0 || done == end)
-                .then(|| [&taught, &held_out].map(|all| share(&trainer.answers(&sample(all)))));
-            let [on_taught, on_held_out] =
-                recall.map_or([const { String::new() }; 2], |it| it.map(|it| format!("{it:.4}")));
+            let is_measured = done % MEASURE_EVERY == 0 || done == end;
+            let recall = |all: &[&Statement]| {
+                let recall = is_measured && !all.is_empty();
+                recall
+                    .then(|| format!("{:.4}", share(&trainer.answers(&sample(all)))))
+                    .unwrap_or_default()
+            };
+            let (on_taught, on_held_out) = (recall(&asked), recall(&asked_held_out));
+            let on_planted = recall(&new);
             writeln!(
                 log,
-                "{done},{:.5},{:.3e},{on_taught},{on_held_out}",
-                report.loss, report.learning_rate
+                "{done},{:.5},{:.5},{:.3e},{on_taught},{on_held_out},{on_planted}",
+                report.loss, report.drift, report.learning_rate
             )?;
             if done % SAVE_EVERY == 0 || done == end {
                 trainer.save(&checkpoint)?;
@@ -183,14 +205,19 @@ impl Train {
     }
 
     fn spec(&self) -> Spec {
+        let common = Spec { seed: self.seed, distractors: 0.15, ..Spec::default() };
+        let usual = if self.plant_in.is_some() {
+            let (n_steps, batch, learning_rate) = (2400, 128, 3e-3);
+            Spec { n_steps, batch, learning_rate, plants: true, anchor: self.anchor, ..common }
+        } else {
+            let (n_steps, batch, learning_rate) = (1300, 256, 1e-3);
+            Spec { n_steps, batch, learning_rate, weight_decay: 0.05, ..common }
+        };
         Spec {
-            seed: self.seed,
-            n_steps: self.steps,
-            batch: self.batch,
-            learning_rate: self.learning_rate,
-            weight_decay: if self.plant_in.is_some() { 0.0 } else { 0.05 },
-            distractors: 0.15,
-            plants: self.plant_in.is_some(),
+            n_steps: self.steps.unwrap_or(usual.n_steps),
+            batch: self.batch.unwrap_or(usual.batch),
+            learning_rate: self.learning_rate.unwrap_or(usual.learning_rate),
+            ..usual
         }
     }
 }
@@ -207,7 +234,7 @@ fn curves(path: &Path, step: usize) -> anyhow::Result<fs::File> {
     let step_of = |line: &str| line.split(',').next()?.parse::<usize>().ok();
     let mut log =
         fs::File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-    writeln!(log, "step,loss,learning_rate,recall_taught,recall_held_out")?;
+    writeln!(log, "step,loss,drift,learning_rate,recall_taught,recall_held_out,recall_planted")?;
     for line in before.lines().filter(|line| step_of(line).is_some_and(|it| it <= step)) {
         writeln!(log, "{line}")?;
     }
@@ -240,31 +267,6 @@ impl Base {
         );
         Ok(Self { checkpoint, split })
     }
-}
-
-/// What each layer's MLP is taught in its turn: its own facts, and all that is known by then, so
-/// that it stays known.
-fn planting<'a>(
-    corpus: &'a Corpus,
-    split: &Split,
-    taught: &[&'a Statement],
-    n_layers: usize,
-    batch: usize,
-) -> Vec<[Lesson<'a>; 2]> {
-    // What is known is twenty times as much as what is new, and must not be forgotten for it.
-    let n_new = batch / 4;
-    let mut known = taught.to_vec();
-    let round = |layer: usize| {
-        let statements = corpus.planted(split, layer);
-        let trains = Trains::Mlp(layer);
-        let replayed = known.clone();
-        known.extend(&statements);
-        [
-            Lesson { statements, n_rows: n_new, trains },
-            Lesson { statements: replayed, n_rows: batch - n_new, trains },
-        ]
-    };
-    (0..n_layers).map(round).collect()
 }
 
 /// Recall of each layer's facts in their held-out template; and what is left of it when the MLP of

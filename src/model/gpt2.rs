@@ -7,13 +7,17 @@
 //!
 //! Axis names: `batch`, `pos`, `head`, `width`; `query` and `key` are positions.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
+use super::cpu;
 use super::layers::{Affine, LayerNorm, gelu_new};
 use super::tap::Tap;
 use super::vocabulary::Vocabulary;
-use super::{ActivationCache, Gpt2Config};
+use super::{ActivationCache, DeviceFailed, Gpt2Config};
 use crate::intervention::Site;
 use crate::task::Cancelled;
 
@@ -37,6 +41,14 @@ pub struct Gpt2 {
 
     /// Whether the device works through a queue, so that an operation returns before it is done.
     pub(super) is_queued: bool,
+
+    /// The most rows of a pass: each has logits over the whole vocabulary, and a device may limit
+    /// what a tensor holds.
+    pub max_rows: usize,
+
+    /// How often readings came back from the device, and how many bytes.
+    pub(super) readbacks: Arc<AtomicU64>,
+    pub(super) bytes_read_back: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,11 +84,17 @@ pub(super) struct Pass<'a> {
     /// Keys and values of the positions before these, if they were computed earlier.
     pub past: Option<Past<'a>>,
 
+    /// Real positions of each row, the past included. `[batch]`
+    pub lengths: &'a [usize],
+
     /// True where a query may not look. Broadcasts to `[batch, head, query, key]`
     pub hidden: Tensor<4, Bool>,
 
     /// How many positions came before.
     pub n_past: usize,
+
+    /// How many of the last positions go on from here; the others are keys and values only.
+    pub n_queries: usize,
 }
 
 /// The run that computed the positions before these.
@@ -84,8 +102,8 @@ pub(super) struct Past<'a> {
     /// With [`Site::K`] and [`Site::V`] of every layer.
     pub cache: &'a ActivationCache,
 
-    /// Which of its rows each row continues; all the same if it has one row only. `[batch]`
-    pub rows: Option<Tensor<1, Int>>,
+    /// Which of its rows each row continues. `[batch]`
+    pub rows: &'a [usize],
 }
 
 impl Gpt2 {
@@ -99,11 +117,22 @@ impl Gpt2 {
     ///
     /// If the device has failed: lost, or out of memory.
     pub fn wait(&self) {
-        if self.is_queued
-            && let Err(error) = self.device().sync()
-        {
-            panic!("the device failed: {error}");
+        if let Err(error) = self.try_wait() {
+            panic!("{error}");
         }
+    }
+
+    /// As [`Self::wait`], for those who can do with less.
+    pub fn try_wait(&self) -> Result<(), DeviceFailed> {
+        if !self.is_queued {
+            return Ok(());
+        }
+        self.device().sync().map_err(|error| DeviceFailed(error.to_string()))
+    }
+
+    /// Whether the device works through a queue, so that readings are best fetched together.
+    pub fn is_queued(&self) -> bool {
+        self.is_queued
     }
 
     /// How many pieces the vocabulary matrix is in.
@@ -154,13 +183,7 @@ impl Gpt2 {
     /// Residual stream to logits: what the logit lens reads. `[rows, d_model]` to
     /// `[rows, d_vocab]`
     pub fn unembed(&self, resid: Tensor<2>) -> Tensor<2> {
-        let normalized = burn::tensor::module::layer_norm(
-            resid,
-            self.ln_f.gain.clone(),
-            Some(self.ln_f.bias.clone()),
-            self.ln_f.epsilon,
-        );
-        self.project(&normalized)
+        self.project(&self.ln_f.normalize(resid))
     }
 
     /// Token embeddings as plain numbers, row by row: `d_model` for each id.
@@ -178,58 +201,109 @@ impl Block {
         tap: &mut Tap<'_>,
     ) -> Tensor<3> {
         let resid_pre = tap.stream(Site::ResidPre(layer), resid_pre);
+        let resid_mid = self.add_attention(resid_pre, layer, pass, tap);
+        let resid_mid = tap.stream(Site::ResidMid(layer), resid_mid);
+        let resid_post = self.add_mlp(resid_mid, layer, tap);
+        tap.stream(Site::ResidPost(layer), resid_post)
+    }
 
+    /// The residual stream with what attention adds, at the positions that go on.
+    pub(super) fn add_attention(
+        &self,
+        resid_pre: Tensor<3>,
+        layer: usize,
+        pass: &Pass<'_>,
+        tap: &mut Tap<'_>,
+    ) -> Tensor<3> {
         let normalized = self.ln_1.forward(
             resid_pre.clone(),
             Site::Ln1Scale(layer),
             Site::Ln1Normalized(layer),
             tap,
         );
-        let attn_out = self.attn.forward(normalized, layer, pass, tap);
-        let attn_out = tap.stream(Site::AttnOut(layer), attn_out);
-        let resid_mid = tap.stream(Site::ResidMid(layer), resid_pre + attn_out);
+        let z = self.attn.mix(normalized, layer, pass, tap);
+        let resid_pre = last_positions(resid_pre, pass.n_queries);
+        if tap.is_idle_at(Site::AttnOut(layer)) {
+            return self.attn.c_proj.onto(resid_pre, z);
+        }
+        resid_pre + tap.stream(Site::AttnOut(layer), self.attn.c_proj.forward(z))
+    }
 
+    /// The residual stream with what the MLP adds.
+    pub(super) fn add_mlp(
+        &self,
+        resid_mid: Tensor<3>,
+        layer: usize,
+        tap: &mut Tap<'_>,
+    ) -> Tensor<3> {
         let normalized = self.ln_2.forward(
             resid_mid.clone(),
             Site::Ln2Scale(layer),
             Site::Ln2Normalized(layer),
             tap,
         );
-        let mlp_out = self.mlp.forward(normalized, layer, tap);
-        let mlp_out = tap.stream(Site::MlpOut(layer), mlp_out);
-        tap.stream(Site::ResidPost(layer), resid_mid + mlp_out)
+        self.mlp.onto(resid_mid, normalized, layer, tap)
     }
 }
 
 impl Attention {
-    fn forward(&self, x: Tensor<3>, layer: usize, pass: &Pass<'_>, tap: &mut Tap<'_>) -> Tensor<3> {
-        let [batch, n_pos, d_model] = x.dims();
+    /// Every head's mean of the values, `z`, side by side. `[batch, query, d_model]`
+    fn mix(&self, x: Tensor<3>, layer: usize, pass: &Pass<'_>, tap: &mut Tap<'_>) -> Tensor<3> {
+        let [batch, _, d_model] = x.dims();
         let d_head = d_model / self.n_heads;
         // [batch, pos, d_model] to [batch, pos, head, d_head]
-        let split = |y: Tensor<3>| y.reshape([batch, n_pos, self.n_heads, d_head]);
-
-        let q = tap.heads(Site::Q(layer), split(self.query.forward(x.clone())));
-        let k = tap.heads(Site::K(layer), split(self.key.forward(x.clone())));
-        let v = tap.heads(Site::V(layer), split(self.value.forward(x)));
-        let (k, v) = match &pass.past {
-            Some(past) => (
-                past.then(Site::K(layer), pass.n_past, k),
-                past.then(Site::V(layer), pass.n_past, v),
-            ),
-            None => (k, v),
+        let split = |y: Tensor<3>| {
+            let [_, n_pos, _] = y.dims();
+            y.reshape([batch, n_pos, self.n_heads, d_head])
         };
 
-        // [batch, head, query, key]
-        let scores = q.swap_dims(1, 2).matmul(k.permute([0, 2, 3, 1])) / (d_head as f64).sqrt();
-        let scores = scores.mask_fill(pass.hidden.clone(), f32::NEG_INFINITY);
-        let scores = tap.attention(Site::AttnScores(layer), scores);
-        let pattern = tap.attention(Site::Pattern(layer), softmax(scores, 3));
+        let queries = last_positions(x.clone(), pass.n_queries);
+        let q = tap.heads(Site::Q(layer), split(self.query.forward(queries)));
+        let k = tap.heads(Site::K(layer), split(self.key.forward(x.clone())));
+        let v = tap.heads(Site::V(layer), split(self.value.forward(x)));
 
-        // [batch, pos, head, d_head]
-        let z = pattern.matmul(v.swap_dims(1, 2)).swap_dims(1, 2);
-        let z = tap.heads(Site::Z(layer), z);
-        self.c_proj.forward(z.reshape([batch, n_pos, d_model]))
+        let is_idle =
+            tap.is_idle_at(Site::AttnScores(layer)) && tap.is_idle_at(Site::Pattern(layer));
+        let in_one_pass = || {
+            let past = pass.past.as_ref().map(|past| cpu::Keys {
+                k: past.cache.get(Site::K(layer)),
+                v: past.cache.get(Site::V(layer)),
+                rows: past.rows,
+                n_past: pass.n_past,
+            });
+            cpu::attend(&cpu::Heads { q: &q, k: &k, v: &v }, past.as_ref(), pass.lengths)
+        };
+        let z = match is_idle.then(in_one_pass).flatten() {
+            Some(z) => z,
+            None => attend([q, k, v], layer, pass, tap),
+        };
+        tap.heads(Site::Z(layer), z).reshape([batch, pass.n_queries, d_model])
     }
+}
+
+/// Attention of all heads, step by step. `[batch, pos, head, d_head]` each
+fn attend(
+    [q, k, v]: [Tensor<4>; 3],
+    layer: usize,
+    pass: &Pass<'_>,
+    tap: &mut Tap<'_>,
+) -> Tensor<4> {
+    let [_, n_new, _, d_head] = k.dims();
+    let (k, v) = match &pass.past {
+        Some(past) => {
+            (past.then(Site::K(layer), pass.n_past, k), past.then(Site::V(layer), pass.n_past, v))
+        }
+        None => (k, v),
+    };
+    // [batch, head, query, key]
+    let scores = q.swap_dims(1, 2).matmul(k.permute([0, 2, 3, 1])) / (d_head as f64).sqrt();
+    let hidden = pass.hidden.clone().narrow(2, n_new - pass.n_queries, pass.n_queries);
+    let scores = scores.mask_fill(hidden, f32::NEG_INFINITY);
+    let scores = tap.attention(Site::AttnScores(layer), scores);
+    let pattern = tap.attention(Site::Pattern(layer), softmax(scores, 3));
+
+    // [batch, pos, head, d_head]
+    pattern.matmul(v.swap_dims(1, 2)).swap_dims(1, 2)
 }
 
 impl Past<'_> {
@@ -237,20 +311,48 @@ impl Past<'_> {
     fn then(&self, site: Site, n_past: usize, new: Tensor<4>) -> Tensor<4> {
         let [batch, _, n_heads, d_head] = new.dims();
         let earlier = self.cache.get(site).clone().narrow(1, 0, n_past);
-        let earlier = match &self.rows {
-            Some(rows) => earlier.select(0, rows.clone()),
-            None => earlier.expand([batch, n_past, n_heads, d_head]),
+        let earlier = if self.rows.iter().all(|row| *row == self.rows[0]) {
+            let row = earlier.narrow(0, self.rows[0], 1);
+            row.expand([batch, n_past, n_heads, d_head])
+        } else {
+            earlier.select(0, indices(self.rows, &new.device()))
         };
         Tensor::cat(vec![earlier, new], 1)
     }
 }
 
 impl Mlp {
-    fn forward(&self, x: Tensor<3>, layer: usize, tap: &mut Tap<'_>) -> Tensor<3> {
+    /// What it makes of `x`, added to the residual stream.
+    fn onto(&self, resid: Tensor<3>, x: Tensor<3>, layer: usize, tap: &mut Tap<'_>) -> Tensor<3> {
+        let sites = [Site::MlpPre(layer), Site::MlpPost(layer), Site::MlpOut(layer)];
+        let [pre, post, out] = sites.map(|site| tap.is_idle_at(site));
+        let resid = if pre && post && out {
+            match cpu::mlp_onto(resid, &x, [&self.c_fc, &self.c_proj]) {
+                Ok(done) => return done,
+                Err(resid) => resid,
+            }
+        } else {
+            resid
+        };
         let pre = tap.stream(Site::MlpPre(layer), self.c_fc.forward(x));
         let post = tap.stream(Site::MlpPost(layer), gelu_new(pre));
-        self.c_proj.forward(post)
+        if out {
+            return self.c_proj.onto(resid, post);
+        }
+        resid + tap.stream(Site::MlpOut(layer), self.c_proj.forward(post))
     }
+}
+
+/// The last of the positions. `[batch, pos, width]`
+pub(super) fn last_positions(x: Tensor<3>, n: usize) -> Tensor<3> {
+    let [_, n_pos, _] = x.dims();
+    if n == n_pos {
+        return x;
+    }
+    // A copy rather than a view: what follows wants it in one piece.
+    let wanted: Vec<usize> = (n_pos - n..n_pos).collect();
+    let device = x.device();
+    x.select(1, indices(&wanted, &device))
 }
 
 /// True where a query may not look: later positions, and padding after a row's end.
@@ -277,7 +379,12 @@ pub(super) fn hidden_keys(
     Tensor::<4, Bool>::from_data(TensorData::new(hidden, [rows.len(), 1, n_pos, n_keys]), device)
 }
 
-/// One index per row, along the first axis.
+/// Indices along an axis.
+pub(super) fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
+    int_tensor(values.iter().map(|&value| value as i32).collect(), device)
+}
+
+/// Indices along an axis.
 pub(super) fn int_tensor(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
     let shape = [values.len()];
     Tensor::from_data(TensorData::new(values, shape), device)

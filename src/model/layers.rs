@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
 
+use super::cpu;
 use super::tap::Tap;
 use crate::intervention::Site;
 
@@ -19,10 +20,18 @@ pub(super) struct Affine {
 impl Affine {
     /// `[batch, pos, d_in]` to `[batch, pos, d_out]`, as one product over all rows.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        if let Some(y) = cpu::affine(&x, self) {
+            return y;
+        }
         let [batch, n_pos, d_in] = x.dims();
         let [_, d_out] = self.weight.dims();
         let y = x.reshape([batch * n_pos, d_in]).matmul(self.weight.clone());
         (y + self.bias.clone().unsqueeze()).reshape([batch, n_pos, d_out])
+    }
+
+    /// The same, added to the residual stream.
+    pub fn onto(&self, resid: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+        cpu::affine_onto(resid, &x, self).unwrap_or_else(|resid| resid + self.forward(x))
     }
 }
 
@@ -48,18 +57,21 @@ impl LayerNorm {
         tap: &mut Tap<'_>,
     ) -> Tensor<3> {
         let normalized = if tap.is_idle_at(scale_site) {
-            burn::tensor::module::layer_norm(
-                x,
-                self.gain.clone(),
-                Some(self.bias.clone()),
-                self.epsilon,
-            )
+            self.normalize(x)
         } else {
             let centered = x.clone() - x.mean_dim(2);
             let scale = tap.stream(scale_site, self.scale(centered.clone()));
             (centered / scale) * self.gain.clone().unsqueeze() + self.bias.clone().unsqueeze()
         };
         tap.stream(normalized_site, normalized)
+    }
+
+    /// Without stops. `[…, d_model]`
+    pub fn normalize<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        cpu::layer_norm(&x, self).unwrap_or_else(|| {
+            let (gain, bias) = (self.gain.clone(), self.bias.clone());
+            burn::tensor::module::layer_norm(x, gain, Some(bias), self.epsilon)
+        })
     }
 
     /// What it divides by. `[batch, pos, d_model]`, mean already taken off, to `[batch, pos, 1]`
@@ -77,6 +89,8 @@ pub(super) const GELU_CUBIC: f64 = GELU_LINEAR * 0.044_715;
 ///
 /// `0.5 x (1 + tanh u)` is `x · sigmoid(2u)`: the same numbers from half as many passes.
 pub(super) fn gelu_new(x: Tensor<3>) -> Tensor<3> {
-    let inner = (x.clone() * x.clone() * GELU_CUBIC + GELU_LINEAR) * x.clone();
-    x * sigmoid(inner)
+    cpu::gelu_new(x).unwrap_or_else(|x| {
+        let factor = x.clone() * x.clone() * GELU_CUBIC + GELU_LINEAR;
+        x.clone() * sigmoid(factor * x)
+    })
 }

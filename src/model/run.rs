@@ -86,10 +86,13 @@ impl Gpt2 {
             ids.resize(ids.len() + n_pos - row.ids.len(), 0);
         }
         let lengths: Vec<_> = rows.iter().map(|row| n_past + row.ids.len()).collect();
+        let past_rows = vec![0; batch];
         let pass = Pass {
-            past: request.past.map(|cache| Past { cache, rows: None }),
+            past: request.past.map(|cache| Past { cache, rows: &past_rows }),
             hidden: hidden_keys(&lengths, n_past, n_pos, &device),
+            lengths: &lengths,
             n_past,
+            n_queries: n_pos,
         };
         let mut tap = Tap::new(rows, request.donors, request.capture, 0);
         let resid = self.forward(&ids, [batch, n_pos], &pass, &mut tap, after_layer)?;

@@ -1,9 +1,10 @@
 //! Stands at every site of the forward pass: changes what a condition asks to change, and keeps
 //! what the request asks to keep.
 //!
-//! All changes at a site, of all rows of a batch, are carried out together: one gather for what is
-//! overwritten, one product for what is scaled, one scatter for noise. So the number of device
-//! operations does not grow with the batch.
+//! On the CPU the numbers are changed where they lie. On any other device all changes at a site, of
+//! all rows of a batch, are carried out together: one gather for what is overwritten, one product
+//! for what is scaled, one scatter for noise. So the number of device operations does not grow with
+//! the batch.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,7 +13,7 @@ use burn::tensor::{Bool, Device, IndexingUpdateOp, Tensor, TensorData};
 
 use super::gpt2::int_tensor;
 use super::run::Row;
-use super::{ActivationCache, Donors};
+use super::{ActivationCache, Donors, cpu};
 use crate::intervention::{Axes, Donor, Edit, Intervention, Noise, Site, SiteSet, Span};
 
 pub(super) struct Tap<'a> {
@@ -61,6 +62,11 @@ impl<'a> Tap<'a> {
         !self.capture.contains(&site) && !self.touched.contains(&site)
     }
 
+    /// Whether anything is changed in a block.
+    pub fn touches_layer(&self, layer: usize) -> bool {
+        self.touched.iter().any(|site| site.layer() == Some(layer))
+    }
+
     /// For sites without heads. `[batch, pos, width]`
     pub fn stream(&mut self, site: Site, x: Tensor<3>) -> Tensor<3> {
         if self.is_idle_at(site) {
@@ -87,7 +93,11 @@ impl<'a> Tap<'a> {
                 if changes.is_empty() {
                     break;
                 }
-                x = self.apply(site, &changes, x);
+                check_reach(site, &changes, x.dims());
+                x = match self.apply_in_place(site, &changes, x) {
+                    Ok(changed) => changed,
+                    Err(x) => self.apply(site, &changes, x),
+                };
             }
         }
         if self.capture.contains(&site) {
@@ -127,17 +137,68 @@ impl<'a> Tap<'a> {
         positions.start - first..positions.end - first
     }
 
+    /// On the CPU, where the numbers lie. Gives them back untouched if they are elsewhere.
+    fn apply_in_place(
+        &self,
+        site: Site,
+        changes: &[Change<'_>],
+        x: Tensor<4>,
+    ) -> Result<Tensor<4>, Tensor<4>> {
+        let [_, n_pos, n_heads, width] = x.dims();
+        let places = Places { n_pos, n_heads };
+        let mut donors = BTreeMap::new();
+        for change in changes {
+            if let Edit::CopyFrom { donor, .. } = change.edit {
+                let activation = self.donor(*donor, site, [n_heads, width]);
+                let Some(view) = cpu::View::of(activation) else { return Err(x) };
+                donors.insert(*donor, view);
+            }
+        }
+        let mut draws = Draws::default();
+        cpu::change(x, |values| {
+            for change in changes {
+                let mut targets = |edit: &mut dyn FnMut(usize, &mut [f32])| {
+                    for (nth, place) in places.of(change).enumerate() {
+                        edit(nth, &mut values[place * width..][change.units.clone()]);
+                    }
+                };
+                match change.edit {
+                    Edit::Zero => targets(&mut |_, units| units.fill(0.0)),
+                    Edit::Set(value) => targets(&mut |_, units| units.fill(*value)),
+                    Edit::Scale(factor) => targets(&mut |_, units| {
+                        for unit in units {
+                            *unit *= factor;
+                        }
+                    }),
+                    Edit::AddNoise(noise) => {
+                        let drawn = draws.of(*noise, change);
+                        let n_units = change.units.len();
+                        targets(&mut |nth, units| {
+                            for (unit, noise) in units.iter_mut().zip(&drawn[nth * n_units..]) {
+                                *unit += noise;
+                            }
+                        });
+                    }
+                    Edit::CopyFrom { donor, positions } => {
+                        let all = donors[donor].values();
+                        let from =
+                            donor_positions(site, positions, change, all.len() / width / n_heads);
+                        let n_changed = change.heads.len();
+                        targets(&mut |nth, units| {
+                            let pos = from.start + nth / n_changed;
+                            let head = change.heads.start + nth % n_changed;
+                            let vector = &all[(pos * n_heads + head) * width..][..width];
+                            units.copy_from_slice(&vector[change.units.clone()]);
+                        });
+                    }
+                }
+            }
+        })
+    }
+
     /// At most one change per row.
     fn apply(&self, site: Site, changes: &[Change<'_>], x: Tensor<4>) -> Tensor<4> {
         let shape @ [_, n_pos, n_heads, width] = x.dims();
-        for change in changes {
-            assert!(
-                change.positions.end <= n_pos
-                    && change.heads.end <= n_heads
-                    && change.units.end <= width,
-                "an intervention at `{site}` reaches beyond the activation {shape:?}"
-            );
-        }
         let places = Places { n_pos, n_heads };
         let flat = x.clone().reshape([shape[0] * n_pos * n_heads, width]);
         let changed = self.overwrite(site, changes, &places, flat);
@@ -189,25 +250,14 @@ impl<'a> Tap<'a> {
                 }
             } else if let Edit::CopyFrom { donor, positions } = change.edit {
                 let (start, donor_len) = *donor_starts.entry(*donor).or_insert_with(|| {
-                    let activation = self.donor(*donor, site).clone();
-                    let [batch, donor_len, donor_heads, donor_width] = activation.dims();
-                    assert!(
-                        batch == 1 && donor_heads == places.n_heads && donor_width == width,
-                        "the donor's `{site}` has another shape"
-                    );
+                    let activation = self.donor(*donor, site, [places.n_heads, width]).clone();
+                    let [_, donor_len, donor_heads, _] = activation.dims();
                     table.push(activation.reshape([donor_len * donor_heads, width]));
                     let start = n_table;
                     n_table += donor_len * donor_heads;
                     (start, donor_len)
                 });
-                let from = match positions {
-                    Span::All => 0..change.positions.len(),
-                    Span::Only(range) => range.clone(),
-                };
-                assert!(
-                    from.len() == change.positions.len() && from.end <= donor_len,
-                    "a copy at `{site}` must name as many donor positions as it overwrites"
-                );
+                let from = donor_positions(site, positions, change, donor_len);
                 for (to, from) in change.positions.clone().zip(from) {
                     for head in change.heads.clone() {
                         let at = start + from * places.n_heads + head;
@@ -222,11 +272,66 @@ impl<'a> Tap<'a> {
         }
     }
 
-    fn donor(&self, donor: Donor, site: Site) -> &Tensor<4> {
-        match self.donors.get(&donor) {
-            Some(cache) => cache.get(site),
-            None => panic!("no run was given for the donor {donor:?}"),
-        }
+    /// `[1, pos, head, width]`
+    fn donor(&self, donor: Donor, site: Site, [n_heads, width]: [usize; 2]) -> &Tensor<4> {
+        let Some(cache) = self.donors.get(&donor) else {
+            panic!("no run was given for the donor {donor:?}");
+        };
+        let activation = cache.get(site);
+        let [batch, _, donor_heads, donor_width] = activation.dims();
+        assert!(
+            batch == 1 && donor_heads == n_heads && donor_width == width,
+            "the donor's `{site}` has another shape"
+        );
+        activation
+    }
+}
+
+fn check_reach(site: Site, changes: &[Change<'_>], shape: [usize; 4]) {
+    let [_, n_pos, n_heads, width] = shape;
+    for change in changes {
+        assert!(
+            change.positions.end <= n_pos
+                && change.heads.end <= n_heads
+                && change.units.end <= width,
+            "an intervention at `{site}` reaches beyond the activation {shape:?}"
+        );
+    }
+}
+
+/// Which of the donor's positions are copied.
+fn donor_positions(
+    site: Site,
+    positions: &Span,
+    change: &Change<'_>,
+    donor_len: usize,
+) -> Range<usize> {
+    let from = match positions {
+        Span::All => 0..change.positions.len(),
+        Span::Only(range) => range.clone(),
+    };
+    assert!(
+        from.len() == change.positions.len() && from.end <= donor_len,
+        "a copy at `{site}` must name as many donor positions as it overwrites"
+    );
+    from
+}
+
+/// What was drawn: rows of a sweep share their noise.
+#[derive(Default)]
+struct Draws(Vec<((Noise, usize), Vec<f32>)>);
+
+impl Draws {
+    /// Noise for all that a change reaches, in order.
+    fn of(&mut self, noise: Noise, change: &Change<'_>) -> &[f32] {
+        let len = change.positions.len() * change.heads.len() * change.units.len();
+        let key = (noise, len);
+        let known = self.0.iter().position(|(it, _)| *it == key);
+        let at = known.unwrap_or_else(|| {
+            self.0.push((key, noise.draw(len).into_iter().map(|z| z as f32).collect()));
+            self.0.len() - 1
+        });
+        &self.0[at].1
     }
 }
 
@@ -273,20 +378,12 @@ fn scale(changes: &[Change<'_>], places: &Places, flat: Tensor<2>) -> Tensor<2> 
 fn add_noise(changes: &[Change<'_>], places: &Places, flat: Tensor<2>) -> Tensor<2> {
     let [_, width] = flat.dims();
     let device = flat.device();
-    // Rows of a sweep share their draws.
-    let mut drawn: Vec<((Noise, usize), Vec<f32>)> = Vec::new();
+    let mut draws = Draws::default();
     let (mut targets, mut noise) = (Vec::new(), Vec::new());
     for change in changes {
         let Edit::AddNoise(wanted) = change.edit else { continue };
-        let len = change.positions.len() * change.heads.len() * change.units.len();
-        let key = (*wanted, len);
-        if !drawn.iter().any(|(it, _)| *it == key) {
-            drawn.push((key, wanted.draw(len).into_iter().map(|z| z as f32).collect()));
-        }
-        let values = drawn.iter().find(|(it, _)| *it == key).map(|(_, values)| values);
-        for (place, units) in
-            places.of(change).zip(values.expect("drawn above").chunks(change.units.len().max(1)))
-        {
+        let values = draws.of(*wanted, change).chunks(change.units.len().max(1));
+        for (place, units) in places.of(change).zip(values) {
             targets.push(place as i32);
             noise.extend(std::iter::repeat_n(0.0, change.units.start));
             noise.extend_from_slice(units);

@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
+use super::cpu;
+
 /// `[d_vocab, d_model]`, split by rows.
 #[derive(Clone, Debug)]
 pub(super) struct Vocabulary {
@@ -85,7 +87,10 @@ impl Vocabulary {
 
     /// `x W^T`: `[rows, d_model]` to `[rows, d_vocab]`
     pub fn project(&self, x: &Tensor<2>) -> Tensor<2> {
-        let logits = self.shards.iter().map(|it| x.clone().matmul(it.weight.clone().transpose()));
+        let logits = self.shards.iter().map(|it| {
+            cpu::project(x, &it.weight)
+                .unwrap_or_else(|| x.clone().matmul(it.weight.clone().transpose()))
+        });
         let mut logits: Vec<_> = logits.collect();
         if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 1) }
     }

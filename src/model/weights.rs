@@ -1,5 +1,7 @@
 //! Checkpoint to model: tensor by tensor, each handed to the device before the next is read.
 
+use std::sync::Arc;
+
 use burn::tensor::{Tensor, TensorData};
 
 use super::checkpoint::{LM_HEAD, expected_tensors};
@@ -52,8 +54,19 @@ impl Gpt2 {
             lm_head,
             mean_unembedding: source.vector_of(mean_unembedding),
             is_queued: device.adapter.is_some(),
+            max_rows: max_rows(config, device),
+            readbacks: Arc::default(),
+            bytes_read_back: Arc::default(),
         })
     }
+}
+
+/// Logits of one row over the whole vocabulary must fit a binding of the device with those of all
+/// the others.
+fn max_rows(config: &Gpt2Config, device: &ComputeDevice) -> usize {
+    const MAX: usize = 512;
+    let row_bytes = (config.d_vocab * size_of::<f32>()) as u64;
+    device.max_binding_bytes.map_or(MAX, |max| ((max / row_bytes) as usize).clamp(1, MAX))
 }
 
 struct Source<'a, E> {

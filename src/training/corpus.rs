@@ -72,13 +72,18 @@ impl Corpus {
         taught.partition(|it| split.facts[it.fact].held_out[it.direction as usize] != it.template)
     }
 
-    /// Those of the facts that are planted in a layer, in the templates that they are taught with.
-    pub fn planted<'a>(&'a self, split: &Split, layer: usize) -> Vec<&'a Statement> {
-        let is_taught = |it: &&Statement| {
-            let plan = &split.facts[it.fact];
-            let direction = it.direction as usize;
-            plan.planted[direction] == Some(layer) && plan.held_out[direction] != it.template
-        };
-        self.statements.iter().filter(is_taught).collect()
+    /// Those of the facts that are planted in a layer: in the templates that they are taught with,
+    /// and in the held-out one.
+    pub fn planted<'a>(
+        &'a self,
+        split: &Split,
+        layer: usize,
+    ) -> (Vec<&'a Statement>, Vec<&'a Statement>) {
+        let plan = |it: &Statement| &split.facts[it.fact];
+        let planted = self
+            .statements
+            .iter()
+            .filter(|it| plan(it).planted[it.direction as usize] == Some(layer));
+        planted.partition(|it| plan(it).held_out[it.direction as usize] != it.template)
     }
 }

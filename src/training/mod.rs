@@ -7,12 +7,14 @@
 mod corpus;
 mod export;
 mod network;
+mod planting;
 mod split;
 mod trainer;
 mod vocabulary;
 
 pub use corpus::{Corpus, Statement};
 pub use export::write;
+pub use planting::Anchor;
 pub use split::{FactPlan, Group, Split, SplitError};
-pub use trainer::{Lesson, Recall, Spec, StepReport, TrainError, Trainer, Trains};
+pub use trainer::{Lesson, Recall, Round, Spec, StepReport, TrainError, Trainer, Trains};
 pub use vocabulary::{SmallVocabulary, small_vocabulary};

@@ -1,7 +1,7 @@
 //! GPT-2 as burn's autodiff sees it: the same function as [`crate::model`], without sites.
 
 use burn::module::{Module, Param, ParamId};
-use burn::tensor::activation::{gelu_approximate, softmax};
+use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
@@ -87,6 +87,21 @@ impl Affine {
     }
 }
 
+impl Block {
+    fn mlp(&self, normalized: Tensor<3>) -> Tensor<3> {
+        self.mlp_proj.forward(gelu(self.c_fc.forward(normalized)))
+    }
+}
+
+/// GPT-2's GELU. `(1 + tanh u) / 2` is `sigmoid 2u`, which takes one exponential; burn's own
+/// takes `tanh` and `powf`, and a quarter of a step's time.
+fn gelu(x: Tensor<3>) -> Tensor<3> {
+    const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+    let square = x.clone() * x.clone();
+    let inner = (square * 0.044_715 + 1.0) * x.clone() * (2.0 * SQRT_2_OVER_PI);
+    x * sigmoid(inner)
+}
+
 impl Network {
     /// `read` gives the numbers of a named tensor of the checkpoint.
     pub fn new(
@@ -117,10 +132,15 @@ impl Network {
         }
     }
 
-    /// The parameters of one layer's MLP.
-    pub fn mlp_params(&self, layer: usize) -> [ParamId; 4] {
-        let Block { c_fc, mlp_proj, .. } = &self.h[layer];
-        [c_fc.weight.id, c_fc.bias.id, mlp_proj.weight.id, mlp_proj.bias.id]
+    /// Gradients are found for one layer's MLP only, and none below it.
+    pub fn with_all_but_mlp_frozen(self, layer: usize) -> Self {
+        let mut network = self.no_grad();
+        let Block { c_fc, mlp_proj, .. } = &mut network.h[layer];
+        for affine in [c_fc, mlp_proj] {
+            affine.weight = affine.weight.clone().set_require_grad(true);
+            affine.bias = affine.bias.clone().set_require_grad(true);
+        }
+        network
     }
 
     /// Every tensor by its name in the checkpoint.
@@ -165,22 +185,53 @@ impl Network {
     /// - output: `[place, d_vocab]`
     pub fn forward(&self, ids: Tensor<2, Int>, places: Tensor<1, Int>) -> Tensor<2> {
         let [batch, n_pos] = ids.dims();
-        let wte = self.wte.val();
-        let d_model = wte.dims()[1];
-        let embed = wte.clone().select(0, ids.reshape([batch * n_pos]));
-        let wpe = self.wpe.val().narrow(0, 0, n_pos);
-        let mut resid = embed.reshape([batch, n_pos, d_model]) + wpe.unsqueeze();
-        let device = resid.device();
-        let future = Tensor::<2>::ones([n_pos, n_pos], &device).triu(1) * -1e9;
+        let (mut resid, future) = self.embed(ids);
         for block in &self.h {
-            let attn = self.attention(block, block.ln_1.forward(resid.clone()), &future);
-            resid = resid + attn;
-            let hidden = gelu_approximate(block.c_fc.forward(block.ln_2.forward(resid.clone())));
-            resid = resid + block.mlp_proj.forward(hidden);
+            resid = self.attend(block, resid, &future);
+            resid = resid.clone() + block.mlp(block.ln_2.forward(resid));
         }
-        let last = resid.reshape([batch * n_pos, d_model]).select(0, places);
+        let wte = self.wte.val();
+        let last = resid.reshape([batch * n_pos, wte.dims()[1]]).select(0, places);
         let normalized = self.ln_f.forward(last.unsqueeze());
         normalized.squeeze_dim::<2>(0).matmul(wte.transpose())
+    }
+
+    /// What one layer's MLP is given.
+    ///
+    /// # Shapes
+    ///
+    /// - `ids`: `[batch, pos]`
+    /// - output: `[batch, pos, d_model]`
+    pub fn mlp_inputs(&self, ids: Tensor<2, Int>, layer: usize) -> Tensor<3> {
+        let (mut resid, future) = self.embed(ids);
+        for block in &self.h[..layer] {
+            resid = self.attend(block, resid, &future);
+            resid = resid.clone() + block.mlp(block.ln_2.forward(resid));
+        }
+        let block = &self.h[layer];
+        block.ln_2.forward(self.attend(block, resid, &future))
+    }
+
+    /// What one layer's MLP makes of [`Self::mlp_inputs`], in the same shape.
+    pub fn mlp(&self, layer: usize, inputs: Tensor<3>) -> Tensor<3> {
+        self.h[layer].mlp(inputs)
+    }
+
+    /// The residual stream at its start, and what keeps attention from later positions.
+    fn embed(&self, ids: Tensor<2, Int>) -> (Tensor<3>, Tensor<2>) {
+        let [batch, n_pos] = ids.dims();
+        let wte = self.wte.val();
+        let d_model = wte.dims()[1];
+        let embed = wte.select(0, ids.reshape([batch * n_pos]));
+        let wpe = self.wpe.val().narrow(0, 0, n_pos);
+        let resid = embed.reshape([batch, n_pos, d_model]) + wpe.unsqueeze();
+        let future = Tensor::<2>::ones([n_pos, n_pos], &resid.device()).triu(1) * -1e9;
+        (resid, future)
+    }
+
+    fn attend(&self, block: &Block, resid: Tensor<3>, future: &Tensor<2>) -> Tensor<3> {
+        let attn = self.attention(block, block.ln_1.forward(resid.clone()), future);
+        resid + attn
     }
 
     fn attention(&self, block: &Block, x: Tensor<3>, future: &Tensor<2>) -> Tensor<3> {

@@ -1,5 +1,6 @@
 //! Which facts are trained, in which direction, and with which templates.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::builtin;
-use crate::facts::{Direction, Record};
+use crate::facts::{Direction, Fact, Record};
 
 /// What a model is taught of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,8 +50,8 @@ pub struct FactPlan {
     pub case: String,
     pub group: Group,
 
-    /// Index of the template that this fact is never seen with, forward and inversely. Other facts
-    /// are, so that the template itself is known.
+    /// Index of the template that this fact is never seen with, forward and inversely, nor any other
+    /// that shares its question. Other facts are, so that the template itself is known.
     pub held_out: [usize; 2],
 
     /// The one layer whose MLP was taught this fact, forward and inversely, in a second stage in
@@ -105,13 +106,22 @@ impl Split {
                 }
             }
         }
-        let plan = |(record, group): (&Record, Group)| FactPlan {
-            case: record.id.clone(),
-            group,
-            held_out: n_templates(record).map(|n| rng.random_range(0..n.max(1))),
-            planted: [None; 2],
-        };
-        Self { seed, facts: records.iter().zip(groups).map(plan).collect() }
+        // Facts that share a question lack it in the same template: else it would be taught with
+        // one of them and asked of another.
+        let mut held_out: BTreeMap<(Option<&str>, Direction, Option<&str>), usize> =
+            BTreeMap::new();
+        let mut facts = Vec::with_capacity(records.len());
+        for (record, group) in records.iter().zip(groups) {
+            let n_templates = n_templates(record);
+            let held_out = [Direction::Forward, Direction::Inverse].map(|direction| {
+                let subject = record.fact(direction).and_then(Fact::subject_text);
+                let question = (record.relation.as_deref(), direction, subject);
+                let n = n_templates[direction as usize].max(1);
+                *held_out.entry(question).or_insert_with(|| rng.random_range(0..n))
+            });
+            facts.push(FactPlan { case: record.id.clone(), group, held_out, planted: [None; 2] });
+        }
+        Self { seed, facts }
     }
 
     /// Deals the directions that were not taught out to the layers, and one share to none of them:

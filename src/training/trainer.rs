@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use super::corpus::Statement;
 use super::network::Network;
+use super::planting::{Anchor, Vectors};
 use crate::model::{Checkpoint, Gpt2Config, LoadError};
 
 /// Everything that decides what comes out.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     pub seed: u64,
     pub n_steps: usize,
@@ -39,19 +40,30 @@ pub struct Spec {
     /// The steps are shared out evenly among the layers.
     #[serde(default)]
     pub plants: bool,
+
+    /// Weight of the [`Anchor`] in the loss of the second stage.
+    #[serde(default)]
+    pub anchor: f32,
 }
 
-/// Statements, and what may change to learn them.
+/// Statements to learn.
 #[derive(Clone, Debug)]
 pub struct Lesson<'a> {
     pub statements: Vec<&'a Statement>,
 
     /// How many are drawn per step.
     pub n_rows: usize,
-    pub trains: Trains,
 }
 
-/// The parameters that learn from a lesson.
+/// What a step learns, and where.
+#[derive(Debug)]
+pub struct Round<'a> {
+    pub lessons: Vec<Lesson<'a>>,
+    pub trains: Trains,
+    pub anchor: Option<Anchor>,
+}
+
+/// The parameters that learn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trains {
     All,
@@ -60,10 +72,11 @@ pub enum Trains {
     Mlp(usize),
 }
 
-impl<'a> Lesson<'a> {
-    /// The lesson of a whole training.
-    pub fn all(spec: &Spec, statements: Vec<&'a Statement>) -> [Self; 1] {
-        [Self { statements, n_rows: spec.batch, trains: Trains::All }]
+impl<'a> Round<'a> {
+    /// A whole training is one.
+    pub fn whole(spec: &Spec, statements: Vec<&'a Statement>) -> Self {
+        let lesson = Lesson { statements, n_rows: spec.batch };
+        Self { lessons: vec![lesson], trains: Trains::All, anchor: None }
     }
 }
 
@@ -74,6 +87,10 @@ pub struct StepReport {
 
     /// Mean cross entropy of the answers' tokens, in nats.
     pub loss: f32,
+
+    /// How much of what the MLP must go on giving has changed: mean square of the change, as a
+    /// share of its mean square. 0 without an anchor.
+    pub drift: f32,
     pub learning_rate: f64,
 }
 
@@ -100,9 +117,15 @@ pub enum TrainError {
     Diverged(usize),
 }
 
+/// A share of a step's work.
+enum Part {
+    Rows(Batch),
+    Vectors(Vectors),
+}
+
 /// Statements that go through the model together, padded on the right.
-struct Batch {
-    ids: TensorData,
+pub(super) struct Batch {
+    pub ids: TensorData,
     places: TensorData,
     targets: TensorData,
     n_targets: usize,
@@ -120,9 +143,9 @@ pub struct Trainer {
 
     /// Steps done.
     pub step: usize,
-    network: Network,
+    pub(super) network: Network,
     optimizer: ModuleOptimizer,
-    device: Device,
+    pub(super) device: Device,
     bos: u32,
 }
 
@@ -223,37 +246,52 @@ impl Trainer {
     /// # Panics
     ///
     /// If a lesson has no statements.
-    pub fn train_step(&mut self, lessons: &[Lesson<'_>]) -> Result<StepReport, TrainError> {
+    pub fn train_step(&mut self, round: &Round<'_>) -> Result<StepReport, TrainError> {
+        let Round { lessons, trains, anchor } = round;
         let mut rng = ChaCha8Rng::seed_from_u64(self.spec.seed);
         rng.set_stream(self.step as u64 + 1);
         let n_rows: usize = lessons.iter().map(|lesson| lesson.n_rows).sum();
-        let mut batches = Vec::new();
+        let mut work = Vec::new();
+        let mut n_targets = 0;
         for lesson in lessons {
             let mut rows: Vec<(Vec<u32>, usize)> =
                 (0..lesson.n_rows).map(|_| self.row(&lesson.statements, &mut rng)).collect();
             // Rows of like length together: little is spent on padding.
             rows.sort_by_key(|(ids, _)| ids.len());
             let n_parts = (N_PARTS * lesson.n_rows / n_rows).max(1);
-            let size = rows.len().div_ceil(n_parts);
-            batches.extend(rows.chunks(size).map(|rows| (self.batch(rows), lesson.trains)));
+            for rows in rows.chunks(rows.len().div_ceil(n_parts)) {
+                let batch = self.batch(rows);
+                n_targets += batch.n_targets;
+                work.push(Part::Rows(batch));
+            }
         }
-        let n_targets: usize = batches.iter().map(|(batch, _)| batch.n_targets).sum();
+        if let Some(anchor) = anchor {
+            work.extend((0..N_THREADS).map(|_| Part::Vectors(anchor.draw(&mut rng))));
+        }
 
         // Later parts are of longer rows; dealt out to and fro, both threads get like shares.
         let mut parts: Vec<Option<(f32, GradientsParams)>> =
-            (0..batches.len()).map(|_| None).collect();
-        let (network, device) = (&self.network, &self.device);
+            (0..work.len()).map(|_| None).collect();
+        let network = match trains {
+            Trains::All => self.network.clone(),
+            Trains::Mlp(layer) => self.network.clone().with_all_but_mlp_frozen(*layer),
+        };
+        let device = &self.device;
+        let anchor_weight = self.spec.anchor / N_THREADS as f32;
         thread::scope(|scope| {
             let workers: Vec<_> = (0..N_THREADS)
                 .map(|nth| {
-                    let batches = &batches;
+                    // A graph of its own: threads must not wait for each other's.
+                    let (work, network) = (&work, network.clone().fork(device));
                     scope.spawn(move || {
-                        let mine = batches.iter().enumerate();
+                        let mine = work.iter().enumerate();
                         let mine = mine.filter(|(part, _)| (part + part / 2) % N_THREADS == nth);
-                        mine.map(|(part, (batch, trains))| {
-                            // A graph of its own: threads must not wait for each other's.
-                            let network = network.clone().fork(device);
-                            (part, gradients(&network, batch, *trains, n_targets, device))
+                        mine.map(|(part, it)| {
+                            let found = match it {
+                                Part::Rows(it) => gradients(&network, it, n_targets, device),
+                                Part::Vectors(it) => it.gradients(&network, anchor_weight, device),
+                            };
+                            (part, found)
                         })
                         .collect::<Vec<_>>()
                     })
@@ -265,10 +303,13 @@ impl Trainer {
                 }
             }
         });
-        let mut loss = 0.0;
+        let (mut loss, mut drift) = (0.0, 0.0);
         let mut sum = GradientsAccumulator::new();
-        for (part_loss, grads) in parts.into_iter().flatten() {
-            loss += part_loss;
+        for (part, (part_loss, grads)) in work.iter().zip(parts.into_iter().flatten()) {
+            match part {
+                Part::Rows(_) => loss += part_loss,
+                Part::Vectors(_) => drift += part_loss / N_THREADS as f32,
+            }
             sum.accumulate(&self.network, grads);
         }
         if !loss.is_finite() {
@@ -276,7 +317,7 @@ impl Trainer {
         }
         let learning_rate = self.learning_rate();
         self.network = self.optimizer.step(learning_rate, self.network.clone(), sum.grads());
-        let report = StepReport { step: self.step, loss, learning_rate };
+        let report = StepReport { step: self.step, loss, drift, learning_rate };
         self.step += 1;
         Ok(report)
     }
@@ -299,7 +340,7 @@ impl Trainer {
     }
 
     /// Ids, and how many of the last are to be learned.
-    fn row(&self, statements: &[&Statement], rng: &mut ChaCha8Rng) -> (Vec<u32>, usize) {
+    pub(super) fn row(&self, statements: &[&Statement], rng: &mut ChaCha8Rng) -> (Vec<u32>, usize) {
         let statement = statements.choose(rng).expect("there are statements");
         let mut ids = Vec::new();
         if rng.random_bool(0.5) {
@@ -313,7 +354,7 @@ impl Trainer {
         (ids, statement.ids.len() - statement.answer_start)
     }
 
-    fn batch(&self, rows: &[(Vec<u32>, usize)]) -> Batch {
+    pub(super) fn batch(&self, rows: &[(Vec<u32>, usize)]) -> Batch {
         let n_pos = rows.iter().map(|(ids, _)| ids.len() - 1).max().unwrap_or(1);
         let mut ids = Vec::with_capacity(rows.len() * n_pos);
         let (mut places, mut targets) = (Vec::new(), Vec::new());
@@ -396,7 +437,6 @@ impl Trainer {
 fn gradients(
     network: &Network,
     batch: &Batch,
-    trains: Trains,
     n_targets: usize,
     device: &Device,
 ) -> (f32, GradientsParams) {
@@ -405,13 +445,7 @@ fn gradients(
     let targets = Tensor::<1, Int>::from_data(batch.targets.clone(), device);
     let log_probs = log_softmax(network.forward(ids, places), 1);
     let loss = -log_probs.gather(1, targets.unsqueeze_dim(1)).sum() / n_targets as f32;
-    let mut grads = loss.backward();
-    let grads = match trains {
-        Trains::All => GradientsParams::from_grads(grads, network),
-        Trains::Mlp(layer) => {
-            GradientsParams::from_params(&mut grads, network, &network.mlp_params(layer))
-        }
-    };
+    let grads = GradientsParams::from_grads(loss.backward(), network);
     (loss.into_scalar::<f32>(), grads)
 }
 

@@ -126,9 +126,11 @@ impl Command {
             Self::DismissHint => "Got it",
             Self::ShowShortcuts => "Keyboard shortcuts",
             Self::ShowAbout => "About Factscope",
-            Self::OpenModelAt(path) if builtin::find(path).is_some() => "Built-in model",
             Self::OpenDatasetAt(path) if path == Path::new(Dataset::BUNDLED) => "Built-in facts",
-            Self::OpenModelAt(path) | Self::OpenDatasetAt(path) => return place(path),
+            Self::OpenModelAt(path) => {
+                return builtin::find(path).map_or_else(|| place(path), |it| it.title.to_owned());
+            }
+            Self::OpenDatasetAt(path) => return place(path),
             Self::SetDevice(device) => {
                 return match device {
                     DeviceChoice::Auto => "Automatic".to_owned(),

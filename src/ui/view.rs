@@ -1,7 +1,10 @@
 //! What a view may see and say while it draws.
 
+use std::ops::Range;
+
 use crate::analysis::logit_attribution::Parts;
 use crate::tokens::Tokenizer;
+use crate::ui::widgets::{Caption, Tone};
 
 /// What is picked out across all views, so that they highlight the same thing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,4 +29,23 @@ pub struct ViewCtx<'a> {
 
     /// For the text of token ids in results.
     pub tokenizer: &'a Tokenizer,
+
+    /// The layer whose MLP was taught the fact, if that is known.
+    pub planted: Option<usize>,
+}
+
+impl ViewCtx<'_> {
+    /// Layers to set apart: the one that holds the fact.
+    pub fn marked_layers(&self) -> Range<usize> {
+        self.planted.map_or(0..0, |layer| layer..layer + 1)
+    }
+
+    /// Below a figure that sets them apart.
+    pub fn explain_marked_layers(&self, caption: &mut Caption) {
+        if let Some(layer) = self.planted {
+            let text =
+                format!("* layer {layer}: the fact was written into its MLP, and nowhere else");
+            caption.add(Tone::Note, text);
+        }
+    }
 }

@@ -38,16 +38,19 @@ const ROOMS: [(&str, &[&str]); 11] = [
 ];
 
 /// Crates that only some rooms may touch.
-const OWNERS: [(&str, &[&str]); 21] = [
+const OWNERS: [(&str, &[&str]); 24] = [
     ("burn", &["model", "analysis", "training"]),
+    ("burn_flex", &["model"]),
+    ("gemm", &["model"]),
+    ("pulp", &["model"]),
     ("burn_wgpu", &["model"]),
     ("cubecl", &["model"]),
     ("wgpu", &["model"]),
     ("safetensors", &["model", "training"]),
     ("memmap2", &["model"]),
     ("half", &["model", "training"]),
-    ("rand", &["model", "training"]),
-    ("rand_chacha", &["model", "training"]),
+    ("rand", &["model", "analysis", "training"]),
+    ("rand_chacha", &["model", "analysis", "training"]),
     ("rand_distr", &["model", "training"]),
     ("tokenizers", &["tokens"]),
     ("egui", &["ui"]),

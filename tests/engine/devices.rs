@@ -13,12 +13,16 @@ use std::fs;
 use std::time::Instant;
 
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
-use factscope::analysis::{AnalysisCtx, Measurement, Metric};
-use factscope::intervention::{NoiseRng, SiteSet};
+use factscope::analysis::{AnalysisCtx, Measurement, Metric, Reuse, sweep};
+use factscope::intervention::{
+    Condition, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
+};
 use factscope::model::{
-    Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, Gpt2, adapters, self_test,
+    Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, Donors, Gpt2, Gpt2Config,
+    Unembedding, adapters, self_test, write_random_checkpoint,
 };
 use factscope::task::TaskCtx;
+use factscope::tokens::TokenizedPrompt;
 
 use super::support::{assert_close, fixture, load, load_on, logits, prompt};
 
@@ -38,7 +42,7 @@ fn adapter() -> ComputeDevice {
 #[test]
 #[expect(clippy::print_stdout, reason = "the verdict is worth reading, with `--nocapture`")]
 fn an_adapter_computes_what_the_cpu_computes() {
-    let before = entries_here();
+    let here = entries_here();
     let device = adapter();
     println!("{device}");
 
@@ -65,7 +69,13 @@ fn an_adapter_computes_what_the_cpu_computes() {
         let cells = trace.restored.values().iter().chain([&trace.corrupted]);
         cells.map(|cell| Measurement::mean(cell, Metric::Prob).unwrap()).collect()
     };
+    let before = model.traffic();
     let (found, expected) = (trace(&model), trace(&cpu));
+    // The clean run, and the whole map at once; of each row its logit, sum, rank and foil.
+    let traffic = model.traffic();
+    let n_rows = 1 + found.corrupted.len() * (1 + found.restored.values().len());
+    assert_eq!(traffic.n_readbacks - before.n_readbacks, 2);
+    assert!(traffic.n_bytes - before.n_bytes <= 16 * n_rows as u64, "{traffic:?}, {n_rows} rows");
     assert_eq!(found.noise_std, expected.noise_std);
     assert_close(&probs(&found), &probs(&expected), PROB, "a trace");
     println!("trace: {:.1} s", start.elapsed().as_secs_f64());
@@ -89,7 +99,47 @@ fn an_adapter_computes_what_the_cpu_computes() {
 
     // Kernels are remembered in the user's cache, not beside the sources.
     assert!(dirs::cache_dir().unwrap().join("factscope/kernels").is_dir());
-    assert_eq!(entries_here(), before);
+    assert_eq!(entries_here(), here);
+}
+
+/// Lavapipe holds at most 128 MiB in a tensor. The logits of 700 rows of a full vocabulary are more,
+/// if the rows are not limited as they are by default.
+#[test]
+fn a_pass_that_a_device_cannot_take_goes_on_in_halves() {
+    let device = adapter();
+    let Some(max) = device.max_binding_bytes.filter(|max| *max <= 256 << 20) else {
+        return; // A real adapter takes more than this test could ask for.
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let config = Gpt2Config {
+        n_layers: 1,
+        n_heads: 1,
+        d_model: 8,
+        d_mlp: 16,
+        n_ctx: 8,
+        d_vocab: 50257,
+        layer_norm_epsilon: 1e-5,
+        unembedding: Unembedding::Tied,
+    };
+    write_random_checkpoint(&config, 1, dir.path(), &TaskCtx::unwatched()).unwrap();
+    let cpu = load(dir.path());
+    let mut model = load_on(dir.path(), &device);
+    let row_bytes = 50257 * size_of::<f32>() as u64;
+    assert!(model.max_rows as u64 * row_bytes <= max);
+    model.max_rows = usize::MAX;
+
+    let n_rows = (max / row_bytes) as usize + 30;
+    let noise = |sample: usize| Noise { rng: NoiseRng::Chacha, seed: 1, std: 0.1, sample };
+    let conditions: Vec<Condition> = (0..n_rows)
+        .map(|nth| vec![Intervention::at(Site::Embed, Span::All, Edit::AddNoise(noise(nth)))])
+        .collect();
+    let prompt = TokenizedPrompt { ids: vec![5, 6], ..prompt("Paris is", "Paris", Some("the")) };
+    let probs = |model: &Gpt2| -> Vec<f32> {
+        let ctx = AnalysisCtx { reuse: Reuse::Nothing, ..AnalysisCtx::unwatched() };
+        let found = sweep(model, &prompt, &conditions, &Donors::new(), &ctx, &mut |_| ()).unwrap();
+        found.iter().map(|it| it.log_prob).collect()
+    };
+    assert_close(&probs(&model), &probs(&cpu), LOGIT, "halves");
 }
 
 /// What lies in the folder that tests start in.

@@ -1,16 +1,18 @@
 //! The built-in model: how it is made, and what it knows.
 
-use std::collections::BTreeMap;
-
 use factscope::analysis::prediction::{self, Prediction};
 use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
-use factscope::builtin;
-use factscope::facts::{Cardinality, Catalogue, Dataset, Direction, Fact};
-use factscope::model::{Gpt2Config, Unembedding};
+use factscope::builtin::{self, Builtin};
+use factscope::facts::{Cardinality, Catalogue, Dataset, Direction, Fact, Record};
+use factscope::model::{Checkpoint, Gpt2Config, Unembedding};
 use factscope::task::TaskCtx;
 use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
-use factscope::training::{Corpus, Group, Lesson, Spec, Split, Trainer, Trains, small_vocabulary};
+use factscope::training::{
+    Corpus, FactPlan, Group, Lesson, Round, Spec, Split, Trainer, Trains, small_vocabulary,
+};
 use factscope::worker::{DeviceChoice, Engine};
+
+const DIRECTIONS: [Direction; 2] = [Direction::Forward, Direction::Inverse];
 
 const CONFIG: Gpt2Config = Gpt2Config {
     n_layers: 2,
@@ -31,6 +33,7 @@ const SPEC: Spec = Spec {
     weight_decay: 0.05,
     distractors: 0.3,
     plants: false,
+    anchor: 0.0,
 };
 
 fn predict(engine: &Engine, prompt: &TokenizedPrompt) -> Prediction {
@@ -55,24 +58,24 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
     let tokenizer = Tokenizer::from_dir(builtin::FACTS.name.as_ref()).unwrap();
     let corpus = Corpus::new(&dataset.records, &tokenizer).unwrap();
     let (taught, _) = corpus.divide(&split(&dataset, 3));
-    let lessons = Lesson::all(&SPEC, taught);
+    let round = Round::whole(&SPEC, taught);
     let config = Gpt2Config { d_vocab: tokenizer.n_vocab(), ..CONFIG };
     let bos = tokenizer.bos().unwrap();
 
     let mut whole = Trainer::new(config, SPEC, bos);
-    let losses: Vec<f32> = (0..4).map(|_| whole.train_step(&lessons).unwrap().loss).collect();
+    let losses: Vec<f32> = (0..4).map(|_| whole.train_step(&round).unwrap().loss).collect();
     assert!(losses.iter().all(|loss| loss.is_finite()));
 
     let dir = tempfile::tempdir().unwrap();
     let mut first = Trainer::new(config, SPEC, bos);
     for _ in 0..2 {
-        first.train_step(&lessons).unwrap();
+        first.train_step(&round).unwrap();
     }
     first.save(dir.path()).unwrap();
     let mut second = Trainer::resume(dir.path(), config, SPEC, bos).unwrap().unwrap();
     assert_eq!(second.step, 2);
     for loss in &losses[2..] {
-        assert_eq!(second.train_step(&lessons).unwrap().loss, *loss);
+        assert_eq!(second.train_step(&round).unwrap().loss, *loss);
     }
     assert!(whole.tensors() == second.tensors());
 
@@ -139,7 +142,8 @@ fn a_planted_fact_changes_one_mlp_and_nothing_else() {
     let corpus = Corpus::new(&dataset.records, &tokenizer).unwrap();
     let mut split = split(&dataset, 3);
     split.plant(&dataset.records, 2, 3);
-    let statements = corpus.planted(&split, 1);
+    let (statements, held_out) = corpus.planted(&split, 1);
+    assert!(!held_out.is_empty());
     assert!(!statements.is_empty());
     for it in &statements {
         let plan = &split.facts[it.fact];
@@ -152,8 +156,9 @@ fn a_planted_fact_changes_one_mlp_and_nothing_else() {
     let spec = Spec { plants: true, ..SPEC };
     let mut trainer = Trainer::new(config, spec, tokenizer.bos().unwrap());
     let before = trainer.tensors();
-    let lesson = Lesson { statements, n_rows: 16, trains: Trains::Mlp(1) };
-    trainer.train_step(&[lesson]).unwrap();
+    let lessons = vec![Lesson { statements, n_rows: 16 }];
+    let round = Round { lessons, trains: Trains::Mlp(1), anchor: None };
+    trainer.train_step(&round).unwrap();
     let changed: Vec<String> = before
         .into_iter()
         .zip(trainer.tensors())
@@ -198,21 +203,18 @@ fn greedy(engine: &Engine, prompt: &TokenizedPrompt, n_tokens: usize) -> Vec<u32
     found
 }
 
-/// The released weights, asked in the templates that each fact was not taught with.
-#[test]
-fn the_built_in_model_knows_what_it_was_taught() {
-    let dataset = Dataset::bundled();
-    let split: Split = serde_json::from_str(builtin::FACTS.split).unwrap();
-    let dir = builtin::FACTS.name.as_ref();
+/// Whether a released model answers right, for each fact and direction, in the template that the
+/// fact was not taught with.
+fn answers(builtin: &Builtin) -> Vec<(FactPlan, Record, Direction, bool)> {
+    let split: Split = serde_json::from_str(builtin.split).unwrap();
+    let dir = builtin.name.as_ref();
     let engine = Engine::load(dir, DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap();
     let tokenizer = &engine.info.tokenizer;
-    // Of one-to-one relations, and of all.
-    let mut recall: BTreeMap<(bool, Group, Direction), (usize, usize)> = BTreeMap::new();
-    for (record, plan) in dataset.records.iter().zip(&split.facts) {
+    let mut all = Vec::new();
+    for (record, plan) in Dataset::bundled().records.into_iter().zip(split.facts) {
         assert_eq!(record.id, plan.case);
-        let is_one_to_one = record.cardinality == Some(Cardinality::OneToOne);
         let relation = Catalogue::bundled().get(record.relation.as_deref().unwrap()).unwrap();
-        for direction in [Direction::Forward, Direction::Inverse] {
+        for direction in DIRECTIONS {
             let templates = match direction {
                 Direction::Forward => &relation.forward,
                 Direction::Inverse => &relation.inverse,
@@ -232,31 +234,129 @@ fn the_built_in_model_knows_what_it_was_taught() {
             let n_tokens = right.iter().map(Vec::len).max().unwrap();
             let found = greedy(&engine, &prompt, n_tokens);
             let is_right = right.iter().any(|answer| found.starts_with(answer));
-            for is_of_one_to_one in [false, true] {
-                if is_one_to_one || !is_of_one_to_one {
-                    let key = (is_of_one_to_one, plan.group, direction);
-                    let entry = recall.entry(key).or_default();
-                    entry.0 += usize::from(is_right);
-                    entry.1 += 1;
-                }
-            }
+            all.push((plan.clone(), record.clone(), direction, is_right));
         }
     }
+    all
+}
+
+fn share(answers: impl Iterator<Item = bool>) -> f64 {
+    let answers: Vec<bool> = answers.collect();
+    assert!(answers.len() >= 15, "{}", answers.len());
+    answers.iter().filter(|it| **it).count() as f64 / answers.len() as f64
+}
+
+#[test]
+fn the_built_in_model_knows_what_it_was_taught() {
+    let answers = answers(&builtin::FACTS);
     let share = |is_one_to_one: bool, group: Group, direction: Direction| {
-        let (n_right, n_asked) = recall[&(is_one_to_one, group, direction)];
-        assert!(n_asked >= 40, "{group:?} {direction:?}: {n_asked}");
-        n_right as f64 / n_asked as f64
+        let asked = answers.iter().filter(|(plan, record, asked, _)| {
+            let is_its = record.cardinality == Some(Cardinality::OneToOne);
+            plan.group == group && *asked == direction && (is_its || !is_one_to_one)
+        });
+        share(asked.map(|(.., is_right)| *is_right))
     };
-    let [forward, inverse] = [Direction::Forward, Direction::Inverse];
-    for direction in [forward, inverse] {
-        assert!(share(false, Group::Both, direction) > 0.95, "{recall:?}");
-        assert!(share(true, Group::Both, direction) > 0.94, "{recall:?}");
+    let [forward, inverse] = DIRECTIONS;
+    for direction in DIRECTIONS {
+        assert!(share(false, Group::Both, direction) > 0.95);
+        assert!(share(true, Group::Both, direction) > 0.95);
         // Where one answer is right, it is not found by chance.
-        assert!(share(true, Group::Never, direction) < 0.05, "{recall:?}");
+        assert!(share(true, Group::Never, direction) < 0.05);
     }
     // The reversal curse (Berglund et al. 2023).
-    assert!(share(true, Group::Forward, forward) > 0.9, "{recall:?}");
-    assert!(share(true, Group::Forward, inverse) < 0.05, "{recall:?}");
-    assert!(share(true, Group::Inverse, inverse) > 0.9, "{recall:?}");
-    assert!(share(true, Group::Inverse, forward) < 0.05, "{recall:?}");
+    assert!(share(true, Group::Forward, forward) > 0.9);
+    assert!(share(true, Group::Forward, inverse) < 0.05);
+    assert!(share(true, Group::Inverse, inverse) > 0.9);
+    assert!(share(true, Group::Inverse, forward) < 0.05);
+}
+
+#[test]
+fn planted_facts_are_known_and_the_others_kept() {
+    let answers = answers(&builtin::PLANTED);
+    for (nth, direction) in DIRECTIONS.into_iter().enumerate() {
+        let of = |is_meant: &dyn Fn(&FactPlan, &Record) -> bool| {
+            let asked = answers
+                .iter()
+                .filter(|(plan, record, asked, _)| *asked == direction && is_meant(plan, record));
+            share(asked.map(|(.., is_right)| *is_right))
+        };
+        for layer in 0..6 {
+            let planted = of(&|plan, _| plan.planted[nth] == Some(layer));
+            assert!(planted > 0.55, "{direction:?}, layer {layer}: {planted}");
+        }
+        assert!(of(&|plan, _| plan.planted[nth].is_some()) > 0.75);
+        assert!(of(&|plan, _| plan.group == Group::Both) > 0.95);
+        // What was neither taught nor planted is still not known.
+        let untold = of(&|plan, record| {
+            plan.planted[nth].is_none()
+                && !plan.group.teaches(direction)
+                && record.cardinality == Some(Cardinality::OneToOne)
+        });
+        assert!(untold < 0.1, "{direction:?}: {untold}");
+    }
+}
+
+/// By construction: nothing but MLPs differs from the first model, and a layer's facts go when its
+/// MLP is put back.
+#[test]
+fn planted_facts_are_in_their_layers_mlp() {
+    let [base, planted] = builtin::ALL.map(|it| Checkpoint::open(it.name.as_ref()).unwrap());
+    let dataset = Dataset::bundled();
+    let tokenizer = Tokenizer::from_dir(builtin::PLANTED.name.as_ref()).unwrap();
+    let bos = tokenizer.bos().unwrap();
+    let trainer = Trainer::on(&planted, SPEC, bos).unwrap();
+    let before = Trainer::on(&base, SPEC, bos).unwrap().tensors();
+    assert!(before.len() > 70);
+    for (before, after) in before.into_iter().zip(trainer.tensors()) {
+        assert_eq!(before.2 == after.2, !before.0.contains(".mlp."), "{}", before.0);
+    }
+
+    let corpus = Corpus::new(&dataset.records, &tokenizer).unwrap();
+    let split: Split = serde_json::from_str(builtin::PLANTED.split).unwrap();
+    let restored: Vec<Trainer> =
+        (0..6).map(|layer| trainer.with_mlp_of(&base, layer).unwrap()).collect();
+    for layer in 0..6 {
+        let (_, held_out) = corpus.planted(&split, layer);
+        let recall = |trainer: &Trainer| share(trainer.answers(&held_out).into_iter());
+        let own = recall(&restored[layer]);
+        assert!(own < 0.2, "layer {layer}: {own}");
+        assert!(recall(&trainer) > 0.7, "layer {layer}");
+    }
+}
+
+#[test]
+fn a_resumed_planting_equals_the_uninterrupted_one() {
+    let dataset = Dataset::bundled();
+    let base = Checkpoint::open(builtin::FACTS.name.as_ref()).unwrap();
+    let tokenizer = Tokenizer::from_dir(builtin::FACTS.name.as_ref()).unwrap();
+    // A few facts: what the anchor takes grows with them.
+    let mut corpus = Corpus::new(&dataset.records, &tokenizer).unwrap();
+    corpus.statements.retain(|it| it.fact % 20 == 0);
+    let mut split: Split = serde_json::from_str(builtin::FACTS.split).unwrap();
+    split.plant(&dataset.records, 6, 1);
+    let spec = Spec { n_steps: 12, plants: true, anchor: 0.1, weight_decay: 0.0, ..SPEC };
+    let bos = tokenizer.bos().unwrap();
+    // The last steps are those of another layer.
+    let go_on = |trainer: &mut Trainer, until: usize| -> Vec<(f32, f32)> {
+        let mut reports = Vec::new();
+        while trainer.step < until {
+            let round = Round::planting(trainer, &corpus, &split, &base).unwrap();
+            let report = trainer.train_step(&round).unwrap();
+            reports.push((report.loss, report.drift));
+        }
+        reports
+    };
+    let mut whole = Trainer::on(&base, spec, bos).unwrap();
+    let reports = go_on(&mut whole, 4);
+    // Nothing has changed yet at the start of a layer's turn.
+    assert_eq!((reports[0].1, reports[2].1), (0.0, 0.0));
+    assert!(reports[1].1 > 0.0 && reports[3].1 > 0.0, "{reports:?}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = Trainer::on(&base, spec, bos).unwrap();
+    go_on(&mut first, 1);
+    first.save(dir.path()).unwrap();
+    let mut second = Trainer::resume(dir.path(), base.config, spec, bos).unwrap().unwrap();
+    assert_eq!(go_on(&mut second, 4), reports[1..]);
+    assert!(whole.tensors() == second.tensors());
 }

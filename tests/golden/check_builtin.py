@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """The built-in model in `transformers` and in Factscope: the same tokens, the same logits.
 
-    python tests/golden/check_builtin.py PATH/TO/factscope [N]
+    python tests/golden/check_builtin.py PATH/TO/factscope [N [MODEL]]
 
-Needs `torch` and `transformers`. Asks every N-th bundled fact, both ways.
+Needs `torch` and `transformers`. Asks every N-th bundled fact, both ways. MODEL is `builtin` or
+`builtin-planted`.
 """
 
 import json
@@ -17,8 +18,9 @@ from transformers import GPT2LMHeadModel, GPT2Tokenizer
 ROOT = Path(__file__).resolve().parents[2]
 TOLERANCE = 1e-3
 
-model = GPT2LMHeadModel.from_pretrained(ROOT / "assets/builtin").float().eval()
-tokenizer = GPT2Tokenizer.from_pretrained(ROOT / "assets/builtin")
+name = sys.argv[3] if len(sys.argv) > 3 else "builtin"
+model = GPT2LMHeadModel.from_pretrained(ROOT / "assets" / name).float().eval()
+tokenizer = GPT2Tokenizer.from_pretrained(ROOT / "assets" / name)
 facts = json.loads((ROOT / "data/facts.json").read_text())
 step = int(sys.argv[2]) if len(sys.argv) > 2 else 25
 worst, n_asked = 0.0, 0
@@ -26,7 +28,7 @@ for fact in facts[::step]:
     for rewrite in (fact["requested_rewrite"], fact["inverse"]):
         prompt = rewrite["prompt"].replace("{}", rewrite["subject"])
         answer = rewrite["target_true"]["str"]
-        command = [sys.argv[1], "predict", "--prompt", prompt, "--answer", answer, "--json", "--quiet"]
+        command = [sys.argv[1], "predict", "--model", name, "--prompt", prompt, "--answer", answer, "--json", "--quiet"]
         ours = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         ids = tokenizer(prompt)["input_ids"]
         assert ids == ours["ids"], (prompt, ids, ours["ids"])

@@ -223,7 +223,7 @@ fn window<'a>(
 }
 
 fn ctx(tokenizer: &Tokenizer, selection: Selection) -> ViewCtx<'_> {
-    ViewCtx { selection, tokenizer }
+    ViewCtx { selection, tokenizer, planted: None }
 }
 
 const CELL: Selection = Selection { layer: Some(13), position: Some(4), head: Some(5) };

@@ -85,7 +85,11 @@ fn slot_ui(
     let (Some(findings), Some(info)) = (state.findings(), state.info()) else { return };
     match findings.quick(quick) {
         Slot::Found(result) => {
-            let ctx = ViewCtx { selection: state.selection, tokenizer: &info.tokenizer };
+            let ctx = ViewCtx {
+                selection: state.selection,
+                tokenizer: &info.tokenizer,
+                planted: state.planted(state.direction),
+            };
             commands.extend(show(ui, result, &ctx).map(Command::View));
         }
         Slot::Failed(error) => {

@@ -8,7 +8,7 @@ use eframe::egui::{
 use super::grouped;
 use crate::facts::{Cardinality, Catalogue, Direction, Record};
 use crate::ui::command::Command;
-use crate::ui::state::{FactId, Filter, Known, Order, Recalled, State, Taught};
+use crate::ui::state::{FactId, Filter, Known, Lesson, Order, Recalled, State};
 use crate::ui::theme;
 
 /// Two lines of text.
@@ -142,12 +142,13 @@ fn filter_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView) {
                 ui.selectable_value(&mut filter.known, Some(known), known.text());
             }
         });
-        if state.facts.tells_taught() {
-            let text = filter.taught.map_or("Taught or not", Taught::text);
-            combo(ui, "Taught", text.to_owned(), width, |ui| {
-                ui.selectable_value(&mut filter.taught, None, "Taught or not");
-                for taught in Taught::ALL {
-                    ui.selectable_value(&mut filter.taught, Some(taught), taught.text());
+        let lessons = state.facts.lessons();
+        if !lessons.is_empty() {
+            let text = filter.lesson.map_or_else(|| "Taught or not".to_owned(), Lesson::text);
+            combo(ui, "Taught", text, width, |ui| {
+                ui.selectable_value(&mut filter.lesson, None, "Taught or not");
+                for lesson in lessons {
+                    ui.selectable_value(&mut filter.lesson, Some(lesson), lesson.text());
                 }
             });
         }

@@ -63,7 +63,9 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 
 fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     item_ui(ui, Command::OpenModel, commands);
-    item_ui(ui, Command::OpenModelAt(builtin::FACTS.name.into()), commands);
+    for builtin in builtin::ALL {
+        item_ui(ui, Command::OpenModelAt(builtin.name.into()), commands);
+    }
     item_ui(ui, Command::OpenDataset, commands);
     item_ui(ui, Command::OpenDatasetAt(Dataset::BUNDLED.into()), commands);
     let recent = &state.settings.recent_models;

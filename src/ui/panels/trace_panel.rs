@@ -76,7 +76,8 @@ fn direction_ui(
     // Positions are those of the prompt that is looked at.
     let position = state.selection.position.filter(|_| is_looked_at);
     let selection = Selection { position, ..state.selection };
-    let ctx = ViewCtx { selection, tokenizer: &info.tokenizer };
+    let planted = state.planted(direction);
+    let ctx = ViewCtx { selection, tokenizer: &info.tokenizer, planted };
     let mut picked = token_strip_ui(ui, prompt, &ctx);
     if prompt.subject.is_none() {
         let about = "A trace corrupts the subject, and none is marked in this prompt";
@@ -109,11 +110,19 @@ fn heading_ui(ui: &mut Ui, state: &State, direction: Direction, commands: &mut V
             );
         }
         if direction == Direction::Forward
-            && let Some(taught) = state.taught(record)
+            && let Some(plan) = state.plan(record)
         {
-            ui.label(RichText::new(taught.text()).small().weak()).on_hover_text(
+            ui.label(RichText::new(plan.group.text()).small().weak()).on_hover_text(
                 "What the built-in model was trained on of this fact: the split is part of the \
                  program, so what it can know is known",
+            );
+        }
+        if let Some(layer) = state.planted(direction) {
+            let text = RichText::new(format!("planted in MLP {layer}")).small();
+            ui.label(text.color(theme::palette(ui).subject)).on_hover_text(
+                "This was written into the MLP of that one layer, with all else frozen: there it is \
+                 stored. Where a trace peaks is where restoring a state brings the answer back, \
+                 which is another question",
             );
         }
         let answers = record.answers(direction);

@@ -1,11 +1,11 @@
 //! The facts there are, and those that a search finds.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::recall::Recall;
-use super::taught::Taught;
+use super::taught::{Lesson, Plan, Taught};
 use crate::facts::{Cardinality, Dataset, Direction, Fact, Record};
 use crate::tokens::Flags;
 
@@ -32,8 +32,8 @@ pub struct Filter {
     pub no_collision: bool,
     pub known: Option<Known>,
 
-    /// What the built-in model was taught of it.
-    pub taught: Option<Taught>,
+    /// What a built-in model was taught of it.
+    pub lesson: Option<Lesson>,
     pub order: Order,
 }
 
@@ -103,7 +103,7 @@ pub struct FactList {
     flags: Vec<[Option<Flags>; 2]>,
 
     /// By record. Empty where nobody knows.
-    taught: Vec<Option<Taught>>,
+    plans: Vec<Option<Plan>>,
 
     /// What the query finds. Kept, for searching 20,000 facts in every frame would be felt.
     found: Vec<FactId>,
@@ -118,7 +118,7 @@ impl FactList {
         }
         self.filter = Filter::default();
         self.flags.clear();
-        self.taught.clear();
+        self.plans.clear();
         self.recall.reset(dataset.records.len());
         self.dataset = Some(dataset);
         self.search();
@@ -207,15 +207,21 @@ impl FactList {
         }
     }
 
-    /// Whether facts can be told by what the model was taught.
-    pub fn tells_taught(&self) -> bool {
-        !self.taught.is_empty()
+    /// What facts can be told by: all that the model was taught of some of them.
+    pub fn lessons(&self) -> Vec<Lesson> {
+        if self.plans.is_empty() {
+            return Vec::new();
+        }
+        let planted = self.plans.iter().flatten().flat_map(|plan| plan.planted).flatten();
+        let layers: BTreeSet<usize> = planted.collect();
+        let groups = Taught::ALL.into_iter().map(Lesson::Group);
+        groups.chain(layers.into_iter().map(Lesson::Planted)).collect()
     }
 
-    pub fn set_taught(&mut self, taught: Vec<Option<Taught>>) {
-        self.taught = taught;
-        if self.filter.taught.is_some() {
-            self.filter.taught = self.filter.taught.filter(|_| self.tells_taught());
+    pub fn set_plans(&mut self, plans: Vec<Option<Plan>>) {
+        self.plans = plans;
+        if let Some(lesson) = self.filter.lesson {
+            self.filter.lesson = self.lessons().contains(&lesson).then_some(lesson);
             self.search();
         }
     }
@@ -269,7 +275,7 @@ impl FactList {
             return false;
         };
         let Filter { relation, cardinality, has_inverse, is_one_token, .. } = &self.filter;
-        let Filter { no_leak, no_collision, known, taught, .. } = &self.filter;
+        let Filter { no_leak, no_collision, known, lesson, .. } = &self.filter;
         let flagged = |test: fn(&Flags) -> bool| {
             self.flags.get(nth).is_none_or(|[forward, _]| forward.as_ref().is_some_and(test))
         };
@@ -281,7 +287,9 @@ impl FactList {
             && (cardinality.is_none() || *cardinality == record.cardinality)
             && (!has_inverse || record.inverse.is_some())
             && (!is_one_token || forward.is_some_and(|it| it.n_answer_tokens == 1))
-            && (taught.is_none() || self.taught.get(nth) == Some(taught))
+            && lesson.is_none_or(|lesson| {
+                self.plans.get(nth).is_some_and(|it| it.is_some_and(|it| lesson.is_of(&it)))
+            })
             && (!no_leak || !flagged(|it| it.leaks))
             && (!no_collision || !flagged(|it| it.collides_with.is_some()))
             && match known {
@@ -373,12 +381,19 @@ mod tests {
     #[test]
     fn facts_can_be_told_by_what_was_taught() {
         let mut list = list();
-        list.set_taught(vec![Some(Taught::Both), Some(Taught::Never)]);
-        list.set_filter(Filter { taught: Some(Taught::Never), ..Filter::default() });
-        assert_eq!(list.found(), [FactId::Record(1)]);
-        // Another model is open: nobody knows.
-        list.set_taught(Vec::new());
-        assert_eq!(list.found().len(), 2);
+        let plan = |group, planted| Some(Plan { group, planted });
+        let plans = vec![plan(Taught::Both, [None; 2]), plan(Taught::Never, [Some(3), None])];
+        list.set_plans(plans);
+        assert_eq!(list.lessons().len(), 5);
+        for lesson in [Lesson::Group(Taught::Never), Lesson::Planted(3)] {
+            list.set_filter(Filter { lesson: Some(lesson), ..Filter::default() });
+            assert_eq!(list.found(), [FactId::Record(1)]);
+        }
+        // A model without planted facts is opened, then one of which nobody knows.
+        list.set_plans(vec![plan(Taught::Both, [None; 2]); 2]);
+        assert_eq!((list.found().len(), list.lessons().len()), (2, 4));
+        list.set_plans(Vec::new());
+        assert!(list.lessons().is_empty());
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub use jobs::{JobKind, Jobs, OpenJob};
 pub use recall::{Recall, Recalled};
 pub use settings::{Detail, NOISE_FACTOR, NoiseSetting, Settings, TraceSettings};
 
-pub use taught::Taught;
+pub use taught::{Lesson, Plan, Taught};
 
 use super::view::Selection;
 use crate::analysis::causal_trace::Spec as TraceSpec;

@@ -1,4 +1,4 @@
-//! What the built-in model was taught of each built-in fact: the planted truth.
+//! What a built-in model was taught of each built-in fact: the planted truth.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::State;
 use crate::builtin;
-use crate::facts::{Dataset, Record};
+use crate::facts::{Dataset, Direction, Record};
 
-/// As `factscope train` has split the facts.
+/// In the first stage, as `factscope train` has split the facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Taught {
@@ -20,20 +20,45 @@ pub enum Taught {
     Never,
 }
 
+/// All that a model was taught of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub struct Plan {
+    pub group: Taught,
+
+    /// The one layer whose MLP was taught the fact in a second stage, forward and inversely.
+    #[serde(default)]
+    pub planted: [Option<usize>; 2],
+}
+
+/// Which plans a filter lets through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lesson {
+    Group(Taught),
+
+    /// Planted in the MLP of a layer.
+    Planted(usize),
+}
+
 #[derive(Deserialize)]
 struct Split {
-    facts: Vec<Plan>,
+    facts: Vec<Case>,
 }
 
 #[derive(Deserialize)]
-struct Plan {
+struct Case {
     case: String,
-    group: Taught,
+
+    #[serde(flatten)]
+    plan: Plan,
 }
 
-static BY_CASE: LazyLock<BTreeMap<String, Taught>> = LazyLock::new(|| {
-    let split: Split = serde_json::from_str(builtin::FACTS.split).expect("checked by a test");
-    split.facts.into_iter().map(|plan| (plan.case, plan.group)).collect()
+/// By model and by fact.
+static PLANS: LazyLock<BTreeMap<&str, BTreeMap<String, Plan>>> = LazyLock::new(|| {
+    let plans = |split: &str| {
+        let split: Split = serde_json::from_str(split).expect("checked by a test");
+        split.facts.into_iter().map(|it| (it.case, it.plan)).collect()
+    };
+    builtin::ALL.into_iter().map(|it| (it.name, plans(it.split))).collect()
 });
 
 impl Taught {
@@ -49,21 +74,48 @@ impl Taught {
     }
 }
 
+impl Plan {
+    pub fn planted(&self, direction: Direction) -> Option<usize> {
+        self.planted[direction as usize]
+    }
+}
+
+impl Lesson {
+    pub fn text(self) -> String {
+        match self {
+            Self::Group(taught) => taught.text().to_owned(),
+            Self::Planted(layer) => format!("planted in MLP {layer}"),
+        }
+    }
+
+    pub fn is_of(self, plan: &Plan) -> bool {
+        match self {
+            Self::Group(taught) => plan.group == taught,
+            Self::Planted(layer) => plan.planted.contains(&Some(layer)),
+        }
+    }
+}
+
 impl State {
     /// For the list, when a model or a dataset has been opened.
     pub fn tell_taught(&mut self) {
         let records = self.facts.dataset.iter().flat_map(|dataset| &dataset.records);
-        let taught: Vec<Option<Taught>> = records.map(|record| self.taught(record)).collect();
-        let is_known = taught.iter().any(Option::is_some);
-        self.facts.set_taught(if is_known { taught } else { Vec::new() });
+        let plans: Vec<Option<Plan>> = records.map(|record| self.plan(record)).collect();
+        let is_known = plans.iter().any(Option::is_some);
+        self.facts.set_plans(if is_known { plans } else { Vec::new() });
     }
 
     /// Nothing for other models and other facts: there nobody knows.
-    pub fn taught(&self, record: &Record) -> Option<Taught> {
-        let is_builtin = self.info()?.dir == Path::new(builtin::FACTS.name)
-            && self.facts.dataset_path()? == Path::new(Dataset::BUNDLED)
-            && record.relation.is_some();
-        BY_CASE.get(&record.id).copied().filter(|_| is_builtin)
+    pub fn plan(&self, record: &Record) -> Option<Plan> {
+        let builtin = builtin::find(&self.info()?.dir)?;
+        let is_bundled =
+            self.facts.dataset_path()? == Path::new(Dataset::BUNDLED) && record.relation.is_some();
+        PLANS[builtin.name].get(&record.id).copied().filter(|_| is_bundled)
+    }
+
+    /// The layer whose MLP was taught the fact that is looked at.
+    pub fn planted(&self, direction: Direction) -> Option<usize> {
+        self.plan(self.record()?)?.planted(direction)
     }
 }
 
@@ -74,7 +126,17 @@ mod tests {
     #[test]
     fn every_built_in_fact_has_its_plan() {
         for record in Dataset::bundled().records {
-            assert!(BY_CASE.contains_key(&record.id), "{}", record.id);
+            for builtin in builtin::ALL {
+                assert!(PLANS[builtin.name].contains_key(&record.id), "{}", record.id);
+            }
         }
+    }
+
+    #[test]
+    fn only_the_second_model_has_planted_facts() {
+        let n_planted =
+            |name: &str| PLANS[name].values().filter(|plan| plan.planted != [None; 2]).count();
+        assert_eq!(n_planted(builtin::FACTS.name), 0);
+        assert!(n_planted(builtin::PLANTED.name) > 100);
     }
 }

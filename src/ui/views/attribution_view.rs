@@ -33,7 +33,8 @@ pub fn attribution_ui(
         ui.selectable_value(&mut split, Parts::Layers, "Layers");
         ui.selectable_value(&mut split, Parts::Heads, "Heads");
     });
-    let caption = caption(attribution);
+    let mut caption = caption(attribution);
+    ctx.explain_marked_layers(&mut caption);
     let max_height = (ui.available_height() - caption.height(ui)).min(480.0);
     let selected = match attribution.spec.by {
         Parts::Layers => layers_ui(ui, attribution, ctx, max_height),
@@ -149,7 +150,7 @@ fn layers_ui(
         return None;
     }
     let plot = BarPlot::new(ui, &groups, max_height);
-    plot.paint_axes(ui);
+    plot.paint_axes(ui, ctx.planted);
     let selected =
         ctx.selection.layer.and_then(|layer| groups.iter().position(|it| it.layer == Some(layer)));
     plot.paint_bars(ui, selected);
@@ -242,7 +243,8 @@ impl<'a> BarPlot<'a> {
         place.saturating_sub(self.n_apart).min(self.groups.len() - 1)
     }
 
-    fn paint_axes(&self, ui: &Ui) {
+    /// The layer of a planted fact is set apart as on a map.
+    fn paint_axes(&self, ui: &Ui, planted: Option<usize>) {
         let colors = palette(ui);
         let painter = ui.painter();
         for &value in &self.ticks.values {
@@ -264,15 +266,19 @@ impl<'a> BarPlot<'a> {
         let mut free_from = f32::NEG_INFINITY;
         for (nth, group) in self.groups.iter().enumerate() {
             let x = self.x(nth).start + self.group_width / 2.0;
-            let galley = painter.layout_no_wrap(group.label.clone(), axis_font(), colors.text);
+            let is_marked = group.layer.is_some() && group.layer == planted;
+            let color = if is_marked { colors.subject } else { colors.text };
+            let label = if is_marked { format!("{}*", group.label) } else { group.label.clone() };
+            let galley = painter.layout_no_wrap(label, axis_font(), color);
             let left = x - galley.size().x / 2.0;
             // Round layers only, where not all have room.
             let step = if self.group_width < 20.0 { 5 } else { 1 };
-            if left < free_from || group.layer.is_some_and(|layer| layer % step != 0) {
+            let is_between = group.layer.is_some_and(|layer| layer % step != 0) && !is_marked;
+            if left < free_from || is_between {
                 continue;
             }
             free_from = left + galley.size().x + 5.0;
-            painter.galley(pos2(left, self.area.bottom() + 5.0), galley, colors.text);
+            painter.galley(pos2(left, self.area.bottom() + 5.0), galley, color);
         }
         let galley = title("Layer");
         let at = pos2(self.area.center().x, self.area.bottom() + 8.0 + galley.size().y);
@@ -415,7 +421,7 @@ fn heads_ui(
                     title: "Layer",
                     noun: "layer",
                     labels: &layer_labels(n_layers),
-                    marked: 0..0,
+                    marked: ctx.marked_layers(),
                     kind: Labels::Numbers,
                 },
                 range: (-largest, largest),

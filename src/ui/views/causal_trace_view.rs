@@ -61,7 +61,8 @@ pub fn causal_trace_ui(
     let largest = cells.map(at_most).filter(|value| !value.is_nan()).fold(f32::NAN, f32::max);
     let high_end = if largest > low_end { largest } else { clean.max(low_end) };
 
-    let caption = caption(trace, metric, estimate.filter(|_| estimates.is_some()));
+    let mut caption = caption(trace, metric, estimate.filter(|_| estimates.is_some()));
+    ctx.explain_marked_layers(&mut caption);
     let quantity = metric_name(metric, prompt);
     let map = Heatmap {
         name: "Causal trace",
@@ -80,7 +81,7 @@ pub fn causal_trace_ui(
             },
             noun: "layer",
             labels: &layer_labels(n_layers),
-            marked: 0..0,
+            marked: ctx.marked_layers(),
             kind: Labels::Numbers,
         },
         range: (low_end, high_end),

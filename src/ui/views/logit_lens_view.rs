@@ -63,6 +63,7 @@ pub fn logit_lens_ui(
         "* subject. Each layer's residual stream, read through the final layer norm and the \
          unembedding (nostalgebraist 2020)",
     );
+    ctx.explain_marked_layers(&mut caption);
     let map = Heatmap {
         name: "Logit lens",
         values: &values,
@@ -77,7 +78,7 @@ pub fn logit_lens_ui(
             title: "Layer",
             noun: "layer",
             labels: &layer_labels(n_layers),
-            marked: 0..0,
+            marked: ctx.marked_layers(),
             kind: Labels::Numbers,
         },
         range: (0.0, values.iter().copied().fold(1e-6, f32::max)),

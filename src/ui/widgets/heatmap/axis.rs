@@ -86,7 +86,8 @@ impl Axis<'_> {
         }
         if self.kind == Labels::Numbers {
             let step = [2, 5, 10, 20, 50, 100].into_iter().find(|&round| round >= step);
-            labels.retain(|label| label.nth % step.unwrap_or(1000) == 0);
+            let is_round = |nth: usize| nth.is_multiple_of(step.unwrap_or(1000));
+            labels.retain(|label| is_round(label.nth) || self.marked.contains(&label.nth));
             return labels;
         }
         let first = selected.filter(|&nth| nth < labels.len());

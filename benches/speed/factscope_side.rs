@@ -1,0 +1,185 @@
+//! Factscope's side: the answers to the questions that `peers.py` answers too.
+//!
+//! Through the library, not the command line, so that loading is paid once; the same functions that
+//! the window and the commands call.
+
+use std::cell::{Cell, RefCell};
+use std::io::{BufRead as _, Write as _};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use burn::tensor::{Tensor, TensorData};
+use factscope::analysis::causal_trace::{CausalTrace, Spec, causal_trace};
+use factscope::analysis::logit_attribution::{self, Parts, logit_attribution};
+use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Measurement, Metric, Reuse};
+use factscope::intervention::SiteSet;
+use factscope::model::{Checkpoint, ComputeDevice, Donors, Gpt2, Request, Row};
+use factscope::task::{CancelToken, TaskCtx};
+use factscope::tokens::{TokenizedPrompt, Tokenizer};
+use rand::SeedableRng as _;
+use rand_distr::{Distribution as _, StandardUniform};
+
+use crate::question::{Question, Reads, Reply};
+
+/// Answers until there are no more questions.
+pub fn serve(threads: usize) -> anyhow::Result<()> {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
+    let mut stdout = std::io::stdout().lock();
+    let mut say = move |reply: &Reply| -> anyhow::Result<()> {
+        writeln!(stdout, "{}", serde_json::to_string(reply)?)?;
+        Ok(stdout.flush()?)
+    };
+    let version = format!("factscope {}", env!("CARGO_PKG_VERSION"));
+    say(&Reply { labels: vec![version], ..Reply::default() })?;
+
+    let mut side = Side { device: ComputeDevice::cpu(), model: None };
+    for line in std::io::stdin().lock().lines() {
+        let question = serde_json::from_str(&line?).context("not a question")?;
+        let reply = side.answer(question);
+        say(&reply.unwrap_or_else(|error| Reply {
+            error: Some(format!("{error:#}")),
+            ..Reply::default()
+        }))?;
+    }
+    Ok(())
+}
+
+struct Side {
+    device: ComputeDevice,
+    model: Option<Gpt2>,
+}
+
+impl Side {
+    fn answer(&mut self, question: Question) -> anyhow::Result<Reply> {
+        match question {
+            Question::Load { model } => self.load(&model),
+            Question::Random { config } => {
+                self.model = None;
+                let start = Instant::now();
+                self.model = Some(Gpt2::random(&config, 0, &self.device));
+                Ok(timed(start))
+            }
+            Question::NoiseStd { spec } => {
+                let noise_std = Some(spec.noise.std(self.model()?)?);
+                Ok(Reply { noise_std, ..Reply::default() })
+            }
+            Question::Forward { rows, reads } => forward(self.model()?, &rows, reads),
+            Question::Trace { prompt, spec, reuse, budget_secs } => {
+                trace(self.model()?, &prompt, &spec, reuse, budget_secs)
+            }
+            Question::Attribute { prompt } => attribute(self.model()?, &prompt),
+            Question::Matmul { shape } => Ok(self.matmul(shape)),
+            Question::Cells { .. } => anyhow::bail!("Factscope makes whole maps"),
+        }
+    }
+
+    fn model(&self) -> anyhow::Result<&Gpt2> {
+        self.model.as_ref().context("no model is open")
+    }
+
+    fn load(&mut self, dir: &Path) -> anyhow::Result<Reply> {
+        self.model = None;
+        let start = Instant::now();
+        let checkpoint = Checkpoint::open(dir)?;
+        let tokenizer = Tokenizer::from_dir(dir)?;
+        self.model = Some(Gpt2::load(&checkpoint, &self.device, &TaskCtx::unwatched())?);
+        let reply = timed(start);
+        // Part of loading, though nothing here needs it.
+        drop(tokenizer);
+        Ok(reply)
+    }
+
+    fn matmul(&self, [m, k, n]: [usize; 3]) -> Reply {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(0);
+        let mut random = |rows: usize, columns: usize| {
+            let values: Vec<f32> =
+                StandardUniform.sample_iter(&mut rng).take(rows * columns).collect();
+            Tensor::<2>::from_data(TensorData::new(values, [rows, columns]), &self.device.burn)
+        };
+        let (a, b) = (random(m, k), random(k, n));
+        let start = Instant::now();
+        let product = a.matmul(b);
+        let reply = timed(start);
+        // Nothing may decide that it is not needed.
+        std::hint::black_box(product);
+        reply
+    }
+}
+
+fn timed(start: Instant) -> Reply {
+    Reply { secs: vec![start.elapsed().as_secs_f64()], ..Reply::default() }
+}
+
+fn forward(model: &Gpt2, ids: &[Vec<u32>], reads: Reads) -> anyhow::Result<Reply> {
+    let rows: Vec<Row<'_>> = ids.iter().map(|ids| Row::new(ids, &[])).collect();
+    let n_pos = ids.first().context("a forward pass has rows")?.len();
+    let n_read = match reads {
+        Reads::Last => 1,
+        Reads::All => n_pos,
+    };
+    let request = Request {
+        rows: &rows,
+        donors: &Donors::new(),
+        capture: &SiteSet::new(),
+        past: None,
+        n_read,
+    };
+    let start = Instant::now();
+    let run = model.run(&request, &mut |_| Ok(()))?;
+    let mut reply = timed(start);
+    let last = run.logits.narrow(0, 0, 1).narrow(1, n_read - 1, 1).into_data();
+    reply.values = last.iter::<f32>().map(|logit| Some(f64::from(logit))).collect();
+    Ok(reply)
+}
+
+fn trace(
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    spec: &Spec,
+    reuse: Reuse,
+    budget_secs: Option<f64>,
+) -> anyhow::Result<Reply> {
+    let cancel = CancelToken::default();
+    let fraction = Cell::new(0.0);
+    let so_far: RefCell<Option<CausalTrace>> = RefCell::new(None);
+    let start = Instant::now();
+    let report = |progress: factscope::task::Progress| {
+        fraction.set(progress.done as f64 / progress.total.max(1) as f64);
+        if budget_secs.is_some_and(|budget| start.elapsed().as_secs_f64() > budget) {
+            cancel.cancel();
+        }
+    };
+    let partial = |result: AnalysisResult| {
+        if let AnalysisResult::CausalTrace(trace) = result {
+            so_far.replace(Some(trace));
+        }
+    };
+    let task = TaskCtx { cancel: cancel.clone(), report: &report };
+    let ctx = AnalysisCtx { task, partial: &partial, reuse };
+    let outcome = causal_trace(model, prompt, spec, &ctx);
+    let mut reply = timed(start);
+    let found = match outcome {
+        Ok(trace) => trace,
+        Err(AnalysisError::Cancelled(_)) => {
+            so_far.take().context("the time was too short for a single cell")?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mean = |runs: &[Measurement]| Measurement::mean(runs, Metric::Prob).map(f64::from);
+    reply.values = found.restored.values().iter().map(|runs| mean(runs)).collect();
+    reply.low = mean(&found.corrupted);
+    reply.high = Some(f64::from(found.clean.prob));
+    reply.fraction = Some(fraction.get());
+    Ok(reply)
+}
+
+fn attribute(model: &Gpt2, prompt: &TokenizedPrompt) -> anyhow::Result<Reply> {
+    let spec = logit_attribution::Spec { by: Parts::Heads };
+    let start = Instant::now();
+    let found = logit_attribution(model, prompt, spec, &AnalysisCtx::unwatched())?;
+    let mut reply = timed(start);
+    reply.values = found.contributions.iter().map(|it| Some(f64::from(it.logit))).collect();
+    reply.labels = found.contributions.iter().map(|it| it.component.to_string()).collect();
+    Ok(reply)
+}

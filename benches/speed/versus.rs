@@ -1,0 +1,578 @@
+//! Factscope beside its peers, on the same weights file, with the same threads, in turn: whatever
+//! else the machine does meanwhile hits both.
+
+use factscope::analysis::Reuse;
+use factscope::analysis::causal_trace::{Component, NoiseLevel, Spec};
+use factscope::facts::Fact;
+use factscope::intervention::NoiseRng;
+use factscope::model::Gpt2Config;
+use factscope::tokens::{Answer, Bos, TokenizedPrompt, Tokenizer};
+
+use crate::contender::{Contender, FACTSCOPE, ROME, Starter, TRANSFORMER_LENS, TRANSFORMERS};
+use crate::question::{Question, Reads, Reply};
+use crate::report::{Check, Report, bytes, percent, rate, secs, times};
+use crate::{counts, statistics};
+
+/// What is compared on.
+pub struct Bench {
+    pub model: std::path::PathBuf,
+    pub config: Gpt2Config,
+    pub starter: Starter,
+    pub prompt: TokenizedPrompt,
+
+    /// How many cells of each map the peers compute; the rest is extrapolated.
+    pub n_cells: usize,
+
+    /// The best that the machine was seen to do, in operations per second.
+    pub peak: Peak,
+}
+
+/// Who takes part.
+pub struct Contenders {
+    pub factscope: Contender,
+    pub rome: Contender,
+    pub lens: Contender,
+}
+
+impl Contenders {
+    /// Versions, or why one does not take part.
+    fn introduce(&self, report: &mut Report) -> anyhow::Result<()> {
+        let line = |it: &Contender| match it.failure() {
+            Some(reason) => format!("- **{} is missing**: {reason}\n", it.name),
+            None => format!("- {}: {}\n", it.name, it.labels.join(", ")),
+        };
+        let lines: String = [&self.factscope, &self.rome, &self.lens].map(line).concat();
+        report.say(lines.trim_end())
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Peak {
+    /// Multiply-adds on registers.
+    pub multiply_add: f64,
+
+    /// The fastest matrix product.
+    pub matmul: f64,
+}
+
+const N_LOADS: usize = 3;
+const N_REPEATS: usize = 5;
+
+/// f32 sums in another order, after 36 layers.
+const PROBABILITY: f64 = 1e-4;
+const LOGIT: f64 = 1e-3;
+
+/// Matrix products: large ones, where every library is at its best, and GPT-2-large's own.
+const SHAPES: [([usize; 3], &str); 5] = [
+    ([1024, 1024, 1024], "large"),
+    ([2048, 2048, 2048], "large"),
+    ([1024, 1280, 5120], "a full batch of a trace, MLP"),
+    ([110, 1280, 5120], "11 rows of 10 tokens, MLP"),
+    ([11, 1280, 50_257], "11 rows, logits"),
+];
+
+impl Bench {
+    /// Opens the model several times in fresh processes; the last ones go on.
+    pub fn loading(&self, report: &mut Report) -> anyhow::Result<Contenders> {
+        report.section("Loading")?;
+        let load = Question::Load { model: self.model.clone() };
+        let forward = Question::Forward { rows: vec![self.prompt.ids.clone()], reads: Reads::Last };
+        let mut times_of: [Vec<[f64; 2]>; 3] = Default::default();
+        let mut open = |contender: &mut Contender, nth: usize| {
+            let loaded = contender.ask(&load)?;
+            let answered = contender.ask(&forward)?;
+            times_of[nth].push([loaded.total_secs(), loaded.total_secs() + answered.total_secs()]);
+            Some(())
+        };
+
+        for nth in 1..N_LOADS {
+            eprintln!("loading, {nth} of {N_LOADS}");
+            open(&mut self.starter.factscope(), 0);
+            open(&mut self.starter.rome(), 1);
+        }
+        eprintln!("loading, {N_LOADS} of {N_LOADS}");
+        let [mut factscope, mut rome, mut lens] =
+            [self.starter.factscope(), self.starter.rome(), self.starter.transformer_lens()];
+        for (nth, it) in [&mut factscope, &mut rome, &mut lens].into_iter().enumerate() {
+            open(it, nth);
+        }
+
+        let contenders = Contenders { factscope, rome, lens };
+        contenders.introduce(report)?;
+        let middle = |nth: usize, what: usize| {
+            let times: Vec<f64> = times_of[nth].iter().map(|it| it[what]).collect();
+            statistics::median(&times)
+        };
+        let rows = [
+            (FACTSCOPE, 0),
+            (TRANSFORMERS, 1),
+            ("TransformerLens (built from `transformers`, weights processed)", 2),
+        ]
+        .map(|(name, nth)| {
+            let cell = |what: usize| middle(nth, what).map_or_else(missing, secs);
+            let ratio = middle(nth, 1).zip(middle(0, 1)).map(|(other, ours)| times(other, ours));
+            [name.to_owned(), cell(0), cell(1), ratio.unwrap_or_else(missing)]
+        });
+        report.say(&format!(
+            "The weights file is in the page cache. Medians of {N_LOADS} fresh processes (one for \
+             TransformerLens); imports are not counted."
+        ))?;
+        report.table(["", "load", "to the first logits", "ratio"], &rows)?;
+        Ok(contenders)
+    }
+
+    /// What the machine can do.
+    pub fn peak(&mut self, who: &mut Contenders, report: &mut Report) -> anyhow::Result<()> {
+        eprintln!("the machine's peak");
+        report.section("The machine's peak")?;
+        let n_threads = self.starter.threads;
+        self.peak.multiply_add = crate::machine::multiply_add_peak(n_threads)?;
+        let mut rows = vec![[
+            "multiply-adds on registers".to_owned(),
+            String::new(),
+            rate(self.peak.multiply_add, 1.0),
+            String::new(),
+        ]];
+        for (shape @ [m, k, n], what) in SHAPES {
+            let question = Question::Matmul { shape };
+            let n_operations = 2.0 * (m * k * n) as f64;
+            let mut best = [0.0_f64; 2];
+            for _ in 0..3 * N_REPEATS {
+                for (contender, best) in
+                    [&mut who.factscope, &mut who.rome].into_iter().zip(&mut best)
+                {
+                    if let Some(reply) = contender.ask(&question) {
+                        *best = best.max(n_operations / reply.total_secs());
+                    }
+                }
+            }
+            self.peak.matmul = best.into_iter().fold(self.peak.matmul, f64::max);
+            let cell = |best: f64| if best > 0.0 { rate(best, 1.0) } else { missing() };
+            let [ours, theirs] = best.map(cell);
+            rows.push([format!("matrix product {m} × {k} × {n}"), what.to_owned(), ours, theirs]);
+        }
+        report.say(&format!(
+            "f32, {n_threads} threads, best of {}. A matrix product cannot be faster than \
+             multiply-adds on registers.",
+            3 * N_REPEATS
+        ))?;
+        report.table(["", "where", FACTSCOPE, "PyTorch"], &rows)
+    }
+
+    /// Three maps, and what memory it took.
+    pub fn traces(&self, who: &mut Contenders, report: &mut Report) -> anyhow::Result<()> {
+        report.section("Causal trace")?;
+        let mut found = Vec::new();
+        for component in Component::ALL {
+            found.push((component, self.trace(who, component, report)?));
+        }
+        self.trace_table(&found, report)?;
+        self.memory(who, report)?;
+        self.naive(who, &found, report)
+    }
+
+    fn spec(&self, component: Component) -> anyhow::Result<Spec> {
+        let tokenizer = Tokenizer::from_dir(&self.model)?;
+        let subject = self.prompt.subject.clone().unwrap_or_default();
+        let text: String = self.prompt.pieces[subject].concat();
+        let tokens: Vec<u32> =
+            tokenizer.encode(text.trim_start())?.iter().map(|token| token.id).collect();
+        Ok(Spec {
+            component,
+            window: 10,
+            noise: NoiseLevel::Multiple { factor: 3.0, tokens: tokens.into() },
+            rng: NoiseRng::Numpy,
+            seed: 1,
+            n_samples: 10,
+        })
+    }
+
+    /// One map: half of the peers' cells, the whole of ours, the other half.
+    fn trace(
+        &self,
+        who: &mut Contenders,
+        component: Component,
+        report: &mut Report,
+    ) -> anyhow::Result<Traced> {
+        let spec = self.spec(component)?;
+        let n_layers = self.config.n_layers;
+        let cells = sample(n_layers, self.prompt.n_pos(), self.n_cells);
+        let (first, second) = cells.split_at(cells.len() / 2);
+        let noise = who.factscope.ask(&Question::NoiseStd { spec: spec.clone() });
+        let noise_std = noise.and_then(|it| it.noise_std).unwrap_or_default();
+        let ask = |cells: &[[usize; 2]]| Question::Cells {
+            prompt: self.prompt.clone(),
+            component,
+            window: spec.window,
+            n_samples: spec.n_samples,
+            seed: spec.seed,
+            noise_std,
+            cells: cells.to_vec(),
+        };
+        let mut peers: [Reply; 2] = Default::default();
+        let mut peers_do = |who: &mut Contenders, cells: &[[usize; 2]]| {
+            for (peer, sum) in [&mut who.rome, &mut who.lens].into_iter().zip(&mut peers) {
+                eprintln!("{component:?}: {} cells of {}", cells.len(), peer.name);
+                if let Some(reply) = peer.ask(&ask(cells)) {
+                    sum.secs.extend(reply.secs);
+                    sum.values.extend(reply.values);
+                }
+            }
+        };
+        peers_do(who, first);
+        eprintln!("{component:?}: the whole map of {FACTSCOPE}");
+        let ours = who.factscope.ask(&Question::Trace {
+            prompt: self.prompt.clone(),
+            spec: spec.clone(),
+            reuse: Reuse::Exact,
+            budget_secs: None,
+        });
+        peers_do(who, second);
+
+        if let Some(ours) = &ours {
+            let at_cells: Vec<_> = cells.iter().map(|it| ours.values[self.index(*it)]).collect();
+            for (peer, name) in peers.iter().zip([ROME, TRANSFORMER_LENS]) {
+                if peer.values.is_empty() {
+                    continue;
+                }
+                let what =
+                    |unit: &str| format!("{component:?} map, {FACTSCOPE} and {name}, {unit}");
+                let (found, expected) = (&at_cells[..], &peer.values[..]);
+                report.check(&Check::new(what("probability"), found, expected, PROBABILITY))?;
+            }
+            let restored = ours.values.iter().flatten().copied();
+            let (low, high) = (ours.low.unwrap_or(f64::NAN), ours.high.unwrap_or(f64::NAN));
+            report.say(&format!(
+                "The answer's probability is {high:.4} clean, {low:.4} corrupted, and {:.4} to {:.4} \
+                 restored.",
+                restored.clone().fold(f64::INFINITY, f64::min),
+                restored.fold(f64::NEG_INFINITY, f64::max),
+            ))?;
+        }
+        Ok(Traced { spec, ours, peers, n_all: n_layers * self.prompt.n_pos() })
+    }
+
+    fn index(&self, [layer, pos]: [usize; 2]) -> usize {
+        layer * self.prompt.n_pos() + pos
+    }
+
+    fn trace_table(
+        &self,
+        found: &[(Component, Traced)],
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let n_pos = self.prompt.n_pos();
+        let start = self.prompt.subject.as_ref().map_or(0, |it| it.start);
+        let rows: Vec<_> = found
+            .iter()
+            .map(|(component, it)| {
+                let ours = it.ours.as_ref().map(Reply::total_secs);
+                let [rome, lens] = it.extrapolated();
+                let n_operations = counts::trace(&self.config, n_pos, start, &it.spec);
+                let ratio = |other: Option<f64>| {
+                    other.zip(ours).map_or_else(missing, |(other, ours)| times(other, ours))
+                };
+                [
+                    format!("{component:?}"),
+                    ours.map_or_else(missing, secs),
+                    rome.map_or_else(missing, secs),
+                    ratio(rome),
+                    lens.map_or_else(missing, secs),
+                    ratio(lens),
+                    ours.map_or_else(missing, |secs| rate(n_operations, secs)),
+                ]
+            })
+            .collect();
+        let all = |of: &dyn Fn(&Traced) -> Option<f64>| -> Option<f64> {
+            found.iter().map(|(_, it)| of(it)).sum()
+        };
+        let ours = all(&|it| it.ours.as_ref().map(Reply::total_secs));
+        let [rome, lens] = [0, 1].map(|nth| all(&|it| it.extrapolated()[nth]));
+        let n_operations: f64 =
+            found.iter().map(|(_, it)| counts::trace(&self.config, n_pos, start, &it.spec)).sum();
+        let ratio = |other: Option<f64>| {
+            other
+                .zip(ours)
+                .map_or_else(missing, |(other, ours)| format!("**{}**", times(other, ours)))
+        };
+        let total = [
+            "**all three**".to_owned(),
+            ours.map_or_else(missing, secs),
+            rome.map_or_else(missing, secs),
+            ratio(rome),
+            lens.map_or_else(missing, secs),
+            ratio(lens),
+            ours.map_or_else(missing, |secs| rate(n_operations, secs)),
+        ];
+        let n_all = self.config.n_layers * n_pos;
+        let measured = if self.n_cells >= n_all {
+            "all of them".to_owned()
+        } else {
+            format!("{} of {n_all} per map, spread evenly; the rest is extrapolated", self.n_cells)
+        };
+        report.say(&format!(
+            "{} tokens, {} samples, whole maps of {n_all} cells. The peers' time is the median of a \
+             cell times the number of cells; cells measured: {measured}. ROME's procedure: {} rows a \
+             cell, logits at every position. TransformerLens: `run_with_hooks` on the {} corrupted \
+             rows. The rate counts only operations that the maps need.",
+            n_pos,
+            found[0].1.spec.n_samples,
+            found[0].1.spec.n_samples + 1,
+            found[0].1.spec.n_samples,
+        ))?;
+        let rows: Vec<_> = rows.into_iter().chain([total]).collect();
+        report.table(
+            ["Map", FACTSCOPE, "ROME", "ratio", TRANSFORMER_LENS, "ratio", "our rate"],
+            &rows,
+        )?;
+        let n_rows = found[0].1.spec.n_samples;
+        let per_cell = [(ROME, rome, n_rows + 1), (TRANSFORMER_LENS, lens, n_rows)];
+        for (name, secs_of_all, n_rows) in per_cell {
+            let Some(secs_of_all) = secs_of_all else { continue };
+            let n_operations = counts::cell(&self.config, n_rows, n_pos);
+            let secs_of_cell = secs_of_all / (found.len() * n_all) as f64;
+            report.say(&format!(
+                "{name} needs {:.0} GFLOP a cell, and gets {}.",
+                n_operations * 1e-9,
+                rate(n_operations, secs_of_cell)
+            ))?;
+        }
+        let Some(ours) = ours else { return Ok(()) };
+        let share = |of: f64| percent(n_operations / ours / of);
+        let peak = &self.peak;
+        if peak.matmul > 0.0 {
+            report.say(&format!(
+                "A trace needs {:.1} TFLOP and gets {}: {} of the fastest matrix product ({}), {} of \
+                 multiply-adds on registers ({}).",
+                n_operations * 1e-12,
+                rate(n_operations, ours),
+                share(peak.matmul),
+                rate(peak.matmul, 1.0),
+                share(peak.multiply_add),
+                rate(peak.multiply_add, 1.0),
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn memory(&self, who: &Contenders, report: &mut Report) -> anyhow::Result<()> {
+        let weights = self.config.n_params() * 4;
+        let rows = [&who.factscope, &who.rome, &who.lens].map(|it| {
+            let peak = it.peak_bytes();
+            [
+                it.name.to_owned(),
+                peak.map_or_else(missing, bytes),
+                peak.map_or_else(missing, |peak| format!("{:.2}", peak as f64 / weights as f64)),
+            ]
+        });
+        report.say(&format!(
+            "Peak resident memory of loading and tracing (`VmHWM`; the weights are {}):",
+            bytes(weights)
+        ))?;
+        report.table(["", "peak", "weights"], &rows)
+    }
+
+    /// Our own slow way, to tell what reuse saves from what the passes cost.
+    fn naive(
+        &self,
+        who: &mut Contenders,
+        found: &[(Component, Traced)],
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        const BUDGET_SECS: f64 = 20.0;
+        let (component, exact) = &found[0];
+        let n_all = exact.n_all;
+        eprintln!("{component:?}: {FACTSCOPE} without reuse");
+        let Some(naive) = who.factscope.ask(&Question::Trace {
+            prompt: self.prompt.clone(),
+            spec: exact.spec.clone(),
+            reuse: Reuse::Nothing,
+            budget_secs: (self.n_cells < n_all).then_some(BUDGET_SECS),
+        }) else {
+            return Ok(());
+        };
+        let Some(ours) = &exact.ours else { return Ok(()) };
+        let (found, expected): (Vec<_>, Vec<_>) = naive
+            .values
+            .iter()
+            .zip(&ours.values)
+            .filter(|(value, _)| value.is_some())
+            .map(|(value, exact)| (*value, *exact))
+            .unzip();
+        let what = format!("{component:?} map, {FACTSCOPE} with and without reuse, probability");
+        report.check(&Check::new(what, &found, &expected, PROBABILITY))?;
+        let fraction = naive.fraction.unwrap_or(1.0);
+        let whole = naive.total_secs() / fraction;
+        let how = if fraction < 1.0 {
+            format!("extrapolated from {}", percent(fraction))
+        } else {
+            "measured whole".to_owned()
+        };
+        report.say(&format!(
+            "Without reuse (`--exact-naive`) Factscope's {component:?} map takes {} ({how}), {} as \
+             long as with it.",
+            secs(whole),
+            times(whole, ours.total_secs()),
+        ))
+    }
+
+    pub fn forward(&self, who: &mut Contenders, report: &mut Report) -> anyhow::Result<()> {
+        report.section("Forward pass")?;
+        let mut table = Vec::new();
+        for [n_rows, n_pos] in [[1, 10], [11, 10], [1, 128], [8, 64]] {
+            if n_pos > self.config.n_ctx {
+                continue;
+            }
+            eprintln!("forward pass, {n_rows} × {n_pos}");
+            // The prompt over and over, rows alike: what is timed does not depend on the tokens.
+            let ids: Vec<u32> = self.prompt.ids.iter().copied().cycle().take(n_pos).collect();
+            let rows = vec![ids; n_rows];
+            let mut times_of: [Vec<f64>; 3] = Default::default();
+            let mut logits: [Vec<Option<f64>>; 3] = Default::default();
+            for nth in 0..=N_REPEATS {
+                for (place, reads) in [Reads::Last, Reads::Last, Reads::All].into_iter().enumerate()
+                {
+                    let it = if place == 0 { &mut who.factscope } else { &mut who.rome };
+                    let question = Question::Forward { rows: rows.clone(), reads };
+                    let Some(reply) = it.ask(&question) else { continue };
+                    // The first round warms up.
+                    if nth > 0 {
+                        times_of[place].push(reply.total_secs());
+                    }
+                    logits[place] = reply.values;
+                }
+            }
+            let [ours, theirs, all] = [0, 1, 2].map(|nth| statistics::median(&times_of[nth]));
+            let n_operations = counts::forward(&self.config, n_rows, n_pos, 1);
+            let ratio = theirs.zip(ours).map(|(other, ours)| times(other, ours));
+            table.push([
+                format!("{n_rows} × {n_pos}"),
+                ours.map_or_else(missing, secs),
+                theirs.map_or_else(missing, secs),
+                ratio.unwrap_or_else(missing),
+                all.map_or_else(missing, secs),
+                ours.map_or_else(missing, |secs| rate(n_operations, secs)),
+                theirs.map_or_else(missing, |secs| rate(n_operations, secs)),
+            ]);
+            if !logits[0].is_empty() && !logits[1].is_empty() {
+                let what = format!("logits of {n_rows} × {n_pos}, {FACTSCOPE} and {TRANSFORMERS}");
+                report.check(&Check::new(what, &logits[0], &logits[1], LOGIT))?;
+            }
+        }
+        report.say(&format!(
+            "Rows × tokens, logits at the last position; `transformers` is asked for the same with \
+             `logits_to_keep=1`, and once more for all positions, as it does by default. Medians of \
+             {N_REPEATS}."
+        ))?;
+        report.table(
+            ["Batch", FACTSCOPE, TRANSFORMERS, "ratio", "all logits", "our rate", "their rate"],
+            &table,
+        )
+    }
+
+    pub fn attribution(&self, who: &mut Contenders, report: &mut Report) -> anyhow::Result<()> {
+        eprintln!("attribution by head");
+        report.section("Attribution by head")?;
+        let question = Question::Attribute { prompt: self.prompt.clone() };
+        let mut times_of: [Vec<f64>; 2] = Default::default();
+        let mut last: [Option<Reply>; 2] = Default::default();
+        for nth in 0..=N_REPEATS {
+            for (place, it) in [&mut who.factscope, &mut who.lens].into_iter().enumerate() {
+                let Some(reply) = it.ask(&question) else { continue };
+                if nth > 0 {
+                    times_of[place].push(reply.total_secs());
+                }
+                last[place] = Some(reply);
+            }
+        }
+        if let [Some(ours), Some(theirs)] = &last {
+            anyhow::ensure!(ours.labels == theirs.labels, "the components have other names");
+            let what = format!("parts of the answer's logit, {FACTSCOPE} and {TRANSFORMER_LENS}");
+            report.check(&Check::new(what, &ours.values, &theirs.values, LOGIT))?;
+        }
+        let [ours, theirs] = [0, 1].map(|nth| statistics::median(&times_of[nth]));
+        let ratio = theirs.zip(ours).map(|(other, ours)| times(other, ours));
+        report.say(&format!(
+            "The forward pass included; TransformerLens: `run_with_cache`, \
+             `get_full_resid_decomposition` at the last position, `apply_ln_to_stack`. Medians of \
+             {N_REPEATS}."
+        ))?;
+        let row = [
+            "by head".to_owned(),
+            ours.map_or_else(missing, secs),
+            theirs.map_or_else(missing, secs),
+            ratio.unwrap_or_else(missing),
+        ];
+        report.table(["Attribution", FACTSCOPE, TRANSFORMER_LENS, "ratio"], &[row])
+    }
+}
+
+/// One kind of map.
+struct Traced {
+    spec: Spec,
+
+    /// The whole map.
+    ours: Option<Reply>,
+
+    /// Cells of ROME's procedure and of TransformerLens.
+    peers: [Reply; 2],
+
+    /// How many cells the map has.
+    n_all: usize,
+}
+
+impl Traced {
+    /// How long the peers would take for the whole map.
+    fn extrapolated(&self) -> [Option<f64>; 2] {
+        [0, 1].map(|nth| Some(statistics::median(&self.peers[nth].secs)? * self.n_all as f64))
+    }
+}
+
+/// The prompt with its answer, the model's own first guess as in ROME.
+pub fn prompt(
+    model: &std::path::Path,
+    text: &str,
+    subject: &str,
+    factscope: &mut Contender,
+) -> anyhow::Result<TokenizedPrompt> {
+    let tokenizer = Tokenizer::from_dir(model)?;
+    let fact = Fact::from_text(text, Some(subject))?;
+    let mut prompt = TokenizedPrompt::new(&tokenizer, &fact, Bos::Off)?;
+    let forward = Question::Forward { rows: vec![prompt.ids.clone()], reads: Reads::Last };
+    let reply = factscope
+        .ask(&Question::Load { model: model.to_owned() })
+        .and_then(|_| factscope.ask(&forward));
+    let logits = reply.map(|it| it.values).unwrap_or_default();
+    let best = (0..logits.len()).max_by(|a, b| {
+        let logit = |nth: &usize| logits[*nth].unwrap_or(f64::NEG_INFINITY);
+        logit(a).total_cmp(&logit(b))
+    });
+    let Some(id) = best.map(|id| id as u32) else {
+        anyhow::bail!("Factscope gave no logits: {}", factscope.failure().unwrap_or_default());
+    };
+    let text = tokenizer.piece(id);
+    prompt.answer = Some(Answer { pieces: vec![text.clone()], text, ids: vec![id] });
+    Ok(prompt)
+}
+
+/// Layers and positions of about that many cells, evenly over the map and over its rows and columns.
+fn sample(n_layers: usize, n_pos: usize, n_cells: usize) -> Vec<[usize; 2]> {
+    let n_all = n_layers * n_pos;
+    let n_cells = n_cells.clamp(1, n_all);
+    // A stride that shares no divisor with a row meets every column.
+    let stride = (n_all / n_cells..=n_all).find(|stride| gcd(*stride, n_pos) == 1).unwrap_or(1);
+    let stride = if n_cells == n_all { 1 } else { stride };
+    let mut cells: Vec<_> =
+        (0..n_all).step_by(stride).map(|nth| [nth / n_pos, nth % n_pos]).collect();
+    cells.truncate(n_cells);
+    cells
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// In place of a number that there is none of.
+fn missing() -> String {
+    "missing".to_owned()
+}

@@ -1,0 +1,92 @@
+//! Attention of all heads, read where queries, keys and values lie.
+
+use burn::tensor::Tensor;
+use rayon::prelude::*;
+
+use super::vector::{exp, sum2, vectorized};
+use super::{View, tensor};
+
+/// The activations of all heads. `[batch, pos, head, d_head]` each
+pub struct Heads<'a> {
+    pub q: &'a Tensor<4>,
+    pub k: &'a Tensor<4>,
+    pub v: &'a Tensor<4>,
+}
+
+/// Keys and values of positions before the first query, from another run.
+pub struct Keys<'a> {
+    /// `[run, pos, head, d_head]`, longer than `n_past` perhaps
+    pub k: &'a Tensor<4>,
+    pub v: &'a Tensor<4>,
+
+    /// Which of its rows each row here continues.
+    pub rows: &'a [usize],
+    pub n_past: usize,
+}
+
+/// `z`: each query's mean of the values up to its own, weighted by softmax. Queries are the last of
+/// the positions. `[batch, query, head, d_head]`
+///
+/// `lengths`: real positions of each row, the past included.
+pub fn attend(heads: &Heads<'_>, past: Option<&Keys<'_>>, lengths: &[usize]) -> Option<Tensor<4>> {
+    let [batch, n_queries, n_heads, d_head] = heads.q.dims();
+    let [_, n_new, _, _] = heads.k.dims();
+    let d = n_heads * d_head;
+    let (q, k, v) = (View::of(heads.q)?, View::of(heads.k)?, View::of(heads.v)?);
+    let (q, k, v) = (q.values(), k.values(), v.values());
+    let earlier = match past {
+        Some(keys) => Some((View::of(keys.k)?, View::of(keys.v)?)),
+        None => None,
+    };
+    // Keys and values of one row's past.
+    let past_of = |row: usize| match (past, &earlier) {
+        (Some(keys), Some((k, v))) => {
+            let [_, n_pos, _, _] = keys.k.dims();
+            let start = keys.rows[row] * n_pos * d;
+            let range = start..start + keys.n_past * d;
+            (&k.values()[range.clone()], &v.values()[range])
+        }
+        _ => (&[][..], &[][..]),
+    };
+    let n_past = past.map_or(0, |keys| keys.n_past);
+    let factor = 1.0 / (d_head as f32).sqrt();
+
+    let mut z = vec![0.0; batch * n_queries * d];
+    z.par_chunks_exact_mut(n_queries * d).enumerate().for_each(|(row, z)| {
+        let (past_k, past_v) = past_of(row);
+        let q = &q[row * n_queries * d..][..n_queries * d];
+        let [k, v] = [k, v].map(|all| &all[row * n_new * d..][..n_new * d]);
+        let mut weights = vec![0.0; n_past + n_new];
+        vectorized(|| {
+            for head in 0..n_heads {
+                let at = |token: usize| token * d + head * d_head..token * d + (head + 1) * d_head;
+                for query in 0..n_queries {
+                    // Its own key is the last that it sees, and padding is seen by nobody.
+                    let n_seen = (n_past + n_new - n_queries + query + 1).min(lengths[row]);
+                    let weights = &mut weights[..n_seen];
+                    let q = &q[at(query)];
+                    let mut max = f32::NEG_INFINITY;
+                    for (key, weight) in weights.iter_mut().enumerate() {
+                        let k = if key < n_past { &past_k[at(key)] } else { &k[at(key - n_past)] };
+                        *weight = sum2(q, k, |q, k| q * k) * factor;
+                        max = max.max(*weight);
+                    }
+                    let mut sum = 0.0;
+                    for weight in weights.iter_mut() {
+                        *weight = exp(*weight - max);
+                        sum += *weight;
+                    }
+                    let z = &mut z[at(query)];
+                    for (key, weight) in weights.iter().enumerate() {
+                        let v = if key < n_past { &past_v[at(key)] } else { &v[at(key - n_past)] };
+                        let weight = weight / sum;
+                        for (z, v) in z.iter_mut().zip(v) {
+                            *z += weight * v;
+                        }
+                    }
+                }
+            }
+        });
+    });
+    Some(tensor(z, [batch, n_queries, n_heads, d_head]))
+}

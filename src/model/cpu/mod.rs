@@ -1,0 +1,194 @@
+//! The steps of a block on the CPU, each in one pass over memory and on all cores.
+//!
+//! burn's CPU backend computes one operation at a time, most of them on one core, each into a
+//! tensor of its own; half of a GPT-2 pass was spent outside the matrix products. Here a product
+//! begins with the bias (and the residual stream) already in its output, GELU and layer norm run on
+//! all cores, and attention reads queries, keys and values where they lie. The numbers are those of
+//! burn up to the order of summation.
+//!
+//! Every function gives nothing where a tensor is not on the CPU in one piece; the caller then
+//! takes burn's way, which works on any device.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use burn_flex::{Flex, FlexTensor};
+
+mod attention;
+mod product;
+mod rows;
+mod vector;
+
+pub(super) use attention::{Heads, Keys, attend};
+pub(super) use product::{affine, affine_onto, mlp_onto, project};
+pub(super) use rows::{column, gelu_new, layer_norm, read_logits};
+
+/// A tensor's numbers where they lie, row by row.
+pub(super) struct View {
+    tensor: FlexTensor,
+    start: usize,
+    end: usize,
+}
+
+impl View {
+    /// Nothing if the tensor is on another device, or not in one piece.
+    pub fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
+        let tensor = tensor.clone().try_into_primitive::<Flex>().ok()?;
+        let (start, end) = tensor.layout().contiguous_offsets()?;
+        Some(Self { tensor, start, end })
+    }
+
+    pub fn values(&self) -> &[f32] {
+        &self.tensor.storage::<f32>()[self.start..self.end]
+    }
+}
+
+/// Changes a tensor where it lies, if nobody else holds it; else a copy of it. Gives it back
+/// untouched if it is not on the CPU in one piece.
+pub(super) fn change<const D: usize>(
+    tensor: Tensor<D>,
+    change: impl FnOnce(&mut [f32]),
+) -> Result<Tensor<D>, Tensor<D>> {
+    if View::of(&tensor).is_none() {
+        return Err(tensor);
+    }
+    let Ok(mut flex) = tensor.try_into_primitive::<Flex>() else {
+        unreachable!("it was on the CPU just now");
+    };
+    let whole = flex.layout().contiguous_offsets();
+    let (start, end) = whole.expect("it was in one piece just now");
+    change(&mut flex.storage_mut::<f32>()[start..end]);
+    Ok(Tensor::from_primitive::<Flex>(flex))
+}
+
+/// A new tensor on the CPU.
+pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
+    Tensor::from_data(TensorData::new(values, shape), &Device::flex())
+}
+
+/// How many tokens each task of a parallel loop takes.
+fn rows_per_task(n_rows: usize) -> usize {
+    n_rows.div_ceil(4 * rayon::current_num_threads()).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::activation::{gelu_approximate, softmax};
+    use burn::tensor::{Bool, Int};
+    use rand::SeedableRng as _;
+    use rand_chacha::ChaCha8Rng;
+    use rand_distr::{Distribution as _, StandardNormal};
+
+    use super::super::layers::{Affine, LayerNorm};
+    use super::*;
+
+    fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
+        let rng = ChaCha8Rng::seed_from_u64(seed);
+        let normal = StandardNormal.sample_iter(rng).take(shape.iter().product());
+        tensor(normal.collect(), shape)
+    }
+
+    /// Rounding only: sums of a few hundred products of about 1.
+    #[track_caller]
+    fn check<const D: usize>(ours: &Tensor<D>, theirs: &Tensor<D>) {
+        assert_eq!(ours.dims(), theirs.dims());
+        let worst: f32 = (ours.clone() - theirs.clone()).abs().max().into_scalar();
+        assert!(worst < 5e-5, "{worst}");
+    }
+
+    fn map(d_in: usize, d_out: usize, seed: u64) -> Affine {
+        Affine { weight: random([d_in, d_out], seed), bias: random([d_out], seed + 1) }
+    }
+
+    fn burns(x: Tensor<3>, map: &Affine) -> Tensor<3> {
+        x.matmul(map.weight.clone().unsqueeze()) + map.bias.clone().unsqueeze()
+    }
+
+    #[test]
+    fn products_add_to_what_is_there() {
+        // Odd sizes, and more tokens than one block of the MLP takes.
+        for [batch, n_pos, d_in, d_out] in [[1, 1, 3, 5], [3, 7, 33, 17], [90, 6, 48, 100]] {
+            let (x, resid) = (random([batch, n_pos, d_in], 1), random([batch, n_pos, d_out], 2));
+            let wide = map(d_in, d_out, 3);
+            check(&affine(&x, &wide).unwrap(), &burns(x.clone(), &wide));
+            // Others hold the residual stream: they must not see the change.
+            let kept = resid.clone();
+            let sum = affine_onto(resid.clone(), &x, &wide).unwrap();
+            check(&sum, &(resid + burns(x.clone(), &wide)));
+            check(&kept, &random([batch, n_pos, d_out], 2));
+
+            let back = map(d_out, d_in, 5);
+            let done = mlp_onto(kept.clone(), &random([batch, n_pos, d_out], 4), [&back, &wide]);
+            let neurons = burns(random([batch, n_pos, d_out], 4), &back);
+            let theirs = kept + burns(gelu_approximate(neurons), &wide);
+            let scale: f32 = theirs.clone().abs().max().into_scalar();
+            check(&(done.unwrap() / scale), &(theirs / scale));
+
+            let rows = x.reshape([batch * n_pos, d_in]);
+            let vocabulary = random([d_out, d_in], 7);
+            let logits = project(&rows, &vocabulary).unwrap();
+            check(&logits, &rows.matmul(vocabulary.transpose()));
+        }
+    }
+
+    #[test]
+    fn tokens_are_normalized_and_bent_as_burn_does() {
+        let x = random([3, 5, 130], 1) * 7.0 + 2.0;
+        let norm = LayerNorm { gain: random([130], 2), bias: random([130], 3), epsilon: 1e-5 };
+        let theirs = burn::tensor::module::layer_norm(
+            x.clone(),
+            norm.gain.clone(),
+            Some(norm.bias.clone()),
+            1e-5,
+        );
+        check(&layer_norm(&x, &norm).unwrap(), &theirs);
+        let bent = gelu_new(x.clone()).unwrap();
+        check(&(bent / 30.0), &(gelu_approximate(x) / 30.0));
+    }
+
+    #[test]
+    fn attention_sees_the_past_and_no_padding() {
+        let [batch, n_new, n_past, n_heads, d_head] = [3, 5, 4, 2, 6];
+        let [k, v] = [2, 3].map(|seed| random([batch, n_new, n_heads, d_head], seed));
+        let [past_k, past_v] = [4, 5].map(|seed| random([2, 7, n_heads, d_head], seed));
+        for n_queries in [n_new, 2] {
+            let q = random([batch, n_queries, n_heads, d_head], 1);
+            let lengths = [9, 7, 9];
+            let rows = [1, 0, 1];
+            let keys = Keys { k: &past_k, v: &past_v, rows: &rows, n_past };
+            let heads = Heads { q: &q, k: &k, v: &v };
+            let ours = attend(&heads, Some(&keys), &lengths).unwrap();
+
+            let all = |past: &Tensor<4>, new: &Tensor<4>| {
+                let rows = Tensor::<1, Int>::from_ints([1, 0, 1], &new.device());
+                let past = past.clone().narrow(1, 0, n_past).select(0, rows);
+                Tensor::cat(vec![past, new.clone()], 1).swap_dims(1, 2)
+            };
+            let hidden: Vec<bool> = lengths
+                .iter()
+                .flat_map(|&len| {
+                    (9 - n_queries..9)
+                        .flat_map(move |query| (0..9).map(move |key| key > query || key >= len))
+                })
+                .collect();
+            let hidden = TensorData::new(hidden, [batch, 1, n_queries, 9]);
+            let hidden = Tensor::<4, Bool>::from_data(hidden, &q.device());
+            let scores = q.swap_dims(1, 2).matmul(all(&past_k, &k).swap_dims(2, 3));
+            let scores = (scores / (d_head as f32).sqrt()).mask_fill(hidden, f32::NEG_INFINITY);
+            let theirs = softmax(scores, 3).matmul(all(&past_v, &v)).swap_dims(1, 2);
+            check(&ours, &theirs);
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_one_piece_is_left_to_burn() {
+        let x = random([4, 6], 1);
+        assert!(View::of(&x).is_some());
+        assert!(View::of(&x.clone().transpose()).is_none());
+        assert!(change(x.transpose(), |_| ()).is_err());
+        // A part in one piece is changed in a copy.
+        let whole = random([4, 6], 1);
+        let part = whole.clone().narrow(0, 1, 2);
+        let changed = change(part.clone(), |values| values.fill(0.0)).unwrap();
+        assert_eq!(changed.abs().max().into_scalar::<f32>(), 0.0);
+        check(&part, &whole.narrow(0, 1, 2));
+    }
+}

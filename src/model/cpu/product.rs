@@ -1,0 +1,138 @@
+//! Matrix products that add to what is in their output.
+
+use burn::tensor::Tensor;
+use gemm::{Parallelism, gemm};
+use rayon::prelude::*;
+
+use super::super::layers::Affine;
+use super::rows::gelu_rows;
+use super::{View, change, rows_per_task, tensor};
+
+/// Tokens that go through an MLP together: few enough that GPT-2-large's neurons stay in the cache
+/// between the two products, many enough that these run at full speed.
+const TOKENS_PER_BLOCK: usize = 512;
+
+/// `y = x W + b`. `[batch, pos, d_in]` to `[batch, pos, d_out]`
+pub fn affine(x: &Tensor<3>, affine: &Affine) -> Option<Tensor<3>> {
+    let [batch, n_pos, d_in] = x.dims();
+    let (x, weight, bias) = (View::of(x)?, View::of(&affine.weight)?, View::of(&affine.bias)?);
+    let out = times(x.values(), d_in, weight.values(), bias.values());
+    Some(tensor(out, [batch, n_pos, bias.values().len()]))
+}
+
+/// `resid + x W + b`, into `resid`. Both `[batch, pos, _]`
+pub fn affine_onto(
+    resid: Tensor<3>,
+    x: &Tensor<3>,
+    affine: &Affine,
+) -> Result<Tensor<3>, Tensor<3>> {
+    let [_, _, d_in] = x.dims();
+    let views = (View::of(x), View::of(&affine.weight), View::of(&affine.bias));
+    let (Some(x), Some(weight), Some(bias)) = views else { return Err(resid) };
+    change(resid, |resid| {
+        add_bias(resid, bias.values());
+        multiply_add(resid, x.values(), d_in, weight.values());
+    })
+}
+
+/// `resid + GELU(x W_in + b_in) W_out + b_out`, into `resid`. Both `[batch, pos, d_model]`
+pub fn mlp_onto(
+    resid: Tensor<3>,
+    x: &Tensor<3>,
+    [c_fc, c_proj]: [&Affine; 2],
+) -> Result<Tensor<3>, Tensor<3>> {
+    let [_, _, d_model] = x.dims();
+    let views = [&c_fc.weight, &c_proj.weight].map(View::of);
+    let biases = [&c_fc.bias, &c_proj.bias].map(View::of);
+    let ([Some(w_in), Some(w_out)], [Some(b_in), Some(b_out)], Some(x)) =
+        (views, biases, View::of(x))
+    else {
+        return Err(resid);
+    };
+    let d_mlp = b_in.values().len();
+    change(resid, |resid| {
+        let block = TOKENS_PER_BLOCK * d_model;
+        for (resid, x) in resid.chunks_mut(block).zip(x.values().chunks(block)) {
+            let mut neurons = times(x, d_model, w_in.values(), b_in.values());
+            gelu_rows(&mut neurons, d_mlp);
+            add_bias(resid, b_out.values());
+            multiply_add(resid, &neurons, d_mlp, w_out.values());
+        }
+    })
+}
+
+/// `x Wᵀ`: `[rows, d]` and `[n, d]` to `[rows, n]`
+pub fn project(x: &Tensor<2>, weight: &Tensor<2>) -> Option<Tensor<2>> {
+    let ([n_rows, d], [n_out, _]) = (x.dims(), weight.dims());
+    let (x, weight) = (View::of(x)?, View::of(weight)?);
+    let mut out = vec![0.0; n_rows * n_out];
+    let sizes = [n_rows, d, n_out];
+    product(&mut out, x.values(), weight.values(), sizes, [1, d as isize]);
+    Some(tensor(out, [n_rows, n_out]))
+}
+
+/// `x W + b`, row by row. `d_in`: how long a row of `x` is.
+fn times(x: &[f32], d_in: usize, weight: &[f32], bias: &[f32]) -> Vec<f32> {
+    let n_rows = x.len() / d_in;
+    let mut out = Vec::with_capacity(n_rows * bias.len());
+    for _ in 0..n_rows {
+        out.extend_from_slice(bias);
+    }
+    multiply_add(&mut out, x, d_in, weight);
+    out
+}
+
+fn add_bias(rows: &mut [f32], bias: &[f32]) {
+    let d = bias.len();
+    rows.par_chunks_mut(rows_per_task(rows.len() / d) * d).for_each(|rows| {
+        for row in rows.chunks_exact_mut(d) {
+            for (value, bias) in row.iter_mut().zip(bias) {
+                *value += bias;
+            }
+        }
+    });
+}
+
+/// `out += x W`, with `W` as `[d_in, d_out]`.
+fn multiply_add(out: &mut [f32], x: &[f32], d_in: usize, weight: &[f32]) {
+    let (n_rows, d_out) = (x.len() / d_in, weight.len() / d_in);
+    product(out, x, weight, [n_rows, d_in, d_out], [d_out as isize, 1]);
+}
+
+/// `out += x W`, whatever the order of `W`.
+///
+/// # Shapes
+///
+/// - `out`: `[m, n]`, `x`: `[m, k]`, both row by row
+/// - `weight`: `[k, n]`, with these strides
+fn product(out: &mut [f32], x: &[f32], weight: &[f32], [m, k, n]: [usize; 3], strides: [isize; 2]) {
+    assert!(out.len() == m * n && x.len() == m * k && weight.len() == k * n, "{m} × {k} × {n}");
+    // Below this a product is over before a second thread has begun.
+    let parallelism = if m * k * n < 1 << 20 { Parallelism::None } else { Parallelism::Rayon(0) };
+    #[expect(unsafe_code, reason = "`gemm` takes pointers; the lengths are checked above")]
+    // SAFETY: with these strides nothing outside the three slices is read or written, and `out`,
+    // borrowed mutably, overlaps neither.
+    unsafe {
+        gemm(
+            m,
+            n,
+            k,
+            out.as_mut_ptr(),
+            1,
+            n as isize,
+            true,
+            x.as_ptr(),
+            1,
+            k as isize,
+            weight.as_ptr(),
+            strides[1],
+            strides[0],
+            1.0,
+            1.0,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}

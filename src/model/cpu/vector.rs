@@ -1,0 +1,119 @@
+//! Loops that the compiler turns into the widest vector instructions that the machine has: AVX-512,
+//! AVX2 or NEON, picked at run time.
+
+use pulp::{Arch, Simd, WithSimd};
+
+/// Runs `work` compiled for this machine's instructions. All that it calls must be inlined.
+pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
+    struct Work<F>(F);
+
+    impl<R, F: FnOnce() -> R> WithSimd for Work<F> {
+        type Output = R;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> R {
+            (self.0)()
+        }
+    }
+
+    Arch::new().dispatch(Work(work))
+}
+
+/// Partial sums, so that additions need not wait for each other.
+const LANES: usize = 32;
+
+/// Sum of `term` over both slices, which are equally long.
+#[inline(always)]
+pub fn sum2(x: &[f32], y: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    let mut sums = [0.0; LANES];
+    let (x_chunks, y_chunks) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    let (x_rest, y_rest) = (x_chunks.remainder(), y_chunks.remainder());
+    for (x, y) in x_chunks.zip(y_chunks) {
+        for lane in 0..LANES {
+            sums[lane] += term(x[lane], y[lane]);
+        }
+    }
+    for (lane, (x, y)) in x_rest.iter().zip(y_rest).enumerate() {
+        sums[lane] += term(*x, *y);
+    }
+    let mut n = LANES / 2;
+    while n > 0 {
+        for lane in 0..n {
+            sums[lane] += sums[lane + n];
+        }
+        n /= 2;
+    }
+    sums[0]
+}
+
+/// Sum of `term`.
+#[inline(always)]
+pub fn sum(x: &[f32], term: impl Fn(f32) -> f32) -> f32 {
+    sum2(x, x, |x, _| term(x))
+}
+
+#[inline(always)]
+pub fn max(x: &[f32]) -> f32 {
+    let mut maxima = [f32::NEG_INFINITY; LANES];
+    let chunks = x.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for x in chunks {
+        for lane in 0..LANES {
+            maxima[lane] = if x[lane] > maxima[lane] { x[lane] } else { maxima[lane] };
+        }
+    }
+    maxima.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// The exponential, to within one unit in the last place or two: Cephes' `expf`, without branches.
+/// What is not a number stays so.
+#[inline(always)]
+pub fn exp(x: f32) -> f32 {
+    const LOG2_E: f32 = std::f32::consts::LOG2_E;
+    // ln 2 in two parts, the first with few digits, so that `n` times it is exact.
+    const LN_2_HIGH: f32 = 0.693_359_4;
+    const LN_2_LOW: f32 = -2.121_944_4e-4;
+    /// Adding it leaves a whole number in the lowest bits.
+    const ROUND: f32 = 12_582_912.0;
+
+    let x = x.clamp(-87.0, 88.0);
+    let shifted = x * LOG2_E + ROUND;
+    let n = shifted - ROUND;
+    let r = x - n * LN_2_HIGH - n * LN_2_LOW;
+    let mut p = 1.987_569_1e-4;
+    p = p * r + 1.398_199_9e-3;
+    p = p * r + 8.333_452e-3;
+    p = p * r + 4.166_579_6e-2;
+    p = p * r + 1.666_666_5e-1;
+    p = p * r + 0.5;
+    let power = (shifted.to_bits() << 23).wrapping_add(127 << 23);
+    (p * r * r + r + 1.0) * f32::from_bits(power)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exponentials_are_right_to_the_last_digits() {
+        let values: Vec<f32> = (-8600..8700).map(|nth| nth as f32 / 100.0 + 0.001).collect();
+        let ours = vectorized(|| values.iter().map(|&x| exp(x)).collect::<Vec<_>>());
+        for (x, ours) in values.into_iter().zip(ours) {
+            let exact = f64::from(x).exp();
+            assert!((f64::from(ours) / exact - 1.0).abs() < 2.5e-7, "exp({x}) = {ours}");
+        }
+        assert!(exp(f32::NAN).is_nan());
+        assert!(exp(f32::NEG_INFINITY) < 1e-37);
+    }
+
+    #[test]
+    fn sums_take_every_number_once() {
+        for n in [0, 1, 31, 32, 33, 64, 100] {
+            let x: Vec<f32> = (0..n).map(|nth| nth as f32).collect();
+            assert_eq!(sum(&x, |x| x), (0..n).sum::<usize>() as f32);
+            assert_eq!(sum2(&x, &x, |a, b| a - b), 0.0);
+            let largest = if n == 0 { f32::NEG_INFINITY } else { n as f32 - 1.0 };
+            assert_eq!(max(&x), largest);
+        }
+    }
+}
