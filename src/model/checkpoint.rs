@@ -9,7 +9,9 @@ use std::fs::{self, File};
 use std::io;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use burn::tensor::{AllocationProperty, Bytes as TensorBytes};
 use memmap2::Mmap;
 use rayon::prelude::*;
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
@@ -44,7 +46,7 @@ struct WeightFile {
 /// A file's content, never copied.
 #[derive(Debug)]
 enum Bytes {
-    Mapped(Mmap),
+    Mapped(Arc<Mmap>),
 
     /// Part of the program.
     Embedded(&'static [u8]),
@@ -58,6 +60,23 @@ impl Deref for Bytes {
             Self::Mapped(map) => map,
             Self::Embedded(bytes) => bytes,
         }
+    }
+}
+
+/// A tensor's numbers, row by row.
+pub(crate) enum Numbers {
+    Owned(Vec<f32>),
+
+    /// As they lie in the file, which stays mapped while anybody holds them.
+    Mapped(TensorBytes),
+}
+
+/// A map that is kept by what was cut from it.
+struct SharedMap(Arc<Mmap>);
+
+impl AsRef<[u8]> for SharedMap {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -159,7 +178,7 @@ impl Checkpoint {
             Self { dir: dir.to_owned(), config, files: Vec::new(), tensors: BTreeMap::new() };
         for path in weight_files(dir)? {
             match map_file(&path) {
-                Ok(map) => checkpoint.add_file(path, Bytes::Mapped(map))?,
+                Ok(map) => checkpoint.add_file(path, Bytes::Mapped(Arc::new(map)))?,
                 Err(source) => return Err(LoadError::Read { path, source }),
             }
         }
@@ -248,6 +267,29 @@ impl Checkpoint {
             value: values[index],
             path: file.path.clone(),
         })
+    }
+
+    /// One tensor without a copy, if the file has it as `f32` where a CPU can read it; else as
+    /// [`Self::read`]. Checked to be finite.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::read`].
+    pub(crate) fn numbers(&self, name: &str) -> Result<Numbers, LoadError> {
+        let location = self.tensors.get(name).expect("checked when the folder was opened");
+        let file = &self.files[location.file];
+        let range = file.data_start + location.bytes.0..file.data_start + location.bytes.1;
+        let is_readable = cfg!(target_endian = "little")
+            && location.dtype == Dtype::F32
+            && file.bytes[range.clone()].as_ptr().addr().is_multiple_of(align_of::<f32>());
+        match &file.bytes {
+            // `read` names the number that is not finite.
+            Bytes::Mapped(map) if is_readable && is_finite(&map[range.clone()]) => {
+                let part = bytes::Bytes::from_owner(SharedMap(Arc::clone(map))).slice(range);
+                Ok(Numbers::Mapped(TensorBytes::from_shared(part, AllocationProperty::File)))
+            }
+            _ => self.read(name).map(Numbers::Owned),
+        }
     }
 
     fn add_file(&mut self, path: PathBuf, bytes: Bytes) -> Result<(), LoadError> {
@@ -450,6 +492,19 @@ fn forget(map: &Mmap, start: usize, len: usize) {
 
 #[cfg(not(unix))]
 fn forget(_map: &Mmap, _start: usize, _len: usize) {}
+
+/// Whether all of these `f32` are finite, on all cores.
+fn is_finite(bytes: &[u8]) -> bool {
+    const EXPONENT: u32 = f32::INFINITY.to_bits();
+    bytes.par_chunks(1 << 18).all(|bytes| {
+        let (numbers, _) = bytes.as_chunks::<4>();
+        // The largest exponent rather than a search, so that many are looked at together.
+        let largest = numbers
+            .iter()
+            .fold(0, |largest, bytes| largest.max(u32::from_le_bytes(*bytes) & EXPONENT));
+        largest < EXPONENT
+    })
+}
 
 /// Bytes to numbers, on all cores, and whether all of them are finite.
 fn decode(bytes: &[u8], dtype: Dtype) -> (Vec<f32>, bool) {

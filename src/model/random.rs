@@ -16,7 +16,7 @@ use rand_distr::{Distribution as _, Normal};
 use safetensors::tensor::{Dtype, View};
 use tempfile::NamedTempFile;
 
-use super::checkpoint::expected_tensors;
+use super::checkpoint::{Numbers, expected_tensors};
 use super::device::ComputeDevice;
 use super::weights::shape_of;
 use super::{Gpt2, Gpt2Config};
@@ -39,7 +39,7 @@ impl Gpt2 {
     pub fn random(config: &Gpt2Config, seed: u64, device: &ComputeDevice) -> Self {
         let model = Self::from_source::<Infallible>(config, device, &mut |name| {
             let shape = shape_of(config, name);
-            Ok(values(config, seed, name, shape.iter().product()))
+            Ok(Numbers::Owned(values(config, seed, name, shape.iter().product())))
         });
         let Ok(model) = model;
         model

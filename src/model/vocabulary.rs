@@ -25,26 +25,25 @@ struct Shard {
 }
 
 impl Vocabulary {
-    /// `values`: `[d_vocab, d_model]`, row by row. `max_bytes`: the most that one tensor may hold.
-    pub fn new(values: Vec<f32>, d_model: usize, max_bytes: Option<u64>, device: &Device) -> Self {
-        let d_vocab = values.len() / d_model;
+    /// `data`: `[d_vocab, d_model]`. `max_bytes`: the most that one tensor may hold.
+    pub fn new(data: TensorData, d_model: usize, max_bytes: Option<u64>, device: &Device) -> Self {
+        let d_vocab = data.num_elements() / d_model;
         let row_bytes = (d_model * size_of::<f32>()) as u64;
         let rows = max_bytes.map_or(d_vocab, |max| ((max / row_bytes) as usize).clamp(1, d_vocab));
-        let tensor = |values: Vec<f32>| {
-            let shape = [values.len() / d_model, d_model];
-            Tensor::from_data(TensorData::new(values, shape), device)
-        };
         let shards = if rows >= d_vocab {
             // The usual case, without a copy.
-            vec![Shard { tokens: 0..d_vocab, weight: tensor(values) }]
+            vec![Shard { tokens: 0..d_vocab, weight: Tensor::from_data(data, device) }]
         } else {
             let starts = (0..d_vocab).step_by(rows);
+            let values = data.as_slice::<f32>().expect("the vocabulary is f32");
             values
                 .chunks(rows * d_model)
                 .zip(starts)
-                .map(|(chunk, start)| Shard {
-                    tokens: start..start + chunk.len() / d_model,
-                    weight: tensor(chunk.to_vec()),
+                .map(|(chunk, start)| {
+                    let n_rows = chunk.len() / d_model;
+                    let data = TensorData::new(chunk.to_vec(), [n_rows, d_model]);
+                    let weight = Tensor::from_data(data, device);
+                    Shard { tokens: start..start + n_rows, weight }
                 })
                 .collect()
         };

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
+use rayon::prelude::*;
 
-use super::checkpoint::{LM_HEAD, expected_tensors};
+use super::checkpoint::{LM_HEAD, Numbers, expected_tensors};
 use super::config::Unembedding;
 use super::device::ComputeDevice;
 use super::gpt2::{Attention, Block, Mlp};
@@ -24,9 +25,13 @@ impl Gpt2 {
         let mut done = 0;
         Self::from_source(&checkpoint.config, device, &mut |name| {
             ctx.checkpoint(Progress { done, total })?;
-            let values = checkpoint.read(name)?;
-            done += values.len() as u64;
-            Ok(values)
+            let numbers = if device.adapter.is_none() {
+                checkpoint.numbers(name)?
+            } else {
+                Numbers::Owned(checkpoint.read(name)?)
+            };
+            done += numbers.len() as u64;
+            Ok(numbers)
         })
     }
 
@@ -34,7 +39,7 @@ impl Gpt2 {
     pub(super) fn from_source<E>(
         config: &Gpt2Config,
         device: &ComputeDevice,
-        read: &mut dyn FnMut(&str) -> Result<Vec<f32>, E>,
+        read: &mut dyn FnMut(&str) -> Result<Numbers, E>,
     ) -> Result<Self, E> {
         let mut source = Source { config, device, read };
         let wte = source.read_vocabulary("wte.weight")?;
@@ -72,7 +77,7 @@ fn max_rows(config: &Gpt2Config, device: &ComputeDevice) -> usize {
 struct Source<'a, E> {
     config: &'a Gpt2Config,
     device: &'a ComputeDevice,
-    read: &'a mut dyn FnMut(&str) -> Result<Vec<f32>, E>,
+    read: &'a mut dyn FnMut(&str) -> Result<Numbers, E>,
 }
 
 impl<E> Source<'_, E> {
@@ -97,20 +102,32 @@ impl<E> Source<'_, E> {
         })
     }
 
-    /// `c_attn` is three matrices side by side: `[d_model, 3 * d_model]`.
+    /// `c_attn` is three matrices side by side: `[d_model, 3 * d_model]`. On the CPU they stay where
+    /// they are; a GPU's kernels want each in one piece.
     fn query_key_value(&mut self, name: &str) -> Result<[Affine; 3], E> {
         let d = self.config.d_model;
-        let weight = (self.read)(&format!("{name}.weight"))?;
-        let bias = (self.read)(&format!("{name}.bias"))?;
-        Ok([0, 1, 2].map(|part| {
-            let columns = part * d..(part + 1) * d;
+        let weight = (self.read)(&format!("{name}.weight"))?.into_data([d, 3 * d]);
+        let bias = (self.read)(&format!("{name}.bias"))?.into_data([3 * d]);
+        let device = &self.device.burn;
+        let bias: Tensor<1> = Tensor::from_data(bias, device);
+        let bias = |part: usize| bias.clone().narrow(0, part * d, d);
+        if self.device.adapter.is_none() {
+            let weight: Tensor<2> = Tensor::from_data(weight, device);
+            return Ok([0, 1, 2].map(|part| Affine {
+                weight: weight.clone().narrow(1, part * d, d),
+                bias: bias(part),
+            }));
+        }
+        let weight = weight.as_slice::<f32>().expect("it was made of f32");
+        Ok([0, 1, 2].map(|nth| {
+            let columns = nth * d..(nth + 1) * d;
             let mut part = Vec::with_capacity(d * d);
             for row in weight.chunks(3 * d) {
                 part.extend_from_slice(&row[columns.clone()]);
             }
             Affine {
-                weight: Tensor::from_data(TensorData::new(part, [d, d]), &self.device.burn),
-                bias: self.vector_of(bias[columns].to_vec()),
+                weight: Tensor::from_data(TensorData::new(part, [d, d]), device),
+                bias: bias(nth),
             }
         }))
     }
@@ -132,33 +149,61 @@ impl<E> Source<'_, E> {
 
     /// The matrix, and the mean of its rows.
     fn read_vocabulary(&mut self, name: &str) -> Result<(Vocabulary, Vec<f32>), E> {
-        let d_model = self.config.d_model;
-        let values = (self.read)(name)?;
-        let mut sum = vec![0.0_f64; d_model];
-        for row in values.chunks(d_model) {
-            for (sum, value) in sum.iter_mut().zip(row) {
-                *sum += f64::from(*value);
-            }
-        }
-        let n = self.config.d_vocab as f64;
-        let mean = sum.into_iter().map(|sum| (sum / n) as f32).collect();
+        let (d_vocab, d_model) = (self.config.d_vocab, self.config.d_model);
+        let data = (self.read)(name)?.into_data([d_vocab, d_model]);
+        let mean = mean_row(data.as_slice::<f32>().expect("it was made of f32"), d_model);
         let device = self.device;
-        Ok((Vocabulary::new(values, d_model, device.max_binding_bytes, &device.burn), mean))
+        Ok((Vocabulary::new(data, d_model, device.max_binding_bytes, &device.burn), mean))
     }
 
     fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, E> {
-        let values = (self.read)(name)?;
-        Ok(Tensor::from_data(TensorData::new(values, shape), &self.device.burn))
+        Ok(Tensor::from_data((self.read)(name)?.into_data(shape), &self.device.burn))
     }
 
     fn vector(&mut self, name: &str) -> Result<Tensor<1>, E> {
-        let values = (self.read)(name)?;
-        Ok(self.vector_of(values))
+        let numbers = (self.read)(name)?;
+        let len = numbers.len();
+        Ok(Tensor::from_data(numbers.into_data([len]), &self.device.burn))
     }
 
     fn vector_of(&self, values: Vec<f32>) -> Tensor<1> {
         let shape = [values.len()];
         Tensor::from_data(TensorData::new(values, shape), &self.device.burn)
+    }
+}
+
+/// Summed in double precision, in parts of which the order is always the same.
+fn mean_row(values: &[f32], d: usize) -> Vec<f32> {
+    const ROWS_PER_PART: usize = 1024;
+    let sums: Vec<Vec<f64>> = values
+        .par_chunks(ROWS_PER_PART * d)
+        .map(|rows| {
+            let mut sum = vec![0.0_f64; d];
+            for row in rows.chunks_exact(d) {
+                for (sum, value) in sum.iter_mut().zip(row) {
+                    *sum += f64::from(*value);
+                }
+            }
+            sum
+        })
+        .collect();
+    let n = (values.len() / d) as f64;
+    (0..d).map(|nth| (sums.iter().map(|sum| sum[nth]).sum::<f64>() / n) as f32).collect()
+}
+
+impl Numbers {
+    fn len(&self) -> usize {
+        match self {
+            Self::Owned(values) => values.len(),
+            Self::Mapped(bytes) => bytes.len() / size_of::<f32>(),
+        }
+    }
+
+    fn into_data<const D: usize>(self, shape: [usize; D]) -> TensorData {
+        match self {
+            Self::Owned(values) => TensorData::new(values, shape),
+            Self::Mapped(bytes) => TensorData::from_bytes(bytes, shape, DType::F32),
+        }
     }
 }
 

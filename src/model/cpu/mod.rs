@@ -41,6 +41,30 @@ impl View {
     }
 }
 
+/// A matrix's numbers where they lie, in whatever order.
+pub(super) struct Matrix {
+    tensor: FlexTensor,
+    start: usize,
+
+    /// From row to row, and from column to column.
+    strides: [isize; 2],
+}
+
+impl Matrix {
+    /// Nothing if the tensor is on another device.
+    pub fn of(tensor: &Tensor<2>) -> Option<Self> {
+        let tensor = tensor.clone().try_into_primitive::<Flex>().ok()?;
+        let layout = tensor.layout();
+        let (start, strides) = (layout.start_offset(), [layout.strides()[0], layout.strides()[1]]);
+        Some(Self { tensor, start, strides })
+    }
+
+    /// From the first number on; what lies between the matrix's own is another's.
+    pub fn values(&self) -> &[f32] {
+        &self.tensor.storage::<f32>()[self.start..]
+    }
+}
+
 /// Changes a tensor where it lies, if nobody else holds it; else a copy of it. Gives it back
 /// untouched if it is not on the CPU in one piece.
 pub(super) fn change<const D: usize>(

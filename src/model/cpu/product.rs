@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::super::layers::Affine;
 use super::rows::gelu_rows;
-use super::{View, change, rows_per_task, tensor};
+use super::{Matrix, View, change, rows_per_task, tensor};
 
 /// Tokens that go through an MLP together: few enough that GPT-2-large's neurons stay in the cache
 /// between the two products, many enough that these run at full speed.
@@ -15,8 +15,8 @@ const TOKENS_PER_BLOCK: usize = 512;
 /// `y = x W + b`. `[batch, pos, d_in]` to `[batch, pos, d_out]`
 pub fn affine(x: &Tensor<3>, affine: &Affine) -> Option<Tensor<3>> {
     let [batch, n_pos, d_in] = x.dims();
-    let (x, weight, bias) = (View::of(x)?, View::of(&affine.weight)?, View::of(&affine.bias)?);
-    let out = times(x.values(), d_in, weight.values(), bias.values());
+    let (x, weight, bias) = (View::of(x)?, Matrix::of(&affine.weight)?, View::of(&affine.bias)?);
+    let out = times(x.values(), d_in, &weight, bias.values());
     Some(tensor(out, [batch, n_pos, bias.values().len()]))
 }
 
@@ -27,11 +27,11 @@ pub fn affine_onto(
     affine: &Affine,
 ) -> Result<Tensor<3>, Tensor<3>> {
     let [_, _, d_in] = x.dims();
-    let views = (View::of(x), View::of(&affine.weight), View::of(&affine.bias));
+    let views = (View::of(x), Matrix::of(&affine.weight), View::of(&affine.bias));
     let (Some(x), Some(weight), Some(bias)) = views else { return Err(resid) };
     change(resid, |resid| {
         add_bias(resid, bias.values());
-        multiply_add(resid, x.values(), d_in, weight.values());
+        multiply_add(resid, x.values(), d_in, &weight);
     })
 }
 
@@ -42,7 +42,7 @@ pub fn mlp_onto(
     [c_fc, c_proj]: [&Affine; 2],
 ) -> Result<Tensor<3>, Tensor<3>> {
     let [_, _, d_model] = x.dims();
-    let views = [&c_fc.weight, &c_proj.weight].map(View::of);
+    let views = [&c_fc.weight, &c_proj.weight].map(Matrix::of);
     let biases = [&c_fc.bias, &c_proj.bias].map(View::of);
     let ([Some(w_in), Some(w_out)], [Some(b_in), Some(b_out)], Some(x)) =
         (views, biases, View::of(x))
@@ -53,10 +53,10 @@ pub fn mlp_onto(
     change(resid, |resid| {
         let block = TOKENS_PER_BLOCK * d_model;
         for (resid, x) in resid.chunks_mut(block).zip(x.values().chunks(block)) {
-            let mut neurons = times(x, d_model, w_in.values(), b_in.values());
+            let mut neurons = times(x, d_model, &w_in, b_in.values());
             gelu_rows(&mut neurons, d_mlp);
             add_bias(resid, b_out.values());
-            multiply_add(resid, &neurons, d_mlp, w_out.values());
+            multiply_add(resid, &neurons, d_mlp, &w_out);
         }
     })
 }
@@ -64,15 +64,15 @@ pub fn mlp_onto(
 /// `x Wᵀ`: `[rows, d]` and `[n, d]` to `[rows, n]`
 pub fn project(x: &Tensor<2>, weight: &Tensor<2>) -> Option<Tensor<2>> {
     let ([n_rows, d], [n_out, _]) = (x.dims(), weight.dims());
-    let (x, weight) = (View::of(x)?, View::of(weight)?);
+    let (x, weight) = (View::of(x)?, Matrix::of(weight)?);
     let mut out = vec![0.0; n_rows * n_out];
-    let sizes = [n_rows, d, n_out];
-    product(&mut out, x.values(), weight.values(), sizes, [1, d as isize]);
+    let [row, column] = weight.strides;
+    product(&mut out, x.values(), weight.values(), [n_rows, d, n_out], [column, row]);
     Some(tensor(out, [n_rows, n_out]))
 }
 
 /// `x W + b`, row by row. `d_in`: how long a row of `x` is.
-fn times(x: &[f32], d_in: usize, weight: &[f32], bias: &[f32]) -> Vec<f32> {
+fn times(x: &[f32], d_in: usize, weight: &Matrix, bias: &[f32]) -> Vec<f32> {
     let n_rows = x.len() / d_in;
     let mut out = Vec::with_capacity(n_rows * bias.len());
     for _ in 0..n_rows {
@@ -94,9 +94,10 @@ fn add_bias(rows: &mut [f32], bias: &[f32]) {
 }
 
 /// `out += x W`, with `W` as `[d_in, d_out]`.
-fn multiply_add(out: &mut [f32], x: &[f32], d_in: usize, weight: &[f32]) {
-    let (n_rows, d_out) = (x.len() / d_in, weight.len() / d_in);
-    product(out, x, weight, [n_rows, d_in, d_out], [d_out as isize, 1]);
+fn multiply_add(out: &mut [f32], x: &[f32], d_in: usize, weight: &Matrix) {
+    let n_rows = x.len() / d_in;
+    let sizes = [n_rows, d_in, out.len().checked_div(n_rows).unwrap_or(0)];
+    product(out, x, weight.values(), sizes, weight.strides);
 }
 
 /// `out += x W`, whatever the order of `W`.
@@ -104,9 +105,15 @@ fn multiply_add(out: &mut [f32], x: &[f32], d_in: usize, weight: &[f32]) {
 /// # Shapes
 ///
 /// - `out`: `[m, n]`, `x`: `[m, k]`, both row by row
-/// - `weight`: `[k, n]`, with these strides
+/// - `weight`: `[k, n]`, with these strides, neither of them negative
 fn product(out: &mut [f32], x: &[f32], weight: &[f32], [m, k, n]: [usize; 3], strides: [isize; 2]) {
-    assert!(out.len() == m * n && x.len() == m * k && weight.len() == k * n, "{m} × {k} × {n}");
+    assert!(out.len() == m * n && x.len() == m * k, "{m} × {k} × {n}");
+    if m * k * n == 0 {
+        return;
+    }
+    assert!(strides.iter().all(|stride| *stride >= 0), "the weights run backwards");
+    let last = (k - 1) * strides[0] as usize + (n - 1) * strides[1] as usize;
+    assert!(last < weight.len(), "the weights reach beyond what there is");
     // Below this a product is over before a second thread has begun.
     let parallelism = if m * k * n < 1 << 20 { Parallelism::None } else { Parallelism::Rayon(0) };
     #[expect(unsafe_code, reason = "`gemm` takes pointers; the lengths are checked above")]
