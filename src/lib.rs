@@ -24,7 +24,8 @@
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
-//!   conditions copy from is run before, by `analysis/donors.rs`.
+//!   conditions copy from is run before, by `analysis/donors.rs`. The one exception is
+//!   [`analysis::attribution_patching`], whose passes go back as well.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
 //! - [`worker`] owns the model on a thread. No tensor crosses its channel.
 //! - [`ui`] draws plain results and says what was clicked. It cannot reach [`model`].

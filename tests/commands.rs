@@ -11,11 +11,12 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 16] = [
     &[],
     &["explore"],
     &["predict"],
     &["trace"],
+    &["atp"],
     &["attribute"],
     &["lens"],
     &["attention"],
@@ -168,6 +169,57 @@ fn a_trace_of_a_dataset_has_romes_keys_and_shape() {
             assert!(!trace[key].is_null(), "{key}");
         }
     }
+}
+
+#[test]
+fn an_estimate_has_the_keys_of_a_trace_and_says_what_it_is() {
+    let dir = TempDir::new().unwrap();
+    let facts = counterfact(&dir);
+    let traced = ["--model", TINY, "--facts", &facts, "--case", "4", "--kind", "mlp"];
+    let how = ["--window", "2", "--samples", "3", "--device", "cpu", "--json"];
+    let trace = json(&[&["trace"], &traced[..], &how].concat());
+    let atp = [&["atp"], &traced[..], &how].concat();
+    let estimate = json(&[&atp[..], &["--base", "clean", "--verify", "4"]].concat());
+    let differ = ["scores", "low_score"];
+    for (key, value) in trace.as_object().unwrap() {
+        if !differ.contains(&key.as_str()) {
+            assert_eq!(estimate[key], *value, "{key}");
+        }
+    }
+    assert_eq!(estimate["estimated_by"], "attribution patching");
+    assert_eq!(estimate["base"], "clean");
+    assert_eq!(estimate["metric"], "prob");
+
+    let (scores, exact) = (&estimate["scores"], &trace["scores"]);
+    let n_tokens = exact.as_array().unwrap().len();
+    assert_eq!(scores.as_array().unwrap().len(), n_tokens);
+    assert_eq!(numbers(&scores[0]).len(), numbers(&exact[0]).len());
+    let heads = estimate["head_effects"].as_array().unwrap();
+    assert_eq!(heads.len(), n_tokens);
+    assert_eq!((heads[0].as_array().unwrap().len(), numbers(&heads[0][0]).len()), (4, 4));
+    let verified = estimate["verified"].as_array().unwrap();
+    assert_eq!(verified.len(), 4);
+    for it in verified {
+        let at = |map: &Value| {
+            let layer = it["layer"].as_u64().unwrap() as usize;
+            map[it["token"].as_u64().unwrap() as usize][layer].as_f64().unwrap()
+        };
+        assert_eq!(it["estimate"].as_f64().unwrap(), at(scores));
+        assert!((it["patched"].as_f64().unwrap() - at(exact)).abs() < 1e-5);
+    }
+
+    let text = stdout(&[&atp[..atp.len() - 1], &["--verify", "2"]].concat());
+    assert!(text.contains("from the gradient at the corrupted runs"), "{text}");
+    assert!(text.contains("patched for real"), "{text}");
+
+    // The dataset names a wrong answer of this fact, and none of the other.
+    let difference = json(&[&atp[..], &["--metric", "logit-diff"]].concat());
+    assert_eq!(difference["metric"], "logit_diff");
+    let other = ["atp", "--model", TINY, "--facts", &facts, "--case", "9", "--kind", "hidden"];
+    let other = [&other[..], &["--device", "cpu", "--metric", "logit-diff", "--json"]].concat();
+    let no_foil = complaint(&other);
+    assert!(no_foil.contains("needs a foil"), "{no_foil}");
+    json(&[&other[..], &["--foil", "the"]].concat());
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub struct CausalTrace {
 impl Component {
     pub const ALL: [Self; 3] = [Self::Hidden, Self::Mlp, Self::Attn];
 
-    fn site(self, layer: usize) -> Site {
+    pub(super) fn site(self, layer: usize) -> Site {
         match self {
             Self::Hidden => Site::ResidPost(layer),
             Self::Mlp => Site::MlpOut(layer),
@@ -146,6 +146,54 @@ impl Severed {
             Self::Mlp => Site::MlpOut(layer),
             Self::Attn => Site::AttnOut(layer),
         }
+    }
+}
+
+impl Spec {
+    /// That it asks for something.
+    pub(super) fn check(&self) -> Result<(), AnalysisError> {
+        if self.n_samples == 0 {
+            return Err(AnalysisError::Zero { what: "the number of samples" });
+        }
+        if self.window == 0 {
+            return Err(AnalysisError::Zero { what: "the window" });
+        }
+        Ok(())
+    }
+
+    /// One noise draw on the subject.
+    pub(super) fn corrupt(
+        &self,
+        subject: &Range<usize>,
+        noise_std: f64,
+        sample: usize,
+    ) -> Intervention {
+        let noise = Noise { rng: self.rng, seed: self.seed, std: noise_std, sample };
+        Intervention::at(Site::Embed, Span::Only(subject.clone()), Edit::AddNoise(noise))
+    }
+
+    /// What puts the cell of `layer` and `pos` back.
+    pub(super) fn restore(
+        &self,
+        layer: usize,
+        pos: usize,
+        n_layers: usize,
+    ) -> impl Iterator<Item = Intervention> + use<> {
+        let component = self.component;
+        self.layers(layer, n_layers).map(move |restored| {
+            let copy = Edit::CopyFrom { donor: Donor::Clean, positions: Span::one(pos) };
+            Intervention::at(component.site(restored), Span::one(pos), copy)
+        })
+    }
+
+    /// The layers restored for the cell of `layer`. ROME: from `layer - window / 2` up to
+    /// `layer + ceil(window / 2)`, clipped.
+    pub fn layers(&self, layer: usize, n_layers: usize) -> Range<usize> {
+        if self.component == Component::Hidden {
+            return layer..layer + 1;
+        }
+        let start = layer.saturating_sub(self.window / 2);
+        start..(layer + self.window.div_ceil(2)).min(n_layers)
     }
 }
 
@@ -180,7 +228,7 @@ impl NoiseLevel {
 impl CausalTrace {
     /// The layers restored for the cell of `layer`.
     pub fn window(&self, layer: usize) -> Range<usize> {
-        window(&self.spec, layer, self.restored.n_rows())
+        self.spec.layers(layer, self.restored.n_rows())
     }
 
     /// Whether the model's own first guess is the answer.
@@ -195,12 +243,7 @@ pub fn causal_trace(
     spec: &Spec,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<CausalTrace, AnalysisError> {
-    if spec.n_samples == 0 {
-        return Err(AnalysisError::Zero { what: "the number of samples" });
-    }
-    if spec.window == 0 {
-        return Err(AnalysisError::Zero { what: "the window" });
-    }
+    spec.check()?;
     let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
     let asked = Asked::new(model, prompt)?;
     let noise_std = spec.noise.std(model)?;
@@ -262,10 +305,6 @@ pub fn plan(
     noise_std: f64,
     n_layers: usize,
 ) -> Vec<Condition> {
-    let corrupt = |sample: usize| {
-        let noise = Noise { rng: spec.rng, seed: spec.seed, std: noise_std, sample };
-        Intervention::at(Site::Embed, Span::Only(subject.clone()), Edit::AddNoise(noise))
-    };
     let copy = |site: Site, pos: usize, donor: Donor| {
         let edit = Edit::CopyFrom { donor, positions: Span::one(pos) };
         Intervention::at(site, Span::one(pos), edit)
@@ -273,18 +312,20 @@ pub fn plan(
 
     let mut conditions = Vec::new();
     for sample in 0..spec.n_samples {
-        conditions.push(vec![corrupt(sample)]);
+        conditions.push(vec![spec.corrupt(subject, noise_std, sample)]);
     }
     for layer in 0..n_layers {
         for pos in 0..prompt.n_pos() {
             for sample in 0..spec.n_samples {
                 let corrupted = Donor::Corrupted { first: subject.start, sample };
                 let (mut condition, giver, changed) = match spec.direction {
-                    Direction::Denoise => (vec![corrupt(sample)], Donor::Clean, corrupted),
+                    Direction::Denoise => {
+                        (vec![spec.corrupt(subject, noise_std, sample)], Donor::Clean, corrupted)
+                    }
                     Direction::Noise => (Vec::new(), corrupted, Donor::Clean),
                 };
                 let patched: Vec<Site> =
-                    window(spec, layer, n_layers).map(|it| spec.component.site(it)).collect();
+                    spec.layers(layer, n_layers).map(|it| spec.component.site(it)).collect();
                 condition.extend(patched.iter().map(|&site| copy(site, pos, giver)));
                 if let Some(severed) = spec.sever {
                     let held = reacting(spec, layer, n_layers).map(|it| severed.site(it));
@@ -301,19 +342,10 @@ pub fn plan(
 /// The layers that a change made for the cell of `layer` may reach: all that ROME freezes, less those
 /// that have their values already.
 fn reacting(spec: &Spec, layer: usize, n_layers: usize) -> Range<usize> {
-    let changed = window(spec, layer, n_layers);
+    let changed = spec.layers(layer, n_layers);
     match spec.component {
         // The residual stream after a layer is overwritten whatever the layer did.
         Component::Hidden => changed.end..n_layers,
         Component::Mlp | Component::Attn => changed.start..n_layers,
     }
-}
-
-/// ROME: from `layer - window / 2` up to `layer + ceil(window / 2)`, clipped.
-fn window(spec: &Spec, layer: usize, n_layers: usize) -> Range<usize> {
-    if spec.component == Component::Hidden {
-        return layer..layer + 1;
-    }
-    let start = layer.saturating_sub(spec.window / 2);
-    start..(layer + spec.window.div_ceil(2)).min(n_layers)
 }

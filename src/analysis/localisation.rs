@@ -8,10 +8,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ablation::{self, Part, Replacement};
+use super::attribution_patching::{self, BasePoint};
 use super::causal_trace::{self, CausalTrace, NoiseLevel};
 use super::logit_attribution::{self, Component, LogitAttribution, Parts};
 use super::logit_lens::{self, LogitLens};
-use super::{AnalysisResult, AnalysisSpec, Measurement, Metric};
+use super::{AnalysisResult, AnalysisSpec, Measurement, Metric, Positions};
 use crate::intervention::NoiseRng;
 
 /// A way to score layers.
@@ -25,6 +27,14 @@ pub enum Method {
         window: usize,
         at: At,
     },
+
+    /// The indirect effect of restoring the MLP's output there, estimated from the gradient at the
+    /// corrupted run (Nanda 2023).
+    Estimate { at: At },
+
+    /// How much likelier the answer is with the MLP than with zeros in place of its output, at the
+    /// subject's tokens or at all.
+    MlpAblation { at_subject_only: bool },
 
     /// What the MLP adds to the answer's logit.
     MlpAttribution,
@@ -51,7 +61,7 @@ const fn trace(component: causal_trace::Component, window: usize, at: At) -> Met
 }
 
 impl Method {
-    pub const ALL: [Self; 11] = {
+    pub const ALL: [Self; 15] = {
         use causal_trace::Component::{Attn, Hidden, Mlp};
         [
             trace(Hidden, 1, At::LastSubject),
@@ -62,6 +72,10 @@ impl Method {
             trace(Mlp, 3, At::Best),
             trace(Attn, 1, At::LastSubject),
             trace(Attn, 1, At::Last),
+            Self::Estimate { at: At::LastSubject },
+            Self::Estimate { at: At::Last },
+            Self::MlpAblation { at_subject_only: true },
+            Self::MlpAblation { at_subject_only: false },
             Self::MlpAttribution,
             Self::AttnAttribution,
             Self::LensGain,
@@ -70,22 +84,36 @@ impl Method {
 
     /// What has to be run for all of [`Self::ALL`].
     pub fn specs(noise: &NoiseLevel, n_samples: usize, seed: u32) -> Vec<AnalysisSpec> {
+        let trace = |component: causal_trace::Component, window: usize| causal_trace::Spec {
+            component,
+            window,
+            noise: noise.clone(),
+            rng: NoiseRng::Numpy,
+            seed,
+            n_samples,
+            sever: None,
+            direction: causal_trace::Direction::Denoise,
+        };
         let mut specs = Vec::new();
         for method in Self::ALL {
             let Self::Trace { component, window, .. } = method else { continue };
-            let spec = AnalysisSpec::CausalTrace(causal_trace::Spec {
-                component,
-                window,
-                noise: noise.clone(),
-                rng: NoiseRng::Numpy,
-                seed,
-                n_samples,
-                sever: None,
-                direction: causal_trace::Direction::Denoise,
-            });
+            let spec = AnalysisSpec::CausalTrace(trace(component, window));
             if !specs.contains(&spec) {
                 specs.push(spec);
             }
+        }
+        specs.push(AnalysisSpec::AttributionPatching(attribution_patching::Spec {
+            trace: trace(causal_trace::Component::Mlp, 1),
+            base: BasePoint::Corrupted,
+            metric: Metric::Prob,
+            n_verified: 0,
+        }));
+        for positions in [Positions::Subject, Positions::All] {
+            specs.push(AnalysisSpec::Ablation(ablation::Spec {
+                part: Part::Mlp,
+                positions,
+                replacement: Replacement::Zero,
+            }));
         }
         let by = Parts::Layers;
         specs.push(AnalysisSpec::LogitAttribution(logit_attribution::Spec { by }));
@@ -100,6 +128,22 @@ impl Method {
                 let is_its = it.spec.component == component && it.spec.window == window;
                 is_its.then(|| indirect_effects(it, at))?
             }
+            (Self::Estimate { at }, AnalysisResult::AttributionPatching(it)) => {
+                let scores = it.scores(Metric::Prob)?;
+                let low = f64::from(Measurement::mean(&it.corrupted, Metric::Prob)?);
+                let last_subject = it.prompt.subject.as_ref()?.end - 1;
+                let layers = scores.rows().map(|layer| {
+                    let effects = layer.iter().map(|&score| f64::from(score) - low);
+                    best(effects.collect(), at, last_subject)
+                });
+                layers.collect()
+            }
+            (Self::MlpAblation { at_subject_only }, AnalysisResult::Ablation(it)) => {
+                let is_its = at_subject_only == (it.spec.positions == Positions::Subject);
+                let losses = (0..it.ablated.n_rows())
+                    .map(|layer| Some(f64::from(-it.change(layer, 0, Metric::Prob)?)));
+                is_its.then(|| losses.collect())?
+            }
             (Self::MlpAttribution, AnalysisResult::LogitAttribution(it)) => {
                 Some(contributions(it, |part| matches!(part, Component::MlpOut(_))))
             }
@@ -108,6 +152,16 @@ impl Method {
             }
             (Self::LensGain, AnalysisResult::LogitLens(it)) => Some(gains(it)),
             _ => None,
+        })
+    }
+}
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::LastSubject => "at the subject's last token",
+            Self::Last => "at the last token",
+            Self::Best => "at the best token",
         })
     }
 }
@@ -121,17 +175,17 @@ impl std::fmt::Display for Method {
                     causal_trace::Component::Mlp => "MLP",
                     causal_trace::Component::Attn => "attention",
                 };
-                let at = match at {
-                    At::LastSubject => "at the subject's last token",
-                    At::Last => "at the last token",
-                    At::Best => "at the best token",
-                };
                 write!(f, "trace of {component}")?;
                 if *window > 1 {
                     write!(f, ", window {window}")?;
                 }
                 write!(f, ", {at}")
             }
+            Self::Estimate { at } => write!(f, "estimated trace of MLP, {at}"),
+            Self::MlpAblation { at_subject_only: true } => {
+                f.write_str("zero ablation of MLP at the subject")
+            }
+            Self::MlpAblation { at_subject_only: false } => f.write_str("zero ablation of MLP"),
             Self::MlpAttribution => f.write_str("logit attribution of MLPs"),
             Self::AttnAttribution => f.write_str("logit attribution of attention"),
             Self::LensGain => f.write_str("gain in the logit lens"),
@@ -147,13 +201,18 @@ fn indirect_effects(trace: &CausalTrace, at: At) -> Option<Vec<f64>> {
             .iter()
             .map(|runs| Some(f64::from(Measurement::mean(runs, Metric::Prob)?) - low))
             .collect::<Option<_>>()?;
-        match at {
-            At::LastSubject => effects.get(last_subject).copied(),
-            At::Last => effects.last().copied(),
-            At::Best => effects.into_iter().reduce(f64::max),
-        }
+        best(effects, at, last_subject)
     });
     layers.collect()
+}
+
+/// The effect that stands for a layer. `effects`: by token.
+fn best(effects: Vec<f64>, at: At, last_subject: usize) -> Option<f64> {
+    match at {
+        At::LastSubject => effects.get(last_subject).copied(),
+        At::Last => effects.last().copied(),
+        At::Best => effects.into_iter().reduce(f64::max),
+    }
 }
 
 fn contributions(it: &LogitAttribution, is_meant: impl Fn(Component) -> bool) -> Vec<f64> {
@@ -200,8 +259,8 @@ mod tests {
     fn every_method_has_what_it_needs() {
         let noise = NoiseLevel::Std(0.1);
         let specs = Method::specs(&noise, 2, 1);
-        // Five different traces, an attribution and a lens.
-        assert_eq!(specs.len(), 6);
+        // Four different traces, an estimate, two ablations, an attribution and a lens.
+        assert_eq!(specs.len(), 9);
         let mut names: Vec<String> = Method::ALL.iter().map(ToString::to_string).collect();
         names.sort();
         names.dedup();

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub mod ablation;
 pub mod attention;
 pub mod attention_knockout;
+pub mod attribution_patching;
 pub mod causal_trace;
 mod donors;
 mod estimate;
@@ -35,6 +36,7 @@ use crate::task::{Cancelled, TaskCtx};
 pub enum AnalysisSpec {
     Prediction(prediction::Spec),
     CausalTrace(causal_trace::Spec),
+    AttributionPatching(attribution_patching::Spec),
     LogitAttribution(logit_attribution::Spec),
     LogitLens(logit_lens::Spec),
     Attention(attention::Spec),
@@ -47,6 +49,7 @@ pub enum AnalysisSpec {
 pub enum AnalysisResult {
     Prediction(prediction::Prediction),
     CausalTrace(causal_trace::CausalTrace),
+    AttributionPatching(attribution_patching::AttributionPatching),
     LogitAttribution(logit_attribution::LogitAttribution),
     LogitLens(logit_lens::LogitLens),
     Attention(attention::Attention),
@@ -66,8 +69,14 @@ pub enum AnalysisError {
     #[error("no subject is marked in the prompt, so none of its tokens can be changed")]
     NoSubject,
 
+    #[error("only traces that restore clean activations, with nothing severed, are estimated")]
+    NotEstimated,
+
     #[error("there is no answer to measure")]
     NoAnswer,
+
+    #[error("a logit difference needs a foil, and the prompt has none")]
+    NoFoil,
 
     #[error("the prompt with its answer has {n_pos} tokens, and the model takes {n_ctx}")]
     TooLong { n_pos: usize, n_ctx: usize },

@@ -407,7 +407,11 @@ fn first_difference(one: &[Intervention], other: &[Intervention]) -> Option<usiz
 }
 
 /// After a layer: tells how far it is, and stops if that was asked for.
-fn step(ctx: &AnalysisCtx<'_>, progress: &mut Progress, cost: u64) -> Result<(), Cancelled> {
+pub(super) fn step(
+    ctx: &AnalysisCtx<'_>,
+    progress: &mut Progress,
+    cost: u64,
+) -> Result<(), Cancelled> {
     progress.done += cost;
     ctx.task.checkpoint(*progress)
 }

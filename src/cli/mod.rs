@@ -18,6 +18,7 @@ use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::{DeviceChoice, Engine, Stage};
 
 mod ablate;
+mod atp;
 mod attention;
 mod attribute;
 mod devices;
@@ -78,6 +79,9 @@ enum Command {
 
     /// Causal trace of a fact (Meng et al. 2022)
     Trace(trace::Trace),
+
+    /// Estimate a causal trace from one gradient (attribution patching)
+    Atp(atp::Atp),
 
     /// Split the answer's logit by layer component or by head
     Attribute(attribute::Attribute),
@@ -199,6 +203,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Explore(it) => it.run(&machine),
         Command::Predict(it) => it.run(&machine),
         Command::Trace(it) => it.run(&machine),
+        Command::Atp(it) => it.run(&machine),
         Command::Attribute(it) => it.run(&machine),
         Command::Lens(it) => it.run(&machine),
         Command::Attention(it) => it.run(&machine),

@@ -11,7 +11,7 @@ use super::fact::{FactArgs, Question};
 use super::output::{Output, answer_json, program, provenance};
 use super::{Machine, ModelArgs};
 use crate::analysis::causal_trace::{CausalTrace, Component, Direction, NoiseLevel, Severed, Spec};
-use crate::analysis::{AnalysisResult, AnalysisSpec, Measurement, Metric};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Grid, Measurement, Metric};
 use crate::intervention::NoiseRng;
 use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
 use crate::worker::Engine;
@@ -20,6 +20,16 @@ use crate::worker::Engine;
 // What is corrupted is the subject.
 #[command(group(ArgGroup::new("typed").arg("prompt").requires("subject")))]
 pub(super) struct Trace {
+    #[command(flatten)]
+    what: TraceArgs,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Which trace of which fact: for `trace`, which computes it, and for `atp`, which estimates it.
+#[derive(Args)]
+pub(super) struct TraceArgs {
     #[command(flatten)]
     model: ModelArgs,
 
@@ -66,9 +76,6 @@ pub(super) struct Trace {
     /// clean run
     #[arg(long, value_enum, default_value = "denoise")]
     direction: Way,
-
-    #[command(flatten)]
-    output: Output,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -103,10 +110,36 @@ enum NoiseArg {
     Multiple(f64),
 }
 
+/// A trace that can be run.
+pub(super) struct Asked {
+    question: Question,
+    pub engine: Engine,
+    pub prompt: TokenizedPrompt,
+    pub spec: Spec,
+}
+
 impl Trace {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let question = self.fact.question()?;
+        let asked = self.what.ask(machine, None)?;
+        let spec = AnalysisSpec::CausalTrace(asked.spec.clone());
+        let result = machine.run(&asked.engine, &asked.prompt, &spec, "Tracing")?;
+        let AnalysisResult::CausalTrace(trace) = result else {
+            unreachable!("a causal trace was asked for");
+        };
+        let scores = trace.restored.map(|runs| Measurement::mean(runs, Metric::Prob));
+        let json = to_json(&trace, &scores, Metric::Prob, &asked, machine)?;
+        self.output.write(&json, &to_text(&trace))
+    }
+}
+
+impl TraceArgs {
+    /// `foil`: a wrong answer to compare with, instead of the dataset's.
+    pub fn ask(&self, machine: &Machine, foil: Option<&str>) -> anyhow::Result<Asked> {
+        let mut question = self.fact.question()?;
+        if let Some(foil) = foil {
+            question.fact.foil = Some(foil.to_owned());
+        }
         let noise_subjects = self.noise_subjects(&question)?;
         let engine = self.model.load(machine)?;
         let tokenizer = &engine.info.tokenizer;
@@ -130,13 +163,7 @@ impl Trace {
                 Sever::Attn => Severed::Attn,
             }),
         };
-        let spec = AnalysisSpec::CausalTrace(spec);
-        let result = machine.run(&engine, &prompt, &spec, "Tracing")?;
-        let AnalysisResult::CausalTrace(trace) = result else {
-            unreachable!("a causal trace was asked for");
-        };
-        let json = to_json(&trace, &question, &engine, machine)?;
-        self.output.write(&json, &to_text(&trace))
+        Ok(Asked { question, engine, prompt, spec })
     }
 
     fn noise_subjects(&self, question: &Question) -> anyhow::Result<Vec<String>> {
@@ -199,18 +226,21 @@ impl From<Kind> for Component {
 }
 
 /// ROME's key names, and what is needed to do it again.
-fn to_json(
+///
+/// `scores`: what the map shows, in terms of `metric`. (layer, position)
+pub(super) fn to_json(
     trace: &CausalTrace,
-    question: &Question,
-    engine: &Engine,
+    scores: &Grid<Option<f32>>,
+    metric: Metric,
+    asked: &Asked,
     machine: &Machine,
 ) -> anyhow::Result<Value> {
+    let Asked { question, engine, .. } = asked;
     let prompt = &trace.prompt;
     let answer = prompt.answer.as_ref().context("a trace has an answer")?;
-    let grid = trace.restored.map(|runs| Measurement::mean(runs, Metric::Prob));
     // ROME's map is token × layer.
     let scores: Vec<Vec<_>> =
-        (0..prompt.n_pos()).map(|pos| grid.rows().map(|layer| layer[pos]).collect()).collect();
+        (0..prompt.n_pos()).map(|pos| scores.rows().map(|layer| layer[pos]).collect()).collect();
     let is_correct = match &question.expected {
         Some(expected) => trace.is_top_answer() && answer.text.trim() == expected.trim(),
         None => trace.is_top_answer(),
@@ -218,8 +248,8 @@ fn to_json(
     let subject = prompt.subject.as_ref().map(|it| [it.start, it.end]);
     Ok(json!({
         "scores": scores,
-        "low_score": Measurement::mean(&trace.corrupted, Metric::Prob),
-        "high_score": trace.clean.prob,
+        "low_score": Measurement::mean(&trace.corrupted, metric),
+        "high_score": trace.clean.get(metric),
         "input_ids": prompt.ids,
         "input_tokens": prompt.pieces,
         "subject_range": subject,
@@ -259,19 +289,30 @@ fn to_text(trace: &CausalTrace) -> String {
         "p({answer}) clean {:.5}, corrupted {low:.5} (noise {:.5}, {} samples)\n\n{order}{held}\n",
         trace.clean.prob, trace.noise_std, trace.spec.n_samples
     );
+    let means = trace.restored.map(|runs| Measurement::mean(runs, Metric::Prob));
+    list_foremost(&mut text, prompt, &means, trace.spec.direction);
+    text
+}
+
+/// The ten scores that say most, a line each: the largest after restoring, the smallest after
+/// corrupting.
+pub(super) fn list_foremost(
+    text: &mut String,
+    prompt: &TokenizedPrompt,
+    scores: &Grid<Option<f32>>,
+    direction: Direction,
+) {
     let n_pos = prompt.n_pos();
-    let means = trace.restored.values().iter().map(|runs| Measurement::mean(runs, Metric::Prob));
+    let scores = scores.values().iter().enumerate();
     let mut cells: Vec<(usize, f32)> =
-        means.enumerate().filter_map(|(nth, mean)| Some((nth, mean?))).collect();
-    // What says most comes first.
-    cells.sort_by(|a, b| match trace.spec.direction {
+        scores.filter_map(|(nth, score)| Some((nth, (*score)?))).collect();
+    cells.sort_by(|a, b| match direction {
         Direction::Denoise => b.1.total_cmp(&a.1),
         Direction::Noise => a.1.total_cmp(&b.1),
     });
-    for (nth, mean) in cells.into_iter().take(10) {
+    for (nth, score) in cells.into_iter().take(10) {
         let (layer, pos) = (nth / n_pos, nth % n_pos);
         let token = visible(&prompt.pieces[pos]);
-        _ = writeln!(text, "  {mean:.5}  layer {layer:>2}  token {pos:>3} {token}");
+        _ = writeln!(text, "  {score:.5}  layer {layer:>2}  token {pos:>3} {token}");
     }
-    text
 }

@@ -80,14 +80,17 @@ impl LayerNorm {
     }
 }
 
+/// GPT-2's GELU is `x · sigmoid(GELU_LINEAR x + GELU_CUBIC x³)`: `2 √(2/π)`, and 0.044715 of it.
+pub(super) const GELU_LINEAR: f64 =
+    2.0 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+pub(super) const GELU_CUBIC: f64 = GELU_LINEAR * 0.044_715;
+
 /// GPT-2's GELU, the tanh approximation (Hendrycks & Gimpel 2016).
 ///
 /// `0.5 x (1 + tanh u)` is `x · sigmoid(2u)`: the same numbers from half as many passes.
 pub(super) fn gelu_new(x: Tensor<3>) -> Tensor<3> {
-    const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
     cpu::gelu_new(x).unwrap_or_else(|x| {
-        let square = x.clone() * x.clone();
-        let factor = square * (2.0 * SQRT_2_OVER_PI * 0.044_715) + 2.0 * SQRT_2_OVER_PI;
+        let factor = x.clone() * x.clone() * GELU_CUBIC + GELU_LINEAR;
         x.clone() * sigmoid(factor * x)
     })
 }

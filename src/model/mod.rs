@@ -2,6 +2,7 @@
 //!
 //! The only room that knows how tensors are computed; `analysis` holds them, nobody else sees one.
 
+mod backward;
 mod cache;
 mod checkpoint;
 mod config;
@@ -20,6 +21,7 @@ mod tap;
 mod vocabulary;
 mod weights;
 
+pub use backward::{Backward, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
 pub use checkpoint::{Checkpoint, LoadError};
 pub use config::{Gpt2Config, Unembedding};

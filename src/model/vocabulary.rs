@@ -93,4 +93,12 @@ impl Vocabulary {
         let mut logits: Vec<_> = logits.collect();
         if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 1) }
     }
+    /// `p W`, the mean row if `p` are probabilities: `[rows, d_vocab]` to `[rows, d_model]`
+    pub fn expectation(&self, p: &Tensor<2>) -> Tensor<2> {
+        let parts = self.shards.iter().map(|it| {
+            let (start, len) = (it.tokens.start, it.tokens.len());
+            p.clone().narrow(1, start, len).matmul(it.weight.clone())
+        });
+        parts.reduce(|sum, part| sum + part).expect("there is at least one shard")
+    }
 }

@@ -8,7 +8,8 @@ use std::time::Instant;
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ablation, attention,
-    attention_knockout, causal_trace, logit_attribution, logit_lens, prediction,
+    attention_knockout, attribution_patching, causal_trace, logit_attribution, logit_lens,
+    prediction,
 };
 use crate::model::{Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, Verdict};
 use crate::task::{Cancelled, TaskCtx};
@@ -138,6 +139,11 @@ impl Engine {
             AnalysisSpec::CausalTrace(spec) => {
                 let prompt = self.with_answer(prompt, ctx)?;
                 AnalysisResult::CausalTrace(causal_trace::causal_trace(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::AttributionPatching(spec) => {
+                let prompt = self.with_answer(prompt, ctx)?;
+                let result = attribution_patching::attribution_patching(model, &prompt, spec, ctx)?;
+                AnalysisResult::AttributionPatching(result)
             }
             AnalysisSpec::LogitAttribution(spec) => {
                 let prompt = self.with_answer(prompt, ctx)?;

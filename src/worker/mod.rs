@@ -226,7 +226,7 @@ impl Loop {
 }
 
 impl Job {
-    /// About one forward pass long, or over already.
+    /// A few forward passes long, or over already.
     fn is_short(&self) -> bool {
         let is_long = match &self.work {
             Work::Load { .. } => true,
@@ -234,6 +234,7 @@ impl Job {
                 AnalysisSpec::CausalTrace(_)
                 | AnalysisSpec::Ablation(_)
                 | AnalysisSpec::AttentionKnockout(_) => true,
+                AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
                 AnalysisSpec::Prediction(_)
                 | AnalysisSpec::LogitAttribution(_)
                 | AnalysisSpec::LogitLens(_)

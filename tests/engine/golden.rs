@@ -4,11 +4,13 @@
 //! Tolerances: both sides compute in f32, where a sum in another order moves a logit of size 10 by
 //! about 1e-5 and a probability by about 1e-6. Found here on x86-64: 1.4e-5 for logits and their
 //! parts, 3.5e-6 for activations, 2.2e-6 for the lens' probabilities (the first layers are sure of
-//! their guess, and 1 - p is small) and 7e-7 for those of traces.
+//! their guess, and 1 - p is small) and 7e-7 for those of traces. Gradients are compared in parts of
+//! the largest at a site or in a map: found 9e-6 and 4e-6.
 
 use std::fs;
 use std::sync::Arc;
 
+use factscope::analysis::attribution_patching::{self, BasePoint};
 use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
 use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{
@@ -17,7 +19,7 @@ use factscope::analysis::{
 };
 use factscope::facts::Fact;
 use factscope::intervention::{Donor, Edit, Intervention, NoiseRng, Site, SiteSet, Span};
-use factscope::model::Donors;
+use factscope::model::{Backward, Donors, Objective, Request, Row};
 use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
 use factscope::worker::Engine;
 use serde::Deserialize;
@@ -27,6 +29,9 @@ use super::support::{answer_of, assert_close, engine, fixture, load, logits, log
 const LOGIT: f32 = 1e-4;
 const ACTIVATION: f32 = 1e-4;
 const PROB: f32 = 5e-6;
+
+/// Of the largest.
+const GRADIENT: f32 = 1e-4;
 
 /// The reference's standard deviation is an f32.
 const NOISE_STD: f64 = 1e-6;
@@ -39,6 +44,8 @@ struct Golden {
     attribution: Vec<AttributionCase>,
     lens: Vec<LensCase>,
     traces: Vec<TraceCase>,
+    estimates: Vec<EstimateCase>,
+    gradients: Vec<GradientCase>,
     sites: Option<SiteCase>,
     #[serde(default)]
     interventions: Vec<InterventionCase>,
@@ -184,6 +191,52 @@ struct KnockoutCase {
     scores: Vec<Vec<f32>>,
 }
 
+#[derive(Deserialize)]
+struct EstimateCase {
+    text: String,
+    ids: Vec<u32>,
+    subject_bytes: [usize; 2],
+    base: BasePoint,
+    metric: String,
+    kind: Component,
+    window: usize,
+    samples: usize,
+    seed: u32,
+    noise_std: f64,
+    answer_ids: Vec<u32>,
+    foil_id: u32,
+
+    /// `[token, layer]`
+    scores: Vec<Vec<f32>>,
+
+    /// `[layer, head]`
+    last_head_effects: Vec<Vec<f32>>,
+    low_score: f32,
+    high_score: f32,
+}
+
+#[derive(Deserialize)]
+struct GradientCase {
+    ids: Vec<u32>,
+    metric: String,
+    answer_ids: Vec<u32>,
+    foil_id: u32,
+
+    /// Gradient times activation, summed over the last axis, in TransformerLens' order.
+    along: std::collections::BTreeMap<String, Vec<f32>>,
+}
+
+fn metric(name: &str) -> Metric {
+    match name {
+        "prob" => Metric::Prob,
+        "answer_prob" => Metric::AnswerProb,
+        "log_prob" => Metric::LogProb,
+        "logit" => Metric::Logit,
+        "logit_diff" => Metric::LogitDiff,
+        other => panic!("{other}"),
+    }
+}
+
 fn golden(name: &str) -> Golden {
     let text = fs::read_to_string(fixture(name).join("golden.json")).unwrap();
     serde_json::from_str(&text).unwrap()
@@ -222,6 +275,12 @@ fn every_part_of_the_reference_is_there() {
     let variants =
         |trace: &&TraceCase| trace.sever.is_some() || trace.direction != Default::default();
     assert_eq!(tiny.traces.iter().filter(variants).count(), 21);
+    let counts = FIXTURES.map(|name| {
+        let it = golden(name);
+        (it.estimates.len(), it.gradients.iter().map(|it| it.along.len()).collect())
+    });
+    let n_sites = |n| vec![n; 3];
+    assert_eq!(counts, [(11, n_sites(38)), (11, n_sites(38)), (0, vec![])]);
 }
 
 #[test]
@@ -517,4 +576,129 @@ fn knockouts_are_gevas() {
             }
         }
     }
+}
+
+#[test]
+fn gradients_are_pytorchs_at_every_site() {
+    for name in FIXTURES {
+        let model = load(&fixture(name));
+        for case in golden(name).gradients {
+            let n_read = case.answer_ids.len();
+            let wanted: SiteSet = case.along.keys().map(|site| site.parse().unwrap()).collect();
+            let request = Request {
+                rows: &[Row::new(&case.ids, &[])],
+                donors: &Donors::new(),
+                capture: &wanted.union(&Backward::sites(model.config.n_layers)).copied().collect(),
+                past: None,
+                n_read,
+            };
+            let run = model.run(&request, &mut |_| Ok(())).unwrap();
+            let objective = match metric(&case.metric) {
+                Metric::LogProb | Metric::AnswerProb => {
+                    Objective::LogProb { tokens: &case.answer_ids }
+                }
+                _ => Objective::Logit { token: case.answer_ids[0], less: Some(case.foil_id) },
+            };
+            // A probability is known by its logarithm: p times as steep.
+            let slope = if case.metric == "answer_prob" {
+                let logits = logits(&run);
+                let log_probs = logits.chunks(model.config.d_vocab).zip(&case.answer_ids).map(
+                    |(logits, &id)| {
+                        let sum: f64 = logits.iter().map(|&it| f64::from(it).exp()).sum();
+                        f64::from(logits[id as usize]) - sum.ln()
+                    },
+                );
+                log_probs.sum::<f64>().exp() as f32
+            } else {
+                1.0
+            };
+            let request = Backward { run: &run, objective, first_pos: 0, wanted: &wanted };
+            let gradients = model.backward(&request, &mut |_| Ok(())).unwrap();
+            for (site, expected) in case.along {
+                let what = format!("{name}: {} at {site}", case.metric);
+                let site: Site = site.parse().unwrap();
+                let activation = run.cache.activation(site);
+                let gradient = gradients.activation(site);
+                assert_eq!(activation.shape, gradient.shape, "{what}");
+                let width = *activation.shape.last().unwrap();
+                let products: Vec<f32> = activation
+                    .values
+                    .iter()
+                    .zip(&gradient.values)
+                    // A masked score has no gradient.
+                    .map(|(a, g)| if a.is_finite() { a * g * slope } else { assert_zero(*g) })
+                    .collect();
+                let rows = products.chunks(width);
+                let found: Vec<f32> = rows.clone().map(|row| row.iter().sum()).collect();
+                // A layer norm sees no length: along its input the products cancel.
+                let sizes: Vec<f32> = rows.map(|row| row.iter().map(|it| it.abs()).sum()).collect();
+                assert_close(&found, &expected, GRADIENT * largest(&sizes), &what);
+            }
+        }
+    }
+}
+
+fn assert_zero(gradient: f32) -> f32 {
+    assert_eq!(gradient, 0.0);
+    0.0
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().fold(0.0, |max: f32, it| max.max(it.abs()))
+}
+
+#[test]
+fn estimates_are_those_of_pytorchs_gradients() {
+    for name in FIXTURES {
+        let engine = engine(name);
+        for case in golden(name).estimates {
+            check_estimate(name, &engine, &case);
+        }
+    }
+}
+
+fn check_estimate(name: &str, engine: &Engine, case: &EstimateCase) {
+    let what = format!(
+        "{name}: {} at the {:?} run, {:?} over {}",
+        case.metric, case.base, case.kind, case.window
+    );
+    let mut prompt = tokenized(name, &case.text, Some(case.subject_bytes), false);
+    assert_eq!(prompt.ids, case.ids, "{what}");
+    prompt.answer = Some(answer_of(&case.answer_ids));
+    prompt.foil = Some(answer_of(&[case.foil_id]));
+    let metric = metric(&case.metric);
+    let spec = attribution_patching::Spec {
+        trace: causal_trace::Spec {
+            component: case.kind,
+            window: case.window,
+            noise: NoiseLevel::Std(case.noise_std),
+            rng: NoiseRng::Numpy,
+            seed: case.seed,
+            n_samples: case.samples,
+            sever: None,
+            direction: causal_trace::Direction::Denoise,
+        },
+        base: case.base,
+        metric,
+        n_verified: 0,
+    };
+    let AnalysisResult::AttributionPatching(found) =
+        analyse(engine, &prompt, &AnalysisSpec::AttributionPatching(spec))
+    else {
+        panic!("not attribution patching");
+    };
+    assert_close(&[found.clean.get(metric).unwrap()], &[case.high_score], LOGIT, &what);
+    let low = Measurement::mean(&found.corrupted, metric).unwrap();
+    assert_close(&[low], &[case.low_score], LOGIT, &what);
+
+    let scores = found.scores(metric).unwrap();
+    let by_token: Vec<f32> =
+        (0..prompt.n_pos()).flat_map(|pos| scores.rows().map(move |layer| layer[pos])).collect();
+    let expected = case.scores.concat();
+    let effects: Vec<f32> = expected.iter().map(|score| score - case.low_score).collect();
+    assert_close(&by_token, &expected, GRADIENT * largest(&effects), &what);
+
+    let heads = found.heads.last().unwrap().values();
+    let expected = case.last_head_effects.concat();
+    assert_close(heads, &expected, GRADIENT * largest(&expected), &what);
 }

@@ -8,6 +8,8 @@ mod devices;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod gradients;
+#[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod loading;

@@ -2,7 +2,8 @@
 
 Writes a checkpoint whose weights, and unless told otherwise its layout, follow from the seed; runs
 the program's commands on it; prints the largest difference of each; fails if one is above its
-tolerance: 1e-3 for logits and attributions, 1e-5 for probabilities, nothing for tokens.
+tolerance: 1e-3 for logits and attributions, 1e-5 for probabilities, 1e-4 of the largest effect for
+estimates from gradients, nothing for tokens.
 """
 
 import argparse
@@ -22,6 +23,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import torch
 
+import attribution_patching
 import geva
 import hooked
 import rome
@@ -31,6 +33,7 @@ from checkpoint import (
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGIT, PROBABILITY, EXACT = 1e-3, 1e-5, 0.0
+OF_THE_LARGEST = 1e-4
 
 # Each with its subject. Where it occurs twice, the first is meant, as in ROME.
 PROMPTS = [
@@ -331,6 +334,65 @@ def noise_std_of(noise, reference):
     )
 
 
+def check_atp(program, reference):
+    cases = [
+        # Base, metric, kind, window, answer unless it is the likeliest.
+        ("corrupted", "prob", None, 10, None), ("clean", "log_prob", None, 10, None),
+        ("corrupted", "log_prob", "mlp", 10, None), ("clean", "logit", "attn", 3, None),
+        ("corrupted", "logit_diff", "attn", 10, None), ("clean", "logit_diff", "mlp", 2, ANSWER),
+        ("corrupted", "answer_prob", "mlp", 1, LONG_ANSWER),
+    ]
+    for index, (text, subject) in enumerate(PROMPTS):
+        for bos in (False, True):
+            for case in cases if index == 0 else cases[::3]:
+                what = f"atp {', '.join(map(str, case))}, {text!r}{' with BOS' if bos else ''}"
+                yield from guarded(what, atp_findings, program, reference, text, subject, bos, *case)
+
+
+def atp_findings(what, program, reference, text, subject, bos, base, metric, kind, window, answer):
+    ids, _ = reference.encode(text, bos)
+    likeliest = int(reference.logits(ids).argmax())
+    answer_ids = reference.encode(answer)[0] if answer else [likeliest]
+    foil_id = reference.encode(FOIL)[0][0]
+    found = program.json(
+        "atp", "--prompt", text, "--subject", subject, *flag(bos),
+        *(["--answer", answer] if answer else []), "--foil", FOIL, "--verify", 3,
+        "--noise-subjects", reference.noise_file, "--noise", "3s", "--kind", kind or "hidden",
+        "--window", window, "--samples", reference.samples, "--base", base,
+        "--metric", metric.replace("_", "-"),
+    )
+    subject_range = reference.subject_range(text, subject, ids, bos)
+    noise_std = noise_std_of("3s", reference)
+    target = attribution_patching.Target(metric, answer_ids, foil_id)
+    expected = attribution_patching.attribution_patching(
+        reference.raw, ids, subject_range, target, base, kind, window, reference.samples, noise_std
+    )
+    yield exact(f"{what}: base", [found["base"], found["metric"]], [base, metric])
+    yield exact(f"{what}: answer ids", found["whole_answer"]["ids"], answer_ids)
+    tolerance = PROBABILITY if metric in ("prob", "answer_prob") else LOGIT
+    yield close(f"{what}: low_score", [found["low_score"]], [expected["low_score"]], tolerance)
+    yield close(f"{what}: high_score", [found["high_score"]], [expected["high_score"]], tolerance)
+    effects = torch.as_tensor(found["scores"]) - found["low_score"]
+    yield relative(f"{what}: effects", effects, expected["scores"] - expected["low_score"])
+    yield relative(f"{what}: head effects", found["head_effects"], expected["head_effects"])
+
+    traced = rome.calculate_hidden_flow(
+        reference.hf, ids, subject_range, answer_ids[0], kind, window, reference.samples, noise_std
+    )["scores"] if metric == "prob" else None
+    for it in found["verified"]:
+        estimate = found["scores"][it["token"]][it["layer"]]
+        yield exact(f"{what}: verified estimate", it["estimate"], estimate)
+        if traced is not None:
+            patched = traced[it["token"], it["layer"]]
+            yield close(f"{what}: patched", [it["patched"]], [patched], PROBABILITY)
+
+
+def relative(what, found, expected):
+    """In parts of the largest."""
+    size = expected.abs().max()
+    return close(what, torch.as_tensor(found) / size, expected / size, OF_THE_LARGEST)
+
+
 def check_attribute(program, reference):
     for text, _ in PROMPTS:
         for bos in (False, True):
@@ -501,6 +563,7 @@ def knockout_findings(what, program, reference, text, subject, bos, window):
 CHECKS = {
     "predict": check_predict,
     "trace": check_trace,
+    "atp": check_atp,
     "attribute": check_attribute,
     "lens": check_lens,
     "attention": check_attention,

@@ -2,7 +2,8 @@
 
 Same seeds, same weights; the numbers may differ in the last digit from machine to machine.
 The reference is Hugging Face for logits, TransformerLens for activations, interventions and
-attributions, ablations, rome.py for traces and geva.py for attention knockout. Each is checked against the others before anything is written.
+attributions, ablations, rome.py for traces, geva.py for attention knockout, and PyTorch's gradients for
+estimates of traces. Each is checked against the others before anything is written.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import torch
 from transformers import GPT2LMHeadModel
 from transformers.utils import logging
 
+import attribution_patching
 import geva
 import hooked
 import rome
@@ -147,6 +149,8 @@ def write_fixture(folder, merges, fixture):
         "attribution": attribution_cases(models, fixture),
         "lens": [lens_case(models, p, bos) for p in fixture.prompts[:2] for bos in (False, True)],
         "traces": [case for p in fixture.traces for case in trace_cases(models, fixture, p)],
+        "estimates": [case for p in fixture.traces[:1] for case in estimate_cases(models, p)],
+        "gradients": [case for p in fixture.traces[:1] for case in gradient_cases(models, p)],
     }
     if fixture.name == "tiny":
         golden["sites"] = site_case(models, SHORT)
@@ -354,6 +358,93 @@ def check_trace(result, subject_range, kind):
         assert (scores[:-1, -1] - low).abs().max() < 1e-5
         assert abs(scores[-1, -1] - high) < 1e-5
     assert high > low and scores.max() - scores.min() > 0.01, "nothing to be seen"
+
+
+def gradient_cases(models, prompt):
+    """At every hook point of the first and the last layer, along the activation there: one number for
+    each position and head."""
+    in_between = tuple(f"blocks.{layer}." for layer in range(1, models.raw.cfg.n_layers - 1))
+    ids, _ = models.encode(prompt, bos=False)
+    # The first, second and third choice.
+    answer_id, second, foil_id = torch.topk(models.hf_logits(ids), 3).indices.tolist()
+    cases = []
+    asked = [("log_prob", [answer_id]), ("logit_diff", [second]), ("answer_prob", [answer_id, second])]
+    for metric, answer_ids in asked:
+        target = attribution_patching.Target(metric, answer_ids, foil_id)
+        found = attribution_patching.gradients_along_activations(models.raw, ids, target)
+        cases.append({
+            "ids": ids + answer_ids[:-1],
+            "metric": metric,
+            "answer_ids": answer_ids,
+            "foil_id": foil_id,
+            "along": {
+                name: floats(values)
+                for name, values in sorted(found.items()) if not name.startswith(in_between)
+            },
+        })
+    return cases
+
+
+def estimate_cases(models, prompt):
+    """Every metric at both base points, every kind of map."""
+    cases = [
+        ("corrupted", "log_prob", None, 10), ("clean", "log_prob", None, 10),
+        ("corrupted", "prob", None, 10), ("clean", "prob", "mlp", 1),
+        ("corrupted", "prob", "mlp", 3), ("clean", "logit", "attn", 2),
+        ("corrupted", "logit", "attn", 10), ("clean", "logit_diff", "mlp", 10),
+        ("corrupted", "logit_diff", None, 10), ("clean", "answer_prob", "attn", 1),
+        ("corrupted", "answer_prob", "mlp", 3),
+    ]
+    return [estimate_case(models, prompt, *case) for case in cases]
+
+
+def estimate_case(models, prompt, base, metric, kind, window):
+    ids, _ = models.encode(prompt, bos=False)
+    subject_range = models.subject_range(prompt, ids, bos=False)
+    answer_id, second, foil_id = torch.topk(models.hf_logits(ids), 3).indices.tolist()
+    answer_ids = [answer_id, second] if metric == "answer_prob" else [answer_id]
+    noise_std = 1.5
+    target = attribution_patching.Target(metric, answer_ids, foil_id)
+
+    def estimate(noise_std):
+        return attribution_patching.attribution_patching(
+            models.raw, ids, subject_range, target, base, kind, window, N_SAMPLES, noise_std, SEED
+        )
+
+    result = estimate(noise_std)
+    check_estimate(models, ids, subject_range, target, kind, window, estimate)
+    return {
+        "text": prompt.text,
+        "ids": ids,
+        "subject_bytes": prompt.subject_bytes(),
+        "base": base,
+        "metric": metric,
+        "kind": kind or "hidden",
+        "window": window,
+        "samples": N_SAMPLES,
+        "seed": SEED,
+        "noise_std": noise_std,
+        "answer_ids": answer_ids,
+        "foil_id": foil_id,
+        "scores": [floats(row) for row in result["scores"]],
+        # Those of the last token: a layer a row.
+        "last_head_effects": [floats(row) for row in result["head_effects"][-1]],
+        "low_score": single(result["low_score"]),
+        "high_score": single(result["high_score"]),
+    }
+
+
+def check_estimate(models, ids, subject_range, target, kind, window, estimate):
+    """With little noise, estimates are what ROME's procedure measures."""
+    if target.metric != "prob" or (kind is not None and window > 1):
+        return
+    noise_std = 0.003
+    found = estimate(noise_std)
+    expected = rome.calculate_hidden_flow(
+        models.hf, ids, subject_range, target.answer_ids[0], kind, window, N_SAMPLES, noise_std, SEED
+    )
+    change = (expected["scores"] - expected["low_score"]).abs().max()
+    assert (found["scores"] - expected["scores"]).abs().max() < 0.1 * change
 
 
 def intervention_cases(models):

@@ -418,6 +418,25 @@ fn a_fact_and_its_inverse_are_ablated_and_cut() {
 }
 
 #[test]
+fn an_estimate_is_there_before_the_trace_is() {
+    let mut window = Window::open();
+    window.harness.state_mut().state.settings.trace.n_samples = 1000;
+    window.harness.run_steps(2);
+    window.click("Trace");
+    window.wait("the estimate", |app| {
+        app.state.trace(Direction::Forward).is_some_and(|run| run.preview.is_some())
+    });
+    assert!(matches!(window.trace_state(), Some(TraceState::Running(_))));
+    window.harness.run_steps(2);
+    let restored = &window.trace().unwrap().restored;
+    assert!(restored.values().iter().any(Vec::is_empty), "the trace is over already");
+    window.harness.get_all_by_label_contains("dotted are estimates").next().unwrap();
+    window.click("Cancel");
+    window.trace_ends();
+    window.harness.get_all_by_label_contains("dotted are estimates").next().unwrap();
+}
+
+#[test]
 fn bos_is_one_more_position() {
     let mut window = Window::open();
     let n_pos = window.app().state.prompt().unwrap().n_pos();

@@ -6,13 +6,14 @@ use egui_kittest::{Harness, SnapshotOptions};
 use factscope::analysis::ablation::{self, Ablation, Part, Replacement};
 use factscope::analysis::attention::{self, Attention};
 use factscope::analysis::attention_knockout::{self, AttentionKnockout, Edges};
+use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint};
 use factscope::analysis::causal_trace::{self, CausalTrace, NoiseLevel};
 use factscope::analysis::logit_attribution::{
     self, Component, Contribution, LogitAttribution, Parts,
 };
 use factscope::analysis::logit_lens::{LensCell, LogitLens};
 use factscope::analysis::prediction::{Candidate, Prediction};
-use factscope::analysis::{Grid, Measurement, Positions};
+use factscope::analysis::{Grid, Measurement, Metric, Positions};
 use factscope::facts::Fact;
 use factscope::intervention::NoiseRng;
 use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
@@ -95,6 +96,29 @@ fn trace(prompt: TokenizedPrompt, n_done: usize) -> CausalTrace {
         clean: measured(0.9573),
         corrupted: (0..10).map(|nth| measured(0.03 + 0.003 * nth as f32)).collect(),
         restored: Grid::new(n_pos, cells),
+    }
+}
+
+/// As straight lines are: right about where, too sure of how much.
+fn estimate(complete: &CausalTrace) -> AttributionPatching {
+    let effects = complete.restored.map(|runs| {
+        let pairs = runs.iter().zip(&complete.corrupted);
+        pairs.map(|(run, corrupted)| 1.1 * (run.log_prob - corrupted.log_prob)).collect()
+    });
+    AttributionPatching {
+        spec: attribution_patching::Spec {
+            trace: complete.spec.clone(),
+            base: BasePoint::Corrupted,
+            metric: Metric::LogProb,
+            n_verified: 0,
+        },
+        prompt: complete.prompt.clone(),
+        noise_std: complete.noise_std,
+        clean: complete.clean,
+        corrupted: complete.corrupted.clone(),
+        effects,
+        heads: Vec::new(),
+        verified: Vec::new(),
     }
 }
 
@@ -265,7 +289,7 @@ fn a_causal_trace_looks_like_romes() {
     let mut view = CausalTraceView::default();
     let mut window = window([760.0, 440.0], Theme::Light, |ui| {
         token_strip_ui(ui, &trace.prompt, &ctx(&tokenizer, CELL));
-        causal_trace_ui(ui, &mut view, &trace, &ctx(&tokenizer, CELL));
+        causal_trace_ui(ui, &mut view, &trace, None, &ctx(&tokenizer, CELL));
     });
     window.run();
     window.snapshot("causal_trace");
@@ -280,7 +304,7 @@ fn a_running_causal_trace_hatches_what_is_missing() {
     let mut view = CausalTraceView::default();
     let mut window = window([560.0, 420.0], Theme::Dark, |ui| {
         token_strip_ui(ui, &trace.prompt, &ctx(&tokenizer, CELL));
-        causal_trace_ui(ui, &mut view, &trace, &ctx(&tokenizer, CELL));
+        causal_trace_ui(ui, &mut view, &trace, None, &ctx(&tokenizer, CELL));
     });
     window.run();
     let map = window.get_by_label_contains("Causal trace: token 4 ·Tower, layer 13: ").rect();
@@ -290,13 +314,49 @@ fn a_running_causal_trace_hatches_what_is_missing() {
 }
 
 #[test]
+fn an_estimate_stands_in_until_a_cell_is_computed() {
+    let tokenizer = tokenizer();
+    let prompt = prompt(&tokenizer, "Paris", None);
+    let estimate = estimate(&trace(prompt.clone(), usize::MAX));
+    let trace = trace(prompt, 173);
+    let mut view = CausalTraceView::default();
+    let mut window = window([760.0, 460.0], Theme::Light, |ui| {
+        token_strip_ui(ui, &trace.prompt, &ctx(&tokenizer, CELL));
+        let ctx = ctx(&tokenizer, Selection { layer: Some(30), position: Some(10), head: None });
+        causal_trace_ui(ui, &mut view, &trace, Some(&estimate), &ctx);
+    });
+    window.run();
+    // What is drawn is said, too.
+    window.get_by_label_contains("(estimate)");
+    window.snapshot("causal_trace_estimated");
+}
+
+/// Logits are not what was estimated: their cells are as empty as without it.
+#[test]
+fn an_estimate_of_one_metric_is_not_shown_for_another() {
+    let tokenizer = tokenizer();
+    let prompt = prompt(&tokenizer, "Paris", None);
+    let estimate = estimate(&trace(prompt.clone(), usize::MAX));
+    let trace = trace(prompt, 173);
+    let mut view = CausalTraceView { metric: Metric::Logit };
+    let mut window = window([760.0, 460.0], Theme::Light, |ui| {
+        let ctx = ctx(&tokenizer, Selection { layer: Some(30), position: Some(10), head: None });
+        causal_trace_ui(ui, &mut view, &trace, Some(&estimate), &ctx);
+    });
+    window.run();
+    window.get_by_label_contains("not computed");
+    window.get_by_label("173 of 396 cells computed; hatched are not");
+}
+
+#[test]
 fn arrow_keys_and_clicks_move_the_selected_cell() {
     let tokenizer = tokenizer();
     let trace = trace(prompt(&tokenizer, "Paris", None), usize::MAX);
     let mut view = CausalTraceView::default();
     let selection = std::cell::Cell::new(Selection::default());
     let mut window = window([760.0, 440.0], Theme::Light, |ui| {
-        let action = causal_trace_ui(ui, &mut view, &trace, &ctx(&tokenizer, selection.get()));
+        let action =
+            causal_trace_ui(ui, &mut view, &trace, None, &ctx(&tokenizer, selection.get()));
         if let Some(ViewAction::Select(new)) = action {
             selection.set(new);
         }
@@ -396,7 +456,7 @@ fn a_noising_trace_shows_what_is_lost() {
     trace.spec.sever = Some(causal_trace::Severed::Attn);
     let mut view = CausalTraceView::default();
     let mut window = window([760.0, 440.0], Theme::Light, |ui| {
-        causal_trace_ui(ui, &mut view, &trace, &ctx(&tokenizer, Selection::default()));
+        causal_trace_ui(ui, &mut view, &trace, None, &ctx(&tokenizer, Selection::default()));
     });
     window.run();
     window.get_by_label_contains("Corrupting MLP output, window 10, attention severed");

@@ -7,7 +7,9 @@ use std::thread;
 use eframe::egui::{self, ViewportCommand};
 
 use super::{App, Reply};
-use crate::analysis::{AnalysisResult, AnalysisSpec, prediction};
+use crate::analysis::attribution_patching::{self, BasePoint};
+use crate::analysis::causal_trace::Component;
+use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, prediction};
 use crate::builtin;
 use crate::facts::{Dataset, Direction};
 use crate::tokens::TokenizedPrompt;
@@ -391,10 +393,20 @@ impl App {
         if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
             return;
         }
+        if attribution_patching::Spec::is_of(&spec) {
+            let preview = AnalysisSpec::AttributionPatching(attribution_patching::Spec {
+                trace: spec.clone(),
+                base: BasePoint::Corrupted,
+                metric: previewed(spec.component),
+                n_verified: 0,
+            });
+            self.analyse(JobKind::Preview(key), Arc::clone(&prompt), preview);
+        }
         let id = self.analyse(JobKind::Trace(key), prompt, AnalysisSpec::CausalTrace(spec.clone()));
         if let Some(findings) = self.state.findings_of(key) {
             findings.traces.retain(|run| run.spec != spec);
-            findings.traces.push(TraceRun { spec, state: TraceState::Running(id), result: None });
+            let state = TraceState::Running(id);
+            findings.traces.push(TraceRun { spec, state, result: None, preview: None });
         }
     }
 
@@ -434,9 +446,12 @@ impl App {
             self.state.directions().filter_map(|it| self.state.key_of(it)).collect();
         let any = || self.state.jobs.sweeps().next().map(|(id, _)| id);
         if self.state.running_trace().is_some() {
-            self.state
-                .jobs
-                .cancel(|kind| matches!(kind, JobKind::Trace(key) if on_screen.contains(key)));
+            self.state.jobs.cancel(|kind| match kind {
+                JobKind::Trace(key) | JobKind::Preview(key) => on_screen.contains(key),
+                JobKind::Load(_) | JobKind::Quick(..) | JobKind::Study(_) | JobKind::Recall(..) => {
+                    false
+                }
+            });
         } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {
             job.cancel.cancel();
         } else if self.state.trace_waits {
@@ -449,4 +464,16 @@ impl App {
     }
 
     // Hearing.
+}
+
+/// What is estimated while a trace is computed: what ranks the cells most as the trace does
+/// (measured on the built-in model: 0.95 and 0.98 for hidden states and attention, 0.81 for MLPs).
+///
+/// Logarithms bend less than probabilities, and can be read as such. But a window of MLPs is
+/// overestimated, which a logarithm turns into a factor (0.62).
+fn previewed(component: Component) -> Metric {
+    match component {
+        Component::Hidden | Component::Attn => Metric::LogProb,
+        Component::Mlp => Metric::Prob,
+    }
 }

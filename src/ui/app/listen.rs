@@ -92,7 +92,9 @@ impl App {
                 let Study { state, result, .. } = self.state.findings_of(key)?.study_mut(id)?;
                 Some(Sweep { state, result })
             }
-            JobKind::Load(_) | JobKind::Quick(..) | JobKind::Recall(..) => None,
+            JobKind::Load(_) | JobKind::Quick(..) | JobKind::Preview(_) | JobKind::Recall(..) => {
+                None
+            }
         }
     }
 
@@ -101,6 +103,12 @@ impl App {
         let Some(job) = self.state.jobs.remove(id) else { return };
         if let JobKind::Recall(nth, direction) = job.kind {
             self.recalled(nth, direction, &slot);
+            return;
+        }
+        if let (JobKind::Preview(key), Slot::Found(preview)) = (&job.kind, &slot) {
+            if let Some(findings) = self.state.findings_of(*key) {
+                findings.foresee(Arc::clone(preview));
+            }
             return;
         }
         let JobKind::Quick(key, quick) = job.kind else { return };

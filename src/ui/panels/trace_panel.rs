@@ -3,6 +3,7 @@ use std::time::Instant;
 use eframe::egui::{Align, Button, ComboBox, DragValue, Layout, ProgressBar, RichText, Ui, vec2};
 
 use crate::analysis::AnalysisResult;
+use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::{self, CausalTrace, Component, Severed};
 use crate::facts::{Direction, InverseOrigin};
 use crate::intervention::NoiseRng;
@@ -437,7 +438,14 @@ fn result_ui(
         }
         return None;
     };
-    causal_trace_ui(ui, view, trace, ctx)
+    causal_trace_ui(ui, view, trace, run.and_then(preview_of), ctx)
+}
+
+fn preview_of(run: &TraceRun) -> Option<&AttributionPatching> {
+    match run.preview.as_deref()? {
+        AnalysisResult::AttributionPatching(preview) => Some(preview),
+        _ => None,
+    }
 }
 
 fn trace_of(run: &TraceRun) -> Option<&CausalTrace> {

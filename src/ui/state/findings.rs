@@ -62,6 +62,9 @@ pub struct TraceRun {
 
     /// Always a causal trace; with empty cells where `state` is not `Complete`.
     pub result: Option<Arc<AnalysisResult>>,
+
+    /// Always attribution patching: what the cells will be, about. Comes first.
+    pub preview: Option<Arc<AnalysisResult>>,
 }
 
 /// A method beside the trace that takes a while, and was asked for.
@@ -148,6 +151,18 @@ impl Findings {
 
     pub fn trace(&self, spec: &TraceSpec) -> Option<&TraceRun> {
         self.traces.iter().find(|run| run.spec == *spec)
+    }
+
+    /// Keeps an estimate with the trace that it is of.
+    pub fn foresee(&mut self, preview: Arc<AnalysisResult>) {
+        let AnalysisResult::AttributionPatching(it) = &*preview else { return };
+        let Some(run) = self.traces.iter_mut().find(|run| run.spec == it.spec.trace) else {
+            return;
+        };
+        if run.result.is_none() {
+            run.result = Some(Arc::new(AnalysisResult::CausalTrace(it.unfilled_trace())));
+        }
+        run.preview = Some(preview);
     }
 
     pub fn trace_mut(&mut self, job: JobId) -> Option<&mut TraceRun> {

@@ -31,6 +31,9 @@ pub enum JobKind {
     Trace(FactKey),
     Study(FactKey),
 
+    /// An estimate of a trace, to be looked at meanwhile.
+    Preview(FactKey),
+
     /// Does the model know this record of the dataset? In the background.
     Recall(usize, Direction),
 }

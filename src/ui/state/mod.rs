@@ -225,9 +225,10 @@ impl State {
     pub fn forget(&mut self, is_meant: impl Fn(FactId) -> bool) {
         self.jobs.abandon(|kind| match kind {
             JobKind::Load(_) => false,
-            JobKind::Quick(key, _) | JobKind::Trace(key) | JobKind::Study(key) => {
-                is_meant(key.fact)
-            }
+            JobKind::Quick(key, _)
+            | JobKind::Trace(key)
+            | JobKind::Preview(key)
+            | JobKind::Study(key) => is_meant(key.fact),
             JobKind::Recall(nth, _) => is_meant(FactId::Record(*nth)),
         });
         self.findings.retain(|key, _| !is_meant(key.fact));

@@ -96,6 +96,7 @@ impl Shown<'_> {
             selected_row: ctx.selection.head,
             selected_column: ctx.selection.layer,
             cell_shape: CellShape::Free,
+            provisional: None,
             cell_text: None,
             max_height: self.height,
         };

@@ -78,6 +78,7 @@ pub fn attention_ui(ui: &mut Ui, attention: &Attention, ctx: &ViewCtx<'_>) -> Op
         selected_row: ctx.selection.position,
         selected_column: None,
         cell_shape: CellShape::Square,
+        provisional: None,
         cell_text: None,
         max_height: if is_wide { room.y } else { (room.y - below - 8.0).max(160.0) },
     };

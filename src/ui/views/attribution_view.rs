@@ -430,6 +430,7 @@ fn heads_ui(
                 selected_row: ctx.selection.head.filter(|_| ctx.selection.layer.is_some()),
                 selected_column: ctx.selection.layer,
                 cell_shape: CellShape::Free,
+                provisional: None,
                 cell_text: None,
                 max_height,
             };

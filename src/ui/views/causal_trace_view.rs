@@ -5,6 +5,7 @@ use eframe::egui::Ui;
 use super::{
     first_piece, header_ui, layer_labels, metric_name, metric_picker_ui, metrics_of, token_labels,
 };
+use crate::analysis::attribution_patching::{AttributionPatching, BasePoint};
 use crate::analysis::causal_trace::{CausalTrace, Component, Direction, NoiseLevel, Severed};
 use crate::analysis::{Measurement, Metric};
 use crate::intervention::NoiseRng;
@@ -21,10 +22,12 @@ pub struct CausalTraceView {
     pub metric: Metric,
 }
 
+/// `estimate` stands in for cells that are not computed yet.
 pub fn causal_trace_ui(
     ui: &mut Ui,
     view: &mut CausalTraceView,
     trace: &CausalTrace,
+    estimate: Option<&AttributionPatching>,
     ctx: &ViewCtx<'_>,
 ) -> Option<ViewAction> {
     let prompt = &trace.prompt;
@@ -38,6 +41,7 @@ pub fn causal_trace_ui(
 
     let metric = view.metric;
     let (n_layers, n_pos) = (trace.restored.n_rows(), prompt.n_pos());
+    let estimates = estimate.and_then(|it| it.scores(metric));
     let mean = |runs: &[Measurement]| Measurement::mean(runs, metric).unwrap_or(f32::NAN);
     let cell_runs = |cell: Cell| {
         trace.restored.get(cell.column, cell.row).map_or(&[][..], |runs| runs.as_slice())
@@ -45,12 +49,17 @@ pub fn causal_trace_ui(
     let cells = (0..n_pos).flat_map(|row| (0..n_layers).map(move |column| Cell { row, column }));
     let clean = trace.clean.get(metric).unwrap_or(f32::NAN);
     let direction = trace.spec.direction;
-    // Dark is what matters, whichever run is changed.
-    let shown = |runs: &[Measurement]| match direction {
-        Direction::Denoise => mean(runs),
-        Direction::Noise => clean - mean(runs),
+    let is_estimated = |cell: Cell| estimates.is_some() && cell_runs(cell).is_empty();
+    let score = |cell: Cell| {
+        let estimate = estimates.as_ref().and_then(|it| it.get(cell.column, cell.row));
+        estimate.filter(|_| is_estimated(cell)).copied().unwrap_or_else(|| mean(cell_runs(cell)))
     };
-    let values: Vec<f32> = cells.map(|cell| shown(cell_runs(cell))).collect();
+    // Dark is what matters, whichever run is changed.
+    let shown = |cell: Cell| match direction {
+        Direction::Denoise => score(cell),
+        Direction::Noise => clean - score(cell),
+    };
+    let values: Vec<f32> = cells.clone().map(shown).collect();
 
     // ROME's range: from the corrupted run's belief up to the largest found.
     let low = Measurement::mean(&trace.corrupted, metric);
@@ -59,10 +68,13 @@ pub fn causal_trace_ui(
         Direction::Denoise => low.unwrap_or(smallest),
         Direction::Noise => 0.0,
     };
-    let largest = values.iter().copied().filter(|value| !value.is_nan()).fold(f32::NAN, f32::max);
+    // A straight line may overshoot; what was measured should not pale for it.
+    let at_most =
+        |cell: Cell| if is_estimated(cell) { shown(cell).min(clean) } else { shown(cell) };
+    let largest = cells.map(at_most).filter(|value| !value.is_nan()).fold(f32::NAN, f32::max);
     let high_end = if largest > low_end { largest } else { clean.max(low_end + 1e-6) };
 
-    let mut caption = caption(trace, metric);
+    let mut caption = caption(trace, metric, estimate.filter(|_| estimates.is_some()));
     ctx.explain_marked_layers(&mut caption);
     let quantity = quantity(trace, metric);
     let column_title = match (trace.spec.component, direction) {
@@ -94,6 +106,7 @@ pub fn causal_trace_ui(
         selected_row: ctx.selection.position,
         selected_column: ctx.selection.layer,
         cell_shape: CellShape::Free,
+        provisional: Some(&is_estimated),
         cell_text: None,
         max_height: ui.available_height() - caption.height(ui),
     };
@@ -107,11 +120,11 @@ pub fn causal_trace_ui(
             Direction::Denoise => (low, "Restores"),
             Direction::Noise => (Some(clean), "Corrupts"),
         };
-        if let (Some(start), false) = (start, runs.is_empty()) {
+        if let (Some(start), true) = (start, is_estimated(cell) || !runs.is_empty()) {
             if direction == Direction::Noise {
-                lines.push(format!("{}  {}", metric_name(metric, prompt), exact(mean(runs))));
+                lines.push(format!("{}  {}", metric_name(metric, prompt), exact(score(cell))));
             }
-            lines.push(format!("Indirect effect  {}", signed(mean(runs) - start, 4)));
+            lines.push(format!("Indirect effect  {}", signed(score(cell) - start, 4)));
         }
         let window = trace.window(cell.column);
         if window.len() > 1 {
@@ -154,7 +167,7 @@ fn patched(trace: &CausalTrace) -> String {
     format!("{does} {what}{but}")
 }
 
-fn caption(trace: &CausalTrace, metric: Metric) -> Caption {
+fn caption(trace: &CausalTrace, metric: Metric, estimate: Option<&AttributionPatching>) -> Caption {
     let mut caption = Caption::default();
     let shown = |value: Option<f32>| {
         value.map_or_else(|| "not computed".to_owned(), |value| significant(value, 4))
@@ -204,7 +217,14 @@ fn caption(trace: &CausalTrace, metric: Metric) -> Caption {
     let n_cells = trace.restored.values().len();
     let n_done = trace.restored.values().iter().filter(|runs| !runs.is_empty()).count();
     if n_done < n_cells {
-        caption.add(Tone::Plain, format!("{n_done} of {n_cells} cells computed; hatched are not"));
+        let rest = match estimate.map(|it| it.spec.base) {
+            None => "hatched are not",
+            Some(BasePoint::Corrupted) => {
+                "dotted are estimates from the gradient at the corrupted runs"
+            }
+            Some(BasePoint::Clean) => "dotted are estimates from the gradient at the clean run",
+        };
+        caption.add(Tone::Plain, format!("{n_done} of {n_cells} cells computed; {rest}"));
     }
     if let Some(severed) = spec.sever {
         let what = match severed {

@@ -87,6 +87,7 @@ pub fn logit_lens_ui(
         selected_row: ctx.selection.position,
         selected_column: ctx.selection.layer,
         cell_shape: CellShape::Free,
+        provisional: None,
         cell_text: Some(&cell_text),
         max_height: ui.available_height() - caption.height(ui),
     };

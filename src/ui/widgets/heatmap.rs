@@ -45,6 +45,9 @@ pub struct Heatmap<'a> {
 
     pub cell_shape: CellShape,
 
+    /// Cells whose value is to be replaced by a better one. They carry a dot.
+    pub provisional: Option<&'a dyn Fn(Cell) -> bool>,
+
     /// Text inside cells, where it fits.
     pub cell_text: Option<&'a dyn Fn(Cell) -> String>,
 
@@ -137,6 +140,10 @@ impl Heatmap<'_> {
         self.values[cell.row * self.columns.labels.len() + cell.column]
     }
 
+    fn is_provisional(&self, cell: Cell) -> bool {
+        self.provisional.is_some_and(|is_provisional| is_provisional(cell))
+    }
+
     fn selected(&self) -> Option<Cell> {
         let (row, column) = (self.selected_row?, self.selected_column?);
         let exists = row < self.rows.labels.len() && column < self.columns.labels.len();
@@ -145,7 +152,13 @@ impl Heatmap<'_> {
 
     fn value_text(&self, cell: Cell) -> String {
         let value = self.value(cell);
-        if value.is_nan() { "not computed".to_owned() } else { exact(value) }
+        if value.is_nan() {
+            "not computed".to_owned()
+        } else if self.is_provisional(cell) {
+            format!("{} (estimate)", exact(value))
+        } else {
+            exact(value)
+        }
     }
 
     fn spoken(&self, cell: Option<Cell>) -> String {

@@ -43,6 +43,8 @@ impl Heatmap<'_> {
         painter.image(texture, map, uv, Color32::WHITE);
         ui.painter().rect_stroke(map, 0.0, Stroke::new(1.0, colors.line), StrokeKind::Outside);
 
+        self.paint_dots(&painter, map, cell, color);
+
         let Some(text) = self.cell_text else { return };
         let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
         if cell.y < line {
@@ -60,6 +62,25 @@ impl Heatmap<'_> {
                 if galley.size().x <= cell.x - 4.0 {
                     let center = map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
                     painter.galley(center - galley.size() / 2.0, galley, ink);
+                }
+            }
+        }
+    }
+
+    /// In the middle of provisional cells.
+    fn paint_dots(&self, painter: &Painter, map: Rect, cell: Vec2, color: impl Fn(f32) -> Color32) {
+        if self.provisional.is_none() {
+            return;
+        }
+        let radius = (cell.min_elem() / 7.0).clamp(0.8, 2.2);
+        for row in 0..self.rows.labels.len() {
+            for column in 0..self.columns.labels.len() {
+                let at = Cell { row, column };
+                let value = self.value(at);
+                if self.is_provisional(at) && !value.is_nan() {
+                    let center = map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
+                    let ink = text_on(color(value)).gamma_multiply(0.45);
+                    painter.circle_filled(center, radius, ink);
                 }
             }
         }

@@ -1,0 +1,164 @@
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::Machine;
+use super::output::Output;
+use super::trace::{Asked, TraceArgs, list_foremost, to_json};
+use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Spec};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Grid, Measurement, Metric};
+use crate::tokens::visible;
+
+#[derive(Args)]
+pub(super) struct Atp {
+    #[command(flatten)]
+    what: TraceArgs,
+
+    /// The run at which the gradient is taken: Nanda 2023 takes the corrupted one, Kramár et al.
+    /// 2024 the clean one
+    #[arg(long, value_enum, default_value = "corrupted")]
+    base: Base,
+
+    /// What is estimated to first order
+    #[arg(long, value_enum, default_value = "prob")]
+    metric: MetricArg,
+
+    /// A wrong answer, for the logit difference; its leading space is added [default: the
+    /// dataset's, if it has one]
+    #[arg(long, value_name = "TEXT")]
+    foil: Option<String>,
+
+    /// Patch the N cells with the largest estimated effects for real
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    verify: usize,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Base {
+    Corrupted,
+    Clean,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum MetricArg {
+    Prob,
+    AnswerProb,
+    LogProb,
+    Logit,
+    LogitDiff,
+}
+
+impl Atp {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let asked = self.what.ask(machine, self.foil.as_deref())?;
+        let spec = Spec {
+            trace: asked.spec.clone(),
+            base: match self.base {
+                Base::Corrupted => BasePoint::Corrupted,
+                Base::Clean => BasePoint::Clean,
+            },
+            metric: self.metric.into(),
+            n_verified: self.verify,
+        };
+        let spec = AnalysisSpec::AttributionPatching(spec);
+        let result = machine.run(&asked.engine, &asked.prompt, &spec, "Estimating")?;
+        let AnalysisResult::AttributionPatching(found) = result else {
+            unreachable!("attribution patching was asked for");
+        };
+        let scores = found.scores(found.spec.metric).context("this metric was estimated")?;
+        let scores = scores.map(|&score| Some(score));
+        let json = atp_json(&found, &scores, &asked, machine)?;
+        self.output.write(&json, &to_text(&found, &scores))
+    }
+}
+
+impl From<MetricArg> for Metric {
+    fn from(metric: MetricArg) -> Self {
+        match metric {
+            MetricArg::Prob => Self::Prob,
+            MetricArg::AnswerProb => Self::AnswerProb,
+            MetricArg::LogProb => Self::LogProb,
+            MetricArg::Logit => Self::Logit,
+            MetricArg::LogitDiff => Self::LogitDiff,
+        }
+    }
+}
+
+/// The keys of a trace, and what makes it an estimate.
+fn atp_json(
+    found: &AttributionPatching,
+    scores: &Grid<Option<f32>>,
+    asked: &Asked,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
+    let metric = found.spec.metric;
+    let mut json = to_json(&found.unfilled_trace(), scores, metric, asked, machine)?;
+    // Token × layer × head, as `scores` are token × layer.
+    let heads: Vec<Vec<&[f32]>> =
+        found.heads.iter().map(|layers| layers.rows().collect()).collect();
+    let verified: Vec<Value> = found
+        .verified
+        .iter()
+        .map(|it| {
+            json!({
+                "layer": it.layer,
+                "token": it.pos,
+                "estimate": it.estimate,
+                "patched": it.patched,
+            })
+        })
+        .collect();
+    json["estimated_by"] = json!("attribution patching");
+    json["base"] = json!(found.spec.base);
+    json["metric"] = json!(metric_key(metric));
+    json["head_effects"] = json!(heads);
+    json["verified"] = json!(verified);
+    Ok(json)
+}
+
+fn to_text(found: &AttributionPatching, scores: &Grid<Option<f32>>) -> String {
+    let (prompt, metric) = (&found.prompt, found.spec.metric);
+    let answer = prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
+    let low = Measurement::mean(&found.corrupted, metric).unwrap_or(f32::NAN);
+    let high = found.clean.get(metric).unwrap_or(f32::NAN);
+    let base = match found.spec.base {
+        BasePoint::Corrupted => "corrupted runs",
+        BasePoint::Clean => "clean run",
+    };
+    let mut text = format!(
+        "{} of {answer}: clean {high:.5}, corrupted {low:.5} (noise {:.5}, {} samples)\n\n\
+         estimated after restoring, from the gradient at the {base}\n",
+        metric_key(metric),
+        found.noise_std,
+        found.corrupted.len(),
+    );
+    list_foremost(&mut text, prompt, scores, found.spec.trace.direction);
+    if !found.verified.is_empty() {
+        _ = writeln!(text, "\nlargest effects, patched for real\n  estimate   patched");
+    }
+    for it in &found.verified {
+        let token = visible(&prompt.pieces[it.pos]);
+        _ = writeln!(
+            text,
+            "  {:>8.5}  {:>8.5}  layer {:>2}  token {:>3} {token}",
+            it.estimate, it.patched, it.layer, it.pos
+        );
+    }
+    text
+}
+
+fn metric_key(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Prob => "prob",
+        Metric::AnswerProb => "answer_prob",
+        Metric::LogProb => "log_prob",
+        Metric::Logit => "logit",
+        Metric::LogitDiff => "logit_diff",
+    }
+}

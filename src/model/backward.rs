@@ -1,0 +1,349 @@
+//! The way back: how a number read from the logits depends on the activation at every site.
+//!
+//! Written by hand for a GPT-2 whose weights stand still. Compared with autodiff it keeps only what
+//! it reads again ([`Backward::sites`]), computes nothing for weights, stops at the first position
+//! and at the first layer that are wanted, and runs on every device the forward pass runs on. The
+//! steps are those of `gpt2.rs` from the last to the first, and go by its names: `d_z` is the
+//! gradient at `z`.
+//!
+//! The price is about that of a forward pass: each product of the forward pass gives one here.
+
+use burn::tensor::Tensor;
+use burn::tensor::activation::{sigmoid, softmax};
+
+use super::gpt2::{Attention, Mlp};
+use super::layers::{Affine, GELU_CUBIC, GELU_LINEAR, LayerNorm};
+use super::{ActivationCache, Gpt2, Run};
+use crate::intervention::{Axes, Site, SiteSet};
+use crate::task::Cancelled;
+
+/// What gradients are of: one number for each row, read from its logits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objective<'a> {
+    /// The logit of a token at the first place that is read, less that of another if it is given.
+    Logit { token: u32, less: Option<u32> },
+
+    /// The natural logarithm of the probability of tokens, the first at the first place that is
+    /// read, the second at the second, and so on.
+    LogProb { tokens: &'a [u32] },
+}
+
+/// A run to go back through.
+pub struct Backward<'a> {
+    /// Of rows of the same length, with at least the sites of [`Backward::sites`]. Its conditions,
+    /// if any, changed nothing but embeddings: a change further on would cut or scale what flows
+    /// back, and a run does not tell.
+    pub run: &'a Run,
+
+    pub objective: Objective<'a>,
+
+    /// Gradients of positions before this one are not computed.
+    pub first_pos: usize,
+
+    /// Where gradients are wanted. Any site.
+    pub wanted: &'a SiteSet,
+}
+
+impl Backward<'_> {
+    /// What a run must keep.
+    pub fn sites(n_layers: usize) -> SiteSet {
+        let in_block = |layer| {
+            [
+                Site::ResidPre(layer),
+                Site::Q(layer),
+                Site::K(layer),
+                Site::V(layer),
+                Site::Pattern(layer),
+                Site::ResidMid(layer),
+                Site::MlpPre(layer),
+            ]
+        };
+        (0..n_layers).flat_map(in_block).chain([Site::ResidPost(n_layers - 1)]).collect()
+    }
+}
+
+impl Gpt2 {
+    /// Gradients of the objective with respect to the activation at each wanted site.
+    /// `[batch, pos, head, width]`, beginning with [`Backward::first_pos`]; the keys of attention
+    /// are all there.
+    ///
+    /// A row's objective depends on its own activations only, so rows do not mix.
+    ///
+    /// # Errors
+    ///
+    /// When `after_layer`, called once each block has been gone back through, says so.
+    ///
+    /// # Panics
+    ///
+    /// If the run lacks a site, or the objective has more tokens than were read: bugs in the
+    /// caller.
+    pub fn backward(
+        &self,
+        request: &Backward<'_>,
+        after_layer: &mut dyn FnMut(usize) -> Result<(), Cancelled>,
+    ) -> Result<ActivationCache, Cancelled> {
+        let Backward { run, objective, first_pos, wanted } = *request;
+        let last = self.config.n_layers - 1;
+        let [batch, n_all, _, _] = run.cache.get(Site::ResidPost(last)).dims();
+        let [_, n_read, _] = run.logits.dims();
+        let n_pos = n_all - first_pos;
+        assert!(n_pos >= n_read, "what is read must be gone back through");
+        let kept = Kept { cache: &run.cache, first_pos, n_pos };
+        let mut found = Found { wanted, cache: ActivationCache::default() };
+
+        // The final layer norm, at the places that are read; nothing else reaches a logit.
+        let d_normalized = self.unembedding_gradient(objective, &run.logits);
+        let resid = kept.stream(Site::ResidPost(last)).narrow(1, n_pos - n_read, n_read);
+        let through = self.ln_f.backward(resid, d_normalized.clone());
+        let device = self.device();
+        let everywhere = |at_end: Tensor<3>| {
+            let [_, _, width] = at_end.dims();
+            let before = Tensor::zeros([batch, n_pos - n_read, width], &device);
+            if n_pos == n_read { at_end } else { Tensor::cat(vec![before, at_end], 1) }
+        };
+        found.stream(Site::LnFinalNormalized, || everywhere(d_normalized));
+        found.stream(Site::LnFinalScale, || everywhere(through.d_scale()));
+        let mut d_resid = everywhere(through.d_input());
+
+        for (layer, block) in self.h.iter().enumerate().rev() {
+            // What leaves the block is the sum of what entered it and of what its parts added.
+            found.stream(Site::ResidPost(layer), || d_resid.clone());
+            found.stream(Site::MlpOut(layer), || d_resid.clone());
+            if found.is_complete() {
+                break;
+            }
+            let d_normalized = block.mlp.backward(d_resid.clone(), layer, &kept, &mut found);
+            let through =
+                block.ln_2.backward(kept.stream(Site::ResidMid(layer)), d_normalized.clone());
+            found.stream(Site::Ln2Normalized(layer), || d_normalized);
+            found.stream(Site::Ln2Scale(layer), || through.d_scale());
+            d_resid = d_resid + through.d_input();
+
+            found.stream(Site::ResidMid(layer), || d_resid.clone());
+            found.stream(Site::AttnOut(layer), || d_resid.clone());
+            let d_normalized = block.attn.backward(d_resid.clone(), layer, &kept, &mut found);
+            let through =
+                block.ln_1.backward(kept.stream(Site::ResidPre(layer)), d_normalized.clone());
+            found.stream(Site::Ln1Normalized(layer), || d_normalized);
+            found.stream(Site::Ln1Scale(layer), || through.d_scale());
+            d_resid = d_resid + through.d_input();
+
+            found.stream(Site::ResidPre(layer), || d_resid.clone());
+            after_layer(layer)?;
+        }
+        found.stream(Site::Embed, || d_resid.clone());
+        found.stream(Site::PosEmbed, || d_resid);
+        Ok(found.cache)
+    }
+
+    /// The gradient at the output of the final layer norm. `[batch, n_read, d_model]`
+    fn unembedding_gradient(&self, objective: Objective<'_>, logits: &Tensor<3>) -> Tensor<3> {
+        let [batch, n_read, d_vocab] = logits.dims();
+        let d_model = self.config.d_model;
+        let matrix = self.lm_head.as_ref().unwrap_or(&self.wte);
+        let gradient = match objective {
+            Objective::Logit { token, less } => {
+                let direction = match less {
+                    Some(less) => matrix.rows(&[token]) - matrix.rows(&[less]),
+                    None => matrix.rows(&[token]),
+                };
+                direction.reshape([1, 1, d_model]).expand([batch, 1, d_model])
+            }
+            Objective::LogProb { tokens } => {
+                let n = tokens.len();
+                let read = logits.clone().narrow(1, 0, n).reshape([batch * n, d_vocab]);
+                // What the model expects to read there, taken off what is hoped for.
+                let expected = matrix.expectation(&softmax(read, 1)).reshape([batch, n, d_model]);
+                let hoped_for = matrix.rows(tokens).reshape([1, n, d_model]);
+                hoped_for - expected
+            }
+        };
+        let [_, n, _] = gradient.dims();
+        if n == n_read {
+            return gradient;
+        }
+        let after = Tensor::zeros([batch, n_read - n, d_model], &logits.device());
+        Tensor::cat(vec![gradient, after], 1)
+    }
+}
+
+/// The activations of the forward pass, from the first wanted position on.
+struct Kept<'a> {
+    cache: &'a ActivationCache,
+    first_pos: usize,
+    n_pos: usize,
+}
+
+impl Kept<'_> {
+    /// `[batch, pos, width]`
+    fn stream(&self, site: Site) -> Tensor<3> {
+        let [batch, _, _, width] = self.cache.get(site).dims();
+        self.wanted(site).reshape([batch, self.n_pos, width])
+    }
+
+    /// `[batch, pos, head, width]`
+    fn wanted(&self, site: Site) -> Tensor<4> {
+        self.cache.get(site).clone().narrow(1, self.first_pos, self.n_pos)
+    }
+}
+
+/// The gradients that were asked for.
+struct Found<'a> {
+    wanted: &'a SiteSet,
+    cache: ActivationCache,
+}
+
+impl Found<'_> {
+    fn is_complete(&self) -> bool {
+        self.cache.sites().count() == self.wanted.len()
+    }
+
+    /// For sites without heads. `[batch, pos, width]`
+    fn stream(&mut self, site: Site, gradient: impl FnOnce() -> Tensor<3>) {
+        self.heads(site, || {
+            let gradient = gradient();
+            let [batch, n_pos, width] = gradient.dims();
+            gradient.reshape([batch, n_pos, 1, width])
+        });
+    }
+
+    /// For attention scores and weights, `[batch, head, query, key]`; for sites with heads,
+    /// `[batch, pos, head, width]`
+    fn heads(&mut self, site: Site, gradient: impl FnOnce() -> Tensor<4>) {
+        if self.wanted.contains(&site) {
+            let gradient = match site.axes() {
+                Axes::Attention => gradient().swap_dims(1, 2),
+                Axes::Stream | Axes::Heads => gradient(),
+            };
+            self.cache.insert(site, gradient);
+        }
+    }
+}
+
+impl Affine {
+    /// Gradient at the input from that at the output. `[batch, pos, d_out]` to
+    /// `[batch, pos, d_in]`
+    fn backward(&self, d_output: Tensor<3>) -> Tensor<3> {
+        let [batch, n_pos, d_out] = d_output.dims();
+        let [d_in, _] = self.weight.dims();
+        let d_output = d_output.reshape([batch * n_pos, d_out]);
+        d_output.matmul(self.weight.clone().transpose()).reshape([batch, n_pos, d_in])
+    }
+}
+
+/// A layer norm on the way back.
+struct ThroughNorm {
+    /// The input, its mean taken off and divided by `scale`. `[batch, pos, d_model]`
+    unit: Tensor<3>,
+
+    /// `[batch, pos, 1]`
+    scale: Tensor<3>,
+
+    /// Gradient at `unit`. `[batch, pos, d_model]`
+    d_unit: Tensor<3>,
+
+    /// The mean of `unit · d_unit`. `[batch, pos, 1]`
+    along: Tensor<3>,
+}
+
+impl LayerNorm {
+    /// `[batch, pos, d_model]`, both.
+    fn backward(&self, input: Tensor<3>, d_output: Tensor<3>) -> ThroughNorm {
+        let centered = input.clone() - input.mean_dim(2);
+        let scale = self.scale(centered.clone());
+        let unit = centered / scale.clone();
+        let d_unit = d_output * self.gain.clone().unsqueeze();
+        let along = (unit.clone() * d_unit.clone()).mean_dim(2);
+        ThroughNorm { unit, scale, d_unit, along }
+    }
+}
+
+impl ThroughNorm {
+    /// Mean and scale depend on the input too: what lies along the ones or along the input itself
+    /// does not come through.
+    fn d_input(self) -> Tensor<3> {
+        let Self { unit, scale, d_unit, along } = self;
+        let mean = d_unit.clone().mean_dim(2);
+        (d_unit - mean - unit * along) / scale
+    }
+
+    /// Gradient at the scale, the centred input held fixed. `[batch, pos, 1]`
+    fn d_scale(&self) -> Tensor<3> {
+        let [_, _, d_model] = self.unit.dims();
+        -(self.along.clone() * d_model as f64) / self.scale.clone()
+    }
+}
+
+impl Mlp {
+    /// Gradient at the input from that at the output.
+    fn backward(
+        &self,
+        d_mlp_out: Tensor<3>,
+        layer: usize,
+        kept: &Kept<'_>,
+        found: &mut Found<'_>,
+    ) -> Tensor<3> {
+        let d_post = self.c_proj.backward(d_mlp_out);
+        found.stream(Site::MlpPost(layer), || d_post.clone());
+        let d_pre = d_post * gelu_new_slope(kept.stream(Site::MlpPre(layer)));
+        found.stream(Site::MlpPre(layer), || d_pre.clone());
+        self.c_fc.backward(d_pre)
+    }
+}
+
+/// The derivative of [`gelu_new`](super::layers::gelu_new): with `w = x (a + b x²)` and
+/// `s = sigmoid(w)` it is that of `x s`, so `s + x s (1 - s) (a + 3 b x²)`.
+fn gelu_new_slope(x: Tensor<3>) -> Tensor<3> {
+    let squared = x.clone() * x.clone();
+    let s = sigmoid((squared.clone() * GELU_CUBIC + GELU_LINEAR) * x.clone());
+    let slope_of_w = squared * (3.0 * GELU_CUBIC) + GELU_LINEAR;
+    ((-s.clone() + 1.0) * slope_of_w * x + 1.0) * s
+}
+
+impl Attention {
+    /// Gradient at the input from that at the output.
+    fn backward(
+        &self,
+        d_attn_out: Tensor<3>,
+        layer: usize,
+        kept: &Kept<'_>,
+        found: &mut Found<'_>,
+    ) -> Tensor<3> {
+        let [batch, n_pos, d_model] = d_attn_out.dims();
+        let d_head = d_model / self.n_heads;
+        let first_pos = kept.first_pos;
+        // Queries begin with the first wanted position, and look at keys and values before it too.
+        // [batch, head, pos, d_head]
+        let q = kept.wanted(Site::Q(layer)).swap_dims(1, 2);
+        let k = kept.cache.get(Site::K(layer)).clone().swap_dims(1, 2);
+        let v = kept.cache.get(Site::V(layer)).clone().swap_dims(1, 2);
+        // [batch, head, query, key]
+        let pattern = kept.wanted(Site::Pattern(layer)).swap_dims(1, 2);
+        let wanted_keys = |x: Tensor<4>| x.narrow(3, first_pos, n_pos).swap_dims(2, 3);
+
+        let d_z = self.c_proj.backward(d_attn_out);
+        let d_z = d_z.reshape([batch, n_pos, self.n_heads, d_head]);
+        found.heads(Site::Z(layer), || d_z.clone());
+        let d_z = d_z.swap_dims(1, 2);
+
+        let d_v = wanted_keys(pattern.clone()).matmul(d_z.clone()).swap_dims(1, 2);
+        found.heads(Site::V(layer), || d_v.clone());
+        let d_pattern = d_z.matmul(v.swap_dims(2, 3));
+        found.heads(Site::Pattern(layer), || d_pattern.clone());
+
+        // The weights of a query sum to one: what all of them gain is taken off.
+        let gained_by_all = (d_pattern.clone() * pattern.clone()).sum_dim(3);
+        let d_scores = (d_pattern - gained_by_all) * pattern;
+        found.heads(Site::AttnScores(layer), || d_scores.clone());
+        let d_products = d_scores / (d_head as f64).sqrt();
+        let d_q = d_products.clone().matmul(k).swap_dims(1, 2);
+        found.heads(Site::Q(layer), || d_q.clone());
+        let d_k = wanted_keys(d_products).matmul(q).swap_dims(1, 2);
+        found.heads(Site::K(layer), || d_k.clone());
+
+        let joined = |x: Tensor<4>| x.reshape([batch, n_pos, d_model]);
+        self.query.backward(joined(d_q))
+            + self.key.backward(joined(d_k))
+            + self.value.backward(joined(d_v))
+    }
+}
