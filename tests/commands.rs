@@ -22,6 +22,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["attention"],
     &["ablate"],
     &["knockout"],
+    &["localise"],
     &["model"],
     &["model", "info"],
     &["model", "random"],
@@ -180,7 +181,10 @@ fn an_estimate_has_the_keys_of_a_trace_and_says_what_it_is() {
     let trace = json(&[&["trace"], &traced[..], &how].concat());
     let atp = [&["atp"], &traced[..], &how].concat();
     let estimate = json(&[&atp[..], &["--base", "clean", "--verify", "4"]].concat());
-    let differ = ["scores", "low_score"];
+    // The same to rounding: what goes back needs activations that a trace does not stop for.
+    let high = |of: &Value| of["high_score"].as_f64().unwrap();
+    assert!((high(&estimate) - high(&trace)).abs() < 1e-6);
+    let differ = ["scores", "low_score", "high_score"];
     for (key, value) in trace.as_object().unwrap() {
         if !differ.contains(&key.as_str()) {
             assert_eq!(estimate[key], *value, "{key}");
@@ -408,7 +412,7 @@ fn without_a_display_the_window_says_what_still_works() {
 /// Peak of anonymous memory while a model loads and predicts, against its weights in f32.
 #[cfg(target_os = "linux")]
 #[test]
-fn loading_keeps_one_copy_of_the_weights() {
+fn weights_are_computed_on_where_they_lie_in_the_file() {
     use std::process::{Command, Stdio};
 
     let dir = TempDir::new().unwrap();
@@ -431,7 +435,7 @@ fn loading_keeps_one_copy_of_the_weights() {
     assert!(child.wait().unwrap().success());
     let weights = 354_823_168.0 * 4.0;
     let ratio = peak_kib as f64 * 1024.0 / weights;
-    assert!((0.9..1.2).contains(&ratio), "{ratio:.2} × the weights");
+    assert!(ratio < 0.2, "{ratio:.2} × the weights");
 }
 
 #[test]

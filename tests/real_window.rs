@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -22,15 +23,22 @@ struct Display {
 
 impl Display {
     fn start() -> Self {
+        // Two servers that look for a free number at once take each other's socket away; so each is
+        // given one that no other process has.
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let nth = STARTED.fetch_add(1, Ordering::Relaxed);
+        let number = format!(":{}", 1000 + (8 * std::process::id() + nth) % 50_000);
         let mut server = Command::new("Xvfb")
+            .arg(&number)
             .args(["-displayfd", "1", "-screen", "0", "1280x720x24", "-nolisten", "tcp"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("Xvfb is not installed; tests/run.sh installs it");
-        let mut number = String::new();
-        BufReader::new(server.stdout.take().unwrap()).read_line(&mut number).unwrap();
-        let number = format!(":{}", number.trim());
+        // Says its number once it can be connected to.
+        let mut said = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        assert_eq!(format!(":{}", said.trim()), number, "Xvfb did not start");
         Self { number, server, home: TempDir::new().unwrap() }
     }
 

@@ -146,7 +146,9 @@ fn trace(
     let start = Instant::now();
     let report = |progress: factscope::task::Progress| {
         fraction.set(progress.done as f64 / progress.total.max(1) as f64);
-        if budget_secs.is_some_and(|budget| start.elapsed().as_secs_f64() > budget) {
+        // A batch without reuse holds hundreds of runs: the first is waited for, however long.
+        let is_over = budget_secs.is_some_and(|budget| start.elapsed().as_secs_f64() > budget);
+        if is_over && so_far.borrow().is_some() {
             cancel.cancel();
         }
     };
