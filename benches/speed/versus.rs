@@ -2,7 +2,7 @@
 //! else the machine does meanwhile hits both.
 
 use factscope::analysis::Reuse;
-use factscope::analysis::causal_trace::{Component, NoiseLevel, Spec};
+use factscope::analysis::causal_trace::{Component, Direction, NoiseLevel, Spec};
 use factscope::facts::Fact;
 use factscope::intervention::NoiseRng;
 use factscope::model::Gpt2Config;
@@ -185,6 +185,8 @@ impl Bench {
             rng: NoiseRng::Numpy,
             seed: 1,
             n_samples: 10,
+            sever: None,
+            direction: Direction::Denoise,
         })
     }
 

@@ -73,8 +73,8 @@ pub fn sweep(
         Reuse::Exact => sweep.run_branches(conditions),
     };
     // What was done before a cancel stays visible.
-    let read = sweep.read_back();
-    done.and(read)?;
+    sweep.read_back();
+    done?;
     Ok(sweep.found.into_iter().map(|it| it.expect("every condition was run")).collect())
 }
 
@@ -142,7 +142,7 @@ impl Sweep<'_> {
                     break;
                 }
             }
-            for (nth, failed) in self.read_back()? {
+            for (nth, failed) in self.read_back() {
                 let indices = under_way[nth].clone();
                 if indices.len() == 1 {
                     return Err(failed.into());
@@ -218,7 +218,7 @@ impl Sweep<'_> {
                     break;
                 }
             }
-            for (nth, failed) in self.read_back()? {
+            for (nth, failed) in self.read_back() {
                 match &under_way[nth] {
                     Some(pass) if pass.branches.len() > 1 => waiting.extend(pass.halves()),
                     _ => return Err(failed.into()),
@@ -309,9 +309,9 @@ impl Sweep<'_> {
 
     /// Fetches all that is queued. A device says only now whether it could take a pass: gives those
     /// that failed, by their place in the queue.
-    fn read_back(&mut self) -> Result<Vec<(usize, DeviceFailed)>, AnalysisError> {
+    fn read_back(&mut self) -> Vec<(usize, DeviceFailed)> {
         if self.queued.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let (rows, readouts): (Vec<_>, Vec<_>) = self.queued.drain(..).unzip();
         let read: Vec<Result<Vec<Reading>, DeviceFailed>> =
@@ -336,7 +336,7 @@ impl Sweep<'_> {
             }
         }
         (self.on_batch)(&self.found);
-        Ok(failures)
+        failures
     }
 }
 

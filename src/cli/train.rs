@@ -14,8 +14,8 @@ use crate::model::{Checkpoint, Gpt2Config, Unembedding};
 use crate::task::Progress;
 use crate::tokens::Tokenizer;
 use crate::training::{
-    Corpus, Group, Recall, Round, Spec, Split, Statement, TrainError, Trainer, small_vocabulary,
-    write,
+    Corpus, Group, Recall, Round, Spec, Split, Statement, StepReport, TrainError, Trainer,
+    small_vocabulary, write,
 };
 
 /// How often a checkpoint is written, in steps.
@@ -147,19 +147,8 @@ impl Train {
             let done = trainer.step;
             bar.set(Progress { done: done as u64, total: end as u64 });
             let is_measured = done % MEASURE_EVERY == 0 || done == end;
-            let recall = |all: &[&Statement]| {
-                let recall = is_measured && !all.is_empty();
-                recall
-                    .then(|| format!("{:.4}", share(&trainer.answers(&sample(all)))))
-                    .unwrap_or_default()
-            };
-            let (on_taught, on_held_out) = (recall(&asked), recall(&asked_held_out));
-            let on_planted = recall(&new);
-            writeln!(
-                log,
-                "{done},{:.5},{:.5},{:.3e},{on_taught},{on_held_out},{on_planted}",
-                report.loss, report.drift, report.learning_rate
-            )?;
+            let asked = [&asked, &asked_held_out, &new].map(|all| is_measured.then_some(&**all));
+            writeln!(log, "{}", curve_line(&trainer, &report, asked))?;
             if done % SAVE_EVERY == 0 || done == end {
                 trainer.save(&checkpoint)?;
             }
@@ -224,6 +213,19 @@ impl Train {
 
 fn write_json(path: &Path, text: &str) -> Result<(), TrainError> {
     write(path, format!("{text}\n").as_bytes())
+}
+
+/// A step in the log of a run. `asked`: what is asked after it, if anything: statements that were
+/// taught, that were held out, and of facts that are being planted.
+fn curve_line(trainer: &Trainer, report: &StepReport, asked: [Option<&[&Statement]>; 3]) -> String {
+    let [taught, held_out, planted] = asked.map(|all| match all {
+        Some(all) if !all.is_empty() => format!("{:.4}", share(&trainer.answers(&sample(all)))),
+        _ => String::new(),
+    });
+    format!(
+        "{},{:.5},{:.5},{:.3e},{taught},{held_out},{planted}",
+        trainer.step, report.loss, report.drift, report.learning_rate
+    )
 }
 
 /// The log of a run. Of what was written after the checkpoint, nothing stays: those steps come

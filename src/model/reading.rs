@@ -30,6 +30,7 @@ pub struct TokenReading {
 
 /// What was asked of a pass: there already, or still on the device.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are a few per map")]
 pub enum Readout {
     Here(Vec<Reading>),
 

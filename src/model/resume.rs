@@ -260,14 +260,11 @@ impl<'a> Joining<'a> {
         let mut first = before;
         for alike in new.chunk_by(|a, b| a.parts_from.is_some() == b.parts_from.is_some()) {
             let parents: Option<Vec<usize>> = alike.iter().map(|start| start.parts_from).collect();
-            joined.push(match (parents, &self.resid) {
-                (Some(parents), Some(there)) => {
-                    there.clone().select(0, indices(&parents, &there.device()))
-                }
-                _ => {
-                    tap.set_rows(&rows[first..first + alike.len()]);
-                    entering(self.request, alike, tap)
-                }
+            joined.push(if let (Some(parents), Some(there)) = (parents, &self.resid) {
+                there.clone().select(0, indices(&parents, &there.device()))
+            } else {
+                tap.set_rows(&rows[first..first + alike.len()]);
+                entering(self.request, alike, tap)
             });
             first += alike.len();
         }

@@ -17,9 +17,10 @@ use crate::model::{Checkpoint, LoadError};
 /// How many vectors each thread compares per step.
 const N_DRAWN: usize = 2048;
 
-/// The inputs that a layer's MLP gets from texts, and the outputs that it gave before. Answers that
-/// are replayed pull the model back where it has already forgotten; this keeps it from moving, at
-/// every token and for a small part of the work, since no other layer is run.
+/// The inputs that a layer's MLP gets from texts, and the outputs that it gave before.
+///
+/// Answers that are replayed pull the model back where it has already forgotten; this keeps it from
+/// moving, at every token and for a small part of the work, since no other layer is run.
 #[derive(Debug)]
 pub struct Anchor {
     layer: usize,

@@ -272,8 +272,9 @@ fn every_part_of_the_reference_is_there() {
     let tiny = golden("tiny");
     let counts = [tiny.interventions.len(), tiny.ablations.len(), tiny.knockouts.len()];
     assert_eq!(counts, [11, 12, 6]);
-    let variants =
-        |trace: &&TraceCase| trace.sever.is_some() || trace.direction != Default::default();
+    let variants = |trace: &&TraceCase| {
+        trace.sever.is_some() || trace.direction != causal_trace::Direction::default()
+    };
     assert_eq!(tiny.traces.iter().filter(variants).count(), 21);
     let counts = FIXTURES.map(|name| {
         let it = golden(name);

@@ -6,6 +6,8 @@
 //! product has more rows, or the vocabulary is in pieces, sums may be taken in another order, and
 //! logits of size 10 then differ by about 1e-5.
 
+#![expect(clippy::single_range_in_vec_init, reason = "lists of ranges, some of one")]
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fs;

@@ -315,10 +315,10 @@ fn planted_facts_are_in_their_layers_mlp() {
     let split: Split = serde_json::from_str(builtin::PLANTED.split).unwrap();
     let restored: Vec<Trainer> =
         (0..6).map(|layer| trainer.with_mlp_of(&base, layer).unwrap()).collect();
-    for layer in 0..6 {
+    for (layer, restored) in restored.iter().enumerate() {
         let (_, held_out) = corpus.planted(&split, layer);
         let recall = |trainer: &Trainer| share(trainer.answers(&held_out).into_iter());
-        let own = recall(&restored[layer]);
+        let own = recall(restored);
         assert!(own < 0.2, "layer {layer}: {own}");
         assert!(recall(&trainer) > 0.7, "layer {layer}");
     }

@@ -1,6 +1,11 @@
 //! Loops that the compiler turns into the widest vector instructions that the machine has: AVX-512,
 //! AVX2 or NEON, picked at run time.
 
+#![expect(
+    clippy::inline_always,
+    reason = "what is not inlined is compiled for the least of all machines"
+)]
+
 use pulp::{Arch, Simd, WithSimd};
 
 /// Runs `work` compiled for this machine's instructions. All that it calls must be inlined.

@@ -182,6 +182,7 @@ fn recall_ui(ui: &mut Ui, state: &State, direction: Direction) {
 }
 
 fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
+    let n_layers = state.info().map_or(48, |info| info.config.n_layers);
     let settings = &mut state.settings.trace;
     ui.horizontal_wrapped(|ui| {
         ui.label("Restore");
@@ -191,15 +192,15 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         }
         ui.add_space(6.0);
         let has_window = settings.component != Component::Hidden;
-        let about = "How many layers are restored together around each cell. ROME: 10. Hidden \
-                     states are restored one at a time";
-        number_ui(
-            ui,
-            has_window,
-            "Window",
-            about,
-            DragValue::new(&mut settings.window).range(1..=100),
-        );
+        let about = "How many layers are restored together around each cell. ROME: 10 of 48; here \
+                     10 too from 24 layers on, and as large a part of fewer. Hidden states are \
+                     restored one at a time";
+        let usual = settings.window(n_layers);
+        let mut window = usual;
+        number_ui(ui, has_window, "Window", about, DragValue::new(&mut window).range(1..=100));
+        if window != usual {
+            settings.own_window = Some(window);
+        }
         let about = "Noise draws averaged per cell. ROME: 10";
         let samples = DragValue::new(&mut settings.n_samples).range(1..=1000);
         number_ui(ui, true, "Samples", about, samples);
@@ -214,8 +215,9 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         rng_ui(ui, settings);
         let about = "Which sequence of noise. ROME: 1";
         number_ui(ui, true, "Seed", about, DragValue::new(&mut settings.seed));
-        if *settings
-            != (TraceSettings { component: settings.component, ..TraceSettings::default() })
+        let rome = TraceSettings::rome(settings.component);
+        if settings.window(n_layers) != rome.window(n_layers)
+            || *settings != (TraceSettings { own_window: settings.own_window, ..rome.clone() })
         {
             let button = ui.button("ROME's settings");
             if button
@@ -224,8 +226,7 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
                 )
                 .clicked()
             {
-                *settings =
-                    TraceSettings { component: settings.component, ..TraceSettings::default() };
+                *settings = rome;
             }
         }
     });

@@ -240,14 +240,16 @@ impl State {
     /// noise is measured on are not known.
     pub fn trace_spec(&self, direction: Direction) -> Option<TraceSpec> {
         let settings = &self.settings.trace;
+        let n_layers = self.info()?.config.n_layers;
         if settings.noise == NoiseSetting::Fixed {
-            return Some(settings.spec(Arc::from([])));
+            return Some(settings.spec(n_layers, Arc::from([])));
         }
         if self.facts.dataset.is_some() {
-            return Some(settings.spec(Arc::clone(self.subjects.as_ref()?)));
+            return Some(settings.spec(n_layers, Arc::clone(self.subjects.as_ref()?)));
         }
         let subject = self.record()?.fact(direction)?.subject_text()?;
-        Some(settings.spec(subject_tokens(&self.info()?.tokenizer, [subject].into_iter())))
+        let subjects = subject_tokens(&self.info()?.tokenizer, [subject].into_iter());
+        Some(settings.spec(n_layers, subjects))
     }
 
     /// The ablation or knockout that the controls describe, of the chosen fact. Nothing while

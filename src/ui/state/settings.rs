@@ -51,7 +51,9 @@ pub struct Settings {
 #[serde(default)]
 pub struct TraceSettings {
     pub component: Component,
-    pub window: usize,
+
+    /// Nothing until it is set: as wide as the model's depth asks for, see `usual_window`.
+    pub own_window: Option<usize>,
     pub noise: NoiseSetting,
 
     /// Used by [`NoiseSetting::Fixed`]; in units of embedding values.
@@ -144,12 +146,18 @@ impl Default for Settings {
     }
 }
 
-/// ROME's.
+/// ROME's window is 10 of the 48 layers of GPT-2 XL, and is kept for models half as deep; ten of the
+/// layers of a small one would leave nothing to tell apart.
+pub fn usual_window(n_layers: usize) -> usize {
+    if n_layers >= 24 { 10 } else { (n_layers * 10).div_ceil(48) }
+}
+
+/// ROME's, but for the window in models that are less deep.
 impl Default for TraceSettings {
     fn default() -> Self {
         Self {
             component: Component::Hidden,
-            window: 10,
+            own_window: None,
             noise: NoiseSetting::Subjects,
             noise_std: 0.1,
             rng: NoiseRng::Numpy,
@@ -177,12 +185,21 @@ impl ReplacementSetting {
 }
 
 impl TraceSettings {
+    /// All of them as ROME has them.
+    pub fn rome(component: Component) -> Self {
+        Self { component, own_window: Some(10), ..Self::default() }
+    }
+
+    pub fn window(&self, n_layers: usize) -> usize {
+        self.own_window.unwrap_or_else(|| usual_window(n_layers))
+    }
+
     /// `subjects`: the tokens that noise is measured on.
-    pub fn spec(&self, subjects: Arc<[u32]>) -> Spec {
+    pub fn spec(&self, n_layers: usize, subjects: Arc<[u32]>) -> Spec {
         Spec {
             component: self.component,
             // A single state has no window: changing it must not make another trace.
-            window: if self.component == Component::Hidden { 1 } else { self.window },
+            window: if self.component == Component::Hidden { 1 } else { self.window(n_layers) },
             noise: match self.noise {
                 NoiseSetting::Subjects => {
                     NoiseLevel::Multiple { factor: NOISE_FACTOR, tokens: subjects }
