@@ -23,14 +23,17 @@ struct Display {
 
 impl Display {
     fn start() -> Self {
-        // Two servers that look for a free number at once take each other's socket away; so each is
-        // given one that no other process has.
+        // Two servers that look for a free number at once may take each other's; so each is given
+        // one that no other process has.
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let nth = STARTED.fetch_add(1, Ordering::Relaxed);
         let number = format!(":{}", 1000 + (8 * std::process::id() + nth) % 50_000);
         let mut server = Command::new("Xvfb")
             .arg(&number)
-            .args(["-displayfd", "1", "-screen", "0", "1280x720x24", "-nolisten", "tcp"])
+            // Without `-noreset` it starts over whenever its last client leaves, and turns away
+            // whoever comes meanwhile: xdotool, or a program that looks first and then opens.
+            .args(["-noreset", "-displayfd", "1", "-screen", "0", "1280x720x24"])
+            .args(["-nolisten", "tcp"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
