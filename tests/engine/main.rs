@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod bundled;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod golden;
