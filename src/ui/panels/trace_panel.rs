@@ -216,7 +216,8 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         let about = "Which sequence of noise. ROME: 1";
         number_ui(ui, true, "Seed", about, DragValue::new(&mut settings.seed));
         let rome = TraceSettings::rome(settings.component);
-        if settings.window(n_layers) != rome.window(n_layers)
+        let has_window = settings.component != Component::Hidden;
+        if has_window && settings.window(n_layers) != rome.window(n_layers)
             || *settings != (TraceSettings { own_window: settings.own_window, ..rome.clone() })
         {
             let button = ui.button("ROME's settings");
