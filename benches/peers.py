@@ -82,7 +82,7 @@ class Rome:
         self.model = model.eval()
         secs = time.perf_counter() - start
         check_is_f32(self.model)
-        return {"secs": [secs]}
+        return {"secs": [secs, load_tokenizer(self.transformers, question["model"])]}
 
     def forward(self, question):
         import torch
@@ -146,7 +146,7 @@ class TransformerLens:
         self.model = self.hooked.processed_model(source)
         secs = time.perf_counter() - start
         check_is_f32(self.model)
-        return {"secs": [secs]}
+        return {"secs": [secs, load_tokenizer(self.transformers, question["model"])]}
 
     def forward(self, question):
         import torch
@@ -240,6 +240,13 @@ def matmul(question):
     start = time.perf_counter()
     a @ b
     return {"secs": [time.perf_counter() - start]}
+
+
+def load_tokenizer(transformers, folder):
+    """Seconds for the tokenizer of a model folder."""
+    start = time.perf_counter()
+    transformers.GPT2TokenizerFast.from_pretrained(folder)
+    return time.perf_counter() - start
 
 
 def check_is_f32(model):

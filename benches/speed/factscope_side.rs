@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -14,7 +15,7 @@ use factscope::analysis::causal_trace::{CausalTrace, Spec, causal_trace};
 use factscope::analysis::logit_attribution::{self, Parts, logit_attribution};
 use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Measurement, Metric, Reuse};
 use factscope::intervention::SiteSet;
-use factscope::model::{Checkpoint, ComputeDevice, Donors, Gpt2, Request, Row};
+use factscope::model::{Checkpoint, ComputeDevice, Donors, Gpt2, NumberCheck, Request, Row};
 use factscope::task::{CancelToken, TaskCtx};
 use factscope::tokens::{TokenizedPrompt, Tokenizer};
 use rand::SeedableRng as _;
@@ -33,7 +34,7 @@ pub fn serve(threads: usize) -> anyhow::Result<()> {
     let version = format!("factscope {}", env!("CARGO_PKG_VERSION"));
     say(&Reply { labels: vec![version], ..Reply::default() })?;
 
-    let mut side = Side { device: ComputeDevice::cpu(), model: None };
+    let mut side = Side { device: ComputeDevice::cpu(), model: None, check: None };
     for line in std::io::stdin().lock().lines() {
         let question = serde_json::from_str(&line?).context("not a question")?;
         let reply = side.answer(question);
@@ -48,6 +49,9 @@ pub fn serve(threads: usize) -> anyhow::Result<()> {
 struct Side {
     device: ComputeDevice,
     model: Option<Gpt2>,
+
+    /// Until it was waited for.
+    check: Option<NumberCheck>,
 }
 
 impl Side {
@@ -64,7 +68,10 @@ impl Side {
                 let noise_std = Some(spec.noise.std(self.model()?)?);
                 Ok(Reply { noise_std, ..Reply::default() })
             }
-            Question::Forward { rows, reads } => forward(self.model()?, &rows, reads),
+            Question::Forward { rows, reads } => {
+                let check = self.check.take();
+                forward(self.model()?, &rows, reads, check.as_ref())
+            }
             Question::Trace { prompt, spec, reuse, budget_secs } => {
                 trace(self.model()?, &prompt, &spec, reuse, budget_secs)
             }
@@ -81,12 +88,14 @@ impl Side {
     fn load(&mut self, dir: &Path) -> anyhow::Result<Reply> {
         self.model = None;
         let start = Instant::now();
-        let checkpoint = Checkpoint::open(dir)?;
+        let checkpoint = Arc::new(Checkpoint::open(dir)?);
+        let (model, check) = Gpt2::open(&checkpoint, &self.device, &TaskCtx::unwatched())?;
+        let mut reply = timed(start);
+        let start = Instant::now();
         let tokenizer = Tokenizer::from_dir(dir)?;
-        self.model = Some(Gpt2::load(&checkpoint, &self.device, &TaskCtx::unwatched())?);
-        let reply = timed(start);
-        // Part of loading, though nothing here needs it.
+        reply.secs.extend(timed(start).secs);
         drop(tokenizer);
+        (self.model, self.check) = (Some(model), Some(check));
         Ok(reply)
     }
 
@@ -111,7 +120,13 @@ fn timed(start: Instant) -> Reply {
     Reply { secs: vec![start.elapsed().as_secs_f64()], ..Reply::default() }
 }
 
-fn forward(model: &Gpt2, ids: &[Vec<u32>], reads: Reads) -> anyhow::Result<Reply> {
+/// `check`: what a result must wait for.
+fn forward(
+    model: &Gpt2,
+    ids: &[Vec<u32>],
+    reads: Reads,
+    check: Option<&NumberCheck>,
+) -> anyhow::Result<Reply> {
     let rows: Vec<Row<'_>> = ids.iter().map(|ids| Row::new(ids, &[])).collect();
     let n_pos = ids.first().context("a forward pass has rows")?.len();
     let n_read = match reads {
@@ -127,6 +142,9 @@ fn forward(model: &Gpt2, ids: &[Vec<u32>], reads: Reads) -> anyhow::Result<Reply
     };
     let start = Instant::now();
     let run = model.run(&request, &mut |_| Ok(()))?;
+    if let Some(check) = check {
+        check.wait(&CancelToken::default())??;
+    }
     let mut reply = timed(start);
     let last = run.logits.narrow(0, 0, 1).narrow(1, n_read - 1, 1).into_data();
     reply.values = last.iter::<f32>().map(|logit| Some(f64::from(logit))).collect();

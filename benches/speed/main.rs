@@ -19,6 +19,7 @@ mod contender;
 mod counts;
 mod factscope_side;
 mod machine;
+mod memory;
 mod question;
 mod report;
 mod scaling;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Question {
-    /// Open a model folder. Replaces the model that was open.
+    /// Open a model folder. Replaces the model that was open. Timed: the model, its tokenizer.
     Load { model: PathBuf },
 
     /// Make a model of some size in memory. Factscope only.

@@ -10,7 +10,7 @@ use factscope::tokens::{Answer, Bos, TokenizedPrompt, Tokenizer};
 
 use crate::contender::{Contender, FACTSCOPE, ROME, Starter, TRANSFORMER_LENS, TRANSFORMERS};
 use crate::question::{Question, Reads, Reply};
-use crate::report::{Check, Report, bytes, percent, rate, secs, times};
+use crate::report::{Check, Report, percent, rate, secs, times};
 use crate::{counts, statistics};
 
 /// What is compared on.
@@ -77,11 +77,11 @@ impl Bench {
         report.section("Loading")?;
         let load = Question::Load { model: self.model.clone() };
         let forward = Question::Forward { rows: vec![self.prompt.ids.clone()], reads: Reads::Last };
-        let mut times_of: [Vec<[f64; 2]>; 3] = Default::default();
+        let mut times_of: [Vec<[f64; 3]>; 3] = Default::default();
         let mut open = |contender: &mut Contender, nth: usize| {
-            let loaded = contender.ask(&load)?;
-            let answered = contender.ask(&forward)?;
-            times_of[nth].push([loaded.total_secs(), loaded.total_secs() + answered.total_secs()]);
+            let [model, tokenizer] = contender.ask(&load)?.secs[..] else { return None };
+            let answered = contender.ask(&forward)?.total_secs();
+            times_of[nth].push([model, tokenizer, model + tokenizer + answered]);
             Some(())
         };
 
@@ -110,15 +110,20 @@ impl Bench {
         ]
         .map(|(name, nth)| {
             let cell = |what: usize| middle(nth, what).map_or_else(missing, secs);
-            let ratio = middle(nth, 1).zip(middle(0, 1)).map(|(other, ours)| times(other, ours));
-            [name.to_owned(), cell(0), cell(1), ratio.unwrap_or_else(missing)]
+            let ratio = |what: usize| {
+                let pair = middle(nth, what).zip(middle(0, what));
+                pair.map_or_else(missing, |(other, ours)| times(other, ours))
+            };
+            [name.to_owned(), cell(0), ratio(0), cell(1), cell(2), ratio(2)]
         });
         report.say(&format!(
             "The weights file is in the page cache. Medians of {N_LOADS} fresh processes (one for \
-             TransformerLens); imports are not counted. `transformers` maps the file and reads the \
-             weights when they are first used, so the ratio is that to the first logits."
+             TransformerLens); imports are not counted. Factscope and `transformers` map the file and \
+             read the weights when they are first used; Factscope also looks at every number for `NaN` \
+             meanwhile, and shows no result before it has: that is part of the first logits."
         ))?;
-        report.table(["", "load", "load and first logits", "ratio"], &rows)?;
+        let head = ["", "model", "ratio", "tokenizer", "all, and first logits", "ratio"];
+        report.table(head, &rows)?;
         Ok(contenders)
     }
 
@@ -168,7 +173,7 @@ impl Bench {
             found.push((component, self.trace(who, component, report)?));
         }
         self.trace_table(&found, report)?;
-        self.memory(who, report)?;
+        self.memory(who, &found[0].1.spec, report)?;
         self.naive(who, &found, report)
     }
 
@@ -356,23 +361,6 @@ impl Bench {
             ))?;
         }
         Ok(())
-    }
-
-    fn memory(&self, who: &Contenders, report: &mut Report) -> anyhow::Result<()> {
-        let weights = self.config.n_params() * 4;
-        let rows = [&who.factscope, &who.rome, &who.lens].map(|it| {
-            let peak = it.peak_bytes();
-            [
-                it.name.to_owned(),
-                peak.map_or_else(missing, bytes),
-                peak.map_or_else(missing, |peak| format!("{:.2}", peak as f64 / weights as f64)),
-            ]
-        });
-        report.say(&format!(
-            "Peak resident memory of loading and tracing (`VmHWM`; the weights are {}):",
-            bytes(weights)
-        ))?;
-        report.table(["", "peak", "weights"], &rows)
     }
 
     /// Our own slow way, to tell what reuse saves from what the passes cost.
@@ -576,6 +564,6 @@ fn gcd(a: usize, b: usize) -> usize {
 }
 
 /// In place of a number that there is none of.
-fn missing() -> String {
+pub fn missing() -> String {
     "missing".to_owned()
 }

@@ -27,7 +27,7 @@ pub use measurement::{Measurement, Metric};
 pub use positions::{Positions, UnknownPositions};
 pub use sweep::{Reuse, sweep};
 
-use crate::model::DeviceFailed;
+use crate::model::{DeviceFailed, NotFinite};
 use crate::task::{Cancelled, TaskCtx};
 
 /// Which method to run. Closed on purpose: the match in `worker::engine` is the list of all that
@@ -65,6 +65,9 @@ pub enum AnalysisError {
 
     #[error(transparent)]
     Device(#[from] DeviceFailed),
+
+    #[error("{0}; nothing that the model says can be trusted")]
+    NotFinite(#[from] NotFinite),
 
     #[error("no subject is marked in the prompt, so none of its tokens can be changed")]
     NoSubject,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Gpt2Config;
 use super::config::Unembedding;
+use super::number_check::{NotFinite, is_finite};
 use crate::builtin::{self, Builtin};
 use crate::task::{Cancelled, Progress, TaskCtx};
 
@@ -136,8 +137,8 @@ pub enum LoadError {
     #[error("tensor `{tensor}` is of type {found:?}; F32, F16 and BF16 can be read: {path}")]
     Dtype { tensor: String, found: Dtype, path: PathBuf },
 
-    #[error("tensor `{tensor}` holds {value} at element {index}: {path}")]
-    NotFinite { tensor: String, index: usize, value: f32, path: PathBuf },
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
 
     #[error(
         "`config.json` ties the unembedding to the token embedding, but tensor `{tensor}` differs \
@@ -260,36 +261,53 @@ impl Checkpoint {
         if is_finite {
             return Ok(values);
         }
-        let index = values.iter().position(|value| !value.is_finite()).unwrap_or_default();
-        Err(LoadError::NotFinite {
-            tensor: location.name.clone(),
-            index,
-            value: values[index],
-            path: file.path.clone(),
-        })
+        Err(NotFinite::find(&location.name, &values, &file.path).into())
     }
 
-    /// One tensor without a copy, if the file has it as `f32` where a CPU can read it; else as
-    /// [`Self::read`]. Checked to be finite.
+    /// One tensor without a copy, if the file has it as `f32` where a CPU can read it: then nothing
+    /// has looked at its numbers yet, see [`NumberCheck`](super::NumberCheck). Else as
+    /// [`Self::read`].
     ///
     /// # Panics
     ///
     /// As [`Self::read`].
     pub(crate) fn numbers(&self, name: &str) -> Result<Numbers, LoadError> {
         let location = self.tensors.get(name).expect("checked when the folder was opened");
-        let file = &self.files[location.file];
-        let range = file.data_start + location.bytes.0..file.data_start + location.bytes.1;
-        let is_readable = cfg!(target_endian = "little")
-            && location.dtype == Dtype::F32
-            && file.bytes[range.clone()].as_ptr().addr().is_multiple_of(align_of::<f32>());
-        match &file.bytes {
-            // `read` names the number that is not finite.
-            Bytes::Mapped(map) if is_readable && is_finite(&map[range.clone()]) => {
+        match self.mapped(location) {
+            Some((map, range)) => {
                 let part = bytes::Bytes::from_owner(SharedMap(Arc::clone(map))).slice(range);
                 Ok(Numbers::Mapped(TensorBytes::from_shared(part, AllocationProperty::File)))
             }
-            _ => self.read(name).map(Numbers::Owned),
+            None => self.read(name).map(Numbers::Owned),
         }
+    }
+
+    /// Looks at the numbers that [`Self::numbers`] gives without a copy. Stops where `goes_on` says
+    /// so.
+    pub(super) fn look_at_mapped(&self, goes_on: &dyn Fn() -> bool) -> Result<(), NotFinite> {
+        for location in self.tensors.values() {
+            let Some((map, range)) = self.mapped(location) else { continue };
+            if !goes_on() {
+                return Ok(());
+            }
+            if !is_finite(&map[range.clone()]) {
+                let (values, _) = decode(&map[range], location.dtype);
+                let path = &self.files[location.file].path;
+                return Err(NotFinite::find(&location.name, &values, path));
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a tensor's numbers lie, if a CPU can compute on them there.
+    fn mapped(&self, location: &Location) -> Option<(&Arc<Mmap>, Range<usize>)> {
+        let file = &self.files[location.file];
+        let Bytes::Mapped(map) = &file.bytes else { return None };
+        let range = file.data_start + location.bytes.0..file.data_start + location.bytes.1;
+        let is_readable = cfg!(target_endian = "little")
+            && location.dtype == Dtype::F32
+            && map[range.clone()].as_ptr().addr().is_multiple_of(align_of::<f32>());
+        is_readable.then_some((map, range))
     }
 
     fn add_file(&mut self, path: PathBuf, bytes: Bytes) -> Result<(), LoadError> {
@@ -492,19 +510,6 @@ fn forget(map: &Mmap, start: usize, len: usize) {
 
 #[cfg(not(unix))]
 fn forget(_map: &Mmap, _start: usize, _len: usize) {}
-
-/// Whether all of these `f32` are finite, on all cores.
-fn is_finite(bytes: &[u8]) -> bool {
-    const EXPONENT: u32 = f32::INFINITY.to_bits();
-    bytes.par_chunks(1 << 18).all(|bytes| {
-        let (numbers, _) = bytes.as_chunks::<4>();
-        // The largest exponent rather than a search, so that many are looked at together.
-        let largest = numbers
-            .iter()
-            .fold(0, |largest, bytes| largest.max(u32::from_le_bytes(*bytes) & EXPONENT));
-        largest < EXPONENT
-    })
-}
 
 /// Bytes to numbers, on all cores, and whether all of them are finite.
 fn decode(bytes: &[u8], dtype: Dtype) -> (Vec<f32>, bool) {

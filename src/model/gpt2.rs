@@ -36,9 +36,6 @@ pub struct Gpt2 {
     pub(super) ln_f: LayerNorm,
     pub(super) lm_head: Option<Vocabulary>,
 
-    /// The mean of the unembedding's columns, one number per dimension. `[d_model]`
-    pub(super) mean_unembedding: Tensor<1>,
-
     /// Whether the device works through a queue, so that an operation returns before it is done.
     pub(super) is_queued: bool,
 

@@ -33,7 +33,7 @@ impl Gpt2 {
         let d_model = self.config.d_model;
         let matrix = self.lm_head.as_ref().unwrap_or(&self.wte);
         let column = |token: u32| matrix.rows(&[token]).reshape([d_model]);
-        let reference = foil.map_or_else(|| self.mean_unembedding.clone(), column);
+        let reference = foil.map_or_else(|| matrix.mean(), column);
         let column = column(token) - reference;
 
         let resid = resid.reshape([1, 1, d_model]);

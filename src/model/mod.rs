@@ -12,6 +12,7 @@ mod gpt2;
 mod layers;
 mod logit_direction;
 mod noise;
+mod number_check;
 mod random;
 mod reading;
 mod resume;
@@ -30,6 +31,7 @@ pub use device::{
 };
 pub use gpt2::Gpt2;
 pub use logit_direction::LogitDirection;
+pub use number_check::{NotFinite, NumberCheck};
 pub use random::{WriteError, write_random_checkpoint};
 pub use reading::{DeviceFailed, Reading, Readout, TokenReading, Traffic, ask_tokens, log_sum_exp};
 pub use resume::{Part, Place, Resume, Start};

@@ -5,15 +5,21 @@
 //! their own.
 
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
+use rayon::prelude::*;
 
-use super::cpu;
+use super::cpu::{self, View};
+use super::device::ComputeDevice;
 
 /// `[d_vocab, d_model]`, split by rows.
 #[derive(Clone, Debug)]
 pub(super) struct Vocabulary {
     shards: Vec<Shard>,
+
+    /// The mean of all rows. `[d_model]`
+    mean: Arc<OnceLock<Tensor<1>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -25,8 +31,16 @@ struct Shard {
 }
 
 impl Vocabulary {
-    /// `data`: `[d_vocab, d_model]`. `max_bytes`: the most that one tensor may hold.
-    pub fn new(data: TensorData, d_model: usize, max_bytes: Option<u64>, device: &Device) -> Self {
+    /// `data`: `[d_vocab, d_model]`
+    pub fn new(data: TensorData, d_model: usize, device: &ComputeDevice) -> Self {
+        let ComputeDevice { max_binding_bytes: max_bytes, burn: device, .. } = device;
+        let mean = OnceLock::new();
+        // A GPU's tensors are far when the mean is asked for, a CPU's are not.
+        if View::of(&Tensor::<1>::zeros([1], device)).is_none() {
+            let values = data.as_slice::<f32>().expect("the vocabulary is f32");
+            let row = TensorData::new(mean_row(values, d_model), [d_model]);
+            mean.get_or_init(|| Tensor::from_data(row, device));
+        }
         let d_vocab = data.num_elements() / d_model;
         let row_bytes = (d_model * size_of::<f32>()) as u64;
         let rows = max_bytes.map_or(d_vocab, |max| ((max / row_bytes) as usize).clamp(1, d_vocab));
@@ -47,7 +61,21 @@ impl Vocabulary {
                 })
                 .collect()
         };
-        Self { shards }
+        Self { shards, mean: Arc::new(mean) }
+    }
+
+    /// The mean of all rows, in double precision. On the CPU it is computed when first asked for:
+    /// opening a file that is mapped touches none of it. `[d_model]`
+    pub fn mean(&self) -> Tensor<1> {
+        let mean = self.mean.get_or_init(|| {
+            let [shard] = self.shards.as_slice() else {
+                unreachable!("only a GPU has its vocabulary in pieces");
+            };
+            let view = View::of(&shard.weight).expect("a GPU is told when it is filled");
+            let d_model = shard.weight.dims()[1];
+            cpu::tensor(mean_row(view.values(), d_model), [d_model])
+        });
+        mean.clone()
     }
 
     pub fn n_shards(&self) -> usize {
@@ -93,6 +121,7 @@ impl Vocabulary {
         let mut logits: Vec<_> = logits.collect();
         if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 1) }
     }
+
     /// `p W`, the mean row if `p` are probabilities: `[rows, d_vocab]` to `[rows, d_model]`
     pub fn expectation(&self, p: &Tensor<2>) -> Tensor<2> {
         let parts = self.shards.iter().map(|it| {
@@ -101,4 +130,23 @@ impl Vocabulary {
         });
         parts.reduce(|sum, part| sum + part).expect("there is at least one shard")
     }
+}
+
+/// Summed in double precision, in parts of which the order is always the same.
+fn mean_row(values: &[f32], d: usize) -> Vec<f32> {
+    const ROWS_PER_PART: usize = 1024;
+    let sums: Vec<Vec<f64>> = values
+        .par_chunks(ROWS_PER_PART * d)
+        .map(|rows| {
+            let mut sum = vec![0.0_f64; d];
+            for row in rows.chunks_exact(d) {
+                for (sum, value) in sum.iter_mut().zip(row) {
+                    *sum += f64::from(*value);
+                }
+            }
+            sum
+        })
+        .collect();
+    let n = (values.len() / d) as f64;
+    (0..d).map(|nth| (sums.iter().map(|sum| sum[nth]).sum::<f64>() / n) as f32).collect()
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use burn::tensor::{DType, Tensor, TensorData};
-use rayon::prelude::*;
 
 use super::checkpoint::{LM_HEAD, Numbers, expected_tensors};
 use super::config::Unembedding;
@@ -11,12 +10,38 @@ use super::device::ComputeDevice;
 use super::gpt2::{Attention, Block, Mlp};
 use super::layers::{Affine, LayerNorm};
 use super::vocabulary::Vocabulary;
-use super::{Checkpoint, Gpt2, Gpt2Config, LoadError};
+use super::{Checkpoint, Gpt2, Gpt2Config, LoadError, NumberCheck};
 use crate::task::{Progress, TaskCtx};
 
 impl Gpt2 {
-    /// Reads the weights. Progress is counted in numbers.
+    /// Reads the weights, and looks at every number. Progress is counted in numbers.
     pub fn load(
+        checkpoint: &Arc<Checkpoint>,
+        device: &ComputeDevice,
+        ctx: &TaskCtx<'_>,
+    ) -> Result<Self, LoadError> {
+        let (model, check) = Self::open(checkpoint, device, ctx)?;
+        check.wait(&ctx.cancel)??;
+        Ok(model)
+    }
+
+    /// The same at once, while the numbers are still looked at: whoever shows a result waits for the
+    /// check first. Progress is counted in numbers.
+    pub fn open(
+        checkpoint: &Arc<Checkpoint>,
+        device: &ComputeDevice,
+        ctx: &TaskCtx<'_>,
+    ) -> Result<(Self, NumberCheck), LoadError> {
+        let model = Self::map(checkpoint, device, ctx)?;
+        let check = if device.adapter.is_none() {
+            NumberCheck::start(Arc::clone(checkpoint))
+        } else {
+            NumberCheck::passed()
+        };
+        Ok((model, check))
+    }
+
+    fn map(
         checkpoint: &Checkpoint,
         device: &ComputeDevice,
         ctx: &TaskCtx<'_>,
@@ -42,22 +67,18 @@ impl Gpt2 {
         read: &mut dyn FnMut(&str) -> Result<Numbers, E>,
     ) -> Result<Self, E> {
         let mut source = Source { config, device, read };
-        let wte = source.read_vocabulary("wte.weight")?;
-        let (lm_head, mean_unembedding) = match config.unembedding {
-            Unembedding::Tied => (None, wte.1),
-            Unembedding::Separate => {
-                let (head, mean) = source.read_vocabulary(LM_HEAD)?;
-                (Some(head), mean)
-            }
+        let wte = source.vocabulary("wte.weight")?;
+        let lm_head = match config.unembedding {
+            Unembedding::Tied => None,
+            Unembedding::Separate => Some(source.vocabulary(LM_HEAD)?),
         };
         Ok(Self {
             config: *config,
-            wte: wte.0,
+            wte,
             wpe: source.matrix("wpe.weight", [config.n_ctx, config.d_model])?,
             h: (0..config.n_layers).map(|layer| source.block(layer)).collect::<Result<_, E>>()?,
             ln_f: source.layer_norm("ln_f")?,
             lm_head,
-            mean_unembedding: source.vector_of(mean_unembedding),
             is_queued: device.adapter.is_some(),
             max_rows: max_rows(config, device),
             readbacks: Arc::default(),
@@ -147,13 +168,10 @@ impl<E> Source<'_, E> {
         })
     }
 
-    /// The matrix, and the mean of its rows.
-    fn read_vocabulary(&mut self, name: &str) -> Result<(Vocabulary, Vec<f32>), E> {
-        let (d_vocab, d_model) = (self.config.d_vocab, self.config.d_model);
-        let data = (self.read)(name)?.into_data([d_vocab, d_model]);
-        let mean = mean_row(data.as_slice::<f32>().expect("it was made of f32"), d_model);
-        let device = self.device;
-        Ok((Vocabulary::new(data, d_model, device.max_binding_bytes, &device.burn), mean))
+    fn vocabulary(&mut self, name: &str) -> Result<Vocabulary, E> {
+        let d_model = self.config.d_model;
+        let data = (self.read)(name)?.into_data([self.config.d_vocab, d_model]);
+        Ok(Vocabulary::new(data, d_model, self.device))
     }
 
     fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, E> {
@@ -165,30 +183,6 @@ impl<E> Source<'_, E> {
         let len = numbers.len();
         Ok(Tensor::from_data(numbers.into_data([len]), &self.device.burn))
     }
-
-    fn vector_of(&self, values: Vec<f32>) -> Tensor<1> {
-        let shape = [values.len()];
-        Tensor::from_data(TensorData::new(values, shape), &self.device.burn)
-    }
-}
-
-/// Summed in double precision, in parts of which the order is always the same.
-fn mean_row(values: &[f32], d: usize) -> Vec<f32> {
-    const ROWS_PER_PART: usize = 1024;
-    let sums: Vec<Vec<f64>> = values
-        .par_chunks(ROWS_PER_PART * d)
-        .map(|rows| {
-            let mut sum = vec![0.0_f64; d];
-            for row in rows.chunks_exact(d) {
-                for (sum, value) in sum.iter_mut().zip(row) {
-                    *sum += f64::from(*value);
-                }
-            }
-            sum
-        })
-        .collect();
-    let n = (values.len() / d) as f64;
-    (0..d).map(|nth| (sums.iter().map(|sum| sum[nth]).sum::<f64>() / n) as f32).collect()
 }
 
 impl Numbers {

@@ -11,7 +11,7 @@ use crate::analysis::{
     attention_knockout, attribution_patching, causal_trace, logit_attribution, logit_lens,
     prediction,
 };
-use crate::model::{Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, Verdict};
+use crate::model::{Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, Verdict};
 use crate::task::{Cancelled, TaskCtx};
 use crate::tokens::{Answer, TokenizedPrompt, Tokenizer, TokenizerError};
 
@@ -20,6 +20,9 @@ use crate::tokens::{Answer, TokenizedPrompt, Tokenizer, TokenizerError};
 pub struct Engine {
     pub info: Arc<ModelInfo>,
     model: Gpt2,
+
+    /// No result leaves before it has passed.
+    check: NumberCheck,
 }
 
 /// What there is to know of an open model, without its tensors.
@@ -51,7 +54,7 @@ pub struct ModelInfo {
 /// SHA-256 of each weight file, read when first asked for: it takes as long as reading the model.
 #[derive(Debug)]
 pub struct WeightHash {
-    checkpoint: Checkpoint,
+    checkpoint: Arc<Checkpoint>,
     hashes: OnceLock<BTreeMap<String, String>>,
 }
 
@@ -97,7 +100,7 @@ impl Engine {
         stage: &dyn Fn(Stage),
     ) -> Result<Self, EngineError> {
         let start = Instant::now();
-        let checkpoint = Checkpoint::open(dir)?;
+        let checkpoint = Arc::new(Checkpoint::open(dir)?);
         let tokenizer = Tokenizer::from_dir(dir)?;
         let (n_tokens, d_vocab) = (tokenizer.n_vocab(), checkpoint.config.d_vocab);
         // Some checkpoints pad the vocabulary; the other way round there are ids without a row.
@@ -107,7 +110,7 @@ impl Engine {
         }
         let verified = open_verified(device, ctx, &|| stage(Stage::TestingDevice))?;
         stage(Stage::ReadingWeights);
-        let model = Gpt2::load(&checkpoint, &verified.device, ctx)?;
+        let (model, check) = Gpt2::open(&checkpoint, &verified.device, ctx)?;
         let info = ModelInfo {
             name: checkpoint.name(),
             dir: dir.to_owned(),
@@ -120,12 +123,31 @@ impl Engine {
             load_secs: start.elapsed().as_secs_f64(),
             hash: WeightHash { checkpoint, hashes: OnceLock::new() },
         };
-        Ok(Self { info: Arc::new(info), model })
+        Ok(Self { info: Arc::new(info), model, check })
     }
 
     /// Runs a method. Without an answer in the prompt, the model's own first guess is the answer,
     /// as in ROME.
+    ///
+    /// What it found, or found so far, is told once all numbers of the weights were looked at.
     pub fn run(
+        &self,
+        prompt: &TokenizedPrompt,
+        spec: &AnalysisSpec,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<AnalysisResult, AnalysisError> {
+        let partial = |so_far| {
+            if matches!(self.check.verdict(), Some(Ok(()))) {
+                (ctx.partial)(so_far);
+            }
+        };
+        let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: ctx.task.report };
+        let found = self.compute(prompt, spec, &AnalysisCtx { task, partial: &partial, ..*ctx });
+        self.check.wait(&ctx.task.cancel)??;
+        found
+    }
+
+    fn compute(
         &self,
         prompt: &TokenizedPrompt,
         spec: &AnalysisSpec,

@@ -10,8 +10,12 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::{self, ThreadId};
 use std::time::Instant;
 
+use cubecl::logging::{LaunchObservation, LaunchObserver};
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
 use factscope::analysis::{AnalysisCtx, Measurement, Metric, Reuse, sweep};
 use factscope::intervention::{
@@ -28,6 +32,26 @@ use super::support::{assert_close, fixture, load, load_on, logits, prompt};
 
 const LOGIT: f32 = 1e-4;
 const PROB: f32 = 1e-4;
+
+/// Counts what this thread asks of a device; other tests run beside it.
+struct Launches {
+    thread: ThreadId,
+    count: AtomicUsize,
+}
+
+impl Launches {
+    fn of_this_thread() -> Self {
+        Self { thread: thread::current().id(), count: AtomicUsize::new(0) }
+    }
+}
+
+impl LaunchObserver for Launches {
+    fn launched(&self, _kernel: &'static str) {
+        if thread::current().id() == self.thread {
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
 
 /// The first adapter: a real one if there is one.
 fn adapter() -> ComputeDevice {
@@ -81,6 +105,26 @@ fn an_adapter_computes_what_the_cpu_computes() {
     assert_eq!(found.noise_std, expected.noise_std);
     assert_close(&probs(&found), &probs(&expected), PROB, "a trace");
     println!("trace: {:.1} s", start.elapsed().as_secs_f64());
+
+    // Again, with kernels tuned: rows share their launches, so that more samples cost none.
+    let launches_of = |n_samples: usize| {
+        let spec = causal_trace::Spec { n_samples, ..spec.clone() };
+        let trace =
+            || causal_trace::causal_trace(&model, &prompt, &spec, &AnalysisCtx::unwatched());
+        trace().unwrap();
+        let launches = Arc::new(Launches::of_this_thread());
+        let watching = LaunchObservation::new(launches.clone());
+        trace().unwrap();
+        drop(watching);
+        launches.count.load(Ordering::Relaxed)
+    };
+    let (two, six) = (launches_of(2), launches_of(6));
+    let n_cells = found.restored.values().len();
+    println!("launches: {two} for {n_cells} cells of 2 samples, {six} of 6");
+    // The clean run, the bases, and one pass for each position.
+    let n_passes = 2 + found.restored.n_columns();
+    assert!(six.abs_diff(two) < n_passes, "{two} launches for 2 samples, {six} for 6");
+    assert!(two < 70 * n_passes * model.config.n_layers, "{two} launches");
 
     // The vocabulary in two pieces.
     let start = Instant::now();

@@ -5,9 +5,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
+use factscope::analysis::ablation::{self, Part, Replacement};
+use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Positions, prediction};
 use factscope::intervention::SiteSet;
-use factscope::model::{Checkpoint, LoadError};
+use factscope::model::{Checkpoint, ComputeDevice, Gpt2, LoadError};
 use factscope::task::{CancelToken, Progress, TaskCtx};
 use factscope::worker::{DeviceChoice, Engine};
 use half::{bf16, f16};
@@ -15,7 +18,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::support::{assert_close, fixture, load, logits};
+use super::support::{assert_close, fixture, load, logits, prompt};
 
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -113,7 +116,11 @@ fn without_file(name: &str) -> TempDir {
 #[track_caller]
 fn check_refused(dir: &Path, says: &[&str]) {
     let result = Engine::load(dir, DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ());
-    let message = result.expect_err("the folder must be refused").to_string();
+    check_says(dir, &result.expect_err("the folder must be refused").to_string(), says);
+}
+
+#[track_caller]
+fn check_says(dir: &Path, message: &str, says: &[&str]) {
     for part in says {
         assert!(message.contains(part), "“{part}” is not in: {message}");
     }
@@ -243,7 +250,30 @@ fn numbers_that_are_none_are_named_by_tensor_and_place() {
     let check = |value: f32, name: &str, index: usize| {
         let dir = with_tensors(|tensors| find(tensors, name).set(index, value));
         let place = format!("element {index}");
-        check_refused(dir.path(), &[&value.to_string(), &format!("`{name}`"), &place, WEIGHTS]);
+        let says = [&value.to_string(), &format!("`{name}`"), &place, WEIGHTS];
+        let checkpoint = Arc::new(Checkpoint::open(dir.path()).unwrap());
+        let cpu = ComputeDevice::cpu();
+        let refused = Gpt2::load(&checkpoint, &cpu, &TaskCtx::unwatched()).unwrap_err();
+        check_says(dir.path(), &refused.to_string(), &says);
+
+        // A mapped file is open before its numbers were looked at; no result is told before.
+        let partial = |_: AnalysisResult| panic!("{value} in `{name}` was told as a result");
+        let ctx = AnalysisCtx { partial: &partial, ..AnalysisCtx::unwatched() };
+        let engine =
+            Engine::load(dir.path(), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap();
+        let ablation = ablation::Spec {
+            part: Part::Heads,
+            positions: Positions::All,
+            replacement: Replacement::Zero,
+        };
+        for spec in [
+            AnalysisSpec::Prediction(prediction::Spec { n_top: 1 }),
+            AnalysisSpec::Ablation(ablation),
+        ] {
+            let prompt = prompt("Paris is the capital of", "Paris", Some("the"));
+            let refused = engine.run(&prompt, &spec, &ctx).unwrap_err();
+            check_says(dir.path(), &refused.to_string(), &says);
+        }
     };
     check(f32::NAN, "h.3.mlp.c_proj.weight", 1234);
     check(f32::INFINITY, "wte.weight", 0);
@@ -525,18 +555,18 @@ fn half_precision_is_the_f32_of_the_same_numbers() {
 
 #[test]
 fn opening_can_be_cancelled_and_reports_its_progress() {
-    let checkpoint = Checkpoint::open(&fixture("tiny")).unwrap();
+    let checkpoint = Arc::new(Checkpoint::open(&fixture("tiny")).unwrap());
     let seen = std::cell::RefCell::new(Vec::new());
     let report = |progress: Progress| seen.borrow_mut().push(progress);
     let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
-    let device = factscope::model::ComputeDevice::cpu();
-    factscope::model::Gpt2::load(&checkpoint, &device, &ctx).unwrap();
+    let device = ComputeDevice::cpu();
+    Gpt2::load(&checkpoint, &device, &ctx).unwrap();
     let seen = seen.take();
     assert!(seen.iter().all(|it| it.total == checkpoint.config.n_params() && it.done < it.total));
     assert!(seen.is_sorted_by_key(|it| it.done) && seen.len() > 40);
 
     ctx.cancel.cancel();
-    let result = factscope::model::Gpt2::load(&checkpoint, &device, &ctx);
+    let result = Gpt2::load(&checkpoint, &device, &ctx);
     assert!(matches!(result, Err(LoadError::Cancelled(_))));
     assert!(checkpoint.sha256(&ctx).is_err());
 }

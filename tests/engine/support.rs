@@ -1,6 +1,7 @@
 //! Fixtures, and comparing numbers.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use factscope::facts::Fact;
 use factscope::intervention::{Condition, SiteSet};
@@ -15,7 +16,7 @@ pub fn fixture(name: &str) -> PathBuf {
 }
 
 pub fn load_on(dir: &Path, device: &ComputeDevice) -> Gpt2 {
-    let checkpoint = Checkpoint::open(dir).unwrap();
+    let checkpoint = Arc::new(Checkpoint::open(dir).unwrap());
     Gpt2::load(&checkpoint, device, &TaskCtx::unwatched()).unwrap()
 }
 
