@@ -26,7 +26,8 @@ use factscope::analysis::logit_attribution::Parts;
 use factscope::facts::Direction;
 use factscope::model::Gpt2Config;
 use factscope::ui::dialogs::{Answer, Picker};
-use factscope::ui::state::{Detail, Findings, ModelState, Quick, Slot};
+use factscope::ui::state::{Findings, ModelState, Quick, Slot};
+use factscope::ui::workspace::Pane;
 use factscope::ui::{App, Options};
 use factscope::worker::DeviceChoice;
 use serde_json::json;
@@ -92,15 +93,14 @@ fn main() -> anyhow::Result<()> {
     let mut rows = Vec::new();
     let mut scene = |name: &str, frames: &[Frame]| rows.push(row(name, frames));
 
-    for detail in Detail::ALL {
-        eprintln!("frames at rest, {detail:?}");
-        window.harness.state_mut().state.settings.detail = detail;
-        window.harness.run_steps(3);
+    for pane in Pane::ALL.into_iter().filter(|it| *it != Pane::Trace) {
+        eprintln!("frames at rest, {pane:?}");
+        window.show(pane);
         let frames = window.frames(|_, _| ());
-        scene(&format!("at rest: list, map and {}", detail.text().to_lowercase()), &frames);
+        scene(&format!("at rest: list, map and {}", pane.text().to_lowercase()), &frames);
     }
     // The most there is to draw: 20 heads.
-    window.harness.state_mut().state.settings.detail = Detail::Attention;
+    window.show(Pane::Attention);
     eprintln!("frames with the pointer moving");
     let map = window.map()?;
     scene(
@@ -143,6 +143,11 @@ struct Window {
 }
 
 impl Window {
+    fn show(&mut self, pane: Pane) {
+        self.harness.state_mut().show(pane);
+        self.harness.run_steps(3);
+    }
+
     /// With the first fact chosen, and all of its results there.
     fn open(model: PathBuf, facts: PathBuf) -> anyhow::Result<Self> {
         let options = Options {

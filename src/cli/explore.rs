@@ -9,7 +9,7 @@ use crate::builtin;
 use crate::facts::Dataset;
 use crate::tokens::Bos;
 use crate::ui;
-use crate::ui::state::Detail;
+use crate::ui::workspace::Pane;
 
 #[derive(Args, Default)]
 pub(super) struct Explore {
@@ -33,7 +33,7 @@ pub(super) struct Explore {
     #[arg(long, value_enum, value_name = "KIND")]
     trace: Option<Kind>,
 
-    /// What to show on the right; an ablation or a knockout is run at once
+    /// The view to bring to the front; an ablation or a knockout is run at once
     #[arg(long, value_enum, value_name = "VIEW")]
     view: Option<View>,
 
@@ -79,13 +79,13 @@ impl Explore {
             bos: self.bos.then_some(Bos::On),
             case: self.case.clone(),
             trace: self.trace.map(Into::into).or_else(|| is_bare.then_some(Component::Hidden)),
-            detail: self.view.map(|view| match view {
-                View::Prediction => Detail::Prediction,
-                View::Attention => Detail::Attention,
-                View::Attribution => Detail::Attribution,
-                View::Lens => Detail::LogitLens,
-                View::Ablation => Detail::Ablation,
-                View::Knockout => Detail::Knockout,
+            pane: self.view.map(|view| match view {
+                View::Prediction => Pane::Prediction,
+                View::Attention => Pane::Attention,
+                View::Attribution => Pane::Attribution,
+                View::Lens => Pane::LogitLens,
+                View::Ablation => Pane::Ablation,
+                View::Knockout => Pane::Knockout,
             }),
             screenshot: self.screenshot.clone(),
             theme: self.theme.map(|theme| match theme {

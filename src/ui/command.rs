@@ -6,6 +6,7 @@ use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use super::state::{FactId, StudyKind};
 use super::view::ViewAction;
+use super::workspace::Pane;
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
 use crate::tokens::Bos;
@@ -29,6 +30,10 @@ pub enum Command {
     ZoomIn,
     ZoomOut,
     ZoomReset,
+
+    ShowPane(Pane),
+    ClosePane(Pane),
+    ResetLayout,
 
     SetBos(Bos),
     SetDevice(DeviceChoice),
@@ -111,6 +116,8 @@ impl Command {
             Self::ZoomIn => "Zoom in",
             Self::ZoomOut => "Zoom out",
             Self::ZoomReset => "Reset zoom",
+            Self::ShowPane(pane) | Self::ClosePane(pane) => pane.text(),
+            Self::ResetLayout => "Usual arrangement",
             Self::SetBos(Bos::Off) => "ROME (no BOS)",
             Self::SetBos(Bos::On) => "TransformerLens (BOS)",
             Self::Select(_) => "Choose fact",
@@ -164,6 +171,8 @@ impl Command {
                 "For systems without a file dialog"
             }
             Self::SaveScreenshot => "The window as it is now, as a PNG",
+            Self::ShowPane(pane) | Self::ClosePane(pane) => pane.tooltip(),
+            Self::ResetLayout => "All views where they were at the first start",
             Self::SetBos(Bos::Off) => {
                 "The prompt as it is, as ROME's code runs it: its first token is at position 0"
             }

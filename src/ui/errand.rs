@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Options;
 use super::command::Command;
 use super::panels;
-use super::state::{Detail, ModelState, Slot, State, StudyKind};
+use super::state::{ModelState, Slot, State, StudyKind};
+use super::workspace::Pane;
 use crate::analysis::causal_trace::Component;
 
 /// Frames until the layout has come to rest.
@@ -41,9 +42,9 @@ enum Step {
 impl Errand {
     pub fn new(options: &Options) -> Option<Self> {
         let Options { case, trace, screenshot, .. } = options.clone();
-        let study = match options.detail {
-            Some(Detail::Ablation) => Some(StudyKind::Ablation),
-            Some(Detail::Knockout) => Some(StudyKind::Knockout),
+        let study = match options.pane {
+            Some(Pane::Ablation) => Some(StudyKind::Ablation),
+            Some(Pane::Knockout) => Some(StudyKind::Knockout),
             _ => None,
         };
         if case.is_none() && trace.is_none() && study.is_none() && screenshot.is_none() {

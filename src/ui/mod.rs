@@ -9,7 +9,7 @@ use eframe::{NativeOptions, Renderer};
 
 use crate::analysis::causal_trace::Component;
 use crate::tokens::Bos;
-use crate::ui::state::Detail;
+use crate::ui::workspace::Pane;
 use crate::worker::{Adapter, DeviceChoice, adapters};
 
 pub mod app;
@@ -24,6 +24,7 @@ pub mod theme;
 pub mod view;
 pub mod views;
 pub mod widgets;
+pub mod workspace;
 
 pub use app::App;
 pub use eframe::egui::ThemePreference as Theme;
@@ -48,8 +49,8 @@ pub struct Options {
     /// What to trace as soon as the fact is shown.
     pub trace: Option<Component>,
 
-    /// What to show on the right, and to run if it takes a while. As it was last, if not given.
-    pub detail: Option<Detail>,
+    /// The view to bring to the front, and to run if it takes a while. As it was last, if not given.
+    pub pane: Option<Pane>,
 
     /// Where to save the window as a PNG when all this is done; then the window closes. Settings
     /// are neither read nor kept.

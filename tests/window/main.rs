@@ -3,4 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 mod app;
+mod support;
 mod views;
+mod workspace;

@@ -50,6 +50,10 @@ impl App {
             Command::ZoomOut => egui::gui_zoom::zoom_out(ctx),
             Command::ZoomReset => ctx.set_zoom_factor(1.0),
 
+            Command::ShowPane(pane) => self.views.workspace.show(pane),
+            Command::ClosePane(pane) => self.views.workspace.close(pane),
+            Command::ResetLayout => self.views.workspace.reset(),
+
             Command::SetBos(bos) => {
                 self.state.settings.bos = bos;
                 self.forget_recall();

@@ -16,6 +16,7 @@ use crate::ui::dialogs::{self, PathPrompt, Picker, Purpose};
 use crate::ui::errand::{Errand, Outcome};
 use crate::ui::panels::{self, Help, Views};
 use crate::ui::state::{Settings, State};
+use crate::ui::workspace::{Pane, Workspace};
 use crate::ui::{Options, theme};
 use crate::worker::{ModelInfo, Told, Worker};
 
@@ -26,6 +27,9 @@ mod listen;
 /// draws, every frame is taken from the model (at 16 a second, half of GPT-2-large's speed).
 const RESULT_REPAINT: Duration = Duration::from_millis(60);
 const PROGRESS_REPAINT: Duration = Duration::from_millis(400);
+
+/// Apart from the settings, which must not be lost with an arrangement of older views.
+const WORKSPACE_KEY: &str = "workspace";
 
 /// The window.
 pub struct App {
@@ -86,7 +90,6 @@ impl App {
             stored.and_then(|storage| eframe::get_value(storage, APP_KEY)).unwrap_or_default();
         settings.bos = options.bos.unwrap_or(settings.bos);
         settings.measures_recall &= is_remembered;
-        settings.detail = options.detail.unwrap_or(settings.detail);
         ctx.set_theme(options.theme.unwrap_or(settings.theme));
         ctx.set_zoom_factor(settings.zoom);
 
@@ -100,13 +103,18 @@ impl App {
                 });
             }
         };
+        let mut workspace: Workspace =
+            stored.and_then(|it| eframe::get_value(it, WORKSPACE_KEY)).unwrap_or_default();
+        if let Some(pane) = options.pane {
+            workspace.show(pane);
+        }
         let mut state = State::new(settings);
         state.device = options.device;
         let mut app = Self {
             state,
             worker: Worker::spawn(wake)?,
             picker,
-            views: Views::default(),
+            views: Views::new(workspace),
             commands: Vec::new(),
             path_prompt: None,
             help: None,
@@ -123,6 +131,19 @@ impl App {
             app.open_model(dir);
         }
         Ok(app)
+    }
+
+    /// Brings a view to the front.
+    pub fn show(&mut self, pane: Pane) {
+        self.views.workspace.show(pane);
+    }
+
+    pub fn workspace(&self) -> &Workspace {
+        &self.views.workspace
+    }
+
+    pub fn workspace_mut(&mut self) -> &mut Workspace {
+        &mut self.views.workspace
     }
 
     /// Where the errand leaves word of how it went.
@@ -223,6 +244,7 @@ impl eframe::App for App {
     fn save(&mut self, storage: &mut dyn Storage) {
         if self.is_remembered {
             eframe::set_value(storage, APP_KEY, &self.state.settings);
+            eframe::set_value(storage, WORKSPACE_KEY, &self.views.workspace);
         }
     }
 

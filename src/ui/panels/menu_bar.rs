@@ -4,12 +4,26 @@ use crate::builtin;
 use crate::facts::Dataset;
 use crate::ui::command::Command;
 use crate::ui::state::State;
+use crate::ui::workspace::{Pane, Workspace};
 use crate::worker::DeviceChoice;
 
-pub fn menu_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: &mut Vec<Command>) {
     MenuBar::new().ui(ui, |ui| {
         ui.menu_button("File", |ui| file_menu_ui(ui, state, commands));
         ui.menu_button("View", |ui| {
+            for pane in Pane::ALL {
+                let mut is_open = workspace.is_open(pane);
+                let item = ui.checkbox(&mut is_open, pane.text()).on_hover_text(pane.tooltip());
+                if item.changed() {
+                    commands.push(if is_open {
+                        Command::ShowPane(pane)
+                    } else {
+                        Command::ClosePane(pane)
+                    });
+                }
+            }
+            item_ui(ui, Command::ResetLayout, commands);
+            ui.separator();
             let themes = [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark];
             for theme in themes {
                 let is_chosen = state.settings.theme == theme;

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use eframe::egui::{CentralPanel, Color32, Frame, Margin, Panel, Ui};
 
-mod details_panel;
 mod facts_panel;
 mod help;
 mod menu_bar;
+mod pane;
 mod status_bar;
 mod studies_panel;
 mod toolbar;
@@ -22,16 +22,24 @@ use super::state::{Quick, State};
 use super::theme;
 use super::views::{AblationView, CausalTraceView, KnockoutView, LogitLensView};
 use super::widgets::number::with_thousands;
+use super::workspace::Workspace;
 use crate::analysis::logit_attribution::Parts;
 
 /// How the views look; what they show is in the state.
 #[derive(Debug, Default)]
 pub struct Views {
+    pub workspace: Workspace,
     pub facts: FactsView,
     trace: CausalTraceView,
     lens: LogitLensView,
     ablation: AblationView,
     knockout: KnockoutView,
+}
+
+impl Views {
+    pub fn new(workspace: Workspace) -> Self {
+        Self { workspace, ..Self::default() }
+    }
 }
 
 /// What the panels show of a fact, in the order it is wanted.
@@ -50,7 +58,7 @@ pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &m
         .frame(bar)
         .resizable(false)
         .show_separator_line(false)
-        .show(ui, |ui| menu_bar::menu_bar_ui(ui, state, commands));
+        .show(ui, |ui| menu_bar::menu_bar_ui(ui, state, &views.workspace, commands));
     Panel::top("toolbar")
         .frame(bar)
         .resizable(false)
@@ -79,20 +87,16 @@ pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &m
         .default_size((width * 0.22).clamp(250.0, 340.0))
         .size_range(200.0..=width * 0.4)
         .show(ui, |ui| facts_panel::facts_ui(ui, state, &mut views.facts, commands));
-    if state.prompt().is_some() {
-        Panel::right("details")
-            .frame(side)
-            // Wide enough for all views, for one that is wider would push the edge.
-            .default_size((width * 0.36).clamp(460.0, 640.0))
-            .size_range(360.0..=width * 0.5)
-            .show(ui, |ui| details_panel::details_ui(ui, state, views, commands));
-    }
-    CentralPanel::no_frame().frame(side).show(ui, |ui| {
-        if state.info().is_some() {
-            trace_panel::trace_panel_ui(ui, state, &mut views.trace, commands);
-        } else {
+    CentralPanel::no_frame().frame(filled).show(ui, |ui| {
+        if state.info().is_none() {
             welcome::no_model_ui(ui, state, commands);
+            return;
         }
+        let mut workspace = std::mem::take(&mut views.workspace);
+        workspace.ui(ui, commands, &mut |ui, pane, commands| {
+            pane::pane_ui(ui, pane, state, views, commands);
+        });
+        views.workspace = workspace;
     });
 }
 

@@ -1,6 +1,8 @@
 use std::time::Instant;
 
-use eframe::egui::{Align, Button, ComboBox, DragValue, Layout, ProgressBar, RichText, Ui, vec2};
+use eframe::egui::{
+    Align, Button, ComboBox, DragValue, Label, Layout, ProgressBar, RichText, Ui, vec2,
+};
 
 use crate::analysis::AnalysisResult;
 use crate::analysis::attribution_patching::AttributionPatching;
@@ -15,6 +17,9 @@ use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::views::{CausalTraceView, causal_trace_ui};
 use crate::ui::widgets::number::significant;
 use crate::ui::widgets::token_strip_ui;
+
+/// Points; in a lower window the settings are folded away until they are asked for.
+const LOW_HEIGHT: f32 = 760.0;
 
 /// How many right answers a tooltip lists.
 const N_ANSWERS: usize = 20;
@@ -205,6 +210,16 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         let samples = DragValue::new(&mut settings.n_samples).range(1..=1000);
         number_ui(ui, true, "Samples", about, samples);
     });
+    // Where there is little room it belongs to the maps.
+    let is_low = ui.ctx().content_rect().height() < LOW_HEIGHT;
+    if state.settings.shows_trace_settings.unwrap_or(!is_low) {
+        more_settings_ui(ui, settings, n_layers);
+    }
+    run_ui(ui, state, commands);
+}
+
+/// All that is rarely changed.
+fn more_settings_ui(ui: &mut Ui, settings: &mut TraceSettings, n_layers: usize) {
     ui.horizontal_wrapped(|ui| {
         direction_setting_ui(ui, settings);
         ui.add_space(6.0);
@@ -231,7 +246,20 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             }
         }
     });
-    run_ui(ui, state, commands);
+}
+
+/// Shows or hides them, and says what they are while they are hidden.
+fn settings_toggle_ui(ui: &mut Ui, state: &mut State) {
+    let is_low = ui.ctx().content_rect().height() < LOW_HEIGHT;
+    let is_shown = state.settings.shows_trace_settings.unwrap_or(!is_low);
+    let button = ui.selectable_label(is_shown, "Settings");
+    let button = button.on_hover_text("Direction, severing, noise and seed");
+    if button.clicked() {
+        state.settings.shows_trace_settings = Some(!is_shown);
+    }
+    if !is_shown {
+        ui.add(Label::new(RichText::new(state.settings.trace.summary()).weak()).truncate());
+    }
 }
 
 fn about_component(component: Component) -> (&'static str, &'static str) {
@@ -358,7 +386,7 @@ fn rng_ui(ui: &mut Ui, settings: &mut TraceSettings) {
 }
 
 /// The button, or how far the trace is.
-fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         let run = state.trace(state.direction);
         let job = state.running_trace().and_then(|id| state.jobs.get(id));
@@ -401,6 +429,7 @@ fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         if let Some(run) = run {
             outcome_ui(ui, run);
         }
+        settings_toggle_ui(ui, state);
     });
 }
 

@@ -18,8 +18,8 @@ pub use jobs::{JobKind, Jobs, OpenJob};
 pub use others::Others;
 pub use recall::{Recall, Recalled};
 pub use settings::{
-    AblationSettings, Detail, KnockoutSettings, NOISE_FACTOR, NoiseSetting, ReplacementSetting,
-    Settings, TokenSetting, TraceSettings,
+    AblationSettings, KnockoutSettings, NOISE_FACTOR, NoiseSetting, ReplacementSetting, Settings,
+    TokenSetting, TraceSettings,
 };
 
 pub use taught::{Lesson, Plan, Taught};

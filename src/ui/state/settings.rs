@@ -37,7 +37,9 @@ pub struct Settings {
 
     /// Where the last screenshot went.
     pub screenshot_dir: Option<PathBuf>,
-    pub detail: Detail,
+
+    /// Whether the rarer settings of a trace are shown; as the window's height allows, if not given.
+    pub shows_trace_settings: Option<bool>,
 
     /// Whether the dataset's facts are asked in the background.
     pub measures_recall: bool,
@@ -116,17 +118,6 @@ pub enum NoiseSetting {
     Fixed,
 }
 
-/// Which analysis the right side shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Detail {
-    Prediction,
-    Attention,
-    Attribution,
-    LogitLens,
-    Ablation,
-    Knockout,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -139,7 +130,7 @@ impl Default for Settings {
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
             screenshot_dir: None,
-            detail: Detail::Prediction,
+            shows_trace_settings: None,
             measures_recall: true,
             knows_hint: false,
         }
@@ -194,6 +185,28 @@ impl TraceSettings {
         self.own_window.unwrap_or_else(|| usual_window(n_layers))
     }
 
+    /// The rarer ones in a few words.
+    pub fn summary(&self) -> String {
+        let direction = match self.direction {
+            Direction::Denoise => "denoise",
+            Direction::Noise => "noise",
+        };
+        let sever = match self.sever {
+            None => "",
+            Some(Severed::Mlp) => " · MLPs severed",
+            Some(Severed::Attn) => " · attention severed",
+        };
+        let noise = match self.noise {
+            NoiseSetting::Subjects => format!("{NOISE_FACTOR} × σ"),
+            NoiseSetting::Fixed => format!("σ {}", self.noise_std),
+        };
+        let rng = match self.rng {
+            NoiseRng::Numpy => "numpy",
+            NoiseRng::Chacha => "ChaCha8",
+        };
+        format!("{direction}{sever} · {noise} · {rng} · seed {}", self.seed)
+    }
+
     /// `subjects`: the tokens that noise is measured on.
     pub fn spec(&self, n_layers: usize, subjects: Arc<[u32]>) -> Spec {
         Spec {
@@ -211,28 +224,6 @@ impl TraceSettings {
             n_samples: self.n_samples,
             direction: self.direction,
             sever: self.sever,
-        }
-    }
-}
-
-impl Detail {
-    pub const ALL: [Self; 6] = [
-        Self::Prediction,
-        Self::Attention,
-        Self::Attribution,
-        Self::LogitLens,
-        Self::Ablation,
-        Self::Knockout,
-    ];
-
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Prediction => "Prediction",
-            Self::Attention => "Attention",
-            Self::Attribution => "Attribution",
-            Self::LogitLens => "Logit lens",
-            Self::Ablation => "Ablation",
-            Self::Knockout => "Knockout",
         }
     }
 }

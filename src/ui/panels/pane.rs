@@ -1,45 +1,15 @@
-use eframe::egui::{RichText, ScrollArea, Ui};
+use eframe::egui::{RichText, Ui};
 
 use super::studies_panel::{ablation_panel_ui, knockout_panel_ui};
+use super::trace_panel::trace_panel_ui;
 use super::{Views, wanted};
 use crate::analysis::AnalysisResult;
 use crate::ui::command::Command;
-use crate::ui::state::{Detail, Quick, Slot, State};
+use crate::ui::state::{Quick, Slot, State};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{attention_ui, attribution_ui, logit_lens_ui, prediction_ui};
-
-/// Points; in a lower window the predictions are one of the tabs.
-const STACKED_HEIGHT: f32 = 760.0;
-
-/// What one forward pass tells of the chosen fact.
-pub fn details_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut Vec<Command>) {
-    let is_stacked = ui.available_height() >= STACKED_HEIGHT;
-    if is_stacked {
-        prediction_panel_ui(ui, state, commands);
-        ui.add_space(8.0);
-        ui.separator();
-    }
-    let mut shown = state.settings.detail;
-    if is_stacked && shown == Detail::Prediction {
-        shown = Detail::Attention;
-    }
-    ui.horizontal_wrapped(|ui| {
-        for detail in Detail::ALL {
-            if is_stacked && detail == Detail::Prediction {
-                continue;
-            }
-            if ui.selectable_label(shown == detail, detail.text()).clicked() {
-                state.settings.detail = detail;
-                shown = detail;
-            }
-        }
-    });
-    ui.add_space(4.0);
-    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
-        detail_ui(ui, state, shown, views, commands);
-    });
-}
+use crate::ui::workspace::Pane;
 
 fn prediction_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     slot_ui(ui, state, Quick::Prediction, commands, |ui, result, ctx| {
@@ -50,30 +20,36 @@ fn prediction_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) 
     });
 }
 
-fn detail_ui(
+/// What a view shows of the chosen fact.
+pub fn pane_ui(
     ui: &mut Ui,
+    pane: Pane,
     state: &mut State,
-    shown: Detail,
     views: &mut Views,
     commands: &mut Vec<Command>,
 ) {
+    if pane != Pane::Trace && state.prompt().is_none() {
+        ui.weak("Choose a fact on the left");
+        return;
+    }
     let [_, lens, attribution, attention] = wanted(state.parts);
-    match shown {
-        Detail::Prediction => prediction_panel_ui(ui, state, commands),
-        Detail::Attention => slot_ui(ui, state, attention, commands, |ui, result, ctx| {
+    match pane {
+        Pane::Trace => trace_panel_ui(ui, state, &mut views.trace, commands),
+        Pane::Prediction => prediction_panel_ui(ui, state, commands),
+        Pane::Attention => slot_ui(ui, state, attention, commands, |ui, result, ctx| {
             let AnalysisResult::Attention(it) = result else { return None };
             attention_ui(ui, it, ctx)
         }),
-        Detail::Attribution => slot_ui(ui, state, attribution, commands, |ui, result, ctx| {
+        Pane::Attribution => slot_ui(ui, state, attribution, commands, |ui, result, ctx| {
             let AnalysisResult::LogitAttribution(it) = result else { return None };
             attribution_ui(ui, it, ctx)
         }),
-        Detail::LogitLens => slot_ui(ui, state, lens, commands, |ui, result, ctx| {
+        Pane::LogitLens => slot_ui(ui, state, lens, commands, |ui, result, ctx| {
             let AnalysisResult::LogitLens(it) = result else { return None };
             logit_lens_ui(ui, &mut views.lens, it, ctx)
         }),
-        Detail::Ablation => ablation_panel_ui(ui, state, views, commands),
-        Detail::Knockout => knockout_panel_ui(ui, state, views, commands),
+        Pane::Ablation => ablation_panel_ui(ui, state, views, commands),
+        Pane::Knockout => knockout_panel_ui(ui, state, views, commands),
     }
 }
 

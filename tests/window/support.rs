@@ -1,0 +1,210 @@
+//! The window as a person has it, without a display.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{self, Key, Modifiers, Vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+use factscope::analysis::AnalysisResult;
+use factscope::analysis::causal_trace::CausalTrace;
+use factscope::facts::Direction;
+use factscope::ui::dialogs::{Answer, Picker};
+use factscope::ui::state::{Findings, ModelState, Quick, Slot, TraceState};
+use factscope::ui::workspace::Pane;
+use factscope::ui::{App, Options};
+use factscope::worker::DeviceChoice;
+use tempfile::TempDir;
+
+pub const SIZE: Vec2 = Vec2::new(1280.0, 800.0);
+
+/// Not a promise of speed: the machine may be busy.
+pub const PATIENCE: Duration = Duration::from_mins(2);
+
+pub const FACTS: &str = r#"[
+    {"case_id": 3, "requested_rewrite": {"prompt": "{} was created by", "relation_id": "P178",
+        "target_new": {"str": "Google"}, "target_true": {"str": "Apple"}, "subject": "Mac OS"}},
+    {"case_id": 5, "requested_rewrite": {"prompt": "The capital of {} is", "relation_id": "P36",
+        "target_new": {"str": "Rome"}, "target_true": {"str": "Paris"}, "subject": "France"}},
+    {"case_id": 8},
+    {"case_id": 9, "requested_rewrite": {"prompt": "The capital of {} is", "relation_id": "P36",
+        "target_new": {"str": "Paris"}, "target_true": {"str": "Rome"}, "subject": "Italy"}}
+]"#;
+
+/// Gives the same answer to every question, at once.
+pub struct FakePicker(pub Option<PathBuf>);
+
+impl Picker for FakePicker {
+    fn pick_folder(&self, _title: &str, _dir: Option<&Path>) -> Answer {
+        self.answer()
+    }
+
+    fn pick_file(&self, _title: &str, _dir: Option<&Path>) -> Answer {
+        self.answer()
+    }
+
+    fn save_file(&self, _title: &str, _dir: Option<&Path>, _name: &str) -> Answer {
+        self.answer()
+    }
+}
+
+impl FakePicker {
+    fn answer(&self) -> Answer {
+        let path = self.0.clone();
+        Box::new(|| path)
+    }
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl egui::DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        Err("read by path".to_owned())
+    }
+}
+
+pub struct Window {
+    pub harness: Harness<'static, App>,
+    pub dir: TempDir,
+}
+
+pub fn tiny() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny")
+}
+
+impl Window {
+    pub fn new(options: Options, picked: Option<PathBuf>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options { device: DeviceChoice::Cpu, ..options };
+        let picker = Arc::new(FakePicker(picked));
+        let harness = Harness::builder()
+            .with_size(SIZE)
+            .build_eframe(move |cc| App::new(cc, &options, picker).unwrap());
+        Self { harness, dir }
+    }
+
+    /// With the tiny model and the facts above.
+    pub fn open() -> Self {
+        let mut window = Self::new(Options { model: Some(tiny()), ..Options::default() }, None);
+        let facts = window.file("facts.json", FACTS);
+        window.drop(facts);
+        window.wait("the model and the facts", |app| {
+            matches!(app.state.model, ModelState::Open(_)) && app.state.facts.dataset.is_some()
+        });
+        window.wait_for_predictions();
+        window
+    }
+
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub fn app(&self) -> &App {
+        self.harness.state()
+    }
+
+    pub fn drop(&mut self, path: PathBuf) {
+        self.harness.input_mut().dropped_files.push(Arc::new(Dropped(path)));
+        self.harness.step();
+    }
+
+    #[track_caller]
+    pub fn wait(&mut self, what: &str, is_done: impl Fn(&App) -> bool) {
+        let start = Instant::now();
+        while !is_done(self.app()) {
+            assert!(start.elapsed() < PATIENCE, "waited too long for {what}");
+            self.harness.step();
+            sleep(Duration::from_millis(5));
+        }
+        // The frame in which it is drawn, and the one in which it has its place.
+        self.harness.run_steps(2);
+    }
+
+    #[track_caller]
+    pub fn wait_for_predictions(&mut self) {
+        self.wait("predictions", |app| {
+            let found = |findings: &Findings| {
+                Quick::ALL
+                    .into_iter()
+                    .filter(|quick| *quick != Quick::AttributionByHead)
+                    .all(|quick| matches!(findings.quick(quick), Slot::Found(_)))
+            };
+            app.state.findings().is_some_and(found)
+        });
+    }
+
+    #[track_caller]
+    pub fn click(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        self.harness.run_steps(3);
+    }
+
+    pub fn show(&mut self, pane: Pane) {
+        self.harness.state_mut().show(pane);
+        self.harness.run_steps(3);
+    }
+
+    #[track_caller]
+    pub fn sees(&self, label: &str) {
+        assert!(self.harness.query_all_by_label_contains(label).next().is_some(), "no “{label}”");
+    }
+
+    #[track_caller]
+    pub fn trace_ends(&mut self) {
+        self.wait("the trace", |app| {
+            let is_over =
+                |direction| app.state.trace(direction).is_some_and(|run| !run.is_running());
+            app.state.directions().all(is_over)
+        });
+    }
+
+    pub fn trace(&self) -> Option<&CausalTrace> {
+        match self.app().state.trace(Direction::Forward)?.result.as_deref()? {
+            AnalysisResult::CausalTrace(trace) => Some(trace),
+            _ => None,
+        }
+    }
+
+    pub fn trace_state(&self) -> Option<TraceState> {
+        Some(self.app().state.trace(Direction::Forward)?.state.clone())
+    }
+
+    #[track_caller]
+    pub fn wait_for_label(&mut self, label: &str) {
+        let start = Instant::now();
+        while self.harness.query_all_by_label(label).next().is_none() {
+            assert!(start.elapsed() < PATIENCE, "waited too long for “{label}”");
+            self.harness.step();
+            sleep(Duration::from_millis(5));
+        }
+        self.harness.run_steps(3);
+    }
+
+    #[track_caller]
+    pub fn type_into(&mut self, field: &str, text: &str) {
+        self.harness.get_by_role_and_label(Role::TextInput, field).focus();
+        self.harness.run_steps(2);
+        self.harness.get_by_role_and_label(Role::TextInput, field).type_text(text);
+        self.harness.run_steps(2);
+    }
+
+    /// Over what was there.
+    #[track_caller]
+    pub fn retype(&mut self, field: &str, text: &str) {
+        self.harness.get_by_role_and_label(Role::TextInput, field).focus();
+        self.harness.run_steps(2);
+        self.harness.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        self.harness.run_steps(2);
+        self.type_into(field, text);
+    }
+}
