@@ -24,10 +24,10 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::causal_trace::{self, CausalTrace};
-use super::sweep::{Asked, row, step, sweep};
+use super::sweep::{Asked, row, step, sweep_beside};
 use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, Measurement, Metric};
 use crate::intervention::{Condition, Donor, Site, SiteSet};
-use crate::model::{ActivationCache, Backward, Donors, Gpt2, Objective, Request, Run};
+use crate::model::{ActivationCache, Backward, Donors, Gpt2, Objective, Reference, Request, Run};
 use crate::task::{Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
@@ -193,7 +193,9 @@ pub fn attribution_patching(
     };
 
     let clean = passes.forward(&[vec![]], &for_way_back(spec.base == BasePoint::Clean))?;
-    let clean_measured = Measurement::read(model, &clean.logits, prompt)?[0];
+    let reference = Reference::of(&clean.logits);
+    let read = |run: &Run| Measurement::read(model, &run.logits, prompt, Some(&reference));
+    let clean_measured = read(&clean)?[0];
     let clean_gradients = match spec.base {
         BasePoint::Clean => Some(passes.back(&clean)?),
         BasePoint::Corrupted => None,
@@ -213,7 +215,7 @@ pub fn attribution_patching(
         let conditions: Vec<Condition> =
             samples.map(|sample| vec![spec.trace.corrupt(&subject, noise_std, sample)]).collect();
         let run = passes.forward(&conditions, &capture)?;
-        let measured = Measurement::read(model, &run.logits, prompt)?;
+        let measured = read(&run)?;
         let own_gradients;
         let (gradients, slopes): (_, Vec<f32>) = if let Some(gradients) = &clean_gradients {
             (gradients, vec![slope(&clean_measured, spec.metric); measured.len()])
@@ -245,7 +247,8 @@ pub fn attribution_patching(
     if spec.n_verified > 0 {
         (ctx.partial)(AnalysisResult::AttributionPatching(result.clone()));
         let donors = Donors::from([(Donor::Clean, clean.cache)]);
-        result.verified = verify(model, &result, &subject, &donors, ctx, passes.progress)?;
+        let progress = passes.progress;
+        result.verified = verify(model, &result, &subject, reference, &donors, ctx, progress)?;
     }
     Ok(result)
 }
@@ -271,6 +274,7 @@ impl<'a> Tokens<'a> {
                 let foil = foil.ok_or(AnalysisError::NoFoil)?;
                 Self { answer: &answer[..1], foil: Some(foil), is_logit: true }
             }
+            Metric::Rank | Metric::Kl => return Err(AnalysisError::NoSlope(metric)),
         })
     }
 
@@ -288,6 +292,7 @@ fn slope(at: &Measurement, metric: Metric) -> f32 {
     match metric {
         Metric::Prob | Metric::AnswerProb => at.get(metric).unwrap_or(f32::NAN),
         Metric::LogProb | Metric::Logit | Metric::LogitDiff => 1.0,
+        Metric::Rank | Metric::Kl => f32::NAN,
     }
 }
 
@@ -441,6 +446,7 @@ fn verify(
     model: &Gpt2,
     estimated: &AttributionPatching,
     subject: &Range<usize>,
+    clean: Reference,
     donors: &Donors,
     ctx: &AnalysisCtx<'_>,
     progress: Progress,
@@ -472,7 +478,7 @@ fn verify(
         partial: &|_| (),
         reuse: ctx.reuse,
     };
-    let patched = sweep(model, prompt, &conditions, donors, &ctx, &mut |_| ())?;
+    let patched = sweep_beside(Some(clean), model, prompt, &conditions, donors, &ctx, &mut |_| ())?;
     let means = patched.chunks(spec.trace.n_samples);
     Ok(cells
         .into_iter()

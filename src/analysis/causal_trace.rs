@@ -24,12 +24,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::measurement::Measurement;
-use super::sweep::{Asked, sweep};
+use super::sweep::{Asked, sweep_beside};
 use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, donors};
 use crate::intervention::{
     Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
-use crate::model::{Donors, Gpt2};
+use crate::model::{Donors, Gpt2, Reference};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -257,12 +257,13 @@ pub fn causal_trace(
         Direction::Noise => (held, patched),
     };
     let clean = donors::clean(model, &asked, &of_clean, ctx)?;
+    let reference = Reference::of(&clean.logits);
 
     let mut trace = CausalTrace {
         spec: spec.clone(),
         prompt: prompt.clone(),
         noise_std,
-        clean: Measurement::read(model, &clean.logits, prompt)?[0],
+        clean: Measurement::read(model, &clean.logits, prompt, Some(&reference))?[0],
         corrupted: Vec::new(),
         restored: Grid::new(prompt.n_pos(), vec![Vec::new(); prompt.n_pos() * n_layers]),
     };
@@ -278,7 +279,8 @@ pub fn causal_trace(
                 .map(|(sample, cache)| (Donor::Corrupted { first: subject.start, sample }, cache)),
         );
     }
-    sweep(model, prompt, &conditions, &donors, ctx, &mut |so_far| {
+    let reference = Some(reference);
+    sweep_beside(reference, model, prompt, &conditions, &donors, ctx, &mut |so_far| {
         trace.fill(so_far);
         (ctx.partial)(AnalysisResult::CausalTrace(trace.clone()));
     })?;

@@ -1,7 +1,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DeviceFailed, Gpt2, Reading, Readout, ask_tokens};
+use crate::model::{DeviceFailed, Gpt2, Reading, Readout, Reference, ask_tokens};
 use crate::tokens::TokenizedPrompt;
 
 /// How much a run believes in the answer. All readings are taken at once, so that a view can
@@ -25,6 +25,12 @@ pub struct Measurement {
 
     /// Logit of the answer's first token minus that of the foil's, if there is a foil.
     pub logit_diff: Option<f32>,
+
+    /// How far the distribution that predicts the answer's first token is from the clean run's:
+    /// KL(clean ‖ this) over the whole vocabulary, in nats, 0 or more. Nothing where no clean run is
+    /// there to compare with.
+    #[serde(default)]
+    pub kl: Option<f32>,
 }
 
 /// Which reading of a [`Measurement`] is shown.
@@ -36,11 +42,33 @@ pub enum Metric {
     LogProb,
     Logit,
     LogitDiff,
+    Rank,
+    Kl,
 }
 
 impl Metric {
-    pub const ALL: [Self; 5] =
-        [Self::Prob, Self::AnswerProb, Self::LogProb, Self::Logit, Self::LogitDiff];
+    pub const ALL: [Self; 7] = [
+        Self::Prob,
+        Self::AnswerProb,
+        Self::LogProb,
+        Self::Logit,
+        Self::LogitDiff,
+        Self::Rank,
+        Self::Kl,
+    ];
+
+    /// How it is called in files.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Prob => "prob",
+            Self::AnswerProb => "answer_prob",
+            Self::LogProb => "log_prob",
+            Self::Logit => "logit",
+            Self::LogitDiff => "logit_diff",
+            Self::Rank => "rank",
+            Self::Kl => "kl",
+        }
+    }
 }
 
 impl Measurement {
@@ -54,10 +82,11 @@ impl Measurement {
     /// # Panics
     ///
     /// If the prompt has no answer.
-    pub fn ask(logits: &Tensor<3>, prompt: &TokenizedPrompt) -> Readout {
+    pub fn ask(logits: &Tensor<3>, prompt: &TokenizedPrompt, clean: Option<&Reference>) -> Readout {
         let answer = prompt.answer.as_ref().expect("what is measured is the answer");
         let [_, n_read, _] = logits.dims();
-        ask_tokens(logits, &answer.ids[..n_read], prompt.foil.as_ref().map(|foil| foil.first()))
+        let foil = prompt.foil.as_ref().map(|foil| foil.first());
+        ask_tokens(logits, &answer.ids[..n_read], foil, clean)
     }
 
     /// One measurement per row, at once.
@@ -69,12 +98,13 @@ impl Measurement {
         model: &Gpt2,
         logits: &Tensor<3>,
         prompt: &TokenizedPrompt,
+        clean: Option<&Reference>,
     ) -> Result<Vec<Self>, DeviceFailed> {
-        let read = model.read_back(vec![Self::ask(logits, prompt)])?;
+        let read = model.read_back(vec![Self::ask(logits, prompt, clean)])?;
         Ok(read.into_iter().flatten().map(|reading| Self::from(&reading)).collect())
     }
 
-    /// Nothing if there is no foil to compare with.
+    /// Nothing if there is no foil, or no clean run, to compare with.
     pub fn get(&self, metric: Metric) -> Option<f32> {
         match metric {
             Metric::Prob => Some(self.prob),
@@ -82,6 +112,8 @@ impl Measurement {
             Metric::LogProb => Some(self.log_prob),
             Metric::Logit => Some(self.logit),
             Metric::LogitDiff => self.logit_diff,
+            Metric::Rank => Some(self.rank as f32),
+            Metric::Kl => self.kl,
         }
     }
 
@@ -116,6 +148,8 @@ impl From<&Reading> for Measurement {
             rank: first.n_likelier,
             answer_log_prob: reading.tokens.iter().map(|token| token.log_prob).sum(),
             logit_diff: reading.foil_logit.map(|foil| first.logit - foil),
+            // What rounding leaves below 0; what is not a number stays so.
+            kl: reading.divergence.map(|kl| if kl < 0.0 { 0.0 } else { kl }),
         }
     }
 }

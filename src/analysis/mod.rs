@@ -11,6 +11,7 @@ pub mod attention_knockout;
 pub mod attribution_patching;
 pub mod causal_trace;
 mod donors;
+pub mod effects;
 mod estimate;
 mod grid;
 pub mod localisation;
@@ -74,6 +75,9 @@ pub enum AnalysisError {
 
     #[error("only traces that restore clean activations, with nothing severed, are estimated")]
     NotEstimated,
+
+    #[error("`{}` has no slope, so its effects cannot be estimated", .0.key())]
+    NoSlope(Metric),
 
     #[error("there is no answer to measure")]
     NoAnswer,

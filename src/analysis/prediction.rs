@@ -65,7 +65,7 @@ pub fn prediction(
 
     let next: Vec<f32> = run.logits.clone().narrow(1, 0, 1).into_data().iter::<f32>().collect();
     let answer = match &prompt.answer {
-        Some(_) => Some(Measurement::read(model, &run.logits, prompt)?[0]),
+        Some(_) => Some(Measurement::read(model, &run.logits, prompt, None)?[0]),
         None => None,
     };
     Ok(Prediction { prompt: prompt.clone(), top: likeliest(&next, spec.n_top), answer })

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::{AnalysisCtx, AnalysisError, Measurement};
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
-    ActivationCache, DeviceFailed, Donors, Gpt2, Place, Reading, Readout, Request, Resume, Row,
-    Start,
+    ActivationCache, DeviceFailed, Donors, Gpt2, Place, Reading, Readout, Reference, Request,
+    Resume, Row, Run, Start,
 };
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
@@ -43,7 +43,8 @@ const LAYER_PRODUCTS: usize = 60_000_000_000;
 /// fewer, so it is fetched at once.
 const ROWS_WAITING: usize = 8192;
 
-/// Measures the answer under each condition, in order. `on_batch` sees what has been found so far.
+/// Measures the answer under each condition, in order, and how far each is from the clean run.
+/// `on_batch` sees what has been found so far.
 ///
 /// # Panics
 ///
@@ -56,11 +57,25 @@ pub fn sweep(
     ctx: &AnalysisCtx<'_>,
     on_batch: &mut dyn FnMut(&[Option<Measurement>]),
 ) -> Result<Vec<Measurement>, AnalysisError> {
+    sweep_beside(None, model, prompt, conditions, donors, ctx, on_batch)
+}
+
+/// The same, where the clean run has been done already.
+pub(super) fn sweep_beside(
+    clean: Option<Reference>,
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    conditions: &[Condition],
+    donors: &Donors,
+    ctx: &AnalysisCtx<'_>,
+    on_batch: &mut dyn FnMut(&[Option<Measurement>]),
+) -> Result<Vec<Measurement>, AnalysisError> {
     let asked = Asked::new(model, prompt)?;
     let mut sweep = Sweep {
         model,
         prompt,
         asked,
+        clean,
         donors,
         ctx,
         found: vec![None; conditions.len()],
@@ -82,6 +97,9 @@ struct Sweep<'a> {
     model: &'a Gpt2,
     prompt: &'a TokenizedPrompt,
     asked: Asked,
+
+    /// What each run is compared with; nothing before the clean run is done.
+    clean: Option<Reference>,
     donors: &'a Donors,
     ctx: &'a AnalysisCtx<'a>,
 
@@ -127,10 +145,36 @@ struct Batch<'a> {
 }
 
 impl Sweep<'_> {
+    /// Does the clean run, unless that has been done. `cost`: of all that follows.
+    fn start(&mut self, cost: usize) -> Result<(), AnalysisError> {
+        let n_clean = usize::from(self.clean.is_none());
+        let clean_cost = n_clean * self.asked.ids.len() * self.model.config.n_layers;
+        self.progress.total = (cost + clean_cost) as u64;
+        if self.clean.is_none() {
+            let run = self.run_rows(&[Condition::new()], &SiteSet::new())?;
+            self.clean = Some(Reference::of(&run.logits));
+        }
+        Ok(())
+    }
+
+    /// From the first token and layer on.
+    fn run_rows(
+        &mut self,
+        conditions: &[Condition],
+        capture: &SiteSet,
+    ) -> Result<Run, AnalysisError> {
+        let Self { model, donors, ctx, ref asked, .. } = *self;
+        let rows: Vec<Row<'_>> = conditions.iter().map(|it| row(asked, it)).collect();
+        let cost = (rows.len() * asked.ids.len()) as u64;
+        let request = Request { rows: &rows, donors, capture, past: None, n_read: asked.n_read };
+        let progress = &mut self.progress;
+        Ok(model.run(&request, &mut |_| step(ctx, progress, cost))?)
+    }
+
     fn run_whole(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
         let config = &self.model.config;
         let n_pos = self.asked.ids.len();
-        self.progress.total = (conditions.len() * n_pos * config.n_layers) as u64;
+        self.start(conditions.len() * n_pos * config.n_layers)?;
         let mut waiting: VecDeque<Range<usize>> =
             batches(conditions.len(), n_pos, self.model).collect();
         while !waiting.is_empty() {
@@ -158,20 +202,8 @@ impl Sweep<'_> {
         conditions: &[Condition],
         indices: Range<usize>,
     ) -> Result<(), AnalysisError> {
-        let Self { model, donors, ctx, ref asked, .. } = *self;
-        let rows: Vec<Row<'_>> =
-            conditions[indices.clone()].iter().map(|it| row(asked, it)).collect();
-        let cost = (indices.len() * asked.ids.len()) as u64;
-        let request = Request {
-            rows: &rows,
-            donors,
-            capture: &SiteSet::new(),
-            past: None,
-            n_read: asked.n_read,
-        };
-        let progress = &mut self.progress;
-        let run = model.run(&request, &mut |_| step(ctx, progress, cost))?;
-        let readout = Measurement::ask(&run.logits, self.prompt);
+        let run = self.run_rows(&conditions[indices.clone()], &SiteSet::new())?;
+        let readout = Measurement::ask(&run.logits, self.prompt, self.clean.as_ref());
         self.queue(indices.map(|index| vec![index]).collect(), readout)
     }
 
@@ -186,7 +218,7 @@ impl Sweep<'_> {
         let groups: Vec<_> = batches(bases.len(), n_pos, self.model).collect();
         let passes = groups.iter().flat_map(|group| self.passes(&branches, group));
         let cost: usize = passes.map(|pass| pass.cost(config.n_layers, n_pos)).sum();
-        self.progress.total = (cost + bases.len() * config.n_layers * n_pos) as u64;
+        self.start(cost + bases.len() * config.n_layers * n_pos)?;
 
         let mut waiting = VecDeque::from(groups);
         while let Some(group) = waiting.pop_front() {
@@ -254,26 +286,16 @@ impl Sweep<'_> {
         branches: &[Branch],
         passes: &VecDeque<Batch<'_>>,
     ) -> Result<ActivationCache, AnalysisError> {
-        let Self { model, donors, ctx, ref asked, .. } = *self;
-        let rows: Vec<Row<'_>> = bases.iter().map(|it| row(asked, it)).collect();
         let starts = passes.iter().flat_map(|pass| &pass.starts);
         let from_base = starts.filter(|it| it.parts_from.is_none()).map(|it| it.place);
-        let request = Request {
-            rows: &rows,
-            donors,
-            capture: &Resume::sites(model.config.n_layers, from_base),
-            past: None,
-            n_read: asked.n_read,
-        };
-        let cost = (rows.len() * asked.ids.len()) as u64;
-        let progress = &mut self.progress;
-        let run = model.run(&request, &mut |_| step(ctx, progress, cost))?;
+        let capture = Resume::sites(self.model.config.n_layers, from_base);
+        let run = self.run_rows(bases, &capture)?;
         // Conditions that differ from a base in nothing.
         let same_as = |nth: usize| {
             let same = branches.iter().filter(|it| it.base == nth && it.place.is_none());
             same.map(|it| it.index).collect()
         };
-        let readout = Measurement::ask(&run.logits, self.prompt);
+        let readout = Measurement::ask(&run.logits, self.prompt, self.clean.as_ref());
         self.queue(group.clone().map(same_as).collect(), readout)?;
         Ok(run.cache)
     }
@@ -288,7 +310,7 @@ impl Sweep<'_> {
         let progress = &mut self.progress;
         let logits = model
             .resume(&request, &mut |_, n_rows| step(ctx, progress, (n_rows * n_pos) as u64))?;
-        let readout = Measurement::ask(&logits, self.prompt);
+        let readout = Measurement::ask(&logits, self.prompt, self.clean.as_ref());
         self.queue(batch.branches.iter().map(|it| vec![it.index]).collect(), readout)
     }
 

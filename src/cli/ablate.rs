@@ -177,6 +177,8 @@ fn to_json(it: &Ablation, engine: &Engine, machine: &Machine) -> anyhow::Result<
             "log_prob": change(Metric::LogProb),
             "logit": change(Metric::Logit),
             "logit_diff": has_foil.then(|| change(Metric::LogitDiff)),
+            "rank": change(Metric::Rank),
+            "kl": change(Metric::Kl),
         },
         "answer": it.prompt.answer.as_ref().map(answer_json),
         "foil": it.prompt.foil.as_ref().map(answer_json),

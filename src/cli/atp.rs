@@ -116,7 +116,7 @@ fn atp_json(
         .collect();
     json["estimated_by"] = json!("attribution patching");
     json["base"] = json!(found.spec.base);
-    json["metric"] = json!(metric_key(metric));
+    json["metric"] = json!(metric.key());
     json["head_effects"] = json!(heads);
     json["verified"] = json!(verified);
     Ok(json)
@@ -134,7 +134,7 @@ fn to_text(found: &AttributionPatching, scores: &Grid<Option<f32>>) -> String {
     let mut text = format!(
         "{} of {answer}: clean {high:.5}, corrupted {low:.5} (noise {:.5}, {} samples)\n\n\
          estimated after restoring, from the gradient at the {base}\n",
-        metric_key(metric),
+        metric.key(),
         found.noise_std,
         found.corrupted.len(),
     );
@@ -151,14 +151,4 @@ fn to_text(found: &AttributionPatching, scores: &Grid<Option<f32>>) -> String {
         );
     }
     text
-}
-
-fn metric_key(metric: Metric) -> &'static str {
-    match metric {
-        Metric::Prob => "prob",
-        Metric::AnswerProb => "answer_prob",
-        Metric::LogProb => "log_prob",
-        Metric::Logit => "logit",
-        Metric::LogitDiff => "logit_diff",
-    }
 }

@@ -33,7 +33,9 @@ pub use gpt2::Gpt2;
 pub use logit_direction::LogitDirection;
 pub use number_check::{NotFinite, NumberCheck};
 pub use random::{WriteError, write_random_checkpoint};
-pub use reading::{DeviceFailed, Reading, Readout, TokenReading, Traffic, ask_tokens, log_sum_exp};
+pub use reading::{
+    DeviceFailed, Reading, Readout, Reference, TokenReading, Traffic, ask_tokens, log_sum_exp,
+};
 pub use resume::{Part, Place, Resume, Start};
 pub use run::{Request, Row, Run};
 pub use self_test::{Verdict, self_test};

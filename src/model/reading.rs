@@ -14,6 +14,38 @@ pub struct Reading {
 
     /// Logit of the foil at the first of these positions, if there is one.
     pub foil_logit: Option<f32>,
+
+    /// How far the distribution at the first of these positions is from the [`Reference`], in nats,
+    /// if there is one. Rounding may leave it a little below 0.
+    pub divergence: Option<f32>,
+}
+
+/// A distribution over the vocabulary that others are compared with, such as the clean run's.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// `[1, d_vocab]`
+    log_probs: Tensor<2>,
+}
+
+impl Reference {
+    /// At the first position of the first row. `logits`: `[batch, pos, d_vocab]`
+    pub fn of(logits: &Tensor<3>) -> Self {
+        let [_, _, d_vocab] = logits.dims();
+        let first = logits.clone().narrow(0, 0, 1).narrow(1, 0, 1).reshape([1, d_vocab]);
+        Self { log_probs: first.clone() - log_sum_exp(first) }
+    }
+
+    /// Kullback and Leibler's divergence of other distributions from this: Σ p (ln p − ln q).
+    ///
+    /// # Shapes
+    ///
+    /// - `logits`: `[rows, d_vocab]`
+    /// - `log_sums`: the logarithms of the sums of their exponentials, `[rows, 1]`
+    /// - output: `[rows, 1]`
+    fn divergence(&self, logits: Tensor<2>, log_sums: Tensor<2>) -> Tensor<2> {
+        let clean = self.log_probs.clone();
+        (clean.clone().exp() * (clean - (logits - log_sums))).sum_dim(1)
+    }
 }
 
 /// What is said of one token at one position.
@@ -35,10 +67,12 @@ pub enum Readout {
     Here(Vec<Reading>),
 
     /// Of each row, for each position the logit, the logarithm of the sum of exponentials and the
-    /// number of larger logits; then the foil's logit. `[batch, 3 * pos + 1 or 0]`
+    /// number of larger logits; then the foil's logit and the divergence, where they were asked for.
+    /// `[batch, 3 * pos + 0, 1 or 2]`
     Queued {
         values: Tensor<2>,
         n_pos: usize,
+        has_foil: bool,
     },
 }
 
@@ -61,18 +95,28 @@ pub struct Traffic {
 ///
 /// - `logits`: `[batch, pos, d_vocab]`
 /// - `tokens`: `[pos]`
+/// - `reference`: what each row's distribution at the first position is compared with
 ///
 /// # Panics
 ///
 /// If there are not as many tokens as positions, or one is not in the vocabulary.
-pub fn ask_tokens(logits: &Tensor<3>, tokens: &[u32], foil: Option<u32>) -> Readout {
+pub fn ask_tokens(
+    logits: &Tensor<3>,
+    tokens: &[u32],
+    foil: Option<u32>,
+    reference: Option<&Reference>,
+) -> Readout {
     let [batch, n_pos, d_vocab] = logits.dims();
     assert!(tokens.len() == n_pos, "one token for each position");
     let rows = logits.clone().reshape([batch * n_pos, d_vocab]);
-    if let Some(read) = cpu::read_logits(&rows, &tokens.repeat(batch)) {
+    let beside = reference.map(|it| cpu::Beside { log_probs: &it.log_probs, step: n_pos });
+    if let Some(read) = cpu::read_logits(&rows, &tokens.repeat(batch), beside.as_ref()) {
         let foils = foil.map(|foil| cpu::column(&rows, foil as usize, n_pos));
-        let rows = read.chunks_exact(n_pos).enumerate();
-        let rows = rows.map(|(row, read)| reading(read, foils.as_ref().map(|foils| foils[row])));
+        let rows = read.chunks_exact(n_pos).enumerate().map(|(row, read)| Reading {
+            tokens: read.iter().map(|&[logit, sum, n, _]| token([logit, sum, n])).collect(),
+            foil_logit: foils.as_ref().map(|foils| foils[row]),
+            divergence: reference.map(|_| read[0][3]),
+        });
         return Readout::Here(rows.collect());
     }
     let column = |rows: &Tensor<2>, token: u32| rows.clone().narrow(1, token as usize, 1);
@@ -84,8 +128,10 @@ pub fn ask_tokens(logits: &Tensor<3>, tokens: &[u32], foil: Option<u32>) -> Read
         columns.extend([logit, log_sum_exp(rows), is_larger.int().sum_dim(1).float()]);
     }
     let first = logits.clone().narrow(1, 0, 1).reshape([batch, d_vocab]);
+    let log_sums = columns[1].clone();
     columns.extend(foil.map(|foil| column(&first, foil)));
-    Readout::Queued { values: Tensor::cat(columns, 1), n_pos }
+    columns.extend(reference.map(|it| it.divergence(first, log_sums)));
+    Readout::Queued { values: Tensor::cat(columns, 1), n_pos, has_foil: foil.is_some() }
 }
 
 impl Gpt2 {
@@ -109,15 +155,20 @@ impl Gpt2 {
         let mut rest = values.as_slice();
         let read = asked.into_iter().map(|it| match it {
             Readout::Here(readings) => readings,
-            Readout::Queued { values, n_pos } => {
+            Readout::Queued { values, n_pos, has_foil } => {
                 let [n_rows, width] = values.dims();
                 let (mine, others) = rest.split_at(n_rows * width);
                 rest = others;
                 mine.chunks_exact(width)
                     .map(|row| {
-                        let (read, foil) = row.split_at(3 * n_pos);
+                        let (read, more) = row.split_at(3 * n_pos);
+                        let (foil, divergence) = more.split_at(usize::from(has_foil));
                         let (read, _) = read.as_chunks::<3>();
-                        reading(read, foil.first().copied())
+                        Reading {
+                            tokens: read.iter().copied().map(token).collect(),
+                            foil_logit: foil.first().copied(),
+                            divergence: divergence.first().copied(),
+                        }
                     })
                     .collect()
             }
@@ -133,13 +184,8 @@ impl Gpt2 {
     }
 }
 
-fn reading(tokens: &[[f32; 3]], foil_logit: Option<f32>) -> Reading {
-    let tokens = tokens.iter().map(|&[logit, log_sum, n_larger]| TokenReading {
-        logit,
-        log_prob: logit - log_sum,
-        n_likelier: n_larger as u32,
-    });
-    Reading { tokens: tokens.collect(), foil_logit }
+fn token([logit, log_sum, n_larger]: [f32; 3]) -> TokenReading {
+    TokenReading { logit, log_prob: logit - log_sum, n_likelier: n_larger as u32 }
 }
 
 /// `[rows, d_vocab]` to `[rows, 1]`, without overflow.

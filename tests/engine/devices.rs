@@ -97,7 +97,7 @@ fn an_adapter_computes_what_the_cpu_computes() {
     };
     let before = model.traffic();
     let (found, expected) = (trace(&model), trace(&cpu));
-    // The clean run, and the whole map at once; of each row its logit, sum, rank and foil.
+    // The clean run, and the whole map at once; of each row its logit, sum, rank and divergence.
     let traffic = model.traffic();
     let n_rows = 1 + found.corrupted.len() * (1 + found.restored.values().len());
     assert_eq!(traffic.n_readbacks - before.n_readbacks, 2);

@@ -63,6 +63,7 @@ fn measured(prob: f32) -> Measurement {
         rank: u32::from(prob < 0.2) * 3,
         answer_log_prob: prob.ln() - 0.21,
         logit_diff: None,
+        kl: None,
     }
 }
 

@@ -24,7 +24,7 @@ mod vector;
 
 pub(super) use attention::{Heads, Keys, attend};
 pub(super) use product::{affine, affine_onto, mlp_onto, project};
-pub(super) use rows::{column, gelu_new, layer_norm, read_logits};
+pub(super) use rows::{Beside, column, gelu_new, layer_norm, read_logits};
 
 /// A tensor's numbers where they lie, row by row.
 pub(super) struct View {

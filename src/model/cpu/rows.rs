@@ -50,20 +50,45 @@ pub(super) fn gelu_rows(x: &mut [f32], d: usize) {
     });
 }
 
-/// Of each row: the token's logit, the logarithm of the sum of exponentials, and how many logits
-/// are larger. `logits`: `[rows, d_vocab]`
-pub fn read_logits(logits: &Tensor<2>, tokens: &[u32]) -> Option<Vec<[f32; 3]>> {
+/// What other rows are compared with.
+pub struct Beside<'a> {
+    /// Log-probabilities. `[1, d_vocab]`
+    pub log_probs: &'a Tensor<2>,
+
+    /// Every how many rows one is compared.
+    pub step: usize,
+}
+
+/// Of each row: the token's logit, the logarithm of the sum of exponentials, how many logits are
+/// larger, and for the rows that are compared the divergence of their distribution from the other.
+/// `logits`: `[rows, d_vocab]`
+pub fn read_logits(
+    logits: &Tensor<2>,
+    tokens: &[u32],
+    beside: Option<&Beside<'_>>,
+) -> Option<Vec<[f32; 4]>> {
     let [_, d_vocab] = logits.dims();
     let logits = View::of(logits)?;
-    let rows = logits.values().par_chunks_exact(d_vocab).zip(tokens);
+    let beside = match beside {
+        Some(beside) => Some((View::of(beside.log_probs)?, beside.step)),
+        None => None,
+    };
+    let rows = logits.values().par_chunks_exact(d_vocab).zip(tokens).enumerate();
     Some(
-        rows.map(|(row, token)| {
+        rows.map(|(nth, (row, token))| {
+            let compared = beside.as_ref().filter(|(_, step)| nth.is_multiple_of(*step));
             vectorized(|| {
                 let logit = row[*token as usize];
                 let max = max(row);
                 let log_sum = sum(row, |x| exp(x - max)).ln() + max;
                 let n_larger = sum2(row, row, |x, _| if x > logit { 1.0 } else { 0.0 });
-                [logit, log_sum, n_larger]
+                let divergence = match compared {
+                    Some((other, _)) => {
+                        sum2(row, other.values(), |x, other| exp(other) * (other - (x - log_sum)))
+                    }
+                    None => 0.0,
+                };
+                [logit, log_sum, n_larger, divergence]
             })
         })
         .collect(),

@@ -77,6 +77,8 @@ fn metric_name(metric: Metric, prompt: &TokenizedPrompt) -> String {
         Metric::LogProb => format!("ln p({first})"),
         Metric::Logit => format!("logit({first})"),
         Metric::LogitDiff => format!("logit({first}) − logit({foil})"),
+        Metric::Rank => format!("rank of {first}"),
+        Metric::Kl => "KL from the clean run".to_owned(),
     }
 }
 
@@ -86,6 +88,8 @@ fn metrics_of(prompt: &TokenizedPrompt) -> impl Iterator<Item = Metric> {
         Metric::AnswerProb => is_long(prompt.answer.as_ref()),
         Metric::LogitDiff => prompt.foil.is_some(),
         Metric::Prob | Metric::LogProb | Metric::Logit => true,
+        // The maps' colours are for readings that a lost answer lowers.
+        Metric::Rank | Metric::Kl => false,
     })
 }
 
@@ -96,6 +100,8 @@ fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, metrics: impl Iterator<Ite
         Metric::LogProb => "Log probability",
         Metric::Logit => "Logit",
         Metric::LogitDiff => "Logit difference",
+        Metric::Rank => "Rank",
+        Metric::Kl => "KL divergence",
     };
     ComboBox::from_id_salt("metric")
         .selected_text(name(*metric))
