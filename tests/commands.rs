@@ -184,7 +184,7 @@ fn an_estimate_has_the_keys_of_a_trace_and_says_what_it_is() {
     // The same to rounding: what goes back needs activations that a trace does not stop for.
     let high = |of: &Value| of["high_score"].as_f64().unwrap();
     assert!((high(&estimate) - high(&trace)).abs() < 1e-6);
-    let differ = ["scores", "low_score", "high_score"];
+    let differ = ["scores", "low_score", "high_score", "metrics"];
     for (key, value) in trace.as_object().unwrap() {
         if !differ.contains(&key.as_str()) {
             assert_eq!(estimate[key], *value, "{key}");
@@ -224,6 +224,62 @@ fn an_estimate_has_the_keys_of_a_trace_and_says_what_it_is() {
     let no_foil = complaint(&other);
     assert!(no_foil.contains("needs a foil"), "{no_foil}");
     json(&[&other[..], &["--foil", "the"]].concat());
+}
+
+#[test]
+fn a_corruption_is_chosen_and_shown() {
+    let dir = TempDir::new().unwrap();
+    let facts = counterfact(&dir);
+    let list = dir.path().join("others.txt");
+    fs::write(&list, "Danielle Darrieuz\nDanielle Darrieua\nLyon\n").unwrap();
+    let common = ["--model", TINY, "--device", "cpu", "--facts", &facts, "--case", "4"];
+    let how = ["--kind", "mlp", "--window", "2", "--json"];
+    let trace = |more: &[&str]| json(&[&["trace"], &common[..], &how, more].concat());
+    let resampled = ["--corruption", "resample", "--other-subjects", list.to_str().unwrap()];
+    let found = trace(&[&resampled[..], &["--samples", "2"]].concat());
+    assert_eq!(found["corruption"], "resample");
+    assert!(found["noise_std"].is_null());
+    let n_tokens = found["input_tokens"].as_array().unwrap().len();
+    let corrupted = found["corrupted"].as_array().unwrap();
+    assert_eq!(corrupted.len(), 2);
+    for it in corrupted {
+        let tokens = it["tokens"].as_array().unwrap();
+        let text: String = tokens.iter().map(|it| it.as_str().unwrap()).collect();
+        assert!(text.starts_with("The mother tongue of Danielle Darrieu"), "{text}");
+        assert_eq!(numbers(&it["ids"]).len(), n_tokens);
+    }
+    let too_many = complaint(&[&["trace"], &common[..], &how, &resampled].concat());
+    assert!(too_many.contains("at most 2"), "{too_many}");
+
+    let found = trace(&["--corruption", "str", "--counterpart", "Danielle Darrieuz"]);
+    // Its own answer is not known, so the dataset's foil stays.
+    assert_eq!((&found["samples"], &found["foil"]["text"]), (&1.into(), &" English".into()));
+    let said = |args: &[&str]| complaint(&[&["trace"], &common[..], &how, args].concat());
+    assert!(said(&["--corruption", "str"]).contains("--counterpart"));
+    assert!(said(&["--corruption", "str", "--counterpart", "Lyon"]).contains("as many tokens"));
+    assert!(said(&["--corruption", "zero", "--replace"]).contains("for noise"));
+    assert!(said(&["--corruption", "zero", "--samples", "2"]).contains("1 sample"));
+    let said = said(&["--corruption", "gaussian-per-dim", "--noise", "0.1"]);
+    assert!(said.contains("such as 3s"), "{said}");
+
+    let zero = ["--corruption", "zero", "--at", "subject", "--widths", "1,3"];
+    let found = trace(&zero);
+    assert_eq!(found["columns"], serde_json::json!([1, 3]));
+    let kl = &found["metrics"]["kl"];
+    let [total, indirect, direct] = ["total", "indirect", "direct"].map(|key| &kl[key]);
+    for column in 0..2 {
+        let pairs = numbers(&indirect[column]).into_iter().zip(numbers(&direct[column]));
+        assert!(pairs.clone().count() == 4);
+        for (indirect, direct) in pairs {
+            assert!((indirect + direct - total.as_f64().unwrap()).abs() < 1e-4);
+        }
+    }
+    let heads = ["trace", "--kind", "head", "--at", "last", "--samples", "2"];
+    let text = stdout(&[&heads[..], &common].concat());
+    assert!(text.contains("at tokens: last") && text.contains("head "), "{text}");
+    let atp = ["atp", "--kind", "head", "--samples", "2"];
+    let not_estimated = complaint(&[&atp[..], &common].concat());
+    assert!(not_estimated.contains("token by token"), "{not_estimated}");
 }
 
 #[test]

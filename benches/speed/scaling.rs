@@ -1,7 +1,7 @@
 //! How cost grows with tokens, layers, samples and batch, beside what the counts predict.
 
 use factscope::analysis::Reuse;
-use factscope::analysis::causal_trace::{Component, Direction, NoiseLevel, Spec};
+use factscope::analysis::causal_trace::{Component, Corruption, Direction, Map, NoiseLevel, Spec};
 use factscope::facts::Fact;
 use factscope::intervention::NoiseRng;
 use factscope::model::Gpt2Config;
@@ -52,6 +52,8 @@ pub fn run(starter: &Starter, report: &mut Report) -> anyhow::Result<()> {
             n_samples,
             sever: None,
             direction: Direction::Denoise,
+            corruption: Corruption::default(),
+            map: Map::default(),
         };
         let n_operations = counts::trace(&config, n_pos, 0, &spec);
         let question = Question::Trace { prompt, spec, reuse: Reuse::Exact, budget_secs: None };

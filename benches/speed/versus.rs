@@ -2,7 +2,7 @@
 //! else the machine does meanwhile hits both.
 
 use factscope::analysis::Reuse;
-use factscope::analysis::causal_trace::{Component, Direction, NoiseLevel, Spec};
+use factscope::analysis::causal_trace::{Component, Corruption, Direction, Map, NoiseLevel, Spec};
 use factscope::facts::Fact;
 use factscope::intervention::NoiseRng;
 use factscope::model::Gpt2Config;
@@ -192,6 +192,8 @@ impl Bench {
             n_samples: 10,
             sever: None,
             direction: Direction::Denoise,
+            corruption: Corruption::default(),
+            map: Map::default(),
         })
     }
 

@@ -23,10 +23,11 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::causal_trace::{self, CausalTrace};
+use super::causal_trace::{self, CausalTrace, Corrupted, Map};
+use super::corruption::Drawn;
 use super::sweep::{Asked, row, step, sweep_beside};
 use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, Measurement, Metric};
-use crate::intervention::{Condition, Donor, Site, SiteSet};
+use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
 use crate::model::{ActivationCache, Backward, Donors, Gpt2, Objective, Reference, Request, Run};
 use crate::task::{Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
@@ -47,10 +48,12 @@ pub struct Spec {
 }
 
 impl Spec {
-    /// Whether a trace can be estimated: clean activations put into the corrupted run, with all else
-    /// free to react.
+    /// Whether a trace can be estimated: clean activations put into the corrupted run token by token,
+    /// with all else free to react.
     pub fn is_of(trace: &causal_trace::Spec) -> bool {
-        trace.sever.is_none() && trace.direction == causal_trace::Direction::Denoise
+        trace.sever.is_none()
+            && trace.direction == causal_trace::Direction::Denoise
+            && trace.map == Map::Tokens
     }
 
     /// Whether it takes no longer than a few forward passes.
@@ -76,8 +79,12 @@ pub struct AttributionPatching {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation that the noise had.
+    /// As in a [`CausalTrace`].
     pub noise_std: f64,
+
+    /// As in a [`CausalTrace`].
+    #[serde(default)]
+    pub corruptions: Vec<Corrupted>,
 
     pub clean: Measurement,
 
@@ -141,6 +148,7 @@ impl AttributionPatching {
             spec: self.spec.trace.clone(),
             prompt: self.prompt.clone(),
             noise_std: self.noise_std,
+            corruptions: self.corruptions.clone(),
             clean: self.clean,
             corrupted: self.corrupted.clone(),
             restored: self.effects.map(|_| Vec::new()),
@@ -166,7 +174,7 @@ pub fn attribution_patching(
     let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
     let asked = Asked::new(model, prompt)?;
     let tokens = Tokens::of(prompt, spec.metric)?;
-    let noise_std = spec.trace.noise.std(model)?;
+    let Drawn { noise_std, edits, shown } = spec.trace.draw(model, prompt, ctx)?;
 
     let (n_layers, n_samples) = (model.config.n_layers, spec.trace.n_samples);
     let sites: SiteSet = (0..n_layers)
@@ -213,7 +221,7 @@ pub fn attribution_patching(
     for start in (0..n_samples).step_by(n_rows) {
         let samples = start..(start + n_rows).min(n_samples);
         let conditions: Vec<Condition> =
-            samples.map(|sample| vec![spec.trace.corrupt(&subject, noise_std, sample)]).collect();
+            edits[samples].iter().map(|edit| vec![edit.clone()]).collect();
         let run = passes.forward(&conditions, &capture)?;
         let measured = read(&run)?;
         let own_gradients;
@@ -238,6 +246,7 @@ pub fn attribution_patching(
         spec: spec.clone(),
         prompt: prompt.clone(),
         noise_std,
+        corruptions: shown,
         clean: clean_measured,
         corrupted,
         effects: effects.windows(spec, prompt.n_pos()),
@@ -248,7 +257,7 @@ pub fn attribution_patching(
         (ctx.partial)(AnalysisResult::AttributionPatching(result.clone()));
         let donors = Donors::from([(Donor::Clean, clean.cache)]);
         let progress = passes.progress;
-        result.verified = verify(model, &result, &subject, reference, &donors, ctx, progress)?;
+        result.verified = verify(model, &result, &edits, reference, &donors, ctx, progress)?;
     }
     Ok(result)
 }
@@ -445,13 +454,13 @@ fn first_order(
 fn verify(
     model: &Gpt2,
     estimated: &AttributionPatching,
-    subject: &Range<usize>,
+    corruptions: &[Intervention],
     clean: Reference,
     donors: &Donors,
     ctx: &AnalysisCtx<'_>,
     progress: Progress,
 ) -> Result<Vec<Verified>, AnalysisError> {
-    let AttributionPatching { spec, prompt, noise_std, .. } = estimated;
+    let AttributionPatching { spec, prompt, .. } = estimated;
     let (n_layers, n_pos) = (model.config.n_layers, prompt.n_pos());
     let Some(scores) = estimated.scores(spec.metric) else { return Ok(Vec::new()) };
     let mut cells: Vec<usize> = (0..n_layers * n_pos).collect();
@@ -461,8 +470,8 @@ fn verify(
 
     let mut conditions: Vec<Condition> = Vec::new();
     for &nth in &cells {
-        for sample in 0..spec.trace.n_samples {
-            let mut condition = vec![spec.trace.corrupt(subject, *noise_std, sample)];
+        for corrupt in corruptions {
+            let mut condition = vec![corrupt.clone()];
             condition.extend(spec.trace.restore(nth / n_pos, nth % n_pos, n_layers));
             conditions.push(condition);
         }
@@ -477,6 +486,7 @@ fn verify(
         task: TaskCtx { cancel: ctx.task.cancel.clone(), report: &report },
         partial: &|_| (),
         reuse: ctx.reuse,
+        tokenizer: ctx.tokenizer,
     };
     let patched = sweep_beside(Some(clean), model, prompt, &conditions, donors, &ctx, &mut |_| ())?;
     let means = patched.chunks(spec.trace.n_samples);

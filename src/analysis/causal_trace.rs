@@ -8,12 +8,14 @@
 //! noise is drawn anew from the same seed for every cell, so all cells see the same corruptions,
 //! and a window is clipped at the first and last layer, not shifted.
 //!
-//! Two variants beside it:
+//! Variants beside it:
 //! - A *severed* trace holds the MLP or attention outputs of the restored token at their corrupted
 //!   values, so that only the path around them is left (Meng et al. 2022, figure 3;
 //!   `trace_with_repatch` in ROME's notebook `causal_trace_frozen_mlp_attn`).
 //! - In the *noising* direction it is the clean run that is changed, by putting corrupted activations
 //!   in: which of them are necessary, where denoising asks which suffice (Heimersheim & Nanda 2024).
+//! - The subject may be corrupted in other ways than by noise, see [`super::corruption`].
+//! - A [`Map`] may have a column for each head, or for each width of window, instead of each token.
 //!
 //! A peak says where restoring suffices. It does not say where the fact is stored, nor where an
 //! edit would succeed (Hase et al. 2023).
@@ -23,14 +25,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::corruption::Drawn;
 use super::measurement::Measurement;
 use super::sweep::{Asked, sweep_beside};
 use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, donors};
-use crate::intervention::{
-    Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
-};
+use crate::intervention::{Donor, NoiseRng, Site, SiteSet};
 use crate::model::{Donors, Gpt2, Reference};
 use crate::tokens::TokenizedPrompt;
+
+pub use super::corruption::{Corrupted, Corruption};
+pub use super::trace_map::{Map, plan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
@@ -44,7 +48,7 @@ pub struct Spec {
     pub rng: NoiseRng,
     pub seed: u32,
 
-    /// Noise draws averaged per cell. ROME: 10.
+    /// Draws of the corruption averaged per cell. ROME: 10.
     pub n_samples: usize,
 
     /// Which run is changed. ROME: denoise.
@@ -54,6 +58,14 @@ pub struct Spec {
     /// What must not react to the change, at the token where it is made.
     #[serde(default)]
     pub sever: Option<Severed>,
+
+    /// What the subject becomes. ROME: Gaussian noise is added.
+    #[serde(default)]
+    pub corruption: Corruption,
+
+    /// What the map's columns are. ROME: tokens.
+    #[serde(default)]
+    pub map: Map,
 }
 
 /// Which run is changed, and which one it is given activations of.
@@ -109,16 +121,20 @@ pub struct CausalTrace {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation that the noise had.
+    /// The standard deviation that the noise had, over all its values; 0 if the corruption has none.
     pub noise_std: f64,
+
+    /// What each draw made of the prompt.
+    #[serde(default)]
+    pub corruptions: Vec<Corrupted>,
 
     pub clean: Measurement,
 
-    /// With nothing restored, one per noise draw.
+    /// With nothing restored, one per draw.
     pub corrupted: Vec<Measurement>,
 
-    /// With that cell restored, or corrupted if the direction is noising. Per cell, one per noise
-    /// draw; empty where not computed yet. (layer, position)
+    /// With that cell restored, or corrupted if the direction is noising. Per cell, one per draw;
+    /// empty where not computed yet. (layer, column of the [`Map`]: position, width or head)
     pub restored: Grid<Vec<Measurement>>,
 }
 
@@ -141,7 +157,7 @@ impl Direction {
 impl Severed {
     pub const ALL: [Self; 2] = [Self::Mlp, Self::Attn];
 
-    fn site(self, layer: usize) -> Site {
+    pub(super) fn site(self, layer: usize) -> Site {
         match self {
             Self::Mlp => Site::MlpOut(layer),
             Self::Attn => Site::AttnOut(layer),
@@ -158,75 +174,24 @@ impl Spec {
         if self.window == 0 {
             return Err(AnalysisError::Zero { what: "the window" });
         }
-        Ok(())
-    }
-
-    /// One noise draw on the subject.
-    pub(super) fn corrupt(
-        &self,
-        subject: &Range<usize>,
-        noise_std: f64,
-        sample: usize,
-    ) -> Intervention {
-        let noise = Noise { rng: self.rng, seed: self.seed, std: noise_std, sample };
-        Intervention::at(Site::Embed, Span::Only(subject.clone()), Edit::AddNoise(noise))
-    }
-
-    /// What puts the cell of `layer` and `pos` back.
-    pub(super) fn restore(
-        &self,
-        layer: usize,
-        pos: usize,
-        n_layers: usize,
-    ) -> impl Iterator<Item = Intervention> + use<> {
-        let component = self.component;
-        self.layers(layer, n_layers).map(move |restored| {
-            let copy = Edit::CopyFrom { donor: Donor::Clean, positions: Span::one(pos) };
-            Intervention::at(component.site(restored), Span::one(pos), copy)
-        })
-    }
-
-    /// The layers restored for the cell of `layer`. ROME: from `layer - window / 2` up to
-    /// `layer + ceil(window / 2)`, clipped.
-    pub fn layers(&self, layer: usize, n_layers: usize) -> Range<usize> {
-        if self.component == Component::Hidden {
-            return layer..layer + 1;
+        if !self.corruption.is_drawn() && self.n_samples > 1 {
+            return Err(AnalysisError::SameEachTime);
         }
-        let start = layer.saturating_sub(self.window / 2);
-        start..(layer + self.window.div_ceil(2)).min(n_layers)
-    }
-}
-
-impl NoiseLevel {
-    /// As a standard deviation.
-    ///
-    /// ROME's `collect_embedding_std`: unbiased, over all entries at once, position embeddings not
-    /// included.
-    pub fn std(&self, model: &Gpt2) -> Result<f64, AnalysisError> {
-        let (factor, tokens) = match self {
-            Self::Std(std) => return Ok(*std),
-            Self::Multiple { factor, tokens } => (factor, tokens),
-        };
-        if tokens.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of tokens noise is measured on" });
-        }
-        super::sweep::check_ids(model, &[], tokens.iter().copied())?;
-        let d_model = model.config.d_model as f64;
-        let n = tokens.len() as f64 * d_model;
-        // In pieces: the subjects of a large dataset would be a second vocabulary.
-        let (mut sum, mut squares) = (0.0, 0.0);
-        for tokens in tokens.chunks(1024) {
-            for value in model.embeddings(tokens) {
-                sum += f64::from(value);
-                squares += f64::from(value).powi(2);
+        match &self.map {
+            Map::Together { widths, .. } if widths.is_empty() => {
+                Err(AnalysisError::Zero { what: "the number of widths" })
             }
+            Map::Together { widths, .. } if widths.contains(&0) => {
+                Err(AnalysisError::Zero { what: "a window's width" })
+            }
+            Map::Heads { .. } if self.component != Component::Attn => Err(AnalysisError::NoHeads),
+            _ => Ok(()),
         }
-        Ok(factor * ((squares - sum * sum / n) / (n - 1.0)).sqrt())
     }
 }
 
 impl CausalTrace {
-    /// The layers restored for the cell of `layer`.
+    /// The layers restored for the cell of `layer`, in a map of single tokens or heads.
     pub fn window(&self, layer: usize) -> Range<usize> {
         self.spec.layers(layer, self.restored.n_rows())
     }
@@ -246,10 +211,11 @@ pub fn causal_trace(
     spec.check()?;
     let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
     let asked = Asked::new(model, prompt)?;
-    let noise_std = spec.noise.std(model)?;
-    let n_layers = model.config.n_layers;
+    let Drawn { noise_std, edits, shown } = spec.draw(model, prompt, ctx)?;
+    let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
+    let conditions = plan(prompt, spec, &edits, n_layers, n_heads)?;
 
-    let patched: SiteSet = (0..n_layers).map(|layer| spec.component.site(layer)).collect();
+    let patched: SiteSet = (0..n_layers).map(|layer| spec.site(layer)).collect();
     let held: SiteSet =
         spec.sever.iter().flat_map(|it| (0..n_layers).map(|layer| it.site(layer))).collect();
     let (of_clean, of_corrupted) = match spec.direction {
@@ -259,15 +225,16 @@ pub fn causal_trace(
     let clean = donors::clean(model, &asked, &of_clean, ctx)?;
     let reference = Reference::of(&clean.logits);
 
+    let n_columns = spec.map.n_columns(prompt.n_pos(), n_heads);
     let mut trace = CausalTrace {
         spec: spec.clone(),
         prompt: prompt.clone(),
         noise_std,
+        corruptions: shown,
         clean: Measurement::read(model, &clean.logits, prompt, Some(&reference))?[0],
         corrupted: Vec::new(),
-        restored: Grid::new(prompt.n_pos(), vec![Vec::new(); prompt.n_pos() * n_layers]),
+        restored: Grid::new(n_columns, vec![Vec::new(); n_columns * n_layers]),
     };
-    let conditions = plan(prompt, &subject, spec, noise_std, n_layers);
     let mut donors = Donors::from([(Donor::Clean, clean.cache)]);
     if !of_corrupted.is_empty() {
         let corrupted = &conditions[..spec.n_samples];
@@ -296,58 +263,5 @@ impl CausalTrace {
             .map(|cell| cell.iter().copied().collect::<Option<Vec<_>>>().unwrap_or_default());
         self.corrupted = cells.next().unwrap_or_default();
         self.restored = self.restored.map(|_| cells.next().unwrap_or_default());
-    }
-}
-
-/// First the corrupted runs, then every (layer, position) cell, each `n_samples` times.
-pub fn plan(
-    prompt: &TokenizedPrompt,
-    subject: &Range<usize>,
-    spec: &Spec,
-    noise_std: f64,
-    n_layers: usize,
-) -> Vec<Condition> {
-    let copy = |site: Site, pos: usize, donor: Donor| {
-        let edit = Edit::CopyFrom { donor, positions: Span::one(pos) };
-        Intervention::at(site, Span::one(pos), edit)
-    };
-
-    let mut conditions = Vec::new();
-    for sample in 0..spec.n_samples {
-        conditions.push(vec![spec.corrupt(subject, noise_std, sample)]);
-    }
-    for layer in 0..n_layers {
-        for pos in 0..prompt.n_pos() {
-            for sample in 0..spec.n_samples {
-                let corrupted = Donor::Corrupted { first: subject.start, sample };
-                let (mut condition, giver, changed) = match spec.direction {
-                    Direction::Denoise => {
-                        (vec![spec.corrupt(subject, noise_std, sample)], Donor::Clean, corrupted)
-                    }
-                    Direction::Noise => (Vec::new(), corrupted, Donor::Clean),
-                };
-                let patched: Vec<Site> =
-                    spec.layers(layer, n_layers).map(|it| spec.component.site(it)).collect();
-                condition.extend(patched.iter().map(|&site| copy(site, pos, giver)));
-                if let Some(severed) = spec.sever {
-                    let held = reacting(spec, layer, n_layers).map(|it| severed.site(it));
-                    let held = held.filter(|site| !patched.contains(site));
-                    condition.extend(held.map(|site| copy(site, pos, changed)));
-                }
-                conditions.push(condition);
-            }
-        }
-    }
-    conditions
-}
-
-/// The layers that a change made for the cell of `layer` may reach: all that ROME freezes, less those
-/// that have their values already.
-fn reacting(spec: &Spec, layer: usize, n_layers: usize) -> Range<usize> {
-    let changed = spec.layers(layer, n_layers);
-    match spec.component {
-        // The residual stream after a layer is overwritten whatever the layer did.
-        Component::Hidden => changed.end..n_layers,
-        Component::Mlp | Component::Attn => changed.start..n_layers,
     }
 }

@@ -93,6 +93,8 @@ impl Method {
             n_samples,
             sever: None,
             direction: causal_trace::Direction::Denoise,
+            corruption: causal_trace::Corruption::default(),
+            map: causal_trace::Map::default(),
         };
         let mut specs = Vec::new();
         for method in Self::ALL {

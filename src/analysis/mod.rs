@@ -10,6 +10,7 @@ pub mod attention;
 pub mod attention_knockout;
 pub mod attribution_patching;
 pub mod causal_trace;
+pub mod corruption;
 mod donors;
 pub mod effects;
 mod estimate;
@@ -21,6 +22,7 @@ mod measurement;
 mod positions;
 pub mod prediction;
 mod sweep;
+mod trace_map;
 
 pub use estimate::Estimate;
 pub use grid::Grid;
@@ -30,6 +32,7 @@ pub use sweep::{Reuse, sweep};
 
 use crate::model::{DeviceFailed, NotFinite};
 use crate::task::{Cancelled, TaskCtx};
+use crate::tokens::Tokenizer;
 
 /// Which method to run. Closed on purpose: the match in `worker::engine` is the list of all that
 /// the program can do.
@@ -73,11 +76,38 @@ pub enum AnalysisError {
     #[error("no subject is marked in the prompt, so none of its tokens can be changed")]
     NoSubject,
 
-    #[error("only traces that restore clean activations, with nothing severed, are estimated")]
+    #[error(
+        "only traces that restore clean activations token by token, with nothing severed, are \
+         estimated"
+    )]
     NotEstimated,
 
     #[error("`{}` has no slope, so its effects cannot be estimated", .0.key())]
     NoSlope(Metric),
+
+    #[error("only attention is split by heads")]
+    NoHeads,
+
+    #[error("this corruption is the same each time; ask for 1 sample")]
+    SameEachTime,
+
+    #[error(
+        "noise per dimension is measured on two tokens or more: give it as a multiple of the \
+         subjects' spread, such as 3s, not as one number"
+    )]
+    NoSpread,
+
+    #[error("tokens cannot be chosen without the model's tokenizer")]
+    NoTokenizer,
+
+    #[error("a subject of {n_other} tokens cannot stand in place of one of {n_subject}")]
+    OtherCount { n_subject: usize, n_other: usize },
+
+    #[error(
+        "there are {n_found} other subjects of as many tokens, fewer than the {n_samples} samples; \
+         ask for at most {n_found}"
+    )]
+    FewSubjects { n_found: usize, n_samples: usize },
 
     #[error("there is no answer to measure")]
     NoAnswer,
@@ -119,11 +149,15 @@ pub struct AnalysisCtx<'a> {
 
     /// The same numbers up to rounding, sooner or later.
     pub reuse: Reuse,
+
+    /// To choose tokens, and to show them. [`Engine::run`](crate::worker::Engine::run) brings its
+    /// own.
+    pub tokenizer: Option<&'a Tokenizer>,
 }
 
 impl AnalysisCtx<'_> {
     /// Nobody watches, and nobody can stop it.
     pub fn unwatched() -> Self {
-        Self { task: TaskCtx::unwatched(), partial: &|_| (), reuse: Reuse::Exact }
+        Self { task: TaskCtx::unwatched(), partial: &|_| (), reuse: Reuse::Exact, tokenizer: None }
     }
 }

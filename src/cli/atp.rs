@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Machine;
 use super::output::Output;
-use super::trace::{Asked, TraceArgs, list_foremost, to_json};
+use super::trace::{Asked, TraceArgs, how_corrupted, list_foremost, to_json};
 use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Spec};
 use crate::analysis::{AnalysisResult, AnalysisSpec, Grid, Measurement, Metric};
 use crate::tokens::visible;
@@ -24,11 +24,6 @@ pub(super) struct Atp {
     /// What is estimated to first order
     #[arg(long, value_enum, default_value = "prob")]
     metric: MetricArg,
-
-    /// A wrong answer, for the logit difference; its leading space is added [default: the
-    /// dataset's, if it has one]
-    #[arg(long, value_name = "TEXT")]
-    foil: Option<String>,
 
     /// Patch the N cells with the largest estimated effects for real
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -56,7 +51,7 @@ enum MetricArg {
 impl Atp {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let asked = self.what.ask(machine, self.foil.as_deref())?;
+        let asked = self.what.ask(machine)?;
         let spec = Spec {
             trace: asked.spec.clone(),
             base: match self.base {
@@ -132,13 +127,12 @@ fn to_text(found: &AttributionPatching, scores: &Grid<Option<f32>>) -> String {
         BasePoint::Clean => "clean run",
     };
     let mut text = format!(
-        "{} of {answer}: clean {high:.5}, corrupted {low:.5} (noise {:.5}, {} samples)\n\n\
+        "{} of {answer}: clean {high:.5}, corrupted {low:.5} ({})\n\n\
          estimated after restoring, from the gradient at the {base}\n",
         metric.key(),
-        found.noise_std,
-        found.corrupted.len(),
+        how_corrupted(&found.unfilled_trace()),
     );
-    list_foremost(&mut text, prompt, scores, found.spec.trace.direction);
+    list_foremost(&mut text, &found.spec.trace, prompt, scores);
     if !found.verified.is_empty() {
         _ = writeln!(text, "\nlargest effects, patched for real\n  estimate   patched");
     }

@@ -40,6 +40,10 @@ pub(super) struct Question {
 
     /// Every subject of the dataset.
     pub subjects: Vec<String>,
+
+    /// The relation of the fact, if the dataset names it.
+    pub relation: Option<String>,
+    pub dataset: Option<Dataset>,
 }
 
 impl FactArgs {
@@ -49,6 +53,8 @@ impl FactArgs {
                 fact: Fact::from_text(prompt, self.subject.as_deref())?,
                 expected: None,
                 subjects: Vec::new(),
+                relation: None,
+                dataset: None,
             },
             (None, Some(path), Some(case)) => {
                 let dataset = Dataset::load(path)?;
@@ -60,6 +66,8 @@ impl FactArgs {
                     fact: Fact { answer: None, ..record.fact.clone() },
                     expected,
                     subjects: dataset.subjects().map(str::to_owned).collect(),
+                    relation: record.relation.clone(),
+                    dataset: Some(dataset),
                 }
             }
             _ => unreachable!("the flags require one or the other"),

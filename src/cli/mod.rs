@@ -21,6 +21,7 @@ mod ablate;
 mod atp;
 mod attention;
 mod attribute;
+mod corruption;
 mod devices;
 mod explore;
 mod fact;
@@ -153,7 +154,7 @@ impl Machine {
 
     fn ctx<'a>(&self, task: TaskCtx<'a>) -> AnalysisCtx<'a> {
         let reuse = if self.exact_naive { Reuse::Nothing } else { Reuse::Exact };
-        AnalysisCtx { task, partial: &|_| (), reuse }
+        AnalysisCtx { task, partial: &|_| (), reuse, tokenizer: None }
     }
 }
 

@@ -7,13 +7,17 @@ use anyhow::Context as _;
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::corruption::{self, CorruptionArgs};
 use super::fact::{FactArgs, Question};
 use super::output::{Output, answer_json, program, provenance};
 use super::{Machine, ModelArgs};
-use crate::analysis::causal_trace::{CausalTrace, Component, Direction, NoiseLevel, Severed, Spec};
-use crate::analysis::{AnalysisResult, AnalysisSpec, Grid, Measurement, Metric};
+use crate::analysis::causal_trace::{
+    CausalTrace, Component, Corrupted, Direction, Map, NoiseLevel, Severed, Spec,
+};
+use crate::analysis::effects::Effects;
+use crate::analysis::{AnalysisResult, AnalysisSpec, Grid, Measurement, Metric, Positions};
 use crate::intervention::NoiseRng;
-use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
+use crate::tokens::{TokenizedPrompt, visible};
 use crate::worker::Engine;
 
 #[derive(Args)]
@@ -36,9 +40,29 @@ pub(super) struct TraceArgs {
     #[command(flatten)]
     fact: FactArgs,
 
-    /// What is restored: the residual stream after a layer, or what MLPs or attention add to it
+    /// A wrong answer, for the logit difference; its leading space is added [default: the
+    /// dataset's, if it has one]
+    #[arg(long, value_name = "TEXT")]
+    foil: Option<String>,
+
+    /// What is restored: the residual stream after a layer, what MLPs or attention add to it, or the
+    /// output `z` of each head
     #[arg(long, value_enum)]
-    kind: Kind,
+    kind: Restored,
+
+    /// Restore at these tokens together instead of at one at a time: `all`, `subject`,
+    /// `non-subject`, `last`, a position such as `3`, or a range such as `3..6` without its end
+    /// [default for heads: all]
+    #[arg(long, value_name = "WHERE")]
+    at: Option<Positions>,
+
+    /// With --at: a column for each of these widths of windows, such as `1,3,10`; hidden states have
+    /// windows here too [default: --window, or 1 for hidden states]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', requires = "at")]
+    widths: Vec<usize>,
+
+    #[command(flatten)]
+    corruption: CorruptionArgs,
 
     /// Standard deviation of the noise: a number, or as in `3s` a multiple of that of the subjects'
     /// token embeddings
@@ -50,15 +74,15 @@ pub(super) struct TraceArgs {
     #[arg(long, value_name = "FILE")]
     noise_subjects: Option<PathBuf>,
 
-    /// Noise draws averaged per cell
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    samples: usize,
+    /// Draws of the corruption averaged per cell [default: 10, or 1 where all are the same]
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
 
-    /// Layers restored together, for `mlp` and `attn`
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    window: usize,
+    /// Layers restored together, for `mlp`, `attn` and `head` [default: 10, for heads 1]
+    #[arg(long, value_name = "N")]
+    window: Option<usize>,
 
-    /// Seed of the noise
+    /// Seed of the corruption
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u32,
 
@@ -83,6 +107,14 @@ pub(super) enum Kind {
     Hidden,
     Mlp,
     Attn,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Restored {
+    Hidden,
+    Mlp,
+    Attn,
+    Head,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -121,39 +153,52 @@ pub(super) struct Asked {
 impl Trace {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let asked = self.what.ask(machine, None)?;
+        let asked = self.what.ask(machine)?;
         let spec = AnalysisSpec::CausalTrace(asked.spec.clone());
         let result = machine.run(&asked.engine, &asked.prompt, &spec, "Tracing")?;
         let AnalysisResult::CausalTrace(trace) = result else {
             unreachable!("a causal trace was asked for");
         };
         let scores = trace.restored.map(|runs| Measurement::mean(runs, Metric::Prob));
-        let json = to_json(&trace, &scores, Metric::Prob, &asked, machine)?;
+        let mut json = to_json(&trace, &scores, Metric::Prob, &asked, machine)?;
+        json["metrics"] = metrics_json(&trace);
         self.output.write(&json, &to_text(&trace))
     }
 }
 
 impl TraceArgs {
-    /// `foil`: a wrong answer to compare with, instead of the dataset's.
-    pub fn ask(&self, machine: &Machine, foil: Option<&str>) -> anyhow::Result<Asked> {
+    pub fn ask(&self, machine: &Machine) -> anyhow::Result<Asked> {
         let mut question = self.fact.question()?;
-        if let Some(foil) = foil {
-            question.fact.foil = Some(foil.to_owned());
-        }
         let noise_subjects = self.noise_subjects(&question)?;
         let engine = self.model.load(machine)?;
         let tokenizer = &engine.info.tokenizer;
-        let prompt = TokenizedPrompt::new(tokenizer, &question.fact, self.model.bos())?;
+        // As ROME encodes them: no leading space, no BOS.
+        let mut noise_tokens = Vec::new();
+        for subject in &noise_subjects {
+            noise_tokens.extend(tokenizer.encode(subject)?.iter().map(|token| token.id));
+        }
+        let bos = self.model.bos();
+        let corruption =
+            self.corruption.corruption(&mut question, tokenizer, bos, &noise_tokens, self.seed)?;
+        if self.foil.is_some() {
+            question.fact.foil.clone_from(&self.foil);
+        }
+        let prompt = TokenizedPrompt::new(tokenizer, &question.fact, bos)?;
         let spec = Spec {
             component: self.kind.into(),
-            window: self.window,
-            noise: self.noise.level(tokenizer, &noise_subjects)?,
+            window: self.window.unwrap_or(if self.kind == Restored::Head { 1 } else { 10 }),
+            noise: match self.noise {
+                NoiseArg::Std(std) => NoiseLevel::Std(std),
+                NoiseArg::Multiple(factor) => {
+                    NoiseLevel::Multiple { factor, tokens: noise_tokens.into() }
+                }
+            },
             rng: match self.noise_rng {
                 Rng::Numpy => NoiseRng::Numpy,
                 Rng::Chacha => NoiseRng::Chacha,
             },
             seed: self.seed,
-            n_samples: self.samples,
+            n_samples: self.samples.unwrap_or_else(|| self.corruption.n_samples()),
             direction: match self.direction {
                 Way::Denoise => Direction::Denoise,
                 Way::Noise => Direction::Noise,
@@ -162,8 +207,24 @@ impl TraceArgs {
                 Sever::Mlp => Severed::Mlp,
                 Sever::Attn => Severed::Attn,
             }),
+            corruption,
+            map: self.map()?,
         };
         Ok(Asked { question, engine, prompt, spec })
+    }
+
+    fn map(&self) -> anyhow::Result<Map> {
+        if self.kind == Restored::Head {
+            anyhow::ensure!(self.widths.is_empty(), "--widths is for maps without heads");
+            return Ok(Map::Heads { at: self.at.clone().unwrap_or(Positions::All) });
+        }
+        let Some(at) = self.at.clone() else { return Ok(Map::Tokens) };
+        let widths = if self.widths.is_empty() {
+            vec![self.window.unwrap_or(if self.kind == Restored::Hidden { 1 } else { 10 })]
+        } else {
+            self.widths.clone()
+        };
+        Ok(Map::Together { at, widths })
     }
 
     fn noise_subjects(&self, question: &Question) -> anyhow::Result<Vec<String>> {
@@ -180,21 +241,6 @@ impl TraceArgs {
             return Ok(own.into_iter().collect());
         }
         Ok(question.subjects.clone())
-    }
-}
-
-impl NoiseArg {
-    fn level(self, tokenizer: &Tokenizer, subjects: &[String]) -> anyhow::Result<NoiseLevel> {
-        let factor = match self {
-            Self::Std(std) => return Ok(NoiseLevel::Std(std)),
-            Self::Multiple(factor) => factor,
-        };
-        // As ROME encodes them: no leading space, no BOS.
-        let mut tokens = Vec::new();
-        for subject in subjects {
-            tokens.extend(tokenizer.encode(subject)?.iter().map(|token| token.id));
-        }
-        Ok(NoiseLevel::Multiple { factor, tokens: tokens.into() })
     }
 }
 
@@ -225,9 +271,19 @@ impl From<Kind> for Component {
     }
 }
 
+impl From<Restored> for Component {
+    fn from(restored: Restored) -> Self {
+        match restored {
+            Restored::Hidden => Self::Hidden,
+            Restored::Mlp => Self::Mlp,
+            Restored::Attn | Restored::Head => Self::Attn,
+        }
+    }
+}
+
 /// ROME's key names, and what is needed to do it again.
 ///
-/// `scores`: what the map shows, in terms of `metric`. (layer, position)
+/// `scores`: what the map shows, in terms of `metric`. (layer, column)
 pub(super) fn to_json(
     trace: &CausalTrace,
     scores: &Grid<Option<f32>>,
@@ -238,16 +294,13 @@ pub(super) fn to_json(
     let Asked { question, engine, .. } = asked;
     let prompt = &trace.prompt;
     let answer = prompt.answer.as_ref().context("a trace has an answer")?;
-    // ROME's map is token × layer.
-    let scores: Vec<Vec<_>> =
-        (0..prompt.n_pos()).map(|pos| scores.rows().map(|layer| layer[pos]).collect()).collect();
     let is_correct = match &question.expected {
         Some(expected) => trace.is_top_answer() && answer.text.trim() == expected.trim(),
         None => trace.is_top_answer(),
     };
     let subject = prompt.subject.as_ref().map(|it| [it.start, it.end]);
     Ok(json!({
-        "scores": scores,
+        "scores": by_column(scores),
         "low_score": Measurement::mean(&trace.corrupted, metric),
         "high_score": trace.clean.get(metric),
         "input_ids": prompt.ids,
@@ -256,21 +309,68 @@ pub(super) fn to_json(
         "answer": answer.pieces[0],
         "window": trace.spec.window,
         "correct_prediction": is_correct,
-        "kind": trace.spec.component,
+        "kind": match trace.spec.map {
+            Map::Heads { .. } => json!("head"),
+            Map::Tokens | Map::Together { .. } => json!(trace.spec.component),
+        },
+        "map": trace.spec.map,
+        "columns": columns(&trace.spec, prompt, scores.n_columns()),
         "sever": trace.spec.sever,
         "direction": trace.spec.direction,
         "expected": question.expected,
         "whole_answer": answer_json(answer),
         "bos": prompt.bos,
-        "noise_std": trace.noise_std,
+        "foil": prompt.foil.as_ref().map(answer_json),
+        "corruption": corruption::name(&trace.spec.corruption),
+        "corrupted": trace.corruptions,
+        "noise_std": trace.spec.corruption.has_noise().then_some(trace.noise_std),
         "noise_rng": trace.spec.rng,
         "samples": trace.spec.n_samples,
         "seed": trace.spec.seed,
+        "spec": trace.spec,
         "program": program(),
         "model": provenance(&engine.info, machine)?,
         "device": engine.info.device,
     }))
 }
+
+/// ROME's map is token × layer: what a column stands for, then layers.
+fn by_column<T: Copy>(grid: &Grid<T>) -> Vec<Vec<T>> {
+    let column = |nth: usize| grid.rows().map(|layer| layer[nth]).collect();
+    (0..grid.n_columns()).map(column).collect()
+}
+
+/// What each column stands for: a token's text, a width, or a head.
+fn columns(spec: &Spec, prompt: &TokenizedPrompt, n_columns: usize) -> Value {
+    match &spec.map {
+        Map::Tokens => json!(prompt.pieces),
+        Map::Together { widths, .. } => json!(widths),
+        Map::Heads { .. } => json!((0..n_columns).collect::<Vec<_>>()),
+    }
+}
+
+/// Every reading of the same runs, with what it says of the effects. (column × layer)
+fn metrics_json(trace: &CausalTrace) -> Value {
+    let of = |metric: Metric| {
+        let it = Effects::of(trace, metric)?;
+        let effects = json!({
+            "clean": it.clean,
+            "corrupted": it.corrupted,
+            "scores": by_column(&it.patched),
+            "total": it.total,
+            "indirect": by_column(&it.indirect),
+            "direct": by_column(&it.direct),
+            "recovery": by_column(&it.recovery),
+            // Below it a recovery is not defined.
+            "least_total": metric.least_total(),
+        });
+        Some((metric.key().to_owned(), effects))
+    };
+    Value::Object(Metric::ALL.into_iter().filter_map(of).collect())
+}
+
+/// How many corrupted prompts are listed.
+const N_PROMPTS: usize = 10;
 
 fn to_text(trace: &CausalTrace) -> String {
     let prompt = &trace.prompt;
@@ -286,33 +386,64 @@ fn to_text(trace: &CausalTrace) -> String {
         Direction::Noise => "least likely after corrupting",
     };
     let mut text = format!(
-        "p({answer}) clean {:.5}, corrupted {low:.5} (noise {:.5}, {} samples)\n\n{order}{held}\n",
-        trace.clean.prob, trace.noise_std, trace.spec.n_samples
+        "p({answer}) clean {:.5}, corrupted {low:.5} ({})\n",
+        trace.clean.prob,
+        how_corrupted(trace)
     );
+    for it in trace.corruptions.iter().take(N_PROMPTS) {
+        if let Corrupted::Prompt { tokens, .. } = it {
+            _ = writeln!(text, "  {}", visible(&tokens.concat()).replace('·', " "));
+        }
+    }
+    let at = match &trace.spec.map {
+        Map::Tokens => String::new(),
+        Map::Together { at, .. } | Map::Heads { at } => format!(", at tokens: {at}"),
+    };
+    _ = writeln!(text, "\n{order}{held}{at}");
     let means = trace.restored.map(|runs| Measurement::mean(runs, Metric::Prob));
-    list_foremost(&mut text, prompt, &means, trace.spec.direction);
+    list_foremost(&mut text, &trace.spec, prompt, &means);
     text
+}
+
+/// In a few words.
+pub(super) fn how_corrupted(trace: &CausalTrace) -> String {
+    let spec = &trace.spec;
+    let noise = if spec.corruption.has_noise() {
+        format!("noise {:.5}, ", trace.noise_std)
+    } else {
+        String::new()
+    };
+    let kind = match corruption::name(&spec.corruption) {
+        "gaussian" => String::new(),
+        name => format!("{name}, "),
+    };
+    let samples = if spec.n_samples == 1 { "sample" } else { "samples" };
+    format!("{kind}{noise}{} {samples}", spec.n_samples)
 }
 
 /// The ten scores that say most, a line each: the largest after restoring, the smallest after
 /// corrupting.
 pub(super) fn list_foremost(
     text: &mut String,
+    spec: &Spec,
     prompt: &TokenizedPrompt,
     scores: &Grid<Option<f32>>,
-    direction: Direction,
 ) {
-    let n_pos = prompt.n_pos();
+    let n_columns = scores.n_columns();
     let scores = scores.values().iter().enumerate();
     let mut cells: Vec<(usize, f32)> =
         scores.filter_map(|(nth, score)| Some((nth, (*score)?))).collect();
-    cells.sort_by(|a, b| match direction {
+    cells.sort_by(|a, b| match spec.direction {
         Direction::Denoise => b.1.total_cmp(&a.1),
         Direction::Noise => a.1.total_cmp(&b.1),
     });
     for (nth, score) in cells.into_iter().take(10) {
-        let (layer, pos) = (nth / n_pos, nth % n_pos);
-        let token = visible(&prompt.pieces[pos]);
-        _ = writeln!(text, "  {score:.5}  layer {layer:>2}  token {pos:>3} {token}");
+        let (layer, column) = (nth / n_columns, nth % n_columns);
+        let what = match &spec.map {
+            Map::Tokens => format!("token {column:>3} {}", visible(&prompt.pieces[column])),
+            Map::Together { widths, .. } => format!("window of {}", widths[column]),
+            Map::Heads { .. } => format!("head {column}"),
+        };
+        _ = writeln!(text, "  {score:.5}  layer {layer:>2}  {what}");
     }
 }

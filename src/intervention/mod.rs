@@ -1,6 +1,7 @@
 //! What we change in a run: plain descriptions, no tensors. `model::tap` carries them out.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +80,16 @@ pub enum Edit {
 
     /// Add Gaussian noise, the same on every device.
     AddNoise(Noise),
+
+    /// Add these numbers, which fill the changed positions, heads and units of a row in that order.
+    Add(Arc<[f32]>),
+
+    /// Overwrite with these numbers, in the same order.
+    Put(Arc<[f32]>),
+
+    /// Overwrite with the embeddings of these tokens, one for each position: the row is that of
+    /// another prompt. Only at [`Site::Embed`], where it comes before any other edit.
+    Tokens(Arc<[u32]>),
 
     /// Overwrite with an activation from another run: patching, or restoring if the donor is clean.
     ///

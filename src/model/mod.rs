@@ -11,6 +11,7 @@ mod device;
 mod gpt2;
 mod layers;
 mod logit_direction;
+mod nearest;
 mod noise;
 mod number_check;
 mod random;
@@ -31,6 +32,7 @@ pub use device::{
 };
 pub use gpt2::Gpt2;
 pub use logit_direction::LogitDirection;
+pub use nearest::Closeness;
 pub use number_check::{NotFinite, NumberCheck};
 pub use random::{WriteError, write_random_checkpoint};
 pub use reading::{

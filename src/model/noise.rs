@@ -1,6 +1,6 @@
 //! Seeded Gaussian noise, made on the CPU so that it is the same on every device.
 
-use rand::SeedableRng as _;
+use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
@@ -8,7 +8,7 @@ use crate::intervention::{Noise, NoiseRng};
 
 impl Noise {
     /// `len` numbers with this noise's standard deviation: draw number `sample` of its sequence.
-    pub(super) fn draw(&self, len: usize) -> Vec<f64> {
+    pub fn draw(&self, len: usize) -> Vec<f64> {
         let unit: Vec<f64> = match self.rng {
             NoiseRng::Numpy => {
                 let mut stream = NumpyRandomState::new(self.seed);
@@ -16,12 +16,44 @@ impl Noise {
                 (0..len).map(|_| stream.gauss()).collect()
             }
             NoiseRng::Chacha => {
-                let mut stream = ChaCha8Rng::seed_from_u64(u64::from(self.seed));
-                stream.set_stream(self.sample as u64);
+                let mut stream = self.chacha(self.sample);
                 (0..len).map(|_| StandardNormal.sample(&mut stream)).collect()
             }
         };
         unit.into_iter().map(|z| z * self.std).collect()
+    }
+
+    /// The first `n` draws, each of `len` numbers.
+    pub fn draw_all(&self, n: usize, len: usize) -> Vec<Vec<f64>> {
+        match self.rng {
+            NoiseRng::Numpy => {
+                let mut stream = NumpyRandomState::new(self.seed);
+                let mut draw = || (0..len).map(|_| stream.gauss() * self.std).collect();
+                (0..n).map(|_| draw()).collect()
+            }
+            NoiseRng::Chacha => (0..n).map(|sample| Self { sample, ..*self }.draw(len)).collect(),
+        }
+    }
+
+    /// As [`Self::draw_all`], but evenly spread over `−std..std`, as numpy's
+    /// `RandomState(seed).uniform(-1, 1, …)` is over `−1..1`.
+    pub fn draw_all_uniform(&self, n: usize, len: usize) -> Vec<Vec<f64>> {
+        let mut numpy = NumpyRandomState::new(self.seed);
+        let draw = |sample: usize| {
+            let mut chacha = self.chacha(sample);
+            let unit = |_| match self.rng {
+                NoiseRng::Numpy => 2.0 * numpy.uniform() - 1.0,
+                NoiseRng::Chacha => chacha.random_range(-1.0..1.0),
+            };
+            (0..len).map(unit).map(|x: f64| x * self.std).collect()
+        };
+        (0..n).map(draw).collect()
+    }
+
+    fn chacha(&self, sample: usize) -> ChaCha8Rng {
+        let mut stream = ChaCha8Rng::seed_from_u64(u64::from(self.seed));
+        stream.set_stream(sample as u64);
+        stream
     }
 }
 
@@ -124,6 +156,28 @@ mod tests {
         assert_eq!(first[1280], 0.41959523754955963);
         assert_eq!(draw(NoiseRng::Numpy, 1, n)[0], -0.28009548633739917);
         assert_eq!(draw(NoiseRng::Numpy, 9, n)[n - 1], -0.15262197653156184);
+    }
+
+    /// Printed by numpy: `RandomState(1).uniform(-1, 1, 3)`.
+    #[test]
+    fn even_noise_is_numpys_bit_for_bit() {
+        let noise = Noise { rng: NoiseRng::Numpy, seed: 1, std: 1.0, sample: 0 };
+        let numpys = [-0.165955990594852, 0.4406489868843162, -0.9997712503653102];
+        assert_eq!(noise.draw_all_uniform(3, 1).concat(), numpys);
+        let noise = Noise { rng: NoiseRng::Chacha, std: 2.0, ..noise };
+        let all = noise.draw_all_uniform(2, 1000);
+        assert_ne!(all[0], all[1]);
+        assert!(all.concat().iter().all(|x| x.abs() <= 2.0));
+        let variance = all.concat().iter().map(|x| x * x).sum::<f64>() / 2000.0;
+        assert!((variance - 4.0 / 3.0).abs() < 0.15, "{variance}");
+    }
+
+    #[test]
+    fn all_draws_are_the_single_ones() {
+        for rng in [NoiseRng::Numpy, NoiseRng::Chacha] {
+            let all = Noise { rng, seed: 1, std: 1.0, sample: 0 }.draw_all(3, 7);
+            assert_eq!(all, [0, 1, 2].map(|sample| draw(rng, sample, 7)));
+        }
     }
 
     #[test]

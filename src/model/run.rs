@@ -3,7 +3,7 @@ use burn::tensor::Tensor;
 use super::gpt2::{Pass, Past, hidden_keys, int_tensor};
 use super::tap::Tap;
 use super::{ActivationCache, Donors, Gpt2};
-use crate::intervention::{Intervention, Site, SiteSet};
+use crate::intervention::{Edit, Intervention, Site, SiteSet};
 use crate::task::Cancelled;
 
 /// One row of a batch: a prompt under a condition.
@@ -22,6 +22,22 @@ pub struct Row<'a> {
 impl<'a> Row<'a> {
     pub fn new(ids: &'a [u32], condition: &'a [Intervention]) -> Self {
         Self { ids, n_editable: ids.len(), condition }
+    }
+
+    /// Its ids, with the tokens that its condition puts in place of others.
+    fn tokens(&self) -> Vec<u32> {
+        let mut ids = self.ids.to_vec();
+        for it in self.condition {
+            let Edit::Tokens(tokens) = &it.edit else { continue };
+            let positions = it.positions.resolve(self.n_editable);
+            assert!(
+                it.site == Site::Embed && positions.len() == tokens.len(),
+                "as many tokens as positions are put in, as embeddings"
+            );
+            assert!(positions.end <= self.n_editable, "tokens are put in beyond the prompt");
+            ids[positions].copy_from_slice(tokens);
+        }
+        ids
     }
 }
 
@@ -76,13 +92,14 @@ impl Gpt2 {
         let d_vocab = self.config.d_vocab as u32;
         for row in rows {
             assert!(row.ids.len() >= request.n_read.max(1), "a row is shorter than what is read");
-            assert!(row.ids.iter().all(|&id| id < d_vocab), "a token is not in the vocabulary");
         }
         assert!(n_past + n_pos <= self.config.n_ctx, "the prompt is longer than the context");
 
         let mut ids = Vec::with_capacity(batch * n_pos);
         for row in rows {
-            ids.extend_from_slice(row.ids);
+            let tokens = row.tokens();
+            assert!(tokens.iter().all(|&id| id < d_vocab), "a token is not in the vocabulary");
+            ids.extend(tokens);
             ids.resize(ids.len() + n_pos - row.ids.len(), 0);
         }
         let lengths: Vec<_> = rows.iter().map(|row| n_past + row.ids.len()).collect();

@@ -36,6 +36,12 @@ struct Change<'a> {
     edit: &'a Edit,
 }
 
+impl Change<'_> {
+    fn n_values(&self) -> usize {
+        self.positions.len() * self.heads.len() * self.units.len()
+    }
+}
+
 impl<'a> Tap<'a> {
     pub fn new(
         rows: &'a [Row<'a>],
@@ -43,7 +49,8 @@ impl<'a> Tap<'a> {
         capture: &'a SiteSet,
         first_pos: usize,
     ) -> Self {
-        let touched = rows.iter().flat_map(|row| row.condition).map(|it| it.site).collect();
+        let changes = rows.iter().flat_map(|row| row.condition).filter(|it| is_done_here(it));
+        let touched = changes.map(|it| it.site).collect();
         let cache = ActivationCache::default();
         Self { rows, donors, capture, first_pos, touched, cache }
     }
@@ -113,7 +120,7 @@ impl<'a> Tap<'a> {
         [_, n_pos, n_heads, width]: [usize; 4],
     ) -> impl Iterator<Item = Change<'a>> {
         self.rows.iter().enumerate().filter_map(move |(row, it)| {
-            let here = |it: &&Intervention| it.site == site;
+            let here = |it: &&Intervention| it.site == site && is_done_here(it);
             let intervention = it.condition.iter().filter(here).nth(nth)?;
             let n_units = match site.axes() {
                 // Keys are positions: padding and the answer's tokens must stay out of sight. Keys
@@ -180,6 +187,21 @@ impl<'a> Tap<'a> {
                             }
                         });
                     }
+                    Edit::Add(values) => {
+                        let n_units = change.units.len();
+                        targets(&mut |nth, units| {
+                            for (unit, value) in units.iter_mut().zip(&values[nth * n_units..]) {
+                                *unit += value;
+                            }
+                        });
+                    }
+                    Edit::Put(values) => {
+                        let n_units = change.units.len();
+                        targets(&mut |nth, units| {
+                            units.copy_from_slice(&values[nth * n_units..][..n_units]);
+                        });
+                    }
+                    Edit::Tokens(_) => unreachable!("embeddings are looked up before"),
                     Edit::CopyFrom { donor, positions } => {
                         let all = donors[donor].values();
                         let from =
@@ -213,8 +235,8 @@ impl<'a> Tap<'a> {
         }
     }
 
-    /// `Zero`, `Set` and `CopyFrom`: every vector is picked from a table of the old ones, those of
-    /// the donors, and constants.
+    /// `Zero`, `Set`, `Put` and `CopyFrom`: every vector is picked from a table of the old ones,
+    /// those of the donors, those that are put in, and constants.
     fn overwrite(
         &self,
         site: Site,
@@ -234,8 +256,9 @@ impl<'a> Tap<'a> {
             let constant = match change.edit {
                 Edit::Zero => Some(0.0),
                 Edit::Set(value) => Some(*value),
-                Edit::Scale(_) | Edit::AddNoise(_) => continue,
-                Edit::CopyFrom { .. } => None,
+                Edit::Scale(_) | Edit::AddNoise(_) | Edit::Add(_) => continue,
+                Edit::Tokens(_) => unreachable!("embeddings are looked up before"),
+                Edit::Put(_) | Edit::CopyFrom { .. } => None,
             };
             let pick = pick.get_or_insert_with(|| (0..n_rows as i32).collect());
             if let Some(value) = constant {
@@ -249,6 +272,15 @@ impl<'a> Tap<'a> {
                 for place in places.of(change) {
                     pick[place] = at as i32;
                 }
+            } else if let Edit::Put(values) = change.edit {
+                let vectors = whole_vectors(values, change, width);
+                let n_vectors = vectors.len() / width;
+                table
+                    .push(Tensor::from_data(TensorData::new(vectors, [n_vectors, width]), &device));
+                for (nth, place) in places.of(change).enumerate() {
+                    pick[place] = (n_table + nth) as i32;
+                }
+                n_table += n_vectors;
             } else if let Edit::CopyFrom { donor, positions } = change.edit {
                 let (start, donor_len) = *donor_starts.entry(*donor).or_insert_with(|| {
                     let activation = self.donor(*donor, site, [places.n_heads, width]).clone();
@@ -288,9 +320,32 @@ impl<'a> Tap<'a> {
     }
 }
 
+/// Whether a change is carried out here: other tokens are put in before their embeddings are looked
+/// up.
+fn is_done_here(intervention: &Intervention) -> bool {
+    !matches!(intervention.edit, Edit::Tokens(_))
+}
+
+/// Numbers for the units of a change, as vectors of the site's width; 0 beside them.
+fn whole_vectors(values: &[f32], change: &Change<'_>, width: usize) -> Vec<f32> {
+    let mut vectors = Vec::new();
+    for units in values.chunks(change.units.len().max(1)) {
+        vectors.extend(std::iter::repeat_n(0.0, change.units.start));
+        vectors.extend_from_slice(units);
+        vectors.extend(std::iter::repeat_n(0.0, width - change.units.end));
+    }
+    vectors
+}
+
 fn check_reach(site: Site, changes: &[Change<'_>], shape: [usize; 4]) {
     let [_, n_pos, n_heads, width] = shape;
     for change in changes {
+        if let Edit::Add(values) | Edit::Put(values) = change.edit {
+            assert!(
+                values.len() == change.n_values(),
+                "an edit at `{site}` must bring as many numbers as it changes"
+            );
+        }
         assert!(
             change.positions.end <= n_pos
                 && change.heads.end <= n_heads
@@ -325,7 +380,7 @@ struct Draws(Vec<((Noise, usize), Vec<f32>)>);
 impl Draws {
     /// Noise for all that a change reaches, in order.
     fn of(&mut self, noise: Noise, change: &Change<'_>) -> &[f32] {
-        let len = change.positions.len() * change.heads.len() * change.units.len();
+        let len = change.n_values();
         let key = (noise, len);
         let known = self.0.iter().position(|(it, _)| *it == key);
         let at = known.unwrap_or_else(|| {
@@ -382,14 +437,13 @@ fn add_noise(changes: &[Change<'_>], places: &Places, flat: Tensor<2>) -> Tensor
     let mut draws = Draws::default();
     let (mut targets, mut noise) = (Vec::new(), Vec::new());
     for change in changes {
-        let Edit::AddNoise(wanted) = change.edit else { continue };
-        let values = draws.of(*wanted, change).chunks(change.units.len().max(1));
-        for (place, units) in places.of(change).zip(values) {
-            targets.push(place as i32);
-            noise.extend(std::iter::repeat_n(0.0, change.units.start));
-            noise.extend_from_slice(units);
-            noise.extend(std::iter::repeat_n(0.0, width - change.units.end));
-        }
+        let values = match change.edit {
+            Edit::AddNoise(wanted) => draws.of(*wanted, change),
+            Edit::Add(values) => values,
+            _ => continue,
+        };
+        targets.extend(places.of(change).map(|place| place as i32));
+        noise.extend(whole_vectors(values, change, width));
     }
     if targets.is_empty() {
         return flat;

@@ -122,6 +122,21 @@ impl Vocabulary {
         if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 1) }
     }
 
+    /// Of each row, the sum of its squares. `[d_vocab]`
+    pub fn squares(&self) -> Vec<f32> {
+        const ROWS: usize = 4096;
+        let mut squares = Vec::new();
+        for shard in &self.shards {
+            // In pieces: all at once would be a second matrix.
+            for start in (0..shard.tokens.len()).step_by(ROWS) {
+                let n = ROWS.min(shard.tokens.len() - start);
+                let rows = shard.weight.clone().narrow(0, start, n);
+                squares.extend((rows.clone() * rows).sum_dim(1).into_data().iter::<f32>());
+            }
+        }
+        squares
+    }
+
     /// `p W`, the mean row if `p` are probabilities: `[rows, d_vocab]` to `[rows, d_model]`
     pub fn expectation(&self, p: &Tensor<2>) -> Tensor<2> {
         let parts = self.shards.iter().map(|it| {

@@ -5,9 +5,11 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 mod flags;
+mod substitutes;
 mod tokenizer;
 
 pub use flags::{Flags, flags};
+pub use substitutes::{Substitute, substitutes};
 pub use tokenizer::{GPT2_MERGES, Token, Tokenizer, TokenizerError, gpt2_vocabulary, visible};
 
 use crate::facts::Fact;

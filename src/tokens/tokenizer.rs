@@ -155,6 +155,17 @@ impl Tokenizer {
         self.bos
     }
 
+    /// The ids that stand for text, in order: neither `<|endoftext|>` nor another special token.
+    pub fn text_ids(&self) -> Vec<u32> {
+        let added = self.inner.get_added_tokens_decoder();
+        let is_special =
+            |id: u32| self.bos == Some(id) || added.get(&id).is_some_and(|token| token.special);
+        let mut ids: Vec<u32> = self.inner.get_vocab(true).into_values().collect();
+        ids.retain(|&id| !is_special(id));
+        ids.sort_unstable();
+        ids
+    }
+
     /// How many ids there are.
     pub fn n_vocab(&self) -> usize {
         self.inner.get_vocab_size(true)

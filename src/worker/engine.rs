@@ -142,7 +142,9 @@ impl Engine {
             }
         };
         let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: ctx.task.report };
-        let found = self.compute(prompt, spec, &AnalysisCtx { task, partial: &partial, ..*ctx });
+        let tokenizer = Some(&*self.info.tokenizer);
+        let own_ctx = AnalysisCtx { task, partial: &partial, tokenizer, ..*ctx };
+        let found = self.compute(prompt, spec, &own_ctx);
         self.check.wait(&ctx.task.cancel)??;
         found
     }

@@ -202,6 +202,7 @@ impl Loop {
             task: TaskCtx { cancel: job.cancel.clone(), report: &report },
             partial: &partial,
             reuse: Reuse::Exact,
+            tokenizer: None,
         };
         match engine.run(prompt, spec, &ctx) {
             Ok(result) => Event::Finished(job.id, Arc::new(result)),

@@ -17,6 +17,7 @@ use std::time::Instant;
 
 use cubecl::logging::{LaunchObservation, LaunchObserver};
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
+use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape};
 use factscope::analysis::{AnalysisCtx, Measurement, Metric, Reuse, sweep};
 use factscope::intervention::{
     Condition, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
@@ -28,7 +29,7 @@ use factscope::model::{
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
 
-use super::support::{assert_close, fixture, load, load_on, logits, prompt};
+use super::support::{assert_close, engine, fixture, load, load_on, logits, prompt};
 
 const LOGIT: f32 = 1e-4;
 const PROB: f32 = 1e-4;
@@ -87,6 +88,8 @@ fn an_adapter_computes_what_the_cpu_computes() {
         n_samples: 2,
         direction: causal_trace::Direction::Denoise,
         sever: None,
+        corruption: causal_trace::Corruption::default(),
+        map: causal_trace::Map::default(),
     };
     let trace = |model: &Gpt2| {
         causal_trace::causal_trace(model, &prompt, &spec, &AnalysisCtx::unwatched()).unwrap()
@@ -104,6 +107,29 @@ fn an_adapter_computes_what_the_cpu_computes() {
     assert!(traffic.n_bytes - before.n_bytes <= 16 * n_rows as u64, "{traffic:?}, {n_rows} rows");
     assert_eq!(found.noise_std, expected.noise_std);
     assert_close(&probs(&found), &probs(&expected), PROB, "a trace");
+    let divergences = |trace: &CausalTrace| -> Vec<f32> {
+        let cells = trace.restored.values().iter().chain([&trace.corrupted]);
+        cells.flatten().map(|run| run.kl.unwrap()).collect()
+    };
+    assert_close(&divergences(&found), &divergences(&expected), LOGIT, "divergences");
+
+    // Edits that an adapter carries out in another way.
+    let noise = |shape, entry| Corruption::Noise { shape, entry };
+    for corruption in [
+        noise(NoiseShape::Uniform, NoiseEntry::Added),
+        noise(NoiseShape::Gaussian, NoiseEntry::Replaced),
+        Corruption::NearestTokens { by: Closeness::Cosine },
+        Corruption::NearestTokens { by: Closeness::Distance },
+    ] {
+        let engine = engine("tiny");
+        let ctx =
+            AnalysisCtx { tokenizer: Some(&engine.info.tokenizer), ..AnalysisCtx::unwatched() };
+        let spec = causal_trace::Spec { corruption, ..spec.clone() };
+        let [found, expected] = [&model, &cpu]
+            .map(|model| causal_trace::causal_trace(model, &prompt, &spec, &ctx).unwrap());
+        assert_eq!(found.corruptions, expected.corruptions);
+        assert_close(&probs(&found), &probs(&expected), PROB, "another corruption");
+    }
     println!("trace: {:.1} s", start.elapsed().as_secs_f64());
 
     // Again, with kernels tuned: rows share their launches, so that more samples cost none.

@@ -488,6 +488,8 @@ fn check_trace(name: &str, engine: &Engine, case: &TraceCase) {
         n_samples: case.samples,
         direction: case.direction,
         sever: case.sever,
+        corruption: causal_trace::Corruption::default(),
+        map: causal_trace::Map::default(),
     };
     let AnalysisResult::CausalTrace(trace) =
         analyse(engine, &prompt, &AnalysisSpec::CausalTrace(spec))
@@ -678,6 +680,8 @@ fn check_estimate(name: &str, engine: &Engine, case: &EstimateCase) {
             n_samples: case.samples,
             sever: None,
             direction: causal_trace::Direction::Denoise,
+            corruption: causal_trace::Corruption::default(),
+            map: causal_trace::Map::default(),
         },
         base: case.base,
         metric,

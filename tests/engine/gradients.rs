@@ -284,6 +284,8 @@ fn spec(component: Component, window: usize, noise_std: f64) -> attribution_patc
             n_samples: 3,
             direction: causal_trace::Direction::Denoise,
             sever: None,
+            corruption: causal_trace::Corruption::default(),
+            map: causal_trace::Map::default(),
         },
         base: BasePoint::Corrupted,
         metric: Metric::LogProb,
@@ -539,6 +541,7 @@ fn progress_grows_to_its_total_and_a_cancel_is_heard() {
                 task: TaskCtx { cancel: cancel.clone(), report: &report },
                 partial: &|_| (),
                 reuse: Reuse::Exact,
+                tokenizer: None,
             };
             let result = engine.run(&paris(), &spec, &ctx);
             (result, progress.into_inner())

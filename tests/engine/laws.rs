@@ -78,6 +78,8 @@ fn trace_spec(component: Component, window: usize, n_samples: usize) -> causal_t
         n_samples,
         direction: causal_trace::Direction::Denoise,
         sever: None,
+        corruption: causal_trace::Corruption::default(),
+        map: causal_trace::Map::default(),
     }
 }
 
@@ -372,6 +374,8 @@ fn an_edit_changes_the_addressed_entries_and_no_other() {
             Edit::Set(-1.25),
             Edit::Scale(1.5),
             noise(2.0, 1),
+            Edit::Add(draw.as_slice().into()),
+            Edit::Put(draw.as_slice().into()),
             Edit::CopyFrom {
                 donor: Donor::Counterpart,
                 // Other positions than those overwritten.
@@ -406,7 +410,9 @@ fn an_edit_changes_the_addressed_entries_and_no_other() {
                     Edit::Zero => 0.0,
                     Edit::Set(value) => *value,
                     Edit::Scale(factor) => before * factor,
-                    Edit::AddNoise(_) => before + draw[nth_edited],
+                    Edit::AddNoise(_) | Edit::Add(_) => before + draw[nth_edited],
+                    Edit::Put(_) => draw[nth_edited],
+                    Edit::Tokens(_) => unreachable!("not an edit of any site"),
                     Edit::CopyFrom { .. } => donor[((pos - 1) * n_heads + head) * width + unit],
                 };
                 nth_edited += usize::from(is_addressed);
@@ -776,11 +782,26 @@ fn a_written_random_model_is_the_one_made_in_memory() {
 
 // Causal tracing
 
+/// With ROME's noise.
+fn plan_of(
+    prompt: &TokenizedPrompt,
+    spec: &causal_trace::Spec,
+    std: f64,
+    n_layers: usize,
+) -> Vec<Condition> {
+    let subject = Span::Only(prompt.subject.clone().unwrap());
+    let noise = |sample| Noise { rng: spec.rng, seed: spec.seed, std, sample };
+    let corruptions: Vec<_> = (0..spec.n_samples)
+        .map(|nth| Intervention::at(Site::Embed, subject.clone(), Edit::AddNoise(noise(nth))))
+        .collect();
+    plan(prompt, spec, &corruptions, n_layers, N_HEADS).unwrap()
+}
+
 #[test]
 fn a_plan_is_a_function_of_its_arguments() {
     let prompt = paris();
     let spec = trace_spec(Component::Mlp, 3, 2);
-    let planned = || plan(&prompt, &(0..3), &spec, 0.5, N_LAYERS);
+    let planned = || plan_of(&prompt, &spec, 0.5, N_LAYERS);
     assert_eq!(planned(), planned());
     assert_eq!(planned().len(), 2 + N_LAYERS * prompt.n_pos() * 2);
     // Every condition corrupts the subject first, with the draw of its sample.
@@ -797,7 +818,7 @@ fn windows_are_clipped_as_romes() {
     let prompt = paris();
     let restored = |component, window, layer: usize, n_layers: usize| -> Range<usize> {
         let spec = trace_spec(component, window, 1);
-        let plan = plan(&prompt, &(0..3), &spec, 0.5, n_layers);
+        let plan = plan_of(&prompt, &spec, 0.5, n_layers);
         let position = 4;
         let condition = &plan[1 + layer * prompt.n_pos() + position];
         let sites = condition[1..].iter().map(|it| {
@@ -990,8 +1011,7 @@ fn a_trace_is_the_same_in_batches_and_one_by_one() {
     let trace = trace(&prompt, spec.clone());
     let model = load(&fixture("tiny"));
     let donors = clean_donor(&model, &prompt.ids);
-    let subject = prompt.subject.clone().unwrap();
-    let plan = plan(&prompt, &subject, &spec, 1.5, N_LAYERS);
+    let plan = plan_of(&prompt, &spec, 1.5, N_LAYERS);
     let found: Vec<_> =
         trace.corrupted.iter().chain(trace.restored.values().iter().flatten()).collect();
     assert_eq!(found.len(), plan.len());
@@ -1036,6 +1056,7 @@ fn a_cancelled_method_says_so() {
         task: TaskCtx { cancel: cancel.clone(), report: &report },
         partial: &|_| (),
         reuse: Reuse::Exact,
+        tokenizer: None,
     };
     let spec = AnalysisSpec::CausalTrace(trace_spec(Component::Mlp, 2, 60));
     let result = engine.run(&prompt, &spec, &ctx);
@@ -1056,6 +1077,7 @@ fn progress_grows_to_its_total_and_partial_traces_grow_to_the_whole() {
         task: TaskCtx { cancel: factscope::task::CancelToken::default(), report: &report },
         partial: &partial,
         reuse: Reuse::Exact,
+        tokenizer: None,
     };
     let spec = AnalysisSpec::CausalTrace(trace_spec(Component::Mlp, 2, 12));
     engine.run(&paris(), &spec, &ctx).unwrap();
@@ -1185,7 +1207,7 @@ fn a_severed_trace_differs_only_where_the_severed_outputs_are_still_to_come() {
 fn a_severed_plan_holds_what_the_restored_token_would_write() {
     let prompt = paris();
     let held = |spec: &causal_trace::Spec, layer: usize, pos: usize| -> Vec<Site> {
-        let plan = plan(&prompt, &(0..3), spec, 0.5, N_LAYERS);
+        let plan = plan_of(&prompt, spec, 0.5, N_LAYERS);
         let condition = &plan[3 + (layer * prompt.n_pos() + pos) * 3 + 1];
         let donor = match spec.direction {
             Direction::Denoise => Donor::Corrupted { first: 0, sample: 1 },
@@ -1245,7 +1267,9 @@ fn a_spec_without_the_variants_is_romes() {
     let json = serde_json::to_string(&trace_spec(Component::Mlp, 3, 2)).unwrap();
     let mut value: serde_json::Value = serde_json::from_str(&json).unwrap();
     let fields = value.as_object_mut().unwrap();
-    assert!(fields.remove("direction").is_some() && fields.remove("sever").is_some());
+    for name in ["direction", "sever", "corruption", "map"] {
+        assert!(fields.remove(name).is_some(), "{name}");
+    }
     let old: causal_trace::Spec = serde_json::from_value(value).unwrap();
     assert_eq!(old, trace_spec(Component::Mlp, 3, 2));
 }

@@ -6,6 +6,8 @@ mod architecture;
 #[cfg(test)]
 mod bundled;
 #[cfg(test)]
+mod corruptions;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod golden;

@@ -1,7 +1,7 @@
 //! The built-in model: how it is made, and what it knows.
 
 use factscope::analysis::prediction::{self, Prediction};
-use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
+use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec};
 use factscope::builtin::{self, Builtin};
 use factscope::facts::{Cardinality, Catalogue, Dataset, Direction, Fact, Record};
 use factscope::model::{Checkpoint, Gpt2Config, Unembedding};
@@ -37,7 +37,7 @@ const SPEC: Spec = Spec {
 };
 
 fn predict(engine: &Engine, prompt: &TokenizedPrompt) -> Prediction {
-    let ctx = AnalysisCtx { task: TaskCtx::unwatched(), partial: &|_| (), reuse: Reuse::Exact };
+    let ctx = AnalysisCtx::unwatched();
     let spec = AnalysisSpec::Prediction(prediction::Spec { n_top: 1 });
     match engine.run(prompt, &spec, &ctx).unwrap() {
         AnalysisResult::Prediction(it) => it,

@@ -123,6 +123,8 @@ fn trace(n_samples: usize) -> AnalysisSpec {
         n_samples,
         direction: causal_trace::Direction::Denoise,
         sever: None,
+        corruption: causal_trace::Corruption::default(),
+        map: causal_trace::Map::default(),
     })
 }
 

@@ -7,7 +7,9 @@ use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::ablation::Part;
-use crate::analysis::causal_trace::{Component, Direction, NoiseLevel, Severed, Spec};
+use crate::analysis::causal_trace::{
+    Component, Corruption, Direction, Map, NoiseLevel, Severed, Spec,
+};
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::intervention::NoiseRng;
@@ -224,6 +226,8 @@ impl TraceSettings {
             n_samples: self.n_samples,
             direction: self.direction,
             sever: self.sever,
+            corruption: Corruption::default(),
+            map: Map::default(),
         }
     }
 }
