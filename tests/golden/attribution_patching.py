@@ -99,13 +99,16 @@ def is_reached(name):
 
 
 def attribution_patching(
-    model, ids, subject_range, target, base, kind=None, window=10, samples=10, noise_std=0.1, seed=1
+    model, ids, subject_range, target, base, kind=None, window=10, samples=10, noise_std=0.1, seed=1,
+    noise=None,
 ):
     """The map that `rome.calculate_hidden_flow` would give, estimated. `scores` is `[token, layer]`,
-    `head_effects` `[token, layer, head]`."""
+    `head_effects` `[token, layer, head]`. `noise` is `[sample, subject token, d_model]`, ROME's unless
+    it is given."""
     begin, end = subject_range
     random = numpy.random.RandomState(seed)
-    noise = noise_std * torch.from_numpy(random.randn(samples, end - begin, model.cfg.d_model))
+    if noise is None:
+        noise = noise_std * torch.from_numpy(random.randn(samples, end - begin, model.cfg.d_model))
     wanted = (HOOKS[kind], "attn.hook_z")
 
     def is_kept(name):

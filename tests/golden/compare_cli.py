@@ -24,6 +24,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 
 import attribution_patching
+import check_corruptions
 import geva
 import hooked
 import rome
@@ -569,6 +570,7 @@ CHECKS = {
     "attention": check_attention,
     "ablate": check_ablate,
     "knockout": check_knockout,
+    "corruptions": check_corruptions.check_corruptions,
 }
 
 
