@@ -58,6 +58,7 @@ pub mod task;
 pub mod builtin;
 pub mod model;
 pub mod analysis;
+pub mod figure;
 pub mod training;
 pub mod worker;
 pub mod ui;

@@ -12,6 +12,8 @@ use eframe::egui::{
 };
 
 use crate::analysis::causal_trace;
+pub use crate::figure::ColorMap;
+use crate::figure::Rgb;
 
 /// Licence beside it in `assets/fonts/`.
 static DEJAVU: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
@@ -136,28 +138,6 @@ pub fn palette(ui: &Ui) -> &'static Palette {
     if ui.visuals().dark_mode { &DARK } else { &LIGHT }
 }
 
-/// From a value's place in its range to a colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ColorMap {
-    /// Hidden states.
-    Purples,
-
-    /// MLPs.
-    Greens,
-
-    /// Attention outputs.
-    Reds,
-
-    /// Attention patterns.
-    Blues,
-
-    /// What the logit lens reads.
-    Oranges,
-
-    /// Negative to positive, for ranges centred at zero. Blue is positive.
-    RedBlue,
-}
-
 impl ColorMap {
     /// As in the figures of Meng et al. 2022.
     pub fn of(component: causal_trace::Component) -> Self {
@@ -171,20 +151,13 @@ impl ColorMap {
     /// `share` from 0 to 1, clipped. Transparent if there is no value, so that the hatching below
     /// shows.
     pub fn color(self, share: f32) -> Color32 {
-        if share.is_nan() {
-            return Color32::TRANSPARENT;
-        }
-        let gradient = match self {
-            Self::Purples => colorous::PURPLES,
-            Self::Greens => colorous::GREENS,
-            Self::Reds => colorous::REDS,
-            Self::Blues => colorous::BLUES,
-            Self::Oranges => colorous::ORANGES,
-            Self::RedBlue => colorous::RED_BLUE,
-        };
-        let color = gradient.eval_continuous(f64::from(share));
-        Color32::from_rgb(color.r, color.g, color.b)
+        self.rgb(share).map_or(Color32::TRANSPARENT, color)
     }
+}
+
+/// As egui has it.
+pub fn color(Rgb([r, g, b]): Rgb) -> Color32 {
+    Color32::from_rgb(r, g, b)
 }
 
 /// Black or white, whichever reads better on `background`: at least 4.5 to 1.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("builtin", &[]),
     ("facts", &[]),
     ("tokens", &["builtin", "facts"]),
@@ -16,10 +16,12 @@ const ROOMS: [(&str, &[&str]); 11] = [
     ("task", &[]),
     ("model", &["builtin", "intervention", "task"]),
     ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
+    // Results as charts, for the window and for files.
+    ("figure", &["tokens", "intervention", "analysis"]),
     ("training", &["builtin", "facts", "tokens", "task", "model"]),
     ("worker", &["facts", "tokens", "intervention", "task", "model", "analysis"]),
     // Not `model`: tensors stay on the worker's thread.
-    ("ui", &["builtin", "facts", "tokens", "intervention", "task", "analysis", "worker"]),
+    ("ui", &["builtin", "facts", "tokens", "intervention", "task", "analysis", "figure", "worker"]),
     (
         "cli",
         &[
@@ -30,6 +32,7 @@ const ROOMS: [(&str, &[&str]); 11] = [
             "task",
             "model",
             "analysis",
+            "figure",
             "training",
             "worker",
             "ui",
@@ -57,7 +60,7 @@ const OWNERS: [(&str, &[&str]); 24] = [
     ("eframe", &["ui"]),
     ("egui_plot", &["ui"]),
     ("rfd", &["ui"]),
-    ("colorous", &["ui"]),
+    ("colorous", &["figure"]),
     ("csv", &["facts"]),
     ("parquet", &["facts"]),
     ("clap", &["cli"]),

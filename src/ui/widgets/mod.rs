@@ -4,11 +4,11 @@ mod caption;
 mod color_bar;
 pub mod heatmap;
 pub mod layer_plot;
-pub mod number;
 mod text;
 mod texture;
 pub mod token_strip;
 
+pub use crate::figure::number;
 pub use caption::{Caption, Tone};
 pub use heatmap::{Axis, Cell, CellShape, Heatmap, HeatmapResponse, Labels};
 pub use text::{elide_middle, rotated_text};

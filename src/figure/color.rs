@@ -1,0 +1,59 @@
+//! Colours of values: perceptual, and told apart by people who do not see all of them (ColorBrewer).
+
+use serde::Serialize;
+
+/// Red, green, blue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rgb(pub [u8; 3]);
+
+/// From a value's place in its range to a colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+pub enum ColorMap {
+    /// Hidden states.
+    Purples,
+
+    /// MLPs.
+    Greens,
+
+    /// Attention outputs.
+    Reds,
+
+    /// Attention patterns.
+    Blues,
+
+    /// What the logit lens reads.
+    Oranges,
+
+    /// Negative to positive, for ranges centred at zero. Blue is positive.
+    RedBlue,
+}
+
+impl ColorMap {
+    /// `share` from 0 to 1, clipped. Nothing if there is no value.
+    pub fn rgb(self, share: f32) -> Option<Rgb> {
+        if share.is_nan() {
+            return None;
+        }
+        let gradient = match self {
+            Self::Purples => colorous::PURPLES,
+            Self::Greens => colorous::GREENS,
+            Self::Reds => colorous::REDS,
+            Self::Blues => colorous::BLUES,
+            Self::Oranges => colorous::ORANGES,
+            Self::RedBlue => colorous::RED_BLUE,
+        };
+        let color = gradient.eval_continuous(f64::from(share));
+        Some(Rgb([color.r, color.g, color.b]))
+    }
+}
+
+/// For series, in the order of their use (Okabe & Ito 2008, black aside).
+pub const SERIES: [Rgb; 7] = [
+    Rgb([0, 114, 178]),
+    Rgb([213, 94, 0]),
+    Rgb([0, 158, 115]),
+    Rgb([204, 121, 167]),
+    Rgb([86, 180, 233]),
+    Rgb([230, 159, 0]),
+    Rgb([120, 120, 120]),
+];

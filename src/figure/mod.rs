@@ -1,0 +1,328 @@
+//! What a result looks like, as plain data: axes with units, numbers, a colour scale, small print.
+//!
+//! A figure is made from a result once. The window draws it, a file holds it as SVG, and its
+//! numbers go out as CSV: all three show the same.
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+pub mod color;
+mod csv_text;
+pub mod number;
+mod scene;
+mod svg;
+
+pub use color::{ColorMap, Rgb};
+pub use csv_text::to_csv;
+pub use svg::to_svg;
+
+/// One or more charts that belong together, below each other.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Figure {
+    pub title: String,
+    pub charts: Vec<Chart>,
+
+    /// Small print: what was done, with which settings, and how to read it.
+    pub notes: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Chart {
+    Map(Map),
+    Bars(Bars),
+    Lines(Lines),
+    Scatter(Scatter),
+    Table(Table),
+}
+
+/// What a place in a chart is about; a click there picks it in all views.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Pick {
+    pub layer: Option<usize>,
+    pub position: Option<usize>,
+    pub head: Option<usize>,
+}
+
+/// What one side of a map counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Place {
+    Layer,
+    Position,
+    Head,
+
+    /// Nothing that other views know.
+    Other,
+}
+
+/// One side of a map.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Side {
+    /// What stands along it: “Restored layer”.
+    pub title: String,
+
+    /// One of its places, in a sentence: “layer”, “token”.
+    pub noun: String,
+
+    /// One per row or column.
+    pub labels: Vec<String>,
+
+    /// Set apart by a star and a colour, like the subject in ROME's figures.
+    pub marked: Range<usize>,
+
+    /// Whether the labels are tokens; else they are numbers or names.
+    pub is_tokens: bool,
+    pub place: Place,
+}
+
+/// A grid of numbers as colours.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Map {
+    /// Unique within its figure; heard by people who do not see it.
+    pub name: String,
+    pub rows: Side,
+    pub columns: Side,
+
+    /// One row after the other; NaN where there is none.
+    pub values: Vec<f32>,
+
+    /// Values at the ends of the colours; what lies outside is clipped.
+    pub range: (f32, f32),
+    pub color_map: ColorMap,
+
+    /// What a value is, with its unit.
+    pub quantity: String,
+
+    pub is_square: bool,
+
+    /// Which cells are estimates. As many as values, or none.
+    pub estimated: Vec<bool>,
+
+    /// More about each cell, a line each. As many as values, or none.
+    pub details: Vec<String>,
+}
+
+/// Named numbers, from zero to either side.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Bars {
+    pub name: String,
+    pub quantity: String,
+    pub bars: Vec<Bar>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Bar {
+    pub label: String,
+    pub value: f32,
+    pub pick: Pick,
+}
+
+/// Quantities over layers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Lines {
+    pub name: String,
+    pub quantity: String,
+
+    /// What stands below the layers' numbers.
+    pub layer_title: String,
+    pub series: Vec<Series>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Series {
+    pub name: String,
+
+    /// By layer; NaN where there is none.
+    pub values: Vec<f32>,
+}
+
+/// Pairs of numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scatter {
+    pub name: String,
+    pub x_title: String,
+    pub y_title: String,
+    pub points: Vec<Point>,
+
+    /// Whether both are the same quantity, so that equal is a line.
+    pub has_diagonal: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Point {
+    pub label: String,
+    pub x: f32,
+    pub y: f32,
+    pub pick: Pick,
+}
+
+/// Rows of text and numbers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Table {
+    pub name: String,
+    pub columns: Vec<String>,
+    pub rows: Vec<Row>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Row {
+    pub cells: Vec<Cell>,
+    pub pick: Pick,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub enum Cell {
+    Text(String),
+
+    /// As [`crate::tokens::visible`] writes it.
+    Token(String),
+    Number(f32),
+}
+
+impl Side {
+    /// Layers, from 0.
+    pub fn layers(title: &str, n_layers: usize) -> Self {
+        Self {
+            title: title.to_owned(),
+            noun: "layer".to_owned(),
+            labels: (0..n_layers).map(|layer| layer.to_string()).collect(),
+            marked: 0..0,
+            is_tokens: false,
+            place: Place::Layer,
+        }
+    }
+
+    /// Heads, from 0.
+    pub fn heads(n_heads: usize) -> Self {
+        Self {
+            title: "Head".to_owned(),
+            noun: "head".to_owned(),
+            labels: (0..n_heads).map(|head| head.to_string()).collect(),
+            marked: 0..0,
+            is_tokens: false,
+            place: Place::Head,
+        }
+    }
+
+    /// Tokens as they are written on screen, the subject marked.
+    pub fn tokens(title: &str, labels: Vec<String>, subject: Option<Range<usize>>) -> Self {
+        Self {
+            title: title.to_owned(),
+            noun: "token".to_owned(),
+            labels,
+            marked: subject.unwrap_or(0..0),
+            is_tokens: true,
+            place: Place::Position,
+        }
+    }
+
+    /// Anything else.
+    pub fn named(title: &str, noun: &str, labels: Vec<String>) -> Self {
+        Self {
+            title: title.to_owned(),
+            noun: noun.to_owned(),
+            labels,
+            marked: 0..0,
+            is_tokens: false,
+            place: Place::Other,
+        }
+    }
+
+    /// With some places set apart.
+    pub fn marking(self, marked: Range<usize>) -> Self {
+        Self { marked, ..self }
+    }
+}
+
+impl Map {
+    /// From the smallest to the largest value, without estimates or details.
+    pub fn new(name: &str, rows: Side, columns: Side, values: Vec<f32>, quantity: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            range: extent(&values),
+            rows,
+            columns,
+            values,
+            color_map: ColorMap::Blues,
+            quantity: quantity.to_owned(),
+            is_square: false,
+            estimated: Vec::new(),
+            details: Vec::new(),
+        }
+    }
+
+    pub fn colored(self, color_map: ColorMap) -> Self {
+        Self { color_map, ..self }
+    }
+
+    /// From red to blue, as far down as up, so that zero is white.
+    pub fn diverging(self) -> Self {
+        let largest =
+            self.values.iter().filter(|it| it.is_finite()).fold(0.0_f32, |a, b| a.max(b.abs()));
+        let largest = if largest > 0.0 { largest } else { 1.0 };
+        Self { range: (-largest, largest), color_map: ColorMap::RedBlue, ..self }
+    }
+
+    pub fn in_range(self, low: f32, high: f32) -> Self {
+        Self { range: (low, high), ..self }
+    }
+
+    pub fn square(self) -> Self {
+        Self { is_square: true, ..self }
+    }
+
+    pub fn n_rows(&self) -> usize {
+        self.rows.labels.len()
+    }
+
+    pub fn n_columns(&self) -> usize {
+        self.columns.labels.len()
+    }
+
+    /// What a cell is about.
+    pub fn pick(&self, row: usize, column: usize) -> Pick {
+        let mut pick = Pick::default();
+        for (side, nth) in [(&self.rows, row), (&self.columns, column)] {
+            match side.place {
+                Place::Layer => pick.layer = Some(nth),
+                Place::Position => pick.position = Some(nth),
+                Place::Head => pick.head = Some(nth),
+                Place::Other => {}
+            }
+        }
+        pick
+    }
+}
+
+impl Pick {
+    pub fn layer(layer: usize) -> Self {
+        Self { layer: Some(layer), ..Self::default() }
+    }
+
+    pub fn head(layer: usize, head: usize) -> Self {
+        Self { layer: Some(layer), head: Some(head), ..Self::default() }
+    }
+
+    /// This, and where it says nothing what was picked before.
+    pub fn over(self, before: Self) -> Self {
+        Self {
+            layer: self.layer.or(before.layer),
+            position: self.position.or(before.position),
+            head: self.head.or(before.head),
+        }
+    }
+}
+
+/// The smallest and the largest number there is; never empty.
+fn extent(values: &[f32]) -> (f32, f32) {
+    let finite = || values.iter().copied().filter(|value| value.is_finite());
+    let low = finite().fold(f32::INFINITY, f32::min);
+    let high = finite().fold(f32::NEG_INFINITY, f32::max);
+    if low < high {
+        (low, high)
+    } else if low == high {
+        (low.min(0.0), high.max(low.min(0.0) + 1e-6))
+    } else {
+        (0.0, 1.0)
+    }
+}

@@ -1,0 +1,119 @@
+use std::fmt::Write as _;
+
+use super::Figure;
+use super::color::Rgb;
+use super::scene::{Anchor, Scene, Shape, Text};
+
+/// A figure as SVG, in points: real axes and real text, which can be searched and restyled. Fonts are
+/// named, not embedded: Helvetica or what stands for it, and a monospaced one for tokens.
+pub fn to_svg(figure: &Figure) -> String {
+    let scene = Scene::of(figure);
+    let (width, height) = (scene.width, scene.height);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.1}pt\" height=\"{height:.1}pt\" \
+         viewBox=\"0 0 {width:.1} {height:.1}\" role=\"img\">\n<title>{}</title>\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
+        escaped(&figure.title)
+    );
+    for shape in &scene.shapes {
+        write(&mut svg, shape);
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+fn write(svg: &mut String, shape: &Shape) {
+    _ = match shape {
+        Shape::Box { at: [x, y], size: [width, height], fill, line } => {
+            let fill = fill.map_or_else(|| "none".to_owned(), hex);
+            let line = line.map_or_else(String::new, |color| {
+                format!(" stroke=\"{}\" stroke-width=\"0.5\"", hex(color))
+            });
+            // Cells are drawn without smoothing, or a seam shows between two.
+            writeln!(
+                svg,
+                "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" \
+                 fill=\"{fill}\"{line} shape-rendering=\"crispEdges\"/>"
+            )
+        }
+        Shape::Line { from: [x1, y1], to: [x2, y2], color, width, dash } => writeln!(
+            svg,
+            "<line x1=\"{x1:.2}\" y1=\"{y1:.2}\" x2=\"{x2:.2}\" y2=\"{y2:.2}\" stroke=\"{}\" \
+             stroke-width=\"{width}\"{}/>",
+            hex(*color),
+            dashes(*dash)
+        ),
+        Shape::Path { points, color, dash } => {
+            let points: Vec<String> =
+                points.iter().map(|[x, y]| format!("{x:.2},{y:.2}")).collect();
+            writeln!(
+                svg,
+                "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.2\"{}/>",
+                points.join(" "),
+                hex(*color),
+                dashes(*dash)
+            )
+        }
+        Shape::Dot { at: [x, y], radius, color } => {
+            writeln!(
+                svg,
+                "<circle cx=\"{x:.2}\" cy=\"{y:.2}\" r=\"{radius}\" fill=\"{}\"/>",
+                hex(*color)
+            )
+        }
+        Shape::Text(text) => writeln!(svg, "{}", written(text)),
+    };
+}
+
+fn written(text: &Text) -> String {
+    let [x, y] = text.at;
+    let anchor = match text.anchor {
+        Anchor::Start => "start",
+        Anchor::Middle => "middle",
+        Anchor::End => "end",
+    };
+    let family = if text.is_mono {
+        "DejaVu Sans Mono, Menlo, Consolas, monospace"
+    } else {
+        "Helvetica, Arial, sans-serif"
+    };
+    let weight = if text.is_bold { " font-weight=\"bold\"" } else { "" };
+    let turn = if text.turn == 0.0 {
+        String::new()
+    } else {
+        format!(" transform=\"rotate({} {x:.2} {y:.2})\"", text.turn)
+    };
+    // Not every program knows `dominant-baseline`: the baseline is set by hand.
+    let size = text.size;
+    format!(
+        "<text x=\"{x:.2}\" y=\"{y:.2}\" dy=\"{:.2}\" font-family=\"{family}\" font-size=\"{size}\" \
+         text-anchor=\"{anchor}\" fill=\"{}\" xml:space=\"preserve\"{weight}{turn}>{}</text>",
+        size * 0.34,
+        hex(text.color),
+        escaped(&text.text)
+    )
+}
+
+fn dashes(dash: Option<f32>) -> String {
+    dash.map_or_else(String::new, |dash| format!(" stroke-dasharray=\"{dash} {dash}\""))
+}
+
+fn hex(Rgb([r, g, b]): Rgb) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+/// For XML; what it cannot hold is replaced.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            c if c.is_control() => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
