@@ -1,6 +1,7 @@
 //! Every action a user can ask for: its text, its tooltip, its keys.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
@@ -9,11 +10,12 @@ use super::view::ViewAction;
 use super::workspace::Pane;
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
+use crate::figure::Figure;
 use crate::tokens::Bos;
 use crate::worker::DeviceChoice;
 
 /// Handled in one place, `App::handle`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     OpenModel,
     TypeModelPath,
@@ -24,6 +26,11 @@ pub enum Command {
     SaveScreenshot,
     TypeScreenshotPath,
     SaveScreenshotTo(PathBuf),
+
+    /// Asks where to.
+    SaveFigure(Arc<Figure>),
+    SaveFigureTo(PathBuf),
+    CopyTable(Arc<Figure>),
     Quit,
 
     SetTheme(ThemePreference),
@@ -109,6 +116,9 @@ impl Command {
             Self::SaveScreenshot => "Save screenshot…",
             Self::TypeScreenshotPath => "Type a screenshot path…",
             Self::SaveScreenshotTo(_) => "Save screenshot",
+            Self::SaveFigure(_) => "Save figure…",
+            Self::SaveFigureTo(_) => "Save figure",
+            Self::CopyTable(_) => "Copy table",
             Self::Quit => "Quit",
             Self::SetTheme(ThemePreference::System) => "System theme",
             Self::SetTheme(ThemePreference::Light) => "Light theme",
@@ -170,6 +180,11 @@ impl Command {
             Self::TypeModelPath | Self::TypeDatasetPath | Self::TypeScreenshotPath => {
                 "For systems without a file dialog"
             }
+            Self::SaveFigure(_) => {
+                "As SVG with real axes and text, or its numbers as CSV or JSON: the ending of the name \
+                 decides"
+            }
+            Self::CopyTable(_) => "The numbers as CSV, to be pasted into a spreadsheet",
             Self::SaveScreenshot => "The window as it is now, as a PNG",
             Self::ShowPane(pane) | Self::ClosePane(pane) => pane.tooltip(),
             Self::ResetLayout => "All views where they were at the first start",

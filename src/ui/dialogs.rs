@@ -26,6 +26,7 @@ pub enum Purpose {
     Model,
     Dataset,
     Screenshot,
+    Figure,
 }
 
 /// Waits for the answer. Called on a thread of its own.
@@ -42,6 +43,10 @@ pub trait Picker: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RfdPicker;
 
+impl RfdPicker {
+    const FIGURES: [&str; 3] = ["svg", "csv", "json"];
+}
+
 impl Picker for RfdPicker {
     fn pick_folder(&self, title: &str, dir: Option<&Path>) -> Answer {
         let dialog = dialog(title, dir).pick_folder();
@@ -54,7 +59,13 @@ impl Picker for RfdPicker {
     }
 
     fn save_file(&self, title: &str, dir: Option<&Path>, name: &str) -> Answer {
-        let dialog = dialog(title, dir).add_filter("PNG", &["png"]).set_file_name(name).save_file();
+        let kind = Path::new(name).extension().and_then(|it| it.to_str()).unwrap_or_default();
+        let dialog = dialog(title, dir).set_file_name(name);
+        let dialog = match kind {
+            "png" => dialog.add_filter("PNG", &["png"]),
+            _ => dialog.add_filter("Figures and tables", &Self::FIGURES),
+        };
+        let dialog = dialog.save_file();
         Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))
     }
 }
@@ -73,6 +84,16 @@ impl Purpose {
             Self::Model => "Open model folder",
             Self::Dataset => "Open dataset",
             Self::Screenshot => "Save screenshot",
+            Self::Figure => "Save figure",
+        }
+    }
+
+    /// What a file is called that is to be written.
+    fn file_name(self) -> Option<&'static str> {
+        match self {
+            Self::Model | Self::Dataset => None,
+            Self::Screenshot => Some("factscope.png"),
+            Self::Figure => Some("figure.svg"),
         }
     }
 
@@ -81,6 +102,7 @@ impl Purpose {
             Self::Model => Command::OpenModelAt(path),
             Self::Dataset => Command::OpenDatasetAt(path),
             Self::Screenshot => Command::SaveScreenshotTo(path),
+            Self::Figure => Command::SaveFigureTo(path),
         }
     }
 
@@ -104,10 +126,10 @@ impl Purpose {
             Self::Dataset if !path.is_file() => {
                 return Err(format!("There is no such file: {place}"));
             }
-            Self::Screenshot if path.is_dir() => {
+            Self::Screenshot | Self::Figure if path.is_dir() => {
                 return Err(format!("This is a folder; add a file name: {place}"));
             }
-            Self::Screenshot => {
+            Self::Screenshot | Self::Figure => {
                 let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
                 if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
                     return Err(format!("There is no such folder: {}", dir.display()));
@@ -116,10 +138,10 @@ impl Purpose {
             Self::Model | Self::Dataset => {}
         }
         let has_extension = path.extension().is_some();
-        let path = if self == Self::Screenshot && !has_extension {
-            path.with_extension("png")
-        } else {
-            path
+        let path = match self {
+            Self::Screenshot if !has_extension => path.with_extension("png"),
+            Self::Figure if !has_extension => path.with_extension("svg"),
+            _ => path,
         };
         Ok(self.command(path))
     }
@@ -138,7 +160,9 @@ pub fn ask(
     let answer = match purpose {
         Purpose::Model => picker.pick_folder(title, dir),
         Purpose::Dataset => picker.pick_file(title, dir),
-        Purpose::Screenshot => picker.save_file(title, dir, "factscope.png"),
+        Purpose::Screenshot | Purpose::Figure => {
+            picker.save_file(title, dir, purpose.file_name().unwrap_or_default())
+        }
     };
     let (ctx, replies) = (ctx.clone(), replies.clone());
     thread::Builder::new().name("file dialog".to_owned()).spawn(move || {
@@ -173,9 +197,7 @@ pub enum Why {
 impl PathPrompt {
     pub fn new(purpose: Purpose, dir: Option<&Path>, why: Why) -> Self {
         let mut text = dir.map(|dir| dir.join("").display().to_string()).unwrap_or_default();
-        if purpose == Purpose::Screenshot {
-            text += "factscope.png";
-        }
+        text += purpose.file_name().unwrap_or_default();
         Self { purpose, text, error: None, why, is_new: true }
     }
 }
@@ -203,6 +225,7 @@ pub fn path_prompt_ui(
             Purpose::Model => ("Model folder", "/path/to/gpt2-large"),
             Purpose::Dataset => ("Dataset file", "/path/to/counterfact.json"),
             Purpose::Screenshot => ("PNG file", "/path/to/factscope.png"),
+            Purpose::Figure => ("SVG, CSV or JSON file", "/path/to/figure.svg"),
         };
         let label = ui.label(label);
         let edit = TextEdit::singleline(&mut open.text)
@@ -225,7 +248,7 @@ pub fn path_prompt_ui(
         ui.add_space(8.0);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let text = match open.purpose {
-                Purpose::Screenshot => "Save",
+                Purpose::Screenshot | Purpose::Figure => "Save",
                 Purpose::Model | Purpose::Dataset => "Open",
             };
             is_accepted |= ui.button(text).clicked();

@@ -16,6 +16,7 @@ pub mod app;
 pub mod command;
 pub mod dialogs;
 mod errand;
+mod export;
 mod icon;
 mod panels;
 mod screenshot;

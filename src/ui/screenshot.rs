@@ -1,6 +1,5 @@
 //! The window as a PNG.
 
-use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::thread;
@@ -9,6 +8,7 @@ use eframe::egui::{self, ColorImage};
 use image::{ExtendedColorType, ImageEncoder as _};
 
 use super::app::Reply;
+use super::export::write_whole;
 
 /// Captures the next frame. How it went comes as [`Reply::Screenshot`].
 pub fn capture(ctx: &egui::Context, path: PathBuf, replies: &Sender<Reply>) {
@@ -29,33 +29,18 @@ pub fn capture(ctx: &egui::Context, path: PathBuf, replies: &Sender<Reply>) {
     });
 }
 
-/// Written beside its place and then renamed, so that there is never half a picture.
 fn save(image: &ColorImage, path: &Path) -> Result<(), image::ImageError> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let dir = dir.unwrap_or_else(|| Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".factscope-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As any other new file; temporary ones are for their owner only.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let file = builder.tempfile_in(dir)?;
     // A window is opaque.
     let bytes: Vec<u8> = image.pixels.iter().flat_map(|it| [it.r(), it.g(), it.b()]).collect();
     let [width, height] = image.size.map(|it| it as u32);
-    let mut writer = BufWriter::new(&file);
-    image::codecs::png::PngEncoder::new(&mut writer).write_image(
+    let mut png = Vec::new();
+    image::codecs::png::PngEncoder::new(&mut png).write_image(
         &bytes,
         width,
         height,
         ExtendedColorType::Rgb8,
     )?;
-    writer.flush()?;
-    drop(writer);
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    Ok(write_whole(path, &png)?)
 }
 
 #[cfg(test)]

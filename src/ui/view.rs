@@ -7,12 +7,7 @@ use crate::tokens::Tokenizer;
 use crate::ui::widgets::{Caption, Tone};
 
 /// What is picked out across all views, so that they highlight the same thing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Selection {
-    pub layer: Option<usize>,
-    pub position: Option<usize>,
-    pub head: Option<usize>,
-}
+pub use crate::figure::Pick as Selection;
 
 /// What a click in a view asks for; `App` turns it into a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

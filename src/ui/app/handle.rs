@@ -12,17 +12,18 @@ use crate::analysis::causal_trace::Component;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, prediction};
 use crate::builtin;
 use crate::facts::{Dataset, Direction};
+use crate::figure::to_csv;
 use crate::tokens::TokenizedPrompt;
 use crate::tokens::flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Purpose, Why};
 use crate::ui::panels::{self, Help};
-use crate::ui::screenshot;
 use crate::ui::state::{
     FactId, FactKey, JobKind, ModelState, Quick, Slot, Study, StudyKind, TraceRun, TraceState,
     capitalized, subject_tokens,
 };
 use crate::ui::view::{Selection, ViewAction};
+use crate::ui::{export, screenshot};
 use crate::worker::{Job, JobId, Work};
 
 impl App {
@@ -39,6 +40,15 @@ impl App {
             Command::SaveScreenshotTo(path) => {
                 self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
                 screenshot::capture(ctx, path, &self.replies);
+            }
+            Command::SaveFigure(figure) => {
+                self.figure = Some(figure);
+                self.ask(Purpose::Figure, ctx);
+            }
+            Command::SaveFigureTo(path) => self.save_figure(&path),
+            Command::CopyTable(figure) => {
+                ctx.copy_text(to_csv(&figure));
+                self.state.notice = Some("Copied the numbers as CSV".to_owned());
             }
             Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
 
@@ -133,7 +143,20 @@ impl App {
         match purpose {
             Purpose::Model => Some(settings.recent_models.first()?.parent()?.to_owned()),
             Purpose::Dataset => Some(settings.recent_datasets.first()?.parent()?.to_owned()),
-            Purpose::Screenshot => settings.screenshot_dir.clone(),
+            Purpose::Screenshot | Purpose::Figure => settings.screenshot_dir.clone(),
+        }
+    }
+
+    /// The figure that was asked for, in the format that the name says.
+    fn save_figure(&mut self, path: &Path) {
+        let Some(figure) = self.figure.take() else { return };
+        self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
+        match export::save(&figure, path) {
+            Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
+            Err(error) => {
+                let error = format!("The figure cannot be saved: {error}: {}", path.display());
+                self.state.error = Some(error);
+            }
         }
     }
 

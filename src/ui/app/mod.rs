@@ -10,6 +10,7 @@ use eframe::egui::{self, Popup};
 use eframe::{APP_KEY, CreationContext, Frame, Storage};
 
 use crate::facts::Dataset;
+use crate::figure::Figure;
 use crate::tokens::Flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Picker, Purpose};
@@ -40,6 +41,9 @@ pub struct App {
     commands: Vec<Command>,
     path_prompt: Option<PathPrompt>,
     help: Option<Help>,
+
+    /// To be written when it is known where to.
+    figure: Option<Arc<Figure>>,
 
     /// Answers from threads other than the worker's.
     answers: Receiver<Reply>,
@@ -118,6 +122,7 @@ impl App {
             commands: Vec::new(),
             path_prompt: None,
             help: None,
+            figure: None,
             answers,
             replies,
             errand,

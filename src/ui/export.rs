@@ -1,0 +1,75 @@
+//! Figures as files.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use crate::figure::{Figure, to_csv, to_svg};
+
+/// In the format that the name's ending says: `svg`, `csv` or `json`.
+pub fn save(figure: &Figure, path: &Path) -> io::Result<()> {
+    let ending = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
+    let text = match ending.to_lowercase().as_str() {
+        "svg" => to_svg(figure),
+        "csv" => to_csv(figure),
+        "json" => serde_json::to_string_pretty(figure)?,
+        _ => {
+            let error =
+                format!("no figure is written as `.{ending}`; end the name in .svg, .csv or .json");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
+        }
+    };
+    write_whole(path, text.as_bytes())
+}
+
+/// Written beside its place and then renamed, so that there is never half a file.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or_else(|| Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".factscope-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As any other new file; temporary ones are for their owner only.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(dir)?;
+    file.write_all(bytes)?;
+    file.flush()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::{Chart, Map, Side};
+
+    #[test]
+    fn the_ending_of_the_name_says_what_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let tokens = vec!["The".to_owned(), "\u{b7}<a,b>".to_owned()];
+        let rows = Side::tokens("Token", tokens, Some(1..2));
+        let values = vec![0.25, f32::NAN, 0.5, -1.5];
+        let map = Map::new("Map", rows, Side::layers("Layer", 2), values, "p").diverging();
+        let figure = Figure {
+            title: "A & B".to_owned(),
+            charts: vec![Chart::Map(map)],
+            notes: vec!["A note".to_owned()],
+        };
+        let saved = |name: &str| {
+            let path = dir.path().join(name);
+            save(&figure, &path).map(|()| std::fs::read_to_string(path).unwrap())
+        };
+        let svg = saved("a.svg").unwrap();
+        assert!(svg.contains("A &amp; B") && svg.contains("\u{b7}&lt;a,b&gt;*"), "{svg}");
+        let csv = saved("a.CSV").unwrap();
+        let expected = "token,token text,layer,p\n0,The,0,0.25\n0,The,1,\n\
+                        1,\"\u{b7}<a,b>\",0,0.5\n1,\"\u{b7}<a,b>\",1,-1.5\n";
+        assert_eq!(csv, expected);
+        assert!(saved("a.json").unwrap().contains("\"title\": \"A & B\""));
+        let error = saved("a.doc").unwrap_err().to_string();
+        assert!(error.contains(".doc") && error.contains(".svg"), "{error}");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
+    }
+}

@@ -1,0 +1,300 @@
+//! Any result, drawn from its figure: the same charts that go into files.
+
+use std::sync::Arc;
+
+use eframe::egui::{
+    Align2, CornerRadius, Grid, Key, Rect, Response, RichText, Role, ScrollArea, Sense, Stroke,
+    StrokeKind, Ui, WidgetInfo, pos2, vec2,
+};
+use egui_plot::{AxisHints, Line, LineStyle, Plot, PlotPoints, Points};
+
+use super::header_ui;
+use crate::figure::color::SERIES;
+use crate::figure::number::{exact, significant};
+use crate::figure::{
+    Bars, Cell, Chart, Figure, Lines, Map, Pick, Place, Point, Scatter, Side, Table,
+};
+use crate::ui::command::Command;
+use crate::ui::theme::{axis_font, color, palette, token_font};
+use crate::ui::view::{ViewAction, ViewCtx};
+use crate::ui::widgets::layer_plot::{LayerPlot, Marks, Series, Stroke as Dash};
+use crate::ui::widgets::{
+    Axis, Caption, Cell as MapCell, CellShape, Heatmap, Labels, Tone, elide_middle,
+};
+
+/// Points that a map may take of a pane's height.
+const MAP_HEIGHT: f32 = 460.0;
+const PLOT_HEIGHT: f32 = 260.0;
+const BAR_ROW: f32 = 19.0;
+
+/// Draws the figure, with a menu to take it away as a file or a table.
+pub fn figure_ui(
+    ui: &mut Ui,
+    figure: &Arc<Figure>,
+    ctx: &ViewCtx<'_>,
+    commands: &mut Vec<Command>,
+) -> Option<ViewAction> {
+    header_ui(ui, &figure.title, 80.0, |ui| export_menu_ui(ui, figure, commands));
+    let before = ctx.selection;
+    let mut picked = None;
+    for (nth, chart) in figure.charts.iter().enumerate() {
+        ui.push_id(nth, |ui| {
+            let here = match chart {
+                Chart::Map(map) => map_ui(ui, map, before),
+                Chart::Bars(bars) => bars_ui(ui, bars, before),
+                Chart::Lines(lines) => lines_ui(ui, lines, before),
+                Chart::Scatter(scatter) => scatter_ui(ui, scatter),
+                Chart::Table(table) => table_ui(ui, table, before),
+            };
+            picked = picked.or(here);
+            ui.add_space(6.0);
+        });
+    }
+    let mut caption = Caption::default();
+    for note in &figure.notes {
+        caption.add(Tone::Note, note);
+    }
+    caption.show(ui);
+    picked.map(|pick: Pick| ViewAction::Select(pick.over(before)))
+}
+
+/// What can be taken away.
+pub fn export_menu_ui(ui: &mut Ui, figure: &Arc<Figure>, commands: &mut Vec<Command>) {
+    let menu = ui.menu_button("Export", |ui| {
+        let items =
+            [Command::SaveFigure(Arc::clone(figure)), Command::CopyTable(Arc::clone(figure))];
+        for command in items {
+            if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+                commands.push(command);
+                ui.close();
+            }
+        }
+    });
+    menu.response.on_hover_text("This figure as a file, or its numbers as a table");
+}
+
+fn map_ui(ui: &mut Ui, map: &Map, before: Pick) -> Option<Pick> {
+    let selected = |side: &Side| match side.place {
+        Place::Layer => before.layer,
+        Place::Position => before.position,
+        Place::Head => before.head,
+        Place::Other => None,
+    };
+    let n_columns = map.n_columns();
+    let is_estimated =
+        |cell: MapCell| map.estimated.get(cell.row * n_columns + cell.column) == Some(&true);
+    let heatmap = Heatmap {
+        name: &map.name,
+        values: &map.values,
+        rows: drawn(&map.rows),
+        columns: drawn(&map.columns),
+        range: map.range,
+        color_map: map.color_map,
+        quantity: &map.quantity,
+        selected_row: selected(&map.rows),
+        selected_column: selected(&map.columns),
+        cell_shape: if map.is_square { CellShape::Square } else { CellShape::Free },
+        provisional: (!map.estimated.is_empty()).then_some(&is_estimated),
+        cell_text: None,
+        max_height: MAP_HEIGHT,
+    };
+    let details = |cell: MapCell| {
+        map.details.get(cell.row * n_columns + cell.column).cloned().unwrap_or_default()
+    };
+    let MapCell { row, column } = heatmap.show(ui, details).picked?;
+    Some(map.pick(row, column))
+}
+
+fn drawn(side: &Side) -> Axis<'_> {
+    Axis {
+        title: &side.title,
+        noun: &side.noun,
+        labels: &side.labels,
+        marked: side.marked.clone(),
+        kind: if side.is_tokens { Labels::Tokens } else { Labels::Numbers },
+    }
+}
+
+/// One bar a line, from zero to either side.
+fn bars_ui(ui: &mut Ui, bars: &Bars, before: Pick) -> Option<Pick> {
+    let colors = palette(ui);
+    let font = axis_font();
+    let width_of = |ui: &Ui, text: &str| {
+        ui.painter().layout_no_wrap(text.to_owned(), font.clone(), colors.text).size().x
+    };
+    let widest = bars.bars.iter().map(|it| width_of(ui, &it.label)).fold(0.0, f32::max);
+    let label_room = widest.min(ui.available_width() * 0.45) + 8.0;
+    let number_room = 74.0;
+    let room = (ui.available_width() - label_room - number_room).max(60.0);
+    let values = || bars.bars.iter().map(|it| it.value).filter(|it| it.is_finite());
+    let (low, high) = (values().fold(0.0, f32::min), values().fold(0.0, f32::max));
+    let span = (high - low).max(f32::MIN_POSITIVE);
+    ui.label(RichText::new(&bars.quantity).font(axis_font()).color(colors.weak_text));
+    let mut picked = None;
+    ui.spacing_mut().item_spacing.y = 0.0;
+    for bar in &bars.bars {
+        let can_be_picked = bar.pick != Pick::default();
+        let sense = if can_be_picked { Sense::click() } else { Sense::hover() };
+        let size = vec2(ui.available_width(), BAR_ROW);
+        let (rect, response) = ui.allocate_exact_size(size, sense);
+        let painter = ui.painter();
+        if can_be_picked && is_picked(bar.pick, before) {
+            painter.rect_filled(rect, CornerRadius::same(3), colors.accent_fill);
+        }
+        outline(ui, &response, rect);
+        let label = elide_middle(painter, &bar.label, &font, label_room - 8.0);
+        let at = pos2(rect.left() + label_room - 6.0, rect.center().y);
+        painter.text(at, Align2::RIGHT_CENTER, label, font.clone(), colors.text);
+        let x_of = |value: f32| rect.left() + label_room + room * (value - low) / span;
+        let zero = x_of(0.0);
+        painter.vline(zero, rect.y_range(), Stroke::new(1.0, colors.line));
+        if bar.value.is_finite() {
+            let end = x_of(bar.value);
+            let from = pos2(zero.min(end), rect.top() + 4.0);
+            let to = pos2(zero.max(end), rect.bottom() - 4.0);
+            let fill = if bar.value < 0.0 { colors.attn } else { colors.accent };
+            painter.rect_filled(Rect::from_min_max(from, to), CornerRadius::same(1), fill);
+        }
+        let at = pos2(rect.left() + label_room + room + 8.0, rect.center().y);
+        let number = significant(bar.value, 4);
+        painter.text(at, Align2::LEFT_CENTER, number, font.clone(), colors.text);
+        let spoken = format!("{}: {}", bar.label, exact(bar.value));
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
+        if was_chosen(ui, &response) && can_be_picked {
+            picked = Some(bar.pick);
+        }
+        response.on_hover_text(spoken);
+    }
+    picked
+}
+
+fn is_picked(pick: Pick, before: Pick) -> bool {
+    let agrees = |one: Option<usize>, other: Option<usize>| one.is_none() || one == other;
+    agrees(pick.layer, before.layer)
+        && agrees(pick.head, before.head)
+        && agrees(pick.position, before.position)
+}
+
+/// By click, or by the keys that press a button.
+fn was_chosen(ui: &Ui, response: &Response) -> bool {
+    let is_pressed = || ui.input(|it| it.key_pressed(Key::Enter) || it.key_pressed(Key::Space));
+    response.clicked() || response.has_focus() && is_pressed()
+}
+
+fn outline(ui: &Ui, response: &Response, rect: Rect) {
+    if response.has_focus() || response.hovered() && response.sense.senses_click() {
+        let stroke = Stroke::new(1.0, palette(ui).weak_text);
+        ui.painter().rect_stroke(rect, CornerRadius::same(3), stroke, StrokeKind::Inside);
+    }
+}
+
+fn lines_ui(ui: &mut Ui, lines: &Lines, before: Pick) -> Option<Pick> {
+    const DASHES: [Dash; 3] = [Dash::Solid, Dash::Dashed, Dash::Dotted];
+    let n_layers = lines.series.iter().map(|it| it.values.len()).max().unwrap_or(0);
+    let series: Vec<Series> = lines
+        .series
+        .iter()
+        .enumerate()
+        .map(|(nth, it)| Series {
+            name: it.name.clone(),
+            color: color(SERIES[nth % SERIES.len()]),
+            style: DASHES[nth % DASHES.len()],
+            values: it.values.clone(),
+        })
+        .collect();
+    let plot = LayerPlot {
+        name: &lines.name,
+        quantity: &lines.quantity,
+        layer_title: &lines.layer_title,
+        n_layers,
+        series: &series,
+        marks: Marks::Lines,
+        selected_layer: before.layer,
+        height: PLOT_HEIGHT,
+    };
+    plot.show(ui, |_| String::new()).map(Pick::layer)
+}
+
+fn scatter_ui(ui: &mut Ui, scatter: &Scatter) -> Option<Pick> {
+    let colors = palette(ui);
+    let finite = || scatter.points.iter().filter(|it| it.x.is_finite() && it.y.is_finite());
+    let title = |text: &str| RichText::new(text).font(axis_font());
+    let plot = Plot::new(&*scatter.name)
+        .height(PLOT_HEIGHT)
+        .width(ui.available_width())
+        .sense(Sense::click())
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .show_background(false)
+        .grid_color(colors.line)
+        .custom_x_axes(vec![AxisHints::new_x().label(title(&scatter.x_title))])
+        .custom_y_axes(vec![AxisHints::new_y().label(title(&scatter.y_title))]);
+    let shown = plot.show(ui, |plot| {
+        if scatter.has_diagonal {
+            let values = || finite().flat_map(|it| [f64::from(it.x), f64::from(it.y)]);
+            let low = values().fold(f64::INFINITY, f64::min);
+            let high = values().fold(f64::NEG_INFINITY, f64::max);
+            if low < high {
+                let points = PlotPoints::from(vec![[low, low], [high, high]]);
+                let line = Line::new("equal", points).color(colors.weak_text).width(1.0);
+                plot.line(line.style(LineStyle::dashed_loose()).allow_hover(false));
+            }
+        }
+        let points: Vec<[f64; 2]> = finite().map(|it| [f64::from(it.x), f64::from(it.y)]).collect();
+        let points = Points::new(&*scatter.name, PlotPoints::from(points));
+        plot.points(points.color(colors.accent).radius(3.0).allow_hover(false));
+    });
+    let (response, transform) = (shown.response, shown.transform);
+    response.widget_info(|| WidgetInfo::labeled(Role::Canvas, true, &scatter.name));
+    let pos = response.hover_pos()?;
+    let distance = |it: &&Point| {
+        let at = [f64::from(it.x), f64::from(it.y)];
+        transform.position_from_point(&at.into()).distance(pos)
+    };
+    let nearest = finite().min_by(|a, b| distance(a).total_cmp(&distance(b)))?;
+    if distance(&nearest) > 14.0 {
+        return None;
+    }
+    let was_clicked = response.clicked();
+    let (x, y) = (exact(nearest.x), exact(nearest.y));
+    response.on_hover_text(format!(
+        "{}\n{}  {x}\n{}  {y}",
+        nearest.label, scatter.x_title, scatter.y_title
+    ));
+    (was_clicked && nearest.pick != Pick::default()).then_some(nearest.pick)
+}
+
+fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick> {
+    let colors = palette(ui);
+    let mut picked = None;
+    ScrollArea::horizontal().id_salt(&table.name).show(ui, |ui| {
+        Grid::new(&table.name).striped(true).spacing(vec2(16.0, 3.0)).show(ui, |ui| {
+            for head in &table.columns {
+                ui.label(RichText::new(head).font(axis_font()).color(colors.weak_text));
+            }
+            ui.end_row();
+            for row in &table.rows {
+                let can_be_picked = row.pick != Pick::default();
+                for (nth, cell) in row.cells.iter().enumerate() {
+                    let text = match cell {
+                        Cell::Text(text) => RichText::new(text),
+                        Cell::Token(text) => RichText::new(text).font(token_font()),
+                        Cell::Number(value) => RichText::new(significant(*value, 4)),
+                    };
+                    if nth == 0 && can_be_picked {
+                        let is_picked = is_picked(row.pick, before);
+                        if ui.selectable_label(is_picked, text).clicked() {
+                            picked = Some(row.pick);
+                        }
+                    } else {
+                        ui.label(text);
+                    }
+                }
+                ui.end_row();
+            }
+        });
+    });
+    picked
+}
