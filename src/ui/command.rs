@@ -71,6 +71,9 @@ pub enum Command {
 
     DismissError,
     DismissHint,
+    ShowPalette,
+    Undo,
+    Redo,
     ShowShortcuts,
     ShowAbout,
 }
@@ -90,7 +93,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 impl Command {
     /// Those with keys, in the order of the list of shortcuts. Keys with more modifiers come first:
     /// egui lets Ctrl+O match Ctrl+Shift+O.
-    pub const WITH_KEYS: [Self; 13] = [
+    pub const WITH_KEYS: [Self; 16] = [
         Self::OpenModel,
         Self::OpenDataset,
         Self::SaveScreenshot,
@@ -100,6 +103,10 @@ impl Command {
         Self::PreviousFact,
         Self::Flip,
         Self::FocusSearch,
+        Self::ShowPalette,
+        // Before undoing: its keys are those of undoing, and one more.
+        Self::Redo,
+        Self::Undo,
         Self::ZoomIn,
         Self::ZoomOut,
         Self::ZoomReset,
@@ -148,6 +155,9 @@ impl Command {
             Self::View(_) => "Select",
             Self::DismissError => "Dismiss",
             Self::DismissHint => "Got it",
+            Self::ShowPalette => "Find a command…",
+            Self::Undo => "Undo",
+            Self::Redo => "Redo",
             Self::ShowShortcuts => "Keyboard shortcuts",
             Self::ShowAbout => "About Factscope",
             Self::OpenDatasetAt(path) if path == Path::new(Dataset::BUNDLED) => "Built-in facts",
@@ -216,6 +226,9 @@ impl Command {
             Self::LookAt(Direction::Inverse) => {
                 "The same fact asked from its answer: who or what is it true of?"
             }
+            Self::ShowPalette => "Everything that can be done, by name",
+            Self::Undo => "Takes back what was last chosen or set; results are kept",
+            Self::Redo => "Does again what was taken back",
             Self::FocusSearch => "Looks in prompts, subjects, answers and relation ids",
             _ => "",
         }
@@ -232,6 +245,9 @@ impl Command {
         const PREVIOUS: &[KeyboardShortcut] = &[ctrl(Key::ArrowUp), key(Key::ArrowUp)];
         const FLIP: &[KeyboardShortcut] = &[ctrl(Key::I)];
         const SEARCH: &[KeyboardShortcut] = &[ctrl(Key::F)];
+        const PALETTE: &[KeyboardShortcut] = &[ctrl(Key::K), ctrl(Key::P)];
+        const UNDO: &[KeyboardShortcut] = &[ctrl(Key::Z)];
+        const REDO: &[KeyboardShortcut] = &[ctrl_shift(Key::Z), ctrl(Key::Y)];
         const ZOOM_IN: &[KeyboardShortcut] = &[ctrl(Key::Plus)];
         const ZOOM_OUT: &[KeyboardShortcut] = &[ctrl(Key::Minus)];
         const ZOOM_RESET: &[KeyboardShortcut] = &[ctrl(Key::Num0)];
@@ -246,6 +262,9 @@ impl Command {
             Self::PreviousFact => PREVIOUS,
             Self::Flip => FLIP,
             Self::FocusSearch => SEARCH,
+            Self::ShowPalette => PALETTE,
+            Self::Undo => UNDO,
+            Self::Redo => REDO,
             Self::ZoomIn => ZOOM_IN,
             Self::ZoomOut => ZOOM_OUT,
             Self::ZoomReset => ZOOM_RESET,

@@ -18,6 +18,7 @@ pub mod dialogs;
 mod errand;
 mod export;
 mod icon;
+mod palette;
 mod panels;
 mod screenshot;
 pub mod state;

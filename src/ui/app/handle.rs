@@ -17,6 +17,7 @@ use crate::tokens::TokenizedPrompt;
 use crate::tokens::flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Purpose, Why};
+use crate::ui::palette::Palette;
 use crate::ui::panels::{self, Help};
 use crate::ui::state::{
     FactId, FactKey, JobKind, ModelState, Quick, Slot, Study, StudyKind, TraceRun, TraceState,
@@ -118,6 +119,19 @@ impl App {
 
             Command::DismissError => self.state.error = None,
             Command::DismissHint => self.state.settings.knows_hint = true,
+            Command::ShowPalette => self.palette = Some(Palette::default()),
+            Command::Undo => {
+                if self.state.undo() {
+                    self.look();
+                    self.views.facts.reveal();
+                }
+            }
+            Command::Redo => {
+                if self.state.redo() {
+                    self.look();
+                    self.views.facts.reveal();
+                }
+            }
             Command::ShowShortcuts => self.help = Some(Help::Shortcuts),
             Command::ShowAbout => self.help = Some(Help::About),
         }

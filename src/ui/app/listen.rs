@@ -190,6 +190,7 @@ impl App {
 
     pub(super) fn adopt(&mut self, dataset: Dataset, ctx: &egui::Context) {
         self.state.forget(|fact| matches!(fact, FactId::Record(_)));
+        self.state.forget_steps();
         self.state.settings.remember_dataset(&dataset.path);
         let n_facts = dataset.records.len();
         let name = panels::file_name(&dataset.path);

@@ -15,6 +15,7 @@ use crate::tokens::Flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Picker, Purpose};
 use crate::ui::errand::{Errand, Outcome};
+use crate::ui::palette::{Palette, palette_ui};
 use crate::ui::panels::{self, Help, Views};
 use crate::ui::state::{Settings, State};
 use crate::ui::workspace::{Pane, Workspace};
@@ -41,6 +42,7 @@ pub struct App {
     commands: Vec<Command>,
     path_prompt: Option<PathPrompt>,
     help: Option<Help>,
+    palette: Option<Palette>,
 
     /// To be written when it is known where to.
     figure: Option<Arc<Figure>>,
@@ -122,6 +124,7 @@ impl App {
             commands: Vec::new(),
             path_prompt: None,
             help: None,
+            palette: None,
             figure: None,
             answers,
             replies,
@@ -170,7 +173,9 @@ impl App {
 
     fn keys(&mut self, ctx: &egui::Context) {
         // Dialogs and menus have their own keys.
-        if self.path_prompt.is_some() || self.help.is_some() || Popup::is_any_open(ctx) {
+        let has_dialog =
+            self.path_prompt.is_some() || self.help.is_some() || self.palette.is_some();
+        if has_dialog || Popup::is_any_open(ctx) {
             return;
         }
         // Plain keys belong to the widget that has the focus.
@@ -229,6 +234,7 @@ impl eframe::App for App {
         let (state, views, commands) = (&mut self.state, &mut self.views, &mut self.commands);
         panels::window_ui(ui, state, views, commands);
         dialogs::path_prompt_ui(&ctx, &mut self.path_prompt, commands);
+        palette_ui(&ctx, &mut self.palette, state, &views.workspace, commands);
         panels::help_ui(&ctx, &mut self.help);
         panels::drop_hint_ui(&ctx);
 
@@ -236,6 +242,9 @@ impl eframe::App for App {
         for command in std::mem::take(&mut self.commands) {
             self.handle(command, &ctx);
             ctx.request_repaint();
+        }
+        if !ctx.input(|input| input.pointer.any_down()) {
+            self.state.remember_step();
         }
     }
 

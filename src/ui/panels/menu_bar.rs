@@ -10,6 +10,12 @@ use crate::worker::DeviceChoice;
 pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: &mut Vec<Command>) {
     MenuBar::new().ui(ui, |ui| {
         ui.menu_button("File", |ui| file_menu_ui(ui, state, commands));
+        ui.menu_button("Edit", |ui| {
+            ui.add_enabled_ui(state.can_undo(), |ui| item_ui(ui, Command::Undo, commands));
+            ui.add_enabled_ui(state.can_redo(), |ui| item_ui(ui, Command::Redo, commands));
+            ui.separator();
+            item_ui(ui, Command::ShowPalette, commands);
+        });
         ui.menu_button("View", |ui| {
             for pane in Pane::ALL {
                 let mut is_open = workspace.is_open(pane);

@@ -84,6 +84,10 @@ pub enum StudyKind {
     Knockout,
 }
 
+impl StudyKind {
+    pub const ALL: [Self; 2] = [Self::Ablation, Self::Knockout];
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TraceState {
     Running(JobId),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 mod fact_list;
 mod findings;
+mod history;
 mod jobs;
 mod others;
 mod recall;
@@ -14,6 +15,7 @@ mod taught;
 
 pub use fact_list::{FactId, FactList, Filter, Known, Order};
 pub use findings::{FactKey, Findings, Quick, Slot, Study, StudyKind, TraceRun, TraceState};
+pub use history::History;
 pub use jobs::{JobKind, Jobs, OpenJob};
 pub use others::Others;
 pub use recall::{Recall, Recalled};
@@ -86,6 +88,7 @@ pub struct State {
     /// How the window is drawn, if that is worth knowing.
     pub renderer: Option<String>,
     pub form: FactForm,
+    history: History,
 }
 
 #[derive(Debug)]
@@ -145,6 +148,7 @@ impl State {
             notice: None,
             renderer: None,
             form: FactForm::default(),
+            history: History::default(),
         }
     }
 

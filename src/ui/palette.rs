@@ -1,0 +1,145 @@
+//! All that can be done, found by typing a few letters.
+
+use eframe::egui::{
+    Align, Context, Id, Key, Layout, Modal, Modifiers, RichText, ScrollArea, TextEdit,
+    ThemePreference,
+};
+
+use super::command::Command;
+use super::state::{State, StudyKind};
+use super::workspace::{Pane, Workspace};
+use crate::builtin;
+use crate::facts::Dataset;
+use crate::tokens::Bos;
+
+/// How many are listed.
+const N_LISTED: usize = 60;
+
+/// Open while there is one.
+#[derive(Debug, Default)]
+pub struct Palette {
+    text: String,
+    chosen: usize,
+}
+
+/// Draws the palette while there is one, and takes it away when something was chosen.
+pub fn palette_ui(
+    ctx: &Context,
+    palette: &mut Option<Palette>,
+    state: &State,
+    workspace: &Workspace,
+    commands: &mut Vec<Command>,
+) {
+    let Some(open) = palette else { return };
+    let found = found(&open.text, state, workspace);
+    let mut picked = None;
+    // Before the field sees them.
+    ctx.input_mut(|input| {
+        let last = found.len().saturating_sub(1);
+        if input.consume_key(Modifiers::NONE, Key::ArrowDown) {
+            open.chosen = (open.chosen + 1).min(last);
+        }
+        if input.consume_key(Modifiers::NONE, Key::ArrowUp) {
+            open.chosen = open.chosen.saturating_sub(1);
+        }
+        if input.consume_key(Modifiers::NONE, Key::Enter) {
+            picked = found.get(open.chosen).cloned();
+        }
+    });
+    let modal = Modal::new(Id::unique("palette")).show(ctx, |ui| {
+        ui.set_width(460.0);
+        let label = ui.label("What do you want to do?");
+        let edit = TextEdit::singleline(&mut open.text)
+            .hint_text("Trace, logit lens, dark…")
+            .background_color(super::panels::field_color(ui))
+            .desired_width(f32::INFINITY);
+        let field = ui.add(edit).labelled_by(label.id);
+        field.request_focus();
+        if field.changed() {
+            open.chosen = 0;
+        }
+        ui.add_space(4.0);
+        if found.is_empty() {
+            ui.weak("Nothing is called so");
+        }
+        ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
+            for (nth, command) in found.iter().enumerate() {
+                let is_chosen = nth == open.chosen;
+                let row = ui.with_layout(Layout::top_down_justified(Align::Min), |ui| {
+                    let keys = command.shortcuts().first();
+                    let keys = keys.map(|keys| ui.ctx().format_shortcut(keys)).unwrap_or_default();
+                    let text = title(command);
+                    let text = if keys.is_empty() { text } else { format!("{text}    {keys}") };
+                    ui.selectable_label(is_chosen, RichText::new(text))
+                });
+                let mut row = row.inner;
+                if !command.tooltip().is_empty() {
+                    row = row.on_hover_text(command.tooltip());
+                }
+                if is_chosen && field.changed() {
+                    row.scroll_to_me(None);
+                }
+                if row.clicked() {
+                    picked = Some(command.clone());
+                }
+            }
+        });
+    });
+    let is_done = picked.is_some() || modal.should_close();
+    commands.extend(picked);
+    if is_done {
+        *palette = None;
+    }
+}
+
+/// A command where nothing around it says what it is about.
+fn title(command: &Command) -> String {
+    match command {
+        Command::ShowPane(_) => format!("Show {}", command.text()),
+        Command::ClosePane(_) => format!("Close {}", command.text()),
+        Command::SetBos(_) => format!("Convention: {}", command.text()),
+        Command::OpenModelAt(_) => format!("Open model {}", command.text()),
+        Command::OpenDatasetAt(_) => format!("Open dataset {}", command.text()),
+        _ => command.text(),
+    }
+}
+
+/// All whose titles hold every word that was typed.
+fn found(text: &str, state: &State, workspace: &Workspace) -> Vec<Command> {
+    let words: Vec<String> = text.to_lowercase().split_whitespace().map(str::to_owned).collect();
+    let mut commands = all(state, workspace);
+    commands.retain(|command| {
+        let title = title(command).to_lowercase();
+        words.iter().all(|word| title.contains(word.as_str()))
+    });
+    commands.truncate(N_LISTED);
+    commands
+}
+
+fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
+    let mut commands = vec![Command::Trace];
+    commands.extend(StudyKind::ALL.map(Command::Study));
+    commands.extend(Pane::ALL.map(Command::ShowPane));
+    let open = Pane::ALL.into_iter().filter(|pane| workspace.is_open(*pane));
+    commands.extend(open.map(Command::ClosePane));
+    commands.push(Command::ResetLayout);
+    let keyed = Command::WITH_KEYS.into_iter();
+    commands.extend(
+        keyed.filter(|it| !matches!(it, Command::Trace | Command::Cancel | Command::ShowPalette)),
+    );
+    commands.extend([Bos::Off, Bos::On].map(Command::SetBos));
+    let themes = [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark];
+    commands.extend(themes.map(Command::SetTheme));
+    commands.extend(builtin::ALL.map(|it| Command::OpenModelAt(it.name.into())));
+    commands.extend(state.settings.recent_models.iter().cloned().map(Command::OpenModelAt));
+    commands.push(Command::OpenDatasetAt(Dataset::BUNDLED.into()));
+    commands.extend(state.settings.recent_datasets.iter().cloned().map(Command::OpenDatasetAt));
+    commands.extend([
+        Command::TypeModelPath,
+        Command::TypeDatasetPath,
+        Command::TypeScreenshotPath,
+        Command::ShowShortcuts,
+        Command::ShowAbout,
+    ]);
+    commands
+}

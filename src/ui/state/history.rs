@@ -1,0 +1,114 @@
+use super::{FactId, Settings, State};
+use crate::analysis::logit_attribution::Parts;
+use crate::facts::Direction;
+use crate::ui::view::Selection;
+
+/// How many steps can be taken back.
+const N_KEPT: usize = 200;
+
+/// What was chosen and set before, and what was taken back.
+#[derive(Debug, Default)]
+pub struct History {
+    /// As it is now, as far as it is known here.
+    now: Option<Step>,
+    past: Vec<Step>,
+    future: Vec<Step>,
+}
+
+/// What a person chooses and sets. Results are not part of it: they are kept anyway.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    pub selected: Option<FactId>,
+    pub direction: Direction,
+    pub selection: Selection,
+    pub parts: Parts,
+    pub settings: Settings,
+}
+
+impl State {
+    fn step(&self) -> Step {
+        Step {
+            selected: self.selected,
+            direction: self.direction,
+            selection: self.selection,
+            parts: self.parts,
+            settings: self.settings.clone(),
+        }
+    }
+
+    /// Remembers how it was, if anything was chosen or set since. To be called between changes: a
+    /// value that is being dragged is one change.
+    pub fn remember_step(&mut self) {
+        let step = self.step();
+        let Some(before) = self.history.now.replace(step) else { return };
+        let now = self.history.now.as_ref();
+        if now.is_some_and(|now| is_same(now, &before)) {
+            return;
+        }
+        self.history.past.push(before);
+        self.history.future.clear();
+        if self.history.past.len() > N_KEPT {
+            self.history.past.remove(0);
+        }
+    }
+
+    /// Nothing before can be gone back to: the facts are others.
+    pub fn forget_steps(&mut self) {
+        self.history = History::default();
+    }
+
+    pub fn can_undo(&self) -> bool {
+        !self.history.past.is_empty()
+    }
+
+    pub fn can_redo(&self) -> bool {
+        !self.history.future.is_empty()
+    }
+
+    /// One step back. Whether there was one.
+    pub fn undo(&mut self) -> bool {
+        self.remember_step();
+        let Some(step) = self.history.past.pop() else { return false };
+        self.history.future.extend(self.history.now.take());
+        self.go_to(step);
+        true
+    }
+
+    /// One step forward again. Whether there was one.
+    pub fn redo(&mut self) -> bool {
+        let Some(step) = self.history.future.pop() else { return false };
+        self.history.past.extend(self.history.now.take());
+        self.go_to(step);
+        true
+    }
+
+    fn go_to(&mut self, step: Step) {
+        self.selected = step.selected;
+        self.direction = step.direction;
+        self.selection = step.selection;
+        self.parts = step.parts;
+        self.settings = with_choices_of(&self.settings, &step.settings);
+        self.history.now = Some(self.step());
+    }
+}
+
+fn is_same(one: &Step, other: &Step) -> bool {
+    let alike = Step { settings: other.settings.clone(), ..one.clone() };
+    alike == *other && with_choices_of(&one.settings, &other.settings) == one.settings
+}
+
+/// How the window looks, and which files were opened, is not taken back.
+fn with_choices_of(now: &Settings, then: &Settings) -> Settings {
+    Settings {
+        theme: now.theme,
+        zoom: now.zoom,
+        bos: now.bos,
+        recent_models: now.recent_models.clone(),
+        recent_datasets: now.recent_datasets.clone(),
+        screenshot_dir: now.screenshot_dir.clone(),
+        shows_trace_settings: now.shows_trace_settings,
+        measures_recall: now.measures_recall,
+        knows_hint: now.knows_hint,
+        ..then.clone()
+    }
+}
