@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::fact::FactArgs;
-use super::output::{Output, answer_json, program, provenance};
+use super::output::{Output, with_tail};
 use super::{Machine, ModelArgs};
 use crate::analysis::ablation::{Ablation, Part, Replacement, Spec};
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, Positions};
@@ -159,14 +159,14 @@ impl Ablate {
     }
 }
 
-fn to_json(it: &Ablation, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
+pub(super) fn to_json(it: &Ablation, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
     let change = |metric: Metric| -> Vec<Vec<_>> {
         let (n_layers, n_columns) = (it.ablated.n_rows(), it.ablated.n_columns());
         let row = |layer| (0..n_columns).map(|column| it.change(layer, column, metric)).collect();
         (0..n_layers).map(row).collect()
     };
     let has_foil = it.prompt.foil.is_some();
-    Ok(json!({
+    let body = json!({
         "spec": it.spec,
         "clean": it.clean,
         // Layer × head, or layer × 1.
@@ -180,22 +180,14 @@ fn to_json(it: &Ablation, engine: &Engine, machine: &Machine) -> anyhow::Result<
             "rank": change(Metric::Rank),
             "kl": change(Metric::Kl),
         },
-        "answer": it.prompt.answer.as_ref().map(answer_json),
-        "foil": it.prompt.foil.as_ref().map(answer_json),
-        "tokens": it.prompt.pieces,
-        "ids": it.prompt.ids,
-        "subject_range": it.prompt.subject.as_ref().map(|it| [it.start, it.end]),
-        "bos": it.prompt.bos,
-        "program": program(),
-        "model": provenance(&engine.info, machine)?,
-        "device": engine.info.device,
-    }))
+    });
+    with_tail(body, &it.prompt, engine, machine)
 }
 
 /// How many parts are listed.
 const N_LISTED: usize = 20;
 
-fn to_text(it: &Ablation) -> String {
+pub(super) fn to_text(it: &Ablation) -> String {
     let answer = it.prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let (what, by) = (part_name(it.spec.part), replacement_name(&it.spec.replacement));
     let mut text = format!(

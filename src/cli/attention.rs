@@ -4,7 +4,7 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use serde_json::json;
 
-use super::output::{Output, program};
+use super::output::{Output, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::attention::Spec;
 use crate::analysis::{AnalysisResult, AnalysisSpec};
@@ -60,16 +60,9 @@ impl Attention {
             }
             text.push('\n');
         }
-        let json = json!({
-            "layer": self.layer,
-            "head": head,
-            "tokens": prompt.pieces,
-            "ids": prompt.ids,
-            "bos": prompt.bos,
-            "pattern": rows,
-            "program": program(),
-            "device": engine.info.device,
-        });
+        let left_out = ["answer", "foil", "subject_range", "model"];
+        let body = json!({ "layer": self.layer, "head": head, "pattern": rows });
+        let json = with_tail_but(&left_out, body, &prompt, &engine, machine)?;
         self.output.write(&json, &text)
     }
 }

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::output::{Output, answer_json, program, provenance};
+use super::output::{Output, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::logit_attribution::{LogitAttribution, Parts, Spec};
 use crate::analysis::{AnalysisResult, AnalysisSpec};
@@ -67,10 +67,14 @@ impl Attribute {
     }
 }
 
-fn to_json(it: &LogitAttribution, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
+pub(super) fn to_json(
+    it: &LogitAttribution,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
     let labels: Vec<_> = it.contributions.iter().map(|part| part.component.to_string()).collect();
     let values: Vec<_> = it.contributions.iter().map(|part| part.logit).collect();
-    Ok(json!({
+    let body = json!({
         "labels": labels,
         "values": values,
         // What the final layer norm's bias adds: no component's, but part of the sum.
@@ -80,18 +84,11 @@ fn to_json(it: &LogitAttribution, engine: &Engine, machine: &Machine) -> anyhow:
         "raw_logit": it.raw_logit,
         "unit": "logit",
         "minus": if it.prompt.foil.is_some() { "foil" } else { "vocabulary mean" },
-        "answer": it.prompt.answer.as_ref().map(answer_json),
-        "foil": it.prompt.foil.as_ref().map(answer_json),
-        "tokens": it.prompt.pieces,
-        "ids": it.prompt.ids,
-        "bos": it.prompt.bos,
-        "program": program(),
-        "model": provenance(&engine.info, machine)?,
-        "device": engine.info.device,
-    }))
+    });
+    with_tail_but(&["subject_range"], body, &it.prompt, engine, machine)
 }
 
-fn to_text(it: &LogitAttribution) -> String {
+pub(super) fn to_text(it: &LogitAttribution) -> String {
     let mut parts: Vec<_> = it.contributions.iter().collect();
     parts.sort_by(|a, b| b.logit.abs().total_cmp(&a.logit.abs()));
     let mut text = String::from("   logit  component (largest first)\n");

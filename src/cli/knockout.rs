@@ -5,7 +5,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::fact::FactArgs;
-use super::output::{Output, answer_json, program, provenance};
+use super::output::{Output, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::attention_knockout::{AttentionKnockout, Edges, Spec, default_window};
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, Positions};
@@ -70,7 +70,11 @@ impl Knockout {
     }
 }
 
-fn to_json(it: &AttentionKnockout, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
+pub(super) fn to_json(
+    it: &AttentionKnockout,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
     let n_layers = it.cut.n_columns();
     let sets = it.spec.edges.iter().zip(it.cut.rows()).enumerate().map(|(nth, (edges, row))| {
         let change = |metric| -> Vec<_> {
@@ -86,24 +90,17 @@ fn to_json(it: &AttentionKnockout, engine: &Engine, machine: &Machine) -> anyhow
             "measured": row,
         })
     });
-    Ok(json!({
+    let body = json!({
         "spec": it.spec,
         "base_score": it.clean.prob,
         "clean": it.clean,
         "edges": sets.collect::<Vec<_>>(),
         "window": it.spec.window,
-        "answer": it.prompt.answer.as_ref().map(answer_json),
-        "tokens": it.prompt.pieces,
-        "ids": it.prompt.ids,
-        "subject_range": it.prompt.subject.as_ref().map(|it| [it.start, it.end]),
-        "bos": it.prompt.bos,
-        "program": program(),
-        "model": provenance(&engine.info, machine)?,
-        "device": engine.info.device,
-    }))
+    });
+    with_tail_but(&["foil"], body, &it.prompt, engine, machine)
 }
 
-fn to_text(it: &AttentionKnockout) -> String {
+pub(super) fn to_text(it: &AttentionKnockout) -> String {
     let answer = it.prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let cut = match it.spec.window {
         1 => "one layer at a time".to_owned(),

@@ -1,15 +1,15 @@
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::{Output, answer_json, program};
+use super::output::{Output, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::logit_lens::{LensCell, LogitLens, Spec};
 use crate::analysis::{AnalysisResult, AnalysisSpec};
 use crate::facts::Fact;
 use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
+use crate::worker::Engine;
 
 #[derive(Args)]
 pub(super) struct Lens {
@@ -42,13 +42,17 @@ impl Lens {
         else {
             unreachable!("a lens was asked for");
         };
-        let json = to_json(&lens, tokenizer, &engine.info.device)?;
+        let json = to_json(&lens, &engine, machine)?;
         self.output.write(&json, &to_text(&lens, tokenizer))
     }
 }
 
-fn to_json(lens: &LogitLens, tokenizer: &Tokenizer, device: &str) -> anyhow::Result<Value> {
-    let answer = lens.prompt.answer.as_ref().context("a lens has an answer")?;
+pub(super) fn to_json(
+    lens: &LogitLens,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
+    let tokenizer = &engine.info.tokenizer;
     let cell = |it: &LensCell| {
         json!({
             "answer_prob": it.answer_prob,
@@ -66,18 +70,11 @@ fn to_json(lens: &LogitLens, tokenizer: &Tokenizer, device: &str) -> anyhow::Res
         last["positions"] = row.iter().map(cell).collect();
         last
     });
-    Ok(json!({
-        "layers": layers.collect::<Vec<_>>(),
-        "answer": answer_json(answer),
-        "tokens": lens.prompt.pieces,
-        "ids": lens.prompt.ids,
-        "bos": lens.prompt.bos,
-        "program": program(),
-        "device": device,
-    }))
+    let body = json!({ "layers": layers.collect::<Vec<_>>() });
+    with_tail_but(&["foil", "subject_range", "model"], body, &lens.prompt, engine, machine)
 }
 
-fn to_text(lens: &LogitLens, tokenizer: &Tokenizer) -> String {
+pub(super) fn to_text(lens: &LogitLens, tokenizer: &Tokenizer) -> String {
     let answer = lens.prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let mut text = format!("layer  p({answer})  rank  top token\n");
     for (layer, row) in lens.cells.rows().enumerate() {

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use super::Machine;
 use super::progress::Bar;
 use crate::task::{CancelToken, TaskCtx};
-use crate::tokens::Answer;
-use crate::worker::ModelInfo;
+use crate::tokens::{Answer, TokenizedPrompt};
+use crate::worker::{Engine, ModelInfo};
 
 /// Where a result goes.
 #[derive(Args)]
@@ -51,6 +51,53 @@ impl Output {
             .map(drop)
             .with_context(|| format!("cannot write to the folder {}", dir.display()))
     }
+}
+
+/// An analysis' own numbers, and what every result says beside them: of the prompt, and where the
+/// numbers come from.
+///
+/// # Panics
+///
+/// If `body` is no object.
+pub(super) fn with_tail(
+    body: Value,
+    prompt: &TokenizedPrompt,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
+    with_tail_but(&[], body, prompt, engine, machine)
+}
+
+/// The same for a result that says less. What `body` has already stays.
+pub(super) fn with_tail_but(
+    left_out: &[&str],
+    mut body: Value,
+    prompt: &TokenizedPrompt,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
+    let mut tail = json!({
+        "answer": prompt.answer.as_ref().map(answer_json),
+        "foil": prompt.foil.as_ref().map(answer_json),
+        "tokens": prompt.pieces,
+        "ids": prompt.ids,
+        "subject_range": prompt.subject.as_ref().map(|it| [it.start, it.end]),
+        "bos": prompt.bos,
+        "program": program(),
+        "device": engine.info.device,
+    });
+    // Weights of some gigabytes take a while to hash.
+    if !left_out.contains(&"model") {
+        tail["model"] = provenance(&engine.info, machine)?;
+    }
+    let body_keys = body.as_object_mut().expect("a result is an object");
+    let tail = tail.as_object_mut().expect("it was just made");
+    for (key, value) in std::mem::take(tail) {
+        if !left_out.contains(&key.as_str()) {
+            body_keys.entry(key).or_insert(value);
+        }
+    }
+    Ok(body)
 }
 
 /// Where the numbers come from, for every JSON file.

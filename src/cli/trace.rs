@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::corruption::{self, CorruptionArgs};
 use super::fact::{FactArgs, Question};
-use super::output::{Output, answer_json, program, provenance};
+use super::output::{Output, answer_json, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::causal_trace::{
     CausalTrace, Component, Corrupted, Direction, Map, NoiseLevel, Severed, Spec,
@@ -298,14 +298,12 @@ pub(super) fn to_json(
         Some(expected) => trace.is_top_answer() && answer.text.trim() == expected.trim(),
         None => trace.is_top_answer(),
     };
-    let subject = prompt.subject.as_ref().map(|it| [it.start, it.end]);
-    Ok(json!({
+    let body = json!({
         "scores": by_column(scores),
         "low_score": Measurement::mean(&trace.corrupted, metric),
         "high_score": trace.clean.get(metric),
         "input_ids": prompt.ids,
         "input_tokens": prompt.pieces,
-        "subject_range": subject,
         "answer": answer.pieces[0],
         "window": trace.spec.window,
         "correct_prediction": is_correct,
@@ -319,8 +317,6 @@ pub(super) fn to_json(
         "direction": trace.spec.direction,
         "expected": question.expected,
         "whole_answer": answer_json(answer),
-        "bos": prompt.bos,
-        "foil": prompt.foil.as_ref().map(answer_json),
         "corruption": corruption::name(&trace.spec.corruption),
         "corrupted": trace.corruptions,
         "noise_std": trace.spec.corruption.has_noise().then_some(trace.noise_std),
@@ -328,10 +324,8 @@ pub(super) fn to_json(
         "samples": trace.spec.n_samples,
         "seed": trace.spec.seed,
         "spec": trace.spec,
-        "program": program(),
-        "model": provenance(&engine.info, machine)?,
-        "device": engine.info.device,
-    }))
+    });
+    with_tail_but(&["tokens", "ids"], body, prompt, engine, machine)
 }
 
 /// ROME's map is token × layer: what a column stands for, then layers.
