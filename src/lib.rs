@@ -27,6 +27,7 @@
 //!   conditions copy from is run before, by `analysis/donors.rs`. The one exception is
 //!   [`analysis::attribution_patching`], whose passes go back as well.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
+//! - [`experiment`] is what is asked, as a file; it carries nothing out.
 //! - [`worker`] owns the model on a thread. No tensor crosses its channel.
 //! - [`ui`] draws plain results and says what was clicked. It cannot reach [`model`].
 //! - [`cli`] talks to the terminal; nobody else does.
@@ -46,7 +47,7 @@
 //!
 //! | | touch |
 //! |---|---|
-//! | an analysis | one file in `analysis/`; an arm in its two enums and in `worker/engine.rs`; a view in `ui/views/`; a command in `cli/`; a law or golden test |
+//! | an analysis | one file in `analysis/`; an arm in its two enums, in `worker/engine.rs` and in `cli/run.rs`; a view in `ui/views/`; a command in `cli/`; a law or golden test |
 //! | a hook point | a variant of [`intervention::Site`], a `tap` line in `model/gpt2.rs`, a law |
 //! | an edit | a variant of [`intervention::Edit`], an arm in `model/tap.rs`, a law |
 //! | an action of the window | a variant of `ui::command::Command`, an arm in `App` |
@@ -60,6 +61,7 @@ pub mod model;
 pub mod analysis;
 pub mod figure;
 pub mod training;
+pub mod experiment;
 pub mod worker;
 pub mod ui;
 pub mod cli;

@@ -3,12 +3,11 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::output::{Output, with_tail_but};
+use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
+use crate::analysis::AnalysisSpec;
 use crate::analysis::logit_attribution::{LogitAttribution, Parts, Spec};
-use crate::analysis::{AnalysisResult, AnalysisSpec};
-use crate::facts::Fact;
-use crate::tokens::TokenizedPrompt;
+use crate::experiment::{FactSource, TextFact};
 use crate::worker::Engine;
 
 #[derive(Args)]
@@ -34,7 +33,7 @@ pub(super) struct Attribute {
     by: By,
 
     #[command(flatten)]
-    output: Output,
+    output: AnalysisOutput,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -46,24 +45,18 @@ enum By {
 impl Attribute {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let engine = self.model.load(machine)?;
-        let fact = Fact {
+        let fact = TextFact {
+            prompt: self.prompt.clone(),
             answer: self.answer.clone(),
             foil: self.foil.clone(),
-            ..Fact::from_text(&self.prompt, None)?
+            ..TextFact::default()
         };
-        let prompt = TokenizedPrompt::new(&engine.info.tokenizer, &fact, self.model.bos())?;
+        let session = self.model.ask(FactSource::Text(fact), machine)?;
         let by = match self.by {
             By::Layers => Parts::Layers,
             By::Heads => Parts::Heads,
         };
-        let spec = AnalysisSpec::LogitAttribution(Spec { by });
-        let result = machine.run(&engine, &prompt, &spec, "Attributing")?;
-        let AnalysisResult::LogitAttribution(attribution) = result else {
-            unreachable!("an attribution was asked for");
-        };
-        let json = to_json(&attribution, &engine, machine)?;
-        self.output.write(&json, &to_text(&attribution))
+        session.finish(AnalysisSpec::LogitAttribution(Spec { by }), &self.output, machine)
     }
 }
 

@@ -32,6 +32,7 @@ mod model;
 mod output;
 mod predict;
 mod progress;
+mod run;
 mod trace;
 mod train;
 
@@ -99,6 +100,9 @@ enum Command {
     /// Where attention must be cut for the answer to get lost (Geva et al. 2023)
     Knockout(knockout::Knockout),
 
+    /// Do what a file says: any analysis, as `--save-spec` of its command writes it
+    Run(run::Run),
+
     /// Score methods by whether they name the layer that a fact was planted in
     Localise(localise::Localise),
 
@@ -128,10 +132,6 @@ struct ModelArgs {
 impl ModelArgs {
     fn bos(&self) -> Bos {
         if self.bos { Bos::On } else { Bos::Off }
-    }
-
-    fn load(&self, machine: &Machine) -> anyhow::Result<Engine> {
-        load(&self.model, machine)
     }
 }
 
@@ -210,6 +210,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Attention(it) => it.run(&machine),
         Command::Ablate(it) => it.run(&machine),
         Command::Knockout(it) => it.run(&machine),
+        Command::Run(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),
         Command::Train(it) => it.run(&machine),

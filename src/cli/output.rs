@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Machine;
 use super::progress::Bar;
+use crate::experiment::Experiment;
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Answer, TokenizedPrompt};
 use crate::worker::{Engine, ModelInfo};
@@ -24,6 +25,30 @@ pub(super) struct Output {
     /// Write JSON to a file
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
+}
+
+/// Where the result of an analysis goes.
+#[derive(Args)]
+pub(super) struct AnalysisOutput {
+    #[command(flatten)]
+    pub output: Output,
+
+    /// Run nothing; write what is asked to a file for `factscope run`
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["json", "out"])]
+    pub save_spec: Option<PathBuf>,
+}
+
+impl AnalysisOutput {
+    /// As [`Output::check`].
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.output.check()?;
+        self.save_spec.as_deref().map_or(Ok(()), check_writable)
+    }
+
+    pub fn save(&self, path: &Path, experiment: &Experiment) -> anyhow::Result<()> {
+        write_file(path, experiment.to_json()?.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
 }
 
 impl Output {
@@ -44,13 +69,16 @@ impl Output {
 
     /// Refuses a place that cannot be written to before hours are spent on what goes there.
     pub fn check(&self) -> anyhow::Result<()> {
-        let Some(path) = &self.out else { return Ok(()) };
-        anyhow::ensure!(!path.is_dir(), "cannot write {}: it is a folder", path.display());
-        let dir = folder_of(path);
-        tempfile::NamedTempFile::new_in(dir)
-            .map(drop)
-            .with_context(|| format!("cannot write to the folder {}", dir.display()))
+        self.out.as_deref().map_or(Ok(()), check_writable)
     }
+}
+
+fn check_writable(path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!path.is_dir(), "cannot write {}: it is a folder", path.display());
+    let dir = folder_of(path);
+    tempfile::NamedTempFile::new_in(dir)
+        .map(drop)
+        .with_context(|| format!("cannot write to the folder {}", dir.display()))
 }
 
 /// An analysis' own numbers, and what every result says beside them: of the prompt, and where the

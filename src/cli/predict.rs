@@ -3,12 +3,12 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::{Output, with_tail_but};
+use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::prediction::{Prediction, Spec};
-use crate::analysis::{AnalysisResult, AnalysisSpec, Measurement};
-use crate::facts::Fact;
-use crate::tokens::{Answer, TokenizedPrompt, Tokenizer, visible};
+use crate::analysis::{AnalysisSpec, Measurement};
+use crate::experiment::{FactSource, TextFact};
+use crate::tokens::{Answer, visible};
 use crate::worker::Engine;
 
 #[derive(Args)]
@@ -29,23 +29,20 @@ pub(super) struct Predict {
     top: usize,
 
     #[command(flatten)]
-    output: Output,
+    output: AnalysisOutput,
 }
 
 impl Predict {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let engine = self.model.load(machine)?;
-        let tokenizer = &engine.info.tokenizer;
-        let fact = Fact { answer: self.answer.clone(), ..Fact::from_text(&self.prompt, None)? };
-        let prompt = TokenizedPrompt::new(tokenizer, &fact, self.model.bos())?;
-        let spec = AnalysisSpec::Prediction(Spec { n_top: self.top });
-        let result = machine.run(&engine, &prompt, &spec, "Predicting")?;
-        let AnalysisResult::Prediction(prediction) = result else {
-            unreachable!("a prediction was asked for");
+        let fact = TextFact {
+            prompt: self.prompt.clone(),
+            answer: self.answer.clone(),
+            ..TextFact::default()
         };
-        let json = to_json(&prediction, &engine, machine)?;
-        self.output.write(&json, &to_text(&prediction, tokenizer))
+        let session = self.model.ask(FactSource::Text(fact), machine)?;
+        let spec = AnalysisSpec::Prediction(Spec { n_top: self.top });
+        session.finish(spec, &self.output, machine)
     }
 }
 
@@ -87,10 +84,10 @@ fn score_json(answer: &Answer, score: &Measurement) -> Value {
     })
 }
 
-pub(super) fn to_text(prediction: &Prediction, tokenizer: &Tokenizer) -> String {
+pub(super) fn to_text(prediction: &Prediction, engine: &Engine) -> String {
     let mut text = String::from("rank  prob     logit     token\n");
     for (rank, it) in prediction.top.iter().enumerate() {
-        let token = visible(&tokenizer.piece(it.id));
+        let token = visible(&engine.info.tokenizer.piece(it.id));
         _ = writeln!(text, "{rank:>4}  {:.5}  {:>8.3}  {token}", it.prob, it.logit);
     }
     if let (Some(answer), Some(score)) = (&prediction.prompt.answer, &prediction.answer) {

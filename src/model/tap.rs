@@ -173,6 +173,7 @@ impl<'a> Tap<'a> {
                 match change.edit {
                     Edit::Zero => targets(&mut |_, units| units.fill(0.0)),
                     Edit::Set(value) => targets(&mut |_, units| units.fill(*value)),
+                    Edit::Block => targets(&mut |_, units| units.fill(f32::NEG_INFINITY)),
                     Edit::Scale(factor) => targets(&mut |_, units| {
                         for unit in units {
                             *unit *= factor;
@@ -235,8 +236,8 @@ impl<'a> Tap<'a> {
         }
     }
 
-    /// `Zero`, `Set`, `Put` and `CopyFrom`: every vector is picked from a table of the old ones,
-    /// those of the donors, those that are put in, and constants.
+    /// `Zero`, `Set`, `Block`, `Put` and `CopyFrom`: every vector is picked from a table of the old
+    /// ones, those of the donors, those that are put in, and constants.
     fn overwrite(
         &self,
         site: Site,
@@ -256,6 +257,7 @@ impl<'a> Tap<'a> {
             let constant = match change.edit {
                 Edit::Zero => Some(0.0),
                 Edit::Set(value) => Some(*value),
+                Edit::Block => Some(f32::NEG_INFINITY),
                 Edit::Scale(_) | Edit::AddNoise(_) | Edit::Add(_) => continue,
                 Edit::Tokens(_) => unreachable!("embeddings are looked up before"),
                 Edit::Put(_) | Edit::CopyFrom { .. } => None,

@@ -10,6 +10,8 @@ mod corruptions;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod experiment;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod gradients;
