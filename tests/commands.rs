@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 18] = [
     &[],
     &["explore"],
     &["predict"],
@@ -22,6 +22,7 @@ const COMMANDS: [&[&str]; 17] = [
     &["attention"],
     &["ablate"],
     &["knockout"],
+    &["compare"],
     &["run"],
     &["localise"],
     &["model"],
@@ -457,7 +458,8 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let case = ["--facts", &facts, "--case", "4"];
     let prompt = ["--prompt", "Lyon is in"];
     let trace = ["--kind", "mlp", "--samples", "2", "--window", "2"];
-    let commands: [(&str, &[&str], &[&str]); 13] = [
+    let pair = ["--facts", "builtin", "--case", "2"];
+    let commands: [(&str, &[&str], &[&str]); 15] = [
         ("predict", &prompt, &["--answer", "it", "--top", "3", "--bos"]),
         ("trace", &case, &trace),
         ("trace", &["--prompt", "Lyon is in", "--subject", "Lyon"], &trace),
@@ -470,6 +472,8 @@ fn a_saved_spec_gives_what_its_command_gives() {
         ("ablate", &prompt, &["--with", "resample", "--other", "Lyon is on", "--part", "mlp"]),
         ("ablate", &case, &["--part", "layers", "--positions", "subject"]),
         ("knockout", &case, &[]),
+        ("compare", &pair, &["--map", "attribution", "--permutations", "99"]),
+        ("compare", &pair, &["--map", "hidden", "--samples", "2", "--bos"]),
         ("knockout", &prompt, &["--edges", "0..1:last", "--answer", "it"]),
     ];
     for (command, fact, more) in commands {

@@ -10,6 +10,7 @@ pub mod attention;
 pub mod attention_knockout;
 pub mod attribution_patching;
 pub mod causal_trace;
+pub mod comparison;
 pub mod corruption;
 mod donors;
 pub mod effects;
@@ -21,6 +22,7 @@ pub mod logit_lens;
 mod measurement;
 mod positions;
 pub mod prediction;
+mod statistics;
 mod sweep;
 mod trace_map;
 
@@ -46,6 +48,7 @@ pub enum AnalysisSpec {
     Attention(attention::Spec),
     Ablation(ablation::Spec),
     AttentionKnockout(attention_knockout::Spec),
+    Comparison(comparison::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -59,6 +62,7 @@ pub enum AnalysisResult {
     Attention(attention::Attention),
     Ablation(ablation::Ablation),
     AttentionKnockout(attention_knockout::AttentionKnockout),
+    Comparison(comparison::Comparison),
 }
 
 /// Why a method gave no result.
@@ -111,6 +115,12 @@ pub enum AnalysisError {
 
     #[error("there is no answer to measure")]
     NoAnswer,
+
+    #[error("only traces of single tokens are compared")]
+    NotCompared,
+
+    #[error("the tokens, subject and answer of the prompt “{text}” do not belong together")]
+    Torn { text: String },
 
     #[error("a logit difference needs a foil, and the prompt has none")]
     NoFoil,

@@ -41,7 +41,7 @@ enum Base {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum MetricArg {
+pub(super) enum MetricArg {
     Prob,
     AnswerProb,
     LogProb,

@@ -21,6 +21,7 @@ mod ablate;
 mod atp;
 mod attention;
 mod attribute;
+mod compare;
 mod corruption;
 mod devices;
 mod explore;
@@ -99,6 +100,9 @@ enum Command {
 
     /// Where attention must be cut for the answer to get lost (Geva et al. 2023)
     Knockout(knockout::Knockout),
+
+    /// A fact beside its inverse: is each recalled, and in the same place?
+    Compare(compare::Compare),
 
     /// Do what a file says: any analysis, as `--save-spec` of its command writes it
     Run(run::Run),
@@ -210,6 +214,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Attention(it) => it.run(&machine),
         Command::Ablate(it) => it.run(&machine),
         Command::Knockout(it) => it.run(&machine),
+        Command::Compare(it) => it.run(&machine),
         Command::Run(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),

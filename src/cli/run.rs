@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::output::{AnalysisOutput, Output};
 use super::{
-    Machine, ModelArgs, ablate, atp, attention, attribute, knockout, lens, load, predict, trace,
+    Machine, ModelArgs, ablate, atp, attention, attribute, compare, knockout, lens, load, predict,
+    trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec};
 use crate::experiment::{Experiment, FactSource, Question};
@@ -99,6 +100,7 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::Attention(_) => "Reading attention",
         AnalysisSpec::Ablation(_) => "Ablating",
         AnalysisSpec::AttentionKnockout(_) => "Cutting",
+        AnalysisSpec::Comparison(_) => "Comparing",
     }
 }
 
@@ -133,6 +135,9 @@ fn document(
         }
         AnalysisResult::AttentionKnockout(it) => {
             (knockout::to_json(it, engine, machine)?, knockout::to_text(it))
+        }
+        AnalysisResult::Comparison(it) => {
+            (compare::to_json(it, engine, machine)?, compare::to_text(it, engine))
         }
     })
 }

@@ -139,7 +139,7 @@ enum Way {
 
 /// `3s` or `0.12`.
 #[derive(Clone, Copy)]
-enum NoiseArg {
+pub(super) enum NoiseArg {
     Std(f64),
     Multiple(f64),
 }
@@ -173,12 +173,7 @@ impl TraceArgs {
         let spec = Spec {
             component: self.kind.into(),
             window: self.window.unwrap_or(if self.kind == Restored::Head { 1 } else { 10 }),
-            noise: match self.noise {
-                NoiseArg::Std(std) => NoiseLevel::Std(std),
-                NoiseArg::Multiple(factor) => {
-                    NoiseLevel::Multiple { factor, tokens: noise_tokens.into() }
-                }
-            },
+            noise: self.noise.level(&noise_tokens),
             rng: match self.noise_rng {
                 Rng::Numpy => NoiseRng::Numpy,
                 Rng::Chacha => NoiseRng::Chacha,
@@ -227,6 +222,16 @@ impl TraceArgs {
             return Ok(own.into_iter().collect());
         }
         Ok(question.subjects.clone())
+    }
+}
+
+impl NoiseArg {
+    /// `tokens`: those that a multiple is of.
+    pub fn level(self, tokens: &[u32]) -> NoiseLevel {
+        match self {
+            Self::Std(std) => NoiseLevel::Std(std),
+            Self::Multiple(factor) => NoiseLevel::Multiple { factor, tokens: tokens.into() },
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Instant;
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ablation, attention,
-    attention_knockout, attribution_patching, causal_trace, logit_attribution, logit_lens,
-    prediction,
+    attention_knockout, attribution_patching, causal_trace, comparison, logit_attribution,
+    logit_lens, prediction,
 };
 use crate::model::{Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, Verdict};
 use crate::task::{Cancelled, TaskCtx};
@@ -189,6 +189,14 @@ impl Engine {
                 let prompt = self.with_answer(prompt, ctx)?;
                 let result = attention_knockout::attention_knockout(model, &prompt, spec, ctx)?;
                 AnalysisResult::AttentionKnockout(result)
+            }
+            AnalysisSpec::Comparison(spec) => {
+                // Before its inverse is asked anything.
+                spec.check()?;
+                let prompt = self.with_answer(prompt, ctx)?;
+                let inverse = self.with_answer(&spec.inverse, ctx)?;
+                let spec = comparison::Spec { inverse, ..spec.clone() };
+                AnalysisResult::Comparison(comparison::comparison(model, &prompt, &spec, ctx)?)
             }
         })
     }

@@ -234,7 +234,8 @@ impl Job {
             Work::Analyse { spec, .. } => match spec {
                 AnalysisSpec::CausalTrace(_)
                 | AnalysisSpec::Ablation(_)
-                | AnalysisSpec::AttentionKnockout(_) => true,
+                | AnalysisSpec::AttentionKnockout(_)
+                | AnalysisSpec::Comparison(_) => true,
                 AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
                 AnalysisSpec::Prediction(_)
                 | AnalysisSpec::LogitAttribution(_)

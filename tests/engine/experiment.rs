@@ -3,12 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
 use factscope::analysis::{
     AnalysisSpec, Positions, ablation, attention, attention_knockout, attribution_patching,
-    causal_trace, logit_attribution, logit_lens, prediction,
-};
-use factscope::analysis::corruption::{
-    Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf,
+    causal_trace, comparison, logit_attribution, logit_lens, prediction,
 };
 use factscope::analysis::{Metric, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
@@ -83,6 +81,14 @@ fn specs() -> Vec<AnalysisSpec> {
             edges: attention_knockout::Edges::to_last(),
             window: 1,
         }),
+        AnalysisSpec::Comparison(comparison::Spec {
+            inverse: crate::support::prompt("Paris is in", "Paris", Some("it")),
+            right: [vec![1, 2], vec![]],
+            map: comparison::MapSpec::Trace { spec: trace(), metric: Metric::LogProb },
+            n_top: 3,
+            n_permutations: 9,
+            seed: u64::MAX,
+        }),
     ];
     for spec in &specs {
         // A new analysis belongs in the list above.
@@ -94,7 +100,8 @@ fn specs() -> Vec<AnalysisSpec> {
             | AnalysisSpec::LogitLens(_)
             | AnalysisSpec::Attention(_)
             | AnalysisSpec::Ablation(_)
-            | AnalysisSpec::AttentionKnockout(_) => {}
+            | AnalysisSpec::AttentionKnockout(_)
+            | AnalysisSpec::Comparison(_) => {}
         }
     }
     specs

@@ -6,6 +6,8 @@ mod architecture;
 #[cfg(test)]
 mod bundled;
 #[cfg(test)]
+mod comparison;
+#[cfg(test)]
 mod corruptions;
 #[cfg(test)]
 mod devices;

@@ -24,6 +24,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 
 import attribution_patching
+import check_comparison
 import check_corruptions
 import geva
 import hooked
@@ -571,6 +572,7 @@ CHECKS = {
     "ablate": check_ablate,
     "knockout": check_knockout,
     "corruptions": check_corruptions.check_corruptions,
+    "compare": check_comparison.check_compare,
 }
 
 
