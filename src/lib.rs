@@ -24,8 +24,9 @@
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
-//!   conditions copy from is run before, by `analysis/donors.rs`. The one exception is
-//!   [`analysis::attribution_patching`], whose passes go back as well.
+//!   conditions copy from is run before, by `analysis/donors.rs`. The exceptions are
+//!   [`analysis::attribution_patching`], whose passes go back as well, and
+//!   [`analysis::generation`], whose every pass needs the one before.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
 //! - [`experiment`] is what is asked, as a file; it carries nothing out.
 //! - [`worker`] owns the model on a thread. No tensor crosses its channel.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 18] = [
+const COMMANDS: [&[&str]; 19] = [
     &[],
     &["explore"],
     &["predict"],
@@ -23,6 +23,7 @@ const COMMANDS: [&[&str]; 18] = [
     &["ablate"],
     &["knockout"],
     &["compare"],
+    &["generate"],
     &["run"],
     &["localise"],
     &["model"],
@@ -459,7 +460,7 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let prompt = ["--prompt", "Lyon is in"];
     let trace = ["--kind", "mlp", "--samples", "2", "--window", "2"];
     let pair = ["--facts", "builtin", "--case", "2"];
-    let commands: [(&str, &[&str], &[&str]); 15] = [
+    let commands: [(&str, &[&str], &[&str]); 17] = [
         ("predict", &prompt, &["--answer", "it", "--top", "3", "--bos"]),
         ("trace", &case, &trace),
         ("trace", &["--prompt", "Lyon is in", "--subject", "Lyon"], &trace),
@@ -472,6 +473,8 @@ fn a_saved_spec_gives_what_its_command_gives() {
         ("ablate", &prompt, &["--with", "resample", "--other", "Lyon is on", "--part", "mlp"]),
         ("ablate", &case, &["--part", "layers", "--positions", "subject"]),
         ("knockout", &case, &[]),
+        ("generate", &prompt, &["--tokens", "5"]),
+        ("generate", &prompt, &["--temperature", "0.7", "--top-k", "9", "--seed", "3"]),
         ("compare", &pair, &["--map", "attribution", "--permutations", "99"]),
         ("compare", &pair, &["--map", "hidden", "--samples", "2", "--bos"]),
         ("knockout", &prompt, &["--edges", "0..1:last", "--answer", "it"]),

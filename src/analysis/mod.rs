@@ -15,6 +15,7 @@ pub mod corruption;
 mod donors;
 pub mod effects;
 mod estimate;
+pub mod generation;
 mod grid;
 pub mod localisation;
 pub mod logit_attribution;
@@ -49,6 +50,7 @@ pub enum AnalysisSpec {
     Ablation(ablation::Spec),
     AttentionKnockout(attention_knockout::Spec),
     Comparison(comparison::Spec),
+    Generation(generation::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -63,6 +65,7 @@ pub enum AnalysisResult {
     Ablation(ablation::Ablation),
     AttentionKnockout(attention_knockout::AttentionKnockout),
     Comparison(comparison::Comparison),
+    Generation(generation::Generation),
 }
 
 /// Why a method gave no result.
@@ -136,6 +139,9 @@ pub enum AnalysisError {
 
     #[error("{what} must be at least 1")]
     Zero { what: &'static str },
+
+    #[error("{what} must be {bounds}")]
+    OutOfBounds { what: &'static str, bounds: &'static str },
 
     #[error("there is no token {pos}; the prompt has {n_pos}, counted from 0")]
     NoPosition { pos: usize, n_pos: usize },

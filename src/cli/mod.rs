@@ -26,6 +26,7 @@ mod corruption;
 mod devices;
 mod explore;
 mod fact;
+mod generate;
 mod knockout;
 mod lens;
 mod localise;
@@ -103,6 +104,9 @@ enum Command {
 
     /// A fact beside its inverse: is each recalled, and in the same place?
     Compare(compare::Compare),
+
+    /// What the model writes after a text
+    Generate(generate::Generate),
 
     /// Do what a file says: any analysis, as `--save-spec` of its command writes it
     Run(run::Run),
@@ -215,6 +219,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Ablate(it) => it.run(&machine),
         Command::Knockout(it) => it.run(&machine),
         Command::Compare(it) => it.run(&machine),
+        Command::Generate(it) => it.run(&machine),
         Command::Run(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),

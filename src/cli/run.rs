@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::output::{AnalysisOutput, Output};
 use super::{
-    Machine, ModelArgs, ablate, atp, attention, attribute, compare, knockout, lens, load, predict,
-    trace,
+    Machine, ModelArgs, ablate, atp, attention, attribute, compare, generate, knockout, lens, load,
+    predict, trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec};
 use crate::experiment::{Experiment, FactSource, Question};
@@ -101,6 +101,7 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::Ablation(_) => "Ablating",
         AnalysisSpec::AttentionKnockout(_) => "Cutting",
         AnalysisSpec::Comparison(_) => "Comparing",
+        AnalysisSpec::Generation(_) => "Writing",
     }
 }
 
@@ -138,6 +139,9 @@ fn document(
         }
         AnalysisResult::Comparison(it) => {
             (compare::to_json(it, engine, machine)?, compare::to_text(it, engine))
+        }
+        AnalysisResult::Generation(it) => {
+            (generate::to_json(it, engine, machine)?, generate::to_text(it, engine))
         }
     })
 }

@@ -8,8 +8,8 @@ use std::time::Instant;
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ablation, attention,
-    attention_knockout, attribution_patching, causal_trace, comparison, logit_attribution,
-    logit_lens, prediction,
+    attention_knockout, attribution_patching, causal_trace, comparison, generation,
+    logit_attribution, logit_lens, prediction,
 };
 use crate::model::{Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, Verdict};
 use crate::task::{Cancelled, TaskCtx};
@@ -197,6 +197,9 @@ impl Engine {
                 let inverse = self.with_answer(&spec.inverse, ctx)?;
                 let spec = comparison::Spec { inverse, ..spec.clone() };
                 AnalysisResult::Comparison(comparison::comparison(model, &prompt, &spec, ctx)?)
+            }
+            AnalysisSpec::Generation(spec) => {
+                AnalysisResult::Generation(generation::generation(model, prompt, spec, ctx)?)
             }
         })
     }

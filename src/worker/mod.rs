@@ -235,7 +235,8 @@ impl Job {
                 AnalysisSpec::CausalTrace(_)
                 | AnalysisSpec::Ablation(_)
                 | AnalysisSpec::AttentionKnockout(_)
-                | AnalysisSpec::Comparison(_) => true,
+                | AnalysisSpec::Comparison(_)
+                | AnalysisSpec::Generation(_) => true,
                 AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
                 AnalysisSpec::Prediction(_)
                 | AnalysisSpec::LogitAttribution(_)

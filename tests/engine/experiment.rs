@@ -6,7 +6,7 @@ use std::path::Path;
 use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
 use factscope::analysis::{
     AnalysisSpec, Positions, ablation, attention, attention_knockout, attribution_patching,
-    causal_trace, comparison, logit_attribution, logit_lens, prediction,
+    causal_trace, comparison, generation, logit_attribution, logit_lens, prediction,
 };
 use factscope::analysis::{Metric, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
@@ -89,6 +89,16 @@ fn specs() -> Vec<AnalysisSpec> {
             n_permutations: 9,
             seed: u64::MAX,
         }),
+        AnalysisSpec::Generation(generation::Spec {
+            n_tokens: 3,
+            choice: generation::Choice::Sample {
+                temperature: 0.7,
+                top_k: Some(5),
+                top_p: Some(0.9),
+                seed: 1,
+            },
+            end: Some(7),
+        }),
     ];
     for spec in &specs {
         // A new analysis belongs in the list above.
@@ -101,7 +111,8 @@ fn specs() -> Vec<AnalysisSpec> {
             | AnalysisSpec::Attention(_)
             | AnalysisSpec::Ablation(_)
             | AnalysisSpec::AttentionKnockout(_)
-            | AnalysisSpec::Comparison(_) => {}
+            | AnalysisSpec::Comparison(_)
+            | AnalysisSpec::Generation(_) => {}
         }
     }
     specs

@@ -14,6 +14,8 @@ mod devices;
 #[cfg(test)]
 mod experiment;
 #[cfg(test)]
+mod generation;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod gradients;

@@ -26,6 +26,7 @@ import torch
 import attribution_patching
 import check_comparison
 import check_corruptions
+import check_generation
 import geva
 import hooked
 import rome
@@ -573,6 +574,7 @@ CHECKS = {
     "knockout": check_knockout,
     "corruptions": check_corruptions.check_corruptions,
     "compare": check_comparison.check_compare,
+    "generate": check_generation.check_generate,
 }
 
 
