@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::AnalysisSpec;
+use crate::analysis::{AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, DatasetError, Direction, Fact, Record, SubjectNotFound};
 use crate::tokens::Bos;
 
@@ -23,6 +23,11 @@ pub struct Experiment {
     pub bos: Bos,
 
     pub fact: FactSource,
+
+    /// What is changed in the model first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<ModelEdit>,
+
     pub spec: AnalysisSpec,
 }
 
@@ -118,6 +123,15 @@ pub enum ExperimentError {
     )]
     Parse { path: PathBuf, line: usize, column: usize, reason: String },
 
+    #[error("this asks something of a model and changes none, as `edit` and `steer` do: {path}")]
+    NoEdit { path: PathBuf },
+
+    #[error(
+        "the edit was made for the model {theirs}, and this is {ours}; make it anew with `edit` or \
+         `steer`: {path}"
+    )]
+    OtherModel { path: PathBuf, theirs: PathBuf, ours: PathBuf },
+
     #[error(transparent)]
     Dataset(#[from] DatasetError),
 
@@ -151,6 +165,18 @@ impl Experiment {
             let reason = reason.strip_suffix(&place).unwrap_or(&reason).to_owned();
             ExperimentError::Parse { path: path.to_owned(), line, column, reason }
         })
+    }
+
+    /// The edits that a file tries out, for other analyses of the same model.
+    pub fn load_edits(path: &Path, model: &Path) -> Result<Vec<ModelEdit>, ExperimentError> {
+        let Self { model: theirs, mut edits, spec, .. } = Self::load(path)?;
+        let path = path.to_owned();
+        if theirs != model {
+            let ours = model.to_owned();
+            return Err(ExperimentError::OtherModel { path, theirs, ours });
+        }
+        edits.push(ModelEdit::tried_by(spec).ok_or(ExperimentError::NoEdit { path })?);
+        Ok(edits)
     }
 
     /// As it is read again, for people too.

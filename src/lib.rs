@@ -26,7 +26,7 @@
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
 //!   conditions copy from is run before, by `analysis/donors.rs`. The exceptions are
 //!   [`analysis::attribution_patching`], whose passes go back as well, and
-//!   [`analysis::generation`], whose every pass needs the one before.
+//!   [`analysis::generation`] and [`analysis::rank_one_edit`], whose every pass needs the one before.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
 //! - [`experiment`] is what is asked, as a file; it carries nothing out.
 //! - [`worker`] owns the model on a thread. No tensor crosses its channel.
@@ -39,7 +39,8 @@
 //!
 //! - Activations have the axes `[batch, pos, head, width]`; batch row *i* runs under condition *i*.
 //! - Randomness is a seed in the spec. Nothing reads the clock or a global generator.
-//! - A result says which run it came from: spec, prompt, seed, and in files the weights' hash.
+//! - A result says which run it came from: spec, prompt, seed, and in files the weights' hash and the
+//!   edits made to them.
 //! - Cancelled is not an error. A panic in a job is a message, and the next job runs.
 //! - A file is written whole or not at all.
 //! - The first frame is drawn before weights are loaded.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 21] = [
     &[],
     &["explore"],
     &["predict"],
@@ -23,6 +23,8 @@ const COMMANDS: [&[&str]; 19] = [
     &["ablate"],
     &["knockout"],
     &["compare"],
+    &["edit"],
+    &["steer"],
     &["generate"],
     &["run"],
     &["localise"],
@@ -460,7 +462,17 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let prompt = ["--prompt", "Lyon is in"];
     let trace = ["--kind", "mlp", "--samples", "2", "--window", "2"];
     let pair = ["--facts", "builtin", "--case", "2"];
-    let commands: [(&str, &[&str], &[&str]); 17] = [
+    let edit = ["--layer", "1", "--steps", "3", "--target", "the"];
+    let steer = ["--plus", "Lyon is", "--minus", "it", "--layer", "1", "--positions", "last"];
+    let edited = dir.path().join("edit.json");
+    let edited = edited.to_str().unwrap();
+    let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
+    stdout(&[&asked[..], &["--save-spec", edited]].concat());
+    let commands: [(&str, &[&str], &[&str]); 21] = [
+        ("edit", &case, &[&edit[..], &["--sample-prefixes", "2"]].concat()),
+        ("steer", &prompt, &steer),
+        ("predict", &prompt, &["--edit", edited, "--answer", "it"]),
+        ("trace", &case, &[&trace[..], &["--edit", edited]].concat()),
         ("predict", &prompt, &["--answer", "it", "--top", "3", "--bos"]),
         ("trace", &case, &trace),
         ("trace", &["--prompt", "Lyon is in", "--subject", "Lyon"], &trace),

@@ -1,6 +1,6 @@
 //! The fact that a command is about, as flags.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -53,6 +53,11 @@ impl FactArgs {
             }),
             _ => unreachable!("the flags require one or the other"),
         }
+    }
+
+    /// The dataset and the case, if it comes from one.
+    pub fn record(&self) -> Option<(&Path, &str)> {
+        Some((self.facts.as_deref()?, self.case.as_deref()?))
     }
 
     pub fn direction(&self) -> Direction {

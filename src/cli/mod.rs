@@ -24,6 +24,7 @@ mod attribute;
 mod compare;
 mod corruption;
 mod devices;
+mod edit;
 mod explore;
 mod fact;
 mod generate;
@@ -35,6 +36,7 @@ mod output;
 mod predict;
 mod progress;
 mod run;
+mod steer;
 mod trace;
 mod train;
 
@@ -105,6 +107,12 @@ enum Command {
     /// A fact beside its inverse: is each recalled, and in the same place?
     Compare(compare::Compare),
 
+    /// Give the model another answer to a fact (ROME, Meng et al. 2022), and see what it reaches
+    Edit(edit::Edit),
+
+    /// Add a direction to the residual stream, and see what the model says
+    Steer(steer::Steer),
+
     /// What the model writes after a text
     Generate(generate::Generate),
 
@@ -135,6 +143,11 @@ struct ModelArgs {
     /// Put `<|endoftext|>` before the prompt, as TransformerLens does; ROME does not
     #[arg(long)]
     bos: bool,
+
+    /// Change the model first: what `edit` or `steer` tries out, from its --save-spec; may be given
+    /// again
+    #[arg(long, value_name = "SPEC.json")]
+    edit: Vec<PathBuf>,
 }
 
 impl ModelArgs {
@@ -219,6 +232,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Ablate(it) => it.run(&machine),
         Command::Knockout(it) => it.run(&machine),
         Command::Compare(it) => it.run(&machine),
+        Command::Edit(it) => it.run(&machine),
+        Command::Steer(it) => it.run(&machine),
         Command::Generate(it) => it.run(&machine),
         Command::Run(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),

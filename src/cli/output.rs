@@ -114,6 +114,9 @@ pub(super) fn with_tail_but(
         "program": program(),
         "device": engine.info.device,
     });
+    if !engine.edits.is_empty() {
+        tail["edits"] = json!(engine.edits);
+    }
     // Weights of some gigabytes take a while to hash.
     if !left_out.contains(&"model") {
         tail["model"] = provenance(&engine.info, machine)?;

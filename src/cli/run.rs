@@ -6,12 +6,14 @@ use clap::Args;
 use serde_json::Value;
 
 use super::output::{AnalysisOutput, Output};
+use super::progress::Bar;
 use super::{
-    Machine, ModelArgs, ablate, atp, attention, attribute, compare, generate, knockout, lens, load,
-    predict, trace,
+    Machine, ModelArgs, ablate, atp, attention, attribute, compare, edit, generate, knockout, lens,
+    load, predict, steer, trace,
 };
-use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Question};
+use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::Engine;
 
@@ -30,6 +32,7 @@ pub(super) struct Session {
     model: PathBuf,
     bos: Bos,
     source: FactSource,
+    edits: Vec<ModelEdit>,
     pub question: Question,
     pub engine: Engine,
     pub prompt: TokenizedPrompt,
@@ -38,24 +41,39 @@ pub(super) struct Session {
 impl Run {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let Experiment { model, bos, fact, spec } = Experiment::load(&self.spec)?;
-        Session::open(&model, bos, fact, machine)?.run(&spec, &self.output, machine)
+        let Experiment { model, bos, fact, edits, spec } = Experiment::load(&self.spec)?;
+        Session::open(&model, bos, fact, edits, machine)?.run(&spec, &self.output, machine)
     }
 }
 
 impl ModelArgs {
     /// Opens the model, and asks it.
     pub fn ask(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Session> {
-        Session::open(&self.model, self.bos(), source, machine)
+        let edits = self.edit.iter().map(|path| Experiment::load_edits(path, &self.model));
+        let edits = edits.collect::<Result<Vec<_>, _>>()?.concat();
+        Session::open(&self.model, self.bos(), source, edits, machine)
     }
 }
 
 impl Session {
-    fn open(model: &Path, bos: Bos, source: FactSource, machine: &Machine) -> anyhow::Result<Self> {
+    fn open(
+        model: &Path,
+        bos: Bos,
+        source: FactSource,
+        edits: Vec<ModelEdit>,
+        machine: &Machine,
+    ) -> anyhow::Result<Self> {
         let question = source.question()?;
-        let engine = load(model, machine)?;
+        let mut engine = load(model, machine)?;
+        if !edits.is_empty() {
+            let bar = Bar::new(machine, "Editing the model");
+            let report = |progress| bar.set(progress);
+            let task = TaskCtx { cancel: CancelToken::default(), report: &report };
+            engine = engine.edited(&edits, &machine.ctx(task))?;
+            bar.finish();
+        }
         let prompt = TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, bos)?;
-        Ok(Self { model: model.to_owned(), bos, source, question, engine, prompt })
+        Ok(Self { model: model.to_owned(), bos, source, edits, question, engine, prompt })
     }
 
     /// Another wrong answer: this one, or else that of the question as it has become.
@@ -79,12 +97,18 @@ impl Session {
             return self.run(&spec, &output.output, machine);
         };
         let (model, bos, fact) = (self.model.clone(), self.bos, self.source.clone());
-        output.save(path, &Experiment { model, bos, fact, spec })
+        let edits = self.edits.clone();
+        output.save(path, &Experiment { model, bos, fact, edits, spec })
     }
 
     fn run(&self, spec: &AnalysisSpec, output: &Output, machine: &Machine) -> anyhow::Result<()> {
         let result = machine.run(&self.engine, &self.prompt, spec, doing(spec))?;
-        let (json, text) = document(&result, self, machine)?;
+        let (json, mut text) = document(&result, self, machine)?;
+        match self.edits.len() {
+            0 => {}
+            1 => text.insert_str(0, "The model has been edited once.\n\n"),
+            n => text.insert_str(0, &format!("The model has been edited {n} times.\n\n")),
+        }
         output.write(&json, &text)
     }
 }
@@ -102,6 +126,8 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::AttentionKnockout(_) => "Cutting",
         AnalysisSpec::Comparison(_) => "Comparing",
         AnalysisSpec::Generation(_) => "Writing",
+        AnalysisSpec::RankOneEdit(_) => "Editing",
+        AnalysisSpec::Steering(_) => "Steering",
     }
 }
 
@@ -142,6 +168,12 @@ fn document(
         }
         AnalysisResult::Generation(it) => {
             (generate::to_json(it, engine, machine)?, generate::to_text(it, engine))
+        }
+        AnalysisResult::RankOneEdit(it) => {
+            (edit::to_json(it, engine, machine)?, edit::to_text(it, engine))
+        }
+        AnalysisResult::Steering(it) => {
+            (steer::to_json(it, engine, machine)?, steer::to_text(it, engine))
         }
     })
 }

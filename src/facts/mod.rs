@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 mod catalogue;
 mod dataset;
+mod related;
 
 pub use catalogue::{Catalogue, Relation};
 pub use dataset::{Dataset, DatasetError, Place, RecordError};
+pub use related::Related;
 
 /// A prompt whose continuation the model may know.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -236,12 +236,14 @@ impl Job {
                 | AnalysisSpec::Ablation(_)
                 | AnalysisSpec::AttentionKnockout(_)
                 | AnalysisSpec::Comparison(_)
-                | AnalysisSpec::Generation(_) => true,
+                | AnalysisSpec::Generation(_)
+                | AnalysisSpec::RankOneEdit(_) => true,
                 AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
                 AnalysisSpec::Prediction(_)
                 | AnalysisSpec::LogitAttribution(_)
                 | AnalysisSpec::LogitLens(_)
-                | AnalysisSpec::Attention(_) => false,
+                | AnalysisSpec::Attention(_)
+                | AnalysisSpec::Steering(_) => false,
             },
         };
         self.cancel.is_cancelled() || !is_long

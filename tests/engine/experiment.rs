@@ -6,9 +6,10 @@ use std::path::Path;
 use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
 use factscope::analysis::{
     AnalysisSpec, Positions, ablation, attention, attention_knockout, attribution_patching,
-    causal_trace, comparison, generation, logit_attribution, logit_lens, prediction,
+    causal_trace, comparison, generation, logit_attribution, logit_lens, prediction, rank_one_edit,
+    steering,
 };
-use factscope::analysis::{Metric, causal_trace::NoiseLevel};
+use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
 use factscope::facts::{Dataset, Direction};
 use factscope::intervention::{Edit, NoiseRng};
@@ -27,6 +28,29 @@ fn trace() -> causal_trace::Spec {
         sever: Some(causal_trace::Severed::Attn),
         corruption: Corruption::Counterpart { ids: [3, 4].into() },
         map: causal_trace::Map::Together { at: Positions::Last, widths: vec![1, 4] },
+    }
+}
+
+fn edit() -> rank_one_edit::Spec {
+    let prompt = crate::support::prompt("Paris is in", "Paris", Some("it"));
+    rank_one_edit::Spec {
+        layer: 2,
+        target: prompt.answer.clone().unwrap(),
+        contexts: vec![rank_one_edit::Context { ids: prompt.ids.clone(), subject_last: 1 }],
+        essence: Some(rank_one_edit::Context { ids: vec![1, 2], subject_last: 0 }),
+        descent: rank_one_edit::Descent::default(),
+        covariance: rank_one_edit::Covariance::File("c.safetensors".into()),
+        asked: vec![rank_one_edit::Asked { kind: rank_one_edit::Kind::Paraphrase, prompt }],
+    }
+}
+
+fn steer() -> steering::Spec {
+    steering::Spec {
+        direction: steering::Direction::Prompts { plus: vec![1], minus: vec![2, 3] },
+        layer: 1,
+        positions: Positions::Subject,
+        scale: -1.5,
+        n_top: 2,
     }
 }
 
@@ -99,6 +123,8 @@ fn specs() -> Vec<AnalysisSpec> {
             },
             end: Some(7),
         }),
+        AnalysisSpec::RankOneEdit(edit()),
+        AnalysisSpec::Steering(steer()),
     ];
     for spec in &specs {
         // A new analysis belongs in the list above.
@@ -112,7 +138,9 @@ fn specs() -> Vec<AnalysisSpec> {
             | AnalysisSpec::Ablation(_)
             | AnalysisSpec::AttentionKnockout(_)
             | AnalysisSpec::Comparison(_)
-            | AnalysisSpec::Generation(_) => {}
+            | AnalysisSpec::Generation(_)
+            | AnalysisSpec::RankOneEdit(_)
+            | AnalysisSpec::Steering(_) => {}
         }
     }
     specs
@@ -139,7 +167,8 @@ fn text() -> FactSource {
 }
 
 fn experiment(fact: FactSource, spec: AnalysisSpec) -> Experiment {
-    Experiment { model: "builtin".into(), bos: Bos::On, fact, spec }
+    let edits = vec![ModelEdit::RankOne(edit()), ModelEdit::Steering(steer())];
+    Experiment { model: "builtin".into(), bos: Bos::On, fact, edits, spec }
 }
 
 fn parse(text: &str) -> Result<Experiment, ExperimentError> {
@@ -196,7 +225,8 @@ fn unknown_fields_are_refused_wherever_they_are() {
 
 #[test]
 fn what_is_wrong_in_a_file_is_named_with_its_place() {
-    let good = experiment(text(), specs().remove(0)).to_json().unwrap();
+    let good = experiment(text(), specs().remove(0));
+    let good = Experiment { edits: Vec::new(), ..good }.to_json().unwrap();
     let spoil = |from: &str, to: &str| {
         assert!(good.contains(from), "{good}");
         parse(&good.replace(from, to)).unwrap_err().to_string()
@@ -213,6 +243,27 @@ fn what_is_wrong_in_a_file_is_named_with_its_place() {
     assert!(broken.contains("EOF") && broken.contains("line 1"), "{broken}");
     let gone = Experiment::load(Path::new("nowhere.json")).unwrap_err().to_string();
     assert!(gone.contains("nowhere.json"), "{gone}");
+}
+
+#[test]
+fn an_edit_is_what_edit_and_steer_try_out() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("edit.json");
+    let load = |spec: AnalysisSpec, model: &str| {
+        fs::write(&path, experiment(text(), spec).to_json().unwrap()).unwrap();
+        Experiment::load_edits(&path, Path::new(model))
+    };
+    let asked_nothing = rank_one_edit::Spec { asked: Vec::new(), ..edit() };
+    let found = load(AnalysisSpec::RankOneEdit(edit()), "builtin").unwrap();
+    // Those made before come first.
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[2], ModelEdit::RankOne(asked_nothing));
+    let found = load(AnalysisSpec::Steering(steer()), "builtin").unwrap();
+    assert_eq!(found[2], ModelEdit::Steering(steer()));
+    let none = load(AnalysisSpec::LogitLens(logit_lens::Spec), "builtin").unwrap_err().to_string();
+    assert!(none.contains("changes none") && none.contains("edit.json"), "{none}");
+    let other = load(AnalysisSpec::Steering(steer()), "other").unwrap_err().to_string();
+    assert!(other.contains("builtin") && other.contains("other"), "{other}");
 }
 
 #[test]

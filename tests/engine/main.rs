@@ -12,6 +12,8 @@ mod corruptions;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod editing;
+#[cfg(test)]
 mod experiment;
 #[cfg(test)]
 mod generation;

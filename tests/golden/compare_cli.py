@@ -26,6 +26,7 @@ import torch
 import attribution_patching
 import check_comparison
 import check_corruptions
+import check_edit
 import check_generation
 import geva
 import hooked
@@ -575,6 +576,8 @@ CHECKS = {
     "corruptions": check_corruptions.check_corruptions,
     "compare": check_comparison.check_compare,
     "generate": check_generation.check_generate,
+    "edit": check_edit.check_edit,
+    "steer": check_edit.check_steer,
 }
 
 
