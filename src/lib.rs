@@ -24,9 +24,11 @@
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
-//!   conditions copy from is run before, by `analysis/donors.rs`. The one exception is
-//!   [`analysis::attribution_patching`], whose passes go back as well.
+//!   conditions copy from is run before, by `analysis/donors.rs`. The exceptions are
+//!   [`analysis::attribution_patching`], whose passes go back as well, and
+//!   [`analysis::generation`] and [`analysis::rank_one_edit`], whose every pass needs the one before.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
+//! - [`experiment`] is what is asked, as a file; it carries nothing out.
 //! - [`worker`] owns the model on a thread. No tensor crosses its channel.
 //! - [`ui`] draws plain results and says what was clicked. It cannot reach [`model`].
 //! - [`cli`] talks to the terminal; nobody else does.
@@ -37,7 +39,8 @@
 //!
 //! - Activations have the axes `[batch, pos, head, width]`; batch row *i* runs under condition *i*.
 //! - Randomness is a seed in the spec. Nothing reads the clock or a global generator.
-//! - A result says which run it came from: spec, prompt, seed, and in files the weights' hash.
+//! - A result says which run it came from: spec, prompt, seed, and in files the weights' hash and the
+//!   edits made to them.
 //! - Cancelled is not an error. A panic in a job is a message, and the next job runs.
 //! - A file is written whole or not at all.
 //! - The first frame is drawn before weights are loaded.
@@ -46,7 +49,7 @@
 //!
 //! | | touch |
 //! |---|---|
-//! | an analysis | one file in `analysis/`; an arm in its two enums and in `worker/engine.rs`; a view in `ui/views/`; a command in `cli/`; a law or golden test |
+//! | an analysis | one file in `analysis/`; an arm in its two enums, in `worker/engine.rs` and in `cli/run.rs`; a view in `ui/views/`; a command in `cli/`; a law or golden test |
 //! | a hook point | a variant of [`intervention::Site`], a `tap` line in `model/gpt2.rs`, a law |
 //! | an edit | a variant of [`intervention::Edit`], an arm in `model/tap.rs`, a law |
 //! | an action of the window | a variant of `ui::command::Command`, an arm in `App` |
@@ -60,6 +63,7 @@ pub mod model;
 pub mod analysis;
 pub mod figure;
 pub mod training;
+pub mod experiment;
 pub mod worker;
 pub mod ui;
 pub mod cli;

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 21] = [
     &[],
     &["explore"],
     &["predict"],
@@ -22,6 +22,11 @@ const COMMANDS: [&[&str]; 16] = [
     &["attention"],
     &["ablate"],
     &["knockout"],
+    &["compare"],
+    &["edit"],
+    &["steer"],
+    &["generate"],
+    &["run"],
     &["localise"],
     &["model"],
     &["model", "info"],
@@ -444,6 +449,63 @@ fn an_ablation_and_a_knockout_hold_what_makes_them_again() {
     stdout(&[&["trace"], &fact[..], &severed, &to_file].concat());
     let trace: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
     assert_eq!((&trace["sever"], &trace["direction"]), (&"mlp".into(), &"denoise".into()));
+}
+
+/// Every analysis, from its own command and from the file that the command saves.
+#[test]
+fn a_saved_spec_gives_what_its_command_gives() {
+    let dir = TempDir::new().unwrap();
+    let facts = counterfact(&dir);
+    let spec = dir.path().join("spec.json");
+    let spec = spec.to_str().unwrap();
+    let case = ["--facts", &facts, "--case", "4"];
+    let prompt = ["--prompt", "Lyon is in"];
+    let trace = ["--kind", "mlp", "--samples", "2", "--window", "2"];
+    let pair = ["--facts", "builtin", "--case", "2"];
+    let edit = ["--layer", "1", "--steps", "3", "--target", "the"];
+    let steer = ["--plus", "Lyon is", "--minus", "it", "--layer", "1", "--positions", "last"];
+    let edited = dir.path().join("edit.json");
+    let edited = edited.to_str().unwrap();
+    let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
+    stdout(&[&asked[..], &["--save-spec", edited]].concat());
+    let commands: [(&str, &[&str], &[&str]); 21] = [
+        ("edit", &case, &[&edit[..], &["--sample-prefixes", "2"]].concat()),
+        ("steer", &prompt, &steer),
+        ("predict", &prompt, &["--edit", edited, "--answer", "it"]),
+        ("trace", &case, &[&trace[..], &["--edit", edited]].concat()),
+        ("predict", &prompt, &["--answer", "it", "--top", "3", "--bos"]),
+        ("trace", &case, &trace),
+        ("trace", &["--prompt", "Lyon is in", "--subject", "Lyon"], &trace),
+        ("trace", &[&case[..], &["--inverse"]].concat(), &trace),
+        ("atp", &case, &[&trace[..], &["--foil", "the", "--metric", "logit-diff"]].concat()),
+        ("attribute", &prompt, &["--by", "heads", "--foil", "on"]),
+        ("lens", &prompt, &[]),
+        ("attention", &prompt, &["--layer", "1", "--head", "2"]),
+        ("ablate", &case, &["--with", "mean", "--foil", "on"]),
+        ("ablate", &prompt, &["--with", "resample", "--other", "Lyon is on", "--part", "mlp"]),
+        ("ablate", &case, &["--part", "layers", "--positions", "subject"]),
+        ("knockout", &case, &[]),
+        ("generate", &prompt, &["--tokens", "5"]),
+        ("generate", &prompt, &["--temperature", "0.7", "--top-k", "9", "--seed", "3"]),
+        ("compare", &pair, &["--map", "attribution", "--permutations", "99"]),
+        ("compare", &pair, &["--map", "hidden", "--samples", "2", "--bos"]),
+        ("knockout", &prompt, &["--edges", "0..1:last", "--answer", "it"]),
+    ];
+    for (command, fact, more) in commands {
+        let asked = [&[command, "--model", TINY][..], fact, more].concat();
+        assert_eq!(stdout(&[&asked[..], &["--device", "cpu", "--save-spec", spec]].concat()), "");
+        for how in [&["--device", "cpu", "--json"][..], &["--device", "cpu"]] {
+            let own = stdout(&[&asked[..], how].concat());
+            assert_eq!(stdout(&[&["run", spec], how].concat()), own, "{asked:?}");
+        }
+    }
+
+    fs::write(spec, "{\n  \"modle\": \"builtin\"\n}").unwrap();
+    let said = complaint(&["run", spec]);
+    assert!(said.contains("line 2, column 9: unknown field `modle`"), "{said}");
+    assert!(said.contains("spec.json"), "{said}");
+    let far = complaint(&["lens", "--prompt", "a", "--save-spec", "/nowhere/spec.json"]);
+    assert!(far.contains("/nowhere"), "{far}");
 }
 
 #[test]

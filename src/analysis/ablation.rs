@@ -22,6 +22,7 @@ use crate::model::{Donors, Gpt2};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Spec {
     pub part: Part,
 
@@ -50,7 +51,7 @@ pub enum Part {
 
 /// What is put in its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Replacement {
     Zero,
 

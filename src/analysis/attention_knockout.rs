@@ -25,6 +25,7 @@ use crate::model::{Donors, Gpt2};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Spec {
     /// What is cut, one set at a time.
     pub edges: Vec<Edges>,
@@ -35,6 +36,7 @@ pub struct Spec {
 
 /// All ways by which some tokens look at some others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Edges {
     /// The tokens that are looked at: keys.
     pub from: Positions,
@@ -143,7 +145,7 @@ pub fn plan(
                 for queries in &to {
                     condition.extend(from.iter().map(|keys| {
                         let queries = Span::Only(queries.clone());
-                        let cut = Edit::Set(f32::NEG_INFINITY);
+                        let cut = Edit::Block;
                         Intervention::at(Site::AttnScores(layer), queries, cut)
                             .of_units(Span::Only(keys.clone()))
                     }));

@@ -33,6 +33,7 @@ use crate::task::{Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The trace that is estimated.
     pub trace: causal_trace::Spec,

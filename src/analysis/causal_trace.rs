@@ -37,6 +37,7 @@ pub use super::corruption::{Corrupted, Corruption};
 pub use super::trace_map::{Map, plan};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Spec {
     pub component: Component,
 
@@ -107,6 +108,7 @@ pub enum Component {
 
 /// How strong the noise is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub enum NoiseLevel {
     /// Standard deviation, in units of embedding values.
     Std(f64),

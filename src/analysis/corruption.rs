@@ -26,7 +26,7 @@ use crate::model::Gpt2;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Corruption {
     /// Noise on the embeddings. ROME adds Gaussian noise.
     Noise {

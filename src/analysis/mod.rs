@@ -10,27 +10,34 @@ pub mod attention;
 pub mod attention_knockout;
 pub mod attribution_patching;
 pub mod causal_trace;
+pub mod comparison;
 pub mod corruption;
 mod donors;
 pub mod effects;
 mod estimate;
+pub mod generation;
 mod grid;
 pub mod localisation;
 pub mod logit_attribution;
 pub mod logit_lens;
 mod measurement;
+mod model_edit;
 mod positions;
 pub mod prediction;
+pub mod rank_one_edit;
+mod statistics;
+pub mod steering;
 mod sweep;
 mod trace_map;
 
 pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
+pub use model_edit::ModelEdit;
 pub use positions::{Positions, UnknownPositions};
 pub use sweep::{Reuse, sweep};
 
-use crate::model::{DeviceFailed, NotFinite};
+use crate::model::{DeviceFailed, NotFinite, SecondMomentError};
 use crate::task::{Cancelled, TaskCtx};
 use crate::tokens::Tokenizer;
 
@@ -46,6 +53,10 @@ pub enum AnalysisSpec {
     Attention(attention::Spec),
     Ablation(ablation::Spec),
     AttentionKnockout(attention_knockout::Spec),
+    Comparison(comparison::Spec),
+    Generation(generation::Spec),
+    RankOneEdit(rank_one_edit::Spec),
+    Steering(steering::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -59,6 +70,10 @@ pub enum AnalysisResult {
     Attention(attention::Attention),
     Ablation(ablation::Ablation),
     AttentionKnockout(attention_knockout::AttentionKnockout),
+    Comparison(comparison::Comparison),
+    Generation(generation::Generation),
+    RankOneEdit(rank_one_edit::RankOneEdit),
+    Steering(steering::Steering),
 }
 
 /// Why a method gave no result.
@@ -112,6 +127,12 @@ pub enum AnalysisError {
     #[error("there is no answer to measure")]
     NoAnswer,
 
+    #[error("only traces of single tokens are compared")]
+    NotCompared,
+
+    #[error("the tokens, subject and answer of the prompt “{text}” do not belong together")]
+    Torn { text: String },
+
     #[error("a logit difference needs a foil, and the prompt has none")]
     NoFoil,
 
@@ -127,6 +148,25 @@ pub enum AnalysisError {
     #[error("{what} must be at least 1")]
     Zero { what: &'static str },
 
+    #[error("{what} must be {bounds}")]
+    OutOfBounds { what: &'static str, bounds: &'static str },
+
+    /// The message is for the user.
+    #[error("{0}")]
+    SecondMoment(String),
+
+    #[error(
+        "the model is steered at some tokens of the prompt, and other prompts have others; steer it \
+         at all tokens instead"
+    )]
+    SteeredElsewhere,
+
+    #[error(
+        "what the MLP of layer {layer}, the last, writes at the subject is read nowhere where the \
+         answer is; edit an earlier one"
+    )]
+    NotRead { layer: usize },
+
     #[error("there is no token {pos}; the prompt has {n_pos}, counted from 0")]
     NoPosition { pos: usize, n_pos: usize },
 
@@ -138,6 +178,15 @@ pub enum AnalysisError {
 
     #[error("token {pos} would have nothing left to look at; cut it off from fewer tokens")]
     NothingToLookAt { pos: usize },
+}
+
+impl From<SecondMomentError> for AnalysisError {
+    fn from(error: SecondMomentError) -> Self {
+        match error {
+            SecondMomentError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other => Self::SecondMoment(other.to_string()),
+        }
+    }
 }
 
 /// What a method may say while it runs.

@@ -11,6 +11,7 @@ use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Spec {
     /// How many of the likeliest tokens to list.
     pub n_top: usize,

@@ -12,7 +12,7 @@ use crate::tokens::TokenizedPrompt;
 
 /// The columns of a map; its rows are layers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Map {
     /// Every token by itself. ROME.
     #[default]

@@ -7,10 +7,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::fact::FactArgs;
-use super::output::{Output, answer_json, program, provenance};
+use super::output::{AnalysisOutput, with_tail};
 use super::{Machine, ModelArgs};
 use crate::analysis::ablation::{Ablation, Part, Replacement, Spec};
-use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, Positions};
+use crate::analysis::{AnalysisSpec, Metric, Positions};
 use crate::facts::{Dataset, Fact};
 use crate::tokens::{TokenizedPrompt, visible};
 use crate::worker::Engine;
@@ -58,7 +58,7 @@ pub(super) struct Ablate {
     other_case: Option<String>,
 
     #[command(flatten)]
-    output: Output,
+    output: AnalysisOutput,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -79,18 +79,14 @@ enum With {
 impl Ablate {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let mut question = self.fact.question()?;
-        if self.foil.is_some() {
-            question.fact.foil.clone_from(&self.foil);
-        }
         let others = self.others()?;
-        let engine = self.model.load(machine)?;
-        let tokenizer = &engine.info.tokenizer;
-        let tokenized = |fact: &Fact| TokenizedPrompt::new(tokenizer, fact, self.model.bos());
-        let prompt = tokenized(&question.fact)?;
+        let source = self.fact.source().with_foil(self.foil.as_deref());
+        let session = self.model.ask(source, machine)?;
+        let tokenizer = &session.engine.info.tokenizer;
         let mut ids = Vec::new();
         for other in &others {
-            ids.push(tokenized(&Fact::from_text(other, None)?)?.ids);
+            let fact = Fact::from_text(other, None)?;
+            ids.push(TokenizedPrompt::new(tokenizer, &fact, self.model.bos())?.ids);
         }
         let spec = Spec {
             part: match self.part {
@@ -108,13 +104,7 @@ impl Ablate {
                 }
             },
         };
-        let spec = AnalysisSpec::Ablation(spec);
-        let result = machine.run(&engine, &prompt, &spec, "Ablating")?;
-        let AnalysisResult::Ablation(ablation) = result else {
-            unreachable!("an ablation was asked for");
-        };
-        let json = to_json(&ablation, &engine, machine)?;
-        self.output.write(&json, &to_text(&ablation))
+        session.finish(AnalysisSpec::Ablation(spec), &self.output, machine)
     }
 
     /// The texts of the prompts that what is put in comes from.
@@ -133,7 +123,10 @@ impl Ablate {
                     let Some(record) = dataset.find(case) else {
                         bail!("there is no case {case} in {}", path.display());
                     };
-                    Ok(vec![record.fact.prompt.clone()])
+                    let Some(fact) = record.fact(self.fact.direction()) else {
+                        bail!("case {case} is not asked inversely: {}", path.display());
+                    };
+                    Ok(vec![fact.prompt.clone()])
                 }
                 _ => bail!("name the prompt to resample from with --other or --other-case"),
             },
@@ -150,7 +143,8 @@ impl Ablate {
             }
             (None, Some(path)) => {
                 let dataset = Dataset::load(path)?;
-                (path, dataset.records.iter().map(|it| it.fact.prompt.clone()).collect())
+                let facts = dataset.records.iter().filter_map(|it| it.fact(self.fact.direction()));
+                (path, facts.map(|fact| fact.prompt.clone()).collect())
             }
             (None, None) => bail!("name the prompts to take the mean of with --mean-prompts"),
         };
@@ -159,14 +153,14 @@ impl Ablate {
     }
 }
 
-fn to_json(it: &Ablation, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
+pub(super) fn to_json(it: &Ablation, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
     let change = |metric: Metric| -> Vec<Vec<_>> {
         let (n_layers, n_columns) = (it.ablated.n_rows(), it.ablated.n_columns());
         let row = |layer| (0..n_columns).map(|column| it.change(layer, column, metric)).collect();
         (0..n_layers).map(row).collect()
     };
     let has_foil = it.prompt.foil.is_some();
-    Ok(json!({
+    let body = json!({
         "spec": it.spec,
         "clean": it.clean,
         // Layer × head, or layer × 1.
@@ -180,22 +174,14 @@ fn to_json(it: &Ablation, engine: &Engine, machine: &Machine) -> anyhow::Result<
             "rank": change(Metric::Rank),
             "kl": change(Metric::Kl),
         },
-        "answer": it.prompt.answer.as_ref().map(answer_json),
-        "foil": it.prompt.foil.as_ref().map(answer_json),
-        "tokens": it.prompt.pieces,
-        "ids": it.prompt.ids,
-        "subject_range": it.prompt.subject.as_ref().map(|it| [it.start, it.end]),
-        "bos": it.prompt.bos,
-        "program": program(),
-        "model": provenance(&engine.info, machine)?,
-        "device": engine.info.device,
-    }))
+    });
+    with_tail(body, &it.prompt, engine, machine)
 }
 
 /// How many parts are listed.
 const N_LISTED: usize = 20;
 
-fn to_text(it: &Ablation) -> String {
+pub(super) fn to_text(it: &Ablation) -> String {
     let answer = it.prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let (what, by) = (part_name(it.spec.part), replacement_name(&it.spec.replacement));
     let mut text = format!(

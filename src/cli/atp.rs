@@ -5,10 +5,11 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Machine;
-use super::output::Output;
-use super::trace::{Asked, TraceArgs, how_corrupted, list_foremost, to_json};
+use super::output::AnalysisOutput;
+use super::run::Session;
+use super::trace::{TraceArgs, how_corrupted, list_foremost, map_json};
 use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Spec};
-use crate::analysis::{AnalysisResult, AnalysisSpec, Grid, Measurement, Metric};
+use crate::analysis::{AnalysisSpec, Grid, Measurement, Metric};
 use crate::tokens::visible;
 
 #[derive(Args)]
@@ -30,7 +31,7 @@ pub(super) struct Atp {
     verify: usize,
 
     #[command(flatten)]
-    output: Output,
+    output: AnalysisOutput,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -40,7 +41,7 @@ enum Base {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum MetricArg {
+pub(super) enum MetricArg {
     Prob,
     AnswerProb,
     LogProb,
@@ -51,9 +52,9 @@ enum MetricArg {
 impl Atp {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let asked = self.what.ask(machine)?;
+        let (session, trace) = self.what.ask(machine)?;
         let spec = Spec {
-            trace: asked.spec.clone(),
+            trace,
             base: match self.base {
                 Base::Corrupted => BasePoint::Corrupted,
                 Base::Clean => BasePoint::Clean,
@@ -61,15 +62,7 @@ impl Atp {
             metric: self.metric.into(),
             n_verified: self.verify,
         };
-        let spec = AnalysisSpec::AttributionPatching(spec);
-        let result = machine.run(&asked.engine, &asked.prompt, &spec, "Estimating")?;
-        let AnalysisResult::AttributionPatching(found) = result else {
-            unreachable!("attribution patching was asked for");
-        };
-        let scores = found.scores(found.spec.metric).context("this metric was estimated")?;
-        let scores = scores.map(|&score| Some(score));
-        let json = atp_json(&found, &scores, &asked, machine)?;
-        self.output.write(&json, &to_text(&found, &scores))
+        session.finish(AnalysisSpec::AttributionPatching(spec), &self.output, machine)
     }
 }
 
@@ -85,15 +78,20 @@ impl From<MetricArg> for Metric {
     }
 }
 
+/// The estimated map. (layer, position)
+fn scores(found: &AttributionPatching) -> anyhow::Result<Grid<Option<f32>>> {
+    let scores = found.scores(found.spec.metric).context("this metric was estimated")?;
+    Ok(scores.map(|&score| Some(score)))
+}
+
 /// The keys of a trace, and what makes it an estimate.
-fn atp_json(
+pub(super) fn to_json(
     found: &AttributionPatching,
-    scores: &Grid<Option<f32>>,
-    asked: &Asked,
+    session: &Session,
     machine: &Machine,
 ) -> anyhow::Result<Value> {
     let metric = found.spec.metric;
-    let mut json = to_json(&found.unfilled_trace(), scores, metric, asked, machine)?;
+    let mut json = map_json(&found.unfilled_trace(), &scores(found)?, metric, session, machine)?;
     // Token × layer × head, as `scores` are token × layer.
     let heads: Vec<Vec<&[f32]>> =
         found.heads.iter().map(|layers| layers.rows().collect()).collect();
@@ -117,7 +115,8 @@ fn atp_json(
     Ok(json)
 }
 
-fn to_text(found: &AttributionPatching, scores: &Grid<Option<f32>>) -> String {
+pub(super) fn to_text(found: &AttributionPatching) -> anyhow::Result<String> {
+    let scores = scores(found)?;
     let (prompt, metric) = (&found.prompt, found.spec.metric);
     let answer = prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let low = Measurement::mean(&found.corrupted, metric).unwrap_or(f32::NAN);
@@ -132,7 +131,7 @@ fn to_text(found: &AttributionPatching, scores: &Grid<Option<f32>>) -> String {
         metric.key(),
         how_corrupted(&found.unfilled_trace()),
     );
-    list_foremost(&mut text, &found.spec.trace, prompt, scores);
+    list_foremost(&mut text, &found.spec.trace, prompt, &scores);
     if !found.verified.is_empty() {
         _ = writeln!(text, "\nlargest effects, patched for real\n  estimate   patched");
     }
@@ -144,5 +143,5 @@ fn to_text(found: &AttributionPatching, scores: &Grid<Option<f32>>) -> String {
             it.estimate, it.patched, it.layer, it.pos
         );
     }
-    text
+    Ok(text)
 }

@@ -1,15 +1,15 @@
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, ensure};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::output::{Output, program};
+use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
-use crate::analysis::attention::Spec;
-use crate::analysis::{AnalysisResult, AnalysisSpec};
-use crate::facts::Fact;
-use crate::tokens::{TokenizedPrompt, visible};
+use crate::analysis::AnalysisSpec;
+use crate::analysis::attention::{Attention as Patterns, Spec};
+use crate::experiment::{FactSource, TextFact};
+use crate::tokens::visible;
+use crate::worker::Engine;
 
 #[derive(Args)]
 pub(super) struct Attention {
@@ -29,47 +29,59 @@ pub(super) struct Attention {
     head: usize,
 
     #[command(flatten)]
-    output: Output,
+    output: AnalysisOutput,
 }
 
 impl Attention {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let engine = self.model.load(machine)?;
-        let n_heads = engine.info.config.n_heads;
-        let head = self.head;
-        ensure!(head < n_heads, "there is no head {head}; the model has {n_heads}, counted from 0");
-        let fact = Fact::from_text(&self.prompt, None)?;
-        let prompt = TokenizedPrompt::new(&engine.info.tokenizer, &fact, self.model.bos())?;
-        let spec = AnalysisSpec::Attention(Spec { layers: self.layer..self.layer + 1 });
-        let AnalysisResult::Attention(attention) =
-            machine.run(&engine, &prompt, &spec, "Reading attention")?
-        else {
-            unreachable!("attention was asked for");
-        };
-        let pattern = attention.pattern(self.layer, head).context("the layer was asked for")?;
-        let rows: Vec<_> = pattern.chunks(prompt.n_pos()).collect();
+        let fact = TextFact { prompt: self.prompt.clone(), ..TextFact::default() };
+        let session = self.model.ask(FactSource::Text(fact), machine)?;
+        let spec = Spec { layers: self.layer..self.layer + 1, head: Some(self.head) };
+        session.finish(AnalysisSpec::Attention(spec), &self.output, machine)
+    }
+}
 
-        let mut text = String::from("query                 looks at\n");
-        for (query, row) in rows.iter().enumerate() {
+/// The rows of a pattern. `[query, key]`
+fn rows(it: &Patterns, layer: usize, head: usize) -> Vec<&[f32]> {
+    it.pattern(layer, head).unwrap_or_default().chunks(it.prompt.n_pos()).collect()
+}
+
+/// Of one head, or of all in the layers asked for.
+pub(super) fn to_json(it: &Patterns, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
+    let body = match (it.spec.head, it.spec.layers.len()) {
+        (Some(head), 1) => {
+            let layer = it.spec.layers.start;
+            json!({ "layer": layer, "head": head, "pattern": rows(it, layer, head) })
+        }
+        _ => {
+            let patterns = it.shown().map(|(layer, head)| {
+                json!({ "layer": layer, "head": head, "pattern": rows(it, layer, head) })
+            });
+            json!({ "patterns": patterns.collect::<Vec<_>>() })
+        }
+    };
+    let left_out = ["answer", "foil", "subject_range", "model"];
+    with_tail_but(&left_out, body, &it.prompt, engine, machine)
+}
+
+pub(super) fn to_text(it: &Patterns) -> String {
+    let mut text = String::new();
+    let is_one = it.shown().count() == 1;
+    for (layer, head) in it.shown() {
+        if !is_one {
+            _ = writeln!(text, "L{layer}H{head}");
+        }
+        text.push_str("query                 looks at\n");
+        for (query, row) in rows(it, layer, head).into_iter().enumerate() {
             let mut keys: Vec<_> = row.iter().enumerate().collect();
             keys.sort_by(|a, b| b.1.total_cmp(a.1));
-            _ = write!(text, "{query:>4} {:<16}", visible(&prompt.pieces[query]));
+            _ = write!(text, "{query:>4} {:<16}", visible(&it.prompt.pieces[query]));
             for (key, weight) in keys.into_iter().take(3).filter(|(_, weight)| **weight > 0.0) {
-                _ = write!(text, "  {weight:.3} {}", visible(&prompt.pieces[key]));
+                _ = write!(text, "  {weight:.3} {}", visible(&it.prompt.pieces[key]));
             }
             text.push('\n');
         }
-        let json = json!({
-            "layer": self.layer,
-            "head": head,
-            "tokens": prompt.pieces,
-            "ids": prompt.ids,
-            "bos": prompt.bos,
-            "pattern": rows,
-            "program": program(),
-            "device": engine.info.device,
-        });
-        self.output.write(&json, &text)
     }
+    text
 }

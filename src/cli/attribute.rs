@@ -3,12 +3,11 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::output::{Output, answer_json, program, provenance};
+use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
+use crate::analysis::AnalysisSpec;
 use crate::analysis::logit_attribution::{LogitAttribution, Parts, Spec};
-use crate::analysis::{AnalysisResult, AnalysisSpec};
-use crate::facts::Fact;
-use crate::tokens::TokenizedPrompt;
+use crate::experiment::{FactSource, TextFact};
 use crate::worker::Engine;
 
 #[derive(Args)]
@@ -34,7 +33,7 @@ pub(super) struct Attribute {
     by: By,
 
     #[command(flatten)]
-    output: Output,
+    output: AnalysisOutput,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -46,31 +45,29 @@ enum By {
 impl Attribute {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let engine = self.model.load(machine)?;
-        let fact = Fact {
+        let fact = TextFact {
+            prompt: self.prompt.clone(),
             answer: self.answer.clone(),
             foil: self.foil.clone(),
-            ..Fact::from_text(&self.prompt, None)?
+            ..TextFact::default()
         };
-        let prompt = TokenizedPrompt::new(&engine.info.tokenizer, &fact, self.model.bos())?;
+        let session = self.model.ask(FactSource::Text(fact), machine)?;
         let by = match self.by {
             By::Layers => Parts::Layers,
             By::Heads => Parts::Heads,
         };
-        let spec = AnalysisSpec::LogitAttribution(Spec { by });
-        let result = machine.run(&engine, &prompt, &spec, "Attributing")?;
-        let AnalysisResult::LogitAttribution(attribution) = result else {
-            unreachable!("an attribution was asked for");
-        };
-        let json = to_json(&attribution, &engine, machine)?;
-        self.output.write(&json, &to_text(&attribution))
+        session.finish(AnalysisSpec::LogitAttribution(Spec { by }), &self.output, machine)
     }
 }
 
-fn to_json(it: &LogitAttribution, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
+pub(super) fn to_json(
+    it: &LogitAttribution,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
     let labels: Vec<_> = it.contributions.iter().map(|part| part.component.to_string()).collect();
     let values: Vec<_> = it.contributions.iter().map(|part| part.logit).collect();
-    Ok(json!({
+    let body = json!({
         "labels": labels,
         "values": values,
         // What the final layer norm's bias adds: no component's, but part of the sum.
@@ -80,18 +77,11 @@ fn to_json(it: &LogitAttribution, engine: &Engine, machine: &Machine) -> anyhow:
         "raw_logit": it.raw_logit,
         "unit": "logit",
         "minus": if it.prompt.foil.is_some() { "foil" } else { "vocabulary mean" },
-        "answer": it.prompt.answer.as_ref().map(answer_json),
-        "foil": it.prompt.foil.as_ref().map(answer_json),
-        "tokens": it.prompt.pieces,
-        "ids": it.prompt.ids,
-        "bos": it.prompt.bos,
-        "program": program(),
-        "model": provenance(&engine.info, machine)?,
-        "device": engine.info.device,
-    }))
+    });
+    with_tail_but(&["subject_range"], body, &it.prompt, engine, machine)
 }
 
-fn to_text(it: &LogitAttribution) -> String {
+pub(super) fn to_text(it: &LogitAttribution) -> String {
     let mut parts: Vec<_> = it.contributions.iter().collect();
     parts.sort_by(|a, b| b.logit.abs().total_cmp(&a.logit.abs()));
     let mut text = String::from("   logit  component (largest first)\n");

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use super::fact::Question;
 use crate::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
+use crate::experiment::Question;
 use crate::tokens::{Bos, Substitute, Tokenizer, substitutes};
 
 #[derive(Args)]
@@ -137,8 +137,8 @@ impl CorruptionArgs {
                 SubjectsOf::All => true,
             };
             let facts = dataset.records.iter().filter(|it| is_meant(&it.relation));
-            let facts =
-                facts.filter_map(|it| Some((it.fact.subject_text()?, it.fact.answer.as_deref())));
+            let facts = facts.filter_map(|it| it.fact(question.direction));
+            let facts = facts.filter_map(|it| Some((it.subject_text()?, it.answer.as_deref())));
             substitutes(tokenizer, &question.fact, bos, facts)?
         };
         ensure!(!found.is_empty(), "there is no other subject of as many tokens");
@@ -157,8 +157,9 @@ impl CorruptionArgs {
             let facts = question.dataset.iter().flat_map(|it| &it.records);
             let known = facts
                 .filter(|it| it.relation == question.relation)
-                .find(|it| it.fact.subject_text() == Some(text));
-            let answer = known.and_then(|it| it.fact.answer.as_deref());
+                .filter_map(|it| it.fact(question.direction))
+                .find(|it| it.subject_text() == Some(text));
+            let answer = known.and_then(|it| it.answer.as_deref());
             let found =
                 substitutes(tokenizer, &question.fact, bos, [(text.as_str(), answer)])?.pop();
             return found.with_context(|| {

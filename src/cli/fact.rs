@@ -1,11 +1,11 @@
 //! The fact that a command is about, as flags.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::bail;
 use clap::Args;
 
-use crate::facts::{Dataset, Fact};
+use crate::experiment::{FactSource, RecordFact, TextFact};
+use crate::facts::Direction;
 
 /// A fact typed in, or one of a dataset.
 #[derive(Args)]
@@ -29,51 +29,38 @@ pub(super) struct FactArgs {
     /// The fact's `case_id` or `known_id` in the dataset
     #[arg(long, value_name = "ID", requires = "facts")]
     case: Option<String>,
-}
 
-/// What is asked, and what else is known of it.
-pub(super) struct Question {
-    pub fact: Fact,
-
-    /// What the dataset says is right.
-    pub expected: Option<String>,
-
-    /// Every subject of the dataset.
-    pub subjects: Vec<String>,
-
-    /// The relation of the fact, if the dataset names it.
-    pub relation: Option<String>,
-    pub dataset: Option<Dataset>,
+    /// Ask the fact from its answer
+    #[arg(long, requires = "facts")]
+    inverse: bool,
 }
 
 impl FactArgs {
-    pub fn question(&self) -> anyhow::Result<Question> {
-        let mut question = match (&self.prompt, &self.facts, &self.case) {
-            (Some(prompt), _, _) => Question {
-                fact: Fact::from_text(prompt, self.subject.as_deref())?,
-                expected: None,
-                subjects: Vec::new(),
-                relation: None,
-                dataset: None,
-            },
-            (None, Some(path), Some(case)) => {
-                let dataset = Dataset::load(path)?;
-                let Some(record) = dataset.find(case) else {
-                    bail!("there is no case {case} in {}", path.display());
-                };
-                let expected = record.fact.answer.clone();
-                Question {
-                    fact: Fact { answer: None, ..record.fact.clone() },
-                    expected,
-                    subjects: dataset.subjects().map(str::to_owned).collect(),
-                    relation: record.relation.clone(),
-                    dataset: Some(dataset),
-                }
-            }
+    pub fn source(&self) -> FactSource {
+        match (&self.prompt, &self.facts, &self.case) {
+            (Some(prompt), _, _) => FactSource::Text(TextFact {
+                prompt: prompt.clone(),
+                subject: self.subject.clone(),
+                answer: self.answer.clone(),
+                ..TextFact::default()
+            }),
+            (None, Some(facts), Some(case)) => FactSource::Record(RecordFact {
+                facts: facts.clone(),
+                case: case.clone(),
+                direction: self.direction(),
+                answer: self.answer.clone(),
+                foil: None,
+            }),
             _ => unreachable!("the flags require one or the other"),
-        };
-        // As in ROME, the answer is what the model says, unless another is asked for.
-        question.fact.answer.clone_from(&self.answer);
-        Ok(question)
+        }
+    }
+
+    /// The dataset and the case, if it comes from one.
+    pub fn record(&self) -> Option<(&Path, &str)> {
+        Some((self.facts.as_deref()?, self.case.as_deref()?))
+    }
+
+    pub fn direction(&self) -> Direction {
+        if self.inverse { Direction::Inverse } else { Direction::Forward }
     }
 }

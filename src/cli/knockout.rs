@@ -5,11 +5,11 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::fact::FactArgs;
-use super::output::{Output, answer_json, program, provenance};
+use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::attention_knockout::{AttentionKnockout, Edges, Spec, default_window};
-use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, Positions};
-use crate::tokens::{TokenizedPrompt, visible};
+use crate::analysis::{AnalysisSpec, Metric, Positions};
+use crate::tokens::visible;
 use crate::worker::Engine;
 
 #[derive(Args)]
@@ -31,7 +31,7 @@ pub(super) struct Knockout {
     window: Option<usize>,
 
     #[command(flatten)]
-    output: Output,
+    output: AnalysisOutput,
 }
 
 /// `subject:last`
@@ -51,26 +51,22 @@ impl FromStr for EdgesArg {
 impl Knockout {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let question = self.fact.question()?;
-        let engine = self.model.load(machine)?;
-        let prompt =
-            TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, self.model.bos())?;
+        let session = self.model.ask(self.fact.source(), machine)?;
         let edges: Vec<Edges> = self.edges.iter().map(|it| it.0.clone()).collect();
+        let n_layers = session.engine.info.config.n_layers;
         let spec = Spec {
             edges: if edges.is_empty() { Edges::to_last() } else { edges },
-            window: self.window.unwrap_or_else(|| default_window(engine.info.config.n_layers)),
+            window: self.window.unwrap_or_else(|| default_window(n_layers)),
         };
-        let spec = AnalysisSpec::AttentionKnockout(spec);
-        let result = machine.run(&engine, &prompt, &spec, "Cutting")?;
-        let AnalysisResult::AttentionKnockout(knockout) = result else {
-            unreachable!("a knockout was asked for");
-        };
-        let json = to_json(&knockout, &engine, machine)?;
-        self.output.write(&json, &to_text(&knockout))
+        session.finish(AnalysisSpec::AttentionKnockout(spec), &self.output, machine)
     }
 }
 
-fn to_json(it: &AttentionKnockout, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
+pub(super) fn to_json(
+    it: &AttentionKnockout,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
     let n_layers = it.cut.n_columns();
     let sets = it.spec.edges.iter().zip(it.cut.rows()).enumerate().map(|(nth, (edges, row))| {
         let change = |metric| -> Vec<_> {
@@ -86,24 +82,17 @@ fn to_json(it: &AttentionKnockout, engine: &Engine, machine: &Machine) -> anyhow
             "measured": row,
         })
     });
-    Ok(json!({
+    let body = json!({
         "spec": it.spec,
         "base_score": it.clean.prob,
         "clean": it.clean,
         "edges": sets.collect::<Vec<_>>(),
         "window": it.spec.window,
-        "answer": it.prompt.answer.as_ref().map(answer_json),
-        "tokens": it.prompt.pieces,
-        "ids": it.prompt.ids,
-        "subject_range": it.prompt.subject.as_ref().map(|it| [it.start, it.end]),
-        "bos": it.prompt.bos,
-        "program": program(),
-        "model": provenance(&engine.info, machine)?,
-        "device": engine.info.device,
-    }))
+    });
+    with_tail_but(&["foil"], body, &it.prompt, engine, machine)
 }
 
-fn to_text(it: &AttentionKnockout) -> String {
+pub(super) fn to_text(it: &AttentionKnockout) -> String {
     let answer = it.prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let cut = match it.spec.window {
         1 => "one layer at a time".to_owned(),

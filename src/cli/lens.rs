@@ -1,15 +1,15 @@
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::{Output, answer_json, program};
+use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
+use crate::analysis::AnalysisSpec;
 use crate::analysis::logit_lens::{LensCell, LogitLens, Spec};
-use crate::analysis::{AnalysisResult, AnalysisSpec};
-use crate::facts::Fact;
-use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
+use crate::experiment::{FactSource, TextFact};
+use crate::tokens::visible;
+use crate::worker::Engine;
 
 #[derive(Args)]
 pub(super) struct Lens {
@@ -26,29 +26,28 @@ pub(super) struct Lens {
     answer: Option<String>,
 
     #[command(flatten)]
-    output: Output,
+    output: AnalysisOutput,
 }
 
 impl Lens {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let engine = self.model.load(machine)?;
-        let tokenizer = &engine.info.tokenizer;
-        let fact = Fact { answer: self.answer.clone(), ..Fact::from_text(&self.prompt, None)? };
-        let prompt = TokenizedPrompt::new(tokenizer, &fact, self.model.bos())?;
-        let spec = AnalysisSpec::LogitLens(Spec);
-        let AnalysisResult::LogitLens(lens) =
-            machine.run(&engine, &prompt, &spec, "Reading the layers")?
-        else {
-            unreachable!("a lens was asked for");
+        let fact = TextFact {
+            prompt: self.prompt.clone(),
+            answer: self.answer.clone(),
+            ..TextFact::default()
         };
-        let json = to_json(&lens, tokenizer, &engine.info.device)?;
-        self.output.write(&json, &to_text(&lens, tokenizer))
+        let session = self.model.ask(FactSource::Text(fact), machine)?;
+        session.finish(AnalysisSpec::LogitLens(Spec), &self.output, machine)
     }
 }
 
-fn to_json(lens: &LogitLens, tokenizer: &Tokenizer, device: &str) -> anyhow::Result<Value> {
-    let answer = lens.prompt.answer.as_ref().context("a lens has an answer")?;
+pub(super) fn to_json(
+    lens: &LogitLens,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
+    let tokenizer = &engine.info.tokenizer;
     let cell = |it: &LensCell| {
         json!({
             "answer_prob": it.answer_prob,
@@ -66,18 +65,12 @@ fn to_json(lens: &LogitLens, tokenizer: &Tokenizer, device: &str) -> anyhow::Res
         last["positions"] = row.iter().map(cell).collect();
         last
     });
-    Ok(json!({
-        "layers": layers.collect::<Vec<_>>(),
-        "answer": answer_json(answer),
-        "tokens": lens.prompt.pieces,
-        "ids": lens.prompt.ids,
-        "bos": lens.prompt.bos,
-        "program": program(),
-        "device": device,
-    }))
+    let body = json!({ "layers": layers.collect::<Vec<_>>() });
+    with_tail_but(&["foil", "subject_range", "model"], body, &lens.prompt, engine, machine)
 }
 
-fn to_text(lens: &LogitLens, tokenizer: &Tokenizer) -> String {
+pub(super) fn to_text(lens: &LogitLens, engine: &Engine) -> String {
+    let tokenizer = &engine.info.tokenizer;
     let answer = lens.prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let mut text = format!("layer  p({answer})  rank  top token\n");
     for (layer, row) in lens.cells.rows().enumerate() {

@@ -21,10 +21,13 @@ mod ablate;
 mod atp;
 mod attention;
 mod attribute;
+mod compare;
 mod corruption;
 mod devices;
+mod edit;
 mod explore;
 mod fact;
+mod generate;
 mod knockout;
 mod lens;
 mod localise;
@@ -32,6 +35,8 @@ mod model;
 mod output;
 mod predict;
 mod progress;
+mod run;
+mod steer;
 mod trace;
 mod train;
 
@@ -99,6 +104,21 @@ enum Command {
     /// Where attention must be cut for the answer to get lost (Geva et al. 2023)
     Knockout(knockout::Knockout),
 
+    /// A fact beside its inverse: is each recalled, and in the same place?
+    Compare(compare::Compare),
+
+    /// Give the model another answer to a fact (ROME, Meng et al. 2022), and see what it reaches
+    Edit(edit::Edit),
+
+    /// Add a direction to the residual stream, and see what the model says
+    Steer(steer::Steer),
+
+    /// What the model writes after a text
+    Generate(generate::Generate),
+
+    /// Do what a file says: any analysis, as `--save-spec` of its command writes it
+    Run(run::Run),
+
     /// Score methods by whether they name the layer that a fact was planted in
     Localise(localise::Localise),
 
@@ -123,15 +143,16 @@ struct ModelArgs {
     /// Put `<|endoftext|>` before the prompt, as TransformerLens does; ROME does not
     #[arg(long)]
     bos: bool,
+
+    /// Change the model first: what `edit` or `steer` tries out, from its --save-spec; may be given
+    /// again
+    #[arg(long, value_name = "SPEC.json")]
+    edit: Vec<PathBuf>,
 }
 
 impl ModelArgs {
     fn bos(&self) -> Bos {
         if self.bos { Bos::On } else { Bos::Off }
-    }
-
-    fn load(&self, machine: &Machine) -> anyhow::Result<Engine> {
-        load(&self.model, machine)
     }
 }
 
@@ -210,6 +231,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Attention(it) => it.run(&machine),
         Command::Ablate(it) => it.run(&machine),
         Command::Knockout(it) => it.run(&machine),
+        Command::Compare(it) => it.run(&machine),
+        Command::Edit(it) => it.run(&machine),
+        Command::Steer(it) => it.run(&machine),
+        Command::Generate(it) => it.run(&machine),
+        Command::Run(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),
         Command::Train(it) => it.run(&machine),

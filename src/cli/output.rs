@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::Machine;
 use super::progress::Bar;
+use crate::experiment::Experiment;
 use crate::task::{CancelToken, TaskCtx};
-use crate::tokens::Answer;
-use crate::worker::ModelInfo;
+use crate::tokens::{Answer, TokenizedPrompt};
+use crate::worker::{Engine, ModelInfo};
 
 /// Where a result goes.
 #[derive(Args)]
@@ -24,6 +25,30 @@ pub(super) struct Output {
     /// Write JSON to a file
     #[arg(long, value_name = "FILE.json")]
     out: Option<PathBuf>,
+}
+
+/// Where the result of an analysis goes.
+#[derive(Args)]
+pub(super) struct AnalysisOutput {
+    #[command(flatten)]
+    pub output: Output,
+
+    /// Run nothing; write what is asked to a file for `factscope run`
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["json", "out"])]
+    pub save_spec: Option<PathBuf>,
+}
+
+impl AnalysisOutput {
+    /// As [`Output::check`].
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.output.check()?;
+        self.save_spec.as_deref().map_or(Ok(()), check_writable)
+    }
+
+    pub fn save(&self, path: &Path, experiment: &Experiment) -> anyhow::Result<()> {
+        write_file(path, experiment.to_json()?.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))
+    }
 }
 
 impl Output {
@@ -44,13 +69,66 @@ impl Output {
 
     /// Refuses a place that cannot be written to before hours are spent on what goes there.
     pub fn check(&self) -> anyhow::Result<()> {
-        let Some(path) = &self.out else { return Ok(()) };
-        anyhow::ensure!(!path.is_dir(), "cannot write {}: it is a folder", path.display());
-        let dir = folder_of(path);
-        tempfile::NamedTempFile::new_in(dir)
-            .map(drop)
-            .with_context(|| format!("cannot write to the folder {}", dir.display()))
+        self.out.as_deref().map_or(Ok(()), check_writable)
     }
+}
+
+fn check_writable(path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!path.is_dir(), "cannot write {}: it is a folder", path.display());
+    let dir = folder_of(path);
+    tempfile::NamedTempFile::new_in(dir)
+        .map(drop)
+        .with_context(|| format!("cannot write to the folder {}", dir.display()))
+}
+
+/// An analysis' own numbers, and what every result says beside them: of the prompt, and where the
+/// numbers come from.
+///
+/// # Panics
+///
+/// If `body` is no object.
+pub(super) fn with_tail(
+    body: Value,
+    prompt: &TokenizedPrompt,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
+    with_tail_but(&[], body, prompt, engine, machine)
+}
+
+/// The same for a result that says less. What `body` has already stays.
+pub(super) fn with_tail_but(
+    left_out: &[&str],
+    mut body: Value,
+    prompt: &TokenizedPrompt,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
+    let mut tail = json!({
+        "answer": prompt.answer.as_ref().map(answer_json),
+        "foil": prompt.foil.as_ref().map(answer_json),
+        "tokens": prompt.pieces,
+        "ids": prompt.ids,
+        "subject_range": prompt.subject.as_ref().map(|it| [it.start, it.end]),
+        "bos": prompt.bos,
+        "program": program(),
+        "device": engine.info.device,
+    });
+    if !engine.edits.is_empty() {
+        tail["edits"] = json!(engine.edits);
+    }
+    // Weights of some gigabytes take a while to hash.
+    if !left_out.contains(&"model") {
+        tail["model"] = provenance(&engine.info, machine)?;
+    }
+    let body_keys = body.as_object_mut().expect("a result is an object");
+    let tail = tail.as_object_mut().expect("it was just made");
+    for (key, value) in std::mem::take(tail) {
+        if !left_out.contains(&key.as_str()) {
+            body_keys.entry(key).or_insert(value);
+        }
+    }
+    Ok(body)
 }
 
 /// Where the numbers come from, for every JSON file.

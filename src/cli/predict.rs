@@ -3,12 +3,13 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::Output;
+use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::prediction::{Prediction, Spec};
-use crate::analysis::{AnalysisResult, AnalysisSpec, Measurement};
-use crate::facts::Fact;
-use crate::tokens::{Answer, TokenizedPrompt, Tokenizer, visible};
+use crate::analysis::{AnalysisSpec, Measurement};
+use crate::experiment::{FactSource, TextFact};
+use crate::tokens::{Answer, visible};
+use crate::worker::Engine;
 
 #[derive(Args)]
 pub(super) struct Predict {
@@ -28,44 +29,42 @@ pub(super) struct Predict {
     top: usize,
 
     #[command(flatten)]
-    output: Output,
+    output: AnalysisOutput,
 }
 
 impl Predict {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let engine = self.model.load(machine)?;
-        let tokenizer = &engine.info.tokenizer;
-        let fact = Fact { answer: self.answer.clone(), ..Fact::from_text(&self.prompt, None)? };
-        let prompt = TokenizedPrompt::new(tokenizer, &fact, self.model.bos())?;
-        let spec = AnalysisSpec::Prediction(Spec { n_top: self.top });
-        let result = machine.run(&engine, &prompt, &spec, "Predicting")?;
-        let AnalysisResult::Prediction(prediction) = result else {
-            unreachable!("a prediction was asked for");
+        let fact = TextFact {
+            prompt: self.prompt.clone(),
+            answer: self.answer.clone(),
+            ..TextFact::default()
         };
-        self.output.write(&to_json(&prediction, tokenizer), &to_text(&prediction, tokenizer))
+        let session = self.model.ask(FactSource::Text(fact), machine)?;
+        let spec = AnalysisSpec::Prediction(Spec { n_top: self.top });
+        session.finish(spec, &self.output, machine)
     }
 }
 
-fn to_json(prediction: &Prediction, tokenizer: &Tokenizer) -> Value {
+pub(super) fn to_json(
+    prediction: &Prediction,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
     let top = prediction.top.iter().map(|it| {
         json!({
             "id": it.id,
-            "token": tokenizer.piece(it.id),
+            "token": engine.info.tokenizer.piece(it.id),
             "prob": it.prob,
             "logit": it.logit,
         })
     });
-    let mut json = json!({
-        "tokens": prediction.prompt.pieces,
-        "ids": prediction.prompt.ids,
-        "bos": prediction.prompt.bos,
-        "top": top.collect::<Vec<_>>(),
-    });
+    let mut json = json!({ "top": top.collect::<Vec<_>>() });
     if let (Some(answer), Some(score)) = (&prediction.prompt.answer, &prediction.answer) {
         json["answer"] = score_json(answer, score);
     }
-    json
+    let left_out = ["answer", "foil", "subject_range", "program", "model", "device"];
+    with_tail_but(&left_out, json, &prediction.prompt, engine, machine)
 }
 
 /// By its first token, and as a whole.
@@ -85,10 +84,10 @@ fn score_json(answer: &Answer, score: &Measurement) -> Value {
     })
 }
 
-fn to_text(prediction: &Prediction, tokenizer: &Tokenizer) -> String {
+pub(super) fn to_text(prediction: &Prediction, engine: &Engine) -> String {
     let mut text = String::from("rank  prob     logit     token\n");
     for (rank, it) in prediction.top.iter().enumerate() {
-        let token = visible(&tokenizer.piece(it.id));
+        let token = visible(&engine.info.tokenizer.piece(it.id));
         _ = writeln!(text, "{rank:>4}  {:.5}  {:>8.3}  {token}", it.prob, it.logit);
     }
     if let (Some(answer), Some(score)) = (&prediction.prompt.answer, &prediction.answer) {

@@ -2,23 +2,25 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::corruption::{self, CorruptionArgs};
-use super::fact::{FactArgs, Question};
-use super::output::{Output, answer_json, program, provenance};
+use super::fact::FactArgs;
+use super::output::{AnalysisOutput, answer_json, with_tail_but};
+use super::run::Session;
 use super::{Machine, ModelArgs};
 use crate::analysis::causal_trace::{
     CausalTrace, Component, Corrupted, Direction, Map, NoiseLevel, Severed, Spec,
 };
 use crate::analysis::effects::Effects;
-use crate::analysis::{AnalysisResult, AnalysisSpec, Grid, Measurement, Metric, Positions};
+use crate::analysis::{AnalysisSpec, Grid, Measurement, Metric, Positions};
+use crate::experiment::Question;
 use crate::intervention::NoiseRng;
 use crate::tokens::{TokenizedPrompt, visible};
-use crate::worker::Engine;
 
 #[derive(Args)]
 // What is corrupted is the subject.
@@ -28,7 +30,7 @@ pub(super) struct Trace {
     what: TraceArgs,
 
     #[command(flatten)]
-    output: Output,
+    output: AnalysisOutput,
 }
 
 /// Which trace of which fact: for `trace`, which computes it, and for `atp`, which estimates it.
@@ -137,62 +139,41 @@ enum Way {
 
 /// `3s` or `0.12`.
 #[derive(Clone, Copy)]
-enum NoiseArg {
+pub(super) enum NoiseArg {
     Std(f64),
     Multiple(f64),
-}
-
-/// A trace that can be run.
-pub(super) struct Asked {
-    question: Question,
-    pub engine: Engine,
-    pub prompt: TokenizedPrompt,
-    pub spec: Spec,
 }
 
 impl Trace {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let asked = self.what.ask(machine)?;
-        let spec = AnalysisSpec::CausalTrace(asked.spec.clone());
-        let result = machine.run(&asked.engine, &asked.prompt, &spec, "Tracing")?;
-        let AnalysisResult::CausalTrace(trace) = result else {
-            unreachable!("a causal trace was asked for");
-        };
-        let scores = trace.restored.map(|runs| Measurement::mean(runs, Metric::Prob));
-        let mut json = to_json(&trace, &scores, Metric::Prob, &asked, machine)?;
-        json["metrics"] = metrics_json(&trace);
-        self.output.write(&json, &to_text(&trace))
+        let (session, spec) = self.what.ask(machine)?;
+        session.finish(AnalysisSpec::CausalTrace(spec), &self.output, machine)
     }
 }
 
 impl TraceArgs {
-    pub fn ask(&self, machine: &Machine) -> anyhow::Result<Asked> {
-        let mut question = self.fact.question()?;
-        let noise_subjects = self.noise_subjects(&question)?;
-        let engine = self.model.load(machine)?;
-        let tokenizer = &engine.info.tokenizer;
+    pub fn ask(&self, machine: &Machine) -> anyhow::Result<(Session, Spec)> {
+        let mut session = self.model.ask(self.fact.source(), machine)?;
+        let noise_subjects = self.noise_subjects(&session.question)?;
+        let tokenizer = Arc::clone(&session.engine.info.tokenizer);
         // As ROME encodes them: no leading space, no BOS.
         let mut noise_tokens = Vec::new();
         for subject in &noise_subjects {
             noise_tokens.extend(tokenizer.encode(subject)?.iter().map(|token| token.id));
         }
-        let bos = self.model.bos();
-        let corruption =
-            self.corruption.corruption(&mut question, tokenizer, bos, &noise_tokens, self.seed)?;
-        if self.foil.is_some() {
-            question.fact.foil.clone_from(&self.foil);
-        }
-        let prompt = TokenizedPrompt::new(tokenizer, &question.fact, bos)?;
+        let corruption = self.corruption.corruption(
+            &mut session.question,
+            &tokenizer,
+            self.model.bos(),
+            &noise_tokens,
+            self.seed,
+        )?;
+        session.set_foil(self.foil.as_deref())?;
         let spec = Spec {
             component: self.kind.into(),
             window: self.window.unwrap_or(if self.kind == Restored::Head { 1 } else { 10 }),
-            noise: match self.noise {
-                NoiseArg::Std(std) => NoiseLevel::Std(std),
-                NoiseArg::Multiple(factor) => {
-                    NoiseLevel::Multiple { factor, tokens: noise_tokens.into() }
-                }
-            },
+            noise: self.noise.level(&noise_tokens),
             rng: match self.noise_rng {
                 Rng::Numpy => NoiseRng::Numpy,
                 Rng::Chacha => NoiseRng::Chacha,
@@ -210,7 +191,7 @@ impl TraceArgs {
             corruption,
             map: self.map()?,
         };
-        Ok(Asked { question, engine, prompt, spec })
+        Ok((session, spec))
     }
 
     fn map(&self) -> anyhow::Result<Map> {
@@ -241,6 +222,16 @@ impl TraceArgs {
             return Ok(own.into_iter().collect());
         }
         Ok(question.subjects.clone())
+    }
+}
+
+impl NoiseArg {
+    /// `tokens`: those that a multiple is of.
+    pub fn level(self, tokens: &[u32]) -> NoiseLevel {
+        match self {
+            Self::Std(std) => NoiseLevel::Std(std),
+            Self::Multiple(factor) => NoiseLevel::Multiple { factor, tokens: tokens.into() },
+        }
     }
 }
 
@@ -281,31 +272,40 @@ impl From<Restored> for Component {
     }
 }
 
+pub(super) fn to_json(
+    trace: &CausalTrace,
+    session: &Session,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
+    let scores = trace.restored.map(|runs| Measurement::mean(runs, Metric::Prob));
+    let mut json = map_json(trace, &scores, Metric::Prob, session, machine)?;
+    json["metrics"] = metrics_json(trace);
+    Ok(json)
+}
+
 /// ROME's key names, and what is needed to do it again.
 ///
 /// `scores`: what the map shows, in terms of `metric`. (layer, column)
-pub(super) fn to_json(
+pub(super) fn map_json(
     trace: &CausalTrace,
     scores: &Grid<Option<f32>>,
     metric: Metric,
-    asked: &Asked,
+    session: &Session,
     machine: &Machine,
 ) -> anyhow::Result<Value> {
-    let Asked { question, engine, .. } = asked;
+    let Session { question, engine, .. } = session;
     let prompt = &trace.prompt;
     let answer = prompt.answer.as_ref().context("a trace has an answer")?;
     let is_correct = match &question.expected {
         Some(expected) => trace.is_top_answer() && answer.text.trim() == expected.trim(),
         None => trace.is_top_answer(),
     };
-    let subject = prompt.subject.as_ref().map(|it| [it.start, it.end]);
-    Ok(json!({
+    let body = json!({
         "scores": by_column(scores),
         "low_score": Measurement::mean(&trace.corrupted, metric),
         "high_score": trace.clean.get(metric),
         "input_ids": prompt.ids,
         "input_tokens": prompt.pieces,
-        "subject_range": subject,
         "answer": answer.pieces[0],
         "window": trace.spec.window,
         "correct_prediction": is_correct,
@@ -319,8 +319,6 @@ pub(super) fn to_json(
         "direction": trace.spec.direction,
         "expected": question.expected,
         "whole_answer": answer_json(answer),
-        "bos": prompt.bos,
-        "foil": prompt.foil.as_ref().map(answer_json),
         "corruption": corruption::name(&trace.spec.corruption),
         "corrupted": trace.corruptions,
         "noise_std": trace.spec.corruption.has_noise().then_some(trace.noise_std),
@@ -328,10 +326,8 @@ pub(super) fn to_json(
         "samples": trace.spec.n_samples,
         "seed": trace.spec.seed,
         "spec": trace.spec,
-        "program": program(),
-        "model": provenance(&engine.info, machine)?,
-        "device": engine.info.device,
-    }))
+    });
+    with_tail_but(&["tokens", "ids"], body, prompt, engine, machine)
 }
 
 /// ROME's map is token × layer: what a column stands for, then layers.
@@ -372,7 +368,7 @@ fn metrics_json(trace: &CausalTrace) -> Value {
 /// How many corrupted prompts are listed.
 const N_PROMPTS: usize = 10;
 
-fn to_text(trace: &CausalTrace) -> String {
+pub(super) fn to_text(trace: &CausalTrace) -> String {
     let prompt = &trace.prompt;
     let answer = prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let low = Measurement::mean(&trace.corrupted, Metric::Prob).unwrap_or(f32::NAN);

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 mod catalogue;
 mod dataset;
+mod related;
 
 pub use catalogue::{Catalogue, Relation};
 pub use dataset::{Dataset, DatasetError, Place, RecordError};
+pub use related::Related;
 
 /// A prompt whose continuation the model may know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +73,8 @@ pub enum InverseOrigin {
 }
 
 /// Which way a fact is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Direction {
     Forward,
     Inverse,

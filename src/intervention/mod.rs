@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 mod site;
 
@@ -72,8 +72,11 @@ pub enum Edit {
     /// Zero ablation.
     Zero,
 
-    /// Overwrite every number.
-    Set(f32),
+    /// Overwrite every number. JSON has no infinities: see `Block`.
+    Set(#[serde(serialize_with = "finite")] f32),
+
+    /// Overwrite with −∞: cuts a query off from keys, at attention scores.
+    Block,
 
     /// Multiply every number.
     Scale(f32),
@@ -95,6 +98,15 @@ pub enum Edit {
     ///
     /// The donor's `positions` may differ from those overwritten, but are as many.
     CopyFrom { donor: Donor, positions: Span },
+}
+
+/// What is written is read again as it was, or not written.
+fn finite<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    if value.is_finite() {
+        serializer.serialize_f32(*value)
+    } else {
+        Err(serde::ser::Error::custom(format!("{value} cannot be stored; `Block` stands for −∞")))
+    }
 }
 
 /// Which run an activation is copied from.

@@ -8,8 +8,8 @@
 //!
 //! The price is about that of a forward pass: each product of the forward pass gives one here.
 
-use burn::tensor::Tensor;
-use burn::tensor::activation::{sigmoid, softmax};
+use burn::tensor::activation::{log_softmax, sigmoid, softmax};
+use burn::tensor::{Tensor, TensorData};
 
 use super::gpt2::{Attention, Mlp};
 use super::layers::{Affine, GELU_CUBIC, GELU_LINEAR, LayerNorm};
@@ -18,7 +18,7 @@ use crate::intervention::{Axes, Site, SiteSet};
 use crate::task::Cancelled;
 
 /// What gradients are of: one number for each row, read from its logits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Objective<'a> {
     /// The logit of a token at the first place that is read, less that of another if it is given.
     Logit { token: u32, less: Option<u32> },
@@ -26,6 +26,10 @@ pub enum Objective<'a> {
     /// The natural logarithm of the probability of tokens, the first at the first place that is
     /// read, the second at the second, and so on.
     LogProb { tokens: &'a [u32] },
+
+    /// How far the probabilities at the first place that is read are from others, whose natural
+    /// logarithms are given: the Kullback–Leibler divergence, Σ p ln (p / p before).
+    Divergence { from: &'a [f32] },
 }
 
 /// A run to go back through.
@@ -156,6 +160,16 @@ impl Gpt2 {
                 let expected = matrix.expectation(&softmax(read, 1)).reshape([batch, n, d_model]);
                 let hoped_for = matrix.rows(tokens).reshape([1, n, d_model]);
                 hoped_for - expected
+            }
+            Objective::Divergence { from } => {
+                let read = logits.clone().narrow(1, 0, 1).reshape([batch, d_vocab]);
+                let before = TensorData::new(from.to_vec(), [1, d_vocab]);
+                let before = Tensor::<2>::from_data(before, &logits.device());
+                let (now, probs) = (log_softmax(read.clone(), 1), softmax(read, 1));
+                let surprise = now - before;
+                let mean = (probs.clone() * surprise.clone()).sum_dim(1);
+                let d_logits = probs * (surprise - mean);
+                matrix.expectation(&d_logits).reshape([batch, 1, d_model])
             }
         };
         let [_, n, _] = gradient.dims();

@@ -14,6 +14,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 
 use super::cpu;
+use super::edited::Addition;
 use super::layers::{Affine, LayerNorm, gelu_new};
 use super::tap::Tap;
 use super::vocabulary::Vocabulary;
@@ -42,6 +43,9 @@ pub struct Gpt2 {
     /// The most rows of a pass: each has logits over the whole vocabulary, and a device may limit
     /// what a tensor holds.
     pub max_rows: usize,
+
+    /// What is added on the way, to a model that is steered.
+    pub(super) additions: Vec<Addition>,
 
     /// How often readings came back from the device, and how many bytes.
     pub(super) readbacks: Arc<AtomicU64>,

@@ -167,7 +167,8 @@ impl Gpt2 {
         let lengths = vec![n_all; rows.len()];
         let hidden = hidden_keys(&[n_all], first_pos, n_pos, &device);
         let nothing = SiteSet::new();
-        let mut tap = Tap::new(rows, request.donors, &nothing, first_pos);
+        let mut tap =
+            Tap::new(rows, request.donors, &nothing, first_pos).adding(&self.additions, first_pos);
         let is_read_only =
             tap.is_idle_at(Site::LnFinalScale) && tap.is_idle_at(Site::LnFinalNormalized);
         let mut batch = Joining { request, n_rows: 0, resid: None };
@@ -205,7 +206,8 @@ impl Gpt2 {
             }
             batch.join(at(Part::MlpOut), &mut tap, |request, new, tap| {
                 let mlp_out = request.of_base(Site::MlpOut(layer), new);
-                let mlp_out = tap.stream(Site::MlpOut(layer), mlp_out);
+                // What a steered model adds is there already.
+                let mlp_out = tap.changed(Site::MlpOut(layer), mlp_out);
                 request.of_base(Site::ResidMid(layer), new) + mlp_out
             });
             batch.join(at(Part::ResidPost), &mut tap, |request, new, _| {

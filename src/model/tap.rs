@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use burn::tensor::{Bool, Device, IndexingUpdateOp, Tensor, TensorData};
 
+use super::edited::Addition;
 use super::gpt2::int_tensor;
 use super::run::Row;
 use super::{ActivationCache, Donors, cpu};
@@ -23,6 +24,11 @@ pub(super) struct Tap<'a> {
 
     /// The position that activations begin with: those before were computed earlier.
     first_pos: usize,
+
+    /// What is added, whatever the condition, and the position that activations begin with where
+    /// earlier ones are not part of the rows.
+    additions: &'a [Addition],
+    first_added: usize,
     touched: SiteSet,
     cache: ActivationCache,
 }
@@ -52,7 +58,13 @@ impl<'a> Tap<'a> {
         let changes = rows.iter().flat_map(|row| row.condition).filter(|it| is_done_here(it));
         let touched = changes.map(|it| it.site).collect();
         let cache = ActivationCache::default();
-        Self { rows, donors, capture, first_pos, touched, cache }
+        let (additions, first_added) = (&[][..], 0);
+        Self { rows, donors, capture, first_pos, additions, first_added, touched, cache }
+    }
+
+    /// For a model that is steered.
+    pub fn adding(self, additions: &'a [Addition], first_added: usize) -> Self {
+        Self { additions, first_added, ..self }
     }
 
     /// The rows of the next activations, where more join them on the way.
@@ -66,12 +78,15 @@ impl<'a> Tap<'a> {
 
     /// Whether nothing is changed or kept here.
     pub fn is_idle_at(&self, site: Site) -> bool {
-        !self.capture.contains(&site) && !self.touched.contains(&site)
+        !self.capture.contains(&site)
+            && !self.touched.contains(&site)
+            && self.additions.iter().all(|it| it.site != site)
     }
 
     /// Whether anything is changed in a block.
     pub fn touches_layer(&self, layer: usize) -> bool {
-        self.touched.iter().any(|site| site.layer() == Some(layer))
+        let mut sites = self.touched.iter().copied().chain(self.additions.iter().map(|it| it.site));
+        sites.any(|site| site.layer() == Some(layer))
     }
 
     /// For sites without heads. `[batch, pos, width]`
@@ -81,6 +96,14 @@ impl<'a> Tap<'a> {
         }
         let [batch, n_pos, width] = x.dims();
         self.heads(site, x.reshape([batch, n_pos, 1, width])).reshape([batch, n_pos, width])
+    }
+
+    /// For sites without heads, where all that is added is there already. `[batch, pos, width]`
+    pub fn changed(&mut self, site: Site, x: Tensor<3>) -> Tensor<3> {
+        let additions = std::mem::take(&mut self.additions);
+        let x = self.stream(site, x);
+        self.additions = additions;
+        x
     }
 
     /// For attention scores and weights. `[batch, head, query, key]`
@@ -93,6 +116,9 @@ impl<'a> Tap<'a> {
 
     /// For sites with heads. `[batch, pos, head, width]`
     pub fn heads(&mut self, site: Site, mut x: Tensor<4>) -> Tensor<4> {
+        for addition in self.additions.iter().filter(|it| it.site == site) {
+            x = addition.onto(x, self.first_added);
+        }
         if self.touched.contains(&site) {
             // The first intervention of every row, then the second of every row, and so on.
             for nth in 0.. {
@@ -173,6 +199,7 @@ impl<'a> Tap<'a> {
                 match change.edit {
                     Edit::Zero => targets(&mut |_, units| units.fill(0.0)),
                     Edit::Set(value) => targets(&mut |_, units| units.fill(*value)),
+                    Edit::Block => targets(&mut |_, units| units.fill(f32::NEG_INFINITY)),
                     Edit::Scale(factor) => targets(&mut |_, units| {
                         for unit in units {
                             *unit *= factor;
@@ -235,8 +262,8 @@ impl<'a> Tap<'a> {
         }
     }
 
-    /// `Zero`, `Set`, `Put` and `CopyFrom`: every vector is picked from a table of the old ones,
-    /// those of the donors, those that are put in, and constants.
+    /// `Zero`, `Set`, `Block`, `Put` and `CopyFrom`: every vector is picked from a table of the old
+    /// ones, those of the donors, those that are put in, and constants.
     fn overwrite(
         &self,
         site: Site,
@@ -256,6 +283,7 @@ impl<'a> Tap<'a> {
             let constant = match change.edit {
                 Edit::Zero => Some(0.0),
                 Edit::Set(value) => Some(*value),
+                Edit::Block => Some(f32::NEG_INFINITY),
                 Edit::Scale(_) | Edit::AddNoise(_) | Edit::Add(_) => continue,
                 Edit::Tokens(_) => unreachable!("embeddings are looked up before"),
                 Edit::Put(_) | Edit::CopyFrom { .. } => None,

@@ -81,6 +81,7 @@ impl Gpt2 {
             lm_head,
             is_queued: device.adapter.is_some(),
             max_rows: max_rows(config, device),
+            additions: Vec::new(),
             readbacks: Arc::default(),
             bytes_read_back: Arc::default(),
         })

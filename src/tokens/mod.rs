@@ -16,6 +16,7 @@ use crate::facts::Fact;
 
 /// A [`Fact`] as GPT-2 sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TokenizedPrompt {
     pub text: String,
     pub bos: Bos,
@@ -49,6 +50,7 @@ pub enum Bos {
 
 /// A continuation, as tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Answer {
     /// With its leading space.
     pub text: String,
@@ -124,6 +126,15 @@ impl TokenizedPrompt {
         let ids: Vec<u32> = tokenizer.encode(&text)?.iter().map(|token| token.id).collect();
         let pieces = ids.iter().map(|&id| tokenizer.piece(id)).collect();
         Ok(Answer { text, ids, pieces })
+    }
+
+    /// Whether its parts fit each other, as they do unless it was written by hand.
+    pub fn is_whole(&self) -> bool {
+        let answers = || self.answer.iter().chain(&self.foil);
+        !self.ids.is_empty()
+            && self.ids.len() == self.pieces.len()
+            && self.subject.as_ref().is_none_or(|it| !it.is_empty() && it.end <= self.ids.len())
+            && answers().all(|it| !it.ids.is_empty() && it.ids.len() == it.pieces.len())
     }
 
     pub fn n_pos(&self) -> usize {

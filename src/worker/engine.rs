@@ -7,11 +7,13 @@ use std::time::Instant;
 
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ablation, attention,
-    attention_knockout, attribution_patching, causal_trace, logit_attribution, logit_lens,
-    prediction,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
+    attention, attention_knockout, attribution_patching, causal_trace, comparison, generation,
+    logit_attribution, logit_lens, prediction, rank_one_edit, steering,
 };
-use crate::model::{Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, Verdict};
+use crate::model::{
+    Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
+};
 use crate::task::{Cancelled, TaskCtx};
 use crate::tokens::{Answer, TokenizedPrompt, Tokenizer, TokenizerError};
 
@@ -19,10 +21,22 @@ use crate::tokens::{Answer, TokenizedPrompt, Tokenizer, TokenizerError};
 #[derive(Debug)]
 pub struct Engine {
     pub info: Arc<ModelInfo>,
+
+    /// In what the model differs from the one on disk, in order.
+    pub edits: Vec<ModelEdit>,
     model: Gpt2,
+    steered: Vec<Steered>,
 
     /// No result leaves before it has passed.
-    check: NumberCheck,
+    check: Arc<NumberCheck>,
+}
+
+/// What is added, where a prompt has these tokens.
+#[derive(Clone, Debug)]
+struct Steered {
+    layer: usize,
+    positions: Positions,
+    vector: Vec<f32>,
 }
 
 /// What there is to know of an open model, without its tensors.
@@ -123,7 +137,69 @@ impl Engine {
             load_secs: start.elapsed().as_secs_f64(),
             hash: WeightHash { checkpoint, hashes: OnceLock::new() },
         };
-        Ok(Self { info: Arc::new(info), model, check })
+        let (info, check) = (Arc::new(info), Arc::new(check));
+        Ok(Self { info, edits: Vec::new(), model, steered: Vec::new(), check })
+    }
+
+    /// The same model with edits made to it, one after the other. This one stays as it is, and shares
+    /// with it what is not edited.
+    pub fn edited(
+        &self,
+        edits: &[ModelEdit],
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<Self, AnalysisError> {
+        let mut edited = Self {
+            info: Arc::clone(&self.info),
+            edits: [&self.edits, edits].concat(),
+            model: self.model.clone(),
+            steered: self.steered.clone(),
+            check: Arc::clone(&self.check),
+        };
+        for edit in edits {
+            let model = &edited.model;
+            match edit {
+                ModelEdit::RankOne(spec) => {
+                    let moment = self.second_moment(spec)?;
+                    let (_, update) =
+                        rank_one_edit::update(model, spec, moment.as_ref(), ctx, &mut |_| ())?;
+                    edited.model = update.apply(model);
+                }
+                ModelEdit::Steering(spec) => edited.steered.push(Steered {
+                    layer: spec.layer,
+                    positions: spec.positions.clone(),
+                    vector: steering::vector(model, spec, ctx)?,
+                }),
+            }
+        }
+        Ok(edited)
+    }
+
+    fn second_moment(
+        &self,
+        spec: &rank_one_edit::Spec,
+    ) -> Result<Option<SecondMoment>, AnalysisError> {
+        match &spec.covariance {
+            rank_one_edit::Covariance::Identity => Ok(None),
+            rank_one_edit::Covariance::File(path) => {
+                Ok(Some(SecondMoment::load(path, self.info.config.d_mlp)?))
+            }
+        }
+    }
+
+    /// The model as it answers this prompt.
+    fn model_for(
+        &self,
+        prompt: &TokenizedPrompt,
+        spec: &AnalysisSpec,
+    ) -> Result<Gpt2, AnalysisError> {
+        let mut model = self.model.clone();
+        for Steered { layer, positions, vector } in &self.steered {
+            if *positions != Positions::All && spec.has_other_prompts() {
+                return Err(AnalysisError::SteeredElsewhere);
+            }
+            model = steering::steered(&model, prompt, (*layer, positions, vector))?;
+        }
+        Ok(model)
     }
 
     /// Runs a method. Without an answer in the prompt, the model's own first guess is the answer,
@@ -155,58 +231,80 @@ impl Engine {
         spec: &AnalysisSpec,
         ctx: &AnalysisCtx<'_>,
     ) -> Result<AnalysisResult, AnalysisError> {
-        let model = &self.model;
+        let model = &self.model_for(prompt, spec)?;
         Ok(match spec {
             AnalysisSpec::Prediction(spec) => {
                 AnalysisResult::Prediction(prediction::prediction(model, prompt, *spec, ctx)?)
             }
             AnalysisSpec::CausalTrace(spec) => {
-                let prompt = self.with_answer(prompt, ctx)?;
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 AnalysisResult::CausalTrace(causal_trace::causal_trace(model, &prompt, spec, ctx)?)
             }
             AnalysisSpec::AttributionPatching(spec) => {
-                let prompt = self.with_answer(prompt, ctx)?;
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 let result = attribution_patching::attribution_patching(model, &prompt, spec, ctx)?;
                 AnalysisResult::AttributionPatching(result)
             }
             AnalysisSpec::LogitAttribution(spec) => {
-                let prompt = self.with_answer(prompt, ctx)?;
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 let result = logit_attribution::logit_attribution(model, &prompt, *spec, ctx)?;
                 AnalysisResult::LogitAttribution(result)
             }
             AnalysisSpec::LogitLens(logit_lens::Spec) => {
-                let prompt = self.with_answer(prompt, ctx)?;
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 AnalysisResult::LogitLens(logit_lens::logit_lens(model, &prompt, ctx)?)
             }
             AnalysisSpec::Attention(spec) => {
                 AnalysisResult::Attention(attention::attention(model, prompt, spec, ctx)?)
             }
             AnalysisSpec::Ablation(spec) => {
-                let prompt = self.with_answer(prompt, ctx)?;
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 AnalysisResult::Ablation(ablation::ablation(model, &prompt, spec, ctx)?)
             }
             AnalysisSpec::AttentionKnockout(spec) => {
-                let prompt = self.with_answer(prompt, ctx)?;
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 let result = attention_knockout::attention_knockout(model, &prompt, spec, ctx)?;
                 AnalysisResult::AttentionKnockout(result)
             }
+            AnalysisSpec::Comparison(spec) => {
+                // Before its inverse is asked anything.
+                spec.check()?;
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let inverse = with_answer(&self.info, model, &spec.inverse, ctx)?;
+                let spec = comparison::Spec { inverse, ..spec.clone() };
+                AnalysisResult::Comparison(comparison::comparison(model, &prompt, &spec, ctx)?)
+            }
+            AnalysisSpec::Generation(spec) => {
+                AnalysisResult::Generation(generation::generation(model, prompt, spec, ctx)?)
+            }
+            AnalysisSpec::RankOneEdit(spec) => {
+                let moment = self.second_moment(spec)?;
+                let moment = moment.as_ref();
+                let result = rank_one_edit::rank_one_edit(model, prompt, spec, moment, ctx)?;
+                AnalysisResult::RankOneEdit(result)
+            }
+            AnalysisSpec::Steering(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                AnalysisResult::Steering(steering::steering(model, &prompt, spec, ctx)?)
+            }
         })
     }
+}
 
-    fn with_answer(
-        &self,
-        prompt: &TokenizedPrompt,
-        ctx: &AnalysisCtx<'_>,
-    ) -> Result<TokenizedPrompt, AnalysisError> {
-        let mut prompt = prompt.clone();
-        if prompt.answer.is_none() {
-            let spec = prediction::Spec { n_top: 1 };
-            let id = prediction::prediction(&self.model, &prompt, spec, ctx)?.top[0].id;
-            let text = self.info.tokenizer.piece(id);
-            prompt.answer = Some(Answer { pieces: vec![text.clone()], text, ids: vec![id] });
-        }
-        Ok(prompt)
+fn with_answer(
+    info: &ModelInfo,
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<TokenizedPrompt, AnalysisError> {
+    let mut prompt = prompt.clone();
+    if prompt.answer.is_none() {
+        let spec = prediction::Spec { n_top: 1 };
+        let id = prediction::prediction(model, &prompt, spec, ctx)?.top[0].id;
+        let text = info.tokenizer.piece(id);
+        prompt.answer = Some(Answer { pieces: vec![text.clone()], text, ids: vec![id] });
     }
+    Ok(prompt)
 }
 
 impl WeightHash {

@@ -234,12 +234,16 @@ impl Job {
             Work::Analyse { spec, .. } => match spec {
                 AnalysisSpec::CausalTrace(_)
                 | AnalysisSpec::Ablation(_)
-                | AnalysisSpec::AttentionKnockout(_) => true,
+                | AnalysisSpec::AttentionKnockout(_)
+                | AnalysisSpec::Comparison(_)
+                | AnalysisSpec::Generation(_)
+                | AnalysisSpec::RankOneEdit(_) => true,
                 AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
                 AnalysisSpec::Prediction(_)
                 | AnalysisSpec::LogitAttribution(_)
                 | AnalysisSpec::LogitLens(_)
-                | AnalysisSpec::Attention(_) => false,
+                | AnalysisSpec::Attention(_)
+                | AnalysisSpec::Steering(_) => false,
             },
         };
         self.cancel.is_cancelled() || !is_long

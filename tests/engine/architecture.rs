@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("builtin", &[]),
     ("facts", &[]),
     ("tokens", &["builtin", "facts"]),
@@ -19,9 +19,23 @@ const ROOMS: [(&str, &[&str]); 12] = [
     // Results as charts, for the window and for files.
     ("figure", &["tokens", "intervention", "analysis"]),
     ("training", &["builtin", "facts", "tokens", "task", "model"]),
+    ("experiment", &["facts", "tokens", "analysis"]),
     ("worker", &["facts", "tokens", "intervention", "task", "model", "analysis"]),
     // Not `model`: tensors stay on the worker's thread.
-    ("ui", &["builtin", "facts", "tokens", "intervention", "task", "analysis", "figure", "worker"]),
+    (
+        "ui",
+        &[
+            "builtin",
+            "facts",
+            "tokens",
+            "intervention",
+            "task",
+            "analysis",
+            "figure",
+            "experiment",
+            "worker",
+        ],
+    ),
     (
         "cli",
         &[
@@ -34,6 +48,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
             "analysis",
             "figure",
             "training",
+            "experiment",
             "worker",
             "ui",
         ],

@@ -24,10 +24,14 @@ const N_HEADS: usize = 4;
 const IDS: [u32; 7] = [7, 53, 133, 247, 395, 577, 2];
 const OTHER_IDS: [u32; 7] = [600, 31, 131, 27, 95, 77, 12];
 
-const OBJECTIVES: [Objective<'_>; 3] = [
+/// Natural logarithms of probabilities that are all alike.
+const UNIFORM: [f32; 657] = [-6.487_684; 657];
+
+const OBJECTIVES: [Objective<'_>; 4] = [
     Objective::LogProb { tokens: &[300] },
     Objective::Logit { token: 300, less: None },
     Objective::Logit { token: 300, less: Some(12) },
+    Objective::Divergence { from: &UNIFORM },
 ];
 
 /// The objective of the last position's logits, in f64.
@@ -38,6 +42,11 @@ fn objective_of(objective: Objective<'_>, logits: &[f32]) -> f64 {
         Objective::LogProb { tokens } => {
             let sum: f64 = logits.iter().map(|&it| f64::from(it).exp()).sum();
             logit(tokens[0]) - sum.ln()
+        }
+        Objective::Divergence { from } => {
+            let log_sum = logits.iter().map(|&it| f64::from(it).exp()).sum::<f64>().ln();
+            let logs = logits.iter().map(|&it| f64::from(it) - log_sum);
+            logs.zip(from).map(|(log, &from)| log.exp() * (log - f64::from(from))).sum()
         }
     }
 }

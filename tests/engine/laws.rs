@@ -372,6 +372,7 @@ fn an_edit_changes_the_addressed_entries_and_no_other() {
         let edits = [
             Edit::Zero,
             Edit::Set(-1.25),
+            Edit::Block,
             Edit::Scale(1.5),
             noise(2.0, 1),
             Edit::Add(draw.as_slice().into()),
@@ -409,6 +410,7 @@ fn an_edit_changes_the_addressed_entries_and_no_other() {
                     _ if !is_addressed => before,
                     Edit::Zero => 0.0,
                     Edit::Set(value) => *value,
+                    Edit::Block => f32::NEG_INFINITY,
                     Edit::Scale(factor) => before * factor,
                     Edit::AddNoise(_) | Edit::Add(_) => before + draw[nth_edited],
                     Edit::Put(_) => draw[nth_edited],
@@ -935,9 +937,9 @@ fn mixed_conditions() -> Vec<Condition> {
         vec![Intervention::at(Site::Q(2), Span::All, Edit::Scale(1.5)).of_heads(Span::one(2))],
         // Keys of two spans, in two layers, cut off for good.
         vec![
-            at(Site::AttnScores(2), 8..10, Edit::Set(f32::NEG_INFINITY)).of_units(Span::Only(0..2)),
-            at(Site::AttnScores(2), 8..10, Edit::Set(f32::NEG_INFINITY)).of_units(Span::Only(4..6)),
-            at(Site::AttnScores(1), 9..10, Edit::Set(f32::NEG_INFINITY)).of_units(Span::Only(4..6)),
+            at(Site::AttnScores(2), 8..10, Edit::Block).of_units(Span::Only(0..2)),
+            at(Site::AttnScores(2), 8..10, Edit::Block).of_units(Span::Only(4..6)),
+            at(Site::AttnScores(1), 9..10, Edit::Block).of_units(Span::Only(4..6)),
         ],
         // A corrupted state in a clean run: before the corruption it changes nothing.
         vec![at(Site::ResidPost(1), 3..4, from_corrupted(3..4))],
@@ -1032,7 +1034,7 @@ fn a_cancelled_method_says_so() {
         AnalysisSpec::Prediction(prediction::Spec { n_top: 1 }),
         AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Heads }),
         AnalysisSpec::LogitLens(logit_lens::Spec),
-        AnalysisSpec::Attention(attention::Spec { layers: 0..N_LAYERS }),
+        AnalysisSpec::Attention(attention::Spec::all_heads(0..N_LAYERS)),
         AnalysisSpec::Ablation(ablation_spec(Part::Heads, Positions::All, mean_of_others())),
         AnalysisSpec::AttentionKnockout(to_last(1)),
     ];
@@ -1602,7 +1604,7 @@ fn what_cannot_be_done_is_an_error() {
             AnalysisSpec::AttentionKnockout(to_last(2)),
             AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Layers }),
             AnalysisSpec::LogitLens(logit_lens::Spec),
-            AnalysisSpec::Attention(attention::Spec { layers: 0..1 }),
+            AnalysisSpec::Attention(attention::Spec::all_heads(0..1)),
         ]
     };
     for spec in specs() {
@@ -1633,7 +1635,7 @@ fn what_cannot_be_done_is_an_error() {
         assert_eq!(error(&full, spec), AnalysisError::TooLong { n_pos: 65, n_ctx: 64 });
     }
 
-    let attention = AnalysisSpec::Attention(attention::Spec { layers: 2..5 });
+    let attention = AnalysisSpec::Attention(attention::Spec::all_heads(2..5));
     let out_of_range = AnalysisError::OutOfRange { what: "layer", index: 4, n: 4 };
     assert_eq!(error(&paris(), &attention), out_of_range);
 }
@@ -1682,7 +1684,7 @@ fn shown_attention_is_the_models() {
     let engine = engine("tiny");
     let prompt = paris();
     let n_pos = prompt.n_pos();
-    let spec = AnalysisSpec::Attention(attention::Spec { layers: 1..3 });
+    let spec = AnalysisSpec::Attention(attention::Spec::all_heads(1..3));
     let AnalysisResult::Attention(it) =
         engine.run(&prompt, &spec, &AnalysisCtx::unwatched()).unwrap()
     else {

@@ -6,9 +6,17 @@ mod architecture;
 #[cfg(test)]
 mod bundled;
 #[cfg(test)]
+mod comparison;
+#[cfg(test)]
 mod corruptions;
 #[cfg(test)]
 mod devices;
+#[cfg(test)]
+mod editing;
+#[cfg(test)]
+mod experiment;
+#[cfg(test)]
+mod generation;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]

@@ -149,9 +149,9 @@ fn every_job_ends_once() {
             paris(),
             AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Heads }),
         ),
-        bench.analyse(paris(), AnalysisSpec::Attention(attention::Spec { layers: 0..9 })),
+        bench.analyse(paris(), AnalysisSpec::Attention(attention::Spec::all_heads(0..9))),
         bench.load(fixture("tiny-bf16")),
-        bench.analyse(paris(), AnalysisSpec::Attention(attention::Spec { layers: 0..2 })),
+        bench.analyse(paris(), AnalysisSpec::Attention(attention::Spec::all_heads(0..2))),
     ]
     .map(|(id, _)| id);
     let seen = bench.until_end_of(jobs[jobs.len() - 1]);
@@ -302,7 +302,7 @@ fn short_jobs_need_not_wait_for_a_trace() {
     let short = [
         predict(),
         AnalysisSpec::LogitLens(logit_lens::Spec),
-        AnalysisSpec::Attention(attention::Spec { layers: 0..4 }),
+        AnalysisSpec::Attention(attention::Spec::all_heads(0..4)),
         AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Layers }),
     ]
     .map(|spec| bench.analyse(paris(), spec).0);
@@ -318,7 +318,7 @@ fn a_short_job_does_not_overtake_a_load() {
     let (long, _) = bench.analyse(paris(), trace(MANY));
     let (before, _) = bench.analyse(paris(), predict());
     let (load, _) = bench.load(fixture("tiny-bf16"));
-    let spec = AnalysisSpec::Attention(attention::Spec { layers: 0..2 });
+    let spec = AnalysisSpec::Attention(attention::Spec::all_heads(0..2));
     let (after, _) = bench.analyse(paris(), spec);
     let seen = bench.until_end_of(after);
     assert_eq!(ended(&seen), [before, long, load, after]);

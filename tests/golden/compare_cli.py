@@ -24,7 +24,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 
 import attribution_patching
+import check_comparison
 import check_corruptions
+import check_edit
+import check_generation
 import geva
 import hooked
 import rome
@@ -571,6 +574,10 @@ CHECKS = {
     "ablate": check_ablate,
     "knockout": check_knockout,
     "corruptions": check_corruptions.check_corruptions,
+    "compare": check_comparison.check_compare,
+    "generate": check_generation.check_generate,
+    "edit": check_edit.check_edit,
+    "steer": check_edit.check_steer,
 }
 
 

@@ -144,7 +144,7 @@ fn patterns(prompt: TokenizedPrompt) -> Attention {
             weights.extend((0..n_pos).map(|key| if key <= query { score(key) / sum } else { 0.0 }));
         }
     }
-    Attention::from_weights(attention::Spec { layers: 12..14 }, prompt, N_HEADS, weights)
+    Attention::from_weights(attention::Spec::all_heads(12..14), prompt, N_HEADS, weights)
 }
 
 fn attribution(prompt: TokenizedPrompt, by: Parts) -> LogitAttribution {

@@ -121,9 +121,9 @@ impl Quick {
             Self::LogitLens => AnalysisSpec::LogitLens(logit_lens::Spec),
             Self::AttributionByLayer => attribution(logit_attribution::Parts::Layers),
             Self::AttributionByHead => attribution(logit_attribution::Parts::Heads),
-            Self::Attention => AnalysisSpec::Attention(attention::Spec {
-                layers: attention_layers(config, n_pos, layer),
-            }),
+            Self::Attention => AnalysisSpec::Attention(attention::Spec::all_heads(
+                attention_layers(config, n_pos, layer),
+            )),
         }
     }
 }

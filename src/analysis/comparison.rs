@@ -1,0 +1,485 @@
+//! A fact beside its inverse: is the same knowledge recalled in the same place both ways?
+//!
+//! Both are asked, both are mapped, and the maps are laid over each other: tokens by their role, as
+//! Meng et al. 2022 pool them in figure 2, layers by their depth. First of all comes recall: a model
+//! that learnt "A is B" need not know "B is A" (Berglund et al. 2024), and then the map of the
+//! inverse is that of an answer the model does not give. It is made all the same, and said.
+//!
+//! Two maps are always somewhat alike, for every network has early and late layers. So the overlap
+//! of heads is tested against chance twice: heads change places with any other, which asks whether
+//! the maps are alike at all, and only within their layer, which asks whether they are alike in
+//! more than their depths. Cells of a trace depend on their neighbours, so for them there is no
+//! such test.
+
+use serde::{Deserialize, Serialize};
+
+use super::causal_trace::{CausalTrace, Direction};
+use super::logit_attribution::{Component, LogitAttribution, Parts};
+use super::prediction::Candidate;
+use super::statistics::{Permutations, largest, pearson, ranks, spearman};
+use super::{
+    AnalysisCtx, AnalysisError, Grid, Measurement, Metric, ablation, causal_trace,
+    logit_attribution, prediction,
+};
+use crate::model::Gpt2;
+use crate::task::{Progress, TaskCtx};
+use crate::tokens::TokenizedPrompt;
+
+mod role;
+
+pub use role::Role;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The fact asked from its answer, to be laid beside the prompt.
+    pub inverse: TokenizedPrompt,
+
+    /// The first tokens of all right answers, of the fact and of the inverse. Where there are none,
+    /// the prompt's answer is the right one.
+    pub right: [Vec<u32>; 2],
+
+    /// What is compared.
+    pub map: MapSpec,
+
+    /// How many heads are called the most important.
+    pub n_top: usize,
+
+    /// How often heads change places at random.
+    pub n_permutations: usize,
+    pub seed: u64,
+}
+
+/// One of the maps that other analyses make.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum MapSpec {
+    /// What restoring a cell brings back, or corrupting it takes away. (role, layer)
+    Trace { spec: causal_trace::Spec, metric: Metric },
+
+    /// What replacing a part changes. (layer, head), or one column.
+    Ablation { spec: ablation::Spec, metric: Metric },
+
+    /// What a head adds to the answer's logit. (layer, head)
+    Attribution,
+}
+
+/// The first of each pair is the fact's, the second the inverse's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    pub spec: Spec,
+    pub prompts: [TokenizedPrompt; 2],
+    pub recall: [Recall; 2],
+
+    /// The rows of a trace's map. Nothing for the others: theirs are layers.
+    pub roles: Option<Vec<Role>>,
+
+    /// Nothing where a prompt has no token of that role; else the mean over those it has.
+    pub maps: [Grid<Option<f32>>; 2],
+
+    /// Of a trace: by how much the corruption lowers the reading.
+    pub total_effects: Option<[f32; 2]>,
+
+    /// The fact's minus the inverse's, where both are.
+    pub difference: Grid<Option<f32>>,
+
+    /// Over all cells that both have; of a trace without tokens before the subject, where nothing
+    /// can be.
+    pub likeness: Likeness,
+
+    /// Of a map of parts.
+    pub overlap: Option<Overlap>,
+    pub peaks: Vec<Peaks>,
+}
+
+/// Whether the model knows the answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recall {
+    /// What the model says.
+    pub top: Candidate,
+
+    /// The likeliest of the right answers, by its first token, and how many tokens are likelier.
+    pub right: Candidate,
+    pub rank: usize,
+}
+
+/// How alike two lists of numbers are.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Likeness {
+    pub n: usize,
+
+    /// Nothing where one of them is all the same.
+    pub pearson: Option<f64>,
+    pub spearman: Option<f64>,
+}
+
+/// Whether the same parts matter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Overlap {
+    /// The parts of largest size, the largest first, as places in the map, row by row.
+    pub top: [Vec<usize>; 2],
+
+    /// How many are in both.
+    pub n_shared: usize,
+
+    /// Of the parts in either, the share in both: 0 to 1.
+    pub jaccard: f64,
+
+    /// How often chance is as alike or more, if any part may stand for any other.
+    pub any_part: PValues,
+
+    /// The same, if only those of a layer may. Nothing where a layer is one part.
+    pub within_layers: Option<PValues>,
+}
+
+/// One-sided.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PValues {
+    pub jaccard: f64,
+
+    /// Nothing where the correlation is none.
+    pub spearman: Option<f64>,
+}
+
+/// Where each map is largest in size, along one row of a trace, or among all parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peaks {
+    pub of: PeakOf,
+    pub peaks: [Peak; 2],
+
+    /// The inverse's layer minus the fact's.
+    pub layers: i64,
+
+    /// The same, in parts of the way from the first layer to the last.
+    pub depth: f64,
+
+    /// Of the two profiles over layers.
+    pub likeness: Likeness,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeakOf {
+    /// One row of a trace.
+    Role(Role),
+
+    /// The part of largest size in each layer.
+    Part,
+
+    /// The summed sizes of all parts of a layer.
+    Layer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peak {
+    pub layer: usize,
+    pub head: Option<usize>,
+    pub value: f64,
+}
+
+/// Below this a map is called flat: rounding.
+const FLAT: f64 = 1e-7;
+
+impl Spec {
+    /// That it asks for something, of a prompt that is one.
+    pub fn check(&self) -> Result<(), AnalysisError> {
+        if self.n_permutations == 0 {
+            return Err(AnalysisError::Zero { what: "the number of permutations" });
+        }
+        if self.n_top == 0 {
+            return Err(AnalysisError::Zero { what: "the number of top parts" });
+        }
+        if let MapSpec::Trace { spec, .. } = &self.map
+            && spec.map != causal_trace::Map::Tokens
+        {
+            return Err(AnalysisError::NotCompared);
+        }
+        if !self.inverse.is_whole() {
+            return Err(AnalysisError::Torn { text: self.inverse.text.clone() });
+        }
+        Ok(())
+    }
+}
+
+impl Recall {
+    pub fn is_right(&self) -> bool {
+        self.rank == 0
+    }
+}
+
+pub fn comparison(
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    spec: &Spec,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Comparison, AnalysisError> {
+    spec.check()?;
+    let prompts = [prompt.clone(), spec.inverse.clone()];
+    let mut recall = Vec::new();
+    let mut found = Vec::new();
+    for (nth, prompt) in prompts.iter().enumerate() {
+        // Twice the same work; what each has so far is no comparison.
+        let report = |it: Progress| {
+            (ctx.task.report)(Progress {
+                done: it.done + nth as u64 * it.total,
+                total: 2 * it.total,
+            });
+        };
+        let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: &report };
+        let ctx = AnalysisCtx { task, partial: &|_| (), ..*ctx };
+        recall.push(recalled(model, prompt, &spec.right[nth], &ctx)?);
+        found.push(Found::new(model, prompt, &spec.map, &ctx)?);
+    }
+    let two = "there is a fact and an inverse";
+    let found: [Found; 2] = found.try_into().map_err(|_| two).expect(two);
+    let recall: [Recall; 2] = recall.try_into().map_err(|_| two).expect(two);
+    Ok(compare(spec, prompts, recall, &found))
+}
+
+fn recalled(
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    right: &[u32],
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Recall, AnalysisError> {
+    let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
+    let right = if right.is_empty() { &[answer] } else { right };
+    super::sweep::check_ids(model, &prompt.ids, right.iter().copied())?;
+    let all = prediction::Spec { n_top: model.config.d_vocab };
+    let top = prediction::prediction(model, prompt, all, ctx)?.top;
+    let rank = top.iter().position(|it| right.contains(&it.id)).expect("every token has a rank");
+    Ok(Recall { top: top[0], right: top[rank], rank })
+}
+
+/// What is compared, of one prompt.
+struct Found {
+    /// The role of each token, and how much is lost in all.
+    trace: Option<(Vec<Role>, f32)>,
+
+    /// (layer, token), or (layer, part)
+    map: Grid<f32>,
+}
+
+impl Found {
+    fn new(
+        model: &Gpt2,
+        prompt: &TokenizedPrompt,
+        map: &MapSpec,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<Self, AnalysisError> {
+        Ok(match map {
+            MapSpec::Trace { spec, metric } => {
+                Self::of_trace(&causal_trace::causal_trace(model, prompt, spec, ctx)?, *metric)?
+            }
+            MapSpec::Ablation { spec, metric } => {
+                let found = ablation::ablation(model, prompt, spec, ctx)?;
+                let clean = found.clean.get(*metric).ok_or(AnalysisError::NoFoil)?;
+                let change = |it: &Option<Measurement>| {
+                    it.and_then(|it| it.get(*metric)).map_or(f32::NAN, |it| it - clean)
+                };
+                Self { trace: None, map: found.ablated.map(change) }
+            }
+            MapSpec::Attribution => {
+                let spec = logit_attribution::Spec { by: Parts::Heads };
+                let found = logit_attribution::logit_attribution(model, prompt, spec, ctx)?;
+                Self { trace: None, map: of_heads(&found, model.config.n_heads) }
+            }
+        })
+    }
+
+    fn of_trace(trace: &CausalTrace, metric: Metric) -> Result<Self, AnalysisError> {
+        let mean = |runs: &[Measurement]| Measurement::mean(runs, metric);
+        let clean = trace.clean.get(metric).ok_or(AnalysisError::NoFoil)?;
+        let low = mean(&trace.corrupted).ok_or(AnalysisError::NoFoil)?;
+        let unchanged = match trace.spec.direction {
+            Direction::Denoise => low,
+            Direction::Noise => clean,
+        };
+        let effect = |runs: &Vec<Measurement>| mean(runs).map_or(f32::NAN, |it| it - unchanged);
+        let roles = (0..trace.prompt.n_pos()).map(|pos| Role::of(&trace.prompt, pos)).collect();
+        Ok(Self { trace: Some((roles, clean - low)), map: trace.restored.map(effect) })
+    }
+
+    /// (role, layer)
+    fn by_role(&self, tokens: &[Role], rows: &[Role]) -> Grid<Option<f32>> {
+        let n_layers = self.map.n_rows();
+        let mut values = Vec::with_capacity(rows.len() * n_layers);
+        for role in rows {
+            for layer in self.map.rows() {
+                let here: Vec<f64> = layer
+                    .iter()
+                    .zip(tokens)
+                    .filter(|(_, it)| *it == role)
+                    .map(|(value, _)| f64::from(*value))
+                    .collect();
+                let n = here.len() as f64;
+                values.push((n > 0.0).then(|| (here.iter().sum::<f64>() / n) as f32));
+            }
+        }
+        Grid::new(n_layers, values)
+    }
+}
+
+/// (layer, head)
+fn of_heads(found: &LogitAttribution, n_heads: usize) -> Grid<f32> {
+    let heads = found.contributions.iter().filter_map(|it| match it.component {
+        Component::Head { .. } => Some(it.logit),
+        _ => None,
+    });
+    Grid::new(n_heads, heads.collect())
+}
+
+fn compare(
+    spec: &Spec,
+    prompts: [TokenizedPrompt; 2],
+    recall: [Recall; 2],
+    found: &[Found; 2],
+) -> Comparison {
+    let n_layers = found[0].map.n_rows();
+    let traced = found.each_ref().map(|it| it.trace.as_ref());
+    let (roles, maps, total_effects) = if let [Some(a), Some(b)] = traced {
+        let mut roles = [a.0.as_slice(), b.0.as_slice()].concat();
+        roles.sort_unstable();
+        roles.dedup();
+        let maps = [found[0].by_role(&a.0, &roles), found[1].by_role(&b.0, &roles)];
+        (Some(roles), maps, Some([a.1, b.1]))
+    } else {
+        (None, found.each_ref().map(|it| it.map.map(|value| Some(*value))), None)
+    };
+    let both = || maps[0].values().iter().zip(maps[1].values()).map(|(a, b)| Some(((*a)?, (*b)?)));
+    let difference = both().map(|pair| pair.map(|(a, b)| a - b)).collect();
+    let difference = Grid::new(maps[0].n_columns(), difference);
+    let n_columns = maps[0].n_columns();
+    let can_matter = |cell: usize| match &roles {
+        Some(roles) => roles[cell / n_columns].follows_subject(),
+        None => true,
+    };
+    let pairs: Vec<(f32, f32)> =
+        both().enumerate().filter_map(|(cell, pair)| pair.filter(|_| can_matter(cell))).collect();
+    let [a, b] = unzipped(&pairs);
+    let overlap = roles.is_none().then(|| overlap(spec, &a, &b, n_columns));
+    let peaks = match &roles {
+        Some(roles) => peaks_by_role(roles, &maps),
+        None => peaks_of_parts(&a, &b, n_layers),
+    };
+    Comparison {
+        spec: spec.clone(),
+        prompts,
+        recall,
+        roles,
+        maps,
+        total_effects,
+        difference,
+        likeness: Likeness::of(&a, &b),
+        overlap,
+        peaks,
+    }
+}
+
+fn unzipped(pairs: &[(f32, f32)]) -> [Vec<f64>; 2] {
+    [
+        pairs.iter().map(|it| f64::from(it.0)).collect(),
+        pairs.iter().map(|it| f64::from(it.1)).collect(),
+    ]
+}
+
+impl Likeness {
+    fn of(a: &[f64], b: &[f64]) -> Self {
+        Self { n: a.len(), pearson: pearson(a, b), spearman: spearman(a, b) }
+    }
+}
+
+/// `n_columns`: parts per layer.
+fn overlap(spec: &Spec, a: &[f64], b: &[f64], n_columns: usize) -> Overlap {
+    let n = a.len();
+    let top = [largest(a, spec.n_top), largest(b, spec.n_top)];
+    let in_top = top.each_ref().map(|top| {
+        let mut is_in = vec![false; n];
+        for &at in top {
+            is_in[at] = true;
+        }
+        is_in
+    });
+    let n_shared = |order: &[usize]| -> usize {
+        let both = in_top[0].iter().zip(order).filter(|(is_in, at)| **is_in && in_top[1][**at]);
+        both.count()
+    };
+    let jaccard = |n_shared: usize| {
+        let n_either = 2 * top[0].len() - n_shared;
+        n_shared as f64 / n_either as f64
+    };
+    let rank_correlation = spearman(a, b);
+    let (a, b) = (ranks(a), ranks(b));
+    let products = |order: &[usize]| -> f64 { a.iter().zip(order).map(|(a, at)| a * b[*at]).sum() };
+    let test = |block: usize| {
+        let permutations = Permutations { n: spec.n_permutations, seed: spec.seed, block };
+        let [shared, products] = permutations
+            // Each grows with what it stands for: shared parts, and the correlation of ranks.
+            .p_values(n, |order| [n_shared(order) as f64, products(order)]);
+        PValues { jaccard: shared, spearman: rank_correlation.map(|_| products) }
+    };
+    let order: Vec<usize> = (0..n).collect();
+    let n_shared = n_shared(&order);
+    Overlap {
+        n_shared,
+        jaccard: jaccard(n_shared),
+        any_part: test(n),
+        within_layers: (n_columns > 1).then(|| test(n_columns)),
+        top,
+    }
+}
+
+/// For each role that both have, where anything is.
+fn peaks_by_role(roles: &[Role], maps: &[Grid<Option<f32>>; 2]) -> Vec<Peaks> {
+    let rows = roles.iter().zip(maps[0].rows().zip(maps[1].rows()));
+    rows.filter(|(role, _)| role.follows_subject())
+        .filter_map(|(role, (a, b))| {
+            let profile = |row: &[Option<f32>]| -> Option<Vec<f64>> {
+                row.iter().map(|it| it.map(f64::from)).collect()
+            };
+            let profiles = [profile(a)?, profile(b)?];
+            let peak = |profile: &[f64]| {
+                let layer = largest(profile, 1)[0];
+                Peak { layer, head: None, value: profile[layer] }
+            };
+            let peaks = profiles.each_ref().map(|it| peak(it));
+            peaks_of(PeakOf::Role(*role), peaks, &profiles)
+        })
+        .collect()
+}
+
+fn peaks_of_parts(a: &[f64], b: &[f64], n_layers: usize) -> Vec<Peaks> {
+    let n_columns = a.len() / n_layers;
+    let largest_part = |values: &[f64]| {
+        let at = largest(values, 1)[0];
+        let head = (n_columns > 1).then_some(at % n_columns);
+        Peak { layer: at / n_columns, head, value: values[at] }
+    };
+    let profile = |values: &[f64], fold: fn(f64, f64) -> f64| -> Vec<f64> {
+        let sizes = |layer: &[f64]| layer.iter().map(|it| it.abs()).fold(0.0, fold);
+        values.chunks(n_columns).map(sizes).collect()
+    };
+    let mut found = Vec::new();
+    let profiles = [profile(a, f64::max), profile(b, f64::max)];
+    found.extend(peaks_of(PeakOf::Part, [largest_part(a), largest_part(b)], &profiles));
+    if n_columns > 1 {
+        let profiles = [a, b].map(|it| profile(it, |sum, it| sum + it));
+        let peak = |profile: &Vec<f64>| {
+            let layer = largest(profile, 1)[0];
+            Peak { layer, head: None, value: profile[layer] }
+        };
+        found.extend(peaks_of(PeakOf::Layer, profiles.each_ref().map(peak), &profiles));
+    }
+    found
+}
+
+/// Nothing where one of the two is flat.
+fn peaks_of(of: PeakOf, peaks: [Peak; 2], profiles: &[Vec<f64>; 2]) -> Option<Peaks> {
+    if peaks.iter().any(|it| it.value.abs() <= FLAT) {
+        return None;
+    }
+    let layers = peaks[1].layer as i64 - peaks[0].layer as i64;
+    let n_steps = profiles[0].len().saturating_sub(1).max(1);
+    let likeness = Likeness::of(&profiles[0], &profiles[1]);
+    Some(Peaks { of, peaks, layers, depth: layers as f64 / n_steps as f64, likeness })
+}

@@ -1,0 +1,179 @@
+//! Carrying out an experiment: `run` from a file, every other analysis' command from its flags.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::output::{AnalysisOutput, Output};
+use super::progress::Bar;
+use super::{
+    Machine, ModelArgs, ablate, atp, attention, attribute, compare, edit, generate, knockout, lens,
+    load, predict, steer, trace,
+};
+use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
+use crate::experiment::{Experiment, FactSource, Question};
+use crate::task::{CancelToken, TaskCtx};
+use crate::tokens::{Bos, TokenizedPrompt};
+use crate::worker::Engine;
+
+#[derive(Args)]
+pub(super) struct Run {
+    /// What to do, as the command of any analysis writes it with `--save-spec`
+    #[arg(value_name = "SPEC.json")]
+    spec: PathBuf,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+/// A question put to a model that is open.
+pub(super) struct Session {
+    model: PathBuf,
+    bos: Bos,
+    source: FactSource,
+    edits: Vec<ModelEdit>,
+    pub question: Question,
+    pub engine: Engine,
+    pub prompt: TokenizedPrompt,
+}
+
+impl Run {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let Experiment { model, bos, fact, edits, spec } = Experiment::load(&self.spec)?;
+        Session::open(&model, bos, fact, edits, machine)?.run(&spec, &self.output, machine)
+    }
+}
+
+impl ModelArgs {
+    /// Opens the model, and asks it.
+    pub fn ask(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Session> {
+        let edits = self.edit.iter().map(|path| Experiment::load_edits(path, &self.model));
+        let edits = edits.collect::<Result<Vec<_>, _>>()?.concat();
+        Session::open(&self.model, self.bos(), source, edits, machine)
+    }
+}
+
+impl Session {
+    fn open(
+        model: &Path,
+        bos: Bos,
+        source: FactSource,
+        edits: Vec<ModelEdit>,
+        machine: &Machine,
+    ) -> anyhow::Result<Self> {
+        let question = source.question()?;
+        let mut engine = load(model, machine)?;
+        if !edits.is_empty() {
+            let bar = Bar::new(machine, "Editing the model");
+            let report = |progress| bar.set(progress);
+            let task = TaskCtx { cancel: CancelToken::default(), report: &report };
+            engine = engine.edited(&edits, &machine.ctx(task))?;
+            bar.finish();
+        }
+        let prompt = TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, bos)?;
+        Ok(Self { model: model.to_owned(), bos, source, edits, question, engine, prompt })
+    }
+
+    /// Another wrong answer: this one, or else that of the question as it has become.
+    pub fn set_foil(&mut self, foil: Option<&str>) -> anyhow::Result<()> {
+        let foil = foil.map(str::to_owned).or_else(|| self.question.fact.foil.clone());
+        self.source = self.source.clone().with_foil(foil.as_deref());
+        self.question.fact.foil = foil;
+        let tokenizer = &self.engine.info.tokenizer;
+        self.prompt = TokenizedPrompt::new(tokenizer, &self.question.fact, self.bos)?;
+        Ok(())
+    }
+
+    /// Runs an analysis and writes what it found; or writes only what was asked, if that is wanted.
+    pub fn finish(
+        &self,
+        spec: AnalysisSpec,
+        output: &AnalysisOutput,
+        machine: &Machine,
+    ) -> anyhow::Result<()> {
+        let Some(path) = &output.save_spec else {
+            return self.run(&spec, &output.output, machine);
+        };
+        let (model, bos, fact) = (self.model.clone(), self.bos, self.source.clone());
+        let edits = self.edits.clone();
+        output.save(path, &Experiment { model, bos, fact, edits, spec })
+    }
+
+    fn run(&self, spec: &AnalysisSpec, output: &Output, machine: &Machine) -> anyhow::Result<()> {
+        let result = machine.run(&self.engine, &self.prompt, spec, doing(spec))?;
+        let (json, mut text) = document(&result, self, machine)?;
+        match self.edits.len() {
+            0 => {}
+            1 => text.insert_str(0, "The model has been edited once.\n\n"),
+            n => text.insert_str(0, &format!("The model has been edited {n} times.\n\n")),
+        }
+        output.write(&json, &text)
+    }
+}
+
+/// Of every analysis: what is shown beside the progress bar.
+fn doing(spec: &AnalysisSpec) -> &'static str {
+    match spec {
+        AnalysisSpec::Prediction(_) => "Predicting",
+        AnalysisSpec::CausalTrace(_) => "Tracing",
+        AnalysisSpec::AttributionPatching(_) => "Estimating",
+        AnalysisSpec::LogitAttribution(_) => "Attributing",
+        AnalysisSpec::LogitLens(_) => "Reading the layers",
+        AnalysisSpec::Attention(_) => "Reading attention",
+        AnalysisSpec::Ablation(_) => "Ablating",
+        AnalysisSpec::AttentionKnockout(_) => "Cutting",
+        AnalysisSpec::Comparison(_) => "Comparing",
+        AnalysisSpec::Generation(_) => "Writing",
+        AnalysisSpec::RankOneEdit(_) => "Editing",
+        AnalysisSpec::Steering(_) => "Steering",
+    }
+}
+
+/// Of every analysis: its JSON, and what a person reads instead.
+fn document(
+    result: &AnalysisResult,
+    session: &Session,
+    machine: &Machine,
+) -> anyhow::Result<(Value, String)> {
+    let engine = &session.engine;
+    Ok(match result {
+        AnalysisResult::Prediction(it) => {
+            (predict::to_json(it, engine, machine)?, predict::to_text(it, engine))
+        }
+        AnalysisResult::CausalTrace(it) => {
+            (trace::to_json(it, session, machine)?, trace::to_text(it))
+        }
+        AnalysisResult::AttributionPatching(it) => {
+            (atp::to_json(it, session, machine)?, atp::to_text(it)?)
+        }
+        AnalysisResult::LogitAttribution(it) => {
+            (attribute::to_json(it, engine, machine)?, attribute::to_text(it))
+        }
+        AnalysisResult::LogitLens(it) => {
+            (lens::to_json(it, engine, machine)?, lens::to_text(it, engine))
+        }
+        AnalysisResult::Attention(it) => {
+            (attention::to_json(it, engine, machine)?, attention::to_text(it))
+        }
+        AnalysisResult::Ablation(it) => {
+            (ablate::to_json(it, engine, machine)?, ablate::to_text(it))
+        }
+        AnalysisResult::AttentionKnockout(it) => {
+            (knockout::to_json(it, engine, machine)?, knockout::to_text(it))
+        }
+        AnalysisResult::Comparison(it) => {
+            (compare::to_json(it, engine, machine)?, compare::to_text(it, engine))
+        }
+        AnalysisResult::Generation(it) => {
+            (generate::to_json(it, engine, machine)?, generate::to_text(it, engine))
+        }
+        AnalysisResult::RankOneEdit(it) => {
+            (edit::to_json(it, engine, machine)?, edit::to_text(it, engine))
+        }
+        AnalysisResult::Steering(it) => {
+            (steer::to_json(it, engine, machine)?, steer::to_text(it, engine))
+        }
+    })
+}

@@ -1,0 +1,157 @@
+//! How the inputs of a layer's MLP output are spread over many texts: what a rank-one edit keeps
+//! other facts apart by.
+//!
+//! A safetensors file with one tensor `mom2`, `[d_mlp, d_mlp]`, f32 or f64: the mean (or sum: only
+//! its direction matters) of `k kᵀ` over the inputs `k` of `mlp.c_proj` of one layer, uncentred, as
+//! `mom2.mom2` of the `.npz` files of ROME's `layer_stats.py`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::task::{Cancelled, Progress, TaskCtx};
+
+/// `C`, and what is solved with it.
+#[derive(Debug)]
+pub struct SecondMoment {
+    /// Row by row. `[d_mlp, d_mlp]`
+    values: Vec<f64>,
+    size: usize,
+    path: PathBuf,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SecondMomentError {
+    #[error("cannot read the second moment: {source}: {path}")]
+    Read { path: PathBuf, source: std::io::Error },
+
+    #[error(
+        "no second moment: {reason}; a safetensors file with one tensor `mom2` is needed, \
+         [{size}, {size}] in f32 or f64: {path}"
+    )]
+    Layout { path: PathBuf, reason: String, size: usize },
+
+    #[error(
+        "the second moment is not positive definite (at row {row}), so it has no inverse; it must be \
+         the mean of k kᵀ over more inputs than it has rows: {path}"
+    )]
+    NotPositive { path: PathBuf, row: usize },
+
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
+
+impl SecondMoment {
+    /// `size`: the model's `d_mlp`.
+    pub fn load(path: &Path, size: usize) -> Result<Self, SecondMomentError> {
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(source) => return Err(SecondMomentError::Read { path: path.to_owned(), source }),
+        };
+        let layout =
+            |reason: String| SecondMomentError::Layout { path: path.to_owned(), reason, size };
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| layout(error.to_string()))?;
+        let tensor = file.tensor("mom2").map_err(|error| layout(error.to_string()))?;
+        if tensor.shape() != [size, size] {
+            return Err(layout(format!("`mom2` has the shape {:?}", tensor.shape())));
+        }
+        let data = tensor.data();
+        let values: Vec<f64> = match tensor.dtype() {
+            Dtype::F32 => {
+                let number = |it: &[u8]| f32::from_le_bytes([it[0], it[1], it[2], it[3]]);
+                data.chunks_exact(4).map(|it| f64::from(number(it))).collect()
+            }
+            Dtype::F64 => {
+                let number = |it: &[u8]| {
+                    f64::from_le_bytes([it[0], it[1], it[2], it[3], it[4], it[5], it[6], it[7]])
+                };
+                data.chunks_exact(8).map(number).collect()
+            }
+            other => return Err(layout(format!("`mom2` holds numbers of type {other:?}"))),
+        };
+        if let Some(at) = values.iter().position(|it| !it.is_finite()) {
+            return Err(layout(format!("the number in row {} is not finite", at / size)));
+        }
+        Ok(Self { values, size, path: path.to_owned() })
+    }
+
+    /// `C⁻¹ k`, by Cholesky's factors, in f64. `[d_mlp]`, both
+    pub fn solve(&self, k: &[f64], ctx: &TaskCtx<'_>) -> Result<Vec<f64>, SecondMomentError> {
+        let n = self.size;
+        assert_eq!(k.len(), n, "a key has the length of the second moment");
+        let mut factor = self.values.clone();
+        for column in 0..n {
+            ctx.checkpoint(Progress { done: column as u64, total: n as u64 })?;
+            let (above, below) = factor.split_at_mut((column + 1) * n);
+            let row = &mut above[column * n..];
+            let pivot = row[column] - dot(&row[..column], &row[..column]);
+            if pivot <= 0.0 || pivot.is_nan() {
+                return Err(SecondMomentError::NotPositive {
+                    path: self.path.clone(),
+                    row: column,
+                });
+            }
+            row[column] = pivot.sqrt();
+            let row = &row[..=column];
+            below.par_chunks_mut(n).with_min_len(64).for_each(|other| {
+                let rest = other[column] - dot(&other[..column], &row[..column]);
+                other[column] = rest / row[column];
+            });
+        }
+        let mut x = k.to_vec();
+        for row in 0..n {
+            let before = dot(&factor[row * n..row * n + row], &x[..row]);
+            x[row] = (x[row] - before) / factor[row * n + row];
+        }
+        for row in (0..n).rev() {
+            x[row] /= factor[row * n + row];
+            let value = x[row];
+            for (before, entry) in x[..row].iter_mut().zip(&factor[row * n..]) {
+                *before -= entry * value;
+            }
+        }
+        Ok(x)
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(values: Vec<f64>, size: usize) -> SecondMoment {
+        SecondMoment { values, size, path: "c.safetensors".into() }
+    }
+
+    #[test]
+    fn what_is_solved_gives_the_key_back() {
+        // Symmetric, its diagonal larger than the rest of each row.
+        let n = 130;
+        let entry = |i: usize, j: usize| {
+            if i == j { n as f64 } else { ((i * j) as f64).sin() / 2.0 }
+        };
+        let c: Vec<f64> = (0..n * n).map(|at| entry(at / n, at % n)).collect();
+        let k: Vec<f64> = (0..n).map(|i| (i as f64).cos()).collect();
+        let x = moment(c.clone(), n).solve(&k, &TaskCtx::unwatched()).unwrap();
+        for (row, k) in c.chunks(n).zip(&k) {
+            assert!((dot(row, &x) - k).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn what_has_no_inverse_is_an_error() {
+        let solve = |it: Vec<f64>| moment(it, 2).solve(&[1.0, 1.0], &TaskCtx::unwatched());
+        let error = solve(vec![1.0, 2.0, 2.0, 4.0]).unwrap_err().to_string();
+        assert!(error.contains("row 1") && error.contains("c.safetensors"), "{error}");
+        assert!(solve(vec![-1.0, 0.0, 0.0, 1.0]).is_err());
+        let ctx = TaskCtx::unwatched();
+        ctx.cancel.cancel();
+        let cancelled = moment(vec![1.0], 1).solve(&[1.0], &ctx);
+        assert!(matches!(cancelled, Err(SecondMomentError::Cancelled(_))));
+    }
+}

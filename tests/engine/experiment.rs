@@ -1,0 +1,305 @@
+//! Files that say what to do: what is written is read again, and what is wrong is named.
+
+use std::fs;
+use std::path::Path;
+
+use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
+use factscope::analysis::{
+    AnalysisSpec, Positions, ablation, attention, attention_knockout, attribution_patching,
+    causal_trace, comparison, generation, logit_attribution, logit_lens, prediction, rank_one_edit,
+    steering,
+};
+use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
+use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
+use factscope::facts::{Dataset, Direction};
+use factscope::intervention::{Edit, NoiseRng};
+use factscope::tokens::Bos;
+use serde_json::{Value, json};
+
+fn trace() -> causal_trace::Spec {
+    causal_trace::Spec {
+        component: causal_trace::Component::Mlp,
+        window: 3,
+        noise: NoiseLevel::Multiple { factor: 3.0, tokens: [5, 7].into() },
+        rng: NoiseRng::Chacha,
+        seed: 4,
+        n_samples: 2,
+        direction: causal_trace::Direction::Noise,
+        sever: Some(causal_trace::Severed::Attn),
+        corruption: Corruption::Counterpart { ids: [3, 4].into() },
+        map: causal_trace::Map::Together { at: Positions::Last, widths: vec![1, 4] },
+    }
+}
+
+fn edit() -> rank_one_edit::Spec {
+    let prompt = crate::support::prompt("Paris is in", "Paris", Some("it"));
+    rank_one_edit::Spec {
+        layer: 2,
+        target: prompt.answer.clone().unwrap(),
+        contexts: vec![rank_one_edit::Context { ids: prompt.ids.clone(), subject_last: 1 }],
+        essence: Some(rank_one_edit::Context { ids: vec![1, 2], subject_last: 0 }),
+        descent: rank_one_edit::Descent::default(),
+        covariance: rank_one_edit::Covariance::File("c.safetensors".into()),
+        asked: vec![rank_one_edit::Asked { kind: rank_one_edit::Kind::Paraphrase, prompt }],
+    }
+}
+
+fn steer() -> steering::Spec {
+    steering::Spec {
+        direction: steering::Direction::Prompts { plus: vec![1], minus: vec![2, 3] },
+        layer: 1,
+        positions: Positions::Subject,
+        scale: -1.5,
+        n_top: 2,
+    }
+}
+
+/// At least one of every analysis.
+fn specs() -> Vec<AnalysisSpec> {
+    let specs = vec![
+        AnalysisSpec::Prediction(prediction::Spec { n_top: 3 }),
+        AnalysisSpec::CausalTrace(trace()),
+        AnalysisSpec::CausalTrace(causal_trace::Spec { noise: NoiseLevel::Std(0.25), ..trace() }),
+        AnalysisSpec::CausalTrace(causal_trace::Spec {
+            corruption: Corruption::Noise {
+                shape: NoiseShape::Uniform,
+                entry: NoiseEntry::Replaced,
+            },
+            map: causal_trace::Map::Heads { at: Positions::Subject },
+            ..trace()
+        }),
+        AnalysisSpec::CausalTrace(causal_trace::Spec {
+            corruption: Corruption::OtherSubjects {
+                of: SubjectsOf::Relation,
+                ids: [vec![1], vec![2]].into(),
+            },
+            map: causal_trace::Map::Tokens,
+            ..trace()
+        }),
+        AnalysisSpec::CausalTrace(causal_trace::Spec {
+            corruption: Corruption::NearestTokens { by: Closeness::Cosine },
+            ..trace()
+        }),
+        AnalysisSpec::AttributionPatching(attribution_patching::Spec {
+            trace: trace(),
+            base: attribution_patching::BasePoint::Clean,
+            metric: Metric::LogitDiff,
+            n_verified: 2,
+        }),
+        AnalysisSpec::LogitAttribution(logit_attribution::Spec {
+            by: logit_attribution::Parts::Heads,
+        }),
+        AnalysisSpec::LogitLens(logit_lens::Spec),
+        AnalysisSpec::Attention(attention::Spec { layers: 1..3, head: Some(2) }),
+        AnalysisSpec::Ablation(ablation::Spec {
+            part: ablation::Part::Heads,
+            positions: Positions::Only(1..3),
+            replacement: ablation::Replacement::Mean { prompts: [vec![1, 2], vec![3]].into() },
+        }),
+        AnalysisSpec::Ablation(ablation::Spec {
+            part: ablation::Part::Mlp,
+            positions: Positions::NonSubject,
+            replacement: ablation::Replacement::Resample { ids: [1, 2].into() },
+        }),
+        AnalysisSpec::AttentionKnockout(attention_knockout::Spec {
+            edges: attention_knockout::Edges::to_last(),
+            window: 1,
+        }),
+        AnalysisSpec::Comparison(comparison::Spec {
+            inverse: crate::support::prompt("Paris is in", "Paris", Some("it")),
+            right: [vec![1, 2], vec![]],
+            map: comparison::MapSpec::Trace { spec: trace(), metric: Metric::LogProb },
+            n_top: 3,
+            n_permutations: 9,
+            seed: u64::MAX,
+        }),
+        AnalysisSpec::Generation(generation::Spec {
+            n_tokens: 3,
+            choice: generation::Choice::Sample {
+                temperature: 0.7,
+                top_k: Some(5),
+                top_p: Some(0.9),
+                seed: 1,
+            },
+            end: Some(7),
+        }),
+        AnalysisSpec::RankOneEdit(edit()),
+        AnalysisSpec::Steering(steer()),
+    ];
+    for spec in &specs {
+        // A new analysis belongs in the list above.
+        match spec {
+            AnalysisSpec::Prediction(_)
+            | AnalysisSpec::CausalTrace(_)
+            | AnalysisSpec::AttributionPatching(_)
+            | AnalysisSpec::LogitAttribution(_)
+            | AnalysisSpec::LogitLens(_)
+            | AnalysisSpec::Attention(_)
+            | AnalysisSpec::Ablation(_)
+            | AnalysisSpec::AttentionKnockout(_)
+            | AnalysisSpec::Comparison(_)
+            | AnalysisSpec::Generation(_)
+            | AnalysisSpec::RankOneEdit(_)
+            | AnalysisSpec::Steering(_) => {}
+        }
+    }
+    specs
+}
+
+fn record() -> FactSource {
+    FactSource::Record(RecordFact {
+        facts: Dataset::BUNDLED.into(),
+        case: "2".to_owned(),
+        direction: Direction::Inverse,
+        answer: Some("Cairo".to_owned()),
+        foil: None,
+    })
+}
+
+fn text() -> FactSource {
+    FactSource::Text(TextFact {
+        prompt: "Lyon, near Lyon, is in".to_owned(),
+        subject: Some("Lyon".to_owned()),
+        subject_start: Some(11),
+        answer: None,
+        foil: Some("Egypt".to_owned()),
+    })
+}
+
+fn experiment(fact: FactSource, spec: AnalysisSpec) -> Experiment {
+    let edits = vec![ModelEdit::RankOne(edit()), ModelEdit::Steering(steer())];
+    Experiment { model: "builtin".into(), bos: Bos::On, fact, edits, spec }
+}
+
+fn parse(text: &str) -> Result<Experiment, ExperimentError> {
+    Experiment::parse(text, Path::new("spec.json"))
+}
+
+#[test]
+fn every_experiment_is_read_as_it_was_written() {
+    for spec in specs() {
+        for fact in [record(), text()] {
+            let asked = experiment(fact, spec.clone());
+            assert_eq!(parse(&asked.to_json().unwrap()).unwrap(), asked);
+        }
+    }
+}
+
+/// Adds a field to each object in turn, and gives the JSON that comes of it.
+fn with_unknown_fields(json: &Value) -> Vec<Value> {
+    fn objects(json: &Value, path: String, found: &mut Vec<String>) {
+        if let Some(fields) = json.as_object() {
+            found.push(path.clone());
+            for (key, value) in fields {
+                objects(value, format!("{path}/{key}"), found);
+            }
+        }
+        for (nth, value) in json.as_array().into_iter().flatten().enumerate() {
+            objects(value, format!("{path}/{nth}"), found);
+        }
+    }
+    let mut found = Vec::new();
+    objects(json, String::new(), &mut found);
+    let with = |path: &String| {
+        let mut json = json.clone();
+        json.pointer_mut(path).unwrap()["colour"] = json!("red");
+        json
+    };
+    found.iter().map(with).collect()
+}
+
+#[test]
+fn unknown_fields_are_refused_wherever_they_are() {
+    for spec in specs() {
+        for fact in [record(), text()] {
+            let json = serde_json::to_value(experiment(fact, spec.clone())).unwrap();
+            let spoiled = with_unknown_fields(&json);
+            // The experiment, the choice of source, the fact, and at least one more.
+            assert!(spoiled.len() >= 3);
+            for json in spoiled {
+                assert!(parse(&json.to_string()).is_err(), "{json}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_in_a_file_is_named_with_its_place() {
+    let good = experiment(text(), specs().remove(0));
+    let good = Experiment { edits: Vec::new(), ..good }.to_json().unwrap();
+    let spoil = |from: &str, to: &str| {
+        assert!(good.contains(from), "{good}");
+        parse(&good.replace(from, to)).unwrap_err().to_string()
+    };
+    let typo = spoil("\"n_top\"", "\"n_tops\"");
+    assert!(typo.contains("unknown field `n_tops`, expected `n_top`"), "{typo}");
+    assert!(typo.starts_with("line 14, column "), "{typo}");
+    assert!(typo.contains("--save-spec") && typo.ends_with("spec.json"), "{typo}");
+    let method = spoil("\"Prediction\"", "\"Predictoin\"");
+    assert!(method.contains("unknown variant `Predictoin`, expected one of"), "{method}");
+    let lacking = spoil("\"prompt\": \"Lyon, near Lyon, is in\",", "");
+    assert!(lacking.contains("missing field `prompt`"), "{lacking}");
+    let broken = parse("{ \"model\": ").unwrap_err().to_string();
+    assert!(broken.contains("EOF") && broken.contains("line 1"), "{broken}");
+    let gone = Experiment::load(Path::new("nowhere.json")).unwrap_err().to_string();
+    assert!(gone.contains("nowhere.json"), "{gone}");
+}
+
+#[test]
+fn an_edit_is_what_edit_and_steer_try_out() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("edit.json");
+    let load = |spec: AnalysisSpec, model: &str| {
+        fs::write(&path, experiment(text(), spec).to_json().unwrap()).unwrap();
+        Experiment::load_edits(&path, Path::new(model))
+    };
+    let asked_nothing = rank_one_edit::Spec { asked: Vec::new(), ..edit() };
+    let found = load(AnalysisSpec::RankOneEdit(edit()), "builtin").unwrap();
+    // Those made before come first.
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[2], ModelEdit::RankOne(asked_nothing));
+    let found = load(AnalysisSpec::Steering(steer()), "builtin").unwrap();
+    assert_eq!(found[2], ModelEdit::Steering(steer()));
+    let none = load(AnalysisSpec::LogitLens(logit_lens::Spec), "builtin").unwrap_err().to_string();
+    assert!(none.contains("changes none") && none.contains("edit.json"), "{none}");
+    let other = load(AnalysisSpec::Steering(steer()), "other").unwrap_err().to_string();
+    assert!(other.contains("builtin") && other.contains("other"), "{other}");
+}
+
+#[test]
+fn a_fact_that_is_not_there_is_named() {
+    let of = |case: &str, facts: &str| {
+        let facts = facts.into();
+        let (case, direction) = (case.to_owned(), Direction::Inverse);
+        let it = RecordFact { facts, case, direction, answer: None, foil: None };
+        FactSource::Record(it).question()
+    };
+    let question = of("2", "builtin").unwrap();
+    assert_eq!(question.fact.answer, None);
+    let expected = Dataset::bundled().find("2").unwrap().fact(Direction::Inverse).unwrap().clone();
+    assert_eq!(question.expected, expected.answer);
+    assert_eq!(question.fact.prompt, expected.prompt);
+    assert!(of("no such", "builtin").unwrap_err().to_string().contains("no case no such"));
+    assert!(of("2", "nowhere.json").unwrap_err().to_string().contains("nowhere.json"));
+
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("facts.json");
+    let one = r#"[{"prompt": "Lyon is in", "subject": "Lyon", "answer": "France"}]"#;
+    fs::write(&path, one).unwrap();
+    let id = Dataset::load(&path).unwrap().records[0].id.clone();
+    let error = of(&id, path.to_str().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("not asked inversely"), "{error}");
+}
+
+/// JSON has no infinities: what cannot be read again is not written.
+#[test]
+fn an_edit_is_read_as_it_was_written_or_not_written() {
+    for edit in [Edit::Set(-0.5), Edit::Block, Edit::Zero] {
+        let json = serde_json::to_string(&edit).unwrap();
+        assert_eq!(serde_json::from_str::<Edit>(&json).unwrap(), edit);
+    }
+    for value in [f32::NEG_INFINITY, f32::NAN] {
+        let error = serde_json::to_string(&Edit::Set(value)).unwrap_err().to_string();
+        assert!(error.contains("Block"), "{error}");
+    }
+}
