@@ -9,7 +9,8 @@ use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
     activation_patching, attention, attention_knockout, attribution_patching, causal_trace,
-    comparison, generation, logit_attribution, logit_lens, prediction, rank_one_edit, steering,
+    comparison, generation, logit_attribution, logit_lens, path_patching, prediction,
+    rank_one_edit, steering,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
@@ -293,6 +294,14 @@ impl Engine {
                 let spec = activation_patching::Spec { donor, ..spec.clone() };
                 let result = activation_patching::activation_patching(model, &prompt, &spec, ctx)?;
                 AnalysisResult::ActivationPatching(result)
+            }
+            AnalysisSpec::PathPatching(spec) => {
+                let mut prompt = with_answer(&self.info, model, prompt, ctx)?;
+                if prompt.foil.is_none() {
+                    prompt.foil.clone_from(&spec.donor.answer);
+                }
+                let result = path_patching::path_patching(model, &prompt, spec, ctx)?;
+                AnalysisResult::PathPatching(result)
             }
         })
     }
