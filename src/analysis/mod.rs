@@ -6,6 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 pub mod ablation;
+pub mod activation_patching;
+mod agreement;
+pub mod atp_star;
 pub mod accumulated_resid;
 pub mod attention;
 pub mod attention_knockout;
@@ -14,10 +17,12 @@ pub mod attribution_patching;
 pub mod causal_trace;
 pub mod circuit;
 pub mod comparison;
+mod contrast;
 pub mod composition;
 pub mod contribution_graph;
 pub mod corruption;
 mod donors;
+pub mod edge_attribution;
 pub mod effects;
 mod estimate;
 pub mod generation;
@@ -29,6 +34,10 @@ pub mod logit_attribution;
 pub mod logit_lens;
 mod measurement;
 mod model_edit;
+mod objective;
+mod pairing;
+mod parts;
+pub mod path_patching;
 pub mod neuron_attribution;
 mod positions;
 pub mod prediction;
@@ -41,10 +50,15 @@ mod sweep;
 pub mod through_head;
 mod trace_map;
 
+pub use agreement::Agreement;
+pub use comparison::Role;
+pub use contrast::Contrast;
 pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use model_edit::ModelEdit;
+pub use pairing::{Pair, UnknownPair};
+pub use parts::{HeadInput, Receiver, Sender, UnknownPart};
 pub use positions::{Positions, UnknownPositions};
 pub use sweep::{Reuse, sweep};
 
@@ -69,6 +83,10 @@ pub enum AnalysisSpec {
     Generation(generation::Spec),
     RankOneEdit(rank_one_edit::Spec),
     Steering(steering::Spec),
+    ActivationPatching(activation_patching::Spec),
+    PathPatching(path_patching::Spec),
+    AtpStar(atp_star::Spec),
+    EdgeAttribution(edge_attribution::Spec),
     NeuronAttribution(neuron_attribution::Spec),
     SourceAttribution(source_attribution::Spec),
     AttributionDifference(attribution_difference::Spec),
@@ -101,6 +119,10 @@ pub enum AnalysisResult {
     Generation(generation::Generation),
     RankOneEdit(rank_one_edit::RankOneEdit),
     Steering(steering::Steering),
+    ActivationPatching(activation_patching::ActivationPatching),
+    PathPatching(path_patching::PathPatching),
+    AtpStar(atp_star::AtpStar),
+    EdgeAttribution(edge_attribution::EdgeAttribution),
     NeuronAttribution(neuron_attribution::NeuronAttribution),
     SourceAttribution(source_attribution::SourceAttribution),
     AttributionDifference(attribution_difference::AttributionDifference),
@@ -212,6 +234,15 @@ pub enum AnalysisError {
          same length"
     )]
     OtherLength { n_pos: usize, n_other: usize },
+
+    #[error("the two prompts are the same, so there is nothing to compare")]
+    SamePrompt,
+
+    #[error("the logits cannot be told beside other receivers: they follow from all of them")]
+    LogitsAmongOthers,
+
+    #[error("token {pos} would be given two activations at once; name it once")]
+    PairedTwice { pos: usize },
 
     #[error("token {pos} would have nothing left to look at; cut it off from fewer tokens")]
     NothingToLookAt { pos: usize },

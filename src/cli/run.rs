@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::output::{AnalysisOutput, Output, save_spec, with_tail};
 use super::progress::Bar;
 use super::{
-    Machine, ModelArgs, WeightArgs, ablate, atp, attention, attribute, circuit, compare, compose,
-    contributions, edit, generate, heads, knockout, lens, load, norms, predict, steer, trace,
+    Machine, ModelArgs, WeightArgs, ablate, atp, atp_star, attention, attribute, circuit, compare,
+    compose, contributions, eap, edit, generate, heads, knockout, lens, load, norms, patch,
+    path_patch, predict, steer, trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Question};
@@ -144,7 +145,9 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
     match spec {
         AnalysisSpec::Prediction(_) => "Predicting",
         AnalysisSpec::CausalTrace(_) => "Tracing",
-        AnalysisSpec::AttributionPatching(_) => "Estimating",
+        AnalysisSpec::AttributionPatching(_)
+        | AnalysisSpec::AtpStar(_)
+        | AnalysisSpec::EdgeAttribution(_) => "Estimating",
         AnalysisSpec::LogitAttribution(_)
         | AnalysisSpec::NeuronAttribution(_)
         | AnalysisSpec::SourceAttribution(_)
@@ -158,6 +161,8 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::Generation(_) => "Writing",
         AnalysisSpec::RankOneEdit(_) => "Editing",
         AnalysisSpec::Steering(_) => "Steering",
+        AnalysisSpec::ActivationPatching(_) => "Patching",
+        AnalysisSpec::PathPatching(_) => "Patching paths",
         AnalysisSpec::ResidualNorms(_) => "Measuring",
         AnalysisSpec::ContributionGraph(_) => "Following contributions",
         AnalysisSpec::HeadScores(_) => "Scoring heads",
@@ -209,6 +214,18 @@ fn document(
         }
         AnalysisResult::Steering(it) => {
             (steer::to_json(it, engine, machine)?, steer::to_text(it, engine))
+        }
+        AnalysisResult::ActivationPatching(it) => {
+            (patch::to_json(it, engine, machine)?, patch::to_text(it))
+        }
+        AnalysisResult::PathPatching(it) => {
+            (path_patch::to_json(it, engine, machine)?, path_patch::to_text(it))
+        }
+        AnalysisResult::AtpStar(it) => {
+            (atp_star::to_json(it, engine, machine)?, atp_star::to_text(it))
+        }
+        AnalysisResult::EdgeAttribution(it) => {
+            (eap::to_json(it, engine, machine)?, eap::to_text(it))
         }
         AnalysisResult::NeuronAttribution(it) => {
             let body = attribute::neurons::to_json(it);

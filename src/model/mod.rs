@@ -10,9 +10,11 @@ mod config;
 mod cpu;
 mod device;
 mod edited;
+mod direct;
 mod factored;
 mod gpt2;
 mod head_outputs;
+mod held;
 mod layers;
 mod linalg;
 mod logit_direction;
@@ -21,6 +23,7 @@ mod noise;
 mod number_check;
 mod processing;
 mod random;
+mod readers;
 mod reading;
 mod resume;
 mod run;
@@ -30,7 +33,7 @@ mod tap;
 mod vocabulary;
 mod weights;
 
-pub use backward::{Backward, Objective};
+pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
 pub use checkpoint::{Checkpoint, LoadError};
 pub use circuits::{CircuitKind, Composition, HeadCircuit, LayerFactors};
@@ -38,7 +41,9 @@ pub use config::{Gpt2Config, Unembedding};
 pub use device::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
 };
+pub use direct::{DirectPaths, Mlps, Writer};
 pub use gpt2::Gpt2;
+pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;
 pub use nearest::Closeness;
 pub use number_check::{NotFinite, NumberCheck};

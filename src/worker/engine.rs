@@ -8,9 +8,10 @@ use std::time::Instant;
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
-    accumulated_resid, attention, attention_knockout, attribution_difference, attribution_patching,
-    causal_trace, circuit, comparison, composition, contribution_graph, generation, head_scores,
-    logit_attribution, logit_lens, neuron_attribution, prediction, rank_one_edit, residual_norms,
+    accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
+    attribution_difference, attribution_patching, causal_trace, circuit, comparison, composition,
+    contribution_graph, edge_attribution, generation, head_scores, logit_attribution, logit_lens,
+    neuron_attribution, path_patching, prediction, rank_one_edit, residual_norms,
     source_attribution, steering, through_head,
 };
 use crate::model::{
@@ -294,6 +295,30 @@ impl Engine {
             AnalysisSpec::Steering(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 AnalysisResult::Steering(steering::steering(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::ActivationPatching(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let donor = Arc::new(with_answer(&self.info, model, &spec.donor, ctx)?);
+                let spec = activation_patching::Spec { donor, ..spec.clone() };
+                let result = activation_patching::activation_patching(model, &prompt, &spec, ctx)?;
+                AnalysisResult::ActivationPatching(result)
+            }
+            AnalysisSpec::PathPatching(spec) => {
+                let mut prompt = with_answer(&self.info, model, prompt, ctx)?;
+                if prompt.foil.is_none() {
+                    prompt.foil.clone_from(&spec.donor.answer);
+                }
+                let result = path_patching::path_patching(model, &prompt, spec, ctx)?;
+                AnalysisResult::PathPatching(result)
+            }
+            AnalysisSpec::AtpStar(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                AnalysisResult::AtpStar(atp_star::atp_star(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::EdgeAttribution(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result = edge_attribution::edge_attribution(model, &prompt, spec, ctx)?;
+                AnalysisResult::EdgeAttribution(result)
             }
             AnalysisSpec::NeuronAttribution(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
