@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use eframe::egui::{
-    Color32, Frame, Id, Margin, Response, ScrollArea, Stroke, Style, Ui, Visuals, WidgetText,
+    Color32, Frame, Id, Margin, Response, ScrollArea, Stroke, Style, TextStyle, Ui, Visuals,
+    WidgetText,
 };
 use egui_tiles::{
     Behavior, Container, Linear, LinearDir, ResizeState, SimplificationOptions, TabState, Tabs,
@@ -26,10 +27,24 @@ pub enum Pane {
     LogitLens,
     Ablation,
     Knockout,
+    Comparison,
+    Patching,
+    Paths,
+    Estimates,
+    Variants,
+    Stream,
+    Parts,
+    Heads,
+    Weights,
+    Graph,
+    Generation,
+    Editing,
+    Steering,
 }
 
 impl Pane {
-    pub const ALL: [Self; 7] = [
+    /// The first ones are open at first.
+    pub const ALL: [Self; 20] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -37,7 +52,23 @@ impl Pane {
         Self::LogitLens,
         Self::Ablation,
         Self::Knockout,
+        Self::Comparison,
+        Self::Patching,
+        Self::Paths,
+        Self::Estimates,
+        Self::Variants,
+        Self::Stream,
+        Self::Parts,
+        Self::Heads,
+        Self::Weights,
+        Self::Graph,
+        Self::Generation,
+        Self::Editing,
+        Self::Steering,
     ];
+
+    /// How many of them are open at first.
+    const N_USUAL: usize = 7;
 
     pub fn text(self) -> &'static str {
         match self {
@@ -48,6 +79,45 @@ impl Pane {
             Self::LogitLens => "Logit lens",
             Self::Ablation => "Ablation",
             Self::Knockout => "Knockout",
+            Self::Comparison => "Fact vs inverse",
+            Self::Patching => "Patching",
+            Self::Paths => "Path patching",
+            Self::Estimates => "Estimates",
+            Self::Variants => "Trace variants",
+            Self::Stream => "Residual stream",
+            Self::Parts => "More attribution",
+            Self::Heads => "Head scores",
+            Self::Weights => "Weights",
+            Self::Graph => "Contributions",
+            Self::Generation => "Continuation",
+            Self::Editing => "Edit",
+            Self::Steering => "Steering",
+        }
+    }
+
+    /// What it is called on the command line.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Prediction => "prediction",
+            Self::Attention => "attention",
+            Self::Attribution => "attribution",
+            Self::LogitLens => "lens",
+            Self::Ablation => "ablation",
+            Self::Knockout => "knockout",
+            Self::Comparison => "comparison",
+            Self::Patching => "patching",
+            Self::Paths => "paths",
+            Self::Estimates => "estimates",
+            Self::Variants => "variants",
+            Self::Stream => "stream",
+            Self::Parts => "parts",
+            Self::Heads => "heads",
+            Self::Weights => "weights",
+            Self::Graph => "graph",
+            Self::Generation => "continuation",
+            Self::Editing => "edit",
+            Self::Steering => "steering",
         }
     }
 
@@ -64,6 +134,69 @@ impl Pane {
             Self::Knockout => {
                 "Where attention must be cut for the answer to get lost (Geva et al. 2023)"
             }
+            Self::Comparison => {
+                "Where the model recalls the fact and where its inverse: do the two maps agree?"
+            }
+            Self::Editing => {
+                "What the model says after a rank-one edit of one MLP (ROME, Meng et al. 2022)"
+            }
+            Self::Patching => {
+                "What the inverse's activations, put into the fact's run, change, and the other way"
+            }
+            Self::Paths => {
+                "Which heads and MLPs speak to the logits, or to one head, directly (Wang et al. 2022)"
+            }
+            Self::Estimates => "Parts and edges that matter, from gradients: AtP*, EAP, EAP-IG",
+            Self::Variants => {
+                "The trace under other corruptions, of heads, or of the whole subject at once"
+            }
+            Self::Stream => {
+                "How long the residual stream is, and how the answer's logit builds up in it"
+            }
+            Self::Parts => {
+                "The answer's logit by neuron, by source token, through a head, against another run"
+            }
+            Self::Heads => {
+                "Which heads look at the token before, at duplicates, at what followed, at the subject"
+            }
+            Self::Weights => "What a head's weights read and write, and which heads compose",
+            Self::Graph => {
+                "Which tokens and parts the prediction is made of (Ferrando et al. 2024)"
+            }
+            Self::Generation => "What the model writes after the prompt",
+            Self::Steering => {
+                "What the model says when a direction is added to its residual stream"
+            }
+        }
+    }
+
+    /// Whether it shows what has to be asked for.
+    pub fn is_study(self) -> bool {
+        !matches!(
+            self,
+            Self::Trace | Self::Prediction | Self::Attention | Self::Attribution | Self::LogitLens
+        )
+    }
+
+    /// What the button says that asks for it.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Ablation => "Ablate",
+            Self::Knockout => "Cut attention",
+            Self::Comparison => "Compare",
+            Self::Editing => "Edit",
+            Self::Patching => "Patch",
+            Self::Paths => "Patch paths",
+            Self::Estimates => "Estimate",
+            Self::Variants => "Trace",
+            Self::Stream => "Look",
+            Self::Parts => "Attribute",
+            Self::Heads => "Score heads",
+            Self::Weights => "Read weights",
+            Self::Graph => "Trace back",
+            Self::Generation => "Write on",
+            Self::Steering => "Steer",
+            _ => "Run",
         }
     }
 
@@ -82,6 +215,10 @@ pub struct Workspace {
 
     /// To be brought to the front when there is a tree.
     wanted: Option<Pane>,
+
+    /// Its tab is to be seen.
+    #[serde(skip)]
+    scroll_to: Option<Pane>,
 }
 
 impl Workspace {
@@ -93,12 +230,13 @@ impl Workspace {
     pub fn is_open(&self, pane: Pane) -> bool {
         match &self.tree {
             Some(tree) => tree.tiles.find_pane(&pane).is_some(),
-            None => true,
+            None => Pane::ALL[..Pane::N_USUAL].contains(&pane),
         }
     }
 
     /// Opens a view if it is closed, and brings it to the front.
     pub fn show(&mut self, pane: Pane) {
+        self.scroll_to = Some(pane);
         let Some(tree) = &mut self.tree else {
             self.wanted = Some(pane);
             return;
@@ -154,7 +292,8 @@ impl Workspace {
             });
             return;
         }
-        let mut showing = Showing { closed, commands, pane_ui };
+        let scroll_to = self.scroll_to.take();
+        let mut showing = Showing { closed, scroll_to, commands, pane_ui };
         tree.ui(&mut showing, ui);
     }
 }
@@ -183,11 +322,11 @@ fn usual(is_high: bool) -> Tree<Pane> {
     let trace = tabs(&[Pane::Trace]);
     let beside = if is_high {
         let prediction = tabs(&[Pane::Prediction]);
-        let rest = tabs(&Pane::ALL[2..]);
+        let rest = tabs(&Pane::ALL[2..Pane::N_USUAL]);
         let shares = Linear::new_binary(LinearDir::Vertical, [prediction, rest], 0.36);
         tiles.insert_container(shares)
     } else {
-        tabs(&Pane::ALL[1..])
+        tabs(&Pane::ALL[1..Pane::N_USUAL])
     };
     let root = Linear::new_binary(LinearDir::Horizontal, [trace, beside], 0.55);
     let root = tiles.insert_container(root);
@@ -197,8 +336,45 @@ fn usual(is_high: bool) -> Tree<Pane> {
 /// The workspace while it is drawn.
 struct Showing<'a> {
     closed: Vec<Pane>,
+    scroll_to: Option<Pane>,
     commands: &'a mut Vec<Command>,
     pane_ui: &'a mut dyn FnMut(&mut Ui, Pane, &mut Vec<Command>),
+}
+
+impl Showing<'_> {
+    /// What can be taken away of the view in front, and what else there is.
+    fn menu_ui(&mut self, ui: &mut Ui, active: Option<Pane>) {
+        let shown = active.into_iter().flat_map(|pane| {
+            [
+                Command::SaveFigureOf(pane),
+                Command::CopyFigureOf(pane),
+                Command::CopyTableOf(pane),
+                Command::SaveSpec(pane),
+            ]
+        });
+        for command in shown {
+            if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+                self.commands.push(command);
+                ui.close();
+            }
+        }
+        if self.closed.is_empty() {
+            return;
+        }
+        ui.separator();
+        ui.weak("Open");
+        for pane in &self.closed {
+            if ui.button(pane.text()).on_hover_text(pane.tooltip()).clicked() {
+                self.commands.push(Command::ShowPane(*pane));
+                ui.close();
+            }
+        }
+    }
+}
+
+fn text_width(ui: &Ui, text: &str) -> f32 {
+    let font = TextStyle::Button.resolve(ui.style());
+    ui.painter().layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER).size().x
 }
 
 impl Behavior<Pane> for Showing<'_> {
@@ -242,25 +418,27 @@ impl Behavior<Pane> for Showing<'_> {
 
     fn top_bar_right_ui(
         &mut self,
-        _tiles: &Tiles<Pane>,
+        tiles: &Tiles<Pane>,
         ui: &mut Ui,
         _tile: TileId,
-        _tabs: &Tabs,
-        _offset: &mut f32,
+        tabs: &Tabs,
+        offset: &mut f32,
     ) {
-        if self.closed.is_empty() {
-            return;
+        if let Some(wanted) = self.scroll_to
+            && let Some(nth) = tabs
+                .children
+                .iter()
+                .position(|tile| tiles.get_pane(tile).is_some_and(|pane| *pane == wanted))
+        {
+            let before = tabs.children[..nth].iter().filter_map(|tile| tiles.get_pane(tile));
+            // What there is beside the text of a tab.
+            let around = 2.0 * self.tab_title_spacing(ui.visuals()) + 16.0;
+            *offset = before.map(|pane| text_width(ui, pane.text()) + around).sum();
         }
-        ui.menu_button("+", |ui| {
-            for pane in &self.closed {
-                if ui.button(pane.text()).on_hover_text(pane.tooltip()).clicked() {
-                    self.commands.push(Command::ShowPane(*pane));
-                    ui.close();
-                }
-            }
-        })
-        .response
-        .on_hover_text("Open a view that is closed");
+        let active = tabs.active.and_then(|tile| tiles.get_pane(&tile)).copied();
+        let menu = ui.menu_button("…", |ui| self.menu_ui(ui, active)).response;
+        menu.on_hover_text("Take away what is shown, or open another view")
+            .accessible_name("Menu of these views");
     }
 
     fn simplification_options(&self) -> SimplificationOptions {

@@ -1,6 +1,7 @@
 //! The parts of the window, from the outside in.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use eframe::egui::{CentralPanel, Color32, Frame, Margin, Panel, Ui};
 
@@ -10,11 +11,14 @@ mod menu_bar;
 mod pane;
 mod status_bar;
 mod studies_panel;
+mod study_panel;
 mod toolbar;
 mod trace_panel;
 mod welcome;
 
 pub use facts_panel::{FactsView, focus_search, is_search_focused};
+use study_panel::Figures;
+
 pub use help::{Help, drop_hint_ui, help_ui};
 
 use super::command::Command;
@@ -22,8 +26,10 @@ use super::state::{Quick, State};
 use super::theme;
 use super::views::{AblationView, CausalTraceView, KnockoutView, LogitLensView};
 use super::widgets::number::with_thousands;
-use super::workspace::Workspace;
+use super::workspace::{Pane, Workspace};
+use crate::analysis::Metric;
 use crate::analysis::logit_attribution::Parts;
+use crate::figure::{Figure, Look};
 
 /// How the views look; what they show is in the state.
 #[derive(Debug, Default)]
@@ -34,9 +40,25 @@ pub struct Views {
     lens: LogitLensView,
     ablation: AblationView,
     knockout: KnockoutView,
+    figures: Figures,
+
+    /// What figures of studies show.
+    metric: Metric,
 }
 
 impl Views {
+    /// What a view shows of the fact as it is looked at, as a figure.
+    pub fn figure_of(&self, pane: Pane, state: &State) -> Option<Arc<Figure>> {
+        let result = state.result(pane)?;
+        let look = Look {
+            metric: if pane == Pane::Trace { self.trace.metric } else { self.metric },
+            pick: state.selection,
+            planted: state.planted(state.direction),
+            ..Look::new(&state.info()?.tokenizer)
+        };
+        Some(Arc::new(Figure::of(result, &look)))
+    }
+
     pub fn new(workspace: Workspace) -> Self {
         Self { workspace, ..Self::default() }
     }

@@ -14,7 +14,7 @@ mod settings;
 mod taught;
 
 pub use fact_list::{FactId, FactList, Filter, Known, Order};
-pub use findings::{FactKey, Findings, Quick, Slot, Study, StudyKind, TraceRun, TraceState};
+pub use findings::{FactKey, Findings, Quick, Slot, Study, TraceRun, TraceState};
 pub use history::History;
 pub use jobs::{JobKind, Jobs, OpenJob};
 pub use others::Others;
@@ -26,12 +26,15 @@ pub use settings::{
 
 pub use taught::{Lesson, Plan, Taught};
 
+use super::studies::{About, Asks};
 use super::view::Selection;
+use super::workspace::Pane;
 use crate::analysis::ablation::{self, Replacement};
 use crate::analysis::attention_knockout::{self, Edges, default_window};
 use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::logit_attribution::Parts;
-use crate::analysis::{AnalysisSpec, Positions};
+use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit, Positions};
+use crate::experiment::{Experiment, FactSource};
 use crate::facts::{Direction, Fact, Record};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::worker::{Adapter, DeviceChoice, JobId, ModelInfo};
@@ -59,6 +62,9 @@ pub struct State {
 
     /// Layer, position and head picked out across the views.
     pub selection: Selection,
+
+    /// What is changed in the open model; all results are of the model as these leave it.
+    pub edits: Vec<ModelEdit>,
 
     /// How attributions are split.
     pub parts: Parts,
@@ -137,6 +143,7 @@ impl State {
             selected: None,
             direction: Direction::Forward,
             selection: Selection::default(),
+            edits: Vec::new(),
             parts: Parts::Layers,
             findings: BTreeMap::new(),
             visited: VecDeque::new(),
@@ -228,7 +235,7 @@ impl State {
     /// Forgets all results about some facts, and the jobs that would add to them.
     pub fn forget(&mut self, is_meant: impl Fn(FactId) -> bool) {
         self.jobs.abandon(|kind| match kind {
-            JobKind::Load(_) => false,
+            JobKind::Load(_) | JobKind::Edit => false,
             JobKind::Quick(key, _)
             | JobKind::Trace(key)
             | JobKind::Preview(key)
@@ -256,14 +263,62 @@ impl State {
         Some(settings.spec(n_layers, subjects))
     }
 
+    /// Tells `ask` what a study may know of the chosen fact. Nothing while no model is open or no fact
+    /// is chosen.
+    pub fn about<T>(&self, direction: Direction, ask: impl FnOnce(&About<'_>) -> T) -> Option<T> {
+        let prompt_of = |direction: Direction| {
+            self.findings_at(direction).and_then(|it| it.prompt.as_deref().ok())
+        };
+        let other = self.directions().find(|it| *it != direction);
+        let position = self.selection.position.filter(|_| direction == self.direction);
+        let (info, record, key) = (self.info()?, self.record()?, self.key_of(direction)?);
+        let none = Arc::from([]);
+        let substitutes =
+            |of| self.others.substitutes(key, of, record, &self.facts, &info.tokenizer);
+        Some(ask(&About {
+            info,
+            prompt: prompt_of(direction)?,
+            other: other.and_then(prompt_of),
+            direction,
+            fact: record.fact(direction),
+            record: Some(record),
+            selection: Selection { position, ..self.selection },
+            trace: self.trace_spec(direction),
+            trace_window: self.settings.trace.window(info.config.n_layers),
+            subjects: self.subjects.as_ref().unwrap_or(&none),
+            substitutes: &substitutes,
+        }))
+    }
+
+    /// Which ways a study asks the fact.
+    pub fn study_directions(&self, pane: Pane) -> impl Iterator<Item = Direction> + use<> {
+        let asks = self.settings.studies.get(pane).map_or(Asks::BothWays, |it| it.asks());
+        let directions: Vec<Direction> = self.directions().collect();
+        let looked_at = self.direction;
+        directions.into_iter().filter(move |it| match asks {
+            Asks::BothWays => true,
+            Asks::OneWay => *it == looked_at,
+            Asks::Forward => *it == Direction::Forward,
+        })
+    }
+
+    /// The study that a view's controls describe, of the chosen fact. The error says what is missing.
+    pub fn study_spec(&self, pane: Pane, direction: Direction) -> Result<AnalysisSpec, String> {
+        let missing = || "Choose a fact first".to_owned();
+        if let Some(study) = self.settings.studies.get(pane) {
+            return self.about(direction, |about| study.spec(about)).ok_or_else(missing)?;
+        }
+        self.usual_study_spec(pane, direction).ok_or_else(missing)
+    }
+
     /// The ablation or knockout that the controls describe, of the chosen fact. Nothing while
     /// [`State::find_others`] has not found what it takes from other prompts, or where the token
     /// picked out is not this prompt's.
-    pub fn study_spec(&self, kind: StudyKind, direction: Direction) -> Option<AnalysisSpec> {
+    fn usual_study_spec(&self, pane: Pane, direction: Direction) -> Option<AnalysisSpec> {
         let key = self.key_of(direction)?;
         let selected = self.selection.position.filter(|_| direction == self.direction);
-        match kind {
-            StudyKind::Ablation => {
+        match pane {
+            Pane::Ablation => {
                 let settings = &self.settings.ablation;
                 let positions = match settings.tokens {
                     TokenSetting::All => Positions::All,
@@ -284,7 +339,7 @@ impl State {
                 let part = settings.part;
                 Some(AnalysisSpec::Ablation(ablation::Spec { part, positions, replacement }))
             }
-            StudyKind::Knockout => {
+            Pane::Knockout => {
                 let settings = &self.settings.knockout;
                 let n_layers = self.info()?.config.n_layers;
                 let mut edges = Edges::to_last();
@@ -295,11 +350,12 @@ impl State {
                 let window = settings.window.unwrap_or_else(|| default_window(n_layers));
                 Some(AnalysisSpec::AttentionKnockout(attention_knockout::Spec { edges, window }))
             }
+            _ => None,
         }
     }
 
-    pub fn study(&self, kind: StudyKind, direction: Direction) -> Option<&Study> {
-        self.findings_at(direction)?.study(&self.study_spec(kind, direction)?)
+    pub fn study(&self, pane: Pane, direction: Direction) -> Option<&Study> {
+        self.findings_at(direction)?.study(&self.study_spec(pane, direction).ok()?)
     }
 
     /// Looks in the dataset for what the ablation takes from other prompts, unless that is known.
@@ -320,6 +376,59 @@ impl State {
                 self.others.find_alike(key, n_pos, &self.facts, &info.tokenizer)
             }
         }
+    }
+
+    /// What a view shows of the fact as it is looked at.
+    pub fn result(&self, pane: Pane) -> Option<&Arc<AnalysisResult>> {
+        let quick = |quick: Quick| match self.findings()?.quick(quick) {
+            Slot::Found(result) => Some(result),
+            Slot::Missing | Slot::Waiting(_) | Slot::Failed(_) => None,
+        };
+        match pane {
+            Pane::Trace => self.trace(self.direction)?.result.as_ref(),
+            Pane::Prediction => quick(Quick::Prediction),
+            Pane::Attention => quick(Quick::Attention),
+            Pane::LogitLens => quick(Quick::LogitLens),
+            Pane::Attribution => quick(match self.parts {
+                Parts::Layers => Quick::AttributionByLayer,
+                Parts::Heads => Quick::AttributionByHead,
+            }),
+            _ => {
+                let direction = self.study_directions(pane).next()?;
+                self.study(pane, direction)?.result.as_ref()
+            }
+        }
+    }
+
+    /// What was asked for it, as a file tells it.
+    pub fn experiment(&self, pane: Pane) -> Option<Experiment> {
+        let direction = match pane.is_study() {
+            true => self.study_directions(pane).next()?,
+            false => self.direction,
+        };
+        let info = self.info()?;
+        let n_pos = self.findings_at(direction)?.prompt.as_ref().ok()?.n_pos();
+        let layer = self.selection.layer.unwrap_or(0).min(info.config.n_layers - 1);
+        let quick = |quick: Quick| quick.spec(&info.config, n_pos, layer);
+        let spec = match pane {
+            Pane::Trace => AnalysisSpec::CausalTrace(self.trace_spec(direction)?),
+            Pane::Prediction => quick(Quick::Prediction),
+            Pane::Attention => quick(Quick::Attention),
+            Pane::LogitLens => quick(Quick::LogitLens),
+            Pane::Attribution => quick(match self.parts {
+                Parts::Layers => Quick::AttributionByLayer,
+                Parts::Heads => Quick::AttributionByHead,
+            }),
+            _ => self.study_spec(pane, direction).ok()?,
+        };
+        let fact = self.record()?.fact(direction)?;
+        Some(Experiment {
+            model: info.dir.clone(),
+            bos: self.settings.bos,
+            fact: FactSource::Text(fact.into()),
+            edits: self.edits.clone(),
+            spec,
+        })
     }
 
     pub fn trace(&self, direction: Direction) -> Option<&TraceRun> {
