@@ -7,12 +7,16 @@ use crate::analysis::{AnalysisResult, Metric};
 use crate::tokens::{Tokenizer, visible};
 
 mod ablation;
+mod activation_patching;
+mod atp_star;
 mod attention;
 mod attention_knockout;
 mod attribution_patching;
 mod causal_trace;
+mod edge_attribution;
 mod logit_attribution;
 mod logit_lens;
+mod path_patching;
 mod prediction;
 
 /// How a result is looked at. Nothing here changes what was found.
@@ -92,6 +96,10 @@ impl Figure {
             AnalysisResult::Attention(it) => attention::figure(it, look),
             AnalysisResult::Ablation(it) => ablation::figure(it, look),
             AnalysisResult::AttentionKnockout(it) => attention_knockout::figure(it, look),
+            AnalysisResult::ActivationPatching(it) => activation_patching::figure(it, look),
+            AnalysisResult::PathPatching(it) => path_patching::figure(it, look),
+            AnalysisResult::AtpStar(it) => atp_star::figure(it, look),
+            AnalysisResult::EdgeAttribution(it) => edge_attribution::figure(it, look),
             _ => Self { title: "TEMPORARY".to_owned(), ..Self::default() },
         }
     }

@@ -2,9 +2,9 @@ use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, number_ui};
+use crate::analysis::AnalysisSpec;
 use crate::analysis::circuit::{self, Circuit};
 use crate::analysis::composition::{self, Mode};
-use crate::analysis::AnalysisSpec;
 use crate::worker::Processing;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,130 @@
+use super::{HeadMap, Look};
+use crate::analysis::Measurement;
+use crate::analysis::activation_patching::{ActivationPatching, Part, Places};
+use crate::figure::number::significant;
+use crate::figure::words::{first_piece, metric_name, metric_or_prob};
+use crate::figure::{Cell, Chart, Pick};
+use crate::figure::{Figure, Map, Row, Side, Table};
+use crate::tokens::visible;
+
+pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
+    let metric = metric_or_prob(look.metric, &it.clean);
+    let quantity = format!("Change of {}", metric_name(metric, &it.prompt));
+    let clean = it.clean.get(metric).unwrap_or(f32::NAN);
+    let change = |found: Option<&Option<Measurement>>| {
+        found
+            .and_then(Option::as_ref)
+            .and_then(|it| it.get(metric))
+            .map_or(f32::NAN, |it| it - clean)
+    };
+    let mut charts = Vec::new();
+    if it.spec.part == Part::Heads {
+        for (nth, grid) in it.patched.iter().enumerate() {
+            let value = |layer: usize, head: usize| change(grid.get(layer, head));
+            let name = match it.spec.places {
+                Places::Together => "All pairs".to_owned(),
+                Places::Each => place(it, nth),
+            };
+            let (n_layers, n_heads) = (grid.n_rows(), grid.n_columns());
+            let map =
+                HeadMap { name: &name, quantity: &quantity, n_layers, n_heads, value: &value };
+            charts.push(Chart::Map(map.map(look)));
+            if it.patched.len() == 1 {
+                charts.push(Chart::Bars(map.largest(look)));
+            }
+        }
+    } else if let [grid] = it.patched.as_slice() {
+        let n_layers = grid.n_rows();
+        let labels = match it.spec.places {
+            Places::Together => vec!["all pairs".to_owned()],
+            Places::Each => (0..grid.n_columns()).map(|nth| place(it, nth)).collect(),
+        };
+        let values = (0..labels.len())
+            .flat_map(|column| (0..n_layers).map(move |layer| (layer, column)))
+            .map(|(layer, column)| change(grid.get(layer, column)))
+            .collect();
+        let title = if it.spec.window > 1 {
+            "Layer at the centre of the patched window"
+        } else {
+            "Patched layer"
+        };
+        let rows = Side::named("Token of the other prompt → of this one", "place", labels);
+        let map = Map::new(
+            "Patched",
+            Side { is_tokens: true, ..rows },
+            look.layers(title, n_layers),
+            values,
+            &quantity,
+        );
+        charts.push(Chart::Map(map.diverging()));
+    }
+    charts.push(Chart::Table(pairs(it)));
+    let answer = |prompt: &crate::tokens::TokenizedPrompt| {
+        prompt.answer.as_ref().map_or_else(|| "its answer".to_owned(), first_piece)
+    };
+    let shown = |it: &Measurement| {
+        it.get(metric).map_or_else(|| "undefined".to_owned(), |value| significant(value, 4))
+    };
+    let mut notes = vec![
+        format!(
+            "Activations of “{}” put into the run of “{}”, where {} is measured: undisturbed {}, in the \
+             other prompt {}",
+            it.spec.donor.text,
+            it.prompt.text,
+            metric_name(metric, &it.prompt),
+            shown(&it.clean),
+            shown(&it.donor),
+        ),
+        format!(
+            "Positions are paired by their roles. Below 0: what is put in takes from {}; a logit \
+             difference is with {}, the other prompt's answer",
+            answer(&it.prompt),
+            it.prompt.foil.as_ref().map_or_else(|| "none".to_owned(), first_piece),
+        ),
+    ];
+    look.explain_planted(&mut notes);
+    Figure {
+        title: format!("Patching {} from the other prompt", part(it.spec.part)),
+        charts,
+        notes,
+    }
+}
+
+fn part(part: Part) -> &'static str {
+    match part {
+        Part::Hidden => "hidden states",
+        Part::Mlp => "MLP outputs",
+        Part::Attn => "attention outputs",
+        Part::Heads => "heads",
+    }
+}
+
+/// `·France → Paris`
+fn place(it: &ActivationPatching, nth: usize) -> String {
+    let Some(pair) = it.spec.pairs.get(nth) else { return String::new() };
+    let token = |pieces: &[String], at: usize| {
+        pieces.get(at).map_or_else(|| at.to_string(), |piece| visible(piece))
+    };
+    let from = token(&it.spec.donor.pieces, pair.donor);
+    format!("{from} → {}", token(&it.prompt.pieces, pair.recipient))
+}
+
+fn pairs(it: &ActivationPatching) -> Table {
+    let token = |pieces: &[String], at: usize| {
+        Cell::Token(pieces.get(at).map_or_else(String::new, |piece| visible(piece)))
+    };
+    let rows = it.spec.pairs.iter().map(|pair| Row {
+        cells: vec![
+            Cell::Text(pair.donor.to_string()),
+            token(&it.spec.donor.pieces, pair.donor),
+            Cell::Text(pair.recipient.to_string()),
+            token(&it.prompt.pieces, pair.recipient),
+        ],
+        pick: Pick { position: Some(pair.recipient), ..Pick::default() },
+    });
+    Table {
+        name: "Pairs".to_owned(),
+        columns: ["From position", "token", "to position", "token"].map(str::to_owned).to_vec(),
+        rows: rows.collect(),
+    }
+}

@@ -1,0 +1,103 @@
+use super::{HeadMap, Look, by_row};
+use crate::analysis::Agreement;
+use crate::analysis::atp_star::{AtpStar, Node, Verified};
+use crate::figure::number::significant;
+use crate::figure::words::{metric_name, token_labels};
+use crate::figure::{Bar, Bars, Chart, Figure, Map, Pick, Point, Scatter, Side};
+use crate::tokens::visible;
+
+pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
+    let name = metric_name(it.spec.metric, &it.prompt);
+    let quantity = format!("Estimated size of the change of {name}");
+    let last = it.prompt.n_pos() - 1;
+    let pos = look.pick.position.unwrap_or(last).min(last);
+    let mlps = &it.effects[Node::ALL.iter().position(|it| *it == Node::Mlp).unwrap_or(0)][0];
+    let (n_layers, n_pos) = (mlps.n_rows(), mlps.n_columns());
+    let values = by_row(n_pos, n_layers, |pos, layer| {
+        it.effect(Node::Mlp, layer, pos, 0).map_or(f32::NAN, |it| it.size)
+    });
+    let rows = Side::tokens("Token", token_labels(&it.prompt), it.prompt.subject.clone());
+    let map = Map::new("MLPs", rows, look.layers("Layer of the MLP", n_layers), values, &quantity);
+    let mut charts = vec![Chart::Map(map.colored(crate::figure::ColorMap::Greens))];
+    let n_heads = it.effects.first().and_then(|it| it.first()).map_or(0, |it| it.n_columns());
+    for (node, what) in [(Node::Query, "queries"), (Node::Key, "keys"), (Node::Value, "values")] {
+        let value = |layer: usize, head: usize| {
+            it.effect(node, layer, pos, head).map_or(f32::NAN, |it| it.size)
+        };
+        let token = visible(&it.prompt.pieces[pos]);
+        let name = format!("{what} at token {pos} {token}");
+        let map = HeadMap { name: &name, quantity: &quantity, n_layers, n_heads, value: &value };
+        charts.push(Chart::Map(map.map(look)));
+    }
+    let ranked = it.ranked();
+    let bars = ranked.iter().take(look.n_listed).map(|part| Bar {
+        label: label(it, part),
+        value: part.estimate.size,
+        pick: pick(part),
+    });
+    charts.push(Chart::Bars(Bars {
+        name: "Largest".to_owned(),
+        quantity: quantity.clone(),
+        bars: bars.collect(),
+    }));
+    let mut notes = vec![format!(
+        "AtP* (Kramár et al. 2024), gradients at the clean run: first order in what the activation is \
+         in the corrupted run, the softmax computed anew for queries and keys, the mean size over \
+         layers dropped in turn. Clean {}",
+        it.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
+    )];
+    if !it.verified.is_empty() {
+        let points = it.verified.iter().map(|part| Point {
+            label: label(it, part),
+            x: part.estimate.fixed,
+            y: part.patched,
+            pick: pick(part),
+        });
+        charts.push(Chart::Scatter(Scatter {
+            name: "Verified".to_owned(),
+            x_title: format!("Estimated change of {name}"),
+            y_title: format!("Measured change of {name}"),
+            points: points.collect(),
+            has_diagonal: true,
+        }));
+        notes.extend(it.agreement.map(|[fixed, plain]| {
+            format!(
+                "{} parts corrupted for real: {}; without the softmax computed anew {}",
+                fixed.n,
+                agreement(&fixed),
+                agreement(&plain)
+            )
+        }));
+    }
+    look.explain_planted(&mut notes);
+    Figure { title: format!("Estimated effects of parts on {name} (AtP*)"), charts, notes }
+}
+
+/// `Pearson 0.98, Spearman 0.91`
+pub(super) fn agreement(it: &Agreement) -> String {
+    let shown = |it: Option<f64>| {
+        it.map_or_else(|| "undefined".to_owned(), |value| significant(value as f32, 3))
+    };
+    format!("Pearson {}, Spearman {}", shown(it.pearson), shown(it.spearman))
+}
+
+fn label(it: &AtpStar, part: &Verified) -> String {
+    let token = visible(&it.prompt.pieces[part.pos]);
+    let Verified { layer, pos, .. } = part;
+    match (part.node, part.head) {
+        (Node::Mlp, _) | (_, None) => format!("MLP {layer} at {pos} {token}"),
+        (node, Some(head)) => {
+            let what = match node {
+                Node::Query => "query",
+                Node::Key => "key",
+                Node::Value => "value",
+                Node::Z | Node::Mlp => "output",
+            };
+            format!("L{layer} H{head} {what} at {pos} {token}")
+        }
+    }
+}
+
+fn pick(part: &Verified) -> Pick {
+    Pick { layer: Some(part.layer), position: Some(part.pos), head: part.head }
+}

@@ -1,0 +1,88 @@
+use super::atp_star::agreement;
+use super::{HeadMap, Look};
+use crate::analysis::edge_attribution::{Edge, EdgeAttribution, EdgeBase};
+use crate::analysis::{Receiver, Sender};
+use crate::figure::number::{significant, with_thousands};
+use crate::figure::words::metric_name;
+use crate::figure::{Cell, Chart, Figure, Lines, Pick, Point, Row, Scatter, Series, Table};
+
+pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
+    let name = metric_name(it.spec.metric, &it.prompt);
+    let quantity = format!("Estimated change of {name}");
+    let rows = it.edges.iter().enumerate().map(|(nth, edge)| {
+        let measured = it.verified.get(nth).copied();
+        let mut cells = vec![
+            Cell::Text(edge.from.to_string()),
+            Cell::Text(edge.to.to_string()),
+            Cell::Number(edge.score),
+        ];
+        if !it.verified.is_empty() {
+            cells.push(measured.map_or_else(|| Cell::Text("–".to_owned()), Cell::Number));
+        }
+        Row { cells, pick: pick(edge) }
+    });
+    let mut columns = vec!["From".to_owned(), "To".to_owned(), quantity.clone()];
+    if !it.verified.is_empty() {
+        columns.push("Measured".to_owned());
+    }
+    let table = Table { name: "Edges".to_owned(), columns, rows: rows.collect() };
+    let value = |layer: usize, head: usize| it.heads.get(layer, head).copied().unwrap_or(f32::NAN);
+    let (n_layers, n_heads) = (it.heads.n_rows(), it.heads.n_columns());
+    let map = HeadMap { name: "Heads", quantity: &quantity, n_layers, n_heads, value: &value };
+    let lines = Lines {
+        name: "MLPs".to_owned(),
+        quantity: quantity.clone(),
+        layer_title: "Layer of the MLP".to_owned(),
+        series: vec![Series { name: "MLP".to_owned(), values: it.mlps.clone() }],
+    };
+    let mut charts = vec![Chart::Table(table), Chart::Map(map.map(look)), Chart::Lines(lines)];
+    let (method, base) = match it.spec.base {
+        EdgeBase::Clean => ("EAP (Syed et al. 2023)", "at the clean run".to_owned()),
+        EdgeBase::Between { n_steps } => (
+            "EAP-IG (Hanna et al. 2024)",
+            format!("averaged over {n_steps} runs from the corrupted embeddings to the clean ones"),
+        ),
+    };
+    let mut notes = vec![
+        format!(
+            "{method}: what corrupting an edge is estimated to add to {name}, from the gradient {base}; \
+             the {} largest of {} edges. Clean {}",
+            it.edges.len(),
+            with_thousands(it.n_edges as u64),
+            it.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
+        ),
+        format!(
+            "Maps: the same for all that a part writes; of the embeddings {}",
+            significant(it.embed, 3)
+        ),
+    ];
+    if let Some(found) = &it.agreement {
+        let points = it.edges.iter().zip(&it.verified).map(|(edge, measured)| Point {
+            label: format!("{} → {}", edge.from, edge.to),
+            x: edge.score,
+            y: *measured,
+            pick: pick(edge),
+        });
+        charts.push(Chart::Scatter(Scatter {
+            name: "Verified".to_owned(),
+            x_title: quantity.clone(),
+            y_title: format!("Measured change of {name}"),
+            points: points.collect(),
+            has_diagonal: true,
+        }));
+        notes.push(format!("{} edges corrupted for real: {}", found.n, agreement(found)));
+    }
+    look.explain_planted(&mut notes);
+    Figure { title: format!("Edges that matter for {name}"), charts, notes }
+}
+
+/// Where an edge ends; where it begins, if it ends at the logits.
+fn pick(edge: &Edge) -> Pick {
+    match (edge.to, edge.from) {
+        (Receiver::Head { layer, head, .. }, _) | (_, Sender::Head { layer, head }) => {
+            Pick::head(layer, head)
+        }
+        (Receiver::Mlp { layer }, _) | (_, Sender::Mlp { layer }) => Pick::layer(layer),
+        (Receiver::Logits, Sender::Embed) => Pick::default(),
+    }
+}

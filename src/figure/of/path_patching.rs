@@ -1,0 +1,49 @@
+use super::{HeadMap, Look};
+use crate::analysis::path_patching::{Between, PathPatching};
+use crate::figure::number::significant;
+use crate::figure::words::{metric_name, metric_or_prob};
+use crate::figure::{Chart, Figure, Lines, Series};
+
+pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
+    let metric = metric_or_prob(look.metric, &it.clean);
+    let name = metric_name(metric, &it.prompt);
+    let quantity = format!("Change of {name}");
+    let value = |layer: usize, head: usize| {
+        let found = it.heads.get(layer, head).and_then(Option::as_ref);
+        it.change(found, metric).unwrap_or(f32::NAN)
+    };
+    let (n_layers, n_heads) = (it.heads.n_rows(), it.heads.n_columns());
+    let map = HeadMap { name: "Heads", quantity: &quantity, n_layers, n_heads, value: &value };
+    let mlps = it.mlps.iter().map(|it_| it.change(it_.as_ref(), metric).unwrap_or(f32::NAN));
+    let lines = Lines {
+        name: "MLPs".to_owned(),
+        quantity: quantity.clone(),
+        layer_title: "Layer of the MLP".to_owned(),
+        series: vec![Series { name: "MLP".to_owned(), values: mlps.collect() }],
+    };
+    let receivers: Vec<String> = it.spec.receivers.iter().map(ToString::to_string).collect();
+    let between = match it.spec.between {
+        Between::Recomputed => "MLPs between react, other heads keep their clean outputs",
+        Between::Frozen => "everything between keeps its clean output",
+    };
+    let mut notes = vec![
+        format!(
+            "Only the paths from one part to {} carry what the part wrote in “{}”; {between} (Wang et \
+             al. 2022). Undisturbed {name} {}",
+            receivers.join(", "),
+            it.spec.donor.text,
+            it.clean.get(metric).map_or_else(|| "undefined".to_owned(), |it| significant(it, 4)),
+        ),
+        "Hatched: no such path, or not computed".to_owned(),
+    ];
+    look.explain_planted(&mut notes);
+    Figure {
+        title: format!("Paths to {} — {quantity}", receivers.join(", ")),
+        charts: vec![
+            Chart::Map(map.map(look)),
+            Chart::Bars(map.largest(look)),
+            Chart::Lines(lines),
+        ],
+        notes,
+    }
+}
