@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::Machine;
@@ -33,9 +34,9 @@ pub(super) struct Explore {
     #[arg(long, value_enum, value_name = "KIND")]
     trace: Option<Kind>,
 
-    /// The view to bring to the front; an ablation or a knockout is run at once
-    #[arg(long, value_enum, value_name = "VIEW")]
-    view: Option<View>,
+    /// The view to bring to the front; one that has to be asked for is run at once
+    #[arg(long, value_name = "VIEW", value_parser = pane_parser())]
+    view: Option<Pane>,
 
     /// Save the window as a picture when all that was asked for is shown, and close it
     #[arg(long, value_name = "FILE.png")]
@@ -48,16 +49,6 @@ pub(super) struct Explore {
     /// Size of the window in points, as 1280x720
     #[arg(long, value_name = "WxH", value_parser = size)]
     size: Option<[f32; 2]>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum View {
-    Prediction,
-    Attention,
-    Attribution,
-    Lens,
-    Ablation,
-    Knockout,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -79,14 +70,7 @@ impl Explore {
             bos: self.bos.then_some(Bos::On),
             case: self.case.clone(),
             trace: self.trace.map(Into::into).or_else(|| is_bare.then_some(Component::Hidden)),
-            pane: self.view.map(|view| match view {
-                View::Prediction => Pane::Prediction,
-                View::Attention => Pane::Attention,
-                View::Attribution => Pane::Attribution,
-                View::Lens => Pane::LogitLens,
-                View::Ablation => Pane::Ablation,
-                View::Knockout => Pane::Knockout,
-            }),
+            pane: self.view,
             screenshot: self.screenshot.clone(),
             theme: self.theme.map(|theme| match theme {
                 Theme::Light => ui::Theme::Light,
@@ -97,6 +81,14 @@ impl Explore {
         };
         Ok(ui::run(options)?)
     }
+}
+
+/// By the names of [`Pane::key`].
+fn pane_parser() -> impl TypedValueParser<Value = Pane> {
+    PossibleValuesParser::new(Pane::ALL.map(Pane::key)).map(|key| {
+        let found = Pane::ALL.into_iter().find(|pane| pane.key() == key);
+        found.expect("only these keys are taken")
+    })
 }
 
 /// `1280x720`

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use super::state::{FactId, StudyKind};
+use super::state::FactId;
 use super::view::ViewAction;
 use super::workspace::Pane;
 use crate::builtin;
@@ -58,7 +58,7 @@ pub enum Command {
     Trace,
 
     /// An ablation or a knockout, of the fact and its inverse.
-    Study(StudyKind),
+    Study(Pane),
     CancelStudy,
 
     /// Whether the dataset's facts are asked in the background.
@@ -146,8 +146,7 @@ impl Command {
             Self::FocusSearch => "Search facts",
             Self::AddFact(_) => "Analyse",
             Self::Trace => "Trace",
-            Self::Study(StudyKind::Ablation) => "Ablate",
-            Self::Study(StudyKind::Knockout) => "Cut attention",
+            Self::Study(pane) => pane.verb(),
             Self::CancelStudy => "Stop",
             Self::SetMeasuresRecall(_) => "Measure recall in the background",
             Self::Cancel => "Cancel, or clear the selection",
@@ -214,14 +213,15 @@ impl Command {
                 "Corrupts the subject, restores one state at a time, and maps how much of the \
                  answer's probability comes back"
             }
-            Self::Study(StudyKind::Ablation) => {
+            Self::Study(Pane::Ablation) => {
                 "Replaces one part of the model at a time, for the fact and its inverse, and measures \
                  the answer again"
             }
-            Self::Study(StudyKind::Knockout) => {
+            Self::Study(Pane::Knockout) => {
                 "Sets the scores between these tokens to −∞ in a window of layers, for the fact and \
                  its inverse, and measures the answer again (Geva et al. 2023)"
             }
+            Self::Study(pane) => pane.tooltip(),
             Self::LookAt(Direction::Forward) => "The fact as the dataset asks it",
             Self::LookAt(Direction::Inverse) => {
                 "The same fact asked from its answer: who or what is it true of?"

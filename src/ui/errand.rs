@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Options;
 use super::command::Command;
 use super::panels;
-use super::state::{ModelState, Slot, State, StudyKind};
+use super::state::{ModelState, Slot, State};
 use super::workspace::Pane;
 use crate::analysis::causal_trace::Component;
 
@@ -21,7 +21,7 @@ pub type Outcome = Arc<Mutex<Option<Result<(), String>>>>;
 pub struct Errand {
     case: Option<String>,
     trace: Option<Component>,
-    study: Option<StudyKind>,
+    study: Option<Pane>,
     screenshot: Option<PathBuf>,
     step: Step,
     pub outcome: Outcome,
@@ -42,11 +42,7 @@ enum Step {
 impl Errand {
     pub fn new(options: &Options) -> Option<Self> {
         let Options { case, trace, screenshot, .. } = options.clone();
-        let study = match options.pane {
-            Some(Pane::Ablation) => Some(StudyKind::Ablation),
-            Some(Pane::Knockout) => Some(StudyKind::Knockout),
-            _ => None,
-        };
+        let study = options.pane.filter(|pane| pane.is_study());
         if case.is_none() && trace.is_none() && study.is_none() && screenshot.is_none() {
             return None;
         }
@@ -112,9 +108,9 @@ impl Errand {
 
     fn study(&mut self, state: &State) -> Vec<Command> {
         match self.study {
-            Some(kind) if state.prompt().is_some() => {
+            Some(pane) if state.prompt().is_some() => {
                 self.step = Step::Studying;
-                vec![Command::Study(kind)]
+                vec![Command::Study(pane)]
             }
             _ => self.shown(),
         }

@@ -22,6 +22,7 @@ mod palette;
 mod panels;
 mod screenshot;
 pub mod state;
+pub mod studies;
 pub mod theme;
 pub mod view;
 pub mod views;

@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use super::command::Command;
-use super::state::{State, StudyKind};
+use super::state::State;
 use super::workspace::{Pane, Workspace};
 use crate::builtin;
 use crate::facts::Dataset;
@@ -118,7 +118,7 @@ fn found(text: &str, state: &State, workspace: &Workspace) -> Vec<Command> {
 
 fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     let mut commands = vec![Command::Trace];
-    commands.extend(StudyKind::ALL.map(Command::Study));
+    commands.extend(Pane::ALL.into_iter().filter(|it| it.is_study()).map(Command::Study));
     commands.extend(Pane::ALL.map(Command::ShowPane));
     let open = Pane::ALL.into_iter().filter(|pane| workspace.is_open(*pane));
     commands.extend(open.map(Command::ClosePane));

@@ -26,10 +26,13 @@ pub enum Pane {
     LogitLens,
     Ablation,
     Knockout,
+    Generation,
+    Steering,
 }
 
 impl Pane {
-    pub const ALL: [Self; 7] = [
+    /// The first ones are open at first.
+    pub const ALL: [Self; 9] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -37,7 +40,12 @@ impl Pane {
         Self::LogitLens,
         Self::Ablation,
         Self::Knockout,
+        Self::Generation,
+        Self::Steering,
     ];
+
+    /// How many of them are open at first.
+    const N_USUAL: usize = 7;
 
     pub fn text(self) -> &'static str {
         match self {
@@ -48,6 +56,23 @@ impl Pane {
             Self::LogitLens => "Logit lens",
             Self::Ablation => "Ablation",
             Self::Knockout => "Knockout",
+            Self::Generation => "Continuation",
+            Self::Steering => "Steering",
+        }
+    }
+
+    /// What it is called on the command line.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Prediction => "prediction",
+            Self::Attention => "attention",
+            Self::Attribution => "attribution",
+            Self::LogitLens => "lens",
+            Self::Ablation => "ablation",
+            Self::Knockout => "knockout",
+            Self::Generation => "continuation",
+            Self::Steering => "steering",
         }
     }
 
@@ -64,6 +89,29 @@ impl Pane {
             Self::Knockout => {
                 "Where attention must be cut for the answer to get lost (Geva et al. 2023)"
             }
+            Self::Generation => "What the model writes after the prompt",
+            Self::Steering => {
+                "What the model says when a direction is added to its residual stream"
+            }
+        }
+    }
+
+    /// Whether it shows what has to be asked for.
+    pub fn is_study(self) -> bool {
+        !matches!(
+            self,
+            Self::Trace | Self::Prediction | Self::Attention | Self::Attribution | Self::LogitLens
+        )
+    }
+
+    /// What the button says that asks for it.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Ablation => "Ablate",
+            Self::Knockout => "Cut attention",
+            Self::Generation => "Write on",
+            Self::Steering => "Steer",
+            _ => "Run",
         }
     }
 
@@ -93,7 +141,7 @@ impl Workspace {
     pub fn is_open(&self, pane: Pane) -> bool {
         match &self.tree {
             Some(tree) => tree.tiles.find_pane(&pane).is_some(),
-            None => true,
+            None => Pane::ALL[..Pane::N_USUAL].contains(&pane),
         }
     }
 
@@ -183,11 +231,11 @@ fn usual(is_high: bool) -> Tree<Pane> {
     let trace = tabs(&[Pane::Trace]);
     let beside = if is_high {
         let prediction = tabs(&[Pane::Prediction]);
-        let rest = tabs(&Pane::ALL[2..]);
+        let rest = tabs(&Pane::ALL[2..Pane::N_USUAL]);
         let shares = Linear::new_binary(LinearDir::Vertical, [prediction, rest], 0.36);
         tiles.insert_container(shares)
     } else {
-        tabs(&Pane::ALL[1..])
+        tabs(&Pane::ALL[1..Pane::N_USUAL])
     };
     let root = Linear::new_binary(LinearDir::Horizontal, [trace, beside], 0.55);
     let root = tiles.insert_container(root);

@@ -12,7 +12,7 @@ use factscope::analysis::causal_trace::Component;
 use factscope::facts::Direction;
 use factscope::tokens::Bos;
 use factscope::ui::state::{
-    FactId, Filter, Known, ModelState, Order, ReplacementSetting, StudyKind, TraceState,
+    FactId, Filter, Known, ModelState, Order, ReplacementSetting, TraceState,
 };
 use factscope::ui::workspace::Pane;
 use factscope::ui::{App, Options};
@@ -202,15 +202,12 @@ fn a_fact_and_its_inverse_are_ablated_and_cut() {
         app.state.facts.dataset_path().is_some_and(|path| path.ends_with("pair.json"))
     });
     window.wait_for_predictions();
-    for (tab, button, kind) in [
-        (Pane::Ablation, "Ablate", StudyKind::Ablation),
-        (Pane::Knockout, "Cut attention", StudyKind::Knockout),
-    ] {
-        window.show(tab);
+    for (pane, button) in [(Pane::Ablation, "Ablate"), (Pane::Knockout, "Cut attention")] {
+        window.show(pane);
         window.click(button);
         window.wait("both directions", |app| {
             [Direction::Forward, Direction::Inverse].into_iter().all(|direction| {
-                let study = app.state.study(kind, direction);
+                let study = app.state.study(pane, direction);
                 study.is_some_and(|study| study.state == TraceState::Complete)
             })
         });

@@ -20,10 +20,11 @@ use crate::ui::dialogs::{self, PathPrompt, Purpose, Why};
 use crate::ui::palette::Palette;
 use crate::ui::panels::{self, Help};
 use crate::ui::state::{
-    FactId, FactKey, JobKind, ModelState, Quick, Slot, Study, StudyKind, TraceRun, TraceState,
-    capitalized, subject_tokens,
+    FactId, FactKey, JobKind, ModelState, Quick, Slot, Study, TraceRun, TraceState, capitalized,
+    subject_tokens,
 };
 use crate::ui::view::{Selection, ViewAction};
+use crate::ui::workspace::Pane;
 use crate::ui::{export, screenshot};
 use crate::worker::{Job, JobId, Work};
 
@@ -99,7 +100,7 @@ impl App {
             }
 
             Command::Trace => self.trace(),
-            Command::Study(kind) => self.study(kind),
+            Command::Study(pane) => self.study(pane),
             Command::CancelStudy => {
                 self.state.jobs.cancel(|kind| matches!(kind, JobKind::Study(_)));
             }
@@ -452,24 +453,31 @@ impl App {
     }
 
     /// Starts the ablation or the knockout that the controls describe, as [`App::trace`] does.
-    fn study(&mut self, kind: StudyKind) {
-        let mut directions: Vec<Direction> = self.state.directions().collect();
+    fn study(&mut self, pane: Pane) {
+        self.views.workspace.show(pane);
+        let mut directions: Vec<Direction> = self.state.study_directions(pane).collect();
         directions.sort_by_key(|direction| *direction != self.state.direction);
         for direction in directions {
-            if kind == StudyKind::Ablation
+            if pane == Pane::Ablation
                 && let Err(error) = self.state.find_others(direction)
             {
                 self.state.error = Some(error);
                 continue;
             }
-            self.study_one(kind, direction);
+            self.study_one(pane, direction);
         }
     }
 
-    fn study_one(&mut self, kind: StudyKind, direction: Direction) {
+    fn study_one(&mut self, pane: Pane, direction: Direction) {
         let Some(key) = self.state.key_of(direction) else { return };
-        let Some(spec) = self.state.study_spec(kind, direction) else { return };
-        let known = self.state.study(kind, direction).map(|study| &study.state);
+        let spec = match self.state.study_spec(pane, direction) {
+            Ok(spec) => spec,
+            Err(error) => {
+                self.state.error = Some(capitalized(&error));
+                return;
+            }
+        };
+        let known = self.state.study(pane, direction).map(|study| &study.state);
         if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
             return;
         }

@@ -10,11 +10,14 @@ mod menu_bar;
 mod pane;
 mod status_bar;
 mod studies_panel;
+mod study_panel;
 mod toolbar;
 mod trace_panel;
 mod welcome;
 
 pub use facts_panel::{FactsView, focus_search, is_search_focused};
+use study_panel::Figures;
+
 pub use help::{Help, drop_hint_ui, help_ui};
 
 use super::command::Command;
@@ -23,6 +26,7 @@ use super::theme;
 use super::views::{AblationView, CausalTraceView, KnockoutView, LogitLensView};
 use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
+use crate::analysis::Metric;
 use crate::analysis::logit_attribution::Parts;
 
 /// How the views look; what they show is in the state.
@@ -34,6 +38,10 @@ pub struct Views {
     lens: LogitLensView,
     ablation: AblationView,
     knockout: KnockoutView,
+    figures: Figures,
+
+    /// What figures of studies show.
+    metric: Metric,
 }
 
 impl Views {

@@ -1,6 +1,7 @@
 use eframe::egui::{RichText, Ui};
 
 use super::studies_panel::{ablation_panel_ui, knockout_panel_ui};
+use super::study_panel::study_panel_ui;
 use super::trace_panel::trace_panel_ui;
 use super::{Views, wanted};
 use crate::analysis::AnalysisResult;
@@ -50,6 +51,7 @@ pub fn pane_ui(
         }),
         Pane::Ablation => ablation_panel_ui(ui, state, views, commands),
         Pane::Knockout => knockout_panel_ui(ui, state, views, commands),
+        _ => study_panel_ui(ui, pane, state, views, commands),
     }
 }
 

@@ -11,11 +11,12 @@ use crate::analysis::ablation::Part;
 use crate::analysis::attention_knockout::default_window;
 use crate::facts::Direction;
 use crate::ui::command::Command;
-use crate::ui::state::{ReplacementSetting, State, Study, StudyKind, TokenSetting, TraceState};
+use crate::ui::state::{ReplacementSetting, State, Study, TokenSetting, TraceState};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewCtx};
 use crate::ui::views::knockout_view::Notes;
 use crate::ui::views::{ablation_ui, knockout_ui};
+use crate::ui::workspace::Pane;
 
 /// Of the way that is looked at.
 pub fn ablation_panel_ui(
@@ -25,9 +26,9 @@ pub fn ablation_panel_ui(
     commands: &mut Vec<Command>,
 ) {
     ablation_controls_ui(ui, state);
-    run_ui(ui, state, StudyKind::Ablation, commands);
+    run_ui(ui, state, Pane::Ablation, commands);
     ui.add_space(4.0);
-    let study = state.study(StudyKind::Ablation, state.direction);
+    let study = state.study(Pane::Ablation, state.direction);
     let result = study.and_then(|study| study.result.as_deref());
     let (Some(AnalysisResult::Ablation(ablation)), Some(info)) = (result, state.info()) else {
         ui.weak(
@@ -130,12 +131,12 @@ pub fn knockout_panel_ui(
     commands: &mut Vec<Command>,
 ) {
     knockout_controls_ui(ui, state);
-    run_ui(ui, state, StudyKind::Knockout, commands);
+    run_ui(ui, state, Pane::Knockout, commands);
     ui.add_space(4.0);
     let Some(info) = state.info() else { return };
     let found: Vec<(Direction, &Study)> = state
         .directions()
-        .filter_map(|it| Some((it, state.study(StudyKind::Knockout, it)?)))
+        .filter_map(|it| Some((it, state.study(Pane::Knockout, it)?)))
         .filter(|(_, study)| study.result.is_some())
         .collect();
     if found.is_empty() {
@@ -193,9 +194,9 @@ fn knockout_controls_ui(ui: &mut Ui, state: &mut State) {
 }
 
 /// The button, or how far it is.
-fn run_ui(ui: &mut Ui, state: &State, kind: StudyKind, commands: &mut Vec<Command>) {
+pub(super) fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
     let studies: Vec<&Study> =
-        state.directions().filter_map(|direction| state.study(kind, direction)).collect();
+        state.directions().filter_map(|direction| state.study(pane, direction)).collect();
     let running = studies.iter().find_map(|study| match study.state {
         TraceState::Running(id) => state.jobs.get(id),
         _ => None,
@@ -218,7 +219,7 @@ fn run_ui(ui: &mut Ui, state: &State, kind: StudyKind, commands: &mut Vec<Comman
             });
             return;
         }
-        let command = Command::Study(kind);
+        let command = Command::Study(pane);
         let is_complete = studies.len() == state.directions().count()
             && studies.iter().all(|study| study.state == TraceState::Complete);
         let fill = theme::palette(ui).accent_fill;
@@ -229,7 +230,7 @@ fn run_ui(ui: &mut Ui, state: &State, kind: StudyKind, commands: &mut Vec<Comman
         if response.clicked() {
             commands.push(command);
         }
-        let Some(study) = state.study(kind, state.direction) else { return };
+        let Some(study) = state.study(pane, state.direction) else { return };
         let palette = theme::palette(ui);
         let (text, color) = match &study.state {
             TraceState::Running(_) => return,

@@ -77,17 +77,6 @@ pub struct Study {
     pub result: Option<Arc<AnalysisResult>>,
 }
 
-/// Which methods are asked for beside the trace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StudyKind {
-    Ablation,
-    Knockout,
-}
-
-impl StudyKind {
-    pub const ALL: [Self; 2] = [Self::Ablation, Self::Knockout];
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TraceState {
     Running(JobId),

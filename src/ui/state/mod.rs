@@ -14,7 +14,7 @@ mod settings;
 mod taught;
 
 pub use fact_list::{FactId, FactList, Filter, Known, Order};
-pub use findings::{FactKey, Findings, Quick, Slot, Study, StudyKind, TraceRun, TraceState};
+pub use findings::{FactKey, Findings, Quick, Slot, Study, TraceRun, TraceState};
 pub use history::History;
 pub use jobs::{JobKind, Jobs, OpenJob};
 pub use others::Others;
@@ -26,7 +26,9 @@ pub use settings::{
 
 pub use taught::{Lesson, Plan, Taught};
 
+use super::studies::{About, Asks};
 use super::view::Selection;
+use super::workspace::Pane;
 use crate::analysis::ablation::{self, Replacement};
 use crate::analysis::attention_knockout::{self, Edges, default_window};
 use crate::analysis::causal_trace::Spec as TraceSpec;
@@ -256,14 +258,50 @@ impl State {
         Some(settings.spec(n_layers, subjects))
     }
 
+    /// What a study may know of the chosen fact. Nothing while no model is open or no fact is chosen.
+    pub fn about(&self, direction: Direction) -> Option<About<'_>> {
+        let prompt_of = |direction: Direction| {
+            self.findings_at(direction).and_then(|it| it.prompt.as_deref().ok())
+        };
+        let other = self.directions().find(|it| *it != direction);
+        let position = self.selection.position.filter(|_| direction == self.direction);
+        Some(About {
+            info: self.info()?,
+            prompt: prompt_of(direction)?,
+            other: other.and_then(prompt_of),
+            direction,
+            record: self.record(),
+            selection: Selection { position, ..self.selection },
+            trace: self.trace_spec(direction),
+        })
+    }
+
+    /// Which ways a study asks the fact.
+    pub fn study_directions(&self, pane: Pane) -> impl Iterator<Item = Direction> + use<> {
+        let is_one_way =
+            self.settings.studies.get(pane).is_some_and(|it| it.asks() == Asks::OneWay);
+        let directions: Vec<Direction> = self.directions().collect();
+        let looked_at = self.direction;
+        directions.into_iter().filter(move |it| !is_one_way || *it == looked_at)
+    }
+
+    /// The study that a view's controls describe, of the chosen fact. The error says what is missing.
+    pub fn study_spec(&self, pane: Pane, direction: Direction) -> Result<AnalysisSpec, String> {
+        let missing = || "Choose a fact first".to_owned();
+        if let Some(study) = self.settings.studies.get(pane) {
+            return study.spec(&self.about(direction).ok_or_else(missing)?);
+        }
+        self.usual_study_spec(pane, direction).ok_or_else(missing)
+    }
+
     /// The ablation or knockout that the controls describe, of the chosen fact. Nothing while
     /// [`State::find_others`] has not found what it takes from other prompts, or where the token
     /// picked out is not this prompt's.
-    pub fn study_spec(&self, kind: StudyKind, direction: Direction) -> Option<AnalysisSpec> {
+    fn usual_study_spec(&self, pane: Pane, direction: Direction) -> Option<AnalysisSpec> {
         let key = self.key_of(direction)?;
         let selected = self.selection.position.filter(|_| direction == self.direction);
-        match kind {
-            StudyKind::Ablation => {
+        match pane {
+            Pane::Ablation => {
                 let settings = &self.settings.ablation;
                 let positions = match settings.tokens {
                     TokenSetting::All => Positions::All,
@@ -284,7 +322,7 @@ impl State {
                 let part = settings.part;
                 Some(AnalysisSpec::Ablation(ablation::Spec { part, positions, replacement }))
             }
-            StudyKind::Knockout => {
+            Pane::Knockout => {
                 let settings = &self.settings.knockout;
                 let n_layers = self.info()?.config.n_layers;
                 let mut edges = Edges::to_last();
@@ -295,11 +333,12 @@ impl State {
                 let window = settings.window.unwrap_or_else(|| default_window(n_layers));
                 Some(AnalysisSpec::AttentionKnockout(attention_knockout::Spec { edges, window }))
             }
+            _ => None,
         }
     }
 
-    pub fn study(&self, kind: StudyKind, direction: Direction) -> Option<&Study> {
-        self.findings_at(direction)?.study(&self.study_spec(kind, direction)?)
+    pub fn study(&self, pane: Pane, direction: Direction) -> Option<&Study> {
+        self.findings_at(direction)?.study(&self.study_spec(pane, direction).ok()?)
     }
 
     /// Looks in the dataset for what the ablation takes from other prompts, unless that is known.

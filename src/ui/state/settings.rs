@@ -14,6 +14,7 @@ use crate::builtin;
 use crate::facts::Dataset;
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
+use crate::ui::studies::Studies;
 
 /// How many folders and files the menus list.
 const N_RECENT: usize = 8;
@@ -32,6 +33,7 @@ pub struct Settings {
     pub trace: TraceSettings,
     pub ablation: AblationSettings,
     pub knockout: KnockoutSettings,
+    pub studies: Studies,
 
     /// Latest first.
     pub recent_models: Vec<PathBuf>,
@@ -129,6 +131,7 @@ impl Default for Settings {
             trace: TraceSettings::default(),
             ablation: AblationSettings::default(),
             knockout: KnockoutSettings::default(),
+            studies: Studies::default(),
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
             screenshot_dir: None,

@@ -85,7 +85,7 @@ fn metric_name(metric: Metric, prompt: &TokenizedPrompt) -> String {
 }
 
 /// Those that this prompt has.
-fn metrics_of(prompt: &TokenizedPrompt) -> impl Iterator<Item = Metric> {
+pub fn metrics_of(prompt: &TokenizedPrompt) -> impl Iterator<Item = Metric> {
     Metric::ALL.into_iter().filter(|metric| match metric {
         Metric::AnswerProb => is_long(prompt.answer.as_ref()),
         Metric::LogitDiff => prompt.foil.is_some(),
@@ -95,7 +95,7 @@ fn metrics_of(prompt: &TokenizedPrompt) -> impl Iterator<Item = Metric> {
     })
 }
 
-fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, metrics: impl Iterator<Item = Metric>) {
+pub fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, metrics: impl Iterator<Item = Metric>) {
     let name = |metric: Metric| match metric {
         Metric::Prob => "Probability of first token",
         Metric::AnswerProb => "Probability of whole answer",

@@ -1,0 +1,127 @@
+//! A study: its settings, how far it is, and the figures of what it found.
+
+use std::sync::Arc;
+
+use eframe::egui::{RichText, Ui};
+
+use super::Views;
+use super::studies_panel::run_ui;
+use crate::analysis::{AnalysisResult, Metric};
+use crate::facts::Direction;
+use crate::figure::{Figure, Look};
+use crate::ui::command::Command;
+use crate::ui::state::{State, capitalized};
+use crate::ui::theme;
+use crate::ui::view::{Selection, ViewCtx};
+use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
+use crate::ui::workspace::Pane;
+
+/// Figures are made once, not every frame.
+#[derive(Debug, Default)]
+pub struct Figures {
+    made: Vec<Made>,
+}
+
+#[derive(Debug)]
+struct Made {
+    pane: Pane,
+    direction: Direction,
+    of: Arc<AnalysisResult>,
+    metric: Metric,
+    selection: Selection,
+    planted: Option<usize>,
+    figure: Arc<Figure>,
+}
+
+impl Figures {
+    fn get(
+        &mut self,
+        pane: Pane,
+        direction: Direction,
+        of: &Arc<AnalysisResult>,
+        look: &Look<'_>,
+    ) -> Arc<Figure> {
+        let (metric, selection, planted) = (look.metric, look.pick, look.planted);
+        let found = self.made.iter().find(|it| {
+            it.pane == pane
+                && it.direction == direction
+                && Arc::ptr_eq(&it.of, of)
+                && it.metric == metric
+                && it.selection == selection
+                && it.planted == planted
+        });
+        if let Some(found) = found {
+            return Arc::clone(&found.figure);
+        }
+        let figure = Arc::new(Figure::of(of, look));
+        self.made.retain(|it| it.pane != pane || it.direction != direction);
+        let of = Arc::clone(of);
+        let made = Arc::clone(&figure);
+        self.made.push(Made { pane, direction, of, metric, selection, planted, figure: made });
+        figure
+    }
+}
+
+pub fn study_panel_ui(
+    ui: &mut Ui,
+    pane: Pane,
+    state: &mut State,
+    views: &mut Views,
+    commands: &mut Vec<Command>,
+) {
+    // Its settings are changed while the rest is looked at.
+    let mut studies = std::mem::take(&mut state.settings.studies);
+    let mut has_metric = false;
+    if let (Some(study), Some(about)) = (studies.get_mut(pane), state.about(state.direction)) {
+        study.controls_ui(ui, &about);
+        has_metric = study.has_metric();
+    }
+    state.settings.studies = studies;
+    if let Err(error) = state.study_spec(pane, state.direction) {
+        ui.label(RichText::new(capitalized(&error)).color(theme::palette(ui).warning));
+        return;
+    }
+    run_ui(ui, state, pane, commands);
+    if has_metric && let Some(prompt) = state.prompt() {
+        ui.horizontal(|ui| {
+            ui.label("Show");
+            metric_picker_ui(ui, &mut views.metric, metrics_of(prompt));
+        });
+    }
+    ui.add_space(4.0);
+    let directions: Vec<Direction> = state.study_directions(pane).collect();
+    let mut n_shown = 0;
+    for direction in directions.iter().copied() {
+        let Some(study) = state.study(pane, direction) else { continue };
+        let (Some(result), Some(info)) = (&study.result, state.info()) else { continue };
+        n_shown += 1;
+        // Positions are those of the prompt that is looked at.
+        let position = state.selection.position.filter(|_| direction == state.direction);
+        let selection = Selection { position, ..state.selection };
+        let planted = state.planted(direction);
+        let look =
+            Look { metric: views.metric, pick: selection, planted, ..Look::new(&info.tokenizer) };
+        let figure = views.figures.get(pane, direction, result, &look);
+        let ctx = ViewCtx { selection, tokenizer: &info.tokenizer, planted };
+        ui.push_id(direction, |ui| {
+            if directions.len() > 1 {
+                let name = Command::LookAt(direction).text();
+                let text = study_prompt(state, direction);
+                ui.label(RichText::new(format!("{name}: {text}")).strong());
+            }
+            if let Some(action) = figure_ui(ui, &figure, &ctx, commands) {
+                commands.push(Command::LookAt(direction));
+                commands.push(Command::View(action));
+            }
+            ui.add_space(6.0);
+        });
+    }
+    if n_shown == 0 {
+        ui.weak(pane.tooltip());
+    }
+}
+
+fn study_prompt(state: &State, direction: Direction) -> String {
+    let prompt = state.findings_at(direction).and_then(|it| it.prompt.as_ref().ok());
+    prompt.map(|prompt| prompt.text.clone()).unwrap_or_default()
+}

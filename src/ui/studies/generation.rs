@@ -1,0 +1,74 @@
+use eframe::egui::{DragValue, Ui};
+use serde::{Deserialize, Serialize};
+
+use super::{About, Asks, Study, number_ui};
+use crate::analysis::AnalysisSpec;
+use crate::analysis::generation::{Choice, Spec};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    n_tokens: usize,
+    is_greedy: bool,
+    temperature: f64,
+
+    /// Zero for all.
+    top_k: usize,
+
+    /// One for all.
+    top_p: f64,
+    seed: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { n_tokens: 30, is_greedy: true, temperature: 1.0, top_k: 0, top_p: 1.0, seed: 0 }
+    }
+}
+
+impl Study for Settings {
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
+        let room = about.info.config.n_ctx.saturating_sub(about.prompt.n_pos());
+        let choice = if self.is_greedy {
+            Choice::Greedy
+        } else {
+            Choice::Sample {
+                temperature: self.temperature,
+                top_k: (self.top_k > 0).then_some(self.top_k),
+                top_p: (self.top_p < 1.0).then_some(self.top_p),
+                seed: self.seed,
+            }
+        };
+        let n_tokens = self.n_tokens.min(room);
+        Ok(AnalysisSpec::Generation(Spec { n_tokens, choice, end: None }))
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::OneWay
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            let about = "How many tokens are written";
+            number_ui(ui, "Tokens", about, DragValue::new(&mut self.n_tokens).range(1..=1000));
+            ui.selectable_value(&mut self.is_greedy, true, "Greedy")
+                .on_hover_text("Always the likeliest token");
+            ui.selectable_value(&mut self.is_greedy, false, "Sampled")
+                .on_hover_text("Drawn at random, the same way for the same seed");
+        });
+        if self.is_greedy {
+            return;
+        }
+        ui.horizontal_wrapped(|ui| {
+            let about = "Logits are divided by it: below 1 what is likely becomes likelier";
+            let value = DragValue::new(&mut self.temperature).range(0.01..=10.0).speed(0.01);
+            number_ui(ui, "Temperature", about, value);
+            let about = "Only from so many of the likeliest; 0 for all";
+            number_ui(ui, "Top k", about, DragValue::new(&mut self.top_k).range(0..=100_000));
+            let about = "Only from the likeliest that hold so much of the probability; 1 for all";
+            let value = DragValue::new(&mut self.top_p).range(0.01..=1.0).speed(0.01);
+            number_ui(ui, "Top p", about, value);
+            number_ui(ui, "Seed", "Which draw", DragValue::new(&mut self.seed));
+        });
+    }
+}

@@ -1,0 +1,138 @@
+//! Analyses that are asked for beside the trace: their settings, and what is asked with them. One
+//! file each. Their results are drawn from their figures.
+
+use eframe::egui::{DragValue, Response, Ui};
+use serde::{Deserialize, Serialize};
+
+use super::view::Selection;
+use super::workspace::Pane;
+use crate::analysis::{AnalysisSpec, causal_trace};
+use crate::facts::{Direction, Record};
+use crate::tokens::TokenizedPrompt;
+use crate::worker::ModelInfo;
+
+mod generation;
+mod steering;
+
+/// What a study may know of the fact that it is asked about.
+pub struct About<'a> {
+    pub info: &'a ModelInfo,
+    pub prompt: &'a TokenizedPrompt,
+
+    /// The same fact asked the other way, if it can be.
+    pub other: Option<&'a TokenizedPrompt>,
+    pub direction: Direction,
+    pub record: Option<&'a Record>,
+
+    /// Layer, position and head picked out across the views.
+    pub selection: Selection,
+
+    /// The trace that the trace's settings describe, if it is known.
+    pub trace: Option<causal_trace::Spec>,
+}
+
+/// One of them.
+pub trait Study {
+    /// What is asked. The error says to the user what is missing.
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String>;
+
+    /// The settings.
+    fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>);
+
+    /// Which way the fact is asked.
+    fn asks(&self) -> Asks {
+        Asks::BothWays
+    }
+
+    /// Whether its figure shows a metric that can be chosen.
+    fn has_metric(&self) -> bool {
+        false
+    }
+}
+
+/// Which way a study asks the fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// The fact and its inverse, one figure each.
+    BothWays,
+
+    /// Only as it is looked at.
+    OneWay,
+}
+
+/// The settings of all of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Studies {
+    pub generation: generation::Settings,
+    pub steering: steering::Settings,
+}
+
+impl Studies {
+    /// The study of a view, if it has one.
+    pub fn get(&self, pane: Pane) -> Option<&dyn Study> {
+        match pane {
+            Pane::Generation => Some(&self.generation),
+            Pane::Steering => Some(&self.steering),
+            _ => None,
+        }
+    }
+
+    pub fn get_mut(&mut self, pane: Pane) -> Option<&mut dyn Study> {
+        match pane {
+            Pane::Generation => Some(&mut self.generation),
+            Pane::Steering => Some(&mut self.steering),
+            _ => None,
+        }
+    }
+}
+
+impl About<'_> {
+    pub fn n_layers(&self) -> usize {
+        self.info.config.n_layers
+    }
+
+    pub fn n_heads(&self) -> usize {
+        self.info.config.n_heads
+    }
+
+    /// The ids of a text as it goes on.
+    fn ids(&self, text: &str) -> Result<Vec<u32>, String> {
+        let tokens = self.info.tokenizer.encode(text).map_err(|error| error.to_string())?;
+        Ok(tokens.into_iter().map(|token| token.id).collect())
+    }
+
+    /// The first token of a word as it goes on: with a space before it.
+    fn first_token(&self, word: &str) -> Result<u32, String> {
+        let text = format!(" {}", word.trim());
+        self.ids(&text)?.first().copied().ok_or_else(|| "Type a word first".to_owned())
+    }
+}
+
+/// A number with its name.
+fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Response {
+    ui.horizontal(|ui| {
+        let label = ui.label(name);
+        ui.add(value).labelled_by(label.id).on_hover_text(about)
+    })
+    .inner
+}
+
+/// A layer, which follows the one that is picked out until it is set.
+fn layer_ui(ui: &mut Ui, layer: &mut Option<usize>, about: &About<'_>, text: &str) {
+    let mut shown = layer.unwrap_or_else(|| picked_layer(about));
+    let last = about.n_layers() - 1;
+    if number_ui(ui, "Layer", text, DragValue::new(&mut shown).range(0..=last)).changed() {
+        *layer = Some(shown);
+    }
+}
+
+/// The layer picked out across the views, or the middle one.
+fn picked_layer(about: &About<'_>) -> usize {
+    about.selection.layer.unwrap_or(about.n_layers() / 2).min(about.n_layers() - 1)
+}
+
+/// As settings keep it, where the model may have fewer.
+fn layer_of(layer: Option<usize>, about: &About<'_>) -> usize {
+    layer.unwrap_or_else(|| picked_layer(about)).min(about.n_layers() - 1)
+}

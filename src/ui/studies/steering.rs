@@ -1,0 +1,82 @@
+use eframe::egui::{DragValue, TextEdit, Ui};
+use serde::{Deserialize, Serialize};
+
+use super::{About, Asks, Study, layer_of, layer_ui, number_ui};
+use crate::analysis::steering::{Direction, Spec};
+use crate::analysis::{AnalysisSpec, Positions};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Towards this word.
+    plus: String,
+
+    /// And away from that; the mean of all tokens if empty.
+    minus: String,
+
+    /// The one that is picked out, if not given.
+    layer: Option<usize>,
+    scale: f64,
+    at_all: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { plus: String::new(), minus: String::new(), layer: None, scale: 4.0, at_all: false }
+    }
+}
+
+/// How many of the likeliest tokens are listed.
+const N_TOP: usize = 10;
+
+impl Study for Settings {
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
+        let plus = match (self.plus.trim(), &about.prompt.foil) {
+            ("", Some(foil)) => foil.first(),
+            ("", None) => return Err("Type a word to steer to".to_owned()),
+            (word, _) => about.first_token(word)?,
+        };
+        let minus = match (self.minus.trim(), &about.prompt.answer) {
+            ("", Some(answer)) if self.plus.trim().is_empty() => Some(answer.first()),
+            ("", _) => None,
+            (word, _) => Some(about.first_token(word)?),
+        };
+        Ok(AnalysisSpec::Steering(Spec {
+            direction: Direction::Tokens { plus, minus },
+            layer: layer_of(self.layer, about),
+            positions: if self.at_all { Positions::All } else { Positions::Last },
+            scale: self.scale,
+            n_top: N_TOP,
+        }))
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::OneWay
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            let foil = about.prompt.foil.as_ref().map_or("a word", |it| it.text.trim());
+            word_ui(ui, "Towards", &mut self.plus, foil);
+            word_ui(ui, "and away from", &mut self.minus, "the mean of all tokens");
+        });
+        ui.horizontal_wrapped(|ui| {
+            layer_ui(ui, &mut self.layer, about, "After which layer it is added");
+            let text = "How many times the direction, a difference of two columns of the \
+                        unembedding, is added";
+            let value = DragValue::new(&mut self.scale).range(-1000.0..=1000.0).speed(0.1);
+            number_ui(ui, "Scale", text, value);
+            ui.checkbox(&mut self.at_all, "At every token")
+                .on_hover_text("Else at the last token of the prompt only");
+        });
+    }
+}
+
+fn word_ui(ui: &mut Ui, name: &str, word: &mut String, hint: &str) {
+    ui.horizontal(|ui| {
+        let label = ui.label(name);
+        let field = crate::ui::panels::field_color(ui);
+        let edit = TextEdit::singleline(word).hint_text(hint).desired_width(110.0);
+        ui.add(edit.background_color(field)).labelled_by(label.id);
+    });
+}
