@@ -45,6 +45,11 @@ impl Spec {
         window(layer, width, n_layers)
     }
 
+    /// The same in a window of a map's own width.
+    pub fn window_of(layer: usize, width: usize, n_layers: usize) -> Range<usize> {
+        window(layer, width, n_layers)
+    }
+
     /// Where activations are exchanged.
     pub(super) fn site(&self, layer: usize) -> Site {
         match self.map {

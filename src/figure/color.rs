@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::analysis::causal_trace::Component;
+
 /// Red, green, blue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rgb(pub [u8; 3]);
@@ -29,6 +31,15 @@ pub enum ColorMap {
 }
 
 impl ColorMap {
+    /// As in the figures of Meng et al. 2022.
+    pub fn of(component: Component) -> Self {
+        match component {
+            Component::Hidden => Self::Purples,
+            Component::Mlp => Self::Greens,
+            Component::Attn => Self::Reds,
+        }
+    }
+
     /// `share` from 0 to 1, clipped. Nothing if there is no value.
     pub fn rgb(self, share: f32) -> Option<Rgb> {
         if share.is_nan() {

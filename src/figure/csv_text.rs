@@ -71,6 +71,9 @@ fn map_head(map: &Map) -> Vec<String> {
         head.push(format!("{} text", map.columns.noun));
     }
     head.push(map.quantity.clone());
+    if !map.texts.is_empty() {
+        head.push("text".to_owned());
+    }
     if !map.estimated.is_empty() {
         head.push("is estimate".to_owned());
     }
@@ -87,6 +90,7 @@ fn map_cell(map: &Map, row: usize, column: usize) -> Vec<String> {
     }
     let at = row * map.n_columns() + column;
     cells.push(number(map.values[at]));
+    cells.extend(map.texts.get(at).cloned());
     if let Some(is_estimated) = map.estimated.get(at) {
         cells.push(is_estimated.to_string());
     }

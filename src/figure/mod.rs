@@ -10,11 +10,14 @@ use serde::Serialize;
 pub mod color;
 mod csv_text;
 pub mod number;
+mod of;
 mod scene;
 mod svg;
+pub mod words;
 
 pub use color::{ColorMap, Rgb};
 pub use csv_text::to_csv;
+pub use of::{Effect, Look};
 pub use svg::to_svg;
 
 /// One or more charts that belong together, below each other.
@@ -95,8 +98,14 @@ pub struct Map {
 
     pub is_square: bool,
 
+    /// One of several alike: drawn small and without labels, beside the others.
+    pub is_small: bool,
+
     /// Which cells are estimates. As many as values, or none.
     pub estimated: Vec<bool>,
+
+    /// Written into each cell where there is room. As many as values, or none.
+    pub texts: Vec<String>,
 
     /// More about each cell, a line each. As many as values, or none.
     pub details: Vec<String>,
@@ -179,6 +188,19 @@ pub enum Cell {
     Number(f32),
 }
 
+impl Chart {
+    /// Unique within its figure.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Map(it) => &it.name,
+            Self::Bars(it) => &it.name,
+            Self::Lines(it) => &it.name,
+            Self::Scatter(it) => &it.name,
+            Self::Table(it) => &it.name,
+        }
+    }
+}
+
 impl Side {
     /// Layers, from 0.
     pub fn layers(title: &str, n_layers: usize) -> Self {
@@ -246,7 +268,9 @@ impl Map {
             color_map: ColorMap::Blues,
             quantity: quantity.to_owned(),
             is_square: false,
+            is_small: false,
             estimated: Vec::new(),
+            texts: Vec::new(),
             details: Vec::new(),
         }
     }

@@ -23,6 +23,17 @@ pub fn exact(value: f32) -> String {
     significant(value, 5)
 }
 
+/// In a list: whole numbers as they are, a dash for none.
+pub fn brief(value: f32) -> String {
+    if value.is_nan() {
+        "–".to_owned()
+    } else if value.fract() == 0.0 && value.abs() < 1e7 {
+        with_minus_sign(&format!("{value:.0}"))
+    } else {
+        significant(value, 4)
+    }
+}
+
 /// A probability, 0 to 1, as percent.
 pub fn percent(prob: f32) -> String {
     let percent = prob * 100.0;
@@ -105,6 +116,7 @@ mod tests {
         assert_eq!(exact(1.234_56e-7), "1.2346e−7");
         assert_eq!(percent(0.9573), "95.7 %");
         assert_eq!(percent(0.000_012), "0.0012 %");
+        assert_eq!([12.0, -3.0, 0.25, f32::NAN].map(brief), ["12", "−3", "0.2500", "–"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::Figure;
 use super::color::Rgb;
-use super::scene::{Anchor, Scene, Shape, Text};
+use super::scene::{Anchor, BASELINE, Scene, Shape, Text};
 
 /// A figure as SVG, in points: real axes and real text, which can be searched and restyled. Fonts are
 /// named, not embedded: Helvetica or what stands for it, and a monospaced one for tokens.
@@ -15,8 +15,18 @@ pub fn to_svg(figure: &Figure) -> String {
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n",
         escaped(&figure.title)
     );
+    let mut is_in_boxes = false;
     for shape in &scene.shapes {
+        let is_box = matches!(shape, Shape::Box { .. });
+        if is_box != is_in_boxes {
+            // Cells are drawn without smoothing, or a seam shows between two.
+            svg.push_str(if is_box { "<g shape-rendering=\"crispEdges\">\n" } else { "</g>\n" });
+            is_in_boxes = is_box;
+        }
         write(&mut svg, shape);
+    }
+    if is_in_boxes {
+        svg.push_str("</g>\n");
     }
     svg.push_str("</svg>\n");
     svg
@@ -29,11 +39,10 @@ fn write(svg: &mut String, shape: &Shape) {
             let line = line.map_or_else(String::new, |color| {
                 format!(" stroke=\"{}\" stroke-width=\"0.5\"", hex(color))
             });
-            // Cells are drawn without smoothing, or a seam shows between two.
             writeln!(
                 svg,
                 "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{width:.2}\" height=\"{height:.2}\" \
-                 fill=\"{fill}\"{line} shape-rendering=\"crispEdges\"/>"
+                 fill=\"{fill}\"{line}/>"
             )
         }
         Shape::Line { from: [x1, y1], to: [x2, y2], color, width, dash } => writeln!(
@@ -88,7 +97,7 @@ fn written(text: &Text) -> String {
     format!(
         "<text x=\"{x:.2}\" y=\"{y:.2}\" dy=\"{:.2}\" font-family=\"{family}\" font-size=\"{size}\" \
          text-anchor=\"{anchor}\" fill=\"{}\" xml:space=\"preserve\"{weight}{turn}>{}</text>",
-        size * 0.34,
+        size * BASELINE,
         hex(text.color),
         escaped(&text.text)
     )

@@ -11,7 +11,6 @@ use eframe::egui::{
     Theme, Ui, Visuals, vec2,
 };
 
-use crate::analysis::causal_trace;
 pub use crate::figure::ColorMap;
 use crate::figure::Rgb;
 
@@ -139,15 +138,6 @@ pub fn palette(ui: &Ui) -> &'static Palette {
 }
 
 impl ColorMap {
-    /// As in the figures of Meng et al. 2022.
-    pub fn of(component: causal_trace::Component) -> Self {
-        match component {
-            causal_trace::Component::Hidden => Self::Purples,
-            causal_trace::Component::Mlp => Self::Greens,
-            causal_trace::Component::Attn => Self::Reds,
-        }
-    }
-
     /// `share` from 0 to 1, clipped. Transparent if there is no value, so that the hatching below
     /// shows.
     pub fn color(self, share: f32) -> Color32 {

@@ -21,7 +21,8 @@ pub use prediction_view::prediction_ui;
 use eframe::egui::{Color32, ComboBox, FontFamily, FontId, RichText, Ui};
 
 use crate::analysis::Metric;
-use crate::tokens::{Answer, TokenizedPrompt, visible};
+use crate::figure::words::{first_piece, is_long, metric_name, token_labels};
+use crate::tokens::TokenizedPrompt;
 use crate::ui::theme::palette;
 
 /// What the figure shows, with its controls beside it, or below where the two would not fit.
@@ -48,40 +49,8 @@ fn title_ui(ui: &mut Ui, title: &str) {
     ui.label(RichText::new(title).size(TITLE_SIZE).color(color));
 }
 
-/// The tokens of a prompt, as they stand along an axis.
-fn token_labels(prompt: &TokenizedPrompt) -> Vec<String> {
-    prompt.pieces.iter().map(|piece| visible(piece)).collect()
-}
-
 fn layer_labels(n_layers: usize) -> Vec<String> {
     (0..n_layers).map(|layer| layer.to_string()).collect()
-}
-
-/// The answer's first token: what most numbers are about.
-fn first_piece(answer: &Answer) -> String {
-    visible(&answer.pieces[0])
-}
-
-fn is_long(answer: Option<&Answer>) -> bool {
-    answer.is_some_and(|answer| answer.ids.len() > 1)
-}
-
-/// A metric, with the tokens that it is about.
-fn metric_name(metric: Metric, prompt: &TokenizedPrompt) -> String {
-    let first = prompt.answer.as_ref().map_or_else(|| "answer".to_owned(), first_piece);
-    let foil = prompt.foil.as_ref().map_or_else(|| "foil".to_owned(), first_piece);
-    match metric {
-        Metric::Prob => format!("p({first})"),
-        Metric::AnswerProb => {
-            let whole = prompt.answer.as_ref().map_or(first, |answer| visible(&answer.text));
-            format!("p({whole})")
-        }
-        Metric::LogProb => format!("ln p({first})"),
-        Metric::Logit => format!("logit({first})"),
-        Metric::LogitDiff => format!("logit({first}) − logit({foil})"),
-        Metric::Rank => format!("rank of {first}"),
-        Metric::Kl => "KL from the clean run".to_owned(),
-    }
 }
 
 /// Those that this prompt has.

@@ -1,0 +1,105 @@
+//! What the answer loses without each head, or without each layer's parts.
+
+use super::{HeadMap, Look, by_row};
+use crate::analysis::Metric;
+use crate::analysis::ablation::{Ablation, Part, Replacement};
+use crate::figure::number::{signed, significant};
+use crate::figure::words::{
+    answer_piece, at, long_answer, metric_name, metric_or_prob, not_first_guess, reading,
+};
+use crate::figure::{Chart, Figure, Lines, Series};
+
+pub(super) fn figure(ablation: &Ablation, look: &Look<'_>) -> Figure {
+    let prompt = &ablation.prompt;
+    let metric = metric_or_prob(look.metric, &ablation.clean);
+    let quantity = format!("Change of {}", metric_name(metric, prompt));
+    let part = match ablation.spec.part {
+        Part::Heads => "each head",
+        Part::Attn => "each layer's attention",
+        Part::Mlp => "each layer's MLP",
+        Part::Layers => "each layer",
+    };
+    let change = |layer, column| ablation.change(layer, column, metric).unwrap_or(f32::NAN);
+    let (n_layers, n_columns) = (ablation.ablated.n_rows(), ablation.ablated.n_columns());
+    let charts = if ablation.spec.part == Part::Heads {
+        let heads = HeadMap {
+            name: "Ablation of heads",
+            quantity: &quantity,
+            n_layers,
+            n_heads: n_columns,
+            value: &change,
+        };
+        let mut map = heads.map(look);
+        map.details = by_row(n_columns, n_layers, |head, layer| details(ablation, layer, head));
+        vec![Chart::Map(map), Chart::Bars(heads.largest(look))]
+    } else {
+        let name = match ablation.spec.part {
+            Part::Attn => "Attention",
+            Part::Mlp => "MLP",
+            Part::Layers | Part::Heads => "Attention and MLP",
+        };
+        vec![Chart::Lines(Lines {
+            name: "Ablation of layers".to_owned(),
+            quantity: quantity.clone(),
+            layer_title: "Layer".to_owned(),
+            series: vec![Series {
+                name: name.to_owned(),
+                values: (0..n_layers).map(|layer| change(layer, 0)).collect(),
+            }],
+        })]
+    };
+    Figure {
+        title: format!("{quantity} without {part}"),
+        charts,
+        notes: notes(ablation, metric, look),
+    }
+}
+
+/// What the model says without the part.
+fn details(ablation: &Ablation, layer: usize, column: usize) -> String {
+    let found = ablation.ablated.get(layer, column).and_then(Option::as_ref);
+    let Some(found) = found else { return String::new() };
+    let clean = &ablation.clean;
+    format!(
+        "p({})  {} → {}\nlogit  {}\nrank  {} → {}",
+        answer_piece(&ablation.prompt),
+        significant(clean.prob, 4),
+        significant(found.prob, 4),
+        signed(found.logit - clean.logit, 3),
+        clean.rank + 1,
+        found.rank + 1,
+    )
+}
+
+fn notes(ablation: &Ablation, metric: Metric, look: &Look<'_>) -> Vec<String> {
+    let prompt = &ablation.prompt;
+    let by = match &ablation.spec.replacement {
+        Replacement::Zero => "zeros".to_owned(),
+        Replacement::Mean { prompts } => format!("the mean over {} prompts", prompts.len()),
+        Replacement::Resample { ids } => {
+            format!("that of another prompt of {} tokens", ids.len())
+        }
+    };
+    let clean = reading(ablation.clean.get(metric));
+    let at = at(&ablation.spec.positions, prompt);
+    let mut notes = vec![format!("Clean {clean}  ·  replaced by {by} {at}")];
+    notes.extend(long_answer(metric, prompt));
+    notes.extend(not_first_guess(&ablation.clean, prompt));
+    let n_cells = ablation.ablated.values().len();
+    let n_done = ablation.ablated.values().iter().flatten().count();
+    if n_done < n_cells {
+        notes.push(format!("{n_done} of {n_cells} computed"));
+    }
+    notes.push(
+        "Reading without the part − clean reading, all else running on: below 0 the part speaks for \
+         the answer. Other parts may stand in for one that is missing (McGrath et al. 2023)"
+            .to_owned(),
+    );
+    if matches!(metric, Metric::Rank | Metric::Kl) {
+        notes.push(
+            "Of a rank or a divergence above 0, for they rise as the answer is lost".to_owned(),
+        );
+    }
+    look.explain_planted(&mut notes);
+    notes
+}

@@ -1,0 +1,75 @@
+//! The figure of Geva et al. 2023: what the answer's probability loses where attention is cut.
+
+use super::Look;
+use crate::analysis::Metric;
+use crate::analysis::attention_knockout::{AttentionKnockout, Edges};
+use crate::figure::words::{
+    is_long, long_answer, metric_name, not_first_guess, positions_name, reading,
+};
+use crate::figure::{Chart, Figure, Lines, Series};
+use crate::tokens::TokenizedPrompt;
+
+pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
+    let prompt = &knockout.prompt;
+    // Only a probability has a relative change.
+    let metric = match look.metric {
+        Metric::AnswerProb if is_long(prompt.answer.as_ref()) => Metric::AnswerProb,
+        _ => Metric::Prob,
+    };
+    let quantity = metric_name(metric, prompt);
+    let n_layers = knockout.cut.n_columns();
+    let series = knockout.spec.edges.iter().enumerate().map(|(nth, edges)| {
+        let percent = |layer| {
+            let change = knockout.relative_change(nth, layer, metric);
+            change.map_or(f32::NAN, |change| 100.0 * change)
+        };
+        Series { name: edges_name(edges, prompt), values: (0..n_layers).map(percent).collect() }
+    });
+    let (layer_title, cut) = match knockout.spec.window {
+        1 => ("Layer that is cut", "edges cut in one layer at a time".to_owned()),
+        n => {
+            let cut = format!("edges cut in {n} layers around each");
+            ("Layer at the centre of the cut window", cut)
+        }
+    };
+    let lines = Lines {
+        name: "Attention knockout".to_owned(),
+        quantity: format!("Change of {quantity} (%)"),
+        layer_title: layer_title.to_owned(),
+        series: series.collect(),
+    };
+
+    let mut notes = vec![format!("Clean {}  ·  {cut}", reading(knockout.clean.get(metric)))];
+    notes.extend(long_answer(metric, prompt));
+    notes.extend(not_first_guess(&knockout.clean, prompt));
+    if prompt.subject.as_ref().is_some_and(|subject| subject.start == 0) {
+        notes.push(
+            "The subject is at position 0, where attention rests whatever stands there: cutting it \
+             off cuts more than the subject. BOS avoids that"
+                .to_owned(),
+        );
+    }
+    let n_cells = knockout.cut.values().len();
+    let n_done = knockout.cut.values().iter().flatten().count();
+    if n_done < n_cells {
+        notes.push(format!("{n_done} of {n_cells} computed"));
+    }
+    notes.push(
+        "% change, 100 · (p cut − p) / p. From the tokens looked at → to the token that looks, all \
+         heads cut (scores set to −∞). Non-subject: every other token before the last. Below 0 the \
+         path was needed (Geva et al. 2023)"
+            .to_owned(),
+    );
+    look.explain_planted(&mut notes);
+    Figure {
+        title: format!("Attention knockout — {quantity} without these edges"),
+        charts: vec![Chart::Lines(lines)],
+        notes,
+    }
+}
+
+/// `subject → last`.
+fn edges_name(edges: &Edges, prompt: &TokenizedPrompt) -> String {
+    let name = |positions| positions_name(positions, prompt);
+    format!("{} → {}", name(&edges.from), name(&edges.to))
+}

@@ -1,0 +1,135 @@
+//! A causal trace as one gradient estimates it, its heads, and how well that fits.
+
+use super::causal_trace::{patched, settings};
+use super::{HeadMap, Look, by_row};
+use crate::analysis::Measurement;
+use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Verified};
+use crate::figure::number::significant;
+use crate::figure::words::{long_answer, metric_name, not_first_guess, token_at, token_labels};
+use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Point, Row, Scatter, Side, Table};
+
+pub(super) fn figure(found: &AttributionPatching, look: &Look<'_>) -> Figure {
+    let (prompt, estimated) = (&found.prompt, found.spec.metric);
+    let wanted = if found.scores(look.metric).is_some() { look.metric } else { estimated };
+    let quantity = format!("Estimated {}", metric_name(wanted, prompt));
+    let (n_layers, n_pos) = (found.effects.n_rows(), prompt.n_pos());
+    let scores = found.scores(wanted);
+    let score = |pos: usize, layer: usize| {
+        scores.as_ref().and_then(|it| it.get(layer, pos)).copied().unwrap_or(f32::NAN)
+    };
+    let values = by_row(n_pos, n_layers, score);
+    let clean = found.clean.get(wanted).unwrap_or(f32::NAN);
+    let low = Measurement::mean(&found.corrupted, wanted).unwrap_or(f32::NAN);
+    // A straight line may overshoot.
+    let largest = values.iter().copied().filter(|it| it.is_finite()).fold(low, f32::max).min(clean);
+    let tokens = Side::tokens("Token", token_labels(prompt), prompt.subject.clone());
+    let layers = look.layers("Layer", n_layers);
+    let mut map = Map::new("Estimated trace", tokens, layers, values, &quantity)
+        .colored(ColorMap::of(found.spec.trace.component));
+    if low < largest {
+        map = map.in_range(low, largest);
+    }
+
+    let mut charts = vec![Chart::Map(map)];
+    let pos = look.pick.position.filter(|&pos| pos < n_pos).unwrap_or_else(|| prompt.last());
+    if let Some(heads) = found.heads.get(pos) {
+        let name = format!("One head's output z at {}", token_at(pos, prompt));
+        let map = HeadMap {
+            name: &name,
+            quantity: &format!("Estimated effect on {}", metric_name(estimated, prompt)),
+            n_layers,
+            n_heads: heads.n_columns(),
+            value: &|layer, head| heads.get(layer, head).copied().unwrap_or(f32::NAN),
+        };
+        charts.push(Chart::Map(map.map(look)));
+    }
+    if !found.verified.is_empty() {
+        charts.push(Chart::Scatter(scatter(found)));
+        charts.push(Chart::Table(table(found)));
+    }
+    Figure {
+        title: format!("Attribution patching — {}: {quantity}", patched(&found.unfilled_trace())),
+        charts,
+        notes: notes(found, look),
+    }
+}
+
+fn pick(layer: usize, pos: usize) -> Pick {
+    Pick { layer: Some(layer), position: Some(pos), head: None }
+}
+
+fn scatter(found: &AttributionPatching) -> Scatter {
+    let name = metric_name(found.spec.metric, &found.prompt);
+    let points = found.verified.iter().map(|it| Point {
+        label: format!("layer {}, {}", it.layer, token_at(it.pos, &found.prompt)),
+        x: it.estimate,
+        y: it.patched,
+        pick: pick(it.layer, it.pos),
+    });
+    Scatter {
+        name: "Estimated against patched".to_owned(),
+        x_title: format!("Estimated {name}"),
+        y_title: format!("Patched {name}"),
+        points: points.collect(),
+        has_diagonal: true,
+    }
+}
+
+fn table(found: &AttributionPatching) -> Table {
+    let name = metric_name(found.spec.metric, &found.prompt);
+    let row = |it: &Verified| Row {
+        cells: vec![
+            Cell::Number(it.layer as f32),
+            Cell::Text(token_at(it.pos, &found.prompt)),
+            Cell::Number(it.estimate),
+            Cell::Number(it.patched),
+        ],
+        pick: pick(it.layer, it.pos),
+    };
+    let columns = [
+        "Layer".to_owned(),
+        "At".to_owned(),
+        format!("Estimated {name}"),
+        format!("Patched {name}"),
+    ];
+    Table {
+        name: "Largest effects, patched for real".to_owned(),
+        columns: columns.into(),
+        rows: found.verified.iter().map(row).collect(),
+    }
+}
+
+fn notes(found: &AttributionPatching, look: &Look<'_>) -> Vec<String> {
+    let (prompt, metric) = (&found.prompt, found.spec.metric);
+    let mut notes = vec![settings(&found.unfilled_trace(), metric)];
+    notes.extend(long_answer(metric, prompt));
+    notes.extend(not_first_guess(&found.clean, prompt));
+    let name = metric_name(metric, prompt);
+    notes.push(match found.spec.base {
+        BasePoint::Corrupted => {
+            format!("First order, from the gradient of {name} at the corrupted runs (Nanda 2023)")
+        }
+        BasePoint::Clean => {
+            format!(
+                "First order, from the gradient of {name} at the clean run (Kramár et al. 2024)"
+            )
+        }
+    });
+    if !found.verified.is_empty() {
+        let n = found.verified.len();
+        let errors = found.verified.iter().map(|it| f64::from((it.estimate - it.patched).abs()));
+        let mean = (errors.sum::<f64>() / n as f64) as f32;
+        notes.push(format!(
+            "The {n} largest patched for real: off by {} on average",
+            significant(mean, 3)
+        ));
+    }
+    notes.push(
+        "* subject. An estimate: probabilities bend near 0 and 1, attention that is sure of its \
+         choice has nearly no gradient, and wide windows are overestimated. Patch the largest for \
+         real to know how far off it is"
+            .to_owned(),
+    );
+    look.explain_planted(&mut notes);
+    notes
+}

@@ -1,0 +1,442 @@
+//! The figure of Meng et al. 2022: each cell the belief after restoring it, over layers.
+
+use super::{Effect, Look, by_row};
+use crate::analysis::attribution_patching::BasePoint;
+use crate::analysis::causal_trace::{
+    CausalTrace, Component, Corrupted, Corruption, Direction, Map as Cells, NoiseLevel, Severed,
+    Spec,
+};
+use crate::analysis::corruption::{Closeness, NoiseEntry, NoiseShape, SubjectsOf};
+use crate::analysis::effects::Effects;
+use crate::analysis::{Grid, Measurement, Metric};
+use crate::figure::number::{exact, signed, significant};
+use crate::figure::words::{
+    at, long_answer, metric_name, metric_or_prob, not_first_guess, reading, token_labels,
+};
+use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Row, Side, Table};
+use crate::intervention::NoiseRng;
+use crate::tokens::visible;
+
+pub(super) fn figure(trace: &CausalTrace, look: &Look<'_>) -> Figure {
+    let metric = metric_or_prob(look.metric, &trace.clean);
+    let shown = Shown::new(trace, metric, look);
+    let quantity = shown.quantity();
+    let mut charts = vec![Chart::Map(shown.map(&quantity, look))];
+    charts.extend(prompts(trace, metric, look).map(Chart::Table));
+    Figure {
+        title: format!("{} — {quantity}", patched(trace)), charts, notes: notes(&shown, look)
+    }
+}
+
+/// A trace as it is looked at.
+struct Shown<'a> {
+    trace: &'a CausalTrace,
+    metric: Metric,
+    effect: Effect,
+
+    /// Nothing before the corrupted runs are there.
+    effects: Option<Effects>,
+
+    /// Where the estimates' gradient was taken, and the scores. Nothing if none are shown.
+    estimates: Option<(BasePoint, Grid<f32>)>,
+}
+
+impl<'a> Shown<'a> {
+    fn new(trace: &'a CausalTrace, metric: Metric, look: &Look<'_>) -> Self {
+        let estimate = look.estimate.filter(|it| it.spec.trace == trace.spec);
+        let scores = estimate.and_then(|it| Some((it.spec.base, it.scores(metric)?)));
+        Self {
+            trace,
+            metric,
+            effect: look.effect,
+            effects: Effects::of(trace, metric),
+            estimates: scores.filter(|_| look.effect == Effect::Score),
+        }
+    }
+
+    fn n_layers(&self) -> usize {
+        self.trace.restored.n_rows()
+    }
+
+    fn runs(&self, layer: usize, column: usize) -> &'a [Measurement] {
+        self.trace.restored.get(layer, column).map_or(&[], |runs| runs.as_slice())
+    }
+
+    fn is_estimated(&self, layer: usize, column: usize) -> bool {
+        self.estimates.is_some() && self.runs(layer, column).is_empty()
+    }
+
+    /// The metric in the patched runs, estimated or not.
+    fn score(&self, layer: usize, column: usize) -> f32 {
+        if let Some((_, scores)) = &self.estimates
+            && self.is_estimated(layer, column)
+        {
+            return scores.get(layer, column).copied().unwrap_or(f32::NAN);
+        }
+        Measurement::mean(self.runs(layer, column), self.metric).unwrap_or(f32::NAN)
+    }
+
+    fn clean(&self) -> f32 {
+        self.trace.clean.get(self.metric).unwrap_or(f32::NAN)
+    }
+
+    fn corrupted(&self) -> f32 {
+        Measurement::mean(&self.trace.corrupted, self.metric).unwrap_or(f32::NAN)
+    }
+
+    /// What a colour stands for. Dark is what matters, whichever run is changed and whichever way
+    /// the metric goes.
+    fn value(&self, layer: usize, column: usize) -> f32 {
+        let of = |effects: &Effects| match self.effect {
+            Effect::Score => None,
+            Effect::Indirect => *effects.indirect.get(layer, column)?,
+            Effect::Direct => *effects.direct.get(layer, column)?,
+            Effect::Recovery => *effects.recovery.get(layer, column)?,
+        };
+        if self.effect != Effect::Score {
+            return self.effects.as_ref().and_then(of).unwrap_or(f32::NAN);
+        }
+        let score = self.score(layer, column);
+        match (self.trace.spec.direction, rises(self.metric)) {
+            (Direction::Denoise, false) => score,
+            (Direction::Denoise, true) => self.corrupted() - score,
+            (Direction::Noise, false) => self.clean() - score,
+            (Direction::Noise, true) => score - self.clean(),
+        }
+    }
+
+    fn quantity(&self) -> String {
+        let name = metric_name(self.metric, &self.trace.prompt);
+        match (self.effect, self.trace.spec.direction, rises(self.metric)) {
+            (Effect::Score, Direction::Denoise, false) => name,
+            (Effect::Score, Direction::Denoise, true) => format!("Fall of {name}"),
+            (Effect::Score, Direction::Noise, false) => format!("Loss of {name}"),
+            (Effect::Score, Direction::Noise, true) => format!("Rise of {name}"),
+            (Effect::Indirect, ..) => format!("Indirect effect on {name}"),
+            (Effect::Direct, ..) => format!("Direct effect on {name}"),
+            (Effect::Recovery, ..) => format!("Recovery of {name} (share of the total effect)"),
+        }
+    }
+
+    fn map(&self, quantity: &str, look: &Look<'_>) -> Map {
+        let trace = self.trace;
+        let (n_layers, n_columns) = (self.n_layers(), trace.restored.n_columns());
+        let rows = match &trace.spec.map {
+            Cells::Tokens => {
+                Side::tokens("Token", token_labels(&trace.prompt), trace.prompt.subject.clone())
+            }
+            Cells::Together { widths, .. } => {
+                let widths = widths.iter().map(usize::to_string).collect();
+                Side::named("Layers in the window", "window of", widths)
+            }
+            Cells::Heads { .. } => Side::heads(n_columns),
+        };
+        let layers = look.layers(layer_title(trace), n_layers);
+        let values = by_row(n_columns, n_layers, |column, layer| self.value(layer, column));
+        let mut map = Map::new("Causal trace", rows, layers, values, quantity);
+        map = if self.effect == Effect::Score {
+            let (low, high) = self.range(&map.values);
+            map.colored(ColorMap::of(trace.spec.component)).in_range(low, high)
+        } else {
+            map.diverging()
+        };
+        if self.estimates.is_some() {
+            map.estimated =
+                by_row(n_columns, n_layers, |column, layer| self.is_estimated(layer, column));
+        }
+        map.details = by_row(n_columns, n_layers, |column, layer| self.details(layer, column));
+        map
+    }
+
+    /// ROME's: from the corrupted run's belief up to the largest found.
+    fn range(&self, values: &[f32]) -> (f32, f32) {
+        let clean = self.clean();
+        let is_score = self.trace.spec.direction == Direction::Denoise && !rises(self.metric);
+        let low = match self.corrupted() {
+            _ if !is_score => 0.0,
+            low if low.is_finite() => low,
+            _ => values.iter().copied().fold(clean, f32::min),
+        };
+        let n_layers = self.n_layers();
+        let seen = values.iter().enumerate().map(|(nth, &value)| {
+            // A straight line may overshoot; what was measured should not pale for it.
+            let is_estimated = self.is_estimated(nth % n_layers, nth / n_layers);
+            if is_estimated { value.min(clean) } else { value }
+        });
+        let largest = seen.filter(|value| value.is_finite()).fold(f32::NAN, f32::max);
+        let high = if largest > low { largest } else { clean.max(low + 1e-6) };
+        (low, if high > low { high } else { low + 1e-6 })
+    }
+
+    fn details(&self, layer: usize, column: usize) -> String {
+        let runs = self.runs(layer, column);
+        let direction = self.trace.spec.direction;
+        let mut lines = Vec::new();
+        if let Some(std) = Measurement::std(runs, self.metric) {
+            lines.push(format!("± {} over {} samples", significant(std, 3), runs.len()));
+        }
+        let (start, does) = match direction {
+            Direction::Denoise => (self.corrupted(), "Restores"),
+            Direction::Noise => (self.clean(), "Corrupts"),
+        };
+        let score = self.score(layer, column);
+        if score.is_finite() && start.is_finite() {
+            if self.value(layer, column) != score {
+                let name = metric_name(self.metric, &self.trace.prompt);
+                lines.push(format!("{name}  {}", exact(score)));
+            }
+            // As in `Effects`: what comes back, or what is lost.
+            let effect = match direction {
+                Direction::Denoise => score - start,
+                Direction::Noise => start - score,
+            };
+            lines.push(format!("Indirect effect  {}", signed(effect, 4)));
+        }
+        let window = match &self.trace.spec.map {
+            Cells::Tokens | Cells::Heads { .. } => self.trace.window(layer),
+            Cells::Together { widths, .. } => {
+                Spec::window_of(layer, widths[column], self.n_layers())
+            }
+        };
+        if window.len() > 1 {
+            lines.push(format!("{does} layers {}–{}", window.start, window.end - 1));
+        }
+        lines.join("\n")
+    }
+}
+
+/// Whether a lost answer raises it.
+fn rises(metric: Metric) -> bool {
+    matches!(metric, Metric::Rank | Metric::Kl)
+}
+
+fn layer_title(trace: &CausalTrace) -> &'static str {
+    let spec = &trace.spec;
+    let is_single = match &spec.map {
+        Cells::Tokens => spec.component == Component::Hidden || spec.window == 1,
+        Cells::Heads { .. } => spec.window == 1,
+        Cells::Together { widths, .. } => widths.iter().all(|&width| width == 1),
+    };
+    match (is_single, spec.direction) {
+        (true, Direction::Denoise) => "Restored layer",
+        (true, Direction::Noise) => "Corrupted layer",
+        (false, Direction::Denoise) => "Layer at the centre of the restored window",
+        (false, Direction::Noise) => "Layer at the centre of the corrupted window",
+    }
+}
+
+/// What was put where.
+pub(super) fn patched(trace: &CausalTrace) -> String {
+    let spec = &trace.spec;
+    let does = match spec.direction {
+        Direction::Denoise => "Restoring",
+        Direction::Noise => "Corrupting",
+    };
+    let outputs = match spec.component {
+        Component::Hidden => "hidden states",
+        Component::Mlp => "MLP outputs",
+        Component::Attn => "attention outputs",
+    };
+    let what = match (&spec.map, spec.component) {
+        (Cells::Tokens, Component::Hidden) => "a single hidden state".to_owned(),
+        (Cells::Tokens, Component::Mlp) => format!("MLP output, window {}", spec.window),
+        (Cells::Tokens, Component::Attn) => format!("attention output, window {}", spec.window),
+        (Cells::Together { at: positions, .. }, _) => {
+            format!("{outputs} {} in windows of layers", at(positions, &trace.prompt))
+        }
+        (Cells::Heads { at: positions }, _) => {
+            let window = match spec.window {
+                1 => String::new(),
+                n => format!(", window {n}"),
+            };
+            format!("one head's output z {}{window}", at(positions, &trace.prompt))
+        }
+    };
+    let but = match spec.sever {
+        None => "",
+        Some(Severed::Mlp) => ", MLPs severed",
+        Some(Severed::Attn) => ", attention severed",
+    };
+    format!("{does} {what}{but}")
+}
+
+/// The corrupted prompts, where the corruption makes prompts.
+fn prompts(trace: &CausalTrace, metric: Metric, look: &Look<'_>) -> Option<Table> {
+    let subject = trace.prompt.subject.clone()?;
+    let listed = trace.corruptions.iter().enumerate().filter_map(|(nth, it)| {
+        let Corrupted::Prompt { ids, .. } = it else { return None };
+        let text = |ids: &[u32]| ids.iter().map(|&id| look.tokenizer.piece(id)).collect::<String>();
+        let measured = trace.corrupted.get(nth).and_then(|run| run.get(metric));
+        Some(Row {
+            cells: vec![
+                Cell::Number(nth as f32 + 1.0),
+                Cell::Token(visible(&text(ids.get(subject.clone())?))),
+                Cell::Number(measured.unwrap_or(f32::NAN)),
+                Cell::Text(visible(&text(ids)).replace('·', " ").trim_start().to_owned()),
+            ],
+            pick: Pick::default(),
+        })
+    });
+    let rows: Vec<Row> = listed.take(look.n_listed).collect();
+    let columns = ["Sample", "Subject becomes"].map(str::to_owned).into_iter();
+    let columns =
+        columns.chain([metric_name(metric, &trace.prompt), "Corrupted prompt".to_owned()]);
+    (!rows.is_empty()).then(|| Table {
+        name: "Corrupted prompts".to_owned(),
+        columns: columns.collect(),
+        rows,
+    })
+}
+
+fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
+    let (trace, metric, spec) = (shown.trace, shown.metric, &shown.trace.spec);
+    let mut notes = vec![settings(trace, metric)];
+    notes.extend(embeddings(trace));
+    notes.extend(long_answer(metric, &trace.prompt));
+    notes.extend(not_first_guess(&trace.clean, &trace.prompt));
+    if let Some(effects) = &shown.effects
+        && shown.effect != Effect::Score
+    {
+        let (total, least) = (significant(effects.total, 4), metric.least_total());
+        notes.push(match shown.effect {
+            Effect::Recovery if effects.total.abs() < least => format!(
+                "Total effect (clean − corrupted) {total}, nearer to 0 than {least}: no recovery is \
+                 defined"
+            ),
+            Effect::Recovery => format!(
+                "Total effect (clean − corrupted) {total}: 0 is as corrupted, 1 as clean"
+            ),
+            _ => format!(
+                "Total effect (clean − corrupted) {total} = indirect effect, through the cell + \
+                 direct effect, past it (Meng et al. 2022, section 2.1)"
+            ),
+        });
+    }
+    let n_cells = trace.restored.values().len();
+    let n_done = trace.restored.values().iter().filter(|runs| !runs.is_empty()).count();
+    if n_done < n_cells {
+        let rest = match shown.estimates.as_ref().map(|it| it.0) {
+            None => "hatched are not",
+            Some(BasePoint::Corrupted) => {
+                "dotted are estimates from the gradient at the corrupted runs"
+            }
+            Some(BasePoint::Clean) => "dotted are estimates from the gradient at the clean run",
+        };
+        notes.push(format!("{n_done} of {n_cells} cells computed; {rest}"));
+    }
+    if let Some(severed) = spec.sever {
+        let what = match severed {
+            Severed::Mlp => "MLP",
+            Severed::Attn => "attention",
+        };
+        let (which, values) = match spec.direction {
+            Direction::Denoise => ("restored", "corrupted"),
+            Direction::Noise => ("corrupted", "clean"),
+        };
+        notes.push(format!(
+            "Severed: at the {which} token, later layers' {what} outputs are held at their {values} \
+             values (Meng et al. 2022, fig. 3)"
+        ));
+    }
+    let subject = if spec.map == Cells::Tokens { "* subject. " } else { "" };
+    notes.push(match spec.direction {
+        Direction::Denoise => format!(
+            "{subject}A peak shows where restoring suffices, not where the fact is stored (Hase et \
+             al. 2023)"
+        ),
+        Direction::Noise => format!(
+            "{subject}The clean run with corrupted states put in: a peak shows what the answer needs \
+             while all else is clean"
+        ),
+    });
+    look.explain_planted(&mut notes);
+    notes
+}
+
+/// Readings of the clean and the corrupted run, and what makes it possible to do it again.
+pub(super) fn settings(trace: &CausalTrace, metric: Metric) -> String {
+    let spec = &trace.spec;
+    let spread = Measurement::std(&trace.corrupted, metric)
+        .map_or_else(String::new, |std| format!(" ± {}", significant(std, 2)));
+    let mut parts = vec![
+        format!("Clean {}", reading(trace.clean.get(metric))),
+        format!("corrupted {}{spread}", reading(Measurement::mean(&trace.corrupted, metric))),
+        corruption(trace),
+    ];
+    if spec.corruption.is_drawn() {
+        let samples = if spec.n_samples == 1 { "sample" } else { "samples" };
+        parts.push(format!("{} {samples}", spec.n_samples));
+        let rng = match (&spec.corruption, spec.rng) {
+            (it, NoiseRng::Numpy) if it.has_noise() => " (NumPy)",
+            (it, NoiseRng::Chacha) if it.has_noise() => " (ChaCha8)",
+            _ => "",
+        };
+        parts.push(format!("seed {}{rng}", spec.seed));
+    }
+    parts.join("  ·  ")
+}
+
+/// What the subject becomes.
+fn corruption(trace: &CausalTrace) -> String {
+    let std = significant(trace.noise_std as f32, 4);
+    let factor = match &trace.spec.noise {
+        NoiseLevel::Std(_) => String::new(),
+        NoiseLevel::Multiple { factor, .. } => format!(" ({factor} × embedding std)"),
+    };
+    let by = |by: Closeness| match by {
+        Closeness::Cosine => "cosine",
+        Closeness::Distance => "distance",
+    };
+    match &trace.spec.corruption {
+        Corruption::Noise { shape, entry } => {
+            let shape = match shape {
+                NoiseShape::Gaussian => "noise σ",
+                NoiseShape::GaussianPerDimension => "noise with a σ for each dimension, overall σ",
+                NoiseShape::Uniform => "uniform noise, σ",
+            };
+            let entry = match entry {
+                NoiseEntry::Added => "",
+                NoiseEntry::Replaced => ", in place of the subject's embeddings",
+            };
+            format!("{shape} {std}{factor}{entry}")
+        }
+        Corruption::NearestTokens { by: closeness } => {
+            let by = by(*closeness);
+            format!("tokens nearest by {by} to embeddings with noise σ {std}{factor}")
+        }
+        Corruption::OtherSubjects { of: SubjectsOf::Relation, .. } => {
+            "other subjects of the same relation".to_owned()
+        }
+        Corruption::OtherSubjects { of: SubjectsOf::All, .. } => {
+            "other subjects of any relation".to_owned()
+        }
+        Corruption::RandomTokens => "random tokens in place of the subject".to_owned(),
+        Corruption::Counterpart { .. } => {
+            "another subject in its place (symmetric token replacement)".to_owned()
+        }
+        Corruption::Zero => "zeros in place of the subject's embeddings".to_owned(),
+        Corruption::Mean { tokens } => {
+            format!("mean embedding of {} tokens in place of the subject's", tokens.len())
+        }
+    }
+}
+
+/// How far corrupted embeddings are from the subject's, where they are no token's.
+fn embeddings(trace: &CausalTrace) -> Option<String> {
+    let mut n = 0_usize;
+    let (mut norm, mut distance) = (0.0_f64, 0.0_f64);
+    for it in &trace.corruptions {
+        let Corrupted::Vectors { norms, distances } = it else { return None };
+        n += norms.len();
+        norm += norms.iter().map(|&it| f64::from(it)).sum::<f64>();
+        distance += distances.iter().map(|&it| f64::from(it)).sum::<f64>();
+    }
+    let mean = |sum: f64| significant((sum / n as f64) as f32, 3);
+    (n > 0).then(|| {
+        format!(
+            "Corrupted embeddings lie {} from the subject's own and are {} long (means)",
+            mean(distance),
+            mean(norm)
+        )
+    })
+}

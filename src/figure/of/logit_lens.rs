@@ -1,0 +1,92 @@
+//! What each layer would say: tokens × layers, and one token's layers in words.
+
+use super::{Look, by_row};
+use crate::analysis::Metric;
+use crate::analysis::logit_lens::{LensCell, LogitLens};
+use crate::figure::number::exact;
+use crate::figure::words::{answer_piece, metric_name, token_at, token_labels};
+use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Row, Side, Table};
+
+/// Where the colours of ranks end: beyond it an answer is as good as not there.
+const LAST_RANK: f32 = 100.0;
+
+pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
+    let prompt = &lens.prompt;
+    let answer = answer_piece(prompt);
+    let metric = match look.metric {
+        Metric::Rank | Metric::LogProb => look.metric,
+        _ => Metric::Prob,
+    };
+    let value = |cell: &LensCell| match metric {
+        Metric::Rank => cell.answer_rank as f32,
+        Metric::LogProb => cell.answer_prob.ln(),
+        _ => cell.answer_prob,
+    };
+    let (n_layers, n_pos) = (lens.cells.n_rows(), lens.cells.n_columns());
+    let cell_of = |pos: usize, layer: usize| lens.cells.get(layer, pos);
+    let values = by_row(n_pos, n_layers, |pos, layer| cell_of(pos, layer).map_or(f32::NAN, value));
+    let name = metric_name(metric, prompt);
+    let quantity = match metric {
+        Metric::Rank => format!("{name} (0: the likeliest)"),
+        _ => name,
+    };
+    let tokens = Side::tokens("Token", token_labels(prompt), prompt.subject.clone());
+    let layers = look.layers("Layer", n_layers);
+    let largest = values.iter().copied().filter(|it| it.is_finite()).fold(1e-6, f32::max);
+    let mut map = Map::new("Logit lens", tokens, layers, values, &quantity);
+    map = map.colored(ColorMap::Oranges);
+    map = match metric {
+        Metric::Rank => map.in_range(0.0, largest.clamp(1.0, LAST_RANK)),
+        Metric::LogProb => map,
+        _ => map.in_range(0.0, largest),
+    };
+    let top = |cell: &LensCell| look.token(cell.top_token);
+    map.texts =
+        by_row(n_pos, n_layers, |pos, layer| cell_of(pos, layer).map_or_else(String::new, top));
+    map.details = by_row(n_pos, n_layers, |pos, layer| {
+        cell_of(pos, layer).map_or_else(String::new, |cell| {
+            format!(
+                "Likeliest {}  p {}\nAnswer {answer}  p {}, rank {}",
+                top(cell),
+                exact(cell.top_prob),
+                exact(cell.answer_prob),
+                cell.answer_rank + 1,
+            )
+        })
+    });
+
+    let pos = look.pick.position.filter(|&pos| pos < n_pos).unwrap_or(n_pos - 1);
+    let row = |layer: usize| {
+        let cell = cell_of(pos, layer)?;
+        Some(Row {
+            cells: vec![
+                Cell::Number(layer as f32),
+                Cell::Token(top(cell)),
+                Cell::Number(cell.top_prob),
+                Cell::Number(cell.answer_prob),
+                Cell::Number((cell.answer_rank + 1) as f32),
+            ],
+            pick: Pick { layer: Some(layer), position: Some(pos), head: None },
+        })
+    };
+    let columns = ["Layer", "Likeliest token", "Its p"].map(str::to_owned).into_iter();
+    let table = Table {
+        name: format!("After {}", token_at(pos, prompt)),
+        columns: columns.chain([format!("p({answer})"), format!("Rank of {answer}")]).collect(),
+        rows: (0..n_layers).filter_map(row).collect(),
+    };
+    let mut notes = vec![
+        "* subject. Each layer's residual stream, read through the final layer norm and the \
+         unembedding (nostalgebraist 2020)"
+            .to_owned(),
+    ];
+    if metric == Metric::Rank {
+        notes.push(format!("Colours end at rank {}", map.range.1));
+    }
+    look.explain_planted(&mut notes);
+    Figure {
+        title: format!("Logit lens after each layer — {quantity}"),
+        charts: vec![Chart::Map(map), Chart::Table(table)],
+        notes,
+    }
+}

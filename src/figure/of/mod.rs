@@ -1,0 +1,143 @@
+//! The figure of each result: one file per analysis.
+
+use super::words;
+use super::{Bar, Bars, Figure, Map, Pick, Side};
+use crate::analysis::attribution_patching::AttributionPatching;
+use crate::analysis::{AnalysisResult, Metric};
+use crate::tokens::{Tokenizer, visible};
+
+mod ablation;
+mod attention;
+mod attention_knockout;
+mod attribution_patching;
+mod causal_trace;
+mod logit_attribution;
+mod logit_lens;
+mod prediction;
+
+/// How a result is looked at. Nothing here changes what was found.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// Where a result lacks it, the probability of the answer's first token is shown.
+    pub metric: Metric,
+
+    /// What of it a map of patched runs shows.
+    pub effect: Effect,
+
+    /// What is looked at where a result has more than one figure can show.
+    pub pick: Pick,
+
+    /// How long lists may be.
+    pub n_listed: usize,
+
+    /// The layer whose MLP was taught the fact, if that is known.
+    pub planted: Option<usize>,
+
+    /// Stands in for the cells of its trace that are not computed yet.
+    pub estimate: Option<&'a AttributionPatching>,
+
+    /// For the text of token ids in results.
+    pub tokenizer: &'a Tokenizer,
+}
+
+/// What a map of patched runs shows of a metric, see [`crate::analysis::effects`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// The metric itself, in each patched run.
+    #[default]
+    Score,
+    Indirect,
+    Direct,
+    Recovery,
+}
+
+impl<'a> Look<'a> {
+    /// Nothing picked, and the metric that the papers show.
+    pub fn new(tokenizer: &'a Tokenizer) -> Self {
+        Self {
+            metric: Metric::default(),
+            effect: Effect::default(),
+            pick: Pick::default(),
+            n_listed: 20,
+            planted: None,
+            estimate: None,
+            tokenizer,
+        }
+    }
+
+    /// Layers along an axis, the one that holds the fact set apart.
+    fn layers(&self, title: &str, n_layers: usize) -> Side {
+        let marked = self.planted.map_or(0..0, |layer| layer..layer + 1);
+        Side::layers(title, n_layers).marking(marked)
+    }
+
+    /// Below a figure that sets it apart.
+    fn explain_planted(&self, notes: &mut Vec<String>) {
+        notes.extend(self.planted.map(words::planted));
+    }
+
+    fn token(&self, id: u32) -> String {
+        visible(&self.tokenizer.piece(id))
+    }
+}
+
+impl Figure {
+    pub fn of(result: &AnalysisResult, look: &Look<'_>) -> Self {
+        match result {
+            AnalysisResult::Prediction(it) => prediction::figure(it, look),
+            AnalysisResult::CausalTrace(it) => causal_trace::figure(it, look),
+            AnalysisResult::AttributionPatching(it) => attribution_patching::figure(it, look),
+            AnalysisResult::LogitAttribution(it) => logit_attribution::figure(it, look),
+            AnalysisResult::LogitLens(it) => logit_lens::figure(it, look),
+            AnalysisResult::Attention(it) => attention::figure(it, look),
+            AnalysisResult::Ablation(it) => ablation::figure(it, look),
+            AnalysisResult::AttentionKnockout(it) => attention_knockout::figure(it, look),
+        }
+    }
+}
+
+/// A number for each head, from red to blue.
+struct HeadMap<'a> {
+    name: &'a str,
+    quantity: &'a str,
+    n_layers: usize,
+    n_heads: usize,
+
+    /// By layer and head; NaN where there is none.
+    value: &'a dyn Fn(usize, usize) -> f32,
+}
+
+impl HeadMap<'_> {
+    fn map(&self, look: &Look<'_>) -> Map {
+        let layers = look.layers("Layer", self.n_layers);
+        let values = by_row(self.n_heads, self.n_layers, |head, layer| (self.value)(layer, head));
+        Map::new(self.name, Side::heads(self.n_heads), layers, values, self.quantity).diverging()
+    }
+
+    /// Those that matter most, whichever way.
+    fn largest(&self, look: &Look<'_>) -> Bars {
+        let heads =
+            (0..self.n_layers).flat_map(|layer| (0..self.n_heads).map(move |it| (layer, it)));
+        let mut bars: Vec<Bar> = heads
+            .map(|(layer, head)| Bar {
+                label: format!("L{layer} H{head}"),
+                value: (self.value)(layer, head),
+                pick: Pick::head(layer, head),
+            })
+            .filter(|bar| bar.value.is_finite())
+            .collect();
+        bars.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
+        bars.truncate(look.n_listed);
+        let name = "Largest heads".to_owned();
+        Bars { name, quantity: self.quantity.to_owned(), bars }
+    }
+}
+
+/// Values of a map, one row after the other.
+fn by_row<T>(n_rows: usize, n_columns: usize, mut value: impl FnMut(usize, usize) -> T) -> Vec<T> {
+    let mut values = Vec::with_capacity(n_rows * n_columns);
+    for row in 0..n_rows {
+        values.extend((0..n_columns).map(|column| value(row, column)));
+    }
+    values
+}

@@ -1,0 +1,90 @@
+//! Bars and tables: a line for each thing.
+
+use super::text::{shortened, text_width};
+use super::{Anchor, MARGIN, NEGATIVE, POSITIVE, RULE, SMALL, Scene, Style, WIDTH, widest};
+use crate::figure::number::brief;
+use crate::figure::{Bars, Cell, Table};
+
+/// The widest label of a bar, and the widest text in a table.
+const LABEL: f32 = 170.0;
+const TEXT: f32 = 270.0;
+
+/// From so many bars on they are thin, so that all layers of a deep model fit a page.
+const MANY: usize = 30;
+
+impl Scene {
+    pub(super) fn bars(&mut self, bars: &Bars) {
+        let is_dense = bars.bars.len() > MANY;
+        let (pitch, thick, size) = if is_dense { (8.6, 5.6, 7.0) } else { (11.0, 7.0, SMALL) };
+        let style = Style { size, ..Style::label(false) };
+        let labels: Vec<String> =
+            bars.bars.iter().map(|it| shortened(&it.label, LABEL, style)).collect();
+        let numbers: Vec<String> = bars.bars.iter().map(|it| brief(it.value)).collect();
+        let left = MARGIN + widest(&labels, style) + 6.0;
+        let room = WIDTH + MARGIN - left - widest(&numbers, style) - 8.0;
+        let values = || bars.bars.iter().map(|it| it.value).filter(|it| it.is_finite());
+        let low = values().fold(0.0, f32::min);
+        let high = values().fold(0.0, f32::max);
+        let span = (high - low).max(f32::MIN_POSITIVE);
+        let x_of = |value: f32| left + room * (value - low) / span;
+        let top = self.height;
+        for (nth, bar) in bars.bars.iter().enumerate() {
+            let middle = top + (nth as f32 + 0.5) * pitch;
+            self.text([left - 5.0, middle], &*labels[nth], Anchor::End, style);
+            if bar.value.is_finite() {
+                let (zero, end) = (x_of(0.0), x_of(bar.value));
+                let color = if bar.value < 0.0 { NEGATIVE } else { POSITIVE };
+                let at = [zero.min(end), middle - thick / 2.0];
+                self.fill(at, [(end - zero).abs(), thick], color);
+            }
+            self.text([WIDTH + MARGIN, middle], &*numbers[nth], Anchor::End, style);
+        }
+        let bottom = top + bars.bars.len() as f32 * pitch;
+        self.line([x_of(0.0), top], [x_of(0.0), bottom], RULE);
+        let at = [left + room / 2.0, bottom + SMALL];
+        self.text(at, &*bars.quantity, Anchor::Middle, Style::weak());
+        self.height = bottom + SMALL * 2.0;
+    }
+
+    pub(super) fn table(&mut self, table: &Table) {
+        const ROW: f32 = 11.5;
+        const APART: f32 = 14.0;
+        let style = |cell: &Cell| Style::label(matches!(cell, Cell::Token(_)));
+        let text_of = |cell: &Cell| match cell {
+            Cell::Text(text) | Cell::Token(text) => shortened(text, TEXT, style(cell)),
+            Cell::Number(value) => brief(*value),
+        };
+        let head = Style::weak();
+        let mut widths: Vec<f32> = table.columns.iter().map(|it| text_width(it, head)).collect();
+        for row in &table.rows {
+            for (width, cell) in widths.iter_mut().zip(&row.cells) {
+                *width = width.max(text_width(&text_of(cell), style(cell)));
+            }
+        }
+        let mut left = MARGIN;
+        let mut places = Vec::with_capacity(widths.len());
+        for (column, width) in widths.iter().enumerate() {
+            let mut cells = table.rows.iter().filter_map(|row| row.cells.get(column));
+            let is_number = cells.any(|cell| matches!(cell, Cell::Number(_)));
+            places.push(if is_number {
+                (left + width, Anchor::End)
+            } else {
+                (left, Anchor::Start)
+            });
+            left += width + APART;
+        }
+        let middle = self.height + ROW / 2.0;
+        for (name, &(x, anchor)) in table.columns.iter().zip(&places) {
+            self.text([x, middle], &**name, anchor, head);
+        }
+        self.height += ROW;
+        self.line([MARGIN, self.height], [left - APART, self.height], RULE);
+        for row in &table.rows {
+            let middle = self.height + ROW / 2.0;
+            for (cell, &(x, anchor)) in row.cells.iter().zip(&places) {
+                self.text([x, middle], text_of(cell), anchor, style(cell));
+            }
+            self.height += ROW;
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Grids of colours.
+
+use super::text::{shortened, text_width};
+use super::{
+    Anchor, FAINT, INK, MARGIN, MARKED, RULE, SMALL, Scene, Shape, Style, WEAK, WIDTH, step_of,
+    widest,
+};
+use crate::figure::color::Rgb;
+use crate::figure::number::Ticks;
+use crate::figure::{Map, Side};
+
+/// The widest label of a row or column.
+const LABEL: f32 = 125.0;
+
+/// Between a map and what stands beside it.
+const GAP: f32 = 5.0;
+const BAR: f32 = 10.0;
+
+/// Maps side by side, and the room between them.
+const N_SMALL: usize = 6;
+const SMALL_GAP: f32 = 10.0;
+
+const WHITE: Rgb = Rgb([255, 255, 255]);
+
+impl Scene {
+    pub(super) fn map(&mut self, map: &Map) {
+        let (n_rows, n_columns) = (map.n_rows(), map.n_columns());
+        if n_rows == 0 || n_columns == 0 {
+            self.paragraph("Nothing to show", Style::weak());
+            return;
+        }
+        let row_style = Style::label(map.rows.is_tokens);
+        let labels = shown_labels(&map.rows, row_style);
+        let bar = ColorBar::new(map);
+        let left = MARGIN + SMALL + 2.0 * GAP + widest(&labels, row_style);
+        let room = WIDTH + MARGIN - left - bar.width;
+        let cell = cell_size(map, room);
+        let size = [cell[0] * n_columns as f32, cell[1] * n_rows as f32];
+
+        // Titles of the side and of the colours stand on their ends; above the map, where it is too
+        // low for them.
+        let fits = |title: &str| text_width(title, Style::weak()) <= size[1].max(48.0);
+        let (is_row_title_beside, is_quantity_beside) =
+            (fits(&map.rows.title), fits(&map.quantity));
+        if !(is_row_title_beside && is_quantity_beside) {
+            self.height += SMALL * 1.6;
+        }
+        let corner = [left, self.height + 2.0];
+        let above = corner[1] - SMALL;
+        if is_row_title_beside {
+            let at = [MARGIN + SMALL / 2.0, corner[1] + size[1] / 2.0];
+            self.text(at, &*map.rows.title, Anchor::Middle, Style::weak().turned(-90.0));
+        } else {
+            self.text([corner[0] - GAP, above], &*map.rows.title, Anchor::End, Style::weak());
+        }
+        if !is_quantity_beside {
+            self.text([corner[0], above], &*map.quantity, Anchor::Start, Style::label(false));
+        }
+
+        self.cells(map, corner, cell);
+        let step = step_of(n_rows, cell[1], SMALL * 1.05);
+        for nth in shown_places(&map.rows, step) {
+            let at = [corner[0] - GAP, corner[1] + (nth as f32 + 0.5) * cell[1]];
+            self.label(&map.rows, nth, &labels[nth], at, Anchor::End, row_style);
+        }
+        let bar_height = size[1].max(40.0);
+        let bar_at = [corner[0] + size[0] + 2.0 * GAP, corner[1]];
+        bar.draw(self, bar_at, bar_height, map);
+        if is_quantity_beside {
+            let at =
+                [bar_at[0] + bar.width - 2.0 * GAP - SMALL / 2.0, corner[1] + bar_height / 2.0];
+            self.text(at, &*map.quantity, Anchor::Middle, Style::label(false).turned(-90.0));
+        }
+        let bottom = self.columns(map, corner, size, cell[0]);
+        self.height = bottom.max(corner[1] + bar_height + SMALL);
+    }
+
+    /// Alike, beside each other, with one scale.
+    pub(super) fn small_maps(&mut self, maps: &[&Map]) {
+        let Some(first) = maps.first() else { return };
+        let bar = ColorBar::new(first);
+        let n_beside = maps.len().min(N_SMALL);
+        let room = (WIDTH - bar.width) / n_beside as f32 - SMALL_GAP;
+        let widest = room.min(100.0);
+        let left = MARGIN + SMALL + GAP;
+        let mut top = self.height;
+        for (nth, row) in maps.chunks(n_beside).enumerate() {
+            let mut lowest = top;
+            let mut right = left;
+            for (column, map) in row.iter().enumerate() {
+                let (n_rows, n_columns) = (map.n_rows().max(1), map.n_columns().max(1));
+                let width = (widest / n_columns as f32).min(20.0);
+                let height =
+                    if map.is_square { width } else { (widest / n_rows as f32).min(width) };
+                let corner = [left + column as f32 * (widest + SMALL_GAP), top + SMALL * 1.4];
+                let size = [width * n_columns as f32, height * n_rows as f32];
+                let at = [corner[0] + size[0] / 2.0, top + SMALL / 2.0];
+                self.text(at, &*map.name, Anchor::Middle, Style::weak());
+                self.cells(map, corner, [width, height]);
+                lowest = lowest.max(corner[1] + size[1]);
+                right = corner[0] + size[0];
+            }
+            if nth == 0 {
+                let top = top + SMALL * 1.4;
+                bar.draw(self, [right + 2.0 * GAP, top], (lowest - top).max(40.0), first);
+            }
+            top = lowest + SMALL;
+        }
+        self.height = top;
+    }
+
+    fn cells(&mut self, map: &Map, corner: [f32; 2], cell: [f32; 2]) {
+        let n_columns = map.n_columns().max(1);
+        let place = |row: usize, column: usize| {
+            [corner[0] + column as f32 * cell[0], corner[1] + row as f32 * cell[1]]
+        };
+        let color = |value: f32| map.color_map.rgb(map.share(value));
+        for (row, values) in map.values.chunks(n_columns).enumerate() {
+            let mut column = 0;
+            while let Some(&value) = values.get(column) {
+                // Neighbours of the same colour are one box: patterns are mostly white.
+                let shown = color(value);
+                let n = values[column..].iter().take_while(|&&it| color(it) == shown).count();
+                let size = [cell[0] * n as f32, cell[1]];
+                self.fill(place(row, column), size, shown.unwrap_or(FAINT));
+                if shown.is_none() {
+                    for nth in column..column + n {
+                        let at = place(row, nth);
+                        self.line([at[0], at[1] + cell[1]], [at[0] + cell[0], at[1]], RULE);
+                    }
+                }
+                column += n;
+            }
+        }
+        let on = |value: f32| color(value).map_or(INK, readable);
+        let style = Style { size: (cell[1] * 0.56).min(6.5), ..Style::label(true) };
+        let room = cell[0] - 2.0;
+        let has_room = !map.is_small && cell[1] >= 9.0 && room >= 3.5 * 0.603 * style.size;
+        for (nth, &value) in map.values.iter().enumerate() {
+            let at = place(nth / n_columns, nth % n_columns);
+            let middle = [at[0] + cell[0] / 2.0, at[1] + cell[1] / 2.0];
+            if map.estimated.get(nth) == Some(&true) {
+                let dot = Shape::Dot { at: middle, radius: 1.0, color: on(value) };
+                self.shapes.push(dot);
+            } else if let Some(text) = map.texts.get(nth)
+                && has_room
+            {
+                let style = Style { color: on(value), ..style };
+                self.text(middle, shortened(text, room, style), Anchor::Middle, style);
+            }
+        }
+        let size = [cell[0] * n_columns as f32, cell[1] * map.n_rows() as f32];
+        self.frame(corner, size);
+    }
+
+    /// What stands below a map; gives where that ends.
+    fn columns(&mut self, map: &Map, corner: [f32; 2], size: [f32; 2], cell: f32) -> f32 {
+        let side = &map.columns;
+        let style = Style::label(side.is_tokens);
+        let labels = shown_labels(side, style);
+        let below = corner[1] + size[1];
+        let widest = widest(&labels, style);
+        let is_turned = widest + 3.0 > cell && (side.is_tokens || widest > 3.0 * SMALL);
+        let apart = if is_turned { SMALL * 1.05 } else { widest + 4.0 };
+        let step = step_of(labels.len(), cell, apart);
+        for nth in shown_places(side, step) {
+            let x = corner[0] + (nth as f32 + 0.5) * cell;
+            self.line([x, below], [x, below + 2.5], RULE);
+            let (at, anchor, turn) = if is_turned {
+                ([x + 1.5, below + 6.5], Anchor::End, -45.0)
+            } else {
+                ([x, below + 8.0], Anchor::Middle, 0.0)
+            };
+            self.label(side, nth, &labels[nth], at, anchor, style.turned(turn));
+        }
+        let height = if is_turned { widest * 0.71 + 14.0 } else { 15.0 };
+        let half = text_width(&side.title, Style::weak()) / 2.0;
+        let x = (corner[0] + size[0] / 2.0).max(MARGIN + half);
+        let at = [x, below + height + SMALL / 2.0];
+        self.text(at, &*side.title, Anchor::Middle, Style::weak());
+        below + height + SMALL * 1.5
+    }
+
+    fn label(
+        &mut self,
+        side: &Side,
+        nth: usize,
+        text: &str,
+        at: [f32; 2],
+        anchor: Anchor,
+        style: Style,
+    ) {
+        let color = if side.marked.contains(&nth) { MARKED } else { INK };
+        self.text(at, text, anchor, Style { color, ..style });
+    }
+}
+
+impl Map {
+    /// Of the range.
+    fn share(&self, value: f32) -> f32 {
+        let (low, high) = self.range;
+        (value - low) / (high - low)
+    }
+}
+
+fn cell_size(map: &Map, room: f32) -> [f32; 2] {
+    let style = Style { size: 6.5, ..Style::label(true) };
+    let text = map.texts.iter().map(|it| text_width(it, style) + 4.0).fold(0.0, f32::max);
+    let n_rows = map.n_rows();
+    let width = (room / map.n_columns() as f32).min(text.clamp(26.0, 52.0));
+    if map.is_square {
+        return [width.min(20.0); 2];
+    }
+    [width, if n_rows > 30 { 9.0 } else { 13.0 }]
+}
+
+/// As they are written, with a star where they are set apart.
+fn shown_labels(side: &Side, style: Style) -> Vec<String> {
+    let star = text_width("*", style);
+    let numbered = side.labels.iter().enumerate();
+    let label = |(nth, label): (usize, &String)| {
+        let mark = if side.marked.contains(&nth) { "*" } else { "" };
+        format!("{}{mark}", shortened(label, LABEL - star, style))
+    };
+    numbered.map(label).collect()
+}
+
+/// Those with a label: every so many, and all that are set apart with their neighbours left out.
+fn shown_places(side: &Side, step: usize) -> impl Iterator<Item = usize> {
+    let is_marked = |nth: usize| side.marked.contains(&nth);
+    (0..side.labels.len()).filter(move |&nth| {
+        let is_near =
+            (1..step).any(|by| is_marked(nth + by) || nth.checked_sub(by).is_some_and(is_marked));
+        // Where a whole subject has no room, its first tokens are as good as any.
+        let is_first = nth == side.marked.start || side.marked.len() < 2 || step == 1;
+        (nth % step == 0 && !is_near) || (is_marked(nth) && is_first)
+    })
+}
+
+/// Black or white, whichever can be read there.
+fn readable(Rgb([r, g, b]): Rgb) -> Rgb {
+    let luma = 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
+    if luma < 140.0 { WHITE } else { INK }
+}
+
+/// The scale of a map.
+struct ColorBar {
+    ticks: f32,
+
+    /// With the gap before it and its title.
+    width: f32,
+}
+
+impl ColorBar {
+    fn new(map: &Map) -> Self {
+        let (low, high) = map.range;
+        let label = |max| {
+            let ticks = Ticks::new(low, high, max);
+            let labels: Vec<String> = ticks.values.iter().map(|&it| ticks.label(it)).collect();
+            widest(&labels, Style::label(false))
+        };
+        let ticks = label(2).max(label(6));
+        Self { ticks, width: 2.0 * GAP + BAR + 4.5 + ticks + GAP + SMALL + 2.0 * GAP }
+    }
+
+    fn draw(&self, scene: &mut Scene, at: [f32; 2], height: f32, map: &Map) {
+        const STEPS: usize = 64;
+        let step = height / STEPS as f32;
+        for nth in 0..STEPS {
+            let share = 1.0 - (nth as f32 + 0.5) / STEPS as f32;
+            if let Some(color) = map.color_map.rgb(share) {
+                // A little over the next, so that no seam shows.
+                let over = if nth + 1 < STEPS { 0.2 } else { 0.0 };
+                scene.fill([at[0], at[1] + nth as f32 * step], [BAR, step + over], color);
+            }
+        }
+        scene.frame(at, [BAR, height]);
+        let (low, high) = map.range;
+        let ticks = Ticks::new(low, high, (height / 24.0).clamp(2.0, 6.0) as usize);
+        for &value in &ticks.values {
+            let y = at[1] + height * (1.0 - map.share(value));
+            scene.line([at[0] + BAR, y], [at[0] + BAR + 2.5, y], WEAK);
+            let at = [at[0] + BAR + 4.5 + self.ticks, y];
+            scene.text(at, ticks.label(value), Anchor::End, Style::label(false));
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Room that text takes, before the font is known that it will be written in.
+
+use super::Style;
+
+/// About: the font that is there in the end is not known here. On the wide side, so that nothing
+/// touches.
+pub(super) fn text_width(text: &str, style: Style) -> f32 {
+    let width = |c: char| match c {
+        c if is_wide(c) => 1.0,
+        _ if style.is_mono => 0.603,
+        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '!' | '\'' | '(' | ')' | ' ' | 'f'
+        | 't' | 'I' | 'r' | '·' => 0.34,
+        'm' | 'w' | 'M' | 'W' | '%' => 0.89,
+        'A'..='Z' => 0.69,
+        '−' | '±' | '×' | 'Σ' | 'σ' => 0.62,
+        c if c >= '\u{1100}' => 0.9,
+        _ => 0.56,
+    };
+    let bold = if style.is_bold { 1.06 } else { 1.0 };
+    text.chars().map(width).sum::<f32>() * style.size * bold
+}
+
+/// Characters that are as wide as they are high: ideographs, kana, Hangul, emoji.
+fn is_wide(c: char) -> bool {
+    matches!(
+        u32::from(c),
+        0x1100..=0x115f
+            | 0x2e80..=0xa4cf
+            | 0xac00..=0xd7a3
+            | 0xf900..=0xfaff
+            | 0xfe30..=0xfe4f
+            | 0xff00..=0xff60
+            | 0xffe0..=0xffe6
+            | 0x1f000..=0x3ffff
+    )
+}
+
+/// So much of it as fits into a width.
+pub(super) fn shortened(text: &str, width: f32, style: Style) -> String {
+    if text_width(text, style) <= width {
+        return text.to_owned();
+    }
+    let mut start = text.to_owned();
+    while start.pop().is_some() {
+        let cut = format!("{}…", start.trim_end());
+        if text_width(&cut, style) <= width {
+            return cut;
+        }
+    }
+    "…".to_owned()
+}
+
+/// Lines of at most a width; where one word is longer, it is broken.
+pub(super) fn wrapped(text: &str, style: Style, width: f32) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
+            if text_width(&longer, style) <= width {
+                line = longer;
+                continue;
+            }
+            if !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            for c in word.chars() {
+                line.push(c);
+                if text_width(&line, style) > width && line.chars().count() > 1 {
+                    line.pop();
+                    lines.push(std::mem::replace(&mut line, c.to_string()));
+                }
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_wrapped_at_words_and_within_them_only_where_it_must() {
+        let style = Style::label(true);
+        let lines = |text: &str, n_chars: usize| wrapped(text, style, n_chars as f32 * 4.83);
+        assert_eq!(lines("ab cd efg", 5), ["ab cd", "efg"]);
+        assert_eq!(lines("abcdefgh ij", 5), ["abcde", "fgh", "ij"]);
+        assert_eq!(lines("a\nb", 5), ["a", "b"]);
+        assert_eq!(shortened("abcdefgh", 5.0 * 4.83, style), "abcd…");
+        assert_eq!(shortened("abc", 5.0 * 4.83, style), "abc");
+    }
+}

@@ -1,0 +1,109 @@
+//! How readings, tokens and places are called: the same in the window and in files.
+
+use super::number::significant;
+use crate::analysis::{Measurement, Metric, Positions};
+use crate::tokens::{Answer, TokenizedPrompt, visible};
+
+/// The tokens of a prompt, as they stand along an axis.
+pub fn token_labels(prompt: &TokenizedPrompt) -> Vec<String> {
+    prompt.pieces.iter().map(|piece| visible(piece)).collect()
+}
+
+/// The answer's first token: what most numbers are about.
+pub fn first_piece(answer: &Answer) -> String {
+    visible(&answer.pieces[0])
+}
+
+/// The same of a prompt, whether or not it has one.
+pub fn answer_piece(prompt: &TokenizedPrompt) -> String {
+    prompt.answer.as_ref().map_or_else(|| "answer".to_owned(), first_piece)
+}
+
+/// Whether there is more to it than its first token.
+pub fn is_long(answer: Option<&Answer>) -> bool {
+    answer.is_some_and(|answer| answer.ids.len() > 1)
+}
+
+/// A metric, with the tokens that it is about.
+pub fn metric_name(metric: Metric, prompt: &TokenizedPrompt) -> String {
+    let first = answer_piece(prompt);
+    let foil = prompt.foil.as_ref().map_or_else(|| "foil".to_owned(), first_piece);
+    match metric {
+        Metric::Prob => format!("p({first})"),
+        Metric::AnswerProb => {
+            let whole = prompt.answer.as_ref().map_or(first, |answer| visible(&answer.text));
+            format!("p({whole})")
+        }
+        Metric::LogProb => format!("ln p({first})"),
+        Metric::Logit => format!("logit({first})"),
+        Metric::LogitDiff => format!("logit({first}) − logit({foil})"),
+        Metric::Rank => format!("rank of {first}"),
+        Metric::Kl => "KL from the clean run".to_owned(),
+    }
+}
+
+/// The metric if a run has it, else the probability of the answer's first token.
+pub fn metric_or_prob(metric: Metric, clean: &Measurement) -> Metric {
+    if clean.get(metric).is_some() { metric } else { Metric::Prob }
+}
+
+/// A reading with four digits, if there is one.
+pub fn reading(value: Option<f32>) -> String {
+    value.map_or_else(|| "not computed".to_owned(), |value| significant(value, 4))
+}
+
+/// Token number and text.
+pub fn token_at(pos: usize, prompt: &TokenizedPrompt) -> String {
+    let piece = prompt.pieces.get(pos).map(|piece| visible(piece)).unwrap_or_default();
+    format!("token {pos} {piece}")
+}
+
+/// In a sentence: “at the subject”.
+pub fn at(positions: &Positions, prompt: &TokenizedPrompt) -> String {
+    match positions {
+        Positions::All => "at every token".to_owned(),
+        Positions::Subject => "at the subject".to_owned(),
+        Positions::NonSubject => "at the non-subject tokens before the last".to_owned(),
+        Positions::Last => "at the last token".to_owned(),
+        Positions::Only(range) if range.len() == 1 => {
+            format!("at {}", token_at(range.start, prompt))
+        }
+        Positions::Only(range) => format!("at tokens {}–{}", range.start, range.end - 1),
+    }
+}
+
+/// In a list: “subject”, and single tokens by their text.
+pub fn positions_name(positions: &Positions, prompt: &TokenizedPrompt) -> String {
+    match positions {
+        Positions::All => "all".to_owned(),
+        Positions::Subject => "subject".to_owned(),
+        Positions::NonSubject => "non-subject".to_owned(),
+        Positions::Last => "last".to_owned(),
+        Positions::Only(range) if range.len() == 1 => token_at(range.start, prompt),
+        Positions::Only(range) => format!("tokens {}–{}", range.start, range.end - 1),
+    }
+}
+
+/// What an answer of several tokens is measured by.
+pub fn long_answer(metric: Metric, prompt: &TokenizedPrompt) -> Option<String> {
+    let answer = prompt.answer.as_ref().filter(|answer| answer.ids.len() > 1)?;
+    let what = match metric {
+        Metric::AnswerProb => "probability of all of them shown",
+        _ => "first token shown",
+    };
+    let (text, n) = (visible(&answer.text), answer.ids.len());
+    Some(format!("Answer {text} in {n} tokens: {what}"))
+}
+
+/// A warning, if the model would not have said the answer.
+pub fn not_first_guess(clean: &Measurement, prompt: &TokenizedPrompt) -> Option<String> {
+    let n = clean.rank;
+    let tokens = if n == 1 { "token is" } else { "tokens are" };
+    let answer = answer_piece(prompt);
+    (n > 0).then(|| format!("Not the model's first guess: {n} {tokens} likelier than {answer}"))
+}
+
+/// Why a layer is set apart.
+pub fn planted(layer: usize) -> String {
+    format!("* layer {layer}: the fact was written into its MLP, and nowhere else")
+}
