@@ -29,6 +29,15 @@ pub enum Command {
 
     /// Asks where to.
     SaveFigure(Arc<Figure>),
+
+    /// The same for what a view shows of the fact as it is looked at.
+    SaveFigureOf(Pane),
+    CopyTableOf(Pane),
+    CopyFigureOf(Pane),
+
+    /// What was asked, for `factscope run`.
+    SaveSpec(Pane),
+    SaveSpecTo(PathBuf),
     SaveFigureTo(PathBuf),
     CopyTable(Arc<Figure>),
     Quit,
@@ -60,6 +69,11 @@ pub enum Command {
     /// An ablation or a knockout, of the fact and its inverse.
     Study(Pane),
     CancelStudy,
+
+    /// Everything that is looked at from now on is looked at in the model with the edit that a view
+    /// tries out.
+    ApplyEdit(Pane),
+    DropEdits,
 
     /// Whether the dataset's facts are asked in the background.
     SetMeasuresRecall(bool),
@@ -123,7 +137,11 @@ impl Command {
             Self::SaveScreenshot => "Save screenshot…",
             Self::TypeScreenshotPath => "Type a screenshot path…",
             Self::SaveScreenshotTo(_) => "Save screenshot",
-            Self::SaveFigure(_) => "Save figure…",
+            Self::SaveFigure(_) | Self::SaveFigureOf(_) => "Save figure…",
+            Self::CopyFigureOf(_) => "Copy figure as SVG",
+            Self::CopyTableOf(_) => "Copy table",
+            Self::SaveSpec(_) => "Save what was asked…",
+            Self::SaveSpecTo(_) => "Save what was asked",
             Self::SaveFigureTo(_) => "Save figure",
             Self::CopyTable(_) => "Copy table",
             Self::Quit => "Quit",
@@ -148,6 +166,8 @@ impl Command {
             Self::Trace => "Trace",
             Self::Study(pane) => pane.verb(),
             Self::CancelStudy => "Stop",
+            Self::ApplyEdit(_) => "Use the changed model",
+            Self::DropEdits => "Back to the model as it is",
             Self::SetMeasuresRecall(_) => "Measure recall in the background",
             Self::Cancel => "Cancel, or clear the selection",
             Self::CancelLoading => "Cancel",
@@ -189,11 +209,17 @@ impl Command {
             Self::TypeModelPath | Self::TypeDatasetPath | Self::TypeScreenshotPath => {
                 "For systems without a file dialog"
             }
-            Self::SaveFigure(_) => {
+            Self::SaveFigure(_) | Self::SaveFigureOf(_) => {
                 "As SVG with real axes and text, or its numbers as CSV or JSON: the ending of the name \
                  decides"
             }
-            Self::CopyTable(_) => "The numbers as CSV, to be pasted into a spreadsheet",
+            Self::CopyFigureOf(_) => "As text, to be pasted into a drawing program",
+            Self::SaveSpec(_) => {
+                "Model, fact, settings and seed as a file: `factscope run FILE` finds the same again"
+            }
+            Self::CopyTable(_) | Self::CopyTableOf(_) => {
+                "The numbers as CSV, to be pasted into a spreadsheet"
+            }
             Self::SaveScreenshot => "The window as it is now, as a PNG",
             Self::ShowPane(pane) | Self::ClosePane(pane) => pane.tooltip(),
             Self::ResetLayout => "All views where they were at the first start",
@@ -229,6 +255,13 @@ impl Command {
             Self::ShowPalette => "Everything that can be done, by name",
             Self::Undo => "Takes back what was last chosen or set; results are kept",
             Self::Redo => "Does again what was taken back",
+            Self::ApplyEdit(_) => {
+                "All views show the model as this leaves it, until you go back: trace the edited fact, \
+                 or look at others"
+            }
+            Self::DropEdits => {
+                "Takes all edits back; what was found in the edited model is forgotten"
+            }
             Self::FocusSearch => "Looks in prompts, subjects, answers and relation ids",
             _ => "",
         }

@@ -27,6 +27,7 @@ pub enum Purpose {
     Dataset,
     Screenshot,
     Figure,
+    Spec,
 }
 
 /// Waits for the answer. Called on a thread of its own.
@@ -63,6 +64,7 @@ impl Picker for RfdPicker {
         let dialog = dialog(title, dir).set_file_name(name);
         let dialog = match kind {
             "png" => dialog.add_filter("PNG", &["png"]),
+            "json" => dialog.add_filter("JSON", &["json"]),
             _ => dialog.add_filter("Figures and tables", &Self::FIGURES),
         };
         let dialog = dialog.save_file();
@@ -85,6 +87,7 @@ impl Purpose {
             Self::Dataset => "Open dataset",
             Self::Screenshot => "Save screenshot",
             Self::Figure => "Save figure",
+            Self::Spec => "Save what was asked",
         }
     }
 
@@ -94,6 +97,7 @@ impl Purpose {
             Self::Model | Self::Dataset => None,
             Self::Screenshot => Some("factscope.png"),
             Self::Figure => Some("figure.svg"),
+            Self::Spec => Some("experiment.json"),
         }
     }
 
@@ -103,6 +107,7 @@ impl Purpose {
             Self::Dataset => Command::OpenDatasetAt(path),
             Self::Screenshot => Command::SaveScreenshotTo(path),
             Self::Figure => Command::SaveFigureTo(path),
+            Self::Spec => Command::SaveSpecTo(path),
         }
     }
 
@@ -126,10 +131,10 @@ impl Purpose {
             Self::Dataset if !path.is_file() => {
                 return Err(format!("There is no such file: {place}"));
             }
-            Self::Screenshot | Self::Figure if path.is_dir() => {
+            Self::Screenshot | Self::Figure | Self::Spec if path.is_dir() => {
                 return Err(format!("This is a folder; add a file name: {place}"));
             }
-            Self::Screenshot | Self::Figure => {
+            Self::Screenshot | Self::Figure | Self::Spec => {
                 let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
                 if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
                     return Err(format!("There is no such folder: {}", dir.display()));
@@ -141,6 +146,7 @@ impl Purpose {
         let path = match self {
             Self::Screenshot if !has_extension => path.with_extension("png"),
             Self::Figure if !has_extension => path.with_extension("svg"),
+            Self::Spec if !has_extension => path.with_extension("json"),
             _ => path,
         };
         Ok(self.command(path))
@@ -160,7 +166,7 @@ pub fn ask(
     let answer = match purpose {
         Purpose::Model => picker.pick_folder(title, dir),
         Purpose::Dataset => picker.pick_file(title, dir),
-        Purpose::Screenshot | Purpose::Figure => {
+        Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
             picker.save_file(title, dir, purpose.file_name().unwrap_or_default())
         }
     };
@@ -226,6 +232,7 @@ pub fn path_prompt_ui(
             Purpose::Dataset => ("Dataset file", "/path/to/counterfact.json"),
             Purpose::Screenshot => ("PNG file", "/path/to/factscope.png"),
             Purpose::Figure => ("SVG, CSV or JSON file", "/path/to/figure.svg"),
+            Purpose::Spec => ("JSON file", "/path/to/experiment.json"),
         };
         let label = ui.label(label);
         let edit = TextEdit::singleline(&mut open.text)
@@ -248,7 +255,7 @@ pub fn path_prompt_ui(
         ui.add_space(8.0);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let text = match open.purpose {
-                Purpose::Screenshot | Purpose::Figure => "Save",
+                Purpose::Screenshot | Purpose::Figure | Purpose::Spec => "Save",
                 Purpose::Model | Purpose::Dataset => "Open",
             };
             is_accepted |= ui.button(text).clicked();

@@ -26,13 +26,15 @@ pub enum Pane {
     LogitLens,
     Ablation,
     Knockout,
+    Comparison,
     Generation,
+    Editing,
     Steering,
 }
 
 impl Pane {
     /// The first ones are open at first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -40,7 +42,9 @@ impl Pane {
         Self::LogitLens,
         Self::Ablation,
         Self::Knockout,
+        Self::Comparison,
         Self::Generation,
+        Self::Editing,
         Self::Steering,
     ];
 
@@ -56,7 +60,9 @@ impl Pane {
             Self::LogitLens => "Logit lens",
             Self::Ablation => "Ablation",
             Self::Knockout => "Knockout",
+            Self::Comparison => "Fact vs inverse",
             Self::Generation => "Continuation",
+            Self::Editing => "Edit",
             Self::Steering => "Steering",
         }
     }
@@ -71,7 +77,9 @@ impl Pane {
             Self::LogitLens => "lens",
             Self::Ablation => "ablation",
             Self::Knockout => "knockout",
+            Self::Comparison => "comparison",
             Self::Generation => "continuation",
+            Self::Editing => "edit",
             Self::Steering => "steering",
         }
     }
@@ -88,6 +96,12 @@ impl Pane {
             Self::Ablation => "What the answer loses without each head, MLP or layer",
             Self::Knockout => {
                 "Where attention must be cut for the answer to get lost (Geva et al. 2023)"
+            }
+            Self::Comparison => {
+                "Where the model recalls the fact and where its inverse: do the two maps agree?"
+            }
+            Self::Editing => {
+                "What the model says after a rank-one edit of one MLP (ROME, Meng et al. 2022)"
             }
             Self::Generation => "What the model writes after the prompt",
             Self::Steering => {
@@ -109,6 +123,8 @@ impl Pane {
         match self {
             Self::Ablation => "Ablate",
             Self::Knockout => "Cut attention",
+            Self::Comparison => "Compare",
+            Self::Editing => "Edit",
             Self::Generation => "Write on",
             Self::Steering => "Steer",
             _ => "Run",
@@ -249,6 +265,26 @@ struct Showing<'a> {
     pane_ui: &'a mut dyn FnMut(&mut Ui, Pane, &mut Vec<Command>),
 }
 
+impl Showing<'_> {
+    /// What can be taken away of the view in front.
+    fn export_ui(&mut self, ui: &mut Ui, pane: Pane) {
+        let menu = ui.menu_button("Export", |ui| {
+            for command in [
+                Command::SaveFigureOf(pane),
+                Command::CopyFigureOf(pane),
+                Command::CopyTableOf(pane),
+                Command::SaveSpec(pane),
+            ] {
+                if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+                    self.commands.push(command);
+                    ui.close();
+                }
+            }
+        });
+        menu.response.on_hover_text("What this view shows of the fact, as a figure, table or spec");
+    }
+}
+
 impl Behavior<Pane> for Showing<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut Pane) -> UiResponse {
         let pane = *pane;
@@ -290,12 +326,15 @@ impl Behavior<Pane> for Showing<'_> {
 
     fn top_bar_right_ui(
         &mut self,
-        _tiles: &Tiles<Pane>,
+        tiles: &Tiles<Pane>,
         ui: &mut Ui,
         _tile: TileId,
-        _tabs: &Tabs,
+        tabs: &Tabs,
         _offset: &mut f32,
     ) {
+        if let Some(pane) = tabs.active.and_then(|tile| tiles.get_pane(&tile)) {
+            self.export_ui(ui, *pane);
+        }
         if self.closed.is_empty() {
             return;
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Reuse};
+use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Reuse};
 use crate::task::{CancelToken, Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
@@ -41,12 +41,16 @@ pub enum Work {
     /// Open a model folder; it replaces the model there was.
     Load { dir: PathBuf, device: DeviceChoice },
 
+    /// Change the open model: these edits, and no others. What is found from then on is found in the
+    /// model as they leave it.
+    Edit { edits: Vec<ModelEdit> },
+
     /// Run a method. Short methods are let in between the steps of a sweep, so that looking at
     /// another fact need not wait for a trace.
     Analyse { prompt: Arc<TokenizedPrompt>, spec: AnalysisSpec },
 }
 
-/// What the worker says about a job. Every job ends with exactly one of the last four.
+/// What the worker says about a job. Every job ends with exactly one of the last five.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// What a loading job is busy with.
@@ -57,6 +61,7 @@ pub enum Event {
     Partial(JobId, Arc<AnalysisResult>),
 
     Loaded(JobId, Arc<ModelInfo>),
+    Edited(JobId),
     Finished(JobId, Arc<AnalysisResult>),
     Cancelled(JobId),
 
@@ -78,9 +83,11 @@ impl Event {
     fn told(&self) -> Told {
         match self {
             Self::Stage(..) | Self::Progress(..) | Self::Partial(..) => Told::OnTheWay,
-            Self::Loaded(..) | Self::Finished(..) | Self::Cancelled(_) | Self::Failed(..) => {
-                Told::TheEnd
-            }
+            Self::Loaded(..)
+            | Self::Edited(_)
+            | Self::Finished(..)
+            | Self::Cancelled(_)
+            | Self::Failed(..) => Told::TheEnd,
         }
     }
 }
@@ -101,6 +108,7 @@ impl Worker {
         let (sender, events) = mpsc::channel();
         thread::Builder::new().name("worker".to_owned()).spawn(move || {
             let loop_ = Loop {
+                opened: RefCell::new(None),
                 engine: RefCell::new(None),
                 waiting: RefCell::default(),
                 queue,
@@ -126,6 +134,10 @@ impl Worker {
 }
 
 struct Loop {
+    /// As it was opened.
+    opened: RefCell<Option<Arc<Engine>>>,
+
+    /// With its edits.
     engine: RefCell<Option<Arc<Engine>>>,
 
     /// Jobs that came while another was running, in order.
@@ -158,6 +170,7 @@ impl Loop {
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| match &job.work {
             Work::Load { dir, device } => self.load(job, dir, *device),
+            Work::Edit { edits } => self.edit(job, edits),
             Work::Analyse { prompt, spec } => self.analyse(job, prompt, spec, depth),
         }));
         (self.send)(outcome.unwrap_or_else(|panic| Event::Failed(job.id, panic_message(&*panic))));
@@ -166,16 +179,38 @@ impl Loop {
     fn load(&self, job: &Job, dir: &Path, device: DeviceChoice) -> Event {
         // Two models at once may be more than the memory holds.
         self.engine.replace(None);
+        self.opened.replace(None);
         let report = |progress| (self.send)(Event::Progress(job.id, progress));
         let ctx = TaskCtx { cancel: job.cancel.clone(), report: &report };
         let stage = |stage| (self.send)(Event::Stage(job.id, stage));
         match Engine::load(dir, device, &ctx, &stage) {
             Ok(engine) => {
                 let info = Arc::clone(&engine.info);
-                self.engine.replace(Some(Arc::new(engine)));
+                let engine = Arc::new(engine);
+                self.opened.replace(Some(Arc::clone(&engine)));
+                self.engine.replace(Some(engine));
                 Event::Loaded(job.id, info)
             }
             Err(error) if error.is_cancelled() => Event::Cancelled(job.id),
+            Err(error) => Event::Failed(job.id, error.to_string()),
+        }
+    }
+
+    fn edit(&self, job: &Job, edits: &[ModelEdit]) -> Event {
+        let Some(opened) = self.opened.borrow().clone() else {
+            return Event::Failed(job.id, "no model is open".to_owned());
+        };
+        let report = |progress| (self.send)(Event::Progress(job.id, progress));
+        let ctx = AnalysisCtx {
+            task: TaskCtx { cancel: job.cancel.clone(), report: &report },
+            ..AnalysisCtx::unwatched()
+        };
+        match opened.edited(edits, &ctx) {
+            Ok(engine) => {
+                self.engine.replace(Some(Arc::new(engine)));
+                Event::Edited(job.id)
+            }
+            Err(AnalysisError::Cancelled(_)) => Event::Cancelled(job.id),
             Err(error) => Event::Failed(job.id, error.to_string()),
         }
     }
@@ -216,8 +251,10 @@ impl Loop {
         self.waiting.borrow_mut().extend(self.queue.try_iter());
         loop {
             let mut waiting = self.waiting.borrow_mut();
-            // What waits behind a new model belongs to that model.
-            let short = waiting.iter().take_while(|job| !matches!(job.work, Work::Load { .. }));
+            // What waits behind a new or changed model belongs to that model.
+            let short = waiting
+                .iter()
+                .take_while(|job| !matches!(job.work, Work::Load { .. } | Work::Edit { .. }));
             let Some(nth) = short.into_iter().position(Job::is_short) else { return };
             let job = waiting.remove(nth).expect("its place was just found");
             drop(waiting);
@@ -230,7 +267,7 @@ impl Job {
     /// A few forward passes long, or over already.
     fn is_short(&self) -> bool {
         let is_long = match &self.work {
-            Work::Load { .. } => true,
+            Work::Load { .. } | Work::Edit { .. } => true,
             Work::Analyse { spec, .. } => match spec {
                 AnalysisSpec::CausalTrace(_)
                 | AnalysisSpec::Ablation(_)

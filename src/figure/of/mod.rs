@@ -92,6 +92,7 @@ impl Figure {
             AnalysisResult::Attention(it) => attention::figure(it, look),
             AnalysisResult::Ablation(it) => ablation::figure(it, look),
             AnalysisResult::AttentionKnockout(it) => attention_knockout::figure(it, look),
+            _ => Self { title: "TEMPORARY".to_owned(), ..Self::default() },
         }
     }
 }

@@ -9,10 +9,10 @@ use eframe::egui::{self, ViewportCommand};
 use super::{App, Reply};
 use crate::analysis::attribution_patching::{self, BasePoint};
 use crate::analysis::causal_trace::Component;
-use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, prediction};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit, prediction};
 use crate::builtin;
 use crate::facts::{Dataset, Direction};
-use crate::figure::to_csv;
+use crate::figure::{Figure, to_csv, to_svg};
 use crate::tokens::TokenizedPrompt;
 use crate::tokens::flags;
 use crate::ui::command::Command;
@@ -48,6 +48,30 @@ impl App {
                 self.ask(Purpose::Figure, ctx);
             }
             Command::SaveFigureTo(path) => self.save_figure(&path),
+            Command::SaveFigureOf(pane) => {
+                if let Some(figure) = self.figure_of(pane) {
+                    self.handle(Command::SaveFigure(figure), ctx);
+                }
+            }
+            Command::CopyTableOf(pane) => {
+                if let Some(figure) = self.figure_of(pane) {
+                    self.handle(Command::CopyTable(figure), ctx);
+                }
+            }
+            Command::CopyFigureOf(pane) => {
+                if let Some(figure) = self.figure_of(pane) {
+                    ctx.copy_text(to_svg(&figure));
+                    self.state.notice = Some("Copied the figure as SVG".to_owned());
+                }
+            }
+            Command::SaveSpec(pane) => match self.state.experiment(pane) {
+                Some(experiment) => {
+                    self.experiment = Some(experiment);
+                    self.ask(Purpose::Spec, ctx);
+                }
+                None => self.nothing_to_save(pane),
+            },
+            Command::SaveSpecTo(path) => self.save_spec(&path),
             Command::CopyTable(figure) => {
                 ctx.copy_text(to_csv(&figure));
                 self.state.notice = Some("Copied the numbers as CSV".to_owned());
@@ -104,6 +128,8 @@ impl App {
             Command::CancelStudy => {
                 self.state.jobs.cancel(|kind| matches!(kind, JobKind::Study(_)));
             }
+            Command::ApplyEdit(pane) => self.apply_edit(pane),
+            Command::DropEdits => self.edit(Vec::new()),
             Command::SetMeasuresRecall(is_on) => self.state.settings.measures_recall = is_on,
             Command::Cancel => self.cancel(),
             Command::CancelLoading => {
@@ -158,7 +184,36 @@ impl App {
         match purpose {
             Purpose::Model => Some(settings.recent_models.first()?.parent()?.to_owned()),
             Purpose::Dataset => Some(settings.recent_datasets.first()?.parent()?.to_owned()),
-            Purpose::Screenshot | Purpose::Figure => settings.screenshot_dir.clone(),
+            Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
+                settings.screenshot_dir.clone()
+            }
+        }
+    }
+
+    /// What a view shows of the fact as it is looked at.
+    fn figure_of(&mut self, pane: Pane) -> Option<Arc<Figure>> {
+        let figure = self.views.figure_of(pane, &self.state);
+        if figure.is_none() {
+            self.nothing_to_save(pane);
+        }
+        figure
+    }
+
+    fn nothing_to_save(&mut self, pane: Pane) {
+        self.state.error = Some(format!("{} shows no result yet", pane.text()));
+    }
+
+    /// What was asked, as `factscope run` reads it.
+    fn save_spec(&mut self, path: &Path) {
+        let Some(experiment) = self.experiment.take() else { return };
+        self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
+        let saved = experiment.to_json().map_err(std::io::Error::from);
+        match saved.and_then(|text| export::write_whole(path, text.as_bytes())) {
+            Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
+            Err(error) => {
+                let error = format!("The file cannot be saved: {error}: {}", path.display());
+                self.state.error = Some(error);
+            }
         }
     }
 
@@ -191,6 +246,7 @@ impl App {
         self.state.subjects = None;
         self.state.trace_waits = false;
         self.state.selection = Selection::default();
+        self.state.edits = Vec::new();
         self.state.error = None;
         let (id, cancel) = self.state.jobs.add(JobKind::Load(dir.clone()));
         self.state.model = ModelState::Loading { job: id, dir: dir.clone() };
@@ -490,6 +546,32 @@ impl App {
         }
     }
 
+    /// One edit more, as the view's settings describe it.
+    fn apply_edit(&mut self, pane: Pane) {
+        let direction = self.state.direction;
+        match self.state.study_spec(pane, direction).map(ModelEdit::tried_by) {
+            Ok(Some(edit)) => {
+                let edits = self.state.edits.iter().cloned().chain([edit]).collect();
+                self.edit(edits);
+            }
+            Ok(None) => {}
+            Err(error) => self.state.error = Some(capitalized(&error)),
+        }
+    }
+
+    fn edit(&mut self, edits: Vec<ModelEdit>) {
+        if self.state.info().is_none() || edits == self.state.edits {
+            return;
+        }
+        self.state.edits.clone_from(&edits);
+        // What is known was found in another model.
+        self.state.forget(|_| true);
+        self.forget_recall();
+        let (id, cancel) = self.state.jobs.add(JobKind::Edit);
+        self.worker.submit(Job { id, work: Work::Edit { edits }, cancel });
+        self.look();
+    }
+
     pub(super) fn cancel(&mut self) {
         let on_screen: Vec<FactKey> =
             self.state.directions().filter_map(|it| self.state.key_of(it)).collect();
@@ -497,9 +579,11 @@ impl App {
         if self.state.running_trace().is_some() {
             self.state.jobs.cancel(|kind| match kind {
                 JobKind::Trace(key) | JobKind::Preview(key) => on_screen.contains(key),
-                JobKind::Load(_) | JobKind::Quick(..) | JobKind::Study(_) | JobKind::Recall(..) => {
-                    false
-                }
+                JobKind::Load(_)
+                | JobKind::Edit
+                | JobKind::Quick(..)
+                | JobKind::Study(_)
+                | JobKind::Recall(..) => false,
             });
         } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {
             job.cancel.cancel();

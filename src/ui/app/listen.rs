@@ -45,6 +45,17 @@ impl App {
                     self.loaded(info, ctx);
                 }
             }
+            Event::Edited(id) => {
+                if self.state.jobs.remove(id).is_some() {
+                    let n = self.state.edits.len();
+                    let notice = match n {
+                        0 => "The model is as it was opened".to_owned(),
+                        1 => "All views show the changed model".to_owned(),
+                        n => format!("All views show the model with {n} changes"),
+                    };
+                    self.state.notice = Some(notice);
+                }
+            }
             Event::Finished(id, result) => {
                 if let Some(sweep) = self.sweep(id) {
                     *sweep.result = Some(Arc::clone(&result));
@@ -64,6 +75,9 @@ impl App {
             }
             Event::Failed(id, message) => {
                 let message = capitalized(&message);
+                if self.state.jobs.get(id).is_some_and(|job| job.kind == JobKind::Edit) {
+                    self.edit_failed(&message);
+                }
                 if let Some(sweep) = self.sweep(id) {
                     *sweep.state = TraceState::Failed(message.clone());
                     self.state.error = Some(message.clone());
@@ -75,6 +89,14 @@ impl App {
                 self.settle(id, Slot::Failed(message));
             }
         }
+    }
+
+    /// The model is still as it was before the last edit.
+    fn edit_failed(&mut self, message: &str) {
+        self.state.error = Some(format!("The model is not changed: {message}"));
+        self.state.edits.pop();
+        self.state.forget(|_| true);
+        self.look();
     }
 
     pub(super) fn is_loading(&self, id: JobId) -> bool {
@@ -92,9 +114,11 @@ impl App {
                 let Study { state, result, .. } = self.state.findings_of(key)?.study_mut(id)?;
                 Some(Sweep { state, result })
             }
-            JobKind::Load(_) | JobKind::Quick(..) | JobKind::Preview(_) | JobKind::Recall(..) => {
-                None
-            }
+            JobKind::Load(_)
+            | JobKind::Edit
+            | JobKind::Quick(..)
+            | JobKind::Preview(_)
+            | JobKind::Recall(..) => None,
         }
     }
 

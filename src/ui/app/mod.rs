@@ -9,6 +9,7 @@ use std::time::Duration;
 use eframe::egui::{self, Popup};
 use eframe::{APP_KEY, CreationContext, Frame, Storage};
 
+use crate::experiment::Experiment;
 use crate::facts::Dataset;
 use crate::figure::Figure;
 use crate::tokens::Flags;
@@ -46,6 +47,7 @@ pub struct App {
 
     /// To be written when it is known where to.
     figure: Option<Arc<Figure>>,
+    experiment: Option<Experiment>,
 
     /// Answers from threads other than the worker's.
     answers: Receiver<Reply>,
@@ -126,6 +128,7 @@ impl App {
             help: None,
             palette: None,
             figure: None,
+            experiment: None,
             answers,
             replies,
             errand,

@@ -1,6 +1,7 @@
 //! The parts of the window, from the outside in.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use eframe::egui::{CentralPanel, Color32, Frame, Margin, Panel, Ui};
 
@@ -25,9 +26,10 @@ use super::state::{Quick, State};
 use super::theme;
 use super::views::{AblationView, CausalTraceView, KnockoutView, LogitLensView};
 use super::widgets::number::with_thousands;
-use super::workspace::Workspace;
+use super::workspace::{Pane, Workspace};
 use crate::analysis::Metric;
 use crate::analysis::logit_attribution::Parts;
+use crate::figure::{Figure, Look};
 
 /// How the views look; what they show is in the state.
 #[derive(Debug, Default)]
@@ -45,6 +47,18 @@ pub struct Views {
 }
 
 impl Views {
+    /// What a view shows of the fact as it is looked at, as a figure.
+    pub fn figure_of(&self, pane: Pane, state: &State) -> Option<Arc<Figure>> {
+        let result = state.result(pane)?;
+        let look = Look {
+            metric: if pane == Pane::Trace { self.trace.metric } else { self.metric },
+            pick: state.selection,
+            planted: state.planted(state.direction),
+            ..Look::new(&state.info()?.tokenizer)
+        };
+        Some(Arc::new(Figure::of(result, &look)))
+    }
+
     pub fn new(workspace: Workspace) -> Self {
         Self { workspace, ..Self::default() }
     }

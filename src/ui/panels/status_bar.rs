@@ -49,6 +49,7 @@ fn doing_ui(ui: &mut Ui, state: &State) {
 fn doing(state: &State, job: &OpenJob) -> String {
     match &job.kind {
         JobKind::Load(dir) => format!("Opening {}: {}", file_name(dir), stage(job.stage)),
+        JobKind::Edit => "Changing the model".to_owned(),
         JobKind::Recall(..) => {
             let (done, total) = state.facts.recall().progress();
             format!("Asking the model every fact: {} of {}", grouped(done), grouped(total))

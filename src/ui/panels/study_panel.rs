@@ -77,11 +77,18 @@ pub fn study_panel_ui(
         has_metric = study.has_metric();
     }
     state.settings.studies = studies;
-    if let Err(error) = state.study_spec(pane, state.direction) {
+    let asked = state.study_directions(pane).next().unwrap_or(state.direction);
+    if let Err(error) = state.study_spec(pane, asked) {
         ui.label(RichText::new(capitalized(&error)).color(theme::palette(ui).warning));
         return;
     }
     run_ui(ui, state, pane, commands);
+    if matches!(pane, Pane::Editing | Pane::Steering) {
+        let command = Command::ApplyEdit(pane);
+        if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+            commands.push(command);
+        }
+    }
     if has_metric && let Some(prompt) = state.prompt() {
         ui.horizontal(|ui| {
             ui.label("Show");

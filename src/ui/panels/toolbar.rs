@@ -1,7 +1,8 @@
 use eframe::egui::{Align, ComboBox, Label, Layout, RichText, Ui};
 
 use super::{file_name, grouped};
-use crate::tokens::Bos;
+use crate::analysis::ModelEdit;
+use crate::tokens::{Bos, visible};
 use crate::ui::command::Command;
 use crate::ui::state::{ModelState, State};
 use crate::ui::theme;
@@ -26,6 +27,7 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             }
             ModelState::Open(info) => model_ui(ui, info),
         }
+        edits_ui(ui, state, commands);
         ui.separator();
         bos_ui(ui, state.settings.bos, commands);
         ui.separator();
@@ -83,6 +85,27 @@ fn model_ui(ui: &mut Ui, info: &ModelInfo) {
             "The CPU computes the numbers that graphics adapters are compared with",
         ),
         Some(verdict) => badge_ui(ui, "verified", &checks(verdict)),
+    }
+}
+
+/// That the model is not the one in the folder.
+fn edits_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    if state.edits.is_empty() {
+        return;
+    }
+    let lines = state.edits.iter().map(|edit| match edit {
+        ModelEdit::RankOne(spec) => {
+            format!("MLP {} edited to say {}", spec.layer, visible(&spec.target.text))
+        }
+        ModelEdit::Steering(spec) => {
+            format!("steered after layer {}, scale {}", spec.layer, spec.scale)
+        }
+    });
+    let text = RichText::new("changed model").strong().color(theme::palette(ui).warning);
+    ui.label(text).on_hover_text(lines.collect::<Vec<_>>().join("\n"));
+    let command = Command::DropEdits;
+    if ui.small_button("Back").on_hover_text(command.tooltip()).clicked() {
+        commands.push(command);
     }
 }
 

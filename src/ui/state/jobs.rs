@@ -27,6 +27,9 @@ pub struct OpenJob {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobKind {
     Load(PathBuf),
+
+    /// The open model is changed.
+    Edit,
     Quick(FactKey, Quick),
     Trace(FactKey),
     Study(FactKey),

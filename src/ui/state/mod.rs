@@ -33,7 +33,8 @@ use crate::analysis::ablation::{self, Replacement};
 use crate::analysis::attention_knockout::{self, Edges, default_window};
 use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::logit_attribution::Parts;
-use crate::analysis::{AnalysisSpec, Positions};
+use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit, Positions};
+use crate::experiment::{Experiment, FactSource};
 use crate::facts::{Direction, Fact, Record};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::worker::{Adapter, DeviceChoice, JobId, ModelInfo};
@@ -61,6 +62,9 @@ pub struct State {
 
     /// Layer, position and head picked out across the views.
     pub selection: Selection,
+
+    /// What is changed in the open model; all results are of the model as these leave it.
+    pub edits: Vec<ModelEdit>,
 
     /// How attributions are split.
     pub parts: Parts,
@@ -139,6 +143,7 @@ impl State {
             selected: None,
             direction: Direction::Forward,
             selection: Selection::default(),
+            edits: Vec::new(),
             parts: Parts::Layers,
             findings: BTreeMap::new(),
             visited: VecDeque::new(),
@@ -230,7 +235,7 @@ impl State {
     /// Forgets all results about some facts, and the jobs that would add to them.
     pub fn forget(&mut self, is_meant: impl Fn(FactId) -> bool) {
         self.jobs.abandon(|kind| match kind {
-            JobKind::Load(_) => false,
+            JobKind::Load(_) | JobKind::Edit => false,
             JobKind::Quick(key, _)
             | JobKind::Trace(key)
             | JobKind::Preview(key)
@@ -270,6 +275,7 @@ impl State {
             prompt: prompt_of(direction)?,
             other: other.and_then(prompt_of),
             direction,
+            fact: self.record().and_then(|it| it.fact(direction)),
             record: self.record(),
             selection: Selection { position, ..self.selection },
             trace: self.trace_spec(direction),
@@ -278,11 +284,14 @@ impl State {
 
     /// Which ways a study asks the fact.
     pub fn study_directions(&self, pane: Pane) -> impl Iterator<Item = Direction> + use<> {
-        let is_one_way =
-            self.settings.studies.get(pane).is_some_and(|it| it.asks() == Asks::OneWay);
+        let asks = self.settings.studies.get(pane).map_or(Asks::BothWays, |it| it.asks());
         let directions: Vec<Direction> = self.directions().collect();
         let looked_at = self.direction;
-        directions.into_iter().filter(move |it| !is_one_way || *it == looked_at)
+        directions.into_iter().filter(move |it| match asks {
+            Asks::BothWays => true,
+            Asks::OneWay => *it == looked_at,
+            Asks::Forward => *it == Direction::Forward,
+        })
     }
 
     /// The study that a view's controls describe, of the chosen fact. The error says what is missing.
@@ -359,6 +368,59 @@ impl State {
                 self.others.find_alike(key, n_pos, &self.facts, &info.tokenizer)
             }
         }
+    }
+
+    /// What a view shows of the fact as it is looked at.
+    pub fn result(&self, pane: Pane) -> Option<&Arc<AnalysisResult>> {
+        let quick = |quick: Quick| match self.findings()?.quick(quick) {
+            Slot::Found(result) => Some(result),
+            Slot::Missing | Slot::Waiting(_) | Slot::Failed(_) => None,
+        };
+        match pane {
+            Pane::Trace => self.trace(self.direction)?.result.as_ref(),
+            Pane::Prediction => quick(Quick::Prediction),
+            Pane::Attention => quick(Quick::Attention),
+            Pane::LogitLens => quick(Quick::LogitLens),
+            Pane::Attribution => quick(match self.parts {
+                Parts::Layers => Quick::AttributionByLayer,
+                Parts::Heads => Quick::AttributionByHead,
+            }),
+            _ => {
+                let direction = self.study_directions(pane).next()?;
+                self.study(pane, direction)?.result.as_ref()
+            }
+        }
+    }
+
+    /// What was asked for it, as a file tells it.
+    pub fn experiment(&self, pane: Pane) -> Option<Experiment> {
+        let direction = match pane.is_study() {
+            true => self.study_directions(pane).next()?,
+            false => self.direction,
+        };
+        let info = self.info()?;
+        let n_pos = self.findings_at(direction)?.prompt.as_ref().ok()?.n_pos();
+        let layer = self.selection.layer.unwrap_or(0).min(info.config.n_layers - 1);
+        let quick = |quick: Quick| quick.spec(&info.config, n_pos, layer);
+        let spec = match pane {
+            Pane::Trace => AnalysisSpec::CausalTrace(self.trace_spec(direction)?),
+            Pane::Prediction => quick(Quick::Prediction),
+            Pane::Attention => quick(Quick::Attention),
+            Pane::LogitLens => quick(Quick::LogitLens),
+            Pane::Attribution => quick(match self.parts {
+                Parts::Layers => Quick::AttributionByLayer,
+                Parts::Heads => Quick::AttributionByHead,
+            }),
+            _ => self.study_spec(pane, direction).ok()?,
+        };
+        let fact = self.record()?.fact(direction)?;
+        Some(Experiment {
+            model: info.dir.clone(),
+            bos: self.settings.bos,
+            fact: FactSource::Text(fact.into()),
+            edits: self.edits.clone(),
+            spec,
+        })
     }
 
     pub fn trace(&self, direction: Direction) -> Option<&TraceRun> {

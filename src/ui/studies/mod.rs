@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::view::Selection;
 use super::workspace::Pane;
 use crate::analysis::{AnalysisSpec, causal_trace};
-use crate::facts::{Direction, Record};
+use crate::facts::{Direction, Fact, Record};
 use crate::tokens::TokenizedPrompt;
 use crate::worker::ModelInfo;
 
+mod comparison;
+mod editing;
 mod generation;
 mod steering;
 
@@ -22,6 +24,9 @@ pub struct About<'a> {
     /// The same fact asked the other way, if it can be.
     pub other: Option<&'a TokenizedPrompt>,
     pub direction: Direction,
+
+    /// As it is asked here.
+    pub fact: Option<&'a Fact>,
     pub record: Option<&'a Record>,
 
     /// Layer, position and head picked out across the views.
@@ -58,12 +63,17 @@ pub enum Asks {
 
     /// Only as it is looked at.
     OneWay,
+
+    /// Only as the dataset asks it.
+    Forward,
 }
 
 /// The settings of all of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Studies {
+    pub comparison: comparison::Settings,
+    pub editing: editing::Settings,
     pub generation: generation::Settings,
     pub steering: steering::Settings,
 }
@@ -72,6 +82,8 @@ impl Studies {
     /// The study of a view, if it has one.
     pub fn get(&self, pane: Pane) -> Option<&dyn Study> {
         match pane {
+            Pane::Comparison => Some(&self.comparison),
+            Pane::Editing => Some(&self.editing),
             Pane::Generation => Some(&self.generation),
             Pane::Steering => Some(&self.steering),
             _ => None,
@@ -80,6 +92,8 @@ impl Studies {
 
     pub fn get_mut(&mut self, pane: Pane) -> Option<&mut dyn Study> {
         match pane {
+            Pane::Comparison => Some(&mut self.comparison),
+            Pane::Editing => Some(&mut self.editing),
             Pane::Generation => Some(&mut self.generation),
             Pane::Steering => Some(&mut self.steering),
             _ => None,
@@ -94,6 +108,11 @@ impl About<'_> {
 
     pub fn n_heads(&self) -> usize {
         self.info.config.n_heads
+    }
+
+    /// The prompt of the inverse, where this one is the fact's.
+    fn inverse(&self) -> Option<&TokenizedPrompt> {
+        self.other.filter(|_| self.direction == Direction::Forward)
     }
 
     /// The ids of a text as it goes on.

@@ -1,0 +1,127 @@
+use eframe::egui::{ComboBox, DragValue, Ui};
+use serde::{Deserialize, Serialize};
+
+use super::{About, Asks, Study, number_ui};
+use crate::analysis::ablation::{self, Part, Replacement};
+use crate::analysis::causal_trace::{Component, Map};
+use crate::analysis::comparison::{MapSpec, Spec};
+use crate::analysis::{AnalysisSpec, Metric, Positions};
+use crate::facts::Direction;
+use crate::tokens::{TokenizeError, TokenizedPrompt};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    of: Of,
+    n_top: usize,
+    n_permutations: usize,
+    seed: u64,
+}
+
+/// Which maps are laid beside each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Of {
+    /// The trace that the trace's settings describe.
+    Trace(Component),
+    Ablation,
+    Attribution,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { of: Of::Trace(Component::Mlp), n_top: 10, n_permutations: 9999, seed: 1 }
+    }
+}
+
+impl Of {
+    const ALL: [Self; 5] = [
+        Self::Trace(Component::Hidden),
+        Self::Trace(Component::Mlp),
+        Self::Trace(Component::Attn),
+        Self::Ablation,
+        Self::Attribution,
+    ];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Trace(Component::Hidden) => "traces of hidden states",
+            Self::Trace(Component::Mlp) => "traces of MLPs",
+            Self::Trace(Component::Attn) => "traces of attention",
+            Self::Ablation => "ablated heads",
+            Self::Attribution => "heads' part in the logit",
+        }
+    }
+}
+
+impl Study for Settings {
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
+        let (Some(record), Some(inverse)) = (about.record, about.inverse()) else {
+            return Err("This fact has no inverse to be compared with".to_owned());
+        };
+        let tokenizer = &about.info.tokenizer;
+        let right = |direction: Direction| {
+            let answers = record.answers(direction).iter();
+            let firsts = answers.map(|it| Ok(TokenizedPrompt::answer(tokenizer, it)?.first()));
+            let firsts: Result<Vec<u32>, TokenizeError> = firsts.collect();
+            let mut firsts = firsts.map_err(|error| error.to_string())?;
+            firsts.sort_unstable();
+            firsts.dedup();
+            Ok::<_, String>(firsts)
+        };
+        let map = match self.of {
+            Of::Trace(component) => {
+                let mut spec = about
+                    .trace
+                    .clone()
+                    .ok_or("The noise is still being measured on the dataset's subjects")?;
+                // A single state has no window.
+                spec.window = if component == Component::Hidden { 1 } else { spec.window.max(1) };
+                spec.component = component;
+                spec.map = Map::Tokens;
+                MapSpec::Trace { spec, metric: Metric::Prob }
+            }
+            Of::Ablation => MapSpec::Ablation {
+                spec: ablation::Spec {
+                    part: Part::Heads,
+                    positions: Positions::All,
+                    replacement: Replacement::Zero,
+                },
+                metric: Metric::Prob,
+            },
+            Of::Attribution => MapSpec::Attribution,
+        };
+        Ok(AnalysisSpec::Comparison(Spec {
+            inverse: inverse.clone(),
+            right: [right(Direction::Forward)?, right(Direction::Inverse)?],
+            map,
+            n_top: self.n_top,
+            n_permutations: self.n_permutations,
+            seed: self.seed,
+        }))
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::Forward
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            let label = ui.label("Compare");
+            let combo = ComboBox::from_id_salt("compared maps")
+                .selected_text(self.of.text())
+                .width(180.0)
+                .show_ui(ui, |ui| {
+                    for choice in Of::ALL {
+                        ui.selectable_value(&mut self.of, choice, choice.text());
+                    }
+                });
+            combo.response.labelled_by(label.id);
+            let about = "How many heads are called the most important";
+            number_ui(ui, "Top heads", about, DragValue::new(&mut self.n_top).range(1..=1000));
+            let about = "How often heads change places at random, for the p-values";
+            let value = DragValue::new(&mut self.n_permutations).range(1..=1_000_000);
+            number_ui(ui, "Permutations", about, value);
+            number_ui(ui, "Seed", "Of the permutations", DragValue::new(&mut self.seed));
+        });
+    }
+}

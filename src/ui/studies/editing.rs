@@ -1,0 +1,93 @@
+use eframe::egui::{DragValue, TextEdit, Ui};
+use serde::{Deserialize, Serialize};
+
+use super::{About, Asks, Study, layer_of, layer_ui, number_ui};
+use crate::analysis::AnalysisSpec;
+use crate::analysis::rank_one_edit::{Asked, Context, Covariance, Descent, Kind, Spec};
+use crate::facts::Fact;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// What the model is to say; the foil if empty.
+    target: String,
+    layer: Option<usize>,
+    n_steps: usize,
+    learning_rate: f64,
+    clamp: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let Descent { n_steps, learning_rate, clamp, .. } = Descent::default();
+        Self { target: String::new(), layer: None, n_steps, learning_rate, clamp }
+    }
+}
+
+impl Study for Settings {
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
+        let prompt = about.prompt;
+        let subject = prompt.subject.clone().ok_or("Mark the subject whose fact is edited")?;
+        let tokenizer = &about.info.tokenizer;
+        let target = match (self.target.trim(), &prompt.foil) {
+            ("", Some(foil)) => foil.clone(),
+            ("", None) => return Err("Type what the model is to say instead".to_owned()),
+            (word, _) => {
+                TokenizedPrompt::answer(tokenizer, word).map_err(|error| error.to_string())?
+            }
+        };
+        let fact = about.fact.ok_or("Choose a fact first")?;
+        let essence = format!("{} is a", fact.subject_text().unwrap_or_default());
+        let length = fact.subject_text().map_or(0, str::len);
+        let essence = Fact { prompt: essence, subject: Some(0..length), answer: None, foil: None };
+        let mut essence = TokenizedPrompt::new(tokenizer, &essence, prompt.bos)
+            .map_err(|error| error.to_string())?;
+        let subject_last = essence.subject.as_ref().map_or(0, |it| it.end - 1);
+        essence.ids.truncate(subject_last + 1);
+        let asked = TokenizedPrompt {
+            answer: Some(target.clone()),
+            foil: prompt.answer.clone(),
+            ..prompt.clone()
+        };
+        Ok(AnalysisSpec::RankOneEdit(Spec {
+            layer: layer_of(self.layer, about),
+            target,
+            contexts: vec![Context { ids: prompt.ids.clone(), subject_last: subject.end - 1 }],
+            essence: Some(Context { ids: essence.ids, subject_last }),
+            descent: Descent {
+                n_steps: self.n_steps,
+                learning_rate: self.learning_rate,
+                clamp: self.clamp,
+                ..Descent::default()
+            },
+            covariance: Covariance::Identity,
+            asked: vec![Asked { kind: Kind::Prompt, prompt: asked }],
+        }))
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::OneWay
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            let label = ui.label("Let it say");
+            let hint = about.prompt.foil.as_ref().map_or("Lyon", |it| it.text.trim()).to_owned();
+            let edit = TextEdit::singleline(&mut self.target).hint_text(hint).desired_width(110.0);
+            let field = crate::ui::panels::field_color(ui);
+            ui.add(edit.background_color(field)).labelled_by(label.id);
+            let text = "Whose MLP is changed. ROME: 12 of GPT-2-large's 36";
+            layer_ui(ui, &mut self.layer, about, text);
+        });
+        ui.horizontal_wrapped(|ui| {
+            let text = "Steps of the descent that finds the value. ROME: 20";
+            number_ui(ui, "Steps", text, DragValue::new(&mut self.n_steps).range(1..=1000));
+            let value = DragValue::new(&mut self.learning_rate).range(0.001..=10.0).speed(0.01);
+            number_ui(ui, "Learning rate", "Of Adam. ROME: 0.5", value);
+            let text = "The largest change, as a multiple of the value's own length. ROME: 4";
+            let value = DragValue::new(&mut self.clamp).range(0.1..=100.0).speed(0.1);
+            number_ui(ui, "At most", text, value);
+        });
+    }
+}
