@@ -145,7 +145,7 @@ pub struct PValues {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
     pub of: PeakOf,
-    pub peaks: [Peak; 2],
+    pub at: [Peak; 2],
 
     /// The inverse's layer minus the fact's.
     pub layers: i64,
@@ -215,9 +215,8 @@ pub fn comparison(
 ) -> Result<Comparison, AnalysisError> {
     spec.check()?;
     let prompts = [prompt.clone(), spec.inverse.clone()];
-    let mut recall = Vec::new();
-    let mut found = Vec::new();
-    for (nth, prompt) in prompts.iter().enumerate() {
+    let of = |nth: usize| {
+        let prompt = &prompts[nth];
         // Twice the same work; what each has so far is no comparison.
         let report = |it: Progress| {
             (ctx.task.report)(Progress {
@@ -227,13 +226,11 @@ pub fn comparison(
         };
         let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: &report };
         let ctx = AnalysisCtx { task, partial: &|_| (), ..*ctx };
-        recall.push(recalled(model, prompt, &spec.right[nth], &ctx)?);
-        found.push(Found::new(model, prompt, &spec.map, &ctx)?);
-    }
-    let two = "there is a fact and an inverse";
-    let found: [Found; 2] = found.try_into().map_err(|_| two).expect(two);
-    let recall: [Recall; 2] = recall.try_into().map_err(|_| two).expect(two);
-    Ok(compare(spec, prompts, recall, &found))
+        let recall = recalled(model, prompt, &spec.right[nth], &ctx)?;
+        Ok::<_, AnalysisError>((recall, Found::new(model, prompt, &spec.map, &ctx)?))
+    };
+    let ((recall, found), (of_inverse, inverse)) = (of(0)?, of(1)?);
+    Ok(compare(spec, prompts.clone(), [recall, of_inverse], &[found, inverse]))
 }
 
 fn recalled(
@@ -481,5 +478,5 @@ fn peaks_of(of: PeakOf, peaks: [Peak; 2], profiles: &[Vec<f64>; 2]) -> Option<Pe
     let layers = peaks[1].layer as i64 - peaks[0].layer as i64;
     let n_steps = profiles[0].len().saturating_sub(1).max(1);
     let likeness = Likeness::of(&profiles[0], &profiles[1]);
-    Some(Peaks { of, peaks, layers, depth: layers as f64 / n_steps as f64, likeness })
+    Some(Peaks { of, at: peaks, layers, depth: layers as f64 / n_steps as f64, likeness })
 }

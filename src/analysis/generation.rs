@@ -157,7 +157,7 @@ fn draw(candidates: &[(u32, f64)], at: f64) -> (u32, f64) {
         at < below
     });
     // Shares add up to one but for rounding.
-    *found.or(candidates.last()).expect("there is a vocabulary")
+    *found.or_else(|| candidates.last()).expect("there is a vocabulary")
 }
 
 pub fn generation(

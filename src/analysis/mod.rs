@@ -44,6 +44,7 @@ use crate::tokens::Tokenizer;
 /// Which method to run. Closed on purpose: the match in `worker::engine` is the list of all that
 /// the program can do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "there are a few at a time")]
 pub enum AnalysisSpec {
     Prediction(prediction::Spec),
     CausalTrace(causal_trace::Spec),
@@ -61,6 +62,7 @@ pub enum AnalysisSpec {
 
 /// What a method found: plain numbers and text, no tensors.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there are a few at a time")]
 pub enum AnalysisResult {
     Prediction(prediction::Prediction),
     CausalTrace(causal_trace::CausalTrace),

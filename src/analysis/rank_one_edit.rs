@@ -158,12 +158,12 @@ pub struct Update {
     /// `(v* − v) / (uᵀk)`. `[d_model]`
     pub right: Vec<f32>,
 
-    /// Lengths: of the key, of the value before, of the value that is written, and of the update as
+    /// Lengths: of the key, of the value before, of the value that is written, and of the change as
     /// a matrix (Frobenius).
     pub key_norm: f64,
     pub value_norm: f64,
     pub new_value_norm: f64,
-    pub update_norm: f64,
+    pub change_norm: f64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -358,7 +358,7 @@ pub fn update(
         key_norm: norm(&key),
         value_norm: norm(&value),
         new_value_norm: norm(&new_value),
-        update_norm: norm(&right),
+        change_norm: norm(&right),
     };
     Ok((steps, update))
 }
@@ -517,7 +517,7 @@ fn log_probs(logits: &[f32]) -> Vec<f32> {
     logits.iter().map(|it| (f64::from(*it) - max - sum.ln()) as f32).collect()
 }
 
-/// Kingma & Ba 2015, with PyTorch's defaults.
+/// Kingma & Ba 2015, with the defaults of `PyTorch`.
 struct Adam {
     learning_rate: f64,
     n_steps: i32,

@@ -49,17 +49,12 @@ fn rows(it: &Patterns, layer: usize, head: usize) -> Vec<&[f32]> {
 
 /// Of one head, or of all in the layers asked for.
 pub(super) fn to_json(it: &Patterns, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
-    let body = match (it.spec.head, it.spec.layers.len()) {
-        (Some(head), 1) => {
-            let layer = it.spec.layers.start;
-            json!({ "layer": layer, "head": head, "pattern": rows(it, layer, head) })
-        }
-        _ => {
-            let patterns = it.shown().map(|(layer, head)| {
-                json!({ "layer": layer, "head": head, "pattern": rows(it, layer, head) })
-            });
-            json!({ "patterns": patterns.collect::<Vec<_>>() })
-        }
+    let one = |layer: usize, head: usize| json!({ "layer": layer, "head": head, "pattern": rows(it, layer, head) });
+    let body = if let (Some(head), 1) = (it.spec.head, it.spec.layers.len()) {
+        one(it.spec.layers.start, head)
+    } else {
+        let all = it.shown().map(|(layer, head)| one(layer, head));
+        json!({ "patterns": all.collect::<Vec<_>>() })
     };
     let left_out = ["answer", "foil", "subject_range", "model"];
     with_tail_but(&left_out, body, &it.prompt, engine, machine)

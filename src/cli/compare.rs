@@ -244,7 +244,7 @@ pub(super) fn to_text(it: &Comparison, engine: &Engine) -> String {
             PeakOf::Part => "largest part".to_owned(),
             PeakOf::Layer => "sum over a layer".to_owned(),
         };
-        let [fact, inverse] = peaks.peaks.each_ref().map(peak_text);
+        let [fact, inverse] = peaks.at.each_ref().map(peak_text);
         _ = writeln!(
             text,
             "{of:<24}  {fact:>14}  {inverse:>15}  {:>+8}  {:>+5.2}  {:>7}",

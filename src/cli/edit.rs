@@ -216,7 +216,7 @@ pub(super) fn to_text(it: &RankOneEdit, engine: &Engine) -> String {
         _ = writeln!(
             text,
             "length of the value {:.3} before, {:.3} after; of the change of the matrix {:.4}",
-            update.value_norm, update.new_value_norm, update.update_norm
+            update.value_norm, update.new_value_norm, update.change_norm
         );
     }
     text.push_str("\nstep      loss       nll  divergence     decay  p(new)\n");

@@ -44,11 +44,12 @@ impl AnalysisOutput {
         self.output.check()?;
         self.save_spec.as_deref().map_or(Ok(()), check_writable)
     }
+}
 
-    pub fn save(&self, path: &Path, experiment: &Experiment) -> anyhow::Result<()> {
-        write_file(path, experiment.to_json()?.as_bytes())
-            .with_context(|| format!("cannot write {}", path.display()))
-    }
+/// As `factscope run` takes it.
+pub(super) fn save_spec(path: &Path, experiment: &Experiment) -> anyhow::Result<()> {
+    write_file(path, experiment.to_json()?.as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 impl Output {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::Value;
 
-use super::output::{AnalysisOutput, Output};
+use super::output::{AnalysisOutput, Output, save_spec};
 use super::progress::Bar;
 use super::{
     Machine, ModelArgs, ablate, atp, attention, attribute, compare, edit, generate, knockout, lens,
@@ -98,7 +98,7 @@ impl Session {
         };
         let (model, bos, fact) = (self.model.clone(), self.bos, self.source.clone());
         let edits = self.edits.clone();
-        output.save(path, &Experiment { model, bos, fact, edits, spec })
+        save_spec(path, &Experiment { model, bos, fact, edits, spec })
     }
 
     fn run(&self, spec: &AnalysisSpec, output: &Output, machine: &Machine) -> anyhow::Result<()> {

@@ -101,6 +101,7 @@ pub enum Edit {
 }
 
 /// What is written is read again as it was, or not written.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn finite<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_finite() {
         serializer.serialize_f32(*value)

@@ -78,6 +78,10 @@ impl SecondMoment {
     }
 
     /// `C⁻¹ k`, by Cholesky's factors, in f64. `[d_mlp]`, both
+    ///
+    /// # Panics
+    ///
+    /// If `k` has another length.
     pub fn solve(&self, k: &[f64], ctx: &TaskCtx<'_>) -> Result<Vec<f64>, SecondMomentError> {
         let n = self.size;
         assert_eq!(k.len(), n, "a key has the length of the second moment");

@@ -37,6 +37,7 @@ pub struct Job {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there are a few at a time")]
 pub enum Work {
     /// Open a model folder; it replaces the model there was.
     Load { dir: PathBuf, device: DeviceChoice },

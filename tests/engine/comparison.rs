@@ -133,7 +133,7 @@ fn a_comparison_is_of_what_is_there() {
         if matches!(&map, MapSpec::Trace { spec, .. } if spec.component == causal_trace::Component::Hidden)
         {
             // The last state of the last token is the answer.
-            for (peak, total) in last.peaks.iter().zip(it.total_effects.unwrap()) {
+            for (peak, total) in last.at.iter().zip(it.total_effects.unwrap()) {
                 assert!((peak.value - f64::from(total)).abs() < 1e-4 || peak.layer < 3, "{peak:?}");
             }
         }
@@ -166,6 +166,10 @@ fn recall_is_by_any_right_answer() {
 
 #[test]
 fn roles_are_where_the_subject_is() {
+    use Role::{
+        After, Before, Bos as First, Further, Last, SubjectFirst, SubjectLast, SubjectMiddle,
+    };
+
     let roles = |prompt: &TokenizedPrompt| -> Vec<Role> {
         (0..prompt.n_pos()).map(|pos| Role::of(prompt, pos)).collect()
     };
@@ -173,9 +177,6 @@ fn roles_are_where_the_subject_is() {
     it.pieces = vec!["a".to_owned(); 9];
     it.ids = vec![1; 9];
     it.subject = Some(2..5);
-    use Role::{
-        After, Before, Bos as First, Further, Last, SubjectFirst, SubjectLast, SubjectMiddle,
-    };
     let expected =
         [Before, Before, SubjectFirst, SubjectMiddle, SubjectLast, After, Further, Further, Last];
     assert_eq!(roles(&it), expected);

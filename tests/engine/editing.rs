@@ -52,12 +52,12 @@ fn steer(positions: Positions, scale: f64) -> steering::Spec {
     steering::Spec { direction, layer: LAYER, positions, scale, n_top: 3 }
 }
 
-fn run(engine: &Engine, prompt: &TokenizedPrompt, spec: AnalysisSpec) -> AnalysisResult {
-    engine.run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap()
+fn run(engine: &Engine, prompt: &TokenizedPrompt, spec: &AnalysisSpec) -> AnalysisResult {
+    engine.run(prompt, spec, &AnalysisCtx::unwatched()).unwrap()
 }
 
 fn try_out(engine: &Engine, spec: Spec) -> RankOneEdit {
-    match run(engine, &paris(), AnalysisSpec::RankOneEdit(spec)) {
+    match run(engine, &paris(), &AnalysisSpec::RankOneEdit(spec)) {
         AnalysisResult::RankOneEdit(it) => it,
         other => panic!("no edit: {other:?}"),
     }
@@ -71,7 +71,9 @@ fn edited(engine: &Engine, edits: &[ModelEdit]) -> Engine {
 fn logits(engine: &Engine, prompt: &TokenizedPrompt) -> Vec<f32> {
     let n_top = engine.info.config.d_vocab;
     let spec = AnalysisSpec::Prediction(prediction::Spec { n_top });
-    let AnalysisResult::Prediction(it) = run(engine, prompt, spec) else { panic!("no prediction") };
+    let AnalysisResult::Prediction(it) = run(engine, prompt, &spec) else {
+        panic!("no prediction")
+    };
     let mut logits = vec![0.0; n_top];
     for it in it.top {
         logits[it.id as usize] = it.logit;
@@ -111,7 +113,7 @@ fn an_edit_writes_the_value_at_the_key_and_raises_the_answer() {
     let norm = |values: &[f32]| values.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt();
     assert!((norm(&expected) - update.new_value_norm).abs() < 1e-3);
     assert!((norm(&update.left) - 1.0).abs() < 1e-5);
-    assert!((norm(&update.right) - update.update_norm).abs() < 1e-3);
+    assert!((norm(&update.right) - update.change_norm).abs() < 1e-3);
     assert!(norm(&key) > 0.0 && (norm(&value) - update.value_norm).abs() < 1e-3);
 }
 
@@ -157,6 +159,8 @@ fn changed_models(engine: &Engine) -> Vec<Engine> {
 
 #[test]
 fn sweeps_on_a_changed_model_are_the_same_with_and_without_reuse() {
+    use causal_trace::{Component, Direction};
+
     let trace = |component, direction| {
         AnalysisSpec::CausalTrace(causal_trace::Spec {
             component,
@@ -178,7 +182,6 @@ fn sweeps_on_a_changed_model_are_the_same_with_and_without_reuse() {
             replacement: ablation::Replacement::Zero,
         })
     };
-    use causal_trace::{Component, Direction};
     let specs = [
         trace(Component::Hidden, Direction::Denoise),
         trace(Component::Mlp, Direction::Denoise),
@@ -219,7 +222,7 @@ fn attributions_of_a_changed_model_add_up() {
     for changed in changed_models(&engine("tiny")) {
         for by in [logit_attribution::Parts::Layers, logit_attribution::Parts::Heads] {
             let spec = AnalysisSpec::LogitAttribution(logit_attribution::Spec { by });
-            let AnalysisResult::LogitAttribution(it) = run(&changed, &paris(), spec) else {
+            let AnalysisResult::LogitAttribution(it) = run(&changed, &paris(), &spec) else {
                 panic!("no attribution")
             };
             assert!((it.sum() - it.logit).abs() < 1e-3);
@@ -246,7 +249,7 @@ fn what_is_added_and_taken_away_again_changes_nothing() {
         let none = edited(&original, &[of(0.0)]);
         assert_close(&logits(&none, &paris()), &before, 1e-4, "nothing is added");
         let spec = AnalysisSpec::Steering(steer(positions.clone(), 2.0));
-        let AnalysisResult::Steering(it) = run(&original, &paris(), spec) else { panic!() };
+        let AnalysisResult::Steering(it) = run(&original, &paris(), &spec) else { panic!() };
         assert!(it.added_norm > 0.0 && it.resid_norm > 0.0);
         for (side, engine) in [(&it.before, &original), (&it.after, &there)] {
             let logits = logits(engine, &paris());
@@ -270,7 +273,7 @@ fn steering_reaches_later_tokens_only_and_what_is_written_next() {
     let text = |engine: &Engine| {
         let choice = generation::Choice::Greedy;
         let spec = generation::Spec { n_tokens: 8, choice, end: None };
-        let AnalysisResult::Generation(it) = run(engine, &paris(), AnalysisSpec::Generation(spec))
+        let AnalysisResult::Generation(it) = run(engine, &paris(), &AnalysisSpec::Generation(spec))
         else {
             panic!("no text")
         };

@@ -187,19 +187,19 @@ fn every_experiment_is_read_as_it_was_written() {
 
 /// Adds a field to each object in turn, and gives the JSON that comes of it.
 fn with_unknown_fields(json: &Value) -> Vec<Value> {
-    fn objects(json: &Value, path: String, found: &mut Vec<String>) {
+    fn objects(json: &Value, path: &str, found: &mut Vec<String>) {
         if let Some(fields) = json.as_object() {
-            found.push(path.clone());
+            found.push(path.to_owned());
             for (key, value) in fields {
-                objects(value, format!("{path}/{key}"), found);
+                objects(value, &format!("{path}/{key}"), found);
             }
         }
         for (nth, value) in json.as_array().into_iter().flatten().enumerate() {
-            objects(value, format!("{path}/{nth}"), found);
+            objects(value, &format!("{path}/{nth}"), found);
         }
     }
     let mut found = Vec::new();
-    objects(json, String::new(), &mut found);
+    objects(json, "", &mut found);
     let with = |path: &String| {
         let mut json = json.clone();
         json.pointer_mut(path).unwrap()["colour"] = json!("red");

@@ -1,6 +1,7 @@
 //! Free text, token by token.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 
 use factscope::analysis::generation::{Choice, Generation, Spec, Stopped};
 use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Reuse};
@@ -37,7 +38,7 @@ fn every_token_is_the_likeliest_after_all_before_it() {
     let model = load(&crate::support::fixture("tiny"));
     let mut text = it.prompt.ids.clone();
     for token in &it.tokens {
-        let logits = logits_under(&model, &text, &vec![], &Default::default());
+        let logits = logits_under(&model, &text, &vec![], &BTreeMap::default());
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f32 = logits.iter().map(|it| (it - max).exp()).sum();
         assert!((logits[token.id as usize] - max).abs() < 1e-4);
@@ -70,7 +71,7 @@ fn draws_follow_the_probabilities() {
     let engine = engine("tiny");
     let narrow = |seed| Choice::Sample { temperature: 3.0, top_k: Some(3), top_p: None, seed };
     let n = 600;
-    let mut counts = std::collections::BTreeMap::new();
+    let mut counts = BTreeMap::new();
     for seed in 0..n {
         let it = write(&engine, "Paris is in", spec(1, narrow(seed))).tokens[0];
         let entry = counts.entry(it.id).or_insert((0, it.drawn_with));

@@ -125,7 +125,7 @@ def role_findings(what, found, maps, all_roles, tolerance):
             continue
         expected_peaks.append([{"role": rows[row]}, *peak_numbers(a, b)])
     theirs = [
-        [it["of"], [p["layer"] for p in it["peaks"]], it["layers"], it["depth"]] for it in found["peaks"]
+        [it["of"], [p["layer"] for p in it["at"]], it["layers"], it["depth"]] for it in found["peaks"]
     ]
     yield exact(f"{what}: peaks", theirs, expected_peaks)
 
@@ -158,7 +158,7 @@ def part_findings(what, found, maps, k, tolerance):
     largest = [abs(it).max(axis=1) for it in (a, b)]
     expected = [["part", *peak_numbers(*largest)], ["layer", *peak_numbers(*layer_sums)]]
     theirs = [
-        [it["of"], [p["layer"] for p in it["peaks"]], it["layers"], it["depth"]] for it in found["peaks"]
+        [it["of"], [p["layer"] for p in it["at"]], it["layers"], it["depth"]] for it in found["peaks"]
     ]
     yield exact(f"{what}: peaks", theirs, expected)
 

@@ -100,7 +100,7 @@ def edit_findings(what, program, reference, layer, prefixes, moment, bos, target
         yield from told_findings(what, "after", told, reference, bos, target_ids, old_ids)
         logits = reference.logits(contexts[0][0])
     value = found["update"]
-    yield close(f"{what}: update norm", [value["update_norm"]], [(left[:, None] * right[None]).norm()], 1e-3 * value["update_norm"])
+    yield close(f"{what}: update norm", [value["change_norm"]], [(left[:, None] * right[None]).norm()], 1e-3 * value["change_norm"])
 
     # Every other command on the edited model.
     spec = folder / "edit.spec.json"
