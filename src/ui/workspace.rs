@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use eframe::egui::{
-    Color32, Frame, Id, Margin, Response, ScrollArea, Stroke, Style, Ui, Visuals, WidgetText,
+    Color32, Frame, Id, Margin, Response, ScrollArea, Stroke, Style, TextStyle, Ui, Visuals,
+    WidgetText,
 };
 use egui_tiles::{
     Behavior, Container, Linear, LinearDir, ResizeState, SimplificationOptions, TabState, Tabs,
@@ -146,6 +147,10 @@ pub struct Workspace {
 
     /// To be brought to the front when there is a tree.
     wanted: Option<Pane>,
+
+    /// Its tab is to be seen.
+    #[serde(skip)]
+    scroll_to: Option<Pane>,
 }
 
 impl Workspace {
@@ -163,6 +168,7 @@ impl Workspace {
 
     /// Opens a view if it is closed, and brings it to the front.
     pub fn show(&mut self, pane: Pane) {
+        self.scroll_to = Some(pane);
         let Some(tree) = &mut self.tree else {
             self.wanted = Some(pane);
             return;
@@ -218,7 +224,8 @@ impl Workspace {
             });
             return;
         }
-        let mut showing = Showing { closed, commands, pane_ui };
+        let scroll_to = self.scroll_to.take();
+        let mut showing = Showing { closed, scroll_to, commands, pane_ui };
         tree.ui(&mut showing, ui);
     }
 }
@@ -261,28 +268,45 @@ fn usual(is_high: bool) -> Tree<Pane> {
 /// The workspace while it is drawn.
 struct Showing<'a> {
     closed: Vec<Pane>,
+    scroll_to: Option<Pane>,
     commands: &'a mut Vec<Command>,
     pane_ui: &'a mut dyn FnMut(&mut Ui, Pane, &mut Vec<Command>),
 }
 
 impl Showing<'_> {
-    /// What can be taken away of the view in front.
-    fn export_ui(&mut self, ui: &mut Ui, pane: Pane) {
-        let menu = ui.menu_button("Export", |ui| {
-            for command in [
+    /// What can be taken away of the view in front, and what else there is.
+    fn menu_ui(&mut self, ui: &mut Ui, active: Option<Pane>) {
+        let shown = active.into_iter().flat_map(|pane| {
+            [
                 Command::SaveFigureOf(pane),
                 Command::CopyFigureOf(pane),
                 Command::CopyTableOf(pane),
                 Command::SaveSpec(pane),
-            ] {
-                if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-                    self.commands.push(command);
-                    ui.close();
-                }
-            }
+            ]
         });
-        menu.response.on_hover_text("What this view shows of the fact, as a figure, table or spec");
+        for command in shown {
+            if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+                self.commands.push(command);
+                ui.close();
+            }
+        }
+        if self.closed.is_empty() {
+            return;
+        }
+        ui.separator();
+        ui.weak("Open");
+        for pane in &self.closed {
+            if ui.button(pane.text()).on_hover_text(pane.tooltip()).clicked() {
+                self.commands.push(Command::ShowPane(*pane));
+                ui.close();
+            }
+        }
     }
+}
+
+fn text_width(ui: &Ui, text: &str) -> f32 {
+    let font = TextStyle::Button.resolve(ui.style());
+    ui.painter().layout_no_wrap(text.to_owned(), font, Color32::PLACEHOLDER).size().x
 }
 
 impl Behavior<Pane> for Showing<'_> {
@@ -330,24 +354,23 @@ impl Behavior<Pane> for Showing<'_> {
         ui: &mut Ui,
         _tile: TileId,
         tabs: &Tabs,
-        _offset: &mut f32,
+        offset: &mut f32,
     ) {
-        if let Some(pane) = tabs.active.and_then(|tile| tiles.get_pane(&tile)) {
-            self.export_ui(ui, *pane);
+        if let Some(wanted) = self.scroll_to
+            && let Some(nth) = tabs
+                .children
+                .iter()
+                .position(|tile| tiles.get_pane(tile).is_some_and(|pane| *pane == wanted))
+        {
+            let before = tabs.children[..nth].iter().filter_map(|tile| tiles.get_pane(tile));
+            // What there is beside the text of a tab.
+            let around = 2.0 * self.tab_title_spacing(ui.visuals()) + 16.0;
+            *offset = before.map(|pane| text_width(ui, pane.text()) + around).sum();
         }
-        if self.closed.is_empty() {
-            return;
-        }
-        ui.menu_button("+", |ui| {
-            for pane in &self.closed {
-                if ui.button(pane.text()).on_hover_text(pane.tooltip()).clicked() {
-                    self.commands.push(Command::ShowPane(*pane));
-                    ui.close();
-                }
-            }
-        })
-        .response
-        .on_hover_text("Open a view that is closed");
+        let active = tabs.active.and_then(|tile| tiles.get_pane(&tile)).copied();
+        let menu = ui.menu_button("…", |ui| self.menu_ui(ui, active)).response;
+        menu.on_hover_text("Take away what is shown, or open another view")
+            .accessible_name("Menu of these views");
     }
 
     fn simplification_options(&self) -> SimplificationOptions {

@@ -130,11 +130,9 @@ impl About<'_> {
 
 /// A number with its name.
 fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Response {
-    ui.horizontal(|ui| {
-        let label = ui.label(name);
-        ui.add(value).labelled_by(label.id).on_hover_text(about)
-    })
-    .inner
+    // Not as one: what is nested does not wrap.
+    let label = ui.label(name);
+    ui.add(value).labelled_by(label.id).on_hover_text(about)
 }
 
 /// A layer, which follows the one that is picked out until it is set.

@@ -1,0 +1,109 @@
+use std::sync::Arc;
+
+use eframe::egui::{DragValue, Ui};
+use serde::{Deserialize, Serialize};
+
+use super::{About, Study, number_ui};
+use crate::analysis::attribution_difference::{ScaleOf, SecondRun};
+use crate::analysis::logit_attribution::Parts;
+use crate::analysis::neuron_attribution::Listing;
+use crate::analysis::{
+    AnalysisSpec, attribution_difference, neuron_attribution, source_attribution, through_head,
+};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    by: By,
+    n_top: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum By {
+    Neurons,
+    Sources,
+    ThroughHead,
+    Inverse,
+    Noise,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { by: By::Neurons, n_top: 30 }
+    }
+}
+
+const WAYS: [(By, &str, &str); 5] = [
+    (By::Neurons, "neurons", "The neurons that add most to the answer's logit, or take most from it"),
+    (By::Sources, "source tokens", "What each head adds from each token that it looks at"),
+    (
+        By::ThroughHead,
+        "paths through a head",
+        "What each part of the residual stream adds by way of the head that is picked out, over both \
+         layer norms",
+    ),
+    (By::Inverse, "fact − inverse", "What this prompt's parts add more than the inverse's"),
+    (By::Noise, "clean − corrupted", "What is lost with noise on the subject, scale held fixed"),
+];
+
+impl Study for Settings {
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
+        Ok(match self.by {
+            By::Neurons => AnalysisSpec::NeuronAttribution(neuron_attribution::Spec {
+                n_top: self.n_top,
+                listing: Listing::Overall,
+            }),
+            By::Sources => AnalysisSpec::SourceAttribution(source_attribution::Spec),
+            By::ThroughHead => {
+                let layer = about.selection.layer.filter(|it| *it < about.n_layers());
+                let head = about.selection.head.filter(|it| *it < about.n_heads());
+                let (Some(layer), Some(head)) = (layer, head) else {
+                    return Err(
+                        "Pick a head first, in the attention or in a map of heads".to_owned()
+                    );
+                };
+                let by = Parts::Layers;
+                AnalysisSpec::ThroughHead(through_head::Spec { layer, head, by })
+            }
+            By::Inverse => {
+                let other = about.other.ok_or("This fact has no inverse to be compared with")?;
+                difference(SecondRun::Prompt { ids: Arc::from(other.ids.as_slice()) })
+            }
+            By::Noise => {
+                if about.prompt.subject.is_none() {
+                    return Err("Mark the subject: its embeddings are corrupted".to_owned());
+                }
+                let trace = about
+                    .trace
+                    .clone()
+                    .ok_or("The noise is still being measured on the dataset's subjects")?;
+                difference(SecondRun::Noise {
+                    level: trace.noise,
+                    rng: trace.rng,
+                    seed: trace.seed,
+                    n_samples: trace.n_samples,
+                })
+            }
+        })
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            ui.label("By");
+            for (by, name, about) in WAYS {
+                ui.selectable_value(&mut self.by, by, name).on_hover_text(about);
+            }
+        });
+        if self.by == By::Neurons {
+            ui.horizontal_wrapped(|ui| {
+                let about = "How many neurons are listed";
+                number_ui(ui, "Neurons", about, DragValue::new(&mut self.n_top).range(1..=1000));
+            });
+        }
+    }
+}
+
+fn difference(second: SecondRun) -> AnalysisSpec {
+    let (by, scale_of) = (Parts::Layers, ScaleOf::Clean);
+    AnalysisSpec::AttributionDifference(attribution_difference::Spec { by, second, scale_of })
+}

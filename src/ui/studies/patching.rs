@@ -1,0 +1,65 @@
+use std::sync::Arc;
+
+use eframe::egui::{DragValue, Ui};
+use serde::{Deserialize, Serialize};
+
+use super::{About, Study, number_ui};
+use crate::analysis::AnalysisSpec;
+use crate::analysis::activation_patching::{Part, Places, Spec};
+use crate::analysis::pairing::Pair;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    part: Part,
+    window: usize,
+    is_together: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { part: Part::Hidden, window: 1, is_together: false }
+    }
+}
+
+const PARTS: [(Part, &str); 4] = [
+    (Part::Hidden, "Hidden state"),
+    (Part::Mlp, "MLP"),
+    (Part::Attn, "Attention"),
+    (Part::Heads, "Heads"),
+];
+
+impl Study for Settings {
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
+        let donor = about.other.ok_or("This fact has no inverse to take activations from")?;
+        let pairs = Pair::by_role(donor, about.prompt);
+        let has_window = matches!(self.part, Part::Mlp | Part::Attn);
+        Ok(AnalysisSpec::ActivationPatching(Spec {
+            donor: Arc::new(donor.clone()),
+            pairs,
+            places: if self.is_together { Places::Together } else { Places::Each },
+            part: self.part,
+            window: if has_window { self.window } else { 1 },
+        }))
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            ui.label("Put in");
+            for (part, name) in PARTS {
+                ui.selectable_value(&mut self.part, part, name);
+            }
+            let text = "How many layers are patched together around each";
+            number_ui(ui, "Window", text, DragValue::new(&mut self.window).range(1..=100));
+            ui.checkbox(&mut self.is_together, "All pairs together")
+                .on_hover_text("Else one pair of positions at a time");
+        });
+        if let Some(donor) = about.other {
+            ui.weak(format!("of “{}”; positions are paired by their roles", donor.text));
+        }
+    }
+
+    fn has_metric(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,86 @@
+use std::sync::Arc;
+
+use eframe::egui::Ui;
+use serde::{Deserialize, Serialize};
+
+use super::{About, Study};
+use crate::analysis::pairing::Pair;
+use crate::analysis::parts::{HeadInput, Receiver};
+use crate::analysis::path_patching::{Between, Spec};
+use crate::analysis::{AnalysisSpec, Positions};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    to: To,
+    is_frozen: bool,
+}
+
+/// Where paths end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum To {
+    #[default]
+    Logits,
+
+    /// Of the head that is picked out.
+    Query,
+    Key,
+    Value,
+
+    /// Of the layer that is picked out.
+    Mlp,
+}
+
+const ENDS: [(To, &str); 5] = [
+    (To::Logits, "the logits"),
+    (To::Query, "a head's query"),
+    (To::Key, "its key"),
+    (To::Value, "its value"),
+    (To::Mlp, "an MLP"),
+];
+
+impl Study for Settings {
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
+        let donor = about.other.ok_or("This fact has no inverse to take activations from")?;
+        let layer = about.selection.layer.filter(|it| *it < about.n_layers());
+        let head = about.selection.head.filter(|it| *it < about.n_heads());
+        let of_head = |input: HeadInput| match (layer, head) {
+            (Some(layer), Some(head)) => Ok(Receiver::Head { layer, head, input }),
+            _ => Err("Pick a head first, in the attention or in a map of heads".to_owned()),
+        };
+        let receiver = match self.to {
+            To::Logits => Receiver::Logits,
+            To::Query => of_head(HeadInput::Query)?,
+            To::Key => of_head(HeadInput::Key)?,
+            To::Value => of_head(HeadInput::Value)?,
+            To::Mlp => Receiver::Mlp { layer: layer.ok_or("Pick a layer first")? },
+        };
+        Ok(AnalysisSpec::PathPatching(Spec {
+            donor: Arc::new(donor.clone()),
+            pairs: Pair::by_role(donor, about.prompt),
+            receivers: vec![receiver],
+            receiver_positions: match self.to {
+                // Keys and values are read wherever the last token looks.
+                To::Key | To::Value => Positions::All,
+                To::Logits | To::Query | To::Mlp => Positions::Last,
+            },
+            between: if self.is_frozen { Between::Frozen } else { Between::Recomputed },
+        }))
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            ui.label("Paths to");
+            for (to, name) in ENDS {
+                ui.selectable_value(&mut self.to, to, name);
+            }
+        });
+        ui.checkbox(&mut self.is_frozen, "MLPs between keep their clean outputs").on_hover_text(
+            "Else they react, as in Wang et al. 2022; other heads never do",
+        );
+    }
+
+    fn has_metric(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,45 @@
+use eframe::egui::Ui;
+use serde::{Deserialize, Serialize};
+
+use super::{About, Study};
+use crate::analysis::accumulated_resid::LensScale;
+use crate::analysis::{AnalysisSpec, accumulated_resid, residual_norms};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    of: Of,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Of {
+    #[default]
+    Norms,
+    Accumulated(LensScale),
+}
+
+impl Study for Settings {
+    fn spec(&self, _about: &About<'_>) -> Result<AnalysisSpec, String> {
+        Ok(match self.of {
+            Of::Norms => AnalysisSpec::ResidualNorms(residual_norms::Spec),
+            Of::Accumulated(scale) => {
+                AnalysisSpec::AccumulatedResid(accumulated_resid::Spec { scale })
+            }
+        })
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            ui.selectable_value(&mut self.of, Of::Norms, "Norms")
+                .on_hover_text("How long the residual stream is, and what is added to it");
+            let own = Of::Accumulated(LensScale::Own);
+            ui.selectable_value(&mut self.of, own, "Logit so far")
+                .on_hover_text("The answer's logit after each step, each with a layer norm of its own");
+            let last = Of::Accumulated(LensScale::Final);
+            ui.selectable_value(&mut self.of, last, "Logit so far, final scale").on_hover_text(
+                "The same with the scale of the last state: differences are what direct logit \
+                 attribution says was added",
+            );
+        });
+    }
+}

@@ -1,0 +1,80 @@
+use eframe::egui::{DragValue, Ui};
+use serde::{Deserialize, Serialize};
+
+use super::{About, Asks, Study, number_ui};
+use crate::analysis::circuit::{self, Circuit};
+use crate::analysis::composition::{self, Mode};
+use crate::analysis::{AnalysisSpec, Processing};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    of: Of,
+    n_vectors: usize,
+    n_top: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Of {
+    Circuit(Circuit),
+    Composition,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { of: Of::Circuit(Circuit::Ov), n_vectors: 5, n_top: 20 }
+    }
+}
+
+/// How many tokens are listed at each end of a singular vector.
+const N_TOKENS: usize = 8;
+
+impl Study for Settings {
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
+        let processing = Processing::of_transformer_lens();
+        Ok(match self.of {
+            Of::Circuit(circuit) => {
+                let layer = about.selection.layer.unwrap_or(0).min(about.n_layers() - 1);
+                let head = about.selection.head.unwrap_or(0).min(about.n_heads() - 1);
+                AnalysisSpec::Circuit(circuit::Spec {
+                    layer,
+                    head,
+                    circuit,
+                    n_vectors: self.n_vectors.min(about.info.config.d_head()),
+                    n_tokens: N_TOKENS,
+                    processing,
+                })
+            }
+            Of::Composition => AnalysisSpec::Composition(composition::Spec {
+                modes: Mode::ALL.to_vec(),
+                n_top: self.n_top,
+                processing,
+            }),
+        })
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::OneWay
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            ui.selectable_value(&mut self.of, Of::Circuit(Circuit::Ov), "OV of the picked head")
+                .on_hover_text("What it writes, given what it reads: W_V W_O");
+            ui.selectable_value(&mut self.of, Of::Circuit(Circuit::Qk), "QK of the picked head")
+                .on_hover_text("What it looks at, given what looks: W_Q W_Kᵀ");
+            ui.selectable_value(&mut self.of, Of::Composition, "Composition of heads")
+                .on_hover_text("How much later heads read of what earlier ones write (Elhage et al. 2021)");
+        });
+        ui.horizontal_wrapped(|ui| match self.of {
+            Of::Circuit(_) => {
+                let about = "How many singular vectors are read";
+                number_ui(ui, "Vectors", about, DragValue::new(&mut self.n_vectors).range(1..=64));
+            }
+            Of::Composition => {
+                let about = "How many of the highest pairs are listed";
+                number_ui(ui, "Pairs", about, DragValue::new(&mut self.n_top).range(1..=500));
+            }
+        });
+    }
+}
