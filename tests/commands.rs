@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["explore"],
     &["predict"],
@@ -27,6 +27,10 @@ const COMMANDS: [&[&str]; 21] = [
     &["steer"],
     &["generate"],
     &["run"],
+    &["patch"],
+    &["path-patch"],
+    &["atp-star"],
+    &["eap"],
     &["localise"],
     &["model"],
     &["model", "info"],
@@ -468,7 +472,13 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let edited = edited.to_str().unwrap();
     let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
     stdout(&[&asked[..], &["--save-spec", edited]].concat());
-    let commands: [(&str, &[&str], &[&str]); 21] = [
+    let inverse = ["--from-inverse"];
+    let commands: [(&str, &[&str], &[&str]); 26] = [
+        ("patch", &pair, &[&inverse[..], &["--kind", "heads", "--together"]].concat()),
+        ("patch", &prompt, &["--from", "it is on", "--kind", "mlp", "--window", "3"]),
+        ("path-patch", &pair, &[&inverse[..], &["--to", "L2H1.k", "--mlps", "frozen"]].concat()),
+        ("atp-star", &case, &["--samples", "2", "--verify", "3"]),
+        ("eap", &prompt, &["--other", "Lyon is on", "--steps", "3", "--verify", "2"]),
         ("edit", &case, &[&edit[..], &["--sample-prefixes", "2"]].concat()),
         ("steer", &prompt, &steer),
         ("predict", &prompt, &["--edit", edited, "--answer", "it"]),
@@ -506,6 +516,69 @@ fn a_saved_spec_gives_what_its_command_gives() {
     assert!(said.contains("spec.json"), "{said}");
     let far = complaint(&["lens", "--prompt", "a", "--save-spec", "/nowhere/spec.json"]);
     assert!(far.contains("/nowhere"), "{far}");
+}
+
+#[test]
+fn a_prompt_is_given_the_activations_of_its_inverse() {
+    let args = ["patch", "--facts", "builtin", "--case", "2", "--from-inverse", "--device", "cpu"];
+    let hidden = json(&[&args[..], &["--kind", "hidden", "--json"]].concat());
+    let pairs = hidden["pairs"].as_array().unwrap();
+    let role = |nth: usize| pairs[nth]["to"]["role"].as_str().unwrap();
+    assert_eq!((role(0), role(pairs.len() - 1)), ("subject-last", "last"));
+    let cells = hidden["logit_diff"][0].as_array().unwrap();
+    // The last state of the last token is all that the answer is read from.
+    let end = numbers(&cells[5])[pairs.len() - 1];
+    assert!((end - hidden["donor"]["logit_diff"].as_f64().unwrap()).abs() < 1e-4);
+    let heads = [&args[..], &["--kind", "heads", "--pair", "5:4", "--pair", "0:0"]].concat();
+    let text = stdout(&heads);
+    assert!(text.contains("paired tokens") && text.contains("L5H"), "{text}");
+
+    let far = complaint(&[&heads[..], &["--pair", "3:90"]].concat());
+    assert!(far.contains("no token 90"), "{far}");
+    let twice = complaint(&[&heads[..], &["--pair", "3:4"]].concat());
+    assert!(twice.contains("two activations at once"), "{twice}");
+    let nothing = complaint(&[&args[..5], &["--kind", "mlp"]].concat());
+    assert!(nothing.contains("--from-inverse"), "{nothing}");
+}
+
+#[test]
+fn paths_and_parts_hold_what_makes_them_again() {
+    let fact = ["--facts", "builtin", "--case", "2", "--device", "cpu"];
+    let path = [&["path-patch"], &fact[..], &["--from-inverse", "--to", "L3H1.q"]].concat();
+    let found = json(&[&path[..], &["--to", "MLP5", "--positions", "last", "--json"]].concat());
+    assert_eq!(found["spec"]["receivers"], serde_json::json!(["L3H1.q", "MLP5"]));
+    assert_eq!(found["spec"]["between"], "recomputed");
+    assert!(found["mlps"][4]["logit"].is_number() && found["mlps"][5].is_null());
+    assert!(found["change"]["logit_diff"]["heads"][0][0].is_number());
+    let text = stdout(&[&path[..], &["--mlps", "frozen"]].concat());
+    assert!(text.contains("direct paths to L3H1.q") && text.contains("frozen"), "{text}");
+    let wrong = complaint(&[&path[..], &["--to", "L9H9.q"]].concat());
+    assert!(wrong.contains("no layer 9"), "{wrong}");
+    assert_eq!(factscope(&[&path[..], &["--to", "H9"]].concat()).status.code(), Some(2));
+
+    let star = [&["atp-star"], &fact[..], &["--samples", "2"]].concat();
+    let found = json(&[&star[..], &["--verify", "3", "--json"]].concat());
+    assert_eq!((&found["base"], &found["metric"]), (&"clean".into(), &"log_prob".into()));
+    for key in ["atp", "atp_fixed", "atp_star"] {
+        assert_eq!(numbers(&found[key]["k"][4][2]).len(), 6, "{key}");
+        assert_eq!(numbers(&found[key]["mlp_out"][5]).len(), 5, "{key}");
+    }
+    assert_eq!(found["verified"].as_array().unwrap().len(), 3);
+    assert_eq!(found["agreement"]["atp_fixed"]["n"], 3);
+    let text = stdout(&[&star[..], &["--verify", "3"]].concat());
+    assert!(text.contains("Spearman"), "{text}");
+
+    let eap = [&["eap"], &fact[..], &["--other", "The capital of Iraq is"]].concat();
+    let found = json(&[&eap[..], &["--steps", "4", "--edges", "7", "--json"]].concat());
+    assert_eq!(found["edges"].as_array().unwrap().len(), 7);
+    assert_eq!(found["estimated_by"], "EAP-IG");
+    assert_eq!(found["spec"]["base"]["between"]["n_steps"], 4);
+    assert!(found["n_edges"].as_u64().unwrap() > 2000);
+    let plain = json(&[&eap[..], &["--method", "eap", "--verify", "2", "--json"]].concat());
+    assert_eq!((&plain["base"], &plain["estimated_by"]), (&"clean".into(), &"EAP".into()));
+    assert!(plain["edges"][1]["patched"].is_number() && plain["edges"][2]["patched"].is_null());
+    let other = complaint(&[&["eap"], &fact[..], &["--other", "Cairo"]].concat());
+    assert!(other.contains("of the same length"), "{other}");
 }
 
 #[test]

@@ -6,13 +6,18 @@
 use serde::{Deserialize, Serialize};
 
 pub mod ablation;
+pub mod activation_patching;
+mod agreement;
+pub mod atp_star;
 pub mod attention;
 pub mod attention_knockout;
 pub mod attribution_patching;
 pub mod causal_trace;
 pub mod comparison;
+mod contrast;
 pub mod corruption;
 mod donors;
+pub mod edge_attribution;
 pub mod effects;
 mod estimate;
 pub mod generation;
@@ -22,6 +27,10 @@ pub mod logit_attribution;
 pub mod logit_lens;
 mod measurement;
 mod model_edit;
+mod objective;
+mod pairing;
+mod parts;
+pub mod path_patching;
 mod positions;
 pub mod prediction;
 pub mod rank_one_edit;
@@ -30,10 +39,15 @@ pub mod steering;
 mod sweep;
 mod trace_map;
 
+pub use agreement::Agreement;
+pub use comparison::Role;
+pub use contrast::Contrast;
 pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use model_edit::ModelEdit;
+pub use pairing::{Pair, UnknownPair};
+pub use parts::{HeadInput, Receiver, Sender, UnknownPart};
 pub use positions::{Positions, UnknownPositions};
 pub use sweep::{Reuse, sweep};
 
@@ -58,6 +72,10 @@ pub enum AnalysisSpec {
     Generation(generation::Spec),
     RankOneEdit(rank_one_edit::Spec),
     Steering(steering::Spec),
+    ActivationPatching(activation_patching::Spec),
+    PathPatching(path_patching::Spec),
+    AtpStar(atp_star::Spec),
+    EdgeAttribution(edge_attribution::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -76,6 +94,10 @@ pub enum AnalysisResult {
     Generation(generation::Generation),
     RankOneEdit(rank_one_edit::RankOneEdit),
     Steering(steering::Steering),
+    ActivationPatching(activation_patching::ActivationPatching),
+    PathPatching(path_patching::PathPatching),
+    AtpStar(atp_star::AtpStar),
+    EdgeAttribution(edge_attribution::EdgeAttribution),
 }
 
 /// Why a method gave no result.
@@ -177,6 +199,15 @@ pub enum AnalysisError {
          same length"
     )]
     OtherLength { n_pos: usize, n_other: usize },
+
+    #[error("the two prompts are the same, so there is nothing to compare")]
+    SamePrompt,
+
+    #[error("the logits cannot be told beside other receivers: they follow from all of them")]
+    LogitsAmongOthers,
+
+    #[error("token {pos} would be given two activations at once; name it once")]
+    PairedTwice { pos: usize },
 
     #[error("token {pos} would have nothing left to look at; cut it off from fewer tokens")]
     NothingToLookAt { pos: usize },

@@ -40,7 +40,12 @@ impl AnalysisSpec {
             | Self::Generation(_) => false,
             Self::Ablation(spec) => spec.replacement != ablation::Replacement::Zero,
             Self::Steering(spec) => matches!(spec.direction, steering::Direction::Prompts { .. }),
-            Self::Comparison(_) | Self::RankOneEdit(_) => true,
+            Self::AtpStar(spec) => spec.contrast.is_prompt(),
+            Self::EdgeAttribution(spec) => spec.contrast.is_prompt(),
+            Self::Comparison(_)
+            | Self::RankOneEdit(_)
+            | Self::ActivationPatching(_)
+            | Self::PathPatching(_) => true,
         }
     }
 }

@@ -19,11 +19,14 @@ use crate::worker::{DeviceChoice, Engine, Stage};
 
 mod ablate;
 mod atp;
+mod atp_star;
 mod attention;
 mod attribute;
 mod compare;
+mod contrast;
 mod corruption;
 mod devices;
+mod eap;
 mod edit;
 mod explore;
 mod fact;
@@ -33,6 +36,8 @@ mod lens;
 mod localise;
 mod model;
 mod output;
+mod patch;
+mod path_patch;
 mod predict;
 mod progress;
 mod run;
@@ -118,6 +123,17 @@ enum Command {
 
     /// Do what a file says: any analysis, as `--save-spec` of its command writes it
     Run(run::Run),
+    /// Give a prompt the activations of another, such as the inverse of its fact
+    Patch(patch::Patch),
+
+    /// Which heads and MLPs tell the logits, a head or an MLP what they do (Wang et al. 2022)
+    PathPatch(path_patch::PathPatch),
+
+    /// Which queries, keys, values and MLPs matter, from gradients (`AtP*`, Kramár et al. 2024)
+    AtpStar(atp_star::AtpStarCommand),
+
+    /// Which part tells which, from gradients (EAP, EAP-IG)
+    Eap(eap::Eap),
 
     /// Score methods by whether they name the layer that a fact was planted in
     Localise(localise::Localise),
@@ -236,6 +252,10 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Steer(it) => it.run(&machine),
         Command::Generate(it) => it.run(&machine),
         Command::Run(it) => it.run(&machine),
+        Command::Patch(it) => it.run(&machine),
+        Command::PathPatch(it) => it.run(&machine),
+        Command::AtpStar(it) => it.run(&machine),
+        Command::Eap(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),
         Command::Train(it) => it.run(&machine),

@@ -9,13 +9,16 @@ mod config;
 mod cpu;
 mod device;
 mod edited;
+mod direct;
 mod gpt2;
+mod held;
 mod layers;
 mod logit_direction;
 mod nearest;
 mod noise;
 mod number_check;
 mod random;
+mod readers;
 mod reading;
 mod resume;
 mod run;
@@ -25,14 +28,16 @@ mod tap;
 mod vocabulary;
 mod weights;
 
-pub use backward::{Backward, Objective};
+pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
 pub use checkpoint::{Checkpoint, LoadError};
 pub use config::{Gpt2Config, Unembedding};
 pub use device::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
 };
+pub use direct::{DirectPaths, Mlps, Writer};
 pub use gpt2::Gpt2;
+pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;
 pub use nearest::Closeness;
 pub use number_check::{NotFinite, NumberCheck};

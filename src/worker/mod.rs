@@ -275,8 +275,12 @@ impl Job {
                 | AnalysisSpec::AttentionKnockout(_)
                 | AnalysisSpec::Comparison(_)
                 | AnalysisSpec::Generation(_)
-                | AnalysisSpec::RankOneEdit(_) => true,
+                | AnalysisSpec::RankOneEdit(_)
+                | AnalysisSpec::ActivationPatching(_)
+                | AnalysisSpec::PathPatching(_) => true,
                 AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
+                AnalysisSpec::AtpStar(spec) => !spec.is_short(),
+                AnalysisSpec::EdgeAttribution(spec) => !spec.is_short(),
                 AnalysisSpec::Prediction(_)
                 | AnalysisSpec::LogitAttribution(_)
                 | AnalysisSpec::LogitLens(_)

@@ -2,18 +2,19 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
 use factscope::analysis::{
-    AnalysisSpec, Positions, ablation, attention, attention_knockout, attribution_patching,
-    causal_trace, comparison, generation, logit_attribution, logit_lens, prediction, rank_one_edit,
-    steering,
+    AnalysisSpec, Contrast, Pair, Positions, ablation, activation_patching, atp_star, attention,
+    attention_knockout, attribution_patching, causal_trace, comparison, edge_attribution,
+    generation, logit_attribution, logit_lens, path_patching, prediction, rank_one_edit, steering,
 };
 use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
 use factscope::facts::{Dataset, Direction};
 use factscope::intervention::{Edit, NoiseRng};
-use factscope::tokens::Bos;
+use factscope::tokens::{Bos, TokenizedPrompt};
 use serde_json::{Value, json};
 
 fn trace() -> causal_trace::Spec {
@@ -54,9 +55,50 @@ fn steer() -> steering::Spec {
     }
 }
 
+fn donor() -> Arc<TokenizedPrompt> {
+    crate::support::prompt("Paris is in", "Paris", Some("it")).into()
+}
+
+/// Of analyses that move activations, or estimate what moving them would do.
+fn of_parts() -> [AnalysisSpec; 4] {
+    [
+        AnalysisSpec::ActivationPatching(activation_patching::Spec {
+            donor: donor(),
+            pairs: vec![Pair { donor: 1, recipient: 2 }],
+            places: activation_patching::Places::Together,
+            part: activation_patching::Part::Heads,
+            window: 1,
+        }),
+        AnalysisSpec::PathPatching(path_patching::Spec {
+            donor: donor(),
+            pairs: vec![Pair { donor: 1, recipient: 2 }],
+            receivers: vec!["L2H3.q".parse().unwrap(), "MLP1".parse().unwrap()],
+            receiver_positions: Positions::Last,
+            between: path_patching::Between::Frozen,
+        }),
+        AnalysisSpec::AtpStar(atp_star::Spec {
+            contrast: Contrast::Noise {
+                noise: NoiseLevel::Std(0.5),
+                rng: NoiseRng::Numpy,
+                seed: 3,
+                n_samples: 2,
+            },
+            metric: Metric::Logit,
+            n_verified: 1,
+        }),
+        AnalysisSpec::EdgeAttribution(edge_attribution::Spec {
+            contrast: Contrast::Prompt { ids: [1, 2].into() },
+            metric: Metric::Prob,
+            base: edge_attribution::EdgeBase::Between { n_steps: 4 },
+            n_edges: 5,
+            n_verified: 0,
+        }),
+    ]
+}
+
 /// At least one of every analysis.
 fn specs() -> Vec<AnalysisSpec> {
-    let specs = vec![
+    let mut specs = vec![
         AnalysisSpec::Prediction(prediction::Spec { n_top: 3 }),
         AnalysisSpec::CausalTrace(trace()),
         AnalysisSpec::CausalTrace(causal_trace::Spec { noise: NoiseLevel::Std(0.25), ..trace() }),
@@ -84,6 +126,7 @@ fn specs() -> Vec<AnalysisSpec> {
             trace: trace(),
             base: attribution_patching::BasePoint::Clean,
             metric: Metric::LogitDiff,
+            windows: attribution_patching::Windows::Added,
             n_verified: 2,
         }),
         AnalysisSpec::LogitAttribution(logit_attribution::Spec {
@@ -126,6 +169,7 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::RankOneEdit(edit()),
         AnalysisSpec::Steering(steer()),
     ];
+    specs.extend(of_parts());
     for spec in &specs {
         // A new analysis belongs in the list above.
         match spec {
@@ -140,7 +184,11 @@ fn specs() -> Vec<AnalysisSpec> {
             | AnalysisSpec::Comparison(_)
             | AnalysisSpec::Generation(_)
             | AnalysisSpec::RankOneEdit(_)
-            | AnalysisSpec::Steering(_) => {}
+            | AnalysisSpec::Steering(_)
+            | AnalysisSpec::ActivationPatching(_)
+            | AnalysisSpec::PathPatching(_)
+            | AnalysisSpec::AtpStar(_)
+            | AnalysisSpec::EdgeAttribution(_) => {}
         }
     }
     specs

@@ -17,6 +17,7 @@ mod editing;
 mod experiment;
 #[cfg(test)]
 mod generation;
+mod estimates;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
@@ -25,6 +26,10 @@ mod gradients;
 mod laws;
 #[cfg(test)]
 mod loading;
+#[cfg(test)]
+mod patching;
+#[cfg(test)]
+mod paths;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -363,7 +363,7 @@ def atp_findings(what, program, reference, text, subject, bos, base, metric, kin
         *(["--answer", answer] if answer else []), "--foil", FOIL, "--verify", 3,
         "--noise-subjects", reference.noise_file, "--noise", "3s", "--kind", kind or "hidden",
         "--window", window, "--samples", reference.samples, "--base", base,
-        "--metric", metric.replace("_", "-"),
+        "--metric", metric.replace("_", "-"), "--windows", "added",
     )
     subject_range = reference.subject_range(text, subject, ids, bos)
     noise_std = noise_std_of("3s", reference)
@@ -643,6 +643,13 @@ def print_summary(findings):
             if finding.note:
                 print(f"     {finding.note}")
 
+
+# Checks with a file of their own use what is above.
+sys.modules.setdefault("compare_cli", sys.modules[__name__])
+import check_gradients  # noqa: E402
+import check_patching  # noqa: E402
+
+CHECKS |= check_patching.CHECKS | check_gradients.CHECKS
 
 if __name__ == "__main__":
     main()
