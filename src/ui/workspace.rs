@@ -28,6 +28,10 @@ pub enum Pane {
     Ablation,
     Knockout,
     Comparison,
+    Patching,
+    Paths,
+    Estimates,
+    Variants,
     Generation,
     Editing,
     Steering,
@@ -35,7 +39,7 @@ pub enum Pane {
 
 impl Pane {
     /// The first ones are open at first.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -44,6 +48,10 @@ impl Pane {
         Self::Ablation,
         Self::Knockout,
         Self::Comparison,
+        Self::Patching,
+        Self::Paths,
+        Self::Estimates,
+        Self::Variants,
         Self::Generation,
         Self::Editing,
         Self::Steering,
@@ -62,6 +70,10 @@ impl Pane {
             Self::Ablation => "Ablation",
             Self::Knockout => "Knockout",
             Self::Comparison => "Fact vs inverse",
+            Self::Patching => "Patching",
+            Self::Paths => "Path patching",
+            Self::Estimates => "Estimates",
+            Self::Variants => "Trace variants",
             Self::Generation => "Continuation",
             Self::Editing => "Edit",
             Self::Steering => "Steering",
@@ -79,6 +91,10 @@ impl Pane {
             Self::Ablation => "ablation",
             Self::Knockout => "knockout",
             Self::Comparison => "comparison",
+            Self::Patching => "patching",
+            Self::Paths => "paths",
+            Self::Estimates => "estimates",
+            Self::Variants => "variants",
             Self::Generation => "continuation",
             Self::Editing => "edit",
             Self::Steering => "steering",
@@ -104,6 +120,16 @@ impl Pane {
             Self::Editing => {
                 "What the model says after a rank-one edit of one MLP (ROME, Meng et al. 2022)"
             }
+            Self::Patching => {
+                "What the inverse's activations, put into the fact's run, change, and the other way"
+            }
+            Self::Paths => {
+                "Which heads and MLPs speak to the logits, or to one head, directly (Wang et al. 2022)"
+            }
+            Self::Estimates => "Parts and edges that matter, from gradients: AtP*, EAP, EAP-IG",
+            Self::Variants => {
+                "The trace under other corruptions, of heads, or of the whole subject at once"
+            }
             Self::Generation => "What the model writes after the prompt",
             Self::Steering => {
                 "What the model says when a direction is added to its residual stream"
@@ -126,6 +152,10 @@ impl Pane {
             Self::Knockout => "Cut attention",
             Self::Comparison => "Compare",
             Self::Editing => "Edit",
+            Self::Patching => "Patch",
+            Self::Paths => "Patch paths",
+            Self::Estimates => "Estimate",
+            Self::Variants => "Trace",
             Self::Generation => "Write on",
             Self::Steering => "Steer",
             _ => "Run",

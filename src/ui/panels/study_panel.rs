@@ -72,9 +72,9 @@ pub fn study_panel_ui(
     // Its settings are changed while the rest is looked at.
     let mut studies = std::mem::take(&mut state.settings.studies);
     let mut has_metric = false;
-    if let (Some(study), Some(about)) = (studies.get_mut(pane), state.about(state.direction)) {
-        study.controls_ui(ui, &about);
+    if let Some(study) = studies.get_mut(pane) {
         has_metric = study.has_metric();
+        _ = state.about(state.direction, |about| study.controls_ui(ui, about));
     }
     state.settings.studies = studies;
     let asked = state.study_directions(pane).next().unwrap_or(state.direction);

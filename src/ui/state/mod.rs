@@ -263,23 +263,31 @@ impl State {
         Some(settings.spec(n_layers, subjects))
     }
 
-    /// What a study may know of the chosen fact. Nothing while no model is open or no fact is chosen.
-    pub fn about(&self, direction: Direction) -> Option<About<'_>> {
+    /// Tells `ask` what a study may know of the chosen fact. Nothing while no model is open or no fact
+    /// is chosen.
+    pub fn about<T>(&self, direction: Direction, ask: impl FnOnce(&About<'_>) -> T) -> Option<T> {
         let prompt_of = |direction: Direction| {
             self.findings_at(direction).and_then(|it| it.prompt.as_deref().ok())
         };
         let other = self.directions().find(|it| *it != direction);
         let position = self.selection.position.filter(|_| direction == self.direction);
-        Some(About {
-            info: self.info()?,
+        let (info, record, key) = (self.info()?, self.record()?, self.key_of(direction)?);
+        let none = Arc::from([]);
+        let substitutes =
+            |of| self.others.substitutes(key, of, record, &self.facts, &info.tokenizer);
+        Some(ask(&About {
+            info,
             prompt: prompt_of(direction)?,
             other: other.and_then(prompt_of),
             direction,
-            fact: self.record().and_then(|it| it.fact(direction)),
-            record: self.record(),
+            fact: record.fact(direction),
+            record: Some(record),
             selection: Selection { position, ..self.selection },
             trace: self.trace_spec(direction),
-        })
+            trace_window: self.settings.trace.window(info.config.n_layers),
+            subjects: self.subjects.as_ref().unwrap_or(&none),
+            substitutes: &substitutes,
+        }))
     }
 
     /// Which ways a study asks the fact.
@@ -298,7 +306,7 @@ impl State {
     pub fn study_spec(&self, pane: Pane, direction: Direction) -> Result<AnalysisSpec, String> {
         let missing = || "Choose a fact first".to_owned();
         if let Some(study) = self.settings.studies.get(pane) {
-            return study.spec(&self.about(direction).ok_or_else(missing)?);
+            return self.about(direction, |about| study.spec(about)).ok_or_else(missing)?;
         }
         self.usual_study_spec(pane, direction).ok_or_else(missing)
     }

@@ -1,12 +1,14 @@
 //! Prompts of the dataset beside the chosen one, for ablations to take means and samples from.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::fact_list::{FactId, FactList};
 use super::findings::FactKey;
+use crate::analysis::corruption::SubjectsOf;
 use crate::facts::{Direction, Record};
-use crate::tokens::{Bos, TokenizedPrompt, Tokenizer};
+use crate::tokens::{Bos, TokenizedPrompt, Tokenizer, substitutes};
 
 /// How many prompts a mean is taken over.
 const N_MANY: usize = 256;
@@ -19,6 +21,9 @@ const N_TRIED: usize = 3000;
 pub struct Others {
     many: BTreeMap<(Direction, bool), Arc<[Vec<u32>]>>,
     alike: BTreeMap<FactKey, Arc<[u32]>>,
+
+    /// Found when first asked for; to be asked every frame.
+    substitutes: RefCell<BTreeMap<(FactKey, bool), Arc<[Vec<u32>]>>>,
 }
 
 impl Others {
@@ -30,6 +35,40 @@ impl Others {
     /// Another prompt of as many tokens.
     pub fn alike(&self, key: FactKey) -> Option<Arc<[u32]>> {
         self.alike.get(&key).cloned()
+    }
+
+    /// The tokens of other subjects that can stand in a prompt, of facts of the same relation or of any.
+    pub(super) fn substitutes(
+        &self,
+        key: FactKey,
+        of: SubjectsOf,
+        record: &Record,
+        facts: &FactList,
+        tokenizer: &Tokenizer,
+    ) -> Arc<[Vec<u32>]> {
+        let at = (key, of == SubjectsOf::Relation);
+        if let Some(found) = self.substitutes.borrow().get(&at) {
+            return Arc::clone(found);
+        }
+        let bos = if key.has_bos { Bos::On } else { Bos::Off };
+        let records = facts.dataset.as_ref().map_or(&[][..], |dataset| &dataset.records);
+        let is_meant = |other: &&Record| match of {
+            SubjectsOf::Relation => record.relation.is_some() && other.relation == record.relation,
+            SubjectsOf::All => true,
+        };
+        let others = records
+            .iter()
+            .filter(is_meant)
+            .take(N_TRIED)
+            .filter_map(|other| other.fact(key.direction))
+            .filter_map(|fact| Some((fact.subject_text()?, fact.answer.as_deref())));
+        let found = record
+            .fact(key.direction)
+            .and_then(|fact| substitutes(tokenizer, fact, bos, others).ok())
+            .unwrap_or_default();
+        let found: Arc<[Vec<u32>]> = found.into_iter().map(|it| it.ids).collect();
+        self.substitutes.borrow_mut().insert(at, Arc::clone(&found));
+        found
     }
 
     /// Evenly spaced over the dataset, asked in the direction of `key`.

@@ -2,7 +2,7 @@ use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::{About, Study, number_ui};
-use crate::analysis::contrast::Contrast;
+use crate::analysis::Contrast;
 use crate::analysis::edge_attribution::EdgeBase;
 use crate::analysis::{AnalysisSpec, Metric, atp_star, edge_attribution};
 

@@ -1,11 +1,14 @@
 //! Analyses that are asked for beside the trace: their settings, and what is asked with them. One
 //! file each. Their results are drawn from their figures.
 
+use std::sync::Arc;
+
 use eframe::egui::{DragValue, Response, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::view::Selection;
 use super::workspace::Pane;
+use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::{AnalysisSpec, causal_trace};
 use crate::facts::{Direction, Fact, Record};
 use crate::tokens::TokenizedPrompt;
@@ -13,6 +16,10 @@ use crate::worker::ModelInfo;
 
 mod comparison;
 mod editing;
+mod patching;
+mod paths;
+mod estimates;
+mod variants;
 mod generation;
 mod steering;
 
@@ -32,8 +39,16 @@ pub struct About<'a> {
     /// Layer, position and head picked out across the views.
     pub selection: Selection,
 
-    /// The trace that the trace's settings describe, if it is known.
+    /// The trace that the trace's settings describe, if it is known, and how many layers it restores
+    /// together where it does.
     pub trace: Option<causal_trace::Spec>,
+    pub trace_window: usize,
+
+    /// The tokens of all the dataset's subjects.
+    pub subjects: &'a Arc<[u32]>,
+
+    /// Other subjects of the dataset that can stand in the prompt.
+    pub substitutes: &'a dyn Fn(SubjectsOf) -> Arc<[Vec<u32>]>,
 }
 
 /// One of them.
@@ -74,6 +89,10 @@ pub enum Asks {
 pub struct Studies {
     pub comparison: comparison::Settings,
     pub editing: editing::Settings,
+    pub patching: patching::Settings,
+    pub paths: paths::Settings,
+    pub estimates: estimates::Settings,
+    pub variants: variants::Settings,
     pub generation: generation::Settings,
     pub steering: steering::Settings,
 }
@@ -84,6 +103,10 @@ impl Studies {
         match pane {
             Pane::Comparison => Some(&self.comparison),
             Pane::Editing => Some(&self.editing),
+            Pane::Patching => Some(&self.patching),
+            Pane::Paths => Some(&self.paths),
+            Pane::Estimates => Some(&self.estimates),
+            Pane::Variants => Some(&self.variants),
             Pane::Generation => Some(&self.generation),
             Pane::Steering => Some(&self.steering),
             _ => None,
@@ -94,6 +117,10 @@ impl Studies {
         match pane {
             Pane::Comparison => Some(&mut self.comparison),
             Pane::Editing => Some(&mut self.editing),
+            Pane::Patching => Some(&mut self.patching),
+            Pane::Paths => Some(&mut self.paths),
+            Pane::Estimates => Some(&mut self.estimates),
+            Pane::Variants => Some(&mut self.variants),
             Pane::Generation => Some(&mut self.generation),
             Pane::Steering => Some(&mut self.steering),
             _ => None,

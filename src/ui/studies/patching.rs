@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Study, number_ui};
 use crate::analysis::AnalysisSpec;
+use crate::analysis::Pair;
 use crate::analysis::activation_patching::{Part, Places, Spec};
-use crate::analysis::pairing::Pair;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -4,10 +4,10 @@ use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Study};
-use crate::analysis::pairing::Pair;
-use crate::analysis::parts::{HeadInput, Receiver};
+use crate::analysis::Pair;
 use crate::analysis::path_patching::{Between, Spec};
 use crate::analysis::{AnalysisSpec, Positions};
+use crate::analysis::{HeadInput, Receiver};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -75,9 +75,8 @@ impl Study for Settings {
                 ui.selectable_value(&mut self.to, to, name);
             }
         });
-        ui.checkbox(&mut self.is_frozen, "MLPs between keep their clean outputs").on_hover_text(
-            "Else they react, as in Wang et al. 2022; other heads never do",
-        );
+        ui.checkbox(&mut self.is_frozen, "MLPs between keep their clean outputs")
+            .on_hover_text("Else they react, as in Wang et al. 2022; other heads never do");
     }
 
     fn has_metric(&self) -> bool {
