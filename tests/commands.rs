@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 21] = [
+const COMMANDS: [&[&str]; 22] = [
     &[],
     &["explore"],
     &["predict"],
@@ -27,6 +27,7 @@ const COMMANDS: [&[&str]; 21] = [
     &["steer"],
     &["generate"],
     &["run"],
+    &["patch"],
     &["localise"],
     &["model"],
     &["model", "info"],
@@ -468,7 +469,10 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let edited = edited.to_str().unwrap();
     let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
     stdout(&[&asked[..], &["--save-spec", edited]].concat());
-    let commands: [(&str, &[&str], &[&str]); 21] = [
+    let inverse = ["--from-inverse"];
+    let commands: [(&str, &[&str], &[&str]); 23] = [
+        ("patch", &pair, &[&inverse[..], &["--kind", "heads", "--together"]].concat()),
+        ("patch", &prompt, &["--from", "it is on", "--kind", "mlp", "--window", "3"]),
         ("edit", &case, &[&edit[..], &["--sample-prefixes", "2"]].concat()),
         ("steer", &prompt, &steer),
         ("predict", &prompt, &["--edit", edited, "--answer", "it"]),
@@ -506,6 +510,29 @@ fn a_saved_spec_gives_what_its_command_gives() {
     assert!(said.contains("spec.json"), "{said}");
     let far = complaint(&["lens", "--prompt", "a", "--save-spec", "/nowhere/spec.json"]);
     assert!(far.contains("/nowhere"), "{far}");
+}
+
+#[test]
+fn a_prompt_is_given_the_activations_of_its_inverse() {
+    let args = ["patch", "--facts", "builtin", "--case", "2", "--from-inverse", "--device", "cpu"];
+    let hidden = json(&[&args[..], &["--kind", "hidden", "--json"]].concat());
+    let pairs = hidden["pairs"].as_array().unwrap();
+    let role = |nth: usize| pairs[nth]["to"]["role"].as_str().unwrap();
+    assert_eq!((role(0), role(pairs.len() - 1)), ("subject-last", "last"));
+    let cells = hidden["logit_diff"][0].as_array().unwrap();
+    // The last state of the last token is all that the answer is read from.
+    let end = numbers(&cells[5])[pairs.len() - 1];
+    assert!((end - hidden["donor"]["logit_diff"].as_f64().unwrap()).abs() < 1e-4);
+    let heads = [&args[..], &["--kind", "heads", "--pair", "5:4", "--pair", "0:0"]].concat();
+    let text = stdout(&heads);
+    assert!(text.contains("paired tokens") && text.contains("L5H"), "{text}");
+
+    let far = complaint(&[&heads[..], &["--pair", "3:90"]].concat());
+    assert!(far.contains("no token 90"), "{far}");
+    let twice = complaint(&[&heads[..], &["--pair", "3:4"]].concat());
+    assert!(twice.contains("two activations at once"), "{twice}");
+    let nothing = complaint(&[&args[..5], &["--kind", "mlp"]].concat());
+    assert!(nothing.contains("--from-inverse"), "{nothing}");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 pub mod ablation;
+pub mod activation_patching;
 pub mod attention;
 pub mod attention_knockout;
 pub mod attribution_patching;
@@ -22,6 +23,7 @@ pub mod logit_attribution;
 pub mod logit_lens;
 mod measurement;
 mod model_edit;
+mod pairing;
 mod positions;
 pub mod prediction;
 pub mod rank_one_edit;
@@ -30,10 +32,12 @@ pub mod steering;
 mod sweep;
 mod trace_map;
 
+pub use comparison::Role;
 pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use model_edit::ModelEdit;
+pub use pairing::{Pair, UnknownPair};
 pub use positions::{Positions, UnknownPositions};
 pub use sweep::{Reuse, sweep};
 
@@ -57,6 +61,7 @@ pub enum AnalysisSpec {
     Generation(generation::Spec),
     RankOneEdit(rank_one_edit::Spec),
     Steering(steering::Spec),
+    ActivationPatching(activation_patching::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -74,6 +79,7 @@ pub enum AnalysisResult {
     Generation(generation::Generation),
     RankOneEdit(rank_one_edit::RankOneEdit),
     Steering(steering::Steering),
+    ActivationPatching(activation_patching::ActivationPatching),
 }
 
 /// Why a method gave no result.
@@ -175,6 +181,9 @@ pub enum AnalysisError {
          same length"
     )]
     OtherLength { n_pos: usize, n_other: usize },
+
+    #[error("token {pos} would be given two activations at once; name it once")]
+    PairedTwice { pos: usize },
 
     #[error("token {pos} would have nothing left to look at; cut it off from fewer tokens")]
     NothingToLookAt { pos: usize },

@@ -40,7 +40,9 @@ impl AnalysisSpec {
             | Self::Generation(_) => false,
             Self::Ablation(spec) => spec.replacement != ablation::Replacement::Zero,
             Self::Steering(spec) => matches!(spec.direction, steering::Direction::Prompts { .. }),
-            Self::Comparison(_) | Self::RankOneEdit(_) => true,
+            Self::Comparison(_)
+            | Self::RankOneEdit(_)
+            | Self::ActivationPatching(_) => true,
         }
     }
 }

@@ -165,6 +165,6 @@ fn copy(site: Site, at: &Range<usize>, donor: Donor) -> Intervention {
 }
 
 /// From `layer - width / 2` up to `layer + ceil(width / 2)`, clipped.
-fn window(layer: usize, width: usize, n_layers: usize) -> Range<usize> {
+pub(super) fn window(layer: usize, width: usize, n_layers: usize) -> Range<usize> {
     layer.saturating_sub(width / 2)..(layer + width.div_ceil(2)).min(n_layers)
 }

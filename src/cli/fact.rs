@@ -28,7 +28,7 @@ pub(super) struct FactArgs {
 
     /// The fact's `case_id` or `known_id` in the dataset
     #[arg(long, value_name = "ID", requires = "facts")]
-    case: Option<String>,
+    pub case: Option<String>,
 
     /// Ask the fact from its answer
     #[arg(long, requires = "facts")]

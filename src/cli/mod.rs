@@ -33,6 +33,7 @@ mod lens;
 mod localise;
 mod model;
 mod output;
+mod patch;
 mod predict;
 mod progress;
 mod run;
@@ -118,6 +119,8 @@ enum Command {
 
     /// Do what a file says: any analysis, as `--save-spec` of its command writes it
     Run(run::Run),
+    /// Give a prompt the activations of another, such as the inverse of its fact
+    Patch(patch::Patch),
 
     /// Score methods by whether they name the layer that a fact was planted in
     Localise(localise::Localise),
@@ -236,6 +239,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Steer(it) => it.run(&machine),
         Command::Generate(it) => it.run(&machine),
         Command::Run(it) => it.run(&machine),
+        Command::Patch(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),
         Command::Train(it) => it.run(&machine),

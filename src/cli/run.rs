@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::output::{AnalysisOutput, Output};
 use super::progress::Bar;
 use super::{
-    Machine, ModelArgs, ablate, atp, attention, attribute, compare, edit, generate, knockout, lens,
-    load, predict, steer, trace,
+    Machine, ModelArgs, ablate, atp, attention, attribute, compare, edit, generate,
+    knockout, lens, load, patch, predict, steer, trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Question};
@@ -128,6 +128,7 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::Generation(_) => "Writing",
         AnalysisSpec::RankOneEdit(_) => "Editing",
         AnalysisSpec::Steering(_) => "Steering",
+        AnalysisSpec::ActivationPatching(_) => "Patching",
     }
 }
 
@@ -174,6 +175,9 @@ fn document(
         }
         AnalysisResult::Steering(it) => {
             (steer::to_json(it, engine, machine)?, steer::to_text(it, engine))
+        }
+        AnalysisResult::ActivationPatching(it) => {
+            (patch::to_json(it, engine, machine)?, patch::to_text(it))
         }
     })
 }

@@ -8,8 +8,9 @@ use std::time::Instant;
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
-    attention, attention_knockout, attribution_patching, causal_trace, comparison, generation,
-    logit_attribution, logit_lens, prediction, rank_one_edit, steering,
+    activation_patching, attention, attention_knockout, attribution_patching,
+    causal_trace, comparison, generation, logit_attribution, logit_lens,
+    prediction, rank_one_edit, steering,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
@@ -286,6 +287,16 @@ impl Engine {
             AnalysisSpec::Steering(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 AnalysisResult::Steering(steering::steering(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::ActivationPatching(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let donor = Arc::new(with_answer(&self.info, model, &spec.donor, ctx)?);
+                let spec = activation_patching::Spec { donor, ..spec.clone() };
+                let result = activation_patching::activation_patching(model, &prompt, &spec, ctx)?;
+                AnalysisResult::ActivationPatching(result)
+            }
+                let result = path_patching::path_patching(model, &prompt, spec, ctx)?;
+                AnalysisResult::PathPatching(result)
             }
         })
     }

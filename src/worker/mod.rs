@@ -237,7 +237,8 @@ impl Job {
                 | AnalysisSpec::AttentionKnockout(_)
                 | AnalysisSpec::Comparison(_)
                 | AnalysisSpec::Generation(_)
-                | AnalysisSpec::RankOneEdit(_) => true,
+                | AnalysisSpec::RankOneEdit(_)
+                | AnalysisSpec::ActivationPatching(_) => true,
                 AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
                 AnalysisSpec::Prediction(_)
                 | AnalysisSpec::LogitAttribution(_)

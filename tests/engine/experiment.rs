@@ -2,18 +2,19 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
 use factscope::analysis::{
-    AnalysisSpec, Positions, ablation, attention, attention_knockout, attribution_patching,
-    causal_trace, comparison, generation, logit_attribution, logit_lens, prediction, rank_one_edit,
-    steering,
+    AnalysisSpec, Pair, Positions, ablation, activation_patching, attention, attention_knockout,
+    attribution_patching, causal_trace, comparison, generation, logit_attribution, logit_lens,
+    prediction, rank_one_edit, steering,
 };
 use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
 use factscope::facts::{Dataset, Direction};
 use factscope::intervention::{Edit, NoiseRng};
-use factscope::tokens::Bos;
+use factscope::tokens::{Bos, TokenizedPrompt};
 use serde_json::{Value, json};
 
 fn trace() -> causal_trace::Spec {
@@ -54,9 +55,24 @@ fn steer() -> steering::Spec {
     }
 }
 
+fn donor() -> Arc<TokenizedPrompt> {
+    crate::support::prompt("Paris is in", "Paris", Some("it")).into()
+}
+
+/// Of analyses that move activations, or estimate what moving them would do.
+fn of_parts() -> [AnalysisSpec; 1] {
+    [AnalysisSpec::ActivationPatching(activation_patching::Spec {
+        donor: donor(),
+        pairs: vec![Pair { donor: 1, recipient: 2 }],
+        places: activation_patching::Places::Together,
+        part: activation_patching::Part::Heads,
+        window: 1,
+    })]
+}
+
 /// At least one of every analysis.
 fn specs() -> Vec<AnalysisSpec> {
-    let specs = vec![
+    let mut specs = vec![
         AnalysisSpec::Prediction(prediction::Spec { n_top: 3 }),
         AnalysisSpec::CausalTrace(trace()),
         AnalysisSpec::CausalTrace(causal_trace::Spec { noise: NoiseLevel::Std(0.25), ..trace() }),
@@ -126,6 +142,7 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::RankOneEdit(edit()),
         AnalysisSpec::Steering(steer()),
     ];
+    specs.extend(of_parts());
     for spec in &specs {
         // A new analysis belongs in the list above.
         match spec {
@@ -140,7 +157,8 @@ fn specs() -> Vec<AnalysisSpec> {
             | AnalysisSpec::Comparison(_)
             | AnalysisSpec::Generation(_)
             | AnalysisSpec::RankOneEdit(_)
-            | AnalysisSpec::Steering(_) => {}
+            | AnalysisSpec::Steering(_)
+            | AnalysisSpec::ActivationPatching(_) => {}
         }
     }
     specs

@@ -17,7 +17,6 @@ mod editing;
 mod experiment;
 #[cfg(test)]
 mod generation;
-#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod gradients;
@@ -25,6 +24,8 @@ mod gradients;
 mod laws;
 #[cfg(test)]
 mod loading;
+#[cfg(test)]
+mod patching;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

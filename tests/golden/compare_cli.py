@@ -644,5 +644,11 @@ def print_summary(findings):
                 print(f"     {finding.note}")
 
 
+# Checks with a file of their own use what is above.
+sys.modules.setdefault("compare_cli", sys.modules[__name__])
+import check_patching  # noqa: E402
+
+CHECKS |= check_patching.CHECKS
+
 if __name__ == "__main__":
     main()
