@@ -24,8 +24,8 @@
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
-//!   conditions copy from is run before, by `analysis/donors.rs`. The exceptions are
-//!   [`analysis::attribution_patching`], whose passes go back as well, and
+//!   conditions copy from is run before, by `analysis/donors.rs`. The exceptions are estimates, whose
+//!   passes go back as well, by `analysis/objective.rs`, and
 //!   [`analysis::generation`] and [`analysis::rank_one_edit`], whose every pass needs the one before.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
 //! - [`experiment`] is what is asked, as a file; it carries nothing out.

@@ -15,21 +15,26 @@
 //! - The reading bends. A probability near 0 or 1 hardly moves at first, so logarithms and logits
 //!   are estimated better.
 //! - Attention that is sure of its choice has nearly no gradient.
-//! - The outputs of a window are added up one by one, although in a window that is restored whole
-//!   nothing flows from one through the next, so wide windows are overestimated.
+//! - In a window that is restored whole, no output reacts to the others at its token. Gradients of
+//!   the free run count these reactions, so added up they overestimate wide windows; by default what
+//!   passes from one through the next is taken off ([`Windows::Held`]), and the estimate is the
+//!   derivative in the direction of restoring.
 
 use std::ops::Range;
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::causal_trace::{self, CausalTrace, Corrupted, Map};
+use super::causal_trace::{self, CausalTrace, Component, Corrupted, Map};
 use super::corruption::Drawn;
-use super::sweep::{Asked, row, step, sweep_beside};
+use super::objective::{Passes, Tokens, rows_per_batch, slope, sweep_the_rest};
+use super::sweep::{Asked, row, step};
 use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, Measurement, Metric};
 use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
-use crate::model::{ActivationCache, Backward, Donors, Gpt2, Objective, Reference, Request, Run};
-use crate::task::{Progress, TaskCtx};
+use crate::model::{
+    ActivationCache, Backward, Donors, Dropped, Gpt2, Held, HeldOutput, Reference, Run,
+};
+use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +48,9 @@ pub struct Spec {
 
     /// What is estimated to first order.
     pub metric: Metric,
+
+    #[serde(default)]
+    pub windows: Windows,
 
     /// How many cells, those with the largest estimated effects, are patched for real.
     pub n_verified: usize,
@@ -73,6 +81,18 @@ pub enum BasePoint {
 
     /// The clean run: where corrupting starts from.
     Clean,
+}
+
+/// How the layers of a window are taken together. The same for windows of one layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Windows {
+    /// As outputs that do not react to each other at the restored token.
+    #[default]
+    Held,
+
+    /// As the sum of the layers' own estimates: quicker, and too large.
+    Added,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -116,10 +136,6 @@ pub struct Verified {
     /// The same as measured: the cell of the causal trace.
     pub patched: f32,
 }
-
-/// Tokens that go forward and back together. GPT-2-large keeps 1.7 MB of each for the way back, ten
-/// times as much as where nothing goes back.
-const TOKENS_PER_BATCH: usize = 256;
 
 impl AttributionPatching {
     /// The estimated reading after restoring, mean over noise draws. (layer, position)
@@ -189,24 +205,33 @@ pub fn attribution_patching(
         BasePoint::Corrupted => n_samples,
         BasePoint::Clean => 1,
     };
-    let estimating = ((1 + n_samples + n_back) * asked.ids.len() * n_layers) as u64;
+    let overlaps = Overlaps::of(spec, n_layers);
+    let wanted: SiteSet = sites.union(&overlaps.sites(n_layers)).copied().collect();
+    let n_steps = (1 + n_samples + n_back) * n_layers + n_back * overlaps.n_values();
+    let estimating = (n_steps * asked.ids.len()) as u64;
     let verifying = if spec.n_verified > 0 { estimating } else { 0 };
     let mut passes = Passes {
         model,
         ctx,
-        asked: &asked,
-        sites: &sites,
         objective: tokens.objective(),
+        n_read: asked.n_read,
         first_pos: subject.start,
         progress: Progress { done: 0, total: estimating + verifying },
     };
 
-    let clean = passes.forward(&[vec![]], &for_way_back(spec.base == BasePoint::Clean))?;
+    let none = Donors::new();
+    let capture = for_way_back(spec.base == BasePoint::Clean);
+    let clean = passes.forward(&[row(&asked, &Vec::new())], &none, &capture)?;
     let reference = Reference::of(&clean.logits);
     let read = |run: &Run| Measurement::read(model, &run.logits, prompt, Some(&reference));
     let clean_measured = read(&clean)?[0];
+    let back = |passes: &mut Passes<'_>, run: &Run| -> Result<_, AnalysisError> {
+        let gradients = passes.back(run, asked.ids.len(), &wanted, Dropped::Nothing)?;
+        let off = overlaps.through_held(passes, run, &gradients, asked.ids.len())?;
+        Ok((gradients, off))
+    };
     let clean_gradients = match spec.base {
-        BasePoint::Clean => Some(passes.back(&clean)?),
+        BasePoint::Clean => Some(back(&mut passes, &clean)?),
         BasePoint::Corrupted => None,
     };
 
@@ -215,31 +240,31 @@ pub fn attribution_patching(
         first_pos: subject.start,
         n_layers,
         n_heads: model.config.n_heads,
+        overlaps: &overlaps,
         draws: Vec::new(),
     };
     let capture = for_way_back(spec.base == BasePoint::Corrupted);
-    let n_rows = (TOKENS_PER_BATCH / asked.ids.len()).clamp(1, model.max_rows.max(1));
+    let n_rows = rows_per_batch(model, &asked);
     for start in (0..n_samples).step_by(n_rows) {
         let samples = start..(start + n_rows).min(n_samples);
         let conditions: Vec<Condition> =
             edits[samples].iter().map(|edit| vec![edit.clone()]).collect();
-        let run = passes.forward(&conditions, &capture)?;
+        let rows: Vec<_> = conditions.iter().map(|it| row(&asked, it)).collect();
+        let run = passes.forward(&rows, &none, &capture)?;
         let measured = read(&run)?;
         let own_gradients;
         let (gradients, slopes): (_, Vec<f32>) = if let Some(gradients) = &clean_gradients {
             (gradients, vec![slope(&clean_measured, spec.metric); measured.len()])
         } else {
-            own_gradients = passes.back(&run)?;
+            own_gradients = back(&mut passes, &run)?;
             (&own_gradients, measured.iter().map(|it| slope(it, spec.metric)).collect())
         };
         let pos = subject.start..prompt.n_pos();
-        let found = first_order(spec, n_layers, &pos, &clean.cache, &run.cache, gradients);
-        for (mut draw, slope) in found.into_iter().zip(slopes) {
-            for effect in &mut draw {
-                *effect *= slope;
-            }
-            effects.draws.push(draw);
-        }
+        let found = first_order(spec, n_layers, &pos, [&clean.cache, &run.cache], gradients);
+        let draws = found.into_iter().zip(slopes);
+        effects
+            .draws
+            .extend(draws.map(|(draw, slope)| draw.into_iter().map(|it| it * slope).collect()));
         corrupted.extend(measured);
     }
 
@@ -263,136 +288,115 @@ pub fn attribution_patching(
     Ok(result)
 }
 
-/// The tokens that a metric is about.
-struct Tokens<'a> {
-    answer: &'a [u32],
-    foil: Option<u32>,
-    is_logit: bool,
+/// Windows whose outputs are held together, by where they end.
+struct Overlaps {
+    output: HeldOutput,
+
+    /// The layers of the widest window that ends there. Of a window with one layer there is nothing
+    /// to hold.
+    ends: Vec<Range<usize>>,
 }
 
-impl<'a> Tokens<'a> {
-    fn of(prompt: &'a TokenizedPrompt, metric: Metric) -> Result<Self, AnalysisError> {
-        let answer = &prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.ids;
-        let foil = prompt.foil.as_ref().map(|foil| foil.first());
-        Ok(match metric {
-            Metric::Prob | Metric::LogProb => {
-                Self { answer: &answer[..1], foil: None, is_logit: false }
+impl Overlaps {
+    fn of(spec: &Spec, n_layers: usize) -> Self {
+        let mut ends: Vec<Range<usize>> = Vec::new();
+        let output = match spec.trace.component {
+            Component::Mlp => HeldOutput::Mlp,
+            Component::Attn | Component::Hidden => HeldOutput::Attn,
+        };
+        let windows = (0..n_layers).map(|layer| spec.trace.layers(layer, n_layers));
+        for window in windows.filter(|it| spec.windows == Windows::Held && it.len() > 1) {
+            match ends.iter_mut().find(|it| it.end == window.end) {
+                Some(there) => there.start = there.start.min(window.start),
+                None => ends.push(window),
             }
-            Metric::AnswerProb => Self { answer, foil: None, is_logit: false },
-            Metric::Logit => Self { answer: &answer[..1], foil: None, is_logit: true },
-            Metric::LogitDiff => {
-                let foil = foil.ok_or(AnalysisError::NoFoil)?;
-                Self { answer: &answer[..1], foil: Some(foil), is_logit: true }
-            }
-            Metric::Rank | Metric::Kl => return Err(AnalysisError::NoSlope(metric)),
-        })
-    }
-
-    fn objective(&self) -> Objective<'a> {
-        if self.is_logit {
-            Objective::Logit { token: self.answer[0], less: self.foil }
-        } else {
-            Objective::LogProb { tokens: self.answer }
         }
-    }
-}
-
-/// A metric's slope in its objective: probabilities are estimated through their logarithms.
-fn slope(at: &Measurement, metric: Metric) -> f32 {
-    match metric {
-        Metric::Prob | Metric::AnswerProb => at.get(metric).unwrap_or(f32::NAN),
-        Metric::LogProb | Metric::Logit | Metric::LogitDiff => 1.0,
-        Metric::Rank | Metric::Kl => f32::NAN,
-    }
-}
-
-/// The passes of one estimate, and how far they are.
-struct Passes<'a> {
-    model: &'a Gpt2,
-    ctx: &'a AnalysisCtx<'a>,
-    asked: &'a Asked,
-
-    /// Where activations are compared.
-    sites: &'a SiteSet,
-    objective: Objective<'a>,
-    first_pos: usize,
-
-    /// In tokens times layers, as in [`sweep`].
-    progress: Progress,
-}
-
-impl Passes<'_> {
-    fn forward(
-        &mut self,
-        conditions: &[Condition],
-        capture: &SiteSet,
-    ) -> Result<Run, AnalysisError> {
-        let rows: Vec<_> = conditions.iter().map(|it| row(self.asked, it)).collect();
-        let request = Request {
-            rows: &rows,
-            donors: &Donors::new(),
-            capture,
-            past: None,
-            n_read: self.asked.n_read,
-        };
-        let cost = (rows.len() * self.asked.ids.len()) as u64;
-        let (model, ctx, progress) = (self.model, self.ctx, &mut self.progress);
-        Ok(model.run(&request, &mut |_| {
-            // A queue that runs ahead could not be stopped.
-            model.wait();
-            step(ctx, progress, cost)
-        })?)
+        Self { output, ends }
     }
 
-    fn back(&mut self, run: &Run) -> Result<ActivationCache, AnalysisError> {
-        let [batch, _, _] = run.logits.dims();
-        let cost = (batch * self.asked.ids.len()) as u64;
-        let (model, ctx, progress) = (self.model, self.ctx, &mut self.progress);
-        let end = progress.done + cost * model.config.n_layers as u64;
-        let request = Backward {
-            run,
-            objective: self.objective,
-            first_pos: self.first_pos,
-            wanted: self.sites,
-        };
-        let gradients = model.backward(&request, &mut |_| {
-            // A queue that runs ahead could not be stopped.
-            model.wait();
-            step(ctx, progress, cost)
-        })?;
-        // The way back may end before the first layer.
-        progress.done = end;
-        self.ctx.task.checkpoint(self.progress)?;
-        Ok(gradients)
+    /// Where gradients are needed, too.
+    fn sites(&self, n_layers: usize) -> SiteSet {
+        let both = |layer| [Site::ResidMid(layer), Site::ResidPost(layer)];
+        let n_layers = if self.ends.is_empty() { 0 } else { n_layers };
+        (0..n_layers).flat_map(both).collect()
+    }
+
+    /// One for each layer of each of them but the last.
+    fn n_values(&self) -> usize {
+        self.ends.iter().map(|layers| layers.len() - 1).sum()
+    }
+
+    /// Where among these is what is taken off at `layer` in the windows that end at `end`.
+    fn at(&self, end: usize, layer: usize) -> Option<usize> {
+        let mut before = 0;
+        for layers in &self.ends {
+            if layers.end == end {
+                // From the last but one down.
+                return (layer + 1 < end).then(|| before + end - 2 - layer);
+            }
+            before += layers.len() - 1;
+        }
+        None
+    }
+
+    /// What of the gradients at the outputs passes through outputs that are held: layer, then
+    /// `[batch, pos, d_model]`.
+    fn through_held(
+        &self,
+        passes: &mut Passes<'_>,
+        run: &Run,
+        gradients: &ActivationCache,
+        n_pos: usize,
+    ) -> Result<Vec<(usize, Tensor<3>)>, AnalysisError> {
+        let [n_rows, _, _] = run.logits.dims();
+        let mut off = Vec::new();
+        for layers in &self.ends {
+            let (first_pos, output) = (passes.first_pos, self.output);
+            let held = Held { run, gradients, first_pos, output, layers: layers.clone() };
+            let found = passes.model.through_held(&held);
+            passes.model.wait();
+            step(passes.ctx, &mut passes.progress, (found.len() * n_rows * n_pos) as u64)?;
+            off.extend((0..layers.end - 1).rev().zip(found));
+        }
+        Ok(off)
     }
 }
 
 /// Estimated effects of restoring the output of one layer at a time, and of one head at a time.
-struct SingleEffects {
+struct SingleEffects<'a> {
     /// What comes before is clean already.
     first_pos: usize,
     n_layers: usize,
     n_heads: usize,
+    overlaps: &'a Overlaps,
 
     /// For each noise draw: position by position, layer by layer, the component's effect and then
-    /// each head's.
+    /// each head's; after the layers, what is taken off in windows.
     draws: Vec<Vec<f32>>,
 }
 
-impl SingleEffects {
+impl SingleEffects<'_> {
     fn component(&self, draw: &[f32], layer: usize, pos: usize) -> f32 {
-        self.get(draw, layer, pos, 0)
+        self.get(draw, layer * (1 + self.n_heads), pos)
     }
 
     /// Mean over noise draws.
     fn head(&self, layer: usize, pos: usize, head: usize) -> f32 {
-        let of_draw = |draw: &Vec<f32>| f64::from(self.get(draw, layer, pos, 1 + head));
+        let nth = layer * (1 + self.n_heads) + 1 + head;
+        let of_draw = |draw: &Vec<f32>| f64::from(self.get(draw, nth, pos));
         (self.draws.iter().map(of_draw).sum::<f64>() / self.draws.len() as f64) as f32
     }
 
-    fn get(&self, draw: &[f32], layer: usize, pos: usize, part: usize) -> f32 {
+    /// What of a layer's effect passes through later layers of a window that ends at `end`.
+    fn taken_off(&self, draw: &[f32], end: usize, layer: usize, pos: usize) -> f32 {
+        let n_before = self.n_layers * (1 + self.n_heads);
+        self.overlaps.at(end, layer).map_or(0.0, |nth| self.get(draw, n_before + nth, pos))
+    }
+
+    fn get(&self, draw: &[f32], nth: usize, pos: usize) -> f32 {
         let Some(pos) = pos.checked_sub(self.first_pos) else { return 0.0 };
-        draw[(pos * self.n_layers + layer) * (1 + self.n_heads) + part]
+        let n_values = self.n_layers * (1 + self.n_heads) + self.overlaps.n_values();
+        draw[pos * n_values + nth]
     }
 
     /// Added up over each cell's window. (layer, position)
@@ -400,7 +404,11 @@ impl SingleEffects {
         let cell = |layer: usize, pos: usize| {
             let sum = |draw: &Vec<f32>| {
                 let layers = spec.trace.layers(layer, self.n_layers);
-                let effects = layers.map(|it| f64::from(self.component(draw, it, pos)));
+                let end = layers.end;
+                let effects = layers.map(|it| {
+                    let free = f64::from(self.component(draw, it, pos));
+                    free - f64::from(self.taken_off(draw, end, it, pos))
+                });
                 effects.sum::<f64>() as f32
             };
             self.draws.iter().map(sum).collect()
@@ -423,27 +431,31 @@ impl SingleEffects {
     }
 }
 
-/// `(clean − corrupted) · gradient`, for each row of `corrupted`, in the order of
-/// [`SingleEffects::draws`]. Clean activations have one row, gradients one or as many.
+/// `(clean − corrupted) · gradient`, for each row of the corrupted run, in the order of
+/// [`SingleEffects::draws`]. The clean run has one row, gradients one or as many.
 fn first_order(
     spec: &Spec,
     n_layers: usize,
     pos: &Range<usize>,
-    clean: &ActivationCache,
-    corrupted: &ActivationCache,
-    gradients: &ActivationCache,
+    [clean, corrupted]: [&ActivationCache; 2],
+    (gradients, off): &(ActivationCache, Vec<(usize, Tensor<3>)>),
 ) -> Vec<Vec<f32>> {
-    let at = |site: Site| {
+    let along = |site: Site, gradient: Tensor<4>| {
         let here =
             |cache: &ActivationCache| cache.get(site).clone().narrow(1, pos.start, pos.len());
-        let gradient = gradients.get(site).clone().narrow(1, 0, pos.len());
-        let products = (here(clean) - here(corrupted)) * gradient;
+        let products = (here(clean) - here(corrupted)) * gradient.narrow(1, 0, pos.len());
         let [batch, n_pos, n_heads, _] = products.dims();
         products.sum_dim(3).reshape([batch, n_pos, n_heads])
     };
-    let parts: Vec<Tensor<3>> = (0..n_layers)
+    let at = |site: Site| along(site, gradients.get(site).clone());
+    let mut parts: Vec<Tensor<3>> = (0..n_layers)
         .flat_map(|layer| [at(spec.trace.component.site(layer)), at(Site::Z(layer))])
         .collect();
+    parts.extend(off.iter().map(|(layer, off)| {
+        let [batch, n_pos, d_model] = off.dims();
+        let off = off.clone().reshape([batch, n_pos, 1, d_model]);
+        along(spec.trace.component.site(*layer), off)
+    }));
     // One readback for all of them.
     let all = Tensor::cat(parts, 2);
     let [_, n_pos, n_values] = all.dims();
@@ -477,19 +489,7 @@ fn verify(
             conditions.push(condition);
         }
     }
-    // The second half of the way, whatever the sweep's own steps are.
-    let half = progress.total - progress.done;
-    let report = |it: Progress| {
-        let done = progress.done + (f64::from(it.fraction()) * half as f64) as u64;
-        (ctx.task.report)(Progress { done, total: progress.total });
-    };
-    let ctx = AnalysisCtx {
-        task: TaskCtx { cancel: ctx.task.cancel.clone(), report: &report },
-        partial: &|_| (),
-        reuse: ctx.reuse,
-        tokenizer: ctx.tokenizer,
-    };
-    let patched = sweep_beside(Some(clean), model, prompt, &conditions, donors, &ctx, &mut |_| ())?;
+    let patched = sweep_the_rest(model, prompt, &conditions, clean, donors, ctx, progress)?;
     let means = patched.chunks(spec.trace.n_samples);
     Ok(cells
         .into_iter()

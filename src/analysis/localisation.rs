@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ablation::{self, Part, Replacement};
-use super::attribution_patching::{self, BasePoint};
+use super::attribution_patching::{self, BasePoint, Windows};
 use super::causal_trace::{self, CausalTrace, NoiseLevel};
 use super::logit_attribution::{self, Component, LogitAttribution, Parts};
 use super::logit_lens::{self, LogitLens};
@@ -108,6 +108,7 @@ impl Method {
             trace: trace(causal_trace::Component::Mlp, 1),
             base: BasePoint::Corrupted,
             metric: Metric::Prob,
+            windows: Windows::Held,
             n_verified: 0,
         }));
         for positions in [Positions::Subject, Positions::All] {

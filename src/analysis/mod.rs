@@ -23,6 +23,7 @@ pub mod logit_attribution;
 pub mod logit_lens;
 mod measurement;
 mod model_edit;
+mod objective;
 mod pairing;
 mod positions;
 pub mod prediction;

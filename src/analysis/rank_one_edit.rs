@@ -22,7 +22,7 @@ use super::sweep::check_ids;
 use super::{AnalysisCtx, AnalysisError, AnalysisResult};
 use crate::intervention::{Site, SiteSet, Span};
 use crate::model::{
-    Backward, Donors, Gpt2, Objective, Request, Row, Run, SecondMoment, ask_tokens,
+    Backward, Donors, Dropped, Gpt2, Objective, Request, Row, Run, SecondMoment, ask_tokens,
 };
 use crate::task::{Cancelled, Progress};
 use crate::tokens::{Answer, TokenizedPrompt};
@@ -481,7 +481,8 @@ fn back(
 ) -> Result<Vec<f32>, Cancelled> {
     let site = Site::MlpOut(layer);
     let wanted = SiteSet::from([site]);
-    let request = Backward { run, objective, first_pos: pos, wanted: &wanted };
+    let request =
+        Backward { run, objective, first_pos: pos, wanted: &wanted, dropped: Dropped::Nothing };
     let gradients = model.backward(&request, &mut |_| heard(model, ctx))?;
     let at_subject = gradients.get(site).clone().narrow(1, 0, 1).sum_dim(0);
     Ok(at_subject.into_data().iter::<f32>().collect())

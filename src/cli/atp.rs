@@ -8,7 +8,7 @@ use super::Machine;
 use super::output::AnalysisOutput;
 use super::run::Session;
 use super::trace::{TraceArgs, how_corrupted, list_foremost, map_json};
-use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Spec};
+use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Spec, Windows};
 use crate::analysis::{AnalysisSpec, Grid, Measurement, Metric};
 use crate::tokens::visible;
 
@@ -26,6 +26,11 @@ pub(super) struct Atp {
     #[arg(long, value_enum, default_value = "prob")]
     metric: MetricArg,
 
+    /// How the layers of a window are taken together: `held`, as outputs that do not react to each
+    /// other at the restored token, or `added`, as the sum of their own estimates
+    #[arg(long, value_enum, default_value = "held")]
+    windows: WindowsArg,
+
     /// Patch the N cells with the largest estimated effects for real
     #[arg(long, value_name = "N", default_value_t = 0)]
     verify: usize,
@@ -38,6 +43,12 @@ pub(super) struct Atp {
 enum Base {
     Corrupted,
     Clean,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WindowsArg {
+    Held,
+    Added,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -60,6 +71,10 @@ impl Atp {
                 Base::Clean => BasePoint::Clean,
             },
             metric: self.metric.into(),
+            windows: match self.windows {
+                WindowsArg::Held => Windows::Held,
+                WindowsArg::Added => Windows::Added,
+            },
             n_verified: self.verify,
         };
         session.finish(AnalysisSpec::AttributionPatching(spec), &self.output, machine)
@@ -110,6 +125,7 @@ pub(super) fn to_json(
     json["estimated_by"] = json!("attribution patching");
     json["base"] = json!(found.spec.base);
     json["metric"] = json!(metric.key());
+    json["windows"] = json!(found.spec.windows);
     json["head_effects"] = json!(heads);
     json["verified"] = json!(verified);
     Ok(json)

@@ -46,6 +46,23 @@ pub struct Backward<'a> {
 
     /// Where gradients are wanted. Any site.
     pub wanted: &'a SiteSet,
+
+    pub dropped: Dropped,
+}
+
+/// What may not carry a gradient.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dropped {
+    #[default]
+    Nothing,
+
+    /// Each layer's contribution to the residual stream in turn: `GradDrop` of Kramár et al. 2024,
+    /// section 3.1.2. For runs of one row.
+    ///
+    /// The gradient at a site of layer *l* then has a row for the whole, and one for each later
+    /// layer that is dropped, the last layer first. Without an earlier layer it would be that of the
+    /// whole, without layer *l* itself nothing.
+    EachLayer,
 }
 
 impl Backward<'_> {
@@ -86,14 +103,15 @@ impl Gpt2 {
         request: &Backward<'_>,
         after_layer: &mut dyn FnMut(usize) -> Result<(), Cancelled>,
     ) -> Result<ActivationCache, Cancelled> {
-        let Backward { run, objective, first_pos, wanted } = *request;
+        let Backward { run, objective, first_pos, wanted, dropped } = *request;
         let last = self.config.n_layers - 1;
         let [batch, n_all, _, _] = run.cache.get(Site::ResidPost(last)).dims();
         let [_, n_read, _] = run.logits.dims();
         let n_pos = n_all - first_pos;
         assert!(n_pos >= n_read, "what is read must be gone back through");
-        let kept = Kept { cache: &run.cache, first_pos, n_pos };
-        let mut found = Found { wanted, cache: ActivationCache::default() };
+        assert!(batch == 1 || dropped == Dropped::Nothing, "layers are dropped from one row");
+        let mut kept = Kept { cache: &run.cache, first_pos, n_pos, n_rows: batch };
+        let mut found = Found::new(wanted);
 
         // The final layer norm, at the places that are read; nothing else reaches a logit.
         let d_normalized = self.unembedding_gradient(objective, &run.logits);
@@ -116,6 +134,7 @@ impl Gpt2 {
             if found.is_complete() {
                 break;
             }
+            let without_layer = d_resid.clone().narrow(0, 0, 1);
             let d_normalized = block.mlp.backward(d_resid.clone(), layer, &kept, &mut found);
             let through =
                 block.ln_2.backward(kept.stream(Site::ResidMid(layer)), d_normalized.clone());
@@ -133,6 +152,10 @@ impl Gpt2 {
             d_resid = d_resid + through.d_input();
 
             found.stream(Site::ResidPre(layer), || d_resid.clone());
+            if dropped == Dropped::EachLayer {
+                d_resid = Tensor::cat(vec![d_resid, without_layer], 0);
+                kept.n_rows += 1;
+            }
             after_layer(layer)?;
         }
         found.stream(Site::Embed, || d_resid.clone());
@@ -182,32 +205,47 @@ impl Gpt2 {
 }
 
 /// The activations of the forward pass, from the first wanted position on.
-struct Kept<'a> {
-    cache: &'a ActivationCache,
-    first_pos: usize,
-    n_pos: usize,
+pub(super) struct Kept<'a> {
+    pub cache: &'a ActivationCache,
+    pub first_pos: usize,
+    pub n_pos: usize,
+
+    /// How many gradients go back: as many as the run has rows, or more through its only one.
+    pub n_rows: usize,
 }
 
 impl Kept<'_> {
     /// `[batch, pos, width]`
-    fn stream(&self, site: Site) -> Tensor<3> {
-        let [batch, _, _, width] = self.cache.get(site).dims();
-        self.wanted(site).reshape([batch, self.n_pos, width])
+    pub fn stream(&self, site: Site) -> Tensor<3> {
+        let wanted = self.wanted(site);
+        let [batch, _, _, width] = wanted.dims();
+        wanted.reshape([batch, self.n_pos, width])
     }
 
     /// `[batch, pos, head, width]`
-    fn wanted(&self, site: Site) -> Tensor<4> {
-        self.cache.get(site).clone().narrow(1, self.first_pos, self.n_pos)
+    pub fn wanted(&self, site: Site) -> Tensor<4> {
+        self.all(site).narrow(1, self.first_pos, self.n_pos)
+    }
+
+    /// From position 0 on. `[batch, pos, head, width]`
+    pub fn all(&self, site: Site) -> Tensor<4> {
+        let kept = self.cache.get(site).clone();
+        let [batch, n_all, n_heads, width] = kept.dims();
+        if batch == self.n_rows { kept } else { kept.expand([self.n_rows, n_all, n_heads, width]) }
     }
 }
 
 /// The gradients that were asked for.
-struct Found<'a> {
+pub(super) struct Found<'a> {
     wanted: &'a SiteSet,
     cache: ActivationCache,
 }
 
-impl Found<'_> {
+impl<'a> Found<'a> {
+    pub fn new(wanted: &'a SiteSet) -> Self {
+        Self { wanted, cache: ActivationCache::default() }
+    }
+
     fn is_complete(&self) -> bool {
         self.cache.sites().count() == self.wanted.len()
     }
@@ -237,7 +275,7 @@ impl Found<'_> {
 impl Affine {
     /// Gradient at the input from that at the output. `[batch, pos, d_out]` to
     /// `[batch, pos, d_in]`
-    fn backward(&self, d_output: Tensor<3>) -> Tensor<3> {
+    pub(super) fn backward(&self, d_output: Tensor<3>) -> Tensor<3> {
         let [batch, n_pos, d_out] = d_output.dims();
         let [d_in, _] = self.weight.dims();
         let d_output = d_output.reshape([batch * n_pos, d_out]);
@@ -246,7 +284,7 @@ impl Affine {
 }
 
 /// A layer norm on the way back.
-struct ThroughNorm {
+pub(super) struct ThroughNorm {
     /// The input, its mean taken off and divided by `scale`. `[batch, pos, d_model]`
     unit: Tensor<3>,
 
@@ -262,7 +300,7 @@ struct ThroughNorm {
 
 impl LayerNorm {
     /// `[batch, pos, d_model]`, both.
-    fn backward(&self, input: Tensor<3>, d_output: Tensor<3>) -> ThroughNorm {
+    pub(super) fn backward(&self, input: Tensor<3>, d_output: Tensor<3>) -> ThroughNorm {
         let centered = input.clone() - input.mean_dim(2);
         let scale = self.scale(centered.clone());
         let unit = centered / scale.clone();
@@ -275,7 +313,7 @@ impl LayerNorm {
 impl ThroughNorm {
     /// Mean and scale depend on the input too: what lies along the ones or along the input itself
     /// does not come through.
-    fn d_input(self) -> Tensor<3> {
+    pub fn d_input(self) -> Tensor<3> {
         let Self { unit, scale, d_unit, along } = self;
         let mean = d_unit.clone().mean_dim(2);
         (d_unit - mean - unit * along) / scale
@@ -290,7 +328,7 @@ impl ThroughNorm {
 
 impl Mlp {
     /// Gradient at the input from that at the output.
-    fn backward(
+    pub(super) fn backward(
         &self,
         d_mlp_out: Tensor<3>,
         layer: usize,
@@ -329,8 +367,8 @@ impl Attention {
         // Queries begin with the first wanted position, and look at keys and values before it too.
         // [batch, head, pos, d_head]
         let q = kept.wanted(Site::Q(layer)).swap_dims(1, 2);
-        let k = kept.cache.get(Site::K(layer)).clone().swap_dims(1, 2);
-        let v = kept.cache.get(Site::V(layer)).clone().swap_dims(1, 2);
+        let k = kept.all(Site::K(layer)).swap_dims(1, 2);
+        let v = kept.all(Site::V(layer)).swap_dims(1, 2);
         // [batch, head, query, key]
         let pattern = kept.wanted(Site::Pattern(layer)).swap_dims(1, 2);
         let wanted_keys = |x: Tensor<4>| x.narrow(3, first_pos, n_pos).swap_dims(2, 3);
@@ -356,6 +394,39 @@ impl Attention {
         found.heads(Site::K(layer), || d_k.clone());
 
         let joined = |x: Tensor<4>| x.reshape([batch, n_pos, d_model]);
+        self.query.backward(joined(d_q))
+            + self.key.backward(joined(d_k))
+            + self.value.backward(joined(d_v))
+    }
+
+    /// What of the gradient at the input comes from the output at the same position: through its
+    /// query, and through the key and value that it finds at its own place.
+    pub(super) fn backward_in_place(
+        &self,
+        d_attn_out: Tensor<3>,
+        layer: usize,
+        kept: &Kept<'_>,
+    ) -> Tensor<3> {
+        let [batch, n_pos, d_model] = d_attn_out.dims();
+        let shape = [batch, n_pos, self.n_heads, d_model / self.n_heads];
+        // [batch, head, pos, d_head]
+        let q = kept.wanted(Site::Q(layer)).swap_dims(1, 2);
+        let k = kept.all(Site::K(layer)).swap_dims(1, 2);
+        let v = kept.all(Site::V(layer)).swap_dims(1, 2);
+        let pattern = kept.wanted(Site::Pattern(layer)).swap_dims(1, 2);
+        let is_own = Tensor::<2>::eye(n_pos, &d_attn_out.device()).unsqueeze::<4>();
+        // [batch, head, query, key] to [batch, head, pos, 1]
+        let at_own =
+            |x: Tensor<4>| (x.narrow(3, kept.first_pos, n_pos) * is_own.clone()).sum_dim(3);
+
+        let d_z = self.c_proj.backward(d_attn_out).reshape(shape).swap_dims(1, 2);
+        let d_pattern = d_z.clone().matmul(v.swap_dims(2, 3));
+        let gained_by_all = (d_pattern.clone() * pattern.clone()).sum_dim(3);
+        let d_products = (d_pattern - gained_by_all) * pattern.clone() / (shape[3] as f64).sqrt();
+        let d_v = at_own(pattern) * d_z;
+        let d_k = at_own(d_products.clone()) * q;
+        let d_q = d_products.matmul(k);
+        let joined = |x: Tensor<4>| x.swap_dims(1, 2).reshape([batch, n_pos, d_model]);
         self.query.backward(joined(d_q))
             + self.key.backward(joined(d_k))
             + self.value.backward(joined(d_v))

@@ -10,6 +10,7 @@ mod cpu;
 mod device;
 mod edited;
 mod gpt2;
+mod held;
 mod layers;
 mod logit_direction;
 mod nearest;
@@ -25,7 +26,7 @@ mod tap;
 mod vocabulary;
 mod weights;
 
-pub use backward::{Backward, Objective};
+pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
 pub use checkpoint::{Checkpoint, LoadError};
 pub use config::{Gpt2Config, Unembedding};
@@ -33,6 +34,7 @@ pub use device::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
 };
 pub use gpt2::Gpt2;
+pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;
 pub use nearest::Closeness;
 pub use number_check::{NotFinite, NumberCheck};

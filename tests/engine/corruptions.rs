@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use factscope::analysis::ablation::{self, Part, Replacement};
 use factscope::analysis::attention_knockout::{self, Edges};
-use factscope::analysis::attribution_patching::{self, BasePoint};
+use factscope::analysis::attribution_patching::{self, BasePoint, Windows};
 use factscope::analysis::causal_trace::{
     self, CausalTrace, Component, Corrupted, Direction, Map, NoiseLevel, Severed, plan,
 };
@@ -313,7 +313,8 @@ fn estimate(
     base: BasePoint,
     metric: Metric,
 ) -> Result<attribution_patching::AttributionPatching, AnalysisError> {
-    let spec = attribution_patching::Spec { trace, base, metric, n_verified: 2 };
+    let spec =
+        attribution_patching::Spec { trace, base, metric, windows: Windows::Held, n_verified: 2 };
     let spec = AnalysisSpec::AttributionPatching(spec);
     match engine("tiny").run(prompt, &spec, &AnalysisCtx::unwatched())? {
         AnalysisResult::AttributionPatching(found) => Ok(found),

@@ -100,6 +100,7 @@ fn specs() -> Vec<AnalysisSpec> {
             trace: trace(),
             base: attribution_patching::BasePoint::Clean,
             metric: Metric::LogitDiff,
+            windows: attribution_patching::Windows::Added,
             n_verified: 2,
         }),
         AnalysisSpec::LogitAttribution(logit_attribution::Spec {

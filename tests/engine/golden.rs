@@ -10,7 +10,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use factscope::analysis::attribution_patching::{self, BasePoint};
+use factscope::analysis::attribution_patching::{self, BasePoint, Windows};
 use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
 use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{
@@ -19,7 +19,7 @@ use factscope::analysis::{
 };
 use factscope::facts::Fact;
 use factscope::intervention::{Donor, Edit, Intervention, NoiseRng, Site, SiteSet, Span};
-use factscope::model::{Backward, Donors, Objective, Request, Row};
+use factscope::model::{Backward, Donors, Dropped, Objective, Request, Row};
 use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
 use factscope::worker::Engine;
 use serde::Deserialize;
@@ -615,7 +615,13 @@ fn gradients_are_pytorchs_at_every_site() {
             } else {
                 1.0
             };
-            let request = Backward { run: &run, objective, first_pos: 0, wanted: &wanted };
+            let request = Backward {
+                run: &run,
+                objective,
+                first_pos: 0,
+                wanted: &wanted,
+                dropped: Dropped::Nothing,
+            };
             let gradients = model.backward(&request, &mut |_| Ok(())).unwrap();
             for (site, expected) in case.along {
                 let what = format!("{name}: {} at {site}", case.metric);
@@ -685,6 +691,7 @@ fn check_estimate(name: &str, engine: &Engine, case: &EstimateCase) {
         },
         base: case.base,
         metric,
+        windows: Windows::Added,
         n_verified: 0,
     };
     let AnalysisResult::AttributionPatching(found) =

@@ -5,13 +5,15 @@
 
 use std::cell::RefCell;
 
-use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint};
+use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint, Windows};
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
 use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Reuse,
 };
 use factscope::intervention::{Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span};
-use factscope::model::{Backward, ComputeDevice, Donors, Gpt2, Objective, Request, Row, Run};
+use factscope::model::{
+    Backward, ComputeDevice, Donors, Dropped, Gpt2, Objective, Request, Row, Run,
+};
 use factscope::task::{CancelToken, Cancelled, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
@@ -67,7 +69,8 @@ fn gradients(
     site: Site,
 ) -> Vec<f32> {
     let wanted = SiteSet::from([site]);
-    let request = Backward { run, objective, first_pos, wanted: &wanted };
+    let request =
+        Backward { run, objective, first_pos, wanted: &wanted, dropped: Dropped::Nothing };
     let cache = model.backward(&request, &mut |_| Ok(())).unwrap();
     assert!(cache.sites().eq([site]), "only what is wanted is kept");
     cache.get(site).clone().into_data().iter::<f32>().collect()
@@ -251,7 +254,13 @@ fn going_back_can_be_cancelled() {
     let model = load(&fixture("tiny"));
     let run = whole_run(&model, &[Row::new(&IDS, &[])]);
     let wanted = SiteSet::from([Site::Embed]);
-    let request = Backward { run: &run, objective: OBJECTIVES[0], first_pos: 0, wanted: &wanted };
+    let request = Backward {
+        run: &run,
+        objective: OBJECTIVES[0],
+        first_pos: 0,
+        wanted: &wanted,
+        dropped: Dropped::Nothing,
+    };
     let mut seen = Vec::new();
     let result = model.backward(&request, &mut |layer| {
         seen.push(layer);
@@ -298,6 +307,7 @@ fn spec(component: Component, window: usize, noise_std: f64) -> attribution_patc
         },
         base: BasePoint::Corrupted,
         metric: Metric::LogProb,
+        windows: Windows::Added,
         n_verified: 0,
     }
 }

@@ -17,6 +17,8 @@ mod editing;
 mod experiment;
 #[cfg(test)]
 mod generation;
+mod estimates;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod gradients;

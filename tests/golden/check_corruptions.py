@@ -55,7 +55,7 @@ def estimate_findings(what, program, reference, text, subject, corruption, base,
     found = program.json(
         "atp", "--prompt", text, "--subject", subject, "--foil", FOIL, "--kind", kind or "hidden",
         "--noise-subjects", reference.noise_file, "--corruption", corruption, "--samples", samples,
-        *(["--counterpart", list(others)[0]] if corruption == "str" else []), "--window", 2,
+        *(["--counterpart", list(others)[0]] if corruption == "str" else []), "--window", 2, "--windows", "added",
         "--base", base, "--metric", metric.replace("_", "-"),
     )
     vectors, prompts = corrupt(reference, found, ids, subject_range, corruption, False, samples, others)

@@ -363,7 +363,7 @@ def atp_findings(what, program, reference, text, subject, bos, base, metric, kin
         *(["--answer", answer] if answer else []), "--foil", FOIL, "--verify", 3,
         "--noise-subjects", reference.noise_file, "--noise", "3s", "--kind", kind or "hidden",
         "--window", window, "--samples", reference.samples, "--base", base,
-        "--metric", metric.replace("_", "-"),
+        "--metric", metric.replace("_", "-"), "--windows", "added",
     )
     subject_range = reference.subject_range(text, subject, ids, bos)
     noise_std = noise_std_of("3s", reference)

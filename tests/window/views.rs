@@ -6,7 +6,7 @@ use egui_kittest::{Harness, SnapshotOptions};
 use factscope::analysis::ablation::{self, Ablation, Part, Replacement};
 use factscope::analysis::attention::{self, Attention};
 use factscope::analysis::attention_knockout::{self, AttentionKnockout, Edges};
-use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint};
+use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint, Windows};
 use factscope::analysis::causal_trace::{self, CausalTrace, NoiseLevel};
 use factscope::analysis::logit_attribution::{
     self, Component, Contribution, LogitAttribution, Parts,
@@ -114,6 +114,7 @@ fn estimate(complete: &CausalTrace) -> AttributionPatching {
             trace: complete.spec.clone(),
             base: BasePoint::Corrupted,
             metric: Metric::LogProb,
+            windows: Windows::Held,
             n_verified: 0,
         },
         prompt: complete.prompt.clone(),

@@ -7,7 +7,7 @@ use std::thread;
 use eframe::egui::{self, ViewportCommand};
 
 use super::{App, Reply};
-use crate::analysis::attribution_patching::{self, BasePoint};
+use crate::analysis::attribution_patching::{self, BasePoint, Windows};
 use crate::analysis::causal_trace::Component;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, prediction};
 use crate::builtin;
@@ -439,6 +439,7 @@ impl App {
                 trace: spec.clone(),
                 base: BasePoint::Corrupted,
                 metric: previewed(spec.component),
+                windows: Windows::Held,
                 n_verified: 0,
             });
             self.analyse(JobKind::Preview(key), Arc::clone(&prompt), preview);
