@@ -240,7 +240,7 @@ pub fn causal_trace(
     let mut donors = Donors::from([(Donor::Clean, clean.cache)]);
     if !of_corrupted.is_empty() {
         let corrupted = &conditions[..spec.n_samples];
-        let caches = donors::under(model, &asked, corrupted, &of_corrupted, ctx)?;
+        let caches = donors::under(model, &asked, corrupted, &Donors::new(), &of_corrupted, ctx)?;
         donors.extend(
             caches
                 .into_iter()

@@ -17,7 +17,18 @@ pub(super) fn run(
     n_read: usize,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<Run, Cancelled> {
-    let request = Request { rows, donors: &Donors::new(), capture: sites, past: None, n_read };
+    run_with(model, rows, &Donors::new(), sites, n_read, ctx)
+}
+
+fn run_with(
+    model: &Gpt2,
+    rows: &[Row<'_>],
+    donors: &Donors,
+    sites: &SiteSet,
+    n_read: usize,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Run, Cancelled> {
+    let request = Request { rows, donors, capture: sites, past: None, n_read };
     model.run(&request, &mut |_| {
         // A queue that runs ahead could not be stopped.
         model.wait();
@@ -40,13 +51,14 @@ pub(super) fn under(
     model: &Gpt2,
     asked: &Asked,
     conditions: &[Condition],
+    donors: &Donors,
     sites: &SiteSet,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<Vec<ActivationCache>, Cancelled> {
     let mut caches = Vec::with_capacity(conditions.len());
     for batch in batches(conditions.len(), asked.ids.len(), model) {
         let rows: Vec<_> = conditions[batch].iter().map(|it| row(asked, it)).collect();
-        let cache = run(model, &rows, sites, asked.n_read, ctx)?.cache;
+        let cache = run_with(model, &rows, donors, sites, asked.n_read, ctx)?.cache;
         caches.extend((0..rows.len()).map(|nth| -> ActivationCache {
             sites.iter().map(|&site| (site, cache.get(site).clone().narrow(0, nth, 1))).collect()
         }));

@@ -25,6 +25,8 @@ mod measurement;
 mod model_edit;
 mod objective;
 mod pairing;
+mod parts;
+pub mod path_patching;
 mod positions;
 pub mod prediction;
 pub mod rank_one_edit;
@@ -39,6 +41,7 @@ pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use model_edit::ModelEdit;
 pub use pairing::{Pair, UnknownPair};
+pub use parts::{HeadInput, Receiver, Sender, UnknownPart};
 pub use positions::{Positions, UnknownPositions};
 pub use sweep::{Reuse, sweep};
 
@@ -63,6 +66,7 @@ pub enum AnalysisSpec {
     RankOneEdit(rank_one_edit::Spec),
     Steering(steering::Spec),
     ActivationPatching(activation_patching::Spec),
+    PathPatching(path_patching::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -81,6 +85,7 @@ pub enum AnalysisResult {
     RankOneEdit(rank_one_edit::RankOneEdit),
     Steering(steering::Steering),
     ActivationPatching(activation_patching::ActivationPatching),
+    PathPatching(path_patching::PathPatching),
 }
 
 /// Why a method gave no result.
@@ -182,6 +187,9 @@ pub enum AnalysisError {
          same length"
     )]
     OtherLength { n_pos: usize, n_other: usize },
+
+    #[error("the logits cannot be told beside other receivers: they follow from all of them")]
+    LogitsAmongOthers,
 
     #[error("token {pos} would be given two activations at once; name it once")]
     PairedTwice { pos: usize },

@@ -42,7 +42,8 @@ impl AnalysisSpec {
             Self::Steering(spec) => matches!(spec.direction, steering::Direction::Prompts { .. }),
             Self::Comparison(_)
             | Self::RankOneEdit(_)
-            | Self::ActivationPatching(_) => true,
+            | Self::ActivationPatching(_)
+            | Self::PathPatching(_) => true,
         }
     }
 }

@@ -530,7 +530,7 @@ fn restored(intervention: &Intervention) -> Option<&Range<usize>> {
             let is_clean = match donor {
                 Donor::Clean => true,
                 Donor::Corrupted { first, .. } => to.end <= *first,
-                Donor::Counterpart | Donor::Mean => false,
+                Donor::Counterpart | Donor::Mean | Donor::Run(_) => false,
             };
             is_clean.then_some(to)
         }

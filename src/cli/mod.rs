@@ -34,6 +34,7 @@ mod localise;
 mod model;
 mod output;
 mod patch;
+mod path_patch;
 mod predict;
 mod progress;
 mod run;
@@ -121,6 +122,9 @@ enum Command {
     Run(run::Run),
     /// Give a prompt the activations of another, such as the inverse of its fact
     Patch(patch::Patch),
+
+    /// Which heads and MLPs tell the logits, a head or an MLP what they do (Wang et al. 2022)
+    PathPatch(path_patch::PathPatch),
 
     /// Score methods by whether they name the layer that a fact was planted in
     Localise(localise::Localise),
@@ -240,6 +244,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Generate(it) => it.run(&machine),
         Command::Run(it) => it.run(&machine),
         Command::Patch(it) => it.run(&machine),
+        Command::PathPatch(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),
         Command::Train(it) => it.run(&machine),

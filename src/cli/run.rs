@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::output::{AnalysisOutput, Output};
 use super::progress::Bar;
 use super::{
-    Machine, ModelArgs, ablate, atp, attention, attribute, compare, edit, generate,
-    knockout, lens, load, patch, predict, steer, trace,
+    Machine, ModelArgs, ablate, atp, attention, attribute, compare, edit, generate, knockout, lens,
+    load, patch, path_patch, predict, steer, trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Question};
@@ -129,6 +129,7 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::RankOneEdit(_) => "Editing",
         AnalysisSpec::Steering(_) => "Steering",
         AnalysisSpec::ActivationPatching(_) => "Patching",
+        AnalysisSpec::PathPatching(_) => "Patching paths",
     }
 }
 
@@ -178,6 +179,9 @@ fn document(
         }
         AnalysisResult::ActivationPatching(it) => {
             (patch::to_json(it, engine, machine)?, patch::to_text(it))
+        }
+        AnalysisResult::PathPatching(it) => {
+            (path_patch::to_json(it, engine, machine)?, path_patch::to_text(it))
         }
     })
 }

@@ -124,6 +124,9 @@ pub enum Donor {
     /// The same prompt, its subject corrupted by draw number `sample` of a trace's noise. Equal to
     /// the clean run at every position before `first`.
     Corrupted { first: usize, sample: usize },
+
+    /// One of a list of runs, by its place in the list.
+    Run(usize),
 }
 
 /// Gaussian noise that can be drawn again: nothing but numbers.

@@ -324,7 +324,13 @@ impl Past<'_> {
 
 impl Mlp {
     /// What it makes of `x`, added to the residual stream.
-    fn onto(&self, resid: Tensor<3>, x: Tensor<3>, layer: usize, tap: &mut Tap<'_>) -> Tensor<3> {
+    pub(super) fn onto(
+        &self,
+        resid: Tensor<3>,
+        x: Tensor<3>,
+        layer: usize,
+        tap: &mut Tap<'_>,
+    ) -> Tensor<3> {
         let sites = [Site::MlpPre(layer), Site::MlpPost(layer), Site::MlpOut(layer)];
         let [pre, post, out] = sites.map(|site| tap.is_idle_at(site));
         let resid = if pre && post && out {

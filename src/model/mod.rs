@@ -9,6 +9,7 @@ mod config;
 mod cpu;
 mod device;
 mod edited;
+mod direct;
 mod gpt2;
 mod held;
 mod layers;
@@ -17,6 +18,7 @@ mod nearest;
 mod noise;
 mod number_check;
 mod random;
+mod readers;
 mod reading;
 mod resume;
 mod run;
@@ -33,6 +35,7 @@ pub use config::{Gpt2Config, Unembedding};
 pub use device::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
 };
+pub use direct::{DirectPaths, Mlps, Writer};
 pub use gpt2::Gpt2;
 pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;

@@ -8,9 +8,9 @@ use std::time::Instant;
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
-    activation_patching, attention, attention_knockout, attribution_patching,
-    causal_trace, comparison, generation, logit_attribution, logit_lens,
-    prediction, rank_one_edit, steering,
+    activation_patching, attention, attention_knockout, attribution_patching, causal_trace,
+    comparison, generation, logit_attribution, logit_lens, path_patching, prediction,
+    rank_one_edit, steering,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
@@ -295,6 +295,11 @@ impl Engine {
                 let result = activation_patching::activation_patching(model, &prompt, &spec, ctx)?;
                 AnalysisResult::ActivationPatching(result)
             }
+            AnalysisSpec::PathPatching(spec) => {
+                let mut prompt = with_answer(&self.info, model, prompt, ctx)?;
+                if prompt.foil.is_none() {
+                    prompt.foil.clone_from(&spec.donor.answer);
+                }
                 let result = path_patching::path_patching(model, &prompt, spec, ctx)?;
                 AnalysisResult::PathPatching(result)
             }

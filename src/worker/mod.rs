@@ -238,7 +238,8 @@ impl Job {
                 | AnalysisSpec::Comparison(_)
                 | AnalysisSpec::Generation(_)
                 | AnalysisSpec::RankOneEdit(_)
-                | AnalysisSpec::ActivationPatching(_) => true,
+                | AnalysisSpec::ActivationPatching(_)
+                | AnalysisSpec::PathPatching(_) => true,
                 AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
                 AnalysisSpec::Prediction(_)
                 | AnalysisSpec::LogitAttribution(_)

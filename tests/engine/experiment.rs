@@ -8,7 +8,7 @@ use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseSh
 use factscope::analysis::{
     AnalysisSpec, Pair, Positions, ablation, activation_patching, attention, attention_knockout,
     attribution_patching, causal_trace, comparison, generation, logit_attribution, logit_lens,
-    prediction, rank_one_edit, steering,
+    path_patching, prediction, rank_one_edit, steering,
 };
 use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
@@ -60,14 +60,23 @@ fn donor() -> Arc<TokenizedPrompt> {
 }
 
 /// Of analyses that move activations, or estimate what moving them would do.
-fn of_parts() -> [AnalysisSpec; 1] {
-    [AnalysisSpec::ActivationPatching(activation_patching::Spec {
-        donor: donor(),
-        pairs: vec![Pair { donor: 1, recipient: 2 }],
-        places: activation_patching::Places::Together,
-        part: activation_patching::Part::Heads,
-        window: 1,
-    })]
+fn of_parts() -> [AnalysisSpec; 2] {
+    [
+        AnalysisSpec::ActivationPatching(activation_patching::Spec {
+            donor: donor(),
+            pairs: vec![Pair { donor: 1, recipient: 2 }],
+            places: activation_patching::Places::Together,
+            part: activation_patching::Part::Heads,
+            window: 1,
+        }),
+        AnalysisSpec::PathPatching(path_patching::Spec {
+            donor: donor(),
+            pairs: vec![Pair { donor: 1, recipient: 2 }],
+            receivers: vec!["L2H3.q".parse().unwrap(), "MLP1".parse().unwrap()],
+            receiver_positions: Positions::Last,
+            between: path_patching::Between::Frozen,
+        }),
+    ]
 }
 
 /// At least one of every analysis.
@@ -159,7 +168,8 @@ fn specs() -> Vec<AnalysisSpec> {
             | AnalysisSpec::Generation(_)
             | AnalysisSpec::RankOneEdit(_)
             | AnalysisSpec::Steering(_)
-            | AnalysisSpec::ActivationPatching(_) => {}
+            | AnalysisSpec::ActivationPatching(_)
+            | AnalysisSpec::PathPatching(_) => {}
         }
     }
     specs

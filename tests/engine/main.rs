@@ -29,6 +29,8 @@ mod loading;
 #[cfg(test)]
 mod patching;
 #[cfg(test)]
+mod paths;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod training;

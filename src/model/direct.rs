@@ -1,0 +1,205 @@
+//! What one part tells another directly: through the residual stream, with all attention held at its
+//! clean values.
+//!
+//! Held attention moves nothing from one position to another, so a change stays at its position and
+//! only MLPs react to it. What a pass with every head overwritten would compute is here the change
+//! itself, added to the clean stream and led through the MLPs between: exact, and without attention.
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+
+use super::tap::Tap;
+use super::{ActivationCache, Donors, Gpt2};
+use crate::intervention::{Site, SiteSet};
+use crate::task::Cancelled;
+
+/// From where to where.
+pub struct DirectPaths<'a> {
+    /// The run that is changed, of one row, with the sites of [`DirectPaths::sites`].
+    pub clean: &'a ActivationCache,
+
+    /// What writers write instead: [`Site::Embed`], [`Site::Z`] and [`Site::MlpOut`] of those that
+    /// are named. Of the shape of `clean`, and equal to it where nothing is changed.
+    pub changed: &'a ActivationCache,
+
+    /// One changed at a time, in the order in which they write.
+    pub writers: &'a [Writer],
+
+    /// Whether MLPs between a writer and a reader react.
+    pub mlps: Mlps,
+
+    /// What is wanted after the change: [`Site::Q`], [`Site::K`], [`Site::V`], what the MLP reads
+    /// ([`Site::Ln2Normalized`]), or the last layer's [`Site::ResidPost`].
+    pub readers: &'a SiteSet,
+
+    /// Only these are computed.
+    pub positions: Range<usize>,
+}
+
+/// What writes to the residual stream. In the order of writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Writer {
+    Embed,
+    Head { layer: usize, head: usize },
+    Mlp { layer: usize },
+}
+
+/// What MLPs on a direct path do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mlps {
+    Recomputed,
+    Frozen,
+}
+
+impl Writer {
+    /// Where it stands in the order of writing: before all blocks, or in a layer after its attention
+    /// or after its MLP.
+    fn place(self) -> (usize, usize) {
+        match self {
+            Self::Embed => (0, 0),
+            Self::Head { layer, .. } => (layer, 1),
+            Self::Mlp { layer } => (layer, 2),
+        }
+    }
+
+    /// Whether what it writes can reach a reader's site directly.
+    pub fn reaches(self, reader: Site) -> bool {
+        self.place() <= reader_place(reader)
+    }
+}
+
+/// The last place whose writing a reader sees.
+fn reader_place(reader: Site) -> (usize, usize) {
+    match reader {
+        Site::Q(layer) | Site::K(layer) | Site::V(layer) => (layer, 0),
+        Site::Ln2Normalized(layer) => (layer, 1),
+        Site::ResidPost(layer) => (layer, 2),
+        other => panic!("`{other}` is not read through the residual stream alone"),
+    }
+}
+
+impl DirectPaths<'_> {
+    /// What the clean run must keep.
+    pub fn sites(n_layers: usize) -> SiteSet {
+        let in_block = |layer| {
+            [
+                Site::ResidPre(layer),
+                Site::Z(layer),
+                Site::ResidMid(layer),
+                Site::MlpOut(layer),
+                Site::ResidPost(layer),
+            ]
+        };
+        (0..n_layers).flat_map(in_block).chain([Site::Embed]).collect()
+    }
+}
+
+impl Gpt2 {
+    /// At each reader's site one row for each writer that reaches it, in order.
+    /// `[writer, pos, head, width]`
+    ///
+    /// # Errors
+    ///
+    /// When `after_layer`, called with the number of rows under way, says so.
+    ///
+    /// # Panics
+    ///
+    /// If writers are out of order, or a run lacks a site: bugs in the caller.
+    pub fn direct_paths(
+        &self,
+        request: &DirectPaths<'_>,
+        after_layer: &mut dyn FnMut(usize) -> Result<(), Cancelled>,
+    ) -> Result<ActivationCache, Cancelled> {
+        let DirectPaths { clean, changed, writers, mlps, readers, .. } = *request;
+        assert!(writers.is_sorted_by_key(|it| it.place()), "writers must be in order");
+        let positions = &request.positions;
+        let n_pos = positions.len();
+        // [1, pos, d_model]
+        let stream = |cache: &ActivationCache, site: Site| {
+            let activation = cache.get(site).clone();
+            let [_, _, _, width] = activation.dims();
+            activation.narrow(1, positions.start, n_pos).reshape([1, n_pos, width])
+        };
+        let change = |site: Site| stream(changed, site) - stream(clean, site);
+        let of_heads = |layer: usize, heads: &[usize]| {
+            let site = Site::Z(layer);
+            let [_, _, n_heads, d_head] = clean.get(site).dims();
+            let here = |cache: &ActivationCache| {
+                let z = cache.get(site).clone().narrow(1, positions.start, n_pos);
+                z.reshape([n_pos, n_heads, d_head])
+            };
+            let results = self.head_results(layer, here(changed) - here(clean));
+            results.select(0, super::gpt2::indices(heads, &self.device()))
+        };
+
+        let (nothing, no_donors) = (SiteSet::new(), Donors::new());
+        let mut tap =
+            Tap::new(&[], &no_donors, &nothing, 0).adding(&self.additions, positions.start);
+        let mut found = ActivationCache::default();
+        // What each writer's change has become. [writer, pos, d_model]
+        let mut deltas: Option<Tensor<3>> = None;
+        let join = |deltas: &mut Option<Tensor<3>>, new: Tensor<3>| {
+            *deltas = Some(match deltas.take() {
+                Some(there) => Tensor::cat(vec![there, new], 0),
+                None => new,
+            });
+        };
+        if writers.contains(&Writer::Embed) {
+            join(&mut deltas, change(Site::Embed));
+        }
+        for (layer, block) in self.h.iter().enumerate() {
+            if let Some(deltas) = &deltas {
+                let attn = &block.attn;
+                let sites = [
+                    (Site::Q(layer), &attn.query),
+                    (Site::K(layer), &attn.key),
+                    (Site::V(layer), &attn.value),
+                ];
+                for (site, affine) in sites.into_iter().filter(|(site, _)| readers.contains(site)) {
+                    let resid = stream(clean, Site::ResidPre(layer)) + deltas.clone();
+                    let read = affine.forward(block.ln_1.normalize(resid));
+                    let [n_rows, _, d_model] = read.dims();
+                    let shape = [n_rows, n_pos, attn.n_heads, d_model / attn.n_heads];
+                    found.insert(site, read.reshape(shape));
+                }
+            }
+            let here = writers.iter().filter_map(|it| match it {
+                Writer::Head { layer: its, head } if *its == layer => Some(*head),
+                _ => None,
+            });
+            let heads: Vec<usize> = here.collect();
+            if !heads.is_empty() {
+                join(&mut deltas, of_heads(layer, &heads));
+            }
+            if let Some(there) = &deltas {
+                let resid = stream(clean, Site::ResidMid(layer)) + there.clone();
+                let normalized = block.ln_2.normalize(resid.clone());
+                if readers.contains(&Site::Ln2Normalized(layer)) {
+                    let [n_rows, _, d_model] = normalized.dims();
+                    let read = normalized.clone().reshape([n_rows, n_pos, 1, d_model]);
+                    found.insert(Site::Ln2Normalized(layer), read);
+                }
+                if mlps == Mlps::Recomputed {
+                    let resid = block.mlp.onto(resid, normalized, layer, &mut tap);
+                    deltas = Some(resid - stream(clean, Site::ResidPost(layer)));
+                }
+            }
+            if writers.contains(&Writer::Mlp { layer }) {
+                join(&mut deltas, change(Site::MlpOut(layer)));
+            }
+            if let Some(deltas) = &deltas
+                && readers.contains(&Site::ResidPost(layer))
+            {
+                let resid = stream(clean, Site::ResidPost(layer)) + deltas.clone();
+                let [n_rows, _, d_model] = resid.dims();
+                found.insert(Site::ResidPost(layer), resid.reshape([n_rows, n_pos, 1, d_model]));
+            }
+            if readers.iter().all(|it| it.layer() <= Some(layer)) {
+                break;
+            }
+            after_layer(deltas.as_ref().map_or(0, |it| it.dims()[0]))?;
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,80 @@
+//! What single heads write to the residual stream, and how a gradient arrives at each that reads it.
+
+use burn::tensor::Tensor;
+
+use super::{ActivationCache, Gpt2};
+use crate::intervention::Site;
+
+impl Gpt2 {
+    /// What each head adds to the residual stream, without `b_O`: TransformerLens' `hook_result`.
+    ///
+    /// # Shapes
+    ///
+    /// - `z`: `[pos, head, d_head]`
+    /// - output: `[head, pos, d_model]`
+    pub fn head_results(&self, layer: usize, z: Tensor<3>) -> Tensor<3> {
+        let [_, n_heads, d_head] = z.dims();
+        let output = self.h[layer].attn.c_proj.weight.clone();
+        z.swap_dims(0, 1).matmul(output.reshape([n_heads, d_head, self.config.d_model]))
+    }
+
+    /// Gradients where the heads of a layer read the residual stream, before the layer norm, as if
+    /// each had a copy of its own for its queries, its keys and its values: TransformerLens'
+    /// `hook_q_input`, `hook_k_input`, `hook_v_input`.
+    ///
+    /// # Shapes
+    ///
+    /// - `run`: with [`Site::ResidPre`]
+    /// - `gradients`: with [`Site::Q`], [`Site::K`] and [`Site::V`], beginning with `first_pos`
+    /// - output: queries head by head, then keys, then values, `[3 * head, batch, pos, d_model]`
+    pub fn head_input_gradients(
+        &self,
+        layer: usize,
+        run: &ActivationCache,
+        gradients: &ActivationCache,
+        first_pos: usize,
+    ) -> Tensor<4> {
+        let attn = &self.h[layer].attn;
+        let read = [
+            (Site::Q(layer), &attn.query),
+            (Site::K(layer), &attn.key),
+            (Site::V(layer), &attn.value),
+        ];
+        let d_normalized = read.map(|(site, affine)| {
+            let gradient = gradients.get(site).clone();
+            let [batch, n_pos, n_heads, d_head] = gradient.dims();
+            let d_model = self.config.d_model;
+            // [head, d_head, d_model]
+            let weight = affine.weight.clone().transpose().reshape([n_heads, d_head, d_model]);
+            let gradient = gradient.reshape([batch * n_pos, n_heads, d_head]).swap_dims(0, 1);
+            gradient.matmul(weight).reshape([n_heads * batch, n_pos, d_model])
+        });
+        let d_normalized = Tensor::cat(d_normalized.into(), 0);
+        let [n_rows, n_pos, d_model] = d_normalized.dims();
+        let input = run.get(Site::ResidPre(layer)).clone();
+        let batch = input.dims()[0];
+        let input = input.narrow(1, first_pos, n_pos).reshape([1, batch, n_pos, d_model]);
+        let input = input.expand([n_rows / batch, batch, n_pos, d_model]);
+        let input = input.reshape([n_rows, n_pos, d_model]);
+        let through = self.h[layer].ln_1.backward(input, d_normalized);
+        through.d_input().reshape([n_rows / batch, batch, n_pos, d_model])
+    }
+
+    /// The same where the MLP reads it: `hook_mlp_in`. `[1, batch, pos, d_model]`
+    ///
+    /// `run` has [`Site::ResidMid`], `gradients` [`Site::Ln2Normalized`].
+    pub fn mlp_input_gradient(
+        &self,
+        layer: usize,
+        run: &ActivationCache,
+        gradients: &ActivationCache,
+        first_pos: usize,
+    ) -> Tensor<4> {
+        let gradient = gradients.get(Site::Ln2Normalized(layer)).clone();
+        let [batch, n_pos, _, d_model] = gradient.dims();
+        let shape = [batch, n_pos, d_model];
+        let input = run.get(Site::ResidMid(layer)).clone().narrow(1, first_pos, n_pos);
+        let through = self.h[layer].ln_2.backward(input.reshape(shape), gradient.reshape(shape));
+        through.d_input().reshape([1, batch, n_pos, d_model])
+    }
+}
