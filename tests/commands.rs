@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 23] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["explore"],
     &["predict"],
@@ -29,6 +29,8 @@ const COMMANDS: [&[&str]; 23] = [
     &["run"],
     &["patch"],
     &["path-patch"],
+    &["atp-star"],
+    &["eap"],
     &["localise"],
     &["model"],
     &["model", "info"],
@@ -471,10 +473,12 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
     stdout(&[&asked[..], &["--save-spec", edited]].concat());
     let inverse = ["--from-inverse"];
-    let commands: [(&str, &[&str], &[&str]); 24] = [
+    let commands: [(&str, &[&str], &[&str]); 26] = [
         ("patch", &pair, &[&inverse[..], &["--kind", "heads", "--together"]].concat()),
         ("patch", &prompt, &["--from", "it is on", "--kind", "mlp", "--window", "3"]),
         ("path-patch", &pair, &[&inverse[..], &["--to", "L2H1.k", "--mlps", "frozen"]].concat()),
+        ("atp-star", &case, &["--samples", "2", "--verify", "3"]),
+        ("eap", &prompt, &["--other", "Lyon is on", "--steps", "3", "--verify", "2"]),
         ("edit", &case, &[&edit[..], &["--sample-prefixes", "2"]].concat()),
         ("steer", &prompt, &steer),
         ("predict", &prompt, &["--edit", edited, "--answer", "it"]),
@@ -535,6 +539,46 @@ fn a_prompt_is_given_the_activations_of_its_inverse() {
     assert!(twice.contains("two activations at once"), "{twice}");
     let nothing = complaint(&[&args[..5], &["--kind", "mlp"]].concat());
     assert!(nothing.contains("--from-inverse"), "{nothing}");
+}
+
+#[test]
+fn paths_and_parts_hold_what_makes_them_again() {
+    let fact = ["--facts", "builtin", "--case", "2", "--device", "cpu"];
+    let path = [&["path-patch"], &fact[..], &["--from-inverse", "--to", "L3H1.q"]].concat();
+    let found = json(&[&path[..], &["--to", "MLP5", "--positions", "last", "--json"]].concat());
+    assert_eq!(found["spec"]["receivers"], serde_json::json!(["L3H1.q", "MLP5"]));
+    assert_eq!(found["spec"]["between"], "recomputed");
+    assert!(found["mlps"][4]["logit"].is_number() && found["mlps"][5].is_null());
+    assert!(found["change"]["logit_diff"]["heads"][0][0].is_number());
+    let text = stdout(&[&path[..], &["--mlps", "frozen"]].concat());
+    assert!(text.contains("direct paths to L3H1.q") && text.contains("frozen"), "{text}");
+    let wrong = complaint(&[&path[..], &["--to", "L9H9.q"]].concat());
+    assert!(wrong.contains("no layer 9"), "{wrong}");
+    assert_eq!(factscope(&[&path[..], &["--to", "H9"]].concat()).status.code(), Some(2));
+
+    let star = [&["atp-star"], &fact[..], &["--samples", "2"]].concat();
+    let found = json(&[&star[..], &["--verify", "3", "--json"]].concat());
+    assert_eq!((&found["base"], &found["metric"]), (&"clean".into(), &"log_prob".into()));
+    for key in ["atp", "atp_fixed", "atp_star"] {
+        assert_eq!(numbers(&found[key]["k"][4][2]).len(), 6, "{key}");
+        assert_eq!(numbers(&found[key]["mlp_out"][5]).len(), 5, "{key}");
+    }
+    assert_eq!(found["verified"].as_array().unwrap().len(), 3);
+    assert_eq!(found["agreement"]["atp_fixed"]["n"], 3);
+    let text = stdout(&[&star[..], &["--verify", "3"]].concat());
+    assert!(text.contains("Spearman"), "{text}");
+
+    let eap = [&["eap"], &fact[..], &["--other", "The capital of Iraq is"]].concat();
+    let found = json(&[&eap[..], &["--steps", "4", "--edges", "7", "--json"]].concat());
+    assert_eq!(found["edges"].as_array().unwrap().len(), 7);
+    assert_eq!(found["estimated_by"], "EAP-IG");
+    assert_eq!(found["spec"]["base"]["between"]["n_steps"], 4);
+    assert!(found["n_edges"].as_u64().unwrap() > 2000);
+    let plain = json(&[&eap[..], &["--method", "eap", "--verify", "2", "--json"]].concat());
+    assert_eq!((&plain["base"], &plain["estimated_by"]), (&"clean".into(), &"EAP".into()));
+    assert!(plain["edges"][1]["patched"].is_number() && plain["edges"][2]["patched"].is_null());
+    let other = complaint(&[&["eap"], &fact[..], &["--other", "Cairo"]].concat());
+    assert!(other.contains("of the same length"), "{other}");
 }
 
 #[test]

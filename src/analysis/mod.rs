@@ -7,13 +7,17 @@ use serde::{Deserialize, Serialize};
 
 pub mod ablation;
 pub mod activation_patching;
+mod agreement;
+pub mod atp_star;
 pub mod attention;
 pub mod attention_knockout;
 pub mod attribution_patching;
 pub mod causal_trace;
 pub mod comparison;
+mod contrast;
 pub mod corruption;
 mod donors;
+pub mod edge_attribution;
 pub mod effects;
 mod estimate;
 pub mod generation;
@@ -35,7 +39,9 @@ pub mod steering;
 mod sweep;
 mod trace_map;
 
+pub use agreement::Agreement;
 pub use comparison::Role;
+pub use contrast::Contrast;
 pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
@@ -67,6 +73,8 @@ pub enum AnalysisSpec {
     Steering(steering::Spec),
     ActivationPatching(activation_patching::Spec),
     PathPatching(path_patching::Spec),
+    AtpStar(atp_star::Spec),
+    EdgeAttribution(edge_attribution::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -86,6 +94,8 @@ pub enum AnalysisResult {
     Steering(steering::Steering),
     ActivationPatching(activation_patching::ActivationPatching),
     PathPatching(path_patching::PathPatching),
+    AtpStar(atp_star::AtpStar),
+    EdgeAttribution(edge_attribution::EdgeAttribution),
 }
 
 /// Why a method gave no result.
@@ -187,6 +197,9 @@ pub enum AnalysisError {
          same length"
     )]
     OtherLength { n_pos: usize, n_other: usize },
+
+    #[error("the two prompts are the same, so there is nothing to compare")]
+    SamePrompt,
 
     #[error("the logits cannot be told beside other receivers: they follow from all of them")]
     LogitsAmongOthers,

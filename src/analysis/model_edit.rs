@@ -40,6 +40,8 @@ impl AnalysisSpec {
             | Self::Generation(_) => false,
             Self::Ablation(spec) => spec.replacement != ablation::Replacement::Zero,
             Self::Steering(spec) => matches!(spec.direction, steering::Direction::Prompts { .. }),
+            Self::AtpStar(spec) => spec.contrast.is_prompt(),
+            Self::EdgeAttribution(spec) => spec.contrast.is_prompt(),
             Self::Comparison(_)
             | Self::RankOneEdit(_)
             | Self::ActivationPatching(_)

@@ -19,11 +19,14 @@ use crate::worker::{DeviceChoice, Engine, Stage};
 
 mod ablate;
 mod atp;
+mod atp_star;
 mod attention;
 mod attribute;
 mod compare;
+mod contrast;
 mod corruption;
 mod devices;
+mod eap;
 mod edit;
 mod explore;
 mod fact;
@@ -125,6 +128,12 @@ enum Command {
 
     /// Which heads and MLPs tell the logits, a head or an MLP what they do (Wang et al. 2022)
     PathPatch(path_patch::PathPatch),
+
+    /// Which queries, keys, values and MLPs matter, from gradients (`AtP*`, Kramár et al. 2024)
+    AtpStar(atp_star::AtpStarCommand),
+
+    /// Which part tells which, from gradients (EAP, EAP-IG)
+    Eap(eap::Eap),
 
     /// Score methods by whether they name the layer that a fact was planted in
     Localise(localise::Localise),
@@ -245,6 +254,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Run(it) => it.run(&machine),
         Command::Patch(it) => it.run(&machine),
         Command::PathPatch(it) => it.run(&machine),
+        Command::AtpStar(it) => it.run(&machine),
+        Command::Eap(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),
         Command::Model(it) => it.run(&machine),
         Command::Train(it) => it.run(&machine),

@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::output::{AnalysisOutput, Output};
 use super::progress::Bar;
 use super::{
-    Machine, ModelArgs, ablate, atp, attention, attribute, compare, edit, generate, knockout, lens,
-    load, patch, path_patch, predict, steer, trace,
+    Machine, ModelArgs, ablate, atp, atp_star, attention, attribute, compare, eap, edit, generate,
+    knockout, lens, load, patch, path_patch, predict, steer, trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Question};
@@ -118,7 +118,9 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
     match spec {
         AnalysisSpec::Prediction(_) => "Predicting",
         AnalysisSpec::CausalTrace(_) => "Tracing",
-        AnalysisSpec::AttributionPatching(_) => "Estimating",
+        AnalysisSpec::AttributionPatching(_)
+        | AnalysisSpec::AtpStar(_)
+        | AnalysisSpec::EdgeAttribution(_) => "Estimating",
         AnalysisSpec::LogitAttribution(_) => "Attributing",
         AnalysisSpec::LogitLens(_) => "Reading the layers",
         AnalysisSpec::Attention(_) => "Reading attention",
@@ -182,6 +184,12 @@ fn document(
         }
         AnalysisResult::PathPatching(it) => {
             (path_patch::to_json(it, engine, machine)?, path_patch::to_text(it))
+        }
+        AnalysisResult::AtpStar(it) => {
+            (atp_star::to_json(it, engine, machine)?, atp_star::to_text(it))
+        }
+        AnalysisResult::EdgeAttribution(it) => {
+            (eap::to_json(it, engine, machine)?, eap::to_text(it))
         }
     })
 }

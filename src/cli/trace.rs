@@ -1,6 +1,6 @@
 use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use crate::analysis::effects::Effects;
 use crate::analysis::{AnalysisSpec, Grid, Measurement, Metric, Positions};
 use crate::experiment::Question;
 use crate::intervention::NoiseRng;
-use crate::tokens::{TokenizedPrompt, visible};
+use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
 
 #[derive(Args)]
 // What is corrupted is the subject.
@@ -155,13 +155,9 @@ impl Trace {
 impl TraceArgs {
     pub fn ask(&self, machine: &Machine) -> anyhow::Result<(Session, Spec)> {
         let mut session = self.model.ask(self.fact.source(), machine)?;
-        let noise_subjects = self.noise_subjects(&session.question)?;
+        let noise_subjects = noise_subjects(self.noise_subjects.as_deref(), &session.question)?;
         let tokenizer = Arc::clone(&session.engine.info.tokenizer);
-        // As ROME encodes them: no leading space, no BOS.
-        let mut noise_tokens = Vec::new();
-        for subject in &noise_subjects {
-            noise_tokens.extend(tokenizer.encode(subject)?.iter().map(|token| token.id));
-        }
+        let noise_tokens = noise_tokens(&tokenizer, &noise_subjects)?;
         let corruption = self.corruption.corruption(
             &mut session.question,
             &tokenizer,
@@ -207,22 +203,35 @@ impl TraceArgs {
         };
         Ok(Map::Together { at, widths })
     }
+}
 
-    fn noise_subjects(&self, question: &Question) -> anyhow::Result<Vec<String>> {
-        if let Some(path) = &self.noise_subjects {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            let lines = text.lines().filter(|line| !line.is_empty());
-            let subjects: Vec<_> = lines.map(str::to_owned).collect();
-            anyhow::ensure!(!subjects.is_empty(), "no subject in {}", path.display());
-            return Ok(subjects);
-        }
-        if question.subjects.is_empty() {
-            let own = question.fact.subject_text().map(str::to_owned);
-            return Ok(own.into_iter().collect());
-        }
-        Ok(question.subjects.clone())
+/// On which multiples are measured: those of a file, else of the dataset, else the fact's own.
+pub(super) fn noise_subjects(
+    file: Option<&Path>,
+    question: &Question,
+) -> anyhow::Result<Vec<String>> {
+    if let Some(path) = file {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let lines = text.lines().filter(|line| !line.is_empty());
+        let subjects: Vec<_> = lines.map(str::to_owned).collect();
+        anyhow::ensure!(!subjects.is_empty(), "no subject in {}", path.display());
+        return Ok(subjects);
     }
+    if question.subjects.is_empty() {
+        let own = question.fact.subject_text().map(str::to_owned);
+        return Ok(own.into_iter().collect());
+    }
+    Ok(question.subjects.clone())
+}
+
+/// As ROME encodes them: no leading space, no BOS.
+pub(super) fn noise_tokens(tokenizer: &Tokenizer, subjects: &[String]) -> anyhow::Result<Vec<u32>> {
+    let mut tokens = Vec::new();
+    for subject in subjects {
+        tokens.extend(tokenizer.encode(subject)?.iter().map(|token| token.id));
+    }
+    Ok(tokens)
 }
 
 impl NoiseArg {

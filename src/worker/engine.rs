@@ -8,9 +8,9 @@ use std::time::Instant;
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
-    activation_patching, attention, attention_knockout, attribution_patching, causal_trace,
-    comparison, generation, logit_attribution, logit_lens, path_patching, prediction,
-    rank_one_edit, steering,
+    activation_patching, atp_star, attention, attention_knockout, attribution_patching,
+    causal_trace, comparison, edge_attribution, generation, logit_attribution, logit_lens,
+    path_patching, prediction, rank_one_edit, steering,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
@@ -302,6 +302,15 @@ impl Engine {
                 }
                 let result = path_patching::path_patching(model, &prompt, spec, ctx)?;
                 AnalysisResult::PathPatching(result)
+            }
+            AnalysisSpec::AtpStar(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                AnalysisResult::AtpStar(atp_star::atp_star(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::EdgeAttribution(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result = edge_attribution::edge_attribution(model, &prompt, spec, ctx)?;
+                AnalysisResult::EdgeAttribution(result)
             }
         })
     }

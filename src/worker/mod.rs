@@ -241,6 +241,8 @@ impl Job {
                 | AnalysisSpec::ActivationPatching(_)
                 | AnalysisSpec::PathPatching(_) => true,
                 AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
+                AnalysisSpec::AtpStar(spec) => !spec.is_short(),
+                AnalysisSpec::EdgeAttribution(spec) => !spec.is_short(),
                 AnalysisSpec::Prediction(_)
                 | AnalysisSpec::LogitAttribution(_)
                 | AnalysisSpec::LogitLens(_)

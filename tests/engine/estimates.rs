@@ -1,13 +1,21 @@
 //! What must hold for effects estimated from gradients beyond traces: windows held together, `AtP*`,
 //! and edges. The numbers of other programs are compared in `tests/golden/check_gradients.py`.
 
+use std::cell::RefCell;
+
+use factscope::analysis::atp_star::{self, AtpStar, Node};
 use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint, Windows};
 use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
-use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Metric};
+use factscope::analysis::edge_attribution::{self, EdgeAttribution, EdgeBase, n_edges};
+use factscope::analysis::{
+    Agreement, AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Contrast, Metric, Reuse,
+    Sender,
+};
 use factscope::intervention::{
     Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
-use factscope::model::{ActivationCache, Backward, Donors, Dropped, Objective, Row};
+use factscope::model::{ActivationCache, Backward, Donors, Dropped, Gpt2Config, Objective, Row};
+use factscope::task::{CancelToken, Cancelled, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
 use super::support::{
@@ -15,12 +23,32 @@ use super::support::{
 };
 
 const N_LAYERS: usize = 4;
+const N_HEADS: usize = 4;
 
 fn paris() -> TokenizedPrompt {
     let mut paris = prompt("Paris is the capital of", "Paris", None);
     paris.answer = Some(answer_of(&[507]));
     paris.foil = Some(answer_of(&[12]));
     paris
+}
+
+/// The subject does not come first, and the answer is two tokens.
+fn seine() -> TokenizedPrompt {
+    let mut seine = prompt("The Seine is in", "Seine", None);
+    seine.answer = Some(answer_of(&[300, 41]));
+    seine
+}
+
+fn noise(std: f64, n_samples: usize) -> Contrast {
+    Contrast::Noise { noise: NoiseLevel::Std(std), rng: NoiseRng::Numpy, seed: 1, n_samples }
+}
+
+/// Other tokens from the third on.
+fn other_of(prompt: &TokenizedPrompt) -> Contrast {
+    let ids = prompt.ids.iter().enumerate();
+    Contrast::Prompt {
+        ids: ids.map(|(pos, &id)| if pos < 2 { id } else { (id + 31) % 600 }).collect(),
+    }
 }
 
 fn largest(values: &[f32]) -> f32 {
@@ -167,4 +195,369 @@ fn a_dropped_layer_carries_no_gradient() {
     let (around, all) =
         (values(&dropped, Site::MlpOut(0), N_LAYERS - 1), values(&whole, Site::MlpOut(0), 0));
     assert_far(&around, &all, "layer 1");
+}
+
+// AtP*
+
+fn star(
+    prompt: &TokenizedPrompt,
+    contrast: Contrast,
+    metric: Metric,
+    n_verified: usize,
+) -> AtpStar {
+    let spec = atp_star::Spec { contrast, metric, n_verified };
+    match analyse(prompt, &AnalysisSpec::AtpStar(spec)) {
+        AnalysisResult::AtpStar(found) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn small_changes_are_estimated_as_they_are() {
+    for (prompt, metric) in [
+        (paris(), Metric::LogitDiff),
+        (paris(), Metric::Prob),
+        (seine(), Metric::AnswerProb),
+        (seine(), Metric::LogProb),
+    ] {
+        let error = |std: f64, read: fn(&atp_star::Effect) -> f32| {
+            let found = star(&prompt, noise(std, 2), metric, 60);
+            let verified = &found.verified;
+            let effects: Vec<f32> = verified.iter().map(|it| it.patched).collect();
+            let off: Vec<f32> = verified.iter().map(|it| read(&it.estimate) - it.patched).collect();
+            largest(&off) / largest(&effects)
+        };
+        for read in [|it: &atp_star::Effect| it.plain, |it: &atp_star::Effect| it.fixed] {
+            let (large, small) = (error(0.05, read), error(0.005, read));
+            assert!(small < 0.05, "{metric:?}: off by {small}");
+            assert!(small < 0.5 * large, "{metric:?}: {small} after {large}");
+        }
+    }
+}
+
+/// A head's output is linear in its attention weights, so what a corrupted query or key does to the
+/// reading, with only what follows the softmax taken to first order, is what it does to `z`, along
+/// the gradient there.
+#[test]
+fn a_new_softmax_is_what_heads_really_do() {
+    let model = load(&fixture("tiny"));
+    let prompt = paris();
+    let contrast = other_of(&prompt);
+    let Contrast::Prompt { ids: other } = &contrast else { panic!("it is a prompt") };
+    let found = star(&prompt, contrast.clone(), Metric::Logit, 0);
+    let sites = Site::all(N_LAYERS);
+    let donors = Donors::from([(Donor::Counterpart, model.run_clean(other, &sites).cache)]);
+    let capture = sites.union(&Backward::sites(N_LAYERS)).copied().collect();
+    let clean = run(&model, &[Row::new(&prompt.ids, &[])], &Donors::new(), &capture);
+    let wanted: SiteSet = (0..N_LAYERS).map(Site::Z).collect();
+    let objective = Objective::Logit { token: 507, less: None };
+    let (first_pos, dropped) = (0, Dropped::EachLayer);
+    let request = Backward { run: &clean, objective, first_pos, wanted: &wanted, dropped };
+    let gradients = model.backward(&request, &mut |_| Ok(())).unwrap();
+
+    for (node, site) in [(Node::Query, Site::Q as fn(usize) -> Site), (Node::Key, Site::K)] {
+        let (mut fixed, mut sizes, mut expected, mut expected_sizes) =
+            (vec![], vec![], vec![], vec![]);
+        for layer in 0..N_LAYERS {
+            for pos in 2..prompt.n_pos() {
+                for head in 0..N_HEADS {
+                    let (donor, positions) = (Donor::Counterpart, Span::one(pos));
+                    let copy = Edit::CopyFrom { donor, positions: positions.clone() };
+                    let condition = vec![
+                        Intervention::at(site(layer), positions, copy).of_heads(Span::one(head)),
+                    ];
+                    let z = SiteSet::from([Site::Z(layer)]);
+                    let patched =
+                        run(&model, &[Row::new(&prompt.ids, &condition)], &donors, &z).cache;
+                    let z = Site::Z(layer);
+                    let moved = patched.get(z).clone() - clean.cache.get(z).clone();
+                    let along = (moved * gradients.get(z).clone()).sum_dim(3).sum_dim(2).sum_dim(1);
+                    let rows: Vec<f32> = along.into_data().iter::<f32>().collect();
+                    expected.push(rows[0]);
+                    let others: f32 = rows[1..].iter().map(|it| it.abs()).sum();
+                    let size = layer as f32 * rows[0].abs() + others;
+                    expected_sizes.push(size / (N_LAYERS - 1) as f32);
+                    let effect = found.effect(node, layer, pos, head).unwrap();
+                    fixed.push(effect.fixed);
+                    sizes.push(effect.size);
+                }
+            }
+        }
+        let tolerance = 1e-4 * largest(&expected);
+        assert_close(&fixed, &expected, tolerance, &format!("{node:?}"));
+        assert_close(&sizes, &expected_sizes, tolerance, &format!("{node:?}, layers dropped"));
+    }
+}
+
+#[test]
+fn an_estimate_says_how_it_goes_with_what_was_patched() {
+    let found = star(&paris(), other_of(&paris()), Metric::Logit, 40);
+    let [fixed, plain] = found.agreement.unwrap();
+    assert_eq!((fixed.n, plain.n, found.verified.len()), (40, 40, 40));
+    let pairs = |read: fn(&atp_star::Effect) -> f32| -> Vec<(f32, f32)> {
+        found.verified.iter().map(|it| (read(&it.estimate), it.patched)).collect()
+    };
+    assert_eq!(fixed, Agreement::of(&pairs(|it| it.fixed)));
+    assert_eq!(plain, Agreement::of(&pairs(|it| it.plain)));
+    assert_ne!(fixed, plain);
+}
+
+#[test]
+fn parts_of_an_estimate_are_in_their_places() {
+    let prompt = paris();
+    let found = star(&prompt, other_of(&prompt), Metric::LogProb, 0);
+    assert_eq!(found.base, BasePoint::Clean);
+    let ranked = found.ranked();
+    assert_eq!(ranked.len(), prompt.n_pos() * N_LAYERS * (4 * N_HEADS + 1));
+    assert!(ranked.is_sorted_by(|a, b| a.estimate.size >= b.estimate.size));
+    for it in &ranked {
+        let there = found.effect(it.node, it.layer, it.pos, it.head.unwrap_or(0));
+        assert_eq!(there, Some(it.estimate));
+        assert!(it.estimate.size >= 0.0);
+        if it.pos < 2 {
+            assert_eq!(it.estimate, atp_star::Effect::default(), "equal so far");
+        }
+        if !matches!(it.node, Node::Query | Node::Key) {
+            assert_eq!(it.estimate.plain, it.estimate.fixed);
+        }
+        // Of the last layer, each of the earlier ones can be dropped without a difference.
+        if it.layer == N_LAYERS - 1 {
+            let expected = it.estimate.fixed.abs();
+            assert_close(&[it.estimate.size], &[expected], 1e-5 * expected.max(1.0), "last layer");
+        }
+    }
+    assert!(found.effect(Node::Query, 0, 3, N_HEADS).is_none());
+    // Only queries of the last layer that are read matter.
+    let last = found.effect(Node::Query, N_LAYERS - 1, prompt.last(), 1).unwrap();
+    let other = found.effect(Node::Query, N_LAYERS - 1, prompt.last() - 1, 1).unwrap();
+    assert!(last.fixed != 0.0 && other.fixed == 0.0);
+}
+
+// Edges
+
+fn edges(
+    prompt: &TokenizedPrompt,
+    contrast: Contrast,
+    metric: Metric,
+    base: EdgeBase,
+    n_edges: usize,
+    n_verified: usize,
+) -> EdgeAttribution {
+    let spec = edge_attribution::Spec { contrast, metric, base, n_edges, n_verified };
+    match analyse(prompt, &AnalysisSpec::EdgeAttribution(spec)) {
+        AnalysisResult::EdgeAttribution(found) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn gpt2_large_has_as_many_edges_as_in_eap_ig() {
+    assert_eq!(n_edges(&Gpt2Config::LARGE), 810_703);
+    assert_eq!(n_edges(&Gpt2Config::SMALL), 32_491);
+}
+
+/// What leaves a part adds up to what the part does: the score of an output is along its gradient.
+#[test]
+fn edges_add_up_to_their_senders_and_these_are_attributions() {
+    for (prompt, contrast) in [(paris(), other_of(&paris())), (seine(), noise(1.5, 3))] {
+        let metric = Metric::Prob;
+        let all = edges(&prompt, contrast.clone(), metric, EdgeBase::Clean, usize::MAX, 0);
+        assert_eq!(all.edges.len(), all.n_edges);
+        let sum_of = |sender: Sender| -> f32 {
+            all.edges.iter().filter(|it| it.from == sender).map(|it| it.score).sum()
+        };
+        let scale =
+            all.heads.values().iter().chain(&all.mlps).fold(0.0, |a: f32, b| a.max(b.abs()));
+        let plain = star(&prompt, contrast, metric, 0);
+        let over_positions = |node, layer, head| -> f32 {
+            let at = |pos| plain.effect(node, layer, pos, head).unwrap().plain;
+            (0..prompt.n_pos()).map(at).sum()
+        };
+        for (layer, heads) in all.heads.rows().enumerate() {
+            for (head, &score) in heads.iter().enumerate() {
+                let sum = sum_of(Sender::Head { layer, head });
+                assert_close(&[sum], &[score], 1e-4 * scale, "edges of a head");
+                let z = over_positions(Node::Z, layer, head);
+                assert_close(&[score], &[z], 1e-4 * scale, "a head");
+            }
+            let score = all.mlps[layer];
+            assert_close(
+                &[sum_of(Sender::Mlp { layer })],
+                &[score],
+                1e-4 * scale,
+                "edges of an MLP",
+            );
+            assert_close(&[score], &[over_positions(Node::Mlp, layer, 0)], 1e-4 * scale, "an MLP");
+        }
+        assert_close(&[sum_of(Sender::Embed)], &[all.embed], 1e-3 * all.embed.abs(), "embeddings");
+    }
+}
+
+#[test]
+fn the_first_edges_are_the_largest() {
+    let of = |n| edges(&paris(), other_of(&paris()), Metric::Logit, EdgeBase::Clean, n, 0).edges;
+    let all = of(usize::MAX);
+    assert!(all.is_sorted_by(|a, b| a.score.abs() >= b.score.abs()));
+    for it in &all {
+        assert!(it.from.reaches(it.to, N_LAYERS), "{} to {}", it.from, it.to);
+    }
+    assert_eq!(of(17), all[..17]);
+}
+
+/// With one step the gradient is that of the corrupted run, where restoring starts from.
+#[test]
+fn one_step_is_the_attribution_at_the_corrupted_run() {
+    let found =
+        edges(&paris(), noise(1.5, 2), Metric::Logit, EdgeBase::Between { n_steps: 1 }, 1, 0);
+    let restored = windowed(Component::Mlp, 1, BasePoint::Corrupted, Windows::Added);
+    let scale = largest(found.heads.values());
+    for layer in 0..N_LAYERS {
+        let mlps = restored.effects.rows().nth(layer).unwrap().iter();
+        let sum: f32 = mlps.map(|draws| draws.iter().sum::<f32>() / 2.0).sum();
+        assert_close(&[found.mlps[layer]], &[-sum], 1e-4 * scale, "MLP");
+        for head in 0..N_HEADS {
+            let sum: f32 = restored.heads.iter().map(|it| it.get(layer, head).unwrap()).sum();
+            let score = *found.heads.get(layer, head).unwrap();
+            assert_close(&[score], &[-sum], 1e-4 * scale, "head");
+        }
+    }
+}
+
+/// The mean slope between two runs is the whole way (Sundararajan et al. 2017, completeness).
+#[test]
+fn with_many_steps_the_embeddings_explain_everything() {
+    for (contrast, metric) in [
+        (other_of(&paris()), Metric::LogitDiff),
+        (noise(0.7, 2), Metric::LogProb),
+        (noise(0.7, 1), Metric::Prob),
+    ] {
+        let off = |n_steps: usize| {
+            let base = EdgeBase::Between { n_steps };
+            let found = edges(&paris(), contrast.clone(), metric, base, 1, 0);
+            let clean = found.clean.get(metric).unwrap();
+            let corrupted: f32 = found.corrupted.iter().map(|it| it.get(metric).unwrap()).sum();
+            let whole = corrupted / found.corrupted.len() as f32 - clean;
+            ((found.embed - whole) / whole).abs()
+        };
+        let few = off(40);
+        let many = off(400);
+        assert!(many < 0.03 && many < few.max(0.01), "{metric:?}: off by {many} after {few}");
+    }
+}
+
+#[test]
+fn edges_that_are_corrupted_a_little_do_what_was_estimated() {
+    for base in [EdgeBase::Clean, EdgeBase::Between { n_steps: 3 }] {
+        let found = edges(&paris(), noise(0.003, 2), Metric::LogitDiff, base, 60, 60);
+        assert_eq!(found.verified.len(), 60);
+        let scores: Vec<f32> = found.edges.iter().map(|it| it.score).collect();
+        let tolerance = 0.05 * largest(&scores) + 2e-5;
+        assert_close(&found.verified, &scores, tolerance, "patched for real");
+        let kinds = |it: &edge_attribution::Edge| it.to.to_string();
+        let to: Vec<String> = found.edges.iter().map(kinds).collect();
+        for kind in ["logits", "MLP", ".v"] {
+            assert!(to.iter().any(|it| it.contains(kind)), "{kind} is not among {to:?}");
+        }
+        assert!(found.agreement.unwrap().pearson.unwrap() > 0.99);
+    }
+}
+
+// What cannot be done
+
+#[test]
+fn a_comparison_that_makes_no_sense_is_an_error() {
+    let engine = engine("tiny");
+    let both = |prompt: &TokenizedPrompt, contrast: &Contrast, metric: Metric| {
+        let contrast = || contrast.clone();
+        let star = atp_star::Spec { contrast: contrast(), metric, n_verified: 0 };
+        let base = EdgeBase::Clean;
+        let edges = edge_attribution::Spec {
+            contrast: contrast(),
+            metric,
+            base,
+            n_edges: 5,
+            n_verified: 0,
+        };
+        let run = |spec| engine.run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap_err();
+        let found = run(AnalysisSpec::AtpStar(star));
+        assert_eq!(found, run(AnalysisSpec::EdgeAttribution(edges)));
+        found
+    };
+    let of = |ids: &[u32]| Contrast::Prompt { ids: ids.into() };
+    let n_pos = paris().n_pos();
+    let other = AnalysisError::OtherLength { n_pos, n_other: 2 };
+    assert_eq!(both(&paris(), &of(&[1, 2]), Metric::Logit), other);
+    assert_eq!(both(&paris(), &of(&paris().ids), Metric::Logit), AnalysisError::SamePrompt);
+    let unknown = AnalysisError::UnknownToken { id: 657, d_vocab: 657 };
+    assert_eq!(both(&paris(), &of(&vec![657; n_pos]), Metric::Logit), unknown);
+    let none = both(&paris(), &noise(1.0, 0), Metric::Logit);
+    assert!(matches!(none, AnalysisError::Zero { .. }));
+    let no_subject = TokenizedPrompt { subject: None, ..paris() };
+    assert_eq!(both(&no_subject, &noise(1.0, 1), Metric::Logit), AnalysisError::NoSubject);
+    assert_eq!(both(&seine(), &noise(1.0, 1), Metric::LogitDiff), AnalysisError::NoFoil);
+
+    for (n_edges, n_steps) in [(0, 3), (5, 0)] {
+        let spec = edge_attribution::Spec {
+            contrast: noise(1.0, 1),
+            metric: Metric::Logit,
+            base: EdgeBase::Between { n_steps },
+            n_edges,
+            n_verified: 0,
+        };
+        let spec = AnalysisSpec::EdgeAttribution(spec);
+        let found = engine.run(&paris(), &spec, &AnalysisCtx::unwatched());
+        assert!(matches!(found, Err(AnalysisError::Zero { .. })), "{found:?}");
+    }
+}
+
+#[test]
+fn progress_grows_to_its_total_and_a_cancel_is_heard() {
+    let engine = engine("tiny");
+    let star = |n_verified| {
+        let (contrast, metric) = (noise(1.0, 3), Metric::Logit);
+        AnalysisSpec::AtpStar(atp_star::Spec { contrast, metric, n_verified })
+    };
+    let edges = |base, n_verified| {
+        let (contrast, metric) = (noise(1.0, 2), Metric::Logit);
+        let spec = edge_attribution::Spec { contrast, metric, base, n_edges: 9, n_verified };
+        AnalysisSpec::EdgeAttribution(spec)
+    };
+    for spec in [
+        star(0),
+        star(4),
+        edges(EdgeBase::Clean, 0),
+        edges(EdgeBase::Clean, 3),
+        edges(EdgeBase::Between { n_steps: 40 }, 0),
+        edges(EdgeBase::Between { n_steps: 3 }, 3),
+    ] {
+        let run = |cancel_at: usize| {
+            let cancel = CancelToken::default();
+            let progress = RefCell::new(Vec::new());
+            let report = |it: Progress| {
+                progress.borrow_mut().push(it);
+                if progress.borrow().len() == cancel_at {
+                    cancel.cancel();
+                }
+            };
+            let ctx = AnalysisCtx {
+                task: TaskCtx { cancel: cancel.clone(), report: &report },
+                partial: &|_| (),
+                reuse: Reuse::Exact,
+                tokenizer: None,
+            };
+            let result = engine.run(&paris(), &spec, &ctx);
+            (result, progress.into_inner())
+        };
+        let (result, progress) = run(usize::MAX);
+        assert!(result.is_ok());
+        let last = progress.last().unwrap();
+        assert_eq!(last.done, last.total, "{spec:?}");
+        assert!(progress.iter().all(|it| it.total == last.total));
+        assert!(progress.is_sorted_by_key(|it| it.done));
+        for cancel_at in [1, progress.len() / 2, progress.len() - 1] {
+            let (result, seen) = run(cancel_at);
+            assert_eq!(result, Err(AnalysisError::Cancelled(Cancelled)), "{spec:?}");
+            assert_eq!(seen.len(), cancel_at);
+        }
+    }
 }

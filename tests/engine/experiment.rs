@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
 use factscope::analysis::{
-    AnalysisSpec, Pair, Positions, ablation, activation_patching, attention, attention_knockout,
-    attribution_patching, causal_trace, comparison, generation, logit_attribution, logit_lens,
-    path_patching, prediction, rank_one_edit, steering,
+    AnalysisSpec, Contrast, Pair, Positions, ablation, activation_patching, atp_star, attention,
+    attention_knockout, attribution_patching, causal_trace, comparison, edge_attribution,
+    generation, logit_attribution, logit_lens, path_patching, prediction, rank_one_edit, steering,
 };
 use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
@@ -60,7 +60,7 @@ fn donor() -> Arc<TokenizedPrompt> {
 }
 
 /// Of analyses that move activations, or estimate what moving them would do.
-fn of_parts() -> [AnalysisSpec; 2] {
+fn of_parts() -> [AnalysisSpec; 4] {
     [
         AnalysisSpec::ActivationPatching(activation_patching::Spec {
             donor: donor(),
@@ -75,6 +75,23 @@ fn of_parts() -> [AnalysisSpec; 2] {
             receivers: vec!["L2H3.q".parse().unwrap(), "MLP1".parse().unwrap()],
             receiver_positions: Positions::Last,
             between: path_patching::Between::Frozen,
+        }),
+        AnalysisSpec::AtpStar(atp_star::Spec {
+            contrast: Contrast::Noise {
+                noise: NoiseLevel::Std(0.5),
+                rng: NoiseRng::Numpy,
+                seed: 3,
+                n_samples: 2,
+            },
+            metric: Metric::Logit,
+            n_verified: 1,
+        }),
+        AnalysisSpec::EdgeAttribution(edge_attribution::Spec {
+            contrast: Contrast::Prompt { ids: [1, 2].into() },
+            metric: Metric::Prob,
+            base: edge_attribution::EdgeBase::Between { n_steps: 4 },
+            n_edges: 5,
+            n_verified: 0,
         }),
     ]
 }
@@ -169,7 +186,9 @@ fn specs() -> Vec<AnalysisSpec> {
             | AnalysisSpec::RankOneEdit(_)
             | AnalysisSpec::Steering(_)
             | AnalysisSpec::ActivationPatching(_)
-            | AnalysisSpec::PathPatching(_) => {}
+            | AnalysisSpec::PathPatching(_)
+            | AnalysisSpec::AtpStar(_)
+            | AnalysisSpec::EdgeAttribution(_) => {}
         }
     }
     specs
