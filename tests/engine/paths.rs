@@ -5,11 +5,12 @@ use std::cell::Cell;
 use factscope::analysis::activation_patching::{self, Part, Places};
 use factscope::analysis::path_patching::{self, Between, PathPatching};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, HeadInput, Measurement, Pair,
-    Positions, Receiver, Reuse, Sender,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, HeadInput, Measurement, ModelEdit,
+    Pair, Positions, Receiver, Reuse, Sender, steering,
 };
 use factscope::task::{CancelToken, Cancelled, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
+use factscope::worker::Engine;
 
 use super::support::{answer_of, assert_close, assert_far, engine, largest_difference, prompt};
 
@@ -92,6 +93,30 @@ fn direct_paths_are_those_of_passes_with_all_heads_frozen() {
                 assert!(moved.fold(0.0, f32::max) > 5.0 * LOGIT, "{what}: nothing moves");
             }
         }
+    }
+}
+
+/// What a steered model adds is no part of any change.
+#[test]
+fn direct_paths_of_a_steered_model_are_those_of_whole_passes() {
+    let direction = steering::Direction::Prompts { plus: vec![7, 53], minus: vec![300] };
+    let steer =
+        steering::Spec { direction, layer: 1, positions: Positions::All, scale: 2.0, n_top: 1 };
+    let plain = engine("tiny");
+    let edits = [ModelEdit::Steering(steer)];
+    let steered = plain.edited(&edits, &AnalysisCtx::unwatched()).unwrap();
+    for receiver in [Receiver::Logits, head(3, 1, HeadInput::Value), Receiver::Mlp { layer: 2 }] {
+        let spec = AnalysisSpec::PathPatching(spec(&[receiver], Between::Recomputed));
+        let run = |engine: &Engine, reuse| {
+            let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
+            match engine.run(&paris(), &spec, &ctx) {
+                Ok(AnalysisResult::PathPatching(found)) => all(&found),
+                other => panic!("{other:?}"),
+            }
+        };
+        let exact = run(&steered, Reuse::Exact);
+        assert_close(&exact, &run(&steered, Reuse::Nothing), LOGIT, &receiver.to_string());
+        assert_far(&exact, &run(&plain, Reuse::Exact), "steering");
     }
 }
 
