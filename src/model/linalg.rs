@@ -49,7 +49,7 @@ impl Thin {
     /// Every column times its own factor.
     pub fn scaled(mut self, factors: &[f64]) -> Self {
         for (column, factor) in self.columns.iter_mut().zip(factors) {
-            column.iter_mut().for_each(|it| *it *= factor);
+            scale(column, *factor);
         }
         self
     }
@@ -76,7 +76,7 @@ impl Thin {
             let length = norm(&rest);
             if length > DEPENDENT * size {
                 r[nth][nth] = length;
-                rest.iter_mut().for_each(|it| *it /= length);
+                scale(&mut rest, 1.0 / length);
             } else {
                 rest.fill(0.0);
             }
@@ -177,11 +177,13 @@ impl Thin {
             let mut v = below;
             v[0] += length.copysign(v[0]);
             let squared = dot(&v, &v);
-            for column in 0..n {
-                let along: f64 = (0..v.len()).map(|nth| v[nth] * a[k + 1 + nth][column]).sum();
-                for (nth, it) in v.iter().enumerate() {
-                    a[k + 1 + nth][column] -= 2.0 * along / squared * it;
-                }
+            let rows = &mut a[k + 1..];
+            let mut along = vec![0.0; n];
+            for (row, it) in rows.iter().zip(&v) {
+                add_scaled(&mut along, row, *it);
+            }
+            for (row, it) in rows.iter_mut().zip(&v) {
+                add_scaled(row, &along, -2.0 / squared * it);
             }
             for row in &mut a {
                 let along = dot(&v, &row[k + 1..]);
@@ -213,6 +215,12 @@ pub(super) fn norm(a: &[f64]) -> f64 {
 fn add_scaled(sum: &mut [f64], a: &[f64], factor: f64) {
     for (sum, a) in sum.iter_mut().zip(a) {
         *sum += factor * a;
+    }
+}
+
+fn scale(a: &mut [f64], factor: f64) {
+    for a in a {
+        *a *= factor;
     }
 }
 

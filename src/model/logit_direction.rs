@@ -2,6 +2,7 @@ use burn::tensor::Tensor;
 
 use super::Gpt2;
 use super::gpt2::Block;
+use crate::intervention::Site;
 
 /// The final layer norm and the unembedding of one token as one linear map.
 ///
@@ -117,6 +118,16 @@ impl Gpt2 {
         let per_unit = out.weight.clone().matmul(direction.weights.clone().unsqueeze_dim(1));
         let bias = (out.bias.clone() * direction.weights.clone()).sum().into_scalar::<f32>();
         (per_unit.squeeze_dim::<1>(1), bias)
+    }
+
+    /// What steering adds to the MLP's output of `layer` along a direction at a position.
+    pub fn read_additions(&self, layer: usize, pos: usize, direction: &LogitDirection) -> f32 {
+        let here = self.additions.iter().filter(|it| {
+            it.site == Site::MlpOut(layer) && it.positions.resolve(pos + 1).contains(&pos)
+        });
+        let along = here
+            .map(|it| (it.vector.clone() * direction.weights.clone()).sum().into_scalar::<f32>());
+        along.sum()
     }
 
     /// How the residual stream that a head of `layer` reads turns into what it writes along a
