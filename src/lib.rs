@@ -26,7 +26,9 @@
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
 //!   conditions copy from is run before, by `analysis/donors.rs`. The exceptions are
 //!   [`analysis::attribution_patching`], whose passes go back as well, and
-//!   [`analysis::generation`] and [`analysis::rank_one_edit`], whose every pass needs the one before.
+//!   [`analysis::generation`] and [`analysis::rank_one_edit`], whose every pass needs the one before;
+//!   and [`analysis::attribution_difference`] and [`analysis::head_scores`] only look at a few plain
+//!   runs.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
 //! - [`experiment`] is what is asked, as a file; it carries nothing out.
 //! - [`worker`] owns the model on a thread. No tensor crosses its channel.

@@ -6,28 +6,39 @@
 use serde::{Deserialize, Serialize};
 
 pub mod ablation;
+pub mod accumulated_resid;
 pub mod attention;
 pub mod attention_knockout;
+pub mod attribution_difference;
 pub mod attribution_patching;
 pub mod causal_trace;
+pub mod circuit;
 pub mod comparison;
+pub mod composition;
+pub mod contribution_graph;
 pub mod corruption;
 mod donors;
 pub mod effects;
 mod estimate;
 pub mod generation;
 mod grid;
+pub mod head_scores;
+mod largest;
 pub mod localisation;
 pub mod logit_attribution;
 pub mod logit_lens;
 mod measurement;
 mod model_edit;
+pub mod neuron_attribution;
 mod positions;
 pub mod prediction;
 pub mod rank_one_edit;
+pub mod residual_norms;
+pub mod source_attribution;
 mod statistics;
 pub mod steering;
 mod sweep;
+pub mod through_head;
 mod trace_map;
 
 pub use estimate::Estimate;
@@ -58,6 +69,20 @@ pub enum AnalysisSpec {
     Generation(generation::Spec),
     RankOneEdit(rank_one_edit::Spec),
     Steering(steering::Spec),
+    NeuronAttribution(neuron_attribution::Spec),
+    SourceAttribution(source_attribution::Spec),
+    AttributionDifference(attribution_difference::Spec),
+    ThroughHead(through_head::Spec),
+    ResidualNorms(residual_norms::Spec),
+    AccumulatedResid(accumulated_resid::Spec),
+    ContributionGraph(contribution_graph::Spec),
+    HeadScores(head_scores::Spec),
+
+    /// Of the weights alone, whatever the prompt.
+    Circuit(circuit::Spec),
+
+    /// Of the weights alone, whatever the prompt.
+    Composition(composition::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -76,6 +101,16 @@ pub enum AnalysisResult {
     Generation(generation::Generation),
     RankOneEdit(rank_one_edit::RankOneEdit),
     Steering(steering::Steering),
+    NeuronAttribution(neuron_attribution::NeuronAttribution),
+    SourceAttribution(source_attribution::SourceAttribution),
+    AttributionDifference(attribution_difference::AttributionDifference),
+    ThroughHead(through_head::ThroughHead),
+    ResidualNorms(residual_norms::ResidualNorms),
+    AccumulatedResid(accumulated_resid::AccumulatedResid),
+    ContributionGraph(contribution_graph::ContributionGraph),
+    HeadScores(head_scores::HeadSummary),
+    Circuit(circuit::CircuitReading),
+    Composition(composition::Composition),
 }
 
 /// Why a method gave no result.

@@ -8,8 +8,10 @@ use std::time::Instant;
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
-    attention, attention_knockout, attribution_patching, causal_trace, comparison, generation,
-    logit_attribution, logit_lens, prediction, rank_one_edit, steering,
+    accumulated_resid, attention, attention_knockout, attribution_difference, attribution_patching,
+    causal_trace, circuit, comparison, composition, contribution_graph, generation, head_scores,
+    logit_attribution, logit_lens, neuron_attribution, prediction, rank_one_edit, residual_norms,
+    source_attribution, steering, through_head,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
@@ -169,6 +171,9 @@ impl Engine {
                     positions: spec.positions.clone(),
                     vector: steering::vector(model, spec, ctx)?,
                 }),
+                ModelEdit::Processing(processing) => {
+                    edited.model = model.clone().process(processing, &ctx.task)?;
+                }
             }
         }
         Ok(edited)
@@ -193,6 +198,9 @@ impl Engine {
         spec: &AnalysisSpec,
     ) -> Result<Gpt2, AnalysisError> {
         let mut model = self.model.clone();
+        if spec.is_of_weights() {
+            return Ok(model);
+        }
         for Steered { layer, positions, vector } in &self.steered {
             if *positions != Positions::All && spec.has_other_prompts() {
                 return Err(AnalysisError::SteeredElsewhere);
@@ -250,9 +258,9 @@ impl Engine {
                 let result = logit_attribution::logit_attribution(model, &prompt, *spec, ctx)?;
                 AnalysisResult::LogitAttribution(result)
             }
-            AnalysisSpec::LogitLens(logit_lens::Spec) => {
+            AnalysisSpec::LogitLens(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
-                AnalysisResult::LogitLens(logit_lens::logit_lens(model, &prompt, ctx)?)
+                AnalysisResult::LogitLens(logit_lens::logit_lens(model, &prompt, *spec, ctx)?)
             }
             AnalysisSpec::Attention(spec) => {
                 AnalysisResult::Attention(attention::attention(model, prompt, spec, ctx)?)
@@ -286,6 +294,47 @@ impl Engine {
             AnalysisSpec::Steering(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 AnalysisResult::Steering(steering::steering(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::NeuronAttribution(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result = neuron_attribution::neuron_attribution(model, &prompt, *spec, ctx)?;
+                AnalysisResult::NeuronAttribution(result)
+            }
+            AnalysisSpec::SourceAttribution(source_attribution::Spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result = source_attribution::source_attribution(model, &prompt, ctx)?;
+                AnalysisResult::SourceAttribution(result)
+            }
+            AnalysisSpec::AttributionDifference(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result =
+                    attribution_difference::attribution_difference(model, &prompt, spec, ctx)?;
+                AnalysisResult::AttributionDifference(result)
+            }
+            AnalysisSpec::ThroughHead(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                AnalysisResult::ThroughHead(through_head::through_head(model, &prompt, *spec, ctx)?)
+            }
+            AnalysisSpec::ResidualNorms(residual_norms::Spec) => {
+                AnalysisResult::ResidualNorms(residual_norms::residual_norms(model, prompt, ctx)?)
+            }
+            AnalysisSpec::AccumulatedResid(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result = accumulated_resid::accumulated_resid(model, &prompt, *spec, ctx)?;
+                AnalysisResult::AccumulatedResid(result)
+            }
+            AnalysisSpec::ContributionGraph(spec) => {
+                let result = contribution_graph::contribution_graph(model, prompt, *spec, ctx)?;
+                AnalysisResult::ContributionGraph(result)
+            }
+            AnalysisSpec::HeadScores(spec) => {
+                AnalysisResult::HeadScores(head_scores::head_scores(model, prompt, *spec, ctx)?)
+            }
+            AnalysisSpec::Circuit(spec) => {
+                AnalysisResult::Circuit(circuit::circuit(model, spec, ctx)?)
+            }
+            AnalysisSpec::Composition(spec) => {
+                AnalysisResult::Composition(composition::composition(model, spec, ctx)?)
             }
         })
     }

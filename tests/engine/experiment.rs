@@ -54,9 +54,37 @@ fn steer() -> steering::Spec {
     }
 }
 
+/// A new analysis belongs in the list below.
+fn is_listed(spec: &AnalysisSpec) {
+    match spec {
+        AnalysisSpec::Prediction(_)
+        | AnalysisSpec::CausalTrace(_)
+        | AnalysisSpec::AttributionPatching(_)
+        | AnalysisSpec::LogitAttribution(_)
+        | AnalysisSpec::LogitLens(_)
+        | AnalysisSpec::Attention(_)
+        | AnalysisSpec::Ablation(_)
+        | AnalysisSpec::AttentionKnockout(_)
+        | AnalysisSpec::Comparison(_)
+        | AnalysisSpec::Generation(_)
+        | AnalysisSpec::RankOneEdit(_)
+        | AnalysisSpec::Steering(_)
+        | AnalysisSpec::NeuronAttribution(_)
+        | AnalysisSpec::SourceAttribution(_)
+        | AnalysisSpec::AttributionDifference(_)
+        | AnalysisSpec::ThroughHead(_)
+        | AnalysisSpec::ResidualNorms(_)
+        | AnalysisSpec::AccumulatedResid(_)
+        | AnalysisSpec::ContributionGraph(_)
+        | AnalysisSpec::HeadScores(_)
+        | AnalysisSpec::Circuit(_)
+        | AnalysisSpec::Composition(_) => {}
+    }
+}
+
 /// At least one of every analysis.
 fn specs() -> Vec<AnalysisSpec> {
-    let specs = vec![
+    let mut specs = vec![
         AnalysisSpec::Prediction(prediction::Spec { n_top: 3 }),
         AnalysisSpec::CausalTrace(trace()),
         AnalysisSpec::CausalTrace(causal_trace::Spec { noise: NoiseLevel::Std(0.25), ..trace() }),
@@ -89,8 +117,12 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::LogitAttribution(logit_attribution::Spec {
             by: logit_attribution::Parts::Heads,
         }),
-        AnalysisSpec::LogitLens(logit_lens::Spec),
-        AnalysisSpec::Attention(attention::Spec { layers: 1..3, head: Some(2) }),
+        AnalysisSpec::LogitLens(logit_lens::Spec::default()),
+        AnalysisSpec::Attention(attention::Spec {
+            layers: 1..3,
+            head: Some(2),
+            weighting: attention::Weighting::NormBased,
+        }),
         AnalysisSpec::Ablation(ablation::Spec {
             part: ablation::Part::Heads,
             positions: Positions::Only(1..3),
@@ -126,23 +158,8 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::RankOneEdit(edit()),
         AnalysisSpec::Steering(steer()),
     ];
-    for spec in &specs {
-        // A new analysis belongs in the list above.
-        match spec {
-            AnalysisSpec::Prediction(_)
-            | AnalysisSpec::CausalTrace(_)
-            | AnalysisSpec::AttributionPatching(_)
-            | AnalysisSpec::LogitAttribution(_)
-            | AnalysisSpec::LogitLens(_)
-            | AnalysisSpec::Attention(_)
-            | AnalysisSpec::Ablation(_)
-            | AnalysisSpec::AttentionKnockout(_)
-            | AnalysisSpec::Comparison(_)
-            | AnalysisSpec::Generation(_)
-            | AnalysisSpec::RankOneEdit(_)
-            | AnalysisSpec::Steering(_) => {}
-        }
-    }
+    specs.extend(crate::decompositions::all_specs());
+    specs.iter().for_each(is_listed);
     specs
 }
 
@@ -178,7 +195,7 @@ fn parse(text: &str) -> Result<Experiment, ExperimentError> {
 #[test]
 fn every_experiment_is_read_as_it_was_written() {
     for spec in specs() {
-        for fact in [record(), text()] {
+        for fact in [record(), text(), FactSource::Nothing] {
             let asked = experiment(fact, spec.clone());
             assert_eq!(parse(&asked.to_json().unwrap()).unwrap(), asked);
         }
@@ -260,7 +277,9 @@ fn an_edit_is_what_edit_and_steer_try_out() {
     assert_eq!(found[2], ModelEdit::RankOne(asked_nothing));
     let found = load(AnalysisSpec::Steering(steer()), "builtin").unwrap();
     assert_eq!(found[2], ModelEdit::Steering(steer()));
-    let none = load(AnalysisSpec::LogitLens(logit_lens::Spec), "builtin").unwrap_err().to_string();
+    let none = load(AnalysisSpec::LogitLens(logit_lens::Spec::default()), "builtin")
+        .unwrap_err()
+        .to_string();
     assert!(none.contains("changes none") && none.contains("edit.json"), "{none}");
     let other = load(AnalysisSpec::Steering(steer()), "other").unwrap_err().to_string();
     assert!(other.contains("builtin") && other.contains("other"), "{other}");

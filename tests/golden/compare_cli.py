@@ -28,6 +28,7 @@ import check_comparison
 import check_corruptions
 import check_edit
 import check_generation
+import check_decompositions
 import geva
 import hooked
 import rome
@@ -645,4 +646,5 @@ def print_summary(findings):
 
 
 if __name__ == "__main__":
+    CHECKS |= check_decompositions.checks(sys.modules[__name__])
     main()
