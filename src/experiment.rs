@@ -40,6 +40,9 @@ pub enum FactSource {
 
     /// They are in a dataset.
     Record(RecordFact),
+
+    /// There are none: for what is asked of the weights alone.
+    Nothing,
 }
 
 /// A fact typed in.
@@ -197,6 +200,14 @@ impl FactSource {
                 dataset: None,
                 direction: Direction::Forward,
             }),
+            Self::Nothing => Ok(Question {
+                fact: Fact { prompt: String::new(), subject: None, answer: None, foil: None },
+                expected: None,
+                subjects: Vec::new(),
+                relation: None,
+                dataset: None,
+                direction: Direction::Forward,
+            }),
             Self::Record(it) => {
                 let dataset = Dataset::load(&it.facts)?;
                 let record = it.record(&dataset)?;
@@ -226,6 +237,7 @@ impl FactSource {
             match &mut self {
                 Self::Text(it) => it.foil = Some(foil.to_owned()),
                 Self::Record(it) => it.foil = Some(foil.to_owned()),
+                Self::Nothing => {}
             }
         }
         self

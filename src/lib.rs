@@ -25,8 +25,10 @@
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
 //!   conditions copy from is run before, by `analysis/donors.rs`. The exceptions are estimates, whose
-//!   passes go back as well, by `analysis/objective.rs`, and
-//!   [`analysis::generation`] and [`analysis::rank_one_edit`], whose every pass needs the one before.
+//!   passes go back as well, by `analysis/objective.rs`; [`analysis::generation`] and
+//!   [`analysis::rank_one_edit`], whose every pass needs the one before; and
+//!   [`analysis::attribution_difference`] and [`analysis::head_scores`], which only look at a few
+//!   plain runs.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
 //! - [`experiment`] is what is asked, as a file; it carries nothing out.
 //! - [`worker`] owns the model on a thread. No tensor crosses its channel.

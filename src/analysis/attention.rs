@@ -1,4 +1,9 @@
-//! Attention patterns: where each head looks.
+//! Attention patterns: where each head looks, and how much it takes from there.
+//!
+//! A weight says where a head looks, not how much it moves: a head that rests on a token whose value
+//! is small does nothing. Kobayashi et al. 2020, "Attention is Not Only a Weight", measure the vectors
+//! that are moved; Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", follow
+//! attention through all layers below.
 
 use std::ops::Range;
 
@@ -19,12 +24,37 @@ pub struct Spec {
     /// Of these layers, one head only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<usize>,
+
+    #[serde(default)]
+    pub weighting: Weighting,
+}
+
+/// What is said of a query and a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weighting {
+    /// The attention weight, 0 to 1.
+    #[default]
+    Pattern,
+
+    /// The weight times the norm of the key's value, `b_V` included.
+    ValueWeighted,
+
+    /// The norm of what is moved: the weight times that of `v W_O`. As in Kobayashi et al. `b_V` is
+    /// part of the value and `b_O` of nothing; a model with `fold_value_biases` has no `b_V`.
+    NormBased,
+
+    /// The product of `(A + I) / 2` over this layer and all below, `A` the mean of the heads'
+    /// patterns: one map per layer, in place of one per head.
+    Rollout,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attention {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
+
+    /// How many maps each layer has in all: one per head, or one alone if rolled out.
     pub n_heads: usize,
 
     /// `[layer, head, query, key]`, the layers and heads of the spec only.
@@ -43,28 +73,89 @@ pub fn attention(
         return Err(AnalysisError::OutOfRange { what: "layer", index, n: n_layers });
     }
     let n_heads = model.config.n_heads;
+    if spec.weighting == Weighting::Rollout && spec.head.is_some() {
+        return Err(AnalysisError::NoHeads);
+    }
     if let Some(index) = spec.head.filter(|head| *head >= n_heads) {
         return Err(AnalysisError::OutOfRange { what: "head", index, n: n_heads });
     }
     check_ids(model, &prompt.ids, [].into_iter())?;
     ctx.task.checkpoint(Progress { done: 0, total: 1 })?;
-    let capture: SiteSet = spec.layers.clone().map(Site::Pattern).collect();
+    let looked_at = match spec.weighting {
+        Weighting::Rollout => 0..spec.layers.end,
+        _ => spec.layers.clone(),
+    };
+    let mut capture: SiteSet = looked_at.clone().map(Site::Pattern).collect();
+    if matches!(spec.weighting, Weighting::ValueWeighted | Weighting::NormBased) {
+        capture.extend(looked_at.clone().map(Site::V));
+    }
     let run = model.run_clean(&prompt.ids, &capture);
     ctx.task.checkpoint(Progress { done: 1, total: 1 })?;
-    let size = prompt.n_pos().pow(2);
+    let patterns = looked_at.map(|layer| run.cache.activation(Site::Pattern(layer)).values);
+    let (n_pos, size) = (prompt.n_pos(), prompt.n_pos().pow(2));
+    if spec.weighting == Weighting::Rollout {
+        let weights = rollout(patterns, n_heads, n_pos)[spec.layers.start * size..].to_vec();
+        return Ok(Attention { spec: spec.clone(), prompt: prompt.clone(), n_heads: 1, weights });
+    }
     let heads = spec.heads(n_heads);
     let mut weights = Vec::with_capacity(spec.layers.len() * heads.len() * size);
-    for layer in spec.layers.clone() {
-        let pattern = run.cache.activation(Site::Pattern(layer)).values;
+    for (layer, mut pattern) in spec.layers.clone().zip(patterns) {
+        if spec.weighting != Weighting::Pattern {
+            let v = run.cache.get(Site::V(layer)).clone();
+            let v = v.reshape([n_pos, n_heads, model.config.d_head()]);
+            let moved = match spec.weighting {
+                Weighting::NormBased => model.values_through_output(layer, v),
+                _ => v.swap_dims(0, 1),
+            };
+            let norms = (moved.clone() * moved).sum_dim(2).sqrt();
+            let norms: Vec<f32> = norms.into_data().iter::<f32>().collect();
+            pattern = weighted_by_key(pattern, &norms, n_pos);
+        }
         weights.extend_from_slice(&pattern[heads.start * size..heads.end * size]);
     }
     Ok(Attention { spec: spec.clone(), prompt: prompt.clone(), n_heads, weights })
 }
 
+/// `pattern`: `[head, query, key]`, times `sizes`: `[head, key]`
+fn weighted_by_key(mut pattern: Vec<f32>, sizes: &[f32], n_pos: usize) -> Vec<f32> {
+    let heads = pattern.chunks_mut(n_pos * n_pos).zip(sizes.chunks(n_pos));
+    for (pattern, sizes) in heads {
+        for row in pattern.chunks_mut(n_pos) {
+            row.iter_mut().zip(sizes).for_each(|(weight, size)| *weight *= size);
+        }
+    }
+    pattern
+}
+
+/// After each layer. `[layer, query, key]`
+fn rollout(patterns: impl Iterator<Item = Vec<f32>>, n_heads: usize, n_pos: usize) -> Vec<f32> {
+    let square = n_pos * n_pos;
+    let mut all = Vec::new();
+    let mut so_far: Vec<f64> =
+        (0..square).map(|at| if at / n_pos == at % n_pos { 1.0 } else { 0.0 }).collect();
+    for pattern in patterns {
+        let mut next = vec![0.0; square];
+        for query in 0..n_pos {
+            for key in 0..=query {
+                let at = query * n_pos + key;
+                let of_heads = pattern.chunks(square).map(|head| f64::from(head[at]));
+                let mean = of_heads.sum::<f64>() / n_heads as f64;
+                let weight = 0.5 * (mean + if query == key { 1.0 } else { 0.0 });
+                let row = &mut next[query * n_pos..(query + 1) * n_pos];
+                let below = &so_far[key * n_pos..(key + 1) * n_pos];
+                row.iter_mut().zip(below).for_each(|(sum, it)| *sum += weight * it);
+            }
+        }
+        all.extend(next.iter().map(|it| *it as f32));
+        so_far = next;
+    }
+    all
+}
+
 impl Spec {
     /// Every head of some layers.
     pub fn all_heads(layers: Range<usize>) -> Self {
-        Self { layers, head: None }
+        Self { layers, head: None, weighting: Weighting::Pattern }
     }
 
     fn heads(&self, n_heads: usize) -> Range<usize> {
@@ -99,7 +190,7 @@ impl Attention {
         self.spec.layers.clone().flat_map(move |layer| heads.clone().map(move |head| (layer, head)))
     }
 
-    /// One head's pattern, query by query: `[query, key]`. Nothing if it was not asked for.
+    /// One head's map, query by query: `[query, key]`. Nothing if it was not asked for.
     pub fn pattern(&self, layer: usize, head: usize) -> Option<&[f32]> {
         let heads = self.spec.heads(self.n_heads);
         if !self.spec.layers.contains(&layer) || !heads.contains(&head) {

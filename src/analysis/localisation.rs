@@ -120,7 +120,7 @@ impl Method {
         }
         let by = Parts::Layers;
         specs.push(AnalysisSpec::LogitAttribution(logit_attribution::Spec { by }));
-        specs.push(AnalysisSpec::LogitLens(logit_lens::Spec));
+        specs.push(AnalysisSpec::LogitLens(logit_lens::Spec::default()));
         specs
     }
 

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::sweep::check_ids;
 use super::{AnalysisCtx, AnalysisError};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, Gpt2};
+use crate::model::{ActivationCache, Gpt2, LogitDirection, Run};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -106,25 +106,86 @@ pub fn logit_attribution(
     spec: Spec,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<LogitAttribution, AnalysisError> {
-    let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
-    let foil = prompt.foil.as_ref().map(|foil| foil.first());
-    check_ids(model, &prompt.ids, [answer].into_iter().chain(foil))?;
-    let n_layers = model.config.n_layers;
-    let last_resid = Site::ResidPost(n_layers - 1);
-    let in_layer = |layer| match spec.by {
+    let asked = Asked::new(model, prompt)?;
+    let capture = sites(spec.by, model.config.n_layers);
+    ctx.task.checkpoint(Progress { done: 0, total: model.config.n_layers as u64 + 1 })?;
+    let run = model.run_clean(&prompt.ids, &capture);
+    let direction = asked.direction(model, &run.cache);
+    let contributions = contributions(model, &run.cache, spec.by, &direction, ctx)?;
+
+    Ok(LogitAttribution {
+        spec,
+        prompt: prompt.clone(),
+        contributions,
+        unembed_bias: direction.constant,
+        logit: asked.logit(&run),
+        raw_logit: asked.raw_logit(&run),
+    })
+}
+
+/// Whose logit is split, and what is taken off it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub answer: u32,
+    pub foil: Option<u32>,
+}
+
+impl Asked {
+    /// Also checks the prompt.
+    pub fn new(model: &Gpt2, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
+        let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
+        let foil = prompt.foil.as_ref().map(|foil| foil.first());
+        check_ids(model, &prompt.ids, [answer].into_iter().chain(foil))?;
+        Ok(Self { answer, foil })
+    }
+
+    /// At the last position of a run, which must have kept its final residual stream.
+    pub fn direction(self, model: &Gpt2, cache: &ActivationCache) -> LogitDirection {
+        let resid = at_end(cache, Site::ResidPost(model.config.n_layers - 1));
+        model.logit_direction(resid, self.answer, self.foil)
+    }
+
+    /// The answer's logit minus that of the foil, or minus the mean over the vocabulary, as a run of
+    /// one row gave it.
+    pub fn logit(self, run: &Run) -> f32 {
+        let logits: Vec<f32> = run.logits.clone().into_data().iter::<f32>().collect();
+        let reference = self.foil.map_or_else(
+            || logits.iter().map(|&logit| f64::from(logit)).sum::<f64>() / logits.len() as f64,
+            |foil| f64::from(logits[foil as usize]),
+        );
+        (f64::from(logits[self.answer as usize]) - reference) as f32
+    }
+
+    fn raw_logit(self, run: &Run) -> f32 {
+        run.logits.clone().narrow(2, self.answer as usize, 1).into_scalar::<f32>()
+    }
+}
+
+/// What a run must keep to be split.
+pub(super) fn sites(by: Parts, n_layers: usize) -> SiteSet {
+    let in_layer = |layer| match by {
         Parts::Layers => [Site::AttnOut(layer), Site::MlpOut(layer)],
         Parts::Heads => [Site::Z(layer), Site::MlpOut(layer)],
     };
-    let mut capture: SiteSet = (0..n_layers).flat_map(in_layer).collect();
-    capture.extend([Site::Embed, Site::PosEmbed, last_resid]);
+    let mut sites: SiteSet = (0..n_layers).flat_map(in_layer).collect();
+    sites.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(n_layers - 1)]);
+    sites
+}
 
-    let total = n_layers as u64 + 1;
-    ctx.task.checkpoint(Progress { done: 0, total })?;
-    let run = model.run_clean(&prompt.ids, &capture);
-    let direction = model.logit_direction(at_end(&run.cache, last_resid), answer, foil);
-    let project = |site: Site| {
-        (at_end(&run.cache, site) * direction.weights.clone()).sum().into_scalar::<f32>()
+/// What each part wrote along a direction at the last position.
+pub(super) fn contributions(
+    model: &Gpt2,
+    cache: &ActivationCache,
+    by: Parts,
+    direction: &LogitDirection,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Vec<Contribution>, AnalysisError> {
+    let n_layers = model.config.n_layers;
+    let step = |layer: usize| {
+        ctx.task.checkpoint(Progress { done: layer as u64 + 1, total: n_layers as u64 + 1 })
     };
+    let project =
+        |site: Site| (at_end(cache, site) * direction.weights.clone()).sum().into_scalar::<f32>();
     let part = |component: Component, logit: f32| Contribution { component, logit };
 
     let embeddings = [
@@ -132,11 +193,11 @@ pub fn logit_attribution(
         part(Component::PosEmbed, project(Site::PosEmbed)),
     ];
     let mut contributions = Vec::new();
-    match spec.by {
+    match by {
         Parts::Layers => {
             contributions.extend(embeddings);
             for layer in 0..n_layers {
-                ctx.task.checkpoint(Progress { done: layer as u64 + 1, total })?;
+                step(layer)?;
                 let attn_out = project(Site::AttnOut(layer));
                 contributions.push(part(Component::AttnOut(layer), attn_out));
                 contributions.push(part(Component::MlpOut(layer), project(Site::MlpOut(layer))));
@@ -145,11 +206,11 @@ pub fn logit_attribution(
         Parts::Heads => {
             let mut bias = 0.0;
             for layer in 0..n_layers {
-                ctx.task.checkpoint(Progress { done: layer as u64 + 1, total })?;
-                let z = run.cache.get(Site::Z(layer)).clone();
+                step(layer)?;
+                let z = cache.get(Site::Z(layer)).clone();
                 let [_, n_pos, n_heads, d_head] = z.dims();
                 let z = z.narrow(1, n_pos - 1, 1).reshape([n_heads, d_head]);
-                let (heads, layer_bias) = model.project_heads(layer, z, &direction);
+                let (heads, layer_bias) = model.project_heads(layer, z, direction);
                 bias += f64::from(layer_bias);
                 contributions.extend(
                     heads
@@ -166,25 +227,11 @@ pub fn logit_attribution(
             contributions.push(part(Component::Bias, bias as f32));
         }
     }
-
-    let logits: Vec<f32> = run.logits.into_data().iter::<f32>().collect();
-    let raw_logit = logits[answer as usize];
-    let reference = foil.map_or_else(
-        || logits.iter().map(|&logit| f64::from(logit)).sum::<f64>() / logits.len() as f64,
-        |foil| f64::from(logits[foil as usize]),
-    );
-    Ok(LogitAttribution {
-        spec,
-        prompt: prompt.clone(),
-        contributions,
-        unembed_bias: direction.constant,
-        logit: (f64::from(raw_logit) - reference) as f32,
-        raw_logit,
-    })
+    Ok(contributions)
 }
 
 /// `[1, pos, 1, d_model]` to `[d_model]`
-fn at_end(cache: &ActivationCache, site: Site) -> Tensor<1> {
+pub(super) fn at_end(cache: &ActivationCache, site: Site) -> Tensor<1> {
     let activation = cache.get(site).clone();
     let [_, n_pos, _, d_model] = activation.dims();
     activation.narrow(1, n_pos - 1, 1).reshape([d_model])

@@ -1,12 +1,15 @@
 //! Logit lens: what would the model say if it stopped after this layer?
 //!
 //! nostalgebraist 2020, "interpreting GPT: the logit lens". The final layer norm is recomputed on
-//! each layer's own residual stream, as TransformerLens does since 2.18; older versions reused the
-//! last layer's scale.
+//! each layer's own residual stream, as TransformerLens does since 2.18; or it has the last layer's
+//! scale, as in older versions and in direct logit attribution.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+pub use super::accumulated_resid::LensScale;
+use super::largest::largest;
+use super::prediction::Candidate;
 use super::sweep::check_ids;
 use super::{AnalysisCtx, AnalysisError, Grid};
 use crate::intervention::{Site, SiteSet};
@@ -15,14 +18,26 @@ use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Spec;
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    #[serde(default)]
+    pub scale: LensScale,
+
+    /// How many of the likeliest tokens are listed for each cell, beside the one it names.
+    #[serde(default)]
+    pub n_top: usize,
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogitLens {
+    pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
     /// After each block. (layer, position)
     pub cells: Grid<LensCell>,
+
+    /// The likeliest tokens, as many as the spec asks for. (layer, position)
+    pub top: Grid<Vec<Candidate>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -44,6 +59,7 @@ pub struct LensCell {
 pub fn logit_lens(
     model: &Gpt2,
     prompt: &TokenizedPrompt,
+    spec: Spec,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<LogitLens, AnalysisError> {
     let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?;
@@ -53,15 +69,22 @@ pub fn logit_lens(
     let capture: SiteSet = (0..n_layers).map(Site::ResidPost).collect();
     let run = model.run_clean(&prompt.ids, &capture);
 
+    let final_resid = run.cache.get(Site::ResidPost(n_layers - 1)).clone();
+    let final_scale = model.final_scale(final_resid.reshape([n_pos, d_model]));
     let mut cells = Vec::with_capacity(n_layers * n_pos);
+    let mut top_tokens = Vec::with_capacity(n_layers * n_pos);
     for layer in 0..n_layers {
         ctx.task.checkpoint(Progress { done: layer as u64, total: n_layers as u64 })?;
         // One layer at a time: logits of all layers at once would be large.
         let resid = run.cache.get(Site::ResidPost(layer)).clone().reshape([n_pos, d_model]);
-        let logits = model.unembed(resid);
+        let logits = match spec.scale {
+            LensScale::Own => model.unembed(resid),
+            LensScale::Final => model.unembed_at_scale(resid, final_scale.clone()),
+        };
         let sum = log_sum_exp(logits.clone());
         let (top, token) = logits.clone().max_dim_with_indices(1);
         let answer = logits.clone().narrow(1, answer.first() as usize, 1);
+        top_tokens.extend(candidates(&logits, &sum, spec.n_top));
         let rank = logits.greater(answer.clone().expand([n_pos, d_vocab])).int().sum_dim(1).float();
         let readings = vec![token.float(), (top - sum.clone()).exp(), (answer - sum).exp(), rank];
         let values: Vec<f32> = Tensor::cat(readings, 1).into_data().iter::<f32>().collect();
@@ -74,5 +97,30 @@ pub fn logit_lens(
             },
         ));
     }
-    Ok(LogitLens { prompt: prompt.clone(), cells: Grid::new(n_pos, cells) })
+    Ok(LogitLens {
+        spec,
+        prompt: prompt.clone(),
+        cells: Grid::new(n_pos, cells),
+        top: Grid::new(n_pos, top_tokens),
+    })
+}
+
+/// The likeliest of each row. `logits`: `[pos, d_vocab]`; `sum`: the logarithm of the sum of
+/// exponentials, `[pos, 1]`
+fn candidates(logits: &Tensor<2>, sum: &Tensor<2>, n_top: usize) -> Vec<Vec<Candidate>> {
+    let [n_pos, d_vocab] = logits.dims();
+    if n_top == 0 {
+        return vec![Vec::new(); n_pos];
+    }
+    let sums: Vec<f32> = sum.clone().into_data().iter::<f32>().collect();
+    let logits: Vec<f32> = logits.clone().into_data().iter::<f32>().collect();
+    let rows = logits.chunks(d_vocab).zip(sums);
+    let row = |(logits, sum): (&[f32], f32)| {
+        let candidate = |id: usize| {
+            let logit = logits[id];
+            Candidate { id: id as u32, logit, prob: (logit - sum).exp() }
+        };
+        largest(logits, n_top).into_iter().map(candidate).collect()
+    };
+    rows.map(row).collect()
 }

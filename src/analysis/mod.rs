@@ -9,12 +9,17 @@ pub mod ablation;
 pub mod activation_patching;
 mod agreement;
 pub mod atp_star;
+pub mod accumulated_resid;
 pub mod attention;
 pub mod attention_knockout;
+pub mod attribution_difference;
 pub mod attribution_patching;
 pub mod causal_trace;
+pub mod circuit;
 pub mod comparison;
 mod contrast;
+pub mod composition;
+pub mod contribution_graph;
 pub mod corruption;
 mod donors;
 pub mod edge_attribution;
@@ -22,6 +27,8 @@ pub mod effects;
 mod estimate;
 pub mod generation;
 mod grid;
+pub mod head_scores;
+mod largest;
 pub mod localisation;
 pub mod logit_attribution;
 pub mod logit_lens;
@@ -31,12 +38,16 @@ mod objective;
 mod pairing;
 mod parts;
 pub mod path_patching;
+pub mod neuron_attribution;
 mod positions;
 pub mod prediction;
 pub mod rank_one_edit;
+pub mod residual_norms;
+pub mod source_attribution;
 mod statistics;
 pub mod steering;
 mod sweep;
+pub mod through_head;
 mod trace_map;
 
 pub use agreement::Agreement;
@@ -76,6 +87,20 @@ pub enum AnalysisSpec {
     PathPatching(path_patching::Spec),
     AtpStar(atp_star::Spec),
     EdgeAttribution(edge_attribution::Spec),
+    NeuronAttribution(neuron_attribution::Spec),
+    SourceAttribution(source_attribution::Spec),
+    AttributionDifference(attribution_difference::Spec),
+    ThroughHead(through_head::Spec),
+    ResidualNorms(residual_norms::Spec),
+    AccumulatedResid(accumulated_resid::Spec),
+    ContributionGraph(contribution_graph::Spec),
+    HeadScores(head_scores::Spec),
+
+    /// Of the weights alone, whatever the prompt.
+    Circuit(circuit::Spec),
+
+    /// Of the weights alone, whatever the prompt.
+    Composition(composition::Spec),
 }
 
 /// What a method found: plain numbers and text, no tensors.
@@ -98,6 +123,16 @@ pub enum AnalysisResult {
     PathPatching(path_patching::PathPatching),
     AtpStar(atp_star::AtpStar),
     EdgeAttribution(edge_attribution::EdgeAttribution),
+    NeuronAttribution(neuron_attribution::NeuronAttribution),
+    SourceAttribution(source_attribution::SourceAttribution),
+    AttributionDifference(attribution_difference::AttributionDifference),
+    ThroughHead(through_head::ThroughHead),
+    ResidualNorms(residual_norms::ResidualNorms),
+    AccumulatedResid(accumulated_resid::AccumulatedResid),
+    ContributionGraph(contribution_graph::ContributionGraph),
+    HeadScores(head_scores::HeadSummary),
+    Circuit(circuit::CircuitReading),
+    Composition(composition::Composition),
 }
 
 /// Why a method gave no result.

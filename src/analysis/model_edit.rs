@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::{AnalysisSpec, ablation, rank_one_edit, steering};
+use super::{AnalysisSpec, ablation, attribution_difference, rank_one_edit, steering};
+use crate::model::Processing;
 
 /// A change of the model that every analysis can be run on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,6 +12,9 @@ pub enum ModelEdit {
     /// A direction is added. Where its positions are not all, they are those of the prompt that is
     /// asked.
     Steering(steering::Spec),
+
+    /// The weights are rewritten, and no probability changes.
+    Processing(Processing),
 }
 
 impl ModelEdit {
@@ -37,7 +41,18 @@ impl AnalysisSpec {
             | Self::LogitLens(_)
             | Self::Attention(_)
             | Self::AttentionKnockout(_)
-            | Self::Generation(_) => false,
+            | Self::Generation(_)
+            | Self::NeuronAttribution(_)
+            | Self::SourceAttribution(_)
+            | Self::ThroughHead(_)
+            | Self::ResidualNorms(_)
+            | Self::AccumulatedResid(_)
+            | Self::ContributionGraph(_)
+            | Self::Circuit(_)
+            | Self::Composition(_) => false,
+            Self::AttributionDifference(spec) => {
+                matches!(spec.second, attribution_difference::SecondRun::Prompt { .. })
+            }
             Self::Ablation(spec) => spec.replacement != ablation::Replacement::Zero,
             Self::Steering(spec) => matches!(spec.direction, steering::Direction::Prompts { .. }),
             Self::AtpStar(spec) => spec.contrast.is_prompt(),
@@ -45,7 +60,13 @@ impl AnalysisSpec {
             Self::Comparison(_)
             | Self::RankOneEdit(_)
             | Self::ActivationPatching(_)
-            | Self::PathPatching(_) => true,
+            | Self::PathPatching(_)
+            | Self::HeadScores(_) => true,
         }
+    }
+
+    /// Whether it asks nothing of any prompt.
+    pub fn is_of_weights(&self) -> bool {
+        matches!(self, Self::Circuit(_) | Self::Composition(_))
     }
 }

@@ -1,12 +1,12 @@
 use std::fmt::Write as _;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::AnalysisSpec;
-use crate::analysis::attention::{Attention as Patterns, Spec};
+use crate::analysis::attention::{Attention as Patterns, Spec, Weighting};
 use crate::experiment::{FactSource, TextFact};
 use crate::tokens::visible;
 use crate::worker::Engine;
@@ -24,12 +24,28 @@ pub(super) struct Attention {
     #[arg(long, value_name = "L")]
     layer: usize,
 
-    /// From 0
-    #[arg(long, value_name = "H")]
-    head: usize,
+    /// From 0. A rollout has none
+    #[arg(long, value_name = "H", required_unless_present_any = ["rollout"])]
+    head: Option<usize>,
+
+    /// What is said of a query and a key: the attention weight, the weight times the norm of the
+    /// value, or the norm of what is moved, the weighted value through `W_O` (Kobayashi et al. 2020)
+    #[arg(long, value_enum, default_value = "pattern")]
+    weighting: WeightingArg,
+
+    /// Attention through this layer and all below, heads averaged (Abnar & Zuidema 2020)
+    #[arg(long, conflicts_with_all = ["head", "weighting"])]
+    rollout: bool,
 
     #[command(flatten)]
     output: AnalysisOutput,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum WeightingArg {
+    Pattern,
+    Value,
+    Norm,
 }
 
 impl Attention {
@@ -37,7 +53,14 @@ impl Attention {
         self.output.check()?;
         let fact = TextFact { prompt: self.prompt.clone(), ..TextFact::default() };
         let session = self.model.ask(FactSource::Text(fact), machine)?;
-        let spec = Spec { layers: self.layer..self.layer + 1, head: Some(self.head) };
+        let weighting = match self.weighting {
+            _ if self.rollout => Weighting::Rollout,
+            WeightingArg::Pattern => Weighting::Pattern,
+            WeightingArg::Value => Weighting::ValueWeighted,
+            WeightingArg::Norm => Weighting::NormBased,
+        };
+        let layers = self.layer..self.layer.saturating_add(1);
+        let spec = Spec { layers, head: self.head, weighting };
         session.finish(AnalysisSpec::Attention(spec), &self.output, machine)
     }
 }
@@ -49,13 +72,23 @@ fn rows(it: &Patterns, layer: usize, head: usize) -> Vec<&[f32]> {
 
 /// Of one head, or of all in the layers asked for.
 pub(super) fn to_json(it: &Patterns, engine: &Engine, machine: &Machine) -> anyhow::Result<Value> {
-    let one = |layer: usize, head: usize| json!({ "layer": layer, "head": head, "pattern": rows(it, layer, head) });
-    let body = if let (Some(head), 1) = (it.spec.head, it.spec.layers.len()) {
-        one(it.spec.layers.start, head)
-    } else {
-        let all = it.shown().map(|(layer, head)| one(layer, head));
-        json!({ "patterns": all.collect::<Vec<_>>() })
+    let mut body = match (it.spec.head, it.spec.layers.len()) {
+        (Some(head), 1) => {
+            let layer = it.spec.layers.start;
+            json!({ "layer": layer, "head": head, "pattern": rows(it, layer, head) })
+        }
+        (None, 1) if it.spec.weighting == Weighting::Rollout => {
+            let layer = it.spec.layers.start;
+            json!({ "layer": layer, "pattern": rows(it, layer, 0) })
+        }
+        _ => {
+            let patterns = it.shown().map(|(layer, head)| {
+                json!({ "layer": layer, "head": head, "pattern": rows(it, layer, head) })
+            });
+            json!({ "patterns": patterns.collect::<Vec<_>>() })
+        }
     };
+    body["weighting"] = json!(it.spec.weighting);
     let left_out = ["answer", "foil", "subject_range", "model"];
     with_tail_but(&left_out, body, &it.prompt, engine, machine)
 }

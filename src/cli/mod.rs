@@ -15,15 +15,18 @@ use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
 use crate::builtin;
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Bos, TokenizedPrompt};
-use crate::worker::{DeviceChoice, Engine, Stage};
+use crate::worker::{DeviceChoice, Engine, Processing, Stage};
 
 mod ablate;
 mod atp;
 mod atp_star;
 mod attention;
 mod attribute;
+mod circuit;
 mod compare;
 mod contrast;
+mod compose;
+mod contributions;
 mod corruption;
 mod devices;
 mod eap;
@@ -31,10 +34,13 @@ mod edit;
 mod explore;
 mod fact;
 mod generate;
+mod head;
+mod heads;
 mod knockout;
 mod lens;
 mod localise;
 mod model;
+mod norms;
 mod output;
 mod patch;
 mod path_patch;
@@ -94,7 +100,7 @@ enum Command {
     /// Estimate a causal trace from one gradient (attribution patching)
     Atp(atp::Atp),
 
-    /// Split the answer's logit by layer component or by head
+    /// Split the answer's logit by layer component, head, neuron or source token
     Attribute(attribute::Attribute),
 
     /// What the model would say after each layer
@@ -102,6 +108,21 @@ enum Command {
 
     /// Where one attention head looks
     Attention(attention::Attention),
+
+    /// What kind of head each head is, by where it looks
+    Heads(heads::Heads),
+
+    /// How long the residual stream is, and what each layer adds
+    Norms(norms::Norms),
+
+    /// Which tokens and parts a prediction came through (Ferrando & Voita 2024)
+    Contributions(contributions::Contributions),
+
+    /// What one head reads and writes by its weights alone
+    Circuit(circuit::Circuit),
+
+    /// Which heads are wired to read what which earlier heads write
+    Compose(compose::Compose),
 
     /// What the answer loses without each head, MLP or layer
     Ablate(ablate::Ablate),
@@ -164,6 +185,29 @@ struct ModelArgs {
     /// again
     #[arg(long, value_name = "SPEC.json")]
     edit: Vec<PathBuf>,
+
+    /// Rewrite the weights after that, as TransformerLens does: `default`, `all`, or names with commas
+    /// between (`fold_ln`, `center_writing_weights`, `center_unembed`, `fold_value_biases`,
+    /// `refactor_factored_attn_matrices`). No probability changes
+    #[arg(long, value_name = "STEPS", default_value = "none")]
+    process: Processing,
+}
+
+/// The model, where its weights are all that is asked about.
+#[derive(Args)]
+struct WeightArgs {
+    /// A model folder in Hugging Face's layout, `builtin` or `builtin-planted`
+    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name)]
+    model: PathBuf,
+
+    /// Change the model first: what `edit` tries out, from its --save-spec; may be given again
+    #[arg(long, value_name = "SPEC.json")]
+    edit: Vec<PathBuf>,
+
+    /// Rewrite the weights after that: TransformerLens' `default`, `none`, `all`, or its names with
+    /// commas between
+    #[arg(long, value_name = "STEPS", default_value = "default")]
+    process: Processing,
 }
 
 impl ModelArgs {
@@ -245,6 +289,11 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Attribute(it) => it.run(&machine),
         Command::Lens(it) => it.run(&machine),
         Command::Attention(it) => it.run(&machine),
+        Command::Heads(it) => it.run(&machine),
+        Command::Norms(it) => it.run(&machine),
+        Command::Contributions(it) => it.run(&machine),
+        Command::Circuit(it) => it.run(&machine),
+        Command::Compose(it) => it.run(&machine),
         Command::Ablate(it) => it.run(&machine),
         Command::Knockout(it) => it.run(&machine),
         Command::Compare(it) => it.run(&machine),

@@ -132,6 +132,21 @@ pub(super) fn with_tail_but(
     Ok(body)
 }
 
+/// The same for a result that is of no prompt.
+pub(super) fn with_tail_of_weights(
+    body: Value,
+    engine: &Engine,
+    machine: &Machine,
+) -> anyhow::Result<Value> {
+    let of_prompt = ["answer", "foil", "tokens", "ids", "subject_range", "bos"];
+    with_tail_but(&of_prompt, body, &TokenizedPrompt::nothing(), engine, machine)
+}
+
+/// What a logit is measured against.
+pub(super) fn minus(prompt: &TokenizedPrompt) -> &'static str {
+    if prompt.foil.is_some() { "foil" } else { "vocabulary mean" }
+}
+
 /// Where the numbers come from, for every JSON file.
 pub(super) fn provenance(info: &ModelInfo, machine: &Machine) -> anyhow::Result<Value> {
     let bar = Bar::new(machine, "Hashing the weights");

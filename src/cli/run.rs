@@ -2,20 +2,22 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::ensure;
 use clap::Args;
 use serde_json::Value;
 
-use super::output::{AnalysisOutput, Output, save_spec};
+use super::output::{AnalysisOutput, Output, save_spec, with_tail};
 use super::progress::Bar;
 use super::{
-    Machine, ModelArgs, ablate, atp, atp_star, attention, attribute, compare, eap, edit, generate,
-    knockout, lens, load, patch, path_patch, predict, steer, trace,
+    Machine, ModelArgs, WeightArgs, ablate, atp, atp_star, attention, attribute, circuit, compare,
+    compose, contributions, eap, edit, generate, heads, knockout, lens, load, norms, patch,
+    path_patch, predict, steer, trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Question};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Bos, TokenizedPrompt};
-use crate::worker::Engine;
+use crate::worker::{Engine, Processing};
 
 #[derive(Args)]
 pub(super) struct Run {
@@ -50,8 +52,20 @@ impl ModelArgs {
     /// Opens the model, and asks it.
     pub fn ask(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Session> {
         let edits = self.edit.iter().map(|path| Experiment::load_edits(path, &self.model));
-        let edits = edits.collect::<Result<Vec<_>, _>>()?.concat();
+        let mut edits = edits.collect::<Result<Vec<_>, _>>()?.concat();
+        if self.process != Processing::default() {
+            edits.push(ModelEdit::Processing(self.process.clone()));
+        }
         Session::open(&self.model, self.bos(), source, edits, machine)
+    }
+}
+
+impl WeightArgs {
+    /// Opens the model, with nothing to ask it.
+    pub fn open(&self, machine: &Machine) -> anyhow::Result<Session> {
+        let edits = self.edit.iter().map(|path| Experiment::load_edits(path, &self.model));
+        let edits = edits.collect::<Result<Vec<_>, _>>()?.concat();
+        Session::open(&self.model, Bos::Off, FactSource::Nothing, edits, machine)
     }
 }
 
@@ -72,7 +86,10 @@ impl Session {
             engine = engine.edited(&edits, &machine.ctx(task))?;
             bar.finish();
         }
-        let prompt = TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, bos)?;
+        let prompt = match source {
+            FactSource::Nothing => TokenizedPrompt::nothing(),
+            _ => TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, bos)?,
+        };
         Ok(Self { model: model.to_owned(), bos, source, edits, question, engine, prompt })
     }
 
@@ -102,9 +119,19 @@ impl Session {
     }
 
     fn run(&self, spec: &AnalysisSpec, output: &Output, machine: &Machine) -> anyhow::Result<()> {
+        let has_prompt = self.source != FactSource::Nothing;
+        ensure!(has_prompt || spec.is_of_weights(), "this asks about a prompt; name a fact");
         let result = machine.run(&self.engine, &self.prompt, spec, doing(spec))?;
         let (json, mut text) = document(&result, self, machine)?;
-        match self.edits.len() {
+        let processing = self.edits.iter().rev().find_map(|edit| match edit {
+            ModelEdit::Processing(processing) => Some(processing),
+            ModelEdit::RankOne(_) | ModelEdit::Steering(_) => None,
+        });
+        if let Some(processing) = processing {
+            text.insert_str(0, &format!("The weights were processed: {processing}.\n\n"));
+        }
+        let is_change = |edit: &&ModelEdit| !matches!(edit, ModelEdit::Processing(_));
+        match self.edits.iter().filter(is_change).count() {
             0 => {}
             1 => text.insert_str(0, "The model has been edited once.\n\n"),
             n => text.insert_str(0, &format!("The model has been edited {n} times.\n\n")),
@@ -121,8 +148,12 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::AttributionPatching(_)
         | AnalysisSpec::AtpStar(_)
         | AnalysisSpec::EdgeAttribution(_) => "Estimating",
-        AnalysisSpec::LogitAttribution(_) => "Attributing",
-        AnalysisSpec::LogitLens(_) => "Reading the layers",
+        AnalysisSpec::LogitAttribution(_)
+        | AnalysisSpec::NeuronAttribution(_)
+        | AnalysisSpec::SourceAttribution(_)
+        | AnalysisSpec::AttributionDifference(_)
+        | AnalysisSpec::ThroughHead(_) => "Attributing",
+        AnalysisSpec::LogitLens(_) | AnalysisSpec::AccumulatedResid(_) => "Reading the layers",
         AnalysisSpec::Attention(_) => "Reading attention",
         AnalysisSpec::Ablation(_) => "Ablating",
         AnalysisSpec::AttentionKnockout(_) => "Cutting",
@@ -132,6 +163,11 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::Steering(_) => "Steering",
         AnalysisSpec::ActivationPatching(_) => "Patching",
         AnalysisSpec::PathPatching(_) => "Patching paths",
+        AnalysisSpec::ResidualNorms(_) => "Measuring",
+        AnalysisSpec::ContributionGraph(_) => "Following contributions",
+        AnalysisSpec::HeadScores(_) => "Scoring heads",
+        AnalysisSpec::Circuit(_) => "Reading weights",
+        AnalysisSpec::Composition(_) => "Composing",
     }
 }
 
@@ -190,6 +226,47 @@ fn document(
         }
         AnalysisResult::EdgeAttribution(it) => {
             (eap::to_json(it, engine, machine)?, eap::to_text(it))
+        }
+        AnalysisResult::NeuronAttribution(it) => {
+            let body = attribute::neurons::to_json(it);
+            let json = with_tail(body, &it.prompt, engine, machine)?;
+            (json, attribute::neurons::to_text(it))
+        }
+        AnalysisResult::SourceAttribution(it) => {
+            let body = attribute::sources::to_json(it);
+            let json = with_tail(body, &it.prompt, engine, machine)?;
+            (json, attribute::sources::to_text(it))
+        }
+        AnalysisResult::AttributionDifference(it) => {
+            let body = attribute::difference::to_json(it);
+            let json = with_tail(body, &it.prompt, engine, machine)?;
+            (json, attribute::difference::to_text(it))
+        }
+        AnalysisResult::ThroughHead(it) => {
+            let body = attribute::through::to_json(it);
+            let json = with_tail(body, &it.prompt, engine, machine)?;
+            (json, attribute::through::to_text(it))
+        }
+        AnalysisResult::AccumulatedResid(it) => {
+            let body = attribute::accumulated::to_json(it);
+            let json = with_tail(body, &it.prompt, engine, machine)?;
+            (json, attribute::accumulated::to_text(it))
+        }
+        AnalysisResult::ResidualNorms(it) => {
+            (with_tail(norms::to_json(it), &it.prompt, engine, machine)?, norms::to_text(it))
+        }
+        AnalysisResult::ContributionGraph(it) => {
+            let json = with_tail(contributions::to_json(it), &it.prompt, engine, machine)?;
+            (json, contributions::to_text(it))
+        }
+        AnalysisResult::HeadScores(it) => {
+            (with_tail(heads::to_json(it), &it.prompt, engine, machine)?, heads::to_text(it))
+        }
+        AnalysisResult::Circuit(it) => {
+            (circuit::to_json(it, engine, machine)?, circuit::to_text(it, engine))
+        }
+        AnalysisResult::Composition(it) => {
+            (compose::to_json(it, engine, machine)?, compose::to_text(it))
         }
     })
 }

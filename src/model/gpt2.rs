@@ -37,6 +37,10 @@ pub struct Gpt2 {
     pub(super) ln_f: LayerNorm,
     pub(super) lm_head: Option<Vocabulary>,
 
+    /// Only a model whose final layer norm was folded into the unembedding has one: `b_U`.
+    /// `[d_vocab]`
+    pub(super) unembed_bias: Option<Tensor<1>>,
+
     /// Whether the device works through a queue, so that an operation returns before it is done.
     pub(super) is_queued: bool,
 
@@ -178,13 +182,25 @@ impl Gpt2 {
 
     /// Normalized residual stream to logits. `[rows, d_model]` to `[rows, d_vocab]`
     pub(super) fn project(&self, normalized: &Tensor<2>) -> Tensor<2> {
-        self.lm_head.as_ref().unwrap_or(&self.wte).project(normalized)
+        let logits = self.lm_head.as_ref().unwrap_or(&self.wte).project(normalized);
+        match &self.unembed_bias {
+            Some(bias) => logits + bias.clone().unsqueeze(),
+            None => logits,
+        }
     }
 
     /// Residual stream to logits: what the logit lens reads. `[rows, d_model]` to
     /// `[rows, d_vocab]`
     pub fn unembed(&self, resid: Tensor<2>) -> Tensor<2> {
         self.project(&self.ln_f.normalize(resid))
+    }
+
+    /// As [`Self::unembed`], with a scale that the final layer norm has elsewhere in its place.
+    /// `[rows, d_model]` and `[rows, 1]` to `[rows, d_vocab]`
+    pub fn unembed_at_scale(&self, resid: Tensor<2>, scale: Tensor<2>) -> Tensor<2> {
+        let normalized = (resid.clone() - resid.mean_dim(1)) / scale;
+        let LayerNorm { gain, bias, .. } = &self.ln_f;
+        self.project(&(normalized * gain.clone().unsqueeze() + bias.clone().unsqueeze()))
     }
 
     /// Token embeddings as plain numbers, row by row: `d_model` for each id.

@@ -5,18 +5,23 @@
 mod backward;
 mod cache;
 mod checkpoint;
+mod circuits;
 mod config;
 mod cpu;
 mod device;
 mod edited;
 mod direct;
+mod factored;
 mod gpt2;
+mod head_outputs;
 mod held;
 mod layers;
+mod linalg;
 mod logit_direction;
 mod nearest;
 mod noise;
 mod number_check;
+mod processing;
 mod random;
 mod readers;
 mod reading;
@@ -31,6 +36,7 @@ mod weights;
 pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
 pub use checkpoint::{Checkpoint, LoadError};
+pub use circuits::{CircuitKind, Composition, HeadCircuit, LayerFactors};
 pub use config::{Gpt2Config, Unembedding};
 pub use device::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
@@ -41,6 +47,7 @@ pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;
 pub use nearest::Closeness;
 pub use number_check::{NotFinite, NumberCheck};
+pub use processing::{Processing, ProcessingStep, UnknownProcessing};
 pub use random::{WriteError, write_random_checkpoint};
 pub use reading::{
     DeviceFailed, Reading, Readout, Reference, TokenReading, Traffic, ask_tokens, log_sum_exp,

@@ -112,6 +112,17 @@ impl Vocabulary {
         Tensor::cat(found, 0).select(0, int(place))
     }
 
+    /// Another matrix of the same shape. `f` makes each row of its own, and the mean of its rows
+    /// from the mean of these: an affine map.
+    pub fn map_rows(&self, f: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
+        let shard = |it: &Shard| Shard { tokens: it.tokens.clone(), weight: f(it.weight.clone()) };
+        let mean = f(self.mean().unsqueeze()).squeeze_dim::<1>(0);
+        Self {
+            shards: self.shards.iter().map(shard).collect(),
+            mean: Arc::new(OnceLock::from(mean)),
+        }
+    }
+
     /// `x W^T`: `[rows, d_model]` to `[rows, d_vocab]`
     pub fn project(&self, x: &Tensor<2>) -> Tensor<2> {
         let logits = self.shards.iter().map(|it| {

@@ -79,6 +79,7 @@ impl Gpt2 {
             h: (0..config.n_layers).map(|layer| source.block(layer)).collect::<Result<_, E>>()?,
             ln_f: source.layer_norm("ln_f")?,
             lm_head,
+            unembed_bias: None,
             is_queued: device.adapter.is_some(),
             max_rows: max_rows(config, device),
             additions: Vec::new(),

@@ -113,6 +113,19 @@ impl TokenizedPrompt {
         })
     }
 
+    /// No tokens at all: for what is asked of the weights alone.
+    pub fn nothing() -> Self {
+        Self {
+            text: String::new(),
+            bos: Bos::Off,
+            ids: Vec::new(),
+            pieces: Vec::new(),
+            subject: None,
+            answer: None,
+            foil: None,
+        }
+    }
+
     /// A continuation with its leading space, as it follows a prompt.
     pub fn answer(tokenizer: &Tokenizer, text: &str) -> Result<Answer, TokenizeError> {
         if text.trim().is_empty() {

@@ -32,6 +32,11 @@ pub enum Pane {
     Paths,
     Estimates,
     Variants,
+    Stream,
+    Parts,
+    Heads,
+    Weights,
+    Graph,
     Generation,
     Editing,
     Steering,
@@ -39,7 +44,7 @@ pub enum Pane {
 
 impl Pane {
     /// The first ones are open at first.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -52,6 +57,11 @@ impl Pane {
         Self::Paths,
         Self::Estimates,
         Self::Variants,
+        Self::Stream,
+        Self::Parts,
+        Self::Heads,
+        Self::Weights,
+        Self::Graph,
         Self::Generation,
         Self::Editing,
         Self::Steering,
@@ -74,6 +84,11 @@ impl Pane {
             Self::Paths => "Path patching",
             Self::Estimates => "Estimates",
             Self::Variants => "Trace variants",
+            Self::Stream => "Residual stream",
+            Self::Parts => "More attribution",
+            Self::Heads => "Head scores",
+            Self::Weights => "Weights",
+            Self::Graph => "Contributions",
             Self::Generation => "Continuation",
             Self::Editing => "Edit",
             Self::Steering => "Steering",
@@ -95,6 +110,11 @@ impl Pane {
             Self::Paths => "paths",
             Self::Estimates => "estimates",
             Self::Variants => "variants",
+            Self::Stream => "stream",
+            Self::Parts => "parts",
+            Self::Heads => "heads",
+            Self::Weights => "weights",
+            Self::Graph => "graph",
             Self::Generation => "continuation",
             Self::Editing => "edit",
             Self::Steering => "steering",
@@ -130,6 +150,19 @@ impl Pane {
             Self::Variants => {
                 "The trace under other corruptions, of heads, or of the whole subject at once"
             }
+            Self::Stream => {
+                "How long the residual stream is, and how the answer's logit builds up in it"
+            }
+            Self::Parts => {
+                "The answer's logit by neuron, by source token, through a head, against another run"
+            }
+            Self::Heads => {
+                "Which heads look at the token before, at duplicates, at what followed, at the subject"
+            }
+            Self::Weights => "What a head's weights read and write, and which heads compose",
+            Self::Graph => {
+                "Which tokens and parts the prediction is made of (Ferrando et al. 2024)"
+            }
             Self::Generation => "What the model writes after the prompt",
             Self::Steering => {
                 "What the model says when a direction is added to its residual stream"
@@ -156,6 +189,11 @@ impl Pane {
             Self::Paths => "Patch paths",
             Self::Estimates => "Estimate",
             Self::Variants => "Trace",
+            Self::Stream => "Look",
+            Self::Parts => "Attribute",
+            Self::Heads => "Score heads",
+            Self::Weights => "Read weights",
+            Self::Graph => "Trace back",
             Self::Generation => "Write on",
             Self::Steering => "Steer",
             _ => "Run",

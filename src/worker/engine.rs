@@ -8,9 +8,11 @@ use std::time::Instant;
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
-    activation_patching, atp_star, attention, attention_knockout, attribution_patching,
-    causal_trace, comparison, edge_attribution, generation, logit_attribution, logit_lens,
-    path_patching, prediction, rank_one_edit, steering,
+    accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
+    attribution_difference, attribution_patching, causal_trace, circuit, comparison, composition,
+    contribution_graph, edge_attribution, generation, head_scores, logit_attribution, logit_lens,
+    neuron_attribution, path_patching, prediction, rank_one_edit, residual_norms,
+    source_attribution, steering, through_head,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
@@ -170,6 +172,9 @@ impl Engine {
                     positions: spec.positions.clone(),
                     vector: steering::vector(model, spec, ctx)?,
                 }),
+                ModelEdit::Processing(processing) => {
+                    edited.model = model.clone().process(processing, &ctx.task)?;
+                }
             }
         }
         Ok(edited)
@@ -194,6 +199,9 @@ impl Engine {
         spec: &AnalysisSpec,
     ) -> Result<Gpt2, AnalysisError> {
         let mut model = self.model.clone();
+        if spec.is_of_weights() {
+            return Ok(model);
+        }
         for Steered { layer, positions, vector } in &self.steered {
             if *positions != Positions::All && spec.has_other_prompts() {
                 return Err(AnalysisError::SteeredElsewhere);
@@ -251,9 +259,9 @@ impl Engine {
                 let result = logit_attribution::logit_attribution(model, &prompt, *spec, ctx)?;
                 AnalysisResult::LogitAttribution(result)
             }
-            AnalysisSpec::LogitLens(logit_lens::Spec) => {
+            AnalysisSpec::LogitLens(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
-                AnalysisResult::LogitLens(logit_lens::logit_lens(model, &prompt, ctx)?)
+                AnalysisResult::LogitLens(logit_lens::logit_lens(model, &prompt, *spec, ctx)?)
             }
             AnalysisSpec::Attention(spec) => {
                 AnalysisResult::Attention(attention::attention(model, prompt, spec, ctx)?)
@@ -311,6 +319,47 @@ impl Engine {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 let result = edge_attribution::edge_attribution(model, &prompt, spec, ctx)?;
                 AnalysisResult::EdgeAttribution(result)
+            }
+            AnalysisSpec::NeuronAttribution(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result = neuron_attribution::neuron_attribution(model, &prompt, *spec, ctx)?;
+                AnalysisResult::NeuronAttribution(result)
+            }
+            AnalysisSpec::SourceAttribution(source_attribution::Spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result = source_attribution::source_attribution(model, &prompt, ctx)?;
+                AnalysisResult::SourceAttribution(result)
+            }
+            AnalysisSpec::AttributionDifference(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result =
+                    attribution_difference::attribution_difference(model, &prompt, spec, ctx)?;
+                AnalysisResult::AttributionDifference(result)
+            }
+            AnalysisSpec::ThroughHead(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                AnalysisResult::ThroughHead(through_head::through_head(model, &prompt, *spec, ctx)?)
+            }
+            AnalysisSpec::ResidualNorms(residual_norms::Spec) => {
+                AnalysisResult::ResidualNorms(residual_norms::residual_norms(model, prompt, ctx)?)
+            }
+            AnalysisSpec::AccumulatedResid(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result = accumulated_resid::accumulated_resid(model, &prompt, *spec, ctx)?;
+                AnalysisResult::AccumulatedResid(result)
+            }
+            AnalysisSpec::ContributionGraph(spec) => {
+                let result = contribution_graph::contribution_graph(model, prompt, *spec, ctx)?;
+                AnalysisResult::ContributionGraph(result)
+            }
+            AnalysisSpec::HeadScores(spec) => {
+                AnalysisResult::HeadScores(head_scores::head_scores(model, prompt, *spec, ctx)?)
+            }
+            AnalysisSpec::Circuit(spec) => {
+                AnalysisResult::Circuit(circuit::circuit(model, spec, ctx)?)
+            }
+            AnalysisSpec::Composition(spec) => {
+                AnalysisResult::Composition(composition::composition(model, spec, ctx)?)
             }
         })
     }

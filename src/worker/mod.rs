@@ -22,7 +22,9 @@ pub use devices::{Verified, open_verified};
 pub use engine::{Engine, EngineError, ModelInfo, Stage, WeightHash};
 
 // What a view may know of the model: its plain data.
-pub use crate::model::{Adapter, AdapterKind, DeviceChoice, Gpt2Config, Verdict, adapters};
+pub use crate::model::{
+    Adapter, AdapterKind, DeviceChoice, Gpt2Config, Processing, Verdict, adapters,
+};
 
 /// Names a job in the events about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -277,7 +279,11 @@ impl Job {
                 | AnalysisSpec::Generation(_)
                 | AnalysisSpec::RankOneEdit(_)
                 | AnalysisSpec::ActivationPatching(_)
-                | AnalysisSpec::PathPatching(_) => true,
+                | AnalysisSpec::PathPatching(_)
+                | AnalysisSpec::AttributionDifference(_)
+                | AnalysisSpec::HeadScores(_)
+                | AnalysisSpec::ContributionGraph(_)
+                | AnalysisSpec::Composition(_) => true,
                 AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
                 AnalysisSpec::AtpStar(spec) => !spec.is_short(),
                 AnalysisSpec::EdgeAttribution(spec) => !spec.is_short(),
@@ -285,7 +291,13 @@ impl Job {
                 | AnalysisSpec::LogitAttribution(_)
                 | AnalysisSpec::LogitLens(_)
                 | AnalysisSpec::Attention(_)
-                | AnalysisSpec::Steering(_) => false,
+                | AnalysisSpec::Steering(_)
+                | AnalysisSpec::NeuronAttribution(_)
+                | AnalysisSpec::SourceAttribution(_)
+                | AnalysisSpec::ThroughHead(_)
+                | AnalysisSpec::ResidualNorms(_)
+                | AnalysisSpec::AccumulatedResid(_)
+                | AnalysisSpec::Circuit(_) => false,
             },
         };
         self.cancel.is_cancelled() || !is_long

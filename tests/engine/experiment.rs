@@ -96,6 +96,38 @@ fn of_parts() -> [AnalysisSpec; 4] {
     ]
 }
 
+/// A new analysis belongs in the list below.
+fn is_listed(spec: &AnalysisSpec) {
+    match spec {
+        AnalysisSpec::Prediction(_)
+        | AnalysisSpec::CausalTrace(_)
+        | AnalysisSpec::AttributionPatching(_)
+        | AnalysisSpec::LogitAttribution(_)
+        | AnalysisSpec::LogitLens(_)
+        | AnalysisSpec::Attention(_)
+        | AnalysisSpec::Ablation(_)
+        | AnalysisSpec::AttentionKnockout(_)
+        | AnalysisSpec::Comparison(_)
+        | AnalysisSpec::Generation(_)
+        | AnalysisSpec::RankOneEdit(_)
+        | AnalysisSpec::Steering(_)
+        | AnalysisSpec::NeuronAttribution(_)
+        | AnalysisSpec::SourceAttribution(_)
+        | AnalysisSpec::AttributionDifference(_)
+        | AnalysisSpec::ThroughHead(_)
+        | AnalysisSpec::ResidualNorms(_)
+        | AnalysisSpec::AccumulatedResid(_)
+        | AnalysisSpec::ContributionGraph(_)
+        | AnalysisSpec::HeadScores(_)
+        | AnalysisSpec::Circuit(_)
+        | AnalysisSpec::Composition(_)
+        | AnalysisSpec::ActivationPatching(_)
+        | AnalysisSpec::PathPatching(_)
+        | AnalysisSpec::AtpStar(_)
+        | AnalysisSpec::EdgeAttribution(_) => {}
+    }
+}
+
 /// At least one of every analysis.
 fn specs() -> Vec<AnalysisSpec> {
     let mut specs = vec![
@@ -132,8 +164,12 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::LogitAttribution(logit_attribution::Spec {
             by: logit_attribution::Parts::Heads,
         }),
-        AnalysisSpec::LogitLens(logit_lens::Spec),
-        AnalysisSpec::Attention(attention::Spec { layers: 1..3, head: Some(2) }),
+        AnalysisSpec::LogitLens(logit_lens::Spec::default()),
+        AnalysisSpec::Attention(attention::Spec {
+            layers: 1..3,
+            head: Some(2),
+            weighting: attention::Weighting::NormBased,
+        }),
         AnalysisSpec::Ablation(ablation::Spec {
             part: ablation::Part::Heads,
             positions: Positions::Only(1..3),
@@ -170,27 +206,8 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::Steering(steer()),
     ];
     specs.extend(of_parts());
-    for spec in &specs {
-        // A new analysis belongs in the list above.
-        match spec {
-            AnalysisSpec::Prediction(_)
-            | AnalysisSpec::CausalTrace(_)
-            | AnalysisSpec::AttributionPatching(_)
-            | AnalysisSpec::LogitAttribution(_)
-            | AnalysisSpec::LogitLens(_)
-            | AnalysisSpec::Attention(_)
-            | AnalysisSpec::Ablation(_)
-            | AnalysisSpec::AttentionKnockout(_)
-            | AnalysisSpec::Comparison(_)
-            | AnalysisSpec::Generation(_)
-            | AnalysisSpec::RankOneEdit(_)
-            | AnalysisSpec::Steering(_)
-            | AnalysisSpec::ActivationPatching(_)
-            | AnalysisSpec::PathPatching(_)
-            | AnalysisSpec::AtpStar(_)
-            | AnalysisSpec::EdgeAttribution(_) => {}
-        }
-    }
+    specs.extend(crate::decompositions::all_specs());
+    specs.iter().for_each(is_listed);
     specs
 }
 
@@ -226,7 +243,7 @@ fn parse(text: &str) -> Result<Experiment, ExperimentError> {
 #[test]
 fn every_experiment_is_read_as_it_was_written() {
     for spec in specs() {
-        for fact in [record(), text()] {
+        for fact in [record(), text(), FactSource::Nothing] {
             let asked = experiment(fact, spec.clone());
             assert_eq!(parse(&asked.to_json().unwrap()).unwrap(), asked);
         }
@@ -308,7 +325,9 @@ fn an_edit_is_what_edit_and_steer_try_out() {
     assert_eq!(found[2], ModelEdit::RankOne(asked_nothing));
     let found = load(AnalysisSpec::Steering(steer()), "builtin").unwrap();
     assert_eq!(found[2], ModelEdit::Steering(steer()));
-    let none = load(AnalysisSpec::LogitLens(logit_lens::Spec), "builtin").unwrap_err().to_string();
+    let none = load(AnalysisSpec::LogitLens(logit_lens::Spec::default()), "builtin")
+        .unwrap_err()
+        .to_string();
     assert!(none.contains("changes none") && none.contains("edit.json"), "{none}");
     let other = load(AnalysisSpec::Steering(steer()), "other").unwrap_err().to_string();
     assert!(other.contains("builtin") && other.contains("other"), "{other}");

@@ -424,7 +424,7 @@ fn the_logit_lens_is_transformer_lenses() {
             let what = format!("{name}: {} (BOS: {})", case.text, case.bos);
             // Without an answer, the model's own first guess is the answer.
             let prompt = tokenized(name, &case.text, None, case.bos);
-            let spec = AnalysisSpec::LogitLens(logit_lens::Spec);
+            let spec = AnalysisSpec::LogitLens(logit_lens::Spec::default());
             let AnalysisResult::LogitLens(lens) = analyse(&engine, &prompt, &spec) else {
                 panic!("not a lens");
             };

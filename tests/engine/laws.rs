@@ -647,7 +647,11 @@ fn the_lens_after_the_last_layer_is_the_model() {
     let engine = engine("tiny");
     let mut prompt = paris();
     let AnalysisResult::LogitLens(lens) = engine
-        .run(&prompt, &AnalysisSpec::LogitLens(logit_lens::Spec), &AnalysisCtx::unwatched())
+        .run(
+            &prompt,
+            &AnalysisSpec::LogitLens(logit_lens::Spec::default()),
+            &AnalysisCtx::unwatched(),
+        )
         .unwrap()
     else {
         panic!("not a lens");
@@ -1033,7 +1037,7 @@ fn a_cancelled_method_says_so() {
         AnalysisSpec::CausalTrace(trace_spec(Component::Mlp, 2, 60)),
         AnalysisSpec::Prediction(prediction::Spec { n_top: 1 }),
         AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Heads }),
-        AnalysisSpec::LogitLens(logit_lens::Spec),
+        AnalysisSpec::LogitLens(logit_lens::Spec::default()),
         AnalysisSpec::Attention(attention::Spec::all_heads(0..N_LAYERS)),
         AnalysisSpec::Ablation(ablation_spec(Part::Heads, Positions::All, mean_of_others())),
         AnalysisSpec::AttentionKnockout(to_last(1)),
@@ -1603,7 +1607,7 @@ fn what_cannot_be_done_is_an_error() {
             AnalysisSpec::Ablation(ablation_spec(Part::Heads, Positions::All, Replacement::Zero)),
             AnalysisSpec::AttentionKnockout(to_last(2)),
             AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Layers }),
-            AnalysisSpec::LogitLens(logit_lens::Spec),
+            AnalysisSpec::LogitLens(logit_lens::Spec::default()),
             AnalysisSpec::Attention(attention::Spec::all_heads(0..1)),
         ]
     };
@@ -1672,7 +1676,7 @@ fn without_an_answer_the_methods_themselves_are_errors() {
     let spec = trace_spec(Component::Mlp, 2, 3);
     let trace = causal_trace::causal_trace(&model, &prompt, &spec, &ctx);
     assert_eq!(trace, Err(AnalysisError::NoAnswer));
-    let lens = logit_lens::logit_lens(&model, &prompt, &ctx);
+    let lens = logit_lens::logit_lens(&model, &prompt, logit_lens::Spec::default(), &ctx);
     assert_eq!(lens, Err(AnalysisError::NoAnswer));
     let spec = logit_attribution::Spec { by: Parts::Heads };
     let attribution = logit_attribution::logit_attribution(&model, &prompt, spec, &ctx);

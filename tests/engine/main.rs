@@ -10,6 +10,8 @@ mod comparison;
 #[cfg(test)]
 mod corruptions;
 #[cfg(test)]
+mod decompositions;
+#[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod editing;

@@ -144,7 +144,7 @@ fn every_job_ends_once() {
         bench.analyse(paris(), trace(20)),
         bench.analyse(no_subject, trace(20)),
         bench.analyse(impossible(), predict()),
-        bench.analyse(paris(), AnalysisSpec::LogitLens(logit_lens::Spec)),
+        bench.analyse(paris(), AnalysisSpec::LogitLens(logit_lens::Spec::default())),
         bench.analyse(
             paris(),
             AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Heads }),
@@ -220,7 +220,7 @@ fn a_panicking_job_fails_and_the_next_one_runs() {
     let specs = [
         predict(),
         trace(2),
-        AnalysisSpec::LogitLens(logit_lens::Spec),
+        AnalysisSpec::LogitLens(logit_lens::Spec::default()),
         AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Heads }),
     ];
     for spec in specs {
@@ -301,7 +301,7 @@ fn short_jobs_need_not_wait_for_a_trace() {
     let (second, _) = bench.analyse(paris(), trace(1));
     let short = [
         predict(),
-        AnalysisSpec::LogitLens(logit_lens::Spec),
+        AnalysisSpec::LogitLens(logit_lens::Spec::default()),
         AnalysisSpec::Attention(attention::Spec::all_heads(0..4)),
         AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Layers }),
     ]

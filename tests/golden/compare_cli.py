@@ -28,6 +28,7 @@ import check_comparison
 import check_corruptions
 import check_edit
 import check_generation
+import check_decompositions
 import geva
 import hooked
 import rome
@@ -652,4 +653,5 @@ import check_patching  # noqa: E402
 CHECKS |= check_patching.CHECKS | check_gradients.CHECKS
 
 if __name__ == "__main__":
+    CHECKS |= check_decompositions.checks(sys.modules[__name__])
     main()

@@ -11,7 +11,7 @@ use factscope::analysis::causal_trace::{self, CausalTrace, NoiseLevel};
 use factscope::analysis::logit_attribution::{
     self, Component, Contribution, LogitAttribution, Parts,
 };
-use factscope::analysis::logit_lens::{LensCell, LogitLens};
+use factscope::analysis::logit_lens::{self, LensCell, LogitLens};
 use factscope::analysis::prediction::{Candidate, Prediction};
 use factscope::analysis::{Grid, Measurement, Metric, Positions};
 use factscope::facts::Fact;
@@ -198,7 +198,9 @@ fn lens(tokenizer: &Tokenizer, prompt: TokenizedPrompt, n_layers: usize) -> Logi
             }
         })
         .collect();
-    LogitLens { prompt, cells: Grid::new(n_pos, cells) }
+    let top = Grid::new(n_pos, vec![Vec::new(); n_layers * n_pos]);
+    let spec = logit_lens::Spec::default();
+    LogitLens { spec, prompt, cells: Grid::new(n_pos, cells), top }
 }
 
 fn prediction(tokenizer: &Tokenizer, prompt: TokenizedPrompt) -> Prediction {

@@ -97,6 +97,7 @@ fn edits_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         ModelEdit::RankOne(spec) => {
             format!("MLP {} edited to say {}", spec.layer, visible(&spec.target.text))
         }
+        ModelEdit::Processing(_) => "weights rewritten as TransformerLens does".to_owned(),
         ModelEdit::Steering(spec) => {
             format!("steered after layer {}, scale {}", spec.layer, spec.scale)
         }

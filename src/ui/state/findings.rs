@@ -107,7 +107,7 @@ impl Quick {
     pub fn spec(self, config: &Gpt2Config, n_pos: usize, layer: usize) -> AnalysisSpec {
         match self {
             Self::Prediction => AnalysisSpec::Prediction(prediction::Spec { n_top: 10 }),
-            Self::LogitLens => AnalysisSpec::LogitLens(logit_lens::Spec),
+            Self::LogitLens => AnalysisSpec::LogitLens(logit_lens::Spec::default()),
             Self::AttributionByLayer => attribution(logit_attribution::Parts::Layers),
             Self::AttributionByHead => attribution(logit_attribution::Parts::Heads),
             Self::Attention => AnalysisSpec::Attention(attention::Spec::all_heads(

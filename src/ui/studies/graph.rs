@@ -23,7 +23,11 @@ impl Study for Settings {
     fn spec(&self, _about: &About<'_>) -> Result<AnalysisSpec, String> {
         Ok(AnalysisSpec::ContributionGraph(Spec {
             threshold: self.threshold,
-            edges: if self.is_per_head { AttentionEdges::PerHead } else { AttentionEdges::PerToken },
+            edges: if self.is_per_head {
+                AttentionEdges::PerHead
+            } else {
+                AttentionEdges::PerToken
+            },
             weights: if self.is_renormalized { Weights::Renormalized } else { Weights::Shares },
             pos: None,
         }))
@@ -34,8 +38,9 @@ impl Study for Settings {
             let about = "Edges of no more than this share are left out";
             let value = DragValue::new(&mut self.threshold).range(0.0..=1.0).speed(0.002);
             number_ui(ui, "Threshold", about, value);
-            ui.checkbox(&mut self.is_per_head, "Heads apart")
-                .on_hover_text("One edge for each head and token looked at, else the sum over heads");
+            ui.checkbox(&mut self.is_per_head, "Heads apart").on_hover_text(
+                "One edge for each head and token looked at, else the sum over heads",
+            );
             ui.checkbox(&mut self.is_renormalized, "Renormalised").on_hover_text(
                 "Parts below the threshold are set to 0 first, and the others add up to 1 again",
             );

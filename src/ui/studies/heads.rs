@@ -35,7 +35,12 @@ impl Study for Settings {
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             let about = "How many random tokens are repeated, to find induction heads";
-            number_ui(ui, "Random tokens", about, DragValue::new(&mut self.n_random).range(2..=500));
+            number_ui(
+                ui,
+                "Random tokens",
+                about,
+                DragValue::new(&mut self.n_random).range(2..=500),
+            );
             let about = "Over how many such sequences scores are averaged";
             number_ui(ui, "Sequences", about, DragValue::new(&mut self.n_sequences).range(1..=64));
             number_ui(ui, "Seed", "Which random tokens", DragValue::new(&mut self.seed));

@@ -20,6 +20,11 @@ mod patching;
 mod paths;
 mod estimates;
 mod variants;
+mod stream;
+mod parts;
+mod heads;
+mod weights;
+mod graph;
 mod generation;
 mod steering;
 
@@ -93,6 +98,11 @@ pub struct Studies {
     pub paths: paths::Settings,
     pub estimates: estimates::Settings,
     pub variants: variants::Settings,
+    pub stream: stream::Settings,
+    pub parts: parts::Settings,
+    pub heads: heads::Settings,
+    pub weights: weights::Settings,
+    pub graph: graph::Settings,
     pub generation: generation::Settings,
     pub steering: steering::Settings,
 }
@@ -107,6 +117,11 @@ impl Studies {
             Pane::Paths => Some(&self.paths),
             Pane::Estimates => Some(&self.estimates),
             Pane::Variants => Some(&self.variants),
+            Pane::Stream => Some(&self.stream),
+            Pane::Parts => Some(&self.parts),
+            Pane::Heads => Some(&self.heads),
+            Pane::Weights => Some(&self.weights),
+            Pane::Graph => Some(&self.graph),
             Pane::Generation => Some(&self.generation),
             Pane::Steering => Some(&self.steering),
             _ => None,
@@ -121,6 +136,11 @@ impl Studies {
             Pane::Paths => Some(&mut self.paths),
             Pane::Estimates => Some(&mut self.estimates),
             Pane::Variants => Some(&mut self.variants),
+            Pane::Stream => Some(&mut self.stream),
+            Pane::Parts => Some(&mut self.parts),
+            Pane::Heads => Some(&mut self.heads),
+            Pane::Weights => Some(&mut self.weights),
+            Pane::Graph => Some(&mut self.graph),
             Pane::Generation => Some(&mut self.generation),
             Pane::Steering => Some(&mut self.steering),
             _ => None,

@@ -34,7 +34,11 @@ impl Default for Settings {
 }
 
 const WAYS: [(By, &str, &str); 5] = [
-    (By::Neurons, "neurons", "The neurons that add most to the answer's logit, or take most from it"),
+    (
+        By::Neurons,
+        "neurons",
+        "The neurons that add most to the answer's logit, or take most from it",
+    ),
     (By::Sources, "source tokens", "What each head adds from each token that it looks at"),
     (
         By::ThroughHead,

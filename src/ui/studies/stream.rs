@@ -33,8 +33,9 @@ impl Study for Settings {
             ui.selectable_value(&mut self.of, Of::Norms, "Norms")
                 .on_hover_text("How long the residual stream is, and what is added to it");
             let own = Of::Accumulated(LensScale::Own);
-            ui.selectable_value(&mut self.of, own, "Logit so far")
-                .on_hover_text("The answer's logit after each step, each with a layer norm of its own");
+            ui.selectable_value(&mut self.of, own, "Logit so far").on_hover_text(
+                "The answer's logit after each step, each with a layer norm of its own",
+            );
             let last = Of::Accumulated(LensScale::Final);
             ui.selectable_value(&mut self.of, last, "Logit so far, final scale").on_hover_text(
                 "The same with the scale of the last state: differences are what direct logit \

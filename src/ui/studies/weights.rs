@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use super::{About, Asks, Study, number_ui};
 use crate::analysis::circuit::{self, Circuit};
 use crate::analysis::composition::{self, Mode};
-use crate::analysis::{AnalysisSpec, Processing};
+use crate::analysis::AnalysisSpec;
+use crate::worker::Processing;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -46,7 +47,7 @@ impl Study for Settings {
                 })
             }
             Of::Composition => AnalysisSpec::Composition(composition::Spec {
-                modes: Mode::ALL.to_vec(),
+                modes: vec![Mode::Q, Mode::K, Mode::V],
                 n_top: self.n_top,
                 processing,
             }),
@@ -64,7 +65,9 @@ impl Study for Settings {
             ui.selectable_value(&mut self.of, Of::Circuit(Circuit::Qk), "QK of the picked head")
                 .on_hover_text("What it looks at, given what looks: W_Q W_Kᵀ");
             ui.selectable_value(&mut self.of, Of::Composition, "Composition of heads")
-                .on_hover_text("How much later heads read of what earlier ones write (Elhage et al. 2021)");
+                .on_hover_text(
+                    "How much later heads read of what earlier ones write (Elhage et al. 2021)",
+                );
         });
         ui.horizontal_wrapped(|ui| match self.of {
             Of::Circuit(_) => {

@@ -1,0 +1,138 @@
+//! Direct logit attribution by neuron: which MLP neurons write the answer?
+//!
+//! An MLP's output is the sum over neurons of activation times output weights, so its part of the
+//! logit splits further (Elhage et al. 2021; Geva et al. 2022, "Transformer Feed-Forward Layers
+//! Build Predictions by Promoting Concepts in the Vocabulary Space"). TransformerLens'
+//! `stack_neuron_results` through `apply_ln_to_stack` gives the same numbers; here no neuron's
+//! vector is ever made, only its product with the answer's direction.
+
+use serde::{Deserialize, Serialize};
+
+use super::largest::largest_by_size;
+use super::logit_attribution::{Asked, at_end};
+use super::{AnalysisCtx, AnalysisError};
+use crate::intervention::{Site, SiteSet};
+use crate::model::Gpt2;
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// How many neurons are listed.
+    pub n_top: usize,
+
+    pub listing: Listing,
+}
+
+/// Among which neurons the largest are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listing {
+    /// All of the model.
+    Overall,
+
+    /// Those of each layer, so that `n_top` are listed for every layer.
+    PerLayer,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NeuronAttribution {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// The largest by size, whatever the sign; layer after layer if listed per layer.
+    pub top: Vec<Neuron>,
+
+    /// The sum over all neurons of each layer. `[layer]`
+    pub layers: Vec<f32>,
+
+    /// Embeddings, attention and `b_out`, of all layers; and what the model is steered by.
+    pub others: f32,
+
+    /// As in [`LogitAttribution`](super::logit_attribution::LogitAttribution).
+    pub unembed_bias: f32,
+    pub logit: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neuron {
+    pub layer: usize,
+
+    /// Among those of its layer.
+    pub index: usize,
+
+    /// After the nonlinearity, at the last position.
+    pub activation: f32,
+
+    /// What it adds to the logit per unit of activation.
+    pub per_unit: f32,
+
+    /// Part of the logit: the product of the two.
+    pub logit: f32,
+}
+
+impl NeuronAttribution {
+    /// All neurons and all else; equal to `logit` up to rounding.
+    pub fn sum(&self) -> f32 {
+        let neurons: f64 = self.layers.iter().map(|&it| f64::from(it)).sum();
+        (neurons + f64::from(self.others) + f64::from(self.unembed_bias)) as f32
+    }
+}
+
+pub fn neuron_attribution(
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    spec: Spec,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<NeuronAttribution, AnalysisError> {
+    let asked = Asked::new(model, prompt)?;
+    let n_layers = model.config.n_layers;
+    let in_layer = |layer| [Site::AttnOut(layer), Site::MlpPost(layer)];
+    let mut capture: SiteSet = (0..n_layers).flat_map(in_layer).collect();
+    capture.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(n_layers - 1)]);
+    let total = n_layers as u64 + 1;
+    ctx.task.checkpoint(Progress { done: 0, total })?;
+    let run = model.run_clean(&prompt.ids, &capture);
+    let direction = asked.direction(model, &run.cache);
+    let project = |site: Site| {
+        let along = (at_end(&run.cache, site) * direction.weights.clone()).sum();
+        f64::from(along.into_scalar::<f32>())
+    };
+
+    let mut others = project(Site::Embed) + project(Site::PosEmbed);
+    let mut layers = Vec::with_capacity(n_layers);
+    let mut top: Vec<Neuron> = Vec::new();
+    for layer in 0..n_layers {
+        ctx.task.checkpoint(Progress { done: layer as u64 + 1, total })?;
+        let (per_unit, bias) = model.read_neurons(layer, &direction);
+        others += project(Site::AttnOut(layer)) + f64::from(bias);
+        others += f64::from(model.read_additions(layer, prompt.last(), &direction));
+        let numbers = |it: burn::tensor::Tensor<1>| it.into_data().iter::<f32>().collect();
+        let activations: Vec<f32> = numbers(at_end(&run.cache, Site::MlpPost(layer)));
+        let per_unit: Vec<f32> = numbers(per_unit);
+        let logits: Vec<f32> = activations.iter().zip(&per_unit).map(|(a, b)| a * b).collect();
+        layers.push(logits.iter().map(|&it| f64::from(it)).sum::<f64>() as f32);
+        let listed = largest_by_size(&logits, spec.n_top).into_iter().map(|index| Neuron {
+            layer,
+            index,
+            activation: activations[index],
+            per_unit: per_unit[index],
+            logit: logits[index],
+        });
+        top.extend(listed);
+    }
+    if spec.listing == Listing::Overall {
+        let logits: Vec<f32> = top.iter().map(|it| it.logit).collect();
+        top = largest_by_size(&logits, spec.n_top).into_iter().map(|nth| top[nth]).collect();
+    }
+    Ok(NeuronAttribution {
+        spec,
+        prompt: prompt.clone(),
+        top,
+        layers,
+        others: others as f32,
+        unembed_bias: direction.constant,
+        logit: asked.logit(&run),
+    })
+}

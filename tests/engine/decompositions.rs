@@ -1,0 +1,767 @@
+//! What must hold for any weights where a logit, a head or the weights are taken apart.
+//!
+//! The model is the fixture `tiny`. Tolerances: sums of f32 of size 10 in another order differ by about
+//! 1e-5; rewritten weights are rounded once more, and logits then by up to 1e-4.
+
+use std::collections::BTreeSet;
+
+use factscope::analysis::accumulated_resid::{self, AccumulatedResid, LensScale};
+use factscope::analysis::attention::{self, Weighting};
+use factscope::analysis::attribution_difference::{
+    self, AttributionDifference, ScaleOf, SecondRun,
+};
+use factscope::analysis::causal_trace::NoiseLevel;
+use factscope::analysis::circuit::{self, Circuit, CircuitReading};
+use factscope::analysis::composition::{self, Composition, Mode};
+use factscope::analysis::contribution_graph::{
+    self, AttentionEdges, ContributionGraph, Node, Via, Weights,
+};
+use factscope::analysis::head_scores::{self, HeadSummary};
+use factscope::analysis::logit_attribution::{self, Component, Contribution, Parts};
+use factscope::analysis::logit_lens;
+use factscope::analysis::neuron_attribution::{self, Listing, NeuronAttribution};
+use factscope::analysis::residual_norms::{self, ResidualNorms};
+use factscope::analysis::source_attribution::{self, SourceAttribution};
+use factscope::analysis::through_head::{self, ThroughHead};
+use factscope::analysis::{
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, steering,
+};
+use factscope::intervention::{NoiseRng, Site};
+use factscope::model::{Gpt2, Processing, ProcessingStep};
+use factscope::task::{Cancelled, TaskCtx};
+use factscope::tokens::TokenizedPrompt;
+use factscope::worker::Engine;
+
+use super::support::{answer_of, assert_close, assert_far, engine, fixture, load, logits, prompt};
+
+const LOGIT: f32 = 1e-4;
+const N_LAYERS: usize = 4;
+const N_HEADS: usize = 4;
+
+fn paris(foil: Option<u32>) -> TokenizedPrompt {
+    let mut paris = prompt("Paris is the capital of", "Paris", None);
+    paris.answer = Some(answer_of(&[507]));
+    paris.foil = foil.map(|foil| answer_of(&[foil]));
+    paris
+}
+
+/// With a token that occurs twice.
+fn rome() -> TokenizedPrompt {
+    prompt("Rome is not like Rome in", "Rome", None)
+}
+
+/// Runs a method and gives the result of that kind.
+macro_rules! run {
+    ($engine:expr, $prompt:expr, $kind:ident($spec:expr)) => {{
+        let spec = AnalysisSpec::$kind($spec);
+        match $engine.run($prompt, &spec, &AnalysisCtx::unwatched()) {
+            Ok(AnalysisResult::$kind(found)) => found,
+            other => panic!("{other:?}"),
+        }
+    }};
+}
+
+/// Every processing of one step, TransformerLens' own choice, and all.
+fn processings() -> Vec<Processing> {
+    let single = ProcessingStep::ALL.map(|step| Processing(BTreeSet::from([step])));
+    let mut all: Vec<Processing> = single.into_iter().collect();
+    all.push(Processing::of_transformer_lens());
+    all.push("all".parse().unwrap());
+    all
+}
+
+fn processed(processing: &Processing) -> Gpt2 {
+    load(&fixture("tiny")).process(processing, &TaskCtx::unwatched()).unwrap()
+}
+
+fn log_probs(model: &Gpt2, ids: &[u32]) -> Vec<f32> {
+    let logits = logits(&model.run_clean(ids, &BTreeSet::new()));
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|it| (it - max).exp()).sum();
+    logits.iter().map(|it| it - max - sum.ln()).collect()
+}
+
+fn by_component(parts: &[Contribution], component: Component) -> f32 {
+    parts.iter().find(|it| it.component == component).unwrap().logit
+}
+
+// Splits add up
+
+#[test]
+fn neurons_sources_and_heads_are_the_same_logit() {
+    let engine = engine("tiny");
+    for foil in [None, Some(3)] {
+        let prompt = paris(foil);
+        let heads =
+            run!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Heads }));
+        let sources: SourceAttribution =
+            run!(engine, &prompt, SourceAttribution(source_attribution::Spec));
+        assert_close(&[sources.sum()], &[sources.logit], LOGIT, "sources");
+        assert_close(&[sources.logit], &[heads.logit], LOGIT, "the same logit");
+        for (layer, head, values) in sources.heads() {
+            assert_eq!(sources.head(layer, head), Some(values));
+            let expected = by_component(&heads.contributions, Component::Head { layer, head });
+            assert_close(&[values.iter().sum()], &[expected], LOGIT, "a head's sources");
+        }
+        assert_eq!(sources.heads().count(), N_LAYERS * N_HEADS);
+        assert_eq!((sources.head(N_LAYERS, 0), sources.head(0, N_HEADS)), (None, None));
+        let of_heads: f32 = sources.heads().flat_map(|it| it.2).sum();
+        assert_close(&[sources.sources().iter().sum()], &[of_heads], LOGIT, "all sources");
+
+        let n_top = 5;
+        let spec = neuron_attribution::Spec { n_top, listing: Listing::Overall };
+        let neurons: NeuronAttribution = run!(engine, &prompt, NeuronAttribution(spec));
+        assert_close(&[neurons.sum()], &[neurons.logit], LOGIT, "neurons");
+        assert_close(&[neurons.logit], &[heads.logit], LOGIT, "the same logit");
+        let spec = neuron_attribution::Spec { n_top, listing: Listing::PerLayer };
+        let per_layer: NeuronAttribution = run!(engine, &prompt, NeuronAttribution(spec));
+        assert_eq!(per_layer.top.len(), N_LAYERS * n_top);
+        // The largest of all are among the largest of their layers, in order.
+        assert!(neurons.top.is_sorted_by(|a, b| a.logit.abs() >= b.logit.abs()));
+        assert!(neurons.top.iter().all(|it| per_layer.top.contains(it)));
+        // With every neuron listed, a layer's list is its sum.
+        let spec = neuron_attribution::Spec { n_top: usize::MAX, listing: Listing::PerLayer };
+        let all: NeuronAttribution = run!(engine, &prompt, NeuronAttribution(spec));
+        for (layer, expected) in all.layers.iter().enumerate() {
+            let of_layer = all.top.iter().filter(|it| it.layer == layer).map(|it| it.logit);
+            assert_close(&[of_layer.sum()], &[*expected], LOGIT, "a layer's neurons");
+        }
+    }
+}
+
+#[test]
+fn what_goes_through_a_head_is_what_the_head_writes() {
+    let engine = engine("tiny");
+    let prompt = paris(Some(3));
+    let heads =
+        run!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Heads }));
+    for (layer, head) in [(0, 0), (1, 3), (3, 2)] {
+        let expected = by_component(&heads.contributions, Component::Head { layer, head });
+        let mut of_layers = Vec::new();
+        for by in [Parts::Layers, Parts::Heads] {
+            let spec = through_head::Spec { layer, head, by };
+            let found: ThroughHead = run!(engine, &prompt, ThroughHead(spec));
+            assert_close(&[found.logit], &[expected], LOGIT, "the head");
+            assert_close(&[found.sum()], &[expected], LOGIT, "its parts");
+            let nth = found.components.iter().position(|it| *it == Component::Embed).unwrap();
+            of_layers.push(found.weighted(nth));
+        }
+        assert_close(&of_layers[..1], &of_layers[1..], 1e-6, "embeddings are embeddings");
+    }
+}
+
+#[test]
+fn a_prompt_differs_from_itself_in_nothing_and_from_another_in_all() {
+    let engine = engine("tiny");
+    let prompt = paris(None);
+    let difference = |ids: &[u32], by: Parts, scale_of: ScaleOf| -> AttributionDifference {
+        let second = SecondRun::Prompt { ids: ids.into() };
+        run!(
+            engine,
+            &prompt,
+            AttributionDifference(attribution_difference::Spec { by, second, scale_of })
+        )
+    };
+    let same = difference(&prompt.ids, Parts::Heads, ScaleOf::Clean);
+    assert!(same.differences.iter().all(|it| it.logit == 0.0));
+    assert_eq!((same.scale_change, same.logit_difference()), (0.0, 0.0));
+    for by in [Parts::Layers, Parts::Heads] {
+        for scale_of in [ScaleOf::Clean, ScaleOf::Corrupted] {
+            let found = difference(&rome().ids, by, scale_of);
+            assert_close(&[found.sum()], &[found.logit_difference()], LOGIT, "the difference");
+            assert!(found.scale_change.abs() > 0.01, "{}", found.scale_change);
+        }
+    }
+}
+
+#[test]
+fn noise_that_is_nothing_changes_nothing_and_draws_are_averaged() {
+    let engine = engine("tiny");
+    let prompt = paris(Some(3));
+    let with = |std: f64, n_samples: usize| -> AttributionDifference {
+        let level = NoiseLevel::Std(std);
+        let second = SecondRun::Noise { level, rng: NoiseRng::Chacha, seed: 1, n_samples };
+        let spec =
+            attribution_difference::Spec { by: Parts::Layers, second, scale_of: ScaleOf::Clean };
+        run!(engine, &prompt, AttributionDifference(spec))
+    };
+    let nothing = with(0.0, 2);
+    assert!(nothing.differences.iter().all(|it| it.logit == 0.0));
+    let (two, four) = (with(1.0, 2), with(1.0, 4));
+    assert_eq!(two.noise_std, Some(1.0));
+    for found in [&two, &four] {
+        assert_close(&[found.sum()], &[found.logit_difference()], LOGIT, "the difference");
+    }
+    assert_ne!(two.corrupted_logit, four.corrupted_logit);
+    // Position embeddings have no noise, and are split along the clean run's direction.
+    assert_eq!(by_component(&four.differences, Component::PosEmbed), 0.0);
+    assert!(with(1.0, 2) == two, "the same spec gives the same numbers");
+}
+
+#[test]
+fn the_logit_builds_up_by_what_layers_add() {
+    let engine = engine("tiny");
+    for foil in [None, Some(3)] {
+        let prompt = paris(foil);
+        let last = prompt.last();
+        let layers =
+            run!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Layers }));
+        let spec = accumulated_resid::Spec { scale: LensScale::Final };
+        let states: AccumulatedResid = run!(engine, &prompt, AccumulatedResid(spec));
+        assert_eq!(states.labels.len(), 2 * N_LAYERS + 1);
+        let at = |state: usize| *states.logits.get(state, last).unwrap();
+        for layer in 0..N_LAYERS {
+            for (state, part) in
+                [(2 * layer, Component::AttnOut(layer)), (2 * layer + 1, Component::MlpOut(layer))]
+            {
+                let expected = by_component(&layers.contributions, part);
+                assert_close(&[at(state + 1) - at(state)], &[expected], LOGIT, "what is added");
+            }
+        }
+        assert_close(&[at(2 * N_LAYERS)], &[layers.logit], LOGIT, "the end");
+        // At the last state both scales are one.
+        let spec = accumulated_resid::Spec { scale: LensScale::Own };
+        let own: AccumulatedResid = run!(engine, &prompt, AccumulatedResid(spec));
+        let of = |it: &AccumulatedResid, row: usize| it.logits.rows().nth(row).unwrap().to_vec();
+        let n = 2 * N_LAYERS;
+        assert_close(&of(&own, n), &of(&states, n), LOGIT, "the last state");
+        assert_far(&of(&own, 1), &of(&states, 1), "an early state");
+    }
+}
+
+#[test]
+fn both_lenses_end_at_the_model_and_list_the_likeliest() {
+    let engine = engine("tiny");
+    let prompt = paris(None);
+    let lens = |scale: LensScale, n_top: usize| {
+        run!(engine, &prompt, LogitLens(logit_lens::Spec { scale, n_top }))
+    };
+    let (own, last) = (lens(LensScale::Own, 3), lens(LensScale::Final, 3));
+    let probs = |it: &logit_lens::LogitLens, layer: usize| -> Vec<f32> {
+        it.cells.rows().nth(layer).unwrap().iter().map(|cell| cell.answer_prob).collect()
+    };
+    let end = N_LAYERS - 1;
+    assert_close(&probs(&own, end), &probs(&last, end), 1e-6, "the last layer");
+    for it in [&own, &last] {
+        for (cell, top) in it.cells.values().iter().zip(it.top.values()) {
+            assert_eq!(top.len(), 3);
+            assert!(top.is_sorted_by(|a, b| a.prob >= b.prob));
+            assert_eq!(cell.top_token, top[0].id);
+            assert!((cell.top_prob - top[0].prob).abs() < 1e-6);
+        }
+    }
+    assert_ne!(own.cells, last.cells);
+    assert!(lens(LensScale::Own, 0).top.values().iter().all(Vec::is_empty));
+}
+
+// Attention
+
+#[test]
+fn rolled_out_attention_is_attention_and_weights_keep_zeros() {
+    let engine = engine("tiny");
+    let prompt = paris(None);
+    let n_pos = prompt.n_pos();
+    let show = |weighting: Weighting, layers: std::ops::Range<usize>| {
+        run!(engine, &prompt, Attention(attention::Spec { layers, head: None, weighting }))
+    };
+    let rolled = show(Weighting::Rollout, 0..N_LAYERS);
+    assert_eq!((rolled.n_heads, rolled.pattern(0, 1)), (1, None));
+    for layer in 0..N_LAYERS {
+        for (query, row) in rolled.pattern(layer, 0).unwrap().chunks(n_pos).enumerate() {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+            assert!(row[query + 1..].iter().all(|it| *it == 0.0));
+        }
+    }
+    // A single layer is cut out of the whole.
+    let one = show(Weighting::Rollout, 2..3);
+    assert_eq!(one.pattern(2, 0), rolled.pattern(2, 0));
+
+    let plain = show(Weighting::Pattern, 1..2);
+    for weighting in [Weighting::ValueWeighted, Weighting::NormBased] {
+        let weighted = show(weighting, 1..2);
+        for head in 0..N_HEADS {
+            let (plain, weighted) =
+                (plain.pattern(1, head).unwrap(), weighted.pattern(1, head).unwrap());
+            // One size per key, the same for all queries.
+            for key in 0..n_pos {
+                let size =
+                    |query: usize| weighted[query * n_pos + key] / plain[query * n_pos + key];
+                assert!((key + 1..n_pos).all(|it| (size(it) / size(key) - 1.0).abs() < 1e-4));
+            }
+            assert!(plain.iter().zip(weighted).all(|(a, b)| (*a == 0.0) == (*b == 0.0)));
+        }
+    }
+}
+
+#[test]
+fn heads_are_scored_by_where_they_look() {
+    let engine = engine("tiny");
+    let spec = head_scores::Spec { n_random: 6, n_sequences: 2, seed: 4 };
+    let score =
+        |prompt: &TokenizedPrompt, spec| -> HeadSummary { run!(engine, prompt, HeadScores(spec)) };
+    let none = score(&paris(None), spec);
+    let twice = score(&rome(), spec);
+    assert_eq!(none.heads.values().len(), N_LAYERS * N_HEADS);
+    for (none, twice) in none.heads.values().iter().zip(twice.heads.values()) {
+        assert_eq!((none.duplicate_token, none.induction), (None, None));
+        let scores = [
+            none.previous_token,
+            none.first_token,
+            none.subject,
+            twice.duplicate_token,
+            twice.induction,
+            Some(none.random_duplicate_token),
+            Some(none.random_induction),
+            Some(none.random_previous_token),
+        ];
+        assert!(scores.iter().all(|it| (0.0..=1.0).contains(&it.unwrap())), "{none:?}");
+        let n_pos = paris(None).n_pos() as f32;
+        assert!((0.0..=n_pos.ln() + 1e-5).contains(&none.entropy));
+        // The random tokens do not depend on the prompt.
+        assert_eq!(none.random_induction, twice.random_induction);
+    }
+    for ids in &none.random_ids {
+        assert_eq!(ids.len(), 12);
+        assert_eq!(ids[..6], ids[6..]);
+    }
+    assert_ne!(none.random_ids[0], none.random_ids[1]);
+    assert_ne!(score(&rome(), head_scores::Spec { seed: 5, ..spec }).random_ids, none.random_ids);
+
+    // Of two tokens, the first is the previous one.
+    let mut two = paris(None);
+    two.ids.truncate(2);
+    two.pieces.truncate(2);
+    two.subject = None;
+    for it in score(&two, spec).heads.values() {
+        assert_eq!(it.previous_token, it.first_token);
+    }
+    let mut one = two;
+    one.ids.truncate(1);
+    one.pieces.truncate(1);
+    for it in score(&one, spec).heads.values() {
+        assert_eq!((it.previous_token, it.entropy), (None, 0.0));
+    }
+}
+
+#[test]
+fn contributions_to_a_place_add_up_to_one() {
+    let engine = engine("tiny");
+    let prompt = paris(None);
+    let n_pos = prompt.n_pos();
+    let graph = |threshold, edges, weights, pos| -> ContributionGraph {
+        let spec = contribution_graph::Spec { threshold, edges, weights, pos };
+        run!(engine, &prompt, ContributionGraph(spec))
+    };
+    let all = graph(0.0, AttentionEdges::PerHead, Weights::Shares, None);
+    // Per layer: a residual edge and the heads' for each pair of positions, and three of the MLP.
+    let n_pairs = n_pos * (n_pos + 1) / 2;
+    let n_before = (N_LAYERS - 1) * (n_pos * 4 + n_pairs * N_HEADS);
+    assert_eq!(all.n_edges, n_before + n_pos * 4 + n_pairs * N_HEADS);
+    // In the last layer nothing but the last token is on the way.
+    assert_eq!(all.edges.len(), n_before + 4 + n_pos * N_HEADS);
+    assert_eq!(all.nodes.len(), n_pos + 3 * (N_LAYERS - 1) * n_pos + 3);
+    let into = |graph: &ContributionGraph, node: Node| -> f32 {
+        graph.edges.iter().filter(|it| it.to == node).map(|it| it.weight).sum()
+    };
+    let is_stream = |node: &Node| matches!(node, Node::ResidMid { .. } | Node::ResidPost { .. });
+    for node in all.nodes.iter().copied().filter(is_stream) {
+        assert!((into(&all, node) - 1.0).abs() < 1e-5, "{node:?}");
+    }
+    let by_token = graph(0.0, AttentionEdges::PerToken, Weights::Shares, None);
+    for edge in by_token.edges.iter().filter(|it| it.via == Via::Attention) {
+        let same = all.edges.iter().filter(|it| {
+            (it.from, it.to) == (edge.from, edge.to) && matches!(it.via, Via::Head(_))
+        });
+        assert!((same.map(|it| it.weight).sum::<f32>() - edge.weight).abs() < 1e-5);
+    }
+    let few = graph(0.05, AttentionEdges::PerHead, Weights::Shares, None);
+    assert!(!few.edges.is_empty() && few.edges.len() < all.edges.len());
+    assert!(few.edges.iter().all(|it| it.weight > 0.05 && all.edges.contains(it)));
+    assert!(few.edges.iter().all(|it| few.nodes.contains(&it.from) && few.nodes.contains(&it.to)));
+    let again = graph(0.05, AttentionEdges::PerHead, Weights::Renormalized, None);
+    for node in again.nodes.iter().copied().filter(is_stream) {
+        assert!((into(&again, node) - 1.0).abs() < 1e-5, "{node:?}");
+    }
+    // What explains an earlier token never comes from later ones.
+    let first = graph(0.0, AttentionEdges::PerHead, Weights::Shares, Some(0));
+    assert_eq!(first.root, Node::ResidPost { layer: N_LAYERS - 1, pos: 0 });
+    assert_eq!(first.nodes.len(), 1 + 3 * N_LAYERS);
+}
+
+// Weights
+
+#[test]
+fn processing_changes_no_probability_and_no_pattern() {
+    let raw = load(&fixture("tiny"));
+    let prompt = paris(None);
+    let patterns: BTreeSet<Site> = (0..N_LAYERS).map(Site::Pattern).collect();
+    let seen = |model: &Gpt2| {
+        let cache = model.run_clean(&prompt.ids, &patterns).cache;
+        patterns.iter().flat_map(|&site| cache.activation(site).values).collect::<Vec<f32>>()
+    };
+    for processing in processings() {
+        let model = processed(&processing);
+        let what = processing.to_string();
+        let found = log_probs(&model, &prompt.ids);
+        assert_close(&found, &log_probs(&raw, &prompt.ids), LOGIT, &what);
+        assert_close(&seen(&model), &seen(&raw), 1e-5, &what);
+        // Twice is once.
+        let twice = model.clone().process(&processing, &TaskCtx::unwatched()).unwrap();
+        let outputs = |model: &Gpt2| logits(&model.run_clean(&prompt.ids, &BTreeSet::new()));
+        assert_close(&outputs(&twice), &outputs(&model), LOGIT, &what);
+    }
+}
+
+#[test]
+fn an_edited_model_is_processed_like_any_other_and_the_plain_one_stays() {
+    let engine = engine("tiny");
+    let prompt = paris(Some(3));
+    let ctx = AnalysisCtx::unwatched();
+    let edits = [ModelEdit::Processing(Processing::of_transformer_lens())];
+    let processed = engine.edited(&edits, &ctx).unwrap();
+    assert_eq!(processed.edits, edits);
+    let spec = logit_attribution::Spec { by: Parts::Heads };
+    let logits = |engine: &Engine| -> Vec<f32> {
+        let found = run!(engine, &prompt, LogitAttribution(spec));
+        found.contributions.iter().map(|it| it.logit).chain([found.logit, found.sum()]).collect()
+    };
+    assert_close(
+        &logits(&processed),
+        &logits(&engine),
+        LOGIT,
+        "attribution is of processed weights",
+    );
+    let norms = |engine: &Engine| -> Vec<f32> {
+        let found: ResidualNorms = run!(engine, &prompt, ResidualNorms(residual_norms::Spec));
+        found.resid_post.values().to_vec()
+    };
+    assert_far(&norms(&processed), &norms(&engine), "residual norms without their means");
+    // Weights are asked whatever the prompt is steered by.
+    let steer = steering::Spec {
+        direction: steering::Direction::Prompts { plus: vec![1], minus: vec![2] },
+        layer: 1,
+        positions: Positions::Subject,
+        scale: 1.0,
+        n_top: 1,
+    };
+    let at_the_end = steering::Spec { positions: Positions::Last, ..steer.clone() };
+    let at_the_end = engine.edited(&[ModelEdit::Steering(at_the_end)], &ctx).unwrap();
+    for listing in [Listing::Overall, Listing::PerLayer] {
+        let spec = neuron_attribution::Spec { n_top: 2, listing };
+        let found = run!(at_the_end, &prompt, NeuronAttribution(spec));
+        assert_close(&[found.sum()], &[found.logit], LOGIT, "neurons of a steered model");
+        let plain = run!(engine, &prompt, NeuronAttribution(spec));
+        assert_far(&[found.logit], &[plain.logit], "steering");
+    }
+    let steered = engine.edited(&[ModelEdit::Steering(steer)], &ctx).unwrap();
+    for spec in all_specs().into_iter().filter(AnalysisSpec::is_of_weights) {
+        let of = |engine: &Engine| engine.run(&TokenizedPrompt::nothing(), &spec, &ctx).unwrap();
+        assert_eq!(of(&steered), of(&engine));
+    }
+}
+
+#[test]
+fn centred_weights_write_with_mean_zero_and_centred_logits_have_mean_zero() {
+    let prompt = paris(None);
+    let sites = Site::all(N_LAYERS);
+    let is_written = |site: &Site| {
+        matches!(
+            site,
+            Site::Embed
+                | Site::PosEmbed
+                | Site::ResidPre(_)
+                | Site::AttnOut(_)
+                | Site::ResidMid(_)
+                | Site::MlpOut(_)
+                | Site::ResidPost(_)
+        )
+    };
+    let largest_mean = |model: &Gpt2| -> f32 {
+        let cache = model.run_clean(&prompt.ids, &sites).cache;
+        let d_model = model.config.d_model;
+        let means = sites.iter().filter(|it| is_written(it)).flat_map(|&site| {
+            let values = cache.activation(site).values;
+            let mean = |row: &[f32]| (row.iter().sum::<f32>() / d_model as f32).abs();
+            values.chunks(d_model).map(mean).collect::<Vec<_>>()
+        });
+        means.fold(0.0, f32::max)
+    };
+    let centred = processed(&"center_writing_weights".parse().unwrap());
+    assert!(largest_mean(&centred) < 1e-5);
+    assert!(largest_mean(&load(&fixture("tiny"))) > 0.01);
+
+    let mean_logit = |model: &Gpt2| -> f32 {
+        let logits = logits(&model.run_clean(&prompt.ids, &BTreeSet::new()));
+        (logits.iter().sum::<f32>() / logits.len() as f32).abs()
+    };
+    let centred = processed(&"fold_ln,center_unembed".parse().unwrap());
+    assert!(mean_logit(&centred) < 1e-4);
+    assert!(mean_logit(&load(&fixture("tiny"))) > 0.01);
+}
+
+#[test]
+fn a_refactored_head_has_the_same_circuits() {
+    let model = load(&fixture("tiny"));
+    let spec = |circuit, text: &str| circuit::Spec {
+        layer: 1,
+        head: 2,
+        circuit,
+        n_vectors: 2,
+        n_tokens: 3,
+        processing: text.parse().unwrap(),
+    };
+    let read = |spec: &circuit::Spec| -> CircuitReading {
+        circuit::circuit(&model, spec, &AnalysisCtx::unwatched()).unwrap()
+    };
+    let (plain, refactored) = ("fold_ln", "fold_ln,refactor_factored_attn_matrices");
+    for kind in [Circuit::Ov, Circuit::Qk] {
+        let (a, b) = (read(&spec(kind, plain)), read(&spec(kind, refactored)));
+        assert!(a.singular_values.is_sorted_by(|a, b| a >= b));
+        if kind == Circuit::Ov {
+            assert_close(&a.singular_values, &b.singular_values, 1e-4, "singular values");
+            let score = |it: &CircuitReading| it.copying.as_ref().unwrap().score;
+            assert_close(&[score(&a)], &[score(&b)], 1e-4, "copying");
+            assert!((-1.0..=1.0).contains(&score(&a)));
+            let ids = |it: &CircuitReading| -> Vec<u32> {
+                it.vectors[0].writes.positive.iter().map(|it| it.id).collect()
+            };
+            assert_eq!(ids(&a), ids(&b));
+        } else {
+            assert_eq!(a.copying, None);
+        }
+        for vector in &a.vectors {
+            let scores = |ends: &[circuit::TokenScore]| -> Vec<f32> {
+                ends.iter().map(|it| it.score).collect()
+            };
+            for ends in [&vector.reads, &vector.writes] {
+                assert!(scores(&ends.positive).is_sorted_by(|a, b| a >= b));
+                assert!(scores(&ends.negative).is_sorted_by(|a, b| a <= b));
+            }
+            let (high, low) =
+                (scores(&vector.writes.positive)[0], scores(&vector.writes.negative)[0]);
+            assert!(high >= -low, "the sign is chosen by the largest score");
+        }
+    }
+}
+
+#[test]
+fn composition_is_between_nothing_and_all() {
+    let model = load(&fixture("tiny"));
+    let spec = composition::Spec {
+        modes: vec![Mode::V, Mode::K],
+        n_top: 9,
+        processing: Processing::of_transformer_lens(),
+    };
+    let found: Composition =
+        composition::composition(&model, &spec, &AnalysisCtx::unwatched()).unwrap();
+    let n_all = N_LAYERS * N_HEADS;
+    for of_mode in &found.modes {
+        for (nth, score) in of_mode.scores.iter().enumerate() {
+            let is_later = nth / n_all / N_HEADS < nth % n_all / N_HEADS;
+            if is_later {
+                // The norm of a product is at most the product of the norms.
+                assert!(*score > 0.0 && *score <= 1.0, "{score}");
+            } else {
+                assert_eq!(*score, 0.0);
+            }
+        }
+    }
+    assert_eq!([found.modes[0].mode, found.modes[1].mode], [Mode::V, Mode::K]);
+    let top = found.top();
+    assert_eq!(top.len(), 9);
+    assert!(top.is_sorted_by(|a, b| a.score >= b.score));
+    let spec = composition::Spec { n_top: usize::MAX, ..found.spec.clone() };
+    let all = Composition { spec, ..found }.top();
+    assert_eq!(all.len(), 2 * N_HEADS * N_HEADS * N_LAYERS * (N_LAYERS - 1) / 2);
+}
+
+#[test]
+fn an_untied_model_can_be_processed_and_names_are_read_back() {
+    let folder = fixture("tiny-sharded");
+    let raw = load(&folder);
+    let model = load(&folder).process(&"all".parse().unwrap(), &TaskCtx::unwatched()).unwrap();
+    let prompt = paris(None);
+    let (a, b) = (log_probs(&model, &prompt.ids), log_probs(&raw, &prompt.ids));
+    assert_close(&a, &b, LOGIT, "log probs");
+    for processing in processings() {
+        assert_eq!(processing.to_string().parse(), Ok(processing));
+    }
+    assert_eq!("none".parse(), Ok(Processing::default()));
+    let wrong = "fold_ln,fold".parse::<Processing>().unwrap_err().to_string();
+    assert!(wrong.contains("`fold`"), "{wrong}");
+}
+
+#[test]
+fn norms_are_those_of_the_activations() {
+    let engine = engine("tiny");
+    let prompt = paris(None);
+    let norms: ResidualNorms = run!(engine, &prompt, ResidualNorms(residual_norms::Spec));
+    let model = load(&fixture("tiny"));
+    let cache = model.run_clean(&prompt.ids, &Site::all(N_LAYERS)).cache;
+    let of = |site: Site| -> Vec<f32> {
+        let values = cache.activation(site).values;
+        let norm = |row: &[f32]| row.iter().map(|it| it * it).sum::<f32>().sqrt();
+        values.chunks(model.config.d_model).map(norm).collect()
+    };
+    assert_close(&norms.embed, &of(Site::Embed), LOGIT, "embed");
+    assert_close(&norms.pos_embed, &of(Site::PosEmbed), LOGIT, "pos_embed");
+    for layer in 0..N_LAYERS {
+        for (grid, site) in [
+            (&norms.resid_pre, Site::ResidPre(layer)),
+            (&norms.attn_out, Site::AttnOut(layer)),
+            (&norms.resid_mid, Site::ResidMid(layer)),
+            (&norms.mlp_out, Site::MlpOut(layer)),
+            (&norms.resid_post, Site::ResidPost(layer)),
+        ] {
+            assert_close(grid.rows().nth(layer).unwrap(), &of(site), LOGIT, "a site");
+        }
+    }
+}
+
+// What cannot be done
+
+pub fn all_specs() -> Vec<AnalysisSpec> {
+    let second = SecondRun::Prompt { ids: [5, 6].into() };
+    vec![
+        AnalysisSpec::NeuronAttribution(neuron_attribution::Spec {
+            n_top: 3,
+            listing: Listing::Overall,
+        }),
+        AnalysisSpec::SourceAttribution(source_attribution::Spec),
+        AnalysisSpec::AttributionDifference(attribution_difference::Spec {
+            by: Parts::Layers,
+            second,
+            scale_of: ScaleOf::Clean,
+        }),
+        AnalysisSpec::ThroughHead(through_head::Spec { layer: 1, head: 1, by: Parts::Heads }),
+        AnalysisSpec::AccumulatedResid(accumulated_resid::Spec::default()),
+        AnalysisSpec::ResidualNorms(residual_norms::Spec),
+        AnalysisSpec::ContributionGraph(contribution_graph::Spec {
+            threshold: 0.1,
+            edges: AttentionEdges::PerHead,
+            weights: Weights::Shares,
+            pos: None,
+        }),
+        AnalysisSpec::HeadScores(head_scores::Spec { n_random: 4, n_sequences: 1, seed: 1 }),
+        AnalysisSpec::Circuit(circuit::Spec {
+            layer: 0,
+            head: 0,
+            circuit: Circuit::Ov,
+            n_vectors: 1,
+            n_tokens: 1,
+            processing: Processing::of_transformer_lens(),
+        }),
+        AnalysisSpec::Composition(composition::Spec {
+            modes: vec![Mode::Q],
+            n_top: 1,
+            processing: Processing::default(),
+        }),
+    ]
+}
+
+#[test]
+fn a_cancelled_method_says_so_and_a_spec_can_be_stored() {
+    let engine = engine("tiny");
+    for spec in all_specs() {
+        let ctx = AnalysisCtx::unwatched();
+        ctx.task.cancel.cancel();
+        let result = engine.run(&paris(None), &spec, &ctx);
+        assert_eq!(result, Err(AnalysisError::Cancelled(Cancelled)), "{spec:?}");
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<AnalysisSpec>(&text).unwrap(), spec, "{text}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_an_error() {
+    let engine = engine("tiny");
+    let error = |prompt: &TokenizedPrompt, spec: &AnalysisSpec| {
+        engine.run(prompt, spec, &AnalysisCtx::unwatched()).unwrap_err()
+    };
+    for spec in &all_specs()[..8] {
+        let mut unknown = paris(None);
+        unknown.ids[3] = 657;
+        let expected = AnalysisError::UnknownToken { id: 657, d_vocab: 657 };
+        assert_eq!(error(&unknown, spec), expected, "{spec:?}");
+        let mut long = paris(None);
+        long.ids = vec![1; 65];
+        assert_eq!(error(&long, spec), AnalysisError::TooLong { n_pos: 65, n_ctx: 64 });
+    }
+    for spec in &all_specs()[..5] {
+        let mut prompt = paris(None);
+        prompt.foil = Some(answer_of(&[700]));
+        let expected = AnalysisError::UnknownToken { id: 700, d_vocab: 657 };
+        assert_eq!(error(&prompt, spec), expected, "{spec:?}");
+    }
+    check_ranges(&engine);
+    check_second_runs(&engine);
+
+    let random = |n_random, n_sequences| {
+        let spec = head_scores::Spec { n_random, n_sequences, seed: 1 };
+        error(&paris(None), &AnalysisSpec::HeadScores(spec))
+    };
+    assert_eq!(random(33, 1), AnalysisError::TooLong { n_pos: 66, n_ctx: 64 });
+    assert!(matches!(random(0, 1), AnalysisError::Zero { .. }));
+    assert!(matches!(random(1, 0), AnalysisError::Zero { .. }));
+    let none = composition::Spec { modes: vec![], n_top: 1, processing: Processing::default() };
+    let none = error(&paris(None), &AnalysisSpec::Composition(none));
+    assert!(matches!(none, AnalysisError::Zero { .. }));
+}
+
+fn check_ranges(engine: &Engine) {
+    let error = |spec: AnalysisSpec| {
+        engine.run(&paris(None), &spec, &AnalysisCtx::unwatched()).unwrap_err()
+    };
+    let through = |layer, head| {
+        error(AnalysisSpec::ThroughHead(through_head::Spec { layer, head, by: Parts::Layers }))
+    };
+    let circuit = |layer, head| {
+        error(AnalysisSpec::Circuit(circuit::Spec {
+            layer,
+            head,
+            circuit: Circuit::Qk,
+            n_vectors: 1,
+            n_tokens: 1,
+            processing: Processing::default(),
+        }))
+    };
+    for wrong in [through(4, 0), circuit(4, 0)] {
+        assert_eq!(wrong, AnalysisError::OutOfRange { what: "layer", index: 4, n: 4 });
+    }
+    for wrong in [through(0, 9), circuit(3, 9)] {
+        assert_eq!(wrong, AnalysisError::OutOfRange { what: "head", index: 9, n: 4 });
+    }
+    let n_pos = paris(None).n_pos();
+    let graph = contribution_graph::Spec {
+        threshold: 0.0,
+        edges: AttentionEdges::PerHead,
+        weights: Weights::Shares,
+        pos: Some(n_pos),
+    };
+    let wrong = error(AnalysisSpec::ContributionGraph(graph));
+    assert_eq!(wrong, AnalysisError::NoPosition { pos: n_pos, n_pos });
+}
+
+fn check_second_runs(engine: &Engine) {
+    let error = |prompt: &TokenizedPrompt, second: SecondRun| {
+        let spec =
+            attribution_difference::Spec { by: Parts::Heads, second, scale_of: ScaleOf::Clean };
+        let spec = AnalysisSpec::AttributionDifference(spec);
+        engine.run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap_err()
+    };
+    let noise = |n_samples| SecondRun::Noise {
+        level: NoiseLevel::Std(1.0),
+        rng: NoiseRng::Numpy,
+        seed: 1,
+        n_samples,
+    };
+    let mut no_subject = paris(None);
+    no_subject.subject = None;
+    assert_eq!(error(&no_subject, noise(1)), AnalysisError::NoSubject);
+    assert!(matches!(error(&paris(None), noise(0)), AnalysisError::Zero { .. }));
+    let empty = SecondRun::Prompt { ids: [].into() };
+    assert!(matches!(error(&paris(None), empty), AnalysisError::Zero { .. }));
+    let unknown = SecondRun::Prompt { ids: [900].into() };
+    let expected = AnalysisError::UnknownToken { id: 900, d_vocab: 657 };
+    assert_eq!(error(&paris(None), unknown), expected);
+}
