@@ -48,7 +48,7 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
         } else {
             "Patched layer"
         };
-        let rows = Side::named("Token of the other prompt → of this one", "place", labels);
+        let rows = Side::named("From → to", "place", labels);
         let map = Map::new(
             "Patched",
             Side { is_tokens: true, ..rows },

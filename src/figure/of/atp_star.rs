@@ -3,12 +3,12 @@ use crate::analysis::Agreement;
 use crate::analysis::atp_star::{AtpStar, Node, Verified};
 use crate::figure::number::significant;
 use crate::figure::words::{metric_name, token_labels};
-use crate::figure::{Bar, Bars, Chart, Figure, Map, Pick, Point, Scatter, Side};
+use crate::figure::{Bar, Bars, Chart, ColorMap, Figure, Map, Pick, Point, Scatter, Side};
 use crate::tokens::visible;
 
 pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
     let name = metric_name(it.spec.metric, &it.prompt);
-    let quantity = format!("Estimated size of the change of {name}");
+    let quantity = format!("AtP* size, change of {name}");
     let last = it.prompt.n_pos() - 1;
     let pos = look.pick.position.unwrap_or(last).min(last);
     let mlps = &it.effects[Node::ALL.iter().position(|it| *it == Node::Mlp).unwrap_or(0)][0];
@@ -18,7 +18,7 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
     });
     let rows = Side::tokens("Token", token_labels(&it.prompt), it.prompt.subject.clone());
     let map = Map::new("MLPs", rows, look.layers("Layer of the MLP", n_layers), values, &quantity);
-    let mut charts = vec![Chart::Map(map.colored(crate::figure::ColorMap::Greens))];
+    let mut charts = vec![Chart::Map(map.colored(ColorMap::Greens))];
     let n_heads = it.effects.first().and_then(|it| it.first()).map_or(0, |it| it.n_columns());
     for (node, what) in [(Node::Query, "queries"), (Node::Key, "keys"), (Node::Value, "values")] {
         let value = |layer: usize, head: usize| {
@@ -27,7 +27,9 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
         let token = visible(&it.prompt.pieces[pos]);
         let name = format!("{what} at token {pos} {token}");
         let map = HeadMap { name: &name, quantity: &quantity, n_layers, n_heads, value: &value };
-        charts.push(Chart::Map(map.map(look)));
+        let map = map.map(look);
+        let most = map.range.1;
+        charts.push(Chart::Map(map.in_range(0.0, most).colored(ColorMap::Reds)));
     }
     let ranked = it.ranked();
     let bars = ranked.iter().take(look.n_listed).map(|part| Bar {

@@ -7,17 +7,28 @@ use crate::analysis::{AnalysisResult, Metric};
 use crate::tokens::{Tokenizer, visible};
 
 mod ablation;
+mod accumulated_resid;
 mod activation_patching;
 mod atp_star;
 mod attention;
 mod attention_knockout;
+mod attribution_difference;
 mod attribution_patching;
 mod causal_trace;
+mod circuit;
+mod composition;
+mod contribution_graph;
 mod edge_attribution;
+mod head_scores;
 mod logit_attribution;
 mod logit_lens;
+mod neuron_attribution;
+mod parts;
 mod path_patching;
 mod prediction;
+mod residual_norms;
+mod source_attribution;
+mod through_head;
 
 /// How a result is looked at. Nothing here changes what was found.
 #[derive(Clone, Copy, Debug)]
@@ -100,6 +111,16 @@ impl Figure {
             AnalysisResult::PathPatching(it) => path_patching::figure(it, look),
             AnalysisResult::AtpStar(it) => atp_star::figure(it, look),
             AnalysisResult::EdgeAttribution(it) => edge_attribution::figure(it, look),
+            AnalysisResult::NeuronAttribution(it) => neuron_attribution::figure(it, look),
+            AnalysisResult::SourceAttribution(it) => source_attribution::figure(it, look),
+            AnalysisResult::AttributionDifference(it) => attribution_difference::figure(it, look),
+            AnalysisResult::ThroughHead(it) => through_head::figure(it, look),
+            AnalysisResult::ResidualNorms(it) => residual_norms::figure(it, look),
+            AnalysisResult::AccumulatedResid(it) => accumulated_resid::figure(it, look),
+            AnalysisResult::ContributionGraph(it) => contribution_graph::figure(it, look),
+            AnalysisResult::HeadScores(it) => head_scores::figure(it, look),
+            AnalysisResult::Circuit(it) => circuit::figure(it, look),
+            AnalysisResult::Composition(it) => composition::figure(it, look),
             _ => Self { title: "TEMPORARY".to_owned(), ..Self::default() },
         }
     }

@@ -39,6 +39,10 @@ pub fn figure_ui(
     let mut picked = None;
     for (nth, chart) in figure.charts.iter().enumerate() {
         ui.push_id(nth, |ui| {
+            if figure.charts.len() > 1 {
+                let name = RichText::new(chart.name()).font(axis_font()).strong();
+                ui.label(name);
+            }
             let here = match chart {
                 Chart::Map(map) => map_ui(ui, map, before),
                 Chart::Bars(bars) => bars_ui(ui, bars, before),

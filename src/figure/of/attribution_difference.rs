@@ -1,0 +1,132 @@
+//! Which parts write less of the answer in the second run.
+
+use super::parts::{adds_up, bar, target};
+use super::{HeadMap, Look};
+use crate::analysis::attribution_difference::{AttributionDifference, ScaleOf, SecondRun};
+use crate::analysis::logit_attribution::{Component, Parts};
+use crate::figure::number::{signed, significant};
+use crate::figure::{Bar, Bars, Chart, Figure, Lines, Pick, Series};
+
+const QUANTITY: &str = "Clean − corrupted contribution (logits)";
+
+pub(super) fn figure(found: &AttributionDifference, look: &Look<'_>) -> Figure {
+    let charts = match found.spec.by {
+        Parts::Layers => vec![Chart::Bars(in_depth_order(found))],
+        Parts::Heads => by_heads(found, look),
+    };
+    Figure {
+        title: format!("Difference in logit attribution — {}", target(&found.prompt)),
+        charts,
+        notes: notes(found, look),
+    }
+}
+
+fn in_depth_order(found: &AttributionDifference) -> Bars {
+    let parts = found.differences.iter().map(|it| bar(it.component, it.logit));
+    let scale = Bar {
+        label: "Final layer norm's scale".to_owned(),
+        value: found.scale_change,
+        pick: Pick::default(),
+    };
+    Bars {
+        name: "Differences in order of depth".to_owned(),
+        quantity: QUANTITY.to_owned(),
+        bars: parts.chain([scale]).collect(),
+    }
+}
+
+fn by_heads(found: &AttributionDifference, look: &Look<'_>) -> Vec<Chart> {
+    let find = |wanted: Component| {
+        let mut parts = found.differences.iter();
+        parts.find(|it| it.component == wanted).map_or(f32::NAN, |it| it.logit)
+    };
+    let heads = || {
+        found.differences.iter().filter_map(|it| match it.component {
+            Component::Head { layer, head } => Some((layer, head)),
+            _ => None,
+        })
+    };
+    let n_layers = heads().map(|it| it.0 + 1).max().unwrap_or(0);
+    let map = HeadMap {
+        name: "Differences of heads",
+        quantity: QUANTITY,
+        n_layers,
+        n_heads: heads().map(|it| it.1 + 1).max().unwrap_or(0),
+        value: &|layer, head| find(Component::Head { layer, head }),
+    };
+    let mlps = Lines {
+        name: "Differences of MLPs".to_owned(),
+        quantity: QUANTITY.to_owned(),
+        layer_title: "Layer".to_owned(),
+        series: vec![Series {
+            name: "MLP".to_owned(),
+            values: (0..n_layers).map(|layer| find(Component::MlpOut(layer))).collect(),
+        }],
+    };
+    let others = found.differences.iter().filter(|it| {
+        matches!(it.component, Component::Embed | Component::PosEmbed | Component::Bias)
+    });
+    let others = others.map(|it| bar(it.component, it.logit)).chain([Bar {
+        label: "Final layer norm's scale".to_owned(),
+        value: found.scale_change,
+        pick: Pick::default(),
+    }]);
+    let others = Bars {
+        name: "Of no head or MLP".to_owned(),
+        quantity: QUANTITY.to_owned(),
+        bars: others.collect(),
+    };
+    vec![
+        Chart::Map(map.map(look)),
+        Chart::Bars(map.largest(look)),
+        Chart::Lines(mlps),
+        Chart::Bars(others),
+    ]
+}
+
+fn notes(found: &AttributionDifference, look: &Look<'_>) -> Vec<String> {
+    let number = |value: f32| format!("{value:.3}").replace('-', "−");
+    let whole = "clean − corrupted logit";
+    let mut notes = vec![
+        adds_up("Σ differences + scale", found.sum(), whole, found.logit_difference()),
+        format!(
+            "Clean {}  ·  corrupted {}  ·  {}",
+            number(found.clean_logit),
+            number(found.corrupted_logit),
+            second(found),
+        ),
+    ];
+    let of = match found.spec.scale_of {
+        ScaleOf::Clean => "clean",
+        ScaleOf::Corrupted => "corrupted",
+    };
+    notes.push(format!(
+        "Each part's direct logit attribution in the clean run − in the corrupted one, at the last \
+         position, both with the {of} run's final layer norm scale. What that scale's own change \
+         adds, {}, is no part's",
+        signed(found.scale_change, 3),
+    ));
+    notes.push(
+        "Above 0 the part writes more of the answer in the clean run. Of parts that act through \
+         later ones only what they write themselves is counted (Elhage et al. 2021)"
+            .to_owned(),
+    );
+    look.explain_planted(&mut notes);
+    notes
+}
+
+fn second(found: &AttributionDifference) -> String {
+    match &found.spec.second {
+        SecondRun::Prompt { ids } => format!("corrupted: another prompt of {} tokens", ids.len()),
+        SecondRun::Noise { n_samples, seed, .. } => {
+            let std = found
+                .noise_std
+                .map_or_else(String::new, |std| format!(" σ {}", significant(std as f32, 4)));
+            let samples = if *n_samples == 1 { "sample" } else { "samples" };
+            format!(
+                "corrupted: noise{std} on the subject's embeddings, mean of {n_samples} {samples}, \
+                 seed {seed}"
+            )
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Which heads are wired to read what earlier heads write.
+
+use super::parts::largest;
+use super::{HeadMap, Look};
+use crate::analysis::composition::{Composition, Mode, ModeScores};
+use crate::figure::{Bar, Bars, Cell, Chart, ColorMap, Figure, Map, Pick, Row, Table, extent};
+
+const QUANTITY: &str = "Composition score (0 to 1)";
+
+pub(super) fn figure(found: &Composition, look: &Look<'_>) -> Figure {
+    let picked = look.pick.layer.zip(look.pick.head);
+    let picked = picked.filter(|&(layer, head)| layer < found.n_layers && head < found.n_heads);
+    let mut charts: Vec<Chart> =
+        found.modes.iter().map(|it| Chart::Map(map(found, it, picked, look))).collect();
+    charts.push(Chart::Table(top(found, look)));
+    charts.extend(found.modes.iter().map(|it| Chart::Bars(pairs(found, it, look))));
+    let title = match picked {
+        Some((layer, head)) => format!("Composition of L{layer} H{head} with other heads"),
+        None => "Composition of heads".to_owned(),
+    };
+    Figure { title, charts, notes: notes(found, picked, look) }
+}
+
+fn letter(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Q => "Q",
+        Mode::K => "K",
+        Mode::V => "V",
+    }
+}
+
+/// Of two heads in either order; nothing in the same layer.
+fn score(found: &Composition, of: &ModeScores, a: (usize, usize), b: (usize, usize)) -> f32 {
+    let (earlier, later) = if a.0 < b.0 { (a, b) } else { (b, a) };
+    if earlier.0 == later.0 {
+        return f32::NAN;
+    }
+    let nth = |(layer, head): (usize, usize)| layer * found.n_heads + head;
+    let n_all = found.n_layers * found.n_heads;
+    of.scores.get(nth(earlier) * n_all + nth(later)).copied().unwrap_or(f32::NAN)
+}
+
+fn all_heads(found: &Composition) -> impl Iterator<Item = (usize, usize)> + Clone {
+    let n_heads = found.n_heads;
+    (0..found.n_layers * n_heads).map(move |nth| (nth / n_heads, nth % n_heads))
+}
+
+/// With one head, or without one the highest with any.
+fn map(
+    found: &Composition,
+    of: &ModeScores,
+    picked: Option<(usize, usize)>,
+    look: &Look<'_>,
+) -> Map {
+    let value = |layer, head| match picked {
+        Some(picked) => score(found, of, picked, (layer, head)),
+        None => {
+            let scores = all_heads(found).map(|other| score(found, of, other, (layer, head)));
+            scores.fold(f32::NAN, f32::max)
+        }
+    };
+    let mode = letter(of.mode);
+    let name = match picked {
+        Some((layer, head)) => format!("{mode}-composition with L{layer} H{head}"),
+        None => format!("Highest {mode}-composition of each head"),
+    };
+    let map = HeadMap {
+        name: &name,
+        quantity: QUANTITY,
+        n_layers: found.n_layers,
+        n_heads: found.n_heads,
+        value: &value,
+    };
+    let map = map.map(look);
+    let (low, high) = extent(&map.values);
+    map.colored(ColorMap::Blues).in_range(low, high)
+}
+
+fn top(found: &Composition, look: &Look<'_>) -> Table {
+    let head = |[layer, head]: [usize; 2]| Cell::Text(format!("L{layer} H{head}"));
+    let rows = found.top().into_iter().take(look.n_listed).map(|it| Row {
+        cells: vec![
+            Cell::Text(letter(it.mode).to_owned()),
+            head(it.earlier),
+            head(it.later),
+            Cell::Number(it.score),
+        ],
+        pick: Pick::head(it.later[0], it.later[1]),
+    });
+    Table {
+        name: "Highest pairs".to_owned(),
+        columns: ["Mode", "Earlier head", "Later head", QUANTITY].map(str::to_owned).to_vec(),
+        rows: rows.collect(),
+    }
+}
+
+fn pairs(found: &Composition, of: &ModeScores, look: &Look<'_>) -> Bars {
+    let heads = all_heads(found);
+    let pairs =
+        heads.clone().flat_map(|a| heads.clone().filter(move |b| a.0 < b.0).map(move |b| (a, b)));
+    let bars = pairs.map(|(a, b)| Bar {
+        label: format!("L{} H{} → L{} H{}", a.0, a.1, b.0, b.1),
+        value: score(found, of, a, b),
+        pick: Pick::head(b.0, b.1),
+    });
+    Bars {
+        name: format!("Highest pairs by {}-composition", letter(of.mode)),
+        quantity: QUANTITY.to_owned(),
+        bars: largest(bars.collect(), look.n_listed),
+    }
+}
+
+fn notes(found: &Composition, picked: Option<(usize, usize)>, look: &Look<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some((layer, head)) = picked {
+        notes.push(format!(
+            "Layers before {layer}: heads that write what L{layer} H{head} reads. Layers behind: \
+             heads that read what it writes. Hatched: its own layer"
+        ));
+    }
+    notes.push(
+        "‖W_OV X‖ / (‖W_OV‖ ‖X‖), Frobenius norms, W_OV of the earlier head; X of the later one is \
+         W_QK for Q, W_QKᵀ for K and W_OV for V (Elhage et al. 2021)"
+            .to_owned(),
+    );
+    notes.push(
+        "Random circuits score above 0, and nothing is taken off for that: compare pairs of one \
+         mode. These are weights alone, wiring and not use: no prompt is asked for"
+            .to_owned(),
+    );
+    notes.push(format!("Weights rewritten before: {}", found.spec.processing));
+    look.explain_planted(&mut notes);
+    notes
+}

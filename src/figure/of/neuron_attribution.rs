@@ -1,0 +1,94 @@
+//! The neurons that write the answer, one bar each.
+
+use super::Look;
+use super::parts::{adds_up, target};
+use crate::analysis::neuron_attribution::{Listing, Neuron, NeuronAttribution};
+use crate::figure::number::signed;
+use crate::figure::{Bar, Bars, Cell, Chart, Figure, Lines, Pick, Row, Series, Table};
+
+const QUANTITY: &str = "Contribution (logits)";
+
+pub(super) fn figure(found: &NeuronAttribution, look: &Look<'_>) -> Figure {
+    let shown = shown(found, look);
+    let bars = shown.iter().map(|it| Bar {
+        label: label(it),
+        value: it.logit,
+        pick: Pick::layer(it.layer),
+    });
+    let rows = shown.iter().map(|it| Row {
+        cells: vec![
+            Cell::Text(label(it)),
+            Cell::Number(it.activation),
+            Cell::Number(it.per_unit),
+            Cell::Number(it.logit),
+        ],
+        pick: Pick::layer(it.layer),
+    });
+    let columns = ["Neuron", "Activation", "Logits per unit of it", QUANTITY].map(str::to_owned);
+    let charts = vec![
+        Chart::Bars(Bars {
+            name: "Largest neurons".to_owned(),
+            quantity: QUANTITY.to_owned(),
+            bars: bars.collect(),
+        }),
+        Chart::Lines(Lines {
+            name: "All neurons of each layer".to_owned(),
+            quantity: QUANTITY.to_owned(),
+            layer_title: "Layer".to_owned(),
+            series: vec![Series {
+                name: "Sum over the layer's neurons".to_owned(),
+                values: found.layers.clone(),
+            }],
+        }),
+        Chart::Table(Table {
+            name: "Activation and weights".to_owned(),
+            columns: columns.to_vec(),
+            rows: rows.collect(),
+        }),
+    ];
+    Figure {
+        title: format!("Logit attribution of MLP neurons — {}", target(&found.prompt)),
+        charts,
+        notes: notes(found, shown.len(), look),
+    }
+}
+
+fn label(neuron: &Neuron) -> String {
+    format!("L{} N{}", neuron.layer, neuron.index)
+}
+
+/// As long a list as there may be, of each layer where each has its own.
+fn shown(found: &NeuronAttribution, look: &Look<'_>) -> Vec<Neuron> {
+    match found.spec.listing {
+        Listing::Overall => found.top.iter().take(look.n_listed).copied().collect(),
+        Listing::PerLayer => {
+            let of_layer = |layer| found.top.iter().filter(move |it| it.layer == layer);
+            let layers = 0..found.layers.len();
+            layers.flat_map(|layer| of_layer(layer).take(look.n_listed)).copied().collect()
+        }
+    }
+}
+
+fn notes(found: &NeuronAttribution, n_shown: usize, look: &Look<'_>) -> Vec<String> {
+    let sum = "Σ all neurons + all else + bias";
+    let mut notes = vec![
+        adds_up(sum, found.sum(), "logit", found.logit),
+        format!(
+            "All else is embeddings, attention and the MLPs' output biases: {}. The final layer \
+             norm's bias adds {}",
+            signed(found.others, 3),
+            signed(found.unembed_bias, 3),
+        ),
+    ];
+    if n_shown < found.top.len() {
+        notes.push(format!("{n_shown} of {} listed neurons shown", found.top.len()));
+    }
+    notes.push(
+        "A neuron's activation at the last position × its output weights along the answer's \
+         direction, with the final layer norm's scale held fixed (Elhage et al. 2021; Geva et al. \
+         2022)"
+            .to_owned(),
+    );
+    look.explain_planted(&mut notes);
+    notes
+}

@@ -1,0 +1,69 @@
+//! What the figures of numbers that add up share: names of parts, sums and lists.
+
+use super::{Look, by_row};
+use crate::analysis::logit_attribution::Component;
+use crate::figure::number::significant;
+use crate::figure::words::{answer_piece, first_piece};
+use crate::figure::{Bar, Map, Pick, Side};
+use crate::tokens::TokenizedPrompt;
+
+/// A difference beyond this share of the whole, or of 1 where the whole is less, is said to be one.
+const TOLERANCE: f32 = 1e-3;
+
+/// How a part is called, and what a click on it picks.
+pub(super) fn named(component: Component) -> (String, Pick) {
+    match component {
+        Component::Embed => ("Token embedding".to_owned(), Pick::default()),
+        Component::PosEmbed => ("Position embedding".to_owned(), Pick::default()),
+        Component::Bias => ("Attention biases".to_owned(), Pick::default()),
+        Component::AttnOut(layer) => (format!("L{layer} attention"), Pick::layer(layer)),
+        Component::MlpOut(layer) => (format!("L{layer} MLP"), Pick::layer(layer)),
+        Component::Head { layer, head } => (format!("L{layer} H{head}"), Pick::head(layer, head)),
+    }
+}
+
+pub(super) fn bar(component: Component, value: f32) -> Bar {
+    let (label, pick) = named(component);
+    Bar { label, value, pick }
+}
+
+/// The logit that is split, as in a title.
+pub(super) fn target(prompt: &TokenizedPrompt) -> String {
+    let answer = answer_piece(prompt);
+    match &prompt.foil {
+        Some(foil) => format!("logit({answer}) − logit({})", first_piece(foil)),
+        None => format!("logit({answer}) minus the vocabulary mean"),
+    }
+}
+
+/// Whether a sum is what it should be.
+pub(super) fn adds_up(parts: &str, sum: f32, whole_name: &str, whole: f32) -> String {
+    let difference = sum - whole;
+    let sign = if difference.abs() <= TOLERANCE * whole.abs().max(1.0) { "✓" } else { "≠" };
+    let difference = significant(difference, 2);
+    let [sum, whole] = [sum, whole].map(|it| format!("{it:.3}").replace('-', "−"));
+    format!("{parts} = {sum}, {whole_name} = {whole} {sign}  (difference {difference})")
+}
+
+/// Those that matter most, whichever way.
+pub(super) fn largest(mut bars: Vec<Bar>, n: usize) -> Vec<Bar> {
+    bars.retain(|it| it.value.is_finite());
+    bars.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
+    bars.truncate(n);
+    bars
+}
+
+/// A number for each token and layer.
+pub(super) fn token_map(
+    name: &str,
+    quantity: &str,
+    prompt: &TokenizedPrompt,
+    n_layers: usize,
+    look: &Look<'_>,
+    value: impl Fn(usize, usize) -> f32,
+) -> Map {
+    let (labels, subject) = (crate::figure::words::token_labels(prompt), prompt.subject.clone());
+    let values = by_row(labels.len(), n_layers, |pos, layer| value(layer, pos));
+    let tokens = Side::tokens("Token", labels, subject);
+    Map::new(name, tokens, look.layers("Layer", n_layers), values, quantity)
+}

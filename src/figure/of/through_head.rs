@@ -1,0 +1,133 @@
+//! What reaches the answer through one head: from which earlier part, at which token.
+
+use super::parts::{adds_up, bar, largest, named, target};
+use super::{HeadMap, Look, by_row};
+use crate::analysis::logit_attribution::{Component, Parts};
+use crate::analysis::through_head::ThroughHead;
+use crate::figure::number::{exact, signed};
+use crate::figure::words::token_labels;
+use crate::figure::{Bar, Bars, Chart, Figure, Map, Side};
+
+const QUANTITY: &str = "Contribution through the head (logits)";
+
+pub(super) fn figure(found: &ThroughHead, look: &Look<'_>) -> Figure {
+    let weighted: Vec<f32> = (0..found.components.len()).map(|nth| found.weighted(nth)).collect();
+    let bars = || -> Vec<Bar> {
+        found.components.iter().zip(&weighted).map(|(&part, &value)| bar(part, value)).collect()
+    };
+    let charts = match found.spec.by {
+        Parts::Layers => {
+            let bars = Bars {
+                name: "Parts in order of depth".to_owned(),
+                quantity: QUANTITY.to_owned(),
+                bars: bars(),
+            };
+            let all: Vec<usize> = (0..weighted.len()).collect();
+            vec![Chart::Bars(bars), Chart::Map(by_token(found, &all, "Parts by token"))]
+        }
+        Parts::Heads => {
+            let bars = Bars {
+                name: "Largest parts".to_owned(),
+                quantity: QUANTITY.to_owned(),
+                bars: largest(bars(), look.n_listed),
+            };
+            let mut charts: Vec<Chart> = heads(found, &weighted, look).into_iter().collect();
+            charts.push(Chart::Bars(bars));
+            let shown = of_largest(&weighted, look.n_listed);
+            charts.push(Chart::Map(by_token(found, &shown, "Largest parts by token")));
+            charts
+        }
+    };
+    let (layer, head) = (found.spec.layer, found.spec.head);
+    Figure {
+        title: format!(
+            "What reaches the answer through L{layer} H{head} — {}",
+            target(&found.prompt)
+        ),
+        charts,
+        notes: notes(found, look),
+    }
+}
+
+/// Of the first layer's heads nothing comes before.
+fn heads(found: &ThroughHead, weighted: &[f32], look: &Look<'_>) -> Option<Chart> {
+    let of_heads = || {
+        found.components.iter().filter_map(|it| match it {
+            Component::Head { layer, head } => Some((*layer, *head)),
+            _ => None,
+        })
+    };
+    let value = |layer, head| {
+        let wanted = Component::Head { layer, head };
+        let nth = found.components.iter().position(|it| *it == wanted);
+        nth.map_or(f32::NAN, |nth| weighted[nth])
+    };
+    let map = HeadMap {
+        name: "Earlier heads",
+        quantity: QUANTITY,
+        n_layers: found.spec.layer,
+        n_heads: of_heads().map(|it| it.1 + 1).max()?,
+        value: &value,
+    };
+    Some(Chart::Map(map.map(look)))
+}
+
+/// Which parts bring most, in the order they stand in.
+fn of_largest(weighted: &[f32], n: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..weighted.len()).collect();
+    order.sort_by(|&a, &b| weighted[b].abs().total_cmp(&weighted[a].abs()));
+    order.truncate(n);
+    order.sort_unstable();
+    order
+}
+
+fn by_token(found: &ThroughHead, shown: &[usize], name: &str) -> Map {
+    let prompt = &found.prompt;
+    let value = |nth: usize, pos: usize| found.values.get(nth, pos).copied().unwrap_or(f32::NAN);
+    let parts = shown.iter().map(|&nth| named(found.components[nth]).0).collect();
+    let tokens = Side::tokens("Source token", token_labels(prompt), prompt.subject.clone());
+    let (n_pos, n_parts) = (prompt.n_pos(), shown.len());
+    let values =
+        by_row(n_pos, n_parts, |pos, column| found.pattern[pos] * value(shown[column], pos));
+    let mut map =
+        Map::new(name, tokens, Side::named("Part", "part", parts), values, QUANTITY).diverging();
+    map.details = by_row(n_pos, n_parts, |pos, column| {
+        format!(
+            "Attention weight  {}\nIf it were 1  {}",
+            exact(found.pattern[pos]),
+            signed(value(shown[column], pos), 4),
+        )
+    });
+    map
+}
+
+fn notes(found: &ThroughHead, look: &Look<'_>) -> Vec<String> {
+    let mut notes = vec![adds_up(
+        "Σ parts and tokens",
+        found.sum(),
+        "what the head writes towards the answer",
+        found.logit,
+    )];
+    if found.components.len() > look.n_listed && found.spec.by == Parts::Heads {
+        notes.push(format!(
+            "The {} largest of {} parts listed",
+            look.n_listed,
+            found.components.len()
+        ));
+    }
+    notes.push(
+        "What a part wrote at the source token × the head's value and output weights along the \
+         answer's direction × the attention weight from the last position. The pattern and both \
+         layer norms' scales are held fixed (Elhage et al. 2021, virtual weights)"
+            .to_owned(),
+    );
+    notes.push(
+        "What reaches the answer by moving the head's attention is not counted, nor are the biases \
+         of its layer norm and values"
+            .to_owned(),
+    );
+    if found.spec.by == Parts::Heads && found.spec.layer > 0 {
+        look.explain_planted(&mut notes);
+    }
+    notes
+}
