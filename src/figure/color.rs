@@ -1,4 +1,4 @@
-//! Colours of values: perceptual, and told apart by people who do not see all of them (ColorBrewer).
+//! Colours of values: perceptual, and told apart by people who do not see all of them (the schemes of Cynthia Brewer).
 
 use serde::Serialize;
 

@@ -139,11 +139,10 @@ impl Command {
             Self::SaveScreenshotTo(_) => "Save screenshot",
             Self::SaveFigure(_) | Self::SaveFigureOf(_) => "Save figure…",
             Self::CopyFigureOf(_) => "Copy figure as SVG",
-            Self::CopyTableOf(_) => "Copy table",
             Self::SaveSpec(_) => "Save what was asked…",
             Self::SaveSpecTo(_) => "Save what was asked",
             Self::SaveFigureTo(_) => "Save figure",
-            Self::CopyTable(_) => "Copy table",
+            Self::CopyTable(_) | Self::CopyTableOf(_) => "Copy table",
             Self::Quit => "Quit",
             Self::SetTheme(ThemePreference::System) => "System theme",
             Self::SetTheme(ThemePreference::Light) => "Light theme",
@@ -221,7 +220,6 @@ impl Command {
                 "The numbers as CSV, to be pasted into a spreadsheet"
             }
             Self::SaveScreenshot => "The window as it is now, as a PNG",
-            Self::ShowPane(pane) | Self::ClosePane(pane) => pane.tooltip(),
             Self::ResetLayout => "All views where they were at the first start",
             Self::SetBos(Bos::Off) => {
                 "The prompt as it is, as ROME's code runs it: its first token is at position 0"
@@ -247,7 +245,7 @@ impl Command {
                 "Sets the scores between these tokens to −∞ in a window of layers, for the fact and \
                  its inverse, and measures the answer again (Geva et al. 2023)"
             }
-            Self::Study(pane) => pane.tooltip(),
+            Self::ShowPane(pane) | Self::ClosePane(pane) | Self::Study(pane) => pane.tooltip(),
             Self::LookAt(Direction::Forward) => "The fact as the dataset asks it",
             Self::LookAt(Direction::Inverse) => {
                 "The same fact asked from its answer: who or what is it true of?"

@@ -234,6 +234,7 @@ impl Engine {
         found
     }
 
+    #[expect(clippy::too_many_lines, reason = "the list of all that the program can do")]
     fn compute(
         &self,
         prompt: &TokenizedPrompt,

@@ -4,6 +4,7 @@
 
 mod app;
 mod keys;
+mod studies;
 mod support;
 mod views;
 mod workspace;

@@ -9,7 +9,8 @@ use crate::figure::{Chart, Figure, Lines, Map, Series, Side};
 
 pub(super) fn figure(found: &AccumulatedResid, look: &Look<'_>) -> Figure {
     let prompt = &found.prompt;
-    let pos = look.pick.position.filter(|&pos| pos < prompt.n_pos()).unwrap_or(prompt.last());
+    let pos =
+        look.pick.position.filter(|&pos| pos < prompt.n_pos()).unwrap_or_else(|| prompt.last());
     let at = token_at(pos, prompt);
     let at = if pos == prompt.last() { format!("the last {at}") } else { at };
     let target = target(prompt);

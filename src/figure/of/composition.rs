@@ -52,12 +52,12 @@ fn map(
     picked: Option<(usize, usize)>,
     look: &Look<'_>,
 ) -> Map {
-    let value = |layer, head| match picked {
-        Some(picked) => score(found, of, picked, (layer, head)),
-        None => {
-            let scores = all_heads(found).map(|other| score(found, of, other, (layer, head)));
-            scores.fold(f32::NAN, f32::max)
+    let value = |layer, head| {
+        if let Some(picked) = picked {
+            return score(found, of, picked, (layer, head));
         }
+        let scores = all_heads(found).map(|other| score(found, of, other, (layer, head)));
+        scores.fold(f32::NAN, f32::max)
     };
     let mode = letter(of.mode);
     let name = match picked {

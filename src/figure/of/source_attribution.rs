@@ -23,33 +23,30 @@ pub(super) fn figure(found: &SourceAttribution, look: &Look<'_>) -> Figure {
     let picked = look.pick.layer.zip(look.pick.head);
     let picked = picked.and_then(|(layer, head)| Some((layer, head, found.head(layer, head)?)));
     let mut notes = notes(found);
-    let (title, charts) = match picked {
-        Some((layer, head, values)) => {
-            let written = signed(sum(values), 3);
-            notes.insert(1, format!("Σ sources of L{layer} H{head} = {written}, the head's part"));
-            let of_head = Bars {
-                name: format!("Sources of L{layer} H{head}"),
-                quantity: QUANTITY.to_owned(),
-                bars: sources(found, values, Pick::head(layer, head)),
-            };
-            let title = format!("Source tokens of L{layer} H{head} — {target}");
-            (title, vec![Chart::Bars(of_head), map])
-        }
-        None => {
-            let pairs = Bars {
-                name: "Largest heads and sources".to_owned(),
-                quantity: QUANTITY.to_owned(),
-                bars: largest(pairs(found), look.n_listed),
-            };
-            let all = Bars {
-                name: "Sources over all heads".to_owned(),
-                quantity: QUANTITY.to_owned(),
-                bars: sources(found, &found.sources(), Pick::default()),
-            };
-            notes.push("Pick a head for its source tokens".to_owned());
-            let title = format!("Logit attribution by source token — {target}");
-            (title, vec![map, Chart::Bars(pairs), Chart::Bars(all)])
-        }
+    let (title, charts) = if let Some((layer, head, values)) = picked {
+        let written = signed(sum(values), 3);
+        notes.insert(1, format!("Σ sources of L{layer} H{head} = {written}, the head's part"));
+        let of_head = Bars {
+            name: format!("Sources of L{layer} H{head}"),
+            quantity: QUANTITY.to_owned(),
+            bars: sources(found, values, Pick::head(layer, head)),
+        };
+        let title = format!("Source tokens of L{layer} H{head} — {target}");
+        (title, vec![Chart::Bars(of_head), map])
+    } else {
+        let pairs = Bars {
+            name: "Largest heads and sources".to_owned(),
+            quantity: QUANTITY.to_owned(),
+            bars: largest(pairs(found), look.n_listed),
+        };
+        let all = Bars {
+            name: "Sources over all heads".to_owned(),
+            quantity: QUANTITY.to_owned(),
+            bars: sources(found, &found.sources(), Pick::default()),
+        };
+        notes.push("Pick a head for its source tokens".to_owned());
+        let title = format!("Logit attribution by source token — {target}");
+        (title, vec![map, Chart::Bars(pairs), Chart::Bars(all)])
     };
     look.explain_planted(&mut notes);
     Figure { title, charts, notes }

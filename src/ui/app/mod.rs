@@ -25,6 +25,7 @@ use crate::worker::{ModelInfo, Told, Worker};
 
 mod handle;
 mod listen;
+mod take_away;
 
 /// Messages of the worker are drawn together, results soon and progress at leisure: where the CPU
 /// draws, every frame is taken from the model (at 16 a second, half of GPT-2-large's speed).
@@ -147,6 +148,16 @@ impl App {
     /// Brings a view to the front.
     pub fn show(&mut self, pane: Pane) {
         self.views.workspace.show(pane);
+    }
+
+    /// As a click or a key would.
+    pub fn command(&mut self, command: Command) {
+        self.commands.push(command);
+    }
+
+    /// What a view shows of the fact as it is looked at.
+    pub fn figure(&self, pane: Pane) -> Option<Arc<Figure>> {
+        self.views.figure_of(pane, &self.state)
     }
 
     pub fn workspace(&self) -> &Workspace {

@@ -212,7 +212,7 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     });
     // Where there is little room it belongs to the maps.
     let is_low = ui.ctx().content_rect().height() < LOW_HEIGHT;
-    if state.settings.shows_trace_settings.unwrap_or(!is_low) {
+    if state.settings.shows_more_of_trace.unwrap_or(!is_low) {
         more_settings_ui(ui, settings, n_layers);
     }
     run_ui(ui, state, commands);
@@ -251,11 +251,11 @@ fn more_settings_ui(ui: &mut Ui, settings: &mut TraceSettings, n_layers: usize) 
 /// Shows or hides them, and says what they are while they are hidden.
 fn settings_toggle_ui(ui: &mut Ui, state: &mut State) {
     let is_low = ui.ctx().content_rect().height() < LOW_HEIGHT;
-    let is_shown = state.settings.shows_trace_settings.unwrap_or(!is_low);
+    let is_shown = state.settings.shows_more_of_trace.unwrap_or(!is_low);
     let button = ui.selectable_label(is_shown, "Settings");
     let button = button.on_hover_text("Direction, severing, noise and seed");
     if button.clicked() {
-        state.settings.shows_trace_settings = Some(!is_shown);
+        state.settings.shows_more_of_trace = Some(!is_shown);
     }
     if !is_shown {
         ui.add(Label::new(RichText::new(state.settings.trace.summary()).weak()).truncate());

@@ -70,7 +70,7 @@ impl State {
         self.remember_step();
         let Some(step) = self.history.past.pop() else { return false };
         self.history.future.extend(self.history.now.take());
-        self.go_to(step);
+        self.go_to(&step);
         true
     }
 
@@ -78,11 +78,11 @@ impl State {
     pub fn redo(&mut self) -> bool {
         let Some(step) = self.history.future.pop() else { return false };
         self.history.past.extend(self.history.now.take());
-        self.go_to(step);
+        self.go_to(&step);
         true
     }
 
-    fn go_to(&mut self, step: Step) {
+    fn go_to(&mut self, step: &Step) {
         self.selected = step.selected;
         self.direction = step.direction;
         self.selection = step.selection;
@@ -106,7 +106,7 @@ fn with_choices_of(now: &Settings, then: &Settings) -> Settings {
         recent_models: now.recent_models.clone(),
         recent_datasets: now.recent_datasets.clone(),
         screenshot_dir: now.screenshot_dir.clone(),
-        shows_trace_settings: now.shows_trace_settings,
+        shows_more_of_trace: now.shows_more_of_trace,
         measures_recall: now.measures_recall,
         knows_hint: now.knows_hint,
         ..then.clone()

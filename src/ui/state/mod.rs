@@ -402,10 +402,8 @@ impl State {
 
     /// What was asked for it, as a file tells it.
     pub fn experiment(&self, pane: Pane) -> Option<Experiment> {
-        let direction = match pane.is_study() {
-            true => self.study_directions(pane).next()?,
-            false => self.direction,
-        };
+        let direction =
+            if pane.is_study() { self.study_directions(pane).next()? } else { self.direction };
         let info = self.info()?;
         let n_pos = self.findings_at(direction)?.prompt.as_ref().ok()?.n_pos();
         let layer = self.selection.layer.unwrap_or(0).min(info.config.n_layers - 1);

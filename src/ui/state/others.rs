@@ -23,8 +23,11 @@ pub struct Others {
     alike: BTreeMap<FactKey, Arc<[u32]>>,
 
     /// Found when first asked for; to be asked every frame.
-    substitutes: RefCell<BTreeMap<(FactKey, bool), Arc<[Vec<u32>]>>>,
+    substitutes: RefCell<Substitutes>,
 }
+
+/// By fact, and whether they are of the same relation.
+type Substitutes = BTreeMap<(FactKey, bool), Arc<[Vec<u32>]>>;
 
 impl Others {
     /// The prompts that a mean is taken over.

@@ -43,7 +43,7 @@ pub struct Settings {
     pub screenshot_dir: Option<PathBuf>,
 
     /// Whether the rarer settings of a trace are shown; as the window's height allows, if not given.
-    pub shows_trace_settings: Option<bool>,
+    pub shows_more_of_trace: Option<bool>,
 
     /// Whether the dataset's facts are asked in the background.
     pub measures_recall: bool,
@@ -135,7 +135,7 @@ impl Default for Settings {
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
             screenshot_dir: None,
-            shows_trace_settings: None,
+            shows_more_of_trace: None,
             measures_recall: true,
             knows_hint: false,
         }

@@ -9,7 +9,7 @@ use crate::analysis::{AnalysisSpec, Metric, Positions};
 use crate::facts::Direction;
 use crate::tokens::{TokenizeError, TokenizedPrompt};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     of: Of,

@@ -5,7 +5,7 @@ use super::{About, Asks, Study, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::head_scores::Spec;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     n_random: usize,

@@ -193,7 +193,7 @@ fn layer_ui(ui: &mut Ui, layer: &mut Option<usize>, about: &About<'_>, text: &st
 
 /// The layer picked out across the views, or the middle one.
 fn picked_layer(about: &About<'_>) -> usize {
-    about.selection.layer.unwrap_or(about.n_layers() / 2).min(about.n_layers() - 1)
+    about.selection.layer.unwrap_or_else(|| about.n_layers() / 2).min(about.n_layers() - 1)
 }
 
 /// As settings keep it, where the model may have fewer.

@@ -11,7 +11,7 @@ use crate::analysis::{
     AnalysisSpec, attribution_difference, neuron_attribution, source_attribution, through_head,
 };
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     by: By,

@@ -8,7 +8,7 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::Pair;
 use crate::analysis::activation_patching::{Part, Places, Spec};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     part: Part,

@@ -9,7 +9,7 @@ use crate::analysis::path_patching::{Between, Spec};
 use crate::analysis::{AnalysisSpec, Positions};
 use crate::analysis::{HeadInput, Receiver};
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     to: To,

@@ -5,7 +5,7 @@ use super::{About, Study};
 use crate::analysis::accumulated_resid::LensScale;
 use crate::analysis::{AnalysisSpec, accumulated_resid, residual_norms};
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     of: Of,

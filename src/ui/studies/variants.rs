@@ -8,7 +8,7 @@ use crate::analysis::causal_trace::{Component, Map};
 use crate::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
 use crate::analysis::{AnalysisSpec, Positions};
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     component: Component,

@@ -7,7 +7,7 @@ use crate::analysis::circuit::{self, Circuit};
 use crate::analysis::composition::{self, Mode};
 use crate::worker::Processing;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     of: Of,

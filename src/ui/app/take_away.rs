@@ -1,0 +1,95 @@
+//! What is taken away from the window: figures, tables, and what was asked.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use eframe::egui;
+
+use super::App;
+use crate::figure::{Figure, to_csv, to_svg};
+use crate::ui::command::Command;
+use crate::ui::dialogs::Purpose;
+use crate::ui::export;
+use crate::ui::workspace::Pane;
+
+impl App {
+    /// Figures, tables and specs.
+    pub(super) fn take_away(&mut self, command: Command, ctx: &egui::Context) {
+        match command {
+            Command::SaveFigure(figure) => {
+                self.figure = Some(figure);
+                self.ask(Purpose::Figure, ctx);
+            }
+            Command::SaveFigureTo(path) => self.save_figure(&path),
+            Command::SaveFigureOf(pane) => {
+                if let Some(figure) = self.figure_of(pane) {
+                    self.handle(Command::SaveFigure(figure), ctx);
+                }
+            }
+            Command::CopyTableOf(pane) => {
+                if let Some(figure) = self.figure_of(pane) {
+                    self.handle(Command::CopyTable(figure), ctx);
+                }
+            }
+            Command::CopyFigureOf(pane) => {
+                if let Some(figure) = self.figure_of(pane) {
+                    ctx.copy_text(to_svg(&figure));
+                    self.state.notice = Some("Copied the figure as SVG".to_owned());
+                }
+            }
+            Command::SaveSpec(pane) => match self.state.experiment(pane) {
+                Some(experiment) => {
+                    self.experiment = Some(experiment);
+                    self.ask(Purpose::Spec, ctx);
+                }
+                None => self.nothing_to_save(pane),
+            },
+            Command::SaveSpecTo(path) => self.save_spec(&path),
+            Command::CopyTable(figure) => {
+                ctx.copy_text(to_csv(&figure));
+                self.state.notice = Some("Copied the numbers as CSV".to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// What a view shows of the fact as it is looked at.
+    fn figure_of(&mut self, pane: Pane) -> Option<Arc<Figure>> {
+        let figure = self.views.figure_of(pane, &self.state);
+        if figure.is_none() {
+            self.nothing_to_save(pane);
+        }
+        figure
+    }
+
+    fn nothing_to_save(&mut self, pane: Pane) {
+        self.state.error = Some(format!("{} shows no result yet", pane.text()));
+    }
+
+    /// What was asked, as `factscope run` reads it.
+    fn save_spec(&mut self, path: &Path) {
+        let Some(experiment) = self.experiment.take() else { return };
+        self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
+        let saved = experiment.to_json().map_err(std::io::Error::from);
+        match saved.and_then(|text| export::write_whole(path, text.as_bytes())) {
+            Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
+            Err(error) => {
+                let error = format!("The file cannot be saved: {error}: {}", path.display());
+                self.state.error = Some(error);
+            }
+        }
+    }
+
+    /// The figure that was asked for, in the format that the name says.
+    fn save_figure(&mut self, path: &Path) {
+        let Some(figure) = self.figure.take() else { return };
+        self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
+        match export::save(&figure, path) {
+            Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
+            Err(error) => {
+                let error = format!("The figure cannot be saved: {error}: {}", path.display());
+                self.state.error = Some(error);
+            }
+        }
+    }
+}

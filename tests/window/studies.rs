@@ -1,0 +1,138 @@
+//! Analyses that are asked for: each gives its figure, and the file that is saved of it finds the same.
+
+use std::path::Path;
+
+use factscope::analysis::{AnalysisCtx, AnalysisResult};
+use factscope::experiment::Experiment;
+use factscope::facts::Direction;
+use factscope::figure::Pick;
+use factscope::task::TaskCtx;
+use factscope::tokens::TokenizedPrompt;
+use factscope::ui::Options;
+use factscope::ui::command::Command;
+use factscope::ui::state::{Quick, Slot, TraceState};
+use factscope::ui::workspace::Pane;
+use factscope::worker::{DeviceChoice, Engine};
+
+use super::support::{Window, tiny};
+
+const PAIR: &str = r#"[{"case_id": 1, "requested_rewrite": {"prompt": "The capital of {} is",
+    "relation_id": "P36", "target_true": {"str": "Paris"}, "target_new": {"str": "Rome"},
+    "subject": "France"}, "inverse": {"prompt": "{} is the capital of",
+    "target_true": {"str": "France"}, "subject": "Paris", "answers": ["France"]}},
+    {"case_id": 2, "requested_rewrite": {"prompt": "The capital of {} is",
+    "relation_id": "P36", "target_true": {"str": "Rome"}, "subject": "Italy"}}]"#;
+
+fn open() -> Window {
+    let mut window = Window::open();
+    let facts = window.file("pair.json", PAIR);
+    window.drop(facts);
+    window.wait("the facts", |app| {
+        app.state.facts.dataset_path().is_some_and(|path| path.ends_with("pair.json"))
+    });
+    window.wait_for_predictions();
+    window.harness.state_mut().state.settings.trace.n_samples = 2;
+    let head = Pick { layer: Some(1), head: Some(2), position: Some(3) };
+    window.harness.state_mut().state.selection = head;
+    window.harness.run_steps(3);
+    window
+}
+
+impl Window {
+    #[track_caller]
+    fn ask(&mut self, pane: Pane) {
+        self.harness.state_mut().command(Command::Study(pane));
+        self.harness.run_steps(3);
+        self.wait(pane.text(), |app| {
+            app.state.error.is_some()
+                || app.state.study_directions(pane).all(|direction| {
+                    let study = app.state.study(pane, direction);
+                    study.is_some_and(|it| !matches!(it.state, TraceState::Running(_)))
+                })
+        });
+        assert_eq!(self.app().state.error, None, "{pane:?}");
+    }
+}
+
+#[test]
+fn every_study_gives_a_figure_and_its_file_finds_the_same() {
+    let mut window = open();
+    let engine = Engine::load(&tiny(), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap();
+    for pane in Pane::ALL.into_iter().filter(|pane| pane.is_study()) {
+        // Nothing else has as many tokens in this vocabulary.
+        if pane == Pane::Variants {
+            continue;
+        }
+        window.ask(pane);
+        assert!(window.app().workspace().is_in_front(pane), "{pane:?}");
+        let state = &window.app().state;
+        let found: &AnalysisResult = state.result(pane).unwrap_or_else(|| panic!("{pane:?}"));
+        let figure = window.app().figure(pane).unwrap();
+        assert!(!figure.title.is_empty() && !figure.charts.is_empty(), "{pane:?}");
+        window.sees(&figure.title);
+
+        // As a file, and back.
+        let text = state.experiment(pane).unwrap().to_json().unwrap();
+        let again = Experiment::parse(&text, Path::new("experiment.json")).unwrap();
+        assert_eq!(Some(&again), state.experiment(pane).as_ref(), "{pane:?}");
+        let question = again.fact.question().unwrap();
+        let tokenizer = &engine.info.tokenizer;
+        let prompt = TokenizedPrompt::new(tokenizer, &question.fact, again.bos).unwrap();
+        let same = engine.run(&prompt, &again.spec, &AnalysisCtx::unwatched()).unwrap();
+        // Undefined numbers are equal to nothing, so as text.
+        assert_eq!(format!("{same:?}"), format!("{found:?}"), "{pane:?}");
+    }
+}
+
+#[test]
+fn an_edit_is_kept_for_all_views_until_it_is_dropped() {
+    let mut window = open();
+    let answer =
+        |window: &Window| match window.app().state.findings().unwrap().quick(Quick::Prediction) {
+            Slot::Found(result) => match &**result {
+                AnalysisResult::Prediction(it) => it.answer.as_ref().unwrap().prob,
+                other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        };
+    let before = answer(&window);
+    window.show(Pane::Editing);
+    window.click("Use the changed model");
+    assert_eq!(window.app().state.edits.len(), 1);
+    window.wait_for_predictions();
+    window.sees("changed model");
+    let edited = answer(&window);
+    assert_ne!(before.to_bits(), edited.to_bits());
+    // What is saved says so.
+    assert_eq!(window.app().state.experiment(Pane::Trace).unwrap().edits.len(), 1);
+
+    window.click("Back");
+    window.wait_for_predictions();
+    assert_eq!(answer(&window).to_bits(), before.to_bits());
+    assert!(window.app().state.edits.is_empty());
+}
+
+#[test]
+fn what_cannot_be_asked_says_what_is_missing() {
+    let mut window = Window::new(Options { model: Some(tiny()), ..Options::default() }, None);
+    let facts = window.file(
+        "one.json",
+        r#"[{"case_id": 1, "requested_rewrite": {"prompt": "The colour of {} is",
+        "relation_id": "none", "target_true": {"str": "blue"}, "subject": "the sky"}}]"#,
+    );
+    window.drop(facts);
+    window.wait("the facts", |app| app.state.facts.dataset.is_some() && app.state.info().is_some());
+    window.wait_for_predictions();
+    assert_eq!(
+        window.app().state.study_directions(Pane::Patching).next(),
+        Some(Direction::Forward)
+    );
+    for (pane, says) in [
+        (Pane::Patching, "no inverse to take activations from"),
+        (Pane::Comparison, "no inverse to be compared with"),
+        (Pane::Editing, "Type what the model is to say instead"),
+    ] {
+        window.show(pane);
+        window.sees(says);
+    }
+}
