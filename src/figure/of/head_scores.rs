@@ -2,7 +2,7 @@
 
 use super::{HeadMap, Look};
 use crate::analysis::head_scores::{HeadScores, HeadSummary};
-use crate::figure::{Chart, ColorMap, Figure};
+use crate::figure::{Chart, ColorMap, Figure, Map};
 
 /// A score's name, and how it is read; nothing where the prompt has no such keys.
 type Score = (&'static str, fn(&HeadScores) -> Option<f32>);
@@ -52,7 +52,7 @@ fn heads(
     quantity: &str,
     look: &Look<'_>,
     read: fn(&HeadScores) -> Option<f32>,
-) -> crate::figure::Map {
+) -> Map {
     let value = |layer, head| found.heads.get(layer, head).and_then(read).unwrap_or(f32::NAN);
     let (n_layers, n_heads) = (found.heads.n_rows(), found.heads.n_columns());
     HeadMap { name, quantity, n_layers, n_heads, value: &value }.map(look)

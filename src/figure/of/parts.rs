@@ -3,7 +3,7 @@
 use super::{Look, by_row};
 use crate::analysis::logit_attribution::Component;
 use crate::figure::number::significant;
-use crate::figure::words::{answer_piece, first_piece};
+use crate::figure::words::{answer_piece, first_piece, token_labels};
 use crate::figure::{Bar, Map, Pick, Side};
 use crate::tokens::TokenizedPrompt;
 
@@ -62,7 +62,7 @@ pub(super) fn token_map(
     look: &Look<'_>,
     value: impl Fn(usize, usize) -> f32,
 ) -> Map {
-    let (labels, subject) = (crate::figure::words::token_labels(prompt), prompt.subject.clone());
+    let (labels, subject) = (token_labels(prompt), prompt.subject.clone());
     let values = by_row(labels.len(), n_layers, |pos, layer| value(layer, pos));
     let tokens = Side::tokens("Token", labels, subject);
     Map::new(name, tokens, look.layers("Layer", n_layers), values, quantity)
