@@ -85,6 +85,7 @@ fn job_of(event: &Event) -> JobId {
         | Event::Loaded(id, _)
         | Event::Finished(id, _)
         | Event::Cancelled(id)
+        | Event::Edited(id)
         | Event::Failed(id, _) => *id,
     }
 }
@@ -163,6 +164,7 @@ fn every_job_ends_once() {
     }
     let kind = |event: &Event| match event {
         Event::Loaded(..) => 'L',
+        Event::Edited(_) => 'E',
         Event::Finished(..) => '+',
         Event::Cancelled(_) => 'C',
         Event::Failed(..) => '!',
