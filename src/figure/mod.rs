@@ -1,7 +1,7 @@
 //! What a result looks like, as plain data: axes with units, numbers, a colour scale, small print.
 //!
-//! A figure is made from a result once. The window draws it, a file holds it as SVG, and its
-//! numbers go out as CSV: all three show the same.
+//! A figure is made from a result once. The window draws it, a file holds it as SVG or PDF, and its
+//! numbers go out as CSV: all show the same.
 
 use std::ops::Range;
 
@@ -9,15 +9,20 @@ use serde::Serialize;
 
 pub mod color;
 mod csv_text;
+mod file_format;
+pub mod font;
 pub mod number;
 mod of;
+mod pdf;
 mod scene;
 mod svg;
 pub mod words;
 
 pub use color::{ColorMap, Rgb};
 pub use csv_text::to_csv;
+pub use file_format::FileFormat;
 pub use of::{Effect, Look};
+pub use pdf::to_pdf;
 pub use svg::to_svg;
 
 /// One or more charts that belong together, below each other.
@@ -31,6 +36,7 @@ pub struct Figure {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(clippy::large_enum_variant, reason = "a figure has a few")]
 pub enum Chart {
     Map(Map),
     Bars(Bars),
@@ -59,7 +65,7 @@ pub enum Place {
 }
 
 /// One side of a map.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Side {
     /// What stands along it: “Restored layer”.
     pub title: String,
@@ -80,6 +86,7 @@ pub struct Side {
 
 /// A grid of numbers as colours.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "that is what a colour map is called")]
 pub struct Map {
     /// Unique within its figure; heard by people who do not see it.
     pub name: String,
@@ -113,6 +120,7 @@ pub struct Map {
 
 /// Named numbers, from zero to either side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "bars have bars")]
 pub struct Bars {
     pub name: String,
     pub quantity: String,

@@ -80,7 +80,7 @@ fn notes(found: &CircuitReading, look: &Look<'_>) -> Vec<String> {
     let all = squares(&found.singular_values);
     if n_read > 0 && all > 0.0 {
         let share = squares(&found.singular_values[..n_read.min(n_all)]) / all;
-        notes.push(format!("The {n_read} vectors read make up {} of Σ σ²", percent(share as f32),));
+        notes.push(format!("The {n_read} vectors read make up {} of Σ σ²", percent(share as f32)));
     }
     notes.push(match found.spec.circuit {
         Circuit::Ov => "W_V W_O (Elhage et al. 2021), its left singular vectors read by token \

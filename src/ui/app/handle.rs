@@ -133,9 +133,13 @@ impl App {
                     self.views.facts.reveal();
                 }
             }
-            Command::ShowShortcuts => self.help = Some(Help::Shortcuts),
-            Command::ShowAbout => self.help = Some(Help::About),
+            Command::ShowShortcuts | Command::ShowAbout => self.show_help(&command),
         }
+    }
+
+    fn show_help(&mut self, command: &Command) {
+        let is_about = *command == Command::ShowAbout;
+        self.help = Some(if is_about { Help::About } else { Help::Shortcuts });
     }
 
     // Opening.
