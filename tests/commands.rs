@@ -751,3 +751,39 @@ fn training_a_little_makes_a_model_that_opens_and_can_go_on() {
     let complaint = complaint(&["train", "--out", out, "--heads", "5", "--width", "8"]);
     assert!(complaint.contains("multiple"), "{complaint}");
 }
+
+/// Of a trace, in every format, and of what a file asks.
+#[test]
+fn figures_go_to_files_of_every_format() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let trace = ["trace", "--model", TINY, "--prompt", "Paris is in", "--subject", "Paris"];
+    let trace = [&trace[..], &["--kind", "mlp", "--samples", "2", "--device", "cpu"]].concat();
+    let draw = |name: &str| {
+        let file = path(name);
+        stdout(&[&trace[..], &["--json", "--figure", &file]].concat());
+        fs::read(file).unwrap()
+    };
+    let svg = String::from_utf8(draw("a.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("Restoring MLP output"), "{svg}");
+    assert!(svg.contains("Model tiny"), "{svg}");
+    assert!(draw("a.pdf").starts_with(b"%PDF-"));
+    let found: Value = serde_json::from_slice(&draw("a.json")).unwrap();
+    let values = numbers(&found["charts"][0]["Map"]["values"]);
+    let csv = String::from_utf8(draw("a.CSV")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + values.len());
+
+    let spec = path("trace.spec");
+    stdout(&[&trace[..], &["--save-spec", &spec]].concat());
+    let again = path("again.csv");
+    stdout(&["run", &spec, "--device", "cpu", "--figure", &again]);
+    assert_eq!(fs::read_to_string(&again).unwrap(), csv);
+    let recovery = ["--figure-effect", "recovery", "--figure-metric", "logit"];
+    stdout(&[&["run", &spec, "--device", "cpu", "--figure", &again], &recovery[..]].concat());
+    assert!(fs::read_to_string(&again).unwrap().contains("Recovery of logit("));
+
+    let error = complaint(&[&trace[..], &["--figure", &path("a.png")]].concat());
+    assert!(error.contains(".png") && error.contains(".svg"), "{error}");
+    let error = complaint(&[&trace[..], &["--figure", "/nowhere/a.svg"]].concat());
+    assert!(error.contains("/nowhere"), "{error}");
+}

@@ -5,12 +5,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Machine;
 use super::progress::Bar;
+use crate::analysis::{AnalysisResult, Metric, ModelEdit};
 use crate::experiment::Experiment;
+use crate::figure::{Effect, Figure, FileFormat, Look};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Answer, TokenizedPrompt};
 use crate::worker::{Engine, ModelInfo};
@@ -31,17 +33,62 @@ pub(super) struct Output {
 #[derive(Args)]
 pub(super) struct AnalysisOutput {
     #[command(flatten)]
-    pub output: Output,
+    pub result: ResultOutput,
 
     /// Run nothing; write what is asked to a file for `factscope run`
-    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["json", "out"])]
+    #[arg(long, value_name = "FILE.json", conflicts_with_all = ["json", "out", "figure"])]
     pub save_spec: Option<PathBuf>,
+}
+
+/// The same for what is asked by a file.
+#[derive(Args)]
+pub(super) struct ResultOutput {
+    #[command(flatten)]
+    output: Output,
+
+    /// Draw the result, or write its numbers as a table: FILE.svg, FILE.pdf, FILE.csv or FILE.json
+    #[arg(long, value_name = "FILE")]
+    figure: Option<PathBuf>,
+
+    /// What the figure shows of an answer, where a result has more than its probability
+    #[arg(long, value_enum, value_name = "METRIC", default_value = "prob", requires = "figure")]
+    figure_metric: FigureMetric,
+
+    /// What the figure of a trace shows of that
+    #[arg(long, value_enum, value_name = "EFFECT", default_value = "score", requires = "figure")]
+    figure_effect: FigureEffect,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FigureMetric {
+    Prob,
+    AnswerProb,
+    LogProb,
+    Logit,
+    LogitDiff,
+    Rank,
+    Kl,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FigureEffect {
+    /// The metric in each patched run
+    Score,
+
+    /// What comes back, or is lost, through the cell
+    Indirect,
+
+    /// The rest of the total effect
+    Direct,
+
+    /// The share of the total effect that comes back
+    Recovery,
 }
 
 impl AnalysisOutput {
     /// As [`Output::check`].
     pub fn check(&self) -> anyhow::Result<()> {
-        self.output.check()?;
+        self.result.check()?;
         self.save_spec.as_deref().map_or(Ok(()), check_writable)
     }
 }
@@ -50,6 +97,74 @@ impl AnalysisOutput {
 pub(super) fn save_spec(path: &Path, experiment: &Experiment) -> anyhow::Result<()> {
     write_file(path, experiment.to_json()?.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
+}
+
+impl ResultOutput {
+    /// As [`Output::check`].
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.output.check()?;
+        let Some(path) = &self.figure else { return Ok(()) };
+        FileFormat::of(path)?;
+        check_writable(path)
+    }
+
+    /// As [`Output::write`], and the figure.
+    pub fn write(
+        &self,
+        result: &AnalysisResult,
+        engine: &Engine,
+        json: &Value,
+        text: &str,
+    ) -> anyhow::Result<()> {
+        if let Some(path) = &self.figure {
+            let look = Look {
+                metric: self.figure_metric.into(),
+                effect: self.figure_effect.into(),
+                ..Look::new(&engine.info.tokenizer)
+            };
+            let mut figure = Figure::of(result, &look);
+            let is_change = |edit: &&ModelEdit| !matches!(edit, ModelEdit::Processing(_));
+            let edited = match engine.edits.iter().filter(is_change).count() {
+                0 => String::new(),
+                1 => ", edited once".to_owned(),
+                n => format!(", edited {n} times"),
+            };
+            for edit in &engine.edits {
+                if let ModelEdit::Processing(it) = edit {
+                    figure.notes.push(format!("The weights were processed: {it}"));
+                }
+            }
+            figure.notes.push(format!("Model {}{edited}  ·  {}", engine.info.name, program()));
+            write_file(path, &FileFormat::of(path)?.bytes(&figure))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        self.output.write(json, text)
+    }
+}
+
+impl From<FigureMetric> for Metric {
+    fn from(metric: FigureMetric) -> Self {
+        match metric {
+            FigureMetric::Prob => Self::Prob,
+            FigureMetric::AnswerProb => Self::AnswerProb,
+            FigureMetric::LogProb => Self::LogProb,
+            FigureMetric::Logit => Self::Logit,
+            FigureMetric::LogitDiff => Self::LogitDiff,
+            FigureMetric::Rank => Self::Rank,
+            FigureMetric::Kl => Self::Kl,
+        }
+    }
+}
+
+impl From<FigureEffect> for Effect {
+    fn from(effect: FigureEffect) -> Self {
+        match effect {
+            FigureEffect::Score => Self::Score,
+            FigureEffect::Indirect => Self::Indirect,
+            FigureEffect::Direct => Self::Direct,
+            FigureEffect::Recovery => Self::Recovery,
+        }
+    }
 }
 
 impl Output {

@@ -6,7 +6,7 @@ use anyhow::ensure;
 use clap::Args;
 use serde_json::Value;
 
-use super::output::{AnalysisOutput, Output, save_spec, with_tail};
+use super::output::{AnalysisOutput, ResultOutput, save_spec, with_tail};
 use super::progress::Bar;
 use super::{
     Machine, ModelArgs, WeightArgs, ablate, atp, atp_star, attention, attribute, circuit, compare,
@@ -26,7 +26,7 @@ pub(super) struct Run {
     spec: PathBuf,
 
     #[command(flatten)]
-    output: Output,
+    output: ResultOutput,
 }
 
 /// A question put to a model that is open.
@@ -111,14 +111,19 @@ impl Session {
         machine: &Machine,
     ) -> anyhow::Result<()> {
         let Some(path) = &output.save_spec else {
-            return self.run(&spec, &output.output, machine);
+            return self.run(&spec, &output.result, machine);
         };
         let (model, bos, fact) = (self.model.clone(), self.bos, self.source.clone());
         let edits = self.edits.clone();
         save_spec(path, &Experiment { model, bos, fact, edits, spec })
     }
 
-    fn run(&self, spec: &AnalysisSpec, output: &Output, machine: &Machine) -> anyhow::Result<()> {
+    fn run(
+        &self,
+        spec: &AnalysisSpec,
+        output: &ResultOutput,
+        machine: &Machine,
+    ) -> anyhow::Result<()> {
         let has_prompt = self.source != FactSource::Nothing;
         ensure!(has_prompt || spec.is_of_weights(), "this asks about a prompt; name a fact");
         let result = machine.run(&self.engine, &self.prompt, spec, doing(spec))?;
@@ -136,7 +141,7 @@ impl Session {
             1 => text.insert_str(0, "The model has been edited once.\n\n"),
             n => text.insert_str(0, &format!("The model has been edited {n} times.\n\n")),
         }
-        output.write(&json, &text)
+        output.write(&result, &self.engine, &json, &text)
     }
 }
 

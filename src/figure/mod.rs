@@ -1,7 +1,7 @@
 //! What a result looks like, as plain data: axes with units, numbers, a colour scale, small print.
 //!
-//! A figure is made from a result once. The window draws it, a file holds it as SVG, and its
-//! numbers go out as CSV: all three show the same.
+//! A figure is made from a result once. The window draws it, a file holds it as SVG or PDF, and its
+//! numbers go out as CSV: all show the same.
 
 use std::ops::Range;
 
@@ -9,15 +9,20 @@ use serde::Serialize;
 
 pub mod color;
 mod csv_text;
+mod file_format;
+pub mod font;
 pub mod number;
 mod of;
+mod pdf;
 mod scene;
 mod svg;
 pub mod words;
 
 pub use color::{ColorMap, Rgb};
 pub use csv_text::to_csv;
+pub use file_format::FileFormat;
 pub use of::{Effect, Look};
+pub use pdf::to_pdf;
 pub use svg::to_svg;
 
 /// One or more charts that belong together, below each other.

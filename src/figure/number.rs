@@ -93,6 +93,14 @@ impl Ticks {
     /// All with the same number of decimals.
     pub fn label(&self, value: f32) -> String {
         let decimals = self.decimals;
+        if decimals > 5 {
+            if value.abs() < 0.5 * 10_f32.powi(-(decimals as i32)) {
+                return "0".to_owned();
+            }
+            let exponent = value.abs().log10().floor() as i32;
+            let digits = (decimals as i32 + exponent).max(0) as usize;
+            return with_minus_sign(&format!("{value:.digits$e}"));
+        }
         let text = format!("{value:.decimals$}");
         // Rounding to zero may leave a sign.
         let is_zero = text.chars().all(|c| matches!(c, '-' | '0' | '.'));
@@ -124,6 +132,9 @@ mod tests {
         let ticks = Ticks::new(0.031, 0.957, 5);
         assert_eq!(ticks.values, [0.2, 0.4, 0.6, 0.8]);
         assert_eq!(ticks.label(0.2), "0.2");
+        let ticks = Ticks::new(7.747e-4, 7.757e-4, 5);
+        assert_eq!(ticks.label(ticks.values[1]), "7.750e−4");
+        assert_eq!(Ticks::new(-1e-6, 1e-6, 5).label(0.0), "0");
         let ticks = Ticks::new(-3.0, 3.0, 6);
         assert_eq!(ticks.values, [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]);
         assert_eq!(ticks.label(-3.0), "−3");

@@ -2,7 +2,7 @@
 
 use super::number::significant;
 use crate::analysis::{Measurement, Metric, Positions};
-use crate::tokens::{Answer, TokenizedPrompt, visible};
+use crate::tokens::{Answer, Bos, TokenizedPrompt, visible};
 
 /// The tokens of a prompt, as they stand along an axis.
 pub fn token_labels(prompt: &TokenizedPrompt) -> Vec<String> {
@@ -28,12 +28,19 @@ pub fn is_long(answer: Option<&Answer>) -> bool {
 pub fn metric_name(metric: Metric, prompt: &TokenizedPrompt) -> String {
     let first = answer_piece(prompt);
     let foil = prompt.foil.as_ref().map_or_else(|| "foil".to_owned(), first_piece);
+    let whole = prompt.answer.as_ref().map(|answer| visible(&answer.text));
+    of_tokens(metric, &first, whole.as_deref().unwrap_or("answer"), &foil)
+}
+
+/// The same of several prompts, each with its own answer.
+pub fn metric_of_answers(metric: Metric) -> String {
+    of_tokens(metric, "answer", "whole answer", "foil")
+}
+
+fn of_tokens(metric: Metric, first: &str, whole: &str, foil: &str) -> String {
     match metric {
         Metric::Prob => format!("p({first})"),
-        Metric::AnswerProb => {
-            let whole = prompt.answer.as_ref().map_or(first, |answer| visible(&answer.text));
-            format!("p({whole})")
-        }
+        Metric::AnswerProb => format!("p({whole})"),
         Metric::LogProb => format!("ln p({first})"),
         Metric::Logit => format!("logit({first})"),
         Metric::LogitDiff => format!("logit({first}) − logit({foil})"),
@@ -47,9 +54,10 @@ pub fn metric_or_prob(metric: Metric, clean: &Measurement) -> Metric {
     if clean.get(metric).is_some() { metric } else { Metric::Prob }
 }
 
-/// A reading with four digits, if there is one.
-pub fn reading(value: Option<f32>) -> String {
-    value.map_or_else(|| "not computed".to_owned(), |value| significant(value, 4))
+/// A reading with four digits, if there is one. Ranks count from 1 here.
+pub fn reading(metric: Metric, value: Option<f32>) -> String {
+    let from = if metric == Metric::Rank { 1.0 } else { 0.0 };
+    value.map_or_else(|| "not computed".to_owned(), |value| significant(value + from, 4))
 }
 
 /// Token number and text.
@@ -82,6 +90,18 @@ pub fn positions_name(positions: &Positions, prompt: &TokenizedPrompt) -> String
         Positions::Only(range) if range.len() == 1 => token_at(range.start, prompt),
         Positions::Only(range) => format!("tokens {}–{}", range.start, range.end - 1),
     }
+}
+
+/// What was asked, with the tokens that numbers are about.
+pub fn prompt(prompt: &TokenizedPrompt) -> String {
+    let text = prompt.text.replace('\n', "↩");
+    let answer = prompt.answer.as_ref().map(|it| format!("  ·  answer {}", visible(&it.text)));
+    let foil = prompt.foil.as_ref().map(|it| format!("  ·  foil {}", visible(&it.text)));
+    let bos = match prompt.bos {
+        Bos::On => "  ·  BOS before it",
+        Bos::Off => "",
+    };
+    format!("Prompt “{text}”{bos}{}{}", answer.unwrap_or_default(), foil.unwrap_or_default())
 }
 
 /// What an answer of several tokens is measured by.

@@ -45,7 +45,7 @@ pub trait Picker: Send + Sync {
 pub struct RfdPicker;
 
 impl RfdPicker {
-    const FIGURES: [&str; 3] = ["svg", "csv", "json"];
+    const FIGURES: [&str; 4] = ["svg", "pdf", "csv", "json"];
 }
 
 impl Picker for RfdPicker {
@@ -231,7 +231,7 @@ pub fn path_prompt_ui(
             Purpose::Model => ("Model folder", "/path/to/gpt2-large"),
             Purpose::Dataset => ("Dataset file", "/path/to/counterfact.json"),
             Purpose::Screenshot => ("PNG file", "/path/to/factscope.png"),
-            Purpose::Figure => ("SVG, CSV or JSON file", "/path/to/figure.svg"),
+            Purpose::Figure => ("SVG, PDF, CSV or JSON file", "/path/to/figure.svg"),
             Purpose::Spec => ("JSON file", "/path/to/experiment.json"),
         };
         let label = ui.label(label);

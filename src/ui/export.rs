@@ -3,22 +3,13 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use crate::figure::{Figure, to_csv, to_svg};
+use crate::figure::{Figure, FileFormat};
 
-/// In the format that the name's ending says: `svg`, `csv` or `json`.
+/// In the format that the name's ending says.
 pub fn save(figure: &Figure, path: &Path) -> io::Result<()> {
-    let ending = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
-    let text = match ending.to_lowercase().as_str() {
-        "svg" => to_svg(figure),
-        "csv" => to_csv(figure),
-        "json" => serde_json::to_string_pretty(figure)?,
-        _ => {
-            let error =
-                format!("no figure is written as `.{ending}`; end the name in .svg, .csv or .json");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, error));
-        }
-    };
-    write_whole(path, text.as_bytes())
+    let format =
+        FileFormat::of(path).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    write_whole(path, &format.bytes(figure))
 }
 
 /// Written beside its place and then renamed, so that there is never half a file.

@@ -13,9 +13,7 @@ use eframe::egui::{
 
 pub use crate::figure::ColorMap;
 use crate::figure::Rgb;
-
-/// Licence beside it in `assets/fonts/`.
-static DEJAVU: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
+use crate::figure::font::DEJAVU_SANS;
 
 /// Sets fonts, text sizes, spacing and colours of both themes. Call it once.
 pub fn install(ctx: &Context) {
@@ -23,7 +21,7 @@ pub fn install(ctx: &Context) {
     let last = |family| InsertFontFamily { family, priority: FontPriority::Lowest };
     ctx.add_font(FontInsert::new(
         "DejaVu Sans",
-        FontData::from_static(DEJAVU),
+        FontData::from_static(DEJAVU_SANS),
         vec![last(FontFamily::Proportional), last(FontFamily::Monospace)],
     ));
     ctx.style_mut_of(Theme::Light, |style| restyle(style, &LIGHT));

@@ -56,7 +56,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
 ];
 
 /// Crates that only some rooms may touch.
-const OWNERS: [(&str, &[&str]); 24] = [
+const OWNERS: [(&str, &[&str]); 28] = [
     ("burn", &["model", "analysis", "training"]),
     ("burn_flex", &["model"]),
     ("gemm", &["model"]),
@@ -76,6 +76,10 @@ const OWNERS: [(&str, &[&str]); 24] = [
     ("egui_plot", &["ui"]),
     ("rfd", &["ui"]),
     ("colorous", &["figure"]),
+    ("pdf_writer", &["figure"]),
+    ("skrifa", &["figure"]),
+    ("subsetter", &["figure"]),
+    ("flate2", &["figure"]),
     ("csv", &["facts"]),
     ("parquet", &["facts"]),
     ("clap", &["cli"]),

@@ -23,6 +23,8 @@ mod figures_of_parts;
 mod generation;
 mod estimates;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod gradients;

@@ -80,7 +80,7 @@ fn notes(ablation: &Ablation, metric: Metric, look: &Look<'_>) -> Vec<String> {
             format!("that of another prompt of {} tokens", ids.len())
         }
     };
-    let clean = reading(ablation.clean.get(metric));
+    let clean = reading(metric, ablation.clean.get(metric));
     let at = at(&ablation.spec.positions, prompt);
     let mut notes = vec![format!("Clean {clean}  ·  replaced by {by} {at}")];
     notes.extend(long_answer(metric, prompt));

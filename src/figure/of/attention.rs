@@ -1,17 +1,21 @@
 //! Where the heads of one layer look: one pattern large, all of them small.
 
 use super::Look;
-use crate::analysis::attention::Attention;
+use crate::analysis::attention::{Attention, Weighting};
 use crate::figure::number::significant;
 use crate::figure::words::{token_at, token_labels};
 use crate::figure::{Chart, Figure, Map, Side};
 use crate::tokens::Bos;
 
 pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
-    let layers = attention.spec.layers.clone();
-    let picked = look.pick.layer.filter(|layer| layers.contains(layer));
-    let layer = picked.unwrap_or(layers.start);
-    let head = look.pick.head.filter(|&head| head < attention.n_heads).unwrap_or(0);
+    // What is picked, or else the head that comes first.
+    let shown: Vec<(usize, usize)> = attention.shown().collect();
+    let is_layer = |layer: usize| look.pick.layer == Some(layer);
+    let is_head = |head: usize| look.pick.head == Some(head);
+    let of_layer = || shown.iter().copied().filter(|it| is_layer(it.0));
+    let picked = of_layer().find(|it| is_head(it.1)).or_else(|| of_layer().next());
+    let picked = picked.or_else(|| shown.iter().copied().find(|it| is_head(it.1)));
+    let (layer, head) = picked.or_else(|| shown.first().copied()).unwrap_or_default();
     let Some(pattern) = attention.pattern(layer, head) else {
         return Figure {
             title: "Attention pattern".to_owned(),
@@ -19,33 +23,68 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
             notes: vec!["No layer of this prompt's attention was computed".to_owned()],
         };
     };
-    let mut charts = vec![Chart::Map(map(attention, &format!("L{layer} H{head}"), pattern))];
-    if attention.n_heads > 1 {
-        charts.extend((0..attention.n_heads).filter_map(|nth| {
-            let pattern = attention.pattern(layer, nth)?;
-            let name = format!("Head {nth}");
-            Some(Chart::Map(Map { is_small: true, ..map(attention, &name, pattern) }))
+    let is_rollout = attention.spec.weighting == Weighting::Rollout;
+    let name = if is_rollout { format!("L{layer}") } else { format!("L{layer} H{head}") };
+    // Beside it all heads of the layer; rolled out there is one map a layer, so all layers.
+    let beside: Vec<(usize, usize)> =
+        shown.into_iter().filter(|it| is_rollout || it.0 == layer).collect();
+    let patterns = beside.iter().filter_map(|&(layer, head)| attention.pattern(layer, head));
+    let largest = patterns.flatten().copied().filter(|it| it.is_finite()).fold(1e-6, f32::max);
+    let is_weight = matches!(attention.spec.weighting, Weighting::Pattern | Weighting::Rollout);
+    let high = if is_weight { 1.0 } else { largest };
+    let mut charts = vec![Chart::Map(map(attention, &name, pattern, high))];
+    if beside.len() > 1 {
+        charts.extend(beside.iter().filter_map(|&(layer, head)| {
+            let pattern = attention.pattern(layer, head)?;
+            let name = if is_rollout { format!("Layer {layer}") } else { format!("Head {head}") };
+            Some(Chart::Map(Map { is_small: true, ..map(attention, &name, pattern, high) }))
         }));
     }
     let mut notes = vec![spread(attention, pattern, look)];
     notes.push(
-        "* subject. Each row sums to 1; a token attends to itself and to those before it"
-            .to_owned(),
+        match attention.spec.weighting {
+            Weighting::Pattern => {
+                "* subject. Each row sums to 1; a token attends to itself and to those before it"
+            }
+            Weighting::ValueWeighted => {
+                "* subject. Attention weight times the norm of the value at the key"
+            }
+            Weighting::NormBased => {
+                "* subject. Norm of the vector that is moved, attention weight times value through W_O \
+                 (Kobayashi et al. 2020)"
+            }
+            Weighting::Rollout => {
+                "* subject. Product of (A + I) / 2 over this layer and all below, A the mean of the \
+                 heads' patterns (Abnar & Zuidema 2020)"
+            }
+        }
+        .to_owned(),
     );
-    if attention.n_heads > 1 {
-        notes.push(format!("Below, all heads of layer {layer}, in the same colours"));
+    if beside.len() > 1 {
+        notes.push(if is_rollout {
+            "Small: all layers, in the same colours".to_owned()
+        } else {
+            format!("Small: all heads of layer {layer}, in the same colours")
+        });
     }
-    Figure { title: format!("Attention pattern — L{layer} H{head}"), charts, notes }
+    let what = if is_rollout { "Attention rollout" } else { "Attention pattern" };
+    Figure { title: format!("{what} — {name}"), charts, notes }
 }
 
-fn map(attention: &Attention, name: &str, pattern: &[f32]) -> Map {
+fn map(attention: &Attention, name: &str, pattern: &[f32], high: f32) -> Map {
     let prompt = &attention.prompt;
     let side = |title: &str, noun: &str| {
         let side = Side::tokens(title, token_labels(prompt), prompt.subject.clone());
         Side { noun: noun.to_owned(), ..side }
     };
     let (rows, columns) = (side("From (query)", "from token"), side("To (key)", "to token"));
-    Map::new(name, rows, columns, pattern.to_vec(), "Attention weight").in_range(0.0, 1.0).square()
+    let quantity = match attention.spec.weighting {
+        Weighting::Pattern => "Attention weight",
+        Weighting::ValueWeighted => "Attention weight × norm of the value",
+        Weighting::NormBased => "Norm of what is moved",
+        Weighting::Rollout => "Attention rolled out",
+    };
+    Map::new(name, rows, columns, pattern.to_vec(), quantity).in_range(0.0, high).square()
 }
 
 /// How one query's weight is spread.

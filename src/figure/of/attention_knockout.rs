@@ -39,7 +39,8 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
         series: series.collect(),
     };
 
-    let mut notes = vec![format!("Clean {}  ·  {cut}", reading(knockout.clean.get(metric)))];
+    let mut notes =
+        vec![format!("Clean {}  ·  {cut}", reading(metric, knockout.clean.get(metric)))];
     notes.extend(long_answer(metric, prompt));
     notes.extend(not_first_guess(&knockout.clean, prompt));
     if prompt.subject.as_ref().is_some_and(|subject| subject.start == 0) {

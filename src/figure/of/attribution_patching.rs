@@ -3,7 +3,7 @@
 use super::causal_trace::{patched, settings};
 use super::{HeadMap, Look, by_row};
 use crate::analysis::Measurement;
-use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Verified};
+use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Verified, Windows};
 use crate::figure::number::significant;
 use crate::figure::words::{long_answer, metric_name, not_first_guess, token_at, token_labels};
 use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Point, Row, Scatter, Side, Table};
@@ -124,12 +124,14 @@ fn notes(found: &AttributionPatching, look: &Look<'_>) -> Vec<String> {
             significant(mean, 3)
         ));
     }
-    notes.push(
-        "* subject. An estimate: probabilities bend near 0 and 1, attention that is sure of its \
-         choice has nearly no gradient, and wide windows are overestimated. Patch the largest for \
-         real to know how far off it is"
-            .to_owned(),
-    );
+    let windows = match found.spec.windows {
+        Windows::Held => "",
+        Windows::Added => " Layers of a window are added up, which overestimates wide ones.",
+    };
+    notes.push(format!(
+        "* subject. An estimate: probabilities bend near 0 and 1, and attention that is sure of its \
+         choice has nearly no gradient.{windows} Patch the largest for real to know how far off it is"
+    ));
     look.explain_planted(&mut notes);
     notes
 }

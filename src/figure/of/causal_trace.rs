@@ -114,7 +114,7 @@ impl<'a> Shown<'a> {
             (Effect::Score, Direction::Noise, true) => format!("Rise of {name}"),
             (Effect::Indirect, ..) => format!("Indirect effect on {name}"),
             (Effect::Direct, ..) => format!("Direct effect on {name}"),
-            (Effect::Recovery, ..) => format!("Recovery of {name} (share of the total effect)"),
+            (Effect::Recovery, ..) => format!("Recovery of {name}"),
         }
     }
 
@@ -127,7 +127,7 @@ impl<'a> Shown<'a> {
             }
             Cells::Together { widths, .. } => {
                 let widths = widths.iter().map(usize::to_string).collect();
-                Side::named("Layers in the window", "window of", widths)
+                Side::named("Width", "window of", widths)
             }
             Cells::Heads { .. } => Side::heads(n_columns),
         };
@@ -225,6 +225,14 @@ fn layer_title(trace: &CausalTrace) -> &'static str {
     }
 }
 
+pub(super) fn component_name(component: Component) -> &'static str {
+    match component {
+        Component::Hidden => "hidden states",
+        Component::Mlp => "MLP outputs",
+        Component::Attn => "attention outputs",
+    }
+}
+
 /// What was put where.
 pub(super) fn patched(trace: &CausalTrace) -> String {
     let spec = &trace.spec;
@@ -232,17 +240,13 @@ pub(super) fn patched(trace: &CausalTrace) -> String {
         Direction::Denoise => "Restoring",
         Direction::Noise => "Corrupting",
     };
-    let outputs = match spec.component {
-        Component::Hidden => "hidden states",
-        Component::Mlp => "MLP outputs",
-        Component::Attn => "attention outputs",
-    };
+    let outputs = component_name(spec.component);
     let what = match (&spec.map, spec.component) {
         (Cells::Tokens, Component::Hidden) => "a single hidden state".to_owned(),
         (Cells::Tokens, Component::Mlp) => format!("MLP output, window {}", spec.window),
         (Cells::Tokens, Component::Attn) => format!("attention output, window {}", spec.window),
         (Cells::Together { at: positions, .. }, _) => {
-            format!("{outputs} {} in windows of layers", at(positions, &trace.prompt))
+            format!("{outputs} {} in windows of some width", at(positions, &trace.prompt))
         }
         (Cells::Heads { at: positions }, _) => {
             let window = match spec.window {
@@ -304,7 +308,7 @@ fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
                  defined"
             ),
             Effect::Recovery => format!(
-                "Total effect (clean − corrupted) {total}: 0 is as corrupted, 1 as clean"
+                "Total effect (clean − corrupted) {total}, and recovery the share of it that comes back: 0 is as corrupted, 1 as clean"
             ),
             _ => format!(
                 "Total effect (clean − corrupted) {total} = indirect effect, through the cell + \
@@ -358,9 +362,10 @@ pub(super) fn settings(trace: &CausalTrace, metric: Metric) -> String {
     let spec = &trace.spec;
     let spread = Measurement::std(&trace.corrupted, metric)
         .map_or_else(String::new, |std| format!(" ± {}", significant(std, 2)));
+    let mean = Measurement::mean(&trace.corrupted, metric);
     let mut parts = vec![
-        format!("Clean {}", reading(trace.clean.get(metric))),
-        format!("corrupted {}{spread}", reading(Measurement::mean(&trace.corrupted, metric))),
+        format!("Clean {}", reading(metric, trace.clean.get(metric))),
+        format!("corrupted {}{spread}", reading(metric, mean)),
         corruption(trace),
     ];
     if spec.corruption.is_drawn() {

@@ -1,13 +1,11 @@
 //! How a logit adds up: what each layer, or each head, writes towards the answer.
 
+use super::parts::{adds_up, bar, target};
 use super::{HeadMap, Look};
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
-use crate::figure::number::{signed, significant};
-use crate::figure::words::{answer_piece, first_piece};
+use crate::figure::number::signed;
+use crate::figure::words::first_piece;
 use crate::figure::{Bar, Bars, Chart, Figure, Lines, Pick, Series};
-
-/// A difference from the model's own logit beyond this share of it is said to be one.
-const TOLERANCE: f32 = 1e-3;
 
 const QUANTITY: &str = "Contribution (logits)";
 
@@ -18,33 +16,14 @@ pub(super) fn figure(attribution: &LogitAttribution, look: &Look<'_>) -> Figure 
         }
         Parts::Heads => by_heads(attribution, look),
     };
-    let prompt = &attribution.prompt;
-    let answer = answer_piece(prompt);
-    let target = match &prompt.foil {
-        Some(foil) => format!("logit({answer}) − logit({})", first_piece(foil)),
-        None => format!("logit({answer}) minus the vocabulary mean"),
-    };
     Figure {
-        title: format!("Direct logit attribution — {target}"),
+        title: format!("Direct logit attribution — {}", target(&attribution.prompt)),
         charts,
         notes: notes(attribution, look),
     }
 }
 
 fn in_depth_order(attribution: &LogitAttribution) -> Bars {
-    let bar = |component: Component, logit: f32| {
-        let (label, pick) = match component {
-            Component::Embed => ("Token embedding".to_owned(), Pick::default()),
-            Component::PosEmbed => ("Position embedding".to_owned(), Pick::default()),
-            Component::Bias => ("Attention biases".to_owned(), Pick::default()),
-            Component::AttnOut(layer) => (format!("L{layer} attention"), Pick::layer(layer)),
-            Component::MlpOut(layer) => (format!("L{layer} MLP"), Pick::layer(layer)),
-            Component::Head { layer, head } => {
-                (format!("L{layer} H{head}"), Pick::head(layer, head))
-            }
-        };
-        Bar { label, value: logit, pick }
-    };
     let parts = attribution.contributions.iter().map(|it| bar(it.component, it.logit));
     let bias = Bar {
         label: "Final layer norm's bias".to_owned(),
@@ -116,16 +95,9 @@ fn by_heads(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<Chart> {
 }
 
 fn notes(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<String> {
-    let (sum, logit) = (attribution.sum(), attribution.logit);
-    let difference = sum - logit;
-    let sign = if difference.abs() <= TOLERANCE * logit.abs() { "✓" } else { "≠" };
     let number = |value: f32| format!("{value:.3}").replace('-', "−");
-    let mut notes = vec![format!(
-        "Σ parts + bias = {}, logit = {} {sign}  (difference {})",
-        number(sum),
-        number(logit),
-        significant(difference, 2),
-    )];
+    let (sum, logit) = (attribution.sum(), attribution.logit);
+    let mut notes = vec![adds_up("Σ parts + bias", sum, "logit", logit)];
     let mut no_layers = Vec::new();
     for part in &attribution.contributions {
         let name = match part.component {

@@ -2,7 +2,7 @@
 
 use super::{Look, by_row};
 use crate::analysis::Metric;
-use crate::analysis::logit_lens::{LensCell, LogitLens};
+use crate::analysis::logit_lens::{LensCell, LensScale, LogitLens};
 use crate::figure::number::exact;
 use crate::figure::words::{answer_piece, metric_name, token_at, token_labels};
 use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Row, Side, Table};
@@ -18,7 +18,7 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
         _ => Metric::Prob,
     };
     let value = |cell: &LensCell| match metric {
-        Metric::Rank => cell.answer_rank as f32,
+        Metric::Rank => cell.answer_rank as f32 + 1.0,
         Metric::LogProb => cell.answer_prob.ln(),
         _ => cell.answer_prob,
     };
@@ -27,7 +27,7 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
     let values = by_row(n_pos, n_layers, |pos, layer| cell_of(pos, layer).map_or(f32::NAN, value));
     let name = metric_name(metric, prompt);
     let quantity = match metric {
-        Metric::Rank => format!("{name} (0: the likeliest)"),
+        Metric::Rank => format!("{name} (1: the likeliest)"),
         _ => name,
     };
     let tokens = Side::tokens("Token", token_labels(prompt), prompt.subject.clone());
@@ -36,7 +36,7 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
     let mut map = Map::new("Logit lens", tokens, layers, values, &quantity);
     map = map.colored(ColorMap::Oranges);
     map = match metric {
-        Metric::Rank => map.in_range(0.0, largest.clamp(1.0, LAST_RANK)),
+        Metric::Rank => map.in_range(1.0, largest.clamp(2.0, LAST_RANK)),
         Metric::LogProb => map,
         _ => map.in_range(0.0, largest),
     };
@@ -45,13 +45,18 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
         by_row(n_pos, n_layers, |pos, layer| cell_of(pos, layer).map_or_else(String::new, top));
     map.details = by_row(n_pos, n_layers, |pos, layer| {
         cell_of(pos, layer).map_or_else(String::new, |cell| {
-            format!(
-                "Likeliest {}  p {}\nAnswer {answer}  p {}, rank {}",
-                top(cell),
-                exact(cell.top_prob),
-                exact(cell.answer_prob),
-                cell.answer_rank + 1,
-            )
+            let mut lines = vec![
+                format!("Likeliest {}  p {}", top(cell), exact(cell.top_prob)),
+                format!(
+                    "Answer {answer}  p {}, rank {}",
+                    exact(cell.answer_prob),
+                    cell.answer_rank + 1
+                ),
+            ];
+            // The first is named above.
+            let more = lens.top.get(layer, pos).into_iter().flatten().skip(1);
+            lines.extend(more.map(|it| format!("{}  p {}", look.token(it.id), exact(it.prob))));
+            lines.join("\n")
         })
     });
 
@@ -75,11 +80,14 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
         columns: columns.chain([format!("p({answer})"), format!("Rank of {answer}")]).collect(),
         rows: (0..n_layers).filter_map(row).collect(),
     };
-    let mut notes = vec![
-        "* subject. Each layer's residual stream, read through the final layer norm and the \
+    let scale = match lens.spec.scale {
+        LensScale::Own => "",
+        LensScale::Final => ", with the last layer's scale",
+    };
+    let mut notes = vec![format!(
+        "* subject. Each layer's residual stream, read through the final layer norm{scale} and the \
          unembedding (nostalgebraist 2020)"
-            .to_owned(),
-    ];
+    )];
     if metric == Metric::Rank {
         notes.push(format!("Colours end at rank {}", map.range.1));
     }

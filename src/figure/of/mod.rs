@@ -4,7 +4,7 @@ use super::words;
 use super::{Bar, Bars, Figure, Map, Pick, Side};
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::{AnalysisResult, Metric};
-use crate::tokens::{Tokenizer, visible};
+use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
 
 mod ablation;
 mod accumulated_resid;
@@ -16,9 +16,11 @@ mod attribution_difference;
 mod attribution_patching;
 mod causal_trace;
 mod circuit;
+mod comparison;
 mod composition;
 mod contribution_graph;
 mod edge_attribution;
+mod generation;
 mod head_scores;
 mod logit_attribution;
 mod logit_lens;
@@ -26,8 +28,10 @@ mod neuron_attribution;
 mod parts;
 mod path_patching;
 mod prediction;
+mod rank_one_edit;
 mod residual_norms;
 mod source_attribution;
+mod steering;
 mod through_head;
 
 /// How a result is looked at. Nothing here changes what was found.
@@ -98,6 +102,12 @@ impl<'a> Look<'a> {
 
 impl Figure {
     pub fn of(result: &AnalysisResult, look: &Look<'_>) -> Self {
+        let mut figure = Self::without_prompt(result, look);
+        figure.notes.extend(prompt(result).map(words::prompt));
+        figure
+    }
+
+    fn without_prompt(result: &AnalysisResult, look: &Look<'_>) -> Self {
         match result {
             AnalysisResult::Prediction(it) => prediction::figure(it, look),
             AnalysisResult::CausalTrace(it) => causal_trace::figure(it, look),
@@ -111,6 +121,10 @@ impl Figure {
             AnalysisResult::PathPatching(it) => path_patching::figure(it, look),
             AnalysisResult::AtpStar(it) => atp_star::figure(it, look),
             AnalysisResult::EdgeAttribution(it) => edge_attribution::figure(it, look),
+            AnalysisResult::Comparison(it) => comparison::figure(it, look),
+            AnalysisResult::Generation(it) => generation::figure(it, look),
+            AnalysisResult::RankOneEdit(it) => rank_one_edit::figure(it, look),
+            AnalysisResult::Steering(it) => steering::figure(it, look),
             AnalysisResult::NeuronAttribution(it) => neuron_attribution::figure(it, look),
             AnalysisResult::SourceAttribution(it) => source_attribution::figure(it, look),
             AnalysisResult::AttributionDifference(it) => attribution_difference::figure(it, look),
@@ -121,8 +135,40 @@ impl Figure {
             AnalysisResult::HeadScores(it) => head_scores::figure(it, look),
             AnalysisResult::Circuit(it) => circuit::figure(it, look),
             AnalysisResult::Composition(it) => composition::figure(it, look),
-            _ => Self { title: "TEMPORARY".to_owned(), ..Self::default() },
         }
+    }
+}
+
+/// What was asked, of results that do not show it themselves.
+fn prompt(result: &AnalysisResult) -> Option<&TokenizedPrompt> {
+    match result {
+        AnalysisResult::Prediction(it) => Some(&it.prompt),
+        AnalysisResult::CausalTrace(it) => Some(&it.prompt),
+        AnalysisResult::AttributionPatching(it) => Some(&it.prompt),
+        AnalysisResult::LogitAttribution(it) => Some(&it.prompt),
+        AnalysisResult::LogitLens(it) => Some(&it.prompt),
+        AnalysisResult::Attention(it) => Some(&it.prompt),
+        AnalysisResult::Ablation(it) => Some(&it.prompt),
+        AnalysisResult::AttentionKnockout(it) => Some(&it.prompt),
+        AnalysisResult::RankOneEdit(it) => Some(&it.prompt),
+        AnalysisResult::Steering(it) => Some(&it.prompt),
+        AnalysisResult::PathPatching(it) => Some(&it.prompt),
+        AnalysisResult::AtpStar(it) => Some(&it.prompt),
+        AnalysisResult::EdgeAttribution(it) => Some(&it.prompt),
+        AnalysisResult::NeuronAttribution(it) => Some(&it.prompt),
+        AnalysisResult::SourceAttribution(it) => Some(&it.prompt),
+        AnalysisResult::AttributionDifference(it) => Some(&it.prompt),
+        AnalysisResult::ThroughHead(it) => Some(&it.prompt),
+        AnalysisResult::ResidualNorms(it) => Some(&it.prompt),
+        AnalysisResult::AccumulatedResid(it) => Some(&it.prompt),
+        AnalysisResult::ContributionGraph(it) => Some(&it.prompt),
+        AnalysisResult::HeadScores(it) => Some(&it.prompt),
+        // Both of two prompts, the text that was written, and none of weights.
+        AnalysisResult::ActivationPatching(_)
+        | AnalysisResult::Comparison(_)
+        | AnalysisResult::Generation(_)
+        | AnalysisResult::Circuit(_)
+        | AnalysisResult::Composition(_) => None,
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
         columns: ["Rank", "Token", "Probability", "Logit"].map(str::to_owned).into(),
         rows: listed.iter().map(row).collect(),
     };
-    let mut notes = vec![format!("Prompt {}", visible(&prediction.prompt.text).replace('·', " "))];
+    let mut notes = Vec::new();
     if let (Some(answer), Some(found)) = (answer, prediction.answer) {
         let (text, n) = (visible(&answer.text), answer.ids.len());
         notes.push(if n == 1 {

@@ -37,24 +37,26 @@ impl Scene {
         let cell = cell_size(map, room);
         let size = [cell[0] * n_columns as f32, cell[1] * n_rows as f32];
 
-        // Titles of the side and of the colours stand on their ends; above the map, where it is too
-        // low for them.
+        // Titles of the side and of the colours stand on their ends, or above a map that is too low
+        // for them.
         let fits = |title: &str| text_width(title, Style::weak()) <= size[1].max(48.0);
         let (is_row_title_beside, is_quantity_beside) =
             (fits(&map.rows.title), fits(&map.quantity));
-        if !(is_row_title_beside && is_quantity_beside) {
-            self.height += SMALL * 1.6;
+        let line = SMALL * 1.4;
+        if !is_quantity_beside {
+            let at = [left, self.height + SMALL / 2.0];
+            self.text(at, &*map.quantity, Anchor::Start, Style::label(false));
+            self.height += line;
+        }
+        if !is_row_title_beside {
+            let at = [MARGIN, self.height + SMALL / 2.0];
+            self.text(at, &*map.rows.title, Anchor::Start, Style::weak());
+            self.height += line;
         }
         let corner = [left, self.height + 2.0];
-        let above = corner[1] - SMALL;
         if is_row_title_beside {
             let at = [MARGIN + SMALL / 2.0, corner[1] + size[1] / 2.0];
             self.text(at, &*map.rows.title, Anchor::Middle, Style::weak().turned(-90.0));
-        } else {
-            self.text([corner[0] - GAP, above], &*map.rows.title, Anchor::End, Style::weak());
-        }
-        if !is_quantity_beside {
-            self.text([corner[0], above], &*map.quantity, Anchor::Start, Style::label(false));
         }
 
         self.cells(map, corner, cell);
@@ -67,9 +69,9 @@ impl Scene {
         let bar_at = [corner[0] + size[0] + 2.0 * GAP, corner[1]];
         bar.draw(self, bar_at, bar_height, map);
         if is_quantity_beside {
-            let at =
-                [bar_at[0] + bar.width - 2.0 * GAP - SMALL / 2.0, corner[1] + bar_height / 2.0];
-            self.text(at, &*map.quantity, Anchor::Middle, Style::label(false).turned(-90.0));
+            let at = [bar_at[0] + bar.title_at(), corner[1] + bar_height / 2.0];
+            let style = Style::label(false).turned(-90.0);
+            self.text(at, &*map.quantity, Anchor::Middle, style);
         }
         let bottom = self.columns(map, corner, size, cell[0]);
         self.height = bottom.max(corner[1] + bar_height + SMALL);
@@ -158,10 +160,16 @@ impl Scene {
         let side = &map.columns;
         let style = Style::label(side.is_tokens);
         let labels = shown_labels(side, style);
+        let is_turned = {
+            let widest = widest(&labels, style);
+            widest + 3.0 > cell && (side.is_tokens || widest > 3.0 * SMALL)
+        };
+        // Beside each other on the slant, lines are nearer than columns are.
+        let size_on_slant = (cell * 0.7).clamp(6.0, SMALL);
+        let style = if is_turned { Style { size: size_on_slant, ..style } } else { style };
         let below = corner[1] + size[1];
         let widest = widest(&labels, style);
-        let is_turned = widest + 3.0 > cell && (side.is_tokens || widest > 3.0 * SMALL);
-        let apart = if is_turned { SMALL * 1.05 } else { widest + 4.0 };
+        let apart = if is_turned { size_on_slant * 1.41 } else { widest + 4.0 };
         let step = step_of(labels.len(), cell, apart);
         for nth in shown_places(side, step) {
             let x = corner[0] + (nth as f32 + 0.5) * cell;
@@ -207,7 +215,7 @@ fn cell_size(map: &Map, room: f32) -> [f32; 2] {
     let style = Style { size: 6.5, ..Style::label(true) };
     let text = map.texts.iter().map(|it| text_width(it, style) + 4.0).fold(0.0, f32::max);
     let n_rows = map.n_rows();
-    let width = (room / map.n_columns() as f32).min(text.clamp(26.0, 52.0));
+    let width = (room / map.n_columns() as f32).min(text.clamp(32.0, 56.0));
     if map.is_square {
         return [width.min(20.0); 2];
     }
@@ -245,7 +253,8 @@ fn readable(Rgb([r, g, b]): Rgb) -> Rgb {
 
 /// The scale of a map.
 struct ColorBar {
-    ticks: f32,
+    /// The widest number beside it.
+    number: f32,
 
     /// With the gap before it and its title.
     width: f32,
@@ -253,14 +262,19 @@ struct ColorBar {
 
 impl ColorBar {
     fn new(map: &Map) -> Self {
-        let (low, high) = map.range;
-        let label = |max| {
-            let ticks = Ticks::new(low, high, max);
+        let width = |height: f32| {
+            let ticks = ticks(map, height);
             let labels: Vec<String> = ticks.values.iter().map(|&it| ticks.label(it)).collect();
             widest(&labels, Style::label(false))
         };
-        let ticks = label(2).max(label(6));
-        Self { ticks, width: 2.0 * GAP + BAR + 4.5 + ticks + GAP + SMALL + 2.0 * GAP }
+        // Whatever its height will be.
+        let number = [40.0, 70.0, 100.0, 140.0].map(width).into_iter().fold(0.0, f32::max);
+        Self { number, width: 2.0 * GAP + BAR + 4.5 + number + GAP + SMALL + GAP }
+    }
+
+    /// The middle of a title on its end, from the left of the colours.
+    fn title_at(&self) -> f32 {
+        BAR + 4.5 + self.number + GAP + SMALL / 2.0
     }
 
     fn draw(&self, scene: &mut Scene, at: [f32; 2], height: f32, map: &Map) {
@@ -275,13 +289,22 @@ impl ColorBar {
             }
         }
         scene.frame(at, [BAR, height]);
-        let (low, high) = map.range;
-        let ticks = Ticks::new(low, high, (height / 24.0).clamp(2.0, 6.0) as usize);
+        let ticks = ticks(map, height);
         for &value in &ticks.values {
             let y = at[1] + height * (1.0 - map.share(value));
             scene.line([at[0] + BAR, y], [at[0] + BAR + 2.5, y], WEAK);
-            let at = [at[0] + BAR + 4.5 + self.ticks, y];
+            let at = [at[0] + BAR + 4.5 + self.number, y];
             scene.text(at, ticks.label(value), Anchor::End, Style::label(false));
         }
     }
+}
+
+/// As many as have room, but enough to see that a scale is linear.
+fn ticks(map: &Map, height: f32) -> Ticks {
+    let (low, high) = map.range;
+    let most = (height / 24.0).clamp(2.0, 6.0) as usize;
+    let enough = if height < 60.0 { 2 } else { 3 };
+    let found = (most..=6).map(|max| Ticks::new(low, high, max));
+    let mut found = found.filter(|ticks| ticks.values.len() >= enough);
+    found.next().unwrap_or_else(|| Ticks::new(low, high, 6))
 }

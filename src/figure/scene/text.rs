@@ -1,22 +1,17 @@
-//! Room that text takes, before the font is known that it will be written in.
+//! Room that text takes.
 
 use super::Style;
+use crate::figure::font::Face;
 
-/// About: the font that is there in the end is not known here. On the wide side, so that nothing
-/// touches.
+/// With the fonts of [`crate::figure::font`]; what they lack as wide as it usually is.
 pub(super) fn text_width(text: &str, style: Style) -> f32 {
-    let width = |c: char| match c {
-        c if is_wide(c) => 1.0,
-        _ if style.is_mono => 0.603,
-        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '!' | '\'' | '(' | ')' | ' ' | 'f'
-        | 't' | 'I' | 'r' | '·' => 0.34,
-        'm' | 'w' | 'M' | 'W' | '%' => 0.89,
-        'A'..='Z' => 0.69,
-        '−' | '±' | '×' | 'Σ' | 'σ' => 0.62,
-        c if c >= '\u{1100}' => 0.9,
-        _ => 0.56,
+    let face = if style.is_mono { Face::Mono } else { Face::Sans };
+    let width = |c: char| match face.glyph(c) {
+        Some((face, glyph)) => face.advance(glyph),
+        None if is_wide(c) => 1.0,
+        None => 0.61,
     };
-    let bold = if style.is_bold { 1.06 } else { 1.0 };
+    let bold = if style.is_bold { 1.12 } else { 1.0 };
     text.chars().map(width).sum::<f32>() * style.size * bold
 }
 

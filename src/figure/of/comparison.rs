@@ -1,0 +1,262 @@
+//! A fact beside its inverse: what is recalled, both maps in one scale, and how alike they are.
+
+use super::causal_trace::component_name;
+use super::{HeadMap, Look, by_row};
+use crate::analysis::comparison::{
+    Comparison, Likeness, MapSpec, Overlap, PValues, Peak, PeakOf, Recall,
+};
+use crate::analysis::{Grid, ablation};
+use crate::figure::number;
+use crate::figure::words::{metric_of_answers, prompt};
+use crate::figure::{
+    Cell, Chart, Figure, Lines, Map, Pick, Point, Row, Scatter, Series, Side, Table,
+};
+use crate::tokens::TokenizedPrompt;
+
+const NAMES: [&str; 2] = ["Fact", "Inverse"];
+
+pub(super) fn figure(it: &Comparison, look: &Look<'_>) -> Figure {
+    let quantity = quantity(&it.spec.map);
+    let mut charts = vec![Chart::Table(recall(it, look))];
+    charts.extend(maps(it, &quantity, look));
+    charts.push(Chart::Scatter(scatter(it, &quantity)));
+    charts.extend(it.overlap.as_ref().map(|overlap| Chart::Table(top(it, overlap))));
+    charts.push(Chart::Table(peaks(it)));
+    Figure {
+        title: format!("A fact beside its inverse — {quantity}"),
+        charts,
+        notes: notes(it, look),
+    }
+}
+
+fn quantity(map: &MapSpec) -> String {
+    match map {
+        MapSpec::Trace { spec, metric } => {
+            let what = component_name(spec.component);
+            format!("Effect of restoring {what} on {}", metric_of_answers(*metric))
+        }
+        MapSpec::Ablation { spec, metric } => {
+            let part = match spec.part {
+                ablation::Part::Heads => "each head",
+                ablation::Part::Attn => "each layer's attention",
+                ablation::Part::Mlp => "each layer's MLP",
+                ablation::Part::Layers => "each layer",
+            };
+            format!("Change of {} without {part}", metric_of_answers(*metric))
+        }
+        MapSpec::Attribution => "Contribution of heads to logit(answer)".to_owned(),
+    }
+}
+
+/// First of all: does the model know it?
+fn recall(it: &Comparison, look: &Look<'_>) -> Table {
+    let row = |(nth, (prompt, recall)): (usize, (&TokenizedPrompt, &Recall))| Row {
+        cells: vec![
+            Cell::Text(NAMES[nth].to_owned()),
+            Cell::Text(prompt.text.clone()),
+            Cell::Token(look.token(recall.right.id)),
+            Cell::Number(recall.right.prob),
+            Cell::Number(recall.rank as f32 + 1.0),
+            Cell::Text(if recall.is_right() { "yes" } else { "no" }.to_owned()),
+            Cell::Token(look.token(recall.top.id)),
+            Cell::Number(recall.top.prob),
+        ],
+        pick: Pick::default(),
+    };
+    let columns = ["", "Prompt", "Right answer", "p", "Rank", "Known", "The model says", "Its p"];
+    Table {
+        name: "Recall".to_owned(),
+        columns: columns.map(str::to_owned).into(),
+        rows: it.prompts.iter().zip(&it.recall).enumerate().map(row).collect(),
+    }
+}
+
+fn maps(it: &Comparison, quantity: &str, look: &Look<'_>) -> Vec<Chart> {
+    let [fact, inverse] = &it.maps;
+    let grids = [(NAMES[0], fact), (NAMES[1], inverse), ("Fact − inverse", &it.difference)];
+    let value = |grid: &Grid<Option<f32>>, row: usize, column: usize| {
+        grid.get(row, column).copied().flatten().unwrap_or(f32::NAN)
+    };
+    let mut maps: Vec<Map> = match &it.roles {
+        Some(roles) => {
+            let map = |(name, grid): (&str, &Grid<Option<f32>>)| {
+                let labels = roles.iter().map(ToString::to_string).collect();
+                let rows = Side::named("Token's role", "role", labels);
+                let layers = look.layers("Layer", grid.n_columns());
+                let values =
+                    by_row(roles.len(), grid.n_columns(), |row, layer| value(grid, row, layer));
+                Map::new(name, rows, layers, values, quantity).diverging()
+            };
+            grids.into_iter().map(map).collect()
+        }
+        // One part per layer has no other side.
+        None if fact.n_columns() == 1 => {
+            let series = |(name, grid): (&str, &Grid<Option<f32>>)| Series {
+                name: name.to_owned(),
+                values: (0..grid.n_rows()).map(|layer| value(grid, layer, 0)).collect(),
+            };
+            return vec![Chart::Lines(Lines {
+                name: "By layer".to_owned(),
+                quantity: quantity.to_owned(),
+                layer_title: "Layer".to_owned(),
+                series: grids.into_iter().map(series).collect(),
+            })];
+        }
+        None => {
+            let map = |(name, grid): (&str, &Grid<Option<f32>>)| {
+                let heads = HeadMap {
+                    name,
+                    quantity,
+                    n_layers: grid.n_rows(),
+                    n_heads: grid.n_columns(),
+                    value: &|layer, head| value(grid, layer, head),
+                };
+                heads.map(look)
+            };
+            grids.into_iter().map(map).collect()
+        }
+    };
+    // One scale, or they could not be compared.
+    let largest = maps.iter().map(|map| map.range.1).fold(0.0, f32::max);
+    for map in &mut maps {
+        map.range = (-largest, largest);
+    }
+    maps.into_iter().map(Chart::Map).collect()
+}
+
+fn scatter(it: &Comparison, quantity: &str) -> Scatter {
+    let n_columns = it.difference.n_columns();
+    let pairs = it.maps[0].values().iter().zip(it.maps[1].values()).enumerate();
+    let points = pairs.filter_map(|(nth, (fact, inverse))| {
+        let (row, column) = (nth / n_columns, nth % n_columns);
+        let (label, pick) = match &it.roles {
+            Some(roles) => (format!("{}, layer {column}", roles[row]), Pick::layer(column)),
+            None if n_columns == 1 => (format!("layer {row}"), Pick::layer(row)),
+            None => (format!("L{row} H{column}"), Pick::head(row, column)),
+        };
+        Some(Point { label, x: (*fact)?, y: (*inverse)?, pick })
+    });
+    Scatter {
+        name: "Each cell both ways".to_owned(),
+        x_title: format!("Fact: {quantity}"),
+        y_title: format!("Inverse: {quantity}"),
+        points: points.collect(),
+        has_diagonal: true,
+    }
+}
+
+/// The parts that matter most, one way and the other.
+fn top(it: &Comparison, overlap: &Overlap) -> Table {
+    let n_columns = it.difference.n_columns();
+    let part = |at: Option<&usize>| match at {
+        Some(at) if n_columns == 1 => format!("L{at}"),
+        Some(at) => format!("L{} H{}", at / n_columns, at % n_columns),
+        None => String::new(),
+    };
+    let [fact, inverse] = &overlap.top;
+    let row = |nth: usize| Row {
+        cells: vec![
+            Cell::Number(nth as f32 + 1.0),
+            Cell::Text(part(fact.get(nth))),
+            Cell::Text(part(inverse.get(nth))),
+        ],
+        pick: Pick::default(),
+    };
+    Table {
+        name: "Largest parts".to_owned(),
+        columns: ["Place", NAMES[0], NAMES[1]].map(str::to_owned).into(),
+        rows: (0..fact.len().max(inverse.len())).map(row).collect(),
+    }
+}
+
+fn peaks(it: &Comparison) -> Table {
+    let place = |peak: &Peak| match peak.head {
+        Some(head) => format!("L{} H{head}", peak.layer),
+        None => format!("L{}", peak.layer),
+    };
+    let rows = it.peaks.iter().map(|peaks| {
+        let of = match peaks.of {
+            PeakOf::Role(role) => role.to_string(),
+            PeakOf::Part => "largest part of a layer".to_owned(),
+            PeakOf::Layer => "sum over a layer".to_owned(),
+        };
+        let [fact, inverse] = &peaks.at;
+        Row {
+            cells: vec![
+                Cell::Text(of),
+                Cell::Text(place(fact)),
+                Cell::Number(fact.value as f32),
+                Cell::Text(place(inverse)),
+                Cell::Number(inverse.value as f32),
+                Cell::Number(peaks.layers as f32),
+                Cell::Number(peaks.depth as f32),
+                Cell::Number(peaks.likeness.pearson.map_or(f32::NAN, |it| it as f32)),
+            ],
+            pick: Pick::layer(fact.layer),
+        }
+    });
+    let columns =
+        ["Peak of", "Fact", "Value", "Inverse", "Value", "Layers apart", "Depth", "Pearson"];
+    Table {
+        name: "Peaks".to_owned(),
+        columns: columns.map(str::to_owned).into(),
+        rows: rows.collect(),
+    }
+}
+
+fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (name, recall) in ["fact", "inverse"].iter().zip(&it.recall) {
+        if !recall.is_right() {
+            notes.push(format!(
+                "The model does not know the {name}: its map is of an answer that it does not give \
+                 (compare Berglund et al. 2024)"
+            ));
+        }
+    }
+    if let Some([fact, inverse]) = it.total_effects {
+        let [fact, inverse] = [fact, inverse].map(|it| number::significant(it, 4));
+        notes.push(format!("Total effect of the corruption: fact {fact}, inverse {inverse}"));
+    }
+    let Likeness { n, pearson, spearman } = it.likeness;
+    let (pearson, spearman) = (signed(pearson), signed(spearman));
+    notes.push(format!("Alike over {n} cells: Pearson {pearson}, Spearman {spearman}"));
+    if let Some(overlap) = &it.overlap {
+        notes.push(format!(
+            "Of the {} largest parts each way {} are shared: Jaccard {:.3}",
+            it.spec.n_top, overlap.n_shared, overlap.jaccard
+        ));
+        let tests = [
+            ("any other", Some(&overlap.any_part)),
+            ("others of its layer", overlap.within_layers.as_ref()),
+        ];
+        for (who, p) in tests.into_iter().filter_map(|(who, p)| Some((who, p?))) {
+            notes.push(chance(who, p, it.spec.n_permutations));
+        }
+    }
+    let paired = match it.roles {
+        Some(_) => {
+            "Tokens are paired by their role (Meng et al. 2022, fig. 2), layers by their number"
+        }
+        None => "Parts are paired by their place",
+    };
+    notes.push(format!(
+        "{paired}. Every network has early and late layers, so two maps are always somewhat alike"
+    ));
+    look.explain_planted(&mut notes);
+    notes.extend(it.prompts.iter().map(prompt));
+    notes
+}
+
+fn chance(who: &str, p: &PValues, n: usize) -> String {
+    let spearman = p.spearman.map_or_else(String::new, |it| format!(", Spearman p {it:.4}"));
+    format!(
+        "Against parts that change places with {who}: Jaccard p {:.4}{spearman} (one-sided, {n} \
+         permutations)",
+        p.jaccard
+    )
+}
+
+fn signed(it: Option<f64>) -> String {
+    it.map_or_else(|| "none".to_owned(), |it| number::signed(it as f32, 3))
+}

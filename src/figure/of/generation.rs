@@ -1,0 +1,49 @@
+//! What the model writes, token by token.
+
+use super::Look;
+use crate::analysis::generation::{Choice, Generation, Stopped};
+use crate::figure::{Cell, Chart, Figure, Pick, Row, Table};
+
+pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
+    let rows = it.tokens.iter().enumerate().map(|(nth, token)| {
+        let position = Some(it.prompt.n_pos() + nth);
+        Row {
+            cells: vec![
+                Cell::Number((it.prompt.n_pos() + nth) as f32),
+                Cell::Token(look.token(token.id)),
+                Cell::Number(token.prob),
+                Cell::Number(token.logit),
+                Cell::Number(token.drawn_with as f32),
+                Cell::Number(token.n_candidates as f32),
+            ],
+            pick: Pick { position, ..Pick::default() },
+        }
+    });
+    let columns = ["Position", "Token", "Probability", "Logit", "Drawn with", "Of candidates"];
+    let table = Table {
+        name: "Tokens".to_owned(),
+        columns: columns.map(str::to_owned).into(),
+        rows: rows.collect(),
+    };
+    let bytes: Vec<u8> =
+        it.tokens.iter().flat_map(|token| look.tokenizer.bytes(token.id)).collect();
+    let how = match it.spec.choice {
+        Choice::Greedy => "The likeliest token each time".to_owned(),
+        Choice::Sample { temperature, top_k, top_p, seed } => {
+            let top_k = top_k.map_or_else(String::new, |k| format!("  ·  top-k {k}"));
+            let top_p = top_p.map_or_else(String::new, |p| format!("  ·  top-p {p}"));
+            format!("Drawn at temperature {temperature}{top_k}{top_p}  ·  seed {seed}")
+        }
+    };
+    let mut notes = vec![format!("{}{}", it.prompt.text, String::from_utf8_lossy(&bytes)), how];
+    notes.extend(match it.stopped {
+        Some(Stopped::Context) => Some("The model takes no more tokens".to_owned()),
+        Some(Stopped::End) => Some("The text has ended".to_owned()),
+        Some(Stopped::Length) | None => None,
+    });
+    Figure {
+        title: format!("What the model writes — {} tokens", it.tokens.len()),
+        charts: vec![Chart::Table(table)],
+        notes,
+    }
+}

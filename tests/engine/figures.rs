@@ -1,0 +1,413 @@
+//! What figures promise: every analysis has one, it says what its numbers are, and files hold the
+//! same numbers.
+
+use std::collections::{BTreeSet, HashSet};
+use std::mem::discriminant;
+
+use factscope::analysis::causal_trace::{
+    self, Component, Corruption, Direction, Map as Cells, NoiseLevel, Severed,
+};
+use factscope::analysis::logit_attribution::Parts;
+use factscope::analysis::{
+    AnalysisCtx, AnalysisResult, AnalysisSpec, Grid, Metric, Positions, ablation, attention,
+    attention_knockout, attribution_patching, comparison, generation, logit_attribution,
+    logit_lens, prediction, rank_one_edit, steering,
+};
+use factscope::figure::{Chart, Effect, Figure, Look, Map, Pick, to_csv, to_svg};
+use factscope::intervention::NoiseRng;
+use factscope::tokens::TokenizedPrompt;
+use factscope::worker::{Engine, Processing};
+use quick_xml::events::Event;
+
+use crate::support::{engine, prompt};
+
+fn trace() -> causal_trace::Spec {
+    causal_trace::Spec {
+        component: Component::Hidden,
+        window: 2,
+        noise: NoiseLevel::Std(0.3),
+        rng: NoiseRng::Numpy,
+        seed: 1,
+        n_samples: 2,
+        direction: Direction::Denoise,
+        sever: None,
+        corruption: Corruption::default(),
+        map: Cells::Tokens,
+    }
+}
+
+fn edit(prompt: &TokenizedPrompt) -> rank_one_edit::Spec {
+    let subject_last = prompt.subject.as_ref().unwrap().end - 1;
+    rank_one_edit::Spec {
+        layer: 1,
+        target: prompt.answer.clone().unwrap(),
+        contexts: vec![rank_one_edit::Context { ids: prompt.ids.clone(), subject_last }],
+        essence: None,
+        descent: rank_one_edit::Descent { n_steps: 2, ..Default::default() },
+        covariance: rank_one_edit::Covariance::Identity,
+        asked: vec![rank_one_edit::Asked {
+            kind: rank_one_edit::Kind::Prompt,
+            prompt: prompt.clone(),
+        }],
+    }
+}
+
+/// Every analysis, and every form of map that it has.
+fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
+    let heads = Cells::Heads { at: Positions::All };
+    let widths = Cells::Together { at: Positions::Subject, widths: vec![1, 2, 4] };
+    let attn = |map| causal_trace::Spec { component: Component::Attn, map, ..trace() };
+    let severed = causal_trace::Spec {
+        component: Component::Mlp,
+        sever: Some(Severed::Attn),
+        direction: Direction::Noise,
+        ..trace()
+    };
+    let random = causal_trace::Spec { corruption: Corruption::RandomTokens, ..trace() };
+    let ablation = |part| ablation::Spec {
+        part,
+        positions: Positions::All,
+        replacement: ablation::Replacement::Zero,
+    };
+    let compared = |map| {
+        AnalysisSpec::Comparison(comparison::Spec {
+            inverse: prompt.clone(),
+            right: [vec![], vec![]],
+            map,
+            n_top: 2,
+            n_permutations: 9,
+            seed: 1,
+        })
+    };
+    let metric = Metric::Logit;
+    let mut specs = of_parts(prompt);
+    specs.extend([
+        AnalysisSpec::Prediction(prediction::Spec { n_top: 5 }),
+        AnalysisSpec::CausalTrace(trace()),
+        AnalysisSpec::CausalTrace(attn(heads)),
+        AnalysisSpec::CausalTrace(attn(widths)),
+        AnalysisSpec::CausalTrace(severed),
+        AnalysisSpec::CausalTrace(random),
+        AnalysisSpec::AttributionPatching(attribution_patching::Spec {
+            trace: trace(),
+            base: attribution_patching::BasePoint::Clean,
+            metric,
+            windows: attribution_patching::Windows::Added,
+            n_verified: 3,
+        }),
+        AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Layers }),
+        AnalysisSpec::LogitAttribution(logit_attribution::Spec { by: Parts::Heads }),
+        AnalysisSpec::LogitLens(logit_lens::Spec { n_top: 2, ..Default::default() }),
+        AnalysisSpec::Attention(attention::Spec::all_heads(0..2)),
+        AnalysisSpec::Attention(attention::Spec {
+            layers: 1..2,
+            head: Some(1),
+            weighting: attention::Weighting::NormBased,
+        }),
+        AnalysisSpec::Attention(attention::Spec {
+            layers: 0..2,
+            head: None,
+            weighting: attention::Weighting::Rollout,
+        }),
+        AnalysisSpec::Ablation(ablation(ablation::Part::Heads)),
+        AnalysisSpec::Ablation(ablation(ablation::Part::Mlp)),
+        AnalysisSpec::AttentionKnockout(attention_knockout::Spec {
+            edges: attention_knockout::Edges::to_last(),
+            window: 1,
+        }),
+        compared(comparison::MapSpec::Trace { spec: trace(), metric }),
+        compared(comparison::MapSpec::Ablation { spec: ablation(ablation::Part::Mlp), metric }),
+        compared(comparison::MapSpec::Attribution),
+        AnalysisSpec::Generation(generation::Spec {
+            n_tokens: 3,
+            choice: generation::Choice::Greedy,
+            end: None,
+        }),
+        AnalysisSpec::RankOneEdit(edit(prompt)),
+        AnalysisSpec::Steering(steering::Spec {
+            direction: steering::Direction::Tokens { plus: 5, minus: None },
+            layer: 1,
+            positions: Positions::Last,
+            scale: 1.0,
+            n_top: 3,
+        }),
+    ]);
+    specs
+}
+
+/// Analyses that take parts of a model, or its weights, apart.
+fn of_parts(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
+    let contrast = Contrast::Noise {
+        noise: NoiseLevel::Std(0.3),
+        rng: NoiseRng::Numpy,
+        seed: 1,
+        n_samples: 1,
+    };
+    let pairs = Pair::by_role(prompt, prompt);
+    let patched = |part, places| {
+        AnalysisSpec::ActivationPatching(activation_patching::Spec {
+            donor: prompt.clone().into(),
+            pairs: pairs.clone(),
+            places,
+            part,
+            window: 1,
+        })
+    };
+    let difference = |by| {
+        AnalysisSpec::AttributionDifference(attribution_difference::Spec {
+            by,
+            second: attribution_difference::SecondRun::Prompt { ids: [5, 6].into() },
+            scale_of: attribution_difference::ScaleOf::Clean,
+        })
+    };
+    let circuit = |circuit| {
+        AnalysisSpec::Circuit(circuit::Spec {
+            layer: 1,
+            head: 1,
+            circuit,
+            n_vectors: 2,
+            n_tokens: 3,
+            processing: Processing::default(),
+        })
+    };
+    let metric = Metric::Logit;
+    vec![
+        patched(activation_patching::Part::Heads, activation_patching::Places::Together),
+        patched(activation_patching::Part::Mlp, activation_patching::Places::Each),
+        AnalysisSpec::PathPatching(path_patching::Spec {
+            donor: prompt.clone().into(),
+            pairs: pairs.clone(),
+            receivers: vec!["MLP1".parse().unwrap()],
+            receiver_positions: Positions::Last,
+            between: path_patching::Between::Frozen,
+        }),
+        AnalysisSpec::AtpStar(atp_star::Spec { contrast: contrast.clone(), metric, n_verified: 3 }),
+        AnalysisSpec::EdgeAttribution(edge_attribution::Spec {
+            contrast,
+            metric,
+            base: edge_attribution::EdgeBase::Clean,
+            n_edges: 5,
+            n_verified: 3,
+        }),
+        AnalysisSpec::NeuronAttribution(neuron_attribution::Spec {
+            n_top: 3,
+            listing: neuron_attribution::Listing::PerLayer,
+        }),
+        AnalysisSpec::SourceAttribution(source_attribution::Spec),
+        difference(Parts::Layers),
+        difference(Parts::Heads),
+        AnalysisSpec::ThroughHead(through_head::Spec { layer: 1, head: 0, by: Parts::Heads }),
+        AnalysisSpec::ResidualNorms(residual_norms::Spec),
+        AnalysisSpec::AccumulatedResid(accumulated_resid::Spec::default()),
+        AnalysisSpec::ContributionGraph(contribution_graph::Spec {
+            threshold: 0.01,
+            edges: contribution_graph::AttentionEdges::PerHead,
+            weights: contribution_graph::Weights::Shares,
+            pos: None,
+        }),
+        AnalysisSpec::HeadScores(head_scores::Spec { n_random: 4, n_sequences: 1, seed: 1 }),
+        circuit(circuit::Circuit::Ov),
+        circuit(circuit::Circuit::Qk),
+        AnalysisSpec::Composition(composition::Spec {
+            modes: vec![composition::Mode::Q, composition::Mode::V],
+            n_top: 3,
+            processing: Processing::default(),
+        }),
+    ]
+}
+
+/// A new analysis belongs in the lists above.
+fn is_listed(result: &AnalysisResult) {
+    match result {
+        AnalysisResult::Prediction(_)
+        | AnalysisResult::CausalTrace(_)
+        | AnalysisResult::AttributionPatching(_)
+        | AnalysisResult::LogitAttribution(_)
+        | AnalysisResult::LogitLens(_)
+        | AnalysisResult::Attention(_)
+        | AnalysisResult::Ablation(_)
+        | AnalysisResult::AttentionKnockout(_)
+        | AnalysisResult::Comparison(_)
+        | AnalysisResult::Generation(_)
+        | AnalysisResult::RankOneEdit(_)
+        | AnalysisResult::Steering(_)
+        | AnalysisResult::NeuronAttribution(_)
+        | AnalysisResult::SourceAttribution(_)
+        | AnalysisResult::AttributionDifference(_)
+        | AnalysisResult::ThroughHead(_)
+        | AnalysisResult::ResidualNorms(_)
+        | AnalysisResult::AccumulatedResid(_)
+        | AnalysisResult::ContributionGraph(_)
+        | AnalysisResult::HeadScores(_)
+        | AnalysisResult::Circuit(_)
+        | AnalysisResult::Composition(_)
+        | AnalysisResult::ActivationPatching(_)
+        | AnalysisResult::PathPatching(_)
+        | AnalysisResult::AtpStar(_)
+        | AnalysisResult::EdgeAttribution(_) => {}
+    }
+}
+
+fn results(engine: &Engine) -> Vec<AnalysisResult> {
+    let prompt = prompt("In Paris it is", "Paris", Some("it"));
+    let run = |spec: &AnalysisSpec| engine.run(&prompt, spec, &AnalysisCtx::unwatched()).unwrap();
+    specs(&prompt).iter().map(run).collect()
+}
+
+/// All ways of looking at it that a window has.
+fn looks<'a>(engine: &'a Engine) -> Vec<Look<'a>> {
+    let plain = Look::new(&engine.info.tokenizer);
+    let metrics = Metric::ALL.map(|metric| Look { metric, ..plain });
+    let effects = [Effect::Indirect, Effect::Direct, Effect::Recovery];
+    let effects = effects.map(|effect| Look { effect, ..plain });
+    let far = Pick { layer: Some(99), position: Some(99), head: Some(99) };
+    let picks = [Pick::head(1, 1), far].map(|pick| Look { pick, n_listed: 2, ..plain });
+    let planted = Look { planted: Some(1), ..plain };
+    metrics.into_iter().chain(effects).chain(picks).chain([planted]).collect()
+}
+
+#[test]
+fn every_analysis_has_a_figure_that_says_what_it_shows() {
+    let engine = engine("tiny");
+    let mut kinds = HashSet::new();
+    for result in results(&engine) {
+        is_listed(&result);
+        kinds.insert(discriminant(&result));
+        for look in looks(&engine) {
+            let figure = Figure::of(&result, &look);
+            assert!(!figure.title.is_empty() && !figure.notes.is_empty());
+            assert!(!figure.charts.is_empty(), "{}", figure.title);
+            let names: BTreeSet<&str> = figure.charts.iter().map(Chart::name).collect();
+            assert_eq!(names.len(), figure.charts.len(), "{names:?}");
+            for chart in &figure.charts {
+                check(chart);
+            }
+            assert!(figure.notes.iter().all(|it| !it.contains("NaN")), "{:?}", figure.notes);
+        }
+    }
+    assert_eq!(kinds.len(), 26);
+}
+
+#[track_caller]
+fn check(chart: &Chart) {
+    match chart {
+        Chart::Map(map) => {
+            let n = map.n_rows() * map.n_columns();
+            assert!(n > 0 && map.values.len() == n, "{}", map.name);
+            assert!(map.range.0 < map.range.1, "{}: {:?}", map.name, map.range);
+            for len in [map.estimated.len(), map.texts.len(), map.details.len()] {
+                assert!(len == 0 || len == n, "{}", map.name);
+            }
+            assert!(!map.quantity.is_empty());
+            for side in [&map.rows, &map.columns] {
+                assert!(!side.title.is_empty() && !side.noun.is_empty());
+                assert!(side.marked.end <= side.labels.len().max(side.marked.start));
+            }
+        }
+        Chart::Bars(bars) => assert!(!bars.bars.is_empty() && !bars.quantity.is_empty()),
+        Chart::Lines(lines) => {
+            assert!(!lines.series.is_empty() && !lines.quantity.is_empty());
+            let n_layers = lines.series[0].values.len();
+            assert!(n_layers > 0 && lines.series.iter().all(|it| it.values.len() == n_layers));
+        }
+        Chart::Scatter(scatter) => {
+            assert!(!scatter.points.is_empty());
+            assert!(!scatter.x_title.is_empty() && !scatter.y_title.is_empty());
+        }
+        Chart::Table(table) => {
+            assert!(!table.rows.is_empty(), "{}", table.name);
+            assert!(table.rows.iter().all(|row| row.cells.len() == table.columns.len()));
+        }
+    }
+}
+
+#[test]
+fn a_figures_svg_is_xml_and_its_csv_holds_every_number() {
+    let engine = engine("tiny");
+    let look = Look::new(&engine.info.tokenizer);
+    for result in results(&engine) {
+        let figure = Figure::of(&result, &look);
+        let svg = to_svg(&figure);
+        let mut reader = quick_xml::Reader::from_str(&svg);
+        let mut depth = 0;
+        let mut texts = String::new();
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Start(_) => depth += 1,
+                Event::End(_) => depth -= 1,
+                Event::Text(text) => texts.push_str(&text.decode().unwrap()),
+                Event::Eof => break,
+                _ => (),
+            }
+        }
+        assert_eq!(depth, 0);
+        assert!(texts.contains(&figure.title), "{}", figure.title);
+
+        let csv = to_csv(&figure);
+        let tables: Vec<&str> = csv.split("\n\n").collect();
+        assert_eq!(tables.len(), figure.charts.len(), "{}", figure.title);
+        for (chart, table) in figure.charts.iter().zip(tables) {
+            if let Chart::Map(map) = chart {
+                assert_eq!(bits(&read_back(table, map)), bits(&map.values), "{}", map.name);
+            }
+        }
+    }
+}
+
+/// The column of a map's numbers.
+fn read_back(table: &str, map: &Map) -> Vec<f32> {
+    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let head = reader.headers().unwrap().clone();
+    let column = head.iter().position(|it| it == map.quantity).unwrap();
+    let number = |record: csv::StringRecord| match &record[column] {
+        "" => f32::NAN,
+        text => text.parse().unwrap(),
+    };
+    reader.records().map(|it| number(it.unwrap())).collect()
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|it| if it.is_nan() { 0 } else { it.to_bits() }).collect()
+}
+
+#[test]
+fn estimates_stand_in_for_cells_that_are_not_computed() {
+    let engine = engine("tiny");
+    let prompt = prompt("In Paris it is", "Paris", Some("it"));
+    let spec = attribution_patching::Spec {
+        trace: trace(),
+        base: attribution_patching::BasePoint::Corrupted,
+        metric: Metric::Prob,
+        windows: attribution_patching::Windows::Added,
+        n_verified: 0,
+    };
+    let spec = AnalysisSpec::AttributionPatching(spec);
+    let found = engine.run(&prompt, &spec, &AnalysisCtx::unwatched()).unwrap();
+    let AnalysisResult::AttributionPatching(estimate) = found else { unreachable!() };
+    // The first cell, layer 0 at token 0, is there.
+    let mut trace = estimate.unfilled_trace();
+    let n_columns = trace.restored.n_columns();
+    let mut runs = trace.restored.values().to_vec();
+    runs[0] = trace.corrupted.clone();
+    trace.restored = Grid::new(n_columns, runs);
+    let result = AnalysisResult::CausalTrace(trace);
+
+    let plain = Look::new(&engine.info.tokenizer);
+    let map = |look: &Look<'_>| match &Figure::of(&result, look).charts[0] {
+        Chart::Map(map) => map.clone(),
+        other => panic!("a map comes first, not {other:?}"),
+    };
+    let alone = map(&plain);
+    assert!(alone.values[0].is_finite() && alone.values[1..].iter().all(|it| it.is_nan()));
+    assert!(alone.estimated.is_empty());
+    let with = map(&Look { estimate: Some(&estimate), ..plain });
+    assert_eq!(with.values[0], alone.values[0]);
+    assert!(!with.estimated[0] && with.estimated[1..].iter().all(|it| *it));
+    let scores = estimate.scores(Metric::Prob).unwrap();
+    let n_layers = scores.n_rows();
+    for (nth, value) in with.values.iter().enumerate().skip(1) {
+        assert_eq!(Some(value), scores.get(nth % n_layers, nth / n_layers));
+    }
+    let notes = Figure::of(&result, &Look { estimate: Some(&estimate), ..plain }).notes;
+    assert!(notes.iter().any(|it| it.contains("dotted are estimates")), "{notes:?}");
+}
