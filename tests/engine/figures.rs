@@ -9,9 +9,12 @@ use factscope::analysis::causal_trace::{
 };
 use factscope::analysis::logit_attribution::Parts;
 use factscope::analysis::{
-    AnalysisCtx, AnalysisResult, AnalysisSpec, Grid, Metric, Positions, ablation, attention,
-    attention_knockout, attribution_patching, comparison, generation, logit_attribution,
-    logit_lens, prediction, rank_one_edit, steering,
+    AnalysisCtx, AnalysisResult, AnalysisSpec, Contrast, Grid, Metric, Pair, Positions, ablation,
+    accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
+    attribution_difference, attribution_patching, circuit, comparison, composition,
+    contribution_graph, edge_attribution, generation, head_scores, logit_attribution, logit_lens,
+    neuron_attribution, path_patching, prediction, rank_one_edit, residual_norms,
+    source_attribution, steering, through_head,
 };
 use factscope::figure::{Chart, Effect, Figure, Look, Map, Pick, to_csv, to_svg};
 use factscope::intervention::NoiseRng;
@@ -255,7 +258,7 @@ fn results(engine: &Engine) -> Vec<AnalysisResult> {
 }
 
 /// All ways of looking at it that a window has.
-fn looks<'a>(engine: &'a Engine) -> Vec<Look<'a>> {
+fn looks(engine: &Engine) -> Vec<Look<'_>> {
     let plain = Look::new(&engine.info.tokenizer);
     let metrics = Metric::ALL.map(|metric| Look { metric, ..plain });
     let effects = [Effect::Indirect, Effect::Direct, Effect::Recovery];
