@@ -68,7 +68,7 @@ impl Pane {
     ];
 
     /// How many of them are open at first.
-    const N_USUAL: usize = 7;
+    pub const N_USUAL: usize = 7;
 
     pub fn text(self) -> &'static str {
         match self {

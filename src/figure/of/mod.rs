@@ -86,7 +86,9 @@ impl<'a> Look<'a> {
 
     /// Layers along an axis, the one that holds the fact set apart.
     fn layers(&self, title: &str, n_layers: usize) -> Side {
-        let marked = self.planted.map_or(0..0, |layer| layer..layer + 1);
+        // Some maps end before that layer.
+        let planted = self.planted.filter(|layer| *layer < n_layers);
+        let marked = planted.map_or(0..0, |layer| layer..layer + 1);
         Side::layers(title, n_layers).marking(marked)
     }
 
