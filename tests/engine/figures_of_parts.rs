@@ -233,7 +233,9 @@ fn norms_and_states_stand_where_they_were_found() {
     let (found, figure) = shown!(AccumulatedResid, &look);
     let Chart::Lines(shown) = &figure.charts[0] else { panic!("no lines") };
     let [before, between] = shown.series.as_slice() else { panic!("not two kinds of states") };
-    assert_eq!((before.values.len(), between.values.len()), (N_LAYERS + 1, N_LAYERS));
+    // As long, though there is no MLP behind the last layer.
+    assert_eq!((before.values.len(), between.values.len()), (N_LAYERS + 1, N_LAYERS + 1));
+    assert!(between.values[N_LAYERS].is_nan());
     for state in 0..=2 * N_LAYERS {
         let series = if state % 2 == 0 { before } else { between };
         let expected = *found.logits.get(state, found.prompt.last()).unwrap();

@@ -32,6 +32,8 @@ fn every_view_comes_to_the_front_when_asked_for() {
         let tabs = window.harness.get_all_by_role_and_label(Role::Button, pane.text());
         assert!(tabs.count() >= 1, "{pane:?}");
     }
+    window.harness.state_mut().workspace_mut().reset();
+    window.harness.run_steps(3);
     window.click_tab(Pane::LogitLens);
     assert!(window.workspace().is_in_front(Pane::LogitLens));
     assert!(!window.workspace().is_in_front(Pane::Knockout));

@@ -24,11 +24,11 @@ pub(super) fn figure(found: &AccumulatedResid, look: &Look<'_>) -> Figure {
 /// States in front of attention and the last, and those between attention and MLP.
 fn lines(found: &AccumulatedResid, pos: usize, at: &str) -> Lines {
     let n_states = found.logits.n_rows();
+    // There is no MLP behind the last: both are as long.
     let series = |name: &str, first: usize| Series {
         name: name.to_owned(),
-        values: (first..n_states)
-            .step_by(2)
-            .map(|state| found.logits.get(state, pos).copied().unwrap_or(f32::NAN))
+        values: (0..n_states.div_ceil(2))
+            .map(|nth| found.logits.get(2 * nth + first, pos).copied().unwrap_or(f32::NAN))
             .collect(),
     };
     Lines {
