@@ -10,7 +10,7 @@ use egui_plot::{AxisHints, Line, LineStyle, Plot, PlotPoints, Points};
 
 use super::header_ui;
 use crate::figure::color::SERIES;
-use crate::figure::number::{exact, significant};
+use crate::figure::number::{brief, exact, significant};
 use crate::figure::{
     Bars, Cell, Chart, Figure, Lines, Map, Pick, Place, Point, Scatter, Side, Table,
 };
@@ -285,7 +285,7 @@ fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick> {
                     let text = match cell {
                         Cell::Text(text) => RichText::new(text),
                         Cell::Token(text) => RichText::new(text).font(token_font()),
-                        Cell::Number(value) => RichText::new(significant(*value, 4)),
+                        Cell::Number(value) => RichText::new(brief(*value)),
                     };
                     if nth == 0 && can_be_picked {
                         let is_picked = is_picked(row.pick, before);
