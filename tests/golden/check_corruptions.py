@@ -163,7 +163,10 @@ def findings(what, program, reference, text, subject, bos, corruption, replace, 
             yield exact(f"{what}: no recovery of {metric}", is_undefined or is_at_bound, True)
         elif abs(total - LEAST_TOTAL[metric]) >= tolerance:
             recovery = torch.as_tensor(it["recovery"]) * total
-            yield close(f"{what}: recovery of {metric}", recovery, effects["recovery"] * total, 4 * tolerance)
+            # The total is off by two tolerances at most, and a share may be many times the whole.
+            share = max(1.0, effects["recovery"].abs().max().item())
+            bound = 2 * (1 + share) * tolerance
+            yield close(f"{what}: recovery of {metric}", recovery, effects["recovery"] * total, bound)
     yield close(f"{what}: ROME's scores", found["scores"], found["metrics"]["prob"]["scores"], 0.0)
 
 
