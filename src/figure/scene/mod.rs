@@ -348,12 +348,22 @@ mod tests {
             charts,
             notes: vec!["A note with many words. ".repeat(20), "東京".repeat(60)],
         };
+        // Labels on the slant that reach further left than the rows do.
+        let slanted = Map::new(
+            "Slanted",
+            Side::heads(3),
+            Side::tokens("At token", vec![long.clone(); 8], None),
+            (0..24).map(|nth| nth as f32).collect(),
+            "Weight",
+        );
         let small = [12, 12, 12, 30, 5, 12, 12].map(|n| Chart::Map(pattern(n, true)));
         vec![
             figure(vec![Chart::Map(map(34, 36, 1e-8)), Chart::Lines(lines(36))]),
             figure(vec![Chart::Map(map(2, 4, 100.0)), Chart::Lines(lines(1))]),
             figure([Chart::Map(pattern(30, false))].into_iter().chain(small).collect()),
             figure(vec![Chart::Map(pattern(5, false)), Chart::Bars(bars(75))]),
+            figure(vec![Chart::Map(slanted)]),
+            figure(vec![Chart::Map(pattern(32, false)), Chart::Map(pattern(60, false))]),
             figure(vec![Chart::Bars(bars(4)), Chart::Scatter(points(9)), Chart::Table(table)]),
             figure(vec![
                 Chart::Scatter(points(1)),
