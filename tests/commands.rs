@@ -90,6 +90,13 @@ fn counterfact(dir: &TempDir) -> String {
     path.to_str().unwrap().to_owned()
 }
 
+/// The built-in model's context takes fewer random tokens than is usual.
+#[test]
+fn heads_of_the_built_in_model_are_scored_without_further_flags() {
+    let scores = json(&["heads", "--prompt", "The capital of France is", "--json"]);
+    assert_eq!(scores["spec"]["n_random"], 31);
+}
+
 #[test]
 fn every_command_prints_help() {
     for command in COMMANDS {

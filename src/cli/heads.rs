@@ -17,9 +17,9 @@ pub(super) struct Heads {
     #[command(flatten)]
     fact: FactArgs,
 
-    /// How many random tokens are repeated
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    random_tokens: usize,
+    /// How many random tokens are repeated [default: 50, or what the model's context takes twice]
+    #[arg(long, value_name = "N")]
+    random_tokens: Option<usize>,
 
     /// How many such sequences are averaged
     #[arg(long, value_name = "N", default_value_t = 4)]
@@ -48,12 +48,16 @@ const SCORES: [Score; 9] = [
     ("random_induction", |it| Some(it.random_induction)),
 ];
 
+const USUAL_RANDOM: usize = 50;
+
 impl Heads {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
         let session = self.model.ask(self.fact.source(), machine)?;
+        // Twice, behind a BOS.
+        let most = session.engine.info.config.n_ctx.saturating_sub(1) / 2;
         let spec = AnalysisSpec::HeadScores(Spec {
-            n_random: self.random_tokens,
+            n_random: self.random_tokens.unwrap_or_else(|| most.min(USUAL_RANDOM)),
             n_sequences: self.sequences,
             seed: self.seed,
         });

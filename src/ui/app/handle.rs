@@ -27,6 +27,9 @@ use crate::ui::view::{Selection, ViewAction};
 use crate::ui::workspace::Pane;
 use crate::worker::{Job, JobId, Work};
 
+/// In a model of fewer numbers a question is answered faster than a frame is drawn.
+const SMALL: u64 = 50_000_000;
+
 impl App {
     pub(super) fn handle(&mut self, command: Command, ctx: &egui::Context) {
         match command {
@@ -375,8 +378,6 @@ impl App {
 
     /// Asks the model for the dataset's facts one by one, while nothing else is to be done.
     pub(super) fn measure_recall(&mut self) {
-        /// In a model of this size a question is answered faster than a frame is drawn.
-        const SMALL: u64 = 50_000_000;
         if !self.state.settings.measures_recall {
             return;
         }
@@ -430,11 +431,15 @@ impl App {
             return;
         }
         if attribution_patching::Spec::is_of(&spec) {
+            // Held windows are closer, and take a large model more than the few passes that are
+            // worth waiting for.
+            let is_small = self.state.info().is_some_and(|it| it.config.n_params() < SMALL);
+            let windows = if is_small { Windows::Held } else { Windows::Added };
             let preview = AnalysisSpec::AttributionPatching(attribution_patching::Spec {
                 trace: spec.clone(),
                 base: BasePoint::Corrupted,
                 metric: previewed(spec.component),
-                windows: Windows::Held,
+                windows,
                 n_verified: 0,
             });
             self.analyse(JobKind::Preview(key), Arc::clone(&prompt), preview);
