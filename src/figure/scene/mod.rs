@@ -267,6 +267,7 @@ mod tests {
     };
 
     /// Everything that is hard to lay out, in the shape of GPT-2-large and in that of a toy.
+    #[expect(clippy::too_many_lines, reason = "a list")]
     fn figures() -> Vec<Figure> {
         let long = "·antidisestablishmentarianism·and·more".to_owned();
         let odd = ["·", "東京", "�", "↩", "W", "i", &long].map(str::to_owned);
