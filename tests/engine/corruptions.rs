@@ -1,6 +1,6 @@
 //! Corruptions, maps and effects of a trace: what must hold for any weights.
 //!
-//! Tolerances: as in `laws.rs`, sums in another order move a logit of size 10 by about 1e-5.
+//! Tolerances: as in `laws`, sums in another order move a logit of size 10 by about 1e-5.
 
 use std::slice::from_ref;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! What must hold for gradients, and for traces estimated from them, whatever the weights.
 //!
-//! The model is the fixture `tiny`, as in `laws.rs`; the numbers of other programs
+//! The model is the fixture `tiny`, as in `laws`; the numbers of other programs
 //! are in `golden.rs`.
 
 use std::cell::RefCell;
