@@ -10,7 +10,7 @@ use crate::builtin;
 use crate::facts::Dataset;
 use crate::tokens::Bos;
 use crate::ui;
-use crate::ui::workspace::Pane;
+use crate::ui::pane::Pane;
 
 #[derive(Args, Default)]
 pub(super) struct Explore {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
+use super::pane::Pane;
 use super::state::FactId;
 use super::view::ViewAction;
-use super::workspace::Pane;
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
 use crate::figure::Figure;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Options;
 use super::command::Command;
+use super::pane::Pane;
 use super::panels;
 use super::state::{ModelState, Slot, State};
-use super::workspace::Pane;
 use crate::analysis::causal_trace::Component;
 
 /// Frames until the layout has come to rest.

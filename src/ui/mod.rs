@@ -9,7 +9,7 @@ use eframe::{NativeOptions, Renderer};
 
 use crate::analysis::causal_trace::Component;
 use crate::tokens::Bos;
-use crate::ui::workspace::Pane;
+use crate::ui::pane::Pane;
 use crate::worker::{Adapter, DeviceChoice, adapters};
 
 pub mod app;
@@ -19,6 +19,7 @@ mod errand;
 mod export;
 mod icon;
 mod palette;
+pub mod pane;
 mod panels;
 mod screenshot;
 pub mod state;

@@ -6,8 +6,9 @@ use eframe::egui::{
 };
 
 use super::command::Command;
+use super::pane::Pane;
 use super::state::State;
-use super::workspace::{Pane, Workspace};
+use super::workspace::Workspace;
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::tokens::Bos;

@@ -11,10 +11,10 @@ use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::Component;
 use factscope::facts::Direction;
 use factscope::tokens::Bos;
+use factscope::ui::pane::Pane;
 use factscope::ui::state::{
     FactId, Filter, Known, ModelState, Order, ReplacementSetting, TraceState,
 };
-use factscope::ui::workspace::Pane;
 use factscope::ui::{App, Options};
 
 use super::support::{FACTS, FakePicker, SIZE, Window, tiny};

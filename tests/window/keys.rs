@@ -2,8 +2,8 @@
 
 use eframe::egui::{Key, Modifiers};
 use factscope::analysis::causal_trace::Component;
+use factscope::ui::pane::Pane;
 use factscope::ui::state::FactId;
-use factscope::ui::workspace::Pane;
 
 use super::support::Window;
 

@@ -10,8 +10,8 @@ use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
+use factscope::ui::pane::Pane;
 use factscope::ui::state::{Quick, Slot, TraceState};
-use factscope::ui::workspace::Pane;
 use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};

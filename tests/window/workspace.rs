@@ -2,7 +2,8 @@
 
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
-use factscope::ui::workspace::{Pane, Workspace};
+use factscope::ui::pane::Pane;
+use factscope::ui::workspace::Workspace;
 
 use super::support::Window;
 

@@ -17,6 +17,7 @@ use crate::tokens::flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Purpose, Why};
 use crate::ui::palette::Palette;
+use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help};
 use crate::ui::screenshot;
 use crate::ui::state::{
@@ -24,7 +25,6 @@ use crate::ui::state::{
     subject_tokens,
 };
 use crate::ui::view::{Selection, ViewAction};
-use crate::ui::workspace::Pane;
 use crate::worker::{Job, JobId, Work};
 
 /// In a model of fewer numbers a question is answered faster than a frame is drawn.

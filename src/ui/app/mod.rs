@@ -17,9 +17,10 @@ use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Picker, Purpose};
 use crate::ui::errand::{Errand, Outcome};
 use crate::ui::palette::{Palette, palette_ui};
+use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
 use crate::ui::state::{Settings, State};
-use crate::ui::workspace::{Pane, Workspace};
+use crate::ui::workspace::Workspace;
 use crate::ui::{Options, theme};
 use crate::worker::{ModelInfo, Told, Worker};
 

@@ -10,7 +10,7 @@ use crate::figure::{Figure, to_csv, to_svg};
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::export;
-use crate::ui::workspace::Pane;
+use crate::ui::pane::Pane;
 
 impl App {
     /// Figures, tables and specs.

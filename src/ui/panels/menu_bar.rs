@@ -3,8 +3,9 @@ use eframe::egui::{Button, MenuBar, ThemePreference, Ui};
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::ui::command::Command;
+use crate::ui::pane::Pane;
 use crate::ui::state::State;
-use crate::ui::workspace::{Pane, Workspace};
+use crate::ui::workspace::Workspace;
 use crate::worker::DeviceChoice;
 
 pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: &mut Vec<Command>) {

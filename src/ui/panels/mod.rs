@@ -22,11 +22,12 @@ use study_panel::Figures;
 pub use help::{Help, drop_hint_ui, help_ui};
 
 use super::command::Command;
+use super::pane::Pane;
 use super::state::{Quick, State};
 use super::theme;
 use super::views::{AblationView, CausalTraceView, KnockoutView, LogitLensView};
 use super::widgets::number::with_thousands;
-use super::workspace::{Pane, Workspace};
+use super::workspace::Workspace;
 use crate::analysis::Metric;
 use crate::analysis::logit_attribution::Parts;
 use crate::figure::{Figure, Look};

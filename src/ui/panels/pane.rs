@@ -6,11 +6,11 @@ use super::trace_panel::trace_panel_ui;
 use super::{Views, wanted};
 use crate::analysis::AnalysisResult;
 use crate::ui::command::Command;
+use crate::ui::pane::Pane;
 use crate::ui::state::{Quick, Slot, State};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{attention_ui, attribution_ui, logit_lens_ui, prediction_ui};
-use crate::ui::workspace::Pane;
 
 fn prediction_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     slot_ui(ui, state, Quick::Prediction, commands, |ui, result, ctx| {

@@ -11,12 +11,12 @@ use crate::analysis::ablation::Part;
 use crate::analysis::attention_knockout::default_window;
 use crate::facts::Direction;
 use crate::ui::command::Command;
+use crate::ui::pane::Pane;
 use crate::ui::state::{ReplacementSetting, State, Study, TokenSetting, TraceState};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewCtx};
 use crate::ui::views::knockout_view::Notes;
 use crate::ui::views::{ablation_ui, knockout_ui};
-use crate::ui::workspace::Pane;
 
 /// Of the way that is looked at.
 pub fn ablation_panel_ui(

@@ -10,11 +10,11 @@ use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
 use crate::figure::{Figure, Look};
 use crate::ui::command::Command;
+use crate::ui::pane::Pane;
 use crate::ui::state::{State, capitalized};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
-use crate::ui::workspace::Pane;
 
 /// Figures are made once, not every frame.
 #[derive(Debug, Default)]

@@ -26,9 +26,9 @@ pub use settings::{
 
 pub use taught::{Lesson, Plan, Taught};
 
+use super::pane::Pane;
 use super::studies::{About, Asks};
 use super::view::Selection;
-use super::workspace::Pane;
 use crate::analysis::ablation::{self, Replacement};
 use crate::analysis::attention_knockout::{self, Edges, default_window};
 use crate::analysis::causal_trace::Spec as TraceSpec;

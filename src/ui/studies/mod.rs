@@ -6,8 +6,8 @@ use std::sync::Arc;
 use eframe::egui::{DragValue, Response, Ui};
 use serde::{Deserialize, Serialize};
 
+use super::pane::Pane;
 use super::view::Selection;
-use super::workspace::Pane;
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::{AnalysisSpec, causal_trace};
 use crate::facts::{Direction, Fact, Record};
