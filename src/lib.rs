@@ -20,7 +20,8 @@
 //! # What each room must not know
 //!
 //! - [`facts`] and [`tokens`] know text and ids, no tensors.
-//! - [`intervention`], [`task`] and [`builtin`] are plain data; they know nothing else.
+//! - [`intervention`], [`task`] and [`builtin`] are plain data; they know nothing else, as does
+//!   [`whole_file`].
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
@@ -44,7 +45,7 @@
 //! - A result says which run it came from: spec, prompt, seed, and in files the weights' hash and the
 //!   edits made to them.
 //! - Cancelled is not an error. A panic in a job is a message, and the next job runs.
-//! - A file is written whole or not at all.
+//! - A file is written whole or not at all, by [`whole_file`].
 //! - The first frame is drawn before weights are loaded.
 //!
 //! # To add
@@ -60,6 +61,7 @@ pub mod facts;
 pub mod tokens;
 pub mod intervention;
 pub mod task;
+pub mod whole_file;
 pub mod builtin;
 pub mod model;
 pub mod analysis;

@@ -6,11 +6,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::Machine;
-use super::output::{Output, print, write_file};
+use super::output::{Output, print};
 use super::progress::Bar;
 use crate::model::{Checkpoint, Gpt2Config, write_random_checkpoint};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{GPT2_MERGES, Tokenizer, gpt2_vocabulary};
+use crate::whole_file;
 
 #[derive(Subcommand)]
 pub(super) enum Model {
@@ -131,7 +132,7 @@ impl Random {
         let vocabulary = gpt2_vocabulary(GPT2_MERGES).map_err(anyhow::Error::msg)?;
         let write = |name: &str, text: &str| {
             let path = self.out.join(name);
-            write_file(&path, text.as_bytes())
+            whole_file::write(&path, text.as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))
         };
         write("vocab.json", &serde_json::to_string(&vocabulary)?)?;

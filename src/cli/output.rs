@@ -1,6 +1,5 @@
 //! Results as JSON or as text.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use crate::experiment::Experiment;
 use crate::figure::{Effect, Figure, FileFormat, Look};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Answer, TokenizedPrompt};
+use crate::whole_file::{self, folder_of};
 use crate::worker::{Engine, ModelInfo};
 
 /// Where a result goes.
@@ -95,7 +95,7 @@ impl AnalysisOutput {
 
 /// As `factscope run` takes it.
 pub(super) fn save_spec(path: &Path, experiment: &Experiment) -> anyhow::Result<()> {
-    write_file(path, experiment.to_json()?.as_bytes())
+    whole_file::write(path, experiment.to_json()?.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 
@@ -135,7 +135,7 @@ impl ResultOutput {
                 }
             }
             figure.notes.push(format!("Model {}{edited}  ·  {}", engine.info.name, program()));
-            write_file(path, &FileFormat::of(path)?.bytes(&figure))
+            whole_file::write(path, &FileFormat::of(path)?.bytes(&figure))
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         self.output.write(json, text)
@@ -171,7 +171,7 @@ impl Output {
     /// `text` is what a person reads where no JSON was asked for.
     pub fn write(&self, json: &Value, text: &str) -> anyhow::Result<()> {
         if let Some(path) = &self.out {
-            write_file(path, format!("{json}\n").as_bytes())
+            whole_file::write(path, format!("{json}\n").as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         if self.json {
@@ -286,22 +286,4 @@ pub(super) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     Ok(stdout.flush()?)
-}
-
-/// Whole, or not at all: a file that was there stays until the new one is complete.
-pub(super) fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(folder_of(path))?;
-    file.write_all(bytes)?;
-    file.persist(path)?;
-    // Temporary files are private; a result is as readable as other new files.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
-    }
-    Ok(())
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }

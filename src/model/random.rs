@@ -14,13 +14,13 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Normal};
 use safetensors::tensor::{Dtype, View};
-use tempfile::NamedTempFile;
 
 use super::checkpoint::{Numbers, expected_tensors};
 use super::device::ComputeDevice;
 use super::weights::shape_of;
 use super::{Gpt2, Gpt2Config};
 use crate::task::{Cancelled, Progress, TaskCtx};
+use crate::whole_file;
 
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
@@ -63,7 +63,7 @@ pub fn write_random_checkpoint(
 
     // Under another name until it is whole: a half-written file must not look like a model.
     let path = dir.join("model.safetensors");
-    let unfinished = NamedTempFile::new_in(dir).map_err(io_error(dir))?;
+    let unfinished = whole_file::begin(&path).map_err(io_error(dir))?;
     let done = Cell::new(0);
     let tensors = expected_tensors(config).map(|(name, shape)| {
         (name.clone(), RandomTensor { config, seed, name, shape, done: &done, ctx })
@@ -73,16 +73,6 @@ pub fn write_random_checkpoint(
         .map_err(|error| WriteError::Weights { path: path.clone(), reason: error.to_string() })?;
     ctx.checkpoint(Progress { done: config.n_params(), total: config.n_params() })?;
     unfinished.persist(&path).map_err(|error| io_error(&path)(error.error))?;
-    make_readable(&path).map_err(io_error(&path))
-}
-
-/// Temporary files are private; a model is as readable as other new files.
-fn make_readable(path: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o644))?;
-    }
     Ok(())
 }
 

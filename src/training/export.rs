@@ -10,6 +10,7 @@ use serde_json::json;
 use super::trainer::{Spec, TrainError, Trainer};
 use super::vocabulary::SmallVocabulary;
 use crate::model::Gpt2Config;
+use crate::whole_file::{self, folder_of};
 
 const WEIGHTS: &str = "weights.safetensors";
 const OPTIMIZER: &str = "optimizer.bpk";
@@ -153,15 +154,9 @@ fn saved(dir: &Path) -> Result<Vec<PathBuf>, TrainError> {
     Ok(paths)
 }
 
-/// Whole or not at all.
+/// Whole or not at all; the folder is made if it is missing.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let dir = path.parent().unwrap_or_else(|| Path::new("."));
-    let go = || -> std::io::Result<()> {
-        fs::create_dir_all(dir)?;
-        let mut file = tempfile::Builder::new().make_in(dir, |path| fs::File::create(path))?;
-        std::io::Write::write_all(&mut file, bytes)?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    go().map_err(|error| wrong(path, &error))
+    fs::create_dir_all(folder_of(path))
+        .and_then(|()| whole_file::write(path, bytes))
+        .map_err(|error| wrong(path, &error))
 }

@@ -1,34 +1,16 @@
 //! Figures as files.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use crate::figure::{Figure, FileFormat};
+use crate::whole_file;
 
 /// In the format that the name's ending says.
 pub fn save(figure: &Figure, path: &Path) -> io::Result<()> {
     let format =
         FileFormat::of(path).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    write_whole(path, &format.bytes(figure))
-}
-
-/// Written beside its place and then renamed, so that there is never half a file.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let dir = dir.unwrap_or_else(|| Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".factscope-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As any other new file; temporary ones are for their owner only.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(dir)?;
-    file.write_all(bytes)?;
-    file.flush()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+    whole_file::write(path, &format.bytes(figure))
 }
 
 #[cfg(test)]

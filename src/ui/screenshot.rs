@@ -8,7 +8,7 @@ use eframe::egui::{self, ColorImage};
 use image::{ExtendedColorType, ImageEncoder as _};
 
 use super::app::Reply;
-use super::export::write_whole;
+use crate::whole_file;
 
 /// Captures the next frame. How it went comes as [`Reply::Screenshot`].
 pub fn capture(ctx: &egui::Context, path: PathBuf, replies: &Sender<Reply>) {
@@ -40,7 +40,7 @@ fn save(image: &ColorImage, path: &Path) -> Result<(), image::ImageError> {
         height,
         ExtendedColorType::Rgb8,
     )?;
-    Ok(write_whole(path, &png)?)
+    Ok(whole_file::write(path, &png)?)
 }
 
 #[cfg(test)]

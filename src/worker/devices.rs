@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ComputeDevice, DeviceChoice, DeviceError, Verdict, self_test};
 use crate::task::{Cancelled, TaskCtx};
+use crate::whole_file::{self, folder_of};
 
 /// A device, and the verdict on it. The CPU is what others are compared with, so it has none.
 #[derive(Clone, Debug)]
@@ -87,10 +87,6 @@ fn recall(path: &Path) -> Memory {
 }
 
 fn remember(path: &Path, memory: &Memory) -> std::io::Result<()> {
-    let dir = path.parent().unwrap_or_else(|| Path::new("."));
-    fs::create_dir_all(dir)?;
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.write_all(&serde_json::to_vec_pretty(memory)?)?;
-    file.persist(path)?;
-    Ok(())
+    fs::create_dir_all(folder_of(path))?;
+    whole_file::write(path, &serde_json::to_vec_pretty(memory)?)
 }

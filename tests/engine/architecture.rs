@@ -8,19 +8,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 13] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("builtin", &[]),
     ("facts", &[]),
     ("tokens", &["builtin", "facts"]),
     ("intervention", &[]),
     ("task", &[]),
-    ("model", &["builtin", "intervention", "task"]),
+    ("whole_file", &[]),
+    ("model", &["builtin", "intervention", "task", "whole_file"]),
     ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
     // Results as charts, for the window and for files.
     ("figure", &["tokens", "intervention", "analysis"]),
-    ("training", &["builtin", "facts", "tokens", "task", "model"]),
+    ("training", &["builtin", "facts", "tokens", "task", "whole_file", "model"]),
     ("experiment", &["facts", "tokens", "analysis"]),
-    ("worker", &["facts", "tokens", "intervention", "task", "model", "analysis"]),
+    ("worker", &["facts", "tokens", "intervention", "task", "whole_file", "model", "analysis"]),
     // Not `model`: tensors stay on the worker's thread.
     (
         "ui",
@@ -30,6 +31,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
             "tokens",
             "intervention",
             "task",
+            "whole_file",
             "analysis",
             "figure",
             "experiment",
@@ -44,6 +46,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
             "tokens",
             "intervention",
             "task",
+            "whole_file",
             "model",
             "analysis",
             "figure",
@@ -56,7 +59,7 @@ const ROOMS: [(&str, &[&str]); 13] = [
 ];
 
 /// Crates that only some rooms may touch.
-const OWNERS: [(&str, &[&str]); 28] = [
+const OWNERS: [(&str, &[&str]); 29] = [
     ("burn", &["model", "analysis", "training"]),
     ("burn_flex", &["model"]),
     ("gemm", &["model"]),
@@ -80,6 +83,7 @@ const OWNERS: [(&str, &[&str]); 28] = [
     ("skrifa", &["figure"]),
     ("subsetter", &["figure"]),
     ("flate2", &["figure"]),
+    ("tempfile", &["cli", "whole_file"]),
     ("csv", &["facts"]),
     ("parquet", &["facts"]),
     ("clap", &["cli"]),

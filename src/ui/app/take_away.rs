@@ -11,6 +11,7 @@ use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::export;
 use crate::ui::pane::Pane;
+use crate::whole_file;
 
 impl App {
     /// Figures, tables and specs.
@@ -71,7 +72,7 @@ impl App {
         let Some(experiment) = self.experiment.take() else { return };
         self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
         let saved = experiment.to_json().map_err(std::io::Error::from);
-        match saved.and_then(|text| export::write_whole(path, text.as_bytes())) {
+        match saved.and_then(|text| whole_file::write(path, text.as_bytes())) {
             Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
             Err(error) => {
                 let error = format!("The file cannot be saved: {error}: {}", path.display());
