@@ -31,6 +31,9 @@ pub struct Figure {
     pub title: String,
     pub charts: Vec<Chart>,
 
+    /// What keeps it from meaning what it seems to.
+    pub warnings: Vec<String>,
+
     /// Small print: what was done, with which settings, and how to read it.
     pub notes: Vec<String>,
 }

@@ -309,6 +309,7 @@ mod tests {
             title: "Causal trace — p(·Paris)".to_owned(),
             charts: vec![Chart::Map(map)],
             notes: vec!["A note".to_owned()],
+            ..Figure::default()
         }
     }
 

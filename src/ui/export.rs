@@ -29,6 +29,7 @@ mod tests {
             title: "A & B".to_owned(),
             charts: vec![Chart::Map(map)],
             notes: vec!["A note".to_owned()],
+            ..Figure::default()
         };
         let saved = |name: &str| {
             let path = dir.path().join(name);

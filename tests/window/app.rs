@@ -12,9 +12,7 @@ use factscope::analysis::causal_trace::Component;
 use factscope::facts::Direction;
 use factscope::tokens::Bos;
 use factscope::ui::pane::Pane;
-use factscope::ui::state::{
-    FactId, Filter, Known, ModelState, Order, ReplacementSetting, TraceState,
-};
+use factscope::ui::state::{FactId, Filter, Known, ModelState, Order, TraceState};
 use factscope::ui::{App, Options};
 
 use super::support::{FACTS, FakePicker, SIZE, Window, tiny};
@@ -219,9 +217,9 @@ fn a_fact_and_its_inverse_are_ablated_and_cut() {
 
     // There is no other fact to resample from, and the window says so.
     window.show(Pane::Ablation);
-    window.harness.state_mut().state.settings.ablation.replacement = ReplacementSetting::Resample;
+    window.harness.get_by_role_and_label(Role::ComboBox, "Put in").click();
     window.harness.run_steps(2);
-    window.click("Ablate");
+    window.click("a resample");
     window.sees("to resample from; replace by zeros or by the mean");
 }
 

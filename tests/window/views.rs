@@ -1,5 +1,7 @@
 //! What each view looks like, over made-up results of the size of GPT-2 large's.
 
+use std::sync::Arc;
+
 use eframe::egui::{self, Theme};
 use egui_kittest::kittest::Queryable as _;
 use egui_kittest::{Harness, SnapshotOptions};
@@ -13,16 +15,16 @@ use factscope::analysis::logit_attribution::{
 };
 use factscope::analysis::logit_lens::{self, LensCell, LogitLens};
 use factscope::analysis::prediction::{Candidate, Prediction};
-use factscope::analysis::{Grid, Measurement, Metric, Positions};
+use factscope::analysis::{AnalysisResult, Grid, Measurement, Metric, Positions};
 use factscope::facts::Fact;
+use factscope::figure::{Figure, Look};
 use factscope::intervention::NoiseRng;
 use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
 use factscope::ui::theme;
 use factscope::ui::view::{Selection, ViewAction, ViewCtx};
-use factscope::ui::views::knockout_view::Notes;
 use factscope::ui::views::{
-    AblationView, CausalTraceView, KnockoutView, LogitLensView, ablation_ui, attention_ui,
-    attribution_ui, causal_trace_ui, knockout_ui, logit_lens_ui, prediction_ui,
+    CausalTraceView, LogitLensView, attention_ui, attribution_ui, causal_trace_ui, figure_ui,
+    logit_lens_ui, prediction_ui,
 };
 use factscope::ui::widgets::token_strip_ui;
 
@@ -42,6 +44,10 @@ fn prompt(tokenizer: &Tokenizer, answer: &str, foil: Option<&str>) -> TokenizedP
         foil: foil.map(str::to_owned),
     };
     TokenizedPrompt::new(tokenizer, &fact, Bos::Off).unwrap()
+}
+
+fn figure(result: AnalysisResult, tokenizer: &Tokenizer) -> Arc<Figure> {
+    Arc::new(Figure::of(&result, &Look::new(tokenizer)))
 }
 
 /// The same on every machine, between 0 and 1.
@@ -475,9 +481,9 @@ fn a_noising_trace_shows_what_is_lost() {
 fn heads_that_speak_for_the_answer_are_red_when_they_are_gone() {
     let tokenizer = tokenizer();
     let ablation = ablation(prompt(&tokenizer, "Paris", None), Part::Heads, usize::MAX);
-    let mut view = AblationView::default();
-    let mut window = window([560.0, 460.0], Theme::Light, |ui| {
-        ablation_ui(ui, &mut view, &ablation, &ctx(&tokenizer, CELL));
+    let figure = figure(AnalysisResult::Ablation(ablation), &tokenizer);
+    let mut window = window([560.0, 1020.0], Theme::Light, |ui| {
+        figure_ui(ui, &figure, &ctx(&tokenizer, CELL), &mut Vec::new());
     });
     window.run();
     window.get_by_label_contains("Ablation of heads: head 5, layer 13: ");
@@ -485,13 +491,13 @@ fn heads_that_speak_for_the_answer_are_red_when_they_are_gone() {
 }
 
 #[test]
-fn a_running_ablation_of_layers_shows_bars_so_far() {
+fn a_running_ablation_of_layers_shows_what_is_known_so_far() {
     let tokenizer = tokenizer();
     let mut ablation = ablation(prompt(&tokenizer, "Ouagadougou", Some("Rome")), Part::Mlp, 30);
     ablation.clean.rank = 3;
-    let mut view = AblationView::default();
-    let mut window = window([560.0, 420.0], Theme::Dark, |ui| {
-        ablation_ui(ui, &mut view, &ablation, &ctx(&tokenizer, CELL));
+    let figure = figure(AnalysisResult::Ablation(ablation), &tokenizer);
+    let mut window = window([560.0, 460.0], Theme::Dark, |ui| {
+        figure_ui(ui, &figure, &ctx(&tokenizer, CELL), &mut Vec::new());
     });
     window.run();
     window.get_by_label_contains("30 of 36 computed");
@@ -502,11 +508,9 @@ fn a_running_ablation_of_layers_shows_bars_so_far() {
 fn the_knockout_has_three_phases() {
     let tokenizer = tokenizer();
     let knockout = knockout(prompt(&tokenizer, "Paris", None), usize::MAX);
-    let mut view = KnockoutView::default();
+    let figure = figure(AnalysisResult::AttentionKnockout(knockout), &tokenizer);
     let mut window = window([560.0, 400.0], Theme::Light, |ui| {
-        let height = ui.available_height();
-        let ctx = ctx(&tokenizer, CELL);
-        knockout_ui(ui, &mut view, &knockout, Notes::Shown, height, &ctx);
+        figure_ui(ui, &figure, &ctx(&tokenizer, CELL), &mut Vec::new());
     });
     window.run();
     window.get_by_label_contains("Attention knockout: layer 13: subject → last ");
@@ -517,12 +521,11 @@ fn the_knockout_has_three_phases() {
 fn a_layer_of_the_knockout_is_picked_by_click_and_by_key() {
     let tokenizer = tokenizer();
     let knockout = knockout(prompt(&tokenizer, "Paris", None), 3 * N_LAYERS - 7);
-    let mut view = KnockoutView::default();
+    let figure = figure(AnalysisResult::AttentionKnockout(knockout), &tokenizer);
     let selection = std::cell::Cell::new(Selection::default());
     let mut window = window([560.0, 400.0], Theme::Dark, |ui| {
-        let height = ui.available_height();
         let ctx = ctx(&tokenizer, selection.get());
-        let action = knockout_ui(ui, &mut view, &knockout, Notes::Shown, height, &ctx);
+        let action = figure_ui(ui, &figure, &ctx, &mut Vec::new());
         if let Some(ViewAction::Select(new)) = action {
             selection.set(new);
         }

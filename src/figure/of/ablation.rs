@@ -52,6 +52,7 @@ pub(super) fn figure(ablation: &Ablation, look: &Look<'_>) -> Figure {
         title: format!("{quantity} without {part}"),
         charts,
         notes: notes(ablation, metric, look),
+        warnings: not_first_guess(&ablation.clean, prompt).into_iter().collect(),
     }
 }
 
@@ -84,7 +85,6 @@ fn notes(ablation: &Ablation, metric: Metric, look: &Look<'_>) -> Vec<String> {
     let at = at(&ablation.spec.positions, prompt);
     let mut notes = vec![format!("Clean {clean}  ·  replaced by {by} {at}")];
     notes.extend(long_answer(metric, prompt));
-    notes.extend(not_first_guess(&ablation.clean, prompt));
     let n_cells = ablation.ablated.values().len();
     let n_done = ablation.ablated.values().iter().flatten().count();
     if n_done < n_cells {

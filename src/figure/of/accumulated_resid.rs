@@ -18,6 +18,7 @@ pub(super) fn figure(found: &AccumulatedResid, look: &Look<'_>) -> Figure {
         title: format!("Accumulated residual stream — {target}"),
         charts: vec![Chart::Lines(lines(found, pos, &at)), Chart::Map(map(found, look))],
         notes: notes(found, look),
+        ..Figure::default()
     }
 }
 

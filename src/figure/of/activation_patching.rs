@@ -87,6 +87,7 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
         title: format!("Patching {} from the other prompt", part(it.spec.part)),
         charts,
         notes,
+        ..Figure::default()
     }
 }
 

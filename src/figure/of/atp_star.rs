@@ -72,7 +72,12 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
         }));
     }
     look.explain_planted(&mut notes);
-    Figure { title: format!("Estimated effects of parts on {name} (AtP*)"), charts, notes }
+    Figure {
+        title: format!("Estimated effects of parts on {name} (AtP*)"),
+        charts,
+        notes,
+        ..Figure::default()
+    }
 }
 
 /// `Pearson 0.98, Spearman 0.91`

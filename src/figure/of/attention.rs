@@ -19,8 +19,8 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     let Some(pattern) = attention.pattern(layer, head) else {
         return Figure {
             title: "Attention pattern".to_owned(),
-            charts: Vec::new(),
             notes: vec!["No layer of this prompt's attention was computed".to_owned()],
+            ..Figure::default()
         };
     };
     let is_rollout = attention.spec.weighting == Weighting::Rollout;
@@ -68,7 +68,7 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
         });
     }
     let what = if is_rollout { "Attention rollout" } else { "Attention pattern" };
-    Figure { title: format!("{what} — {name}"), charts, notes }
+    Figure { title: format!("{what} — {name}"), charts, notes, ..Figure::default() }
 }
 
 fn map(attention: &Attention, name: &str, pattern: &[f32], high: f32) -> Map {

@@ -42,9 +42,9 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
     let mut notes =
         vec![format!("Clean {}  ·  {cut}", reading(metric, knockout.clean.get(metric)))];
     notes.extend(long_answer(metric, prompt));
-    notes.extend(not_first_guess(&knockout.clean, prompt));
+    let mut warnings: Vec<String> = not_first_guess(&knockout.clean, prompt).into_iter().collect();
     if prompt.subject.as_ref().is_some_and(|subject| subject.start == 0) {
-        notes.push(
+        warnings.push(
             "The subject is at position 0, where attention rests whatever stands there: cutting it \
              off cuts more than the subject. BOS avoids that"
                 .to_owned(),
@@ -66,6 +66,7 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
         title: format!("Attention knockout — {quantity} without these edges"),
         charts: vec![Chart::Lines(lines)],
         notes,
+        warnings,
     }
 }
 

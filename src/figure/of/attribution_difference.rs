@@ -18,6 +18,7 @@ pub(super) fn figure(found: &AttributionDifference, look: &Look<'_>) -> Figure {
         title: format!("Difference in logit attribution — {}", target(&found.prompt)),
         charts,
         notes: notes(found, look),
+        ..Figure::default()
     }
 }
 

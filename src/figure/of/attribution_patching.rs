@@ -51,6 +51,7 @@ pub(super) fn figure(found: &AttributionPatching, look: &Look<'_>) -> Figure {
         title: format!("Attribution patching — {}: {quantity}", patched(&found.unfilled_trace())),
         charts,
         notes: notes(found, look),
+        warnings: not_first_guess(&found.clean, &found.prompt).into_iter().collect(),
     }
 }
 
@@ -103,7 +104,6 @@ fn notes(found: &AttributionPatching, look: &Look<'_>) -> Vec<String> {
     let (prompt, metric) = (&found.prompt, found.spec.metric);
     let mut notes = vec![settings(&found.unfilled_trace(), metric)];
     notes.extend(long_answer(metric, prompt));
-    notes.extend(not_first_guess(&found.clean, prompt));
     let name = metric_name(metric, prompt);
     notes.push(match found.spec.base {
         BasePoint::Corrupted => {

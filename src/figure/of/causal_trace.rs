@@ -24,7 +24,10 @@ pub(super) fn figure(trace: &CausalTrace, look: &Look<'_>) -> Figure {
     let mut charts = vec![Chart::Map(shown.map(&quantity, look))];
     charts.extend(prompts(trace, metric, look).map(Chart::Table));
     Figure {
-        title: format!("{} — {quantity}", patched(trace)), charts, notes: notes(&shown, look)
+        title: format!("{} — {quantity}", patched(trace)),
+        charts,
+        notes: notes(&shown, look),
+        warnings: not_first_guess(&trace.clean, &trace.prompt).into_iter().collect(),
     }
 }
 
@@ -297,7 +300,6 @@ fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
     let mut notes = vec![settings(trace, metric)];
     notes.extend(embeddings(trace));
     notes.extend(long_answer(metric, &trace.prompt));
-    notes.extend(not_first_guess(&trace.clean, &trace.prompt));
     if let Some(effects) = &shown.effects
         && shown.effect != Effect::Score
     {

@@ -22,7 +22,12 @@ pub(super) fn figure(found: &CircuitReading, look: &Look<'_>) -> Figure {
         Circuit::Ov => "OV circuit",
         Circuit::Qk => "QK circuit",
     };
-    Figure { title: format!("{name} of L{layer} H{head}"), charts, notes: notes(found, look) }
+    Figure {
+        title: format!("{name} of L{layer} H{head}"),
+        charts,
+        notes: notes(found, look),
+        ..Figure::default()
+    }
 }
 
 /// Both sides of one singular vector, at both ends.

@@ -26,6 +26,7 @@ pub(super) fn figure(it: &Comparison, look: &Look<'_>) -> Figure {
         title: format!("A fact beside its inverse — {quantity}"),
         charts,
         notes: notes(it, look),
+        ..Figure::default()
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn figure(found: &Composition, look: &Look<'_>) -> Figure {
         Some((layer, head)) => format!("Composition of L{layer} H{head} with other heads"),
         None => "Composition of heads".to_owned(),
     };
-    Figure { title, charts, notes: notes(found, picked, look) }
+    Figure { title, charts, notes: notes(found, picked, look), ..Figure::default() }
 }
 
 fn letter(mode: Mode) -> &'static str {

@@ -32,6 +32,7 @@ pub(super) fn figure(found: &ContributionGraph, look: &Look<'_>) -> Figure {
             ),
         ],
         notes: notes(found, look),
+        ..Figure::default()
     }
 }
 

@@ -73,7 +73,7 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
         notes.push(format!("{} edges corrupted for real: {}", found.n, agreement(found)));
     }
     look.explain_planted(&mut notes);
-    Figure { title: format!("Edges that matter for {name}"), charts, notes }
+    Figure { title: format!("Edges that matter for {name}"), charts, notes, ..Figure::default() }
 }
 
 /// Where an edge ends; where it begins, if it ends at the logits.

@@ -45,5 +45,6 @@ pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
         title: format!("What the model writes — {} tokens", it.tokens.len()),
         charts: vec![Chart::Table(table)],
         notes,
+        ..Figure::default()
     }
 }

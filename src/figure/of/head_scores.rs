@@ -43,6 +43,7 @@ pub(super) fn figure(found: &HeadSummary, look: &Look<'_>) -> Figure {
         title: "Head scores — where each head looks".to_owned(),
         charts,
         notes: notes(found, &missing, look),
+        ..Figure::default()
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) fn figure(attribution: &LogitAttribution, look: &Look<'_>) -> Figure 
         title: format!("Direct logit attribution — {}", target(&attribution.prompt)),
         charts,
         notes: notes(attribution, look),
+        ..Figure::default()
     }
 }
 

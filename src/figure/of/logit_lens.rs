@@ -96,5 +96,6 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
         title: format!("Logit lens after each layer — {quantity}"),
         charts: vec![Chart::Map(map), Chart::Table(table)],
         notes,
+        ..Figure::default()
     }
 }

@@ -50,6 +50,7 @@ pub(super) fn figure(found: &NeuronAttribution, look: &Look<'_>) -> Figure {
         title: format!("Logit attribution of MLP neurons — {}", target(&found.prompt)),
         charts,
         notes: notes(found, shown.len(), look),
+        ..Figure::default()
     }
 }
 

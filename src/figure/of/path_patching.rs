@@ -45,5 +45,6 @@ pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
             Chart::Lines(lines),
         ],
         notes,
+        ..Figure::default()
     }
 }

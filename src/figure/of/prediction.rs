@@ -70,5 +70,6 @@ pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
         title: "Next token — likeliest first".to_owned(),
         charts: vec![Chart::Bars(bars), Chart::Table(table)],
         notes,
+        ..Figure::default()
     }
 }

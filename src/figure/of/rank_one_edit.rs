@@ -38,6 +38,7 @@ pub(super) fn figure(it: &RankOneEdit, look: &Look<'_>) -> Figure {
         title: format!("Rank-one edit of layer {}'s MLP, to say {target}", it.spec.layer),
         charts,
         notes: notes(it),
+        ..Figure::default()
     }
 }
 

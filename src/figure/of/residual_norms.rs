@@ -49,7 +49,12 @@ pub(super) fn figure(found: &ResidualNorms, look: &Look<'_>) -> Figure {
             .to_owned(),
     );
     look.explain_planted(&mut notes);
-    Figure { title: "Norms along the residual stream".to_owned(), charts, notes }
+    Figure {
+        title: "Norms along the residual stream".to_owned(),
+        charts,
+        notes,
+        ..Figure::default()
+    }
 }
 
 fn map(found: &ResidualNorms, name: &str, site: &str, norms: &Grid<f32>, look: &Look<'_>) -> Map {

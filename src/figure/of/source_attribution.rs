@@ -49,7 +49,7 @@ pub(super) fn figure(found: &SourceAttribution, look: &Look<'_>) -> Figure {
         (title, vec![map, Chart::Bars(pairs), Chart::Bars(all)])
     };
     look.explain_planted(&mut notes);
-    Figure { title, charts, notes }
+    Figure { title, charts, notes, ..Figure::default() }
 }
 
 fn sum(values: &[f32]) -> f32 {

@@ -65,5 +65,6 @@ pub(super) fn figure(it: &Steering, look: &Look<'_>) -> Figure {
         title: format!("Steering after layer {} {at}", it.spec.layer),
         charts: vec![Chart::Table(table)],
         notes,
+        ..Figure::default()
     }
 }

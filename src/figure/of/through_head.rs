@@ -46,6 +46,7 @@ pub(super) fn figure(found: &ThroughHead, look: &Look<'_>) -> Figure {
         ),
         charts,
         notes: notes(found, look),
+        ..Figure::default()
     }
 }
 

@@ -104,7 +104,7 @@ impl Scene {
             }
             scene.height += 8.0;
         }
-        for note in &figure.notes {
+        for note in figure.warnings.iter().chain(&figure.notes) {
             scene.paragraph(note, Style { size: SMALL, color: WEAK, ..Style::plain() });
         }
         scene.height += MARGIN;
@@ -348,6 +348,7 @@ mod tests {
             title: format!("Restoring — {}", long.repeat(4)),
             charts,
             notes: vec!["A note with many words. ".repeat(20), "東京".repeat(60)],
+            ..Figure::default()
         };
         // Labels on the slant that reach further left than the rows do.
         let slanted = Map::new(

@@ -458,12 +458,6 @@ impl App {
         let mut directions: Vec<Direction> = self.state.study_directions(pane).collect();
         directions.sort_by_key(|direction| *direction != self.state.direction);
         for direction in directions {
-            if pane == Pane::Ablation
-                && let Err(error) = self.state.find_others(direction)
-            {
-                self.state.error = Some(error);
-                continue;
-            }
             self.study_one(pane, direction);
         }
     }

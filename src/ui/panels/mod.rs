@@ -10,7 +10,6 @@ mod help;
 mod menu_bar;
 mod pane;
 mod status_bar;
-mod studies_panel;
 mod study_panel;
 mod toolbar;
 mod trace_panel;
@@ -25,7 +24,7 @@ use super::command::Command;
 use super::pane::Pane;
 use super::state::{Quick, State};
 use super::theme;
-use super::views::{AblationView, CausalTraceView, KnockoutView, LogitLensView};
+use super::views::{CausalTraceView, LogitLensView};
 use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
 use crate::analysis::Metric;
@@ -39,8 +38,6 @@ pub struct Views {
     pub facts: FactsView,
     trace: CausalTraceView,
     lens: LogitLensView,
-    ablation: AblationView,
-    knockout: KnockoutView,
     figures: Figures,
 
     /// What figures of studies show.

@@ -1,6 +1,5 @@
 use eframe::egui::{RichText, Ui};
 
-use super::studies_panel::{ablation_panel_ui, knockout_panel_ui};
 use super::study_panel::study_panel_ui;
 use super::trace_panel::trace_panel_ui;
 use super::{Views, wanted};
@@ -49,8 +48,6 @@ pub fn pane_ui(
             let AnalysisResult::LogitLens(it) = result else { return None };
             logit_lens_ui(ui, &mut views.lens, it, ctx)
         }),
-        Pane::Ablation => ablation_panel_ui(ui, state, views, commands),
-        Pane::Knockout => knockout_panel_ui(ui, state, views, commands),
         _ => study_panel_ui(ui, pane, state, views, commands),
     }
 }

@@ -1,17 +1,17 @@
 //! A study: its settings, how far it is, and the figures of what it found.
 
 use std::sync::Arc;
+use std::time::Instant;
 
-use eframe::egui::{RichText, Ui};
+use eframe::egui::{Align, Button, Layout, ProgressBar, RichText, Ui, vec2};
 
 use super::Views;
-use super::studies_panel::run_ui;
 use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
 use crate::figure::{Figure, Look};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{State, capitalized};
+use crate::ui::state::{State, Study, TraceState, capitalized};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
@@ -131,4 +131,53 @@ pub fn study_panel_ui(
 fn study_prompt(state: &State, direction: Direction) -> String {
     let prompt = state.findings_at(direction).and_then(|it| it.prompt.as_ref().ok());
     prompt.map(|prompt| prompt.text.clone()).unwrap_or_default()
+}
+
+/// The button, or how far it is.
+fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
+    let studies: Vec<&Study> =
+        state.directions().filter_map(|direction| state.study(pane, direction)).collect();
+    let running = studies.iter().find_map(|study| match study.state {
+        TraceState::Running(id) => state.jobs.get(id),
+        _ => None,
+    });
+    ui.horizontal(|ui| {
+        if let Some(job) = running {
+            if job.cancel.is_cancelled() {
+                ui.label("Cancelling…");
+                return;
+            }
+            if ui.button("Stop").on_hover_text("Keeps what is done").clicked() {
+                commands.push(Command::CancelStudy);
+            }
+            let left = job.time_left(Instant::now()).unwrap_or_else(|| "starting".to_owned());
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.weak(left);
+                let width = ui.available_width().max(60.0);
+                let bar = ProgressBar::new(job.fraction()).desired_width(width);
+                ui.add(bar.show_percentage());
+            });
+            return;
+        }
+        let command = Command::Study(pane);
+        let is_complete = studies.len() == state.directions().count()
+            && studies.iter().all(|study| study.state == TraceState::Complete);
+        let fill = theme::palette(ui).accent_fill;
+        let button = Button::new(command.text()).fill(fill).min_size(vec2(110.0, 26.0));
+        let response = ui.add_enabled(!is_complete, button).on_hover_text(command.tooltip());
+        let response =
+            response.on_disabled_hover_text("This is complete; change a setting to ask for more");
+        if response.clicked() {
+            commands.push(command);
+        }
+        let Some(study) = state.study(pane, state.direction) else { return };
+        let palette = theme::palette(ui);
+        let (text, color) = match &study.state {
+            TraceState::Running(_) => return,
+            TraceState::Complete => ("✔ Complete".to_owned(), palette.good),
+            TraceState::Cancelled => ("Cancelled; partial".to_owned(), palette.warning),
+            TraceState::Failed(error) => (error.clone(), palette.error),
+        };
+        ui.label(RichText::new(text).color(color));
+    });
 }

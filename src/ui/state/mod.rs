@@ -19,21 +19,16 @@ pub use history::History;
 pub use jobs::{JobKind, Jobs, OpenJob};
 pub use others::Others;
 pub use recall::{Recall, Recalled};
-pub use settings::{
-    AblationSettings, KnockoutSettings, NOISE_FACTOR, NoiseSetting, ReplacementSetting, Settings,
-    TokenSetting, TraceSettings,
-};
+pub use settings::{NOISE_FACTOR, NoiseSetting, Settings, TraceSettings};
 
 pub use taught::{Lesson, Plan, Taught};
 
 use super::pane::Pane;
 use super::studies::{About, Asks};
 use super::view::Selection;
-use crate::analysis::ablation::{self, Replacement};
-use crate::analysis::attention_knockout::{self, Edges, default_window};
 use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::logit_attribution::Parts;
-use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit, Positions};
+use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource};
 use crate::facts::{Direction, Fact, Record};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
@@ -275,9 +270,12 @@ impl State {
         let none = Arc::from([]);
         let substitutes =
             |of| self.others.substitutes(key, of, record, &self.facts, &info.tokenizer);
+        let prompt = prompt_of(direction)?;
+        let many = || self.others.many(key, &self.facts, &info.tokenizer);
+        let alike = || self.others.alike(key, prompt.n_pos(), &self.facts, &info.tokenizer);
         Some(ask(&About {
             info,
-            prompt: prompt_of(direction)?,
+            prompt,
             other: other.and_then(prompt_of),
             direction,
             fact: record.fact(direction),
@@ -287,6 +285,8 @@ impl State {
             trace_window: self.settings.trace.window(info.config.n_layers),
             subjects: self.subjects.as_ref().unwrap_or(&none),
             substitutes: &substitutes,
+            many: &many,
+            alike: &alike,
         }))
     }
 
@@ -304,78 +304,12 @@ impl State {
 
     /// The study that a view's controls describe, of the chosen fact. The error says what is missing.
     pub fn study_spec(&self, pane: Pane, direction: Direction) -> Result<AnalysisSpec, String> {
-        let missing = || "Choose a fact first".to_owned();
-        if let Some(study) = self.settings.studies.get(pane) {
-            return self.about(direction, |about| study.spec(about)).ok_or_else(missing)?;
-        }
-        self.usual_study_spec(pane, direction).ok_or_else(missing)
-    }
-
-    /// The ablation or knockout that the controls describe, of the chosen fact. Nothing while
-    /// [`State::find_others`] has not found what it takes from other prompts, or where the token
-    /// picked out is not this prompt's.
-    fn usual_study_spec(&self, pane: Pane, direction: Direction) -> Option<AnalysisSpec> {
-        let key = self.key_of(direction)?;
-        let selected = self.selection.position.filter(|_| direction == self.direction);
-        match pane {
-            Pane::Ablation => {
-                let settings = &self.settings.ablation;
-                let positions = match settings.tokens {
-                    TokenSetting::All => Positions::All,
-                    TokenSetting::Subject => Positions::Subject,
-                    TokenSetting::NonSubject => Positions::NonSubject,
-                    TokenSetting::Last => Positions::Last,
-                    TokenSetting::Selected => Positions::Only(selected?..selected? + 1),
-                };
-                let replacement = match settings.replacement {
-                    ReplacementSetting::Zero => Replacement::Zero,
-                    ReplacementSetting::Mean => {
-                        Replacement::Mean { prompts: self.others.many(key)? }
-                    }
-                    ReplacementSetting::Resample => {
-                        Replacement::Resample { ids: self.others.alike(key)? }
-                    }
-                };
-                let part = settings.part;
-                Some(AnalysisSpec::Ablation(ablation::Spec { part, positions, replacement }))
-            }
-            Pane::Knockout => {
-                let settings = &self.settings.knockout;
-                let n_layers = self.info()?.config.n_layers;
-                let mut edges = Edges::to_last();
-                if let Some(position) = selected.filter(|_| settings.cuts_selected) {
-                    let from = Positions::Only(position..position + 1);
-                    edges.push(Edges { from, to: Positions::Last });
-                }
-                let window = settings.window.unwrap_or_else(|| default_window(n_layers));
-                Some(AnalysisSpec::AttentionKnockout(attention_knockout::Spec { edges, window }))
-            }
-            _ => None,
-        }
+        let study = self.settings.studies.get(pane).ok_or("This view asks nothing")?;
+        self.about(direction, |about| study.spec(about)).ok_or("Choose a fact first")?
     }
 
     pub fn study(&self, pane: Pane, direction: Direction) -> Option<&Study> {
         self.findings_at(direction)?.study(&self.study_spec(pane, direction).ok()?)
-    }
-
-    /// Looks in the dataset for what the ablation takes from other prompts, unless that is known.
-    /// The error is for the user.
-    pub fn find_others(&mut self, direction: Direction) -> Result<(), String> {
-        let (Some(key), Some(info)) = (self.key_of(direction), self.info().cloned()) else {
-            return Ok(());
-        };
-        let Some(prompt) = self.findings_at(direction).and_then(|it| it.prompt.as_ref().ok())
-        else {
-            return Ok(());
-        };
-        let n_pos = prompt.n_pos();
-        match self.settings.ablation.replacement {
-            ReplacementSetting::Zero => Ok(()),
-            ReplacementSetting::Mean => self.others.find_many(key, &self.facts, &info.tokenizer),
-            ReplacementSetting::Resample => {
-                self.others.find_alike(key, n_pos, &self.facts, &info.tokenizer)
-            }
-        }
     }
 
     /// What a view shows of the fact as it is looked at.

@@ -16,28 +16,39 @@ const N_MANY: usize = 256;
 /// At how many prompts is looked for one of the same length: tokenizing them takes a moment.
 const N_TRIED: usize = 3000;
 
-/// Found when first needed, the same every time.
+/// Found when first asked for, the same every time; to be asked every frame. What is missing is said
+/// to the user.
 #[derive(Debug, Default)]
 pub struct Others {
-    many: BTreeMap<(Direction, bool), Arc<[Vec<u32>]>>,
-    alike: BTreeMap<FactKey, Arc<[u32]>>,
-
-    /// Found when first asked for; to be asked every frame.
+    many: RefCell<BTreeMap<(Direction, bool), Many>>,
+    alike: RefCell<BTreeMap<FactKey, Alike>>,
     substitutes: RefCell<Substitutes>,
 }
+
+type Many = Result<Arc<[Vec<u32>]>, String>;
+type Alike = Result<Arc<[u32]>, String>;
 
 /// By fact, and whether they are of the same relation.
 type Substitutes = BTreeMap<(FactKey, bool), Arc<[Vec<u32>]>>;
 
 impl Others {
     /// The prompts that a mean is taken over.
-    pub fn many(&self, key: FactKey) -> Option<Arc<[Vec<u32>]>> {
-        self.many.get(&(key.direction, key.has_bos)).cloned()
+    pub(super) fn many(&self, key: FactKey, facts: &FactList, tokenizer: &Tokenizer) -> Many {
+        let mut known = self.many.borrow_mut();
+        let at = (key.direction, key.has_bos);
+        known.entry(at).or_insert_with(|| find_many(key, facts, tokenizer)).clone()
     }
 
     /// Another prompt of as many tokens.
-    pub fn alike(&self, key: FactKey) -> Option<Arc<[u32]>> {
-        self.alike.get(&key).cloned()
+    pub(super) fn alike(
+        &self,
+        key: FactKey,
+        n_pos: usize,
+        facts: &FactList,
+        tokenizer: &Tokenizer,
+    ) -> Alike {
+        let mut known = self.alike.borrow_mut();
+        known.entry(key).or_insert_with(|| find_alike(key, n_pos, facts, tokenizer)).clone()
     }
 
     /// The tokens of other subjects that can stand in a prompt, of facts of the same relation or of any.
@@ -73,74 +84,51 @@ impl Others {
         self.substitutes.borrow_mut().insert(at, Arc::clone(&found));
         found
     }
+}
 
-    /// Evenly spaced over the dataset, asked in the direction of `key`.
-    pub(super) fn find_many(
-        &mut self,
-        key: FactKey,
-        facts: &FactList,
-        tokenizer: &Tokenizer,
-    ) -> Result<(), String> {
-        if self.many(key).is_some() {
-            return Ok(());
-        }
-        let records = facts.dataset.as_ref().map_or(&[][..], |dataset| &dataset.records);
-        let records: Vec<&Record> =
-            records.iter().filter(|record| record.fact(key.direction).is_some()).collect();
-        let n = records.len().min(N_MANY);
-        let chosen = (0..n).map(|nth| records[nth * records.len() / n]);
-        let prompts: Vec<Vec<u32>> =
-            chosen.filter_map(|record| ids(record, key, tokenizer)).collect();
-        if prompts.is_empty() {
-            return Err(
-                "The mean is taken over the prompts of a dataset: open one, or replace by \
-                        zeros"
-                    .to_owned(),
-            );
-        }
-        self.many.insert((key.direction, key.has_bos), prompts.into());
-        Ok(())
+/// Evenly spaced over the dataset, asked in the direction of `key`.
+fn find_many(key: FactKey, facts: &FactList, tokenizer: &Tokenizer) -> Many {
+    let records = facts.dataset.as_ref().map_or(&[][..], |dataset| &dataset.records);
+    let records: Vec<&Record> =
+        records.iter().filter(|record| record.fact(key.direction).is_some()).collect();
+    let n = records.len().min(N_MANY);
+    let chosen = (0..n).map(|nth| records[nth * records.len() / n]);
+    let prompts: Vec<Vec<u32>> = chosen.filter_map(|record| ids(record, key, tokenizer)).collect();
+    if prompts.is_empty() {
+        return Err(
+            "The mean is taken over the prompts of a dataset: open one, or replace by zeros"
+                .to_owned(),
+        );
     }
+    Ok(prompts.into())
+}
 
-    /// The first after the chosen one, of the same relation if there is one.
-    pub(super) fn find_alike(
-        &mut self,
-        key: FactKey,
-        n_pos: usize,
-        facts: &FactList,
-        tokenizer: &Tokenizer,
-    ) -> Result<(), String> {
-        if self.alike.contains_key(&key) {
-            return Ok(());
-        }
-        let records = facts.dataset.as_ref().map_or(&[][..], |dataset| &dataset.records);
-        let chosen = facts.get(key.fact);
-        let start = match key.fact {
-            FactId::Record(nth) => nth + 1,
-            FactId::Typed(_) => 0,
-        };
-        let following = || records.iter().cycle().skip(start).take(records.len());
-        let is_other = |record: &&Record| {
-            let text = |record: &Record| record.fact(key.direction).map(|it| it.prompt.clone());
-            chosen.is_none_or(|chosen| text(record) != text(chosen))
-        };
-        let is_related = |record: &&Record| {
-            chosen.is_some_and(|it| it.relation.is_some() && it.relation == record.relation)
-        };
-        let of_length =
-            |record: &Record| ids(record, key, tokenizer).filter(|ids| ids.len() == n_pos);
-        let others = following().filter(is_other);
-        let found = others.clone().filter(is_related).take(N_TRIED).find_map(of_length);
-        let found = found.or_else(|| others.take(N_TRIED).find_map(of_length));
-        let Some(found) = found else {
-            return Err(format!(
-                "No other fact of the dataset has {n_pos} tokens to resample from; replace by \
-                 zeros or by the mean"
-            ));
-        };
-        self.alike.insert(key, found.into());
-        Ok(())
-    }
+/// The first after the chosen one, of the same relation if there is one.
+fn find_alike(key: FactKey, n_pos: usize, facts: &FactList, tokenizer: &Tokenizer) -> Alike {
+    let records = facts.dataset.as_ref().map_or(&[][..], |dataset| &dataset.records);
+    let chosen = facts.get(key.fact);
+    let start = match key.fact {
+        FactId::Record(nth) => nth + 1,
+        FactId::Typed(_) => 0,
+    };
+    let following = || records.iter().cycle().skip(start).take(records.len());
+    let is_other = |record: &&Record| {
+        let text = |record: &Record| record.fact(key.direction).map(|it| it.prompt.clone());
+        chosen.is_none_or(|chosen| text(record) != text(chosen))
+    };
+    let is_related = |record: &&Record| {
+        chosen.is_some_and(|it| it.relation.is_some() && it.relation == record.relation)
+    };
+    let of_length = |record: &Record| ids(record, key, tokenizer).filter(|ids| ids.len() == n_pos);
+    let others = following().filter(is_other);
+    let found = others.clone().filter(is_related).take(N_TRIED).find_map(of_length);
+    let found = found.or_else(|| others.take(N_TRIED).find_map(of_length));
+    found.map(Arc::from).ok_or_else(|| {
+        format!(
+            "No other fact of the dataset has {n_pos} tokens to resample from; replace by zeros or \
+             by the mean"
+        )
+    })
 }
 
 fn ids(record: &Record, key: FactKey, tokenizer: &Tokenizer) -> Option<Vec<u32>> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::ablation::Part;
 use crate::analysis::causal_trace::{
     Component, Corruption, Direction, Map, NoiseLevel, Severed, Spec,
 };
@@ -31,8 +30,6 @@ pub struct Settings {
     pub zoom: f32,
     pub bos: Bos,
     pub trace: TraceSettings,
-    pub ablation: AblationSettings,
-    pub knockout: KnockoutSettings,
     pub studies: Studies,
 
     /// Latest first.
@@ -71,50 +68,6 @@ pub struct TraceSettings {
     pub sever: Option<Severed>,
 }
 
-/// The controls of an ablation, as they stand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct AblationSettings {
-    pub part: Part,
-    pub tokens: TokenSetting,
-    pub replacement: ReplacementSetting,
-}
-
-/// Where an ablation reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TokenSetting {
-    All,
-    Subject,
-    NonSubject,
-    Last,
-
-    /// The one picked out in the views.
-    Selected,
-}
-
-/// What an ablation puts in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ReplacementSetting {
-    Zero,
-
-    /// Over prompts of the dataset.
-    Mean,
-
-    /// From a fact of the same relation and of as many tokens.
-    Resample,
-}
-
-/// The controls of an attention knockout, as they stand.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct KnockoutSettings {
-    /// As the model's depth wants it, if not given.
-    pub window: Option<usize>,
-
-    /// Whether the token picked out in the views is cut off as well.
-    pub cuts_selected: bool,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoiseSetting {
     /// [`NOISE_FACTOR`] × the standard deviation of the subjects' embeddings.
@@ -129,8 +82,6 @@ impl Default for Settings {
             zoom: 1.0,
             bos: Bos::default(),
             trace: TraceSettings::default(),
-            ablation: AblationSettings::default(),
-            knockout: KnockoutSettings::default(),
             studies: Studies::default(),
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
@@ -163,21 +114,6 @@ impl Default for TraceSettings {
             sever: None,
         }
     }
-}
-
-impl Default for AblationSettings {
-    fn default() -> Self {
-        Self { part: Part::Heads, tokens: TokenSetting::All, replacement: ReplacementSetting::Zero }
-    }
-}
-
-impl TokenSetting {
-    pub const ALL: [Self; 5] =
-        [Self::All, Self::Subject, Self::NonSubject, Self::Last, Self::Selected];
-}
-
-impl ReplacementSetting {
-    pub const ALL: [Self; 3] = [Self::Zero, Self::Mean, Self::Resample];
 }
 
 impl TraceSettings {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{DragValue, Response, Ui};
+use eframe::egui::{ComboBox, DragValue, Response, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::pane::Pane;
@@ -14,6 +14,8 @@ use crate::facts::{Direction, Fact, Record};
 use crate::tokens::TokenizedPrompt;
 use crate::worker::ModelInfo;
 
+mod ablation;
+mod knockout;
 mod comparison;
 mod editing;
 mod patching;
@@ -54,6 +56,12 @@ pub struct About<'a> {
 
     /// Other subjects of the dataset that can stand in the prompt.
     pub substitutes: &'a dyn Fn(SubjectsOf) -> Arc<[Vec<u32>]>,
+
+    /// Prompts of the dataset that a mean can be taken over, or why there are none.
+    pub many: &'a dyn Fn() -> Result<Arc<[Vec<u32>]>, String>,
+
+    /// Another prompt of as many tokens, or why there is none.
+    pub alike: &'a dyn Fn() -> Result<Arc<[u32]>, String>,
 }
 
 /// One of them.
@@ -92,6 +100,8 @@ pub enum Asks {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Studies {
+    pub ablation: ablation::Settings,
+    pub knockout: knockout::Settings,
     pub comparison: comparison::Settings,
     pub editing: editing::Settings,
     pub patching: patching::Settings,
@@ -111,6 +121,8 @@ impl Studies {
     /// The study of a view, if it has one.
     pub fn get(&self, pane: Pane) -> Option<&dyn Study> {
         match pane {
+            Pane::Ablation => Some(&self.ablation),
+            Pane::Knockout => Some(&self.knockout),
             Pane::Comparison => Some(&self.comparison),
             Pane::Editing => Some(&self.editing),
             Pane::Patching => Some(&self.patching),
@@ -130,6 +142,8 @@ impl Studies {
 
     pub fn get_mut(&mut self, pane: Pane) -> Option<&mut dyn Study> {
         match pane {
+            Pane::Ablation => Some(&mut self.ablation),
+            Pane::Knockout => Some(&mut self.knockout),
             Pane::Comparison => Some(&mut self.comparison),
             Pane::Editing => Some(&mut self.editing),
             Pane::Patching => Some(&mut self.patching),
@@ -180,6 +194,29 @@ fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Resp
     // Not as one: what is nested does not wrap.
     let label = ui.label(name);
     ui.add(value).labelled_by(label.id).on_hover_text(about)
+}
+
+/// One of a few, by name and what is to be known of it.
+fn choice_ui<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    name: &str,
+    about: &str,
+    chosen: &mut T,
+    choices: &[T],
+    describe: impl Fn(T) -> (&'static str, &'static str),
+) {
+    let label = ui.label(name);
+    let combo = ComboBox::from_id_salt(name).selected_text(describe(*chosen).0).width(130.0);
+    let shown = combo.show_ui(ui, |ui| {
+        for choice in choices {
+            let (text, tooltip) = describe(*choice);
+            let item = ui.selectable_value(chosen, *choice, text);
+            if !tooltip.is_empty() {
+                item.on_hover_text(tooltip);
+            }
+        }
+    });
+    shown.response.labelled_by(label.id).on_hover_text(about);
 }
 
 /// A layer, which follows the one that is picked out until it is set.

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use eframe::egui::{ComboBox, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study};
+use super::{About, Study, choice_ui};
 use crate::analysis::causal_trace::{Component, Map};
 use crate::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
 use crate::analysis::{AnalysisSpec, Positions};
@@ -168,18 +168,8 @@ impl Study for Settings {
 
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
-            let label = ui.label("Subject becomes");
-            let (name, about) = self.kind.about();
-            let combo = ComboBox::from_id_salt("corruption")
-                .selected_text(name)
-                .width(190.0)
-                .show_ui(ui, |ui| {
-                    for kind in Kind::ALL {
-                        let (name, about) = kind.about();
-                        ui.selectable_value(&mut self.kind, kind, name).on_hover_text(about);
-                    }
-                });
-            combo.response.labelled_by(label.id).on_hover_text(about);
+            let about = self.kind.about().1;
+            choice_ui(ui, "Subject becomes", about, &mut self.kind, &Kind::ALL, Kind::about);
         });
         ui.horizontal_wrapped(|ui| {
             ui.label("Restore");

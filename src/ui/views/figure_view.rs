@@ -55,6 +55,9 @@ pub fn figure_ui(
         });
     }
     let mut caption = Caption::default();
+    for warning in &figure.warnings {
+        caption.add(Tone::Warning, warning);
+    }
     for note in &figure.notes {
         caption.add(Tone::Note, note);
     }

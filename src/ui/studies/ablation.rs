@@ -1,0 +1,138 @@
+use eframe::egui::Ui;
+use serde::{Deserialize, Serialize};
+
+use super::{About, Study, choice_ui};
+use crate::analysis::ablation::{Part, Replacement, Spec};
+use crate::analysis::{AnalysisSpec, Positions};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    pub part: Part,
+    pub tokens: Tokens,
+    pub put_in: PutIn,
+}
+
+/// Where it reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tokens {
+    All,
+    Subject,
+    NonSubject,
+    Last,
+
+    /// The one picked out in the views.
+    Selected,
+}
+
+/// What stands in for the output of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PutIn {
+    Zero,
+
+    /// Over prompts of the dataset.
+    Mean,
+
+    /// From a fact of the same relation and of as many tokens.
+    Resample,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { part: Part::Heads, tokens: Tokens::All, put_in: PutIn::Zero }
+    }
+}
+
+impl Tokens {
+    const ALL: [Self; 5] = [Self::All, Self::Subject, Self::NonSubject, Self::Last, Self::Selected];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::All => "all tokens",
+            Self::Subject => "the subject",
+            Self::NonSubject => "non-subject",
+            Self::Last => "the last token",
+            Self::Selected => "the selected token",
+        }
+    }
+}
+
+impl PutIn {
+    const ALL: [Self; 3] = [Self::Zero, Self::Mean, Self::Resample];
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Zero => "zeros",
+            Self::Mean => "the mean",
+            Self::Resample => "a resample",
+        }
+    }
+
+    fn tooltip(self) -> &'static str {
+        match self {
+            Self::Zero => {
+                "Zero ablation. Later layers never saw a silent part, so it may break more than the \
+                 part did"
+            }
+            Self::Mean => {
+                "Mean ablation, over up to 256 prompts of the dataset. Position 0, where attention \
+                 rests, gets the mean over first tokens, any other the mean over all later ones"
+            }
+            Self::Resample => {
+                "Resample ablation: what the part is in another fact's prompt of as many tokens, of \
+                 the same relation if there is one (Chan et al. 2022)"
+            }
+        }
+    }
+}
+
+impl Study for Settings {
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
+        let positions = match self.tokens {
+            Tokens::All => Positions::All,
+            Tokens::Subject => Positions::Subject,
+            Tokens::NonSubject => Positions::NonSubject,
+            Tokens::Last => Positions::Last,
+            Tokens::Selected => {
+                let position = about.selection.position;
+                let position = position.ok_or("Pick out a token of this prompt first")?;
+                Positions::Only(position..position + 1)
+            }
+        };
+        let replacement = match self.put_in {
+            PutIn::Zero => Replacement::Zero,
+            PutIn::Mean => Replacement::Mean { prompts: (about.many)()? },
+            PutIn::Resample => Replacement::Resample { ids: (about.alike)()? },
+        };
+        Ok(AnalysisSpec::Ablation(Spec { part: self.part, positions, replacement }))
+    }
+
+    fn has_metric(&self) -> bool {
+        true
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            ui.label("Without");
+            for part in Part::ALL {
+                let (name, about) = match part {
+                    Part::Heads => ("Heads", "Each head's output before W_O (hook_z); b_O stays"),
+                    Part::Attn => {
+                        ("Attention", "All that a layer's attention adds (hook_attn_out)")
+                    }
+                    Part::Mlp => ("MLPs", "What a layer's MLP adds (hook_mlp_out)"),
+                    Part::Layers => ("Layers", "Attention and MLP of a layer together"),
+                };
+                ui.selectable_value(&mut self.part, part, name).on_hover_text(about);
+            }
+        });
+        ui.horizontal_wrapped(|ui| {
+            let about = "At which tokens the output is replaced";
+            choice_ui(ui, "At", about, &mut self.tokens, &Tokens::ALL, |it| (it.text(), ""));
+            let about = self.put_in.tooltip();
+            choice_ui(ui, "Put in", about, &mut self.put_in, &PutIn::ALL, |it| {
+                (it.text(), it.tooltip())
+            });
+        });
+    }
+}
