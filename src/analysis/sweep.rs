@@ -14,13 +14,19 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::{AnalysisCtx, AnalysisError, Measurement};
-use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
+use crate::intervention::{Condition, SiteSet};
 use crate::model::{
-    ActivationCache, DeviceFailed, Donors, Gpt2, Place, Reading, Readout, Reference, Request,
-    Resume, Row, Run, Start,
+    ActivationCache, DeviceFailed, Donors, Gpt2, Reading, Readout, Reference, Request, Resume, Row,
+    Run,
 };
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
+
+pub(super) use asked::{Asked, check_ids, row};
+use branch::{Batch, Branch, branches};
+
+mod asked;
+mod branch;
 
 /// Whether conditions share what they have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,36 +118,6 @@ struct Sweep<'a> {
     /// In tokens times layers.
     progress: Progress,
     on_batch: &'a mut dyn FnMut(&[Option<Measurement>]),
-}
-
-/// A condition as a run it begins with, and what it does after.
-struct Branch {
-    /// Its place in the list.
-    index: usize,
-
-    /// Which of the bases.
-    base: usize,
-
-    /// Interventions on blocks. Empty: the base itself.
-    rest: Condition,
-
-    /// Where `rest` makes its first difference. Nothing for the base itself.
-    place: Option<Place>,
-
-    /// The first position that `rest` changes.
-    pos: usize,
-}
-
-/// Branches that go through the model together, all from one position on.
-struct Batch<'a> {
-    pos: usize,
-
-    /// The base that is row 0 of its run.
-    first_base: usize,
-
-    /// In the order in which they join.
-    branches: Vec<&'a Branch>,
-    starts: Vec<Start>,
 }
 
 impl Sweep<'_> {
@@ -362,72 +338,6 @@ impl Sweep<'_> {
     }
 }
 
-impl<'a> Batch<'a> {
-    /// `branches`: in the order of their places.
-    fn new(branches: &[&'a Branch], first_base: usize) -> Self {
-        let mut starts: Vec<Start> = Vec::with_capacity(branches.len());
-        for (nth, branch) in branches.iter().enumerate() {
-            let place = branch.place.expect("bases are not run again");
-            let mut start = Start { place, base_row: branch.base - first_base, parts_from: None };
-            // Only rows that begin alike can go on alike.
-            for (other, earlier) in branches[..nth].iter().enumerate() {
-                if earlier.base != branch.base || earlier.place != branch.place {
-                    continue;
-                }
-                let Some(layer) = first_difference(&earlier.rest, &branch.rest) else { continue };
-                let parting = Place::entering(layer);
-                if parting > start.place && starts[other].place < parting {
-                    start = Start { place: parting, parts_from: Some(other), ..start };
-                }
-            }
-            starts.push(start);
-        }
-
-        let mut order: Vec<usize> = (0..branches.len()).collect();
-        order.sort_by_key(|&nth| (starts[nth].place, nth));
-        let mut new_places = vec![0; order.len()];
-        for (new, &old) in order.iter().enumerate() {
-            new_places[old] = new;
-        }
-        let moved = |start: Start| Start {
-            parts_from: start.parts_from.map(|other| new_places[other]),
-            ..start
-        };
-        Self {
-            pos: branches[0].pos,
-            first_base,
-            branches: order.iter().map(|&nth| branches[nth]).collect(),
-            starts: order.iter().map(|&nth| moved(starts[nth])).collect(),
-        }
-    }
-
-    /// For a device that could not take the whole.
-    fn halves(&self) -> [Self; 2] {
-        let mut branches = self.branches.clone();
-        branches.sort_by_key(|it| (it.place, it.index));
-        let (first, second) = branches.split_at(branches.len() / 2);
-        [first, second].map(|half| Self::new(half, self.first_base))
-    }
-
-    /// In tokens times layers that are computed as a whole.
-    fn cost(&self, n_layers: usize, n_pos: usize) -> usize {
-        let layers = self.starts.iter().map(|start| n_layers - start.place.first_whole_layer());
-        layers.sum::<usize>() * (n_pos - self.pos)
-    }
-}
-
-/// The first layer in which two conditions differ. Nothing if they do not, or differ after the
-/// blocks.
-fn first_difference(one: &[Intervention], other: &[Intervention]) -> Option<usize> {
-    let in_layer = |condition: &'_ [Intervention], layer: usize| -> Vec<Intervention> {
-        condition.iter().filter(|it| it.site.layer() == Some(layer)).cloned().collect()
-    };
-    let mut layers: Vec<usize> = one.iter().chain(other).filter_map(|it| it.site.layer()).collect();
-    layers.sort_unstable();
-    layers.dedup();
-    layers.into_iter().find(|&layer| in_layer(one, layer) != in_layer(other, layer))
-}
-
 /// After a layer: tells how far it is, and stops if that was asked for.
 pub(super) fn step(
     ctx: &AnalysisCtx<'_>,
@@ -444,10 +354,6 @@ fn halves(range: Range<usize>) -> [Range<usize>; 2] {
     [range.start..middle, middle..range.end]
 }
 
-pub(super) fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
-    Row { ids: &asked.ids, n_editable: asked.n_editable, condition }
-}
-
 /// `0..n_rows` in pieces that one pass can take.
 pub(super) fn batches(
     n_rows: usize,
@@ -461,119 +367,4 @@ pub(super) fn batches(
     let n_tokens = (BATCH_BYTES / token_bytes).min(LAYER_PRODUCTS / token_products);
     let size = (n_tokens / n_pos).clamp(1, model.max_rows.max(1));
     (0..n_rows).step_by(size).map(move |start| start..(start + size).min(n_rows))
-}
-
-/// Splits each condition into a base and what it does after. Bases are listed once. `first_read`:
-/// the first position whose logits are wanted.
-fn branches(
-    conditions: &[Condition],
-    n_layers: usize,
-    first_read: usize,
-) -> (Vec<Condition>, Vec<Branch>) {
-    let mut bases: Vec<Condition> = Vec::new();
-    let branches = conditions
-        .iter()
-        .enumerate()
-        .map(|(index, condition)| {
-            let is_input = |it: &Intervention| matches!(it.site, Site::Embed | Site::PosEmbed);
-            let (input, rest): (Condition, Condition) =
-                condition.iter().cloned().partition(is_input);
-            let rest: Condition = rest
-                .into_iter()
-                .filter(|it| {
-                    !changes_nothing(it, condition) && !comes_too_late(it, n_layers, first_read)
-                })
-                .collect();
-            let base = bases.iter().position(|it| *it == input).unwrap_or_else(|| {
-                bases.push(input);
-                bases.len() - 1
-            });
-            let place = Place::of(&rest, n_layers);
-            let pos = rest.iter().map(first_position).min().unwrap_or(0);
-            Branch { index, base, rest, place, pos }
-        })
-        .collect();
-    (bases, branches)
-}
-
-/// Whether it changes, in the last layer, only what no position that is read can see.
-fn comes_too_late(intervention: &Intervention, n_layers: usize, first_read: usize) -> bool {
-    let Span::Only(positions) = &intervention.positions else { return false };
-    let is_seen_by_others = matches!(
-        intervention.site,
-        Site::ResidPre(_) | Site::Ln1Scale(_) | Site::Ln1Normalized(_) | Site::K(_) | Site::V(_)
-    );
-    intervention.site.layer().is_none_or(|layer| layer + 1 == n_layers)
-        && !is_seen_by_others
-        && positions.end <= first_read
-}
-
-fn first_position(intervention: &Intervention) -> usize {
-    match &intervention.positions {
-        Span::All => 0,
-        Span::Only(range) => range.start,
-    }
-}
-
-/// Whether it puts in what is there already: before the first position that the rest of its
-/// condition changes, a run equals the clean one.
-fn changes_nothing(intervention: &Intervention, condition: &Condition) -> bool {
-    let Some(positions) = restored(intervention) else { return false };
-    let changes = condition.iter().filter(|it| restored(it).is_none());
-    changes.map(first_position).min().is_none_or(|first| positions.end <= first)
-}
-
-/// The positions at which it puts back what a clean run has there.
-fn restored(intervention: &Intervention) -> Option<&Range<usize>> {
-    match (&intervention.edit, &intervention.positions) {
-        (Edit::CopyFrom { donor, positions: Span::Only(from) }, Span::Only(to)) if from == to => {
-            let is_clean = match donor {
-                Donor::Clean => true,
-                Donor::Corrupted { first, .. } => to.end <= *first,
-                Donor::Counterpart | Donor::Mean | Donor::Run(_) => false,
-            };
-            is_clean.then_some(to)
-        }
-        _ => None,
-    }
-}
-
-/// A prompt with all but the last token of its answer, so that one pass scores them all.
-pub(super) struct Asked {
-    /// `[pos]`
-    pub ids: Vec<u32>,
-
-    /// How many of them are the prompt.
-    pub n_editable: usize,
-
-    /// At how many positions, counted from the end, a token of the answer is predicted.
-    pub n_read: usize,
-}
-
-impl Asked {
-    pub fn new(model: &Gpt2, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
-        let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?;
-        let appended = &answer.ids[..answer.ids.len() - 1];
-        let ids = [prompt.ids.as_slice(), appended].concat();
-        let foil = prompt.foil.iter().flat_map(|foil| &foil.ids);
-        check_ids(model, &ids, answer.ids.iter().chain(foil).copied())?;
-        Ok(Self { ids, n_editable: prompt.n_pos(), n_read: answer.ids.len() })
-    }
-}
-
-/// That the model can take a prompt, and knows these further tokens.
-pub(super) fn check_ids(
-    model: &Gpt2,
-    ids: &[u32],
-    others: impl Iterator<Item = u32>,
-) -> Result<(), AnalysisError> {
-    let (n_ctx, d_vocab) = (model.config.n_ctx, model.config.d_vocab);
-    if ids.len() > n_ctx {
-        return Err(AnalysisError::TooLong { n_pos: ids.len(), n_ctx });
-    }
-    let mut all = ids.iter().copied().chain(others);
-    match all.find(|&id| id as usize >= d_vocab) {
-        Some(id) => Err(AnalysisError::UnknownToken { id, d_vocab }),
-        None => Ok(()),
-    }
 }

@@ -65,6 +65,7 @@ impl Pane {
     /// How many of them are open at first.
     pub const N_USUAL: usize = 7;
 
+    #[expect(clippy::too_many_lines, reason = "a table with a row for each view")]
     fn card(self) -> Card {
         let shown = |text, key, tooltip| Card { text, key, tooltip, verb: None };
         let asked = |text, key, verb, tooltip| Card { text, key, tooltip, verb: Some(verb) };

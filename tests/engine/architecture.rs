@@ -59,7 +59,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
 ];
 
 /// Crates that only some rooms may touch.
-const OWNERS: [(&str, &[&str]); 29] = [
+const OWNERS: [(&str, &[&str]); 28] = [
     ("burn", &["model", "analysis", "training"]),
     ("burn_flex", &["model"]),
     ("gemm", &["model"]),
@@ -83,7 +83,6 @@ const OWNERS: [(&str, &[&str]); 29] = [
     ("skrifa", &["figure"]),
     ("subsetter", &["figure"]),
     ("flate2", &["figure"]),
-    ("tempfile", &["cli", "whole_file"]),
     ("csv", &["facts"]),
     ("parquet", &["facts"]),
     ("clap", &["cli"]),

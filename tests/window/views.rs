@@ -46,8 +46,8 @@ fn prompt(tokenizer: &Tokenizer, answer: &str, foil: Option<&str>) -> TokenizedP
     TokenizedPrompt::new(tokenizer, &fact, Bos::Off).unwrap()
 }
 
-fn figure(result: AnalysisResult, tokenizer: &Tokenizer) -> Arc<Figure> {
-    Arc::new(Figure::of(&result, &Look::new(tokenizer)))
+fn figure(result: &AnalysisResult, tokenizer: &Tokenizer) -> Arc<Figure> {
+    Arc::new(Figure::of(result, &Look::new(tokenizer)))
 }
 
 /// The same on every machine, between 0 and 1.
@@ -481,7 +481,7 @@ fn a_noising_trace_shows_what_is_lost() {
 fn heads_that_speak_for_the_answer_are_red_when_they_are_gone() {
     let tokenizer = tokenizer();
     let ablation = ablation(prompt(&tokenizer, "Paris", None), Part::Heads, usize::MAX);
-    let figure = figure(AnalysisResult::Ablation(ablation), &tokenizer);
+    let figure = figure(&AnalysisResult::Ablation(ablation), &tokenizer);
     let mut window = window([560.0, 1020.0], Theme::Light, |ui| {
         figure_ui(ui, &figure, &ctx(&tokenizer, CELL), &mut Vec::new());
     });
@@ -495,7 +495,7 @@ fn a_running_ablation_of_layers_shows_what_is_known_so_far() {
     let tokenizer = tokenizer();
     let mut ablation = ablation(prompt(&tokenizer, "Ouagadougou", Some("Rome")), Part::Mlp, 30);
     ablation.clean.rank = 3;
-    let figure = figure(AnalysisResult::Ablation(ablation), &tokenizer);
+    let figure = figure(&AnalysisResult::Ablation(ablation), &tokenizer);
     let mut window = window([560.0, 460.0], Theme::Dark, |ui| {
         figure_ui(ui, &figure, &ctx(&tokenizer, CELL), &mut Vec::new());
     });
@@ -508,7 +508,7 @@ fn a_running_ablation_of_layers_shows_what_is_known_so_far() {
 fn the_knockout_has_three_phases() {
     let tokenizer = tokenizer();
     let knockout = knockout(prompt(&tokenizer, "Paris", None), usize::MAX);
-    let figure = figure(AnalysisResult::AttentionKnockout(knockout), &tokenizer);
+    let figure = figure(&AnalysisResult::AttentionKnockout(knockout), &tokenizer);
     let mut window = window([560.0, 400.0], Theme::Light, |ui| {
         figure_ui(ui, &figure, &ctx(&tokenizer, CELL), &mut Vec::new());
     });
@@ -521,7 +521,7 @@ fn the_knockout_has_three_phases() {
 fn a_layer_of_the_knockout_is_picked_by_click_and_by_key() {
     let tokenizer = tokenizer();
     let knockout = knockout(prompt(&tokenizer, "Paris", None), 3 * N_LAYERS - 7);
-    let figure = figure(AnalysisResult::AttentionKnockout(knockout), &tokenizer);
+    let figure = figure(&AnalysisResult::AttentionKnockout(knockout), &tokenizer);
     let selection = std::cell::Cell::new(Selection::default());
     let mut window = window([560.0, 400.0], Theme::Dark, |ui| {
         let ctx = ctx(&tokenizer, selection.get());

@@ -1,0 +1,50 @@
+//! What of a prompt a run is given, and whether the model can take it.
+
+use crate::analysis::AnalysisError;
+use crate::intervention::Condition;
+use crate::model::{Gpt2, Row};
+use crate::tokens::TokenizedPrompt;
+
+/// A prompt with all but the last token of its answer, so that one pass scores them all.
+pub(in crate::analysis) struct Asked {
+    /// `[pos]`
+    pub ids: Vec<u32>,
+
+    /// How many of them are the prompt.
+    pub n_editable: usize,
+
+    /// At how many positions, counted from the end, a token of the answer is predicted.
+    pub n_read: usize,
+}
+
+impl Asked {
+    pub fn new(model: &Gpt2, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
+        let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?;
+        let appended = &answer.ids[..answer.ids.len() - 1];
+        let ids = [prompt.ids.as_slice(), appended].concat();
+        let foil = prompt.foil.iter().flat_map(|foil| &foil.ids);
+        check_ids(model, &ids, answer.ids.iter().chain(foil).copied())?;
+        Ok(Self { ids, n_editable: prompt.n_pos(), n_read: answer.ids.len() })
+    }
+}
+
+/// That the model can take a prompt, and knows these further tokens.
+pub(in crate::analysis) fn check_ids(
+    model: &Gpt2,
+    ids: &[u32],
+    others: impl Iterator<Item = u32>,
+) -> Result<(), AnalysisError> {
+    let (n_ctx, d_vocab) = (model.config.n_ctx, model.config.d_vocab);
+    if ids.len() > n_ctx {
+        return Err(AnalysisError::TooLong { n_pos: ids.len(), n_ctx });
+    }
+    let mut all = ids.iter().copied().chain(others);
+    match all.find(|&id| id as usize >= d_vocab) {
+        Some(id) => Err(AnalysisError::UnknownToken { id, d_vocab }),
+        None => Ok(()),
+    }
+}
+
+pub(in crate::analysis) fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
+    Row { ids: &asked.ids, n_editable: asked.n_editable, condition }
+}
