@@ -3,11 +3,11 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::fact::FactArgs;
 use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::attention::{Attention as Patterns, Spec, Weighting};
-use crate::experiment::{FactSource, TextFact};
 use crate::tokens::visible;
 use crate::worker::Engine;
 
@@ -16,9 +16,8 @@ pub(super) struct Attention {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// The text to look at
-    #[arg(long, value_name = "TEXT")]
-    prompt: String,
+    #[command(flatten)]
+    fact: FactArgs,
 
     /// From 0
     #[arg(long, value_name = "L")]
@@ -51,8 +50,7 @@ enum WeightingArg {
 impl Attention {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let fact = TextFact { prompt: self.prompt.clone(), ..TextFact::default() };
-        let session = self.model.ask(FactSource::Text(fact), machine)?;
+        let session = self.model.ask(self.fact.source(), machine)?;
         let weighting = match self.weighting {
             _ if self.rollout => Weighting::Rollout,
             WeightingArg::Pattern => Weighting::Pattern,

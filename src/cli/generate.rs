@@ -3,11 +3,11 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::fact::FactArgs;
 use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::generation::{Choice, Generation, Spec, Stopped};
-use crate::experiment::{FactSource, TextFact};
 use crate::tokens::{Tokenizer, visible};
 use crate::worker::Engine;
 
@@ -16,9 +16,8 @@ pub(super) struct Generate {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// The text to go on from
-    #[arg(long, value_name = "TEXT")]
-    prompt: String,
+    #[command(flatten)]
+    fact: FactArgs,
 
     /// The most tokens to write
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -51,8 +50,7 @@ pub(super) struct Generate {
 impl Generate {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let fact = TextFact { prompt: self.prompt.clone(), ..TextFact::default() };
-        let session = self.model.ask(FactSource::Text(fact), machine)?;
+        let session = self.model.ask(self.fact.source(), machine)?;
         let Self { temperature, top_k, top_p, seed, .. } = *self;
         let is_drawn =
             temperature.is_some() || top_k.is_some() || top_p.is_some() || seed.is_some();

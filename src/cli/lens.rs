@@ -3,12 +3,12 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::fact::FactArgs;
 use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::logit_lens::{LensCell, LensScale, LogitLens, Spec};
 use crate::analysis::prediction::Candidate;
-use crate::experiment::{FactSource, TextFact};
 use crate::tokens::visible;
 use crate::worker::Engine;
 
@@ -17,14 +17,8 @@ pub(super) struct Lens {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// The text up to the answer
-    #[arg(long, value_name = "TEXT")]
-    prompt: String,
-
-    /// The answer, by its first token; its leading space is added [default: the model's own first
-    /// guess]
-    #[arg(long, value_name = "TEXT")]
-    answer: Option<String>,
+    #[command(flatten)]
+    fact: FactArgs,
 
     /// What each layer's residual stream is divided by in the final layer norm: its own standard
     /// deviation, or the one at the last layer, as in direct logit attribution
@@ -57,12 +51,7 @@ impl From<ScaleArg> for LensScale {
 impl Lens {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let fact = TextFact {
-            prompt: self.prompt.clone(),
-            answer: self.answer.clone(),
-            ..TextFact::default()
-        };
-        let session = self.model.ask(FactSource::Text(fact), machine)?;
+        let session = self.model.ask(self.fact.source(), machine)?;
         let spec = Spec { scale: self.scale.into(), n_top: self.top };
         session.finish(AnalysisSpec::LogitLens(spec), &self.output, machine)
     }

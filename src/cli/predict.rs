@@ -3,11 +3,11 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::fact::FactArgs;
 use super::output::{AnalysisOutput, with_tail_but};
 use super::{Machine, ModelArgs};
 use crate::analysis::prediction::{Prediction, Spec};
 use crate::analysis::{AnalysisSpec, Measurement};
-use crate::experiment::{FactSource, TextFact};
 use crate::tokens::{Answer, visible};
 use crate::worker::Engine;
 
@@ -16,13 +16,8 @@ pub(super) struct Predict {
     #[command(flatten)]
     model: ModelArgs,
 
-    /// The text to continue
-    #[arg(long, value_name = "TEXT")]
-    prompt: String,
-
-    /// A continuation to score; its leading space is added
-    #[arg(long, value_name = "TEXT")]
-    answer: Option<String>,
+    #[command(flatten)]
+    fact: FactArgs,
 
     /// How many of the likeliest tokens to list
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -35,12 +30,7 @@ pub(super) struct Predict {
 impl Predict {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let fact = TextFact {
-            prompt: self.prompt.clone(),
-            answer: self.answer.clone(),
-            ..TextFact::default()
-        };
-        let session = self.model.ask(FactSource::Text(fact), machine)?;
+        let session = self.model.ask(self.fact.source(), machine)?;
         let spec = AnalysisSpec::Prediction(Spec { n_top: self.top });
         session.finish(spec, &self.output, machine)
     }
