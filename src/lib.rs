@@ -20,8 +20,8 @@
 //! # What each room must not know
 //!
 //! - [`facts`] and [`tokens`] know text and ids, no tensors.
-//! - [`intervention`], [`task`] and [`builtin`] are plain data; they know nothing else, as does
-//!   [`whole_file`].
+//! - [`intervention`], [`task`] and [`builtin`] are plain data; they know nothing else, as do
+//!   [`whole_file`] and [`hub`].
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
@@ -61,6 +61,7 @@ pub mod facts;
 pub mod tokens;
 pub mod intervention;
 pub mod task;
+pub mod hub;
 pub mod whole_file;
 pub mod builtin;
 pub mod model;

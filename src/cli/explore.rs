@@ -14,8 +14,9 @@ use crate::ui::pane::Pane;
 
 #[derive(Args, Default)]
 pub(super) struct Explore {
-    /// A model folder in Hugging Face's layout [default: the built-in model]
-    #[arg(long, value_name = "DIR")]
+    /// A model folder in Hugging Face's layout, or the name of a model that Python has downloaded
+    /// [default: the built-in model]
+    #[arg(long, value_name = "DIR", value_parser = super::model_dir)]
     model: Option<PathBuf>,
 
     /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet [default: the facts of the built-in model]

@@ -3,6 +3,7 @@
 //! Results go to stdout or a file, everything else to stderr; a command that fails exits with 1, a
 //! wrong flag with 2.
 
+use std::convert::Infallible;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
 use crate::builtin;
+use crate::hub;
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::{DeviceChoice, Engine, Processing, Stage};
@@ -173,8 +175,9 @@ enum Command {
 /// The model, and how its prompt begins.
 #[derive(Args)]
 struct ModelArgs {
-    /// A model folder in Hugging Face's layout, `builtin` or `builtin-planted`
-    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name)]
+    /// A model folder in Hugging Face's layout, the name of a model that Python has downloaded from its
+    /// hub, `builtin` or `builtin-planted`
+    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name, value_parser = model_dir)]
     model: PathBuf,
 
     /// Put `<|endoftext|>` before the prompt, as TransformerLens does; ROME does not
@@ -193,11 +196,18 @@ struct ModelArgs {
     process: Processing,
 }
 
+/// A folder, from what may be a name.
+fn model_dir(text: &str) -> Result<PathBuf, Infallible> {
+    let path = PathBuf::from(text);
+    Ok(hub::find_unless_folder(&path).unwrap_or(path))
+}
+
 /// The model, where its weights are all that is asked about.
 #[derive(Args)]
 struct WeightArgs {
-    /// A model folder in Hugging Face's layout, `builtin` or `builtin-planted`
-    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name)]
+    /// A model folder in Hugging Face's layout, the name of a model that Python has downloaded from its
+    /// hub, `builtin` or `builtin-planted`
+    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name, value_parser = model_dir)]
     model: PathBuf,
 
     /// Change the model first: what `edit` tries out, from its --save-spec; may be given again

@@ -24,8 +24,8 @@ pub(super) enum Model {
 
 #[derive(Args)]
 pub(super) struct Info {
-    /// A model folder in Hugging Face's layout
-    #[arg(value_name = "DIR")]
+    /// A model folder in Hugging Face's layout, or the name of a model that Python has downloaded
+    #[arg(value_name = "DIR", value_parser = super::model_dir)]
     dir: PathBuf,
 
     #[command(flatten)]

@@ -20,6 +20,7 @@ use super::Gpt2Config;
 use super::config::Unembedding;
 use super::number_check::{NotFinite, is_finite};
 use crate::builtin::{self, Builtin};
+use crate::hub;
 use crate::task::{Cancelled, Progress, TaskCtx};
 
 use file_bytes::{Bytes, SharedMap, decode, map_file};
@@ -69,7 +70,7 @@ struct Location {
 /// A model folder cannot be used. Each message names the file, and the tensor if there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    #[error("there is no such folder: {0}")]
+    #[error("there is no such folder, nor a model of that name in Hugging Face's cache: {0}")]
     NoSuchDir(PathBuf),
 
     #[error("there is no `config.json`, so this is not a Hugging Face model folder: {0}")]
@@ -172,12 +173,15 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// The folder's own name.
+    /// The folder's own name, or the one that the model has on Hugging Face's hub.
     pub fn name(&self) -> String {
         if let Some(builtin) = builtin::find(&self.dir) {
             return builtin.name.to_owned();
         }
         let dir = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
+        if let Some(name) = hub::name_of(&dir) {
+            return name;
+        }
         dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned()
     }
 

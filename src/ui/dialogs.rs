@@ -10,15 +10,20 @@ use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, Align, Id, Key, Layout, Modal, RichText, TextEdit};
+use eframe::egui::{self, Align, Id, Key, Layout, Modal, Modifiers, RichText, TextEdit};
 
 use super::app::Reply;
 use super::command::Command;
+use super::completions::Completions;
 use crate::builtin;
 use crate::facts::Dataset;
+use crate::hub;
 
 /// No person cancels a dialog faster.
 const TOO_FAST: Duration = Duration::from_millis(300);
+
+/// How many ways to go on are listed.
+const N_COMPLETIONS: usize = 6;
 
 /// What a path is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +118,10 @@ impl Purpose {
 
     /// A path as a command, if it can be used; dialogs return all kinds of things.
     pub fn accept(self, path: PathBuf) -> Result<Command, String> {
+        let path = match self {
+            Self::Model => hub::find_unless_folder(&path).unwrap_or(path),
+            _ => path,
+        };
         let place = path.display();
         match self {
             Self::Model if builtin::find(&path).is_some() => {}
@@ -120,7 +129,10 @@ impl Purpose {
                 return Err(format!("This is a file; a model is a folder: {place}"));
             }
             Self::Model if !path.is_dir() => {
-                return Err(format!("There is no such folder: {place}"));
+                return Err(format!(
+                    "There is no such folder, nor a model of that name in Hugging Face's cache: \
+                     {place}"
+                ));
             }
             Self::Model if !path.join("config.json").is_file() => {
                 return Err(format!("This folder holds no config.json, so no model: {place}"));
@@ -189,6 +201,9 @@ pub struct PathPrompt {
     error: Option<String>,
     why: Why,
     is_new: bool,
+
+    /// How what is typed may go on.
+    completions: Completions,
 }
 
 /// Why a path is typed.
@@ -204,7 +219,8 @@ impl PathPrompt {
     pub fn new(purpose: Purpose, dir: Option<&Path>, why: Why) -> Self {
         let mut text = dir.map(|dir| dir.join("").display().to_string()).unwrap_or_default();
         text += purpose.file_name().unwrap_or_default();
-        Self { purpose, text, error: None, why, is_new: true }
+        let completions = Completions::default();
+        Self { purpose, text, error: None, why, is_new: true, completions }
     }
 }
 
@@ -228,15 +244,27 @@ pub fn path_prompt_ui(
             );
         }
         let (label, hint) = match open.purpose {
-            Purpose::Model => ("Model folder", "/path/to/gpt2-large"),
+            Purpose::Model => {
+                ("Model folder", "/path/to/gpt2-large, or gpt2-large if Python has downloaded it")
+            }
             Purpose::Dataset => ("Dataset file", "/path/to/counterfact.json"),
             Purpose::Screenshot => ("PNG file", "/path/to/factscope.png"),
             Purpose::Figure => ("SVG, PDF, CSV or JSON file", "/path/to/figure.svg"),
             Purpose::Spec => ("JSON file", "/path/to/experiment.json"),
         };
         let label = ui.label(label);
+        open.completions.look(&open.text, open.purpose);
+        // Where it can complete nothing, Tab goes on to the buttons.
+        let completed = open.completions.completed(&open.text);
+        if let Some(completed) = &completed
+            && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Tab))
+        {
+            open.text.clone_from(completed);
+            open.is_new = true;
+        }
         let edit = TextEdit::singleline(&mut open.text)
             .hint_text(hint)
+            .lock_focus(completed.is_some())
             .background_color(super::panels::field_color(ui))
             .desired_width(f32::INFINITY)
             .cursor_at_end(true);
@@ -249,6 +277,15 @@ pub fn path_prompt_ui(
             open.error = None;
         }
         is_accepted = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+        for path in open.completions.found.iter().take(N_COMPLETIONS) {
+            if ui.selectable_label(false, path).on_hover_text("Or press Tab").clicked() {
+                open.text.clone_from(path);
+                open.is_new = true;
+            }
+        }
+        if open.completions.found.len() > N_COMPLETIONS {
+            ui.weak(format!("and {} more", open.completions.found.len() - N_COMPLETIONS));
+        }
         if let Some(error) = &open.error {
             ui.label(RichText::new(error).color(ui.visuals().error_fg_color));
         }
@@ -282,7 +319,7 @@ pub fn path_prompt_ui(
 }
 
 /// As a shell would read it: `~` is the user's own folder.
-fn typed_path(text: &str) -> PathBuf {
+pub(super) fn typed_path(text: &str) -> PathBuf {
     let text = text.trim();
     match (text.strip_prefix("~/"), dirs::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),

@@ -14,6 +14,7 @@ use crate::worker::{Adapter, DeviceChoice, adapters};
 
 pub mod app;
 pub mod command;
+mod completions;
 pub mod dialogs;
 mod errand;
 mod export;

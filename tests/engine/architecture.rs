@@ -8,14 +8,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("builtin", &[]),
     ("facts", &[]),
     ("tokens", &["builtin", "facts"]),
     ("intervention", &[]),
     ("task", &[]),
     ("whole_file", &[]),
-    ("model", &["builtin", "intervention", "task", "whole_file"]),
+    ("hub", &[]),
+    ("model", &["builtin", "hub", "intervention", "task", "whole_file"]),
     ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
     // Results as charts, for the window and for files.
     ("figure", &["tokens", "intervention", "analysis"]),
@@ -31,6 +32,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "tokens",
             "intervention",
             "task",
+            "hub",
             "whole_file",
             "analysis",
             "figure",
@@ -46,6 +48,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "tokens",
             "intervention",
             "task",
+            "hub",
             "whole_file",
             "model",
             "analysis",

@@ -1,0 +1,95 @@
+//! How a path that is being typed may go on, as a shell completes it.
+
+use std::fs;
+
+use super::dialogs::{Purpose, typed_path};
+
+/// Looked up when the text changes, not every frame.
+#[derive(Debug, Default)]
+pub struct Completions {
+    of: Option<String>,
+
+    /// Whole paths, as they would be typed; folders end with a separator.
+    pub found: Vec<String>,
+}
+
+impl Completions {
+    pub fn look(&mut self, text: &str, purpose: Purpose) {
+        if self.of.as_deref() != Some(text) {
+            self.of = Some(text.to_owned());
+            self.found = completions(text, purpose == Purpose::Model);
+        }
+    }
+
+    /// What is typed with all that is certain of the rest. Nothing if nothing is.
+    pub fn completed(&self, text: &str) -> Option<String> {
+        let (first, rest) = self.found.split_first()?;
+        let shared = rest.iter().fold(first.as_str(), |shared, path| {
+            let n = shared.char_indices().zip(path.chars());
+            let end = n.take_while(|((_, a), b)| a == b).last();
+            &shared[..end.map_or(0, |((at, char), _)| at + char.len_utf8())]
+        });
+        (shared.len() > text.len()).then(|| shared.to_owned())
+    }
+}
+
+fn completions(text: &str, wants_folder: bool) -> Vec<String> {
+    let start = text.rfind(std::path::is_separator).map_or(0, |at| at + 1);
+    let (dir, begun) = text.split_at(start);
+    // Of what is in the folder the program was started in, nothing is listed unasked.
+    if dir.is_empty() && begun.is_empty() {
+        return Vec::new();
+    }
+    let looked_in = if dir.is_empty() { "./" } else { dir };
+    let Ok(entries) = fs::read_dir(typed_path(looked_in)) else { return Vec::new() };
+    let found = entries.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let name = entry.file_name().into_string().ok()?;
+        let is_hidden = name.starts_with('.') && !begun.starts_with('.');
+        if !name.starts_with(begun) || is_hidden {
+            return None;
+        }
+        // Links lead somewhere.
+        let is_folder = fs::metadata(entry.path()).is_ok_and(|it| it.is_dir());
+        if wants_folder && !is_folder {
+            return None;
+        }
+        let end = if is_folder { std::path::MAIN_SEPARATOR_STR } else { "" };
+        Some(format!("{dir}{name}{end}"))
+    });
+    let mut found: Vec<String> = found.filter(|path| path != text).collect();
+    found.sort_unstable();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_completed_as_far_as_it_is_certain() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["facts-a.json", "facts-b.json", "ähnlich.json", ".hidden"] {
+            fs::write(dir.path().join(name), "[]").unwrap();
+        }
+        fs::create_dir(dir.path().join("models")).unwrap();
+        let typed = |name: &str| format!("{}/{name}", dir.path().display());
+        let look = |name: &str, purpose| {
+            let mut completions = Completions::default();
+            completions.look(&typed(name), purpose);
+            completions
+        };
+        let facts = look("fa", Purpose::Dataset);
+        assert_eq!(facts.found, [typed("facts-a.json"), typed("facts-b.json")]);
+        assert_eq!(facts.completed(&typed("fa")), Some(typed("facts-")));
+        assert_eq!(look("facts-", Purpose::Dataset).completed(&typed("facts-")), None);
+        let umlaut = look("ä", Purpose::Dataset);
+        assert_eq!(umlaut.completed(&typed("ä")), Some(typed("ähnlich.json")));
+        // A model is a folder.
+        assert_eq!(look("", Purpose::Model).found, [typed("models/")]);
+        assert_eq!(look(".h", Purpose::Dataset).found, [typed(".hidden")]);
+        assert!(look("", Purpose::Dataset).found.iter().all(|it| !it.contains("hidden")));
+        assert!(look("facts-a.json", Purpose::Dataset).found.is_empty());
+        assert!(look("nowhere/a", Purpose::Dataset).found.is_empty());
+    }
+}
