@@ -7,7 +7,7 @@ use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use super::pane::Pane;
 use super::state::FactId;
-use super::view::ViewAction;
+use super::view::{Hovered, ViewAction};
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
 use crate::figure::Figure;
@@ -61,6 +61,11 @@ pub enum Command {
     Flip,
     NextFact,
     PreviousFact,
+
+    /// Of what is picked out across the views.
+    StepLayer(Step),
+    StepHead(Step),
+    StepToken(Step),
     FocusSearch,
     AddFact(Fact),
 
@@ -83,6 +88,9 @@ pub enum Command {
     CancelLoading,
     View(ViewAction),
 
+    /// The pointer is on something that other views may show.
+    Hover(Hovered),
+
     DismissError,
     DismissHint,
     ShowPalette,
@@ -90,6 +98,13 @@ pub enum Command {
     Redo,
     ShowShortcuts,
     ShowAbout,
+}
+
+/// One on or one back; there is no way round the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Next,
+    Previous,
 }
 
 const fn key(key: Key) -> KeyboardShortcut {
@@ -107,7 +122,7 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
 impl Command {
     /// Those with keys, in the order of the list of shortcuts. Keys with more modifiers come first:
     /// egui lets Ctrl+O match Ctrl+Shift+O.
-    pub const WITH_KEYS: [Self; 16] = [
+    pub const WITH_KEYS: [Self; 22] = [
         Self::OpenModel,
         Self::OpenDataset,
         Self::SaveScreenshot,
@@ -115,6 +130,12 @@ impl Command {
         Self::Cancel,
         Self::NextFact,
         Self::PreviousFact,
+        Self::StepLayer(Step::Next),
+        Self::StepLayer(Step::Previous),
+        Self::StepHead(Step::Next),
+        Self::StepHead(Step::Previous),
+        Self::StepToken(Step::Next),
+        Self::StepToken(Step::Previous),
         Self::Flip,
         Self::FocusSearch,
         Self::ShowPalette,
@@ -160,6 +181,12 @@ impl Command {
             Self::Flip => "Fact or inverse",
             Self::NextFact => "Next fact",
             Self::PreviousFact => "Previous fact",
+            Self::StepLayer(Step::Next) => "Next layer",
+            Self::StepLayer(Step::Previous) => "Previous layer",
+            Self::StepHead(Step::Next) => "Next head",
+            Self::StepHead(Step::Previous) => "Previous head",
+            Self::StepToken(Step::Next) => "Next token",
+            Self::StepToken(Step::Previous) => "Previous token",
             Self::FocusSearch => "Search facts",
             Self::AddFact(_) => "Analyse",
             Self::Trace => "Trace",
@@ -170,7 +197,7 @@ impl Command {
             Self::SetMeasuresRecall(_) => "Measure recall in the background",
             Self::Cancel => "Cancel, or clear the selection",
             Self::CancelLoading => "Cancel",
-            Self::View(_) => "Select",
+            Self::View(_) | Self::Hover(_) => "Select",
             Self::DismissError => "Dismiss",
             Self::DismissHint => "Got it",
             Self::ShowPalette => "Find a command…",
@@ -277,6 +304,12 @@ impl Command {
         const FLIP: &[KeyboardShortcut] = &[ctrl(Key::I)];
         const SEARCH: &[KeyboardShortcut] = &[ctrl(Key::F)];
         const PALETTE: &[KeyboardShortcut] = &[ctrl(Key::K), ctrl(Key::P)];
+        const NEXT_LAYER: &[KeyboardShortcut] = &[key(Key::CloseBracket)];
+        const PREVIOUS_LAYER: &[KeyboardShortcut] = &[key(Key::OpenBracket)];
+        const NEXT_HEAD: &[KeyboardShortcut] = &[key(Key::Period)];
+        const PREVIOUS_HEAD: &[KeyboardShortcut] = &[key(Key::Comma)];
+        const NEXT_TOKEN: &[KeyboardShortcut] = &[key(Key::ArrowRight)];
+        const PREVIOUS_TOKEN: &[KeyboardShortcut] = &[key(Key::ArrowLeft)];
         const UNDO: &[KeyboardShortcut] = &[ctrl(Key::Z)];
         const REDO: &[KeyboardShortcut] = &[ctrl_shift(Key::Z), ctrl(Key::Y)];
         const ZOOM_IN: &[KeyboardShortcut] = &[ctrl(Key::Plus)];
@@ -291,6 +324,12 @@ impl Command {
             Self::Cancel => CANCEL,
             Self::NextFact => NEXT,
             Self::PreviousFact => PREVIOUS,
+            Self::StepLayer(Step::Next) => NEXT_LAYER,
+            Self::StepLayer(Step::Previous) => PREVIOUS_LAYER,
+            Self::StepHead(Step::Next) => NEXT_HEAD,
+            Self::StepHead(Step::Previous) => PREVIOUS_HEAD,
+            Self::StepToken(Step::Next) => NEXT_TOKEN,
+            Self::StepToken(Step::Previous) => PREVIOUS_TOKEN,
             Self::Flip => FLIP,
             Self::FocusSearch => SEARCH,
             Self::ShowPalette => PALETTE,

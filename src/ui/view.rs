@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
+use super::pane::Pane;
 use crate::analysis::logit_attribution::Parts;
+use crate::facts::Direction;
 use crate::tokens::Tokenizer;
 use crate::ui::widgets::{Caption, Tone};
 
@@ -14,12 +16,24 @@ pub use crate::figure::Pick as Selection;
 pub enum ViewAction {
     Select(Selection),
 
+    /// The pointer is on it: other views show it while it stays there.
+    Hover(Selection),
+
     /// Ask for attributions split another way.
     SplitBy(Parts),
 }
 
+/// What the pointer is on, and in which view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hovered {
+    pub pane: Pane,
+    pub direction: Direction,
+    pub selection: Selection,
+}
+
 /// Shared by all views for one frame.
 pub struct ViewCtx<'a> {
+    /// What is picked out; where the pointer is on something in another view, that.
     pub selection: Selection,
 
     /// For the text of token ids in results.

@@ -1,9 +1,12 @@
 //! What the keyboard does: everything by name, and a way back.
 
+use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::causal_trace::Component;
 use factscope::ui::pane::Pane;
-use factscope::ui::state::FactId;
+use factscope::ui::state::{FactId, JobKind};
+use factscope::ui::view::Selection;
 
 use super::support::Window;
 
@@ -69,4 +72,59 @@ fn choices_and_settings_are_taken_back_and_done_again() {
     window.press(Modifiers::COMMAND, Key::ArrowUp);
     assert!(!window.app().state.can_redo());
     assert_eq!(window.app().state.selected, start);
+}
+
+#[test]
+fn layer_head_and_token_are_stepped_through() {
+    let mut window = Window::open();
+    window.press(Modifiers::NONE, Key::CloseBracket);
+    window.press(Modifiers::NONE, Key::CloseBracket);
+    window.press(Modifiers::NONE, Key::Comma);
+    window.press(Modifiers::NONE, Key::ArrowLeft);
+    window.press(Modifiers::NONE, Key::ArrowLeft);
+    let info = window.app().state.info().unwrap();
+    let n_pos = window.app().state.prompt().unwrap().n_pos();
+    let n_heads = info.config.n_heads;
+    let picked = window.app().state.selection;
+    assert_eq!(
+        (picked.layer, picked.head, picked.position),
+        (Some(1), Some(n_heads - 1), Some(n_pos - 2))
+    );
+    // There is no way round the end.
+    for _ in 0..3 {
+        window.press(Modifiers::NONE, Key::OpenBracket);
+    }
+    assert_eq!(window.app().state.selection.layer, Some(0));
+    window.press(Modifiers::NONE, Key::Escape);
+    assert_eq!(window.app().state.selection, Selection::default());
+    window.press(Modifiers::COMMAND, Key::Z);
+    assert_eq!(window.app().state.selection.layer, Some(0));
+}
+
+#[test]
+fn what_the_pointer_is_on_is_shown_elsewhere_while_it_is_there() {
+    let mut window = Window::open();
+    window.show(Pane::LogitLens);
+    let map = window.harness.get_by_role_and_label(Role::Canvas, "Logit lens").rect();
+    window.harness.hover_at(map.center());
+    window.harness.run_steps(3);
+    let hovered = window.app().state.hovered.expect("the map is below the pointer");
+    assert!(hovered.selection.layer.is_some() && hovered.selection.position.is_some());
+    let is_background = |kind: &JobKind| matches!(kind, JobKind::Recall(..));
+    let is_idle = window.app().state.jobs.iter().all(|(_, job)| is_background(&job.kind));
+    assert!(is_idle, "to hover starts no work");
+    let direction = window.app().state.direction;
+    // The view itself goes on from what was picked; others show where the pointer is.
+    assert_eq!(window.app().state.seen(Pane::LogitLens, direction), Selection::default());
+    assert_eq!(window.app().state.seen(Pane::Trace, direction), hovered.selection);
+    let other = window.app().state.directions().find(|it| *it != direction);
+    if let Some(other) = other {
+        let seen = window.app().state.seen(Pane::Trace, other);
+        assert_eq!((seen.layer, seen.position), (hovered.selection.layer, None));
+    }
+    assert_eq!(window.app().state.selection, Selection::default());
+
+    window.harness.hover_at(eframe::egui::pos2(2.0, 2.0));
+    window.harness.run_steps(3);
+    assert_eq!(window.app().state.hovered, None);
 }

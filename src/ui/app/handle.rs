@@ -14,7 +14,7 @@ use crate::builtin;
 use crate::facts::{Dataset, Direction};
 use crate::tokens::TokenizedPrompt;
 use crate::tokens::flags;
-use crate::ui::command::Command;
+use crate::ui::command::{Command, Step};
 use crate::ui::dialogs::{self, PathPrompt, Purpose, Why};
 use crate::ui::palette::Palette;
 use crate::ui::pane::Pane;
@@ -29,6 +29,14 @@ use crate::worker::{Job, JobId, Work};
 
 /// In a model of fewer numbers a question is answered faster than a frame is drawn.
 const SMALL: u64 = 50_000_000;
+
+/// What can be stepped through.
+#[derive(Clone, Copy)]
+enum Axis {
+    Layer,
+    Head,
+    Token,
+}
 
 impl App {
     pub(super) fn handle(&mut self, command: Command, ctx: &egui::Context) {
@@ -93,6 +101,9 @@ impl App {
             }
             Command::NextFact => self.step(1),
             Command::PreviousFact => self.step(-1),
+            Command::StepLayer(step) => self.step_selection(step, Axis::Layer),
+            Command::StepHead(step) => self.step_selection(step, Axis::Head),
+            Command::StepToken(step) => self.step_selection(step, Axis::Token),
             Command::FocusSearch => panels::focus_search(ctx),
             Command::AddFact(fact) => {
                 let id = self.state.facts.add(fact);
@@ -116,6 +127,9 @@ impl App {
                 self.state.selection = selection;
                 self.look();
             }
+            // Shown, not looked up: the worker is asked nothing.
+            Command::Hover(hovered) => self.state.hovered = Some(hovered),
+            Command::View(ViewAction::Hover(_)) => {}
             Command::View(ViewAction::SplitBy(parts)) => {
                 self.state.parts = parts;
                 self.look();
@@ -289,6 +303,30 @@ impl App {
             self.select(fact);
             self.views.facts.reveal();
         }
+    }
+
+    /// From the first or the last, where nothing is picked out yet.
+    fn step_selection(&mut self, step: Step, axis: Axis) {
+        let (Some(info), Some(prompt)) = (self.state.info(), self.state.prompt()) else { return };
+        let config = &info.config;
+        let n = match axis {
+            Axis::Layer => config.n_layers,
+            Axis::Head => config.n_heads,
+            Axis::Token => prompt.n_pos(),
+        };
+        let selection = &mut self.state.selection;
+        let at = match axis {
+            Axis::Layer => &mut selection.layer,
+            Axis::Head => &mut selection.head,
+            Axis::Token => &mut selection.position,
+        };
+        *at = Some(match (*at, step) {
+            (Some(at), Step::Next) => (at + 1).min(n - 1),
+            (Some(at), Step::Previous) => at.saturating_sub(1),
+            (None, Step::Next) => 0,
+            (None, Step::Previous) => n - 1,
+        });
+        self.look();
     }
 
     /// Asks for what the panels show of the chosen fact and is not known yet: everything in the

@@ -253,9 +253,16 @@ impl eframe::App for App {
         panels::help_ui(&ctx, &mut self.help);
         panels::drop_hint_ui(&ctx);
 
+        let hovered = self.state.hovered.take();
         self.state.settings.zoom = ctx.zoom_factor();
         for command in std::mem::take(&mut self.commands) {
+            let is_hover = matches!(command, Command::Hover(_));
             self.handle(command, &ctx);
+            if !is_hover {
+                ctx.request_repaint();
+            }
+        }
+        if self.state.hovered != hovered {
             ctx.request_repaint();
         }
         if !ctx.input(|input| input.pointer.any_down()) {

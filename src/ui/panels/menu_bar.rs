@@ -2,7 +2,7 @@ use eframe::egui::{Button, MenuBar, ThemePreference, Ui};
 
 use crate::builtin;
 use crate::facts::Dataset;
-use crate::ui::command::Command;
+use crate::ui::command::{Command, Step};
 use crate::ui::pane::Pane;
 use crate::ui::state::State;
 use crate::ui::workspace::Workspace;
@@ -67,6 +67,12 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
             item_ui(ui, Command::NextFact, commands);
             item_ui(ui, Command::PreviousFact, commands);
             item_ui(ui, Command::Flip, commands);
+            ui.separator();
+            for step in [Step::Next, Step::Previous] {
+                item_ui(ui, Command::StepLayer(step), commands);
+                item_ui(ui, Command::StepHead(step), commands);
+                item_ui(ui, Command::StepToken(step), commands);
+            }
             ui.separator();
             let mut is_on = state.settings.measures_recall;
             let command = Command::SetMeasuresRecall(!is_on);

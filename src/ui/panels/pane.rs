@@ -4,15 +4,16 @@ use super::study_panel::study_panel_ui;
 use super::trace_panel::trace_panel_ui;
 use super::{Views, wanted};
 use crate::analysis::AnalysisResult;
+use crate::facts::Direction;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::state::{Quick, Slot, State};
 use crate::ui::theme;
-use crate::ui::view::{ViewAction, ViewCtx};
+use crate::ui::view::{Hovered, ViewAction, ViewCtx};
 use crate::ui::views::{attention_ui, attribution_ui, logit_lens_ui, prediction_ui};
 
 fn prediction_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    slot_ui(ui, state, Quick::Prediction, commands, |ui, result, ctx| {
+    slot_ui(ui, state, Pane::Prediction, Quick::Prediction, commands, |ui, result, ctx| {
         if let AnalysisResult::Prediction(it) = result {
             prediction_ui(ui, it, ctx);
         }
@@ -36,15 +37,15 @@ pub fn pane_ui(
     match pane {
         Pane::Trace => trace_panel_ui(ui, state, &mut views.trace, commands),
         Pane::Prediction => prediction_panel_ui(ui, state, commands),
-        Pane::Attention => slot_ui(ui, state, attention, commands, |ui, result, ctx| {
+        Pane::Attention => slot_ui(ui, state, pane, attention, commands, |ui, result, ctx| {
             let AnalysisResult::Attention(it) = result else { return None };
             attention_ui(ui, it, ctx)
         }),
-        Pane::Attribution => slot_ui(ui, state, attribution, commands, |ui, result, ctx| {
+        Pane::Attribution => slot_ui(ui, state, pane, attribution, commands, |ui, result, ctx| {
             let AnalysisResult::LogitAttribution(it) = result else { return None };
             attribution_ui(ui, it, ctx)
         }),
-        Pane::LogitLens => slot_ui(ui, state, lens, commands, |ui, result, ctx| {
+        Pane::LogitLens => slot_ui(ui, state, pane, lens, commands, |ui, result, ctx| {
             let AnalysisResult::LogitLens(it) = result else { return None };
             logit_lens_ui(ui, &mut views.lens, it, ctx)
         }),
@@ -52,10 +53,23 @@ pub fn pane_ui(
     }
 }
 
+/// What a view's action asks the window to do.
+pub(super) fn asked_by(action: ViewAction, pane: Pane, direction: Direction) -> Vec<Command> {
+    match action {
+        ViewAction::Hover(selection) => {
+            vec![Command::Hover(Hovered { pane, direction, selection })]
+        }
+        ViewAction::Select(_) | ViewAction::SplitBy(_) => {
+            vec![Command::LookAt(direction), Command::View(action)]
+        }
+    }
+}
+
 /// A result, or why there is none yet.
 fn slot_ui(
     ui: &mut Ui,
     state: &State,
+    pane: Pane,
     quick: Quick,
     commands: &mut Vec<Command>,
     show: impl FnOnce(&mut Ui, &AnalysisResult, &ViewCtx<'_>) -> Option<ViewAction>,
@@ -64,11 +78,12 @@ fn slot_ui(
     match findings.quick(quick) {
         Slot::Found(result) => {
             let ctx = ViewCtx {
-                selection: state.selection,
+                selection: state.seen(pane, state.direction),
                 tokenizer: &info.tokenizer,
                 planted: state.planted(state.direction),
             };
-            commands.extend(show(ui, result, &ctx).map(Command::View));
+            let action = show(ui, result, &ctx);
+            commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, state.direction)));
         }
         Slot::Failed(error) => {
             ui.label(RichText::new(error).color(theme::palette(ui).error));

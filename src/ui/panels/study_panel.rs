@@ -6,6 +6,7 @@ use std::time::Instant;
 use eframe::egui::{Align, Button, Layout, ProgressBar, RichText, Ui, vec2};
 
 use super::Views;
+use super::pane::asked_by;
 use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
 use crate::figure::{Figure, Look};
@@ -109,6 +110,8 @@ pub fn study_panel_ui(
         let look =
             Look { metric: views.metric, pick: selection, planted, ..Look::new(&info.tokenizer) };
         let figure = views.figures.get(pane, direction, result, &look);
+        // What the pointer is on is marked in the figure, and makes no other of it.
+        let selection = state.seen(pane, direction);
         let ctx = ViewCtx { selection, tokenizer: &info.tokenizer, planted };
         ui.push_id(direction, |ui| {
             if directions.len() > 1 {
@@ -116,10 +119,8 @@ pub fn study_panel_ui(
                 let text = study_prompt(state, direction);
                 ui.label(RichText::new(format!("{name}: {text}")).strong());
             }
-            if let Some(action) = figure_ui(ui, &figure, &ctx, commands) {
-                commands.push(Command::LookAt(direction));
-                commands.push(Command::View(action));
-            }
+            let action = figure_ui(ui, &figure, &ctx, commands);
+            commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, direction)));
             ui.add_space(6.0);
         });
     }
@@ -136,7 +137,7 @@ fn study_prompt(state: &State, direction: Direction) -> String {
 /// The button, or how far it is.
 fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
     let studies: Vec<&Study> =
-        state.directions().filter_map(|direction| state.study(pane, direction)).collect();
+        state.study_directions(pane).filter_map(|it| state.study(pane, it)).collect();
     let running = studies.iter().find_map(|study| match study.state {
         TraceState::Running(id) => state.jobs.get(id),
         _ => None,
@@ -160,7 +161,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
             return;
         }
         let command = Command::Study(pane);
-        let is_complete = studies.len() == state.directions().count()
+        let is_complete = studies.len() == state.study_directions(pane).count()
             && studies.iter().all(|study| study.state == TraceState::Complete);
         let fill = theme::palette(ui).accent_fill;
         let button = Button::new(command.text()).fill(fill).min_size(vec2(110.0, 26.0));
@@ -170,7 +171,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
         if response.clicked() {
             commands.push(command);
         }
-        let Some(study) = state.study(pane, state.direction) else { return };
+        let Some(study) = studies.first() else { return };
         let palette = theme::palette(ui);
         let (text, color) = match &study.state {
             TraceState::Running(_) => return,

@@ -4,6 +4,7 @@ use eframe::egui::{
     Align, Button, ComboBox, DragValue, Label, Layout, ProgressBar, RichText, Ui, vec2,
 };
 
+use super::pane::asked_by;
 use crate::analysis::AnalysisResult;
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::{self, CausalTrace, Component, Severed};
@@ -11,9 +12,10 @@ use crate::facts::{Direction, InverseOrigin};
 use crate::intervention::NoiseRng;
 use crate::tokens::Flags;
 use crate::ui::command::Command;
+use crate::ui::pane::Pane;
 use crate::ui::state::{NoiseSetting, Quick, Slot, State, TraceRun, TraceSettings, TraceState};
 use crate::ui::theme;
-use crate::ui::view::{Selection, ViewAction, ViewCtx};
+use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{CausalTraceView, causal_trace_ui};
 use crate::ui::widgets::number::significant;
 use crate::ui::widgets::token_strip_ui;
@@ -67,7 +69,6 @@ fn direction_ui(
     commands: &mut Vec<Command>,
 ) {
     let (Some(findings), Some(info)) = (state.findings_at(direction), state.info()) else { return };
-    let is_looked_at = state.direction == direction;
     if state.directions().count() > 1 {
         heading_ui(ui, state, direction, commands);
     }
@@ -78,9 +79,7 @@ fn direction_ui(
             return;
         }
     };
-    // Positions are those of the prompt that is looked at.
-    let position = state.selection.position.filter(|_| is_looked_at);
-    let selection = Selection { position, ..state.selection };
+    let selection = state.seen(Pane::Trace, direction);
     let planted = state.planted(direction);
     let ctx = ViewCtx { selection, tokenizer: &info.tokenizer, planted };
     let mut picked = token_strip_ui(ui, prompt, &ctx);
@@ -91,10 +90,7 @@ fn direction_ui(
         let in_map = result_ui(ui, state, direction, view, &ctx);
         picked = picked.or(in_map);
     }
-    if let Some(action) = picked {
-        commands.push(Command::LookAt(direction));
-        commands.push(Command::View(action));
-    }
+    commands.extend(picked.into_iter().flat_map(|it| asked_by(it, Pane::Trace, direction)));
 }
 
 /// Which way the fact is asked, and what the model makes of it.

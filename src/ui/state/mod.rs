@@ -25,7 +25,7 @@ pub use taught::{Lesson, Plan, Taught};
 
 use super::pane::Pane;
 use super::studies::{About, Asks};
-use super::view::Selection;
+use super::view::{Hovered, Selection};
 use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
@@ -57,6 +57,9 @@ pub struct State {
 
     /// Layer, position and head picked out across the views.
     pub selection: Selection,
+
+    /// What the pointer is on.
+    pub hovered: Option<Hovered>,
 
     /// What is changed in the open model; all results are of the model as these leave it.
     pub edits: Vec<ModelEdit>,
@@ -138,6 +141,7 @@ impl State {
             selected: None,
             direction: Direction::Forward,
             selection: Selection::default(),
+            hovered: None,
             edits: Vec::new(),
             parts: Parts::Layers,
             findings: BTreeMap::new(),
@@ -240,6 +244,18 @@ impl State {
         self.findings.retain(|key, _| !is_meant(key.fact));
         self.visited.retain(|key| !is_meant(key.fact));
         self.others = Others::default();
+    }
+
+    /// What a view shows as picked out: what the pointer is on elsewhere, and else what was picked.
+    /// Positions are those of one prompt.
+    pub fn seen(&self, pane: Pane, direction: Direction) -> Selection {
+        let of = |selection: Selection, of: Direction| Selection {
+            position: selection.position.filter(|_| of == direction),
+            ..selection
+        };
+        let picked = of(self.selection, self.direction);
+        let elsewhere = self.hovered.filter(|it| (it.pane, it.direction) != (pane, direction));
+        elsewhere.map_or(picked, |it| of(it.selection, it.direction).over(picked))
     }
 
     /// The trace that the controls describe, of the chosen fact. Nothing while the tokens that

@@ -37,14 +37,14 @@ pub fn attribution_ui(
     ctx.explain_marked_layers(&mut caption);
     let max_height = (ui.available_height() - caption.height(ui)).min(480.0);
     let selected = match attribution.spec.by {
-        Parts::Layers => layers_ui(ui, attribution, ctx, max_height),
+        Parts::Layers => layers_ui(ui, attribution, ctx, max_height).map(ViewAction::Select),
         Parts::Heads => heads_ui(ui, attribution, ctx, max_height),
     };
     caption.show(ui);
     if split != attribution.spec.by {
         return Some(ViewAction::SplitBy(split));
     }
-    selected.map(ViewAction::Select)
+    selected
 }
 
 /// What is split.
@@ -379,7 +379,7 @@ fn heads_ui(
     attribution: &LogitAttribution,
     ctx: &ViewCtx<'_>,
     max_height: f32,
-) -> Option<Selection> {
+) -> Option<ViewAction> {
     let heads: Vec<(usize, usize, f32)> = attribution
         .contributions
         .iter()
@@ -401,7 +401,7 @@ fn heads_ui(
         largest = largest.max(logit.abs());
     }
     let n_listed = (((max_height - 20.0) / (LIST_ROW + 2.0)).max(3.0) as usize).min(N_TOP);
-    let mut selected = None;
+    let mut action = None;
     ui.horizontal_top(|ui| {
         let list_width = 178.0;
         let width = (ui.available_width() - list_width - 16.0).max(220.0);
@@ -434,19 +434,22 @@ fn heads_ui(
                 cell_text: None,
                 max_height,
             };
-            let picked = map.show(ui, |_| String::new()).picked;
-            selected = picked.map(|Cell { row, column }| (column, row));
+            action = map.show(ui, |_| String::new()).action(|Cell { row, column }| Selection {
+                layer: Some(column),
+                head: Some(row),
+                ..ctx.selection
+            });
         });
         ui.add_space(8.0);
         ui.vertical(|ui| {
             ui.spacing_mut().item_spacing.y = 2.0;
-            if let Some(picked) = top_heads_ui(ui, &heads, n_listed, ctx) {
-                selected = Some(picked);
+            if let Some((layer, head)) = top_heads_ui(ui, &heads, n_listed, ctx) {
+                let selection = Selection { layer: Some(layer), head: Some(head), ..ctx.selection };
+                action = Some(ViewAction::Select(selection));
             }
         });
     });
-    let (layer, head) = selected?;
-    Some(Selection { layer: Some(layer), head: Some(head), ..ctx.selection })
+    action
 }
 
 /// The heads that matter most, whichever way.

@@ -134,9 +134,11 @@ pub fn causal_trace_ui(
     });
     caption.show(ui);
 
-    let Cell { row, column } = response.picked?;
-    let selection = Selection { layer: Some(column), position: Some(row), ..ctx.selection };
-    Some(ViewAction::Select(selection))
+    response.action(|Cell { row, column }| Selection {
+        layer: Some(column),
+        position: Some(row),
+        ..ctx.selection
+    })
 }
 
 /// What a colour stands for.

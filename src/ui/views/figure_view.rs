@@ -36,21 +36,25 @@ pub fn figure_ui(
 ) -> Option<ViewAction> {
     header_ui(ui, &figure.title, 80.0, |ui| export_menu_ui(ui, figure, commands));
     let before = ctx.selection;
-    let mut picked = None;
+    let mut action: Option<ViewAction> = None;
     for (nth, chart) in figure.charts.iter().enumerate() {
         ui.push_id(nth, |ui| {
             if figure.charts.len() > 1 {
                 let name = RichText::new(chart.name()).font(axis_font()).strong();
                 ui.label(name);
             }
+            let select = |pick: Pick| ViewAction::Select(pick.over(before));
             let here = match chart {
                 Chart::Map(map) => map_ui(ui, map, before),
                 Chart::Bars(bars) => bars_ui(ui, bars, before),
-                Chart::Lines(lines) => lines_ui(ui, lines, before),
-                Chart::Scatter(scatter) => scatter_ui(ui, scatter),
-                Chart::Table(table) => table_ui(ui, table, before),
+                Chart::Lines(lines) => lines_ui(ui, lines, before).map(select),
+                Chart::Scatter(scatter) => scatter_ui(ui, scatter).map(select),
+                Chart::Table(table) => table_ui(ui, table, before).map(select),
             };
-            picked = picked.or(here);
+            // The pointer may lie on one chart while the keyboard is in another.
+            if !matches!(action, Some(ViewAction::Select(_))) {
+                action = here.or(action);
+            }
             ui.add_space(6.0);
         });
     }
@@ -62,7 +66,7 @@ pub fn figure_ui(
         caption.add(Tone::Note, note);
     }
     caption.show(ui);
-    picked.map(|pick: Pick| ViewAction::Select(pick.over(before)))
+    action
 }
 
 /// What can be taken away.
@@ -80,7 +84,7 @@ pub fn export_menu_ui(ui: &mut Ui, figure: &Arc<Figure>, commands: &mut Vec<Comm
     menu.response.on_hover_text("This figure as a file, or its numbers as a table");
 }
 
-fn map_ui(ui: &mut Ui, map: &Map, before: Pick) -> Option<Pick> {
+fn map_ui(ui: &mut Ui, map: &Map, before: Pick) -> Option<ViewAction> {
     let selected = |side: &Side| match side.place {
         Place::Layer => before.layer,
         Place::Position => before.position,
@@ -108,8 +112,8 @@ fn map_ui(ui: &mut Ui, map: &Map, before: Pick) -> Option<Pick> {
     let details = |cell: MapCell| {
         map.details.get(cell.row * n_columns + cell.column).cloned().unwrap_or_default()
     };
-    let MapCell { row, column } = heatmap.show(ui, details).picked?;
-    Some(map.pick(row, column))
+    let response = heatmap.show(ui, details);
+    response.action(|MapCell { row, column }| map.pick(row, column).over(before))
 }
 
 fn drawn(side: &Side) -> Axis<'_> {
@@ -123,7 +127,7 @@ fn drawn(side: &Side) -> Axis<'_> {
 }
 
 /// One bar a line, from zero to either side.
-fn bars_ui(ui: &mut Ui, bars: &Bars, before: Pick) -> Option<Pick> {
+fn bars_ui(ui: &mut Ui, bars: &Bars, before: Pick) -> Option<ViewAction> {
     let colors = palette(ui);
     let font = axis_font();
     let width_of = |ui: &Ui, text: &str| {
@@ -137,7 +141,7 @@ fn bars_ui(ui: &mut Ui, bars: &Bars, before: Pick) -> Option<Pick> {
     let (low, high) = (values().fold(0.0, f32::min), values().fold(0.0, f32::max));
     let span = (high - low).max(f32::MIN_POSITIVE);
     ui.label(RichText::new(&bars.quantity).font(axis_font()).color(colors.weak_text));
-    let mut picked = None;
+    let mut action = None;
     ui.spacing_mut().item_spacing.y = 0.0;
     for bar in &bars.bars {
         let can_be_picked = bar.pick != Pick::default();
@@ -168,11 +172,13 @@ fn bars_ui(ui: &mut Ui, bars: &Bars, before: Pick) -> Option<Pick> {
         let spoken = format!("{}: {}", bar.label, exact(bar.value));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
         if was_chosen(ui, &response) && can_be_picked {
-            picked = Some(bar.pick);
+            action = Some(ViewAction::Select(bar.pick.over(before)));
+        } else if response.hovered() && can_be_picked && action.is_none() {
+            action = Some(ViewAction::Hover(bar.pick.over(before)));
         }
         response.on_hover_text(spoken);
     }
-    picked
+    action
 }
 
 fn is_picked(pick: Pick, before: Pick) -> bool {

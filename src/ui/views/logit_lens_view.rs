@@ -104,7 +104,9 @@ pub fn logit_lens_ui(
     });
     caption.show(ui);
 
-    let Cell { row, column } = response.picked?;
-    let selection = Selection { layer: Some(column), position: Some(row), ..ctx.selection };
-    Some(ViewAction::Select(selection))
+    response.action(|Cell { row, column }| Selection {
+        layer: Some(column),
+        position: Some(row),
+        ..ctx.selection
+    })
 }

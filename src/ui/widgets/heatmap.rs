@@ -20,6 +20,7 @@ use painting::Outlines;
 use super::color_bar::ColorBar;
 use super::number::exact;
 use crate::ui::theme::ColorMap;
+use crate::ui::view::{Selection, ViewAction};
 
 /// What to draw, and how it is called.
 pub struct Heatmap<'a> {
@@ -77,6 +78,14 @@ pub struct HeatmapResponse {
 
     /// Picked in this frame, by click or arrow key.
     pub picked: Option<Cell>,
+}
+
+impl HeatmapResponse {
+    /// What a view makes of a cell that was picked, or is below the pointer.
+    pub fn action(&self, selection: impl Fn(Cell) -> Selection) -> Option<ViewAction> {
+        let picked = self.picked.map(|cell| ViewAction::Select(selection(cell)));
+        picked.or_else(|| Some(ViewAction::Hover(selection(self.hovered?))))
+    }
 }
 
 impl Heatmap<'_> {
