@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attribution_patching::BasePoint;
 use super::contrast::{Contrast, CorruptedRuns};
-use super::objective::{Passes, Tokens, rows_per_batch, slope, sweep_the_rest};
+use super::objective::{Passes, Tokens, rows_per_batch, slope};
 use super::sweep::{Asked, row};
 use super::{Agreement, AnalysisCtx, AnalysisError, AnalysisResult, Grid, Measurement, Metric};
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
@@ -234,8 +234,7 @@ pub fn atp_star(
     if spec.n_verified > 0 {
         (ctx.partial)(AnalysisResult::AtpStar(result.clone()));
         let donors = donors_of(runs, &sites);
-        result.verified =
-            verify(model, &result, &contrast, reference, &donors, ctx, passes.progress)?;
+        result.verified = verify(&passes, &result, &contrast, reference, &donors)?;
         let against = |estimate: fn(&Effect) -> f32| {
             let pairs = result.verified.iter().map(|it| (estimate(&it.estimate), it.patched));
             Agreement::of(&pairs.collect::<Vec<_>>())
@@ -443,13 +442,11 @@ fn donors_of(runs: Vec<ActivationCache>, sites: &SiteSet) -> Donors {
 
 /// Corrupts the parts with the largest sizes for real.
 fn verify(
-    model: &Gpt2,
+    passes: &Passes<'_>,
     estimated: &AtpStar,
     contrast: &CorruptedRuns,
     clean: Reference,
     donors: &Donors,
-    ctx: &AnalysisCtx<'_>,
-    progress: Progress,
 ) -> Result<Vec<Verified>, AnalysisError> {
     let mut parts = estimated.ranked();
     parts.truncate(estimated.spec.n_verified);
@@ -465,8 +462,8 @@ fn verify(
         }
     }
     let metric = estimated.spec.metric;
-    let found =
-        sweep_the_rest(model, &estimated.prompt, &conditions, clean, donors, ctx, progress)?;
+    let prompt = &estimated.prompt;
+    let found = passes.sweep_the_rest(prompt, &conditions, clean, donors, &mut |_| ())?;
     let base = estimated.clean.get(metric).unwrap_or(f32::NAN);
     for (part, runs) in parts.iter_mut().zip(found.chunks(n_runs)) {
         part.patched = Measurement::mean(runs, metric).unwrap_or(f32::NAN) - base;

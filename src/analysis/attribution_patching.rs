@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use super::causal_trace::{self, CausalTrace, Component, Corrupted, Map};
 use super::corruption::Drawn;
-use super::objective::{Passes, Tokens, rows_per_batch, slope, sweep_the_rest};
+use super::objective::{Passes, Tokens, rows_per_batch, slope};
 use super::sweep::{Asked, row, step};
 use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, Measurement, Metric};
 use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
@@ -282,8 +282,7 @@ pub fn attribution_patching(
     if spec.n_verified > 0 {
         (ctx.partial)(AnalysisResult::AttributionPatching(result.clone()));
         let donors = Donors::from([(Donor::Clean, clean.cache)]);
-        let progress = passes.progress;
-        result.verified = verify(model, &result, &edits, reference, &donors, ctx, progress)?;
+        result.verified = verify(&passes, &result, &edits, reference, &donors)?;
     }
     Ok(result)
 }
@@ -465,16 +464,14 @@ fn first_order(
 
 /// Patches the cells with the largest estimated effects for real.
 fn verify(
-    model: &Gpt2,
+    passes: &Passes<'_>,
     estimated: &AttributionPatching,
     corruptions: &[Intervention],
     clean: Reference,
     donors: &Donors,
-    ctx: &AnalysisCtx<'_>,
-    progress: Progress,
 ) -> Result<Vec<Verified>, AnalysisError> {
     let AttributionPatching { spec, prompt, .. } = estimated;
-    let (n_layers, n_pos) = (model.config.n_layers, prompt.n_pos());
+    let (n_layers, n_pos) = (passes.model.config.n_layers, prompt.n_pos());
     let Some(scores) = estimated.scores(spec.metric) else { return Ok(Vec::new()) };
     let mut cells: Vec<usize> = (0..n_layers * n_pos).collect();
     let size = |nth: usize| estimated.mean_effect(nth).abs();
@@ -489,7 +486,7 @@ fn verify(
             conditions.push(condition);
         }
     }
-    let patched = sweep_the_rest(model, prompt, &conditions, clean, donors, ctx, progress)?;
+    let patched = passes.sweep_the_rest(prompt, &conditions, clean, donors, &mut |_| ())?;
     let means = patched.chunks(spec.trace.n_samples);
     Ok(cells
         .into_iter()

@@ -22,7 +22,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::contrast::{Contrast, CorruptedRuns};
-use super::objective::{Passes, Tokens, rows_per_batch, slope, sweep_the_rest};
+use super::objective::{Passes, Tokens, rows_per_batch, slope};
 use super::sweep::{Asked, row};
 use super::{
     Agreement, AnalysisCtx, AnalysisError, AnalysisResult, Grid, HeadInput, Measurement, Metric,
@@ -225,8 +225,7 @@ pub fn edge_attribution(
     };
     if spec.n_verified > 0 {
         (ctx.partial)(AnalysisResult::EdgeAttribution(result.clone()));
-        let progress = passes.progress;
-        result.verified = verify(model, &result, &contrast, &clean, &caches, ctx, progress)?;
+        result.verified = verify(&passes, &result, &contrast, &clean, &caches)?;
         let pairs = result.edges.iter().zip(&result.verified).map(|(it, &real)| (it.score, real));
         result.agreement = Some(Agreement::of(&pairs.collect::<Vec<_>>()));
     }
@@ -414,15 +413,14 @@ impl Scores {
 /// Corrupts the first edges for real, one at a time: the reader alone is given what the writer would
 /// write, and all that follows reacts.
 fn verify(
-    model: &Gpt2,
+    passes: &Passes<'_>,
     estimated: &EdgeAttribution,
     contrast: &CorruptedRuns,
     clean: &Run,
     corrupted: &[ActivationCache],
-    ctx: &AnalysisCtx<'_>,
-    progress: Progress,
 ) -> Result<Vec<f32>, AnalysisError> {
     let EdgeAttribution { spec, prompt, .. } = estimated;
+    let model = passes.model;
     let n_layers = model.config.n_layers;
     let positions = contrast.first_pos..prompt.n_pos();
     let mut donors = Donors::new();
@@ -438,7 +436,7 @@ fn verify(
                 readers: &SiteSet::from([site]),
                 positions: positions.clone(),
             };
-            let cancel = &ctx.task.cancel;
+            let cancel = &passes.ctx.task.cancel;
             let read = model.direct_paths(&request, &mut |_| {
                 if cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
             })?;
@@ -451,7 +449,7 @@ fn verify(
         }
     }
     let reference = Reference::of(&clean.logits);
-    let found = sweep_the_rest(model, prompt, &conditions, reference, &donors, ctx, progress)?;
+    let found = passes.sweep_the_rest(prompt, &conditions, reference, &donors, &mut |_| ())?;
     let base = estimated.clean.get(spec.metric).unwrap_or(f32::NAN);
     let means = found.chunks(corrupted.len());
     Ok(means.map(|runs| Measurement::mean(runs, spec.metric).unwrap_or(f32::NAN) - base).collect())

@@ -38,6 +38,7 @@ mod objective;
 mod pairing;
 mod parts;
 pub mod path_patching;
+pub mod neuron_ablation;
 pub mod neuron_attribution;
 mod positions;
 pub mod prediction;
@@ -78,6 +79,7 @@ pub enum AnalysisSpec {
     LogitLens(logit_lens::Spec),
     Attention(attention::Spec),
     Ablation(ablation::Spec),
+    NeuronAblation(neuron_ablation::Spec),
     AttentionKnockout(attention_knockout::Spec),
     Comparison(comparison::Spec),
     Generation(generation::Spec),
@@ -114,6 +116,7 @@ pub enum AnalysisResult {
     LogitLens(logit_lens::LogitLens),
     Attention(attention::Attention),
     Ablation(ablation::Ablation),
+    NeuronAblation(neuron_ablation::NeuronAblation),
     AttentionKnockout(attention_knockout::AttentionKnockout),
     Comparison(comparison::Comparison),
     Generation(generation::Generation),

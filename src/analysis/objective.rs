@@ -116,28 +116,27 @@ impl Passes<'_> {
         self.ctx.task.checkpoint(self.progress)?;
         Ok(gradients)
     }
-}
 
-/// A sweep that is the rest of the way, whatever its own steps are.
-pub(super) fn sweep_the_rest(
-    model: &Gpt2,
-    prompt: &TokenizedPrompt,
-    conditions: &[Condition],
-    clean: Reference,
-    donors: &Donors,
-    ctx: &AnalysisCtx<'_>,
-    progress: Progress,
-) -> Result<Vec<Measurement>, AnalysisError> {
-    let rest = progress.total - progress.done;
-    let report = |it: Progress| {
-        let done = progress.done + (f64::from(it.fraction()) * rest as f64) as u64;
-        (ctx.task.report)(Progress { done, total: progress.total });
-    };
-    let ctx = AnalysisCtx {
-        task: TaskCtx { cancel: ctx.task.cancel.clone(), report: &report },
-        partial: &|_| (),
-        reuse: ctx.reuse,
-        tokenizer: ctx.tokenizer,
-    };
-    sweep_beside(Some(clean), model, prompt, conditions, donors, &ctx, &mut |_| ())
+    /// A sweep that is the rest of the way, whatever its own steps are.
+    pub fn sweep_the_rest(
+        &self,
+        prompt: &TokenizedPrompt,
+        conditions: &[Condition],
+        clean: Reference,
+        donors: &Donors,
+        on_batch: &mut dyn FnMut(&[Option<Measurement>]),
+    ) -> Result<Vec<Measurement>, AnalysisError> {
+        let (ctx, Progress { done, total }) = (self.ctx, self.progress);
+        let report = |it: Progress| {
+            let more = f64::from(it.fraction()) * (total - done) as f64;
+            (ctx.task.report)(Progress { done: done + more as u64, total });
+        };
+        let ctx = AnalysisCtx {
+            task: TaskCtx { cancel: ctx.task.cancel.clone(), report: &report },
+            partial: ctx.partial,
+            reuse: ctx.reuse,
+            tokenizer: ctx.tokenizer,
+        };
+        sweep_beside(Some(clean), self.model, prompt, conditions, donors, &ctx, on_batch)
+    }
 }

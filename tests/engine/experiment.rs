@@ -8,7 +8,8 @@ use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseSh
 use factscope::analysis::{
     AnalysisSpec, Contrast, Pair, Positions, ablation, activation_patching, atp_star, attention,
     attention_knockout, attribution_patching, causal_trace, comparison, edge_attribution,
-    generation, logit_attribution, logit_lens, path_patching, prediction, rank_one_edit, steering,
+    generation, logit_attribution, logit_lens, neuron_ablation, path_patching, prediction,
+    rank_one_edit, steering,
 };
 use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
@@ -106,6 +107,7 @@ fn is_listed(spec: &AnalysisSpec) {
         | AnalysisSpec::LogitLens(_)
         | AnalysisSpec::Attention(_)
         | AnalysisSpec::Ablation(_)
+        | AnalysisSpec::NeuronAblation(_)
         | AnalysisSpec::AttentionKnockout(_)
         | AnalysisSpec::Comparison(_)
         | AnalysisSpec::Generation(_)
@@ -178,6 +180,13 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::Ablation(ablation::Spec {
             part: ablation::Part::Mlp,
             positions: Positions::NonSubject,
+            replacement: ablation::Replacement::Resample { ids: [1, 2].into() },
+        }),
+        AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
+            n_top: 3,
+            layers: vec![1, 2],
+            metric: Metric::Logit,
+            positions: Positions::Subject,
             replacement: ablation::Replacement::Resample { ids: [1, 2].into() },
         }),
         AnalysisSpec::AttentionKnockout(attention_knockout::Spec {
