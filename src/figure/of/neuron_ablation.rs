@@ -26,7 +26,7 @@ pub(super) fn figure(found: &NeuronAblation, look: &Look<'_>) -> Figure {
         quantity: quantity.clone(),
         bars: bars.collect(),
     };
-    let mut charts = vec![Chart::Bars(bars), Chart::Table(table(found, shown, metric))];
+    let mut charts = vec![Chart::Bars(bars)];
 
     let estimated = metric_name(found.spec.metric, &found.prompt);
     let points: Vec<Point> = found
@@ -49,6 +49,7 @@ pub(super) fn figure(found: &NeuronAblation, look: &Look<'_>) -> Figure {
             has_diagonal: true,
         }));
     }
+    charts.push(Chart::Table(table(found, shown, metric)));
     Figure {
         title: format!("{quantity} without each neuron"),
         charts,
@@ -78,12 +79,12 @@ fn table(found: &NeuronAblation, shown: &[Neuron], metric: Metric) -> Table {
         "Neuron".to_owned(),
         "Activation".to_owned(),
         "Put in".to_owned(),
-        format!("Estimated change of {estimated}"),
+        "Estimated".to_owned(),
         "Measured".to_owned(),
         format!("{} without it", metric_name(metric, &found.prompt)),
     ];
     Table {
-        name: "Estimates and readings".to_owned(),
+        name: format!("Change of {estimated}, estimated and measured"),
         columns: columns.into(),
         rows: shown.iter().map(row).collect(),
     }
