@@ -53,6 +53,7 @@ pub(super) fn figure(found: &NeuronAblation, look: &Look<'_>) -> Figure {
     Figure {
         title: format!("{quantity} without each neuron"),
         charts,
+        warnings: not_first_guess(&found.clean, &found.prompt).into_iter().collect(),
         notes: notes(found, metric, look),
     }
 }
@@ -96,7 +97,6 @@ fn notes(found: &NeuronAblation, metric: Metric, look: &Look<'_>) -> Vec<String>
     let (by, at) = (replaced_by(&found.spec.replacement), at(&found.spec.positions, prompt));
     let mut notes = vec![format!("Clean {clean}  ·  replaced by {by} {at}")];
     notes.extend(long_answer(metric, prompt));
-    notes.extend(not_first_guess(&found.clean, prompt));
     let n_neurons = found.neurons.len();
     notes.push(format!(
         "The {n_neurons} of {} neurons whose estimated change of {} is largest: first order, from the \

@@ -20,8 +20,10 @@ pub struct Settings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Without {
-    #[serde(untagged)]
-    Part(Part),
+    Heads,
+    Attn,
+    Mlp,
+    Layers,
 
     /// Those that are estimated to matter most: there are too many to try each.
     Neurons,
@@ -53,11 +55,34 @@ pub enum PutIn {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            part: Without::Part(Part::Heads),
-            n_neurons: 20,
-            tokens: Tokens::All,
-            put_in: PutIn::Zero,
+        Self { part: Without::Heads, n_neurons: 20, tokens: Tokens::All, put_in: PutIn::Zero }
+    }
+}
+
+impl Without {
+    const ALL: [Self; 5] = [Self::Heads, Self::Attn, Self::Mlp, Self::Layers, Self::Neurons];
+
+    fn part(self) -> Option<Part> {
+        match self {
+            Self::Heads => Some(Part::Heads),
+            Self::Attn => Some(Part::Attn),
+            Self::Mlp => Some(Part::Mlp),
+            Self::Layers => Some(Part::Layers),
+            Self::Neurons => None,
+        }
+    }
+
+    fn about(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Heads => ("Heads", "Each head's output before W_O (hook_z); b_O stays"),
+            Self::Attn => ("Attention", "All that a layer's attention adds (hook_attn_out)"),
+            Self::Mlp => ("MLPs", "What a layer's MLP adds (hook_mlp_out)"),
+            Self::Layers => ("Layers", "Attention and MLP of a layer together"),
+            Self::Neurons => (
+                "Neurons",
+                "Single neurons of MLPs (mlp.hook_post): those that a gradient at the clean run \
+                 estimates to matter most",
+            ),
         }
     }
 }
@@ -123,9 +148,9 @@ impl Study for Settings {
             PutIn::Mean => Replacement::Mean { prompts: (about.many)()? },
             PutIn::Resample => Replacement::Resample { ids: (about.alike)()? },
         };
-        Ok(match self.part {
-            Without::Part(part) => AnalysisSpec::Ablation(Spec { part, positions, replacement }),
-            Without::Neurons => AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
+        Ok(match self.part.part() {
+            Some(part) => AnalysisSpec::Ablation(Spec { part, positions, replacement }),
+            None => AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
                 n_top: self.n_neurons,
                 layers: Vec::new(),
                 metric: Metric::LogProb,
@@ -142,21 +167,10 @@ impl Study for Settings {
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.label("Without");
-            for part in Part::ALL {
-                let (name, about) = match part {
-                    Part::Heads => ("Heads", "Each head's output before W_O (hook_z); b_O stays"),
-                    Part::Attn => {
-                        ("Attention", "All that a layer's attention adds (hook_attn_out)")
-                    }
-                    Part::Mlp => ("MLPs", "What a layer's MLP adds (hook_mlp_out)"),
-                    Part::Layers => ("Layers", "Attention and MLP of a layer together"),
-                };
-                let part = Without::Part(part);
+            for part in Without::ALL {
+                let (name, about) = part.about();
                 ui.selectable_value(&mut self.part, part, name).on_hover_text(about);
             }
-            let about = "Single neurons of MLPs (mlp.hook_post): those that a gradient at the clean run \
-                         estimates to matter most";
-            ui.selectable_value(&mut self.part, Without::Neurons, "Neurons").on_hover_text(about);
         });
         ui.horizontal_wrapped(|ui| {
             if self.part == Without::Neurons {
