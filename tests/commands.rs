@@ -565,12 +565,14 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
     stdout(&[&asked[..], &["--save-spec", edited]].concat());
     let inverse = ["--from-inverse"];
-    let commands: [(&str, &[&str], &[&str]); 27] = [
+    let commands: [(&str, &[&str], &[&str]); 29] = [
         ("patch", &pair, &[&inverse[..], &["--kind", "heads", "--together"]].concat()),
         ("patch", &prompt, &["--from", "it is on", "--kind", "mlp", "--window", "3"]),
         ("path-patch", &pair, &[&inverse[..], &["--to", "L2H1.k", "--mlps", "frozen"]].concat()),
         ("atp-star", &case, &["--samples", "2", "--verify", "3"]),
         ("eap", &prompt, &["--other", "Lyon is on", "--steps", "3", "--verify", "2"]),
+        ("atp-star", &case, &["--corruption", "tokens-cosine", "--samples", "2"]),
+        ("eap", &case, &["--corruption", "zero", "--method", "eap", "--verify", "2"]),
         ("edit", &case, &[&edit[..], &["--sample-prefixes", "2"]].concat()),
         ("steer", &prompt, &steer),
         ("predict", &prompt, &["--edit", edited, "--answer", "it"]),

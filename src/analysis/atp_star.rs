@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attribution_patching::BasePoint;
 use super::contrast::{Contrast, CorruptedRuns};
+use super::corruption::Corrupted;
 use super::objective::{Passes, Tokens, rows_per_batch, slope};
 use super::sweep::{Asked, row};
 use super::{Agreement, AnalysisCtx, AnalysisError, AnalysisResult, Grid, Measurement, Metric};
@@ -48,8 +49,13 @@ pub struct AtpStar {
     pub base: BasePoint,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation of the noise, if it is noise.
+    /// The standard deviation of the noise, if there is noise.
     pub noise_std: Option<f64>,
+
+    /// What each corrupted run is of.
+    #[serde(default)]
+    pub corruptions: Vec<Corrupted>,
+
     pub clean: Measurement,
 
     /// One for each corrupted run.
@@ -130,11 +136,7 @@ impl Node {
 impl Spec {
     /// Whether it takes no longer than some forward passes.
     pub fn is_short(&self) -> bool {
-        let n_runs = match &self.contrast {
-            Contrast::Prompt { .. } => 1,
-            Contrast::Noise { n_samples, .. } => *n_samples,
-        };
-        self.n_verified == 0 && n_runs <= 16
+        self.n_verified == 0 && self.contrast.n_runs() <= 16
     }
 }
 
@@ -179,7 +181,7 @@ pub fn atp_star(
 ) -> Result<AtpStar, AnalysisError> {
     let asked = Asked::new(model, prompt)?;
     let tokens = Tokens::of(prompt, spec.metric)?;
-    let contrast = spec.contrast.corrupt(model, prompt, &asked)?;
+    let contrast = spec.contrast.corrupt(model, prompt, &asked, ctx)?;
     let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
     let sites = Node::sites(n_layers);
 
@@ -225,6 +227,7 @@ pub fn atp_star(
         base: BasePoint::Clean,
         prompt: prompt.clone(),
         noise_std: contrast.noise_std,
+        corruptions: contrast.shown.clone(),
         clean: clean_measured,
         corrupted,
         effects: sums.effects(&at, scale, model.config.n_heads),

@@ -191,7 +191,7 @@ pub fn attribution_patching(
     let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
     let asked = Asked::new(model, prompt)?;
     let tokens = Tokens::of(prompt, spec.metric)?;
-    let Drawn { noise_std, edits, shown } = spec.trace.draw(model, prompt, ctx)?;
+    let Drawn { noise_std, edits, shown } = spec.trace.draws().draw(model, prompt, ctx)?;
 
     let (n_layers, n_samples) = (model.config.n_layers, spec.trace.n_samples);
     let sites: SiteSet = (0..n_layers)

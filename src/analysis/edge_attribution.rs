@@ -22,6 +22,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::contrast::{Contrast, CorruptedRuns};
+use super::corruption::Corrupted;
 use super::objective::{Passes, Tokens, rows_per_batch, slope};
 use super::sweep::{Asked, row};
 use super::{
@@ -68,8 +69,13 @@ pub struct EdgeAttribution {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation of the noise, if it is noise.
+    /// The standard deviation of the noise, if there is noise.
     pub noise_std: Option<f64>,
+
+    /// What each corrupted run is of.
+    #[serde(default)]
+    pub corruptions: Vec<Corrupted>,
+
     pub clean: Measurement,
 
     /// One for each corrupted run.
@@ -110,11 +116,7 @@ pub struct Edge {
 impl Spec {
     /// Whether it takes no longer than some forward passes.
     pub fn is_short(&self) -> bool {
-        let n_runs = match &self.contrast {
-            Contrast::Prompt { .. } => 1,
-            Contrast::Noise { n_samples, .. } => *n_samples,
-        };
-        self.base == EdgeBase::Clean && self.n_verified == 0 && n_runs <= 16
+        self.base == EdgeBase::Clean && self.n_verified == 0 && self.contrast.n_runs() <= 16
     }
 }
 
@@ -144,7 +146,7 @@ pub fn edge_attribution(
     }
     let asked = Asked::new(model, prompt)?;
     let tokens = Tokens::of(prompt, spec.metric)?;
-    let contrast = spec.contrast.corrupt(model, prompt, &asked)?;
+    let contrast = spec.contrast.corrupt(model, prompt, &asked, ctx)?;
     let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
 
     let n_passes = match spec.base {
@@ -213,6 +215,7 @@ pub fn edge_attribution(
         spec: spec.clone(),
         prompt: prompt.clone(),
         noise_std: contrast.noise_std,
+        corruptions: contrast.shown.clone(),
         clean: clean_measured,
         corrupted,
         n_edges: n_edges(&model.config),

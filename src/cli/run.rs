@@ -32,7 +32,7 @@ pub(super) struct Run {
 /// A question put to a model that is open.
 pub(super) struct Session {
     model: PathBuf,
-    bos: Bos,
+    pub bos: Bos,
     source: FactSource,
     edits: Vec<ModelEdit>,
     pub question: Question,

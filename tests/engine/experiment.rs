@@ -4,7 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
+use factscope::analysis::corruption::{
+    Closeness, Corruption, Draws, NoiseEntry, NoiseShape, SubjectsOf,
+};
 use factscope::analysis::{
     AnalysisSpec, Contrast, Pair, Positions, ablation, activation_patching, atp_star, attention,
     attention_knockout, attribution_patching, causal_trace, comparison, edge_attribution,
@@ -78,12 +80,16 @@ fn of_parts() -> [AnalysisSpec; 4] {
             between: path_patching::Between::Frozen,
         }),
         AnalysisSpec::AtpStar(atp_star::Spec {
-            contrast: Contrast::Noise {
+            contrast: Contrast::Subject(Draws {
+                corruption: Corruption::OtherSubjects {
+                    of: SubjectsOf::All,
+                    ids: [vec![1], vec![2]].into(),
+                },
                 noise: NoiseLevel::Std(0.5),
                 rng: NoiseRng::Numpy,
                 seed: 3,
                 n_samples: 2,
-            },
+            }),
             metric: Metric::Logit,
             n_verified: 1,
         }),

@@ -147,12 +147,7 @@ fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
 
 /// Analyses that take parts of a model, or its weights, apart.
 fn of_parts(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
-    let contrast = Contrast::Noise {
-        noise: NoiseLevel::Std(0.3),
-        rng: NoiseRng::Numpy,
-        seed: 1,
-        n_samples: 1,
-    };
+    let contrast = Contrast::Subject(causal_trace::Spec { n_samples: 1, ..trace() }.draws());
     let pairs = Pair::by_role(prompt, prompt);
     let patched = |part, places| {
         AnalysisSpec::ActivationPatching(activation_patching::Spec {

@@ -19,6 +19,7 @@ mod circuit;
 mod comparison;
 mod composition;
 mod contribution_graph;
+mod corruption;
 mod edge_attribution;
 mod generation;
 mod head_scores;
