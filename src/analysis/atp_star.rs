@@ -22,11 +22,10 @@ use super::attribution_patching::BasePoint;
 use super::contrast::{Contrast, CorruptedRuns};
 use super::corruption::Corrupted;
 use super::objective::{Passes, Tokens, rows_per_batch, slope};
-use super::sweep::{Asked, row};
+use super::sweep::Asked;
 use super::{Agreement, AnalysisCtx, AnalysisError, AnalysisResult, Grid, Measurement, Metric};
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{ActivationCache, Backward, Donors, Dropped, Gpt2, Reference, Run};
-use crate::task::Progress;
+use crate::model::{ActivationCache, Backward, Donors, Dropped, Gpt2, Reference};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -185,24 +184,14 @@ pub fn atp_star(
     let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
     let sites = Node::sites(n_layers);
 
-    let estimating = ((2 + n_runs) * asked.ids.len() * n_layers) as u64;
-    let verifying = if spec.n_verified > 0 { estimating } else { 0 };
-    let mut passes = Passes {
-        model,
-        ctx,
-        objective: tokens.objective(),
-        n_read: asked.n_read,
-        first_pos: contrast.first_pos,
-        progress: Progress { done: 0, total: estimating + verifying },
-    };
+    let n_steps = (2 + n_runs) * n_layers;
+    let (first_pos, n_verified) = (contrast.first_pos, spec.n_verified);
+    let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, n_verified, ctx);
     let capture = sites.union(&Backward::sites(n_layers)).copied().collect();
-    let clean = passes.forward(&[row(&asked, &Vec::new())], &Donors::new(), &capture)?;
-    let reference = Reference::of(&clean.logits);
-    let read = |run: &Run| Measurement::read(model, &run.logits, prompt, Some(&reference));
-    let clean_measured = read(&clean)?[0];
+    let clean = passes.clean(prompt, &asked, &capture)?;
     let mut wanted = sites.clone();
     wanted.extend((0..n_layers).map(Site::Pattern));
-    let gradients = passes.back(&clean, asked.ids.len(), &wanted, Dropped::EachLayer)?;
+    let gradients = passes.back(&clean.run, asked.ids.len(), &wanted, Dropped::EachLayer)?;
 
     let at = Place { first_pos: contrast.first_pos, n_pos: prompt.n_pos(), n_layers };
     let mut sums = Sums::new(model, &at);
@@ -212,23 +201,23 @@ pub fn atp_star(
     for start in (0..n_runs).step_by(n_rows) {
         let rows = contrast.rows(start..(start + n_rows).min(n_runs));
         let run = passes.forward(&rows, &Donors::new(), &sites)?;
-        corrupted.extend(read(&run)?);
+        corrupted.extend(clean.read(&run)?);
         for layer in 0..n_layers {
-            sums.add(layer, &estimates(layer, &at, &clean.cache, &run.cache, &gradients));
+            sums.add(layer, &estimates(layer, &at, &clean.run.cache, &run.cache, &gradients));
         }
         if spec.n_verified > 0 {
             runs.push(run.cache);
         }
     }
 
-    let scale = slope(&clean_measured, spec.metric) / n_runs as f32;
+    let scale = slope(&clean.measured, spec.metric) / n_runs as f32;
     let mut result = AtpStar {
         spec: spec.clone(),
         base: BasePoint::Clean,
         prompt: prompt.clone(),
         noise_std: contrast.noise_std,
         corruptions: contrast.shown.clone(),
-        clean: clean_measured,
+        clean: clean.measured,
         corrupted,
         effects: sums.effects(&at, scale, model.config.n_heads),
         verified: Vec::new(),
@@ -237,7 +226,7 @@ pub fn atp_star(
     if spec.n_verified > 0 {
         (ctx.partial)(AnalysisResult::AtpStar(result.clone()));
         let donors = donors_of(runs, &sites);
-        result.verified = verify(&passes, &result, &contrast, reference, &donors)?;
+        result.verified = verify(&passes, &result, &contrast, clean.reference, &donors)?;
         let against = |estimate: fn(&Effect) -> f32| {
             let pairs = result.verified.iter().map(|it| (estimate(&it.estimate), it.patched));
             Agreement::of(&pairs.collect::<Vec<_>>())

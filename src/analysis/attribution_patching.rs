@@ -34,7 +34,6 @@ use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
 use crate::model::{
     ActivationCache, Backward, Donors, Dropped, Gpt2, Held, HeldOutput, Reference, Run,
 };
-use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -208,30 +207,19 @@ pub fn attribution_patching(
     let overlaps = Overlaps::of(spec, n_layers);
     let wanted: SiteSet = sites.union(&overlaps.sites(n_layers)).copied().collect();
     let n_steps = (1 + n_samples + n_back) * n_layers + n_back * overlaps.n_values();
-    let estimating = (n_steps * asked.ids.len()) as u64;
-    let verifying = if spec.n_verified > 0 { estimating } else { 0 };
-    let mut passes = Passes {
-        model,
-        ctx,
-        objective: tokens.objective(),
-        n_read: asked.n_read,
-        first_pos: subject.start,
-        progress: Progress { done: 0, total: estimating + verifying },
-    };
+    let (first_pos, n_verified) = (subject.start, spec.n_verified);
+    let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, n_verified, ctx);
 
     let none = Donors::new();
     let capture = for_way_back(spec.base == BasePoint::Clean);
-    let clean = passes.forward(&[row(&asked, &Vec::new())], &none, &capture)?;
-    let reference = Reference::of(&clean.logits);
-    let read = |run: &Run| Measurement::read(model, &run.logits, prompt, Some(&reference));
-    let clean_measured = read(&clean)?[0];
+    let clean = passes.clean(prompt, &asked, &capture)?;
     let back = |passes: &mut Passes<'_>, run: &Run| -> Result<_, AnalysisError> {
         let gradients = passes.back(run, asked.ids.len(), &wanted, Dropped::Nothing)?;
         let off = overlaps.through_held(passes, run, &gradients, asked.ids.len())?;
         Ok((gradients, off))
     };
     let clean_gradients = match spec.base {
-        BasePoint::Clean => Some(back(&mut passes, &clean)?),
+        BasePoint::Clean => Some(back(&mut passes, &clean.run)?),
         BasePoint::Corrupted => None,
     };
 
@@ -251,16 +239,16 @@ pub fn attribution_patching(
             edits[samples].iter().map(|edit| vec![edit.clone()]).collect();
         let rows: Vec<_> = conditions.iter().map(|it| row(&asked, it)).collect();
         let run = passes.forward(&rows, &none, &capture)?;
-        let measured = read(&run)?;
+        let measured = clean.read(&run)?;
         let own_gradients;
         let (gradients, slopes): (_, Vec<f32>) = if let Some(gradients) = &clean_gradients {
-            (gradients, vec![slope(&clean_measured, spec.metric); measured.len()])
+            (gradients, vec![slope(&clean.measured, spec.metric); measured.len()])
         } else {
             own_gradients = back(&mut passes, &run)?;
             (&own_gradients, measured.iter().map(|it| slope(it, spec.metric)).collect())
         };
         let pos = subject.start..prompt.n_pos();
-        let found = first_order(spec, n_layers, &pos, [&clean.cache, &run.cache], gradients);
+        let found = first_order(spec, n_layers, &pos, [&clean.run.cache, &run.cache], gradients);
         let draws = found.into_iter().zip(slopes);
         effects
             .draws
@@ -273,7 +261,7 @@ pub fn attribution_patching(
         prompt: prompt.clone(),
         noise_std,
         corruptions: shown,
-        clean: clean_measured,
+        clean: clean.measured,
         corrupted,
         effects: effects.windows(spec, prompt.n_pos()),
         heads: effects.heads(prompt.n_pos()),
@@ -281,8 +269,8 @@ pub fn attribution_patching(
     };
     if spec.n_verified > 0 {
         (ctx.partial)(AnalysisResult::AttributionPatching(result.clone()));
-        let donors = Donors::from([(Donor::Clean, clean.cache)]);
-        result.verified = verify(&passes, &result, &edits, reference, &donors)?;
+        let donors = Donors::from([(Donor::Clean, clean.run.cache)]);
+        result.verified = verify(&passes, &result, &edits, clean.reference, &donors)?;
     }
     Ok(result)
 }

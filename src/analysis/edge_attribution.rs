@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contrast::{Contrast, CorruptedRuns};
 use super::corruption::Corrupted;
-use super::objective::{Passes, Tokens, rows_per_batch, slope};
+use super::objective::{CleanRun, Passes, Tokens, rows_per_batch, slope};
 use super::sweep::{Asked, row};
 use super::{
     Agreement, AnalysisCtx, AnalysisError, AnalysisResult, Grid, HeadInput, Measurement, Metric,
@@ -31,10 +31,9 @@ use super::{
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
-    ActivationCache, Backward, DirectPaths, Donors, Dropped, Gpt2, Gpt2Config, Mlps, Reference,
-    Row, Run,
+    ActivationCache, Backward, DirectPaths, Donors, Dropped, Gpt2, Gpt2Config, Mlps, Row, Run,
 };
-use crate::task::{Cancelled, Progress};
+use crate::task::Cancelled;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -154,24 +153,15 @@ pub fn edge_attribution(
         EdgeBase::Clean => 2 + n_runs,
         EdgeBase::Between { .. } => 1 + n_runs + 2 * n_runs * n_steps,
     };
-    let estimating = (n_passes * asked.ids.len() * n_layers) as u64;
-    let verifying = if spec.n_verified > 0 { estimating } else { 0 };
-    let mut passes = Passes {
-        model,
-        ctx,
-        objective: tokens.objective(),
-        n_read: asked.n_read,
-        first_pos: contrast.first_pos,
-        progress: Progress { done: 0, total: estimating + verifying },
-    };
+    let (first_pos, n_verified) = (contrast.first_pos, spec.n_verified);
+    let n_steps_of_all = n_passes * n_layers;
+    let mut passes =
+        Passes::new(model, &asked, &tokens, first_pos, n_steps_of_all, n_verified, ctx);
     let mut capture = DirectPaths::sites(n_layers);
     if spec.base == EdgeBase::Clean {
         capture.extend(Backward::sites(n_layers));
     }
-    let clean = passes.forward(&[row(&asked, &Vec::new())], &Donors::new(), &capture)?;
-    let reference = Reference::of(&clean.logits);
-    let read = |run: &Run| Measurement::read(model, &run.logits, prompt, Some(&reference));
-    let clean_measured = read(&clean)?[0];
+    let clean = passes.clean(prompt, &asked, &capture)?;
 
     let mut written: SiteSet =
         (0..n_layers).flat_map(|it| [Site::Z(it), Site::MlpOut(it)]).collect();
@@ -180,28 +170,28 @@ pub fn edge_attribution(
     let mut caches = Vec::new();
     for nth in 0..n_runs {
         let run = passes.forward(&contrast.rows(nth..nth + 1), &Donors::new(), &written)?;
-        corrupted.extend(read(&run)?);
+        corrupted.extend(clean.read(&run)?);
         caches.push(run.cache);
     }
 
     let mut scores = Scores::new(&model.config);
-    let first_pos = contrast.first_pos;
     match spec.base {
         EdgeBase::Clean => {
-            let changes = caches.iter().map(|it| changes(model, &clean.cache, it, first_pos));
-            let slopes = [slope(&clean_measured, spec.metric)];
+            let changes = caches.iter().map(|it| changes(model, &clean.run.cache, it, first_pos));
+            let slopes = [slope(&clean.measured, spec.metric)];
             if let Some(sum) = changes.reduce(|sum, it| sum + it) {
-                scores.add(&mut passes, &clean, &sum, &slopes, asked.ids.len())?;
+                scores.add(&mut passes, &clean.run, &sum, &slopes, asked.ids.len())?;
             }
         }
         EdgeBase::Between { n_steps } => {
             let n_rows = rows_per_batch(model, &asked);
             for cache in &caches {
-                let changes = changes(model, &clean.cache, cache, first_pos);
+                let changes = changes(model, &clean.run.cache, cache, first_pos);
                 for start in (0..n_steps).step_by(n_rows) {
                     let steps = start..(start + n_rows).min(n_steps);
-                    let run = between(&mut passes, &asked, [cache, &clean.cache], steps, n_steps)?;
-                    let measured = read(&run)?;
+                    let run =
+                        between(&mut passes, &asked, [cache, &clean.run.cache], steps, n_steps)?;
+                    let measured = clean.read(&run)?;
                     let slopes: Vec<f32> =
                         measured.iter().map(|it| slope(it, spec.metric)).collect();
                     scores.add(&mut passes, &run, &changes, &slopes, asked.ids.len())?;
@@ -216,7 +206,7 @@ pub fn edge_attribution(
         prompt: prompt.clone(),
         noise_std: contrast.noise_std,
         corruptions: contrast.shown.clone(),
-        clean: clean_measured,
+        clean: clean.measured,
         corrupted,
         n_edges: n_edges(&model.config),
         embed,
@@ -228,7 +218,7 @@ pub fn edge_attribution(
     };
     if spec.n_verified > 0 {
         (ctx.partial)(AnalysisResult::EdgeAttribution(result.clone()));
-        result.verified = verify(&passes, &result, &contrast, &clean, &caches)?;
+        result.verified = verify(&passes, &result, &contrast, clean, &caches)?;
         let pairs = result.edges.iter().zip(&result.verified).map(|(it, &real)| (it.score, real));
         result.agreement = Some(Agreement::of(&pairs.collect::<Vec<_>>()));
     }
@@ -419,7 +409,7 @@ fn verify(
     passes: &Passes<'_>,
     estimated: &EdgeAttribution,
     contrast: &CorruptedRuns,
-    clean: &Run,
+    clean: CleanRun<'_>,
     corrupted: &[ActivationCache],
 ) -> Result<Vec<f32>, AnalysisError> {
     let EdgeAttribution { spec, prompt, .. } = estimated;
@@ -432,7 +422,7 @@ fn verify(
         let site = edge.to.site(n_layers);
         for changed in corrupted {
             let request = DirectPaths {
-                clean: &clean.cache,
+                clean: &clean.run.cache,
                 changed,
                 writers: &[edge.from.writer()],
                 mlps: Mlps::Frozen,
@@ -451,8 +441,8 @@ fn verify(
             conditions.push(vec![given.of_heads(heads)]);
         }
     }
-    let reference = Reference::of(&clean.logits);
-    let found = passes.sweep_the_rest(prompt, &conditions, reference, &donors, &mut |_| ())?;
+    let found =
+        passes.sweep_the_rest(prompt, &conditions, clean.reference, &donors, &mut |_| ())?;
     let base = estimated.clean.get(spec.metric).unwrap_or(f32::NAN);
     let means = found.chunks(corrupted.len());
     Ok(means.map(|runs| Measurement::mean(runs, spec.metric).unwrap_or(f32::NAN) - base).collect())

@@ -32,6 +32,7 @@ mod largest;
 pub mod localisation;
 pub mod logit_attribution;
 pub mod logit_lens;
+mod logit_split;
 mod measurement;
 mod model_edit;
 mod objective;

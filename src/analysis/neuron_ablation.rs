@@ -16,13 +16,12 @@ use serde::{Deserialize, Serialize};
 use super::ablation::Replacement;
 use super::largest::largest_by_size;
 use super::objective::{Passes, Tokens, slope};
-use super::sweep::{Asked, row};
+use super::sweep::Asked;
 use super::{
     Agreement, AnalysisCtx, AnalysisError, AnalysisResult, Measurement, Metric, Positions,
 };
 use crate::intervention::{Condition, Intervention, Site, SiteSet, Span};
-use crate::model::{Backward, Donors, Dropped, Gpt2, Reference};
-use crate::task::Progress;
+use crate::model::{Backward, Dropped, Gpt2};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,23 +123,13 @@ pub fn neuron_ablation(
     let sites: SiteSet = layers.iter().map(|&layer| Site::MlpPost(layer)).collect();
     let donors = spec.replacement.donors(model, prompt, &sites, ctx)?;
 
-    let estimating = (2 * asked.ids.len() * n_layers) as u64;
-    let mut passes = Passes {
-        model,
-        ctx,
-        objective: tokens.objective(),
-        n_read: asked.n_read,
-        first_pos,
-        // As if the sweep took as long again.
-        progress: Progress { done: 0, total: 2 * estimating },
-    };
+    let n_steps = 2 * n_layers;
+    let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, spec.n_top, ctx);
     let capture = sites.union(&Backward::sites(n_layers)).copied().collect();
-    let clean = passes.forward(&[row(&asked, &Vec::new())], &Donors::new(), &capture)?;
-    let reference = Reference::of(&clean.logits);
-    let clean_measured = Measurement::read(model, &clean.logits, prompt, Some(&reference))?[0];
-    let gradients = passes.back(&clean, asked.ids.len(), &sites, Dropped::Nothing)?;
+    let clean = passes.clean(prompt, &asked, &capture)?;
+    let gradients = passes.back(&clean.run, asked.ids.len(), &sites, Dropped::Nothing)?;
 
-    let activations = |layer: usize| at(&positions, 0, clean.cache.get(Site::MlpPost(layer)));
+    let activations = |layer: usize| at(&positions, 0, clean.run.cache.get(Site::MlpPost(layer)));
     let replacements = |layer: usize| {
         let donor = spec.replacement.donor().and_then(|donor| donors.get(&donor));
         match donor {
@@ -154,7 +143,7 @@ pub fn neuron_ablation(
     });
     // One readback for all layers.
     let estimates = Tensor::cat(estimates.collect(), 1).into_data();
-    let per_unit = slope(&clean_measured, spec.metric);
+    let per_unit = slope(&clean.measured, spec.metric);
     let estimates: Vec<f32> = estimates.iter::<f32>().map(|it| it * per_unit).collect();
 
     let chosen = largest_by_size(&estimates, spec.n_top);
@@ -189,7 +178,7 @@ pub fn neuron_ablation(
         spec: spec.clone(),
         prompt: prompt.clone(),
         n_neurons: estimates.len(),
-        clean: clean_measured,
+        clean: clean.measured,
         neurons,
         agreement: None,
     };
@@ -201,9 +190,10 @@ pub fn neuron_ablation(
         }
         result
     };
-    let found = passes.sweep_the_rest(prompt, &conditions, reference, &donors, &mut |so_far| {
-        (ctx.partial)(AnalysisResult::NeuronAblation(filled(so_far)));
-    })?;
+    let found =
+        passes.sweep_the_rest(prompt, &conditions, clean.reference, &donors, &mut |so_far| {
+            (ctx.partial)(AnalysisResult::NeuronAblation(filled(so_far)));
+        })?;
     let found: Vec<Option<Measurement>> = found.into_iter().map(Some).collect();
     result = filled(&found);
     let pairs = result
