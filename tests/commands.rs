@@ -488,6 +488,8 @@ fn failures_name_the_file_and_the_remedy() {
     assert!(other.contains("of the same length"), "{other}");
     let other = complaint(&[&ablate[..], &["--with", "resample"]].concat());
     assert!(other.contains("--other"), "{other}");
+    let chosen = complaint(&[&ablate[..], &["--top", "4"]].concat());
+    assert!(chosen.contains("--part neurons"), "{chosen}");
     let mean = complaint(&[&ablate[..], &["--with", "mean"]].concat());
     assert!(mean.contains("--mean-prompts"), "{mean}");
     let subject = complaint(&[&ablate[..], &["--positions", "subject"]].concat());
@@ -563,12 +565,14 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
     stdout(&[&asked[..], &["--save-spec", edited]].concat());
     let inverse = ["--from-inverse"];
-    let commands: [(&str, &[&str], &[&str]); 26] = [
+    let commands: [(&str, &[&str], &[&str]); 29] = [
         ("patch", &pair, &[&inverse[..], &["--kind", "heads", "--together"]].concat()),
         ("patch", &prompt, &["--from", "it is on", "--kind", "mlp", "--window", "3"]),
         ("path-patch", &pair, &[&inverse[..], &["--to", "L2H1.k", "--mlps", "frozen"]].concat()),
         ("atp-star", &case, &["--samples", "2", "--verify", "3"]),
         ("eap", &prompt, &["--other", "Lyon is on", "--steps", "3", "--verify", "2"]),
+        ("atp-star", &case, &["--corruption", "tokens-cosine", "--samples", "2"]),
+        ("eap", &case, &["--corruption", "zero", "--method", "eap", "--verify", "2"]),
         ("edit", &case, &[&edit[..], &["--sample-prefixes", "2"]].concat()),
         ("steer", &prompt, &steer),
         ("predict", &prompt, &["--edit", edited, "--answer", "it"]),
@@ -584,6 +588,7 @@ fn a_saved_spec_gives_what_its_command_gives() {
         ("ablate", &case, &["--with", "mean", "--foil", "on"]),
         ("ablate", &prompt, &["--with", "resample", "--other", "Lyon is on", "--part", "mlp"]),
         ("ablate", &case, &["--part", "layers", "--positions", "subject"]),
+        ("ablate", &case, &["--part", "neuron", "--top", "4", "--layers", "1,3"]),
         ("knockout", &case, &[]),
         ("generate", &prompt, &["--tokens", "5"]),
         ("generate", &prompt, &["--temperature", "0.7", "--top-k", "9", "--seed", "3"]),

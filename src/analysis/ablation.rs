@@ -99,6 +99,48 @@ impl Part {
     }
 }
 
+impl Replacement {
+    /// The run that is copied from, if it is one.
+    pub(super) fn donor(&self) -> Option<Donor> {
+        match self {
+            Self::Zero => None,
+            Self::Mean { .. } => Some(Donor::Mean),
+            Self::Resample { .. } => Some(Donor::Counterpart),
+        }
+    }
+
+    /// What is done at some positions.
+    pub(super) fn edit(&self, positions: &Range<usize>) -> Edit {
+        let positions = Span::Only(positions.clone());
+        self.donor().map_or(Edit::Zero, |donor| Edit::CopyFrom { donor, positions })
+    }
+
+    /// Runs what is copied from.
+    pub(super) fn donors(
+        &self,
+        model: &Gpt2,
+        prompt: &TokenizedPrompt,
+        sites: &SiteSet,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<Donors, AnalysisError> {
+        let n_pos = prompt.n_pos();
+        match self {
+            Self::Zero => Ok(Donors::new()),
+            Self::Mean { prompts } => {
+                let mean = donors::mean(model, prompts, n_pos, sites, ctx)?;
+                Ok(Donors::from([(Donor::Mean, mean)]))
+            }
+            Self::Resample { ids } => {
+                if ids.len() != n_pos {
+                    return Err(AnalysisError::OtherLength { n_pos, n_other: ids.len() });
+                }
+                let other = donors::other(model, ids, sites, ctx)?;
+                Ok(Donors::from([(Donor::Counterpart, other)]))
+            }
+        }
+    }
+}
+
 impl Ablation {
     /// What replacing a part adds to a reading: negative where the part speaks for the answer.
     pub fn change(&self, layer: usize, column: usize, metric: Metric) -> Option<f32> {
@@ -118,20 +160,7 @@ pub fn ablation(
     Asked::new(model, prompt)?;
     let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
     let sites: SiteSet = (0..n_layers).flat_map(|layer| spec.part.sites(layer)).collect();
-    let donors = match &spec.replacement {
-        Replacement::Zero => Donors::new(),
-        Replacement::Mean { prompts } => {
-            let mean = donors::mean(model, prompts, prompt.n_pos(), &sites, ctx)?;
-            Donors::from([(Donor::Mean, mean)])
-        }
-        Replacement::Resample { ids } => {
-            if ids.len() != prompt.n_pos() {
-                let (n_pos, n_other) = (prompt.n_pos(), ids.len());
-                return Err(AnalysisError::OtherLength { n_pos, n_other });
-            }
-            Donors::from([(Donor::Counterpart, donors::other(model, ids, &sites, ctx)?)])
-        }
-    };
+    let donors = spec.replacement.donors(model, prompt, &sites, ctx)?;
     let n_columns = spec.part.n_columns(n_heads);
     let conditions = plan(spec, &positions, n_layers, n_heads);
     let result = |clean: Measurement, ablated: &[Option<Measurement>]| Ablation {
@@ -156,14 +185,6 @@ pub fn plan(
     n_layers: usize,
     n_heads: usize,
 ) -> Vec<Condition> {
-    let edit = |range: &Range<usize>| {
-        let copy = |donor| Edit::CopyFrom { donor, positions: Span::Only(range.clone()) };
-        match &spec.replacement {
-            Replacement::Zero => Edit::Zero,
-            Replacement::Mean { .. } => copy(Donor::Mean),
-            Replacement::Resample { .. } => copy(Donor::Counterpart),
-        }
-    };
     let mut conditions = vec![Vec::new()];
     for layer in 0..n_layers {
         for column in 0..spec.part.n_columns(n_heads) {
@@ -177,7 +198,7 @@ pub fn plan(
                 .into_iter()
                 .flat_map(|site| positions.iter().map(move |range| (site, range)));
             let condition = replaced.map(|(site, range)| {
-                Intervention::at(site, Span::Only(range.clone()), edit(range))
+                Intervention::at(site, Span::Only(range.clone()), spec.replacement.edit(range))
                     .of_heads(heads.clone())
             });
             conditions.push(condition.collect());

@@ -20,12 +20,12 @@ use serde::{Deserialize, Serialize};
 
 use super::attribution_patching::BasePoint;
 use super::contrast::{Contrast, CorruptedRuns};
-use super::objective::{Passes, Tokens, rows_per_batch, slope, sweep_the_rest};
-use super::sweep::{Asked, row};
+use super::corruption::Corrupted;
+use super::objective::{Passes, Tokens, rows_per_batch, slope};
+use super::sweep::Asked;
 use super::{Agreement, AnalysisCtx, AnalysisError, AnalysisResult, Grid, Measurement, Metric};
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{ActivationCache, Backward, Donors, Dropped, Gpt2, Reference, Run};
-use crate::task::Progress;
+use crate::model::{ActivationCache, Backward, Donors, Dropped, Gpt2, Reference};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,8 +48,13 @@ pub struct AtpStar {
     pub base: BasePoint,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation of the noise, if it is noise.
+    /// The standard deviation of the noise, if there is noise.
     pub noise_std: Option<f64>,
+
+    /// What each corrupted run is of.
+    #[serde(default)]
+    pub corruptions: Vec<Corrupted>,
+
     pub clean: Measurement,
 
     /// One for each corrupted run.
@@ -130,11 +135,7 @@ impl Node {
 impl Spec {
     /// Whether it takes no longer than some forward passes.
     pub fn is_short(&self) -> bool {
-        let n_runs = match &self.contrast {
-            Contrast::Prompt { .. } => 1,
-            Contrast::Noise { n_samples, .. } => *n_samples,
-        };
-        self.n_verified == 0 && n_runs <= 16
+        self.n_verified == 0 && self.contrast.n_runs() <= 16
     }
 }
 
@@ -179,28 +180,18 @@ pub fn atp_star(
 ) -> Result<AtpStar, AnalysisError> {
     let asked = Asked::new(model, prompt)?;
     let tokens = Tokens::of(prompt, spec.metric)?;
-    let contrast = spec.contrast.corrupt(model, prompt, &asked)?;
+    let contrast = spec.contrast.corrupt(model, prompt, &asked, ctx)?;
     let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
     let sites = Node::sites(n_layers);
 
-    let estimating = ((2 + n_runs) * asked.ids.len() * n_layers) as u64;
-    let verifying = if spec.n_verified > 0 { estimating } else { 0 };
-    let mut passes = Passes {
-        model,
-        ctx,
-        objective: tokens.objective(),
-        n_read: asked.n_read,
-        first_pos: contrast.first_pos,
-        progress: Progress { done: 0, total: estimating + verifying },
-    };
+    let n_steps = (2 + n_runs) * n_layers;
+    let (first_pos, n_verified) = (contrast.first_pos, spec.n_verified);
+    let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, n_verified, ctx);
     let capture = sites.union(&Backward::sites(n_layers)).copied().collect();
-    let clean = passes.forward(&[row(&asked, &Vec::new())], &Donors::new(), &capture)?;
-    let reference = Reference::of(&clean.logits);
-    let read = |run: &Run| Measurement::read(model, &run.logits, prompt, Some(&reference));
-    let clean_measured = read(&clean)?[0];
+    let clean = passes.clean(prompt, &asked, &capture)?;
     let mut wanted = sites.clone();
     wanted.extend((0..n_layers).map(Site::Pattern));
-    let gradients = passes.back(&clean, asked.ids.len(), &wanted, Dropped::EachLayer)?;
+    let gradients = passes.back(&clean.run, asked.ids.len(), &wanted, Dropped::EachLayer)?;
 
     let at = Place { first_pos: contrast.first_pos, n_pos: prompt.n_pos(), n_layers };
     let mut sums = Sums::new(model, &at);
@@ -210,22 +201,23 @@ pub fn atp_star(
     for start in (0..n_runs).step_by(n_rows) {
         let rows = contrast.rows(start..(start + n_rows).min(n_runs));
         let run = passes.forward(&rows, &Donors::new(), &sites)?;
-        corrupted.extend(read(&run)?);
+        corrupted.extend(clean.read(&run)?);
         for layer in 0..n_layers {
-            sums.add(layer, &estimates(layer, &at, &clean.cache, &run.cache, &gradients));
+            sums.add(layer, &estimates(layer, &at, &clean.run.cache, &run.cache, &gradients));
         }
         if spec.n_verified > 0 {
             runs.push(run.cache);
         }
     }
 
-    let scale = slope(&clean_measured, spec.metric) / n_runs as f32;
+    let scale = slope(&clean.measured, spec.metric) / n_runs as f32;
     let mut result = AtpStar {
         spec: spec.clone(),
         base: BasePoint::Clean,
         prompt: prompt.clone(),
         noise_std: contrast.noise_std,
-        clean: clean_measured,
+        corruptions: contrast.shown.clone(),
+        clean: clean.measured,
         corrupted,
         effects: sums.effects(&at, scale, model.config.n_heads),
         verified: Vec::new(),
@@ -234,8 +226,7 @@ pub fn atp_star(
     if spec.n_verified > 0 {
         (ctx.partial)(AnalysisResult::AtpStar(result.clone()));
         let donors = donors_of(runs, &sites);
-        result.verified =
-            verify(model, &result, &contrast, reference, &donors, ctx, passes.progress)?;
+        result.verified = verify(&passes, &result, &contrast, clean.reference, &donors)?;
         let against = |estimate: fn(&Effect) -> f32| {
             let pairs = result.verified.iter().map(|it| (estimate(&it.estimate), it.patched));
             Agreement::of(&pairs.collect::<Vec<_>>())
@@ -443,13 +434,11 @@ fn donors_of(runs: Vec<ActivationCache>, sites: &SiteSet) -> Donors {
 
 /// Corrupts the parts with the largest sizes for real.
 fn verify(
-    model: &Gpt2,
+    passes: &Passes<'_>,
     estimated: &AtpStar,
     contrast: &CorruptedRuns,
     clean: Reference,
     donors: &Donors,
-    ctx: &AnalysisCtx<'_>,
-    progress: Progress,
 ) -> Result<Vec<Verified>, AnalysisError> {
     let mut parts = estimated.ranked();
     parts.truncate(estimated.spec.n_verified);
@@ -465,8 +454,8 @@ fn verify(
         }
     }
     let metric = estimated.spec.metric;
-    let found =
-        sweep_the_rest(model, &estimated.prompt, &conditions, clean, donors, ctx, progress)?;
+    let prompt = &estimated.prompt;
+    let found = passes.sweep_the_rest(prompt, &conditions, clean, donors, &mut |_| ())?;
     let base = estimated.clean.get(metric).unwrap_or(f32::NAN);
     for (part, runs) in parts.iter_mut().zip(found.chunks(n_runs)) {
         part.patched = Measurement::mean(runs, metric).unwrap_or(f32::NAN) - base;

@@ -104,7 +104,7 @@ pub fn attention(
             let v = run.cache.get(Site::V(layer)).clone();
             let v = v.reshape([n_pos, n_heads, model.config.d_head()]);
             let moved = match spec.weighting {
-                Weighting::NormBased => model.values_through_output(layer, v),
+                Weighting::NormBased => model.head_results(layer, v),
                 _ => v.swap_dims(0, 1),
             };
             let norms = (moved.clone() * moved).sum_dim(2).sqrt();

@@ -27,14 +27,13 @@ use serde::{Deserialize, Serialize};
 
 use super::causal_trace::{self, CausalTrace, Component, Corrupted, Map};
 use super::corruption::Drawn;
-use super::objective::{Passes, Tokens, rows_per_batch, slope, sweep_the_rest};
+use super::objective::{Passes, Tokens, rows_per_batch, slope};
 use super::sweep::{Asked, row, step};
 use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, Measurement, Metric};
 use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
 use crate::model::{
     ActivationCache, Backward, Donors, Dropped, Gpt2, Held, HeldOutput, Reference, Run,
 };
-use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -191,7 +190,7 @@ pub fn attribution_patching(
     let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
     let asked = Asked::new(model, prompt)?;
     let tokens = Tokens::of(prompt, spec.metric)?;
-    let Drawn { noise_std, edits, shown } = spec.trace.draw(model, prompt, ctx)?;
+    let Drawn { noise_std, edits, shown } = spec.trace.draws().draw(model, prompt, ctx)?;
 
     let (n_layers, n_samples) = (model.config.n_layers, spec.trace.n_samples);
     let sites: SiteSet = (0..n_layers)
@@ -208,30 +207,19 @@ pub fn attribution_patching(
     let overlaps = Overlaps::of(spec, n_layers);
     let wanted: SiteSet = sites.union(&overlaps.sites(n_layers)).copied().collect();
     let n_steps = (1 + n_samples + n_back) * n_layers + n_back * overlaps.n_values();
-    let estimating = (n_steps * asked.ids.len()) as u64;
-    let verifying = if spec.n_verified > 0 { estimating } else { 0 };
-    let mut passes = Passes {
-        model,
-        ctx,
-        objective: tokens.objective(),
-        n_read: asked.n_read,
-        first_pos: subject.start,
-        progress: Progress { done: 0, total: estimating + verifying },
-    };
+    let (first_pos, n_verified) = (subject.start, spec.n_verified);
+    let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, n_verified, ctx);
 
     let none = Donors::new();
     let capture = for_way_back(spec.base == BasePoint::Clean);
-    let clean = passes.forward(&[row(&asked, &Vec::new())], &none, &capture)?;
-    let reference = Reference::of(&clean.logits);
-    let read = |run: &Run| Measurement::read(model, &run.logits, prompt, Some(&reference));
-    let clean_measured = read(&clean)?[0];
+    let clean = passes.clean(prompt, &asked, &capture)?;
     let back = |passes: &mut Passes<'_>, run: &Run| -> Result<_, AnalysisError> {
         let gradients = passes.back(run, asked.ids.len(), &wanted, Dropped::Nothing)?;
         let off = overlaps.through_held(passes, run, &gradients, asked.ids.len())?;
         Ok((gradients, off))
     };
     let clean_gradients = match spec.base {
-        BasePoint::Clean => Some(back(&mut passes, &clean)?),
+        BasePoint::Clean => Some(back(&mut passes, &clean.run)?),
         BasePoint::Corrupted => None,
     };
 
@@ -251,16 +239,16 @@ pub fn attribution_patching(
             edits[samples].iter().map(|edit| vec![edit.clone()]).collect();
         let rows: Vec<_> = conditions.iter().map(|it| row(&asked, it)).collect();
         let run = passes.forward(&rows, &none, &capture)?;
-        let measured = read(&run)?;
+        let measured = clean.read(&run)?;
         let own_gradients;
         let (gradients, slopes): (_, Vec<f32>) = if let Some(gradients) = &clean_gradients {
-            (gradients, vec![slope(&clean_measured, spec.metric); measured.len()])
+            (gradients, vec![slope(&clean.measured, spec.metric); measured.len()])
         } else {
             own_gradients = back(&mut passes, &run)?;
             (&own_gradients, measured.iter().map(|it| slope(it, spec.metric)).collect())
         };
         let pos = subject.start..prompt.n_pos();
-        let found = first_order(spec, n_layers, &pos, [&clean.cache, &run.cache], gradients);
+        let found = first_order(spec, n_layers, &pos, [&clean.run.cache, &run.cache], gradients);
         let draws = found.into_iter().zip(slopes);
         effects
             .draws
@@ -273,7 +261,7 @@ pub fn attribution_patching(
         prompt: prompt.clone(),
         noise_std,
         corruptions: shown,
-        clean: clean_measured,
+        clean: clean.measured,
         corrupted,
         effects: effects.windows(spec, prompt.n_pos()),
         heads: effects.heads(prompt.n_pos()),
@@ -281,9 +269,8 @@ pub fn attribution_patching(
     };
     if spec.n_verified > 0 {
         (ctx.partial)(AnalysisResult::AttributionPatching(result.clone()));
-        let donors = Donors::from([(Donor::Clean, clean.cache)]);
-        let progress = passes.progress;
-        result.verified = verify(model, &result, &edits, reference, &donors, ctx, progress)?;
+        let donors = Donors::from([(Donor::Clean, clean.run.cache)]);
+        result.verified = verify(&passes, &result, &edits, clean.reference, &donors)?;
     }
     Ok(result)
 }
@@ -465,16 +452,14 @@ fn first_order(
 
 /// Patches the cells with the largest estimated effects for real.
 fn verify(
-    model: &Gpt2,
+    passes: &Passes<'_>,
     estimated: &AttributionPatching,
     corruptions: &[Intervention],
     clean: Reference,
     donors: &Donors,
-    ctx: &AnalysisCtx<'_>,
-    progress: Progress,
 ) -> Result<Vec<Verified>, AnalysisError> {
     let AttributionPatching { spec, prompt, .. } = estimated;
-    let (n_layers, n_pos) = (model.config.n_layers, prompt.n_pos());
+    let (n_layers, n_pos) = (passes.model.config.n_layers, prompt.n_pos());
     let Some(scores) = estimated.scores(spec.metric) else { return Ok(Vec::new()) };
     let mut cells: Vec<usize> = (0..n_layers * n_pos).collect();
     let size = |nth: usize| estimated.mean_effect(nth).abs();
@@ -489,7 +474,7 @@ fn verify(
             conditions.push(condition);
         }
     }
-    let patched = sweep_the_rest(model, prompt, &conditions, clean, donors, ctx, progress)?;
+    let patched = passes.sweep_the_rest(prompt, &conditions, clean, donors, &mut |_| ())?;
     let means = patched.chunks(spec.trace.n_samples);
     Ok(cells
         .into_iter()

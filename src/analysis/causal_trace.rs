@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::corruption::Drawn;
+use super::corruption::{Drawn, Draws};
 use super::measurement::Measurement;
 use super::sweep::{Asked, sweep_beside};
 use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, donors};
@@ -169,16 +169,22 @@ impl Severed {
 
 impl Spec {
     /// That it asks for something.
-    pub(super) fn check(&self) -> Result<(), AnalysisError> {
-        if self.n_samples == 0 {
-            return Err(AnalysisError::Zero { what: "the number of samples" });
+    /// How the subject is corrupted.
+    pub fn draws(&self) -> Draws {
+        Draws {
+            corruption: self.corruption.clone(),
+            noise: self.noise.clone(),
+            rng: self.rng,
+            seed: self.seed,
+            n_samples: self.n_samples,
         }
+    }
+
+    pub(super) fn check(&self) -> Result<(), AnalysisError> {
         if self.window == 0 {
             return Err(AnalysisError::Zero { what: "the window" });
         }
-        if !self.corruption.is_drawn() && self.n_samples > 1 {
-            return Err(AnalysisError::SameEachTime);
-        }
+        self.draws().check()?;
         match &self.map {
             Map::Together { widths, .. } if widths.is_empty() => {
                 Err(AnalysisError::Zero { what: "the number of widths" })
@@ -213,7 +219,7 @@ pub fn causal_trace(
     spec.check()?;
     let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
     let asked = Asked::new(model, prompt)?;
-    let Drawn { noise_std, edits, shown } = spec.draw(model, prompt, ctx)?;
+    let Drawn { noise_std, edits, shown } = spec.draws().draw(model, prompt, ctx)?;
     let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
     let conditions = plan(prompt, spec, &edits, n_layers, n_heads)?;
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::AnalysisError;
-use super::causal_trace::NoiseLevel;
+use super::corruption::{Corrupted, Drawn, Draws};
 use super::sweep::{Asked, check_ids};
-use crate::intervention::{Condition, Edit, Intervention, Noise, NoiseRng, Site, Span};
+use super::{AnalysisCtx, AnalysisError};
+use crate::intervention::Condition;
 use crate::model::{Gpt2, Row};
 use crate::tokens::TokenizedPrompt;
 
@@ -19,8 +19,9 @@ pub enum Contrast {
     /// Another prompt of as many tokens.
     Prompt { ids: Arc<[u32]> },
 
-    /// Gaussian noise on the subject's embeddings, as in a causal trace.
-    Noise { noise: NoiseLevel, rng: NoiseRng, seed: u32, n_samples: usize },
+    /// The subject becomes something else, as in a causal trace. Several draws are averaged.
+    #[serde(alias = "noise")]
+    Subject(Draws),
 }
 
 /// The corrupted runs, before they are run.
@@ -35,8 +36,11 @@ pub(super) struct CorruptedRuns {
     /// All positions before this one equal the clean run.
     pub first_pos: usize,
 
-    /// The standard deviation of the noise, if it is noise.
+    /// The standard deviation of the noise, if there is noise.
     pub noise_std: Option<f64>,
+
+    /// One for each run.
+    pub shown: Vec<Corrupted>,
 }
 
 impl Contrast {
@@ -44,11 +48,19 @@ impl Contrast {
         matches!(self, Self::Prompt { .. })
     }
 
+    pub fn n_runs(&self) -> usize {
+        match self {
+            Self::Prompt { .. } => 1,
+            Self::Subject(draws) => draws.n_samples,
+        }
+    }
+
     pub(super) fn corrupt(
         &self,
         model: &Gpt2,
         prompt: &TokenizedPrompt,
         asked: &Asked,
+        ctx: &AnalysisCtx<'_>,
     ) -> Result<CorruptedRuns, AnalysisError> {
         let n_editable = prompt.n_pos();
         match self {
@@ -59,28 +71,26 @@ impl Contrast {
                 }
                 check_ids(model, ids, [].into_iter())?;
                 let first_pos = ids.iter().zip(&prompt.ids).position(|(a, b)| a != b);
-                let first_pos = first_pos.ok_or(AnalysisError::SamePrompt)?;
-                let ids = [ids, &asked.ids[n_editable..]].concat();
-                let conditions = vec![Vec::new()];
-                Ok(CorruptedRuns { ids, n_editable, conditions, first_pos, noise_std: None })
+                Ok(CorruptedRuns {
+                    ids: [ids, &asked.ids[n_editable..]].concat(),
+                    n_editable,
+                    conditions: vec![Vec::new()],
+                    first_pos: first_pos.ok_or(AnalysisError::SamePrompt)?,
+                    noise_std: None,
+                    shown: vec![Corrupted::prompt(ids.to_vec(), ctx)],
+                })
             }
-            Self::Noise { noise, rng, seed, n_samples } => {
-                if *n_samples == 0 {
-                    return Err(AnalysisError::Zero { what: "the number of samples" });
-                }
+            Self::Subject(draws) => {
+                draws.check()?;
                 let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
-                let std = noise.std(model)?;
-                let condition = |sample| {
-                    let noise = Noise { rng: *rng, seed: *seed, std, sample };
-                    let positions = Span::Only(subject.clone());
-                    vec![Intervention::at(Site::Embed, positions, Edit::AddNoise(noise))]
-                };
+                let Drawn { noise_std, edits, shown } = draws.draw(model, prompt, ctx)?;
                 Ok(CorruptedRuns {
                     ids: asked.ids.clone(),
                     n_editable,
-                    conditions: (0..*n_samples).map(condition).collect(),
+                    conditions: edits.into_iter().map(|edit| vec![edit]).collect(),
                     first_pos: subject.start,
-                    noise_std: Some(std),
+                    noise_std: draws.corruption.has_noise().then_some(noise_std),
+                    shown,
                 })
             }
         }

@@ -164,7 +164,7 @@ fn attention_edges(
     let v = cache.get(Site::V(layer)).clone().reshape([all_pos, n_heads, d_head]);
     let v = v - model.value_bias(layer).unsqueeze();
     // [head, key, d_model]
-    let brought = model.values_through_output(layer, v);
+    let brought = model.head_results(layer, v);
     let pattern = cache.get(Site::Pattern(layer)).clone();
     let before = stream(cache, Site::ResidPre(layer));
     let behind = stream(cache, Site::ResidMid(layer));

@@ -17,10 +17,10 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::causal_trace::{NoiseLevel, Spec};
+use super::causal_trace::NoiseLevel;
 use super::sweep::check_ids;
 use super::{AnalysisCtx, AnalysisError};
-use crate::intervention::{Edit, Intervention, Noise, Site, Span};
+use crate::intervention::{Edit, Intervention, Noise, NoiseRng, Site, Span};
 pub use crate::model::Closeness;
 use crate::model::Gpt2;
 use crate::tokens::TokenizedPrompt;
@@ -57,7 +57,23 @@ pub enum Corruption {
     Mean { tokens: Arc<[u32]> },
 }
 
-/// How noise is spread. Its size is the spec's [`NoiseLevel`].
+/// A corruption, drawn as often as is asked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Draws {
+    /// ROME: Gaussian noise is added.
+    #[serde(default)]
+    pub corruption: Corruption,
+
+    pub noise: NoiseLevel,
+    pub rng: NoiseRng,
+    pub seed: u32,
+
+    /// ROME: 10.
+    pub n_samples: usize,
+}
+
+/// How noise is spread. Its size is that of [`Draws::noise`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoiseShape {
@@ -147,7 +163,24 @@ impl Corruption {
     }
 }
 
-impl Spec {
+impl Corrupted {
+    pub(super) fn prompt(ids: Vec<u32>, ctx: &AnalysisCtx<'_>) -> Self {
+        let piece = |id: &u32| ctx.tokenizer.map(|it| it.piece(*id));
+        Self::Prompt { tokens: ids.iter().filter_map(piece).collect(), ids }
+    }
+}
+
+impl Draws {
+    pub(super) fn check(&self) -> Result<(), AnalysisError> {
+        if self.n_samples == 0 {
+            return Err(AnalysisError::Zero { what: "the number of samples" });
+        }
+        if !self.corruption.is_drawn() && self.n_samples > 1 {
+            return Err(AnalysisError::SameEachTime);
+        }
+        Ok(())
+    }
+
     /// Draws the corruption of every sample.
     pub(super) fn draw(
         &self,
@@ -387,8 +420,7 @@ fn of_tokens(
     let shown = |other: &Vec<u32>| {
         let mut ids = prompt.ids.clone();
         ids[subject.clone()].copy_from_slice(other);
-        let piece = |id: &u32| ctx.tokenizer.map(|it| it.piece(*id));
-        Corrupted::Prompt { tokens: ids.iter().filter_map(piece).collect(), ids }
+        Corrupted::prompt(ids, ctx)
     };
     Drawn {
         noise_std,

@@ -22,7 +22,8 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::contrast::{Contrast, CorruptedRuns};
-use super::objective::{Passes, Tokens, rows_per_batch, slope, sweep_the_rest};
+use super::corruption::Corrupted;
+use super::objective::{CleanRun, Passes, Tokens, rows_per_batch, slope};
 use super::sweep::{Asked, row};
 use super::{
     Agreement, AnalysisCtx, AnalysisError, AnalysisResult, Grid, HeadInput, Measurement, Metric,
@@ -30,10 +31,9 @@ use super::{
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
-    ActivationCache, Backward, DirectPaths, Donors, Dropped, Gpt2, Gpt2Config, Mlps, Reference,
-    Row, Run,
+    ActivationCache, Backward, DirectPaths, Donors, Dropped, Gpt2, Gpt2Config, Mlps, Row, Run,
 };
-use crate::task::{Cancelled, Progress};
+use crate::task::Cancelled;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,8 +68,13 @@ pub struct EdgeAttribution {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation of the noise, if it is noise.
+    /// The standard deviation of the noise, if there is noise.
     pub noise_std: Option<f64>,
+
+    /// What each corrupted run is of.
+    #[serde(default)]
+    pub corruptions: Vec<Corrupted>,
+
     pub clean: Measurement,
 
     /// One for each corrupted run.
@@ -110,11 +115,7 @@ pub struct Edge {
 impl Spec {
     /// Whether it takes no longer than some forward passes.
     pub fn is_short(&self) -> bool {
-        let n_runs = match &self.contrast {
-            Contrast::Prompt { .. } => 1,
-            Contrast::Noise { n_samples, .. } => *n_samples,
-        };
-        self.base == EdgeBase::Clean && self.n_verified == 0 && n_runs <= 16
+        self.base == EdgeBase::Clean && self.n_verified == 0 && self.contrast.n_runs() <= 16
     }
 }
 
@@ -144,7 +145,7 @@ pub fn edge_attribution(
     }
     let asked = Asked::new(model, prompt)?;
     let tokens = Tokens::of(prompt, spec.metric)?;
-    let contrast = spec.contrast.corrupt(model, prompt, &asked)?;
+    let contrast = spec.contrast.corrupt(model, prompt, &asked, ctx)?;
     let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
 
     let n_passes = match spec.base {
@@ -152,24 +153,15 @@ pub fn edge_attribution(
         EdgeBase::Clean => 2 + n_runs,
         EdgeBase::Between { .. } => 1 + n_runs + 2 * n_runs * n_steps,
     };
-    let estimating = (n_passes * asked.ids.len() * n_layers) as u64;
-    let verifying = if spec.n_verified > 0 { estimating } else { 0 };
-    let mut passes = Passes {
-        model,
-        ctx,
-        objective: tokens.objective(),
-        n_read: asked.n_read,
-        first_pos: contrast.first_pos,
-        progress: Progress { done: 0, total: estimating + verifying },
-    };
+    let (first_pos, n_verified) = (contrast.first_pos, spec.n_verified);
+    let n_steps_of_all = n_passes * n_layers;
+    let mut passes =
+        Passes::new(model, &asked, &tokens, first_pos, n_steps_of_all, n_verified, ctx);
     let mut capture = DirectPaths::sites(n_layers);
     if spec.base == EdgeBase::Clean {
         capture.extend(Backward::sites(n_layers));
     }
-    let clean = passes.forward(&[row(&asked, &Vec::new())], &Donors::new(), &capture)?;
-    let reference = Reference::of(&clean.logits);
-    let read = |run: &Run| Measurement::read(model, &run.logits, prompt, Some(&reference));
-    let clean_measured = read(&clean)?[0];
+    let clean = passes.clean(prompt, &asked, &capture)?;
 
     let mut written: SiteSet =
         (0..n_layers).flat_map(|it| [Site::Z(it), Site::MlpOut(it)]).collect();
@@ -178,28 +170,28 @@ pub fn edge_attribution(
     let mut caches = Vec::new();
     for nth in 0..n_runs {
         let run = passes.forward(&contrast.rows(nth..nth + 1), &Donors::new(), &written)?;
-        corrupted.extend(read(&run)?);
+        corrupted.extend(clean.read(&run)?);
         caches.push(run.cache);
     }
 
     let mut scores = Scores::new(&model.config);
-    let first_pos = contrast.first_pos;
     match spec.base {
         EdgeBase::Clean => {
-            let changes = caches.iter().map(|it| changes(model, &clean.cache, it, first_pos));
-            let slopes = [slope(&clean_measured, spec.metric)];
+            let changes = caches.iter().map(|it| changes(model, &clean.run.cache, it, first_pos));
+            let slopes = [slope(&clean.measured, spec.metric)];
             if let Some(sum) = changes.reduce(|sum, it| sum + it) {
-                scores.add(&mut passes, &clean, &sum, &slopes, asked.ids.len())?;
+                scores.add(&mut passes, &clean.run, &sum, &slopes, asked.ids.len())?;
             }
         }
         EdgeBase::Between { n_steps } => {
             let n_rows = rows_per_batch(model, &asked);
             for cache in &caches {
-                let changes = changes(model, &clean.cache, cache, first_pos);
+                let changes = changes(model, &clean.run.cache, cache, first_pos);
                 for start in (0..n_steps).step_by(n_rows) {
                     let steps = start..(start + n_rows).min(n_steps);
-                    let run = between(&mut passes, &asked, [cache, &clean.cache], steps, n_steps)?;
-                    let measured = read(&run)?;
+                    let run =
+                        between(&mut passes, &asked, [cache, &clean.run.cache], steps, n_steps)?;
+                    let measured = clean.read(&run)?;
                     let slopes: Vec<f32> =
                         measured.iter().map(|it| slope(it, spec.metric)).collect();
                     scores.add(&mut passes, &run, &changes, &slopes, asked.ids.len())?;
@@ -213,7 +205,8 @@ pub fn edge_attribution(
         spec: spec.clone(),
         prompt: prompt.clone(),
         noise_std: contrast.noise_std,
-        clean: clean_measured,
+        corruptions: contrast.shown.clone(),
+        clean: clean.measured,
         corrupted,
         n_edges: n_edges(&model.config),
         embed,
@@ -225,8 +218,7 @@ pub fn edge_attribution(
     };
     if spec.n_verified > 0 {
         (ctx.partial)(AnalysisResult::EdgeAttribution(result.clone()));
-        let progress = passes.progress;
-        result.verified = verify(model, &result, &contrast, &clean, &caches, ctx, progress)?;
+        result.verified = verify(&passes, &result, &contrast, clean, &caches)?;
         let pairs = result.edges.iter().zip(&result.verified).map(|(it, &real)| (it.score, real));
         result.agreement = Some(Agreement::of(&pairs.collect::<Vec<_>>()));
     }
@@ -414,15 +406,14 @@ impl Scores {
 /// Corrupts the first edges for real, one at a time: the reader alone is given what the writer would
 /// write, and all that follows reacts.
 fn verify(
-    model: &Gpt2,
+    passes: &Passes<'_>,
     estimated: &EdgeAttribution,
     contrast: &CorruptedRuns,
-    clean: &Run,
+    clean: CleanRun<'_>,
     corrupted: &[ActivationCache],
-    ctx: &AnalysisCtx<'_>,
-    progress: Progress,
 ) -> Result<Vec<f32>, AnalysisError> {
     let EdgeAttribution { spec, prompt, .. } = estimated;
+    let model = passes.model;
     let n_layers = model.config.n_layers;
     let positions = contrast.first_pos..prompt.n_pos();
     let mut donors = Donors::new();
@@ -431,14 +422,14 @@ fn verify(
         let site = edge.to.site(n_layers);
         for changed in corrupted {
             let request = DirectPaths {
-                clean: &clean.cache,
+                clean: &clean.run.cache,
                 changed,
                 writers: &[edge.from.writer()],
                 mlps: Mlps::Frozen,
                 readers: &SiteSet::from([site]),
                 positions: positions.clone(),
             };
-            let cancel = &ctx.task.cancel;
+            let cancel = &passes.ctx.task.cancel;
             let read = model.direct_paths(&request, &mut |_| {
                 if cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
             })?;
@@ -450,8 +441,8 @@ fn verify(
             conditions.push(vec![given.of_heads(heads)]);
         }
     }
-    let reference = Reference::of(&clean.logits);
-    let found = sweep_the_rest(model, prompt, &conditions, reference, &donors, ctx, progress)?;
+    let found =
+        passes.sweep_the_rest(prompt, &conditions, clean.reference, &donors, &mut |_| ())?;
     let base = estimated.clean.get(spec.metric).unwrap_or(f32::NAN);
     let means = found.chunks(corrupted.len());
     Ok(means.map(|runs| Measurement::mean(runs, spec.metric).unwrap_or(f32::NAN) - base).collect())

@@ -32,12 +32,14 @@ mod largest;
 pub mod localisation;
 pub mod logit_attribution;
 pub mod logit_lens;
+mod logit_split;
 mod measurement;
 mod model_edit;
 mod objective;
 mod pairing;
 mod parts;
 pub mod path_patching;
+pub mod neuron_ablation;
 pub mod neuron_attribution;
 mod positions;
 pub mod prediction;
@@ -78,6 +80,7 @@ pub enum AnalysisSpec {
     LogitLens(logit_lens::Spec),
     Attention(attention::Spec),
     Ablation(ablation::Spec),
+    NeuronAblation(neuron_ablation::Spec),
     AttentionKnockout(attention_knockout::Spec),
     Comparison(comparison::Spec),
     Generation(generation::Spec),
@@ -114,6 +117,7 @@ pub enum AnalysisResult {
     LogitLens(logit_lens::LogitLens),
     Attention(attention::Attention),
     Ablation(ablation::Ablation),
+    NeuronAblation(neuron_ablation::NeuronAblation),
     AttentionKnockout(attention_knockout::AttentionKnockout),
     Comparison(comparison::Comparison),
     Generation(generation::Generation),

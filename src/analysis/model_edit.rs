@@ -54,6 +54,7 @@ impl AnalysisSpec {
                 matches!(spec.second, attribution_difference::SecondRun::Prompt { .. })
             }
             Self::Ablation(spec) => spec.replacement != ablation::Replacement::Zero,
+            Self::NeuronAblation(spec) => spec.replacement != ablation::Replacement::Zero,
             Self::Steering(spec) => matches!(spec.direction, steering::Direction::Prompts { .. }),
             Self::AtpStar(spec) => spec.contrast.is_prompt(),
             Self::EdgeAttribution(spec) => spec.contrast.is_prompt(),

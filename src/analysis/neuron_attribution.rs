@@ -9,11 +9,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::largest::largest_by_size;
-use super::logit_attribution::{Asked, at_end};
+use super::logit_attribution::at_end;
+use super::logit_split::LogitSplit;
 use super::{AnalysisCtx, AnalysisError};
-use crate::intervention::{Site, SiteSet};
+use crate::intervention::Site;
 use crate::model::Gpt2;
-use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,30 +86,20 @@ pub fn neuron_attribution(
     spec: Spec,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<NeuronAttribution, AnalysisError> {
-    let asked = Asked::new(model, prompt)?;
-    let n_layers = model.config.n_layers;
-    let in_layer = |layer| [Site::AttnOut(layer), Site::MlpPost(layer)];
-    let mut capture: SiteSet = (0..n_layers).flat_map(in_layer).collect();
-    capture.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(n_layers - 1)]);
-    let total = n_layers as u64 + 1;
-    ctx.task.checkpoint(Progress { done: 0, total })?;
-    let run = model.run_clean(&prompt.ids, &capture);
-    let direction = asked.direction(model, &run.cache);
-    let project = |site: Site| {
-        let along = (at_end(&run.cache, site) * direction.weights.clone()).sum();
-        f64::from(along.into_scalar::<f32>())
-    };
+    let in_layer = |layer| vec![Site::AttnOut(layer), Site::MlpPost(layer)];
+    let split = LogitSplit::new(model, prompt, in_layer, ctx)?;
+    let (cache, direction) = (&split.run.cache, &split.direction);
 
-    let mut others = project(Site::Embed) + project(Site::PosEmbed);
-    let mut layers = Vec::with_capacity(n_layers);
+    let mut others = split.embeddings();
+    let mut layers = Vec::with_capacity(model.config.n_layers);
     let mut top: Vec<Neuron> = Vec::new();
-    for layer in 0..n_layers {
-        ctx.task.checkpoint(Progress { done: layer as u64 + 1, total })?;
-        let (per_unit, bias) = model.read_neurons(layer, &direction);
-        others += project(Site::AttnOut(layer)) + f64::from(bias);
-        others += f64::from(model.read_additions(layer, prompt.last(), &direction));
+    for layer in split.layers() {
+        let layer = layer?;
+        let (per_unit, bias) = model.read_neurons(layer, direction);
+        others += split.part(Site::AttnOut(layer)) + f64::from(bias);
+        others += f64::from(model.read_additions(layer, prompt.last(), direction));
         let numbers = |it: burn::tensor::Tensor<1>| it.into_data().iter::<f32>().collect();
-        let activations: Vec<f32> = numbers(at_end(&run.cache, Site::MlpPost(layer)));
+        let activations: Vec<f32> = numbers(at_end(cache, Site::MlpPost(layer)));
         let per_unit: Vec<f32> = numbers(per_unit);
         let logits: Vec<f32> = activations.iter().zip(&per_unit).map(|(a, b)| a * b).collect();
         layers.push(logits.iter().map(|&it| f64::from(it)).sum::<f64>() as f32);
@@ -133,6 +123,6 @@ pub fn neuron_attribution(
         layers,
         others: others as f32,
         unembed_bias: direction.constant,
-        logit: asked.logit(&run),
+        logit: split.logit,
     })
 }

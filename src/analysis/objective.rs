@@ -1,10 +1,11 @@
 //! Forward passes that can be gone back through, and what is read from them.
 
-use super::sweep::{Asked, step, sweep_beside};
+use super::sweep::{Asked, row, step, sweep_beside};
 use super::{AnalysisCtx, AnalysisError, Measurement, Metric};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{
-    ActivationCache, Backward, Donors, Dropped, Gpt2, Objective, Reference, Request, Row, Run,
+    ActivationCache, Backward, DeviceFailed, Donors, Dropped, Gpt2, Objective, Reference, Request,
+    Row, Run,
 };
 use crate::task::{Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
@@ -75,7 +76,56 @@ pub(super) struct Passes<'a> {
     pub progress: Progress,
 }
 
-impl Passes<'_> {
+/// The clean run, which others are compared with.
+pub(super) struct CleanRun<'a> {
+    model: &'a Gpt2,
+    prompt: &'a TokenizedPrompt,
+    pub run: Run,
+    pub reference: Reference,
+    pub measured: Measurement,
+}
+
+impl CleanRun<'_> {
+    pub fn read(&self, run: &Run) -> Result<Vec<Measurement>, DeviceFailed> {
+        Measurement::read(self.model, &run.logits, self.prompt, Some(&self.reference))
+    }
+}
+
+impl<'a> Passes<'a> {
+    /// `n_steps`: rows times layers of the estimate. What is verified then is counted as as much.
+    pub fn new(
+        model: &'a Gpt2,
+        asked: &Asked,
+        tokens: &Tokens<'a>,
+        first_pos: usize,
+        n_steps: usize,
+        n_verified: usize,
+        ctx: &'a AnalysisCtx<'a>,
+    ) -> Self {
+        let estimating = (n_steps * asked.ids.len()) as u64;
+        let verifying = if n_verified > 0 { estimating } else { 0 };
+        let progress = Progress { done: 0, total: estimating + verifying };
+        let objective = tokens.objective();
+        Self { model, ctx, objective, n_read: asked.n_read, first_pos, progress }
+    }
+
+    /// The clean run, with `capture` kept.
+    pub fn clean<'p>(
+        &mut self,
+        prompt: &'p TokenizedPrompt,
+        asked: &Asked,
+        capture: &SiteSet,
+    ) -> Result<CleanRun<'p>, AnalysisError>
+    where
+        'a: 'p,
+    {
+        let run = self.forward(&[row(asked, &Vec::new())], &Donors::new(), capture)?;
+        let reference = Reference::of(&run.logits);
+        let model = self.model;
+        let measured = Measurement::read(model, &run.logits, prompt, Some(&reference))?[0];
+        Ok(CleanRun { model, prompt, run, reference, measured })
+    }
+
     pub fn forward(
         &mut self,
         rows: &[Row<'_>],
@@ -116,28 +166,27 @@ impl Passes<'_> {
         self.ctx.task.checkpoint(self.progress)?;
         Ok(gradients)
     }
-}
 
-/// A sweep that is the rest of the way, whatever its own steps are.
-pub(super) fn sweep_the_rest(
-    model: &Gpt2,
-    prompt: &TokenizedPrompt,
-    conditions: &[Condition],
-    clean: Reference,
-    donors: &Donors,
-    ctx: &AnalysisCtx<'_>,
-    progress: Progress,
-) -> Result<Vec<Measurement>, AnalysisError> {
-    let rest = progress.total - progress.done;
-    let report = |it: Progress| {
-        let done = progress.done + (f64::from(it.fraction()) * rest as f64) as u64;
-        (ctx.task.report)(Progress { done, total: progress.total });
-    };
-    let ctx = AnalysisCtx {
-        task: TaskCtx { cancel: ctx.task.cancel.clone(), report: &report },
-        partial: &|_| (),
-        reuse: ctx.reuse,
-        tokenizer: ctx.tokenizer,
-    };
-    sweep_beside(Some(clean), model, prompt, conditions, donors, &ctx, &mut |_| ())
+    /// A sweep that is the rest of the way, whatever its own steps are.
+    pub fn sweep_the_rest(
+        &self,
+        prompt: &TokenizedPrompt,
+        conditions: &[Condition],
+        clean: Reference,
+        donors: &Donors,
+        on_batch: &mut dyn FnMut(&[Option<Measurement>]),
+    ) -> Result<Vec<Measurement>, AnalysisError> {
+        let (ctx, Progress { done, total }) = (self.ctx, self.progress);
+        let report = |it: Progress| {
+            let more = f64::from(it.fraction()) * (total - done) as f64;
+            (ctx.task.report)(Progress { done: done + more as u64, total });
+        };
+        let ctx = AnalysisCtx {
+            task: TaskCtx { cancel: ctx.task.cancel.clone(), report: &report },
+            partial: ctx.partial,
+            reuse: ctx.reuse,
+            tokenizer: ctx.tokenizer,
+        };
+        sweep_beside(Some(clean), self.model, prompt, conditions, donors, &ctx, on_batch)
+    }
 }

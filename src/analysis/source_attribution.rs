@@ -7,11 +7,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::logit_attribution::{Asked, at_end};
+use super::logit_split::LogitSplit;
 use super::{AnalysisCtx, AnalysisError};
-use crate::intervention::{Site, SiteSet};
+use crate::intervention::Site;
 use crate::model::Gpt2;
-use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,33 +71,24 @@ pub fn source_attribution(
     prompt: &TokenizedPrompt,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<SourceAttribution, AnalysisError> {
-    let asked = Asked::new(model, prompt)?;
     let (n_layers, n_pos, last) = (model.config.n_layers, prompt.n_pos(), prompt.last());
     let (n_heads, d_head) = (model.config.n_heads, model.config.d_head());
-    let in_layer = |layer| [Site::V(layer), Site::Pattern(layer), Site::MlpOut(layer)];
-    let mut capture: SiteSet = (0..n_layers).flat_map(in_layer).collect();
-    capture.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(n_layers - 1)]);
-    let total = n_layers as u64 + 1;
-    ctx.task.checkpoint(Progress { done: 0, total })?;
-    let run = model.run_clean(&prompt.ids, &capture);
-    let direction = asked.direction(model, &run.cache);
-    let project = |site: Site| {
-        let along = (at_end(&run.cache, site) * direction.weights.clone()).sum();
-        f64::from(along.into_scalar::<f32>())
-    };
+    let in_layer = |layer| vec![Site::V(layer), Site::Pattern(layer), Site::MlpOut(layer)];
+    let split = LogitSplit::new(model, prompt, in_layer, ctx)?;
+    let (cache, direction) = (&split.run.cache, &split.direction);
 
-    let mut others = project(Site::Embed) + project(Site::PosEmbed);
+    let mut others = split.embeddings();
     let mut values = Vec::with_capacity(n_layers * n_heads * n_pos);
-    for layer in 0..n_layers {
-        ctx.task.checkpoint(Progress { done: layer as u64 + 1, total })?;
-        let v = run.cache.get(Site::V(layer)).clone().reshape([n_pos, n_heads, d_head]);
+    for layer in split.layers() {
+        let layer = layer?;
+        let v = cache.get(Site::V(layer)).clone().reshape([n_pos, n_heads, d_head]);
         // [head, source]
-        let read = model.read_heads(layer, v, &direction).transpose();
-        let pattern = run.cache.get(Site::Pattern(layer)).clone().narrow(1, last, 1);
+        let read = model.read_heads(layer, v, direction).transpose();
+        let pattern = cache.get(Site::Pattern(layer)).clone().narrow(1, last, 1);
         let weighted = read * pattern.reshape([n_heads, n_pos]);
         values.extend(weighted.into_data().iter::<f32>());
-        others += project(Site::MlpOut(layer));
-        others += f64::from(model.attention_bias(layer, &direction));
+        others += split.part(Site::MlpOut(layer));
+        others += f64::from(model.attention_bias(layer, direction));
     }
     Ok(SourceAttribution {
         prompt: prompt.clone(),
@@ -106,6 +96,6 @@ pub fn source_attribution(
         values,
         others: others as f32,
         unembed_bias: direction.constant,
-        logit: asked.logit(&run),
+        logit: split.logit,
     })
 }

@@ -6,11 +6,12 @@ use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::atp::MetricArg;
 use super::fact::FactArgs;
 use super::output::{AnalysisOutput, with_tail};
 use super::{Machine, ModelArgs};
 use crate::analysis::ablation::{Ablation, Part, Replacement, Spec};
-use crate::analysis::{AnalysisSpec, Metric, Positions};
+use crate::analysis::{AnalysisSpec, Metric, Positions, neuron_ablation};
 use crate::facts::{Dataset, Fact};
 use crate::tokens::{TokenizedPrompt, visible};
 use crate::worker::Engine;
@@ -27,10 +28,23 @@ pub(super) struct Ablate {
     #[arg(long, value_name = "TEXT")]
     foil: Option<String>,
 
-    /// What is replaced, one at a time: each head, or all that a layer's attention, its MLP, or both
-    /// add to the residual stream
+    /// What is replaced, one at a time: each head; all that a layer's attention, its MLP, or both add
+    /// to the residual stream; or the neurons that are estimated to matter most
     #[arg(long, value_enum, default_value = "heads")]
     part: PartArg,
+
+    /// How many neurons, those with the largest estimates: first order, from the gradient at the clean
+    /// run [default: 20]
+    #[arg(long, value_name = "N")]
+    top: Option<usize>,
+
+    /// Choose neurons of these layers only, such as `3,5` [default: all]
+    #[arg(long, value_name = "L,L", value_delimiter = ',')]
+    layers: Vec<usize>,
+
+    /// What is estimated of neurons [default: log-prob]
+    #[arg(long, value_enum)]
+    metric: Option<MetricArg>,
 
     /// At which tokens: `all`, `subject`, `non-subject`, `last`, a position such as `3`, or a range
     /// such as `3..6` without its end
@@ -61,12 +75,15 @@ pub(super) struct Ablate {
     output: AnalysisOutput,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum PartArg {
     Heads,
     Attn,
     Mlp,
     Layers,
+
+    #[value(alias = "neuron")]
+    Neurons,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -79,6 +96,12 @@ enum With {
 impl Ablate {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
+        let chooses = self.top.is_some() || !self.layers.is_empty() || self.metric.is_some();
+        let is_of_neurons = self.part == PartArg::Neurons;
+        ensure!(
+            is_of_neurons || !chooses,
+            "--top, --layers and --metric choose neurons: say --part neurons"
+        );
         let others = self.others()?;
         let source = self.fact.source().with_foil(self.foil.as_deref());
         let session = self.model.ask(source, machine)?;
@@ -88,23 +111,30 @@ impl Ablate {
             let fact = Fact::from_text(other, None)?;
             ids.push(TokenizedPrompt::new(tokenizer, &fact, self.model.bos())?.ids);
         }
-        let spec = Spec {
-            part: match self.part {
-                PartArg::Heads => Part::Heads,
-                PartArg::Attn => Part::Attn,
-                PartArg::Mlp => Part::Mlp,
-                PartArg::Layers => Part::Layers,
-            },
-            positions: self.positions.clone(),
-            replacement: match self.with {
-                With::Zero => Replacement::Zero,
-                With::Mean => Replacement::Mean { prompts: ids.into() },
-                With::Resample => {
-                    Replacement::Resample { ids: ids.into_iter().flatten().collect() }
-                }
-            },
+        let positions = self.positions.clone();
+        let replacement = match self.with {
+            With::Zero => Replacement::Zero,
+            With::Mean => Replacement::Mean { prompts: ids.into() },
+            With::Resample => Replacement::Resample { ids: ids.into_iter().flatten().collect() },
         };
-        session.finish(AnalysisSpec::Ablation(spec), &self.output, machine)
+        let part = match self.part {
+            PartArg::Heads => Some(Part::Heads),
+            PartArg::Attn => Some(Part::Attn),
+            PartArg::Mlp => Some(Part::Mlp),
+            PartArg::Layers => Some(Part::Layers),
+            PartArg::Neurons => None,
+        };
+        let spec = match part {
+            Some(part) => AnalysisSpec::Ablation(Spec { part, positions, replacement }),
+            None => AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
+                n_top: self.top.unwrap_or(20),
+                layers: self.layers.clone(),
+                metric: self.metric.map_or(Metric::LogProb, Metric::from),
+                positions,
+                replacement,
+            }),
+        };
+        session.finish(spec, &self.output, machine)
     }
 
     /// The texts of the prompts that what is put in comes from.
@@ -222,7 +252,7 @@ fn part_name(part: Part) -> &'static str {
     }
 }
 
-fn replacement_name(replacement: &Replacement) -> String {
+pub(super) fn replacement_name(replacement: &Replacement) -> String {
     match replacement {
         Replacement::Zero => "zeros".to_owned(),
         Replacement::Mean { prompts } => format!("its mean over {} prompts", prompts.len()),

@@ -5,9 +5,10 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Machine;
+use super::corruption;
 use super::output::AnalysisOutput;
 use super::run::Session;
-use super::trace::{TraceArgs, how_corrupted, list_foremost, map_json};
+use super::trace::{TraceArgs, list_foremost, map_json};
 use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Spec, Windows};
 use crate::analysis::{AnalysisSpec, Grid, Measurement, Metric};
 use crate::tokens::visible;
@@ -145,7 +146,7 @@ pub(super) fn to_text(found: &AttributionPatching) -> anyhow::Result<String> {
         "{} of {answer}: clean {high:.5}, corrupted {low:.5} ({})\n\n\
          estimated after restoring, from the gradient at the {base}\n",
         metric.key(),
-        how_corrupted(&found.unfilled_trace()),
+        corruption::in_words(&found.spec.trace.draws(), found.noise_std),
     );
     list_foremost(&mut text, &found.spec.trace, prompt, &scores);
     if !found.verified.is_empty() {

@@ -3,11 +3,9 @@ use std::fmt::Write as _;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::atp::MetricArg;
-use super::contrast::{ContrastArgs, readings};
-use super::fact::FactArgs;
+use super::Machine;
+use super::contrast::{self, EstimateArgs, readings};
 use super::output::{AnalysisOutput, with_tail};
-use super::{Machine, ModelArgs};
 use crate::analysis::atp_star::{AtpStar, Effect, Node, Spec, Verified};
 use crate::analysis::{Agreement, AnalysisSpec};
 use crate::tokens::visible;
@@ -16,25 +14,7 @@ use crate::worker::Engine;
 #[derive(Args)]
 pub(super) struct AtpStarCommand {
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    fact: FactArgs,
-
-    #[command(flatten)]
-    contrast: ContrastArgs,
-
-    /// What is estimated
-    #[arg(long, value_enum, default_value = "log-prob")]
-    metric: MetricArg,
-
-    /// A wrong answer, for the logit difference [default: the dataset's, if it has one]
-    #[arg(long, value_name = "TEXT")]
-    foil: Option<String>,
-
-    /// Corrupt the N parts with the largest estimates for real
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    verify: usize,
+    asked: EstimateArgs,
 
     #[command(flatten)]
     output: AnalysisOutput,
@@ -43,13 +23,9 @@ pub(super) struct AtpStarCommand {
 impl AtpStarCommand {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let source = self.fact.source().with_foil(self.foil.as_deref());
-        let session = self.model.ask(source, machine)?;
-        let spec = AnalysisSpec::AtpStar(Spec {
-            contrast: self.contrast.contrast(&self.model, &self.fact, &session)?,
-            metric: self.metric.into(),
-            n_verified: self.verify,
-        });
+        let (session, contrast, metric) = self.asked.ask(machine)?;
+        let n_verified = self.asked.verify;
+        let spec = AnalysisSpec::AtpStar(Spec { contrast, metric, n_verified });
         session.finish(spec, &self.output, machine)
     }
 }
@@ -71,6 +47,8 @@ pub(super) fn to_json(it: &AtpStar, engine: &Engine, machine: &Machine) -> anyho
         "estimated_by": "AtP*",
         "base": it.base,
         "metric": it.spec.metric.key(),
+        "corruption": contrast::name(&it.spec.contrast),
+        "corruptions": it.corruptions,
         "noise_std": it.noise_std,
         "clean": it.clean,
         "corrupted": it.corrupted,
@@ -100,10 +78,17 @@ pub(super) fn to_text(it: &AtpStar) -> String {
     let answer = it.prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let metric = it.spec.metric;
     let mut text = format!(
-        "{} of {answer}: {}\n\nestimated change when one part is corrupted, gradients at the clean \
+        "{} of {answer}: {}\nestimated change when one part is corrupted, gradients at the clean \
          run\n    AtP*    fixed    plain",
         metric.key(),
-        readings(&it.clean, &it.corrupted, metric, it.noise_std),
+        readings(
+            &it.clean,
+            &it.corrupted,
+            metric,
+            &it.spec.contrast,
+            it.noise_std,
+            &it.corruptions
+        ),
     );
     text.push_str(if it.verified.is_empty() { "\n" } else { "  patched\n" });
     let ranked = if it.verified.is_empty() { it.ranked() } else { it.verified.clone() };

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::atp::MetricArg;
+use super::corruption::NoiseArg;
 use super::output::{AnalysisOutput, answer_json, with_tail};
-use super::trace::NoiseArg;
 use super::{Machine, ModelArgs};
 use crate::analysis::causal_trace::Component;
 use crate::analysis::comparison::{

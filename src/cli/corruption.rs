@@ -1,14 +1,22 @@
 //! What the subject becomes, as flags.
 
+use std::fmt::Write as _;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use crate::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
+use super::run::Session;
+use crate::analysis::causal_trace::NoiseLevel;
+use crate::analysis::corruption::{
+    Closeness, Corrupted, Corruption, Draws, NoiseEntry, NoiseShape, SubjectsOf,
+};
 use crate::experiment::Question;
-use crate::tokens::{Bos, Substitute, Tokenizer, substitutes};
+use crate::intervention::NoiseRng;
+use crate::tokens::{Bos, Substitute, Tokenizer, substitutes, visible};
 
 #[derive(Args)]
 pub(super) struct CorruptionArgs {
@@ -29,6 +37,42 @@ pub(super) struct CorruptionArgs {
     /// with another answer, the dataset's foil if there is such a one]
     #[arg(long, value_name = "TEXT")]
     counterpart: Option<String>,
+
+    /// Standard deviation of the noise: a number, or as in `3s` a multiple of that of the subjects'
+    /// token embeddings
+    #[arg(long, value_name = "NOISE", default_value = "3s")]
+    noise: NoiseArg,
+
+    /// A text file with one subject a line, on which `3s` is measured [default: the subjects of
+    /// --facts, else the prompt's own]
+    #[arg(long, value_name = "FILE")]
+    noise_subjects: Option<PathBuf>,
+
+    /// Draws of the corruption averaged [default: 10, or 1 where all are the same]
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+
+    /// Seed of the corruption
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u32,
+
+    /// `numpy` draws ROME's noise bit for bit; `chacha` gives each draw a stream of its own, so
+    /// that more samples keep the first ones
+    #[arg(long, value_enum, default_value = "numpy")]
+    noise_rng: Rng,
+}
+
+/// `3s` or `0.12`.
+#[derive(Clone, Copy)]
+pub(super) enum NoiseArg {
+    Std(f64),
+    Multiple(f64),
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Rng {
+    Numpy,
+    Chacha,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,20 +112,33 @@ enum Kind {
 }
 
 impl CorruptionArgs {
-    /// How many samples are usual.
-    pub fn n_samples(&self) -> usize {
-        if matches!(self.corruption, Kind::Str | Kind::Zero | Kind::Mean) { 1 } else { 10 }
+    /// May give the question another foil.
+    pub fn draws(&self, session: &mut Session) -> anyhow::Result<Draws> {
+        let tokenizer = Arc::clone(&session.engine.info.tokenizer);
+        let subjects = noise_subjects(self.noise_subjects.as_deref(), &session.question)?;
+        let noise_tokens = noise_tokens(&tokenizer, &subjects)?;
+        let bos = session.bos;
+        let corruption = self.corruption(&mut session.question, &tokenizer, bos, &noise_tokens)?;
+        let n_usual = if corruption.is_drawn() { 10 } else { 1 };
+        Ok(Draws {
+            corruption,
+            noise: self.noise.level(&noise_tokens),
+            rng: match self.noise_rng {
+                Rng::Numpy => NoiseRng::Numpy,
+                Rng::Chacha => NoiseRng::Chacha,
+            },
+            seed: self.seed,
+            n_samples: self.samples.unwrap_or(n_usual),
+        })
     }
 
-    /// May give the question another foil. `noise_tokens`: those that noise is measured on. `choice`:
-    /// which of several counterparts.
-    pub fn corruption(
+    /// `noise_tokens`: those that noise is measured on.
+    fn corruption(
         &self,
         question: &mut Question,
         tokenizer: &Tokenizer,
         bos: Bos,
         noise_tokens: &[u32],
-        choice: u32,
     ) -> anyhow::Result<Corruption> {
         let noise = |shape| {
             let entry = if self.replace { NoiseEntry::Replaced } else { NoiseEntry::Added };
@@ -101,7 +158,7 @@ impl CorruptionArgs {
             Kind::RandomSubject => subjects(SubjectsOf::All, question)?,
             Kind::RandomTokens => Corruption::RandomTokens,
             Kind::Str => {
-                let counterpart = self.counterpart(question, tokenizer, bos, choice)?;
+                let counterpart = self.counterpart(question, tokenizer, bos)?;
                 if counterpart.answer.is_some() {
                     question.fact.foil = counterpart.answer;
                 }
@@ -150,7 +207,6 @@ impl CorruptionArgs {
         question: &Question,
         tokenizer: &Tokenizer,
         bos: Bos,
-        choice: u32,
     ) -> anyhow::Result<Substitute> {
         if let Some(text) = &self.counterpart {
             // Its answer, if the dataset has it.
@@ -178,7 +234,7 @@ impl CorruptionArgs {
             !found.is_empty(),
             "no other subject of as many tokens has another answer; name one with --counterpart"
         );
-        let nth = choice as usize % found.len();
+        let nth = self.seed as usize % found.len();
         Ok(found.swap_remove(nth))
     }
 }
@@ -199,5 +255,88 @@ pub(super) fn name(corruption: &Corruption) -> &'static str {
         Corruption::Counterpart { .. } => "str",
         Corruption::Zero => "zero",
         Corruption::Mean { .. } => "mean",
+    }
+}
+
+/// The same with its noise and samples.
+pub(super) fn in_words(draws: &Draws, noise_std: f64) -> String {
+    let noise = if draws.corruption.has_noise() {
+        format!("noise {noise_std:.5}, ")
+    } else {
+        String::new()
+    };
+    let kind = match name(&draws.corruption) {
+        "gaussian" => String::new(),
+        name => format!("{name}, "),
+    };
+    let samples = if draws.n_samples == 1 { "sample" } else { "samples" };
+    format!("{kind}{noise}{} {samples}", draws.n_samples)
+}
+
+/// How many corrupted prompts are listed.
+const N_PROMPTS: usize = 10;
+
+/// Those that can be read, a line each.
+pub(super) fn list_prompts(text: &mut String, corruptions: &[Corrupted]) {
+    for it in corruptions.iter().take(N_PROMPTS) {
+        if let Corrupted::Prompt { tokens, .. } = it {
+            _ = writeln!(text, "  {}", visible(&tokens.concat()).replace('·', " "));
+        }
+    }
+}
+
+/// On which multiples are measured: those of a file, else of the dataset, else the fact's own.
+pub(super) fn noise_subjects(
+    file: Option<&Path>,
+    question: &Question,
+) -> anyhow::Result<Vec<String>> {
+    if let Some(path) = file {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let lines = text.lines().filter(|line| !line.is_empty());
+        let subjects: Vec<_> = lines.map(str::to_owned).collect();
+        ensure!(!subjects.is_empty(), "no subject in {}", path.display());
+        return Ok(subjects);
+    }
+    if question.subjects.is_empty() {
+        let own = question.fact.subject_text().map(str::to_owned);
+        return Ok(own.into_iter().collect());
+    }
+    Ok(question.subjects.clone())
+}
+
+/// As ROME encodes them: no leading space, no BOS.
+pub(super) fn noise_tokens(tokenizer: &Tokenizer, subjects: &[String]) -> anyhow::Result<Vec<u32>> {
+    let mut tokens = Vec::new();
+    for subject in subjects {
+        tokens.extend(tokenizer.encode(subject)?.iter().map(|token| token.id));
+    }
+    Ok(tokens)
+}
+
+impl NoiseArg {
+    /// `tokens`: those that a multiple is of.
+    pub fn level(self, tokens: &[u32]) -> NoiseLevel {
+        match self {
+            Self::Std(std) => NoiseLevel::Std(std),
+            Self::Multiple(factor) => NoiseLevel::Multiple { factor, tokens: tokens.into() },
+        }
+    }
+}
+
+impl FromStr for NoiseArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            let number: Option<f64> = text.parse().ok();
+            number.filter(|it| it.is_finite() && *it >= 0.0).ok_or_else(|| {
+                "a number such as 0.12, or a multiple of the subjects' spread such as 3s".to_owned()
+            })
+        };
+        match text.strip_suffix('s') {
+            Some(factor) => Ok(Self::Multiple(number(factor)?)),
+            None => Ok(Self::Std(number(text)?)),
+        }
     }
 }

@@ -3,12 +3,10 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::atp::MetricArg;
+use super::Machine;
 use super::atp_star::words;
-use super::contrast::{ContrastArgs, readings};
-use super::fact::FactArgs;
+use super::contrast::{self, EstimateArgs, readings};
 use super::output::{AnalysisOutput, with_tail};
-use super::{Machine, ModelArgs};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::edge_attribution::{EdgeAttribution, EdgeBase, Spec};
 use crate::tokens::visible;
@@ -17,13 +15,7 @@ use crate::worker::Engine;
 #[derive(Args)]
 pub(super) struct Eap {
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    fact: FactArgs,
-
-    #[command(flatten)]
-    contrast: ContrastArgs,
+    asked: EstimateArgs,
 
     /// `eap`: the gradient at the clean run (Syed et al. 2023); `eap-ig`: its mean between the
     /// corrupted and the clean embeddings (Hanna et al. 2024)
@@ -38,18 +30,6 @@ pub(super) struct Eap {
     #[arg(long, value_name = "N", default_value_t = 100)]
     edges: usize,
 
-    /// What is estimated
-    #[arg(long, value_enum, default_value = "log-prob")]
-    metric: MetricArg,
-
-    /// A wrong answer, for the logit difference [default: the dataset's, if it has one]
-    #[arg(long, value_name = "TEXT")]
-    foil: Option<String>,
-
-    /// Corrupt the first N edges for real
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    verify: usize,
-
     #[command(flatten)]
     output: AnalysisOutput,
 }
@@ -63,17 +43,16 @@ enum Method {
 impl Eap {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let source = self.fact.source().with_foil(self.foil.as_deref());
-        let session = self.model.ask(source, machine)?;
+        let (session, contrast, metric) = self.asked.ask(machine)?;
         let spec = AnalysisSpec::EdgeAttribution(Spec {
-            contrast: self.contrast.contrast(&self.model, &self.fact, &session)?,
-            metric: self.metric.into(),
+            contrast,
+            metric,
             base: match self.method {
                 Method::Eap => EdgeBase::Clean,
                 Method::EapIg => EdgeBase::Between { n_steps: self.steps },
             },
             n_edges: self.edges,
-            n_verified: self.verify,
+            n_verified: self.asked.verify,
         });
         session.finish(spec, &self.output, machine)
     }
@@ -99,6 +78,8 @@ pub(super) fn to_json(
         "estimated_by": method,
         "base": base,
         "metric": it.spec.metric.key(),
+        "corruption": contrast::name(&it.spec.contrast),
+        "corruptions": it.corruptions,
         "noise_std": it.noise_std,
         "clean": it.clean,
         "corrupted": it.corrupted,
@@ -128,9 +109,16 @@ pub(super) fn to_text(it: &EdgeAttribution) -> String {
         }
     };
     let mut text = format!(
-        "{} of {answer}: {}\n\nestimated change when one edge is corrupted, of {} edges\n{base}\n",
+        "{} of {answer}: {}\nestimated change when one edge is corrupted, of {} edges\n{base}\n",
         metric.key(),
-        readings(&it.clean, &it.corrupted, metric, it.noise_std),
+        readings(
+            &it.clean,
+            &it.corrupted,
+            metric,
+            &it.spec.contrast,
+            it.noise_std,
+            &it.corruptions
+        ),
         it.n_edges,
     );
     text.push_str(if it.verified.is_empty() { "   score\n" } else { "   score  patched\n" });

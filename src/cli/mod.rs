@@ -20,6 +20,7 @@ use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::{DeviceChoice, Engine, Processing, Stage};
 
 mod ablate;
+mod ablate_neurons;
 mod atp;
 mod atp_star;
 mod attention;

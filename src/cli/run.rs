@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::output::{AnalysisOutput, ResultOutput, save_spec, with_tail};
 use super::progress::Bar;
 use super::{
-    Machine, ModelArgs, WeightArgs, ablate, atp, atp_star, attention, attribute, circuit, compare,
-    compose, contributions, eap, edit, generate, heads, knockout, lens, load, norms, patch,
-    path_patch, predict, steer, trace,
+    Machine, ModelArgs, WeightArgs, ablate, ablate_neurons, atp, atp_star, attention, attribute,
+    circuit, compare, compose, contributions, eap, edit, generate, heads, knockout, lens, load,
+    norms, patch, path_patch, predict, steer, trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Question};
@@ -32,7 +32,7 @@ pub(super) struct Run {
 /// A question put to a model that is open.
 pub(super) struct Session {
     model: PathBuf,
-    bos: Bos,
+    pub bos: Bos,
     source: FactSource,
     edits: Vec<ModelEdit>,
     pub question: Question,
@@ -160,7 +160,7 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         | AnalysisSpec::ThroughHead(_) => "Attributing",
         AnalysisSpec::LogitLens(_) | AnalysisSpec::AccumulatedResid(_) => "Reading the layers",
         AnalysisSpec::Attention(_) => "Reading attention",
-        AnalysisSpec::Ablation(_) => "Ablating",
+        AnalysisSpec::Ablation(_) | AnalysisSpec::NeuronAblation(_) => "Ablating",
         AnalysisSpec::AttentionKnockout(_) => "Cutting",
         AnalysisSpec::Comparison(_) => "Comparing",
         AnalysisSpec::Generation(_) => "Writing",
@@ -204,6 +204,10 @@ fn document(
         }
         AnalysisResult::Ablation(it) => {
             (ablate::to_json(it, engine, machine)?, ablate::to_text(it))
+        }
+        AnalysisResult::NeuronAblation(it) => {
+            let json = with_tail(ablate_neurons::to_json(it), &it.prompt, engine, machine)?;
+            (json, ablate_neurons::to_text(it))
         }
         AnalysisResult::AttentionKnockout(it) => {
             (knockout::to_json(it, engine, machine)?, knockout::to_text(it))

@@ -1,8 +1,4 @@
 use std::fmt::Write as _;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{ArgGroup, Args, ValueEnum};
@@ -13,14 +9,11 @@ use super::fact::FactArgs;
 use super::output::{AnalysisOutput, answer_json, with_tail_but};
 use super::run::Session;
 use super::{Machine, ModelArgs};
-use crate::analysis::causal_trace::{
-    CausalTrace, Component, Corrupted, Direction, Map, NoiseLevel, Severed, Spec,
-};
+use crate::analysis::causal_trace::{CausalTrace, Component, Direction, Map, Severed, Spec};
+use crate::analysis::corruption::Draws;
 use crate::analysis::effects::Effects;
 use crate::analysis::{AnalysisSpec, Grid, Measurement, Metric, Positions};
-use crate::experiment::Question;
-use crate::intervention::NoiseRng;
-use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
+use crate::tokens::{TokenizedPrompt, visible};
 
 #[derive(Args)]
 // What is corrupted is the subject.
@@ -66,32 +59,9 @@ pub(super) struct TraceArgs {
     #[command(flatten)]
     corruption: CorruptionArgs,
 
-    /// Standard deviation of the noise: a number, or as in `3s` a multiple of that of the subjects'
-    /// token embeddings
-    #[arg(long, value_name = "NOISE", default_value = "3s")]
-    noise: NoiseArg,
-
-    /// A text file with one subject a line, on which `3s` is measured [default: the subjects of
-    /// --facts, else the prompt's own]
-    #[arg(long, value_name = "FILE")]
-    noise_subjects: Option<PathBuf>,
-
-    /// Draws of the corruption averaged per cell [default: 10, or 1 where all are the same]
-    #[arg(long, value_name = "N")]
-    samples: Option<usize>,
-
     /// Layers restored together, for `mlp`, `attn` and `head` [default: 10, for heads 1]
     #[arg(long, value_name = "N")]
     window: Option<usize>,
-
-    /// Seed of the corruption
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    seed: u32,
-
-    /// `numpy` draws ROME's noise bit for bit; `chacha` gives each draw a stream of its own, so
-    /// that more samples keep the first ones
-    #[arg(long, value_enum, default_value = "numpy")]
-    noise_rng: Rng,
 
     /// Hold what MLPs or attention add at the restored token at their corrupted values, so that only
     /// the path around them is left (Meng et al. 2022, figure 3)
@@ -120,12 +90,6 @@ enum Restored {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Rng {
-    Numpy,
-    Chacha,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
 enum Sever {
     Mlp,
     Attn,
@@ -135,13 +99,6 @@ enum Sever {
 enum Way {
     Denoise,
     Noise,
-}
-
-/// `3s` or `0.12`.
-#[derive(Clone, Copy)]
-pub(super) enum NoiseArg {
-    Std(f64),
-    Multiple(f64),
 }
 
 impl Trace {
@@ -155,27 +112,16 @@ impl Trace {
 impl TraceArgs {
     pub fn ask(&self, machine: &Machine) -> anyhow::Result<(Session, Spec)> {
         let mut session = self.model.ask(self.fact.source(), machine)?;
-        let noise_subjects = noise_subjects(self.noise_subjects.as_deref(), &session.question)?;
-        let tokenizer = Arc::clone(&session.engine.info.tokenizer);
-        let noise_tokens = noise_tokens(&tokenizer, &noise_subjects)?;
-        let corruption = self.corruption.corruption(
-            &mut session.question,
-            &tokenizer,
-            self.model.bos(),
-            &noise_tokens,
-            self.seed,
-        )?;
+        let draws = self.corruption.draws(&mut session)?;
         session.set_foil(self.foil.as_deref())?;
+        let Draws { corruption, noise, rng, seed, n_samples } = draws;
         let spec = Spec {
             component: self.kind.into(),
             window: self.window.unwrap_or(if self.kind == Restored::Head { 1 } else { 10 }),
-            noise: self.noise.level(&noise_tokens),
-            rng: match self.noise_rng {
-                Rng::Numpy => NoiseRng::Numpy,
-                Rng::Chacha => NoiseRng::Chacha,
-            },
-            seed: self.seed,
-            n_samples: self.samples.unwrap_or_else(|| self.corruption.n_samples()),
+            noise,
+            rng,
+            seed,
+            n_samples,
             direction: match self.direction {
                 Way::Denoise => Direction::Denoise,
                 Way::Noise => Direction::Noise,
@@ -202,62 +148,6 @@ impl TraceArgs {
             self.widths.clone()
         };
         Ok(Map::Together { at, widths })
-    }
-}
-
-/// On which multiples are measured: those of a file, else of the dataset, else the fact's own.
-pub(super) fn noise_subjects(
-    file: Option<&Path>,
-    question: &Question,
-) -> anyhow::Result<Vec<String>> {
-    if let Some(path) = file {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let lines = text.lines().filter(|line| !line.is_empty());
-        let subjects: Vec<_> = lines.map(str::to_owned).collect();
-        anyhow::ensure!(!subjects.is_empty(), "no subject in {}", path.display());
-        return Ok(subjects);
-    }
-    if question.subjects.is_empty() {
-        let own = question.fact.subject_text().map(str::to_owned);
-        return Ok(own.into_iter().collect());
-    }
-    Ok(question.subjects.clone())
-}
-
-/// As ROME encodes them: no leading space, no BOS.
-pub(super) fn noise_tokens(tokenizer: &Tokenizer, subjects: &[String]) -> anyhow::Result<Vec<u32>> {
-    let mut tokens = Vec::new();
-    for subject in subjects {
-        tokens.extend(tokenizer.encode(subject)?.iter().map(|token| token.id));
-    }
-    Ok(tokens)
-}
-
-impl NoiseArg {
-    /// `tokens`: those that a multiple is of.
-    pub fn level(self, tokens: &[u32]) -> NoiseLevel {
-        match self {
-            Self::Std(std) => NoiseLevel::Std(std),
-            Self::Multiple(factor) => NoiseLevel::Multiple { factor, tokens: tokens.into() },
-        }
-    }
-}
-
-impl FromStr for NoiseArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| {
-            let number: Option<f64> = text.parse().ok();
-            number.filter(|it| it.is_finite() && *it >= 0.0).ok_or_else(|| {
-                "a number such as 0.12, or a multiple of the subjects' spread such as 3s".to_owned()
-            })
-        };
-        match text.strip_suffix('s') {
-            Some(factor) => Ok(Self::Multiple(number(factor)?)),
-            None => Ok(Self::Std(number(text)?)),
-        }
     }
 }
 
@@ -374,9 +264,6 @@ fn metrics_json(trace: &CausalTrace) -> Value {
     Value::Object(Metric::ALL.into_iter().filter_map(of).collect())
 }
 
-/// How many corrupted prompts are listed.
-const N_PROMPTS: usize = 10;
-
 pub(super) fn to_text(trace: &CausalTrace) -> String {
     let prompt = &trace.prompt;
     let answer = prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
@@ -393,13 +280,9 @@ pub(super) fn to_text(trace: &CausalTrace) -> String {
     let mut text = format!(
         "p({answer}) clean {:.5}, corrupted {low:.5} ({})\n",
         trace.clean.prob,
-        how_corrupted(trace)
+        corruption::in_words(&trace.spec.draws(), trace.noise_std)
     );
-    for it in trace.corruptions.iter().take(N_PROMPTS) {
-        if let Corrupted::Prompt { tokens, .. } = it {
-            _ = writeln!(text, "  {}", visible(&tokens.concat()).replace('·', " "));
-        }
-    }
+    corruption::list_prompts(&mut text, &trace.corruptions);
     let at = match &trace.spec.map {
         Map::Tokens => String::new(),
         Map::Together { at, .. } | Map::Heads { at } => format!(", at tokens: {at}"),
@@ -408,22 +291,6 @@ pub(super) fn to_text(trace: &CausalTrace) -> String {
     let means = trace.restored.map(|runs| Measurement::mean(runs, Metric::Prob));
     list_foremost(&mut text, &trace.spec, prompt, &means);
     text
-}
-
-/// In a few words.
-pub(super) fn how_corrupted(trace: &CausalTrace) -> String {
-    let spec = &trace.spec;
-    let noise = if spec.corruption.has_noise() {
-        format!("noise {:.5}, ", trace.noise_std)
-    } else {
-        String::new()
-    };
-    let kind = match corruption::name(&spec.corruption) {
-        "gaussian" => String::new(),
-        name => format!("{name}, "),
-    };
-    let samples = if spec.n_samples == 1 { "sample" } else { "samples" };
-    format!("{kind}{noise}{} {samples}", spec.n_samples)
 }
 
 /// The ten scores that say most, a line each: the largest after restoring, the smallest after

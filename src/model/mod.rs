@@ -13,7 +13,6 @@ mod edited;
 mod direct;
 mod factored;
 mod gpt2;
-mod head_outputs;
 mod held;
 mod layers;
 mod linalg;

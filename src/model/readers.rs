@@ -6,16 +6,23 @@ use super::{ActivationCache, Gpt2};
 use crate::intervention::Site;
 
 impl Gpt2 {
-    /// What each head adds to the residual stream, without `b_O`: TransformerLens' `hook_result`.
+    /// What each head adds to the residual stream, without `b_O`: TransformerLens' `hook_result`. Of
+    /// values, what it would add if it looked at one position alone.
     ///
     /// # Shapes
     ///
-    /// - `z`: `[pos, head, d_head]`
+    /// - `z`: or values, `[pos, head, d_head]`
     /// - output: `[head, pos, d_model]`
     pub fn head_results(&self, layer: usize, z: Tensor<3>) -> Tensor<3> {
         let [_, n_heads, d_head] = z.dims();
         let output = self.h[layer].attn.c_proj.weight.clone();
         z.swap_dims(0, 1).matmul(output.reshape([n_heads, d_head, self.config.d_model]))
+    }
+
+    /// `b_V`. `[head, d_head]`
+    pub fn value_bias(&self, layer: usize) -> Tensor<2> {
+        let bias = self.h[layer].attn.value.bias.clone();
+        bias.reshape([self.config.n_heads, self.config.d_head()])
     }
 
     /// Gradients where the heads of a layer read the residual stream, before the layer norm, as if

@@ -93,7 +93,7 @@ impl Pane {
                 "Ablation",
                 "ablation",
                 "Ablate",
-                "What the answer loses without each head, MLP or layer",
+                "What the answer loses without each head, MLP, layer or neuron",
             ),
             Self::Knockout => asked(
                 "Knockout",

@@ -11,7 +11,7 @@ use crate::analysis::{
     accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
     attribution_difference, attribution_patching, causal_trace, circuit, comparison, composition,
     contribution_graph, edge_attribution, generation, head_scores, logit_attribution, logit_lens,
-    neuron_attribution, path_patching, prediction, rank_one_edit, residual_norms,
+    neuron_ablation, neuron_attribution, path_patching, prediction, rank_one_edit, residual_norms,
     source_attribution, steering, through_head,
 };
 use crate::model::{
@@ -270,6 +270,11 @@ impl Engine {
             AnalysisSpec::Ablation(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 AnalysisResult::Ablation(ablation::ablation(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::NeuronAblation(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result = neuron_ablation::neuron_ablation(model, &prompt, spec, ctx)?;
+                AnalysisResult::NeuronAblation(result)
             }
             AnalysisSpec::AttentionKnockout(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;

@@ -274,6 +274,7 @@ impl Job {
             Work::Analyse { spec, .. } => match spec {
                 AnalysisSpec::CausalTrace(_)
                 | AnalysisSpec::Ablation(_)
+                | AnalysisSpec::NeuronAblation(_)
                 | AnalysisSpec::AttentionKnockout(_)
                 | AnalysisSpec::Comparison(_)
                 | AnalysisSpec::Generation(_)

@@ -6,10 +6,13 @@ use std::cell::RefCell;
 use factscope::analysis::atp_star::{self, AtpStar, Node};
 use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint, Windows};
 use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
+use factscope::analysis::corruption::{
+    Closeness, Corrupted, Corruption, Draws, NoiseEntry, NoiseShape, SubjectsOf,
+};
 use factscope::analysis::edge_attribution::{self, EdgeAttribution, EdgeBase, n_edges};
 use factscope::analysis::{
-    Agreement, AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Contrast, Metric, Reuse,
-    Sender,
+    Agreement, AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Contrast, Measurement,
+    Metric, Reuse, Sender,
 };
 use factscope::intervention::{
     Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
@@ -40,7 +43,12 @@ fn seine() -> TokenizedPrompt {
 }
 
 fn noise(std: f64, n_samples: usize) -> Contrast {
-    Contrast::Noise { noise: NoiseLevel::Std(std), rng: NoiseRng::Numpy, seed: 1, n_samples }
+    corrupted_by(Corruption::default(), std, n_samples)
+}
+
+fn corrupted_by(corruption: Corruption, std: f64, n_samples: usize) -> Contrast {
+    let noise = NoiseLevel::Std(std);
+    Contrast::Subject(Draws { corruption, noise, rng: NoiseRng::Numpy, seed: 1, n_samples })
 }
 
 /// Other tokens from the third on.
@@ -464,6 +472,117 @@ fn edges_that_are_corrupted_a_little_do_what_was_estimated() {
 
 // What cannot be done
 
+/// What follows from the clean run's gradient is linear in the corrupted activations.
+#[test]
+fn other_subjects_are_estimated_as_their_prompts_are_and_averaged() {
+    let prompt = paris();
+    let subjects: [Vec<u32>; 3] = [vec![5, 90, 300], vec![411, 12, 8], vec![77, 5, 201]];
+    let others = Corruption::OtherSubjects {
+        of: SubjectsOf::Relation,
+        ids: subjects.iter().cloned().collect(),
+    };
+    let drawn = star(&prompt, corrupted_by(others.clone(), 1.0, 3), Metric::Logit, 4);
+    let read = |it: &AtpStar, of: fn(&atp_star::Effect) -> f32| -> Vec<f32> {
+        let grids = it.effects.iter().flatten();
+        grids.flat_map(|grid| grid.values().iter().map(of).collect::<Vec<_>>()).collect()
+    };
+    let mean = |all: Vec<Vec<f32>>| -> Vec<f32> {
+        let n = all.len() as f32;
+        (0..all[0].len()).map(|nth| all.iter().map(|it| it[nth]).sum::<f32>() / n).collect()
+    };
+    let ids_of = |it: &Corrupted| match it {
+        Corrupted::Prompt { ids, tokens } => {
+            assert_eq!(tokens.len(), ids.len());
+            ids.clone()
+        }
+        Corrupted::Vectors { .. } => panic!("it is a prompt"),
+    };
+    let prompts: Vec<Vec<u32>> = drawn.corruptions.iter().map(ids_of).collect();
+    for subject in &subjects {
+        assert!(prompts.iter().any(|ids| ids[..3] == subject[..] && ids[3..] == prompt.ids[3..]));
+    }
+    let singles: Vec<AtpStar> = prompts
+        .iter()
+        .map(|ids| star(&prompt, Contrast::Prompt { ids: ids.as_slice().into() }, Metric::Logit, 0))
+        .collect();
+    let estimates: [fn(&atp_star::Effect) -> f32; 3] = [|it| it.plain, |it| it.fixed, |it| it.size];
+    for of in estimates {
+        let expected = mean(singles.iter().map(|it| read(it, of)).collect());
+        assert_far(&expected, &vec![0.0; expected.len()], "effects");
+        assert_close(&read(&drawn, of), &expected, 1e-4, "the mean");
+    }
+
+    let of = |contrast| edges(&prompt, contrast, Metric::Logit, EdgeBase::Clean, 100_000, 0);
+    let drawn = of(corrupted_by(others, 1.0, 3));
+    let score = |it: &EdgeAttribution| -> Vec<f32> {
+        let mut edges = it.edges.clone();
+        edges.sort_by_key(|it| (it.from, it.to));
+        edges.iter().map(|it| it.score).collect()
+    };
+    let singles = prompts.iter().map(|ids| of(Contrast::Prompt { ids: ids.as_slice().into() }));
+    assert_close(&score(&drawn), &mean(singles.map(|it| score(&it)).collect()), 1e-4, "edges");
+
+    // One counterpart is the prompt with it.
+    let counterpart = Corruption::Counterpart { ids: subjects[1].as_slice().into() };
+    let replaced = [&subjects[1][..], &prompt.ids[3..]].concat();
+    let one = star(&prompt, corrupted_by(counterpart, 1.0, 1), Metric::Logit, 0);
+    let same = star(&prompt, Contrast::Prompt { ids: replaced.into() }, Metric::Logit, 0);
+    assert_eq!(one.effects, same.effects);
+    assert_eq!(one.corrupted, same.corrupted);
+}
+
+/// Every corruption of a trace is one of an estimate, with the corrupted runs that the trace has.
+#[test]
+fn estimates_take_every_corruption_that_a_trace_takes() {
+    let prompt = paris();
+    let noise = |shape, entry| Corruption::Noise { shape, entry };
+    let mean = Corruption::Mean { tokens: [5, 90, 300].into() };
+    let corruptions = [
+        noise(NoiseShape::Uniform, NoiseEntry::Added),
+        noise(NoiseShape::Gaussian, NoiseEntry::Replaced),
+        Corruption::NearestTokens { by: Closeness::Distance },
+        Corruption::RandomTokens,
+        Corruption::Zero,
+        mean,
+    ];
+    for corruption in corruptions {
+        let n_samples = if corruption.is_drawn() { 3 } else { 1 };
+        let contrast = corrupted_by(corruption.clone(), 1.5, n_samples);
+        let Contrast::Subject(draws) = contrast.clone() else { panic!("it is the subject") };
+        let trace = causal_trace::Spec {
+            component: Component::Hidden,
+            window: 1,
+            noise: draws.noise,
+            rng: draws.rng,
+            seed: draws.seed,
+            n_samples,
+            direction: causal_trace::Direction::Denoise,
+            sever: None,
+            corruption: corruption.clone(),
+            map: causal_trace::Map::default(),
+        };
+        let AnalysisResult::CausalTrace(trace) =
+            analyse(&prompt, &AnalysisSpec::CausalTrace(trace))
+        else {
+            panic!("it is a trace");
+        };
+        let log_probs = |it: &[Measurement]| it.iter().map(|it| it.log_prob).collect::<Vec<_>>();
+        let what = format!("{corruption:?}");
+        let star = star(&prompt, contrast.clone(), Metric::LogProb, 3);
+        assert_eq!(star.corruptions, trace.corruptions, "{what}");
+        assert_close(&log_probs(&star.corrupted), &log_probs(&trace.corrupted), 1e-4, &what);
+        let has_noise = corruption.has_noise();
+        assert_eq!(star.noise_std, has_noise.then_some(trace.noise_std), "{what}");
+        assert!(star.verified.iter().all(|it| it.patched.is_finite()));
+        for base in [EdgeBase::Clean, EdgeBase::Between { n_steps: 2 }] {
+            let edges = edges(&prompt, contrast.clone(), Metric::LogProb, base, 9, 3);
+            assert_eq!(edges.corruptions, trace.corruptions, "{what}");
+            assert_close(&log_probs(&edges.corrupted), &log_probs(&trace.corrupted), 1e-4, &what);
+            assert_eq!(edges.edges.len(), 9);
+        }
+    }
+}
+
 #[test]
 fn a_comparison_that_makes_no_sense_is_an_error() {
     let engine = engine("tiny");
@@ -492,6 +611,8 @@ fn a_comparison_that_makes_no_sense_is_an_error() {
     assert_eq!(both(&paris(), &of(&vec![657; n_pos]), Metric::Logit), unknown);
     let none = both(&paris(), &noise(1.0, 0), Metric::Logit);
     assert!(matches!(none, AnalysisError::Zero { .. }));
+    let twice = both(&paris(), &corrupted_by(Corruption::Zero, 1.0, 2), Metric::Logit);
+    assert_eq!(twice, AnalysisError::SameEachTime);
     let no_subject = TokenizedPrompt { subject: None, ..paris() };
     assert_eq!(both(&no_subject, &noise(1.0, 1), Metric::Logit), AnalysisError::NoSubject);
     assert_eq!(both(&seine(), &noise(1.0, 1), Metric::LogitDiff), AnalysisError::NoFoil);

@@ -4,11 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
+use factscope::analysis::corruption::{
+    Closeness, Corruption, Draws, NoiseEntry, NoiseShape, SubjectsOf,
+};
 use factscope::analysis::{
     AnalysisSpec, Contrast, Pair, Positions, ablation, activation_patching, atp_star, attention,
     attention_knockout, attribution_patching, causal_trace, comparison, edge_attribution,
-    generation, logit_attribution, logit_lens, path_patching, prediction, rank_one_edit, steering,
+    generation, logit_attribution, logit_lens, neuron_ablation, path_patching, prediction,
+    rank_one_edit, steering,
 };
 use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
@@ -77,12 +80,16 @@ fn of_parts() -> [AnalysisSpec; 4] {
             between: path_patching::Between::Frozen,
         }),
         AnalysisSpec::AtpStar(atp_star::Spec {
-            contrast: Contrast::Noise {
+            contrast: Contrast::Subject(Draws {
+                corruption: Corruption::OtherSubjects {
+                    of: SubjectsOf::All,
+                    ids: [vec![1], vec![2]].into(),
+                },
                 noise: NoiseLevel::Std(0.5),
                 rng: NoiseRng::Numpy,
                 seed: 3,
                 n_samples: 2,
-            },
+            }),
             metric: Metric::Logit,
             n_verified: 1,
         }),
@@ -106,6 +113,7 @@ fn is_listed(spec: &AnalysisSpec) {
         | AnalysisSpec::LogitLens(_)
         | AnalysisSpec::Attention(_)
         | AnalysisSpec::Ablation(_)
+        | AnalysisSpec::NeuronAblation(_)
         | AnalysisSpec::AttentionKnockout(_)
         | AnalysisSpec::Comparison(_)
         | AnalysisSpec::Generation(_)
@@ -178,6 +186,13 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::Ablation(ablation::Spec {
             part: ablation::Part::Mlp,
             positions: Positions::NonSubject,
+            replacement: ablation::Replacement::Resample { ids: [1, 2].into() },
+        }),
+        AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
+            n_top: 3,
+            layers: vec![1, 2],
+            metric: Metric::Logit,
+            positions: Positions::Subject,
             replacement: ablation::Replacement::Resample { ids: [1, 2].into() },
         }),
         AnalysisSpec::AttentionKnockout(attention_knockout::Spec {

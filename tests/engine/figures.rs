@@ -13,7 +13,7 @@ use factscope::analysis::{
     accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
     attribution_difference, attribution_patching, circuit, comparison, composition,
     contribution_graph, edge_attribution, generation, head_scores, logit_attribution, logit_lens,
-    neuron_attribution, path_patching, prediction, rank_one_edit, residual_norms,
+    neuron_ablation, neuron_attribution, path_patching, prediction, rank_one_edit, residual_norms,
     source_attribution, steering, through_head,
 };
 use factscope::figure::{Chart, Effect, Figure, Look, Map, Pick, to_csv, to_svg};
@@ -114,6 +114,13 @@ fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
         }),
         AnalysisSpec::Ablation(ablation(ablation::Part::Heads)),
         AnalysisSpec::Ablation(ablation(ablation::Part::Mlp)),
+        AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
+            n_top: 5,
+            layers: Vec::new(),
+            metric,
+            positions: Positions::All,
+            replacement: ablation::Replacement::Zero,
+        }),
         AnalysisSpec::AttentionKnockout(attention_knockout::Spec {
             edges: attention_knockout::Edges::to_last(),
             window: 1,
@@ -140,12 +147,7 @@ fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
 
 /// Analyses that take parts of a model, or its weights, apart.
 fn of_parts(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
-    let contrast = Contrast::Noise {
-        noise: NoiseLevel::Std(0.3),
-        rng: NoiseRng::Numpy,
-        seed: 1,
-        n_samples: 1,
-    };
+    let contrast = Contrast::Subject(causal_trace::Spec { n_samples: 1, ..trace() }.draws());
     let pairs = Pair::by_role(prompt, prompt);
     let patched = |part, places| {
         AnalysisSpec::ActivationPatching(activation_patching::Spec {
@@ -247,7 +249,8 @@ fn is_listed(result: &AnalysisResult) {
         | AnalysisResult::ActivationPatching(_)
         | AnalysisResult::PathPatching(_)
         | AnalysisResult::AtpStar(_)
-        | AnalysisResult::EdgeAttribution(_) => {}
+        | AnalysisResult::EdgeAttribution(_)
+        | AnalysisResult::NeuronAblation(_) => {}
     }
 }
 
@@ -288,7 +291,7 @@ fn every_analysis_has_a_figure_that_says_what_it_shows() {
             assert!(figure.notes.iter().all(|it| !it.contains("NaN")), "{:?}", figure.notes);
         }
     }
-    assert_eq!(kinds.len(), 26);
+    assert_eq!(kinds.len(), 27);
 }
 
 #[track_caller]

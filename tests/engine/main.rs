@@ -33,6 +33,8 @@ mod laws;
 #[cfg(test)]
 mod loading;
 #[cfg(test)]
+mod neurons;
+#[cfg(test)]
 mod patching;
 #[cfg(test)]
 mod paths;

@@ -4,6 +4,8 @@ TransformerLens. Used by `compare_cli.py`."""
 import torch
 
 import attribution_patching
+import check_corruptions
+import corruptions
 import gradient_methods
 import hooked
 import rome
@@ -21,24 +23,37 @@ def target_of(metric, answer, reference):
     return attribution_patching.Target(metric, answer_ids, reference.answer_ids(FOIL)[0])
 
 
-def corrupted_caches(reference, text, subject, ids, bos, target, contrast):
-    """Of another prompt, or of ROME's noise; with the answer's tokens appended."""
+def corrupted_caches(reference, text, subject, ids, bos, target, contrast, found=None):
+    """Of another prompt, of ROME's noise, or of another corruption; with the answer's tokens appended.
+    `found`: what the program says that it drew."""
     appended = target.answer_ids[:-1]
     if contrast == "prompt":
         other = reference.encode(RESAMPLED, bos)[0]
         return [hooked.run_with_cache(reference.raw, other + appended)[1]]
-    begin, end = reference.subject_range(text, subject, ids, bos)
-    std = noise_std_of("3s", reference)
-    noise = std * torch.from_numpy(
-        attribution_patching.numpy.random.RandomState(1).randn(SAMPLES, end - begin, reference.raw.cfg.d_model)
-    )
+    begin, end = subject_range = reference.subject_range(text, subject, ids, bos)
+    clean = corruptions.embeddings(reference.hf, ids[begin:end])
+    if contrast == "noise":
+        random = attribution_patching.numpy.random.RandomState(1)
+        noise = torch.from_numpy(random.randn(SAMPLES, end - begin, reference.raw.cfg.d_model))
+        vectors = (clean.double() + noise_std_of("3s", reference) * noise).float()
+    else:
+        others = check_corruptions.subjects_that_fit(reference, text, subject, ids, subject_range, bos)
+        drawn, samples = {"corrupted": found["corruptions"]}, len(found["corruptions"])
+        vectors, prompts = check_corruptions.corrupt(
+            reference, drawn, ids, subject_range, contrast, False, samples, others
+        )
+        if prompts is not None:
+            ids_of_prompts = [it["ids"] for it in found["corruptions"]]
+            if ids_of_prompts != prompts:
+                raise ValueError(f"other prompts: {ids_of_prompts}, not {prompts}")
+            vectors = torch.stack([corruptions.embeddings(reference.hf, row[begin:end]) for row in prompts])
 
-    def cache_of(noise):
+    def cache_of(vectors):
         kept = {}
 
         def corrupt(embedding, hook):
             embedding = embedding.clone()
-            embedding[0, begin:end] += noise
+            embedding[0, begin:end] = vectors
             return embedding
 
         def keep(activation, hook):
@@ -50,19 +65,35 @@ def corrupted_caches(reference, text, subject, ids, bos, target, contrast):
             reference.raw.run_with_hooks(torch.tensor([ids + appended]), fwd_hooks=hooks)
         return kept
 
-    return [cache_of(one) for one in noise]
+    return [cache_of(one) for one in vectors]
 
 
-def contrast_flags(reference, contrast):
+def contrast_flags(reference, contrast, text, subject, ids, bos):
     if contrast == "prompt":
         return ["--other", RESAMPLED]
-    return ["--noise-subjects", reference.noise_file, "--noise", "3s", "--samples", SAMPLES]
+    noise = ["--noise-subjects", reference.noise_file, "--noise", "3s"]
+    if contrast == "noise":
+        return [*noise, "--samples", SAMPLES]
+    subject_range = reference.subject_range(text, subject, ids, bos)
+    others = check_corruptions.subjects_that_fit(reference, text, subject, ids, subject_range, bos)
+    flags = ["--corruption", contrast, *noise]
+    if contrast == "str":
+        return [*flags, "--counterpart", list(others)[0]]
+    if contrast == "resample":
+        file = reference.folder / "other_subjects.txt"
+        file.write_text("".join(f"{it}\n" for it in others), encoding="utf-8")
+        flags += ["--other-subjects", file]
+    return flags if contrast in ("zero", "mean") else [*flags, "--samples", SAMPLES]
 
 
 CONTRASTS = [
     # Which prompt, how it is corrupted, metric, answer.
     (0, "prompt", "logit_diff", ANSWER), (0, "prompt", "log_prob", ANSWER), (1, "noise", "logit", ANSWER),
     (2, "noise", "answer_prob", LONG_ANSWER), (3, "noise", "prob", ANSWER),
+    # Prompts, then vectors.
+    (0, "resample", "log_prob", ANSWER), (0, "str", "logit_diff", ANSWER),
+    (0, "random-tokens", "logit", ANSWER), (1, "tokens-cosine", "answer_prob", LONG_ANSWER),
+    (2, "uniform", "logit", ANSWER), (1, "zero", "log_prob", ANSWER), (3, "mean", "logit_diff", ANSWER),
 ]
 
 
@@ -78,12 +109,12 @@ def check_atp_star(program, reference):
 def atp_star_findings(what, program, reference, text, subject, bos, contrast, metric, answer):
     ids, _ = reference.encode(text, bos)
     target = target_of(metric, answer, reference)
-    caches = corrupted_caches(reference, text, subject, ids, bos, target, contrast)
     found = program.file(
         "atp-star", "--prompt", text, "--subject", subject, "--answer", answer, "--foil", FOIL,
-        *flag(bos), *contrast_flags(reference, contrast), "--metric", metric.replace("_", "-"),
-        "--verify", 6,
+        *flag(bos), *contrast_flags(reference, contrast, text, subject, ids, bos),
+        "--metric", metric.replace("_", "-"), "--verify", 6,
     )
+    caches = corrupted_caches(reference, text, subject, ids, bos, target, contrast, found)
     expected = gradient_methods.atp_star(reference.raw, ids, caches, target)
     yield exact(f"{what}: base", found["base"], "clean")
     for name in ("atp", "atp_fixed", "atp_star"):
@@ -133,13 +164,14 @@ def check_eap(program, reference):
 def eap_findings(what, program, reference, text, subject, bos, contrast, metric, answer, steps):
     ids, _ = reference.encode(text, bos)
     target = target_of(metric, answer, reference)
-    caches = corrupted_caches(reference, text, subject, ids, bos, target, contrast)
     found = program.file(
         "eap", "--prompt", text, "--subject", subject, "--answer", answer, "--foil", FOIL, *flag(bos),
-        *contrast_flags(reference, contrast), "--metric", metric.replace("_", "-"),
+        *contrast_flags(reference, contrast, text, subject, ids, bos),
+        "--metric", metric.replace("_", "-"),
         *(["--method", "eap"] if steps is None else ["--method", "eap-ig", "--steps", steps]),
         "--edges", 1000000, "--verify", 6,
     )
+    caches = corrupted_caches(reference, text, subject, ids, bos, target, contrast, found)
     expected = gradient_methods.edge_scores(reference.raw, ids, caches, target, steps)
     yield exact(f"{what}: how many", [found["n_edges"], len(found["edges"])], [len(expected)] * 2)
     scores = {(it["from"], it["to"]): it["score"] for it in found["edges"]}

@@ -215,6 +215,17 @@ fn a_fact_and_its_inverse_are_ablated_and_cut() {
     window.sees("The subject is at position 0");
     assert_eq!(window.harness.get_all_by_label_contains("Attention knockout").count(), 4);
 
+    // Neurons are drawn from their figure, with the estimates that they were chosen by.
+    window.show(Pane::Ablation);
+    window.click("Neurons");
+    window.click("Ablate");
+    window.wait("the neurons", |app| {
+        let study = app.state.study(Pane::Ablation, Direction::Forward);
+        study.is_some_and(|study| study.state == TraceState::Complete)
+    });
+    window.sees("Estimated against ablated");
+    window.sees("without each neuron");
+
     // There is no other fact to resample from, and the window says so.
     window.show(Pane::Ablation);
     window.harness.get_by_role_and_label(Role::ComboBox, "Put in").click();

@@ -4,12 +4,12 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::corruption::NoiseArg;
 use super::fact::FactArgs;
 use super::head::HeadArg;
 use super::lens::ScaleArg;
 use super::output::{AnalysisOutput, minus, with_tail};
 use super::run::Session;
-use super::trace::NoiseArg;
 use super::{Machine, ModelArgs};
 use crate::analysis::attribution_difference::{self, ScaleOf, SecondRun};
 use crate::analysis::logit_attribution::{Contribution, LogitAttribution, Parts, Spec};

@@ -72,15 +72,18 @@ fn details(ablation: &Ablation, layer: usize, column: usize) -> String {
     )
 }
 
-fn notes(ablation: &Ablation, metric: Metric, look: &Look<'_>) -> Vec<String> {
-    let prompt = &ablation.prompt;
-    let by = match &ablation.spec.replacement {
+/// In a sentence: “replaced by zeros”.
+pub(super) fn replaced_by(replacement: &Replacement) -> String {
+    match replacement {
         Replacement::Zero => "zeros".to_owned(),
         Replacement::Mean { prompts } => format!("the mean over {} prompts", prompts.len()),
-        Replacement::Resample { ids } => {
-            format!("that of another prompt of {} tokens", ids.len())
-        }
-    };
+        Replacement::Resample { ids } => format!("that of another prompt of {} tokens", ids.len()),
+    }
+}
+
+fn notes(ablation: &Ablation, metric: Metric, look: &Look<'_>) -> Vec<String> {
+    let prompt = &ablation.prompt;
+    let by = replaced_by(&ablation.spec.replacement);
     let clean = reading(metric, ablation.clean.get(metric));
     let at = at(&ablation.spec.positions, prompt);
     let mut notes = vec![format!("Clean {clean}  ·  replaced by {by} {at}")];

@@ -1,4 +1,4 @@
-use super::{HeadMap, Look, by_row};
+use super::{HeadMap, Look, by_row, corruption};
 use crate::analysis::Agreement;
 use crate::analysis::atp_star::{AtpStar, Node, Verified};
 use crate::figure::number::significant;
@@ -42,11 +42,17 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
         quantity: quantity.clone(),
         bars: bars.collect(),
     }));
+    let corruptions = (it.corruptions.as_slice(), it.corrupted.as_slice());
+    charts.extend(
+        corruption::prompts(&it.prompt, corruptions, it.spec.metric, look).map(Chart::Table),
+    );
     let mut notes = vec![format!(
         "AtP* (Kramár et al. 2024), gradients at the clean run: first order in what the activation is \
          in the corrupted run, the softmax computed anew for queries and keys, the mean size over \
-         layers dropped in turn. Clean {}",
+         layers dropped in turn. Clean {}. \
+         Corrupted: {}",
         it.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
+        corruption::contrast(&it.spec.contrast, it.noise_std),
     )];
     if !it.verified.is_empty() {
         let points = it.verified.iter().map(|part| Point {

@@ -1,28 +1,25 @@
 //! The figure of Meng et al. 2022: each cell the belief after restoring it, over layers.
 
-use super::{Effect, Look, by_row};
+use super::{Effect, Look, by_row, corruption};
 use crate::analysis::attribution_patching::BasePoint;
 use crate::analysis::causal_trace::{
-    CausalTrace, Component, Corrupted, Corruption, Direction, Map as Cells, NoiseLevel, Severed,
-    Spec,
+    CausalTrace, Component, Direction, Map as Cells, Severed, Spec,
 };
-use crate::analysis::corruption::{Closeness, NoiseEntry, NoiseShape, SubjectsOf};
 use crate::analysis::effects::Effects;
 use crate::analysis::{Grid, Measurement, Metric};
 use crate::figure::number::{exact, signed, significant};
 use crate::figure::words::{
     at, long_answer, metric_name, metric_or_prob, not_first_guess, reading, token_labels,
 };
-use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Row, Side, Table};
-use crate::intervention::NoiseRng;
-use crate::tokens::visible;
+use crate::figure::{Chart, ColorMap, Figure, Map, Side};
 
 pub(super) fn figure(trace: &CausalTrace, look: &Look<'_>) -> Figure {
     let metric = metric_or_prob(look.metric, &trace.clean);
     let shown = Shown::new(trace, metric, look);
     let quantity = shown.quantity();
     let mut charts = vec![Chart::Map(shown.map(&quantity, look))];
-    charts.extend(prompts(trace, metric, look).map(Chart::Table));
+    let corruptions = (trace.corruptions.as_slice(), trace.corrupted.as_slice());
+    charts.extend(corruption::prompts(&trace.prompt, corruptions, metric, look).map(Chart::Table));
     Figure {
         title: format!("{} — {quantity}", patched(trace)),
         charts,
@@ -267,38 +264,10 @@ pub(super) fn patched(trace: &CausalTrace) -> String {
     format!("{does} {what}{but}")
 }
 
-/// The corrupted prompts, where the corruption makes prompts.
-fn prompts(trace: &CausalTrace, metric: Metric, look: &Look<'_>) -> Option<Table> {
-    let subject = trace.prompt.subject.clone()?;
-    let listed = trace.corruptions.iter().enumerate().filter_map(|(nth, it)| {
-        let Corrupted::Prompt { ids, .. } = it else { return None };
-        let text = |ids: &[u32]| ids.iter().map(|&id| look.tokenizer.piece(id)).collect::<String>();
-        let measured = trace.corrupted.get(nth).and_then(|run| run.get(metric));
-        Some(Row {
-            cells: vec![
-                Cell::Number(nth as f32 + 1.0),
-                Cell::Token(visible(&text(ids.get(subject.clone())?))),
-                Cell::Number(measured.unwrap_or(f32::NAN)),
-                Cell::Text(visible(&text(ids)).replace('·', " ").trim_start().to_owned()),
-            ],
-            pick: Pick::default(),
-        })
-    });
-    let rows: Vec<Row> = listed.take(look.n_listed).collect();
-    let columns = ["Sample", "Subject becomes"].map(str::to_owned).into_iter();
-    let columns =
-        columns.chain([metric_name(metric, &trace.prompt), "Corrupted prompt".to_owned()]);
-    (!rows.is_empty()).then(|| Table {
-        name: "Corrupted prompts".to_owned(),
-        columns: columns.collect(),
-        rows,
-    })
-}
-
 fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
     let (trace, metric, spec) = (shown.trace, shown.metric, &shown.trace.spec);
     let mut notes = vec![settings(trace, metric)];
-    notes.extend(embeddings(trace));
+    notes.extend(corruption::embeddings(&trace.corruptions));
     notes.extend(long_answer(metric, &trace.prompt));
     if let Some(effects) = &shown.effects
         && shown.effect != Effect::Score
@@ -361,89 +330,13 @@ fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
 
 /// Readings of the clean and the corrupted run, and what makes it possible to do it again.
 pub(super) fn settings(trace: &CausalTrace, metric: Metric) -> String {
-    let spec = &trace.spec;
     let spread = Measurement::std(&trace.corrupted, metric)
         .map_or_else(String::new, |std| format!(" ± {}", significant(std, 2)));
     let mean = Measurement::mean(&trace.corrupted, metric);
-    let mut parts = vec![
+    let parts = [
         format!("Clean {}", reading(metric, trace.clean.get(metric))),
         format!("corrupted {}{spread}", reading(metric, mean)),
-        corruption(trace),
+        corruption::settings(&trace.spec.draws(), trace.noise_std),
     ];
-    if spec.corruption.is_drawn() {
-        let samples = if spec.n_samples == 1 { "sample" } else { "samples" };
-        parts.push(format!("{} {samples}", spec.n_samples));
-        let rng = match (&spec.corruption, spec.rng) {
-            (it, NoiseRng::Numpy) if it.has_noise() => " (NumPy)",
-            (it, NoiseRng::Chacha) if it.has_noise() => " (ChaCha8)",
-            _ => "",
-        };
-        parts.push(format!("seed {}{rng}", spec.seed));
-    }
     parts.join("  ·  ")
-}
-
-/// What the subject becomes.
-fn corruption(trace: &CausalTrace) -> String {
-    let std = significant(trace.noise_std as f32, 4);
-    let factor = match &trace.spec.noise {
-        NoiseLevel::Std(_) => String::new(),
-        NoiseLevel::Multiple { factor, .. } => format!(" ({factor} × embedding std)"),
-    };
-    let by = |by: Closeness| match by {
-        Closeness::Cosine => "cosine",
-        Closeness::Distance => "distance",
-    };
-    match &trace.spec.corruption {
-        Corruption::Noise { shape, entry } => {
-            let shape = match shape {
-                NoiseShape::Gaussian => "noise σ",
-                NoiseShape::GaussianPerDimension => "noise with a σ for each dimension, overall σ",
-                NoiseShape::Uniform => "uniform noise, σ",
-            };
-            let entry = match entry {
-                NoiseEntry::Added => "",
-                NoiseEntry::Replaced => ", in place of the subject's embeddings",
-            };
-            format!("{shape} {std}{factor}{entry}")
-        }
-        Corruption::NearestTokens { by: closeness } => {
-            let by = by(*closeness);
-            format!("tokens nearest by {by} to embeddings with noise σ {std}{factor}")
-        }
-        Corruption::OtherSubjects { of: SubjectsOf::Relation, .. } => {
-            "other subjects of the same relation".to_owned()
-        }
-        Corruption::OtherSubjects { of: SubjectsOf::All, .. } => {
-            "other subjects of any relation".to_owned()
-        }
-        Corruption::RandomTokens => "random tokens in place of the subject".to_owned(),
-        Corruption::Counterpart { .. } => {
-            "another subject in its place (symmetric token replacement)".to_owned()
-        }
-        Corruption::Zero => "zeros in place of the subject's embeddings".to_owned(),
-        Corruption::Mean { tokens } => {
-            format!("mean embedding of {} tokens in place of the subject's", tokens.len())
-        }
-    }
-}
-
-/// How far corrupted embeddings are from the subject's, where they are no token's.
-fn embeddings(trace: &CausalTrace) -> Option<String> {
-    let mut n = 0_usize;
-    let (mut norm, mut distance) = (0.0_f64, 0.0_f64);
-    for it in &trace.corruptions {
-        let Corrupted::Vectors { norms, distances } = it else { return None };
-        n += norms.len();
-        norm += norms.iter().map(|&it| f64::from(it)).sum::<f64>();
-        distance += distances.iter().map(|&it| f64::from(it)).sum::<f64>();
-    }
-    let mean = |sum: f64| significant((sum / n as f64) as f32, 3);
-    (n > 0).then(|| {
-        format!(
-            "Corrupted embeddings lie {} from the subject's own and are {} long (means)",
-            mean(distance),
-            mean(norm)
-        )
-    })
 }

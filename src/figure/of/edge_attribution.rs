@@ -1,5 +1,5 @@
 use super::atp_star::agreement;
-use super::{HeadMap, Look};
+use super::{HeadMap, Look, corruption};
 use crate::analysis::edge_attribution::{Edge, EdgeAttribution, EdgeBase};
 use crate::analysis::{Receiver, Sender};
 use crate::figure::number::{significant, with_thousands};
@@ -9,7 +9,8 @@ use crate::figure::{Cell, Chart, Figure, Lines, Pick, Point, Row, Scatter, Serie
 pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
     let name = metric_name(it.spec.metric, &it.prompt);
     let quantity = format!("Estimated change of {name}");
-    let rows = it.edges.iter().enumerate().map(|(nth, edge)| {
+    let n_listed = it.edges.len().min(look.n_listed);
+    let rows = it.edges.iter().take(n_listed).enumerate().map(|(nth, edge)| {
         let measured = it.verified.get(nth).copied();
         let mut cells = vec![
             Cell::Text(edge.from.to_string()),
@@ -36,6 +37,10 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
         series: vec![Series { name: "MLP".to_owned(), values: it.mlps.clone() }],
     };
     let mut charts = vec![Chart::Table(table), Chart::Map(map.map(look)), Chart::Lines(lines)];
+    let corruptions = (it.corruptions.as_slice(), it.corrupted.as_slice());
+    charts.extend(
+        corruption::prompts(&it.prompt, corruptions, it.spec.metric, look).map(Chart::Table),
+    );
     let (method, base) = match it.spec.base {
         EdgeBase::Clean => ("EAP (Syed et al. 2023)", "at the clean run".to_owned()),
         EdgeBase::Between { n_steps } => (
@@ -46,10 +51,16 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
     let mut notes = vec![
         format!(
             "{method}: what corrupting an edge is estimated to add to {name}, from the gradient {base}; \
-             the {} largest of {} edges. Clean {}",
+             the {} largest of {} edges{}. Clean {}. Corrupted: {}",
             it.edges.len(),
             with_thousands(it.n_edges as u64),
+            if n_listed < it.edges.len() {
+                format!(", {n_listed} of them listed")
+            } else {
+                String::new()
+            },
             it.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
+            corruption::contrast(&it.spec.contrast, it.noise_std),
         ),
         format!(
             "Maps: the same for all that a part writes; of the embeddings {}",

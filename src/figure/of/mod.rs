@@ -19,11 +19,13 @@ mod circuit;
 mod comparison;
 mod composition;
 mod contribution_graph;
+mod corruption;
 mod edge_attribution;
 mod generation;
 mod head_scores;
 mod logit_attribution;
 mod logit_lens;
+mod neuron_ablation;
 mod neuron_attribution;
 mod parts;
 mod path_patching;
@@ -118,6 +120,7 @@ impl Figure {
             AnalysisResult::LogitLens(it) => logit_lens::figure(it, look),
             AnalysisResult::Attention(it) => attention::figure(it, look),
             AnalysisResult::Ablation(it) => ablation::figure(it, look),
+            AnalysisResult::NeuronAblation(it) => neuron_ablation::figure(it, look),
             AnalysisResult::AttentionKnockout(it) => attention_knockout::figure(it, look),
             AnalysisResult::ActivationPatching(it) => activation_patching::figure(it, look),
             AnalysisResult::PathPatching(it) => path_patching::figure(it, look),
@@ -151,6 +154,7 @@ fn prompt(result: &AnalysisResult) -> Option<&TokenizedPrompt> {
         AnalysisResult::LogitLens(it) => Some(&it.prompt),
         AnalysisResult::Attention(it) => Some(&it.prompt),
         AnalysisResult::Ablation(it) => Some(&it.prompt),
+        AnalysisResult::NeuronAblation(it) => Some(&it.prompt),
         AnalysisResult::AttentionKnockout(it) => Some(&it.prompt),
         AnalysisResult::RankOneEdit(it) => Some(&it.prompt),
         AnalysisResult::Steering(it) => Some(&it.prompt),

@@ -1,16 +1,32 @@
-use eframe::egui::Ui;
+use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study, choice_ui};
+use super::{About, Study, choice_ui, number_ui};
 use crate::analysis::ablation::{Part, Replacement, Spec};
-use crate::analysis::{AnalysisSpec, Positions};
+use crate::analysis::{AnalysisSpec, Metric, Positions, neuron_ablation};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    pub part: Part,
+    pub part: Without,
+
+    /// How many neurons, where these are ablated.
+    pub n_neurons: usize,
     pub tokens: Tokens,
     pub put_in: PutIn,
+}
+
+/// What is gone without, one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Without {
+    Heads,
+    Attn,
+    Mlp,
+    Layers,
+
+    /// Those that are estimated to matter most: there are too many to try each.
+    Neurons,
 }
 
 /// Where it reaches.
@@ -39,7 +55,35 @@ pub enum PutIn {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { part: Part::Heads, tokens: Tokens::All, put_in: PutIn::Zero }
+        Self { part: Without::Heads, n_neurons: 20, tokens: Tokens::All, put_in: PutIn::Zero }
+    }
+}
+
+impl Without {
+    const ALL: [Self; 5] = [Self::Heads, Self::Attn, Self::Mlp, Self::Layers, Self::Neurons];
+
+    fn part(self) -> Option<Part> {
+        match self {
+            Self::Heads => Some(Part::Heads),
+            Self::Attn => Some(Part::Attn),
+            Self::Mlp => Some(Part::Mlp),
+            Self::Layers => Some(Part::Layers),
+            Self::Neurons => None,
+        }
+    }
+
+    fn about(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Heads => ("Heads", "Each head's output before W_O (hook_z); b_O stays"),
+            Self::Attn => ("Attention", "All that a layer's attention adds (hook_attn_out)"),
+            Self::Mlp => ("MLPs", "What a layer's MLP adds (hook_mlp_out)"),
+            Self::Layers => ("Layers", "Attention and MLP of a layer together"),
+            Self::Neurons => (
+                "Neurons",
+                "Single neurons of MLPs (mlp.hook_post): those that a gradient at the clean run \
+                 estimates to matter most",
+            ),
+        }
     }
 }
 
@@ -104,7 +148,16 @@ impl Study for Settings {
             PutIn::Mean => Replacement::Mean { prompts: (about.many)()? },
             PutIn::Resample => Replacement::Resample { ids: (about.alike)()? },
         };
-        Ok(AnalysisSpec::Ablation(Spec { part: self.part, positions, replacement }))
+        Ok(match self.part.part() {
+            Some(part) => AnalysisSpec::Ablation(Spec { part, positions, replacement }),
+            None => AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
+                n_top: self.n_neurons,
+                layers: Vec::new(),
+                metric: Metric::LogProb,
+                positions,
+                replacement,
+            }),
+        })
     }
 
     fn has_metric(&self) -> bool {
@@ -114,19 +167,17 @@ impl Study for Settings {
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.label("Without");
-            for part in Part::ALL {
-                let (name, about) = match part {
-                    Part::Heads => ("Heads", "Each head's output before W_O (hook_z); b_O stays"),
-                    Part::Attn => {
-                        ("Attention", "All that a layer's attention adds (hook_attn_out)")
-                    }
-                    Part::Mlp => ("MLPs", "What a layer's MLP adds (hook_mlp_out)"),
-                    Part::Layers => ("Layers", "Attention and MLP of a layer together"),
-                };
+            for part in Without::ALL {
+                let (name, about) = part.about();
                 ui.selectable_value(&mut self.part, part, name).on_hover_text(about);
             }
         });
         ui.horizontal_wrapped(|ui| {
+            if self.part == Without::Neurons {
+                let about = "How many are tried, those with the largest estimates of ln p";
+                let value = DragValue::new(&mut self.n_neurons).range(1..=1000);
+                number_ui(ui, "Number", about, value);
+            }
             let about = "At which tokens the output is replaced";
             choice_ui(ui, "At", about, &mut self.tokens, &Tokens::ALL, |it| (it.text(), ""));
             let about = self.put_in.tooltip();

@@ -1,6 +1,7 @@
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
+use super::corruption::Kind;
 use super::{About, Study, number_ui};
 use crate::analysis::Contrast;
 use crate::analysis::edge_attribution::EdgeBase;
@@ -10,6 +11,7 @@ use crate::analysis::{AnalysisSpec, Metric, atp_star, edge_attribution};
 #[serde(default)]
 pub struct Settings {
     method: Method,
+    corruption: Kind,
     n_steps: usize,
     n_edges: usize,
     n_verified: usize,
@@ -24,25 +26,26 @@ enum Method {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { method: Method::AtpStar, n_steps: 30, n_edges: 30, n_verified: 20 }
+        Self {
+            method: Method::AtpStar,
+            corruption: Kind::Gaussian,
+            n_steps: 30,
+            n_edges: 30,
+            n_verified: 20,
+        }
     }
 }
 
 impl Study for Settings {
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
         if about.prompt.subject.is_none() {
-            return Err("Mark the subject: its embeddings are corrupted".to_owned());
+            return Err("Mark the subject: it is what is corrupted".to_owned());
         }
         let trace = about
             .trace
             .clone()
             .ok_or("The noise is still being measured on the dataset's subjects")?;
-        let contrast = Contrast::Noise {
-            noise: trace.noise,
-            rng: trace.rng,
-            seed: trace.seed,
-            n_samples: trace.n_samples,
-        };
+        let contrast = Contrast::Subject(self.corruption.draws(&trace, about)?);
         let (metric, n_verified) = (Metric::LogProb, self.n_verified);
         Ok(match self.method {
             Method::AtpStar => {
@@ -75,6 +78,7 @@ impl Study for Settings {
             ui.selectable_value(&mut self.method, Method::EapIg, "Edges (EAP-IG)")
                 .on_hover_text("The same with integrated gradients (Hanna et al. 2024)");
         });
+        ui.horizontal_wrapped(|ui| self.corruption.choice_ui(ui));
         ui.horizontal_wrapped(|ui| {
             if self.method == Method::EapIg {
                 let text = "At how many places between the corrupted and the clean run";

@@ -17,6 +17,7 @@ use crate::worker::ModelInfo;
 mod ablation;
 mod knockout;
 mod comparison;
+mod corruption;
 mod editing;
 mod patching;
 mod paths;

@@ -1,11 +1,9 @@
-use std::sync::Arc;
-
 use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study, choice_ui};
+use super::corruption::Kind;
+use super::{About, Study};
 use crate::analysis::causal_trace::{Component, Map};
-use crate::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
 use crate::analysis::{AnalysisSpec, Positions};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,23 +12,6 @@ pub struct Settings {
     component: Component,
     kind: Kind,
     map: MapKind,
-}
-
-/// What the subject becomes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Kind {
-    Gaussian,
-    GaussianPerDimension,
-    Uniform,
-    Replaced,
-    NearestByCosine,
-    NearestByDistance,
-    SameRelation,
-    AnySubject,
-    Counterpart,
-    RandomTokens,
-    Zero,
-    Mean,
 }
 
 /// What the map is over.
@@ -50,53 +31,6 @@ impl Default for Settings {
 /// Widths of windows over which hidden states, MLPs or attention are restored at all subject tokens.
 const WIDTHS: [usize; 4] = [1, 3, 5, 10];
 
-impl Kind {
-    const ALL: [Self; 12] = [
-        Self::Gaussian,
-        Self::GaussianPerDimension,
-        Self::Uniform,
-        Self::Replaced,
-        Self::NearestByCosine,
-        Self::NearestByDistance,
-        Self::SameRelation,
-        Self::AnySubject,
-        Self::Counterpart,
-        Self::RandomTokens,
-        Self::Zero,
-        Self::Mean,
-    ];
-
-    fn about(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Gaussian => ("Gaussian noise", "Added to its embeddings, as ROME does"),
-            Self::GaussianPerDimension => {
-                ("Gaussian noise per dimension", "Each dimension with the spread of its own")
-            }
-            Self::Uniform => ("uniform noise", "ROME's uniform_noise"),
-            Self::Replaced => ("noise instead", "Noise in place of its embeddings: ROME's replace"),
-            Self::NearestByCosine => (
-                "nearest tokens, by angle",
-                "The tokens that noisy embeddings are nearest to: a corruption that can be read",
-            ),
-            Self::NearestByDistance => {
-                ("nearest tokens, by distance", "The same by Euclidean distance")
-            }
-            Self::SameRelation => (
-                "others of the relation",
-                "Other subjects of the same relation and length: resampling (Chan et al. 2022)",
-            ),
-            Self::AnySubject => ("any other subjects", "Other subjects of the same length"),
-            Self::Counterpart => (
-                "one other subject",
-                "Symmetric token replacement, which Zhang & Nanda 2024 prefer to noise",
-            ),
-            Self::RandomTokens => ("random tokens", "As a baseline"),
-            Self::Zero => ("zeros", "In place of its embeddings"),
-            Self::Mean => ("the mean subject", "The mean embedding of the dataset's subjects"),
-        }
-    }
-}
-
 impl Study for Settings {
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
         if about.prompt.subject.is_none() {
@@ -107,45 +41,8 @@ impl Study for Settings {
             .clone()
             .ok_or("The noise is still being measured on the dataset's subjects")?;
         spec.component = self.component;
-        let noise = |shape, entry| Corruption::Noise { shape, entry };
-        let others = |of: SubjectsOf| {
-            let ids = (about.substitutes)(of);
-            if ids.is_empty() {
-                return Err("No other subject of the dataset has as many tokens".to_owned());
-            }
-            Ok(ids)
-        };
-        spec.corruption = match self.kind {
-            Kind::Gaussian => noise(NoiseShape::Gaussian, NoiseEntry::Added),
-            Kind::GaussianPerDimension => {
-                noise(NoiseShape::GaussianPerDimension, NoiseEntry::Added)
-            }
-            Kind::Uniform => noise(NoiseShape::Uniform, NoiseEntry::Added),
-            Kind::Replaced => noise(NoiseShape::Gaussian, NoiseEntry::Replaced),
-            Kind::NearestByCosine => Corruption::NearestTokens { by: Closeness::Cosine },
-            Kind::NearestByDistance => Corruption::NearestTokens { by: Closeness::Distance },
-            Kind::SameRelation => {
-                let ids = others(SubjectsOf::Relation)?;
-                spec.n_samples = spec.n_samples.min(ids.len());
-                Corruption::OtherSubjects { of: SubjectsOf::Relation, ids }
-            }
-            Kind::AnySubject => {
-                let ids = others(SubjectsOf::All)?;
-                spec.n_samples = spec.n_samples.min(ids.len());
-                Corruption::OtherSubjects { of: SubjectsOf::All, ids }
-            }
-            Kind::Counterpart => {
-                let ids = others(SubjectsOf::Relation)?;
-                let nth = spec.seed as usize % ids.len();
-                Corruption::Counterpart { ids: Arc::from(ids[nth].as_slice()) }
-            }
-            Kind::RandomTokens => Corruption::RandomTokens,
-            Kind::Zero => Corruption::Zero,
-            Kind::Mean => Corruption::Mean { tokens: Arc::clone(about.subjects) },
-        };
-        if !spec.corruption.is_drawn() {
-            spec.n_samples = 1;
-        }
+        let draws = self.kind.draws(&spec, about)?;
+        (spec.corruption, spec.n_samples) = (draws.corruption, draws.n_samples);
         let window = about.trace_window.max(1);
         match self.map {
             MapKind::Tokens => {
@@ -167,10 +64,7 @@ impl Study for Settings {
     }
 
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
-        ui.horizontal_wrapped(|ui| {
-            let about = self.kind.about().1;
-            choice_ui(ui, "Subject becomes", about, &mut self.kind, &Kind::ALL, Kind::about);
-        });
+        ui.horizontal_wrapped(|ui| self.kind.choice_ui(ui));
         ui.horizontal_wrapped(|ui| {
             ui.label("Restore");
             ui.selectable_value(&mut self.map, MapKind::Tokens, "token by token");

@@ -1,0 +1,126 @@
+//! What the subject becomes, wherever it is corrupted.
+
+use std::sync::Arc;
+
+use eframe::egui::Ui;
+use serde::{Deserialize, Serialize};
+
+use super::{About, choice_ui};
+use crate::analysis::causal_trace;
+use crate::analysis::corruption::{
+    Closeness, Corruption, Draws, NoiseEntry, NoiseShape, SubjectsOf,
+};
+
+/// What the subject becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    Gaussian,
+    GaussianPerDimension,
+    Uniform,
+    Replaced,
+    NearestByCosine,
+    NearestByDistance,
+    SameRelation,
+    AnySubject,
+    Counterpart,
+    RandomTokens,
+    Zero,
+    Mean,
+}
+
+impl Kind {
+    const ALL: [Self; 12] = [
+        Self::Gaussian,
+        Self::GaussianPerDimension,
+        Self::Uniform,
+        Self::Replaced,
+        Self::NearestByCosine,
+        Self::NearestByDistance,
+        Self::SameRelation,
+        Self::AnySubject,
+        Self::Counterpart,
+        Self::RandomTokens,
+        Self::Zero,
+        Self::Mean,
+    ];
+
+    fn about(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Gaussian => ("Gaussian noise", "Added to its embeddings, as ROME does"),
+            Self::GaussianPerDimension => {
+                ("Gaussian noise per dimension", "Each dimension with the spread of its own")
+            }
+            Self::Uniform => ("uniform noise", "ROME's uniform_noise"),
+            Self::Replaced => ("noise instead", "Noise in place of its embeddings: ROME's replace"),
+            Self::NearestByCosine => (
+                "nearest tokens, by angle",
+                "The tokens that noisy embeddings are nearest to: a corruption that can be read",
+            ),
+            Self::NearestByDistance => {
+                ("nearest tokens, by distance", "The same by Euclidean distance")
+            }
+            Self::SameRelation => (
+                "others of the relation",
+                "Other subjects of the same relation and length: resampling (Chan et al. 2022)",
+            ),
+            Self::AnySubject => ("any other subjects", "Other subjects of the same length"),
+            Self::Counterpart => (
+                "one other subject",
+                "Symmetric token replacement, which Zhang & Nanda 2024 prefer to noise",
+            ),
+            Self::RandomTokens => ("random tokens", "As a baseline"),
+            Self::Zero => ("zeros", "In place of its embeddings"),
+            Self::Mean => ("the mean subject", "The mean embedding of the dataset's subjects"),
+        }
+    }
+
+    /// With the noise, samples and seed of a trace.
+    pub fn draws(self, trace: &causal_trace::Spec, about: &About<'_>) -> Result<Draws, String> {
+        let mut n_samples = trace.n_samples;
+        let noise = |shape, entry| Corruption::Noise { shape, entry };
+        let others = |of: SubjectsOf| {
+            let ids = (about.substitutes)(of);
+            if ids.is_empty() {
+                return Err("No other subject of the dataset has as many tokens".to_owned());
+            }
+            Ok(ids)
+        };
+        let corruption = match self {
+            Kind::Gaussian => noise(NoiseShape::Gaussian, NoiseEntry::Added),
+            Kind::GaussianPerDimension => {
+                noise(NoiseShape::GaussianPerDimension, NoiseEntry::Added)
+            }
+            Kind::Uniform => noise(NoiseShape::Uniform, NoiseEntry::Added),
+            Kind::Replaced => noise(NoiseShape::Gaussian, NoiseEntry::Replaced),
+            Kind::NearestByCosine => Corruption::NearestTokens { by: Closeness::Cosine },
+            Kind::NearestByDistance => Corruption::NearestTokens { by: Closeness::Distance },
+            Kind::SameRelation => {
+                let ids = others(SubjectsOf::Relation)?;
+                n_samples = n_samples.min(ids.len());
+                Corruption::OtherSubjects { of: SubjectsOf::Relation, ids }
+            }
+            Kind::AnySubject => {
+                let ids = others(SubjectsOf::All)?;
+                n_samples = n_samples.min(ids.len());
+                Corruption::OtherSubjects { of: SubjectsOf::All, ids }
+            }
+            Kind::Counterpart => {
+                let ids = others(SubjectsOf::Relation)?;
+                let nth = trace.seed as usize % ids.len();
+                Corruption::Counterpart { ids: Arc::from(ids[nth].as_slice()) }
+            }
+            Kind::RandomTokens => Corruption::RandomTokens,
+            Kind::Zero => Corruption::Zero,
+            Kind::Mean => Corruption::Mean { tokens: Arc::clone(about.subjects) },
+        };
+        if !corruption.is_drawn() {
+            n_samples = 1;
+        }
+        Ok(Draws { corruption, n_samples, ..trace.draws() })
+    }
+
+    pub fn choice_ui(&mut self, ui: &mut Ui) {
+        let about = self.about().1;
+        choice_ui(ui, "Subject becomes", about, self, &Self::ALL, Self::about);
+    }
+}
