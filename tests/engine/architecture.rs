@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 15] = [
     ("builtin", &[]),
     ("facts", &[]),
     ("tokens", &["builtin", "facts"]),
@@ -22,6 +22,8 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("training", &["builtin", "facts", "tokens", "task", "whole_file", "model"]),
     ("experiment", &["facts", "tokens", "analysis"]),
     ("worker", &["facts", "tokens", "intervention", "task", "whole_file", "model", "analysis"]),
+    // What was found, as a file.
+    ("session", &["facts", "tokens", "whole_file", "analysis", "figure", "worker"]),
     // Not `model`: tensors stay on the worker's thread.
     (
         "ui",
@@ -36,6 +38,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "figure",
             "experiment",
             "worker",
+            "session",
         ],
     ),
     (
@@ -53,13 +56,14 @@ const ROOMS: [(&str, &[&str]); 14] = [
             "training",
             "experiment",
             "worker",
+            "session",
             "ui",
         ],
     ),
 ];
 
 /// Crates that only some rooms may touch.
-const OWNERS: [(&str, &[&str]); 28] = [
+const OWNERS: [(&str, &[&str]); 29] = [
     ("burn", &["model", "analysis", "training"]),
     ("burn_flex", &["model"]),
     ("gemm", &["model"]),
@@ -82,7 +86,8 @@ const OWNERS: [(&str, &[&str]); 28] = [
     ("pdf_writer", &["figure"]),
     ("skrifa", &["figure"]),
     ("subsetter", &["figure"]),
-    ("flate2", &["figure"]),
+    ("flate2", &["figure", "session"]),
+    ("ciborium", &["session"]),
     ("csv", &["facts"]),
     ("parquet", &["facts"]),
     ("clap", &["cli"]),

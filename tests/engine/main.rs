@@ -37,6 +37,7 @@ mod patching;
 #[cfg(test)]
 mod paths;
 #[cfg(test)]
+mod session;
 mod support;
 #[cfg(test)]
 mod training;
