@@ -2,9 +2,28 @@ use serde::{Deserialize, Serialize};
 
 /// Values over (layer, position) or (layer, head). Row-major, one row per layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Unchecked<T>")]
 pub struct Grid<T> {
     n_columns: usize,
     values: Vec<T>,
+}
+
+/// As a file has it.
+#[derive(Deserialize)]
+struct Unchecked<T> {
+    n_columns: usize,
+    values: Vec<T>,
+}
+
+impl<T> TryFrom<Unchecked<T>> for Grid<T> {
+    type Error = String;
+
+    fn try_from(Unchecked { n_columns, values }: Unchecked<T>) -> Result<Self, String> {
+        if n_columns == 0 || !values.len().is_multiple_of(n_columns) {
+            return Err(format!("{} values are no rows of {n_columns}", values.len()));
+        }
+        Ok(Self { n_columns, values })
+    }
 }
 
 impl<T> Grid<T> {

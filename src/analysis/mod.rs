@@ -107,7 +107,7 @@ pub enum AnalysisSpec {
 }
 
 /// What a method found: plain numbers and text, no tensors.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[expect(clippy::large_enum_variant, reason = "there are a few at a time")]
 pub enum AnalysisResult {
     Prediction(prediction::Prediction),

@@ -23,6 +23,10 @@ pub(super) struct Explore {
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
 
+    /// A session file: what was found is shown again
+    #[arg(long, value_name = "FILE.factscope", conflicts_with_all = ["model", "facts", "case", "trace"])]
+    session: Option<PathBuf>,
+
     /// Put `<|endoftext|>` before the prompt, as TransformerLens does
     #[arg(long)]
     bos: bool,
@@ -60,13 +64,20 @@ enum Theme {
 }
 
 impl Explore {
+    pub fn of_session(path: PathBuf) -> Self {
+        Self { session: Some(path), ..Self::default() }
+    }
+
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         // Whoever just looks sees what the program is for: the first fact and its inverse, traced.
-        let is_bare = self.model.is_none() && self.facts.is_none() && self.case.is_none();
+        let is_session = self.session.is_some();
+        let is_bare =
+            !is_session && self.model.is_none() && self.facts.is_none() && self.case.is_none();
         let options = ui::Options {
             // The first launch needs no settings.
-            model: self.model.clone().or_else(|| Some(builtin::FACTS.name.into())),
-            facts: self.facts.clone().or_else(|| Some(Dataset::BUNDLED.into())),
+            model: self.model.clone().or_else(|| (!is_session).then(|| builtin::FACTS.name.into())),
+            facts: self.facts.clone().or_else(|| (!is_session).then(|| Dataset::BUNDLED.into())),
+            session: self.session.clone(),
             device: machine.device,
             bos: self.bos.then_some(Bos::On),
             case: self.case.clone(),

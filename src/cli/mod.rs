@@ -50,6 +50,7 @@ mod path_patch;
 mod predict;
 mod progress;
 mod run;
+mod session;
 mod steer;
 mod trace;
 mod train;
@@ -62,6 +63,10 @@ mod train;
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
+
+    /// A session file to open in the window
+    #[arg(value_name = "FILE.factscope", value_parser = session::session_file)]
+    session: Option<PathBuf>,
 
     #[command(flatten)]
     machine: Machine,
@@ -161,6 +166,9 @@ enum Command {
 
     /// Score methods by whether they name the layer that a fact was planted in
     Localise(localise::Localise),
+
+    /// What a session file of the window holds
+    Session(session::SessionArgs),
 
     /// Look at a model folder, or make a random one
     #[command(subcommand)]
@@ -292,7 +300,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             .build_global()
             .context("cannot start the threads")?;
     }
-    match cli.command.unwrap_or_else(|| Command::Explore(explore::Explore::default())) {
+    let window = || cli.session.map(explore::Explore::of_session).unwrap_or_default();
+    match cli.command.unwrap_or_else(|| Command::Explore(window())) {
         Command::Explore(it) => it.run(&machine),
         Command::Predict(it) => it.run(&machine),
         Command::Trace(it) => it.run(&machine),
@@ -317,6 +326,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::AtpStar(it) => it.run(&machine),
         Command::Eap(it) => it.run(&machine),
         Command::Localise(it) => it.run(&machine),
+        Command::Session(it) => it.run(),
         Command::Model(it) => it.run(&machine),
         Command::Train(it) => it.run(&machine),
         Command::Devices(it) => it.run(&machine),

@@ -15,7 +15,7 @@ pub use dataset::{Dataset, DatasetError, Place, RecordError};
 pub use related::Related;
 
 /// A prompt whose continuation the model may know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     /// Text up to, not including, the answer: `"The Eiffel Tower is located in the city of"`.
     pub prompt: String,
@@ -31,7 +31,7 @@ pub struct Fact {
 }
 
 /// A fact of a dataset.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// CounterFact's `case_id`, or ROME's `known_id`.
     pub id: String,
@@ -52,7 +52,7 @@ pub struct Record {
 }
 
 /// `(o, r⁻¹, s)` beside `(s, r, o)`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inverse {
     pub fact: Fact,
 
@@ -63,7 +63,7 @@ pub struct Inverse {
 }
 
 /// Where the words of an inverse come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InverseOrigin {
     /// The dataset has it.
     File,
@@ -157,6 +157,11 @@ impl Fact {
         // ROME's prompts end where the answer's leading space begins.
         let prompt = prompt.trim_end().to_owned();
         Some(Self { prompt, subject: Some(start..start + subject.len()), answer: None, foil: None })
+    }
+
+    /// Whether the subject, if there is one, is a part of the prompt.
+    pub fn is_whole(&self) -> bool {
+        self.subject.is_none() || self.subject_text().is_some()
     }
 
     /// The subject as it stands in the prompt.

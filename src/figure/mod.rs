@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub mod color;
 mod csv_text;
@@ -49,7 +49,7 @@ pub enum Chart {
 }
 
 /// What a place in a chart is about; a click there picks it in all views.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pick {
     pub layer: Option<usize>,
     pub position: Option<usize>,

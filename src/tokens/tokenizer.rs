@@ -116,6 +116,20 @@ impl Tokenizer {
         Ok(Self::new(inner))
     }
 
+    /// As [`Self::to_json`] writes it.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        HfTokenizer::from_bytes(text).map(Self::new).map_err(|error| error.to_string())
+    }
+
+    /// As `tokenizer.json` has it.
+    ///
+    /// # Panics
+    ///
+    /// Never: a tokenizer is text and numbers.
+    pub fn to_json(&self) -> String {
+        self.inner.to_string(false).expect("a tokenizer is text and numbers")
+    }
+
     fn new(mut inner: HfTokenizer) -> Self {
         // Whatever a file asks for: nothing of ours is ever padded, truncated or wrapped.
         inner.with_padding(None);
@@ -275,6 +289,14 @@ mod tests {
     #[test]
     fn end_of_text_in_a_prompt_is_one_token() {
         assert_eq!(ids("a<|endoftext|>b"), [64, 50_256, 65]);
+    }
+
+    #[test]
+    fn a_tokenizer_comes_back_from_json() {
+        let again = Tokenizer::from_json(&gpt2().to_json()).unwrap();
+        let text = "Café 東京<|endoftext|> Paris\n";
+        assert_eq!(again.encode(text).unwrap(), gpt2().encode(text).unwrap());
+        assert_eq!(again.bos(), Some(50_256));
     }
 
     #[test]

@@ -23,6 +23,14 @@ pub enum Command {
     OpenDataset,
     TypeDatasetPath,
     OpenDatasetAt(PathBuf),
+    OpenSession,
+    TypeSessionPath,
+    OpenSessionAt(PathBuf),
+
+    /// To where it was opened from or saved to; asks if there is no such place.
+    SaveSession,
+    SaveSessionAs,
+    SaveSessionTo(PathBuf),
     SaveScreenshot,
     TypeScreenshotPath,
     SaveScreenshotTo(PathBuf),
@@ -119,13 +127,20 @@ const fn ctrl_shift(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
 }
 
+const fn ctrl_alt(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::ALT), key)
+}
+
 impl Command {
     /// Those with keys, in the order of the list of shortcuts. Keys with more modifiers come first:
     /// egui lets Ctrl+O match Ctrl+Shift+O.
-    pub const WITH_KEYS: [Self; 22] = [
+    pub const WITH_KEYS: [Self; 25] = [
         Self::OpenModel,
+        Self::OpenSession,
         Self::OpenDataset,
+        Self::SaveSessionAs,
         Self::SaveScreenshot,
+        Self::SaveSession,
         Self::Trace,
         Self::Cancel,
         Self::NextFact,
@@ -155,6 +170,11 @@ impl Command {
             Self::TypeModelPath => "Type a model path…",
             Self::OpenDataset => "Open dataset…",
             Self::TypeDatasetPath => "Type a dataset path…",
+            Self::OpenSession => "Open session…",
+            Self::TypeSessionPath => "Type a session path…",
+            Self::SaveSession => "Save session",
+            Self::SaveSessionAs => "Save session as…",
+            Self::SaveSessionTo(_) => "Save session",
             Self::SaveScreenshot => "Save screenshot…",
             Self::TypeScreenshotPath => "Type a screenshot path…",
             Self::SaveScreenshotTo(_) => "Save screenshot",
@@ -209,7 +229,7 @@ impl Command {
             Self::OpenModelAt(path) => {
                 return builtin::find(path).map_or_else(|| place(path), |it| it.title.to_owned());
             }
-            Self::OpenDatasetAt(path) => return place(path),
+            Self::OpenDatasetAt(path) | Self::OpenSessionAt(path) => return place(path),
             Self::SetDevice(device) => {
                 return match device {
                     DeviceChoice::Auto => "Automatic".to_owned(),
@@ -232,8 +252,15 @@ impl Command {
                 "Facts as JSON (CounterFact, ROME's known_1000.json, LRE), JSON Lines, CSV or \
                  Parquet"
             }
-            Self::TypeModelPath | Self::TypeDatasetPath | Self::TypeScreenshotPath => {
-                "For systems without a file dialog"
+            Self::TypeModelPath
+            | Self::TypeDatasetPath
+            | Self::TypeSessionPath
+            | Self::TypeScreenshotPath => "For systems without a file dialog",
+            Self::OpenSession => {
+                "A .factscope file: its results are shown again, and nothing is computed for that"
+            }
+            Self::SaveSession | Self::SaveSessionAs => {
+                "Model, facts, settings, arrangement, edits and all results in one .factscope file"
             }
             Self::SaveFigure(_) | Self::SaveFigureOf(_) => {
                 "As SVG with real axes and text, or its numbers as CSV or JSON: the ending of the name \
@@ -296,7 +323,10 @@ impl Command {
     pub fn shortcuts(&self) -> &'static [KeyboardShortcut] {
         const OPEN_MODEL: &[KeyboardShortcut] = &[ctrl_shift(Key::O)];
         const OPEN_DATASET: &[KeyboardShortcut] = &[ctrl(Key::O)];
+        const OPEN_SESSION: &[KeyboardShortcut] = &[ctrl_alt(Key::O)];
         const SAVE: &[KeyboardShortcut] = &[ctrl(Key::S)];
+        const SAVE_AS: &[KeyboardShortcut] = &[ctrl_shift(Key::S)];
+        const SCREENSHOT: &[KeyboardShortcut] = &[ctrl_alt(Key::S)];
         const TRACE: &[KeyboardShortcut] = &[ctrl(Key::T), key(Key::F5)];
         const CANCEL: &[KeyboardShortcut] = &[key(Key::Escape)];
         const NEXT: &[KeyboardShortcut] = &[ctrl(Key::ArrowDown), key(Key::ArrowDown)];
@@ -319,7 +349,10 @@ impl Command {
         match self {
             Self::OpenModel => OPEN_MODEL,
             Self::OpenDataset => OPEN_DATASET,
-            Self::SaveScreenshot => SAVE,
+            Self::OpenSession => OPEN_SESSION,
+            Self::SaveSession => SAVE,
+            Self::SaveSessionAs => SAVE_AS,
+            Self::SaveScreenshot => SCREENSHOT,
             Self::Trace => TRACE,
             Self::Cancel => CANCEL,
             Self::NextFact => NEXT,

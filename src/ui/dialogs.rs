@@ -18,6 +18,7 @@ use super::completions::Completions;
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::hub;
+use crate::session::EXTENSION;
 
 /// No person cancels a dialog faster.
 const TOO_FAST: Duration = Duration::from_millis(300);
@@ -30,6 +31,8 @@ const N_COMPLETIONS: usize = 6;
 pub enum Purpose {
     Model,
     Dataset,
+    Session,
+    SavedSession,
     Screenshot,
     Figure,
     Spec,
@@ -38,10 +41,14 @@ pub enum Purpose {
 /// Waits for the answer. Called on a thread of its own.
 pub type Answer = Box<dyn FnOnce() -> Option<PathBuf> + Send>;
 
+/// What files are called, and how their names end.
+pub type Endings = (&'static str, &'static [&'static str]);
+
 /// Shows the system's dialogs. They are started on the window's thread, for macOS wants that.
 pub trait Picker: Send + Sync {
     fn pick_folder(&self, title: &str, dir: Option<&Path>) -> Answer;
-    fn pick_file(&self, title: &str, dir: Option<&Path>) -> Answer;
+    /// `endings`: what such files are called, and how their names end.
+    fn pick_file(&self, title: &str, dir: Option<&Path>, endings: Endings) -> Answer;
     fn save_file(&self, title: &str, dir: Option<&Path>, name: &str) -> Answer;
 }
 
@@ -59,8 +66,8 @@ impl Picker for RfdPicker {
         Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))
     }
 
-    fn pick_file(&self, title: &str, dir: Option<&Path>) -> Answer {
-        let dialog = dialog(title, dir).add_filter("Datasets", Dataset::EXTENSIONS).pick_file();
+    fn pick_file(&self, title: &str, dir: Option<&Path>, (name, endings): Endings) -> Answer {
+        let dialog = dialog(title, dir).add_filter(name, endings).pick_file();
         Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))
     }
 
@@ -70,6 +77,7 @@ impl Picker for RfdPicker {
         let dialog = match kind {
             "png" => dialog.add_filter("PNG", &["png"]),
             "json" => dialog.add_filter("JSON", &["json"]),
+            EXTENSION => dialog.add_filter("Sessions", &[EXTENSION]),
             _ => dialog.add_filter("Figures and tables", &Self::FIGURES),
         };
         let dialog = dialog.save_file();
@@ -90,6 +98,8 @@ impl Purpose {
         match self {
             Self::Model => "Open model folder",
             Self::Dataset => "Open dataset",
+            Self::Session => "Open session",
+            Self::SavedSession => "Save session as",
             Self::Screenshot => "Save screenshot",
             Self::Figure => "Save figure",
             Self::Spec => "Save what was asked",
@@ -99,7 +109,8 @@ impl Purpose {
     /// What a file is called that is to be written.
     fn file_name(self) -> Option<&'static str> {
         match self {
-            Self::Model | Self::Dataset => None,
+            Self::Model | Self::Dataset | Self::Session => None,
+            Self::SavedSession => Some("session.factscope"),
             Self::Screenshot => Some("factscope.png"),
             Self::Figure => Some("figure.svg"),
             Self::Spec => Some("experiment.json"),
@@ -110,6 +121,8 @@ impl Purpose {
         match self {
             Self::Model => Command::OpenModelAt(path),
             Self::Dataset => Command::OpenDatasetAt(path),
+            Self::Session => Command::OpenSessionAt(path),
+            Self::SavedSession => Command::SaveSessionTo(path),
             Self::Screenshot => Command::SaveScreenshotTo(path),
             Self::Figure => Command::SaveFigureTo(path),
             Self::Spec => Command::SaveSpecTo(path),
@@ -140,22 +153,26 @@ impl Purpose {
             Self::Dataset if path.is_dir() => {
                 return Err(format!("This is a folder; a dataset is a file: {place}"));
             }
-            Self::Dataset if !path.is_file() => {
+            Self::Session if path.is_dir() => {
+                return Err(format!("This is a folder; a session is a file: {place}"));
+            }
+            Self::Dataset | Self::Session if !path.is_file() => {
                 return Err(format!("There is no such file: {place}"));
             }
-            Self::Screenshot | Self::Figure | Self::Spec if path.is_dir() => {
+            Self::SavedSession | Self::Screenshot | Self::Figure | Self::Spec if path.is_dir() => {
                 return Err(format!("This is a folder; add a file name: {place}"));
             }
-            Self::Screenshot | Self::Figure | Self::Spec => {
+            Self::SavedSession | Self::Screenshot | Self::Figure | Self::Spec => {
                 let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
                 if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
                     return Err(format!("There is no such folder: {}", dir.display()));
                 }
             }
-            Self::Model | Self::Dataset => {}
+            Self::Model | Self::Dataset | Self::Session => {}
         }
         let has_extension = path.extension().is_some();
         let path = match self {
+            Self::SavedSession if !has_extension => path.with_extension(EXTENSION),
             Self::Screenshot if !has_extension => path.with_extension("png"),
             Self::Figure if !has_extension => path.with_extension("svg"),
             Self::Spec if !has_extension => path.with_extension("json"),
@@ -177,8 +194,9 @@ pub fn ask(
     let start = Instant::now();
     let answer = match purpose {
         Purpose::Model => picker.pick_folder(title, dir),
-        Purpose::Dataset => picker.pick_file(title, dir),
-        Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
+        Purpose::Dataset => picker.pick_file(title, dir, ("Datasets", Dataset::EXTENSIONS)),
+        Purpose::Session => picker.pick_file(title, dir, ("Sessions", &[EXTENSION])),
+        Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
             picker.save_file(title, dir, purpose.file_name().unwrap_or_default())
         }
     };
@@ -248,6 +266,9 @@ pub fn path_prompt_ui(
                 ("Model folder", "/path/to/gpt2-large, or gpt2-large if Python has downloaded it")
             }
             Purpose::Dataset => ("Dataset file", "/path/to/counterfact.json"),
+            Purpose::Session | Purpose::SavedSession => {
+                ("Session file", "/path/to/session.factscope")
+            }
             Purpose::Screenshot => ("PNG file", "/path/to/factscope.png"),
             Purpose::Figure => ("SVG, PDF, CSV or JSON file", "/path/to/figure.svg"),
             Purpose::Spec => ("JSON file", "/path/to/experiment.json"),
@@ -292,8 +313,10 @@ pub fn path_prompt_ui(
         ui.add_space(8.0);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let text = match open.purpose {
-                Purpose::Screenshot | Purpose::Figure | Purpose::Spec => "Save",
-                Purpose::Model | Purpose::Dataset => "Open",
+                Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
+                    "Save"
+                }
+                Purpose::Model | Purpose::Dataset | Purpose::Session => "Open",
             };
             is_accepted |= ui.button(text).clicked();
             is_closed = ui.button("Cancel").clicked();

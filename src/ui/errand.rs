@@ -134,7 +134,9 @@ impl Errand {
 }
 
 fn is_opening(state: &State) -> bool {
-    state.reading.is_some() || matches!(state.model, ModelState::Loading { .. })
+    state.reading.is_some()
+        || state.reading_session.is_some()
+        || matches!(state.model, ModelState::Loading { .. })
 }
 
 fn is_looking(state: &State) -> bool {

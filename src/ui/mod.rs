@@ -43,6 +43,9 @@ pub struct Options {
     /// A dataset file.
     pub facts: Option<PathBuf>,
 
+    /// A session file, in place of both.
+    pub session: Option<PathBuf>,
+
     pub device: DeviceChoice,
 
     /// As it was last, if not given.

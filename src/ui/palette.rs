@@ -100,6 +100,7 @@ fn title(command: &Command) -> String {
         Command::ClosePane(_) => format!("Close {}", command.text()),
         Command::SetBos(_) => format!("Convention: {}", command.text()),
         Command::OpenModelAt(_) => format!("Open model {}", command.text()),
+        Command::OpenSessionAt(_) => format!("Open session {}", command.text()),
         Command::OpenDatasetAt(_) => format!("Open dataset {}", command.text()),
         _ => command.text(),
     }
@@ -135,8 +136,10 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(state.settings.recent_models.iter().cloned().map(Command::OpenModelAt));
     commands.push(Command::OpenDatasetAt(Dataset::BUNDLED.into()));
     commands.extend(state.settings.recent_datasets.iter().cloned().map(Command::OpenDatasetAt));
+    commands.extend(state.settings.recent_sessions.iter().cloned().map(Command::OpenSessionAt));
     commands.extend([
         Command::TypeModelPath,
+        Command::TypeSessionPath,
         Command::TypeDatasetPath,
         Command::TypeScreenshotPath,
         Command::ShowShortcuts,

@@ -71,7 +71,8 @@ pub struct ModelInfo {
 /// SHA-256 of each weight file, read when first asked for: it takes as long as reading the model.
 #[derive(Debug)]
 pub struct WeightHash {
-    checkpoint: Arc<Checkpoint>,
+    /// Nothing where the hashes were known before.
+    checkpoint: Option<Arc<Checkpoint>>,
     hashes: OnceLock<BTreeMap<String, String>>,
 }
 
@@ -138,7 +139,7 @@ impl Engine {
             device: verified.device.to_string(),
             verdict: verified.verdict,
             load_secs: start.elapsed().as_secs_f64(),
-            hash: WeightHash { checkpoint, hashes: OnceLock::new() },
+            hash: WeightHash { checkpoint: Some(checkpoint), hashes: OnceLock::new() },
         };
         let (info, check) = (Arc::new(info), Arc::new(check));
         Ok(Self { info, edits: Vec::new(), model, steered: Vec::new(), check })
@@ -387,13 +388,23 @@ fn with_answer(
     Ok(prompt)
 }
 
+/// The hashes of a model that is not opened.
+pub fn weights_sha256(dir: &Path) -> Result<BTreeMap<String, String>, LoadError> {
+    Ok(Checkpoint::open(dir)?.sha256(&TaskCtx::unwatched())?)
+}
+
 impl WeightHash {
+    /// Of a model that need not be there any more.
+    pub fn known(hashes: BTreeMap<String, String>) -> Self {
+        Self { checkpoint: None, hashes: OnceLock::from(hashes) }
+    }
+
     /// Computed at the first call, remembered after.
     pub fn get(&self, ctx: &TaskCtx<'_>) -> Result<&BTreeMap<String, String>, Cancelled> {
         if let Some(hashes) = self.hashes.get() {
             return Ok(hashes);
         }
-        let hashes = self.checkpoint.sha256(ctx)?;
-        Ok(self.hashes.get_or_init(|| hashes))
+        let hashes = self.checkpoint.as_ref().map(|it| it.sha256(ctx)).transpose()?;
+        Ok(self.hashes.get_or_init(|| hashes.unwrap_or_default()))
     }
 }

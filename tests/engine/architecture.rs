@@ -23,6 +23,8 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("training", &["builtin", "facts", "tokens", "task", "whole_file", "model"]),
     ("experiment", &["facts", "tokens", "analysis"]),
     ("worker", &["facts", "tokens", "intervention", "task", "whole_file", "model", "analysis"]),
+    // What was found, as a file.
+    ("session", &["facts", "tokens", "whole_file", "analysis", "figure", "worker"]),
     // Not `model`: tensors stay on the worker's thread.
     (
         "ui",
@@ -38,6 +40,7 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "figure",
             "experiment",
             "worker",
+            "session",
         ],
     ),
     (
@@ -56,13 +59,14 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "training",
             "experiment",
             "worker",
+            "session",
             "ui",
         ],
     ),
 ];
 
 /// Crates that only some rooms may touch.
-const OWNERS: [(&str, &[&str]); 28] = [
+const OWNERS: [(&str, &[&str]); 29] = [
     ("burn", &["model", "analysis", "training"]),
     ("burn_flex", &["model"]),
     ("gemm", &["model"]),
@@ -85,7 +89,8 @@ const OWNERS: [(&str, &[&str]); 28] = [
     ("pdf_writer", &["figure"]),
     ("skrifa", &["figure"]),
     ("subsetter", &["figure"]),
-    ("flate2", &["figure"]),
+    ("flate2", &["figure", "session"]),
+    ("ciborium", &["session"]),
     ("csv", &["facts"]),
     ("parquet", &["facts"]),
     ("clap", &["cli"]),

@@ -39,6 +39,7 @@ mod patching;
 #[cfg(test)]
 mod paths;
 #[cfg(test)]
+mod session;
 mod support;
 #[cfg(test)]
 mod training;

@@ -407,7 +407,7 @@ fn a_screenshot_is_a_png_of_the_window() {
     let options = Options { model: Some(tiny()), ..Options::default() };
     let mut window = Window::new(options, Some(path.clone()));
     window.wait("the model", |app| app.state.info().is_some());
-    window.harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
+    window.harness.key_press_modifiers(Modifiers::COMMAND.plus(Modifiers::ALT), Key::S);
     window.wait("the picture", |app| {
         app.state.notice.as_deref().is_some_and(|notice| notice.starts_with("Saved"))
     });

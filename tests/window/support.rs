@@ -12,7 +12,7 @@ use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::CausalTrace;
 use factscope::facts::Direction;
-use factscope::ui::dialogs::{Answer, Picker};
+use factscope::ui::dialogs::{Answer, Endings, Picker};
 use factscope::ui::pane::Pane;
 use factscope::ui::state::{Findings, ModelState, Quick, Slot, TraceState};
 use factscope::ui::{App, Options};
@@ -42,7 +42,7 @@ impl Picker for FakePicker {
         self.answer()
     }
 
-    fn pick_file(&self, _title: &str, _dir: Option<&Path>) -> Answer {
+    fn pick_file(&self, _title: &str, _dir: Option<&Path>, _endings: Endings) -> Answer {
         self.answer()
     }
 

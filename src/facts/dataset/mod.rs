@@ -12,11 +12,13 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::{Catalogue, Fact, Inverse, InverseOrigin, Record};
 
@@ -142,6 +144,16 @@ impl Dataset {
 
     /// What files of facts are usually called. Their format is told by content all the same.
     pub const EXTENSIONS: &[&str] = &["json", "jsonl", "ndjson", "csv", "tsv", "txt", "parquet"];
+
+    /// SHA-256 of the file, or of the facts that are part of the program.
+    pub fn sha256(path: &Path) -> io::Result<String> {
+        let digest = if path == Path::new(Self::BUNDLED) {
+            Sha256::digest(BUNDLED_FACTS)
+        } else {
+            Sha256::digest(fs::read(path)?)
+        };
+        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
 
     pub fn load(path: &Path) -> Result<Self, DatasetError> {
         if path == Path::new(Self::BUNDLED) {
@@ -307,8 +319,7 @@ impl Dataset {
     ///
     /// Never: a test reads them.
     pub fn bundled() -> Self {
-        let text = include_str!("../../../data/facts.json");
-        Self::parse(text, PathBuf::from(Self::BUNDLED)).expect("checked by a test")
+        Self::parse(BUNDLED_FACTS, PathBuf::from(Self::BUNDLED)).expect("checked by a test")
     }
 
     pub fn find(&self, id: &str) -> Option<&Record> {
@@ -320,6 +331,8 @@ impl Dataset {
         self.records.iter().filter_map(|record| record.fact.subject_text())
     }
 }
+
+const BUNDLED_FACTS: &str = include_str!("../../../data/facts.json");
 
 /// What else people pick, by its first bytes.
 const OTHER_FILES: [(&[u8], &str, &str); 7] = [

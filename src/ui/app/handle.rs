@@ -12,6 +12,7 @@ use crate::analysis::causal_trace::Component;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit, prediction};
 use crate::builtin;
 use crate::facts::{Dataset, Direction};
+use crate::session::EXTENSION;
 use crate::tokens::TokenizedPrompt;
 use crate::tokens::flags;
 use crate::ui::command::{Command, Step};
@@ -61,6 +62,12 @@ impl App {
             | Command::CopyFigureOf(_)
             | Command::SaveSpec(_)
             | Command::SaveSpecTo(_) => self.take_away(command, ctx),
+            Command::OpenSession
+            | Command::OpenSessionAt(_)
+            | Command::SaveSession
+            | Command::SaveSessionAs
+            | Command::SaveSessionTo(_) => self.session_command(command, ctx),
+            Command::TypeSessionPath => self.prompt_for(Purpose::Session, Why::Wanted),
             Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
 
             Command::SetTheme(theme) => {
@@ -179,7 +186,8 @@ impl App {
         match purpose {
             Purpose::Model => Some(settings.recent_models.first()?.parent()?.to_owned()),
             Purpose::Dataset => Some(settings.recent_datasets.first()?.parent()?.to_owned()),
-            Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
+            Purpose::Session => Some(settings.recent_sessions.first()?.parent()?.to_owned()),
+            Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
                 settings.screenshot_dir.clone()
             }
         }
@@ -196,10 +204,8 @@ impl App {
                 return;
             }
         };
-        self.state.jobs.abandon(|kind| matches!(kind, JobKind::Load(_)));
-        self.state.forget(|_| true);
+        self.close_model();
         self.state.subjects = None;
-        self.state.trace_waits = false;
         self.state.selection = Selection::default();
         self.state.edits = Vec::new();
         self.state.error = None;
@@ -254,6 +260,7 @@ impl App {
 
     /// What is dropped on the window is opened as what it looks like.
     pub(super) fn drop_file(&mut self, path: &Path, ctx: &egui::Context) {
+        let is_session = path.extension().is_some_and(|it| it.eq_ignore_ascii_case(EXTENSION));
         let is_dataset = path.extension().is_some_and(|extension| {
             Dataset::EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
         });
@@ -263,11 +270,14 @@ impl App {
             && let Some(dir) = path.parent()
         {
             self.open_model(dir.to_owned());
+        } else if is_session {
+            self.open_session(path.to_owned(), ctx);
         } else if is_dataset {
             self.open_dataset(path.to_owned(), ctx);
         } else {
             self.state.error = Some(format!(
-                "Neither a model folder (with a config.json) nor a dataset ({}) was dropped: {}",
+                "Neither a model folder (with a config.json), a dataset ({}) nor a session \
+                 (.factscope) was dropped: {}",
                 Dataset::EXTENSIONS.join(", "),
                 path.display()
             ));
@@ -352,6 +362,9 @@ impl App {
 
     /// Asks for one result, unless it is there or on its way.
     fn want(&mut self, key: FactKey, quick: Quick) {
+        if self.state.stored.is_some() {
+            return;
+        }
         let Some(config) = self.state.info().map(|info| info.config) else { return };
         let layer = self.state.selection.layer.unwrap_or(0).min(config.n_layers - 1);
         let Some(findings) = self.state.findings_of(key) else { return };
@@ -416,7 +429,7 @@ impl App {
 
     /// Asks the model for the dataset's facts one by one, while nothing else is to be done.
     pub(super) fn measure_recall(&mut self) {
-        if !self.state.settings.measures_recall {
+        if !self.state.settings.measures_recall || self.state.stored.is_some() {
             return;
         }
         let Some(info) = self.state.info().cloned() else { return };
@@ -468,6 +481,9 @@ impl App {
         if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
             return;
         }
+        if self.refuses() {
+            return;
+        }
         if attribution_patching::Spec::is_of(&spec) {
             // Held windows are closer, and take a large model more than the few passes that are
             // worth waiting for.
@@ -513,6 +529,9 @@ impl App {
         if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
             return;
         }
+        if self.refuses() {
+            return;
+        }
         let Some(findings) = self.state.findings_of(key) else { return };
         let Ok(prompt) = findings.prompt.clone() else { return };
         let id = self.analyse(JobKind::Study(key), prompt, spec.clone());
@@ -536,7 +555,7 @@ impl App {
     }
 
     fn edit(&mut self, edits: Vec<ModelEdit>) {
-        if self.state.info().is_none() || edits == self.state.edits {
+        if self.state.info().is_none() || edits == self.state.edits || self.refuses() {
             return;
         }
         self.state.edits.clone_from(&edits);

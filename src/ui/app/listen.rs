@@ -69,6 +69,7 @@ impl App {
                 }
                 if self.is_loading(id) {
                     self.state.model = ModelState::None;
+                    self.awaited = None;
                     self.state.notice = Some("Cancelled; no model is open".to_owned());
                 }
                 self.settle(id, Slot::Missing);
@@ -84,6 +85,7 @@ impl App {
                 }
                 if self.is_loading(id) {
                     self.state.model = ModelState::None;
+                    self.awaited = None;
                     self.state.error = Some(format!("{message}\nNo model is open now"));
                 }
                 self.settle(id, Slot::Failed(message));
@@ -129,6 +131,7 @@ impl App {
             self.recalled(nth, direction, &slot);
             return;
         }
+        self.state.n_found += u64::from(matches!(slot, Slot::Found(_)));
         if let (JobKind::Preview(key), Slot::Found(preview)) = (&job.kind, &slot) {
             if let Some(findings) = self.state.findings_of(*key) {
                 findings.foresee(Arc::clone(preview));
@@ -163,7 +166,10 @@ impl App {
         self.state.model = ModelState::Open(info);
         self.forget_recall();
         self.count_subjects(ctx);
-        self.look();
+        match self.awaited.take() {
+            Some((path, session)) => self.adopt_session(&path, session, ctx),
+            None => self.look(),
+        }
     }
 
     pub(super) fn hear(&mut self, reply: Reply, ctx: &egui::Context) {
@@ -196,6 +202,8 @@ impl App {
                     }
                 }
             }
+            Reply::Session { path, read } => self.session_read(&path, read, ctx),
+            Reply::SessionSaved { path, saved } => self.session_saved(path, saved),
             Reply::Screenshot { path, saved } => {
                 if let Some(errand) = &mut self.errand {
                     errand.saved();
@@ -213,6 +221,10 @@ impl App {
     }
 
     pub(super) fn adopt(&mut self, dataset: Dataset, ctx: &egui::Context) {
+        if self.state.stored.is_some() {
+            self.close_model();
+        }
+        self.state.session = None;
         self.state.forget(|fact| matches!(fact, FactId::Record(_)));
         self.state.forget_steps();
         self.state.settings.remember_dataset(&dataset.path);

@@ -12,6 +12,7 @@ use eframe::{APP_KEY, CreationContext, Frame, Storage};
 use crate::experiment::Experiment;
 use crate::facts::Dataset;
 use crate::figure::Figure;
+use crate::session::Session;
 use crate::tokens::Flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Picker, Purpose};
@@ -19,13 +20,14 @@ use crate::ui::errand::{Errand, Outcome};
 use crate::ui::palette::{Palette, palette_ui};
 use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
-use crate::ui::state::{Settings, State};
+use crate::ui::state::{Mark, Settings, State};
 use crate::ui::workspace::Workspace;
 use crate::ui::{Options, theme};
 use crate::worker::{ModelInfo, Told, Worker};
 
 mod handle;
 mod listen;
+mod session;
 mod take_away;
 
 /// Messages of the worker are drawn together, results soon and progress at leisure: where the CPU
@@ -54,6 +56,9 @@ pub struct App {
     /// Answers from threads other than the worker's.
     answers: Receiver<Reply>,
     replies: Sender<Reply>,
+    /// To be shown when its model is open.
+    awaited: Option<(PathBuf, Session)>,
+    shown_title: String,
     errand: Option<Errand>,
     is_remembered: bool,
 }
@@ -76,6 +81,14 @@ pub enum Reply {
         model: Arc<ModelInfo>,
         tokens: Arc<[u32]>,
         flags: Vec<[Option<Flags>; 2]>,
+    },
+    Session {
+        path: PathBuf,
+        read: Result<Box<session::Read>, String>,
+    },
+    SessionSaved {
+        path: PathBuf,
+        saved: Result<Mark, String>,
     },
     Screenshot {
         path: PathBuf,
@@ -133,6 +146,8 @@ impl App {
             experiment: None,
             answers,
             replies,
+            awaited: None,
+            shown_title: "Factscope".to_owned(),
             errand,
             is_remembered,
         };
@@ -142,6 +157,9 @@ impl App {
         }
         if let Some(dir) = options.model.clone() {
             app.open_model(dir);
+        }
+        if let Some(path) = options.session.clone() {
+            app.open_session(path, ctx);
         }
         Ok(app)
     }
@@ -235,6 +253,7 @@ impl eframe::App for App {
         for command in std::mem::take(&mut self.commands) {
             self.handle(command, ctx);
         }
+        self.show_title(ctx);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {

@@ -102,8 +102,16 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let recent = recent.iter().map(|path| Command::OpenDatasetAt(path.clone()));
     recent_ui(ui, "Recent datasets", recent, commands);
     ui.separator();
+    item_ui(ui, Command::OpenSession, commands);
+    let recent = &state.settings.recent_sessions;
+    let recent = recent.iter().map(|path| Command::OpenSessionAt(path.clone()));
+    recent_ui(ui, "Recent sessions", recent, commands);
+    item_ui(ui, Command::SaveSession, commands);
+    item_ui(ui, Command::SaveSessionAs, commands);
+    ui.separator();
     item_ui(ui, Command::TypeModelPath, commands);
     item_ui(ui, Command::TypeDatasetPath, commands);
+    item_ui(ui, Command::TypeSessionPath, commands);
     ui.separator();
     item_ui(ui, Command::SaveScreenshot, commands);
     item_ui(ui, Command::TypeScreenshotPath, commands);

@@ -10,6 +10,7 @@ mod help;
 mod menu_bar;
 mod pane;
 mod status_bar;
+mod stored_bar;
 mod study_panel;
 mod toolbar;
 mod trace_panel;
@@ -54,7 +55,11 @@ impl Views {
             planted: state.planted(state.direction),
             ..Look::new(&state.info()?.tokenizer)
         };
-        Some(Arc::new(Figure::of(result, &look)))
+        let mut figure = Figure::of(result, &look);
+        if let Some(stored) = &state.stored {
+            figure.notes.push(format!("From {}", stored.origin()));
+        }
+        Some(Arc::new(figure))
     }
 
     pub fn new(workspace: Workspace) -> Self {
@@ -94,6 +99,13 @@ pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &m
             .frame(frame)
             .resizable(false)
             .show(ui, |ui| status_bar::error_ui(ui, state, commands));
+    }
+    if state.stored.is_some() {
+        let fill = mix(theme::palette(ui).background, theme::palette(ui).warning);
+        Panel::top("stored")
+            .frame(bar.fill(fill))
+            .resizable(false)
+            .show(ui, |ui| stored_bar::stored_ui(ui, state, commands));
     }
     if state.info().is_none() && state.facts.is_empty() {
         CentralPanel::default_margins().show(ui, |ui| welcome::welcome_ui(ui, state, commands));

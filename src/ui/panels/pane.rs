@@ -88,6 +88,9 @@ fn slot_ui(
         Slot::Failed(error) => {
             ui.label(RichText::new(error).color(theme::palette(ui).error));
         }
+        Slot::Missing if state.stored.is_some() => {
+            ui.weak("The session file does not hold this");
+        }
         Slot::Missing | Slot::Waiting(_) => {
             // Still: a spinner would be drawn all the time, on the cores that the model needs.
             ui.weak("Running the model…");

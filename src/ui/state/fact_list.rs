@@ -124,6 +124,14 @@ impl FactList {
         self.search();
     }
 
+    /// No dataset then; typed facts stay.
+    pub fn close(&mut self) {
+        let no_facts = Dataset::default();
+        self.open(no_facts);
+        self.dataset = None;
+        self.search();
+    }
+
     /// Adds a typed fact, or finds it if it is there already.
     pub fn add(&mut self, fact: Fact) -> FactId {
         let nth = self.typed.iter().position(|record| record.fact == fact).unwrap_or_else(|| {

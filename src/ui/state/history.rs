@@ -26,7 +26,7 @@ pub struct Step {
 }
 
 impl State {
-    fn step(&self) -> Step {
+    pub(super) fn step(&self) -> Step {
         Step {
             selected: self.selected,
             direction: self.direction,
@@ -92,19 +92,20 @@ impl State {
     }
 }
 
-fn is_same(one: &Step, other: &Step) -> bool {
+pub(super) fn is_same(one: &Step, other: &Step) -> bool {
     let alike = Step { settings: other.settings.clone(), ..one.clone() };
     alike == *other && with_choices_of(&one.settings, &other.settings) == one.settings
 }
 
 /// How the window looks, and which files were opened, is not taken back.
-fn with_choices_of(now: &Settings, then: &Settings) -> Settings {
+pub(super) fn with_choices_of(now: &Settings, then: &Settings) -> Settings {
     Settings {
         theme: now.theme,
         zoom: now.zoom,
         bos: now.bos,
         recent_models: now.recent_models.clone(),
         recent_datasets: now.recent_datasets.clone(),
+        recent_sessions: now.recent_sessions.clone(),
         screenshot_dir: now.screenshot_dir.clone(),
         shows_more_of_trace: now.shows_more_of_trace,
         measures_recall: now.measures_recall,

@@ -58,6 +58,11 @@ impl Jobs {
         (id, cancel)
     }
 
+    /// Since the start.
+    pub fn n_given(&self) -> u64 {
+        self.n_given
+    }
+
     pub fn get(&self, id: JobId) -> Option<&OpenJob> {
         self.open.get(&id)
     }

@@ -10,6 +10,7 @@ mod history;
 mod jobs;
 mod others;
 mod recall;
+mod session;
 mod settings;
 mod taught;
 
@@ -19,6 +20,7 @@ pub use history::History;
 pub use jobs::{JobKind, Jobs, OpenJob};
 pub use others::Others;
 pub use recall::{Recall, Recalled};
+pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Settings, TraceSettings};
 
 pub use taught::{Lesson, Plan, Taught};
@@ -79,6 +81,16 @@ pub struct State {
 
     /// What ablations take their means and samples from.
     pub others: Others,
+
+    /// The session file that is open, and the one being read.
+    pub session: Option<OpenSession>,
+    pub reading_session: Option<PathBuf>,
+
+    /// Set while results of a session file are shown without the model they are of.
+    pub stored: Option<Stored>,
+
+    /// How many results have come since the start.
+    pub n_found: u64,
 
     /// A trace was asked for, and waits for `subjects`.
     pub trace_waits: bool,
@@ -149,6 +161,10 @@ impl State {
             jobs: Jobs::default(),
             subjects: None,
             others: Others::default(),
+            session: None,
+            reading_session: None,
+            stored: None,
+            n_found: 0,
             trace_waits: false,
             error: None,
             notice: None,

@@ -1,9 +1,11 @@
 //! Which facts of the dataset the open model knows, as far as that has been measured.
 
+use serde::{Deserialize, Serialize};
+
 use crate::facts::Direction;
 
 /// How the model answers one fact, asked one way.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recalled {
     /// How many tokens are likelier than the answer's first; 0 is a fact that the model knows.
     pub rank: u32,
@@ -21,7 +23,7 @@ impl Recalled {
 }
 
 /// What has been measured, by the place of a fact in the dataset.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Recall {
     entries: Vec<[Entry; 2]>,
 
@@ -30,7 +32,7 @@ pub struct Recall {
     n_measured: usize,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 enum Entry {
     #[default]
     Unmeasured,
@@ -53,12 +55,30 @@ impl Recall {
         }
     }
 
+    /// Takes over what was measured before, if it is of as many facts. What was on its way then is
+    /// asked again.
+    pub fn adopt(&mut self, before: &Self) {
+        if before.entries.len() == self.entries.len() {
+            let answers = before.entries.iter().flatten();
+            self.n_measured = answers.filter(|it| **it != Entry::Unmeasured).count();
+            self.entries.clone_from(&before.entries);
+            self.cursor = 0;
+        }
+    }
+
     /// The next question to ask, each once.
     pub fn take_next(&mut self) -> Option<(usize, Direction)> {
-        let (nth, is_inverse) = (self.cursor / 2, self.cursor % 2 == 1);
-        self.entries.get(nth)?;
-        self.cursor += 1;
-        Some((nth, if is_inverse { Direction::Inverse } else { Direction::Forward }))
+        loop {
+            let (nth, is_inverse) = (self.cursor / 2, self.cursor % 2 == 1);
+            let entry = self.entries.get(nth)?[usize::from(is_inverse)];
+            self.cursor += 1;
+            if entry == Entry::Unmeasured {
+                return Some((
+                    nth,
+                    if is_inverse { Direction::Inverse } else { Direction::Forward },
+                ));
+            }
+        }
     }
 
     /// `None`: it cannot be asked.
@@ -101,6 +121,23 @@ mod tests {
         }
         let [forward, inverse] = [Direction::Forward, Direction::Inverse];
         assert_eq!(asked, [(0, forward), (0, inverse), (1, forward), (1, inverse)]);
+    }
+
+    #[test]
+    fn what_was_measured_before_is_not_asked_again() {
+        let mut before = Recall::default();
+        before.reset(2);
+        before.set(0, Direction::Inverse, None);
+        let mut recall = Recall::default();
+        recall.reset(2);
+        recall.adopt(&before);
+        let asked: Vec<_> = std::iter::from_fn(|| recall.take_next()).collect();
+        assert_eq!(asked.len(), 3);
+        assert!(!asked.contains(&(0, Direction::Inverse)));
+        // Of another dataset.
+        recall.reset(3);
+        recall.adopt(&before);
+        assert_eq!(recall.progress(), (0, 6));
     }
 
     #[test]

@@ -35,6 +35,7 @@ pub struct Settings {
     /// Latest first.
     pub recent_models: Vec<PathBuf>,
     pub recent_datasets: Vec<PathBuf>,
+    pub recent_sessions: Vec<PathBuf>,
 
     /// Where the last screenshot went.
     pub screenshot_dir: Option<PathBuf>,
@@ -85,6 +86,7 @@ impl Default for Settings {
             studies: Studies::default(),
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
+            recent_sessions: Vec::new(),
             screenshot_dir: None,
             shows_more_of_trace: None,
             measures_recall: true,
@@ -185,6 +187,10 @@ impl Settings {
             return;
         }
         remember(&mut self.recent_datasets, path);
+    }
+
+    pub fn remember_session(&mut self, path: &Path) {
+        remember(&mut self.recent_sessions, path);
     }
 }
 

@@ -1,0 +1,86 @@
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+
+use super::output::print;
+use crate::session::{EXTENSION, Found, Session};
+use crate::whole_file;
+
+#[derive(Args)]
+pub(super) struct SessionArgs {
+    /// What the window has saved
+    #[arg(value_name = "FILE.factscope")]
+    file: PathBuf,
+
+    /// Write one result with its spec as JSON: its number in the list, then the file
+    #[arg(long, num_args = 2, value_names = ["N", "FILE.json"])]
+    extract: Option<Vec<String>>,
+}
+
+/// What may stand in place of a command.
+pub(super) fn session_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.extension().is_some_and(|it| it.eq_ignore_ascii_case(EXTENSION)) {
+        Ok(path)
+    } else {
+        Err(format!("neither a command nor a session file (.{EXTENSION}); see `--help`"))
+    }
+}
+
+impl SessionArgs {
+    pub fn run(&self) -> anyhow::Result<()> {
+        let session = Session::load(&self.file)?;
+        match self.extract.as_deref() {
+            Some([nth, path]) => extract(&session, nth, path.into()),
+            _ => print(&to_text(&session)),
+        }
+    }
+}
+
+fn extract(session: &Session, nth: &str, path: PathBuf) -> anyhow::Result<()> {
+    let n = session.found.len();
+    let found = nth.parse::<usize>().ok().and_then(|nth| session.found.get(nth.checked_sub(1)?));
+    let found = found.with_context(|| format!("there is no result {nth}; the file holds {n}"))?;
+    // NaN and infinite numbers become null, as JSON has none.
+    let json = json!({
+        "program": session.program,
+        "model": { "name": session.model.name, "weights_sha256": session.model.weights_sha256 },
+        "dataset": session.dataset,
+        "edits": session.edits,
+        "device": session.model.device,
+        "prompt": found.prompt,
+        "spec": found.spec,
+        "is_complete": found.is_complete,
+        "result": found.result,
+    });
+    whole_file::write(&path, format!("{json}\n").as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn to_text(session: &Session) -> String {
+    let mut text = String::new();
+    let model = &session.model;
+    _ = writeln!(text, "Written by  {}", session.program);
+    _ = writeln!(text, "Model       {} ({})", model.name, model.path.display());
+    for (file, hash) in &model.weights_sha256 {
+        _ = writeln!(text, "            {file} sha256 {hash}");
+    }
+    match &session.dataset {
+        Some(it) => {
+            let place = it.path.display();
+            _ = writeln!(text, "Dataset     {place}, {} facts, sha256 {}", it.n_facts, it.sha256);
+        }
+        None => text.push_str("Dataset     none\n"),
+    }
+    _ = writeln!(text, "Edits       {}", session.edits.len());
+    _ = writeln!(text, "Results     {}", session.found.len());
+    for (nth, found) in session.found.iter().enumerate() {
+        let Found { prompt, is_complete, .. } = found;
+        let note = if *is_complete { "" } else { ", stopped on the way" };
+        _ = writeln!(text, "{:>4}  {}{note}: {}", nth + 1, found.kind(), prompt.text);
+    }
+    text
+}

@@ -1,0 +1,124 @@
+//! A session as a file: a head that tells what it is and whether it is whole, then the data.
+//!
+//! The data are CBOR, which keeps every bit of an `f32` and has room for NaN, as JSON has not,
+//! compressed with zlib.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use sha2::{Digest as _, Sha256};
+
+use super::Session;
+use crate::whole_file;
+
+/// How the names of session files end, without the dot.
+pub const EXTENSION: &str = "factscope";
+
+/// Of the data's layout; files of a newer one are not read.
+pub const VERSION: u32 = 1;
+
+/// Before the version.
+const MAGIC: &[u8; 12] = b"factscope\r\n\x1a";
+const N_HASH: usize = 32;
+
+/// Magic, version, length of the data, hash of the data.
+const N_HEAD: usize = MAGIC.len() + 4 + 8 + N_HASH;
+
+/// More than any session holds; a small file that claims to hold more is none.
+const MAX_BYTES: u64 = 8 << 30;
+
+/// Why a session cannot be read or written. Each message names the file and the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    #[error("cannot read the session: {source}: {path}")]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("cannot write the session: {source}: {path}")]
+    Write { path: PathBuf, source: io::Error },
+
+    #[error("this is no session of Factscope; “Save session” writes one: {0}")]
+    NoSession(PathBuf),
+
+    #[error(
+        "a newer Factscope wrote this session (format {version}; this one reads up to {VERSION}); \
+         open it with that one: {path}"
+    )]
+    Newer { path: PathBuf, version: u32 },
+
+    #[error("the session is cut short: it has {len} bytes of {expected}; copy it again: {path}")]
+    Truncated { path: PathBuf, len: usize, expected: u64 },
+
+    #[error("the session is damaged: its data do not match their hash; copy it again: {0}")]
+    Damaged(PathBuf),
+
+    #[error("the session cannot be used: {reason}; save it anew where it was made: {path}")]
+    Invalid { path: PathBuf, reason: String },
+}
+
+impl Session {
+    /// Reads a file, and checks that all of it can be shown.
+    pub fn load(path: &Path) -> Result<Self, SessionError> {
+        let bytes = fs::read(path)
+            .map_err(|source| SessionError::Read { path: path.to_owned(), source })?;
+        let data = data_of(&bytes, path)?;
+        let invalid = |reason: String| SessionError::Invalid { path: path.to_owned(), reason };
+        let reader = io::BufReader::new(ZlibDecoder::new(data).take(MAX_BYTES));
+        let session: Self =
+            ciborium::from_reader(reader).map_err(|error| invalid(error.to_string()))?;
+        session.check().map_err(invalid)?;
+        Ok(session)
+    }
+
+    /// Written whole or not at all.
+    pub fn save(&self, path: &Path) -> Result<(), SessionError> {
+        let failed = |source| SessionError::Write { path: path.to_owned(), source };
+        whole_file::write(path, &self.to_bytes().map_err(failed)?).map_err(failed)
+    }
+
+    fn to_bytes(&self) -> io::Result<Vec<u8>> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+        {
+            let mut buffered = io::BufWriter::new(&mut encoder);
+            ciborium::into_writer(self, &mut buffered).map_err(io::Error::other)?;
+            buffered.flush()?;
+        }
+        let data = encoder.finish()?;
+        let mut bytes = Vec::with_capacity(N_HEAD + data.len());
+        bytes.extend(MAGIC);
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend((data.len() as u64).to_le_bytes());
+        bytes.extend(Sha256::digest(&data));
+        bytes.extend(data);
+        Ok(bytes)
+    }
+}
+
+/// What comes after the head, if it is as the head says.
+fn data_of<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8], SessionError> {
+    let path = || path.to_owned();
+    let Some(rest) = bytes.strip_prefix(MAGIC) else {
+        return Err(SessionError::NoSession(path()));
+    };
+    let truncated =
+        |expected: u64| SessionError::Truncated { path: path(), len: bytes.len(), expected };
+    let short = || truncated(N_HEAD as u64);
+    let (version, rest) = rest.split_first_chunk().ok_or_else(short)?;
+    let version = u32::from_le_bytes(*version);
+    if version > VERSION {
+        return Err(SessionError::Newer { path: path(), version });
+    }
+    let (len, rest) = rest.split_first_chunk().ok_or_else(short)?;
+    let (hash, data) = rest.split_first_chunk::<N_HASH>().ok_or_else(short)?;
+    let len = u64::from_le_bytes(*len);
+    if (data.len() as u64) < len {
+        return Err(truncated(len.saturating_add(N_HEAD as u64)));
+    }
+    if data.len() as u64 != len || Sha256::digest(data)[..] != hash[..] {
+        return Err(SessionError::Damaged(path()));
+    }
+    Ok(data)
+}

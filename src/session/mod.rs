@@ -1,0 +1,323 @@
+//! A session as plain data: what was asked of which model about which facts, and all that was found.
+//!
+//! A result in a session is shown again, never computed. So it must be known to be of the model and
+//! of the facts that it is shown with: both are named by their hashes.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
+use crate::facts::{Dataset, Direction, Record};
+use crate::figure::{Figure, Look};
+use crate::tokens::{TokenizedPrompt, Tokenizer};
+use crate::worker::{Gpt2Config, ModelInfo, WeightHash, weights_sha256};
+
+mod file;
+
+pub use file::{EXTENSION, SessionError, VERSION};
+
+/// Everything that a session file holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Session {
+    /// Name and version of the program that wrote it.
+    pub program: String,
+    pub model: ModelIdentity,
+
+    /// Nothing where all facts were typed.
+    pub dataset: Option<DatasetIdentity>,
+
+    /// What was changed in the model, in order; all results are of the model as these leave it.
+    pub edits: Vec<ModelEdit>,
+
+    /// The facts that something was found about.
+    pub facts: Vec<StoredFact>,
+
+    /// The tokens of all the dataset's subjects, which noise is measured on.
+    pub subjects: Arc<[u32]>,
+    pub found: Vec<Found>,
+
+    /// The window's own: settings, arrangement of the views, what is chosen. See [`Session::window`].
+    window: Vec<u8>,
+}
+
+/// Which model it was, and what views must know of it where it is gone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ModelIdentity {
+    /// A folder, or the name of a built-in model.
+    pub path: PathBuf,
+    pub name: String,
+
+    /// By file.
+    pub weights_sha256: BTreeMap<String, String>,
+    pub config: Gpt2Config,
+    pub dtypes: Vec<String>,
+    pub n_bytes: u64,
+
+    /// What computed the results.
+    pub device: String,
+
+    /// As `tokenizer.json` has it.
+    tokenizer: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetIdentity {
+    /// A file, or `builtin`.
+    pub path: PathBuf,
+    pub sha256: String,
+    pub n_facts: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredFact {
+    /// Its place in the dataset, from 0. Nothing for a fact that was typed.
+    pub nth: Option<usize>,
+    pub record: Record,
+}
+
+/// A result, with what was asked for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Found {
+    /// Into [`Session::facts`].
+    pub fact: usize,
+    pub direction: Direction,
+    pub prompt: TokenizedPrompt,
+    pub role: Role,
+    pub spec: AnalysisSpec,
+
+    /// Whether it came to its end, or was stopped on the way.
+    pub is_complete: bool,
+    pub result: Arc<AnalysisResult>,
+}
+
+/// What a result is shown as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Role {
+    /// Of every chosen fact, unasked.
+    Quick,
+    Trace,
+
+    /// The estimate of a trace.
+    Preview,
+    Study,
+}
+
+/// The model and the dataset of a session as they are now.
+#[derive(Debug)]
+pub struct Present {
+    /// Nothing if it is not the one of the session.
+    pub dataset: Option<Dataset>,
+
+    /// What is not as it was, for the user. Empty: the results are of the model and the facts that
+    /// are there.
+    pub differences: Vec<String>,
+}
+
+impl Session {
+    /// The window's own data as it wrote it. Nothing if another version wrote it otherwise.
+    pub fn window<T: for<'de> Deserialize<'de>>(&self) -> Option<T> {
+        ciborium::from_reader(&*self.window).ok()
+    }
+
+    /// # Panics
+    ///
+    /// If `window` cannot be held by CBOR, as settings can.
+    pub fn set_window(&mut self, window: &impl Serialize) {
+        self.window.clear();
+        ciborium::into_writer(window, &mut self.window).expect("settings are numbers and text");
+    }
+
+    pub fn new(model: ModelIdentity) -> Self {
+        Self {
+            program: format!("factscope {}", env!("CARGO_PKG_VERSION")),
+            model,
+            dataset: None,
+            edits: Vec::new(),
+            facts: Vec::new(),
+            subjects: Arc::from([]),
+            found: Vec::new(),
+            window: Vec::new(),
+        }
+    }
+
+    /// Looks whether model and dataset are still those that the results are of. Reads both whole.
+    pub fn present(&self) -> Present {
+        let mut differences = Vec::new();
+        let place = self.model.path.display();
+        match weights_sha256(&self.model.path) {
+            Ok(hashes) if hashes == self.model.weights_sha256 => {}
+            Ok(_) => differences.push(format!("the model has other weights now: {place}")),
+            Err(error) => differences.push(format!("the model cannot be opened: {error}")),
+        }
+        let mut dataset = None;
+        if let Some(then) = &self.dataset {
+            let place = then.path.display();
+            match DatasetIdentity::of(&then.path) {
+                Ok((now, read)) if now == *then => dataset = Some(read),
+                Ok(_) => differences.push(format!("the dataset has changed: {place}")),
+                Err(error) => differences.push(format!("the dataset cannot be opened: {error}")),
+            }
+        }
+        Present { dataset, differences }
+    }
+
+    /// Its own facts in place of a dataset that is gone or has changed.
+    pub fn own_dataset(&self) -> Dataset {
+        let path = self.dataset.as_ref().map_or_else(PathBuf::new, |it| it.path.clone());
+        let records = self.facts.iter().filter(|it| it.nth.is_some());
+        let records = records.map(|it| it.record.clone()).collect();
+        Dataset { path, records, skipped: Vec::new() }
+    }
+
+    /// Whether all of it can be shown. Files can be changed by hand.
+    fn check(&self) -> Result<(), String> {
+        let tokenizer = self.model.tokenizer()?;
+        let config = self.model.config;
+        if config.n_layers == 0 || config.n_heads == 0 {
+            return Err("the model has no layers or no heads".to_owned());
+        }
+        for (nth, found) in self.found.iter().enumerate() {
+            let says = |reason: &str| format!("result {}: {reason}", nth + 1);
+            let fact = self.facts.get(found.fact).ok_or_else(|| says("there is no such fact"))?;
+            if fact.record.fact(found.direction).is_none() {
+                return Err(says("the fact is not asked that way"));
+            }
+            if !found.prompt.is_whole() {
+                return Err(says("the tokens of the prompt do not belong together"));
+            }
+            if found.kind() != kind(&found.result) {
+                return Err(says("it is not of the method that was asked for"));
+            }
+            // Shapes that do not belong together are found by whoever draws them.
+            let draw = || Figure::of(&found.result, &Look::new(&tokenizer));
+            catch_unwind(AssertUnwindSafe(draw))
+                .map_err(|_panic| says("its numbers do not belong together"))?;
+        }
+        for StoredFact { record, .. } in &self.facts {
+            let asked = [Direction::Forward, Direction::Inverse];
+            if !asked.into_iter().filter_map(|it| record.fact(it)).all(|it| it.is_whole()) {
+                return Err(format!("fact {}: the subject is no part of the prompt", record.id));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ModelIdentity {
+    pub fn of(info: &ModelInfo, weights_sha256: BTreeMap<String, String>) -> Self {
+        Self {
+            path: info.dir.clone(),
+            name: info.name.clone(),
+            weights_sha256,
+            config: info.config,
+            dtypes: info.dtypes.clone(),
+            n_bytes: info.n_bytes,
+            device: info.device.clone(),
+            tokenizer: info.tokenizer.to_json(),
+        }
+    }
+
+    /// What views need, where the model itself is gone.
+    pub fn info(&self) -> Result<ModelInfo, String> {
+        Ok(ModelInfo {
+            name: self.name.clone(),
+            dir: self.path.clone(),
+            config: self.config,
+            tokenizer: Arc::new(self.tokenizer()?),
+            dtypes: self.dtypes.clone(),
+            n_bytes: self.n_bytes,
+            device: self.device.clone(),
+            verdict: None,
+            load_secs: 0.0,
+            hash: WeightHash::known(self.weights_sha256.clone()),
+        })
+    }
+
+    fn tokenizer(&self) -> Result<Tokenizer, String> {
+        Tokenizer::from_json(&self.tokenizer)
+    }
+}
+
+impl DatasetIdentity {
+    /// Of a file as it is now, with what it holds.
+    pub fn of(path: &Path) -> Result<(Self, Dataset), String> {
+        let dataset = Dataset::load(path).map_err(|error| error.to_string())?;
+        let sha256 =
+            Dataset::sha256(path).map_err(|error| format!("{error}: {}", path.display()))?;
+        let n_facts = dataset.records.len();
+        Ok((Self { path: path.to_owned(), sha256, n_facts }, dataset))
+    }
+}
+
+impl Found {
+    /// The method, in a word or two.
+    pub fn kind(&self) -> &'static str {
+        use AnalysisSpec as Spec;
+        match self.spec {
+            Spec::Prediction(_) => "prediction",
+            Spec::CausalTrace(_) => "causal trace",
+            Spec::AttributionPatching(_) => "attribution patching",
+            Spec::LogitAttribution(_) => "logit attribution",
+            Spec::LogitLens(_) => "logit lens",
+            Spec::Attention(_) => "attention",
+            Spec::Ablation(_) => "ablation",
+            Spec::NeuronAblation(_) => "neuron ablation",
+            Spec::AttentionKnockout(_) => "attention knockout",
+            Spec::Comparison(_) => "comparison",
+            Spec::Generation(_) => "generation",
+            Spec::RankOneEdit(_) => "rank-one edit",
+            Spec::Steering(_) => "steering",
+            Spec::ActivationPatching(_) => "activation patching",
+            Spec::PathPatching(_) => "path patching",
+            Spec::AtpStar(_) => "AtP*",
+            Spec::EdgeAttribution(_) => "edge attribution",
+            Spec::NeuronAttribution(_) => "neuron attribution",
+            Spec::SourceAttribution(_) => "source attribution",
+            Spec::AttributionDifference(_) => "attribution difference",
+            Spec::ThroughHead(_) => "attribution through a head",
+            Spec::ResidualNorms(_) => "residual norms",
+            Spec::AccumulatedResid(_) => "accumulated residual",
+            Spec::ContributionGraph(_) => "contribution graph",
+            Spec::HeadScores(_) => "head scores",
+            Spec::Circuit(_) => "circuit",
+            Spec::Composition(_) => "composition",
+        }
+    }
+}
+
+/// As [`Found::kind`] names what is asked.
+fn kind(result: &AnalysisResult) -> &'static str {
+    match result {
+        AnalysisResult::Prediction(_) => "prediction",
+        AnalysisResult::CausalTrace(_) => "causal trace",
+        AnalysisResult::AttributionPatching(_) => "attribution patching",
+        AnalysisResult::LogitAttribution(_) => "logit attribution",
+        AnalysisResult::LogitLens(_) => "logit lens",
+        AnalysisResult::Attention(_) => "attention",
+        AnalysisResult::Ablation(_) => "ablation",
+        AnalysisResult::NeuronAblation(_) => "neuron ablation",
+        AnalysisResult::AttentionKnockout(_) => "attention knockout",
+        AnalysisResult::Comparison(_) => "comparison",
+        AnalysisResult::Generation(_) => "generation",
+        AnalysisResult::RankOneEdit(_) => "rank-one edit",
+        AnalysisResult::Steering(_) => "steering",
+        AnalysisResult::ActivationPatching(_) => "activation patching",
+        AnalysisResult::PathPatching(_) => "path patching",
+        AnalysisResult::AtpStar(_) => "AtP*",
+        AnalysisResult::EdgeAttribution(_) => "edge attribution",
+        AnalysisResult::NeuronAttribution(_) => "neuron attribution",
+        AnalysisResult::SourceAttribution(_) => "source attribution",
+        AnalysisResult::AttributionDifference(_) => "attribution difference",
+        AnalysisResult::ThroughHead(_) => "attribution through a head",
+        AnalysisResult::ResidualNorms(_) => "residual norms",
+        AnalysisResult::AccumulatedResid(_) => "accumulated residual",
+        AnalysisResult::ContributionGraph(_) => "contribution graph",
+        AnalysisResult::HeadScores(_) => "head scores",
+        AnalysisResult::Circuit(_) => "circuit",
+        AnalysisResult::Composition(_) => "composition",
+    }
+}

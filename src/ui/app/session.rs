@@ -1,0 +1,274 @@
+//! Session files: saving, opening, and what the title says.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+
+use eframe::egui::{self, ViewportCommand};
+
+use super::{App, Reply};
+use crate::facts::Direction;
+use crate::session::{Present, Session};
+use crate::ui::command::Command;
+use crate::ui::dialogs::Purpose;
+use crate::ui::panels;
+use crate::ui::state::{FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized};
+use crate::worker::{Job, Work};
+
+/// A session that was read, with what is there of its model and dataset.
+#[derive(Debug)]
+pub struct Read {
+    pub session: Session,
+    pub present: Present,
+}
+
+impl App {
+    /// Such as `france.factscope (unsaved) – Factscope`.
+    pub fn title(&self) -> String {
+        let Some(session) = &self.state.session else { return "Factscope".to_owned() };
+        let name = panels::file_name(&session.path);
+        match self.state.is_unsaved() {
+            Some(true) => format!("{name} (unsaved) – Factscope"),
+            _ => format!("{name} – Factscope"),
+        }
+    }
+
+    /// Tells the system once when it changes.
+    pub(super) fn show_title(&mut self, ctx: &egui::Context) {
+        let title = self.title();
+        if title != self.shown_title {
+            ctx.send_viewport_cmd(ViewportCommand::Title(title.clone()));
+            self.shown_title = title;
+        }
+    }
+
+    pub(super) fn session_command(&mut self, command: Command, ctx: &egui::Context) {
+        match command {
+            Command::OpenSession => self.ask(Purpose::Session, ctx),
+            Command::OpenSessionAt(path) => self.open_session(path, ctx),
+            Command::SaveSession => match &self.state.session {
+                Some(session) => self.save_session(session.path.clone(), ctx),
+                None => self.session_command(Command::SaveSessionAs, ctx),
+            },
+            Command::SaveSessionAs => {
+                if self.can_save() {
+                    self.ask(Purpose::SavedSession, ctx);
+                }
+            }
+            Command::SaveSessionTo(path) => self.save_session(path, ctx),
+            _ => {}
+        }
+    }
+
+    fn can_save(&mut self) -> bool {
+        if self.state.stored.is_some() {
+            self.state.error = Some(
+                "These results are from a session file already, and nothing was added: copy that \
+                 file instead"
+                    .to_owned(),
+            );
+        } else if self.state.info().is_none() {
+            self.state.error = Some("Open a model first: a session holds its results".to_owned());
+        } else {
+            return true;
+        }
+        false
+    }
+
+    fn save_session(&mut self, path: PathBuf, ctx: &egui::Context) {
+        if !self.can_save() {
+            return;
+        }
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let Some(snapshot) = self.state.snapshot(&self.views.workspace) else { return };
+        self.state.notice = Some("Saving the session…".to_owned());
+        let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
+        let thread = thread::Builder::new().name("save session".to_owned()).spawn(move || {
+            let saved = snapshot.save(&path);
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::SessionSaved { path, saved });
+            ctx.request_repaint();
+        });
+        if let Err(error) = thread {
+            self.session_saved(path_then, Err(error.to_string()));
+        }
+    }
+
+    pub(super) fn session_saved(&mut self, path: PathBuf, saved: Result<Mark, String>) {
+        match saved {
+            Ok(saved) => {
+                self.state.notice = Some(format!("Saved {}", path.display()));
+                self.state.settings.remember_session(&path);
+                self.state.session = Some(OpenSession { path, saved });
+            }
+            Err(error) => {
+                self.state.notice = None;
+                self.state.error = Some(format!("The session is not saved: {error}"));
+            }
+        }
+    }
+
+    pub(super) fn open_session(&mut self, path: PathBuf, ctx: &egui::Context) {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        self.state.error = None;
+        self.state.reading_session = Some(path.clone());
+        self.state.notice = Some(format!("Reading {}", path.display()));
+        let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
+        let thread = thread::Builder::new().name("open session".to_owned()).spawn(move || {
+            let read = Session::load(&path).map_err(|error| capitalized(&error)).map(|session| {
+                let present = session.present();
+                Box::new(Read { session, present })
+            });
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Session { path, read });
+            ctx.request_repaint();
+        });
+        if let Err(error) = thread {
+            let read = Err(format!("The session cannot be read: {error}"));
+            self.session_read(&path_then, read, &egui::Context::default());
+        }
+    }
+
+    pub(super) fn session_read(
+        &mut self,
+        path: &Path,
+        read: Result<Box<Read>, String>,
+        ctx: &egui::Context,
+    ) {
+        if self.state.reading_session.as_deref() != Some(path) {
+            return;
+        }
+        self.state.reading_session = None;
+        self.state.notice = None;
+        let Read { session, present } = match read {
+            Ok(read) => *read,
+            Err(error) => {
+                self.state.error = Some(error);
+                return;
+            }
+        };
+        // What is being opened else would come on top.
+        self.state.reading = None;
+        self.state.settings.remember_session(path);
+        if !present.differences.is_empty() {
+            self.show_stored(path, session, present.differences, ctx);
+            return;
+        }
+        self.open_model(session.model.path.clone());
+        if let Some(dataset) = present.dataset {
+            self.state.facts.open(dataset);
+        } else {
+            self.state.facts.close();
+        }
+        self.awaited = Some((path.to_owned(), session));
+    }
+
+    /// The model of a session is there.
+    pub(super) fn adopt_session(&mut self, path: &Path, session: Session, ctx: &egui::Context) {
+        let places = self.state.adopt_facts(&session.facts, |fact| fact.nth);
+        self.state.edits.clone_from(&session.edits);
+        if !session.edits.is_empty() {
+            let edits = session.edits.clone();
+            let (id, cancel) = self.state.jobs.add(JobKind::Edit);
+            self.worker.submit(Job { id, work: Work::Edit { edits }, cancel });
+        }
+        self.put_back(path, session, &places, ctx);
+    }
+
+    /// The results alone, without the model: nothing can be computed beside them.
+    fn show_stored(
+        &mut self,
+        path: &Path,
+        session: Session,
+        differences: Vec<String>,
+        ctx: &egui::Context,
+    ) {
+        let info = match session.model.info() {
+            Ok(info) => Arc::new(info),
+            Err(error) => {
+                self.state.error = Some(error);
+                return;
+            }
+        };
+        self.close_model();
+        if session.dataset.is_some() {
+            self.state.facts.open(session.own_dataset());
+        } else {
+            self.state.facts.close();
+        }
+        let mut n_records = 0;
+        let places = self.state.adopt_facts(&session.facts, |fact| {
+            fact.nth.map(|_| {
+                n_records += 1;
+                n_records - 1
+            })
+        });
+        self.state.model = ModelState::Open(info);
+        self.state.edits.clone_from(&session.edits);
+        let model = session.model.path.clone();
+        self.state.stored = Some(Stored { path: path.to_owned(), model, differences });
+        self.put_back(path, session, &places, ctx);
+    }
+
+    fn put_back(&mut self, path: &Path, session: Session, places: &[FactId], ctx: &egui::Context) {
+        self.state.forget_steps();
+        let look: Option<Look> = session.window();
+        if session.dataset.is_some() {
+            self.state.subjects = Some(Arc::clone(&session.subjects));
+        }
+        self.state.adopt_found(session.found, places);
+        match &look {
+            Some(look) => {
+                self.state.adopt_choices(look);
+                self.views.workspace = look.workspace.clone();
+                self.state.selected = look.chosen.and_then(|nth| places.get(nth).copied());
+                if self.state.stored.is_none() {
+                    self.state.facts.recall_mut().adopt(&look.recall);
+                    self.state.facts.recalled();
+                }
+            }
+            None => {
+                self.state.notice = Some(
+                    "Another version wrote this session: its results are here, its settings and \
+                     arrangement are not"
+                        .to_owned(),
+                );
+                self.state.selected = places.first().copied();
+            }
+        }
+        if self.state.fact().is_none() {
+            self.state.direction = Direction::Forward;
+        }
+        self.views.facts.reveal();
+        self.look();
+        let saved = self.state.mark();
+        self.state.session = Some(OpenSession { path: path.to_owned(), saved });
+        if look.is_some() {
+            self.state.notice = Some(format!("Opened {}", path.display()));
+        }
+        ctx.request_repaint();
+    }
+
+    /// Whether what was asked must not be computed, because the results of a file are shown without
+    /// their model; says so then.
+    pub(super) fn refuses(&mut self) -> bool {
+        let Some(stored) = &self.state.stored else { return false };
+        let name = panels::file_name(&stored.path);
+        self.state.error = Some(format!(
+            "Results of {name} are shown without their model, so nothing new is computed; open a \
+             model to go on"
+        ));
+        true
+    }
+
+    /// Nothing is open then.
+    pub(super) fn close_model(&mut self) {
+        self.state.jobs.abandon(|_| true);
+        self.state.forget(|_| true);
+        self.state.model = ModelState::None;
+        self.state.trace_waits = false;
+        self.state.session = None;
+        self.state.stored = None;
+        self.awaited = None;
+    }
+}

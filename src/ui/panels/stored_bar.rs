@@ -1,0 +1,31 @@
+use eframe::egui::{Label, RichText, Ui};
+
+use crate::builtin;
+use crate::ui::command::Command;
+use crate::ui::state::{State, capitalized};
+use crate::ui::theme;
+
+/// Says that the results are not of a model that is there, and why.
+pub fn stored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let Some(stored) = &state.stored else { return };
+    let color = theme::palette(ui).warning;
+    let title = format!("All results are from {}", stored.origin());
+    ui.label(RichText::new(title).color(color).strong());
+    for difference in &stored.differences {
+        ui.add(Label::new(capitalized(difference)).wrap().selectable(true));
+    }
+    ui.horizontal_wrapped(|ui| {
+        ui.weak("Nothing is computed beside them.");
+        let is_there = builtin::find(&stored.model).is_some() || stored.model.is_dir();
+        if is_there {
+            let button = ui.button("Open the model as it is now");
+            if button.on_hover_text("Leaves the results of the session file").clicked() {
+                commands.push(Command::OpenModelAt(stored.model.clone()));
+            }
+        }
+        let command = Command::OpenModel;
+        if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+            commands.push(command);
+        }
+    });
+}

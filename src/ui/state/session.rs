@@ -1,0 +1,308 @@
+//! Between the window and session files: what is written, and how it is put back.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::history::{Step, is_same, with_choices_of};
+use super::{
+    FactId, FactKey, Findings, Quick, Recall, Settings, Slot, State, Study, TraceRun, TraceState,
+};
+use crate::analysis::logit_attribution::Parts;
+use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
+use crate::facts::{Dataset, Direction};
+use crate::session::{DatasetIdentity, Found, ModelIdentity, Role, Session, StoredFact};
+use crate::task::TaskCtx;
+use crate::tokens::Bos;
+use crate::ui::view::Selection;
+use crate::ui::workspace::Workspace;
+use crate::worker::ModelInfo;
+
+/// The session that is open.
+#[derive(Debug)]
+pub struct OpenSession {
+    pub path: PathBuf,
+
+    /// As it was when file and window were the same.
+    pub saved: Mark,
+}
+
+/// Tells whether something was found, chosen or set since.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    n_found: u64,
+    step: Step,
+    bos: Bos,
+    edits: Vec<ModelEdit>,
+}
+
+/// Results of a session file whose model or dataset is not there as it was. As long as they are
+/// shown, nothing is computed, so that they cannot be mixed with others.
+#[derive(Debug)]
+pub struct Stored {
+    pub path: PathBuf,
+    pub model: PathBuf,
+
+    /// What is not as it was.
+    pub differences: Vec<String>,
+}
+
+impl Stored {
+    /// Where the results come from, for a sentence.
+    pub fn origin(&self) -> String {
+        let name = self.path.file_name().unwrap_or(self.path.as_os_str()).to_string_lossy();
+        format!("the session file {name}, not of the model that is there now")
+    }
+}
+
+/// What the window looked like.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Look {
+    pub settings: Settings,
+    pub workspace: Workspace,
+
+    /// Into the session's facts.
+    pub chosen: Option<usize>,
+    pub direction: Direction,
+    pub selection: Selection,
+    pub parts: Parts,
+
+    /// Whether the model knows the facts of the dataset, as far as that was asked.
+    pub recall: Recall,
+}
+
+/// All that goes into a file, but for what takes long to find.
+#[derive(Debug)]
+pub struct Snapshot {
+    info: Arc<ModelInfo>,
+    dataset: Option<Dataset>,
+    edits: Vec<ModelEdit>,
+    facts: Vec<StoredFact>,
+    subjects: Arc<[u32]>,
+    found: Vec<Found>,
+    look: Look,
+    pub mark: Mark,
+}
+
+impl Snapshot {
+    /// Hashes weights and dataset, and writes the file. The error is for the user.
+    pub fn save(self, path: &Path) -> Result<Mark, String> {
+        let hashes = self.info.hash.get(&TaskCtx::unwatched());
+        let hashes = hashes.map_err(|error| error.to_string())?.clone();
+        let mut session = Session::new(ModelIdentity::of(&self.info, hashes));
+        if let Some(then) = &self.dataset {
+            let (identity, now) = DatasetIdentity::of(&then.path)?;
+            if now.records != then.records {
+                let place = then.path.display();
+                return Err(format!(
+                    "the dataset has changed on disk since it was opened; open it again, then \
+                     save: {place}"
+                ));
+            }
+            session.dataset = Some(identity);
+        }
+        session.edits = self.edits;
+        session.facts = self.facts;
+        session.subjects = self.subjects;
+        session.found = self.found;
+        session.set_window(&self.look);
+        session.save(path).map_err(|error| error.to_string())?;
+        Ok(self.mark)
+    }
+}
+
+impl State {
+    pub fn mark(&self) -> Mark {
+        Mark {
+            n_found: self.n_found,
+            step: self.step(),
+            bos: self.settings.bos,
+            edits: self.edits.clone(),
+        }
+    }
+
+    /// Whether the open session holds less than the window. Nothing without one.
+    pub fn is_unsaved(&self) -> Option<bool> {
+        let saved = &self.session.as_ref()?.saved;
+        Some(
+            saved.n_found != self.n_found
+                || saved.edits != self.edits
+                || saved.bos != self.settings.bos
+                || !is_same(&self.step(), &saved.step),
+        )
+    }
+
+    /// What a session file would hold now. Nothing while no model is open.
+    pub fn snapshot(&self, workspace: &Workspace) -> Option<Snapshot> {
+        let info = Arc::clone(self.info()?);
+        let mut facts = Vec::new();
+        let mut places = BTreeMap::new();
+        let mut place = |id: FactId| -> Option<usize> {
+            if let Some(nth) = places.get(&id) {
+                return Some(*nth);
+            }
+            let record = self.facts.get(id)?.clone();
+            let nth = match id {
+                FactId::Record(nth) => Some(nth),
+                FactId::Typed(_) => None,
+            };
+            facts.push(StoredFact { nth, record });
+            places.insert(id, facts.len() - 1);
+            Some(facts.len() - 1)
+        };
+        let chosen = self.selected.and_then(&mut place);
+        let mut found = Vec::new();
+        for (key, findings) in &self.findings {
+            let Some(fact) = place(key.fact) else { continue };
+            found.extend(found_in(fact, key.direction, findings, &info));
+        }
+        let look = Look {
+            settings: self.settings.clone(),
+            workspace: workspace.clone(),
+            chosen,
+            direction: self.direction,
+            selection: self.selection,
+            parts: self.parts,
+            recall: self.facts.recall().clone(),
+        };
+        Some(Snapshot {
+            info,
+            dataset: self.facts.dataset.clone(),
+            edits: self.edits.clone(),
+            facts,
+            subjects: self.subjects.clone().unwrap_or_else(|| Arc::from([])),
+            found,
+            look,
+            mark: self.mark(),
+        })
+    }
+
+    /// Chooses and sets as the session has it; how the window itself looks stays.
+    pub fn adopt_choices(&mut self, look: &Look) {
+        self.settings =
+            Settings { bos: look.settings.bos, ..with_choices_of(&self.settings, &look.settings) };
+        self.direction = look.direction;
+        self.selection = look.selection;
+        self.parts = look.parts;
+    }
+
+    /// Puts the facts of a session in their places: those of the dataset are in the list already,
+    /// at the places that `nth` tells, typed ones are added.
+    pub fn adopt_facts(
+        &mut self,
+        facts: &[StoredFact],
+        mut nth: impl FnMut(&StoredFact) -> Option<usize>,
+    ) -> Vec<FactId> {
+        facts
+            .iter()
+            .map(|fact| match nth(fact) {
+                Some(nth) => FactId::Record(nth),
+                None => self.facts.add(fact.record.fact.clone()),
+            })
+            .collect()
+    }
+
+    /// Puts the results of a session in their places.
+    pub fn adopt_found(&mut self, found: Vec<Found>, places: &[FactId]) {
+        for found in found {
+            let Some(&fact) = places.get(found.fact) else { continue };
+            let key = FactKey::new(fact, found.direction, found.prompt.bos);
+            let findings = self
+                .findings
+                .entry(key)
+                .or_insert_with(|| Findings::new(Ok(Arc::new(found.prompt.clone()))));
+            findings.adopt(found);
+            self.visited.retain(|it| *it != key);
+            self.visited.push_back(key);
+        }
+    }
+}
+
+/// What a file holds of the findings about one prompt.
+fn found_in(
+    fact: usize,
+    direction: Direction,
+    findings: &Findings,
+    info: &ModelInfo,
+) -> Vec<Found> {
+    let Ok(prompt) = &findings.prompt else { return Vec::new() };
+    let entry = |role: Role, spec: AnalysisSpec, state: &TraceState, result| Found {
+        fact,
+        direction,
+        prompt: (**prompt).clone(),
+        role,
+        spec,
+        is_complete: *state == TraceState::Complete,
+        result: Arc::clone(result),
+    };
+    let mut found = Vec::new();
+    for quick in Quick::ALL {
+        if let Slot::Found(result) = findings.quick(quick) {
+            let spec = match &**result {
+                AnalysisResult::Attention(it) => AnalysisSpec::Attention(it.spec.clone()),
+                _ => quick.spec(&info.config, prompt.n_pos(), 0),
+            };
+            found.push(entry(Role::Quick, spec, &TraceState::Complete, result));
+        }
+    }
+    for run in &findings.traces {
+        let spec = AnalysisSpec::CausalTrace(run.spec.clone());
+        if let Some(result) = &run.result {
+            found.push(entry(Role::Trace, spec, &run.state, result));
+        }
+        if let Some(preview) = &run.preview
+            && let AnalysisResult::AttributionPatching(it) = &**preview
+        {
+            let spec = AnalysisSpec::AttributionPatching(it.spec.clone());
+            found.push(entry(Role::Preview, spec, &TraceState::Complete, preview));
+        }
+    }
+    for study in &findings.studies {
+        if let Some(result) = &study.result {
+            found.push(entry(Role::Study, study.spec.clone(), &study.state, result));
+        }
+    }
+    found
+}
+
+impl Findings {
+    /// Puts a result of a session in its place.
+    fn adopt(&mut self, found: Found) {
+        let state = if found.is_complete { TraceState::Complete } else { TraceState::Cancelled };
+        match (found.role, found.spec) {
+            (Role::Quick, _) => {
+                if let Some(quick) = Quick::of(&found.result) {
+                    *self.quick_mut(quick) = Slot::Found(found.result);
+                }
+            }
+            (Role::Trace, AnalysisSpec::CausalTrace(spec)) => {
+                self.traces.retain(|run| run.spec != spec);
+                let result = Some(found.result);
+                self.traces.push(TraceRun { spec, state, result, preview: None });
+            }
+            (Role::Preview, _) => self.foresee(found.result),
+            (Role::Trace | Role::Study, spec) => {
+                self.studies.retain(|study| study.spec != spec);
+                self.studies.push(Study { spec, state, result: Some(found.result) });
+            }
+        }
+    }
+}
+
+impl Quick {
+    /// The place that a result has.
+    fn of(result: &AnalysisResult) -> Option<Self> {
+        match result {
+            AnalysisResult::Prediction(_) => Some(Self::Prediction),
+            AnalysisResult::LogitLens(_) => Some(Self::LogitLens),
+            AnalysisResult::LogitAttribution(it) if it.spec.by == Parts::Heads => {
+                Some(Self::AttributionByHead)
+            }
+            AnalysisResult::LogitAttribution(_) => Some(Self::AttributionByLayer),
+            AnalysisResult::Attention(_) => Some(Self::Attention),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What a session file keeps, and what it refuses.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
+use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Grid};
+use factscope::facts::{Direction, Fact, Record};
+use factscope::intervention::NoiseRng;
+use factscope::session::{Found, ModelIdentity, Role, Session, SessionError, StoredFact};
+use factscope::task::TaskCtx;
+use factscope::tokens::{Bos, TokenizedPrompt};
+use factscope::worker::{DeviceChoice, Engine};
+
+fn tiny() -> Engine {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny");
+    Engine::load(&dir, DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap()
+}
+
+fn trace_spec() -> causal_trace::Spec {
+    causal_trace::Spec {
+        component: Component::Hidden,
+        window: 1,
+        noise: NoiseLevel::Std(1.5),
+        rng: NoiseRng::Numpy,
+        seed: 1,
+        n_samples: 2,
+        direction: causal_trace::Direction::Denoise,
+        sever: None,
+        corruption: causal_trace::Corruption::default(),
+        map: causal_trace::Map::default(),
+    }
+}
+
+/// With the trace of one fact.
+fn session() -> Session {
+    let engine = tiny();
+    let fact = Fact::from_text("The capital of France is", Some("France")).unwrap();
+    let prompt = TokenizedPrompt::new(&engine.info.tokenizer, &fact, Bos::Off).unwrap();
+    let spec = AnalysisSpec::CausalTrace(trace_spec());
+    let result = engine.run(&prompt, &spec, &AnalysisCtx::unwatched()).unwrap();
+    let mut session = Session::new(ModelIdentity::of(&engine.info, BTreeMap::new()));
+    session.facts = vec![StoredFact { nth: None, record: Record::new("typed 1", None, fact) }];
+    session.found = vec![Found {
+        fact: 0,
+        direction: Direction::Forward,
+        prompt,
+        role: Role::Trace,
+        spec,
+        is_complete: true,
+        result: Arc::new(result),
+    }];
+    session
+}
+
+fn trace(session: &mut Session) -> &mut CausalTrace {
+    match Arc::get_mut(&mut session.found[0].result).unwrap() {
+        AnalysisResult::CausalTrace(trace) => trace,
+        _ => panic!("a trace was asked for"),
+    }
+}
+
+fn back(session: &Session) -> Result<Session, SessionError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.factscope");
+    session.save(&path)?;
+    Session::load(&path)
+}
+
+#[test]
+fn numbers_come_back_bit_for_bit() {
+    let mut session = session();
+    let odd = [f32::NAN, f32::NEG_INFINITY, -0.0, f32::MIN_POSITIVE / 3.0, 0.1];
+    trace(&mut session).clean.prob = odd[3];
+    let then = session.found[0].result.clone();
+    let now = back(&session).unwrap().found.remove(0).result;
+    assert_eq!(now, then);
+    for value in odd {
+        session.set_window(&vec![value]);
+        let window: Vec<f32> = back(&session).unwrap().window().unwrap();
+        assert_eq!(window[0].to_bits(), value.to_bits());
+    }
+}
+
+#[test]
+fn a_window_of_another_version_does_not_cost_the_results() {
+    let mut session = session();
+    session.set_window(&"what comes later");
+    let session = back(&session).unwrap();
+    assert_eq!(session.window::<Vec<f32>>(), None);
+    assert_eq!(session.found.len(), 1);
+}
+
+#[test]
+fn shapes_that_do_not_belong_together_are_refused() {
+    let check = |change: &dyn Fn(&mut Session), says: &str| {
+        let mut session = session();
+        change(&mut session);
+        let error = back(&session).unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains(says) && error.contains("a.factscope"), "{error}");
+    };
+    check(&|it| it.found[0].fact = 7, "no such fact");
+    check(&|it| it.found[0].direction = Direction::Inverse, "not asked that way");
+    check(&|it| it.found[0].prompt.pieces.clear(), "tokens of the prompt");
+    check(&|it| it.facts[0].record.fact.subject = Some(3..999), "no part of the prompt");
+    check(
+        &|it| {
+            let spec = AnalysisSpec::LogitLens(factscope::analysis::logit_lens::Spec::default());
+            it.found[0].spec = spec;
+        },
+        "not of the method",
+    );
+    check(
+        &|it| {
+            let trace = trace(it);
+            let cell = trace.restored.values()[0].clone();
+            trace.restored = Grid::new(1, vec![cell]);
+        },
+        "do not belong together",
+    );
+}

@@ -1,0 +1,187 @@
+//! A session file brings back what was found, and nothing else.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui::{Key, Modifiers};
+use factscope::analysis::causal_trace::Component;
+use factscope::facts::Direction;
+use factscope::ui::Options;
+use factscope::ui::command::Command;
+use factscope::ui::pane::Pane;
+use factscope::ui::state::FactId;
+
+use super::support::{FACTS, Window, tiny};
+
+/// The tiny model as a copy that can be changed.
+fn copy_of_tiny(dir: &Path) -> PathBuf {
+    let copy = dir.join("copy");
+    std::fs::create_dir(&copy).unwrap();
+    for file in std::fs::read_dir(tiny()).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), copy.join(file.file_name())).unwrap();
+    }
+    copy
+}
+
+impl Window {
+    fn idle(&mut self) {
+        self.wait("the jobs", |app| app.state.jobs.iter().next().is_none());
+    }
+
+    fn save(&mut self, path: &Path) {
+        self.harness.state_mut().command(Command::SaveSessionTo(path.to_owned()));
+        self.wait("the file", |app| app.state.is_unsaved() == Some(false));
+    }
+}
+
+/// A window with a traced and an ablated fact, saved.
+fn saved(model: PathBuf, facts: PathBuf, path: &Path) -> Window {
+    let options = Options { model: Some(model), facts: Some(facts), ..Options::default() };
+    let mut window = Window::new(options, None);
+    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+    window.wait_for_predictions();
+    window.harness.state_mut().command(Command::Select(FactId::Record(1)));
+    window.harness.run_steps(2);
+    window.wait_for_predictions();
+    window.click("MLP");
+    window.click("Trace");
+    window.trace_ends();
+    window.harness.state_mut().command(Command::Study(Pane::Ablation));
+    window.idle();
+    window.harness.state_mut().command(Command::Study(Pane::Weights));
+    window.idle();
+    window.save(path);
+    window
+}
+
+fn opened(path: &Path) -> Window {
+    let options = Options { session: Some(path.to_owned()), ..Options::default() };
+    Window::new(options, None)
+}
+
+const SHOWN: [Pane; 7] = [
+    Pane::Trace,
+    Pane::Prediction,
+    Pane::Attention,
+    Pane::Attribution,
+    Pane::LogitLens,
+    Pane::Ablation,
+    Pane::Weights,
+];
+
+/// Every bit of every result, NaN included.
+fn results(window: &Window) -> Vec<String> {
+    SHOWN.map(|pane| format!("{:?}", window.app().state.result(pane).unwrap())).into()
+}
+
+#[test]
+fn a_session_comes_back_as_it_was_and_nothing_is_computed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (facts, path) = (dir.path().join("facts.json"), dir.path().join("a.factscope"));
+    std::fs::write(&facts, FACTS).unwrap();
+    let window = saved(tiny(), facts, &path);
+    assert_eq!(window.app().title(), "a.factscope – Factscope");
+
+    let mut again = opened(&path);
+    again.wait("the session", |app| app.state.session.is_some());
+    assert_eq!(again.app().state.n_found, 0, "something was computed");
+    assert_eq!(again.app().state.jobs.n_given(), 1, "only the model is opened");
+    assert_eq!(results(&again), results(&window));
+    for pane in SHOWN {
+        let [now, then] = [&again, &window].map(|it| it.app().figure(pane).unwrap());
+        assert_eq!(format!("{now:?}"), format!("{then:?}"), "{pane:?}");
+    }
+    let [now, then] = [&again, &window].map(|it| &it.app().state);
+    assert_eq!(now.selected, then.selected);
+    assert_eq!(now.settings.trace, then.settings.trace);
+    assert_eq!(again.app().workspace(), window.app().workspace());
+    assert!(now.stored.is_none());
+    assert_eq!(again.app().title(), "a.factscope – Factscope");
+
+    // What comes on top is new, and the title says so.
+    again.harness.state_mut().state.settings.trace.component = Component::Attn;
+    again.click("Trace");
+    again.trace_ends();
+    assert_eq!(again.app().title(), "a.factscope (unsaved) – Factscope");
+    again.harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
+    again.wait("the file", |app| app.state.is_unsaved() == Some(false));
+}
+
+#[test]
+fn results_of_another_model_are_shown_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = copy_of_tiny(dir.path());
+    let (facts, path) = (dir.path().join("facts.json"), dir.path().join("a.factscope"));
+    std::fs::write(&facts, FACTS).unwrap();
+    let window = saved(model.clone(), facts.clone(), &path);
+    let before = results(&window);
+    drop(window);
+
+    let weights = model.join("model.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let last = bytes.len() - 1;
+    // Another sign.
+    bytes[last] ^= 0x80;
+    std::fs::remove_file(&weights).unwrap();
+    std::fs::write(&weights, bytes).unwrap();
+
+    let mut again = opened(&path);
+    again.wait("the session", |app| app.state.session.is_some());
+    again.sees("All results are from the session file a.factscope");
+    again.sees("The model has other weights now");
+    assert_eq!(results(&again), before);
+    let figure = again.app().figure(Pane::Ablation).unwrap();
+    assert!(figure.notes.iter().any(|note| note.contains("session file a.factscope")));
+
+    // Nothing is mixed in.
+    again.harness.state_mut().state.settings.trace.component = Component::Attn;
+    again.click("Trace");
+    again.sees("nothing new is computed");
+    assert_eq!(again.app().state.jobs.n_given(), 0);
+    again.click("Dismiss");
+    again.harness.state_mut().command(Command::Select(FactId::Record(0)));
+    again.harness.run_steps(3);
+    assert_eq!(again.app().state.jobs.n_given(), 0);
+
+    again.click("Open the model as it is now");
+    again.wait("the model", |app| app.state.info().is_some() && app.state.stored.is_none());
+    assert!(again.app().state.result(Pane::Ablation).is_none(), "old results are gone");
+
+    std::fs::remove_dir_all(&model).unwrap();
+    std::fs::write(&facts, FACTS.replace("Italy", "Spain")).unwrap();
+    let mut again = opened(&path);
+    again.wait("the session", |app| app.state.session.is_some());
+    again.sees("The model cannot be opened");
+    again.sees("The dataset has changed");
+    assert_eq!(results(&again), before);
+    let prompt = again.app().state.findings_at(Direction::Forward).unwrap().prompt.clone();
+    assert_eq!(prompt.unwrap().text, "The capital of France is");
+}
+
+#[test]
+fn a_broken_session_is_refused_and_what_is_open_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (facts, path) = (dir.path().join("facts.json"), dir.path().join("a.factscope"));
+    std::fs::write(&facts, FACTS).unwrap();
+    let mut window = saved(tiny(), facts, &path);
+    let whole = std::fs::read(&path).unwrap();
+    let check = |window: &mut Window, bytes: &[u8], says: &str| {
+        let broken = dir.path().join("broken.factscope");
+        std::fs::write(&broken, bytes).unwrap();
+        window.drop(broken);
+        window.wait("the error", |app| app.state.error.is_some());
+        window.sees(says);
+        window.sees("broken.factscope");
+        assert!(window.app().state.result(Pane::Trace).is_some());
+        window.click("Dismiss");
+    };
+    check(&mut window, &whole[..whole.len() / 2], "cut short");
+    check(&mut window, &whole[..20], "cut short");
+    check(&mut window, b"{}", "no session of Factscope");
+    let mut damaged = whole.clone();
+    damaged[whole.len() - 9] ^= 1;
+    check(&mut window, &damaged, "damaged");
+    let mut newer = whole;
+    newer[12] = 99;
+    check(&mut window, &newer, "A newer Factscope wrote this session");
+}
