@@ -65,6 +65,12 @@ impl Display {
         Program(command.spawn().unwrap())
     }
 
+    /// What a command prints.
+    fn factscope_output(&self, args: &[&str]) -> String {
+        let mut command = self.command(assert_cmd::cargo::cargo_bin("factscope"));
+        String::from_utf8(command.args(args).output().unwrap().stdout).unwrap()
+    }
+
     fn xdotool(&self, args: &[&str]) -> String {
         let output = self.command("xdotool").args(args).output();
         let output = output.expect("xdotool is not installed; tests/run.sh installs it");
@@ -77,6 +83,59 @@ impl Drop for Display {
     fn drop(&mut self) {
         self.server.kill().ok();
         self.server.wait().ok();
+    }
+}
+
+/// A program's window, and a person's hands on its keyboard.
+struct Desk<'a> {
+    display: &'a Display,
+    window: String,
+}
+
+impl<'a> Desk<'a> {
+    #[track_caller]
+    fn sit_down(display: &'a Display) -> Self {
+        let window = wait_for("the window", || {
+            let search = ["search", "--onlyvisible", "--name", "Factscope"];
+            let search = display.command("xdotool").args(search).output();
+            let found = String::from_utf8(search.expect("xdotool").stdout).unwrap();
+            found.lines().next().map(str::to_owned)
+        });
+        // There is no window manager to give it the keyboard.
+        display.xdotool(&["windowfocus", "--sync", &window]);
+        display.xdotool(&["mousemove", "640", "400"]);
+        sleep(Duration::from_secs(3));
+        Self { display, window }
+    }
+
+    fn press(&self, keys: &str) {
+        self.display.xdotool(&["key", keys]);
+        sleep(Duration::from_secs(1));
+    }
+
+    /// Over what was there.
+    fn write(&self, text: &str) {
+        self.press("ctrl+a");
+        self.display.xdotool(&["type", "--delay", "20", text]);
+        sleep(Duration::from_secs(1));
+        self.press("Return");
+    }
+
+    /// By name, from the palette.
+    fn command(&self, name: &str) {
+        self.press("ctrl+k");
+        self.write(name);
+    }
+
+    /// Saves the window under a name, without a dialog.
+    #[track_caller]
+    fn takes_a_picture(&self, path: &Path) -> ((u32, u32), usize) {
+        // Without a system dialog the path is typed.
+        self.press("ctrl+alt+s");
+        sleep(Duration::from_secs(1));
+        self.write(path.to_str().unwrap());
+        wait_for("the picture", || path.is_file().then_some(()));
+        picture(path)
     }
 }
 
@@ -133,33 +192,72 @@ fn a_fact_is_traced_and_the_window_saved_with_the_keyboard() {
         "--size",
         "1280x720",
     ]);
-    let window = wait_for("the window", || {
-        let search = ["search", "--onlyvisible", "--name", "Factscope"];
-        let search = display.command("xdotool").args(search).output();
-        let found = String::from_utf8(search.expect("xdotool").stdout).unwrap();
-        found.lines().next().map(str::to_owned)
-    });
-    // There is no window manager to give it the keyboard.
-    display.xdotool(&["windowfocus", "--sync", &window]);
-    display.xdotool(&["mousemove", "640", "400"]);
-    sleep(Duration::from_secs(3));
-    for keys in [&["key", "Down"][..], &["key", "F5"]] {
-        display.xdotool(keys);
-        sleep(Duration::from_secs(1));
-    }
-    // Without a system dialog the path is typed.
-    display.xdotool(&["key", "ctrl+s"]);
-    sleep(Duration::from_secs(2));
-    display.xdotool(&["key", "ctrl+a"]);
-    display.xdotool(&["type", "--delay", "20", shot.to_str().unwrap()]);
-    sleep(Duration::from_secs(1));
-    display.xdotool(&["key", "Return"]);
-    wait_for("the picture", || shot.is_file().then_some(()));
-    let (size, n_colors) = picture(&shot);
+    let desk = Desk::sit_down(&display);
+    desk.press("Down");
+    desk.press("F5");
+    let (size, n_colors) = desk.takes_a_picture(&shot);
     assert_eq!(size, (1280, 720));
     assert!(n_colors > 100, "{n_colors} colours: hardly a figure");
-    display.xdotool(&["key", "ctrl+q"]);
+    desk.press("ctrl+q");
     program.exits_well();
+}
+
+/// The share of a picture that is darker than its middle.
+fn darkness(path: &Path) -> f32 {
+    let picture = image::open(path).unwrap().into_luma8();
+    let dark = picture.pixels().filter(|pixel| pixel.0[0] < 100).count();
+    dark as f32 / picture.pixels().len() as f32
+}
+
+#[test]
+fn what_was_found_at_a_first_launch_is_kept_and_opened_again() {
+    let display = Display::start();
+    let home = display.home.path();
+    let [kept, first, dark, again] =
+        ["kept.factscope", "first.png", "dark.png", "again.png"].map(|name| home.join(name));
+    let mut program = display.factscope(&["explore", "--size", "1280x720"]);
+    let desk = Desk::sit_down(&display);
+
+    // The fact and its inverse are traced and compared.
+    desk.press("F5");
+    desk.command("compare");
+    let listed = || {
+        desk.press("ctrl+s");
+        if !kept.exists() {
+            sleep(Duration::from_secs(1));
+            desk.write(kept.to_str().unwrap());
+        }
+        let listed = display.factscope_output(&["session", kept.to_str().unwrap()]);
+        let n_traces = listed.matches("causal trace").count();
+        (n_traces >= 2 && listed.contains("comparison") && !listed.contains("stopped on the way"))
+            .then_some(())
+    };
+    wait_for("both traces and the comparison", listed);
+    let (size, n_colors) = desk.takes_a_picture(&first);
+    assert_eq!(size, (1280, 720));
+    assert!(n_colors > 100, "{n_colors} colours: hardly a figure");
+
+    // What cannot be opened costs nothing of what is there.
+    desk.command("type a dataset path");
+    sleep(Duration::from_secs(1));
+    desk.write("/etc/hostname");
+    desk.press("Escape");
+    // Dark, and smaller.
+    desk.command("dark theme");
+    display.xdotool(&["windowsize", "--sync", &desk.window, "1000", "640"]);
+    sleep(Duration::from_secs(2));
+    let (size, _) = desk.takes_a_picture(&dark);
+    assert_eq!(size, (1000, 640));
+    assert!(darkness(&first) < 0.3 && darkness(&dark) > 0.6);
+    desk.press("ctrl+q");
+    program.exits_well();
+
+    let order = ["--session", kept.to_str().unwrap(), "--screenshot", again.to_str().unwrap()];
+    display
+        .factscope(&[&["explore", "--theme", "light", "--size", "1280x720"], &order[..]].concat())
+        .exits_well();
+    let (_, n_colors) = picture(&again);
+    assert!(n_colors > 100, "{n_colors} colours: the results are gone");
 }
 
 #[test]

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Takes the README's pictures anew: the window under a virtual display, and figures from commands.
+#
+# Needs Xvfb and xauth (`tests/run.sh` installs them). Pictures depend on the program, the built-in
+# model and nothing else.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+here=assets/screenshots
+export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-$(mktemp --directory)}
+# Nobody's settings are seen or changed.
+home=$(mktemp --directory)
+trap 'rm -rf "$home"' EXIT
+
+cargo build --release --locked
+factscope=${CARGO_TARGET_DIR:-target}/release/factscope
+
+window() { # FILE VIEW WxH MORE...
+  local file=$1 view=$2 size=$3
+  shift 3
+  HOME=$home XDG_DATA_HOME=$home xvfb-run --auto-servernum \
+    --server-args="-noreset -screen 0 ${size}x24" \
+    "$factscope" explore --device cpu --theme light --size "$size" --view "$view" \
+    --screenshot "$here/$file" "$@"
+}
+
+figure() { # FILE COMMAND MORE...
+  local file=$1 command=$2
+  shift 2
+  "$factscope" "$command" --device cpu --facts builtin --case 2 --quiet \
+    --figure "$here/$file" --out "$home/result.json" "$@"
+}
+
+window window.png attention 1600x1000 --trace mlp
+window comparison.png comparison 1600x1000 --trace mlp
+figure trace.svg trace --kind mlp --window 2
+figure knockout.svg knockout
+figure ablation.svg ablate --part heads
+figure attribution.svg attribute --by layers
+figure lens.svg lens
