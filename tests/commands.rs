@@ -794,6 +794,24 @@ fn figures_go_to_files_of_every_format() {
     stdout(&[&["run", &spec, "--device", "cpu", "--figure", &again], &recovery[..]].concat());
     assert!(fs::read_to_string(&again).unwrap().contains("Recovery of logit("));
 
+    let lens = ["lens", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
+    let at = |pick: &[&str]| {
+        stdout(&[&lens[..], &["--figure", &again], pick].concat());
+        fs::read_to_string(&again).unwrap()
+    };
+    assert_ne!(at(&["--figure-position", "1"]), at(&[]));
+    let far = complaint(&[&lens[..], &["--figure", &again, "--figure-position", "90"]].concat());
+    assert!(far.contains("--figure-position is not among 0.."), "{far}");
+    let attention = ["attention", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
+    let attention = [&attention[..], &["--layer", "1", "--figure", &again]].concat();
+    let of_head = |head| {
+        stdout(&[&attention[..], &["--figure-head", head]].concat());
+        fs::read_to_string(&again).unwrap()
+    };
+    assert!(of_head("2").contains("L1 H2") && !of_head("2").contains("L1 H0"));
+    let far = complaint(&[&attention[..], &["--figure-layer", "0"]].concat());
+    assert!(far.contains("--figure-layer is not among 1..2"), "{far}");
+
     let error = complaint(&[&trace[..], &["--figure", &path("a.png")]].concat());
     assert!(error.contains(".png") && error.contains(".svg"), "{error}");
     let error = complaint(&[&trace[..], &["--figure", "/nowhere/a.svg"]].concat());

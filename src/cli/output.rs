@@ -1,21 +1,22 @@
 //! Results as JSON or as text.
 
 use std::io::Write as _;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Machine;
 use super::progress::Bar;
-use crate::analysis::{AnalysisResult, Metric, ModelEdit};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit};
 use crate::experiment::Experiment;
-use crate::figure::{Effect, Figure, FileFormat, Look};
+use crate::figure::{Effect, Figure, FileFormat, Look, Pick};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Answer, TokenizedPrompt};
 use crate::whole_file::{self, folder_of};
-use crate::worker::{Engine, ModelInfo};
+use crate::worker::{Engine, Gpt2Config, ModelInfo};
 
 /// Where a result goes.
 #[derive(Args)]
@@ -57,6 +58,18 @@ pub(super) struct ResultOutput {
     /// What the figure of a trace shows of that
     #[arg(long, value_enum, value_name = "EFFECT", default_value = "score", requires = "figure")]
     figure_effect: FigureEffect,
+
+    /// The layer that the figure looks at, where it shows one of several, as of attention
+    #[arg(long, value_name = "L", requires = "figure")]
+    figure_layer: Option<usize>,
+
+    /// The same of heads
+    #[arg(long, value_name = "H", requires = "figure")]
+    figure_head: Option<usize>,
+
+    /// The same of tokens, counted from 0: of a logit lens, say, the one that it starts from
+    #[arg(long, value_name = "POS", requires = "figure")]
+    figure_position: Option<usize>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -108,6 +121,28 @@ impl ResultOutput {
         check_writable(path)
     }
 
+    /// That there is what the figure is to look at.
+    pub fn check_pick(
+        &self,
+        spec: &AnalysisSpec,
+        config: &Gpt2Config,
+        prompt: &TokenizedPrompt,
+    ) -> anyhow::Result<()> {
+        let within = |flag: &str, index: Option<usize>, of: Range<usize>| {
+            let is_there = index.is_none_or(|index| of.contains(&index));
+            ensure!(is_there, "{flag} is not among {}..{} of this result", of.start, of.end);
+            Ok(())
+        };
+        let (mut layers, mut heads) = (0..config.n_layers, 0..config.n_heads);
+        if let AnalysisSpec::Attention(spec) = spec {
+            layers = spec.layers.clone();
+            heads = spec.head.map_or(heads, |head| head..head + 1);
+        }
+        within("--figure-layer", self.figure_layer, layers)?;
+        within("--figure-head", self.figure_head, heads)?;
+        within("--figure-position", self.figure_position, 0..prompt.n_pos())
+    }
+
     /// As [`Output::write`], and the figure.
     pub fn write(
         &self,
@@ -120,6 +155,11 @@ impl ResultOutput {
             let look = Look {
                 metric: self.figure_metric.into(),
                 effect: self.figure_effect.into(),
+                pick: Pick {
+                    layer: self.figure_layer,
+                    position: self.figure_position,
+                    head: self.figure_head,
+                },
                 ..Look::new(&engine.info.tokenizer)
             };
             let mut figure = Figure::of(result, &look);

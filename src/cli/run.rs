@@ -126,6 +126,7 @@ impl Session {
     ) -> anyhow::Result<()> {
         let has_prompt = self.source != FactSource::Nothing;
         ensure!(has_prompt || spec.is_of_weights(), "this asks about a prompt; name a fact");
+        output.check_pick(spec, &self.engine.info.config, &self.prompt)?;
         let result = machine.run(&self.engine, &self.prompt, spec, doing(spec))?;
         let (json, mut text) = document(&result, self, machine)?;
         let processing = self.edits.iter().rev().find_map(|edit| match edit {

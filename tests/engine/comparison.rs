@@ -5,26 +5,15 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Metric, Positions, Reuse, ablation,
     causal_trace,
 };
-use factscope::intervention::NoiseRng;
 use factscope::task::Cancelled;
 use factscope::tokens::{Bos, TokenizedPrompt};
 use factscope::worker::Engine;
 
-use crate::support::{engine, prompt};
+use crate::support::{engine, prompt, trace_spec};
 
 fn trace_of(component: causal_trace::Component) -> MapSpec {
-    let spec = causal_trace::Spec {
-        component,
-        window: 2,
-        noise: causal_trace::NoiseLevel::Std(0.5),
-        rng: NoiseRng::Numpy,
-        seed: 1,
-        n_samples: 2,
-        direction: causal_trace::Direction::Denoise,
-        sever: None,
-        corruption: causal_trace::Corruption::default(),
-        map: causal_trace::Map::Tokens,
-    };
+    let noise = causal_trace::NoiseLevel::Std(0.5);
+    let spec = causal_trace::Spec { noise, ..trace_spec(component, 2, 2) };
     MapSpec::Trace { spec, metric: Metric::LogProb }
 }
 

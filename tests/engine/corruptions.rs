@@ -24,25 +24,12 @@ use factscope::model::{Donors, Gpt2};
 use factscope::tokens::TokenizedPrompt;
 
 use super::support::{
-    answer_of, assert_close, assert_far, engine, fixture, load, logits_under, prompt,
+    answer_of, assert_close, assert_far, engine, fixture, load, logits_under, paris, seine,
 };
 
 const LOGIT: f32 = 1e-4;
 const N_LAYERS: usize = 4;
 const N_HEADS: usize = 4;
-
-fn paris() -> TokenizedPrompt {
-    let mut paris = prompt("Paris is the capital of", "Paris", None);
-    paris.answer = Some(answer_of(&[507]));
-    paris
-}
-
-/// A subject in the middle, and an answer of two tokens.
-fn seine() -> TokenizedPrompt {
-    let mut seine = prompt("The Seine is in", "Seine", None);
-    seine.answer = Some(answer_of(&[300, 41]));
-    seine
-}
 
 fn spec(component: Component, window: usize, corruption: Corruption) -> causal_trace::Spec {
     causal_trace::Spec {

@@ -32,18 +32,13 @@ use factscope::task::{Cancelled, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 use factscope::worker::Engine;
 
-use super::support::{answer_of, assert_close, assert_far, engine, fixture, load, logits, prompt};
+use super::support::{
+    answer_of, assert_close, assert_far, engine, fixture, load, logits, paris, paris_or, prompt,
+};
 
 const LOGIT: f32 = 1e-4;
 const N_LAYERS: usize = 4;
 const N_HEADS: usize = 4;
-
-fn paris(foil: Option<u32>) -> TokenizedPrompt {
-    let mut paris = prompt("Paris is the capital of", "Paris", None);
-    paris.answer = Some(answer_of(&[507]));
-    paris.foil = foil.map(|foil| answer_of(&[foil]));
-    paris
-}
 
 /// With a token that occurs twice.
 fn rome() -> TokenizedPrompt {
@@ -91,7 +86,7 @@ fn by_component(parts: &[Contribution], component: Component) -> f32 {
 fn neurons_sources_and_heads_are_the_same_logit() {
     let engine = engine("tiny");
     for foil in [None, Some(3)] {
-        let prompt = paris(foil);
+        let prompt = foil.map_or_else(paris, paris_or);
         let heads =
             run!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Heads }));
         let sources: SourceAttribution =
@@ -132,7 +127,7 @@ fn neurons_sources_and_heads_are_the_same_logit() {
 #[test]
 fn what_goes_through_a_head_is_what_the_head_writes() {
     let engine = engine("tiny");
-    let prompt = paris(Some(3));
+    let prompt = paris_or(3);
     let heads =
         run!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Heads }));
     for (layer, head) in [(0, 0), (1, 3), (3, 2)] {
@@ -153,7 +148,7 @@ fn what_goes_through_a_head_is_what_the_head_writes() {
 #[test]
 fn a_prompt_differs_from_itself_in_nothing_and_from_another_in_all() {
     let engine = engine("tiny");
-    let prompt = paris(None);
+    let prompt = paris();
     let difference = |ids: &[u32], by: Parts, scale_of: ScaleOf| -> AttributionDifference {
         let second = SecondRun::Prompt { ids: ids.into() };
         run!(
@@ -177,7 +172,7 @@ fn a_prompt_differs_from_itself_in_nothing_and_from_another_in_all() {
 #[test]
 fn noise_that_is_nothing_changes_nothing_and_draws_are_averaged() {
     let engine = engine("tiny");
-    let prompt = paris(Some(3));
+    let prompt = paris_or(3);
     let with = |std: f64, n_samples: usize| -> AttributionDifference {
         let level = NoiseLevel::Std(std);
         let second = SecondRun::Noise { level, rng: NoiseRng::Chacha, seed: 1, n_samples };
@@ -202,7 +197,7 @@ fn noise_that_is_nothing_changes_nothing_and_draws_are_averaged() {
 fn the_logit_builds_up_by_what_layers_add() {
     let engine = engine("tiny");
     for foil in [None, Some(3)] {
-        let prompt = paris(foil);
+        let prompt = foil.map_or_else(paris, paris_or);
         let last = prompt.last();
         let layers =
             run!(engine, &prompt, LogitAttribution(logit_attribution::Spec { by: Parts::Layers }));
@@ -232,7 +227,7 @@ fn the_logit_builds_up_by_what_layers_add() {
 #[test]
 fn both_lenses_end_at_the_model_and_list_the_likeliest() {
     let engine = engine("tiny");
-    let prompt = paris(None);
+    let prompt = paris();
     let lens = |scale: LensScale, n_top: usize| {
         run!(engine, &prompt, LogitLens(logit_lens::Spec { scale, n_top }))
     };
@@ -259,7 +254,7 @@ fn both_lenses_end_at_the_model_and_list_the_likeliest() {
 #[test]
 fn rolled_out_attention_is_attention_and_weights_keep_zeros() {
     let engine = engine("tiny");
-    let prompt = paris(None);
+    let prompt = paris();
     let n_pos = prompt.n_pos();
     let show = |weighting: Weighting, layers: std::ops::Range<usize>| {
         run!(engine, &prompt, Attention(attention::Spec { layers, head: None, weighting }))
@@ -299,7 +294,7 @@ fn heads_are_scored_by_where_they_look() {
     let spec = head_scores::Spec { n_random: 6, n_sequences: 2, seed: 4 };
     let score =
         |prompt: &TokenizedPrompt, spec| -> HeadSummary { run!(engine, prompt, HeadScores(spec)) };
-    let none = score(&paris(None), spec);
+    let none = score(&paris(), spec);
     let twice = score(&rome(), spec);
     assert_eq!(none.heads.values().len(), N_LAYERS * N_HEADS);
     for (none, twice) in none.heads.values().iter().zip(twice.heads.values()) {
@@ -315,7 +310,7 @@ fn heads_are_scored_by_where_they_look() {
             Some(none.random_previous_token),
         ];
         assert!(scores.iter().all(|it| (0.0..=1.0).contains(&it.unwrap())), "{none:?}");
-        let n_pos = paris(None).n_pos() as f32;
+        let n_pos = paris().n_pos() as f32;
         assert!((0.0..=n_pos.ln() + 1e-5).contains(&none.entropy));
         // The random tokens do not depend on the prompt.
         assert_eq!(none.random_induction, twice.random_induction);
@@ -328,7 +323,7 @@ fn heads_are_scored_by_where_they_look() {
     assert_ne!(score(&rome(), head_scores::Spec { seed: 5, ..spec }).random_ids, none.random_ids);
 
     // Of two tokens, the first is the previous one.
-    let mut two = paris(None);
+    let mut two = paris();
     two.ids.truncate(2);
     two.pieces.truncate(2);
     two.subject = None;
@@ -346,7 +341,7 @@ fn heads_are_scored_by_where_they_look() {
 #[test]
 fn contributions_to_a_place_add_up_to_one() {
     let engine = engine("tiny");
-    let prompt = paris(None);
+    let prompt = paris();
     let n_pos = prompt.n_pos();
     let graph = |threshold, edges, weights, pos| -> ContributionGraph {
         let spec = contribution_graph::Spec { threshold, edges, weights, pos };
@@ -393,7 +388,7 @@ fn contributions_to_a_place_add_up_to_one() {
 #[test]
 fn processing_changes_no_probability_and_no_pattern() {
     let raw = load(&fixture("tiny"));
-    let prompt = paris(None);
+    let prompt = paris();
     let patterns: BTreeSet<Site> = (0..N_LAYERS).map(Site::Pattern).collect();
     let seen = |model: &Gpt2| {
         let cache = model.run_clean(&prompt.ids, &patterns).cache;
@@ -415,7 +410,7 @@ fn processing_changes_no_probability_and_no_pattern() {
 #[test]
 fn an_edited_model_is_processed_like_any_other_and_the_plain_one_stays() {
     let engine = engine("tiny");
-    let prompt = paris(Some(3));
+    let prompt = paris_or(3);
     let ctx = AnalysisCtx::unwatched();
     let edits = [ModelEdit::Processing(Processing::of_transformer_lens())];
     let processed = engine.edited(&edits, &ctx).unwrap();
@@ -462,7 +457,7 @@ fn an_edited_model_is_processed_like_any_other_and_the_plain_one_stays() {
 
 #[test]
 fn centred_weights_write_with_mean_zero_and_centred_logits_have_mean_zero() {
-    let prompt = paris(None);
+    let prompt = paris();
     let sites = Site::all(N_LAYERS);
     let is_written = |site: &Site| {
         matches!(
@@ -580,7 +575,7 @@ fn an_untied_model_can_be_processed_and_names_are_read_back() {
     let folder = fixture("tiny-sharded");
     let raw = load(&folder);
     let model = load(&folder).process(&"all".parse().unwrap(), &TaskCtx::unwatched()).unwrap();
-    let prompt = paris(None);
+    let prompt = paris();
     let (a, b) = (log_probs(&model, &prompt.ids), log_probs(&raw, &prompt.ids));
     assert_close(&a, &b, LOGIT, "log probs");
     for processing in processings() {
@@ -594,7 +589,7 @@ fn an_untied_model_can_be_processed_and_names_are_read_back() {
 #[test]
 fn norms_are_those_of_the_activations() {
     let engine = engine("tiny");
-    let prompt = paris(None);
+    let prompt = paris();
     let norms: ResidualNorms = run!(engine, &prompt, ResidualNorms(residual_norms::Spec));
     let model = load(&fixture("tiny"));
     let cache = model.run_clean(&prompt.ids, &Site::all(N_LAYERS)).cache;
@@ -665,7 +660,7 @@ fn a_cancelled_method_says_so_and_a_spec_can_be_stored() {
     for spec in all_specs() {
         let ctx = AnalysisCtx::unwatched();
         ctx.task.cancel.cancel();
-        let result = engine.run(&paris(None), &spec, &ctx);
+        let result = engine.run(&paris(), &spec, &ctx);
         assert_eq!(result, Err(AnalysisError::Cancelled(Cancelled)), "{spec:?}");
         let text = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<AnalysisSpec>(&text).unwrap(), spec, "{text}");
@@ -679,16 +674,16 @@ fn what_is_not_there_is_an_error() {
         engine.run(prompt, spec, &AnalysisCtx::unwatched()).unwrap_err()
     };
     for spec in &all_specs()[..8] {
-        let mut unknown = paris(None);
+        let mut unknown = paris();
         unknown.ids[3] = 657;
         let expected = AnalysisError::UnknownToken { id: 657, d_vocab: 657 };
         assert_eq!(error(&unknown, spec), expected, "{spec:?}");
-        let mut long = paris(None);
+        let mut long = paris();
         long.ids = vec![1; 65];
         assert_eq!(error(&long, spec), AnalysisError::TooLong { n_pos: 65, n_ctx: 64 });
     }
     for spec in &all_specs()[..5] {
-        let mut prompt = paris(None);
+        let mut prompt = paris();
         prompt.foil = Some(answer_of(&[700]));
         let expected = AnalysisError::UnknownToken { id: 700, d_vocab: 657 };
         assert_eq!(error(&prompt, spec), expected, "{spec:?}");
@@ -698,20 +693,19 @@ fn what_is_not_there_is_an_error() {
 
     let random = |n_random, n_sequences| {
         let spec = head_scores::Spec { n_random, n_sequences, seed: 1 };
-        error(&paris(None), &AnalysisSpec::HeadScores(spec))
+        error(&paris(), &AnalysisSpec::HeadScores(spec))
     };
     assert_eq!(random(33, 1), AnalysisError::TooLong { n_pos: 66, n_ctx: 64 });
     assert!(matches!(random(0, 1), AnalysisError::Zero { .. }));
     assert!(matches!(random(1, 0), AnalysisError::Zero { .. }));
     let none = composition::Spec { modes: vec![], n_top: 1, processing: Processing::default() };
-    let none = error(&paris(None), &AnalysisSpec::Composition(none));
+    let none = error(&paris(), &AnalysisSpec::Composition(none));
     assert!(matches!(none, AnalysisError::Zero { .. }));
 }
 
 fn check_ranges(engine: &Engine) {
-    let error = |spec: AnalysisSpec| {
-        engine.run(&paris(None), &spec, &AnalysisCtx::unwatched()).unwrap_err()
-    };
+    let error =
+        |spec: AnalysisSpec| engine.run(&paris(), &spec, &AnalysisCtx::unwatched()).unwrap_err();
     let through = |layer, head| {
         error(AnalysisSpec::ThroughHead(through_head::Spec { layer, head, by: Parts::Layers }))
     };
@@ -731,7 +725,7 @@ fn check_ranges(engine: &Engine) {
     for wrong in [through(0, 9), circuit(3, 9)] {
         assert_eq!(wrong, AnalysisError::OutOfRange { what: "head", index: 9, n: 4 });
     }
-    let n_pos = paris(None).n_pos();
+    let n_pos = paris().n_pos();
     let graph = contribution_graph::Spec {
         threshold: 0.0,
         edges: AttentionEdges::PerHead,
@@ -755,13 +749,13 @@ fn check_second_runs(engine: &Engine) {
         seed: 1,
         n_samples,
     };
-    let mut no_subject = paris(None);
+    let mut no_subject = paris();
     no_subject.subject = None;
     assert_eq!(error(&no_subject, noise(1)), AnalysisError::NoSubject);
-    assert!(matches!(error(&paris(None), noise(0)), AnalysisError::Zero { .. }));
+    assert!(matches!(error(&paris(), noise(0)), AnalysisError::Zero { .. }));
     let empty = SecondRun::Prompt { ids: [].into() };
-    assert!(matches!(error(&paris(None), empty), AnalysisError::Zero { .. }));
+    assert!(matches!(error(&paris(), empty), AnalysisError::Zero { .. }));
     let unknown = SecondRun::Prompt { ids: [900].into() };
     let expected = AnalysisError::UnknownToken { id: 900, d_vocab: 657 };
-    assert_eq!(error(&paris(None), unknown), expected);
+    assert_eq!(error(&paris(), unknown), expected);
 }

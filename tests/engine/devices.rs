@@ -16,7 +16,7 @@ use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 use cubecl::logging::{LaunchObservation, LaunchObserver};
-use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
+use factscope::analysis::causal_trace::{self, CausalTrace, Component};
 use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape};
 use factscope::analysis::{AnalysisCtx, Measurement, Metric, Reuse, sweep};
 use factscope::intervention::{
@@ -29,7 +29,7 @@ use factscope::model::{
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
 
-use super::support::{assert_close, engine, fixture, load, load_on, logits, prompt};
+use super::support::{assert_close, engine, fixture, load, load_on, logits, prompt, trace_spec};
 
 const LOGIT: f32 = 1e-4;
 const PROB: f32 = 1e-4;
@@ -79,18 +79,7 @@ fn an_adapter_computes_what_the_cpu_computes() {
     println!("logits: {:.1} s", start.elapsed().as_secs_f64());
 
     let start = Instant::now();
-    let spec = causal_trace::Spec {
-        component: Component::Mlp,
-        window: 2,
-        noise: NoiseLevel::Std(1.5),
-        rng: NoiseRng::Numpy,
-        seed: 1,
-        n_samples: 2,
-        direction: causal_trace::Direction::Denoise,
-        sever: None,
-        corruption: causal_trace::Corruption::default(),
-        map: causal_trace::Map::default(),
-    };
+    let spec = trace_spec(Component::Mlp, 2, 2);
     let trace = |model: &Gpt2| {
         causal_trace::causal_trace(model, &prompt, &spec, &AnalysisCtx::unwatched()).unwrap()
     };

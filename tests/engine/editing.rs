@@ -9,12 +9,14 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, ModelEdit, Positions,
     Reuse, ablation, causal_trace, comparison, generation, logit_attribution, prediction, steering,
 };
-use factscope::intervention::{NoiseRng, Site, SiteSet};
+use factscope::intervention::{Site, SiteSet};
 use factscope::task::{Cancelled, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 use factscope::worker::Engine;
 
-use crate::support::{answer_of, assert_close, assert_far, engine, fixture, load, prompt};
+use crate::support::{
+    answer_of, assert_close, assert_far, engine, fixture, load, prompt, trace_spec,
+};
 
 const LAYER: usize = 1;
 
@@ -162,18 +164,9 @@ fn sweeps_on_a_changed_model_are_the_same_with_and_without_reuse() {
     use causal_trace::{Component, Direction};
 
     let trace = |component, direction| {
-        AnalysisSpec::CausalTrace(causal_trace::Spec {
-            component,
-            window: 2,
-            noise: causal_trace::NoiseLevel::Std(0.5),
-            rng: NoiseRng::Numpy,
-            seed: 1,
-            n_samples: 2,
-            direction,
-            sever: None,
-            corruption: causal_trace::Corruption::default(),
-            map: causal_trace::Map::Tokens,
-        })
+        let noise = causal_trace::NoiseLevel::Std(0.5);
+        let usual = trace_spec(component, 2, 2);
+        AnalysisSpec::CausalTrace(causal_trace::Spec { noise, direction, ..usual })
     };
     let ablation = |part| {
         AnalysisSpec::Ablation(ablation::Spec {

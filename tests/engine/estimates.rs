@@ -1,8 +1,6 @@
 //! What must hold for effects estimated from gradients beyond traces: windows held together, `AtP*`,
 //! and edges. The numbers of other programs are compared in `tests/golden/check_gradients.py`.
 
-use std::cell::RefCell;
-
 use factscope::analysis::atp_star::{self, AtpStar, Node};
 use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint, Windows};
 use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
@@ -12,35 +10,21 @@ use factscope::analysis::corruption::{
 use factscope::analysis::edge_attribution::{self, EdgeAttribution, EdgeBase, n_edges};
 use factscope::analysis::{
     Agreement, AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Contrast, Measurement,
-    Metric, Reuse, Sender,
+    Metric, Sender,
 };
 use factscope::intervention::{
     Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
 use factscope::model::{ActivationCache, Backward, Donors, Dropped, Gpt2Config, Objective, Row};
-use factscope::task::{CancelToken, Cancelled, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
 use super::support::{
-    answer_of, assert_close, assert_far, engine, fixture, load, logits, prompt, run,
+    assert_close, assert_far, assert_watched, engine, fixture, load, logits, paris_or, run, seine,
+    trace_spec,
 };
 
 const N_LAYERS: usize = 4;
 const N_HEADS: usize = 4;
-
-fn paris() -> TokenizedPrompt {
-    let mut paris = prompt("Paris is the capital of", "Paris", None);
-    paris.answer = Some(answer_of(&[507]));
-    paris.foil = Some(answer_of(&[12]));
-    paris
-}
-
-/// The subject does not come first, and the answer is two tokens.
-fn seine() -> TokenizedPrompt {
-    let mut seine = prompt("The Seine is in", "Seine", None);
-    seine.answer = Some(answer_of(&[300, 41]));
-    seine
-}
 
 fn noise(std: f64, n_samples: usize) -> Contrast {
     corrupted_by(Corruption::default(), std, n_samples)
@@ -75,21 +59,10 @@ fn windowed(
     base: BasePoint,
     windows: Windows,
 ) -> AttributionPatching {
-    let trace = causal_trace::Spec {
-        component,
-        window,
-        noise: NoiseLevel::Std(1.5),
-        rng: NoiseRng::Numpy,
-        seed: 1,
-        n_samples: 2,
-        direction: causal_trace::Direction::Denoise,
-        sever: None,
-        corruption: causal_trace::Corruption::default(),
-        map: causal_trace::Map::default(),
-    };
+    let trace = trace_spec(component, window, 2);
     let metric = Metric::Logit;
     let spec = attribution_patching::Spec { trace, base, metric, windows, n_verified: 0 };
-    match analyse(&paris(), &AnalysisSpec::AttributionPatching(spec)) {
+    match analyse(&paris_or(12), &AnalysisSpec::AttributionPatching(spec)) {
         AnalysisResult::AttributionPatching(found) => found,
         other => panic!("{other:?}"),
     }
@@ -101,7 +74,7 @@ fn windowed(
 fn a_window_that_is_held_has_the_slope_of_restoring_it() {
     const STEP: f64 = 0.02;
     let model = load(&fixture("tiny"));
-    let prompt = paris();
+    let prompt = paris_or(12);
     let subject = prompt.subject.clone().unwrap();
     let noise = Noise { rng: NoiseRng::Numpy, seed: 1, std: 1.5, sample: 1 };
     let corruption: Condition =
@@ -176,7 +149,7 @@ fn windows_of_one_layer_are_the_same_held_or_added() {
 #[test]
 fn a_dropped_layer_carries_no_gradient() {
     let model = load(&fixture("tiny"));
-    let ids = paris().ids;
+    let ids = paris_or(12).ids;
     let sites = Backward::sites(N_LAYERS);
     let clean = run(&model, &[Row::new(&ids, &[])], &Donors::new(), &sites);
     let wanted = Site::all(N_LAYERS);
@@ -223,8 +196,8 @@ fn star(
 #[test]
 fn small_changes_are_estimated_as_they_are() {
     for (prompt, metric) in [
-        (paris(), Metric::LogitDiff),
-        (paris(), Metric::Prob),
+        (paris_or(12), Metric::LogitDiff),
+        (paris_or(12), Metric::Prob),
         (seine(), Metric::AnswerProb),
         (seine(), Metric::LogProb),
     ] {
@@ -249,7 +222,7 @@ fn small_changes_are_estimated_as_they_are() {
 #[test]
 fn a_new_softmax_is_what_heads_really_do() {
     let model = load(&fixture("tiny"));
-    let prompt = paris();
+    let prompt = paris_or(12);
     let contrast = other_of(&prompt);
     let Contrast::Prompt { ids: other } = &contrast else { panic!("it is a prompt") };
     let found = star(&prompt, contrast.clone(), Metric::Logit, 0);
@@ -299,7 +272,7 @@ fn a_new_softmax_is_what_heads_really_do() {
 
 #[test]
 fn an_estimate_says_how_it_goes_with_what_was_patched() {
-    let found = star(&paris(), other_of(&paris()), Metric::Logit, 40);
+    let found = star(&paris_or(12), other_of(&paris_or(12)), Metric::Logit, 40);
     let [fixed, plain] = found.agreement.unwrap();
     assert_eq!((fixed.n, plain.n, found.verified.len()), (40, 40, 40));
     let pairs = |read: fn(&atp_star::Effect) -> f32| -> Vec<(f32, f32)> {
@@ -312,7 +285,7 @@ fn an_estimate_says_how_it_goes_with_what_was_patched() {
 
 #[test]
 fn parts_of_an_estimate_are_in_their_places() {
-    let prompt = paris();
+    let prompt = paris_or(12);
     let found = star(&prompt, other_of(&prompt), Metric::LogProb, 0);
     assert_eq!(found.base, BasePoint::Clean);
     let ranked = found.ranked();
@@ -367,7 +340,7 @@ fn gpt2_large_has_as_many_edges_as_in_eap_ig() {
 /// What leaves a part adds up to what the part does: the score of an output is along its gradient.
 #[test]
 fn edges_add_up_to_their_senders_and_these_are_attributions() {
-    for (prompt, contrast) in [(paris(), other_of(&paris())), (seine(), noise(1.5, 3))] {
+    for (prompt, contrast) in [(paris_or(12), other_of(&paris_or(12))), (seine(), noise(1.5, 3))] {
         let metric = Metric::Prob;
         let all = edges(&prompt, contrast.clone(), metric, EdgeBase::Clean, usize::MAX, 0);
         assert_eq!(all.edges.len(), all.n_edges);
@@ -403,7 +376,9 @@ fn edges_add_up_to_their_senders_and_these_are_attributions() {
 
 #[test]
 fn the_first_edges_are_the_largest() {
-    let of = |n| edges(&paris(), other_of(&paris()), Metric::Logit, EdgeBase::Clean, n, 0).edges;
+    let of = |n| {
+        edges(&paris_or(12), other_of(&paris_or(12)), Metric::Logit, EdgeBase::Clean, n, 0).edges
+    };
     let all = of(usize::MAX);
     assert!(all.is_sorted_by(|a, b| a.score.abs() >= b.score.abs()));
     for it in &all {
@@ -416,7 +391,7 @@ fn the_first_edges_are_the_largest() {
 #[test]
 fn one_step_is_the_attribution_at_the_corrupted_run() {
     let found =
-        edges(&paris(), noise(1.5, 2), Metric::Logit, EdgeBase::Between { n_steps: 1 }, 1, 0);
+        edges(&paris_or(12), noise(1.5, 2), Metric::Logit, EdgeBase::Between { n_steps: 1 }, 1, 0);
     let restored = windowed(Component::Mlp, 1, BasePoint::Corrupted, Windows::Added);
     let scale = largest(found.heads.values());
     for layer in 0..N_LAYERS {
@@ -435,13 +410,13 @@ fn one_step_is_the_attribution_at_the_corrupted_run() {
 #[test]
 fn with_many_steps_the_embeddings_explain_everything() {
     for (contrast, metric) in [
-        (other_of(&paris()), Metric::LogitDiff),
+        (other_of(&paris_or(12)), Metric::LogitDiff),
         (noise(0.7, 2), Metric::LogProb),
         (noise(0.7, 1), Metric::Prob),
     ] {
         let off = |n_steps: usize| {
             let base = EdgeBase::Between { n_steps };
-            let found = edges(&paris(), contrast.clone(), metric, base, 1, 0);
+            let found = edges(&paris_or(12), contrast.clone(), metric, base, 1, 0);
             let clean = found.clean.get(metric).unwrap();
             let corrupted: f32 = found.corrupted.iter().map(|it| it.get(metric).unwrap()).sum();
             let whole = corrupted / found.corrupted.len() as f32 - clean;
@@ -456,7 +431,7 @@ fn with_many_steps_the_embeddings_explain_everything() {
 #[test]
 fn edges_that_are_corrupted_a_little_do_what_was_estimated() {
     for base in [EdgeBase::Clean, EdgeBase::Between { n_steps: 3 }] {
-        let found = edges(&paris(), noise(0.003, 2), Metric::LogitDiff, base, 60, 60);
+        let found = edges(&paris_or(12), noise(0.003, 2), Metric::LogitDiff, base, 60, 60);
         assert_eq!(found.verified.len(), 60);
         let scores: Vec<f32> = found.edges.iter().map(|it| it.score).collect();
         let tolerance = 0.05 * largest(&scores) + 2e-5;
@@ -475,7 +450,7 @@ fn edges_that_are_corrupted_a_little_do_what_was_estimated() {
 /// What follows from the clean run's gradient is linear in the corrupted activations.
 #[test]
 fn other_subjects_are_estimated_as_their_prompts_are_and_averaged() {
-    let prompt = paris();
+    let prompt = paris_or(12);
     let subjects: [Vec<u32>; 3] = [vec![5, 90, 300], vec![411, 12, 8], vec![77, 5, 201]];
     let others = Corruption::OtherSubjects {
         of: SubjectsOf::Relation,
@@ -534,7 +509,7 @@ fn other_subjects_are_estimated_as_their_prompts_are_and_averaged() {
 /// Every corruption of a trace is one of an estimate, with the corrupted runs that the trace has.
 #[test]
 fn estimates_take_every_corruption_that_a_trace_takes() {
-    let prompt = paris();
+    let prompt = paris_or(12);
     let noise = |shape, entry| Corruption::Noise { shape, entry };
     let mean = Corruption::Mean { tokens: [5, 90, 300].into() };
     let corruptions = [
@@ -550,17 +525,10 @@ fn estimates_take_every_corruption_that_a_trace_takes() {
         let contrast = corrupted_by(corruption.clone(), 1.5, n_samples);
         let Contrast::Subject(draws) = contrast.clone() else { panic!("it is the subject") };
         let trace = causal_trace::Spec {
-            component: Component::Hidden,
-            window: 1,
-            noise: draws.noise,
-            rng: draws.rng,
-            seed: draws.seed,
-            n_samples,
-            direction: causal_trace::Direction::Denoise,
-            sever: None,
             corruption: corruption.clone(),
-            map: causal_trace::Map::default(),
+            ..trace_spec(Component::Hidden, 1, n_samples)
         };
+        assert_eq!(trace.draws(), draws);
         let AnalysisResult::CausalTrace(trace) =
             analyse(&prompt, &AnalysisSpec::CausalTrace(trace))
         else {
@@ -603,17 +571,20 @@ fn a_comparison_that_makes_no_sense_is_an_error() {
         found
     };
     let of = |ids: &[u32]| Contrast::Prompt { ids: ids.into() };
-    let n_pos = paris().n_pos();
+    let n_pos = paris_or(12).n_pos();
     let other = AnalysisError::OtherLength { n_pos, n_other: 2 };
-    assert_eq!(both(&paris(), &of(&[1, 2]), Metric::Logit), other);
-    assert_eq!(both(&paris(), &of(&paris().ids), Metric::Logit), AnalysisError::SamePrompt);
+    assert_eq!(both(&paris_or(12), &of(&[1, 2]), Metric::Logit), other);
+    assert_eq!(
+        both(&paris_or(12), &of(&paris_or(12).ids), Metric::Logit),
+        AnalysisError::SamePrompt
+    );
     let unknown = AnalysisError::UnknownToken { id: 657, d_vocab: 657 };
-    assert_eq!(both(&paris(), &of(&vec![657; n_pos]), Metric::Logit), unknown);
-    let none = both(&paris(), &noise(1.0, 0), Metric::Logit);
+    assert_eq!(both(&paris_or(12), &of(&vec![657; n_pos]), Metric::Logit), unknown);
+    let none = both(&paris_or(12), &noise(1.0, 0), Metric::Logit);
     assert!(matches!(none, AnalysisError::Zero { .. }));
-    let twice = both(&paris(), &corrupted_by(Corruption::Zero, 1.0, 2), Metric::Logit);
+    let twice = both(&paris_or(12), &corrupted_by(Corruption::Zero, 1.0, 2), Metric::Logit);
     assert_eq!(twice, AnalysisError::SameEachTime);
-    let no_subject = TokenizedPrompt { subject: None, ..paris() };
+    let no_subject = TokenizedPrompt { subject: None, ..paris_or(12) };
     assert_eq!(both(&no_subject, &noise(1.0, 1), Metric::Logit), AnalysisError::NoSubject);
     assert_eq!(both(&seine(), &noise(1.0, 1), Metric::LogitDiff), AnalysisError::NoFoil);
 
@@ -626,7 +597,7 @@ fn a_comparison_that_makes_no_sense_is_an_error() {
             n_verified: 0,
         };
         let spec = AnalysisSpec::EdgeAttribution(spec);
-        let found = engine.run(&paris(), &spec, &AnalysisCtx::unwatched());
+        let found = engine.run(&paris_or(12), &spec, &AnalysisCtx::unwatched());
         assert!(matches!(found, Err(AnalysisError::Zero { .. })), "{found:?}");
     }
 }
@@ -651,34 +622,6 @@ fn progress_grows_to_its_total_and_a_cancel_is_heard() {
         edges(EdgeBase::Between { n_steps: 40 }, 0),
         edges(EdgeBase::Between { n_steps: 3 }, 3),
     ] {
-        let run = |cancel_at: usize| {
-            let cancel = CancelToken::default();
-            let progress = RefCell::new(Vec::new());
-            let report = |it: Progress| {
-                progress.borrow_mut().push(it);
-                if progress.borrow().len() == cancel_at {
-                    cancel.cancel();
-                }
-            };
-            let ctx = AnalysisCtx {
-                task: TaskCtx { cancel: cancel.clone(), report: &report },
-                partial: &|_| (),
-                reuse: Reuse::Exact,
-                tokenizer: None,
-            };
-            let result = engine.run(&paris(), &spec, &ctx);
-            (result, progress.into_inner())
-        };
-        let (result, progress) = run(usize::MAX);
-        assert!(result.is_ok());
-        let last = progress.last().unwrap();
-        assert_eq!(last.done, last.total, "{spec:?}");
-        assert!(progress.iter().all(|it| it.total == last.total));
-        assert!(progress.is_sorted_by_key(|it| it.done));
-        for cancel_at in [1, progress.len() / 2, progress.len() - 1] {
-            let (result, seen) = run(cancel_at);
-            assert_eq!(result, Err(AnalysisError::Cancelled(Cancelled)), "{spec:?}");
-            assert_eq!(seen.len(), cancel_at);
-        }
+        assert_watched(&engine, &paris_or(12), &spec);
     }
 }

@@ -17,26 +17,15 @@ use factscope::analysis::{
     source_attribution, steering, through_head,
 };
 use factscope::figure::{Chart, Effect, Figure, Look, Map, Pick, to_csv, to_svg};
-use factscope::intervention::NoiseRng;
 use factscope::tokens::TokenizedPrompt;
 use factscope::worker::{Engine, Processing};
 use quick_xml::events::Event;
 
-use crate::support::{engine, prompt};
+use crate::support::{engine, prompt, trace_spec};
 
 fn trace() -> causal_trace::Spec {
-    causal_trace::Spec {
-        component: Component::Hidden,
-        window: 2,
-        noise: NoiseLevel::Std(0.3),
-        rng: NoiseRng::Numpy,
-        seed: 1,
-        n_samples: 2,
-        direction: Direction::Denoise,
-        sever: None,
-        corruption: Corruption::default(),
-        map: Cells::Tokens,
-    }
+    let noise = NoiseLevel::Std(0.3);
+    causal_trace::Spec { noise, ..trace_spec(Component::Hidden, 2, 2) }
 }
 
 fn edit(prompt: &TokenizedPrompt) -> rank_one_edit::Spec {
@@ -416,4 +405,30 @@ fn estimates_stand_in_for_cells_that_are_not_computed() {
     }
     let notes = Figure::of(&result, &Look { estimate: Some(&estimate), ..plain }).notes;
     assert!(notes.iter().any(|it| it.contains("dotted are estimates")), "{notes:?}");
+}
+
+#[test]
+fn edges_are_listed_as_far_as_lists_may_be_long() {
+    let engine = engine("tiny");
+    let spec = edge_attribution::Spec {
+        contrast: Contrast::Subject(trace().draws()),
+        metric: Metric::Logit,
+        base: edge_attribution::EdgeBase::Clean,
+        n_edges: 12,
+        n_verified: 0,
+    };
+    let prompt = prompt("In Paris it is", "Paris", Some("it"));
+    let spec = AnalysisSpec::EdgeAttribution(spec);
+    let found = engine.run(&prompt, &spec, &AnalysisCtx::unwatched()).unwrap();
+    for (n_listed, n_rows) in [(7, 7), (20, 12)] {
+        let look = Look { n_listed, ..Look::new(&engine.info.tokenizer) };
+        let figure = Figure::of(&found, &look);
+        let rows = figure.charts.iter().find_map(|it| match it {
+            Chart::Table(table) if table.name == "Edges" => Some(table.rows.len()),
+            _ => None,
+        });
+        assert_eq!(rows, Some(n_rows));
+        assert_eq!(figure.notes[0].contains(", 7 of them listed"), n_rows < 12);
+        assert!(figure.notes[0].contains("the 12 largest of "), "{}", figure.notes[0]);
+    }
 }

@@ -7,21 +7,15 @@ use factscope::analysis::logit_attribution::Parts;
 use factscope::analysis::neuron_attribution::{self, Listing};
 use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, through_head};
 use factscope::figure::{Bars, Cell, Chart, Figure, Lines, Look, Map, Pick, Scatter, Table};
-use factscope::tokens::{TokenizedPrompt, Tokenizer};
+use factscope::tokens::Tokenizer;
 use factscope::worker::Engine;
 
 use super::decompositions::all_specs;
-use super::support::{answer_of, assert_close, assert_far, engine, fixture, prompt};
+use super::support::{assert_close, assert_far, engine, fixture, paris};
 
 const LOGIT: f32 = 1e-4;
 const N_LAYERS: usize = 4;
 const N_HEADS: usize = 4;
-
-fn paris() -> TokenizedPrompt {
-    let mut paris = prompt("Paris is the capital of", "Paris", None);
-    paris.answer = Some(answer_of(&[507]));
-    paris
-}
 
 fn tokenizer() -> Tokenizer {
     Tokenizer::from_dir(&fixture("tiny")).unwrap()

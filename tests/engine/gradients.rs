@@ -3,22 +3,21 @@
 //! The model is the fixture `tiny`, as in `laws`; the numbers of other programs
 //! are in `golden.rs`.
 
-use std::cell::RefCell;
-
 use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint, Windows};
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Reuse,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric,
 };
 use factscope::intervention::{Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span};
 use factscope::model::{
     Backward, ComputeDevice, Donors, Dropped, Gpt2, Objective, Request, Row, Run,
 };
-use factscope::task::{CancelToken, Cancelled, Progress, TaskCtx};
+use factscope::task::Cancelled;
 use factscope::tokens::TokenizedPrompt;
 
 use super::support::{
-    answer_of, assert_close, assert_far, engine, fixture, load, load_on, logits, prompt, run,
+    assert_close, assert_far, assert_watched, engine, fixture, load, load_on, logits, paris_or,
+    run, seine, trace_spec,
 };
 
 const N_LAYERS: usize = 4;
@@ -276,34 +275,11 @@ fn noise(std: f64, sample: usize) -> Edit {
     Edit::AddNoise(Noise { rng: NoiseRng::Numpy, seed: 1, std, sample })
 }
 
-fn paris() -> TokenizedPrompt {
-    let mut paris = prompt("Paris is the capital of", "Paris", None);
-    paris.answer = Some(answer_of(&[507]));
-    paris.foil = Some(answer_of(&[12]));
-    paris
-}
-
-/// The subject does not come first.
-fn seine() -> TokenizedPrompt {
-    let mut seine = prompt("The Seine is in", "Seine", None);
-    seine.answer = Some(answer_of(&[300, 41]));
-    assert!(seine.subject.as_ref().unwrap().start > 0);
-    seine
-}
-
 fn spec(component: Component, window: usize, noise_std: f64) -> attribution_patching::Spec {
     attribution_patching::Spec {
         trace: causal_trace::Spec {
-            component,
-            window,
             noise: NoiseLevel::Std(noise_std),
-            rng: NoiseRng::Numpy,
-            seed: 1,
-            n_samples: 3,
-            direction: causal_trace::Direction::Denoise,
-            sever: None,
-            corruption: causal_trace::Corruption::default(),
-            map: causal_trace::Map::default(),
+            ..trace_spec(component, window, 3)
         },
         base: BasePoint::Corrupted,
         metric: Metric::LogProb,
@@ -337,7 +313,7 @@ fn traced(trace: &CausalTrace, metric: Metric) -> Vec<f32> {
 #[test]
 fn with_little_noise_an_estimate_is_the_trace() {
     for (prompt, metrics) in [
-        (paris(), &[Metric::Prob, Metric::LogProb, Metric::Logit, Metric::LogitDiff][..]),
+        (paris_or(12), &[Metric::Prob, Metric::LogProb, Metric::Logit, Metric::LogitDiff][..]),
         (seine(), &[Metric::AnswerProb, Metric::LogProb]),
     ] {
         for component in Component::ALL {
@@ -372,7 +348,7 @@ fn with_little_noise_an_estimate_is_the_trace() {
 fn the_two_base_points_differ_and_say_so() {
     let at = |base| {
         let spec = attribution_patching::Spec { base, ..spec(Component::Hidden, 1, 1.5) };
-        let found = estimate(&paris(), &spec);
+        let found = estimate(&paris_or(12), &spec);
         assert_eq!(found.spec.base, base);
         found.scores(Metric::LogProb).unwrap().values().to_vec()
     };
@@ -418,7 +394,7 @@ fn heads_add_up_to_attention_and_layers_to_windows() {
             let of = |component, window| {
                 let spec =
                     attribution_patching::Spec { base, metric, ..spec(component, window, 1.5) };
-                estimate(&paris(), &spec)
+                estimate(&paris_or(12), &spec)
             };
             let one = of(Component::Attn, 1);
             let mean = |draws: &Vec<f32>| draws.iter().sum::<f32>() / draws.len() as f32;
@@ -454,7 +430,7 @@ fn more_samples_keep_the_first_ones() {
         let few = attribution_patching::Spec { base, ..spec(Component::Mlp, 2, 1.5) };
         let mut many = few.clone();
         many.trace.n_samples = 60;
-        let (few, many) = (estimate(&paris(), &few), estimate(&paris(), &many));
+        let (few, many) = (estimate(&paris_or(12), &few), estimate(&paris_or(12), &many));
         assert_eq!(many.corrupted.len(), 60);
         for (few, many) in few.effects.values().iter().zip(many.effects.values()) {
             assert_eq!(many.len(), 60);
@@ -467,8 +443,8 @@ fn more_samples_keep_the_first_ones() {
 fn the_largest_are_patched_for_real() {
     for component in [Component::Hidden, Component::Attn] {
         let spec = attribution_patching::Spec { n_verified: 7, ..spec(component, 2, 1.5) };
-        let found = estimate(&paris(), &spec);
-        let exact = trace(&paris(), &spec.trace);
+        let found = estimate(&paris_or(12), &spec);
+        let exact = trace(&paris_or(12), &spec.trace);
         assert_eq!(found.clean, exact.clean);
         let log_probs =
             |runs: &[Measurement]| -> Vec<f32> { runs.iter().map(|run| run.log_prob).collect() };
@@ -493,7 +469,7 @@ fn the_largest_are_patched_for_real() {
 
 #[test]
 fn an_estimated_logarithm_is_read_as_a_probability() {
-    let found = estimate(&paris(), &spec(Component::Hidden, 1, 1.5));
+    let found = estimate(&paris_or(12), &spec(Component::Hidden, 1, 1.5));
     let probs = found.scores(Metric::Prob).unwrap();
     for (nth, prob) in probs.values().iter().enumerate() {
         let of_draw = |(it, effect): (&Measurement, &f32)| (it.log_prob + effect).min(0.0).exp();
@@ -517,10 +493,10 @@ fn an_estimate_that_makes_no_sense_is_an_error() {
         engine.run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap_err()
     };
     let good = || spec(Component::Mlp, 2, 1.5);
-    let mut no_subject = paris();
+    let mut no_subject = paris_or(12);
     no_subject.subject = None;
     assert_eq!(error(&no_subject, good()), AnalysisError::NoSubject);
-    let mut no_foil = paris();
+    let mut no_foil = paris_or(12);
     no_foil.foil = None;
     let spec = attribution_patching::Spec { metric: Metric::LogitDiff, ..good() };
     assert_eq!(error(&no_foil, spec), AnalysisError::NoFoil);
@@ -530,9 +506,9 @@ fn an_estimate_that_makes_no_sense_is_an_error() {
     ] {
         let mut spec = good();
         change(&mut spec.trace);
-        assert!(matches!(error(&paris(), spec), AnalysisError::Zero { .. }));
+        assert!(matches!(error(&paris_or(12), spec), AnalysisError::Zero { .. }));
     }
-    let mut long = paris();
+    let mut long = paris_or(12);
     long.ids = vec![1; 65];
     assert_eq!(error(&long, good()), AnalysisError::TooLong { n_pos: 65, n_ctx: 64 });
 }
@@ -547,34 +523,6 @@ fn progress_grows_to_its_total_and_a_cancel_is_heard() {
         spec.trace.n_samples = 40;
         let spec = attribution_patching::Spec { base, n_verified, ..spec };
         let spec = AnalysisSpec::AttributionPatching(spec);
-        let run = |cancel_at: usize| {
-            let cancel = CancelToken::default();
-            let progress = RefCell::new(Vec::new());
-            let report = |it: Progress| {
-                progress.borrow_mut().push(it);
-                if progress.borrow().len() == cancel_at {
-                    cancel.cancel();
-                }
-            };
-            let ctx = AnalysisCtx {
-                task: TaskCtx { cancel: cancel.clone(), report: &report },
-                partial: &|_| (),
-                reuse: Reuse::Exact,
-                tokenizer: None,
-            };
-            let result = engine.run(&paris(), &spec, &ctx);
-            (result, progress.into_inner())
-        };
-        let (result, progress) = run(usize::MAX);
-        assert!(result.is_ok());
-        let last = progress.last().unwrap();
-        assert_eq!(last.done, last.total, "{base:?}, {n_verified}");
-        assert!(progress.iter().all(|it| it.total == last.total));
-        assert!(progress.is_sorted_by_key(|it| it.done));
-        for cancel_at in 1..progress.len() {
-            let (result, seen) = run(cancel_at);
-            assert_eq!(result, Err(AnalysisError::Cancelled(Cancelled)));
-            assert_eq!(seen.len(), cancel_at);
-        }
+        assert_watched(&engine, &paris_or(12), &spec);
     }
 }

@@ -1,7 +1,5 @@
 //! What must hold for activations that are moved from one prompt to another, whatever the weights.
 
-use std::cell::Cell;
-
 use factscope::analysis::activation_patching::{
     self, ActivationPatching, Part, Places, activation_patching,
 };
@@ -11,22 +9,17 @@ use factscope::analysis::{
 };
 use factscope::intervention::{Condition, Donor, Site};
 use factscope::model::Donors;
-use factscope::task::{CancelToken, Cancelled, TaskCtx};
 use factscope::tokens::{Bos, TokenizedPrompt};
 
-use super::support::{answer_of, assert_close, assert_far, engine, fixture, load, prompt};
+use super::support::{
+    answer_of, assert_close, assert_far, assert_watched, engine, fixture, load, paris, prompt,
+};
 
 const N_LAYERS: usize = 4;
 const N_HEADS: usize = 4;
 
 /// Sums in another order.
 const LOGIT: f32 = 1e-4;
-
-fn paris() -> TokenizedPrompt {
-    let mut paris = prompt("Paris is the capital of", "Paris", None);
-    paris.answer = Some(answer_of(&[507]));
-    paris
-}
 
 fn france() -> TokenizedPrompt {
     let mut france = prompt("The capital of old France is", "old France", None);
@@ -257,28 +250,5 @@ fn patching_can_be_cancelled() {
     let (recipient, donor) = (paris(), france());
     let pairs = Pair::by_role(&donor, &recipient);
     let spec = AnalysisSpec::ActivationPatching(spec(donor, pairs, Part::Heads));
-    let engine = engine("tiny");
-    let run = |cancel_at: usize| {
-        let cancel = CancelToken::default();
-        let n_seen = Cell::new(0);
-        let report = |_| {
-            n_seen.set(n_seen.get() + 1);
-            if n_seen.get() == cancel_at {
-                cancel.cancel();
-            }
-        };
-        let ctx = AnalysisCtx {
-            task: TaskCtx { cancel: cancel.clone(), report: &report },
-            ..AnalysisCtx::unwatched()
-        };
-        let result = engine.run(&recipient, &spec, &ctx);
-        (result, n_seen.get())
-    };
-    let (result, n_steps) = run(usize::MAX);
-    assert!(result.is_ok());
-    for cancel_at in [1, n_steps / 2, n_steps - 1] {
-        let (result, n_seen) = run(cancel_at);
-        assert_eq!(result, Err(AnalysisError::Cancelled(Cancelled)));
-        assert_eq!(n_seen, cancel_at);
-    }
+    assert_watched(&engine("tiny"), &recipient, &spec);
 }

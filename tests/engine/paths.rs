@@ -1,7 +1,5 @@
 //! What must hold for paths that are patched, whatever the weights.
 
-use std::cell::Cell;
-
 use factscope::analysis::activation_patching::{self, Part, Places};
 use factscope::analysis::path_patching::{self, Between, PathPatching};
 use factscope::analysis::{
@@ -12,20 +10,15 @@ use factscope::task::{CancelToken, Cancelled, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 use factscope::worker::Engine;
 
-use super::support::{answer_of, assert_close, assert_far, engine, largest_difference, prompt};
+use super::support::{
+    answer_of, assert_close, assert_far, engine, largest_difference, paris_or, prompt, watch,
+};
 
 const N_LAYERS: usize = 4;
 const N_HEADS: usize = 4;
 
 /// Sums in another order; a change is a difference of numbers of size 10.
 const LOGIT: f32 = 2e-4;
-
-fn paris() -> TokenizedPrompt {
-    let mut paris = prompt("Paris is the capital of", "Paris", None);
-    paris.answer = Some(answer_of(&[507]));
-    paris.foil = Some(answer_of(&[300]));
-    paris
-}
 
 fn rome() -> TokenizedPrompt {
     prompt("The capital of old France is", "old France", None)
@@ -38,7 +31,7 @@ fn head(layer: usize, head: usize, input: HeadInput) -> Receiver {
 fn spec(receivers: &[Receiver], between: Between) -> path_patching::Spec {
     path_patching::Spec {
         donor: rome().into(),
-        pairs: Pair::by_role(&rome(), &paris()),
+        pairs: Pair::by_role(&rome(), &paris_or(300)),
         receivers: receivers.to_vec(),
         receiver_positions: Positions::All,
         between,
@@ -65,7 +58,7 @@ fn all(found: &PathPatching) -> Vec<f32> {
 /// A change led through the MLPs, and whole passes in which all else is overwritten.
 #[test]
 fn direct_paths_are_those_of_passes_with_all_heads_frozen() {
-    let mut long = paris();
+    let mut long = paris_or(300);
     long.answer = Some(answer_of(&[507, 12]));
     let receivers: [&[Receiver]; 6] = [
         &[Receiver::Logits],
@@ -78,8 +71,8 @@ fn direct_paths_are_those_of_passes_with_all_heads_frozen() {
     for receivers in receivers {
         for between in [Between::Recomputed, Between::Frozen] {
             for (prompt, receiver_positions) in [
-                (paris(), Positions::All),
-                (paris(), Positions::Only(2..9)),
+                (paris_or(300), Positions::All),
+                (paris_or(300), Positions::Only(2..9)),
                 (long.clone(), Positions::Last),
             ] {
                 let what = format!("{receivers:?}, {between:?}, {receiver_positions}");
@@ -109,7 +102,7 @@ fn direct_paths_of_a_steered_model_are_those_of_whole_passes() {
         let spec = AnalysisSpec::PathPatching(spec(&[receiver], Between::Recomputed));
         let run = |engine: &Engine, reuse| {
             let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
-            match engine.run(&paris(), &spec, &ctx) {
+            match engine.run(&paris_or(300), &spec, &ctx) {
                 Ok(AnalysisResult::PathPatching(found)) => all(&found),
                 other => panic!("{other:?}"),
             }
@@ -123,7 +116,7 @@ fn direct_paths_of_a_steered_model_are_those_of_whole_passes() {
 #[test]
 fn only_what_comes_before_can_tell() {
     let check = |receiver: Receiver, reaches: &dyn Fn(Sender) -> bool| {
-        let found = patch(&paris(), &spec(&[receiver], Between::Recomputed), Reuse::Exact);
+        let found = patch(&paris_or(300), &spec(&[receiver], Between::Recomputed), Reuse::Exact);
         for layer in 0..N_LAYERS {
             for head in 0..N_HEADS {
                 let is_there = found.heads.get(layer, head).unwrap().is_some();
@@ -148,19 +141,20 @@ fn only_what_comes_before_can_tell() {
 /// After the last layer there is nothing but the direct path.
 #[test]
 fn the_last_layer_tells_the_logits_all_it_has() {
-    let found = patch(&paris(), &spec(&[Receiver::Logits], Between::Recomputed), Reuse::Exact);
+    let found =
+        patch(&paris_or(300), &spec(&[Receiver::Logits], Between::Recomputed), Reuse::Exact);
     let whole = |part| {
         let mut donor = rome();
-        donor.answer.clone_from(&paris().foil);
+        donor.answer.clone_from(&paris_or(300).foil);
         let spec = activation_patching::Spec {
-            pairs: Pair::by_role(&donor, &paris()),
+            pairs: Pair::by_role(&donor, &paris_or(300)),
             donor: donor.into(),
             places: Places::Together,
             part,
             window: 1,
         };
         let spec = AnalysisSpec::ActivationPatching(spec);
-        match engine("tiny").run(&paris(), &spec, &AnalysisCtx::unwatched()) {
+        match engine("tiny").run(&paris_or(300), &spec, &AnalysisCtx::unwatched()) {
             Ok(AnalysisResult::ActivationPatching(found)) => found.patched[0].clone(),
             other => panic!("{other:?}"),
         }
@@ -181,7 +175,7 @@ fn the_last_layer_tells_the_logits_all_it_has() {
 
 #[test]
 fn a_path_from_the_same_prompt_changes_nothing() {
-    let prompt = paris();
+    let prompt = paris_or(300);
     for receiver in [Receiver::Logits, head(3, 1, HeadInput::Key), Receiver::Mlp { layer: 2 }] {
         let spec = path_patching::Spec {
             donor: prompt.clone().into(),
@@ -224,7 +218,7 @@ fn a_path_that_makes_no_sense_is_an_error() {
     let engine = engine("tiny");
     let error = |spec: path_patching::Spec| {
         engine
-            .run(&paris(), &AnalysisSpec::PathPatching(spec), &AnalysisCtx::unwatched())
+            .run(&paris_or(300), &AnalysisSpec::PathPatching(spec), &AnalysisCtx::unwatched())
             .unwrap_err()
     };
     let of = |receivers: &[Receiver]| spec(receivers, Between::Recomputed);
@@ -240,7 +234,7 @@ fn a_path_that_makes_no_sense_is_an_error() {
     assert_eq!(error(spec_twice), AnalysisError::PairedTwice { pos: 2 });
     let receiver_positions = Positions::Only(3..90);
     let far = path_patching::Spec { receiver_positions, ..of(&[Receiver::Mlp { layer: 1 }]) };
-    let n_pos = paris().n_pos();
+    let n_pos = paris_or(300).n_pos();
     assert_eq!(error(far), AnalysisError::NoPosition { pos: 89, n_pos });
 }
 
@@ -249,28 +243,19 @@ fn path_patching_can_be_cancelled() {
     let engine = engine("tiny");
     let spec = AnalysisSpec::PathPatching(spec(&[head(3, 1, HeadInput::Key)], Between::Recomputed));
     for reuse in [Reuse::Exact, Reuse::Nothing] {
-        let run = |cancel_at: usize| {
-            let cancel = CancelToken::default();
-            let n_seen = Cell::new(0);
-            let report = |_| {
-                n_seen.set(n_seen.get() + 1);
-                if n_seen.get() == cancel_at {
-                    cancel.cancel();
-                }
-            };
-            let task = TaskCtx { cancel: cancel.clone(), report: &report };
-            let ctx = AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() };
-            (engine.run(&paris(), &spec, &ctx), n_seen.get())
-        };
-        let (result, n_steps) = run(usize::MAX);
+        let run = |cancel_at| watch(&engine, &paris_or(300), &spec, reuse, cancel_at);
+        let (result, seen) = run(usize::MAX);
         assert!(result.is_ok());
-        let (result, _) = run(n_steps / 2);
+        let (result, _) = run(seen.len() / 2);
         assert_eq!(result, Err(AnalysisError::Cancelled(Cancelled)));
         // Before the sweep says anything.
         let cancel = CancelToken::default();
         cancel.cancel();
         let task = TaskCtx { cancel, report: &|_| () };
         let ctx = AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() };
-        assert_eq!(engine.run(&paris(), &spec, &ctx), Err(AnalysisError::Cancelled(Cancelled)));
+        assert_eq!(
+            engine.run(&paris_or(300), &spec, &ctx),
+            Err(AnalysisError::Cancelled(Cancelled))
+        );
     }
 }

@@ -1,12 +1,15 @@
-//! Fixtures, and comparing numbers.
+//! Fixtures, what is asked of them, and comparing numbers.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
+use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Reuse};
 use factscope::facts::Fact;
-use factscope::intervention::{Condition, SiteSet};
+use factscope::intervention::{Condition, NoiseRng, SiteSet};
 use factscope::model::{Checkpoint, ComputeDevice, Donors, Gpt2, Request, Row, Run};
-use factscope::task::TaskCtx;
+use factscope::task::{CancelToken, Cancelled, Progress, TaskCtx};
 use factscope::tokens::{Answer, Bos, TokenizedPrompt, Tokenizer};
 use factscope::worker::{DeviceChoice, Engine};
 
@@ -40,6 +43,79 @@ pub fn prompt(text: &str, subject: &str, answer: Option<&str>) -> TokenizedPromp
 pub fn answer_of(ids: &[u32]) -> Answer {
     let pieces = ids.iter().map(|id| format!("<{id}>")).collect();
     Answer { text: format!("{ids:?}"), ids: ids.to_vec(), pieces }
+}
+
+/// The subject is the first three tokens; an answer that the model gives.
+pub fn paris() -> TokenizedPrompt {
+    let mut paris = prompt("Paris is the capital of", "Paris", None);
+    paris.answer = Some(answer_of(&[507]));
+    paris
+}
+
+pub fn paris_or(foil: u32) -> TokenizedPrompt {
+    TokenizedPrompt { foil: Some(answer_of(&[foil])), ..paris() }
+}
+
+/// The subject does not come first, and the answer is two tokens.
+pub fn seine() -> TokenizedPrompt {
+    let mut seine = prompt("The Seine is in", "Seine", None);
+    seine.answer = Some(answer_of(&[300, 41]));
+    assert!(seine.subject.as_ref().unwrap().start > 0);
+    seine
+}
+
+/// ROME's, with noise that is enough for these weights.
+pub fn trace_spec(component: Component, window: usize, n_samples: usize) -> causal_trace::Spec {
+    causal_trace::Spec {
+        component,
+        window,
+        noise: NoiseLevel::Std(1.5),
+        rng: NoiseRng::Numpy,
+        seed: 1,
+        n_samples,
+        direction: causal_trace::Direction::Denoise,
+        sever: None,
+        corruption: causal_trace::Corruption::default(),
+        map: causal_trace::Map::default(),
+    }
+}
+
+/// What comes of an analysis, and each progress that it reports. It is cancelled at that report.
+pub fn watch(
+    engine: &Engine,
+    prompt: &TokenizedPrompt,
+    spec: &AnalysisSpec,
+    reuse: Reuse,
+    cancel_at: usize,
+) -> (Result<AnalysisResult, AnalysisError>, Vec<Progress>) {
+    let cancel = CancelToken::default();
+    let seen = RefCell::new(Vec::new());
+    let report = |it: Progress| {
+        seen.borrow_mut().push(it);
+        if seen.borrow().len() == cancel_at {
+            cancel.cancel();
+        }
+    };
+    let task = TaskCtx { cancel: cancel.clone(), report: &report };
+    let ctx = AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() };
+    let result = engine.run(prompt, spec, &ctx);
+    (result, seen.into_inner())
+}
+
+/// That progress grows to its total, and that a cancel is heard at once.
+#[track_caller]
+pub fn assert_watched(engine: &Engine, prompt: &TokenizedPrompt, spec: &AnalysisSpec) {
+    let (result, progress) = watch(engine, prompt, spec, Reuse::Exact, usize::MAX);
+    assert!(result.is_ok(), "{result:?}");
+    let last = progress.last().unwrap();
+    assert_eq!(last.done, last.total, "{spec:?}");
+    assert!(progress.iter().all(|it| it.total == last.total), "{spec:?}");
+    assert!(progress.is_sorted_by_key(|it| it.done), "{spec:?}");
+    for cancel_at in [1, progress.len() / 2, progress.len() - 1] {
+        let (result, seen) = watch(engine, prompt, spec, Reuse::Exact, cancel_at);
+        assert_eq!(result, Err(AnalysisError::Cancelled(Cancelled)), "{spec:?}");
+        assert_eq!(seen.len(), cancel_at);
+    }
 }
 
 /// Logits of the last position of each row, and the run itself.

@@ -8,13 +8,14 @@
 
 use factscope::analysis::ablation::{self, Part, Replacement};
 use factscope::analysis::attention_knockout::{self, Edges};
-use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
+use factscope::analysis::causal_trace::{self, CausalTrace};
 use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Measurement, Positions};
 use factscope::intervention::{Axes, Donor, Edit, Intervention, Noise, NoiseRng, Site, Span};
 use factscope::model::{ActivationCache, Donors, Gpt2};
 use factscope::tokens::TokenizedPrompt;
 
 use crate::support::{answer_of, assert_close, engine, prompt};
+pub(super) use crate::support::{paris, trace_spec};
 
 mod edits;
 mod errors;
@@ -51,31 +52,6 @@ pub(super) fn copy_clean(site: Site) -> Intervention {
 
 pub(super) fn clean_donor(model: &Gpt2, ids: &[u32]) -> Donors {
     Donors::from([(Donor::Clean, model.run_clean(ids, &Site::all(N_LAYERS)).cache)])
-}
-
-pub(super) fn trace_spec(
-    component: Component,
-    window: usize,
-    n_samples: usize,
-) -> causal_trace::Spec {
-    causal_trace::Spec {
-        component,
-        window,
-        noise: NoiseLevel::Std(1.5),
-        rng: NoiseRng::Numpy,
-        seed: 1,
-        n_samples,
-        direction: causal_trace::Direction::Denoise,
-        sever: None,
-        corruption: causal_trace::Corruption::default(),
-        map: causal_trace::Map::default(),
-    }
-}
-
-pub(super) fn paris() -> TokenizedPrompt {
-    let mut paris = prompt("Paris is the capital of", "Paris", None);
-    paris.answer = Some(answer_of(&[507]));
-    paris
 }
 
 pub(super) fn trace(prompt: &TokenizedPrompt, spec: causal_trace::Spec) -> CausalTrace {
