@@ -12,17 +12,24 @@ mod csv_text;
 mod file_format;
 pub mod font;
 pub mod number;
+mod npz;
 mod of;
+mod parquet_table;
 mod pdf;
+mod raster;
 mod scene;
 mod svg;
+mod tidy;
 pub mod words;
 
 pub use color::{ColorMap, Rgb};
 pub use csv_text::to_csv;
 pub use file_format::FileFormat;
+pub use npz::to_npz;
 pub use of::{Effect, Look};
+pub use parquet_table::to_parquet;
 pub use pdf::to_pdf;
+pub use raster::{Scale, to_image, to_png};
 pub use svg::to_svg;
 
 /// One or more charts that belong together, below each other.

@@ -52,6 +52,10 @@ impl App {
             | Command::CopyTable(_)
             | Command::CopyTableOf(_)
             | Command::CopyFigureOf(_)
+            | Command::CopyImage(_)
+            | Command::CopyImageOf(_)
+            | Command::CopyCommandLineOf(_)
+            | Command::SetFigureScale(_)
             | Command::SaveSpec(_)
             | Command::SaveSpecTo(_) => self.take_away(command, ctx),
             Command::OpenSession
