@@ -206,6 +206,24 @@ pub enum Cell {
     Number(f32),
 }
 
+impl Figure {
+    /// Whether each map has as many numbers as places, as it has unless its result was written by
+    /// hand.
+    pub fn is_whole(&self) -> bool {
+        self.charts.iter().all(|chart| match chart {
+            Chart::Map(map) => {
+                let n = map.n_rows() * map.n_columns();
+                let is_full_or_empty = |len: usize| len == n || len == 0;
+                map.values.len() == n
+                    && is_full_or_empty(map.estimated.len())
+                    && is_full_or_empty(map.texts.len())
+                    && is_full_or_empty(map.details.len())
+            }
+            Chart::Bars(_) | Chart::Lines(_) | Chart::Scatter(_) | Chart::Table(_) => true,
+        })
+    }
+}
+
 impl Chart {
     /// Unique within its figure.
     pub fn name(&self) -> &str {

@@ -99,6 +99,10 @@ pub enum Command {
     CancelLoading,
     View(ViewAction),
 
+    ForgetResults,
+
+    /// In MB.
+    SetResultsLimit(u32),
     DismissError,
     DismissHint,
     ShowPalette,
@@ -202,6 +206,8 @@ impl Command {
             Self::Cancel => "Cancel, or clear the selection",
             Self::CancelLoading => "Cancel",
             Self::View(_) => "Select",
+            Self::ForgetResults => "Forget all results",
+            Self::SetResultsLimit(_) => "Limit of results",
             Self::DismissError => "Dismiss",
             Self::DismissHint => "Got it",
             Self::ShowPalette => "Find a command…",
@@ -306,6 +312,9 @@ impl Command {
             }
             Self::DropEdits => {
                 "Takes all edits back; what was found in the edited model is forgotten"
+            }
+            Self::ForgetResults => {
+                "Everything that was found, of all facts; edits, settings and recall stay"
             }
             Self::FocusSearch => "Looks in prompts, subjects, answers and relation ids",
             _ => "",

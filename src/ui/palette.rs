@@ -143,7 +143,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
         ]);
     }
     commands.extend(Scale::ALL.map(|scale| Command::SetFigureScale(scale.times())));
-    commands.push(Command::ResetLayout);
+    commands.extend([Command::ForgetResults, Command::ResetLayout]);
     let keyed = Command::WITH_KEYS.into_iter();
     commands.extend(
         keyed.filter(|it| !matches!(it, Command::Trace | Command::Cancel | Command::ShowPalette)),

@@ -132,6 +132,17 @@ impl App {
                 self.look();
             }
 
+            Command::ForgetResults => {
+                if !self.refuses() {
+                    self.state.forget_results();
+                    self.state.notice = Some("All results are forgotten".to_owned());
+                    self.look();
+                }
+            }
+            Command::SetResultsLimit(limit) => {
+                self.state.settings.results_limit_mb = limit;
+                self.evict();
+            }
             Command::DismissError => self.state.error = None,
             Command::DismissHint => self.state.settings.knows_hint = true,
             Command::ShowPalette => self.palette = Some(Palette::default()),

@@ -41,6 +41,9 @@ pub struct Settings {
     /// Where the last screenshot went.
     pub screenshot_dir: Option<PathBuf>,
 
+    /// Beyond it the oldest results are given up.
+    pub results_limit_mb: u32,
+
     /// How large pictures of figures are, in times their size on a screen: 1 to 4.
     pub figure_scale: u8,
 
@@ -92,6 +95,7 @@ impl Default for Settings {
             recent_datasets: Vec::new(),
             recent_sessions: Vec::new(),
             screenshot_dir: None,
+            results_limit_mb: 1024,
             figure_scale: Scale::default().times(),
             shows_more_of_trace: None,
             measures_recall: true,
