@@ -12,7 +12,7 @@ use super::Machine;
 use super::progress::Bar;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit};
 use crate::experiment::Experiment;
-use crate::figure::{Effect, Figure, FileFormat, Look, Pick};
+use crate::figure::{Effect, Figure, FileFormat, Look, Pick, Scale};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Answer, TokenizedPrompt};
 use crate::whole_file::{self, folder_of};
@@ -47,9 +47,14 @@ pub(super) struct ResultOutput {
     #[command(flatten)]
     output: Output,
 
-    /// Draw the result, or write its numbers as a table: FILE.svg, FILE.pdf, FILE.csv or FILE.json
+    /// Draw the result (FILE.svg, FILE.pdf, FILE.png), or write its numbers (FILE.csv, FILE.json,
+    /// FILE.npz, FILE.parquet)
     #[arg(long, value_name = "FILE")]
     figure: Option<PathBuf>,
+
+    /// How large a PNG is, in times its size on a screen: 1 to 4
+    #[arg(long, value_name = "N", default_value = "2", requires = "figure", value_parser = figure_scale)]
+    figure_scale: Scale,
 
     /// What the figure shows of an answer, where a result has more than its probability
     #[arg(long, value_enum, value_name = "METRIC", default_value = "prob", requires = "figure")]
@@ -104,6 +109,11 @@ impl AnalysisOutput {
         self.result.check()?;
         self.save_spec.as_deref().map_or(Ok(()), check_writable)
     }
+}
+
+fn figure_scale(text: &str) -> Result<Scale, String> {
+    let scale = text.parse().ok().and_then(Scale::new);
+    scale.ok_or_else(|| "a whole number from 1 to 4".to_owned())
 }
 
 /// As `factscope run` takes it.
@@ -175,7 +185,7 @@ impl ResultOutput {
                 }
             }
             figure.notes.push(format!("Model {}{edited}  ·  {}", engine.info.name, program()));
-            whole_file::write(path, &FileFormat::of(path)?.bytes(&figure))
+            whole_file::write(path, &FileFormat::of(path)?.bytes(&figure, self.figure_scale))
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         self.output.write(json, text)

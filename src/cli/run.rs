@@ -21,7 +21,8 @@ use crate::worker::{Engine, Processing};
 
 #[derive(Args)]
 pub(super) struct Run {
-    /// What to do, as the command of any analysis writes it with `--save-spec`
+    /// What to do, as the command of any analysis writes it with `--save-spec`; `-` for standard
+    /// input
     #[arg(value_name = "SPEC.json")]
     spec: PathBuf,
 
@@ -43,8 +44,18 @@ pub(super) struct Session {
 impl Run {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let Experiment { model, bos, fact, edits, spec } = Experiment::load(&self.spec)?;
+        let Experiment { model, bos, fact, edits, spec } = self.experiment()?;
         Session::open(&model, bos, fact, edits, machine)?.run(&spec, &self.output, machine)
+    }
+}
+
+impl Run {
+    fn experiment(&self) -> anyhow::Result<Experiment> {
+        if self.spec == Path::new("-") {
+            let text = std::io::read_to_string(std::io::stdin())?;
+            return Ok(Experiment::parse(&text, &self.spec)?);
+        }
+        Ok(Experiment::load(&self.spec)?)
     }
 }
 

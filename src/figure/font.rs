@@ -6,10 +6,14 @@ use std::sync::LazyLock;
 use skrifa::charmap::Charmap;
 use skrifa::instance::{LocationRef, Size};
 use skrifa::metrics::{GlyphMetrics, Metrics};
+use skrifa::outline::{DrawSettings, OutlinePen};
 use skrifa::{FontRef, GlyphId, MetadataProvider as _};
 
 /// Licence beside it in `assets/fonts/`.
 pub static DEJAVU_SANS: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
+
+/// Stands for what no font at hand can write.
+pub(super) const REPLACEMENT: char = '□';
 
 /// Text, and tokens, whose letters are equally wide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +24,7 @@ pub(super) enum Face {
 
 struct Parsed {
     data: &'static [u8],
+    font: FontRef<'static>,
     charmap: Charmap<'static>,
     glyphs: GlyphMetrics<'static>,
     metrics: Metrics,
@@ -34,6 +39,7 @@ static PARSED: LazyLock<[Parsed; 2]> = LazyLock::new(|| {
             charmap: font.charmap(),
             glyphs: font.glyph_metrics(size, location),
             metrics: font.metrics(size, location),
+            font,
         }
     })
 });
@@ -73,6 +79,21 @@ impl Face {
         let others = Self::ALL.into_iter().filter(|&it| it != self);
         let mut faces = [self].into_iter().chain(others);
         faces.find_map(|face| Some((face, face.parsed().charmap.map(c)?)))
+    }
+
+    /// The same, or a box.
+    pub fn glyph_or_box(self, c: char) -> (Self, GlyphId) {
+        let found = self.glyph(c).or_else(|| self.glyph(REPLACEMENT));
+        found.expect("the program's own fonts have a box")
+    }
+
+    /// The outline of a glyph, upwards from the baseline.
+    pub fn draw(self, glyph: GlyphId, size: f32, pen: &mut impl OutlinePen) {
+        let settings = DrawSettings::unhinted(Size::new(size), LocationRef::default());
+        if let Some(outline) = self.parsed().font.outline_glyphs().get(glyph) {
+            // A glyph that cannot be drawn leaves a gap.
+            _ = outline.draw(settings, pen);
+        }
     }
 }
 

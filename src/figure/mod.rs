@@ -12,17 +12,24 @@ mod csv_text;
 mod file_format;
 pub mod font;
 pub mod number;
+mod npz;
 mod of;
+mod parquet_table;
 mod pdf;
+mod raster;
 mod scene;
 mod svg;
+mod tidy;
 pub mod words;
 
 pub use color::{ColorMap, Rgb};
 pub use csv_text::to_csv;
 pub use file_format::FileFormat;
+pub use npz::to_npz;
 pub use of::{Effect, Look};
+pub use parquet_table::to_parquet;
 pub use pdf::to_pdf;
+pub use raster::{Scale, to_image, to_png};
 pub use svg::to_svg;
 
 /// One or more charts that belong together, below each other.
@@ -197,6 +204,24 @@ pub enum Cell {
     /// As [`crate::tokens::visible`] writes it.
     Token(String),
     Number(f32),
+}
+
+impl Figure {
+    /// Whether each map has as many numbers as places, as it has unless its result was written by
+    /// hand.
+    pub fn is_whole(&self) -> bool {
+        self.charts.iter().all(|chart| match chart {
+            Chart::Map(map) => {
+                let n = map.n_rows() * map.n_columns();
+                let is_full_or_empty = |len: usize| len == n || len == 0;
+                map.values.len() == n
+                    && is_full_or_empty(map.estimated.len())
+                    && is_full_or_empty(map.texts.len())
+                    && is_full_or_empty(map.details.len())
+            }
+            Chart::Bars(_) | Chart::Lines(_) | Chart::Scatter(_) | Chart::Table(_) => true,
+        })
+    }
 }
 
 impl Chart {

@@ -7,22 +7,24 @@ use subsetter::GlyphRemapper;
 
 use super::Figure;
 use super::color::Rgb;
-use super::font::Face;
+use super::font::{Face, REPLACEMENT};
 use super::scene::{Anchor, BASELINE, Scene, Shape, Text};
-
-/// Stands for what no font at hand can write.
-const REPLACEMENT: char = '□';
 
 /// A figure as PDF: one page as large as it is, lines and text that can be searched, and of the fonts
 /// the glyphs that are used.
 ///
 /// Characters that the fonts lack, such as ideographs, show as `□`, and a note says which.
 pub fn to_pdf(figure: &Figure) -> Vec<u8> {
+    written(figure, &with_note_of_missing(figure))
+}
+
+/// A figure for a file that brings its fonts.
+pub(super) fn with_note_of_missing(figure: &Figure) -> Scene {
     let scene = Scene::of(figure);
-    let Some(note) = note_of_missing(&scene) else { return written(figure, &scene) };
+    let Some(note) = note_of_missing(&scene) else { return scene };
     let mut figure = figure.clone();
     figure.notes.push(note);
-    written(&figure, &Scene::of(&figure))
+    Scene::of(&figure)
 }
 
 fn note_of_missing(scene: &Scene) -> Option<String> {
@@ -187,13 +189,8 @@ impl Page<'_> {
         let mut pieces: Vec<(Face, Vec<u8>)> = Vec::new();
         let mut width = 0.0;
         for c in text.text.chars() {
-            let (c, found) = if let Some(found) = wanted.glyph(c) {
-                (c, found)
-            } else {
-                let found = wanted.glyph(REPLACEMENT);
-                (REPLACEMENT, found.expect("the program's own fonts have it"))
-            };
-            let (face, glyph) = found;
+            let c = if wanted.glyph(c).is_some() { c } else { REPLACEMENT };
+            let (face, glyph) = wanted.glyph_or_box(c);
             let advance = face.advance(glyph);
             width += advance;
             let used = &mut self.used[face as usize];

@@ -13,6 +13,7 @@ use flate2::write::ZlibEncoder;
 use sha2::{Digest as _, Sha256};
 
 use super::Session;
+use crate::analysis::AnalysisResult;
 use crate::whole_file;
 
 /// How the names of session files end, without the dot.
@@ -95,6 +96,30 @@ impl Session {
         bytes.extend(data);
         Ok(bytes)
     }
+}
+
+/// Bytes of a result as a file has it before it is compressed.
+///
+/// # Panics
+///
+/// Never: results are numbers and text.
+pub fn n_bytes(result: &AnalysisResult) -> u64 {
+    struct Counter(u64);
+
+    impl io::Write for Counter {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut counter = Counter(0);
+    ciborium::into_writer(result, &mut counter).expect("results are numbers and text");
+    counter.0
 }
 
 /// What comes after the head, if it is as the head says.

@@ -18,7 +18,7 @@ use crate::worker::{Gpt2Config, ModelInfo, WeightHash, weights_sha256};
 
 mod file;
 
-pub use file::{EXTENSION, SessionError, VERSION};
+pub use file::{EXTENSION, SessionError, VERSION, n_bytes};
 
 /// Everything that a session file holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -194,8 +194,10 @@ impl Session {
             }
             // Shapes that do not belong together are found by whoever draws them.
             let draw = || Figure::of(&found.result, &Look::new(&tokenizer));
-            catch_unwind(AssertUnwindSafe(draw))
-                .map_err(|_panic| says("its numbers do not belong together"))?;
+            let is_whole = catch_unwind(AssertUnwindSafe(draw)).is_ok_and(|it| it.is_whole());
+            if !is_whole {
+                return Err(says("its numbers do not belong together"));
+            }
         }
         for StoredFact { record, .. } in &self.facts {
             let asked = [Direction::Forward, Direction::Inverse];

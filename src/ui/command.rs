@@ -42,6 +42,14 @@ pub enum Command {
     SaveFigureOf(Pane),
     CopyTableOf(Pane),
     CopyFigureOf(Pane),
+    CopyImage(Arc<Figure>),
+    CopyImageOf(Pane),
+
+    /// What finds the same again in a terminal.
+    CopyCommandLineOf(Pane),
+
+    /// How large pictures are that are saved or copied, in times their size on a screen.
+    SetFigureScale(u8),
 
     /// What was asked, for `factscope run`.
     SaveSpec(Pane),
@@ -99,6 +107,10 @@ pub enum Command {
     /// The pointer is on something that other views may show.
     Hover(Hovered),
 
+    ForgetResults,
+
+    /// In MB.
+    SetResultsLimit(u32),
     DismissError,
     DismissHint,
     ShowPalette,
@@ -180,6 +192,9 @@ impl Command {
             Self::SaveScreenshotTo(_) => "Save screenshot",
             Self::SaveFigure(_) | Self::SaveFigureOf(_) => "Save figure…",
             Self::CopyFigureOf(_) => "Copy figure as SVG",
+            Self::CopyImage(_) | Self::CopyImageOf(_) => "Copy image",
+            Self::CopyCommandLineOf(_) => "Copy command line",
+            Self::SetFigureScale(times) => return format!("Pictures at {times}×"),
             Self::SaveSpec(_) => "Save what was asked…",
             Self::SaveSpecTo(_) => "Save what was asked",
             Self::SaveFigureTo(_) => "Save figure",
@@ -218,6 +233,8 @@ impl Command {
             Self::Cancel => "Cancel, or clear the selection",
             Self::CancelLoading => "Cancel",
             Self::View(_) | Self::Hover(_) => "Select",
+            Self::ForgetResults => "Forget all results",
+            Self::SetResultsLimit(_) => "Limit of results",
             Self::DismissError => "Dismiss",
             Self::DismissHint => "Got it",
             Self::ShowPalette => "Find a command…",
@@ -263,10 +280,19 @@ impl Command {
                 "Model, facts, settings, arrangement, edits and all results in one .factscope file"
             }
             Self::SaveFigure(_) | Self::SaveFigureOf(_) => {
-                "As SVG with real axes and text, or its numbers as CSV or JSON: the ending of the name \
-                 decides"
+                "As SVG or PDF with real axes and text, as PNG, or its numbers as CSV, JSON, npz or \
+                 Parquet: the ending of the name decides"
             }
             Self::CopyFigureOf(_) => "As text, to be pasted into a drawing program",
+            Self::CopyImage(_) | Self::CopyImageOf(_) => {
+                "As a picture of pixels, as large as the setting says"
+            }
+            Self::CopyCommandLineOf(_) => {
+                "For a terminal: `factscope run` on model, fact, settings and seed"
+            }
+            Self::SetFigureScale(_) => {
+                "How large PNGs and copied images are, in times their size on a screen"
+            }
             Self::SaveSpec(_) => {
                 "Model, fact, settings and seed as a file: `factscope run FILE` finds the same again"
             }
@@ -313,6 +339,9 @@ impl Command {
             }
             Self::DropEdits => {
                 "Takes all edits back; what was found in the edited model is forgotten"
+            }
+            Self::ForgetResults => {
+                "Everything that was found, of all facts; edits, settings and recall stay"
             }
             Self::FocusSearch => "Looks in prompts, subjects, answers and relation ids",
             _ => "",

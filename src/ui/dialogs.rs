@@ -17,6 +17,7 @@ use super::command::Command;
 use super::completions::Completions;
 use crate::builtin;
 use crate::facts::Dataset;
+use crate::figure::FileFormat;
 use crate::hub;
 use crate::session::EXTENSION;
 
@@ -56,10 +57,6 @@ pub trait Picker: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RfdPicker;
 
-impl RfdPicker {
-    const FIGURES: [&str; 4] = ["svg", "pdf", "csv", "json"];
-}
-
 impl Picker for RfdPicker {
     fn pick_folder(&self, title: &str, dir: Option<&Path>) -> Answer {
         let dialog = dialog(title, dir).pick_folder();
@@ -78,7 +75,7 @@ impl Picker for RfdPicker {
             "png" => dialog.add_filter("PNG", &["png"]),
             "json" => dialog.add_filter("JSON", &["json"]),
             EXTENSION => dialog.add_filter("Sessions", &[EXTENSION]),
-            _ => dialog.add_filter("Figures and tables", &Self::FIGURES),
+            _ => dialog.add_filter("Figures and tables", &FileFormat::ENDINGS),
         };
         let dialog = dialog.save_file();
         Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))
@@ -270,7 +267,9 @@ pub fn path_prompt_ui(
                 ("Session file", "/path/to/session.factscope")
             }
             Purpose::Screenshot => ("PNG file", "/path/to/factscope.png"),
-            Purpose::Figure => ("SVG, PDF, CSV or JSON file", "/path/to/figure.svg"),
+            Purpose::Figure => {
+                ("SVG, PDF, PNG, CSV, JSON, npz or Parquet file", "/path/to/figure.svg")
+            }
             Purpose::Spec => ("JSON file", "/path/to/experiment.json"),
         };
         let label = ui.label(label);

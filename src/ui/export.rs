@@ -3,14 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use crate::figure::{Figure, FileFormat};
+use crate::figure::{Figure, FileFormat, Scale};
 use crate::whole_file;
 
 /// In the format that the name's ending says.
-pub fn save(figure: &Figure, path: &Path) -> io::Result<()> {
+pub fn save(figure: &Figure, path: &Path, scale: Scale) -> io::Result<()> {
     let format =
         FileFormat::of(path).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-    whole_file::write(path, &format.bytes(figure))
+    whole_file::write(path, &format.bytes(figure, scale))
 }
 
 #[cfg(test)]
@@ -33,7 +33,7 @@ mod tests {
         };
         let saved = |name: &str| {
             let path = dir.path().join(name);
-            save(&figure, &path).map(|()| std::fs::read_to_string(path).unwrap())
+            save(&figure, &path, Scale::default()).map(|()| std::fs::read_to_string(path).unwrap())
         };
         let svg = saved("a.svg").unwrap();
         assert!(svg.contains("A &amp; B") && svg.contains("\u{b7}&lt;a,b&gt;*"), "{svg}");

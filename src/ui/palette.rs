@@ -11,6 +11,7 @@ use super::state::State;
 use super::workspace::Workspace;
 use crate::builtin;
 use crate::facts::Dataset;
+use crate::figure::Scale;
 use crate::tokens::Bos;
 
 /// How many are listed.
@@ -102,6 +103,12 @@ fn title(command: &Command) -> String {
         Command::OpenModelAt(_) => format!("Open model {}", command.text()),
         Command::OpenSessionAt(_) => format!("Open session {}", command.text()),
         Command::OpenDatasetAt(_) => format!("Open dataset {}", command.text()),
+        Command::SaveFigureOf(pane)
+        | Command::CopyImageOf(pane)
+        | Command::CopyFigureOf(pane)
+        | Command::CopyTableOf(pane)
+        | Command::SaveSpec(pane)
+        | Command::CopyCommandLineOf(pane) => format!("{}: {}", command.text(), pane.text()),
         _ => command.text(),
     }
 }
@@ -124,7 +131,19 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(Pane::ALL.map(Command::ShowPane));
     let open = Pane::ALL.into_iter().filter(|pane| workspace.is_open(*pane));
     commands.extend(open.map(Command::ClosePane));
-    commands.push(Command::ResetLayout);
+    // What can be taken away of what is seen.
+    for pane in Pane::ALL.into_iter().filter(|pane| workspace.is_in_front(*pane)) {
+        commands.extend([
+            Command::SaveFigureOf(pane),
+            Command::CopyImageOf(pane),
+            Command::CopyFigureOf(pane),
+            Command::CopyTableOf(pane),
+            Command::SaveSpec(pane),
+            Command::CopyCommandLineOf(pane),
+        ]);
+    }
+    commands.extend(Scale::ALL.map(|scale| Command::SetFigureScale(scale.times())));
+    commands.extend([Command::ForgetResults, Command::ResetLayout]);
     let keyed = Command::WITH_KEYS.into_iter();
     commands.extend(
         keyed.filter(|it| !matches!(it, Command::Trace | Command::Cancel | Command::ShowPalette)),

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Command;
 use super::pane::Pane;
+use crate::figure::Scale;
 
 /// Points; in a lower window the predictions are one of the tabs.
 const STACKED_HEIGHT: f32 = 760.0;
@@ -159,9 +160,11 @@ impl Showing<'_> {
         let shown = active.into_iter().flat_map(|pane| {
             [
                 Command::SaveFigureOf(pane),
+                Command::CopyImageOf(pane),
                 Command::CopyFigureOf(pane),
                 Command::CopyTableOf(pane),
                 Command::SaveSpec(pane),
+                Command::CopyCommandLineOf(pane),
             ]
         });
         for command in shown {
@@ -170,6 +173,15 @@ impl Showing<'_> {
                 ui.close();
             }
         }
+        ui.menu_button("Size of pictures", |ui| {
+            for scale in Scale::ALL {
+                let command = Command::SetFigureScale(scale.times());
+                if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+                    self.commands.push(command);
+                    ui.close();
+                }
+            }
+        });
         if self.closed.is_empty() {
             return;
         }

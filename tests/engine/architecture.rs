@@ -66,7 +66,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
 ];
 
 /// Crates that only some rooms may touch.
-const OWNERS: [(&str, &[&str]); 29] = [
+const OWNERS: [(&str, &[&str]); 30] = [
     ("burn", &["model", "analysis", "training"]),
     ("burn_flex", &["model"]),
     ("gemm", &["model"]),
@@ -92,7 +92,8 @@ const OWNERS: [(&str, &[&str]); 29] = [
     ("flate2", &["figure", "session"]),
     ("ciborium", &["session"]),
     ("csv", &["facts"]),
-    ("parquet", &["facts"]),
+    ("parquet", &["facts", "figure"]),
+    ("vello_cpu", &["figure"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),
     ("anyhow", &["cli"]),

@@ -18,6 +18,8 @@ mod editing;
 #[cfg(test)]
 mod experiment;
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod figures_of_parts;
 #[cfg(test)]
 mod generation;

@@ -6,6 +6,7 @@ mod accessible;
 mod app;
 mod keys;
 mod studies;
+mod memory;
 mod session;
 mod support;
 mod views;

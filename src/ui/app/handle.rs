@@ -60,6 +60,10 @@ impl App {
             | Command::CopyTable(_)
             | Command::CopyTableOf(_)
             | Command::CopyFigureOf(_)
+            | Command::CopyImage(_)
+            | Command::CopyImageOf(_)
+            | Command::CopyCommandLineOf(_)
+            | Command::SetFigureScale(_)
             | Command::SaveSpec(_)
             | Command::SaveSpecTo(_) => self.take_away(command, ctx),
             Command::OpenSession
@@ -142,6 +146,17 @@ impl App {
                 self.look();
             }
 
+            Command::ForgetResults => {
+                if !self.refuses() {
+                    self.state.forget_results();
+                    self.state.notice = Some("All results are forgotten".to_owned());
+                    self.look();
+                }
+            }
+            Command::SetResultsLimit(limit) => {
+                self.state.settings.results_limit_mb = limit;
+                self.evict();
+            }
             Command::DismissError => self.state.error = None,
             Command::DismissHint => self.state.settings.knows_hint = true,
             Command::ShowPalette => self.palette = Some(Palette::default()),

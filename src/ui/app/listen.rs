@@ -131,7 +131,10 @@ impl App {
             self.recalled(nth, direction, &slot);
             return;
         }
-        self.state.n_found += u64::from(matches!(slot, Slot::Found(_)));
+        if let Slot::Found(result) = &slot {
+            self.state.n_found += 1;
+            self.weigh(result);
+        }
         if let (JobKind::Preview(key), Slot::Found(preview)) = (&job.kind, &slot) {
             if let Some(findings) = self.state.findings_of(*key) {
                 findings.foresee(Arc::clone(preview));
@@ -204,6 +207,7 @@ impl App {
             }
             Reply::Session { path, read } => self.session_read(&path, read, ctx),
             Reply::SessionSaved { path, saved } => self.session_saved(path, saved),
+            Reply::Weighed { result, n_bytes } => self.weighed(&result, n_bytes, ctx),
             Reply::Screenshot { path, saved } => {
                 if let Some(errand) = &mut self.errand {
                     errand.saved();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use eframe::egui::{self, Popup};
 use eframe::{APP_KEY, CreationContext, Frame, Storage};
 
+use crate::analysis::AnalysisResult;
 use crate::experiment::Experiment;
 use crate::facts::Dataset;
 use crate::figure::Figure;
@@ -29,6 +30,7 @@ mod handle;
 mod listen;
 mod session;
 mod take_away;
+mod weigh;
 
 /// Messages of the worker are drawn together, results soon and progress at leisure: where the CPU
 /// draws, every frame is taken from the model (at 16 a second, half of GPT-2-large's speed).
@@ -89,6 +91,11 @@ pub enum Reply {
     SessionSaved {
         path: PathBuf,
         saved: Result<Mark, String>,
+    },
+    /// How much memory a result takes.
+    Weighed {
+        result: Arc<AnalysisResult>,
+        n_bytes: u64,
     },
     Screenshot {
         path: PathBuf,
@@ -258,6 +265,7 @@ impl eframe::App for App {
 
     fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
         let ctx = ui.ctx().clone();
+        self.look_at_memory();
         self.keys(&ctx);
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
         // More than one: a model and a dataset may come together.

@@ -216,7 +216,9 @@ impl App {
         if session.dataset.is_some() {
             self.state.subjects = Some(Arc::clone(&session.subjects));
         }
-        self.state.adopt_found(session.found, places);
+        for result in self.state.adopt_found(session.found, places) {
+            self.weigh(&result);
+        }
         match &look {
             Some(look) => {
                 self.state.adopt_choices(look);

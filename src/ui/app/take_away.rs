@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use eframe::egui;
+use eframe::egui::{self, ColorImage};
 
 use super::App;
-use crate::figure::{Figure, to_csv, to_svg};
+use crate::figure::{Figure, Scale, to_csv, to_image, to_svg};
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::export;
@@ -38,6 +38,22 @@ impl App {
                     self.state.notice = Some("Copied the figure as SVG".to_owned());
                 }
             }
+            Command::CopyImageOf(pane) => {
+                if let Some(figure) = self.figure_of(pane) {
+                    self.handle(Command::CopyImage(figure), ctx);
+                }
+            }
+            Command::CopyImage(figure) => {
+                let image = to_image(&figure, self.figure_scale());
+                let size = [image.width(), image.height()].map(|it| it as usize);
+                ctx.copy_image(ColorImage::from_rgb(size, image.as_raw()));
+                self.state.notice = Some(format!("Copied an image of {} × {}", size[0], size[1]));
+            }
+            Command::CopyCommandLineOf(pane) => self.copy_command_line(pane, ctx),
+            Command::SetFigureScale(times) => {
+                self.state.settings.figure_scale = times;
+                self.state.notice = Some(command.text());
+            }
             Command::SaveSpec(pane) => match self.state.experiment(pane) {
                 Some(experiment) => {
                     self.experiment = Some(experiment);
@@ -51,6 +67,25 @@ impl App {
                 self.state.notice = Some("Copied the numbers as CSV".to_owned());
             }
             _ => {}
+        }
+    }
+
+    fn figure_scale(&self) -> Scale {
+        Scale::new(self.state.settings.figure_scale).unwrap_or_default()
+    }
+
+    /// For a POSIX shell.
+    fn copy_command_line(&mut self, pane: Pane, ctx: &egui::Context) {
+        let Some(experiment) = self.state.experiment(pane) else {
+            self.nothing_to_save(pane);
+            return;
+        };
+        match experiment.to_json() {
+            Ok(json) => {
+                ctx.copy_text(format!("factscope run - <<'END'\n{}\nEND\n", json.trim_end()));
+                self.state.notice = Some("Copied the command line".to_owned());
+            }
+            Err(error) => self.state.error = Some(format!("It cannot be written: {error}")),
         }
     }
 
@@ -85,7 +120,7 @@ impl App {
     fn save_figure(&mut self, path: &Path) {
         let Some(figure) = self.figure.take() else { return };
         self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
-        match export::save(&figure, path) {
+        match export::save(&figure, path, self.figure_scale()) {
             Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
             Err(error) => {
                 let error = format!("The figure cannot be saved: {error}: {}", path.display());

@@ -7,6 +7,7 @@ use eframe::egui::{CentralPanel, Color32, Frame, Margin, Panel, Ui};
 
 mod facts_panel;
 mod help;
+mod memory_meter;
 mod menu_bar;
 mod pane;
 mod status_bar;
@@ -91,7 +92,7 @@ pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &m
     Panel::bottom("status")
         .frame(bar)
         .resizable(false)
-        .show(ui, |ui| status_bar::status_bar_ui(ui, state));
+        .show(ui, |ui| status_bar::status_bar_ui(ui, state, commands));
     if state.error.is_some() {
         let fill = mix(theme::palette(ui).background, theme::palette(ui).error);
         let frame = bar.fill(fill);

@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use eframe::egui::{Align, Label, Layout, ProgressBar, RichText, Ui};
 
+use super::memory_meter::memory_ui;
 use super::{file_name, grouped};
 use crate::ui::command::Command;
 use crate::ui::state::{JobKind, OpenJob, State};
@@ -9,9 +10,11 @@ use crate::ui::theme;
 use crate::worker::Stage;
 
 /// What is being done, and how it is drawn.
-pub fn status_bar_ui(ui: &mut Ui, state: &State) {
+pub fn status_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            memory_ui(ui, state, commands);
+            ui.separator();
             if let Some(renderer) = &state.renderer {
                 ui.label(RichText::new(renderer).small().weak());
                 ui.separator();

@@ -107,6 +107,8 @@ pub(super) fn with_choices_of(now: &Settings, then: &Settings) -> Settings {
         recent_datasets: now.recent_datasets.clone(),
         recent_sessions: now.recent_sessions.clone(),
         screenshot_dir: now.screenshot_dir.clone(),
+        results_limit_mb: now.results_limit_mb,
+        figure_scale: now.figure_scale,
         shows_more_of_trace: now.shows_more_of_trace,
         measures_recall: now.measures_recall,
         knows_hint: now.knows_hint,

@@ -123,6 +123,13 @@ impl OpenJob {
     }
 }
 
+impl JobKind {
+    /// Whether it ends with something that is kept.
+    pub fn finds_a_result(&self) -> bool {
+        matches!(self, Self::Quick(..) | Self::Trace(_) | Self::Study(_) | Self::Preview(_))
+    }
+}
+
 /// How fast a job advances, smoothed.
 #[derive(Debug, Default)]
 struct Pace {

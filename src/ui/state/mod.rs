@@ -8,6 +8,7 @@ mod fact_list;
 mod findings;
 mod history;
 mod jobs;
+mod memory;
 mod others;
 mod recall;
 mod session;
@@ -18,6 +19,7 @@ pub use fact_list::{FactId, FactList, Filter, Known, Order};
 pub use findings::{FactKey, Findings, Quick, Slot, Study, TraceRun, TraceState};
 pub use history::History;
 pub use jobs::{JobKind, Jobs, OpenJob};
+pub use memory::{Memory, SystemMemory};
 pub use others::Others;
 pub use recall::{Recall, Recalled};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
@@ -88,6 +90,8 @@ pub struct State {
 
     /// Set while results of a session file are shown without the model they are of.
     pub stored: Option<Stored>,
+
+    pub memory: Memory,
 
     /// How many results have come since the start.
     pub n_found: u64,
@@ -164,6 +168,7 @@ impl State {
             session: None,
             reading_session: None,
             stored: None,
+            memory: Memory::default(),
             n_found: 0,
             trace_waits: false,
             error: None,

@@ -205,7 +205,12 @@ impl State {
     }
 
     /// Puts the results of a session in their places.
-    pub fn adopt_found(&mut self, found: Vec<Found>, places: &[FactId]) {
+    pub fn adopt_found(
+        &mut self,
+        found: Vec<Found>,
+        places: &[FactId],
+    ) -> Vec<Arc<AnalysisResult>> {
+        let mut adopted = Vec::new();
         for found in found {
             let Some(&fact) = places.get(found.fact) else { continue };
             let key = FactKey::new(fact, found.direction, found.prompt.bos);
@@ -213,10 +218,12 @@ impl State {
                 .findings
                 .entry(key)
                 .or_insert_with(|| Findings::new(Ok(Arc::new(found.prompt.clone()))));
+            adopted.push(Arc::clone(&found.result));
             findings.adopt(found);
             self.visited.retain(|it| *it != key);
             self.visited.push_back(key);
         }
+        adopted
     }
 }
 

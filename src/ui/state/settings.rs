@@ -11,6 +11,7 @@ use crate::analysis::causal_trace::{
 };
 use crate::builtin;
 use crate::facts::Dataset;
+use crate::figure::Scale;
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
 use crate::ui::studies::Studies;
@@ -39,6 +40,12 @@ pub struct Settings {
 
     /// Where the last screenshot went.
     pub screenshot_dir: Option<PathBuf>,
+
+    /// Beyond it the oldest results are given up.
+    pub results_limit_mb: u32,
+
+    /// How large pictures of figures are, in times their size on a screen: 1 to 4.
+    pub figure_scale: u8,
 
     /// Whether the rarer settings of a trace are shown; as the window's height allows, if not given.
     pub shows_more_of_trace: Option<bool>,
@@ -88,6 +95,8 @@ impl Default for Settings {
             recent_datasets: Vec::new(),
             recent_sessions: Vec::new(),
             screenshot_dir: None,
+            results_limit_mb: 1024,
+            figure_scale: Scale::default().times(),
             shows_more_of_trace: None,
             measures_recall: true,
             knows_hint: false,

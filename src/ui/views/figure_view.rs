@@ -72,8 +72,11 @@ pub fn figure_ui(
 /// What can be taken away.
 pub fn export_menu_ui(ui: &mut Ui, figure: &Arc<Figure>, commands: &mut Vec<Command>) {
     let menu = ui.menu_button("Export", |ui| {
-        let items =
-            [Command::SaveFigure(Arc::clone(figure)), Command::CopyTable(Arc::clone(figure))];
+        let items = [
+            Command::SaveFigure(Arc::clone(figure)),
+            Command::CopyImage(Arc::clone(figure)),
+            Command::CopyTable(Arc::clone(figure)),
+        ];
         for command in items {
             if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
                 commands.push(command);

@@ -1,0 +1,216 @@
+//! A figure as pixels.
+
+use std::io::Cursor;
+
+use image::{ImageFormat, RgbImage};
+use skrifa::outline::OutlinePen;
+use vello_cpu::color::AlphaColor;
+use vello_cpu::kurbo::{Affine, BezPath, Circle, Point, Rect, Shape as _, Stroke};
+use vello_cpu::{Pixmap, RenderContext, Resources};
+
+use super::Figure;
+use super::color::Rgb;
+use super::font::Face;
+use super::pdf::with_note_of_missing;
+use super::scene::{Anchor, BASELINE, Shape, Text};
+
+/// How many times larger than on a screen a picture is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scale(u8);
+
+impl Scale {
+    /// Those that are offered.
+    pub const ALL: [Self; 4] = [Self(1), Self(2), Self(3), Self(4)];
+
+    /// Nothing outside 1 to 4.
+    pub fn new(times: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.0 == times)
+    }
+
+    pub fn times(self) -> u8 {
+        self.0
+    }
+
+    /// Pixels in a point: as browsers draw an SVG, at 96 pixels an inch.
+    fn pixels(self) -> f64 {
+        f64::from(self.0) * 96.0 / 72.0
+    }
+}
+
+/// Sharp in print at the size of a page's column.
+impl Default for Scale {
+    fn default() -> Self {
+        Self(2)
+    }
+}
+
+/// # Panics
+///
+/// Never: memory can be written to.
+pub fn to_png(figure: &Figure, scale: Scale) -> Vec<u8> {
+    let mut bytes = Cursor::new(Vec::new());
+    to_image(figure, scale)
+        .write_to(&mut bytes, ImageFormat::Png)
+        .expect("an image of a size above zero can be written to memory");
+    bytes.into_inner()
+}
+
+/// On white paper.
+pub fn to_image(figure: &Figure, scale: Scale) -> RgbImage {
+    let scene = with_note_of_missing(figure);
+    let largest = f64::from(u16::MAX) / f64::from(scene.width.max(scene.height));
+    let pixels = scale.pixels().min(largest);
+    let side = |points: f32| (f64::from(points) * pixels).floor().max(1.0) as u16;
+    let (width, height) = (side(scene.width), side(scene.height));
+    let mut page = Page { ctx: RenderContext::new(width, height), pixels };
+    page.ctx.set_paint(color(Rgb([255; 3])));
+    page.ctx.fill_rect(&Rect::new(0.0, 0.0, f64::from(width), f64::from(height)));
+    for shape in &scene.shapes {
+        page.draw(shape);
+    }
+    page.ctx.flush();
+    let mut pixmap = Pixmap::new(width, height);
+    page.ctx.render(&mut pixmap, &mut Resources::new());
+    let data = pixmap.data().iter().flat_map(|it| [it.r, it.g, it.b]).collect();
+    RgbImage::from_raw(u32::from(width), u32::from(height), data)
+        .expect("there are as many pixels as the sides say")
+}
+
+struct Page {
+    ctx: RenderContext,
+
+    /// In a point.
+    pixels: f64,
+}
+
+fn color(Rgb([r, g, b]): Rgb) -> AlphaColor<vello_cpu::color::Srgb> {
+    AlphaColor::from_rgb8(r, g, b)
+}
+
+impl Page {
+    fn draw(&mut self, shape: &Shape) {
+        match shape {
+            Shape::Box { at, size, fill, line } => {
+                let [x, y] = *at;
+                let points =
+                    Rect::new(x.into(), y.into(), (x + size[0]).into(), (y + size[1]).into());
+                let scaled = points.scale_from_origin(self.pixels);
+                // To whole pixels, or a seam shows between two cells.
+                let rect = Rect::new(
+                    scaled.x0.round(),
+                    scaled.y0.round(),
+                    scaled.x1.round(),
+                    scaled.y1.round(),
+                );
+                if let Some(fill) = fill {
+                    self.ctx.set_paint(color(*fill));
+                    self.ctx.fill_rect(&rect);
+                }
+                if let Some(line) = line {
+                    self.pen(*line, 0.5, None);
+                    self.ctx.stroke_path(&rect.to_path(0.1));
+                }
+            }
+            Shape::Line { from, to, color, width, dash } => {
+                self.pen(*color, *width, *dash);
+                self.polyline(&[*from, *to]);
+            }
+            Shape::Path { points, color, dash } => {
+                self.pen(*color, 1.2, *dash);
+                self.polyline(points);
+            }
+            Shape::Dot { at, radius, color: paint } => {
+                self.ctx.set_paint(color(*paint));
+                let radius = f64::from(*radius) * self.pixels;
+                self.ctx.fill_path(&Circle::new(self.point(*at), radius).to_path(0.05));
+            }
+            Shape::Text(text) => self.text(text),
+        }
+    }
+
+    fn point(&self, [x, y]: [f32; 2]) -> Point {
+        Point::new(f64::from(x) * self.pixels, f64::from(y) * self.pixels)
+    }
+
+    fn pen(&mut self, paint: Rgb, width: f32, dash: Option<f32>) {
+        let mut stroke = Stroke::new(f64::from(width) * self.pixels);
+        if let Some(dash) = dash {
+            stroke = stroke.with_dashes(0.0, [f64::from(dash) * self.pixels; 2]);
+        }
+        self.ctx.set_paint(color(paint));
+        self.ctx.set_stroke(stroke);
+    }
+
+    fn polyline(&mut self, points: &[[f32; 2]]) {
+        let [first, rest @ ..] = points else { return };
+        let mut path = BezPath::new();
+        path.move_to(self.point(*first));
+        for point in rest {
+            path.line_to(self.point(*point));
+        }
+        self.ctx.stroke_path(&path);
+    }
+
+    fn text(&mut self, text: &Text) {
+        let face = if text.is_mono { Face::Mono } else { Face::Sans };
+        let size = text.size * self.pixels as f32;
+        let mut pen = Glyphs::default();
+        for c in text.text.chars() {
+            let (face, glyph) = face.glyph_or_box(c);
+            face.draw(glyph, size, &mut pen);
+            pen.left += face.advance(glyph) * size;
+        }
+        let left = match text.anchor {
+            Anchor::Start => 0.0,
+            Anchor::Middle => -pen.left / 2.0,
+            Anchor::End => -pen.left,
+        };
+        let down = size * BASELINE;
+        let place = Affine::translate(self.point(text.at).to_vec2())
+            * Affine::rotate(f64::from(text.turn).to_radians())
+            * Affine::translate((f64::from(left), f64::from(down)));
+        let path = place * pen.path;
+        self.ctx.set_paint(color(text.color));
+        self.ctx.fill_path(&path);
+        if text.is_bold {
+            // No bold font at hand: a heavier outline.
+            self.pen(text.color, text.size * 0.035, None);
+            self.ctx.stroke_path(&path);
+        }
+    }
+}
+
+/// Outlines one after the other. Fonts count upwards, pixels down.
+#[derive(Default)]
+struct Glyphs {
+    path: BezPath,
+    left: f32,
+}
+
+impl Glyphs {
+    fn at(&self, x: f32, y: f32) -> Point {
+        Point::new(f64::from(self.left + x), f64::from(-y))
+    }
+}
+
+impl OutlinePen for Glyphs {
+    fn move_to(&mut self, x: f32, y: f32) {
+        self.path.move_to(self.at(x, y));
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        self.path.line_to(self.at(x, y));
+    }
+
+    fn quad_to(&mut self, cx: f32, cy: f32, x: f32, y: f32) {
+        self.path.quad_to(self.at(cx, cy), self.at(x, y));
+    }
+
+    fn curve_to(&mut self, ax: f32, ay: f32, bx: f32, by: f32, x: f32, y: f32) {
+        self.path.curve_to(self.at(ax, ay), self.at(bx, by), self.at(x, y));
+    }
+
+    fn close(&mut self) {
+        self.path.close_path();
+    }
+}

@@ -1,0 +1,100 @@
+use eframe::egui::{DragValue, Grid, RichText, Ui};
+
+use super::grouped;
+use crate::ui::command::Command;
+use crate::ui::state::State;
+
+/// What memory is used for, with what can be done about it.
+pub fn memory_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let memory = &state.memory;
+    let total = memory.system().map_or_else(|| memory.results(), |it| it.process);
+    let text = RichText::new(format!("Memory {}", size(total))).small();
+    let menu = ui.menu_button(text, |ui| {
+        ui.set_min_width(340.0);
+        table_ui(ui, state);
+        ui.separator();
+        limit_ui(ui, state, commands);
+        let command = Command::ForgetResults;
+        if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+            commands.push(command);
+            ui.close();
+        }
+    });
+    let tooltip = format!(
+        "What this process has in memory; {} of it results. Click for more",
+        size(memory.results())
+    );
+    menu.response.on_hover_text(tooltip).accessible_name("Memory");
+}
+
+fn table_ui(ui: &mut Ui, state: &State) {
+    let memory = &state.memory;
+    Grid::new("memory").num_columns(2).spacing([24.0, 4.0]).show(ui, |ui| {
+        let mut row = |name: &str, value: String, about: &str| {
+            ui.label(name).on_hover_text(about);
+            ui.label(RichText::new(value).monospace()).on_hover_text(about);
+            ui.end_row();
+        };
+        if let Some(info) = state.info() {
+            let about = "The size of the weight files. On the CPU they are read where they lie, so \
+                         that they count only as far as the system keeps them; on a GPU they are in \
+                         its own memory";
+            row("Weights", size(info.n_bytes), about);
+        }
+        let n = grouped(memory.n_results());
+        let about = "Bytes of values, as a session file has them before it is compressed";
+        row("Results", format!("{} ({n})", size(memory.results())), about);
+        match memory.system() {
+            Some(system) => {
+                let caches = system.process_own.saturating_sub(memory.results());
+                let about = "Activations kept for reuse, copies of weights, the window itself: what \
+                             no file stands behind, without the results";
+                row("Caches and the rest", size(caches), about);
+                row("This process", size(system.process), "All that it has in memory (VmRSS)");
+                let used = system.total.saturating_sub(system.available);
+                let text = format!("{} of {}", size(used), size(system.total));
+                row("Machine", text, "Used by all programs (MemTotal − MemAvailable)");
+            }
+            None => row("This process", "not told by this system".to_owned(), ""),
+        }
+    });
+}
+
+fn limit_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    ui.horizontal(|ui| {
+        let label = ui.label("Results up to");
+        let mut limit = state.settings.results_limit_mb;
+        let drag = DragValue::new(&mut limit).range(16..=65_536).speed(8).suffix(" MB");
+        let drag = ui.add(drag).labelled_by(label.id);
+        let about = "Beyond it the oldest results are given up; they can be asked again. What is on \
+                     screen stays";
+        if drag.on_hover_text(about).changed() {
+            commands.push(Command::SetResultsLimit(limit));
+        }
+    });
+}
+
+/// `412 MB`
+fn size(n_bytes: u64) -> String {
+    const UNITS: [(&str, f64); 3] = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3)];
+    let bytes = n_bytes as f64;
+    let Some((unit, one)) = UNITS.into_iter().find(|(_, one)| bytes >= *one) else {
+        return format!("{n_bytes} B");
+    };
+    let value = bytes / one;
+    if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_as_long_as_they_need_be() {
+        let check = |n_bytes: u64, expected: &str| assert_eq!(size(n_bytes), expected);
+        check(999, "999 B");
+        check(1500, "1.5 kB");
+        check(412_000_000, "412 MB");
+        check(3_200_000_000, "3.2 GB");
+    }
+}

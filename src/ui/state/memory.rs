@@ -1,0 +1,177 @@
+//! How much memory is used for what, and what is given up when results take too much.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::{FactKey, Findings, Quick, Slot, State};
+use crate::analysis::AnalysisResult;
+
+/// Looking costs a few reads of the system's own files.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// What results take, and what the system says.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Oldest first; those that were forgotten since are still here for a while.
+    counted: Vec<(Weak<AnalysisResult>, u64)>,
+    results: u64,
+    n_results: usize,
+    looked: Option<Instant>,
+    system: Option<SystemMemory>,
+}
+
+/// In bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SystemMemory {
+    /// What this process has in memory.
+    pub process: u64,
+
+    /// The part of it that no file stands behind: weights that are read as they lie on disk are not
+    /// in it.
+    pub process_own: u64,
+
+    /// Of the whole machine.
+    pub total: u64,
+    pub available: u64,
+}
+
+impl Memory {
+    /// A result came, and takes as many bytes.
+    pub fn add(&mut self, result: &Arc<AnalysisResult>, n_bytes: u64) {
+        self.counted.push((Arc::downgrade(result), n_bytes));
+        self.count();
+    }
+
+    /// Adds up those that are still there.
+    fn count(&mut self) {
+        self.counted.retain(|(result, _)| result.strong_count() > 0);
+        self.results = self.counted.iter().map(|(_, n_bytes)| n_bytes).sum();
+        self.n_results = self.counted.len();
+    }
+
+    /// Looks again if it is time to; else costs nothing.
+    pub fn look(&mut self, now: Instant) {
+        if self.looked.is_some_and(|then| now.saturating_duration_since(then) < INTERVAL) {
+            return;
+        }
+        self.looked = Some(now);
+        self.system = SystemMemory::read();
+        self.count();
+    }
+
+    /// Bytes of values, as a session file has them before it is compressed.
+    pub fn results(&self) -> u64 {
+        self.results
+    }
+
+    pub fn n_results(&self) -> usize {
+        self.n_results
+    }
+
+    /// Nothing where the system does not say.
+    pub fn system(&self) -> Option<SystemMemory> {
+        self.system
+    }
+}
+
+impl SystemMemory {
+    #[cfg(target_os = "linux")]
+    fn read() -> Option<Self> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let machine = std::fs::read_to_string("/proc/meminfo").ok()?;
+        Some(Self {
+            process: kilobytes(&status, "VmRSS")?,
+            process_own: kilobytes(&status, "RssAnon")?,
+            total: kilobytes(&machine, "MemTotal")?,
+            available: kilobytes(&machine, "MemAvailable")?,
+        })
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn read() -> Option<Self> {
+        None
+    }
+}
+
+/// `VmRSS:     1234 kB` as bytes.
+#[cfg(target_os = "linux")]
+fn kilobytes(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+impl State {
+    /// Gives up the oldest results until the rest is within the limit. What is on screen stays, and
+    /// so does what cannot be asked again. How many were given up.
+    pub fn evict(&mut self) -> usize {
+        let limit = u64::from(self.settings.results_limit_mb) << 20;
+        if self.stored.is_some() || self.memory.results <= limit {
+            return 0;
+        }
+        let on_screen: Vec<FactKey> =
+            self.directions().filter_map(|direction| self.key_of(direction)).collect();
+        let mut n_evicted = 0;
+        let mut left = self.memory.results;
+        for (result, n_bytes) in &self.memory.counted {
+            if left <= limit {
+                break;
+            }
+            let Some(result) = result.upgrade() else { continue };
+            let others = self.findings.iter_mut().filter(|(key, _)| !on_screen.contains(key));
+            let is_gone = others.into_iter().any(|(_, findings)| findings.give_up(&result));
+            if is_gone {
+                n_evicted += 1;
+                left -= n_bytes;
+            }
+        }
+        self.memory.count();
+        n_evicted
+    }
+
+    /// Forgets everything that was found, and what is being found.
+    pub fn forget_results(&mut self) {
+        self.jobs.abandon(|kind| kind.finds_a_result());
+        self.findings.clear();
+        self.visited.clear();
+        self.trace_waits = false;
+        self.memory.count();
+    }
+}
+
+impl Findings {
+    /// Whether it was here; it is not any more then. Nothing that is still growing is given up.
+    fn give_up(&mut self, result: &Arc<AnalysisResult>) -> bool {
+        let is_it = |it: &Option<Arc<AnalysisResult>>| {
+            it.as_ref().is_some_and(|it| Arc::ptr_eq(it, result))
+        };
+        for quick in Quick::ALL {
+            let slot = self.quick_mut(quick);
+            if matches!(slot, Slot::Found(it) if Arc::ptr_eq(it, result)) {
+                *slot = Slot::Missing;
+                return true;
+            }
+        }
+        let n_before = self.traces.len() + self.studies.len();
+        self.traces.retain(|run| run.is_running() || !is_it(&run.result));
+        self.studies.retain(|study| !is_it(&study.result));
+        if self.traces.len() + self.studies.len() < n_before {
+            return true;
+        }
+        let preview = self.traces.iter_mut().find(|run| is_it(&run.preview));
+        preview.map(|run| run.preview = None).is_some()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_says_what_this_process_has() {
+        let held = vec![1_u8; 64 << 20];
+        let memory = SystemMemory::read().unwrap();
+        assert!(memory.process_own > held.len() as u64);
+        assert!(memory.process >= memory.process_own && memory.total > memory.process);
+        assert_eq!(kilobytes("VmRSSx: 1 kB\nVmRSS:\t  12 kB\n", "VmRSS"), Some(12 << 10));
+    }
+}

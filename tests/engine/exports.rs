@@ -1,0 +1,162 @@
+//! A figure's numbers as files of other programs, read back without this one.
+
+use std::collections::BTreeMap;
+
+use factscope::figure::{
+    Bar, Bars, Chart, Figure, Lines, Map, Pick, Scale, Series, Side, to_image, to_npz, to_parquet,
+    to_png,
+};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::record::Field;
+
+fn figure() -> Figure {
+    let tokens = vec!["The".to_owned(), "\u{b7}東京".to_owned()];
+    let rows = Side::tokens("Token", tokens, Some(1..2));
+    let values = vec![0.25, f32::NAN, 0.5, -1.5, 1e-30, 7.0];
+    let mut map =
+        Map::new("Trace of MLPs", rows, Side::layers("Layer", 3), values, "p").diverging();
+    map.estimated = vec![false, true, false, false, false, true];
+    let lines = Lines {
+        name: "Lens".to_owned(),
+        quantity: "Logit".to_owned(),
+        layer_title: "Layer".to_owned(),
+        series: vec![
+            Series { name: "Answer".to_owned(), values: vec![1.0, 2.0] },
+            Series { name: "Foil".to_owned(), values: vec![-3.5, f32::NAN] },
+        ],
+    };
+    let bars = Bars {
+        name: "Parts".to_owned(),
+        quantity: "Logit".to_owned(),
+        bars: vec![Bar { label: "L0H1".to_owned(), value: 0.1, pick: Pick::default() }],
+    };
+    Figure {
+        title: "A title".to_owned(),
+        charts: vec![Chart::Map(map), Chart::Lines(lines), Chart::Bars(bars)],
+        notes: vec!["A note".to_owned()],
+        ..Figure::default()
+    }
+}
+
+/// The files of a zip archive by its directory, each with its checksum looked at.
+fn unzipped(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
+    let u16_at = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+    let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let end = bytes.len() - 22;
+    assert_eq!(&bytes[end..end + 4], b"PK\x05\x06");
+    let mut at = u32_at(end + 16);
+    let mut files = BTreeMap::new();
+    for _ in 0..u16_at(end + 10) {
+        assert_eq!(&bytes[at..at + 4], b"PK\x01\x02");
+        let (crc, len, n_name) = (u32_at(at + 16), u32_at(at + 24), u16_at(at + 28));
+        let name = String::from_utf8(bytes[at + 46..at + 46 + n_name].to_vec()).unwrap();
+        let local = u32_at(at + 42);
+        assert_eq!(&bytes[local..local + 4], b"PK\x03\x04");
+        let start = local + 30 + u16_at(local + 26) + u16_at(local + 28);
+        let data = bytes[start..start + len].to_vec();
+        let mut sum = flate2::Crc::new();
+        sum.update(&data);
+        assert_eq!(sum.sum() as usize, crc, "{name}");
+        files.insert(name, data);
+        at += 46 + n_name;
+    }
+    files
+}
+
+/// Description and data of an array.
+fn array(npy: &[u8]) -> (String, &[u8]) {
+    assert_eq!(&npy[..8], b"\x93NUMPY\x01\x00");
+    let n_head = usize::from(u16::from_le_bytes([npy[8], npy[9]]));
+    assert!((10 + n_head).is_multiple_of(64));
+    (String::from_utf8(npy[10..10 + n_head].to_vec()).unwrap(), &npy[10 + n_head..])
+}
+
+fn floats(data: &[u8]) -> Vec<u32> {
+    data.chunks(4).map(|it| f32::from_le_bytes(it.try_into().unwrap()).to_bits()).collect()
+}
+
+#[test]
+fn npz_holds_the_arrays_of_a_map_with_their_axes() {
+    let files = unzipped(&to_npz(&figure()));
+    let names: Vec<&str> = files.keys().map(String::as_str).collect();
+    let expected = [
+        "lens.npy",
+        "lens.series.npy",
+        "notes.npy",
+        "parts.label.npy",
+        "parts.logit.npy",
+        "title.npy",
+        "trace_of_mlps.columns.layer.npy",
+        "trace_of_mlps.is_estimate.npy",
+        "trace_of_mlps.npy",
+        "trace_of_mlps.rows.token.npy",
+    ];
+    assert_eq!(names, expected);
+    let (head, data) = array(&files["trace_of_mlps.npy"]);
+    assert!(head.contains("'descr': '<f4'") && head.contains("'shape': (2, 3)"), "{head}");
+    let values = [0.25, f32::NAN, 0.5, -1.5, 1e-30, 7.0].map(f32::to_bits);
+    assert_eq!(floats(data), values);
+    let (head, data) = array(&files["trace_of_mlps.rows.token.npy"]);
+    assert!(head.contains("'<U3'") && head.contains("'shape': (2,)"), "{head}");
+    let chars = data.chunks(4).map(|it| u32::from_le_bytes(it.try_into().unwrap()));
+    let text: String = chars.filter_map(char::from_u32).collect();
+    assert_eq!(text, "The\u{b7}東京");
+    let (head, _) = array(&files["title.npy"]);
+    assert!(head.contains("'shape': ()"), "{head}");
+    let (head, data) = array(&files["trace_of_mlps.is_estimate.npy"]);
+    assert!(head.contains("'|b1'"), "{head}");
+    assert_eq!(data, [0, 1, 0, 0, 0, 1]);
+}
+
+#[test]
+fn parquet_holds_every_number_of_every_chart() {
+    let reader = SerializedFileReader::new(bytes::Bytes::from(to_parquet(&figure()))).unwrap();
+    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 6 + 4 + 1);
+    let cell = |row: usize, name: &str| {
+        let found = rows[row].get_column_iter().find(|(it, _)| *it == name);
+        found.map(|(_, field)| field.clone()).unwrap()
+    };
+    let text = |text: &str| Field::Str(text.to_owned());
+    assert_eq!(cell(0, "chart"), text("Trace of MLPs"));
+    assert_eq!(cell(3, "token"), Field::Long(1));
+    assert_eq!(cell(3, "token text"), text("\u{b7}東京"));
+    assert_eq!(cell(4, "layer"), Field::Long(1));
+    assert_eq!(cell(4, "p"), Field::Float(1e-30));
+    assert_eq!(cell(1, "p"), Field::Null);
+    assert_eq!(cell(5, "is estimate"), Field::Bool(true));
+    assert_eq!(cell(0, "series"), Field::Null);
+    assert_eq!(cell(8, "series"), text("Foil"));
+    assert_eq!(cell(8, "Logit"), Field::Float(-3.5));
+    assert_eq!(cell(8, "layer"), Field::Long(0));
+    assert_eq!(cell(10, "label"), text("L0H1"));
+    assert_eq!(cell(10, "Logit"), Field::Float(0.1));
+    assert_eq!(cell(10, "p"), Field::Null);
+}
+
+#[test]
+fn a_picture_grows_with_its_scale_and_is_not_empty() {
+    let figure = figure();
+    let images = Scale::ALL.map(|scale| to_image(&figure, scale));
+    let [small, .., large] = &images;
+    for (image, times) in images.iter().zip(1..) {
+        assert!(image.width().abs_diff(times * small.width()) <= times, "{}", image.width());
+        let n_dark = image.pixels().filter(|pixel| pixel.0.iter().all(|it| *it < 80)).count();
+        let share = n_dark as f32 / (image.width() * image.height()) as f32;
+        // The ink of text, about the same at every scale.
+        assert!((0.005..0.1).contains(&share), "{share}");
+        assert_eq!(image.get_pixel(0, 0).0, [255; 3]);
+    }
+    let png = to_png(&figure, Scale::new(4).unwrap());
+    assert_eq!(image::load_from_memory(&png).unwrap().into_rgb8(), *large);
+    assert_eq!(Scale::new(5), None);
+}
+
+#[test]
+fn figures_without_charts_are_files_all_the_same() {
+    let empty = Figure::default();
+    assert_eq!(unzipped(&to_npz(&empty)).len(), 2);
+    let reader = SerializedFileReader::new(bytes::Bytes::from(to_parquet(&empty))).unwrap();
+    assert_eq!(reader.get_row_iter(None).unwrap().count(), 0);
+    assert!(to_png(&empty, Scale::default()).starts_with(b"\x89PNG"));
+}
