@@ -62,7 +62,7 @@ impl Pair {
     }
 
     /// That the prompts have all these positions, and none is overwritten twice.
-    pub(super) fn check(
+    pub fn check(
         pairs: &[Self],
         donor: &TokenizedPrompt,
         recipient: &TokenizedPrompt,

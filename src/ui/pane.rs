@@ -111,7 +111,7 @@ impl Pane {
                 "Patching",
                 "patching",
                 "Patch",
-                "What the inverse's activations, put into the fact's run, change, and the other way",
+                "What activations of another prompt, such as the inverse, change in the fact's run",
             ),
             Self::Paths => asked(
                 "Path patching",

@@ -13,7 +13,7 @@ use super::support::Window;
 
 impl Window {
     /// All that can be pressed, set or moved.
-    fn controls(&self) -> impl Iterator<Item = Node<'_>> {
+    pub fn controls(&self) -> impl Iterator<Item = Node<'_>> {
         self.harness.root().children_recursive().filter(|node| {
             let data = node.accesskit_node().data();
             let Some(bounds) = data.bounds() else { return false };
@@ -30,12 +30,12 @@ impl Window {
 }
 
 /// Role, name and place.
-fn described(node: &Node<'_>) -> String {
+pub fn described(node: &Node<'_>) -> String {
     let (at, node) = (node.rect(), node.accesskit_node());
     format!("{:?} {:?} at {at:?}", node.role(), node.label().unwrap_or_default())
 }
 
-fn is_nameless(node: &Node<'_>) -> bool {
+pub fn is_nameless(node: &Node<'_>) -> bool {
     let name = node.accesskit_node().label().unwrap_or_default();
     // A sign is no name, unless it is a token.
     name.trim().is_empty() || ["✖", "×", "▶", "⏵", "…", "+", "-", "?"].contains(&&*name)

@@ -5,6 +5,7 @@
 mod accessible;
 mod app;
 mod keys;
+mod patching;
 mod studies;
 mod memory;
 mod session;

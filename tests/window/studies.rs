@@ -23,7 +23,7 @@ const PAIR: &str = r#"[{"case_id": 1, "requested_rewrite": {"prompt": "The capit
     {"case_id": 2, "requested_rewrite": {"prompt": "The capital of {} is",
     "relation_id": "P36", "target_true": {"str": "Rome"}, "subject": "Italy"}}]"#;
 
-fn open() -> Window {
+pub fn open() -> Window {
     let mut window = Window::open();
     let facts = window.file("pair.json", PAIR);
     window.drop(facts);
@@ -40,7 +40,7 @@ fn open() -> Window {
 
 impl Window {
     #[track_caller]
-    fn ask(&mut self, pane: Pane) {
+    pub fn ask(&mut self, pane: Pane) {
         self.harness.state_mut().command(Command::Study(pane));
         self.harness.run_steps(3);
         self.wait(pane.text(), |app| {

@@ -1,11 +1,11 @@
 use super::{HeadMap, Look};
-use crate::analysis::Measurement;
 use crate::analysis::activation_patching::{ActivationPatching, Part, Places};
+use crate::analysis::{Measurement, Pair};
 use crate::figure::number::significant;
 use crate::figure::words::{first_piece, metric_name, metric_or_prob};
 use crate::figure::{Cell, Chart, Pick};
 use crate::figure::{Figure, Map, Row, Side, Table};
-use crate::tokens::visible;
+use crate::tokens::{TokenizedPrompt, visible};
 
 pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
     let metric = metric_or_prob(look.metric, &it.clean);
@@ -59,7 +59,7 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
         charts.push(Chart::Map(map.diverging()));
     }
     charts.push(Chart::Table(pairs(it)));
-    let answer = |prompt: &crate::tokens::TokenizedPrompt| {
+    let answer = |prompt: &TokenizedPrompt| {
         prompt.answer.as_ref().map_or_else(|| "its answer".to_owned(), first_piece)
     };
     let shown = |it: &Measurement| {
@@ -76,8 +76,9 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
             shown(&it.donor),
         ),
         format!(
-            "Positions are paired by their roles. Below 0: what is put in takes from {}; a logit \
-             difference is with {}, the other prompt's answer",
+            "{}. Below 0: what is put in takes from {}; a logit difference is with {}, the other \
+             prompt's answer",
+            paired(&it.spec.pairs, &it.spec.donor, &it.prompt),
             answer(&it.prompt),
             it.prompt.foil.as_ref().map_or_else(|| "none".to_owned(), first_piece),
         ),
@@ -88,6 +89,19 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
         charts,
         notes,
         ..Figure::default()
+    }
+}
+
+/// How pairs were found.
+pub(super) fn paired(
+    pairs: &[Pair],
+    donor: &TokenizedPrompt,
+    recipient: &TokenizedPrompt,
+) -> &'static str {
+    if pairs == Pair::by_role(donor, recipient) {
+        "Positions are paired by their roles"
+    } else {
+        "Positions are paired by hand"
     }
 }
 

@@ -29,9 +29,10 @@ pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
     let mut notes = vec![
         format!(
             "Only the paths from one part to {} carry what the part wrote in “{}”; {between} (Wang et \
-             al. 2022). Undisturbed {name} {}",
+             al. 2022). {}. Undisturbed {name} {}",
             receivers.join(", "),
             it.spec.donor.text,
+            super::activation_patching::paired(&it.spec.pairs, &it.spec.donor, &it.prompt),
             it.clean.get(metric).map_or_else(|| "undefined".to_owned(), |it| significant(it, 4)),
         ),
         "Hatched: no such path, or not computed".to_owned(),

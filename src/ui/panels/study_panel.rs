@@ -136,8 +136,9 @@ fn study_prompt(state: &State, direction: Direction) -> String {
 
 /// The button, or how far it is.
 fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
+    let directions: Vec<Direction> = state.study_directions(pane).collect();
     let studies: Vec<&Study> =
-        state.study_directions(pane).filter_map(|it| state.study(pane, it)).collect();
+        directions.iter().filter_map(|direction| state.study(pane, *direction)).collect();
     let running = studies.iter().find_map(|study| match study.state {
         TraceState::Running(id) => state.jobs.get(id),
         _ => None,
@@ -161,7 +162,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
             return;
         }
         let command = Command::Study(pane);
-        let is_complete = studies.len() == state.study_directions(pane).count()
+        let is_complete = studies.len() == directions.len()
             && studies.iter().all(|study| study.state == TraceState::Complete);
         let fill = theme::palette(ui).accent_fill;
         let button = Button::new(command.text()).fill(fill).min_size(vec2(110.0, 26.0));

@@ -92,6 +92,9 @@ pub struct FactList {
     typed_texts: Vec<String>,
     dataset_texts: Vec<String>,
 
+    /// Where the dataset has them, by the ids that the file gives them; the first of those alike.
+    places: BTreeMap<String, usize>,
+
     query: String,
     filter: Filter,
 
@@ -112,6 +115,10 @@ pub struct FactList {
 impl FactList {
     pub fn open(&mut self, dataset: Dataset) {
         self.dataset_texts = dataset.records.iter().map(searched_text).collect();
+        self.places.clear();
+        for (nth, record) in dataset.records.iter().enumerate() {
+            self.places.entry(record.id.clone()).or_insert(nth);
+        }
         self.relations.clear();
         for relation in dataset.records.iter().filter_map(|record| record.relation.clone()) {
             *self.relations.entry(relation).or_default() += 1;
@@ -154,8 +161,23 @@ impl FactList {
 
     /// By the id that the file gives it.
     pub fn find(&self, case: &str) -> Option<FactId> {
-        let records = &self.dataset.as_ref()?.records;
-        records.iter().position(|record| record.id == case).map(FactId::Record)
+        self.places.get(case).copied().map(FactId::Record)
+    }
+
+    /// By its id, typed or not.
+    pub fn named(&self, id: &str) -> Option<&Record> {
+        let typed = || self.typed.iter().find(|record| record.id == id);
+        self.find(id).and_then(|id| self.get(id)).or_else(typed)
+    }
+
+    /// Facts that hold every word of a query, whatever the list shows.
+    pub fn matching(&self, query: &str) -> impl Iterator<Item = &Record> {
+        let query = query.to_lowercase();
+        let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
+        let typed = self.typed_texts.iter().zip(&self.typed);
+        typed.chain(self.dataset_texts.iter().zip(records)).filter_map(move |(text, record)| {
+            query.split_whitespace().all(|word| text.contains(word)).then_some(record)
+        })
     }
 
     pub fn len(&self) -> usize {

@@ -317,6 +317,7 @@ impl State {
             direction,
             fact: record.fact(direction),
             record: Some(record),
+            facts: &self.facts,
             selection: Selection { position, ..self.selection },
             trace: self.trace_spec(direction),
             trace_window: self.settings.trace.window(info.config.n_layers),

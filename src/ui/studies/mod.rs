@@ -7,6 +7,7 @@ use eframe::egui::{ComboBox, DragValue, Response, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::pane::Pane;
+use super::state::FactList;
 use super::view::Selection;
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::{AnalysisSpec, causal_trace};
@@ -16,6 +17,7 @@ use crate::worker::ModelInfo;
 
 mod ablation;
 mod knockout;
+mod other_prompt;
 mod comparison;
 mod corruption;
 mod editing;
@@ -43,6 +45,9 @@ pub struct About<'a> {
     /// As it is asked here.
     pub fact: Option<&'a Fact>,
     pub record: Option<&'a Record>,
+
+    /// All there are.
+    pub facts: &'a FactList,
 
     /// Layer, position and head picked out across the views.
     pub selection: Selection,

@@ -3,14 +3,15 @@ use std::sync::Arc;
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study, number_ui};
+use super::other_prompt::OtherPrompt;
+use super::{About, Asks, Study, number_ui};
 use crate::analysis::AnalysisSpec;
-use crate::analysis::Pair;
 use crate::analysis::activation_patching::{Part, Places, Spec};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
+    other: OtherPrompt,
     part: Part,
     window: usize,
     is_together: bool,
@@ -18,7 +19,8 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { part: Part::Hidden, window: 1, is_together: false }
+        let other = OtherPrompt::default();
+        Self { other, part: Part::Hidden, window: 1, is_together: false }
     }
 }
 
@@ -31,11 +33,16 @@ const PARTS: [(Part, &str); 4] = [
 
 impl Study for Settings {
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
-        let donor = about.other.ok_or("This fact has no inverse to take activations from")?;
-        let pairs = Pair::by_role(donor, about.prompt);
+        let donor = self.other.donor(about)?;
+        if donor.answer.is_none() {
+            return Err(
+                "Give the other prompt an answer: it is what the run is read for".to_owned()
+            );
+        }
+        let pairs = self.other.pairs(&donor, about.prompt)?;
         let has_window = matches!(self.part, Part::Mlp | Part::Attn);
         Ok(AnalysisSpec::ActivationPatching(Spec {
-            donor: Arc::new(donor.clone()),
+            donor: Arc::new(donor),
             pairs,
             places: if self.is_together { Places::Together } else { Places::Each },
             part: self.part,
@@ -43,7 +50,12 @@ impl Study for Settings {
         }))
     }
 
+    fn asks(&self) -> Asks {
+        self.other.asks()
+    }
+
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
+        self.other.controls_ui(ui, about);
         ui.horizontal_wrapped(|ui| {
             ui.label("Put in");
             for (part, name) in PARTS {
@@ -54,9 +66,6 @@ impl Study for Settings {
             ui.checkbox(&mut self.is_together, "All pairs together")
                 .on_hover_text("Else one pair of positions at a time");
         });
-        if let Some(donor) = about.other {
-            ui.weak(format!("of “{}”; positions are paired by their roles", donor.text));
-        }
     }
 
     fn has_metric(&self) -> bool {

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study};
-use crate::analysis::Pair;
+use super::other_prompt::OtherPrompt;
+use super::{About, Asks, Study};
 use crate::analysis::path_patching::{Between, Spec};
 use crate::analysis::{AnalysisSpec, Positions};
 use crate::analysis::{HeadInput, Receiver};
@@ -12,6 +12,7 @@ use crate::analysis::{HeadInput, Receiver};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
+    other: OtherPrompt,
     to: To,
     is_frozen: bool,
 }
@@ -41,7 +42,7 @@ const ENDS: [(To, &str); 5] = [
 
 impl Study for Settings {
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
-        let donor = about.other.ok_or("This fact has no inverse to take activations from")?;
+        let donor = self.other.donor(about)?;
         let layer = about.selection.layer.filter(|it| *it < about.n_layers());
         let head = about.selection.head.filter(|it| *it < about.n_heads());
         let of_head = |input: HeadInput| match (layer, head) {
@@ -56,8 +57,8 @@ impl Study for Settings {
             To::Mlp => Receiver::Mlp { layer: layer.ok_or("Pick a layer first")? },
         };
         Ok(AnalysisSpec::PathPatching(Spec {
-            donor: Arc::new(donor.clone()),
-            pairs: Pair::by_role(donor, about.prompt),
+            pairs: self.other.pairs(&donor, about.prompt)?,
+            donor: Arc::new(donor),
             receivers: vec![receiver],
             receiver_positions: match self.to {
                 // Keys and values are read wherever the last token looks.
@@ -68,7 +69,12 @@ impl Study for Settings {
         }))
     }
 
-    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+    fn asks(&self) -> Asks {
+        self.other.asks()
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
+        self.other.controls_ui(ui, about);
         ui.horizontal_wrapped(|ui| {
             ui.label("Paths to");
             for (to, name) in ENDS {

@@ -92,6 +92,22 @@ fn chip_ui(
     pos: Option<usize>,
     is_selected: bool,
 ) -> Response {
+    let name = match pos {
+        Some(pos) => format!("Token {pos} {}", visible(piece)),
+        None => visible(piece),
+    };
+    named_chip_ui(ui, &name, piece, chip, pos, is_selected)
+}
+
+/// `name`: what is heard instead of it. A button where there is a position.
+pub(super) fn named_chip_ui(
+    ui: &mut Ui,
+    name: &str,
+    piece: &str,
+    chip: Chip,
+    pos: Option<usize>,
+    is_selected: bool,
+) -> Response {
     let colors = palette(ui);
     let (fill, ink) = match chip {
         Chip::Plain => (ui.visuals().widgets.inactive.bg_fill, colors.text),
@@ -136,11 +152,8 @@ fn chip_ui(
         painter.galley(at.min, index, Color32::PLACEHOLDER);
     }
     response.widget_info(|| match pos {
-        Some(pos) => {
-            let label = format!("Token {pos} {}", visible(piece));
-            WidgetInfo::selected(Role::Button, true, is_selected, label)
-        }
-        None => WidgetInfo::labeled(Role::Label, true, visible(piece)),
+        Some(_) => WidgetInfo::selected(Role::Button, true, is_selected, name),
+        None => WidgetInfo::labeled(Role::Label, true, name),
     });
     response
 }

@@ -1,0 +1,184 @@
+use eframe::egui::{Align, Button, Label, Painter, Rect, ScrollArea, Stroke, Ui, vec2};
+
+use super::token_strip::{Chip, named_chip_ui};
+use crate::analysis::Pair;
+use crate::tokens::{TokenizedPrompt, visible};
+use crate::ui::theme::palette;
+
+/// What is to become of the pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PairingClick {
+    Add(Pair),
+    Remove(Pair),
+}
+
+/// Whose token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Donor,
+    Recipient,
+}
+
+/// The token that was clicked first, and waits for its partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Half {
+    end: End,
+    pos: usize,
+}
+
+/// Room for the lines between the rows.
+const GAP: f32 = 30.0;
+
+/// Room for the name of a row, so that the rows begin alike.
+const NAME_WIDTH: f32 = 92.0;
+
+/// Two prompts as rows of tokens, the one that gives above the one that is given, with lines between
+/// those that are paired; below them the pairs as a list.
+pub fn pairing_ui(
+    ui: &mut Ui,
+    donor: &TokenizedPrompt,
+    recipient: &TokenizedPrompt,
+    pairs: &[Pair],
+) -> Option<PairingClick> {
+    // Of these two prompts: a position means nothing in others.
+    let id = ui.scope_id().with(("half a pair", &donor.ids, &recipient.ids));
+    let half = ui.data(|data| data.get_temp::<Half>(id));
+    let is_paired = |end: End, pos: usize| pairs.iter().any(|pair| at(*pair, end) == pos);
+    let area = ScrollArea::horizontal().id_salt("pairing");
+    let (above, below, painter) = area
+        .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.x = 3.0;
+            let above = row_ui(ui, donor, End::Donor, half, &is_paired);
+            ui.add_space(GAP);
+            let below = row_ui(ui, recipient, End::Recipient, half, &is_paired);
+            (above, below, ui.painter().clone())
+        })
+        .inner;
+
+    let clicked = [(End::Donor, above.clicked), (End::Recipient, below.clicked)]
+        .into_iter()
+        .find_map(|(end, clicked)| Some(Half { end, pos: clicked? }));
+    let mut click = None;
+    if let Some(now) = clicked {
+        let kept = match half {
+            // Clicked again.
+            Some(first) if first == now => None,
+            Some(first) if first.end != now.end => {
+                let (donor, recipient) =
+                    if now.end == End::Donor { (now.pos, first.pos) } else { (first.pos, now.pos) };
+                click = Some(PairingClick::Add(Pair { donor, recipient }));
+                None
+            }
+            _ => Some(now),
+        };
+        ui.data_mut(|data| match kept {
+            Some(half) => _ = data.insert_temp(id, half),
+            None => data.remove::<Half>(id),
+        });
+    }
+
+    let mut pointed_at = None;
+    ui.horizontal_wrapped(|ui| {
+        for &pair in pairs {
+            let [from, to] = [(pair.donor, donor), (pair.recipient, recipient)]
+                .map(|(pos, prompt)| format!("{pos} {}", piece(prompt, pos)));
+            let response = ui
+                .add(Button::new(format!("{from} → {to}")).small())
+                .accessible_name(format!("Remove the pair {from} → {to}"))
+                .on_hover_text("Click to remove this pair");
+            if response.hovered() || response.has_focus() {
+                pointed_at = Some(pair);
+            }
+            if response.clicked() {
+                click = Some(PairingClick::Remove(pair));
+            }
+        }
+    });
+
+    let is_pointed_at = |pair: &Pair| {
+        pointed_at == Some(*pair)
+            || above.pointed_at == Some(pair.donor)
+            || below.pointed_at == Some(pair.recipient)
+    };
+    lines_ui(ui, &painter, pairs, &above.chips, &below.chips, &is_pointed_at);
+    click
+}
+
+/// A row as it was drawn.
+struct Row {
+    chips: Vec<Rect>,
+    clicked: Option<usize>,
+    pointed_at: Option<usize>,
+}
+
+fn row_ui(
+    ui: &mut Ui,
+    prompt: &TokenizedPrompt,
+    end: End,
+    half: Option<Half>,
+    is_paired: &dyn Fn(End, usize) -> bool,
+) -> Row {
+    let (whose, other) = match end {
+        End::Donor => ("Other prompt", "this prompt"),
+        End::Recipient => ("This prompt", "the other prompt"),
+    };
+    let mut row = Row { chips: Vec::new(), clicked: None, pointed_at: None };
+    ui.horizontal(|ui| {
+        ui.add_sized(vec2(NAME_WIDTH, 0.0), Label::new(whose).halign(Align::LEFT));
+        for (pos, text) in prompt.pieces.iter().enumerate() {
+            let is_subject = prompt.subject.as_ref().is_some_and(|it| it.contains(&pos));
+            let chip = if is_subject { Chip::Subject } else { Chip::Plain };
+            let name = format!("{whose}, token {pos} {}", visible(text));
+            let is_chosen = half == Some(Half { end, pos });
+            let response = named_chip_ui(ui, &name, text, chip, Some(pos), is_chosen);
+            row.chips.push(response.rect);
+            if response.clicked() {
+                row.clicked = Some(pos);
+            }
+            if response.hovered() || response.has_focus() {
+                row.pointed_at = Some(pos);
+            }
+            let state = if is_paired(end, pos) { "Paired" } else { "Not paired" };
+            let what = match half {
+                Some(half) if half.end != end => "pair it with the one that is chosen".to_owned(),
+                _ => format!("pair it with one of {other}"),
+            };
+            response.on_hover_text(format!("{state}. Click to {what}"));
+        }
+    });
+    row
+}
+
+fn lines_ui(
+    ui: &Ui,
+    painter: &Painter,
+    pairs: &[Pair],
+    above: &[Rect],
+    below: &[Rect],
+    is_pointed_at: &dyn Fn(&Pair) -> bool,
+) {
+    let colors = palette(ui);
+    for pair in pairs {
+        let (Some(from), Some(to)) = (above.get(pair.donor), below.get(pair.recipient)) else {
+            continue;
+        };
+        let stroke = if is_pointed_at(pair) {
+            Stroke::new(2.5, colors.accent)
+        } else {
+            Stroke::new(1.25, colors.weak_text)
+        };
+        let ends = [from.center_bottom() + vec2(0.0, 2.0), to.center_top() - vec2(0.0, 2.0)];
+        painter.line_segment(ends, stroke);
+    }
+}
+
+fn at(pair: Pair, end: End) -> usize {
+    match end {
+        End::Donor => pair.donor,
+        End::Recipient => pair.recipient,
+    }
+}
+
+fn piece(prompt: &TokenizedPrompt, pos: usize) -> String {
+    prompt.pieces.get(pos).map(|it| visible(it)).unwrap_or_default()
+}
