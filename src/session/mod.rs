@@ -14,7 +14,7 @@ use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, Direction, Record};
 use crate::figure::{Figure, Look};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
-use crate::worker::{Gpt2Config, ModelInfo, WeightHash, weights_sha256};
+use crate::worker::{Gpt2Config, ModelInfo, NumberWatch, WeightHash, weights_sha256};
 
 mod file;
 
@@ -235,6 +235,7 @@ impl ModelIdentity {
             device: self.device.clone(),
             verdict: None,
             load_secs: 0.0,
+            numbers: NumberWatch::default(),
             hash: WeightHash::known(self.weights_sha256.clone()),
         })
     }

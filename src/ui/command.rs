@@ -6,13 +6,13 @@ use std::sync::Arc;
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use super::pane::Pane;
-use super::state::FactId;
+use super::state::{Convention, FactId};
 use super::view::{Hovered, ViewAction};
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
 use crate::figure::Figure;
 use crate::tokens::Bos;
-use crate::worker::DeviceChoice;
+use crate::worker::{DeviceChoice, JobId};
 
 /// Handled in one place, `App::handle`.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,6 +107,19 @@ pub enum Command {
     /// The pointer is on something that other views may show.
     Hover(Hovered),
 
+    /// All settings that numbers depend on, as another program has them.
+    Match(Convention),
+
+    /// Among those that wait.
+    RaiseJob(JobId),
+    LowerJob(JobId),
+    CancelJob(JobId),
+    CancelAllJobs,
+
+    /// What a job found that is over.
+    ShowEnded(JobId),
+    AskAgain(JobId),
+    ForgetEnded,
     ForgetResults,
 
     /// In MB.
@@ -233,6 +246,15 @@ impl Command {
             Self::Cancel => "Cancel, or clear the selection",
             Self::CancelLoading => "Cancel",
             Self::View(_) | Self::Hover(_) => "Select",
+            Self::Match(Convention::Rome) => "Matches ROME",
+            Self::Match(Convention::TransformerLens) => "Matches TransformerLens",
+            Self::RaiseJob(_) => "Raise",
+            Self::LowerJob(_) => "Lower",
+            Self::CancelJob(_) => "Cancel job",
+            Self::CancelAllJobs => "Cancel all jobs",
+            Self::ShowEnded(_) => "Show",
+            Self::AskAgain(_) => "Again",
+            Self::ForgetEnded => "Clear the list of done jobs",
             Self::ForgetResults => "Forget all results",
             Self::SetResultsLimit(_) => "Limit of results",
             Self::DismissError => "Dismiss",
@@ -340,6 +362,23 @@ impl Command {
             Self::DropEdits => {
                 "Takes all edits back; what was found in the edited model is forgotten"
             }
+            Self::Match(Convention::Rome) => {
+                "No BOS, 3 × σ of noise, numpy's seed 1, 10 samples, windows of 10 layers clipped at \
+                 the ends, probability of the first token (Meng et al. 2022). Can be undone"
+            }
+            Self::Match(Convention::TransformerLens) => {
+                "BOS before the prompt, one layer at a time, logit difference to the foil. It brings \
+                 no noise of its own: ROME's stays. Can be undone"
+            }
+            Self::RaiseJob(_) => "One place towards the front",
+            Self::LowerJob(_) => "One place towards the end",
+            Self::CancelJob(_) => "What it has found so far stays",
+            Self::CancelAllJobs => "Stops what is running, and empties the queue",
+            Self::ShowEnded(_) => {
+                "Its result, with the fact and the settings it was asked with. Can be undone"
+            }
+            Self::AskAgain(_) => "The same again, with the settings it was asked with",
+            Self::ForgetEnded => "Results stay",
             Self::ForgetResults => {
                 "Everything that was found, of all facts; edits, settings and recall stay"
             }

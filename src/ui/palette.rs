@@ -7,7 +7,7 @@ use eframe::egui::{
 
 use super::command::Command;
 use super::pane::Pane;
-use super::state::State;
+use super::state::{Convention, State};
 use super::workspace::Workspace;
 use crate::builtin;
 use crate::facts::Dataset;
@@ -132,7 +132,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     let open = Pane::ALL.into_iter().filter(|pane| workspace.is_open(*pane));
     commands.extend(open.map(Command::ClosePane));
     // What can be taken away of what is seen.
-    for pane in Pane::ALL.into_iter().filter(|pane| workspace.is_in_front(*pane)) {
+    for pane in Pane::ALL.into_iter().filter(|it| it.has_results() && workspace.is_in_front(*it)) {
         commands.extend([
             Command::SaveFigureOf(pane),
             Command::CopyImageOf(pane),
@@ -143,7 +143,13 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
         ]);
     }
     commands.extend(Scale::ALL.map(|scale| Command::SetFigureScale(scale.times())));
-    commands.extend([Command::ForgetResults, Command::ResetLayout]);
+    commands.extend(Convention::ALL.map(Command::Match));
+    commands.extend([
+        Command::CancelAllJobs,
+        Command::ForgetEnded,
+        Command::ForgetResults,
+        Command::ResetLayout,
+    ]);
     let keyed = Command::WITH_KEYS.into_iter();
     commands.extend(
         keyed.filter(|it| !matches!(it, Command::Trace | Command::Cancel | Command::ShowPalette)),

@@ -25,6 +25,8 @@ pub enum Pane {
     Generation,
     Editing,
     Steering,
+    Trust,
+    Jobs,
 }
 
 /// How a view is spoken of.
@@ -39,7 +41,7 @@ struct Card {
 
 impl Pane {
     /// The first ones are open at first.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -60,6 +62,8 @@ impl Pane {
         Self::Generation,
         Self::Editing,
         Self::Steering,
+        Self::Trust,
+        Self::Jobs,
     ];
 
     /// How many of them are open at first.
@@ -173,6 +177,12 @@ impl Pane {
                 "Edit",
                 "What the model says after a rank-one edit of one MLP (ROME, Meng et al. 2022)",
             ),
+            Self::Trust => shown(
+                "Trust",
+                "trust",
+                "What the numbers rest on: tokens, device, weights, and every convention in force",
+            ),
+            Self::Jobs => shown("Jobs", "jobs", "What is running, what waits, and what was done"),
             Self::Steering => asked(
                 "Steering",
                 "steering",
@@ -198,6 +208,11 @@ impl Pane {
     /// Whether it shows what has to be asked for.
     pub fn is_study(self) -> bool {
         self.card().verb.is_some()
+    }
+
+    /// Whether it shows results, and not the window's own affairs.
+    pub fn has_results(self) -> bool {
+        !matches!(self, Self::Trust | Self::Jobs)
     }
 
     /// What the button says that asks for it.

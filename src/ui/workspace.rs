@@ -157,7 +157,7 @@ struct Showing<'a> {
 impl Showing<'_> {
     /// What can be taken away of the view in front, and what else there is.
     fn menu_ui(&mut self, ui: &mut Ui, active: Option<Pane>) {
-        let shown = active.into_iter().flat_map(|pane| {
+        let shown = active.into_iter().filter(|pane| pane.has_results()).flat_map(|pane| {
             [
                 Command::SaveFigureOf(pane),
                 Command::CopyImageOf(pane),

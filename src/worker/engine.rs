@@ -66,7 +66,12 @@ pub struct ModelInfo {
     /// How long opening took.
     pub load_secs: f64,
     pub hash: WeightHash,
+    pub numbers: NumberWatch,
 }
+
+/// Whether all numbers of the weights are finite. Nothing looks where there are no weights.
+#[derive(Debug, Default)]
+pub struct NumberWatch(Option<Arc<NumberCheck>>);
 
 /// SHA-256 of each weight file, read when first asked for: it takes as long as reading the model.
 #[derive(Debug)]
@@ -129,6 +134,7 @@ impl Engine {
         let verified = open_verified(device, ctx, &|| stage(Stage::TestingDevice))?;
         stage(Stage::ReadingWeights);
         let (model, check) = Gpt2::open(&checkpoint, &verified.device, ctx)?;
+        let check = Arc::new(check);
         let info = ModelInfo {
             name: checkpoint.name(),
             dir: dir.to_owned(),
@@ -139,9 +145,10 @@ impl Engine {
             device: verified.device.to_string(),
             verdict: verified.verdict,
             load_secs: start.elapsed().as_secs_f64(),
+            numbers: NumberWatch(Some(Arc::clone(&check))),
             hash: WeightHash { checkpoint: Some(checkpoint), hashes: OnceLock::new() },
         };
-        let (info, check) = (Arc::new(info), Arc::new(check));
+        let info = Arc::new(info);
         Ok(Self { info, edits: Vec::new(), model, steered: Vec::new(), check })
     }
 
@@ -393,7 +400,19 @@ pub fn weights_sha256(dir: &Path) -> Result<BTreeMap<String, String>, LoadError>
     Ok(Checkpoint::open(dir)?.sha256(&TaskCtx::unwatched())?)
 }
 
+impl NumberWatch {
+    /// Nothing while they are being looked at. The error names the first that is not finite.
+    pub fn verdict(&self) -> Option<Result<(), String>> {
+        Some(self.0.as_ref()?.verdict()?.map_err(|error| error.to_string()))
+    }
+}
+
 impl WeightHash {
+    /// Nothing before anybody has asked for it.
+    pub fn known_already(&self) -> Option<&BTreeMap<String, String>> {
+        self.hashes.get()
+    }
+
     /// Of a model that need not be there any more.
     pub fn known(hashes: BTreeMap<String, String>) -> Self {
         Self { checkpoint: None, hashes: OnceLock::from(hashes) }

@@ -19,7 +19,7 @@ mod devices;
 mod engine;
 
 pub use devices::{Verified, open_verified};
-pub use engine::{Engine, EngineError, ModelInfo, Stage, WeightHash, weights_sha256};
+pub use engine::{Engine, EngineError, ModelInfo, NumberWatch, Stage, WeightHash, weights_sha256};
 
 // What a view may know of the model: its plain data.
 pub use crate::model::{

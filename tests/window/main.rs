@@ -4,11 +4,13 @@
 
 mod accessible;
 mod app;
+mod jobs;
 mod keys;
 mod patching;
 mod studies;
 mod memory;
 mod session;
 mod support;
+mod trust;
 mod views;
 mod workspace;

@@ -146,6 +146,19 @@ impl App {
                 self.look();
             }
 
+            Command::Match(convention) => {
+                let bos = self.state.settings.bos;
+                convention.apply(&mut self.state.settings);
+                self.bos_may_have_changed(bos);
+                self.look();
+            }
+            Command::RaiseJob(_)
+            | Command::LowerJob(_)
+            | Command::CancelJob(_)
+            | Command::CancelAllJobs
+            | Command::ShowEnded(_)
+            | Command::AskAgain(_)
+            | Command::ForgetEnded => self.job_command(command),
             Command::ForgetResults => {
                 if !self.refuses() {
                     self.state.forget_results();
@@ -161,13 +174,17 @@ impl App {
             Command::DismissHint => self.state.settings.knows_hint = true,
             Command::ShowPalette => self.palette = Some(Palette::default()),
             Command::Undo => {
+                let bos = self.state.settings.bos;
                 if self.state.undo() {
+                    self.recall_of(bos);
                     self.look();
                     self.views.facts.reveal();
                 }
             }
             Command::Redo => {
+                let bos = self.state.settings.bos;
                 if self.state.redo() {
+                    self.recall_of(bos);
                     self.look();
                     self.views.facts.reveal();
                 }
@@ -427,8 +444,18 @@ impl App {
         prompt: Arc<TokenizedPrompt>,
         spec: AnalysisSpec,
     ) -> JobId {
+        let asked = self.asked(&kind, &prompt);
+        let is_held = asked.is_some() && self.state.jobs.is_busy();
         let (id, cancel) = self.state.jobs.add(kind);
-        self.worker.submit(Job { id, work: Work::Analyse { prompt, spec }, cancel });
+        if let Some(job) = self.state.jobs.get_mut(id) {
+            job.asked = asked.map(Box::new);
+        }
+        let job = Job { id, work: Work::Analyse { prompt, spec }, cancel };
+        if is_held {
+            self.state.jobs.hold(job);
+        } else {
+            self.worker.submit(job);
+        }
         id
     }
 
@@ -522,7 +549,7 @@ impl App {
     }
 
     /// Starts the ablation or the knockout that the controls describe, as [`App::trace`] does.
-    fn study(&mut self, pane: Pane) {
+    pub(super) fn study(&mut self, pane: Pane) {
         self.views.workspace.show(pane);
         let mut directions: Vec<Direction> = self.state.study_directions(pane).collect();
         directions.sort_by_key(|direction| *direction != self.state.direction);
@@ -550,6 +577,9 @@ impl App {
         let Some(findings) = self.state.findings_of(key) else { return };
         let Ok(prompt) = findings.prompt.clone() else { return };
         let id = self.analyse(JobKind::Study(key), prompt, spec.clone());
+        if let Some(asked) = self.state.jobs.get_mut(id).and_then(|job| job.asked.as_mut()) {
+            asked.pane = pane;
+        }
         if let Some(findings) = self.state.findings_of(key) {
             findings.studies.retain(|study| study.spec != spec);
             findings.studies.push(Study { spec, state: TraceState::Running(id), result: None });

@@ -11,7 +11,7 @@ use crate::facts::{Dataset, Direction};
 use crate::ui::dialogs::Why;
 use crate::ui::panels::{self};
 use crate::ui::state::{
-    FactId, JobKind, ModelState, Recalled, Slot, Study, TraceRun, TraceState, capitalized,
+    FactId, JobKind, ModelState, Outcome, Recalled, Slot, Study, TraceRun, TraceState, capitalized,
 };
 use crate::worker::{Event, JobId, ModelInfo};
 
@@ -27,11 +27,13 @@ impl App {
         match event {
             Event::Stage(id, stage) => {
                 if let Some(job) = self.state.jobs.get_mut(id) {
+                    job.begin(now);
                     job.enter(stage);
                 }
             }
             Event::Progress(id, progress) => {
                 if let Some(job) = self.state.jobs.get_mut(id) {
+                    job.begin(now);
                     job.advance(progress, now);
                 }
             }
@@ -41,12 +43,12 @@ impl App {
                 }
             }
             Event::Loaded(id, info) => {
-                if self.state.jobs.remove(id).is_some() {
+                if self.state.jobs.end(id, Outcome::Done, now).is_some() {
                     self.loaded(info, ctx);
                 }
             }
             Event::Edited(id) => {
-                if self.state.jobs.remove(id).is_some() {
+                if self.state.jobs.end(id, Outcome::Done, now).is_some() {
                     let n = self.state.edits.len();
                     let notice = match n {
                         0 => "The model is as it was opened".to_owned(),
@@ -126,7 +128,12 @@ impl App {
 
     /// A job has ended.
     pub(super) fn settle(&mut self, id: JobId, slot: Slot) {
-        let Some(job) = self.state.jobs.remove(id) else { return };
+        let outcome = match &slot {
+            Slot::Found(_) => Outcome::Done,
+            Slot::Missing | Slot::Waiting(_) => Outcome::Cancelled,
+            Slot::Failed(error) => Outcome::Failed(error.clone()),
+        };
+        let Some(job) = self.state.jobs.end(id, outcome, Instant::now()) else { return };
         if let JobKind::Recall(nth, direction) = job.kind {
             self.recalled(nth, direction, &slot);
             return;

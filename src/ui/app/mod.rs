@@ -28,6 +28,7 @@ use crate::worker::{ModelInfo, Told, Worker};
 
 mod handle;
 mod listen;
+mod queue;
 mod session;
 mod take_away;
 mod weigh;
@@ -256,6 +257,7 @@ impl eframe::App for App {
             self.hear(reply, ctx);
         }
         self.do_errand(ctx);
+        self.release_jobs();
         self.measure_recall();
         for command in std::mem::take(&mut self.commands) {
             self.handle(command, ctx);

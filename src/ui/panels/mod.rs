@@ -7,6 +7,7 @@ use eframe::egui::{CentralPanel, Color32, Frame, Margin, Panel, Ui};
 
 mod facts_panel;
 mod help;
+mod jobs_panel;
 mod memory_meter;
 mod menu_bar;
 mod pane;
@@ -15,6 +16,7 @@ mod stored_bar;
 mod study_panel;
 mod toolbar;
 mod trace_panel;
+mod trust_panel;
 mod welcome;
 
 pub use facts_panel::{FactsView, focus_search, is_search_focused};
@@ -125,11 +127,13 @@ pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &m
             welcome::no_model_ui(ui, state, commands);
             return;
         }
+        (views.trace.metric, views.metric) = (state.settings.trace_metric, state.settings.metric);
         let mut workspace = std::mem::take(&mut views.workspace);
         workspace.ui(ui, commands, &mut |ui, pane, commands| {
             pane::pane_ui(ui, pane, state, views, commands);
         });
         views.workspace = workspace;
+        (state.settings.trace_metric, state.settings.metric) = (views.trace.metric, views.metric);
     });
 }
 

@@ -1,7 +1,9 @@
 use eframe::egui::{RichText, Ui};
 
+use super::jobs_panel::jobs_ui;
 use super::study_panel::study_panel_ui;
 use super::trace_panel::trace_panel_ui;
+use super::trust_panel::trust_ui;
 use super::{Views, wanted};
 use crate::analysis::AnalysisResult;
 use crate::facts::Direction;
@@ -29,6 +31,11 @@ pub fn pane_ui(
     views: &mut Views,
     commands: &mut Vec<Command>,
 ) {
+    match pane {
+        Pane::Trust => return trust_ui(ui, state, commands),
+        Pane::Jobs => return jobs_ui(ui, state, commands),
+        _ => {}
+    }
     if pane != Pane::Trace && state.prompt().is_none() {
         ui.weak("Choose a fact on the left");
         return;

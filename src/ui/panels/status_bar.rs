@@ -7,7 +7,7 @@ use super::{file_name, grouped};
 use crate::ui::command::Command;
 use crate::ui::state::{JobKind, OpenJob, State};
 use crate::ui::theme;
-use crate::worker::Stage;
+use crate::worker::{JobId, Stage};
 
 /// What is being done, and how it is drawn.
 pub fn status_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -26,7 +26,8 @@ pub fn status_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 
 fn doing_ui(ui: &mut Ui, state: &State) {
     let (_, first) = state.jobs.iter().next().unzip();
-    let sweep = state.jobs.sweeps().next().map(|(_, job)| job);
+    let is_running = |(id, _): &(JobId, &OpenJob)| !state.jobs.is_held(*id);
+    let sweep = state.jobs.sweeps().find(is_running).map(|(_, job)| job);
     let Some(job) = sweep.or(first) else {
         let text = state.notice.clone().unwrap_or_else(|| "Ready".to_owned());
         ui.add(Label::new(RichText::new(text).small().weak()).truncate());

@@ -102,7 +102,6 @@ pub(super) fn with_choices_of(now: &Settings, then: &Settings) -> Settings {
     Settings {
         theme: now.theme,
         zoom: now.zoom,
-        bos: now.bos,
         recent_models: now.recent_models.clone(),
         recent_datasets: now.recent_datasets.clone(),
         recent_sessions: now.recent_sessions.clone(),

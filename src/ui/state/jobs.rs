@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::findings::{FactKey, Quick};
+use super::queue::{Asked, Queue};
 use crate::facts::Direction;
 use crate::task::{CancelToken, Progress};
 use crate::worker::{JobId, Stage};
@@ -13,6 +14,7 @@ use crate::worker::{JobId, Stage};
 pub struct Jobs {
     open: BTreeMap<JobId, OpenJob>,
     n_given: u64,
+    pub(super) queue: Queue,
 }
 
 #[derive(Debug)]
@@ -21,6 +23,12 @@ pub struct OpenJob {
     pub cancel: CancelToken,
     pub stage: Option<Stage>,
     pub progress: Option<Progress>,
+
+    /// When the worker turned to it.
+    pub began: Option<Instant>,
+
+    /// Nothing for what is shown unasked.
+    pub asked: Option<Box<Asked>>,
     pace: Pace,
 }
 
@@ -52,6 +60,8 @@ impl Jobs {
             cancel: cancel.clone(),
             stage: None,
             progress: None,
+            began: None,
+            asked: None,
             pace: Pace::default(),
         };
         self.open.insert(id, job);

@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::history::{Step, is_same, with_choices_of};
 use super::{
-    FactId, FactKey, Findings, Quick, Recall, Settings, Slot, State, Study, TraceRun, TraceState,
+    Asked, FactId, FactKey, Findings, Quick, Recall, Settings, Slot, State, Study, TraceRun,
+    TraceState,
 };
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, Direction};
 use crate::session::{DatasetIdentity, Found, ModelIdentity, Role, Session, StoredFact};
 use crate::task::TaskCtx;
-use crate::tokens::Bos;
 use crate::ui::view::Selection;
 use crate::ui::workspace::Workspace;
 use crate::worker::ModelInfo;
@@ -34,7 +34,6 @@ pub struct OpenSession {
 pub struct Mark {
     n_found: u64,
     step: Step,
-    bos: Bos,
     edits: Vec<ModelEdit>,
 }
 
@@ -115,12 +114,7 @@ impl Snapshot {
 
 impl State {
     pub fn mark(&self) -> Mark {
-        Mark {
-            n_found: self.n_found,
-            step: self.step(),
-            bos: self.settings.bos,
-            edits: self.edits.clone(),
-        }
+        Mark { n_found: self.n_found, step: self.step(), edits: self.edits.clone() }
     }
 
     /// Whether the open session holds less than the window. Nothing without one.
@@ -129,7 +123,6 @@ impl State {
         Some(
             saved.n_found != self.n_found
                 || saved.edits != self.edits
-                || saved.bos != self.settings.bos
                 || !is_same(&self.step(), &saved.step),
         )
     }
@@ -181,11 +174,19 @@ impl State {
 
     /// Chooses and sets as the session has it; how the window itself looks stays.
     pub fn adopt_choices(&mut self, look: &Look) {
-        self.settings =
-            Settings { bos: look.settings.bos, ..with_choices_of(&self.settings, &look.settings) };
+        self.settings = with_choices_of(&self.settings, &look.settings);
         self.direction = look.direction;
         self.selection = look.selection;
         self.parts = look.parts;
+    }
+
+    /// Chooses and sets as it was when a job was asked for. How the window looks stays.
+    pub fn go_back_to(&mut self, asked: &Asked) {
+        self.settings = with_choices_of(&self.settings, &asked.settings);
+        self.selected = Some(asked.key.fact);
+        self.direction = asked.key.direction;
+        self.selection = asked.selection;
+        self.parts = asked.parts;
     }
 
     /// Puts the facts of a session in their places: those of the dataset are in the list already,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::Metric;
 use crate::analysis::causal_trace::{
     Component, Corruption, Direction, Map, NoiseLevel, Severed, Spec,
 };
@@ -40,6 +41,10 @@ pub struct Settings {
 
     /// Where the last screenshot went.
     pub screenshot_dir: Option<PathBuf>,
+
+    /// What maps of studies show, and what those of traces show.
+    pub metric: Metric,
+    pub trace_metric: Metric,
 
     /// Beyond it the oldest results are given up.
     pub results_limit_mb: u32,
@@ -95,6 +100,8 @@ impl Default for Settings {
             recent_datasets: Vec::new(),
             recent_sessions: Vec::new(),
             screenshot_dir: None,
+            metric: Metric::default(),
+            trace_metric: Metric::default(),
             results_limit_mb: 1024,
             figure_scale: Scale::default().times(),
             shows_more_of_trace: None,

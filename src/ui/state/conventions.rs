@@ -1,0 +1,156 @@
+//! The conventions that numbers depend on, and those of the programs they are compared with.
+
+use super::settings::{NoiseSetting, Settings, TraceSettings};
+use crate::analysis::Metric;
+use crate::analysis::causal_trace::Direction;
+use crate::intervention::NoiseRng;
+use crate::tokens::Bos;
+
+/// Whose numbers the settings reproduce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Convention {
+    /// `experiments/causal_trace.py` of kmeng01/rome.
+    Rome,
+
+    /// The patching functions and demos of TransformerLens 2.
+    TransformerLens,
+}
+
+/// One setting of them, as it is and as a convention wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub what: &'static str,
+    pub is: String,
+    pub wanted: String,
+}
+
+impl Convention {
+    pub const ALL: [Self; 2] = [Self::Rome, Self::TransformerLens];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rome => "ROME",
+            Self::TransformerLens => "TransformerLens",
+        }
+    }
+
+    fn bos(self) -> Bos {
+        match self {
+            Self::Rome => Bos::Off,
+            Self::TransformerLens => Bos::On,
+        }
+    }
+
+    /// Layers restored together. TransformerLens patches one activation at a time.
+    fn window(self) -> usize {
+        match self {
+            Self::Rome => 10,
+            Self::TransformerLens => 1,
+        }
+    }
+
+    /// What is read from the logits, of a prompt that has a foil.
+    fn metric(self) -> Metric {
+        match self {
+            Self::Rome => Metric::Prob,
+            Self::TransformerLens => Metric::LogitDiff,
+        }
+    }
+
+    /// Every setting that numbers depend on, as the other program has it. TransformerLens brings no
+    /// noise of its own; there it is ROME's.
+    pub fn apply(self, settings: &mut Settings) {
+        settings.bos = self.bos();
+        settings.trace = TraceSettings {
+            own_window: Some(self.window()),
+            ..TraceSettings::rome(settings.trace.component)
+        };
+        settings.metric = self.metric();
+        settings.trace_metric = self.metric();
+    }
+
+    /// In what the settings are others. `has_foil`: else no logits are compared, and the metric of
+    /// TransformerLens' demos cannot be had.
+    pub fn differences(
+        self,
+        settings: &Settings,
+        n_layers: usize,
+        has_foil: bool,
+    ) -> Vec<Difference> {
+        let trace = &settings.trace;
+        let rome = TraceSettings::rome(trace.component);
+        let noise = |it: &TraceSettings| match it.noise {
+            NoiseSetting::Subjects => "3 × σ of the subjects' embeddings".to_owned(),
+            NoiseSetting::Fixed => format!("standard deviation {}", it.noise_std),
+        };
+        let rng = |it: NoiseRng| match it {
+            NoiseRng::Numpy => "numpy's",
+            NoiseRng::Chacha => "ChaCha8",
+        };
+        let bos = |it: Bos| match it {
+            Bos::Off => "no BOS",
+            Bos::On => "BOS",
+        };
+        let direction = |it: Direction| match it {
+            Direction::Denoise => "restoring in a corrupted run",
+            Direction::Noise => "corrupting a clean run",
+        };
+        let sever =
+            |it: &TraceSettings| if it.sever.is_some() { "severed" } else { "none severed" };
+        let n_wanted = self.window().to_string();
+        let rows = [
+            ("BOS", bos(settings.bos).to_owned(), bos(self.bos()).to_owned()),
+            ("Window", trace.window(n_layers).to_string(), n_wanted),
+            ("Noise", noise(trace), noise(&rome)),
+            ("Random numbers", rng(trace.rng).to_owned(), rng(rome.rng).to_owned()),
+            ("Seed", trace.seed.to_string(), rome.seed.to_string()),
+            ("Samples", trace.n_samples.to_string(), rome.n_samples.to_string()),
+            (
+                "Direction",
+                direction(trace.direction).to_owned(),
+                direction(rome.direction).to_owned(),
+            ),
+            ("Paths", sever(trace).to_owned(), sever(&rome).to_owned()),
+        ];
+        let mut differences: Vec<Difference> = rows
+            .into_iter()
+            .filter(|(_, is, wanted)| is != wanted)
+            .map(|(what, is, wanted)| Difference { what, is, wanted })
+            .collect();
+        let metrics = [settings.trace_metric, settings.metric];
+        let is_measured_so = metrics.iter().all(|it| *it == self.metric())
+            || self == Self::TransformerLens && !has_foil;
+        if !is_measured_so {
+            let keys = metrics.map(Metric::key);
+            let is = if keys[0] == keys[1] { keys[0].to_owned() } else { keys.join(" and ") };
+            let wanted = self.metric().key().to_owned();
+            differences.push(Difference { what: "Metric", is, wanted });
+        }
+        differences
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_match_the_convention_that_was_applied_and_no_other() {
+        for n_layers in [4, 36] {
+            for convention in Convention::ALL {
+                let mut settings = Settings::default();
+                settings.trace.seed = 7;
+                assert!(!convention.differences(&settings, n_layers, true).is_empty());
+                convention.apply(&mut settings);
+                for other in Convention::ALL {
+                    let differences = other.differences(&settings, n_layers, true);
+                    assert_eq!(differences.is_empty(), other == convention, "{differences:?}");
+                }
+                settings.trace.n_samples = 3;
+                let differences = convention.differences(&settings, n_layers, true);
+                assert_eq!(differences.len(), 1);
+                assert_eq!((differences[0].what, &*differences[0].is), ("Samples", "3"));
+            }
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What waits to be given to the worker, in an order that can be changed, and what was done.
+//!
+//! The worker is given one long job at a time. What it has been given cannot be put in another order.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use super::jobs::{JobKind, Jobs, OpenJob};
+use super::{FactKey, Settings};
+use crate::analysis::logit_attribution::Parts;
+use crate::ui::pane::Pane;
+use crate::ui::view::Selection;
+use crate::worker::{Job, JobId};
+
+/// How many jobs are remembered.
+const N_REMEMBERED: usize = 100;
+
+/// What was chosen and set when something was asked, so that its result can be shown again.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub key: FactKey,
+    pub pane: Pane,
+
+    /// The words of the prompt.
+    pub text: String,
+    pub settings: Settings,
+    pub selection: Selection,
+    pub parts: Parts,
+}
+
+/// A job that is over.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub id: JobId,
+    pub name: String,
+    pub asked: Option<Asked>,
+    pub outcome: Outcome,
+
+    /// Since it was begun, without waiting.
+    pub took: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    Cancelled,
+    Failed(String),
+}
+
+/// Jobs that wait here, and jobs that are over.
+#[derive(Debug, Default)]
+pub struct Queue {
+    /// First is next.
+    held: Vec<Job>,
+
+    /// Latest first.
+    ended: VecDeque<Ended>,
+}
+
+impl Jobs {
+    /// Whether a long job must wait here.
+    pub fn is_busy(&self) -> bool {
+        self.sweeps().any(|(id, _)| !self.is_held(id))
+    }
+
+    pub fn is_held(&self, id: JobId) -> bool {
+        self.queue.held.iter().any(|job| job.id == id)
+    }
+
+    /// Keeps a job until it is its turn.
+    pub fn hold(&mut self, job: Job) {
+        self.queue.held.push(job);
+    }
+
+    /// Those that wait, the next first.
+    pub fn held(&self) -> impl Iterator<Item = (JobId, &OpenJob)> {
+        self.queue.held.iter().filter_map(|job| Some((job.id, self.get(job.id)?)))
+    }
+
+    /// What the worker is to be given now: the next long job if it has none, and what was cancelled
+    /// while it waited, which it answers at once.
+    pub fn release(&mut self) -> Vec<Job> {
+        if self.queue.held.is_empty() {
+            return Vec::new();
+        }
+        let is_open = |job: &Job, jobs: &Self| jobs.get(job.id).is_some();
+        let held = std::mem::take(&mut self.queue.held);
+        let (held, mut released): (Vec<Job>, Vec<Job>) = held
+            .into_iter()
+            .filter(|job| is_open(job, self))
+            .partition(|job| !job.cancel.is_cancelled());
+        self.queue.held = held;
+        let mut others = self
+            .sweeps()
+            .filter(|(id, _)| !self.is_held(*id) && released.iter().all(|job| job.id != *id));
+        if others.next().is_none() && !self.queue.held.is_empty() {
+            drop(others);
+            released.push(self.queue.held.remove(0));
+        }
+        released
+    }
+
+    /// One place towards the front, or towards the end.
+    pub fn raise(&mut self, id: JobId) {
+        self.swap(id, |nth| nth.checked_sub(1));
+    }
+
+    pub fn lower(&mut self, id: JobId) {
+        self.swap(id, |nth| Some(nth + 1));
+    }
+
+    fn swap(&mut self, id: JobId, place: impl Fn(usize) -> Option<usize>) {
+        let held = &mut self.queue.held;
+        let nth = held.iter().position(|job| job.id == id);
+        if let Some((nth, other)) = nth.and_then(|nth| Some((nth, place(nth)?)))
+            && other < held.len()
+        {
+            held.swap(nth, other);
+        }
+    }
+
+    /// Takes a job away, and remembers how it went.
+    pub fn end(&mut self, id: JobId, outcome: Outcome, now: Instant) -> Option<OpenJob> {
+        let job = self.remove(id)?;
+        if let Some(name) = job.kind.name() {
+            let took = now.saturating_duration_since(job.began.unwrap_or(now));
+            let asked = job.asked.as_deref().cloned();
+            self.queue.ended.push_front(Ended { id, name, asked, outcome, took });
+            self.queue.ended.truncate(N_REMEMBERED);
+        }
+        Some(job)
+    }
+
+    /// Latest first.
+    pub fn ended(&self) -> impl ExactSizeIterator<Item = &Ended> {
+        self.queue.ended.iter()
+    }
+
+    pub fn ended_at(&self, id: JobId) -> Option<&Ended> {
+        self.queue.ended.iter().find(|it| it.id == id)
+    }
+
+    pub fn forget_ended(&mut self) {
+        self.queue.ended.clear();
+    }
+}
+
+impl JobKind {
+    /// Nothing for what is too short to be told of.
+    fn name(&self) -> Option<String> {
+        Some(match self {
+            Self::Load(dir) => {
+                let name = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
+                format!("Open {name}")
+            }
+            Self::Edit => "Change the model".to_owned(),
+            Self::Trace(_) => "Trace".to_owned(),
+            Self::Study(_) => "Study".to_owned(),
+            Self::Quick(..) | Self::Preview(_) | Self::Recall(..) => return None,
+        })
+    }
+}
+
+impl Ended {
+    /// What it did, in a word or two.
+    pub fn title(&self) -> &str {
+        self.asked.as_ref().map_or(&self.name, |asked| asked.pane.text())
+    }
+}
+
+impl OpenJob {
+    /// The worker has turned to it.
+    pub fn begin(&mut self, now: Instant) {
+        self.began.get_or_insert(now);
+    }
+
+    pub fn title(&self) -> String {
+        match &self.asked {
+            Some(asked) => asked.pane.text().to_owned(),
+            None => self.kind.name().unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::super::FactId;
+    use super::*;
+    use crate::analysis::{AnalysisSpec, prediction};
+    use crate::facts::Direction;
+    use crate::tokens::{Bos, TokenizedPrompt};
+    use crate::worker::Work;
+
+    fn study(jobs: &mut Jobs) -> JobId {
+        let key = FactKey::new(FactId::Record(0), Direction::Forward, Bos::Off);
+        let is_busy = jobs.is_busy();
+        let (id, cancel) = jobs.add(JobKind::Study(key));
+        let prompt = Arc::new(TokenizedPrompt::nothing());
+        let spec = AnalysisSpec::Prediction(prediction::Spec { n_top: 1 });
+        let job = Job { id, work: Work::Analyse { prompt, spec }, cancel };
+        if is_busy {
+            jobs.hold(job);
+        }
+        id
+    }
+
+    fn released(jobs: &mut Jobs) -> Vec<JobId> {
+        jobs.release().into_iter().map(|job| job.id).collect()
+    }
+
+    #[test]
+    fn long_jobs_are_given_one_at_a_time_in_the_order_that_is_wanted() {
+        let mut jobs = Jobs::default();
+        let [first, second, third] = [(); 3].map(|()| study(&mut jobs));
+        assert!(!jobs.is_held(first) && jobs.is_held(second) && jobs.is_held(third));
+        assert_eq!(released(&mut jobs), []);
+        jobs.raise(third);
+        jobs.raise(third);
+        let held: Vec<JobId> = jobs.held().map(|(id, _)| id).collect();
+        assert_eq!(held, [third, second]);
+        jobs.end(first, Outcome::Done, Instant::now());
+        assert_eq!(released(&mut jobs), [third]);
+        assert_eq!(released(&mut jobs), []);
+        jobs.end(third, Outcome::Failed("no".to_owned()), Instant::now());
+        assert_eq!(released(&mut jobs), [second]);
+        let ended: Vec<JobId> = jobs.ended().map(|it| it.id).collect();
+        assert_eq!(ended, [third, first]);
+    }
+
+    #[test]
+    fn what_is_cancelled_while_it_waits_is_answered_at_once() {
+        let mut jobs = Jobs::default();
+        let [_, second, third] = [(); 3].map(|()| study(&mut jobs));
+        jobs.get(second).unwrap().cancel.cancel();
+        assert_eq!(released(&mut jobs), [second]);
+        jobs.lower(third);
+        // Nobody waits for its answer.
+        jobs.abandon(|_| true);
+        assert_eq!(released(&mut jobs), []);
+        assert_eq!(jobs.held().count(), 0);
+    }
+}
