@@ -19,6 +19,7 @@ use super::{
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{Donors, Gpt2};
+use crate::task::{Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +100,9 @@ impl Part {
     }
 }
 
+/// Of half the way.
+const STEPS: u64 = 1 << 20;
+
 impl Replacement {
     /// The run that is copied from, if it is one.
     pub(super) fn donor(&self) -> Option<Donor> {
@@ -115,27 +119,40 @@ impl Replacement {
         self.donor().map_or(Edit::Zero, |donor| Edit::CopyFrom { donor, positions })
     }
 
-    /// Runs what is copied from.
-    pub(super) fn donors(
+    /// Runs what is copied from, and then what copies it. A mean takes a while, and is half the way.
+    pub(super) fn with_donors<T>(
         &self,
         model: &Gpt2,
         prompt: &TokenizedPrompt,
         sites: &SiteSet,
         ctx: &AnalysisCtx<'_>,
-    ) -> Result<Donors, AnalysisError> {
+        then: impl FnOnce(&Donors, &AnalysisCtx<'_>) -> Result<T, AnalysisError>,
+    ) -> Result<T, AnalysisError> {
         let n_pos = prompt.n_pos();
         match self {
-            Self::Zero => Ok(Donors::new()),
+            Self::Zero => then(&Donors::new(), ctx),
             Self::Mean { prompts } => {
-                let mean = donors::mean(model, prompts, n_pos, sites, ctx)?;
-                Ok(Donors::from([(Donor::Mean, mean)]))
+                // Halves have steps of their own sizes.
+                let half = |before: u64| {
+                    move |Progress { done, total }| {
+                        let done = (before * STEPS) + done * STEPS / total.max(1);
+                        (ctx.task.report)(Progress { done, total: 2 * STEPS });
+                    }
+                };
+                let (first, second) = (half(0), half(1));
+                let of_half = |report| {
+                    let task = TaskCtx { cancel: ctx.task.cancel.clone(), report };
+                    AnalysisCtx { task, ..*ctx }
+                };
+                let mean = donors::mean(model, prompts, n_pos, sites, &of_half(&first))?;
+                then(&Donors::from([(Donor::Mean, mean)]), &of_half(&second))
             }
             Self::Resample { ids } => {
                 if ids.len() != n_pos {
                     return Err(AnalysisError::OtherLength { n_pos, n_other: ids.len() });
                 }
                 let other = donors::other(model, ids, sites, ctx)?;
-                Ok(Donors::from([(Donor::Counterpart, other)]))
+                then(&Donors::from([(Donor::Counterpart, other)]), ctx)
             }
         }
     }
@@ -160,7 +177,6 @@ pub fn ablation(
     Asked::new(model, prompt)?;
     let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
     let sites: SiteSet = (0..n_layers).flat_map(|layer| spec.part.sites(layer)).collect();
-    let donors = spec.replacement.donors(model, prompt, &sites, ctx)?;
     let n_columns = spec.part.n_columns(n_heads);
     let conditions = plan(spec, &positions, n_layers, n_heads);
     let result = |clean: Measurement, ablated: &[Option<Measurement>]| Ablation {
@@ -169,10 +185,12 @@ pub fn ablation(
         clean,
         ablated: Grid::new(n_columns, ablated.to_vec()),
     };
-    let found = sweep(model, prompt, &conditions, &donors, ctx, &mut |so_far| {
-        if let [Some(clean), ablated @ ..] = so_far {
-            (ctx.partial)(AnalysisResult::Ablation(result(*clean, ablated)));
-        }
+    let found = spec.replacement.with_donors(model, prompt, &sites, ctx, |donors, ctx| {
+        sweep(model, prompt, &conditions, donors, ctx, &mut |so_far| {
+            if let [Some(clean), ablated @ ..] = so_far {
+                (ctx.partial)(AnalysisResult::Ablation(result(*clean, ablated)));
+            }
+        })
     })?;
     let ablated: Vec<_> = found[1..].iter().copied().map(Some).collect();
     Ok(result(found[0], &ablated))

@@ -5,9 +5,9 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::sweep::{Asked, batches, check_ids, row};
 use super::{AnalysisCtx, AnalysisError};
-use crate::intervention::{Condition, SiteSet};
+use crate::intervention::{Condition, Site, SiteSet};
 use crate::model::{ActivationCache, Donors, Gpt2, Request, Row, Run};
-use crate::task::Cancelled;
+use crate::task::{Cancelled, Progress};
 
 /// Several rows at once, with `sites` kept.
 pub(super) fn run(
@@ -77,6 +77,19 @@ pub(super) fn other(
     Ok(run(model, &[Row::new(ids, &[])], sites, 1, ctx)?.cache)
 }
 
+/// The most bytes of activations that a mean keeps of its prompts at once. All neurons of
+/// GPT-2-large are 0.7 MB for each token.
+const KEPT_BYTES: usize = 256 << 20;
+
+/// How many bytes are kept of each token. Attention has more, but its means are not asked for.
+fn bytes_of_token(model: &Gpt2, sites: &SiteSet) -> usize {
+    let width = |site: &Site| match site {
+        Site::MlpPre(_) | Site::MlpPost(_) => model.config.d_mlp,
+        _ => model.config.d_model,
+    };
+    sites.iter().map(width).sum::<usize>() * size_of::<f32>()
+}
+
 /// What activations are on average over many prompts, for a prompt of `n_pos` tokens.
 ///
 /// Position 0 gets the mean over the prompts' first tokens, every other position the mean over all
@@ -108,9 +121,16 @@ pub(super) fn mean(
 
     let longest = order.last().map_or(1, |ids| ids.len());
 
+    let n_rows = (KEPT_BYTES / (bytes_of_token(model, sites) * longest)).max(1);
+    let pieces = batches(order.len(), longest, model)
+        .flat_map(|batch| order[batch].chunks(n_rows).collect::<Vec<_>>());
+    let mut progress = Progress { done: 0, total: order.len() as u64 };
+
     let mut sums: Vec<(Tensor<2>, [usize; 2])> = Vec::new();
-    for batch in batches(order.len(), longest, model) {
-        let rows: Vec<_> = order[batch].iter().map(|ids| Row::new(ids, &[])).collect();
+    for piece in pieces {
+        ctx.task.checkpoint(progress)?;
+        progress.done += piece.len() as u64;
+        let rows: Vec<_> = piece.iter().map(|ids| Row::new(ids, &[])).collect();
         let cache = run(model, &rows, sites, 1, ctx)?.cache;
         for (nth, &site) in sites.iter().enumerate() {
             let activation = cache.get(site).clone();

@@ -21,7 +21,7 @@ use super::{
     Agreement, AnalysisCtx, AnalysisError, AnalysisResult, Measurement, Metric, Positions,
 };
 use crate::intervention::{Condition, Intervention, Site, SiteSet, Span};
-use crate::model::{Backward, Dropped, Gpt2};
+use crate::model::{Backward, Donors, Dropped, Gpt2};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,33 +112,59 @@ pub fn neuron_ablation(
     if spec.n_top == 0 {
         return Err(AnalysisError::Zero { what: "the number of neurons" });
     }
-    let (n_layers, d_mlp) = (model.config.n_layers, model.config.d_mlp);
-    let layers = spec.chosen_layers(n_layers)?;
+    let layers = spec.chosen_layers(model.config.n_layers)?;
     let positions = spec.positions.ranges(prompt)?;
     let Some(first_pos) = positions.iter().map(|range| range.start).min() else {
         return Err(AnalysisError::Zero { what: "the number of tokens" });
     };
+    // Also checks the prompt, before anything is run.
+    Asked::new(model, prompt)?;
+    Tokens::of(prompt, spec.metric)?;
+    let sites: SiteSet = layers.iter().map(|&layer| Site::MlpPost(layer)).collect();
+    spec.replacement.with_donors(model, prompt, &sites, ctx, |donors, ctx| {
+        let places = Places { layers: &layers, positions: &positions, first_pos };
+        estimate_and_ablate(model, prompt, spec, &places, donors, ctx)
+    })
+}
+
+/// Which neurons, and where.
+struct Places<'a> {
+    layers: &'a [usize],
+    positions: &'a [Range<usize>],
+
+    /// The first of them.
+    first_pos: usize,
+}
+
+fn estimate_and_ablate(
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    spec: &Spec,
+    places: &Places<'_>,
+    donors: &Donors,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<NeuronAblation, AnalysisError> {
+    let Places { layers, positions, first_pos } = *places;
+    let (n_layers, d_mlp) = (model.config.n_layers, model.config.d_mlp);
     let asked = Asked::new(model, prompt)?;
     let tokens = Tokens::of(prompt, spec.metric)?;
     let sites: SiteSet = layers.iter().map(|&layer| Site::MlpPost(layer)).collect();
-    let donors = spec.replacement.donors(model, prompt, &sites, ctx)?;
-
     let n_steps = 2 * n_layers;
     let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, spec.n_top, ctx);
     let capture = sites.union(&Backward::sites(n_layers)).copied().collect();
     let clean = passes.clean(prompt, &asked, &capture)?;
     let gradients = passes.back(&clean.run, asked.ids.len(), &sites, Dropped::Nothing)?;
 
-    let activations = |layer: usize| at(&positions, 0, clean.run.cache.get(Site::MlpPost(layer)));
+    let activations = |layer: usize| at(positions, 0, clean.run.cache.get(Site::MlpPost(layer)));
     let replacements = |layer: usize| {
         let donor = spec.replacement.donor().and_then(|donor| donors.get(&donor));
         match donor {
-            Some(run) => at(&positions, 0, run.get(Site::MlpPost(layer))),
+            Some(run) => at(positions, 0, run.get(Site::MlpPost(layer))),
             None => activations(layer).zeros_like(),
         }
     };
     let estimates = layers.iter().map(|&layer| {
-        let gradient = at(&positions, first_pos, gradients.get(Site::MlpPost(layer)));
+        let gradient = at(positions, first_pos, gradients.get(Site::MlpPost(layer)));
         ((replacements(layer) - activations(layer)) * gradient).sum_dim(0)
     });
     // One readback for all layers.
@@ -158,7 +184,7 @@ pub fn neuron_ablation(
             ablated: None,
         })
         .collect();
-    for &layer in &layers {
+    for &layer in layers {
         let mut here: Vec<&mut Neuron> =
             neurons.iter_mut().filter(|neuron| neuron.layer == layer).collect();
         if here.is_empty() {
@@ -173,7 +199,7 @@ pub fn neuron_ablation(
         }
     }
 
-    let conditions = plan(spec, &neurons, &positions);
+    let conditions = plan(spec, &neurons, positions);
     let mut result = NeuronAblation {
         spec: spec.clone(),
         prompt: prompt.clone(),
@@ -191,7 +217,7 @@ pub fn neuron_ablation(
         result
     };
     let found =
-        passes.sweep_the_rest(prompt, &conditions, clean.reference, &donors, &mut |so_far| {
+        passes.sweep_the_rest(prompt, &conditions, clean.reference, donors, &mut |so_far| {
             (ctx.partial)(AnalysisResult::NeuronAblation(filled(so_far)));
         })?;
     let found: Vec<Option<Measurement>> = found.into_iter().map(Some).collect();

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use factscope::analysis::ablation::Replacement;
+use factscope::analysis::ablation::{Part, Replacement};
 use factscope::analysis::neuron_ablation::{NeuronAblation, Spec, neuron_ablation};
 use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Positions, Reuse,
@@ -12,8 +12,10 @@ use factscope::model::Donors;
 use factscope::task::{CancelToken, Cancelled, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
-use super::laws::{LOGIT, N_LAYERS, assert_same, ids, mean_of_others, paris, seine};
-use super::support::{answer_of, assert_close, assert_far, engine, fixture, load, logits_under};
+use super::laws::{LOGIT, N_LAYERS, ablation_spec, assert_same, ids, mean_of_others, paris, seine};
+use super::support::{
+    answer_of, assert_close, assert_far, assert_watched, engine, fixture, load, logits_under,
+};
 
 const D_MLP: usize = 128;
 
@@ -200,4 +202,15 @@ fn an_ablation_of_neurons_shows_what_is_done_and_stops() {
     // As soon as it is known which neurons they are.
     assert_eq!(watched(true).unwrap_err(), AnalysisError::Cancelled(Cancelled));
     assert!(partial.borrow().iter().all(|n_done| *n_done == 0));
+}
+
+#[test]
+fn an_ablation_by_the_mean_says_how_far_it_is() {
+    let engine = engine("tiny");
+    for replacement in [Replacement::Zero, mean_of_others()] {
+        let neurons = spec(6, Positions::All, replacement.clone());
+        assert_watched(&engine, &paris(), &AnalysisSpec::NeuronAblation(neurons));
+        let heads = ablation_spec(Part::Heads, Positions::All, replacement);
+        assert_watched(&engine, &paris(), &AnalysisSpec::Ablation(heads));
+    }
 }

@@ -86,32 +86,32 @@ impl Kind {
             Ok(ids)
         };
         let corruption = match self {
-            Kind::Gaussian => noise(NoiseShape::Gaussian, NoiseEntry::Added),
-            Kind::GaussianPerDimension => {
+            Self::Gaussian => noise(NoiseShape::Gaussian, NoiseEntry::Added),
+            Self::GaussianPerDimension => {
                 noise(NoiseShape::GaussianPerDimension, NoiseEntry::Added)
             }
-            Kind::Uniform => noise(NoiseShape::Uniform, NoiseEntry::Added),
-            Kind::Replaced => noise(NoiseShape::Gaussian, NoiseEntry::Replaced),
-            Kind::NearestByCosine => Corruption::NearestTokens { by: Closeness::Cosine },
-            Kind::NearestByDistance => Corruption::NearestTokens { by: Closeness::Distance },
-            Kind::SameRelation => {
+            Self::Uniform => noise(NoiseShape::Uniform, NoiseEntry::Added),
+            Self::Replaced => noise(NoiseShape::Gaussian, NoiseEntry::Replaced),
+            Self::NearestByCosine => Corruption::NearestTokens { by: Closeness::Cosine },
+            Self::NearestByDistance => Corruption::NearestTokens { by: Closeness::Distance },
+            Self::SameRelation => {
                 let ids = others(SubjectsOf::Relation)?;
                 n_samples = n_samples.min(ids.len());
                 Corruption::OtherSubjects { of: SubjectsOf::Relation, ids }
             }
-            Kind::AnySubject => {
+            Self::AnySubject => {
                 let ids = others(SubjectsOf::All)?;
                 n_samples = n_samples.min(ids.len());
                 Corruption::OtherSubjects { of: SubjectsOf::All, ids }
             }
-            Kind::Counterpart => {
+            Self::Counterpart => {
                 let ids = others(SubjectsOf::Relation)?;
                 let nth = trace.seed as usize % ids.len();
                 Corruption::Counterpart { ids: Arc::from(ids[nth].as_slice()) }
             }
-            Kind::RandomTokens => Corruption::RandomTokens,
-            Kind::Zero => Corruption::Zero,
-            Kind::Mean => Corruption::Mean { tokens: Arc::clone(about.subjects) },
+            Self::RandomTokens => Corruption::RandomTokens,
+            Self::Zero => Corruption::Zero,
+            Self::Mean => Corruption::Mean { tokens: Arc::clone(about.subjects) },
         };
         if !corruption.is_drawn() {
             n_samples = 1;
