@@ -31,7 +31,7 @@ use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
 use crate::analysis::Metric;
 use crate::analysis::logit_attribution::Parts;
-use crate::figure::{Figure, Look};
+use crate::figure::{Effect, Figure, Look};
 
 /// How the views look; what they show is in the state.
 #[derive(Debug, Default)]
@@ -52,6 +52,7 @@ impl Views {
         let result = state.result(pane)?;
         let look = Look {
             metric: if pane == Pane::Trace { self.trace.metric } else { self.metric },
+            effect: state.settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect()),
             pick: state.selection,
             planted: state.planted(state.direction),
             ..Look::new(&state.info()?.tokenizer)

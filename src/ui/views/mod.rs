@@ -6,6 +6,7 @@ pub mod causal_trace_view;
 pub mod figure_view;
 pub mod logit_lens_view;
 pub mod prediction_view;
+mod small_maps;
 
 pub use attention_view::attention_ui;
 pub use attribution_view::attribution_ui;
