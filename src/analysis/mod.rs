@@ -196,6 +196,9 @@ pub enum AnalysisError {
     #[error("only traces of single tokens are compared")]
     NotCompared,
 
+    #[error("traces are compared that restore or corrupt the same, in the same windows")]
+    OtherTrace,
+
     #[error("hidden states are restored one at a time: the only window is 1")]
     NoWindow,
 

@@ -46,6 +46,8 @@ mod paths;
 mod session;
 mod support;
 #[cfg(test)]
+mod trace_difference;
+#[cfg(test)]
 mod training;
 #[cfg(test)]
 mod worker;

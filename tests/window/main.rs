@@ -4,6 +4,7 @@
 
 mod accessible;
 mod app;
+mod difference;
 mod keys;
 mod patching;
 mod studies;

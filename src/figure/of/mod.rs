@@ -36,6 +36,7 @@ mod residual_norms;
 mod source_attribution;
 mod steering;
 mod through_head;
+mod trace_difference;
 
 /// How a result is looked at. Nothing here changes what was found.
 #[derive(Clone, Copy, Debug)]

@@ -14,11 +14,13 @@ mod status_bar;
 mod stored_bar;
 mod study_panel;
 mod toolbar;
+mod trace_difference;
 mod trace_panel;
 mod welcome;
 
 pub use facts_panel::{FactsView, focus_search, is_search_focused};
 use study_panel::Figures;
+use trace_difference::Difference;
 
 pub use help::{Help, drop_hint_ui, help_ui};
 
@@ -39,6 +41,7 @@ pub struct Views {
     pub workspace: Workspace,
     pub facts: FactsView,
     trace: CausalTraceView,
+    difference: Difference,
     lens: LogitLensView,
     figures: Figures,
 
