@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 30] = [
+const COMMANDS: [&[&str]; 31] = [
     &[],
     &["explore"],
     &["predict"],
@@ -28,6 +28,7 @@ const COMMANDS: [&[&str]; 30] = [
     &["ablate"],
     &["knockout"],
     &["compare"],
+    &["bench"],
     &["edit"],
     &["steer"],
     &["generate"],
@@ -565,7 +566,7 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
     stdout(&[&asked[..], &["--save-spec", edited]].concat());
     let inverse = ["--from-inverse"];
-    let commands: [(&str, &[&str], &[&str]); 29] = [
+    let commands: [(&str, &[&str], &[&str]); 31] = [
         ("patch", &pair, &[&inverse[..], &["--kind", "heads", "--together"]].concat()),
         ("patch", &prompt, &["--from", "it is on", "--kind", "mlp", "--window", "3"]),
         ("path-patch", &pair, &[&inverse[..], &["--to", "L2H1.k", "--mlps", "frozen"]].concat()),
@@ -594,6 +595,8 @@ fn a_saved_spec_gives_what_its_command_gives() {
         ("generate", &prompt, &["--temperature", "0.7", "--top-k", "9", "--seed", "3"]),
         ("compare", &pair, &["--map", "attribution", "--permutations", "99"]),
         ("compare", &pair, &["--map", "hidden", "--samples", "2", "--bos"]),
+        ("bench", &case, &["--samples", "2", "--kind", "attn", "--window", "2,3"]),
+        ("bench", &pair, &["--samples", "2", "--kind", "hidden", "--corruptions", "zero,str"]),
         ("knockout", &prompt, &["--edges", "0..1:last", "--answer", "it"]),
     ];
     for (command, fact, more) in commands {

@@ -26,8 +26,10 @@ use crate::task::{Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
 mod role;
+mod traces;
 
 pub use role::Role;
+pub use traces::{TraceDifference, trace_difference};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -306,7 +308,8 @@ impl Found {
                 let here: Vec<f64> = layer
                     .iter()
                     .zip(tokens)
-                    .filter(|(_, it)| *it == role)
+                    // A trace that is not done yet has cells without a value.
+                    .filter(|(value, it)| *it == role && value.is_finite())
                     .map(|(value, _)| f64::from(*value))
                     .collect();
                 let n = here.len() as f64;
@@ -333,6 +336,41 @@ fn compare(
     found: &[Found; 2],
 ) -> Comparison {
     let n_layers = found[0].map.n_rows();
+    let Over { roles, maps, total_effects, difference, likeness, pairs: [a, b] } = laid_over(found);
+    let n_columns = maps[0].n_columns();
+    let overlap = roles.is_none().then(|| overlap(spec, &a, &b, n_columns));
+    let peaks = match &roles {
+        Some(roles) => peaks_by_role(roles, &maps),
+        None => peaks_of_parts(&a, &b, n_layers),
+    };
+    Comparison {
+        spec: spec.clone(),
+        prompts,
+        recall,
+        roles,
+        maps,
+        total_effects,
+        difference,
+        likeness,
+        overlap,
+        peaks,
+    }
+}
+
+/// Two maps, cell by cell.
+struct Over {
+    /// As of a [`Comparison`], as are the next ones.
+    roles: Option<Vec<Role>>,
+    maps: [Grid<Option<f32>>; 2],
+    total_effects: Option<[f32; 2]>,
+    difference: Grid<Option<f32>>,
+    likeness: Likeness,
+
+    /// What the likeness is of.
+    pairs: [Vec<f64>; 2],
+}
+
+fn laid_over(found: &[Found; 2]) -> Over {
     let traced = found.each_ref().map(|it| it.trace.as_ref());
     let (roles, maps, total_effects) = if let [Some(a), Some(b)] = traced {
         let mut roles = [a.0.as_slice(), b.0.as_slice()].concat();
@@ -353,24 +391,9 @@ fn compare(
     };
     let pairs: Vec<(f32, f32)> =
         both().enumerate().filter_map(|(cell, pair)| pair.filter(|_| can_matter(cell))).collect();
-    let [a, b] = unzipped(&pairs);
-    let overlap = roles.is_none().then(|| overlap(spec, &a, &b, n_columns));
-    let peaks = match &roles {
-        Some(roles) => peaks_by_role(roles, &maps),
-        None => peaks_of_parts(&a, &b, n_layers),
-    };
-    Comparison {
-        spec: spec.clone(),
-        prompts,
-        recall,
-        roles,
-        maps,
-        total_effects,
-        difference,
-        likeness: Likeness::of(&a, &b),
-        overlap,
-        peaks,
-    }
+    let pairs = unzipped(&pairs);
+    let likeness = Likeness::of(&pairs[0], &pairs[1]);
+    Over { roles, maps, total_effects, difference, likeness, pairs }
 }
 
 fn unzipped(pairs: &[(f32, f32)]) -> [Vec<f64>; 2] {

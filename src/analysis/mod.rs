@@ -21,6 +21,7 @@ mod contrast;
 pub mod composition;
 pub mod contribution_graph;
 pub mod corruption;
+pub mod corruption_bench;
 mod donors;
 pub mod edge_attribution;
 pub mod effects;
@@ -98,6 +99,7 @@ pub enum AnalysisSpec {
     AccumulatedResid(accumulated_resid::Spec),
     ContributionGraph(contribution_graph::Spec),
     HeadScores(head_scores::Spec),
+    CorruptionBench(corruption_bench::Spec),
 
     /// Of the weights alone, whatever the prompt.
     Circuit(circuit::Spec),
@@ -135,6 +137,7 @@ pub enum AnalysisResult {
     AccumulatedResid(accumulated_resid::AccumulatedResid),
     ContributionGraph(contribution_graph::ContributionGraph),
     HeadScores(head_scores::HeadSummary),
+    CorruptionBench(corruption_bench::CorruptionBench),
     Circuit(circuit::CircuitReading),
     Composition(composition::Composition),
 }
@@ -192,6 +195,15 @@ pub enum AnalysisError {
 
     #[error("only traces of single tokens are compared")]
     NotCompared,
+
+    #[error("traces are compared that restore or corrupt the same, in the same windows")]
+    OtherTrace,
+
+    #[error("hidden states are restored one at a time: the only window is 1")]
+    NoWindow,
+
+    #[error("{what} is asked for twice")]
+    Twice { what: String },
 
     #[error("the tokens, subject and answer of the prompt “{text}” do not belong together")]
     Torn { text: String },

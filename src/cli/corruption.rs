@@ -28,6 +28,13 @@ pub(super) struct CorruptionArgs {
     #[arg(long)]
     replace: bool,
 
+    #[command(flatten)]
+    draws: DrawArgs,
+}
+
+/// How a corruption is drawn, whichever it is.
+#[derive(Args)]
+pub(super) struct DrawArgs {
     /// Other subjects for `resample` and `random-subject`, one a line [default: those of --facts, of
     /// the same relation or of all]
     #[arg(long, value_name = "FILE")]
@@ -76,7 +83,7 @@ enum Rng {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Kind {
+pub(super) enum Kind {
     /// Gaussian noise on its embeddings, one spread for all dimensions: ROME's
     Gaussian,
 
@@ -114,11 +121,34 @@ enum Kind {
 impl CorruptionArgs {
     /// May give the question another foil.
     pub fn draws(&self, session: &mut Session) -> anyhow::Result<Draws> {
+        let mut draws = self.draws.of(self.corruption, session)?;
+        if self.replace {
+            let Corruption::Noise { entry, .. } = &mut draws.corruption else {
+                bail!("--replace is for noise: gaussian, uniform");
+            };
+            *entry = NoiseEntry::Replaced;
+        }
+        Ok(draws)
+    }
+}
+
+impl DrawArgs {
+    /// That files which are named can be read.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.other_subjects.iter().chain(&self.noise_subjects).try_for_each(|path| {
+            fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Ok(())
+        })
+    }
+
+    /// May give the question another foil.
+    pub fn of(&self, kind: Kind, session: &mut Session) -> anyhow::Result<Draws> {
         let tokenizer = Arc::clone(&session.engine.info.tokenizer);
         let subjects = noise_subjects(self.noise_subjects.as_deref(), &session.question)?;
         let noise_tokens = noise_tokens(&tokenizer, &subjects)?;
         let bos = session.bos;
-        let corruption = self.corruption(&mut session.question, &tokenizer, bos, &noise_tokens)?;
+        let question = &mut session.question;
+        let corruption = self.corruption(kind, question, &tokenizer, bos, &noise_tokens)?;
         let n_usual = if corruption.is_drawn() { 10 } else { 1 };
         Ok(Draws {
             corruption,
@@ -135,20 +165,18 @@ impl CorruptionArgs {
     /// `noise_tokens`: those that noise is measured on.
     fn corruption(
         &self,
+        kind: Kind,
         question: &mut Question,
         tokenizer: &Tokenizer,
         bos: Bos,
         noise_tokens: &[u32],
     ) -> anyhow::Result<Corruption> {
-        let noise = |shape| {
-            let entry = if self.replace { NoiseEntry::Replaced } else { NoiseEntry::Added };
-            Corruption::Noise { shape, entry }
-        };
+        let noise = |shape| Corruption::Noise { shape, entry: NoiseEntry::Added };
         let subjects = |of, question: &Question| -> anyhow::Result<Corruption> {
             let found = self.subjects(of, question, tokenizer, bos)?;
             Ok(Corruption::OtherSubjects { of, ids: found.into_iter().map(|it| it.ids).collect() })
         };
-        let corruption = match self.corruption {
+        Ok(match kind {
             Kind::Gaussian => noise(NoiseShape::Gaussian),
             Kind::GaussianPerDim => noise(NoiseShape::GaussianPerDimension),
             Kind::Uniform => noise(NoiseShape::Uniform),
@@ -166,10 +194,7 @@ impl CorruptionArgs {
             }
             Kind::Zero => Corruption::Zero,
             Kind::Mean => Corruption::Mean { tokens: noise_tokens.into() },
-        };
-        let is_noise = matches!(corruption, Corruption::Noise { .. });
-        ensure!(is_noise || !self.replace, "--replace is for noise: gaussian, uniform");
-        Ok(corruption)
+        })
     }
 
     /// That can stand in the prompt.

@@ -25,6 +25,7 @@ mod atp;
 mod atp_star;
 mod attention;
 mod attribute;
+mod bench;
 mod circuit;
 mod compare;
 mod contrast;
@@ -104,6 +105,9 @@ enum Command {
 
     /// Causal trace of a fact (Meng et al. 2022)
     Trace(trace::Trace),
+
+    /// The same trace under several corruptions, and how alike the maps are (Zhang & Nanda 2024)
+    Bench(bench::Bench),
 
     /// Estimate a causal trace from one gradient (attribution patching)
     Atp(atp::Atp),
@@ -305,6 +309,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Explore(it) => it.run(&machine),
         Command::Predict(it) => it.run(&machine),
         Command::Trace(it) => it.run(&machine),
+        Command::Bench(it) => it.run(&machine),
         Command::Atp(it) => it.run(&machine),
         Command::Attribute(it) => it.run(&machine),
         Command::Lens(it) => it.run(&machine),

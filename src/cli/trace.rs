@@ -90,13 +90,13 @@ enum Restored {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Sever {
+pub(super) enum Sever {
     Mlp,
     Attn,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Way {
+pub(super) enum Way {
     Denoise,
     Noise,
 }
@@ -122,14 +122,8 @@ impl TraceArgs {
             rng,
             seed,
             n_samples,
-            direction: match self.direction {
-                Way::Denoise => Direction::Denoise,
-                Way::Noise => Direction::Noise,
-            },
-            sever: self.sever.map(|sever| match sever {
-                Sever::Mlp => Severed::Mlp,
-                Sever::Attn => Severed::Attn,
-            }),
+            direction: self.direction.into(),
+            sever: self.sever.map(Severed::from),
             corruption,
             map: self.map()?,
         };
@@ -157,6 +151,24 @@ impl From<Kind> for Component {
             Kind::Hidden => Self::Hidden,
             Kind::Mlp => Self::Mlp,
             Kind::Attn => Self::Attn,
+        }
+    }
+}
+
+impl From<Sever> for Severed {
+    fn from(sever: Sever) -> Self {
+        match sever {
+            Sever::Mlp => Self::Mlp,
+            Sever::Attn => Self::Attn,
+        }
+    }
+}
+
+impl From<Way> for Direction {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Denoise => Self::Denoise,
+            Way::Noise => Self::Noise,
         }
     }
 }
@@ -245,7 +257,7 @@ fn columns(spec: &Spec, prompt: &TokenizedPrompt, n_columns: usize) -> Value {
 }
 
 /// Every reading of the same runs, with what it says of the effects. (column × layer)
-fn metrics_json(trace: &CausalTrace) -> Value {
+pub(super) fn metrics_json(trace: &CausalTrace) -> Value {
     let of = |metric: Metric| {
         let it = Effects::of(trace, metric)?;
         let effects = json!({

@@ -263,6 +263,7 @@ impl Found {
         match self.spec {
             Spec::Prediction(_) => "prediction",
             Spec::CausalTrace(_) => "causal trace",
+            Spec::CorruptionBench(_) => "corruption bench",
             Spec::AttributionPatching(_) => "attribution patching",
             Spec::LogitAttribution(_) => "logit attribution",
             Spec::LogitLens(_) => "logit lens",
@@ -297,6 +298,7 @@ fn kind(result: &AnalysisResult) -> &'static str {
     match result {
         AnalysisResult::Prediction(_) => "prediction",
         AnalysisResult::CausalTrace(_) => "causal trace",
+        AnalysisResult::CorruptionBench(_) => "corruption bench",
         AnalysisResult::AttributionPatching(_) => "attribution patching",
         AnalysisResult::LogitAttribution(_) => "logit attribution",
         AnalysisResult::LogitLens(_) => "logit lens",

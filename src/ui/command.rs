@@ -87,6 +87,12 @@ pub enum Command {
 
     Trace,
 
+    /// Whether the trace view shows the fact's map minus the inverse's, too.
+    ShowDifference(bool),
+
+    /// Whether both maps of the trace view have the same colours for the same values.
+    SetSameScale(bool),
+
     /// An ablation or a knockout, of the fact and its inverse.
     Study(Pane),
     CancelStudy,
@@ -238,6 +244,8 @@ impl Command {
             Self::FocusSearch => "Search facts",
             Self::AddFact(_) => "Analyse",
             Self::Trace => "Trace",
+            Self::ShowDifference(_) => "Difference",
+            Self::SetSameScale(_) => "Same scale",
             Self::Study(pane) => pane.verb(),
             Self::CancelStudy => "Stop",
             Self::ApplyEdit(_) => "Use the changed model",
@@ -338,6 +346,12 @@ impl Command {
             Self::Trace => {
                 "Corrupts the subject, restores one state at a time, and maps how much of the \
                  answer's probability comes back"
+            }
+            Self::ShowDifference(_) => {
+                "The fact's map minus the inverse's, tokens paired by their role"
+            }
+            Self::SetSameScale(_) => {
+                "The same colour stands for the same value in the fact's map and in the inverse's"
             }
             Self::Study(Pane::Ablation) => {
                 "Replaces one part of the model at a time, for the fact and its inverse, and measures \

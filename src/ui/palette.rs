@@ -109,6 +109,10 @@ fn title(command: &Command) -> String {
         | Command::CopyTableOf(pane)
         | Command::SaveSpec(pane)
         | Command::CopyCommandLineOf(pane) => format!("{}: {}", command.text(), pane.text()),
+        Command::ShowDifference(true) => "Show the difference of both traces".to_owned(),
+        Command::ShowDifference(false) => "Hide the difference of both traces".to_owned(),
+        Command::SetSameScale(true) => "Same scale for both traces".to_owned(),
+        Command::SetSameScale(false) => "Own scale for each trace".to_owned(),
         _ => command.text(),
     }
 }
@@ -150,6 +154,9 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
         Command::ForgetResults,
         Command::ResetLayout,
     ]);
+    let pair = state.settings.trace_pair;
+    commands.push(Command::ShowDifference(!pair.shows_difference));
+    commands.push(Command::SetSameScale(!pair.has_same_scale));
     let keyed = Command::WITH_KEYS.into_iter();
     commands.extend(
         keyed.filter(|it| !matches!(it, Command::Trace | Command::Cancel | Command::ShowPalette)),

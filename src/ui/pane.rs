@@ -17,6 +17,7 @@ pub enum Pane {
     Paths,
     Estimates,
     Variants,
+    Bench,
     Stream,
     Parts,
     Heads,
@@ -41,7 +42,7 @@ struct Card {
 
 impl Pane {
     /// The first ones are open at first.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -54,6 +55,7 @@ impl Pane {
         Self::Paths,
         Self::Estimates,
         Self::Variants,
+        Self::Bench,
         Self::Stream,
         Self::Parts,
         Self::Heads,
@@ -134,6 +136,12 @@ impl Pane {
                 "variants",
                 "Trace",
                 "The trace under other corruptions, of heads, or of the whole subject at once",
+            ),
+            Self::Bench => asked(
+                "Corruption bench",
+                "bench",
+                "Trace all",
+                "The same trace under six corruptions, and how alike the maps are (Zhang & Nanda 2024)",
             ),
             Self::Stream => asked(
                 "Residual stream",

@@ -10,9 +10,9 @@ use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
     accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
     attribution_difference, attribution_patching, causal_trace, circuit, comparison, composition,
-    contribution_graph, edge_attribution, generation, head_scores, logit_attribution, logit_lens,
-    neuron_ablation, neuron_attribution, path_patching, prediction, rank_one_edit, residual_norms,
-    source_attribution, steering, through_head,
+    contribution_graph, corruption_bench, edge_attribution, generation, head_scores,
+    logit_attribution, logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction,
+    rank_one_edit, residual_norms, source_attribution, steering, through_head,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
@@ -257,6 +257,11 @@ impl Engine {
             AnalysisSpec::CausalTrace(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 AnalysisResult::CausalTrace(causal_trace::causal_trace(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::CorruptionBench(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                let result = corruption_bench::corruption_bench(model, &prompt, spec, ctx)?;
+                AnalysisResult::CorruptionBench(result)
             }
             AnalysisSpec::AttributionPatching(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;

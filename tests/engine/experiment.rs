@@ -9,9 +9,9 @@ use factscope::analysis::corruption::{
 };
 use factscope::analysis::{
     AnalysisSpec, Contrast, Pair, Positions, ablation, activation_patching, atp_star, attention,
-    attention_knockout, attribution_patching, causal_trace, comparison, edge_attribution,
-    generation, logit_attribution, logit_lens, neuron_ablation, path_patching, prediction,
-    rank_one_edit, steering,
+    attention_knockout, attribution_patching, causal_trace, comparison, corruption_bench,
+    edge_attribution, generation, logit_attribution, logit_lens, neuron_ablation, path_patching,
+    prediction, rank_one_edit, steering,
 };
 use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
@@ -127,6 +127,7 @@ fn is_listed(spec: &AnalysisSpec) {
         | AnalysisSpec::AccumulatedResid(_)
         | AnalysisSpec::ContributionGraph(_)
         | AnalysisSpec::HeadScores(_)
+        | AnalysisSpec::CorruptionBench(_)
         | AnalysisSpec::Circuit(_)
         | AnalysisSpec::Composition(_)
         | AnalysisSpec::ActivationPatching(_)
@@ -161,6 +162,19 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::CausalTrace(causal_trace::Spec {
             corruption: Corruption::NearestTokens { by: Closeness::Cosine },
             ..trace()
+        }),
+        AnalysisSpec::CorruptionBench(corruption_bench::Spec {
+            trace: causal_trace::Spec { map: causal_trace::Map::Tokens, ..trace() },
+            corruptions: vec![corruption_bench::Entry {
+                name: "zeros".to_owned(),
+                corruption: Corruption::Zero,
+                n_samples: 1,
+            }],
+            windows: vec![1, 3],
+            left_out: vec![corruption_bench::LeftOut {
+                name: "others".to_owned(),
+                reason: "there are none".to_owned(),
+            }],
         }),
         AnalysisSpec::AttributionPatching(attribution_patching::Spec {
             trace: trace(),

@@ -12,9 +12,9 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisResult, AnalysisSpec, Contrast, Grid, Metric, Pair, Positions, ablation,
     accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
     attribution_difference, attribution_patching, circuit, comparison, composition,
-    contribution_graph, edge_attribution, generation, head_scores, logit_attribution, logit_lens,
-    neuron_ablation, neuron_attribution, path_patching, prediction, rank_one_edit, residual_norms,
-    source_attribution, steering, through_head,
+    contribution_graph, corruption_bench, edge_attribution, generation, head_scores,
+    logit_attribution, logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction,
+    rank_one_edit, residual_norms, source_attribution, steering, through_head,
 };
 use factscope::figure::{Chart, Effect, Figure, Look, Map, Pick, to_csv, to_svg};
 use factscope::tokens::TokenizedPrompt;
@@ -80,6 +80,21 @@ fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
         AnalysisSpec::CausalTrace(attn(widths)),
         AnalysisSpec::CausalTrace(severed),
         AnalysisSpec::CausalTrace(random),
+        AnalysisSpec::CorruptionBench(corruption_bench::Spec {
+            trace: trace(),
+            corruptions: [Corruption::Zero, Corruption::RandomTokens]
+                .map(|corruption| corruption_bench::Entry {
+                    name: format!("{corruption:?}"),
+                    corruption,
+                    n_samples: 1,
+                })
+                .into(),
+            windows: vec![1],
+            left_out: vec![corruption_bench::LeftOut {
+                name: "others".to_owned(),
+                reason: "there are none".to_owned(),
+            }],
+        }),
         AnalysisSpec::AttributionPatching(attribution_patching::Spec {
             trace: trace(),
             base: attribution_patching::BasePoint::Clean,
@@ -233,6 +248,7 @@ fn is_listed(result: &AnalysisResult) {
         | AnalysisResult::AccumulatedResid(_)
         | AnalysisResult::ContributionGraph(_)
         | AnalysisResult::HeadScores(_)
+        | AnalysisResult::CorruptionBench(_)
         | AnalysisResult::Circuit(_)
         | AnalysisResult::Composition(_)
         | AnalysisResult::ActivationPatching(_)
@@ -280,7 +296,7 @@ fn every_analysis_has_a_figure_that_says_what_it_shows() {
             assert!(figure.notes.iter().all(|it| !it.contains("NaN")), "{:?}", figure.notes);
         }
     }
-    assert_eq!(kinds.len(), 27);
+    assert_eq!(kinds.len(), 28);
 }
 
 #[track_caller]

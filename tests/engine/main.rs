@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod bundled;
 #[cfg(test)]
 mod comparison;
@@ -43,6 +45,8 @@ mod paths;
 #[cfg(test)]
 mod session;
 mod support;
+#[cfg(test)]
+mod trace_difference;
 #[cfg(test)]
 mod training;
 #[cfg(test)]

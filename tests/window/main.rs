@@ -4,6 +4,7 @@
 
 mod accessible;
 mod app;
+mod difference;
 mod jobs;
 mod keys;
 mod patching;

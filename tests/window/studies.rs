@@ -16,12 +16,17 @@ use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};
 
+/// Each has others of as many tokens to stand in for it, both ways.
 const PAIR: &str = r#"[{"case_id": 1, "requested_rewrite": {"prompt": "The capital of {} is",
     "relation_id": "P36", "target_true": {"str": "Paris"}, "target_new": {"str": "Rome"},
     "subject": "France"}, "inverse": {"prompt": "{} is the capital of",
     "target_true": {"str": "France"}, "subject": "Paris", "answers": ["France"]}},
     {"case_id": 2, "requested_rewrite": {"prompt": "The capital of {} is",
-    "relation_id": "P36", "target_true": {"str": "Rome"}, "subject": "Italy"}}]"#;
+    "relation_id": "P36", "target_true": {"str": "Rome"}, "subject": "Italy"}},
+    {"case_id": 3, "requested_rewrite": {"prompt": "The capital of {} is",
+    "relation_id": "P36", "target_true": {"str": "Lima"}, "subject": "Peru"},
+    "inverse": {"prompt": "{} is the capital of", "target_true": {"str": "Peru"},
+    "subject": "Lima", "answers": ["Peru"]}}]"#;
 
 pub fn open() -> Window {
     let mut window = Window::open();
@@ -59,10 +64,6 @@ fn every_study_gives_a_figure_and_its_file_finds_the_same() {
     let mut window = open();
     let engine = Engine::load(&tiny(), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap();
     for pane in Pane::ALL.into_iter().filter(|pane| pane.is_study()) {
-        // Nothing else has as many tokens in this vocabulary.
-        if pane == Pane::Variants {
-            continue;
-        }
         window.ask(pane);
         assert!(window.app().workspace().is_in_front(pane), "{pane:?}");
         let state = &window.app().state;

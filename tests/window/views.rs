@@ -352,7 +352,7 @@ fn an_estimate_of_one_metric_is_not_shown_for_another() {
     let prompt = prompt(&tokenizer, "Paris", None);
     let estimate = estimate(&trace(prompt.clone(), usize::MAX));
     let trace = trace(prompt, 173);
-    let mut view = CausalTraceView { metric: Metric::Logit };
+    let mut view = CausalTraceView { metric: Metric::Logit, ..Default::default() };
     let mut window = window([760.0, 460.0], Theme::Light, |ui| {
         let ctx = ctx(&tokenizer, Selection { layer: Some(30), position: Some(10), head: None });
         causal_trace_ui(ui, &mut view, &trace, Some(&estimate), &ctx);

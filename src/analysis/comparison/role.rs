@@ -51,6 +51,11 @@ impl Role {
         }
     }
 
+    /// Whether it is the subject, or a part of it.
+    pub fn is_subject(self) -> bool {
+        matches!(self, Self::SubjectFirst | Self::SubjectMiddle | Self::SubjectLast)
+    }
+
     /// Whether it is the subject, or what comes after: all that a corrupted subject can reach.
     pub fn follows_subject(self) -> bool {
         !matches!(self, Self::Bos | Self::Before)

@@ -129,6 +129,10 @@ impl App {
             }
             Command::ApplyEdit(pane) => self.apply_edit(pane),
             Command::DropEdits => self.edit(Vec::new()),
+            Command::ShowDifference(is_on) => {
+                self.state.settings.trace_pair.shows_difference = is_on;
+            }
+            Command::SetSameScale(is_on) => self.state.settings.trace_pair.has_same_scale = is_on,
             Command::SetMeasuresRecall(is_on) => self.state.settings.measures_recall = is_on,
             Command::Cancel => self.cancel(),
             Command::CancelLoading => {

@@ -15,12 +15,14 @@ mod status_bar;
 mod stored_bar;
 mod study_panel;
 mod toolbar;
+mod trace_difference;
 mod trace_panel;
 mod trust_panel;
 mod welcome;
 
 pub use facts_panel::{FactsView, focus_search, is_search_focused};
 use study_panel::Figures;
+use trace_difference::Difference;
 
 pub use help::{Help, drop_hint_ui, help_ui};
 
@@ -33,7 +35,7 @@ use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
 use crate::analysis::Metric;
 use crate::analysis::logit_attribution::Parts;
-use crate::figure::{Figure, Look};
+use crate::figure::{Effect, Figure, Look};
 
 /// How the views look; what they show is in the state.
 #[derive(Debug, Default)]
@@ -41,6 +43,7 @@ pub struct Views {
     pub workspace: Workspace,
     pub facts: FactsView,
     trace: CausalTraceView,
+    difference: Difference,
     lens: LogitLensView,
     figures: Figures,
 
@@ -54,6 +57,7 @@ impl Views {
         let result = state.result(pane)?;
         let look = Look {
             metric: if pane == Pane::Trace { self.trace.metric } else { self.metric },
+            effect: state.settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect()),
             pick: state.selection,
             planted: state.planted(state.direction),
             ..Look::new(&state.info()?.tokenizer)

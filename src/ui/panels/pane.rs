@@ -42,7 +42,10 @@ pub fn pane_ui(
     }
     let [_, lens, attribution, attention] = wanted(state.parts);
     match pane {
-        Pane::Trace => trace_panel_ui(ui, state, &mut views.trace, commands),
+        Pane::Trace => {
+            let Views { trace, difference, .. } = views;
+            trace_panel_ui(ui, state, trace, difference, commands);
+        }
         Pane::Prediction => prediction_panel_ui(ui, state, commands),
         Pane::Attention => slot_ui(ui, state, pane, attention, commands, |ui, result, ctx| {
             let AnalysisResult::Attention(it) = result else { return None };

@@ -9,7 +9,7 @@ use super::Views;
 use super::pane::asked_by;
 use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
-use crate::figure::{Figure, Look};
+use crate::figure::{Effect, Figure, Look};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::state::{State, Study, TraceState, capitalized};
@@ -29,6 +29,7 @@ struct Made {
     direction: Direction,
     of: Arc<AnalysisResult>,
     metric: Metric,
+    effect: Effect,
     selection: Selection,
     planted: Option<usize>,
     figure: Arc<Figure>,
@@ -42,12 +43,14 @@ impl Figures {
         of: &Arc<AnalysisResult>,
         look: &Look<'_>,
     ) -> Arc<Figure> {
-        let (metric, selection, planted) = (look.metric, look.pick, look.planted);
+        let (metric, effect) = (look.metric, look.effect);
+        let (selection, planted) = (look.pick, look.planted);
         let found = self.made.iter().find(|it| {
             it.pane == pane
                 && it.direction == direction
                 && Arc::ptr_eq(&it.of, of)
                 && it.metric == metric
+                && it.effect == effect
                 && it.selection == selection
                 && it.planted == planted
         });
@@ -58,7 +61,16 @@ impl Figures {
         self.made.retain(|it| it.pane != pane || it.direction != direction);
         let of = Arc::clone(of);
         let made = Arc::clone(&figure);
-        self.made.push(Made { pane, direction, of, metric, selection, planted, figure: made });
+        self.made.push(Made {
+            pane,
+            direction,
+            of,
+            metric,
+            effect,
+            selection,
+            planted,
+            figure: made,
+        });
         figure
     }
 }
@@ -72,10 +84,11 @@ pub fn study_panel_ui(
 ) {
     // Its settings are changed while the rest is looked at.
     let mut studies = std::mem::take(&mut state.settings.studies);
-    let mut has_metric = false;
+    let (mut has_metric, mut effect) = (false, Effect::default());
     if let Some(study) = studies.get_mut(pane) {
         has_metric = study.has_metric();
         _ = state.about(state.direction, |about| study.controls_ui(ui, about));
+        effect = study.effect();
     }
     state.settings.studies = studies;
     let asked = state.study_directions(pane).next().unwrap_or(state.direction);
@@ -107,8 +120,13 @@ pub fn study_panel_ui(
         let position = state.selection.position.filter(|_| direction == state.direction);
         let selection = Selection { position, ..state.selection };
         let planted = state.planted(direction);
-        let look =
-            Look { metric: views.metric, pick: selection, planted, ..Look::new(&info.tokenizer) };
+        let look = Look {
+            metric: views.metric,
+            effect,
+            pick: selection,
+            planted,
+            ..Look::new(&info.tokenizer)
+        };
         let figure = views.figures.get(pane, direction, result, &look);
         // What the pointer is on is marked in the figure, and makes no other of it.
         let selection = state.seen(pane, direction);

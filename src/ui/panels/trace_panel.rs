@@ -5,18 +5,21 @@ use eframe::egui::{
 };
 
 use super::pane::asked_by;
-use crate::analysis::AnalysisResult;
+use super::trace_difference::{Difference, difference_ui};
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::{self, CausalTrace, Component, Severed};
+use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::{Direction, InverseOrigin};
 use crate::intervention::NoiseRng;
 use crate::tokens::Flags;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{NoiseSetting, Quick, Slot, State, TraceRun, TraceSettings, TraceState};
+use crate::ui::state::{
+    NoiseSetting, Quick, Slot, State, TracePair, TraceRun, TraceSettings, TraceState,
+};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
-use crate::ui::views::{CausalTraceView, causal_trace_ui};
+use crate::ui::views::{CausalTraceView, causal_trace_ui, own_range};
 use crate::ui::widgets::number::significant;
 use crate::ui::widgets::token_strip_ui;
 
@@ -32,6 +35,7 @@ pub fn trace_panel_ui(
     ui: &mut Ui,
     state: &mut State,
     view: &mut CausalTraceView,
+    difference: &mut Difference,
     commands: &mut Vec<Command>,
 ) {
     let directions: Vec<Direction> = state.directions().collect();
@@ -47,16 +51,78 @@ pub fn trace_panel_ui(
         controls_ui(ui, state, commands);
         ui.add_space(2.0);
     }
-    let n_rows = directions.len();
-    for (nth, direction) in directions.into_iter().enumerate() {
-        if has_subject || nth > 0 {
-            ui.separator();
+    let is_pair = directions.len() > 1;
+    view.range = None;
+    if is_pair && state.settings.trace_pair.has_same_scale {
+        view.range = shared_range(state, &directions, view.metric);
+    }
+    let has_difference = is_pair && has_subject && state.settings.trace_pair.shows_difference;
+    let is_beside = has_difference && ui.available_width() >= WIDE;
+    let room = ui.available_size();
+    let maps_width = if is_beside { room.x * MAPS_SHARE } else { room.x };
+    let n_rows = directions.len() + usize::from(has_difference && !is_beside);
+    let metric = view.metric;
+    let mut picked = Vec::new();
+    let mut maps_ui = |ui: &mut Ui| {
+        for (nth, direction) in directions.iter().copied().enumerate() {
+            if has_subject || nth > 0 {
+                ui.separator();
+            }
+            let height = ui.available_height() / (n_rows - nth) as f32;
+            let size = vec2(ui.available_width(), height);
+            ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+                ui.push_id(direction, |ui| direction_ui(ui, state, direction, view, &mut picked));
+            });
         }
-        let height = ui.available_height() / (n_rows - nth) as f32;
-        let size = vec2(ui.available_width(), height);
-        ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-            ui.push_id(direction, |ui| direction_ui(ui, state, direction, view, commands));
+    };
+    if is_beside {
+        ui.horizontal_top(|ui| {
+            let size = vec2(maps_width, room.y);
+            ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| maps_ui(ui));
+            ui.separator();
+            let size = ui.available_size();
+            ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+                difference_ui(ui, state, difference, metric, commands);
+            });
         });
+    } else {
+        maps_ui(ui);
+        if has_difference {
+            ui.separator();
+            difference_ui(ui, state, difference, metric, commands);
+        }
+    }
+    commands.extend(picked);
+}
+
+/// Points from which on the difference has room beside both maps, and what part these then keep.
+const WIDE: f32 = 900.0;
+const MAPS_SHARE: f32 = 0.58;
+
+/// So that both maps fit in. Nothing unless both are there.
+fn shared_range(state: &State, directions: &[Direction], metric: Metric) -> Option<(f32, f32)> {
+    let range = |direction: &Direction| {
+        let run = state.trace(*direction)?;
+        own_range(trace_of(run)?, metric, preview_of(run))
+    };
+    let ranges: Vec<(f32, f32)> = directions.iter().map(range).collect::<Option<_>>()?;
+    let low = ranges.iter().map(|it| it.0).fold(f32::INFINITY, f32::min);
+    let high = ranges.iter().map(|it| it.1).fold(f32::NEG_INFINITY, f32::max);
+    Some((low, high)).filter(|(low, high)| low < high)
+}
+
+/// What is done with both maps.
+fn pair_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let TracePair { shows_difference, has_same_scale } = state.settings.trace_pair;
+    let command = Command::ShowDifference(!shows_difference);
+    let button = ui.selectable_label(shows_difference, command.text());
+    if button.on_hover_text(command.tooltip()).clicked() {
+        commands.push(command);
+    }
+    let command = Command::SetSameScale(!has_same_scale);
+    let mut is_on = has_same_scale;
+    if ui.checkbox(&mut is_on, command.text()).on_hover_text(command.tooltip()).changed() {
+        commands.push(command);
     }
 }
 
@@ -424,6 +490,9 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         }
         if let Some(run) = run {
             outcome_ui(ui, run);
+        }
+        if state.directions().count() > 1 {
+            pair_ui(ui, state, commands);
         }
         settings_toggle_ui(ui, state);
     });

@@ -109,6 +109,7 @@ pub(super) fn with_choices_of(now: &Settings, then: &Settings) -> Settings {
         results_limit_mb: now.results_limit_mb,
         figure_scale: now.figure_scale,
         shows_more_of_trace: now.shows_more_of_trace,
+        trace_pair: now.trace_pair,
         measures_recall: now.measures_recall,
         knows_hint: now.knows_hint,
         ..then.clone()

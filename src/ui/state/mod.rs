@@ -27,7 +27,7 @@ pub use others::Others;
 pub use queue::{Asked, Ended, Outcome, Queue};
 pub use recall::{Recall, Recalled};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
-pub use settings::{NOISE_FACTOR, NoiseSetting, Settings, TraceSettings};
+pub use settings::{NOISE_FACTOR, NoiseSetting, Settings, TracePair, TraceSettings};
 
 pub use taught::{Lesson, Plan, Taught};
 

@@ -55,11 +55,24 @@ pub struct Settings {
     /// Whether the rarer settings of a trace are shown; as the window's height allows, if not given.
     pub shows_more_of_trace: Option<bool>,
 
+    /// How the traces of a fact and its inverse stand beside each other.
+    pub trace_pair: TracePair,
+
     /// Whether the dataset's facts are asked in the background.
     pub measures_recall: bool,
 
     /// The hint for the first launch is not shown again.
     pub knows_hint: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TracePair {
+    /// Whether a third map shows the difference.
+    pub shows_difference: bool,
+
+    /// Whether the colours of both maps stand for the same values.
+    pub has_same_scale: bool,
 }
 
 /// The controls of a causal trace, as they stand.
@@ -105,6 +118,7 @@ impl Default for Settings {
             results_limit_mb: 1024,
             figure_scale: Scale::default().times(),
             shows_more_of_trace: None,
+            trace_pair: TracePair::default(),
             measures_recall: true,
             knows_hint: false,
         }

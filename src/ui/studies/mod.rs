@@ -12,6 +12,7 @@ use super::view::Selection;
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::{AnalysisSpec, causal_trace};
 use crate::facts::{Direction, Fact, Record};
+use crate::figure::Effect;
 use crate::tokens::TokenizedPrompt;
 use crate::worker::ModelInfo;
 
@@ -25,6 +26,7 @@ mod patching;
 mod paths;
 mod estimates;
 mod variants;
+mod bench;
 mod stream;
 mod parts;
 mod heads;
@@ -87,6 +89,11 @@ pub trait Study {
     fn has_metric(&self) -> bool {
         false
     }
+
+    /// What of the metric its maps show.
+    fn effect(&self) -> Effect {
+        Effect::default()
+    }
 }
 
 /// Which way a study asks the fact.
@@ -114,6 +121,7 @@ pub struct Studies {
     pub paths: paths::Settings,
     pub estimates: estimates::Settings,
     pub variants: variants::Settings,
+    pub bench: bench::Settings,
     pub stream: stream::Settings,
     pub parts: parts::Settings,
     pub heads: heads::Settings,
@@ -135,6 +143,7 @@ impl Studies {
             Pane::Paths => Some(&self.paths),
             Pane::Estimates => Some(&self.estimates),
             Pane::Variants => Some(&self.variants),
+            Pane::Bench => Some(&self.bench),
             Pane::Stream => Some(&self.stream),
             Pane::Parts => Some(&self.parts),
             Pane::Heads => Some(&self.heads),
@@ -156,6 +165,7 @@ impl Studies {
             Pane::Paths => Some(&mut self.paths),
             Pane::Estimates => Some(&mut self.estimates),
             Pane::Variants => Some(&mut self.variants),
+            Pane::Bench => Some(&mut self.bench),
             Pane::Stream => Some(&mut self.stream),
             Pane::Parts => Some(&mut self.parts),
             Pane::Heads => Some(&mut self.heads),

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::analysis::attribution_patching::{AttributionPatching, BasePoint};
 use crate::analysis::causal_trace::{CausalTrace, Component, Direction, NoiseLevel, Severed};
-use crate::analysis::{Measurement, Metric};
+use crate::analysis::{Grid, Measurement, Metric};
 use crate::intervention::NoiseRng;
 use crate::tokens::visible;
 use crate::ui::theme::ColorMap;
@@ -16,10 +16,13 @@ use crate::ui::widgets::number::{exact, signed, significant};
 use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone};
 
 /// How it looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CausalTraceView {
     /// Falls back to the probability of the answer's first token where a prompt lacks it.
     pub metric: Metric,
+
+    /// Values at the ends of the colours. Nothing: the map's own.
+    pub range: Option<(f32, f32)>,
 }
 
 /// `estimate` stands in for cells that are not computed yet.
@@ -40,41 +43,15 @@ pub fn causal_trace_ui(
     });
 
     let metric = view.metric;
-    let (n_layers, n_pos) = (trace.restored.n_rows(), prompt.n_pos());
-    let estimates = estimate.and_then(|it| it.scores(metric));
-    let mean = |runs: &[Measurement]| Measurement::mean(runs, metric).unwrap_or(f32::NAN);
-    let cell_runs = |cell: Cell| {
-        trace.restored.get(cell.column, cell.row).map_or(&[][..], |runs| runs.as_slice())
-    };
-    let cells = (0..n_pos).flat_map(|row| (0..n_layers).map(move |column| Cell { row, column }));
-    let clean = trace.clean.get(metric).unwrap_or(f32::NAN);
+    let n_layers = trace.restored.n_rows();
+    let scores = Scores::new(trace, metric, estimate);
+    let values = scores.all();
+    let (clean, low) = (scores.clean(), Measurement::mean(&trace.corrupted, metric));
     let direction = trace.spec.direction;
-    let is_estimated = |cell: Cell| estimates.is_some() && cell_runs(cell).is_empty();
-    let score = |cell: Cell| {
-        let estimate = estimates.as_ref().and_then(|it| it.get(cell.column, cell.row));
-        estimate.filter(|_| is_estimated(cell)).copied().unwrap_or_else(|| mean(cell_runs(cell)))
-    };
-    // Dark is what matters, whichever run is changed.
-    let shown = |cell: Cell| match direction {
-        Direction::Denoise => score(cell),
-        Direction::Noise => clean - score(cell),
-    };
-    let values: Vec<f32> = cells.clone().map(shown).collect();
+    let is_estimated = |cell: Cell| scores.is_estimated(cell);
+    let range = view.range.unwrap_or_else(|| scores.range());
 
-    // ROME's range: from the corrupted run's belief up to the largest found.
-    let low = Measurement::mean(&trace.corrupted, metric);
-    let smallest = values.iter().copied().fold(clean, f32::min);
-    let low_end = match direction {
-        Direction::Denoise => low.unwrap_or(smallest),
-        Direction::Noise => 0.0,
-    };
-    // A straight line may overshoot; what was measured should not pale for it.
-    let at_most =
-        |cell: Cell| if is_estimated(cell) { shown(cell).min(clean) } else { shown(cell) };
-    let largest = cells.map(at_most).filter(|value| !value.is_nan()).fold(f32::NAN, f32::max);
-    let high_end = if largest > low_end { largest } else { clean.max(low_end + 1e-6) };
-
-    let mut caption = caption(trace, metric, estimate.filter(|_| estimates.is_some()));
+    let mut caption = caption(trace, metric, estimate.filter(|_| scores.estimates.is_some()));
     ctx.explain_marked_layers(&mut caption);
     let quantity = quantity(trace, metric);
     let column_title = match (trace.spec.component, direction) {
@@ -100,7 +77,7 @@ pub fn causal_trace_ui(
             marked: ctx.marked_layers(),
             kind: Labels::Numbers,
         },
-        range: (low_end, high_end),
+        range,
         color_map: ColorMap::of(trace.spec.component),
         quantity: &quantity,
         selected_row: ctx.selection.position,
@@ -111,7 +88,7 @@ pub fn causal_trace_ui(
         max_height: ui.available_height() - caption.height(ui),
     };
     let response = map.show(ui, |cell| {
-        let runs = cell_runs(cell);
+        let runs = scores.runs(cell);
         let mut lines = Vec::new();
         if let Some(std) = Measurement::std(runs, metric) {
             lines.push(format!("± {} over {} samples", significant(std, 3), runs.len()));
@@ -122,9 +99,13 @@ pub fn causal_trace_ui(
         };
         if let (Some(start), true) = (start, is_estimated(cell) || !runs.is_empty()) {
             if direction == Direction::Noise {
-                lines.push(format!("{}  {}", metric_name(metric, prompt), exact(score(cell))));
+                lines.push(format!(
+                    "{}  {}",
+                    metric_name(metric, prompt),
+                    exact(scores.score(cell))
+                ));
             }
-            lines.push(format!("Indirect effect  {}", signed(score(cell) - start, 4)));
+            lines.push(format!("Indirect effect  {}", signed(scores.score(cell) - start, 4)));
         }
         let window = trace.window(cell.column);
         if window.len() > 1 {
@@ -139,6 +120,83 @@ pub fn causal_trace_ui(
         position: Some(row),
         ..ctx.selection
     })
+}
+
+/// The values at the ends of the colours of a map by itself. Nothing if it lacks the metric.
+pub fn own_range(
+    trace: &CausalTrace,
+    metric: Metric,
+    estimate: Option<&AttributionPatching>,
+) -> Option<(f32, f32)> {
+    trace.clean.get(metric)?;
+    Some(Scores::new(trace, metric, estimate).range())
+}
+
+/// A map's numbers, estimates where nothing is measured yet.
+struct Scores<'a> {
+    trace: &'a CausalTrace,
+    metric: Metric,
+    estimates: Option<Grid<f32>>,
+}
+
+impl<'a> Scores<'a> {
+    fn new(trace: &'a CausalTrace, metric: Metric, estimate: Option<&AttributionPatching>) -> Self {
+        Self { trace, metric, estimates: estimate.and_then(|it| it.scores(metric)) }
+    }
+
+    fn clean(&self) -> f32 {
+        self.trace.clean.get(self.metric).unwrap_or(f32::NAN)
+    }
+
+    fn runs(&self, cell: Cell) -> &'a [Measurement] {
+        self.trace.restored.get(cell.column, cell.row).map_or(&[][..], |runs| runs.as_slice())
+    }
+
+    fn is_estimated(&self, cell: Cell) -> bool {
+        self.estimates.is_some() && self.runs(cell).is_empty()
+    }
+
+    fn score(&self, cell: Cell) -> f32 {
+        let estimate = self.estimates.as_ref().and_then(|it| it.get(cell.column, cell.row));
+        let mean = || Measurement::mean(self.runs(cell), self.metric).unwrap_or(f32::NAN);
+        estimate.filter(|_| self.is_estimated(cell)).copied().unwrap_or_else(mean)
+    }
+
+    /// Dark is what matters, whichever run is changed.
+    fn shown(&self, cell: Cell) -> f32 {
+        match self.trace.spec.direction {
+            Direction::Denoise => self.score(cell),
+            Direction::Noise => self.clean() - self.score(cell),
+        }
+    }
+
+    /// Token by token.
+    fn cells(&self) -> impl Iterator<Item = Cell> + use<'a> {
+        let (n_pos, n_layers) = (self.trace.prompt.n_pos(), self.trace.restored.n_rows());
+        (0..n_pos).flat_map(move |row| (0..n_layers).map(move |column| Cell { row, column }))
+    }
+
+    fn all(&self) -> Vec<f32> {
+        self.cells().map(|cell| self.shown(cell)).collect()
+    }
+
+    /// ROME's: from the corrupted run's belief up to the largest found.
+    fn range(&self) -> (f32, f32) {
+        let clean = self.clean();
+        let low = match self.trace.spec.direction {
+            Direction::Denoise => Measurement::mean(&self.trace.corrupted, self.metric)
+                .unwrap_or_else(|| self.all().into_iter().fold(clean, f32::min)),
+            Direction::Noise => 0.0,
+        };
+        // A straight line may overshoot; what was measured should not pale for it.
+        let at_most = |cell: Cell| {
+            let shown = self.shown(cell);
+            if self.is_estimated(cell) { shown.min(clean) } else { shown }
+        };
+        let seen = self.cells().map(at_most).filter(|value| !value.is_nan());
+        let largest = seen.fold(f32::NAN, f32::max);
+        (low, if largest > low { largest } else { clean.max(low + 1e-6) })
+    }
 }
 
 /// What a colour stands for.

@@ -9,6 +9,7 @@ use eframe::egui::{
 use egui_plot::{AxisHints, Line, LineStyle, Plot, PlotPoints, Points};
 
 use super::header_ui;
+use super::small_maps::{alike, small_maps_ui};
 use crate::figure::color::SERIES;
 use crate::figure::number::{brief, exact, significant};
 use crate::figure::{
@@ -37,14 +38,21 @@ pub fn figure_ui(
     header_ui(ui, &figure.title, 80.0, |ui| export_menu_ui(ui, figure, commands));
     let before = ctx.selection;
     let mut action: Option<ViewAction> = None;
-    for (nth, chart) in figure.charts.iter().enumerate() {
+    let mut charts = figure.charts.as_slice();
+    let mut nth = 0;
+    while let [chart, rest @ ..] = charts {
+        nth += 1;
+        let small = alike(chart, rest);
+        // All of them together are one.
+        charts = &rest[small.len().saturating_sub(1)..];
         ui.push_id(nth, |ui| {
-            if figure.charts.len() > 1 {
+            if figure.charts.len() > 1 && small.is_empty() {
                 let name = RichText::new(chart.name()).font(axis_font()).strong();
                 ui.label(name);
             }
             let select = |pick: Pick| ViewAction::Select(pick.over(before));
             let here = match chart {
+                Chart::Map(_) if !small.is_empty() => small_maps_ui(ui, &small, before),
                 Chart::Map(map) => map_ui(ui, map, before),
                 Chart::Bars(bars) => bars_ui(ui, bars, before),
                 Chart::Lines(lines) => lines_ui(ui, lines, before).map(select),
@@ -88,16 +96,30 @@ pub fn export_menu_ui(ui: &mut Ui, figure: &Arc<Figure>, commands: &mut Vec<Comm
 }
 
 fn map_ui(ui: &mut Ui, map: &Map, before: Pick) -> Option<ViewAction> {
+    let n_columns = map.n_columns();
+    let is_estimated =
+        |cell: MapCell| map.estimated.get(cell.row * n_columns + cell.column) == Some(&true);
+    let text = |cell: MapCell| {
+        map.texts.get(cell.row * n_columns + cell.column).cloned().unwrap_or_default()
+    };
+    let heatmap = Heatmap {
+        provisional: (!map.estimated.is_empty()).then_some(&is_estimated),
+        cell_text: (!map.texts.is_empty()).then_some(&text),
+        ..heatmap(map, before)
+    };
+    let response = heatmap.show(ui, |cell| details(map, cell));
+    response.action(|MapCell { row, column }| map.pick(row, column).over(before))
+}
+
+/// Without estimates or texts.
+pub(super) fn heatmap(map: &Map, before: Pick) -> Heatmap<'_> {
     let selected = |side: &Side| match side.place {
         Place::Layer => before.layer,
         Place::Position => before.position,
         Place::Head => before.head,
         Place::Other => None,
     };
-    let n_columns = map.n_columns();
-    let is_estimated =
-        |cell: MapCell| map.estimated.get(cell.row * n_columns + cell.column) == Some(&true);
-    let heatmap = Heatmap {
+    Heatmap {
         name: &map.name,
         values: &map.values,
         rows: drawn(&map.rows),
@@ -108,15 +130,14 @@ fn map_ui(ui: &mut Ui, map: &Map, before: Pick) -> Option<ViewAction> {
         selected_row: selected(&map.rows),
         selected_column: selected(&map.columns),
         cell_shape: if map.is_square { CellShape::Square } else { CellShape::Free },
-        provisional: (!map.estimated.is_empty()).then_some(&is_estimated),
+        provisional: None,
         cell_text: None,
         max_height: MAP_HEIGHT,
-    };
-    let details = |cell: MapCell| {
-        map.details.get(cell.row * n_columns + cell.column).cloned().unwrap_or_default()
-    };
-    let response = heatmap.show(ui, details);
-    response.action(|MapCell { row, column }| map.pick(row, column).over(before))
+    }
+}
+
+pub(super) fn details(map: &Map, cell: MapCell) -> String {
+    map.details.get(cell.row * map.n_columns() + cell.column).cloned().unwrap_or_default()
 }
 
 fn drawn(side: &Side) -> Axis<'_> {

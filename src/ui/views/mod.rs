@@ -6,10 +6,11 @@ pub mod causal_trace_view;
 pub mod figure_view;
 pub mod logit_lens_view;
 pub mod prediction_view;
+mod small_maps;
 
 pub use attention_view::attention_ui;
 pub use attribution_view::attribution_ui;
-pub use causal_trace_view::{CausalTraceView, causal_trace_ui};
+pub use causal_trace_view::{CausalTraceView, causal_trace_ui, own_range};
 pub use figure_view::{export_menu_ui, figure_ui};
 pub use logit_lens_view::{LogitLensView, logit_lens_ui};
 pub use prediction_view::prediction_ui;

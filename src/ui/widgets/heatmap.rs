@@ -4,8 +4,8 @@
 
 use eframe::egui::emath::GuiRounding as _;
 use eframe::egui::{
-    EventFilter, Id, Key, PopupAnchor, Pos2, Response, RichText, Role, Sense, Tooltip, Ui,
-    WidgetInfo,
+    EventFilter, Id, Key, PopupAnchor, Pos2, Rect, Response, RichText, Role, Sense, Tooltip, Ui,
+    WidgetInfo, vec2,
 };
 
 mod axis;
@@ -97,7 +97,6 @@ impl Heatmap<'_> {
     pub fn show(&self, ui: &mut Ui, details: impl FnOnce(Cell) -> String) -> HeatmapResponse {
         let (n_rows, n_columns) = (self.rows.labels.len(), self.columns.labels.len());
         assert_eq!(self.values.len(), n_rows * n_columns, "one value per cell");
-        let id = ui.make_persistent_id(("heatmap", self.name));
         let bar =
             ColorBar { color_map: self.color_map, range: self.range, quantity: self.quantity };
         let layout = self.layout(ui, &bar);
@@ -105,10 +104,33 @@ impl Heatmap<'_> {
         let (outer, _) = ui.allocate_exact_size(layout.size, Sense::hover());
         let corner = outer.min.round_to_pixels(ui.pixels_per_point());
         let map = layout.map.translate(corner.to_vec2());
+        if ui.is_rect_visible(outer) {
+            let id = self.id(ui);
+            self.paint_labels(ui, id, corner, &layout);
+            bar.paint(ui, id.with("bar"), map.right() + BAR_GAP, map);
+        }
+        self.show_cells(ui, map, details)
+    }
+
+    /// Only the cells, where the caller has made room for them.
+    ///
+    /// # Panics
+    ///
+    /// If there is not one value for each row and column, or there are none.
+    pub fn show_cells(
+        &self,
+        ui: &Ui,
+        map: Rect,
+        details: impl FnOnce(Cell) -> String,
+    ) -> HeatmapResponse {
+        let (n_rows, n_columns) = (self.rows.labels.len(), self.columns.labels.len());
+        assert_eq!(self.values.len(), n_rows * n_columns, "one value per cell");
+        let id = self.id(ui);
+        let size = map.size() / vec2(n_columns as f32, n_rows as f32);
         let mut response = ui.interact(map, id, Sense::click());
 
         let cell_at = |pos: Pos2| {
-            let at = (pos - map.min) / layout.cell;
+            let at = (pos - map.min) / size;
             Cell {
                 row: (at.y.max(0.0) as usize).min(n_rows - 1),
                 column: (at.x.max(0.0) as usize).min(n_columns - 1),
@@ -127,11 +149,9 @@ impl Heatmap<'_> {
             response.mark_changed();
         }
 
-        if ui.is_rect_visible(outer) {
-            self.paint_cells(ui, id, map, layout.cell);
-            self.paint_labels(ui, id, corner, &layout);
-            bar.paint(ui, id.with("bar"), map.right() + BAR_GAP, map);
-            let outlined = Outlines { map, cell: layout.cell };
+        if ui.is_rect_visible(map) {
+            self.paint_cells(ui, id, map, size);
+            let outlined = Outlines { map, cell: size };
             outlined.paint(ui, &response, self.selected_row, self.selected_column, hovered);
         }
 
@@ -143,6 +163,10 @@ impl Heatmap<'_> {
             self.tooltip(&response, cell, &details(cell));
         }
         HeatmapResponse { response, hovered, picked }
+    }
+
+    fn id(&self, ui: &Ui) -> Id {
+        ui.make_persistent_id(("heatmap", self.name))
     }
 
     fn value(&self, cell: Cell) -> f32 {

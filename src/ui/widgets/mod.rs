@@ -11,6 +11,7 @@ pub mod token_strip;
 
 pub use crate::figure::number;
 pub use caption::{Caption, Tone};
+pub use color_bar::ColorBar;
 pub use heatmap::{Axis, Cell, CellShape, Heatmap, HeatmapResponse, Labels};
 pub use pairing::{PairingClick, pairing_ui};
 pub use text::{elide_middle, rotated_text};

@@ -1,0 +1,105 @@
+//! The third map of a trace: the fact's minus the inverse's.
+
+use std::sync::Arc;
+
+use eframe::egui::{ScrollArea, Ui};
+
+use super::pane::asked_by;
+use crate::analysis::comparison::trace_difference;
+use crate::analysis::{AnalysisResult, Metric};
+use crate::facts::Direction;
+use crate::figure::{Figure, Look};
+use crate::ui::command::Command;
+use crate::ui::pane::Pane;
+use crate::ui::state::{State, capitalized};
+use crate::ui::view::ViewCtx;
+use crate::ui::views::figure_ui;
+
+/// Made once, not every frame.
+#[derive(Debug, Default)]
+pub struct Difference {
+    made: Option<Made>,
+}
+
+#[derive(Debug)]
+struct Made {
+    of: [Arc<AnalysisResult>; 2],
+    metric: Metric,
+    planted: Option<usize>,
+
+    /// The error says why there is none.
+    figure: Result<Arc<Figure>, String>,
+}
+
+/// Both maps, if they are there.
+fn results(state: &State) -> Option<[&Arc<AnalysisResult>; 2]> {
+    let of = |direction| state.trace(direction)?.result.as_ref();
+    Some([of(Direction::Forward)?, of(Direction::Inverse)?])
+}
+
+impl Difference {
+    /// Nothing while one of the two is not traced.
+    pub fn figure(&mut self, state: &State, metric: Metric) -> Option<Result<Arc<Figure>, String>> {
+        let of = results(state)?;
+        let planted = state.planted(Direction::Forward);
+        let planted = planted.filter(|_| planted == state.planted(Direction::Inverse));
+        let is_made = |it: &Made| {
+            it.metric == metric
+                && it.planted == planted
+                && it.of.iter().zip(of).all(|(made, now)| Arc::ptr_eq(made, now))
+        };
+        if !self.made.as_ref().is_some_and(is_made) {
+            let figure = figure(state, of, metric, planted)?;
+            self.made = Some(Made { of: of.map(Arc::clone), metric, planted, figure });
+        }
+        Some(self.made.as_ref()?.figure.clone())
+    }
+}
+
+fn figure(
+    state: &State,
+    of: [&Arc<AnalysisResult>; 2],
+    metric: Metric,
+    planted: Option<usize>,
+) -> Option<Result<Arc<Figure>, String>> {
+    let (AnalysisResult::CausalTrace(fact), AnalysisResult::CausalTrace(inverse)) =
+        (&**of[0], &**of[1])
+    else {
+        return None;
+    };
+    let look = Look { metric, planted, ..Look::new(&state.info()?.tokenizer) };
+    let found = trace_difference([fact, inverse], metric);
+    Some(match found {
+        Ok(it) => Ok(Arc::new(Figure::of_difference(&it, fact.spec.component, &look))),
+        Err(error) => Err(capitalized(&error)),
+    })
+}
+
+pub fn difference_ui(
+    ui: &mut Ui,
+    state: &State,
+    difference: &mut Difference,
+    metric: Metric,
+    commands: &mut Vec<Command>,
+) {
+    let Some(info) = state.info() else { return };
+    match difference.figure(state, metric) {
+        None => {
+            ui.weak("The difference is shown once both the fact and its inverse are traced");
+        }
+        Some(Err(error)) => {
+            ui.weak(error);
+        }
+        Some(Ok(figure)) => {
+            let planted = state.planted(Direction::Forward);
+            let direction = state.direction;
+            let selection = state.seen(Pane::Trace, direction);
+            let ctx = ViewCtx { selection, tokenizer: &info.tokenizer, planted };
+            ScrollArea::vertical().id_salt("difference").show(ui, |ui| {
+                let action = figure_ui(ui, &figure, &ctx, commands);
+                commands
+                    .extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, direction)));
+            });
+        }
+    }
+}

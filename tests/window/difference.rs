@@ -1,0 +1,61 @@
+//! The third map of a trace, and the scale that both others share.
+
+use eframe::egui::accesskit::Role;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use factscope::ui::command::Command;
+use factscope::ui::state::{TracePair, TraceState};
+
+use super::studies::open;
+use super::support::Window;
+
+impl Window {
+    fn trace_pair(&self) -> TracePair {
+        self.app().state.settings.trace_pair
+    }
+
+    /// Whether a map is drawn, by the beginning of what is heard of it.
+    fn has_map(&self, name: &str) -> bool {
+        let mut maps = self.harness.query_all_by_role(Role::Canvas);
+        maps.any(|it| it.accesskit_node().label().unwrap_or_default().starts_with(name))
+    }
+}
+
+#[test]
+fn the_difference_of_both_traces_is_shown_when_it_is_asked_for() {
+    let mut window = open();
+    assert_eq!(window.trace_pair(), TracePair::default());
+    window.click("Difference");
+    assert!(window.trace_pair().shows_difference);
+    window.sees("once both the fact and its inverse are traced");
+    assert!(!window.has_map("Fact − inverse"));
+
+    window.click("Trace");
+    window.trace_ends();
+    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert!(window.has_map("Fact − inverse"));
+    window.sees("Spearman");
+    window.sees("recalled");
+
+    window.harness.state_mut().command(Command::ShowDifference(false));
+    window.harness.run_steps(3);
+    assert!(!window.has_map("Fact − inverse") && window.has_map("Causal trace"));
+    // It is no choice that undoing takes back.
+    window.harness.state_mut().command(Command::ShowDifference(true));
+    window.harness.state_mut().command(Command::Flip);
+    window.harness.run_steps(3);
+    window.harness.state_mut().command(Command::Undo);
+    window.harness.run_steps(3);
+    assert!(window.trace_pair().shows_difference);
+}
+
+#[test]
+fn both_maps_can_share_their_scale() {
+    let mut window = open();
+    window.click("Trace");
+    window.trace_ends();
+    window.click("Same scale");
+    assert!(window.trace_pair().has_same_scale);
+    assert!(window.has_map("Causal trace"));
+    window.click("Same scale");
+    assert!(!window.trace_pair().has_same_scale);
+}
