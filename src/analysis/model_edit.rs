@@ -36,6 +36,7 @@ impl AnalysisSpec {
         match self {
             Self::Prediction(_)
             | Self::CausalTrace(_)
+            | Self::TraceCell(_)
             | Self::AttributionPatching(_)
             | Self::LogitAttribution(_)
             | Self::LogitLens(_)

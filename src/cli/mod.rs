@@ -25,6 +25,7 @@ mod atp;
 mod atp_star;
 mod attention;
 mod attribute;
+mod cell;
 mod circuit;
 mod compare;
 mod contrast;

@@ -262,6 +262,7 @@ impl Found {
         match self.spec {
             Spec::Prediction(_) => "prediction",
             Spec::CausalTrace(_) => "causal trace",
+            Spec::TraceCell(_) => "trace cell",
             Spec::AttributionPatching(_) => "attribution patching",
             Spec::LogitAttribution(_) => "logit attribution",
             Spec::LogitLens(_) => "logit lens",
@@ -296,6 +297,7 @@ fn kind(result: &AnalysisResult) -> &'static str {
     match result {
         AnalysisResult::Prediction(_) => "prediction",
         AnalysisResult::CausalTrace(_) => "causal trace",
+        AnalysisResult::TraceCell(_) => "trace cell",
         AnalysisResult::AttributionPatching(_) => "attribution patching",
         AnalysisResult::LogitAttribution(_) => "logit attribution",
         AnalysisResult::LogitLens(_) => "logit lens",

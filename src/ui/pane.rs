@@ -25,6 +25,7 @@ pub enum Pane {
     Generation,
     Editing,
     Steering,
+    Cell,
 }
 
 /// How a view is spoken of.
@@ -39,7 +40,7 @@ struct Card {
 
 impl Pane {
     /// The first ones are open at first.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -60,6 +61,7 @@ impl Pane {
         Self::Generation,
         Self::Editing,
         Self::Steering,
+        Self::Cell,
     ];
 
     /// How many of them are open at first.
@@ -178,6 +180,12 @@ impl Pane {
                 "steering",
                 "Steer",
                 "What the model says when a direction is added to its residual stream",
+            ),
+            Self::Cell => asked(
+                "Trace cell",
+                "cell",
+                "Why this cell?",
+                "What the model says in each run behind the chosen cell of the trace, and in each sample",
             ),
         }
     }

@@ -273,6 +273,7 @@ impl Job {
             Work::Load { .. } | Work::Edit { .. } => true,
             Work::Analyse { spec, .. } => match spec {
                 AnalysisSpec::CausalTrace(_)
+                | AnalysisSpec::TraceCell(_)
                 | AnalysisSpec::Ablation(_)
                 | AnalysisSpec::NeuronAblation(_)
                 | AnalysisSpec::AttentionKnockout(_)

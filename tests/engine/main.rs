@@ -44,6 +44,8 @@ mod paths;
 mod session;
 mod support;
 #[cfg(test)]
+mod trace_cell;
+#[cfg(test)]
 mod training;
 #[cfg(test)]
 mod worker;

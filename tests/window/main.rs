@@ -4,6 +4,7 @@
 
 mod accessible;
 mod app;
+mod cell;
 mod keys;
 mod patching;
 mod studies;

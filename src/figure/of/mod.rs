@@ -35,6 +35,7 @@ mod residual_norms;
 mod source_attribution;
 mod steering;
 mod through_head;
+mod trace_cell;
 
 /// How a result is looked at. Nothing here changes what was found.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +116,7 @@ impl Figure {
         match result {
             AnalysisResult::Prediction(it) => prediction::figure(it, look),
             AnalysisResult::CausalTrace(it) => causal_trace::figure(it, look),
+            AnalysisResult::TraceCell(it) => trace_cell::figure(it, look),
             AnalysisResult::AttributionPatching(it) => attribution_patching::figure(it, look),
             AnalysisResult::LogitAttribution(it) => logit_attribution::figure(it, look),
             AnalysisResult::LogitLens(it) => logit_lens::figure(it, look),
@@ -149,6 +151,7 @@ fn prompt(result: &AnalysisResult) -> Option<&TokenizedPrompt> {
     match result {
         AnalysisResult::Prediction(it) => Some(&it.prompt),
         AnalysisResult::CausalTrace(it) => Some(&it.prompt),
+        AnalysisResult::TraceCell(it) => Some(&it.prompt),
         AnalysisResult::AttributionPatching(it) => Some(&it.prompt),
         AnalysisResult::LogitAttribution(it) => Some(&it.prompt),
         AnalysisResult::LogitLens(it) => Some(&it.prompt),
