@@ -566,7 +566,7 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
     stdout(&[&asked[..], &["--save-spec", edited]].concat());
     let inverse = ["--from-inverse"];
-    let commands: [(&str, &[&str], &[&str]); 31] = [
+    let commands: [(&str, &[&str], &[&str]); 32] = [
         ("patch", &pair, &[&inverse[..], &["--kind", "heads", "--together"]].concat()),
         ("patch", &prompt, &["--from", "it is on", "--kind", "mlp", "--window", "3"]),
         ("path-patch", &pair, &[&inverse[..], &["--to", "L2H1.k", "--mlps", "frozen"]].concat()),
@@ -580,6 +580,7 @@ fn a_saved_spec_gives_what_its_command_gives() {
         ("trace", &case, &[&trace[..], &["--edit", edited]].concat()),
         ("predict", &prompt, &["--answer", "it", "--top", "3", "--bos"]),
         ("trace", &case, &trace),
+        ("trace", &case, &[&trace[..], &["--cell", "1,2", "--top", "4"]].concat()),
         ("trace", &["--prompt", "Lyon is in", "--subject", "Lyon"], &trace),
         ("trace", &[&case[..], &["--inverse"]].concat(), &trace),
         ("atp", &case, &[&trace[..], &["--foil", "the", "--metric", "logit-diff"]].concat()),
@@ -637,6 +638,29 @@ fn a_prompt_is_given_the_activations_of_its_inverse() {
     assert!(twice.contains("two activations at once"), "{twice}");
     let nothing = complaint(&[&args[..5], &["--kind", "mlp"]].concat());
     assert!(nothing.contains("--from-inverse"), "{nothing}");
+}
+
+#[test]
+fn a_cell_of_a_trace_shows_the_runs_behind_it() {
+    let common = ["trace", "--model", TINY, "--device", "cpu", "--kind", "mlp", "--samples", "3"];
+    let trace = [&common[..], &["--prompt", "Lyon is in", "--subject", "Lyon"]].concat();
+    let map = json(&[&trace[..], &["--json"]].concat());
+    let cell = json(&[&trace[..], &["--cell", "1,2", "--top", "4", "--json"]].concat());
+    let number = |value: &Value| value.as_f64().unwrap();
+    let mean = number(&cell["means"]["prob"]["patched"]);
+    assert!((mean - number(&map["scores"][1][2])).abs() < 1e-5);
+    assert!((number(&cell["means"]["prob"]["corrupted"]) - number(&map["low_score"])).abs() < 1e-5);
+    assert_eq!(cell["samples"]["patched"].as_array().unwrap().len(), 3);
+    assert_eq!(cell["top"]["patched"].as_array().unwrap().len(), 4);
+    assert_eq!((&cell["seed"], &cell["noise_std"]), (&map["seed"], &map["noise_std"]));
+    let text = stdout(&[&trace[..], &["--cell", "1,2"]].concat());
+    assert!(text.contains("layer 2") && text.contains("moved by"), "{text}");
+
+    let wrong = complaint(&[&trace[..], &["--cell", "1,99"]].concat());
+    assert!(wrong.contains("no layer 99"), "{wrong}");
+    let wrong = complaint(&[&trace[..], &["--at", "all", "--cell", "1,2"]].concat());
+    assert!(wrong.contains("single tokens"), "{wrong}");
+    assert_eq!(factscope(&[&trace[..], &["--cell", "1"]].concat()).status.code(), Some(2));
 }
 
 #[test]

@@ -23,13 +23,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::corruption::{Drawn, Draws};
 use super::measurement::Measurement;
 use super::sweep::{Asked, sweep_beside};
 use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, donors};
-use crate::intervention::{Donor, NoiseRng, Site, SiteSet};
+use crate::intervention::{Condition, Donor, NoiseRng, Site, SiteSet};
 use crate::model::{Donors, Gpt2, Reference};
 use crate::tokens::TokenizedPrompt;
 
@@ -216,9 +217,54 @@ pub fn causal_trace(
     spec: &Spec,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<CausalTrace, AnalysisError> {
+    let asked = Asked::new(model, prompt)?;
+    let Prepared { noise_std, corruptions, conditions, clean, donors } =
+        prepare(model, prompt, spec, &asked, ctx)?;
+    let reference = Reference::of(&clean);
+    let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
+    let n_columns = spec.map.n_columns(prompt.n_pos(), n_heads);
+    let mut trace = CausalTrace {
+        spec: spec.clone(),
+        prompt: prompt.clone(),
+        noise_std,
+        corruptions,
+        clean: Measurement::read(model, &clean, prompt, Some(&reference))?[0],
+        corrupted: Vec::new(),
+        restored: Grid::new(n_columns, vec![Vec::new(); n_columns * n_layers]),
+    };
+    let reference = Some(reference);
+    sweep_beside(reference, model, prompt, &conditions, &donors, ctx, &mut |so_far| {
+        trace.fill(so_far);
+        (ctx.partial)(AnalysisResult::CausalTrace(trace.clone()));
+    })?;
+    Ok(trace)
+}
+
+/// What is done in each run of a trace, and the runs that they copy from.
+pub(super) struct Prepared {
+    /// The standard deviation that the noise had.
+    pub noise_std: f64,
+
+    /// What each draw made of the prompt.
+    pub corruptions: Vec<Corrupted>,
+
+    /// As [`plan`] has them.
+    pub conditions: Vec<Condition>,
+
+    /// Logits of the clean run. `[1, answer tokens, d_vocab]`
+    pub clean: Tensor<3>,
+    pub donors: Donors,
+}
+
+pub(super) fn prepare(
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    spec: &Spec,
+    asked: &Asked,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Prepared, AnalysisError> {
     spec.check()?;
     let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
-    let asked = Asked::new(model, prompt)?;
     let Drawn { noise_std, edits, shown } = spec.draws().draw(model, prompt, ctx)?;
     let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
     let conditions = plan(prompt, spec, &edits, n_layers, n_heads)?;
@@ -230,23 +276,11 @@ pub fn causal_trace(
         Direction::Denoise => (patched, held),
         Direction::Noise => (held, patched),
     };
-    let clean = donors::clean(model, &asked, &of_clean, ctx)?;
-    let reference = Reference::of(&clean.logits);
-
-    let n_columns = spec.map.n_columns(prompt.n_pos(), n_heads);
-    let mut trace = CausalTrace {
-        spec: spec.clone(),
-        prompt: prompt.clone(),
-        noise_std,
-        corruptions: shown,
-        clean: Measurement::read(model, &clean.logits, prompt, Some(&reference))?[0],
-        corrupted: Vec::new(),
-        restored: Grid::new(n_columns, vec![Vec::new(); n_columns * n_layers]),
-    };
+    let clean = donors::clean(model, asked, &of_clean, ctx)?;
     let mut donors = Donors::from([(Donor::Clean, clean.cache)]);
     if !of_corrupted.is_empty() {
         let corrupted = &conditions[..spec.n_samples];
-        let caches = donors::under(model, &asked, corrupted, &Donors::new(), &of_corrupted, ctx)?;
+        let caches = donors::under(model, asked, corrupted, &Donors::new(), &of_corrupted, ctx)?;
         donors.extend(
             caches
                 .into_iter()
@@ -254,12 +288,7 @@ pub fn causal_trace(
                 .map(|(sample, cache)| (Donor::Corrupted { first: subject.start, sample }, cache)),
         );
     }
-    let reference = Some(reference);
-    sweep_beside(reference, model, prompt, &conditions, &donors, ctx, &mut |so_far| {
-        trace.fill(so_far);
-        (ctx.partial)(AnalysisResult::CausalTrace(trace.clone()));
-    })?;
-    Ok(trace)
+    Ok(Prepared { noise_std, corruptions: shown, conditions, clean: clean.logits, donors })
 }
 
 impl CausalTrace {

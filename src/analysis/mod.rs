@@ -51,6 +51,7 @@ mod statistics;
 pub mod steering;
 mod sweep;
 pub mod through_head;
+pub mod trace_cell;
 mod trace_map;
 
 pub use agreement::Agreement;
@@ -76,6 +77,7 @@ use crate::tokens::Tokenizer;
 pub enum AnalysisSpec {
     Prediction(prediction::Spec),
     CausalTrace(causal_trace::Spec),
+    TraceCell(trace_cell::Spec),
     AttributionPatching(attribution_patching::Spec),
     LogitAttribution(logit_attribution::Spec),
     LogitLens(logit_lens::Spec),
@@ -114,6 +116,7 @@ pub enum AnalysisSpec {
 pub enum AnalysisResult {
     Prediction(prediction::Prediction),
     CausalTrace(causal_trace::CausalTrace),
+    TraceCell(trace_cell::TraceCell),
     AttributionPatching(attribution_patching::AttributionPatching),
     LogitAttribution(logit_attribution::LogitAttribution),
     LogitLens(logit_lens::LogitLens),
@@ -192,6 +195,9 @@ pub enum AnalysisError {
 
     #[error("there is no answer to measure")]
     NoAnswer,
+
+    #[error("only the cells of a trace of single tokens are looked into")]
+    NotOneToken,
 
     #[error("only traces of single tokens are compared")]
     NotCompared,

@@ -37,6 +37,7 @@ impl AnalysisSpec {
             Self::Prediction(_)
             | Self::CausalTrace(_)
             | Self::CorruptionBench(_)
+            | Self::TraceCell(_)
             | Self::AttributionPatching(_)
             | Self::LogitAttribution(_)
             | Self::LogitLens(_)

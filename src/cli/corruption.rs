@@ -305,9 +305,14 @@ const N_PROMPTS: usize = 10;
 pub(super) fn list_prompts(text: &mut String, corruptions: &[Corrupted]) {
     for it in corruptions.iter().take(N_PROMPTS) {
         if let Corrupted::Prompt { tokens, .. } = it {
-            _ = writeln!(text, "  {}", visible(&tokens.concat()).replace('·', " "));
+            _ = writeln!(text, "  {}", spoken(tokens));
         }
     }
+}
+
+/// Tokens as a line of text.
+pub(super) fn spoken(tokens: &[String]) -> String {
+    visible(&tokens.concat()).replace('·', " ")
 }
 
 /// On which multiples are measured: those of a file, else of the dataset, else the fact's own.

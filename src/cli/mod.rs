@@ -26,6 +26,7 @@ mod atp_star;
 mod attention;
 mod attribute;
 mod bench;
+mod cell;
 mod circuit;
 mod compare;
 mod contrast;

@@ -10,8 +10,8 @@ use super::output::{AnalysisOutput, ResultOutput, save_spec, with_tail};
 use super::progress::Bar;
 use super::{
     Machine, ModelArgs, WeightArgs, ablate, ablate_neurons, atp, atp_star, attention, attribute,
-    bench, circuit, compare, compose, contributions, eap, edit, generate, heads, knockout, lens,
-    load, norms, patch, path_patch, predict, steer, trace,
+    bench, cell, circuit, compare, compose, contributions, eap, edit, generate, heads, knockout,
+    lens, load, norms, patch, path_patch, predict, steer, trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Question};
@@ -161,7 +161,9 @@ impl Session {
 fn doing(spec: &AnalysisSpec) -> &'static str {
     match spec {
         AnalysisSpec::Prediction(_) => "Predicting",
-        AnalysisSpec::CausalTrace(_) | AnalysisSpec::CorruptionBench(_) => "Tracing",
+        AnalysisSpec::CausalTrace(_)
+        | AnalysisSpec::CorruptionBench(_)
+        | AnalysisSpec::TraceCell(_) => "Tracing",
         AnalysisSpec::AttributionPatching(_)
         | AnalysisSpec::AtpStar(_)
         | AnalysisSpec::EdgeAttribution(_) => "Estimating",
@@ -204,6 +206,9 @@ fn document(
         }
         AnalysisResult::CorruptionBench(it) => {
             (with_tail(bench::to_json(it), &it.prompt, engine, machine)?, bench::to_text(it))
+        }
+        AnalysisResult::TraceCell(it) => {
+            (cell::to_json(it, engine, machine)?, cell::to_text(it, engine))
         }
         AnalysisResult::AttributionPatching(it) => {
             (atp::to_json(it, session, machine)?, atp::to_text(it)?)

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::cell::CellArg;
 use super::corruption::{self, CorruptionArgs};
 use super::fact::FactArgs;
 use super::output::{AnalysisOutput, answer_json, with_tail_but};
@@ -12,7 +13,7 @@ use super::{Machine, ModelArgs};
 use crate::analysis::causal_trace::{CausalTrace, Component, Direction, Map, Severed, Spec};
 use crate::analysis::corruption::Draws;
 use crate::analysis::effects::Effects;
-use crate::analysis::{AnalysisSpec, Grid, Measurement, Metric, Positions};
+use crate::analysis::{AnalysisSpec, Grid, Measurement, Metric, Positions, trace_cell};
 use crate::tokens::{TokenizedPrompt, visible};
 
 #[derive(Args)]
@@ -21,6 +22,15 @@ use crate::tokens::{TokenizedPrompt, visible};
 pub(super) struct Trace {
     #[command(flatten)]
     what: TraceArgs,
+
+    /// One cell instead of the map, a token and a layer, both counted from 0: what the model says in
+    /// each run behind it
+    #[arg(long, value_name = "TOKEN,LAYER")]
+    cell: Option<CellArg>,
+
+    /// With --cell: how many of the likeliest next tokens are listed
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "cell")]
+    top: usize,
 
     #[command(flatten)]
     output: AnalysisOutput,
@@ -104,8 +114,14 @@ pub(super) enum Way {
 impl Trace {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let (session, spec) = self.what.ask(machine)?;
-        session.finish(AnalysisSpec::CausalTrace(spec), &self.output, machine)
+        let (session, trace) = self.what.ask(machine)?;
+        let spec = match self.cell {
+            None => AnalysisSpec::CausalTrace(trace),
+            Some(CellArg { pos, layer }) => {
+                AnalysisSpec::TraceCell(trace_cell::Spec { trace, pos, layer, n_top: self.top })
+            }
+        };
+        session.finish(spec, &self.output, machine)
     }
 }
 

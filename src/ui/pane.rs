@@ -26,8 +26,9 @@ pub enum Pane {
     Generation,
     Editing,
     Steering,
-    Trust,
+    Cell,
     Jobs,
+    Trust,
 }
 
 /// How a view is spoken of.
@@ -42,7 +43,7 @@ struct Card {
 
 impl Pane {
     /// The first ones are open at first.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -66,6 +67,7 @@ impl Pane {
         Self::Steering,
         Self::Trust,
         Self::Jobs,
+        Self::Cell,
     ];
 
     /// How many of them are open at first.
@@ -196,6 +198,12 @@ impl Pane {
                 "steering",
                 "Steer",
                 "What the model says when a direction is added to its residual stream",
+            ),
+            Self::Cell => asked(
+                "Trace cell",
+                "cell",
+                "Why this cell?",
+                "What the model says in each run behind the chosen cell of the trace, and in each sample",
             ),
         }
     }

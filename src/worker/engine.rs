@@ -12,7 +12,7 @@ use crate::analysis::{
     attribution_difference, attribution_patching, causal_trace, circuit, comparison, composition,
     contribution_graph, corruption_bench, edge_attribution, generation, head_scores,
     logit_attribution, logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction,
-    rank_one_edit, residual_norms, source_attribution, steering, through_head,
+    rank_one_edit, residual_norms, source_attribution, steering, through_head, trace_cell,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
@@ -314,6 +314,10 @@ impl Engine {
             AnalysisSpec::Steering(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 AnalysisResult::Steering(steering::steering(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::TraceCell(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                AnalysisResult::TraceCell(trace_cell::trace_cell(model, &prompt, spec, ctx)?)
             }
             AnalysisSpec::ActivationPatching(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;

@@ -274,6 +274,7 @@ impl Job {
             Work::Analyse { spec, .. } => match spec {
                 AnalysisSpec::CausalTrace(_)
                 | AnalysisSpec::CorruptionBench(_)
+                | AnalysisSpec::TraceCell(_)
                 | AnalysisSpec::Ablation(_)
                 | AnalysisSpec::NeuronAblation(_)
                 | AnalysisSpec::AttentionKnockout(_)

@@ -11,7 +11,7 @@ use factscope::analysis::{
     AnalysisSpec, Contrast, Pair, Positions, ablation, activation_patching, atp_star, attention,
     attention_knockout, attribution_patching, causal_trace, comparison, corruption_bench,
     edge_attribution, generation, logit_attribution, logit_lens, neuron_ablation, path_patching,
-    prediction, rank_one_edit, steering,
+    prediction, rank_one_edit, steering, trace_cell,
 };
 use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
@@ -103,11 +103,17 @@ fn of_parts() -> [AnalysisSpec; 4] {
     ]
 }
 
+fn cell() -> AnalysisSpec {
+    let trace = causal_trace::Spec { map: causal_trace::Map::Tokens, ..trace() };
+    AnalysisSpec::TraceCell(trace_cell::Spec { trace, pos: 2, layer: 1, n_top: 4 })
+}
+
 /// A new analysis belongs in the list below.
 fn is_listed(spec: &AnalysisSpec) {
     match spec {
         AnalysisSpec::Prediction(_)
         | AnalysisSpec::CausalTrace(_)
+        | AnalysisSpec::TraceCell(_)
         | AnalysisSpec::AttributionPatching(_)
         | AnalysisSpec::LogitAttribution(_)
         | AnalysisSpec::LogitLens(_)
@@ -233,6 +239,7 @@ fn specs() -> Vec<AnalysisSpec> {
         }),
         AnalysisSpec::RankOneEdit(edit()),
         AnalysisSpec::Steering(steer()),
+        cell(),
     ];
     specs.extend(of_parts());
     specs.extend(crate::decompositions::all_specs());

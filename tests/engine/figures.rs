@@ -14,7 +14,7 @@ use factscope::analysis::{
     attribution_difference, attribution_patching, circuit, comparison, composition,
     contribution_graph, corruption_bench, edge_attribution, generation, head_scores,
     logit_attribution, logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction,
-    rank_one_edit, residual_norms, source_attribution, steering, through_head,
+    rank_one_edit, residual_norms, source_attribution, steering, through_head, trace_cell,
 };
 use factscope::figure::{Chart, Effect, Figure, Look, Map, Pick, to_csv, to_svg};
 use factscope::tokens::TokenizedPrompt;
@@ -42,6 +42,10 @@ fn edit(prompt: &TokenizedPrompt) -> rank_one_edit::Spec {
             prompt: prompt.clone(),
         }],
     }
+}
+
+fn cell(trace: causal_trace::Spec) -> AnalysisSpec {
+    AnalysisSpec::TraceCell(trace_cell::Spec { trace, pos: 2, layer: 1, n_top: 4 })
 }
 
 /// Every analysis, and every form of map that it has.
@@ -78,7 +82,10 @@ fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
         AnalysisSpec::CausalTrace(trace()),
         AnalysisSpec::CausalTrace(attn(heads)),
         AnalysisSpec::CausalTrace(attn(widths)),
-        AnalysisSpec::CausalTrace(severed),
+        AnalysisSpec::CausalTrace(severed.clone()),
+        cell(severed),
+        cell(random.clone()),
+        cell(trace()),
         AnalysisSpec::CausalTrace(random),
         AnalysisSpec::CorruptionBench(corruption_bench::Spec {
             trace: trace(),
@@ -230,6 +237,7 @@ fn is_listed(result: &AnalysisResult) {
     match result {
         AnalysisResult::Prediction(_)
         | AnalysisResult::CausalTrace(_)
+        | AnalysisResult::TraceCell(_)
         | AnalysisResult::AttributionPatching(_)
         | AnalysisResult::LogitAttribution(_)
         | AnalysisResult::LogitLens(_)

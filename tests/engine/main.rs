@@ -47,6 +47,7 @@ mod session;
 mod support;
 #[cfg(test)]
 mod trace_difference;
+mod trace_cell;
 #[cfg(test)]
 mod training;
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod accessible;
 mod app;
 mod difference;
 mod jobs;
+mod cell;
 mod keys;
 mod patching;
 mod studies;

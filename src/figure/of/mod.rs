@@ -37,6 +37,7 @@ mod source_attribution;
 mod steering;
 mod through_head;
 mod trace_difference;
+mod trace_cell;
 
 /// How a result is looked at. Nothing here changes what was found.
 #[derive(Clone, Copy, Debug)]
@@ -118,6 +119,7 @@ impl Figure {
             AnalysisResult::Prediction(it) => prediction::figure(it, look),
             AnalysisResult::CausalTrace(it) => causal_trace::figure(it, look),
             AnalysisResult::CorruptionBench(it) => corruption_bench::figure(it, look),
+            AnalysisResult::TraceCell(it) => trace_cell::figure(it, look),
             AnalysisResult::AttributionPatching(it) => attribution_patching::figure(it, look),
             AnalysisResult::LogitAttribution(it) => logit_attribution::figure(it, look),
             AnalysisResult::LogitLens(it) => logit_lens::figure(it, look),
@@ -153,6 +155,7 @@ fn prompt(result: &AnalysisResult) -> Option<&TokenizedPrompt> {
         AnalysisResult::Prediction(it) => Some(&it.prompt),
         AnalysisResult::CausalTrace(it) => Some(&it.prompt),
         AnalysisResult::CorruptionBench(it) => Some(&it.prompt),
+        AnalysisResult::TraceCell(it) => Some(&it.prompt),
         AnalysisResult::AttributionPatching(it) => Some(&it.prompt),
         AnalysisResult::LogitAttribution(it) => Some(&it.prompt),
         AnalysisResult::LogitLens(it) => Some(&it.prompt),

@@ -141,6 +141,7 @@ impl App {
             Command::View(ViewAction::Select(selection)) => {
                 self.state.selection = selection;
                 self.look();
+                self.follow_cell();
             }
             // Shown, not looked up: the worker is asked nothing.
             Command::Hover(hovered) => self.state.hovered = Some(hovered),
@@ -588,6 +589,31 @@ impl App {
             findings.studies.retain(|study| study.spec != spec);
             findings.studies.push(Study { spec, state: TraceState::Running(id), result: None });
         }
+    }
+
+    /// Where the cell of a trace is looked into, the one that is picked out is, unasked: that is a
+    /// few passes. What was asked for before is let go.
+    fn follow_cell(&mut self) {
+        let (pane, direction) = (Pane::Cell, self.state.direction);
+        if !self.views.workspace.is_in_front(pane) {
+            return;
+        }
+        let Ok(spec) = self.state.study_spec(pane, direction) else { return };
+        let left: Vec<JobId> = self
+            .state
+            .findings()
+            .into_iter()
+            .flat_map(|it| &it.studies)
+            .filter(|study| matches!(study.spec, AnalysisSpec::TraceCell(_)) && study.spec != spec)
+            .filter_map(|study| match study.state {
+                TraceState::Running(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        for job in left.into_iter().filter_map(|id| self.state.jobs.get(id)) {
+            job.cancel.cancel();
+        }
+        self.study_one(pane, direction);
     }
 
     /// One edit more, as the view's settings describe it.

@@ -310,6 +310,17 @@ fn more_settings_ui(ui: &mut Ui, settings: &mut TraceSettings, n_layers: usize) 
     });
 }
 
+/// Opens the runs behind the cell that is picked out.
+fn cell_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let command = Command::Study(Pane::Cell);
+    let is_picked = state.selection.layer.is_some() && state.selection.position.is_some();
+    let response = ui.add_enabled(is_picked, Button::new(command.text()));
+    let response = response.on_hover_text(command.tooltip());
+    if response.on_disabled_hover_text("Click a cell of the map first").clicked() {
+        commands.push(command);
+    }
+}
+
 /// Shows or hides them, and says what they are while they are hidden.
 fn settings_toggle_ui(ui: &mut Ui, state: &mut State) {
     let is_low = ui.ctx().content_rect().height() < LOW_HEIGHT;
@@ -494,6 +505,7 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         if state.directions().count() > 1 {
             pair_ui(ui, state, commands);
         }
+        cell_ui(ui, state, commands);
         settings_toggle_ui(ui, state);
     });
 }

@@ -19,6 +19,7 @@ use crate::worker::ModelInfo;
 mod ablation;
 mod knockout;
 mod other_prompt;
+mod cell;
 mod comparison;
 mod corruption;
 mod editing;
@@ -129,6 +130,7 @@ pub struct Studies {
     pub graph: graph::Settings,
     pub generation: generation::Settings,
     pub steering: steering::Settings,
+    pub cell: cell::Settings,
 }
 
 impl Studies {
@@ -151,6 +153,7 @@ impl Studies {
             Pane::Graph => Some(&self.graph),
             Pane::Generation => Some(&self.generation),
             Pane::Steering => Some(&self.steering),
+            Pane::Cell => Some(&self.cell),
             _ => None,
         }
     }
@@ -173,6 +176,7 @@ impl Studies {
             Pane::Graph => Some(&mut self.graph),
             Pane::Generation => Some(&mut self.generation),
             Pane::Steering => Some(&mut self.steering),
+            Pane::Cell => Some(&mut self.cell),
             _ => None,
         }
     }
