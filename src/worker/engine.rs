@@ -10,9 +10,9 @@ use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
     accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
     attribution_difference, attribution_patching, causal_trace, circuit, comparison, composition,
-    contribution_graph, edge_attribution, generation, head_scores, logit_attribution, logit_lens,
-    neuron_ablation, neuron_attribution, path_patching, prediction, rank_one_edit, residual_norms,
-    source_attribution, steering, through_head,
+    contribution_graph, edge_attribution, edge_cut, generation, head_scores, logit_attribution,
+    logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction, rank_one_edit,
+    residual_norms, source_attribution, steering, through_head,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
@@ -288,6 +288,10 @@ impl Engine {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 let result = attention_knockout::attention_knockout(model, &prompt, spec, ctx)?;
                 AnalysisResult::AttentionKnockout(result)
+            }
+            AnalysisSpec::EdgeCut(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                AnalysisResult::EdgeCut(edge_cut::edge_cut(model, &prompt, spec, ctx)?)
             }
             AnalysisSpec::Comparison(spec) => {
                 // Before its inverse is asked anything.

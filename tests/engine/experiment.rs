@@ -9,7 +9,7 @@ use factscope::analysis::corruption::{
 };
 use factscope::analysis::{
     AnalysisSpec, Contrast, Pair, Positions, ablation, activation_patching, atp_star, attention,
-    attention_knockout, attribution_patching, causal_trace, comparison, edge_attribution,
+    attention_knockout, attribution_patching, causal_trace, comparison, edge_attribution, edge_cut,
     generation, logit_attribution, logit_lens, neuron_ablation, path_patching, prediction,
     rank_one_edit, steering,
 };
@@ -115,6 +115,7 @@ fn is_listed(spec: &AnalysisSpec) {
         | AnalysisSpec::Ablation(_)
         | AnalysisSpec::NeuronAblation(_)
         | AnalysisSpec::AttentionKnockout(_)
+        | AnalysisSpec::EdgeCut(_)
         | AnalysisSpec::Comparison(_)
         | AnalysisSpec::Generation(_)
         | AnalysisSpec::RankOneEdit(_)
@@ -198,6 +199,10 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::AttentionKnockout(attention_knockout::Spec {
             edges: attention_knockout::Edges::to_last(),
             window: 1,
+        }),
+        AnalysisSpec::EdgeCut(edge_cut::Spec {
+            heads: Some([0, 3].into()),
+            ..edge_cut::Spec::of([edge_cut::Edge { query: 2, key: 0 }], 1..3)
         }),
         AnalysisSpec::Comparison(comparison::Spec {
             inverse: crate::support::prompt("Paris is in", "Paris", Some("it")),
