@@ -4,6 +4,7 @@
 
 mod accessible;
 mod app;
+mod attention;
 mod jobs;
 mod keys;
 mod patching;
