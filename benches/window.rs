@@ -22,12 +22,14 @@ use eframe::egui::{
 };
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
+use factscope::analysis::edge_cut::Edge;
 use factscope::analysis::logit_attribution::Parts;
 use factscope::facts::Direction;
 use factscope::model::Gpt2Config;
+use factscope::ui::command::Command;
 use factscope::ui::dialogs::{Answer, Picker};
 use factscope::ui::pane::Pane;
-use factscope::ui::state::{Findings, ModelState, Quick, Slot};
+use factscope::ui::state::{AttentionSettings, Drawing, Findings, ModelState, Paint, Quick, Slot};
 use factscope::ui::{App, Options};
 use factscope::worker::DeviceChoice;
 use serde_json::json;
@@ -101,6 +103,25 @@ fn main() -> anyhow::Result<()> {
     }
     // The most there is to draw: 20 heads.
     window.show(Pane::Attention);
+    eprintln!("frames with the pointer over all heads");
+    let heads = window.rect_of("All heads: ")?;
+    scene(
+        "the pointer moves over the small maps of 720 heads",
+        &window.frames(|harness, nth| wander(harness, heads, nth)),
+    );
+    eprintln!("frames of attention as lines");
+    window.harness.state_mut().state.settings.attention =
+        AttentionSettings { drawing: Drawing::Lines, threshold: 0.01 };
+    window.harness.run_steps(3);
+    let lines = window.rect_of("Attention lines")?;
+    scene(
+        "the pointer moves over attention as lines",
+        &window.frames(|harness, nth| wander(harness, lines, nth)),
+    );
+    window.harness.state_mut().state.settings.attention.drawing = Drawing::Map;
+    window.harness.run_steps(3);
+    eprintln!("frames while edges are painted");
+    scene("an edge a frame is painted, and the model answers", &window.painting());
     eprintln!("frames with the pointer moving");
     let map = window.map()?;
     scene(
@@ -125,7 +146,7 @@ fn main() -> anyhow::Result<()> {
          second leave 16.7 ms for each.",
         SIZE.x, SIZE.y
     ))?;
-    report.table(["While", "median", "95 % within", "longest", "frames"], &rows)?;
+    report.table(["While", "least", "median", "95 % within", "longest", "frames"], &rows)?;
     match drawn {
         Ok(drawn) => report.say(&format!(
             "Drawing such a frame off screen and reading it back takes another {} here.",
@@ -206,6 +227,25 @@ impl Window {
     fn map(&self) -> anyhow::Result<Rect> {
         let map = self.harness.query_all_by_role(Role::Canvas).next();
         Ok(map.context("the window shows no map")?.rect())
+    }
+
+    fn rect_of(&self, label: &str) -> anyhow::Result<Rect> {
+        let found = self.harness.query_all_by_label_contains(label).next();
+        Ok(found.with_context(|| format!("the window shows no “{label}”"))?.rect())
+    }
+
+    /// Each edge replaces what was asked with one more, or one less.
+    fn painting(&mut self) -> Vec<Frame> {
+        let last = self.harness.state().state.prompt().map_or(0, |prompt| prompt.last());
+        let frames = (0..N_FRAMES).map(|nth| {
+            let edge = Edge { query: last, key: nth % last.max(1) };
+            self.harness.state_mut().command(Command::Paint(Paint::Toggle(edge)));
+            self.frame()
+        });
+        let frames = frames.collect();
+        self.harness.state_mut().command(Command::Paint(Paint::Clear));
+        self.harness.run_steps(3);
+        frames
     }
 
     fn frames(&mut self, mut event: impl FnMut(&Harness<'static, App>, usize)) -> Vec<Frame> {
@@ -304,11 +344,12 @@ fn scroll(harness: &Harness<'static, App>, nth: usize) {
     });
 }
 
-fn row(name: &str, frames: &[Frame]) -> [String; 5] {
+fn row(name: &str, frames: &[Frame]) -> [String; 6] {
     let whole: Vec<f64> = frames.iter().map(|frame| frame[0] + frame[1]).collect();
     let cell = |value: Option<f64>| value.map_or_else(|| "missing".to_owned(), secs);
     [
         name.to_owned(),
+        cell(percentile(&whole, 0.0)),
         cell(statistics::median(&whole)),
         cell(percentile(&whole, 0.95)),
         cell(percentile(&whole, 1.0)),
@@ -353,7 +394,12 @@ impl Picker for NoPicker {
         Box::new(|| None)
     }
 
-    fn pick_file(&self, _title: &str, _dir: Option<&Path>) -> Answer {
+    fn pick_file(
+        &self,
+        _title: &str,
+        _dir: Option<&Path>,
+        _kind: (&'static str, &'static [&'static str]),
+    ) -> Answer {
         Box::new(|| None)
     }
 

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 32] = [
     &[],
     &["explore"],
     &["predict"],
@@ -27,6 +27,7 @@ const COMMANDS: [&[&str]; 31] = [
     &["compose"],
     &["ablate"],
     &["knockout"],
+    &["cut"],
     &["compare"],
     &["bench"],
     &["edit"],
@@ -502,6 +503,11 @@ fn failures_name_the_file_and_the_remedy() {
     assert!(all.contains("nothing left to look at"), "{all}");
     let edges = complaint(&[&knockout[..], &["--edges", "last"]].concat());
     assert!(edges.contains("subject:last"), "{edges}");
+    let cut = ["cut", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
+    let later = complaint(&[&cut[..], &["--edge", "1:2"]].concat());
+    assert!(later.contains("token 1 cannot look at token 2"), "{later}");
+    let far = complaint(&[&cut[..], &["--edge", "2:1", "--layers", "3..9"]].concat());
+    assert!(far.contains("no layer 8"), "{far}");
 
     let attention = ["attention", "--model", TINY, "--prompt", "a", "--device", "cpu"];
     let layer = complaint(&[&attention[..], &["--layer", "4", "--head", "0"]].concat());
@@ -566,7 +572,7 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
     stdout(&[&asked[..], &["--save-spec", edited]].concat());
     let inverse = ["--from-inverse"];
-    let commands: [(&str, &[&str], &[&str]); 32] = [
+    let commands: [(&str, &[&str], &[&str]); 33] = [
         ("patch", &pair, &[&inverse[..], &["--kind", "heads", "--together"]].concat()),
         ("patch", &prompt, &["--from", "it is on", "--kind", "mlp", "--window", "3"]),
         ("path-patch", &pair, &[&inverse[..], &["--to", "L2H1.k", "--mlps", "frozen"]].concat()),
@@ -599,6 +605,7 @@ fn a_saved_spec_gives_what_its_command_gives() {
         ("bench", &case, &["--samples", "2", "--kind", "attn", "--window", "2,3"]),
         ("bench", &pair, &["--samples", "2", "--kind", "hidden", "--corruptions", "zero,str"]),
         ("knockout", &prompt, &["--edges", "0..1:last", "--answer", "it"]),
+        ("cut", &prompt, &["--edge", "2:0", "--edge", "last:1", "--layers", "1..3", "--head", "0"]),
     ];
     for (command, fact, more) in commands {
         let asked = [&[command, "--model", TINY][..], fact, more].concat();

@@ -6,6 +6,7 @@
 //! attention through all layers below.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,7 +59,7 @@ pub struct Attention {
     pub n_heads: usize,
 
     /// `[layer, head, query, key]`, the layers and heads of the spec only.
-    weights: Vec<f32>,
+    weights: Arc<[f32]>,
 }
 
 pub fn attention(
@@ -94,7 +95,7 @@ pub fn attention(
     let patterns = looked_at.map(|layer| run.cache.activation(Site::Pattern(layer)).values);
     let (n_pos, size) = (prompt.n_pos(), prompt.n_pos().pow(2));
     if spec.weighting == Weighting::Rollout {
-        let weights = rollout(patterns, n_heads, n_pos)[spec.layers.start * size..].to_vec();
+        let weights = rollout(patterns, n_heads, n_pos)[spec.layers.start * size..].into();
         return Ok(Attention { spec: spec.clone(), prompt: prompt.clone(), n_heads: 1, weights });
     }
     let heads = spec.heads(n_heads);
@@ -113,6 +114,7 @@ pub fn attention(
         }
         weights.extend_from_slice(&pattern[heads.start * size..heads.end * size]);
     }
+    let weights = weights.into();
     Ok(Attention { spec: spec.clone(), prompt: prompt.clone(), n_heads, weights })
 }
 
@@ -181,7 +183,13 @@ impl Attention {
     ) -> Self {
         let expected = spec.layers.len() * spec.heads(n_heads).len() * prompt.n_pos().pow(2);
         assert_eq!(weights.len(), expected, "one weight per layer, head, query and key");
-        Self { spec, prompt, n_heads, weights }
+        Self { spec, prompt, n_heads, weights: weights.into() }
+    }
+
+    /// All of them: `[layer, head, query, key]`, the layers and heads of the spec only. Two results
+    /// are the same if these are the same allocation.
+    pub fn weights(&self) -> &Arc<[f32]> {
+        &self.weights
     }
 
     /// The layer and head of every pattern, in order.

@@ -24,6 +24,7 @@ pub mod corruption;
 pub mod corruption_bench;
 mod donors;
 pub mod edge_attribution;
+pub mod edge_cut;
 pub mod effects;
 mod estimate;
 pub mod generation;
@@ -85,6 +86,7 @@ pub enum AnalysisSpec {
     Ablation(ablation::Spec),
     NeuronAblation(neuron_ablation::Spec),
     AttentionKnockout(attention_knockout::Spec),
+    EdgeCut(edge_cut::Spec),
     Comparison(comparison::Spec),
     Generation(generation::Spec),
     RankOneEdit(rank_one_edit::Spec),
@@ -124,6 +126,7 @@ pub enum AnalysisResult {
     Ablation(ablation::Ablation),
     NeuronAblation(neuron_ablation::NeuronAblation),
     AttentionKnockout(attention_knockout::AttentionKnockout),
+    EdgeCut(edge_cut::EdgeCut),
     Comparison(comparison::Comparison),
     Generation(generation::Generation),
     RankOneEdit(rank_one_edit::RankOneEdit),
@@ -265,6 +268,9 @@ pub enum AnalysisError {
 
     #[error("token {pos} would be given two activations at once; name it once")]
     PairedTwice { pos: usize },
+
+    #[error("token {query} cannot look at token {key}, which comes after it")]
+    LaterKey { query: usize, key: usize },
 
     #[error("token {pos} would have nothing left to look at; cut it off from fewer tokens")]
     NothingToLookAt { pos: usize },

@@ -43,6 +43,7 @@ impl AnalysisSpec {
             | Self::LogitLens(_)
             | Self::Attention(_)
             | Self::AttentionKnockout(_)
+            | Self::EdgeCut(_)
             | Self::Generation(_)
             | Self::NeuronAttribution(_)
             | Self::SourceAttribution(_)

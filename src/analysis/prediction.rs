@@ -1,5 +1,6 @@
 //! What the model says next, and how likely it finds the answer.
 
+use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::measurement::Measurement;
@@ -64,12 +65,17 @@ pub fn prediction(
         ctx.task.checkpoint(Progress { done: layer as u64 + 1, total })
     })?;
 
-    let next: Vec<f32> = run.logits.clone().narrow(1, 0, 1).into_data().iter::<f32>().collect();
     let answer = match &prompt.answer {
         Some(_) => Some(Measurement::read(model, &run.logits, prompt, None)?[0]),
         None => None,
     };
-    Ok(Prediction { prompt: prompt.clone(), top: likeliest(&next, spec.n_top), answer })
+    Ok(Prediction { prompt: prompt.clone(), top: likeliest_next(&run.logits, spec.n_top), answer })
+}
+
+/// The likeliest tokens at the first place that was read. `logits`: `[1, n_read, d_vocab]`
+pub(super) fn likeliest_next(logits: &Tensor<3>, n_top: usize) -> Vec<Candidate> {
+    let next: Vec<f32> = logits.clone().narrow(1, 0, 1).into_data().iter::<f32>().collect();
+    likeliest(&next, n_top)
 }
 
 /// `logits`: `[d_vocab]`. Equal logits are listed in the order of their ids.

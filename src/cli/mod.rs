@@ -33,6 +33,7 @@ mod contrast;
 mod compose;
 mod contributions;
 mod corruption;
+mod cut;
 mod devices;
 mod eap;
 mod edit;
@@ -142,6 +143,9 @@ enum Command {
 
     /// Where attention must be cut for the answer to get lost (Geva et al. 2023)
     Knockout(knockout::Knockout),
+
+    /// What the answer loses without the ways by which some tokens look at others, all cut at once
+    Cut(cut::Cut),
 
     /// A fact beside its inverse: is each recalled, and in the same place?
     Compare(compare::Compare),
@@ -322,6 +326,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Compose(it) => it.run(&machine),
         Command::Ablate(it) => it.run(&machine),
         Command::Knockout(it) => it.run(&machine),
+        Command::Cut(it) => it.run(&machine),
         Command::Compare(it) => it.run(&machine),
         Command::Edit(it) => it.run(&machine),
         Command::Steer(it) => it.run(&machine),

@@ -10,8 +10,8 @@ use super::output::{AnalysisOutput, ResultOutput, save_spec, with_tail};
 use super::progress::Bar;
 use super::{
     Machine, ModelArgs, WeightArgs, ablate, ablate_neurons, atp, atp_star, attention, attribute,
-    bench, cell, circuit, compare, compose, contributions, eap, edit, generate, heads, knockout,
-    lens, load, norms, patch, path_patch, predict, steer, trace,
+    bench, cell, circuit, compare, compose, contributions, cut, eap, edit, generate, heads,
+    knockout, lens, load, norms, patch, path_patch, predict, steer, trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Question};
@@ -175,7 +175,7 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::LogitLens(_) | AnalysisSpec::AccumulatedResid(_) => "Reading the layers",
         AnalysisSpec::Attention(_) => "Reading attention",
         AnalysisSpec::Ablation(_) | AnalysisSpec::NeuronAblation(_) => "Ablating",
-        AnalysisSpec::AttentionKnockout(_) => "Cutting",
+        AnalysisSpec::AttentionKnockout(_) | AnalysisSpec::EdgeCut(_) => "Cutting",
         AnalysisSpec::Comparison(_) => "Comparing",
         AnalysisSpec::Generation(_) => "Writing",
         AnalysisSpec::RankOneEdit(_) => "Editing",
@@ -231,6 +231,9 @@ fn document(
         }
         AnalysisResult::AttentionKnockout(it) => {
             (knockout::to_json(it, engine, machine)?, knockout::to_text(it))
+        }
+        AnalysisResult::EdgeCut(it) => {
+            (cut::to_json(it, engine, machine)?, cut::to_text(it, engine))
         }
         AnalysisResult::Comparison(it) => {
             (compare::to_json(it, engine, machine)?, compare::to_text(it, engine))

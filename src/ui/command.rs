@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use super::pane::Pane;
-use super::state::{Convention, FactId};
+use super::state::{Convention, FactId, Paint};
 use super::view::{Hovered, ViewAction};
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
@@ -109,6 +109,9 @@ pub enum Command {
     Cancel,
     CancelLoading,
     View(ViewAction),
+
+    /// Attention edges of the prompt that is looked at, to be cut.
+    Paint(Paint),
 
     /// The pointer is on something that other views may show.
     Hover(Hovered),
@@ -254,6 +257,8 @@ impl Command {
             Self::Cancel => "Cancel, or clear the selection",
             Self::CancelLoading => "Cancel",
             Self::View(_) | Self::Hover(_) => "Select",
+            Self::Paint(Paint::Clear) => "Clear painted edges",
+            Self::Paint(_) => "Paint an edge",
             Self::Match(Convention::Rome) => "Matches ROME",
             Self::Match(Convention::TransformerLens) => "Matches TransformerLens",
             Self::RaiseJob(_) => "Raise",
@@ -366,6 +371,7 @@ impl Command {
             Self::LookAt(Direction::Inverse) => {
                 "The same fact asked from its answer: who or what is it true of?"
             }
+            Self::Paint(Paint::Clear) => "Nothing of this prompt's attention is cut any more",
             Self::ShowPalette => "Everything that can be done, by name",
             Self::Undo => "Takes back what was last chosen or set; results are kept",
             Self::Redo => "Does again what was taken back",

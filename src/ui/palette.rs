@@ -7,7 +7,7 @@ use eframe::egui::{
 
 use super::command::Command;
 use super::pane::Pane;
-use super::state::{Convention, State};
+use super::state::{Convention, Paint, State};
 use super::workspace::Workspace;
 use crate::builtin;
 use crate::facts::Dataset;
@@ -161,6 +161,9 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(
         keyed.filter(|it| !matches!(it, Command::Trace | Command::Cancel | Command::ShowPalette)),
     );
+    if !state.painted.of(state.key()).is_empty() {
+        commands.push(Command::Paint(Paint::Clear));
+    }
     commands.extend([Bos::Off, Bos::On].map(Command::SetBos));
     let themes = [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark];
     commands.extend(themes.map(Command::SetTheme));

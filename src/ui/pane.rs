@@ -12,6 +12,7 @@ pub enum Pane {
     LogitLens,
     Ablation,
     Knockout,
+    Cut,
     Comparison,
     Patching,
     Paths,
@@ -43,7 +44,7 @@ struct Card {
 
 impl Pane {
     /// The first ones are open at first.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -51,6 +52,7 @@ impl Pane {
         Self::LogitLens,
         Self::Ablation,
         Self::Knockout,
+        Self::Cut,
         Self::Comparison,
         Self::Patching,
         Self::Paths,
@@ -108,6 +110,12 @@ impl Pane {
                 "knockout",
                 "Cut attention",
                 "Where attention must be cut for the answer to get lost (Geva et al. 2023)",
+            ),
+            Self::Cut => asked(
+                "Edge cut",
+                "cut",
+                "Cut edges",
+                "What the answer loses without attention edges that are painted in the attention view",
             ),
             Self::Comparison => asked(
                 "Fact vs inverse",

@@ -10,7 +10,7 @@ use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
     accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
     attribution_difference, attribution_patching, causal_trace, circuit, comparison, composition,
-    contribution_graph, corruption_bench, edge_attribution, generation, head_scores,
+    contribution_graph, corruption_bench, edge_attribution, edge_cut, generation, head_scores,
     logit_attribution, logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction,
     rank_one_edit, residual_norms, source_attribution, steering, through_head, trace_cell,
 };
@@ -293,6 +293,10 @@ impl Engine {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 let result = attention_knockout::attention_knockout(model, &prompt, spec, ctx)?;
                 AnalysisResult::AttentionKnockout(result)
+            }
+            AnalysisSpec::EdgeCut(spec) => {
+                let prompt = with_answer(&self.info, model, prompt, ctx)?;
+                AnalysisResult::EdgeCut(edge_cut::edge_cut(model, &prompt, spec, ctx)?)
             }
             AnalysisSpec::Comparison(spec) => {
                 // Before its inverse is asked anything.

@@ -294,6 +294,7 @@ impl Job {
                 | AnalysisSpec::LogitAttribution(_)
                 | AnalysisSpec::LogitLens(_)
                 | AnalysisSpec::Attention(_)
+                | AnalysisSpec::EdgeCut(_)
                 | AnalysisSpec::Steering(_)
                 | AnalysisSpec::NeuronAttribution(_)
                 | AnalysisSpec::SourceAttribution(_)

@@ -10,8 +10,8 @@ use factscope::analysis::corruption::{
 use factscope::analysis::{
     AnalysisSpec, Contrast, Pair, Positions, ablation, activation_patching, atp_star, attention,
     attention_knockout, attribution_patching, causal_trace, comparison, corruption_bench,
-    edge_attribution, generation, logit_attribution, logit_lens, neuron_ablation, path_patching,
-    prediction, rank_one_edit, steering, trace_cell,
+    edge_attribution, edge_cut, generation, logit_attribution, logit_lens, neuron_ablation,
+    path_patching, prediction, rank_one_edit, steering, trace_cell,
 };
 use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
@@ -121,6 +121,7 @@ fn is_listed(spec: &AnalysisSpec) {
         | AnalysisSpec::Ablation(_)
         | AnalysisSpec::NeuronAblation(_)
         | AnalysisSpec::AttentionKnockout(_)
+        | AnalysisSpec::EdgeCut(_)
         | AnalysisSpec::Comparison(_)
         | AnalysisSpec::Generation(_)
         | AnalysisSpec::RankOneEdit(_)
@@ -218,6 +219,10 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::AttentionKnockout(attention_knockout::Spec {
             edges: attention_knockout::Edges::to_last(),
             window: 1,
+        }),
+        AnalysisSpec::EdgeCut(edge_cut::Spec {
+            heads: Some([0, 3].into()),
+            ..edge_cut::Spec::of([edge_cut::Edge { query: 2, key: 0 }], 1..3)
         }),
         AnalysisSpec::Comparison(comparison::Spec {
             inverse: crate::support::prompt("Paris is in", "Paris", Some("it")),

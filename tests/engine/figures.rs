@@ -12,7 +12,7 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisResult, AnalysisSpec, Contrast, Grid, Metric, Pair, Positions, ablation,
     accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
     attribution_difference, attribution_patching, circuit, comparison, composition,
-    contribution_graph, corruption_bench, edge_attribution, generation, head_scores,
+    contribution_graph, corruption_bench, edge_attribution, edge_cut, generation, head_scores,
     logit_attribution, logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction,
     rank_one_edit, residual_norms, source_attribution, steering, through_head, trace_cell,
 };
@@ -136,6 +136,7 @@ fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
             edges: attention_knockout::Edges::to_last(),
             window: 1,
         }),
+        AnalysisSpec::EdgeCut(edge_cut::Spec::of([edge_cut::Edge { query: 2, key: 0 }], 0..2)),
         compared(comparison::MapSpec::Trace { spec: trace(), metric }),
         compared(comparison::MapSpec::Ablation { spec: ablation(ablation::Part::Mlp), metric }),
         compared(comparison::MapSpec::Attribution),
@@ -244,6 +245,7 @@ fn is_listed(result: &AnalysisResult) {
         | AnalysisResult::Attention(_)
         | AnalysisResult::Ablation(_)
         | AnalysisResult::AttentionKnockout(_)
+        | AnalysisResult::EdgeCut(_)
         | AnalysisResult::Comparison(_)
         | AnalysisResult::Generation(_)
         | AnalysisResult::RankOneEdit(_)

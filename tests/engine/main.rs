@@ -16,6 +16,8 @@ mod decompositions;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod edge_cut;
+#[cfg(test)]
 mod editing;
 #[cfg(test)]
 mod experiment;

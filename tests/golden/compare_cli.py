@@ -650,11 +650,13 @@ def print_summary(findings):
 # Checks with a file of their own use what is above.
 sys.modules.setdefault("compare_cli", sys.modules[__name__])
 import check_cell  # noqa: E402
+import check_cut  # noqa: E402
 import check_gradients  # noqa: E402
 import check_neurons  # noqa: E402
 import check_patching  # noqa: E402
 
 CHECKS |= check_patching.CHECKS | check_gradients.CHECKS | check_neurons.CHECKS | check_cell.CHECKS
+CHECKS |= {"cut": check_cut.check_cut}
 
 if __name__ == "__main__":
     CHECKS |= check_decompositions.checks(sys.modules[__name__])

@@ -5,6 +5,7 @@
 mod accessible;
 mod app;
 mod difference;
+mod attention;
 mod jobs;
 mod cell;
 mod keys;

@@ -1,5 +1,7 @@
 //! What each view looks like, over made-up results of the size of GPT-2 large's.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use eframe::egui::{self, Theme};
@@ -20,11 +22,13 @@ use factscope::facts::Fact;
 use factscope::figure::{Figure, Look};
 use factscope::intervention::NoiseRng;
 use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
+use factscope::ui::state::AttentionSettings;
+use factscope::ui::studies::cut;
 use factscope::ui::theme;
 use factscope::ui::view::{Selection, ViewAction, ViewCtx};
 use factscope::ui::views::{
-    CausalTraceView, LogitLensView, attention_ui, attribution_ui, causal_trace_ui, figure_ui,
-    logit_lens_ui, prediction_ui,
+    AttentionView, CausalTraceView, CutView, LogitLensView, attention_ui, attribution_ui,
+    causal_trace_ui, figure_ui, logit_lens_ui, prediction_ui,
 };
 use factscope::ui::widgets::token_strip_ui;
 
@@ -134,10 +138,10 @@ fn estimate(complete: &CausalTrace) -> AttributionPatching {
     }
 }
 
-fn patterns(prompt: TokenizedPrompt) -> Attention {
+fn patterns(prompt: TokenizedPrompt, layers: Range<usize>) -> Attention {
     let n_pos = prompt.n_pos();
     let mut weights = Vec::new();
-    for nth in 0..2 * N_HEADS {
+    for nth in layers.start * N_HEADS..layers.end * N_HEADS {
         let reach = 1.0 + 8.0 * noise(nth);
         let rest = 3.0 * noise(nth + 1000);
         for query in 0..n_pos {
@@ -151,7 +155,7 @@ fn patterns(prompt: TokenizedPrompt) -> Attention {
             weights.extend((0..n_pos).map(|key| if key <= query { score(key) / sum } else { 0.0 }));
         }
     }
-    Attention::from_weights(attention::Spec::all_heads(12..14), prompt, N_HEADS, weights)
+    Attention::from_weights(attention::Spec::all_heads(layers), prompt, N_HEADS, weights)
 }
 
 fn attribution(prompt: TokenizedPrompt, by: Parts) -> LogitAttribution {
@@ -392,13 +396,26 @@ fn arrow_keys_and_clicks_move_the_selected_cell() {
     window.get_by_label_contains("Causal trace: token 3 el, layer 13: ");
 }
 
+fn shown(ui: &mut egui::Ui, attention: &Attention, ctx: &ViewCtx<'_>) {
+    let cut = CutView {
+        painted: &BTreeSet::new(),
+        settings: &mut cut::Settings::default(),
+        error: None,
+        found: None,
+        is_current: true,
+    };
+    let settings = &mut AttentionSettings::default();
+    let mut view = AttentionView { attention, n_layers: N_LAYERS, settings, cut };
+    attention_ui(ui, &mut view, ctx, &mut Vec::new());
+}
+
 #[test]
 fn one_head_is_large_and_all_are_small() {
     let tokenizer = tokenizer();
-    let attention = patterns(prompt(&tokenizer, "Paris", None));
-    let mut window = window([560.0, 600.0], Theme::Light, |ui| {
+    let attention = patterns(prompt(&tokenizer, "Paris", None), 0..N_LAYERS);
+    let mut window = window([560.0, 1100.0], Theme::Light, |ui| {
         let selection = Selection { position: Some(10), ..CELL };
-        attention_ui(ui, &attention, &ctx(&tokenizer, selection));
+        shown(ui, &attention, &ctx(&tokenizer, selection));
     });
     window.run();
     window.snapshot("attention");
@@ -407,13 +424,16 @@ fn one_head_is_large_and_all_are_small() {
 #[test]
 fn a_layer_that_is_missing_is_said_to_be() {
     let tokenizer = tokenizer();
-    let attention = patterns(prompt(&tokenizer, "Paris", None));
+    let attention = patterns(prompt(&tokenizer, "Paris", None), 12..14);
     let mut window = window([560.0, 600.0], Theme::Light, |ui| {
         let selection = Selection { layer: Some(30), ..CELL };
-        attention_ui(ui, &attention, &ctx(&tokenizer, selection));
+        shown(ui, &attention, &ctx(&tokenizer, selection));
     });
     window.run();
     window.get_by_label("Not computed for layer 30. Computed are layers 12 to 13");
+    window.get_by_label(
+        "With 11 tokens all 36 layers would be too much at once: only the selected layer is computed",
+    );
 }
 
 #[test]

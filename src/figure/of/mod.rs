@@ -22,6 +22,7 @@ mod contribution_graph;
 mod corruption;
 mod corruption_bench;
 mod edge_attribution;
+mod edge_cut;
 mod generation;
 mod head_scores;
 mod logit_attribution;
@@ -127,6 +128,7 @@ impl Figure {
             AnalysisResult::Ablation(it) => ablation::figure(it, look),
             AnalysisResult::NeuronAblation(it) => neuron_ablation::figure(it, look),
             AnalysisResult::AttentionKnockout(it) => attention_knockout::figure(it, look),
+            AnalysisResult::EdgeCut(it) => edge_cut::figure(it, look),
             AnalysisResult::ActivationPatching(it) => activation_patching::figure(it, look),
             AnalysisResult::PathPatching(it) => path_patching::figure(it, look),
             AnalysisResult::AtpStar(it) => atp_star::figure(it, look),
@@ -163,6 +165,7 @@ fn prompt(result: &AnalysisResult) -> Option<&TokenizedPrompt> {
         AnalysisResult::Ablation(it) => Some(&it.prompt),
         AnalysisResult::NeuronAblation(it) => Some(&it.prompt),
         AnalysisResult::AttentionKnockout(it) => Some(&it.prompt),
+        AnalysisResult::EdgeCut(it) => Some(&it.prompt),
         AnalysisResult::RankOneEdit(it) => Some(&it.prompt),
         AnalysisResult::Steering(it) => Some(&it.prompt),
         AnalysisResult::PathPatching(it) => Some(&it.prompt),

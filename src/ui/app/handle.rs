@@ -138,6 +138,11 @@ impl App {
             Command::CancelLoading => {
                 self.state.jobs.cancel(|kind| matches!(kind, JobKind::Load(_)));
             }
+            Command::Paint(paint) => {
+                if let Some(key) = self.state.key() {
+                    self.state.painted.change(key, paint);
+                }
+            }
             Command::View(ViewAction::Select(selection)) => {
                 self.state.selection = selection;
                 self.look();
@@ -244,6 +249,7 @@ impl App {
         self.close_model();
         self.state.subjects = None;
         self.state.selection = Selection::default();
+        self.state.painted.forget();
         self.state.edits = Vec::new();
         self.state.error = None;
         let (id, cancel) = self.state.jobs.add(JobKind::Load(dir.clone()));

@@ -237,6 +237,7 @@ impl App {
         }
         self.state.session = None;
         self.state.forget(|fact| matches!(fact, FactId::Record(_)));
+        self.state.painted.forget();
         self.state.forget_steps();
         self.state.settings.remember_dataset(&dataset.path);
         let n_facts = dataset.records.len();

@@ -26,6 +26,7 @@ use crate::ui::workspace::Workspace;
 use crate::ui::{Options, theme};
 use crate::worker::{ModelInfo, Told, Worker};
 
+mod cuts;
 mod handle;
 mod listen;
 mod queue;
@@ -294,6 +295,7 @@ impl eframe::App for App {
         if self.state.hovered != hovered {
             ctx.request_repaint();
         }
+        self.follow_cut();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.state.remember_step();
         }

@@ -9,10 +9,12 @@ use crate::analysis::AnalysisResult;
 use crate::facts::Direction;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{Quick, Slot, State};
+use crate::ui::state::{Quick, Slot, State, Study, capitalized};
 use crate::ui::theme;
 use crate::ui::view::{Hovered, ViewAction, ViewCtx};
-use crate::ui::views::{attention_ui, attribution_ui, logit_lens_ui, prediction_ui};
+use crate::ui::views::{
+    AttentionView, CutView, attention_ui, attribution_ui, logit_lens_ui, prediction_ui,
+};
 
 fn prediction_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     slot_ui(ui, state, Pane::Prediction, Quick::Prediction, commands, |ui, result, ctx| {
@@ -47,10 +49,7 @@ pub fn pane_ui(
             trace_panel_ui(ui, state, trace, difference, commands);
         }
         Pane::Prediction => prediction_panel_ui(ui, state, commands),
-        Pane::Attention => slot_ui(ui, state, pane, attention, commands, |ui, result, ctx| {
-            let AnalysisResult::Attention(it) = result else { return None };
-            attention_ui(ui, it, ctx)
-        }),
+        Pane::Attention => attention_panel_ui(ui, state, attention, commands),
         Pane::Attribution => slot_ui(ui, state, pane, attribution, commands, |ui, result, ctx| {
             let AnalysisResult::LogitAttribution(it) = result else { return None };
             attribution_ui(ui, it, ctx)
@@ -73,6 +72,44 @@ pub(super) fn asked_by(action: ViewAction, pane: Pane, direction: Direction) -> 
             vec![Command::LookAt(direction), Command::View(action)]
         }
     }
+}
+
+fn attention_panel_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    attention: Quick,
+    commands: &mut Vec<Command>,
+) {
+    // Both are changed while the rest is looked at.
+    let mut settings = state.settings.attention;
+    let mut cut = state.settings.studies.cut.clone();
+    let n_layers = state.info().map_or(0, |info| info.config.n_layers);
+    let painted = state.painted.of(state.key());
+    let wanted = state.study_spec(Pane::Cut, state.direction);
+    let known = |study: &Study| match study.result.as_deref() {
+        Some(AnalysisResult::EdgeCut(_)) => study.result.clone(),
+        _ => None,
+    };
+    let studies = state.findings().map_or(&[][..], |findings| &findings.studies);
+    let current = wanted.as_ref().ok().and_then(|spec| studies.iter().find(|it| it.spec == *spec));
+    let current = current.and_then(known);
+    let found = current.clone().or_else(|| studies.iter().rev().find_map(known));
+    let mut painting = Vec::new();
+    slot_ui(ui, state, Pane::Attention, attention, commands, |ui, result, ctx| {
+        let AnalysisResult::Attention(it) = result else { return None };
+        let found = match found.as_deref() {
+            Some(AnalysisResult::EdgeCut(found)) => Some(found),
+            _ => None,
+        };
+        let is_current = current.is_some();
+        let error = wanted.err().map(|error| capitalized(&error));
+        let cut = CutView { painted, settings: &mut cut, error, found, is_current };
+        let mut view = AttentionView { attention: it, n_layers, settings: &mut settings, cut };
+        attention_ui(ui, &mut view, ctx, &mut painting)
+    });
+    commands.append(&mut painting);
+    state.settings.attention = settings;
+    state.settings.studies.cut = cut;
 }
 
 /// A result, or why there is none yet.

@@ -1,4 +1,4 @@
-use super::{FactId, Settings, State};
+use super::{FactId, Painted, Settings, State};
 use crate::analysis::logit_attribution::Parts;
 use crate::facts::Direction;
 use crate::ui::view::Selection;
@@ -21,6 +21,7 @@ pub struct Step {
     pub selected: Option<FactId>,
     pub direction: Direction,
     pub selection: Selection,
+    pub painted: Painted,
     pub parts: Parts,
     pub settings: Settings,
 }
@@ -31,6 +32,7 @@ impl State {
             selected: self.selected,
             direction: self.direction,
             selection: self.selection,
+            painted: self.painted.clone(),
             parts: self.parts,
             settings: self.settings.clone(),
         }
@@ -86,6 +88,7 @@ impl State {
         self.selected = step.selected;
         self.direction = step.direction;
         self.selection = step.selection;
+        self.painted.clone_from(&step.painted);
         self.parts = step.parts;
         self.settings = with_choices_of(&self.settings, &step.settings);
         self.history.now = Some(self.step());

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+mod attention;
 mod fact_list;
 mod findings;
 mod history;
@@ -11,12 +12,14 @@ mod conventions;
 mod jobs;
 mod memory;
 mod others;
+mod painted;
 mod queue;
 mod recall;
 mod session;
 mod settings;
 mod taught;
 
+pub use attention::{AttentionSettings, Drawing};
 pub use conventions::{Convention, Difference};
 pub use fact_list::{FactId, FactList, Filter, Known, Order};
 pub use findings::{FactKey, Findings, Quick, Slot, Study, TraceRun, TraceState};
@@ -24,6 +27,7 @@ pub use history::History;
 pub use jobs::{JobKind, Jobs, OpenJob};
 pub use memory::{Memory, SystemMemory};
 pub use others::Others;
+pub use painted::{Paint, Painted};
 pub use queue::{Asked, Ended, Outcome, Queue};
 pub use recall::{Recall, Recalled};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
@@ -65,6 +69,9 @@ pub struct State {
 
     /// Layer, position and head picked out across the views.
     pub selection: Selection,
+
+    /// Attention edges that are painted.
+    pub painted: Painted,
 
     /// What the pointer is on.
     pub hovered: Option<Hovered>,
@@ -161,6 +168,7 @@ impl State {
             selected: None,
             direction: Direction::Forward,
             selection: Selection::default(),
+            painted: Painted::default(),
             hovered: None,
             edits: Vec::new(),
             parts: Parts::Layers,
@@ -323,6 +331,7 @@ impl State {
             record: Some(record),
             facts: &self.facts,
             selection: Selection { position, ..self.selection },
+            painted: self.painted.of(Some(key)),
             trace: self.trace_spec(direction),
             trace_window: self.settings.trace.window(info.config.n_layers),
             subjects: self.subjects.as_ref().unwrap_or(&none),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
+use super::AttentionSettings;
 use crate::analysis::Metric;
 use crate::analysis::causal_trace::{
     Component, Corruption, Direction, Map, NoiseLevel, Severed, Spec,
@@ -33,6 +34,7 @@ pub struct Settings {
     pub bos: Bos,
     pub trace: TraceSettings,
     pub studies: Studies,
+    pub attention: AttentionSettings,
 
     /// Latest first.
     pub recent_models: Vec<PathBuf>,
@@ -109,6 +111,7 @@ impl Default for Settings {
             bos: Bos::default(),
             trace: TraceSettings::default(),
             studies: Studies::default(),
+            attention: AttentionSettings::default(),
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
             recent_sessions: Vec::new(),

@@ -1,6 +1,7 @@
 //! Analyses that are asked for beside the trace: their settings, and what is asked with them. One
 //! file each. Their results are drawn from their figures.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use eframe::egui::{ComboBox, DragValue, Response, Ui};
@@ -10,6 +11,7 @@ use super::pane::Pane;
 use super::state::FactList;
 use super::view::Selection;
 use crate::analysis::corruption::SubjectsOf;
+use crate::analysis::edge_cut::Edge;
 use crate::analysis::{AnalysisSpec, causal_trace};
 use crate::facts::{Direction, Fact, Record};
 use crate::figure::Effect;
@@ -21,6 +23,7 @@ mod knockout;
 mod other_prompt;
 mod cell;
 mod comparison;
+pub mod cut;
 mod corruption;
 mod editing;
 mod patching;
@@ -54,6 +57,9 @@ pub struct About<'a> {
 
     /// Layer, position and head picked out across the views.
     pub selection: Selection,
+
+    /// Attention edges that are painted in the prompt.
+    pub painted: &'a BTreeSet<Edge>,
 
     /// The trace that the trace's settings describe, if it is known, and how many layers it restores
     /// together where it does.
@@ -116,6 +122,7 @@ pub enum Asks {
 pub struct Studies {
     pub ablation: ablation::Settings,
     pub knockout: knockout::Settings,
+    pub cut: cut::Settings,
     pub comparison: comparison::Settings,
     pub editing: editing::Settings,
     pub patching: patching::Settings,
@@ -139,6 +146,7 @@ impl Studies {
         match pane {
             Pane::Ablation => Some(&self.ablation),
             Pane::Knockout => Some(&self.knockout),
+            Pane::Cut => Some(&self.cut),
             Pane::Comparison => Some(&self.comparison),
             Pane::Editing => Some(&self.editing),
             Pane::Patching => Some(&self.patching),
@@ -162,6 +170,7 @@ impl Studies {
         match pane {
             Pane::Ablation => Some(&mut self.ablation),
             Pane::Knockout => Some(&mut self.knockout),
+            Pane::Cut => Some(&mut self.cut),
             Pane::Comparison => Some(&mut self.comparison),
             Pane::Editing => Some(&mut self.editing),
             Pane::Patching => Some(&mut self.patching),

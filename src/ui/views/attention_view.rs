@@ -1,27 +1,42 @@
-//! Where the heads of one layer look: one pattern large, all of them small.
+//! Where heads look: one large, as a map or as lines, and all heads of all layers small.
 
-use std::hash::{Hash as _, Hasher as _};
+use eframe::egui::{Button, DragValue, Sense, Slider, Ui, vec2};
 
-use eframe::egui::{
-    Align, Align2, Color32, ColorImage, DragValue, FontFamily, FontId, Layout, Pos2, Rect,
-    Response, Role, Sense, Stroke, StrokeKind, TextureOptions, Ui, UiBuilder, WidgetInfo, pos2,
-    vec2,
-};
-
+use super::attention_lines::attention_lines_ui;
+use super::cut_view::{CutView, cut_ui, paint_ui};
 use super::{header_ui, token_labels};
 use crate::analysis::attention::Attention;
 use crate::tokens::{Bos, visible};
-use crate::ui::theme::{ColorMap, palette};
+use crate::ui::command::Command;
+use crate::ui::state::{AttentionSettings, Drawing};
+use crate::ui::theme::ColorMap;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::significant;
-use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone, cached_texture};
+use crate::ui::widgets::{Axis, Caption, Cell, CellShape, HeadAtlas, Heatmap, Labels, Tone};
 
-const THUMBNAIL: f32 = 52.0;
-const THUMBNAIL_LABEL: f32 = 15.0;
-const THUMBNAIL_GAP: f32 = 6.0;
+pub struct AttentionView<'a> {
+    pub attention: &'a Attention,
+
+    /// Of the model.
+    pub n_layers: usize,
+    pub settings: &'a mut AttentionSettings,
+    pub cut: CutView<'a>,
+}
+
+/// About as high as what is said of painted edges, in points.
+const CUT_HEIGHT: f32 = 190.0;
+
+/// Of what is above it.
+const LEAST_HEIGHT: f32 = 220.0;
 
 /// The head that is shown is the selected one, or the first there is.
-pub fn attention_ui(ui: &mut Ui, attention: &Attention, ctx: &ViewCtx<'_>) -> Option<ViewAction> {
+pub fn attention_ui(
+    ui: &mut Ui,
+    view: &mut AttentionView<'_>,
+    ctx: &ViewCtx<'_>,
+    commands: &mut Vec<Command>,
+) -> Option<ViewAction> {
+    let (attention, n_layers) = (view.attention, view.n_layers);
     let layers = attention.spec.layers.clone();
     if layers.is_empty() {
         ui.weak("No layer of this prompt's attention was computed");
@@ -29,169 +44,201 @@ pub fn attention_ui(ui: &mut Ui, attention: &Attention, ctx: &ViewCtx<'_>) -> Op
     }
     let layer = ctx.selection.layer.unwrap_or(layers.start);
     let head = ctx.selection.head.unwrap_or(0).min(attention.n_heads - 1);
-    let mut action = None;
-    let mut select = |selection: Selection| action = Some(ViewAction::Select(selection));
+    let mut selection = Selection { layer: Some(layer), head: Some(head), ..ctx.selection };
+    let before = selection;
 
-    header_ui(ui, &format!("Attention pattern — L{layer} H{head}"), 280.0, |ui| {
-        let (first, last) = (layers.start, layers.end - 1);
-        if let Some(layer) = index_ui(ui, "Layer", layer, first, last) {
-            select(Selection { layer: Some(layer), ..ctx.selection });
-        }
-        if let Some(head) = index_ui(ui, "Head", head, 0, attention.n_heads - 1) {
-            select(Selection { layer: Some(layer), head: Some(head), ..ctx.selection });
+    header_ui(ui, &format!("Attention pattern — L{layer} H{head}"), 380.0, |ui| {
+        selection.layer = Some(index_ui(ui, "Layer", layer, n_layers - 1));
+        selection.head = Some(index_ui(ui, "Head", head, attention.n_heads - 1));
+        ui.add_space(4.0);
+        let choices = [
+            (Drawing::Map, "Map", "Queries down, keys across"),
+            (Drawing::Lines, "Lines", "From token to token, as BertViz draws it"),
+        ];
+        for (drawing, text, tooltip) in choices {
+            ui.selectable_value(&mut view.settings.drawing, drawing, text).on_hover_text(tooltip);
         }
     });
-    let Some(pattern) = attention.pattern(layer, head) else {
-        let (first, last) = (layers.start, layers.end - 1);
-        let note = format!("Not computed for layer {layer}. Computed are layers {first} to {last}");
-        ui.weak(note);
-        return action;
-    };
 
-    let caption = caption(attention, pattern, ctx);
-    let room = vec2(ui.available_width(), ui.available_height() - caption.height(ui));
+    let caption = caption(attention, layer, head, n_layers, ctx);
+    let mut room = vec2(ui.available_width(), ui.available_height() - caption.height(ui));
     let is_wide = room.x > room.y * 1.35;
-    let columns = (room.x / (THUMBNAIL + THUMBNAIL_GAP)).floor().max(1.0);
-    let n_rows = (attention.n_heads as f32 / columns).ceil();
-    let below = n_rows * (THUMBNAIL + THUMBNAIL_LABEL + THUMBNAIL_GAP);
+    if !view.cut.painted.is_empty() {
+        // What is above should not jump far when the first edge is painted.
+        room.y = (room.y - CUT_HEIGHT).max(LEAST_HEIGHT.min(room.y));
+    }
+    let n_heads = attention.n_heads;
+    let pitch = if is_wide {
+        HeadAtlas::fitting(n_layers, n_heads, vec2(0.48 * room.x, room.y), 16.0, 60.0)
+    } else {
+        HeadAtlas::fitting(n_layers, n_heads, vec2(room.x, 0.42 * room.y), 20.0, 44.0)
+    };
+    let atlas = HeadAtlas { attention, n_layers, selected: (layer, head), pitch };
+    let atlas_size = HeadAtlas::size(n_layers, n_heads, pitch);
+    let max_height = if is_wide { room.y } else { (room.y - atlas_size.y - 8.0).max(LEAST_HEIGHT) };
 
+    let about = |layer, head| about_head(attention, layer, head);
+    let (position, picked);
+    if is_wide {
+        (position, picked) = ui
+            .horizontal_top(|ui| {
+                let large = ui.vertical(|ui| {
+                    ui.set_max_width(room.x - atlas_size.x - 12.0);
+                    large_ui(ui, view, max_height, before, ctx, commands)
+                });
+                ui.add_space(4.0);
+                (large.inner, atlas.show(ui, about))
+            })
+            .inner;
+        cut_ui(ui, &mut view.cut, &attention.prompt, n_layers, ctx, commands);
+    } else {
+        position = large_ui(ui, view, max_height, before, ctx, commands);
+        cut_ui(ui, &mut view.cut, &attention.prompt, n_layers, ctx, commands);
+        picked = atlas.show(ui, about);
+    }
+    let hovered = match position {
+        Some(ViewAction::Select(it)) => {
+            selection.position = it.position;
+            None
+        }
+        other => other,
+    };
+    if let Some((layer, head)) = picked {
+        (selection.layer, selection.head) = (Some(layer), Some(head));
+    }
+    caption.show(ui);
+    // The head that is shown unasked is not picked by looking at it.
+    (selection != before).then_some(ViewAction::Select(selection)).or(hovered)
+}
+
+/// The shown head. Selects a query, or says which one the pointer is on.
+fn large_ui(
+    ui: &mut Ui,
+    view: &mut AttentionView<'_>,
+    max_height: f32,
+    shown: Selection,
+    ctx: &ViewCtx<'_>,
+    commands: &mut Vec<Command>,
+) -> Option<ViewAction> {
+    let (attention, settings) = (view.attention, &mut *view.settings);
+    let (layer, head) = (shown.layer?, shown.head?);
+    let at = |query: usize| Selection { position: Some(query), ..Selection::default() };
+    let Some(pattern) = attention.pattern(layer, head) else {
+        let (first, last) = (attention.spec.layers.start, attention.spec.layers.end - 1);
+        ui.weak(format!("Not computed for layer {layer}. Computed are layers {first} to {last}"));
+        return None;
+    };
+    if settings.drawing == Drawing::Lines {
+        ui.horizontal(|ui| {
+            let label = ui.label("Weights from");
+            let slider = Slider::new(&mut settings.threshold, 0.01..=1.0).logarithmic(true);
+            ui.add(slider.fixed_decimals(2))
+                .labelled_by(label.id)
+                .on_hover_text("Lines of less weight are not drawn");
+        });
+        let threshold = settings.threshold.max(0.01);
+        let picked = attention_lines_ui(ui, attention, pattern, threshold, ctx)?;
+        return Some(ViewAction::Select(at(picked)));
+    }
+    let labels = token_labels(&attention.prompt);
+    let axis = |title: &'static str, noun: &'static str| Axis {
+        title,
+        noun,
+        labels: &labels,
+        marked: attention.prompt.subject.clone().unwrap_or(0..0),
+        kind: Labels::Tokens,
+    };
+    // Which of a query's cells is picked out concerns nobody else.
+    let remembered = ui.scope_id().with("key");
+    let query = ctx.selection.position;
+    let key = ui.data(|data| data.get_temp::<usize>(remembered));
+    let key = key.filter(|key| query.is_some_and(|query| *key <= query));
     let map = Heatmap {
         name: "Attention pattern",
         values: pattern,
-        rows: Axis {
-            title: "From (query)",
-            noun: "from token",
-            labels: &token_labels(&attention.prompt),
-            marked: attention.prompt.subject.clone().unwrap_or(0..0),
-            kind: Labels::Tokens,
-        },
-        columns: Axis {
-            title: "To (key)",
-            noun: "to token",
-            labels: &token_labels(&attention.prompt),
-            marked: attention.prompt.subject.clone().unwrap_or(0..0),
-            kind: Labels::Tokens,
-        },
+        rows: axis("From (query)", "from token"),
+        columns: axis("To (key)", "to token"),
         range: (0.0, 1.0),
         color_map: ColorMap::Blues,
         quantity: "Attention weight",
         selected_row: ctx.selection.position,
-        selected_column: None,
+        selected_column: key,
         cell_shape: CellShape::Square,
         provisional: None,
         cell_text: None,
-        max_height: if is_wide { room.y } else { (room.y - below - 8.0).max(160.0) },
+        max_height,
     };
-    let mut body = |ui: &mut Ui| {
-        let shown = map.show(ui, |_| String::new());
-        if let Some(Cell { row, .. }) = shown.picked {
-            let position = Some(row);
-            let layer = Some(layer);
-            select(Selection { layer, head: Some(head), position });
-        }
-        if is_wide {
-            ui.add_space(8.0);
-        }
-        let thumbnails = Layout::left_to_right(Align::Min).with_main_wrap(true);
-        let mut room = ui.available_rect_before_wrap();
-        if is_wide {
-            // In line with the large one.
-            room.min.y = shown.response.rect.top();
-        }
-        let picked = ui.scope_builder(UiBuilder::new().max_rect(room).layout(thumbnails), |ui| {
-            ui.spacing_mut().item_spacing = vec2(THUMBNAIL_GAP, THUMBNAIL_GAP);
-            let mut picked = None;
-            for nth in 0..attention.n_heads {
-                if thumbnail_ui(ui, attention, layer, nth, nth == head).clicked() {
-                    picked = Some(nth);
-                }
-            }
-            picked
-        });
-        if let Some(head) = picked.inner {
-            select(Selection { layer: Some(layer), head: Some(head), ..ctx.selection });
-        }
-    };
-    if is_wide {
-        ui.horizontal_top(body);
-    } else {
-        body(ui);
+    let shown = map.show_sensing(ui, Sense::click_and_drag(), |_| String::new());
+    let n_pos = attention.prompt.n_pos();
+    paint_ui(ui, &shown.response, n_pos, query.zip(key), view.cut.painted, commands);
+    if let Some(Cell { column, .. }) = shown.picked {
+        ui.data_mut(|data| data.insert_temp(remembered, column));
     }
-    caption.show(ui);
-    action
+    shown.action(|cell| at(cell.row))
 }
 
-/// An index with arrows beside it. Returns the new one.
-fn index_ui(ui: &mut Ui, name: &str, index: usize, first: usize, last: usize) -> Option<usize> {
+/// What the last token of a head looks at most.
+fn about_head(attention: &Attention, layer: usize, head: usize) -> String {
+    let Some(pattern) = attention.pattern(layer, head) else {
+        return "Not computed; a click computes this layer".to_owned();
+    };
+    let prompt = &attention.prompt;
+    let last = &pattern[prompt.last() * prompt.n_pos()..];
+    let Some((key, weight)) = last.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)) else {
+        return String::new();
+    };
+    let mut text = format!(
+        "Last token most to {} {}: {}",
+        key,
+        visible(&prompt.pieces[key]),
+        significant(*weight, 2)
+    );
+    if let Some(of_subject) = prompt.subject.clone().and_then(|subject| last.get(subject)) {
+        let sum: f32 = of_subject.iter().sum();
+        text += &format!("\nLast token to the subject: {}", significant(sum, 2));
+    }
+    text
+}
+
+/// An index from 0, with arrows beside it. Returns the new one.
+fn index_ui(ui: &mut Ui, name: &str, index: usize, last: usize) -> usize {
     let mut new = index;
+    let lower = name.to_lowercase();
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 3.0;
         ui.weak(name);
-        let back = ui.add_enabled(index > first, eframe::egui::Button::new("‹"));
-        if back.accessible_name(format!("Previous {}", name.to_lowercase())).clicked() {
+        let back = ui.add_enabled(index > 0, Button::new("‹"));
+        if back.accessible_name(format!("Previous {lower}")).clicked() {
             new = (index - 1).min(last);
         }
-        let value = DragValue::new(&mut new).range(first..=last).clamp_existing_to_range(false);
+        let value = DragValue::new(&mut new).range(0..=last);
         ui.add(value).accessible_name(name);
-        let forward = ui.add_enabled(index < last, eframe::egui::Button::new("›"));
-        if forward.accessible_name(format!("Next {}", name.to_lowercase())).clicked() {
-            new = (index + 1).max(first);
+        let forward = ui.add_enabled(index < last, Button::new("›"));
+        if forward.accessible_name(format!("Next {lower}")).clicked() {
+            new = index + 1;
         }
     });
-    (new != index).then_some(new)
-}
-
-fn thumbnail_ui(
-    ui: &mut Ui,
-    attention: &Attention,
-    layer: usize,
-    head: usize,
-    is_selected: bool,
-) -> Response {
-    let colors = palette(ui);
-    let size = vec2(THUMBNAIL, THUMBNAIL + THUMBNAIL_LABEL);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
-    let map = Rect::from_min_size(rect.min, vec2(THUMBNAIL, THUMBNAIL));
-    if ui.is_rect_visible(rect)
-        && let Some(pattern) = attention.pattern(layer, head)
-    {
-        let n_pos = attention.prompt.n_pos();
-        let mut hasher = std::hash::DefaultHasher::new();
-        for weight in pattern {
-            weight.to_bits().hash(&mut hasher);
-        }
-        let id = ui.scope_id().with(("thumbnail", head));
-        let texture = cached_texture(ui, id, hasher.finish(), TextureOptions::NEAREST, || {
-            let pixels = pattern.iter().map(|&weight| ColorMap::Blues.color(weight)).collect();
-            ColorImage::new([n_pos, n_pos], pixels)
-        });
-        let uv = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
-        ui.painter().image(texture, map, uv, Color32::WHITE);
-    }
-    let outline = if is_selected || response.has_focus() {
-        Stroke::new(2.0, colors.accent)
-    } else if response.hovered() {
-        Stroke::new(1.0, colors.strong_text)
-    } else {
-        Stroke::new(1.0, colors.line)
-    };
-    ui.painter().rect_stroke(map, 0.0, outline, StrokeKind::Outside);
-    let name = format!("L{layer} H{head}");
-    ui.painter().text(
-        pos2(map.center().x, map.bottom() + 3.0),
-        Align2::CENTER_TOP,
-        &name,
-        FontId::new(10.5, FontFamily::Proportional),
-        if is_selected { colors.accent } else { colors.weak_text },
-    );
-    response.widget_info(|| WidgetInfo::selected(Role::Button, true, is_selected, &name));
-    response
+    new
 }
 
 /// How one query's weight is spread.
-fn caption(attention: &Attention, pattern: &[f32], ctx: &ViewCtx<'_>) -> Caption {
-    let prompt = &attention.prompt;
-    let n_pos = prompt.n_pos();
+fn caption(
+    attention: &Attention,
+    layer: usize,
+    head: usize,
+    n_layers: usize,
+    ctx: &ViewCtx<'_>,
+) -> Caption {
+    let mut caption = Caption::default();
+    let (prompt, n_pos) = (&attention.prompt, attention.prompt.n_pos());
+    if attention.spec.layers.len() < n_layers {
+        let text = format!(
+            "With {n_pos} tokens all {n_layers} layers would be too much at once: only the selected \
+             layer is computed"
+        );
+        caption.add(Tone::Note, text);
+    }
+    let Some(pattern) = attention.pattern(layer, head) else { return caption };
     let query = ctx.selection.position.filter(|&pos| pos < n_pos).unwrap_or_else(|| prompt.last());
     let weights = &pattern[query * n_pos..(query + 1) * n_pos];
     let mut parts = Vec::new();
@@ -209,7 +256,6 @@ fn caption(attention: &Attention, pattern: &[f32], ctx: &ViewCtx<'_>) -> Caption
     };
     parts.push(format!("{first} {}", significant(weights[0], 3)));
     parts.push(format!("itself {}", significant(weights[query], 3)));
-    let mut caption = Caption::default();
     let from = visible(&prompt.pieces[query]);
     let which = if query == prompt.last() { "the last token" } else { "token" };
     let parts = parts.join("  ·  ");
@@ -217,6 +263,11 @@ fn caption(attention: &Attention, pattern: &[f32], ctx: &ViewCtx<'_>) -> Caption
     caption.add(
         Tone::Note,
         "* subject. Each row sums to 1; a token attends to itself and to those before it",
+    );
+    caption.add(
+        Tone::Note,
+        "Drag over the map to cut attention there, with Shift to take it back; Space does so at the \
+         selected cell",
     );
     caption
 }

@@ -1,16 +1,19 @@
 //! One file per analysis: how its result is drawn.
 
+mod attention_lines;
 pub mod attention_view;
 pub mod attribution_view;
 pub mod causal_trace_view;
+mod cut_view;
 pub mod figure_view;
 pub mod logit_lens_view;
 pub mod prediction_view;
 mod small_maps;
 
-pub use attention_view::attention_ui;
+pub use attention_view::{AttentionView, attention_ui};
 pub use attribution_view::attribution_ui;
 pub use causal_trace_view::{CausalTraceView, causal_trace_ui, own_range};
+pub use cut_view::CutView;
 pub use figure_view::{export_menu_ui, figure_ui};
 pub use logit_lens_view::{LogitLensView, logit_lens_ui};
 pub use prediction_view::prediction_ui;

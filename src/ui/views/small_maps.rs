@@ -68,7 +68,7 @@ pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], before: Pick) -> Option<
             let name = elide_middle(ui.painter(), &map.name, &axis_font(), width);
             let at = pos2(place.center().x, place.top() - 3.0);
             ui.painter().text(at, Align2::CENTER_BOTTOM, name, axis_font(), colors.text);
-            let shown = heatmap(map, before).show_cells(ui, place, |cell| {
+            let shown = heatmap(map, before).show_cells(ui, place, Sense::click(), |cell| {
                 let more = details(map, cell);
                 if more.is_empty() { map.name.clone() } else { format!("{}\n{more}", map.name) }
             });

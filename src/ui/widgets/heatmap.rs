@@ -4,8 +4,7 @@
 
 use eframe::egui::emath::GuiRounding as _;
 use eframe::egui::{
-    EventFilter, Id, Key, PopupAnchor, Pos2, Rect, Response, RichText, Role, Sense, Tooltip, Ui,
-    WidgetInfo, vec2,
+    Id, PopupAnchor, Pos2, Rect, Response, RichText, Role, Sense, Tooltip, Ui, WidgetInfo, vec2,
 };
 
 mod axis;
@@ -17,6 +16,7 @@ pub use axis::{Axis, Labels};
 use layout::BAR_GAP;
 use painting::Outlines;
 
+use super::arrows::{arrow_steps, moved};
 use super::color_bar::ColorBar;
 use super::number::exact;
 use crate::ui::theme::ColorMap;
@@ -95,6 +95,20 @@ impl Heatmap<'_> {
     ///
     /// If there is not one value for each row and column.
     pub fn show(&self, ui: &mut Ui, details: impl FnOnce(Cell) -> String) -> HeatmapResponse {
+        self.show_sensing(ui, Sense::click(), details)
+    }
+
+    /// The same, where cells can be dragged over, too.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::show`].
+    pub fn show_sensing(
+        &self,
+        ui: &mut Ui,
+        sense: Sense,
+        details: impl FnOnce(Cell) -> String,
+    ) -> HeatmapResponse {
         let (n_rows, n_columns) = (self.rows.labels.len(), self.columns.labels.len());
         assert_eq!(self.values.len(), n_rows * n_columns, "one value per cell");
         let bar =
@@ -109,7 +123,7 @@ impl Heatmap<'_> {
             self.paint_labels(ui, id, corner, &layout);
             bar.paint(ui, id.with("bar"), map.right() + BAR_GAP, map);
         }
-        self.show_cells(ui, map, details)
+        self.show_cells(ui, map, sense, details)
     }
 
     /// Only the cells, where the caller has made room for them.
@@ -121,13 +135,14 @@ impl Heatmap<'_> {
         &self,
         ui: &Ui,
         map: Rect,
+        sense: Sense,
         details: impl FnOnce(Cell) -> String,
     ) -> HeatmapResponse {
         let (n_rows, n_columns) = (self.rows.labels.len(), self.columns.labels.len());
         assert_eq!(self.values.len(), n_rows * n_columns, "one value per cell");
         let id = self.id(ui);
         let size = map.size() / vec2(n_columns as f32, n_rows as f32);
-        let mut response = ui.interact(map, id, Sense::click());
+        let mut response = ui.interact(map, id, sense);
 
         let cell_at = |pos: Pos2| {
             let at = (pos - map.min) / size;
@@ -219,20 +234,10 @@ impl Heatmap<'_> {
     }
 
     fn moved_by_keys(&self, ui: &Ui, id: Id) -> Option<Cell> {
-        let arrows =
-            EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
-        ui.memory_mut(|memory| memory.set_focus_lock_filter(id, arrows));
-        let pressed = |key: Key| ui.input(|input| input.key_pressed(key));
-        let step =
-            |forward: Key, back: Key| isize::from(pressed(forward)) - isize::from(pressed(back));
-        let (down, right) =
-            (step(Key::ArrowDown, Key::ArrowUp), step(Key::ArrowRight, Key::ArrowLeft));
+        let (down, right) = arrow_steps(ui, id);
         if down == 0 && right == 0 {
             return None;
         }
-        let moved = |from: Option<usize>, by: isize, n: usize| {
-            from.map_or(0, |from| from.saturating_add_signed(by)).min(n - 1)
-        };
         Some(Cell {
             row: moved(self.selected_row, down, self.rows.labels.len()),
             column: moved(self.selected_column, right, self.columns.labels.len()),

@@ -1,7 +1,9 @@
 //! Parts that views share.
 
+mod arrows;
 mod caption;
 mod color_bar;
+pub mod head_atlas;
 pub mod heatmap;
 pub mod layer_plot;
 mod pairing;
@@ -10,8 +12,10 @@ mod texture;
 pub mod token_strip;
 
 pub use crate::figure::number;
+pub use arrows::{arrow_steps, moved};
 pub use caption::{Caption, Tone};
 pub use color_bar::ColorBar;
+pub use head_atlas::HeadAtlas;
 pub use heatmap::{Axis, Cell, CellShape, Heatmap, HeatmapResponse, Labels};
 pub use pairing::{PairingClick, pairing_ui};
 pub use text::{elide_middle, rotated_text};

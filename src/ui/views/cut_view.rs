@@ -1,0 +1,209 @@
+//! Attention edges that are painted on a head's map, and what cutting them changes.
+
+use std::collections::BTreeSet;
+
+use eframe::egui::{
+    Button, Grid, Key, Pos2, Rect, Response, RichText, Stroke, StrokeKind, Ui, Vec2, vec2,
+};
+
+use crate::analysis::edge_cut::{Edge, EdgeCut};
+use crate::figure::words::{answer_piece, first_piece};
+use crate::tokens::{TokenizedPrompt, visible};
+use crate::ui::command::Command;
+use crate::ui::pane::Pane;
+use crate::ui::state::Paint;
+use crate::ui::studies::cut;
+use crate::ui::theme::{palette, token_font};
+use crate::ui::view::ViewCtx;
+use crate::ui::widgets::number::{exact, significant};
+
+/// How many edges have a button of their own.
+const N_LISTED: usize = 48;
+
+/// The least width that has room for both tables beside one another, in points.
+const BESIDE: f32 = 440.0;
+
+/// The painted edges, and what is known of them.
+pub struct CutView<'a> {
+    pub painted: &'a BTreeSet<Edge>,
+    pub settings: &'a mut cut::Settings,
+
+    /// Why they cannot be cut.
+    pub error: Option<String>,
+
+    /// Of these edges, or else of those before them.
+    pub found: Option<&'a EdgeCut>,
+    pub is_current: bool,
+}
+
+/// Lets the pointer and the space bar paint cells of a map of queries and keys, and marks those
+/// that are painted. `map`: as it was just drawn. `selected`: query and key
+pub fn paint_ui(
+    ui: &Ui,
+    map: &Response,
+    n_pos: usize,
+    selected: Option<(usize, usize)>,
+    painted: &BTreeSet<Edge>,
+    commands: &mut Vec<Command>,
+) {
+    let cell = map.rect.size() / n_pos as f32;
+    let mut paint = |paint: Paint| commands.push(Command::Paint(paint));
+    if map.dragged()
+        && let Some(to) = map.interact_pointer_pos()
+    {
+        let from = if map.drag_started() {
+            ui.input(|input| input.pointer.press_origin()).unwrap_or(to)
+        } else {
+            to - map.drag_delta()
+        };
+        let removes = ui.input(|input| input.modifiers.shift);
+        for edge in along(from, to, map.rect, cell, n_pos) {
+            if removes && painted.contains(&edge) {
+                paint(Paint::Remove(edge));
+            } else if !removes && !painted.contains(&edge) {
+                paint(Paint::Add(edge));
+            }
+        }
+    }
+    if map.has_focus()
+        && ui.input(|input| input.key_pressed(Key::Space))
+        && let Some((query, key)) = selected.filter(|(query, key)| key <= query)
+    {
+        paint(Paint::Toggle(Edge { query, key }));
+    }
+    let colors = palette(ui);
+    let painter = ui.painter_at(map.rect);
+    for edge in painted.iter().filter(|edge| edge.query < n_pos) {
+        let min = map.rect.min + vec2(edge.key as f32, edge.query as f32) * cell;
+        let rect = Rect::from_min_size(min, cell).shrink((cell.x / 8.0).clamp(0.5, 2.0));
+        let line = Stroke::new((cell.x / 8.0).clamp(1.0, 2.0), colors.error);
+        painter.rect_stroke(rect, 0.0, line, StrokeKind::Inside);
+        painter.line_segment([rect.left_top(), rect.right_bottom()], line);
+        painter.line_segment([rect.left_bottom(), rect.right_top()], line);
+    }
+}
+
+/// Every edge that a stroke of the brush crosses.
+fn along(from: Pos2, to: Pos2, map: Rect, cell: Vec2, n_pos: usize) -> BTreeSet<Edge> {
+    let n_steps = ((to - from).length() / (cell.x / 2.0)).ceil().max(1.0) as usize;
+    (0..=n_steps)
+        .map(|step| from + (to - from) * (step as f32 / n_steps as f32))
+        .filter(|pos| map.contains(*pos))
+        .map(|pos| (pos - map.min) / cell)
+        .map(|at| Edge {
+            query: (at.y as usize).min(n_pos - 1),
+            key: (at.x as usize).min(n_pos - 1),
+        })
+        .filter(|edge| edge.key <= edge.query)
+        .collect()
+}
+
+/// The painted edges one by one, where they are cut, and what comes of it.
+pub fn cut_ui(
+    ui: &mut Ui,
+    view: &mut CutView<'_>,
+    prompt: &TokenizedPrompt,
+    n_layers: usize,
+    ctx: &ViewCtx<'_>,
+    commands: &mut Vec<Command>,
+) {
+    if view.painted.is_empty() {
+        return;
+    }
+    ui.horizontal_wrapped(|ui| {
+        view.settings.where_ui(ui, n_layers);
+        let clear = Command::Paint(Paint::Clear);
+        if ui.button(clear.text()).on_hover_text(clear.tooltip()).clicked() {
+            commands.push(clear);
+        }
+        let details = ui.button("Details").on_hover_text("All readings, to be exported");
+        if details.clicked() {
+            commands.push(Command::ShowPane(Pane::Cut));
+        }
+    });
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = vec2(4.0, 4.0);
+        for &edge in view.painted.iter().take(N_LISTED) {
+            let piece = |pos: usize| prompt.pieces.get(pos).map(|it| visible(it));
+            let (Some(query), Some(key)) = (piece(edge.query), piece(edge.key)) else { continue };
+            let text = RichText::new(format!("{query} ↛ {key} ×")).font(token_font());
+            let name = format!("Cut no more: token {} to token {}", edge.query, edge.key);
+            let button = ui.add(Button::new(text).small());
+            if button.on_hover_text(&name).accessible_name(name).clicked() {
+                commands.push(Command::Paint(Paint::Remove(edge)));
+            }
+        }
+        if view.painted.len() > N_LISTED {
+            ui.weak(format!("and {} more", view.painted.len() - N_LISTED));
+        }
+    });
+    if let Some(error) = &view.error {
+        ui.label(RichText::new(error).color(palette(ui).warning));
+    } else if let Some(found) = view.found {
+        found_ui(ui, found, view.is_current, ctx);
+    } else {
+        ui.weak("Running the model…");
+    }
+}
+
+/// The answer and the likeliest tokens, before and after.
+fn found_ui(ui: &mut Ui, found: &EdgeCut, is_current: bool, ctx: &ViewCtx<'_>) {
+    let (clean, cut) = (&found.clean.answer, &found.cut.answer);
+    let answer = answer_piece(&found.prompt);
+    let number = |value: f32| significant(value, 3);
+    let mut readings = vec![
+        (format!("p({answer})"), number(clean.prob), number(cut.prob), cut.prob < clean.prob),
+        ("Rank".to_owned(), clean.rank.to_string(), cut.rank.to_string(), cut.rank > clean.rank),
+    ];
+    if let (Some(before), Some(after), Some(foil)) =
+        (clean.logit_diff, cut.logit_diff, &found.prompt.foil)
+    {
+        let name = format!("Logit over {}", first_piece(foil));
+        readings.push((name, number(before), number(after), after < before));
+    }
+    let colors = palette(ui);
+    // What is drawn is of the edges before, until the model has answered.
+    let ink = |color| if is_current { color } else { colors.weak_text };
+    let answer_ui = |ui: &mut Ui| {
+        Grid::new("cut answer").spacing(vec2(14.0, 2.0)).show(ui, |ui| {
+            for title in ["", "Clean", "Cut"] {
+                ui.weak(title);
+            }
+            ui.end_row();
+            for (name, before, after, is_worse) in readings {
+                ui.label(name);
+                ui.label(before);
+                let color = ink(if is_worse { colors.error } else { colors.text });
+                ui.label(RichText::new(after).strong().color(color));
+                ui.end_row();
+            }
+        });
+    };
+    let top_ui = |ui: &mut Ui| {
+        Grid::new("cut top").spacing(vec2(14.0, 2.0)).show(ui, |ui| {
+            for title in ["Next, clean", "", "Next, cut", ""] {
+                ui.weak(title);
+            }
+            ui.end_row();
+            for (before, after) in found.clean.top.iter().zip(&found.cut.top) {
+                for (it, color) in [(before, colors.text), (after, ink(colors.text))] {
+                    let token = visible(&ctx.tokenizer.piece(it.id));
+                    ui.label(RichText::new(token).font(token_font()).color(color));
+                    let prob = RichText::new(number(it.prob)).color(color);
+                    ui.label(prob).on_hover_text(exact(it.prob));
+                }
+                ui.end_row();
+            }
+        });
+    };
+    if ui.available_width() < BESIDE {
+        answer_ui(ui);
+        top_ui(ui);
+    } else {
+        ui.horizontal_top(|ui| {
+            answer_ui(ui);
+            ui.add_space(12.0);
+            top_ui(ui);
+        });
+    }
+}
