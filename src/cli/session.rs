@@ -1,5 +1,5 @@
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -34,13 +34,13 @@ impl SessionArgs {
     pub fn run(&self) -> anyhow::Result<()> {
         let session = Session::load(&self.file)?;
         match self.extract.as_deref() {
-            Some([nth, path]) => extract(&session, nth, path.into()),
+            Some([nth, path]) => extract(&session, nth, Path::new(path)),
             _ => print(&to_text(&session)),
         }
     }
 }
 
-fn extract(session: &Session, nth: &str, path: PathBuf) -> anyhow::Result<()> {
+fn extract(session: &Session, nth: &str, path: &Path) -> anyhow::Result<()> {
     let n = session.found.len();
     let found = nth.parse::<usize>().ok().and_then(|nth| session.found.get(nth.checked_sub(1)?));
     let found = found.with_context(|| format!("there is no result {nth}; the file holds {n}"))?;
@@ -56,7 +56,7 @@ fn extract(session: &Session, nth: &str, path: PathBuf) -> anyhow::Result<()> {
         "is_complete": found.is_complete,
         "result": found.result,
     });
-    whole_file::write(&path, format!("{json}\n").as_bytes())
+    whole_file::write(path, format!("{json}\n").as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

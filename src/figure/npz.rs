@@ -7,12 +7,14 @@ use flate2::Crc;
 use super::tidy::{Column, Values, chart_names, columns, plain_name};
 use super::{Chart, Figure, Side};
 
+/// Arrays by name, one or more for each chart.
+///
 /// A map is `NAME` (`[rows, columns]`) with its sides beside it: `NAME.rows.layer`,
 /// `NAME.columns.token`. Lines are `NAME` (`[series, layer]`) with `NAME.series`. All else has one
 /// array per column, `NAME.COLUMN`. Title and notes are `title` and `notes`.
 pub fn to_npz(figure: &Figure) -> Vec<u8> {
     let mut zip = Zip::default();
-    zip.add("title", &texts(&[], &[figure.title.clone()]));
+    zip.add("title", &texts(&[], std::slice::from_ref(&figure.title)));
     zip.add("notes", &texts(&[figure.notes.len()], &figure.notes));
     for (name, chart) in chart_names(figure).iter().zip(&figure.charts) {
         match chart {
@@ -83,14 +85,11 @@ fn texts(shape: &[usize], values: &[String]) -> Vec<u8> {
 }
 
 fn npy(dtype: &str, shape: &[usize], data: impl Iterator<Item = u8>) -> Vec<u8> {
-    let mut sides = shape.iter().map(|it| format!("{it}, ")).collect::<String>();
-    if shape.len() > 1 {
-        sides.truncate(sides.len() - 2);
-    }
-    let mut head = format!(
-        "{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({}), }}",
-        sides.trim_end_matches(' ')
-    );
+    let sides: Vec<String> = shape.iter().map(ToString::to_string).collect();
+    // A tuple of one has a comma.
+    let comma = if shape.len() == 1 { "," } else { "" };
+    let sides = sides.join(", ") + comma;
+    let mut head = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': ({sides}), }}");
     // The data begin at a multiple of 64.
     while !(10 + head.len() + 1).is_multiple_of(64) {
         head.push(' ');

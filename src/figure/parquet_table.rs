@@ -102,11 +102,12 @@ fn joined(figure: &Figure) -> Vec<Joined> {
             // A name may stand for text in one chart and for numbers in another.
             let kind = kind(values);
             let free = |nth: usize| if nth == 1 { name.clone() } else { format!("{name} {nth}") };
-            let name = (1..).map(free).find(|name| {
+            let name = (1..=joined.len() + 1).map(free).find(|name| {
                 let there = joined.iter().find(|it| it.name == *name);
                 there.is_none_or(|it| it.kind == kind && it.len() <= done)
             });
-            let name = name.unwrap_or_default();
+            // One more than there are is free.
+            let name = name.expect("each name was tried");
             let nth = joined.iter().position(|it| it.name == name).unwrap_or_else(|| {
                 joined.push(Joined::new(&name, values));
                 joined.len() - 1

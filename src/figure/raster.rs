@@ -56,6 +56,10 @@ pub fn to_png(figure: &Figure, scale: Scale) -> Vec<u8> {
 }
 
 /// On white paper.
+///
+/// # Panics
+///
+/// Never: there are as many pixels as the sides say.
 pub fn to_image(figure: &Figure, scale: Scale) -> RgbImage {
     let scene = with_note_of_missing(figure);
     let largest = f64::from(u16::MAX) / f64::from(scene.width.max(scene.height));

@@ -206,9 +206,8 @@ impl Command {
             Self::TypeDatasetPath => "Type a dataset path…",
             Self::OpenSession => "Open session…",
             Self::TypeSessionPath => "Type a session path…",
-            Self::SaveSession => "Save session",
+            Self::SaveSession | Self::SaveSessionTo(_) => "Save session",
             Self::SaveSessionAs => "Save session as…",
-            Self::SaveSessionTo(_) => "Save session",
             Self::SaveScreenshot => "Save screenshot…",
             Self::TypeScreenshotPath => "Type a screenshot path…",
             Self::SaveScreenshotTo(_) => "Save screenshot",
@@ -294,6 +293,7 @@ impl Command {
     }
 
     /// More than the text says; empty if there is no more.
+    #[expect(clippy::too_many_lines, reason = "a list")]
     pub fn tooltip(&self) -> &'static str {
         match self {
             Self::OpenModel => {

@@ -11,6 +11,7 @@ mod row;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -152,7 +153,11 @@ impl Dataset {
         } else {
             Sha256::digest(fs::read(path)?)
         };
-        Ok(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        let mut hash = String::new();
+        for byte in digest {
+            _ = write!(hash, "{byte:02x}");
+        }
+        Ok(hash)
     }
 
     pub fn load(path: &Path) -> Result<Self, DatasetError> {

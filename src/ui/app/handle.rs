@@ -40,6 +40,7 @@ enum Axis {
 }
 
 impl App {
+    #[expect(clippy::too_many_lines, reason = "the list of all that can be asked of the window")]
     pub(super) fn handle(&mut self, command: Command, ctx: &egui::Context) {
         match command {
             Command::OpenModel => self.ask(Purpose::Model, ctx),
@@ -168,7 +169,7 @@ impl App {
             | Command::CancelAllJobs
             | Command::ShowEnded(_)
             | Command::AskAgain(_)
-            | Command::ForgetEnded => self.job_command(command),
+            | Command::ForgetEnded => self.job_command(&command),
             Command::ForgetResults => {
                 if !self.refuses() {
                     self.state.forget_results();

@@ -92,7 +92,7 @@ pub enum Reply {
     },
     SessionSaved {
         path: PathBuf,
-        saved: Result<Mark, String>,
+        saved: Result<Box<Mark>, String>,
     },
     /// How much memory a result takes.
     Weighed {

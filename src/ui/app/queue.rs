@@ -34,8 +34,8 @@ impl App {
         }
     }
 
-    pub(super) fn job_command(&mut self, command: Command) {
-        match command {
+    pub(super) fn job_command(&mut self, command: &Command) {
+        match *command {
             Command::RaiseJob(id) => self.state.jobs.raise(id),
             Command::LowerJob(id) => self.state.jobs.lower(id),
             Command::CancelJob(id) => {

@@ -50,11 +50,7 @@ impl App {
                 Some(session) => self.save_session(session.path.clone(), ctx),
                 None => self.session_command(Command::SaveSessionAs, ctx),
             },
-            Command::SaveSessionAs => {
-                if self.can_save() {
-                    self.ask(Purpose::SavedSession, ctx);
-                }
-            }
+            Command::SaveSessionAs if self.can_save() => self.ask(Purpose::SavedSession, ctx),
             Command::SaveSessionTo(path) => self.save_session(path, ctx),
             _ => {}
         }
@@ -84,7 +80,7 @@ impl App {
         self.state.notice = Some("Saving the session…".to_owned());
         let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
         let thread = thread::Builder::new().name("save session".to_owned()).spawn(move || {
-            let saved = snapshot.save(&path);
+            let saved = snapshot.save(&path).map(Box::new);
             // The window has closed: nobody to tell.
             _ = replies.send(Reply::SessionSaved { path, saved });
             ctx.request_repaint();
@@ -94,12 +90,12 @@ impl App {
         }
     }
 
-    pub(super) fn session_saved(&mut self, path: PathBuf, saved: Result<Mark, String>) {
+    pub(super) fn session_saved(&mut self, path: PathBuf, saved: Result<Box<Mark>, String>) {
         match saved {
             Ok(saved) => {
                 self.state.notice = Some(format!("Saved {}", path.display()));
                 self.state.settings.remember_session(&path);
-                self.state.session = Some(OpenSession { path, saved });
+                self.state.session = Some(OpenSession { path, saved: *saved });
             }
             Err(error) => {
                 self.state.notice = None;
@@ -219,24 +215,21 @@ impl App {
         for result in self.state.adopt_found(session.found, places) {
             self.weigh(&result);
         }
-        match &look {
-            Some(look) => {
-                self.state.adopt_choices(look);
-                self.views.workspace = look.workspace.clone();
-                self.state.selected = look.chosen.and_then(|nth| places.get(nth).copied());
-                if self.state.stored.is_none() {
-                    self.state.facts.recall_mut().adopt(&look.recall);
-                    self.state.facts.recalled();
-                }
+        if let Some(look) = &look {
+            self.state.adopt_choices(look);
+            self.views.workspace = look.workspace.clone();
+            self.state.selected = look.chosen.and_then(|nth| places.get(nth).copied());
+            if self.state.stored.is_none() {
+                self.state.facts.recall_mut().adopt(&look.recall);
+                self.state.facts.recalled();
             }
-            None => {
-                self.state.notice = Some(
-                    "Another version wrote this session: its results are here, its settings and \
-                     arrangement are not"
-                        .to_owned(),
-                );
-                self.state.selected = places.first().copied();
-            }
+        } else {
+            self.state.notice = Some(
+                "Another version wrote this session: its results are here, its settings and \
+                 arrangement are not"
+                    .to_owned(),
+            );
+            self.state.selected = places.first().copied();
         }
         if self.state.fact().is_none() {
             self.state.direction = Direction::Forward;

@@ -55,12 +55,14 @@ impl Jobs {
         self.n_given += 1;
         let id = JobId(self.n_given);
         let cancel = CancelToken::default();
+        // These are told of nothing before they are far along.
+        let is_begun = matches!(kind, JobKind::Load(_) | JobKind::Edit);
         let job = OpenJob {
             kind,
             cancel: cancel.clone(),
             stage: None,
             progress: None,
-            began: None,
+            began: is_begun.then(Instant::now),
             asked: None,
             pace: Pace::default(),
         };
