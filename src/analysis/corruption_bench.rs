@@ -96,8 +96,8 @@ pub struct Correlations {
 
 /// What rounding may do to a logit; a probability changes by as large a part of itself.
 ///
-/// Readings nearer to each other than this are one rank: else the cells where nothing is restored would be
-/// ordered by their rounding.
+/// Readings nearer to each other than this are one rank: else the cells where nothing is restored
+/// would be ordered by their rounding.
 pub const LEAST_STEP: f64 = 1e-4;
 
 impl Compared {

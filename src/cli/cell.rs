@@ -27,7 +27,7 @@ impl FromStr for CellArg {
     fn from_str(text: &str) -> Result<Self, String> {
         let asked = || "a token and a layer, each counted from 0, such as 3,5".to_owned();
         let (pos, layer) = text.split_once(',').ok_or_else(asked)?;
-        let number = |text: &str| text.trim().parse().map_err(|_| asked());
+        let number = |text: &str| text.trim().parse().map_err(|_error| asked());
         Ok(Self { pos: number(pos)?, layer: number(layer)? })
     }
 }

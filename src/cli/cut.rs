@@ -91,15 +91,13 @@ impl FromStr for LayersArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |text: &str| {
-            text.trim().parse::<usize>().map_err(|_| format!("`{text}` is no layer, from 0"))
+            text.trim().parse::<usize>().map_err(|_error| format!("`{text}` is no layer, from 0"))
         };
-        Ok(Self(match text.split_once("..") {
-            Some((from, to)) => number(from)?..number(to)?,
-            None => {
-                let layer = number(text)?;
-                layer..layer.saturating_add(1)
-            }
-        }))
+        if let Some((from, to)) = text.split_once("..") {
+            return Ok(Self(number(from)?..number(to)?));
+        }
+        let layer = number(text)?;
+        Ok(Self(layer..layer.saturating_add(1)))
     }
 }
 

@@ -215,6 +215,7 @@ struct ModelArgs {
 }
 
 /// A folder, from what may be a name.
+#[expect(clippy::unnecessary_wraps, reason = "as clap wants it")]
 fn model_dir(text: &str) -> Result<PathBuf, Infallible> {
     let path = PathBuf::from(text);
     Ok(hub::find_unless_folder(&path).unwrap_or(path))

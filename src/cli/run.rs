@@ -191,6 +191,7 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
 }
 
 /// Of every analysis: its JSON, and what a person reads instead.
+#[expect(clippy::too_many_lines, reason = "an arm for each analysis")]
 fn document(
     result: &AnalysisResult,
     session: &Session,

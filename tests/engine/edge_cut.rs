@@ -9,7 +9,7 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Positions, Reuse,
 };
 use factscope::intervention::{Site, SiteSet};
-use factscope::model::{Donors, Gpt2, Request, Row};
+use factscope::model::{Donors, Request, Row};
 use factscope::task::{CancelToken, Cancelled, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
@@ -108,7 +108,7 @@ fn cutting_the_subject_off_everywhere_is_gevas_knockout() {
 /// The layers and heads that are named lose the weight, no others.
 #[test]
 fn only_what_is_named_is_cut() {
-    let model: Gpt2 = load(&fixture("tiny"));
+    let model = load(&fixture("tiny"));
     let prompt = paris();
     let (last, n_pos) = (prompt.last(), prompt.n_pos());
     let spec = Spec { heads: Some(BTreeSet::from([1, 2])), ..Spec::of([edge(last, 0)], 2..3) };

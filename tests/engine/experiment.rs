@@ -145,6 +145,7 @@ fn is_listed(spec: &AnalysisSpec) {
 }
 
 /// At least one of every analysis.
+#[expect(clippy::too_many_lines, reason = "one of each analysis")]
 fn specs() -> Vec<AnalysisSpec> {
     let mut specs = vec![
         AnalysisSpec::Prediction(prediction::Spec { n_top: 3 }),

@@ -49,6 +49,7 @@ fn cell(trace: causal_trace::Spec) -> AnalysisSpec {
 }
 
 /// Every analysis, and every form of map that it has.
+#[expect(clippy::too_many_lines, reason = "one of each analysis")]
 fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
     let heads = Cells::Heads { at: Positions::All };
     let widths = Cells::Together { at: Positions::Subject, widths: vec![1, 2, 4] };

@@ -1,4 +1,5 @@
 //! Fixtures, what is asked of them, and comparing numbers.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};

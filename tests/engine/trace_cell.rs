@@ -1,4 +1,5 @@
 //! What must hold for a cell of a trace that is looked into, whatever the weights.
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use factscope::analysis::causal_trace::{
     self, CausalTrace, Component, Corruption, Direction, Map, NoiseLevel, Severed,

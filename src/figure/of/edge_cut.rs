@@ -62,9 +62,10 @@ pub(super) fn figure(it: &EdgeCut, look: &Look<'_>) -> Figure {
         0 => String::new(),
         n => format!("  ·  and {n} more"),
     };
-    notes.push(match edges.is_empty() {
-        true => "No edge is cut".to_owned(),
-        false => format!("{}{more}", edges.join("  ·  ")),
+    notes.push(if edges.is_empty() {
+        "No edge is cut".to_owned()
+    } else {
+        format!("{}{more}", edges.join("  ·  "))
     });
     Figure {
         title: format!("Attention cut at {} edges — {}", it.spec.edges.len(), answer_piece(prompt)),

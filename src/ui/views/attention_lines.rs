@@ -29,6 +29,7 @@ enum End {
 /// Returns the position that is picked in this frame, by click or arrow key.
 ///
 /// `pattern`: `[query, key]`; `threshold`: the least weight that is drawn, above 0
+#[expect(clippy::too_many_lines, reason = "one drawing, whose measures are shared")]
 pub fn attention_lines_ui(
     ui: &mut Ui,
     attention: &Attention,

@@ -1,5 +1,7 @@
 //! Where heads look: one large, as a map or as lines, and all heads of all layers small.
 
+use std::fmt::Write as _;
+
 use eframe::egui::{Button, DragValue, Sense, Slider, Ui, vec2};
 
 use super::attention_lines::attention_lines_ui;
@@ -195,7 +197,7 @@ fn about_head(attention: &Attention, layer: usize, head: usize) -> String {
     );
     if let Some(of_subject) = prompt.subject.clone().and_then(|subject| last.get(subject)) {
         let sum: f32 = of_subject.iter().sum();
-        text += &format!("\nLast token to the subject: {}", significant(sum, 2));
+        _ = write!(text, "\nLast token to the subject: {}", significant(sum, 2));
     }
     text
 }
