@@ -846,8 +846,8 @@ fn figures_go_to_files_of_every_format() {
     let far = complaint(&[&attention[..], &["--figure-layer", "0"]].concat());
     assert!(far.contains("--figure-layer is not among 1..2"), "{far}");
 
-    let error = complaint(&[&trace[..], &["--figure", &path("a.png")]].concat());
-    assert!(error.contains(".png") && error.contains(".svg"), "{error}");
+    let error = complaint(&[&trace[..], &["--figure", &path("a.bmp")]].concat());
+    assert!(error.contains(".bmp") && error.contains(".svg"), "{error}");
     let error = complaint(&[&trace[..], &["--figure", "/nowhere/a.svg"]].concat());
     assert!(error.contains("/nowhere"), "{error}");
 }

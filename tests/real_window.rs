@@ -218,6 +218,7 @@ fn what_was_found_at_a_first_launch_is_kept_and_opened_again() {
     let mut program = display.factscope(&["explore", "--size", "1280x720"]);
     let desk = Desk::sit_down(&display);
 
+    desk.command("light theme");
     // The fact and its inverse are traced and compared.
     desk.press("F5");
     desk.command("compare");

@@ -23,8 +23,8 @@ pub(super) struct Attention {
     #[arg(long, value_name = "L")]
     layer: usize,
 
-    /// From 0. A rollout has none
-    #[arg(long, value_name = "H", required_unless_present_any = ["rollout"])]
+    /// From 0. A rollout has none [default: all]
+    #[arg(long, value_name = "H")]
     head: Option<usize>,
 
     /// What is said of a query and a key: the attention weight, the weight times the norm of the

@@ -307,7 +307,7 @@ fn every_analysis_has_a_figure_that_says_what_it_shows() {
             assert!(figure.notes.iter().all(|it| !it.contains("NaN")), "{:?}", figure.notes);
         }
     }
-    assert_eq!(kinds.len(), 28);
+    assert_eq!(kinds.len(), 30);
 }
 
 #[track_caller]

@@ -117,9 +117,8 @@ fn traces_that_were_not_asked_alike_are_not_compared() {
 #[test]
 fn the_figure_of_a_difference_is_centred_and_says_what_is_recalled() {
     let engine = engine("tiny");
-    let [mut a, b] = [paris(), france()].map(|it| trace(&it, &spec()));
-    assert!(a.clean.rank > 0 && b.clean.rank > 0);
-    a.clean.rank = 0;
+    let [mut a, mut b] = [paris(), france()].map(|it| trace(&it, &spec()));
+    (a.clean.rank, b.clean.rank) = (0, 7);
     // A trace that is not done yet.
     let mut nth = 0;
     a.restored = a.restored.map(|runs| {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use factscope::analysis::edge_cut::Edge;
 use factscope::analysis::{AnalysisCtx, AnalysisResult};
 use factscope::experiment::Experiment;
 use factscope::facts::Direction;
@@ -11,7 +12,7 @@ use factscope::tokens::TokenizedPrompt;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
-use factscope::ui::state::{Quick, Slot, TraceState};
+use factscope::ui::state::{Paint, Quick, Slot, TraceState};
 use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};
@@ -63,6 +64,9 @@ impl Window {
 fn every_study_gives_a_figure_and_its_file_finds_the_same() {
     let mut window = open();
     let engine = Engine::load(&tiny(), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap();
+    let edge = Edge { query: 2, key: 0 };
+    window.harness.state_mut().command(Command::Paint(Paint::Add(edge)));
+    window.harness.run_steps(2);
     for pane in Pane::ALL.into_iter().filter(|pane| pane.is_study()) {
         window.ask(pane);
         assert!(window.app().workspace().is_in_front(pane), "{pane:?}");

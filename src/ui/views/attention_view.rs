@@ -65,7 +65,7 @@ pub fn attention_ui(
     let caption = caption(attention, layer, head, n_layers, ctx);
     let mut room = vec2(ui.available_width(), ui.available_height() - caption.height(ui));
     let is_wide = room.x > room.y * 1.35;
-    if !view.cut.painted.is_empty() {
+    if makes_room_for_cuts(ui, !view.cut.painted.is_empty()) {
         // What is above should not jump far when the first edge is painted.
         room.y = (room.y - CUT_HEIGHT).max(LEAST_HEIGHT.min(room.y));
     }
@@ -111,6 +111,16 @@ pub fn attention_ui(
     caption.show(ui);
     // The head that is shown unasked is not picked by looking at it.
     (selection != before).then_some(ViewAction::Select(selection)).or(hovered)
+}
+
+/// Not before the stroke ends: below a moving brush the map must stay where it is.
+fn makes_room_for_cuts(ui: &Ui, has_cuts: bool) -> bool {
+    let id = ui.scope_id().with("room for cuts");
+    let is_brushing = ui.input(|input| input.pointer.any_down());
+    let before = ui.data(|data| data.get_temp::<bool>(id));
+    let makes_room = before.filter(|_| is_brushing).unwrap_or(has_cuts);
+    ui.data_mut(|data| data.insert_temp(id, makes_room));
+    makes_room
 }
 
 /// The shown head. Selects a query, or says which one the pointer is on.
