@@ -460,7 +460,7 @@ fn rng_ui(ui: &mut Ui, settings: &mut TraceSettings) {
 
 /// The button, or how far the trace is.
 fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let run = state.trace(state.direction);
         let job = state.running_trace().and_then(|id| state.jobs.get(id));
         if state.trace_waits {
