@@ -73,7 +73,7 @@ pub struct Draws {
     pub n_samples: usize,
 }
 
-/// How noise is spread. Its size is that of [`Draws::noise`].
+/// How noise is spread; its size is the trace's own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoiseShape {
