@@ -148,6 +148,58 @@ pub enum AnalysisResult {
     Composition(composition::Composition),
 }
 
+/// What is asked and what is found are of the same methods, so both are named here.
+macro_rules! kinds {
+    ($($method:ident => $name:literal,)*) => {
+        impl AnalysisSpec {
+            /// The method, in a word or two.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$method(_) => $name,)* }
+            }
+        }
+
+        impl AnalysisResult {
+            /// As [`AnalysisSpec::kind`].
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$method(_) => $name,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Prediction => "prediction",
+    CausalTrace => "causal trace",
+    CorruptionBench => "corruption bench",
+    TraceCell => "trace cell",
+    AttributionPatching => "attribution patching",
+    LogitAttribution => "logit attribution",
+    LogitLens => "logit lens",
+    Attention => "attention",
+    Ablation => "ablation",
+    NeuronAblation => "neuron ablation",
+    AttentionKnockout => "attention knockout",
+    EdgeCut => "edge cut",
+    Comparison => "comparison",
+    Generation => "generation",
+    RankOneEdit => "rank-one edit",
+    Steering => "steering",
+    ActivationPatching => "activation patching",
+    PathPatching => "path patching",
+    AtpStar => "AtP*",
+    EdgeAttribution => "edge attribution",
+    NeuronAttribution => "neuron attribution",
+    SourceAttribution => "source attribution",
+    AttributionDifference => "attribution difference",
+    ThroughHead => "attribution through a head",
+    ResidualNorms => "residual norms",
+    AccumulatedResid => "accumulated residual",
+    ContributionGraph => "contribution graph",
+    HeadScores => "head scores",
+    Circuit => "circuit",
+    Composition => "composition",
+}
+
 /// Why a method gave no result.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AnalysisError {

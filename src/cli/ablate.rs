@@ -6,10 +6,10 @@ use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::Machine;
 use super::atp::MetricArg;
-use super::fact::FactArgs;
+use super::fact::MeasuredArgs;
 use super::output::{AnalysisOutput, with_tail};
-use super::{Machine, ModelArgs};
 use crate::analysis::ablation::{Ablation, Part, Replacement, Spec};
 use crate::analysis::{AnalysisSpec, Metric, Positions, neuron_ablation};
 use crate::facts::{Dataset, Fact};
@@ -19,14 +19,7 @@ use crate::worker::Engine;
 #[derive(Args)]
 pub(super) struct Ablate {
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    fact: FactArgs,
-
-    /// A wrong answer, for the logit difference [default: the dataset's, if it has one]
-    #[arg(long, value_name = "TEXT")]
-    foil: Option<String>,
+    asked: MeasuredArgs,
 
     /// What is replaced, one at a time: each head; all that a layer's attention, its MLP, or both add
     /// to the residual stream; or the neurons that are estimated to matter most
@@ -103,13 +96,12 @@ impl Ablate {
             "--top, --layers and --metric choose neurons: say --part neurons"
         );
         let others = self.others()?;
-        let source = self.fact.source().with_foil(self.foil.as_deref());
-        let session = self.model.ask(source, machine)?;
+        let session = self.asked.ask(machine)?;
         let tokenizer = &session.engine.info.tokenizer;
         let mut ids = Vec::new();
         for other in &others {
             let fact = Fact::from_text(other, None)?;
-            ids.push(TokenizedPrompt::new(tokenizer, &fact, self.model.bos())?.ids);
+            ids.push(TokenizedPrompt::new(tokenizer, &fact, self.asked.model.bos())?.ids);
         }
         let positions = self.positions.clone();
         let replacement = match self.with {
@@ -146,14 +138,14 @@ impl Ablate {
                 let n = all.len().min(self.mean_count as usize);
                 Ok((0..n).map(|nth| all[nth * all.len() / n].clone()).collect())
             }
-            With::Resample => match (&self.other, &self.other_case, &self.fact.facts) {
+            With::Resample => match (&self.other, &self.other_case, &self.asked.fact.facts) {
                 (Some(text), _, _) => Ok(vec![text.clone()]),
                 (None, Some(case), Some(path)) => {
                     let dataset = Dataset::load(path)?;
                     let Some(record) = dataset.find(case) else {
                         bail!("there is no case {case} in {}", path.display());
                     };
-                    let Some(fact) = record.fact(self.fact.direction()) else {
+                    let Some(fact) = record.fact(self.asked.fact.direction()) else {
                         bail!("case {case} is not asked inversely: {}", path.display());
                     };
                     Ok(vec![fact.prompt.clone()])
@@ -164,7 +156,7 @@ impl Ablate {
     }
 
     fn mean_prompts(&self) -> anyhow::Result<Vec<String>> {
-        let (path, prompts): (_, Vec<String>) = match (&self.mean_prompts, &self.fact.facts) {
+        let (path, prompts): (_, Vec<String>) = match (&self.mean_prompts, &self.asked.fact.facts) {
             (Some(path), _) => {
                 let text = fs::read_to_string(path)
                     .with_context(|| format!("cannot read {}", path.display()))?;
@@ -173,7 +165,8 @@ impl Ablate {
             }
             (None, Some(path)) => {
                 let dataset = Dataset::load(path)?;
-                let facts = dataset.records.iter().filter_map(|it| it.fact(self.fact.direction()));
+                let facts =
+                    dataset.records.iter().filter_map(|it| it.fact(self.asked.fact.direction()));
                 (path, facts.map(|fact| fact.prompt.clone()).collect())
             }
             (None, None) => bail!("name the prompts to take the mean of with --mean-prompts"),

@@ -3,11 +3,11 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum as _};
 use serde_json::{Map as Object, Value, json};
 
+use super::Machine;
 use super::corruption::{self, DrawArgs, Kind as CorruptionKind};
-use super::fact::FactArgs;
+use super::fact::MeasuredArgs;
 use super::output::AnalysisOutput;
 use super::trace::{Kind, Sever, Way, metrics_json};
-use super::{Machine, ModelArgs};
 use crate::analysis::causal_trace::{self, Component, Corruption, Map, Severed};
 use crate::analysis::corruption::Draws;
 use crate::analysis::corruption_bench::{
@@ -21,15 +21,7 @@ use crate::tokens::visible;
 #[derive(Args)]
 pub(super) struct Bench {
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    fact: FactArgs,
-
-    /// A wrong answer, for the logit difference; its leading space is added [default: the
-    /// dataset's, or else that of the other subject]
-    #[arg(long, value_name = "TEXT")]
-    foil: Option<String>,
+    asked: MeasuredArgs,
 
     /// What is restored: the residual stream after a layer, or what MLPs or attention add to it
     #[arg(long, value_enum, default_value = "mlp")]
@@ -69,7 +61,7 @@ impl Bench {
         self.output.check()?;
         // A file that is not there is no property of the prompt.
         self.draws.check()?;
-        let mut session = self.model.ask(self.fact.source(), machine)?;
+        let mut session = self.asked.model.ask(self.asked.fact.source(), machine)?;
         let Draws { noise, rng, seed, n_samples, .. } =
             self.draws.of(CorruptionKind::Gaussian, &mut session)?;
         let own_foil = session.question.fact.foil.clone();
@@ -92,7 +84,7 @@ impl Bench {
             // That all maps are of one question goes before what would suit one of them.
             session.question.fact.foil = own_foil;
         }
-        session.set_foil(self.foil.as_deref())?;
+        session.set_foil(self.asked.foil.as_deref())?;
         let component = Component::from(self.kind);
         let windows = if component == Component::Hidden {
             vec![1]

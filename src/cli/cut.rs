@@ -6,9 +6,9 @@ use std::str::FromStr;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::fact::FactArgs;
+use super::Machine;
+use super::fact::MeasuredArgs;
 use super::output::{AnalysisOutput, with_tail};
-use super::{Machine, ModelArgs};
 use crate::analysis::edge_cut::{Edge, EdgeCut, Said, Spec};
 use crate::analysis::{AnalysisError, AnalysisSpec, Positions};
 use crate::tokens::{TokenizedPrompt, visible};
@@ -17,14 +17,7 @@ use crate::worker::Engine;
 #[derive(Args)]
 pub(super) struct Cut {
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    fact: FactArgs,
-
-    /// A wrong answer, for the logit difference [default: the dataset's, if it has one]
-    #[arg(long, value_name = "TEXT")]
-    foil: Option<String>,
+    asked: MeasuredArgs,
 
     /// What is cut, such as `4:1`: the token that looks, a colon, the token that is looked at, by
     /// their positions from 0; also `subject`, `last` and the like, or ranges such as `3..6`; may be
@@ -104,8 +97,7 @@ impl FromStr for LayersArg {
 impl Cut {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let session =
-            self.model.ask(self.fact.source().with_foil(self.foil.as_deref()), machine)?;
+        let session = self.asked.ask(machine)?;
         let mut edges = BTreeSet::new();
         for arg in &self.edge {
             edges.extend(arg.edges(&session.prompt)?);

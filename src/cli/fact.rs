@@ -4,8 +4,31 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::run::Session;
+use super::{Machine, ModelArgs};
 use crate::experiment::{FactSource, RecordFact, TextFact};
 use crate::facts::Direction;
+
+/// A fact in a model, whose answer is measured.
+#[derive(Args)]
+pub(super) struct MeasuredArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    #[command(flatten)]
+    pub fact: FactArgs,
+
+    /// A wrong answer, for the logit difference; its leading space is added [default: the dataset's,
+    /// if it has one]
+    #[arg(long, value_name = "TEXT")]
+    pub foil: Option<String>,
+}
+
+impl MeasuredArgs {
+    pub fn ask(&self, machine: &Machine) -> anyhow::Result<Session> {
+        self.model.ask(self.fact.source().with_foil(self.foil.as_deref()), machine)
+    }
+}
 
 /// A fact typed in, or one of a dataset.
 #[derive(Args)]

@@ -4,12 +4,12 @@ use anyhow::Context as _;
 use clap::{ArgGroup, Args, ValueEnum};
 use serde_json::{Value, json};
 
+use super::Machine;
 use super::cell::CellArg;
 use super::corruption::{self, CorruptionArgs};
-use super::fact::FactArgs;
+use super::fact::MeasuredArgs;
 use super::output::{AnalysisOutput, answer_json, with_tail_but};
 use super::run::Session;
-use super::{Machine, ModelArgs};
 use crate::analysis::causal_trace::{CausalTrace, Component, Direction, Map, Severed, Spec};
 use crate::analysis::corruption::Draws;
 use crate::analysis::effects::Effects;
@@ -40,15 +40,7 @@ pub(super) struct Trace {
 #[derive(Args)]
 pub(super) struct TraceArgs {
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    fact: FactArgs,
-
-    /// A wrong answer, for the logit difference; its leading space is added [default: the
-    /// dataset's, if it has one]
-    #[arg(long, value_name = "TEXT")]
-    foil: Option<String>,
+    asked: MeasuredArgs,
 
     /// What is restored: the residual stream after a layer, what MLPs or attention add to it, or the
     /// output `z` of each head
@@ -127,9 +119,9 @@ impl Trace {
 
 impl TraceArgs {
     pub fn ask(&self, machine: &Machine) -> anyhow::Result<(Session, Spec)> {
-        let mut session = self.model.ask(self.fact.source(), machine)?;
+        let mut session = self.asked.model.ask(self.asked.fact.source(), machine)?;
         let draws = self.corruption.draws(&mut session)?;
-        session.set_foil(self.foil.as_deref())?;
+        session.set_foil(self.asked.foil.as_deref())?;
         let Draws { corruption, noise, rng, seed, n_samples } = draws;
         let spec = Spec {
             component: self.kind.into(),

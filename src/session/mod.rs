@@ -189,7 +189,7 @@ impl Session {
             if !found.prompt.is_whole() {
                 return Err(says("the tokens of the prompt do not belong together"));
             }
-            if found.kind() != kind(&found.result) {
+            if found.kind() != found.result.kind() {
                 return Err(says("it is not of the method that was asked for"));
             }
             // Shapes that do not belong together are found by whoever draws them.
@@ -259,74 +259,6 @@ impl DatasetIdentity {
 impl Found {
     /// The method, in a word or two.
     pub fn kind(&self) -> &'static str {
-        use AnalysisSpec as Spec;
-        match self.spec {
-            Spec::Prediction(_) => "prediction",
-            Spec::CausalTrace(_) => "causal trace",
-            Spec::CorruptionBench(_) => "corruption bench",
-            Spec::TraceCell(_) => "trace cell",
-            Spec::AttributionPatching(_) => "attribution patching",
-            Spec::LogitAttribution(_) => "logit attribution",
-            Spec::LogitLens(_) => "logit lens",
-            Spec::Attention(_) => "attention",
-            Spec::Ablation(_) => "ablation",
-            Spec::NeuronAblation(_) => "neuron ablation",
-            Spec::AttentionKnockout(_) => "attention knockout",
-            Spec::EdgeCut(_) => "edge cut",
-            Spec::Comparison(_) => "comparison",
-            Spec::Generation(_) => "generation",
-            Spec::RankOneEdit(_) => "rank-one edit",
-            Spec::Steering(_) => "steering",
-            Spec::ActivationPatching(_) => "activation patching",
-            Spec::PathPatching(_) => "path patching",
-            Spec::AtpStar(_) => "AtP*",
-            Spec::EdgeAttribution(_) => "edge attribution",
-            Spec::NeuronAttribution(_) => "neuron attribution",
-            Spec::SourceAttribution(_) => "source attribution",
-            Spec::AttributionDifference(_) => "attribution difference",
-            Spec::ThroughHead(_) => "attribution through a head",
-            Spec::ResidualNorms(_) => "residual norms",
-            Spec::AccumulatedResid(_) => "accumulated residual",
-            Spec::ContributionGraph(_) => "contribution graph",
-            Spec::HeadScores(_) => "head scores",
-            Spec::Circuit(_) => "circuit",
-            Spec::Composition(_) => "composition",
-        }
-    }
-}
-
-/// As [`Found::kind`] names what is asked.
-fn kind(result: &AnalysisResult) -> &'static str {
-    match result {
-        AnalysisResult::Prediction(_) => "prediction",
-        AnalysisResult::CausalTrace(_) => "causal trace",
-        AnalysisResult::CorruptionBench(_) => "corruption bench",
-        AnalysisResult::TraceCell(_) => "trace cell",
-        AnalysisResult::AttributionPatching(_) => "attribution patching",
-        AnalysisResult::LogitAttribution(_) => "logit attribution",
-        AnalysisResult::LogitLens(_) => "logit lens",
-        AnalysisResult::Attention(_) => "attention",
-        AnalysisResult::Ablation(_) => "ablation",
-        AnalysisResult::NeuronAblation(_) => "neuron ablation",
-        AnalysisResult::AttentionKnockout(_) => "attention knockout",
-        AnalysisResult::EdgeCut(_) => "edge cut",
-        AnalysisResult::Comparison(_) => "comparison",
-        AnalysisResult::Generation(_) => "generation",
-        AnalysisResult::RankOneEdit(_) => "rank-one edit",
-        AnalysisResult::Steering(_) => "steering",
-        AnalysisResult::ActivationPatching(_) => "activation patching",
-        AnalysisResult::PathPatching(_) => "path patching",
-        AnalysisResult::AtpStar(_) => "AtP*",
-        AnalysisResult::EdgeAttribution(_) => "edge attribution",
-        AnalysisResult::NeuronAttribution(_) => "neuron attribution",
-        AnalysisResult::SourceAttribution(_) => "source attribution",
-        AnalysisResult::AttributionDifference(_) => "attribution difference",
-        AnalysisResult::ThroughHead(_) => "attribution through a head",
-        AnalysisResult::ResidualNorms(_) => "residual norms",
-        AnalysisResult::AccumulatedResid(_) => "accumulated residual",
-        AnalysisResult::ContributionGraph(_) => "contribution graph",
-        AnalysisResult::HeadScores(_) => "head scores",
-        AnalysisResult::Circuit(_) => "circuit",
-        AnalysisResult::Composition(_) => "composition",
+        self.spec.kind()
     }
 }
