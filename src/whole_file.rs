@@ -1,16 +1,24 @@
 //! Files that are there whole or not at all.
 
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
 /// Written beside its place and then renamed: what was there stays until the new file is complete.
+///
+/// A link stays a link, its target is replaced. What is no file, as `/dev/null` or a pipe, is
+/// written to: a rename would put a file in its place.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = begin(path)?;
+    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
+    }
+    let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut file = begin(&place)?;
     file.write_all(bytes)?;
     file.flush()?;
-    file.persist(path).map_err(|error| error.error)?;
+    file.persist(place).map_err(|error| error.error)?;
     Ok(())
 }
 
@@ -23,7 +31,7 @@ pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
     {
         use std::os::unix::fs::PermissionsExt as _;
         // As any other new file; temporary ones are for their owner only.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder_of(path))
 }
@@ -44,11 +52,33 @@ mod tests {
         write(&path, b"old").unwrap();
         let mut unfinished = begin(&path).unwrap();
         unfinished.write_all(b"ne").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read(&path).unwrap(), b"old");
         drop(unfinished);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         write(&path, b"new").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_and_what_is_no_file_is_written_to() {
+        use std::os::unix::fs::FileTypeExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let [target, link] = ["target", "link"].map(|name| dir.path().join(name));
+        fs::write(&target, b"old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        write(&link, b"new").unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+
+        let null = Path::new("/dev/null");
+        let before = fs::metadata(null).unwrap().file_type();
+        assert!(before.is_char_device(), "/dev/null of this machine is no device");
+        let link = dir.path().join("to_null");
+        std::os::unix::fs::symlink(null, &link).unwrap();
+        write(&link, b"x").unwrap();
+        assert!(fs::metadata(&link).unwrap().file_type().is_char_device());
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     }
 
     #[cfg(unix)]
@@ -58,8 +88,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let [ours, plain] = ["ours", "plain"].map(|name| dir.path().join(name));
         write(&ours, b"x").unwrap();
-        std::fs::write(&plain, b"x").unwrap();
-        let mode = |path| std::fs::metadata(path).unwrap().permissions().mode();
+        fs::write(&plain, b"x").unwrap();
+        let mode = |path| fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(ours), mode(plain));
     }
 }
