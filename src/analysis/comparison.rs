@@ -34,8 +34,12 @@ pub use traces::{TraceDifference, trace_difference};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// The fact asked from its answer, to be laid beside the prompt.
+    /// The fact asked from its answer, or another fact, to be laid beside the prompt.
     pub inverse: TokenizedPrompt,
+
+    /// What that prompt is, where it is another.
+    #[serde(default, skip_serializing_if = "Second::is_inverse")]
+    pub second: Second,
 
     /// The first tokens of all right answers, of the fact and of the inverse. Where there are none,
     /// the prompt's answer is the right one.
@@ -50,6 +54,35 @@ pub struct Spec {
     /// How often heads change places at random.
     pub n_permutations: usize,
     pub seed: u64,
+}
+
+/// What a fact is laid beside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Second {
+    #[default]
+    Inverse,
+
+    /// Another fact.
+    Fact,
+}
+
+impl Second {
+    fn is_inverse(&self) -> bool {
+        *self == Self::Inverse
+    }
+
+    /// What both are called within a sentence.
+    pub fn names(self) -> [&'static str; 2] {
+        ["fact", self.text()]
+    }
+
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Inverse => "inverse",
+            Self::Fact => "other fact",
+        }
+    }
 }
 
 /// One of the maps that other analyses make.

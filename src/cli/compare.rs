@@ -11,7 +11,7 @@ use super::output::{AnalysisOutput, answer_json, with_tail};
 use super::{Machine, ModelArgs};
 use crate::analysis::causal_trace::Component;
 use crate::analysis::comparison::{
-    Comparison, Likeness, MapSpec, PValues, Peak, PeakOf, Recall, Spec,
+    Comparison, Likeness, MapSpec, PValues, Peak, PeakOf, Recall, Second, Spec,
 };
 use crate::analysis::{AnalysisSpec, Metric, Positions, ablation, causal_trace};
 use crate::experiment::{FactSource, RecordFact};
@@ -32,6 +32,10 @@ pub(super) struct Compare {
     /// The fact's `case_id` or `known_id` in the dataset
     #[arg(long, value_name = "ID")]
     case: String,
+
+    /// Another fact of the dataset to compare it with, in place of its inverse
+    #[arg(long, value_name = "ID")]
+    other_case: Option<String>,
 
     /// What is compared: causal traces of hidden states, MLPs or attention; what each head's
     /// ablation (by zeros, at all tokens) changes; or what each head adds to the answer's logit
@@ -93,7 +97,12 @@ impl Compare {
             answer: None,
             foil: None,
         };
-        let [fact, inverse] = [Direction::Forward, Direction::Inverse].map(source);
+        let fact = source(Direction::Forward);
+        let inverse = match &self.other_case {
+            Some(case) => RecordFact { case: case.clone(), ..source(Direction::Forward) },
+            None => source(Direction::Inverse),
+        };
+        let (second, case) = (inverse.direction, inverse.case.clone());
         let inverse = FactSource::Record(inverse).question()?;
         // What is compared is how the right answers are recalled, whether or not they are.
         let expected = FactSource::Record(fact.clone()).question()?.expected;
@@ -101,8 +110,8 @@ impl Compare {
             self.model.ask(FactSource::Record(RecordFact { answer: expected, ..fact }), machine)?;
         let tokenizer = &session.engine.info.tokenizer;
         let dataset = Dataset::load(&self.facts)?;
-        let record = dataset.find(&self.case).context("the case was just there")?;
-        let right = |direction| {
+        let right = |case: &str, direction| {
+            let record = dataset.find(case).context("the case was just there")?;
             let answers = record.answers(direction).iter();
             let firsts = answers.map(|it| Ok(TokenizedPrompt::answer(tokenizer, it)?.first()));
             let mut firsts = firsts.collect::<anyhow::Result<Vec<u32>>>()?;
@@ -114,7 +123,8 @@ impl Compare {
         asked_inversely.answer = inverse.expected;
         let spec = Spec {
             inverse: TokenizedPrompt::new(tokenizer, &asked_inversely, self.model.bos())?,
-            right: [right(Direction::Forward)?, right(Direction::Inverse)?],
+            second: if self.other_case.is_some() { Second::Fact } else { Second::Inverse },
+            right: [right(&self.case, Direction::Forward)?, right(&case, second)?],
             map: self.map(&session.question.subjects, &session.engine)?,
             n_top: self.top,
             n_permutations: self.permutations,
@@ -159,8 +169,6 @@ impl Compare {
     }
 }
 
-const NAMES: [&str; 2] = ["fact", "inverse"];
-
 pub(super) fn to_json(
     it: &Comparison,
     engine: &Engine,
@@ -202,10 +210,11 @@ pub(super) fn to_json(
 
 pub(super) fn to_text(it: &Comparison, engine: &Engine) -> String {
     let mut text = String::new();
-    for ((name, prompt), recall) in NAMES.iter().zip(&it.prompts).zip(&it.recall) {
-        _ = writeln!(text, "{name:<8} {} → {}", prompt.text, recall_text(prompt, recall, engine));
+    let names = it.spec.second.names();
+    for ((name, prompt), recall) in names.iter().zip(&it.prompts).zip(&it.recall) {
+        _ = writeln!(text, "{name:<10} {} → {}", prompt.text, recall_text(prompt, recall, engine));
     }
-    for (name, recall) in NAMES.iter().zip(&it.recall) {
+    for (name, recall) in names.iter().zip(&it.recall) {
         if !recall.is_right() {
             _ = writeln!(
                 text,
@@ -220,9 +229,9 @@ pub(super) fn to_text(it: &Comparison, engine: &Engine) -> String {
     _ = writeln!(text, "{}", likeness_text("all", &it.likeness, "cells"));
     if let Some(overlap) = &it.overlap {
         let n_columns = it.maps[0].n_columns();
-        for (name, top) in NAMES.iter().zip(&overlap.top) {
+        for (name, top) in names.iter().zip(&overlap.top) {
             let heads = top.iter().map(|at| format!("L{}H{}", at / n_columns, at % n_columns));
-            _ = writeln!(text, "top of {name:<8} {}", heads.collect::<Vec<_>>().join(" "));
+            _ = writeln!(text, "top of {name:<10} {}", heads.collect::<Vec<_>>().join(" "));
         }
         let shared = overlap.n_shared;
         _ = writeln!(text, "{shared} of both: Jaccard {:.3}", overlap.jaccard);
@@ -236,7 +245,11 @@ pub(super) fn to_text(it: &Comparison, engine: &Engine) -> String {
         }
     }
     if !it.peaks.is_empty() {
-        text.push_str("\npeaks (layer, value)                fact          inverse  distance  depth  Pearson\n");
+        let other = it.spec.second.text();
+        _ = writeln!(
+            text,
+            "\npeaks (layer, value)                fact  {other:>15}  distance  depth  Pearson"
+        );
     }
     for peaks in &it.peaks {
         let of = match peaks.of {

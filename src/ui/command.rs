@@ -75,6 +75,13 @@ pub enum Command {
 
     /// From the fact to its inverse, and back.
     Flip,
+
+    /// The fact that is looked at stands in the inverse's place, whichever is chosen next.
+    KeepBeside,
+
+    /// The same for any fact, as the dataset asks it.
+    ShowBeside(FactId),
+    DropBeside,
     NextFact,
     PreviousFact,
 
@@ -168,7 +175,7 @@ const fn ctrl_alt(key: Key) -> KeyboardShortcut {
 impl Command {
     /// Those with keys, in the order of the list of shortcuts. Keys with more modifiers come first:
     /// egui lets Ctrl+O match Ctrl+Shift+O.
-    pub const WITH_KEYS: [Self; 25] = [
+    pub const WITH_KEYS: [Self; 27] = [
         Self::OpenModel,
         Self::OpenSession,
         Self::OpenDataset,
@@ -186,6 +193,8 @@ impl Command {
         Self::StepToken(Step::Next),
         Self::StepToken(Step::Previous),
         Self::Flip,
+        Self::DropBeside,
+        Self::KeepBeside,
         Self::FocusSearch,
         Self::ShowPalette,
         // Before undoing: its keys are those of undoing, and one more.
@@ -235,6 +244,9 @@ impl Command {
             Self::LookAt(Direction::Forward) => "Fact",
             Self::LookAt(Direction::Inverse) => "Inverse",
             Self::Flip => "Fact or inverse",
+            Self::KeepBeside => "Keep beside",
+            Self::ShowBeside(_) => "Show beside the chosen fact",
+            Self::DropBeside => "Back to the inverse",
             Self::NextFact => "Next fact",
             Self::PreviousFact => "Previous fact",
             Self::StepLayer(Step::Next) => "Next layer",
@@ -353,11 +365,9 @@ impl Command {
                  answer's probability comes back"
             }
             Self::ShowDifference(_) => {
-                "The fact's map minus the inverse's, tokens paired by their role"
+                "The upper map minus the lower one, tokens paired by their role"
             }
-            Self::SetSameScale(_) => {
-                "The same colour stands for the same value in the fact's map and in the inverse's"
-            }
+            Self::SetSameScale(_) => "The same colour stands for the same value in both maps",
             Self::Study(Pane::Ablation) => {
                 "Replaces one part of the model at a time, for the fact and its inverse, and measures \
                  the answer again"
@@ -371,6 +381,15 @@ impl Command {
             Self::LookAt(Direction::Inverse) => {
                 "The same fact asked from its answer: who or what is it true of?"
             }
+            Self::KeepBeside => {
+                "Keeps this fact in the inverse's place, whichever fact is chosen next. Ctrl+click on \
+                 a fact of the list puts that one there"
+            }
+            Self::ShowBeside(_) => {
+                "In the inverse's place: traces, difference, comparison and patching then are of \
+                 these two facts"
+            }
+            Self::DropBeside => "The chosen fact is shown beside its own inverse again",
             Self::Paint(Paint::Clear) => "Nothing of this prompt's attention is cut any more",
             Self::ShowPalette => "Everything that can be done, by name",
             Self::Undo => "Takes back what was last chosen or set; results are kept",
@@ -420,6 +439,8 @@ impl Command {
         const NEXT: &[KeyboardShortcut] = &[ctrl(Key::ArrowDown), key(Key::ArrowDown)];
         const PREVIOUS: &[KeyboardShortcut] = &[ctrl(Key::ArrowUp), key(Key::ArrowUp)];
         const FLIP: &[KeyboardShortcut] = &[ctrl(Key::I)];
+        const KEEP: &[KeyboardShortcut] = &[ctrl(Key::B)];
+        const DROP: &[KeyboardShortcut] = &[ctrl_shift(Key::B)];
         const SEARCH: &[KeyboardShortcut] = &[ctrl(Key::F)];
         const PALETTE: &[KeyboardShortcut] = &[ctrl(Key::K), ctrl(Key::P)];
         const NEXT_LAYER: &[KeyboardShortcut] = &[key(Key::CloseBracket)];
@@ -452,6 +473,8 @@ impl Command {
             Self::StepToken(Step::Next) => NEXT_TOKEN,
             Self::StepToken(Step::Previous) => PREVIOUS_TOKEN,
             Self::Flip => FLIP,
+            Self::KeepBeside => KEEP,
+            Self::DropBeside => DROP,
             Self::FocusSearch => SEARCH,
             Self::ShowPalette => PALETTE,
             Self::Undo => UNDO,

@@ -1,6 +1,6 @@
 //! A fact beside its inverse.
 
-use factscope::analysis::comparison::{Comparison, MapSpec, PeakOf, Role, Spec};
+use factscope::analysis::comparison::{Comparison, MapSpec, PeakOf, Role, Second, Spec};
 use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Metric, Positions, Reuse, ablation,
     causal_trace,
@@ -35,7 +35,15 @@ fn inverse() -> TokenizedPrompt {
 }
 
 fn spec(inverse: TokenizedPrompt, map: MapSpec) -> Spec {
-    Spec { inverse, right: [vec![], vec![]], map, n_top: 5, n_permutations: 99, seed: 3 }
+    Spec {
+        inverse,
+        second: Second::Inverse,
+        right: [vec![], vec![]],
+        map,
+        n_top: 5,
+        n_permutations: 99,
+        seed: 3,
+    }
 }
 
 fn maps() -> [MapSpec; 5] {

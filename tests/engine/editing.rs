@@ -347,6 +347,7 @@ fn an_edit_that_makes_no_sense_is_an_error() {
     // Tokens of one prompt are not those of another.
     let here = edited(&engine, &[ModelEdit::Steering(steer(Positions::Only(1..2), 1.0))]);
     let comparison = AnalysisSpec::Comparison(comparison::Spec {
+        second: comparison::Second::Inverse,
         inverse: paris(),
         right: [vec![], vec![]],
         map: comparison::MapSpec::Attribution,

@@ -226,6 +226,7 @@ fn specs() -> Vec<AnalysisSpec> {
             ..edge_cut::Spec::of([edge_cut::Edge { query: 2, key: 0 }], 1..3)
         }),
         AnalysisSpec::Comparison(comparison::Spec {
+            second: comparison::Second::Inverse,
             inverse: crate::support::prompt("Paris is in", "Paris", Some("it")),
             right: [vec![1, 2], vec![]],
             map: comparison::MapSpec::Trace { spec: trace(), metric: Metric::LogProb },

@@ -68,6 +68,7 @@ fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
     };
     let compared = |map| {
         AnalysisSpec::Comparison(comparison::Spec {
+            second: comparison::Second::Inverse,
             inverse: prompt.clone(),
             right: [vec![], vec![]],
             map,

@@ -12,6 +12,7 @@ mod keys;
 mod patching;
 mod studies;
 mod memory;
+mod pair;
 mod session;
 mod support;
 mod trust;

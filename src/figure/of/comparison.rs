@@ -1,9 +1,9 @@
-//! A fact beside its inverse: what is recalled, both maps in one scale, and how alike they are.
+//! A fact beside its inverse or another fact: what is recalled, both maps in one scale, and how alike they are.
 
 use super::causal_trace::component_name;
 use super::{HeadMap, Look, by_row};
 use crate::analysis::comparison::{
-    Comparison, Likeness, MapSpec, Overlap, PValues, Peak, PeakOf, Recall,
+    Comparison, Likeness, MapSpec, Overlap, PValues, Peak, PeakOf, Recall, Second,
 };
 use crate::analysis::{Grid, ablation};
 use crate::figure::number;
@@ -13,8 +13,6 @@ use crate::figure::{
 };
 use crate::tokens::TokenizedPrompt;
 
-const NAMES: [&str; 2] = ["Fact", "Inverse"];
-
 pub(super) fn figure(it: &Comparison, look: &Look<'_>) -> Figure {
     let quantity = quantity(&it.spec.map);
     let mut charts = vec![Chart::Table(recall(it, look))];
@@ -23,7 +21,10 @@ pub(super) fn figure(it: &Comparison, look: &Look<'_>) -> Figure {
     charts.extend(it.overlap.as_ref().map(|overlap| Chart::Table(top(it, overlap))));
     charts.push(Chart::Table(peaks(it)));
     Figure {
-        title: format!("A fact beside its inverse — {quantity}"),
+        title: match it.spec.second {
+            Second::Inverse => format!("A fact beside its inverse — {quantity}"),
+            Second::Fact => format!("A fact beside another — {quantity}"),
+        },
         charts,
         notes: notes(it, look),
         ..Figure::default()
@@ -49,11 +50,18 @@ fn quantity(map: &MapSpec) -> String {
     }
 }
 
+fn names(it: &Comparison) -> [&'static str; 2] {
+    match it.spec.second {
+        Second::Inverse => ["Fact", "Inverse"],
+        Second::Fact => ["Fact", "Other fact"],
+    }
+}
+
 /// First of all: does the model know it?
 fn recall(it: &Comparison, look: &Look<'_>) -> Table {
     let row = |(nth, (prompt, recall)): (usize, (&TokenizedPrompt, &Recall))| Row {
         cells: vec![
-            Cell::Text(NAMES[nth].to_owned()),
+            Cell::Text(names(it)[nth].to_owned()),
             Cell::Text(prompt.text.clone()),
             Cell::Token(look.token(recall.right.id)),
             Cell::Number(recall.right.prob),
@@ -74,7 +82,9 @@ fn recall(it: &Comparison, look: &Look<'_>) -> Table {
 
 fn maps(it: &Comparison, quantity: &str, look: &Look<'_>) -> Vec<Chart> {
     let [fact, inverse] = &it.maps;
-    let grids = [(NAMES[0], fact), (NAMES[1], inverse), ("Fact − inverse", &it.difference)];
+    let names = names(it);
+    let difference = format!("Fact − {}", it.spec.second.text());
+    let grids = [(names[0], fact), (names[1], inverse), (&*difference, &it.difference)];
     let value = |grid: &Grid<Option<f32>>, row: usize, column: usize| {
         grid.get(row, column).copied().flatten().unwrap_or(f32::NAN)
     };
@@ -140,7 +150,7 @@ fn scatter(it: &Comparison, quantity: &str) -> Scatter {
     Scatter {
         name: "Each cell both ways".to_owned(),
         x_title: format!("Fact: {quantity}"),
-        y_title: format!("Inverse: {quantity}"),
+        y_title: format!("{}: {quantity}", names(it)[1]),
         points: points.collect(),
         has_diagonal: true,
     }
@@ -165,7 +175,7 @@ fn top(it: &Comparison, overlap: &Overlap) -> Table {
     };
     Table {
         name: "Largest parts".to_owned(),
-        columns: ["Place", NAMES[0], NAMES[1]].map(str::to_owned).into(),
+        columns: ["Place", names(it)[0], names(it)[1]].map(str::to_owned).into(),
         rows: (0..fact.len().max(inverse.len())).map(row).collect(),
     }
 }
@@ -196,8 +206,8 @@ fn peaks(it: &Comparison) -> Table {
             pick: Pick::layer(fact.layer),
         }
     });
-    let columns =
-        ["Peak of", "Fact", "Value", "Inverse", "Value", "Layers apart", "Depth", "Pearson"];
+    let [fact, other] = names(it);
+    let columns = ["Peak of", fact, "Value", other, "Value", "Layers apart", "Depth", "Pearson"];
     Table {
         name: "Peaks".to_owned(),
         columns: columns.map(str::to_owned).into(),
@@ -207,7 +217,7 @@ fn peaks(it: &Comparison) -> Table {
 
 fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {
     let mut notes = Vec::new();
-    for (name, recall) in ["fact", "inverse"].iter().zip(&it.recall) {
+    for (name, recall) in it.spec.second.names().iter().zip(&it.recall) {
         if !recall.is_right() {
             notes.push(format!(
                 "The model does not know the {name}: its map is of an answer that it does not give \
@@ -217,7 +227,10 @@ fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {
     }
     if let Some([fact, inverse]) = it.total_effects {
         let [fact, inverse] = [fact, inverse].map(|it| number::significant(it, 4));
-        notes.push(format!("Total effect of the corruption: fact {fact}, inverse {inverse}"));
+        notes.push(format!(
+            "Total effect of the corruption: fact {fact}, {} {inverse}",
+            it.spec.second.text()
+        ));
     }
     let Likeness { n, pearson, spearman } = it.likeness;
     let (pearson, spearman) = (signed(pearson), signed(spearman));

@@ -22,8 +22,8 @@ use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help};
 use crate::ui::screenshot;
 use crate::ui::state::{
-    FactId, FactKey, JobKind, ModelState, Quick, Slot, Study, TraceRun, TraceState, capitalized,
-    subject_tokens,
+    Beside, FactId, FactKey, JobKind, ModelState, Quick, Slot, Study, TraceRun, TraceState,
+    capitalized, subject_tokens,
 };
 use crate::ui::view::{Selection, ViewAction};
 use crate::worker::{Job, JobId, Work};
@@ -111,6 +111,11 @@ impl App {
                     self.look_at(direction);
                 }
             }
+            Command::KeepBeside => self.state.beside = self.state.to_be_kept(),
+            Command::ShowBeside(fact) => {
+                self.show_beside(Some(Beside { fact, direction: Direction::Forward }));
+            }
+            Command::DropBeside => self.show_beside(None),
             Command::NextFact => self.step(1),
             Command::PreviousFact => self.step(-1),
             Command::StepLayer(step) => self.step_selection(step, Axis::Layer),
@@ -336,9 +341,21 @@ impl App {
             self.state.selection = Selection::default();
             self.state.trace_waits = false;
         }
-        // Not every fact has an inverse.
-        if self.state.fact().is_none() {
+        // Not every fact has an inverse, and what is kept beside it is not what was chosen.
+        if self.state.fact().is_none() || self.state.beside.is_some() {
             self.state.direction = Direction::Forward;
+        }
+        self.look();
+    }
+
+    fn show_beside(&mut self, beside: Option<Beside>) {
+        if self.state.beside == beside {
+            return;
+        }
+        self.state.beside = beside;
+        if self.state.direction == Direction::Inverse {
+            self.state.direction = Direction::Forward;
+            self.state.selection.position = None;
         }
         self.look();
     }

@@ -11,7 +11,8 @@ use crate::facts::{Dataset, Direction};
 use crate::ui::dialogs::Why;
 use crate::ui::panels::{self};
 use crate::ui::state::{
-    FactId, JobKind, ModelState, Outcome, Recalled, Slot, Study, TraceRun, TraceState, capitalized,
+    Beside, FactId, JobKind, ModelState, Outcome, Recalled, Slot, Study, TraceRun, TraceState,
+    capitalized,
 };
 use crate::worker::{Event, JobId, ModelInfo};
 
@@ -246,6 +247,9 @@ impl App {
         self.state.facts.open(dataset);
         self.state.trace_waits = false;
         self.count_subjects(ctx);
+        if matches!(self.state.beside, Some(Beside { fact: FactId::Record(_), .. })) {
+            self.state.beside = None;
+        }
         if !matches!(self.state.selected, Some(FactId::Typed(_))) {
             self.state.selected = None;
             self.select(FactId::Record(0));

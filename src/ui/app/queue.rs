@@ -21,6 +21,7 @@ impl App {
             key,
             pane,
             text: prompt.text.clone(),
+            rows: self.state.rows(key)?,
             settings: self.state.settings.clone(),
             selection: self.state.selection,
             parts: self.state.parts,
@@ -63,14 +64,11 @@ impl App {
     /// Shows the view of a job that is over, as it was asked. Nothing if its fact is gone.
     fn go_back_to(&mut self, id: JobId) -> Option<Pane> {
         let asked = self.state.jobs.ended_at(id)?.asked.clone()?;
-        let record = self.state.facts.get(asked.key.fact);
-        let is_there = record.and_then(|it| it.fact(asked.key.direction));
-        if is_there.is_none_or(|fact| fact.prompt != asked.text) {
+        let bos = self.state.settings.bos;
+        if !self.state.go_back_to(&asked) {
             self.state.error = Some("Its fact is not in the list any more".to_owned());
             return None;
         }
-        let bos = self.state.settings.bos;
-        self.state.go_back_to(&asked);
         self.recall_of(bos);
         self.views.workspace.show(asked.pane);
         self.views.facts.reveal();

@@ -12,7 +12,9 @@ use crate::session::{Present, Session};
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::panels;
-use crate::ui::state::{FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized};
+use crate::ui::state::{
+    Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized,
+};
 use crate::worker::{Job, Work};
 
 /// A session that was read, with what is there of its model and dataset.
@@ -219,6 +221,9 @@ impl App {
             self.state.adopt_choices(look);
             self.views.workspace = look.workspace.clone();
             self.state.selected = look.chosen.and_then(|nth| places.get(nth).copied());
+            self.state.beside = look
+                .beside
+                .and_then(|(nth, direction)| Some(Beside { fact: *places.get(nth)?, direction }));
             if self.state.stored.is_none() {
                 self.state.facts.recall_mut().adopt(&look.recall);
                 self.state.facts.recalled();
@@ -230,6 +235,7 @@ impl App {
                     .to_owned(),
             );
             self.state.selected = places.first().copied();
+            self.state.beside = None;
         }
         if self.state.fact().is_none() {
             self.state.direction = Direction::Forward;

@@ -1,8 +1,8 @@
 use eframe::egui::accesskit::Role;
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
 use eframe::egui::{
-    CollapsingHeader, Color32, ComboBox, Context, CornerRadius, FontId, Id, Key, RichText,
-    ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    CollapsingHeader, Color32, ComboBox, Context, CornerRadius, FontId, Id, Key, Rect, Response,
+    RichText, ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::grouped;
@@ -265,11 +265,22 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
     }
     let output = area.show_rows(ui, ROW_HEIGHT, found.len(), |ui, rows| {
         for &id in &found[rows] {
-            if let Some(record) = state.facts.get(id)
-                && row_ui(ui, record, recall_of(state, id), state.selected == Some(id))
-            {
-                commands.push(Command::Select(id));
+            let Some(record) = state.facts.get(id) else { continue };
+            let row = Place {
+                is_selected: state.selected == Some(id),
+                is_beside: state.beside.is_some_and(|it| it.fact == id),
+            };
+            let response = row_ui(ui, record, recall_of(state, id), row);
+            let beside = Command::ShowBeside(id);
+            if response.clicked() {
+                let is_beside = ui.input(|input| input.modifiers.command);
+                commands.push(if is_beside { beside.clone() } else { Command::Select(id) });
             }
+            response.context_menu(|ui| {
+                if ui.button(beside.text()).on_hover_text(beside.tooltip()).clicked() {
+                    commands.push(beside);
+                }
+            });
         }
     });
     view.offset = output.state.clamped_offset().y;
@@ -285,14 +296,26 @@ fn recall_of(state: &State, id: FactId) -> [Option<Recalled>; 2] {
     }
 }
 
-/// Whether it was clicked.
-fn row_ui(ui: &mut Ui, record: &Record, recall: [Option<Recalled>; 2], is_selected: bool) -> bool {
+/// Where else the fact of a row is shown.
+#[derive(Clone, Copy)]
+struct Place {
+    is_selected: bool,
+    is_beside: bool,
+}
+
+fn row_ui(
+    ui: &mut Ui,
+    record: &Record,
+    recall: [Option<Recalled>; 2],
+    Place { is_selected, is_beside }: Place,
+) -> Response {
     let size = vec2(ui.available_width(), ROW_HEIGHT);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let fact = &record.fact;
     let answer = fact.answer.as_deref().unwrap_or("?");
     response.widget_info(|| {
-        let label = format!("{} → {answer}", fact.prompt);
+        let beside = if is_beside { ", kept beside" } else { "" };
+        let label = format!("{} → {answer}{beside}", fact.prompt);
         WidgetInfo::selected(Role::Button, true, is_selected, label)
     });
     let palette = theme::palette(ui);
@@ -307,6 +330,10 @@ fn row_ui(ui: &mut Ui, record: &Record, recall: [Option<Recalled>; 2], is_select
     let inner = rect.shrink2(vec2(0.0, 1.0));
     let painter = ui.painter();
     painter.rect_filled(inner, CornerRadius::same(4), fill);
+    if is_beside {
+        let bar = Rect::from_min_size(inner.min, vec2(3.0, inner.height()));
+        painter.rect_filled(bar, CornerRadius::same(1), palette.accent);
+    }
 
     let body = TextStyle::Body.resolve(ui.style());
     let small = TextStyle::Small.resolve(ui.style());
@@ -318,11 +345,10 @@ fn row_ui(ui: &mut Ui, record: &Record, recall: [Option<Recalled>; 2], is_select
     painter.galley(pos2(left, inner.top() + 3.0), prompt, palette.text);
     painter.galley(pos2(left, inner.top() + 21.0), second, palette.weak_text);
 
-    let is_clicked = response.clicked();
     if is_cut {
-        response.on_hover_text(format!("{} → {answer}", fact.prompt));
+        return response.on_hover_text(format!("{} → {answer}", fact.prompt));
     }
-    is_clicked
+    response
 }
 
 fn prompt_job(record: &Record, font: &FontId, palette: &theme::Palette, width: f32) -> LayoutJob {

@@ -67,6 +67,8 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
             item_ui(ui, Command::NextFact, commands);
             item_ui(ui, Command::PreviousFact, commands);
             item_ui(ui, Command::Flip, commands);
+            item_ui(ui, Command::KeepBeside, commands);
+            item_ui(ui, Command::DropBeside, commands);
             ui.separator();
             for step in [Step::Next, Step::Previous] {
                 item_ui(ui, Command::StepLayer(step), commands);

@@ -133,7 +133,7 @@ pub fn study_panel_ui(
         let ctx = ViewCtx { selection, tokenizer: &info.tokenizer, planted };
         ui.push_id(direction, |ui| {
             if directions.len() > 1 {
-                let name = Command::LookAt(direction).text();
+                let name = state.name_of(direction);
                 let text = study_prompt(state, direction);
                 ui.label(RichText::new(format!("{name}: {text}")).strong());
             }

@@ -161,14 +161,18 @@ fn direction_ui(
 
 /// Which way the fact is asked, and what the model makes of it.
 fn heading_ui(ui: &mut Ui, state: &State, direction: Direction, commands: &mut Vec<Command>) {
-    let Some(record) = state.record() else { return };
+    let (Some(record), Some(key)) = (state.record_at(direction), state.key_of(direction)) else {
+        return;
+    };
     ui.horizontal(|ui| {
         let command = Command::LookAt(direction);
-        let chosen = ui.selectable_label(state.direction == direction, command.text());
+        let chosen =
+            ui.selectable_label(state.direction == direction, state.name_of(direction));
         if chosen.on_hover_text(command.tooltip()).clicked() {
             commands.push(command);
         }
-        if let Some(inverse) = record.inverse.as_ref().filter(|_| direction == Direction::Inverse)
+        beside_ui(ui, state, direction, commands);
+        if let Some(inverse) = record.inverse.as_ref().filter(|_| key.direction == Direction::Inverse)
             && inverse.origin == InverseOrigin::Generated
         {
             ui.label(RichText::new("generated").small().weak()).on_hover_text(
@@ -176,7 +180,7 @@ fn heading_ui(ui: &mut Ui, state: &State, direction: Direction, commands: &mut V
                  catalogue's template of its relation",
             );
         }
-        if direction == Direction::Forward
+        if key.direction == Direction::Forward
             && let Some(plan) = state.plan(record)
         {
             ui.label(RichText::new(plan.group.text()).small().weak()).on_hover_text(
@@ -192,7 +196,7 @@ fn heading_ui(ui: &mut Ui, state: &State, direction: Direction, commands: &mut V
                  which is another question",
             );
         }
-        let answers = record.answers(direction);
+        let answers = state.answers_at(direction);
         if answers.len() > 1 {
             let text = RichText::new(format!("one of {} right answers", answers.len()));
             let rest = if answers.len() > N_ANSWERS { ", …" } else { "" };
@@ -200,11 +204,23 @@ fn heading_ui(ui: &mut Ui, state: &State, direction: Direction, commands: &mut V
             ui.label(text.small().color(theme::palette(ui).warning))
                 .on_hover_text(format!("{}{rest}", list.join(", ")));
         }
-        if let Some(flags) = state.selected.and_then(|it| state.facts.flags(it, direction)) {
+        if let Some(flags) = state.facts.flags(key.fact, key.direction) {
             flags_ui(ui, flags);
         }
         recall_ui(ui, state, direction);
     });
+}
+
+/// Keeps what stands here, or lets it go.
+fn beside_ui(ui: &mut Ui, state: &State, row: Direction, commands: &mut Vec<Command>) {
+    let command = match (state.beside, row) {
+        (Some(_), Direction::Inverse) => Command::DropBeside,
+        (None, row) if row == state.direction => Command::KeepBeside,
+        _ => return,
+    };
+    if ui.small_button(command.text()).on_hover_text(command.tooltip()).clicked() {
+        commands.push(command);
+    }
 }
 
 /// What to beware of before the numbers are read.

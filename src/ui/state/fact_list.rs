@@ -141,9 +141,14 @@ impl FactList {
 
     /// Adds a typed fact, or finds it if it is there already.
     pub fn add(&mut self, fact: Fact) -> FactId {
-        let nth = self.typed.iter().position(|record| record.fact == fact).unwrap_or_else(|| {
-            let id = format!("typed {}", self.typed.len() + 1);
-            let record = Record::new(id, None, fact);
+        let id = format!("typed {}", self.typed.len() + 1);
+        self.keep(Record::new(id, None, fact))
+    }
+
+    /// Lists a fact as if it were typed, or finds it if it is there already.
+    pub fn keep(&mut self, record: Record) -> FactId {
+        let is_it = |it: &Record| it.fact == record.fact && it.inverse == record.inverse;
+        let nth = self.typed.iter().position(is_it).unwrap_or_else(|| {
             self.typed_texts.push(searched_text(&record));
             self.typed.push(record);
             self.search();

@@ -1,4 +1,4 @@
-use super::{FactId, Painted, Settings, State};
+use super::{Beside, FactId, Painted, Settings, State};
 use crate::analysis::logit_attribution::Parts;
 use crate::facts::Direction;
 use crate::ui::view::Selection;
@@ -19,6 +19,7 @@ pub struct History {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
     pub selected: Option<FactId>,
+    pub beside: Option<Beside>,
     pub direction: Direction,
     pub selection: Selection,
     pub painted: Painted,
@@ -30,6 +31,7 @@ impl State {
     pub(super) fn step(&self) -> Step {
         Step {
             selected: self.selected,
+            beside: self.beside,
             direction: self.direction,
             selection: self.selection,
             painted: self.painted.clone(),
@@ -86,6 +88,7 @@ impl State {
 
     fn go_to(&mut self, step: &Step) {
         self.selected = step.selected;
+        self.beside = step.beside;
         self.direction = step.direction;
         self.selection = step.selection;
         self.painted.clone_from(&step.painted);

@@ -13,6 +13,7 @@ mod jobs;
 mod memory;
 mod others;
 mod painted;
+mod pair;
 mod queue;
 mod recall;
 mod session;
@@ -28,6 +29,7 @@ pub use jobs::{JobKind, Jobs, OpenJob};
 pub use memory::{Memory, SystemMemory};
 pub use others::Others;
 pub use painted::{Paint, Painted};
+pub use pair::{Beside, Rows};
 pub use queue::{Asked, Ended, Outcome, Queue};
 pub use recall::{Recall, Recalled};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
@@ -42,7 +44,7 @@ use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource};
-use crate::facts::{Direction, Fact, Record};
+use crate::facts::{Direction, Fact};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::worker::{Adapter, DeviceChoice, JobId, ModelInfo};
 
@@ -64,7 +66,11 @@ pub struct State {
 
     pub selected: Option<FactId>,
 
-    /// Which way the chosen fact is looked at; forward where it has no inverse.
+    /// Another fact in the place of the chosen one's inverse.
+    pub beside: Option<Beside>,
+
+    /// Which way the chosen fact is looked at; forward where it has no inverse. Where another fact
+    /// stands in the inverse's place, which of the two.
     pub direction: Direction,
 
     /// Layer, position and head picked out across the views.
@@ -166,6 +172,7 @@ impl State {
             facts: FactList::default(),
             reading: None,
             selected: None,
+            beside: None,
             direction: Direction::Forward,
             selection: Selection::default(),
             painted: Painted::default(),
@@ -198,32 +205,12 @@ impl State {
         }
     }
 
-    /// The chosen fact as it stands in the dataset.
-    pub fn record(&self) -> Option<&Record> {
-        self.facts.get(self.selected?)
-    }
-
-    /// The ways the chosen fact can be asked: one or two.
-    pub fn directions(&self) -> impl Iterator<Item = Direction> + use<> {
-        let [has_forward, has_inverse] = [Direction::Forward, Direction::Inverse]
-            .map(|it| self.record().is_some_and(|record| record.fact(it).is_some()));
-        [(Direction::Forward, has_forward), (Direction::Inverse, has_inverse)]
-            .into_iter()
-            .filter_map(|(direction, is_there)| is_there.then_some(direction))
-    }
-
     pub fn key(&self) -> Option<FactKey> {
         self.key_of(self.direction)
     }
 
-    /// Nothing if the chosen fact cannot be asked that way.
-    pub fn key_of(&self, direction: Direction) -> Option<FactKey> {
-        self.record()?.fact(direction)?;
-        Some(FactKey::new(self.selected?, direction, self.settings.bos))
-    }
-
     pub fn fact(&self) -> Option<&Fact> {
-        self.record()?.fact(self.direction)
+        self.fact_at(self.direction)
     }
 
     /// What is known of the chosen fact, in the direction it is looked at.
@@ -247,7 +234,7 @@ impl State {
     pub fn visit(&mut self, direction: Direction) -> Option<FactKey> {
         let key = self.key_of(direction)?;
         let tokenizer = Arc::clone(&self.info()?.tokenizer);
-        let fact = self.record()?.fact(direction)?;
+        let fact = self.fact_at(direction)?;
         if !self.findings.contains_key(&key) {
             let prompt = TokenizedPrompt::new(&tokenizer, fact, self.settings.bos);
             let prompt = prompt.map(Arc::new).map_err(|error| capitalized(&error));
@@ -302,7 +289,7 @@ impl State {
         if self.facts.dataset.is_some() {
             return Some(settings.spec(n_layers, Arc::clone(self.subjects.as_ref()?)));
         }
-        let subject = self.record()?.fact(direction)?.subject_text()?;
+        let subject = self.fact_at(direction)?.subject_text()?;
         let subjects = subject_tokens(&self.info()?.tokenizer, [subject].into_iter());
         Some(settings.spec(n_layers, subjects))
     }
@@ -315,7 +302,8 @@ impl State {
         };
         let other = self.directions().find(|it| *it != direction);
         let position = self.selection.position.filter(|_| direction == self.direction);
-        let (info, record, key) = (self.info()?, self.record()?, self.key_of(direction)?);
+        let (info, key) = (self.info()?, self.key_of(direction)?);
+        let record = self.facts.get(key.fact)?;
         let none = Arc::from([]);
         let substitutes =
             |of| self.others.substitutes(key, of, record, &self.facts, &info.tokenizer);
@@ -327,8 +315,11 @@ impl State {
             prompt,
             other: other.and_then(prompt_of),
             direction,
-            fact: record.fact(direction),
+            beside: self.second(),
+            asked: key.direction,
+            fact: record.fact(key.direction),
             record: Some(record),
+            answers: [Direction::Forward, Direction::Inverse].map(|it| self.answers_at(it)),
             facts: &self.facts,
             selection: Selection { position, ..self.selection },
             painted: self.painted.of(Some(key)),
@@ -404,7 +395,7 @@ impl State {
             }),
             _ => self.study_spec(pane, direction).ok()?,
         };
-        let fact = self.record()?.fact(direction)?;
+        let fact = self.fact_at(direction)?;
         Some(Experiment {
             model: info.dir.clone(),
             bos: self.settings.bos,

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::jobs::{JobKind, Jobs, OpenJob};
-use super::{FactKey, Settings};
+use super::{FactKey, Rows, Settings};
 use crate::analysis::logit_attribution::Parts;
 use crate::ui::pane::Pane;
 use crate::ui::view::Selection;
@@ -23,6 +23,7 @@ pub struct Asked {
 
     /// The words of the prompt.
     pub text: String,
+    pub rows: Rows,
     pub settings: Settings,
     pub selection: Selection,
     pub parts: Parts,

@@ -64,6 +64,10 @@ pub struct Look {
 
     /// Into the session's facts.
     pub chosen: Option<usize>,
+
+    /// The fact in the inverse's place, and which way it is asked there.
+    #[serde(default)]
+    pub beside: Option<(usize, Direction)>,
     pub direction: Direction,
     pub selection: Selection,
     pub parts: Parts,
@@ -146,6 +150,7 @@ impl State {
             Some(facts.len() - 1)
         };
         let chosen = self.selected.and_then(&mut place);
+        let beside = self.beside.and_then(|it| Some((place(it.fact)?, it.direction)));
         let mut found = Vec::new();
         for (key, findings) in &self.findings {
             let Some(fact) = place(key.fact) else { continue };
@@ -155,6 +160,7 @@ impl State {
             settings: self.settings.clone(),
             workspace: workspace.clone(),
             chosen,
+            beside,
             direction: self.direction,
             selection: self.selection,
             parts: self.parts,
@@ -180,13 +186,16 @@ impl State {
         self.parts = look.parts;
     }
 
-    /// Chooses and sets as it was when a job was asked for. How the window looks stays.
-    pub fn go_back_to(&mut self, asked: &Asked) {
+    /// Chooses and sets as it was when a job was asked for. How the window looks stays. Whether its
+    /// facts are still there; nothing changes if not.
+    pub fn go_back_to(&mut self, asked: &Asked) -> bool {
+        if !self.restore_rows(&asked.rows) {
+            return false;
+        }
         self.settings = with_choices_of(&self.settings, &asked.settings);
-        self.selected = Some(asked.key.fact);
-        self.direction = asked.key.direction;
         self.selection = asked.selection;
         self.parts = asked.parts;
+        true
     }
 
     /// Puts the facts of a session in their places: those of the dataset are in the list already,
@@ -200,7 +209,7 @@ impl State {
             .iter()
             .map(|fact| match nth(fact) {
                 Some(nth) => FactId::Record(nth),
-                None => self.facts.add(fact.record.fact.clone()),
+                None => self.facts.keep(fact.record.clone()),
             })
             .collect()
     }

@@ -115,7 +115,8 @@ impl State {
 
     /// The layer whose MLP was taught the fact that is looked at.
     pub fn planted(&self, direction: Direction) -> Option<usize> {
-        self.plan(self.record()?)?.planted(direction)
+        let key = self.key_of(direction)?;
+        self.plan(self.facts.get(key.fact)?)?.planted(key.direction)
     }
 }
 

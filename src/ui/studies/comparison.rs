@@ -6,7 +6,6 @@ use crate::analysis::ablation::{self, Part, Replacement};
 use crate::analysis::causal_trace::{Component, Map};
 use crate::analysis::comparison::{MapSpec, Spec};
 use crate::analysis::{AnalysisSpec, Metric, Positions};
-use crate::facts::Direction;
 use crate::tokens::{TokenizeError, TokenizedPrompt};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,13 +54,11 @@ impl Of {
 
 impl Study for Settings {
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
-        let (Some(record), Some(inverse)) = (about.record, about.inverse()) else {
-            return Err("This fact has no inverse to be compared with".to_owned());
-        };
+        let inverse = about.second().ok_or_else(|| about.nothing_beside())?;
         let tokenizer = &about.info.tokenizer;
-        let right = |direction: Direction| {
-            let answers = record.answers(direction).iter();
-            let firsts = answers.map(|it| Ok(TokenizedPrompt::answer(tokenizer, it)?.first()));
+        let right = |answers: &[String]| {
+            let firsts =
+                answers.iter().map(|it| Ok(TokenizedPrompt::answer(tokenizer, it)?.first()));
             let firsts: Result<Vec<u32>, TokenizeError> = firsts.collect();
             let mut firsts = firsts.map_err(|error| error.to_string())?;
             firsts.sort_unstable();
@@ -92,7 +89,8 @@ impl Study for Settings {
         };
         Ok(AnalysisSpec::Comparison(Spec {
             inverse: inverse.clone(),
-            right: [right(Direction::Forward)?, right(Direction::Inverse)?],
+            second: about.beside,
+            right: [right(about.answers[0])?, right(about.answers[1])?],
             map,
             n_top: self.n_top,
             n_permutations: self.n_permutations,

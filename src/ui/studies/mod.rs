@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::pane::Pane;
 use super::state::FactList;
 use super::view::Selection;
+use crate::analysis::comparison::Second;
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::{AnalysisSpec, causal_trace};
@@ -44,13 +45,22 @@ pub struct About<'a> {
     pub info: &'a ModelInfo,
     pub prompt: &'a TokenizedPrompt,
 
-    /// The same fact asked the other way, if it can be.
+    /// The same fact asked the other way, if it can be, or the other fact that stands there.
     pub other: Option<&'a TokenizedPrompt>,
+    pub beside: Second,
+
+    /// Which of the two rows.
     pub direction: Direction,
+
+    /// Which way the fact of this row is asked in it.
+    pub asked: Direction,
 
     /// As it is asked here.
     pub fact: Option<&'a Fact>,
     pub record: Option<&'a Record>,
+
+    /// All right answers of both rows.
+    pub answers: [&'a [String]; 2],
 
     /// All there are.
     pub facts: &'a FactList,
@@ -200,8 +210,13 @@ impl About<'_> {
         self.info.config.n_heads
     }
 
-    /// The prompt of the inverse, where this one is the fact's.
-    fn inverse(&self) -> Option<&TokenizedPrompt> {
+    /// What to say where there is no other row.
+    fn nothing_beside(&self) -> String {
+        "This fact has no inverse; keep another fact beside it".to_owned()
+    }
+
+    /// The prompt of the second row, where this one is the first.
+    fn second(&self) -> Option<&TokenizedPrompt> {
         self.other.filter(|_| self.direction == Direction::Forward)
     }
 

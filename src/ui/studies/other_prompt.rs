@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Asks};
 use crate::analysis::Pair;
+use crate::analysis::comparison::Second;
 use crate::facts::{Fact, Record};
 use crate::tokens::TokenizedPrompt;
 use crate::ui::panels::field_color;
@@ -63,6 +64,8 @@ const SOURCES: [(Source, &str, &str); 3] = [
     (Source::Typed, "Text", "A prompt that is typed here"),
 ];
 
+const KEPT: &str = "The fact that is kept in the inverse's place, and this one put there";
+
 impl OtherPrompt {
     /// The inverse has this fact as its other prompt; nothing else has.
     pub fn asks(&self) -> Asks {
@@ -85,7 +88,7 @@ impl OtherPrompt {
                 }
                 let record = about.facts.named(&self.fact);
                 let record = record.ok_or("The fact to take activations from is not open")?;
-                let fact = record.fact(about.direction).ok_or("That fact has no inverse")?;
+                let fact = record.fact(about.asked).ok_or("That fact has no inverse")?;
                 tokenized(fact, about)?
             }
             Source::Typed => tokenized(&self.typed.fact()?, about)?,
@@ -132,6 +135,10 @@ impl OtherPrompt {
         ui.horizontal_wrapped(|ui| {
             ui.label("From");
             for (source, name, tooltip) in SOURCES {
+                let (name, tooltip) = match (source, about.beside) {
+                    (Source::Inverse, Second::Fact) => ("The fact beside", KEPT),
+                    _ => (name, tooltip),
+                };
                 ui.selectable_value(&mut self.source, source, name).on_hover_text(tooltip);
             }
         });
@@ -148,7 +155,7 @@ impl OtherPrompt {
     /// The fact that is chosen, and those that a search finds.
     fn fact_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         let chosen = about.facts.named(&self.fact);
-        if let Some((record, fact)) = chosen.and_then(|it| Some((it, it.fact(about.direction)?))) {
+        if let Some((record, fact)) = chosen.and_then(|it| Some((it, it.fact(about.asked)?))) {
             ui.label(described(record, fact));
         }
         // What is searched for is no setting: it is gone once a fact is chosen.
@@ -168,7 +175,7 @@ impl OtherPrompt {
             let is_other = |other: &&Record| about.record.is_none_or(|it| it.id != other.id);
             // A search ends where enough is found, so most look at few facts.
             let found = about.facts.matching(&query).filter(is_other);
-            let found = found.filter_map(|it| Some((it, it.fact(about.direction)?)));
+            let found = found.filter_map(|it| Some((it, it.fact(about.asked)?)));
             let found: Vec<(&Record, &Fact)> = found.take(N_LISTED + 1).collect();
             for (record, fact) in found.iter().take(N_LISTED) {
                 let text = described(record, fact);

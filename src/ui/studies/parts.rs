@@ -70,7 +70,7 @@ impl Study for Settings {
                 AnalysisSpec::ThroughHead(through_head::Spec { layer, head, by })
             }
             By::Inverse => {
-                let other = about.other.ok_or("This fact has no inverse to be compared with")?;
+                let other = about.other.ok_or_else(|| about.nothing_beside())?;
                 difference(SecondRun::Prompt { ids: Arc::from(other.ids.as_slice()) })
             }
             By::Noise => {
