@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use eframe::egui::{
-    Align, Button, ComboBox, DragValue, Label, Layout, ProgressBar, RichText, Ui, vec2,
+    Align, Button, ComboBox, DragValue, Label, Layout, ProgressBar, RichText, Separator, Ui, vec2,
 };
 
 use super::pane::asked_by;
@@ -25,6 +25,10 @@ use crate::ui::widgets::token_strip_ui;
 
 /// Points; in a lower window the settings are folded away until they are asked for.
 const LOW_HEIGHT: f32 = 760.0;
+
+fn is_low(ui: &Ui) -> bool {
+    ui.ctx().content_rect().height() < LOW_HEIGHT
+}
 
 /// How many right answers a tooltip lists.
 const N_ANSWERS: usize = 20;
@@ -53,6 +57,7 @@ pub fn trace_panel_ui(
     }
     let is_pair = directions.len() > 1;
     view.range = None;
+    view.is_brief = is_pair && is_low(ui);
     if is_pair && state.settings.trace_pair.has_same_scale {
         view.range = shared_range(state, &directions, view.metric);
     }
@@ -66,7 +71,7 @@ pub fn trace_panel_ui(
     let mut maps_ui = |ui: &mut Ui| {
         for (nth, direction) in directions.iter().copied().enumerate() {
             if has_subject || nth > 0 {
-                ui.separator();
+                ui.add(Separator::default().spacing(if view.is_brief { 2.0 } else { 6.0 }));
             }
             let height = ui.available_height() / (n_rows - nth) as f32;
             let size = vec2(ui.available_width(), height);
@@ -289,8 +294,7 @@ fn controls_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         number_ui(ui, true, "Samples", about, samples);
     });
     // Where there is little room it belongs to the maps.
-    let is_low = ui.ctx().content_rect().height() < LOW_HEIGHT;
-    if state.settings.shows_more_of_trace.unwrap_or(!is_low) {
+    if state.settings.shows_more_of_trace.unwrap_or_else(|| !is_low(ui)) {
         more_settings_ui(ui, settings, n_layers);
     }
     run_ui(ui, state, commands);
@@ -339,15 +343,16 @@ fn cell_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 
 /// Shows or hides them, and says what they are while they are hidden.
 fn settings_toggle_ui(ui: &mut Ui, state: &mut State) {
-    let is_low = ui.ctx().content_rect().height() < LOW_HEIGHT;
+    let is_low = is_low(ui);
     let is_shown = state.settings.shows_more_of_trace.unwrap_or(!is_low);
     let button = ui.selectable_label(is_shown, "Settings");
-    let button = button.on_hover_text("Direction, severing, noise and seed");
+    let summary = state.settings.trace.summary();
+    let button = button.on_hover_text(format!("Direction, severing, noise and seed: {summary}"));
     if button.clicked() {
         state.settings.shows_more_of_trace = Some(!is_shown);
     }
-    if !is_shown {
-        ui.add(Label::new(RichText::new(state.settings.trace.summary()).weak()).truncate());
+    if !is_shown && !is_low {
+        ui.add(Label::new(RichText::new(summary).weak()).truncate());
     }
 }
 
@@ -506,7 +511,8 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             state.trace(direction).is_some_and(|run| run.state == TraceState::Complete)
         });
         let fill = theme::palette(ui).accent_fill;
-        let button = Button::new("Trace").fill(fill).min_size(vec2(110.0, 26.0));
+        let width = if is_low(ui) { 64.0 } else { 110.0 };
+        let button = Button::new("Trace").fill(fill).min_size(vec2(width, 26.0));
         let keys = Command::Trace.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
         let about = format!("{} ({})", Command::Trace.tooltip(), keys.unwrap_or_default());
         let response = ui.add_enabled(!is_complete, button).on_hover_text(about);

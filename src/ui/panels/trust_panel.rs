@@ -1,6 +1,6 @@
 //! What the numbers rest on: the tokens, the machine, the weights, the conventions.
 
-use eframe::egui::{Grid, RichText, Ui};
+use eframe::egui::{Color32, Label, RichText, TextStyle, Ui};
 
 use super::grouped;
 use crate::analysis::AnalysisResult;
@@ -137,13 +137,25 @@ fn conventions_ui(ui: &mut Ui, state: &State) {
              residual stream (`apply_ln_to_stack`); so the parts add up to the logit",
         ),
     ];
-    Grid::new("conventions").num_columns(2).spacing([24.0, 4.0]).show(ui, |ui| {
-        for (name, value, about) in rows {
+    rows_ui(ui, rows.into());
+}
+
+/// Names, what they are, and what is to be known of that. A grid would not wrap.
+fn rows_ui(ui: &mut Ui, rows: Vec<(&str, String, &str)>) {
+    let font = TextStyle::Body.resolve(ui.style());
+    let width = |(name, ..): &(&str, String, &str)| {
+        let text = (*name).to_owned();
+        ui.painter().layout_no_wrap(text, font.clone(), Color32::PLACEHOLDER).size().x
+    };
+    let widths: Vec<f32> = rows.iter().map(width).collect();
+    let widest = widths.iter().copied().fold(0.0, f32::max);
+    for ((name, value, about), width) in rows.into_iter().zip(widths) {
+        ui.horizontal_top(|ui| {
+            ui.spacing_mut().item_spacing.x = 24.0 + widest - width;
             ui.label(name).on_hover_text(about);
-            ui.label(value).on_hover_text(about);
-            ui.end_row();
-        }
-    });
+            ui.add(Label::new(value).wrap()).on_hover_text(about);
+        });
+    }
 }
 
 /// Whether the parts of the logit add up to it.
@@ -233,13 +245,7 @@ fn model_ui(ui: &mut Ui, state: &State) {
         ),
         ("Changes", edits, "Edits made to the open model, in this window"),
     ];
-    Grid::new("model").num_columns(2).spacing([24.0, 4.0]).show(ui, |ui| {
-        for (name, value, about) in rows {
-            ui.label(name).on_hover_text(about);
-            ui.add(eframe::egui::Label::new(value).wrap()).on_hover_text(about);
-            ui.end_row();
-        }
-    });
+    rows_ui(ui, rows.into());
 }
 
 fn verdict_text(verdict: &Verdict) -> String {

@@ -23,6 +23,9 @@ pub struct CausalTraceView {
 
     /// Values at the ends of the colours. Nothing: the map's own.
     pub range: Option<(f32, f32)>,
+
+    /// Whether room is short.
+    pub is_brief: bool,
 }
 
 /// `estimate` stands in for cells that are not computed yet.
@@ -53,6 +56,7 @@ pub fn causal_trace_ui(
 
     let mut caption = caption(trace, metric, estimate.filter(|_| scores.estimates.is_some()));
     ctx.explain_marked_layers(&mut caption);
+    caption.is_brief = view.is_brief;
     let quantity = quantity(trace, metric);
     let column_title = match (trace.spec.component, direction) {
         (Component::Hidden, Direction::Denoise) => "Restored layer",

@@ -52,7 +52,8 @@ pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], before: Pick) -> Option<
     let width = (room / n_beside as f32 - GAP).clamp(40.0, MOST_WIDTH);
 
     let mut action = None;
-    for (nth_line, beside) in maps.chunks(n_beside).enumerate() {
+    let mut beside_bar: Option<Rect> = None;
+    for beside in maps.chunks(n_beside) {
         let height = |map: &Map| (map.n_rows() as f32 * ROW).clamp(1.0, MOST_HEIGHT);
         let highest = beside.iter().map(|map| height(map)).fold(0.0, f32::max);
         let size = vec2(ui.available_width(), line + 3.0 + highest + line + 8.0);
@@ -80,11 +81,14 @@ pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], before: Pick) -> Option<
                 row_labels(ui, map, &labels, place);
             }
             column_ends(ui, map, place);
-            if nth + 1 == beside.len() && nth_line == 0 {
-                let id = ui.make_persistent_id("scale of small maps");
-                bar.paint(ui, id, place.right() + GAP, place);
-            }
+            beside_bar = Some(beside_bar.map_or(place, |it| it.union(place)));
         }
+    }
+    if let Some(mut all) = beside_bar {
+        // Beside all lines: one may be too low for the bar's numbers.
+        all.max.y = all.max.y.min(all.min.y + MOST_HEIGHT);
+        let id = ui.make_persistent_id("scale of small maps");
+        bar.paint(ui, id, all.right() + GAP, all);
     }
     action
 }

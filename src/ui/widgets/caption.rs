@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
 use eframe::egui::{Color32, Galley, TextStyle, Ui};
 
 use crate::ui::theme::{Palette, palette};
@@ -9,6 +10,10 @@ use crate::ui::theme::{Palette, palette};
 #[derive(Clone, Debug, Default)]
 pub struct Caption {
     lines: Vec<(Tone, String)>,
+
+    /// Where there is little room: each line is cut where the figure ends, notes are not shown, and
+    /// all is there on hover.
+    pub is_brief: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +40,11 @@ impl Caption {
     pub fn show(&self, ui: &mut Ui) {
         let galleys: Vec<_> = self.galleys(ui).collect();
         for (_, galley) in galleys {
-            ui.label(galley);
+            let line = ui.label(galley);
+            if self.is_brief {
+                let lines: Vec<&str> = self.lines.iter().map(|(_, line)| &**line).collect();
+                line.on_hover_text(lines.join("\n"));
+            }
         }
     }
 
@@ -43,9 +52,15 @@ impl Caption {
         let font = TextStyle::Small.resolve(ui.style());
         let width = ui.available_width();
         let colors = palette(ui);
-        self.lines.iter().map(move |(tone, line)| {
-            let color = tone.color(colors);
-            (*tone, ui.painter().layout(line.clone(), font.clone(), color, width))
+        let shown = self.lines.iter().filter(|(tone, _)| !self.is_brief || *tone != Tone::Note);
+        shown.map(move |(tone, line)| {
+            let format = TextFormat::simple(font.clone(), tone.color(colors));
+            let mut job = LayoutJob::single_section(line.clone(), format);
+            job.wrap.max_width = width;
+            if self.is_brief {
+                job.wrap = TextWrapping::truncate_at_width(width);
+            }
+            (*tone, ui.painter().layout_job(job))
         })
     }
 }
