@@ -29,7 +29,10 @@ use factscope::model::Gpt2Config;
 use factscope::ui::command::Command;
 use factscope::ui::dialogs::{Answer, Picker};
 use factscope::ui::pane::Pane;
-use factscope::ui::state::{AttentionSettings, Drawing, Findings, ModelState, Paint, Quick, Slot};
+use factscope::ui::state::{
+    AttentionSettings, Drawing, FactId, Findings, ModelState, Paint, Quick, Slot,
+};
+use factscope::ui::view::Selection;
 use factscope::ui::{App, Options};
 use factscope::worker::DeviceChoice;
 use serde_json::json;
@@ -69,6 +72,7 @@ struct Arguments {
 }
 
 const SIZE: Vec2 = Vec2::new(1360.0, 850.0);
+const LARGE: Vec2 = Vec2::new(2560.0, 1440.0);
 const N_FRAMES: usize = 300;
 
 /// As many as CounterFact has.
@@ -95,6 +99,7 @@ fn main() -> anyhow::Result<()> {
     let mut rows = Vec::new();
     let mut scene = |name: &str, frames: &[Frame]| rows.push(row(name, frames));
 
+    window.ask_all()?;
     for pane in Pane::ALL.into_iter().filter(|it| *it != Pane::Trace) {
         eprintln!("frames at rest, {pane:?}");
         window.show(pane);
@@ -134,6 +139,21 @@ fn main() -> anyhow::Result<()> {
     scene("a search in them is typed", &window.searching());
     eprintln!("frames while a trace runs");
     scene("a trace runs on all cores, its map grows", &window.tracing(map)?);
+    eprintln!("frames of all views at once");
+    window.look_back();
+    let shown = window.harness.state();
+    let without =
+        Pane::ALL.into_iter().filter(|it| it.has_results() && shown.figure(*it).is_none());
+    let without: Vec<&str> = without.map(Pane::text).collect();
+    window.harness.set_size(LARGE);
+    window.harness.state_mut().command(Command::SpreadViews);
+    window.harness.run_steps(5);
+    let name =
+        format!("all {} views side by side, at {:.0} × {:.0}", Pane::ALL.len(), LARGE.x, LARGE.y);
+    scene(&name, &window.frames(|_, _| ()));
+    let all = Rect::from_min_size(Pos2::ZERO, LARGE);
+    scene("the pointer moves over them", &window.frames(|harness, nth| wander(harness, all, nth)));
+    let is_idle = window.is_idle();
     let drawn = window.drawn();
     if let Some(path) = arguments.picture {
         let picture = window.harness.render().map_err(anyhow::Error::msg)?;
@@ -145,6 +165,15 @@ fn main() -> anyhow::Result<()> {
          otherwise with attention at the side: the processor's part, drawing aside. 60 frames a \
          second leave 16.7 ms for each.",
         SIZE.x, SIZE.y
+    ))?;
+    report.say(&format!(
+        "All views show results{}. Left alone, the window {}.",
+        if without.is_empty() {
+            String::new()
+        } else {
+            format!(", but for: {}", without.join(", "))
+        },
+        if is_idle { "asks for no further frame" } else { "goes on asking for frames" }
     ))?;
     report.table(["While", "least", "median", "95 % within", "longest", "frames"], &rows)?;
     match drawn {
@@ -164,6 +193,47 @@ struct Window {
 }
 
 impl Window {
+    /// Looks at the fact whose studies were run, and at the cell they were asked about.
+    fn look_back(&mut self) {
+        self.harness.state_mut().command(Command::Select(FactId::Record(0)));
+        self.harness.run_steps(2);
+        self.pick();
+        self.harness.run_steps(3);
+    }
+
+    fn pick(&mut self) {
+        self.harness.state_mut().state.selection =
+            Selection { layer: Some(12), head: Some(3), position: Some(1) };
+    }
+
+    /// Runs every study, so that its view has something to show.
+    fn ask_all(&mut self) -> anyhow::Result<()> {
+        // The facts have no inverse to be compared with.
+        self.harness.state_mut().command(Command::ShowBeside(FactId::Record(1)));
+        self.harness.run_steps(2);
+        self.wait(|app| app.state.jobs.iter().next().is_none())?;
+        for pane in Pane::ALL.into_iter().filter(|it| it.is_study()) {
+            eprintln!("asking for {}", pane.text());
+            // A cell to look into, and an edge to cut.
+            self.pick();
+            let state = &mut self.harness.state_mut().state;
+            let edge = Edge { query: 2, key: 1 };
+            if let Some(key) = state.key() {
+                state.painted.change(key, Paint::Add(edge));
+            }
+            self.harness.state_mut().command(Command::Study(pane));
+            self.harness.run_steps(2);
+            self.wait(|app| app.state.jobs.iter().next().is_none())?;
+        }
+        Ok(())
+    }
+
+    /// Whether no frame is asked for when nothing happens.
+    fn is_idle(&mut self) -> bool {
+        self.harness.run_steps(30);
+        !self.harness.ctx.has_requested_repaint()
+    }
+
     fn show(&mut self, pane: Pane) {
         self.harness.state_mut().show(pane);
         self.harness.run_steps(3);

@@ -571,7 +571,7 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
     stdout(&[&asked[..], &["--save-spec", edited]].concat());
     let inverse = ["--from-inverse"];
-    let commands: [(&str, &[&str], &[&str]); 33] = [
+    let commands: [(&str, &[&str], &[&str]); 34] = [
         ("patch", &pair, &[&inverse[..], &["--kind", "heads", "--together"]].concat()),
         ("patch", &prompt, &["--from", "it is on", "--kind", "mlp", "--window", "3"]),
         ("path-patch", &pair, &[&inverse[..], &["--to", "L2H1.k", "--mlps", "frozen"]].concat()),
@@ -601,6 +601,7 @@ fn a_saved_spec_gives_what_its_command_gives() {
         ("generate", &prompt, &["--temperature", "0.7", "--top-k", "9", "--seed", "3"]),
         ("compare", &pair, &["--map", "attribution", "--permutations", "99"]),
         ("compare", &pair, &["--map", "hidden", "--samples", "2", "--bos"]),
+        ("compare", &pair, &["--map", "ablation", "--other-case", "3"]),
         ("bench", &case, &["--samples", "2", "--kind", "attn", "--window", "2,3"]),
         ("bench", &pair, &["--samples", "2", "--kind", "hidden", "--corruptions", "zero,str"]),
         ("knockout", &prompt, &["--edges", "0..1:last", "--answer", "it"]),

@@ -68,6 +68,7 @@ pub enum Second {
 }
 
 impl Second {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
     fn is_inverse(&self) -> bool {
         *self == Self::Inverse
     }

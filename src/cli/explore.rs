@@ -35,6 +35,10 @@ pub(super) struct Explore {
     #[arg(long, value_name = "ID")]
     case: Option<String>,
 
+    /// Another fact to show in the place of its inverse
+    #[arg(long, value_name = "ID")]
+    beside: Option<String>,
+
     /// Trace the fact at once
     #[arg(long, value_enum, value_name = "KIND")]
     trace: Option<Kind>,
@@ -81,6 +85,7 @@ impl Explore {
             device: machine.device,
             bos: self.bos.then_some(Bos::On),
             case: self.case.clone(),
+            beside: self.beside.clone(),
             trace: self.trace.map(Into::into).or_else(|| is_bare.then_some(Component::Hidden)),
             pane: self.view,
             screenshot: self.screenshot.clone(),

@@ -66,6 +66,7 @@ pub enum Command {
     ShowPane(Pane),
     ClosePane(Pane),
     ResetLayout,
+    SpreadViews,
 
     SetBos(Bos),
     SetDevice(DeviceChoice),
@@ -238,6 +239,7 @@ impl Command {
             Self::ZoomReset => "Reset zoom",
             Self::ShowPane(pane) | Self::ClosePane(pane) => pane.text(),
             Self::ResetLayout => "Usual arrangement",
+            Self::SpreadViews => "All views side by side",
             Self::SetBos(Bos::Off) => "ROME (no BOS)",
             Self::SetBos(Bos::On) => "TransformerLens (BOS)",
             Self::Select(_) => "Choose fact",
@@ -348,6 +350,7 @@ impl Command {
             }
             Self::SaveScreenshot => "The window as it is now, as a PNG",
             Self::ResetLayout => "All views where they were at the first start",
+            Self::SpreadViews => "Every view open and seen at once, for a large screen",
             Self::SetBos(Bos::Off) => {
                 "The prompt as it is, as ROME's code runs it: its first token is at position 0"
             }

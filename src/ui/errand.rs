@@ -20,6 +20,7 @@ pub type Outcome = Arc<Mutex<Option<Result<(), String>>>>;
 #[derive(Debug)]
 pub struct Errand {
     case: Option<String>,
+    beside: Option<String>,
     trace: Option<Component>,
     study: Option<Pane>,
     screenshot: Option<PathBuf>,
@@ -41,17 +42,29 @@ enum Step {
 
 impl Errand {
     pub fn new(options: &Options) -> Option<Self> {
-        let Options { case, trace, screenshot, .. } = options.clone();
+        let Options { case, beside, trace, screenshot, .. } = options.clone();
         let study = options.pane.filter(|pane| pane.is_study());
-        if case.is_none() && trace.is_none() && study.is_none() && screenshot.is_none() {
+        let is_asked = case.is_some() || beside.is_some() || trace.is_some() || study.is_some();
+        if !is_asked && screenshot.is_none() {
             return None;
         }
         let (step, outcome) = (Step::Opening, Outcome::default());
-        Some(Self { case, trace, study, screenshot, step, outcome })
+        Some(Self { case, beside, trace, study, screenshot, step, outcome })
     }
 
     pub fn is_under_way(&self) -> bool {
         self.step != Step::Done
+    }
+
+    /// Puts the facts where they were asked for.
+    fn places(&self, state: &State) -> Result<Vec<Command>, String> {
+        let find = |case: &String| {
+            let found = state.facts.find(case);
+            found.ok_or_else(|| format!("There is no case {case} in the dataset"))
+        };
+        let select = self.case.as_ref().map(|case| find(case).map(Command::Select));
+        let beside = self.beside.as_ref().map(|case| find(case).map(Command::ShowBeside));
+        select.into_iter().chain(beside).collect()
     }
 
     /// As far as it can go now.
@@ -66,10 +79,9 @@ impl Errand {
             Step::Opening if is_opening(state) => Vec::new(),
             Step::Opening => {
                 self.step = Step::Looking;
-                let Some(case) = &self.case else { return Vec::new() };
-                match state.facts.find(case) {
-                    Some(fact) => vec![Command::Select(fact)],
-                    None => self.end(Err(format!("There is no case {case} in the dataset"))),
+                match self.places(state) {
+                    Ok(commands) => commands,
+                    Err(error) => self.end(Err(error)),
                 }
             }
             Step::Looking if is_looking(state) => Vec::new(),

@@ -54,6 +54,9 @@ pub struct Options {
     /// The fact to choose, by the dataset's id. The first, if not given.
     pub case: Option<String>,
 
+    /// Another fact to stand in the place of its inverse.
+    pub beside: Option<String>,
+
     /// What to trace as soon as the fact is shown.
     pub trace: Option<Component>,
 

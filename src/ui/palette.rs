@@ -153,6 +153,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
         Command::ForgetEnded,
         Command::ForgetResults,
         Command::ResetLayout,
+        Command::SpreadViews,
     ]);
     let pair = state.settings.trace_pair;
     commands.push(Command::ShowDifference(!pair.shows_difference));

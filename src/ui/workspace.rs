@@ -40,6 +40,17 @@ impl Workspace {
         *self = Self::default();
     }
 
+    /// Every view open, and none behind another.
+    pub fn spread(&mut self) {
+        let mut tiles = Tiles::default();
+        let panes = Pane::ALL.map(|pane| {
+            let id = tiles.insert_pane(pane);
+            tiles.insert_tab_tile(vec![id])
+        });
+        let root = tiles.insert_grid_tile(panes.into());
+        self.tree = Some(Tree::new(Id::unique("workspace"), root, tiles));
+    }
+
     pub fn is_open(&self, pane: Pane) -> bool {
         match &self.tree {
             Some(tree) => tree.tiles.find_pane(&pane).is_some(),

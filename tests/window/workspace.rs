@@ -96,3 +96,14 @@ fn an_arrangement_is_kept_as_it_was() {
     assert_eq!(again, once);
     assert!(again.is_in_front(Pane::Attention));
 }
+
+#[test]
+fn all_views_can_be_seen_at_once() {
+    let mut window = Window::open();
+    window.click("View");
+    window.click("All views side by side");
+    assert!(Pane::ALL.into_iter().all(|pane| window.workspace().is_in_front(pane)));
+    window.click("View");
+    window.click("Usual arrangement");
+    assert!(!window.workspace().is_open(Pane::Bench));
+}

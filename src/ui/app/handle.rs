@@ -86,6 +86,7 @@ impl App {
             Command::ShowPane(pane) => self.views.workspace.show(pane),
             Command::ClosePane(pane) => self.views.workspace.close(pane),
             Command::ResetLayout => self.views.workspace.reset(),
+            Command::SpreadViews => self.views.workspace.spread(),
 
             Command::SetBos(bos) => {
                 self.state.settings.bos = bos;

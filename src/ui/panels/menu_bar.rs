@@ -30,6 +30,7 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
                 }
             }
             item_ui(ui, Command::ResetLayout, commands);
+            item_ui(ui, Command::SpreadViews, commands);
             ui.separator();
             let themes = [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark];
             for theme in themes {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use eframe::egui::{ComboBox, DragValue, Response, Ui};
+use eframe::egui::{Color32, ComboBox, DragValue, Response, TextStyle, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::pane::Pane;
@@ -210,11 +210,6 @@ impl About<'_> {
         self.info.config.n_heads
     }
 
-    /// What to say where there is no other row.
-    fn nothing_beside(&self) -> String {
-        "This fact has no inverse; keep another fact beside it".to_owned()
-    }
-
     /// The prompt of the second row, where this one is the first.
     fn second(&self) -> Option<&TokenizedPrompt> {
         self.other.filter(|_| self.direction == Direction::Forward)
@@ -233,12 +228,17 @@ impl About<'_> {
     }
 }
 
+/// Said where there is no other row.
+const NOTHING_BESIDE: &str = "This fact has no inverse; keep another fact beside it";
+
 /// A number with its name.
 fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Response {
     // Not as one: what is nested does not wrap.
     let label = ui.label(name);
     ui.add(value).labelled_by(label.id).on_hover_text(about)
 }
+
+const CHOICE_WIDTH: f32 = 130.0;
 
 /// One of a few, by name and what is to be known of it.
 fn choice_ui<T: Copy + PartialEq>(
@@ -249,8 +249,15 @@ fn choice_ui<T: Copy + PartialEq>(
     choices: &[T],
     describe: impl Fn(T) -> (&'static str, &'static str),
 ) {
+    // A name at the end of a line and its box in the next do not look like one.
+    let font = TextStyle::Body.resolve(ui.style());
+    let text = ui.painter().layout_no_wrap(name.to_owned(), font, Color32::PLACEHOLDER);
+    let needed = text.size().x + CHOICE_WIDTH + 3.0 * ui.spacing().item_spacing.x;
+    if ui.layout().main_wrap() && ui.available_size_before_wrap().x < needed {
+        ui.end_row();
+    }
     let label = ui.label(name);
-    let combo = ComboBox::from_id_salt(name).selected_text(describe(*chosen).0).width(130.0);
+    let combo = ComboBox::from_id_salt(name).selected_text(describe(*chosen).0).width(CHOICE_WIDTH);
     let shown = combo.show_ui(ui, |ui| {
         for choice in choices {
             let (text, tooltip) = describe(*choice);
