@@ -26,7 +26,7 @@ fn the_difference_of_both_traces_is_shown_when_it_is_asked_for() {
     assert_eq!(window.trace_pair(), TracePair::default());
     window.click("Difference");
     assert!(window.trace_pair().shows_difference);
-    window.sees("once both the fact and its inverse are traced");
+    window.sees("once both rows are traced");
     assert!(!window.has_map("Fact − inverse"));
 
     window.click("Trace");

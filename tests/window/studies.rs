@@ -134,7 +134,7 @@ fn what_cannot_be_asked_says_what_is_missing() {
     );
     for (pane, says) in [
         (Pane::Patching, "no inverse to take activations from"),
-        (Pane::Comparison, "no inverse to be compared with"),
+        (Pane::Comparison, "keep another fact beside it"),
         (Pane::Editing, "Type what the model is to say instead"),
     ] {
         window.show(pane);
