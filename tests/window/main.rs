@@ -6,6 +6,7 @@ mod accessible;
 mod app;
 mod difference;
 mod attention;
+mod attribution;
 mod jobs;
 mod cell;
 mod keys;
