@@ -7,6 +7,7 @@ mod app;
 mod difference;
 mod attention;
 mod attribution;
+mod closing;
 mod jobs;
 mod cell;
 mod keys;
