@@ -227,6 +227,8 @@ impl App {
         for result in self.state.adopt_found(session.found, places) {
             self.weigh(&result);
         }
+        let painted = look.as_ref().map_or(&[][..], |it| &it.painted);
+        self.state.adopt_painted(painted, places);
         if let Some(look) = &look {
             self.state.adopt_choices(look);
             self.views.workspace = look.workspace.clone();
