@@ -47,6 +47,7 @@ mod positions;
 pub mod prediction;
 pub mod rank_one_edit;
 pub mod residual_norms;
+pub mod running_sum;
 pub mod source_attribution;
 mod statistics;
 pub mod steering;

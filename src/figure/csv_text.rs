@@ -29,6 +29,13 @@ fn chart(chart: &Chart) -> String {
                 line(&[bar.label.clone(), number(bar.value)]);
             }
         }
+        Chart::Waterfall(it) => {
+            let [from, to] = ["from", "to"].map(str::to_owned);
+            line(&[it.bars.name.clone(), it.bars.quantity.clone(), from, to]);
+            for ((bar, start), end) in it.bars.bars.iter().zip(&it.starts).zip(it.ends()) {
+                line(&[bar.label.clone(), number(bar.value), number(*start), number(end)]);
+            }
+        }
         Chart::Lines(lines) => {
             let names = lines.series.iter().map(|it| it.name.clone());
             line(&std::iter::once("layer".to_owned()).chain(names).collect::<Vec<_>>());

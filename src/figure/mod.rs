@@ -26,7 +26,7 @@ pub use color::{ColorMap, Rgb};
 pub use csv_text::to_csv;
 pub use file_format::FileFormat;
 pub use npz::to_npz;
-pub use of::{Effect, Look};
+pub use of::{AttributionForm, Effect, Look, running_sums, waterfall};
 pub use parquet_table::to_parquet;
 pub use pdf::to_pdf;
 pub use raster::{Scale, to_image, to_png};
@@ -50,6 +50,7 @@ pub struct Figure {
 pub enum Chart {
     Map(Map),
     Bars(Bars),
+    Waterfall(Waterfall),
     Lines(Lines),
     Scatter(Scatter),
     Table(Table),
@@ -144,6 +145,15 @@ pub struct Bar {
     pub pick: Pick,
 }
 
+/// Numbers that add up: each bar starts where the one before ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Waterfall {
+    pub bars: Bars,
+
+    /// Where each bar starts; a bar that starts at zero is the sum so far. As many as bars.
+    pub starts: Vec<f32>,
+}
+
 /// Quantities over layers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Lines {
@@ -219,6 +229,7 @@ impl Figure {
                     && is_full_or_empty(map.texts.len())
                     && is_full_or_empty(map.details.len())
             }
+            Chart::Waterfall(it) => it.starts.len() == it.bars.bars.len(),
             Chart::Bars(_) | Chart::Lines(_) | Chart::Scatter(_) | Chart::Table(_) => true,
         })
     }
@@ -230,10 +241,18 @@ impl Chart {
         match self {
             Self::Map(it) => &it.name,
             Self::Bars(it) => &it.name,
+            Self::Waterfall(it) => &it.bars.name,
             Self::Lines(it) => &it.name,
             Self::Scatter(it) => &it.name,
             Self::Table(it) => &it.name,
         }
+    }
+}
+
+impl Waterfall {
+    /// Where each bar ends.
+    pub fn ends(&self) -> impl Iterator<Item = f32> {
+        self.starts.iter().zip(&self.bars.bars).map(|(start, bar)| start + bar.value)
     }
 }
 

@@ -28,6 +28,12 @@ pub(super) fn columns(chart: &Chart) -> Vec<Column> {
             texts("label", bars.bars.iter().map(|it| it.label.clone())),
             numbers(&bars.quantity, bars.bars.iter().map(|it| it.value)),
         ],
+        Chart::Waterfall(it) => vec![
+            texts("label", it.bars.bars.iter().map(|it| it.label.clone())),
+            numbers(&it.bars.quantity, it.bars.bars.iter().map(|it| it.value)),
+            numbers("from", it.starts.iter().copied()),
+            numbers("to", it.ends()),
+        ],
         Chart::Lines(lines) => {
             let n = |values: &[f32]| 0..values.len();
             let series = &lines.series;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
+use super::closing::ClosingAnswer;
 use super::pane::Pane;
 use super::state::{Convention, FactId, Paint};
 use super::view::{Hovered, ViewAction};
@@ -56,7 +57,9 @@ pub enum Command {
     SaveSpecTo(PathBuf),
     SaveFigureTo(PathBuf),
     CopyTable(Arc<Figure>),
+    /// Asks first if something would be lost.
     Quit,
+    AnswerClosing(ClosingAnswer),
 
     SetTheme(ThemePreference),
     ZoomIn,
@@ -231,6 +234,8 @@ impl Command {
             Self::SaveFigureTo(_) => "Save figure",
             Self::CopyTable(_) | Self::CopyTableOf(_) => "Copy table",
             Self::Quit => "Quit",
+            Self::AnswerClosing(ClosingAnswer::Save) => "Save and close",
+            Self::AnswerClosing(ClosingAnswer::Discard) => "Close without saving",
             Self::SetTheme(ThemePreference::System) => "System theme",
             Self::SetTheme(ThemePreference::Light) => "Light theme",
             Self::SetTheme(ThemePreference::Dark) => "Dark theme",
@@ -268,7 +273,7 @@ impl Command {
             Self::DropEdits => "Back to the model as it is",
             Self::SetMeasuresRecall(_) => "Measure recall in the background",
             Self::Cancel => "Cancel, or clear the selection",
-            Self::CancelLoading => "Cancel",
+            Self::CancelLoading | Self::AnswerClosing(ClosingAnswer::Cancel) => "Cancel",
             Self::View(_) | Self::Hover(_) => "Select",
             Self::Paint(Paint::Clear) => "Clear painted edges",
             Self::Paint(_) => "Paint an edge",
@@ -424,6 +429,13 @@ impl Command {
             Self::ForgetResults => {
                 "Everything that was found, of all facts; edits, settings and recall stay"
             }
+            Self::AnswerClosing(ClosingAnswer::Save) => {
+                "Writes the session where it was opened from or saved to, then closes the window"
+            }
+            Self::AnswerClosing(ClosingAnswer::Discard) => {
+                "What is not in a session file is lost, and jobs are stopped"
+            }
+            Self::AnswerClosing(ClosingAnswer::Cancel) => "The window stays open",
             Self::FocusSearch => "Looks in prompts, subjects, answers and relation ids",
             _ => "",
         }

@@ -13,6 +13,7 @@ use crate::ui::pane::Pane;
 use crate::worker::{Adapter, DeviceChoice, adapters};
 
 pub mod app;
+pub mod closing;
 pub mod command;
 mod completions;
 pub mod dialogs;

@@ -16,7 +16,7 @@ use factscope::analysis::{
     logit_attribution, logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction,
     rank_one_edit, residual_norms, source_attribution, steering, through_head, trace_cell,
 };
-use factscope::figure::{Chart, Effect, Figure, Look, Map, Pick, to_csv, to_svg};
+use factscope::figure::{AttributionForm, Chart, Effect, Figure, Look, Map, Pick, to_csv, to_svg};
 use factscope::tokens::TokenizedPrompt;
 use factscope::worker::{Engine, Processing};
 use quick_xml::events::Event;
@@ -286,7 +286,9 @@ fn looks(engine: &Engine) -> Vec<Look<'_>> {
     let far = Pick { layer: Some(99), position: Some(99), head: Some(99) };
     let picks = [Pick::head(1, 1), far].map(|pick| Look { pick, n_listed: 2, ..plain });
     let planted = Look { planted: Some(1), ..plain };
-    metrics.into_iter().chain(effects).chain(picks).chain([planted]).collect()
+    let forms = [AttributionForm::RunningSum, AttributionForm::Waterfall];
+    let forms = forms.map(|attribution| Look { attribution, n_listed: 3, ..plain });
+    metrics.into_iter().chain(effects).chain(picks).chain([planted]).chain(forms).collect()
 }
 
 #[test]
@@ -328,6 +330,19 @@ fn check(chart: &Chart) {
             }
         }
         Chart::Bars(bars) => assert!(!bars.bars.is_empty() && !bars.quantity.is_empty()),
+        Chart::Waterfall(it) => {
+            assert!(!it.bars.quantity.is_empty());
+            // A bar from zero is a sum: the first, and the last.
+            let ends: Vec<f32> = it.ends().collect();
+            let n = ends.len();
+            assert!(
+                n > 2 && it.starts.len() == n && it.starts[0] == 0.0 && it.starts[n - 1] == 0.0
+            );
+            for (end, start) in ends.iter().zip(&it.starts[1..n - 1]) {
+                assert!((end - start).abs() < 1e-4, "{end} {start}");
+            }
+            assert!((ends[n - 2] - ends[n - 1]).abs() < 1e-3, "{ends:?}");
+        }
         Chart::Lines(lines) => {
             assert!(!lines.series.is_empty() && !lines.quantity.is_empty());
             let n_layers = lines.series[0].values.len();

@@ -96,6 +96,7 @@ fn check(figure: &Figure) {
                 assert_eq!(labels.len(), it.bars.len(), "{name}: labels tell bars apart");
                 assert!(it.bars.iter().all(|it| it.value.is_finite()), "{name}");
             }
+            Chart::Waterfall(it) => assert_eq!(it.starts.len(), it.bars.bars.len(), "{name}"),
             Chart::Lines(it) => {
                 assert!(!it.layer_title.is_empty() && !it.quantity.is_empty(), "{name}");
                 assert!(it.series.iter().all(|it| it.values.len() >= N_LAYERS), "{name}");

@@ -1,7 +1,7 @@
 //! All heads at once, one as lines, and edges that are cut by painting them.
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Event, Key, Modifiers, Pos2, vec2};
+use eframe::egui::{Event, Key, Modifiers, Pos2, Shape, vec2};
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::edge_cut::EdgeCut;
 use factscope::analysis::{AnalysisResult, AnalysisSpec};
@@ -207,4 +207,24 @@ fn each_prompt_has_its_own_edges() {
     window.harness.state_mut().command(Command::PreviousFact);
     window.harness.run_steps(3);
     assert_eq!(window.painted().len(), 2);
+}
+
+#[test]
+fn cut_edges_are_drawn_among_the_lines() {
+    let mut window = Window::open();
+    window.show(Pane::Attention);
+    let last = window.app().state.prompt().unwrap().last();
+    let n_lines = |window: &Window| {
+        let shapes = window.harness.output().shapes.iter();
+        shapes.filter(|it| matches!(it.shape, Shape::LineSegment { .. })).count()
+    };
+    window.click("Lines");
+    window.sees("Edges to cut are painted in the map");
+    let before = n_lines(&window);
+    window.click("Map");
+    window.brush((last, 0), (last, 1), Modifiers::NONE);
+    window.click("Lines");
+    window.sees("Dashed: the 2 edges that are cut");
+    // Two lines have become many short ones.
+    assert!(n_lines(&window) > before + 10, "{} {before}", n_lines(&window));
 }

@@ -6,6 +6,8 @@ mod accessible;
 mod app;
 mod difference;
 mod attention;
+mod attribution;
+mod closing;
 mod jobs;
 mod cell;
 mod keys;

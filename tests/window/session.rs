@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{Key, Modifiers};
 use factscope::analysis::causal_trace::Component;
+use factscope::analysis::edge_cut::Edge;
 use factscope::facts::Direction;
+use factscope::session::Session;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
-use factscope::ui::state::FactId;
+use factscope::ui::state::{FactId, Paint};
 
 use super::support::{FACTS, Window, tiny};
 
@@ -105,6 +107,60 @@ fn a_session_comes_back_as_it_was_and_nothing_is_computed() {
     assert_eq!(again.app().title(), "a.factscope (unsaved) – Factscope");
     again.harness.key_press_modifiers(Modifiers::COMMAND, Key::S);
     again.wait("the file", |app| app.state.is_unsaved() == Some(false));
+}
+
+#[test]
+fn painted_edges_come_back_with_their_facts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (facts, path) = (dir.path().join("facts.json"), dir.path().join("a.factscope"));
+    std::fs::write(&facts, FACTS).unwrap();
+    let options = Options { model: Some(tiny()), facts: Some(facts), ..Options::default() };
+    let mut window = Window::new(options, None);
+    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+    window.wait_for_predictions();
+    // Of two facts and an inverse. The last of the dataset is the first in the file.
+    let of = |fact: usize, direction: Direction, query: usize| {
+        let paint = Command::Paint(Paint::Add(Edge { query, key: 0 }));
+        [Command::Select(FactId::Record(fact)), Command::LookAt(direction), paint]
+    };
+    let all = [
+        of(0, Direction::Forward, 1),
+        of(1, Direction::Inverse, 2),
+        of(0, Direction::Inverse, 3),
+        of(2, Direction::Forward, 1),
+    ];
+    for command in all.into_iter().flatten() {
+        window.harness.state_mut().command(command);
+        window.harness.run_steps(2);
+    }
+    window.idle();
+    window.save(&path);
+    let painted = window.app().state.painted.clone();
+    assert_eq!(painted.iter().count(), 4);
+    window.harness.state_mut().command(Command::Paint(Paint::Clear));
+    window.harness.run_steps(2);
+    assert_eq!(window.app().state.is_unsaved(), Some(true));
+
+    let mut again = opened(&path);
+    again.wait("the session", |app| app.state.session.is_some());
+    again.harness.run_steps(3);
+    assert_eq!(again.app().state.painted, painted);
+    assert_eq!(again.app().state.is_unsaved(), Some(false));
+    assert_eq!(again.app().state.jobs.n_given(), 1, "what they change was in the file");
+
+    // A file from before there were any.
+    let mut session = Session::load(&path).unwrap();
+    let mut look: ciborium::Value = session.window().unwrap();
+    let fields = look.as_map_mut().unwrap();
+    let n_fields = fields.len();
+    fields.retain(|(name, _)| name.as_text() != Some("painted"));
+    assert_eq!(fields.len(), n_fields - 1);
+    session.set_window(&look);
+    session.save(&path).unwrap();
+    let mut old = opened(&path);
+    old.wait("the session", |app| app.state.session.is_some());
+    assert_eq!(old.app().state.painted.iter().count(), 0);
+    assert_eq!(old.app().state.selected, Some(FactId::Record(2)), "the rest is as it was");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use factscope::analysis::logit_lens::{self, LensCell, LogitLens};
 use factscope::analysis::prediction::{Candidate, Prediction};
 use factscope::analysis::{AnalysisResult, Grid, Measurement, Metric, Positions};
 use factscope::facts::Fact;
-use factscope::figure::{Figure, Look};
+use factscope::figure::{AttributionForm, Figure, Look};
 use factscope::intervention::NoiseRng;
 use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
 use factscope::ui::state::AttentionSettings;
@@ -442,10 +442,22 @@ fn layers_add_up_to_the_logit() {
     let prompt = prompt(&tokenizer, "Paris", Some("Rome"));
     let attribution = attribution(prompt, Parts::Layers);
     let mut window = window([620.0, 340.0], Theme::Dark, |ui| {
-        attribution_ui(ui, &attribution, &ctx(&tokenizer, CELL));
+        attribution_ui(ui, &attribution, &mut AttributionForm::Parts, &ctx(&tokenizer, CELL));
     });
     window.run();
     window.snapshot("attribution_layers");
+}
+
+#[test]
+fn a_waterfall_ends_at_the_logit() {
+    let tokenizer = tokenizer();
+    let prompt = prompt(&tokenizer, "Paris", Some("Rome"));
+    let attribution = attribution(prompt, Parts::Layers);
+    let mut window = window([760.0, 400.0], Theme::Light, |ui| {
+        attribution_ui(ui, &attribution, &mut AttributionForm::Waterfall, &ctx(&tokenizer, CELL));
+    });
+    window.run();
+    window.snapshot("attribution_waterfall");
 }
 
 #[test]
@@ -453,7 +465,12 @@ fn heads_are_ranked_beside_their_map() {
     let tokenizer = tokenizer();
     let attribution = attribution(prompt(&tokenizer, "Paris", None), Parts::Heads);
     let mut window = window([760.0, 400.0], Theme::Light, |ui| {
-        attribution_ui(ui, &attribution, &ctx(&tokenizer, Selection::default()));
+        attribution_ui(
+            ui,
+            &attribution,
+            &mut AttributionForm::Parts,
+            &ctx(&tokenizer, Selection::default()),
+        );
     });
     window.run();
     window.snapshot("attribution_heads");

@@ -1,7 +1,7 @@
 //! How a logit adds up: what each layer, or each head, writes towards the answer.
 
 use super::parts::{adds_up, bar, target};
-use super::{HeadMap, Look};
+use super::{AttributionForm, HeadMap, Look, running_sums, waterfall};
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::figure::number::signed;
 use crate::figure::words::first_piece;
@@ -10,11 +10,15 @@ use crate::figure::{Bar, Bars, Chart, Figure, Lines, Pick, Series};
 const QUANTITY: &str = "Contribution (logits)";
 
 pub(super) fn figure(attribution: &LogitAttribution, look: &Look<'_>) -> Figure {
-    let charts = match attribution.spec.by {
-        Parts::Layers => {
-            vec![Chart::Bars(in_depth_order(attribution)), Chart::Lines(added_up(attribution))]
+    let charts = match (look.attribution, attribution.spec.by) {
+        (AttributionForm::RunningSum, _) => vec![Chart::Lines(running_sums(attribution))],
+        (AttributionForm::Waterfall, _) => {
+            vec![Chart::Waterfall(waterfall(attribution, look.n_listed))]
         }
-        Parts::Heads => by_heads(attribution, look),
+        (AttributionForm::Parts, Parts::Layers) => {
+            vec![Chart::Bars(in_depth_order(attribution)), Chart::Lines(running_sums(attribution))]
+        }
+        (AttributionForm::Parts, Parts::Heads) => by_heads(attribution, look),
     };
     Figure {
         title: format!("Direct logit attribution — {}", target(&attribution.prompt)),
@@ -35,27 +39,6 @@ fn in_depth_order(attribution: &LogitAttribution) -> Bars {
         name: "Contributions in order of depth".to_owned(),
         quantity: QUANTITY.to_owned(),
         bars: parts.chain([bias]).collect(),
-    }
-}
-
-/// What the logit would be if it were read after each layer with the last layer norm's scale.
-fn added_up(attribution: &LogitAttribution) -> Lines {
-    let mut sum = f64::from(attribution.unembed_bias);
-    let mut sums = Vec::new();
-    for part in &attribution.contributions {
-        sum += f64::from(part.logit);
-        if let Component::MlpOut(_) = part.component {
-            sums.push(sum as f32);
-        }
-    }
-    Lines {
-        name: "Added up".to_owned(),
-        quantity: "Logit so far".to_owned(),
-        layer_title: "Up to and with layer".to_owned(),
-        series: vec![Series {
-            name: "Biases, embeddings and all layers up to here".to_owned(),
-            values: sums,
-        }],
     }
 }
 
@@ -99,6 +82,7 @@ fn notes(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<String> {
     let number = |value: f32| format!("{value:.3}").replace('-', "−");
     let (sum, logit) = (attribution.sum(), attribution.logit);
     let mut notes = vec![adds_up("Σ parts + bias", sum, "logit", logit)];
+    notes.extend(look.attribution.explain(attribution));
     let mut no_layers = Vec::new();
     for part in &attribution.contributions {
         let name = match part.component {

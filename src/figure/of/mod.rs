@@ -34,11 +34,14 @@ mod path_patching;
 mod prediction;
 mod rank_one_edit;
 mod residual_norms;
+mod running_sum;
 mod source_attribution;
 mod steering;
 mod through_head;
 mod trace_difference;
 mod trace_cell;
+
+pub use running_sum::{AttributionForm, running_sums, waterfall};
 
 /// How a result is looked at. Nothing here changes what was found.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +51,9 @@ pub struct Look<'a> {
 
     /// What of it a map of patched runs shows.
     pub effect: Effect,
+
+    /// How a logit that is split up is drawn.
+    pub attribution: AttributionForm,
 
     /// What is looked at where a result has more than one figure can show.
     pub pick: Pick,
@@ -82,6 +88,7 @@ impl<'a> Look<'a> {
         Self {
             metric: Metric::default(),
             effect: Effect::default(),
+            attribution: AttributionForm::default(),
             pick: Pick::default(),
             n_listed: 20,
             planted: None,

@@ -1,7 +1,7 @@
 //! Bars and tables: a line for each thing.
 
 use super::text::{shortened, text_width};
-use super::{Anchor, MARGIN, NEGATIVE, POSITIVE, RULE, SMALL, Scene, Style, WIDTH, widest};
+use super::{Anchor, MARGIN, NEGATIVE, POSITIVE, RULE, SMALL, Scene, Style, WEAK, WIDTH, widest};
 use crate::figure::number::brief;
 use crate::figure::{Bars, Cell, Table};
 
@@ -13,7 +13,8 @@ const TEXT: f32 = 270.0;
 const MANY: usize = 30;
 
 impl Scene {
-    pub(super) fn bars(&mut self, bars: &Bars) {
+    /// `starts`: where bars start; none if all do at zero
+    pub(super) fn bars(&mut self, bars: &Bars, starts: &[f32]) {
         let is_dense = bars.bars.len() > MANY;
         let (pitch, thick, size) = if is_dense { (8.6, 5.6, 7.0) } else { (11.0, 7.0, SMALL) };
         let style = Style { size, ..Style::label(false) };
@@ -22,9 +23,13 @@ impl Scene {
         let numbers: Vec<String> = bars.bars.iter().map(|it| brief(it.value)).collect();
         let left = MARGIN + widest(&labels, style) + 6.0;
         let room = WIDTH + MARGIN - left - widest(&numbers, style) - 8.0;
-        let values = || bars.bars.iter().map(|it| it.value).filter(|it| it.is_finite());
-        let low = values().fold(0.0, f32::min);
-        let high = values().fold(0.0, f32::max);
+        let start = |nth: usize| starts.get(nth).copied().unwrap_or(0.0);
+        let ends = || {
+            let bars = bars.bars.iter().enumerate();
+            bars.map(|(nth, it)| start(nth) + it.value).filter(|it| it.is_finite())
+        };
+        let low = ends().fold(0.0, f32::min);
+        let high = ends().fold(0.0, f32::max);
         let span = (high - low).max(f32::MIN_POSITIVE);
         let x_of = |value: f32| left + room * (value - low) / span;
         let top = self.height;
@@ -32,10 +37,18 @@ impl Scene {
             let middle = top + (nth as f32 + 0.5) * pitch;
             self.text([left - 5.0, middle], &*labels[nth], Anchor::End, style);
             if bar.value.is_finite() {
-                let (zero, end) = (x_of(0.0), x_of(bar.value));
-                let color = if bar.value < 0.0 { NEGATIVE } else { POSITIVE };
-                let at = [zero.min(end), middle - thick / 2.0];
-                self.fill(at, [(end - zero).abs(), thick], color);
+                let (from, end) = (x_of(start(nth)), x_of(start(nth) + bar.value));
+                let is_sum = !starts.is_empty() && start(nth) == 0.0;
+                let color = match bar.value < 0.0 {
+                    _ if is_sum => WEAK,
+                    true => NEGATIVE,
+                    false => POSITIVE,
+                };
+                let at = [from.min(end), middle - thick / 2.0];
+                self.fill(at, [(end - from).abs(), thick], color);
+                if nth + 1 < starts.len() {
+                    self.line([end, middle], [end, middle + pitch], RULE);
+                }
             }
             self.text([WIDTH + MARGIN, middle], &*numbers[nth], Anchor::End, style);
         }

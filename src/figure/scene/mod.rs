@@ -96,7 +96,8 @@ impl Scene {
                 }
                 match chart {
                     Chart::Map(map) => scene.map(map),
-                    Chart::Bars(bars) => scene.bars(bars),
+                    Chart::Bars(bars) => scene.bars(bars, &[]),
+                    Chart::Waterfall(it) => scene.bars(&it.bars, &it.starts),
                     Chart::Lines(lines) => scene.lines(lines),
                     Chart::Scatter(scatter) => scene.scatter(scatter),
                     Chart::Table(table) => scene.table(table),

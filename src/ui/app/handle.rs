@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use eframe::egui::{self, ViewportCommand};
+use eframe::egui;
 
 use super::{App, Reply};
 use crate::analysis::attribution_patching::{self, BasePoint, Windows};
@@ -73,7 +73,8 @@ impl App {
             | Command::SaveSessionAs
             | Command::SaveSessionTo(_) => self.session_command(command, ctx),
             Command::TypeSessionPath => self.prompt_for(Purpose::Session, Why::Wanted),
-            Command::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+            Command::Quit => self.quit(ctx),
+            Command::AnswerClosing(answer) => self.answer_closing(answer, ctx),
 
             Command::SetTheme(theme) => {
                 self.state.settings.theme = theme;

@@ -214,7 +214,7 @@ impl App {
                 }
             }
             Reply::Session { path, read } => self.session_read(&path, read, ctx),
-            Reply::SessionSaved { path, saved } => self.session_saved(path, saved),
+            Reply::SessionSaved { path, saved } => self.session_saved(path, saved, ctx),
             Reply::Weighed { result, n_bytes } => self.weighed(&result, n_bytes, ctx),
             Reply::Screenshot { path, saved } => {
                 if let Some(errand) = &mut self.errand {

@@ -15,6 +15,7 @@ use crate::facts::Dataset;
 use crate::figure::Figure;
 use crate::session::Session;
 use crate::tokens::Flags;
+use crate::ui::closing::{Closing, closing_ui};
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Picker, Purpose};
 use crate::ui::errand::{Errand, Outcome};
@@ -26,6 +27,7 @@ use crate::ui::workspace::Workspace;
 use crate::ui::{Options, theme};
 use crate::worker::{ModelInfo, Told, Worker};
 
+mod closing;
 mod cuts;
 mod handle;
 mod listen;
@@ -52,6 +54,10 @@ pub struct App {
     path_prompt: Option<PathPrompt>,
     help: Option<Help>,
     palette: Option<Palette>,
+    closing: Closing,
+
+    /// Session files that are being written.
+    n_saving: usize,
 
     /// To be written when it is known where to.
     figure: Option<Arc<Figure>>,
@@ -151,6 +157,8 @@ impl App {
             path_prompt: None,
             help: None,
             palette: None,
+            closing: Closing::No,
+            n_saving: 0,
             figure: None,
             experiment: None,
             answers,
@@ -215,8 +223,10 @@ impl App {
 
     fn keys(&mut self, ctx: &egui::Context) {
         // Dialogs and menus have their own keys.
-        let has_dialog =
-            self.path_prompt.is_some() || self.help.is_some() || self.palette.is_some();
+        let has_dialog = self.path_prompt.is_some()
+            || self.help.is_some()
+            || self.palette.is_some()
+            || self.closing != Closing::No;
         if has_dialog || Popup::is_any_open(ctx) {
             return;
         }
@@ -257,6 +267,7 @@ impl eframe::App for App {
         while let Ok(reply) = self.answers.try_recv() {
             self.hear(reply, ctx);
         }
+        self.hear_close_request(ctx);
         self.do_errand(ctx);
         self.release_jobs();
         self.measure_recall();
@@ -281,6 +292,7 @@ impl eframe::App for App {
         dialogs::path_prompt_ui(&ctx, &mut self.path_prompt, commands);
         palette_ui(&ctx, &mut self.palette, state, &views.workspace, commands);
         panels::help_ui(&ctx, &mut self.help);
+        closing_ui(&ctx, &mut self.closing, state, commands);
         panels::drop_hint_ui(&ctx);
 
         let hovered = self.state.hovered.take();

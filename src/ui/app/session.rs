@@ -80,6 +80,8 @@ impl App {
         let path = std::path::absolute(&path).unwrap_or(path);
         let Some(snapshot) = self.state.snapshot(&self.views.workspace) else { return };
         self.state.notice = Some("Saving the session…".to_owned());
+        self.n_saving += 1;
+        let ctx_then = ctx;
         let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
         let thread = thread::Builder::new().name("save session".to_owned()).spawn(move || {
             let saved = snapshot.save(&path).map(Box::new);
@@ -88,11 +90,18 @@ impl App {
             ctx.request_repaint();
         });
         if let Err(error) = thread {
-            self.session_saved(path_then, Err(error.to_string()));
+            self.session_saved(path_then, Err(error.to_string()), ctx_then);
         }
     }
 
-    pub(super) fn session_saved(&mut self, path: PathBuf, saved: Result<Box<Mark>, String>) {
+    pub(super) fn session_saved(
+        &mut self,
+        path: PathBuf,
+        saved: Result<Box<Mark>, String>,
+        ctx: &egui::Context,
+    ) {
+        self.n_saving -= 1;
+        let is_saved = saved.is_ok();
         match saved {
             Ok(saved) => {
                 self.state.notice = Some(format!("Saved {}", path.display()));
@@ -104,6 +113,7 @@ impl App {
                 self.state.error = Some(format!("The session is not saved: {error}"));
             }
         }
+        self.close_when_saved(is_saved, ctx);
     }
 
     pub(super) fn open_session(&mut self, path: PathBuf, ctx: &egui::Context) {
@@ -217,6 +227,8 @@ impl App {
         for result in self.state.adopt_found(session.found, places) {
             self.weigh(&result);
         }
+        let painted = look.as_ref().map_or(&[][..], |it| &it.painted);
+        self.state.adopt_painted(painted, places);
         if let Some(look) = &look {
             self.state.adopt_choices(look);
             self.views.workspace = look.workspace.clone();

@@ -58,6 +58,7 @@ impl Views {
         let look = Look {
             metric: if pane == Pane::Trace { self.trace.metric } else { self.metric },
             effect: state.settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect()),
+            attribution: state.settings.attribution,
             pick: state.selection,
             planted: state.planted(state.direction),
             ..Look::new(&state.info()?.tokenizer)

@@ -50,10 +50,15 @@ pub fn pane_ui(
         }
         Pane::Prediction => prediction_panel_ui(ui, state, commands),
         Pane::Attention => attention_panel_ui(ui, state, attention, commands),
-        Pane::Attribution => slot_ui(ui, state, pane, attribution, commands, |ui, result, ctx| {
-            let AnalysisResult::LogitAttribution(it) = result else { return None };
-            attribution_ui(ui, it, ctx)
-        }),
+        Pane::Attribution => {
+            // Changed while the rest is looked at.
+            let mut form = state.settings.attribution;
+            slot_ui(ui, state, pane, attribution, commands, |ui, result, ctx| {
+                let AnalysisResult::LogitAttribution(it) = result else { return None };
+                attribution_ui(ui, it, &mut form, ctx)
+            });
+            state.settings.attribution = form;
+        }
         Pane::LogitLens => slot_ui(ui, state, pane, lens, commands, |ui, result, ctx| {
             let AnalysisResult::LogitLens(it) = result else { return None };
             logit_lens_ui(ui, &mut views.lens, it, ctx)

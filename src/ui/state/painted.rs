@@ -25,6 +25,10 @@ impl Painted {
         key.and_then(|key| self.edges.get(&key)).unwrap_or(&NONE)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (FactKey, &BTreeSet<Edge>)> {
+        self.edges.iter().map(|(key, edges)| (*key, edges))
+    }
+
     pub fn change(&mut self, key: FactKey, paint: Paint) {
         let edges = self.edges.entry(key).or_default();
         match paint {

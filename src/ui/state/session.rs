@@ -1,6 +1,6 @@
 //! Between the window and session files: what is written, and how it is put back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::history::{Step, is_same, with_choices_of};
 use super::{
-    Asked, FactId, FactKey, Findings, Quick, Recall, Settings, Slot, State, Study, TraceRun,
+    Asked, FactId, FactKey, Findings, Paint, Quick, Recall, Settings, Slot, State, Study, TraceRun,
     TraceState,
 };
+use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, Direction};
@@ -68,12 +69,25 @@ pub struct Look {
     /// The fact in the inverse's place, and which way it is asked there.
     #[serde(default)]
     pub beside: Option<(usize, Direction)>,
+
+    #[serde(default)]
+    pub painted: Vec<StoredEdges>,
     pub direction: Direction,
     pub selection: Selection,
     pub parts: Parts,
 
     /// Whether the model knows the facts of the dataset, as far as that was asked.
     pub recall: Recall,
+}
+
+/// The attention edges that are painted on one prompt.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StoredEdges {
+    /// Into the session's facts.
+    pub fact: usize,
+    pub direction: Direction,
+    pub has_bos: bool,
+    pub edges: BTreeSet<Edge>,
 }
 
 /// All that goes into a file, but for what takes long to find.
@@ -151,6 +165,11 @@ impl State {
         };
         let chosen = self.selected.and_then(&mut place);
         let beside = self.beside.and_then(|it| Some((place(it.fact)?, it.direction)));
+        let mut painted = Vec::new();
+        for (FactKey { fact, direction, has_bos }, edges) in self.painted.iter() {
+            let Some(fact) = place(fact) else { continue };
+            painted.push(StoredEdges { fact, direction, has_bos, edges: edges.clone() });
+        }
         let mut found = Vec::new();
         for (key, findings) in &self.findings {
             let Some(fact) = place(key.fact) else { continue };
@@ -161,6 +180,7 @@ impl State {
             workspace: workspace.clone(),
             chosen,
             beside,
+            painted,
             direction: self.direction,
             selection: self.selection,
             parts: self.parts,
@@ -212,6 +232,18 @@ impl State {
                 None => self.facts.keep(fact.record.clone()),
             })
             .collect()
+    }
+
+    /// Puts painted edges in their places, and no others.
+    pub fn adopt_painted(&mut self, painted: &[StoredEdges], places: &[FactId]) {
+        self.painted.forget();
+        for it in painted {
+            let Some(&fact) = places.get(it.fact) else { continue };
+            let key = FactKey { fact, direction: it.direction, has_bos: it.has_bos };
+            for &edge in it.edges.iter().filter(|edge| edge.key <= edge.query) {
+                self.painted.change(key, Paint::Add(edge));
+            }
+        }
     }
 
     /// Puts the results of a session in their places.

@@ -13,7 +13,7 @@ use crate::analysis::causal_trace::{
 };
 use crate::builtin;
 use crate::facts::Dataset;
-use crate::figure::Scale;
+use crate::figure::{AttributionForm, Scale};
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
 use crate::ui::studies::Studies;
@@ -35,6 +35,9 @@ pub struct Settings {
     pub trace: TraceSettings,
     pub studies: Studies,
     pub attention: AttentionSettings,
+
+    /// How a logit that is split up is drawn.
+    pub attribution: AttributionForm,
 
     /// Latest first.
     pub recent_models: Vec<PathBuf>,
@@ -112,6 +115,7 @@ impl Default for Settings {
             trace: TraceSettings::default(),
             studies: Studies::default(),
             attention: AttentionSettings::default(),
+            attribution: AttributionForm::default(),
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
             recent_sessions: Vec::new(),

@@ -1,11 +1,14 @@
 //! One head's attention as lines from token to token, as `BertViz` draws it (Vig 2019).
 
+use std::collections::BTreeSet;
+
 use eframe::egui::{
-    Align2, Color32, Pos2, Rect, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::token_labels;
 use crate::analysis::attention::Attention;
+use crate::analysis::edge_cut::Edge;
 use crate::figure::words::token_at;
 use crate::ui::theme::{axis_font, palette, token_font};
 use crate::ui::view::ViewCtx;
@@ -28,13 +31,15 @@ enum End {
 
 /// Returns the position that is picked in this frame, by click or arrow key.
 ///
-/// `pattern`: `[query, key]`; `threshold`: the least weight that is drawn, above 0
+/// `pattern`: `[query, key]`; `threshold`: the least weight that is drawn, above 0; `painted`: edges
+/// that are cut, drawn whatever they weigh
 #[expect(clippy::too_many_lines, reason = "one drawing, whose measures are shared")]
 pub fn attention_lines_ui(
     ui: &mut Ui,
     attention: &Attention,
     pattern: &[f32],
     threshold: f32,
+    painted: &BTreeSet<Edge>,
     ctx: &ViewCtx<'_>,
 ) -> Option<usize> {
     let prompt = &attention.prompt;
@@ -99,13 +104,22 @@ pub fn attention_lines_ui(
         for query in 0..n_pos {
             for key in 0..=query {
                 let weight = pattern[query * n_pos + key];
-                if weight.is_nan() || weight < threshold || !shown(query, key) {
+                let is_cut = painted.contains(&Edge { query, key });
+                if !shown(query, key) {
+                    continue;
+                }
+                let ends = [pos2(left + 3.0, y_of(query)), pos2(right - 3.0, y_of(key))];
+                if is_cut {
+                    let line = Stroke::new(1.5, colors.error);
+                    painter.extend(Shape::dashed_line(&ends, line, 5.0, 4.0));
+                    continue;
+                }
+                if weight.is_nan() || weight < threshold {
                     continue;
                 }
                 let fades = hovered.is_none() && selected.is_some_and(|pos| pos != query);
                 let strength = weight.clamp(0.08, 1.0) * if fades { 0.45 } else { 1.0 };
                 let line = Stroke::new(1.0 + 1.5 * weight, faded(colors.accent, strength));
-                let ends = [pos2(left + 3.0, y_of(query)), pos2(right - 3.0, y_of(key))];
                 painter.line_segment(ends, line);
             }
         }

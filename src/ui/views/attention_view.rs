@@ -62,7 +62,8 @@ pub fn attention_ui(
         }
     });
 
-    let caption = caption(attention, layer, head, n_layers, ctx);
+    let mut caption = caption(attention, layer, head, n_layers, ctx);
+    caption.add(Tone::Note, about_cuts(view.settings.drawing, view.cut.painted.len()));
     let mut room = vec2(ui.available_width(), ui.available_height() - caption.height(ui));
     let is_wide = room.x > room.y * 1.35;
     if makes_room_for_cuts(ui, !view.cut.painted.is_empty()) {
@@ -149,7 +150,7 @@ fn large_ui(
                 .on_hover_text("Lines of less weight are not drawn");
         });
         let threshold = settings.threshold.max(0.01);
-        let picked = attention_lines_ui(ui, attention, pattern, threshold, ctx)?;
+        let picked = attention_lines_ui(ui, attention, pattern, threshold, view.cut.painted, ctx)?;
         return Some(ViewAction::Select(at(picked)));
     }
     let labels = token_labels(&attention.prompt);
@@ -276,10 +277,19 @@ fn caption(
         Tone::Note,
         "* subject. Each row sums to 1; a token attends to itself and to those before it",
     );
-    caption.add(
-        Tone::Note,
-        "Drag over the map to cut attention there, with Shift to take it back; Space does so at the \
-         selected cell",
-    );
     caption
+}
+
+/// How cut edges look, and how edges are cut.
+fn about_cuts(drawing: Drawing, n_painted: usize) -> String {
+    match (drawing, n_painted) {
+        (Drawing::Map, _) => {
+            "Drag over the map to cut attention there, with Shift to take it back; Space does so at \
+             the selected cell"
+                .to_owned()
+        }
+        (Drawing::Lines, 0) => "Edges to cut are painted in the map".to_owned(),
+        (Drawing::Lines, 1) => "Dashed: the edge that is cut, painted in the map".to_owned(),
+        (Drawing::Lines, n) => format!("Dashed: the {n} edges that are cut, painted in the map"),
+    }
 }

@@ -1,18 +1,16 @@
 //! How a logit adds up: what each layer, or each head, writes towards the answer.
 
-use std::ops::Range;
+use eframe::egui::{Align2, Rect, RichText, Role, Sense, Stroke, Ui, WidgetInfo, pos2, vec2};
 
-use eframe::egui::{
-    Align2, Color32, CornerRadius, EventFilter, Key, PopupAnchor, Pos2, Rect, Response, RichText,
-    Role, Sense, Stroke, StrokeKind, Tooltip, Ui, WidgetInfo, pos2, vec2,
-};
-
+use super::depth_bars::{Bar, DepthBars, Group, Kind};
+use super::figure_view::{bars_ui, lines_ui};
 use super::{first_piece, header_ui, layer_labels};
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
-use crate::ui::theme::{ColorMap, Palette, axis_font, palette};
+use crate::figure::{AttributionForm, running_sums, waterfall};
+use crate::ui::theme::{ColorMap, palette};
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
-use crate::ui::widgets::number::{Ticks, exact, signed, significant};
-use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone, rotated_text};
+use crate::ui::widgets::number::{exact, signed, significant};
+use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone};
 
 /// A difference from the model's own logit beyond this share of it is worth a warning.
 const TOLERANCE: f32 = 1e-3;
@@ -22,30 +20,69 @@ const N_TOP: usize = 10;
 
 const LIST_ROW: f32 = 21.0;
 
+/// `form`: how it is drawn
 pub fn attribution_ui(
     ui: &mut Ui,
     attribution: &LogitAttribution,
+    form: &mut AttributionForm,
     ctx: &ViewCtx<'_>,
 ) -> Option<ViewAction> {
     let mut split = attribution.spec.by;
     let title = format!("Direct logit attribution — {}", target(attribution));
-    header_ui(ui, &title, 140.0, |ui| {
+    header_ui(ui, &title, 390.0, |ui| {
         ui.selectable_value(&mut split, Parts::Layers, "Layers");
         ui.selectable_value(&mut split, Parts::Heads, "Heads");
+        ui.add_space(6.0);
+        for (choice, text, tooltip) in FORMS {
+            ui.selectable_value(form, choice, text).on_hover_text(tooltip);
+        }
     });
-    let mut caption = caption(attribution);
+    let mut caption = caption(attribution, *form);
     ctx.explain_marked_layers(&mut caption);
     let max_height = (ui.available_height() - caption.height(ui)).min(480.0);
-    let selected = match attribution.spec.by {
-        Parts::Layers => layers_ui(ui, attribution, ctx, max_height).map(ViewAction::Select),
-        Parts::Heads => heads_ui(ui, attribution, ctx, max_height),
+    let action = match (*form, attribution.spec.by) {
+        (AttributionForm::RunningSum, _) => {
+            let lines = running_sums(attribution);
+            let height = max_height.clamp(160.0, 420.0);
+            let picked = lines_ui(ui, &lines, ctx.selection, height);
+            picked.map(|it| ViewAction::Select(it.over(ctx.selection)))
+        }
+        (AttributionForm::Waterfall, Parts::Heads) => {
+            // Below a line of text, the start, the other parts and the sum are listed too.
+            let n_rows = (max_height / LIST_ROW) as usize;
+            let it = waterfall(attribution, n_rows.saturating_sub(4).clamp(N_TOP, 2 * N_TOP));
+            ui.scope(|ui| bars_ui(ui, &it.bars, &it.starts, ctx.selection)).inner
+        }
+        (AttributionForm::Waterfall, Parts::Layers) => {
+            let groups = stacked(attribution);
+            layers_ui(ui, &groups, ctx, max_height).map(ViewAction::Select)
+        }
+        (AttributionForm::Parts, Parts::Layers) => {
+            let groups = groups(attribution);
+            layers_ui(ui, &groups, ctx, max_height).map(ViewAction::Select)
+        }
+        (AttributionForm::Parts, Parts::Heads) => heads_ui(ui, attribution, ctx, max_height),
     };
     caption.show(ui);
     if split != attribution.spec.by {
         return Some(ViewAction::SplitBy(split));
     }
-    selected
+    action
 }
+
+const FORMS: [(AttributionForm, &str, &str); 3] = [
+    (AttributionForm::Parts, "Parts", "What each part adds to the logit"),
+    (
+        AttributionForm::RunningSum,
+        "Running sum",
+        "The sum of all parts up to each depth, ending at the logit",
+    ),
+    (
+        AttributionForm::Waterfall,
+        "Waterfall",
+        "Each bar starts where the one before ended; the last is the logit",
+    ),
+];
 
 /// What is split.
 fn target(attribution: &LogitAttribution) -> String {
@@ -57,7 +94,7 @@ fn target(attribution: &LogitAttribution) -> String {
     }
 }
 
-fn caption(attribution: &LogitAttribution) -> Caption {
+fn caption(attribution: &LogitAttribution, form: AttributionForm) -> Caption {
     let (sum, logit) = (attribution.sum(), attribution.logit);
     let difference = sum - logit;
     let is_exact = difference.abs() <= TOLERANCE * logit.abs();
@@ -73,6 +110,9 @@ fn caption(attribution: &LogitAttribution) -> Caption {
             significant(difference, 2),
         ),
     );
+    if let Some(text) = form.explain(attribution) {
+        caption.add(Tone::Plain, text);
+    }
     let reference = match &attribution.prompt.foil {
         Some(foil) => format!("minus that of {}", first_piece(foil)),
         None => "minus the mean over the vocabulary".to_owned(),
@@ -89,30 +129,6 @@ fn caption(attribution: &LogitAttribution) -> Caption {
     caption
 }
 
-/// Bars of what belongs together: a layer, or an embedding.
-struct Group {
-    label: String,
-    layer: Option<usize>,
-    bars: Vec<(&'static str, Kind, f32)>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Attn,
-    Mlp,
-    Embed,
-}
-
-impl Kind {
-    fn color(self, colors: &Palette) -> Color32 {
-        match self {
-            Self::Attn => colors.attn,
-            Self::Mlp => colors.mlp,
-            Self::Embed => colors.embed,
-        }
-    }
-}
-
 fn groups(attribution: &LogitAttribution) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for part in &attribution.contributions {
@@ -124,7 +140,7 @@ fn groups(attribution: &LogitAttribution) -> Vec<Group> {
             Component::MlpOut(layer) => (Some(layer), "MLP", Kind::Mlp),
             Component::Head { .. } => continue,
         };
-        let bar = (name, kind, part.logit);
+        let bar = Bar { name, kind, value: part.logit, start: None };
         // The two embeddings share a place, as do the two halves of a layer.
         match groups.last_mut().filter(|group| group.layer == layer) {
             Some(group) => group.bars.push(bar),
@@ -138,18 +154,43 @@ fn groups(attribution: &LogitAttribution) -> Vec<Group> {
     groups
 }
 
+/// Each bar from where the one before ended, the first and the last from zero.
+fn stacked(attribution: &LogitAttribution) -> Vec<Group> {
+    let sum = attribution.running_sum();
+    let total = |label: &str, name: &'static str, kind: Kind, value: f32| Group {
+        label: label.to_owned(),
+        layer: None,
+        bars: vec![Bar { name, kind, value, start: Some(0.0) }],
+    };
+    let mut groups = vec![total("emb", "Embeddings and biases", Kind::Embed, sum.start)];
+    for step in &sum.steps {
+        let layer = step.layer();
+        let (name, kind) =
+            if step.is_mlp() { ("MLP", Kind::Mlp) } else { ("Attention", Kind::Attn) };
+        let bar = Bar { name, kind, value: step.logit, start: Some(step.before) };
+        if let Some(group) = groups.last_mut().filter(|group| group.layer == Some(layer)) {
+            group.bars.push(bar);
+        } else {
+            let label = layer.to_string();
+            groups.push(Group { label, layer: Some(layer), bars: vec![bar] });
+        }
+    }
+    let name = if attribution.prompt.foil.is_some() { "Logit difference" } else { "Logit" };
+    groups.push(total("sum", name, Kind::Sum, attribution.logit));
+    groups
+}
+
 fn layers_ui(
     ui: &mut Ui,
-    attribution: &LogitAttribution,
+    groups: &[Group],
     ctx: &ViewCtx<'_>,
     max_height: f32,
 ) -> Option<Selection> {
-    let groups = groups(attribution);
     if groups.is_empty() {
         ui.weak("Not computed");
         return None;
     }
-    let plot = BarPlot::new(ui, &groups, max_height);
+    let plot = DepthBars::new(ui, groups, max_height);
     plot.paint_axes(ui, ctx.planted);
     let selected =
         ctx.selection.layer.and_then(|layer| groups.iter().position(|it| it.layer == Some(layer)));
@@ -177,201 +218,6 @@ fn layers_ui(
     });
     let layer = groups[picked?].layer?;
     Some(Selection { layer: Some(layer), ..ctx.selection })
-}
-
-/// Bars over depth, up for what speaks for the answer.
-struct BarPlot<'a> {
-    groups: &'a [Group],
-    area: Rect,
-    corner: Pos2,
-    response: Response,
-    ticks: Ticks,
-
-    /// Logits at the lower and the upper edge.
-    range: (f32, f32),
-    group_width: f32,
-
-    /// Empty places between the embeddings and the first layer.
-    n_apart: usize,
-}
-
-impl<'a> BarPlot<'a> {
-    fn new(ui: &mut Ui, groups: &'a [Group], max_height: f32) -> Self {
-        let values = groups.iter().flat_map(|group| group.bars.iter().map(|bar| bar.2));
-        let low = values.clone().fold(0.0, f32::min);
-        let high = values.fold(0.0, f32::max);
-        let margin = ((high - low) * 0.06).max(1e-6);
-        let range = (low - margin, high + margin);
-
-        let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
-        let width = ui.available_width();
-        let height = max_height.clamp(140.0, 420.0);
-        let ticks = Ticks::new(range.0, range.1, (height / 40.0).clamp(3.0, 8.0) as usize);
-        let color = Color32::PLACEHOLDER;
-        let number_width =
-            |text: String| ui.painter().layout_no_wrap(text, axis_font(), color).size().x;
-        let widest =
-            ticks.values.iter().map(|&it| number_width(ticks.label(it))).fold(0.0, f32::max);
-        let left = line + 4.0 + widest + 8.0;
-        let (above, below) = (line + 10.0, line * 2.0 + 12.0);
-
-        let n_apart = usize::from(groups[0].layer.is_none());
-        let n_places = (groups.len() + n_apart) as f32;
-        let group_width = ((width - left - 4.0) / n_places).clamp(4.0, 48.0);
-        let area_size = vec2(group_width * n_places, height - above - below);
-        let size = vec2(left + area_size.x + 4.0, height);
-        let (outer, _) = ui.allocate_exact_size(size, Sense::hover());
-        let area = Rect::from_min_size(outer.min + vec2(left, above), area_size);
-        let id = ui.make_persistent_id("bars");
-        let response = ui.interact(area, id, Sense::click());
-        Self { groups, area, corner: outer.min, response, ticks, range, group_width, n_apart }
-    }
-
-    fn y(&self, value: f32) -> f32 {
-        let (low, high) = self.range;
-        self.area.bottom() - (value - low) / (high - low) * self.area.height()
-    }
-
-    fn x(&self, nth: usize) -> Range<f32> {
-        let place = if nth == 0 { 0 } else { nth + self.n_apart };
-        let left = self.area.left() + place as f32 * self.group_width;
-        left..left + self.group_width
-    }
-
-    fn group_at(&self, pos: Pos2) -> usize {
-        let place = ((pos.x - self.area.left()) / self.group_width).max(0.0) as usize;
-        place.saturating_sub(self.n_apart).min(self.groups.len() - 1)
-    }
-
-    /// The layer of a planted fact is set apart as on a map.
-    fn paint_axes(&self, ui: &Ui, planted: Option<usize>) {
-        let colors = palette(ui);
-        let painter = ui.painter();
-        for &value in &self.ticks.values {
-            let y = painter.round_to_pixel_center(self.y(value));
-            if value != 0.0 {
-                painter.hline(self.area.x_range(), y, Stroke::new(1.0, colors.faint_line));
-            }
-            let at = pos2(self.area.left() - 6.0, y);
-            let text = self.ticks.label(value);
-            painter.text(at, Align2::RIGHT_CENTER, text, axis_font(), colors.text);
-        }
-        let title =
-            |text: &str| painter.layout_no_wrap(text.to_owned(), axis_font(), colors.weak_text);
-        let galley = title("Contribution (logits)");
-        let at = pos2(self.corner.x + galley.size().y / 2.0, self.area.center().y);
-        let quarter = -std::f32::consts::FRAC_PI_2;
-        rotated_text(painter, at, Align2::CENTER_CENTER, quarter, galley, colors.weak_text);
-
-        let mut free_from = f32::NEG_INFINITY;
-        for (nth, group) in self.groups.iter().enumerate() {
-            let x = self.x(nth).start + self.group_width / 2.0;
-            let is_marked = group.layer.is_some() && group.layer == planted;
-            let color = if is_marked { colors.subject } else { colors.text };
-            let label = if is_marked { format!("{}*", group.label) } else { group.label.clone() };
-            let galley = painter.layout_no_wrap(label, axis_font(), color);
-            let left = x - galley.size().x / 2.0;
-            // Round layers only, where not all have room.
-            let step = if self.group_width < 20.0 { 5 } else { 1 };
-            let is_between = group.layer.is_some_and(|layer| layer % step != 0) && !is_marked;
-            if left < free_from || is_between {
-                continue;
-            }
-            free_from = left + galley.size().x + 5.0;
-            painter.galley(pos2(left, self.area.bottom() + 5.0), galley, color);
-        }
-        let galley = title("Layer");
-        let at = pos2(self.area.center().x, self.area.bottom() + 8.0 + galley.size().y);
-        rotated_text(painter, at, Align2::CENTER_TOP, 0.0, galley, colors.weak_text);
-    }
-
-    fn paint_bars(&self, ui: &Ui, selected: Option<usize>) {
-        let colors = palette(ui);
-        let painter = ui.painter();
-        let pixels = |x: f32| painter.round_to_pixel_center(x) - 0.5 / ui.pixels_per_point();
-        let hovered = self.response.hover_pos().map(|pos| self.group_at(pos));
-        for (nth, group) in self.groups.iter().enumerate() {
-            let x = self.x(nth);
-            let column = Rect::from_x_y_ranges(x.start..=x.end, self.area.y_range());
-            if hovered == Some(nth) {
-                painter.rect_filled(column, 0.0, colors.faint_line);
-            }
-            if selected == Some(nth) {
-                painter.rect_filled(column, 0.0, colors.accent_fill.gamma_multiply(0.6));
-            }
-            let gap = (self.group_width * 0.14).min(4.0);
-            let width = (self.group_width - 2.0 * gap) / group.bars.len() as f32;
-            for (at, (_, kind, value)) in group.bars.iter().enumerate() {
-                let left = x.start + gap + at as f32 * width;
-                let (top, bottom) = (self.y(value.max(0.0)), self.y(value.min(0.0)));
-                let bar = Rect::from_x_y_ranges(
-                    pixels(left)..=pixels(left + width).max(pixels(left) + 1.0),
-                    top..=bottom,
-                );
-                painter.rect_filled(bar, CornerRadius::ZERO, kind.color(colors));
-            }
-        }
-        let zero = painter.round_to_pixel_center(self.y(0.0));
-        painter.hline(self.area.x_range(), zero, Stroke::new(1.0, colors.weak_text));
-        if self.response.has_focus() {
-            let stroke = Stroke::new(1.0, colors.accent);
-            painter.rect_stroke(self.area, 2.0, stroke, StrokeKind::Outside);
-        }
-    }
-
-    fn paint_legend(&self, ui: &Ui) {
-        let colors = palette(ui);
-        let painter = ui.painter();
-        let mut left = self.area.left();
-        let middle = self.corner.y + 7.0;
-        let entries =
-            [("Attention", Kind::Attn), ("MLP", Kind::Mlp), ("Embeddings (emb)", Kind::Embed)];
-        for (name, kind) in entries {
-            if !self.groups.iter().any(|group| group.bars.iter().any(|bar| bar.1 == kind)) {
-                continue;
-            }
-            let swatch = Rect::from_center_size(pos2(left + 5.0, middle), vec2(10.0, 10.0));
-            painter.rect_filled(swatch, 1.0, kind.color(colors));
-            let at = pos2(swatch.right() + 5.0, middle);
-            let text = painter.text(at, Align2::LEFT_CENTER, name, axis_font(), colors.text);
-            left = text.right() + 16.0;
-        }
-    }
-
-    fn spoken(&self, nth: usize) -> String {
-        let group = &self.groups[nth];
-        let place = group.layer.map_or_else(String::new, |layer| format!("layer {layer}, "));
-        let bars = group.bars.iter().map(|(name, _, value)| format!("{name} {}", exact(*value)));
-        place + &bars.collect::<Vec<_>>().join(", ")
-    }
-
-    fn tooltip(&self, nth: usize) {
-        let group = &self.groups[nth];
-        let response = &self.response;
-        let ctx = response.ctx.clone();
-        let tooltip =
-            Tooltip::always_open(ctx, response.layer_id, response.id, PopupAnchor::Pointer);
-        tooltip.gap(14.0).show(|ui| {
-            let title =
-                group.layer.map_or_else(|| "Embeddings".to_owned(), |it| format!("Layer {it}"));
-            ui.label(RichText::new(title).weak());
-            for (name, _, value) in &group.bars {
-                ui.label(RichText::new(format!("{name}  {} logits", exact(*value))).strong());
-            }
-        });
-    }
-
-    fn moved_by_keys(&self, ui: &Ui, selected: Option<usize>) -> Option<usize> {
-        let arrows = EventFilter { horizontal_arrows: true, ..Default::default() };
-        ui.memory_mut(|memory| memory.set_focus_lock_filter(self.response.id, arrows));
-        let pressed = |key: Key| ui.input(|input| input.key_pressed(key));
-        let by = isize::from(pressed(Key::ArrowRight)) - isize::from(pressed(Key::ArrowLeft));
-        if by == 0 {
-            return None;
-        }
-        let to = selected.map_or(0, |nth| nth.saturating_add_signed(by));
-        Some(to.min(self.groups.len() - 1))
-    }
 }
 
 fn heads_ui(

@@ -54,8 +54,9 @@ pub fn figure_ui(
             let here = match chart {
                 Chart::Map(_) if !small.is_empty() => small_maps_ui(ui, &small, before),
                 Chart::Map(map) => map_ui(ui, map, before),
-                Chart::Bars(bars) => bars_ui(ui, bars, before),
-                Chart::Lines(lines) => lines_ui(ui, lines, before).map(select),
+                Chart::Bars(bars) => bars_ui(ui, bars, &[], before),
+                Chart::Waterfall(it) => bars_ui(ui, &it.bars, &it.starts, before),
+                Chart::Lines(lines) => lines_ui(ui, lines, before, PLOT_HEIGHT).map(select),
                 Chart::Scatter(scatter) => scatter_ui(ui, scatter).map(select),
                 Chart::Table(table) => table_ui(ui, table, before).map(select),
             };
@@ -150,8 +151,13 @@ fn drawn(side: &Side) -> Axis<'_> {
     }
 }
 
-/// One bar a line, from zero to either side.
-fn bars_ui(ui: &mut Ui, bars: &Bars, before: Pick) -> Option<ViewAction> {
+/// One bar a line. `starts`: where they start; none if all do at zero
+pub(super) fn bars_ui(
+    ui: &mut Ui,
+    bars: &Bars,
+    starts: &[f32],
+    before: Pick,
+) -> Option<ViewAction> {
     let colors = palette(ui);
     let font = axis_font();
     let width_of = |ui: &Ui, text: &str| {
@@ -161,13 +167,17 @@ fn bars_ui(ui: &mut Ui, bars: &Bars, before: Pick) -> Option<ViewAction> {
     let label_room = widest.min(ui.available_width() * 0.45) + 8.0;
     let number_room = 74.0;
     let room = (ui.available_width() - label_room - number_room).max(60.0);
-    let values = || bars.bars.iter().map(|it| it.value).filter(|it| it.is_finite());
-    let (low, high) = (values().fold(0.0, f32::min), values().fold(0.0, f32::max));
+    let start = |nth: usize| starts.get(nth).copied().unwrap_or(0.0);
+    let ends = || {
+        let bars = bars.bars.iter().enumerate();
+        bars.map(|(nth, it)| start(nth) + it.value).filter(|it| it.is_finite())
+    };
+    let (low, high) = (ends().fold(0.0, f32::min), ends().fold(0.0, f32::max));
     let span = (high - low).max(f32::MIN_POSITIVE);
     ui.label(RichText::new(&bars.quantity).font(axis_font()).color(colors.weak_text));
     let mut action = None;
     ui.spacing_mut().item_spacing.y = 0.0;
-    for bar in &bars.bars {
+    for (nth, bar) in bars.bars.iter().enumerate() {
         let can_be_picked = bar.pick != Pick::default();
         let sense = if can_be_picked { Sense::click() } else { Sense::hover() };
         let size = vec2(ui.available_width(), BAR_ROW);
@@ -184,16 +194,31 @@ fn bars_ui(ui: &mut Ui, bars: &Bars, before: Pick) -> Option<ViewAction> {
         let zero = x_of(0.0);
         painter.vline(zero, rect.y_range(), Stroke::new(1.0, colors.line));
         if bar.value.is_finite() {
-            let end = x_of(bar.value);
-            let from = pos2(zero.min(end), rect.top() + 4.0);
-            let to = pos2(zero.max(end), rect.bottom() - 4.0);
-            let fill = if bar.value < 0.0 { colors.attn } else { colors.accent };
-            painter.rect_filled(Rect::from_min_max(from, to), CornerRadius::same(1), fill);
+            let (from, end) = (x_of(start(nth)), x_of(start(nth) + bar.value));
+            let place = Rect::from_min_max(
+                pos2(from.min(end), rect.top() + 4.0),
+                pos2(from.max(end), rect.bottom() - 4.0),
+            );
+            let is_sum = !starts.is_empty() && start(nth) == 0.0;
+            let fill = match bar.value < 0.0 {
+                _ if is_sum => colors.weak_text,
+                true => colors.attn,
+                false => colors.accent,
+            };
+            painter.rect_filled(place, CornerRadius::same(1), fill);
+            if nth + 1 < starts.len() {
+                let to_next = rect.bottom() - 4.0..=rect.bottom() + 4.0;
+                painter.vline(end, to_next, Stroke::new(1.0, colors.weak_text));
+            }
         }
         let at = pos2(rect.left() + label_room + room + 8.0, rect.center().y);
         let number = significant(bar.value, 4);
         painter.text(at, Align2::LEFT_CENTER, number, font.clone(), colors.text);
-        let spoken = format!("{}: {}", bar.label, exact(bar.value));
+        let sum = match start(nth) {
+            0.0 => String::new(),
+            start => format!(", sum so far {}", exact(start + bar.value)),
+        };
+        let spoken = format!("{}: {}{sum}", bar.label, exact(bar.value));
         response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
         if was_chosen(ui, &response) && can_be_picked {
             action = Some(ViewAction::Select(bar.pick.over(before)));
@@ -225,7 +250,7 @@ fn outline(ui: &Ui, response: &Response, rect: Rect) {
     }
 }
 
-fn lines_ui(ui: &mut Ui, lines: &Lines, before: Pick) -> Option<Pick> {
+pub(super) fn lines_ui(ui: &mut Ui, lines: &Lines, before: Pick, height: f32) -> Option<Pick> {
     const DASHES: [Dash; 3] = [Dash::Solid, Dash::Dashed, Dash::Dotted];
     let n_layers = lines.series.iter().map(|it| it.values.len()).max().unwrap_or(0);
     let series: Vec<Series> = lines
@@ -247,7 +272,7 @@ fn lines_ui(ui: &mut Ui, lines: &Lines, before: Pick) -> Option<Pick> {
         series: &series,
         marks: Marks::Lines,
         selected_layer: before.layer,
-        height: PLOT_HEIGHT,
+        height,
     };
     plot.show(ui, |_| String::new()).map(Pick::layer)
 }

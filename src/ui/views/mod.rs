@@ -5,6 +5,7 @@ pub mod attention_view;
 pub mod attribution_view;
 pub mod causal_trace_view;
 mod cut_view;
+mod depth_bars;
 pub mod figure_view;
 pub mod logit_lens_view;
 pub mod prediction_view;
