@@ -116,7 +116,7 @@ fn main() -> anyhow::Result<()> {
     );
     eprintln!("frames of attention as lines");
     window.harness.state_mut().state.settings.attention =
-        AttentionSettings { drawing: Drawing::Lines, threshold: 0.01 };
+        AttentionSettings { drawing: Drawing::Lines, threshold: 0.01, ..Default::default() };
     window.harness.run_steps(3);
     let lines = window.rect_of("Attention lines")?;
     scene(

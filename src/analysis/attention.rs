@@ -50,6 +50,11 @@ pub enum Weighting {
     Rollout,
 }
 
+impl Weighting {
+    /// Those that are said of each head.
+    pub const OF_HEADS: [Self; 3] = [Self::Pattern, Self::ValueWeighted, Self::NormBased];
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attention {
     pub spec: Spec,
@@ -190,6 +195,18 @@ impl Attention {
     /// are the same if these are the same allocation.
     pub fn weights(&self) -> &Arc<[f32]> {
         &self.weights
+    }
+
+    /// What the colours of a layer's maps end at: 1 for weights, the largest of the layer for norms.
+    pub fn scale(&self, layer: usize) -> f32 {
+        match self.spec.weighting {
+            Weighting::Pattern | Weighting::Rollout => 1.0,
+            Weighting::ValueWeighted | Weighting::NormBased => {
+                let heads = self.spec.heads(self.n_heads);
+                let patterns = heads.filter_map(|head| self.pattern(layer, head));
+                patterns.flatten().copied().filter(|it| it.is_finite()).fold(1e-6, f32::max)
+            }
+        }
     }
 
     /// The layer and head of every pattern, in order.

@@ -1,8 +1,49 @@
 //! How readings, tokens and places are called: the same in the window and in files.
 
 use super::number::significant;
+use crate::analysis::attention::Weighting;
 use crate::analysis::{Measurement, Metric, Positions};
 use crate::tokens::{Answer, Bos, TokenizedPrompt, visible};
+
+/// What a map of attention is called.
+pub fn attention_title(weighting: Weighting) -> &'static str {
+    match weighting {
+        Weighting::Pattern => "Attention pattern",
+        Weighting::ValueWeighted => "Value-weighted attention",
+        Weighting::NormBased => "Norm-based attention",
+        Weighting::Rollout => "Attention rollout",
+    }
+}
+
+/// What its colours stand for.
+pub fn attention_quantity(weighting: Weighting) -> &'static str {
+    match weighting {
+        Weighting::Pattern => "Attention weight",
+        Weighting::ValueWeighted => "Attention weight × norm of the value",
+        Weighting::NormBased => "Norm of what is moved",
+        Weighting::Rollout => "Attention rolled out",
+    }
+}
+
+/// What must be known to read it.
+pub fn about_attention(weighting: Weighting) -> &'static str {
+    match weighting {
+        Weighting::Pattern => {
+            "* subject. Each row sums to 1; a token attends to itself and to those before it"
+        }
+        Weighting::ValueWeighted => {
+            "* subject. Attention weight times the norm of the value at the key"
+        }
+        Weighting::NormBased => {
+            "* subject. Norm of the vector that is moved, attention weight times value through W_O \
+             (Kobayashi et al. 2020)"
+        }
+        Weighting::Rollout => {
+            "* subject. Product of (A + I) / 2 over this layer and all below, A the mean of the \
+             heads' patterns (Abnar & Zuidema 2020)"
+        }
+    }
+}
 
 /// The tokens of a prompt, as they stand along an axis.
 pub fn token_labels(prompt: &TokenizedPrompt) -> Vec<String> {

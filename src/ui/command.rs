@@ -9,6 +9,7 @@ use super::closing::ClosingAnswer;
 use super::pane::Pane;
 use super::state::{Convention, FactId, Paint};
 use super::view::{Hovered, ViewAction};
+use crate::analysis::attention::Weighting;
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
 use crate::figure::Figure;
@@ -103,6 +104,9 @@ pub enum Command {
 
     /// Whether both maps of the trace view have the same colours for the same values.
     SetSameScale(bool),
+
+    /// What the attention view shows of a query and a key.
+    WeighAttention(Weighting),
 
     /// An ablation or a knockout, of the fact and its inverse.
     Study(Pane),
@@ -267,6 +271,10 @@ impl Command {
             Self::Trace => "Trace",
             Self::ShowDifference(_) => "Difference",
             Self::SetSameScale(_) => "Same scale",
+            Self::WeighAttention(Weighting::Pattern) => "Weights",
+            Self::WeighAttention(Weighting::ValueWeighted) => "× value",
+            Self::WeighAttention(Weighting::NormBased) => "Norm",
+            Self::WeighAttention(Weighting::Rollout) => "Rollout",
             Self::Study(pane) => pane.verb(),
             Self::CancelStudy => "Stop",
             Self::ApplyEdit(_) => "Use the changed model",
@@ -374,6 +382,19 @@ impl Command {
             }
             Self::ShowDifference(_) => {
                 "The upper map minus the lower one, tokens paired by their role"
+            }
+            Self::WeighAttention(Weighting::Pattern) => {
+                "softmax(q k / √d): where a head looks, from 0 to 1"
+            }
+            Self::WeighAttention(Weighting::ValueWeighted) => {
+                "The weight times ‖v‖ of the key: a head that looks at a token of small value takes \
+                 little from there"
+            }
+            Self::WeighAttention(Weighting::NormBased) => {
+                "‖weight · v W_O‖, the length of what is moved (Kobayashi et al. 2020)"
+            }
+            Self::WeighAttention(Weighting::Rollout) => {
+                "The product of (A + I) / 2 over this layer and all below (Abnar & Zuidema 2020)"
             }
             Self::SetSameScale(_) => "The same colour stands for the same value in both maps",
             Self::Study(Pane::Ablation) => {

@@ -9,9 +9,11 @@ use super::command::Command;
 use super::pane::Pane;
 use super::state::{Convention, Paint, State};
 use super::workspace::Workspace;
+use crate::analysis::attention::Weighting;
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::figure::Scale;
+use crate::figure::words::attention_title;
 use crate::tokens::Bos;
 
 /// How many are listed.
@@ -109,6 +111,7 @@ fn title(command: &Command) -> String {
         | Command::CopyTableOf(pane)
         | Command::SaveSpec(pane)
         | Command::CopyCommandLineOf(pane) => format!("{}: {}", command.text(), pane.text()),
+        Command::WeighAttention(weighting) => format!("Show {}", attention_title(*weighting)),
         Command::ShowDifference(true) => "Show the difference of both traces".to_owned(),
         Command::ShowDifference(false) => "Hide the difference of both traces".to_owned(),
         Command::SetSameScale(true) => "Same scale for both traces".to_owned(),
@@ -155,6 +158,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
         Command::ResetLayout,
         Command::SpreadViews,
     ]);
+    commands.extend(Weighting::OF_HEADS.map(Command::WeighAttention));
     let pair = state.settings.trace_pair;
     commands.push(Command::ShowDifference(!pair.shows_difference));
     commands.push(Command::SetSameScale(!pair.has_same_scale));

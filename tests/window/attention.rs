@@ -3,6 +3,7 @@
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Event, Key, Modifiers, Pos2, Shape, vec2};
 use egui_kittest::kittest::Queryable as _;
+use factscope::analysis::attention::Weighting;
 use factscope::analysis::edge_cut::EdgeCut;
 use factscope::analysis::{AnalysisResult, AnalysisSpec};
 use factscope::model::Gpt2Config;
@@ -70,7 +71,12 @@ fn lines_say_what_the_picked_token_looks_at() {
 
 #[test]
 fn all_layers_are_asked_for_up_to_64_tokens() {
-    let layers = |config: &Gpt2Config, n_pos| match Quick::Attention.spec(config, n_pos, 7) {
+    let layers = |config: &Gpt2Config, n_pos| match Quick::Attention.spec(
+        config,
+        n_pos,
+        7,
+        Weighting::Pattern,
+    ) {
         AnalysisSpec::Attention(spec) => spec.layers,
         other => panic!("{other:?}"),
     };
@@ -227,4 +233,35 @@ fn cut_edges_are_drawn_among_the_lines() {
     window.sees("Dashed: the 2 edges that are cut");
     // Two lines have become many short ones.
     assert!(n_lines(&window) > before + 10, "{} {before}", n_lines(&window));
+}
+
+#[test]
+fn norms_are_shown_in_place_of_weights_when_they_are_asked_for() {
+    let mut window = Window::open();
+    window.show(Pane::Attention);
+    let shown = |app: &App| match app.state.result(Pane::Attention).map(|it| &**it) {
+        Some(AnalysisResult::Attention(it)) => Some(it.clone()),
+        _ => None,
+    };
+    let weights = shown(window.app()).unwrap();
+    for (button, weighting, title) in [
+        ("× value", Weighting::ValueWeighted, "Value-weighted attention"),
+        ("Norm", Weighting::NormBased, "Norm-based attention"),
+    ] {
+        window.click(button);
+        window.wait("the norms", |app| shown(app).is_some_and(|it| it.spec.weighting == weighting));
+        window.sees(&format!("{title} — L"));
+        // As the command finds them, and as a file is told.
+        let file = window.app().state.experiment(Pane::Attention).unwrap();
+        let AnalysisSpec::Attention(spec) = file.spec else { panic!("{:?}", file.spec) };
+        let found = shown(window.app()).unwrap();
+        assert_eq!(spec, found.spec);
+        assert_ne!(found.pattern(0, 0), weights.pattern(0, 0));
+        let figure = window.app().figure(Pane::Attention).unwrap();
+        assert!(figure.title.starts_with(title), "{}", figure.title);
+    }
+    window.harness.state_mut().command(Command::Undo);
+    window.wait("the step back", |app| {
+        shown(app).is_some_and(|it| it.spec.weighting == Weighting::ValueWeighted)
+    });
 }

@@ -3,7 +3,9 @@
 use super::Look;
 use crate::analysis::attention::{Attention, Weighting};
 use crate::figure::number::significant;
-use crate::figure::words::{token_at, token_labels};
+use crate::figure::words::{
+    about_attention, attention_quantity, attention_title, token_at, token_labels,
+};
 use crate::figure::{Chart, Figure, Map, Side};
 use crate::tokens::Bos;
 
@@ -18,7 +20,7 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     let (layer, head) = picked.or_else(|| shown.first().copied()).unwrap_or_default();
     let Some(pattern) = attention.pattern(layer, head) else {
         return Figure {
-            title: "Attention pattern".to_owned(),
+            title: attention_title(attention.spec.weighting).to_owned(),
             notes: vec!["No layer of this prompt's attention was computed".to_owned()],
             ..Figure::default()
         };
@@ -28,10 +30,7 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     // Beside it all heads of the layer; rolled out there is one map a layer, so all layers.
     let beside: Vec<(usize, usize)> =
         shown.into_iter().filter(|it| is_rollout || it.0 == layer).collect();
-    let patterns = beside.iter().filter_map(|&(layer, head)| attention.pattern(layer, head));
-    let largest = patterns.flatten().copied().filter(|it| it.is_finite()).fold(1e-6, f32::max);
-    let is_weight = matches!(attention.spec.weighting, Weighting::Pattern | Weighting::Rollout);
-    let high = if is_weight { 1.0 } else { largest };
+    let high = attention.scale(layer);
     let mut charts = vec![Chart::Map(map(attention, &name, pattern, high))];
     if beside.len() > 1 {
         charts.extend(beside.iter().filter_map(|&(layer, head)| {
@@ -41,25 +40,7 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
         }));
     }
     let mut notes = vec![spread(attention, pattern, look)];
-    notes.push(
-        match attention.spec.weighting {
-            Weighting::Pattern => {
-                "* subject. Each row sums to 1; a token attends to itself and to those before it"
-            }
-            Weighting::ValueWeighted => {
-                "* subject. Attention weight times the norm of the value at the key"
-            }
-            Weighting::NormBased => {
-                "* subject. Norm of the vector that is moved, attention weight times value through W_O \
-                 (Kobayashi et al. 2020)"
-            }
-            Weighting::Rollout => {
-                "* subject. Product of (A + I) / 2 over this layer and all below, A the mean of the \
-                 heads' patterns (Abnar & Zuidema 2020)"
-            }
-        }
-        .to_owned(),
-    );
+    notes.push(about_attention(attention.spec.weighting).to_owned());
     if beside.len() > 1 {
         notes.push(if is_rollout {
             "Small: all layers, in the same colours".to_owned()
@@ -67,7 +48,7 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
             format!("Small: all heads of layer {layer}, in the same colours")
         });
     }
-    let what = if is_rollout { "Attention rollout" } else { "Attention pattern" };
+    let what = attention_title(attention.spec.weighting);
     Figure { title: format!("{what} — {name}"), charts, notes, ..Figure::default() }
 }
 
@@ -78,12 +59,7 @@ fn map(attention: &Attention, name: &str, pattern: &[f32], high: f32) -> Map {
         Side { noun: noun.to_owned(), ..side }
     };
     let (rows, columns) = (side("From (query)", "from token"), side("To (key)", "to token"));
-    let quantity = match attention.spec.weighting {
-        Weighting::Pattern => "Attention weight",
-        Weighting::ValueWeighted => "Attention weight × norm of the value",
-        Weighting::NormBased => "Norm of what is moved",
-        Weighting::Rollout => "Attention rolled out",
-    };
+    let quantity = attention_quantity(attention.spec.weighting);
     Map::new(name, rows, columns, pattern.to_vec(), quantity).in_range(0.0, high).square()
 }
 

@@ -140,6 +140,12 @@ impl App {
             Command::ShowDifference(is_on) => {
                 self.state.settings.trace_pair.shows_difference = is_on;
             }
+            Command::WeighAttention(weighting) => {
+                if weighting != self.state.settings.attention.weighting && !self.refuses() {
+                    self.state.settings.attention.weighting = weighting;
+                    self.look();
+                }
+            }
             Command::SetSameScale(is_on) => self.state.settings.trace_pair.has_same_scale = is_on,
             Command::SetMeasuresRecall(is_on) => self.state.settings.measures_recall = is_on,
             Command::Cancel => self.cancel(),
@@ -430,18 +436,21 @@ impl App {
         }
         let Some(config) = self.state.info().map(|info| info.config) else { return };
         let layer = self.state.selection.layer.unwrap_or(0).min(config.n_layers - 1);
+        let weighting = self.state.settings.attention.weighting;
         let Some(findings) = self.state.findings_of(key) else { return };
         let Ok(prompt) = findings.prompt.clone() else { return };
         let is_needed = match findings.quick(quick) {
             Slot::Missing => true,
             Slot::Found(result) => match &**result {
-                AnalysisResult::Attention(it) => !it.spec.layers.contains(&layer),
+                AnalysisResult::Attention(it) => {
+                    !it.spec.layers.contains(&layer) || it.spec.weighting != weighting
+                }
                 _ => false,
             },
             Slot::Waiting(_) | Slot::Failed(_) => false,
         };
         if is_needed {
-            let spec = quick.spec(&config, prompt.n_pos(), layer);
+            let spec = quick.spec(&config, prompt.n_pos(), layer, weighting);
             let id = self.analyse(JobKind::Quick(key, quick), prompt, spec);
             if let Some(findings) = self.state.findings_of(key) {
                 *findings.quick_mut(quick) = Slot::Waiting(id);

@@ -11,8 +11,8 @@ use crate::facts::{Dataset, Direction};
 use crate::ui::dialogs::Why;
 use crate::ui::panels::{self};
 use crate::ui::state::{
-    Beside, FactId, JobKind, ModelState, Outcome, Recalled, Slot, Study, TraceRun, TraceState,
-    capitalized,
+    Beside, FactId, JobKind, ModelState, Outcome, Quick, Recalled, Slot, Study, TraceRun,
+    TraceState, capitalized,
 };
 use crate::worker::{Event, JobId, ModelInfo};
 
@@ -152,6 +152,10 @@ impl App {
         let JobKind::Quick(key, quick) = job.kind else { return };
         if let Some(findings) = self.state.findings_of(key) {
             *findings.quick_mut(quick) = slot;
+        }
+        if quick == Quick::Attention {
+            // Another weighting may have been chosen meanwhile.
+            self.look();
         }
     }
 

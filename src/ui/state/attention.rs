@@ -1,3 +1,4 @@
+use crate::analysis::attention::Weighting;
 use serde::{Deserialize, Serialize};
 
 /// How one head's attention is drawn.
@@ -6,7 +7,10 @@ use serde::{Deserialize, Serialize};
 pub struct AttentionSettings {
     pub drawing: Drawing,
 
-    /// Of [`Drawing::Lines`]: the least weight, 0 to 1, that is drawn.
+    /// What is asked for and shown of a query and a key.
+    pub weighting: Weighting,
+
+    /// Of [`Drawing::Lines`]: the least weight that is drawn, 0 to 1, as a share of the scale's end.
     pub threshold: f32,
 }
 
@@ -22,6 +26,6 @@ pub enum Drawing {
 
 impl Default for AttentionSettings {
     fn default() -> Self {
-        Self { drawing: Drawing::Map, threshold: 0.05 }
+        Self { drawing: Drawing::Map, weighting: Weighting::Pattern, threshold: 0.05 }
     }
 }

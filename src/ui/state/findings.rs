@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::FactId;
+use crate::analysis::attention::Weighting;
 use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::{
     AnalysisResult, AnalysisSpec, attention, logit_attribution, logit_lens, prediction,
@@ -104,15 +105,23 @@ impl Quick {
     ];
 
     /// `layer`: the one whose attention is looked at.
-    pub fn spec(self, config: &Gpt2Config, n_pos: usize, layer: usize) -> AnalysisSpec {
+    pub fn spec(
+        self,
+        config: &Gpt2Config,
+        n_pos: usize,
+        layer: usize,
+        weighting: Weighting,
+    ) -> AnalysisSpec {
         match self {
             Self::Prediction => AnalysisSpec::Prediction(prediction::Spec { n_top: 10 }),
             Self::LogitLens => AnalysisSpec::LogitLens(logit_lens::Spec::default()),
             Self::AttributionByLayer => attribution(logit_attribution::Parts::Layers),
             Self::AttributionByHead => attribution(logit_attribution::Parts::Heads),
-            Self::Attention => AnalysisSpec::Attention(attention::Spec::all_heads(
-                attention_layers(config, n_pos, layer),
-            )),
+            Self::Attention => {
+                let layers = attention_layers(config, n_pos, layer);
+                let spec = attention::Spec::all_heads(layers);
+                AnalysisSpec::Attention(attention::Spec { weighting, ..spec })
+            }
         }
     }
 }

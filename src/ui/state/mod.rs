@@ -383,7 +383,9 @@ impl State {
         let info = self.info()?;
         let n_pos = self.findings_at(direction)?.prompt.as_ref().ok()?.n_pos();
         let layer = self.selection.layer.unwrap_or(0).min(info.config.n_layers - 1);
-        let quick = |quick: Quick| quick.spec(&info.config, n_pos, layer);
+        let quick = |quick: Quick| {
+            quick.spec(&info.config, n_pos, layer, self.settings.attention.weighting)
+        };
         let spec = match pane {
             Pane::Trace => AnalysisSpec::CausalTrace(self.trace_spec(direction)?),
             Pane::Prediction => quick(Quick::Prediction),

@@ -11,6 +11,7 @@ use super::{
     Asked, FactId, FactKey, Findings, Paint, Quick, Recall, Settings, Slot, State, Study, TraceRun,
     TraceState,
 };
+use crate::analysis::attention::Weighting;
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
@@ -291,7 +292,7 @@ fn found_in(
         if let Slot::Found(result) = findings.quick(quick) {
             let spec = match &**result {
                 AnalysisResult::Attention(it) => AnalysisSpec::Attention(it.spec.clone()),
-                _ => quick.spec(&info.config, prompt.n_pos(), 0),
+                _ => quick.spec(&info.config, prompt.n_pos(), 0, Weighting::Pattern),
             };
             found.push(entry(Role::Quick, spec, &TraceState::Complete, result));
         }

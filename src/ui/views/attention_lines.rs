@@ -29,19 +29,31 @@ enum End {
     Key(usize),
 }
 
+/// What the lines weigh.
+pub struct Weights<'a> {
+    /// `[query, key]`
+    pub pattern: &'a [f32],
+
+    /// As much as is drawn strongest.
+    pub scale: f32,
+
+    /// The least share of it that is drawn, above 0.
+    pub least: f32,
+}
+
 /// Returns the position that is picked in this frame, by click or arrow key.
 ///
-/// `pattern`: `[query, key]`; `threshold`: the least weight that is drawn, above 0; `painted`: edges
-/// that are cut, drawn whatever they weigh
+/// `painted`: edges that are cut, drawn whatever they weigh
 #[expect(clippy::too_many_lines, reason = "one drawing, whose measures are shared")]
 pub fn attention_lines_ui(
     ui: &mut Ui,
     attention: &Attention,
-    pattern: &[f32],
-    threshold: f32,
+    weights: &Weights<'_>,
     painted: &BTreeSet<Edge>,
     ctx: &ViewCtx<'_>,
 ) -> Option<usize> {
+    let &Weights { pattern, scale, least } = weights;
+    let threshold = least * scale;
     let prompt = &attention.prompt;
     let n_pos = prompt.n_pos();
     let colors = palette(ui);
@@ -118,8 +130,9 @@ pub fn attention_lines_ui(
                     continue;
                 }
                 let fades = hovered.is_none() && selected.is_some_and(|pos| pos != query);
-                let strength = weight.clamp(0.08, 1.0) * if fades { 0.45 } else { 1.0 };
-                let line = Stroke::new(1.0 + 1.5 * weight, faded(colors.accent, strength));
+                let share = weight / scale;
+                let strength = share.clamp(0.08, 1.0) * if fades { 0.45 } else { 1.0 };
+                let line = Stroke::new(1.0 + 1.5 * share, faded(colors.accent, strength));
                 painter.line_segment(ends, line);
             }
         }

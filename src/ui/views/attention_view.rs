@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use eframe::egui::{Button, DragValue, Sense, Slider, Ui, vec2};
 
-use super::attention_lines::attention_lines_ui;
+use super::attention_lines::{Weights, attention_lines_ui};
 use super::cut_view::{CutView, cut_ui, paint_ui};
 use super::{header_ui, token_labels};
-use crate::analysis::attention::Attention;
+use crate::analysis::attention::{Attention, Weighting};
+use crate::figure::words::{about_attention, attention_quantity, attention_title};
 use crate::tokens::{Bos, visible};
 use crate::ui::command::Command;
 use crate::ui::state::{AttentionSettings, Drawing};
@@ -49,7 +50,8 @@ pub fn attention_ui(
     let mut selection = Selection { layer: Some(layer), head: Some(head), ..ctx.selection };
     let before = selection;
 
-    header_ui(ui, &format!("Attention pattern — L{layer} H{head}"), 380.0, |ui| {
+    let title = attention_title(attention.spec.weighting);
+    header_ui(ui, &format!("{title} — L{layer} H{head}"), 380.0, |ui| {
         selection.layer = Some(index_ui(ui, "Layer", layer, n_layers - 1));
         selection.head = Some(index_ui(ui, "Head", head, attention.n_heads - 1));
         ui.add_space(4.0);
@@ -59,6 +61,17 @@ pub fn attention_ui(
         ];
         for (drawing, text, tooltip) in choices {
             ui.selectable_value(&mut view.settings.drawing, drawing, text).on_hover_text(tooltip);
+        }
+    });
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Show");
+        for weighting in Weighting::OF_HEADS {
+            let command = Command::WeighAttention(weighting);
+            let is_chosen = view.settings.weighting == weighting;
+            let choice = ui.selectable_label(is_chosen, command.text());
+            if choice.on_hover_text(command.tooltip()).clicked() {
+                commands.push(command);
+            }
         }
     });
 
@@ -147,10 +160,11 @@ fn large_ui(
             let slider = Slider::new(&mut settings.threshold, 0.01..=1.0).logarithmic(true);
             ui.add(slider.fixed_decimals(2))
                 .labelled_by(label.id)
-                .on_hover_text("Lines of less weight are not drawn");
+                .on_hover_text("Lines of less are not drawn. 1 is the end of the colour scale");
         });
-        let threshold = settings.threshold.max(0.01);
-        let picked = attention_lines_ui(ui, attention, pattern, threshold, view.cut.painted, ctx)?;
+        let weights =
+            Weights { pattern, scale: attention.scale(layer), least: settings.threshold.max(0.01) };
+        let picked = attention_lines_ui(ui, attention, &weights, view.cut.painted, ctx)?;
         return Some(ViewAction::Select(at(picked)));
     }
     let labels = token_labels(&attention.prompt);
@@ -171,9 +185,9 @@ fn large_ui(
         values: pattern,
         rows: axis("From (query)", "from token"),
         columns: axis("To (key)", "to token"),
-        range: (0.0, 1.0),
+        range: (0.0, attention.scale(layer)),
         color_map: ColorMap::Blues,
-        quantity: "Attention weight",
+        quantity: attention_quantity(attention.spec.weighting),
         selected_row: ctx.selection.position,
         selected_column: key,
         cell_shape: CellShape::Square,
@@ -273,10 +287,10 @@ fn caption(
     let which = if query == prompt.last() { "the last token" } else { "token" };
     let parts = parts.join("  ·  ");
     caption.add(Tone::Plain, format!("From {which} {query} {from} to  {parts}"));
-    caption.add(
-        Tone::Note,
-        "* subject. Each row sums to 1; a token attends to itself and to those before it",
-    );
+    caption.add(Tone::Note, about_attention(attention.spec.weighting));
+    if attention.scale(layer) != 1.0 {
+        caption.add(Tone::Note, "Small: the colours of each layer end at its own largest");
+    }
     caption
 }
 

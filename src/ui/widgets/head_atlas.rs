@@ -194,8 +194,11 @@ impl HeadAtlas<'_> {
         let group = n_pos.div_ceil(n_groups);
         let size = [self.attention.n_heads * tile, self.n_layers * tile];
         let mut image = ColorImage::filled(size, gap);
+        let layers = self.attention.spec.layers.clone();
+        let scales: Vec<f32> = layers.map(|layer| self.attention.scale(layer)).collect();
         for (layer, head) in self.attention.shown().filter(|(layer, _)| *layer < self.n_layers) {
             let Some(pattern) = self.attention.pattern(layer, head) else { continue };
+            let end = scales[layer - self.attention.spec.layers.start];
             let mut largest = vec![0.0_f32; n_groups * n_groups];
             for (query, row) in pattern.chunks(n_pos).enumerate() {
                 for (key, &weight) in row.iter().enumerate() {
@@ -207,7 +210,7 @@ impl HeadAtlas<'_> {
                 let from = (layer * tile + y) * size[0] + head * tile;
                 let row = &mut image.pixels[from..from + tile - 1];
                 for (x, pixel) in row.iter_mut().enumerate() {
-                    *pixel = ColorMap::Blues.color(largest[y / scale * n_groups + x / scale]);
+                    *pixel = ColorMap::Blues.color(largest[y / scale * n_groups + x / scale] / end);
                 }
             }
         }
