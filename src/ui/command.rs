@@ -215,6 +215,7 @@ impl Command {
     ];
 
     /// As it stands in menus and on buttons.
+    #[expect(clippy::too_many_lines, reason = "a list")]
     pub fn text(&self) -> String {
         match self {
             Self::OpenModel => "Open model folder…",

@@ -1,7 +1,8 @@
 use std::time::Instant;
 
 use eframe::egui::{
-    Align, Button, ComboBox, DragValue, Label, Layout, ProgressBar, RichText, Separator, Ui, vec2,
+    Align, Button, ComboBox, DragValue, Label, Layout, ProgressBar, RichText, ScrollArea,
+    Separator, Ui, vec2,
 };
 
 use super::pane::asked_by;
@@ -67,13 +68,15 @@ pub fn trace_panel_ui(
     let maps_width = if is_beside { room.x * MAPS_SHARE } else { room.x };
     let n_rows = directions.len() + usize::from(has_difference && !is_beside);
     let metric = view.metric;
+    let is_short = has_difference && !is_beside && room.y < n_rows as f32 * LEAST_ROW;
     let mut picked = Vec::new();
     let mut maps_ui = |ui: &mut Ui| {
         for (nth, direction) in directions.iter().copied().enumerate() {
             if has_subject || nth > 0 {
                 ui.add(Separator::default().spacing(if view.is_brief { 2.0 } else { 6.0 }));
             }
-            let height = ui.available_height() / (n_rows - nth) as f32;
+            let share = ui.available_height() / (n_rows - nth) as f32;
+            let height = if is_short { LEAST_ROW } else { share };
             let size = vec2(ui.available_width(), height);
             ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
                 ui.push_id(direction, |ui| direction_ui(ui, state, direction, view, &mut picked));
@@ -91,10 +94,17 @@ pub fn trace_panel_ui(
             });
         });
     } else {
-        maps_ui(ui);
-        if has_difference {
-            ui.separator();
-            difference_ui(ui, state, difference, metric, commands);
+        let mut rows_ui = |ui: &mut Ui| {
+            maps_ui(ui);
+            if has_difference {
+                ui.separator();
+                difference_ui(ui, state, difference, metric, commands);
+            }
+        };
+        if is_short {
+            ScrollArea::vertical().id_salt("trace rows").auto_shrink(false).show(ui, rows_ui);
+        } else {
+            rows_ui(ui);
         }
     }
     commands.extend(picked);
@@ -103,6 +113,9 @@ pub fn trace_panel_ui(
 /// Points from which on the difference has room beside both maps, and what part these then keep.
 const WIDE: f32 = 900.0;
 const MAPS_SHARE: f32 = 0.58;
+
+/// Points; where three rows have less they are scrolled.
+const LEAST_ROW: f32 = 236.0;
 
 /// So that both maps fit in. Nothing unless both are there.
 fn shared_range(state: &State, directions: &[Direction], metric: Metric) -> Option<(f32, f32)> {
