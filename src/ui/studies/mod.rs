@@ -234,10 +234,24 @@ const NOTHING_BESIDE: &str = "This fact has no inverse; keep another fact beside
 /// A number with its name.
 fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Response {
     // Not as one: what is nested does not wrap.
+    keep_together(ui, name, NUMBER_WIDTH);
     let label = ui.label(name);
     ui.add(value).labelled_by(label.id).on_hover_text(about)
 }
 
+/// Begins a new line where a name and its control do not fit in this one: apart they do not look
+/// like one.
+fn keep_together(ui: &mut Ui, name: &str, width: f32) {
+    let font = TextStyle::Body.resolve(ui.style());
+    let text = ui.painter().layout_no_wrap(name.to_owned(), font, Color32::PLACEHOLDER);
+    let needed = text.size().x + width + 3.0 * ui.spacing().item_spacing.x;
+    if ui.layout().main_wrap() && ui.available_size_before_wrap().x < needed {
+        ui.end_row();
+    }
+}
+
+/// In points, about.
+const NUMBER_WIDTH: f32 = 48.0;
 const CHOICE_WIDTH: f32 = 130.0;
 
 /// One of a few, by name and what is to be known of it.
@@ -249,13 +263,7 @@ fn choice_ui<T: Copy + PartialEq>(
     choices: &[T],
     describe: impl Fn(T) -> (&'static str, &'static str),
 ) {
-    // A name at the end of a line and its box in the next do not look like one.
-    let font = TextStyle::Body.resolve(ui.style());
-    let text = ui.painter().layout_no_wrap(name.to_owned(), font, Color32::PLACEHOLDER);
-    let needed = text.size().x + CHOICE_WIDTH + 3.0 * ui.spacing().item_spacing.x;
-    if ui.layout().main_wrap() && ui.available_size_before_wrap().x < needed {
-        ui.end_row();
-    }
+    keep_together(ui, name, CHOICE_WIDTH);
     let label = ui.label(name);
     let combo = ComboBox::from_id_salt(name).selected_text(describe(*chosen).0).width(CHOICE_WIDTH);
     let shown = combo.show_ui(ui, |ui| {
