@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use eframe::egui::{Key, Modifiers, ViewportCommand, ViewportEvent, ViewportId};
 use egui_kittest::kittest::Queryable as _;
 use factscope::session::Session;
-use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use tempfile::TempDir;
 
-use super::support::{FACTS, PATIENCE, Window, tiny};
+use super::support::{PATIENCE, Window};
 
 const QUESTION: &str = "Close Factscope?";
 
@@ -56,13 +55,7 @@ impl Window {
 
 /// Saved, then changed.
 fn unsaved() -> (Window, TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    let (facts, path) = (dir.path().join("facts.json"), dir.path().join("a.factscope"));
-    std::fs::write(&facts, FACTS).unwrap();
-    let options = Options { model: Some(tiny()), facts: Some(facts), ..Options::default() };
-    let mut window = Window::new(options, None);
-    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
-    window.wait_for_predictions();
+    let (mut window, dir, path) = Window::to_be_saved();
     window.harness.state_mut().command(Command::SaveSessionTo(path.clone()));
     window.wait("the file", |app| app.state.is_unsaved() == Some(false));
     assert!(window.is_closed_by_the_system(), "all is saved");

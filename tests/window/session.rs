@@ -111,13 +111,7 @@ fn a_session_comes_back_as_it_was_and_nothing_is_computed() {
 
 #[test]
 fn painted_edges_come_back_with_their_facts() {
-    let dir = tempfile::tempdir().unwrap();
-    let (facts, path) = (dir.path().join("facts.json"), dir.path().join("a.factscope"));
-    std::fs::write(&facts, FACTS).unwrap();
-    let options = Options { model: Some(tiny()), facts: Some(facts), ..Options::default() };
-    let mut window = Window::new(options, None);
-    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
-    window.wait_for_predictions();
+    let (mut window, _dir, path) = Window::to_be_saved();
     // Of two facts and an inverse. The last of the dataset is the first in the file.
     let of = |fact: usize, direction: Direction, query: usize| {
         let paint = Command::Paint(Paint::Add(Edge { query, key: 0 }));

@@ -103,6 +103,19 @@ impl Window {
         window
     }
 
+    /// With the tiny model, and the facts above in a folder of their own: the window, the folder, and
+    /// where a session can be saved in it.
+    pub fn to_be_saved() -> (Self, TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let (facts, path) = (dir.path().join("facts.json"), dir.path().join("a.factscope"));
+        std::fs::write(&facts, FACTS).unwrap();
+        let options = Options { model: Some(tiny()), facts: Some(facts), ..Options::default() };
+        let mut window = Self::new(options, None);
+        window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+        window.wait_for_predictions();
+        (window, dir, path)
+    }
+
     pub fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.dir.path().join(name);
         std::fs::write(&path, text).unwrap();

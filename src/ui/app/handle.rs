@@ -1,35 +1,25 @@
 //! What each command does: the one place where a click becomes a change.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use eframe::egui;
 
-use super::{App, Reply};
-use crate::analysis::attribution_patching::{self, BasePoint, Windows};
-use crate::analysis::causal_trace::Component;
-use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit, prediction};
-use crate::builtin;
-use crate::facts::{Dataset, Direction};
-use crate::session::EXTENSION;
+use super::App;
+use crate::analysis::{AnalysisResult, AnalysisSpec, prediction};
+use crate::facts::Direction;
 use crate::tokens::TokenizedPrompt;
-use crate::tokens::flags;
 use crate::ui::command::{Command, Step};
-use crate::ui::dialogs::{self, PathPrompt, Purpose, Why};
+use crate::ui::dialogs::{Purpose, Why};
 use crate::ui::palette::Palette;
-use crate::ui::pane::Pane;
-use crate::ui::panels::{self, Help};
-use crate::ui::screenshot;
-use crate::ui::state::{
-    Beside, FactId, FactKey, JobKind, ModelState, Quick, Slot, Study, TraceRun, TraceState,
-    capitalized, subject_tokens,
-};
+use crate::ui::panels::Help;
+use crate::ui::state::{Beside, FactId, FactKey, JobKind, ModelState, Quick, Slot};
 use crate::ui::view::{Selection, ViewAction};
+use crate::ui::{panels, screenshot};
 use crate::worker::{Job, JobId, Work};
 
 /// In a model of fewer numbers a question is answered faster than a frame is drawn.
-const SMALL: u64 = 50_000_000;
+pub(super) const SMALL: u64 = 50_000_000;
 
 /// What can be stepped through.
 #[derive(Clone, Copy)]
@@ -220,125 +210,6 @@ impl App {
     fn show_help(&mut self, command: &Command) {
         let is_about = *command == Command::ShowAbout;
         self.help = Some(if is_about { Help::About } else { Help::Shortcuts });
-    }
-
-    // Opening.
-
-    pub(super) fn ask(&mut self, purpose: Purpose, ctx: &egui::Context) {
-        let dir = self.last_dir(purpose);
-        let asked = dialogs::ask(&self.picker, purpose, dir.as_deref(), ctx, &self.replies);
-        if asked.is_err() {
-            self.prompt_for(purpose, Why::NoDialog);
-        }
-    }
-
-    pub(super) fn prompt_for(&mut self, purpose: Purpose, why: Why) {
-        let dir = self.last_dir(purpose);
-        self.path_prompt = Some(PathPrompt::new(purpose, dir.as_deref(), why));
-    }
-
-    pub(super) fn last_dir(&self, purpose: Purpose) -> Option<PathBuf> {
-        let settings = &self.state.settings;
-        match purpose {
-            Purpose::Model => Some(settings.recent_models.first()?.parent()?.to_owned()),
-            Purpose::Dataset => Some(settings.recent_datasets.first()?.parent()?.to_owned()),
-            Purpose::Session => Some(settings.recent_sessions.first()?.parent()?.to_owned()),
-            Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
-                settings.screenshot_dir.clone()
-            }
-        }
-    }
-
-    pub(super) fn open_model(&mut self, dir: PathBuf) {
-        // Checked here, so that a slip does not cost the model that is open.
-        let dir = match Purpose::Model.accept(dir) {
-            Ok(Command::OpenModelAt(dir)) if builtin::find(&dir).is_some() => dir,
-            Ok(Command::OpenModelAt(dir)) => std::path::absolute(&dir).unwrap_or(dir),
-            Ok(_) => return,
-            Err(error) => {
-                self.state.error = Some(error);
-                return;
-            }
-        };
-        self.close_model();
-        self.state.subjects = None;
-        self.state.selection = Selection::default();
-        self.state.painted.forget();
-        self.state.edits = Vec::new();
-        self.state.error = None;
-        let (id, cancel) = self.state.jobs.add(JobKind::Load(dir.clone()));
-        self.state.model = ModelState::Loading { job: id, dir: dir.clone() };
-        let work = Work::Load { dir, device: self.state.device };
-        self.worker.submit(Job { id, work, cancel });
-    }
-
-    pub(super) fn open_dataset(&mut self, path: PathBuf, ctx: &egui::Context) {
-        let is_builtin = path == Path::new(Dataset::BUNDLED);
-        let path = if is_builtin { path } else { std::path::absolute(&path).unwrap_or(path) };
-        self.state.error = None;
-        self.state.reading = Some(path.clone());
-        let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
-        let thread = thread::Builder::new().name("dataset".to_owned()).spawn(move || {
-            let dataset = Dataset::load(&path).map_err(|error| capitalized(&error));
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Dataset { path, dataset });
-            ctx.request_repaint();
-        });
-        if let Err(error) = thread {
-            let dataset = Err(format!("The dataset cannot be read: {error}"));
-            self.hear(Reply::Dataset { path: path_then, dataset }, &egui::Context::default());
-        }
-    }
-
-    /// The tokens that noise is measured on, and what to beware of in each fact; for a large
-    /// dataset they take a while.
-    pub(super) fn count_subjects(&mut self, ctx: &egui::Context) {
-        self.state.tell_taught();
-        self.state.subjects = None;
-        let (Some(model), Some(dataset)) =
-            (self.state.info().cloned(), self.state.facts.dataset.as_ref())
-        else {
-            return;
-        };
-        let facts = dataset.clone();
-        let (ctx, replies) = (ctx.clone(), self.replies.clone());
-        let thread = thread::Builder::new().name("subjects".to_owned()).spawn(move || {
-            let tokens = subject_tokens(&model.tokenizer, facts.subjects());
-            let flags = flags(&facts.records, &model.tokenizer);
-            let dataset = facts.path;
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Subjects { dataset, model, tokens, flags });
-            ctx.request_repaint();
-        });
-        if let Err(error) = thread {
-            self.state.error = Some(format!("The subjects cannot be counted: {error}"));
-        }
-    }
-
-    /// What is dropped on the window is opened as what it looks like.
-    pub(super) fn drop_file(&mut self, path: &Path, ctx: &egui::Context) {
-        let is_session = path.extension().is_some_and(|it| it.eq_ignore_ascii_case(EXTENSION));
-        let is_dataset = path.extension().is_some_and(|extension| {
-            Dataset::EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-        });
-        if path.is_dir() {
-            self.open_model(path.to_owned());
-        } else if path.file_name().is_some_and(|name| name == "config.json")
-            && let Some(dir) = path.parent()
-        {
-            self.open_model(dir.to_owned());
-        } else if is_session {
-            self.open_session(path.to_owned(), ctx);
-        } else if is_dataset {
-            self.open_dataset(path.to_owned(), ctx);
-        } else {
-            self.state.error = Some(format!(
-                "Neither a model folder (with a config.json), a dataset ({}) nor a session \
-                 (.factscope) was dropped: {}",
-                Dataset::EXTENSIONS.join(", "),
-                path.display()
-            ));
-        }
     }
 
     // Choosing.
@@ -533,185 +404,5 @@ impl App {
                 None => self.state.facts.recall_mut().set(nth, direction, None),
             }
         }
-    }
-
-    // Tracing.
-
-    /// Starts the traces that the controls describe, of the fact and of its inverse, the one that
-    /// is looked at first, unless they are there or on their way.
-    pub(super) fn trace(&mut self) {
-        let mut directions: Vec<Direction> = self.state.directions().collect();
-        directions.sort_by_key(|direction| *direction != self.state.direction);
-        for direction in directions {
-            self.trace_one(direction);
-        }
-    }
-
-    fn trace_one(&mut self, direction: Direction) {
-        let Some(key) = self.state.key_of(direction) else { return };
-        let Some(findings) = self.state.findings_of(key) else { return };
-        let Ok(prompt) = findings.prompt.clone() else { return };
-        if prompt.subject.is_none() {
-            return;
-        }
-        let Some(spec) = self.state.trace_spec(direction) else {
-            self.state.trace_waits = true;
-            return;
-        };
-        self.state.trace_waits = false;
-        let known = self.state.trace(direction).map(|run| &run.state);
-        if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
-            return;
-        }
-        if self.refuses() {
-            return;
-        }
-        if attribution_patching::Spec::is_of(&spec) {
-            // Held windows are closer, and take a large model more than the few passes that are
-            // worth waiting for.
-            let is_small = self.state.info().is_some_and(|it| it.config.n_params() < SMALL);
-            let windows = if is_small { Windows::Held } else { Windows::Added };
-            let preview = AnalysisSpec::AttributionPatching(attribution_patching::Spec {
-                trace: spec.clone(),
-                base: BasePoint::Corrupted,
-                metric: previewed(spec.component),
-                windows,
-                n_verified: 0,
-            });
-            self.analyse(JobKind::Preview(key), Arc::clone(&prompt), preview);
-        }
-        let id = self.analyse(JobKind::Trace(key), prompt, AnalysisSpec::CausalTrace(spec.clone()));
-        if let Some(findings) = self.state.findings_of(key) {
-            findings.traces.retain(|run| run.spec != spec);
-            let state = TraceState::Running(id);
-            findings.traces.push(TraceRun { spec, state, result: None, preview: None });
-        }
-    }
-
-    /// Starts the ablation or the knockout that the controls describe, as [`App::trace`] does.
-    pub(super) fn study(&mut self, pane: Pane) {
-        self.views.workspace.show(pane);
-        let mut directions: Vec<Direction> = self.state.study_directions(pane).collect();
-        directions.sort_by_key(|direction| *direction != self.state.direction);
-        for direction in directions {
-            self.study_one(pane, direction);
-        }
-    }
-
-    fn study_one(&mut self, pane: Pane, direction: Direction) {
-        let Some(key) = self.state.key_of(direction) else { return };
-        let spec = match self.state.study_spec(pane, direction) {
-            Ok(spec) => spec,
-            Err(error) => {
-                self.state.error = Some(capitalized(&error));
-                return;
-            }
-        };
-        let known = self.state.study(pane, direction).map(|study| &study.state);
-        if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
-            return;
-        }
-        if self.refuses() {
-            return;
-        }
-        let Some(findings) = self.state.findings_of(key) else { return };
-        let Ok(prompt) = findings.prompt.clone() else { return };
-        let id = self.analyse(JobKind::Study(key), prompt, spec.clone());
-        if let Some(asked) = self.state.jobs.get_mut(id).and_then(|job| job.asked.as_mut()) {
-            asked.pane = pane;
-        }
-        if let Some(findings) = self.state.findings_of(key) {
-            findings.studies.retain(|study| study.spec != spec);
-            findings.studies.push(Study { spec, state: TraceState::Running(id), result: None });
-        }
-    }
-
-    /// Where the cell of a trace is looked into, the one that is picked out is, unasked: that is a
-    /// few passes. What was asked for before is let go.
-    fn follow_cell(&mut self) {
-        let (pane, direction) = (Pane::Cell, self.state.direction);
-        if !self.views.workspace.is_in_front(pane) {
-            return;
-        }
-        let Ok(spec) = self.state.study_spec(pane, direction) else { return };
-        let left: Vec<JobId> = self
-            .state
-            .findings()
-            .into_iter()
-            .flat_map(|it| &it.studies)
-            .filter(|study| matches!(study.spec, AnalysisSpec::TraceCell(_)) && study.spec != spec)
-            .filter_map(|study| match study.state {
-                TraceState::Running(id) => Some(id),
-                _ => None,
-            })
-            .collect();
-        for job in left.into_iter().filter_map(|id| self.state.jobs.get(id)) {
-            job.cancel.cancel();
-        }
-        self.study_one(pane, direction);
-    }
-
-    /// One edit more, as the view's settings describe it.
-    fn apply_edit(&mut self, pane: Pane) {
-        let direction = self.state.direction;
-        match self.state.study_spec(pane, direction).map(ModelEdit::tried_by) {
-            Ok(Some(edit)) => {
-                let edits = self.state.edits.iter().cloned().chain([edit]).collect();
-                self.edit(edits);
-            }
-            Ok(None) => {}
-            Err(error) => self.state.error = Some(capitalized(&error)),
-        }
-    }
-
-    fn edit(&mut self, edits: Vec<ModelEdit>) {
-        if self.state.info().is_none() || edits == self.state.edits || self.refuses() {
-            return;
-        }
-        self.state.edits.clone_from(&edits);
-        // What is known was found in another model.
-        self.state.forget(|_| true);
-        self.forget_recall();
-        let (id, cancel) = self.state.jobs.add(JobKind::Edit);
-        self.worker.submit(Job { id, work: Work::Edit { edits }, cancel });
-        self.look();
-    }
-
-    pub(super) fn cancel(&mut self) {
-        let on_screen: Vec<FactKey> =
-            self.state.directions().filter_map(|it| self.state.key_of(it)).collect();
-        let any = || self.state.jobs.sweeps().next().map(|(id, _)| id);
-        if self.state.running_trace().is_some() {
-            self.state.jobs.cancel(|kind| match kind {
-                JobKind::Trace(key) | JobKind::Preview(key) => on_screen.contains(key),
-                JobKind::Load(_)
-                | JobKind::Edit
-                | JobKind::Quick(..)
-                | JobKind::Study(_)
-                | JobKind::Recall(..) => false,
-            });
-        } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {
-            job.cancel.cancel();
-        } else if self.state.trace_waits {
-            self.state.trace_waits = false;
-        } else if self.state.selection != Selection::default() {
-            self.state.selection = Selection::default();
-        } else {
-            self.state.error = None;
-        }
-    }
-
-    // Hearing.
-}
-
-/// What is estimated while a trace is computed: what ranks the cells most as the trace does
-/// (measured on the built-in model: 0.95 and 0.98 for hidden states and attention, 0.81 for MLPs).
-///
-/// Logarithms bend less than probabilities, and can be read as such. But a window of MLPs is
-/// overestimated, which a logarithm turns into a factor (0.62).
-fn previewed(component: Component) -> Metric {
-    match component {
-        Component::Hidden | Component::Attn => Metric::LogProb,
-        Component::Mlp => Metric::Prob,
     }
 }

@@ -16,7 +16,9 @@ mod stored_bar;
 mod study_panel;
 mod toolbar;
 mod trace_difference;
+mod trace_heading;
 mod trace_panel;
+mod trace_settings;
 mod trust_panel;
 mod welcome;
 

@@ -1,0 +1,137 @@
+//! Opening models and datasets, and what is dropped on the window.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use eframe::egui;
+
+use super::{App, Reply};
+use crate::builtin;
+use crate::facts::Dataset;
+use crate::session::EXTENSION;
+use crate::tokens::flags;
+use crate::ui::command::Command;
+use crate::ui::dialogs;
+use crate::ui::dialogs::{PathPrompt, Purpose, Why};
+use crate::ui::state::{JobKind, ModelState, capitalized, subject_tokens};
+use crate::ui::view::Selection;
+use crate::worker::{Job, Work};
+
+impl App {
+    pub(super) fn ask(&mut self, purpose: Purpose, ctx: &egui::Context) {
+        let dir = self.last_dir(purpose);
+        let asked = dialogs::ask(&self.picker, purpose, dir.as_deref(), ctx, &self.replies);
+        if asked.is_err() {
+            self.prompt_for(purpose, Why::NoDialog);
+        }
+    }
+
+    pub(super) fn prompt_for(&mut self, purpose: Purpose, why: Why) {
+        let dir = self.last_dir(purpose);
+        self.path_prompt = Some(PathPrompt::new(purpose, dir.as_deref(), why));
+    }
+
+    pub(super) fn last_dir(&self, purpose: Purpose) -> Option<PathBuf> {
+        let settings = &self.state.settings;
+        match purpose {
+            Purpose::Model => Some(settings.recent_models.first()?.parent()?.to_owned()),
+            Purpose::Dataset => Some(settings.recent_datasets.first()?.parent()?.to_owned()),
+            Purpose::Session => Some(settings.recent_sessions.first()?.parent()?.to_owned()),
+            Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
+                settings.screenshot_dir.clone()
+            }
+        }
+    }
+
+    pub(super) fn open_model(&mut self, dir: PathBuf) {
+        // Checked here, so that a slip does not cost the model that is open.
+        let dir = match Purpose::Model.accept(dir) {
+            Ok(Command::OpenModelAt(dir)) if builtin::find(&dir).is_some() => dir,
+            Ok(Command::OpenModelAt(dir)) => std::path::absolute(&dir).unwrap_or(dir),
+            Ok(_) => return,
+            Err(error) => {
+                self.state.error = Some(error);
+                return;
+            }
+        };
+        self.close_model();
+        self.state.subjects = None;
+        self.state.selection = Selection::default();
+        self.state.painted.forget();
+        self.state.edits = Vec::new();
+        self.state.error = None;
+        let (id, cancel) = self.state.jobs.add(JobKind::Load(dir.clone()));
+        self.state.model = ModelState::Loading { job: id, dir: dir.clone() };
+        let work = Work::Load { dir, device: self.state.device };
+        self.worker.submit(Job { id, work, cancel });
+    }
+
+    pub(super) fn open_dataset(&mut self, path: PathBuf, ctx: &egui::Context) {
+        let is_builtin = path == Path::new(Dataset::BUNDLED);
+        let path = if is_builtin { path } else { std::path::absolute(&path).unwrap_or(path) };
+        self.state.error = None;
+        self.state.reading = Some(path.clone());
+        let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
+        let thread = thread::Builder::new().name("dataset".to_owned()).spawn(move || {
+            let dataset = Dataset::load(&path).map_err(|error| capitalized(&error));
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Dataset { path, dataset });
+            ctx.request_repaint();
+        });
+        if let Err(error) = thread {
+            let dataset = Err(format!("The dataset cannot be read: {error}"));
+            self.hear(Reply::Dataset { path: path_then, dataset }, &egui::Context::default());
+        }
+    }
+
+    /// The tokens that noise is measured on, and what to beware of in each fact; for a large
+    /// dataset they take a while.
+    pub(super) fn count_subjects(&mut self, ctx: &egui::Context) {
+        self.state.tell_taught();
+        self.state.subjects = None;
+        let (Some(model), Some(dataset)) =
+            (self.state.info().cloned(), self.state.facts.dataset.as_ref())
+        else {
+            return;
+        };
+        let facts = dataset.clone();
+        let (ctx, replies) = (ctx.clone(), self.replies.clone());
+        let thread = thread::Builder::new().name("subjects".to_owned()).spawn(move || {
+            let tokens = subject_tokens(&model.tokenizer, facts.subjects());
+            let flags = flags(&facts.records, &model.tokenizer);
+            let dataset = facts.path;
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Subjects { dataset, model, tokens, flags });
+            ctx.request_repaint();
+        });
+        if let Err(error) = thread {
+            self.state.error = Some(format!("The subjects cannot be counted: {error}"));
+        }
+    }
+
+    /// What is dropped on the window is opened as what it looks like.
+    pub(super) fn drop_file(&mut self, path: &Path, ctx: &egui::Context) {
+        let is_session = path.extension().is_some_and(|it| it.eq_ignore_ascii_case(EXTENSION));
+        let is_dataset = path.extension().is_some_and(|extension| {
+            Dataset::EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+        });
+        if path.is_dir() {
+            self.open_model(path.to_owned());
+        } else if path.file_name().is_some_and(|name| name == "config.json")
+            && let Some(dir) = path.parent()
+        {
+            self.open_model(dir.to_owned());
+        } else if is_session {
+            self.open_session(path.to_owned(), ctx);
+        } else if is_dataset {
+            self.open_dataset(path.to_owned(), ctx);
+        } else {
+            self.state.error = Some(format!(
+                "Neither a model folder (with a config.json), a dataset ({}) nor a session \
+                 (.factscope) was dropped: {}",
+                Dataset::EXTENSIONS.join(", "),
+                path.display()
+            ));
+        }
+    }
+}

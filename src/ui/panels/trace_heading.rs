@@ -1,0 +1,124 @@
+//! Above the trace of a fact: which way it is asked, and what to know before its numbers are read.
+
+use eframe::egui::{RichText, Ui};
+
+use crate::analysis::AnalysisResult;
+use crate::facts::{Direction, InverseOrigin};
+use crate::tokens::Flags;
+use crate::ui::command::Command;
+use crate::ui::state::{Quick, Slot, State};
+use crate::ui::theme;
+use crate::ui::widgets::number::significant;
+
+/// How many right answers a tooltip lists.
+const N_ANSWERS: usize = 20;
+
+/// Which way the fact is asked, and what the model makes of it.
+pub(super) fn heading_ui(
+    ui: &mut Ui,
+    state: &State,
+    direction: Direction,
+    commands: &mut Vec<Command>,
+) {
+    let (Some(record), Some(key)) = (state.record_at(direction), state.key_of(direction)) else {
+        return;
+    };
+    ui.horizontal(|ui| {
+        let command = Command::LookAt(direction);
+        let chosen =
+            ui.selectable_label(state.direction == direction, state.name_of(direction));
+        if chosen.on_hover_text(command.tooltip()).clicked() {
+            commands.push(command);
+        }
+        beside_ui(ui, state, direction, commands);
+        if let Some(inverse) = record.inverse.as_ref().filter(|_| key.direction == Direction::Inverse)
+            && inverse.origin == InverseOrigin::Generated
+        {
+            ui.label(RichText::new("generated").small().weak()).on_hover_text(
+                "The dataset has no inverse of this fact; this one was written from the \
+                 catalogue's template of its relation",
+            );
+        }
+        if key.direction == Direction::Forward
+            && let Some(plan) = state.plan(record)
+        {
+            ui.label(RichText::new(plan.group.text()).small().weak()).on_hover_text(
+                "What the built-in model was trained on of this fact: the split is part of the \
+                 program, so what it can know is known",
+            );
+        }
+        if let Some(layer) = state.planted(direction) {
+            let text = RichText::new(format!("planted in MLP {layer}")).small();
+            ui.label(text.color(theme::palette(ui).subject)).on_hover_text(
+                "This was written into the MLP of that one layer, with all else frozen: there it is \
+                 stored. Where a trace peaks is where restoring a state brings the answer back, \
+                 which is another question",
+            );
+        }
+        let answers = state.answers_at(direction);
+        if answers.len() > 1 {
+            let text = RichText::new(format!("one of {} right answers", answers.len()));
+            let rest = if answers.len() > N_ANSWERS { ", …" } else { "" };
+            let list = answers.iter().take(N_ANSWERS).map(String::as_str).collect::<Vec<_>>();
+            ui.label(text.small().color(theme::palette(ui).warning))
+                .on_hover_text(format!("{}{rest}", list.join(", ")));
+        }
+        if let Some(flags) = state.facts.flags(key.fact, key.direction) {
+            flags_ui(ui, flags);
+        }
+        recall_ui(ui, state, direction);
+    });
+}
+
+/// Keeps what stands here, or lets it go.
+fn beside_ui(ui: &mut Ui, state: &State, row: Direction, commands: &mut Vec<Command>) {
+    let command = match (state.beside, row) {
+        (Some(_), Direction::Inverse) => Command::DropBeside,
+        (None, row) if row == state.direction => Command::KeepBeside,
+        _ => return,
+    };
+    if ui.small_button(command.text()).on_hover_text(command.tooltip()).clicked() {
+        commands.push(command);
+    }
+}
+
+/// What to beware of before the numbers are read.
+fn flags_ui(ui: &mut Ui, flags: &Flags) {
+    let tokens = |n: usize| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };
+    let Flags { n_subject, n_answer, n_same_length, .. } = *flags;
+    let text = RichText::new(format!("{n_subject} → {}", tokens(n_answer)));
+    ui.label(text.small().weak()).on_hover_text(format!(
+        "Subject: {}; answer: {}. Other subjects of this relation with as many tokens, to be put \
+         in its place: {n_same_length}",
+        tokens(n_subject),
+        tokens(n_answer),
+    ));
+    let warning = theme::palette(ui).warning;
+    if flags.leaks {
+        ui.label(RichText::new("answer in prompt").small().color(warning))
+            .on_hover_text("The answer's words stand in the prompt: the model can copy them");
+    }
+    if let Some(other) = &flags.collides_with {
+        ui.label(RichText::new("shared first token").small().color(warning)).on_hover_text(format!(
+            "“{other}” starts with the same token: the probability of the first token cannot tell \
+             the two apart; look at the probability of the whole answer",
+        ));
+    }
+}
+
+/// Whether the model knows the answer: a trace of an unknown fact means little.
+fn recall_ui(ui: &mut Ui, state: &State, direction: Direction) {
+    let Some(findings) = state.findings_at(direction) else { return };
+    let Slot::Found(result) = findings.quick(Quick::Prediction) else { return };
+    let AnalysisResult::Prediction(it) = &**result else { return };
+    let Some(answer) = &it.answer else { return };
+    let palette = theme::palette(ui);
+    let (rank, prob) = (answer.rank, significant(answer.prob, 3));
+    let (text, color) = if rank == 0 {
+        (format!("recalled, p {prob}"), palette.good)
+    } else {
+        (format!("not recalled: {rank} likelier, p {prob}"), palette.warning)
+    };
+    ui.label(RichText::new(text).small().color(color))
+        .on_hover_text("The answer's first token, as the model predicts it from the clean prompt");
+}

@@ -1,0 +1,214 @@
+//! What a trace restores, and how the run is corrupted.
+
+use eframe::egui::{ComboBox, DragValue, Label, RichText, Ui};
+
+use crate::analysis::causal_trace;
+use crate::analysis::causal_trace::{Component, Severed};
+use crate::intervention::NoiseRng;
+use crate::ui::state::{NoiseSetting, State, TraceSettings};
+
+/// Points; in a lower window the settings are folded away until they are asked for.
+const LOW_HEIGHT: f32 = 760.0;
+
+pub(super) fn is_low(ui: &Ui) -> bool {
+    ui.ctx().content_rect().height() < LOW_HEIGHT
+}
+
+/// What is restored, and how the run is corrupted.
+pub(super) fn settings_ui(ui: &mut Ui, state: &mut State) {
+    let n_layers = state.info().map_or(48, |info| info.config.n_layers);
+    let settings = &mut state.settings.trace;
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Restore");
+        for component in Component::ALL {
+            let (name, about) = about_component(component);
+            ui.selectable_value(&mut settings.component, component, name).on_hover_text(about);
+        }
+        ui.add_space(6.0);
+        let has_window = settings.component != Component::Hidden;
+        let about = "How many layers are restored together around each cell. ROME: 10 of 48; here \
+                     10 too from 24 layers on, and as large a part of fewer. Hidden states are \
+                     restored one at a time";
+        let usual = settings.window(n_layers);
+        let mut window = usual;
+        number_ui(ui, has_window, "Window", about, DragValue::new(&mut window).range(1..=100));
+        if window != usual {
+            settings.own_window = Some(window);
+        }
+        let about = "Noise draws averaged per cell. ROME: 10";
+        let samples = DragValue::new(&mut settings.n_samples).range(1..=1000);
+        number_ui(ui, true, "Samples", about, samples);
+    });
+    // Where there is little room it belongs to the maps.
+    if state.settings.shows_more_of_trace.unwrap_or_else(|| !is_low(ui)) {
+        more_settings_ui(ui, settings, n_layers);
+    }
+}
+
+/// All that is rarely changed.
+fn more_settings_ui(ui: &mut Ui, settings: &mut TraceSettings, n_layers: usize) {
+    ui.horizontal_wrapped(|ui| {
+        direction_setting_ui(ui, settings);
+        ui.add_space(6.0);
+        sever_ui(ui, settings);
+    });
+    ui.horizontal_wrapped(|ui| {
+        noise_ui(ui, settings);
+        rng_ui(ui, settings);
+        let about = "Which sequence of noise. ROME: 1";
+        number_ui(ui, true, "Seed", about, DragValue::new(&mut settings.seed));
+        let rome = TraceSettings::rome(settings.component);
+        let has_window = settings.component != Component::Hidden;
+        if has_window && settings.window(n_layers) != rome.window(n_layers)
+            || *settings != (TraceSettings { own_window: settings.own_window, ..rome.clone() })
+        {
+            let button = ui.button("ROME's settings");
+            if button
+                .on_hover_text(
+                    "Denoise, nothing severed, window 10, 3 × σ, 10 samples, numpy, seed 1",
+                )
+                .clicked()
+            {
+                *settings = rome;
+            }
+        }
+    });
+}
+
+/// Shows or hides them, and says what they are while they are hidden.
+pub(super) fn settings_toggle_ui(ui: &mut Ui, state: &mut State) {
+    let is_low = is_low(ui);
+    let is_shown = state.settings.shows_more_of_trace.unwrap_or(!is_low);
+    let button = ui.selectable_label(is_shown, "Settings");
+    let summary = state.settings.trace.summary();
+    let button = button.on_hover_text(format!("Direction, severing, noise and seed: {summary}"));
+    if button.clicked() {
+        state.settings.shows_more_of_trace = Some(!is_shown);
+    }
+    if !is_shown && !is_low {
+        ui.add(Label::new(RichText::new(summary).weak()).truncate());
+    }
+}
+
+fn about_component(component: Component) -> (&'static str, &'static str) {
+    match component {
+        Component::Hidden => {
+            ("Hidden state", "The residual stream after one layer. ROME's kind=None")
+        }
+        Component::Mlp => ("MLP", "What the MLPs of a window of layers add. ROME's kind=\"mlp\""),
+        Component::Attn => {
+            ("Attention", "What attention adds in a window of layers. ROME's kind=\"attn\"")
+        }
+    }
+}
+
+fn direction_setting_ui(ui: &mut Ui, settings: &mut TraceSettings) {
+    ui.label("Direction");
+    for direction in causal_trace::Direction::ALL {
+        let (name, about) = match direction {
+            causal_trace::Direction::Denoise => (
+                "Denoise",
+                "Clean states are put into the corrupted run, as ROME does: which of them suffice",
+            ),
+            causal_trace::Direction::Noise => (
+                "Noise",
+                "Corrupted states are put into the clean run: which of them are needed \
+                 (Heimersheim & Nanda 2024)",
+            ),
+        };
+        ui.selectable_value(&mut settings.direction, direction, name).on_hover_text(about);
+    }
+}
+
+fn sever_ui(ui: &mut Ui, settings: &mut TraceSettings) {
+    let about = "Holds what MLPs or attention add at the changed token, in all later layers, at the \
+                 values it has without the change, so that only the path around them is left. If an \
+                 early peak goes with the MLPs severed, it worked through them (Meng et al. 2022, \
+                 fig. 3)";
+    let name = |severed: Option<Severed>| match severed {
+        None => "nothing",
+        Some(Severed::Mlp) => "MLPs",
+        Some(Severed::Attn) => "attention",
+    };
+    ui.horizontal(|ui| {
+        let label = ui.label("Sever");
+        let combo = ComboBox::from_id_salt("sever")
+            .selected_text(name(settings.sever))
+            .width(84.0)
+            .show_ui(ui, |ui| {
+                for choice in [None].into_iter().chain(Severed::ALL.map(Some)) {
+                    ui.selectable_value(&mut settings.sever, choice, name(choice));
+                }
+            });
+        combo.response.labelled_by(label.id).on_hover_text(about);
+    });
+}
+
+/// A named number.
+fn number_ui(ui: &mut Ui, is_enabled: bool, name: &str, about: &str, value: DragValue<'_>) {
+    ui.add_enabled_ui(is_enabled, |ui| {
+        // Name and number stay on one line.
+        ui.horizontal(|ui| {
+            let label = ui.label(name);
+            ui.add(value).labelled_by(label.id).on_hover_text(about).on_disabled_hover_text(about);
+        });
+    });
+}
+
+fn noise_ui(ui: &mut Ui, settings: &mut TraceSettings) {
+    const SUBJECTS: &str = "3 × σ of subjects";
+    const FIXED: &str = "fixed σ";
+    let about = "How strong the noise on the subject's embeddings is. ROME: 3 × the standard \
+                 deviation σ over the embeddings of all the dataset's subjects; without a dataset, \
+                 of this subject alone";
+    ui.horizontal(|ui| {
+        let label = ui.label("Noise");
+        let text = match settings.noise {
+            NoiseSetting::Subjects => SUBJECTS,
+            NoiseSetting::Fixed => FIXED,
+        };
+        let combo =
+            ComboBox::from_id_salt("noise").selected_text(text).width(140.0).show_ui(ui, |ui| {
+                ui.selectable_value(&mut settings.noise, NoiseSetting::Subjects, SUBJECTS);
+                ui.selectable_value(&mut settings.noise, NoiseSetting::Fixed, FIXED);
+            });
+        combo.response.labelled_by(label.id).on_hover_text(about);
+        if settings.noise == NoiseSetting::Fixed {
+            let value = DragValue::new(&mut settings.noise_std)
+                .range(0.0..=100.0)
+                .speed(0.001)
+                .max_decimals(4)
+                .prefix("σ ");
+            let about = "Standard deviation of the noise, in units of embedding values";
+            ui.add(value).labelled_by(label.id).on_hover_text(about);
+        }
+    });
+}
+
+fn rng_ui(ui: &mut Ui, settings: &mut TraceSettings) {
+    let about = "Where Gaussian numbers come from. ROME: numpy";
+    let text = |rng: NoiseRng| match rng {
+        NoiseRng::Numpy => "numpy",
+        NoiseRng::Chacha => "chacha",
+    };
+    let about_rng = |rng: NoiseRng| match rng {
+        NoiseRng::Numpy => "numpy's RandomState, bit for bit as ROME draws it",
+        NoiseRng::Chacha => {
+            "ChaCha8: each sample has a stream of its own, so that a second \
+                             sample does not depend on the length of the first"
+        }
+    };
+    ui.horizontal(|ui| {
+        let label = ui.label("Generator");
+        let combo = ComboBox::from_id_salt("generator")
+            .selected_text(text(settings.rng))
+            .width(84.0)
+            .show_ui(ui, |ui| {
+                for rng in [NoiseRng::Numpy, NoiseRng::Chacha] {
+                    let item = ui.selectable_value(&mut settings.rng, rng, text(rng));
+                    item.on_hover_text(about_rng(rng));
+                }
+            });
+        combo.response.labelled_by(label.id).on_hover_text(about);
+    });
+}
