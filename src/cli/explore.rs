@@ -19,12 +19,16 @@ pub(super) struct Explore {
     #[arg(long, value_name = "DIR", value_parser = super::model_dir)]
     model: Option<PathBuf>,
 
+    /// A second model, asked the same in the row below
+    #[arg(long, value_name = "DIR", value_parser = super::model_dir)]
+    model_beside: Option<PathBuf>,
+
     /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet [default: the facts of the built-in model]
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
 
     /// A session file: what was found is shown again
-    #[arg(long, value_name = "FILE.factscope", conflicts_with_all = ["model", "facts", "case", "trace"])]
+    #[arg(long, value_name = "FILE.factscope", conflicts_with_all = ["model", "model_beside", "facts", "case", "trace"])]
     session: Option<PathBuf>,
 
     /// Put `<|endoftext|>` before the prompt, as TransformerLens does
@@ -75,11 +79,15 @@ impl Explore {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         // Whoever just looks sees what the program is for: the first fact and its inverse, traced.
         let is_session = self.session.is_some();
-        let is_bare =
-            !is_session && self.model.is_none() && self.facts.is_none() && self.case.is_none();
+        let is_bare = !is_session
+            && self.model.is_none()
+            && self.model_beside.is_none()
+            && self.facts.is_none()
+            && self.case.is_none();
         let options = ui::Options {
             // The first launch needs no settings.
             model: self.model.clone().or_else(|| (!is_session).then(|| builtin::FACTS.name.into())),
+            model_beside: self.model_beside.clone(),
             facts: self.facts.clone().or_else(|| (!is_session).then(|| Dataset::BUNDLED.into())),
             session: self.session.clone(),
             device: machine.device,

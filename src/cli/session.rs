@@ -8,6 +8,7 @@ use serde_json::json;
 use super::output::print;
 use crate::session::{EXTENSION, Found, Session};
 use crate::whole_file;
+use crate::worker::Which;
 
 #[derive(Args)]
 pub(super) struct SessionArgs {
@@ -45,12 +46,15 @@ fn extract(session: &Session, nth: &str, path: &Path) -> anyhow::Result<()> {
     let found = nth.parse::<usize>().ok().and_then(|nth| session.found.get(nth.checked_sub(1)?));
     let found = found.with_context(|| format!("there is no result {nth}; the file holds {n}"))?;
     // NaN and infinite numbers become null, as JSON has none.
+    let model = session.model_of(found.which);
+    // The model beside is as it is on disk.
+    let edits = if found.which == Which::Main { &session.edits[..] } else { &[] };
     let json = json!({
         "program": session.program,
-        "model": { "name": session.model.name, "weights_sha256": session.model.weights_sha256 },
+        "model": { "name": model.name, "weights_sha256": model.weights_sha256 },
         "dataset": session.dataset,
-        "edits": session.edits,
-        "device": session.model.device,
+        "edits": edits,
+        "device": model.device,
         "prompt": found.prompt,
         "spec": found.spec,
         "is_complete": found.is_complete,
@@ -62,11 +66,13 @@ fn extract(session: &Session, nth: &str, path: &Path) -> anyhow::Result<()> {
 
 fn to_text(session: &Session) -> String {
     let mut text = String::new();
-    let model = &session.model;
     _ = writeln!(text, "Written by  {}", session.program);
-    _ = writeln!(text, "Model       {} ({})", model.name, model.path.display());
-    for (file, hash) in &model.weights_sha256 {
-        _ = writeln!(text, "            {file} sha256 {hash}");
+    let beside = session.beside.as_ref().map(|it| ("Beside", &it.model));
+    for (name, model) in [Some(("Model", &session.model)), beside].into_iter().flatten() {
+        _ = writeln!(text, "{name:<12}{} ({})", model.name, model.path.display());
+        for (file, hash) in &model.weights_sha256 {
+            _ = writeln!(text, "            {file} sha256 {hash}");
+        }
     }
     match &session.dataset {
         Some(it) => {
@@ -78,9 +84,10 @@ fn to_text(session: &Session) -> String {
     _ = writeln!(text, "Edits       {}", session.edits.len());
     _ = writeln!(text, "Results     {}", session.found.len());
     for (nth, found) in session.found.iter().enumerate() {
-        let Found { prompt, is_complete, .. } = found;
+        let Found { which, prompt, is_complete, .. } = found;
         let note = if *is_complete { "" } else { ", stopped on the way" };
-        _ = writeln!(text, "{:>4}  {}{note}: {}", nth + 1, found.kind(), prompt.text);
+        let of = if *which == Which::Main { "" } else { ", model beside" };
+        _ = writeln!(text, "{:>4}  {}{of}{note}: {}", nth + 1, found.kind(), prompt.text);
     }
     text
 }

@@ -73,9 +73,12 @@ pub enum InverseOrigin {
 }
 
 /// Which way a fact is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
+    #[default]
     Forward,
     Inverse,
 }

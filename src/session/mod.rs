@@ -14,7 +14,7 @@ use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, Direction, Record};
 use crate::figure::{Figure, Look};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
-use crate::worker::{Gpt2Config, ModelInfo, NumberWatch, WeightHash, weights_sha256};
+use crate::worker::{Gpt2Config, ModelInfo, NumberWatch, WeightHash, Which, weights_sha256};
 
 mod file;
 
@@ -27,10 +27,14 @@ pub struct Session {
     pub program: String,
     pub model: ModelIdentity,
 
+    /// The model that was open beside it.
+    #[serde(default)]
+    pub beside: Option<ModelBeside>,
+
     /// Nothing where all facts were typed.
     pub dataset: Option<DatasetIdentity>,
 
-    /// What was changed in the model, in order; all results are of the model as these leave it.
+    /// What was changed in the model, in order; all its results are of the model as these leave it.
     pub edits: Vec<ModelEdit>,
 
     /// The facts that something was found about.
@@ -42,6 +46,15 @@ pub struct Session {
 
     /// The window's own: settings, arrangement of the views, what is chosen. See [`Session::window`].
     window: Vec<u8>,
+}
+
+/// A second model, which is not changed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ModelBeside {
+    pub model: ModelIdentity,
+
+    /// As [`Session::subjects`], in its tokens.
+    pub subjects: Arc<[u32]>,
 }
 
 /// Which model it was, and what views must know of it where it is gone.
@@ -82,6 +95,10 @@ pub struct StoredFact {
 /// A result, with what was asked for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Found {
+    /// Of which model.
+    #[serde(default)]
+    pub which: Which,
+
     /// Into [`Session::facts`].
     pub fact: usize,
     pub direction: Direction,
@@ -106,7 +123,7 @@ pub enum Role {
     Study,
 }
 
-/// The model and the dataset of a session as they are now.
+/// The models and the dataset of a session as they are now.
 #[derive(Debug)]
 pub struct Present {
     /// Nothing if it is not the one of the session.
@@ -135,6 +152,7 @@ impl Session {
         Self {
             program: format!("factscope {}", env!("CARGO_PKG_VERSION")),
             model,
+            beside: None,
             dataset: None,
             edits: Vec::new(),
             facts: Vec::new(),
@@ -144,14 +162,17 @@ impl Session {
         }
     }
 
-    /// Looks whether model and dataset are still those that the results are of. Reads both whole.
+    /// Looks whether models and dataset are still those that the results are of. Reads them whole.
     pub fn present(&self) -> Present {
         let mut differences = Vec::new();
-        let place = self.model.path.display();
-        match weights_sha256(&self.model.path) {
-            Ok(hashes) if hashes == self.model.weights_sha256 => {}
-            Ok(_) => differences.push(format!("the model has other weights now: {place}")),
-            Err(error) => differences.push(format!("the model cannot be opened: {error}")),
+        let beside = self.beside.as_ref().map(|it| &it.model);
+        for model in [Some(&self.model), beside].into_iter().flatten() {
+            let place = model.path.display();
+            match weights_sha256(&model.path) {
+                Ok(hashes) if hashes == model.weights_sha256 => {}
+                Ok(_) => differences.push(format!("the model has other weights now: {place}")),
+                Err(error) => differences.push(format!("the model cannot be opened: {error}")),
+            }
         }
         let mut dataset = None;
         if let Some(then) = &self.dataset {
@@ -165,6 +186,16 @@ impl Session {
         Present { dataset, differences }
     }
 
+    /// # Panics
+    ///
+    /// If there is no such model, which [`Session::load`] has ruled out for all results.
+    pub fn model_of(&self, which: Which) -> &ModelIdentity {
+        match which {
+            Which::Main => &self.model,
+            Which::Beside => &self.beside.as_ref().expect("it was checked").model,
+        }
+    }
+
     /// Its own facts in place of a dataset that is gone or has changed.
     pub fn own_dataset(&self) -> Dataset {
         let path = self.dataset.as_ref().map_or_else(PathBuf::new, |it| it.path.clone());
@@ -175,11 +206,8 @@ impl Session {
 
     /// Whether all of it can be shown. Files can be changed by hand.
     fn check(&self) -> Result<(), String> {
-        let tokenizer = self.model.tokenizer()?;
-        let config = self.model.config;
-        if config.n_layers == 0 || config.n_heads == 0 {
-            return Err("the model has no layers or no heads".to_owned());
-        }
+        let tokenizer = self.model.checked()?;
+        let beside = self.beside.as_ref().map(|it| it.model.checked()).transpose()?;
         for (nth, found) in self.found.iter().enumerate() {
             let says = |reason: &str| format!("result {}: {reason}", nth + 1);
             let fact = self.facts.get(found.fact).ok_or_else(|| says("there is no such fact"))?;
@@ -192,8 +220,13 @@ impl Session {
             if found.kind() != found.result.kind() {
                 return Err(says("it is not of the method that was asked for"));
             }
+            let tokenizer = match found.which {
+                Which::Main => Some(&tokenizer),
+                Which::Beside => beside.as_ref(),
+            };
+            let tokenizer = tokenizer.ok_or_else(|| says("there is no such model"))?;
             // Shapes that do not belong together are found by whoever draws them.
-            let draw = || Figure::of(&found.result, &Look::new(&tokenizer));
+            let draw = || Figure::of(&found.result, &Look::new(tokenizer));
             let is_whole = catch_unwind(AssertUnwindSafe(draw)).is_ok_and(|it| it.is_whole());
             if !is_whole {
                 return Err(says("its numbers do not belong together"));
@@ -238,6 +271,14 @@ impl ModelIdentity {
             numbers: NumberWatch::default(),
             hash: WeightHash::known(self.weights_sha256.clone()),
         })
+    }
+
+    /// Its tokenizer, if views can be drawn with it.
+    fn checked(&self) -> Result<Tokenizer, String> {
+        if self.config.n_layers == 0 || self.config.n_heads == 0 {
+            return Err("the model has no layers or no heads".to_owned());
+        }
+        self.tokenizer()
     }
 
     fn tokenizer(&self) -> Result<Tokenizer, String> {

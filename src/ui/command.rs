@@ -22,6 +22,15 @@ pub enum Command {
     OpenModel,
     TypeModelPath,
     OpenModelAt(PathBuf),
+
+    /// A second one, which the second row is asked of.
+    OpenModelBeside,
+    TypeModelBesidePath,
+    OpenModelBesideAt(PathBuf),
+    CloseModelBeside,
+
+    /// Which way both models are asked.
+    AskBoth(Direction),
     OpenDataset,
     TypeDatasetPath,
     OpenDatasetAt(PathBuf),
@@ -220,6 +229,11 @@ impl Command {
         match self {
             Self::OpenModel => "Open model folder…",
             Self::TypeModelPath => "Type a model path…",
+            Self::OpenModelBeside => "Open model folder beside…",
+            Self::TypeModelBesidePath => "Type the path of a model beside…",
+            Self::CloseModelBeside => "Close second model",
+            Self::AskBoth(Direction::Forward) => "Ask both the fact",
+            Self::AskBoth(Direction::Inverse) => "Ask both the inverse",
             Self::OpenDataset => "Open dataset…",
             Self::TypeDatasetPath => "Type a dataset path…",
             Self::OpenSession => "Open session…",
@@ -305,7 +319,7 @@ impl Command {
             Self::ShowShortcuts => "Keyboard shortcuts",
             Self::ShowAbout => "About Factscope",
             Self::OpenDatasetAt(path) if path == Path::new(Dataset::BUNDLED) => "Built-in facts",
-            Self::OpenModelAt(path) => {
+            Self::OpenModelAt(path) | Self::OpenModelBesideAt(path) => {
                 return builtin::find(path).map_or_else(|| place(path), |it| it.title.to_owned());
             }
             Self::OpenDatasetAt(path) | Self::OpenSessionAt(path) => return place(path),
@@ -332,7 +346,14 @@ impl Command {
                 "Facts as JSON (CounterFact, ROME's known_1000.json, LRE), JSON Lines, CSV or \
                  Parquet"
             }
+            Self::OpenModelBeside | Self::OpenModelBesideAt(_) => {
+                "A second model: both are asked the same, one above the other, with the same settings"
+            }
+            Self::CloseModelBeside => "What was found in it is forgotten",
+            Self::AskBoth(Direction::Forward) => "Both models are asked the fact",
+            Self::AskBoth(Direction::Inverse) => "Both models are asked the fact's inverse",
             Self::TypeModelPath
+            | Self::TypeModelBesidePath
             | Self::TypeDatasetPath
             | Self::TypeSessionPath
             | Self::TypeScreenshotPath => "For systems without a file dialog",

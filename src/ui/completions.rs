@@ -17,7 +17,7 @@ impl Completions {
     pub fn look(&mut self, text: &str, purpose: Purpose) {
         if self.of.as_deref() != Some(text) {
             self.of = Some(text.to_owned());
-            self.found = completions(text, purpose == Purpose::Model);
+            self.found = completions(text, matches!(purpose, Purpose::Model(_)));
         }
     }
 
@@ -65,6 +65,7 @@ fn completions(text: &str, wants_folder: bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::Which;
 
     #[test]
     fn a_path_is_completed_as_far_as_it_is_certain() {
@@ -86,7 +87,7 @@ mod tests {
         let umlaut = look("ä", Purpose::Dataset);
         assert_eq!(umlaut.completed(&typed("ä")), Some(typed("ähnlich.json")));
         // A model is a folder.
-        assert_eq!(look("", Purpose::Model).found, [typed("models/")]);
+        assert_eq!(look("", Purpose::Model(Which::Main)).found, [typed("models/")]);
         assert_eq!(look(".h", Purpose::Dataset).found, [typed(".hidden")]);
         assert!(look("", Purpose::Dataset).found.iter().all(|it| !it.contains("hidden")));
         assert!(look("facts-a.json", Purpose::Dataset).found.is_empty());

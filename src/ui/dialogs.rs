@@ -20,6 +20,7 @@ use crate::facts::Dataset;
 use crate::figure::FileFormat;
 use crate::hub;
 use crate::session::EXTENSION;
+use crate::worker::Which;
 
 /// No person cancels a dialog faster.
 const TOO_FAST: Duration = Duration::from_millis(300);
@@ -30,7 +31,7 @@ const N_COMPLETIONS: usize = 6;
 /// What a path is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    Model,
+    Model(Which),
     Dataset,
     Session,
     SavedSession,
@@ -93,7 +94,8 @@ fn dialog(title: &str, dir: Option<&Path>) -> rfd::AsyncFileDialog {
 impl Purpose {
     pub fn title(self) -> &'static str {
         match self {
-            Self::Model => "Open model folder",
+            Self::Model(Which::Main) => "Open model folder",
+            Self::Model(Which::Beside) => "Open model folder beside",
             Self::Dataset => "Open dataset",
             Self::Session => "Open session",
             Self::SavedSession => "Save session as",
@@ -106,7 +108,7 @@ impl Purpose {
     /// What a file is called that is to be written.
     fn file_name(self) -> Option<&'static str> {
         match self {
-            Self::Model | Self::Dataset | Self::Session => None,
+            Self::Model(_) | Self::Dataset | Self::Session => None,
             Self::SavedSession => Some("session.factscope"),
             Self::Screenshot => Some("factscope.png"),
             Self::Figure => Some("figure.svg"),
@@ -116,7 +118,8 @@ impl Purpose {
 
     fn command(self, path: PathBuf) -> Command {
         match self {
-            Self::Model => Command::OpenModelAt(path),
+            Self::Model(Which::Main) => Command::OpenModelAt(path),
+            Self::Model(Which::Beside) => Command::OpenModelBesideAt(path),
             Self::Dataset => Command::OpenDatasetAt(path),
             Self::Session => Command::OpenSessionAt(path),
             Self::SavedSession => Command::SaveSessionTo(path),
@@ -129,22 +132,22 @@ impl Purpose {
     /// A path as a command, if it can be used; dialogs return all kinds of things.
     pub fn accept(self, path: PathBuf) -> Result<Command, String> {
         let path = match self {
-            Self::Model => hub::find_unless_folder(&path).unwrap_or(path),
+            Self::Model(_) => hub::find_unless_folder(&path).unwrap_or(path),
             _ => path,
         };
         let place = path.display();
         match self {
-            Self::Model if builtin::find(&path).is_some() => {}
-            Self::Model if path.is_file() => {
+            Self::Model(_) if builtin::find(&path).is_some() => {}
+            Self::Model(_) if path.is_file() => {
                 return Err(format!("This is a file; a model is a folder: {place}"));
             }
-            Self::Model if !path.is_dir() => {
+            Self::Model(_) if !path.is_dir() => {
                 return Err(format!(
                     "There is no such folder, nor a model of that name in Hugging Face's cache: \
                      {place}"
                 ));
             }
-            Self::Model if !path.join("config.json").is_file() => {
+            Self::Model(_) if !path.join("config.json").is_file() => {
                 return Err(format!("This folder holds no config.json, so no model: {place}"));
             }
             Self::Dataset if path.is_dir() => {
@@ -165,7 +168,7 @@ impl Purpose {
                     return Err(format!("There is no such folder: {}", dir.display()));
                 }
             }
-            Self::Model | Self::Dataset | Self::Session => {}
+            Self::Model(_) | Self::Dataset | Self::Session => {}
         }
         let has_extension = path.extension().is_some();
         let path = match self {
@@ -190,7 +193,7 @@ pub fn ask(
     let title = purpose.title();
     let start = Instant::now();
     let answer = match purpose {
-        Purpose::Model => picker.pick_folder(title, dir),
+        Purpose::Model(_) => picker.pick_folder(title, dir),
         Purpose::Dataset => picker.pick_file(title, dir, ("Datasets", Dataset::EXTENSIONS)),
         Purpose::Session => picker.pick_file(title, dir, ("Sessions", &[EXTENSION])),
         Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
@@ -259,7 +262,7 @@ pub fn path_prompt_ui(
             );
         }
         let (label, hint) = match open.purpose {
-            Purpose::Model => {
+            Purpose::Model(_) => {
                 ("Model folder", "/path/to/gpt2-large, or gpt2-large if Python has downloaded it")
             }
             Purpose::Dataset => ("Dataset file", "/path/to/counterfact.json"),
@@ -315,7 +318,7 @@ pub fn path_prompt_ui(
                 Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
                     "Save"
                 }
-                Purpose::Model | Purpose::Dataset | Purpose::Session => "Open",
+                Purpose::Model(_) | Purpose::Dataset | Purpose::Session => "Open",
             };
             is_accepted |= ui.button(text).clicked();
             is_closed = ui.button("Cancel").clicked();
@@ -362,9 +365,9 @@ mod tests {
             let error = purpose.accept(path.to_owned()).unwrap_err();
             assert!(error.contains(says), "{error}");
         };
-        refused(Purpose::Model, dir.path(), "config.json");
-        refused(Purpose::Model, &file, "is a file");
-        refused(Purpose::Model, &dir.path().join("gone"), "no such folder");
+        refused(Purpose::Model(Which::Main), dir.path(), "config.json");
+        refused(Purpose::Model(Which::Main), &file, "is a file");
+        refused(Purpose::Model(Which::Main), &dir.path().join("gone"), "no such folder");
         refused(Purpose::Dataset, dir.path(), "is a folder");
         refused(Purpose::Dataset, &dir.path().join("gone"), "no such file");
         refused(Purpose::Screenshot, &dir.path().join("gone/a.png"), "no such folder");

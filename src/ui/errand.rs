@@ -148,7 +148,9 @@ impl Errand {
 fn is_opening(state: &State) -> bool {
     state.reading.is_some()
         || state.reading_session.is_some()
-        || matches!(state.model, ModelState::Loading { .. })
+        || [&state.model, &state.model_beside.model]
+            .iter()
+            .any(|it| matches!(it, ModelState::Loading { .. }))
 }
 
 fn is_looking(state: &State) -> bool {

@@ -41,6 +41,9 @@ pub struct Options {
     /// A model folder.
     pub model: Option<PathBuf>,
 
+    /// Another one, which the second row is asked of.
+    pub model_beside: Option<PathBuf>,
+
     /// A dataset file.
     pub facts: Option<PathBuf>,
 

@@ -11,7 +11,7 @@ use super::state::{Convention, Paint, State};
 use super::workspace::Workspace;
 use crate::analysis::attention::Weighting;
 use crate::builtin;
-use crate::facts::Dataset;
+use crate::facts::{Dataset, Direction};
 use crate::figure::Scale;
 use crate::figure::words::attention_title;
 use crate::tokens::Bos;
@@ -103,6 +103,7 @@ fn title(command: &Command) -> String {
         Command::ClosePane(_) => format!("Close {}", command.text()),
         Command::SetBos(_) => format!("Convention: {}", command.text()),
         Command::OpenModelAt(_) => format!("Open model {}", command.text()),
+        Command::OpenModelBesideAt(_) => format!("Open beside: model {}", command.text()),
         Command::OpenSessionAt(_) => format!("Open session {}", command.text()),
         Command::OpenDatasetAt(_) => format!("Open dataset {}", command.text()),
         Command::SaveFigureOf(pane)
@@ -174,11 +175,19 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(themes.map(Command::SetTheme));
     commands.extend(builtin::ALL.map(|it| Command::OpenModelAt(it.name.into())));
     commands.extend(state.settings.recent_models.iter().cloned().map(Command::OpenModelAt));
+    commands.extend(builtin::ALL.map(|it| Command::OpenModelBesideAt(it.name.into())));
+    commands.extend(state.settings.recent_models.iter().cloned().map(Command::OpenModelBesideAt));
+    if state.has_model_beside() {
+        commands.extend([Direction::Forward, Direction::Inverse].map(Command::AskBoth));
+        commands.push(Command::CloseModelBeside);
+    }
     commands.push(Command::OpenDatasetAt(Dataset::BUNDLED.into()));
     commands.extend(state.settings.recent_datasets.iter().cloned().map(Command::OpenDatasetAt));
     commands.extend(state.settings.recent_sessions.iter().cloned().map(Command::OpenSessionAt));
     commands.extend([
         Command::TypeModelPath,
+        Command::OpenModelBeside,
+        Command::TypeModelBesidePath,
         Command::TypeSessionPath,
         Command::TypeDatasetPath,
         Command::TypeScreenshotPath,

@@ -1,4 +1,4 @@
-//! The thread that owns the model: jobs in, events out.
+//! The thread that owns the models: jobs in, events out.
 //!
 //! The window and the commands both call [`Engine::run`]; the window only puts a thread around it.
 
@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Reuse};
 use crate::task::{CancelToken, Progress, TaskCtx};
@@ -30,6 +32,19 @@ pub use crate::model::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
+/// Which of the models that are open.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum Which {
+    /// The one that is opened first, and can be changed.
+    #[default]
+    Main,
+
+    /// Another one, to be compared with it.
+    Beside,
+}
+
 /// Something to do, in its own time.
 #[derive(Clone, Debug)]
 pub struct Job {
@@ -41,19 +56,22 @@ pub struct Job {
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there are a few at a time")]
 pub enum Work {
-    /// Open a model folder; it replaces the model there was.
-    Load { dir: PathBuf, device: DeviceChoice },
+    /// Open a model folder; it replaces the model there was at that place.
+    Load { which: Which, dir: PathBuf, device: DeviceChoice },
 
-    /// Change the open model: these edits, and no others. What is found from then on is found in the
+    /// Let go of the model beside.
+    CloseBeside,
+
+    /// Change the main model: these edits, and no others. What is found from then on is found in the
     /// model as they leave it.
     Edit { edits: Vec<ModelEdit> },
 
     /// Run a method. Short methods are let in between the steps of a sweep, so that looking at
     /// another fact need not wait for a trace.
-    Analyse { prompt: Arc<TokenizedPrompt>, spec: AnalysisSpec },
+    Analyse { which: Which, prompt: Arc<TokenizedPrompt>, spec: AnalysisSpec },
 }
 
-/// What the worker says about a job. Every job ends with exactly one of the last five.
+/// What the worker says about a job. Every job ends with exactly one of the last six.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// What a loading job is busy with.
@@ -64,6 +82,7 @@ pub enum Event {
     Partial(JobId, Arc<AnalysisResult>),
 
     Loaded(JobId, Arc<ModelInfo>),
+    Closed(JobId),
     Edited(JobId),
     Finished(JobId, Arc<AnalysisResult>),
     Cancelled(JobId),
@@ -87,6 +106,7 @@ impl Event {
         match self {
             Self::Stage(..) | Self::Progress(..) | Self::Partial(..) => Told::OnTheWay,
             Self::Loaded(..)
+            | Self::Closed(_)
             | Self::Edited(_)
             | Self::Finished(..)
             | Self::Cancelled(_)
@@ -113,6 +133,7 @@ impl Worker {
             let loop_ = Loop {
                 opened: RefCell::new(None),
                 engine: RefCell::new(None),
+                beside: RefCell::new(None),
                 waiting: RefCell::default(),
                 queue,
                 send: Box::new(move |event: Event| {
@@ -137,11 +158,13 @@ impl Worker {
 }
 
 struct Loop {
-    /// As it was opened.
+    /// The main model as it was opened.
     opened: RefCell<Option<Arc<Engine>>>,
 
-    /// With its edits.
+    /// The same with its edits.
     engine: RefCell<Option<Arc<Engine>>>,
+
+    beside: RefCell<Option<Arc<Engine>>>,
 
     /// Jobs that came while another was running, in order.
     waiting: RefCell<VecDeque<Job>>,
@@ -172,26 +195,42 @@ impl Loop {
             return;
         }
         let outcome = catch_unwind(AssertUnwindSafe(|| match &job.work {
-            Work::Load { dir, device } => self.load(job, dir, *device),
+            Work::Load { which, dir, device } => self.load(job, *which, dir, *device),
+            Work::CloseBeside => {
+                self.beside.replace(None);
+                Event::Closed(job.id)
+            }
             Work::Edit { edits } => self.edit(job, edits),
-            Work::Analyse { prompt, spec } => self.analyse(job, prompt, spec, depth),
+            Work::Analyse { which, prompt, spec } => {
+                self.analyse(job, *which, (prompt, spec), depth)
+            }
         }));
         (self.send)(outcome.unwrap_or_else(|panic| Event::Failed(job.id, panic_message(&*panic))));
     }
 
-    fn load(&self, job: &Job, dir: &Path, device: DeviceChoice) -> Event {
-        // Two models at once may be more than the memory holds.
-        self.engine.replace(None);
-        self.opened.replace(None);
+    fn load(&self, job: &Job, which: Which, dir: &Path, device: DeviceChoice) -> Event {
+        // What it replaces may be more than the memory holds beside it.
+        match which {
+            Which::Main => {
+                self.engine.replace(None);
+                self.opened.replace(None);
+            }
+            Which::Beside => drop(self.beside.replace(None)),
+        }
         let report = |progress| (self.send)(Event::Progress(job.id, progress));
         let ctx = TaskCtx { cancel: job.cancel.clone(), report: &report };
         let stage = |stage| (self.send)(Event::Stage(job.id, stage));
         match Engine::load(dir, device, &ctx, &stage) {
             Ok(engine) => {
                 let info = Arc::clone(&engine.info);
-                let engine = Arc::new(engine);
-                self.opened.replace(Some(Arc::clone(&engine)));
-                self.engine.replace(Some(engine));
+                let engine = Some(Arc::new(engine));
+                match which {
+                    Which::Main => {
+                        self.opened.replace(engine.clone());
+                        self.engine.replace(engine);
+                    }
+                    Which::Beside => drop(self.beside.replace(engine)),
+                }
                 Event::Loaded(job.id, info)
             }
             Err(error) if error.is_cancelled() => Event::Cancelled(job.id),
@@ -221,11 +260,15 @@ impl Loop {
     fn analyse(
         &self,
         job: &Job,
-        prompt: &TokenizedPrompt,
-        spec: &AnalysisSpec,
+        which: Which,
+        (prompt, spec): (&TokenizedPrompt, &AnalysisSpec),
         depth: Depth,
     ) -> Event {
-        let Some(engine) = self.engine.borrow().clone() else {
+        let engine = match which {
+            Which::Main => &self.engine,
+            Which::Beside => &self.beside,
+        };
+        let Some(engine) = engine.borrow().clone() else {
             return Event::Failed(job.id, "no model is open".to_owned());
         };
         let report = |progress| {
@@ -255,9 +298,10 @@ impl Loop {
         loop {
             let mut waiting = self.waiting.borrow_mut();
             // What waits behind a new or changed model belongs to that model.
-            let short = waiting
-                .iter()
-                .take_while(|job| !matches!(job.work, Work::Load { .. } | Work::Edit { .. }));
+            let is_of_this_model = |job: &&Job| {
+                !matches!(job.work, Work::Load { which: Which::Main, .. } | Work::Edit { .. })
+            };
+            let short = waiting.iter().take_while(is_of_this_model);
             let Some(nth) = short.into_iter().position(Job::is_short) else { return };
             let job = waiting.remove(nth).expect("its place was just found");
             drop(waiting);
@@ -270,6 +314,8 @@ impl Job {
     /// A few forward passes long, or over already.
     fn is_short(&self) -> bool {
         let is_long = match &self.work {
+            // What is running need not end for a second model.
+            Work::Load { which: Which::Beside, .. } | Work::CloseBeside => false,
             Work::Load { .. } | Work::Edit { .. } => true,
             Work::Analyse { spec, .. } => match spec {
                 AnalysisSpec::CausalTrace(_)

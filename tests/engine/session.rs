@@ -11,7 +11,7 @@ use factscope::intervention::NoiseRng;
 use factscope::session::{Found, ModelIdentity, Role, Session, SessionError, StoredFact};
 use factscope::task::TaskCtx;
 use factscope::tokens::{Bos, TokenizedPrompt};
-use factscope::worker::{DeviceChoice, Engine};
+use factscope::worker::{DeviceChoice, Engine, Which};
 
 fn tiny() -> Engine {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny");
@@ -43,6 +43,7 @@ fn session() -> Session {
     let mut session = Session::new(ModelIdentity::of(&engine.info, BTreeMap::new()));
     session.facts = vec![StoredFact { nth: None, record: Record::new("typed 1", None, fact) }];
     session.found = vec![Found {
+        which: Which::Main,
         fact: 0,
         direction: Direction::Forward,
         prompt,
@@ -102,6 +103,7 @@ fn shapes_that_do_not_belong_together_are_refused() {
         assert!(error.contains(says) && error.contains("a.factscope"), "{error}");
     };
     check(&|it| it.found[0].fact = 7, "no such fact");
+    check(&|it| it.found[0].which = Which::Beside, "no such model");
     check(&|it| it.found[0].direction = Direction::Inverse, "not asked that way");
     check(&|it| it.found[0].prompt.pieces.clear(), "tokens of the prompt");
     check(&|it| it.facts[0].record.fact.subject = Some(3..999), "no part of the prompt");

@@ -128,7 +128,8 @@ fn the_figure_of_a_difference_is_centred_and_says_what_is_recalled() {
     });
     let it = trace_difference([&a, &b], Metric::Logit).unwrap();
     let look = Look { metric: Metric::Logit, ..Look::new(&engine.info.tokenizer) };
-    let figure = Figure::of_difference(&it, comparison::Second::Inverse, Component::Mlp, &look);
+    let figure =
+        Figure::of_difference(&it, comparison::Second::Inverse.names(), Component::Mlp, &look);
     let [Chart::Map(map)] = figure.charts.as_slice() else { panic!("{:?}", figure.charts) };
     assert!(map.range.1 > 0.0 && map.range.0 == -map.range.1);
     assert!(map.values.iter().any(|it| it.is_nan()) && map.values.iter().any(|it| it.is_finite()));

@@ -13,7 +13,7 @@ use factscope::analysis::{AnalysisResult, AnalysisSpec, attention, logit_lens, p
 use factscope::intervention::NoiseRng;
 use factscope::task::CancelToken;
 use factscope::tokens::TokenizedPrompt;
-use factscope::worker::{DeviceChoice, Event, Job, JobId, Stage, Work, Worker};
+use factscope::worker::{DeviceChoice, Event, Job, JobId, Stage, Which, Work, Worker};
 
 use super::support::{answer_of, fixture, prompt};
 
@@ -44,11 +44,20 @@ impl Bench {
     }
 
     fn load(&self, dir: PathBuf) -> (JobId, CancelToken) {
-        self.submit(Work::Load { dir, device: DeviceChoice::Cpu })
+        self.submit(load(Which::Main, dir))
     }
 
     fn analyse(&self, prompt: TokenizedPrompt, spec: AnalysisSpec) -> (JobId, CancelToken) {
-        self.submit(Work::Analyse { prompt: Arc::new(prompt), spec })
+        self.ask(Which::Main, prompt, spec)
+    }
+
+    fn ask(
+        &self,
+        which: Which,
+        prompt: TokenizedPrompt,
+        spec: AnalysisSpec,
+    ) -> (JobId, CancelToken) {
+        self.submit(Work::Analyse { which, prompt: Arc::new(prompt), spec })
     }
 
     /// The next thing it says.
@@ -83,6 +92,7 @@ fn job_of(event: &Event) -> JobId {
         | Event::Progress(id, _)
         | Event::Partial(id, _)
         | Event::Loaded(id, _)
+        | Event::Closed(id)
         | Event::Finished(id, _)
         | Event::Cancelled(id)
         | Event::Edited(id)
@@ -97,6 +107,10 @@ fn is_final(event: &Event) -> bool {
 /// The order in which jobs ended.
 fn ended(events: &[Event]) -> Vec<JobId> {
     events.iter().filter(|it| is_final(it)).map(job_of).collect()
+}
+
+fn load(which: Which, dir: PathBuf) -> Work {
+    Work::Load { which, dir, device: DeviceChoice::Cpu }
 }
 
 fn paris() -> TokenizedPrompt {
@@ -253,9 +267,9 @@ fn a_job_cancelled_before_it_began_says_only_that() {
     let cancel = CancelToken::default();
     cancel.cancel();
     for work in [
-        Work::Analyse { prompt: Arc::new(paris()), spec: trace(MANY) },
-        Work::Analyse { prompt: Arc::new(paris()), spec: predict() },
-        Work::Load { dir: fixture("tiny-bf16"), device: DeviceChoice::Cpu },
+        Work::Analyse { which: Which::Main, prompt: Arc::new(paris()), spec: trace(MANY) },
+        Work::Analyse { which: Which::Main, prompt: Arc::new(paris()), spec: predict() },
+        load(Which::Main, fixture("tiny-bf16")),
     ] {
         bench.worker.submit(Job { id: JobId(77), work, cancel: cancel.clone() });
         assert!(matches!(bench.next(), Event::Cancelled(JobId(77))));
@@ -289,11 +303,48 @@ fn a_load_cancelled_on_its_way_leaves_no_model() {
         }
     });
     let bench = Bench { worker: worker.unwrap(), next_id: Cell::new(0) };
-    let work = Work::Load { dir: fixture("tiny"), device: DeviceChoice::Cpu };
+    let work = load(Which::Main, fixture("tiny"));
     bench.worker.submit(Job { id: JobId(7), work, cancel });
     assert!(matches!(bench.until_end_of(JobId(7)).last(), Some(Event::Cancelled(_))));
     let (id, _) = bench.analyse(paris(), predict());
     assert!(matches!(bench.until_end_of(id).last(), Some(Event::Failed(..))));
+}
+
+#[test]
+fn a_second_model_answers_for_itself_and_is_opened_while_a_trace_runs() {
+    let bench = Bench::with_model();
+    let answer = |which: Which| {
+        let (id, _) = bench.ask(which, paris(), predict());
+        match bench.until_end_of(id).pop() {
+            Some(Event::Finished(_, result)) => result,
+            Some(Event::Failed(_, error)) => panic!("{error}"),
+            other => panic!("{other:?}"),
+        }
+    };
+    let alone = answer(Which::Main);
+    let (long, cancel) = bench.analyse(paris(), trace(MANY));
+    while !matches!(bench.next(), Event::Progress(..)) {}
+    let (second, _) = bench.submit(load(Which::Beside, fixture("tiny-bf16")));
+    let seen = bench.until_end_of(second);
+    assert_eq!(ended(&seen), [second]);
+    assert_ne!(answer(Which::Beside), alone);
+    cancel.cancel();
+    bench.until_end_of(long);
+    assert_eq!(answer(Which::Main), alone);
+
+    // What it says is what it says when it is the only one.
+    let beside = answer(Which::Beside);
+    let only = Bench::new();
+    only.load(fixture("tiny-bf16"));
+    let (id, _) = only.analyse(paris(), predict());
+    let seen = only.until_end_of(id);
+    assert!(matches!(seen.last(), Some(Event::Finished(_, it)) if *it == beside), "{seen:?}");
+
+    let (closed, _) = bench.submit(Work::CloseBeside);
+    assert_eq!(ended(&bench.until_end_of(closed)), [closed]);
+    let (id, _) = bench.ask(Which::Beside, paris(), predict());
+    assert!(matches!(bench.until_end_of(id).last(), Some(Event::Failed(..))));
+    assert_eq!(answer(Which::Main), alone);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod keys;
 mod patching;
 mod studies;
 mod memory;
+mod models;
 mod pair;
 mod session;
 mod support;

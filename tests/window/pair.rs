@@ -14,13 +14,8 @@ const FRANCE: FactId = FactId::Record(0);
 const ITALY: FactId = FactId::Record(1);
 
 impl Window {
-    fn does(&mut self, command: Command) {
-        self.harness.state_mut().command(command);
-        self.harness.run_steps(3);
-    }
-
     /// The prompts of both rows.
-    fn rows(&self) -> [Option<&str>; 2] {
+    pub fn rows(&self) -> [Option<&str>; 2] {
         [Forward, Inverse].map(|row| Some(&*self.app().state.fact_at(row)?.prompt))
     }
 

@@ -133,7 +133,7 @@ fn what_cannot_be_asked_says_what_is_missing() {
         Some(Direction::Forward)
     );
     for (pane, says) in [
-        (Pane::Patching, "no inverse to take activations from"),
+        (Pane::Patching, "keep another fact beside it"),
         (Pane::Comparison, "keep another fact beside it"),
         (Pane::Editing, "Type what the model is to say instead"),
     ] {

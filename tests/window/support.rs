@@ -12,6 +12,7 @@ use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::CausalTrace;
 use factscope::facts::Direction;
+use factscope::ui::command::Command;
 use factscope::ui::dialogs::{Answer, Endings, Picker};
 use factscope::ui::pane::Pane;
 use factscope::ui::state::{Findings, ModelState, Quick, Slot, TraceState};
@@ -159,6 +160,11 @@ impl Window {
     #[track_caller]
     pub fn click(&mut self, label: &str) {
         self.harness.get_by_label(label).click();
+        self.harness.run_steps(3);
+    }
+
+    pub fn does(&mut self, command: Command) {
+        self.harness.state_mut().command(command);
         self.harness.run_steps(3);
     }
 

@@ -4,22 +4,23 @@ use super::causal_trace::component_name;
 use super::{Look, by_row};
 use crate::analysis::Measurement;
 use crate::analysis::causal_trace::Component;
-use crate::analysis::comparison::{Likeness, Second, TraceDifference};
+use crate::analysis::comparison::{Likeness, TraceDifference};
 use crate::figure::number::{exact, signed, significant};
 use crate::figure::words::{answer_piece, metric_of_answers, prompt};
 use crate::figure::{Chart, Figure, Map, Side};
 use crate::tokens::TokenizedPrompt;
 
 impl Figure {
-    /// Red where the cell does more for the second, blue where it does more for the fact.
+    /// Red where the cell does more for the second, blue where it does more for the first. `names` as
+    /// within a sentence.
     pub fn of_difference(
         it: &TraceDifference,
-        second: Second,
+        names: [&str; 2],
         component: Component,
         look: &Look<'_>,
     ) -> Self {
         let reading = metric_of_answers(it.metric);
-        let name = format!("Fact − {}", second.text());
+        let name = format!("{} − {}", capitalized(names[0]), names[1]);
         let quantity = format!("{name}, effect on {reading}");
         let n_layers = it.difference.n_columns();
         let labels: Vec<String> = it.roles.iter().map(ToString::to_string).collect();
@@ -35,7 +36,8 @@ impl Figure {
         };
         let details = |row: usize, layer: usize| {
             let text = |nth: usize| at(nth, row, layer).map_or_else(|| "none".to_owned(), exact);
-            format!("Fact  {}\n{}  {}", text(0), capitalized(second.text()), text(1))
+            let [first, second] = names.map(capitalized);
+            format!("{first}  {}\n{second}  {}", text(0), text(1))
         };
         let layers = look.layers("Layer", n_layers);
         let values = by_row(it.roles.len(), n_layers, value);
@@ -45,26 +47,26 @@ impl Figure {
         Self {
             title,
             charts: vec![Chart::Map(map)],
-            warnings: (0..2).filter_map(|nth| not_recalled(it, second, nth)).collect(),
-            notes: notes(it, second, look),
+            warnings: (0..2).filter_map(|nth| not_recalled(it, names, nth)).collect(),
+            notes: notes(it, names, look),
         }
     }
 }
 
-fn not_recalled(it: &TraceDifference, second: Second, nth: usize) -> Option<String> {
+fn not_recalled(it: &TraceDifference, names: [&str; 2], nth: usize) -> Option<String> {
     let clean = &it.clean[nth];
     (clean.rank > 0).then(|| {
         format!(
             "The {} is not recalled: {} likelier than {}; its map is of an answer that the model does \
              not give",
-            second.names()[nth],
+            names[nth],
             if clean.rank == 1 { "1 token is".to_owned() } else { format!("{} tokens are", clean.rank) },
             answer_piece(&it.prompts[nth])
         )
     })
 }
 
-fn notes(it: &TraceDifference, second: Second, look: &Look<'_>) -> Vec<String> {
+fn notes(it: &TraceDifference, names: [&str; 2], look: &Look<'_>) -> Vec<String> {
     let Likeness { n, spearman, pearson } = it.likeness;
     let number = |it: Option<f64>| it.map_or_else(|| "none".to_owned(), |it| signed(it as f32, 3));
     let recall = |(name, (clean, prompt)): (&str, (&Measurement, &TokenizedPrompt))| {
@@ -72,9 +74,9 @@ fn notes(it: &TraceDifference, second: Second, look: &Look<'_>) -> Vec<String> {
         let how = if clean.rank == 0 { "recalled" } else { "not recalled" };
         format!("{name} {how}, p({}) {prob}", answer_piece(prompt))
     };
-    let recalls = second.names().into_iter().zip(it.clean.iter().zip(&it.prompts)).map(recall);
-    let [fact, other] = it.total_effects.map(|it| significant(it, 4));
-    let second = second.text();
+    let recalls = names.into_iter().zip(it.clean.iter().zip(&it.prompts)).map(recall);
+    let totals = it.total_effects.map(|it| significant(it, 4));
+    let [first, second] = names;
     let mut notes = vec![
         format!(
             "Spearman {}  ·  Pearson {}, over {n} cells from the subject on",
@@ -82,9 +84,9 @@ fn notes(it: &TraceDifference, second: Second, look: &Look<'_>) -> Vec<String> {
             number(pearson)
         ),
         capitalized(&recalls.collect::<Vec<_>>().join("  ·  ")),
-        format!("Total effect of the corruption: fact {fact}  ·  {second} {other}"),
+        format!("Total effect of the corruption: {first} {}  ·  {second} {}", totals[0], totals[1]),
         format!(
-            "Blue does more for the fact, red for the {second}. Tokens are paired by their role and \
+            "Blue does more for the {first}, red for the {second}. Tokens are paired by their role and \
              averaged where there are several, layers by their number"
         ),
     ];

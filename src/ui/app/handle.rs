@@ -13,10 +13,10 @@ use crate::ui::command::{Command, Step};
 use crate::ui::dialogs::{Purpose, Why};
 use crate::ui::palette::Palette;
 use crate::ui::panels::Help;
-use crate::ui::state::{Beside, FactId, FactKey, JobKind, ModelState, Quick, Slot};
+use crate::ui::state::{Beside, FactId, FactKey, JobKind, Quick, Slot};
 use crate::ui::view::{Selection, ViewAction};
 use crate::ui::{panels, screenshot};
-use crate::worker::{Job, JobId, Work};
+use crate::worker::{Job, JobId, Which, Work};
 
 /// In a model of fewer numbers a question is answered faster than a frame is drawn.
 pub(super) const SMALL: u64 = 50_000_000;
@@ -33,10 +33,21 @@ impl App {
     #[expect(clippy::too_many_lines, reason = "the list of all that can be asked of the window")]
     pub(super) fn handle(&mut self, command: Command, ctx: &egui::Context) {
         match command {
-            Command::OpenModel => self.ask(Purpose::Model, ctx),
+            Command::OpenModel => self.ask(Purpose::Model(Which::Main), ctx),
             Command::OpenDataset => self.ask(Purpose::Dataset, ctx),
             Command::SaveScreenshot => self.ask(Purpose::Screenshot, ctx),
-            Command::TypeModelPath => self.prompt_for(Purpose::Model, Why::Wanted),
+            Command::OpenModelBeside => self.ask(Purpose::Model(Which::Beside), ctx),
+            Command::TypeModelBesidePath => {
+                self.prompt_for(Purpose::Model(Which::Beside), Why::Wanted)
+            }
+            Command::OpenModelBesideAt(dir) => self.open_model_beside(dir),
+            Command::CloseModelBeside => self.close_model_beside(),
+            Command::AskBoth(direction) => {
+                self.state.model_beside.asks = direction;
+                self.state.selection.position = None;
+                self.look();
+            }
+            Command::TypeModelPath => self.prompt_for(Purpose::Model(Which::Main), Why::Wanted),
             Command::TypeDatasetPath => self.prompt_for(Purpose::Dataset, Why::Wanted),
             Command::TypeScreenshotPath => self.prompt_for(Purpose::Screenshot, Why::Wanted),
             Command::OpenModelAt(dir) => self.open_model(dir),
@@ -87,12 +98,15 @@ impl App {
             }
             Command::SetDevice(device) => {
                 self.state.device = device;
-                let dir = match &self.state.model {
-                    ModelState::None => return,
-                    ModelState::Loading { dir, .. } => dir.clone(),
-                    ModelState::Open(info) => info.dir.clone(),
-                };
-                self.open_model(dir);
+                let dirs =
+                    [Which::Main, Which::Beside].map(|it| self.state.model_of(it).dir().cloned());
+                let [main, beside] = dirs;
+                if let Some(dir) = main {
+                    self.open_model(dir);
+                }
+                if let Some(dir) = beside {
+                    self.open_model_beside(dir);
+                }
             }
 
             Command::Select(fact) => self.select(fact),
@@ -140,7 +154,7 @@ impl App {
             Command::SetMeasuresRecall(is_on) => self.state.settings.measures_recall = is_on,
             Command::Cancel => self.cancel(),
             Command::CancelLoading => {
-                self.state.jobs.cancel(|kind| matches!(kind, JobKind::Load(_)));
+                self.state.jobs.cancel(|kind| matches!(kind, JobKind::Load(..)));
             }
             Command::Paint(paint) => {
                 if let Some(key) = self.state.key() {
@@ -257,13 +271,15 @@ impl App {
 
     /// From the first or the last, where nothing is picked out yet.
     fn step_selection(&mut self, step: Step, axis: Axis) {
-        let (Some(info), Some(prompt)) = (self.state.info(), self.state.prompt()) else { return };
+        let info = self.state.info_at(self.state.direction);
+        let (Some(info), Some(prompt)) = (info, self.state.prompt()) else { return };
         let config = &info.config;
         let n = match axis {
             Axis::Layer => config.n_layers,
             Axis::Head => config.n_heads,
             Axis::Token => prompt.n_pos(),
         };
+        self.state.selection = self.state.selection_at(self.state.direction);
         let selection = &mut self.state.selection;
         let at = match axis {
             Axis::Layer => &mut selection.layer,
@@ -282,31 +298,27 @@ impl App {
     /// Asks for what the panels show of the chosen fact and is not known yet: everything in the
     /// direction that is looked at, and the prediction in the other.
     pub(super) fn look(&mut self) {
-        let keys: Vec<FactKey> = self
-            .state
-            .directions()
-            .collect::<Vec<_>>()
-            .into_iter()
-            .filter_map(|direction| self.state.visit(direction))
-            .collect();
-        self.leave(&keys);
-        for key in keys {
+        let rows: Vec<Direction> = self.state.directions().collect();
+        let keys: Vec<(Direction, FactKey)> =
+            rows.into_iter().filter_map(|row| Some((row, self.state.visit(row)?))).collect();
+        self.leave(&keys.iter().map(|(_, key)| *key).collect::<Vec<_>>());
+        for (row, key) in keys {
             let wanted = panels::wanted(self.state.parts);
-            let is_looked_at = key.direction == self.state.direction;
+            let is_looked_at = row == self.state.direction;
             let wanted = if is_looked_at { &wanted[..] } else { &[Quick::Prediction] };
             for &quick in wanted {
-                self.want(key, quick);
+                self.want(row, key, quick);
             }
         }
     }
 
     /// Asks for one result, unless it is there or on its way.
-    fn want(&mut self, key: FactKey, quick: Quick) {
+    fn want(&mut self, row: Direction, key: FactKey, quick: Quick) {
         if self.state.stored.is_some() {
             return;
         }
-        let Some(config) = self.state.info().map(|info| info.config) else { return };
-        let layer = self.state.selection.layer.unwrap_or(0).min(config.n_layers - 1);
+        let Some(config) = self.state.info_at(row).map(|info| info.config) else { return };
+        let layer = self.state.selection_at(row).layer.unwrap_or(0);
         let weighting = self.state.settings.attention.weighting;
         let Some(findings) = self.state.findings_of(key) else { return };
         let Ok(prompt) = findings.prompt.clone() else { return };
@@ -355,13 +367,22 @@ impl App {
         prompt: Arc<TokenizedPrompt>,
         spec: AnalysisSpec,
     ) -> JobId {
+        let which = match &kind {
+            JobKind::Quick(key, _)
+            | JobKind::Trace(key)
+            | JobKind::Preview(key)
+            | JobKind::Study(key) => key.which,
+            JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit | JobKind::Recall(..) => {
+                Which::Main
+            }
+        };
         let asked = self.asked(&kind, &prompt);
         let is_held = asked.is_some() && self.state.jobs.is_busy();
         let (id, cancel) = self.state.jobs.add(kind);
         if let Some(job) = self.state.jobs.get_mut(id) {
             job.asked = asked.map(Box::new);
         }
-        let job = Job { id, work: Work::Analyse { prompt, spec }, cancel };
+        let job = Job { id, work: Work::Analyse { which, prompt, spec }, cancel };
         if is_held {
             self.state.jobs.hold(job);
         } else {

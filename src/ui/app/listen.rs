@@ -12,9 +12,9 @@ use crate::ui::dialogs::Why;
 use crate::ui::panels::{self};
 use crate::ui::state::{
     Beside, FactId, JobKind, ModelState, Outcome, Quick, Recalled, Slot, Study, TraceRun,
-    TraceState, capitalized,
+    TraceState, capitalized, is_of_main,
 };
-use crate::worker::{Event, JobId, ModelInfo};
+use crate::worker::{Event, JobId, ModelInfo, Which};
 
 /// A trace or a study: how it stands, and what it has found.
 struct Sweep<'a> {
@@ -44,10 +44,16 @@ impl App {
                 }
             }
             Event::Loaded(id, info) => {
+                let which = self.state.is_loading(id);
                 if self.state.jobs.end(id, Outcome::Done, now).is_some() {
-                    self.loaded(info, ctx);
+                    match which {
+                        Some(Which::Main) => self.loaded(info, ctx),
+                        Some(Which::Beside) => self.loaded_beside(info, ctx),
+                        None => {}
+                    }
                 }
             }
+            Event::Closed(id) => _ = self.state.jobs.end(id, Outcome::Done, now),
             Event::Edited(id) => {
                 if self.state.jobs.end(id, Outcome::Done, now).is_some() {
                     let n = self.state.edits.len();
@@ -70,10 +76,17 @@ impl App {
                 if let Some(sweep) = self.sweep(id) {
                     *sweep.state = TraceState::Cancelled;
                 }
-                if self.is_loading(id) {
-                    self.state.model = ModelState::None;
-                    self.awaited = None;
-                    self.state.notice = Some("Cancelled; no model is open".to_owned());
+                match self.state.is_loading(id) {
+                    Some(Which::Main) => {
+                        self.state.model = ModelState::None;
+                        self.awaited = None;
+                        self.state.notice = Some("Cancelled; no model is open".to_owned());
+                    }
+                    Some(Which::Beside) => {
+                        self.state.notice = Some("Cancelled; one model is open".to_owned());
+                        self.beside_not_loaded();
+                    }
+                    None => {}
                 }
                 self.settle(id, Slot::Missing);
             }
@@ -86,10 +99,17 @@ impl App {
                     *sweep.state = TraceState::Failed(message.clone());
                     self.state.error = Some(message.clone());
                 }
-                if self.is_loading(id) {
-                    self.state.model = ModelState::None;
-                    self.awaited = None;
-                    self.state.error = Some(format!("{message}\nNo model is open now"));
+                match self.state.is_loading(id) {
+                    Some(Which::Main) => {
+                        self.state.model = ModelState::None;
+                        self.awaited = None;
+                        self.state.error = Some(format!("{message}\nNo model is open now"));
+                    }
+                    Some(Which::Beside) => {
+                        self.state.error = Some(format!("{message}\nNo second model is open now"));
+                        self.beside_not_loaded();
+                    }
+                    None => {}
                 }
                 self.settle(id, Slot::Failed(message));
             }
@@ -100,12 +120,14 @@ impl App {
     fn edit_failed(&mut self, message: &str) {
         self.state.error = Some(format!("The model is not changed: {message}"));
         self.state.edits.pop();
-        self.state.forget(|_| true);
+        self.state.forget(is_of_main);
         self.look();
     }
 
-    pub(super) fn is_loading(&self, id: JobId) -> bool {
-        matches!(self.state.model, ModelState::Loading { job, .. } if job == id)
+    fn beside_not_loaded(&mut self) {
+        self.state.drop_model_beside();
+        self.state.direction = Direction::Forward;
+        self.look();
     }
 
     /// What a running job adds to.
@@ -119,7 +141,8 @@ impl App {
                 let Study { state, result, .. } = self.state.findings_of(key)?.study_mut(id)?;
                 Some(Sweep { state, result })
             }
-            JobKind::Load(_)
+            JobKind::Load(..)
+            | JobKind::CloseBeside
             | JobKind::Edit
             | JobKind::Quick(..)
             | JobKind::Preview(_)
@@ -187,6 +210,17 @@ impl App {
         }
     }
 
+    fn loaded_beside(&mut self, info: Arc<ModelInfo>, ctx: &egui::Context) {
+        self.state.settings.remember_model(&info.dir);
+        let text = format!("Opened {} beside in {:.1} s", info.name, info.load_secs);
+        self.state.notice = Some(text);
+        self.state.model_beside.model = ModelState::Open(info);
+        if self.state.subjects_of(Which::Beside).is_none() {
+            self.count_subjects_of(Which::Beside, ctx);
+        }
+        self.look();
+    }
+
     pub(super) fn hear(&mut self, reply: Reply, ctx: &egui::Context) {
         match reply {
             Reply::Picked { purpose, path: Some(path), .. } => match purpose.accept(path) {
@@ -206,12 +240,15 @@ impl App {
                     }
                 }
             }
-            Reply::Subjects { dataset, model, tokens, flags } => {
+            Reply::Subjects { dataset, which, model, tokens, flags } => {
                 let is_current = self.state.facts.dataset_path() == Some(&dataset)
-                    && self.state.info().is_some_and(|info| Arc::ptr_eq(info, &model));
+                    && self.state.info_of(which).is_some_and(|info| Arc::ptr_eq(info, &model));
                 if is_current {
-                    self.state.subjects = Some(tokens);
-                    self.state.facts.set_flags(flags);
+                    self.state.set_subjects(which, Some(tokens));
+                    // The list tells of the main model.
+                    if which == Which::Main {
+                        self.state.facts.set_flags(flags);
+                    }
                     if self.state.trace_waits {
                         self.trace();
                     }
@@ -241,7 +278,7 @@ impl App {
             self.close_model();
         }
         self.state.session = None;
-        self.state.forget(|fact| matches!(fact, FactId::Record(_)));
+        self.state.forget(|key| matches!(key.fact, FactId::Record(_)));
         self.state.painted.forget();
         self.state.forget_steps();
         self.state.settings.remember_dataset(&dataset.path);

@@ -25,7 +25,7 @@ use crate::ui::panels::{self, Help, Views};
 use crate::ui::state::{Mark, Settings, State};
 use crate::ui::workspace::Workspace;
 use crate::ui::{Options, theme};
-use crate::worker::{ModelInfo, Told, Worker};
+use crate::worker::{ModelInfo, Told, Which, Worker};
 
 mod closing;
 mod cuts;
@@ -90,6 +90,7 @@ pub enum Reply {
     },
     Subjects {
         dataset: PathBuf,
+        which: Which,
         model: Arc<ModelInfo>,
         tokens: Arc<[u32]>,
         flags: Vec<[Option<Flags>; 2]>,
@@ -176,6 +177,9 @@ impl App {
         }
         if let Some(dir) = options.model.clone() {
             app.open_model(dir);
+        }
+        if let Some(dir) = options.model_beside.clone() {
+            app.open_model_beside(dir);
         }
         if let Some(path) = options.session.clone() {
             app.open_session(path, ctx);

@@ -7,7 +7,7 @@ use eframe::egui;
 
 use super::{App, Reply};
 use crate::builtin;
-use crate::facts::Dataset;
+use crate::facts::{Dataset, Direction};
 use crate::session::EXTENSION;
 use crate::tokens::flags;
 use crate::ui::command::Command;
@@ -15,7 +15,7 @@ use crate::ui::dialogs;
 use crate::ui::dialogs::{PathPrompt, Purpose, Why};
 use crate::ui::state::{JobKind, ModelState, capitalized, subject_tokens};
 use crate::ui::view::Selection;
-use crate::worker::{Job, Work};
+use crate::worker::{Job, Which, Work};
 
 impl App {
     pub(super) fn ask(&mut self, purpose: Purpose, ctx: &egui::Context) {
@@ -34,7 +34,7 @@ impl App {
     pub(super) fn last_dir(&self, purpose: Purpose) -> Option<PathBuf> {
         let settings = &self.state.settings;
         match purpose {
-            Purpose::Model => Some(settings.recent_models.first()?.parent()?.to_owned()),
+            Purpose::Model(_) => Some(settings.recent_models.first()?.parent()?.to_owned()),
             Purpose::Dataset => Some(settings.recent_datasets.first()?.parent()?.to_owned()),
             Purpose::Session => Some(settings.recent_sessions.first()?.parent()?.to_owned()),
             Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
@@ -43,27 +43,71 @@ impl App {
         }
     }
 
-    pub(super) fn open_model(&mut self, dir: PathBuf) {
-        // Checked here, so that a slip does not cost the model that is open.
-        let dir = match Purpose::Model.accept(dir) {
-            Ok(Command::OpenModelAt(dir)) if builtin::find(&dir).is_some() => dir,
-            Ok(Command::OpenModelAt(dir)) => std::path::absolute(&dir).unwrap_or(dir),
-            Ok(_) => return,
+    /// Checked, so that a slip does not cost the model that is open.
+    fn model_dir(&mut self, dir: PathBuf) -> Option<PathBuf> {
+        match Purpose::Model(Which::Main).accept(dir) {
+            Ok(Command::OpenModelAt(dir)) if builtin::find(&dir).is_some() => Some(dir),
+            Ok(Command::OpenModelAt(dir)) => Some(std::path::absolute(&dir).unwrap_or(dir)),
+            Ok(_) => None,
             Err(error) => {
                 self.state.error = Some(error);
-                return;
+                None
             }
-        };
+        }
+    }
+
+    fn load(&mut self, which: Which, dir: PathBuf) {
+        let (id, cancel) = self.state.jobs.add(JobKind::Load(which, dir.clone()));
+        *self.state.model_mut(which) = ModelState::Loading { job: id, dir: dir.clone() };
+        let work = Work::Load { which, dir, device: self.state.device };
+        self.worker.submit(Job { id, work, cancel });
+    }
+
+    /// Opens a second model, which the second row is asked of.
+    pub(super) fn open_model_beside(&mut self, dir: PathBuf) {
+        let Some(dir) = self.model_dir(dir) else { return };
+        if self.refuses() {
+            return;
+        }
+        self.begin_model_beside(dir);
+        self.look();
+    }
+
+    pub(super) fn begin_model_beside(&mut self, dir: PathBuf) {
+        self.state.error = None;
+        self.state.drop_model_beside();
+        self.load(Which::Beside, dir);
+        self.state.selection.position = None;
+        self.state.direction = Direction::Forward;
+    }
+
+    pub(super) fn close_model_beside(&mut self) {
+        if !self.state.has_model_beside() || self.refuses() {
+            return;
+        }
+        self.let_go_of_beside();
+        self.state.direction = Direction::Forward;
+        self.look();
+    }
+
+    /// The second model, with what was found in it.
+    pub(super) fn let_go_of_beside(&mut self) {
+        if self.state.has_model_beside() {
+            self.state.drop_model_beside();
+            let (id, cancel) = self.state.jobs.add(JobKind::CloseBeside);
+            self.worker.submit(Job { id, work: Work::CloseBeside, cancel });
+        }
+    }
+
+    pub(super) fn open_model(&mut self, dir: PathBuf) {
+        let Some(dir) = self.model_dir(dir) else { return };
         self.close_model();
         self.state.subjects = None;
         self.state.selection = Selection::default();
         self.state.painted.forget();
         self.state.edits = Vec::new();
         self.state.error = None;
-        let (id, cancel) = self.state.jobs.add(JobKind::Load(dir.clone()));
-        self.state.model = ModelState::Loading { job: id, dir: dir.clone() };
-        let work = Work::Load { dir, device: self.state.device };
-        self.worker.submit(Job { id, work, cancel });
+        self.load(Which::Main, dir);
     }
 
     pub(super) fn open_dataset(&mut self, path: PathBuf, ctx: &egui::Context) {
@@ -88,9 +132,15 @@ impl App {
     /// dataset they take a while.
     pub(super) fn count_subjects(&mut self, ctx: &egui::Context) {
         self.state.tell_taught();
-        self.state.subjects = None;
+        for which in [Which::Main, Which::Beside] {
+            self.count_subjects_of(which, ctx);
+        }
+    }
+
+    pub(super) fn count_subjects_of(&mut self, which: Which, ctx: &egui::Context) {
+        self.state.set_subjects(which, None);
         let (Some(model), Some(dataset)) =
-            (self.state.info().cloned(), self.state.facts.dataset.as_ref())
+            (self.state.info_of(which).cloned(), self.state.facts.dataset.as_ref())
         else {
             return;
         };
@@ -101,7 +151,7 @@ impl App {
             let flags = flags(&facts.records, &model.tokenizer);
             let dataset = facts.path;
             // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Subjects { dataset, model, tokens, flags });
+            _ = replies.send(Reply::Subjects { dataset, which, model, tokens, flags });
             ctx.request_repaint();
         });
         if let Err(error) = thread {

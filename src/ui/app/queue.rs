@@ -65,8 +65,8 @@ impl App {
     fn go_back_to(&mut self, id: JobId) -> Option<Pane> {
         let asked = self.state.jobs.ended_at(id)?.asked.clone()?;
         let bos = self.state.settings.bos;
-        if !self.state.go_back_to(&asked) {
-            self.state.error = Some("Its fact is not in the list any more".to_owned());
+        if let Err(error) = self.state.go_back_to(&asked) {
+            self.state.error = Some(error);
             return None;
         }
         self.recall_of(bos);

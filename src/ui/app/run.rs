@@ -9,7 +9,7 @@ use crate::analysis::causal_trace::Component;
 use crate::analysis::{AnalysisSpec, Metric, ModelEdit, attribution_patching};
 use crate::facts::Direction;
 use crate::ui::pane::Pane;
-use crate::ui::state::{FactKey, JobKind, Study, TraceRun, TraceState, capitalized};
+use crate::ui::state::{FactKey, JobKind, Study, TraceRun, TraceState, capitalized, is_of_main};
 use crate::ui::view::Selection;
 use crate::worker::{Job, JobId, Work};
 
@@ -46,7 +46,8 @@ impl App {
         if attribution_patching::Spec::is_of(&spec) {
             // Held windows are closer, and take a large model more than the few passes that are
             // worth waiting for.
-            let is_small = self.state.info().is_some_and(|it| it.config.n_params() < SMALL);
+            let is_small =
+                self.state.info_at(direction).is_some_and(|it| it.config.n_params() < SMALL);
             let windows = if is_small { Windows::Held } else { Windows::Added };
             let preview = AnalysisSpec::AttributionPatching(attribution_patching::Spec {
                 trace: spec.clone(),
@@ -147,7 +148,7 @@ impl App {
         }
         self.state.edits.clone_from(&edits);
         // What is known was found in another model.
-        self.state.forget(|_| true);
+        self.state.forget(is_of_main);
         self.forget_recall();
         let (id, cancel) = self.state.jobs.add(JobKind::Edit);
         self.worker.submit(Job { id, work: Work::Edit { edits }, cancel });
@@ -161,7 +162,8 @@ impl App {
         if self.state.running_trace().is_some() {
             self.state.jobs.cancel(|kind| match kind {
                 JobKind::Trace(key) | JobKind::Preview(key) => on_screen.contains(key),
-                JobKind::Load(_)
+                JobKind::Load(..)
+                | JobKind::CloseBeside
                 | JobKind::Edit
                 | JobKind::Quick(..)
                 | JobKind::Study(_)

@@ -15,7 +15,7 @@ use crate::ui::panels;
 use crate::ui::state::{
     Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized,
 };
-use crate::worker::{Job, Work};
+use crate::worker::{Job, Which, Work};
 
 /// A session that was read, with what is there of its model and dataset.
 #[derive(Debug)]
@@ -174,6 +174,14 @@ impl App {
     /// The model of a session is there.
     pub(super) fn adopt_session(&mut self, path: &Path, session: Session, ctx: &egui::Context) {
         let places = self.state.adopt_facts(&session.facts, |fact| fact.nth);
+        // Opened here, and shown to be open from now on, so that its results have their places.
+        if let Some(beside) = &session.beside {
+            self.begin_model_beside(beside.model.path.clone());
+            let subjects = session.dataset.as_ref().map(|_| Arc::clone(&beside.subjects));
+            self.state.set_subjects(Which::Beside, subjects);
+        } else {
+            self.let_go_of_beside();
+        }
         self.state.edits.clone_from(&session.edits);
         if !session.edits.is_empty() {
             let edits = session.edits.clone();
@@ -191,14 +199,16 @@ impl App {
         differences: Vec<String>,
         ctx: &egui::Context,
     ) {
-        let info = match session.model.info() {
-            Ok(info) => Arc::new(info),
-            Err(error) => {
+        let beside = session.beside.as_ref().map(|it| it.model.info()).transpose();
+        let (info, beside) = match (session.model.info(), beside) {
+            (Ok(info), Ok(beside)) => (Arc::new(info), beside.map(Arc::new)),
+            (Err(error), _) | (_, Err(error)) => {
                 self.state.error = Some(error);
                 return;
             }
         };
         self.close_model();
+        self.let_go_of_beside();
         if session.dataset.is_some() {
             self.state.facts.open(session.own_dataset());
         } else {
@@ -212,6 +222,11 @@ impl App {
             })
         });
         self.state.model = ModelState::Open(info);
+        if let (Some(info), Some(stored)) = (beside, &session.beside) {
+            self.state.model_beside.model = ModelState::Open(info);
+            let subjects = session.dataset.as_ref().map(|_| Arc::clone(&stored.subjects));
+            self.state.set_subjects(Which::Beside, subjects);
+        }
         self.state.edits.clone_from(&session.edits);
         let model = session.model.path.clone();
         self.state.stored = Some(Stored { path: path.to_owned(), model, differences });
@@ -274,14 +289,26 @@ impl App {
         true
     }
 
-    /// Nothing is open then.
+    /// The main model. Results that are shown without their models are gone as a whole.
     pub(super) fn close_model(&mut self) {
-        self.state.jobs.abandon(|_| true);
-        self.state.forget(|_| true);
+        let is_stored = self.state.stored.take().is_some();
+        let is_left = |which: Which| which == Which::Main || is_stored;
+        self.state.jobs.abandon(|kind| match kind {
+            JobKind::Load(which, _) => is_left(*which),
+            JobKind::Quick(key, _)
+            | JobKind::Trace(key)
+            | JobKind::Preview(key)
+            | JobKind::Study(key) => is_left(key.which),
+            JobKind::Edit | JobKind::Recall(..) => true,
+            JobKind::CloseBeside => false,
+        });
+        self.state.forget(|key| is_left(key.which));
+        if is_stored {
+            self.state.drop_model_beside();
+        }
         self.state.model = ModelState::None;
         self.state.trace_waits = false;
         self.state.session = None;
-        self.state.stored = None;
         self.awaited = None;
     }
 }

@@ -25,7 +25,7 @@ fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     heading_ui(ui, "Running");
     let now = Instant::now();
     let is_listed = |kind: &JobKind| {
-        matches!(kind, JobKind::Load(_) | JobKind::Edit | JobKind::Trace(_) | JobKind::Study(_))
+        matches!(kind, JobKind::Load(..) | JobKind::Edit | JobKind::Trace(_) | JobKind::Study(_))
     };
     let mut running =
         state.jobs.iter().filter(|(id, job)| is_listed(&job.kind) && !state.jobs.is_held(*id));
@@ -40,7 +40,7 @@ fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 let bar = ProgressBar::new(job.fraction()).desired_width(180.0).desired_height(8.0);
                 ui.add(bar);
                 let done = match (&job.kind, job.progress) {
-                    (JobKind::Load(_), _) => status_bar::stage(job.stage).to_owned(),
+                    (JobKind::Load(..), _) => status_bar::stage(job.stage).to_owned(),
                     (_, Some(it)) => {
                         let [done, total] = [it.done, it.total].map(|it| grouped(it as usize));
                         format!("{done} of {total} steps")

@@ -3,6 +3,7 @@ use eframe::egui::{DragValue, Grid, RichText, Ui};
 use super::grouped;
 use crate::ui::command::Command;
 use crate::ui::state::State;
+use crate::worker::Which;
 
 /// What memory is used for, with what can be done about it.
 pub fn memory_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -36,10 +37,11 @@ fn table_ui(ui: &mut Ui, state: &State) {
             ui.end_row();
         };
         if let Some(info) = state.info() {
-            let about = "The size of the weight files. On the CPU they are read where they lie, so \
+            let about = "The size of the weight files, of both models if two are open. On the CPU they are read where they lie, so \
                          that they count only as far as the system keeps them; on a GPU they are in \
                          its own memory";
-            row("Weights", size(info.n_bytes), about);
+            let beside = state.info_of(Which::Beside).map_or(0, |info| info.n_bytes);
+            row("Weights", size(info.n_bytes + beside), about);
         }
         let n = grouped(memory.n_results());
         let about = "Bytes of values, as a session file has them before it is compressed";

@@ -101,6 +101,9 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let recent = &state.settings.recent_models;
     let recent = recent.iter().map(|dir| Command::OpenModelAt(dir.clone()));
     recent_ui(ui, "Recent models", recent, commands);
+    ui.menu_button("Model beside", |ui| beside_menu_ui(ui, state, commands))
+        .response
+        .on_hover_text(Command::OpenModelBeside.tooltip());
     let recent = &state.settings.recent_datasets;
     let recent = recent.iter().map(|path| Command::OpenDatasetAt(path.clone()));
     recent_ui(ui, "Recent datasets", recent, commands);
@@ -120,6 +123,22 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     item_ui(ui, Command::TypeScreenshotPath, commands);
     ui.separator();
     item_ui(ui, Command::Quit, commands);
+}
+
+/// What can be opened as the second model.
+fn beside_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    item_ui(ui, Command::OpenModelBeside, commands);
+    item_ui(ui, Command::TypeModelBesidePath, commands);
+    for builtin in builtin::ALL {
+        item_ui(ui, Command::OpenModelBesideAt(builtin.name.into()), commands);
+    }
+    let recent = &state.settings.recent_models;
+    let recent = recent.iter().map(|dir| Command::OpenModelBesideAt(dir.clone()));
+    recent_ui(ui, "Recent models", recent, commands);
+    ui.separator();
+    ui.add_enabled_ui(state.has_model_beside(), |ui| {
+        item_ui(ui, Command::CloseModelBeside, commands);
+    });
 }
 
 fn recent_ui(

@@ -61,11 +61,14 @@ impl Views {
             metric: if pane == Pane::Trace { self.trace.metric } else { self.metric },
             effect: state.settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect()),
             attribution: state.settings.attribution,
-            pick: state.selection,
+            pick: state.selection_at(state.direction),
             planted: state.planted(state.direction),
-            ..Look::new(&state.info()?.tokenizer)
+            ..Look::new(&state.info_at(state.direction)?.tokenizer)
         };
         let mut figure = Figure::of(result, &look);
+        if let Some(name) = state.model_name(state.direction) {
+            figure.notes.push(format!("Model: {name}"));
+        }
         if let Some(stored) = &state.stored {
             figure.notes.push(format!("From {}", stored.origin()));
         }

@@ -88,7 +88,7 @@ fn attention_panel_ui(
     // Both are changed while the rest is looked at.
     let mut settings = state.settings.attention;
     let mut cut = state.settings.studies.cut.clone();
-    let n_layers = state.info().map_or(0, |info| info.config.n_layers);
+    let n_layers = state.info_at(state.direction).map_or(0, |info| info.config.n_layers);
     let painted = state.painted.of(state.key());
     let wanted = state.study_spec(Pane::Cut, state.direction);
     let known = |study: &Study| match study.result.as_deref() {
@@ -126,7 +126,12 @@ fn slot_ui(
     commands: &mut Vec<Command>,
     show: impl FnOnce(&mut Ui, &AnalysisResult, &ViewCtx<'_>) -> Option<ViewAction>,
 ) {
-    let (Some(findings), Some(info)) = (state.findings(), state.info()) else { return };
+    let (Some(findings), Some(info)) = (state.findings(), state.info_at(state.direction)) else {
+        return;
+    };
+    if let Some(name) = state.model_name(state.direction) {
+        ui.label(RichText::new(name).small().strong());
+    }
     match findings.quick(quick) {
         Slot::Found(result) => {
             let ctx = ViewCtx {

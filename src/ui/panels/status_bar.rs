@@ -52,7 +52,8 @@ fn doing_ui(ui: &mut Ui, state: &State) {
 
 fn doing(state: &State, job: &OpenJob) -> String {
     match &job.kind {
-        JobKind::Load(dir) => format!("Opening {}: {}", file_name(dir), stage(job.stage)),
+        JobKind::Load(_, dir) => format!("Opening {}: {}", file_name(dir), stage(job.stage)),
+        JobKind::CloseBeside => "Closing the second model".to_owned(),
         JobKind::Edit => "Changing the model".to_owned(),
         JobKind::Recall(..) => {
             let (done, total) = state.facts.recall().progress();

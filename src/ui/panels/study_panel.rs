@@ -114,11 +114,11 @@ pub fn study_panel_ui(
     let mut n_shown = 0;
     for direction in directions.iter().copied() {
         let Some(study) = state.study(pane, direction) else { continue };
-        let (Some(result), Some(info)) = (&study.result, state.info()) else { continue };
+        let (Some(result), Some(info)) = (&study.result, state.info_at(direction)) else {
+            continue;
+        };
         n_shown += 1;
-        // Positions are those of the prompt that is looked at.
-        let position = state.selection.position.filter(|_| direction == state.direction);
-        let selection = Selection { position, ..state.selection };
+        let selection = state.selection_at(direction);
         let planted = state.planted(direction);
         let look = Look {
             metric: views.metric,
@@ -134,6 +134,8 @@ pub fn study_panel_ui(
         ui.push_id(direction, |ui| {
             if directions.len() > 1 {
                 let name = state.name_of(direction);
+                let model = state.model_name(direction).map(|it| format!(", {it}"));
+                let name = format!("{name}{}", model.unwrap_or_default());
                 let text = study_prompt(state, direction);
                 ui.label(RichText::new(format!("{name}: {text}")).strong());
             }

@@ -28,6 +28,18 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             ModelState::Open(info) => model_ui(ui, info),
         }
         edits_ui(ui, state, commands);
+        match &state.model_beside.model {
+            ModelState::None => {}
+            ModelState::Loading { dir, .. } => {
+                ui.separator();
+                ui.weak(format!("Opening {} beside…", file_name(dir)));
+            }
+            ModelState::Open(info) => {
+                ui.separator();
+                ui.label("beside");
+                name_ui(ui, info);
+            }
+        }
         ui.separator();
         bos_ui(ui, state.settings.bos, commands);
         ui.separator();
@@ -57,6 +69,22 @@ fn hint_ui(ui: &mut Ui, commands: &mut Vec<Command>) {
 }
 
 fn model_ui(ui: &mut Ui, info: &ModelInfo) {
+    name_ui(ui, info);
+    ui.separator();
+    let device = shortened(&info.device, 44);
+    ui.label(device).on_hover_text(&info.device);
+    match &info.verdict {
+        None => badge_ui(
+            ui,
+            "reference",
+            "The CPU computes the numbers that graphics adapters are compared with",
+        ),
+        Some(verdict) => badge_ui(ui, "verified", &checks(verdict)),
+    }
+}
+
+/// A model's name and shape.
+fn name_ui(ui: &mut Ui, info: &ModelInfo) {
     let config = &info.config;
     let about = format!(
         "{}\n{} layers × {} heads, d_model {}, {} tokens, context {}\n{:.0} M parameters, {} on \
@@ -75,17 +103,6 @@ fn model_ui(ui: &mut Ui, info: &ModelInfo) {
     ui.label(RichText::new(&info.name).strong()).on_hover_text(&about);
     let shape = format!("{} layers × {} heads", config.n_layers, config.n_heads);
     ui.label(shape).on_hover_text(about);
-    ui.separator();
-    let device = shortened(&info.device, 44);
-    ui.label(device).on_hover_text(&info.device);
-    match &info.verdict {
-        None => badge_ui(
-            ui,
-            "reference",
-            "The CPU computes the numbers that graphics adapters are compared with",
-        ),
-        Some(verdict) => badge_ui(ui, "verified", &checks(verdict)),
-    }
 }
 
 /// That the model is not the one in the folder.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eframe::egui::{ScrollArea, Ui};
 
 use super::pane::asked_by;
-use crate::analysis::comparison::{Second, trace_difference};
+use crate::analysis::comparison::trace_difference;
 use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
 use crate::figure::{Figure, Look};
@@ -26,7 +26,7 @@ struct Made {
     of: [Arc<AnalysisResult>; 2],
     metric: Metric,
     planted: Option<usize>,
-    second: Second,
+    names: [&'static str; 2],
 
     /// The error says why there is none.
     figure: Result<Arc<Figure>, String>,
@@ -44,16 +44,16 @@ impl Difference {
         let of = results(state)?;
         let planted = state.planted(Direction::Forward);
         let planted = planted.filter(|_| planted == state.planted(Direction::Inverse));
-        let second = state.second();
+        let names = state.names();
         let is_made = |it: &Made| {
             it.metric == metric
-                && it.second == second
+                && it.names == names
                 && it.planted == planted
                 && it.of.iter().zip(of).all(|(made, now)| Arc::ptr_eq(made, now))
         };
         if !self.made.as_ref().is_some_and(is_made) {
-            let figure = figure(state, of, second, metric, planted)?;
-            self.made = Some(Made { of: of.map(Arc::clone), metric, planted, second, figure });
+            let figure = figure(state, of, names, metric, planted)?;
+            self.made = Some(Made { of: of.map(Arc::clone), metric, planted, names, figure });
         }
         Some(self.made.as_ref()?.figure.clone())
     }
@@ -62,7 +62,7 @@ impl Difference {
 fn figure(
     state: &State,
     of: [&Arc<AnalysisResult>; 2],
-    second: Second,
+    names: [&'static str; 2],
     metric: Metric,
     planted: Option<usize>,
 ) -> Option<Result<Arc<Figure>, String>> {
@@ -74,7 +74,7 @@ fn figure(
     let look = Look { metric, planted, ..Look::new(&state.info()?.tokenizer) };
     let found = trace_difference([fact, inverse], metric);
     Some(match found {
-        Ok(it) => Ok(Arc::new(Figure::of_difference(&it, second, fact.spec.component, &look))),
+        Ok(it) => Ok(Arc::new(Figure::of_difference(&it, names, fact.spec.component, &look))),
         Err(error) => Err(capitalized(&error)),
     })
 }

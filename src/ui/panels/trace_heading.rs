@@ -9,6 +9,7 @@ use crate::ui::command::Command;
 use crate::ui::state::{Quick, Slot, State};
 use crate::ui::theme;
 use crate::ui::widgets::number::significant;
+use crate::worker::Which;
 
 /// How many right answers a tooltip lists.
 const N_ANSWERS: usize = 20;
@@ -30,6 +31,7 @@ pub(super) fn heading_ui(
         if chosen.on_hover_text(command.tooltip()).clicked() {
             commands.push(command);
         }
+        model_ui(ui, state, direction, commands);
         beside_ui(ui, state, direction, commands);
         if let Some(inverse) = record.inverse.as_ref().filter(|_| key.direction == Direction::Inverse)
             && inverse.origin == InverseOrigin::Generated
@@ -40,7 +42,7 @@ pub(super) fn heading_ui(
             );
         }
         if key.direction == Direction::Forward
-            && let Some(plan) = state.plan(record)
+            && let Some(plan) = state.plan_at(direction)
         {
             ui.label(RichText::new(plan.group.text()).small().weak()).on_hover_text(
                 "What the built-in model was trained on of this fact: the split is part of the \
@@ -63,18 +65,47 @@ pub(super) fn heading_ui(
             ui.label(text.small().color(theme::palette(ui).warning))
                 .on_hover_text(format!("{}{rest}", list.join(", ")));
         }
-        if let Some(flags) = state.facts.flags(key.fact, key.direction) {
+        // Counted in the main model's tokens.
+        if key.which == Which::Main
+            && let Some(flags) = state.facts.flags(key.fact, key.direction)
+        {
             flags_ui(ui, flags);
         }
         recall_ui(ui, state, direction);
     });
 }
 
+/// Where two models are asked: which one this is, and what can be done about it.
+fn model_ui(ui: &mut Ui, state: &State, row: Direction, commands: &mut Vec<Command>) {
+    if !state.has_model_beside() {
+        return;
+    }
+    if let (Some(name), Some(info)) = (state.model_name(row), state.info_at(row)) {
+        ui.strong(name).on_hover_text(info.dir.display().to_string());
+    }
+    let command = match row {
+        Direction::Inverse => Command::CloseModelBeside,
+        Direction::Forward => {
+            let other = match state.asked_of_both() {
+                Direction::Forward => Direction::Inverse,
+                Direction::Inverse => Direction::Forward,
+            };
+            if state.record_at(row).is_none_or(|it| it.fact(other).is_none()) {
+                return;
+            }
+            Command::AskBoth(other)
+        }
+    };
+    if ui.small_button(command.text()).on_hover_text(command.tooltip()).clicked() {
+        commands.push(command);
+    }
+}
+
 /// Keeps what stands here, or lets it go.
 fn beside_ui(ui: &mut Ui, state: &State, row: Direction, commands: &mut Vec<Command>) {
     let command = match (state.beside, row) {
         (Some(_), Direction::Inverse) => Command::DropBeside,
-        (None, row) if row == state.direction => Command::KeepBeside,
+        (None, row) if row == state.direction && !state.has_model_beside() => Command::KeepBeside,
         _ => return,
     };
     if ui.small_button(command.text()).on_hover_text(command.tooltip()).clicked() {

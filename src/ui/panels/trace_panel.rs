@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use eframe::egui::{Align, Button, Layout, ProgressBar, RichText, ScrollArea, Separator, Ui, vec2};
 
+use super::file_name;
 use super::pane::asked_by;
 use super::trace_difference::{Difference, difference_ui};
 use super::trace_heading::heading_ui;
@@ -14,7 +15,7 @@ use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{State, TracePair, TraceRun, TraceState};
+use crate::ui::state::{ModelState, State, TracePair, TraceRun, TraceState};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{CausalTraceView, causal_trace_ui, own_range};
@@ -139,10 +140,16 @@ fn direction_ui(
     view: &mut CausalTraceView,
     commands: &mut Vec<Command>,
 ) {
-    let (Some(findings), Some(info)) = (state.findings_at(direction), state.info()) else { return };
     if state.directions().count() > 1 {
         heading_ui(ui, state, direction, commands);
     }
+    let (Some(findings), Some(info)) = (state.findings_at(direction), state.info_at(direction))
+    else {
+        if let ModelState::Loading { dir, .. } = state.model_of(state.which(direction)) {
+            ui.weak(format!("Opening {}…", file_name(dir)));
+        }
+        return;
+    };
     let prompt = match &findings.prompt {
         Ok(prompt) => prompt,
         Err(error) => {

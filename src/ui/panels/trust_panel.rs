@@ -10,7 +10,7 @@ use crate::ui::state::{Convention, NoiseSetting, Quick, Slot, State};
 use crate::ui::theme;
 use crate::ui::view::ViewCtx;
 use crate::ui::widgets::token_strip_ui;
-use crate::worker::Verdict;
+use crate::worker::{Verdict, Which};
 
 /// Rounding in a sum of some hundred contributions, each of them an `f32`.
 const SUM_TOLERANCE: f32 = 1e-3;
@@ -19,10 +19,10 @@ pub fn trust_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     heading_ui(ui, "Conventions");
     presets_ui(ui, state, commands);
     conventions_ui(ui, state);
-    if let (Some(prompt), Some(info)) = (state.prompt(), state.info()) {
+    if let (Some(prompt), Some(info)) = (state.prompt(), state.info_at(state.direction)) {
         heading_ui(ui, "Tokens");
         let ctx = ViewCtx {
-            selection: state.selection,
+            selection: state.selection_at(state.direction),
             tokenizer: &info.tokenizer,
             planted: state.planted(state.direction),
         };
@@ -30,8 +30,17 @@ pub fn trust_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         heading_ui(ui, "Attributions and the logit");
         sum_ui(ui, state);
     }
-    heading_ui(ui, "Model and machine");
-    model_ui(ui, state);
+    if state.has_model_beside() {
+        for (which, title) in
+            [(Which::Main, "First model and machine"), (Which::Beside, "Second model and machine")]
+        {
+            heading_ui(ui, title);
+            model_ui(ui, state, which);
+        }
+    } else {
+        heading_ui(ui, "Model and machine");
+        model_ui(ui, state, Which::Main);
+    }
 }
 
 fn heading_ui(ui: &mut Ui, text: &str) {
@@ -41,7 +50,8 @@ fn heading_ui(ui: &mut Ui, text: &str) {
 
 /// Which program's numbers these are, and the way to have another's.
 fn presets_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let n_layers = state.info().map_or(0, |info| info.config.n_layers);
+    let info = state.info_at(state.direction);
+    let n_layers = info.map_or(0, |info| info.config.n_layers);
     let has_foil = state.prompt().is_some_and(|prompt| prompt.foil.is_some());
     let differences =
         Convention::ALL.map(|it| (it, it.differences(&state.settings, n_layers, has_foil)));
@@ -76,7 +86,8 @@ fn presets_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 /// Every convention in force, each with what it means.
 fn conventions_ui(ui: &mut Ui, state: &State) {
     let trace = &state.settings.trace;
-    let n_layers = state.info().map_or(0, |info| info.config.n_layers);
+    let info = state.info_at(state.direction);
+    let n_layers = info.map_or(0, |info| info.config.n_layers);
     let window = if trace.component == Component::Hidden { 1 } else { trace.window(n_layers) };
     let measured = state.trace(state.direction).and_then(|run| run.result.as_deref());
     let measured = match measured {
@@ -196,8 +207,8 @@ fn sum_ui(ui: &mut Ui, state: &State) {
     }
 }
 
-fn model_ui(ui: &mut Ui, state: &State) {
-    let Some(info) = state.info() else {
+fn model_ui(ui: &mut Ui, state: &State, which: Which) {
+    let Some(info) = state.info_of(which) else {
         ui.weak("No model is open");
         return;
     };
@@ -224,7 +235,7 @@ fn model_ui(ui: &mut Ui, state: &State) {
         }
         None => "taken when a session is saved".to_owned(),
     };
-    let edits = match state.edits.len() {
+    let edits = match state.edits_of(which).len() {
         0 => "none".to_owned(),
         n => format!("{n}; all results are of the changed model"),
     };

@@ -11,17 +11,18 @@ use crate::analysis::{
 };
 use crate::facts::Direction;
 use crate::tokens::{Bos, TokenizedPrompt};
-use crate::worker::{Gpt2Config, JobId};
+use crate::worker::{Gpt2Config, JobId, Which};
 
-/// A fact, asked in one direction, with or without BOS.
+/// A fact, asked of one model in one direction, with or without BOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FactKey {
+    pub which: Which,
     pub fact: FactId,
     pub direction: Direction,
     pub has_bos: bool,
 }
 
-/// All results about one prompt under the open model.
+/// All results about one prompt under one of the open models.
 #[derive(Debug)]
 pub struct Findings {
     /// Or why the prompt cannot be asked.
@@ -87,8 +88,8 @@ pub enum TraceState {
 }
 
 impl FactKey {
-    pub fn new(fact: FactId, direction: Direction, bos: Bos) -> Self {
-        Self { fact, direction, has_bos: bos == Bos::On }
+    pub fn new(which: Which, fact: FactId, direction: Direction, bos: Bos) -> Self {
+        Self { which, fact, direction, has_bos: bos == Bos::On }
     }
 }
 

@@ -20,6 +20,7 @@ pub struct History {
 pub struct Step {
     pub selected: Option<FactId>,
     pub beside: Option<Beside>,
+    pub asks: Direction,
     pub direction: Direction,
     pub selection: Selection,
     pub painted: Painted,
@@ -32,6 +33,7 @@ impl State {
         Step {
             selected: self.selected,
             beside: self.beside,
+            asks: self.model_beside.asks,
             direction: self.direction,
             selection: self.selection,
             painted: self.painted.clone(),
@@ -89,6 +91,7 @@ impl State {
     fn go_to(&mut self, step: &Step) {
         self.selected = step.selected;
         self.beside = step.beside;
+        self.model_beside.asks = step.asks;
         self.direction = step.direction;
         self.selection = step.selection;
         self.painted.clone_from(&step.painted);

@@ -8,7 +8,7 @@ use super::findings::{FactKey, Quick};
 use super::queue::{Asked, Queue};
 use crate::facts::Direction;
 use crate::task::{CancelToken, Progress};
-use crate::worker::{JobId, Stage};
+use crate::worker::{JobId, Stage, Which};
 
 #[derive(Debug, Default)]
 pub struct Jobs {
@@ -34,9 +34,10 @@ pub struct OpenJob {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobKind {
-    Load(PathBuf),
+    Load(Which, PathBuf),
+    CloseBeside,
 
-    /// The open model is changed.
+    /// The main model is changed.
     Edit,
     Quick(FactKey, Quick),
     Trace(FactKey),
@@ -56,7 +57,7 @@ impl Jobs {
         let id = JobId(self.n_given);
         let cancel = CancelToken::default();
         // These are told of nothing before they are far along.
-        let is_begun = matches!(kind, JobKind::Load(_) | JobKind::Edit);
+        let is_begun = matches!(kind, JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit);
         let job = OpenJob {
             kind,
             cancel: cancel.clone(),

@@ -11,6 +11,7 @@ mod history;
 mod conventions;
 mod jobs;
 mod memory;
+mod models;
 mod others;
 mod painted;
 mod pair;
@@ -27,6 +28,7 @@ pub use findings::{FactKey, Findings, Quick, Slot, Study, TraceRun, TraceState};
 pub use history::History;
 pub use jobs::{JobKind, Jobs, OpenJob};
 pub use memory::{Memory, SystemMemory};
+pub use models::{ModelBeside, ModelState, is_of_main};
 pub use others::Others;
 pub use painted::{Paint, Painted};
 pub use pair::{Beside, Rows};
@@ -46,7 +48,7 @@ use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource};
 use crate::facts::{Direction, Fact};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
-use crate::worker::{Adapter, DeviceChoice, JobId, ModelInfo};
+use crate::worker::{Adapter, DeviceChoice, JobId, Which};
 
 /// Of how many facts the quick results are kept.
 const N_KEPT: usize = 32;
@@ -55,6 +57,9 @@ const N_KEPT: usize = 32;
 pub struct State {
     pub settings: Settings,
     pub model: ModelState,
+
+    /// Asked in the second row.
+    pub model_beside: ModelBeside,
     pub device: DeviceChoice,
 
     /// The machine's graphics adapters.
@@ -128,13 +133,6 @@ pub struct State {
     history: History,
 }
 
-#[derive(Debug)]
-pub enum ModelState {
-    None,
-    Loading { job: JobId, dir: PathBuf },
-    Open(Arc<ModelInfo>),
-}
-
 /// A fact being typed.
 #[derive(Clone, Debug, Default)]
 pub struct FactForm {
@@ -167,6 +165,7 @@ impl State {
         Self {
             settings,
             model: ModelState::None,
+            model_beside: ModelBeside::default(),
             device: DeviceChoice::Auto,
             adapters: Vec::new(),
             facts: FactList::default(),
@@ -198,13 +197,6 @@ impl State {
         }
     }
 
-    pub fn info(&self) -> Option<&Arc<ModelInfo>> {
-        match &self.model {
-            ModelState::Open(info) => Some(info),
-            _ => None,
-        }
-    }
-
     pub fn key(&self) -> Option<FactKey> {
         self.key_of(self.direction)
     }
@@ -233,7 +225,7 @@ impl State {
     /// Makes a place for what will be found about the chosen fact.
     pub fn visit(&mut self, direction: Direction) -> Option<FactKey> {
         let key = self.key_of(direction)?;
-        let tokenizer = Arc::clone(&self.info()?.tokenizer);
+        let tokenizer = Arc::clone(&self.info_at(direction)?.tokenizer);
         let fact = self.fact_at(direction)?;
         if !self.findings.contains_key(&key) {
             let prompt = TokenizedPrompt::new(&tokenizer, fact, self.settings.bos);
@@ -251,46 +243,66 @@ impl State {
         Some(key)
     }
 
-    /// Forgets all results about some facts, and the jobs that would add to them.
-    pub fn forget(&mut self, is_meant: impl Fn(FactId) -> bool) {
+    /// Forgets all results about some prompts, and the jobs that would add to them.
+    pub fn forget(&mut self, is_meant: impl Fn(FactKey) -> bool) {
+        let bos = self.settings.bos;
         self.jobs.abandon(|kind| match kind {
-            JobKind::Load(_) | JobKind::Edit => false,
+            JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit => false,
             JobKind::Quick(key, _)
             | JobKind::Trace(key)
             | JobKind::Preview(key)
-            | JobKind::Study(key) => is_meant(key.fact),
-            JobKind::Recall(nth, _) => is_meant(FactId::Record(*nth)),
+            | JobKind::Study(key) => is_meant(*key),
+            JobKind::Recall(nth, direction) => {
+                is_meant(FactKey::new(Which::Main, FactId::Record(*nth), *direction, bos))
+            }
         });
-        self.findings.retain(|key, _| !is_meant(key.fact));
-        self.visited.retain(|key| !is_meant(key.fact));
+        self.findings.retain(|key, _| !is_meant(*key));
+        self.visited.retain(|key| !is_meant(*key));
         self.others = Others::default();
     }
 
     /// What a view shows as picked out: what the pointer is on elsewhere, and else what was picked.
     /// Positions are those of one prompt.
     pub fn seen(&self, pane: Pane, direction: Direction) -> Selection {
-        let of = |selection: Selection, of: Direction| Selection {
-            position: selection.position.filter(|_| of == direction),
-            ..selection
-        };
+        let of = |selection: Selection, of: Direction| self.here(selection, of, direction);
         let picked = of(self.selection, self.direction);
         let elsewhere = self.hovered.filter(|it| (it.pane, it.direction) != (pane, direction));
         elsewhere.map_or(picked, |it| of(it.selection, it.direction).over(picked))
+    }
+
+    /// What of a selection there is in another row: a position is one of its own prompt, and another
+    /// model may have fewer layers and heads.
+    fn here(&self, selection: Selection, of: Direction, row: Direction) -> Selection {
+        let config = self.info_at(row).map(|info| info.config);
+        let has_layer = |layer: &usize| config.is_none_or(|it| *layer < it.n_layers);
+        let has_head = |head: &usize| config.is_none_or(|it| *head < it.n_heads);
+        Selection {
+            position: selection.position.filter(|_| of == row),
+            layer: selection.layer.filter(has_layer),
+            head: selection.head.filter(has_head),
+        }
+    }
+
+    /// What is picked out, as far as a row has it.
+    pub fn selection_at(&self, row: Direction) -> Selection {
+        self.here(self.selection, self.direction, row)
     }
 
     /// The trace that the controls describe, of the chosen fact. Nothing while the tokens that
     /// noise is measured on are not known.
     pub fn trace_spec(&self, direction: Direction) -> Option<TraceSpec> {
         let settings = &self.settings.trace;
-        let n_layers = self.info()?.config.n_layers;
+        let which = self.which(direction);
+        let info = self.info_of(which)?;
+        let n_layers = info.config.n_layers;
         if settings.noise == NoiseSetting::Fixed {
             return Some(settings.spec(n_layers, Arc::from([])));
         }
         if self.facts.dataset.is_some() {
-            return Some(settings.spec(n_layers, Arc::clone(self.subjects.as_ref()?)));
+            return Some(settings.spec(n_layers, Arc::clone(self.subjects_of(which)?)));
         }
         let subject = self.fact_at(direction)?.subject_text()?;
-        let subjects = subject_tokens(&self.info()?.tokenizer, [subject].into_iter());
+        let subjects = subject_tokens(&info.tokenizer, [subject].into_iter());
         Some(settings.spec(n_layers, subjects))
     }
 
@@ -300,9 +312,12 @@ impl State {
         let prompt_of = |direction: Direction| {
             self.findings_at(direction).and_then(|it| it.prompt.as_deref().ok())
         };
-        let other = self.directions().find(|it| *it != direction);
-        let position = self.selection.position.filter(|_| direction == self.direction);
-        let (info, key) = (self.info()?, self.key_of(direction)?);
+        // Runs of two models do not mix.
+        let other = self
+            .directions()
+            .find(|it| *it != direction && self.which(*it) == self.which(direction));
+        let which = self.which(direction);
+        let (info, key) = (self.info_of(which)?, self.key_of(direction)?);
         let record = self.facts.get(key.fact)?;
         let none = Arc::from([]);
         let substitutes =
@@ -314,6 +329,7 @@ impl State {
             info,
             prompt,
             other: other.and_then(prompt_of),
+            has_other_model: self.has_model_beside(),
             direction,
             beside: self.second(),
             asked: key.direction,
@@ -321,11 +337,11 @@ impl State {
             record: Some(record),
             answers: [Direction::Forward, Direction::Inverse].map(|it| self.answers_at(it)),
             facts: &self.facts,
-            selection: Selection { position, ..self.selection },
+            selection: self.selection_at(direction),
             painted: self.painted.of(Some(key)),
             trace: self.trace_spec(direction),
             trace_window: self.settings.trace.window(info.config.n_layers),
-            subjects: self.subjects.as_ref().unwrap_or(&none),
+            subjects: self.subjects_of(which).unwrap_or(&none),
             substitutes: &substitutes,
             many: &many,
             alike: &alike,
@@ -380,9 +396,10 @@ impl State {
     pub fn experiment(&self, pane: Pane) -> Option<Experiment> {
         let direction =
             if pane.is_study() { self.study_directions(pane).next()? } else { self.direction };
-        let info = self.info()?;
+        let which = self.which(direction);
+        let info = self.info_of(which)?;
         let n_pos = self.findings_at(direction)?.prompt.as_ref().ok()?.n_pos();
-        let layer = self.selection.layer.unwrap_or(0).min(info.config.n_layers - 1);
+        let layer = self.selection_at(direction).layer.unwrap_or(0);
         let quick = |quick: Quick| {
             quick.spec(&info.config, n_pos, layer, self.settings.attention.weighting)
         };
@@ -402,7 +419,7 @@ impl State {
             model: info.dir.clone(),
             bos: self.settings.bos,
             fact: FactSource::Text(fact.into()),
-            edits: self.edits.clone(),
+            edits: self.edits_of(which).to_vec(),
             spec,
         })
     }

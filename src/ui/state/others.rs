@@ -9,6 +9,7 @@ use super::findings::FactKey;
 use crate::analysis::corruption::SubjectsOf;
 use crate::facts::{Direction, Record};
 use crate::tokens::{Bos, TokenizedPrompt, Tokenizer, substitutes};
+use crate::worker::Which;
 
 /// How many prompts a mean is taken over.
 const N_MANY: usize = 256;
@@ -20,7 +21,7 @@ const N_TRIED: usize = 3000;
 /// to the user.
 #[derive(Debug, Default)]
 pub struct Others {
-    many: RefCell<BTreeMap<(Direction, bool), Many>>,
+    many: RefCell<BTreeMap<(Which, Direction, bool), Many>>,
     alike: RefCell<BTreeMap<FactKey, Alike>>,
     substitutes: RefCell<Substitutes>,
 }
@@ -35,7 +36,7 @@ impl Others {
     /// The prompts that a mean is taken over.
     pub(super) fn many(&self, key: FactKey, facts: &FactList, tokenizer: &Tokenizer) -> Many {
         let mut known = self.many.borrow_mut();
-        let at = (key.direction, key.has_bos);
+        let at = (key.which, key.direction, key.has_bos);
         known.entry(at).or_insert_with(|| find_many(key, facts, tokenizer)).clone()
     }
 

@@ -50,6 +50,10 @@ impl Painted {
         }
     }
 
+    pub fn forget_some(&mut self, is_meant: impl Fn(FactKey) -> bool) {
+        self.edges.retain(|key, _| !is_meant(*key));
+    }
+
     /// The prompts are others.
     pub fn forget(&mut self) {
         self.edges.clear();

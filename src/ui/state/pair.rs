@@ -1,9 +1,12 @@
-//! The two prompts that stand one above the other: the chosen fact, and its inverse or another fact
-//! that is kept beside whatever is chosen.
+//! The two prompts that stand one above the other: the chosen fact, and its inverse, another fact
+//! that is kept beside whatever is chosen, or the same fact in another model.
+
+use std::path::PathBuf;
 
 use super::{FactId, FactKey, State};
 use crate::analysis::comparison::Second;
 use crate::facts::{Direction, Fact, Record};
+use crate::worker::Which;
 
 /// A fact that is kept in the inverse's row, and which way it is asked there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,10 @@ pub struct Beside {
 pub struct Rows {
     selected: FactId,
     beside: Option<Beside>,
+    asks: Direction,
+
+    /// The model that was open beside the main one.
+    model_beside: Option<PathBuf>,
 
     /// The row that was asked about.
     row: Direction,
@@ -39,8 +46,19 @@ impl State {
     fn asked_at(&self, row: Direction) -> Option<Beside> {
         // Nothing stands beside nothing.
         let fact = self.selected?;
-        let beside = self.beside.filter(|_| row == Direction::Inverse);
-        Some(beside.unwrap_or(Beside { fact, direction: row }))
+        if let Some(beside) = self.beside.filter(|_| row == Direction::Inverse) {
+            return Some(beside);
+        }
+        let direction = if self.has_model_beside() { self.asked_of_both() } else { row };
+        Some(Beside { fact, direction })
+    }
+
+    /// Which way two models are asked the chosen fact.
+    pub fn asked_of_both(&self) -> Direction {
+        let asks = self.model_beside.asks;
+        let record = self.selected.and_then(|fact| self.facts.get(fact));
+        let can_be = record.is_some_and(|record| record.fact(asks).is_some());
+        if can_be { asks } else { Direction::Forward }
     }
 
     pub fn record_at(&self, row: Direction) -> Option<&Record> {
@@ -63,15 +81,26 @@ impl State {
     pub fn key_of(&self, row: Direction) -> Option<FactKey> {
         self.fact_at(row)?;
         let Beside { fact, direction } = self.asked_at(row)?;
-        Some(FactKey::new(fact, direction, self.settings.bos))
+        Some(FactKey::new(self.which(row), fact, direction, self.settings.bos))
     }
 
     /// What a row is called.
     pub fn name_of(&self, row: Direction) -> &'static str {
-        match (row, self.beside) {
-            (Direction::Forward, _) => "Fact",
-            (Direction::Inverse, None) => "Inverse",
-            (Direction::Inverse, Some(_)) => "Other fact",
+        match (row, self.has_model_beside(), self.beside) {
+            (Direction::Forward, true, None) => "First model",
+            (Direction::Inverse, true, None) => "Second model",
+            (Direction::Forward, ..) => "Fact",
+            (Direction::Inverse, false, None) => "Inverse",
+            (Direction::Inverse, _, Some(_)) => "Other fact",
+        }
+    }
+
+    /// What both rows are called within a sentence.
+    pub fn names(&self) -> [&'static str; 2] {
+        if self.has_model_beside() && self.beside.is_none() {
+            ["first model", "second model"]
+        } else {
+            self.second().names()
         }
     }
 
@@ -89,7 +118,14 @@ impl State {
     /// Nothing while no fact is chosen.
     pub fn rows(&self, key: FactKey) -> Option<Rows> {
         let row = self.directions().find(|row| self.key_of(*row) == Some(key))?;
-        Some(Rows { selected: self.selected?, beside: self.beside, row, texts: self.row_texts() })
+        Some(Rows {
+            selected: self.selected?,
+            beside: self.beside,
+            asks: self.model_beside.asks,
+            model_beside: self.model_of(Which::Beside).dir().cloned(),
+            row,
+            texts: self.row_texts(),
+        })
     }
 
     fn row_texts(&self) -> [Option<String>; 2] {
@@ -97,14 +133,23 @@ impl State {
             .map(|row| self.fact_at(row).map(|fact| fact.prompt.clone()))
     }
 
-    /// Chooses the same facts again. Whether they are still there; nothing changes if not.
-    pub fn restore_rows(&mut self, rows: &Rows) -> bool {
-        let before = (self.selected, self.beside, self.direction);
-        (self.selected, self.beside, self.direction) = (Some(rows.selected), rows.beside, rows.row);
-        let is_there = self.row_texts() == rows.texts;
-        if !is_there {
-            (self.selected, self.beside, self.direction) = before;
+    /// Chooses the same facts again. The error says to the user what is not there any more; nothing
+    /// changes then.
+    pub fn restore_rows(&mut self, rows: &Rows) -> Result<(), String> {
+        if self.model_of(Which::Beside).dir() != rows.model_beside.as_ref() {
+            let text = match &rows.model_beside {
+                Some(dir) => format!("It was asked with {} open beside", dir.display()),
+                None => "It was asked with no second model open; close that first".to_owned(),
+            };
+            return Err(text);
         }
-        is_there
+        let before = (self.selected, self.beside, self.direction, self.model_beside.asks);
+        (self.selected, self.beside, self.direction, self.model_beside.asks) =
+            (Some(rows.selected), rows.beside, rows.row, rows.asks);
+        if self.row_texts() == rows.texts {
+            return Ok(());
+        }
+        (self.selected, self.beside, self.direction, self.model_beside.asks) = before;
+        Err("Its fact is not in the list any more".to_owned())
     }
 }

@@ -10,7 +10,7 @@ use super::{FactKey, Rows, Settings};
 use crate::analysis::logit_attribution::Parts;
 use crate::ui::pane::Pane;
 use crate::ui::view::Selection;
-use crate::worker::{Job, JobId};
+use crate::worker::{Job, JobId, Which};
 
 /// How many jobs are remembered.
 const N_REMEMBERED: usize = 100;
@@ -150,14 +150,19 @@ impl JobKind {
     /// Nothing for what is too short to be told of.
     fn name(&self) -> Option<String> {
         Some(match self {
-            Self::Load(dir) => {
+            Self::Load(which, dir) => {
                 let name = dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy();
-                format!("Open {name}")
+                match which {
+                    Which::Main => format!("Open {name}"),
+                    Which::Beside => format!("Open {name} beside"),
+                }
             }
             Self::Edit => "Change the model".to_owned(),
             Self::Trace(_) => "Trace".to_owned(),
             Self::Study(_) => "Study".to_owned(),
-            Self::Quick(..) | Self::Preview(_) | Self::Recall(..) => return None,
+            Self::CloseBeside | Self::Quick(..) | Self::Preview(_) | Self::Recall(..) => {
+                return None;
+            }
         })
     }
 }
@@ -192,15 +197,15 @@ mod tests {
     use crate::analysis::{AnalysisSpec, prediction};
     use crate::facts::Direction;
     use crate::tokens::{Bos, TokenizedPrompt};
-    use crate::worker::Work;
+    use crate::worker::{Which, Work};
 
     fn study(jobs: &mut Jobs) -> JobId {
-        let key = FactKey::new(FactId::Record(0), Direction::Forward, Bos::Off);
+        let key = FactKey::new(Which::Main, FactId::Record(0), Direction::Forward, Bos::Off);
         let is_busy = jobs.is_busy();
         let (id, cancel) = jobs.add(JobKind::Study(key));
         let prompt = Arc::new(TokenizedPrompt::nothing());
         let spec = AnalysisSpec::Prediction(prediction::Spec { n_top: 1 });
-        let job = Job { id, work: Work::Analyse { prompt, spec }, cancel };
+        let job = Job { id, work: Work::Analyse { which: Which::Main, prompt, spec }, cancel };
         if is_busy {
             jobs.hold(job);
         }

@@ -16,11 +16,13 @@ use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, Direction};
-use crate::session::{DatasetIdentity, Found, ModelIdentity, Role, Session, StoredFact};
+use crate::session::{
+    DatasetIdentity, Found, ModelBeside, ModelIdentity, Role, Session, StoredFact,
+};
 use crate::task::TaskCtx;
 use crate::ui::view::Selection;
 use crate::ui::workspace::Workspace;
-use crate::worker::ModelInfo;
+use crate::worker::{ModelInfo, Which};
 
 /// The session that is open.
 #[derive(Debug)]
@@ -73,6 +75,10 @@ pub struct Look {
 
     #[serde(default)]
     pub painted: Vec<StoredEdges>,
+
+    /// Which way two models are asked.
+    #[serde(default)]
+    pub asks: Direction,
     pub direction: Direction,
     pub selection: Selection,
     pub parts: Parts,
@@ -84,6 +90,9 @@ pub struct Look {
 /// The attention edges that are painted on one prompt.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct StoredEdges {
+    #[serde(default)]
+    pub which: Which,
+
     /// Into the session's facts.
     pub fact: usize,
     pub direction: Direction,
@@ -95,6 +104,9 @@ pub struct StoredEdges {
 #[derive(Debug)]
 pub struct Snapshot {
     info: Arc<ModelInfo>,
+
+    /// The model beside, and the subjects in its tokens.
+    beside: Option<(Arc<ModelInfo>, Arc<[u32]>)>,
     dataset: Option<Dataset>,
     edits: Vec<ModelEdit>,
     facts: Vec<StoredFact>,
@@ -107,9 +119,10 @@ pub struct Snapshot {
 impl Snapshot {
     /// Hashes weights and dataset, and writes the file. The error is for the user.
     pub fn save(self, path: &Path) -> Result<Mark, String> {
-        let hashes = self.info.hash.get(&TaskCtx::unwatched());
-        let hashes = hashes.map_err(|error| error.to_string())?.clone();
-        let mut session = Session::new(ModelIdentity::of(&self.info, hashes));
+        let mut session = Session::new(identity(&self.info)?);
+        if let Some((info, subjects)) = self.beside {
+            session.beside = Some(ModelBeside { model: identity(&info)?, subjects });
+        }
         if let Some(then) = &self.dataset {
             let (identity, now) = DatasetIdentity::of(&then.path)?;
             if now.records != then.records {
@@ -129,6 +142,12 @@ impl Snapshot {
         session.save(path).map_err(|error| error.to_string())?;
         Ok(self.mark)
     }
+}
+
+fn identity(info: &ModelInfo) -> Result<ModelIdentity, String> {
+    let hashes = info.hash.get(&TaskCtx::unwatched());
+    let hashes = hashes.map_err(|error| error.to_string())?.clone();
+    Ok(ModelIdentity::of(info, hashes))
 }
 
 impl State {
@@ -167,14 +186,15 @@ impl State {
         let chosen = self.selected.and_then(&mut place);
         let beside = self.beside.and_then(|it| Some((place(it.fact)?, it.direction)));
         let mut painted = Vec::new();
-        for (FactKey { fact, direction, has_bos }, edges) in self.painted.iter() {
+        for (FactKey { which, fact, direction, has_bos }, edges) in self.painted.iter() {
             let Some(fact) = place(fact) else { continue };
-            painted.push(StoredEdges { fact, direction, has_bos, edges: edges.clone() });
+            painted.push(StoredEdges { which, fact, direction, has_bos, edges: edges.clone() });
         }
         let mut found = Vec::new();
         for (key, findings) in &self.findings {
+            let Some(info) = self.info_of(key.which) else { continue };
             let Some(fact) = place(key.fact) else { continue };
-            found.extend(found_in(fact, key.direction, findings, &info));
+            found.extend(found_in(fact, *key, findings, info));
         }
         let look = Look {
             settings: self.settings.clone(),
@@ -182,17 +202,23 @@ impl State {
             chosen,
             beside,
             painted,
+            asks: self.model_beside.asks,
             direction: self.direction,
             selection: self.selection,
             parts: self.parts,
             recall: self.facts.recall().clone(),
         };
+        let beside = self.info_of(Which::Beside).map(|info| {
+            let subjects = self.subjects_of(Which::Beside).cloned();
+            (Arc::clone(info), subjects.unwrap_or_default())
+        });
         Some(Snapshot {
             info,
+            beside,
             dataset: self.facts.dataset.clone(),
             edits: self.edits.clone(),
             facts,
-            subjects: self.subjects.clone().unwrap_or_else(|| Arc::from([])),
+            subjects: self.subjects.clone().unwrap_or_default(),
             found,
             look,
             mark: self.mark(),
@@ -202,21 +228,20 @@ impl State {
     /// Chooses and sets as the session has it; how the window itself looks stays.
     pub fn adopt_choices(&mut self, look: &Look) {
         self.settings = with_choices_of(&self.settings, &look.settings);
+        self.model_beside.asks = look.asks;
         self.direction = look.direction;
         self.selection = look.selection;
         self.parts = look.parts;
     }
 
-    /// Chooses and sets as it was when a job was asked for. How the window looks stays. Whether its
-    /// facts are still there; nothing changes if not.
-    pub fn go_back_to(&mut self, asked: &Asked) -> bool {
-        if !self.restore_rows(&asked.rows) {
-            return false;
-        }
+    /// Chooses and sets as it was when a job was asked for. How the window looks stays. The error says
+    /// to the user what is not there any more; nothing changes then.
+    pub fn go_back_to(&mut self, asked: &Asked) -> Result<(), String> {
+        self.restore_rows(&asked.rows)?;
         self.settings = with_choices_of(&self.settings, &asked.settings);
         self.selection = asked.selection;
         self.parts = asked.parts;
-        true
+        Ok(())
     }
 
     /// Puts the facts of a session in their places: those of the dataset are in the list already,
@@ -240,7 +265,8 @@ impl State {
         self.painted.forget();
         for it in painted {
             let Some(&fact) = places.get(it.fact) else { continue };
-            let key = FactKey { fact, direction: it.direction, has_bos: it.has_bos };
+            let StoredEdges { which, direction, has_bos, .. } = *it;
+            let key = FactKey { which, fact, direction, has_bos };
             for &edge in it.edges.iter().filter(|edge| edge.key <= edge.query) {
                 self.painted.change(key, Paint::Add(edge));
             }
@@ -256,7 +282,7 @@ impl State {
         let mut adopted = Vec::new();
         for found in found {
             let Some(&fact) = places.get(found.fact) else { continue };
-            let key = FactKey::new(fact, found.direction, found.prompt.bos);
+            let key = FactKey::new(found.which, fact, found.direction, found.prompt.bos);
             let findings = self
                 .findings
                 .entry(key)
@@ -271,16 +297,12 @@ impl State {
 }
 
 /// What a file holds of the findings about one prompt.
-fn found_in(
-    fact: usize,
-    direction: Direction,
-    findings: &Findings,
-    info: &ModelInfo,
-) -> Vec<Found> {
+fn found_in(fact: usize, key: FactKey, findings: &Findings, info: &ModelInfo) -> Vec<Found> {
     let Ok(prompt) = &findings.prompt else { return Vec::new() };
     let entry = |role: Role, spec: AnalysisSpec, state: &TraceState, result| Found {
+        which: key.which,
         fact,
-        direction,
+        direction: key.direction,
         prompt: (**prompt).clone(),
         role,
         spec,

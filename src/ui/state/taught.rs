@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::State;
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Record};
+use crate::worker::Which;
 
 /// In the first stage, as `factscope train` has split the facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -105,18 +106,28 @@ impl State {
         self.facts.set_plans(if is_known { plans } else { Vec::new() });
     }
 
+    /// What the main model was taught of a fact.
+    fn plan(&self, record: &Record) -> Option<Plan> {
+        self.plan_of(Which::Main, record)
+    }
+
     /// Nothing for other models and other facts: there nobody knows.
-    pub fn plan(&self, record: &Record) -> Option<Plan> {
-        let builtin = builtin::find(&self.info()?.dir)?;
+    fn plan_of(&self, which: Which, record: &Record) -> Option<Plan> {
+        let builtin = builtin::find(&self.info_of(which)?.dir)?;
         let is_bundled =
             self.facts.dataset_path()? == Path::new(Dataset::BUNDLED) && record.relation.is_some();
         PLANS[builtin.name].get(&record.id).copied().filter(|_| is_bundled)
     }
 
-    /// The layer whose MLP was taught the fact that is looked at.
-    pub fn planted(&self, direction: Direction) -> Option<usize> {
-        let key = self.key_of(direction)?;
-        self.plan(self.facts.get(key.fact)?)?.planted(key.direction)
+    /// What the model of a row was taught of its fact.
+    pub fn plan_at(&self, row: Direction) -> Option<Plan> {
+        self.plan_of(self.which(row), self.record_at(row)?)
+    }
+
+    /// The layer whose MLP was taught the fact of a row.
+    pub fn planted(&self, row: Direction) -> Option<usize> {
+        let key = self.key_of(row)?;
+        self.plan_at(row)?.planted(key.direction)
     }
 }
 

@@ -1,7 +1,7 @@
 use eframe::egui::{ComboBox, DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Asks, NOTHING_BESIDE, Study, number_ui};
+use super::{About, Asks, Study, number_ui};
 use crate::analysis::ablation::{self, Part, Replacement};
 use crate::analysis::causal_trace::{Component, Map};
 use crate::analysis::comparison::{MapSpec, Spec};
@@ -54,7 +54,7 @@ impl Of {
 
 impl Study for Settings {
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
-        let inverse = about.second().ok_or(NOTHING_BESIDE)?;
+        let inverse = about.second()?;
         let tokenizer = &about.info.tokenizer;
         let right = |answers: &[String]| {
             let firsts =

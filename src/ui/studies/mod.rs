@@ -45,8 +45,10 @@ pub struct About<'a> {
     pub info: &'a ModelInfo,
     pub prompt: &'a TokenizedPrompt,
 
-    /// The same fact asked the other way, if it can be, or the other fact that stands there.
+    /// The same fact asked the other way, if it can be, or the other fact that stands there. Nothing
+    /// where the other row is of another model.
     pub other: Option<&'a TokenizedPrompt>,
+    pub has_other_model: bool,
     pub beside: Second,
 
     /// Which of the two rows.
@@ -211,8 +213,19 @@ impl About<'_> {
     }
 
     /// The prompt of the second row, where this one is the first.
-    fn second(&self) -> Option<&TokenizedPrompt> {
-        self.other.filter(|_| self.direction == Direction::Forward)
+    fn second(&self) -> Result<&TokenizedPrompt, String> {
+        self.other.filter(|_| self.direction == Direction::Forward).ok_or_else(|| self.alone())
+    }
+
+    /// Said where there is no other row.
+    fn alone(&self) -> String {
+        let text = if self.has_other_model {
+            "The other row is of another model, and this is done within one: close the model beside, \
+             or choose another prompt"
+        } else {
+            "This fact has no inverse: keep another fact beside it, or choose another prompt"
+        };
+        text.to_owned()
     }
 
     /// The ids of a text as it goes on.
@@ -227,9 +240,6 @@ impl About<'_> {
         self.ids(&text)?.first().copied().ok_or_else(|| "Type a word first".to_owned())
     }
 }
-
-/// Said where there is no other row.
-const NOTHING_BESIDE: &str = "This fact has no inverse; keep another fact beside it";
 
 /// A number with its name.
 fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Response {

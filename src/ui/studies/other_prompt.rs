@@ -76,11 +76,7 @@ impl OtherPrompt {
     pub fn donor(&self, about: &About<'_>) -> Result<TokenizedPrompt, String> {
         let prompt = match self.source {
             Source::Inverse => {
-                let other = about.other.cloned();
-                return other.ok_or_else(|| {
-                    "This fact has no inverse to take activations from; choose another prompt"
-                        .to_owned()
-                });
+                return about.other.cloned().ok_or_else(|| about.alone());
             }
             Source::Fact => {
                 if self.fact.is_empty() {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, NOTHING_BESIDE, Study, number_ui};
+use super::{About, Study, number_ui};
 use crate::analysis::attribution_difference::{ScaleOf, SecondRun};
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::neuron_attribution::Listing;
@@ -70,7 +70,7 @@ impl Study for Settings {
                 AnalysisSpec::ThroughHead(through_head::Spec { layer, head, by })
             }
             By::Inverse => {
-                let other = about.other.ok_or(NOTHING_BESIDE)?;
+                let other = about.other.ok_or_else(|| about.alone())?;
                 difference(SecondRun::Prompt { ids: Arc::from(other.ids.as_slice()) })
             }
             By::Noise => {
