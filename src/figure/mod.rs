@@ -16,6 +16,7 @@ mod npz;
 mod of;
 mod parquet_table;
 mod pdf;
+mod ranges;
 mod raster;
 mod scene;
 mod svg;
@@ -29,6 +30,7 @@ pub use npz::to_npz;
 pub use of::{AttributionForm, Effect, Look, running_sums, waterfall};
 pub use parquet_table::to_parquet;
 pub use pdf::to_pdf;
+pub use ranges::{Ranges, of_any_fact};
 pub use raster::{Scale, to_image, to_png};
 pub use svg::to_svg;
 

@@ -132,6 +132,9 @@ pub enum Command {
     /// Stops what is running; if nothing is, clears the selection.
     Cancel,
     CancelLoading,
+
+    /// Each map has its own colours again.
+    ReleaseRanges,
     View(ViewAction),
 
     /// Attention edges of the prompt that is looked at, to be cut.
@@ -297,6 +300,7 @@ impl Command {
             Self::SetMeasuresRecall(_) => "Measure recall in the background",
             Self::Cancel => "Cancel, or clear the selection",
             Self::CancelLoading | Self::AnswerClosing(ClosingAnswer::Cancel) => "Cancel",
+            Self::ReleaseRanges => "Each map its own colour range",
             Self::View(_) | Self::Hover(_) => "Select",
             Self::Paint(Paint::Clear) => "Clear painted edges",
             Self::Paint(_) => "Paint an edge",
@@ -418,6 +422,7 @@ impl Command {
             Self::WeighAttention(Weighting::Rollout) => {
                 "The product of (A + I) / 2 over this layer and all below (Abnar & Zuidema 2020)"
             }
+            Self::ReleaseRanges => "Lets go of all colour ranges that are held across maps",
             Self::SetSameScale(_) => "The same colour stands for the same value in both maps",
             Self::Study(Pane::Ablation) => {
                 "Replaces one part of the model at a time, for the fact and its inverse, and measures \

@@ -167,6 +167,9 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(
         keyed.filter(|it| !matches!(it, Command::Trace | Command::Cancel | Command::ShowPalette)),
     );
+    if !state.settings.ranges.is_empty() {
+        commands.push(Command::ReleaseRanges);
+    }
     if !state.painted.of(state.key()).is_empty() {
         commands.push(Command::Paint(Paint::Clear));
     }

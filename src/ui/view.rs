@@ -1,18 +1,20 @@
 //! What a view may see and say while it draws.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::pane::Pane;
 use crate::analysis::logit_attribution::Parts;
 use crate::facts::Direction;
+use crate::figure::Ranges;
 use crate::tokens::Tokenizer;
-use crate::ui::widgets::{Caption, Tone};
+use crate::ui::widgets::{Caption, ColorRange, NewRange, RangeKind, Tone};
 
 /// What is picked out across all views, so that they highlight the same thing.
 pub use crate::figure::Pick as Selection;
 
 /// What a click in a view asks for; `App` turns it into a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ViewAction {
     Select(Selection),
 
@@ -21,6 +23,26 @@ pub enum ViewAction {
 
     /// Ask for attributions split another way.
     SplitBy(Parts),
+
+    /// The ends of the colours of a quantity are held, or each map has its own again.
+    HoldRange {
+        quantity: Arc<str>,
+        range: NewRange,
+    },
+}
+
+impl ViewAction {
+    /// Of two parts of a view: what was asked in one goes before what the pointer is on in the other.
+    pub fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match one {
+            None | Some(Self::Hover(_)) => other.or(one),
+            Some(_) => one,
+        }
+    }
+
+    pub fn hold(quantity: &str, range: NewRange) -> Self {
+        Self::HoldRange { quantity: quantity.into(), range }
+    }
 }
 
 /// What the pointer is on, and in which view.
@@ -39,11 +61,22 @@ pub struct ViewCtx<'a> {
     /// For the text of token ids in results.
     pub tokenizer: &'a Tokenizer,
 
+    /// The ends of colours that are held.
+    pub ranges: &'a Ranges,
+
     /// The layer whose MLP was taught the fact, if that is known.
     pub planted: Option<usize>,
 }
 
 impl ViewCtx<'_> {
+    /// The ends of a map's colours: those that are held for the quantity, else its own.
+    pub fn range(&self, quantity: &str, own: (f32, f32)) -> ColorRange {
+        match self.ranges.of(quantity) {
+            Some(ends) => ColorRange { ends, kind: RangeKind::Held },
+            None => ColorRange { ends: own, kind: RangeKind::Own },
+        }
+    }
+
     /// Layers to set apart: the one that holds the fact.
     pub fn marked_layers(&self) -> Range<usize> {
         self.planted.map_or(0..0, |layer| layer..layer + 1)

@@ -16,6 +16,7 @@ mod studies;
 mod memory;
 mod models;
 mod pair;
+mod ranges;
 mod session;
 mod support;
 mod trust;

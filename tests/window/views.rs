@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use eframe::egui::{self, Theme};
 use egui_kittest::kittest::Queryable as _;
@@ -19,7 +19,7 @@ use factscope::analysis::logit_lens::{self, LensCell, LogitLens};
 use factscope::analysis::prediction::{Candidate, Prediction};
 use factscope::analysis::{AnalysisResult, Grid, Measurement, Metric, Positions};
 use factscope::facts::Fact;
-use factscope::figure::{AttributionForm, Figure, Look};
+use factscope::figure::{AttributionForm, Figure, Look, Ranges};
 use factscope::intervention::NoiseRng;
 use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
 use factscope::ui::state::AttentionSettings;
@@ -294,8 +294,10 @@ fn window<'a>(
         })
 }
 
+static NO_RANGES: LazyLock<Ranges> = LazyLock::new(Ranges::default);
+
 fn ctx(tokenizer: &Tokenizer, selection: Selection) -> ViewCtx<'_> {
-    ViewCtx { selection, tokenizer, planted: None }
+    ViewCtx { selection, tokenizer, ranges: &NO_RANGES, planted: None }
 }
 
 const CELL: Selection = Selection { layer: Some(13), position: Some(4), head: Some(5) };

@@ -8,6 +8,7 @@ use eframe::egui;
 use super::App;
 use crate::analysis::{AnalysisResult, AnalysisSpec, prediction};
 use crate::facts::Direction;
+use crate::figure::Ranges;
 use crate::tokens::TokenizedPrompt;
 use crate::ui::command::{Command, Step};
 use crate::ui::dialogs::{Purpose, Why};
@@ -38,7 +39,7 @@ impl App {
             Command::SaveScreenshot => self.ask(Purpose::Screenshot, ctx),
             Command::OpenModelBeside => self.ask(Purpose::Model(Which::Beside), ctx),
             Command::TypeModelBesidePath => {
-                self.prompt_for(Purpose::Model(Which::Beside), Why::Wanted)
+                self.prompt_for(Purpose::Model(Which::Beside), Why::Wanted);
             }
             Command::OpenModelBesideAt(dir) => self.open_model_beside(dir),
             Command::CloseModelBeside => self.close_model_beside(),
@@ -169,6 +170,14 @@ impl App {
             // Shown, not looked up: the worker is asked nothing.
             Command::Hover(hovered) => self.state.hovered = Some(hovered),
             Command::View(ViewAction::Hover(_)) => {}
+            Command::View(ViewAction::HoldRange { quantity, range }) => {
+                let ranges = &mut self.state.settings.ranges;
+                match range {
+                    Some(range) => ranges.hold(&quantity, range),
+                    None => ranges.release(&quantity),
+                }
+            }
+            Command::ReleaseRanges => self.state.settings.ranges = Ranges::default(),
             Command::View(ViewAction::SplitBy(parts)) => {
                 self.state.parts = parts;
                 self.look();

@@ -66,6 +66,7 @@ impl Views {
             ..Look::new(&state.info_at(state.direction)?.tokenizer)
         };
         let mut figure = Figure::of(result, &look);
+        state.settings.ranges.apply(&mut figure);
         if let Some(name) = state.model_name(state.direction) {
             figure.notes.push(format!("Model: {name}"));
         }

@@ -73,6 +73,7 @@ pub(super) fn asked_by(action: ViewAction, pane: Pane, direction: Direction) -> 
         ViewAction::Hover(selection) => {
             vec![Command::Hover(Hovered { pane, direction, selection })]
         }
+        ViewAction::HoldRange { .. } => vec![Command::View(action)],
         ViewAction::Select(_) | ViewAction::SplitBy(_) => {
             vec![Command::LookAt(direction), Command::View(action)]
         }
@@ -137,6 +138,7 @@ fn slot_ui(
             let ctx = ViewCtx {
                 selection: state.seen(pane, state.direction),
                 tokenizer: &info.tokenizer,
+                ranges: &state.settings.ranges,
                 planted: state.planted(state.direction),
             };
             let action = show(ui, result, &ctx);

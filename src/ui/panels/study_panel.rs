@@ -9,7 +9,7 @@ use super::Views;
 use super::pane::asked_by;
 use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
-use crate::figure::{Effect, Figure, Look};
+use crate::figure::{Effect, Figure, Look, Ranges};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::state::{State, Study, TraceState, capitalized};
@@ -32,6 +32,7 @@ struct Made {
     effect: Effect,
     selection: Selection,
     planted: Option<usize>,
+    ranges: Ranges,
     figure: Arc<Figure>,
 }
 
@@ -42,6 +43,7 @@ impl Figures {
         direction: Direction,
         of: &Arc<AnalysisResult>,
         look: &Look<'_>,
+        ranges: &Ranges,
     ) -> Arc<Figure> {
         let (metric, effect) = (look.metric, look.effect);
         let (selection, planted) = (look.pick, look.planted);
@@ -53,11 +55,14 @@ impl Figures {
                 && it.effect == effect
                 && it.selection == selection
                 && it.planted == planted
+                && it.ranges == *ranges
         });
         if let Some(found) = found {
             return Arc::clone(&found.figure);
         }
-        let figure = Arc::new(Figure::of(of, look));
+        let mut figure = Figure::of(of, look);
+        ranges.apply(&mut figure);
+        let figure = Arc::new(figure);
         self.made.retain(|it| it.pane != pane || it.direction != direction);
         let of = Arc::clone(of);
         let made = Arc::clone(&figure);
@@ -69,6 +74,7 @@ impl Figures {
             effect,
             selection,
             planted,
+            ranges: ranges.clone(),
             figure: made,
         });
         figure
@@ -127,10 +133,15 @@ pub fn study_panel_ui(
             planted,
             ..Look::new(&info.tokenizer)
         };
-        let figure = views.figures.get(pane, direction, result, &look);
+        let figure = views.figures.get(pane, direction, result, &look, &state.settings.ranges);
         // What the pointer is on is marked in the figure, and makes no other of it.
         let selection = state.seen(pane, direction);
-        let ctx = ViewCtx { selection, tokenizer: &info.tokenizer, planted };
+        let ctx = ViewCtx {
+            selection,
+            tokenizer: &info.tokenizer,
+            ranges: &state.settings.ranges,
+            planted,
+        };
         ui.push_id(direction, |ui| {
             if directions.len() > 1 {
                 let name = state.name_of(direction);

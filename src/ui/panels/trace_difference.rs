@@ -8,7 +8,7 @@ use super::pane::asked_by;
 use crate::analysis::comparison::trace_difference;
 use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
-use crate::figure::{Figure, Look};
+use crate::figure::{Figure, Look, Ranges};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::state::{State, capitalized};
@@ -27,6 +27,7 @@ struct Made {
     metric: Metric,
     planted: Option<usize>,
     names: [&'static str; 2],
+    ranges: Ranges,
 
     /// The error says why there is none.
     figure: Result<Arc<Figure>, String>,
@@ -48,12 +49,15 @@ impl Difference {
         let is_made = |it: &Made| {
             it.metric == metric
                 && it.names == names
+                && it.ranges == state.settings.ranges
                 && it.planted == planted
                 && it.of.iter().zip(of).all(|(made, now)| Arc::ptr_eq(made, now))
         };
         if !self.made.as_ref().is_some_and(is_made) {
             let figure = figure(state, of, names, metric, planted)?;
-            self.made = Some(Made { of: of.map(Arc::clone), metric, planted, names, figure });
+            let ranges = state.settings.ranges.clone();
+            let of = of.map(Arc::clone);
+            self.made = Some(Made { of, metric, planted, names, ranges, figure });
         }
         Some(self.made.as_ref()?.figure.clone())
     }
@@ -74,7 +78,11 @@ fn figure(
     let look = Look { metric, planted, ..Look::new(&state.info()?.tokenizer) };
     let found = trace_difference([fact, inverse], metric);
     Some(match found {
-        Ok(it) => Ok(Arc::new(Figure::of_difference(&it, names, fact.spec.component, &look))),
+        Ok(it) => {
+            let mut figure = Figure::of_difference(&it, names, fact.spec.component, &look);
+            state.settings.ranges.apply(&mut figure);
+            Ok(Arc::new(figure))
+        }
         Err(error) => Err(capitalized(&error)),
     })
 }
@@ -98,7 +106,12 @@ pub fn difference_ui(
             let planted = state.planted(Direction::Forward);
             let direction = state.direction;
             let selection = state.seen(Pane::Trace, direction);
-            let ctx = ViewCtx { selection, tokenizer: &info.tokenizer, planted };
+            let ctx = ViewCtx {
+                selection,
+                tokenizer: &info.tokenizer,
+                ranges: &state.settings.ranges,
+                planted,
+            };
             ScrollArea::vertical().id_salt("difference").show(ui, |ui| {
                 let action = figure_ui(ui, &figure, &ctx, commands);
                 commands

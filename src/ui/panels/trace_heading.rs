@@ -33,6 +33,7 @@ pub(super) fn heading_ui(
         }
         model_ui(ui, state, direction, commands);
         beside_ui(ui, state, direction, commands);
+        recall_ui(ui, state, direction);
         if let Some(inverse) = record.inverse.as_ref().filter(|_| key.direction == Direction::Inverse)
             && inverse.origin == InverseOrigin::Generated
         {
@@ -71,7 +72,6 @@ pub(super) fn heading_ui(
         {
             flags_ui(ui, flags);
         }
-        recall_ui(ui, state, direction);
     });
 }
 

@@ -159,7 +159,8 @@ fn direction_ui(
     };
     let selection = state.seen(Pane::Trace, direction);
     let planted = state.planted(direction);
-    let ctx = ViewCtx { selection, tokenizer: &info.tokenizer, planted };
+    let ctx =
+        ViewCtx { selection, tokenizer: &info.tokenizer, ranges: &state.settings.ranges, planted };
     let mut picked = token_strip_ui(ui, prompt, &ctx);
     if prompt.subject.is_none() {
         let about = "A trace corrupts the subject, and none is marked in this prompt";

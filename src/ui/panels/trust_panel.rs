@@ -24,6 +24,7 @@ pub fn trust_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         let ctx = ViewCtx {
             selection: state.selection_at(state.direction),
             tokenizer: &info.tokenizer,
+            ranges: &state.settings.ranges,
             planted: state.planted(state.direction),
         };
         commands.extend(token_strip_ui(ui, prompt, &ctx).map(Command::View));

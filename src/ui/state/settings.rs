@@ -13,7 +13,7 @@ use crate::analysis::causal_trace::{
 };
 use crate::builtin;
 use crate::facts::Dataset;
-use crate::figure::{AttributionForm, Scale};
+use crate::figure::{AttributionForm, Ranges, Scale};
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
 use crate::ui::studies::Studies;
@@ -50,6 +50,9 @@ pub struct Settings {
     /// What maps of studies show, and what those of traces show.
     pub metric: Metric,
     pub trace_metric: Metric,
+
+    /// The ends of colours that are held.
+    pub ranges: Ranges,
 
     /// Beyond it the oldest results are given up.
     pub results_limit_mb: u32,
@@ -122,6 +125,7 @@ impl Default for Settings {
             screenshot_dir: None,
             metric: Metric::default(),
             trace_metric: Metric::default(),
+            ranges: Ranges::default(),
             results_limit_mb: 1024,
             figure_scale: Scale::default().times(),
             shows_more_of_trace: None,

@@ -15,7 +15,9 @@ use crate::ui::state::{AttentionSettings, Drawing};
 use crate::ui::theme::ColorMap;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::significant;
-use crate::ui::widgets::{Axis, Caption, Cell, CellShape, HeadAtlas, Heatmap, Labels, Tone};
+use crate::ui::widgets::{
+    Axis, Caption, Cell, CellShape, ColorRange, HeadAtlas, Heatmap, Labels, Tone,
+};
 
 pub struct AttentionView<'a> {
     pub attention: &'a Attention,
@@ -185,7 +187,7 @@ fn large_ui(
         values: pattern,
         rows: axis("From (query)", "from token"),
         columns: axis("To (key)", "to token"),
-        range: (0.0, attention.scale(layer)),
+        range: ColorRange::fixed((0.0, attention.scale(layer))),
         color_map: ColorMap::Blues,
         quantity: attention_quantity(attention.spec.weighting),
         selected_row: ctx.selection.position,

@@ -15,6 +15,9 @@ use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone};
 /// A difference from the model's own logit beyond this share of it is worth a warning.
 const TOLERANCE: f32 = 1e-3;
 
+/// What a map's value is.
+const QUANTITY: &str = "Contribution (logits)";
+
 /// Heads in the list, if there is room.
 const N_TOP: usize = 10;
 
@@ -270,9 +273,9 @@ fn heads_ui(
                     marked: ctx.marked_layers(),
                     kind: Labels::Numbers,
                 },
-                range: (-largest, largest),
+                range: ctx.range(QUANTITY, (-largest, largest)),
                 color_map: ColorMap::RedBlue,
-                quantity: "Contribution (logits)",
+                quantity: QUANTITY,
                 selected_row: ctx.selection.head.filter(|_| ctx.selection.layer.is_some()),
                 selected_column: ctx.selection.layer,
                 cell_shape: CellShape::Free,

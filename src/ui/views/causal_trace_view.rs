@@ -52,12 +52,12 @@ pub fn causal_trace_ui(
     let (clean, low) = (scores.clean(), Measurement::mean(&trace.corrupted, metric));
     let direction = trace.spec.direction;
     let is_estimated = |cell: Cell| scores.is_estimated(cell);
-    let range = view.range.unwrap_or_else(|| scores.range());
 
     let mut caption = caption(trace, metric, estimate.filter(|_| scores.estimates.is_some()));
     ctx.explain_marked_layers(&mut caption);
     caption.is_brief = view.is_brief;
     let quantity = quantity(trace, metric);
+    let range = ctx.range(&quantity, view.range.unwrap_or_else(|| scores.range()));
     let column_title = match (trace.spec.component, direction) {
         (Component::Hidden, Direction::Denoise) => "Restored layer",
         (Component::Hidden, Direction::Noise) => "Corrupted layer",

@@ -52,8 +52,8 @@ pub fn figure_ui(
             }
             let select = |pick: Pick| ViewAction::Select(pick.over(before));
             let here = match chart {
-                Chart::Map(_) if !small.is_empty() => small_maps_ui(ui, &small, before),
-                Chart::Map(map) => map_ui(ui, map, before),
+                Chart::Map(_) if !small.is_empty() => small_maps_ui(ui, &small, ctx),
+                Chart::Map(map) => map_ui(ui, map, ctx),
                 Chart::Bars(bars) => bars_ui(ui, bars, &[], before),
                 Chart::Waterfall(it) => bars_ui(ui, &it.bars, &it.starts, before),
                 Chart::Lines(lines) => lines_ui(ui, lines, before, PLOT_HEIGHT).map(select),
@@ -61,9 +61,7 @@ pub fn figure_ui(
                 Chart::Table(table) => table_ui(ui, table, before).map(select),
             };
             // The pointer may lie on one chart while the keyboard is in another.
-            if !matches!(action, Some(ViewAction::Select(_))) {
-                action = here.or(action);
-            }
+            action = ViewAction::either(action.take(), here);
             ui.add_space(6.0);
         });
     }
@@ -96,7 +94,8 @@ pub fn export_menu_ui(ui: &mut Ui, figure: &Arc<Figure>, commands: &mut Vec<Comm
     menu.response.on_hover_text("This figure as a file, or its numbers as a table");
 }
 
-fn map_ui(ui: &mut Ui, map: &Map, before: Pick) -> Option<ViewAction> {
+fn map_ui(ui: &mut Ui, map: &Map, ctx: &ViewCtx<'_>) -> Option<ViewAction> {
+    let before = ctx.selection;
     let n_columns = map.n_columns();
     let is_estimated =
         |cell: MapCell| map.estimated.get(cell.row * n_columns + cell.column) == Some(&true);
@@ -106,14 +105,15 @@ fn map_ui(ui: &mut Ui, map: &Map, before: Pick) -> Option<ViewAction> {
     let heatmap = Heatmap {
         provisional: (!map.estimated.is_empty()).then_some(&is_estimated),
         cell_text: (!map.texts.is_empty()).then_some(&text),
-        ..heatmap(map, before)
+        ..heatmap(map, ctx)
     };
     let response = heatmap.show(ui, |cell| details(map, cell));
     response.action(|MapCell { row, column }| map.pick(row, column).over(before))
 }
 
 /// Without estimates or texts.
-pub(super) fn heatmap(map: &Map, before: Pick) -> Heatmap<'_> {
+pub(super) fn heatmap<'a>(map: &'a Map, ctx: &ViewCtx<'_>) -> Heatmap<'a> {
+    let before = ctx.selection;
     let selected = |side: &Side| match side.place {
         Place::Layer => before.layer,
         Place::Position => before.position,
@@ -125,7 +125,7 @@ pub(super) fn heatmap(map: &Map, before: Pick) -> Heatmap<'_> {
         values: &map.values,
         rows: drawn(&map.rows),
         columns: drawn(&map.columns),
-        range: map.range,
+        range: ctx.range(&map.quantity, map.range),
         color_map: map.color_map,
         quantity: &map.quantity,
         selected_row: selected(&map.rows),

@@ -81,7 +81,7 @@ pub fn logit_lens_ui(
             marked: ctx.marked_layers(),
             kind: Labels::Numbers,
         },
-        range: (0.0, values.iter().copied().fold(1e-6, f32::max)),
+        range: ctx.range(&quantity, (0.0, values.iter().copied().fold(1e-6, f32::max))),
         color_map: ColorMap::Oranges,
         quantity: &quantity,
         selected_row: ctx.selection.position,

@@ -3,9 +3,9 @@
 use eframe::egui::{Align2, Rect, Sense, Ui, pos2, vec2};
 
 use super::figure_view::{details, heatmap};
-use crate::figure::{Chart, Map, Pick};
+use crate::figure::{Chart, Map};
 use crate::ui::theme::{axis_font, palette, token_font};
-use crate::ui::view::ViewAction;
+use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::widgets::{Cell, ColorBar, elide_middle};
 
 const LEAST_WIDTH: f32 = 120.0;
@@ -29,12 +29,13 @@ pub(super) fn alike<'a>(chart: &'a Chart, rest: &'a [Chart]) -> Vec<&'a Map> {
     [first].into_iter().chain(more).collect()
 }
 
-pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], before: Pick) -> Option<ViewAction> {
+pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], ctx: &ViewCtx<'_>) -> Option<ViewAction> {
+    let before = ctx.selection;
     let first = maps.first()?;
     let colors = palette(ui);
     let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
-    let bar =
-        ColorBar { color_map: first.color_map, range: first.range, quantity: &first.quantity };
+    let range = ctx.range(&first.quantity, first.range);
+    let bar = ColorBar { color_map: first.color_map, range, quantity: &first.quantity };
     let bar_width = bar.width(ui, MOST_HEIGHT) + GAP;
     // Tokens are the same in all of a line.
     let has_labels = maps.iter().all(|map| map.rows == first.rows);
@@ -69,14 +70,12 @@ pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], before: Pick) -> Option<
             let name = elide_middle(ui.painter(), &map.name, &axis_font(), width);
             let at = pos2(place.center().x, place.top() - 3.0);
             ui.painter().text(at, Align2::CENTER_BOTTOM, name, axis_font(), colors.text);
-            let shown = heatmap(map, before).show_cells(ui, place, Sense::click(), |cell| {
+            let shown = heatmap(map, ctx).show_cells(ui, place, Sense::click(), |cell| {
                 let more = details(map, cell);
                 if more.is_empty() { map.name.clone() } else { format!("{}\n{more}", map.name) }
             });
             let here = shown.action(|Cell { row, column }| map.pick(row, column).over(before));
-            if !matches!(action, Some(ViewAction::Select(_))) {
-                action = here.or(action);
-            }
+            action = ViewAction::either(action.take(), here);
             if nth == 0 {
                 row_labels(ui, map, &labels, place);
             }
@@ -88,7 +87,9 @@ pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], before: Pick) -> Option<
         // Beside all lines: one may be too low for the bar's numbers.
         all.max.y = all.max.y.min(all.min.y + MOST_HEIGHT);
         let id = ui.make_persistent_id("scale of small maps");
-        bar.paint(ui, id, all.right() + GAP, all);
+        if let Some(range) = bar.show(ui, id, all.right() + GAP, all) {
+            action = Some(ViewAction::hold(&first.quantity, range));
+        }
     }
     action
 }

@@ -1,10 +1,12 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use eframe::egui::{
-    Align2, ColorImage, Id, Rect, Stroke, StrokeKind, TextureOptions, Ui, pos2, vec2,
+    Align2, ColorImage, Id, Rect, Role, Sense, Stroke, StrokeKind, TextureOptions, Ui, WidgetInfo,
+    pos2, vec2,
 };
 
-use super::number::Ticks;
+use super::number::{Ticks, exact};
+use super::range_menu::{ColorRange, NewRange};
 use super::text::{elide_middle, rotated_text};
 use super::texture::cached_texture;
 use crate::ui::theme::{ColorMap, axis_font, palette};
@@ -12,7 +14,7 @@ use crate::ui::theme::{ColorMap, axis_font, palette};
 /// The legend of a colour map: what the colours mean, in numbers with a name.
 pub struct ColorBar<'a> {
     pub color_map: ColorMap,
-    pub range: (f32, f32),
+    pub range: ColorRange,
 
     /// What is shown, with its unit.
     pub quantity: &'a str,
@@ -35,8 +37,8 @@ impl ColorBar<'_> {
         WIDTH + TICK + 3.0 + widest + GAP + name
     }
 
-    /// Draws it with its left edge at `left`, as high as `beside`.
-    pub fn paint(&self, ui: &Ui, id: Id, left: f32, beside: Rect) {
+    /// Draws it with its left edge at `left`, as high as `beside`. A click opens the menu of its ends.
+    pub fn show(&self, ui: &Ui, id: Id, left: f32, beside: Rect) -> Option<NewRange> {
         let colors = palette(ui);
         let painter = ui.painter();
         let bar = Rect::from_min_size(pos2(left, beside.top()), vec2(WIDTH, beside.height()));
@@ -52,7 +54,7 @@ impl ColorBar<'_> {
         painter.image(texture, bar, uv, eframe::egui::Color32::WHITE);
         painter.rect_stroke(bar, 0.0, Stroke::new(1.0, colors.line), StrokeKind::Outside);
 
-        let (low, high) = self.range;
+        let (low, high) = self.range.ends;
         let ticks = self.ticks(bar.height());
         let mut widest = 0.0_f32;
         for &value in &ticks.values {
@@ -73,17 +75,36 @@ impl ColorBar<'_> {
             widest = widest.max(text.width());
         }
 
-        let name = elide_middle(painter, self.quantity, &axis_font(), beside.height() + 8.0);
+        let name =
+            format!("{}{}", self.quantity, if self.range.is_held() { " (held)" } else { "" });
+        let name = elide_middle(painter, &name, &axis_font(), beside.height() + 8.0);
         let galley = painter.layout_no_wrap(name, axis_font(), colors.text);
         let x = bar.right() + TICK + 3.0 + widest + GAP + galley.size().y / 2.0;
         let at = pos2(x, beside.center().y);
         let quarter = -std::f32::consts::FRAC_PI_2;
         rotated_text(painter, at, Align2::CENTER_CENTER, quarter, galley, colors.text);
+        if !self.range.can_be_held() {
+            return None;
+        }
+        let response = ui.interact(bar.expand(2.0), id.with("range"), Sense::click());
+        if response.has_focus() {
+            let stroke = ui.visuals().selection.stroke;
+            ui.painter().rect_stroke(bar.expand(2.0), 2.0, stroke, StrokeKind::Outside);
+        }
+        let spoken = format!("Colour range of {}", self.quantity);
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), &spoken));
+        let response = response.on_hover_text(format!(
+            "Colours from {} to {}{}. Click to change, or to hold them for all maps alike",
+            exact(low),
+            exact(high),
+            if self.range.is_held() { ", held" } else { "" },
+        ));
+        self.range.menu(&response, self.quantity)
     }
 
     fn ticks(&self, height: f32) -> Ticks {
         let n = (height / 32.0).clamp(2.0, 6.0) as usize;
-        Ticks::new(self.range.0, self.range.1, n)
+        Ticks::new(self.range.ends.0, self.range.ends.1, n)
     }
 }
 

@@ -19,6 +19,7 @@ use painting::Outlines;
 use super::arrows::{arrow_steps, moved};
 use super::color_bar::ColorBar;
 use super::number::exact;
+use super::range_menu::ColorRange;
 use crate::ui::theme::ColorMap;
 use crate::ui::view::{Selection, ViewAction};
 
@@ -34,7 +35,7 @@ pub struct Heatmap<'a> {
     pub columns: Axis<'a>,
 
     /// Values at the ends of the colour map; what lies outside is clipped.
-    pub range: (f32, f32),
+    pub range: ColorRange,
     pub color_map: ColorMap,
 
     /// What a value is, with its unit, as it stands along the colour bar.
@@ -78,13 +79,18 @@ pub struct HeatmapResponse {
 
     /// Picked in this frame, by click or arrow key.
     pub picked: Option<Cell>,
+
+    /// Other ends of the colours were asked for.
+    pub asked: Option<ViewAction>,
 }
 
 impl HeatmapResponse {
     /// What a view makes of a cell that was picked, or is below the pointer.
     pub fn action(&self, selection: impl Fn(Cell) -> Selection) -> Option<ViewAction> {
         let picked = self.picked.map(|cell| ViewAction::Select(selection(cell)));
-        picked.or_else(|| Some(ViewAction::Hover(selection(self.hovered?))))
+        picked
+            .or_else(|| self.asked.clone())
+            .or_else(|| Some(ViewAction::Hover(selection(self.hovered?))))
     }
 }
 
@@ -118,12 +124,17 @@ impl Heatmap<'_> {
         let (outer, _) = ui.allocate_exact_size(layout.size, Sense::hover());
         let corner = outer.min.round_to_pixels(ui.pixels_per_point());
         let map = layout.map.translate(corner.to_vec2());
+        let mut asked = None;
         if ui.is_rect_visible(outer) {
             let id = self.id(ui);
             self.paint_labels(ui, id, corner, &layout);
-            bar.paint(ui, id.with("bar"), map.right() + BAR_GAP, map);
+            asked = bar.show(ui, id.with("bar"), map.right() + BAR_GAP, map);
         }
-        self.show_cells(ui, map, sense, details)
+        let mut response = self.show_cells(ui, map, sense, details);
+        if let Some(range) = asked {
+            response.asked = Some(ViewAction::hold(self.quantity, range));
+        }
+        response
     }
 
     /// Only the cells, where the caller has made room for them.
@@ -174,10 +185,14 @@ impl Heatmap<'_> {
             let shown = picked.or_else(|| self.selected());
             WidgetInfo::labeled(Role::Canvas, ui.is_enabled(), self.spoken(shown))
         });
-        if let Some(cell) = hovered {
+        let asked = self.range.context_menu(&response, self.quantity);
+        let asked = asked.map(|range| ViewAction::hold(self.quantity, range));
+        if let Some(cell) = hovered
+            && !response.context_menu_opened()
+        {
             self.tooltip(&response, cell, &details(cell));
         }
-        HeatmapResponse { response, hovered, picked }
+        HeatmapResponse { response, hovered, picked, asked }
     }
 
     fn id(&self, ui: &Ui) -> Id {

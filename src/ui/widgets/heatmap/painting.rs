@@ -18,7 +18,7 @@ const TICK: f32 = 3.0;
 impl Heatmap<'_> {
     pub(super) fn paint_cells(&self, ui: &Ui, id: Id, map: Rect, cell: Vec2) {
         let colors = palette(ui);
-        let (low, high) = self.range;
+        let (low, high) = self.range.ends;
         let color = |value: f32| {
             let share = if high > low { (value - low) / (high - low) } else { 0.5 };
             // Not clipped by the colour map if it is NaN.

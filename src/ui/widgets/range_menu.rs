@@ -1,0 +1,88 @@
+//! Which numbers stand at the ends of a map's colours, and whether other maps share them.
+
+use eframe::egui::{DragValue, Popup, PopupCloseBehavior, Response, Ui};
+
+use crate::figure::of_any_fact;
+
+/// The ends of a map's colours.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ColorRange {
+    pub ends: (f32, f32),
+    pub kind: RangeKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RangeKind {
+    /// All that the quantity can be.
+    Fixed,
+
+    /// As the numbers of this map ask for.
+    Own,
+
+    /// The same in all maps of the quantity.
+    Held,
+}
+
+/// What is to be done: hold these ends, or let each map have its own.
+pub type NewRange = Option<(f32, f32)>;
+
+impl ColorRange {
+    pub fn fixed(ends: (f32, f32)) -> Self {
+        Self { ends, kind: RangeKind::Fixed }
+    }
+
+    pub fn can_be_held(self) -> bool {
+        self.kind != RangeKind::Fixed
+    }
+
+    pub fn is_held(self) -> bool {
+        self.kind == RangeKind::Held
+    }
+
+    /// Opens with a click on the colour bar.
+    pub(super) fn menu(self, bar: &Response, quantity: &str) -> Option<NewRange> {
+        self.show(Popup::menu(bar), quantity)
+    }
+
+    /// Opens with a right click on the map.
+    pub(super) fn context_menu(self, map: &Response, quantity: &str) -> Option<NewRange> {
+        self.show(Popup::context_menu(map), quantity)
+    }
+
+    fn show(self, popup: Popup<'_>, quantity: &str) -> Option<NewRange> {
+        if !self.can_be_held() {
+            return None;
+        }
+        let popup = popup.close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+        popup.show(|ui| self.items_ui(ui, quantity))?.inner
+    }
+
+    fn items_ui(self, ui: &mut Ui, quantity: &str) -> Option<NewRange> {
+        let mut new = None;
+        let name = of_any_fact(quantity);
+        ui.strong(format!("Colours of {name}"));
+        let (mut low, mut high) = self.ends;
+        let speed = f64::from((high - low).abs().max(1e-6)) / 100.0;
+        let mut is_changed = false;
+        ui.horizontal(|ui| {
+            for (text, value) in [("From", &mut low), ("to", &mut high)] {
+                let label = ui.label(text);
+                let drag = DragValue::new(value).speed(speed).max_decimals(6);
+                let drag = ui.add(drag).labelled_by(label.id);
+                let about = "Held for all maps of this quantity once it is set";
+                is_changed |= drag.on_hover_text(about).changed();
+            }
+        });
+        if is_changed {
+            new = Some(Some((low, high)));
+        }
+        let mut is_held = self.is_held();
+        let text = "The same in all maps of it";
+        let about = "Of every fact, model and view, and in what is exported: the same colour then \
+                     stands for the same number. Values outside have the colours of the ends";
+        if ui.checkbox(&mut is_held, text).on_hover_text(about).changed() {
+            new = Some(is_held.then_some(self.ends));
+        }
+        new
+    }
+}
