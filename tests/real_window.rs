@@ -121,10 +121,31 @@ impl<'a> Desk<'a> {
         self.press("Return");
     }
 
+    /// In points of the window, which has no frame here.
+    fn click(&self, x: u32, y: u32) {
+        self.display.xdotool(&["mousemove", &x.to_string(), &y.to_string()]);
+        // A frame in which the pointer is seen there.
+        sleep(Duration::from_millis(500));
+        self.display.xdotool(&["click", "1"]);
+        sleep(Duration::from_secs(1));
+    }
+
     /// By name, from the palette.
     fn command(&self, name: &str) {
         self.press("ctrl+k");
         self.write(name);
+    }
+
+    /// Saves what was found under a name, without a dialog, and says what that is.
+    fn keeps(&self, path: &Path) -> String {
+        self.press("ctrl+s");
+        if !path.exists() {
+            sleep(Duration::from_secs(1));
+            self.write(path.to_str().unwrap());
+            wait_for("the session", || path.is_file().then_some(()));
+        }
+        sleep(Duration::from_secs(1));
+        self.display.factscope_output(&["session", path.to_str().unwrap()])
     }
 
     /// Saves the window under a name, without a dialog.
@@ -223,12 +244,7 @@ fn what_was_found_at_a_first_launch_is_kept_and_opened_again() {
     desk.press("F5");
     desk.command("compare");
     let listed = || {
-        desk.press("ctrl+s");
-        if !kept.exists() {
-            sleep(Duration::from_secs(1));
-            desk.write(kept.to_str().unwrap());
-        }
-        let listed = display.factscope_output(&["session", kept.to_str().unwrap()]);
+        let listed = desk.keeps(&kept);
         let n_traces = listed.matches("causal trace").count();
         (n_traces >= 2 && listed.contains("comparison") && !listed.contains("stopped on the way"))
             .then_some(())
@@ -259,6 +275,51 @@ fn what_was_found_at_a_first_launch_is_kept_and_opened_again() {
         .exits_well();
     let (_, n_colors) = picture(&again);
     assert!(n_colors > 100, "{n_colors} colours: the results are gone");
+}
+
+#[test]
+fn a_trace_is_asked_stopped_asked_again_and_exported_with_the_mouse() {
+    let display = Display::start();
+    let home = display.home.path();
+    let [stopped, whole, figure] =
+        ["stopped.factscope", "whole.factscope", "map.svg"].map(|name| home.join(name));
+    let mut program = display.factscope(&["explore", "--size", "1280x720", "--case", "0"]);
+    let desk = Desk::sit_down(&display);
+    let (second_fact, samples, trace) = ((140, 317), (775, 151), (324, 182));
+    let click = |(x, y): (u32, u32)| desk.click(x, y);
+    let set_samples = |n: &str| {
+        click(samples);
+        desk.write(n);
+    };
+    click(second_fact);
+    // More than are done before anyone can stop them.
+    set_samples("1000");
+    click(trace);
+    desk.press("Escape");
+    let listed = desk.keeps(&stopped);
+    assert!(listed.contains("prediction: The capital of Japan is"), "{listed}");
+    assert!(!listed.contains("causal trace: The capital of Japan is"), "{listed}");
+
+    set_samples("2");
+    click(trace);
+    let is_whole = || {
+        let listed = desk.keeps(&whole);
+        let is_whole = listed.contains("causal trace: The capital of Japan is");
+        is_whole.then_some(())
+    };
+    // Under another name.
+    desk.press("ctrl+shift+s");
+    sleep(Duration::from_secs(1));
+    desk.write(whole.to_str().unwrap());
+    wait_for("the trace", is_whole);
+    desk.command("save figure causal trace");
+    sleep(Duration::from_secs(1));
+    desk.write(figure.to_str().unwrap());
+    wait_for("the figure", || figure.is_file().then_some(()));
+    let svg = std::fs::read_to_string(&figure).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("Japan"), "{}", &svg[..200]);
+    desk.press("ctrl+q");
+    program.exits_well();
 }
 
 #[test]
