@@ -8,6 +8,7 @@ use super::trace::Kind;
 use crate::analysis::causal_trace::Component;
 use crate::builtin;
 use crate::facts::Dataset;
+use crate::figure::Scale;
 use crate::tokens::Bos;
 use crate::ui;
 use crate::ui::pane::Pane;
@@ -55,6 +56,10 @@ pub(super) struct Explore {
     #[arg(long, value_name = "FILE.png")]
     screenshot: Option<PathBuf>,
 
+    /// How large the picture is, in times the window: 1 to 4
+    #[arg(long, value_name = "N", requires = "screenshot", value_parser = super::output::figure_scale)]
+    scale: Option<Scale>,
+
     /// [default: as it was last]
     #[arg(long, value_enum)]
     theme: Option<Theme>,
@@ -97,6 +102,7 @@ impl Explore {
             trace: self.trace.map(Into::into).or_else(|| is_bare.then_some(Component::Hidden)),
             pane: self.view,
             screenshot: self.screenshot.clone(),
+            scale: self.scale.map(Scale::times),
             theme: self.theme.map(|theme| match theme {
                 Theme::Light => ui::Theme::Light,
                 Theme::Dark => ui::Theme::Dark,

@@ -111,7 +111,7 @@ impl AnalysisOutput {
     }
 }
 
-fn figure_scale(text: &str) -> Result<Scale, String> {
+pub(super) fn figure_scale(text: &str) -> Result<Scale, String> {
     let scale = text.parse().ok().and_then(Scale::new);
     scale.ok_or_else(|| "a whole number from 1 to 4".to_owned())
 }

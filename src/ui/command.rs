@@ -46,6 +46,9 @@ pub enum Command {
     TypeScreenshotPath,
     SaveScreenshotTo(PathBuf),
 
+    /// How large they are, in times the window.
+    SetScreenshotScale(u8),
+
     /// Asks where to.
     SaveFigure(Arc<Figure>),
 
@@ -246,6 +249,7 @@ impl Command {
             Self::SaveScreenshot => "Save screenshot…",
             Self::TypeScreenshotPath => "Type a screenshot path…",
             Self::SaveScreenshotTo(_) => "Save screenshot",
+            Self::SetScreenshotScale(times) => return format!("Screenshots at {times}×"),
             Self::SaveFigure(_) | Self::SaveFigureOf(_) => "Save figure…",
             Self::CopyFigureOf(_) => "Copy figure as SVG",
             Self::CopyImage(_) | Self::CopyImageOf(_) => "Copy image",
@@ -388,6 +392,10 @@ impl Command {
                 "The numbers as CSV, to be pasted into a spreadsheet"
             }
             Self::SaveScreenshot => "The window as it is now, as a PNG",
+            Self::SetScreenshotScale(_) => {
+                "How large screenshots are, in times the window: above 1 text and maps are drawn anew, \
+                 larger"
+            }
             Self::ResetLayout => "All views where they were at the first start",
             Self::SpreadViews => "Every view open and seen at once, for a large screen",
             Self::SetBos(Bos::Off) => {

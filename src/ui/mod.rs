@@ -71,6 +71,9 @@ pub struct Options {
     /// are neither read nor kept.
     pub screenshot: Option<PathBuf>,
 
+    /// How large the picture is, in times the window. As it was last, if not given.
+    pub scale: Option<u8>,
+
     /// As it was last, if not given.
     pub theme: Option<ThemePreference>,
 

@@ -151,6 +151,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
         ]);
     }
     commands.extend(Scale::ALL.map(|scale| Command::SetFigureScale(scale.times())));
+    commands.extend(Scale::ALL.map(|scale| Command::SetScreenshotScale(scale.times())));
     commands.extend(Convention::ALL.map(Command::Match));
     commands.extend([
         Command::CancelAllJobs,

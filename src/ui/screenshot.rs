@@ -1,6 +1,7 @@
 //! The window as a PNG.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread;
 
@@ -10,23 +11,30 @@ use image::{ExtendedColorType, ImageEncoder as _};
 use super::app::Reply;
 use crate::whole_file;
 
+mod large;
+
+pub use large::LargePicture;
+
 /// Captures the next frame. How it went comes as [`Reply::Screenshot`].
 pub fn capture(ctx: &egui::Context, path: PathBuf, replies: &Sender<Reply>) {
     let (ctx_then, replies) = (ctx.clone(), replies.clone());
-    ctx.request_screenshot(move |image| {
-        let failed = replies.clone();
-        let path_then = path.clone();
-        let thread = thread::Builder::new().name("screenshot".to_owned()).spawn(move || {
-            let saved = save(&image, &path).map_err(|error| error.to_string());
-            // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Screenshot { path, saved });
-            ctx_then.request_repaint();
-        });
-        if let Err(error) = thread {
-            let saved = Err(error.to_string());
-            _ = failed.send(Reply::Screenshot { path: path_then, saved });
-        }
+    ctx.request_screenshot(move |image| write(image, path, &ctx_then, &replies));
+}
+
+/// On a thread of its own. How it went comes as [`Reply::Screenshot`].
+pub fn write(image: Arc<ColorImage>, path: PathBuf, ctx: &egui::Context, replies: &Sender<Reply>) {
+    let (ctx, replies, failed) = (ctx.clone(), replies.clone(), replies.clone());
+    let path_then = path.clone();
+    let thread = thread::Builder::new().name("screenshot".to_owned()).spawn(move || {
+        let saved = save(&image, &path).map_err(|error| error.to_string());
+        // The window has closed: nobody to tell.
+        _ = replies.send(Reply::Screenshot { path, saved });
+        ctx.request_repaint();
     });
+    if let Err(error) = thread {
+        let saved = Err(error.to_string());
+        _ = failed.send(Reply::Screenshot { path: path_then, saved });
+    }
 }
 
 fn save(image: &ColorImage, path: &Path) -> Result<(), image::ImageError> {

@@ -14,6 +14,7 @@ use crate::ui::command::{Command, Step};
 use crate::ui::dialogs::{Purpose, Why};
 use crate::ui::palette::Palette;
 use crate::ui::panels::Help;
+use crate::ui::screenshot::LargePicture;
 use crate::ui::state::{Beside, FactId, FactKey, JobKind, Quick, Slot};
 use crate::ui::view::{Selection, ViewAction};
 use crate::ui::{panels, screenshot};
@@ -55,8 +56,13 @@ impl App {
             Command::OpenDatasetAt(path) => self.open_dataset(path, ctx),
             Command::SaveScreenshotTo(path) => {
                 self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
-                screenshot::capture(ctx, path, &self.replies);
+                match self.state.settings.screenshot_scale.clamp(1, 4) {
+                    1 => screenshot::capture(ctx, path, &self.replies),
+                    _ if self.picture.is_some() => {}
+                    times => self.picture = Some(LargePicture::begin(ctx, path, times)),
+                }
             }
+            Command::SetScreenshotScale(scale) => self.state.settings.screenshot_scale = scale,
             Command::SaveFigure(_)
             | Command::SaveFigureTo(_)
             | Command::SaveFigureOf(_)

@@ -22,6 +22,7 @@ use crate::ui::errand::{Errand, Outcome};
 use crate::ui::palette::{Palette, palette_ui};
 use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
+use crate::ui::screenshot::{self, LargePicture};
 use crate::ui::state::{Mark, Settings, State};
 use crate::ui::workspace::Workspace;
 use crate::ui::{Options, theme};
@@ -72,6 +73,9 @@ pub struct App {
     awaited: Option<(PathBuf, Session)>,
     shown_title: String,
     errand: Option<Errand>,
+
+    /// Of the window, larger than it is.
+    picture: Option<LargePicture>,
     is_remembered: bool,
 }
 
@@ -131,6 +135,7 @@ impl App {
             stored.and_then(|storage| eframe::get_value(storage, APP_KEY)).unwrap_or_default();
         settings.bos = options.bos.unwrap_or(settings.bos);
         settings.measures_recall &= is_remembered;
+        settings.screenshot_scale = options.scale.unwrap_or(settings.screenshot_scale);
         ctx.set_theme(options.theme.unwrap_or(settings.theme));
         ctx.set_zoom_factor(settings.zoom);
 
@@ -169,6 +174,7 @@ impl App {
             awaited: None,
             shown_title: "Factscope".to_owned(),
             errand,
+            picture: None,
             is_remembered,
         };
         // The first frame is drawn while these are read.
@@ -213,6 +219,14 @@ impl App {
     /// Where the errand leaves word of how it went.
     pub fn outcome(&self) -> Option<Outcome> {
         Some(self.errand.as_ref()?.outcome.clone())
+    }
+
+    fn take_large_picture(&mut self, ctx: &egui::Context) {
+        let Some(picture) = &mut self.picture else { return };
+        if let Some(image) = picture.advance(ctx) {
+            screenshot::write(Arc::new(image), picture.path.clone(), ctx, &self.replies);
+            self.picture = None;
+        }
     }
 
     fn do_errand(&mut self, ctx: &egui::Context) {
@@ -274,6 +288,7 @@ impl eframe::App for App {
             self.hear(reply, ctx);
         }
         self.hear_close_request(ctx);
+        self.take_large_picture(ctx);
         self.do_errand(ctx);
         self.release_jobs();
         self.measure_recall();
@@ -323,6 +338,9 @@ impl eframe::App for App {
         // A picture must not depend on where the pointer happens to be.
         if !self.is_remembered {
             input.events.retain(|event| !matches!(event, egui::Event::PointerMoved(_)));
+        }
+        if let Some(picture) = &self.picture {
+            picture.input(input);
         }
     }
 

@@ -2,6 +2,7 @@ use eframe::egui::{Button, MenuBar, ThemePreference, Ui};
 
 use crate::builtin;
 use crate::facts::Dataset;
+use crate::figure::Scale;
 use crate::ui::command::{Command, Step};
 use crate::ui::pane::Pane;
 use crate::ui::state::State;
@@ -121,6 +122,12 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.separator();
     item_ui(ui, Command::SaveScreenshot, commands);
     item_ui(ui, Command::TypeScreenshotPath, commands);
+    ui.menu_button("Screenshot size", |ui| {
+        for scale in Scale::ALL {
+            let is_chosen = state.settings.screenshot_scale == scale.times();
+            choice_ui(ui, is_chosen, Command::SetScreenshotScale(scale.times()), commands);
+        }
+    });
     ui.separator();
     item_ui(ui, Command::Quit, commands);
 }

@@ -117,6 +117,7 @@ pub(super) fn with_choices_of(now: &Settings, then: &Settings) -> Settings {
         screenshot_dir: now.screenshot_dir.clone(),
         results_limit_mb: now.results_limit_mb,
         figure_scale: now.figure_scale,
+        screenshot_scale: now.screenshot_scale,
         shows_more_of_trace: now.shows_more_of_trace,
         trace_pair: now.trace_pair,
         measures_recall: now.measures_recall,

@@ -60,6 +60,9 @@ pub struct Settings {
     /// How large pictures of figures are, in times their size on a screen: 1 to 4.
     pub figure_scale: u8,
 
+    /// How large pictures of the window are, in times the window.
+    pub screenshot_scale: u8,
+
     /// Whether the rarer settings of a trace are shown; as the window's height allows, if not given.
     pub shows_more_of_trace: Option<bool>,
 
@@ -128,6 +131,7 @@ impl Default for Settings {
             ranges: Ranges::default(),
             results_limit_mb: 1024,
             figure_scale: Scale::default().times(),
+            screenshot_scale: 1,
             shows_more_of_trace: None,
             trace_pair: TracePair::default(),
             measures_recall: true,
