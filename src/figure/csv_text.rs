@@ -37,14 +37,20 @@ fn chart(chart: &Chart) -> String {
             }
         }
         Chart::Lines(lines) => {
-            let names = lines.series.iter().map(|it| it.name.clone());
+            let names = lines.series.iter().flat_map(|it| {
+                let ends = ["low", "high"].map(|end| format!("{} {end}", it.name));
+                let n_ends = if it.band.is_empty() { 0 } else { 2 };
+                std::iter::once(it.name.clone()).chain(ends.into_iter().take(n_ends))
+            });
             line(&std::iter::once("layer".to_owned()).chain(names).collect::<Vec<_>>());
             let n_layers = lines.series.iter().map(|it| it.values.len()).max().unwrap_or(0);
             for layer in 0..n_layers {
-                let values = lines
-                    .series
-                    .iter()
-                    .map(|it| it.values.get(layer).map_or_else(String::new, |it| number(*it)));
+                let values = lines.series.iter().flat_map(|it| {
+                    let value = it.values.get(layer).map_or_else(String::new, |it| number(*it));
+                    let (low, high) = it.ends(layer);
+                    let n_ends = if it.band.is_empty() { 0 } else { 2 };
+                    std::iter::once(value).chain([low, high].map(number).into_iter().take(n_ends))
+                });
                 line(&std::iter::once(layer.to_string()).chain(values).collect::<Vec<_>>());
             }
         }

@@ -167,12 +167,16 @@ pub struct Lines {
     pub series: Vec<Series>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Series {
     pub name: String,
 
     /// By layer; NaN where there is none.
     pub values: Vec<f32>,
+
+    /// How sure each is, from low to high; NaN where nobody knows. As many as values, or none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub band: Vec<(f32, f32)>,
 }
 
 /// Pairs of numbers.
@@ -232,7 +236,8 @@ impl Figure {
                     && is_full_or_empty(map.details.len())
             }
             Chart::Waterfall(it) => it.starts.len() == it.bars.bars.len(),
-            Chart::Bars(_) | Chart::Lines(_) | Chart::Scatter(_) | Chart::Table(_) => true,
+            Chart::Lines(it) => it.series.iter().all(Series::is_whole),
+            Chart::Bars(_) | Chart::Scatter(_) | Chart::Table(_) => true,
         })
     }
 }
@@ -256,6 +261,31 @@ impl Waterfall {
     pub fn ends(&self) -> impl Iterator<Item = f32> {
         self.starts.iter().zip(&self.bars.bars).map(|(start, bar)| start + bar.value)
     }
+}
+
+impl Lines {
+    fn has_bands(&self) -> bool {
+        self.series.iter().any(|it| !it.band.is_empty())
+    }
+}
+
+impl Series {
+    fn is_whole(&self) -> bool {
+        self.band.is_empty() || self.band.len() == self.values.len()
+    }
+
+    /// The ends of the band, NaN where there is none.
+    fn ends(&self, layer: usize) -> (f32, f32) {
+        self.band.get(layer).copied().unwrap_or((f32::NAN, f32::NAN))
+    }
+}
+
+/// The pieces of a [`Series::band`] that hang together, each as the layers and their ends.
+pub fn band_pieces(band: &[(f32, f32)]) -> Vec<Vec<(usize, f32, f32)>> {
+    let ends = band.iter().enumerate().map(|(layer, &(low, high))| (layer, low, high));
+    let ends: Vec<_> = ends.collect();
+    let pieces = ends.split(|(_, low, high)| !(low.is_finite() && high.is_finite()));
+    pieces.filter(|it| it.len() > 1).map(<[_]>::to_vec).collect()
 }
 
 impl Side {

@@ -5,13 +5,13 @@
 use flate2::Crc;
 
 use super::tidy::{Column, Values, chart_names, columns, plain_name};
-use super::{Chart, Figure, Side};
+use super::{Chart, Figure, Series, Side};
 
 /// Arrays by name, one or more for each chart.
 ///
 /// A map is `NAME` (`[rows, columns]`) with its sides beside it: `NAME.rows.layer`,
-/// `NAME.columns.token`. Lines are `NAME` (`[series, layer]`) with `NAME.series`. All else has one
-/// array per column, `NAME.COLUMN`. Title and notes are `title` and `notes`.
+/// `NAME.columns.token`. Lines are `NAME` (`[series, layer]`) with `NAME.series`, and `NAME.low` and
+/// `NAME.high` where it is said how sure they are. All else has one array per column, `NAME.COLUMN`. Title and notes are `title` and `notes`.
 pub fn to_npz(figure: &Figure) -> Vec<u8> {
     let mut zip = Zip::default();
     zip.add("title", &texts(&[], std::slice::from_ref(&figure.title)));
@@ -36,15 +36,20 @@ pub fn to_npz(figure: &Figure) -> Vec<u8> {
             }
             Chart::Lines(lines) => {
                 let n_layers = lines.series.iter().map(|it| it.values.len()).max().unwrap_or(0);
-                let values: Vec<f32> = lines
-                    .series
-                    .iter()
-                    .flat_map(|it| {
-                        let value = |nth: usize| it.values.get(nth).copied().unwrap_or(f32::NAN);
-                        (0..n_layers).map(value)
-                    })
-                    .collect();
-                zip.add(name, &numbers(&[lines.series.len(), n_layers], &values));
+                let shape = [lines.series.len(), n_layers];
+                let by_layer = |value: &dyn Fn(&Series, usize) -> f32| -> Vec<f32> {
+                    let of = |it| (0..n_layers).map(move |layer| value(it, layer));
+                    lines.series.iter().flat_map(of).collect()
+                };
+                let values =
+                    by_layer(&|it, layer| it.values.get(layer).copied().unwrap_or(f32::NAN));
+                zip.add(name, &numbers(&shape, &values));
+                if lines.has_bands() {
+                    let low = by_layer(&|it, layer| it.ends(layer).0);
+                    let high = by_layer(&|it, layer| it.ends(layer).1);
+                    zip.add(&format!("{name}.low"), &numbers(&shape, &low));
+                    zip.add(&format!("{name}.high"), &numbers(&shape, &high));
+                }
                 let names: Vec<String> = lines.series.iter().map(|it| it.name.clone()).collect();
                 zip.add(&format!("{name}.series"), &texts(&[names.len()], &names));
             }

@@ -8,7 +8,7 @@ use subsetter::GlyphRemapper;
 use super::Figure;
 use super::color::Rgb;
 use super::font::{Face, REPLACEMENT};
-use super::scene::{Anchor, BASELINE, Scene, Shape, Text};
+use super::scene::{AREA_OPACITY, Anchor, BASELINE, Scene, Shape, Text};
 
 /// A figure as PDF: one page as large as it is, lines and text that can be searched, and of the fonts
 /// the glyphs that are used.
@@ -88,8 +88,16 @@ fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
         named.pair(name_in_page(it.face), *font);
     }
     named.finish();
+    let has_areas = scene.shapes.iter().any(|it| matches!(it, Shape::Area { .. }));
+    let pale = has_areas.then(&mut id);
+    if let Some(pale) = pale {
+        resources.ext_g_states().pair(PALE, pale);
+    }
     resources.finish();
     written.finish();
+    if let Some(pale) = pale {
+        pdf.ext_graphics(pale).non_stroking_alpha(AREA_OPACITY);
+    }
     let content = deflated(&content);
     pdf.stream(stream, &content).filter(Filter::FlateDecode);
     for (it, font) in fonts {
@@ -101,6 +109,9 @@ fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
         .creator(TextStr(concat!("factscope ", env!("CARGO_PKG_VERSION"))));
     pdf.finish()
 }
+
+/// What areas are filled with.
+const PALE: Name<'static> = Name(b"Pale");
 
 fn name_in_page(face: Face) -> Name<'static> {
     match face {
@@ -143,17 +154,27 @@ impl Page<'_> {
             }
             Shape::Path { points, color, dash } => {
                 self.pen(*color, 1.2, *dash);
-                for (nth, [x, y]) in points.iter().enumerate() {
-                    if nth == 0 {
-                        self.content.move_to(*x, self.height - y);
-                    } else {
-                        self.content.line_to(*x, self.height - y);
-                    }
-                }
+                self.along(points);
                 self.content.stroke();
+            }
+            Shape::Area { points, color } => {
+                self.content.save_state().set_parameters(PALE);
+                self.fill_color(*color);
+                self.along(points);
+                self.content.close_path().fill_nonzero().restore_state();
             }
             Shape::Dot { at, radius, color } => self.dot(*at, *radius, *color),
             Shape::Text(text) => self.text(text),
+        }
+    }
+
+    fn along(&mut self, points: &[[f32; 2]]) {
+        for (nth, [x, y]) in points.iter().enumerate() {
+            if nth == 0 {
+                self.content.move_to(*x, self.height - y);
+            } else {
+                self.content.line_to(*x, self.height - y);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::Figure;
 use super::color::Rgb;
 use super::font::Face;
 use super::pdf::with_note_of_missing;
-use super::scene::{Anchor, BASELINE, Shape, Text};
+use super::scene::{AREA_OPACITY, Anchor, BASELINE, Shape, Text};
 
 /// How many times larger than on a screen a picture is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +123,10 @@ impl Page {
                 self.pen(*color, 1.2, *dash);
                 self.polyline(points);
             }
+            Shape::Area { points, color: paint } => {
+                self.ctx.set_paint(color(*paint).multiply_alpha(AREA_OPACITY));
+                self.ctx.fill_path(&self.path(points));
+            }
             Shape::Dot { at, radius, color: paint } => {
                 self.ctx.set_paint(color(*paint));
                 let radius = f64::from(*radius) * self.pixels;
@@ -146,13 +150,19 @@ impl Page {
     }
 
     fn polyline(&mut self, points: &[[f32; 2]]) {
-        let [first, rest @ ..] = points else { return };
+        self.ctx.stroke_path(&self.path(points));
+    }
+
+    fn path(&self, points: &[[f32; 2]]) -> BezPath {
         let mut path = BezPath::new();
-        path.move_to(self.point(*first));
-        for point in rest {
-            path.line_to(self.point(*point));
+        for (nth, point) in points.iter().enumerate() {
+            if nth == 0 {
+                path.move_to(self.point(*point));
+            } else {
+                path.line_to(self.point(*point));
+            }
         }
-        self.ctx.stroke_path(&path);
+        path
     }
 
     fn text(&mut self, text: &Text) {

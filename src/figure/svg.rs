@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use super::Figure;
 use super::color::Rgb;
-use super::scene::{Anchor, BASELINE, Scene, Shape, Text};
+use super::scene::{AREA_OPACITY, Anchor, BASELINE, Scene, Shape, Text};
 
 /// A figure as SVG, in points: real axes and real text, which can be searched and restyled. Fonts are
 /// named, not embedded: Helvetica or what stands for it, and a monospaced one for tokens.
@@ -53,16 +53,20 @@ fn write(svg: &mut String, shape: &Shape) {
             dashes(*dash)
         ),
         Shape::Path { points, color, dash } => {
-            let points: Vec<String> =
-                points.iter().map(|[x, y]| format!("{x:.2},{y:.2}")).collect();
             writeln!(
                 svg,
                 "<polyline points=\"{}\" fill=\"none\" stroke=\"{}\" stroke-width=\"1.2\"{}/>",
-                points.join(" "),
+                listed(points),
                 hex(*color),
                 dashes(*dash)
             )
         }
+        Shape::Area { points, color } => writeln!(
+            svg,
+            "<polygon points=\"{}\" fill=\"{}\" fill-opacity=\"{AREA_OPACITY}\"/>",
+            listed(points),
+            hex(*color)
+        ),
         Shape::Dot { at: [x, y], radius, color } => {
             writeln!(
                 svg,
@@ -72,6 +76,10 @@ fn write(svg: &mut String, shape: &Shape) {
         }
         Shape::Text(text) => writeln!(svg, "{}", written(text)),
     };
+}
+
+fn listed(points: &[[f32; 2]]) -> String {
+    points.iter().map(|[x, y]| format!("{x:.2},{y:.2}")).collect::<Vec<_>>().join(" ")
 }
 
 fn written(text: &Text) -> String {

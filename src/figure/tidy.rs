@@ -37,14 +37,21 @@ pub(super) fn columns(chart: &Chart) -> Vec<Column> {
         Chart::Lines(lines) => {
             let n = |values: &[f32]| 0..values.len();
             let series = &lines.series;
-            vec![
+            let mut columns = vec![
                 texts(
                     "series",
                     series.iter().flat_map(|it| n(&it.values).map(|_| it.name.clone())),
                 ),
                 places("layer", series.iter().flat_map(|it| n(&it.values))),
                 numbers(&lines.quantity, series.iter().flat_map(|it| it.values.clone())),
-            ]
+            ];
+            if lines.has_bands() {
+                let ends =
+                    || series.iter().flat_map(|it| n(&it.values).map(|layer| it.ends(layer)));
+                columns.push(numbers("low", ends().map(|it| it.0)));
+                columns.push(numbers("high", ends().map(|it| it.1)));
+            }
+            columns
         }
         Chart::Scatter(scatter) => vec![
             texts("label", scatter.points.iter().map(|it| it.label.clone())),

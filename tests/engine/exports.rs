@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use factscope::figure::{
-    Bar, Bars, Chart, Figure, Lines, Map, Pick, Scale, Series, Side, to_image, to_npz, to_parquet,
-    to_png,
+    Bar, Bars, Chart, Figure, Lines, Map, Pick, Scale, Series, Side, to_csv, to_image, to_npz,
+    to_parquet, to_pdf, to_png, to_svg,
 };
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
@@ -21,8 +21,12 @@ fn figure() -> Figure {
         quantity: "Logit".to_owned(),
         layer_title: "Layer".to_owned(),
         series: vec![
-            Series { name: "Answer".to_owned(), values: vec![1.0, 2.0] },
-            Series { name: "Foil".to_owned(), values: vec![-3.5, f32::NAN] },
+            Series {
+                name: "Answer".to_owned(),
+                values: vec![1.0, 2.0],
+                band: vec![(0.5, 1.25), (1.5, 4.0)],
+            },
+            Series { name: "Foil".to_owned(), values: vec![-3.5, f32::NAN], ..Series::default() },
         ],
     };
     let bars = Bars {
@@ -80,6 +84,8 @@ fn npz_holds_the_arrays_of_a_map_with_their_axes() {
     let files = unzipped(&to_npz(&figure()));
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
     let expected = [
+        "lens.high.npy",
+        "lens.low.npy",
         "lens.npy",
         "lens.series.npy",
         "notes.npy",
@@ -101,6 +107,15 @@ fn npz_holds_the_arrays_of_a_map_with_their_axes() {
     let chars = data.chunks(4).map(|it| u32::from_le_bytes(it.try_into().unwrap()));
     let text: String = chars.filter_map(char::from_u32).collect();
     assert_eq!(text, "The\u{b7}東京");
+    for (name, expected) in [
+        ("lens", [1.0, 2.0, -3.5, f32::NAN]),
+        ("lens.low", [0.5, 1.5, f32::NAN, f32::NAN]),
+        ("lens.high", [1.25, 4.0, f32::NAN, f32::NAN]),
+    ] {
+        let (head, data) = array(&files[&format!("{name}.npy")]);
+        assert!(head.contains("'shape': (2, 2)"), "{head}");
+        assert_eq!(floats(data), expected.map(f32::to_bits), "{name}");
+    }
     let (head, _) = array(&files["title.npy"]);
     assert!(head.contains("'shape': ()"), "{head}");
     let (head, data) = array(&files["trace_of_mlps.is_estimate.npy"]);
@@ -129,9 +144,39 @@ fn parquet_holds_every_number_of_every_chart() {
     assert_eq!(cell(8, "series"), text("Foil"));
     assert_eq!(cell(8, "Logit"), Field::Float(-3.5));
     assert_eq!(cell(8, "layer"), Field::Long(0));
+    assert_eq!([cell(7, "low"), cell(7, "high")], [1.5, 4.0].map(Field::Float));
+    assert_eq!([cell(8, "low"), cell(0, "high")], [Field::Null, Field::Null]);
     assert_eq!(cell(10, "label"), text("L0H1"));
     assert_eq!(cell(10, "Logit"), Field::Float(0.1));
     assert_eq!(cell(10, "p"), Field::Null);
+}
+
+#[test]
+fn a_band_is_in_tables_and_pictures_of_its_line() {
+    let with = figure();
+    let csv = to_csv(&with);
+    let lines: Vec<&str> = csv.split("\n\n").nth(1).unwrap().lines().collect();
+    assert_eq!(
+        lines,
+        ["layer,Answer,Answer low,Answer high,Foil", "0,1,0.5,1.25,-3.5", "1,2,1.5,4,"]
+    );
+    let mut without = with.clone();
+    for chart in &mut without.charts {
+        let Chart::Lines(lines) = chart else { continue };
+        lines.series[0].band.clear();
+    }
+    let area = "<polygon points=";
+    assert_eq!([&with, &without].map(|it| to_svg(it).matches(area).count()), [1, 0]);
+    let is_pale = |it: &Figure| to_pdf(it).windows(5).any(|bytes| bytes == b"/Pale");
+    assert_eq!([&with, &without].map(is_pale), [true, false]);
+    assert_ne!(to_image(&with, Scale::default()), to_image(&without, Scale::default()));
+    let json = serde_json::to_value(&with).unwrap();
+    assert_eq!(json["charts"][1]["Lines"]["series"][0]["band"][1], serde_json::json!([1.5, 4.0]));
+    // One end too few is no band.
+    let mut torn = with;
+    let Chart::Lines(lines) = &mut torn.charts[1] else { panic!("lines come second") };
+    lines.series[0].band.pop();
+    assert!(!torn.is_whole() && without.is_whole());
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(super) fn figure(ablation: &Ablation, look: &Look<'_>) -> Figure {
             series: vec![Series {
                 name: name.to_owned(),
                 values: (0..n_layers).map(|layer| change(layer, 0)).collect(),
+                ..Series::default()
             }],
         })]
     };

@@ -31,6 +31,7 @@ fn lines(found: &AccumulatedResid, pos: usize, at: &str) -> Lines {
         values: (0..n_states.div_ceil(2))
             .map(|nth| found.logits.get(2 * nth + first, pos).copied().unwrap_or(f32::NAN))
             .collect(),
+        ..Series::default()
     };
     Lines {
         name: format!("States at {at}"),

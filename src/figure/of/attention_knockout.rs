@@ -23,7 +23,11 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
             let change = knockout.relative_change(nth, layer, metric);
             change.map_or(f32::NAN, |change| 100.0 * change)
         };
-        Series { name: edges_name(edges, prompt), values: (0..n_layers).map(percent).collect() }
+        Series {
+            name: edges_name(edges, prompt),
+            values: (0..n_layers).map(percent).collect(),
+            ..Series::default()
+        }
     });
     let (layer_title, cut) = match knockout.spec.window {
         1 => ("Layer that is cut", "edges cut in one layer at a time".to_owned()),

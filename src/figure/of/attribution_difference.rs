@@ -62,6 +62,7 @@ fn by_heads(found: &AttributionDifference, look: &Look<'_>) -> Vec<Chart> {
         series: vec![Series {
             name: "MLP".to_owned(),
             values: (0..n_layers).map(|layer| find(Component::MlpOut(layer))).collect(),
+            ..Series::default()
         }],
     };
     let others = found.differences.iter().filter(|it| {

@@ -105,6 +105,7 @@ fn maps(it: &Comparison, quantity: &str, look: &Look<'_>) -> Vec<Chart> {
             let series = |(name, grid): (&str, &Grid<Option<f32>>)| Series {
                 name: name.to_owned(),
                 values: (0..grid.n_rows()).map(|layer| value(grid, layer, 0)).collect(),
+                ..Series::default()
             };
             return vec![Chart::Lines(Lines {
                 name: "By layer".to_owned(),

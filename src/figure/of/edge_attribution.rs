@@ -34,7 +34,11 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
         name: "MLPs".to_owned(),
         quantity: quantity.clone(),
         layer_title: "Layer of the MLP".to_owned(),
-        series: vec![Series { name: "MLP".to_owned(), values: it.mlps.clone() }],
+        series: vec![Series {
+            name: "MLP".to_owned(),
+            values: it.mlps.clone(),
+            ..Series::default()
+        }],
     };
     let mut charts = vec![Chart::Table(table), Chart::Map(map.map(look)), Chart::Lines(lines)];
     let corruptions = (it.corruptions.as_slice(), it.corrupted.as_slice());

@@ -73,6 +73,7 @@ fn by_heads(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<Chart> {
         series: vec![Series {
             name: "MLP".to_owned(),
             values: (0..n_layers).map(|layer| find(Component::MlpOut(layer))).collect(),
+            ..Series::default()
         }],
     };
     vec![Chart::Map(map.map(look)), Chart::Bars(map.largest(look)), Chart::Lines(mlps)]

@@ -38,6 +38,7 @@ pub(super) fn figure(found: &NeuronAttribution, look: &Look<'_>) -> Figure {
             series: vec![Series {
                 name: "Sum over the layer's neurons".to_owned(),
                 values: found.layers.clone(),
+                ..Series::default()
             }],
         }),
         Chart::Table(Table {

@@ -19,7 +19,11 @@ pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
         name: "MLPs".to_owned(),
         quantity: quantity.clone(),
         layer_title: "Layer of the MLP".to_owned(),
-        series: vec![Series { name: "MLP".to_owned(), values: mlps.collect() }],
+        series: vec![Series {
+            name: "MLP".to_owned(),
+            values: mlps.collect(),
+            ..Series::default()
+        }],
     };
     let receivers: Vec<String> = it.spec.receivers.iter().map(ToString::to_string).collect();
     let between = match it.spec.between {

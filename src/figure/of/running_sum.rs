@@ -63,7 +63,7 @@ pub fn running_sums(attribution: &LogitAttribution) -> Lines {
         for step in steps.iter().filter(|it| is_meant(it)) {
             values[step.layer()] = step.after;
         }
-        Series { name: name.to_owned(), values }
+        Series { name: name.to_owned(), values, ..Series::default() }
     };
     Lines {
         name: "Running sum".to_owned(),

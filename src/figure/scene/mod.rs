@@ -20,10 +20,35 @@ pub(super) struct Scene {
 
 #[derive(Debug)]
 pub(super) enum Shape {
-    Box { at: [f32; 2], size: [f32; 2], fill: Option<Rgb>, line: Option<Rgb> },
-    Line { from: [f32; 2], to: [f32; 2], color: Rgb, width: f32, dash: Option<f32> },
-    Path { points: Vec<[f32; 2]>, color: Rgb, dash: Option<f32> },
-    Dot { at: [f32; 2], radius: f32, color: Rgb },
+    Box {
+        at: [f32; 2],
+        size: [f32; 2],
+        fill: Option<Rgb>,
+        line: Option<Rgb>,
+    },
+    Line {
+        from: [f32; 2],
+        to: [f32; 2],
+        color: Rgb,
+        width: f32,
+        dash: Option<f32>,
+    },
+    Path {
+        points: Vec<[f32; 2]>,
+        color: Rgb,
+        dash: Option<f32>,
+    },
+
+    /// Filled so that what lies below is seen through it.
+    Area {
+        points: Vec<[f32; 2]>,
+        color: Rgb,
+    },
+    Dot {
+        at: [f32; 2],
+        radius: f32,
+        color: Rgb,
+    },
     Text(Text),
 }
 
@@ -49,6 +74,9 @@ pub(super) enum Anchor {
     Middle,
     End,
 }
+
+/// How much of its colour an area has.
+pub(super) const AREA_OPACITY: f32 = 0.2;
 
 /// From the middle of a text's height down to its baseline, in sizes.
 pub(super) const BASELINE: f32 = 0.34;
@@ -174,7 +202,7 @@ impl Shape {
         let corners: Vec<[f32; 2]> = match self {
             Self::Box { at, size, .. } => vec![*at, [at[0] + size[0], at[1] + size[1]]],
             Self::Line { from, to, .. } => vec![*from, *to],
-            Self::Path { points, .. } => points.clone(),
+            Self::Path { points, .. } | Self::Area { points, .. } => points.clone(),
             Self::Dot { at: [x, y], radius, .. } => {
                 vec![[x - radius, y - radius], [x + radius, y + radius]]
             }
@@ -194,7 +222,9 @@ impl Shape {
                 moved(from);
                 moved(to);
             }
-            Self::Path { points, .. } => points.iter_mut().for_each(moved),
+            Self::Path { points, .. } | Self::Area { points, .. } => {
+                points.iter_mut().for_each(moved);
+            }
             Self::Text(text) => moved(&mut text.at),
         }
     }
@@ -314,6 +344,12 @@ mod tests {
                 .map(|name| Series {
                     name: name.repeat(2),
                     values: (0..n_layers).map(|it| (it as f32 - 3.0) * 1e-8).collect(),
+                    band: (0..n_layers)
+                        .map(|it| match it {
+                            2 => (f32::NAN, f32::NAN),
+                            it => ((it as f32 - 9.0) * 1e-8, it as f32 * 3e-8),
+                        })
+                        .collect(),
                 })
                 .collect(),
         };

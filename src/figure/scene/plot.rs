@@ -6,7 +6,7 @@ use super::{
 };
 use crate::figure::color::SERIES;
 use crate::figure::number::Ticks;
-use crate::figure::{Lines, Point, Scatter, extent};
+use crate::figure::{Lines, Point, Scatter, band_pieces, extent};
 
 /// Where values lie in a plot.
 struct PlotArea {
@@ -32,9 +32,14 @@ impl Scene {
     pub(super) fn lines(&mut self, lines: &Lines) {
         const DASHES: [Option<f32>; 3] = [None, Some(4.0), Some(1.5)];
         let n_layers = lines.series.iter().map(|it| it.values.len()).max().unwrap_or(0).max(1);
-        let values = || lines.series.iter().flat_map(|it| &it.values).filter(|it| it.is_finite());
-        let low = values().copied().fold(0.0, f32::min);
-        let high = values().copied().fold(0.0, f32::max);
+        let values = || {
+            let ends =
+                lines.series.iter().flat_map(|it| it.band.iter().flat_map(|it| [it.0, it.1]));
+            let values = lines.series.iter().flat_map(|it| it.values.iter().copied());
+            values.chain(ends).filter(|it| it.is_finite())
+        };
+        let low = values().fold(0.0, f32::min);
+        let high = values().fold(0.0, f32::max);
         let high = if high > low { high } else { low + 1.0 };
         let margin = 0.04 * (high - low);
         // No empty room below a zero that nothing passes.
@@ -57,6 +62,14 @@ impl Scene {
             x_title: &lines.layer_title,
             y_title: &lines.quantity,
         });
+        for (nth, series) in lines.series.iter().enumerate() {
+            let color = SERIES[nth % SERIES.len()];
+            for band in band_pieces(&series.band) {
+                let there = band.iter().map(|&(layer, low, _)| plot.at(layer as f32, low));
+                let back = band.iter().rev().map(|&(layer, _, high)| plot.at(layer as f32, high));
+                self.shapes.push(Shape::Area { points: there.chain(back).collect(), color });
+            }
+        }
         let mut x = plot.corner[0];
         for (nth, series) in lines.series.iter().enumerate() {
             let (color, dash) = (SERIES[nth % SERIES.len()], DASHES[nth % DASHES.len()]);

@@ -262,6 +262,7 @@ pub(super) fn lines_ui(ui: &mut Ui, lines: &Lines, before: Pick, height: f32) ->
             color: color(SERIES[nth % SERIES.len()]),
             style: DASHES[nth % DASHES.len()],
             values: it.values.clone(),
+            band: it.band.clone(),
         })
         .collect();
     let plot = LayerPlot {

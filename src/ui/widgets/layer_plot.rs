@@ -6,11 +6,12 @@ use eframe::egui::{
     WidgetInfo,
 };
 use egui_plot::{
-    AxisHints, Bar, BarChart, GridInput, GridMark, HLine, Line, LineStyle, MarkerShape, Plot,
-    PlotPoints, Points, Span,
+    AxisHints, Bar, BarChart, FilledArea, GridInput, GridMark, HLine, Line, LineStyle, MarkerShape,
+    Plot, PlotPoints, Points, Span,
 };
 
-use super::number::{Ticks, exact};
+use super::number::{Ticks, brief, exact};
+use crate::figure::band_pieces;
 use crate::ui::theme::{axis_font, palette};
 
 pub struct LayerPlot<'a> {
@@ -40,6 +41,9 @@ pub struct Series {
 
     /// By layer; NaN where not computed.
     pub values: Vec<f32>,
+
+    /// How sure each is, from low to high; NaN where nobody knows. As many as values, or none.
+    pub band: Vec<(f32, f32)>,
 }
 
 /// So that lines can be told apart without colours.
@@ -124,6 +128,9 @@ impl LayerPlot<'_> {
                 plot.span(span);
             }
             plot.hline(HLine::new("", 0.0).color(colors.weak_text).width(1.0).allow_hover(false));
+            for series in self.series {
+                band(plot, series);
+            }
             for (nth, series) in self.series.iter().enumerate() {
                 match self.marks {
                     Marks::Lines => self.line(plot, series),
@@ -162,7 +169,8 @@ impl LayerPlot<'_> {
     /// From the smallest value to the largest, with zero and some room.
     fn range(&self) -> (f32, f32) {
         let values = || self.series.iter().flat_map(|it| it.values.iter().copied());
-        let finite = || values().filter(|value| value.is_finite());
+        let ends = || self.series.iter().flat_map(|it| it.band.iter().flat_map(|it| [it.0, it.1]));
+        let finite = || values().chain(ends()).filter(|value| value.is_finite());
         let low = finite().fold(0.0, f32::min);
         let high = finite().fold(0.0, f32::max);
         let margin = ((high - low) * 0.06).max(1e-6);
@@ -223,7 +231,7 @@ impl LayerPlot<'_> {
     fn spoken(&self, layer: usize) -> String {
         let values = self.series.iter().map(|series| {
             let name = if self.series.len() < 2 { "" } else { &series.name };
-            format!("{name} {}", value_text(series.values[layer])).trim().to_owned()
+            format!("{name} {}", value_text(series, layer)).trim().to_owned()
         });
         format!("layer {layer}: {}", values.collect::<Vec<_>>().join(", "))
     }
@@ -235,7 +243,7 @@ impl LayerPlot<'_> {
         tooltip.gap(14.0).show(|ui| {
             ui.label(RichText::new(format!("Layer {layer}")).weak());
             for series in self.series {
-                let value = value_text(series.values[layer]);
+                let value = value_text(series, layer);
                 ui.label(RichText::new(format!("{}  {value}", series.name)).strong());
             }
             if !details.is_empty() {
@@ -257,6 +265,25 @@ impl LayerPlot<'_> {
     }
 }
 
-fn value_text(value: f32) -> String {
-    if value.is_finite() { exact(value) } else { "not computed".to_owned() }
+fn band<'a>(plot: &mut egui_plot::PlotUi<'a>, series: &'a Series) {
+    for piece in band_pieces(&series.band) {
+        let layers: Vec<f64> = piece.iter().map(|it| it.0 as f64).collect();
+        let low: Vec<f64> = piece.iter().map(|it| f64::from(it.1)).collect();
+        let high: Vec<f64> = piece.iter().map(|it| f64::from(it.2)).collect();
+        let area = FilledArea::new(&*series.name, &layers, &low, &high);
+        plot.add(area.fill_color(series.color.gamma_multiply(0.18)).allow_hover(false));
+    }
+}
+
+fn value_text(series: &Series, layer: usize) -> String {
+    let value = series.values.get(layer).copied().unwrap_or(f32::NAN);
+    if !value.is_finite() {
+        return "not computed".to_owned();
+    }
+    match series.band.get(layer) {
+        Some((low, high)) if low.is_finite() && high.is_finite() => {
+            format!("{} [{}, {}]", exact(value), brief(*low), brief(*high))
+        }
+        _ => exact(value),
+    }
 }
