@@ -8,7 +8,7 @@ pub struct Estimate {
     pub n: usize,
     pub mean: f64,
 
-    /// 95 % of the means of samples drawn anew from the values lie between these.
+    /// Where the true mean lies with 95 % confidence.
     pub low: f64,
     pub high: f64,
 }
@@ -16,6 +16,9 @@ pub struct Estimate {
 impl Estimate {
     /// How many samples are drawn.
     const N_DRAWS: usize = 2000;
+
+    /// Standard errors to either side that hold 95 % of a normal distribution, rounded as in ROME.
+    const Z: f64 = 1.96;
 
     /// The percentile bootstrap (Efron 1979), the same for the same values. Nothing for no values.
     pub fn of(values: &[f64]) -> Option<Self> {
@@ -32,6 +35,24 @@ impl Estimate {
         let at = |share: f64| means[(share * (Self::N_DRAWS - 1) as f64).round() as usize];
         Some(Self { n, mean: mean(values.iter().sum()), low: at(0.025), high: at(0.975) })
     }
+
+    /// The mean ± 1.96 standard errors, the values taken as independent: for thousands of means at
+    /// once. Nothing for no values; of one alone the ends are not a number.
+    pub fn by_standard_error(values: &[f64]) -> Option<Self> {
+        if values.is_empty() {
+            return None;
+        }
+        let n = values.len();
+        let mean = values.iter().sum::<f64>() / n as f64;
+        let squares: f64 = values.iter().map(|it| (it - mean).powi(2)).sum();
+        let error = if n > 1 { (squares / (n - 1) as f64 / n as f64).sqrt() } else { f64::NAN };
+        Some(Self { n, mean, low: mean - Self::Z * error, high: mean + Self::Z * error })
+    }
+
+    /// Not a number where there is no interval.
+    pub fn standard_error(&self) -> f64 {
+        (self.high - self.low) / (2.0 * Self::Z)
+    }
 }
 
 #[cfg(test)]
@@ -44,10 +65,20 @@ mod tests {
         let same = Estimate::of(&[3.0; 5]).unwrap();
         assert_eq!((same.n, same.mean, same.low, same.high), (5, 3.0, 3.0, 3.0));
 
+        // Of 1, 2, 3 and 4 the variance is 5/3, and that of the mean a quarter of it.
+        let it = Estimate::by_standard_error(&[1.0, 2.0, 3.0, 4.0]).unwrap();
+        assert_eq!((it.n, it.mean), (4, 2.5));
+        assert!((it.standard_error() - (5.0_f64 / 12.0).sqrt()).abs() < 1e-12, "{it:?}");
+        let one = Estimate::by_standard_error(&[2.0]).unwrap();
+        assert!(one.mean == 2.0 && one.low.is_nan() && one.high.is_nan());
+        assert_eq!(Estimate::by_standard_error(&[]), None);
+
         // A coin thrown 400 times: its mean has a standard error of 0.025.
         let coin: Vec<f64> = (0..400).map(|nth| f64::from(nth % 2)).collect();
         let it = Estimate::of(&coin).unwrap();
         assert!((it.mean - 0.5).abs() < 1e-12);
         assert!((it.high - 0.549).abs() < 0.006 && (it.low - 0.451).abs() < 0.006, "{it:?}");
+        let by_error = Estimate::by_standard_error(&coin).unwrap();
+        assert!((it.low - by_error.low).abs() < 0.006 && (it.high - by_error.high).abs() < 0.006);
     }
 }

@@ -53,6 +53,7 @@ mod statistics;
 pub mod steering;
 mod sweep;
 pub mod through_head;
+pub mod trace_average;
 pub mod trace_cell;
 mod trace_map;
 
@@ -80,6 +81,7 @@ pub enum AnalysisSpec {
     Prediction(prediction::Spec),
     CausalTrace(causal_trace::Spec),
     TraceCell(trace_cell::Spec),
+    TraceAverage(trace_average::Spec),
     AttributionPatching(attribution_patching::Spec),
     LogitAttribution(logit_attribution::Spec),
     LogitLens(logit_lens::Spec),
@@ -120,6 +122,7 @@ pub enum AnalysisResult {
     Prediction(prediction::Prediction),
     CausalTrace(causal_trace::CausalTrace),
     TraceCell(trace_cell::TraceCell),
+    TraceAverage(trace_average::TraceAverage),
     AttributionPatching(attribution_patching::AttributionPatching),
     LogitAttribution(logit_attribution::LogitAttribution),
     LogitLens(logit_lens::LogitLens),
@@ -173,6 +176,7 @@ kinds! {
     CausalTrace => "causal trace",
     CorruptionBench => "corruption bench",
     TraceCell => "trace cell",
+    TraceAverage => "trace average",
     AttributionPatching => "attribution patching",
     LogitAttribution => "logit attribution",
     LogitLens => "logit lens",
@@ -257,6 +261,9 @@ pub enum AnalysisError {
 
     #[error("only traces of single tokens are compared")]
     NotCompared,
+
+    #[error("only traces of single tokens are averaged")]
+    NotAveraged,
 
     #[error("traces are compared that restore or corrupt the same, in the same windows")]
     OtherTrace,

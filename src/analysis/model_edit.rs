@@ -65,6 +65,7 @@ impl AnalysisSpec {
             | Self::RankOneEdit(_)
             | Self::ActivationPatching(_)
             | Self::PathPatching(_)
+            | Self::TraceAverage(_)
             | Self::HeadScores(_) => true,
         }
     }
@@ -72,5 +73,10 @@ impl AnalysisSpec {
     /// Whether it asks nothing of any prompt.
     pub fn is_of_weights(&self) -> bool {
         matches!(self, Self::Circuit(_) | Self::Composition(_))
+    }
+
+    /// Whether it asks something of the prompt that it is run on, and not of its own alone.
+    pub fn needs_prompt(&self) -> bool {
+        !self.is_of_weights() && !matches!(self, Self::TraceAverage(_))
     }
 }

@@ -121,7 +121,39 @@ pub(super) enum Kind {
 impl CorruptionArgs {
     /// May give the question another foil.
     pub fn draws(&self, session: &mut Session) -> anyhow::Result<Draws> {
-        let mut draws = self.draws.of(self.corruption, session)?;
+        let draws = self.draws.of(self.corruption, session)?;
+        self.entered(draws)
+    }
+
+    /// Whether each subject needs its own.
+    pub fn is_of_subject(&self) -> bool {
+        matches!(self.corruption, Kind::Resample | Kind::RandomSubject | Kind::Str)
+    }
+
+    /// Where many facts are asked. `noise_tokens`: those that noise is measured on. May give the
+    /// question another foil.
+    pub fn draws_of(
+        &self,
+        question: &mut Question,
+        tokenizer: &Tokenizer,
+        bos: Bos,
+        noise_tokens: &[u32],
+    ) -> anyhow::Result<Draws> {
+        let kind = self.corruption;
+        let corruption = self.draws.corruption(kind, question, tokenizer, bos, noise_tokens)?;
+        self.entered(self.draws.drawing(corruption, noise_tokens))
+    }
+
+    /// Those that noise is measured on.
+    pub fn noise_tokens(
+        &self,
+        question: &Question,
+        tokenizer: &Tokenizer,
+    ) -> anyhow::Result<Vec<u32>> {
+        noise_tokens(tokenizer, &noise_subjects(self.draws.noise_subjects.as_deref(), question)?)
+    }
+
+    fn entered(&self, mut draws: Draws) -> anyhow::Result<Draws> {
         if self.replace {
             let Corruption::Noise { entry, .. } = &mut draws.corruption else {
                 bail!("--replace is for noise: gaussian, uniform");
@@ -149,17 +181,21 @@ impl DrawArgs {
         let bos = session.bos;
         let question = &mut session.question;
         let corruption = self.corruption(kind, question, &tokenizer, bos, &noise_tokens)?;
+        Ok(self.drawing(corruption, &noise_tokens))
+    }
+
+    fn drawing(&self, corruption: Corruption, noise_tokens: &[u32]) -> Draws {
         let n_usual = if corruption.is_drawn() { 10 } else { 1 };
-        Ok(Draws {
+        Draws {
             corruption,
-            noise: self.noise.level(&noise_tokens),
+            noise: self.noise.level(noise_tokens),
             rng: match self.noise_rng {
                 Rng::Numpy => NoiseRng::Numpy,
                 Rng::Chacha => NoiseRng::Chacha,
             },
             seed: self.seed,
             n_samples: self.samples.unwrap_or(n_usual),
-        })
+        }
     }
 
     /// `noise_tokens`: those that noise is measured on.

@@ -25,6 +25,7 @@ mod atp;
 mod atp_star;
 mod attention;
 mod attribute;
+mod average;
 mod bench;
 mod cell;
 mod circuit;
@@ -107,6 +108,10 @@ enum Command {
 
     /// Causal trace of a fact (Meng et al. 2022)
     Trace(trace::Trace),
+
+    /// Causal traces of many facts, averaged by what each token is to its prompt (Meng et al. 2022,
+    /// figure 2)
+    Average(average::Average),
 
     /// The same trace under several corruptions, and how alike the maps are (Zhang & Nanda 2024)
     Bench(bench::Bench),
@@ -315,6 +320,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Explore(it) => it.run(&machine),
         Command::Predict(it) => it.run(&machine),
         Command::Trace(it) => it.run(&machine),
+        Command::Average(it) => it.run(&machine),
         Command::Bench(it) => it.run(&machine),
         Command::Atp(it) => it.run(&machine),
         Command::Attribute(it) => it.run(&machine),

@@ -10,8 +10,8 @@ use super::output::{AnalysisOutput, ResultOutput, save_spec, with_tail};
 use super::progress::Bar;
 use super::{
     Machine, ModelArgs, WeightArgs, ablate, ablate_neurons, atp, atp_star, attention, attribute,
-    bench, cell, circuit, compare, compose, contributions, cut, eap, edit, generate, heads,
-    knockout, lens, load, norms, patch, path_patch, predict, steer, trace,
+    average, bench, cell, circuit, compare, compose, contributions, cut, eap, edit, generate,
+    heads, knockout, lens, load, norms, patch, path_patch, predict, steer, trace,
 };
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Question};
@@ -136,7 +136,7 @@ impl Session {
         machine: &Machine,
     ) -> anyhow::Result<()> {
         let has_prompt = self.source != FactSource::Nothing;
-        ensure!(has_prompt || spec.is_of_weights(), "this asks about a prompt; name a fact");
+        ensure!(has_prompt || !spec.needs_prompt(), "this asks about a prompt; name a fact");
         output.check_pick(spec, &self.engine.info.config, &self.prompt)?;
         let result = machine.run(&self.engine, &self.prompt, spec, doing(spec))?;
         let (json, mut text) = document(&result, self, machine)?;
@@ -163,7 +163,8 @@ fn doing(spec: &AnalysisSpec) -> &'static str {
         AnalysisSpec::Prediction(_) => "Predicting",
         AnalysisSpec::CausalTrace(_)
         | AnalysisSpec::CorruptionBench(_)
-        | AnalysisSpec::TraceCell(_) => "Tracing",
+        | AnalysisSpec::TraceCell(_)
+        | AnalysisSpec::TraceAverage(_) => "Tracing",
         AnalysisSpec::AttributionPatching(_)
         | AnalysisSpec::AtpStar(_)
         | AnalysisSpec::EdgeAttribution(_) => "Estimating",
@@ -210,6 +211,9 @@ fn document(
         }
         AnalysisResult::TraceCell(it) => {
             (cell::to_json(it, engine, machine)?, cell::to_text(it, engine))
+        }
+        AnalysisResult::TraceAverage(it) => {
+            (average::to_json(it, engine, machine)?, average::to_text(it))
         }
         AnalysisResult::AttributionPatching(it) => {
             (atp::to_json(it, session, machine)?, atp::to_text(it)?)

@@ -76,7 +76,7 @@ pub(super) struct TraceArgs {
     direction: Way,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
     Hidden,
     Mlp,

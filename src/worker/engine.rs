@@ -12,7 +12,8 @@ use crate::analysis::{
     attribution_difference, attribution_patching, causal_trace, circuit, comparison, composition,
     contribution_graph, corruption_bench, edge_attribution, edge_cut, generation, head_scores,
     logit_attribution, logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction,
-    rank_one_edit, residual_norms, source_attribution, steering, through_head, trace_cell,
+    rank_one_edit, residual_norms, source_attribution, steering, through_head, trace_average,
+    trace_cell,
 };
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
@@ -322,6 +323,9 @@ impl Engine {
             AnalysisSpec::TraceCell(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;
                 AnalysisResult::TraceCell(trace_cell::trace_cell(model, &prompt, spec, ctx)?)
+            }
+            AnalysisSpec::TraceAverage(spec) => {
+                AnalysisResult::TraceAverage(trace_average::trace_average(model, spec, ctx)?)
             }
             AnalysisSpec::ActivationPatching(spec) => {
                 let prompt = with_answer(&self.info, model, prompt, ctx)?;

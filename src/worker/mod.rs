@@ -321,6 +321,7 @@ impl Job {
                 AnalysisSpec::CausalTrace(_)
                 | AnalysisSpec::CorruptionBench(_)
                 | AnalysisSpec::TraceCell(_)
+                | AnalysisSpec::TraceAverage(_)
                 | AnalysisSpec::Ablation(_)
                 | AnalysisSpec::NeuronAblation(_)
                 | AnalysisSpec::AttentionKnockout(_)

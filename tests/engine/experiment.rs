@@ -11,7 +11,7 @@ use factscope::analysis::{
     AnalysisSpec, Contrast, Pair, Positions, ablation, activation_patching, atp_star, attention,
     attention_knockout, attribution_patching, causal_trace, comparison, corruption_bench,
     edge_attribution, edge_cut, generation, logit_attribution, logit_lens, neuron_ablation,
-    path_patching, prediction, rank_one_edit, steering, trace_cell,
+    path_patching, prediction, rank_one_edit, steering, trace_average, trace_cell,
 };
 use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
@@ -108,12 +108,34 @@ fn cell() -> AnalysisSpec {
     AnalysisSpec::TraceCell(trace_cell::Spec { trace, pos: 2, layer: 1, n_top: 4 })
 }
 
+fn average() -> AnalysisSpec {
+    let other = trace_average::AskedFact {
+        prompt: crate::support::prompt("Rome is in", "Rome", Some("it")),
+        right: vec![3, 4],
+        corruption: Some(Corruption::Zero),
+    };
+    let plain = trace_average::AskedFact { right: Vec::new(), corruption: None, ..other.clone() };
+    AnalysisSpec::TraceAverage(trace_average::Spec {
+        trace: causal_trace::Spec { map: causal_trace::Map::Tokens, ..trace() },
+        components: vec![causal_trace::Component::Hidden, causal_trace::Component::Attn],
+        facts: [plain, other].into(),
+        kept: trace_average::Kept::All,
+        left_out: [trace_average::LeftOut {
+            prompt: "x".to_owned(),
+            cause: trace_average::Cause::NotTraced,
+            reason: "y".to_owned(),
+        }]
+        .into(),
+    })
+}
+
 /// A new analysis belongs in the list below.
 fn is_listed(spec: &AnalysisSpec) {
     match spec {
         AnalysisSpec::Prediction(_)
         | AnalysisSpec::CausalTrace(_)
         | AnalysisSpec::TraceCell(_)
+        | AnalysisSpec::TraceAverage(_)
         | AnalysisSpec::AttributionPatching(_)
         | AnalysisSpec::LogitAttribution(_)
         | AnalysisSpec::LogitLens(_)
@@ -247,6 +269,7 @@ fn specs() -> Vec<AnalysisSpec> {
         AnalysisSpec::RankOneEdit(edit()),
         AnalysisSpec::Steering(steer()),
         cell(),
+        average(),
     ];
     specs.extend(of_parts());
     specs.extend(crate::decompositions::all_specs());

@@ -14,9 +14,12 @@ use factscope::analysis::{
     attribution_difference, attribution_patching, circuit, comparison, composition,
     contribution_graph, corruption_bench, edge_attribution, edge_cut, generation, head_scores,
     logit_attribution, logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction,
-    rank_one_edit, residual_norms, source_attribution, steering, through_head, trace_cell,
+    rank_one_edit, residual_norms, source_attribution, steering, through_head, trace_average,
+    trace_cell,
 };
-use factscope::figure::{AttributionForm, Chart, Effect, Figure, Look, Map, Pick, to_csv, to_svg};
+use factscope::figure::{
+    AttributionForm, Chart, Effect, Figure, Look, Map, Pick, Series, to_csv, to_svg,
+};
 use factscope::tokens::TokenizedPrompt;
 use factscope::worker::{Engine, Processing};
 use quick_xml::events::Event;
@@ -46,6 +49,27 @@ fn edit(prompt: &TokenizedPrompt) -> rank_one_edit::Spec {
 
 fn cell(trace: causal_trace::Spec) -> AnalysisSpec {
     AnalysisSpec::TraceCell(trace_cell::Spec { trace, pos: 2, layer: 1, n_top: 4 })
+}
+
+/// With a fact that is not known, one that is, and one that cannot be traced; and with none at all.
+fn averages(prompt: &TokenizedPrompt) -> [AnalysisSpec; 2] {
+    let asked = |prompt| trace_average::AskedFact { prompt, right: Vec::new(), corruption: None };
+    let guess = TokenizedPrompt { answer: None, ..prompt.clone() };
+    let unmarked = TokenizedPrompt { subject: None, ..prompt.clone() };
+    let facts = [prompt.clone(), guess, unmarked].map(asked);
+    let average = |facts| trace_average::Spec {
+        trace: trace(),
+        components: vec![Component::Hidden, Component::Mlp],
+        facts,
+        kept: trace_average::Kept::All,
+        left_out: [trace_average::LeftOut {
+            prompt: "x".to_owned(),
+            cause: trace_average::Cause::NotTraced,
+            reason: "y".to_owned(),
+        }]
+        .into(),
+    };
+    [average(facts.into()), average([].into())].map(AnalysisSpec::TraceAverage)
 }
 
 /// Every analysis, and every form of map that it has.
@@ -79,6 +103,7 @@ fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
     };
     let metric = Metric::Logit;
     let mut specs = of_parts(prompt);
+    specs.extend(averages(prompt));
     specs.extend([
         AnalysisSpec::Prediction(prediction::Spec { n_top: 5 }),
         AnalysisSpec::CausalTrace(trace()),
@@ -241,6 +266,7 @@ fn is_listed(result: &AnalysisResult) {
         AnalysisResult::Prediction(_)
         | AnalysisResult::CausalTrace(_)
         | AnalysisResult::TraceCell(_)
+        | AnalysisResult::TraceAverage(_)
         | AnalysisResult::AttributionPatching(_)
         | AnalysisResult::LogitAttribution(_)
         | AnalysisResult::LogitLens(_)
@@ -310,7 +336,7 @@ fn every_analysis_has_a_figure_that_says_what_it_shows() {
             assert!(figure.notes.iter().all(|it| !it.contains("NaN")), "{:?}", figure.notes);
         }
     }
-    assert_eq!(kinds.len(), 30);
+    assert_eq!(kinds.len(), 31);
 }
 
 #[track_caller]
@@ -347,6 +373,13 @@ fn check(chart: &Chart) {
             assert!(!lines.series.is_empty() && !lines.quantity.is_empty());
             let n_layers = lines.series[0].values.len();
             assert!(n_layers > 0 && lines.series.iter().all(|it| it.values.len() == n_layers));
+            for Series { values, band, .. } in &lines.series {
+                assert!(band.is_empty() || band.len() == n_layers);
+                let is_within = |(value, (low, high)): (&f32, &(f32, f32))| {
+                    !low.is_finite() || (low <= value && value <= high)
+                };
+                assert!(values.iter().zip(band).all(is_within), "{}", lines.name);
+            }
         }
         Chart::Scatter(scatter) => {
             assert!(!scatter.points.is_empty());

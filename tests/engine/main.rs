@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod averages;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod bundled;

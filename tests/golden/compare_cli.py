@@ -24,6 +24,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
 
 import attribution_patching
+import check_averages
 import check_bench
 import check_comparison
 import check_corruptions
@@ -576,6 +577,7 @@ CHECKS = {
     "ablate": check_ablate,
     "knockout": check_knockout,
     "corruptions": check_corruptions.check_corruptions,
+    "averages": check_averages.check_averages,
     "bench": check_bench.check_bench,
     "compare": check_comparison.check_compare,
     "generate": check_generation.check_generate,

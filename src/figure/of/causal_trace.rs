@@ -217,7 +217,12 @@ fn layer_title(trace: &CausalTrace) -> &'static str {
         Cells::Heads { .. } => spec.window == 1,
         Cells::Together { widths, .. } => widths.iter().all(|&width| width == 1),
     };
-    match (is_single, spec.direction) {
+    window_title(is_single, spec.direction)
+}
+
+/// What layers along an axis are: whether each stands for itself, or for a window around it.
+pub(super) fn window_title(is_single: bool, direction: Direction) -> &'static str {
+    match (is_single, direction) {
         (true, Direction::Denoise) => "Restored layer",
         (true, Direction::Noise) => "Corrupted layer",
         (false, Direction::Denoise) => "Layer at the centre of the restored window",

@@ -38,6 +38,7 @@ mod running_sum;
 mod source_attribution;
 mod steering;
 mod through_head;
+mod trace_average;
 mod trace_difference;
 mod trace_cell;
 
@@ -128,6 +129,7 @@ impl Figure {
             AnalysisResult::CausalTrace(it) => causal_trace::figure(it, look),
             AnalysisResult::CorruptionBench(it) => corruption_bench::figure(it, look),
             AnalysisResult::TraceCell(it) => trace_cell::figure(it, look),
+            AnalysisResult::TraceAverage(it) => trace_average::figure(it, look),
             AnalysisResult::AttributionPatching(it) => attribution_patching::figure(it, look),
             AnalysisResult::LogitAttribution(it) => logit_attribution::figure(it, look),
             AnalysisResult::LogitLens(it) => logit_lens::figure(it, look),
@@ -186,8 +188,9 @@ fn prompt(result: &AnalysisResult) -> Option<&TokenizedPrompt> {
         AnalysisResult::AccumulatedResid(it) => Some(&it.prompt),
         AnalysisResult::ContributionGraph(it) => Some(&it.prompt),
         AnalysisResult::HeadScores(it) => Some(&it.prompt),
-        // Both of two prompts, the text that was written, and none of weights.
+        // Both of two prompts, of many none, the text that was written, and none of weights.
         AnalysisResult::ActivationPatching(_)
+        | AnalysisResult::TraceAverage(_)
         | AnalysisResult::Comparison(_)
         | AnalysisResult::Generation(_)
         | AnalysisResult::Circuit(_)

@@ -1,0 +1,72 @@
+//! Which facts of a dataset are averaged, where they are many.
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::{AskedFact, Cause, LeftOut};
+use crate::facts::{Direction, Fact, Record};
+use crate::tokens::{Bos, TokenizeError, TokenizedPrompt, Tokenizer};
+
+/// Facts drawn at random.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Sample {
+    /// Wikidata's name of it. Nothing: of any relation.
+    pub relation: Option<String>,
+
+    /// Which way they are asked; those that are not asked that way are passed over.
+    pub direction: Direction,
+
+    /// At most.
+    pub n_facts: usize,
+    pub seed: u32,
+}
+
+impl Sample {
+    /// In the order that they are drawn: more facts keep the first ones.
+    pub fn draw<'a>(&self, records: &'a [Record]) -> Vec<&'a Record> {
+        let is_meant = |record: &&Record| {
+            let is_asked = record.fact(self.direction).is_some();
+            is_asked && self.relation.as_ref().is_none_or(|it| record.relation.as_ref() == Some(it))
+        };
+        let mut drawn: Vec<&Record> = records.iter().filter(is_meant).collect();
+        let n = self.n_facts.min(drawn.len());
+        let mut rng = ChaCha8Rng::seed_from_u64(u64::from(self.seed));
+        for nth in 0..n {
+            let other = rng.random_range(nth..drawn.len());
+            drawn.swap(nth, other);
+        }
+        drawn.truncate(n);
+        drawn
+    }
+}
+
+impl AskedFact {
+    /// `answers`: all that are right. Or why the fact cannot be asked.
+    pub fn new(
+        tokenizer: &Tokenizer,
+        fact: &Fact,
+        answers: &[String],
+        bos: Bos,
+    ) -> Result<Self, LeftOut> {
+        let asked = || -> Result<Self, TokenizeError> {
+            let prompt = TokenizedPrompt::new(tokenizer, fact, bos)?;
+            let own = prompt.answer.as_ref().map(|answer| answer.first());
+            let mut right = Vec::new();
+            for answer in answers {
+                let first = TokenizedPrompt::answer(tokenizer, answer)?.first();
+                if own != Some(first) && !right.contains(&first) {
+                    right.push(first);
+                }
+            }
+            Ok(Self { prompt, right, corruption: None })
+        };
+        asked().map_err(|error| LeftOut::not_traced(fact, &error))
+    }
+}
+
+impl LeftOut {
+    pub fn not_traced(fact: &Fact, reason: &impl ToString) -> Self {
+        let prompt = fact.prompt.clone();
+        Self { prompt, cause: Cause::NotTraced, reason: reason.to_string() }
+    }
+}

@@ -1,0 +1,237 @@
+//! Meng et al. 2022, figure 2 and appendix B, figure 7: mean effects by token role and layer, as maps
+//! and as lines with their intervals.
+
+use super::causal_trace::{component_name, window_title};
+use super::{Look, corruption};
+use crate::analysis::causal_trace::{Component, Direction, Severed};
+use crate::analysis::corruption::Draws;
+use crate::analysis::trace_average::{Averages, Cause, Kept, LeftOut, TraceAverage};
+use crate::analysis::{Estimate, Metric};
+use crate::figure::number::significant;
+use crate::figure::words::metric_of_answers;
+use crate::figure::{Cell, Chart, Figure, Lines, Map, Pick, Row, Series, Side, Table};
+
+pub(super) fn figure(it: &TraceAverage, look: &Look<'_>) -> Figure {
+    let of = |metric: Metric| -> Vec<(Component, Averages)> {
+        let components = it.spec.components.iter().enumerate();
+        components.filter_map(|(nth, of)| Some((*of, it.averages(nth, metric)?))).collect()
+    };
+    let mut metric = look.metric;
+    let mut found = of(metric);
+    if found.is_empty() {
+        // None has a foil, say.
+        metric = Metric::default();
+        found = of(metric);
+    }
+    let quantity = format!("Indirect effect on {}", metric_of_answers(metric));
+    let mut charts: Vec<Chart> = maps(it, &found, &quantity).into_iter().map(Chart::Map).collect();
+    charts.extend(found.iter().map(|of| Chart::Lines(lines(it, of, &quantity))));
+    if let Some((_, averages)) = found.first() {
+        charts.push(Chart::Table(readings(averages, metric)));
+        charts.push(Chart::Table(peaks(it, &found)));
+    }
+    if !it.left_out.is_empty() {
+        charts.push(Chart::Table(left_out(it)));
+    }
+    let n = it.facts.len();
+    Figure {
+        title: format!("Averages over {n} {} — {quantity}", facts(n)),
+        charts,
+        warnings: warnings(it),
+        notes: notes(it),
+    }
+}
+
+fn facts(n: usize) -> &'static str {
+    if n == 1 { "fact" } else { "facts" }
+}
+
+/// In one scale, or they could not be compared.
+fn maps(it: &TraceAverage, found: &[(Component, Averages)], quantity: &str) -> Vec<Map> {
+    let map = |(component, averages): &(Component, Averages)| {
+        let labels = averages.roles.iter().map(ToString::to_string).collect();
+        let rows = Side::named("Token's role", "role", labels);
+        let layers = Side::layers(layer_title(it, *component), it.n_layers);
+        let values = averages.indirect.values().iter().map(|it| it.mean as f32).collect();
+        let details = averages.indirect.values().iter().enumerate().map(|(nth, estimate)| {
+            let row = nth / it.n_layers;
+            let (n_facts, n_tokens) = (averages.n_facts[row], averages.n_tokens[row]);
+            let of = format!("{n_tokens} tokens of {n_facts} {}", facts(n_facts));
+            match interval(estimate) {
+                Some(interval) => format!("95 % interval {interval}\n{of}"),
+                None => of,
+            }
+        });
+        let details = details.collect();
+        let name = name(it, *component);
+        Map { details, ..Map::new(&name, rows, layers, values, quantity).diverging() }
+    };
+    let mut maps: Vec<Map> = found.iter().map(map).collect();
+    let largest = maps.iter().map(|map| map.range.1).fold(0.0, f32::max);
+    for map in &mut maps {
+        map.range = (-largest, largest);
+    }
+    maps
+}
+
+fn lines(
+    it: &TraceAverage,
+    (component, averages): &(Component, Averages),
+    quantity: &str,
+) -> Lines {
+    let series = averages.roles.iter().zip(averages.indirect.rows()).map(|(role, row)| Series {
+        name: role.to_string(),
+        values: row.iter().map(|it| it.mean as f32).collect(),
+        band: row.iter().map(|it| (it.low as f32, it.high as f32)).collect(),
+    });
+    Lines {
+        name: format!("{}, by layer", name(it, *component)),
+        quantity: quantity.to_owned(),
+        layer_title: layer_title(it, *component).to_owned(),
+        series: series.collect(),
+    }
+}
+
+fn name(it: &TraceAverage, component: Component) -> String {
+    let name = match component {
+        Component::Hidden => "Hidden states",
+        Component::Mlp => "MLPs",
+        Component::Attn => "Attention",
+    };
+    match it.spec.trace_window(component) {
+        1 => name.to_owned(),
+        window => format!("{name}, window {window}"),
+    }
+}
+
+fn layer_title(it: &TraceAverage, component: Component) -> &'static str {
+    window_title(it.spec.trace_window(component) == 1, it.spec.trace.direction)
+}
+
+/// What the effects are parts of.
+fn readings(averages: &Averages, metric: Metric) -> Table {
+    // Ranks are counted from 1; a difference of two is as it is.
+    let from = if metric == Metric::Rank { 1.0 } else { 0.0 };
+    let row = |(name, it, from): (&str, &Estimate, f64)| {
+        let numbers = [it.mean + from, it.low + from, it.high + from, it.n as f64];
+        let numbers = numbers.map(|number| Cell::Number(number as f32));
+        Row {
+            cells: [Cell::Text(name.to_owned())].into_iter().chain(numbers).collect(),
+            pick: Pick::default(),
+        }
+    };
+    let columns = [&*metric_of_answers(metric), "Mean", "95 % from", "To", "Facts"];
+    Table {
+        name: "Total effect".to_owned(),
+        columns: columns.map(str::to_owned).into(),
+        rows: [
+            ("Clean", &averages.clean, from),
+            ("Corrupted", &averages.corrupted, from),
+            ("Total effect (clean − corrupted)", &averages.total, 0.0),
+        ]
+        .map(row)
+        .into(),
+    }
+}
+
+fn peaks(it: &TraceAverage, found: &[(Component, Averages)]) -> Table {
+    let rows = found.iter().flat_map(|(component, averages)| {
+        let row = |(nth, role)| {
+            let (layer, effect) = averages.peak(nth)?;
+            let (n_facts, n_tokens) = (averages.n_facts[nth], averages.n_tokens[nth]);
+            let numbers = [
+                layer as f64,
+                effect.mean,
+                effect.low,
+                effect.high,
+                n_facts as f64,
+                n_tokens as f64,
+            ];
+            let texts = [name(it, *component), format!("{role}")].map(Cell::Text);
+            let numbers = numbers.map(|number| Cell::Number(number as f32));
+            let cells = texts.into_iter().chain(numbers).collect();
+            Some(Row { cells, pick: Pick::layer(layer) })
+        };
+        averages.roles.iter().enumerate().filter_map(row).collect::<Vec<_>>()
+    });
+    let columns =
+        ["Restored", "At", "Layer", "Largest effect", "95 % from", "To", "Facts", "Tokens"];
+    let mut columns = columns.map(str::to_owned);
+    if it.spec.trace.direction == Direction::Noise {
+        "Corrupted".clone_into(&mut columns[0]);
+    }
+    Table { name: "Peaks".to_owned(), columns: columns.into(), rows: rows.collect() }
+}
+
+fn left_out(it: &TraceAverage) -> Table {
+    let row = |LeftOut { prompt, reason, .. }: &LeftOut| Row {
+        cells: [prompt, reason].map(|text| Cell::Text(text.clone())).into(),
+        pick: Pick::default(),
+    };
+    Table {
+        name: "Left out".to_owned(),
+        columns: ["Prompt", "Why"].map(str::to_owned).into(),
+        rows: it.left_out.iter().map(row).collect(),
+    }
+}
+
+fn interval(it: &Estimate) -> Option<String> {
+    let ends = [it.low, it.high].map(|end| significant(end as f32, 3));
+    (it.low.is_finite() && it.high.is_finite()).then(|| format!("{} to {}", ends[0], ends[1]))
+}
+
+fn warnings(it: &TraceAverage) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if it.facts.is_empty() {
+        warnings.push(format!("There is nothing to average: {}", it.count()));
+    }
+    let n_unknown = it.facts.iter().filter(|fact| !fact.is_known).count();
+    if n_unknown > 0 {
+        warnings.push(format!(
+            "{n_unknown} of {} {} not known: the answer is not the model's first guess, and the \
+             effect is on what it would not have said",
+            it.facts.len(),
+            if n_unknown == 1 { "is" } else { "are" }
+        ));
+    }
+    warnings
+}
+
+fn notes(it: &TraceAverage) -> Vec<String> {
+    let trace = &it.spec.trace;
+    let mut notes = vec![it.count()];
+    if it.spec.kept == Kept::Known && it.n_left_out(Cause::NotKnown) > 0 {
+        notes.push(
+            "Facts are left out, as in ROME, where the model's first guess is not the first token of \
+             a right answer"
+                .to_owned(),
+        );
+    }
+    let (what, effect) = match trace.direction {
+        Direction::Denoise => ("restored", "patched − corrupted"),
+        Direction::Noise => ("corrupted", "clean − patched"),
+    };
+    notes.push(format!(
+        "Indirect effect of a {what} cell, {effect}, each the mean over the facts that have such a \
+         token; bands are 95 % intervals over facts, ±1.96 standard errors, which need two"
+    ));
+    if let Some(severed) = trace.sever {
+        let outputs = component_name(match severed {
+            Severed::Mlp => Component::Mlp,
+            Severed::Attn => Component::Attn,
+        });
+        notes.push(format!(
+            "Severed: at the {what} token, later layers' {outputs} are held (Meng et al. 2022, fig. 3)"
+        ));
+    }
+    let draws = Draws { corruption: it.spec.corruption().clone(), ..trace.draws() };
+    let noise_std = it.facts.first().map_or(0.0, |fact| fact.noise_std);
+    notes.push(corruption::settings(&draws, noise_std));
+    notes.push(
+        "A token has one role. ROME's figure 2 pools middle and further tokens over facts and counts \
+         a subject's only token as its first, too; a peak shows where restoring suffices, not where \
+         facts are stored (Hase et al. 2023)"
+            .to_owned(),
+    );
+    notes
+}

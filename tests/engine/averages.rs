@@ -1,0 +1,558 @@
+//! Traces averaged over facts: what must hold for any weights.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use factscope::analysis::causal_trace::{self, CausalTrace, Component, Direction, Map};
+use factscope::analysis::corruption::{Corruption, SubjectsOf};
+use factscope::analysis::trace_average::{
+    AskedFact, Averages, Cause, Kept, LeftOut, Sample, Spec, TraceAverage,
+};
+use factscope::analysis::{
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Estimate, Measurement, Metric,
+    Positions, Reuse, Role,
+};
+use factscope::facts::{Dataset, Direction as Way};
+use factscope::figure::{Cell, Chart, Figure, Look};
+use factscope::task::{CancelToken, Cancelled, TaskCtx};
+use factscope::tokens::{Bos, TokenizedPrompt, visible};
+
+use super::support::{answer_of, assert_watched, engine, prompt, trace_spec};
+
+const LAYERS: usize = 4;
+const COMPONENTS: [Component; 3] = [Component::Hidden, Component::Mlp, Component::Attn];
+
+fn asked(prompt: TokenizedPrompt) -> AskedFact {
+    AskedFact { prompt, right: Vec::new(), corruption: None }
+}
+
+/// A subject of many tokens and of one, at the start and in the middle, with much after it and with
+/// one token.
+fn facts() -> Vec<AskedFact> {
+    let text = |text, subject| {
+        let mut prompt = prompt(text, subject, None);
+        prompt.answer = Some(answer_of(&[300, 41]));
+        prompt.foil = Some(answer_of(&[17]));
+        asked(prompt)
+    };
+    let mut short = text("In Paris it is", "Paris");
+    short.prompt.subject = Some(1..2);
+    let mut at_end = text("The Seine is in", "Seine");
+    at_end.prompt.subject = Some(2..at_end.prompt.n_pos() - 1);
+    vec![text("Paris is the capital of", "Paris"), text("The Seine is in", "Seine"), short, at_end]
+}
+
+fn spec(facts: Vec<AskedFact>) -> Spec {
+    Spec {
+        trace: trace_spec(Component::Hidden, 2, 2),
+        components: COMPONENTS.into(),
+        facts: facts.into(),
+        kept: Kept::All,
+        left_out: [].into(),
+    }
+}
+
+fn run_with(spec: &Spec, reuse: Reuse) -> TraceAverage {
+    let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
+    // What it is run on is of no matter.
+    let spec = AnalysisSpec::TraceAverage(spec.clone());
+    match engine("tiny").run(&TokenizedPrompt::nothing(), &spec, &ctx) {
+        Ok(AnalysisResult::TraceAverage(found)) => found,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn run(spec: &Spec) -> TraceAverage {
+    run_with(spec, Reuse::Exact)
+}
+
+fn error(spec: &Spec) -> AnalysisError {
+    let spec = AnalysisSpec::TraceAverage(spec.clone());
+    engine("tiny")
+        .run(&TokenizedPrompt::nothing(), &spec, &AnalysisCtx::unwatched())
+        .expect_err("this cannot be averaged")
+}
+
+/// Each fact's own.
+fn traces(spec: &Spec, component: Component) -> Vec<CausalTrace> {
+    let engine = engine("tiny");
+    let trace = |fact: &AskedFact| {
+        let trace = causal_trace::Spec { component, ..spec.trace.clone() };
+        let trace = AnalysisSpec::CausalTrace(trace);
+        match engine.run(&fact.prompt, &trace, &AnalysisCtx::unwatched()) {
+            Ok(AnalysisResult::CausalTrace(trace)) => trace,
+            other => panic!("{other:?}"),
+        }
+    };
+    spec.facts.iter().map(trace).collect()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn score(trace: &CausalTrace, layer: usize, pos: usize, metric: Metric) -> f64 {
+    let runs = trace.restored.get(layer, pos).unwrap();
+    mean(&runs.iter().map(|run| f64::from(run.get(metric).unwrap())).collect::<Vec<_>>())
+}
+
+fn low(trace: &CausalTrace, metric: Metric) -> f64 {
+    f64::from(Measurement::mean(&trace.corrupted, metric).unwrap())
+}
+
+/// Sums in another order, as in the laws of single traces.
+#[track_caller]
+fn assert_near(found: f64, expected: f64, metric: Metric, what: &str) {
+    let allowed = match metric {
+        Metric::Prob | Metric::AnswerProb => 5e-6,
+        _ => 1e-4,
+    };
+    let difference = (found - expected).abs();
+    assert!(difference <= allowed, "{what}, {metric:?}: {found} and not {expected}");
+}
+
+/// Written out: which tokens are what.
+fn positions(fact: &AskedFact, role: Role) -> Vec<usize> {
+    let (subject, last) = (fact.prompt.subject.clone().unwrap(), fact.prompt.last());
+    assert!(subject.end <= last, "no prompt here ends with its subject");
+    match role {
+        Role::SubjectFirst if subject.len() > 1 => vec![subject.start],
+        Role::SubjectMiddle if subject.len() > 2 => (subject.start + 1..subject.end - 1).collect(),
+        Role::SubjectLast => vec![subject.end - 1],
+        Role::After if subject.end < last => vec![subject.end],
+        Role::Further => (subject.end + 1..last).collect(),
+        Role::Last => vec![last],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn each_cell_is_the_mean_of_the_facts_own_traces_over_the_tokens_of_a_role() {
+    let spec = spec(facts());
+    let found = run(&spec);
+    assert_eq!((found.facts.len(), found.left_out.len(), found.n_layers), (4, 0, LAYERS));
+    let mut seen = BTreeSet::new();
+    for (nth, component) in COMPONENTS.into_iter().enumerate() {
+        let traces = traces(&spec, component);
+        for metric in Metric::ALL {
+            let averages = found.averages(nth, metric).unwrap();
+            let highs: Vec<f64> =
+                traces.iter().map(|it| f64::from(it.clean.get(metric).unwrap())).collect();
+            let lows: Vec<f64> = traces.iter().map(|it| low(it, metric)).collect();
+            let totals: Vec<f64> = highs.iter().zip(&lows).map(|(a, b)| a - b).collect();
+            assert_near(averages.clean.mean, mean(&highs), metric, "clean");
+            assert_near(averages.corrupted.mean, mean(&lows), metric, "corrupted");
+            assert_near(averages.total.mean, mean(&totals), metric, "total");
+            for (row, &role) in averages.roles.iter().enumerate() {
+                seen.insert(role);
+                let places: Vec<Vec<usize>> =
+                    spec.facts.iter().map(|fact| positions(fact, role)).collect();
+                let n_facts = places.iter().filter(|it| !it.is_empty()).count();
+                assert_eq!(averages.n_facts[row], n_facts, "{role}");
+                assert_eq!(averages.n_tokens[row], places.iter().map(Vec::len).sum::<usize>());
+                for layer in 0..LAYERS {
+                    let effects: Vec<f64> = traces
+                        .iter()
+                        .zip(&places)
+                        .filter(|(_, places)| !places.is_empty())
+                        .map(|(trace, places)| {
+                            let scores: Vec<f64> = places
+                                .iter()
+                                .map(|&pos| score(trace, layer, pos, metric))
+                                .collect();
+                            mean(&scores) - low(trace, metric)
+                        })
+                        .collect();
+                    let expected = mean(&effects);
+                    let it = averages.indirect.get(row, layer).unwrap();
+                    let what = format!("{component:?} {role}, layer {layer}");
+                    assert_near(it.mean, expected, metric, &what);
+                    assert_eq!(it.n, n_facts);
+                    let n = n_facts as f64;
+                    let squares: f64 = effects.iter().map(|it| (it - expected).powi(2)).sum();
+                    let error = (squares / (n - 1.0) / n).sqrt();
+                    if n_facts > 1 {
+                        assert_near(it.standard_error(), error, metric, &what);
+                        assert_near(it.high - it.mean, 1.96 * error, metric, &what);
+                    } else {
+                        assert!(it.low.is_nan() && it.high.is_nan(), "{what}");
+                    }
+                }
+            }
+        }
+    }
+    let all = [
+        Role::SubjectFirst,
+        Role::SubjectMiddle,
+        Role::SubjectLast,
+        Role::After,
+        Role::Further,
+        Role::Last,
+    ];
+    assert_eq!(seen, all.into(), "every role is tested");
+}
+
+/// The notebook's own indices.
+#[test]
+fn as_rome_counts_tokens_as_the_notebook_does() {
+    let spec = spec(facts());
+    let found = run(&spec);
+    let mut differs = false;
+    for (nth, component) in COMPONENTS.into_iter().enumerate() {
+        let traces = traces(&spec, component);
+        let metric = Metric::Prob;
+        let averages = found.as_rome(nth, metric).unwrap();
+        assert_eq!(averages.size, 4);
+        assert_near(
+            averages.low_score,
+            mean(&traces.iter().map(|it| low(it, metric)).collect::<Vec<_>>()),
+            metric,
+            "low_score",
+        );
+        for row in 0..6 {
+            for layer in 0..LAYERS {
+                let scores = traces.iter().flat_map(|trace| {
+                    let subject = trace.prompt.subject.clone().unwrap();
+                    let last = trace.prompt.last();
+                    let places = match row {
+                        0 => subject.start..subject.start + 1,
+                        1 => subject.start + 1..subject.end - 1,
+                        2 => subject.end - 1..subject.end,
+                        3 => subject.end..subject.end + 1,
+                        4 => subject.end + 1..last,
+                        _ => last..last + 1,
+                    };
+                    places.map(move |pos| score(trace, layer, pos, metric))
+                });
+                let expected = mean(&scores.collect::<Vec<_>>());
+                let it = *averages.result.get(row, layer).unwrap();
+                assert_near(
+                    it,
+                    expected,
+                    metric,
+                    &format!("{component:?} row {row}, layer {layer}"),
+                );
+            }
+        }
+        // A subject of one token is its own first.
+        let own = found.averages(nth, metric).unwrap();
+        differs |= own.n_facts[0] < averages.size;
+    }
+    assert!(differs);
+    let none = run(&Spec { facts: [].into(), left_out: left_out(), ..spec });
+    assert_eq!((none.as_rome(0, Metric::Prob), none.averages(0, Metric::Prob)), (None, None));
+}
+
+fn left_out() -> std::sync::Arc<[LeftOut]> {
+    let (prompt, reason) = ("x".to_owned(), "y".to_owned());
+    [LeftOut { prompt, cause: Cause::NotTraced, reason }].into()
+}
+
+/// The answer is read from nothing else.
+#[test]
+fn the_last_state_of_the_last_token_brings_all_of_the_answer_back() {
+    for direction in Direction::ALL {
+        let mut spec = spec(facts());
+        spec.trace.direction = direction;
+        let found = run(&spec);
+        for metric in [Metric::LogProb, Metric::Logit, Metric::LogitDiff] {
+            let Averages { total, roles, indirect, .. } = found.averages(0, metric).unwrap();
+            assert_eq!(roles.last(), Some(&Role::Last));
+            let end = indirect.get(roles.len() - 1, LAYERS - 1).unwrap();
+            assert!(total.mean.abs() > 1e-3, "{total:?}");
+            for (found, expected) in [(end.mean, total.mean), (end.high, total.high)] {
+                let tolerance = 1e-4 * expected.abs().max(0.1);
+                assert!((found - expected).abs() < tolerance, "{metric:?} {found} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn reuse_changes_no_average() {
+    let spec = spec(facts());
+    let (exact, naive) = (run(&spec), run_with(&spec, Reuse::Nothing));
+    for nth in 0..COMPONENTS.len() {
+        for (metric, tolerance) in [(Metric::Prob, 1e-5), (Metric::Logit, 1e-4)] {
+            let [a, b] = [&exact, &naive].map(|it| it.averages(nth, metric).unwrap().indirect);
+            for (a, b) in a.values().iter().zip(b.values()) {
+                assert!((a.mean - b.mean).abs() < tolerance, "{metric:?} {a:?} {b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn facts_that_the_model_does_not_know_are_left_out_unless_they_are_asked_for() {
+    let engine = engine("tiny");
+    let top = |prompt: &TokenizedPrompt| {
+        let spec = AnalysisSpec::Prediction(factscope::analysis::prediction::Spec { n_top: 1 });
+        match engine.run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap() {
+            AnalysisResult::Prediction(it) => it.top[0].id,
+            other => panic!("{other:?}"),
+        }
+    };
+    let with = |answer: Option<u32>, right: &[u32]| {
+        let mut prompt = prompt("Paris is the capital of", "Paris", None);
+        prompt.answer = answer.map(|id| answer_of(&[id, 5]));
+        AskedFact { right: right.to_vec(), ..asked(prompt) }
+    };
+    let said = top(&with(None, &[]).prompt);
+    let other = said ^ 1;
+    let facts = vec![
+        with(Some(said), &[]),
+        with(Some(other), &[]),
+        with(Some(other), &[3, said]),
+        with(None, &[]),
+    ];
+    let known = run(&Spec { kept: Kept::Known, ..spec(facts.clone()) });
+    let kept: Vec<(usize, u32, bool)> =
+        known.facts.iter().map(|it| (it.nth, it.answer.first(), it.is_known)).collect();
+    assert_eq!(kept, [(0, said, true), (2, said, true), (3, said, true)]);
+    let [left_out] = known.left_out.as_slice() else { panic!("{:?}", known.left_out) };
+    assert_eq!(left_out.cause, Cause::NotKnown);
+    let text = visible(&engine.info.tokenizer.piece(said));
+    assert!(left_out.reason.contains(&format!("says {text} (p ")), "{}", left_out.reason);
+    assert_eq!(known.count(), "3 of 4 facts averaged, 1 not known");
+
+    let all = run(&spec(facts));
+    let kept: Vec<(u32, bool)> =
+        all.facts.iter().map(|it| (it.answer.first(), it.is_known)).collect();
+    assert_eq!(kept, [(said, true), (other, false), (said, true), (said, true)]);
+    let figure = Figure::of(&AnalysisResult::TraceAverage(all), &Look::new(&engine.info.tokenizer));
+    assert!(figure.warnings[0].starts_with("1 of 4 is not known"), "{:?}", figure.warnings);
+}
+
+#[test]
+fn a_fact_that_cannot_be_traced_is_left_out_with_the_reason_and_changes_no_other() {
+    let good = facts();
+    let mut no_subject = good[0].clone();
+    no_subject.prompt.subject = None;
+    let mut long = good[1].clone();
+    let n = 200;
+    long.prompt.ids = vec![5; n];
+    long.prompt.pieces = vec![String::new(); n];
+    let mut unknown = good[1].clone();
+    unknown.prompt.ids[0] = 999;
+    let mut other = good[0].clone();
+    let ids = [vec![1], vec![2]].into();
+    other.corruption = Some(Corruption::OtherSubjects { of: SubjectsOf::All, ids });
+    let mixed = vec![
+        no_subject,
+        good[0].clone(),
+        long,
+        good[1].clone(),
+        unknown,
+        good[2].clone(),
+        good[3].clone(),
+        other,
+    ];
+    let found = run(&Spec { left_out: left_out(), ..spec(mixed) });
+    let reasons: Vec<&str> = found.left_out.iter().map(|it| &*it.reason).collect();
+    assert_eq!(reasons[0], "y");
+    for (reason, says) in reasons[1..].iter().zip([
+        "no subject is marked",
+        "the model takes",
+        "token 999 is not in the model's vocabulary",
+        "cannot stand in place of",
+    ]) {
+        assert!(reason.contains(says), "{reason}");
+    }
+    assert!(found.left_out.iter().all(|it| it.cause == Cause::NotTraced));
+    assert_eq!(found.count(), "4 of 9 facts averaged, 5 not to be traced");
+    let alone = run(&spec(good));
+    for nth in 0..COMPONENTS.len() {
+        assert_eq!(found.averages(nth, Metric::Prob), alone.averages(nth, Metric::Prob));
+    }
+}
+
+#[test]
+fn a_fact_may_bring_its_own_corruption() {
+    let mut facts = facts();
+    facts.truncate(1);
+    let n = facts[0].prompt.subject.clone().unwrap().len() as u32;
+    let ids: Vec<u32> = (40..40 + n).collect();
+    let counterpart = Corruption::Counterpart { ids: ids.as_slice().into() };
+    facts[0].corruption = Some(counterpart.clone());
+    let mut own = spec(facts.clone());
+    own.trace.n_samples = 1;
+    facts[0].corruption = None;
+    let mut shared = spec(facts);
+    shared.trace.n_samples = 1;
+    let noise = run(&shared);
+    shared.trace.corruption = counterpart;
+    let [own, shared, noise] = [run(&own), run(&shared), noise]
+        .map(|it| it.averages(1, Metric::Logit).unwrap().indirect.map(|it| it.mean));
+    assert_eq!(own, shared);
+    assert_ne!(own, noise);
+}
+
+#[test]
+fn what_is_averaged_so_far_is_told_after_each_fact_and_stays_when_it_is_cancelled() {
+    let engine = engine("tiny");
+    let mut facts = facts();
+    facts[1].prompt.subject = None;
+    let spec = AnalysisSpec::TraceAverage(spec(facts));
+    assert_watched(&engine, &TokenizedPrompt::nothing(), &spec);
+
+    let told = RefCell::new(Vec::new());
+    let cancel = CancelToken::default();
+    let partial = |so_far: AnalysisResult| {
+        let AnalysisResult::TraceAverage(so_far) = so_far else { panic!("{so_far:?}") };
+        told.borrow_mut().push(so_far);
+        if told.borrow().len() == 3 {
+            cancel.cancel();
+        }
+    };
+    let task = TaskCtx { cancel: cancel.clone(), report: &|_| () };
+    let ctx = AnalysisCtx { task, partial: &partial, ..AnalysisCtx::unwatched() };
+    let ended = engine.run(&TokenizedPrompt::nothing(), &spec, &ctx);
+    assert_eq!(ended, Err(AnalysisError::Cancelled(Cancelled)));
+    let told = told.into_inner();
+    let counts: Vec<String> = told.iter().map(TraceAverage::count).collect();
+    assert_eq!(
+        counts,
+        [
+            "1 of 4 facts averaged, 3 not reached",
+            "1 of 4 facts averaged, 1 not to be traced, 2 not reached",
+            "2 of 4 facts averaged, 1 not to be traced, 1 not reached",
+        ]
+    );
+    assert_eq!(told[2].averages(2, Metric::Prob).unwrap().total.n, 2);
+    // Stored as a session does it, and read again.
+    let mut bytes = Vec::new();
+    ciborium::into_writer(&told[2], &mut bytes).unwrap();
+    let again: TraceAverage = ciborium::from_reader(&*bytes).unwrap();
+    assert_eq!(again, told[2]);
+}
+
+#[test]
+fn the_figure_shows_every_mean_with_its_interval() {
+    let spec = spec(facts());
+    let found = run(&spec);
+    let engine = engine("tiny");
+    let figure = Figure::of(
+        &AnalysisResult::TraceAverage(found.clone()),
+        &Look { metric: Metric::Logit, ..Look::new(&engine.info.tokenizer) },
+    );
+    assert!(figure.is_whole() && figure.title.contains("4 facts"), "{}", figure.title);
+    let charts = |nth: usize| (&figure.charts[nth], &figure.charts[COMPONENTS.len() + nth]);
+    for (nth, component) in COMPONENTS.into_iter().enumerate() {
+        let averages = found.averages(nth, Metric::Logit).unwrap();
+        let (Chart::Map(map), Chart::Lines(lines)) = charts(nth) else { panic!("{component:?}") };
+        let means: Vec<f32> = averages.indirect.values().iter().map(|it| it.mean as f32).collect();
+        assert_eq!(map.values, means);
+        assert_eq!((map.n_rows(), map.n_columns()), (averages.roles.len(), LAYERS));
+        assert!(map.name.contains("window 2") == (component != Component::Hidden), "{}", map.name);
+        for ((series, role), row) in
+            lines.series.iter().zip(&averages.roles).zip(averages.indirect.rows())
+        {
+            assert_eq!(series.name, role.to_string());
+            for (layer, it) in row.iter().enumerate() {
+                assert_eq!(series.values[layer], it.mean as f32);
+                let ends = [it.low, it.high].map(|end| (end as f32).to_bits());
+                let band = series.band[layer];
+                assert_eq!([band.0, band.1].map(f32::to_bits), ends);
+            }
+        }
+    }
+    let totals = figure.charts.iter().find_map(|chart| match chart {
+        Chart::Table(table) if table.name == "Total effect" => Some(&table.rows[2].cells[1]),
+        _ => None,
+    });
+    let total = found.averages(0, Metric::Logit).unwrap().total.mean as f32;
+    assert_eq!(totals, Some(&Cell::Number(total)));
+}
+
+#[test]
+fn what_is_no_question_is_an_error() {
+    let good = spec(facts());
+    let zero = |spec: Spec, says: &str| {
+        let error = error(&spec);
+        assert!(matches!(error, AnalysisError::Zero { .. }), "{error:?}");
+        assert!(error.to_string().contains(says), "{error}");
+    };
+    zero(Spec { components: Vec::new(), ..good.clone() }, "components");
+    zero(Spec { facts: [].into(), ..good.clone() }, "facts");
+    let twice = Spec { components: vec![Component::Mlp; 2], ..good.clone() };
+    assert!(matches!(error(&twice), AnalysisError::Twice { .. }));
+    let mut together = good.clone();
+    together.trace.map = Map::Together { at: Positions::Last, widths: vec![1] };
+    assert_eq!(error(&together), AnalysisError::NotAveraged);
+    let mut torn = facts();
+    torn[1].prompt.pieces.pop();
+    assert!(matches!(error(&spec(torn)), AnalysisError::Torn { .. }));
+    let mut same = good.clone();
+    same.trace.corruption = Corruption::Zero;
+    assert_eq!(error(&same), AnalysisError::SameEachTime);
+    let mut none = good;
+    none.trace.n_samples = 0;
+    zero(none, "samples");
+}
+
+#[test]
+fn a_sample_is_drawn_by_its_seed_and_more_facts_keep_the_first_ones() {
+    let dataset = Dataset::bundled();
+    let draw = |relation: Option<&str>, direction, n_facts, seed| {
+        let relation = relation.map(str::to_owned);
+        let sample = Sample { relation, direction, n_facts, seed };
+        let drawn = sample.draw(&dataset.records);
+        drawn.into_iter().map(|it| it.id.clone()).collect::<Vec<_>>()
+    };
+    let few = draw(None, Way::Forward, 20, 1);
+    let many = draw(None, Way::Forward, 50, 1);
+    assert_eq!(few.len(), 20);
+    assert_eq!(few, many[..20]);
+    assert_eq!(many.iter().collect::<BTreeSet<_>>().len(), 50, "each at most once");
+    assert_ne!(few, draw(None, Way::Forward, 20, 2));
+    let n_all = dataset.records.len();
+    assert_eq!(draw(None, Way::Forward, n_all + 7, 1).len(), n_all);
+    let of_relation = draw(Some("P36"), Way::Inverse, 1000, 1);
+    let expected = dataset.records.iter().filter(|it| it.relation.as_deref() == Some("P36"));
+    let mut expected: Vec<String> = expected.map(|it| it.id.clone()).collect();
+    let mut sorted = of_relation;
+    sorted.sort();
+    expected.sort();
+    assert_eq!(sorted, expected);
+    assert_eq!(draw(Some("nothing"), Way::Forward, 5, 1), [""; 0]);
+}
+
+#[test]
+fn a_records_other_right_answers_come_with_it() {
+    let engine = engine("tiny");
+    let tokenizer = &engine.info.tokenizer;
+    let fact = factscope::facts::Fact {
+        answer: Some("Paris".to_owned()),
+        ..factscope::facts::Fact::from_text("France is near", Some("France")).unwrap()
+    };
+    let answers = ["Paris", "Rome", "Rome", "Lyon"].map(str::to_owned);
+    let asked = AskedFact::new(tokenizer, &fact, &answers, Bos::Off).unwrap();
+    let first = |text: &str| TokenizedPrompt::answer(tokenizer, text).unwrap().first();
+    let own = first("Paris");
+    assert_eq!(asked.prompt.answer.as_ref().unwrap().first(), own);
+    let mut others = Vec::new();
+    for id in ["Rome", "Lyon"].map(first) {
+        if id != own && !others.contains(&id) {
+            others.push(id);
+        }
+    }
+    assert_eq!(asked.right, others);
+    let empty = factscope::facts::Fact { answer: Some(" ".to_owned()), ..fact };
+    let left_out = AskedFact::new(tokenizer, &empty, &[], Bos::Off).unwrap_err();
+    assert_eq!((left_out.cause, &*left_out.reason), (Cause::NotTraced, "the answer is empty"));
+}
+
+/// An estimate is symmetric about its mean.
+#[test]
+fn an_interval_needs_two_facts() {
+    let mut facts = facts();
+    facts.truncate(1);
+    let found = run(&spec(facts));
+    let Estimate { n, mean, low, high } = found.averages(0, Metric::Prob).unwrap().total;
+    assert!(n == 1 && mean.is_finite() && low.is_nan() && high.is_nan());
+    let engine = engine("tiny");
+    let result = AnalysisResult::TraceAverage(found);
+    let figure = Figure::of(&result, &Look::new(&engine.info.tokenizer));
+    assert!(figure.title.contains("1 fact "), "{}", figure.title);
+    assert!(figure.is_whole() && !factscope::figure::to_svg(&figure).contains("NaN"));
+}
