@@ -19,6 +19,7 @@ pub enum Pane {
     Estimates,
     Variants,
     Bench,
+    Averages,
     Stream,
     Parts,
     Heads,
@@ -44,7 +45,7 @@ struct Card {
 
 impl Pane {
     /// The first ones are open at first.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -59,6 +60,7 @@ impl Pane {
         Self::Estimates,
         Self::Variants,
         Self::Bench,
+        Self::Averages,
         Self::Stream,
         Self::Parts,
         Self::Heads,
@@ -152,6 +154,12 @@ impl Pane {
                 "bench",
                 "Trace all",
                 "The same trace under six corruptions, and how alike the maps are (Zhang & Nanda 2024)",
+            ),
+            Self::Averages => asked(
+                "Averages",
+                "averages",
+                "Average",
+                "Causal traces of many facts, averaged by what each token is (Meng et al. 2022, fig. 2)",
             ),
             Self::Stream => asked(
                 "Residual stream",

@@ -7,6 +7,7 @@ mod app;
 mod difference;
 mod attention;
 mod attribution;
+mod averages;
 mod closing;
 mod jobs;
 mod cell;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 mod attention;
+mod drawn;
 mod fact_list;
 mod findings;
 mod history;
@@ -23,6 +24,7 @@ mod taught;
 
 pub use attention::{AttentionSettings, Drawing};
 pub use conventions::{Convention, Difference};
+pub use drawn::DrawnFacts;
 pub use fact_list::{FactId, FactList, Filter, Known, Order};
 pub use findings::{FactKey, Findings, Quick, Slot, Study, TraceRun, TraceState};
 pub use history::History;
@@ -44,6 +46,7 @@ use super::studies::{About, Asks};
 use super::view::{Hovered, Selection};
 use crate::analysis::causal_trace::Spec as TraceSpec;
 use crate::analysis::logit_attribution::Parts;
+use crate::analysis::trace_average::Sample;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource};
 use crate::facts::{Direction, Fact};
@@ -324,6 +327,10 @@ impl State {
             |of| self.others.substitutes(key, of, record, &self.facts, &info.tokenizer);
         let prompt = prompt_of(direction)?;
         let many = || self.others.many(key, &self.facts, &info.tokenizer);
+        let drawn = |sample: &Sample| {
+            let bos = self.settings.bos;
+            self.others.drawn(sample, bos, &self.facts, &info.tokenizer)
+        };
         let alike = || self.others.alike(key, prompt.n_pos(), &self.facts, &info.tokenizer);
         Some(ask(&About {
             info,
@@ -344,6 +351,7 @@ impl State {
             subjects: self.subjects_of(which).unwrap_or(&none),
             substitutes: &substitutes,
             many: &many,
+            drawn: &drawn,
             alike: &alike,
         }))
     }
@@ -367,7 +375,13 @@ impl State {
     }
 
     pub fn study(&self, pane: Pane, direction: Direction) -> Option<&Study> {
-        self.findings_at(direction)?.study(&self.study_spec(pane, direction).ok()?)
+        let spec = self.study_spec(pane, direction).ok()?;
+        let own = self.findings_at(direction)?.study(&spec);
+        if spec.needs_prompt() {
+            return own;
+        }
+        // It is of no fact, whichever was looked at when it was asked for.
+        own.or_else(|| self.findings.values().find_map(|findings| findings.study(&spec)))
     }
 
     /// What a view shows of the fact as it is looked at.

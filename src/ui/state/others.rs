@@ -1,12 +1,14 @@
-//! Prompts of the dataset beside the chosen one, for ablations to take means and samples from.
+//! Facts of the dataset beside the chosen one, for studies to take means and samples from.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::drawn::{DrawnFacts, Draws};
 use super::fact_list::{FactId, FactList};
 use super::findings::FactKey;
 use crate::analysis::corruption::SubjectsOf;
+use crate::analysis::trace_average::Sample;
 use crate::facts::{Direction, Record};
 use crate::tokens::{Bos, TokenizedPrompt, Tokenizer, substitutes};
 use crate::worker::Which;
@@ -24,6 +26,7 @@ pub struct Others {
     many: RefCell<BTreeMap<(Which, Direction, bool), Many>>,
     alike: RefCell<BTreeMap<FactKey, Alike>>,
     substitutes: RefCell<Substitutes>,
+    draws: RefCell<Draws>,
 }
 
 type Many = Result<Arc<[Vec<u32>]>, String>;
@@ -38,6 +41,17 @@ impl Others {
         let mut known = self.many.borrow_mut();
         let at = (key.which, key.direction, key.has_bos);
         known.entry(at).or_insert_with(|| find_many(key, facts, tokenizer)).clone()
+    }
+
+    /// Facts to be averaged over.
+    pub(super) fn drawn(
+        &self,
+        sample: &Sample,
+        bos: Bos,
+        facts: &FactList,
+        tokenizer: &Tokenizer,
+    ) -> Result<DrawnFacts, String> {
+        self.draws.borrow_mut().get(sample, bos, facts, tokenizer)
     }
 
     /// Another prompt of as many tokens.

@@ -8,11 +8,12 @@ use eframe::egui::{Color32, ComboBox, DragValue, Response, TextStyle, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::pane::Pane;
-use super::state::FactList;
+use super::state::{DrawnFacts, FactList};
 use super::view::Selection;
 use crate::analysis::comparison::Second;
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::edge_cut::Edge;
+use crate::analysis::trace_average::Sample;
 use crate::analysis::{AnalysisSpec, causal_trace};
 use crate::facts::{Direction, Fact, Record};
 use crate::figure::Effect;
@@ -20,6 +21,7 @@ use crate::tokens::TokenizedPrompt;
 use crate::worker::ModelInfo;
 
 mod ablation;
+mod averages;
 mod knockout;
 mod other_prompt;
 mod cell;
@@ -87,6 +89,9 @@ pub struct About<'a> {
     /// Prompts of the dataset that a mean can be taken over, or why there are none.
     pub many: &'a dyn Fn() -> Result<Arc<[Vec<u32>]>, String>,
 
+    /// Facts of the dataset that are drawn to be averaged over, or why there are none.
+    pub drawn: &'a dyn Fn(&Sample) -> Result<DrawnFacts, String>,
+
     /// Another prompt of as many tokens, or why there is none.
     pub alike: &'a dyn Fn() -> Result<Arc<[u32]>, String>,
 }
@@ -142,6 +147,7 @@ pub struct Studies {
     pub estimates: estimates::Settings,
     pub variants: variants::Settings,
     pub bench: bench::Settings,
+    pub averages: averages::Settings,
     pub stream: stream::Settings,
     pub parts: parts::Settings,
     pub heads: heads::Settings,
@@ -166,6 +172,7 @@ impl Studies {
             Pane::Estimates => Some(&self.estimates),
             Pane::Variants => Some(&self.variants),
             Pane::Bench => Some(&self.bench),
+            Pane::Averages => Some(&self.averages),
             Pane::Stream => Some(&self.stream),
             Pane::Parts => Some(&self.parts),
             Pane::Heads => Some(&self.heads),
@@ -190,6 +197,7 @@ impl Studies {
             Pane::Estimates => Some(&mut self.estimates),
             Pane::Variants => Some(&mut self.variants),
             Pane::Bench => Some(&mut self.bench),
+            Pane::Averages => Some(&mut self.averages),
             Pane::Stream => Some(&mut self.stream),
             Pane::Parts => Some(&mut self.parts),
             Pane::Heads => Some(&mut self.heads),

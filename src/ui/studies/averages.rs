@@ -1,0 +1,154 @@
+use eframe::egui::{DragValue, Ui};
+use serde::{Deserialize, Serialize};
+
+use super::{About, Asks, Study, choice_ui, number_ui};
+use crate::analysis::AnalysisSpec;
+use crate::analysis::causal_trace::{Component, Map};
+use crate::analysis::trace_average::{Kept, Sample, Spec};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    restored: Restored,
+    n_facts: usize,
+    of: Of,
+
+    /// Of which facts are drawn.
+    seed: u32,
+    kept: Kept,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Restored {
+    AsTrace,
+    All,
+    Only(Component),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Of {
+    AnyRelation,
+    ThisRelation,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            restored: Restored::All,
+            n_facts: 30,
+            of: Of::AnyRelation,
+            seed: 1,
+            kept: Kept::Known,
+        }
+    }
+}
+
+/// ROME's `known_1000.json` and more.
+const MOST_FACTS: usize = 2000;
+
+const COMPONENTS: [Component; 3] = [Component::Hidden, Component::Mlp, Component::Attn];
+
+impl Restored {
+    const ALL: [Self; 5] = [
+        Self::All,
+        Self::AsTrace,
+        Self::Only(Component::Hidden),
+        Self::Only(Component::Mlp),
+        Self::Only(Component::Attn),
+    ];
+
+    fn text(self) -> (&'static str, &'static str) {
+        match self {
+            Self::All => ("all three, a map each", "Three times the work of one"),
+            Self::AsTrace => ("as the causal trace", "What the trace's own settings restore"),
+            Self::Only(Component::Hidden) => {
+                ("hidden states", "The residual stream after one layer")
+            }
+            Self::Only(Component::Mlp) => ("MLPs", "What the MLPs of a window of layers add"),
+            Self::Only(Component::Attn) => {
+                ("attention", "What attention adds in a window of layers")
+            }
+        }
+    }
+
+    fn components(self, of_trace: Component) -> Vec<Component> {
+        match self {
+            Self::All => COMPONENTS.into(),
+            Self::AsTrace => vec![of_trace],
+            Self::Only(component) => vec![component],
+        }
+    }
+}
+
+impl Study for Settings {
+    fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
+        let relation = match self.of {
+            Of::AnyRelation => None,
+            Of::ThisRelation => {
+                let relation = about.record.and_then(|record| record.relation.clone());
+                Some(relation.ok_or(
+                    "The dataset names no relation of this fact; average over any relation instead",
+                )?)
+            }
+        };
+        let sample =
+            Sample { relation, direction: about.asked, n_facts: self.n_facts, seed: self.seed };
+        let drawn = (about.drawn)(&sample)?;
+        let mut trace = about
+            .trace
+            .clone()
+            .ok_or("The noise is still being measured on the dataset's subjects")?;
+        let components = self.restored.components(trace.component);
+        trace.component = components[0];
+        // A single state has no window: another one must not make another average.
+        let has_window = components.iter().any(|it| *it != Component::Hidden);
+        trace.window = if has_window { about.trace_window.max(1) } else { 1 };
+        trace.map = Map::Tokens;
+        Ok(AnalysisSpec::TraceAverage(Spec {
+            trace,
+            components,
+            facts: drawn.facts,
+            kept: self.kept,
+            left_out: drawn.left_out,
+        }))
+    }
+
+    fn asks(&self) -> Asks {
+        Asks::OneWay
+    }
+
+    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+        ui.horizontal_wrapped(|ui| {
+            let about = "What is restored";
+            choice_ui(ui, "Restore", about, &mut self.restored, &Restored::ALL, Restored::text);
+            ui.add_space(6.0);
+            let about = "How many facts are drawn from the dataset, at most";
+            let value = DragValue::new(&mut self.n_facts).range(1..=MOST_FACTS);
+            number_ui(ui, "Facts", about, value);
+        });
+        ui.horizontal_wrapped(|ui| {
+            let about = "Which facts are drawn";
+            let choices = [Of::AnyRelation, Of::ThisRelation];
+            choice_ui(ui, "Of", about, &mut self.of, &choices, |it| match it {
+                Of::AnyRelation => ("any relation", "Of the whole dataset"),
+                Of::ThisRelation => ("this fact's relation", "Asked the same way"),
+            });
+            ui.add_space(6.0);
+            let about = "Of which facts are drawn; more facts keep the first ones";
+            number_ui(ui, "Facts' seed", about, DragValue::new(&mut self.seed));
+        });
+        let mut keeps_all = self.kept == Kept::All;
+        let tooltip = "Facts whose answer is not the model's first guess are left out as in ROME, \
+                       unless this is set";
+        ui.checkbox(&mut keeps_all, "Keep facts that are not known").on_hover_text(tooltip);
+        self.kept = if keeps_all { Kept::All } else { Kept::Known };
+        ui.weak(
+            "Window, severing, direction, noise, samples and seed of the noise are those of the \
+             causal trace",
+        );
+    }
+
+    fn has_metric(&self) -> bool {
+        true
+    }
+}
