@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 32] = [
+const COMMANDS: [&[&str]; 33] = [
     &[],
     &["explore"],
     &["predict"],
@@ -29,6 +29,7 @@ const COMMANDS: [&[&str]; 32] = [
     &["knockout"],
     &["cut"],
     &["compare"],
+    &["average"],
     &["bench"],
     &["edit"],
     &["steer"],
@@ -571,7 +572,8 @@ fn a_saved_spec_gives_what_its_command_gives() {
     let asked = [&["edit", "--model", TINY, "--device", "cpu"][..], &case, &edit].concat();
     stdout(&[&asked[..], &["--save-spec", edited]].concat());
     let inverse = ["--from-inverse"];
-    let commands: [(&str, &[&str], &[&str]); 34] = [
+    let average = ["--samples", "2", "--keep-unknown"];
+    let commands: [(&str, &[&str], &[&str]); 36] = [
         ("patch", &pair, &[&inverse[..], &["--kind", "heads", "--together"]].concat()),
         ("patch", &prompt, &["--from", "it is on", "--kind", "mlp", "--window", "3"]),
         ("path-patch", &pair, &[&inverse[..], &["--to", "L2H1.k", "--mlps", "frozen"]].concat()),
@@ -602,6 +604,12 @@ fn a_saved_spec_gives_what_its_command_gives() {
         ("compare", &pair, &["--map", "attribution", "--permutations", "99"]),
         ("compare", &pair, &["--map", "hidden", "--samples", "2", "--bos"]),
         ("compare", &pair, &["--map", "ablation", "--other-case", "3"]),
+        ("average", &["--facts", &facts], &[&average[..], &["--window", "2", "--bos"]].concat()),
+        (
+            "average",
+            &["--relation", "capital", "--n", "2", "--inverse"],
+            &[&average[..], &["--corruption", "random-subject", "--kind", "attn,hidden"]].concat(),
+        ),
         ("bench", &case, &["--samples", "2", "--kind", "attn", "--window", "2,3"]),
         ("bench", &pair, &["--samples", "2", "--kind", "hidden", "--corruptions", "zero,str"]),
         ("knockout", &prompt, &["--edges", "0..1:last", "--answer", "it"]),
@@ -622,6 +630,58 @@ fn a_saved_spec_gives_what_its_command_gives() {
     assert!(said.contains("spec.json"), "{said}");
     let far = complaint(&["lens", "--prompt", "a", "--save-spec", "/nowhere/spec.json"]);
     assert!(far.contains("/nowhere"), "{far}");
+}
+
+#[test]
+fn the_figure_of_an_attribution_adds_up_where_that_is_asked_for() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("figure.csv");
+    let args = ["attribute", "--model", TINY, "--prompt", "Lyon is in", "--answer", "it"];
+    let head = |form: &str| {
+        let to_file = ["--figure", path.to_str().unwrap(), "--figure-attribution", form];
+        stdout(&[&args[..], &["--device", "cpu", "--by", "layers"], &to_file].concat());
+        fs::read_to_string(&path).unwrap().lines().next().unwrap().to_owned()
+    };
+    assert_eq!(head("running-sum"), "layer,after its MLP,after its attention");
+    assert!(head("waterfall").ends_with(",from,to"));
+    assert!(!head("parts").contains("from"));
+}
+
+#[test]
+fn averages_say_what_is_in_them_and_what_is_left_out() {
+    let dir = TempDir::new().unwrap();
+    let facts = counterfact(&dir);
+    let figure = dir.path().join("figure.csv");
+    let args = ["average", "--model", TINY, "--facts", &facts, "--samples", "2", "--window", "2"];
+    let args = [&args[..], &["--kind", "hidden,mlp", "--device", "cpu"]].concat();
+    let to_file = ["--figure", figure.to_str().unwrap()];
+    let all = json(&[&args[..], &to_file, &["--keep-unknown", "--json"]].concat());
+    assert_eq!((&all["n_asked"], &all["n_facts"]), (&2.into(), &2.into()));
+    let map = &all["maps"][1];
+    assert_eq!((&map["kind"], &map["window"]), (&"mlp".into(), &2.into()));
+    let prob = &map["metrics"]["prob"];
+    let roles = prob["roles"].as_array().unwrap();
+    for key in ["indirect", "low", "high", "standard_error"] {
+        assert_eq!(prob[key].as_array().unwrap().len(), roles.len());
+    }
+    let read = |key: &str| prob[key]["mean"].as_f64().unwrap();
+    assert!((read("clean") - read("corrupted") - read("total")).abs() < 1e-6);
+    // With half of the facts, all that the last state does is the total.
+    let last = numbers(prob["rome"]["result"].as_array().unwrap().last().unwrap());
+    assert_eq!((last.len(), &prob["rome"]["size"]), (4, &2.into()));
+    let csv = fs::read_to_string(&figure).unwrap();
+    assert!(csv.contains("last token,3,") && csv.contains("last token low"), "{csv}");
+
+    // Random weights know nothing.
+    let text = stdout(&args);
+    assert!(text.starts_with("0 of 2 facts averaged, 2 not known\n"), "{text}");
+    assert!(text.contains("the model says") && text.contains("not ·French"), "{text}");
+    let nothing = complaint(&[&args[..], &["--relation", "nonsense"]].concat());
+    assert!(nothing.contains("no such fact in"), "{nothing}");
+
+    let known = ["average", "--n", "4", "--samples", "2", "--kind", "mlp", "--device", "cpu"];
+    let text = stdout(&[&known[..], &["--relation", "P36"]].concat());
+    assert!(text.contains("last subject token") && text.contains("total effect"), "{text}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::Machine;
 use super::progress::Bar;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit};
 use crate::experiment::Experiment;
-use crate::figure::{Effect, Figure, FileFormat, Look, Pick, Scale};
+use crate::figure::{AttributionForm, Effect, Figure, FileFormat, Look, Pick, Scale};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::{Answer, TokenizedPrompt};
 use crate::whole_file::{self, folder_of};
@@ -64,6 +64,10 @@ pub(super) struct ResultOutput {
     #[arg(long, value_enum, value_name = "EFFECT", default_value = "score", requires = "figure")]
     figure_effect: FigureEffect,
 
+    /// How the figure of an attribution by layers or heads draws the logit
+    #[arg(long, value_enum, value_name = "FORM", default_value = "parts", requires = "figure")]
+    figure_attribution: FigureAttribution,
+
     /// The layer that the figure looks at, where it shows one of several, as of attention
     #[arg(long, value_name = "L", requires = "figure")]
     figure_layer: Option<usize>,
@@ -101,6 +105,18 @@ enum FigureEffect {
 
     /// The share of the total effect that comes back
     Recovery,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FigureAttribution {
+    /// What each part adds
+    Parts,
+
+    /// The sum of all parts up to each depth
+    RunningSum,
+
+    /// What each part adds, from where the one before ended
+    Waterfall,
 }
 
 impl AnalysisOutput {
@@ -165,6 +181,7 @@ impl ResultOutput {
             let look = Look {
                 metric: self.figure_metric.into(),
                 effect: self.figure_effect.into(),
+                attribution: self.figure_attribution.into(),
                 pick: Pick {
                     layer: self.figure_layer,
                     position: self.figure_position,
@@ -213,6 +230,16 @@ impl From<FigureEffect> for Effect {
             FigureEffect::Indirect => Self::Indirect,
             FigureEffect::Direct => Self::Direct,
             FigureEffect::Recovery => Self::Recovery,
+        }
+    }
+}
+
+impl From<FigureAttribution> for AttributionForm {
+    fn from(form: FigureAttribution) -> Self {
+        match form {
+            FigureAttribution::Parts => Self::Parts,
+            FigureAttribution::RunningSum => Self::RunningSum,
+            FigureAttribution::Waterfall => Self::Waterfall,
         }
     }
 }

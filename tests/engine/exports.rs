@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use factscope::figure::{
-    Bar, Bars, Chart, Figure, Lines, Map, Pick, Scale, Series, Side, to_csv, to_image, to_npz,
-    to_parquet, to_pdf, to_png, to_svg,
+    Bar, Bars, Chart, Figure, Lines, Map, Pick, Scale, Series, Side, Waterfall, to_csv, to_image,
+    to_npz, to_parquet, to_pdf, to_png, to_svg,
 };
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
@@ -177,6 +177,92 @@ fn a_band_is_in_tables_and_pictures_of_its_line() {
     let Chart::Lines(lines) = &mut torn.charts[1] else { panic!("lines come second") };
     lines.series[0].band.pop();
     assert!(!torn.is_whole() && without.is_whole());
+}
+
+/// From 1 up by 2, down by a half, to the sum of all.
+fn waterfall() -> Figure {
+    let bar =
+        |(label, value): (&str, f32)| Bar { label: label.to_owned(), value, pick: Pick::default() };
+    let bars = [("start", 1.0), ("L0", 2.0), ("MLP 0", -0.5), ("sum", 2.5)];
+    let bars = Bars {
+        name: "Waterfall".to_owned(),
+        quantity: "Contribution (logits)".to_owned(),
+        bars: bars.map(bar).into(),
+    };
+    let starts = vec![0.0, 1.0, 3.0, 0.0];
+    Figure {
+        title: "A title".to_owned(),
+        charts: vec![Chart::Waterfall(Waterfall { bars, starts })],
+        ..Figure::default()
+    }
+}
+
+#[test]
+fn a_waterfalls_numbers_say_where_each_bar_begins_and_ends() {
+    let figure = waterfall();
+    let expected = [
+        ("contribution_logits", [1.0, 2.0, -0.5, 2.5]),
+        ("from", [0.0, 1.0, 3.0, 0.0]),
+        ("to", [1.0, 3.0, 2.5, 2.5]),
+    ];
+    let files = unzipped(&to_npz(&figure));
+    for (name, values) in expected {
+        let (head, data) = array(&files[&format!("waterfall.{name}.npy")]);
+        assert!(head.contains("'<f4'") && head.contains("'shape': (4,)"), "{head}");
+        assert_eq!(floats(data), values.map(f32::to_bits), "{name}");
+    }
+    let (head, data) = array(&files["waterfall.label.npy"]);
+    assert!(head.contains("'<U5'"), "{head}");
+    let chars = data.chunks(4).map(|it| u32::from_le_bytes(it.try_into().unwrap()));
+    let text: String = chars.filter_map(char::from_u32).filter(|it| *it != '\0').collect();
+    assert_eq!(text, "startL0MLP 0sum");
+
+    let json = serde_json::to_value(&figure).unwrap();
+    let chart = &json["charts"][0]["Waterfall"];
+    assert_eq!(chart["starts"], serde_json::json!([0.0, 1.0, 3.0, 0.0]));
+    assert_eq!(chart["bars"]["bars"][2]["value"], serde_json::json!(-0.5));
+    assert_eq!(
+        to_csv(&figure).lines().collect::<Vec<_>>(),
+        [
+            "Waterfall,Contribution (logits),from,to",
+            "start,1,0,1",
+            "L0,2,1,3",
+            "MLP 0,-0.5,3,2.5",
+            "sum,2.5,0,2.5",
+        ]
+    );
+    let reader = SerializedFileReader::new(bytes::Bytes::from(to_parquet(&figure))).unwrap();
+    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
+    for (name, values) in [("from", [0.0, 1.0, 3.0, 0.0]), ("to", [1.0, 3.0, 2.5, 2.5])] {
+        let column: Vec<Field> = rows
+            .iter()
+            .flat_map(|row| row.get_column_iter().filter(|(it, _)| *it == name))
+            .map(|(_, field)| field.clone())
+            .collect();
+        assert_eq!(column, values.map(Field::Float), "{name}");
+    }
+}
+
+/// What is drawn: as far from the first bar's left end as the numbers are from zero.
+#[test]
+fn a_waterfalls_bars_are_drawn_where_they_begin() {
+    let svg = to_svg(&waterfall());
+    let number = |line: &str, name: &str| -> f32 {
+        let (_, rest) = line.split_once(&format!(" {name}=\"")).unwrap();
+        rest.split_once('"').unwrap().0.parse().unwrap()
+    };
+    let [rises, falls, is_sum] = ["#2166ac", "#b2182b", "#5f5f5f"];
+    let bars: Vec<&str> = svg.lines().filter(|line| line.starts_with("<rect x=")).collect();
+    assert_eq!(bars.len(), 4, "{svg}");
+    let (zero, unit) = (number(bars[0], "x"), number(bars[0], "width"));
+    let expected = [(0.0, 1.0, is_sum), (1.0, 2.0, rises), (2.5, 0.5, falls), (0.0, 2.5, is_sum)];
+    for (bar, (from, size, color)) in bars.into_iter().zip(expected) {
+        let (x, width) = (number(bar, "x"), number(bar, "width"));
+        // Two decimals are written.
+        assert!((x - zero - from * unit).abs() < 0.03, "{x} and not {}", zero + from * unit);
+        assert!((width - size * unit).abs() < 0.03, "{width} and not {}", size * unit);
+        assert!(bar.contains(color), "{bar}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 import decompositions
@@ -155,6 +156,59 @@ def checks(tools):
         yield exact(f"{what}: labels", found["labels"], labels)
         yield close(f"{what}: logits", found["logits"], expected, LOGIT)
         yield close(f"{what}: the last", [found["logits"][-1][-1]], [logit], LOGIT)
+
+    def check_running_sum(program, reference):
+        cases = [("layers", None), ("heads", FOIL), ("layers", FOIL), ("heads", None)]
+        yield from each_prompt("running sum", running_sum, program, reference, cases)
+
+    def running_sum(what, program, reference, text, subject, bos, by, foil):
+        _, cache, direction, bias, logit = asked(reference, text, bos, foil)
+        model, file = reference.processed, reference.folder / "figure.npz"
+        n_layers = model.cfg.n_layers
+        labels, expected = decompositions.accumulated(model, cache, direction, bias, False)
+        expected = dict(zip(labels, expected[:, -1]))
+        after = torch.tensor([
+            [expected[f"{layer + 1}_pre" if layer + 1 < n_layers else "final_post"] for layer in range(n_layers)],
+            [expected[f"{layer}_mid"] for layer in range(n_layers)],
+        ])
+        start = expected["0_pre"]
+        if by == "heads":
+            # No head adds the biases of attention: all stand at the start.
+            biases = decompositions.attention_biases(model, cache, direction)
+            later = biases.flip(0).cumsum(0).flip(0) - biases
+            after, start = after + later, start + biases.sum()
+
+        def figure(form):
+            attribute(program, text, bos, foil, "--by", by, "--figure", file, "--figure-attribution", form)
+            with np.load(file) as arrays:
+                return dict(arrays)
+
+        lines = figure("running-sum")
+        names = ["after its MLP", "after its attention"]
+        yield exact(f"{what}: lines", lines["running_sum.series"].tolist(), names)
+        yield close(f"{what}: sums", lines["running_sum"], after, LOGIT)
+        yield close(f"{what}: the last sum", lines["running_sum"][0, -1], logit, LOGIT)
+
+        fall = figure("waterfall")
+        bars, begin, end = (fall[f"waterfall.{name}"] for name in ("contribution_logits", "from", "to"))
+        found = attribute(program, text, bos, foil, "--by", by)
+        parts = dict(zip(found["labels"], found["values"]))
+        yield close(f"{what}: waterfall's start", bars[0], start, LOGIT)
+        yield close(f"{what}: waterfall's end", [bars[-1], end[-2]], [logit, logit], LOGIT)
+        yield close(f"{what}: bars", end - begin, bars, LOGIT)
+        yield close(f"{what}: bars from sums", [begin[0], begin[-1]], [0, 0], tools.EXACT)
+        yield close(f"{what}: each from the end of the one before", begin[1:-1], end[:-2], LOGIT)
+        if by == "layers":
+            # Attention, then MLP, one layer after the other.
+            yield close(f"{what}: ends", end[1:-1], after.flip(0).T.reshape(-1), LOGIT)
+        else:
+            sizes = sorted((abs(value) for name, value in parts.items() if is_of_layer(name)), reverse=True)
+            n_listed = min(20, len(sizes))
+            yield close(f"{what}: the largest first", abs(bars[1 : n_listed + 1]), sizes[:n_listed], LOGIT)
+            yield exact(f"{what}: bars", len(bars), n_listed + 2 + (len(sizes) > n_listed))
+
+    def is_of_layer(label):
+        return label not in ("embed", "pos_embed", "bias")
 
     def check_final_lens(program, reference):
         yield from each_prompt("final lens", final_lens, program, reference, [()])
@@ -388,6 +442,7 @@ def checks(tools):
         "difference": check_difference,
         "through": check_through,
         "accumulated": check_accumulated,
+        "running-sum": check_running_sum,
         "final-lens": check_final_lens,
         "norms": check_norms,
         "weighted-attention": check_weighted,

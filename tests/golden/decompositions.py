@@ -128,6 +128,12 @@ def accumulated(model, cache, direction, bias, own_scale):
     return labels, normalized[:, 0] @ direction + bias
 
 
+def attention_biases(model, cache, direction):
+    """What each layer's attention bias adds to the logit at the last position. `[layer]`"""
+    centred = (model.b_O - model.b_O.mean(-1, keepdim=True)).detach()
+    return centred / cache["ln_final.hook_scale"][0, -1] @ direction
+
+
 def lens_at_final_scale(model, cache):
     """`[layer, pos, vocab]`"""
     stack = torch.stack([cache["resid_post", layer] for layer in range(model.cfg.n_layers)])
