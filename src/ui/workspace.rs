@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::Command;
 use super::pane::Pane;
+use super::widgets::in_columns_ui;
 use crate::figure::Scale;
 
 /// Points; in a lower window the predictions are one of the tabs.
@@ -198,12 +199,13 @@ impl Showing<'_> {
         }
         ui.separator();
         ui.weak("Open");
-        for pane in &self.closed {
+        let commands = &mut *self.commands;
+        in_columns_ui(ui, "closed views", &self.closed, |ui, pane| {
             if ui.button(pane.text()).on_hover_text(pane.tooltip()).clicked() {
-                self.commands.push(Command::ShowPane(*pane));
+                commands.push(Command::ShowPane(pane));
                 ui.close();
             }
-        }
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! Views that are opened, closed, brought to the front and put back.
 
+use eframe::egui::Vec2;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use factscope::ui::pane::Pane;
@@ -95,6 +96,23 @@ fn an_arrangement_is_kept_as_it_was() {
     again.show(Pane::Attention);
     assert_eq!(again, once);
     assert!(again.is_in_front(Pane::Attention));
+}
+
+/// On the screen of a laptop, though the views are many.
+#[test]
+fn menus_of_views_fit_a_small_window() {
+    let mut window = Window::open();
+    let size = Vec2::new(1280.0, 720.0);
+    window.harness.set_size(size);
+    window.harness.run_steps(3);
+    window.click("View");
+    for pane in Pane::ALL {
+        let items: Vec<_> = window.harness.get_all_by_label(pane.text()).collect();
+        assert!(items.iter().all(|it| it.rect().bottom() <= size.y), "{pane:?}");
+    }
+    // The last of the menu.
+    let last = window.harness.get_by_label_contains("Reset zoom").rect();
+    assert!(last.bottom() <= size.y && last.right() <= size.x, "{last:?}");
 }
 
 #[test]

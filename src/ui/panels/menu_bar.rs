@@ -6,6 +6,7 @@ use crate::figure::Scale;
 use crate::ui::command::{Command, Step};
 use crate::ui::pane::Pane;
 use crate::ui::state::State;
+use crate::ui::widgets::in_columns_ui;
 use crate::ui::workspace::Workspace;
 use crate::worker::DeviceChoice;
 
@@ -19,7 +20,7 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
             item_ui(ui, Command::ShowPalette, commands);
         });
         ui.menu_button("View", |ui| {
-            for pane in Pane::ALL {
+            in_columns_ui(ui, "views", &Pane::ALL, |ui, pane| {
                 let mut is_open = workspace.is_open(pane);
                 let item = ui.checkbox(&mut is_open, pane.text()).on_hover_text(pane.tooltip());
                 if item.changed() {
@@ -29,7 +30,8 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
                         Command::ClosePane(pane)
                     });
                 }
-            }
+            });
+            ui.separator();
             item_ui(ui, Command::ResetLayout, commands);
             item_ui(ui, Command::SpreadViews, commands);
             ui.separator();

@@ -1,9 +1,10 @@
 //! Quantities over layers, as lines or bars: hover for all values at a layer, click or use the arrow
 //! keys to pick one.
 
+use eframe::egui::text::{LayoutJob, TextFormat};
 use eframe::egui::{
-    Color32, EventFilter, Key, PopupAnchor, Response, RichText, Role, Sense, Tooltip, Ui,
-    WidgetInfo,
+    Align, Color32, EventFilter, Key, Label, PopupAnchor, Response, RichText, Role, Sense,
+    TextStyle, Tooltip, Ui, WidgetInfo,
 };
 use egui_plot::{
     AxisHints, Bar, BarChart, FilledArea, GridInput, GridMark, HLine, Line, LineStyle, MarkerShape,
@@ -190,8 +191,16 @@ impl LayerPlot<'_> {
                     (Marks::Lines, Stroke::Dashed) => "– –",
                     (Marks::Lines, Stroke::Dotted) => "· · ·",
                 };
-                ui.label(RichText::new(sign).color(series.color).strong());
-                ui.label(RichText::new(&series.name).font(axis_font()));
+                // As one text, or a line might end between the two.
+                let mut text = LayoutJob::default();
+                let format = |font, color| TextFormat {
+                    valign: Align::Center,
+                    ..TextFormat::simple(font, color)
+                };
+                let body = TextStyle::Body.resolve(ui.style());
+                text.append(sign, 0.0, format(body, series.color));
+                text.append(&series.name, 4.0, format(axis_font(), ui.visuals().text_color()));
+                ui.add(Label::new(text).extend());
                 ui.add_space(8.0);
             }
         });

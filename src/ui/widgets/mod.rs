@@ -3,6 +3,7 @@
 mod arrows;
 mod caption;
 mod color_bar;
+mod columns;
 pub mod head_atlas;
 pub mod heatmap;
 pub mod layer_plot;
@@ -16,6 +17,7 @@ pub use crate::figure::number;
 pub use arrows::{arrow_steps, moved};
 pub use caption::{Caption, Tone};
 pub use color_bar::ColorBar;
+pub use columns::in_columns_ui;
 pub use head_atlas::HeadAtlas;
 pub use heatmap::{Axis, Cell, CellShape, Heatmap, HeatmapResponse, Labels};
 pub use pairing::{PairingClick, pairing_ui};
