@@ -50,8 +50,11 @@ fn saved(model: PathBuf, facts: PathBuf, path: &Path) -> Window {
     window.trace_ends();
     window.harness.state_mut().command(Command::Study(Pane::Ablation));
     window.idle();
-    window.harness.state_mut().command(Command::Study(Pane::Weights));
-    window.idle();
+    for pane in [Pane::Weights, Pane::Averages] {
+        window.harness.state_mut().command(Command::Study(pane));
+        window.harness.run_steps(2);
+        window.idle();
+    }
     window.save(path);
     window
 }
@@ -61,7 +64,7 @@ fn opened(path: &Path) -> Window {
     Window::new(options, None)
 }
 
-const SHOWN: [Pane; 7] = [
+const SHOWN: [Pane; 8] = [
     Pane::Trace,
     Pane::Prediction,
     Pane::Attention,
@@ -69,6 +72,7 @@ const SHOWN: [Pane; 7] = [
     Pane::LogitLens,
     Pane::Ablation,
     Pane::Weights,
+    Pane::Averages,
 ];
 
 /// Every bit of every result, NaN included.

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::FactList;
+use super::{FactKey, FactList};
 use crate::analysis::trace_average::{AskedFact, LeftOut, Sample};
 use crate::tokens::{Bos, Tokenizer};
+use crate::worker::Which;
 
 /// As they are asked; and those that cannot be.
 #[derive(Clone, Debug)]
@@ -15,7 +16,15 @@ pub struct DrawnFacts {
 
 /// The last ones, for drawing and tokenizing thousands in every frame would be felt.
 #[derive(Debug, Default)]
-pub struct Draws(Vec<(Sample, Bos, DrawnFacts)>);
+pub struct Draws(Vec<Draw>);
+
+#[derive(Debug)]
+struct Draw {
+    sample: Sample,
+    which: Which,
+    bos: Bos,
+    drawn: DrawnFacts,
+}
 
 /// Both directions of two settings.
 const N_KEPT: usize = 4;
@@ -24,13 +33,14 @@ impl Draws {
     pub fn get(
         &mut self,
         sample: &Sample,
-        bos: Bos,
+        key: FactKey,
         facts: &FactList,
         tokenizer: &Tokenizer,
     ) -> Result<DrawnFacts, String> {
-        let known = self.0.iter().find(|(of, with, _)| of == sample && *with == bos);
-        if let Some((.., drawn)) = known {
-            return Ok(drawn.clone());
+        let bos = if key.has_bos { Bos::On } else { Bos::Off };
+        let is_it = |it: &&Draw| it.sample == *sample && it.which == key.which && it.bos == bos;
+        if let Some(known) = self.0.iter().find(is_it) {
+            return Ok(known.drawn.clone());
         }
         let dataset = facts
             .dataset
@@ -49,7 +59,8 @@ impl Draws {
         }
         let drawn = DrawnFacts { facts: asked.into(), left_out: left_out.into() };
         self.0.truncate(N_KEPT - 1);
-        self.0.insert(0, (sample.clone(), bos, drawn.clone()));
+        let (sample, which) = (sample.clone(), key.which);
+        self.0.insert(0, Draw { sample, which, bos, drawn: drawn.clone() });
         Ok(drawn)
     }
 }

@@ -327,10 +327,7 @@ impl State {
             |of| self.others.substitutes(key, of, record, &self.facts, &info.tokenizer);
         let prompt = prompt_of(direction)?;
         let many = || self.others.many(key, &self.facts, &info.tokenizer);
-        let drawn = |sample: &Sample| {
-            let bos = self.settings.bos;
-            self.others.drawn(sample, bos, &self.facts, &info.tokenizer)
-        };
+        let drawn = |sample: &Sample| self.others.drawn(sample, key, &self.facts, &info.tokenizer);
         let alike = || self.others.alike(key, prompt.n_pos(), &self.facts, &info.tokenizer);
         Some(ask(&About {
             info,
@@ -381,7 +378,16 @@ impl State {
             return own;
         }
         // It is of no fact, whichever was looked at when it was asked for.
-        own.or_else(|| self.findings.values().find_map(|findings| findings.study(&spec)))
+        let which = self.which(direction);
+        let of_model = || self.findings.iter().filter(|(key, _)| key.which == which);
+        let found = own.or_else(|| of_model().find_map(|(_, it)| it.study(&spec)));
+        if found.is_some() || self.stored.is_none() {
+            return found;
+        }
+        // Without its dataset a file has other facts to draw from.
+        let mut all = of_model().flat_map(|(_, it)| &it.studies);
+        let is_average = |spec: &AnalysisSpec| matches!(spec, AnalysisSpec::TraceAverage(_));
+        all.find(|study| is_average(&spec) && is_average(&study.spec))
     }
 
     /// What a view shows of the fact as it is looked at.

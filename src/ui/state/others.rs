@@ -43,15 +43,15 @@ impl Others {
         known.entry(at).or_insert_with(|| find_many(key, facts, tokenizer)).clone()
     }
 
-    /// Facts to be averaged over.
+    /// Facts to be averaged over, asked of the model and with or without BOS as `key` is.
     pub(super) fn drawn(
         &self,
         sample: &Sample,
-        bos: Bos,
+        key: FactKey,
         facts: &FactList,
         tokenizer: &Tokenizer,
     ) -> Result<DrawnFacts, String> {
-        self.draws.borrow_mut().get(sample, bos, facts, tokenizer)
+        self.draws.borrow_mut().get(sample, key, facts, tokenizer)
     }
 
     /// Another prompt of as many tokens.
