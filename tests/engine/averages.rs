@@ -360,6 +360,16 @@ fn a_fact_that_cannot_be_traced_is_left_out_with_the_reason_and_changes_no_other
     }
     assert!(found.left_out.iter().all(|it| it.cause == Cause::NotTraced));
     assert_eq!(found.count(), "4 of 9 facts averaged, 5 not to be traced");
+    // Lists are as long as they may be, and say so.
+    let engine = engine("tiny");
+    let look = Look { n_listed: 2, ..Look::new(&engine.info.tokenizer) };
+    let figure = Figure::of(&AnalysisResult::TraceAverage(found.clone()), &look);
+    let listed = figure.charts.iter().find_map(|chart| match chart {
+        Chart::Table(table) if table.name == "Left out" => Some(table.rows.len()),
+        _ => None,
+    });
+    assert_eq!(listed, Some(2));
+    assert!(figure.notes.iter().any(|it| it.starts_with("The first 2 that")), "{:?}", figure.notes);
     let alone = run(&spec(good));
     for nth in 0..COMPONENTS.len() {
         assert_eq!(found.averages(nth, Metric::Prob), alone.averages(nth, Metric::Prob));

@@ -23,6 +23,9 @@ impl Window {
 fn open() -> Window {
     let mut window = studies::open();
     window.show(Pane::Averages);
+    window.wait("what noise is measured on", |app| {
+        app.state.study_spec(Pane::Averages, Direction::Forward).is_ok()
+    });
     window
 }
 

@@ -31,14 +31,14 @@ pub(super) fn figure(it: &TraceAverage, look: &Look<'_>) -> Figure {
         charts.push(Chart::Table(peaks(it, &found)));
     }
     if !it.left_out.is_empty() {
-        charts.push(Chart::Table(left_out(it)));
+        charts.push(Chart::Table(left_out(it, look.n_listed)));
     }
     let n = it.facts.len();
     Figure {
         title: format!("Averages over {n} {} — {quantity}", facts(n)),
         charts,
         warnings: warnings(it),
-        notes: notes(it),
+        notes: notes(it, look),
     }
 }
 
@@ -163,7 +163,7 @@ fn peaks(it: &TraceAverage, found: &[(Component, Averages)]) -> Table {
     Table { name: "Peaks".to_owned(), columns: columns.into(), rows: rows.collect() }
 }
 
-fn left_out(it: &TraceAverage) -> Table {
+fn left_out(it: &TraceAverage, n_listed: usize) -> Table {
     let row = |LeftOut { prompt, reason, .. }: &LeftOut| Row {
         cells: [prompt, reason].map(|text| Cell::Text(text.clone())).into(),
         pick: Pick::default(),
@@ -171,7 +171,7 @@ fn left_out(it: &TraceAverage) -> Table {
     Table {
         name: "Left out".to_owned(),
         columns: ["Prompt", "Why"].map(str::to_owned).into(),
-        rows: it.left_out.iter().map(row).collect(),
+        rows: it.left_out.iter().take(n_listed).map(row).collect(),
     }
 }
 
@@ -197,9 +197,13 @@ fn warnings(it: &TraceAverage) -> Vec<String> {
     warnings
 }
 
-fn notes(it: &TraceAverage) -> Vec<String> {
+fn notes(it: &TraceAverage, look: &Look<'_>) -> Vec<String> {
     let trace = &it.spec.trace;
     let mut notes = vec![it.count()];
+    if it.left_out.len() > look.n_listed {
+        let n = look.n_listed;
+        notes.push(format!("The first {n} that are left out are listed; a result's file has all"));
+    }
     if it.spec.kept == Kept::Known && it.n_left_out(Cause::NotKnown) > 0 {
         notes.push(
             "Facts are left out, as in ROME, where the model's first guess is not the first token of \
