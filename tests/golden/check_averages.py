@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 import rome
+from checkpoint import tokens_overlapping
 
 # Much after the subject and one token, the subject first and later.
 TEMPLATES = [
@@ -35,25 +36,24 @@ def findings(what, program, reference, kinds, window, bos, sever, direction, kee
 
     samples, noise_factor = 3, 3.0
     noise_std = noise_factor * rome.collect_embedding_std(reference.hf, reference.tokenizers[0], NOISE_SUBJECTS)
-    path, subjects, answers, known = facts_file(reference, bos)
+    path, places, answers, known = facts_file(reference, bos)
     found = program.json(
-        "average", "--facts", path, "--n", len(subjects), "--kind", kinds, "--window", window, *flag(bos),
+        "average", "--facts", path, "--n", len(places), "--kind", kinds, "--window", window, *flag(bos),
         *(["--sever", sever] if sever else []), *(["--keep-unknown"] if keeps else []), "--direction", direction,
         "--samples", samples, "--noise-subjects", reference.noise_file, "--noise", f"{noise_factor}s",
     )
     kept = [it["prompt"] for it in found["facts"]]
-    expected = set(subjects) if keeps else known
+    expected = set(places) if keeps else known
     yield exact(f"{what}: facts", sorted(kept), sorted(expected))
-    yield exact(f"{what}: left out", sorted(it["prompt"] for it in found["left_out"]), sorted(set(subjects) - expected))
+    yield exact(f"{what}: left out", sorted(it["prompt"] for it in found["left_out"]), sorted(set(places) - expected))
     yield exact(f"{what}: known", sorted(it["prompt"] for it in found["facts"] if it["is_known"]), sorted(known))
-    yield exact(f"{what}: counts", [found["n_asked"], found["n_facts"]], [len(subjects), len(expected)])
+    yield exact(f"{what}: counts", [found["n_asked"], found["n_facts"]], [len(places), len(expected)])
 
     for nth, kind in enumerate(kinds.split(",")):
         traced = []
         for text in kept:
-            subject = subjects[text]
             ids, _ = reference.encode(text, bos)
-            subject_range = reference.subject_range(text, subject, ids, bos)
+            subject_range = list(tokens_overlapping(reference.tokenizers[0], ids, int(bos), places[text]))
             flow = rome.calculate_hidden_flow(
                 reference.hf, ids, subject_range, answers[text], None if kind == "hidden" else kind, window,
                 samples, noise_std, 1, sever, direction,
@@ -93,8 +93,9 @@ def findings(what, program, reference, kinds, window, bos, sever, direction, kee
 
         # One of the facts by the command for one.
         text = kept[-1]
+        case = list(places).index(text)
         alone = program.file(
-            "trace", "--prompt", text, "--subject", subjects[text], *flag(bos), "--answer", answer_text(reference, answers[text]),
+            "trace", "--facts", path, "--case", case, *flag(bos), "--answer", answer_text(reference, answers[text]),
             "--kind", kind, "--window", window, "--samples", samples, "--noise-subjects", reference.noise_file,
             "--noise", f"{noise_factor}s", "--direction", direction, *(["--sever", sever] if sever else []),
         )
@@ -109,7 +110,7 @@ def answer_text(reference, id):
 
 
 def facts_file(reference, bos):
-    """A dataset; by text, each fact's subject and answer; and which answers are what the model says.
+    """A dataset; by text, the bytes of each fact's subject, and its answer; and which the model knows.
 
     A random model says any token. As an answer is text with a space before it, only some can be asked for.
     """
@@ -137,7 +138,11 @@ def facts_file(reference, bos):
     ]
     path = reference.folder / "averaged.json"
     path.write_text(json.dumps(rows), encoding="utf-8")
-    return path, {text: subject for text, (_, subject) in asked.items()}, answers, known
+    places = {}
+    for text, (template, subject) in asked.items():
+        start = len(template.split("{}")[0].encode())
+        places[text] = (start, start + len(subject.encode()))
+    return path, places, answers, known
 
 
 def is_itself(reference, id):
