@@ -67,7 +67,7 @@ impl LargePicture {
     /// As large a window of finer pixels. Nobody points into what is shifted.
     pub fn input(&self, input: &mut RawInput) {
         input.screen_rect = Some(self.window);
-        for viewport in input.viewports.values_mut() {
+        if let Some(viewport) = input.viewports.get_mut(&input.viewport_id) {
             let native = viewport.native_pixels_per_point.unwrap_or(1.0);
             viewport.native_pixels_per_point = Some(native * self.times as f32);
         }
