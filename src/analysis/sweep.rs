@@ -7,6 +7,11 @@
 //! some layers, such as restored windows that are clipped at the first layer, are one run until
 //! they part. Where a condition begins is computed from its plain data, so no analysis needs to
 //! know.
+//!
+//! Maps come in coarse to fine: at every position first the conditions that begin in every eighth
+//! layer, then those halfway between, and so on, the last positions first in each round. A round is
+//! not so small that it reads the weights for a few tokens. A device that works through a queue is
+//! read once, so there each position goes as a whole.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -24,9 +29,11 @@ use crate::tokens::TokenizedPrompt;
 
 pub(super) use asked::{Asked, check_ids, row};
 use branch::{Batch, Branch, branches};
+use order::{Order, sort};
 
 mod asked;
 mod branch;
+mod order;
 
 /// Whether conditions share what they have in common.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,8 +195,8 @@ impl Sweep<'_> {
         let n_pos = self.asked.ids.len();
         let (bases, mut branches) =
             branches(conditions, config.n_layers, n_pos - self.asked.n_read);
-        // Last positions first: they cost least, and show something soonest.
-        branches.sort_by_key(|it| (std::cmp::Reverse(it.pos), it.place, it.index));
+        let order = if self.model.is_queued() { Order::ByPosition } else { Order::CoarseToFine };
+        sort(&mut branches, order, n_pos);
 
         let groups: Vec<_> = batches(bases.len(), n_pos, self.model).collect();
         let passes = groups.iter().flat_map(|group| self.passes(&branches, group));
@@ -245,7 +252,7 @@ impl Sweep<'_> {
         let here: Vec<&Branch> =
             branches.iter().filter(|it| group.contains(&it.base) && it.place.is_some()).collect();
         let mut passes = Vec::new();
-        for alike in here.chunk_by(|a, b| a.pos == b.pos) {
+        for alike in here.chunk_by(|a, b| (a.round, a.pos) == (b.round, b.pos)) {
             let n_computed = n_pos - alike[0].pos;
             for batch in batches(alike.len(), n_computed, self.model) {
                 passes.push(Batch::new(&alike[batch], group.start));

@@ -10,6 +10,8 @@ mod bench;
 #[cfg(test)]
 mod bundled;
 #[cfg(test)]
+mod coarse_to_fine;
+#[cfg(test)]
 mod comparison;
 #[cfg(test)]
 mod corruptions;

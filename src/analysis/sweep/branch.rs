@@ -22,6 +22,9 @@ pub(super) struct Branch {
 
     /// The first position that `rest` changes.
     pub pos: usize,
+
+    /// When its turn comes.
+    pub round: u32,
 }
 
 /// Branches that go through the model together, all from one position on.
@@ -92,7 +95,7 @@ impl<'a> Batch<'a> {
 
 /// The first layer in which two conditions differ. Nothing if they do not, or differ after the
 /// blocks.
-fn first_difference(one: &[Intervention], other: &[Intervention]) -> Option<usize> {
+pub(super) fn first_difference(one: &[Intervention], other: &[Intervention]) -> Option<usize> {
     let in_layer = |condition: &'_ [Intervention], layer: usize| -> Vec<Intervention> {
         condition.iter().filter(|it| it.site.layer() == Some(layer)).cloned().collect()
     };
@@ -129,7 +132,7 @@ pub(super) fn branches(
             });
             let place = Place::of(&rest, n_layers);
             let pos = rest.iter().map(first_position).min().unwrap_or(0);
-            Branch { index, base, rest, place, pos }
+            Branch { index, base, rest, place, pos, round: 0 }
         })
         .collect();
     (bases, branches)
