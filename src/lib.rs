@@ -21,7 +21,7 @@
 //!
 //! - [`facts`] and [`tokens`] know text and ids, no tensors.
 //! - [`intervention`], [`task`] and [`builtin`] are plain data; they know nothing else, as do
-//!   [`whole_file`] and [`hub`].
+//!   [`whole_file`] and [`hub`]; [`noise_file`] knows only how a specification names it.
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
@@ -67,6 +67,7 @@ pub mod whole_file;
 pub mod builtin;
 pub mod model;
 pub mod analysis;
+pub mod noise_file;
 pub mod figure;
 pub mod training;
 pub mod experiment;

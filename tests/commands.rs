@@ -306,6 +306,57 @@ fn a_corruption_is_chosen_and_shown() {
     assert!(not_estimated.contains("token by token"), "{not_estimated}");
 }
 
+/// `tests/fixtures/noise` is what numpy saved for a subject of three tokens, 32 wide.
+#[test]
+fn noise_is_taken_from_a_file_that_must_stay_what_it_was() {
+    let dir = TempDir::new().unwrap();
+    let noise = dir.path().join("noise.npy");
+    fs::copy("tests/fixtures/noise/rome.npy", &noise).unwrap();
+    let noise = noise.to_str().unwrap();
+    let fact = ["--prompt", "Paris is the capital of", "--subject", "Paris"];
+    let common = [&["trace", "--model", TINY, "--device", "cpu", "--kind", "hidden"][..], &fact];
+    let common = common.concat();
+    let with = |more: &[&str]| stdout(&[&common[..], more].concat());
+    let json_with = |more: &[&str]| json(&[&common[..], more].concat());
+    let given = json_with(&["--noise-file", noise, "--json"]);
+    let drawn = json_with(&["--noise", "1.5", "--samples", "3", "--json"]);
+    assert_eq!((&given["corruption"], &given["samples"]), (&"noise-file".into(), &3.into()));
+    for (given, drawn) in
+        given["scores"].as_array().unwrap().iter().zip(drawn["scores"].as_array().unwrap())
+    {
+        for (given, drawn) in numbers(given).into_iter().zip(numbers(drawn)) {
+            assert!((given - drawn).abs() < 1e-6);
+        }
+    }
+    let text = with(&["--noise-file", noise]);
+    assert!(text.contains("noise of noise.npy (SHA-256 "), "{text}");
+
+    let spec = dir.path().join("spec.json");
+    let spec = spec.to_str().unwrap();
+    with(&["--noise-file", noise, "--save-spec", spec]);
+    let again = json(&["run", spec, "--device", "cpu", "--json"]);
+    assert_eq!(again["scores"], given["scores"]);
+    fs::copy("tests/fixtures/noise/plain.npz", noise).unwrap();
+    let said = complaint(&["run", spec, "--device", "cpu"]);
+    assert!(said.contains("is not what it was") && said.contains("noise.npy"), "{said}");
+
+    let said = |more: &[&str]| complaint(&[&common[..], more].concat());
+    let other = ["--noise-file", "tests/fixtures/noise/rome.npy"];
+    assert!(said(&[&other[..], &["--corruption", "zero"]].concat()).contains("leave --corruption"));
+    assert!(said(&[&other[..], &["--replace"]].concat()).contains("--replace is for noise"));
+    assert!(said(&[&other[..], &["--samples", "4"]].concat()).contains("at most 3"));
+    assert!(said(&["--noise-file", "tests/commands.rs"]).contains("numpy.save"));
+    assert!(said(&["--noise-file", "/nowhere.npy"]).contains("/nowhere.npy"));
+    assert!(said(&["--corruption", "noise-file"]).contains("--noise-file"));
+
+    let bench = ["bench", "--corruptions", "gaussian,noise-file", "--noise", "1.5", "--kind"];
+    let bench = [&bench[..], &["hidden", "--model", TINY, "--device", "cpu", "--json"], &fact];
+    let found = json(&[&bench.concat()[..], &["--samples", "3"], &other].concat());
+    assert_eq!(found["maps"].as_array().unwrap().len(), 2);
+    let same = found["spearman"]["prob"]["score"][0][1].as_f64().unwrap();
+    assert!(same > 0.999, "{same}");
+}
+
 #[test]
 fn noise_is_measured_on_the_subjects_that_are_named() {
     let dir = TempDir::new().unwrap();

@@ -176,7 +176,7 @@ fn trace(
         }
     };
     let task = TaskCtx { cancel: cancel.clone(), report: &report };
-    let ctx = AnalysisCtx { task, partial: &partial, reuse, tokenizer: None };
+    let ctx = AnalysisCtx { task, partial: &partial, reuse, ..AnalysisCtx::unwatched() };
     let outcome = causal_trace(model, prompt, spec, &ctx);
     let mut reply = timed(start);
     let found = match outcome {

@@ -9,6 +9,8 @@
 //!   chosen is *symmetric token replacement* (Zhang & Nanda 2024, "Towards Best Practices of
 //!   Activation Patching"), which they prefer to noise.
 //! - Random tokens, as a baseline.
+//!
+//! Noise may also be given as a file, to repeat somebody else's run to the number.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::causal_trace::NoiseLevel;
+pub use super::given_noise::{GivenNoise, NoiseFile};
 use super::sweep::check_ids;
 use super::{AnalysisCtx, AnalysisError};
 use crate::intervention::{Edit, Intervention, Noise, NoiseRng, Site, Span};
@@ -35,6 +38,9 @@ pub enum Corruption {
         #[serde(default)]
         entry: NoiseEntry,
     },
+
+    /// The noise of a file, added as it is: no level, generator or seed has a part in it.
+    NoiseFile(NoiseFile),
 
     /// The tokens whose embeddings are nearest to the embeddings with Gaussian noise added. Special
     /// tokens are never chosen; the subject's own may be, if there is little noise.
@@ -157,8 +163,13 @@ impl Corruption {
         !matches!(self, Self::Counterpart { .. } | Self::Zero | Self::Mean { .. })
     }
 
-    /// Whether it needs a [`NoiseLevel`].
+    /// Whether there is noise in it, so that it has a standard deviation.
     pub fn has_noise(&self) -> bool {
+        self.has_drawn_noise() || matches!(self, Self::NoiseFile(_))
+    }
+
+    /// Whether it needs a [`NoiseLevel`] and a generator.
+    pub fn has_drawn_noise(&self) -> bool {
         matches!(self, Self::Noise { .. } | Self::NearestTokens { .. })
     }
 }
@@ -192,6 +203,20 @@ impl Draws {
         let n_subject = subject.len();
         match &self.corruption {
             Corruption::Noise { shape, entry } => self.draw_noise(model, prompt, *shape, *entry),
+            Corruption::NoiseFile(file) => {
+                let noise = (ctx.read_noise)(file).map_err(AnalysisError::NoiseFile)?;
+                let size = [n_subject, model.config.d_model];
+                let samples = noise.samples(file, self.n_samples, size)?;
+                let noise_std = std_of(&samples);
+                let clean = model.embeddings(&prompt.ids[subject.clone()]);
+                let edits = samples.into_iter().map(|noise| {
+                    // The sum, since it is rounded once, as that of ROME's own noise.
+                    let noisy = sum(&clean, noise);
+                    let edit = Edit::Put(noisy.as_slice().into());
+                    (noisy, edit)
+                });
+                Ok(of_vectors(model, prompt, &subject, noise_std, edits.collect()))
+            }
             Corruption::NearestTokens { by } => {
                 let allowed = allowed(model, ctx)?;
                 let noise_std = self.noise.std(model)?;
@@ -403,6 +428,14 @@ fn check_subject(model: &Gpt2, n_subject: usize, ids: &[u32]) -> Result<(), Anal
         return Err(AnalysisError::OtherCount { n_subject, n_other: ids.len() });
     }
     check_ids(model, &[], ids.iter().copied())
+}
+
+/// Unbiased, over all numbers.
+fn std_of(samples: &[&[f64]]) -> f64 {
+    let values = || samples.iter().copied().flatten();
+    let n = values().count() as f64;
+    let mean = values().sum::<f64>() / n;
+    (values().map(|it| (it - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
 }
 
 fn sum(clean: &[f32], noise: &[f64]) -> Vec<f32> {

@@ -28,6 +28,7 @@ pub mod edge_cut;
 pub mod effects;
 mod estimate;
 pub mod generation;
+mod given_noise;
 mod grid;
 pub mod head_scores;
 mod largest;
@@ -61,6 +62,7 @@ pub use agreement::Agreement;
 pub use comparison::Role;
 pub use contrast::Contrast;
 pub use estimate::Estimate;
+pub use given_noise::{GivenNoise, NoiseFile, NoiseReader, NoiseShapeError};
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use model_edit::ModelEdit;
@@ -253,6 +255,19 @@ pub enum AnalysisError {
     )]
     FewSubjects { n_found: usize, n_samples: usize },
 
+    #[error("{0}")]
+    NoiseShape(NoiseShapeError),
+
+    /// The message is for the user.
+    #[error("{0}")]
+    NoiseFile(String),
+
+    #[error(
+        "the noise file has {n_found} samples, fewer than the {n_samples} asked for; ask for at \
+         most {n_found}"
+    )]
+    FewNoises { n_found: usize, n_samples: usize },
+
     #[error("there is no answer to measure")]
     NoAnswer,
 
@@ -358,11 +373,21 @@ pub struct AnalysisCtx<'a> {
     /// To choose tokens, and to show them. [`Engine::run`](crate::worker::Engine::run) brings its
     /// own.
     pub tokenizer: Option<&'a Tokenizer>,
+
+    /// Reads noise that is given as a file. [`Engine::run`](crate::worker::Engine::run) brings its
+    /// own.
+    pub read_noise: &'a NoiseReader,
 }
 
 impl AnalysisCtx<'_> {
     /// Nobody watches, and nobody can stop it.
     pub fn unwatched() -> Self {
-        Self { task: TaskCtx::unwatched(), partial: &|_| (), reuse: Reuse::Exact, tokenizer: None }
+        Self {
+            task: TaskCtx::unwatched(),
+            partial: &|_| (),
+            reuse: Reuse::Exact,
+            tokenizer: None,
+            read_noise: &|_| Err("no file is read here".to_owned()),
+        }
     }
 }

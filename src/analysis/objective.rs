@@ -186,6 +186,7 @@ impl<'a> Passes<'a> {
             partial: ctx.partial,
             reuse: ctx.reuse,
             tokenizer: ctx.tokenizer,
+            read_noise: ctx.read_noise,
         };
         sweep_beside(Some(clean), self.model, prompt, conditions, donors, &ctx, on_batch)
     }

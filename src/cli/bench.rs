@@ -69,8 +69,9 @@ impl Bench {
         for kind in &self.corruptions {
             let name = kind.to_possible_value().expect("all have names").get_name().to_owned();
             match self.draws.of(*kind, &mut session) {
-                Ok(Draws { corruption, .. }) => {
+                Ok(Draws { corruption, n_samples: own, .. }) => {
                     let n_samples = match &corruption {
+                        Corruption::NoiseFile(_) => own,
                         Corruption::OtherSubjects { ids, .. } => n_samples.min(ids.len()),
                         it if it.is_drawn() => n_samples,
                         _ => 1,

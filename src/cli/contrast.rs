@@ -23,11 +23,11 @@ pub(super) struct EstimateArgs {
     fact: FactArgs,
 
     /// Corrupt by another prompt of as many tokens [default: as --corruption says]
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["other_case", "corruption"])]
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["other_case", "corruption", "noise_file"])]
     other: Option<String>,
 
     /// The same, by its `case_id` or `known_id` in the dataset
-    #[arg(long, value_name = "ID", requires = "facts", conflicts_with = "corruption")]
+    #[arg(long, value_name = "ID", requires = "facts", conflicts_with_all = ["corruption", "noise_file"])]
     other_case: Option<String>,
 
     #[command(flatten)]

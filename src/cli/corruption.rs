@@ -16,13 +16,14 @@ use crate::analysis::corruption::{
 };
 use crate::experiment::Question;
 use crate::intervention::NoiseRng;
+use crate::noise_file;
 use crate::tokens::{Bos, Substitute, Tokenizer, substitutes, visible};
 
 #[derive(Args)]
 pub(super) struct CorruptionArgs {
-    /// What the subject becomes
-    #[arg(long, value_enum, default_value = "gaussian")]
-    corruption: Kind,
+    /// What the subject becomes [default: gaussian, or noise-file with --noise-file]
+    #[arg(long, value_enum)]
+    corruption: Option<Kind>,
 
     /// Put noise in place of the embeddings instead of adding it
     #[arg(long)]
@@ -55,7 +56,13 @@ pub(super) struct DrawArgs {
     #[arg(long, value_name = "FILE")]
     noise_subjects: Option<PathBuf>,
 
-    /// Draws of the corruption averaged [default: 10, or 1 where all are the same]
+    /// Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a `.npy` or
+    /// as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
+    #[arg(long, value_name = "FILE")]
+    noise_file: Option<PathBuf>,
+
+    /// Draws of the corruption averaged [default: 10, or 1 where all are the same, or all of
+    /// --noise-file]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
 
@@ -86,6 +93,9 @@ enum Rng {
 pub(super) enum Kind {
     /// Gaussian noise on its embeddings, one spread for all dimensions: ROME's
     Gaussian,
+
+    /// The noise of --noise-file
+    NoiseFile,
 
     /// Gaussian noise, each dimension with its own spread
     GaussianPerDim,
@@ -121,13 +131,13 @@ pub(super) enum Kind {
 impl CorruptionArgs {
     /// May give the question another foil.
     pub fn draws(&self, session: &mut Session) -> anyhow::Result<Draws> {
-        let draws = self.draws.of(self.corruption, session)?;
+        let draws = self.draws.of(self.kind()?, session)?;
         self.entered(draws)
     }
 
     /// Whether each subject needs its own.
     pub fn is_of_subject(&self) -> bool {
-        matches!(self.corruption, Kind::Resample | Kind::RandomSubject | Kind::Str)
+        matches!(self.corruption, Some(Kind::Resample | Kind::RandomSubject | Kind::Str))
     }
 
     /// Where many facts are asked. `noise_tokens`: those that noise is measured on. May give the
@@ -139,7 +149,7 @@ impl CorruptionArgs {
         bos: Bos,
         noise_tokens: &[u32],
     ) -> anyhow::Result<Draws> {
-        let kind = self.corruption;
+        let kind = self.kind()?;
         let corruption = self.draws.corruption(kind, question, tokenizer, bos, noise_tokens)?;
         self.entered(self.draws.drawing(corruption, noise_tokens))
     }
@@ -151,6 +161,17 @@ impl CorruptionArgs {
         tokenizer: &Tokenizer,
     ) -> anyhow::Result<Vec<u32>> {
         noise_tokens(tokenizer, &noise_subjects(self.draws.noise_subjects.as_deref(), question)?)
+    }
+
+    fn kind(&self) -> anyhow::Result<Kind> {
+        let has_file = self.draws.noise_file.is_some();
+        let usual = if has_file { Kind::NoiseFile } else { Kind::Gaussian };
+        let kind = self.corruption.unwrap_or(usual);
+        ensure!(
+            !has_file || kind == Kind::NoiseFile,
+            "--noise-file is what the subject becomes; leave --corruption out"
+        );
+        Ok(kind)
     }
 
     fn entered(&self, mut draws: Draws) -> anyhow::Result<Draws> {
@@ -167,7 +188,8 @@ impl CorruptionArgs {
 impl DrawArgs {
     /// That files which are named can be read.
     pub fn check(&self) -> anyhow::Result<()> {
-        self.other_subjects.iter().chain(&self.noise_subjects).try_for_each(|path| {
+        let files = [&self.other_subjects, &self.noise_subjects, &self.noise_file];
+        files.into_iter().flatten().try_for_each(|path| {
             fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             Ok(())
         })
@@ -184,8 +206,8 @@ impl DrawArgs {
         Ok(self.drawing(corruption, &noise_tokens))
     }
 
-    fn drawing(&self, corruption: Corruption, noise_tokens: &[u32]) -> Draws {
-        let n_usual = if corruption.is_drawn() { 10 } else { 1 };
+    /// With as many samples as are usual for it.
+    fn drawing(&self, (corruption, n_usual): (Corruption, usize), noise_tokens: &[u32]) -> Draws {
         Draws {
             corruption,
             noise: self.noise.level(noise_tokens),
@@ -198,7 +220,7 @@ impl DrawArgs {
         }
     }
 
-    /// `noise_tokens`: those that noise is measured on.
+    /// With how many samples are usual. `noise_tokens`: those that noise is measured on.
     fn corruption(
         &self,
         kind: Kind,
@@ -206,13 +228,19 @@ impl DrawArgs {
         tokenizer: &Tokenizer,
         bos: Bos,
         noise_tokens: &[u32],
-    ) -> anyhow::Result<Corruption> {
+    ) -> anyhow::Result<(Corruption, usize)> {
+        if kind == Kind::NoiseFile {
+            let path = self.noise_file.as_deref().context("name the file with --noise-file")?;
+            let (file, noise) = noise_file::read(path)?;
+            return Ok((Corruption::NoiseFile(file), noise.shape[0]));
+        }
         let noise = |shape| Corruption::Noise { shape, entry: NoiseEntry::Added };
         let subjects = |of, question: &Question| -> anyhow::Result<Corruption> {
             let found = self.subjects(of, question, tokenizer, bos)?;
             Ok(Corruption::OtherSubjects { of, ids: found.into_iter().map(|it| it.ids).collect() })
         };
-        Ok(match kind {
+        let corruption = match kind {
+            Kind::NoiseFile => unreachable!("it is read before"),
             Kind::Gaussian => noise(NoiseShape::Gaussian),
             Kind::GaussianPerDim => noise(NoiseShape::GaussianPerDimension),
             Kind::Uniform => noise(NoiseShape::Uniform),
@@ -230,7 +258,9 @@ impl DrawArgs {
             }
             Kind::Zero => Corruption::Zero,
             Kind::Mean => Corruption::Mean { tokens: noise_tokens.into() },
-        })
+        };
+        let n_usual = if corruption.is_drawn() { 10 } else { 1 };
+        Ok((corruption, n_usual))
     }
 
     /// That can stand in the prompt.
@@ -308,6 +338,7 @@ pub(super) fn name(corruption: &Corruption) -> &'static str {
             NoiseShape::GaussianPerDimension => "gaussian-per-dim",
             NoiseShape::Uniform => "uniform",
         },
+        Corruption::NoiseFile(_) => "noise-file",
         Corruption::NearestTokens { by: Closeness::Cosine } => "tokens-cosine",
         Corruption::NearestTokens { by: Closeness::Distance } => "tokens-distance",
         Corruption::OtherSubjects { of: SubjectsOf::Relation, .. } => "resample",
@@ -326,9 +357,10 @@ pub(super) fn in_words(draws: &Draws, noise_std: f64) -> String {
     } else {
         String::new()
     };
-    let kind = match name(&draws.corruption) {
-        "gaussian" => String::new(),
-        name => format!("{name}, "),
+    let kind = match (&draws.corruption, name(&draws.corruption)) {
+        (Corruption::NoiseFile(file), _) => format!("noise of {}, ", file.short_name()),
+        (_, "gaussian") => String::new(),
+        (_, name) => format!("{name}, "),
     };
     let samples = if draws.n_samples == 1 { "sample" } else { "samples" };
     format!("{kind}{noise}{} {samples}", draws.n_samples)

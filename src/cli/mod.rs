@@ -269,7 +269,7 @@ impl Machine {
 
     fn ctx<'a>(&self, task: TaskCtx<'a>) -> AnalysisCtx<'a> {
         let reuse = if self.exact_naive { Reuse::Nothing } else { Reuse::Exact };
-        AnalysisCtx { task, partial: &|_| (), reuse, tokenizer: None }
+        AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() }
     }
 }
 

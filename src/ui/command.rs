@@ -34,6 +34,10 @@ pub enum Command {
     OpenDataset,
     TypeDatasetPath,
     OpenDatasetAt(PathBuf),
+    /// For the traces to come.
+    OpenNoise,
+    TypeNoisePath,
+    UseNoise(PathBuf),
     OpenSession,
     TypeSessionPath,
     OpenSessionAt(PathBuf),
@@ -242,6 +246,8 @@ impl Command {
             Self::AskBoth(Direction::Inverse) => "Ask both the inverse",
             Self::OpenDataset => "Open dataset…",
             Self::TypeDatasetPath => "Type a dataset path…",
+            Self::OpenNoise => "Noise from a file…",
+            Self::TypeNoisePath => "Type a noise file's path…",
             Self::OpenSession => "Open session…",
             Self::TypeSessionPath => "Type a session path…",
             Self::SaveSession | Self::SaveSessionTo(_) => "Save session",
@@ -330,7 +336,9 @@ impl Command {
             Self::OpenModelAt(path) | Self::OpenModelBesideAt(path) => {
                 return builtin::find(path).map_or_else(|| place(path), |it| it.title.to_owned());
             }
-            Self::OpenDatasetAt(path) | Self::OpenSessionAt(path) => return place(path),
+            Self::OpenDatasetAt(path) | Self::OpenSessionAt(path) | Self::UseNoise(path) => {
+                return place(path);
+            }
             Self::SetDevice(device) => {
                 return match device {
                     DeviceChoice::Auto => "Automatic".to_owned(),
@@ -364,7 +372,12 @@ impl Command {
             | Self::TypeModelBesidePath
             | Self::TypeDatasetPath
             | Self::TypeSessionPath
+            | Self::TypeNoisePath
             | Self::TypeScreenshotPath => "For systems without a file dialog",
+            Self::OpenNoise => {
+                "A float32 or float64 array of numpy's (.npy, or the only one of an .npz) of shape \
+                 (samples, subject tokens, d_model), added to the subject's embeddings as it is"
+            }
             Self::OpenSession => {
                 "A .factscope file: its results are shown again, and nothing is computed for that"
             }

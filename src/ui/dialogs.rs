@@ -19,6 +19,7 @@ use crate::builtin;
 use crate::facts::Dataset;
 use crate::figure::FileFormat;
 use crate::hub;
+use crate::noise_file;
 use crate::session::EXTENSION;
 use crate::worker::Which;
 
@@ -33,6 +34,7 @@ const N_COMPLETIONS: usize = 6;
 pub enum Purpose {
     Model(Which),
     Dataset,
+    Noise,
     Session,
     SavedSession,
     Screenshot,
@@ -97,6 +99,7 @@ impl Purpose {
             Self::Model(Which::Main) => "Open model folder",
             Self::Model(Which::Beside) => "Open model folder beside",
             Self::Dataset => "Open dataset",
+            Self::Noise => "Noise from a file",
             Self::Session => "Open session",
             Self::SavedSession => "Save session as",
             Self::Screenshot => "Save screenshot",
@@ -108,7 +111,7 @@ impl Purpose {
     /// What a file is called that is to be written.
     fn file_name(self) -> Option<&'static str> {
         match self {
-            Self::Model(_) | Self::Dataset | Self::Session => None,
+            Self::Model(_) | Self::Dataset | Self::Noise | Self::Session => None,
             Self::SavedSession => Some("session.factscope"),
             Self::Screenshot => Some("factscope.png"),
             Self::Figure => Some("figure.svg"),
@@ -121,6 +124,7 @@ impl Purpose {
             Self::Model(Which::Main) => Command::OpenModelAt(path),
             Self::Model(Which::Beside) => Command::OpenModelBesideAt(path),
             Self::Dataset => Command::OpenDatasetAt(path),
+            Self::Noise => Command::UseNoise(path),
             Self::Session => Command::OpenSessionAt(path),
             Self::SavedSession => Command::SaveSessionTo(path),
             Self::Screenshot => Command::SaveScreenshotTo(path),
@@ -153,10 +157,13 @@ impl Purpose {
             Self::Dataset if path.is_dir() => {
                 return Err(format!("This is a folder; a dataset is a file: {place}"));
             }
+            Self::Noise if path.is_dir() => {
+                return Err(format!("This is a folder; noise is a file: {place}"));
+            }
             Self::Session if path.is_dir() => {
                 return Err(format!("This is a folder; a session is a file: {place}"));
             }
-            Self::Dataset | Self::Session if !path.is_file() => {
+            Self::Dataset | Self::Noise | Self::Session if !path.is_file() => {
                 return Err(format!("There is no such file: {place}"));
             }
             Self::SavedSession | Self::Screenshot | Self::Figure | Self::Spec if path.is_dir() => {
@@ -168,7 +175,7 @@ impl Purpose {
                     return Err(format!("There is no such folder: {}", dir.display()));
                 }
             }
-            Self::Model(_) | Self::Dataset | Self::Session => {}
+            Self::Model(_) | Self::Dataset | Self::Noise | Self::Session => {}
         }
         let has_extension = path.extension().is_some();
         let path = match self {
@@ -195,6 +202,7 @@ pub fn ask(
     let answer = match purpose {
         Purpose::Model(_) => picker.pick_folder(title, dir),
         Purpose::Dataset => picker.pick_file(title, dir, ("Datasets", Dataset::EXTENSIONS)),
+        Purpose::Noise => picker.pick_file(title, dir, ("Arrays", noise_file::EXTENSIONS)),
         Purpose::Session => picker.pick_file(title, dir, ("Sessions", &[EXTENSION])),
         Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
             picker.save_file(title, dir, purpose.file_name().unwrap_or_default())
@@ -266,6 +274,7 @@ pub fn path_prompt_ui(
                 ("Model folder", "/path/to/gpt2-large, or gpt2-large if Python has downloaded it")
             }
             Purpose::Dataset => ("Dataset file", "/path/to/counterfact.json"),
+            Purpose::Noise => ("npy or npz file", "/path/to/noise.npy"),
             Purpose::Session | Purpose::SavedSession => {
                 ("Session file", "/path/to/session.factscope")
             }
@@ -318,7 +327,7 @@ pub fn path_prompt_ui(
                 Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
                     "Save"
                 }
-                Purpose::Model(_) | Purpose::Dataset | Purpose::Session => "Open",
+                Purpose::Model(_) | Purpose::Dataset | Purpose::Noise | Purpose::Session => "Open",
             };
             is_accepted |= ui.button(text).clicked();
             is_closed = ui.button("Cancel").clicked();

@@ -189,9 +189,11 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(state.settings.recent_datasets.iter().cloned().map(Command::OpenDatasetAt));
     commands.extend(state.settings.recent_sessions.iter().cloned().map(Command::OpenSessionAt));
     commands.extend([
+        Command::OpenNoise,
         Command::TypeModelPath,
         Command::OpenModelBeside,
         Command::TypeModelBesidePath,
+        Command::TypeNoisePath,
         Command::TypeSessionPath,
         Command::TypeDatasetPath,
         Command::TypeScreenshotPath,

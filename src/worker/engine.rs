@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, ablation,
-    accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, NoiseReader, Positions,
+    ablation, accumulated_resid, activation_patching, atp_star, attention, attention_knockout,
     attribution_difference, attribution_patching, causal_trace, circuit, comparison, composition,
     contribution_graph, corruption_bench, edge_attribution, edge_cut, generation, head_scores,
     logit_attribution, logit_lens, neuron_ablation, neuron_attribution, path_patching, prediction,
@@ -18,6 +18,7 @@ use crate::analysis::{
 use crate::model::{
     Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, SecondMoment, Verdict,
 };
+use crate::noise_file;
 use crate::task::{Cancelled, TaskCtx};
 use crate::tokens::{Answer, TokenizedPrompt, Tokenizer, TokenizerError};
 
@@ -237,7 +238,9 @@ impl Engine {
         };
         let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: ctx.task.report };
         let tokenizer = Some(&*self.info.tokenizer);
-        let own_ctx = AnalysisCtx { task, partial: &partial, tokenizer, ..*ctx };
+        let read_noise: &NoiseReader =
+            &|file| noise_file::read_again(file).map_err(|error| error.to_string());
+        let own_ctx = AnalysisCtx { task, partial: &partial, tokenizer, read_noise, ..*ctx };
         let found = self.compute(prompt, spec, &own_ctx);
         self.check.wait(&ctx.task.cancel)??;
         found

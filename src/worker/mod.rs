@@ -13,7 +13,7 @@ use std::thread;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Reuse};
+use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::task::{CancelToken, Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
@@ -282,8 +282,7 @@ impl Loop {
         let ctx = AnalysisCtx {
             task: TaskCtx { cancel: job.cancel.clone(), report: &report },
             partial: &partial,
-            reuse: Reuse::Exact,
-            tokenizer: None,
+            ..AnalysisCtx::unwatched()
         };
         match engine.run(prompt, spec, &ctx) {
             Ok(result) => Event::Finished(job.id, Arc::new(result)),

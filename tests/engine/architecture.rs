@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("builtin", &[]),
     ("facts", &[]),
     ("tokens", &["builtin", "facts"]),
@@ -18,11 +18,24 @@ const ROOMS: [(&str, &[&str]); 16] = [
     ("hub", &[]),
     ("model", &["builtin", "hub", "intervention", "task", "whole_file"]),
     ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
+    ("noise_file", &["analysis"]),
     // Results as charts, for the window and for files.
     ("figure", &["tokens", "intervention", "analysis"]),
     ("training", &["builtin", "facts", "tokens", "task", "whole_file", "model"]),
     ("experiment", &["facts", "tokens", "analysis"]),
-    ("worker", &["facts", "tokens", "intervention", "task", "whole_file", "model", "analysis"]),
+    (
+        "worker",
+        &[
+            "facts",
+            "tokens",
+            "intervention",
+            "task",
+            "whole_file",
+            "model",
+            "analysis",
+            "noise_file",
+        ],
+    ),
     // What was found, as a file.
     ("session", &["facts", "tokens", "whole_file", "analysis", "figure", "worker"]),
     // Not `model`: tensors stay on the worker's thread.
@@ -37,6 +50,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "hub",
             "whole_file",
             "analysis",
+            "noise_file",
             "figure",
             "experiment",
             "worker",
@@ -55,6 +69,7 @@ const ROOMS: [(&str, &[&str]); 16] = [
             "whole_file",
             "model",
             "analysis",
+            "noise_file",
             "figure",
             "training",
             "experiment",
@@ -89,7 +104,7 @@ const OWNERS: [(&str, &[&str]); 30] = [
     ("pdf_writer", &["figure"]),
     ("skrifa", &["figure"]),
     ("subsetter", &["figure"]),
-    ("flate2", &["figure", "session"]),
+    ("flate2", &["figure", "session", "noise_file"]),
     ("ciborium", &["session"]),
     ("csv", &["facts"]),
     ("parquet", &["facts", "figure"]),

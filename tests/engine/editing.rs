@@ -426,8 +426,7 @@ fn an_edit_tells_its_steps_and_hears_a_cancel() {
     let ctx = AnalysisCtx {
         task: TaskCtx { cancel: cancel.clone(), report: &|_: Progress| () },
         partial: &partial,
-        reuse: Reuse::Exact,
-        tokenizer: None,
+        ..AnalysisCtx::unwatched()
     };
     // Nothing is told before the weights were looked at.
     logits(&engine, &paris());

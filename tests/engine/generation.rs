@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use factscope::analysis::generation::{Choice, Generation, Spec, Stopped};
-use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Reuse};
+use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec};
 use factscope::task::{CancelToken, Cancelled, Progress, TaskCtx};
 use factscope::worker::Engine;
 
@@ -121,8 +121,7 @@ fn tokens_are_told_as_they_come_and_a_cancel_is_heard() {
     let ctx = AnalysisCtx {
         task: TaskCtx { cancel: cancel.clone(), report: &|_: Progress| () },
         partial: &partial,
-        reuse: Reuse::Exact,
-        tokenizer: None,
+        ..AnalysisCtx::unwatched()
     };
     // Nothing is told before the weights were looked at.
     write(&engine, "Paris is in", spec(1, Choice::Greedy));

@@ -45,6 +45,8 @@ mod loading;
 #[cfg(test)]
 mod neurons;
 #[cfg(test)]
+mod noise_file;
+#[cfg(test)]
 mod patching;
 #[cfg(test)]
 mod paths;

@@ -31,6 +31,7 @@ import check_corruptions
 import check_edit
 import check_generation
 import check_decompositions
+import check_noise_file
 import geva
 import hooked
 import rome
@@ -658,7 +659,7 @@ import check_neurons  # noqa: E402
 import check_patching  # noqa: E402
 
 CHECKS |= check_patching.CHECKS | check_gradients.CHECKS | check_neurons.CHECKS | check_cell.CHECKS
-CHECKS |= {"cut": check_cut.check_cut}
+CHECKS |= {"cut": check_cut.check_cut, "noise-file": check_noise_file.check_noise_file}
 
 if __name__ == "__main__":
     CHECKS |= check_decompositions.checks(sys.modules[__name__])

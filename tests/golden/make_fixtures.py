@@ -136,6 +136,17 @@ def main():
     assert len(merges) == N_MERGES
     for fixture in FIXTURES:
         write_fixture(options.out / fixture.name, merges, fixture)
+    write_noise(options.out / "noise")
+
+
+def write_noise(folder):
+    """Noise as numpy saves it: ROME's for a subject of three tokens, and other."""
+    folder.mkdir(exist_ok=True)
+    shape = (3, 3, 32)
+    numpy.save(folder / "rome.npy", 1.5 * numpy.random.RandomState(1).randn(*shape))
+    other = numpy.random.RandomState(2).laplace(size=shape).astype("float32")
+    numpy.savez_compressed(folder / "other.npz", seeds=numpy.arange(3), noise=other)
+    numpy.savez(folder / "plain.npz", anything=other)
 
 
 def write_fixture(folder, merges, fixture):

@@ -12,6 +12,7 @@ mod closing;
 mod jobs;
 mod cell;
 mod keys;
+mod noise;
 mod patching;
 mod studies;
 mod memory;

@@ -16,14 +16,17 @@ use crate::tokens::{TokenizedPrompt, visible};
 pub(super) fn settings(draws: &Draws, noise_std: f64) -> String {
     let mut parts = vec![subject_becomes(draws, noise_std)];
     if draws.corruption.is_drawn() {
+        let is_given = matches!(draws.corruption, Corruption::NoiseFile(_));
         let samples = if draws.n_samples == 1 { "sample" } else { "samples" };
         parts.push(format!("{} {samples}", draws.n_samples));
-        let rng = match (draws.corruption.has_noise(), draws.rng) {
+        let rng = match (draws.corruption.has_drawn_noise(), draws.rng) {
             (true, NoiseRng::Numpy) => " (NumPy)",
             (true, NoiseRng::Chacha) => " (ChaCha8)",
             (false, _) => "",
         };
-        parts.push(format!("seed {}{rng}", draws.seed));
+        if !is_given {
+            parts.push(format!("seed {}{rng}", draws.seed));
+        }
     }
     parts.join("  ·  ")
 }
@@ -60,6 +63,7 @@ fn subject_becomes(draws: &Draws, noise_std: f64) -> String {
             };
             format!("{shape} {std}{factor}{entry}")
         }
+        Corruption::NoiseFile(file) => format!("noise of {}, σ {std}", file.short_name()),
         Corruption::NearestTokens { by: closeness } => {
             let by = by(*closeness);
             format!("tokens nearest by {by} to embeddings with noise σ {std}{factor}")

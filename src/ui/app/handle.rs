@@ -52,6 +52,9 @@ impl App {
             Command::TypeModelPath => self.prompt_for(Purpose::Model(Which::Main), Why::Wanted),
             Command::TypeDatasetPath => self.prompt_for(Purpose::Dataset, Why::Wanted),
             Command::TypeScreenshotPath => self.prompt_for(Purpose::Screenshot, Why::Wanted),
+            Command::OpenNoise => self.ask(Purpose::Noise, ctx),
+            Command::TypeNoisePath => self.prompt_for(Purpose::Noise, Why::Wanted),
+            Command::UseNoise(path) => self.use_noise(path),
             Command::OpenModelAt(dir) => self.open_model(dir),
             Command::OpenDatasetAt(path) => self.open_dataset(path, ctx),
             Command::SaveScreenshotTo(path) => {

@@ -32,6 +32,7 @@ mod closing;
 mod cuts;
 mod handle;
 mod listen;
+mod noise;
 mod open;
 mod queue;
 mod run;

@@ -8,6 +8,7 @@ use eframe::egui;
 use super::{App, Reply};
 use crate::builtin;
 use crate::facts::{Dataset, Direction};
+use crate::noise_file;
 use crate::session::EXTENSION;
 use crate::tokens::flags;
 use crate::ui::command::Command;
@@ -36,6 +37,7 @@ impl App {
         match purpose {
             Purpose::Model(_) => Some(settings.recent_models.first()?.parent()?.to_owned()),
             Purpose::Dataset => Some(settings.recent_datasets.first()?.parent()?.to_owned()),
+            Purpose::Noise => settings.noise_dir.clone(),
             Purpose::Session => Some(settings.recent_sessions.first()?.parent()?.to_owned()),
             Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
                 settings.screenshot_dir.clone()
@@ -173,13 +175,16 @@ impl App {
             self.open_model(dir.to_owned());
         } else if is_session {
             self.open_session(path.to_owned(), ctx);
+        } else if Self::is_noise(path) {
+            self.use_noise(path.to_owned());
         } else if is_dataset {
             self.open_dataset(path.to_owned(), ctx);
         } else {
             self.state.error = Some(format!(
-                "Neither a model folder (with a config.json), a dataset ({}) nor a session \
-                 (.factscope) was dropped: {}",
+                "Neither a model folder (with a config.json), a dataset ({}), noise ({}) nor a \
+                 session (.factscope) was dropped: {}",
                 Dataset::EXTENSIONS.join(", "),
+                noise_file::EXTENSIONS.join(", "),
                 path.display()
             ));
         }

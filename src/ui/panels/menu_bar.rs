@@ -110,6 +110,7 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let recent = &state.settings.recent_datasets;
     let recent = recent.iter().map(|path| Command::OpenDatasetAt(path.clone()));
     recent_ui(ui, "Recent datasets", recent, commands);
+    item_ui(ui, Command::OpenNoise, commands);
     ui.separator();
     item_ui(ui, Command::OpenSession, commands);
     let recent = &state.settings.recent_sessions;
@@ -120,6 +121,7 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.separator();
     item_ui(ui, Command::TypeModelPath, commands);
     item_ui(ui, Command::TypeDatasetPath, commands);
+    item_ui(ui, Command::TypeNoisePath, commands);
     item_ui(ui, Command::TypeSessionPath, commands);
     ui.separator();
     item_ui(ui, Command::SaveScreenshot, commands);

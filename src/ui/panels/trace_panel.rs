@@ -40,7 +40,7 @@ pub fn trace_panel_ui(
         prompt.is_some_and(|prompt| prompt.subject.is_some())
     });
     if has_subject {
-        settings_ui(ui, state);
+        settings_ui(ui, state, commands);
         run_ui(ui, state, commands);
         ui.add_space(2.0);
     }

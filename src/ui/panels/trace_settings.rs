@@ -5,6 +5,7 @@ use eframe::egui::{ComboBox, DragValue, Label, RichText, Ui};
 use crate::analysis::causal_trace;
 use crate::analysis::causal_trace::{Component, Severed};
 use crate::intervention::NoiseRng;
+use crate::ui::command::Command;
 use crate::ui::state::{NoiseSetting, State, TraceSettings};
 
 /// Points; in a lower window the settings are folded away until they are asked for.
@@ -15,7 +16,7 @@ pub(super) fn is_low(ui: &Ui) -> bool {
 }
 
 /// What is restored, and how the run is corrupted.
-pub(super) fn settings_ui(ui: &mut Ui, state: &mut State) {
+pub(super) fn settings_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     let n_layers = state.info().map_or(48, |info| info.config.n_layers);
     let settings = &mut state.settings.trace;
     ui.horizontal_wrapped(|ui| {
@@ -41,22 +42,28 @@ pub(super) fn settings_ui(ui: &mut Ui, state: &mut State) {
     });
     // Where there is little room it belongs to the maps.
     if state.settings.shows_more_of_trace.unwrap_or_else(|| !is_low(ui)) {
-        more_settings_ui(ui, settings, n_layers);
+        more_settings_ui(ui, settings, n_layers, commands);
     }
 }
 
 /// All that is rarely changed.
-fn more_settings_ui(ui: &mut Ui, settings: &mut TraceSettings, n_layers: usize) {
+fn more_settings_ui(
+    ui: &mut Ui,
+    settings: &mut TraceSettings,
+    n_layers: usize,
+    commands: &mut Vec<Command>,
+) {
     ui.horizontal_wrapped(|ui| {
         direction_setting_ui(ui, settings);
         ui.add_space(6.0);
         sever_ui(ui, settings);
     });
     ui.horizontal_wrapped(|ui| {
-        noise_ui(ui, settings);
-        rng_ui(ui, settings);
+        noise_ui(ui, settings, commands);
+        let is_drawn = !matches!(settings.noise, NoiseSetting::File(_));
+        ui.add_enabled_ui(is_drawn, |ui| rng_ui(ui, settings));
         let about = "Which sequence of noise. ROME: 1";
-        number_ui(ui, true, "Seed", about, DragValue::new(&mut settings.seed));
+        number_ui(ui, is_drawn, "Seed", about, DragValue::new(&mut settings.seed));
         let rome = TraceSettings::rome(settings.component);
         let has_window = settings.component != Component::Hidden;
         if has_window && settings.window(n_layers) != rome.window(n_layers)
@@ -155,22 +162,35 @@ fn number_ui(ui: &mut Ui, is_enabled: bool, name: &str, about: &str, value: Drag
     });
 }
 
-fn noise_ui(ui: &mut Ui, settings: &mut TraceSettings) {
+fn noise_ui(ui: &mut Ui, settings: &mut TraceSettings, commands: &mut Vec<Command>) {
     const SUBJECTS: &str = "3 × σ of subjects";
     const FIXED: &str = "fixed σ";
     let about = "How strong the noise on the subject's embeddings is. ROME: 3 × the standard \
                  deviation σ over the embeddings of all the dataset's subjects; without a dataset, \
-                 of this subject alone";
+                 of this subject alone. Or noise that somebody else has drawn, from a file";
     ui.horizontal(|ui| {
         let label = ui.label("Noise");
-        let text = match settings.noise {
-            NoiseSetting::Subjects => SUBJECTS,
-            NoiseSetting::Fixed => FIXED,
+        let text = match &settings.noise {
+            NoiseSetting::Subjects => SUBJECTS.to_owned(),
+            NoiseSetting::Fixed => FIXED.to_owned(),
+            NoiseSetting::File(file) => file.name(),
+        };
+        let about = match &settings.noise {
+            NoiseSetting::File(file) => {
+                format!("{}. SHA-256 {}. Added as it is", file.path.display(), file.sha256)
+            }
+            NoiseSetting::Subjects | NoiseSetting::Fixed => about.to_owned(),
         };
         let combo =
             ComboBox::from_id_salt("noise").selected_text(text).width(140.0).show_ui(ui, |ui| {
                 ui.selectable_value(&mut settings.noise, NoiseSetting::Subjects, SUBJECTS);
                 ui.selectable_value(&mut settings.noise, NoiseSetting::Fixed, FIXED);
+                let open = Command::OpenNoise;
+                let is_file = matches!(settings.noise, NoiseSetting::File(_));
+                let item = ui.selectable_label(is_file, open.text());
+                if item.on_hover_text(open.tooltip()).clicked() {
+                    commands.push(open);
+                }
             });
         combo.response.labelled_by(label.id).on_hover_text(about);
         if settings.noise == NoiseSetting::Fixed {

@@ -95,9 +95,10 @@ fn conventions_ui(ui: &mut Ui, state: &State) {
         Some(AnalysisResult::CausalTrace(it)) => format!(" = {:.6}", it.noise_std),
         _ => String::new(),
     };
-    let noise = match trace.noise {
+    let noise = match &trace.noise {
         NoiseSetting::Subjects => format!("3 × σ, one scalar{measured}"),
         NoiseSetting::Fixed => format!("{} in embedding units", trace.noise_std),
+        NoiseSetting::File(file) => format!("as it is in {}", file.short_name()),
     };
     let before = window / 2;
     let after = window.div_ceil(2).saturating_sub(1);

@@ -79,9 +79,10 @@ impl Convention {
     ) -> Vec<Difference> {
         let trace = &settings.trace;
         let rome = TraceSettings::rome(trace.component);
-        let noise = |it: &TraceSettings| match it.noise {
+        let noise = |it: &TraceSettings| match &it.noise {
             NoiseSetting::Subjects => "3 × σ of the subjects' embeddings".to_owned(),
             NoiseSetting::Fixed => format!("standard deviation {}", it.noise_std),
+            NoiseSetting::File(file) => format!("that of {}", file.short_name()),
         };
         let rng = |it: NoiseRng| match it {
             NoiseRng::Numpy => "numpy's",

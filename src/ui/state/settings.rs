@@ -7,10 +7,10 @@ use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
 use super::AttentionSettings;
-use crate::analysis::Metric;
 use crate::analysis::causal_trace::{
     Component, Corruption, Direction, Map, NoiseLevel, Severed, Spec,
 };
+use crate::analysis::{Metric, NoiseFile};
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::figure::{AttributionForm, Ranges, Scale};
@@ -43,6 +43,9 @@ pub struct Settings {
     pub recent_models: Vec<PathBuf>,
     pub recent_datasets: Vec<PathBuf>,
     pub recent_sessions: Vec<PathBuf>,
+
+    /// Where the last file of noise came from.
+    pub noise_dir: Option<PathBuf>,
 
     /// Where the last screenshot went.
     pub screenshot_dir: Option<PathBuf>,
@@ -105,11 +108,14 @@ pub struct TraceSettings {
     pub sever: Option<Severed>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NoiseSetting {
     /// [`NOISE_FACTOR`] × the standard deviation of the subjects' embeddings.
     Subjects,
     Fixed,
+
+    /// As it is: no generator or seed has a part in it.
+    File(NoiseFile),
 }
 
 impl Default for Settings {
@@ -125,6 +131,7 @@ impl Default for Settings {
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
             recent_sessions: Vec::new(),
+            noise_dir: None,
             screenshot_dir: None,
             metric: Metric::default(),
             trace_metric: Metric::default(),
@@ -184,9 +191,12 @@ impl TraceSettings {
             Some(Severed::Mlp) => " · MLPs severed",
             Some(Severed::Attn) => " · attention severed",
         };
-        let noise = match self.noise {
+        let noise = match &self.noise {
             NoiseSetting::Subjects => format!("{NOISE_FACTOR} × σ"),
             NoiseSetting::Fixed => format!("σ {}", self.noise_std),
+            NoiseSetting::File(file) => {
+                return format!("{direction}{sever} · noise of {}", file.short_name());
+            }
         };
         let rng = match self.rng {
             NoiseRng::Numpy => "numpy",
@@ -197,22 +207,31 @@ impl TraceSettings {
 
     /// `subjects`: the tokens that noise is measured on.
     pub fn spec(&self, n_layers: usize, subjects: Arc<[u32]>) -> Spec {
+        let usual = Self::default();
+        // What has no part in it must not make another trace.
+        let (rng, seed) = match &self.noise {
+            NoiseSetting::File(_) => (usual.rng, usual.seed),
+            NoiseSetting::Subjects | NoiseSetting::Fixed => (self.rng, self.seed),
+        };
         Spec {
             component: self.component,
             // A single state has no window: changing it must not make another trace.
             window: if self.component == Component::Hidden { 1 } else { self.window(n_layers) },
             noise: match self.noise {
-                NoiseSetting::Subjects => {
+                NoiseSetting::Subjects | NoiseSetting::File(_) => {
                     NoiseLevel::Multiple { factor: NOISE_FACTOR, tokens: subjects }
                 }
                 NoiseSetting::Fixed => NoiseLevel::Std(self.noise_std),
             },
-            rng: self.rng,
-            seed: self.seed,
+            rng,
+            seed,
             n_samples: self.n_samples,
             direction: self.direction,
             sever: self.sever,
-            corruption: Corruption::default(),
+            corruption: match &self.noise {
+                NoiseSetting::File(file) => Corruption::NoiseFile(file.clone()),
+                NoiseSetting::Subjects | NoiseSetting::Fixed => Corruption::default(),
+            },
             map: Map::default(),
         }
     }

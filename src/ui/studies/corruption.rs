@@ -15,6 +15,9 @@ use crate::analysis::corruption::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     Gaussian,
+
+    /// Of the file in the trace's settings.
+    NoiseFile,
     GaussianPerDimension,
     Uniform,
     Replaced,
@@ -29,8 +32,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Gaussian,
+        Self::NoiseFile,
         Self::GaussianPerDimension,
         Self::Uniform,
         Self::Replaced,
@@ -47,6 +51,9 @@ impl Kind {
     fn about(self) -> (&'static str, &'static str) {
         match self {
             Self::Gaussian => ("Gaussian noise", "Added to its embeddings, as ROME does"),
+            Self::NoiseFile => {
+                ("noise from a file", "The file that is chosen in the trace's settings")
+            }
             Self::GaussianPerDimension => {
                 ("Gaussian noise per dimension", "Each dimension with the spread of its own")
             }
@@ -87,6 +94,10 @@ impl Kind {
         };
         let corruption = match self {
             Self::Gaussian => noise(NoiseShape::Gaussian, NoiseEntry::Added),
+            Self::NoiseFile => match &trace.corruption {
+                it @ Corruption::NoiseFile(_) => it.clone(),
+                _ => return Err("Choose a noise file in the trace's settings first".to_owned()),
+            },
             Self::GaussianPerDimension => {
                 noise(NoiseShape::GaussianPerDimension, NoiseEntry::Added)
             }

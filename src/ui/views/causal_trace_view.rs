@@ -6,7 +6,9 @@ use super::{
     first_piece, header_ui, layer_labels, metric_name, metric_picker_ui, metrics_of, token_labels,
 };
 use crate::analysis::attribution_patching::{AttributionPatching, BasePoint};
-use crate::analysis::causal_trace::{CausalTrace, Component, Direction, NoiseLevel, Severed};
+use crate::analysis::causal_trace::{
+    CausalTrace, Component, Corruption, Direction, NoiseLevel, Severed,
+};
 use crate::analysis::{Grid, Measurement, Metric};
 use crate::intervention::NoiseRng;
 use crate::tokens::visible;
@@ -248,15 +250,21 @@ fn caption(trace: &CausalTrace, metric: Metric, estimate: Option<&AttributionPat
         NoiseRng::Numpy => "NumPy",
         NoiseRng::Chacha => "ChaCha8",
     };
+    let std = significant(trace.noise_std as f32, 4);
+    let noise = match &spec.corruption {
+        Corruption::NoiseFile(file) => {
+            format!("noise of {}, σ {std}  ·  {} samples", file.short_name(), spec.n_samples)
+        }
+        _ => format!(
+            "noise σ {std}{factor}  ·  {} samples  ·  seed {} ({rng})",
+            spec.n_samples, spec.seed
+        ),
+    };
     caption.add(
         Tone::Plain,
         format!(
-            "Clean {}  ·  corrupted {corrupted}{spread}  ·  noise σ {}{factor}  ·  {} samples  ·  \
-             seed {} ({rng})",
-            shown(trace.clean.get(metric)),
-            significant(trace.noise_std as f32, 4),
-            spec.n_samples,
-            spec.seed,
+            "Clean {}  ·  corrupted {corrupted}{spread}  ·  {noise}",
+            shown(trace.clean.get(metric))
         ),
     );
     if let Some(answer) = &trace.prompt.answer

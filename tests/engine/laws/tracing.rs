@@ -301,8 +301,7 @@ fn a_cancelled_method_says_so() {
     let ctx = AnalysisCtx {
         task: TaskCtx { cancel: cancel.clone(), report: &report },
         partial: &|_| (),
-        reuse: Reuse::Exact,
-        tokenizer: None,
+        ..AnalysisCtx::unwatched()
     };
     let spec = AnalysisSpec::CausalTrace(trace_spec(Component::Mlp, 2, 60));
     let result = engine.run(&prompt, &spec, &ctx);
@@ -322,8 +321,7 @@ fn progress_grows_to_its_total_and_partial_traces_grow_to_the_whole() {
     let ctx = AnalysisCtx {
         task: TaskCtx { cancel: factscope::task::CancelToken::default(), report: &report },
         partial: &partial,
-        reuse: Reuse::Exact,
-        tokenizer: None,
+        ..AnalysisCtx::unwatched()
     };
     let spec = AnalysisSpec::CausalTrace(trace_spec(Component::Mlp, 2, 12));
     engine.run(&paris(), &spec, &ctx).unwrap();
