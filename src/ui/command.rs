@@ -72,6 +72,16 @@ pub enum Command {
     /// What was asked, for `factscope run`.
     SaveSpec(Pane),
     SaveSpecTo(PathBuf),
+
+    /// As text, to be changed and carried out.
+    OpenSpec,
+    OpenSpecAt(PathBuf),
+    FillSpec(Pane),
+
+    /// The experiment that is typed is of the open model as it is.
+    AskOpenModel,
+    TakeEditsOfSpec,
+    RunSpec,
     SaveFigureTo(PathBuf),
     CopyTable(Arc<Figure>),
     /// Asks first if something would be lost.
@@ -202,7 +212,7 @@ const fn ctrl_alt(key: Key) -> KeyboardShortcut {
 impl Command {
     /// Those with keys, in the order of the list of shortcuts. Keys with more modifiers come first:
     /// egui lets Ctrl+O match Ctrl+Shift+O.
-    pub const WITH_KEYS: [Self; 27] = [
+    pub const WITH_KEYS: [Self; 28] = [
         Self::OpenModel,
         Self::OpenSession,
         Self::OpenDataset,
@@ -210,6 +220,7 @@ impl Command {
         Self::SaveScreenshot,
         Self::SaveSession,
         Self::Trace,
+        Self::RunSpec,
         Self::Cancel,
         Self::NextFact,
         Self::PreviousFact,
@@ -263,6 +274,11 @@ impl Command {
             Self::SetFigureScale(times) => return format!("Pictures at {times}×"),
             Self::SaveSpec(_) => "Save what was asked…",
             Self::SaveSpecTo(_) => "Save what was asked",
+            Self::OpenSpec | Self::OpenSpecAt(_) => "Open experiment…",
+            Self::FillSpec(_) => "Edit what was asked as text",
+            Self::AskOpenModel => "Ask the open model instead",
+            Self::TakeEditsOfSpec => "Change the open model so",
+            Self::RunSpec => "Run experiment",
             Self::SaveFigureTo(_) => "Save figure",
             Self::CopyTable(_) | Self::CopyTableOf(_) => "Copy table",
             Self::Quit => "Quit",
@@ -401,6 +417,13 @@ impl Command {
             Self::SaveSpec(_) => {
                 "Model, fact, settings and seed as a file: `factscope run FILE` finds the same again"
             }
+            Self::OpenSpec => "A file that --save-spec or “Save what was asked” has written",
+            Self::FillSpec(_) => "Fills the Spec view, where it can be changed and run",
+            Self::AskOpenModel => "Writes the open model, with its changes, into the text",
+            Self::TakeEditsOfSpec => {
+                "All views show the model as the experiment has it, until you go back"
+            }
+            Self::RunSpec => "Carries out the experiment of the Spec view on the open model",
             Self::CopyTable(_) | Self::CopyTableOf(_) => {
                 "The numbers as CSV, to be pasted into a spreadsheet"
             }
@@ -519,6 +542,7 @@ impl Command {
         const SAVE_AS: &[KeyboardShortcut] = &[ctrl_shift(Key::S)];
         const SCREENSHOT: &[KeyboardShortcut] = &[ctrl_alt(Key::S)];
         const TRACE: &[KeyboardShortcut] = &[ctrl(Key::T), key(Key::F5)];
+        const RUN_SPEC: &[KeyboardShortcut] = &[ctrl(Key::Enter)];
         const CANCEL: &[KeyboardShortcut] = &[key(Key::Escape)];
         const NEXT: &[KeyboardShortcut] = &[ctrl(Key::ArrowDown), key(Key::ArrowDown)];
         const PREVIOUS: &[KeyboardShortcut] = &[ctrl(Key::ArrowUp), key(Key::ArrowUp)];
@@ -547,6 +571,7 @@ impl Command {
             Self::SaveSessionAs => SAVE_AS,
             Self::SaveScreenshot => SCREENSHOT,
             Self::Trace => TRACE,
+            Self::RunSpec => RUN_SPEC,
             Self::Cancel => CANCEL,
             Self::NextFact => NEXT,
             Self::PreviousFact => PREVIOUS,

@@ -40,6 +40,7 @@ pub enum Purpose {
     Screenshot,
     Figure,
     Spec,
+    OpenedSpec,
 }
 
 /// Waits for the answer. Called on a thread of its own.
@@ -105,13 +106,14 @@ impl Purpose {
             Self::Screenshot => "Save screenshot",
             Self::Figure => "Save figure",
             Self::Spec => "Save what was asked",
+            Self::OpenedSpec => "Open experiment",
         }
     }
 
     /// What a file is called that is to be written.
     fn file_name(self) -> Option<&'static str> {
         match self {
-            Self::Model(_) | Self::Dataset | Self::Noise | Self::Session => None,
+            Self::Model(_) | Self::Dataset | Self::Noise | Self::Session | Self::OpenedSpec => None,
             Self::SavedSession => Some("session.factscope"),
             Self::Screenshot => Some("factscope.png"),
             Self::Figure => Some("figure.svg"),
@@ -130,6 +132,7 @@ impl Purpose {
             Self::Screenshot => Command::SaveScreenshotTo(path),
             Self::Figure => Command::SaveFigureTo(path),
             Self::Spec => Command::SaveSpecTo(path),
+            Self::OpenedSpec => Command::OpenSpecAt(path),
         }
     }
 
@@ -160,10 +163,13 @@ impl Purpose {
             Self::Noise if path.is_dir() => {
                 return Err(format!("This is a folder; noise is a file: {place}"));
             }
+            Self::OpenedSpec if path.is_dir() => {
+                return Err(format!("This is a folder; an experiment is a file: {place}"));
+            }
             Self::Session if path.is_dir() => {
                 return Err(format!("This is a folder; a session is a file: {place}"));
             }
-            Self::Dataset | Self::Noise | Self::Session if !path.is_file() => {
+            Self::Dataset | Self::Noise | Self::Session | Self::OpenedSpec if !path.is_file() => {
                 return Err(format!("There is no such file: {place}"));
             }
             Self::SavedSession | Self::Screenshot | Self::Figure | Self::Spec if path.is_dir() => {
@@ -175,7 +181,7 @@ impl Purpose {
                     return Err(format!("There is no such folder: {}", dir.display()));
                 }
             }
-            Self::Model(_) | Self::Dataset | Self::Noise | Self::Session => {}
+            Self::Model(_) | Self::Dataset | Self::Noise | Self::Session | Self::OpenedSpec => {}
         }
         let has_extension = path.extension().is_some();
         let path = match self {
@@ -203,6 +209,7 @@ pub fn ask(
         Purpose::Model(_) => picker.pick_folder(title, dir),
         Purpose::Dataset => picker.pick_file(title, dir, ("Datasets", Dataset::EXTENSIONS)),
         Purpose::Noise => picker.pick_file(title, dir, ("Arrays", noise_file::EXTENSIONS)),
+        Purpose::OpenedSpec => picker.pick_file(title, dir, ("Experiments", &["json"])),
         Purpose::Session => picker.pick_file(title, dir, ("Sessions", &[EXTENSION])),
         Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
             picker.save_file(title, dir, purpose.file_name().unwrap_or_default())
@@ -282,7 +289,7 @@ pub fn path_prompt_ui(
             Purpose::Figure => {
                 ("SVG, PDF, PNG, CSV, JSON, npz or Parquet file", "/path/to/figure.svg")
             }
-            Purpose::Spec => ("JSON file", "/path/to/experiment.json"),
+            Purpose::Spec | Purpose::OpenedSpec => ("JSON file", "/path/to/experiment.json"),
         };
         let label = ui.label(label);
         open.completions.look(&open.text, open.purpose);
@@ -327,7 +334,11 @@ pub fn path_prompt_ui(
                 Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
                     "Save"
                 }
-                Purpose::Model(_) | Purpose::Dataset | Purpose::Noise | Purpose::Session => "Open",
+                Purpose::Model(_)
+                | Purpose::Dataset
+                | Purpose::Noise
+                | Purpose::Session
+                | Purpose::OpenedSpec => "Open",
             };
             is_accepted |= ui.button(text).clicked();
             is_closed = ui.button("Cancel").clicked();

@@ -111,6 +111,7 @@ fn title(command: &Command) -> String {
         | Command::CopyFigureOf(pane)
         | Command::CopyTableOf(pane)
         | Command::SaveSpec(pane)
+        | Command::FillSpec(pane)
         | Command::CopyCommandLineOf(pane) => format!("{}: {}", command.text(), pane.text()),
         Command::WeighAttention(weighting) => format!("Show {}", attention_title(*weighting)),
         Command::ShowDifference(true) => "Show the difference of both traces".to_owned(),
@@ -147,6 +148,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
             Command::CopyFigureOf(pane),
             Command::CopyTableOf(pane),
             Command::SaveSpec(pane),
+            Command::FillSpec(pane),
             Command::CopyCommandLineOf(pane),
         ]);
     }
@@ -190,6 +192,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(state.settings.recent_sessions.iter().cloned().map(Command::OpenSessionAt));
     commands.extend([
         Command::OpenNoise,
+        Command::OpenSpec,
         Command::TypeModelPath,
         Command::OpenModelBeside,
         Command::TypeModelBesidePath,

@@ -31,6 +31,7 @@ pub enum Pane {
     Cell,
     Jobs,
     Trust,
+    Spec,
 }
 
 /// How a view is spoken of.
@@ -45,7 +46,7 @@ struct Card {
 
 impl Pane {
     /// The first ones are open at first.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Trace,
         Self::Prediction,
         Self::Attention,
@@ -72,6 +73,7 @@ impl Pane {
         Self::Trust,
         Self::Jobs,
         Self::Cell,
+        Self::Spec,
     ];
 
     /// How many of them are open at first.
@@ -208,6 +210,11 @@ impl Pane {
                 "trust",
                 "What the numbers rest on: tokens, device, weights, and every convention in force",
             ),
+            Self::Spec => shown(
+                "Spec",
+                "spec",
+                "An experiment as text: model, fact and what is asked, as `factscope run` reads it",
+            ),
             Self::Jobs => shown("Jobs", "jobs", "What is running, what waits, and what was done"),
             Self::Steering => asked(
                 "Steering",
@@ -244,7 +251,7 @@ impl Pane {
 
     /// Whether it shows results, and not the window's own affairs.
     pub fn has_results(self) -> bool {
-        !matches!(self, Self::Trust | Self::Jobs)
+        !matches!(self, Self::Trust | Self::Jobs | Self::Spec)
     }
 
     /// What the button says that asks for it.

@@ -176,6 +176,7 @@ impl Showing<'_> {
                 Command::CopyFigureOf(pane),
                 Command::CopyTableOf(pane),
                 Command::SaveSpec(pane),
+                Command::FillSpec(pane),
                 Command::CopyCommandLineOf(pane),
             ]
         });

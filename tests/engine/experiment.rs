@@ -13,7 +13,7 @@ use factscope::analysis::{
     edge_attribution, edge_cut, generation, logit_attribution, logit_lens, neuron_ablation,
     path_patching, prediction, rank_one_edit, steering, trace_average, trace_cell,
 };
-use factscope::analysis::{Metric, ModelEdit, causal_trace::NoiseLevel};
+use factscope::analysis::{Metric, ModelEdit, NoiseFile, causal_trace::NoiseLevel};
 use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
 use factscope::facts::{Dataset, Direction};
 use factscope::intervention::{Edit, NoiseRng};
@@ -187,6 +187,13 @@ fn specs() -> Vec<AnalysisSpec> {
                 ids: [vec![1], vec![2]].into(),
             },
             map: causal_trace::Map::Tokens,
+            ..trace()
+        }),
+        AnalysisSpec::CausalTrace(causal_trace::Spec {
+            corruption: Corruption::NoiseFile(NoiseFile {
+                path: "noise.npy".into(),
+                sha256: "00ff".to_owned(),
+            }),
             ..trace()
         }),
         AnalysisSpec::CausalTrace(causal_trace::Spec {

@@ -20,6 +20,7 @@ mod models;
 mod pair;
 mod ranges;
 mod session;
+mod spec;
 mod support;
 mod trust;
 mod views;

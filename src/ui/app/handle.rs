@@ -55,6 +55,12 @@ impl App {
             Command::OpenNoise => self.ask(Purpose::Noise, ctx),
             Command::TypeNoisePath => self.prompt_for(Purpose::Noise, Why::Wanted),
             Command::UseNoise(path) => self.use_noise(path),
+            Command::OpenSpec
+            | Command::OpenSpecAt(_)
+            | Command::FillSpec(_)
+            | Command::AskOpenModel
+            | Command::TakeEditsOfSpec
+            | Command::RunSpec => self.spec_command(command, ctx),
             Command::OpenModelAt(dir) => self.open_model(dir),
             Command::OpenDatasetAt(path) => self.open_dataset(path, ctx),
             Command::SaveScreenshotTo(path) => {
@@ -390,9 +396,11 @@ impl App {
             | JobKind::Trace(key)
             | JobKind::Preview(key)
             | JobKind::Study(key) => key.which,
-            JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit | JobKind::Recall(..) => {
-                Which::Main
-            }
+            JobKind::Load(..)
+            | JobKind::CloseBeside
+            | JobKind::Edit
+            | JobKind::Spec
+            | JobKind::Recall(..) => Which::Main,
         };
         let asked = self.asked(&kind, &prompt);
         let is_held = asked.is_some() && self.state.jobs.is_busy();

@@ -11,7 +11,7 @@ use crate::facts::{Dataset, Direction};
 use crate::ui::dialogs::Why;
 use crate::ui::panels::{self};
 use crate::ui::state::{
-    Beside, FactId, JobKind, ModelState, Outcome, Quick, Recalled, Slot, Study, TraceRun,
+    Beside, FactId, JobKind, ModelState, Outcome, Quick, Recalled, Slot, SpecRun, Study, TraceRun,
     TraceState, capitalized, is_of_main,
 };
 use crate::worker::{Event, JobId, ModelInfo, Which};
@@ -141,6 +141,10 @@ impl App {
                 let Study { state, result, .. } = self.state.findings_of(key)?.study_mut(id)?;
                 Some(Sweep { state, result })
             }
+            JobKind::Spec => {
+                let SpecRun { state, result, .. } = self.state.spec.run.as_mut()?;
+                (*state == TraceState::Running(id)).then_some(Sweep { state, result })
+            }
             JobKind::Load(..)
             | JobKind::CloseBeside
             | JobKind::Edit
@@ -165,6 +169,9 @@ impl App {
         if let Slot::Found(result) = &slot {
             self.state.n_found += 1;
             self.weigh(result);
+        }
+        if let (JobKind::Spec, Slot::Found(_)) = (&job.kind, &slot) {
+            self.state.adopt_spec_run();
         }
         if let (JobKind::Preview(key), Slot::Found(preview)) = (&job.kind, &slot) {
             if let Some(findings) = self.state.findings_of(*key) {
@@ -253,6 +260,9 @@ impl App {
                         self.trace();
                     }
                 }
+            }
+            Reply::Question { experiment, prompt, model } => {
+                self.ask_spec(*experiment, prompt, &model);
             }
             Reply::Session { path, read } => self.session_read(&path, read, ctx),
             Reply::SessionSaved { path, saved } => self.session_saved(path, saved, ctx),

@@ -14,7 +14,7 @@ use crate::experiment::Experiment;
 use crate::facts::Dataset;
 use crate::figure::Figure;
 use crate::session::Session;
-use crate::tokens::Flags;
+use crate::tokens::{Flags, TokenizedPrompt};
 use crate::ui::closing::{Closing, closing_ui};
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Picker, Purpose};
@@ -37,6 +37,7 @@ mod open;
 mod queue;
 mod run;
 mod session;
+mod spec;
 mod take_away;
 mod weigh;
 
@@ -107,6 +108,12 @@ pub enum Reply {
     SessionSaved {
         path: PathBuf,
         saved: Result<Box<Mark>, String>,
+    },
+    /// The words that an experiment asks the model about.
+    Question {
+        experiment: Box<Experiment>,
+        prompt: Result<TokenizedPrompt, String>,
+        model: Arc<ModelInfo>,
     },
     /// How much memory a result takes.
     Weighed {

@@ -39,9 +39,11 @@ impl App {
             Purpose::Dataset => Some(settings.recent_datasets.first()?.parent()?.to_owned()),
             Purpose::Noise => settings.noise_dir.clone(),
             Purpose::Session => Some(settings.recent_sessions.first()?.parent()?.to_owned()),
-            Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
-                settings.screenshot_dir.clone()
-            }
+            Purpose::SavedSession
+            | Purpose::Screenshot
+            | Purpose::Figure
+            | Purpose::Spec
+            | Purpose::OpenedSpec => settings.screenshot_dir.clone(),
         }
     }
 
@@ -177,6 +179,8 @@ impl App {
             self.open_session(path.to_owned(), ctx);
         } else if Self::is_noise(path) {
             self.use_noise(path.to_owned());
+        } else if Self::is_spec(path) {
+            self.handle(Command::OpenSpecAt(path.to_owned()), ctx);
         } else if is_dataset {
             self.open_dataset(path.to_owned(), ctx);
         } else {

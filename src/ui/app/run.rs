@@ -147,6 +147,7 @@ impl App {
             return;
         }
         self.state.edits.clone_from(&edits);
+        self.state.forget_spec_run();
         // What is known was found in another model.
         self.state.forget(is_of_main);
         self.forget_recall();
@@ -167,6 +168,7 @@ impl App {
                 | JobKind::Edit
                 | JobKind::Quick(..)
                 | JobKind::Study(_)
+                | JobKind::Spec
                 | JobKind::Recall(..) => false,
             });
         } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {

@@ -299,13 +299,14 @@ impl App {
             | JobKind::Trace(key)
             | JobKind::Preview(key)
             | JobKind::Study(key) => is_left(key.which),
-            JobKind::Edit | JobKind::Recall(..) => true,
+            JobKind::Edit | JobKind::Recall(..) | JobKind::Spec => true,
             JobKind::CloseBeside => false,
         });
         self.state.forget(|key| is_left(key.which));
         if is_stored {
             self.state.drop_model_beside();
         }
+        self.state.forget_spec_run();
         self.state.model = ModelState::None;
         self.state.trace_waits = false;
         self.state.session = None;

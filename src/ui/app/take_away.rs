@@ -98,7 +98,7 @@ impl App {
         figure
     }
 
-    fn nothing_to_save(&mut self, pane: Pane) {
+    pub(super) fn nothing_to_save(&mut self, pane: Pane) {
         self.state.error = Some(format!("{} shows no result yet", pane.text()));
     }
 

@@ -25,7 +25,14 @@ fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     heading_ui(ui, "Running");
     let now = Instant::now();
     let is_listed = |kind: &JobKind| {
-        matches!(kind, JobKind::Load(..) | JobKind::Edit | JobKind::Trace(_) | JobKind::Study(_))
+        matches!(
+            kind,
+            JobKind::Load(..)
+                | JobKind::Edit
+                | JobKind::Trace(_)
+                | JobKind::Study(_)
+                | JobKind::Spec
+        )
     };
     let mut running =
         state.jobs.iter().filter(|(id, job)| is_listed(&job.kind) && !state.jobs.is_held(*id));

@@ -111,6 +111,7 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let recent = recent.iter().map(|path| Command::OpenDatasetAt(path.clone()));
     recent_ui(ui, "Recent datasets", recent, commands);
     item_ui(ui, Command::OpenNoise, commands);
+    item_ui(ui, Command::OpenSpec, commands);
     ui.separator();
     item_ui(ui, Command::OpenSession, commands);
     let recent = &state.settings.recent_sessions;

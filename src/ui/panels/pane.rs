@@ -1,6 +1,7 @@
 use eframe::egui::{RichText, Ui};
 
 use super::jobs_panel::jobs_ui;
+use super::spec_panel::spec_panel_ui;
 use super::study_panel::study_panel_ui;
 use super::trace_panel::trace_panel_ui;
 use super::trust_panel::trust_ui;
@@ -36,6 +37,7 @@ pub fn pane_ui(
     match pane {
         Pane::Trust => return trust_ui(ui, state, commands),
         Pane::Jobs => return jobs_ui(ui, state, commands),
+        Pane::Spec => return spec_panel_ui(ui, state, views, commands),
         _ => {}
     }
     if pane != Pane::Trace && state.prompt().is_none() {

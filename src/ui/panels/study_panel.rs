@@ -37,7 +37,7 @@ struct Made {
 }
 
 impl Figures {
-    fn get(
+    pub fn get(
         &mut self,
         pane: Pane,
         direction: Direction,

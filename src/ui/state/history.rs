@@ -116,6 +116,8 @@ pub(super) fn with_choices_of(now: &Settings, then: &Settings) -> Settings {
         recent_sessions: now.recent_sessions.clone(),
         screenshot_dir: now.screenshot_dir.clone(),
         noise_dir: now.noise_dir.clone(),
+        // Its field takes steps back by itself.
+        spec_text: now.spec_text.clone(),
         results_limit_mb: now.results_limit_mb,
         figure_scale: now.figure_scale,
         screenshot_scale: now.screenshot_scale,

@@ -43,6 +43,9 @@ pub enum JobKind {
     Trace(FactKey),
     Study(FactKey),
 
+    /// An experiment that was typed.
+    Spec,
+
     /// An estimate of a trace, to be looked at meanwhile.
     Preview(FactKey),
 
@@ -108,7 +111,9 @@ impl Jobs {
 
     /// What was asked for and takes a while.
     pub fn sweeps(&self) -> impl Iterator<Item = (JobId, &OpenJob)> {
-        self.iter().filter(|(_, job)| matches!(job.kind, JobKind::Trace(_) | JobKind::Study(_)))
+        self.iter().filter(|(_, job)| {
+            matches!(job.kind, JobKind::Trace(_) | JobKind::Study(_) | JobKind::Spec)
+        })
     }
 }
 
@@ -139,7 +144,10 @@ impl OpenJob {
 impl JobKind {
     /// Whether it ends with something that is kept.
     pub fn finds_a_result(&self) -> bool {
-        matches!(self, Self::Quick(..) | Self::Trace(_) | Self::Study(_) | Self::Preview(_))
+        matches!(
+            self,
+            Self::Quick(..) | Self::Trace(_) | Self::Study(_) | Self::Preview(_) | Self::Spec
+        )
     }
 }
 

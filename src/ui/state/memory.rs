@@ -131,6 +131,7 @@ impl State {
     /// Forgets everything that was found, and what is being found.
     pub fn forget_results(&mut self) {
         self.jobs.abandon(|kind| kind.finds_a_result());
+        self.spec.run = None;
         self.findings.clear();
         self.visited.clear();
         self.trace_waits = false;

@@ -20,6 +20,7 @@ mod queue;
 mod recall;
 mod session;
 mod settings;
+mod spec_text;
 mod taught;
 
 pub use attention::{AttentionSettings, Drawing};
@@ -38,6 +39,7 @@ pub use queue::{Asked, Ended, Outcome, Queue};
 pub use recall::{Recall, Recalled};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Settings, TracePair, TraceSettings};
+pub use spec_text::{Fault, SpecRun, SpecText};
 
 pub use taught::{Lesson, Plan, Taught};
 
@@ -133,6 +135,9 @@ pub struct State {
     /// How the window is drawn, if that is worth knowing.
     pub renderer: Option<String>,
     pub form: FactForm,
+
+    /// The experiment that is typed.
+    pub spec: SpecText,
     history: History,
 }
 
@@ -196,6 +201,7 @@ impl State {
             notice: None,
             renderer: None,
             form: FactForm::default(),
+            spec: SpecText::default(),
             history: History::default(),
         }
     }
@@ -250,7 +256,7 @@ impl State {
     pub fn forget(&mut self, is_meant: impl Fn(FactKey) -> bool) {
         let bos = self.settings.bos;
         self.jobs.abandon(|kind| match kind {
-            JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit => false,
+            JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit | JobKind::Spec => false,
             JobKind::Quick(key, _)
             | JobKind::Trace(key)
             | JobKind::Preview(key)
@@ -414,6 +420,9 @@ impl State {
 
     /// What was asked for it, as a file tells it.
     pub fn experiment(&self, pane: Pane) -> Option<Experiment> {
+        if pane == Pane::Spec {
+            return self.spec.known(&self.settings.spec_text).cloned();
+        }
         let direction =
             if pane.is_study() { self.study_directions(pane).next()? } else { self.direction };
         let which = self.which(direction);

@@ -161,7 +161,8 @@ impl State {
         Some(
             saved.n_found != self.n_found
                 || saved.edits != self.edits
-                || !is_same(&self.step(), &saved.step),
+                || !is_same(&self.step(), &saved.step)
+                || self.settings.spec_text != saved.step.settings.spec_text,
         )
     }
 
@@ -229,6 +230,7 @@ impl State {
     pub fn adopt_choices(&mut self, look: &Look) {
         self.settings = with_choices_of(&self.settings, &look.settings);
         self.model_beside.asks = look.asks;
+        self.settings.spec_text.clone_from(&look.settings.spec_text);
         self.direction = look.direction;
         self.selection = look.selection;
         self.parts = look.parts;
@@ -341,7 +343,7 @@ fn found_in(fact: usize, key: FactKey, findings: &Findings, info: &ModelInfo) ->
 
 impl Findings {
     /// Puts a result of a session in its place.
-    fn adopt(&mut self, found: Found) {
+    pub(super) fn adopt(&mut self, found: Found) {
         let state = if found.is_complete { TraceState::Complete } else { TraceState::Cancelled };
         match (found.role, found.spec) {
             (Role::Quick, _) => {

@@ -44,6 +44,9 @@ pub struct Settings {
     pub recent_datasets: Vec<PathBuf>,
     pub recent_sessions: Vec<PathBuf>,
 
+    /// An experiment as it is typed.
+    pub spec_text: String,
+
     /// Where the last file of noise came from.
     pub noise_dir: Option<PathBuf>,
 
@@ -131,6 +134,7 @@ impl Default for Settings {
             recent_models: Vec::new(),
             recent_datasets: Vec::new(),
             recent_sessions: Vec::new(),
+            spec_text: String::new(),
             noise_dir: None,
             screenshot_dir: None,
             metric: Metric::default(),

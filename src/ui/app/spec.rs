@@ -1,0 +1,177 @@
+//! Experiments as text: filled in, opened, and carried out on the open model.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use eframe::egui;
+
+use super::{App, Reply};
+use crate::experiment::{Experiment, FactSource};
+use crate::tokens::{TokenizedPrompt, Tokenizer};
+use crate::ui::command::Command;
+use crate::ui::dialogs::Purpose;
+use crate::ui::pane::Pane;
+use crate::ui::state::{JobKind, SpecRun, TraceState, capitalized};
+use crate::ui::view::Selection;
+use crate::worker::ModelInfo;
+
+/// In bytes. Far above what anybody types.
+const MAX_BYTES: u64 = 4 << 20;
+
+impl App {
+    pub(super) fn spec_command(&mut self, command: Command, ctx: &egui::Context) {
+        match command {
+            Command::OpenSpec => self.ask(Purpose::OpenedSpec, ctx),
+            Command::OpenSpecAt(path) => self.open_spec(&path),
+            Command::FillSpec(pane) => match self.state.experiment(pane) {
+                Some(experiment) => self.set_spec(&experiment),
+                None => self.nothing_to_save(pane),
+            },
+            Command::AskOpenModel => {
+                let text = &self.state.settings.spec_text;
+                let (Ok(experiment), Some(info)) =
+                    (self.state.spec.read(text).clone(), self.state.info())
+                else {
+                    return;
+                };
+                let (model, edits) = (info.dir.clone(), self.state.edits.clone());
+                self.set_spec(&Experiment { model, edits, ..experiment });
+            }
+            Command::TakeEditsOfSpec => {
+                let text = &self.state.settings.spec_text;
+                if let Ok(experiment) = self.state.spec.read(text).clone() {
+                    self.edit(experiment.edits);
+                }
+            }
+            Command::RunSpec => self.run_spec(ctx),
+            _ => {}
+        }
+    }
+
+    fn set_spec(&mut self, experiment: &Experiment) {
+        match experiment.to_json() {
+            Ok(text) => {
+                self.state.settings.spec_text = text;
+                self.views.workspace.show(Pane::Spec);
+            }
+            Err(error) => self.state.error = Some(format!("It cannot be written: {error}")),
+        }
+    }
+
+    /// Whatever it says: it can be set right here.
+    fn open_spec(&mut self, path: &Path) {
+        let is_large = std::fs::metadata(path).is_ok_and(|it| it.len() > MAX_BYTES);
+        let text = if is_large {
+            Err("this is too long for an experiment".to_owned())
+        } else {
+            std::fs::read_to_string(path).map_err(|error| error.to_string())
+        };
+        match text {
+            Ok(text) => {
+                self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
+                self.state.settings.spec_text = text;
+                self.state.notice = Some(format!("Opened {}", path.display()));
+                self.views.workspace.show(Pane::Spec);
+            }
+            Err(error) => {
+                let error = format!("The experiment cannot be opened: {error}: {}", path.display());
+                self.state.error = Some(error);
+            }
+        }
+    }
+
+    /// Whether a file is an experiment, and not facts.
+    pub(super) fn is_spec(path: &Path) -> bool {
+        path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"))
+            && std::fs::metadata(path).is_ok_and(|it| it.len() <= MAX_BYTES)
+            && Experiment::load(path).is_ok()
+    }
+
+    fn run_spec(&mut self, ctx: &egui::Context) {
+        self.views.workspace.show(Pane::Spec);
+        let is_running = self
+            .state
+            .spec
+            .run
+            .as_ref()
+            .is_some_and(|it| matches!(it.state, TraceState::Running(_)));
+        if is_running || self.refuses() {
+            return;
+        }
+        let Some(info) = self.state.info().cloned() else {
+            self.state.error = Some("Open a model first".to_owned());
+            return;
+        };
+        let text = &self.state.settings.spec_text;
+        let experiment = match self.state.spec.read(text) {
+            Ok(experiment) => experiment.clone(),
+            Err(fault) => {
+                let (line, column) = (fault.line, fault.column);
+                self.state.error = Some(format!("Line {line}, column {column}: {}", fault.reason));
+                return;
+            }
+        };
+        // The view offers what to do.
+        if !self.state.spec.is_of(&experiment.model, &info) || experiment.edits != self.state.edits
+        {
+            self.state.error =
+                Some("The experiment is of another model than the open one".to_owned());
+            return;
+        }
+        if !matches!(experiment.fact, FactSource::Record(_)) {
+            let prompt = prompt_of(&experiment, &info.tokenizer);
+            self.ask_spec(experiment, prompt, &info);
+            return;
+        }
+        // A dataset may be large.
+        let (ctx, replies) = (ctx.clone(), self.replies.clone());
+        let thread = thread::Builder::new().name("experiment".to_owned()).spawn(move || {
+            let prompt = prompt_of(&experiment, &info.tokenizer);
+            let experiment = Box::new(experiment);
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Question { experiment, prompt, model: info });
+            ctx.request_repaint();
+        });
+        if let Err(error) = thread {
+            self.state.error = Some(format!("The dataset cannot be read: {error}"));
+        }
+    }
+
+    /// What it asks is known. `model`: the one it was asked of, which may have been closed since.
+    pub(super) fn ask_spec(
+        &mut self,
+        experiment: Experiment,
+        prompt: Result<TokenizedPrompt, String>,
+        model: &Arc<ModelInfo>,
+    ) {
+        if !self.state.info().is_some_and(|info| Arc::ptr_eq(info, model)) {
+            return;
+        }
+        let prompt = match prompt {
+            Ok(prompt) => Arc::new(prompt),
+            Err(error) => {
+                self.state.error = Some(capitalized(&error));
+                return;
+            }
+        };
+        self.state.forget_spec_run();
+        self.state.spec.selection = Selection::default();
+        let id = self.analyse(JobKind::Spec, Arc::clone(&prompt), experiment.spec.clone());
+        let state = TraceState::Running(id);
+        self.state.spec.run = Some(SpecRun { experiment, prompt, state, result: None });
+    }
+}
+
+/// The words that an experiment asks about. The error is for the user.
+fn prompt_of(experiment: &Experiment, tokenizer: &Tokenizer) -> Result<TokenizedPrompt, String> {
+    if experiment.fact == FactSource::Nothing {
+        return if experiment.spec.is_of_weights() {
+            Ok(TokenizedPrompt::nothing())
+        } else {
+            Err("this asks about a prompt; name a fact".to_owned())
+        };
+    }
+    let question = experiment.fact.question().map_err(|error| error.to_string())?;
+    TokenizedPrompt::new(tokenizer, &question.fact, experiment.bos).map_err(|it| it.to_string())
+}

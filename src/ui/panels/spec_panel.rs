@@ -1,0 +1,322 @@
+//! An experiment as text: typed, told what is wrong with it, carried out, drawn.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use eframe::egui::text::CCursor;
+use eframe::egui::text_edit::TextEditOutput;
+use eframe::egui::{
+    Align, Align2, Button, FontId, Layout, Margin, ProgressBar, RichText, ScrollArea, Stroke,
+    TextEdit, TextStyle, Ui, pos2, vec2,
+};
+
+use super::Views;
+use super::pane::asked_by;
+use crate::experiment::Experiment;
+use crate::figure::Look;
+use crate::ui::command::Command;
+use crate::ui::pane::Pane;
+use crate::ui::state::{Fault, SpecRun, State, TraceState};
+use crate::ui::theme;
+use crate::ui::view::{ViewAction, ViewCtx};
+use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
+use crate::worker::ModelInfo;
+
+/// The fewest and the most lines that are seen at once, so that the figure has room below.
+const N_LINES: usize = 12;
+const MAX_LINES: f32 = 24.0;
+
+const LABEL: &str = "Experiment";
+
+pub fn spec_panel_ui(
+    ui: &mut Ui,
+    state: &mut State,
+    views: &mut Views,
+    commands: &mut Vec<Command>,
+) {
+    let mut text = std::mem::take(&mut state.settings.spec_text);
+    let fault = state.spec.read(&text).as_ref().err().cloned();
+    let is_right = fault.is_none();
+    files_ui(ui, state, is_right, commands);
+    ui.add_space(4.0);
+    text_ui(ui, &mut text, fault.as_ref());
+    let read = state.spec.read(&text).clone();
+    let is_empty = text.trim().is_empty();
+    state.settings.spec_text = text;
+    ui.add_space(4.0);
+    match read {
+        Err(_) if is_empty => {
+            ui.weak(
+                "Fill it from a view, open a file that --save-spec has written, or type: model, \
+                 fact and spec",
+            );
+        }
+        Err(Fault { line, column, reason }) => {
+            let text = format!("Line {line}, column {column}: {reason}");
+            ui.label(RichText::new(text).color(theme::palette(ui).error));
+        }
+        Ok(experiment) => run_ui(ui, state, &experiment, commands),
+    }
+    ui.add_space(6.0);
+    result_ui(ui, state, views, commands);
+}
+
+/// Where text comes from and goes to.
+fn files_ui(ui: &mut Ui, state: &State, is_right: bool, commands: &mut Vec<Command>) {
+    ui.horizontal_wrapped(|ui| {
+        let menu = ui.menu_button("From view", |ui| {
+            let mut n_listed = 0;
+            for pane in Pane::ALL.into_iter().filter(|pane| is_asked(state, *pane)) {
+                n_listed += 1;
+                if ui.button(pane.text()).on_hover_text(pane.tooltip()).clicked() {
+                    commands.push(Command::FillSpec(pane));
+                    ui.close();
+                }
+            }
+            if n_listed == 0 {
+                ui.weak("No view shows a result yet");
+            }
+        });
+        menu.response.on_hover_text("What a view was asked, with its settings");
+        let files = [
+            (Command::OpenSpec, true),
+            (Command::SaveSpec(Pane::Spec), is_right),
+            (Command::CopyCommandLineOf(Pane::Spec), is_right),
+        ];
+        for (command, is_possible) in files {
+            let button = ui.add_enabled(is_possible, Button::new(command.text()));
+            let button = button.on_hover_text(command.tooltip());
+            if button.on_disabled_hover_text("The text is no experiment yet").clicked() {
+                commands.push(command);
+            }
+        }
+    });
+}
+
+/// Whether a view has been asked what it shows.
+fn is_asked(state: &State, pane: Pane) -> bool {
+    pane.has_results() && state.result(pane).is_some()
+}
+
+/// The text with the numbers of its lines, and a mark where it goes wrong.
+fn text_ui(ui: &mut Ui, text: &mut String, fault: Option<&Fault>) {
+    let label = ui.label(RichText::new(LABEL).strong());
+    let font = TextStyle::Monospace.resolve(ui.style());
+    let n_lines = text.lines().count().max(N_LINES);
+    let digits = n_lines.to_string().len().max(2) as f32;
+    let digit = ui.fonts_mut(|fonts| fonts.glyph_width(&font, '0'));
+    let gutter = (digits + 1.5) * digit;
+    let height = MAX_LINES * ui.fonts_mut(|fonts| fonts.row_height(&font));
+    let area = ScrollArea::vertical().id_salt(LABEL).max_height(height);
+    area.show(ui, |ui| {
+        let output = TextEdit::multiline(text)
+            .font(TextStyle::Monospace)
+            .margin(Margin { left: gutter.ceil().min(100.0) as i8, right: 6, top: 4, bottom: 4 })
+            .desired_rows(N_LINES)
+            .desired_width(f32::INFINITY)
+            .background_color(super::field_color(ui))
+            .show(ui);
+        output.response.response.clone().labelled_by(label.id);
+        marks_ui(ui, text, fault, &output, digit, &font);
+    });
+}
+
+/// The numbers of the lines, and a line under what is wrong.
+fn marks_ui(
+    ui: &Ui,
+    text: &str,
+    fault: Option<&Fault>,
+    output: &TextEditOutput,
+    digit: f32,
+    font: &FontId,
+) {
+    let fault = fault.filter(|_| !text.trim().is_empty());
+    let palette = theme::palette(ui);
+    let (left, right) = (output.response.response.rect.left(), output.text_clip_rect.right());
+    let clip = output.text_clip_rect.with_min_x(left).with_max_x(right);
+    let painter = ui.painter_at(clip.intersect(ui.clip_rect()));
+    let mut line = 1;
+    let mut begins = true;
+    for row in &output.galley.rows {
+        if begins {
+            let is_wrong = fault.is_some_and(|it| it.line == line);
+            let color = if is_wrong { palette.error } else { palette.weak_text };
+            let y = output.galley_pos.y + row.rect().center().y;
+            let at = pos2(output.galley_pos.x - 0.7 * digit, y);
+            painter.text(at, Align2::RIGHT_CENTER, line, font.clone(), color);
+            line += 1;
+        }
+        begins = row.ends_with_newline;
+    }
+    let Some(fault) = fault else { return };
+    let wrong = wrong_part(text, fault);
+    let [from, to] = [wrong.start, wrong.end].map(|at| {
+        let place = output.galley.pos_from_cursor(CCursor::new(at));
+        place.translate(output.galley_pos.to_vec2()).left_bottom()
+    });
+    // Where the text ends too soon, there is nothing to draw under.
+    let end = if to.y > from.y || to.x <= from.x { from.x + digit } else { to.x };
+    let stroke = Stroke::new(2.0, palette.error);
+    painter.line_segment([pos2(from.x, from.y - 1.0), pos2(end, from.y - 1.0)], stroke);
+}
+
+/// The characters of the word that a fault is told at the end of.
+fn wrong_part(text: &str, fault: &Fault) -> Range<usize> {
+    let before = text.split('\n').take(fault.line.saturating_sub(1));
+    let start: usize = before.map(|line| line.chars().count() + 1).sum();
+    let line: Vec<char> =
+        text.split('\n').nth(fault.line.saturating_sub(1)).unwrap_or_default().chars().collect();
+    let end = fault.column.min(line.len());
+    let is_part = |it: &char| it.is_alphanumeric() || matches!(it, '_' | '-' | '.');
+    let quoted = end > 0 && line[end - 1] == '"';
+    let word = if quoted {
+        line[..end - 1].iter().rposition(|it| *it == '"').unwrap_or(end - 1)
+    } else {
+        line[..end].iter().rposition(|it| !is_part(it)).map_or(0, |at| (at + 1).min(end - 1))
+    };
+    start + word..start + end.max(word + 1)
+}
+
+/// The button, or how far it is; or why it cannot be carried out here, and what to do.
+fn run_ui(ui: &mut Ui, state: &mut State, experiment: &Experiment, commands: &mut Vec<Command>) {
+    let Some(info) = state.info().cloned() else {
+        ui.weak("Open a model to carry it out");
+        return;
+    };
+    let running = state.spec.run.as_ref().and_then(|run| match run.state {
+        TraceState::Running(id) => Some((id, state.jobs.get(id)?)),
+        _ => None,
+    });
+    if let Some((id, job)) = running {
+        ui.horizontal(|ui| {
+            if job.cancel.is_cancelled() {
+                ui.label("Cancelling…");
+                return;
+            }
+            if ui.button("Stop").on_hover_text("Keeps what is done").clicked() {
+                commands.push(Command::CancelJob(id));
+            }
+            let left = job.time_left(Instant::now()).unwrap_or_else(|| "starting".to_owned());
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.weak(left);
+                let width = ui.available_width().max(60.0);
+                let bar = ProgressBar::new(job.fraction()).desired_width(width);
+                ui.add(bar.show_percentage());
+            });
+        });
+        return;
+    }
+    if let Some(why) = other_model(state, experiment, &info) {
+        ui.label(RichText::new(why).color(theme::palette(ui).warning));
+        let is_named = state.spec.is_of(&experiment.model, &info);
+        let open = Command::OpenModelAt(experiment.model.clone());
+        let first = if is_named { Command::TakeEditsOfSpec } else { open };
+        ui.horizontal_wrapped(|ui| {
+            for command in [first, Command::AskOpenModel] {
+                let text = match &command {
+                    Command::OpenModelAt(_) => "Open its model".to_owned(),
+                    _ => command.text(),
+                };
+                if ui.button(text).on_hover_text(command.tooltip()).clicked() {
+                    commands.push(command);
+                }
+            }
+        });
+        return;
+    }
+    ui.horizontal(|ui| {
+        let command = Command::RunSpec;
+        let fill = theme::palette(ui).accent_fill;
+        let button = Button::new(command.text()).fill(fill).min_size(vec2(110.0, 26.0));
+        if ui.add(button).on_hover_text(command.tooltip()).clicked() {
+            commands.push(command);
+        }
+        let Some(run) = &state.spec.run else { return };
+        let palette = theme::palette(ui);
+        let (text, color) = match &run.state {
+            TraceState::Running(_) => return,
+            TraceState::Complete if run.experiment == *experiment => {
+                ("✔ Complete".to_owned(), palette.good)
+            }
+            TraceState::Complete => {
+                ("The figure is of an earlier text".to_owned(), palette.weak_text)
+            }
+            TraceState::Cancelled => ("Cancelled; partial".to_owned(), palette.warning),
+            TraceState::Failed(error) => (error.clone(), palette.error),
+        };
+        ui.label(RichText::new(text).color(color));
+    });
+}
+
+/// In what the open model is not the one that is asked.
+fn other_model(state: &mut State, experiment: &Experiment, info: &ModelInfo) -> Option<String> {
+    let Experiment { model, edits, .. } = experiment;
+    if !state.spec.is_of(model, info) {
+        return Some(format!("This asks {}, and {} is open", model.display(), info.name));
+    }
+    let n = |edits: &[_]| match edits.len() {
+        0 => "none".to_owned(),
+        n => n.to_string(),
+    };
+    (*edits != state.edits).then(|| {
+        format!(
+            "This asks the model with other changes ({}) than the open one has ({})",
+            n(edits),
+            n(&state.edits)
+        )
+    })
+}
+
+/// The figure of what was found.
+fn result_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut Vec<Command>) {
+    let Some(SpecRun { prompt, result: Some(result), .. }) = &state.spec.run else { return };
+    let Some(info) = state.info() else { return };
+    let (prompt, result) = (prompt.clone(), result.clone());
+    ui.separator();
+    ui.horizontal(|ui| {
+        ui.label("Show");
+        metric_picker_ui(ui, &mut views.metric, metrics_of(&prompt));
+    });
+    let is_of_fact = state.is_spec_of_fact();
+    let selection = if is_of_fact { state.selection } else { state.spec.selection };
+    let look = Look { metric: views.metric, pick: selection, ..Look::new(&info.tokenizer) };
+    let figure =
+        views.figures.get(Pane::Spec, state.direction, &result, &look, &state.settings.ranges);
+    let shown = if is_of_fact { state.seen(Pane::Spec, state.direction) } else { selection };
+    let ctx = ViewCtx {
+        selection: shown,
+        tokenizer: &info.tokenizer,
+        ranges: &state.settings.ranges,
+        planted: None,
+    };
+    let action = figure_ui(ui, &figure, &ctx, commands);
+    match action {
+        Some(action) if is_of_fact => {
+            commands.extend(asked_by(action, Pane::Spec, state.direction));
+        }
+        Some(ViewAction::Select(selection)) => state.spec.selection = selection,
+        Some(action @ ViewAction::HoldRange { .. }) => commands.push(Command::View(action)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_that_is_wrong_is_marked() {
+        let text = "{\n  \"größe\": tru,\n";
+        let part = |line, column| {
+            let fault = Fault { line, column, reason: String::new() };
+            let range = wrong_part(text, &fault);
+            text.chars().skip(range.start).take(range.len()).collect::<String>()
+        };
+        assert_eq!(part(2, 9), "\"größe\"");
+        assert_eq!(part(2, 14), "tru");
+        assert_eq!(part(2, 10), ":");
+        // Beyond the end.
+        assert_eq!(wrong_part(text, &Fault { line: 3, column: 1, reason: String::new() }), 18..19);
+        assert_eq!(wrong_part("", &Fault { line: 1, column: 0, reason: String::new() }), 0..1);
+    }
+}

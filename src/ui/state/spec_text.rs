@@ -1,0 +1,172 @@
+//! An experiment as text: what is wrong with it, and what came of it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{JobKind, State, TraceState, is_of_main};
+use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::experiment::{Experiment, ExperimentError};
+use crate::facts::Direction;
+use crate::hub;
+use crate::session::{Found, Role};
+use crate::tokens::TokenizedPrompt;
+use crate::ui::view::Selection;
+use crate::worker::{ModelInfo, Which};
+
+/// The text itself is among the settings.
+#[derive(Debug, Default)]
+pub struct SpecText {
+    /// What the text says, so that it is read once.
+    read: Option<(String, Result<Experiment, Fault>)>,
+
+    /// Which folder a named model is, so that it is looked for once.
+    found: Option<(PathBuf, PathBuf)>,
+
+    /// What was asked last.
+    pub run: Option<SpecRun>,
+
+    /// Picked out in its figure, unless that is of the fact that is looked at.
+    pub selection: Selection,
+}
+
+/// Why a text is no experiment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// From 1.
+    pub line: usize,
+
+    /// In characters, from 1.
+    pub column: usize,
+
+    /// What is wrong and, where that is known, what was expected.
+    pub reason: String,
+}
+
+/// An experiment that was asked of the open model.
+#[derive(Debug)]
+pub struct SpecRun {
+    pub experiment: Experiment,
+    pub prompt: Arc<TokenizedPrompt>,
+    pub state: TraceState,
+    pub result: Option<Arc<AnalysisResult>>,
+}
+
+impl SpecText {
+    /// What a text says.
+    pub fn read(&mut self, text: &str) -> &Result<Experiment, Fault> {
+        let known = self.read.take().filter(|(of, _)| of == text);
+        let read = known.unwrap_or_else(|| (text.to_owned(), parse(text)));
+        &self.read.insert(read).1
+    }
+
+    /// The same if it has been read, and is an experiment.
+    pub fn known(&self, text: &str) -> Option<&Experiment> {
+        self.read.as_ref().filter(|(of, _)| of == text)?.1.as_ref().ok()
+    }
+
+    /// Whether what an experiment calls its model is the open one.
+    pub fn is_of(&mut self, named: &Path, info: &ModelInfo) -> bool {
+        if named == info.dir {
+            return true;
+        }
+        if self.found.as_ref().is_none_or(|(of, _)| of != named) {
+            let found = hub::find_unless_folder(named).unwrap_or_else(|| named.to_owned());
+            let found = std::fs::canonicalize(&found).unwrap_or(found);
+            self.found = Some((named.to_owned(), found));
+        }
+        let open = std::fs::canonicalize(&info.dir).ok();
+        self.found.as_ref().is_some_and(|(_, found)| Some(found) == open.as_ref())
+    }
+}
+
+fn parse(text: &str) -> Result<Experiment, Fault> {
+    Experiment::parse(text, Path::new("")).map_err(|error| match error {
+        ExperimentError::Parse { line, column, reason, .. } => {
+            // They are counted in bytes.
+            let before = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+            let before = &before.as_bytes()[..column.saturating_sub(1).min(before.len())];
+            let column = String::from_utf8_lossy(before).chars().count() + 1;
+            Fault { line, column, reason }
+        }
+        other => Fault { line: 1, column: 1, reason: other.to_string() },
+    })
+}
+
+impl State {
+    /// Nothing is shown of the experiment that was asked last, and nothing computed for it.
+    pub fn forget_spec_run(&mut self) {
+        self.jobs.abandon(|kind| *kind == JobKind::Spec);
+        self.spec.run = None;
+    }
+
+    /// Where the experiment is one of the fact as it is looked at, its view shows the result too.
+    pub fn adopt_spec_run(&mut self) {
+        let Some(SpecRun { experiment, prompt, result: Some(result), .. }) = &self.spec.run else {
+            return;
+        };
+        let direction =
+            self.directions().find(|it| self.prompt_at(*it).is_some_and(|it| it == prompt));
+        let key = direction.and_then(|it| self.key_of(it)).filter(|key| is_of_main(*key));
+        let Some(key) = key else { return };
+        let spec = experiment.spec.clone();
+        let role = match spec {
+            AnalysisSpec::CausalTrace(_) => Role::Trace,
+            _ => Role::Study,
+        };
+        let found = Found {
+            which: key.which,
+            fact: 0,
+            direction: key.direction,
+            prompt: (**prompt).clone(),
+            role,
+            spec,
+            is_complete: true,
+            result: Arc::clone(result),
+        };
+        if let Some(findings) = self.findings_of(key) {
+            findings.adopt(found);
+        }
+    }
+
+    /// Whether the experiment that was asked last is of the fact that is looked at.
+    pub fn is_spec_of_fact(&self) -> bool {
+        let run = self.spec.run.as_ref().filter(|_| self.which(self.direction) == Which::Main);
+        run.is_some_and(|run| self.prompt_at(self.direction) == Some(&run.prompt))
+    }
+
+    fn prompt_at(&self, direction: Direction) -> Option<&Arc<TokenizedPrompt>> {
+        self.findings_at(direction)?.prompt.as_ref().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"{
+  "model": "builtin",
+  "fact": { "text": { "prompt": "Zürich is in" } },
+  "spec": { "Prediction": { "n_top": 5 } }
+}"#;
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place() {
+        let mut spec = SpecText::default();
+        assert!(spec.read(TEXT).is_ok());
+        for (right, wrong, line, column, says) in [
+            ("n_top", "top_n", 4, 35, "unknown field `top_n`, expected `n_top`"),
+            ("Prediction", "Predict", 4, 0, "unknown variant `Predict`, expected one of"),
+            ("\" } }", "\", \"subjet\": 1 } }", 3, 56, "unknown field `subjet`"),
+            ("5", "-5", 4, 0, "invalid value: integer `-5`, expected usize"),
+            ("\"model\": \"builtin\",", "", 5, 0, "missing field `model`"),
+            ("5 } }", "5 }", 5, 0, "EOF"),
+        ] {
+            let text = TEXT.replacen(right, wrong, 1);
+            let fault = spec.read(&text).clone().unwrap_err();
+            assert!(fault.reason.contains(says), "{fault:?}");
+            assert_eq!(fault.line, line, "{fault:?}");
+            // At the last character of the word.
+            assert!(column == 0 || column == fault.column, "{fault:?}");
+        }
+    }
+}
