@@ -88,9 +88,17 @@ fn trace(prompt: TokenizedPrompt, n_done: usize) -> CausalTrace {
         let mean = 0.0421 + early + late + 0.02 * noise(layer * n_pos + pos);
         (0..10).map(|nth| measured(mean * (0.9 + 0.02 * nth as f32))).collect::<Vec<_>>()
     };
-    let cells = (0..N_LAYERS * n_pos)
-        .map(|nth| if nth < n_done { cell(nth / n_pos, nth % n_pos) } else { Vec::new() })
-        .collect();
+    // As they come in: every eighth layer first, the last positions first.
+    let turn = |nth: usize| {
+        let (layer, pos) = (nth / n_pos, nth % n_pos);
+        (3 - layer.trailing_zeros().min(3), n_pos - pos, layer)
+    };
+    let mut order: Vec<usize> = (0..N_LAYERS * n_pos).collect();
+    order.sort_by_key(|nth| turn(*nth));
+    let mut cells = vec![Vec::new(); order.len()];
+    for nth in order.into_iter().take(n_done) {
+        cells[nth] = cell(nth / n_pos, nth % n_pos);
+    }
     CausalTrace {
         spec: causal_trace::Spec {
             component: causal_trace::Component::Mlp,
@@ -342,7 +350,7 @@ fn an_estimate_stands_in_until_a_cell_is_computed() {
     let mut view = CausalTraceView::default();
     let mut window = window([760.0, 460.0], Theme::Light, |ui| {
         token_strip_ui(ui, &trace.prompt, &ctx(&tokenizer, CELL));
-        let ctx = ctx(&tokenizer, Selection { layer: Some(30), position: Some(10), head: None });
+        let ctx = ctx(&tokenizer, Selection { layer: Some(31), position: Some(10), head: None });
         causal_trace_ui(ui, &mut view, &trace, Some(&estimate), &ctx);
     });
     window.run();
@@ -360,7 +368,7 @@ fn an_estimate_of_one_metric_is_not_shown_for_another() {
     let trace = trace(prompt, 173);
     let mut view = CausalTraceView { metric: Metric::Logit, ..Default::default() };
     let mut window = window([760.0, 460.0], Theme::Light, |ui| {
-        let ctx = ctx(&tokenizer, Selection { layer: Some(30), position: Some(10), head: None });
+        let ctx = ctx(&tokenizer, Selection { layer: Some(31), position: Some(10), head: None });
         causal_trace_ui(ui, &mut view, &trace, Some(&estimate), &ctx);
     });
     window.run();

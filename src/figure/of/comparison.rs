@@ -16,7 +16,7 @@ use crate::tokens::TokenizedPrompt;
 pub(super) fn figure(it: &Comparison, look: &Look<'_>) -> Figure {
     let quantity = quantity(&it.spec.map);
     let mut charts = vec![Chart::Table(recall(it, look))];
-    charts.extend(maps(it, &quantity, look));
+    charts.extend(maps(it, &brief_quantity(&it.spec.map), look));
     charts.push(Chart::Scatter(scatter(it, &quantity)));
     charts.extend(it.overlap.as_ref().map(|overlap| Chart::Table(top(it, overlap))));
     charts.push(Chart::Table(peaks(it)));
@@ -47,6 +47,15 @@ fn quantity(map: &MapSpec) -> String {
             format!("Change of {} without {part}", metric_of_answers(*metric))
         }
         MapSpec::Attribution => "Contribution of heads to logit(answer)".to_owned(),
+    }
+}
+
+/// Beside a map, whose title says what is restored or left out.
+fn brief_quantity(map: &MapSpec) -> String {
+    match map {
+        MapSpec::Trace { metric, .. } => format!("Effect on {}", metric_of_answers(*metric)),
+        MapSpec::Ablation { metric, .. } => format!("Change of {}", metric_of_answers(*metric)),
+        MapSpec::Attribution => "Contribution (logits)".to_owned(),
     }
 }
 

@@ -109,7 +109,7 @@ fn shares(
         let weights: Vec<f64> = edges.map(|it| f64::from(it.weight)).collect();
         if weights.is_empty() { f32::NAN } else { weights.iter().sum::<f64>() as f32 }
     };
-    let quantity = "Share of what arrives (kept edges, 0 to 1)";
+    let quantity = "Share of what arrives (0 to 1)";
     token_map(name, quantity, &found.prompt, n_layers, look, value).in_range(0.0, 1.0)
 }
 
@@ -141,7 +141,8 @@ fn notes(found: &ContributionGraph, look: &Look<'_>) -> Vec<String> {
         "A part x of a sum y counts max(‖y‖₁ − ‖y − x‖₁, 1e-5), divided by the same of all parts of \
          y (Ferrando & Voita 2024). A share is of one sum, not of the prediction as a whole"
             .to_owned(),
-        "Hatched: no edge above the threshold leads on from there".to_owned(),
+        "Maps: sums of the edges that are kept. Hatched: no edge above the threshold leads on from \
+         there".to_owned(),
     ];
     look.explain_planted(&mut notes);
     notes

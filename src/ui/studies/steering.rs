@@ -58,7 +58,10 @@ impl Study for Settings {
         ui.horizontal_wrapped(|ui| {
             let foil = about.prompt.foil.as_ref().map_or("a word", |it| it.text.trim());
             word_ui(ui, "Towards", &mut self.plus, foil);
-            word_ui(ui, "and away from", &mut self.minus, "the mean of all tokens");
+            // As `spec` has it.
+            let answer = about.prompt.answer.as_ref().filter(|_| self.plus.trim().is_empty());
+            let minus = answer.map_or("the mean of all tokens", |it| it.text.trim());
+            word_ui(ui, "and away from", &mut self.minus, minus);
         });
         ui.horizontal_wrapped(|ui| {
             layer_ui(ui, &mut self.layer, about, "After which layer it is added");
@@ -76,7 +79,7 @@ fn word_ui(ui: &mut Ui, name: &str, word: &mut String, hint: &str) {
     ui.horizontal(|ui| {
         let label = ui.label(name);
         let field = crate::ui::panels::field_color(ui);
-        let edit = TextEdit::singleline(word).hint_text(hint).desired_width(110.0);
+        let edit = TextEdit::singleline(word).hint_text(hint).desired_width(150.0);
         ui.add(edit.background_color(field)).labelled_by(label.id);
     });
 }

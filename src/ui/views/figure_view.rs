@@ -176,6 +176,7 @@ pub(super) fn bars_ui(
     let span = (high - low).max(f32::MIN_POSITIVE);
     ui.label(RichText::new(&bars.quantity).font(axis_font()).color(colors.weak_text));
     let mut action = None;
+    let marks_some = tells_apart(bars.bars.iter().map(|it| it.pick), before);
     ui.spacing_mut().item_spacing.y = 0.0;
     for (nth, bar) in bars.bars.iter().enumerate() {
         let can_be_picked = bar.pick != Pick::default();
@@ -183,7 +184,7 @@ pub(super) fn bars_ui(
         let size = vec2(ui.available_width(), BAR_ROW);
         let (rect, response) = ui.allocate_exact_size(size, sense);
         let painter = ui.painter();
-        if can_be_picked && is_picked(bar.pick, before) {
+        if marks_some && can_be_picked && is_picked(bar.pick, before) {
             painter.rect_filled(rect, CornerRadius::same(3), colors.accent_fill);
         }
         outline(ui, &response, rect);
@@ -235,6 +236,11 @@ fn is_picked(pick: Pick, before: Pick) -> bool {
     agrees(pick.layer, before.layer)
         && agrees(pick.head, before.head)
         && agrees(pick.position, before.position)
+}
+
+/// Whether some are picked and others are not: where all are of one head, a mark on each says nothing.
+fn tells_apart(mut picks: impl Iterator<Item = Pick>, before: Pick) -> bool {
+    picks.any(|pick| !is_picked(pick, before))
 }
 
 /// By click, or by the keys that press a button.
@@ -332,6 +338,7 @@ fn scatter_ui(ui: &mut Ui, scatter: &Scatter) -> Option<Pick> {
 fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick> {
     let colors = palette(ui);
     let mut picked = None;
+    let marks_some = tells_apart(table.rows.iter().map(|it| it.pick), before);
     ScrollArea::horizontal().id_salt(&table.name).show(ui, |ui| {
         Grid::new(&table.name).striped(true).spacing(vec2(16.0, 3.0)).show(ui, |ui| {
             for head in &table.columns {
@@ -347,7 +354,7 @@ fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick> {
                         Cell::Number(value) => RichText::new(brief(*value)),
                     };
                     if nth == 0 && can_be_picked {
-                        let is_picked = is_picked(row.pick, before);
+                        let is_picked = marks_some && is_picked(row.pick, before);
                         if ui.selectable_label(is_picked, text).clicked() {
                             picked = Some(row.pick);
                         }

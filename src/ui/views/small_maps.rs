@@ -87,7 +87,7 @@ pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], ctx: &ViewCtx<'_>) -> Op
         // Beside all lines: one may be too low for the bar's numbers.
         all.max.y = all.max.y.min(all.min.y + MOST_HEIGHT);
         let id = ui.make_persistent_id("scale of small maps");
-        if let Some(range) = bar.show(ui, id, all.right() + GAP, all) {
+        if let Some(range) = bar.show(ui, id, all.right() + GAP, all, 0.0) {
             action = Some(ViewAction::hold(&first.quantity, range));
         }
     }

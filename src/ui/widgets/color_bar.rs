@@ -37,8 +37,9 @@ impl ColorBar<'_> {
         WIDTH + TICK + 3.0 + widest + GAP + name
     }
 
-    /// Draws it with its left edge at `left`, as high as `beside`. A click opens the menu of its ends.
-    pub fn show(&self, ui: &Ui, id: Id, left: f32, beside: Rect) -> Option<NewRange> {
+    /// Draws it with its left edge at `left`, as high as `beside`. `below`: how much farther down its
+    /// name may reach, if it is long. A click opens the menu of its ends.
+    pub fn show(&self, ui: &Ui, id: Id, left: f32, beside: Rect, below: f32) -> Option<NewRange> {
         let colors = palette(ui);
         let painter = ui.painter();
         let bar = Rect::from_min_size(pos2(left, beside.top()), vec2(WIDTH, beside.height()));
@@ -77,10 +78,12 @@ impl ColorBar<'_> {
 
         let name =
             format!("{}{}", self.quantity, if self.range.is_held() { " (held)" } else { "" });
-        let name = elide_middle(painter, &name, &axis_font(), beside.height() + 8.0);
+        let room = beside.height() + 8.0;
+        let name = elide_middle(painter, &name, &axis_font(), room + below);
         let galley = painter.layout_no_wrap(name, axis_font(), colors.text);
         let x = bar.right() + TICK + 3.0 + widest + GAP + galley.size().y / 2.0;
-        let at = pos2(x, beside.center().y);
+        let hangs = (galley.size().x - room).max(0.0);
+        let at = pos2(x, beside.center().y + hangs / 2.0);
         let quarter = -std::f32::consts::FRAC_PI_2;
         rotated_text(painter, at, Align2::CENTER_CENTER, quarter, galley, colors.text);
         if !self.range.can_be_held() {

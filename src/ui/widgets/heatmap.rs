@@ -128,7 +128,8 @@ impl Heatmap<'_> {
         if ui.is_rect_visible(outer) {
             let id = self.id(ui);
             self.paint_labels(ui, id, corner, &layout);
-            asked = bar.show(ui, id.with("bar"), map.right() + BAR_GAP, map);
+            let below = outer.bottom() - map.bottom();
+            asked = bar.show(ui, id.with("bar"), map.right() + BAR_GAP, map, below);
         }
         let mut response = self.show_cells(ui, map, sense, details);
         if let Some(range) = asked {

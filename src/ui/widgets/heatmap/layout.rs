@@ -27,6 +27,9 @@ pub(super) struct Layout {
 /// Of the cells together.
 const MIN_HEIGHT: f32 = 80.0;
 
+/// Of the name of a quantity, as most are.
+const NAME_HEIGHT: f32 = 112.0;
+
 const MAX_LABEL_WIDTH: f32 = 140.0;
 pub(super) const LABEL_GAP: f32 = 6.0;
 pub(super) const BAR_GAP: f32 = 12.0;
@@ -61,7 +64,9 @@ impl Heatmap<'_> {
                 let width = cell.x.clamp(3.0, 64.0);
                 // However little room there is, rows must be told apart.
                 let least = (MIN_HEIGHT / n_rows as f32).clamp(3.0, 12.0);
-                vec2(width, cell.y.min(28.0).min(width * 3.0).max(least))
+                // A few of them are taller, so that the name of what they show has room beside.
+                let most = (NAME_HEIGHT / n_rows as f32).clamp(28.0, 56.0);
+                vec2(width, cell.y.min(most).min(width * 3.0).max(least))
             }
             CellShape::Square => Vec2::splat(cell.x.min(cell.y).clamp(3.0, 40.0)),
         };

@@ -10,10 +10,13 @@ use eframe::egui::{
 use super::layout::{LABEL_GAP, Layout};
 use super::{Cell, Heatmap};
 use crate::ui::theme::{axis_font, palette, text_on};
-use crate::ui::widgets::text::rotated_text;
+use crate::ui::widgets::text::{elide_middle, rotated_text};
 use crate::ui::widgets::texture::cached_texture;
 
 const TICK: f32 = 3.0;
+
+/// Points; in narrower cells a text that does not fit is left out, in others shortened.
+const ELIDED_FROM: f32 = 40.0;
 
 impl Heatmap<'_> {
     pub(super) fn paint_cells(&self, ui: &Ui, id: Id, map: Rect, cell: Vec2) {
@@ -58,7 +61,11 @@ impl Heatmap<'_> {
                     continue;
                 }
                 let ink = text_on(color(value));
-                let galley = painter.layout_no_wrap(text(at), axis_font(), ink);
+                let mut text = text(at);
+                if cell.x >= ELIDED_FROM {
+                    text = elide_middle(&painter, &text, &axis_font(), cell.x - 6.0);
+                }
+                let galley = painter.layout_no_wrap(text, axis_font(), ink);
                 if galley.size().x <= cell.x - 4.0 {
                     let center = map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
                     painter.galley(center - galley.size() / 2.0, galley, ink);
