@@ -14,6 +14,7 @@ mod cell;
 mod keys;
 mod noise;
 mod patching;
+mod pictures;
 mod studies;
 mod memory;
 mod models;
