@@ -32,7 +32,7 @@
 //!   plain runs.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
 //! - [`experiment`] is what is asked, as a file; it carries nothing out.
-//! - [`worker`] owns the model on a thread. No tensor crosses its channel.
+//! - [`worker`] owns the models, one or two, on a thread. No tensor crosses its channel.
 //! - [`session`] is what was found, as a file; it computes nothing.
 //! - [`ui`] draws plain results and says what was clicked. It cannot reach [`model`].
 //! - [`cli`] talks to the terminal; nobody else does.

@@ -32,7 +32,7 @@ pub struct Workspace {
 
     /// Its tab is to be seen.
     #[serde(skip)]
-    scroll_to: Option<Pane>,
+    scroll_to: Option<(Pane, u8)>,
 }
 
 impl Workspace {
@@ -61,7 +61,7 @@ impl Workspace {
 
     /// Opens a view if it is closed, and brings it to the front.
     pub fn show(&mut self, pane: Pane) {
-        self.scroll_to = Some(pane);
+        self.scroll_to = Some((pane, N_SCROLLING));
         let Some(tree) = &mut self.tree else {
             self.wanted = Some(pane);
             return;
@@ -117,11 +117,19 @@ impl Workspace {
             });
             return;
         }
-        let scroll_to = self.scroll_to.take();
+        let scroll_to = self.scroll_to.map(|(pane, _)| pane);
+        if scroll_to.is_some() {
+            ui.ctx().request_repaint();
+        }
+        self.scroll_to = self.scroll_to.and_then(|(pane, n)| Some((pane, n.checked_sub(1)?)));
         let mut showing = Showing { closed, scroll_to, commands, pane_ui };
         tree.ui(&mut showing, ui);
     }
 }
+
+/// Frames in which a row of tabs is scrolled to one of them: the row can go no further than it was long
+/// in the frame before.
+const N_SCROLLING: u8 = 2;
 
 /// Where a closed view comes back: with the most tabs, but not on top of the trace.
 fn home(tree: &Tree<Pane>, pane: Pane) -> Option<TileId> {
