@@ -15,7 +15,7 @@ use factscope::facts::Direction;
 use factscope::ui::command::Command;
 use factscope::ui::dialogs::{Answer, Endings, Picker};
 use factscope::ui::pane::Pane;
-use factscope::ui::state::{Findings, ModelState, Quick, Slot, TraceState};
+use factscope::ui::state::{Findings, JobKind, ModelState, Quick, Slot, TraceState};
 use factscope::ui::{App, Options};
 use factscope::worker::DeviceChoice;
 use tempfile::TempDir;
@@ -114,6 +114,10 @@ impl Window {
         let mut window = Self::new(options, None);
         window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
         window.wait_for_predictions();
+        // A result that comes after the file is one that it lacks.
+        window.wait("short questions", |app| {
+            app.state.jobs.iter().all(|(_, job)| matches!(job.kind, JobKind::Recall(..)))
+        });
         (window, dir, path)
     }
 

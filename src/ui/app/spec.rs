@@ -166,10 +166,10 @@ impl App {
 /// The words that an experiment asks about. The error is for the user.
 fn prompt_of(experiment: &Experiment, tokenizer: &Tokenizer) -> Result<TokenizedPrompt, String> {
     if experiment.fact == FactSource::Nothing {
-        return if experiment.spec.is_of_weights() {
-            Ok(TokenizedPrompt::nothing())
-        } else {
+        return if experiment.spec.needs_prompt() {
             Err("this asks about a prompt; name a fact".to_owned())
+        } else {
+            Ok(TokenizedPrompt::nothing())
         };
     }
     let question = experiment.fact.question().map_err(|error| error.to_string())?;
