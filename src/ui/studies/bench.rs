@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::{Slider, SliderClamping, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study, choice_ui, number_ui};
+use super::{About, Study, choice_ui, keep_together};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{Component, Map, Severed};
 use crate::analysis::corruption::{Corruption, SubjectsOf};
@@ -22,6 +22,9 @@ pub struct Settings {
     /// Whether recoveries are shown, not the metric itself.
     shows_recovery: bool,
 }
+
+/// Of the window, in points: the slider and its number.
+const SLIDER_WIDTH: f32 = 160.0;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -118,8 +121,12 @@ impl Study for Settings {
                 let mut window = self.window(about);
                 let tooltip = "How many layers are restored together; single layers always stand \
                                beside. Hidden states are restored one at a time";
-                let value = DragValue::new(&mut window).range(1..=100);
-                if number_ui(ui, "Window", tooltip, value).changed() {
+                keep_together(ui, "Window", SLIDER_WIDTH);
+                let label = ui.label("Window");
+                let slider =
+                    Slider::new(&mut window, 1..=about.n_layers()).clamping(SliderClamping::Edits);
+                let slider = ui.add(slider).labelled_by(label.id);
+                if slider.on_hover_text(tooltip).changed() {
                     self.window = Some(window);
                 }
             });
