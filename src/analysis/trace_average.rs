@@ -27,8 +27,10 @@ use crate::model::Gpt2;
 use crate::task::{Progress, TaskCtx};
 use crate::tokens::{Answer, TokenizedPrompt, visible};
 
+mod rome;
 mod sample;
 
+pub use rome::RomeAverages;
 pub use sample::Sample;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -169,19 +171,6 @@ pub struct Averages {
     /// The indirect effect, ROME's AIE. Denoising: `patched − corrupted`. Noising:
     /// `clean − patched`. (role, layer)
     pub indirect: Grid<Estimate>,
-}
-
-/// As the notebook has it, by its names.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RomeAverages {
-    /// How many facts. Those with nothing after the subject are not in it: the notebook fails there.
-    pub size: usize,
-    pub low_score: f64,
-    pub high_score: f64,
-
-    /// Mean scores: first, middle, last subject token; first token after it, further tokens, last
-    /// token; not a number where there are none. Its AIE is this minus `low_score`. (row, layer)
-    pub result: Grid<f64>,
 }
 
 /// Why a fact is not traced, or nothing any more is.
@@ -463,59 +452,11 @@ impl TraceAverage {
         })
     }
 
-    /// The same facts averaged as ROME's notebook does. Nothing if no fact can be.
-    pub fn as_rome(&self, component: usize, metric: Metric) -> Option<RomeAverages> {
-        let facts: Vec<_> = self.with(metric);
-        let facts: Vec<_> = facts.into_iter().filter(|(fact, _)| self.goes_on(fact)).collect();
-        let size = facts.len();
-        if size == 0 {
-            return None;
-        }
-        let mean = |value: &dyn Fn(&Readings) -> f32| {
-            facts.iter().map(|(_, it)| f64::from(value(it))).sum::<f64>() / size as f64
-        };
-        let mut result = Vec::with_capacity(6 * self.n_layers);
-        // Each row's own role, and the one that stands for it where a token is both.
-        for (role, or) in [
-            (Role::SubjectFirst, Some(Role::SubjectLast)),
-            (Role::SubjectMiddle, None),
-            (Role::SubjectLast, None),
-            (Role::After, Some(Role::Last)),
-            (Role::Further, None),
-            (Role::Last, None),
-        ] {
-            for layer in 0..self.n_layers {
-                let (mut sum, mut n) = (0.0, 0);
-                for (fact, readings) in &facts {
-                    let place =
-                        |role: Role| fact.tokens.iter().position(|tokens| tokens.role == role);
-                    let Some(nth) = place(role).or_else(|| place(or?)) else { continue };
-                    let score = f64::from(*readings.patched.get(component)?.get(nth, layer)?);
-                    sum += score * fact.tokens[nth].n_tokens as f64;
-                    n += fact.tokens[nth].n_tokens;
-                }
-                result.push(sum / n as f64);
-            }
-        }
-        Some(RomeAverages {
-            size,
-            low_score: mean(&|it| it.corrupted),
-            high_score: mean(&|it| it.clean),
-            result: Grid::new(self.n_layers, result),
-        })
-    }
-
     fn with(&self, metric: Metric) -> Vec<(&TracedFact, &Readings)> {
         let facts = self.facts.iter().map(|fact| &**fact);
         facts
             .filter_map(|fact| Some((fact, fact.readings.iter().find(|it| it.metric == metric)?)))
             .collect()
-    }
-
-    /// Whether something comes after the subject.
-    fn goes_on(&self, fact: &TracedFact) -> bool {
-        let prompt = self.spec.facts.get(fact.nth).map(|it| &it.prompt);
-        prompt.is_some_and(|it| it.subject.as_ref().is_some_and(|at| at.end < it.n_pos()))
     }
 }
 

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::corruption::{self, CorruptionArgs};
 use super::output::{AnalysisOutput, with_tail_of_weights};
-use super::trace::{Kind, Sever, Way};
+use super::trace::{Kind, WayArgs};
 use super::{Machine, ModelArgs};
-use crate::analysis::causal_trace::{self, Component, Map, Severed};
+use crate::analysis::causal_trace::{self, Component, Map};
 use crate::analysis::corruption::{Corruption, Draws};
 use crate::analysis::trace_average::{
     AskedFact, Averages, Cause, Kept, LeftOut, Sample, Spec, TraceAverage,
@@ -66,13 +66,8 @@ pub(super) struct Average {
     #[arg(long, value_name = "N", default_value_t = 10)]
     window: usize,
 
-    /// As for `trace`
-    #[arg(long, value_enum)]
-    sever: Option<Sever>,
-
-    /// As for `trace`
-    #[arg(long, value_enum, default_value = "denoise")]
-    direction: Way,
+    #[command(flatten)]
+    way: WayArgs,
 
     #[command(flatten)]
     output: AnalysisOutput,
@@ -136,8 +131,8 @@ impl Average {
                 rng,
                 seed,
                 n_samples,
-                direction: self.direction.into(),
-                sever: self.sever.map(Severed::from),
+                direction: self.way.direction(),
+                sever: self.way.sever(),
                 corruption: if is_own { Corruption::default() } else { corruption },
                 map: Map::Tokens,
             },

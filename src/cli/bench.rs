@@ -7,8 +7,8 @@ use super::Machine;
 use super::corruption::{self, DrawArgs, Kind as CorruptionKind};
 use super::fact::MeasuredArgs;
 use super::output::AnalysisOutput;
-use super::trace::{Kind, Sever, Way, metrics_json};
-use crate::analysis::causal_trace::{self, Component, Corruption, Map, Severed};
+use super::trace::{Kind, WayArgs, metrics_json};
+use crate::analysis::causal_trace::{self, Component, Corruption, Map};
 use crate::analysis::corruption::Draws;
 use crate::analysis::corruption_bench::{
     BenchMap, Compared, CorruptionBench, Entry, LeftOut, Spec,
@@ -44,13 +44,8 @@ pub(super) struct Bench {
     #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "10")]
     window: Vec<usize>,
 
-    /// As for `trace`
-    #[arg(long, value_enum)]
-    sever: Option<Sever>,
-
-    /// As for `trace`
-    #[arg(long, value_enum, default_value = "denoise")]
-    direction: Way,
+    #[command(flatten)]
+    way: WayArgs,
 
     #[command(flatten)]
     output: AnalysisOutput,
@@ -100,8 +95,8 @@ impl Bench {
             rng,
             seed,
             n_samples,
-            direction: self.direction.into(),
-            sever: self.sever.map(Severed::from),
+            direction: self.way.direction(),
+            sever: self.way.sever(),
             corruption: Corruption::default(),
             map: Map::Tokens,
         };

@@ -65,6 +65,13 @@ pub(super) struct TraceArgs {
     #[arg(long, value_name = "N")]
     window: Option<usize>,
 
+    #[command(flatten)]
+    way: WayArgs,
+}
+
+/// What is put where, and what may react to it.
+#[derive(Args)]
+pub(super) struct WayArgs {
     /// Hold what MLPs or attention add at the restored token at their corrupted values, so that only
     /// the path around them is left (Meng et al. 2022, figure 3)
     #[arg(long, value_enum)]
@@ -74,6 +81,16 @@ pub(super) struct TraceArgs {
     /// clean run
     #[arg(long, value_enum, default_value = "denoise")]
     direction: Way,
+}
+
+impl WayArgs {
+    pub fn direction(&self) -> Direction {
+        self.direction.into()
+    }
+
+    pub fn sever(&self) -> Option<Severed> {
+        self.sever.map(Severed::from)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -92,13 +109,13 @@ enum Restored {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Sever {
+enum Sever {
     Mlp,
     Attn,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub(super) enum Way {
+enum Way {
     Denoise,
     Noise,
 }
@@ -130,8 +147,8 @@ impl TraceArgs {
             rng,
             seed,
             n_samples,
-            direction: self.direction.into(),
-            sever: self.sever.map(Severed::from),
+            direction: self.way.direction(),
+            sever: self.way.sever(),
             corruption,
             map: self.map()?,
         };

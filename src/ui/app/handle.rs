@@ -391,17 +391,7 @@ impl App {
         prompt: Arc<TokenizedPrompt>,
         spec: AnalysisSpec,
     ) -> JobId {
-        let which = match &kind {
-            JobKind::Quick(key, _)
-            | JobKind::Trace(key)
-            | JobKind::Preview(key)
-            | JobKind::Study(key) => key.which,
-            JobKind::Load(..)
-            | JobKind::CloseBeside
-            | JobKind::Edit
-            | JobKind::Spec
-            | JobKind::Recall(..) => Which::Main,
-        };
+        let which = kind.which();
         let asked = self.asked(&kind, &prompt);
         let is_held = asked.is_some() && self.state.jobs.is_busy();
         let (id, cancel) = self.state.jobs.add(kind);

@@ -293,15 +293,7 @@ impl App {
     pub(super) fn close_model(&mut self) {
         let is_stored = self.state.stored.take().is_some();
         let is_left = |which: Which| which == Which::Main || is_stored;
-        self.state.jobs.abandon(|kind| match kind {
-            JobKind::Load(which, _) => is_left(*which),
-            JobKind::Quick(key, _)
-            | JobKind::Trace(key)
-            | JobKind::Preview(key)
-            | JobKind::Study(key) => is_left(key.which),
-            JobKind::Edit | JobKind::Recall(..) | JobKind::Spec => true,
-            JobKind::CloseBeside => false,
-        });
+        self.state.jobs.abandon(|kind| *kind != JobKind::CloseBeside && is_left(kind.which()));
         self.state.forget(|key| is_left(key.which));
         if is_stored {
             self.state.drop_model_beside();

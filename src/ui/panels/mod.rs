@@ -11,6 +11,7 @@ mod jobs_panel;
 mod memory_meter;
 mod menu_bar;
 mod pane;
+mod run_row;
 mod spec_panel;
 mod status_bar;
 mod stored_bar;

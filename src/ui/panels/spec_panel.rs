@@ -1,17 +1,17 @@
 //! An experiment as text: typed, told what is wrong with it, carried out, drawn.
 
 use std::ops::Range;
-use std::time::Instant;
 
 use eframe::egui::text::CCursor;
 use eframe::egui::text_edit::TextEditOutput;
 use eframe::egui::{
-    Align, Align2, Button, FontId, Layout, Margin, ProgressBar, RichText, ScrollArea, Stroke,
-    TextEdit, TextStyle, Ui, pos2, vec2,
+    Align2, Button, FontId, Margin, RichText, ScrollArea, Stroke, TextEdit, TextStyle, Ui, pos2,
+    vec2,
 };
 
 use super::Views;
 use super::pane::asked_by;
+use super::run_row::{outcome_ui, running_ui};
 use crate::experiment::Experiment;
 use crate::figure::Look;
 use crate::ui::command::Command;
@@ -188,22 +188,7 @@ fn run_ui(ui: &mut Ui, state: &mut State, experiment: &Experiment, commands: &mu
         _ => None,
     });
     if let Some((id, job)) = running {
-        ui.horizontal(|ui| {
-            if job.cancel.is_cancelled() {
-                ui.label("Cancelling…");
-                return;
-            }
-            if ui.button("Stop").on_hover_text("Keeps what is done").clicked() {
-                commands.push(Command::CancelJob(id));
-            }
-            let left = job.time_left(Instant::now()).unwrap_or_else(|| "starting".to_owned());
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.weak(left);
-                let width = ui.available_width().max(60.0);
-                let bar = ProgressBar::new(job.fraction()).desired_width(width);
-                ui.add(bar.show_percentage());
-            });
-        });
+        ui.horizontal(|ui| running_ui(ui, job, Command::CancelJob(id), commands));
         return;
     }
     if let Some(why) = other_model(state, experiment, &info) {
@@ -232,19 +217,11 @@ fn run_ui(ui: &mut Ui, state: &mut State, experiment: &Experiment, commands: &mu
             commands.push(command);
         }
         let Some(run) = &state.spec.run else { return };
-        let palette = theme::palette(ui);
-        let (text, color) = match &run.state {
-            TraceState::Running(_) => return,
-            TraceState::Complete if run.experiment == *experiment => {
-                ("✔ Complete".to_owned(), palette.good)
-            }
-            TraceState::Complete => {
-                ("The figure is of an earlier text".to_owned(), palette.weak_text)
-            }
-            TraceState::Cancelled => ("Cancelled; partial".to_owned(), palette.warning),
-            TraceState::Failed(error) => (error.clone(), palette.error),
-        };
-        ui.label(RichText::new(text).color(color));
+        if run.state == TraceState::Complete && run.experiment != *experiment {
+            ui.weak("The figure is of an earlier text");
+        } else {
+            outcome_ui(ui, &run.state);
+        }
     });
 }
 

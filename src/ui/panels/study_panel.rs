@@ -1,12 +1,12 @@
 //! A study: its settings, how far it is, and the figures of what it found.
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use eframe::egui::{Align, Button, Layout, ProgressBar, RichText, Ui, vec2};
+use eframe::egui::{Button, RichText, Ui, vec2};
 
 use super::Views;
 use super::pane::asked_by;
+use super::run_row::{outcome_ui, running_ui};
 use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
 use crate::figure::{Effect, Figure, Look, Ranges};
@@ -176,20 +176,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
     });
     ui.horizontal(|ui| {
         if let Some(job) = running {
-            if job.cancel.is_cancelled() {
-                ui.label("Cancelling…");
-                return;
-            }
-            if ui.button("Stop").on_hover_text("Keeps what is done").clicked() {
-                commands.push(Command::CancelStudy);
-            }
-            let left = job.time_left(Instant::now()).unwrap_or_else(|| "starting".to_owned());
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.weak(left);
-                let width = ui.available_width().max(60.0);
-                let bar = ProgressBar::new(job.fraction()).desired_width(width);
-                ui.add(bar.show_percentage());
-            });
+            running_ui(ui, job, Command::CancelStudy, commands);
             return;
         }
         let command = Command::Study(pane);
@@ -203,14 +190,8 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
         if response.clicked() {
             commands.push(command);
         }
-        let Some(study) = studies.first() else { return };
-        let palette = theme::palette(ui);
-        let (text, color) = match &study.state {
-            TraceState::Running(_) => return,
-            TraceState::Complete => ("✔ Complete".to_owned(), palette.good),
-            TraceState::Cancelled => ("Cancelled; partial".to_owned(), palette.warning),
-            TraceState::Failed(error) => (error.clone(), palette.error),
-        };
-        ui.label(RichText::new(text).color(color));
+        if let Some(study) = studies.first() {
+            outcome_ui(ui, &study.state);
+        }
     });
 }

@@ -142,6 +142,25 @@ impl OpenJob {
 }
 
 impl JobKind {
+    /// The prompt that it is about.
+    pub fn key(&self) -> Option<FactKey> {
+        match self {
+            Self::Quick(key, _) | Self::Trace(key) | Self::Preview(key) | Self::Study(key) => {
+                Some(*key)
+            }
+            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::Spec | Self::Recall(..) => None,
+        }
+    }
+
+    /// The model that it is for.
+    pub fn which(&self) -> Which {
+        match self {
+            Self::Load(which, _) => *which,
+            Self::CloseBeside => Which::Beside,
+            _ => self.key().map_or(Which::Main, |key| key.which),
+        }
+    }
+
     /// Whether it ends with something that is kept.
     pub fn finds_a_result(&self) -> bool {
         matches!(

@@ -256,14 +256,10 @@ impl State {
     pub fn forget(&mut self, is_meant: impl Fn(FactKey) -> bool) {
         let bos = self.settings.bos;
         self.jobs.abandon(|kind| match kind {
-            JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit | JobKind::Spec => false,
-            JobKind::Quick(key, _)
-            | JobKind::Trace(key)
-            | JobKind::Preview(key)
-            | JobKind::Study(key) => is_meant(*key),
             JobKind::Recall(nth, direction) => {
                 is_meant(FactKey::new(Which::Main, FactId::Record(*nth), *direction, bos))
             }
+            _ => kind.key().is_some_and(&is_meant),
         });
         self.findings.retain(|key, _| !is_meant(*key));
         self.visited.retain(|key| !is_meant(*key));
