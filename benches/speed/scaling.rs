@@ -51,6 +51,7 @@ pub fn run(starter: &Starter, report: &mut Report) -> anyhow::Result<()> {
             seed: 1,
             n_samples,
             sever: None,
+            sever_layers: None,
             direction: Direction::Denoise,
             corruption: Corruption::default(),
             map: Map::default(),

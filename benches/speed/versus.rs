@@ -191,6 +191,7 @@ impl Bench {
             seed: 1,
             n_samples: 10,
             sever: None,
+            sever_layers: None,
             direction: Direction::Denoise,
             corruption: Corruption::default(),
             map: Map::default(),

@@ -59,7 +59,7 @@ impl Spec {
     /// Whether a trace can be estimated: clean activations put into the corrupted run token by token,
     /// with all else free to react.
     pub fn is_of(trace: &causal_trace::Spec) -> bool {
-        trace.sever.is_none()
+        !trace.is_severed()
             && trace.direction == causal_trace::Direction::Denoise
             && trace.map == Map::Tokens
     }

@@ -11,7 +11,8 @@
 //! Variants beside it:
 //! - A *severed* trace holds the MLP or attention outputs of the restored token at their corrupted
 //!   values, so that only the path around them is left (Meng et al. 2022, figure 3;
-//!   `trace_with_repatch` in ROME's notebook `causal_trace_frozen_mlp_attn`).
+//!   `trace_with_repatch` in ROME's notebook `causal_trace_frozen_mlp_attn`). ROME holds all later
+//!   layers; fewer tell how soon they matter.
 //! - In the *noising* direction it is the clean run that is changed, by putting corrupted activations
 //!   in: which of them are necessary, where denoising asks which suffice (Heimersheim & Nanda 2024).
 //! - The subject may be corrupted in other ways than by noise, see [`super::corruption`].
@@ -27,8 +28,9 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use super::corruption::{Drawn, Draws};
+use super::known::known;
 use super::measurement::Measurement;
-use super::sweep::{Asked, sweep_beside};
+use super::sweep::{Asked, Known, sweep_beside};
 use super::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, donors};
 use crate::intervention::{Condition, Donor, NoiseRng, Site, SiteSet};
 use crate::model::{Donors, Gpt2, Reference};
@@ -60,6 +62,11 @@ pub struct Spec {
     /// What must not react to the change, at the token where it is made.
     #[serde(default)]
     pub sever: Option<Severed>,
+
+    /// In how many layers, the lowest first, counted from the first whose output could react.
+    /// Nothing: in all, as ROME.
+    #[serde(default)]
+    pub sever_layers: Option<usize>,
 
     /// What the subject becomes. ROME: Gaussian noise is added.
     #[serde(default)]
@@ -160,6 +167,17 @@ impl Direction {
 impl Severed {
     pub const ALL: [Self; 2] = [Self::Mlp, Self::Attn];
 
+    /// As a spec has it, where the same trace may be asked for in several ways: none of the layers,
+    /// or more than there are.
+    pub fn in_layers(
+        severed: Option<Self>,
+        layers: Option<usize>,
+        n_layers: usize,
+    ) -> (Option<Self>, Option<usize>) {
+        let severed = severed.filter(|_| layers != Some(0));
+        (severed, layers.filter(|n| severed.is_some() && *n < n_layers))
+    }
+
     pub(super) fn site(self, layer: usize) -> Site {
         match self {
             Self::Mlp => Site::MlpOut(layer),
@@ -169,7 +187,6 @@ impl Severed {
 }
 
 impl Spec {
-    /// That it asks for something.
     /// How the subject is corrupted.
     pub fn draws(&self) -> Draws {
         Draws {
@@ -181,6 +198,12 @@ impl Spec {
         }
     }
 
+    /// Whether anything is held.
+    pub fn is_severed(&self) -> bool {
+        self.sever.is_some() && self.sever_layers != Some(0)
+    }
+
+    /// That it asks for something.
     pub(super) fn check(&self) -> Result<(), AnalysisError> {
         if self.window == 0 {
             return Err(AnalysisError::Zero { what: "the window" });
@@ -232,8 +255,11 @@ pub fn causal_trace(
         corrupted: Vec::new(),
         restored: Grid::new(n_columns, vec![Vec::new(); n_columns * n_layers]),
     };
-    let reference = Some(reference);
-    sweep_beside(reference, model, prompt, &conditions, &donors, ctx, &mut |so_far| {
+    let known = Known {
+        clean: Some(reference),
+        found: known(&trace.prompt, spec, [n_layers, n_heads], ctx),
+    };
+    sweep_beside(known, model, prompt, &conditions, &donors, ctx, &mut |so_far| {
         trace.fill(so_far);
         (ctx.partial)(AnalysisResult::CausalTrace(trace.clone()));
     })?;
@@ -270,8 +296,8 @@ pub(super) fn prepare(
     let conditions = plan(prompt, spec, &edits, n_layers, n_heads)?;
 
     let patched: SiteSet = (0..n_layers).map(|layer| spec.site(layer)).collect();
-    let held: SiteSet =
-        spec.sever.iter().flat_map(|it| (0..n_layers).map(|layer| it.site(layer))).collect();
+    let severed = spec.sever.iter().filter(|_| spec.is_severed());
+    let held: SiteSet = severed.flat_map(|it| (0..n_layers).map(|layer| it.site(layer))).collect();
     let (of_clean, of_corrupted) = match spec.direction {
         Direction::Denoise => (patched, held),
         Direction::Noise => (held, patched),

@@ -92,6 +92,7 @@ impl Method {
             seed,
             n_samples,
             sever: None,
+            sever_layers: None,
             direction: causal_trace::Direction::Denoise,
             corruption: causal_trace::Corruption::default(),
             map: causal_trace::Map::default(),

@@ -3,6 +3,8 @@
 //! Specs and results are plain data. A method plans its conditions as data too, and leaves running
 //! them to [`sweep()`].
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 pub mod ablation;
@@ -31,6 +33,7 @@ pub mod generation;
 mod given_noise;
 mod grid;
 pub mod head_scores;
+mod known;
 mod largest;
 pub mod localisation;
 pub mod logit_attribution;
@@ -370,6 +373,10 @@ pub struct AnalysisCtx<'a> {
     /// The same numbers up to rounding, sooner or later.
     pub reuse: Reuse,
 
+    /// Found by the same model before, whole or in part. What is asked again of it is not computed
+    /// again, unless nothing is to be reused.
+    pub earlier: &'a [Arc<AnalysisResult>],
+
     /// To choose tokens, and to show them. [`Engine::run`](crate::worker::Engine::run) brings its
     /// own.
     pub tokenizer: Option<&'a Tokenizer>,
@@ -386,6 +393,7 @@ impl AnalysisCtx<'_> {
             task: TaskCtx::unwatched(),
             partial: &|_| (),
             reuse: Reuse::Exact,
+            earlier: &[],
             tokenizer: None,
             read_noise: &|_| Err("no file is read here".to_owned()),
         }

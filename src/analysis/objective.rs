@@ -183,11 +183,8 @@ impl<'a> Passes<'a> {
         };
         let ctx = AnalysisCtx {
             task: TaskCtx { cancel: ctx.task.cancel.clone(), report: &report },
-            partial: ctx.partial,
-            reuse: ctx.reuse,
-            tokenizer: ctx.tokenizer,
-            read_noise: ctx.read_noise,
+            ..*ctx
         };
-        sweep_beside(Some(clean), self.model, prompt, conditions, donors, &ctx, on_batch)
+        sweep_beside(clean.into(), self.model, prompt, conditions, donors, &ctx, on_batch)
     }
 }

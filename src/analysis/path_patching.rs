@@ -135,7 +135,7 @@ pub fn path_patching(
         result.fill(&senders, so_far);
         (ctx.partial)(AnalysisResult::PathPatching(result.clone()));
     };
-    let found = sweep_beside(Some(reference), model, prompt, &conditions, &told, ctx, fill)?;
+    let found = sweep_beside(reference.into(), model, prompt, &conditions, &told, ctx, fill)?;
     let found: Vec<_> = found.into_iter().map(Some).collect();
     result.fill(&senders, &found);
     Ok(result)

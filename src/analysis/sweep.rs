@@ -70,12 +70,28 @@ pub fn sweep(
     ctx: &AnalysisCtx<'_>,
     on_batch: &mut dyn FnMut(&[Option<Measurement>]),
 ) -> Result<Vec<Measurement>, AnalysisError> {
-    sweep_beside(None, model, prompt, conditions, donors, ctx, on_batch)
+    sweep_beside(Known::default(), model, prompt, conditions, donors, ctx, on_batch)
 }
 
-/// The same, where the clean run has been done already.
+/// What need not be computed.
+#[derive(Default)]
+pub(super) struct Known {
+    /// Where the clean run has been done already.
+    pub clean: Option<Reference>,
+
+    /// One for each condition, or none at all.
+    pub found: Vec<Option<Measurement>>,
+}
+
+impl From<Reference> for Known {
+    fn from(clean: Reference) -> Self {
+        Self { clean: Some(clean), found: Vec::new() }
+    }
+}
+
+/// The same, where something is known.
 pub(super) fn sweep_beside(
-    clean: Option<Reference>,
+    known: Known,
     model: &Gpt2,
     prompt: &TokenizedPrompt,
     conditions: &[Condition],
@@ -84,6 +100,8 @@ pub(super) fn sweep_beside(
     on_batch: &mut dyn FnMut(&[Option<Measurement>]),
 ) -> Result<Vec<Measurement>, AnalysisError> {
     let asked = Asked::new(model, prompt)?;
+    let Known { clean, mut found } = known;
+    found.resize(conditions.len(), None);
     let mut sweep = Sweep {
         model,
         prompt,
@@ -91,11 +109,14 @@ pub(super) fn sweep_beside(
         clean,
         donors,
         ctx,
-        found: vec![None; conditions.len()],
+        found,
         queued: Vec::new(),
         progress: Progress { done: 0, total: 0 },
         on_batch,
     };
+    if sweep.found.iter().any(Option::is_some) {
+        (sweep.on_batch)(&sweep.found);
+    }
     let done = match ctx.reuse {
         Reuse::Nothing => sweep.run_whole(conditions),
         Reuse::Exact => sweep.run_branches(conditions),
@@ -154,6 +175,11 @@ impl Sweep<'_> {
         Ok(model.run(&request, &mut |_| step(ctx, progress, cost))?)
     }
 
+    /// The conditions that are still to be run.
+    fn missing(&self) -> Vec<usize> {
+        (0..self.found.len()).filter(|&index| self.found[index].is_none()).collect()
+    }
+
     fn run_whole(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
         let config = &self.model.config;
         let n_pos = self.asked.ids.len();
@@ -194,7 +220,7 @@ impl Sweep<'_> {
         let config = &self.model.config;
         let n_pos = self.asked.ids.len();
         let (bases, mut branches) =
-            branches(conditions, config.n_layers, n_pos - self.asked.n_read);
+            branches(conditions, &self.missing(), config.n_layers, n_pos - self.asked.n_read);
         let order = if self.model.is_queued() { Order::ByPosition } else { Order::CoarseToFine };
         sort(&mut branches, order, n_pos);
 

@@ -144,11 +144,10 @@ impl Cell<'_> {
         // What is exchanged is not held.
         let exchanged: Vec<Site> =
             self.layers.clone().map(|layer| spec.component.site(layer)).collect();
-        for layer in self.reacting(spec.component, n_layers) {
-            let site = severed.site(layer);
-            if !exchanged.contains(&site) {
-                condition.extend(self.at.iter().map(|at| copy(site, at, changed)));
-            }
+        let reacting = self.reacting(spec.component, n_layers).map(|layer| severed.site(layer));
+        let held = reacting.filter(|site| !exchanged.contains(site));
+        for site in held.take(spec.sever_layers.unwrap_or(n_layers)) {
+            condition.extend(self.at.iter().map(|at| copy(site, at, changed)));
         }
         condition
     }
@@ -159,7 +158,9 @@ impl Cell<'_> {
         match component {
             // The residual stream after a layer is overwritten whatever the layer did.
             Component::Hidden => self.layers.end..n_layers,
-            Component::Mlp | Component::Attn => self.layers.start..n_layers,
+            // Attention comes before the MLP of its layer.
+            Component::Mlp => self.layers.start + 1..n_layers,
+            Component::Attn => self.layers.start..n_layers,
         }
     }
 }

@@ -133,6 +133,7 @@ impl Average {
                 n_samples,
                 direction: self.way.direction(),
                 sever: self.way.sever(),
+                sever_layers: self.way.sever_layers(),
                 corruption: if is_own { Corruption::default() } else { corruption },
                 map: Map::Tokens,
             },

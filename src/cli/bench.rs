@@ -97,6 +97,7 @@ impl Bench {
             n_samples,
             direction: self.way.direction(),
             sever: self.way.sever(),
+            sever_layers: self.way.sever_layers(),
             corruption: Corruption::default(),
             map: Map::Tokens,
         };

@@ -162,6 +162,7 @@ impl Compare {
             n_samples: self.samples,
             direction: causal_trace::Direction::Denoise,
             sever: None,
+            sever_layers: None,
             corruption: causal_trace::Corruption::default(),
             map: causal_trace::Map::Tokens,
         };

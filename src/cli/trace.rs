@@ -14,6 +14,7 @@ use crate::analysis::causal_trace::{CausalTrace, Component, Direction, Map, Seve
 use crate::analysis::corruption::Draws;
 use crate::analysis::effects::Effects;
 use crate::analysis::{AnalysisSpec, Grid, Measurement, Metric, Positions, trace_cell};
+use crate::figure::words::severed;
 use crate::tokens::{TokenizedPrompt, visible};
 
 #[derive(Args)]
@@ -77,6 +78,11 @@ pub(super) struct WayArgs {
     #[arg(long, value_enum)]
     sever: Option<Sever>,
 
+    /// With --sever: in how many layers, from the lowest on whose output could react [default: all,
+    /// as ROME]
+    #[arg(long, value_name = "N", requires = "sever")]
+    sever_layers: Option<usize>,
+
     /// `denoise`: clean activations into the corrupted run, as ROME; `noise`: corrupted ones into the
     /// clean run
     #[arg(long, value_enum, default_value = "denoise")]
@@ -90,6 +96,10 @@ impl WayArgs {
 
     pub fn sever(&self) -> Option<Severed> {
         self.sever.map(Severed::from)
+    }
+
+    pub fn sever_layers(&self) -> Option<usize> {
+        self.sever_layers
     }
 }
 
@@ -149,6 +159,7 @@ impl TraceArgs {
             n_samples,
             direction: self.way.direction(),
             sever: self.way.sever(),
+            sever_layers: self.way.sever_layers(),
             corruption,
             map: self.map()?,
         };
@@ -252,6 +263,7 @@ pub(super) fn map_json(
         "map": trace.spec.map,
         "columns": columns(&trace.spec, prompt, scores.n_columns()),
         "sever": trace.spec.sever,
+        "sever_layers": trace.spec.sever_layers,
         "direction": trace.spec.direction,
         "expected": question.expected,
         "whole_answer": answer_json(answer),
@@ -305,11 +317,9 @@ pub(super) fn to_text(trace: &CausalTrace) -> String {
     let prompt = &trace.prompt;
     let answer = prompt.answer.as_ref().map(|it| visible(&it.pieces[0])).unwrap_or_default();
     let low = Measurement::mean(&trace.corrupted, Metric::Prob).unwrap_or(f32::NAN);
-    let held = match trace.spec.sever {
-        None => "",
-        Some(Severed::Mlp) => ", MLPs severed",
-        Some(Severed::Attn) => ", attention severed",
-    };
+    let spec = &trace.spec;
+    let held =
+        severed(spec.sever, spec.sever_layers).map_or_else(String::new, |it| format!(", {it}"));
     let order = match trace.spec.direction {
         Direction::Denoise => "likeliest after restoring",
         Direction::Noise => "least likely after corrupting",

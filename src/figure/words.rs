@@ -2,6 +2,7 @@
 
 use super::number::significant;
 use crate::analysis::attention::Weighting;
+use crate::analysis::causal_trace::{self, Severed};
 use crate::analysis::{Measurement, Metric, Positions};
 use crate::tokens::{Answer, Bos, TokenizedPrompt, visible};
 
@@ -43,6 +44,42 @@ pub fn about_attention(weighting: Weighting) -> &'static str {
              heads' patterns (Abnar & Zuidema 2020)"
         }
     }
+}
+
+/// What is held in a trace, and in how many layers. Nothing if nothing is.
+pub fn severed(sever: Option<Severed>, layers: Option<usize>) -> Option<String> {
+    let outputs = match sever? {
+        Severed::Mlp => "MLPs",
+        Severed::Attn => "attention",
+    };
+    Some(match layers {
+        None => format!("{outputs} severed"),
+        Some(0) => return None,
+        Some(1) => format!("{outputs} of 1 layer severed"),
+        Some(n) => format!("{outputs} of {n} layers severed"),
+    })
+}
+
+/// What that means, in a sentence.
+pub fn about_severed(spec: &causal_trace::Spec) -> Option<String> {
+    let outputs = match spec.sever.filter(|_| spec.is_severed())? {
+        Severed::Mlp => "MLP",
+        Severed::Attn => "attention",
+    };
+    let (which, values) = match spec.direction {
+        causal_trace::Direction::Denoise => ("restored", "corrupted"),
+        causal_trace::Direction::Noise => ("corrupted", "clean"),
+    };
+    let (layers, source) = match spec.sever_layers {
+        None => ("later layers".to_owned(), "(Meng et al. 2022, fig. 3)"),
+        Some(1) => ("the next layer".to_owned(), "(all later ones in Meng et al. 2022, fig. 3)"),
+        Some(n) => (format!("the next {n} layers"), "(all later ones in Meng et al. 2022, fig. 3)"),
+    };
+    let of = if spec.sever_layers == Some(1) { "'s" } else { "'" };
+    Some(format!(
+        "Severed: at the {which} token, {layers}{of} {outputs} outputs are held at their {values} \
+         values {source}"
+    ))
 }
 
 /// The tokens of a prompt, as they stand along an axis.

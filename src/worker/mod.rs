@@ -68,7 +68,14 @@ pub enum Work {
 
     /// Run a method. Short methods are let in between the steps of a sweep, so that looking at
     /// another fact need not wait for a trace.
-    Analyse { which: Which, prompt: Arc<TokenizedPrompt>, spec: AnalysisSpec },
+    Analyse {
+        which: Which,
+        prompt: Arc<TokenizedPrompt>,
+        spec: AnalysisSpec,
+
+        /// Found by this model before, as it is now: see [`AnalysisCtx::earlier`].
+        earlier: Vec<Arc<AnalysisResult>>,
+    },
 }
 
 /// What the worker says about a job. Every job ends with exactly one of the last six.
@@ -201,8 +208,8 @@ impl Loop {
                 Event::Closed(job.id)
             }
             Work::Edit { edits } => self.edit(job, edits),
-            Work::Analyse { which, prompt, spec } => {
-                self.analyse(job, *which, (prompt, spec), depth)
+            Work::Analyse { which, prompt, spec, earlier } => {
+                self.analyse(job, *which, (prompt, spec, earlier), depth)
             }
         }));
         (self.send)(outcome.unwrap_or_else(|panic| Event::Failed(job.id, panic_message(&*panic))));
@@ -261,7 +268,7 @@ impl Loop {
         &self,
         job: &Job,
         which: Which,
-        (prompt, spec): (&TokenizedPrompt, &AnalysisSpec),
+        (prompt, spec, earlier): (&TokenizedPrompt, &AnalysisSpec, &[Arc<AnalysisResult>]),
         depth: Depth,
     ) -> Event {
         let engine = match which {
@@ -282,6 +289,7 @@ impl Loop {
         let ctx = AnalysisCtx {
             task: TaskCtx { cancel: job.cancel.clone(), report: &report },
             partial: &partial,
+            earlier,
             ..AnalysisCtx::unwatched()
         };
         match engine.run(prompt, spec, &ctx) {

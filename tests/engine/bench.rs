@@ -46,6 +46,7 @@ fn spec(prompt: &TokenizedPrompt) -> Spec {
             n_samples: 3,
             direction: Direction::Denoise,
             sever: None,
+            sever_layers: None,
             corruption: Corruption::default(),
             map: Map::Tokens,
         },

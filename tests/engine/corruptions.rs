@@ -41,6 +41,7 @@ fn spec(component: Component, window: usize, corruption: Corruption) -> causal_t
         n_samples: if corruption.is_drawn() { 3 } else { 1 },
         direction: Direction::Denoise,
         sever: None,
+        sever_layers: None,
         corruption,
         map: Map::Tokens,
     }

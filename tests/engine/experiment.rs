@@ -30,6 +30,7 @@ fn trace() -> causal_trace::Spec {
         n_samples: 2,
         direction: causal_trace::Direction::Noise,
         sever: Some(causal_trace::Severed::Attn),
+        sever_layers: Some(2),
         corruption: Corruption::Counterpart { ids: [3, 4].into() },
         map: causal_trace::Map::Together { at: Positions::Last, widths: vec![1, 4] },
     }

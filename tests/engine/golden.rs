@@ -488,6 +488,7 @@ fn check_trace(name: &str, engine: &Engine, case: &TraceCase) {
         n_samples: case.samples,
         direction: case.direction,
         sever: case.sever,
+        sever_layers: None,
         corruption: causal_trace::Corruption::default(),
         map: causal_trace::Map::default(),
     };
@@ -685,6 +686,7 @@ fn check_estimate(name: &str, engine: &Engine, case: &EstimateCase) {
             seed: case.seed,
             n_samples: case.samples,
             sever: None,
+            sever_layers: None,
             direction: causal_trace::Direction::Denoise,
             corruption: causal_trace::Corruption::default(),
             map: causal_trace::Map::default(),

@@ -20,6 +20,8 @@ mod decompositions;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
+mod earlier;
+#[cfg(test)]
 mod edge_cut;
 #[cfg(test)]
 mod editing;

@@ -28,6 +28,7 @@ fn trace_spec() -> causal_trace::Spec {
         n_samples: 2,
         direction: causal_trace::Direction::Denoise,
         sever: None,
+        sever_layers: None,
         corruption: causal_trace::Corruption::default(),
         map: causal_trace::Map::default(),
     }

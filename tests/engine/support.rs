@@ -76,6 +76,7 @@ pub fn trace_spec(component: Component, window: usize, n_samples: usize) -> caus
         n_samples,
         direction: causal_trace::Direction::Denoise,
         sever: None,
+        sever_layers: None,
         corruption: causal_trace::Corruption::default(),
         map: causal_trace::Map::default(),
     }

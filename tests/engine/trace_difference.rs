@@ -36,6 +36,7 @@ fn spec() -> causal_trace::Spec {
         n_samples: 2,
         direction: Direction::Denoise,
         sever: None,
+        sever_layers: None,
         corruption: Corruption::default(),
         map: Map::Tokens,
     }

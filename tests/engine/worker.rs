@@ -57,7 +57,7 @@ impl Bench {
         prompt: TokenizedPrompt,
         spec: AnalysisSpec,
     ) -> (JobId, CancelToken) {
-        self.submit(Work::Analyse { which, prompt: Arc::new(prompt), spec })
+        self.submit(analyse(which, prompt, spec))
     }
 
     /// The next thing it says.
@@ -84,6 +84,10 @@ impl Bench {
         let more = self.worker.events.recv_timeout(Duration::from_millis(50));
         assert!(more.is_err(), "{more:?}");
     }
+}
+
+fn analyse(which: Which, prompt: TokenizedPrompt, spec: AnalysisSpec) -> Work {
+    Work::Analyse { which, prompt: Arc::new(prompt), spec, earlier: Vec::new() }
 }
 
 fn job_of(event: &Event) -> JobId {
@@ -138,6 +142,7 @@ fn trace(n_samples: usize) -> AnalysisSpec {
         n_samples,
         direction: causal_trace::Direction::Denoise,
         sever: None,
+        sever_layers: None,
         corruption: causal_trace::Corruption::default(),
         map: causal_trace::Map::default(),
     })
@@ -267,8 +272,8 @@ fn a_job_cancelled_before_it_began_says_only_that() {
     let cancel = CancelToken::default();
     cancel.cancel();
     for work in [
-        Work::Analyse { which: Which::Main, prompt: Arc::new(paris()), spec: trace(MANY) },
-        Work::Analyse { which: Which::Main, prompt: Arc::new(paris()), spec: predict() },
+        analyse(Which::Main, paris(), trace(MANY)),
+        analyse(Which::Main, paris(), predict()),
         load(Which::Main, fixture("tiny-bf16")),
     ] {
         bench.worker.submit(Job { id: JobId(77), work, cancel: cancel.clone() });

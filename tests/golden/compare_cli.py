@@ -273,13 +273,16 @@ def predict_findings(what, program, reference, text, bos):
 
 def check_trace(program, reference):
     cases = [
-        # Kind, window, noise, an answer unless it is the likeliest, what is severed, direction.
+        # Kind, window, noise, an answer unless it is the likeliest, what is severed (in how many layers),
+        # direction.
         (None, 10, "3s", None, None, "denoise"), ("mlp", 10, "3s", None, None, "denoise"),
         ("attn", 10, "3s", None, None, "denoise"), ("mlp", 3, "3s", None, None, "denoise"),
         ("attn", 2, "0.12", None, None, "denoise"), (None, 10, "0.5", ANSWER, None, "denoise"),
         (None, 1, "3s", None, "mlp", "denoise"), (None, 1, "3s", None, "attn", "denoise"),
         ("attn", 3, "3s", None, "mlp", "denoise"), (None, 1, "3s", None, None, "noise"),
-        ("mlp", 3, "3s", None, "attn", "noise"),
+        ("mlp", 3, "3s", None, "attn", "noise"), (None, 1, "3s", None, "mlp:1", "denoise"),
+        ("mlp", 2, "3s", None, "attn:2", "denoise"), ("mlp", 3, "3s", None, "mlp:1", "denoise"),
+        ("attn", 2, "3s", None, "mlp:2", "noise"),
     ]
     for index, (text, subject) in enumerate(PROMPTS):
         for bos in (False, True):
@@ -299,9 +302,11 @@ def trace_findings(
     what, program, reference, text, subject, bos, kind, window, noise, answer, sever, direction
 ):
     seed = 1
+    sever, n_severed = (sever.split(":") + [None])[:2] if sever else (None, None)
     found = program.file(
         "trace", "--prompt", text, "--subject", subject, *flag(bos),
         *(["--answer", answer] if answer else []),
+        *(["--sever-layers", n_severed] if n_severed else []),
         "--noise-subjects", reference.noise_file, "--noise", noise, "--noise-rng", "numpy",
         "--kind", kind or "hidden", "--window", window, "--samples", reference.samples, "--seed", seed,
         "--direction", direction, *(["--sever", sever] if sever else []),
@@ -312,6 +317,7 @@ def trace_findings(
     expected = rome.calculate_hidden_flow(
         reference.hf, ids, subject_range, reference.answer_ids(answer)[0] if answer else None,
         kind, window, reference.samples, noise_std, seed, sever, direction,
+        n_severed and int(n_severed),
     )
     yield exact(f"{what}: input_ids", found["input_ids"], ids)
     yield exact(f"{what}: input_tokens", found["input_tokens"], tokens)

@@ -18,14 +18,15 @@ KINDS = (None, "mlp", "attn")
 
 def calculate_hidden_flow(
     model, ids, subject_range, answer_id=None, kind=None, window=10, samples=10, noise_std=0.1, seed=1,
-    sever=None, direction="denoise",
+    sever=None, direction="denoise", sever_layers=None,
 ):
     """One map of restored probabilities. `scores` is `[token, layer]`.
 
     The answer is the likeliest next token unless it is given. `kind` is what is restored: None for a
     block's output, "mlp" or "attn" for what these modules add, over a window of layers. `sever` is
     "mlp" or "attn": what is frozen at the token that is restored. The direction "noise", which ROME
-    lacks, puts corrupted states into the clean run instead.
+    lacks, puts corrupted states into the clean run instead. `sever_layers`, which it lacks too: only so
+    many modules are frozen, the lowest of those whose output changes.
     """
     assert kind in KINDS and sever in KINDS
     with torch.no_grad():
@@ -44,6 +45,10 @@ def calculate_hidden_flow(
     def probability(states):
         # As in the notebook: in every layer, at the one token whose states are restored.
         frozen = [(pos, layer_name(l, sever)) for pos, _ in states[:1] for l in range(n_layers) if sever]
+        if sever and sever_layers is not None:
+            frozen = reacting(
+                model, ids, states, frozen, subject_range, noise_std, samples, seed, direction
+            )[:sever_layers]
         if direction == "noise":
             trace = trace_with_corruption
         elif sever:
@@ -134,6 +139,26 @@ def trace_with_corruption(
     return mean_probability(model, ids, samples, edits, answer_id)
 
 
+def reacting(model, ids, states, places, subject_range, noise_std, samples, seed, direction):
+    """Those of the `places` that give something else where `states` are exchanged, seen by running it."""
+    names = {name for _, name in [*places, *states]}
+    corrupt = {"transformer.wte": corruption(subject_range, noise_std, samples, seed)}
+    corrupted = outputs_under(model, ids, samples, names, corrupt)
+    if direction == "noise":
+        unchanged = outputs_under(model, ids, samples, names, {})
+        edits = {name: putting(corrupted[name], chosen) for name, chosen in by_name(states).items()}
+    else:
+        unchanged = corrupted
+        edits = {"transformer.wte": corruption(subject_range, noise_std, samples, seed)}
+        edits.update((name, restoring(chosen)) for name, chosen in by_name(states).items())
+    places = [place for place in places if place not in states]
+    changed = outputs_under(model, ids, samples, {name for _, name in places}, edits)
+    return [
+        (pos, name) for pos, name in places
+        if not torch.equal(changed[name][:, pos], unchanged[name][:, pos])
+    ]
+
+
 def corruption(subject_range, noise_std, samples, seed):
     random = numpy.random.RandomState(seed)
     begin, end = subject_range
@@ -171,6 +196,11 @@ def by_name(places):
 
 def outputs_of(model, ids, samples, names, corrupt):
     """What these modules give in a corrupted run."""
+    return outputs_under(model, ids, samples, names, {"transformer.wte": corrupt})
+
+
+def outputs_under(model, ids, samples, names, edits):
+    """What these modules give in a run with these edits, none of them to the modules themselves."""
     kept = {}
 
     def keeping(name):
@@ -179,7 +209,7 @@ def outputs_of(model, ids, samples, names, corrupt):
 
         return keep
 
-    edits = {"transformer.wte": corrupt, **{name: keeping(name) for name in names}}
+    edits = {**edits, **{name: keeping(name) for name in names}}
     with torch.no_grad(), outputs_edited(model, edits):
         model(rows(ids, samples), use_cache=False)
     return kept

@@ -9,6 +9,7 @@ mod attention;
 mod attribution;
 mod averages;
 mod closing;
+mod earlier;
 mod jobs;
 mod cell;
 mod keys;

@@ -109,6 +109,7 @@ fn trace(prompt: TokenizedPrompt, n_done: usize) -> CausalTrace {
             n_samples: 10,
             direction: causal_trace::Direction::Denoise,
             sever: None,
+            sever_layers: None,
             corruption: causal_trace::Corruption::default(),
             map: causal_trace::Map::default(),
         },

@@ -46,6 +46,7 @@ pub fn trace_difference(
         && a.0.direction == b.0.direction
         && a.0.window == b.0.window
         && a.0.sever == b.0.sever
+        && a.0.sever_layers == b.0.sever_layers
         && a.1 == b.1;
     if traces.iter().any(|it| it.spec.map != Map::Tokens) {
         return Err(AnalysisError::NotCompared);

@@ -105,18 +105,19 @@ pub(super) fn first_difference(one: &[Intervention], other: &[Intervention]) -> 
     layers.into_iter().find(|&layer| in_layer(one, layer) != in_layer(other, layer))
 }
 
-/// Splits each condition into a base and what it does after. Bases are listed once. `first_read`:
-/// the first position whose logits are wanted.
+/// Splits each condition into a base and what it does after. Bases are listed once. `wanted`: the
+/// conditions that are to be run; `first_read`: the first position whose logits are wanted.
 pub(super) fn branches(
     conditions: &[Condition],
+    wanted: &[usize],
     n_layers: usize,
     first_read: usize,
 ) -> (Vec<Condition>, Vec<Branch>) {
     let mut bases: Vec<Condition> = Vec::new();
-    let branches = conditions
+    let branches = wanted
         .iter()
-        .enumerate()
-        .map(|(index, condition)| {
+        .map(|&index| {
+            let condition = &conditions[index];
             let is_input = |it: &Intervention| matches!(it.site, Site::Embed | Site::PosEmbed);
             let (input, rest): (Condition, Condition) =
                 condition.iter().cloned().partition(is_input);

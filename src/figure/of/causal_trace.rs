@@ -2,14 +2,13 @@
 
 use super::{Effect, Look, by_row, corruption};
 use crate::analysis::attribution_patching::BasePoint;
-use crate::analysis::causal_trace::{
-    CausalTrace, Component, Direction, Map as Cells, Severed, Spec,
-};
+use crate::analysis::causal_trace::{CausalTrace, Component, Direction, Map as Cells, Spec};
 use crate::analysis::effects::Effects;
 use crate::analysis::{Grid, Measurement, Metric};
 use crate::figure::number::{exact, signed, significant};
 use crate::figure::words::{
-    at, long_answer, metric_name, metric_or_prob, not_first_guess, reading, token_labels,
+    about_severed, at, long_answer, metric_name, metric_or_prob, not_first_guess, reading, severed,
+    token_labels,
 };
 use crate::figure::{Chart, ColorMap, Figure, Map, Side};
 
@@ -261,11 +260,8 @@ pub(super) fn patched(trace: &CausalTrace) -> String {
             format!("one head's output z {}{window}", at(positions, &trace.prompt))
         }
     };
-    let but = match spec.sever {
-        None => "",
-        Some(Severed::Mlp) => ", MLPs severed",
-        Some(Severed::Attn) => ", attention severed",
-    };
+    let but =
+        severed(spec.sever, spec.sever_layers).map_or_else(String::new, |it| format!(", {it}"));
     format!("{does} {what}{but}")
 }
 
@@ -304,20 +300,7 @@ fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
         };
         notes.push(format!("{n_done} of {n_cells} cells computed; {rest}"));
     }
-    if let Some(severed) = spec.sever {
-        let what = match severed {
-            Severed::Mlp => "MLP",
-            Severed::Attn => "attention",
-        };
-        let (which, values) = match spec.direction {
-            Direction::Denoise => ("restored", "corrupted"),
-            Direction::Noise => ("corrupted", "clean"),
-        };
-        notes.push(format!(
-            "Severed: at the {which} token, later layers' {what} outputs are held at their {values} \
-             values (Meng et al. 2022, fig. 3)"
-        ));
-    }
+    notes.extend(about_severed(spec));
     let subject = if spec.map == Cells::Tokens { "* subject. " } else { "" };
     notes.push(match spec.direction {
         Direction::Denoise => format!(

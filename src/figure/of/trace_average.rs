@@ -1,14 +1,14 @@
 //! Meng et al. 2022, figure 2 and appendix B, figure 7: mean effects by token role and layer, as maps
 //! and as lines with their intervals.
 
-use super::causal_trace::{component_name, window_title};
+use super::causal_trace::window_title;
 use super::{Look, corruption};
-use crate::analysis::causal_trace::{Component, Direction, Severed};
+use crate::analysis::causal_trace::{Component, Direction};
 use crate::analysis::corruption::Draws;
 use crate::analysis::trace_average::{Averages, Cause, Kept, LeftOut, TraceAverage};
 use crate::analysis::{Estimate, Metric};
 use crate::figure::number::significant;
-use crate::figure::words::metric_of_answers;
+use crate::figure::words::{about_severed, metric_of_answers};
 use crate::figure::{Cell, Chart, Figure, Lines, Map, Pick, Row, Series, Side, Table};
 
 pub(super) fn figure(it: &TraceAverage, look: &Look<'_>) -> Figure {
@@ -219,15 +219,7 @@ fn notes(it: &TraceAverage, look: &Look<'_>) -> Vec<String> {
         "Indirect effect of a {what} cell, {effect}, each the mean over the facts that have such a \
          token; bands are 95 % intervals over facts, ±1.96 standard errors, which need two"
     ));
-    if let Some(severed) = trace.sever {
-        let outputs = component_name(match severed {
-            Severed::Mlp => Component::Mlp,
-            Severed::Attn => Component::Attn,
-        });
-        notes.push(format!(
-            "Severed: at the {what} token, later layers' {outputs} are held (Meng et al. 2022, fig. 3)"
-        ));
-    }
+    notes.extend(about_severed(trace));
     let draws = Draws { corruption: it.spec.corruption().clone(), ..trace.draws() };
     let noise_std = it.facts.first().map_or(0.0, |fact| fact.noise_std);
     notes.push(corruption::settings(&draws, noise_std));

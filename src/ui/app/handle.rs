@@ -398,11 +398,12 @@ impl App {
         if let Some(job) = self.state.jobs.get_mut(id) {
             job.asked = asked.map(Box::new);
         }
-        let job = Job { id, work: Work::Analyse { which, prompt, spec }, cancel };
+        let work = Work::Analyse { which, prompt, spec, earlier: Vec::new() };
+        let job = Job { id, work, cancel };
         if is_held {
             self.state.jobs.hold(job);
         } else {
-            self.worker.submit(job);
+            self.submit(job);
         }
         id
     }

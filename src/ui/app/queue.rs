@@ -6,7 +6,7 @@ use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::state::{Asked, JobKind};
 use crate::ui::view::Selection;
-use crate::worker::JobId;
+use crate::worker::{Job, JobId, Work};
 
 impl App {
     /// What was chosen and set, for those jobs that are asked for.
@@ -31,8 +31,16 @@ impl App {
     /// Gives the worker what it is time for.
     pub(super) fn release_jobs(&mut self) {
         for job in self.state.jobs.release() {
-            self.worker.submit(job);
+            self.submit(job);
         }
+    }
+
+    /// Gives it to the worker, with what its model has found by now.
+    pub(super) fn submit(&self, mut job: Job) {
+        if let Work::Analyse { which, earlier, .. } = &mut job.work {
+            *earlier = self.state.traces_of(*which);
+        }
+        self.worker.submit(job);
     }
 
     pub(super) fn job_command(&mut self, command: &Command) {

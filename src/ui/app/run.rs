@@ -60,9 +60,11 @@ impl App {
         }
         let id = self.analyse(JobKind::Trace(key), prompt, AnalysisSpec::CausalTrace(spec.clone()));
         if let Some(findings) = self.state.findings_of(key) {
-            findings.traces.retain(|run| run.spec != spec);
+            // What was found before it was stopped stays, and is gone on from.
+            let stopped = findings.traces.extract_if(.., |run| run.spec == spec).next();
+            let (result, preview) = stopped.map_or((None, None), |it| (it.result, it.preview));
             let state = TraceState::Running(id);
-            findings.traces.push(TraceRun { spec, state, result: None, preview: None });
+            findings.traces.push(TraceRun { spec, state, result, preview });
         }
     }
 
@@ -99,8 +101,9 @@ impl App {
             asked.pane = pane;
         }
         if let Some(findings) = self.state.findings_of(key) {
-            findings.studies.retain(|study| study.spec != spec);
-            findings.studies.push(Study { spec, state: TraceState::Running(id), result: None });
+            let stopped = findings.studies.extract_if(.., |study| study.spec == spec).next();
+            let result = stopped.and_then(|it| it.result).filter(|it| it.has_traces());
+            findings.studies.push(Study { spec, state: TraceState::Running(id), result });
         }
     }
 

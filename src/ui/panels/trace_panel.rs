@@ -216,9 +216,17 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         });
         let fill = theme::palette(ui).accent_fill;
         let width = if is_low(ui) { 64.0 } else { 110.0 };
-        let button = Button::new("Trace").fill(fill).min_size(vec2(width, 26.0));
+        let is_stopped =
+            run.is_some_and(|run| run.state == TraceState::Cancelled && run.result.is_some());
+        let name = if is_stopped { "Go on" } else { "Trace" };
+        let button = Button::new(name).fill(fill).min_size(vec2(width, 26.0));
         let keys = Command::Trace.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
-        let about = format!("{} ({})", Command::Trace.tooltip(), keys.unwrap_or_default());
+        let about = format!(
+            "{} ({}). What traces of this fact have in common is computed once: more samples, or a \
+             stopped trace, go on from what is there",
+            Command::Trace.tooltip(),
+            keys.unwrap_or_default()
+        );
         let response = ui.add_enabled(!is_complete, button).on_hover_text(about);
         let response = response
             .on_disabled_hover_text("This trace is complete; change a setting to make another");

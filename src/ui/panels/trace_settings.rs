@@ -3,10 +3,11 @@
 use eframe::egui::{ComboBox, DragValue, Label, RichText, Ui};
 
 use crate::analysis::causal_trace;
-use crate::analysis::causal_trace::{Component, Severed};
+use crate::analysis::causal_trace::Component;
 use crate::intervention::NoiseRng;
 use crate::ui::command::Command;
 use crate::ui::state::{NoiseSetting, State, TraceSettings};
+use crate::ui::widgets::severing_ui;
 
 /// Points; in a lower window the settings are folded away until they are asked for.
 const LOW_HEIGHT: f32 = 760.0;
@@ -56,7 +57,8 @@ fn more_settings_ui(
     ui.horizontal_wrapped(|ui| {
         direction_setting_ui(ui, settings);
         ui.add_space(6.0);
-        sever_ui(ui, settings);
+        let TraceSettings { sever, sever_layers, .. } = settings;
+        severing_ui(ui, sever, sever_layers, n_layers);
     });
     ui.horizontal_wrapped(|ui| {
         noise_ui(ui, settings, commands);
@@ -125,30 +127,6 @@ fn direction_setting_ui(ui: &mut Ui, settings: &mut TraceSettings) {
         };
         ui.selectable_value(&mut settings.direction, direction, name).on_hover_text(about);
     }
-}
-
-fn sever_ui(ui: &mut Ui, settings: &mut TraceSettings) {
-    let about = "Holds what MLPs or attention add at the changed token, in all later layers, at the \
-                 values it has without the change, so that only the path around them is left. If an \
-                 early peak goes with the MLPs severed, it worked through them (Meng et al. 2022, \
-                 fig. 3)";
-    let name = |severed: Option<Severed>| match severed {
-        None => "nothing",
-        Some(Severed::Mlp) => "MLPs",
-        Some(Severed::Attn) => "attention",
-    };
-    ui.horizontal(|ui| {
-        let label = ui.label("Sever");
-        let combo = ComboBox::from_id_salt("sever")
-            .selected_text(name(settings.sever))
-            .width(84.0)
-            .show_ui(ui, |ui| {
-                for choice in [None].into_iter().chain(Severed::ALL.map(Some)) {
-                    ui.selectable_value(&mut settings.sever, choice, name(choice));
-                }
-            });
-        combo.response.labelled_by(label.id).on_hover_text(about);
-    });
 }
 
 /// A named number.

@@ -266,6 +266,16 @@ impl State {
         self.others = Others::default();
     }
 
+    /// All that one model has found by tracing, also in part, as it is now.
+    pub fn traces_of(&self, which: Which) -> Vec<Arc<AnalysisResult>> {
+        let findings = self.findings.iter().filter(|(key, _)| key.which == which);
+        let results = findings.flat_map(|(_, it)| {
+            let traces = it.traces.iter().map(|run| &run.result);
+            traces.chain(it.studies.iter().map(|study| &study.result)).flatten()
+        });
+        results.filter(|it| it.has_traces()).cloned().collect()
+    }
+
     /// What a view shows as picked out: what the pointer is on elsewhere, and else what was picked.
     /// Positions are those of one prompt.
     pub fn seen(&self, pane: Pane, direction: Direction) -> Selection {

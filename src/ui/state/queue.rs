@@ -206,7 +206,8 @@ mod tests {
         let (id, cancel) = jobs.add(JobKind::Study(key));
         let prompt = Arc::new(TokenizedPrompt::nothing());
         let spec = AnalysisSpec::Prediction(prediction::Spec { n_top: 1 });
-        let job = Job { id, work: Work::Analyse { which: Which::Main, prompt, spec }, cancel };
+        let work = Work::Analyse { which: Which::Main, prompt, spec, earlier: Vec::new() };
+        let job = Job { id, work, cancel };
         if is_busy {
             jobs.hold(job);
         }

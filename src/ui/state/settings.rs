@@ -13,6 +13,7 @@ use crate::analysis::causal_trace::{
 use crate::analysis::{Metric, NoiseFile};
 use crate::builtin;
 use crate::facts::Dataset;
+use crate::figure::words::severed;
 use crate::figure::{AttributionForm, Ranges, Scale};
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
@@ -109,6 +110,9 @@ pub struct TraceSettings {
     pub n_samples: usize,
     pub direction: Direction,
     pub sever: Option<Severed>,
+
+    /// Nothing: all there are.
+    pub sever_layers: Option<usize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,6 +174,7 @@ impl Default for TraceSettings {
             n_samples: 10,
             direction: Direction::Denoise,
             sever: None,
+            sever_layers: None,
         }
     }
 }
@@ -190,11 +195,8 @@ impl TraceSettings {
             Direction::Denoise => "denoise",
             Direction::Noise => "noise",
         };
-        let sever = match self.sever {
-            None => "",
-            Some(Severed::Mlp) => " · MLPs severed",
-            Some(Severed::Attn) => " · attention severed",
-        };
+        let sever = severed(self.sever, self.sever_layers);
+        let sever = sever.map_or_else(String::new, |it| format!(" · {it}"));
         let noise = match &self.noise {
             NoiseSetting::Subjects => format!("{NOISE_FACTOR} × σ"),
             NoiseSetting::Fixed => format!("σ {}", self.noise_std),
@@ -217,6 +219,7 @@ impl TraceSettings {
             NoiseSetting::File(_) => (usual.rng, usual.seed),
             NoiseSetting::Subjects | NoiseSetting::Fixed => (self.rng, self.seed),
         };
+        let (sever, sever_layers) = Severed::in_layers(self.sever, self.sever_layers, n_layers);
         Spec {
             component: self.component,
             // A single state has no window: changing it must not make another trace.
@@ -231,7 +234,8 @@ impl TraceSettings {
             seed,
             n_samples: self.n_samples,
             direction: self.direction,
-            sever: self.sever,
+            sever,
+            sever_layers,
             corruption: match &self.noise {
                 NoiseSetting::File(file) => Corruption::NoiseFile(file.clone()),
                 NoiseSetting::Subjects | NoiseSetting::Fixed => Corruption::default(),

@@ -3,12 +3,13 @@ use std::sync::Arc;
 use eframe::egui::{Slider, SliderClamping, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study, choice_ui, keep_together};
+use super::{About, Study};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{Component, Map, Severed};
 use crate::analysis::corruption::{Corruption, SubjectsOf};
 use crate::analysis::corruption_bench::{Entry, LeftOut, Spec};
 use crate::figure::Effect;
+use crate::ui::widgets::{keep_together, severing_ui};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -19,6 +20,9 @@ pub struct Settings {
     window: Option<usize>,
     sever: Option<Severed>,
 
+    /// Nothing: all there are.
+    sever_layers: Option<usize>,
+
     /// Whether recoveries are shown, not the metric itself.
     shows_recovery: bool,
 }
@@ -28,7 +32,13 @@ const SLIDER_WIDTH: f32 = 160.0;
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { component: Component::Mlp, window: None, sever: None, shows_recovery: true }
+        Self {
+            component: Component::Mlp,
+            window: None,
+            sever: None,
+            sever_layers: None,
+            shows_recovery: true,
+        }
     }
 }
 
@@ -86,7 +96,8 @@ impl Study for Settings {
         };
         trace.component = self.component;
         trace.window = windows[windows.len() - 1];
-        trace.sever = self.sever;
+        (trace.sever, trace.sever_layers) =
+            Severed::in_layers(self.sever, self.sever_layers, about.n_layers());
         trace.map = Map::Tokens;
         let (mut made, mut left_out) = (Vec::new(), Vec::new());
         for (name, corruption) in corruptions(about, trace.seed) {
@@ -117,11 +128,11 @@ impl Study for Settings {
                 ui.selectable_value(&mut self.component, component, name).on_hover_text(tooltip);
             }
             ui.add_space(6.0);
+            keep_together(ui, "Window", SLIDER_WIDTH);
             ui.add_enabled_ui(self.component != Component::Hidden, |ui| {
                 let mut window = self.window(about);
                 let tooltip = "How many layers are restored together; single layers always stand \
                                beside. Hidden states are restored one at a time";
-                keep_together(ui, "Window", SLIDER_WIDTH);
                 let label = ui.label("Window");
                 let slider =
                     Slider::new(&mut window, 1..=about.n_layers()).clamping(SliderClamping::Edits);
@@ -131,14 +142,7 @@ impl Study for Settings {
                 }
             });
             ui.add_space(6.0);
-            let tooltip = "What must not react at the restored token, in all later layers";
-            let choices = [None].into_iter().chain(Severed::ALL.map(Some)).collect::<Vec<_>>();
-            let name = |it: Option<Severed>| match it {
-                None => ("nothing", ""),
-                Some(Severed::Mlp) => ("MLPs", ""),
-                Some(Severed::Attn) => ("attention", ""),
-            };
-            choice_ui(ui, "Sever", tooltip, &mut self.sever, &choices, name);
+            severing_ui(ui, &mut self.sever, &mut self.sever_layers, about.n_layers());
         });
         ui.horizontal_wrapped(|ui| {
             ui.label("Maps show");

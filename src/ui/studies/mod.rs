@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use eframe::egui::{Color32, ComboBox, DragValue, Response, TextStyle, Ui};
+use eframe::egui::{ComboBox, DragValue, Response, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::pane::Pane;
@@ -18,6 +18,7 @@ use crate::analysis::{AnalysisSpec, causal_trace};
 use crate::facts::{Direction, Fact, Record};
 use crate::figure::Effect;
 use crate::tokens::TokenizedPrompt;
+use crate::ui::widgets::keep_together;
 use crate::worker::ModelInfo;
 
 mod ablation;
@@ -255,17 +256,6 @@ fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Resp
     keep_together(ui, name, NUMBER_WIDTH);
     let label = ui.label(name);
     ui.add(value).labelled_by(label.id).on_hover_text(about)
-}
-
-/// Begins a new line where a name and its control do not fit in this one: apart they do not look
-/// like one.
-fn keep_together(ui: &mut Ui, name: &str, width: f32) {
-    let font = TextStyle::Body.resolve(ui.style());
-    let text = ui.painter().layout_no_wrap(name.to_owned(), font, Color32::PLACEHOLDER);
-    let needed = text.size().x + width + 3.0 * ui.spacing().item_spacing.x;
-    if ui.layout().main_wrap() && ui.available_size_before_wrap().x < needed {
-        ui.end_row();
-    }
 }
 
 /// In points, about.

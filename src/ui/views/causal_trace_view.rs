@@ -6,10 +6,9 @@ use super::{
     first_piece, header_ui, layer_labels, metric_name, metric_picker_ui, metrics_of, token_labels,
 };
 use crate::analysis::attribution_patching::{AttributionPatching, BasePoint};
-use crate::analysis::causal_trace::{
-    CausalTrace, Component, Corruption, Direction, NoiseLevel, Severed,
-};
+use crate::analysis::causal_trace::{CausalTrace, Component, Corruption, Direction, NoiseLevel};
 use crate::analysis::{Grid, Measurement, Metric};
+use crate::figure::words::{about_severed, severed};
 use crate::intervention::NoiseRng;
 use crate::tokens::visible;
 use crate::ui::theme::ColorMap;
@@ -225,11 +224,8 @@ fn patched(trace: &CausalTrace) -> String {
         Component::Mlp => format!("MLP output, window {}", spec.window),
         Component::Attn => format!("attention output, window {}", spec.window),
     };
-    let but = match spec.sever {
-        None => "",
-        Some(Severed::Mlp) => ", MLPs severed",
-        Some(Severed::Attn) => ", attention severed",
-    };
+    let but =
+        severed(spec.sever, spec.sever_layers).map_or_else(String::new, |it| format!(", {it}"));
     format!("{does} {what}{but}")
 }
 
@@ -298,22 +294,8 @@ fn caption(trace: &CausalTrace, metric: Metric, estimate: Option<&AttributionPat
         };
         caption.add(Tone::Plain, format!("{n_done} of {n_cells} cells computed; {rest}"));
     }
-    if let Some(severed) = spec.sever {
-        let what = match severed {
-            Severed::Mlp => "MLP",
-            Severed::Attn => "attention",
-        };
-        let (which, values) = match spec.direction {
-            Direction::Denoise => ("restored", "corrupted"),
-            Direction::Noise => ("corrupted", "clean"),
-        };
-        caption.add(
-            Tone::Plain,
-            format!(
-                "Severed: at the {which} token, later layers' {what} outputs are held at their \
-                 {values} values (Meng et al. 2022, fig. 3)"
-            ),
-        );
+    if let Some(about) = about_severed(spec) {
+        caption.add(Tone::Plain, about);
     }
     caption.add(
         Tone::Note,

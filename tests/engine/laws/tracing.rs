@@ -350,9 +350,19 @@ fn every_trace_is_the_same_with_and_without_reuse() {
     for prompt in [paris(), seine()] {
         for component in Component::ALL {
             for direction in Direction::ALL {
-                for sever in [None, Some(Severed::Mlp), Some(Severed::Attn)] {
-                    let spec =
-                        causal_trace::Spec { direction, sever, ..trace_spec(component, 2, 3) };
+                for (sever, sever_layers) in [
+                    (None, None),
+                    (Some(Severed::Mlp), None),
+                    (Some(Severed::Mlp), Some(1)),
+                    (Some(Severed::Attn), None),
+                    (Some(Severed::Attn), Some(2)),
+                ] {
+                    let spec = causal_trace::Spec {
+                        direction,
+                        sever,
+                        sever_layers,
+                        ..trace_spec(component, 2, 3)
+                    };
                     let what = format!("{spec:?}");
                     let [exact, naive] = [Reuse::Exact, Reuse::Nothing].map(|reuse| {
                         let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
@@ -418,6 +428,28 @@ fn a_severed_trace_differs_only_where_the_severed_outputs_are_still_to_come() {
     }
 }
 
+#[test]
+fn to_sever_more_layers_goes_from_the_plain_trace_to_romes() {
+    let prompt = seine();
+    for (component, sever) in [(Component::Hidden, Severed::Mlp), (Component::Mlp, Severed::Attn)] {
+        for direction in Direction::ALL {
+            let whole = causal_trace::Spec { direction, ..severed(component, 2, sever) };
+            let cells = |spec: &causal_trace::Spec| -> Vec<f32> {
+                let trace = trace(&prompt, spec.clone());
+                trace.restored.values().iter().flat_map(|cell| log_probs(cell)).collect()
+            };
+            let in_layers =
+                |n| cells(&causal_trace::Spec { sever_layers: Some(n), ..whole.clone() });
+            let plain = causal_trace::Spec { sever: None, ..whole.clone() };
+            assert_close(&in_layers(0), &cells(&plain), LOGIT, "none");
+            assert_close(&in_layers(N_LAYERS), &cells(&whole), LOGIT, "all");
+            for (fewer, more) in [(0, 1), (1, 2)] {
+                assert_far(&in_layers(fewer), &in_layers(more), "one layer more");
+            }
+        }
+    }
+}
+
 /// With both of a later layer's outputs held, the corrupted residual stream is still exchanged for
 /// the clean one; with attention alone held, MLPs react. The plan says which.
 #[test]
@@ -445,6 +477,15 @@ fn a_severed_plan_holds_what_the_restored_token_would_write() {
     // What is restored is not held.
     let same = severed(Component::Mlp, 2, Severed::Mlp);
     assert_eq!(held(&same, 1, 4), mlps(2..4));
+    // Attention in the layer of the first MLP that is restored comes before it.
+    let attn = severed(Component::Mlp, 2, Severed::Attn);
+    assert_eq!(held(&attn, 1, 4), (1..4).map(Site::AttnOut).collect::<Vec<_>>());
+    // The lowest of those that could react, as many as are asked for.
+    let in_layers = |n, spec| causal_trace::Spec { sever_layers: Some(n), ..spec };
+    assert_eq!(held(&in_layers(2, attn.clone()), 1, 4), [Site::AttnOut(1), Site::AttnOut(2)]);
+    assert_eq!(held(&in_layers(1, same.clone()), 1, 4), mlps(2..3));
+    assert_eq!(held(&in_layers(9, same.clone()), 1, 4), held(&same, 1, 4));
+    assert_eq!(held(&in_layers(0, same), 1, 4), []);
 }
 
 #[test]
@@ -484,7 +525,7 @@ fn a_spec_without_the_variants_is_romes() {
     let json = serde_json::to_string(&trace_spec(Component::Mlp, 3, 2)).unwrap();
     let mut value: serde_json::Value = serde_json::from_str(&json).unwrap();
     let fields = value.as_object_mut().unwrap();
-    for name in ["direction", "sever", "corruption", "map"] {
+    for name in ["direction", "sever", "sever_layers", "corruption", "map"] {
         assert!(fields.remove(name).is_some(), "{name}");
     }
     let old: causal_trace::Spec = serde_json::from_value(value).unwrap();

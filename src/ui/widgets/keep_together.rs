@@ -1,0 +1,12 @@
+use eframe::egui::{Color32, TextStyle, Ui};
+
+/// Begins a new line where a name and its control do not fit in this one: apart they do not look
+/// like one.
+pub fn keep_together(ui: &mut Ui, name: &str, width: f32) {
+    let font = TextStyle::Body.resolve(ui.style());
+    let text = ui.painter().layout_no_wrap(name.to_owned(), font, Color32::PLACEHOLDER);
+    let needed = text.size().x + width + 3.0 * ui.spacing().item_spacing.x;
+    if ui.layout().main_wrap() && ui.available_size_before_wrap().x < needed {
+        ui.end_row();
+    }
+}

@@ -1,0 +1,76 @@
+use eframe::egui::{ComboBox, Slider, SliderClamping, Ui};
+
+use super::keep_together;
+use crate::analysis::causal_trace::Severed;
+
+/// In points: the list of choices, and the slider with its number.
+const CHOICE_WIDTH: f32 = 84.0;
+const SLIDER_WIDTH: f32 = 160.0;
+
+/// What of a trace is severed, and in how many layers: none at the slider's left end, all at its
+/// right. `layers`: nothing stands for all.
+pub fn severing_ui(
+    ui: &mut Ui,
+    sever: &mut Option<Severed>,
+    layers: &mut Option<usize>,
+    n_layers: usize,
+) {
+    what_ui(ui, sever, layers);
+    let all = n_layers as f64;
+    let shown = sever.map_or(0, |_| layers.unwrap_or(n_layers).min(n_layers));
+    let mut n = shown;
+    keep_together(ui, "in layers", SLIDER_WIDTH);
+    let label = ui.label("in layers");
+    let slider = Slider::new(&mut n, 0..=n_layers)
+        .clamping(SliderClamping::Always)
+        .custom_formatter(move |n, _| {
+            if n <= 0.0 {
+                "none".to_owned()
+            } else if n >= all {
+                "all".to_owned()
+            } else {
+                n.to_string()
+            }
+        })
+        .custom_parser(move |text| match text.trim() {
+            "none" => Some(0.0),
+            "all" => Some(all),
+            number => number.parse().ok(),
+        });
+    let about = "In how many layers they are held, counted up from the lowest that could react to \
+                 the change. ROME: in all. Where fewer do the same, what is above them does not \
+                 matter";
+    ui.add(slider).labelled_by(label.id).on_hover_text(about);
+    if n != shown {
+        sever.get_or_insert(Severed::Mlp);
+        *layers = (n < n_layers).then_some(n);
+    }
+}
+
+fn what_ui(ui: &mut Ui, sever: &mut Option<Severed>, layers: &mut Option<usize>) {
+    let about = "Holds what MLPs or attention add at the changed token, in later layers, at the \
+                 values it has without the change, so that only the path around them is left. If an \
+                 early peak goes with the MLPs severed, it worked through them (Meng et al. 2022, \
+                 fig. 3)";
+    let name = |severed: Option<Severed>| match severed {
+        None => "nothing",
+        Some(Severed::Mlp) => "MLPs",
+        Some(Severed::Attn) => "attention",
+    };
+    keep_together(ui, "Sever", CHOICE_WIDTH);
+    let label = ui.label("Sever");
+    let before = *sever;
+    let combo = ComboBox::from_id_salt("sever")
+        .selected_text(name(*sever))
+        .width(CHOICE_WIDTH)
+        .show_ui(ui, |ui| {
+            for choice in [None].into_iter().chain(Severed::ALL.map(Some)) {
+                ui.selectable_value(sever, choice, name(choice));
+            }
+        });
+    combo.response.labelled_by(label.id).on_hover_text(about);
+    // Whoever asks for it wants it somewhere.
+    if *sever != before && *layers == Some(0) {
+        *layers = None;
+    }
+}

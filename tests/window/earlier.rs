@@ -1,0 +1,184 @@
+//! A changed setting costs what it changes: what is known of a trace is not asked again.
+
+use std::sync::Arc;
+
+use eframe::egui::Key;
+use eframe::egui::accesskit::Role;
+use egui_kittest::kittest::Queryable as _;
+use factscope::analysis::causal_trace::Severed;
+use factscope::analysis::{AnalysisResult, AnalysisSpec, Measurement};
+use factscope::facts::Direction;
+use factscope::ui::command::Command;
+use factscope::ui::pane::Pane;
+use factscope::ui::state::TraceState;
+use factscope::worker::Which;
+
+use super::studies::open;
+use super::support::{Window, tiny};
+
+/// No model says so.
+const MARK: f32 = 1234.5;
+
+impl Window {
+    fn set_samples(&mut self, n_samples: usize) {
+        self.harness.state_mut().state.settings.trace.n_samples = n_samples;
+        self.harness.run_steps(2);
+    }
+
+    /// Changes the cells of all traces of the fact, and says how they ended.
+    fn change(&mut self, state: TraceState, change: impl Fn(usize, &mut Vec<Measurement>)) {
+        let app = self.harness.state_mut();
+        let key = app.state.key().unwrap();
+        for run in &mut app.state.findings_of(key).unwrap().traces {
+            let Some(AnalysisResult::CausalTrace(trace)) = run.result.as_deref() else { continue };
+            let mut trace = trace.clone();
+            let mut nth = 0;
+            trace.restored = trace.restored.map(|cell| {
+                let mut cell = cell.clone();
+                change(nth, &mut cell);
+                nth += 1;
+                cell
+            });
+            run.result = Some(Arc::new(AnalysisResult::CausalTrace(trace)));
+            run.state = state.clone();
+        }
+    }
+
+    /// Writes into the first cell, in every sample.
+    fn mark(&mut self) {
+        self.change(TraceState::Complete, |nth, cell| {
+            if nth == 0 {
+                cell.iter_mut().for_each(|it| it.logit = MARK);
+            }
+        });
+    }
+
+    fn n_filled(&self) -> usize {
+        let trace = self.trace().expect("it stays");
+        trace.restored.values().iter().filter(|cell| !cell.is_empty()).count()
+    }
+
+    /// By the keyboard, the slider that was shown last.
+    fn turn_up(&mut self, slider: &str) {
+        let all = self.harness.get_all_by_role_and_label(Role::Slider, slider);
+        all.last().unwrap().focus();
+        self.harness.run_steps(2);
+        self.harness.key_press(Key::ArrowRight);
+        self.harness.run_steps(2);
+    }
+
+    /// Samples of the first cell that are marked, of how many.
+    fn marked(&self) -> (usize, usize) {
+        let cell = &self.trace().unwrap().restored.values()[0];
+        (cell.iter().filter(|it| it.logit == MARK).count(), cell.len())
+    }
+}
+
+#[test]
+fn more_samples_go_on_from_fewer_until_the_model_changes() {
+    let mut window = Window::open();
+    window.set_samples(3);
+    window.click("Trace");
+    window.trace_ends();
+    window.mark();
+    window.set_samples(5);
+    assert!(window.trace().is_none());
+    window.click("Trace");
+    window.trace_ends();
+    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!(window.marked(), (3, 5));
+    // Of the noise of another seed nothing is known.
+    window.harness.state_mut().state.settings.trace.seed = 2;
+    window.harness.run_steps(2);
+    window.click("Trace");
+    window.trace_ends();
+    assert_eq!(window.marked(), (0, 5));
+    window.harness.state_mut().state.settings.trace.seed = 1;
+    // Nor of another model.
+    window.does(Command::OpenModelAt(tiny()));
+    window.wait("the model", |app| app.state.info().is_some());
+    window.wait_for_predictions();
+    window.set_samples(4);
+    window.click("Trace");
+    window.trace_ends();
+    assert_eq!(window.marked(), (0, 4));
+}
+
+#[test]
+fn a_trace_that_was_stopped_goes_on() {
+    let mut window = Window::open();
+    window.set_samples(3);
+    window.click("Trace");
+    window.trace_ends();
+    window.mark();
+    // As if it had been stopped in the second half.
+    let n_cells = window.trace().unwrap().restored.values().len();
+    window.change(TraceState::Cancelled, |nth, cell| {
+        if nth >= n_cells / 2 {
+            cell.clear();
+        }
+    });
+    window.harness.run_steps(2);
+    window.sees("Cancelled; partial");
+    window.click("Go on");
+    // What is there stays in sight.
+    assert!(window.n_filled() >= n_cells / 2);
+    window.trace_ends();
+    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!((window.marked(), window.n_filled()), ((3, 3), n_cells));
+}
+
+#[test]
+fn a_bench_with_another_window_keeps_what_it_has() {
+    let mut window = open();
+    window.show(Pane::Bench);
+    window.ask(Pane::Bench);
+    let traces = window.app().state.traces_of(Which::Main).len();
+    assert!(traces > 0);
+    let singles = |window: &Window| match window.app().state.result(Pane::Bench).map(|it| &**it) {
+        Some(AnalysisResult::CorruptionBench(bench)) => {
+            let maps = bench.maps.iter().filter(|it| it.window == 1);
+            maps.map(|it| (it.name.clone(), it.trace.clone())).collect::<Vec<_>>()
+        }
+        other => panic!("{other:?}"),
+    };
+    let before = singles(&window);
+    window.turn_up("Window");
+    assert!(window.app().state.result(Pane::Bench).is_none());
+    window.ask(Pane::Bench);
+    let after = singles(&window);
+    assert_eq!(after.len(), before.len());
+    // Not computed again, to the last bit.
+    assert!(after == before);
+}
+
+#[test]
+fn severing_is_turned_up_from_none_to_all() {
+    let mut window = open();
+    let severed = |window: &Window| {
+        window.app().state.trace_spec(Direction::Forward).map(|it| (it.sever, it.sever_layers))
+    };
+    assert_eq!(severed(&window), Some((None, None)));
+    window.turn_up("in layers");
+    assert_eq!(severed(&window), Some((Some(Severed::Mlp), Some(1))));
+    let n_layers = window.app().state.info().unwrap().config.n_layers;
+    for _ in 1..n_layers {
+        window.turn_up("in layers");
+    }
+    assert_eq!(severed(&window), Some((Some(Severed::Mlp), None)));
+    window.click("Trace");
+    window.trace_ends();
+    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    window.sees("MLPs severed");
+    // The bench has a slider of its own.
+    window.show(Pane::Bench);
+    let of_bench =
+        |window: &Window| match window.app().state.study_spec(Pane::Bench, Direction::Forward) {
+            Ok(AnalysisSpec::CorruptionBench(spec)) => (spec.trace.sever, spec.trace.sever_layers),
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(of_bench(&window), (None, None));
+    window.turn_up("in layers");
+    assert_eq!(of_bench(&window), (Some(Severed::Mlp), Some(1)));
+    window.ask(Pane::Bench);
+}
