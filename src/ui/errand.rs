@@ -10,6 +10,7 @@ use super::pane::Pane;
 use super::panels;
 use super::state::{ModelState, Slot, State};
 use crate::analysis::causal_trace::Component;
+use crate::worker::Which;
 
 /// Frames until the layout has come to rest.
 const N_SETTLING: u32 = 4;
@@ -85,6 +86,7 @@ impl Errand {
                 }
             }
             Step::Looking if is_looking(state) => Vec::new(),
+            Step::Looking if self.study.is_some() && is_measuring(state) => Vec::new(),
             Step::Looking => match self.trace {
                 Some(component) if state.prompt().is_some() => {
                     self.step = Step::Tracing;
@@ -151,6 +153,13 @@ fn is_opening(state: &State) -> bool {
         || [&state.model, &state.model_beside.model]
             .iter()
             .any(|it| matches!(it, ModelState::Loading { .. }))
+}
+
+/// Whether the dataset's subjects, which noise is measured on, are still to come.
+fn is_measuring(state: &State) -> bool {
+    state.stored.is_none()
+        && state.facts.dataset.is_some()
+        && state.subjects_of(Which::Main).is_none()
 }
 
 fn is_looking(state: &State) -> bool {

@@ -438,3 +438,15 @@ fn a_screenshot_can_be_taken_unattended() {
     assert_eq!(window.app().state.selected, Some(FactId::Record(2)));
     assert_eq!(window.trace().unwrap().spec.component, Component::Attn);
 }
+
+#[test]
+fn a_view_that_needs_the_noise_is_asked_unattended_once_it_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let facts = dir.path().join("facts.json");
+    std::fs::write(&facts, FACTS).unwrap();
+    let (model, pane) = (Some(tiny()), Some(Pane::Bench));
+    let options = Options { model, facts: Some(facts), pane, ..Options::default() };
+    let mut window = Window::new(options, None);
+    window.wait("the bench", |app| app.state.result(Pane::Bench).is_some());
+    assert_eq!(window.app().state.error, None);
+}

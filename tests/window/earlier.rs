@@ -17,7 +17,7 @@ use super::studies::open;
 use super::support::{Window, tiny};
 
 /// No model says so.
-const MARK: f32 = 1234.5;
+const MARK: u32 = 123_456_789;
 
 impl Window {
     fn set_samples(&mut self, n_samples: usize) {
@@ -26,7 +26,7 @@ impl Window {
     }
 
     /// Changes the cells of all traces of the fact, and says how they ended.
-    fn change(&mut self, state: TraceState, change: impl Fn(usize, &mut Vec<Measurement>)) {
+    fn change(&mut self, state: &TraceState, change: impl Fn(usize, &mut Vec<Measurement>)) {
         let app = self.harness.state_mut();
         let key = app.state.key().unwrap();
         for run in &mut app.state.findings_of(key).unwrap().traces {
@@ -46,9 +46,11 @@ impl Window {
 
     /// Writes into the first cell, in every sample.
     fn mark(&mut self) {
-        self.change(TraceState::Complete, |nth, cell| {
+        self.change(&TraceState::Complete, |nth, cell| {
             if nth == 0 {
-                cell.iter_mut().for_each(|it| it.logit = MARK);
+                for it in cell {
+                    it.rank = MARK;
+                }
             }
         });
     }
@@ -70,7 +72,7 @@ impl Window {
     /// Samples of the first cell that are marked, of how many.
     fn marked(&self) -> (usize, usize) {
         let cell = &self.trace().unwrap().restored.values()[0];
-        (cell.iter().filter(|it| it.logit == MARK).count(), cell.len())
+        (cell.iter().filter(|it| it.rank == MARK).count(), cell.len())
     }
 }
 
@@ -113,7 +115,7 @@ fn a_trace_that_was_stopped_goes_on() {
     window.mark();
     // As if it had been stopped in the second half.
     let n_cells = window.trace().unwrap().restored.values().len();
-    window.change(TraceState::Cancelled, |nth, cell| {
+    window.change(&TraceState::Cancelled, |nth, cell| {
         if nth >= n_cells / 2 {
             cell.clear();
         }
