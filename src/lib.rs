@@ -25,7 +25,8 @@
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
 //! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
 //!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
-//!   conditions copy from is run before, by `analysis/donors.rs`. The exceptions are estimates, whose
+//!   conditions copy from is run before, by `analysis/donors.rs`, and what earlier traces have found
+//!   of them is not run again (`analysis/known.rs`). The exceptions are estimates, whose
 //!   passes go back as well, by `analysis/objective.rs`; [`analysis::generation`] and
 //!   [`analysis::rank_one_edit`], whose every pass needs the one before; and
 //!   [`analysis::attribution_difference`] and [`analysis::head_scores`], which only look at a few
