@@ -239,3 +239,47 @@ fn a_broken_session_is_refused_and_what_is_open_stays() {
     newer[12] = 99;
     check(&mut window, &newer, "A newer Factscope wrote this session");
 }
+
+/// Written by the first Factscope that had sessions, which knew of one model only.
+#[test]
+fn a_session_of_the_first_format_opens_and_is_saved_as_one_of_today() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/first_format.factscope");
+    let version = |path: &Path| std::fs::read(path).unwrap()[12];
+    assert_eq!(version(&path), 1);
+    let mut window = opened(&path);
+    window.wait("the session", |app| app.state.session.is_some());
+    assert_eq!(window.app().state.error, None);
+    // Its settings and arrangement as well.
+    assert_eq!(window.app().state.notice, Some(format!("Opened {}", path.display())));
+    let shown = [
+        Pane::Trace,
+        Pane::Prediction,
+        Pane::Attention,
+        Pane::Attribution,
+        Pane::LogitLens,
+        Pane::Comparison,
+    ];
+    let found = |window: &Window| {
+        let state = &window.app().state;
+        let inverse = state.trace(Direction::Inverse).unwrap().result.clone();
+        let results = shown.map(|pane| format!("{:?}", state.result(pane).unwrap()));
+        (results, format!("{:?}", inverse.unwrap()))
+    };
+    let before = found(&window);
+    for pane in shown {
+        window.show(pane);
+    }
+    window.show(Pane::Comparison);
+    window.sees("A fact beside its inverse");
+    if window.app().state.stored.is_some() {
+        // Of a built-in model that is another by now: it is shown, but not saved anew.
+        return;
+    }
+    let again = window.dir.path().join("again.factscope");
+    window.does(Command::SaveSessionTo(again.clone()));
+    window.wait("the file", |_| again.is_file());
+    assert!(version(&again) > 1);
+    let mut later = opened(&again);
+    later.wait("the session", |app| app.state.session.is_some());
+    assert_eq!(found(&later), before);
+}
