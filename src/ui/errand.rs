@@ -23,7 +23,7 @@ pub struct Errand {
     case: Option<String>,
     beside: Option<String>,
     trace: Option<Component>,
-    study: Option<Pane>,
+    pane: Option<Pane>,
     screenshot: Option<PathBuf>,
     step: Step,
     pub outcome: Outcome,
@@ -43,21 +43,20 @@ enum Step {
 
 impl Errand {
     pub fn new(options: &Options) -> Option<Self> {
-        let Options { case, beside, trace, screenshot, .. } = options.clone();
-        let study = options.pane.filter(|pane| pane.is_study());
-        let is_asked = case.is_some() || beside.is_some() || trace.is_some() || study.is_some();
+        let Options { case, beside, trace, pane, screenshot, .. } = options.clone();
+        let is_asked = case.is_some() || beside.is_some() || trace.is_some() || pane.is_some();
         if !is_asked && screenshot.is_none() {
             return None;
         }
         let (step, outcome) = (Step::Opening, Outcome::default());
-        Some(Self { case, beside, trace, study, screenshot, step, outcome })
+        Some(Self { case, beside, trace, pane, screenshot, step, outcome })
     }
 
     pub fn is_under_way(&self) -> bool {
         self.step != Step::Done
     }
 
-    /// Puts the facts where they were asked for.
+    /// Puts the facts and the view where they were asked for.
     fn places(&self, state: &State) -> Result<Vec<Command>, String> {
         let find = |case: &String| {
             let found = state.facts.find(case);
@@ -65,7 +64,9 @@ impl Errand {
         };
         let select = self.case.as_ref().map(|case| find(case).map(Command::Select));
         let beside = self.beside.as_ref().map(|case| find(case).map(Command::ShowBeside));
-        select.into_iter().chain(beside).collect()
+        // A session has its own arrangement.
+        let show = self.pane.map(|pane| Ok(Command::ShowPane(pane)));
+        select.into_iter().chain(beside).chain(show).collect()
     }
 
     /// As far as it can go now.
@@ -86,7 +87,9 @@ impl Errand {
                 }
             }
             Step::Looking if is_looking(state) => Vec::new(),
-            Step::Looking if self.study.is_some() && is_measuring(state) => Vec::new(),
+            Step::Looking if self.pane.is_some_and(Pane::is_study) && is_measuring(state) => {
+                Vec::new()
+            }
             Step::Looking => match self.trace {
                 Some(component) if state.prompt().is_some() => {
                     self.step = Step::Tracing;
@@ -121,7 +124,7 @@ impl Errand {
     }
 
     fn study(&mut self, state: &State) -> Vec<Command> {
-        match self.study {
+        match self.pane.filter(|pane| pane.is_study()) {
             Some(pane) if state.prompt().is_some() => {
                 self.step = Step::Studying;
                 vec![Command::Study(pane)]

@@ -283,3 +283,16 @@ fn a_session_of_the_first_format_opens_and_is_saved_as_one_of_today() {
     later.wait("the session", |app| app.state.session.is_some());
     assert_eq!(found(&later), before);
 }
+
+/// A session has its own arrangement, but what was asked for is in front.
+#[test]
+fn a_view_that_is_asked_for_is_in_front_of_those_of_a_session() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/first_format.factscope");
+    for pane in [Pane::Attention, Pane::Trust] {
+        let options =
+            Options { session: Some(path.clone()), pane: Some(pane), ..Options::default() };
+        let mut window = Window::new(options, None);
+        window.wait("the session", |app| app.state.session.is_some());
+        window.wait("the view", |app| app.workspace().is_in_front(pane));
+    }
+}
