@@ -215,3 +215,41 @@ fn what_is_no_model_leaves_one_open() {
     window.trace_ends();
     assert_eq!(window.trace_state(), Some(TraceState::Complete));
 }
+
+/// As each would be averaged alone.
+#[test]
+fn averages_are_of_the_model_of_their_row() {
+    let mut window = open_both();
+    window.harness.state_mut().state.settings.trace.n_samples = 2;
+    window.show(Pane::Averages);
+    window.click("Keep facts that are not known");
+    let mut found = Vec::new();
+    for (row, name) in [(Forward, builtin::FACTS.name), (Inverse, builtin::PLANTED.name)] {
+        window.does(Command::LookAt(row));
+        window.wait_for_predictions();
+        window.wait("what noise is measured on", |app| {
+            app.state.study_spec(Pane::Averages, row).is_ok()
+        });
+        window.does(Command::Study(Pane::Averages));
+        window.wait("the averages", |app| {
+            let study = app.state.study(Pane::Averages, row);
+            study.is_some_and(|it| it.state == TraceState::Complete)
+        });
+        let state = &window.app().state;
+        let study = state.study(Pane::Averages, row).unwrap();
+        let result = study.result.as_deref().unwrap().clone();
+        let prompt = state.findings_at(row).unwrap().prompt.clone().unwrap();
+        let alone =
+            Engine::load(Path::new(name), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ());
+        let ctx = AnalysisCtx::unwatched();
+        assert_eq!(alone.unwrap().run(&prompt, &study.spec, &ctx).unwrap(), result, "{name}");
+        let AnalysisResult::TraceAverage(it) = &result else { panic!("{result:?}") };
+        assert_eq!(it.facts.len(), 3);
+        window.sees("Averages over 3 facts");
+        found.push(result);
+    }
+    assert_ne!(found[0], found[1]);
+    // Each keeps its own.
+    window.does(Command::LookAt(Forward));
+    assert_eq!(window.app().state.result(Pane::Averages).map(|it| &**it), Some(&found[0]));
+}
