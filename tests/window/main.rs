@@ -26,4 +26,5 @@ mod spec;
 mod support;
 mod trust;
 mod views;
+mod weights;
 mod workspace;

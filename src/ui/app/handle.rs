@@ -180,7 +180,7 @@ impl App {
             Command::View(ViewAction::Select(selection)) => {
                 self.state.selection = selection;
                 self.look();
-                self.follow_cell();
+                self.follow_picked();
             }
             // Shown, not looked up: the worker is asked nothing.
             Command::Hover(hovered) => self.state.hovered = Some(hovered),
@@ -317,6 +317,7 @@ impl App {
             (None, Step::Previous) => n - 1,
         });
         self.look();
+        self.follow_picked();
     }
 
     /// Asks for what the panels show of the chosen fact and is not known yet: everything in the

@@ -107,20 +107,34 @@ impl App {
         }
     }
 
-    /// Where the cell of a trace is looked into, the one that is picked out is, unasked: that is a
-    /// few passes. What was asked for before is let go.
-    pub(super) fn follow_cell(&mut self) {
-        let (pane, direction) = (Pane::Cell, self.state.direction);
-        if !self.views.workspace.is_in_front(pane) {
-            return;
+    /// Where the cell of a trace is looked into, or the weights of a head, the one that is picked out
+    /// is, unasked: that is a few passes, or none. What was asked for before is let go.
+    pub(super) fn follow_picked(&mut self) {
+        for pane in [Pane::Cell, Pane::Weights] {
+            if self.views.workspace.is_in_front(pane) {
+                self.follow_in(pane);
+            }
         }
+    }
+
+    fn follow_in(&mut self, pane: Pane) {
+        let direction = self.state.direction;
         let Ok(spec) = self.state.study_spec(pane, direction) else { return };
+        let is_alike = match spec {
+            AnalysisSpec::TraceCell(_) => {
+                |it: &AnalysisSpec| matches!(it, AnalysisSpec::TraceCell(_))
+            }
+            AnalysisSpec::Circuit(_) if self.state.selection.head.is_some() => {
+                |it: &AnalysisSpec| matches!(it, AnalysisSpec::Circuit(_))
+            }
+            _ => return,
+        };
         let left: Vec<JobId> = self
             .state
             .findings()
             .into_iter()
             .flat_map(|it| &it.studies)
-            .filter(|study| matches!(study.spec, AnalysisSpec::TraceCell(_)) && study.spec != spec)
+            .filter(|study| is_alike(&study.spec) && study.spec != spec)
             .filter_map(|study| match study.state {
                 TraceState::Running(id) => Some(id),
                 _ => None,
