@@ -132,10 +132,14 @@ pub fn metric_or_prob(metric: Metric, clean: &Measurement) -> Metric {
     if clean.get(metric).is_some() { metric } else { Metric::Prob }
 }
 
-/// A reading with four digits, if there is one. Ranks count from 1 here.
+/// A reading as it is told: ranks count from 1 here.
+pub fn told(metric: Metric, value: f32) -> f32 {
+    if metric == Metric::Rank { value + 1.0 } else { value }
+}
+
+/// The same with four digits, if there is one.
 pub fn reading(metric: Metric, value: Option<f32>) -> String {
-    let from = if metric == Metric::Rank { 1.0 } else { 0.0 };
-    value.map_or_else(|| "not computed".to_owned(), |value| significant(value + from, 4))
+    value.map_or_else(|| "not computed".to_owned(), |value| significant(told(metric, value), 4))
 }
 
 /// Token number and text.

@@ -20,7 +20,7 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
     let map = Map::new("MLPs", rows, look.layers("Layer of the MLP", n_layers), values, &quantity);
     let mut charts = vec![Chart::Map(map.colored(ColorMap::Greens))];
     let n_heads = it.effects.first().and_then(|it| it.first()).map_or(0, |it| it.n_columns());
-    for (node, what) in [(Node::Query, "queries"), (Node::Key, "keys"), (Node::Value, "values")] {
+    for (node, what) in [(Node::Query, "Queries"), (Node::Key, "Keys"), (Node::Value, "Values")] {
         let value = |layer: usize, head: usize| {
             it.effect(node, layer, pos, head).map_or(f32::NAN, |it| it.size)
         };

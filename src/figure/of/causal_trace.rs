@@ -8,7 +8,7 @@ use crate::analysis::{Grid, Measurement, Metric};
 use crate::figure::number::{exact, signed, significant};
 use crate::figure::words::{
     about_severed, at, long_answer, metric_name, metric_or_prob, not_first_guess, reading, severed,
-    token_labels,
+    token_labels, told,
 };
 use crate::figure::{Chart, ColorMap, Figure, Map, Side};
 
@@ -182,7 +182,7 @@ impl<'a> Shown<'a> {
         if score.is_finite() && start.is_finite() {
             if self.value(layer, column) != score {
                 let name = metric_name(self.metric, &self.trace.prompt);
-                lines.push(format!("{name}  {}", exact(score)));
+                lines.push(format!("{name}  {}", exact(told(self.metric, score))));
             }
             // As in `Effects`: what comes back, or what is lost.
             let effect = match direction {

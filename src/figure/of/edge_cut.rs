@@ -5,7 +5,7 @@ use super::Look;
 use crate::analysis::Metric;
 use crate::analysis::edge_cut::EdgeCut;
 use crate::analysis::prediction::Candidate;
-use crate::figure::words::{answer_piece, is_long, metric_name, not_first_guess, token_at};
+use crate::figure::words::{answer_piece, is_long, metric_name, not_first_guess, token_at, told};
 use crate::figure::{Cell, Chart, Figure, Pick, Row, Table};
 
 /// How many edges are named one by one.
@@ -21,6 +21,7 @@ pub(super) fn figure(it: &EdgeCut, look: &Look<'_>) -> Figure {
     let readings = metrics.map(|metric| {
         let (clean, cut) = (it.clean.answer.get(metric), it.cut.answer.get(metric));
         let change = clean.zip(cut).map(|(clean, cut)| cut - clean);
+        let [clean, cut] = [clean, cut].map(|it| it.map(|it| told(metric, it)));
         let name = Cell::Text(metric_name(metric, prompt));
         Row { cells: vec![name, number(clean), number(cut), number(change)], pick: Pick::default() }
     });

@@ -15,10 +15,10 @@ pub(super) fn figure(it: &RankOneEdit, look: &Look<'_>) -> Figure {
             columns: [
                 "",
                 "p(new) before",
-                "after",
+                "p(new) after",
                 "p(old) before",
-                "after",
-                "Said before",
+                "p(old) after",
+                "Says before",
                 "Says after",
                 "Prompt",
             ]

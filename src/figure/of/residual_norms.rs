@@ -25,11 +25,11 @@ pub(super) fn figure(found: &ResidualNorms, look: &Look<'_>) -> Figure {
         notes.extend(clipped(&map, site, norms));
         charts.push(Chart::Map(map));
     }
-    charts.push(Chart::Bars(embeddings(found, "Token embeddings", "‖embed‖", &found.embed)));
+    charts.push(Chart::Bars(embeddings(found, "Token embeddings", "|embed|", &found.embed)));
     charts.push(Chart::Bars(embeddings(
         found,
         "Position embeddings",
-        "‖pos_embed‖",
+        "|pos_embed|",
         &found.pos_embed,
     )));
     let last = found.prompt.last();
@@ -58,7 +58,7 @@ pub(super) fn figure(found: &ResidualNorms, look: &Look<'_>) -> Figure {
 }
 
 fn map(found: &ResidualNorms, name: &str, site: &str, norms: &Grid<f32>, look: &Look<'_>) -> Map {
-    let quantity = format!("‖{site}‖ (activation units)");
+    let quantity = format!("|{site}| (activation units)");
     let value = |layer, pos| norms.get(layer, pos).copied().unwrap_or(f32::NAN);
     let map = token_map(name, &quantity, &found.prompt, norms.n_rows(), look, value);
     let high = match later_tokens(norms) {

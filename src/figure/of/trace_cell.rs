@@ -96,7 +96,7 @@ fn likeliest(it: &TraceCell, look: &Look<'_>) -> Table {
             .chain([Cell::Number(patched.map_or(f32::NAN, |next| it.change(next)))]);
         Row { cells: cells.collect(), pick: Pick::default() }
     };
-    let columns = ["Rank", "Clean", "p", "Corrupted", "p", does(it), "p", "change"];
+    let columns = ["Rank", "Clean", "p", "Corrupted", "p", does(it), "p", "Change"];
     Table {
         name: "Next token".to_owned(),
         columns: columns.map(str::to_owned).into(),
@@ -132,8 +132,8 @@ fn draws(it: &TraceCell, look: &Look<'_>) -> Table {
         pick: Pick::default(),
     };
     let what = match it.corruptions.first() {
-        Some(Corrupted::Prompt { .. }) => "corrupted prompt",
-        _ => "embeddings of the subject's tokens",
+        Some(Corrupted::Prompt { .. }) => "Corrupted prompt",
+        _ => "Embeddings of the subject's tokens",
     };
     Table {
         name: "Draws".to_owned(),

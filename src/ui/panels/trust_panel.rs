@@ -9,6 +9,7 @@ use crate::ui::command::Command;
 use crate::ui::state::{Convention, NoiseSetting, Quick, Slot, State};
 use crate::ui::theme;
 use crate::ui::view::ViewCtx;
+use crate::ui::widgets::number::significant;
 use crate::ui::widgets::token_strip_ui;
 use crate::worker::{Verdict, Which};
 
@@ -103,6 +104,7 @@ fn conventions_ui(ui: &mut Ui, state: &State) {
     let before = window / 2;
     let after = window.div_ceil(2).saturating_sub(1);
     let window = match window {
+        1 if trace.component == Component::Hidden => "1 layer: a single hidden state".to_owned(),
         1 => "1 layer".to_owned(),
         _ => format!("{window} layers: {before} before to {after} after, clipped at the ends"),
     };
@@ -195,8 +197,9 @@ fn sum_ui(ui: &mut Ui, state: &State) {
         let of =
             if it.prompt.foil.is_some() { "answer − foil" } else { "answer − mean of all" };
         let text = format!(
-            "{n} parts add up to {sum:.5}; the model's logit ({of}) is {:.5}: {difference:.1e} apart",
-            it.logit
+            "{n} parts add up to {sum:.5}; the model's logit ({of}) is {:.5}: {} apart",
+            it.logit,
+            significant(difference, 2)
         );
         // NaN is not within.
         let is_within = difference <= SUM_TOLERANCE * it.logit.abs().max(1.0);

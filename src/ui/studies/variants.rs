@@ -79,7 +79,7 @@ impl Study for Settings {
                 for (component, name) in [
                     (Component::Hidden, "Hidden states"),
                     (Component::Mlp, "MLPs"),
-                    (Component::Attn, "attention"),
+                    (Component::Attn, "Attention"),
                 ] {
                     ui.selectable_value(&mut self.component, component, name);
                 }

@@ -288,7 +288,7 @@ fn caption(
     let from = visible(&prompt.pieces[query]);
     let which = if query == prompt.last() { "the last token" } else { "token" };
     let parts = parts.join("  ·  ");
-    caption.add(Tone::Plain, format!("From {which} {query} {from} to  {parts}"));
+    caption.add(Tone::Plain, format!("From {which} {query} {from} to {parts}"));
     caption.add(Tone::Note, about_attention(attention.spec.weighting));
     if attention.scale(layer) != 1.0 {
         caption.add(Tone::Note, "Small: the colours of each layer end at its own largest");

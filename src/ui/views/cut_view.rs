@@ -153,7 +153,12 @@ fn found_ui(ui: &mut Ui, found: &EdgeCut, is_current: bool, ctx: &ViewCtx<'_>) {
     let number = |value: f32| significant(value, 3);
     let mut readings = vec![
         (format!("p({answer})"), number(clean.prob), number(cut.prob), cut.prob < clean.prob),
-        ("Rank".to_owned(), clean.rank.to_string(), cut.rank.to_string(), cut.rank > clean.rank),
+        (
+            "Rank".to_owned(),
+            (clean.rank + 1).to_string(),
+            (cut.rank + 1).to_string(),
+            cut.rank > clean.rank,
+        ),
     ];
     if let (Some(before), Some(after), Some(foil)) =
         (clean.logit_diff, cut.logit_diff, &found.prompt.foil)
