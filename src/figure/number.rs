@@ -70,7 +70,7 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// At most `max` of them, at multiples of 1, 2 or 5.
+    /// At most `max` of them, at multiples of 1, 2 or 5; but two at least, as one tells no scale.
     pub fn new(low: f32, high: f32, max: usize) -> Self {
         let (low, high) = (f64::from(low), f64::from(high));
         let span = high - low;
@@ -80,10 +80,20 @@ impl Ticks {
         let rough = span / max.max(1) as f64;
         let magnitude = 10_f64.powf(rough.log10().floor());
         let nice = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * magnitude);
-        let step = nice.into_iter().find(|&step| step >= rough * 0.999).unwrap_or(nice[3]);
         // Ends that rounding has pushed just outside are still ends.
-        let first = (low / step - 1e-6).ceil() as i64;
-        let last = (high / step + 1e-6).floor() as i64;
+        let ends =
+            |step: f64| ((low / step - 1e-6).ceil() as i64, (high / step + 1e-6).floor() as i64);
+        let has_two = |step: f64| {
+            let (first, last) = ends(step);
+            last > first
+        };
+        let mut step = nice.into_iter().find(|&step| step >= rough * 0.999).unwrap_or(nice[3]);
+        if !has_two(step) {
+            let finer = [5.0, 2.0, 1.0, 0.5, 0.2].map(|factor| factor * magnitude);
+            let mut finer = finer.into_iter().filter(|&it| it < step * 0.999);
+            step = finer.find(|&step| has_two(step)).unwrap_or(step);
+        }
+        let (first, last) = ends(step);
         Self {
             values: (first..=last).map(|nth| (nth as f64 * step) as f32).collect(),
             decimals: (-step.log10().floor()).clamp(0.0, 9.0) as usize,
@@ -139,5 +149,7 @@ mod tests {
         assert_eq!(ticks.values, [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]);
         assert_eq!(ticks.label(-3.0), "−3");
         assert_eq!(Ticks::new(1.0, 1.0, 5).values, [1.0]);
+        assert_eq!(Ticks::new(-0.8, 0.8, 2).values, [-0.5, 0.0, 0.5]);
+        assert_eq!(Ticks::new(0.03, 0.93, 2).values, [0.2, 0.4, 0.6, 0.8]);
     }
 }

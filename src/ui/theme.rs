@@ -13,6 +13,7 @@ use eframe::egui::{
 
 pub use crate::figure::ColorMap;
 use crate::figure::Rgb;
+use crate::figure::color::SERIES;
 use crate::figure::font::DEJAVU_SANS;
 
 /// Sets fonts, text sizes, spacing and colours of both themes. Call it once.
@@ -148,6 +149,16 @@ pub fn color(Rgb([r, g, b]): Rgb) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
 
+/// Of the `nth` line of a plot: as in files, but lighter where the background is dark.
+pub fn series(ui: &Ui, nth: usize) -> Color32 {
+    series_on(nth, ui.visuals().dark_mode)
+}
+
+fn series_on(nth: usize, is_dark: bool) -> Color32 {
+    let color = color(SERIES[nth % SERIES.len()]);
+    if is_dark { color.lerp_to_gamma(Color32::WHITE, 0.25) } else { color }
+}
+
 /// Black or white, whichever reads better on `background`: at least 4.5 to 1.
 pub fn text_on(background: Color32) -> Color32 {
     // Where the contrast with black equals that with white.
@@ -262,6 +273,17 @@ mod tests {
             assert!(contrast(colors.subject, colors.subject_fill) >= 4.5);
             assert!(contrast(colors.text, colors.widget) >= 4.5);
             assert!(contrast(colors.text, colors.accent_fill) >= 4.5);
+        }
+    }
+
+    #[test]
+    fn lines_are_seen_in_the_dark() {
+        for nth in 0..SERIES.len() {
+            let line = series_on(nth, true);
+            for behind in [DARK.background, DARK.accent_fill] {
+                let found = contrast(line, behind);
+                assert!(found >= 3.0, "{line:?} on {behind:?}: {found}");
+            }
         }
     }
 

@@ -139,7 +139,9 @@ fn pairs(it: &ActivationPatching) -> Table {
     });
     Table {
         name: "Pairs".to_owned(),
-        columns: ["From position", "token", "to position", "token"].map(str::to_owned).to_vec(),
+        columns: ["From position", "From token", "To position", "To token"]
+            .map(str::to_owned)
+            .to_vec(),
         rows: rows.collect(),
     }
 }

@@ -72,7 +72,7 @@ fn maps(it: &CorruptionBench, metric: Metric, look: &Look<'_>) -> Vec<Chart> {
 }
 
 fn name(map: &BenchMap) -> String {
-    format!("{}, {}", map.name, map.window)
+    format!("{}, window {}", map.name, map.window)
 }
 
 /// Those of one window. Nothing before there are two.

@@ -81,7 +81,14 @@ impl Scene {
     pub(super) fn small_maps(&mut self, maps: &[&Map]) {
         let Some(first) = maps.first() else { return };
         let bar = ColorBar::new(first);
-        let n_beside = maps.len().min(N_SMALL);
+        let name = widest(maps.iter().map(|it| &it.name), Style::weak());
+        let n_fitting = ((WIDTH - bar.width) / (name + SMALL_GAP)).floor().max(1.0) as usize;
+        let n_beside = match maps.len().min(N_SMALL) {
+            most if most <= n_fitting => most,
+            // By twos, so that what stands beside each other in one line does in all.
+            _ if n_fitting > 1 => n_fitting - n_fitting % 2,
+            _ => 1,
+        };
         let room = (WIDTH - bar.width) / n_beside as f32 - SMALL_GAP;
         let widest = room.min(100.0);
         let left = MARGIN + SMALL + GAP;

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use eframe::egui::{Slider, SliderClamping, Ui};
+use eframe::egui::{Label, Slider, SliderClamping, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::{About, Study};
@@ -123,24 +123,23 @@ impl Study for Settings {
             for (component, name, tooltip) in [
                 (Component::Hidden, "Hidden states", "The residual stream after one layer"),
                 (Component::Mlp, "MLPs", "What the MLPs of a window of layers add"),
-                (Component::Attn, "attention", "What attention adds in a window of layers"),
+                (Component::Attn, "Attention", "What attention adds in a window of layers"),
             ] {
                 ui.selectable_value(&mut self.component, component, name).on_hover_text(tooltip);
             }
             ui.add_space(6.0);
             keep_together(ui, "Window", SLIDER_WIDTH);
-            ui.add_enabled_ui(self.component != Component::Hidden, |ui| {
-                let mut window = self.window(about);
-                let tooltip = "How many layers are restored together; single layers always stand \
-                               beside. Hidden states are restored one at a time";
-                let label = ui.label("Window");
-                let slider =
-                    Slider::new(&mut window, 1..=about.n_layers()).clamping(SliderClamping::Edits);
-                let slider = ui.add(slider).labelled_by(label.id);
-                if slider.on_hover_text(tooltip).changed() {
-                    self.window = Some(window);
-                }
-            });
+            let has_window = self.component != Component::Hidden;
+            let mut window = self.window(about);
+            let tooltip = "How many layers are restored together; single layers always stand \
+                           beside. Hidden states are restored one at a time";
+            let label = ui.add_enabled(has_window, Label::new("Window"));
+            let slider =
+                Slider::new(&mut window, 1..=about.n_layers()).clamping(SliderClamping::Edits);
+            let slider = ui.add_enabled(has_window, slider).labelled_by(label.id);
+            if slider.on_hover_text(tooltip).changed() {
+                self.window = Some(window);
+            }
             ui.add_space(6.0);
             severing_ui(ui, &mut self.sever, &mut self.sever_layers, about.n_layers());
         });

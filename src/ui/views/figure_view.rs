@@ -3,20 +3,19 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    Align2, CornerRadius, Grid, Key, Rect, Response, RichText, Role, ScrollArea, Sense, Stroke,
-    StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align2, CornerRadius, FontId, Galley, Grid, Key, Rect, Response, RichText, Role, ScrollArea,
+    Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo, pos2, style::ScrollStyle, vec2,
 };
 use egui_plot::{AxisHints, Line, LineStyle, Plot, PlotPoints, Points};
 
 use super::header_ui;
 use super::small_maps::{alike, small_maps_ui};
-use crate::figure::color::SERIES;
 use crate::figure::number::{brief, exact, significant};
 use crate::figure::{
     Bars, Cell, Chart, Figure, Lines, Map, Pick, Place, Point, Scatter, Side, Table,
 };
 use crate::ui::command::Command;
-use crate::ui::theme::{axis_font, color, palette, token_font};
+use crate::ui::theme::{axis_font, palette, series, token_font};
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::widgets::layer_plot::{LayerPlot, Marks, Series, Stroke as Dash};
 use crate::ui::widgets::{
@@ -27,6 +26,10 @@ use crate::ui::widgets::{
 const MAP_HEIGHT: f32 = 460.0;
 const PLOT_HEIGHT: f32 = 260.0;
 const BAR_ROW: f32 = 19.0;
+
+/// Between the columns of a table, if there is room, and if not.
+const WIDE_GAP: f32 = 16.0;
+const NARROW_GAP: f32 = 10.0;
 
 /// Draws the figure, with a menu to take it away as a file or a table.
 pub fn figure_ui(
@@ -147,7 +150,11 @@ fn drawn(side: &Side) -> Axis<'_> {
         noun: &side.noun,
         labels: &side.labels,
         marked: side.marked.clone(),
-        kind: if side.is_tokens { Labels::Tokens } else { Labels::Numbers },
+        kind: match side.labels.iter().all(|it| it.parse::<f32>().is_ok()) {
+            _ if side.is_tokens => Labels::Tokens,
+            true => Labels::Numbers,
+            false => Labels::Words,
+        },
     }
 }
 
@@ -259,13 +266,13 @@ fn outline(ui: &Ui, response: &Response, rect: Rect) {
 pub(super) fn lines_ui(ui: &mut Ui, lines: &Lines, before: Pick, height: f32) -> Option<Pick> {
     const DASHES: [Dash; 3] = [Dash::Solid, Dash::Dashed, Dash::Dotted];
     let n_layers = lines.series.iter().map(|it| it.values.len()).max().unwrap_or(0);
-    let series: Vec<Series> = lines
+    let drawn: Vec<Series> = lines
         .series
         .iter()
         .enumerate()
         .map(|(nth, it)| Series {
             name: it.name.clone(),
-            color: color(SERIES[nth % SERIES.len()]),
+            color: series(ui, nth),
             style: DASHES[nth % DASHES.len()],
             values: it.values.clone(),
             band: it.band.clone(),
@@ -276,7 +283,7 @@ pub(super) fn lines_ui(ui: &mut Ui, lines: &Lines, before: Pick, height: f32) ->
         quantity: &lines.quantity,
         layer_title: &lines.layer_title,
         n_layers,
-        series: &series,
+        series: &drawn,
         marks: Marks::Lines,
         selected_layer: before.layer,
         height,
@@ -336,23 +343,27 @@ fn scatter_ui(ui: &mut Ui, scatter: &Scatter) -> Option<Pick> {
 }
 
 fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick> {
-    let colors = palette(ui);
     let mut picked = None;
     let marks_some = tells_apart(table.rows.iter().map(|it| it.pick), before);
+    let is_below = ui.cursor().top() > ui.clip_rect().bottom();
+    let shown = if is_below { 0.0 } else { 0.5 };
+    // Where there is more to the right, the bar says so before anyone looks for it.
+    ui.spacing_mut().scroll = ScrollStyle {
+        floating_allocated_width: 6.0,
+        dormant_handle_opacity: shown,
+        ..ScrollStyle::floating()
+    };
+    let (heads, gap) = heads(ui, table);
     ScrollArea::horizontal().id_salt(&table.name).show(ui, |ui| {
-        Grid::new(&table.name).striped(true).spacing(vec2(16.0, 3.0)).show(ui, |ui| {
-            for head in &table.columns {
-                ui.label(RichText::new(head).font(axis_font()).color(colors.weak_text));
+        Grid::new(&table.name).striped(true).spacing(vec2(gap, 3.0)).show(ui, |ui| {
+            for head in heads {
+                ui.label(head);
             }
             ui.end_row();
             for row in &table.rows {
                 let can_be_picked = row.pick != Pick::default();
                 for (nth, cell) in row.cells.iter().enumerate() {
-                    let text = match cell {
-                        Cell::Text(text) => RichText::new(text),
-                        Cell::Token(text) => RichText::new(text).font(token_font()),
-                        Cell::Number(value) => RichText::new(brief(*value)),
-                    };
+                    let text = RichText::new(cell_text(cell)).font(cell_font(ui, cell));
                     if nth == 0 && can_be_picked {
                         let is_picked = marks_some && is_picked(row.pick, before);
                         if ui.selectable_label(is_picked, text).clicked() {
@@ -367,4 +378,47 @@ fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick> {
         });
     });
     picked
+}
+
+/// What stands over the columns, and the gap between these. Where the table is wider than its place,
+/// heads take more than one line and columns stand nearer.
+fn heads(ui: &Ui, table: &Table) -> (Vec<Arc<Galley>>, f32) {
+    let ink = palette(ui).weak_text;
+    let painter = ui.painter();
+    let width = |text: String, font| painter.layout_no_wrap(text, font, ink).size().x;
+    let columns = table.columns.iter().enumerate().map(|(nth, head)| {
+        let cells = table.rows.iter().filter_map(|row| row.cells.get(nth));
+        let longest = cells.max_by_key(|cell| cell_text(cell).chars().count());
+        let below = longest.map_or(0.0, |cell| width(cell_text(cell), cell_font(ui, cell)));
+        (width(head.clone(), axis_font()), below)
+    });
+    let columns: Vec<(f32, f32)> = columns.collect();
+    let needed: f32 = columns.iter().map(|(head, below)| head.max(*below) + WIDE_GAP).sum();
+    let is_wide = needed - WIDE_GAP > ui.available_width();
+    let head = |(head, (_, below)): (&String, &(f32, f32))| {
+        if !is_wide {
+            return painter.layout_no_wrap(head.clone(), axis_font(), ink);
+        }
+        // A sign does not stand alone.
+        let head = head.replace(" +", "\u{a0}+").replace(" −", "\u{a0}−");
+        let words = head.split(' ').map(|word| width(word.to_owned(), axis_font()));
+        let room = words.fold(*below, f32::max).ceil() + 1.0;
+        painter.layout(head, axis_font(), ink, room)
+    };
+    let heads = table.columns.iter().zip(&columns).map(head).collect();
+    (heads, if is_wide { NARROW_GAP } else { WIDE_GAP })
+}
+
+fn cell_text(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) | Cell::Token(text) => text.clone(),
+        Cell::Number(value) => brief(*value),
+    }
+}
+
+fn cell_font(ui: &Ui, cell: &Cell) -> FontId {
+    match cell {
+        Cell::Token(_) => token_font(),
+        Cell::Text(_) | Cell::Number(_) => TextStyle::Body.resolve(ui.style()),
+    }
 }

@@ -8,5 +8,7 @@ pub fn keep_together(ui: &mut Ui, name: &str, width: f32) {
     let needed = text.size().x + width + 3.0 * ui.spacing().item_spacing.x;
     if ui.layout().main_wrap() && ui.available_size_before_wrap().x < needed {
         ui.end_row();
+        // Else the name stands as high as it is itself, and its control below.
+        ui.set_row_height(ui.spacing().interact_size.y);
     }
 }

@@ -31,6 +31,9 @@ pub enum Labels {
 
     /// Thinned to round steps where they would overlap.
     Numbers,
+
+    /// Turned below columns that are narrower than they.
+    Words,
 }
 
 /// As it is drawn.
@@ -45,7 +48,7 @@ impl Axis<'_> {
     pub(super) fn describe(&self, nth: usize) -> String {
         match self.kind {
             Labels::Tokens => format!("{} {nth} {}", self.noun, self.labels[nth]),
-            Labels::Numbers => format!("{} {}", self.noun, self.labels[nth]),
+            Labels::Numbers | Labels::Words => format!("{} {}", self.noun, self.labels[nth]),
         }
     }
 
@@ -53,7 +56,7 @@ impl Axis<'_> {
         let colors = palette(ui);
         let font = match self.kind {
             Labels::Tokens => token_font(),
-            Labels::Numbers => axis_font(),
+            Labels::Numbers | Labels::Words => axis_font(),
         };
         let label = |(nth, full): (usize, &String)| {
             let text = elide_middle(ui.painter(), full, &font, max_width);
@@ -71,7 +74,7 @@ impl Axis<'_> {
 
     /// The labels that can be drawn `apart` from each other, with cells of size `cell`.
     ///
-    /// Numbers keep to round steps. Of tokens, the selected one, the subject and the last matter
+    /// Numbers keep to round steps. Of others, the selected one, the subject and the last matter
     /// most; the others fill the gaps.
     pub(super) fn thinned(
         &self,

@@ -51,7 +51,7 @@ impl Heatmap<'_> {
         let available = vec2(ui.available_width(), self.max_height);
         let upright_below = match self.columns.kind {
             Labels::Numbers => line,
-            Labels::Tokens => widest(&column_labels),
+            Labels::Tokens | Labels::Words => widest(&column_labels),
         } + LABEL_GAP;
 
         let pixel = 1.0 / ui.pixels_per_point();
@@ -72,9 +72,14 @@ impl Heatmap<'_> {
         };
         cell = vec2(whole(cell.x), whole(cell.y));
 
-        // Tokens lean where there is room for it, else they stand upright.
-        let (column_angle, below) = match self.columns.kind {
-            Labels::Tokens if cell.x >= line * 1.25 => {
+        let is_turned = match self.columns.kind {
+            Labels::Numbers => false,
+            Labels::Words => widest(&column_labels) + 6.0 > cell.x,
+            Labels::Tokens => true,
+        };
+        // They lean where there is room for it, else they stand upright.
+        let (column_angle, below) = match is_turned {
+            true if cell.x >= line * 1.25 => {
                 let lean = |width: f32| (width + line / 2.0) * FRAC_PI_4.sin();
                 // The first labels may hang out to the left.
                 for label in &column_labels {
@@ -83,16 +88,14 @@ impl Heatmap<'_> {
                 }
                 (-FRAC_PI_4, lean(widest(&column_labels)) + LABEL_GAP)
             }
-            Labels::Tokens => (-FRAC_PI_2, upright_below),
-            Labels::Numbers => (0.0, upright_below),
+            true => (-FRAC_PI_2, upright_below),
+            false => (0.0, line + LABEL_GAP),
         };
         let map_size = vec2(cell.x * n_columns as f32, cell.y * n_rows as f32);
         let map_min = pos2(left, above).round_to_pixels(ui.pixels_per_point());
-        let beside = line * 0.92;
-        let apart = match self.columns.kind {
-            Labels::Numbers => widest(&column_labels) + 6.0,
-            Labels::Tokens => beside,
-        };
+        // Few letters reach up and down as far as a line does.
+        let beside = line * 0.85;
+        let apart = if is_turned { beside } else { widest(&column_labels) + 6.0 };
         let row_labels = self.rows.thinned(row_labels, cell.y, beside, self.selected_row);
         let column_labels =
             self.columns.thinned(column_labels, cell.x, apart, self.selected_column);

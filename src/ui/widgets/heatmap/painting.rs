@@ -3,8 +3,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use eframe::egui::{
-    Align2, Color32, ColorImage, Id, Painter, Pos2, Rect, Response, Sense, Stroke, StrokeKind,
-    TextureOptions, Ui, Vec2, pos2, vec2,
+    Align2, Color32, ColorImage, FontId, Id, Painter, Pos2, Rect, Response, Sense, Stroke,
+    StrokeKind, TextureOptions, Ui, Vec2, pos2, vec2,
 };
 
 use super::layout::{LABEL_GAP, Layout};
@@ -17,6 +17,9 @@ const TICK: f32 = 3.0;
 
 /// Points; in narrower cells a text that does not fit is left out, in others shortened.
 const ELIDED_FROM: f32 = 40.0;
+
+/// Points; text in cells gets smaller down to this before it is shortened.
+const SMALLEST: f32 = 9.0;
 
 impl Heatmap<'_> {
     pub(super) fn paint_cells(&self, ui: &Ui, id: Id, map: Rect, cell: Vec2) {
@@ -62,10 +65,18 @@ impl Heatmap<'_> {
                 }
                 let ink = text_on(color(value));
                 let mut text = text(at);
+                let mut font = axis_font();
                 if cell.x >= ELIDED_FROM {
-                    text = elide_middle(&painter, &text, &axis_font(), cell.x - 6.0);
+                    let room = cell.x - 6.0;
+                    let fits = |font: &FontId| {
+                        painter.layout_no_wrap(text.clone(), font.clone(), ink).size().x <= room
+                    };
+                    while font.size > SMALLEST && !fits(&font) {
+                        font.size = (font.size - 1.0).max(SMALLEST);
+                    }
+                    text = elide_middle(&painter, &text, &font, room);
                 }
-                let galley = painter.layout_no_wrap(text, axis_font(), ink);
+                let galley = painter.layout_no_wrap(text, font, ink);
                 if galley.size().x <= cell.x - 4.0 {
                     let center = map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
                     painter.galley(center - galley.size() / 2.0, galley, ink);
