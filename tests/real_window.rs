@@ -130,6 +130,20 @@ impl<'a> Desk<'a> {
         sleep(Duration::from_secs(1));
     }
 
+    fn point_at(&self, x: u32, y: u32) {
+        self.display.xdotool(&["mousemove", &x.to_string(), &y.to_string()]);
+        sleep(Duration::from_secs(1));
+    }
+
+    /// What the figure of a view holds.
+    fn saves_figure(&self, view: &str, path: &Path) -> String {
+        self.command(&format!("save figure {view}"));
+        sleep(Duration::from_secs(1));
+        self.write(path.to_str().unwrap());
+        wait_for("the figure", || path.is_file().then_some(()));
+        std::fs::read_to_string(path).unwrap()
+    }
+
     /// By name, from the palette.
     fn command(&self, name: &str) {
         self.press("ctrl+k");
@@ -312,12 +326,60 @@ fn a_trace_is_asked_stopped_asked_again_and_exported_with_the_mouse() {
     sleep(Duration::from_secs(1));
     desk.write(whole.to_str().unwrap());
     wait_for("the trace", is_whole);
-    desk.command("save figure causal trace");
-    sleep(Duration::from_secs(1));
-    desk.write(figure.to_str().unwrap());
-    wait_for("the figure", || figure.is_file().then_some(()));
-    let svg = std::fs::read_to_string(&figure).unwrap();
+    let svg = desk.saves_figure("causal trace", &figure);
     assert!(svg.starts_with("<svg") && svg.contains("Japan"), "{}", &svg[..200]);
+    desk.press("ctrl+q");
+    program.exits_well();
+}
+
+/// Whether two pictures show the same from the left and top on, so many points wide and high.
+fn is_same(one: &Path, other: &Path, [left, top, width, height]: [u32; 4]) -> bool {
+    let [one, other] = [one, other].map(|path| {
+        let picture = image::open(path).unwrap().into_rgb8();
+        image::imageops::crop_imm(&picture, left, top, width, height).to_image()
+    });
+    one == other
+}
+
+#[test]
+fn what_is_clicked_is_followed_in_all_views() {
+    let display = Display::start();
+    let home = display.home.path();
+    let in_home = |name: &str| home.join(name);
+    let order = ["explore", "--size", "1280x720", "--case", "0", "--trace", "hidden"];
+    let mut program = display.factscope(&order);
+    let desk = Desk::sit_down(&display);
+
+    // Among the small patterns, 23 points high and wide.
+    for (layer, head) in [(2, 3), (4, 1)] {
+        desk.command("show attention");
+        desk.click(880 + 23 * head, 461 + 23 * layer);
+        let name = format!("L{layer} H{head}");
+        let attention = desk.saves_figure("attention", &in_home(&format!("attention {name}.svg")));
+        assert!(attention.contains(&format!("Attention pattern — {name}")), "{name}");
+        // Its tokens are read without a button.
+        desk.command("show weights");
+        let weights = desk.saves_figure("weights", &in_home(&format!("weights {name}.svg")));
+        assert!(weights.contains(&format!("OV circuit of {name}")), "{name}");
+    }
+
+    // The last token and layer 4 of the trace.
+    desk.command("show logit lens");
+    desk.click(656, 380);
+    desk.point_at(560, 16);
+    let [picked, cleared] = ["picked.png", "cleared.png"].map(in_home);
+    desk.takes_a_picture(&picked);
+    desk.command("show trace cell");
+    let cell = desk.saves_figure("trace cell", &in_home("cell.svg"));
+    assert!(cell.contains("token 4 ·is, layer 4"), "another cell, or none");
+
+    desk.command("show logit lens");
+    desk.press("Escape");
+    desk.takes_a_picture(&cleared);
+    let (trace, lens) = ([373, 317, 378, 70], [922, 200, 280, 150]);
+    for place in [trace, lens] {
+        assert!(!is_same(&picked, &cleared, place), "the mark of the cell is not gone");
+    }
     desk.press("ctrl+q");
     program.exits_well();
 }

@@ -62,8 +62,12 @@ fn nothing_is_read_behind_another_view_or_without_a_head() {
     let studies = &window.app().state.findings().unwrap().studies;
     assert!(studies.iter().all(|it| !matches!(it.spec, AnalysisSpec::Circuit(_))));
 
-    // Composition is of all heads, and takes long: a click does not start it.
+    // It is once the view comes to the front.
     window.show(Pane::Weights);
+    window.wait("the head", |app| app.state.result(Pane::Weights).is_some());
+    window.sees("OV circuit of L1 H2");
+
+    // Composition is of all heads, and takes long: a click does not start it.
     window.click("Composition of heads");
     window.picks(head(0, 0));
     let asked = window.app().state.study(Pane::Weights, window.app().state.direction);

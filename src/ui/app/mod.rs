@@ -74,6 +74,9 @@ pub struct App {
     /// To be shown when its model is open.
     awaited: Option<(PathBuf, Session)>,
     shown_title: String,
+
+    /// Which of the views that follow what is picked out can be seen.
+    in_front: [bool; run::FOLLOWING.len()],
     errand: Option<Errand>,
 
     /// Of the window, larger than it is.
@@ -181,6 +184,7 @@ impl App {
             replies,
             awaited: None,
             shown_title: "Factscope".to_owned(),
+            in_front: Default::default(),
             errand,
             picture: None,
             is_remembered,
@@ -337,6 +341,7 @@ impl eframe::App for App {
             ctx.request_repaint();
         }
         self.follow_cut();
+        self.follow_to_front();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.state.remember_step();
         }

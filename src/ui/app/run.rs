@@ -110,14 +110,29 @@ impl App {
     /// Where the cell of a trace is looked into, or the weights of a head, the one that is picked out
     /// is, unasked: that is a few passes, or none. What was asked for before is let go.
     pub(super) fn follow_picked(&mut self) {
-        for pane in [Pane::Cell, Pane::Weights] {
+        for pane in FOLLOWING {
             if self.views.workspace.is_in_front(pane) {
                 self.follow_in(pane);
             }
         }
     }
 
+    /// So does a view that has come to the front since it was last asked.
+    pub(super) fn follow_to_front(&mut self) {
+        let in_front = FOLLOWING.map(|pane| self.views.workspace.is_in_front(pane));
+        let before = std::mem::replace(&mut self.in_front, in_front);
+        for (pane, (now, before)) in FOLLOWING.into_iter().zip(in_front.into_iter().zip(before)) {
+            if now && !before {
+                self.follow_in(pane);
+            }
+        }
+    }
+
     fn follow_in(&mut self, pane: Pane) {
+        // What cannot be computed is refused where it is asked for.
+        if self.state.stored.is_some() {
+            return;
+        }
         let direction = self.state.direction;
         let Ok(spec) = self.state.study_spec(pane, direction) else { return };
         let is_alike = match spec {
@@ -199,6 +214,9 @@ impl App {
         }
     }
 }
+
+/// The views that show what is picked out without being asked.
+pub(super) const FOLLOWING: [Pane; 2] = [Pane::Cell, Pane::Weights];
 
 /// What is estimated while a trace is computed: what ranks the cells most as the trace does
 /// (measured on the built-in model: 0.95 and 0.98 for hidden states and attention, 0.81 for MLPs).
