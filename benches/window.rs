@@ -140,7 +140,7 @@ fn main() -> anyhow::Result<()> {
     eprintln!("frames while a trace runs");
     scene("a trace runs on all cores, its map grows", &window.tracing(map)?);
     eprintln!("frames of all views at once");
-    window.look_back();
+    window.look_back()?;
     let shown = window.harness.state();
     let without =
         Pane::ALL.into_iter().filter(|it| it.has_results() && shown.figure(*it).is_none());
@@ -194,11 +194,23 @@ struct Window {
 
 impl Window {
     /// Looks at the fact whose studies were run, and at the cell they were asked about.
-    fn look_back(&mut self) {
+    fn look_back(&mut self) -> anyhow::Result<()> {
         self.harness.state_mut().command(Command::Select(FactId::Record(0)));
         self.harness.run_steps(2);
         self.pick();
+        // What was painted meanwhile is gone, and what was cut with it.
+        self.paint();
+        self.harness.state_mut().command(Command::Study(Pane::Cut));
         self.harness.run_steps(3);
+        self.wait(|app| app.state.jobs.iter().next().is_none())
+    }
+
+    /// An edge to cut.
+    fn paint(&mut self) {
+        let state = &mut self.harness.state_mut().state;
+        if let Some(key) = state.key() {
+            state.painted.change(key, Paint::Add(Edge { query: 2, key: 1 }));
+        }
     }
 
     fn pick(&mut self) {
@@ -216,11 +228,7 @@ impl Window {
             eprintln!("asking for {}", pane.text());
             // A cell to look into, and an edge to cut.
             self.pick();
-            let state = &mut self.harness.state_mut().state;
-            let edge = Edge { query: 2, key: 1 };
-            if let Some(key) = state.key() {
-                state.painted.change(key, Paint::Add(edge));
-            }
+            self.paint();
             self.harness.state_mut().command(Command::Study(pane));
             self.harness.run_steps(2);
             self.wait(|app| app.state.jobs.iter().next().is_none())?;
