@@ -60,6 +60,13 @@ fn chart(chart: &Chart) -> String {
                 line(&[point.label.clone(), number(point.x), number(point.y)]);
             }
         }
+        Chart::Graph(graph) => {
+            line(&["from", "via", "to", &*graph.quantity].map(str::to_owned));
+            for edge in &graph.edges {
+                let [from, to] = graph.ends(edge).map(str::to_owned);
+                line(&[from, edge.via.clone(), to, number(edge.weight)]);
+            }
+        }
         Chart::Table(table) => {
             line(&table.columns);
             for row in &table.rows {

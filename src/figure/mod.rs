@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub mod color;
 mod csv_text;
 mod file_format;
+mod graph;
 pub mod font;
 pub mod number;
 mod npz;
@@ -26,6 +27,7 @@ pub mod words;
 pub use color::{ColorMap, Rgb};
 pub use csv_text::to_csv;
 pub use file_format::FileFormat;
+pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
 pub use npz::to_npz;
 pub use of::{AttributionForm, Effect, Look, running_sums, waterfall};
 pub use parquet_table::to_parquet;
@@ -55,6 +57,7 @@ pub enum Chart {
     Waterfall(Waterfall),
     Lines(Lines),
     Scatter(Scatter),
+    Graph(Graph),
     Table(Table),
 }
 
@@ -237,6 +240,7 @@ impl Figure {
             }
             Chart::Waterfall(it) => it.starts.len() == it.bars.bars.len(),
             Chart::Lines(it) => it.series.iter().all(Series::is_whole),
+            Chart::Graph(it) => it.is_whole(),
             Chart::Bars(_) | Chart::Scatter(_) | Chart::Table(_) => true,
         })
     }
@@ -251,6 +255,7 @@ impl Chart {
             Self::Waterfall(it) => &it.bars.name,
             Self::Lines(it) => &it.name,
             Self::Scatter(it) => &it.name,
+            Self::Graph(it) => &it.name,
             Self::Table(it) => &it.name,
         }
     }

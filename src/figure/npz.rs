@@ -53,7 +53,11 @@ pub fn to_npz(figure: &Figure) -> Vec<u8> {
                 let names: Vec<String> = lines.series.iter().map(|it| it.name.clone()).collect();
                 zip.add(&format!("{name}.series"), &texts(&[names.len()], &names));
             }
-            Chart::Bars(_) | Chart::Waterfall(_) | Chart::Scatter(_) | Chart::Table(_) => {
+            Chart::Bars(_)
+            | Chart::Waterfall(_)
+            | Chart::Scatter(_)
+            | Chart::Graph(_)
+            | Chart::Table(_) => {
                 for Column { name: column, values } in columns(chart) {
                     let shape = [values.len()];
                     let array = match &values {

@@ -58,6 +58,15 @@ pub(super) fn columns(chart: &Chart) -> Vec<Column> {
             numbers(&scatter.x_title, scatter.points.iter().map(|it| it.x)),
             numbers(&scatter.y_title, scatter.points.iter().map(|it| it.y)),
         ],
+        Chart::Graph(graph) => {
+            let end = |nth: usize| graph.edges.iter().map(move |it| graph.ends(it)[nth].to_owned());
+            vec![
+                texts("from", end(0)),
+                texts("via", graph.edges.iter().map(|it| it.via.clone())),
+                texts("to", end(1)),
+                numbers(&graph.quantity, graph.edges.iter().map(|it| it.weight)),
+            ]
+        }
         Chart::Table(table) => {
             let cells = |nth: usize| table.rows.iter().map(move |row| row.cells.get(nth));
             let column = |(nth, name): (usize, &String)| {

@@ -385,6 +385,15 @@ fn check(chart: &Chart) {
             assert!(!scatter.points.is_empty());
             assert!(!scatter.x_title.is_empty() && !scatter.y_title.is_empty());
         }
+        Chart::Graph(graph) => {
+            assert!(!graph.edges.is_empty() && !graph.quantity.is_empty());
+            assert!(graph.edges.is_sorted_by(|a, b| a.weight <= b.weight));
+            let is_there = |at: usize| at < graph.nodes.len();
+            assert!(graph.edges.iter().all(|it| is_there(it.from) && is_there(it.to)));
+            // Time goes to the right.
+            let x = |nth: usize| graph.nodes[nth].at[0];
+            assert!(graph.edges.iter().all(|it| x(it.from) < x(it.to)));
+        }
         Chart::Table(table) => {
             assert!(!table.rows.is_empty(), "{}", table.name);
             assert!(table.rows.iter().all(|row| row.cells.len() == table.columns.len()));

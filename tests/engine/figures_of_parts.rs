@@ -102,6 +102,7 @@ fn check(figure: &Figure) {
                 assert!(it.series.iter().all(|it| it.values.len() >= N_LAYERS), "{name}");
             }
             Chart::Scatter(it) => assert!(!it.points.is_empty(), "{name}"),
+            Chart::Graph(it) => assert!(!it.nodes.is_empty() && !it.edges.is_empty(), "{name}"),
             Chart::Table(it) => {
                 assert!(!it.rows.is_empty(), "{name}");
                 let n_columns = it.columns.len();

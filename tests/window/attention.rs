@@ -15,7 +15,7 @@ use factscope::ui::state::{Drawing, Quick, TraceState};
 use super::support::Window;
 
 impl Window {
-    fn click_at(&mut self, at: Pos2) {
+    pub fn click_at(&mut self, at: Pos2) {
         self.harness.hover_at(at);
         self.harness.run_steps(1);
         self.harness.drag_at(at);

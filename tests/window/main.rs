@@ -10,6 +10,7 @@ mod attribution;
 mod averages;
 mod closing;
 mod earlier;
+mod graph;
 mod jobs;
 mod cell;
 mod keys;

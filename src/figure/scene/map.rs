@@ -73,7 +73,7 @@ impl Scene {
             let style = Style::label(false).turned(-90.0);
             self.text(at, &*map.quantity, Anchor::Middle, style);
         }
-        let bottom = self.columns(map, corner, size, cell[0]);
+        let bottom = self.columns(&map.columns, corner, size, cell[0]);
         self.height = bottom.max(corner[1] + bar_height + SMALL);
     }
 
@@ -163,8 +163,13 @@ impl Scene {
     }
 
     /// What stands below a map; gives where that ends.
-    fn columns(&mut self, map: &Map, corner: [f32; 2], size: [f32; 2], cell: f32) -> f32 {
-        let side = &map.columns;
+    pub(super) fn columns(
+        &mut self,
+        side: &Side,
+        corner: [f32; 2],
+        size: [f32; 2],
+        cell: f32,
+    ) -> f32 {
         let style = Style::label(side.is_tokens);
         let labels = shown_labels(side, style);
         let is_turned = {
@@ -196,7 +201,7 @@ impl Scene {
         below + height + SMALL * 1.5
     }
 
-    fn label(
+    pub(super) fn label(
         &mut self,
         side: &Side,
         nth: usize,
@@ -230,7 +235,7 @@ fn cell_size(map: &Map, room: f32) -> [f32; 2] {
 }
 
 /// As they are written, with a star where they are set apart.
-fn shown_labels(side: &Side, style: Style) -> Vec<String> {
+pub(super) fn shown_labels(side: &Side, style: Style) -> Vec<String> {
     let star = text_width("*", style);
     let numbered = side.labels.iter().enumerate();
     let label = |(nth, label): (usize, &String)| {
@@ -241,7 +246,7 @@ fn shown_labels(side: &Side, style: Style) -> Vec<String> {
 }
 
 /// Those with a label: every so many, and all that are set apart with their neighbours left out.
-fn shown_places(side: &Side, step: usize) -> impl Iterator<Item = usize> {
+pub(super) fn shown_places(side: &Side, step: usize) -> impl Iterator<Item = usize> {
     let is_marked = |nth: usize| side.marked.contains(&nth);
     (0..side.labels.len()).filter(move |&nth| {
         let is_near =

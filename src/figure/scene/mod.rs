@@ -3,6 +3,7 @@
 use super::color::Rgb;
 use super::{Chart, Figure, Map};
 
+mod graph;
 mod list;
 mod map;
 mod plot;
@@ -128,6 +129,7 @@ impl Scene {
                     Chart::Waterfall(it) => scene.bars(&it.bars, &it.starts),
                     Chart::Lines(lines) => scene.lines(lines),
                     Chart::Scatter(scatter) => scene.scatter(scatter),
+                    Chart::Graph(graph) => scene.graph(graph),
                     Chart::Table(table) => scene.table(table),
                 }
             }
@@ -294,7 +296,8 @@ fn step_of(n: usize, cell: f32, apart: f32) -> usize {
 mod tests {
     use super::*;
     use crate::figure::{
-        Bar, Bars, Cell, Lines, Pick, Point, Row, Scatter, Series, Side, Table, to_pdf, to_svg,
+        Bar, Bars, Cell, Graph, GraphEdge, GraphKind, GraphNode, Lines, Pick, Point, Row, Scatter,
+        Series, Side, Table, to_pdf, to_svg,
     };
 
     /// Everything that is hard to lay out, in the shape of GPT-2-large and in that of a toy.
@@ -381,6 +384,29 @@ mod tests {
             columns: ["Layer", "Token", "Prompt", "A number"].map(str::to_owned).into(),
             rows: (0..5).map(row).collect(),
         };
+        let graph = |n_rows: usize, n_layers: usize| Graph {
+            name: "Routes".to_owned(),
+            rows: Side::tokens("Token", tokens(n_rows), Some(1..n_rows.min(4))),
+            columns: Side::layers("Layer", n_layers),
+            quantity: "Share of what arrives (0 to 1)".to_owned(),
+            nodes: (0..n_rows * n_layers)
+                .map(|nth| GraphNode {
+                    label: String::new(),
+                    at: [(nth % n_layers) as f32, (nth / n_layers) as f32],
+                    kind: GraphKind::Stream,
+                    pick: Pick::default(),
+                })
+                .collect(),
+            edges: (1..n_rows * n_layers)
+                .map(|to| GraphEdge {
+                    from: to / 2,
+                    to,
+                    kind: GraphKind::ALL[to % 3],
+                    via: String::new(),
+                    weight: 1.0 / to as f32,
+                })
+                .collect(),
+        };
         let figure = |charts: Vec<Chart>| Figure {
             title: format!("Restoring — {}", long.repeat(4)),
             charts,
@@ -402,6 +428,7 @@ mod tests {
             figure([Chart::Map(pattern(30, false))].into_iter().chain(small).collect()),
             figure(vec![Chart::Map(pattern(5, false)), Chart::Bars(bars(75))]),
             figure(vec![Chart::Map(slanted)]),
+            figure(vec![Chart::Graph(graph(30, 37)), Chart::Graph(graph(2, 3))]),
             figure(vec![Chart::Map(pattern(32, false)), Chart::Map(pattern(60, false))]),
             figure(vec![Chart::Bars(bars(4)), Chart::Scatter(points(9)), Chart::Table(table)]),
             figure(vec![

@@ -8,6 +8,7 @@ use eframe::egui::{
 };
 use egui_plot::{AxisHints, Line, LineStyle, Plot, PlotPoints, Points};
 
+use super::graph_view::graph_ui;
 use super::header_ui;
 use super::small_maps::{alike, small_maps_ui};
 use crate::figure::number::{brief, exact, significant};
@@ -61,6 +62,7 @@ pub fn figure_ui(
                 Chart::Waterfall(it) => bars_ui(ui, &it.bars, &it.starts, before),
                 Chart::Lines(lines) => lines_ui(ui, lines, before, PLOT_HEIGHT).map(select),
                 Chart::Scatter(scatter) => scatter_ui(ui, scatter).map(select),
+                Chart::Graph(graph) => graph_ui(ui, graph, before),
                 Chart::Table(table) => table_ui(ui, table, before).map(select),
             };
             // The pointer may lie on one chart while the keyboard is in another.

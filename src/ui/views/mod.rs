@@ -7,6 +7,7 @@ pub mod causal_trace_view;
 mod cut_view;
 mod depth_bars;
 pub mod figure_view;
+mod graph_view;
 pub mod logit_lens_view;
 pub mod prediction_view;
 mod small_maps;

@@ -1,0 +1,96 @@
+//! Places joined by edges.
+
+use super::map::{shown_labels, shown_places};
+use super::text::text_width;
+use super::{
+    Anchor, FAINT, INK, MARGIN, NEGATIVE, SMALL, Scene, Shape, Style, WEAK, WIDTH, step_of, widest,
+};
+use crate::figure::color::Rgb;
+use crate::figure::{Graph, GraphKind};
+
+/// Between tokens.
+const ROW: f32 = 22.0;
+
+/// The widest that a layer is drawn.
+const COLUMN: f32 = 56.0;
+
+const MLP: Rgb = Rgb([27, 120, 55]);
+
+/// Of a line: the least, and what a weight of 1 adds.
+const THIN: f32 = 0.4;
+const THICK: f32 = 2.2;
+
+impl Scene {
+    pub(super) fn graph(&mut self, graph: &Graph) {
+        let (n_rows, n_columns) = (graph.rows.labels.len(), graph.columns.labels.len());
+        if n_rows == 0 || n_columns == 0 {
+            self.paragraph("Nothing to show", Style::weak());
+            return;
+        }
+        self.graph_legend(graph);
+        let style = Style::label(graph.rows.is_tokens);
+        let labels = shown_labels(&graph.rows, style);
+        let left = MARGIN + SMALL + 8.0 + widest(&labels, style);
+        let column = ((WIDTH + MARGIN - left) / n_columns as f32).min(COLUMN);
+        let size = [column * n_columns as f32, ROW * n_rows as f32];
+        let corner = [left, self.height + 2.0];
+        let place =
+            |[x, y]: [f32; 2]| [corner[0] + (x + 0.5) * column, corner[1] + (y + 0.5) * ROW];
+        for nth in 0..n_rows {
+            let [x, y] = place([-0.5, nth as f32]);
+            self.line([x, y], [x + size[0], y], FAINT);
+        }
+        for edge in &graph.edges {
+            let [from, to] = [edge.from, edge.to].map(|nth| place(graph.nodes[nth].at));
+            let weight = edge.weight.clamp(0.0, 1.0);
+            let color = paler(ink(edge.kind), 0.25 + 0.75 * weight);
+            let width = THIN + THICK * weight;
+            self.shapes.push(Shape::Line { from, to, color, width, dash: None });
+        }
+        for node in &graph.nodes {
+            let at = place(node.at);
+            self.shapes.push(Shape::Dot { at, radius: 1.2, color: INK });
+        }
+        let title = &*graph.rows.title;
+        let at = [MARGIN + SMALL / 2.0, corner[1] + size[1] / 2.0];
+        if text_width(title, Style::weak()) <= size[1] {
+            self.text(at, title, Anchor::Middle, Style::weak().turned(-90.0));
+        }
+        for nth in shown_places(&graph.rows, step_of(n_rows, ROW, SMALL)) {
+            let at = [corner[0] - 5.0, corner[1] + (nth as f32 + 0.5) * ROW];
+            self.label(&graph.rows, nth, &labels[nth], at, Anchor::End, style);
+        }
+        self.frame(corner, size);
+        self.height = self.columns(&graph.columns, corner, size, column);
+    }
+
+    /// What the colours and widths mean.
+    fn graph_legend(&mut self, graph: &Graph) {
+        let style = Style::label(false);
+        let y = self.height + SMALL * 0.7;
+        let mut x = MARGIN;
+        for kind in GraphKind::ALL {
+            let color = ink(kind);
+            let to = [x + 18.0, y];
+            self.shapes.push(Shape::Line { from: [x, y], to, color, width: 1.6, dash: None });
+            self.text([x + 22.0, y], kind.name(), Anchor::Start, style);
+            x += 38.0 + text_width(kind.name(), style);
+        }
+        let width = format!("width: {}", graph.quantity);
+        self.text([x, y], width, Anchor::Start, Style::weak());
+        self.height += SMALL * 1.8;
+    }
+}
+
+fn ink(kind: GraphKind) -> Rgb {
+    match kind {
+        GraphKind::Stream => WEAK,
+        GraphKind::Attention => NEGATIVE,
+        GraphKind::Mlp => MLP,
+    }
+}
+
+/// As much of the colour on white.
+fn paler(Rgb(color): Rgb, share: f32) -> Rgb {
+    Rgb(color.map(|it| (255.0 + share * (f32::from(it) - 255.0)) as u8))
+}

@@ -1,0 +1,245 @@
+//! Places joined by edges: what a prediction came through, as the LM Transparency Tool draws it.
+
+use eframe::egui::{
+    Align2, Color32, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
+    vec2,
+};
+
+use crate::figure::number::significant;
+use crate::figure::{Graph, GraphKind, Pick};
+use crate::ui::theme::{Palette, axis_font, palette, token_font};
+use crate::ui::view::{Selection, ViewAction};
+use crate::ui::widgets::{arrow_steps, elide_middle, moved};
+
+/// Points between tokens.
+const ROW: f32 = 30.0;
+
+/// The widest that a layer is drawn.
+const COLUMN: f32 = 90.0;
+
+/// Above, for the legend, and below, for the layers.
+const LEGEND: f32 = 20.0;
+const AXIS: f32 = 34.0;
+
+/// The pointer is on a node within so many points.
+const NEAR: f32 = 11.0;
+
+/// How many edges the text about a node lists.
+const N_TOLD: usize = 6;
+
+pub(super) fn graph_ui(ui: &mut Ui, graph: &Graph, before: Selection) -> Option<ViewAction> {
+    let (n_rows, n_columns) = (graph.rows.labels.len(), graph.columns.labels.len());
+    if n_rows == 0 || n_columns == 0 {
+        ui.weak("Nothing to show");
+        return None;
+    }
+    let drawing = Drawing::new(ui, graph);
+    let (rect, _) = ui.allocate_exact_size(drawing.size, Sense::hover());
+    let drawing = Drawing { corner: rect.min + drawing.corner.to_vec2(), ..drawing };
+    let id = ui.make_persistent_id(&graph.name);
+    let mut response = ui.interact(drawing.area(), id, Sense::click());
+
+    let hovered = response.hover_pos().and_then(|pos| drawing.node_near(pos));
+    let mut action = hovered.map(|nth| ViewAction::Hover(graph.nodes[nth].pick.over(before)));
+    if response.clicked() {
+        response.request_focus();
+        let clicked = response.interact_pointer_pos().and_then(|pos| drawing.node_near(pos));
+        action =
+            clicked.map(|nth| ViewAction::Select(graph.nodes[nth].pick.over(before))).or(action);
+    }
+    if response.has_focus() {
+        let (down, right) = arrow_steps(ui, id);
+        if (down, right) != (0, 0) {
+            let position = Some(moved(before.position, down, n_rows));
+            let layer = Some(moved(before.layer, right, (n_columns - 1).max(1)));
+            action = Some(ViewAction::Select(Pick { position, layer, head: None }.over(before)));
+        }
+    }
+    if matches!(action, Some(ViewAction::Select(_))) {
+        response.mark_changed();
+    }
+    let picked = picked(graph, before);
+    if ui.is_rect_visible(rect) {
+        drawing.paint(ui, &response, hovered, &picked, before);
+    }
+    let spoken = picked.last().map_or_else(|| graph.name.clone(), |&nth| about(graph, nth));
+    response.widget_info(|| WidgetInfo::labeled(Role::Canvas, ui.is_enabled(), &spoken));
+    if let Some(nth) = hovered {
+        response.on_hover_text_at_pointer(about(graph, nth));
+    }
+    action
+}
+
+/// The nodes at the place that is picked out.
+fn picked(graph: &Graph, before: Selection) -> Vec<usize> {
+    let is_there = |nth: &usize| {
+        let pick = graph.nodes[*nth].pick;
+        before.layer.is_some() && (pick.layer, pick.position) == (before.layer, before.position)
+    };
+    (0..graph.nodes.len()).filter(is_there).collect()
+}
+
+/// What arrives at a node, the largest share first.
+fn about(graph: &Graph, nth: usize) -> String {
+    let mut edges: Vec<_> = graph.edges.iter().filter(|it| it.to == nth).collect();
+    edges.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+    let mut text = graph.nodes[nth].label.clone();
+    for edge in edges.iter().take(N_TOLD) {
+        let [from, _] = graph.ends(edge);
+        text += &format!("\n{}  {} from {from}", significant(edge.weight, 3), edge.via);
+    }
+    if edges.len() > N_TOLD {
+        text += &format!("\nand {} more", edges.len() - N_TOLD);
+    }
+    text
+}
+
+/// Where everything is.
+struct Drawing<'a> {
+    graph: &'a Graph,
+    labels: Vec<String>,
+
+    /// Of the area of the nodes.
+    corner: Pos2,
+    column: f32,
+
+    /// With what stands around it.
+    size: eframe::egui::Vec2,
+}
+
+impl<'a> Drawing<'a> {
+    /// At the origin.
+    fn new(ui: &Ui, graph: &'a Graph) -> Self {
+        let painter = ui.painter();
+        let ink = palette(ui).text;
+        let widest = ui.available_width() * 0.3;
+        let labels: Vec<String> = graph
+            .rows
+            .labels
+            .iter()
+            .enumerate()
+            .map(|(nth, label)| {
+                let star = if graph.rows.marked.contains(&nth) { "*" } else { "" };
+                format!("{}{star}", elide_middle(painter, label, &token_font(), widest))
+            })
+            .collect();
+        let width =
+            |label: &String| painter.layout_no_wrap(label.clone(), token_font(), ink).size().x;
+        let left = labels.iter().map(width).fold(0.0, f32::max) + 8.0;
+        let n_columns = graph.columns.labels.len() as f32;
+        let column = ((ui.available_width() - left - 4.0) / n_columns).clamp(8.0, COLUMN);
+        let height = LEGEND + ROW * graph.rows.labels.len() as f32 + AXIS;
+        let size = vec2(left + column * n_columns + 2.0, height);
+        Self { graph, labels, corner: pos2(left, LEGEND), column, size }
+    }
+
+    fn area(&self) -> Rect {
+        let (n_rows, n_columns) = (self.graph.rows.labels.len(), self.graph.columns.labels.len());
+        let size = vec2(self.column * n_columns as f32, ROW * n_rows as f32);
+        Rect::from_min_size(self.corner, size)
+    }
+
+    fn at(&self, [x, y]: [f32; 2]) -> Pos2 {
+        self.corner + vec2((x + 0.5) * self.column, (y + 0.5) * ROW)
+    }
+
+    fn node_near(&self, pos: Pos2) -> Option<usize> {
+        let distance = |nth: usize| self.at(self.graph.nodes[nth].at).distance(pos);
+        let nodes = 0..self.graph.nodes.len();
+        let nearest = nodes.min_by(|a, b| distance(*a).total_cmp(&distance(*b)))?;
+        (distance(nearest) <= NEAR).then_some(nearest)
+    }
+
+    fn paint(
+        &self,
+        ui: &Ui,
+        response: &Response,
+        hovered: Option<usize>,
+        picked: &[usize],
+        before: Selection,
+    ) {
+        let graph = self.graph;
+        let colors = palette(ui);
+        let area = self.area();
+        let painter = ui.painter();
+        let frame = if response.has_focus() { colors.accent } else { colors.line };
+        painter.rect_stroke(area, 2.0, Stroke::new(1.0, frame), StrokeKind::Outside);
+        for nth in 0..graph.rows.labels.len() {
+            let y = self.at([0.0, nth as f32]).y;
+            painter.hline(area.x_range(), y, Stroke::new(1.0, colors.faint_line));
+        }
+        // Of what is looked at, the edges stand out.
+        let looked_at: Vec<usize> = hovered.map_or_else(|| picked.to_vec(), |nth| vec![nth]);
+        for edge in &graph.edges {
+            let weight = edge.weight.clamp(0.0, 1.0);
+            let stands_out = looked_at.contains(&edge.from) || looked_at.contains(&edge.to);
+            let fades = if looked_at.is_empty() || stands_out { 1.0 } else { 0.3 };
+            let color = ink(edge.kind, &colors).gamma_multiply((0.45 + 0.55 * weight) * fades);
+            let ends = [edge.from, edge.to].map(|nth| self.at(graph.nodes[nth].at));
+            painter.line_segment(ends, Stroke::new(0.7 + 3.3 * weight, color));
+        }
+        for (nth, node) in graph.nodes.iter().enumerate() {
+            let at = self.at(node.at);
+            painter.circle_filled(at, 2.0, colors.text);
+            if looked_at.contains(&nth) {
+                painter.circle_stroke(at, 5.0, Stroke::new(1.5, colors.accent));
+            }
+        }
+        self.paint_words(ui, &colors, before);
+    }
+
+    fn paint_words(&self, ui: &Ui, colors: &Palette, before: Selection) {
+        let (graph, area) = (self.graph, self.area());
+        let painter = ui.painter();
+        for (nth, label) in self.labels.iter().enumerate() {
+            let color = match nth {
+                _ if graph.rows.marked.contains(&nth) => colors.subject,
+                _ if before.position == Some(nth) => colors.accent,
+                _ => colors.text,
+            };
+            let at = pos2(area.left() - 6.0, self.at([0.0, nth as f32]).y);
+            painter.text(at, Align2::RIGHT_CENTER, label, token_font(), color);
+        }
+        let width =
+            |text: &str| painter.layout_no_wrap(text.to_owned(), axis_font(), colors.text).size().x;
+        let widest = graph.columns.labels.iter().map(|it| width(it)).fold(0.0, f32::max) + 6.0;
+        let step = (widest / self.column).ceil().max(1.0) as usize;
+        // The first is no layer, and the others are counted from it.
+        for (nth, label) in graph.columns.labels.iter().enumerate() {
+            let is_shown = nth == 0 && step == 1 || nth > 0 && (nth - 1) % step == 0;
+            if !is_shown {
+                continue;
+            }
+            let at = pos2(self.at([nth as f32, 0.0]).x, area.bottom() + 3.0);
+            let is_picked = nth > 0 && before.layer == Some(nth - 1);
+            let color = if is_picked { colors.accent } else { colors.weak_text };
+            painter.text(at, Align2::CENTER_TOP, label, axis_font(), color);
+        }
+        let at = pos2(area.center().x, area.bottom() + 17.0);
+        let title = &graph.columns.title;
+        painter.text(at, Align2::CENTER_TOP, title, axis_font(), colors.weak_text);
+
+        let y = area.top() - LEGEND / 2.0 - 2.0;
+        let mut x = area.left();
+        for kind in GraphKind::ALL {
+            painter.hline(x..=x + 18.0, y, Stroke::new(2.5, ink(kind, colors)));
+            let at = pos2(x + 23.0, y);
+            let text = painter.text(at, Align2::LEFT_CENTER, kind.name(), axis_font(), colors.text);
+            x = text.right() + 14.0;
+        }
+        let room = area.right() - x;
+        let quantity = format!("width: {}", graph.quantity);
+        if width(&quantity) <= room {
+            let at = pos2(x, y);
+            painter.text(at, Align2::LEFT_CENTER, quantity, axis_font(), colors.weak_text);
+        }
+    }
+}
+
+fn ink(kind: GraphKind, colors: &Palette) -> Color32 {
+    match kind {
+        GraphKind::Stream => colors.embed,
+        GraphKind::Attention => colors.attn,
+        GraphKind::Mlp => colors.mlp,
+    }
+}
