@@ -29,9 +29,11 @@ use crate::tokens::{Answer, TokenizedPrompt, visible};
 
 mod rome;
 mod sample;
+mod stand_ins;
 
 pub use rome::RomeAverages;
 pub use sample::Sample;
+pub use stand_ins::{StandIn, StandIns};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -9,7 +9,7 @@ mod substitutes;
 mod tokenizer;
 
 pub use flags::{Flags, flags};
-pub use substitutes::{Substitute, substitutes};
+pub use substitutes::{Substitute, first_substitutes, substitutes};
 pub use tokenizer::{GPT2_MERGES, Token, Tokenizer, TokenizerError, gpt2_vocabulary, visible};
 
 use crate::facts::Fact;

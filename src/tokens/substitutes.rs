@@ -27,12 +27,26 @@ pub fn substitutes<'a>(
     bos: Bos,
     others: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
 ) -> Result<Vec<Substitute>, TokenizeError> {
+    first_substitutes(tokenizer, fact, bos, others, usize::MAX)
+}
+
+/// The same, but no more than `most` of them: where there are many, finding all takes a while.
+pub fn first_substitutes<'a>(
+    tokenizer: &Tokenizer,
+    fact: &Fact,
+    bos: Bos,
+    others: impl IntoIterator<Item = (&'a str, Option<&'a str>)>,
+    most: usize,
+) -> Result<Vec<Substitute>, TokenizeError> {
     let own = TokenizedPrompt::new(tokenizer, fact, bos)?;
     let (Some(bytes), Some(tokens)) = (&fact.subject, &own.subject) else { return Ok(Vec::new()) };
     let (before, after) = (&fact.prompt[..bytes.start], &fact.prompt[bytes.end..]);
     let mut seen = BTreeSet::from([own.ids[tokens.clone()].to_vec()]);
     let mut found = Vec::new();
     for (subject, answer) in others {
+        if found.len() == most {
+            break;
+        }
         let swapped = Fact {
             prompt: format!("{before}{subject}{after}"),
             subject: Some(bytes.start..bytes.start + subject.len()),
@@ -84,6 +98,8 @@ mod tests {
                 let names: Vec<&str> = found.iter().map(|it| it.subject.as_str()).collect();
                 assert_eq!(names, ["Spain", "Peru"]);
                 assert_eq!(found[0].answer.as_deref(), Some("Madrid"));
+                let first = first_substitutes(&tokenizer, &fact, bos, others, 1).unwrap();
+                assert_eq!(first, found[..1]);
             }
         }
         let no_subject = Fact::from_text("The capital is", None).unwrap();

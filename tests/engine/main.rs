@@ -54,6 +54,8 @@ mod patching;
 mod paths;
 #[cfg(test)]
 mod session;
+#[cfg(test)]
+mod stand_ins;
 mod support;
 #[cfg(test)]
 mod trace_difference;

@@ -1,7 +1,10 @@
 //! Traces averaged over facts, as they come in.
 
+use eframe::egui::accesskit::Role;
+use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::Component;
+use factscope::analysis::corruption::{Corruption, SubjectsOf};
 use factscope::analysis::trace_average::TraceAverage;
 use factscope::facts::Direction;
 use factscope::ui::command::Command;
@@ -18,6 +21,15 @@ impl Window {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// By its name in the view.
+#[track_caller]
+fn corrupt_by(window: &mut Window, name: &str) {
+    window.harness.get_by_role_and_label(Role::ComboBox, "Subject becomes").click();
+    window.harness.run_steps(3);
+    window.harness.get_by_role_and_label(Role::Button, name).click();
+    window.harness.run_steps(3);
 }
 
 fn open() -> Window {
@@ -88,4 +100,45 @@ fn what_is_averaged_so_far_is_drawn_and_stays_when_it_is_stopped() {
     assert!((1..3).contains(&n), "{n}");
     window.sees("not reached");
     window.sees("Cancelled; partial");
+}
+
+/// Where others stand in, each fact has its own.
+#[test]
+fn what_the_subject_becomes_is_chosen_as_in_other_views() {
+    let mut window = open();
+    window.click("Keep facts that are not known");
+    for (name, samples) in [
+        ("others of the relation", 2),
+        ("one other subject", 1),
+        ("zeros", 1),
+        ("uniform noise", 2),
+    ] {
+        corrupt_by(&mut window, name);
+        assert_eq!(window.app().state.result(Pane::Averages), None, "that is another question");
+        window.ask(Pane::Averages);
+        let found = window.average().unwrap();
+        assert_eq!(found.facts.len(), 3, "{name}: {:?}", found.left_out);
+        assert_eq!(found.spec.trace.n_samples, samples, "{name}");
+        for fact in &*found.spec.facts {
+            let own = match &fact.corruption {
+                Some(Corruption::OtherSubjects { of: SubjectsOf::Relation, ids }) => ids.to_vec(),
+                Some(Corruption::Counterpart { ids }) => vec![ids.to_vec()],
+                None => Vec::new(),
+                other => panic!("{name}: {other:?}"),
+            };
+            let subject = fact.prompt.subject.clone().unwrap();
+            let is_swapped = name.contains("other");
+            assert_eq!(own.len(), if is_swapped { samples } else { 0 }, "{name}");
+            assert!(own.iter().all(|ids| ids.len() == subject.len()));
+            assert!(!own.contains(&fact.prompt.ids[subject].to_vec()));
+        }
+        let is_meant = match found.spec.corruption() {
+            Corruption::OtherSubjects { .. } => name == "others of the relation",
+            Corruption::Counterpart { .. } => name == "one other subject",
+            Corruption::Zero => name == "zeros",
+            Corruption::Noise { .. } => name == "uniform noise",
+            _ => false,
+        };
+        assert!(is_meant, "{name}: {:?}", found.spec.corruption());
+    }
 }

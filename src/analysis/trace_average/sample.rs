@@ -29,15 +29,19 @@ impl Sample {
             is_asked && self.relation.as_ref().is_none_or(|it| record.relation.as_ref() == Some(it))
         };
         let mut drawn: Vec<&Record> = records.iter().filter(is_meant).collect();
-        let n = self.n_facts.min(drawn.len());
-        let mut rng = ChaCha8Rng::seed_from_u64(u64::from(self.seed));
-        for nth in 0..n {
-            let other = rng.random_range(nth..drawn.len());
-            drawn.swap(nth, other);
-        }
-        drawn.truncate(n);
+        draw(&mut drawn, self.n_facts, ChaCha8Rng::seed_from_u64(u64::from(self.seed)));
         drawn
     }
+}
+
+/// Keeps at most `most` of them, in the order that they are drawn.
+pub(super) fn draw<T>(from: &mut Vec<T>, most: usize, mut rng: ChaCha8Rng) {
+    let n = most.min(from.len());
+    for nth in 0..n {
+        let other = rng.random_range(nth..from.len());
+        from.swap(nth, other);
+    }
+    from.truncate(n);
 }
 
 impl AskedFact {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{FactKey, FactList};
-use crate::analysis::trace_average::{AskedFact, LeftOut, Sample};
+use crate::analysis::trace_average::{AskedFact, LeftOut, Sample, StandIns};
 use crate::tokens::{Bos, Tokenizer};
 use crate::worker::Which;
 
@@ -21,6 +21,7 @@ pub struct Draws(Vec<Draw>);
 #[derive(Debug)]
 struct Draw {
     sample: Sample,
+    stand_ins: Option<StandIns>,
     which: Which,
     bos: Bos,
     drawn: DrawnFacts,
@@ -33,12 +34,18 @@ impl Draws {
     pub fn get(
         &mut self,
         sample: &Sample,
+        stand_ins: Option<StandIns>,
         key: FactKey,
         facts: &FactList,
         tokenizer: &Tokenizer,
     ) -> Result<DrawnFacts, String> {
         let bos = if key.has_bos { Bos::On } else { Bos::Off };
-        let is_it = |it: &&Draw| it.sample == *sample && it.which == key.which && it.bos == bos;
+        let is_it = |it: &&Draw| {
+            it.sample == *sample
+                && it.stand_ins == stand_ins
+                && it.which == key.which
+                && it.bos == bos
+        };
         if let Some(known) = self.0.iter().find(is_it) {
             return Ok(known.drawn.clone());
         }
@@ -47,9 +54,14 @@ impl Draws {
             .as_ref()
             .ok_or("Averages are taken over the facts of a dataset: open one")?;
         let (mut asked, mut left_out) = (Vec::new(), Vec::new());
-        for record in sample.draw(&dataset.records) {
-            let Some(fact) = record.fact(sample.direction) else { continue };
-            match AskedFact::new(tokenizer, fact, record.answers(sample.direction), bos) {
+        let (direction, records) = (sample.direction, &dataset.records);
+        for (nth, record) in sample.draw(records).into_iter().enumerate() {
+            let Some(fact) = record.fact(direction) else { continue };
+            let ask = match &stand_ins {
+                Some(it) => it.ask(tokenizer, (record, fact), nth, bos, records),
+                None => AskedFact::new(tokenizer, fact, record.answers(direction), bos),
+            };
+            match ask {
                 Ok(fact) => asked.push(fact),
                 Err(reason) => left_out.push(reason),
             }
@@ -60,7 +72,7 @@ impl Draws {
         let drawn = DrawnFacts { facts: asked.into(), left_out: left_out.into() };
         self.0.truncate(N_KEPT - 1);
         let (sample, which) = (sample.clone(), key.which);
-        self.0.insert(0, Draw { sample, which, bos, drawn: drawn.clone() });
+        self.0.insert(0, Draw { sample, stand_ins, which, bos, drawn: drawn.clone() });
         Ok(drawn)
     }
 }

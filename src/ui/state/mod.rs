@@ -339,7 +339,9 @@ impl State {
             |of| self.others.substitutes(key, of, record, &self.facts, &info.tokenizer);
         let prompt = prompt_of(direction)?;
         let many = || self.others.many(key, &self.facts, &info.tokenizer);
-        let drawn = |sample: &Sample| self.others.drawn(sample, key, &self.facts, &info.tokenizer);
+        let drawn = |sample: &Sample, stand_ins| {
+            self.others.drawn(sample, stand_ins, key, &self.facts, &info.tokenizer)
+        };
         let alike = || self.others.alike(key, prompt.n_pos(), &self.facts, &info.tokenizer);
         Some(ask(&About {
             info,

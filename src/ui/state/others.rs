@@ -8,7 +8,7 @@ use super::drawn::{DrawnFacts, Draws};
 use super::fact_list::{FactId, FactList};
 use super::findings::FactKey;
 use crate::analysis::corruption::SubjectsOf;
-use crate::analysis::trace_average::Sample;
+use crate::analysis::trace_average::{Sample, StandIns};
 use crate::facts::{Direction, Record};
 use crate::tokens::{Bos, TokenizedPrompt, Tokenizer, substitutes};
 use crate::worker::Which;
@@ -47,11 +47,12 @@ impl Others {
     pub(super) fn drawn(
         &self,
         sample: &Sample,
+        stand_ins: Option<StandIns>,
         key: FactKey,
         facts: &FactList,
         tokenizer: &Tokenizer,
     ) -> Result<DrawnFacts, String> {
-        self.draws.borrow_mut().get(sample, key, facts, tokenizer)
+        self.draws.borrow_mut().get(sample, stand_ins, key, facts, tokenizer)
     }
 
     /// Another prompt of as many tokens.

@@ -1,15 +1,17 @@
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
+use super::corruption::Kind;
 use super::{About, Asks, Study, choice_ui, number_ui};
 use crate::analysis::AnalysisSpec;
-use crate::analysis::causal_trace::{Component, Map};
-use crate::analysis::trace_average::{Kept, Sample, Spec};
+use crate::analysis::causal_trace::{self, Component, Corruption, Map};
+use crate::analysis::trace_average::{Kept, Sample, Spec, StandIn, StandIns};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     restored: Restored,
+    corruption: Kind,
     n_facts: usize,
     of: Of,
 
@@ -35,6 +37,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             restored: Restored::All,
+            corruption: Kind::Gaussian,
             n_facts: 30,
             of: Of::AnyRelation,
             seed: 1,
@@ -93,11 +96,24 @@ impl Study for Settings {
         };
         let sample =
             Sample { relation, direction: about.asked, n_facts: self.n_facts, seed: self.seed };
-        let drawn = (about.drawn)(&sample)?;
         let mut trace = about
             .trace
             .clone()
             .ok_or("The noise is still being measured on the dataset's subjects")?;
+        let stand_ins = if let Some(of) = self.corruption.stand_in() {
+            if of == StandIn::Counterpart {
+                trace.n_samples = 1;
+            }
+            // Each fact brings its own.
+            trace.corruption = Corruption::default();
+            let causal_trace::Spec { n_samples, seed, .. } = trace;
+            Some(StandIns { of, direction: about.asked, n_samples, seed })
+        } else {
+            let draws = self.corruption.draws(&trace, about)?;
+            (trace.corruption, trace.n_samples) = (draws.corruption, draws.n_samples);
+            None
+        };
+        let drawn = (about.drawn)(&sample, stand_ins)?;
         let components = self.restored.components(trace.component);
         trace.component = components[0];
         // A single state has no window: another one must not make another average.
@@ -126,6 +142,7 @@ impl Study for Settings {
             let value = DragValue::new(&mut self.n_facts).range(1..=MOST_FACTS);
             number_ui(ui, "Facts", about, value);
         });
+        ui.horizontal_wrapped(|ui| self.corruption.choice_ui(ui));
         ui.horizontal_wrapped(|ui| {
             let about = "Which facts are drawn";
             let choices = [Of::AnyRelation, Of::ThisRelation];
@@ -143,7 +160,7 @@ impl Study for Settings {
         ui.checkbox(&mut keeps_all, "Keep facts that are not known").on_hover_text(tooltip);
         self.kept = if keeps_all { Kept::All } else { Kept::Known };
         ui.weak(
-            "Window, severing, direction, noise, samples and seed of the noise are those of the \
+            "Window, severing, direction, noise, samples and seed of the corruption are those of the \
              causal trace",
         );
     }

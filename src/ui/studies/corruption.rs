@@ -10,6 +10,7 @@ use crate::analysis::causal_trace;
 use crate::analysis::corruption::{
     Closeness, Corruption, Draws, NoiseEntry, NoiseShape, SubjectsOf,
 };
+use crate::analysis::trace_average::StandIn;
 
 /// What the subject becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +82,16 @@ impl Kind {
         }
     }
 
+    /// Which others stand in for a subject. Nothing where that does not depend on the subject.
+    pub fn stand_in(self) -> Option<StandIn> {
+        match self {
+            Self::SameRelation => Some(StandIn::Any(SubjectsOf::Relation)),
+            Self::AnySubject => Some(StandIn::Any(SubjectsOf::All)),
+            Self::Counterpart => Some(StandIn::Counterpart),
+            _ => None,
+        }
+    }
+
     /// With the noise, samples and seed of a trace.
     pub fn draws(self, trace: &causal_trace::Spec, about: &About<'_>) -> Result<Draws, String> {
         let mut n_samples = trace.n_samples;
@@ -122,6 +133,9 @@ impl Kind {
             }
             Self::RandomTokens => Corruption::RandomTokens,
             Self::Zero => Corruption::Zero,
+            Self::Mean if about.subjects.is_empty() => {
+                return Err("The mean is taken over the subjects of a dataset: open one".to_owned());
+            }
             Self::Mean => Corruption::Mean { tokens: Arc::clone(about.subjects) },
         };
         if !corruption.is_drawn() {

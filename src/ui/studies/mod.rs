@@ -13,7 +13,7 @@ use super::view::Selection;
 use crate::analysis::comparison::Second;
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::edge_cut::Edge;
-use crate::analysis::trace_average::Sample;
+use crate::analysis::trace_average::{Sample, StandIns};
 use crate::analysis::{AnalysisSpec, causal_trace};
 use crate::facts::{Direction, Fact, Record};
 use crate::figure::Effect;
@@ -90,12 +90,15 @@ pub struct About<'a> {
     /// Prompts of the dataset that a mean can be taken over, or why there are none.
     pub many: &'a dyn Fn() -> Result<Arc<[Vec<u32>]>, String>,
 
-    /// Facts of the dataset that are drawn to be averaged over, or why there are none.
-    pub drawn: &'a dyn Fn(&Sample) -> Result<DrawnFacts, String>,
+    /// Facts of the dataset that are drawn to be averaged over, and others to stand in for their
+    /// subjects if they are to; or why there are none.
+    pub drawn: &'a DrawFacts<'a>,
 
     /// Another prompt of as many tokens, or why there is none.
     pub alike: &'a dyn Fn() -> Result<Arc<[u32]>, String>,
 }
+
+type DrawFacts<'a> = dyn Fn(&Sample, Option<StandIns>) -> Result<DrawnFacts, String> + 'a;
 
 /// One of them.
 pub trait Study {
@@ -262,6 +265,9 @@ fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Resp
 const NUMBER_WIDTH: f32 = 48.0;
 const CHOICE_WIDTH: f32 = 130.0;
 
+/// So that the longest list is seen at once, where the window is high enough.
+const LIST_HEIGHT: f32 = 400.0;
+
 /// One of a few, by name and what is to be known of it.
 fn choice_ui<T: Copy + PartialEq>(
     ui: &mut Ui,
@@ -273,7 +279,10 @@ fn choice_ui<T: Copy + PartialEq>(
 ) {
     keep_together(ui, name, CHOICE_WIDTH);
     let label = ui.label(name);
-    let combo = ComboBox::from_id_salt(name).selected_text(describe(*chosen).0).width(CHOICE_WIDTH);
+    let combo = ComboBox::from_id_salt(name)
+        .selected_text(describe(*chosen).0)
+        .width(CHOICE_WIDTH)
+        .height(LIST_HEIGHT);
     let shown = combo.show_ui(ui, |ui| {
         for choice in choices {
             let (text, tooltip) = describe(*choice);

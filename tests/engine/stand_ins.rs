@@ -1,0 +1,89 @@
+//! Subjects that stand in for those of averaged facts.
+
+use factscope::analysis::corruption::{Corruption, SubjectsOf};
+use factscope::analysis::trace_average::{AskedFact, Sample, StandIn, StandIns};
+use factscope::facts::{Dataset, Direction, Record};
+use factscope::tokens::{Bos, Tokenizer};
+
+use super::support::engine;
+
+/// Facts of the bundled dataset with others in place of their subjects.
+fn asked(of: StandIn, n_samples: usize) -> Vec<(Record, AskedFact)> {
+    let records = Dataset::bundled().records;
+    let direction = Direction::Forward;
+    let sample = Sample { relation: None, direction, n_facts: 40, seed: 3 };
+    let stand_ins = StandIns { of, direction, n_samples, seed: 5 };
+    let tokenizer: &Tokenizer = &engine("tiny").info.tokenizer;
+    let drawn = sample.draw(&records).into_iter().enumerate();
+    let asked = drawn.filter_map(|(nth, record)| {
+        let own = (record, &record.fact);
+        let asked = stand_ins.ask(tokenizer, own, nth, Bos::Off, &records).ok()?;
+        Some((record.clone(), asked))
+    });
+    asked.collect()
+}
+
+fn others(fact: &AskedFact) -> &[Vec<u32>] {
+    match &fact.corruption {
+        Some(Corruption::OtherSubjects { ids, .. }) => ids,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_fact_has_others_of_its_own_and_more_keep_the_first_ones() {
+    for of in [SubjectsOf::Relation, SubjectsOf::All] {
+        let few = asked(StandIn::Any(of), 2);
+        let more = asked(StandIn::Any(of), 4);
+        assert_eq!(few.len(), more.len());
+        assert!(few.len() > 10, "{of:?}: {}", few.len());
+        assert!(few.iter().filter(|(_, it)| others(it).len() == 2).count() > 10);
+        for ((_, few), (_, more)) in few.iter().zip(&more) {
+            assert!(others(more).starts_with(others(few)));
+            let subject = few.prompt.subject.clone().unwrap();
+            for ids in others(more) {
+                assert_eq!(ids.len(), subject.len());
+                assert_ne!(*ids, few.prompt.ids[subject.clone()]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_counterpart_has_another_answer_which_becomes_the_foil() {
+    let asked = asked(StandIn::Counterpart, 7);
+    assert!(asked.len() > 10, "{}", asked.len());
+    for (record, fact) in asked {
+        assert!(matches!(fact.corruption, Some(Corruption::Counterpart { .. })));
+        let foil = fact.prompt.foil.unwrap();
+        assert!(!record.answers.iter().any(|answer| *answer == foil.text.trim()), "{foil:?}");
+    }
+}
+
+#[test]
+fn the_foil_of_the_dataset_goes_before_other_answers() {
+    let text = |subject: &str, answer: &str, foil: &str| {
+        format!(
+            r#"{{"prompt": "The capital of {{}} is", "subject": "{subject}", "relation_id": "P36",
+                "target_true": {{"str": "{answer}"}}, "target_new": {{"str": "{foil}"}}}}"#
+        )
+    };
+    let others = ["Spain", "Peru", "Cuba", "Iran"].map(|it| text(it, it, it));
+    let all = [text("Italy", "Rome", "Cuba")].into_iter().chain(others).enumerate();
+    let all = all.map(|(nth, it)| format!(r#"{{"case_id": {nth}, "requested_rewrite": {it}}}"#));
+    let json = format!("[{}]", all.collect::<Vec<_>>().join(","));
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("facts.json");
+    std::fs::write(&path, json).unwrap();
+    let records = Dataset::load(&path).unwrap().records;
+    let engine = engine("tiny");
+    let own = (&records[0], &records[0].fact);
+    for seed in 0..8 {
+        let (of, direction) = (StandIn::Counterpart, Direction::Forward);
+        let stand_ins = StandIns { of, direction, n_samples: 1, seed };
+        let asked = stand_ins.ask(&engine.info.tokenizer, own, 0, Bos::Off, &records);
+        // If it has as many tokens: else another one.
+        let asked = asked.unwrap();
+        assert_eq!(asked.prompt.foil.unwrap().text, " Cuba", "{seed}");
+    }
+}
