@@ -14,7 +14,7 @@ use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
 use crate::figure::Figure;
 use crate::tokens::Bos;
-use crate::worker::{DeviceChoice, JobId};
+use crate::worker::{DeviceChoice, JobId, Which};
 
 /// Handled in one place, `App::handle`.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,8 +78,8 @@ pub enum Command {
     OpenSpecAt(PathBuf),
     FillSpec(Pane),
 
-    /// The experiment that is typed is of the open model as it is.
-    AskOpenModel,
+    /// The experiment that is typed is of an open model as it is.
+    AskOpenModel(Which),
     TakeEditsOfSpec,
     RunSpec,
     SaveFigureTo(PathBuf),
@@ -276,7 +276,7 @@ impl Command {
             Self::SaveSpecTo(_) => "Save what was asked",
             Self::OpenSpec | Self::OpenSpecAt(_) => "Open experiment…",
             Self::FillSpec(_) => "Edit what was asked as text",
-            Self::AskOpenModel => "Ask the open model instead",
+            Self::AskOpenModel(_) => "Ask the open model instead",
             Self::TakeEditsOfSpec => "Change the open model so",
             Self::RunSpec => "Run experiment",
             Self::SaveFigureTo(_) => "Save figure",
@@ -419,11 +419,13 @@ impl Command {
             }
             Self::OpenSpec => "A file that --save-spec or “Save what was asked” has written",
             Self::FillSpec(_) => "Fills the Spec view, where it can be changed and run",
-            Self::AskOpenModel => "Writes the open model, with its changes, into the text",
+            Self::AskOpenModel(_) => "Writes the open model, with its changes, into the text",
             Self::TakeEditsOfSpec => {
                 "All views show the model as the experiment has it, until you go back"
             }
-            Self::RunSpec => "Carries out the experiment of the Spec view on the open model",
+            Self::RunSpec => {
+                "Carries out the experiment of the Spec view on the open model that it names"
+            }
             Self::CopyTable(_) | Self::CopyTableOf(_) => {
                 "The numbers as CSV, to be pasted into a spreadsheet"
             }

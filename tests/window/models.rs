@@ -18,12 +18,12 @@ use super::support::{FACTS, Window, tiny};
 
 const FRANCE: FactId = FactId::Record(0);
 
-fn rounded() -> PathBuf {
+pub fn rounded() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-bf16")
 }
 
 /// With another model beside the tiny one.
-fn open(beside: PathBuf) -> Window {
+pub fn open(beside: PathBuf) -> Window {
     let mut window = Window::open();
     window.does(Command::Select(FRANCE));
     window.does(Command::OpenModelBesideAt(beside));

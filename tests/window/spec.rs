@@ -10,7 +10,9 @@ use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::state::TraceState;
+use factscope::worker::Which;
 
+use super::models::{open as open_two, rounded};
 use super::support::Window;
 
 impl Window {
@@ -31,6 +33,10 @@ impl Window {
     fn press_run(&mut self) {
         self.harness.key_press_modifiers(Modifiers::COMMAND, Key::Enter);
         self.harness.run_steps(3);
+    }
+
+    fn n_labelled(&self, label: &str) -> usize {
+        self.harness.query_all_by_label(label).count()
     }
 
     #[track_caller]
@@ -226,4 +232,44 @@ fn text_is_opened_saved_and_kept_with_the_session() {
     let mut again = Window::new(options, None);
     again.wait("the session", |app| app.state.session.is_some());
     assert_eq!(again.spec_text(), text);
+}
+
+/// The second model is named in the text as any other, so a file asks it too.
+#[test]
+fn one_of_two_models_is_chosen_and_named_with_the_result() {
+    let mut window = open_two(rounded());
+    window.harness.state_mut().state.settings.trace.n_samples = 2;
+    window.harness.run_steps(2);
+    let trace = window.app().state.trace_spec(Direction::Forward).unwrap();
+    let text = about_the_fact(&window, AnalysisSpec::CausalTrace(trace));
+    window.set_spec_text(&text);
+    window.press_run();
+    let first = window.spec_result();
+
+    let names = [Which::Main, Which::Beside].map(|it| window.app().state.place_of_model(it));
+    let [name, other] = names.map(Option::unwrap);
+    assert_eq!((&*name, &*other), ("First model: tiny", "Second model: tiny-bf16"));
+    window.click(&other);
+    let dir = window.app().state.info_of(Which::Beside).unwrap().dir.clone();
+    assert_eq!(window.experiment().model, dir);
+    assert_eq!(window.experiment().spec, serde_json::from_value(spec_of(&text)).unwrap());
+    // To be chosen, and above the figure, which is still the first model's.
+    assert_eq!(window.n_labelled(&name), 2);
+    window.sees("The figure is of an earlier text");
+    window.press_run();
+    let second = window.spec_result();
+    assert_ne!(first, second);
+    assert_eq!((window.n_labelled(&name), window.n_labelled(&other)), (1, 2));
+    // Each is a result of its own row.
+    let of = |row| window.app().state.trace(row).unwrap().result.as_deref().cloned();
+    let found = [Direction::Forward, Direction::Inverse].map(of);
+    assert_eq!(found, [Some(first), Some(second)]);
+
+    window.does(Command::CloseModelBeside);
+    assert!(window.app().state.spec.run.is_none(), "its model is gone");
+    window.sees("and tiny is open");
+}
+
+fn spec_of(text: &str) -> serde_json::Value {
+    serde_json::from_str::<serde_json::Value>(text).unwrap()["spec"].take()
 }

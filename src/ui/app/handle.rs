@@ -58,7 +58,7 @@ impl App {
             Command::OpenSpec
             | Command::OpenSpecAt(_)
             | Command::FillSpec(_)
-            | Command::AskOpenModel
+            | Command::AskOpenModel(_)
             | Command::TakeEditsOfSpec
             | Command::RunSpec => self.spec_command(command, ctx),
             Command::OpenModelAt(dir) => self.open_model(dir),

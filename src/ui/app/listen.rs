@@ -141,7 +141,7 @@ impl App {
                 let Study { state, result, .. } = self.state.findings_of(key)?.study_mut(id)?;
                 Some(Sweep { state, result })
             }
-            JobKind::Spec => {
+            JobKind::Spec(_) => {
                 let SpecRun { state, result, .. } = self.state.spec.run.as_mut()?;
                 (*state == TraceState::Running(id)).then_some(Sweep { state, result })
             }
@@ -170,7 +170,7 @@ impl App {
             self.state.n_found += 1;
             self.weigh(result);
         }
-        if let (JobKind::Spec, Slot::Found(_)) = (&job.kind, &slot) {
+        if let (JobKind::Spec(_), Slot::Found(_)) = (&job.kind, &slot) {
             self.state.adopt_spec_run();
         }
         if let (JobKind::Preview(key), Slot::Found(preview)) = (&job.kind, &slot) {

@@ -11,7 +11,7 @@ use crate::facts::Direction;
 use crate::ui::pane::Pane;
 use crate::ui::state::{FactKey, JobKind, Study, TraceRun, TraceState, capitalized, is_of_main};
 use crate::ui::view::Selection;
-use crate::worker::{Job, JobId, Work};
+use crate::worker::{Job, JobId, Which, Work};
 
 impl App {
     /// Starts the traces that the controls describe, of the fact and of its inverse, the one that
@@ -179,7 +179,7 @@ impl App {
             return;
         }
         self.state.edits.clone_from(&edits);
-        self.state.forget_spec_run();
+        self.state.forget_spec_run_of(Which::Main);
         // What is known was found in another model.
         self.state.forget(is_of_main);
         self.forget_recall();
@@ -200,7 +200,7 @@ impl App {
                 | JobKind::Edit
                 | JobKind::Quick(..)
                 | JobKind::Study(_)
-                | JobKind::Spec
+                | JobKind::Spec(_)
                 | JobKind::Recall(..) => false,
             });
         } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {

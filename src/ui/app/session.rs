@@ -298,7 +298,7 @@ impl App {
         if is_stored {
             self.state.drop_model_beside();
         }
-        self.state.forget_spec_run();
+        self.state.forget_spec_run_of(Which::Main);
         self.state.model = ModelState::None;
         self.state.trace_waits = false;
         self.state.session = None;

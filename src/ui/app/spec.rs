@@ -1,4 +1,4 @@
-//! Experiments as text: filled in, opened, and carried out on the open model.
+//! Experiments as text: filled in, opened, and carried out on an open model.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::ui::dialogs::Purpose;
 use crate::ui::pane::Pane;
 use crate::ui::state::{JobKind, SpecRun, TraceState, capitalized};
 use crate::ui::view::Selection;
-use crate::worker::ModelInfo;
+use crate::worker::{ModelInfo, Which};
 
 /// In bytes. Far above what anybody types.
 const MAX_BYTES: u64 = 4 << 20;
@@ -28,14 +28,14 @@ impl App {
                 Some(experiment) => self.set_spec(&experiment),
                 None => self.nothing_to_save(pane),
             },
-            Command::AskOpenModel => {
+            Command::AskOpenModel(which) => {
                 let text = &self.state.settings.spec_text;
                 let (Ok(experiment), Some(info)) =
-                    (self.state.spec.read(text).clone(), self.state.info())
+                    (self.state.spec.read(text).clone(), self.state.info_of(which))
                 else {
                     return;
                 };
-                let (model, edits) = (info.dir.clone(), self.state.edits.clone());
+                let (model, edits) = (info.dir.clone(), self.state.edits_of(which).to_vec());
                 self.set_spec(&Experiment { model, edits, ..experiment });
             }
             Command::TakeEditsOfSpec => {
@@ -99,10 +99,10 @@ impl App {
         if is_running || self.refuses() {
             return;
         }
-        let Some(info) = self.state.info().cloned() else {
+        if self.state.info().is_none() {
             self.state.error = Some("Open a model first".to_owned());
             return;
-        };
+        }
         let text = &self.state.settings.spec_text;
         let experiment = match self.state.spec.read(text) {
             Ok(experiment) => experiment.clone(),
@@ -112,13 +112,12 @@ impl App {
                 return;
             }
         };
-        // The view offers what to do.
-        if !self.state.spec.is_of(&experiment.model, &info) || experiment.edits != self.state.edits
-        {
-            self.state.error =
-                Some("The experiment is of another model than the open one".to_owned());
+        let which = self.state.model_asked(&experiment);
+        let Some(info) = which.and_then(|which| self.state.info_of(which).cloned()) else {
+            // The view offers what to do.
+            self.state.error = Some("The experiment is of a model that is not open".to_owned());
             return;
-        }
+        };
         if !matches!(experiment.fact, FactSource::Record(_)) {
             let prompt = prompt_of(&experiment, &info.tokenizer);
             self.ask_spec(experiment, prompt, &info);
@@ -145,7 +144,10 @@ impl App {
         prompt: Result<TokenizedPrompt, String>,
         model: &Arc<ModelInfo>,
     ) {
-        if !self.state.info().is_some_and(|info| Arc::ptr_eq(info, model)) {
+        let is_it =
+            |which: &Which| self.state.info_of(*which).is_some_and(|info| Arc::ptr_eq(info, model));
+        let Some(which) = [Which::Main, Which::Beside].into_iter().find(is_it) else { return };
+        if self.state.edits_of(which) != experiment.edits {
             return;
         }
         let prompt = match prompt {
@@ -155,11 +157,13 @@ impl App {
                 return;
             }
         };
-        self.state.forget_spec_run();
+        for which in [Which::Main, Which::Beside] {
+            self.state.forget_spec_run_of(which);
+        }
         self.state.spec.selection = Selection::default();
-        let id = self.analyse(JobKind::Spec, Arc::clone(&prompt), experiment.spec.clone());
+        let id = self.analyse(JobKind::Spec(which), Arc::clone(&prompt), experiment.spec.clone());
         let state = TraceState::Running(id);
-        self.state.spec.run = Some(SpecRun { experiment, prompt, state, result: None });
+        self.state.spec.run = Some(SpecRun { which, experiment, prompt, state, result: None });
     }
 }
 

@@ -31,7 +31,7 @@ fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 | JobKind::Edit
                 | JobKind::Trace(_)
                 | JobKind::Study(_)
-                | JobKind::Spec
+                | JobKind::Spec(_)
         )
     };
     let mut running =

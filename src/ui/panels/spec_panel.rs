@@ -20,7 +20,7 @@ use crate::ui::state::{Fault, SpecRun, State, TraceState};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
-use crate::worker::ModelInfo;
+use crate::worker::{ModelInfo, Which};
 
 /// The fewest and the most lines that are seen at once, so that the figure has room below.
 const N_LINES: usize = 12;
@@ -183,6 +183,8 @@ fn run_ui(ui: &mut Ui, state: &mut State, experiment: &Experiment, commands: &mu
         ui.weak("Open a model to carry it out");
         return;
     };
+    let asked = state.model_asked(experiment);
+    models_ui(ui, state, asked, commands);
     let running = state.spec.run.as_ref().and_then(|run| match run.state {
         TraceState::Running(id) => Some((id, state.jobs.get(id)?)),
         _ => None,
@@ -191,13 +193,16 @@ fn run_ui(ui: &mut Ui, state: &mut State, experiment: &Experiment, commands: &mu
         ui.horizontal(|ui| running_ui(ui, job, Command::CancelJob(id), commands));
         return;
     }
-    if let Some(why) = other_model(state, experiment, &info) {
-        ui.label(RichText::new(why).color(theme::palette(ui).warning));
+    if asked.is_none() {
         let is_named = state.spec.is_of(&experiment.model, &info);
+        let why = other_model(state, experiment, &info, is_named);
+        ui.label(RichText::new(why).color(theme::palette(ui).warning));
         let open = Command::OpenModelAt(experiment.model.clone());
         let first = if is_named { Command::TakeEditsOfSpec } else { open };
+        // Of two, one is chosen above.
+        let other = (!state.has_model_beside()).then_some(Command::AskOpenModel(Which::Main));
         ui.horizontal_wrapped(|ui| {
-            for command in [first, Command::AskOpenModel] {
+            for command in [Some(first), other].into_iter().flatten() {
                 let text = match &command {
                     Command::OpenModelAt(_) => "Open its model".to_owned(),
                     _ => command.text(),
@@ -225,31 +230,66 @@ fn run_ui(ui: &mut Ui, state: &mut State, experiment: &Experiment, commands: &mu
     });
 }
 
-/// In what the open model is not the one that is asked.
-fn other_model(state: &mut State, experiment: &Experiment, info: &ModelInfo) -> Option<String> {
-    let Experiment { model, edits, .. } = experiment;
-    if !state.spec.is_of(model, info) {
-        return Some(format!("This asks {}, and {} is open", model.display(), info.name));
+/// Which of two open models is asked, to be chosen.
+fn models_ui(ui: &mut Ui, state: &State, asked: Option<Which>, commands: &mut Vec<Command>) {
+    if !state.has_model_beside() {
+        return;
     }
+    ui.horizontal_wrapped(|ui| {
+        ui.label("Ask");
+        for which in [Which::Main, Which::Beside] {
+            let Some(name) = state.place_of_model(which) else { continue };
+            let command = Command::AskOpenModel(which);
+            let label = ui.selectable_label(asked == Some(which), name);
+            if label.on_hover_text(command.tooltip()).clicked() {
+                commands.push(command);
+            }
+        }
+    });
+}
+
+/// In what the open models are not the one that is asked. `is_named`: whether the main one is, with
+/// other changes.
+fn other_model(
+    state: &mut State,
+    experiment: &Experiment,
+    info: &ModelInfo,
+    is_named: bool,
+) -> String {
+    let Experiment { model, edits, .. } = experiment;
     let n = |edits: &[_]| match edits.len() {
         0 => "none".to_owned(),
         n => n.to_string(),
     };
-    (*edits != state.edits).then(|| {
-        format!(
+    if is_named {
+        return format!(
             "This asks the model with other changes ({}) than the open one has ({})",
             n(edits),
             n(&state.edits)
-        )
-    })
+        );
+    }
+    match state.info_of(Which::Beside).cloned() {
+        Some(beside) if state.spec.is_of(model, &beside) => format!(
+            "This asks {} with changes ({}), and only the first model can be changed",
+            beside.name,
+            n(edits)
+        ),
+        Some(beside) => {
+            format!("This asks {}, and {} and {} are open", model.display(), info.name, beside.name)
+        }
+        None => format!("This asks {}, and {} is open", model.display(), info.name),
+    }
 }
 
 /// The figure of what was found.
 fn result_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut Vec<Command>) {
-    let Some(SpecRun { prompt, result: Some(result), .. }) = &state.spec.run else { return };
-    let Some(info) = state.info() else { return };
-    let (prompt, result) = (prompt.clone(), result.clone());
+    let Some(SpecRun { which, prompt, result: Some(result), .. }) = &state.spec.run else { return };
+    let Some(info) = state.info_of(*which) else { return };
+    let (which, prompt, result) = (*which, prompt.clone(), result.clone());
     ui.separator();
+    if let Some(name) = state.place_of_model(which).filter(|_| state.has_model_beside()) {
+        ui.label(RichText::new(name).strong());
+    }
     ui.horizontal(|ui| {
         ui.label("Show");
         metric_picker_ui(ui, &mut views.metric, metrics_of(&prompt));

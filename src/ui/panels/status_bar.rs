@@ -60,8 +60,8 @@ fn doing(state: &State, job: &OpenJob) -> String {
             format!("Asking the model every fact: {} of {}", grouped(done), grouped(total))
         }
         JobKind::Quick(..) => "Running the model on the chosen fact".to_owned(),
-        JobKind::Spec if job.cancel.is_cancelled() => "Cancelling".to_owned(),
-        JobKind::Spec => format!("Carrying out the experiment, {:.0} %", 100.0 * job.fraction()),
+        JobKind::Spec(_) if job.cancel.is_cancelled() => "Cancelling".to_owned(),
+        JobKind::Spec(_) => format!("Carrying out the experiment, {:.0} %", 100.0 * job.fraction()),
         JobKind::Preview(_) => "Estimating the trace".to_owned(),
         JobKind::Trace(key) => {
             let prompt = state.facts.get(key.fact).map_or("", |record| &record.fact.prompt);

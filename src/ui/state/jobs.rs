@@ -44,7 +44,7 @@ pub enum JobKind {
     Study(FactKey),
 
     /// An experiment that was typed.
-    Spec,
+    Spec(Which),
 
     /// An estimate of a trace, to be looked at meanwhile.
     Preview(FactKey),
@@ -112,7 +112,7 @@ impl Jobs {
     /// What was asked for and takes a while.
     pub fn sweeps(&self) -> impl Iterator<Item = (JobId, &OpenJob)> {
         self.iter().filter(|(_, job)| {
-            matches!(job.kind, JobKind::Trace(_) | JobKind::Study(_) | JobKind::Spec)
+            matches!(job.kind, JobKind::Trace(_) | JobKind::Study(_) | JobKind::Spec(_))
         })
     }
 }
@@ -148,14 +148,16 @@ impl JobKind {
             Self::Quick(key, _) | Self::Trace(key) | Self::Preview(key) | Self::Study(key) => {
                 Some(*key)
             }
-            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::Spec | Self::Recall(..) => None,
+            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::Spec(_) | Self::Recall(..) => {
+                None
+            }
         }
     }
 
     /// The model that it is for.
     pub fn which(&self) -> Which {
         match self {
-            Self::Load(which, _) => *which,
+            Self::Load(which, _) | Self::Spec(which) => *which,
             Self::CloseBeside => Which::Beside,
             _ => self.key().map_or(Which::Main, |key| key.which),
         }
@@ -165,7 +167,7 @@ impl JobKind {
     pub fn finds_a_result(&self) -> bool {
         matches!(
             self,
-            Self::Quick(..) | Self::Trace(_) | Self::Study(_) | Self::Preview(_) | Self::Spec
+            Self::Quick(..) | Self::Trace(_) | Self::Study(_) | Self::Preview(_) | Self::Spec(_)
         )
     }
 }

@@ -100,9 +100,23 @@ impl State {
 
     /// The name of a row's model, where two are open and it must be told.
     pub fn model_name(&self, row: Direction) -> Option<String> {
-        let info = self.info_at(row).filter(|_| self.has_model_beside())?;
-        let changed = if self.edits_of(self.which(row)).is_empty() { "" } else { ", changed" };
+        self.name_of_model(self.which(row)).filter(|_| self.has_model_beside())
+    }
+
+    /// Its name, and whether it is changed.
+    pub fn name_of_model(&self, which: Which) -> Option<String> {
+        let info = self.info_of(which)?;
+        let changed = if self.edits_of(which).is_empty() { "" } else { ", changed" };
         Some(format!("{}{changed}", info.name))
+    }
+
+    /// The same with its place: `First model: gpt2`.
+    pub fn place_of_model(&self, which: Which) -> Option<String> {
+        let place = match which {
+            Which::Main => "First model",
+            Which::Beside => "Second model",
+        };
+        Some(format!("{place}: {}", self.name_of_model(which)?))
     }
 
     /// The place at which a job opens a model.
@@ -136,6 +150,7 @@ impl State {
     /// Lets go of the second model and of all that was found in it.
     pub fn drop_model_beside(&mut self) {
         self.forget(|key| key.which == Which::Beside);
+        self.forget_spec_run_of(Which::Beside);
         self.jobs.abandon(|kind| matches!(kind, JobKind::Load(Which::Beside, _)));
         self.painted.forget_some(|key| key.which == Which::Beside);
         let asks = self.model_beside.asks;

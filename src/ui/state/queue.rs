@@ -160,7 +160,7 @@ impl JobKind {
             Self::Edit => "Change the model".to_owned(),
             Self::Trace(_) => "Trace".to_owned(),
             Self::Study(_) => "Study".to_owned(),
-            Self::Spec => "Experiment".to_owned(),
+            Self::Spec(_) => "Experiment".to_owned(),
             Self::CloseBeside | Self::Quick(..) | Self::Preview(_) | Self::Recall(..) => {
                 return None;
             }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{JobKind, State, TraceState, is_of_main};
+use super::{FactKey, JobKind, State, TraceState};
 use crate::analysis::{AnalysisResult, AnalysisSpec};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::facts::Direction;
@@ -42,9 +42,10 @@ pub struct Fault {
     pub reason: String,
 }
 
-/// An experiment that was asked of the open model.
+/// An experiment that was asked of an open model.
 #[derive(Debug)]
 pub struct SpecRun {
+    pub which: Which,
     pub experiment: Experiment,
     pub prompt: Arc<TokenizedPrompt>,
     pub state: TraceState,
@@ -64,7 +65,7 @@ impl SpecText {
         self.read.as_ref().filter(|(of, _)| of == text)?.1.as_ref().ok()
     }
 
-    /// Whether what an experiment calls its model is the open one.
+    /// Whether what an experiment calls its model is this one.
     pub fn is_of(&mut self, named: &Path, info: &ModelInfo) -> bool {
         if named == info.dir {
             return true;
@@ -93,21 +94,27 @@ fn parse(text: &str) -> Result<Experiment, Fault> {
 }
 
 impl State {
-    /// Nothing is shown of the experiment that was asked last, and nothing computed for it.
-    pub fn forget_spec_run(&mut self) {
-        self.jobs.abandon(|kind| *kind == JobKind::Spec);
-        self.spec.run = None;
+    /// The open model that an experiment asks, as it is now. Where both are the same, the main one.
+    pub fn model_asked(&mut self, experiment: &Experiment) -> Option<Which> {
+        [Which::Main, Which::Beside].into_iter().find(|which| {
+            let Some(info) = self.model_of(*which).info().cloned() else { return false };
+            experiment.edits == self.edits_of(*which) && self.spec.is_of(&experiment.model, &info)
+        })
+    }
+
+    /// Nothing is shown of the experiment that was asked last, if it was of that model, and nothing
+    /// computed for it.
+    pub fn forget_spec_run_of(&mut self, which: Which) {
+        self.jobs.abandon(|kind| *kind == JobKind::Spec(which));
+        self.spec.run.take_if(|run| run.which == which);
     }
 
     /// Where the experiment is one of the fact as it is looked at, its view shows the result too.
     pub fn adopt_spec_run(&mut self) {
+        let Some(key) = self.spec_key() else { return };
         let Some(SpecRun { experiment, prompt, result: Some(result), .. }) = &self.spec.run else {
             return;
         };
-        let direction =
-            self.directions().find(|it| self.prompt_at(*it).is_some_and(|it| it == prompt));
-        let key = direction.and_then(|it| self.key_of(it)).filter(|key| is_of_main(*key));
-        let Some(key) = key else { return };
         let spec = experiment.spec.clone();
         let role = match spec {
             AnalysisSpec::CausalTrace(_) => Role::Trace,
@@ -128,10 +135,19 @@ impl State {
         }
     }
 
+    /// The row that the experiment that was asked last is of, if it is of one.
+    fn spec_key(&self) -> Option<FactKey> {
+        self.directions().find(|row| self.is_spec_of(*row)).and_then(|row| self.key_of(row))
+    }
+
     /// Whether the experiment that was asked last is of the fact that is looked at.
     pub fn is_spec_of_fact(&self) -> bool {
-        let run = self.spec.run.as_ref().filter(|_| self.which(self.direction) == Which::Main);
-        run.is_some_and(|run| self.prompt_at(self.direction) == Some(&run.prompt))
+        self.is_spec_of(self.direction)
+    }
+
+    fn is_spec_of(&self, row: Direction) -> bool {
+        let run = self.spec.run.as_ref().filter(|run| run.which == self.which(row));
+        run.is_some_and(|run| self.prompt_at(row) == Some(&run.prompt))
     }
 
     fn prompt_at(&self, direction: Direction) -> Option<&Arc<TokenizedPrompt>> {
