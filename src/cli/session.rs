@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::output::print;
-use crate::session::{EXTENSION, Found, Session};
+use crate::session::{EXTENSION, Kept, Session};
 use crate::whole_file;
 use crate::worker::Which;
 
@@ -42,8 +42,8 @@ impl SessionArgs {
 }
 
 fn extract(session: &Session, nth: &str, path: &Path) -> anyhow::Result<()> {
-    let n = session.found.len();
-    let found = nth.parse::<usize>().ok().and_then(|nth| session.found.get(nth.checked_sub(1)?));
+    let n = session.kept().count();
+    let found = nth.parse::<usize>().ok().and_then(|nth| session.kept().nth(nth.checked_sub(1)?));
     let found = found.with_context(|| format!("there is no result {nth}; the file holds {n}"))?;
     // NaN and infinite numbers become null, as JSON has none.
     let model = session.model_of(found.which);
@@ -82,12 +82,13 @@ fn to_text(session: &Session) -> String {
         None => text.push_str("Dataset     none\n"),
     }
     _ = writeln!(text, "Edits       {}", session.edits.len());
-    _ = writeln!(text, "Results     {}", session.found.len());
-    for (nth, found) in session.found.iter().enumerate() {
-        let Found { which, prompt, is_complete, .. } = found;
-        let note = if *is_complete { "" } else { ", stopped on the way" };
-        let of = if *which == Which::Main { "" } else { ", model beside" };
-        _ = writeln!(text, "{:>4}  {}{of}{note}: {}", nth + 1, found.kind(), prompt.text);
+    _ = writeln!(text, "Results     {}", session.kept().count());
+    for (nth, found) in session.kept().enumerate() {
+        let Kept { which, prompt, is_complete, .. } = found;
+        let note = if is_complete { "" } else { ", stopped on the way" };
+        let of = if which == Which::Main { "" } else { ", model beside" };
+        let typed = if nth < session.found.len() { "" } else { ", of the Spec view" };
+        _ = writeln!(text, "{:>4}  {}{of}{typed}{note}: {}", nth + 1, found.kind(), prompt.text);
     }
     text
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
+use crate::experiment::Experiment;
 use crate::facts::{Dataset, Direction, Record};
 use crate::figure::{Figure, Look};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
@@ -43,6 +44,10 @@ pub struct Session {
     /// The tokens of all the dataset's subjects, which noise is measured on.
     pub subjects: Arc<[u32]>,
     pub found: Vec<Found>,
+
+    /// What was typed and carried out last.
+    #[serde(default)]
+    pub typed: Option<Typed>,
 
     /// The window's own: settings, arrangement of the views, what is chosen. See [`Session::window`].
     window: Vec<u8>,
@@ -111,6 +116,29 @@ pub struct Found {
     pub result: Arc<AnalysisResult>,
 }
 
+/// An experiment that was typed, with what was found. It may be of no fact of the session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Typed {
+    /// Which model it was asked of.
+    pub which: Which,
+    pub experiment: Experiment,
+
+    /// Empty where the weights alone were asked.
+    pub prompt: TokenizedPrompt,
+    pub is_complete: bool,
+    pub result: Arc<AnalysisResult>,
+}
+
+/// A result of a session, whatever it is shown as.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept<'a> {
+    pub which: Which,
+    pub prompt: &'a TokenizedPrompt,
+    pub spec: &'a AnalysisSpec,
+    pub is_complete: bool,
+    pub result: &'a AnalysisResult,
+}
+
 /// What a result is shown as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
@@ -158,6 +186,7 @@ impl Session {
             facts: Vec::new(),
             subjects: Arc::from([]),
             found: Vec::new(),
+            typed: None,
             window: Vec::new(),
         }
     }
@@ -204,29 +233,53 @@ impl Session {
         Dataset { path, records, skipped: Vec::new() }
     }
 
+    /// All results, in the order they are listed.
+    pub fn kept(&self) -> impl Iterator<Item = Kept<'_>> {
+        let found = self.found.iter().map(|it| Kept {
+            which: it.which,
+            prompt: &it.prompt,
+            spec: &it.spec,
+            is_complete: it.is_complete,
+            result: &it.result,
+        });
+        let typed = self.typed.iter().map(|it| Kept {
+            which: it.which,
+            prompt: &it.prompt,
+            spec: &it.experiment.spec,
+            is_complete: it.is_complete,
+            result: &it.result,
+        });
+        found.chain(typed)
+    }
+
     /// Whether all of it can be shown. Files can be changed by hand.
     fn check(&self) -> Result<(), String> {
         let tokenizer = self.model.checked()?;
         let beside = self.beside.as_ref().map(|it| it.model.checked()).transpose()?;
+        let says = |nth: usize, reason: &str| format!("result {}: {reason}", nth + 1);
         for (nth, found) in self.found.iter().enumerate() {
-            let says = |reason: &str| format!("result {}: {reason}", nth + 1);
+            let says = |reason: &str| says(nth, reason);
             let fact = self.facts.get(found.fact).ok_or_else(|| says("there is no such fact"))?;
             if fact.record.fact(found.direction).is_none() {
                 return Err(says("the fact is not asked that way"));
             }
-            if !found.prompt.is_whole() {
+        }
+        for (nth, it) in self.kept().enumerate() {
+            let says = |reason: &str| says(nth, reason);
+            let asks_nothing = nth >= self.found.len() && !it.spec.needs_prompt();
+            if !it.prompt.is_whole() && !asks_nothing {
                 return Err(says("the tokens of the prompt do not belong together"));
             }
-            if found.kind() != found.result.kind() {
+            if it.kind() != it.result.kind() {
                 return Err(says("it is not of the method that was asked for"));
             }
-            let tokenizer = match found.which {
+            let tokenizer = match it.which {
                 Which::Main => Some(&tokenizer),
                 Which::Beside => beside.as_ref(),
             };
             let tokenizer = tokenizer.ok_or_else(|| says("there is no such model"))?;
             // Shapes that do not belong together are found by whoever draws them.
-            let draw = || Figure::of(&found.result, &Look::new(tokenizer));
+            let draw = || Figure::of(it.result, &Look::new(tokenizer));
             let is_whole = catch_unwind(AssertUnwindSafe(draw)).is_ok_and(|it| it.is_whole());
             if !is_whole {
                 return Err(says("its numbers do not belong together"));
@@ -297,7 +350,7 @@ impl DatasetIdentity {
     }
 }
 
-impl Found {
+impl Kept<'_> {
     /// The method, in a word or two.
     pub fn kind(&self) -> &'static str {
         self.spec.kind()

@@ -37,7 +37,7 @@ const ROOMS: [(&str, &[&str]); 17] = [
         ],
     ),
     // What was found, as a file.
-    ("session", &["facts", "tokens", "whole_file", "analysis", "figure", "worker"]),
+    ("session", &["facts", "tokens", "whole_file", "analysis", "figure", "experiment", "worker"]),
     // Not `model`: tensors stay on the worker's thread.
     (
         "ui",

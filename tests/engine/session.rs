@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
-use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Grid};
+use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Grid, composition};
+use factscope::experiment::{Experiment, FactSource};
 use factscope::facts::{Direction, Fact, Record};
 use factscope::intervention::NoiseRng;
-use factscope::session::{Found, ModelIdentity, Role, Session, SessionError, StoredFact};
+use factscope::session::{Found, ModelIdentity, Role, Session, SessionError, StoredFact, Typed};
 use factscope::task::TaskCtx;
 use factscope::tokens::{Bos, TokenizedPrompt};
 use factscope::worker::{DeviceChoice, Engine, Which};
@@ -63,6 +64,27 @@ fn trace(session: &mut Session) -> &mut CausalTrace {
     }
 }
 
+/// Asks the weights alone, so of no prompt.
+fn typed() -> Typed {
+    let engine = tiny();
+    let spec = AnalysisSpec::Composition(composition::Spec {
+        modes: vec![composition::Mode::V],
+        n_top: 3,
+        processing: factscope::model::Processing::default(),
+    });
+    let prompt = TokenizedPrompt::nothing();
+    let result = engine.run(&prompt, &spec, &AnalysisCtx::unwatched()).unwrap();
+    let model = engine.info.dir.clone();
+    let fact = FactSource::Nothing;
+    Typed {
+        which: Which::Main,
+        experiment: Experiment { model, bos: Bos::Off, fact, edits: Vec::new(), spec },
+        prompt,
+        is_complete: true,
+        result: Arc::new(result),
+    }
+}
+
 fn back(session: &Session) -> Result<Session, SessionError> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.factscope");
@@ -83,6 +105,17 @@ fn numbers_come_back_bit_for_bit() {
         let window: Vec<f32> = back(&session).unwrap().window().unwrap();
         assert_eq!(window[0].to_bits(), value.to_bits());
     }
+}
+
+#[test]
+fn what_was_typed_comes_back_though_it_is_of_no_fact() {
+    let mut then = session();
+    then.typed = Some(typed());
+    let now = back(&then).unwrap();
+    assert_eq!(now.kept().count(), 2);
+    let [then, now] = [then, now].map(|it| it.typed.unwrap());
+    assert_eq!(now.experiment, then.experiment);
+    assert_eq!(now.result, then.result);
 }
 
 #[test]
@@ -107,6 +140,15 @@ fn shapes_that_do_not_belong_together_are_refused() {
     check(&|it| it.found[0].which = Which::Beside, "no such model");
     check(&|it| it.found[0].direction = Direction::Inverse, "not asked that way");
     check(&|it| it.found[0].prompt.pieces.clear(), "tokens of the prompt");
+    check(&|it| it.typed = Some(Typed { which: Which::Beside, ..typed() }), "no such model");
+    check(
+        &|it| {
+            let mut torn = Typed { result: Arc::clone(&it.found[0].result), ..typed() };
+            torn.experiment.spec = it.found[0].spec.clone();
+            it.typed = Some(torn);
+        },
+        "result 2: the tokens of the prompt",
+    );
     check(&|it| it.facts[0].record.fact.subject = Some(3..999), "no part of the prompt");
     check(
         &|it| {

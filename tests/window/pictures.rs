@@ -82,7 +82,7 @@ fn each_view_looks_as_it_did() {
         let is_known = !pane.has_results() || window.app().state.result(pane).is_some();
         assert!(is_known, "{pane:?}: the session lacks its result; make it anew");
         if pane == Pane::Spec {
-            // It belongs to no fact, and is not in the file.
+            // The file has only its text.
             window.harness.state_mut().command(Command::RunSpec);
             window.harness.run_steps(2);
             window.wait("the experiment", |app| app.state.jobs.sweeps().next().is_none());

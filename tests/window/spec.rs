@@ -273,3 +273,33 @@ fn one_of_two_models_is_chosen_and_named_with_the_result() {
 fn spec_of(text: &str) -> serde_json::Value {
     serde_json::from_str::<serde_json::Value>(text).unwrap()["spec"].take()
 }
+
+#[test]
+fn the_result_of_other_words_is_shown_again_with_the_session() {
+    let mut window = open_two(rounded());
+    let spec = AnalysisSpec::LogitLens(logit_lens::Spec::default());
+    let text = about_the_fact(&window, spec).replace("Mac OS was created by", "Mac OS was made by");
+    for which in [Which::Main, Which::Beside] {
+        window.set_spec_text(&text);
+        window.does(Command::AskOpenModel(which));
+        window.press_run();
+        let found = window.spec_result();
+        assert!(!window.app().state.is_spec_of_fact());
+        let path = window.dir.path().join(format!("{which:?}.factscope"));
+        window.does(Command::SaveSessionTo(path.clone()));
+        window.wait("the file", |app| app.state.is_unsaved() == Some(false));
+
+        let options = Options { session: Some(path), ..Options::default() };
+        let mut again = Window::new(options, None);
+        again.wait("the session", |app| app.state.session.is_some());
+        again.wait("both models", |app| app.state.info_of(Which::Beside).is_some());
+        assert_eq!(again.spec_result(), found);
+        again.show(Pane::Spec);
+        let name = again.app().state.place_of_model(which).unwrap();
+        assert_eq!(again.n_labelled(&name), 2);
+        again.sees("✔ Complete");
+        again.sees("Mac OS was made by");
+        assert_eq!(again.app().state.n_found, 0, "something was computed");
+        assert_eq!(again.app().state.is_unsaved(), Some(false));
+    }
+}

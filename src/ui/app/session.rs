@@ -13,8 +13,9 @@ use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::panels;
 use crate::ui::state::{
-    Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized,
+    Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, SpecRun, Stored, capitalized,
 };
+use crate::ui::view::Selection;
 use crate::worker::{Job, Which, Work};
 
 /// A session that was read, with what is there of its model and dataset.
@@ -241,6 +242,11 @@ impl App {
         }
         for result in self.state.adopt_found(session.found, places) {
             self.weigh(&result);
+        }
+        if let Some(typed) = session.typed {
+            self.weigh(&typed.result);
+            self.state.spec.run = Some(SpecRun::adopt(typed));
+            self.state.spec.selection = Selection::default();
         }
         let painted = look.as_ref().map_or(&[][..], |it| &it.painted);
         self.state.adopt_painted(painted, places);

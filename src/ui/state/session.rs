@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::history::{Step, is_same, with_choices_of};
 use super::{
-    Asked, FactId, FactKey, Findings, Paint, Quick, Recall, Settings, Slot, State, Study, TraceRun,
-    TraceState,
+    Asked, FactId, FactKey, Findings, Paint, Quick, Recall, Settings, Slot, SpecRun, State, Study,
+    TraceRun, TraceState,
 };
 use crate::analysis::attention::Weighting;
 use crate::analysis::edge_cut::Edge;
@@ -17,7 +17,7 @@ use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, Direction};
 use crate::session::{
-    DatasetIdentity, Found, ModelBeside, ModelIdentity, Role, Session, StoredFact,
+    DatasetIdentity, Found, ModelBeside, ModelIdentity, Role, Session, StoredFact, Typed,
 };
 use crate::task::TaskCtx;
 use crate::ui::view::Selection;
@@ -112,6 +112,7 @@ pub struct Snapshot {
     facts: Vec<StoredFact>,
     subjects: Arc<[u32]>,
     found: Vec<Found>,
+    typed: Option<Typed>,
     look: Look,
     pub mark: Mark,
 }
@@ -138,6 +139,7 @@ impl Snapshot {
         session.facts = self.facts;
         session.subjects = self.subjects;
         session.found = self.found;
+        session.typed = self.typed;
         session.set_window(&self.look);
         session.save(path).map_err(|error| error.to_string())?;
         Ok(self.mark)
@@ -221,6 +223,7 @@ impl State {
             facts,
             subjects: self.subjects.clone().unwrap_or_default(),
             found,
+            typed: self.spec.run.as_ref().and_then(typed),
             look,
             mark: self.mark(),
         })
@@ -298,6 +301,17 @@ impl State {
     }
 }
 
+/// What a file holds of the experiment that was asked last.
+fn typed(run: &SpecRun) -> Option<Typed> {
+    Some(Typed {
+        which: run.which,
+        experiment: run.experiment.clone(),
+        prompt: (*run.prompt).clone(),
+        is_complete: run.state == TraceState::Complete,
+        result: run.result.clone()?,
+    })
+}
+
 /// What a file holds of the findings about one prompt.
 fn found_in(fact: usize, key: FactKey, findings: &Findings, info: &ModelInfo) -> Vec<Found> {
     let Ok(prompt) = &findings.prompt else { return Vec::new() };
@@ -341,10 +355,29 @@ fn found_in(fact: usize, key: FactKey, findings: &Findings, info: &ModelInfo) ->
     found
 }
 
+impl TraceState {
+    /// As a file keeps it.
+    fn kept(is_complete: bool) -> Self {
+        if is_complete { Self::Complete } else { Self::Cancelled }
+    }
+}
+
+impl SpecRun {
+    pub fn adopt(typed: Typed) -> Self {
+        Self {
+            which: typed.which,
+            experiment: typed.experiment,
+            prompt: Arc::new(typed.prompt),
+            state: TraceState::kept(typed.is_complete),
+            result: Some(typed.result),
+        }
+    }
+}
+
 impl Findings {
     /// Puts a result of a session in its place.
     pub(super) fn adopt(&mut self, found: Found) {
-        let state = if found.is_complete { TraceState::Complete } else { TraceState::Cancelled };
+        let state = TraceState::kept(found.is_complete);
         match (found.role, found.spec) {
             (Role::Quick, _) => {
                 if let Some(quick) = Quick::of(&found.result) {
