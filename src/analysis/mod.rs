@@ -286,6 +286,15 @@ pub enum AnalysisError {
     #[error("traces are compared that restore or corrupt the same, in the same windows")]
     OtherTrace,
 
+    #[error(
+        "the models have {} and {} layers, and a window of layers, restored or severed, is another \
+         part of each; restore hidden states, with all layers severed or none, whose difference is \
+         taken by depth, or look at both maps side by side, in the same scale",
+        n_layers[0],
+        n_layers[1]
+    )]
+    OtherDepth { n_layers: [usize; 2] },
+
     #[error("hidden states are restored one at a time: the only window is 1")]
     NoWindow,
 

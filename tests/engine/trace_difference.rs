@@ -6,7 +6,7 @@ use factscope::analysis::causal_trace::{
 use factscope::analysis::comparison::{self, MapSpec, trace_difference};
 use factscope::analysis::corruption::Corruption;
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Metric, Positions,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Grid, Measurement, Metric, Positions,
 };
 use factscope::figure::{Chart, Figure, Look};
 use factscope::intervention::NoiseRng;
@@ -114,6 +114,62 @@ fn traces_that_were_not_asked_alike_are_not_compared() {
     let second = trace(&inverse, &spec());
     let no_foil = trace_difference([&first, &second], Metric::LogitDiff);
     assert_eq!(no_foil, Err(AnalysisError::NoFoil));
+}
+
+/// A trace of a model with more layers, whose effects are given.
+fn deeper(trace: &CausalTrace, n_layers: usize, effect: impl Fn(f32) -> f32) -> CausalTrace {
+    let n_pos = trace.prompt.n_pos();
+    let low = Measurement::mean(&trace.corrupted, Metric::Logit).unwrap();
+    let cells = (0..n_layers * n_pos).map(|cell| {
+        let depth = (cell / n_pos + 1) as f32 / n_layers as f32;
+        vec![Measurement { logit: low + effect(depth), ..trace.clean }]
+    });
+    CausalTrace { restored: Grid::new(n_pos, cells.collect()), ..trace.clone() }
+}
+
+/// A straight line is met everywhere by lines between its points.
+#[test]
+fn hidden_states_of_models_of_other_depths_are_compared_where_as_much_is_passed() {
+    let spec = causal_trace::Spec { component: Component::Hidden, window: 1, ..spec() };
+    let own = trace(&france(), &spec);
+    let line = |depth: f32| 3.0 * depth - 1.0;
+    for (few, many) in [(4, 8), (4, 6), (12, 36), (24, 36), (5, 7)] {
+        let [few, many] = [few, many].map(|n_layers| deeper(&own, n_layers, line));
+        let found = trace_difference([&few, &many], Metric::Logit).unwrap();
+        assert!(found.is_by_depth());
+        assert_eq!(found.difference.n_columns(), few.restored.n_rows());
+        for (a, b) in found.maps[0].values().iter().zip(found.maps[1].values()) {
+            assert!((a.unwrap() - b.unwrap()).abs() < 1e-4, "{a:?} {b:?}");
+        }
+        // All is passed at the end of both.
+        let last = found.difference.n_columns() - 1;
+        assert_eq!(found.place(1, last), (many.restored.n_rows() - 1, 0.0));
+        let turned = trace_difference([&many, &few], Metric::Logit).unwrap();
+        assert_eq!(turned.difference, found.difference.map(|it| it.map(|it| -it)));
+    }
+    // Every second layer of a model of twice as many is at one of the first's, to the bit.
+    let curve = |depth: f32| depth.powi(3);
+    let [few, many] = [4, 8].map(|n_layers| deeper(&own, n_layers, curve));
+    let found = trace_difference([&few, &many], Metric::Logit).unwrap();
+    assert!(found.difference.values().iter().flatten().all(|it| *it == 0.0));
+    assert_eq!((0..4).map(|it| found.place(1, it).0).collect::<Vec<_>>(), [1, 3, 5, 7]);
+
+    let engine = engine("tiny");
+    let look = Look { metric: Metric::Logit, ..Look::new(&engine.info.tokenizer) };
+    let figure = Figure::of_difference(&found, ["first", "second"], Component::Hidden, &look);
+    let [Chart::Map(map)] = figure.charts.as_slice() else { panic!("{:?}", figure.charts) };
+    assert_eq!(map.columns.labels, ["25 %", "50 %", "75 %", "100 %"]);
+    assert!(map.details[1].contains("First, layer 1  "), "{}", map.details[1]);
+    assert!(map.details[1].contains("Second, layer 3  "), "{}", map.details[1]);
+
+    // A window of layers is no share of a model.
+    let windows = causal_trace::Spec { component: Component::Mlp, ..own.spec.clone() };
+    let severed = causal_trace::Spec { sever_layers: Some(2), ..own.spec.clone() };
+    for spec in [windows, severed] {
+        let traces = [&few, &many].map(|it| CausalTrace { spec: spec.clone(), ..it.clone() });
+        let error = trace_difference([&traces[0], &traces[1]], Metric::Logit).unwrap_err();
+        assert_eq!(error, AnalysisError::OtherDepth { n_layers: [4, 8] });
+    }
 }
 
 #[test]

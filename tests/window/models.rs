@@ -67,8 +67,15 @@ fn both_are_asked_the_same_and_each_answers_for_itself() {
     let expected = alone.run(&prompt, &spec, &AnalysisCtx::unwatched()).unwrap();
     assert_eq!(window.results()[1], Some(expected));
 
-    // Maps of different depth are looked at side by side only.
-    window.sees("Traces are compared that restore or corrupt the same");
+    // Layers of different models are paired by depth.
+    window.sees("First model − second model");
+    window.sees("The first model has 4 layers, the second model 6");
+    window.click("MLP");
+    window.click("Trace");
+    window.trace_ends();
+    window.sees("The models have 4 and 6 layers, and a window of layers, restored or severed, is another part of each");
+    window.click("Hidden state");
+    let state = &window.app().state;
 
     // A layer that the first model does not have.
     let last = state.info_of(Which::Beside).unwrap().config.n_layers - 1;

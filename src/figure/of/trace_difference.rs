@@ -35,11 +35,21 @@ impl Figure {
             it.difference.get(row, layer).copied().flatten().unwrap_or(f32::NAN)
         };
         let details = |row: usize, layer: usize| {
-            let text = |nth: usize| at(nth, row, layer).map_or_else(|| "none".to_owned(), exact);
-            let [first, second] = names.map(capitalized);
-            format!("{first}  {}\n{second}  {}", text(0), text(1))
+            let text = |nth: usize| {
+                let effect = at(nth, row, layer).map_or_else(|| "none".to_owned(), exact);
+                let place = if it.is_by_depth() { place(it, nth, layer) } else { String::new() };
+                format!("{}{place}  {effect}", capitalized(names[nth]))
+            };
+            format!("{}\n{}", text(0), text(1))
         };
-        let layers = look.layers("Layer", n_layers);
+        let layers = if it.is_by_depth() {
+            let depth =
+                |column: usize| format!("{:.0} %", 100.0 * (column + 1) as f32 / n_layers as f32);
+            let depths = (0..n_layers).map(depth).collect();
+            Side::named("Depth: share of the layers that are passed", "depth", depths)
+        } else {
+            look.layers("Layer", n_layers)
+        };
         let values = by_row(it.roles.len(), n_layers, value);
         let mut map = Map::new(&name, rows, layers, values, &quantity).diverging();
         map.details = by_row(it.roles.len(), n_layers, details);
@@ -50,6 +60,14 @@ impl Figure {
             warnings: (0..2).filter_map(|nth| not_recalled(it, names, nth)).collect(),
             notes: notes(it, names, look),
         }
+    }
+}
+
+/// Such as `, layers 6 to 7`.
+fn place(it: &TraceDifference, nth: usize, column: usize) -> String {
+    match it.place(nth, column) {
+        (layer, 0.0) => format!(", layer {layer}"),
+        (layer, _) => format!(", layers {layer} to {}", layer + 1),
     }
 }
 
@@ -87,10 +105,19 @@ fn notes(it: &TraceDifference, names: [&str; 2], look: &Look<'_>) -> Vec<String>
         format!("Total effect of the corruption: {first} {}  ·  {second} {}", totals[0], totals[1]),
         format!(
             "Blue does more for the {first}, red for the {second}. Tokens are paired by their role and \
-             averaged where there are several, layers by their number"
+             averaged where there are several, layers by their {}",
+            if it.is_by_depth() { "depth" } else { "number" }
         ),
     ];
-    look.explain_planted(&mut notes);
+    if it.is_by_depth() {
+        let [a, b] = it.n_layers;
+        notes.push(format!(
+            "The {first} has {a} layers, the {second} {b}: a hidden state stands where as large a share \
+             of them is passed, and effects between two layers are taken in a straight line"
+        ));
+    } else {
+        look.explain_planted(&mut notes);
+    }
     notes.extend(it.prompts.iter().map(prompt));
     notes
 }
