@@ -244,6 +244,19 @@ impl Command {
         Self::Quit,
     ];
 
+    /// All that takes away what a view shows.
+    pub fn taking_away(pane: Pane) -> [Self; 7] {
+        [
+            Self::SaveFigureOf(pane),
+            Self::CopyImageOf(pane),
+            Self::CopyFigureOf(pane),
+            Self::CopyTableOf(pane),
+            Self::SaveSpec(pane),
+            Self::FillSpec(pane),
+            Self::CopyCommandLineOf(pane),
+        ]
+    }
+
     /// As it stands in menus and on buttons.
     #[expect(clippy::too_many_lines, reason = "a list")]
     pub fn text(&self) -> String {

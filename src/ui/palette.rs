@@ -140,18 +140,8 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(Pane::ALL.map(Command::ShowPane));
     let open = Pane::ALL.into_iter().filter(|pane| workspace.is_open(*pane));
     commands.extend(open.map(Command::ClosePane));
-    // What can be taken away of what is seen.
-    for pane in Pane::ALL.into_iter().filter(|it| it.has_results() && workspace.is_in_front(*it)) {
-        commands.extend([
-            Command::SaveFigureOf(pane),
-            Command::CopyImageOf(pane),
-            Command::CopyFigureOf(pane),
-            Command::CopyTableOf(pane),
-            Command::SaveSpec(pane),
-            Command::FillSpec(pane),
-            Command::CopyCommandLineOf(pane),
-        ]);
-    }
+    let seen = Pane::ALL.into_iter().filter(|it| it.has_results() && workspace.is_in_front(*it));
+    commands.extend(seen.flat_map(Command::taking_away));
     commands.extend(Scale::ALL.map(|scale| Command::SetFigureScale(scale.times())));
     commands.extend(Scale::ALL.map(|scale| Command::SetScreenshotScale(scale.times())));
     commands.extend(Convention::ALL.map(Command::Match));

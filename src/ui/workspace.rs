@@ -177,18 +177,8 @@ struct Showing<'a> {
 impl Showing<'_> {
     /// What can be taken away of the view in front, and what else there is.
     fn menu_ui(&mut self, ui: &mut Ui, active: Option<Pane>) {
-        let shown = active.into_iter().filter(|pane| pane.has_results()).flat_map(|pane| {
-            [
-                Command::SaveFigureOf(pane),
-                Command::CopyImageOf(pane),
-                Command::CopyFigureOf(pane),
-                Command::CopyTableOf(pane),
-                Command::SaveSpec(pane),
-                Command::FillSpec(pane),
-                Command::CopyCommandLineOf(pane),
-            ]
-        });
-        for command in shown {
+        let shown = active.filter(|pane| pane.has_results());
+        for command in shown.into_iter().flat_map(Command::taking_away) {
             if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
                 self.commands.push(command);
                 ui.close();
