@@ -84,6 +84,14 @@ impl Second {
             Self::Fact => "other fact",
         }
     }
+
+    /// What both are called by themselves.
+    pub fn titles(self) -> [&'static str; 2] {
+        match self {
+            Self::Inverse => ["Fact", "Inverse"],
+            Self::Fact => ["Fact", "Other fact"],
+        }
+    }
 }
 
 /// One of the maps that other analyses make.

@@ -59,18 +59,11 @@ fn brief_quantity(map: &MapSpec) -> String {
     }
 }
 
-fn names(it: &Comparison) -> [&'static str; 2] {
-    match it.spec.second {
-        Second::Inverse => ["Fact", "Inverse"],
-        Second::Fact => ["Fact", "Other fact"],
-    }
-}
-
 /// First of all: does the model know it?
 fn recall(it: &Comparison, look: &Look<'_>) -> Table {
     let row = |(nth, (prompt, recall)): (usize, (&TokenizedPrompt, &Recall))| Row {
         cells: vec![
-            Cell::Text(names(it)[nth].to_owned()),
+            Cell::Text(it.spec.second.titles()[nth].to_owned()),
             Cell::Text(prompt.text.clone()),
             Cell::Token(look.token(recall.right.id)),
             Cell::Number(recall.right.prob),
@@ -91,7 +84,7 @@ fn recall(it: &Comparison, look: &Look<'_>) -> Table {
 
 fn maps(it: &Comparison, quantity: &str, look: &Look<'_>) -> Vec<Chart> {
     let [fact, inverse] = &it.maps;
-    let names = names(it);
+    let names = it.spec.second.titles();
     let difference = format!("Fact − {}", it.spec.second.text());
     let grids = [(names[0], fact), (names[1], inverse), (&*difference, &it.difference)];
     let value = |grid: &Grid<Option<f32>>, row: usize, column: usize| {
@@ -160,7 +153,7 @@ fn scatter(it: &Comparison, quantity: &str) -> Scatter {
     Scatter {
         name: "Each cell both ways".to_owned(),
         x_title: format!("Fact: {quantity}"),
-        y_title: format!("{}: {quantity}", names(it)[1]),
+        y_title: format!("{}: {quantity}", it.spec.second.titles()[1]),
         points: points.collect(),
         has_diagonal: true,
     }
@@ -185,7 +178,9 @@ fn top(it: &Comparison, overlap: &Overlap) -> Table {
     };
     Table {
         name: "Largest parts".to_owned(),
-        columns: ["Place", names(it)[0], names(it)[1]].map(str::to_owned).into(),
+        columns: ["Place", it.spec.second.titles()[0], it.spec.second.titles()[1]]
+            .map(str::to_owned)
+            .into(),
         rows: (0..fact.len().max(inverse.len())).map(row).collect(),
     }
 }
@@ -216,7 +211,7 @@ fn peaks(it: &Comparison) -> Table {
             pick: Pick::layer(fact.layer),
         }
     });
-    let [fact, other] = names(it);
+    let [fact, other] = it.spec.second.titles();
     let columns = ["Peak of", fact, "Value", other, "Value", "Layers apart", "Depth", "Pearson"];
     Table {
         name: "Peaks".to_owned(),

@@ -86,12 +86,14 @@ impl State {
 
     /// What a row is called.
     pub fn name_of(&self, row: Direction) -> &'static str {
-        match (row, self.has_model_beside(), self.beside) {
-            (Direction::Forward, true, None) => "First model",
-            (Direction::Inverse, true, None) => "Second model",
-            (Direction::Forward, ..) => "Fact",
-            (Direction::Inverse, false, None) => "Inverse",
-            (Direction::Inverse, _, Some(_)) => "Other fact",
+        let [first, second] = if self.has_model_beside() && self.beside.is_none() {
+            ["First model", "Second model"]
+        } else {
+            self.second().titles()
+        };
+        match row {
+            Direction::Forward => first,
+            Direction::Inverse => second,
         }
     }
 
