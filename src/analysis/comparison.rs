@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use super::causal_trace::{CausalTrace, Direction};
 use super::logit_attribution::{Component, LogitAttribution, Parts};
 use super::prediction::Candidate;
-use super::statistics::{Permutations, largest, pearson, ranks, spearman};
 use super::{
     AnalysisCtx, AnalysisError, Grid, Measurement, Metric, ablation, causal_trace,
     logit_attribution, prediction,
@@ -25,9 +24,15 @@ use crate::model::Gpt2;
 use crate::task::{Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
+mod likeness;
+mod peaks;
 mod role;
 mod traces;
 
+use likeness::overlap;
+pub use likeness::{Likeness, Overlap, PValues};
+pub use peaks::{Peak, PeakOf, Peaks};
+use peaks::{peaks_by_role, peaks_of_parts};
 pub use role::Role;
 pub use traces::{TraceDifference, trace_difference};
 
@@ -146,83 +151,6 @@ pub struct Recall {
     pub right: Candidate,
     pub rank: usize,
 }
-
-/// How alike two lists of numbers are.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Likeness {
-    pub n: usize,
-
-    /// Nothing where one of them is all the same.
-    pub pearson: Option<f64>,
-    pub spearman: Option<f64>,
-}
-
-/// Whether the same parts matter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Overlap {
-    /// The parts of largest size, the largest first, as places in the map, row by row.
-    pub top: [Vec<usize>; 2],
-
-    /// How many are in both.
-    pub n_shared: usize,
-
-    /// Of the parts in either, the share in both: 0 to 1.
-    pub jaccard: f64,
-
-    /// How often chance is as alike or more, if any part may stand for any other.
-    pub any_part: PValues,
-
-    /// The same, if only those of a layer may. Nothing where a layer is one part.
-    pub within_layers: Option<PValues>,
-}
-
-/// One-sided.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct PValues {
-    pub jaccard: f64,
-
-    /// Nothing where the correlation is none.
-    pub spearman: Option<f64>,
-}
-
-/// Where each map is largest in size, along one row of a trace, or among all parts.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Peaks {
-    pub of: PeakOf,
-    pub at: [Peak; 2],
-
-    /// The inverse's layer minus the fact's.
-    pub layers: i64,
-
-    /// The same, in parts of the way from the first layer to the last.
-    pub depth: f64,
-
-    /// Of the two profiles over layers.
-    pub likeness: Likeness,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PeakOf {
-    /// One row of a trace.
-    Role(Role),
-
-    /// The part of largest size in each layer.
-    Part,
-
-    /// The summed sizes of all parts of a layer.
-    Layer,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Peak {
-    pub layer: usize,
-    pub head: Option<usize>,
-    pub value: f64,
-}
-
-/// Below this a map is called flat: rounding.
-const FLAT: f64 = 1e-7;
 
 impl Spec {
     /// That it asks for something, of a prompt that is one.
@@ -443,105 +371,4 @@ fn unzipped(pairs: &[(f32, f32)]) -> [Vec<f64>; 2] {
         pairs.iter().map(|it| f64::from(it.0)).collect(),
         pairs.iter().map(|it| f64::from(it.1)).collect(),
     ]
-}
-
-impl Likeness {
-    fn of(a: &[f64], b: &[f64]) -> Self {
-        Self { n: a.len(), pearson: pearson(a, b), spearman: spearman(a, b) }
-    }
-}
-
-/// `n_columns`: parts per layer.
-fn overlap(spec: &Spec, a: &[f64], b: &[f64], n_columns: usize) -> Overlap {
-    let n = a.len();
-    let top = [largest(a, spec.n_top), largest(b, spec.n_top)];
-    let in_top = top.each_ref().map(|top| {
-        let mut is_in = vec![false; n];
-        for &at in top {
-            is_in[at] = true;
-        }
-        is_in
-    });
-    let n_shared = |order: &[usize]| -> usize {
-        let both = in_top[0].iter().zip(order).filter(|(is_in, at)| **is_in && in_top[1][**at]);
-        both.count()
-    };
-    let jaccard = |n_shared: usize| {
-        let n_either = 2 * top[0].len() - n_shared;
-        n_shared as f64 / n_either as f64
-    };
-    let rank_correlation = spearman(a, b);
-    let (a, b) = (ranks(a), ranks(b));
-    let products = |order: &[usize]| -> f64 { a.iter().zip(order).map(|(a, at)| a * b[*at]).sum() };
-    let test = |block: usize| {
-        let permutations = Permutations { n: spec.n_permutations, seed: spec.seed, block };
-        let [shared, products] = permutations
-            // Each grows with what it stands for: shared parts, and the correlation of ranks.
-            .p_values(n, |order| [n_shared(order) as f64, products(order)]);
-        PValues { jaccard: shared, spearman: rank_correlation.map(|_| products) }
-    };
-    let order: Vec<usize> = (0..n).collect();
-    let n_shared = n_shared(&order);
-    Overlap {
-        n_shared,
-        jaccard: jaccard(n_shared),
-        any_part: test(n),
-        within_layers: (n_columns > 1).then(|| test(n_columns)),
-        top,
-    }
-}
-
-/// For each role that both have, where anything is.
-fn peaks_by_role(roles: &[Role], maps: &[Grid<Option<f32>>; 2]) -> Vec<Peaks> {
-    let rows = roles.iter().zip(maps[0].rows().zip(maps[1].rows()));
-    rows.filter(|(role, _)| role.follows_subject())
-        .filter_map(|(role, (a, b))| {
-            let profile = |row: &[Option<f32>]| -> Option<Vec<f64>> {
-                row.iter().map(|it| it.map(f64::from)).collect()
-            };
-            let profiles = [profile(a)?, profile(b)?];
-            let peak = |profile: &[f64]| {
-                let layer = largest(profile, 1)[0];
-                Peak { layer, head: None, value: profile[layer] }
-            };
-            let peaks = profiles.each_ref().map(|it| peak(it));
-            peaks_of(PeakOf::Role(*role), peaks, &profiles)
-        })
-        .collect()
-}
-
-fn peaks_of_parts(a: &[f64], b: &[f64], n_layers: usize) -> Vec<Peaks> {
-    let n_columns = a.len() / n_layers;
-    let largest_part = |values: &[f64]| {
-        let at = largest(values, 1)[0];
-        let head = (n_columns > 1).then_some(at % n_columns);
-        Peak { layer: at / n_columns, head, value: values[at] }
-    };
-    let profile = |values: &[f64], fold: fn(f64, f64) -> f64| -> Vec<f64> {
-        let sizes = |layer: &[f64]| layer.iter().map(|it| it.abs()).fold(0.0, fold);
-        values.chunks(n_columns).map(sizes).collect()
-    };
-    let mut found = Vec::new();
-    let profiles = [profile(a, f64::max), profile(b, f64::max)];
-    found.extend(peaks_of(PeakOf::Part, [largest_part(a), largest_part(b)], &profiles));
-    if n_columns > 1 {
-        let profiles = [a, b].map(|it| profile(it, |sum, it| sum + it));
-        let peak = |profile: &Vec<f64>| {
-            let layer = largest(profile, 1)[0];
-            Peak { layer, head: None, value: profile[layer] }
-        };
-        found.extend(peaks_of(PeakOf::Layer, profiles.each_ref().map(peak), &profiles));
-    }
-    found
-}
-
-/// Nothing where one of the two is flat.
-fn peaks_of(of: PeakOf, peaks: [Peak; 2], profiles: &[Vec<f64>; 2]) -> Option<Peaks> {
-    if peaks.iter().any(|it| it.value.abs() <= FLAT) {
-        return None;
-    }
-    let layers = peaks[1].layer as i64 - peaks[0].layer as i64;
-    let n_steps = profiles[0].len().saturating_sub(1).max(1);
-    let likeness = Likeness::of(&profiles[0], &profiles[1]);
-    Some(Peaks { of, at: peaks, layers, depth: layers as f64 / n_steps as f64, likeness })
 }

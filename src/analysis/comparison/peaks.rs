@@ -1,0 +1,101 @@
+//! Where both maps are largest, and how far apart.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Likeness, Role};
+use crate::analysis::Grid;
+use crate::analysis::statistics::largest;
+
+/// Where each map is largest in size, along one row of a trace, or among all parts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peaks {
+    pub of: PeakOf,
+    pub at: [Peak; 2],
+
+    /// The inverse's layer minus the fact's.
+    pub layers: i64,
+
+    /// The same, in parts of the way from the first layer to the last.
+    pub depth: f64,
+
+    /// Of the two profiles over layers.
+    pub likeness: Likeness,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeakOf {
+    /// One row of a trace.
+    Role(Role),
+
+    /// The part of largest size in each layer.
+    Part,
+
+    /// The summed sizes of all parts of a layer.
+    Layer,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Peak {
+    pub layer: usize,
+    pub head: Option<usize>,
+    pub value: f64,
+}
+
+/// Below this a map is called flat: rounding.
+const FLAT: f64 = 1e-7;
+
+/// For each role that both have, where anything is.
+pub(super) fn peaks_by_role(roles: &[Role], maps: &[Grid<Option<f32>>; 2]) -> Vec<Peaks> {
+    let rows = roles.iter().zip(maps[0].rows().zip(maps[1].rows()));
+    rows.filter(|(role, _)| role.follows_subject())
+        .filter_map(|(role, (a, b))| {
+            let profile = |row: &[Option<f32>]| -> Option<Vec<f64>> {
+                row.iter().map(|it| it.map(f64::from)).collect()
+            };
+            let profiles = [profile(a)?, profile(b)?];
+            let peak = |profile: &[f64]| {
+                let layer = largest(profile, 1)[0];
+                Peak { layer, head: None, value: profile[layer] }
+            };
+            let peaks = profiles.each_ref().map(|it| peak(it));
+            peaks_of(PeakOf::Role(*role), peaks, &profiles)
+        })
+        .collect()
+}
+
+pub(super) fn peaks_of_parts(a: &[f64], b: &[f64], n_layers: usize) -> Vec<Peaks> {
+    let n_columns = a.len() / n_layers;
+    let largest_part = |values: &[f64]| {
+        let at = largest(values, 1)[0];
+        let head = (n_columns > 1).then_some(at % n_columns);
+        Peak { layer: at / n_columns, head, value: values[at] }
+    };
+    let profile = |values: &[f64], fold: fn(f64, f64) -> f64| -> Vec<f64> {
+        let sizes = |layer: &[f64]| layer.iter().map(|it| it.abs()).fold(0.0, fold);
+        values.chunks(n_columns).map(sizes).collect()
+    };
+    let mut found = Vec::new();
+    let profiles = [profile(a, f64::max), profile(b, f64::max)];
+    found.extend(peaks_of(PeakOf::Part, [largest_part(a), largest_part(b)], &profiles));
+    if n_columns > 1 {
+        let profiles = [a, b].map(|it| profile(it, |sum, it| sum + it));
+        let peak = |profile: &Vec<f64>| {
+            let layer = largest(profile, 1)[0];
+            Peak { layer, head: None, value: profile[layer] }
+        };
+        found.extend(peaks_of(PeakOf::Layer, profiles.each_ref().map(peak), &profiles));
+    }
+    found
+}
+
+/// Nothing where one of the two is flat.
+fn peaks_of(of: PeakOf, peaks: [Peak; 2], profiles: &[Vec<f64>; 2]) -> Option<Peaks> {
+    if peaks.iter().any(|it| it.value.abs() <= FLAT) {
+        return None;
+    }
+    let layers = peaks[1].layer as i64 - peaks[0].layer as i64;
+    let n_steps = profiles[0].len().saturating_sub(1).max(1);
+    let likeness = Likeness::of(&profiles[0], &profiles[1]);
+    Some(Peaks { of, at: peaks, layers, depth: layers as f64 / n_steps as f64, likeness })
+}
