@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::fact::FactArgs;
 use super::output::{AnalysisOutput, with_tail};
+use super::run::Session;
 use super::{Machine, ModelArgs};
 use crate::analysis::activation_patching::{ActivationPatching, Part, Places, Spec};
 use crate::analysis::{AnalysisSpec, Grid, Measurement, Metric, Pair, Role};
@@ -17,13 +18,7 @@ use crate::worker::Engine;
 #[derive(Args)]
 pub(super) struct Patch {
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    fact: FactArgs,
-
-    #[command(flatten)]
-    from: FromArgs,
+    asked: PairedArgs,
 
     /// What is patched: the residual stream after a layer, what MLPs or attention add to it, or each
     /// head's output
@@ -42,9 +37,22 @@ pub(super) struct Patch {
     output: AnalysisOutput,
 }
 
+/// A fact in a model, and the prompt that activations are taken from.
+#[derive(Args)]
+pub(super) struct PairedArgs {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    #[command(flatten)]
+    fact: FactArgs,
+
+    #[command(flatten)]
+    from: FromArgs,
+}
+
 /// The prompt that activations are taken from, and where they go.
 #[derive(Args)]
-pub(super) struct FromArgs {
+struct FromArgs {
     /// The prompt to take activations from
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["from_case", "from_inverse"])]
     from: Option<String>,
@@ -79,9 +87,28 @@ enum Kind {
     Heads,
 }
 
+/// What was asked, with the other prompt.
+pub(super) struct Paired {
+    pub session: Session,
+    pub donor: TokenizedPrompt,
+    pub pairs: Vec<Pair>,
+}
+
+impl PairedArgs {
+    /// `foil`: a wrong answer instead of the fact's own.
+    pub fn ask(&self, foil: Option<&str>, machine: &Machine) -> anyhow::Result<Paired> {
+        let donor = self.from.fact(&self.fact)?;
+        let session = self.model.ask(self.fact.source().with_foil(foil), machine)?;
+        let tokenizer = &session.engine.info.tokenizer;
+        let donor = TokenizedPrompt::new(tokenizer, &donor, self.model.bos())?;
+        let pairs = self.from.pairs(&donor, &session.prompt);
+        Ok(Paired { session, donor, pairs })
+    }
+}
+
 impl FromArgs {
     /// The donor as text.
-    pub fn fact(&self, recipient: &FactArgs) -> anyhow::Result<Fact> {
+    fn fact(&self, recipient: &FactArgs) -> anyhow::Result<Fact> {
         let answer = self.from_answer.clone();
         let source = match (&self.from, &recipient.facts, &recipient.case) {
             (Some(prompt), _, _) => FactSource::Text(TextFact {
@@ -112,7 +139,7 @@ impl FromArgs {
     }
 
     /// Those that are named, or those with the same roles.
-    pub fn pairs(&self, donor: &TokenizedPrompt, recipient: &TokenizedPrompt) -> Vec<Pair> {
+    fn pairs(&self, donor: &TokenizedPrompt, recipient: &TokenizedPrompt) -> Vec<Pair> {
         if self.pairs.is_empty() { Pair::by_role(donor, recipient) } else { self.pairs.clone() }
     }
 }
@@ -120,12 +147,9 @@ impl FromArgs {
 impl Patch {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let donor = self.from.fact(&self.fact)?;
-        let session = self.model.ask(self.fact.source(), machine)?;
-        let tokenizer = &session.engine.info.tokenizer;
-        let donor = TokenizedPrompt::new(tokenizer, &donor, self.model.bos())?;
+        let Paired { session, donor, pairs } = self.asked.ask(None, machine)?;
         let spec = Spec {
-            pairs: self.from.pairs(&donor, &session.prompt),
+            pairs,
             donor: donor.into(),
             places: if self.together { Places::Together } else { Places::Each },
             part: match self.kind {

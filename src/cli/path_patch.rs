@@ -3,25 +3,18 @@ use std::fmt::Write as _;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
-use super::fact::FactArgs;
+use super::Machine;
 use super::output::{AnalysisOutput, with_tail};
-use super::patch::{FromArgs, pairs_json};
-use super::{Machine, ModelArgs};
+use super::patch::{Paired, PairedArgs, pairs_json};
 use crate::analysis::path_patching::{Between, PathPatching, Spec};
 use crate::analysis::{AnalysisSpec, Measurement, Metric, Positions, Receiver, Sender};
-use crate::tokens::{TokenizedPrompt, visible};
+use crate::tokens::visible;
 use crate::worker::Engine;
 
 #[derive(Args)]
 pub(super) struct PathPatch {
     #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    fact: FactArgs,
-
-    #[command(flatten)]
-    from: FromArgs,
+    asked: PairedArgs,
 
     /// What is told: `logits`, what heads read for queries, keys or values such as `L9H6.q`, or an
     /// MLP such as `MLP3`; several are told together
@@ -55,13 +48,9 @@ enum MlpsArg {
 impl PathPatch {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let donor = self.from.fact(&self.fact)?;
-        let source = self.fact.source().with_foil(self.foil.as_deref());
-        let session = self.model.ask(source, machine)?;
-        let tokenizer = &session.engine.info.tokenizer;
-        let donor = TokenizedPrompt::new(tokenizer, &donor, self.model.bos())?;
+        let Paired { session, donor, pairs } = self.asked.ask(self.foil.as_deref(), machine)?;
         let spec = AnalysisSpec::PathPatching(Spec {
-            pairs: self.from.pairs(&donor, &session.prompt),
+            pairs,
             donor: donor.into(),
             receivers: self.receivers.clone(),
             receiver_positions: self.positions.clone(),
