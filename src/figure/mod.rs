@@ -259,6 +259,17 @@ impl Chart {
             Self::Table(it) => &it.name,
         }
     }
+
+    /// The first of these, if it is a small map, and those after it that go by the same scale.
+    pub fn small_maps(charts: &[Self]) -> Vec<&Map> {
+        let mut small = charts.iter().map_while(|chart| match chart {
+            Self::Map(map) if map.is_small => Some(map),
+            _ => None,
+        });
+        let Some(first) = small.next() else { return Vec::new() };
+        let is_alike = |it: &&Map| it.range == first.range && it.color_map == first.color_map;
+        [first].into_iter().chain(small.take_while(is_alike)).collect()
+    }
 }
 
 impl Waterfall {

@@ -1,7 +1,7 @@
 //! A figure laid out on paper: lines, boxes and text at places in points, for any format of file.
 
 use super::color::Rgb;
-use super::{Chart, Figure, Map};
+use super::{Chart, Figure};
 
 mod graph;
 mod list;
@@ -106,18 +106,11 @@ impl Scene {
         scene.height += 4.0;
         let is_named = figure.charts.len() > 1;
         let mut charts = figure.charts.as_slice();
-        while let [chart, rest @ ..] = charts {
-            charts = rest;
-            if let Some(first) = small(chart) {
-                // Those that one scale is right for.
-                let is_alike =
-                    |map: &Map| map.range == first.range && map.color_map == first.color_map;
-                let n_more = rest.iter().take_while(|it| small(it).is_some_and(is_alike)).count();
-                let maps: Vec<&Map> =
-                    [first].into_iter().chain(rest[..n_more].iter().filter_map(small)).collect();
-                scene.small_maps(&maps);
-                charts = &rest[n_more..];
-            } else {
+        while let Some(chart) = charts.first() {
+            let small = Chart::small_maps(charts);
+            // All of them together are one.
+            charts = &charts[small.len().max(1)..];
+            if small.is_empty() {
                 if is_named {
                     let style = Style { size: PLAIN, is_bold: true, ..Style::plain() };
                     scene.paragraph(chart.name(), style);
@@ -132,6 +125,8 @@ impl Scene {
                     Chart::Graph(graph) => scene.graph(graph),
                     Chart::Table(table) => scene.table(table),
                 }
+            } else {
+                scene.small_maps(&small);
             }
             scene.height += 8.0;
         }
@@ -188,13 +183,6 @@ impl Scene {
 
     fn frame(&mut self, at: [f32; 2], size: [f32; 2]) {
         self.shapes.push(Shape::Box { at, size, fill: None, line: Some(RULE) });
-    }
-}
-
-fn small(chart: &Chart) -> Option<&Map> {
-    match chart {
-        Chart::Map(map) if map.is_small => Some(map),
-        _ => None,
     }
 }
 
@@ -296,7 +284,7 @@ fn step_of(n: usize, cell: f32, apart: f32) -> usize {
 mod tests {
     use super::*;
     use crate::figure::{
-        Bar, Bars, Cell, Graph, GraphEdge, GraphKind, GraphNode, Lines, Pick, Point, Row, Scatter,
+        Bar, Bars, Cell, Graph, GraphEdge, GraphKind, GraphNode, Lines, Map, Pick, Point, Row, Scatter,
         Series, Side, Table, to_pdf, to_svg,
     };
 

@@ -10,7 +10,7 @@ use egui_plot::{AxisHints, Line, LineStyle, Plot, PlotPoints, Points};
 
 use super::graph_view::graph_ui;
 use super::header_ui;
-use super::small_maps::{alike, small_maps_ui};
+use super::small_maps::small_maps_ui;
 use crate::figure::number::{brief, exact, significant};
 use crate::figure::{
     Bars, Cell, Chart, Figure, Lines, Map, Pick, Place, Point, Scatter, Side, Table,
@@ -44,11 +44,11 @@ pub fn figure_ui(
     let mut action: Option<ViewAction> = None;
     let mut charts = figure.charts.as_slice();
     let mut nth = 0;
-    while let [chart, rest @ ..] = charts {
+    while let Some(chart) = charts.first() {
         nth += 1;
-        let small = alike(chart, rest);
+        let small = Chart::small_maps(charts);
         // All of them together are one.
-        charts = &rest[small.len().saturating_sub(1)..];
+        charts = &charts[small.len().max(1)..];
         ui.push_id(nth, |ui| {
             if figure.charts.len() > 1 && small.is_empty() {
                 let name = RichText::new(chart.name()).font(axis_font()).strong();

@@ -3,7 +3,7 @@
 use eframe::egui::{Align2, Rect, Sense, Ui, pos2, vec2};
 
 use super::figure_view::{details, heatmap};
-use crate::figure::{Chart, Map};
+use crate::figure::Map;
 use crate::ui::theme::{axis_font, palette, token_font};
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::widgets::{Cell, ColorBar, elide_middle};
@@ -16,18 +16,6 @@ const ROW: f32 = 13.0;
 /// However many rows there are.
 const MOST_HEIGHT: f32 = 200.0;
 const LABEL_WIDTH: f32 = 110.0;
-
-/// The chart, if it is a small map, and those after it that go by the same scale.
-pub(super) fn alike<'a>(chart: &'a Chart, rest: &'a [Chart]) -> Vec<&'a Map> {
-    let small = |chart: &'a Chart| match chart {
-        Chart::Map(map) if map.is_small => Some(map),
-        _ => None,
-    };
-    let Some(first) = small(chart) else { return Vec::new() };
-    let more = rest.iter().map_while(small);
-    let more = more.take_while(|it| it.range == first.range && it.color_map == first.color_map);
-    [first].into_iter().chain(more).collect()
-}
 
 pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], ctx: &ViewCtx<'_>) -> Option<ViewAction> {
     let before = ctx.selection;
