@@ -6,6 +6,16 @@ use crate::analysis::causal_trace::{self, Severed};
 use crate::analysis::{Measurement, Metric, Positions};
 use crate::tokens::{Answer, Bos, TokenizedPrompt, visible};
 
+/// As it begins a line: errors are written to follow a colon, and on screen they stand alone.
+pub fn capitalized(text: &impl ToString) -> String {
+    let text = text.to_string();
+    let mut chars = text.chars();
+    match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => text,
+    }
+}
+
 /// What a map of attention is called.
 pub fn attention_title(weighting: Weighting) -> &'static str {
     match weighting {

@@ -6,7 +6,7 @@ use crate::analysis::Measurement;
 use crate::analysis::causal_trace::Component;
 use crate::analysis::comparison::{Likeness, TraceDifference};
 use crate::figure::number::{exact, signed, significant};
-use crate::figure::words::{answer_piece, metric_of_answers, prompt};
+use crate::figure::words::{answer_piece, capitalized, metric_of_answers, prompt};
 use crate::figure::{Chart, Figure, Map, Side};
 use crate::tokens::TokenizedPrompt;
 
@@ -20,7 +20,7 @@ impl Figure {
         look: &Look<'_>,
     ) -> Self {
         let reading = metric_of_answers(it.metric);
-        let name = format!("{} − {}", capitalized(names[0]), names[1]);
+        let name = format!("{} − {}", capitalized(&names[0]), names[1]);
         let quantity = format!("{name}, effect on {reading}");
         let n_layers = it.difference.n_columns();
         let labels: Vec<String> = it.roles.iter().map(ToString::to_string).collect();
@@ -38,7 +38,7 @@ impl Figure {
             let text = |nth: usize| {
                 let effect = at(nth, row, layer).map_or_else(|| "none".to_owned(), exact);
                 let place = if it.is_by_depth() { place(it, nth, layer) } else { String::new() };
-                format!("{}{place}  {effect}", capitalized(names[nth]))
+                format!("{}{place}  {effect}", capitalized(&names[nth]))
             };
             format!("{}\n{}", text(0), text(1))
         };
@@ -120,9 +120,4 @@ fn notes(it: &TraceDifference, names: [&str; 2], look: &Look<'_>) -> Vec<String>
     }
     notes.extend(it.prompts.iter().map(prompt));
     notes
-}
-
-fn capitalized(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -23,6 +23,7 @@ mod settings;
 mod spec_text;
 mod taught;
 
+pub use crate::figure::words::capitalized;
 pub use attention::{AttentionSettings, Drawing};
 pub use conventions::{Convention, Difference};
 pub use drawn::DrawnFacts;
@@ -484,14 +485,4 @@ pub fn subject_tokens<'a>(
         .filter_map(|subject| tokenizer.encode(subject).ok())
         .flat_map(|tokens| tokens.into_iter().map(|token| token.id))
         .collect()
-}
-
-/// Errors are written to follow a colon; on screen they stand alone.
-pub fn capitalized(error: &impl ToString) -> String {
-    let text = error.to_string();
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
-        None => text,
-    }
 }
