@@ -1,11 +1,11 @@
 //! Which parts write less of the answer in the second run.
 
-use super::parts::{adds_up, bar, target};
-use super::{HeadMap, Look};
+use super::Look;
+use super::parts::{adds_up, bar, heads_and_mlps, target};
 use crate::analysis::attribution_difference::{AttributionDifference, ScaleOf, SecondRun};
 use crate::analysis::logit_attribution::{Component, Parts};
 use crate::figure::number::{signed, significant};
-use crate::figure::{Bar, Bars, Chart, Figure, Lines, Pick, Series};
+use crate::figure::{Bar, Bars, Chart, Figure, Pick};
 
 const QUANTITY: &str = "Clean − corrupted contribution (logits)";
 
@@ -37,34 +37,8 @@ fn in_depth_order(found: &AttributionDifference) -> Bars {
 }
 
 fn by_heads(found: &AttributionDifference, look: &Look<'_>) -> Vec<Chart> {
-    let find = |wanted: Component| {
-        let mut parts = found.differences.iter();
-        parts.find(|it| it.component == wanted).map_or(f32::NAN, |it| it.logit)
-    };
-    let heads = || {
-        found.differences.iter().filter_map(|it| match it.component {
-            Component::Head { layer, head } => Some((layer, head)),
-            _ => None,
-        })
-    };
-    let n_layers = heads().map(|it| it.0 + 1).max().unwrap_or(0);
-    let map = HeadMap {
-        name: "Differences of heads",
-        quantity: QUANTITY,
-        n_layers,
-        n_heads: heads().map(|it| it.1 + 1).max().unwrap_or(0),
-        value: &|layer, head| find(Component::Head { layer, head }),
-    };
-    let mlps = Lines {
-        name: "Differences of MLPs".to_owned(),
-        quantity: QUANTITY.to_owned(),
-        layer_title: "Layer".to_owned(),
-        series: vec![Series {
-            name: "MLP".to_owned(),
-            values: (0..n_layers).map(|layer| find(Component::MlpOut(layer))).collect(),
-            ..Series::default()
-        }],
-    };
+    let names = ["Differences of heads", "Differences of MLPs"];
+    let mut charts = heads_and_mlps(&found.differences, names, QUANTITY, look);
     let others = found.differences.iter().filter(|it| {
         matches!(it.component, Component::Embed | Component::PosEmbed | Component::Bias)
     });
@@ -73,17 +47,12 @@ fn by_heads(found: &AttributionDifference, look: &Look<'_>) -> Vec<Chart> {
         value: found.scale_change,
         pick: Pick::default(),
     }]);
-    let others = Bars {
+    charts.push(Chart::Bars(Bars {
         name: "Of no head or MLP".to_owned(),
         quantity: QUANTITY.to_owned(),
         bars: others.collect(),
-    };
-    vec![
-        Chart::Map(map.map(look)),
-        Chart::Bars(map.largest(look)),
-        Chart::Lines(mlps),
-        Chart::Bars(others),
-    ]
+    }));
+    charts
 }
 
 fn notes(found: &AttributionDifference, look: &Look<'_>) -> Vec<String> {

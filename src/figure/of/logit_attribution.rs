@@ -1,11 +1,11 @@
 //! How a logit adds up: what each layer, or each head, writes towards the answer.
 
-use super::parts::{adds_up, bar, target};
-use super::{AttributionForm, HeadMap, Look, running_sums, waterfall};
+use super::parts::{adds_up, bar, heads_and_mlps, target};
+use super::{AttributionForm, Look, running_sums, waterfall};
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::figure::number::signed;
 use crate::figure::words::first_piece;
-use crate::figure::{Bar, Bars, Chart, Figure, Lines, Pick, Series};
+use crate::figure::{Bar, Bars, Chart, Figure, Pick};
 
 const QUANTITY: &str = "Contribution (logits)";
 
@@ -43,40 +43,8 @@ fn in_depth_order(attribution: &LogitAttribution) -> Bars {
 }
 
 fn by_heads(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<Chart> {
-    let find = |wanted: Component| {
-        let mut parts = attribution.contributions.iter();
-        parts.find(|it| it.component == wanted).map_or(f32::NAN, |it| it.logit)
-    };
-    let heads = || {
-        attribution.contributions.iter().filter_map(|it| match it.component {
-            Component::Head { layer, head } => Some((layer, head, it.logit)),
-            _ => None,
-        })
-    };
-    let n_layers = heads().map(|it| it.0 + 1).max().unwrap_or(0);
-    let n_heads = heads().map(|it| it.1 + 1).max().unwrap_or(0);
-    let mut values = vec![f32::NAN; n_layers * n_heads];
-    for (layer, head, logit) in heads() {
-        values[layer * n_heads + head] = logit;
-    }
-    let map = HeadMap {
-        name: "Logit attribution of heads",
-        quantity: QUANTITY,
-        n_layers,
-        n_heads,
-        value: &|layer, head| values[layer * n_heads + head],
-    };
-    let mlps = Lines {
-        name: "Logit attribution of MLPs".to_owned(),
-        quantity: QUANTITY.to_owned(),
-        layer_title: "Layer".to_owned(),
-        series: vec![Series {
-            name: "MLP".to_owned(),
-            values: (0..n_layers).map(|layer| find(Component::MlpOut(layer))).collect(),
-            ..Series::default()
-        }],
-    };
-    vec![Chart::Map(map.map(look)), Chart::Bars(map.largest(look)), Chart::Lines(mlps)]
+    let names = ["Logit attribution of heads", "Logit attribution of MLPs"];
+    heads_and_mlps(&attribution.contributions, names, QUANTITY, look)
 }
 
 fn notes(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<String> {

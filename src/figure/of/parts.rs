@@ -1,10 +1,10 @@
 //! What the figures of numbers that add up share: names of parts, sums and lists.
 
-use super::{Look, by_row};
-use crate::analysis::logit_attribution::Component;
+use super::{HeadMap, Look, by_row};
+use crate::analysis::logit_attribution::{Component, Contribution};
 use crate::figure::number::significant;
 use crate::figure::words::{answer_piece, first_piece, token_labels};
-use crate::figure::{Bar, Map, Pick, Side};
+use crate::figure::{Bar, Chart, Lines, Map, Pick, Series, Side};
 use crate::tokens::TokenizedPrompt;
 
 /// A difference beyond this share of the whole, or of 1 where the whole is less, is said to be one.
@@ -66,4 +66,42 @@ pub(super) fn token_map(
     let values = by_row(labels.len(), n_layers, |pos, layer| value(layer, pos));
     let tokens = Side::tokens("Token", labels, subject);
     Map::new(name, tokens, look.layers("Layer", n_layers), values, quantity)
+}
+
+/// What heads add as a map and the largest of them, what MLPs add as a line. `names`: of heads, and of
+/// MLPs.
+pub(super) fn heads_and_mlps(
+    parts: &[Contribution],
+    names: [&str; 2],
+    quantity: &str,
+    look: &Look<'_>,
+) -> Vec<Chart> {
+    let find = |wanted: Component| {
+        parts.iter().find(|it| it.component == wanted).map_or(f32::NAN, |it| it.logit)
+    };
+    let heads = || {
+        parts.iter().filter_map(|it| match it.component {
+            Component::Head { layer, head } => Some((layer, head)),
+            _ => None,
+        })
+    };
+    let n_layers = heads().map(|it| it.0 + 1).max().unwrap_or(0);
+    let map = HeadMap {
+        name: names[0],
+        quantity,
+        n_layers,
+        n_heads: heads().map(|it| it.1 + 1).max().unwrap_or(0),
+        value: &|layer, head| find(Component::Head { layer, head }),
+    };
+    let mlps = Lines {
+        name: names[1].to_owned(),
+        quantity: quantity.to_owned(),
+        layer_title: "Layer".to_owned(),
+        series: vec![Series {
+            name: "MLP".to_owned(),
+            values: (0..n_layers).map(|layer| find(Component::MlpOut(layer))).collect(),
+            ..Series::default()
+        }],
+    };
+    vec![Chart::Map(map.map(look)), Chart::Bars(map.largest(look)), Chart::Lines(mlps)]
 }
