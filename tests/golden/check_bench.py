@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from check_corruptions import LEAST_TOTAL, subjects_that_fit
+
 try:
     from scipy.stats import spearmanr
 except ImportError:
@@ -9,9 +11,6 @@ except ImportError:
 
 # What rounding may do to a logit, or to a part of a probability; the same as the program says.
 LEAST_STEP = 1e-4
-LEAST_TOTAL = {
-    "prob": 1e-3, "answer_prob": 1e-3, "log_prob": 1e-2, "logit": 1e-2, "logit_diff": 1e-2, "kl": 1e-2, "rank": 1,
-}
 
 
 def check_bench(program, reference):
@@ -29,12 +28,11 @@ def check_bench(program, reference):
 
 
 def findings(what, program, reference, text, subject, kind, windows, direction, sever):
-    from check_corruptions import subjects_that_fit
     from compare_cli import EXACT, FOIL, PROBABILITY, close, exact
 
     ids, _ = reference.encode(text)
-    begin, end = subject_range = reference.subject_range(text, subject, ids, False)
-    others = subjects_that_fit(reference, text, subject, ids, subject_range, False)
+    begin, _ = reference.subject_range(text, subject, ids, False)
+    others = subjects_that_fit(reference, text, subject, False)
     file = reference.folder / "bench_subjects.txt"
     file.write_text("".join(f"{it}\n" for it in others), encoding="utf-8")
     shared = [

@@ -5,7 +5,10 @@ import torch
 import attribution_patching
 import corruptions
 
-LEAST_TOTAL = {"prob": 1e-3, "log_prob": 1e-2, "logit": 1e-2, "logit_diff": 1e-2, "kl": 1e-2, "rank": 1}
+# The same as the program says.
+LEAST_TOTAL = {
+    "prob": 1e-3, "answer_prob": 1e-3, "log_prob": 1e-2, "logit": 1e-2, "logit_diff": 1e-2, "kl": 1e-2, "rank": 1,
+}
 
 
 def check_corruptions(program, reference):
@@ -48,7 +51,7 @@ def estimate_findings(what, program, reference, text, subject, corruption, base,
 
     ids, _ = reference.encode(text)
     begin, end = subject_range = reference.subject_range(text, subject, ids, False)
-    others = subjects_that_fit(reference, text, subject, ids, subject_range, False)
+    others = subjects_that_fit(reference, text, subject, False)
     if corruption == "str" and not others:
         return
     samples = 1 if corruption in ("zero", "str") else 3
@@ -79,7 +82,7 @@ def findings(what, program, reference, text, subject, bos, corruption, replace, 
 
     ids, tokens = reference.encode(text, bos)
     begin, end = subject_range = reference.subject_range(text, subject, ids, bos)
-    others = subjects_that_fit(reference, text, subject, ids, subject_range, bos)
+    others = subjects_that_fit(reference, text, subject, bos)
     is_other = corruption in ("resample", "random-subject", "str")
     samples = 1 if corruption in ("zero", "mean", "str") else 3
     if is_other and len(others) < samples:
@@ -216,9 +219,10 @@ CANDIDATES = [
 ]
 
 
-def subjects_that_fit(reference, text, subject, ids, subject_range, bos):
+def subjects_that_fit(reference, text, subject, bos):
     """The candidates that have as many tokens in the prompt, and leave all others as they are."""
-    begin, end = subject_range
+    ids, _ = reference.encode(text, bos)
+    begin, end = subject_range = reference.subject_range(text, subject, ids, bos)
     fitting = {}
     letters = "abcdefghijklmnopqrstuvwxyz"
     variants = [subject[:-1] + letter for letter in letters] + [letter + subject[1:] for letter in letters]

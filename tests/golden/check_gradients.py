@@ -37,7 +37,7 @@ def corrupted_caches(reference, text, subject, ids, bos, target, contrast, found
         noise = torch.from_numpy(random.randn(SAMPLES, end - begin, reference.raw.cfg.d_model))
         vectors = (clean.double() + noise_std_of("3s", reference) * noise).float()
     else:
-        others = check_corruptions.subjects_that_fit(reference, text, subject, ids, subject_range, bos)
+        others = check_corruptions.subjects_that_fit(reference, text, subject, bos)
         drawn, samples = {"corrupted": found["corruptions"]}, len(found["corruptions"])
         vectors, prompts = check_corruptions.corrupt(
             reference, drawn, ids, subject_range, contrast, False, samples, others
@@ -75,7 +75,7 @@ def contrast_flags(reference, contrast, text, subject, ids, bos):
     if contrast == "noise":
         return [*noise, "--samples", SAMPLES]
     subject_range = reference.subject_range(text, subject, ids, bos)
-    others = check_corruptions.subjects_that_fit(reference, text, subject, ids, subject_range, bos)
+    others = check_corruptions.subjects_that_fit(reference, text, subject, bos)
     flags = ["--corruption", contrast, *noise]
     if contrast == "str":
         return [*flags, "--counterpart", list(others)[0]]
