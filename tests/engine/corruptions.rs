@@ -24,7 +24,7 @@ use factscope::model::{Donors, Gpt2};
 use factscope::tokens::TokenizedPrompt;
 
 use super::support::{
-    answer_of, assert_close, assert_far, engine, fixture, load, logits_under, paris, seine,
+    answer_of, assert_close, assert_far, engine, fixture, load, logits_under, paris, seine, traced,
 };
 
 const LOGIT: f32 = 1e-4;
@@ -73,20 +73,8 @@ fn all_corruptions(prompt: &TokenizedPrompt) -> Vec<Corruption> {
     all
 }
 
-fn run(
-    prompt: &TokenizedPrompt,
-    spec: &causal_trace::Spec,
-    reuse: Reuse,
-) -> Result<CausalTrace, AnalysisError> {
-    let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
-    match engine("tiny").run(prompt, &AnalysisSpec::CausalTrace(spec.clone()), &ctx)? {
-        AnalysisResult::CausalTrace(trace) => Ok(trace),
-        other => panic!("{other:?}"),
-    }
-}
-
 fn trace(prompt: &TokenizedPrompt, spec: &causal_trace::Spec) -> CausalTrace {
-    run(prompt, spec, Reuse::Exact).unwrap()
+    traced(prompt, spec, Reuse::Exact).unwrap()
 }
 
 fn runs(trace: &CausalTrace) -> Vec<Measurement> {
@@ -126,8 +114,8 @@ fn every_corruption_is_the_same_with_and_without_reuse() {
                     ..spec(component, 2, corruption.clone())
                 };
                 let what = format!("{spec:?}");
-                let [exact, naive] =
-                    [Reuse::Exact, Reuse::Nothing].map(|reuse| run(&prompt, &spec, reuse).unwrap());
+                let [exact, naive] = [Reuse::Exact, Reuse::Nothing]
+                    .map(|reuse| traced(&prompt, &spec, reuse).unwrap());
                 for metric in [Metric::LogProb, Metric::Logit, Metric::AnswerProb, Metric::Kl] {
                     let [exact, naive] = [&exact, &naive].map(|it| readings(&runs(it), metric));
                     assert_close(&exact, &naive, LOGIT, &what);
@@ -361,7 +349,7 @@ fn every_map_is_the_same_with_and_without_reuse() {
                                 ..spec(component, 2, Corruption::default())
                             };
                             let [exact, naive] = [Reuse::Exact, Reuse::Nothing]
-                                .map(|reuse| run(&prompt, &spec, reuse).unwrap());
+                                .map(|reuse| traced(&prompt, &spec, reuse).unwrap());
                             for metric in [Metric::LogProb, Metric::Kl] {
                                 let [exact, naive] =
                                     [&exact, &naive].map(|it| readings(&runs(it), metric));
@@ -604,7 +592,7 @@ fn divergences_are_those_of_the_logits_in_every_sweep() {
 fn a_corruption_or_map_that_makes_no_sense_is_an_error() {
     let prompt = paris();
     let n_subject = prompt.subject.as_ref().unwrap().len();
-    let error = |spec: causal_trace::Spec| run(&prompt, &spec, Reuse::Exact).unwrap_err();
+    let error = |spec: causal_trace::Spec| traced(&prompt, &spec, Reuse::Exact).unwrap_err();
     let hidden = |corruption| spec(Component::Hidden, 1, corruption);
     let longer: Vec<u32> = vec![1; n_subject + 1];
     let wrong = AnalysisError::OtherCount { n_subject, n_other: n_subject + 1 };

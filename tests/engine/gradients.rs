@@ -6,7 +6,7 @@
 use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint, Windows};
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Reuse,
 };
 use factscope::intervention::{Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span};
 use factscope::model::{
@@ -17,7 +17,7 @@ use factscope::tokens::TokenizedPrompt;
 
 use super::support::{
     assert_close, assert_far, assert_watched, engine, fixture, load, load_on, logits, paris_or,
-    run, seine, trace_spec,
+    run, seine, trace_spec, traced,
 };
 
 const N_LAYERS: usize = 4;
@@ -297,14 +297,10 @@ fn estimate(prompt: &TokenizedPrompt, spec: &attribution_patching::Spec) -> Attr
 }
 
 fn trace(prompt: &TokenizedPrompt, spec: &causal_trace::Spec) -> CausalTrace {
-    let spec = AnalysisSpec::CausalTrace(spec.clone());
-    match engine("tiny").run(prompt, &spec, &AnalysisCtx::unwatched()) {
-        Ok(AnalysisResult::CausalTrace(trace)) => trace,
-        other => panic!("{other:?}"),
-    }
+    traced(prompt, spec, Reuse::Exact).unwrap()
 }
 
-fn traced(trace: &CausalTrace, metric: Metric) -> Vec<f32> {
+fn scores(trace: &CausalTrace, metric: Metric) -> Vec<f32> {
     let cells = trace.restored.values().iter();
     cells.map(|runs| Measurement::mean(runs, metric).unwrap()).collect()
 }
@@ -329,7 +325,7 @@ fn with_little_noise_an_estimate_is_the_trace() {
                         let found = estimate(&prompt, &spec).scores(metric).unwrap();
                         let exact = trace(&prompt, &spec.trace);
                         let low = Measurement::mean(&exact.corrupted, metric).unwrap();
-                        let expected = traced(&exact, metric);
+                        let expected = scores(&exact, metric);
                         let effects: Vec<f32> = expected.iter().map(|it| it - low).collect();
                         let differences: Vec<f32> =
                             found.values().iter().zip(&expected).map(|(a, b)| a - b).collect();

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod architecture;
 #[cfg(test)]
+mod averaged_facts;
+#[cfg(test)]
 mod averages;
 #[cfg(test)]
 mod bench;
@@ -25,6 +27,8 @@ mod earlier;
 mod edge_cut;
 #[cfg(test)]
 mod editing;
+#[cfg(test)]
+mod every_analysis;
 #[cfg(test)]
 mod experiment;
 #[cfg(test)]
@@ -54,8 +58,6 @@ mod patching;
 mod paths;
 #[cfg(test)]
 mod session;
-#[cfg(test)]
-mod stand_ins;
 mod support;
 #[cfg(test)]
 mod trace_difference;

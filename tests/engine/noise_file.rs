@@ -12,9 +12,10 @@ use factscope::analysis::{
 use factscope::intervention::{Edit, Intervention, Site, Span};
 use factscope::model::Donors;
 use factscope::noise_file;
-use factscope::tokens::TokenizedPrompt;
 
-use crate::support::{assert_close, assert_far, engine, fixture, load, paris, prompt, trace_spec};
+use crate::support::{
+    assert_close, assert_far, engine, fixture, load, paris, prompt, trace_spec, traced,
+};
 
 fn file(name: &str) -> PathBuf {
     fixture("noise").join(name)
@@ -29,18 +30,6 @@ fn given(name: &str) -> (NoiseFile, Vec<f64>) {
 fn spec_of(file: NoiseFile, component: Component, window: usize) -> causal_trace::Spec {
     let corruption = Corruption::NoiseFile(file);
     causal_trace::Spec { corruption, ..trace_spec(component, window, 3) }
-}
-
-fn asked(
-    prompt: &TokenizedPrompt,
-    spec: &causal_trace::Spec,
-    reuse: Reuse,
-) -> Result<CausalTrace, AnalysisError> {
-    let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
-    match engine("tiny").run(prompt, &AnalysisSpec::CausalTrace(spec.clone()), &ctx)? {
-        AnalysisResult::CausalTrace(trace) => Ok(trace),
-        other => panic!("{other:?}"),
-    }
 }
 
 fn runs(trace: &CausalTrace) -> impl Iterator<Item = &Measurement> {
@@ -63,15 +52,15 @@ fn romes_noise_from_a_file_is_romes_noise() {
             let drawn = causal_trace::Spec { direction, ..trace_spec(component, window, 3) };
             let spec = causal_trace::Spec { direction, ..spec_of(file.clone(), component, window) };
             let (drawn, given) = (
-                asked(&paris(), &drawn, Reuse::Exact).unwrap(),
-                asked(&paris(), &spec, Reuse::Exact).unwrap(),
+                traced(&paris(), &drawn, Reuse::Exact).unwrap(),
+                traced(&paris(), &spec, Reuse::Exact).unwrap(),
             );
             // A file's sum is rounded once, as numpy's; the program rounds its own noise before.
             assert_close(&probs(&given), &probs(&drawn), 1e-6, "the same noise");
             assert_close(&log_probs(&given), &log_probs(&drawn), 2e-5, "the same noise");
             assert_eq!(given.corruptions, drawn.corruptions);
             assert!((given.noise_std / drawn.noise_std - 1.0).abs() < 0.2, "{}", given.noise_std);
-            let naive = asked(&paris(), &spec, Reuse::Nothing).unwrap();
+            let naive = traced(&paris(), &spec, Reuse::Nothing).unwrap();
             assert_close(&log_probs(&given), &log_probs(&naive), 1e-5, "reuse");
         }
     }
@@ -85,7 +74,7 @@ fn the_numbers_of_a_file_are_added_as_they_are() {
     let mut found = Vec::new();
     for name in ["other.npz", "plain.npz"] {
         let (file, values) = given(name);
-        let trace = asked(&prompt, &spec_of(file, Component::Hidden, 1), Reuse::Exact).unwrap();
+        let trace = traced(&prompt, &spec_of(file, Component::Hidden, 1), Reuse::Exact).unwrap();
         let conditions: Vec<_> = values
             .chunks(3 * 32)
             .map(|noise| {
@@ -102,7 +91,7 @@ fn the_numbers_of_a_file_are_added_as_they_are() {
         found.push(of(&trace.corrupted));
     }
     assert_eq!(found[0], found[1]);
-    let romes = asked(&prompt, &trace_spec(Component::Hidden, 1, 3), Reuse::Exact).unwrap();
+    let romes = traced(&prompt, &trace_spec(Component::Hidden, 1, 3), Reuse::Exact).unwrap();
     let romes: Vec<f32> = romes.corrupted.iter().map(|it| it.log_prob).collect();
     assert_far(&found[0], &romes, "another noise");
 }
@@ -112,11 +101,11 @@ fn the_first_samples_of_a_file_can_be_asked_for_and_no_more_than_there_are() {
     let (file, _) = given("rome.npy");
     let all = spec_of(file, Component::Hidden, 1);
     let with = |n_samples| causal_trace::Spec { n_samples, ..all.clone() };
-    let three = asked(&paris(), &all, Reuse::Exact).unwrap();
-    let two = asked(&paris(), &with(2), Reuse::Exact).unwrap();
+    let three = traced(&paris(), &all, Reuse::Exact).unwrap();
+    let two = traced(&paris(), &with(2), Reuse::Exact).unwrap();
     let of = |it: &CausalTrace| it.corrupted.iter().map(|it| it.log_prob).collect::<Vec<_>>();
     assert_close(&of(&two), &of(&three)[..2], 1e-5, "the first two");
-    let error = asked(&paris(), &with(4), Reuse::Exact).unwrap_err();
+    let error = traced(&paris(), &with(4), Reuse::Exact).unwrap_err();
     assert_eq!(error, AnalysisError::FewNoises { n_found: 3, n_samples: 4 });
 }
 
@@ -127,7 +116,7 @@ fn noise_of_another_subject_and_a_file_that_has_changed_are_refused() {
     long.answer = paris().answer;
     let n_subject = long.subject.as_ref().unwrap().len();
     assert_ne!(n_subject, 3);
-    let error = asked(&long, &spec_of(romes.clone(), Component::Hidden, 1), Reuse::Exact);
+    let error = traced(&long, &spec_of(romes.clone(), Component::Hidden, 1), Reuse::Exact);
     let error = error.unwrap_err().to_string();
     for says in ["(3, 3, 32)", &format!("(3, {n_subject}, 32)"), "subject has", "rome.npy"] {
         assert!(error.contains(says), "{error}");
@@ -143,12 +132,12 @@ fn noise_of_another_subject_and_a_file_that_has_changed_are_refused() {
     let text = serde_json::to_string(&spec).unwrap();
     assert!(text.contains("noise-file") && text.len() < 1000, "{text}");
     assert_eq!(serde_json::from_str::<causal_trace::Spec>(&text).unwrap(), spec);
-    assert!(asked(&paris(), &spec, Reuse::Exact).is_ok());
+    assert!(traced(&paris(), &spec, Reuse::Exact).is_ok());
     fs::copy(file("plain.npz"), &path).unwrap();
-    let error = asked(&paris(), &spec, Reuse::Exact).unwrap_err().to_string();
+    let error = traced(&paris(), &spec, Reuse::Exact).unwrap_err().to_string();
     assert!(error.contains("is not what it was") && error.contains("mine.npy"), "{error}");
     fs::remove_file(&path).unwrap();
-    let error = asked(&paris(), &spec, Reuse::Exact).unwrap_err().to_string();
+    let error = traced(&paris(), &spec, Reuse::Exact).unwrap_err().to_string();
     assert!(error.contains("cannot read") && error.contains("mine.npy"), "{error}");
 }
 

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
+use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
 use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Reuse};
 use factscope::facts::Fact;
 use factscope::intervention::{Condition, NoiseRng, SiteSet};
@@ -102,6 +102,19 @@ pub fn watch(
     let ctx = AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() };
     let result = engine.run(prompt, spec, &ctx);
     (result, seen.into_inner())
+}
+
+/// A trace by the tiny model.
+pub fn traced(
+    prompt: &TokenizedPrompt,
+    spec: &causal_trace::Spec,
+    reuse: Reuse,
+) -> Result<CausalTrace, AnalysisError> {
+    let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
+    match engine("tiny").run(prompt, &AnalysisSpec::CausalTrace(spec.clone()), &ctx)? {
+        AnalysisResult::CausalTrace(trace) => Ok(trace),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// That progress grows to its total, and that a cancel is heard at once.

@@ -7,12 +7,13 @@ use factscope::analysis::comparison::{self, MapSpec, trace_difference};
 use factscope::analysis::corruption::Corruption;
 use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Grid, Measurement, Metric, Positions,
+    Reuse,
 };
 use factscope::figure::{Chart, Figure, Look};
 use factscope::intervention::NoiseRng;
 use factscope::tokens::TokenizedPrompt;
 
-use super::support::{answer_of, assert_far, engine, prompt};
+use super::support::{answer_of, assert_far, engine, prompt, traced};
 
 fn paris() -> TokenizedPrompt {
     let mut paris = prompt("Paris is the capital of", "Paris", None);
@@ -43,11 +44,7 @@ fn spec() -> causal_trace::Spec {
 }
 
 fn trace(prompt: &TokenizedPrompt, spec: &causal_trace::Spec) -> CausalTrace {
-    let spec = AnalysisSpec::CausalTrace(spec.clone());
-    match engine("tiny").run(prompt, &spec, &AnalysisCtx::unwatched()).unwrap() {
-        AnalysisResult::CausalTrace(it) => it,
-        other => panic!("{other:?}"),
-    }
+    traced(prompt, spec, Reuse::Exact).unwrap()
 }
 
 #[test]

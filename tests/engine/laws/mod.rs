@@ -9,12 +9,12 @@
 use factscope::analysis::ablation::{self, Part, Replacement};
 use factscope::analysis::attention_knockout::{self, Edges};
 use factscope::analysis::causal_trace::{self, CausalTrace};
-use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Measurement, Positions};
+use factscope::analysis::{Measurement, Positions, Reuse};
 use factscope::intervention::{Axes, Donor, Edit, Intervention, Noise, NoiseRng, Site, Span};
 use factscope::model::{ActivationCache, Donors, Gpt2};
 use factscope::tokens::TokenizedPrompt;
 
-use crate::support::{answer_of, assert_close, engine, prompt};
+use crate::support::{answer_of, assert_close, prompt, traced};
 pub(super) use crate::support::{paris, trace_spec};
 
 mod edits;
@@ -54,12 +54,8 @@ pub(super) fn clean_donor(model: &Gpt2, ids: &[u32]) -> Donors {
     Donors::from([(Donor::Clean, model.run_clean(ids, &Site::all(N_LAYERS)).cache)])
 }
 
-pub(super) fn trace(prompt: &TokenizedPrompt, spec: causal_trace::Spec) -> CausalTrace {
-    let spec = AnalysisSpec::CausalTrace(spec);
-    match engine("tiny").run(prompt, &spec, &AnalysisCtx::unwatched()) {
-        Ok(AnalysisResult::CausalTrace(trace)) => trace,
-        other => panic!("{other:?}"),
-    }
+pub(super) fn trace(prompt: &TokenizedPrompt, spec: &causal_trace::Spec) -> CausalTrace {
+    traced(prompt, spec, Reuse::Exact).unwrap()
 }
 
 /// The first `len` positions of one row: `[pos, head, width]`. Of attention, the keys there.

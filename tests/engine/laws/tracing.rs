@@ -106,7 +106,7 @@ fn windows_are_clipped_as_romes() {
         }
         assert_eq!(restored(Component::Hidden, window, layer, 36), layer..layer + 1);
     }
-    let shown = trace(&prompt, trace_spec(Component::Mlp, 3, 1));
+    let shown = trace(&prompt, &trace_spec(Component::Mlp, 3, 1));
     let windows = (0..N_LAYERS).map(|layer| shown.window(layer)).collect::<Vec<_>>();
     assert_eq!(windows, [0..2, 0..3, 1..4, 2..4]);
 }
@@ -117,7 +117,7 @@ fn a_trace_has_every_cell_and_what_cannot_matter_does_not() {
     prompt.answer = Some(answer_of(&[300]));
     let subject = prompt.subject.clone().unwrap();
     for component in Component::ALL {
-        let trace = trace(&prompt, trace_spec(component, 2, 3));
+        let trace = trace(&prompt, &trace_spec(component, 2, 3));
         assert_eq!(trace.restored.n_rows(), N_LAYERS);
         assert_eq!(trace.restored.n_columns(), prompt.n_pos());
         assert!(trace.restored.values().iter().all(|runs| runs.len() == 3));
@@ -254,7 +254,7 @@ fn a_trace_is_the_same_in_batches_and_one_by_one() {
     // 60 samples of 10 tokens are more than one batch.
     let prompt = paris();
     let spec = trace_spec(Component::Attn, 2, 60);
-    let trace = trace(&prompt, spec.clone());
+    let trace = trace(&prompt, &spec);
     let model = load(&fixture("tiny"));
     let donors = clean_donor(&model, &prompt.ids);
     let plan = plan_of(&prompt, &spec, 1.5, N_LAYERS);
@@ -393,7 +393,7 @@ fn to_sever_something_where_nothing_was_corrupted_changes_nothing() {
                     direction,
                     ..severed(Component::Hidden, 1, sever)
                 };
-                let trace = trace(&prompt, quiet);
+                let trace = trace(&prompt, &quiet);
                 for cell in trace.restored.values() {
                     assert_close(&log_probs(cell), &[trace.clean.log_prob; 3], LOGIT, "no noise");
                 }
@@ -406,9 +406,9 @@ fn to_sever_something_where_nothing_was_corrupted_changes_nothing() {
 fn a_severed_trace_differs_only_where_the_severed_outputs_are_still_to_come() {
     let prompt = seine();
     let subject = prompt.subject.clone().unwrap();
-    let plain = trace(&prompt, trace_spec(Component::Hidden, 1, 3));
+    let plain = trace(&prompt, &trace_spec(Component::Hidden, 1, 3));
     for sever in Severed::ALL {
-        let severed = trace(&prompt, severed(Component::Hidden, 1, sever));
+        let severed = trace(&prompt, &severed(Component::Hidden, 1, sever));
         let (found, expected) = (log_probs(&severed.corrupted), log_probs(&plain.corrupted));
         assert_close(&found, &expected, LOGIT, "corrupted");
         let cell =
@@ -435,7 +435,7 @@ fn to_sever_more_layers_goes_from_the_plain_trace_to_romes() {
         for direction in Direction::ALL {
             let whole = causal_trace::Spec { direction, ..severed(component, 2, sever) };
             let cells = |spec: &causal_trace::Spec| -> Vec<f32> {
-                let trace = trace(&prompt, spec.clone());
+                let trace = trace(&prompt, spec);
                 trace.restored.values().iter().flat_map(|cell| log_probs(cell)).collect()
             };
             let in_layers =
@@ -493,8 +493,8 @@ fn noising_is_denoising_seen_from_the_other_side() {
     let prompt = seine();
     let subject = prompt.subject.clone().unwrap();
     for component in Component::ALL {
-        let noised = trace(&prompt, noising(component, 2));
-        let denoised = trace(&prompt, trace_spec(component, 2, 3));
+        let noised = trace(&prompt, &noising(component, 2));
+        let denoised = trace(&prompt, &trace_spec(component, 2, 3));
         // Runs at which something else is kept.
         let found = [&[noised.clean][..], &noised.corrupted].concat();
         let expected = [&[denoised.clean][..], &denoised.corrupted].concat();

@@ -1,9 +1,11 @@
-//! Subjects that stand in for those of averaged facts.
+//! Which facts are averaged, and what stands in for their subjects.
+
+use std::collections::BTreeSet;
 
 use factscope::analysis::corruption::{Corruption, SubjectsOf};
-use factscope::analysis::trace_average::{AskedFact, Sample, StandIn, StandIns};
-use factscope::facts::{Dataset, Direction, Record};
-use factscope::tokens::{Bos, Tokenizer};
+use factscope::analysis::trace_average::{AskedFact, Cause, Sample, StandIn, StandIns};
+use factscope::facts::{Dataset, Direction, Fact, Record};
+use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
 
 use super::support::engine;
 
@@ -28,6 +30,58 @@ fn others(fact: &AskedFact) -> &[Vec<u32>] {
         Some(Corruption::OtherSubjects { ids, .. }) => ids,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_sample_is_drawn_by_its_seed_and_more_facts_keep_the_first_ones() {
+    let dataset = Dataset::bundled();
+    let draw = |relation: Option<&str>, direction, n_facts, seed| {
+        let relation = relation.map(str::to_owned);
+        let sample = Sample { relation, direction, n_facts, seed };
+        let drawn = sample.draw(&dataset.records);
+        drawn.into_iter().map(|it| it.id.clone()).collect::<Vec<_>>()
+    };
+    let few = draw(None, Direction::Forward, 20, 1);
+    let many = draw(None, Direction::Forward, 50, 1);
+    assert_eq!(few.len(), 20);
+    assert_eq!(few, many[..20]);
+    assert_eq!(many.iter().collect::<BTreeSet<_>>().len(), 50, "each at most once");
+    assert_ne!(few, draw(None, Direction::Forward, 20, 2));
+    let n_all = dataset.records.len();
+    assert_eq!(draw(None, Direction::Forward, n_all + 7, 1).len(), n_all);
+    let of_relation = draw(Some("P36"), Direction::Inverse, 1000, 1);
+    let expected = dataset.records.iter().filter(|it| it.relation.as_deref() == Some("P36"));
+    let mut expected: Vec<String> = expected.map(|it| it.id.clone()).collect();
+    let mut sorted = of_relation;
+    sorted.sort();
+    expected.sort();
+    assert_eq!(sorted, expected);
+    assert_eq!(draw(Some("nothing"), Direction::Forward, 5, 1), [""; 0]);
+}
+
+#[test]
+fn a_records_other_right_answers_come_with_it() {
+    let engine = engine("tiny");
+    let tokenizer = &engine.info.tokenizer;
+    let fact = Fact {
+        answer: Some("Paris".to_owned()),
+        ..Fact::from_text("France is near", Some("France")).unwrap()
+    };
+    let answers = ["Paris", "Rome", "Rome", "Lyon"].map(str::to_owned);
+    let asked = AskedFact::new(tokenizer, &fact, &answers, Bos::Off).unwrap();
+    let first = |text: &str| TokenizedPrompt::answer(tokenizer, text).unwrap().first();
+    let own = first("Paris");
+    assert_eq!(asked.prompt.answer.as_ref().unwrap().first(), own);
+    let mut others = Vec::new();
+    for id in ["Rome", "Lyon"].map(first) {
+        if id != own && !others.contains(&id) {
+            others.push(id);
+        }
+    }
+    assert_eq!(asked.right, others);
+    let empty = Fact { answer: Some(" ".to_owned()), ..fact };
+    let left_out = AskedFact::new(tokenizer, &empty, &[], Bos::Off).unwrap_err();
+    assert_eq!((left_out.cause, &*left_out.reason), (Cause::NotTraced, "the answer is empty"));
 }
 
 #[test]
