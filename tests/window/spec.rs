@@ -62,6 +62,17 @@ fn about_the_fact(window: &Window, spec: AnalysisSpec) -> String {
     Experiment { spec, ..experiment }.to_json().unwrap()
 }
 
+/// Asks for a trace of the fact that is looked at, of two samples.
+fn traced_twice(window: &mut Window) -> String {
+    window.harness.state_mut().state.settings.trace.n_samples = 2;
+    window.harness.run_steps(2);
+    let trace = window.app().state.trace_spec(Direction::Forward).unwrap();
+    let text = about_the_fact(window, AnalysisSpec::CausalTrace(trace));
+    window.set_spec_text(&text);
+    window.press_run();
+    text
+}
+
 #[test]
 fn what_a_view_was_asked_is_changed_as_text_and_asked_again() {
     let mut window = Window::open();
@@ -126,12 +137,7 @@ fn what_is_wrong_is_said_while_it_is_typed() {
 #[test]
 fn an_experiment_about_the_chosen_fact_is_a_result_of_that_fact() {
     let mut window = Window::open();
-    window.harness.state_mut().state.settings.trace.n_samples = 2;
-    window.harness.run_steps(2);
-    let trace = window.app().state.trace_spec(Direction::Forward).unwrap();
-    let text = about_the_fact(&window, AnalysisSpec::CausalTrace(trace));
-    window.set_spec_text(&text);
-    window.press_run();
+    let text = traced_twice(&mut window);
     let found = window.spec_result();
     let shown = window.app().state.result(Pane::Trace).unwrap();
     assert_eq!(**shown, found);
@@ -238,12 +244,7 @@ fn text_is_opened_saved_and_kept_with_the_session() {
 #[test]
 fn one_of_two_models_is_chosen_and_named_with_the_result() {
     let mut window = open_two(rounded());
-    window.harness.state_mut().state.settings.trace.n_samples = 2;
-    window.harness.run_steps(2);
-    let trace = window.app().state.trace_spec(Direction::Forward).unwrap();
-    let text = about_the_fact(&window, AnalysisSpec::CausalTrace(trace));
-    window.set_spec_text(&text);
-    window.press_run();
+    let text = traced_twice(&mut window);
     let first = window.spec_result();
 
     let names = [Which::Main, Which::Beside].map(|it| window.app().state.place_of_model(it));
