@@ -33,7 +33,7 @@ mod stand_ins;
 
 pub use rome::RomeAverages;
 pub use sample::Sample;
-pub use stand_ins::{StandIn, StandIns};
+pub use stand_ins::{Lengths, StandIn, StandIns};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use factscope::analysis::corruption::{Corruption, SubjectsOf};
-use factscope::analysis::trace_average::{AskedFact, Cause, Sample, StandIn, StandIns};
+use factscope::analysis::trace_average::{AskedFact, Cause, Lengths, Sample, StandIn, StandIns};
 use factscope::facts::{Dataset, Direction, Fact, Record};
-use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
+use factscope::tokens::{Bos, TokenizedPrompt};
 
 use super::support::engine;
 
@@ -15,11 +15,12 @@ fn asked(of: StandIn, n_samples: usize) -> Vec<(Record, AskedFact)> {
     let direction = Direction::Forward;
     let sample = Sample { relation: None, direction, n_facts: 40, seed: 3 };
     let stand_ins = StandIns { of, direction, n_samples, seed: 5 };
-    let tokenizer: &Tokenizer = &engine("tiny").info.tokenizer;
+    let engine = engine("tiny");
+    let lengths = Lengths::new(&engine.info.tokenizer);
     let drawn = sample.draw(&records).into_iter().enumerate();
     let asked = drawn.filter_map(|(nth, record)| {
         let own = (record, &record.fact);
-        let asked = stand_ins.ask(tokenizer, own, nth, Bos::Off, &records).ok()?;
+        let asked = stand_ins.ask(&lengths, own, nth, Bos::Off, &records).ok()?;
         Some((record.clone(), asked))
     });
     asked.collect()
@@ -131,11 +132,12 @@ fn the_foil_of_the_dataset_goes_before_other_answers() {
     std::fs::write(&path, json).unwrap();
     let records = Dataset::load(&path).unwrap().records;
     let engine = engine("tiny");
+    let lengths = Lengths::new(&engine.info.tokenizer);
     let own = (&records[0], &records[0].fact);
     for seed in 0..8 {
         let (of, direction) = (StandIn::Counterpart, Direction::Forward);
         let stand_ins = StandIns { of, direction, n_samples: 1, seed };
-        let asked = stand_ins.ask(&engine.info.tokenizer, own, 0, Bos::Off, &records);
+        let asked = stand_ins.ask(&lengths, own, 0, Bos::Off, &records);
         // If it has as many tokens: else another one.
         let asked = asked.unwrap();
         assert_eq!(asked.prompt.foil.unwrap().text, " Cuba", "{seed}");

@@ -1,5 +1,7 @@
 //! Other subjects that stand in for those of the facts that are averaged: each fact has its own.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use rand::SeedableRng as _;
@@ -34,28 +36,48 @@ pub enum StandIn {
     Counterpart,
 }
 
-/// At how many subjects is looked for those that fit: tokenizing them takes a moment.
-const N_TRIED: usize = 1000;
+/// How many tokens words have, each counted once: many facts look through the same subjects.
+#[derive(Debug)]
+pub struct Lengths<'a> {
+    tokenizer: &'a Tokenizer,
+    known: RefCell<HashMap<String, usize>>,
+}
+
+impl<'a> Lengths<'a> {
+    pub fn new(tokenizer: &'a Tokenizer) -> Self {
+        Self { tokenizer, known: RefCell::default() }
+    }
+
+    /// 0 where it cannot be tokenized.
+    fn of(&self, word: String) -> usize {
+        let count = |word: &String| self.tokenizer.encode(word).map_or(0, |tokens| tokens.len());
+        *self.known.borrow_mut().entry(word).or_insert_with_key(count)
+    }
+}
 
 impl StandIns {
     /// A fact as it is asked, or why it cannot be. `nth`: of the facts that are averaged.
     pub fn ask(
         &self,
-        tokenizer: &Tokenizer,
+        lengths: &Lengths<'_>,
         (record, fact): (&Record, &Fact),
         nth: usize,
         bos: Bos,
         records: &[Record],
     ) -> Result<AskedFact, LeftOut> {
-        let answers = record.answers(self.direction);
-        if fact.subject.is_none() {
+        let (tokenizer, answers) = (lengths.tokenizer, record.answers(self.direction));
+        let (Some(own), Some(place)) = (fact.subject_text(), &fact.subject) else {
             return AskedFact::new(tokenizer, fact, answers, bos);
-        }
+        };
+        // A word has as many tokens by itself as in the prompt, but for rare joints.
+        let space = if fact.prompt[..place.start].ends_with(' ') { " " } else { "" };
+        let n_tokens = |subject: &str| lengths.of(format!("{space}{subject}"));
+        let n_own = n_tokens(own);
         let others = self.candidates((record, fact), nth, records);
         let others = others
             .into_iter()
             .filter_map(|it| Some((it.subject_text()?, it.answer.as_deref())))
-            .take(N_TRIED);
+            .filter(|(subject, _)| n_tokens(subject) == n_own);
         let most = match self.of {
             StandIn::Any(_) => self.n_samples,
             StandIn::Counterpart => 1,

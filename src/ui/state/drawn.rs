@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{FactKey, FactList};
-use crate::analysis::trace_average::{AskedFact, LeftOut, Sample, StandIns};
+use crate::analysis::trace_average::{AskedFact, LeftOut, Lengths, Sample, StandIns};
 use crate::tokens::{Bos, Tokenizer};
 use crate::worker::Which;
 
@@ -55,10 +55,11 @@ impl Draws {
             .ok_or("Averages are taken over the facts of a dataset: open one")?;
         let (mut asked, mut left_out) = (Vec::new(), Vec::new());
         let (direction, records) = (sample.direction, &dataset.records);
+        let lengths = Lengths::new(tokenizer);
         for (nth, record) in sample.draw(records).into_iter().enumerate() {
             let Some(fact) = record.fact(direction) else { continue };
             let ask = match &stand_ins {
-                Some(it) => it.ask(tokenizer, (record, fact), nth, bos, records),
+                Some(it) => it.ask(&lengths, (record, fact), nth, bos, records),
                 None => AskedFact::new(tokenizer, fact, record.answers(direction), bos),
             };
             match ask {
