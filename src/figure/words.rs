@@ -36,6 +36,32 @@ pub fn attention_quantity(weighting: Weighting) -> &'static str {
     }
 }
 
+/// How one query's weight is spread. `pattern`: of one head, `[query, key]`. The last token's where
+/// `query` is none.
+pub fn attention_spread(prompt: &TokenizedPrompt, pattern: &[f32], query: Option<usize>) -> String {
+    let n_pos = prompt.n_pos();
+    let query = query.filter(|&pos| pos < n_pos).unwrap_or_else(|| prompt.last());
+    let weights = &pattern[query * n_pos..(query + 1) * n_pos];
+    let mut parts = Vec::new();
+    if let Some(subject) = &prompt.subject
+        && let Some(of_subject) = weights.get(subject.clone())
+    {
+        let sum: f32 = of_subject.iter().sum();
+        let mean = sum / of_subject.len() as f32;
+        let (sum, mean) = (significant(sum, 3), significant(mean, 3));
+        parts.push(format!("subject {sum} (mean {mean} a token)"));
+    }
+    let first = match prompt.bos {
+        Bos::On => "BOS",
+        Bos::Off => "first token",
+    };
+    parts.push(format!("{first} {}", significant(weights[0], 3)));
+    parts.push(format!("itself {}", significant(weights[query], 3)));
+    let from = token_at(query, prompt);
+    let from = if query == prompt.last() { format!("the last {from}") } else { from };
+    format!("From {from} to {}", parts.join("  ·  "))
+}
+
 /// What must be known to read it.
 pub fn about_attention(weighting: Weighting) -> &'static str {
     match weighting {

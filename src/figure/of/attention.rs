@@ -2,12 +2,10 @@
 
 use super::Look;
 use crate::analysis::attention::{Attention, Weighting};
-use crate::figure::number::significant;
 use crate::figure::words::{
-    about_attention, attention_quantity, attention_title, token_at, token_labels,
+    about_attention, attention_quantity, attention_spread, attention_title, token_labels,
 };
 use crate::figure::{Chart, Figure, Map, Side};
-use crate::tokens::Bos;
 
 pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     // What is picked, or else the head that comes first.
@@ -39,7 +37,7 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
             Some(Chart::Map(Map { is_small: true, ..map(attention, &name, pattern, high) }))
         }));
     }
-    let mut notes = vec![spread(attention, pattern, look)];
+    let mut notes = vec![attention_spread(&attention.prompt, pattern, look.pick.position)];
     notes.push(about_attention(attention.spec.weighting).to_owned());
     if beside.len() > 1 {
         notes.push(if is_rollout {
@@ -61,30 +59,4 @@ fn map(attention: &Attention, name: &str, pattern: &[f32], high: f32) -> Map {
     let (rows, columns) = (side("From (query)", "from token"), side("To (key)", "to token"));
     let quantity = attention_quantity(attention.spec.weighting);
     Map::new(name, rows, columns, pattern.to_vec(), quantity).in_range(0.0, high).square()
-}
-
-/// How one query's weight is spread.
-fn spread(attention: &Attention, pattern: &[f32], look: &Look<'_>) -> String {
-    let prompt = &attention.prompt;
-    let n_pos = prompt.n_pos();
-    let query = look.pick.position.filter(|&pos| pos < n_pos).unwrap_or_else(|| prompt.last());
-    let weights = &pattern[query * n_pos..(query + 1) * n_pos];
-    let mut parts = Vec::new();
-    if let Some(subject) = &prompt.subject
-        && let Some(of_subject) = weights.get(subject.clone())
-    {
-        let sum: f32 = of_subject.iter().sum();
-        let mean = sum / of_subject.len() as f32;
-        let (sum, mean) = (significant(sum, 3), significant(mean, 3));
-        parts.push(format!("subject {sum} (mean {mean} a token)"));
-    }
-    let first = match prompt.bos {
-        Bos::On => "BOS",
-        Bos::Off => "first token",
-    };
-    parts.push(format!("{first} {}", significant(weights[0], 3)));
-    parts.push(format!("itself {}", significant(weights[query], 3)));
-    let from = token_at(query, prompt);
-    let from = if query == prompt.last() { format!("the last {from}") } else { from };
-    format!("From {from} to  {}", parts.join("  ·  "))
 }

@@ -8,8 +8,10 @@ use super::attention_lines::{Weights, attention_lines_ui};
 use super::cut_view::{CutView, cut_ui, paint_ui};
 use super::{header_ui, token_labels};
 use crate::analysis::attention::{Attention, Weighting};
-use crate::figure::words::{about_attention, attention_quantity, attention_title};
-use crate::tokens::{Bos, visible};
+use crate::figure::words::{
+    about_attention, attention_quantity, attention_spread, attention_title,
+};
+use crate::tokens::visible;
 use crate::ui::command::Command;
 use crate::ui::state::{AttentionSettings, Drawing};
 use crate::ui::theme::ColorMap;
@@ -268,27 +270,8 @@ fn caption(
         caption.add(Tone::Note, text);
     }
     let Some(pattern) = attention.pattern(layer, head) else { return caption };
-    let query = ctx.selection.position.filter(|&pos| pos < n_pos).unwrap_or_else(|| prompt.last());
-    let weights = &pattern[query * n_pos..(query + 1) * n_pos];
-    let mut parts = Vec::new();
-    if let Some(subject) = &prompt.subject
-        && let Some(of_subject) = weights.get(subject.clone())
-    {
-        let sum: f32 = of_subject.iter().sum();
-        let mean = sum / of_subject.len() as f32;
-        let (sum, mean) = (significant(sum, 3), significant(mean, 3));
-        parts.push(format!("subject {sum} (mean {mean} a token)"));
-    }
-    let first = match prompt.bos {
-        Bos::On => "BOS",
-        Bos::Off => "first token",
-    };
-    parts.push(format!("{first} {}", significant(weights[0], 3)));
-    parts.push(format!("itself {}", significant(weights[query], 3)));
-    let from = visible(&prompt.pieces[query]);
-    let which = if query == prompt.last() { "the last token" } else { "token" };
-    let parts = parts.join("  ·  ");
-    caption.add(Tone::Plain, format!("From {which} {query} {from} to {parts}"));
+    let spread = attention_spread(prompt, pattern, ctx.selection.position);
+    caption.add(Tone::Plain, spread);
     caption.add(Tone::Note, about_attention(attention.spec.weighting));
     if attention.scale(layer) != 1.0 {
         caption.add(Tone::Note, "Small: the colours of each layer end at its own largest");
