@@ -1,12 +1,11 @@
-use std::sync::Arc;
-
 use eframe::egui::{Label, Slider, SliderClamping, Ui};
 use serde::{Deserialize, Serialize};
 
+use super::corruption::Kind;
 use super::{About, Study};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{Component, Map, Severed};
-use crate::analysis::corruption::{Corruption, SubjectsOf};
+use crate::analysis::corruption::Draws;
 use crate::analysis::corruption_bench::{Entry, LeftOut, Spec};
 use crate::figure::Effect;
 use crate::ui::widgets::{keep_together, severing_ui};
@@ -48,37 +47,15 @@ impl Settings {
     }
 }
 
-/// What the subject becomes, or why it cannot.
-fn corruptions(
-    about: &About<'_>,
-    seed: u32,
-) -> [(&'static str, Result<Corruption, &'static str>); 6] {
-    const NO_RELATION: &str = "the dataset names no relation of this fact";
-    const NONE_ALIKE: &str = "no other subject of this relation has as many tokens";
-    let ids = (about.substitutes)(SubjectsOf::Relation);
-    let has_relation = about.record.is_some_and(|it| it.relation.is_some());
-    let missing = if has_relation { NONE_ALIKE } else { NO_RELATION };
-    let nth = seed as usize % ids.len().max(1);
-    let other = ids.get(nth).map(|it| Arc::from(it.as_slice())).ok_or(missing);
-    let others = if ids.is_empty() {
-        Err(missing)
-    } else {
-        Ok(Corruption::OtherSubjects { of: SubjectsOf::Relation, ids })
-    };
-    let mean = if about.subjects.is_empty() {
-        Err("it is taken over the subjects of a dataset, and none is open")
-    } else {
-        Ok(Corruption::Mean { tokens: Arc::clone(about.subjects) })
-    };
-    [
-        ("Gaussian noise", Ok(Corruption::default())),
-        ("one other (STR)", other.map(|ids| Corruption::Counterpart { ids })),
-        ("same relation", others),
-        ("random tokens", Ok(Corruption::RandomTokens)),
-        ("mean subject", mean),
-        ("zeros", Ok(Corruption::Zero)),
-    ]
-}
+/// What the subject becomes, as the maps are called.
+const CORRUPTIONS: [(&str, Kind); 6] = [
+    ("Gaussian noise", Kind::Gaussian),
+    ("one other (STR)", Kind::Counterpart),
+    ("same relation", Kind::SameRelation),
+    ("random tokens", Kind::RandomTokens),
+    ("mean subject", Kind::Mean),
+    ("zeros", Kind::Zero),
+];
 
 impl Study for Settings {
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
@@ -100,18 +77,13 @@ impl Study for Settings {
             Severed::in_layers(self.sever, self.sever_layers, about.n_layers());
         trace.map = Map::Tokens;
         let (mut made, mut left_out) = (Vec::new(), Vec::new());
-        for (name, corruption) in corruptions(about, trace.seed) {
+        for (name, kind) in CORRUPTIONS {
             let name = name.to_owned();
-            match corruption {
-                Ok(corruption) => {
-                    let n_samples = match &corruption {
-                        Corruption::OtherSubjects { ids, .. } => trace.n_samples.min(ids.len()),
-                        it if it.is_drawn() => trace.n_samples,
-                        _ => 1,
-                    };
+            match kind.draws(&trace, about) {
+                Ok(Draws { corruption, n_samples, .. }) => {
                     made.push(Entry { name, corruption, n_samples });
                 }
-                Err(reason) => left_out.push(LeftOut { name, reason: reason.to_owned() }),
+                Err(reason) => left_out.push(LeftOut { name, reason }),
             }
         }
         Ok(AnalysisSpec::CorruptionBench(Spec { trace, corruptions: made, windows, left_out }))

@@ -98,10 +98,17 @@ impl Kind {
         let noise = |shape, entry| Corruption::Noise { shape, entry };
         let others = |of: SubjectsOf| {
             let ids = (about.substitutes)(of);
-            if ids.is_empty() {
-                return Err("No other subject of the dataset has as many tokens".to_owned());
+            if !ids.is_empty() {
+                return Ok(ids);
             }
-            Ok(ids)
+            let has_relation = about.record.is_some_and(|it| it.relation.is_some());
+            Err(match of {
+                SubjectsOf::Relation if !has_relation => {
+                    "the dataset names no relation of this fact"
+                }
+                SubjectsOf::Relation => "no other subject of this relation has as many tokens",
+                SubjectsOf::All => "no other subject of the dataset has as many tokens",
+            })
         };
         let corruption = match self {
             Self::Gaussian => noise(NoiseShape::Gaussian, NoiseEntry::Added),
@@ -134,7 +141,8 @@ impl Kind {
             Self::RandomTokens => Corruption::RandomTokens,
             Self::Zero => Corruption::Zero,
             Self::Mean if about.subjects.is_empty() => {
-                return Err("The mean is taken over the subjects of a dataset: open one".to_owned());
+                let reason = "the mean is taken over the subjects of a dataset, and none is open";
+                return Err(reason.to_owned());
             }
             Self::Mean => Corruption::Mean { tokens: Arc::clone(about.subjects) },
         };
