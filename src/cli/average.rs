@@ -9,8 +9,8 @@ use super::corruption::{self, CorruptionArgs};
 use super::output::{AnalysisOutput, with_tail_of_weights};
 use super::trace::{Kind, WayArgs};
 use super::{Machine, ModelArgs};
-use crate::analysis::causal_trace::{self, Component, Map};
-use crate::analysis::corruption::{Corruption, Draws};
+use crate::analysis::causal_trace::{Component, Map};
+use crate::analysis::corruption::Corruption;
 use crate::analysis::trace_average::{
     AskedFact, Averages, Cause, Kept, LeftOut, Sample, Spec, TraceAverage,
 };
@@ -119,24 +119,14 @@ impl Average {
             }
         }
         let reason = || left_out.first().map(|it| it.reason.clone()).unwrap_or_default();
-        let Some(Draws { corruption, noise, rng, seed, n_samples }) = draws else {
+        let Some(mut draws) = draws else {
             anyhow::bail!("no fact can be corrupted so: {}", reason());
         };
-        let is_own = self.corruption.is_of_subject();
+        if self.corruption.is_of_subject() {
+            draws.corruption = Corruption::default();
+        }
         let spec = Spec {
-            trace: causal_trace::Spec {
-                component: self.kind[0].into(),
-                window: self.window,
-                noise,
-                rng,
-                seed,
-                n_samples,
-                direction: self.way.direction(),
-                sever: self.way.sever(),
-                sever_layers: self.way.sever_layers(),
-                corruption: if is_own { Corruption::default() } else { corruption },
-                map: Map::Tokens,
-            },
+            trace: self.way.trace(self.kind[0].into(), self.window, draws, Map::Tokens),
             components: self.kind.iter().map(|kind| (*kind).into()).collect(),
             facts: facts.into(),
             kept: if self.keep_unknown { Kept::All } else { Kept::Known },

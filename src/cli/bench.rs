@@ -8,7 +8,7 @@ use super::corruption::{self, DrawArgs, Kind as CorruptionKind};
 use super::fact::MeasuredArgs;
 use super::output::AnalysisOutput;
 use super::trace::{Kind, WayArgs, metrics_json};
-use crate::analysis::causal_trace::{self, Component, Corruption, Map};
+use crate::analysis::causal_trace::{Component, Corruption, Map};
 use crate::analysis::corruption::Draws;
 use crate::analysis::corruption_bench::{
     BenchMap, Compared, CorruptionBench, Entry, LeftOut, Spec,
@@ -57,8 +57,7 @@ impl Bench {
         // A file that is not there is no property of the prompt.
         self.draws.check()?;
         let mut session = self.asked.model.ask(self.asked.fact.source(), machine)?;
-        let Draws { noise, rng, seed, n_samples, .. } =
-            self.draws.of(CorruptionKind::Gaussian, &mut session)?;
+        let usual = self.draws.of(CorruptionKind::Gaussian, &mut session)?;
         let own_foil = session.question.fact.foil.clone();
         let (mut corruptions, mut left_out) = (Vec::new(), Vec::new());
         for kind in &self.corruptions {
@@ -67,8 +66,8 @@ impl Bench {
                 Ok(Draws { corruption, n_samples: own, .. }) => {
                     let n_samples = match &corruption {
                         Corruption::NoiseFile(_) => own,
-                        Corruption::OtherSubjects { ids, .. } => n_samples.min(ids.len()),
-                        it if it.is_drawn() => n_samples,
+                        Corruption::OtherSubjects { ids, .. } => usual.n_samples.min(ids.len()),
+                        it if it.is_drawn() => usual.n_samples,
                         _ => 1,
                     };
                     corruptions.push(Entry { name, corruption, n_samples });
@@ -88,19 +87,8 @@ impl Bench {
             let more = self.window.iter().copied().filter(|it| *it != 1);
             [1].into_iter().chain(more).collect()
         };
-        let trace = causal_trace::Spec {
-            component,
-            window: windows[windows.len() - 1],
-            noise,
-            rng,
-            seed,
-            n_samples,
-            direction: self.way.direction(),
-            sever: self.way.sever(),
-            sever_layers: self.way.sever_layers(),
-            corruption: Corruption::default(),
-            map: Map::Tokens,
-        };
+        let window = windows[windows.len() - 1];
+        let trace = self.way.trace(component, window, usual, Map::Tokens);
         let spec = Spec { trace, corruptions, windows, left_out };
         session.finish(AnalysisSpec::CorruptionBench(spec), &self.output, machine)
     }

@@ -90,16 +90,22 @@ pub(super) struct WayArgs {
 }
 
 impl WayArgs {
-    pub fn direction(&self) -> Direction {
-        self.direction.into()
-    }
-
-    pub fn sever(&self) -> Option<Severed> {
-        self.sever.map(Severed::from)
-    }
-
-    pub fn sever_layers(&self) -> Option<usize> {
-        self.sever_layers
+    /// With the draws of a corruption.
+    pub fn trace(&self, component: Component, window: usize, draws: Draws, map: Map) -> Spec {
+        let Draws { corruption, noise, rng, seed, n_samples } = draws;
+        Spec {
+            component,
+            window,
+            noise,
+            rng,
+            seed,
+            n_samples,
+            direction: self.direction.into(),
+            sever: self.sever.map(Severed::from),
+            sever_layers: self.sever_layers,
+            corruption,
+            map,
+        }
     }
 }
 
@@ -149,20 +155,8 @@ impl TraceArgs {
         let mut session = self.asked.model.ask(self.asked.fact.source(), machine)?;
         let draws = self.corruption.draws(&mut session)?;
         session.set_foil(self.asked.foil.as_deref())?;
-        let Draws { corruption, noise, rng, seed, n_samples } = draws;
-        let spec = Spec {
-            component: self.kind.into(),
-            window: self.window.unwrap_or(if self.kind == Restored::Head { 1 } else { 10 }),
-            noise,
-            rng,
-            seed,
-            n_samples,
-            direction: self.way.direction(),
-            sever: self.way.sever(),
-            sever_layers: self.way.sever_layers(),
-            corruption,
-            map: self.map()?,
-        };
+        let window = self.window.unwrap_or(if self.kind == Restored::Head { 1 } else { 10 });
+        let spec = self.way.trace(self.kind.into(), window, draws, self.map()?);
         Ok((session, spec))
     }
 
