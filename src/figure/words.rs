@@ -2,7 +2,8 @@
 
 use super::number::significant;
 use crate::analysis::attention::Weighting;
-use crate::analysis::causal_trace::{self, Severed};
+use crate::analysis::attribution_patching::BasePoint;
+use crate::analysis::causal_trace::{self, CausalTrace, Severed};
 use crate::analysis::{Measurement, Metric, Positions};
 use crate::tokens::{Answer, Bos, TokenizedPrompt, visible};
 
@@ -231,6 +232,21 @@ pub fn long_answer(metric: Metric, prompt: &TokenizedPrompt) -> Option<String> {
     };
     let (text, n) = (visible(&answer.text), answer.ids.len());
     Some(format!("Answer {text} in {n} tokens: {what}"))
+}
+
+/// How far a trace is, and what stands in for the rest. `estimated`: where the gradient of the
+/// estimates was taken. Nothing if all of it is there.
+pub fn computed(trace: &CausalTrace, estimated: Option<BasePoint>) -> Option<String> {
+    let n_cells = trace.restored.values().len();
+    let n_done = trace.restored.values().iter().filter(|runs| !runs.is_empty()).count();
+    let rest = match estimated {
+        None => "hatched are not",
+        Some(BasePoint::Corrupted) => {
+            "dotted are estimates from the gradient at the corrupted runs"
+        }
+        Some(BasePoint::Clean) => "dotted are estimates from the gradient at the clean run",
+    };
+    (n_done < n_cells).then(|| format!("{n_done} of {n_cells} cells computed; {rest}"))
 }
 
 /// A warning, if the model would not have said the answer.

@@ -7,8 +7,8 @@ use crate::analysis::effects::Effects;
 use crate::analysis::{Grid, Measurement, Metric};
 use crate::figure::number::{exact, signed, significant};
 use crate::figure::words::{
-    about_severed, at, long_answer, metric_name, metric_or_prob, not_first_guess, reading, severed,
-    token_labels, told,
+    about_severed, at, computed, long_answer, metric_name, metric_or_prob, not_first_guess,
+    reading, severed, token_labels, told,
 };
 use crate::figure::{Chart, ColorMap, Figure, Map, Side};
 
@@ -288,18 +288,7 @@ fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
             ),
         });
     }
-    let n_cells = trace.restored.values().len();
-    let n_done = trace.restored.values().iter().filter(|runs| !runs.is_empty()).count();
-    if n_done < n_cells {
-        let rest = match shown.estimates.as_ref().map(|it| it.0) {
-            None => "hatched are not",
-            Some(BasePoint::Corrupted) => {
-                "dotted are estimates from the gradient at the corrupted runs"
-            }
-            Some(BasePoint::Clean) => "dotted are estimates from the gradient at the clean run",
-        };
-        notes.push(format!("{n_done} of {n_cells} cells computed; {rest}"));
-    }
+    notes.extend(computed(trace, shown.estimates.as_ref().map(|it| it.0)));
     notes.extend(about_severed(spec));
     let subject = if spec.map == Cells::Tokens { "* subject. " } else { "" };
     notes.push(match spec.direction {

@@ -2,15 +2,12 @@
 
 use eframe::egui::Ui;
 
-use super::{
-    first_piece, header_ui, layer_labels, metric_name, metric_picker_ui, metrics_of, token_labels,
-};
-use crate::analysis::attribution_patching::{AttributionPatching, BasePoint};
+use super::{header_ui, layer_labels, metric_name, metric_picker_ui, metrics_of, token_labels};
+use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::{CausalTrace, Component, Corruption, Direction, NoiseLevel};
 use crate::analysis::{Grid, Measurement, Metric};
-use crate::figure::words::{about_severed, severed};
+use crate::figure::words::{about_severed, computed, long_answer, not_first_guess, severed};
 use crate::intervention::NoiseRng;
-use crate::tokens::visible;
 use crate::ui::theme::ColorMap;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::{exact, signed, significant};
@@ -263,36 +260,14 @@ fn caption(trace: &CausalTrace, metric: Metric, estimate: Option<&AttributionPat
             shown(trace.clean.get(metric))
         ),
     );
-    if let Some(answer) = &trace.prompt.answer
-        && answer.ids.len() > 1
-    {
-        let what = match metric {
-            Metric::AnswerProb => "probability of all of them shown",
-            _ => "first token shown",
-        };
-        let (text, n) = (visible(&answer.text), answer.ids.len());
-        caption.add(Tone::Plain, format!("Answer {text} in {n} tokens: {what}"));
+    if let Some(answer) = long_answer(metric, &trace.prompt) {
+        caption.add(Tone::Plain, answer);
     }
-    if !trace.is_top_answer() {
-        let n_likelier = trace.clean.rank;
-        let tokens = if n_likelier == 1 { "token is" } else { "tokens are" };
-        let answer = trace.prompt.answer.as_ref().map_or_else(String::new, first_piece);
-        caption.add(
-            Tone::Warning,
-            format!("Not the model's first guess: {n_likelier} {tokens} likelier than {answer}"),
-        );
+    if let Some(warning) = not_first_guess(&trace.clean, &trace.prompt) {
+        caption.add(Tone::Warning, warning);
     }
-    let n_cells = trace.restored.values().len();
-    let n_done = trace.restored.values().iter().filter(|runs| !runs.is_empty()).count();
-    if n_done < n_cells {
-        let rest = match estimate.map(|it| it.spec.base) {
-            None => "hatched are not",
-            Some(BasePoint::Corrupted) => {
-                "dotted are estimates from the gradient at the corrupted runs"
-            }
-            Some(BasePoint::Clean) => "dotted are estimates from the gradient at the clean run",
-        };
-        caption.add(Tone::Plain, format!("{n_done} of {n_cells} cells computed; {rest}"));
+    if let Some(computed) = computed(trace, estimate.map(|it| it.spec.base)) {
+        caption.add(Tone::Plain, computed);
     }
     if let Some(about) = about_severed(spec) {
         caption.add(Tone::Plain, about);
