@@ -284,8 +284,8 @@ fn step_of(n: usize, cell: f32, apart: f32) -> usize {
 mod tests {
     use super::*;
     use crate::figure::{
-        Bar, Bars, Cell, Graph, GraphEdge, GraphKind, GraphNode, Lines, Map, Pick, Point, Row, Scatter,
-        Series, Side, Table, to_pdf, to_svg,
+        Bar, Bars, Cell, Graph, GraphEdge, GraphKind, GraphNode, Lines, Map, Pick, Point, Row,
+        Scatter, Series, Side, Table, to_pdf, to_svg,
     };
 
     /// Everything that is hard to lay out, in the shape of GPT-2-large and in that of a toy.
