@@ -50,7 +50,6 @@ pub struct Figure {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[expect(clippy::large_enum_variant, reason = "a figure has a few")]
 pub enum Chart {
     Map(Map),
     Bars(Bars),

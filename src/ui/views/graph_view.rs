@@ -1,8 +1,8 @@
 //! Places joined by edges: what a prediction came through, as the LM Transparency Tool draws it.
 
 use eframe::egui::{
-    Align2, Color32, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
-    vec2,
+    Align2, Color32, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
+    pos2, vec2,
 };
 
 use crate::figure::number::significant;
@@ -83,15 +83,15 @@ fn picked(graph: &Graph, before: Selection) -> Vec<usize> {
 fn about(graph: &Graph, nth: usize) -> String {
     let mut edges: Vec<_> = graph.edges.iter().filter(|it| it.to == nth).collect();
     edges.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-    let mut text = graph.nodes[nth].label.clone();
-    for edge in edges.iter().take(N_TOLD) {
+    let mut lines = vec![graph.nodes[nth].label.clone()];
+    lines.extend(edges.iter().take(N_TOLD).map(|edge| {
         let [from, _] = graph.ends(edge);
-        text += &format!("\n{}  {} from {from}", significant(edge.weight, 3), edge.via);
-    }
+        format!("{}  {} from {from}", significant(edge.weight, 3), edge.via)
+    }));
     if edges.len() > N_TOLD {
-        text += &format!("\nand {} more", edges.len() - N_TOLD);
+        lines.push(format!("and {} more", edges.len() - N_TOLD));
     }
-    text
+    lines.join("\n")
 }
 
 /// Where everything is.
@@ -104,7 +104,7 @@ struct Drawing<'a> {
     column: f32,
 
     /// With what stands around it.
-    size: eframe::egui::Vec2,
+    size: Vec2,
 }
 
 impl<'a> Drawing<'a> {
@@ -174,7 +174,7 @@ impl<'a> Drawing<'a> {
             let weight = edge.weight.clamp(0.0, 1.0);
             let stands_out = looked_at.contains(&edge.from) || looked_at.contains(&edge.to);
             let fades = if looked_at.is_empty() || stands_out { 1.0 } else { 0.3 };
-            let color = ink(edge.kind, &colors).gamma_multiply((0.45 + 0.55 * weight) * fades);
+            let color = ink(edge.kind, colors).gamma_multiply((0.45 + 0.55 * weight) * fades);
             let ends = [edge.from, edge.to].map(|nth| self.at(graph.nodes[nth].at));
             painter.line_segment(ends, Stroke::new(0.7 + 3.3 * weight, color));
         }
@@ -185,7 +185,7 @@ impl<'a> Drawing<'a> {
                 painter.circle_stroke(at, 5.0, Stroke::new(1.5, colors.accent));
             }
         }
-        self.paint_words(ui, &colors, before);
+        self.paint_words(ui, colors, before);
     }
 
     fn paint_words(&self, ui: &Ui, colors: &Palette, before: Selection) {
