@@ -38,5 +38,6 @@ figure knockout.svg knockout
 figure ablation.svg ablate --part heads
 figure attribution.svg attribute --by layers
 figure lens.svg lens
+figure routes.svg contributions
 "$factscope" average --device cpu --n 60 --kind mlp --window 2 --quiet \
   --figure "$here/averages.svg" --out "$home/result.json"
