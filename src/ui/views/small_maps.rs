@@ -4,6 +4,7 @@ use eframe::egui::{Align2, Rect, Sense, Ui, pos2, vec2};
 
 use super::figure_view::{details, heatmap};
 use crate::figure::Map;
+use crate::figure::words::capitalized;
 use crate::ui::theme::{axis_font, palette, token_font};
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::widgets::{Cell, ColorBar, elide_middle};
@@ -118,6 +119,11 @@ fn column_ends(ui: &Ui, map: &Map, place: Rect) {
         ui.painter().text(at, Align2::CENTER_TOP, &labels[nth], axis_font(), color);
     }
     let at = pos2(place.center().x, place.bottom() + 3.0);
-    let title = elide_middle(ui.painter(), &map.columns.noun, &axis_font(), place.width() * 0.6);
+    let title = elide_middle(
+        ui.painter(),
+        &capitalized(&map.columns.noun),
+        &axis_font(),
+        place.width() * 0.6,
+    );
     ui.painter().text(at, Align2::CENTER_TOP, title, axis_font(), color);
 }
