@@ -1,6 +1,6 @@
 //! Above the trace of a fact: which way it is asked, and what to know before its numbers are read.
 
-use eframe::egui::{RichText, Ui};
+use eframe::egui::{Label, Response, RichText, Ui};
 
 use crate::analysis::AnalysisResult;
 use crate::facts::{Direction, InverseOrigin};
@@ -37,7 +37,7 @@ pub(super) fn heading_ui(
         if let Some(inverse) = record.inverse.as_ref().filter(|_| key.direction == Direction::Inverse)
             && inverse.origin == InverseOrigin::Generated
         {
-            ui.label(RichText::new("generated").small().weak()).on_hover_text(
+            aside_ui(ui, RichText::new("generated").weak()).on_hover_text(
                 "The dataset has no inverse of this fact; this one was written from the \
                  catalogue's template of its relation",
             );
@@ -45,14 +45,14 @@ pub(super) fn heading_ui(
         if key.direction == Direction::Forward
             && let Some(plan) = state.plan_at(direction)
         {
-            ui.label(RichText::new(plan.group.text()).small().weak()).on_hover_text(
+            aside_ui(ui, RichText::new(plan.group.text()).weak()).on_hover_text(
                 "What the built-in model was trained on of this fact: the split is part of the \
                  program, so what it can know is known",
             );
         }
         if let Some(layer) = state.planted(direction) {
-            let text = RichText::new(format!("planted in MLP {layer}")).small();
-            ui.label(text.color(theme::palette(ui).subject)).on_hover_text(
+            let text = RichText::new(format!("planted in MLP {layer}"));
+            aside_ui(ui, text.color(theme::palette(ui).subject)).on_hover_text(
                 "This was written into the MLP of that one layer, with all else frozen: there it is \
                  stored. Where a trace peaks is where restoring a state brings the answer back, \
                  which is another question",
@@ -63,7 +63,7 @@ pub(super) fn heading_ui(
             let text = RichText::new(format!("one of {} right answers", answers.len()));
             let rest = if answers.len() > N_ANSWERS { ", …" } else { "" };
             let list = answers.iter().take(N_ANSWERS).map(String::as_str).collect::<Vec<_>>();
-            ui.label(text.small().color(theme::palette(ui).warning))
+            aside_ui(ui, text.color(theme::palette(ui).warning))
                 .on_hover_text(format!("{}{rest}", list.join(", ")));
         }
         // Counted in the main model's tokens.
@@ -73,6 +73,11 @@ pub(super) fn heading_ui(
             flags_ui(ui, flags);
         }
     });
+}
+
+/// What gives way where there is little room: a heading that is too wide would cut off all below it.
+fn aside_ui(ui: &mut Ui, text: RichText) -> Response {
+    ui.add(Label::new(text.small()).truncate())
 }
 
 /// Where two models are asked: which one this is, and what can be done about it.
@@ -118,7 +123,7 @@ fn flags_ui(ui: &mut Ui, flags: &Flags) {
     let tokens = |n: usize| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };
     let Flags { n_subject, n_answer, n_same_length, .. } = *flags;
     let text = RichText::new(format!("{n_subject} → {}", tokens(n_answer)));
-    ui.label(text.small().weak()).on_hover_text(format!(
+    aside_ui(ui, text.weak()).on_hover_text(format!(
         "Subject: {}; answer: {}. Other subjects of this relation with as many tokens, to be put \
          in its place: {n_same_length}",
         tokens(n_subject),
@@ -126,11 +131,11 @@ fn flags_ui(ui: &mut Ui, flags: &Flags) {
     ));
     let warning = theme::palette(ui).warning;
     if flags.leaks {
-        ui.label(RichText::new("answer in prompt").small().color(warning))
+        aside_ui(ui, RichText::new("answer in prompt").color(warning))
             .on_hover_text("The answer's words stand in the prompt: the model can copy them");
     }
     if let Some(other) = &flags.collides_with {
-        ui.label(RichText::new("shared first token").small().color(warning)).on_hover_text(format!(
+        aside_ui(ui, RichText::new("shared first token").color(warning)).on_hover_text(format!(
             "“{other}” starts with the same token: the probability of the first token cannot tell \
              the two apart; look at the probability of the whole answer",
         ));
