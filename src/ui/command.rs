@@ -10,6 +10,7 @@ use super::pane::Pane;
 use super::state::{Convention, FactId, Paint};
 use super::view::{Hovered, ViewAction};
 use crate::analysis::attention::Weighting;
+use crate::analysis::causal_trace::Component;
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
 use crate::figure::Figure;
@@ -127,6 +128,12 @@ pub enum Command {
 
     /// Whether the trace view shows the fact's map minus the inverse's, too.
     ShowDifference(bool),
+
+    /// All three kinds of it.
+    TraceKinds,
+
+    /// Which of them is large.
+    ShowKind(Component),
 
     /// Whether both maps of the trace view have the same colours for the same values.
     SetSameScale(bool),
@@ -327,6 +334,10 @@ impl Command {
             Self::AddFact(_) => "Analyse",
             Self::Trace => "Trace",
             Self::ShowDifference(_) => "Difference",
+            Self::TraceKinds => "All kinds",
+            Self::ShowKind(Component::Hidden) => "Hidden state",
+            Self::ShowKind(Component::Mlp) => "MLP",
+            Self::ShowKind(Component::Attn) => "Attention",
             Self::SetSameScale(_) => "Same scale",
             Self::WeighAttention(Weighting::Pattern) => "Weights",
             Self::WeighAttention(Weighting::ValueWeighted) => "× value",
@@ -465,6 +476,11 @@ impl Command {
                 "Corrupts the subject, restores one state at a time, and maps how much of the \
                  answer's probability comes back"
             }
+            Self::TraceKinds => {
+                "Traces hidden states, MLPs and attention, to be seen at once: small, and the one \
+                 that is chosen large"
+            }
+            Self::ShowKind(component) => about_component(*component),
             Self::ShowDifference(_) => {
                 "The upper map minus the lower one, tokens paired by their role"
             }
@@ -623,6 +639,14 @@ fn place(path: &Path) -> String {
     match path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         Some(parent) => format!("{name}   ({})", parent.display()),
         None => name.into_owned(),
+    }
+}
+
+fn about_component(component: Component) -> &'static str {
+    match component {
+        Component::Hidden => "The residual stream after one layer. ROME's kind=None",
+        Component::Mlp => "What the MLPs of a window of layers add. ROME's kind=\"mlp\"",
+        Component::Attn => "What attention adds in a window of layers. ROME's kind=\"attn\"",
     }
 }
 

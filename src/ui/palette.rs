@@ -10,6 +10,7 @@ use super::pane::Pane;
 use super::state::{Convention, Paint, State};
 use super::workspace::Workspace;
 use crate::analysis::attention::Weighting;
+use crate::analysis::causal_trace::Component;
 use crate::builtin;
 use crate::facts::{Dataset, Direction};
 use crate::figure::Scale;
@@ -114,6 +115,8 @@ fn title(command: &Command) -> String {
         | Command::FillSpec(pane)
         | Command::CopyCommandLineOf(pane) => format!("{}: {}", command.text(), pane.text()),
         Command::WeighAttention(weighting) => format!("Show {}", attention_title(*weighting)),
+        Command::TraceKinds => "Trace all three kinds".to_owned(),
+        Command::ShowKind(_) => format!("Trace of: {}", command.text()),
         Command::ShowDifference(true) => "Show the difference of both traces".to_owned(),
         Command::ShowDifference(false) => "Hide the difference of both traces".to_owned(),
         Command::SetSameScale(true) => "Same scale for both traces".to_owned(),
@@ -154,6 +157,8 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     ]);
     commands.extend(Weighting::OF_HEADS.map(Command::WeighAttention));
     let pair = state.settings.trace_pair;
+    commands.push(Command::TraceKinds);
+    commands.extend(Component::ALL.map(Command::ShowKind));
     commands.push(Command::ShowDifference(!pair.shows_difference));
     commands.push(Command::SetSameScale(!pair.has_same_scale));
     let keyed = Command::WITH_KEYS.into_iter();

@@ -12,6 +12,7 @@ mod closing;
 mod earlier;
 mod graph;
 mod jobs;
+mod kinds;
 mod cell;
 mod keys;
 mod noise;

@@ -151,6 +151,8 @@ impl App {
             }
 
             Command::Trace => self.trace(),
+            Command::TraceKinds => self.trace_kinds(),
+            Command::ShowKind(component) => self.state.settings.trace.component = component,
             Command::Study(pane) => self.study(pane),
             Command::CancelStudy => {
                 self.state.jobs.cancel(|kind| matches!(kind, JobKind::Study(_)));

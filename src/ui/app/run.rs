@@ -19,24 +19,44 @@ impl App {
     pub(super) fn trace(&mut self) {
         let mut directions: Vec<Direction> = self.state.directions().collect();
         directions.sort_by_key(|direction| *direction != self.state.direction);
+        let component = self.state.settings.trace.component;
         for direction in directions {
-            self.trace_one(direction);
+            self.trace_one(direction, component);
         }
     }
 
-    fn trace_one(&mut self, direction: Direction) {
+    /// The same with all that can be restored, what is looked at first.
+    pub(super) fn trace_kinds(&mut self) {
+        self.trace();
+        if self.state.trace_waits {
+            self.state.error = Some(
+                "The noise is still being measured, so one kind is traced: ask for all again then"
+                    .to_owned(),
+            );
+            return;
+        }
+        let chosen = self.state.settings.trace.component;
+        let directions: Vec<Direction> = self.state.directions().collect();
+        for component in Component::ALL.into_iter().filter(|it| *it != chosen) {
+            for direction in &directions {
+                self.trace_one(*direction, component);
+            }
+        }
+    }
+
+    fn trace_one(&mut self, direction: Direction, component: Component) {
         let Some(key) = self.state.key_of(direction) else { return };
         let Some(findings) = self.state.findings_of(key) else { return };
         let Ok(prompt) = findings.prompt.clone() else { return };
         if prompt.subject.is_none() {
             return;
         }
-        let Some(spec) = self.state.trace_spec(direction) else {
+        let Some(spec) = self.state.trace_spec_of(direction, component) else {
             self.state.trace_waits = true;
             return;
         };
         self.state.trace_waits = false;
-        let known = self.state.trace(direction).map(|run| &run.state);
+        let known = self.state.trace_of(direction, component).map(|run| &run.state);
         if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
             return;
         }

@@ -10,7 +10,7 @@ use super::trace_difference::{Difference, difference_ui};
 use super::trace_heading::heading_ui;
 use super::trace_settings::{is_low, settings_toggle_ui, settings_ui};
 use crate::analysis::attribution_patching::AttributionPatching;
-use crate::analysis::causal_trace::CausalTrace;
+use crate::analysis::causal_trace::{CausalTrace, Component};
 use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
 use crate::ui::command::Command;
@@ -18,7 +18,10 @@ use crate::ui::pane::Pane;
 use crate::ui::state::{ModelState, State, TracePair, TraceRun, TraceState};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
-use crate::ui::views::{CausalTraceView, causal_trace_ui, own_range};
+use crate::ui::views::{
+    CausalTraceView, KindsAsked, TraceKind, causal_trace_ui, kinds_height, own_range,
+    trace_kinds_ui,
+};
 use crate::ui::widgets::token_strip_ui;
 
 /// The chosen fact and its inverse: their tokens, and where restoring a state brings the answer
@@ -56,7 +59,11 @@ pub fn trace_panel_ui(
     let maps_width = if is_beside { room.x * MAPS_SHARE } else { room.x };
     let n_rows = directions.len() + usize::from(has_difference && !is_beside);
     let metric = view.metric;
-    let is_short = has_difference && !is_beside && room.y < n_rows as f32 * LEAST_ROW;
+    let has_kinds = directions.iter().any(|direction| has_other_kinds(state, *direction));
+    let kinds_height = if has_kinds { kinds_height(view.is_brief) } else { 0.0 };
+    let least_row = LEAST_ROW + kinds_height;
+    let is_high = has_kinds || has_difference && !is_beside;
+    let is_short = is_high && room.y < n_rows as f32 * least_row;
     let mut picked = Vec::new();
     let mut maps_ui = |ui: &mut Ui| {
         for (nth, direction) in directions.iter().copied().enumerate() {
@@ -64,7 +71,7 @@ pub fn trace_panel_ui(
                 ui.add(Separator::default().spacing(if view.is_brief { 2.0 } else { 6.0 }));
             }
             let share = ui.available_height() / (n_rows - nth) as f32;
-            let height = if is_short { LEAST_ROW } else { share };
+            let height = if is_short { least_row } else { share };
             let size = vec2(ui.available_width(), height);
             ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
                 ui.push_id(direction, |ui| direction_ui(ui, state, direction, view, &mut picked));
@@ -166,6 +173,7 @@ fn direction_ui(
         let about = "A trace corrupts the subject, and none is marked in this prompt";
         empty_ui(ui, "Nothing to trace", about);
     } else {
+        kinds_ui(ui, state, direction, view, &ctx, commands);
         let in_map = result_ui(ui, state, direction, view, &ctx);
         picked = picked.or(in_map);
     }
@@ -233,6 +241,9 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         if response.clicked() {
             commands.push(Command::Trace);
         }
+        if !is_low(ui) {
+            kinds_button_ui(ui, state, commands);
+        }
         if let Some(run) = run {
             outcome_ui(ui, run);
         }
@@ -261,6 +272,68 @@ fn outcome_ui(ui: &mut Ui, run: &TraceRun) {
         TraceState::Failed(error) => {
             ui.label(RichText::new(error).color(palette.error));
         }
+    }
+}
+
+/// Whether all three kinds are there with the other settings as they are.
+fn has_all_kinds(state: &State) -> bool {
+    state.directions().all(|direction| {
+        let run = |component| state.trace_of(direction, component);
+        let is_there =
+            |it: Option<&TraceRun>| it.is_some_and(|it| it.state == TraceState::Complete);
+        Component::ALL.into_iter().all(|component| is_there(run(component)))
+    })
+}
+
+fn kinds_button_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let command = Command::TraceKinds;
+    let response = ui.add_enabled(!has_all_kinds(state), Button::new(command.text()));
+    let response = response.on_hover_text(command.tooltip());
+    if response.on_disabled_hover_text("All three are complete").clicked() {
+        commands.push(command);
+    }
+}
+
+/// Whether there is anything of a kind beside that which is large.
+fn has_other_kinds(state: &State, direction: Direction) -> bool {
+    let chosen = state.settings.trace.component;
+    let others = Component::ALL.into_iter().filter(|it| *it != chosen);
+    let mut runs = others.filter_map(|component| state.trace_of(direction, component));
+    runs.any(|run| trace_of(run).is_some())
+}
+
+/// All three kinds, small, if there is another one than that which is large.
+fn kinds_ui(
+    ui: &mut Ui,
+    state: &State,
+    direction: Direction,
+    view: &CausalTraceView,
+    ctx: &ViewCtx<'_>,
+    commands: &mut Vec<Command>,
+) {
+    let chosen = state.settings.trace.component;
+    let kinds = Component::ALL.map(|component| TraceKind {
+        component,
+        name: kind_name(component),
+        is_chosen: component == chosen,
+        trace: state
+            .trace_of(direction, component)
+            .and_then(|run| Some((trace_of(run)?, preview_of(run)))),
+    });
+    if !has_other_kinds(state, direction) {
+        return;
+    }
+    let KindsAsked { component, action } =
+        trace_kinds_ui(ui, &kinds, view.metric, view.is_brief, ctx);
+    commands.extend(component.filter(|it| *it != chosen).map(Command::ShowKind));
+    commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, direction)));
+}
+
+fn kind_name(component: Component) -> &'static str {
+    match component {
+        Component::Hidden => "Hidden states",
+        Component::Mlp => "MLPs",
+        Component::Attn => "Attention",
     }
 }
 

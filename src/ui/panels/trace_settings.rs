@@ -23,8 +23,10 @@ pub(super) fn settings_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Com
     ui.horizontal_wrapped(|ui| {
         ui.label("Restore");
         for component in Component::ALL {
-            let (name, about) = about_component(component);
-            ui.selectable_value(&mut settings.component, component, name).on_hover_text(about);
+            let command = Command::ShowKind(component);
+            let about = command.tooltip();
+            ui.selectable_value(&mut settings.component, component, command.text())
+                .on_hover_text(about);
         }
         ui.add_space(6.0);
         let has_window = settings.component != Component::Hidden;
@@ -96,18 +98,6 @@ pub(super) fn settings_toggle_ui(ui: &mut Ui, state: &mut State) {
     }
     if !is_shown && !is_low {
         ui.add(Label::new(RichText::new(summary).weak()).truncate());
-    }
-}
-
-fn about_component(component: Component) -> (&'static str, &'static str) {
-    match component {
-        Component::Hidden => {
-            ("Hidden state", "The residual stream after one layer. ROME's kind=None")
-        }
-        Component::Mlp => ("MLP", "What the MLPs of a window of layers add. ROME's kind=\"mlp\""),
-        Component::Attn => {
-            ("Attention", "What attention adds in a window of layers. ROME's kind=\"attn\"")
-        }
     }
 }
 

@@ -47,7 +47,7 @@ pub use taught::{Lesson, Plan, Taught};
 use super::pane::Pane;
 use super::studies::{About, Asks};
 use super::view::{Hovered, Selection};
-use crate::analysis::causal_trace::Spec as TraceSpec;
+use crate::analysis::causal_trace::{Component, Spec as TraceSpec};
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::trace_average::Sample;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
@@ -307,7 +307,12 @@ impl State {
     /// The trace that the controls describe, of the chosen fact. Nothing while the tokens that
     /// noise is measured on are not known.
     pub fn trace_spec(&self, direction: Direction) -> Option<TraceSpec> {
-        let settings = &self.settings.trace;
+        self.trace_spec_of(direction, self.settings.trace.component)
+    }
+
+    /// The same with something else restored.
+    pub fn trace_spec_of(&self, direction: Direction, component: Component) -> Option<TraceSpec> {
+        let settings = &TraceSettings { component, ..self.settings.trace.clone() };
         let which = self.which(direction);
         let info = self.info_of(which)?;
         let n_layers = info.config.n_layers;
@@ -463,7 +468,12 @@ impl State {
     }
 
     pub fn trace(&self, direction: Direction) -> Option<&TraceRun> {
-        self.findings_at(direction)?.trace(&self.trace_spec(direction)?)
+        self.trace_of(direction, self.settings.trace.component)
+    }
+
+    /// The same with something else restored.
+    pub fn trace_of(&self, direction: Direction, component: Component) -> Option<&TraceRun> {
+        self.findings_at(direction)?.trace(&self.trace_spec_of(direction, component)?)
     }
 
     /// The job of the trace on screen, if one is running.

@@ -135,14 +135,18 @@ pub fn own_range(
 }
 
 /// A map's numbers, estimates where nothing is measured yet.
-struct Scores<'a> {
+pub(super) struct Scores<'a> {
     trace: &'a CausalTrace,
     metric: Metric,
     estimates: Option<Grid<f32>>,
 }
 
 impl<'a> Scores<'a> {
-    fn new(trace: &'a CausalTrace, metric: Metric, estimate: Option<&AttributionPatching>) -> Self {
+    pub fn new(
+        trace: &'a CausalTrace,
+        metric: Metric,
+        estimate: Option<&AttributionPatching>,
+    ) -> Self {
         Self { trace, metric, estimates: estimate.and_then(|it| it.scores(metric)) }
     }
 
@@ -154,7 +158,7 @@ impl<'a> Scores<'a> {
         self.trace.restored.get(cell.column, cell.row).map_or(&[][..], |runs| runs.as_slice())
     }
 
-    fn is_estimated(&self, cell: Cell) -> bool {
+    pub fn is_estimated(&self, cell: Cell) -> bool {
         self.estimates.is_some() && self.runs(cell).is_empty()
     }
 
@@ -178,12 +182,12 @@ impl<'a> Scores<'a> {
         (0..n_pos).flat_map(move |row| (0..n_layers).map(move |column| Cell { row, column }))
     }
 
-    fn all(&self) -> Vec<f32> {
+    pub fn all(&self) -> Vec<f32> {
         self.cells().map(|cell| self.shown(cell)).collect()
     }
 
     /// ROME's: from the corrupted run's belief up to the largest found.
-    fn range(&self) -> (f32, f32) {
+    pub fn range(&self) -> (f32, f32) {
         let clean = self.clean();
         let low = match self.trace.spec.direction {
             Direction::Denoise => Measurement::mean(&self.trace.corrupted, self.metric)
@@ -202,7 +206,7 @@ impl<'a> Scores<'a> {
 }
 
 /// What a colour stands for.
-fn quantity(trace: &CausalTrace, metric: Metric) -> String {
+pub(super) fn quantity(trace: &CausalTrace, metric: Metric) -> String {
     let name = metric_name(metric, &trace.prompt);
     match trace.spec.direction {
         Direction::Denoise => name,

@@ -11,6 +11,7 @@ mod graph_view;
 pub mod logit_lens_view;
 pub mod prediction_view;
 mod small_maps;
+mod trace_kinds;
 
 pub use attention_view::{AttentionView, attention_ui};
 pub use attribution_view::attribution_ui;
@@ -19,6 +20,7 @@ pub use cut_view::CutView;
 pub use figure_view::{export_menu_ui, figure_ui};
 pub use logit_lens_view::{LogitLensView, logit_lens_ui};
 pub use prediction_view::prediction_ui;
+pub use trace_kinds::{KindsAsked, TraceKind, kinds_height, trace_kinds_ui};
 
 use eframe::egui::{Color32, ComboBox, FontFamily, FontId, RichText, Ui};
 
