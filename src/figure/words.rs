@@ -119,9 +119,15 @@ pub fn about_severed(spec: &causal_trace::Spec) -> Option<String> {
     ))
 }
 
-/// The tokens of a prompt, as they stand along an axis.
+/// The tokens of a prompt, as they stand along an axis: with their position where one comes more than
+/// once.
 pub fn token_labels(prompt: &TokenizedPrompt) -> Vec<String> {
-    prompt.pieces.iter().map(|piece| visible(piece)).collect()
+    let is_again = |piece: &String| prompt.pieces.iter().filter(|it| *it == piece).count() > 1;
+    let label = |(nth, piece): (usize, &String)| {
+        let place = if is_again(piece) { format!(" {nth}") } else { String::new() };
+        format!("{}{place}", visible(piece))
+    };
+    prompt.pieces.iter().enumerate().map(label).collect()
 }
 
 /// The answer's first token: what most numbers are about.
@@ -260,4 +266,16 @@ pub fn not_first_guess(clean: &Measurement, prompt: &TokenizedPrompt) -> Option<
 /// Why a layer is set apart.
 pub fn planted(layer: usize) -> String {
     format!("* layer {layer}: the fact was written into its MLP, and nowhere else")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_comes_twice_is_told_by_its_position() {
+        let pieces = ["The", " cat", " saw", " the", " cat"].map(str::to_owned).to_vec();
+        let prompt = TokenizedPrompt { pieces, ..TokenizedPrompt::nothing() };
+        assert_eq!(token_labels(&prompt), ["The", "·cat 1", "·saw", "·the", "·cat 4"]);
+    }
 }

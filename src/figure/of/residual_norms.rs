@@ -5,8 +5,9 @@ use super::parts::token_map;
 use crate::analysis::Grid;
 use crate::analysis::residual_norms::ResidualNorms;
 use crate::figure::number::significant;
-use crate::figure::words::{token_at, token_labels};
+use crate::figure::words::token_at;
 use crate::figure::{Bar, Bars, Chart, ColorMap, Figure, Map, Pick};
+use crate::tokens::visible;
 
 pub(super) fn figure(found: &ResidualNorms, look: &Look<'_>) -> Figure {
     let maps = [
@@ -87,9 +88,9 @@ fn clipped(map: &Map, site: &str, norms: &Grid<f32>) -> Option<String> {
 }
 
 fn embeddings(found: &ResidualNorms, name: &str, norm: &str, norms: &[f32]) -> Bars {
-    let tokens = token_labels(&found.prompt).into_iter().zip(norms).enumerate();
-    let bars = tokens.map(|(pos, (label, &value))| Bar {
-        label: format!("{pos} {label}"),
+    let tokens = found.prompt.pieces.iter().zip(norms).enumerate();
+    let bars = tokens.map(|(pos, (piece, &value))| Bar {
+        label: format!("{pos} {}", visible(piece)),
         value,
         pick: Pick { position: Some(pos), ..Pick::default() },
     });

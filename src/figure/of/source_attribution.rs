@@ -4,8 +4,9 @@ use super::parts::{adds_up, largest, target};
 use super::{HeadMap, Look};
 use crate::analysis::source_attribution::SourceAttribution;
 use crate::figure::number::signed;
-use crate::figure::words::{token_at, token_labels};
+use crate::figure::words::token_at;
 use crate::figure::{Bar, Bars, Chart, Figure, Pick};
+use crate::tokens::visible;
 
 const QUANTITY: &str = "Contribution (logits)";
 
@@ -57,10 +58,10 @@ fn sum(values: &[f32]) -> f32 {
 }
 
 fn sources(found: &SourceAttribution, values: &[f32], pick: Pick) -> Vec<Bar> {
-    let labels = token_labels(&found.prompt).into_iter().zip(values).enumerate();
-    labels
-        .map(|(pos, (label, &value))| Bar {
-            label: format!("{pos} {label}"),
+    let pieces = found.prompt.pieces.iter().zip(values).enumerate();
+    pieces
+        .map(|(pos, (piece, &value))| Bar {
+            label: format!("{pos} {}", visible(piece)),
             value,
             pick: Pick { position: Some(pos), ..pick },
         })
