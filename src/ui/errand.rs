@@ -98,7 +98,7 @@ impl Errand {
                 }
                 _ => self.study(state),
             },
-            Step::Tracing if state.trace_waits => Vec::new(),
+            Step::Tracing if !state.trace_waits.is_empty() => Vec::new(),
             Step::Tracing if state.running_trace().is_some() => Vec::new(),
             Step::Tracing => self.study(state),
             Step::Studying if state.jobs.sweeps().next().is_some() => Vec::new(),

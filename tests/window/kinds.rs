@@ -6,7 +6,8 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::analysis::causal_trace::Component;
 use factscope::facts::Direction;
 use factscope::ui::command::Command;
-use factscope::ui::state::TraceState;
+use factscope::ui::state::{NoiseSetting, TraceState};
+use factscope::worker::Which;
 
 use super::support::Window;
 
@@ -68,4 +69,20 @@ fn three_kinds_are_traced_at_once_and_one_of_them_is_large() {
     window.harness.get_all_by_label("MLPs: not traced").next().unwrap().click();
     window.harness.run_steps(3);
     assert_eq!(window.app().state.settings.trace.component, Component::Mlp);
+}
+
+#[test]
+fn all_that_is_asked_before_the_noise_is_known_waits_for_it() {
+    let mut window = Window::open();
+    window.harness.state_mut().state.set_subjects(Which::Main, None);
+    window.does(Command::TraceKinds);
+    let state = &window.app().state;
+    assert_eq!(state.trace_waits, Component::ALL);
+    assert_eq!((state.jobs.sweeps().count(), &state.error), (0, &None));
+    window.sees("Measuring the noise");
+    // Noise of a given strength needs no subjects; what waited is not traced behind one's back.
+    window.harness.state_mut().state.settings.trace.noise = NoiseSetting::Fixed;
+    window.does(Command::Trace);
+    assert!(window.app().state.trace_waits.is_empty());
+    window.trace_ends();
 }

@@ -258,7 +258,7 @@ impl App {
         if self.state.selected != Some(fact) {
             self.state.selected = Some(fact);
             self.state.selection = Selection::default();
-            self.state.trace_waits = false;
+            self.state.trace_waits.clear();
         }
         // Not every fact has an inverse, and what is kept beside it is not what was chosen.
         if self.state.fact().is_none() || self.state.beside.is_some() {

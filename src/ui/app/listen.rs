@@ -256,9 +256,7 @@ impl App {
                     if which == Which::Main {
                         self.state.facts.set_flags(flags);
                     }
-                    if self.state.trace_waits {
-                        self.trace();
-                    }
+                    self.trace_waiting();
                 }
             }
             Reply::Question { experiment, prompt, model } => {
@@ -296,7 +294,7 @@ impl App {
         let name = panels::file_name(&dataset.path);
         self.state.notice = Some(format!("Opened {name} with {} facts", panels::grouped(n_facts)));
         self.state.facts.open(dataset);
-        self.state.trace_waits = false;
+        self.state.trace_waits.clear();
         self.count_subjects(ctx);
         if matches!(self.state.beside, Some(Beside { fact: FactId::Record(_), .. })) {
             self.state.beside = None;

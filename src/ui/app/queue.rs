@@ -54,7 +54,7 @@ impl App {
             }
             Command::CancelAllJobs => {
                 self.state.jobs.cancel(|kind| !matches!(kind, JobKind::Recall(..)));
-                self.state.trace_waits = false;
+                self.state.trace_waits.clear();
             }
             Command::ShowEnded(id) => {
                 self.go_back_to(id);

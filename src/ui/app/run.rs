@@ -17,29 +17,30 @@ impl App {
     /// Starts the traces that the controls describe, of the fact and of its inverse, the one that
     /// is looked at first, unless they are there or on their way.
     pub(super) fn trace(&mut self) {
-        let mut directions: Vec<Direction> = self.state.directions().collect();
-        directions.sort_by_key(|direction| *direction != self.state.direction);
-        let component = self.state.settings.trace.component;
-        for direction in directions {
-            self.trace_one(direction, component);
-        }
+        self.trace_each(&[self.state.settings.trace.component]);
     }
 
     /// The same with all that can be restored, what is looked at first.
     pub(super) fn trace_kinds(&mut self) {
-        self.trace();
-        if self.state.trace_waits {
-            self.state.error = Some(
-                "The noise is still being measured, so one kind is traced: ask for all again then"
-                    .to_owned(),
-            );
-            return;
-        }
         let chosen = self.state.settings.trace.component;
-        let directions: Vec<Direction> = self.state.directions().collect();
-        for component in Component::ALL.into_iter().filter(|it| *it != chosen) {
+        let mut kinds = Component::ALL;
+        kinds.sort_by_key(|component| *component != chosen);
+        self.trace_each(&kinds);
+    }
+
+    /// What could not be traced before the noise was known.
+    pub(super) fn trace_waiting(&mut self) {
+        let components = std::mem::take(&mut self.state.trace_waits);
+        self.trace_each(&components);
+    }
+
+    fn trace_each(&mut self, components: &[Component]) {
+        self.state.trace_waits.clear();
+        let mut directions: Vec<Direction> = self.state.directions().collect();
+        directions.sort_by_key(|direction| *direction != self.state.direction);
+        for component in components {
             for direction in &directions {
-                self.trace_one(*direction, component);
+                self.trace_one(*direction, *component);
             }
         }
     }
@@ -52,10 +53,11 @@ impl App {
             return;
         }
         let Some(spec) = self.state.trace_spec_of(direction, component) else {
-            self.state.trace_waits = true;
+            if !self.state.trace_waits.contains(&component) {
+                self.state.trace_waits.push(component);
+            }
             return;
         };
-        self.state.trace_waits = false;
         let known = self.state.trace_of(direction, component).map(|run| &run.state);
         if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
             return;
@@ -225,8 +227,8 @@ impl App {
             });
         } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {
             job.cancel.cancel();
-        } else if self.state.trace_waits {
-            self.state.trace_waits = false;
+        } else if !self.state.trace_waits.is_empty() {
+            self.state.trace_waits.clear();
         } else if self.state.selection != Selection::default() {
             self.state.selection = Selection::default();
         } else {

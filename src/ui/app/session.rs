@@ -306,7 +306,7 @@ impl App {
         }
         self.state.forget_spec_run_of(Which::Main);
         self.state.model = ModelState::None;
-        self.state.trace_waits = false;
+        self.state.trace_waits.clear();
         self.state.session = None;
         self.awaited = None;
     }

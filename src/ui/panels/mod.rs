@@ -19,6 +19,7 @@ mod study_panel;
 mod toolbar;
 mod trace_difference;
 mod trace_heading;
+mod trace_kinds;
 mod trace_panel;
 mod trace_settings;
 mod trust_panel;

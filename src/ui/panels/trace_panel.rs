@@ -8,9 +8,10 @@ use super::file_name;
 use super::pane::asked_by;
 use super::trace_difference::{Difference, difference_ui};
 use super::trace_heading::heading_ui;
+use super::trace_kinds::{has_other_kinds, kinds_button_ui, kinds_ui};
 use super::trace_settings::{is_low, settings_toggle_ui, settings_ui};
 use crate::analysis::attribution_patching::AttributionPatching;
-use crate::analysis::causal_trace::{CausalTrace, Component};
+use crate::analysis::causal_trace::CausalTrace;
 use crate::analysis::{AnalysisResult, Metric};
 use crate::facts::Direction;
 use crate::ui::command::Command;
@@ -18,10 +19,7 @@ use crate::ui::pane::Pane;
 use crate::ui::state::{ModelState, State, TracePair, TraceRun, TraceState};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
-use crate::ui::views::{
-    CausalTraceView, KindsAsked, TraceKind, causal_trace_ui, kinds_height, own_range,
-    trace_kinds_ui,
-};
+use crate::ui::views::{CausalTraceView, causal_trace_ui, kinds_height, own_range};
 use crate::ui::widgets::token_strip_ui;
 
 /// The chosen fact and its inverse: their tokens, and where restoring a state brings the answer
@@ -196,7 +194,7 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     ui.horizontal_wrapped(|ui| {
         let run = state.trace(state.direction);
         let job = state.running_trace().and_then(|id| state.jobs.get(id));
-        if state.trace_waits {
+        if !state.trace_waits.is_empty() {
             ui.label("Measuring the noise on the dataset's subjects…");
             return;
         }
@@ -241,7 +239,7 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         if response.clicked() {
             commands.push(Command::Trace);
         }
-        if !is_low(ui) {
+        if !is_low(ui) || state.settings.shows_more_of_trace == Some(true) {
             kinds_button_ui(ui, state, commands);
         }
         if let Some(run) = run {
@@ -275,68 +273,6 @@ fn outcome_ui(ui: &mut Ui, run: &TraceRun) {
     }
 }
 
-/// Whether all three kinds are there with the other settings as they are.
-fn has_all_kinds(state: &State) -> bool {
-    state.directions().all(|direction| {
-        let run = |component| state.trace_of(direction, component);
-        let is_there =
-            |it: Option<&TraceRun>| it.is_some_and(|it| it.state == TraceState::Complete);
-        Component::ALL.into_iter().all(|component| is_there(run(component)))
-    })
-}
-
-fn kinds_button_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let command = Command::TraceKinds;
-    let response = ui.add_enabled(!has_all_kinds(state), Button::new(command.text()));
-    let response = response.on_hover_text(command.tooltip());
-    if response.on_disabled_hover_text("All three are complete").clicked() {
-        commands.push(command);
-    }
-}
-
-/// Whether there is anything of a kind beside that which is large.
-fn has_other_kinds(state: &State, direction: Direction) -> bool {
-    let chosen = state.settings.trace.component;
-    let others = Component::ALL.into_iter().filter(|it| *it != chosen);
-    let mut runs = others.filter_map(|component| state.trace_of(direction, component));
-    runs.any(|run| trace_of(run).is_some())
-}
-
-/// All three kinds, small, if there is another one than that which is large.
-fn kinds_ui(
-    ui: &mut Ui,
-    state: &State,
-    direction: Direction,
-    view: &CausalTraceView,
-    ctx: &ViewCtx<'_>,
-    commands: &mut Vec<Command>,
-) {
-    let chosen = state.settings.trace.component;
-    let kinds = Component::ALL.map(|component| TraceKind {
-        component,
-        name: kind_name(component),
-        is_chosen: component == chosen,
-        trace: state
-            .trace_of(direction, component)
-            .and_then(|run| Some((trace_of(run)?, preview_of(run)))),
-    });
-    if !has_other_kinds(state, direction) {
-        return;
-    }
-    let KindsAsked { component, action } =
-        trace_kinds_ui(ui, &kinds, view.metric, view.is_brief, ctx);
-    commands.extend(component.filter(|it| *it != chosen).map(Command::ShowKind));
-    commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, direction)));
-}
-
-fn kind_name(component: Component) -> &'static str {
-    match component {
-        Component::Hidden => "Hidden states",
-        Component::Mlp => "MLPs",
-        Component::Attn => "Attention",
-    }
-}
-
 fn result_ui(
     ui: &mut Ui,
     state: &State,
@@ -346,7 +282,7 @@ fn result_ui(
 ) -> Option<ViewAction> {
     let run = state.trace(direction);
     let Some(trace) = run.and_then(trace_of) else {
-        if run.is_none_or(|run| !run.is_running()) && !state.trace_waits {
+        if run.is_none_or(|run| !run.is_running()) && state.trace_waits.is_empty() {
             let about = "Trace shows which states, put back into a corrupted run, bring the answer \
                          back";
             empty_ui(ui, "Not traced yet", about);
@@ -356,14 +292,14 @@ fn result_ui(
     causal_trace_ui(ui, view, trace, run.and_then(preview_of), ctx)
 }
 
-fn preview_of(run: &TraceRun) -> Option<&AttributionPatching> {
+pub(super) fn preview_of(run: &TraceRun) -> Option<&AttributionPatching> {
     match run.preview.as_deref()? {
         AnalysisResult::AttributionPatching(preview) => Some(preview),
         _ => None,
     }
 }
 
-fn trace_of(run: &TraceRun) -> Option<&CausalTrace> {
+pub(super) fn trace_of(run: &TraceRun) -> Option<&CausalTrace> {
     match run.result.as_deref()? {
         AnalysisResult::CausalTrace(trace) => Some(trace),
         _ => None,

@@ -134,7 +134,7 @@ impl State {
         self.spec.run = None;
         self.findings.clear();
         self.visited.clear();
-        self.trace_waits = false;
+        self.trace_waits.clear();
         self.memory.count();
     }
 }

@@ -124,8 +124,8 @@ pub struct State {
     /// How many results have come since the start.
     pub n_found: u64,
 
-    /// A trace was asked for, and waits for `subjects`.
-    pub trace_waits: bool,
+    /// What was asked to be traced, and waits for `subjects`.
+    pub trace_waits: Vec<Component>,
 
     /// The last error, until it is dismissed.
     pub error: Option<String>,
@@ -197,7 +197,7 @@ impl State {
             stored: None,
             memory: Memory::default(),
             n_found: 0,
-            trace_waits: false,
+            trace_waits: Vec::new(),
             error: None,
             notice: None,
             renderer: None,
