@@ -2,7 +2,10 @@
 
 use eframe::egui::Ui;
 
-use super::{header_ui, layer_labels, metric_name, metric_picker_ui, metrics_of, token_labels};
+use super::{
+    header_ui, layer_axis, layer_labels, metric_name, metric_picker_ui, metrics_of, token_axis,
+    token_labels,
+};
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::{CausalTrace, Component, Corruption, Direction, NoiseLevel};
 use crate::analysis::{Grid, Measurement, Metric};
@@ -11,7 +14,7 @@ use crate::intervention::NoiseRng;
 use crate::ui::theme::ColorMap;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::{exact, signed, significant};
-use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone};
+use crate::ui::widgets::{Caption, Cell, CellShape, Heatmap, Tone};
 
 /// How it looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -62,23 +65,12 @@ pub fn causal_trace_ui(
         (_, Direction::Denoise) => "Layer at the centre of the restored window",
         (_, Direction::Noise) => "Layer at the centre of the corrupted window",
     };
+    let (tokens, layers) = (token_labels(prompt), layer_labels(n_layers));
     let map = Heatmap {
         name: "Causal trace",
         values: &values,
-        rows: Axis {
-            title: "Token",
-            noun: "token",
-            labels: &token_labels(prompt),
-            marked: prompt.subject.clone().unwrap_or(0..0),
-            kind: Labels::Tokens,
-        },
-        columns: Axis {
-            title: column_title,
-            noun: "layer",
-            labels: &layer_labels(n_layers),
-            marked: ctx.marked_layers(),
-            kind: Labels::Numbers,
-        },
+        rows: token_axis(prompt, &tokens),
+        columns: layer_axis(column_title, &layers, ctx.marked_layers()),
         range,
         color_map: ColorMap::of(trace.spec.component),
         quantity: &quantity,

@@ -2,13 +2,13 @@
 
 use eframe::egui::Ui;
 
-use super::{first_piece, header_ui, layer_labels, token_labels};
+use super::{first_piece, header_ui, layer_axis, layer_labels, token_axis, token_labels};
 use crate::analysis::logit_lens::{LensCell, LogitLens};
 use crate::tokens::visible;
 use crate::ui::theme::ColorMap;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::exact;
-use crate::ui::widgets::{Axis, Caption, Cell, CellShape, Heatmap, Labels, Tone};
+use crate::ui::widgets::{Caption, Cell, CellShape, Heatmap, Tone};
 
 /// How it looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,23 +64,12 @@ pub fn logit_lens_ui(
          unembedding (nostalgebraist 2020)",
     );
     ctx.explain_marked_layers(&mut caption);
+    let (tokens, layers) = (token_labels(prompt), layer_labels(n_layers));
     let map = Heatmap {
         name: "Logit lens",
         values: &values,
-        rows: Axis {
-            title: "Token",
-            noun: "token",
-            labels: &token_labels(prompt),
-            marked: prompt.subject.clone().unwrap_or(0..0),
-            kind: Labels::Tokens,
-        },
-        columns: Axis {
-            title: "Layer",
-            noun: "layer",
-            labels: &layer_labels(n_layers),
-            marked: ctx.marked_layers(),
-            kind: Labels::Numbers,
-        },
+        rows: token_axis(prompt, &tokens),
+        columns: layer_axis("Layer", &layers, ctx.marked_layers()),
         range: ctx.range(&quantity, (0.0, values.iter().copied().fold(1e-6, f32::max))),
         color_map: ColorMap::Oranges,
         quantity: &quantity,

@@ -22,12 +22,15 @@ pub use logit_lens_view::{LogitLensView, logit_lens_ui};
 pub use prediction_view::prediction_ui;
 pub use trace_kinds::{KindsAsked, TraceKind, kinds_height, trace_kinds_ui};
 
+use std::ops::Range;
+
 use eframe::egui::{Color32, ComboBox, FontFamily, FontId, RichText, Ui};
 
 use crate::analysis::Metric;
 use crate::figure::words::{first_piece, is_long, metric_name, token_labels};
 use crate::tokens::TokenizedPrompt;
 use crate::ui::theme::palette;
+use crate::ui::widgets::{Axis, Labels};
 
 /// What the figure shows, with its controls beside it, or below where the two would not fit.
 fn header_ui(ui: &mut Ui, title: &str, controls_width: f32, controls: impl FnOnce(&mut Ui)) {
@@ -51,6 +54,22 @@ const TITLE_SIZE: f32 = 14.5;
 fn title_ui(ui: &mut Ui, title: &str) {
     let color = palette(ui).strong_text;
     ui.label(RichText::new(title).size(TITLE_SIZE).color(color));
+}
+
+/// A prompt's tokens along an axis, the subject set apart. `labels`: its [`token_labels`]
+fn token_axis<'a>(prompt: &TokenizedPrompt, labels: &'a [String]) -> Axis<'a> {
+    Axis {
+        title: "Token",
+        noun: "token",
+        labels,
+        marked: prompt.subject.clone().unwrap_or(0..0),
+        kind: Labels::Tokens,
+    }
+}
+
+/// `labels`: its [`layer_labels`]
+fn layer_axis<'a>(title: &'a str, labels: &'a [String], marked: Range<usize>) -> Axis<'a> {
+    Axis { title, noun: "layer", labels, marked, kind: Labels::Numbers }
 }
 
 fn layer_labels(n_layers: usize) -> Vec<String> {

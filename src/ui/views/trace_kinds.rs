@@ -6,13 +6,13 @@ use eframe::egui::{
 };
 
 use super::causal_trace_view::{Scores, quantity};
-use super::{layer_labels, token_labels};
+use super::{layer_axis, layer_labels, token_axis, token_labels};
 use crate::analysis::Metric;
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::{CausalTrace, Component};
 use crate::ui::theme::{ColorMap, axis_font, palette};
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
-use crate::ui::widgets::{Axis, Cell, CellShape, Heatmap, Labels};
+use crate::ui::widgets::{Cell, CellShape, Heatmap};
 
 const GAP: f32 = 12.0;
 const LINE: f32 = 15.0;
@@ -90,23 +90,12 @@ fn kind_ui(
         let is_estimated = |cell: Cell| scores.is_estimated(cell);
         let (prompt, n_layers) = (&trace.prompt, trace.restored.n_rows());
         let quantity = quantity(trace, metric);
+        let (tokens, layers) = (token_labels(prompt), layer_labels(n_layers));
         let map = Heatmap {
             name: kind.name,
             values: &scores.all(),
-            rows: Axis {
-                title: "Token",
-                noun: "token",
-                labels: &token_labels(prompt),
-                marked: prompt.subject.clone().unwrap_or(0..0),
-                kind: Labels::Tokens,
-            },
-            columns: Axis {
-                title: "Layer",
-                noun: "layer",
-                labels: &layer_labels(n_layers),
-                marked: 0..0,
-                kind: Labels::Numbers,
-            },
+            rows: token_axis(prompt, &tokens),
+            columns: layer_axis("Layer", &layers, 0..0),
             range: ctx.range(&quantity, scores.range()),
             color_map: ColorMap::of(kind.component),
             quantity: &quantity,
