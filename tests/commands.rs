@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 33] = [
+const COMMANDS: [&[&str]; 32] = [
     &[],
     &["explore"],
     &["predict"],
@@ -44,7 +44,6 @@ const COMMANDS: [&[&str]; 33] = [
     &["model", "info"],
     &["model", "random"],
     &["devices"],
-    &["train"],
 ];
 
 fn factscope(args: &[&str]) -> Output {
@@ -889,6 +888,7 @@ fn without_a_model_the_built_in_one_answers() {
 }
 
 #[test]
+#[cfg(feature = "training")]
 fn training_a_little_makes_a_model_that_opens_and_can_go_on() {
     let dir = TempDir::new().unwrap();
     let out = dir.path().to_str().unwrap();

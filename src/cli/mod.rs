@@ -57,6 +57,7 @@ mod run;
 mod session;
 mod steer;
 mod trace;
+#[cfg(feature = "training")]
 mod train;
 
 /// A desktop microscope for facts in language models.
@@ -189,6 +190,7 @@ enum Command {
     Model(model::Model),
 
     /// Train the built-in model anew from the facts of the program
+    #[cfg(feature = "training")]
     Train(train::Train),
 
     /// List the graphics adapters, or test one
@@ -346,6 +348,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Localise(it) => it.run(&machine),
         Command::Session(it) => it.run(),
         Command::Model(it) => it.run(&machine),
+        #[cfg(feature = "training")]
         Command::Train(it) => it.run(&machine),
         Command::Devices(it) => it.run(&machine),
     }

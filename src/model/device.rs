@@ -9,8 +9,7 @@ use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
 use burn::tensor::{Device, DeviceKind};
-use cubecl::config::cache::CacheConfig;
-use cubecl::config::{CubeClRuntimeConfig, RuntimeConfig as _};
+use burn_wgpu::wgpu;
 use serde::{Deserialize, Serialize};
 
 /// What the user asked for: `--device auto|cpu|wgpu[:N]`.
@@ -115,7 +114,6 @@ impl ComputeDevice {
         if let Some(device) = started.get(&adapter.index) {
             return Ok(device.clone());
         }
-        remember_kernels_in_the_users_cache();
         let failed = |reason: String| DeviceError::Start { name: adapter.name.clone(), reason };
         let nth =
             adapters().iter().filter(|it| it.kind == adapter.kind).position(|it| *it == adapter);
@@ -144,16 +142,6 @@ impl ComputeDevice {
         started.insert(device.adapter.as_ref().map_or(0, |it| it.index), device.clone());
         Ok(device)
     }
-}
-
-/// burn tunes a kernel for each new shape and remembers the winner, by default in a `target` folder
-/// below wherever the program was started.
-fn remember_kernels_in_the_users_cache() {
-    let Some(cache) = dirs::cache_dir() else { return };
-    let mut config = CubeClRuntimeConfig::default();
-    config.environment.path = CacheConfig::Directory(cache.join("factscope").join("kernels"));
-    // False if something has computed already; then its choice stands.
-    _ = CubeClRuntimeConfig::try_set(config);
 }
 
 /// `cpu`, or the adapter's name and driver.

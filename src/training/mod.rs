@@ -4,17 +4,28 @@
 //! ways, forward only, inversely only, and never (see [`Split`]), so that the reversal curse
 //! (Berglund et al. 2023) and chance can be seen in one model.
 
+#[cfg(feature = "training")]
 mod corpus;
+#[cfg(feature = "training")]
 mod export;
+#[cfg(feature = "training")]
 mod network;
+#[cfg(feature = "training")]
 mod planting;
 mod split;
+#[cfg(feature = "training")]
 mod trainer;
+#[cfg(feature = "training")]
 mod vocabulary;
 
+#[cfg(feature = "training")]
 pub use corpus::{Corpus, Statement};
+#[cfg(feature = "training")]
 pub use export::write;
+#[cfg(feature = "training")]
 pub use planting::Anchor;
 pub use split::{FactPlan, Group, Split, SplitError};
+#[cfg(feature = "training")]
 pub use trainer::{Lesson, Recall, Round, Spec, StepReport, TrainError, Trainer, Trains};
+#[cfg(feature = "training")]
 pub use vocabulary::{SmallVocabulary, small_vocabulary};

@@ -63,6 +63,7 @@ mod support;
 mod trace_difference;
 mod trace_cell;
 #[cfg(test)]
+#[cfg(feature = "training")]
 mod training;
 #[cfg(test)]
 mod worker;
