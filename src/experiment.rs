@@ -178,7 +178,7 @@ impl Experiment {
             let ours = model.to_owned();
             return Err(ExperimentError::OtherModel { path, theirs, ours });
         }
-        edits.push(ModelEdit::tried_by(spec).ok_or(ExperimentError::NoEdit { path })?);
+        edits.push(spec.edit().ok_or(ExperimentError::NoEdit { path })?);
         Ok(edits)
     }
 

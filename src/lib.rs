@@ -23,14 +23,11 @@
 //! - [`intervention`], [`task`] and [`builtin`] are plain data; they know nothing else, as do
 //!   [`whole_file`] and [`hub`]; [`noise_file`] knows only how a specification names it.
 //! - [`model`] alone computes. It knows no facts, no tokens and no window.
-//! - [`analysis`] holds tensors but no threads and no files. Only [`analysis::sweep()`] runs the
-//!   model in a loop, so batching, exact reuse, progress and cancelling are written once; what its
-//!   conditions copy from is run before, by `analysis/donors.rs`, and what earlier traces have found
-//!   of them is not run again (`analysis/known.rs`). The exceptions are estimates, whose
-//!   passes go back as well, by `analysis/objective.rs`; [`analysis::generation`] and
-//!   [`analysis::rank_one_edit`], whose every pass needs the one before; and
-//!   [`analysis::attribution_difference`] and [`analysis::head_scores`], which only look at a few
-//!   plain runs.
+//! - [`analysis`] holds tensors but no threads and no files. Most methods leave running the model to
+//!   [`analysis::sweep()`], so that batching, exact reuse, progress and cancelling are written once;
+//!   what its conditions copy from is run before, by `running/donors.rs`, and what earlier traces
+//!   have found is not run again (`traces/known.rs`). `ARCHITECTURE.md` names the methods that run
+//!   the model themselves, and why.
 //! - [`training`] makes the built-in model; only [`cli`] asks it to.
 //! - [`experiment`] is what is asked, as a file; it carries nothing out.
 //! - [`worker`] owns the models, one or two, on a thread. No tensor crosses its channel.
@@ -50,11 +47,25 @@
 //! - A file is written whole or not at all, by [`whole_file`].
 //! - The first frame is drawn before weights are loaded.
 //!
-//! # To add
+//! # To add a method
+//!
+//! Six places, as `added_method.rs` shows in a test that is compiled:
+//!
+//! 1. its file in a room of `analysis/`: the spec, what is found, `impl Method`;
+//! 2. its `mod` line in that room;
+//! 3. its line in `for_each_method!` in `analysis/method.rs`;
+//! 4. its file in `figure/of/`: the picture of what is found;
+//! 5. its `mod` line in `figure/of/mod.rs`;
+//! 6. its spec in `tests/engine/every_analysis.rs`, where laws for all methods find it.
+//!
+//! It can then be asked by `factscope run` and in the *Spec* view, drawn, printed, exported and kept
+//! in sessions. A command of its own is a file in `cli/` and a line in its list of commands, a view
+//! of its own a file in `ui/studies/` and a line in the list of panes.
+//!
+//! # To add something else
 //!
 //! | | touch |
 //! |---|---|
-//! | an analysis | one file in `analysis/`; an arm in its two enums, in `worker/engine.rs` and in `cli/run.rs`; a view in `ui/views/`; a command in `cli/`; a law or golden test |
 //! | a hook point | a variant of [`intervention::Site`], a `tap` line in `model/gpt2.rs`, a law |
 //! | an edit | a variant of [`intervention::Edit`], an arm in `model/tap.rs`, a law |
 //! | an action of the window | a variant of `ui::command::Command`, an arm in `App` |
@@ -76,3 +87,6 @@ pub mod worker;
 pub mod session;
 pub mod ui;
 pub mod cli;
+
+#[cfg(test)]
+mod added_method;

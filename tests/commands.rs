@@ -11,7 +11,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const TINY: &str = "tests/fixtures/tiny";
-const COMMANDS: [&[&str]; 32] = [
+const COMMANDS: &[&[&str]] = &[
     &[],
     &["explore"],
     &["predict"],
@@ -44,6 +44,8 @@ const COMMANDS: [&[&str]; 32] = [
     &["model", "info"],
     &["model", "random"],
     &["devices"],
+    #[cfg(feature = "training")]
+    &["train"],
 ];
 
 fn factscope(args: &[&str]) -> Output {
@@ -102,7 +104,7 @@ fn heads_of_the_built_in_model_are_scored_without_further_flags() {
 #[test]
 fn every_command_prints_help() {
     for command in COMMANDS {
-        let text = stdout(&[command, &["--help"]].concat());
+        let text = stdout(&[*command, &["--help"]].concat());
         assert!(text.contains("Usage: factscope"), "{text}");
     }
 }

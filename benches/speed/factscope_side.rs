@@ -11,9 +11,11 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use burn::tensor::{Tensor, TensorData};
-use factscope::analysis::causal_trace::{CausalTrace, Spec, causal_trace};
-use factscope::analysis::logit_attribution::{self, Parts, logit_attribution};
-use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Measurement, Metric, Reuse};
+use factscope::analysis::causal_trace::{CausalTrace, Spec};
+use factscope::analysis::logit_attribution::{self, Parts};
+use factscope::analysis::{
+    AnalysisCtx, AnalysisError, AnalysisResult, Lab, Measurement, Method as _, Metric, Reuse,
+};
 use factscope::intervention::SiteSet;
 use factscope::model::{Checkpoint, ComputeDevice, Donors, Gpt2, NumberCheck, Request, Row};
 use factscope::task::{CancelToken, TaskCtx};
@@ -177,7 +179,7 @@ fn trace(
     };
     let task = TaskCtx { cancel: cancel.clone(), report: &report };
     let ctx = AnalysisCtx { task, partial: &partial, reuse, ..AnalysisCtx::unwatched() };
-    let outcome = causal_trace(model, prompt, spec, &ctx);
+    let outcome = spec.run(&Lab { model, prompt, ctx: &ctx });
     let mut reply = timed(start);
     let found = match outcome {
         Ok(trace) => trace,
@@ -197,7 +199,7 @@ fn trace(
 fn attribute(model: &Gpt2, prompt: &TokenizedPrompt) -> anyhow::Result<Reply> {
     let spec = logit_attribution::Spec { by: Parts::Heads };
     let start = Instant::now();
-    let found = logit_attribution(model, prompt, spec, &AnalysisCtx::unwatched())?;
+    let found = spec.run(&Lab { model, prompt, ctx: &AnalysisCtx::unwatched() })?;
     let mut reply = timed(start);
     reply.values = found.contributions.iter().map(|it| Some(f64::from(it.logit))).collect();
     reply.labels = found.contributions.iter().map(|it| it.component.to_string()).collect();

@@ -10,7 +10,7 @@ use super::output::{Output, program, provenance};
 use super::progress::Bar;
 use super::{Machine, load};
 use crate::analysis::causal_trace::NoiseLevel;
-use crate::analysis::localisation::{Method, rank};
+use crate::analysis::localisation::{Scorer, rank};
 use crate::analysis::{AnalysisResult, Estimate};
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
@@ -51,7 +51,7 @@ struct Planted {
 }
 
 /// Ranks of the true layer. The key: method, direction, and the layer or nothing for all of them.
-type Ranks = BTreeMap<(Method, Direction, Option<usize>), Vec<f64>>;
+type Ranks = BTreeMap<(Scorer, Direction, Option<usize>), Vec<f64>>;
 
 impl Localise {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
@@ -61,7 +61,7 @@ impl Localise {
         let engine = load(&self.model, machine)?;
         let tokenizer = &engine.info.tokenizer;
         let noise = noise(tokenizer, &dataset)?;
-        let specs = Method::specs(&noise, self.samples, self.seed);
+        let specs = Scorer::specs(&noise, self.samples, self.seed);
 
         let bar = Bar::new(machine, "Scoring methods");
         let ctx = machine.ctx(TaskCtx::unwatched());
@@ -85,7 +85,7 @@ impl Localise {
                 continue;
             }
             *n_recalled += 1;
-            for method in Method::ALL {
+            for method in Scorer::ALL {
                 let scores = method.scores(&found).context("every method was run")?;
                 let rank = rank(&scores, it.layer);
                 for layer in [None, Some(it.layer)] {
@@ -173,7 +173,7 @@ fn hits(ranks: &[f64]) -> Option<Estimate> {
 
 fn rows(ranks: &Ranks) -> Value {
     let row =
-        |((method, direction, layer), ranks): (&(Method, Direction, Option<usize>), &Vec<f64>)| {
+        |((method, direction, layer), ranks): (&(Scorer, Direction, Option<usize>), &Vec<f64>)| {
             json!({
                 "method": method.to_string(),
                 "direction": name(*direction),
@@ -210,7 +210,7 @@ fn tables(ranks: &Ranks, n_layers: usize) -> String {
             100.0 / n_layers as f64
         );
         _ = writeln!(text, "{}", format!(" {:.0} % |", 100.0 / n_layers as f64).repeat(n_layers));
-        for method in Method::ALL {
+        for method in Scorer::ALL {
             let of = |layer: Option<usize>| {
                 ranks.get(&(method, direction, layer)).map_or(&[][..], Vec::as_slice)
             };
@@ -233,7 +233,7 @@ fn tables(ranks: &Ranks, n_layers: usize) -> String {
             }
             _ = writeln!(text);
         }
-        let n_of = |layer| ranks.get(&(Method::ALL[0], direction, layer)).map_or(0, Vec::len);
+        let n_of = |layer| ranks.get(&(Scorer::ALL[0], direction, layer)).map_or(0, Vec::len);
         _ = write!(text, "| *facts* | {} | |", n_of(None));
         for layer in 0..n_layers {
             _ = write!(text, " {} |", n_of(Some(layer)));

@@ -138,7 +138,7 @@ impl Session {
         let has_prompt = self.source != FactSource::Nothing;
         ensure!(has_prompt || !spec.needs_prompt(), "this asks about a prompt; name a fact");
         output.check_pick(spec, &self.engine.info.config, &self.prompt)?;
-        let result = machine.run(&self.engine, &self.prompt, spec, doing(spec))?;
+        let result = machine.run(&self.engine, &self.prompt, spec, spec.verb())?;
         let (json, mut text) = document(&result, self, machine)?;
         let processing = self.edits.iter().rev().find_map(|edit| match edit {
             ModelEdit::Processing(processing) => Some(processing),
@@ -154,40 +154,6 @@ impl Session {
             n => text.insert_str(0, &format!("The model has been edited {n} times.\n\n")),
         }
         output.write(&result, &self.engine, &json, &text)
-    }
-}
-
-/// Of every analysis: what is shown beside the progress bar.
-fn doing(spec: &AnalysisSpec) -> &'static str {
-    match spec {
-        AnalysisSpec::Prediction(_) => "Predicting",
-        AnalysisSpec::CausalTrace(_)
-        | AnalysisSpec::CorruptionBench(_)
-        | AnalysisSpec::TraceCell(_)
-        | AnalysisSpec::TraceAverage(_) => "Tracing",
-        AnalysisSpec::AttributionPatching(_)
-        | AnalysisSpec::AtpStar(_)
-        | AnalysisSpec::EdgeAttribution(_) => "Estimating",
-        AnalysisSpec::LogitAttribution(_)
-        | AnalysisSpec::NeuronAttribution(_)
-        | AnalysisSpec::SourceAttribution(_)
-        | AnalysisSpec::AttributionDifference(_)
-        | AnalysisSpec::ThroughHead(_) => "Attributing",
-        AnalysisSpec::LogitLens(_) | AnalysisSpec::AccumulatedResid(_) => "Reading the layers",
-        AnalysisSpec::Attention(_) => "Reading attention",
-        AnalysisSpec::Ablation(_) | AnalysisSpec::NeuronAblation(_) => "Ablating",
-        AnalysisSpec::AttentionKnockout(_) | AnalysisSpec::EdgeCut(_) => "Cutting",
-        AnalysisSpec::Comparison(_) => "Comparing",
-        AnalysisSpec::Generation(_) => "Writing",
-        AnalysisSpec::RankOneEdit(_) => "Editing",
-        AnalysisSpec::Steering(_) => "Steering",
-        AnalysisSpec::ActivationPatching(_) => "Patching",
-        AnalysisSpec::PathPatching(_) => "Patching paths",
-        AnalysisSpec::ResidualNorms(_) => "Measuring",
-        AnalysisSpec::ContributionGraph(_) => "Following contributions",
-        AnalysisSpec::HeadScores(_) => "Scoring heads",
-        AnalysisSpec::Circuit(_) => "Reading weights",
-        AnalysisSpec::Composition(_) => "Composing",
     }
 }
 

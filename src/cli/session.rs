@@ -88,7 +88,7 @@ fn to_text(session: &Session) -> String {
         let note = if is_complete { "" } else { ", stopped on the way" };
         let of = if which == Which::Main { "" } else { ", model beside" };
         let typed = if nth < session.found.len() { "" } else { ", of the Spec view" };
-        _ = writeln!(text, "{:>4}  {}{of}{typed}{note}: {}", nth + 1, found.kind(), prompt.text);
+        _ = writeln!(text, "{:>4}  {}{of}{typed}{note}: {}", nth + 1, found.name(), prompt.text);
     }
     text
 }

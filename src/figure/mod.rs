@@ -29,6 +29,8 @@ pub use csv_text::to_csv;
 pub use file_format::FileFormat;
 pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
 pub use npz::to_npz;
+#[cfg(test)]
+pub(crate) use of::draw_methods;
 pub use of::{AttributionForm, Effect, Look, running_sums, waterfall};
 pub use parquet_table::to_parquet;
 pub use pdf::to_pdf;

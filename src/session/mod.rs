@@ -270,7 +270,7 @@ impl Session {
             if !it.prompt.is_whole() && !asks_nothing {
                 return Err(says("the tokens of the prompt do not belong together"));
             }
-            if it.kind() != it.result.kind() {
+            if it.name() != it.result.name() {
                 return Err(says("it is not of the method that was asked for"));
             }
             let tokenizer = match it.which {
@@ -352,7 +352,7 @@ impl DatasetIdentity {
 
 impl Kept<'_> {
     /// The method, in a word or two.
-    pub fn kind(&self) -> &'static str {
-        self.spec.kind()
+    pub fn name(&self) -> &'static str {
+        self.spec.name()
     }
 }

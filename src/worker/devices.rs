@@ -1,7 +1,7 @@
-//! Devices that have shown that they compute right, and the memory of it.
+//! Devices that have passed their self-test, and the file that remembers the verdicts.
 //!
-//! A verdict holds for one adapter with one driver and this version of the program; anything else
-//! is tested again.
+//! A verdict holds for one adapter with one driver and this version of the program; with another of
+//! the three the adapter is tested again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::model::{ComputeDevice, DeviceChoice, DeviceError, Verdict, self_test}
 use crate::task::{Cancelled, TaskCtx};
 use crate::whole_file::{self, folder_of};
 
-/// A device, and the verdict on it. The CPU is what others are compared with, so it has none.
+/// A device and the verdict on it. Adapters are compared with the CPU, so the CPU itself has none.
 #[derive(Clone, Debug)]
 pub struct Verified {
     pub device: ComputeDevice,
@@ -40,7 +40,8 @@ struct Memory {
     verdicts: BTreeMap<String, Verdict>,
 }
 
-/// Starts a device; if nothing is known of it, tests it first, and says so through `testing`.
+/// Starts a device. An adapter without a remembered verdict is tested first, and `testing` is called
+/// before that.
 pub fn open_verified(
     choice: DeviceChoice,
     ctx: &TaskCtx<'_>,
@@ -66,7 +67,7 @@ pub fn open_verified(
         let verdict = self_test(&device, ctx)?;
         memory.verdicts.insert(key, verdict.clone());
         if let Some(path) = path {
-            // Not to remember only means to test again.
+            // A verdict that is not remembered only means that the adapter is tested again.
             _ = remember(&path, &memory);
         }
         verdict
@@ -81,7 +82,7 @@ fn memory_file() -> Option<PathBuf> {
     Some(dirs::cache_dir()?.join("factscope").join("devices.json"))
 }
 
-/// Nothing, if there is no such file or it cannot be read.
+/// The remembered verdicts: none if the file is missing or cannot be read.
 fn recall(path: &Path) -> Memory {
     fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }

@@ -320,45 +320,13 @@ impl Loop {
 impl Job {
     /// A few forward passes long, or over already.
     fn is_short(&self) -> bool {
-        let is_long = match &self.work {
+        let is_short = match &self.work {
             // What is running need not end for a second model.
-            Work::Load { which: Which::Beside, .. } | Work::CloseBeside => false,
-            Work::Load { .. } | Work::Edit { .. } => true,
-            Work::Analyse { spec, .. } => match spec {
-                AnalysisSpec::CausalTrace(_)
-                | AnalysisSpec::CorruptionBench(_)
-                | AnalysisSpec::TraceCell(_)
-                | AnalysisSpec::TraceAverage(_)
-                | AnalysisSpec::Ablation(_)
-                | AnalysisSpec::NeuronAblation(_)
-                | AnalysisSpec::AttentionKnockout(_)
-                | AnalysisSpec::Comparison(_)
-                | AnalysisSpec::Generation(_)
-                | AnalysisSpec::RankOneEdit(_)
-                | AnalysisSpec::ActivationPatching(_)
-                | AnalysisSpec::PathPatching(_)
-                | AnalysisSpec::AttributionDifference(_)
-                | AnalysisSpec::HeadScores(_)
-                | AnalysisSpec::ContributionGraph(_)
-                | AnalysisSpec::Composition(_) => true,
-                AnalysisSpec::AttributionPatching(spec) => !spec.is_short(),
-                AnalysisSpec::AtpStar(spec) => !spec.is_short(),
-                AnalysisSpec::EdgeAttribution(spec) => !spec.is_short(),
-                AnalysisSpec::Prediction(_)
-                | AnalysisSpec::LogitAttribution(_)
-                | AnalysisSpec::LogitLens(_)
-                | AnalysisSpec::Attention(_)
-                | AnalysisSpec::EdgeCut(_)
-                | AnalysisSpec::Steering(_)
-                | AnalysisSpec::NeuronAttribution(_)
-                | AnalysisSpec::SourceAttribution(_)
-                | AnalysisSpec::ThroughHead(_)
-                | AnalysisSpec::ResidualNorms(_)
-                | AnalysisSpec::AccumulatedResid(_)
-                | AnalysisSpec::Circuit(_) => false,
-            },
+            Work::Load { which: Which::Beside, .. } | Work::CloseBeside => true,
+            Work::Load { .. } | Work::Edit { .. } => false,
+            Work::Analyse { spec, .. } => spec.is_short(),
         };
-        self.cancel.is_cancelled() || !is_long
+        self.cancel.is_cancelled() || is_short
     }
 }
 

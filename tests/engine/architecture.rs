@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("builtin", &[]),
     ("facts", &[]),
     ("tokens", &["builtin", "facts"]),
@@ -78,6 +78,8 @@ const ROOMS: [(&str, &[&str]); 17] = [
             "ui",
         ],
     ),
+    // A test of what it takes to add a method.
+    ("added_method", &["facts", "tokens", "task", "model", "analysis", "figure"]),
 ];
 
 /// Crates that only some rooms may touch.
@@ -125,6 +127,72 @@ fn rooms_only_look_upstream() {
         }
     }
     assert!(violations.is_empty(), "{violations:#?}");
+}
+
+/// The rooms of `analysis/` in the order in which they are declared: each may use those before it.
+#[test]
+fn rooms_of_analysis_only_look_upstream() {
+    let analysis = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/analysis");
+    let declared = fs::read_to_string(analysis.join("mod.rs")).unwrap();
+    let rooms: Vec<&str> = declared
+        .lines()
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+        .filter(|room| analysis.join(room).is_dir())
+        .collect();
+    let files: Vec<(usize, PathBuf)> = sources(&analysis)
+        .into_iter()
+        .filter_map(|(file, module)| {
+            let room =
+                rooms.iter().position(|room| Some(*room) == module.first().map(String::as_str))?;
+            Some((room, file))
+        })
+        .collect();
+    assert!(rooms.len() > 8 && files.len() > 50, "{rooms:?}");
+    let room_of = |name: &str| {
+        let named = |(_, file): &&(usize, PathBuf)| file.file_stem().is_some_and(|it| it == name);
+        files.iter().find(named).map(|(room, _)| *room)
+    };
+    let mut violations = Vec::new();
+    for (room, file) in &files {
+        let text = fs::read_to_string(file).unwrap();
+        for import in text.split("use crate::analysis::").skip(1) {
+            let import = import.split(';').next().unwrap();
+            for name in import.split(|it: char| !it.is_alphanumeric() && it != '_') {
+                if room_of(name).is_some_and(|other| other > *room) {
+                    violations.push(format!("{} uses {name}: {}", rooms[*room], file.display()));
+                }
+            }
+        }
+    }
+    assert_eq!(violations, Vec::<String>::new());
+}
+
+/// Lists of methods follow from `for_each_method!`: no other file names more than a few of them.
+#[test]
+fn methods_are_listed_once() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let list = fs::read_to_string(src.join("analysis/method.rs")).unwrap();
+    let list = list.split("macro_rules! for_each_method").nth(1).unwrap();
+    let list = list.split("macro_rules!").next().unwrap();
+    let methods: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(',')?.split_once(": "))
+        .map(|(method, _)| method)
+        .collect();
+    assert!(methods.len() > 30, "{methods:?}");
+    let mut lists = Vec::new();
+    // What the terminal prints is still told method by method.
+    let is_judged = |file: &Path| !file.ends_with("cli/run.rs");
+    for (file, _) in sources(&src).into_iter().filter(|(file, _)| is_judged(file)) {
+        let text = fs::read_to_string(&file).unwrap();
+        let named =
+            |of: &str| methods.iter().filter(|it| text.contains(&format!("{of}::{it}("))).count();
+        let n = named("AnalysisSpec").max(named("AnalysisResult")).max(named("Self"));
+        if n > methods.len() / 3 {
+            lists.push(format!("{n} methods: {}", file.display()));
+        }
+    }
+    assert_eq!(lists, Vec::<String>::new());
 }
 
 #[test]

@@ -4,19 +4,18 @@ use std::cell::{Cell, RefCell};
 
 use factscope::analysis::causal_trace::{self, Component, Direction, Map, NoiseLevel};
 use factscope::analysis::corruption::{Corruption, SubjectsOf};
-use factscope::analysis::corruption_bench::{
-    Compared, CorruptionBench, Entry, LeftOut, Spec, corruption_bench,
-};
+use factscope::analysis::corruption_bench::{Compared, CorruptionBench, Entry, LeftOut, Spec};
 use factscope::analysis::effects::Effects;
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Positions, Reuse,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Method as _, Metric,
+    Positions, Reuse,
 };
 use factscope::figure::{Chart, Effect, Figure, Look};
 use factscope::intervention::NoiseRng;
 use factscope::task::{CancelToken, Cancelled, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
-use super::support::{answer_of, assert_close, assert_far, engine, fixture, load, prompt};
+use super::support::{answer_of, assert_close, assert_far, engine, fixture, lab, load, prompt};
 
 /// Sums in another order.
 const LOGIT: f32 = 1e-4;
@@ -256,7 +255,7 @@ fn a_bench_that_asks_for_nothing_or_for_the_same_twice_is_refused() {
     let refused = |change: &dyn Fn(&mut Spec)| {
         let mut spec = good.clone();
         change(&mut spec);
-        corruption_bench(&model, &prompt, &spec, &AnalysisCtx::unwatched()).unwrap_err()
+        spec.run(&lab(&model, &prompt, &AnalysisCtx::unwatched())).unwrap_err()
     };
     let none = |what| AnalysisError::Zero { what };
     assert_eq!(

@@ -14,8 +14,8 @@ use factscope::analysis::causal_trace::{
 use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape, SubjectsOf};
 use factscope::analysis::effects::Effects;
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Grid, Measurement, Metric, Positions,
-    Reuse, sweep,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Grid, Measurement, Method as _,
+    Metric, Positions, Reuse, sweep,
 };
 use factscope::intervention::{
     Condition, Donor, Edit, Intervention, NoiseRng, Site, SiteSet, Span,
@@ -24,7 +24,8 @@ use factscope::model::{Donors, Gpt2};
 use factscope::tokens::TokenizedPrompt;
 
 use super::support::{
-    answer_of, assert_close, assert_far, engine, fixture, load, logits_under, paris, seine, traced,
+    answer_of, assert_close, assert_far, engine, fixture, lab, load, logits_under, paris, seine,
+    traced,
 };
 
 const LOGIT: f32 = 1e-4;
@@ -635,7 +636,7 @@ fn a_corruption_or_map_that_makes_no_sense_is_an_error() {
     // The method itself has no tokenizer of its own.
     let model = load(&fixture("tiny"));
     let spec = hidden(Corruption::RandomTokens);
-    let found = causal_trace::causal_trace(&model, &prompt, &spec, &AnalysisCtx::unwatched());
+    let found = spec.run(&lab(&model, &prompt, &AnalysisCtx::unwatched()));
     assert_eq!(found, Err(AnalysisError::NoTokenizer));
 }
 

@@ -24,7 +24,8 @@ use factscope::analysis::residual_norms::{self, ResidualNorms};
 use factscope::analysis::source_attribution::{self, SourceAttribution};
 use factscope::analysis::through_head::{self, ThroughHead};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, ModelEdit, Positions, steering,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Method as _, ModelEdit, Positions,
+    steering,
 };
 use factscope::intervention::{NoiseRng, Site};
 use factscope::model::{Gpt2, Processing, ProcessingStep};
@@ -33,7 +34,8 @@ use factscope::tokens::TokenizedPrompt;
 use factscope::worker::Engine;
 
 use super::support::{
-    answer_of, assert_close, assert_far, engine, fixture, load, logits, paris, paris_or, prompt,
+    answer_of, assert_close, assert_far, engine, fixture, lab, load, logits, paris, paris_or,
+    prompt,
 };
 
 const LOGIT: f32 = 1e-4;
@@ -506,7 +508,7 @@ fn a_refactored_head_has_the_same_circuits() {
         processing: text.parse().unwrap(),
     };
     let read = |spec: &circuit::Spec| -> CircuitReading {
-        circuit::circuit(&model, spec, &AnalysisCtx::unwatched()).unwrap()
+        spec.run(&lab(&model, &TokenizedPrompt::nothing(), &AnalysisCtx::unwatched())).unwrap()
     };
     let (plain, refactored) = ("fold_ln", "fold_ln,refactor_factored_attn_matrices");
     for kind in [Circuit::Ov, Circuit::Qk] {
@@ -548,7 +550,7 @@ fn composition_is_between_nothing_and_all() {
         processing: Processing::of_transformer_lens(),
     };
     let found: Composition =
-        composition::composition(&model, &spec, &AnalysisCtx::unwatched()).unwrap();
+        spec.run(&lab(&model, &TokenizedPrompt::nothing(), &AnalysisCtx::unwatched())).unwrap();
     let n_all = N_LAYERS * N_HEADS;
     for of_mode in &found.modes {
         for (nth, score) in of_mode.scores.iter().enumerate() {

@@ -17,7 +17,7 @@ use std::time::Instant;
 use cubecl::logging::{LaunchObservation, LaunchObserver};
 use factscope::analysis::causal_trace::{self, CausalTrace, Component};
 use factscope::analysis::corruption::{Closeness, Corruption, NoiseEntry, NoiseShape};
-use factscope::analysis::{AnalysisCtx, Measurement, Metric, Reuse, sweep};
+use factscope::analysis::{AnalysisCtx, Measurement, Method as _, Metric, Reuse, sweep};
 use factscope::intervention::{
     Condition, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
@@ -28,7 +28,9 @@ use factscope::model::{
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
 
-use super::support::{assert_close, engine, fixture, load, load_on, logits, prompt, trace_spec};
+use super::support::{
+    assert_close, engine, fixture, lab, load, load_on, logits, prompt, trace_spec,
+};
 
 const LOGIT: f32 = 1e-4;
 const PROB: f32 = 1e-4;
@@ -79,9 +81,7 @@ fn an_adapter_computes_what_the_cpu_computes() {
 
     let start = Instant::now();
     let spec = trace_spec(Component::Mlp, 2, 2);
-    let trace = |model: &Gpt2| {
-        causal_trace::causal_trace(model, &prompt, &spec, &AnalysisCtx::unwatched()).unwrap()
-    };
+    let trace = |model: &Gpt2| spec.run(&lab(model, &prompt, &AnalysisCtx::unwatched())).unwrap();
     let probs = |trace: &CausalTrace| -> Vec<f32> {
         let cells = trace.restored.values().iter().chain([&trace.corrupted]);
         cells.map(|cell| Measurement::mean(cell, Metric::Prob).unwrap()).collect()
@@ -113,8 +113,8 @@ fn an_adapter_computes_what_the_cpu_computes() {
         let ctx =
             AnalysisCtx { tokenizer: Some(&engine.info.tokenizer), ..AnalysisCtx::unwatched() };
         let spec = causal_trace::Spec { corruption, ..spec.clone() };
-        let [found, expected] = [&model, &cpu]
-            .map(|model| causal_trace::causal_trace(model, &prompt, &spec, &ctx).unwrap());
+        let [found, expected] =
+            [&model, &cpu].map(|model| spec.run(&lab(model, &prompt, &ctx)).unwrap());
         assert_eq!(found.corruptions, expected.corruptions);
         assert_close(&probs(&found), &probs(&expected), PROB, "another corruption");
     }
@@ -123,8 +123,7 @@ fn an_adapter_computes_what_the_cpu_computes() {
     // Again, with kernels tuned: rows share their launches, so that more samples cost none.
     let launches_of = |n_samples: usize| {
         let spec = causal_trace::Spec { n_samples, ..spec.clone() };
-        let trace =
-            || causal_trace::causal_trace(&model, &prompt, &spec, &AnalysisCtx::unwatched());
+        let trace = || spec.run(&lab(&model, &prompt, &AnalysisCtx::unwatched()));
         trace().unwrap();
         let launches = Arc::new(Launches::of_this_thread());
         let watching = LaunchObservation::new(launches.clone());

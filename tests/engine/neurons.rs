@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 
 use factscope::analysis::ablation::{Part, Replacement};
-use factscope::analysis::neuron_ablation::{NeuronAblation, Spec, neuron_ablation};
+use factscope::analysis::neuron_ablation::{NeuronAblation, Spec};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Positions, Reuse,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Method as _, Metric,
+    Positions, Reuse,
 };
 use factscope::intervention::{Condition, Edit, Intervention, Site, Span};
 use factscope::model::Donors;
@@ -14,7 +15,7 @@ use factscope::tokens::TokenizedPrompt;
 
 use super::laws::{LOGIT, N_LAYERS, ablation_spec, assert_same, ids, mean_of_others, paris, seine};
 use super::support::{
-    answer_of, assert_close, assert_far, assert_watched, engine, fixture, load, logits_under,
+    answer_of, assert_close, assert_far, assert_watched, engine, fixture, lab, load, logits_under,
 };
 
 const D_MLP: usize = 128;
@@ -194,7 +195,7 @@ fn an_ablation_of_neurons_shows_what_is_done_and_stops() {
             ..AnalysisCtx::unwatched()
         };
         // Not through the engine, which says nothing before it has looked at all weights.
-        neuron_ablation(&model, &paris(), &spec(6, Positions::All, Replacement::Zero), &ctx)
+        spec(6, Positions::All, Replacement::Zero).run(&lab(&model, &paris(), &ctx))
     };
     watched(false).unwrap();
     assert_eq!(partial.borrow().first(), Some(&0));

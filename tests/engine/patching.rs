@@ -1,18 +1,16 @@
 //! What must hold for activations that are moved from one prompt to another, whatever the weights.
 
-use factscope::analysis::activation_patching::{
-    self, ActivationPatching, Part, Places, activation_patching,
-};
+use factscope::analysis::activation_patching::{self, ActivationPatching, Part, Places};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Pair, Reuse,
-    Role, sweep,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Method as _, Metric,
+    Pair, Reuse, Role, sweep,
 };
 use factscope::intervention::{Condition, Donor, Site};
 use factscope::model::Donors;
 use factscope::tokens::{Bos, TokenizedPrompt};
 
 use super::support::{
-    answer_of, assert_close, assert_far, assert_watched, engine, fixture, load, paris, prompt,
+    answer_of, assert_close, assert_far, assert_watched, engine, fixture, lab, load, paris, prompt,
 };
 
 const N_LAYERS: usize = 4;
@@ -241,7 +239,7 @@ fn a_patch_that_makes_no_sense_is_an_error() {
     let unanswered = TokenizedPrompt { answer: None, ..france() };
     let spec = spec(unanswered, vec![pair(0, 0)], Part::Mlp);
     let model = load(&fixture("tiny"));
-    let found = activation_patching(&model, &paris(), &spec, &AnalysisCtx::unwatched());
+    let found = spec.run(&lab(&model, &paris(), &AnalysisCtx::unwatched()));
     assert_eq!(found.unwrap_err(), AnalysisError::NoAnswer);
 }
 

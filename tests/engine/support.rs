@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel};
-use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Reuse};
+use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Lab, Reuse};
 use factscope::facts::Fact;
 use factscope::intervention::{Condition, NoiseRng, SiteSet};
 use factscope::model::{Checkpoint, ComputeDevice, Donors, Gpt2, Request, Row, Run};
@@ -30,6 +30,11 @@ pub fn load(dir: &Path) -> Gpt2 {
 
 pub fn engine(name: &str) -> Engine {
     Engine::load(&fixture(name), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap()
+}
+
+/// What a method is run on, without an engine around it.
+pub fn lab<'a>(model: &'a Gpt2, prompt: &'a TokenizedPrompt, ctx: &'a AnalysisCtx<'a>) -> Lab<'a> {
+    Lab { model, prompt, ctx }
 }
 
 /// A prompt with its subject, and optionally an answer and a foil.

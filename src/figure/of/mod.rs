@@ -3,8 +3,8 @@
 use super::words;
 use super::{Bar, Bars, Figure, Map, Pick, Side};
 use crate::analysis::attribution_patching::AttributionPatching;
-use crate::analysis::{AnalysisResult, Metric};
-use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
+use crate::analysis::{AnalysisResult, Metric, for_each_method};
+use crate::tokens::{Tokenizer, visible};
 
 mod ablation;
 mod accumulated_resid;
@@ -116,85 +116,25 @@ impl<'a> Look<'a> {
     }
 }
 
-impl Figure {
-    pub fn of(result: &AnalysisResult, look: &Look<'_>) -> Self {
-        let mut figure = Self::without_prompt(result, look);
-        figure.notes.extend(prompt(result).map(words::prompt));
-        figure
-    }
-
-    fn without_prompt(result: &AnalysisResult, look: &Look<'_>) -> Self {
-        match result {
-            AnalysisResult::Prediction(it) => prediction::figure(it, look),
-            AnalysisResult::CausalTrace(it) => causal_trace::figure(it, look),
-            AnalysisResult::CorruptionBench(it) => corruption_bench::figure(it, look),
-            AnalysisResult::TraceCell(it) => trace_cell::figure(it, look),
-            AnalysisResult::TraceAverage(it) => trace_average::figure(it, look),
-            AnalysisResult::AttributionPatching(it) => attribution_patching::figure(it, look),
-            AnalysisResult::LogitAttribution(it) => logit_attribution::figure(it, look),
-            AnalysisResult::LogitLens(it) => logit_lens::figure(it, look),
-            AnalysisResult::Attention(it) => attention::figure(it, look),
-            AnalysisResult::Ablation(it) => ablation::figure(it, look),
-            AnalysisResult::NeuronAblation(it) => neuron_ablation::figure(it, look),
-            AnalysisResult::AttentionKnockout(it) => attention_knockout::figure(it, look),
-            AnalysisResult::EdgeCut(it) => edge_cut::figure(it, look),
-            AnalysisResult::ActivationPatching(it) => activation_patching::figure(it, look),
-            AnalysisResult::PathPatching(it) => path_patching::figure(it, look),
-            AnalysisResult::AtpStar(it) => atp_star::figure(it, look),
-            AnalysisResult::EdgeAttribution(it) => edge_attribution::figure(it, look),
-            AnalysisResult::Comparison(it) => comparison::figure(it, look),
-            AnalysisResult::Generation(it) => generation::figure(it, look),
-            AnalysisResult::RankOneEdit(it) => rank_one_edit::figure(it, look),
-            AnalysisResult::Steering(it) => steering::figure(it, look),
-            AnalysisResult::NeuronAttribution(it) => neuron_attribution::figure(it, look),
-            AnalysisResult::SourceAttribution(it) => source_attribution::figure(it, look),
-            AnalysisResult::AttributionDifference(it) => attribution_difference::figure(it, look),
-            AnalysisResult::ThroughHead(it) => through_head::figure(it, look),
-            AnalysisResult::ResidualNorms(it) => residual_norms::figure(it, look),
-            AnalysisResult::AccumulatedResid(it) => accumulated_resid::figure(it, look),
-            AnalysisResult::ContributionGraph(it) => contribution_graph::figure(it, look),
-            AnalysisResult::HeadScores(it) => head_scores::figure(it, look),
-            AnalysisResult::Circuit(it) => circuit::figure(it, look),
-            AnalysisResult::Composition(it) => composition::figure(it, look),
+/// Draws the result of each method of a list by the function `figure` in the module of its name.
+macro_rules! draw_methods {
+    ($($method:ident: $module:ident,)*) => {
+        fn draw(result: &AnalysisResult, look: &$crate::figure::Look<'_>) -> $crate::figure::Figure {
+            match result { $(AnalysisResult::$method(found) => $module::figure(found, look),)* }
         }
-    }
+    };
 }
+#[cfg(test)]
+pub(crate) use draw_methods;
 
-/// What was asked, of results that do not show it themselves.
-fn prompt(result: &AnalysisResult) -> Option<&TokenizedPrompt> {
-    match result {
-        AnalysisResult::Prediction(it) => Some(&it.prompt),
-        AnalysisResult::CausalTrace(it) => Some(&it.prompt),
-        AnalysisResult::CorruptionBench(it) => Some(&it.prompt),
-        AnalysisResult::TraceCell(it) => Some(&it.prompt),
-        AnalysisResult::AttributionPatching(it) => Some(&it.prompt),
-        AnalysisResult::LogitAttribution(it) => Some(&it.prompt),
-        AnalysisResult::LogitLens(it) => Some(&it.prompt),
-        AnalysisResult::Attention(it) => Some(&it.prompt),
-        AnalysisResult::Ablation(it) => Some(&it.prompt),
-        AnalysisResult::NeuronAblation(it) => Some(&it.prompt),
-        AnalysisResult::AttentionKnockout(it) => Some(&it.prompt),
-        AnalysisResult::EdgeCut(it) => Some(&it.prompt),
-        AnalysisResult::RankOneEdit(it) => Some(&it.prompt),
-        AnalysisResult::Steering(it) => Some(&it.prompt),
-        AnalysisResult::PathPatching(it) => Some(&it.prompt),
-        AnalysisResult::AtpStar(it) => Some(&it.prompt),
-        AnalysisResult::EdgeAttribution(it) => Some(&it.prompt),
-        AnalysisResult::NeuronAttribution(it) => Some(&it.prompt),
-        AnalysisResult::SourceAttribution(it) => Some(&it.prompt),
-        AnalysisResult::AttributionDifference(it) => Some(&it.prompt),
-        AnalysisResult::ThroughHead(it) => Some(&it.prompt),
-        AnalysisResult::ResidualNorms(it) => Some(&it.prompt),
-        AnalysisResult::AccumulatedResid(it) => Some(&it.prompt),
-        AnalysisResult::ContributionGraph(it) => Some(&it.prompt),
-        AnalysisResult::HeadScores(it) => Some(&it.prompt),
-        // Both of two prompts, of many none, the text that was written, and none of weights.
-        AnalysisResult::ActivationPatching(_)
-        | AnalysisResult::TraceAverage(_)
-        | AnalysisResult::Comparison(_)
-        | AnalysisResult::Generation(_)
-        | AnalysisResult::Circuit(_)
-        | AnalysisResult::Composition(_) => None,
+for_each_method!(draw_methods);
+
+impl Figure {
+    /// The one picture of a result: what the window draws, the terminal prints and files hold.
+    pub fn of(result: &AnalysisResult, look: &Look<'_>) -> Self {
+        let mut figure = draw(result, look);
+        figure.notes.extend(result.prompt().map(words::prompt));
+        figure
     }
 }
 

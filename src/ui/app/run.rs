@@ -186,7 +186,7 @@ impl App {
     /// One edit more, as the view's settings describe it.
     pub(super) fn apply_edit(&mut self, pane: Pane) {
         let direction = self.state.direction;
-        match self.state.study_spec(pane, direction).map(ModelEdit::tried_by) {
+        match self.state.study_spec(pane, direction).map(|spec| spec.edit()) {
             Ok(Some(edit)) => {
                 let edits = self.state.edits.iter().cloned().chain([edit]).collect();
                 self.edit(edits);

@@ -4,13 +4,13 @@ use factscope::analysis::ablation::{Part, Replacement};
 use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
 use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Positions, attention, logit_lens,
-    prediction,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Method as _, Positions, attention,
+    logit_lens, prediction,
 };
 use factscope::intervention::{Site, SiteSet};
 use factscope::tokens::TokenizedPrompt;
 
-use crate::support::{answer_of, engine, fixture, load};
+use crate::support::{answer_of, engine, fixture, lab, load};
 
 use super::{N_HEADS, ablation_spec, ids, paris, to_last, trace_spec};
 
@@ -96,12 +96,12 @@ fn without_an_answer_the_methods_themselves_are_errors() {
     prompt.answer = None;
     let ctx = AnalysisCtx::unwatched();
     let spec = trace_spec(Component::Mlp, 2, 3);
-    let trace = causal_trace::causal_trace(&model, &prompt, &spec, &ctx);
+    let trace = spec.run(&lab(&model, &prompt, &ctx));
     assert_eq!(trace, Err(AnalysisError::NoAnswer));
-    let lens = logit_lens::logit_lens(&model, &prompt, logit_lens::Spec::default(), &ctx);
+    let lens = logit_lens::Spec::default().run(&lab(&model, &prompt, &ctx));
     assert_eq!(lens, Err(AnalysisError::NoAnswer));
     let spec = logit_attribution::Spec { by: Parts::Heads };
-    let attribution = logit_attribution::logit_attribution(&model, &prompt, spec, &ctx);
+    let attribution = spec.run(&lab(&model, &prompt, &ctx));
     assert_eq!(attribution, Err(AnalysisError::NoAnswer));
 }
 

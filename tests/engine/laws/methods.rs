@@ -2,7 +2,7 @@
 
 use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse, logit_lens, prediction, sweep,
+    AnalysisCtx, AnalysisResult, AnalysisSpec, Method as _, Reuse, logit_lens, prediction, sweep,
 };
 use factscope::intervention::{Edit, Intervention, Site, SiteSet, Span};
 use factscope::model::{
@@ -11,7 +11,9 @@ use factscope::model::{
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
 
-use crate::support::{answer_of, assert_close, engine, fixture, load, load_on, logits, prompt};
+use crate::support::{
+    answer_of, assert_close, engine, fixture, lab, load, load_on, logits, prompt,
+};
 
 use super::{LOGIT, N_HEADS, N_LAYERS, PROB, noise, paris};
 
@@ -86,7 +88,7 @@ fn an_answer_of_several_tokens_is_as_likely_as_its_tokens_one_by_one() {
     let measure = |prompt: &TokenizedPrompt| {
         let spec = prediction::Spec { n_top: 0 };
         let ctx = AnalysisCtx::unwatched();
-        prediction::prediction(&model, prompt, spec, &ctx).unwrap().answer.unwrap()
+        spec.run(&lab(&model, prompt, &ctx)).unwrap().answer.unwrap()
     };
     let found = measure(&whole);
     let mut log_prob = 0.0;
@@ -157,7 +159,7 @@ fn a_vocabulary_in_pieces_is_the_same_model() {
             let spec = logit_attribution::Spec { by: Parts::Heads };
             let attribute = |model: &Gpt2| {
                 let ctx = AnalysisCtx::unwatched();
-                let it = logit_attribution::logit_attribution(model, &prompt, spec, &ctx);
+                let it = spec.run(&lab(model, &prompt, &ctx));
                 it.unwrap().contributions.iter().map(|it| it.logit).collect::<Vec<_>>()
             };
             assert_close(&attribute(&split), &attribute(&whole), LOGIT, &what);

@@ -1,0 +1,99 @@
+//! How the answer's logit builds up along the residual stream.
+//!
+//! TransformerLens' `accumulated_resid` with `incl_mid`: the residual stream in front of each
+//! attention, in front of each MLP, and at the end, each seen as if it were the last. Under the final
+//! layer norm's own scale at each state this is the logit lens; under the scale of the last state
+//! (`apply_ln_to_stack`) what lies between two states is exactly what the layer between them adds in
+//! [direct logit attribution](crate::analysis::logit_attribution).
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::logit_attribution::Asked;
+use crate::analysis::{AnalysisError, Grid, Lab, Method};
+use crate::intervention::{Site, SiteSet};
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub scale: LensScale,
+}
+
+/// What a state of the residual stream is divided by in front of the unembedding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LensScale {
+    /// Its own standard deviation: the final layer norm computed anew. TransformerLens' lens since
+    /// 2.18.
+    #[default]
+    Own,
+
+    /// The standard deviation that the last state has at that position, so that states differ by
+    /// what direct logit attribution says was added. TransformerLens' lens before.
+    Final,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AccumulatedResid {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// TransformerLens' labels: `0_pre`, `0_mid`, `1_pre`, …, `final_post`.
+    pub labels: Vec<String>,
+
+    /// The answer's logit minus the foil's, or without a foil minus the mean over the vocabulary.
+    /// (state, position)
+    pub logits: Grid<f32>,
+}
+
+impl Method for Spec {
+    type Found = AccumulatedResid;
+    const NAME: &'static str = "accumulated residual";
+    const VERB: &'static str = "Reading the layers";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<AccumulatedResid, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let asked = Asked::new(model, prompt)?;
+        let n_layers = model.config.n_layers;
+        let (n_pos, d_model) = (prompt.n_pos(), model.config.d_model);
+        let mut states: Vec<(String, Site)> = Vec::new();
+        for layer in 0..n_layers {
+            states.push((format!("{layer}_pre"), Site::ResidPre(layer)));
+            states.push((format!("{layer}_mid"), Site::ResidMid(layer)));
+        }
+        let last = Site::ResidPost(n_layers - 1);
+        states.push(("final_post".to_owned(), last));
+        let capture: SiteSet = states.iter().map(|(_, site)| *site).collect();
+        ctx.task.checkpoint(Progress { done: 0, total: 2 })?;
+        let run = model.run_clean(&prompt.ids, &capture);
+        ctx.task.checkpoint(Progress { done: 1, total: 2 })?;
+
+        let direction = model.unscaled_logit_direction(asked.answer, asked.foil);
+        let rows = |site: Site| run.cache.get(site).clone().reshape([n_pos, d_model]);
+        let last_scale = model.final_scale(rows(last));
+        let mut logits = Vec::with_capacity(states.len() * n_pos);
+        for (_, site) in &states {
+            let scale = match self.scale {
+                LensScale::Own => model.final_scale(rows(*site)),
+                LensScale::Final => last_scale.clone(),
+            };
+            let along = rows(*site).matmul(direction.weights.clone().unsqueeze_dim(1)) / scale;
+            logits.extend(along.into_data().iter::<f32>().map(|it| it + direction.constant));
+        }
+        Ok(AccumulatedResid {
+            spec: *self,
+            prompt: prompt.clone(),
+            labels: states.into_iter().map(|(label, _)| label).collect(),
+            logits: Grid::new(n_pos, logits),
+        })
+    }
+
+    fn prompt(found: &AccumulatedResid) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,181 @@
+//! Direct logit attribution of a change: which parts write less of the answer when the prompt is
+//! corrupted?
+//!
+//! Both runs are split along one direction, that of the clean or of the corrupted run, whose final
+//! layer norm scale is thereby held fixed; what remains of the difference is the change of that
+//! scale, and is shown as such.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::causal_trace::NoiseLevel;
+use crate::analysis::logit_attribution::{
+    Asked, Component, Contribution, Parts, at_end, contributions, sites,
+};
+use crate::analysis::sweep::check_ids;
+use crate::analysis::{AnalysisError, Lab, Method, donors};
+use crate::intervention::{Condition, Edit, Intervention, Noise, NoiseRng, Site, Span};
+use crate::model::{Gpt2, Row};
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub by: Parts,
+    pub second: SecondRun,
+
+    /// Whose final layer norm scale is used for both runs.
+    pub scale_of: ScaleOf,
+}
+
+/// What the second run is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SecondRun {
+    /// Another prompt of any length; last positions are compared.
+    Prompt { ids: Arc<[u32]> },
+
+    /// Noise on the subject's embeddings, as a causal trace adds it. Several draws are averaged.
+    Noise { level: NoiseLevel, rng: NoiseRng, seed: u32, n_samples: usize },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ScaleOf {
+    #[default]
+    Clean,
+    Corrupted,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttributionDifference {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// Standard deviation of the noise, if there was any, in embedding units.
+    pub noise_std: Option<f64>,
+
+    /// Clean minus corrupted, the mean over noise draws.
+    pub differences: Vec<Contribution>,
+
+    /// What the change of the final layer norm's scale adds to the difference.
+    pub scale_change: f32,
+
+    /// Clean, and corrupted as the mean over noise draws: the answer's logit minus the foil's, or
+    /// without a foil minus the mean over the vocabulary.
+    pub clean_logit: f32,
+    pub corrupted_logit: f32,
+}
+
+impl AttributionDifference {
+    /// All parts and the scale's change; equal to the logits' difference up to rounding.
+    pub fn sum(&self) -> f32 {
+        let parts: f64 = self.differences.iter().map(|it| f64::from(it.logit)).sum();
+        (parts + f64::from(self.scale_change)) as f32
+    }
+
+    pub fn logit_difference(&self) -> f32 {
+        (f64::from(self.clean_logit) - f64::from(self.corrupted_logit)) as f32
+    }
+}
+
+impl Method for Spec {
+    type Found = AttributionDifference;
+    const NAME: &'static str = "attribution difference";
+    const VERB: &'static str = "Attributing";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<AttributionDifference, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let asked = Asked::new(model, prompt)?;
+        let Corrupted { ids: other, conditions, noise_std } =
+            corrupted(model, prompt, &self.second)?;
+        check_ids(model, &other, [].into_iter())?;
+        let sites = sites(self.by, model.config.n_layers);
+        let resid = Site::ResidPost(model.config.n_layers - 1);
+
+        let clean = donors::run(model, &[Row::new(&prompt.ids, &[])], &sites, 1, ctx)?;
+        let of_clean = asked.direction(model, &clean.cache);
+        let mut sums: Vec<(Component, f64)> = Vec::new();
+        let (mut scale_change, mut corrupted_logit) = (0.0, 0.0);
+        for condition in &conditions {
+            let run = donors::run(model, &[Row::new(&other, condition)], &sites, 1, ctx)?;
+            let of_corrupted = asked.direction(model, &run.cache);
+            // `a·x - b·y` is `a·(x - y) + (a - b)·y`, and also `b·(x - y) + (a - b)·x`.
+            let (direction, rest) = match self.scale_of {
+                ScaleOf::Clean => (&of_clean, at_end(&run.cache, resid)),
+                ScaleOf::Corrupted => (&of_corrupted, at_end(&clean.cache, resid)),
+            };
+            let turned = (of_clean.weights.clone() - of_corrupted.weights.clone()) * rest;
+            scale_change += f64::from(turned.sum().into_scalar::<f32>());
+            corrupted_logit += f64::from(asked.logit(&run));
+            let of = |cache| contributions(model, cache, self.by, direction, ctx);
+            let pairs = of(&clean.cache)?.into_iter().zip(of(&run.cache)?);
+            let differences =
+                pairs.map(|(a, b)| (a.component, f64::from(a.logit) - f64::from(b.logit)));
+            if sums.is_empty() {
+                sums = differences.collect();
+            } else {
+                sums.iter_mut().zip(differences).for_each(|(sum, (_, more))| sum.1 += more);
+            }
+        }
+        let n = conditions.len() as f64;
+        let mean = |(component, sum)| Contribution { component, logit: (sum / n) as f32 };
+        Ok(AttributionDifference {
+            spec: self.clone(),
+            prompt: prompt.clone(),
+            noise_std,
+            differences: sums.into_iter().map(mean).collect(),
+            scale_change: (scale_change / n) as f32,
+            clean_logit: asked.logit(&clean),
+            corrupted_logit: (corrupted_logit / n) as f32,
+        })
+    }
+
+    fn prompt(found: &AttributionDifference) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn has_other_prompts(&self) -> bool {
+        matches!(self.second, SecondRun::Prompt { .. })
+    }
+}
+
+/// The second prompt, and what is done to it in each of its runs.
+struct Corrupted {
+    ids: Vec<u32>,
+    conditions: Vec<Condition>,
+    noise_std: Option<f64>,
+}
+
+fn corrupted(
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    second: &SecondRun,
+) -> Result<Corrupted, AnalysisError> {
+    match second {
+        SecondRun::Prompt { ids } if ids.is_empty() => {
+            Err(AnalysisError::Zero { what: "the number of tokens of the other prompt" })
+        }
+        SecondRun::Prompt { ids } => {
+            Ok(Corrupted { ids: ids.to_vec(), conditions: vec![Vec::new()], noise_std: None })
+        }
+        SecondRun::Noise { level, rng, seed, n_samples } => {
+            let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
+            if *n_samples == 0 {
+                return Err(AnalysisError::Zero { what: "the number of samples" });
+            }
+            let std = level.std(model)?;
+            let condition = |sample| {
+                let noise = Noise { rng: *rng, seed: *seed, std, sample };
+                let at = Span::Only(subject.clone());
+                vec![Intervention::at(Site::Embed, at, Edit::AddNoise(noise))]
+            };
+            Ok(Corrupted {
+                ids: prompt.ids.clone(),
+                conditions: (0..*n_samples).map(condition).collect(),
+                noise_std: Some(std),
+            })
+        }
+    }
+}

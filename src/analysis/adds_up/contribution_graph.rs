@@ -1,0 +1,314 @@
+//! Which tokens and parts a prediction came through: a graph of contributions.
+//!
+//! Ferrando & Voita 2024, "Information Flow Routes", as Meta's LLM Transparency Tool computes it
+//! (`routes/contributions.py`, `routes/graph.py`). Behind each attention and each MLP the residual
+//! stream is a sum of parts: what it was before, and what each head brought from each token, or what
+//! the MLP added. A part `x` of `y` contributes in proportion to `max(‖y‖₁ − ‖y − x‖₁, 1e-5)`, the
+//! shares of all parts adding up to 1. From the last layer's output at one token the graph goes back
+//! along edges above a threshold.
+//!
+//! As there, `b_V` is nobody's part (`fold_value_biases`), and gains stay in the layer norms. A token
+//! that attends to itself has that edge beside the residual one, not added to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::sweep::check_ids;
+use crate::analysis::{AnalysisError, Lab, Method, Needs};
+use crate::intervention::{Site, SiteSet};
+use crate::model::{ActivationCache, Gpt2};
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// Edges of no more than this are left out. 0 to 1.
+    pub threshold: f32,
+
+    pub edges: AttentionEdges,
+    pub weights: Weights,
+
+    /// The token whose prediction is explained. [default: the last]
+    pub pos: Option<usize>,
+}
+
+/// What an edge of attention is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttentionEdges {
+    /// One per head and token looked at.
+    PerHead,
+
+    /// One per token looked at: the sum over heads.
+    PerToken,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weights {
+    /// Shares of all parts.
+    Shares,
+
+    /// Parts below the threshold are set to 0 first, head by head, and the others again add up to 1.
+    Renormalized,
+}
+
+/// A place in the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Node {
+    /// The embedded token.
+    Embed { pos: usize },
+
+    /// The residual stream behind a layer's attention.
+    ResidMid { layer: usize, pos: usize },
+
+    /// A layer's MLP.
+    Mlp { layer: usize, pos: usize },
+
+    /// The residual stream behind a layer.
+    ResidPost { layer: usize, pos: usize },
+}
+
+/// What an edge goes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    Residual,
+    Mlp,
+
+    /// All heads together.
+    Attention,
+    Head(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Edge {
+    pub from: Node,
+    pub to: Node,
+    pub via: Via,
+
+    /// Share of what arrives at `to`, 0 to 1. Into an MLP: the MLP's share of what it adds to.
+    pub weight: f32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContributionGraph {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// Where the graph ends.
+    pub root: Node,
+
+    /// Those that an edge reaches, and the root.
+    pub nodes: Vec<Node>,
+
+    /// From the first layer to the last.
+    pub edges: Vec<Edge>,
+
+    /// How many edges there are, with those left out.
+    pub n_edges: usize,
+}
+
+impl Method for Spec {
+    type Found = ContributionGraph;
+    const NAME: &'static str = "contribution graph";
+    const VERB: &'static str = "Following contributions";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<ContributionGraph, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        check_ids(model, &prompt.ids, [].into_iter())?;
+        let n_layers = model.config.n_layers;
+        let pos = self.pos.unwrap_or_else(|| prompt.last());
+        if pos >= prompt.n_pos() {
+            return Err(AnalysisError::NoPosition { pos, n_pos: prompt.n_pos() });
+        }
+        let in_layer = |layer| {
+            [
+                Site::ResidPre(layer),
+                Site::Pattern(layer),
+                Site::V(layer),
+                Site::ResidMid(layer),
+                Site::MlpOut(layer),
+                Site::ResidPost(layer),
+            ]
+        };
+        let capture: SiteSet = (0..n_layers).flat_map(in_layer).collect();
+        let total = n_layers as u64 + 1;
+        ctx.task.checkpoint(Progress { done: 0, total })?;
+        let run = model.run_clean(&prompt.ids, &capture);
+        let mut all = Vec::new();
+        for layer in 0..n_layers {
+            ctx.task.checkpoint(Progress { done: layer as u64 + 1, total })?;
+            // What comes after the root's position never reaches it.
+            attention_edges(model, &run.cache, layer, pos + 1, *self, &mut all);
+            mlp_edges(&run.cache, layer, pos + 1, *self, &mut all);
+        }
+        let root = Node::ResidPost { layer: n_layers - 1, pos };
+        let (nodes, edges) = reaching(root, &all, self.threshold);
+        Ok(ContributionGraph {
+            spec: *self,
+            prompt: prompt.clone(),
+            root,
+            nodes,
+            edges,
+            n_edges: all.len(),
+        })
+    }
+
+    fn prompt(found: &ContributionGraph) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Prompt
+    }
+}
+
+/// Into the residual stream behind a layer's attention.
+fn attention_edges(
+    model: &Gpt2,
+    cache: &ActivationCache,
+    layer: usize,
+    n_pos: usize,
+    spec: Spec,
+    edges: &mut Vec<Edge>,
+) {
+    let [_, all_pos, n_heads, d_head] = cache.get(Site::V(layer)).dims();
+    let v = cache.get(Site::V(layer)).clone().reshape([all_pos, n_heads, d_head]);
+    let v = v - model.value_bias(layer).unsqueeze();
+    // [head, key, d_model]
+    let brought = model.head_results(layer, v);
+    let pattern = cache.get(Site::Pattern(layer)).clone();
+    let before = stream(cache, Site::ResidPre(layer));
+    let behind = stream(cache, Site::ResidMid(layer));
+
+    let residual = numbers(nearness(behind.clone(), before));
+    // [head * key] of each query, the keys up to it.
+    let parts = (0..n_pos).map(|query| {
+        let n_keys = query + 1;
+        let weights = pattern.clone().narrow(1, query, 1).narrow(3, 0, n_keys);
+        let weights = weights.reshape([n_heads, n_keys, 1]);
+        let parts = brought.clone().narrow(1, 0, n_keys) * weights;
+        let whole = behind.clone().narrow(0, query, 1).unsqueeze::<3>();
+        nearness(whole.expand(parts.dims()), parts).reshape([n_heads * n_keys])
+    });
+    let near = numbers(Tensor::cat(parts.collect(), 0));
+
+    let mut rest = near.as_slice();
+    for query in 0..n_pos {
+        let n_keys = query + 1;
+        let (mine, others) = rest.split_at(n_heads * n_keys);
+        rest = others;
+        let shares = shares(mine.iter().chain([&residual[query]]), spec);
+        let (heads, residual) = shares.split_at(mine.len());
+        let to = Node::ResidMid { layer, pos: query };
+        let from = |pos| into_layer(layer, pos);
+        let edge = |pos, via, weight: f64| Edge { from: from(pos), to, via, weight: weight as f32 };
+        edges.push(edge(query, Via::Residual, residual[0]));
+        for key in 0..n_keys {
+            let of_heads = (0..n_heads).map(|head| heads[head * n_keys + key]);
+            match spec.edges {
+                AttentionEdges::PerHead => edges.extend(
+                    of_heads.enumerate().map(|(head, weight)| edge(key, Via::Head(head), weight)),
+                ),
+                AttentionEdges::PerToken => {
+                    edges.push(edge(key, Via::Attention, of_heads.sum()));
+                }
+            }
+        }
+    }
+}
+
+/// Into a layer's MLP, and into the residual stream behind it.
+fn mlp_edges(
+    cache: &ActivationCache,
+    layer: usize,
+    n_pos: usize,
+    spec: Spec,
+    edges: &mut Vec<Edge>,
+) {
+    let behind = stream(cache, Site::ResidPost(layer));
+    let mlp = numbers(nearness(behind.clone(), stream(cache, Site::MlpOut(layer))));
+    let residual = numbers(nearness(behind, stream(cache, Site::ResidMid(layer))));
+    for pos in 0..n_pos {
+        let shares = shares([&mlp[pos], &residual[pos]].into_iter(), spec);
+        let [mid, inside, to] = [
+            Node::ResidMid { layer, pos },
+            Node::Mlp { layer, pos },
+            Node::ResidPost { layer, pos },
+        ];
+        let edge = |from, to, via, weight: f64| Edge { from, to, via, weight: weight as f32 };
+        edges.push(edge(mid, inside, Via::Mlp, shares[0]));
+        edges.push(edge(inside, to, Via::Mlp, shares[0]));
+        edges.push(edge(mid, to, Via::Residual, shares[1]));
+    }
+}
+
+/// Of all parts of one whole, from how near each comes to it.
+fn shares<'a>(near: impl Iterator<Item = &'a f32>, spec: Spec) -> Vec<f64> {
+    let mut shares: Vec<f64> = near.map(|it| f64::from(*it).max(1e-5)).collect();
+    let divide = |shares: &mut [f64]| {
+        let sum: f64 = shares.iter().sum();
+        if sum > 0.0 {
+            for it in shares {
+                *it /= sum;
+            }
+        }
+    };
+    divide(&mut shares);
+    if spec.weights == Weights::Renormalized {
+        let threshold = f64::from(spec.threshold);
+        shares.iter_mut().filter(|it| **it <= threshold).for_each(|it| *it = 0.0);
+        divide(&mut shares);
+    }
+    shares
+}
+
+/// What can be reached from the root, backwards along edges above the threshold.
+fn reaching(root: Node, all: &[Edge], threshold: f32) -> (Vec<Node>, Vec<Edge>) {
+    let mut into: BTreeMap<Node, Vec<usize>> = BTreeMap::new();
+    for (nth, edge) in all.iter().enumerate().filter(|(_, edge)| edge.weight > threshold) {
+        into.entry(edge.to).or_default().push(nth);
+    }
+    let mut nodes = BTreeSet::from([root]);
+    let mut kept = BTreeSet::new();
+    let mut waiting = vec![root];
+    while let Some(node) = waiting.pop() {
+        for &nth in into.get(&node).into_iter().flatten() {
+            kept.insert(nth);
+            if nodes.insert(all[nth].from) {
+                waiting.push(all[nth].from);
+            }
+        }
+    }
+    (nodes.into_iter().collect(), kept.into_iter().map(|nth| all[nth]).collect())
+}
+
+/// Where a layer's attention reads.
+fn into_layer(layer: usize, pos: usize) -> Node {
+    match layer.checked_sub(1) {
+        Some(before) => Node::ResidPost { layer: before, pos },
+        None => Node::Embed { pos },
+    }
+}
+
+/// `[1, pos, 1, d_model]` to `[pos, d_model]`
+fn stream(cache: &ActivationCache, site: Site) -> Tensor<2> {
+    let activation = cache.get(site).clone();
+    let [_, n_pos, _, d_model] = activation.dims();
+    activation.reshape([n_pos, d_model])
+}
+
+/// `‖y‖₁ − ‖y − x‖₁` along the last axis, summed as one, since the two are nearly equal where a part
+/// is small. `[…, d_model]`, same, to `[…, 1]`
+fn nearness<const D: usize>(whole: Tensor<D>, part: Tensor<D>) -> Tensor<D> {
+    (whole.clone().abs() - (whole - part).abs()).sum_dim(D - 1)
+}
+
+fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().iter::<f32>().collect()
+}

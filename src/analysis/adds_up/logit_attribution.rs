@@ -1,0 +1,248 @@
+//! Direct logit attribution: which components write the answer into the residual stream?
+//!
+//! The final residual stream is the sum of what every component added to it, and with the last
+//! layer norm's scale held fixed the logit is linear in that sum, so the logit splits exactly.
+//!
+//! Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits". Labels, order and
+//! values are those of TransformerLens' `decompose_resid` and `get_full_resid_decomposition`
+//! through `apply_ln_to_stack`, with `fold_ln`, `center_writing_weights`, `center_unembed` and
+//! `fold_value_biases` on; the weights themselves are left as they are.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::sweep::check_ids;
+use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method};
+use crate::intervention::{Site, SiteSet};
+use crate::model::{ActivationCache, Gpt2, LogitDirection, Run};
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub by: Parts,
+}
+
+/// What the logit is split into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Parts {
+    /// Embeddings, then attention and MLP of each layer.
+    Layers,
+
+    /// Every head, every MLP, the embeddings, and the attention biases.
+    Heads,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogitAttribution {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+    pub contributions: Vec<Contribution>,
+
+    /// What the final layer norm's bias adds: TransformerLens' `b_U`.
+    pub unembed_bias: f32,
+
+    /// As the model computed it: the answer's logit minus the foil's, or without a foil minus the
+    /// mean over the vocabulary.
+    pub logit: f32,
+
+    /// The answer's logit as the model gives it.
+    pub raw_logit: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contribution {
+    pub component: Component,
+
+    /// Part of the logit.
+    pub logit: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Component {
+    Embed,
+    PosEmbed,
+
+    /// All heads of a layer, `b_O` included.
+    AttnOut(usize),
+    MlpOut(usize),
+
+    /// A head's result, without any bias.
+    Head {
+        layer: usize,
+        head: usize,
+    },
+
+    /// The attention biases of all layers.
+    Bias,
+}
+
+/// TransformerLens' label: `embed`, `3_attn_out`, `L3H5`, …
+impl std::fmt::Display for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Embed => f.write_str("embed"),
+            Self::PosEmbed => f.write_str("pos_embed"),
+            Self::AttnOut(layer) => write!(f, "{layer}_attn_out"),
+            Self::MlpOut(layer) => write!(f, "{layer}_mlp_out"),
+            Self::Head { layer, head } => write!(f, "L{layer}H{head}"),
+            Self::Bias => f.write_str("bias"),
+        }
+    }
+}
+
+impl LogitAttribution {
+    /// All contributions and the bias; equal to `logit` up to rounding.
+    pub fn sum(&self) -> f32 {
+        let parts: f64 = self.contributions.iter().map(|it| f64::from(it.logit)).sum();
+        (parts + f64::from(self.unembed_bias)) as f32
+    }
+}
+
+impl Method for Spec {
+    type Found = LogitAttribution;
+    const NAME: &'static str = "logit attribution";
+    const VERB: &'static str = "Attributing";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<LogitAttribution, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let asked = Asked::new(model, prompt)?;
+        let capture = sites(self.by, model.config.n_layers);
+        ctx.task.checkpoint(Progress { done: 0, total: model.config.n_layers as u64 + 1 })?;
+        let run = model.run_clean(&prompt.ids, &capture);
+        let direction = asked.direction(model, &run.cache);
+        let contributions = contributions(model, &run.cache, self.by, &direction, ctx)?;
+
+        Ok(LogitAttribution {
+            spec: *self,
+            prompt: prompt.clone(),
+            contributions,
+            unembed_bias: direction.constant,
+            logit: asked.logit(&run),
+            raw_logit: asked.raw_logit(&run),
+        })
+    }
+
+    fn prompt(found: &LogitAttribution) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+}
+
+/// Whose logit is split, and what is taken off it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::analysis) struct Asked {
+    pub answer: u32,
+    pub foil: Option<u32>,
+}
+
+impl Asked {
+    /// Also checks the prompt.
+    pub fn new(model: &Gpt2, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
+        let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
+        let foil = prompt.foil.as_ref().map(|foil| foil.first());
+        check_ids(model, &prompt.ids, [answer].into_iter().chain(foil))?;
+        Ok(Self { answer, foil })
+    }
+
+    /// At the last position of a run, which must have kept its final residual stream.
+    pub fn direction(self, model: &Gpt2, cache: &ActivationCache) -> LogitDirection {
+        let resid = at_end(cache, Site::ResidPost(model.config.n_layers - 1));
+        model.logit_direction(resid, self.answer, self.foil)
+    }
+
+    /// The answer's logit minus that of the foil, or minus the mean over the vocabulary, as a run of
+    /// one row gave it.
+    pub fn logit(self, run: &Run) -> f32 {
+        let logits: Vec<f32> = run.logits.clone().into_data().iter::<f32>().collect();
+        let reference = self.foil.map_or_else(
+            || logits.iter().map(|&logit| f64::from(logit)).sum::<f64>() / logits.len() as f64,
+            |foil| f64::from(logits[foil as usize]),
+        );
+        (f64::from(logits[self.answer as usize]) - reference) as f32
+    }
+
+    fn raw_logit(self, run: &Run) -> f32 {
+        run.logits.clone().narrow(2, self.answer as usize, 1).into_scalar::<f32>()
+    }
+}
+
+/// What a run must keep to be split.
+pub(in crate::analysis) fn sites(by: Parts, n_layers: usize) -> SiteSet {
+    let in_layer = |layer| match by {
+        Parts::Layers => [Site::AttnOut(layer), Site::MlpOut(layer)],
+        Parts::Heads => [Site::Z(layer), Site::MlpOut(layer)],
+    };
+    let mut sites: SiteSet = (0..n_layers).flat_map(in_layer).collect();
+    sites.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(n_layers - 1)]);
+    sites
+}
+
+/// What each part wrote along a direction at the last position.
+pub(in crate::analysis) fn contributions(
+    model: &Gpt2,
+    cache: &ActivationCache,
+    by: Parts,
+    direction: &LogitDirection,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Vec<Contribution>, AnalysisError> {
+    let n_layers = model.config.n_layers;
+    let step = |layer: usize| {
+        ctx.task.checkpoint(Progress { done: layer as u64 + 1, total: n_layers as u64 + 1 })
+    };
+    let project =
+        |site: Site| (at_end(cache, site) * direction.weights.clone()).sum().into_scalar::<f32>();
+    let part = |component: Component, logit: f32| Contribution { component, logit };
+
+    let embeddings = [
+        part(Component::Embed, project(Site::Embed)),
+        part(Component::PosEmbed, project(Site::PosEmbed)),
+    ];
+    let mut contributions = Vec::new();
+    match by {
+        Parts::Layers => {
+            contributions.extend(embeddings);
+            for layer in 0..n_layers {
+                step(layer)?;
+                let attn_out = project(Site::AttnOut(layer));
+                contributions.push(part(Component::AttnOut(layer), attn_out));
+                contributions.push(part(Component::MlpOut(layer), project(Site::MlpOut(layer))));
+            }
+        }
+        Parts::Heads => {
+            let mut bias = 0.0;
+            for layer in 0..n_layers {
+                step(layer)?;
+                let z = cache.get(Site::Z(layer)).clone();
+                let [_, n_pos, n_heads, d_head] = z.dims();
+                let z = z.narrow(1, n_pos - 1, 1).reshape([n_heads, d_head]);
+                let (heads, layer_bias) = model.project_heads(layer, z, direction);
+                bias += f64::from(layer_bias);
+                contributions.extend(
+                    heads
+                        .into_iter()
+                        .enumerate()
+                        .map(|(head, logit)| part(Component::Head { layer, head }, logit)),
+                );
+            }
+            contributions.extend(
+                (0..n_layers)
+                    .map(|layer| part(Component::MlpOut(layer), project(Site::MlpOut(layer)))),
+            );
+            contributions.extend(embeddings);
+            contributions.push(part(Component::Bias, bias as f32));
+        }
+    }
+    Ok(contributions)
+}
+
+/// `[1, pos, 1, d_model]` to `[d_model]`
+pub(in crate::analysis) fn at_end(cache: &ActivationCache, site: Site) -> Tensor<1> {
+    let activation = cache.get(site).clone();
+    let [_, n_pos, _, d_model] = activation.dims();
+    activation.narrow(1, n_pos - 1, 1).reshape([d_model])
+}

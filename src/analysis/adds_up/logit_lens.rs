@@ -1,0 +1,139 @@
+//! Logit lens: what would the model say if it stopped after this layer?
+//!
+//! nostalgebraist 2020, "interpreting GPT: the logit lens". The final layer norm is recomputed on
+//! each layer's own residual stream, as TransformerLens does since 2.18; or it has the last layer's
+//! scale, as in older versions and in direct logit attribution.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+pub use crate::analysis::accumulated_resid::LensScale;
+use crate::analysis::largest::largest;
+use crate::analysis::prediction::Candidate;
+use crate::analysis::sweep::check_ids;
+use crate::analysis::{AnalysisError, Grid, Lab, Method};
+use crate::intervention::{Site, SiteSet};
+use crate::model::log_sum_exp;
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    #[serde(default)]
+    pub scale: LensScale,
+
+    /// How many of the likeliest tokens are listed for each cell, beside the one it names.
+    #[serde(default)]
+    pub n_top: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogitLens {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// After each block. (layer, position)
+    pub cells: Grid<LensCell>,
+
+    /// The likeliest tokens, as many as the spec asks for. (layer, position)
+    pub top: Grid<Vec<Candidate>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LensCell {
+    /// The likeliest next token.
+    pub top_token: u32,
+
+    /// Its probability, 0 to 1.
+    pub top_prob: f32,
+
+    /// Probability of the answer's first token, 0 to 1. At the last position the model's belief,
+    /// elsewhere how far the answer can be read already.
+    pub answer_prob: f32,
+
+    /// How many tokens are likelier than the answer's first.
+    pub answer_rank: u32,
+}
+
+impl Method for Spec {
+    type Found = LogitLens;
+    const NAME: &'static str = "logit lens";
+    const VERB: &'static str = "Reading the layers";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<LogitLens, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?;
+        check_ids(model, &prompt.ids, answer.ids.iter().copied())?;
+        let n_layers = model.config.n_layers;
+        let (n_pos, d_vocab, d_model) =
+            (prompt.n_pos(), model.config.d_vocab, model.config.d_model);
+        let capture: SiteSet = (0..n_layers).map(Site::ResidPost).collect();
+        let run = model.run_clean(&prompt.ids, &capture);
+
+        let final_resid = run.cache.get(Site::ResidPost(n_layers - 1)).clone();
+        let final_scale = model.final_scale(final_resid.reshape([n_pos, d_model]));
+        let mut cells = Vec::with_capacity(n_layers * n_pos);
+        let mut top_tokens = Vec::with_capacity(n_layers * n_pos);
+        for layer in 0..n_layers {
+            ctx.task.checkpoint(Progress { done: layer as u64, total: n_layers as u64 })?;
+            // One layer at a time: logits of all layers at once would be large.
+            let resid = run.cache.get(Site::ResidPost(layer)).clone().reshape([n_pos, d_model]);
+            let logits = match self.scale {
+                LensScale::Own => model.unembed(resid),
+                LensScale::Final => model.unembed_at_scale(resid, final_scale.clone()),
+            };
+            let sum = log_sum_exp(logits.clone());
+            let (top, token) = logits.clone().max_dim_with_indices(1);
+            let answer = logits.clone().narrow(1, answer.first() as usize, 1);
+            top_tokens.extend(candidates(&logits, &sum, self.n_top));
+            let rank =
+                logits.greater(answer.clone().expand([n_pos, d_vocab])).int().sum_dim(1).float();
+            let readings =
+                vec![token.float(), (top - sum.clone()).exp(), (answer - sum).exp(), rank];
+            let values: Vec<f32> = Tensor::cat(readings, 1).into_data().iter::<f32>().collect();
+            cells.extend(values.as_chunks::<4>().0.iter().map(
+                |&[token, top_prob, answer_prob, rank]| LensCell {
+                    top_token: token as u32,
+                    top_prob,
+                    answer_prob,
+                    answer_rank: rank as u32,
+                },
+            ));
+        }
+        Ok(LogitLens {
+            spec: *self,
+            prompt: prompt.clone(),
+            cells: Grid::new(n_pos, cells),
+            top: Grid::new(n_pos, top_tokens),
+        })
+    }
+
+    fn prompt(found: &LogitLens) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+}
+
+/// The likeliest of each row. `logits`: `[pos, d_vocab]`; `sum`: the logarithm of the sum of
+/// exponentials, `[pos, 1]`
+fn candidates(logits: &Tensor<2>, sum: &Tensor<2>, n_top: usize) -> Vec<Vec<Candidate>> {
+    let [n_pos, d_vocab] = logits.dims();
+    if n_top == 0 {
+        return vec![Vec::new(); n_pos];
+    }
+    let sums: Vec<f32> = sum.clone().into_data().iter::<f32>().collect();
+    let logits: Vec<f32> = logits.clone().into_data().iter::<f32>().collect();
+    let rows = logits.chunks(d_vocab).zip(sums);
+    let row = |(logits, sum): (&[f32], f32)| {
+        let candidate = |id: usize| {
+            let logit = logits[id];
+            Candidate { id: id as u32, logit, prob: (logit - sum).exp() }
+        };
+        largest(logits, n_top).into_iter().map(candidate).collect()
+    };
+    rows.map(row).collect()
+}

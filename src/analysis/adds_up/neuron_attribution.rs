@@ -1,0 +1,137 @@
+//! Direct logit attribution by neuron: which MLP neurons write the answer?
+//!
+//! An MLP's output is the sum over neurons of activation times output weights, so its part of the
+//! logit splits further (Elhage et al. 2021; Geva et al. 2022, "Transformer Feed-Forward Layers
+//! Build Predictions by Promoting Concepts in the Vocabulary Space"). TransformerLens'
+//! `stack_neuron_results` through `apply_ln_to_stack` gives the same numbers; here no neuron's
+//! vector is ever made, only its product with the answer's direction.
+
+use serde::{Deserialize, Serialize};
+
+use super::logit_split::LogitSplit;
+use crate::analysis::largest::largest_by_size;
+use crate::analysis::logit_attribution::at_end;
+use crate::analysis::{AnalysisError, Lab, Method};
+use crate::intervention::Site;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// How many neurons are listed.
+    pub n_top: usize,
+
+    pub listing: Listing,
+}
+
+/// Among which neurons the largest are looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Listing {
+    /// All of the model.
+    Overall,
+
+    /// Those of each layer, so that `n_top` are listed for every layer.
+    PerLayer,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NeuronAttribution {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// The largest by size, whatever the sign; layer after layer if listed per layer.
+    pub top: Vec<Neuron>,
+
+    /// The sum over all neurons of each layer. `[layer]`
+    pub layers: Vec<f32>,
+
+    /// Embeddings, attention and `b_out`, of all layers; and what the model is steered by.
+    pub others: f32,
+
+    /// As in [`LogitAttribution`](crate::analysis::logit_attribution::LogitAttribution).
+    pub unembed_bias: f32,
+    pub logit: f32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Neuron {
+    pub layer: usize,
+
+    /// Among those of its layer.
+    pub index: usize,
+
+    /// After the nonlinearity, at the last position.
+    pub activation: f32,
+
+    /// What it adds to the logit per unit of activation.
+    pub per_unit: f32,
+
+    /// Part of the logit: the product of the two.
+    pub logit: f32,
+}
+
+impl NeuronAttribution {
+    /// All neurons and all else; equal to `logit` up to rounding.
+    pub fn sum(&self) -> f32 {
+        let neurons: f64 = self.layers.iter().map(|&it| f64::from(it)).sum();
+        (neurons + f64::from(self.others) + f64::from(self.unembed_bias)) as f32
+    }
+}
+
+impl Method for Spec {
+    type Found = NeuronAttribution;
+    const NAME: &'static str = "neuron attribution";
+    const VERB: &'static str = "Attributing";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<NeuronAttribution, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let in_layer = |layer| vec![Site::AttnOut(layer), Site::MlpPost(layer)];
+        let split = LogitSplit::new(model, prompt, in_layer, ctx)?;
+        let (cache, direction) = (&split.run.cache, &split.direction);
+
+        let mut others = split.embeddings();
+        let mut layers = Vec::with_capacity(model.config.n_layers);
+        let mut top: Vec<Neuron> = Vec::new();
+        for layer in split.layers() {
+            let layer = layer?;
+            let (per_unit, bias) = model.read_neurons(layer, direction);
+            others += split.part(Site::AttnOut(layer)) + f64::from(bias);
+            others += f64::from(model.read_additions(layer, prompt.last(), direction));
+            let numbers = |it: burn::tensor::Tensor<1>| it.into_data().iter::<f32>().collect();
+            let activations: Vec<f32> = numbers(at_end(cache, Site::MlpPost(layer)));
+            let per_unit: Vec<f32> = numbers(per_unit);
+            let logits: Vec<f32> = activations.iter().zip(&per_unit).map(|(a, b)| a * b).collect();
+            layers.push(logits.iter().map(|&it| f64::from(it)).sum::<f64>() as f32);
+            let listed = largest_by_size(&logits, self.n_top).into_iter().map(|index| Neuron {
+                layer,
+                index,
+                activation: activations[index],
+                per_unit: per_unit[index],
+                logit: logits[index],
+            });
+            top.extend(listed);
+        }
+        if self.listing == Listing::Overall {
+            let logits: Vec<f32> = top.iter().map(|it| it.logit).collect();
+            top = largest_by_size(&logits, self.n_top).into_iter().map(|nth| top[nth]).collect();
+        }
+        Ok(NeuronAttribution {
+            spec: *self,
+            prompt: prompt.clone(),
+            top,
+            layers,
+            others: others as f32,
+            unembed_bias: direction.constant,
+            logit: split.logit,
+        })
+    }
+
+    fn prompt(found: &NeuronAttribution) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+}

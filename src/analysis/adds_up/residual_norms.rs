@@ -1,0 +1,96 @@
+//! How long the vectors of the residual stream are, and how much each layer adds to it.
+//!
+//! Euclidean norms of the activations as they are. A layer norm takes their mean off first: on a
+//! model with `center_writing_weights` that mean is 0.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::sweep::check_ids;
+use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs};
+use crate::intervention::{Site, SiteSet};
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ResidualNorms {
+    pub prompt: TokenizedPrompt,
+
+    /// `[pos]`
+    pub embed: Vec<f32>,
+
+    /// `[pos]`
+    pub pos_embed: Vec<f32>,
+
+    /// (layer, position)
+    pub resid_pre: Grid<f32>,
+
+    /// (layer, position)
+    pub attn_out: Grid<f32>,
+
+    /// (layer, position)
+    pub resid_mid: Grid<f32>,
+
+    /// (layer, position)
+    pub mlp_out: Grid<f32>,
+
+    /// (layer, position)
+    pub resid_post: Grid<f32>,
+}
+
+impl Method for Spec {
+    type Found = ResidualNorms;
+    const NAME: &'static str = "residual norms";
+    const VERB: &'static str = "Measuring";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<ResidualNorms, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        check_ids(model, &prompt.ids, [].into_iter())?;
+        let n_layers = model.config.n_layers;
+        let (n_pos, d_model) = (prompt.n_pos(), model.config.d_model);
+        let in_layer: [fn(usize) -> Site; 5] =
+            [Site::ResidPre, Site::AttnOut, Site::ResidMid, Site::MlpOut, Site::ResidPost];
+        let mut capture: SiteSet =
+            (0..n_layers).flat_map(|layer| in_layer.map(|site| site(layer))).collect();
+        capture.extend([Site::Embed, Site::PosEmbed]);
+        ctx.task.checkpoint(Progress { done: 0, total: 2 })?;
+        let run = model.run_clean(&prompt.ids, &capture);
+        ctx.task.checkpoint(Progress { done: 1, total: 2 })?;
+        let norms = |sites: &[Site]| -> Vec<f32> {
+            let rows =
+                sites.iter().map(|&site| run.cache.get(site).clone().reshape([n_pos, d_model]));
+            let rows = Tensor::cat(rows.collect(), 0);
+            (rows.clone() * rows).sum_dim(1).sqrt().into_data().iter::<f32>().collect()
+        };
+        let of_layers = |site: fn(usize) -> Site| {
+            let sites: Vec<Site> = (0..n_layers).map(site).collect();
+            Grid::new(n_pos, norms(&sites))
+        };
+        let [resid_pre, attn_out, resid_mid, mlp_out, resid_post] = in_layer.map(of_layers);
+        Ok(ResidualNorms {
+            prompt: prompt.clone(),
+            embed: norms(&[Site::Embed]),
+            pos_embed: norms(&[Site::PosEmbed]),
+            resid_pre,
+            attn_out,
+            resid_mid,
+            mlp_out,
+            resid_post,
+        })
+    }
+
+    fn prompt(found: &ResidualNorms) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Prompt
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+}

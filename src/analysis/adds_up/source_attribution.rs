@@ -1,0 +1,111 @@
+//! Direct logit attribution by source position: from which token did each head carry what it writes?
+//!
+//! A head's output is the mean of the values over source positions, weighted by its pattern, so its
+//! part of the logit splits by source: `pattern[source] · v[source] W_O`, through the final layer
+//! norm with its scale held fixed (Elhage et al. 2021). The value bias counts as bias, as
+//! TransformerLens' `fold_value_biases` has it.
+
+use serde::{Deserialize, Serialize};
+
+use super::logit_split::LogitSplit;
+use crate::analysis::{AnalysisError, Lab, Method};
+use crate::intervention::Site;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SourceAttribution {
+    pub prompt: TokenizedPrompt,
+    pub n_heads: usize,
+
+    /// Parts of the logit. `[layer, head, source]`
+    values: Vec<f32>,
+
+    /// Embeddings, MLPs and the attention biases, of all layers.
+    pub others: f32,
+
+    /// As in [`LogitAttribution`](crate::analysis::logit_attribution::LogitAttribution).
+    pub unembed_bias: f32,
+    pub logit: f32,
+}
+
+impl SourceAttribution {
+    /// What a head wrote from each source position; their sum is the head's part of the logit.
+    /// `[source]`. Nothing if there is no such head.
+    pub fn head(&self, layer: usize, head: usize) -> Option<&[f32]> {
+        let n_pos = self.prompt.n_pos();
+        let nth = layer * self.n_heads + head;
+        if head >= self.n_heads {
+            return None;
+        }
+        self.values.get(nth * n_pos..(nth + 1) * n_pos)
+    }
+
+    /// Every head with what it wrote from each source position.
+    pub fn heads(&self) -> impl Iterator<Item = (usize, usize, &[f32])> {
+        let heads = self.values.chunks(self.prompt.n_pos()).enumerate();
+        heads.map(|(nth, values)| (nth / self.n_heads, nth % self.n_heads, values))
+    }
+
+    /// Each source position over all heads. `[source]`
+    pub fn sources(&self) -> Vec<f32> {
+        let mut sums = vec![0.0_f64; self.prompt.n_pos()];
+        for (_, _, values) in self.heads() {
+            sums.iter_mut().zip(values).for_each(|(sum, &value)| *sum += f64::from(value));
+        }
+        sums.into_iter().map(|it| it as f32).collect()
+    }
+
+    /// All sources of all heads, and all else; equal to `logit` up to rounding.
+    pub fn sum(&self) -> f32 {
+        let heads: f64 = self.values.iter().map(|&it| f64::from(it)).sum();
+        (heads + f64::from(self.others) + f64::from(self.unembed_bias)) as f32
+    }
+}
+
+impl Method for Spec {
+    type Found = SourceAttribution;
+    const NAME: &'static str = "source attribution";
+    const VERB: &'static str = "Attributing";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<SourceAttribution, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let (n_layers, n_pos, last) = (model.config.n_layers, prompt.n_pos(), prompt.last());
+        let (n_heads, d_head) = (model.config.n_heads, model.config.d_head());
+        let in_layer = |layer| vec![Site::V(layer), Site::Pattern(layer), Site::MlpOut(layer)];
+        let split = LogitSplit::new(model, prompt, in_layer, ctx)?;
+        let (cache, direction) = (&split.run.cache, &split.direction);
+
+        let mut others = split.embeddings();
+        let mut values = Vec::with_capacity(n_layers * n_heads * n_pos);
+        for layer in split.layers() {
+            let layer = layer?;
+            let v = cache.get(Site::V(layer)).clone().reshape([n_pos, n_heads, d_head]);
+            // [head, source]
+            let read = model.read_heads(layer, v, direction).transpose();
+            let pattern = cache.get(Site::Pattern(layer)).clone().narrow(1, last, 1);
+            let weighted = read * pattern.reshape([n_heads, n_pos]);
+            values.extend(weighted.into_data().iter::<f32>());
+            others += split.part(Site::MlpOut(layer));
+            others += f64::from(model.attention_bias(layer, direction));
+        }
+        Ok(SourceAttribution {
+            prompt: prompt.clone(),
+            n_heads,
+            values,
+            others: others as f32,
+            unembed_bias: direction.constant,
+            logit: split.logit,
+        })
+    }
+
+    fn prompt(found: &SourceAttribution) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,175 @@
+//! What a head is told to write: which earlier parts reach the answer through one head?
+//!
+//! A head at the last position writes `Σ_s pattern[s] LN(x_s) W_V W_O`. With the scales of both
+//! layer norms held fixed, the one in front of the head at each source `s` and the final one, that is
+//! linear in the residual stream, so each earlier component `c` has its own part
+//!
+//! ```text
+//! pattern[s] · ((x_{c,s} − mean) / σ1_s) W_V W_O · (W_U[answer] − W_U[foil]) / σ_final
+//! ```
+//!
+//! Elhage et al. 2021, "virtual weights": the V-composition of `c` with the head, on one prompt. The
+//! pattern is held fixed as well, so what reaches the answer by moving attention is not counted.
+//! Gains are those of `fold_ln`; the biases of the layer norm and of the values belong to no part.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::logit_attribution::{Asked, Component, Parts};
+use crate::analysis::{AnalysisError, Grid, Lab, Method};
+use crate::intervention::{Site, SiteSet};
+use crate::model::{ActivationCache, Gpt2, LogitDirection};
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub layer: usize,
+    pub head: usize,
+
+    /// What the residual stream in front of it is split into.
+    pub by: Parts,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ThroughHead {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// In the order of TransformerLens' decompositions up to that layer.
+    pub components: Vec<Component>,
+
+    /// Part of the logit if the head looked at nothing but that position. (component, source)
+    pub values: Grid<f32>,
+
+    /// Where the head looks from the last position. `[source]`
+    pub pattern: Vec<f32>,
+
+    /// What the head writes towards the answer, as it is: its part of the logit.
+    pub logit: f32,
+}
+
+impl ThroughHead {
+    /// What a component brings to the answer through the head: over all sources, as the pattern
+    /// weighs them.
+    pub fn weighted(&self, component: usize) -> f32 {
+        let sources = self.pattern.iter().enumerate();
+        let parts = sources.map(|(source, weight)| {
+            f64::from(*weight) * f64::from(*self.values.get(component, source).unwrap_or(&0.0))
+        });
+        parts.sum::<f64>() as f32
+    }
+
+    /// All components over all sources; equal to `logit` up to rounding.
+    pub fn sum(&self) -> f32 {
+        (0..self.components.len()).map(|it| f64::from(self.weighted(it))).sum::<f64>() as f32
+    }
+}
+
+impl Method for Spec {
+    type Found = ThroughHead;
+    const NAME: &'static str = "attribution through a head";
+    const VERB: &'static str = "Attributing";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<ThroughHead, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let asked = Asked::new(model, prompt)?;
+        let Self { layer, head, by } = *self;
+        let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
+        if layer >= n_layers {
+            return Err(AnalysisError::OutOfRange { what: "layer", index: layer, n: n_layers });
+        }
+        if head >= n_heads {
+            return Err(AnalysisError::OutOfRange { what: "head", index: head, n: n_heads });
+        }
+        let n_pos = prompt.n_pos();
+        let mut capture: SiteSet = (0..layer)
+            .flat_map(|before| match by {
+                Parts::Layers => [Site::AttnOut(before), Site::MlpOut(before)],
+                Parts::Heads => [Site::Z(before), Site::MlpOut(before)],
+            })
+            .collect();
+        let here = [Site::Ln1Scale(layer), Site::Pattern(layer), Site::Z(layer)];
+        capture.extend(here);
+        capture.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(n_layers - 1)]);
+        ctx.task.checkpoint(Progress { done: 0, total: 2 })?;
+        let run = model.run_clean(&prompt.ids, &capture);
+        ctx.task.checkpoint(Progress { done: 1, total: 2 })?;
+
+        let direction = asked.direction(model, &run.cache);
+        let into = model.through_head(layer, head, &direction);
+        let scale = run.cache.get(Site::Ln1Scale(layer)).clone().reshape([1, n_pos]);
+        let (components, parts) = split(model, &run.cache, *self, &into);
+        let values = (Tensor::cat(parts, 0) / scale).into_data().iter::<f32>().collect();
+        let at_last = |site: Site| {
+            let activation = run.cache.get(site).clone().narrow(1, n_pos - 1, 1);
+            let [_, _, n_heads, width] = activation.dims();
+            activation.reshape([n_heads, width])
+        };
+        let pattern = at_last(Site::Pattern(layer)).narrow(0, head, 1);
+        let (heads, _) = model.project_heads(layer, at_last(Site::Z(layer)), &direction);
+        Ok(ThroughHead {
+            spec: *self,
+            prompt: prompt.clone(),
+            components,
+            values: Grid::new(n_pos, values),
+            pattern: pattern.into_data().iter::<f32>().collect(),
+            logit: heads[head],
+        })
+    }
+
+    fn prompt(found: &ThroughHead) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+}
+
+/// The residual stream in front of a layer along a direction, part by part. `[1, pos]` each
+fn split(
+    model: &Gpt2,
+    cache: &ActivationCache,
+    Spec { layer, by, .. }: Spec,
+    into: &LogitDirection,
+) -> (Vec<Component>, Vec<Tensor<2>>) {
+    let stream = |site: Site| {
+        let activation = cache.get(site).clone();
+        let [_, n_pos, _, d_model] = activation.dims();
+        let rows = activation.reshape([n_pos, d_model]);
+        rows.matmul(into.weights.clone().unsqueeze_dim(1)).transpose()
+    };
+    let embeddings =
+        [(Component::Embed, stream(Site::Embed)), (Component::PosEmbed, stream(Site::PosEmbed))];
+    let mlp = |before| (Component::MlpOut(before), stream(Site::MlpOut(before)));
+    let mut parts = Vec::new();
+    match by {
+        Parts::Layers => {
+            parts.extend(embeddings);
+            for before in 0..layer {
+                parts.push((Component::AttnOut(before), stream(Site::AttnOut(before))));
+                parts.push(mlp(before));
+            }
+        }
+        Parts::Heads => {
+            let mut bias = 0.0;
+            for before in 0..layer {
+                let z = cache.get(Site::Z(before)).clone();
+                let [_, n_pos, n_heads, d_head] = z.dims();
+                let heads = model.read_heads(before, z.reshape([n_pos, n_heads, d_head]), into);
+                parts.extend((0..n_heads).map(|head| {
+                    let component = Component::Head { layer: before, head };
+                    (component, heads.clone().narrow(1, head, 1).transpose())
+                }));
+                bias += model.attention_bias(before, into);
+            }
+            parts.extend((0..layer).map(mlp));
+            parts.extend(embeddings.clone());
+            let everywhere = embeddings[0].1.ones_like() * bias;
+            parts.push((Component::Bias, everywhere));
+        }
+    }
+    parts.into_iter().unzip()
+}

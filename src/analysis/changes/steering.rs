@@ -1,0 +1,158 @@
+//! Steering: a direction is added to the residual stream, and the model runs on.
+//!
+//! Turner et al. 2023, "Activation Addition", and Rimsky et al. 2024 take the difference of a
+//! layer's residual stream between two prompts (here: at their last tokens); the difference of two
+//! columns of the unembedding points straight at a token. It is added to what the layer's MLP
+//! writes, as a bias would be, so that every split of the residual stream still adds up: what is
+//! attributed to that MLP contains it, and replacing that MLP's output removes it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::prediction::{self, Prediction};
+use crate::analysis::sweep::check_ids;
+use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method, ModelEdit, Positions, donors};
+use crate::intervention::{Site, SiteSet, Span};
+use crate::model::Gpt2;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub direction: Direction,
+
+    /// After which layer.
+    pub layer: usize,
+
+    /// At which tokens of the prompt. `all` means tokens that follow it, too.
+    pub positions: Positions,
+
+    /// How much of it.
+    pub scale: f64,
+
+    /// How many of the likeliest next tokens are listed, before and after.
+    pub n_top: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Direction {
+    /// The residual stream after the layer at the last token of one prompt, less that of the other.
+    Prompts { plus: Vec<u32>, minus: Vec<u32> },
+
+    /// A token's column of the unembedding, less that of another, or else the mean of all.
+    Tokens { plus: u32, minus: Option<u32> },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Steering {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// The length of what is added, and of the residual stream where it is added, on average.
+    pub added_norm: f64,
+    pub resid_norm: f64,
+
+    pub before: Prediction,
+    pub after: Prediction,
+}
+
+/// What is added. `[d_model]`
+pub fn vector(model: &Gpt2, spec: &Spec, ctx: &AnalysisCtx<'_>) -> Result<Vec<f32>, AnalysisError> {
+    let n_layers = model.config.n_layers;
+    if spec.layer >= n_layers {
+        return Err(AnalysisError::OutOfRange { what: "layer", index: spec.layer, n: n_layers });
+    }
+    if !spec.scale.is_finite() {
+        return Err(AnalysisError::OutOfBounds { what: "the scale", bounds: "a number" });
+    }
+    let direction = match &spec.direction {
+        Direction::Prompts { plus, minus } => {
+            let plus = at_end(model, plus, spec.layer, ctx)?;
+            let minus = at_end(model, minus, spec.layer, ctx)?;
+            plus.iter().zip(minus).map(|(a, b)| a - b).collect()
+        }
+        Direction::Tokens { plus, minus } => {
+            check_ids(model, &[], [*plus].into_iter().chain(*minus))?;
+            model.unembedding(*plus, *minus)
+        }
+    };
+    Ok(direction.iter().map(|it| (f64::from(*it) * spec.scale) as f32).collect())
+}
+
+/// The residual stream after a layer, at the last token. `[d_model]`
+fn at_end(
+    model: &Gpt2,
+    ids: &[u32],
+    layer: usize,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Vec<f32>, AnalysisError> {
+    if ids.is_empty() {
+        return Err(AnalysisError::Zero { what: "the length of a prompt to take a difference of" });
+    }
+    let site = Site::ResidPost(layer);
+    let values = donors::other(model, ids, &SiteSet::from([site]), ctx)?.activation(site).values;
+    Ok(values[values.len() - model.config.d_model..].to_vec())
+}
+
+/// A model that is steered wherever a prompt has these tokens.
+pub fn steered(
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    (layer, positions, vector): (usize, &Positions, &[f32]),
+) -> Result<Gpt2, AnalysisError> {
+    if *positions == Positions::All {
+        return Ok(model.with_addition(layer, Span::All, vector));
+    }
+    let mut model = model.clone();
+    for range in positions.ranges(prompt)? {
+        model = model.with_addition(layer, Span::Only(range), vector);
+    }
+    Ok(model)
+}
+
+impl Method for Spec {
+    type Found = Steering;
+    const NAME: &'static str = "steering";
+    const VERB: &'static str = "Steering";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<Steering, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let added = vector(model, self, ctx)?;
+        let changed = steered(model, prompt, (self.layer, &self.positions, &added))?;
+        let site = Site::ResidPost(self.layer);
+        let resid =
+            donors::other(model, &prompt.ids, &SiteSet::from([site]), ctx)?.activation(site);
+        let norms: Vec<f64> = resid.values.chunks(added.len()).map(norm).collect();
+        let ranges = self.positions.ranges(prompt)?;
+        let here: Vec<f64> = ranges.into_iter().flatten().map(|pos| norms[pos]).collect();
+        let show = prediction::Spec { n_top: self.n_top };
+        Ok(Steering {
+            spec: self.clone(),
+            prompt: prompt.clone(),
+            added_norm: norm(&added),
+            resid_norm: here.iter().sum::<f64>() / here.len().max(1) as f64,
+            before: show.run(lab)?,
+            after: show.run(&Lab { model: &changed, ..*lab })?,
+        })
+    }
+
+    fn prompt(found: &Steering) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn has_other_prompts(&self) -> bool {
+        matches!(self.direction, Direction::Prompts { .. })
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+
+    fn edit(&self) -> Option<ModelEdit> {
+        Some(ModelEdit::Steering(self.clone()))
+    }
+}
+
+fn norm(values: &[f32]) -> f64 {
+    values.iter().map(|it| f64::from(*it).powi(2)).sum::<f64>().sqrt()
+}

@@ -1,0 +1,167 @@
+//! The reasons for which a method gives no result.
+
+use crate::analysis::{Metric, NoiseShapeError};
+use crate::model::{DeviceFailed, NotFinite, SecondMomentError};
+use crate::task::Cancelled;
+
+/// Why a method gave no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AnalysisError {
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+
+    #[error(transparent)]
+    Device(#[from] DeviceFailed),
+
+    #[error("{0}; nothing that the model says can be trusted")]
+    NotFinite(#[from] NotFinite),
+
+    #[error("no subject is marked in the prompt, so none of its tokens can be changed")]
+    NoSubject,
+
+    #[error(
+        "only traces that restore clean activations token by token, with nothing severed, are \
+         estimated"
+    )]
+    NotEstimated,
+
+    #[error("`{}` has no slope, so its effects cannot be estimated", .0.key())]
+    NoSlope(Metric),
+
+    #[error("only attention is split by heads")]
+    NoHeads,
+
+    #[error("this corruption is the same each time; ask for 1 sample")]
+    SameEachTime,
+
+    #[error(
+        "noise per dimension is measured on two tokens or more: give it as a multiple of the \
+         subjects' spread, such as 3s, not as one number"
+    )]
+    NoSpread,
+
+    #[error("tokens cannot be chosen without the model's tokenizer")]
+    NoTokenizer,
+
+    #[error("a subject of {n_other} tokens cannot stand in place of one of {n_subject}")]
+    OtherCount { n_subject: usize, n_other: usize },
+
+    #[error(
+        "there are {n_found} other subjects of as many tokens, fewer than the {n_samples} samples; \
+         ask for at most {n_found}"
+    )]
+    FewSubjects { n_found: usize, n_samples: usize },
+
+    #[error("{0}")]
+    NoiseShape(NoiseShapeError),
+
+    /// The message is for the user.
+    #[error("{0}")]
+    NoiseFile(String),
+
+    #[error(
+        "the noise file has {n_found} samples, fewer than the {n_samples} asked for; ask for at \
+         most {n_found}"
+    )]
+    FewNoises { n_found: usize, n_samples: usize },
+
+    #[error("there is no answer to measure")]
+    NoAnswer,
+
+    #[error("only the cells of a trace of single tokens are looked into")]
+    NotOneToken,
+
+    #[error("only traces of single tokens are compared")]
+    NotCompared,
+
+    #[error("only traces of single tokens are averaged")]
+    NotAveraged,
+
+    #[error("traces are compared that restore or corrupt the same, in the same windows")]
+    OtherTrace,
+
+    #[error(
+        "the models have {} and {} layers, and a window of layers, restored or severed, is another \
+         part of each; restore hidden states, with all layers severed or none, whose difference is \
+         taken by depth, or look at both maps side by side, in the same scale",
+        n_layers[0],
+        n_layers[1]
+    )]
+    OtherDepth { n_layers: [usize; 2] },
+
+    #[error("hidden states are restored one at a time: the only window is 1")]
+    NoWindow,
+
+    #[error("{what} is asked for twice")]
+    Twice { what: String },
+
+    #[error("the tokens, subject and answer of the prompt “{text}” do not belong together")]
+    Torn { text: String },
+
+    #[error("a logit difference needs a foil, and the prompt has none")]
+    NoFoil,
+
+    #[error("the prompt with its answer has {n_pos} tokens, and the model takes {n_ctx}")]
+    TooLong { n_pos: usize, n_ctx: usize },
+
+    #[error("token {id} is not in the model's vocabulary of {d_vocab}")]
+    UnknownToken { id: u32, d_vocab: usize },
+
+    #[error("there is no {what} {index}; the model has {n}, counted from 0")]
+    OutOfRange { what: &'static str, index: usize, n: usize },
+
+    #[error("{what} must be at least 1")]
+    Zero { what: &'static str },
+
+    #[error("{what} must be {bounds}")]
+    OutOfBounds { what: &'static str, bounds: &'static str },
+
+    /// The message is for the user.
+    #[error("{0}")]
+    SecondMoment(String),
+
+    #[error(
+        "the model is steered at some tokens of the prompt, and other prompts have others; steer it \
+         at all tokens instead"
+    )]
+    SteeredElsewhere,
+
+    #[error(
+        "what the MLP of layer {layer}, the last, writes at the subject is read nowhere where the \
+         answer is; edit an earlier one"
+    )]
+    NotRead { layer: usize },
+
+    #[error("there is no token {pos}; the prompt has {n_pos}, counted from 0")]
+    NoPosition { pos: usize, n_pos: usize },
+
+    #[error(
+        "the prompt has {n_pos} tokens and the one to resample from {n_other}; choose one of the \
+         same length"
+    )]
+    OtherLength { n_pos: usize, n_other: usize },
+
+    #[error("the two prompts are the same, so there is nothing to compare")]
+    SamePrompt,
+
+    #[error("the logits cannot be told beside other receivers: they follow from all of them")]
+    LogitsAmongOthers,
+
+    #[error("token {pos} would be given two activations at once; name it once")]
+    PairedTwice { pos: usize },
+
+    #[error("token {query} cannot look at token {key}, which comes after it")]
+    LaterKey { query: usize, key: usize },
+
+    #[error("token {pos} would have nothing left to look at; cut it off from fewer tokens")]
+    NothingToLookAt { pos: usize },
+}
+
+impl From<SecondMomentError> for AnalysisError {
+    fn from(error: SecondMomentError) -> Self {
+        match error {
+            SecondMomentError::Cancelled(cancelled) => Self::Cancelled(cancelled),
+            other => Self::SecondMoment(other.to_string()),
+        }
+    }
+}

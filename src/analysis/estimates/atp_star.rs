@@ -1,0 +1,475 @@
+//! `AtP*`: which parts matter, estimated from gradients that see more than the slope.
+//!
+//! Plain attribution patching multiplies the change of an activation by the slope at it, and is wrong
+//! in two ways that Kramár et al. 2024, "`AtP*`: An efficient and scalable method for localizing LLM
+//! behaviour to components", mend:
+//!
+//! - Attention that is sure of its choice has nearly no slope. For queries and keys the softmax is
+//!   computed anew, and only what follows it is taken to first order (section 3.1.1). A key is
+//!   replaced alone, for all later queries.
+//! - Effects along several paths may cancel. Each layer's contribution to the residual stream is kept
+//!   from carrying a gradient in turn, and the sizes of these estimates are averaged (`GradDrop`,
+//!   section 3.1.2, with the factor 1 / (L − 1) there).
+//!
+//! Gradients are taken at the clean run, and effects are what *corrupting* an activation adds to the
+//! reading: the paper's sign, the opposite of [`attribution_patching`](crate::analysis::attribution_patching).
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::contrast::{Contrast, CorruptedRuns};
+use crate::analysis::attribution_patching::BasePoint;
+use crate::analysis::corruption::Corrupted;
+use crate::analysis::objective::{Passes, Tokens, rows_per_batch, slope};
+use crate::analysis::sweep::Asked;
+use crate::analysis::{
+    Agreement, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric,
+};
+use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
+use crate::model::{ActivationCache, Backward, Donors, Dropped, Gpt2, Reference};
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub contrast: Contrast,
+
+    /// What is estimated.
+    pub metric: Metric,
+
+    /// How many parts, those with the largest [`Effect::size`], are corrupted for real.
+    pub n_verified: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AtpStar {
+    pub spec: Spec,
+
+    /// Where gradients are taken: always the clean run.
+    pub base: BasePoint,
+    pub prompt: TokenizedPrompt,
+
+    /// The standard deviation of the noise, if there is noise.
+    pub noise_std: Option<f64>,
+
+    /// What each corrupted run is of.
+    #[serde(default)]
+    pub corruptions: Vec<Corrupted>,
+
+    pub clean: Measurement,
+
+    /// One for each corrupted run.
+    pub corrupted: Vec<Measurement>,
+
+    /// In the order of [`Node::ALL`]. For heads one grid over (layer, head) for each position; for
+    /// MLPs one over (layer, position).
+    pub effects: Vec<Vec<Grid<Effect>>>,
+
+    /// Largest first.
+    pub verified: Vec<Verified>,
+
+    /// Of the verified: with the estimate that has the softmax anew, and with the plain one.
+    pub agreement: Option<[Agreement; 2]>,
+}
+
+/// What an activation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Node {
+    Query,
+    Key,
+    Value,
+
+    /// A head's output before `W_O`.
+    Z,
+
+    /// What an MLP adds to the residual stream.
+    Mlp,
+}
+
+/// What corrupting one activation adds to the metric, estimated. Means over the corrupted runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    /// To first order: `AtP`.
+    pub plain: f32,
+
+    /// With the softmax computed anew, for queries and keys.
+    pub fixed: f32,
+
+    /// The mean size of that over layers dropped in turn: `AtP*`'s `c`, by which parts are ranked.
+    pub size: f32,
+}
+
+/// A part that was corrupted for real.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    pub node: Node,
+    pub layer: usize,
+    pub pos: usize,
+
+    /// Nothing for MLPs.
+    pub head: Option<usize>,
+    pub estimate: Effect,
+
+    /// What it added to the metric, mean over the corrupted runs.
+    pub patched: f32,
+}
+
+impl Node {
+    pub const ALL: [Self; 5] = [Self::Query, Self::Key, Self::Value, Self::Z, Self::Mlp];
+
+    fn site(self, layer: usize) -> Site {
+        match self {
+            Self::Query => Site::Q(layer),
+            Self::Key => Site::K(layer),
+            Self::Value => Site::V(layer),
+            Self::Z => Site::Z(layer),
+            Self::Mlp => Site::MlpOut(layer),
+        }
+    }
+
+    fn sites(n_layers: usize) -> SiteSet {
+        (0..n_layers).flat_map(|layer| Self::ALL.map(|it| it.site(layer))).collect()
+    }
+}
+
+impl Spec {}
+
+impl AtpStar {
+    /// Nothing for a head of MLPs, or outside of the model.
+    pub fn effect(&self, node: Node, layer: usize, pos: usize, head: usize) -> Option<Effect> {
+        let grids = &self.effects[Node::ALL.iter().position(|it| *it == node)?];
+        let found = match node {
+            Node::Mlp => grids[0].get(layer, pos),
+            Node::Query | Node::Key | Node::Value | Node::Z => grids.get(pos)?.get(layer, head),
+        };
+        found.copied()
+    }
+
+    /// All parts, the largest [`Effect::size`] first.
+    pub fn ranked(&self) -> Vec<Verified> {
+        let mut all = Vec::new();
+        for (node, grids) in Node::ALL.into_iter().zip(&self.effects) {
+            for (nth, grid) in grids.iter().enumerate() {
+                for (layer, row) in grid.rows().enumerate() {
+                    for (column, &estimate) in row.iter().enumerate() {
+                        let (pos, head) = match node {
+                            Node::Mlp => (column, None),
+                            Node::Query | Node::Key | Node::Value | Node::Z => (nth, Some(column)),
+                        };
+                        let patched = f32::NAN;
+                        all.push(Verified { node, layer, pos, head, estimate, patched });
+                    }
+                }
+            }
+        }
+        all.sort_by(|a, b| b.estimate.size.total_cmp(&a.estimate.size));
+        all
+    }
+}
+
+impl Method for Spec {
+    type Found = AtpStar;
+    const NAME: &'static str = "AtP*";
+    const VERB: &'static str = "Estimating";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<AtpStar, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let asked = Asked::new(model, prompt)?;
+        let tokens = Tokens::of(prompt, self.metric)?;
+        let contrast = self.contrast.corrupt(model, prompt, &asked, ctx)?;
+        let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
+        let sites = Node::sites(n_layers);
+
+        let n_steps = (2 + n_runs) * n_layers;
+        let (first_pos, n_verified) = (contrast.first_pos, self.n_verified);
+        let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, n_verified, ctx);
+        let capture = sites.union(&Backward::sites(n_layers)).copied().collect();
+        let clean = passes.clean(prompt, &asked, &capture)?;
+        let mut wanted = sites.clone();
+        wanted.extend((0..n_layers).map(Site::Pattern));
+        let gradients = passes.back(&clean.run, asked.ids.len(), &wanted, Dropped::EachLayer)?;
+
+        let at = Place { first_pos: contrast.first_pos, n_pos: prompt.n_pos(), n_layers };
+        let mut sums = Sums::new(model, &at);
+        let mut corrupted = Vec::new();
+        let mut runs = Vec::new();
+        let n_rows = rows_per_batch(model, &asked);
+        for start in (0..n_runs).step_by(n_rows) {
+            let rows = contrast.rows(start..(start + n_rows).min(n_runs));
+            let run = passes.forward(&rows, &Donors::new(), &sites)?;
+            corrupted.extend(clean.read(&run)?);
+            for layer in 0..n_layers {
+                sums.add(layer, &estimates(layer, &at, &clean.run.cache, &run.cache, &gradients));
+            }
+            if self.n_verified > 0 {
+                runs.push(run.cache);
+            }
+        }
+
+        let scale = slope(&clean.measured, self.metric) / n_runs as f32;
+        let mut result = AtpStar {
+            spec: self.clone(),
+            base: BasePoint::Clean,
+            prompt: prompt.clone(),
+            noise_std: contrast.noise_std,
+            corruptions: contrast.shown.clone(),
+            clean: clean.measured,
+            corrupted,
+            effects: sums.effects(&at, scale, model.config.n_heads),
+            verified: Vec::new(),
+            agreement: None,
+        };
+        if self.n_verified > 0 {
+            (ctx.partial)(AnalysisResult::AtpStar(result.clone()));
+            let donors = donors_of(runs, &sites);
+            result.verified = verify(&passes, &result, &contrast, clean.reference, &donors)?;
+            let against = |estimate: fn(&Effect) -> f32| {
+                let pairs = result.verified.iter().map(|it| (estimate(&it.estimate), it.patched));
+                Agreement::of(&pairs.collect::<Vec<_>>())
+            };
+            result.agreement = Some([against(|it| it.fixed), against(|it| it.plain)]);
+        }
+        Ok(result)
+    }
+
+    fn prompt(found: &AtpStar) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn has_other_prompts(&self) -> bool {
+        self.contrast.is_prompt()
+    }
+
+    fn is_short(&self) -> bool {
+        self.n_verified == 0 && self.contrast.n_runs() <= 16
+    }
+}
+
+/// Where effects are estimated.
+struct Place {
+    first_pos: usize,
+
+    /// Of the prompt, without the answer's tokens.
+    n_pos: usize,
+    n_layers: usize,
+}
+
+impl Place {
+    fn n_changed(&self) -> usize {
+        self.n_pos - self.first_pos
+    }
+}
+
+/// For each kind of activation the sums over the rows of `corrupted` of plain estimates, of those
+/// with the softmax anew, and of their sizes over dropped layers. `[head, pos, 3]` each
+fn estimates(
+    layer: usize,
+    place: &Place,
+    clean: &ActivationCache,
+    corrupted: &ActivationCache,
+    gradients: &ActivationCache,
+) -> [Tensor<3>; 5] {
+    let from_first = |x: Tensor<4>| {
+        let [_, n_all, _, _] = x.dims();
+        x.narrow(1, place.first_pos, n_all - place.first_pos)
+    };
+    let change = |site: Site| from_first(corrupted.get(site).clone() - clean.get(site).clone());
+    let gradient = |site: Site| gradients.get(site).clone();
+    let to_first_order = |node: Node| along(change(node.site(layer)), gradient(node.site(layer)));
+    let heads_first = |x: Tensor<4>| x.swap_dims(1, 2);
+
+    // [run or row, head, query, key]
+    let pattern = heads_first(from_first(clean.get(Site::Pattern(layer)).clone()));
+    let d_pattern = heads_first(gradient(Site::Pattern(layer)));
+    let q_clean = heads_first(from_first(clean.get(Site::Q(layer)).clone()));
+    let q_corrupted = heads_first(from_first(corrupted.get(Site::Q(layer)).clone()));
+    let k_clean = heads_first(clean.get(Site::K(layer)).clone());
+    let [_, _, n_queries, d_head] = q_clean.dims();
+    let [_, _, n_keys, _] = k_clean.dims();
+    let scale = (d_head as f64).sqrt();
+    let no_future = no_future(place.first_pos, n_queries, n_keys, &q_clean.device());
+
+    let scores = q_corrupted.matmul(k_clean.swap_dims(2, 3)) / scale;
+    let moved = softmax(scores + no_future, 3) - pattern.clone();
+    let queries = contract([1, 2, 0, 3], moved, [1, 2, 3, 0], d_pattern.clone());
+
+    // A key's score moves by δ, and nothing else does. With its weight p and what the others have
+    // together, q = 1 − p, the new weight is p eᵟ / (q + p eᵟ), and the others share the rest as they
+    // did. q is summed up, not subtracted, since p may be 1 to rounding.
+    let k_change = heads_first(change(Site::K(layer)));
+    let raised = q_clean.matmul(k_change.swap_dims(2, 3)) / scale;
+    let others = Tensor::<2>::eye(n_keys, &raised.device()).neg() + 1.0;
+    let others = others.unsqueeze::<4>();
+    let rest = pattern.clone().matmul(others.clone());
+    let gained = rest.clone() * d_pattern.clone() - (pattern.clone() * d_pattern).matmul(others);
+    let changed_keys = |x: Tensor<4>| x.narrow(3, place.first_pos, n_queries);
+    let (own, rest) = (changed_keys(pattern), changed_keys(rest));
+    let shrink = (-raised.clone().abs()).exp();
+    let is_up = raised.clone().greater_elem(0.0).float();
+    let is_down = is_up.clone().neg() + 1.0;
+    let total = (own.clone() * (is_up.clone() + is_down.clone() * shrink.clone())
+        + rest * (is_down.clone() + is_up.clone() * shrink.clone()))
+    .clamp_min(f32::MIN_POSITIVE);
+    let moved = own * (is_up - is_down) * (shrink.neg() + 1.0) / total;
+    let keys = contract([1, 3, 0, 2], moved, [1, 3, 2, 0], changed_keys(gained));
+
+    let prompt_only = |x: Tensor<4>| x.narrow(1, 0, place.n_changed());
+    let both = |plain: Tensor<4>, fixed: Tensor<4>| {
+        reduce(&prompt_only(plain), &prompt_only(fixed), layer, place.n_layers)
+    };
+    let same = |node: Node| {
+        let plain = to_first_order(node);
+        both(plain.clone(), plain)
+    };
+    [
+        both(to_first_order(Node::Query), queries),
+        both(to_first_order(Node::Key), keys),
+        same(Node::Value),
+        same(Node::Z),
+        same(Node::Mlp),
+    ]
+}
+
+/// A change of each run, along the gradient of each row. `[run, pos, head, width]` and
+/// `[row, pos, head, width]` to `[head, pos, run, row]`
+fn along(change: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
+    contract([2, 1, 0, 3], change, [2, 1, 3, 0], gradient)
+}
+
+fn contract(a_axes: [isize; 4], a: Tensor<4>, b_axes: [isize; 4], b: Tensor<4>) -> Tensor<4> {
+    a.permute(a_axes).matmul(b.permute(b_axes))
+}
+
+/// `[head, pos, run, row]` to `[head, pos, 3]`. The first row is the whole gradient; then each layer
+/// after this one is dropped. Earlier layers change nothing, this one leaves nothing.
+fn reduce(plain: &Tensor<4>, fixed: &Tensor<4>, layer: usize, n_layers: usize) -> Tensor<3> {
+    let [n_heads, n_pos, _, n_rows] = fixed.dims();
+    let whole = |x: &Tensor<4>| x.clone().narrow(3, 0, 1);
+    let sizes = fixed.clone().abs();
+    let size = if n_layers == 1 {
+        sizes
+    } else {
+        let mut sum = whole(&sizes) * layer as f64;
+        if n_rows > 1 {
+            sum = sum + sizes.narrow(3, 1, n_rows - 1).sum_dim(3);
+        }
+        sum / (n_layers - 1) as f64
+    };
+    let all = Tensor::cat(vec![whole(plain), whole(fixed), size], 3);
+    all.sum_dim(2).reshape([n_heads, n_pos, 3])
+}
+
+/// What is added to scores so that no query looks at a later key. `[1, 1, query, key]`
+fn no_future(
+    first_query: usize,
+    n_queries: usize,
+    n_keys: usize,
+    device: &burn::tensor::Device,
+) -> Tensor<4> {
+    let queries = first_query..first_query + n_queries;
+    let values: Vec<f32> = queries
+        .flat_map(|query| (0..n_keys).map(move |key| if key > query { -1e30 } else { 0.0 }))
+        .collect();
+    Tensor::from_data(TensorData::new(values, [1, 1, n_queries, n_keys]), device)
+}
+
+/// Sums over corrupted runs, by kind of activation and layer: head by head, position by position.
+struct Sums(Vec<Vec<[f64; 3]>>);
+
+impl Sums {
+    fn new(model: &Gpt2, place: &Place) -> Self {
+        let of = |node: Node| {
+            let n_heads = if node == Node::Mlp { 1 } else { model.config.n_heads };
+            vec![[0.0; 3]; place.n_layers * n_heads * place.n_changed()]
+        };
+        Self(Node::ALL.map(of).into())
+    }
+
+    fn add(&mut self, layer: usize, found: &[Tensor<3>; 5]) {
+        // One readback for all of them.
+        let flat = found.iter().map(|it| it.clone().reshape([it.shape().num_elements()]));
+        let values = Tensor::cat(flat.collect::<Vec<Tensor<1>>>(), 0).into_data();
+        let mut values = values.iter::<f32>();
+        for (sums, found) in self.0.iter_mut().zip(found) {
+            let n = found.shape().num_elements() / 3;
+            for sum in &mut sums[layer * n..(layer + 1) * n] {
+                for sum in sum {
+                    *sum += f64::from(values.next().expect("there are as many as were asked for"));
+                }
+            }
+        }
+    }
+
+    fn effects(&self, place: &Place, scale: f32, n_heads: usize) -> Vec<Vec<Grid<Effect>>> {
+        let read = |node: usize, n_heads: usize, layer: usize, head: usize, pos: usize| {
+            // What comes before is as it was.
+            let Some(pos) = pos.checked_sub(place.first_pos) else { return Effect::default() };
+            let nth = (layer * n_heads + head) * place.n_changed() + pos;
+            let [plain, fixed, size] = self.0[node][nth].map(|sum| (sum * f64::from(scale)) as f32);
+            Effect { plain, fixed, size }
+        };
+        let grids = |(nth, node): (usize, Node)| match node {
+            Node::Mlp => {
+                let cells = (0..place.n_layers)
+                    .flat_map(|layer| (0..place.n_pos).map(move |pos| read(nth, 1, layer, 0, pos)));
+                vec![Grid::new(place.n_pos, cells.collect())]
+            }
+            Node::Query | Node::Key | Node::Value | Node::Z => {
+                let of_pos = |pos: usize| {
+                    let cells = (0..place.n_layers).flat_map(|layer| {
+                        (0..n_heads).map(move |head| read(nth, n_heads, layer, head, pos))
+                    });
+                    Grid::new(n_heads, cells.collect())
+                };
+                (0..place.n_pos).map(of_pos).collect()
+            }
+        };
+        Node::ALL.into_iter().enumerate().map(grids).collect()
+    }
+}
+
+/// Each row of each run by its place in the list.
+fn donors_of(runs: Vec<ActivationCache>, sites: &SiteSet) -> Donors {
+    let mut donors = Donors::new();
+    for run in runs {
+        let n_rows = sites.first().map_or(0, |site| run.get(*site).dims()[0]);
+        for nth in 0..n_rows {
+            let row = sites.iter().map(|&site| (site, run.get(site).clone().narrow(0, nth, 1)));
+            donors.insert(Donor::Run(donors.len()), row.collect());
+        }
+    }
+    donors
+}
+
+/// Corrupts the parts with the largest sizes for real.
+fn verify(
+    passes: &Passes<'_>,
+    estimated: &AtpStar,
+    contrast: &CorruptedRuns,
+    clean: Reference,
+    donors: &Donors,
+) -> Result<Vec<Verified>, AnalysisError> {
+    let mut parts = estimated.ranked();
+    parts.truncate(estimated.spec.n_verified);
+    let n_runs = contrast.n_runs();
+    let mut conditions: Vec<Condition> = Vec::new();
+    for part in &parts {
+        for nth in 0..n_runs {
+            let (donor, positions) = (Donor::Run(nth), Span::one(part.pos));
+            let copy = Edit::CopyFrom { donor, positions: positions.clone() };
+            let heads = part.head.map_or(Span::All, Span::one);
+            let site = part.node.site(part.layer);
+            conditions.push(vec![Intervention::at(site, positions, copy).of_heads(heads)]);
+        }
+    }
+    let metric = estimated.spec.metric;
+    let prompt = &estimated.prompt;
+    let found = passes.sweep_the_rest(prompt, &conditions, clean, donors, &mut |_| ())?;
+    let base = estimated.clean.get(metric).unwrap_or(f32::NAN);
+    for (part, runs) in parts.iter_mut().zip(found.chunks(n_runs)) {
+        part.patched = Measurement::mean(runs, metric).unwrap_or(f32::NAN) - base;
+    }
+    Ok(parts)
+}

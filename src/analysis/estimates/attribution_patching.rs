@@ -1,0 +1,493 @@
+//! Attribution patching: a causal trace estimated from one gradient.
+//!
+//! A trace runs the model anew for every cell. To first order, what restoring an activation `a`
+//! changes in a reading `M` is `(a_clean − a_corrupted) · dM/da`, so one forward pass of the clean
+//! and the corrupted prompts and one backward pass estimate all cells, and all heads, at once.
+//!
+//! Where the gradient is taken is a choice on which the literature differs: Nanda 2023,
+//! "Attribution Patching: Activation Patching At Industrial Scale", takes it at the corrupted run,
+//! Kramár et al. 2024, "`AtP*`", at the clean one. Estimates from the two differ, so every result says
+//! which it is. Both are written here as what restoring gains; Kramár's is the loss that corrupting
+//! brings, of the other sign.
+//!
+//! Three things make an estimate wrong, and patching the largest for real ([`Spec::n_verified`])
+//! tells how wrong:
+//! - The reading bends. A probability near 0 or 1 hardly moves at first, so logarithms and logits
+//!   are estimated better.
+//! - Attention that is sure of its choice has nearly no gradient.
+//! - In a window that is restored whole, no output reacts to the others at its token. Gradients of
+//!   the free run count these reactions, so added up they overestimate wide windows; by default what
+//!   passes from one through the next is taken off ([`Windows::Held`]), and the estimate is the
+//!   derivative in the direction of restoring.
+
+use std::ops::Range;
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::causal_trace::{self, CausalTrace, Component, Corrupted, Map};
+use crate::analysis::corruption::Drawn;
+use crate::analysis::objective::{Passes, Tokens, rows_per_batch, slope};
+use crate::analysis::sweep::{Asked, row, step};
+use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric};
+use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
+use crate::model::{ActivationCache, Backward, Donors, Dropped, Held, HeldOutput, Reference, Run};
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The trace that is estimated.
+    pub trace: causal_trace::Spec,
+
+    /// Where the gradient is taken.
+    pub base: BasePoint,
+
+    /// What is estimated to first order.
+    pub metric: Metric,
+
+    #[serde(default)]
+    pub windows: Windows,
+
+    /// How many cells, those with the largest estimated effects, are patched for real.
+    pub n_verified: usize,
+}
+
+impl Spec {
+    /// Whether a trace can be estimated: clean activations put into the corrupted run token by token,
+    /// with all else free to react.
+    pub fn is_of(trace: &causal_trace::Spec) -> bool {
+        !trace.is_severed()
+            && trace.direction == causal_trace::Direction::Denoise
+            && trace.map == Map::Tokens
+    }
+}
+
+/// The run whose gradient is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BasePoint {
+    /// Each corrupted run: where restoring starts from.
+    #[default]
+    Corrupted,
+
+    /// The clean run: where corrupting starts from.
+    Clean,
+}
+
+/// How the layers of a window are taken together. The same for windows of one layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Windows {
+    /// As outputs that do not react to each other at the restored token.
+    #[default]
+    Held,
+
+    /// As the sum of the layers' own estimates: quicker, and too large.
+    Added,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttributionPatching {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// As in a [`CausalTrace`].
+    pub noise_std: f64,
+
+    /// As in a [`CausalTrace`].
+    #[serde(default)]
+    pub corruptions: Vec<Corrupted>,
+
+    pub clean: Measurement,
+
+    /// With nothing restored, one per noise draw. Measured, not estimated.
+    pub corrupted: Vec<Measurement>,
+
+    /// How much restoring each cell is estimated to add to the metric, one per noise draw.
+    /// (layer, position)
+    pub effects: Grid<Vec<f32>>,
+
+    /// The same for one head's output `z` in one layer, mean over noise draws; one grid for each
+    /// position. (layer, head)
+    pub heads: Vec<Grid<f32>>,
+
+    /// Largest estimated effect first.
+    pub verified: Vec<Verified>,
+}
+
+/// A cell that was patched for real.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    pub layer: usize,
+    pub pos: usize,
+
+    /// The metric after restoring, mean over noise draws, as estimated.
+    pub estimate: f32,
+
+    /// The same as measured: the cell of the causal trace.
+    pub patched: f32,
+}
+
+impl AttributionPatching {
+    /// The estimated reading after restoring, mean over noise draws. (layer, position)
+    ///
+    /// Of the metric that was estimated; and of the probability, if that was its logarithm. Nothing
+    /// of others.
+    pub fn scores(&self, metric: Metric) -> Option<Grid<f32>> {
+        let read = |corrupted: &Measurement, effect: f32| match (metric, self.spec.metric) {
+            (wanted, estimated) if wanted == estimated => Some(corrupted.get(metric)? + effect),
+            // A straight line leaves the scale of what can be; no logarithm is above 0.
+            (Metric::Prob, Metric::LogProb) => Some((corrupted.log_prob + effect).min(0.0).exp()),
+            _ => None,
+        };
+        let mean = |effects: &Vec<f32>| {
+            let readings = self.corrupted.iter().zip(effects);
+            let sum: Option<f64> =
+                readings.map(|(it, &effect)| read(it, effect).map(f64::from)).sum();
+            Some((sum? / effects.len() as f64) as f32)
+        };
+        let scores: Option<Vec<f32>> = self.effects.values().iter().map(mean).collect();
+        Some(Grid::new(self.effects.n_columns(), scores?))
+    }
+
+    /// The trace that is estimated, before its first cell.
+    pub fn unfilled_trace(&self) -> CausalTrace {
+        CausalTrace {
+            spec: self.spec.trace.clone(),
+            prompt: self.prompt.clone(),
+            noise_std: self.noise_std,
+            corruptions: self.corruptions.clone(),
+            clean: self.clean,
+            corrupted: self.corrupted.clone(),
+            restored: self.effects.map(|_| Vec::new()),
+        }
+    }
+
+    fn mean_effect(&self, nth: usize) -> f64 {
+        let effects = &self.effects.values()[nth];
+        effects.iter().map(|&it| f64::from(it)).sum::<f64>() / effects.len() as f64
+    }
+}
+
+impl Method for Spec {
+    type Found = AttributionPatching;
+    const NAME: &'static str = "attribution patching";
+    const VERB: &'static str = "Estimating";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<AttributionPatching, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        self.trace.check()?;
+        if !Self::is_of(&self.trace) {
+            return Err(AnalysisError::NotEstimated);
+        }
+        let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
+        let asked = Asked::new(model, prompt)?;
+        let tokens = Tokens::of(prompt, self.metric)?;
+        let Drawn { noise_std, edits, shown } = self.trace.draws().draw(model, prompt, ctx)?;
+
+        let (n_layers, n_samples) = (model.config.n_layers, self.trace.n_samples);
+        let sites: SiteSet = (0..n_layers)
+            .flat_map(|layer| [self.trace.component.site(layer), Site::Z(layer)])
+            .collect();
+        let for_way_back = |is_base: bool| {
+            let more = if is_base { Backward::sites(n_layers) } else { SiteSet::new() };
+            sites.union(&more).copied().collect::<SiteSet>()
+        };
+        let n_back = match self.base {
+            BasePoint::Corrupted => n_samples,
+            BasePoint::Clean => 1,
+        };
+        let overlaps = Overlaps::of(self, n_layers);
+        let wanted: SiteSet = sites.union(&overlaps.sites(n_layers)).copied().collect();
+        let n_steps = (1 + n_samples + n_back) * n_layers + n_back * overlaps.n_values();
+        let (first_pos, n_verified) = (subject.start, self.n_verified);
+        let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, n_verified, ctx);
+
+        let none = Donors::new();
+        let capture = for_way_back(self.base == BasePoint::Clean);
+        let clean = passes.clean(prompt, &asked, &capture)?;
+        let back = |passes: &mut Passes<'_>, run: &Run| -> Result<_, AnalysisError> {
+            let gradients = passes.back(run, asked.ids.len(), &wanted, Dropped::Nothing)?;
+            let off = overlaps.through_held(passes, run, &gradients, asked.ids.len())?;
+            Ok((gradients, off))
+        };
+        let clean_gradients = match self.base {
+            BasePoint::Clean => Some(back(&mut passes, &clean.run)?),
+            BasePoint::Corrupted => None,
+        };
+
+        let mut corrupted = Vec::new();
+        let mut effects = SingleEffects {
+            first_pos: subject.start,
+            n_layers,
+            n_heads: model.config.n_heads,
+            overlaps: &overlaps,
+            draws: Vec::new(),
+        };
+        let capture = for_way_back(self.base == BasePoint::Corrupted);
+        let n_rows = rows_per_batch(model, &asked);
+        for start in (0..n_samples).step_by(n_rows) {
+            let samples = start..(start + n_rows).min(n_samples);
+            let conditions: Vec<Condition> =
+                edits[samples].iter().map(|edit| vec![edit.clone()]).collect();
+            let rows: Vec<_> = conditions.iter().map(|it| row(&asked, it)).collect();
+            let run = passes.forward(&rows, &none, &capture)?;
+            let measured = clean.read(&run)?;
+            let own_gradients;
+            let (gradients, slopes): (_, Vec<f32>) = if let Some(gradients) = &clean_gradients {
+                (gradients, vec![slope(&clean.measured, self.metric); measured.len()])
+            } else {
+                own_gradients = back(&mut passes, &run)?;
+                (&own_gradients, measured.iter().map(|it| slope(it, self.metric)).collect())
+            };
+            let pos = subject.start..prompt.n_pos();
+            let found =
+                first_order(self, n_layers, &pos, [&clean.run.cache, &run.cache], gradients);
+            let draws = found.into_iter().zip(slopes);
+            effects
+                .draws
+                .extend(draws.map(|(draw, slope)| draw.into_iter().map(|it| it * slope).collect()));
+            corrupted.extend(measured);
+        }
+
+        let mut result = AttributionPatching {
+            spec: self.clone(),
+            prompt: prompt.clone(),
+            noise_std,
+            corruptions: shown,
+            clean: clean.measured,
+            corrupted,
+            effects: effects.windows(self, prompt.n_pos()),
+            heads: effects.heads(prompt.n_pos()),
+            verified: Vec::new(),
+        };
+        if self.n_verified > 0 {
+            (ctx.partial)(AnalysisResult::AttributionPatching(result.clone()));
+            let donors = Donors::from([(Donor::Clean, clean.run.cache)]);
+            result.verified = verify(&passes, &result, &edits, clean.reference, &donors)?;
+        }
+        Ok(result)
+    }
+
+    fn prompt(found: &AttributionPatching) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn is_short(&self) -> bool {
+        self.n_verified == 0 && self.trace.n_samples <= 16
+    }
+}
+
+/// Windows whose outputs are held together, by where they end.
+struct Overlaps {
+    output: HeldOutput,
+
+    /// The layers of the widest window that ends there. Of a window with one layer there is nothing
+    /// to hold.
+    ends: Vec<Range<usize>>,
+}
+
+impl Overlaps {
+    fn of(spec: &Spec, n_layers: usize) -> Self {
+        let mut ends: Vec<Range<usize>> = Vec::new();
+        let output = match spec.trace.component {
+            Component::Mlp => HeldOutput::Mlp,
+            Component::Attn | Component::Hidden => HeldOutput::Attn,
+        };
+        let windows = (0..n_layers).map(|layer| spec.trace.layers(layer, n_layers));
+        for window in windows.filter(|it| spec.windows == Windows::Held && it.len() > 1) {
+            match ends.iter_mut().find(|it| it.end == window.end) {
+                Some(there) => there.start = there.start.min(window.start),
+                None => ends.push(window),
+            }
+        }
+        Self { output, ends }
+    }
+
+    /// Where gradients are needed, too.
+    fn sites(&self, n_layers: usize) -> SiteSet {
+        let both = |layer| [Site::ResidMid(layer), Site::ResidPost(layer)];
+        let n_layers = if self.ends.is_empty() { 0 } else { n_layers };
+        (0..n_layers).flat_map(both).collect()
+    }
+
+    /// One for each layer of each of them but the last.
+    fn n_values(&self) -> usize {
+        self.ends.iter().map(|layers| layers.len() - 1).sum()
+    }
+
+    /// Where among these is what is taken off at `layer` in the windows that end at `end`.
+    fn at(&self, end: usize, layer: usize) -> Option<usize> {
+        let mut before = 0;
+        for layers in &self.ends {
+            if layers.end == end {
+                // From the last but one down.
+                return (layer + 1 < end).then(|| before + end - 2 - layer);
+            }
+            before += layers.len() - 1;
+        }
+        None
+    }
+
+    /// What of the gradients at the outputs passes through outputs that are held: layer, then
+    /// `[batch, pos, d_model]`.
+    fn through_held(
+        &self,
+        passes: &mut Passes<'_>,
+        run: &Run,
+        gradients: &ActivationCache,
+        n_pos: usize,
+    ) -> Result<Vec<(usize, Tensor<3>)>, AnalysisError> {
+        let [n_rows, _, _] = run.logits.dims();
+        let mut off = Vec::new();
+        for layers in &self.ends {
+            let (first_pos, output) = (passes.first_pos, self.output);
+            let held = Held { run, gradients, first_pos, output, layers: layers.clone() };
+            let found = passes.model.through_held(&held);
+            passes.model.wait();
+            step(passes.ctx, &mut passes.progress, (found.len() * n_rows * n_pos) as u64)?;
+            off.extend((0..layers.end - 1).rev().zip(found));
+        }
+        Ok(off)
+    }
+}
+
+/// Estimated effects of restoring the output of one layer at a time, and of one head at a time.
+struct SingleEffects<'a> {
+    /// What comes before is clean already.
+    first_pos: usize,
+    n_layers: usize,
+    n_heads: usize,
+    overlaps: &'a Overlaps,
+
+    /// For each noise draw: position by position, layer by layer, the component's effect and then
+    /// each head's; after the layers, what is taken off in windows.
+    draws: Vec<Vec<f32>>,
+}
+
+impl SingleEffects<'_> {
+    fn component(&self, draw: &[f32], layer: usize, pos: usize) -> f32 {
+        self.get(draw, layer * (1 + self.n_heads), pos)
+    }
+
+    /// Mean over noise draws.
+    fn head(&self, layer: usize, pos: usize, head: usize) -> f32 {
+        let nth = layer * (1 + self.n_heads) + 1 + head;
+        let of_draw = |draw: &Vec<f32>| f64::from(self.get(draw, nth, pos));
+        (self.draws.iter().map(of_draw).sum::<f64>() / self.draws.len() as f64) as f32
+    }
+
+    /// What of a layer's effect passes through later layers of a window that ends at `end`.
+    fn taken_off(&self, draw: &[f32], end: usize, layer: usize, pos: usize) -> f32 {
+        let n_before = self.n_layers * (1 + self.n_heads);
+        self.overlaps.at(end, layer).map_or(0.0, |nth| self.get(draw, n_before + nth, pos))
+    }
+
+    fn get(&self, draw: &[f32], nth: usize, pos: usize) -> f32 {
+        let Some(pos) = pos.checked_sub(self.first_pos) else { return 0.0 };
+        let n_values = self.n_layers * (1 + self.n_heads) + self.overlaps.n_values();
+        draw[pos * n_values + nth]
+    }
+
+    /// Added up over each cell's window. (layer, position)
+    fn windows(&self, spec: &Spec, n_pos: usize) -> Grid<Vec<f32>> {
+        let cell = |layer: usize, pos: usize| {
+            let sum = |draw: &Vec<f32>| {
+                let layers = spec.trace.layers(layer, self.n_layers);
+                let end = layers.end;
+                let effects = layers.map(|it| {
+                    let free = f64::from(self.component(draw, it, pos));
+                    free - f64::from(self.taken_off(draw, end, it, pos))
+                });
+                effects.sum::<f64>() as f32
+            };
+            self.draws.iter().map(sum).collect()
+        };
+        let cells = (0..self.n_layers).flat_map(|layer| (0..n_pos).map(move |pos| (layer, pos)));
+        Grid::new(n_pos, cells.map(|(layer, pos)| cell(layer, pos)).collect())
+    }
+
+    /// One grid for each position. (layer, head)
+    fn heads(&self, n_pos: usize) -> Vec<Grid<f32>> {
+        let of_pos = |pos: usize| {
+            let heads = |layer: usize| (0..self.n_heads).map(move |head| (layer, head));
+            let cells = (0..self.n_layers).flat_map(heads);
+            Grid::new(
+                self.n_heads,
+                cells.map(|(layer, head)| self.head(layer, pos, head)).collect(),
+            )
+        };
+        (0..n_pos).map(of_pos).collect()
+    }
+}
+
+/// `(clean − corrupted) · gradient`, for each row of the corrupted run, in the order of
+/// [`SingleEffects::draws`]. The clean run has one row, gradients one or as many.
+fn first_order(
+    spec: &Spec,
+    n_layers: usize,
+    pos: &Range<usize>,
+    [clean, corrupted]: [&ActivationCache; 2],
+    (gradients, off): &(ActivationCache, Vec<(usize, Tensor<3>)>),
+) -> Vec<Vec<f32>> {
+    let along = |site: Site, gradient: Tensor<4>| {
+        let here =
+            |cache: &ActivationCache| cache.get(site).clone().narrow(1, pos.start, pos.len());
+        let products = (here(clean) - here(corrupted)) * gradient.narrow(1, 0, pos.len());
+        let [batch, n_pos, n_heads, _] = products.dims();
+        products.sum_dim(3).reshape([batch, n_pos, n_heads])
+    };
+    let at = |site: Site| along(site, gradients.get(site).clone());
+    let mut parts: Vec<Tensor<3>> = (0..n_layers)
+        .flat_map(|layer| [at(spec.trace.component.site(layer)), at(Site::Z(layer))])
+        .collect();
+    parts.extend(off.iter().map(|(layer, off)| {
+        let [batch, n_pos, d_model] = off.dims();
+        let off = off.clone().reshape([batch, n_pos, 1, d_model]);
+        along(spec.trace.component.site(*layer), off)
+    }));
+    // One readback for all of them.
+    let all = Tensor::cat(parts, 2);
+    let [_, n_pos, n_values] = all.dims();
+    let values: Vec<f32> = all.into_data().iter::<f32>().collect();
+    values.chunks(n_pos * n_values).map(<[f32]>::to_vec).collect()
+}
+
+/// Patches the cells with the largest estimated effects for real.
+fn verify(
+    passes: &Passes<'_>,
+    estimated: &AttributionPatching,
+    corruptions: &[Intervention],
+    clean: Reference,
+    donors: &Donors,
+) -> Result<Vec<Verified>, AnalysisError> {
+    let AttributionPatching { spec, prompt, .. } = estimated;
+    let (n_layers, n_pos) = (passes.model.config.n_layers, prompt.n_pos());
+    let Some(scores) = estimated.scores(spec.metric) else { return Ok(Vec::new()) };
+    let mut cells: Vec<usize> = (0..n_layers * n_pos).collect();
+    let size = |nth: usize| estimated.mean_effect(nth).abs();
+    cells.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
+    cells.truncate(spec.n_verified);
+
+    let mut conditions: Vec<Condition> = Vec::new();
+    for &nth in &cells {
+        for corrupt in corruptions {
+            let mut condition = vec![corrupt.clone()];
+            condition.extend(spec.trace.restore(nth / n_pos, nth % n_pos, n_layers));
+            conditions.push(condition);
+        }
+    }
+    let patched = passes.sweep_the_rest(prompt, &conditions, clean, donors, &mut |_| ())?;
+    let means = patched.chunks(spec.trace.n_samples);
+    Ok(cells
+        .into_iter()
+        .zip(means)
+        .map(|(nth, runs)| Verified {
+            layer: nth / n_pos,
+            pos: nth % n_pos,
+            estimate: scores.values()[nth],
+            patched: Measurement::mean(runs, spec.metric).unwrap_or(f32::NAN),
+        })
+        .collect())
+}

@@ -1,0 +1,110 @@
+//! What a prompt is compared with where effects are estimated from gradients.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::corruption::{Corrupted, Drawn, Draws};
+use crate::analysis::sweep::{Asked, check_ids};
+use crate::analysis::{AnalysisCtx, AnalysisError};
+use crate::intervention::Condition;
+use crate::model::{Gpt2, Row};
+use crate::tokens::TokenizedPrompt;
+
+/// How the corrupted run comes about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Contrast {
+    /// Another prompt of as many tokens.
+    Prompt { ids: Arc<[u32]> },
+
+    /// The subject becomes something else, as in a causal trace. Several draws are averaged.
+    #[serde(alias = "noise")]
+    Subject(Draws),
+}
+
+/// The corrupted runs, before they are run.
+pub(in crate::analysis) struct CorruptedRuns {
+    /// `[pos]`, the answer's tokens appended.
+    ids: Vec<u32>,
+    n_editable: usize,
+
+    /// One for each run.
+    conditions: Vec<Condition>,
+
+    /// All positions before this one equal the clean run.
+    pub first_pos: usize,
+
+    /// The standard deviation of the noise, if there is noise.
+    pub noise_std: Option<f64>,
+
+    /// One for each run.
+    pub shown: Vec<Corrupted>,
+}
+
+impl Contrast {
+    pub fn is_prompt(&self) -> bool {
+        matches!(self, Self::Prompt { .. })
+    }
+
+    pub fn n_runs(&self) -> usize {
+        match self {
+            Self::Prompt { .. } => 1,
+            Self::Subject(draws) => draws.n_samples,
+        }
+    }
+
+    pub(in crate::analysis) fn corrupt(
+        &self,
+        model: &Gpt2,
+        prompt: &TokenizedPrompt,
+        asked: &Asked,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<CorruptedRuns, AnalysisError> {
+        let n_editable = prompt.n_pos();
+        match self {
+            Self::Prompt { ids } => {
+                if ids.len() != n_editable {
+                    let n_other = ids.len();
+                    return Err(AnalysisError::OtherLength { n_pos: n_editable, n_other });
+                }
+                check_ids(model, ids, [].into_iter())?;
+                let first_pos = ids.iter().zip(&prompt.ids).position(|(a, b)| a != b);
+                Ok(CorruptedRuns {
+                    ids: [ids, &asked.ids[n_editable..]].concat(),
+                    n_editable,
+                    conditions: vec![Vec::new()],
+                    first_pos: first_pos.ok_or(AnalysisError::SamePrompt)?,
+                    noise_std: None,
+                    shown: vec![Corrupted::prompt(ids.to_vec(), ctx)],
+                })
+            }
+            Self::Subject(draws) => {
+                draws.check()?;
+                let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
+                let Drawn { noise_std, edits, shown } = draws.draw(model, prompt, ctx)?;
+                Ok(CorruptedRuns {
+                    ids: asked.ids.clone(),
+                    n_editable,
+                    conditions: edits.into_iter().map(|edit| vec![edit]).collect(),
+                    first_pos: subject.start,
+                    noise_std: draws.corruption.has_noise().then_some(noise_std),
+                    shown,
+                })
+            }
+        }
+    }
+}
+
+impl CorruptedRuns {
+    pub fn n_runs(&self) -> usize {
+        self.conditions.len()
+    }
+
+    pub fn rows(&self, runs: Range<usize>) -> Vec<Row<'_>> {
+        let conditions = self.conditions[runs].iter();
+        let (ids, n_editable) = (self.ids.as_slice(), self.n_editable);
+        conditions.map(|condition| Row { ids, n_editable, condition }).collect()
+    }
+}

@@ -1,0 +1,465 @@
+//! Edge attribution patching: which part tells which, estimated for all pairs at once.
+//!
+//! The residual stream is a sum, so each part that reads from it has an edge from each that wrote to
+//! it before. What corrupting one edge adds to the reading is to first order what the writer would
+//! write differently, along the gradient where the reader reads:
+//! `Σ_pos (u_corrupted − u_clean) · dM/d(input of v)`.
+//!
+//! - EAP takes the gradient at the clean run (Syed, Rager & Conmy 2023).
+//! - EAP-IG takes its mean over `m` runs between the corrupted embeddings and the clean ones
+//!   (Hanna, Pezzelle & Belinkov 2024). As in <https://github.com/hannamw/EAP-IG>, `attribute.py`,
+//!   these are `z' + (k/m)(z − z')` for k = 0 … m − 1, beginning at the corrupted run; the paper's sum
+//!   goes from 1 to m.
+//!
+//! Parts are theirs, too: the token embeddings, heads and MLPs write; queries, keys and values of each
+//! head apart, MLPs and the logits read. The score of a part is that of all edges that leave it, which
+//! is its own attribution.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use super::contrast::{Contrast, CorruptedRuns};
+use crate::analysis::corruption::Corrupted;
+use crate::analysis::objective::{CleanRun, Passes, Tokens, rows_per_batch, slope};
+use crate::analysis::sweep::{Asked, row};
+use crate::analysis::{
+    Agreement, AnalysisError, AnalysisResult, Grid, HeadInput, Lab, Measurement, Method, Metric,
+    Receiver, Sender,
+};
+use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
+use crate::model::{
+    ActivationCache, Backward, DirectPaths, Donors, Dropped, Gpt2, Gpt2Config, Mlps, Row, Run,
+};
+use crate::task::Cancelled;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub contrast: Contrast,
+
+    /// What is estimated.
+    pub metric: Metric,
+    pub base: EdgeBase,
+
+    /// How many edges are kept, those with the largest scores.
+    pub n_edges: usize,
+
+    /// How many of these are corrupted for real.
+    pub n_verified: usize,
+}
+
+/// Where the gradient is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum EdgeBase {
+    /// At the clean run: EAP.
+    Clean,
+
+    /// At so many runs from the corrupted embeddings towards the clean ones: EAP-IG. hannamw: 30.
+    Between { n_steps: usize },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EdgeAttribution {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// The standard deviation of the noise, if there is noise.
+    pub noise_std: Option<f64>,
+
+    /// What each corrupted run is of.
+    #[serde(default)]
+    pub corruptions: Vec<Corrupted>,
+
+    pub clean: Measurement,
+
+    /// One for each corrupted run.
+    pub corrupted: Vec<Measurement>,
+
+    /// How many edges the model has.
+    pub n_edges: usize,
+
+    /// Scores of parts: what corrupting all that they write is estimated to add to the metric.
+    pub embed: f32,
+
+    /// (layer, head)
+    pub heads: Grid<f32>,
+
+    /// One for each layer.
+    pub mlps: Vec<f32>,
+
+    /// Largest first.
+    pub edges: Vec<Edge>,
+
+    /// What corrupting an edge alone added to the metric, for the first of these, mean over the
+    /// corrupted runs.
+    pub verified: Vec<f32>,
+
+    /// Of the verified.
+    pub agreement: Option<Agreement>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Edge {
+    pub from: Sender,
+    pub to: Receiver,
+
+    /// What corrupting it is estimated to add to the metric, mean over the corrupted runs.
+    pub score: f32,
+}
+
+impl Spec {}
+
+/// How many edges a model has.
+pub fn n_edges(config: &Gpt2Config) -> usize {
+    let n_senders = |layer: usize| 1 + layer * (config.n_heads + 1);
+    let of_layer =
+        |layer| 3 * config.n_heads * n_senders(layer) + n_senders(layer) + config.n_heads;
+    (0..config.n_layers).map(of_layer).sum::<usize>() + n_senders(config.n_layers)
+}
+
+impl Method for Spec {
+    type Found = EdgeAttribution;
+    const NAME: &'static str = "edge attribution";
+    const VERB: &'static str = "Estimating";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<EdgeAttribution, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        if self.n_edges == 0 {
+            return Err(AnalysisError::Zero { what: "the number of edges" });
+        }
+        let n_steps = match self.base {
+            EdgeBase::Clean => 1,
+            EdgeBase::Between { n_steps } => n_steps,
+        };
+        if n_steps == 0 {
+            return Err(AnalysisError::Zero { what: "the number of steps" });
+        }
+        let asked = Asked::new(model, prompt)?;
+        let tokens = Tokens::of(prompt, self.metric)?;
+        let contrast = self.contrast.corrupt(model, prompt, &asked, ctx)?;
+        let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
+
+        let n_passes = match self.base {
+            // Forward once each, and back through the clean run.
+            EdgeBase::Clean => 2 + n_runs,
+            EdgeBase::Between { .. } => 1 + n_runs + 2 * n_runs * n_steps,
+        };
+        let (first_pos, n_verified) = (contrast.first_pos, self.n_verified);
+        let n_steps_of_all = n_passes * n_layers;
+        let mut passes =
+            Passes::new(model, &asked, &tokens, first_pos, n_steps_of_all, n_verified, ctx);
+        let mut capture = DirectPaths::sites(n_layers);
+        if self.base == EdgeBase::Clean {
+            capture.extend(Backward::sites(n_layers));
+        }
+        let clean = passes.clean(prompt, &asked, &capture)?;
+
+        let mut written: SiteSet =
+            (0..n_layers).flat_map(|it| [Site::Z(it), Site::MlpOut(it)]).collect();
+        written.insert(Site::Embed);
+        let mut corrupted = Vec::new();
+        let mut caches = Vec::new();
+        for nth in 0..n_runs {
+            let run = passes.forward(&contrast.rows(nth..nth + 1), &Donors::new(), &written)?;
+            corrupted.extend(clean.read(&run)?);
+            caches.push(run.cache);
+        }
+
+        let mut scores = Scores::new(&model.config);
+        match self.base {
+            EdgeBase::Clean => {
+                let changes =
+                    caches.iter().map(|it| changes(model, &clean.run.cache, it, first_pos));
+                let slopes = [slope(&clean.measured, self.metric)];
+                if let Some(sum) = changes.reduce(|sum, it| sum + it) {
+                    scores.add(&mut passes, &clean.run, &sum, &slopes, asked.ids.len())?;
+                }
+            }
+            EdgeBase::Between { n_steps } => {
+                let n_rows = rows_per_batch(model, &asked);
+                for cache in &caches {
+                    let changes = changes(model, &clean.run.cache, cache, first_pos);
+                    for start in (0..n_steps).step_by(n_rows) {
+                        let steps = start..(start + n_rows).min(n_steps);
+                        let run = between(
+                            &mut passes,
+                            &asked,
+                            [cache, &clean.run.cache],
+                            steps,
+                            n_steps,
+                        )?;
+                        let measured = clean.read(&run)?;
+                        let slopes: Vec<f32> =
+                            measured.iter().map(|it| slope(it, self.metric)).collect();
+                        scores.add(&mut passes, &run, &changes, &slopes, asked.ids.len())?;
+                    }
+                }
+            }
+        }
+        let scale = 1.0 / (n_runs * n_steps) as f64;
+        let (embed, heads, mlps) = scores.of_parts(&model.config, scale);
+        let mut result = EdgeAttribution {
+            spec: self.clone(),
+            prompt: prompt.clone(),
+            noise_std: contrast.noise_std,
+            corruptions: contrast.shown.clone(),
+            clean: clean.measured,
+            corrupted,
+            n_edges: n_edges(&model.config),
+            embed,
+            heads,
+            mlps,
+            edges: scores.largest(self.n_edges, &model.config, scale),
+            verified: Vec::new(),
+            agreement: None,
+        };
+        if self.n_verified > 0 {
+            (ctx.partial)(AnalysisResult::EdgeAttribution(result.clone()));
+            result.verified = verify(&passes, &result, &contrast, clean, &caches)?;
+            let pairs =
+                result.edges.iter().zip(&result.verified).map(|(it, &real)| (it.score, real));
+            result.agreement = Some(Agreement::of(&pairs.collect::<Vec<_>>()));
+        }
+        Ok(result)
+    }
+
+    fn prompt(found: &EdgeAttribution) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn has_other_prompts(&self) -> bool {
+        self.contrast.is_prompt()
+    }
+
+    fn is_short(&self) -> bool {
+        self.base == EdgeBase::Clean && self.n_verified == 0 && self.contrast.n_runs() <= 16
+    }
+}
+
+/// What each part writes differently, in the order of [`Sender::all`].
+/// `[sender, pos * d_model]`, positions from `first_pos` on.
+fn changes(
+    model: &Gpt2,
+    clean: &ActivationCache,
+    corrupted: &ActivationCache,
+    first_pos: usize,
+) -> Tensor<2> {
+    let change = |site: Site| {
+        let change = corrupted.get(site).clone() - clean.get(site).clone();
+        let [_, n_all, n_heads, width] = change.dims();
+        let n_pos = n_all - first_pos;
+        change.narrow(1, first_pos, n_pos).reshape([n_pos, n_heads, width])
+    };
+    let flat = |x: Tensor<3>| {
+        let [n_rows, n_pos, width] = x.dims();
+        x.reshape([n_rows, n_pos * width])
+    };
+    let one = |site: Site| flat(change(site).swap_dims(0, 1));
+    let mut rows = vec![one(Site::Embed)];
+    for layer in 0..model.config.n_layers {
+        rows.push(flat(model.head_results(layer, change(Site::Z(layer)))));
+        rows.push(one(Site::MlpOut(layer)));
+    }
+    Tensor::cat(rows, 0)
+}
+
+/// Runs whose embeddings lie between two, as many steps of `n_steps` from the first.
+fn between(
+    passes: &mut Passes<'_>,
+    asked: &Asked,
+    [from, to]: [&ActivationCache; 2],
+    steps: std::ops::Range<usize>,
+    n_steps: usize,
+) -> Result<Run, AnalysisError> {
+    let (start, end) = (from.get(Site::Embed).clone(), to.get(Site::Embed).clone());
+    let donors: Donors = steps
+        .clone()
+        .map(|step| {
+            let share = step as f64 / n_steps as f64;
+            let embed = start.clone() + (end.clone() - start.clone()) * share;
+            (Donor::Run(step), [(Site::Embed, embed)].into_iter().collect())
+        })
+        .collect();
+    let conditions: Vec<Condition> = steps
+        .map(|step| {
+            let positions = Span::Only(passes.first_pos..asked.n_editable);
+            let copy = Edit::CopyFrom { donor: Donor::Run(step), positions: positions.clone() };
+            vec![Intervention::at(Site::Embed, positions, copy)]
+        })
+        .collect();
+    let rows: Vec<Row<'_>> = conditions.iter().map(|it| row(asked, it)).collect();
+    passes.forward(&rows, &donors, &Backward::sites(passes.model.config.n_layers))
+}
+
+/// Scores of all edges, summed over runs: about as many numbers as one layer's weights.
+struct Scores {
+    n_heads: usize,
+
+    /// By layer, what its heads' inputs are told and what its MLP is; then the logits. Sender by
+    /// sender in the order of [`Sender::all`], reader by reader.
+    blocks: Vec<Block>,
+}
+
+struct Block {
+    n_senders: usize,
+    n_readers: usize,
+    values: Vec<f64>,
+}
+
+impl Scores {
+    fn new(config: &Gpt2Config) -> Self {
+        let n_heads = config.n_heads;
+        let block = |n_senders: usize, n_readers: usize| {
+            let values = vec![0.0; n_senders * n_readers];
+            Block { n_senders, n_readers, values }
+        };
+        let n_before = |layer: usize| 1 + layer * (n_heads + 1);
+        let of_layer = |layer: usize| {
+            [block(n_before(layer), 3 * n_heads), block(n_before(layer) + n_heads, 1)]
+        };
+        let mut blocks: Vec<Block> = (0..config.n_layers).flat_map(of_layer).collect();
+        blocks.push(block(n_before(config.n_layers), 1));
+        Self { n_heads, blocks }
+    }
+
+    /// Goes back through a run, whose rows count as much as their slopes.
+    fn add(
+        &mut self,
+        passes: &mut Passes<'_>,
+        run: &Run,
+        changes: &Tensor<2>,
+        slopes: &[f32],
+        n_pos: usize,
+    ) -> Result<(), AnalysisError> {
+        let (model, first_pos) = (passes.model, passes.first_pos);
+        let n_layers = model.config.n_layers;
+        let in_layer = |it| [Site::Q(it), Site::K(it), Site::V(it), Site::Ln2Normalized(it)];
+        let mut wanted: SiteSet = (0..n_layers).flat_map(in_layer).collect();
+        wanted.insert(Site::ResidPost(n_layers - 1));
+        let gradients = passes.back(run, n_pos, &wanted, Dropped::Nothing)?;
+
+        let slopes = Tensor::<1>::from_floats(slopes, &changes.device());
+        let slopes = slopes.reshape([1, -1, 1, 1]);
+        // `[reader, batch, pos, d_model]`
+        let mut add = |nth: usize, gradient: Tensor<4>| -> Result<(), Cancelled> {
+            let [n_readers, _, n_pos, d_model] = gradient.dims();
+            let gradient = (gradient * slopes.clone()).sum_dim(1);
+            let gradient = gradient.reshape([n_readers, n_pos * d_model]);
+            let block = &mut self.blocks[nth];
+            let changes = changes.clone().narrow(0, 0, block.n_senders);
+            let found = changes.matmul(gradient.transpose()).into_data();
+            for (sum, value) in block.values.iter_mut().zip(found.iter::<f32>()) {
+                *sum += f64::from(value);
+            }
+            if passes.ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+        };
+        for layer in 0..n_layers {
+            add(2 * layer, model.head_input_gradients(layer, &run.cache, &gradients, first_pos))?;
+            add(2 * layer + 1, model.mlp_input_gradient(layer, &run.cache, &gradients, first_pos))?;
+        }
+        let end = gradients.get(Site::ResidPost(n_layers - 1)).clone();
+        let [batch, n_pos, _, d_model] = end.dims();
+        add(2 * n_layers, end.reshape([1, batch, n_pos, d_model]))?;
+        Ok(())
+    }
+
+    /// Of what a part writes, over all that read it.
+    fn of_parts(&self, config: &Gpt2Config, scale: f64) -> (f32, Grid<f32>, Vec<f32>) {
+        let n_senders = 1 + config.n_layers * (config.n_heads + 1);
+        let mut sums = vec![0.0; n_senders];
+        for block in &self.blocks {
+            for (sum, readers) in sums.iter_mut().zip(block.values.chunks(block.n_readers)) {
+                *sum += readers.iter().sum::<f64>();
+            }
+        }
+        let sums: Vec<f32> = sums.into_iter().map(|it| (it * scale) as f32).collect();
+        let layers = || sums[1..].chunks(config.n_heads + 1);
+        let heads = layers().flat_map(|layer| &layer[..config.n_heads]).copied().collect();
+        let mlps = layers().map(|layer| layer[config.n_heads]).collect();
+        (sums[0], Grid::new(config.n_heads, heads), mlps)
+    }
+
+    /// The edges with the largest scores, in order. Of equal ones the first to be written.
+    fn largest(&self, n: usize, config: &Gpt2Config, scale: f64) -> Vec<Edge> {
+        let senders: Vec<Sender> = Sender::all(config.n_layers, config.n_heads).collect();
+        let mut kept = BinaryHeap::with_capacity(n + 1);
+        for (nth, block) in self.blocks.iter().enumerate() {
+            for (place, value) in block.values.iter().enumerate() {
+                // Sizes are not negative, so their bits have their order.
+                kept.push(Reverse((value.abs().to_bits(), Reverse((nth, place)))));
+                if kept.len() > n {
+                    kept.pop();
+                }
+            }
+        }
+        let edge = |Reverse((_, Reverse((nth, place))))| {
+            let block: &Block = &self.blocks[nth];
+            let from = senders[place / block.n_readers];
+            let to = self.receiver(nth, place % block.n_readers);
+            Edge { from, to, score: (block.values[place] * scale) as f32 }
+        };
+        kept.into_sorted_vec().into_iter().map(edge).collect()
+    }
+
+    fn receiver(&self, block: usize, reader: usize) -> Receiver {
+        let layer = block / 2;
+        if block + 1 == self.blocks.len() {
+            return Receiver::Logits;
+        }
+        if block % 2 == 1 {
+            return Receiver::Mlp { layer };
+        }
+        let input = [HeadInput::Query, HeadInput::Key, HeadInput::Value][reader / self.n_heads];
+        Receiver::Head { layer, head: reader % self.n_heads, input }
+    }
+}
+
+/// Corrupts the first edges for real, one at a time: the reader alone is given what the writer would
+/// write, and all that follows reacts.
+fn verify(
+    passes: &Passes<'_>,
+    estimated: &EdgeAttribution,
+    contrast: &CorruptedRuns,
+    clean: CleanRun<'_>,
+    corrupted: &[ActivationCache],
+) -> Result<Vec<f32>, AnalysisError> {
+    let EdgeAttribution { spec, prompt, .. } = estimated;
+    let model = passes.model;
+    let n_layers = model.config.n_layers;
+    let positions = contrast.first_pos..prompt.n_pos();
+    let mut donors = Donors::new();
+    let mut conditions: Vec<Condition> = Vec::new();
+    for edge in estimated.edges.iter().take(spec.n_verified) {
+        let site = edge.to.site(n_layers);
+        for changed in corrupted {
+            let request = DirectPaths {
+                clean: &clean.run.cache,
+                changed,
+                writers: &[edge.from.writer()],
+                mlps: Mlps::Frozen,
+                readers: &SiteSet::from([site]),
+                positions: positions.clone(),
+            };
+            let cancel = &passes.ctx.task.cancel;
+            let read = model.direct_paths(&request, &mut |_| {
+                if cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+            })?;
+            let donor = Donor::Run(donors.len());
+            donors.insert(donor, read);
+            let copy = Edit::CopyFrom { donor, positions: Span::Only(0..positions.len()) };
+            let heads = edge.to.head().map_or(Span::All, Span::one);
+            let given = Intervention::at(site, Span::Only(positions.clone()), copy);
+            conditions.push(vec![given.of_heads(heads)]);
+        }
+    }
+    let found =
+        passes.sweep_the_rest(prompt, &conditions, clean.reference, &donors, &mut |_| ())?;
+    let base = estimated.clean.get(spec.metric).unwrap_or(f32::NAN);
+    let means = found.chunks(corrupted.len());
+    Ok(means.map(|runs| Measurement::mean(runs, spec.metric).unwrap_or(f32::NAN) - base).collect())
+}

@@ -1,0 +1,11 @@
+//! What gradients estimate of an effect that tracing or patching measures.
+
+pub mod attribution_patching;
+pub mod atp_star;
+pub mod edge_attribution;
+mod agreement;
+mod contrast;
+pub(in crate::analysis) mod objective;
+
+pub use agreement::Agreement;
+pub use contrast::Contrast;

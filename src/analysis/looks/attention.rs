@@ -1,0 +1,246 @@
+//! Attention patterns: where each head looks, and how much it takes from there.
+//!
+//! A weight says where a head looks, not how much it moves: a head that rests on a token whose value
+//! is small does nothing. Kobayashi et al. 2020, "Attention is Not Only a Weight", measure the vectors
+//! that are moved; Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", follow
+//! attention through all layers below.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::sweep::check_ids;
+use crate::analysis::{AnalysisError, Lab, Method, Needs};
+use crate::intervention::{Site, SiteSet};
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub layers: Range<usize>,
+
+    /// Of these layers, one head only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<usize>,
+
+    #[serde(default)]
+    pub weighting: Weighting,
+}
+
+/// What is said of a query and a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weighting {
+    /// The attention weight, 0 to 1.
+    #[default]
+    Pattern,
+
+    /// The weight times the norm of the key's value, `b_V` included.
+    ValueWeighted,
+
+    /// The norm of what is moved: the weight times that of `v W_O`. As in Kobayashi et al. `b_V` is
+    /// part of the value and `b_O` of nothing; a model with `fold_value_biases` has no `b_V`.
+    NormBased,
+
+    /// The product of `(A + I) / 2` over this layer and all below, `A` the mean of the heads'
+    /// patterns: one map per layer, in place of one per head.
+    Rollout,
+}
+
+impl Weighting {
+    /// Those that are said of each head.
+    pub const OF_HEADS: [Self; 3] = [Self::Pattern, Self::ValueWeighted, Self::NormBased];
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attention {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// How many maps each layer has in all: one per head, or one alone if rolled out.
+    pub n_heads: usize,
+
+    /// `[layer, head, query, key]`, the layers and heads of the spec only.
+    weights: Arc<[f32]>,
+}
+
+impl Method for Spec {
+    type Found = Attention;
+    const NAME: &'static str = "attention";
+    const VERB: &'static str = "Reading attention";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<Attention, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let n_layers = model.config.n_layers;
+        if self.layers.end > n_layers {
+            let index = self.layers.end - 1;
+            return Err(AnalysisError::OutOfRange { what: "layer", index, n: n_layers });
+        }
+        let n_heads = model.config.n_heads;
+        if self.weighting == Weighting::Rollout && self.head.is_some() {
+            return Err(AnalysisError::NoHeads);
+        }
+        if let Some(index) = self.head.filter(|head| *head >= n_heads) {
+            return Err(AnalysisError::OutOfRange { what: "head", index, n: n_heads });
+        }
+        check_ids(model, &prompt.ids, [].into_iter())?;
+        ctx.task.checkpoint(Progress { done: 0, total: 1 })?;
+        let looked_at = match self.weighting {
+            Weighting::Rollout => 0..self.layers.end,
+            _ => self.layers.clone(),
+        };
+        let mut capture: SiteSet = looked_at.clone().map(Site::Pattern).collect();
+        if matches!(self.weighting, Weighting::ValueWeighted | Weighting::NormBased) {
+            capture.extend(looked_at.clone().map(Site::V));
+        }
+        let run = model.run_clean(&prompt.ids, &capture);
+        ctx.task.checkpoint(Progress { done: 1, total: 1 })?;
+        let patterns = looked_at.map(|layer| run.cache.activation(Site::Pattern(layer)).values);
+        let (n_pos, size) = (prompt.n_pos(), prompt.n_pos().pow(2));
+        if self.weighting == Weighting::Rollout {
+            let weights = rollout(patterns, n_heads, n_pos)[self.layers.start * size..].into();
+            return Ok(Attention {
+                spec: self.clone(),
+                prompt: prompt.clone(),
+                n_heads: 1,
+                weights,
+            });
+        }
+        let heads = self.heads(n_heads);
+        let mut weights = Vec::with_capacity(self.layers.len() * heads.len() * size);
+        for (layer, mut pattern) in self.layers.clone().zip(patterns) {
+            if self.weighting != Weighting::Pattern {
+                let v = run.cache.get(Site::V(layer)).clone();
+                let v = v.reshape([n_pos, n_heads, model.config.d_head()]);
+                let moved = match self.weighting {
+                    Weighting::NormBased => model.head_results(layer, v),
+                    _ => v.swap_dims(0, 1),
+                };
+                let norms = (moved.clone() * moved).sum_dim(2).sqrt();
+                let norms: Vec<f32> = norms.into_data().iter::<f32>().collect();
+                pattern = weighted_by_key(pattern, &norms, n_pos);
+            }
+            weights.extend_from_slice(&pattern[heads.start * size..heads.end * size]);
+        }
+        let weights = weights.into();
+        Ok(Attention { spec: self.clone(), prompt: prompt.clone(), n_heads, weights })
+    }
+
+    fn prompt(found: &Attention) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Prompt
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+}
+
+/// `pattern`: `[head, query, key]`, times `sizes`: `[head, key]`
+fn weighted_by_key(mut pattern: Vec<f32>, sizes: &[f32], n_pos: usize) -> Vec<f32> {
+    let heads = pattern.chunks_mut(n_pos * n_pos).zip(sizes.chunks(n_pos));
+    for (pattern, sizes) in heads {
+        for row in pattern.chunks_mut(n_pos) {
+            row.iter_mut().zip(sizes).for_each(|(weight, size)| *weight *= size);
+        }
+    }
+    pattern
+}
+
+/// After each layer. `[layer, query, key]`
+fn rollout(patterns: impl Iterator<Item = Vec<f32>>, n_heads: usize, n_pos: usize) -> Vec<f32> {
+    let square = n_pos * n_pos;
+    let mut all = Vec::new();
+    let mut so_far: Vec<f64> =
+        (0..square).map(|at| if at / n_pos == at % n_pos { 1.0 } else { 0.0 }).collect();
+    for pattern in patterns {
+        let mut next = vec![0.0; square];
+        for query in 0..n_pos {
+            for key in 0..=query {
+                let at = query * n_pos + key;
+                let of_heads = pattern.chunks(square).map(|head| f64::from(head[at]));
+                let mean = of_heads.sum::<f64>() / n_heads as f64;
+                let weight = 0.5 * (mean + if query == key { 1.0 } else { 0.0 });
+                let row = &mut next[query * n_pos..(query + 1) * n_pos];
+                let below = &so_far[key * n_pos..(key + 1) * n_pos];
+                row.iter_mut().zip(below).for_each(|(sum, it)| *sum += weight * it);
+            }
+        }
+        all.extend(next.iter().map(|it| *it as f32));
+        so_far = next;
+    }
+    all
+}
+
+impl Spec {
+    /// Every head of some layers.
+    pub fn all_heads(layers: Range<usize>) -> Self {
+        Self { layers, head: None, weighting: Weighting::Pattern }
+    }
+
+    fn heads(&self, n_heads: usize) -> Range<usize> {
+        self.head.map_or(0..n_heads, |head| head..head + 1)
+    }
+}
+
+impl Attention {
+    /// From weights that are known already.
+    ///
+    /// # Shapes
+    ///
+    /// - `weights`: `[layer, head, query, key]`, the layers and heads of the spec only
+    ///
+    /// # Panics
+    ///
+    /// If `weights` has another length.
+    pub fn from_weights(
+        spec: Spec,
+        prompt: TokenizedPrompt,
+        n_heads: usize,
+        weights: Vec<f32>,
+    ) -> Self {
+        let expected = spec.layers.len() * spec.heads(n_heads).len() * prompt.n_pos().pow(2);
+        assert_eq!(weights.len(), expected, "one weight per layer, head, query and key");
+        Self { spec, prompt, n_heads, weights: weights.into() }
+    }
+
+    /// All of them: `[layer, head, query, key]`, the layers and heads of the spec only. Two results
+    /// are the same if these are the same allocation.
+    pub fn weights(&self) -> &Arc<[f32]> {
+        &self.weights
+    }
+
+    /// What the colours of a layer's maps end at: 1 for weights, the largest of the layer for norms.
+    pub fn scale(&self, layer: usize) -> f32 {
+        match self.spec.weighting {
+            Weighting::Pattern | Weighting::Rollout => 1.0,
+            Weighting::ValueWeighted | Weighting::NormBased => {
+                let heads = self.spec.heads(self.n_heads);
+                let patterns = heads.filter_map(|head| self.pattern(layer, head));
+                patterns.flatten().copied().filter(|it| it.is_finite()).fold(1e-6, f32::max)
+            }
+        }
+    }
+
+    /// The layer and head of every pattern, in order.
+    pub fn shown(&self) -> impl Iterator<Item = (usize, usize)> {
+        let heads = self.spec.heads(self.n_heads);
+        self.spec.layers.clone().flat_map(move |layer| heads.clone().map(move |head| (layer, head)))
+    }
+
+    /// One head's map, query by query: `[query, key]`. Nothing if it was not asked for.
+    pub fn pattern(&self, layer: usize, head: usize) -> Option<&[f32]> {
+        let heads = self.spec.heads(self.n_heads);
+        if !self.spec.layers.contains(&layer) || !heads.contains(&head) {
+            return None;
+        }
+        let size = self.prompt.n_pos().pow(2);
+        let nth = (layer - self.spec.layers.start) * heads.len() + head - heads.start;
+        self.weights.get(nth * size..(nth + 1) * size)
+    }
+}

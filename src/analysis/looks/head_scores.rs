@@ -1,0 +1,232 @@
+//! What kind of head is it? Scores of all heads by where they look.
+//!
+//! Olsson et al. 2022, "In-context Learning and Induction Heads": on a sequence of random tokens that
+//! is then repeated, an induction head looks from a token to the one after its earlier occurrence, a
+//! duplicate-token head to that occurrence itself. The same is measured on the prompt, where tokens
+//! that occur twice are few. TransformerLens' `detect_head` with `error_measure="mul"` gives these
+//! scores times the share of queries that they are taken over.
+
+use std::ops::Range;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::sweep::check_ids;
+use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs};
+use crate::intervention::{Site, SiteSet};
+use crate::model::Gpt2;
+use crate::task::Progress;
+use crate::tokens::{Bos, TokenizedPrompt};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// How many random tokens are repeated.
+    pub n_random: usize,
+
+    /// How many such sequences are averaged.
+    pub n_sequences: usize,
+
+    pub seed: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadSummary {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+
+    /// Each with its repetition, BOS in front if the prompt has it. `[sequence, pos]`
+    pub random_ids: Vec<Vec<u32>>,
+
+    /// (layer, head)
+    pub heads: Grid<HeadScores>,
+}
+
+/// Attention weights, 0 to 1, each a mean over the queries for which there is such a key.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeadScores {
+    /// To the token before. Nothing if there is but one token.
+    pub previous_token: Option<f32>,
+
+    /// To earlier occurrences of the same token. Nothing if no token occurs twice.
+    pub duplicate_token: Option<f32>,
+
+    /// To what came after earlier occurrences of the same token.
+    pub induction: Option<f32>,
+
+    /// From the last token to the subject, if one is marked.
+    pub subject: Option<f32>,
+
+    /// To the first token, where attention rests, from all later ones.
+    pub first_token: Option<f32>,
+
+    /// Of the last token's weights, in nats. 0: all on one token.
+    pub entropy: f32,
+
+    /// On the repeated random tokens, from those of the repetition.
+    pub random_previous_token: f32,
+    pub random_duplicate_token: f32,
+    pub random_induction: f32,
+}
+
+/// How many attention weights a pass may keep.
+const MAX_WEIGHTS: usize = 32 << 20;
+
+impl Method for Spec {
+    type Found = HeadSummary;
+    const NAME: &'static str = "head scores";
+    const VERB: &'static str = "Scoring heads";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<HeadSummary, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        check_ids(model, &prompt.ids, [].into_iter())?;
+        if self.n_random == 0 {
+            return Err(AnalysisError::Zero { what: "the number of random tokens" });
+        }
+        if self.n_sequences == 0 {
+            return Err(AnalysisError::Zero { what: "the number of random sequences" });
+        }
+        let random_ids = random_sequences(model, prompt, *self);
+        check_ids(model, &random_ids[0], [].into_iter())?;
+        let n_bos = random_ids[0].len() - 2 * self.n_random;
+
+        let n_heads = model.config.n_heads;
+        let n_all = model.config.n_layers * n_heads;
+        let total = 1 + random_ids.len() as u64;
+        let mut done = 0;
+        let mut step = || {
+            ctx.task.checkpoint(Progress { done, total })?;
+            done += 1;
+            Ok::<_, AnalysisError>(())
+        };
+        let mut random = vec![[0.0; 3]; n_all];
+        let second = n_bos + self.n_random..n_bos + 2 * self.n_random;
+        for ids in &random_ids {
+            step()?;
+            each_pattern(model, ids, |nth, pattern| {
+                let n_pos = ids.len();
+                // Ways back: one token, to the first occurrence, and to what came after it.
+                for (sum, back) in random[nth].iter_mut().zip([1, self.n_random, self.n_random - 1])
+                {
+                    let to = |query: usize| f64::from(pattern[query * n_pos + query - back]);
+                    *sum += second.clone().map(to).sum::<f64>() / second.len() as f64;
+                }
+            });
+        }
+        step()?;
+        let keys = Keys::new(&prompt.ids);
+        let mut heads = Vec::with_capacity(n_all);
+        each_pattern(model, &prompt.ids, |nth, pattern| {
+            let [previous, duplicate, induction] =
+                random[nth].map(|sum| (sum / random_ids.len() as f64) as f32);
+            heads.push(HeadScores {
+                random_previous_token: previous,
+                random_duplicate_token: duplicate,
+                random_induction: induction,
+                ..keys.scores(pattern, prompt.subject.as_ref())
+            });
+        });
+        Ok(HeadSummary {
+            spec: *self,
+            prompt: prompt.clone(),
+            random_ids,
+            heads: Grid::new(n_heads, heads),
+        })
+    }
+
+    fn prompt(found: &HeadSummary) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Prompt
+    }
+
+    fn has_other_prompts(&self) -> bool {
+        true
+    }
+}
+
+fn random_sequences(model: &Gpt2, prompt: &TokenizedPrompt, spec: Spec) -> Vec<Vec<u32>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(u64::from(spec.seed));
+    let bos = (prompt.bos == Bos::On).then(|| prompt.ids[0]);
+    let sequence = |_| {
+        let token = |_| rng.random_range(0..model.config.d_vocab as u32);
+        let tokens: Vec<u32> = (0..spec.n_random).map(token).collect();
+        bos.into_iter().chain(tokens.iter().copied()).chain(tokens.iter().copied()).collect()
+    };
+    (0..spec.n_sequences).map(sequence).collect()
+}
+
+/// Every head's pattern, layer by layer: its number, and `[query, key]`.
+fn each_pattern(model: &Gpt2, ids: &[u32], mut see: impl FnMut(usize, &[f32])) {
+    let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
+    let square = ids.len() * ids.len();
+    let at_once = (MAX_WEIGHTS / (n_heads * square)).clamp(1, n_layers);
+    for start in (0..n_layers).step_by(at_once) {
+        let layers = start..(start + at_once).min(n_layers);
+        let capture: SiteSet = layers.clone().map(Site::Pattern).collect();
+        let run = model.run_clean(ids, &capture);
+        for layer in layers {
+            let patterns = run.cache.activation(Site::Pattern(layer)).values;
+            for (head, pattern) in patterns.chunks(square).enumerate() {
+                see(layer * n_heads + head, pattern);
+            }
+        }
+    }
+}
+
+/// Which keys count for each query of a prompt. `[query, keys]`
+struct Keys {
+    duplicate: Vec<Vec<usize>>,
+    induction: Vec<Vec<usize>>,
+}
+
+impl Keys {
+    fn new(ids: &[u32]) -> Self {
+        let earlier = |query: usize| (0..query).filter(move |&key| ids[key] == ids[query]);
+        Self {
+            duplicate: (0..ids.len()).map(|query| earlier(query).collect()).collect(),
+            induction: (0..ids.len())
+                .map(|query| earlier(query).map(|key| key + 1).collect())
+                .collect(),
+        }
+    }
+
+    /// Of one head on the prompt; the scores on random tokens are left at 0.
+    fn scores(&self, pattern: &[f32], subject: Option<&Range<usize>>) -> HeadScores {
+        let n_pos = self.duplicate.len();
+        let rows: Vec<&[f32]> = pattern.chunks(n_pos).collect();
+        let sum = |query: usize, keys: &[usize]| -> f64 {
+            keys.iter().map(|&key| f64::from(rows[query][key])).sum()
+        };
+        let mean = |keys: &[Vec<usize>]| {
+            let found = keys.iter().enumerate().filter(|(_, keys)| !keys.is_empty());
+            let sums: Vec<f64> = found.map(|(query, keys)| sum(query, keys)).collect();
+            (!sums.is_empty()).then(|| (sums.iter().sum::<f64>() / sums.len() as f64) as f32)
+        };
+        let later = |key: fn(usize) -> usize| {
+            let keys: Vec<Vec<usize>> = (0..n_pos)
+                .map(|query| if query == 0 { Vec::new() } else { vec![key(query)] })
+                .collect();
+            mean(&keys)
+        };
+        let last = rows[n_pos - 1];
+        let entropy = last.iter().filter(|it| **it > 0.0).map(|&it| {
+            let weight = f64::from(it);
+            -weight * weight.ln()
+        });
+        HeadScores {
+            previous_token: later(|query| query - 1),
+            duplicate_token: mean(&self.duplicate),
+            induction: mean(&self.induction),
+            subject: subject.map(|it| last[it.clone()].iter().sum()),
+            first_token: later(|_| 0),
+            entropy: entropy.sum::<f64>() as f32,
+            random_previous_token: 0.0,
+            random_duplicate_token: 0.0,
+            random_induction: 0.0,
+        }
+    }
+}

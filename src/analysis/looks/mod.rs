@@ -1,0 +1,4 @@
+//! Where attention heads look.
+
+pub mod attention;
+pub mod head_scores;

@@ -1,0 +1,492 @@
+//! Causal traces of many facts, averaged by what each token is to its prompt: is what one map shows
+//! so of facts in general?
+//!
+//! Meng et al. 2022, section 2.2 and figure 2, and appendix B, figure 7, with the 95 % intervals;
+//! notebook `average_causal_effects` of <https://github.com/kmeng01/rome>. As there, facts whose
+//! answer the model does not give are left out.
+//!
+//! Two things are otherwise than in the notebook, whose numbers [`TraceAverage::as_rome`] has:
+//! - A token has one [`Role`], and a fact counts once for each role. The notebook pools the middle
+//!   and the further tokens of all facts, so that long subjects weigh more; it counts a subject's
+//!   only token as its first and as its last; and the token after the subject, where the prompt ends
+//!   there, as that and as the last.
+//! - Intervals are of effects, each a difference within one fact. The notebook's are of scores, as
+//!   if tokens of one prompt were independent.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::causal_trace::{self, CausalTrace, Component, Corruption, Direction, Map};
+use crate::analysis::effects::Effects;
+use crate::analysis::prediction::{self, Candidate};
+use crate::analysis::{
+    AnalysisCtx, AnalysisError, AnalysisResult, Estimate, Grid, Lab, Method, Metric, Needs, Role,
+};
+use crate::model::Gpt2;
+use crate::task::{Progress, TaskCtx};
+use crate::tokens::{Answer, TokenizedPrompt, visible};
+
+mod rome;
+mod sample;
+mod stand_ins;
+
+pub use rome::RomeAverages;
+pub use sample::Sample;
+pub use stand_ins::{Lengths, StandIn, StandIns};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// How each fact is traced. Its own component is not used.
+    pub trace: causal_trace::Spec,
+
+    /// Each is averaged by itself.
+    pub components: Vec<Component>,
+
+    pub facts: Arc<[AskedFact]>,
+
+    #[serde(default)]
+    pub kept: Kept,
+
+    /// Facts that could not be asked.
+    #[serde(default, skip_serializing_if = "<[LeftOut]>::is_empty")]
+    pub left_out: Arc<[LeftOut]>,
+}
+
+/// A fact to be traced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AskedFact {
+    /// Without an answer, the model's own first guess is right.
+    pub prompt: TokenizedPrompt,
+
+    /// The first tokens of all other right answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub right: Vec<u32>,
+
+    /// In place of the trace's, where it depends on the subject.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corruption: Option<Corruption>,
+}
+
+/// Which facts are averaged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kept {
+    /// Those whose answer is the model's first guess, by its first token. ROME.
+    #[default]
+    Known,
+    All,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOut {
+    /// What was, or would have been, asked.
+    pub prompt: String,
+    pub cause: Cause,
+
+    /// For the user.
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// The model says something else.
+    NotKnown,
+
+    /// There is no subject, no other subject, or no room, say.
+    NotTraced,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TraceAverage {
+    pub spec: Spec,
+    pub n_layers: usize,
+
+    /// Those that are averaged, as far as they are traced.
+    pub facts: Vec<Arc<TracedFact>>,
+
+    /// The spec's, and those that turned out so.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A fact's traces, its tokens pooled by their roles.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TracedFact {
+    /// Into the spec's facts.
+    pub nth: usize,
+
+    /// What was measured: the right answer that the model gives, else the first one.
+    pub answer: Answer,
+
+    /// Whether the model's first guess is right.
+    pub is_known: bool,
+
+    /// The standard deviation that the noise had, over all its values; 0 if the corruption has none.
+    pub noise_std: f64,
+
+    /// The roles that there are, of the subject and what follows it: before, no run differs.
+    pub tokens: Vec<RoleTokens>,
+
+    /// One for each metric that the fact has.
+    pub readings: Vec<Readings>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleTokens {
+    pub role: Role,
+    pub n_tokens: usize,
+}
+
+/// Means over the draws of the corruption.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Readings {
+    pub metric: Metric,
+    pub clean: f32,
+
+    /// With nothing restored.
+    pub corrupted: f32,
+
+    /// In the patched runs, of each component. (role, layer)
+    pub patched: Vec<Grid<f32>>,
+}
+
+/// Over facts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Averages {
+    pub clean: Estimate,
+    pub corrupted: Estimate,
+
+    /// `clean − corrupted`: ROME's ATE.
+    pub total: Estimate,
+
+    /// The rows: roles that some fact has.
+    pub roles: Vec<Role>,
+
+    /// By role: how many facts have it, and how many tokens they have in all.
+    pub n_facts: Vec<usize>,
+    pub n_tokens: Vec<usize>,
+
+    /// The indirect effect, ROME's AIE. Denoising: `patched − corrupted`. Noising:
+    /// `clean − patched`. (role, layer)
+    pub indirect: Grid<Estimate>,
+}
+
+/// Why a fact is not traced, or nothing any more is.
+enum Stop {
+    LeftOut(Cause, String),
+    Failed(AnalysisError),
+}
+
+/// How finely a fact's progress is told.
+const STEPS: u64 = 1000;
+
+impl Spec {
+    /// That it asks for something, and for nothing twice.
+    pub fn check(&self) -> Result<(), AnalysisError> {
+        if self.components.is_empty() {
+            return Err(AnalysisError::Zero { what: "the number of components" });
+        }
+        for (nth, component) in self.components.iter().enumerate() {
+            if self.components[..nth].contains(component) {
+                let what = "a component".to_owned();
+                return Err(AnalysisError::Twice { what });
+            }
+        }
+        if self.facts.is_empty() && self.left_out.is_empty() {
+            return Err(AnalysisError::Zero { what: "the number of facts" });
+        }
+        if self.trace.map != Map::Tokens {
+            return Err(AnalysisError::NotAveraged);
+        }
+        for fact in &*self.facts {
+            if !fact.prompt.is_whole() {
+                return Err(AnalysisError::Torn { text: fact.prompt.text.clone() });
+            }
+            self.trace_of(fact, self.components[0]).check()?;
+        }
+        Ok(())
+    }
+
+    /// How many layers are restored together.
+    pub fn trace_window(&self, component: Component) -> usize {
+        if component == Component::Hidden { 1 } else { self.trace.window }
+    }
+
+    /// What subjects become, if there is any; of those that bring their own, the first one's.
+    pub fn corruption(&self) -> &Corruption {
+        let own = self.facts.iter().find_map(|fact| fact.corruption.as_ref());
+        own.unwrap_or(&self.trace.corruption)
+    }
+
+    /// One of a fact's traces.
+    pub fn trace_of(&self, fact: &AskedFact, component: Component) -> causal_trace::Spec {
+        let corruption = fact.corruption.as_ref().unwrap_or(&self.trace.corruption).clone();
+        causal_trace::Spec { component, corruption, ..self.trace.clone() }
+    }
+}
+
+impl Method for Spec {
+    type Found = TraceAverage;
+    const NAME: &'static str = "trace average";
+    const VERB: &'static str = "Tracing";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<TraceAverage, AnalysisError> {
+        let &Lab { model, ctx, .. } = lab;
+        self.check()?;
+        let mut average = TraceAverage {
+            spec: self.clone(),
+            n_layers: model.config.n_layers,
+            facts: Vec::new(),
+            left_out: self.left_out.to_vec(),
+        };
+        let total = self.facts.len() as u64 * STEPS;
+        for (nth, fact) in self.facts.iter().enumerate() {
+            let done = nth as u64 * STEPS;
+            ctx.task.checkpoint(Progress { done, total })?;
+            let report = |share: f32| {
+                let here = (share * STEPS as f32) as u64;
+                (ctx.task.report)(Progress { done: done + here, total });
+            };
+            match traced(model, self, nth, &report, ctx) {
+                Ok(found) => average.facts.push(Arc::new(found)),
+                Err(Stop::LeftOut(cause, reason)) => {
+                    let prompt = fact.prompt.text.clone();
+                    average.left_out.push(LeftOut { prompt, cause, reason });
+                }
+                Err(Stop::Failed(error)) => return Err(error),
+            }
+            (ctx.partial)(AnalysisResult::TraceAverage(average.clone()));
+        }
+        ctx.task.checkpoint(Progress { done: total, total })?;
+        Ok(average)
+    }
+
+    fn prompt(_: &TraceAverage) -> Option<&TokenizedPrompt> {
+        // The result is of many prompts.
+        None
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::OwnPrompts
+    }
+
+    fn has_other_prompts(&self) -> bool {
+        true
+    }
+}
+
+/// `report`: which share of it is done.
+fn traced(
+    model: &Gpt2,
+    spec: &Spec,
+    nth: usize,
+    report: &dyn Fn(f32),
+    ctx: &AnalysisCtx<'_>,
+) -> Result<TracedFact, Stop> {
+    let fact = &spec.facts[nth];
+    let (answer, is_known) = measured(model, fact, spec.kept, ctx)?;
+    let prompt = TokenizedPrompt { answer: Some(answer.clone()), ..fact.prompt.clone() };
+    let mut traces = Vec::with_capacity(spec.components.len());
+    for &component in &spec.components {
+        let n_traces = spec.components.len() as f32;
+        let report = |it: Progress| report((traces.len() as f32 + it.fraction()) / n_traces);
+        let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: &report };
+        // A part of one map is no average.
+        let own_ctx = AnalysisCtx { task, partial: &|_| (), ..*ctx };
+        let spec = spec.trace_of(fact, component);
+        let trace = spec.run(&Lab { model, prompt: &prompt, ctx: &own_ctx })?;
+        traces.push(trace);
+    }
+    let positions = by_role(&prompt);
+    Ok(TracedFact {
+        nth,
+        answer,
+        is_known,
+        noise_std: traces.first().map_or(0.0, |trace| trace.noise_std),
+        tokens: positions
+            .iter()
+            .map(|(role, positions)| RoleTokens { role: *role, n_tokens: positions.len() })
+            .collect(),
+        readings: Metric::ALL
+            .into_iter()
+            .filter_map(|metric| readings(&traces, metric, &positions))
+            .collect(),
+    })
+}
+
+/// Which answer is measured, and whether the model gives it.
+fn measured(
+    model: &Gpt2,
+    fact: &AskedFact,
+    kept: Kept,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<(Answer, bool), Stop> {
+    let quiet = TaskCtx { cancel: ctx.task.cancel.clone(), report: &|_| () };
+    let own_ctx = AnalysisCtx { task: quiet, partial: &|_| (), ..*ctx };
+    let lab = Lab { model, prompt: &fact.prompt, ctx: &own_ctx };
+    let said = prediction::Spec { n_top: 1 }.run(&lab)?;
+    let top = said.top[0];
+    let Some(own) = &fact.prompt.answer else { return Ok((guess(top, ctx), true)) };
+    if own.first() == top.id {
+        return Ok((own.clone(), true));
+    }
+    if fact.right.contains(&top.id) {
+        return Ok((guess(top, ctx), true));
+    }
+    match kept {
+        Kept::All => Ok((own.clone(), false)),
+        Kept::Known => {
+            let [says, right] = [&guess(top, ctx), own].map(|it| visible(&it.text));
+            let reason = format!("the model says {says} (p {:.3}), not {right}", top.prob);
+            Err(Stop::LeftOut(Cause::NotKnown, reason))
+        }
+    }
+}
+
+/// The model's own, as an answer.
+fn guess(top: Candidate, ctx: &AnalysisCtx<'_>) -> Answer {
+    let text = ctx.tokenizer.map_or_else(|| format!("<{}>", top.id), |it| it.piece(top.id));
+    Answer { pieces: vec![text.clone()], text, ids: vec![top.id] }
+}
+
+fn by_role(prompt: &TokenizedPrompt) -> BTreeMap<Role, Vec<usize>> {
+    let mut positions: BTreeMap<Role, Vec<usize>> = BTreeMap::new();
+    for pos in 0..prompt.n_pos() {
+        let role = Role::of(prompt, pos);
+        if role.follows_subject() {
+            positions.entry(role).or_default().push(pos);
+        }
+    }
+    positions
+}
+
+/// Nothing if the fact lacks the metric.
+fn readings(
+    traces: &[CausalTrace],
+    metric: Metric,
+    positions: &BTreeMap<Role, Vec<usize>>,
+) -> Option<Readings> {
+    let effects: Option<Vec<Effects>> =
+        traces.iter().map(|trace| Effects::of(trace, metric)).collect();
+    let effects = effects?;
+    let first = effects.first()?;
+    let pooled = |it: &Effects| -> Option<Grid<f32>> {
+        let n_layers = it.patched.n_rows();
+        let mut values = Vec::with_capacity(positions.len() * n_layers);
+        for positions in positions.values() {
+            for layer in 0..n_layers {
+                let score = |pos: &usize| it.patched.get(layer, *pos).copied().flatten();
+                let sum: Option<f64> = positions.iter().map(|pos| score(pos).map(f64::from)).sum();
+                values.push((sum? / positions.len() as f64) as f32);
+            }
+        }
+        Some(Grid::new(n_layers, values))
+    };
+    Some(Readings {
+        metric,
+        clean: first.clean,
+        corrupted: first.corrupted,
+        patched: effects.iter().map(pooled).collect::<Option<_>>()?,
+    })
+}
+
+impl From<AnalysisError> for Stop {
+    fn from(error: AnalysisError) -> Self {
+        match error {
+            AnalysisError::Cancelled(_)
+            | AnalysisError::Device(_)
+            | AnalysisError::NotFinite(_) => Self::Failed(error),
+            of_fact => Self::LeftOut(Cause::NotTraced, of_fact.to_string()),
+        }
+    }
+}
+
+impl TraceAverage {
+    pub fn n_left_out(&self, cause: Cause) -> usize {
+        self.left_out.iter().filter(|it| it.cause == cause).count()
+    }
+
+    /// How many were to be averaged, if all could be.
+    pub fn n_asked(&self) -> usize {
+        self.spec.facts.len() + self.spec.left_out.len()
+    }
+
+    /// How many are, in a sentence.
+    pub fn count(&self) -> String {
+        let n_waiting = self.n_asked() - self.facts.len() - self.left_out.len();
+        let parts = [
+            (self.n_left_out(Cause::NotKnown), "not known"),
+            (self.n_left_out(Cause::NotTraced), "not to be traced"),
+            (n_waiting, "not reached"),
+        ];
+        let mut text = format!("{} of {} facts averaged", self.facts.len(), self.n_asked());
+        for (n, what) in parts.into_iter().filter(|(n, _)| *n > 0) {
+            _ = write!(text, ", {n} {what}");
+        }
+        text
+    }
+
+    /// Of the component of that number in the spec, over all facts that have the metric. Nothing if
+    /// none has.
+    pub fn averages(&self, component: usize, metric: Metric) -> Option<Averages> {
+        let facts = self.with(metric);
+        let of = |value: &dyn Fn(&Readings) -> f32| {
+            let values: Vec<f64> = facts.iter().map(|(_, it)| f64::from(value(it))).collect();
+            Estimate::by_standard_error(&values)
+        };
+        let mut rows: BTreeMap<Role, Row<'_>> = BTreeMap::new();
+        for &(fact, readings) in &facts {
+            for (nth, tokens) in fact.tokens.iter().enumerate() {
+                rows.entry(tokens.role).or_default().push((tokens.n_tokens, nth, readings));
+            }
+        }
+        let direction = self.spec.trace.direction;
+        let mut indirect = Vec::with_capacity(rows.len() * self.n_layers);
+        for row in rows.values() {
+            for layer in 0..self.n_layers {
+                let effects = row.iter().map(|(_, nth, it)| {
+                    let patched = f64::from(*it.patched.get(component)?.get(*nth, layer)?);
+                    Some(match direction {
+                        Direction::Denoise => patched - f64::from(it.corrupted),
+                        Direction::Noise => f64::from(it.clean) - patched,
+                    })
+                });
+                let effects: Vec<f64> = effects.collect::<Option<_>>()?;
+                indirect.push(Estimate::by_standard_error(&effects)?);
+            }
+        }
+        Some(Averages {
+            clean: of(&|it| it.clean)?,
+            corrupted: of(&|it| it.corrupted)?,
+            total: of(&|it| it.clean - it.corrupted)?,
+            roles: rows.keys().copied().collect(),
+            n_facts: rows.values().map(Vec::len).collect(),
+            n_tokens: rows.values().map(|row| row.iter().map(|(n, ..)| n).sum()).collect(),
+            indirect: Grid::new(self.n_layers, indirect),
+        })
+    }
+
+    fn with(&self, metric: Metric) -> Vec<(&TracedFact, &Readings)> {
+        let facts = self.facts.iter().map(|fact| &**fact);
+        facts
+            .filter_map(|fact| Some((fact, fact.readings.iter().find(|it| it.metric == metric)?)))
+            .collect()
+    }
+}
+
+/// How many tokens a fact has of a role, which row that is there, and what was read.
+type Row<'a> = Vec<(usize, usize, &'a Readings)>;
+
+impl Averages {
+    /// The layer where a row's effect is largest, whichever way.
+    pub fn peak(&self, row: usize) -> Option<(usize, Estimate)> {
+        let layers = self.indirect.rows().nth(row)?.iter().copied().enumerate();
+        layers.max_by(|(_, a), (_, b)| a.mean.abs().total_cmp(&b.mean.abs()))
+    }
+}

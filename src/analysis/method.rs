@@ -1,0 +1,265 @@
+//! What all methods have in common, and the one list of them.
+//!
+//! The two enums below, what methods are called, how they are run and what they need follow from the
+//! list `for_each_method!`; [`figure`](crate::figure) draws a figure for each line of it.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::analysis::causal_trace::CausalTrace;
+use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisSpec, ModelEdit, prediction};
+use crate::model::Gpt2;
+use crate::tokens::{Answer, TokenizedPrompt};
+
+/// A method from the literature, implemented by what can be asked of it: its `Spec`.
+pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
+    /// What the method finds: plain numbers and text, no tensors.
+    type Found: Clone + PartialEq + Serialize + DeserializeOwned;
+
+    /// What the method is called, in a word or two: `edge cut`.
+    const NAME: &'static str;
+
+    /// What is being done while the method runs: `Cutting`.
+    const VERB: &'static str;
+
+    /// Carries out what is asked. An answer that the method [needs](Needs::Answer) is there.
+    fn run(&self, lab: &Lab<'_>) -> Result<Self::Found, AnalysisError>;
+
+    /// The prompt that a result is about, if the result is about one prompt.
+    fn prompt(found: &Self::Found) -> Option<&TokenizedPrompt>;
+
+    /// What the method needs of the prompt that it is run on.
+    fn needs(&self) -> Needs {
+        Needs::Answer
+    }
+
+    /// Refuses a spec that cannot be carried out, before the model is run for it.
+    fn check(&self) -> Result<(), AnalysisError> {
+        Ok(())
+    }
+
+    /// The spec's own prompts whose answer is measured. Where one of them has no answer, the model's
+    /// first guess is filled in.
+    fn measured_prompts(&mut self) -> Vec<&mut TokenizedPrompt> {
+        Vec::new()
+    }
+
+    /// Whether prompts other than the one asked go through the model.
+    fn has_other_prompts(&self) -> bool {
+        false
+    }
+
+    /// Whether a few passes are enough, so that the method may run between the steps of a longer one.
+    fn is_short(&self) -> bool {
+        false
+    }
+
+    /// The change of the model that the method tries out, if it tries one.
+    fn edit(&self) -> Option<ModelEdit> {
+        None
+    }
+
+    /// The traces that a result consists of, which a later trace may go on from.
+    fn traces(_found: &Self::Found) -> Vec<&CausalTrace> {
+        Vec::new()
+    }
+}
+
+/// What a method works on.
+pub struct Lab<'a> {
+    pub model: &'a Gpt2,
+    pub prompt: &'a TokenizedPrompt,
+    pub ctx: &'a AnalysisCtx<'a>,
+}
+
+/// What a method needs of the prompt that it is run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// No prompt at all: the method reads the weights alone.
+    Weights,
+
+    /// No prompt but those that its spec brings.
+    OwnPrompts,
+
+    /// The text of a prompt, with or without an answer.
+    Prompt,
+
+    /// A prompt with an answer to measure. Where it has none, the model's own first guess is the
+    /// answer, as in ROME.
+    Answer,
+}
+
+/// Calls a macro with all methods: the variant that files name each by, and the module of the same
+/// name in `analysis` and `figure`. The order is that of the variants; it has no meaning.
+macro_rules! for_each_method {
+    ($then:ident) => {
+        $then! {
+            Prediction: prediction,
+            CausalTrace: causal_trace,
+            TraceCell: trace_cell,
+            TraceAverage: trace_average,
+            AttributionPatching: attribution_patching,
+            LogitAttribution: logit_attribution,
+            LogitLens: logit_lens,
+            Attention: attention,
+            Ablation: ablation,
+            NeuronAblation: neuron_ablation,
+            AttentionKnockout: attention_knockout,
+            EdgeCut: edge_cut,
+            Comparison: comparison,
+            Generation: generation,
+            RankOneEdit: rank_one_edit,
+            Steering: steering,
+            ActivationPatching: activation_patching,
+            PathPatching: path_patching,
+            AtpStar: atp_star,
+            EdgeAttribution: edge_attribution,
+            NeuronAttribution: neuron_attribution,
+            SourceAttribution: source_attribution,
+            AttributionDifference: attribution_difference,
+            ThroughHead: through_head,
+            ResidualNorms: residual_norms,
+            AccumulatedResid: accumulated_resid,
+            ContributionGraph: contribution_graph,
+            HeadScores: head_scores,
+            CorruptionBench: corruption_bench,
+            Circuit: circuit,
+            Composition: composition,
+        }
+    };
+}
+pub(crate) use for_each_method;
+
+/// Defines the two enums of a list of methods, whose modules are in reach of the caller, and all that
+/// follows from the list.
+macro_rules! define_methods {
+    ($($method:ident: $module:ident,)*) => {
+        /// What is asked of which method.
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub enum AnalysisSpec {
+            $($method($module::Spec),)*
+        }
+
+        /// What a method found: plain numbers and text, no tensors.
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        pub enum AnalysisResult {
+            $($method(<$module::Spec as $crate::analysis::Method>::Found),)*
+        }
+
+        impl AnalysisSpec {
+            /// What all methods are called, in the order of the list.
+            pub const NAMES: &[&str] =
+                &[$(<$module::Spec as $crate::analysis::Method>::NAME,)*];
+
+            /// What the method is called.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$method(_) => <$module::Spec as $crate::analysis::Method>::NAME,)*
+                }
+            }
+
+            /// What is being done while the method runs.
+            pub fn verb(&self) -> &'static str {
+                match self {
+                    $(Self::$method(_) => <$module::Spec as $crate::analysis::Method>::VERB,)*
+                }
+            }
+
+            /// What the method needs of the prompt that it is run on.
+            pub fn needs(&self) -> $crate::analysis::Needs {
+                match self { $(Self::$method(spec) => $crate::analysis::Method::needs(spec),)* }
+            }
+
+            /// Whether prompts other than the one asked go through the model.
+            pub fn has_other_prompts(&self) -> bool {
+                match self {
+                    $(Self::$method(spec) => $crate::analysis::Method::has_other_prompts(spec),)*
+                }
+            }
+
+            /// Whether a few passes are enough.
+            pub fn is_short(&self) -> bool {
+                match self { $(Self::$method(spec) => $crate::analysis::Method::is_short(spec),)* }
+            }
+
+            /// The change of the model that the method tries out, if it tries one.
+            pub fn edit(&self) -> Option<$crate::analysis::ModelEdit> {
+                match self { $(Self::$method(spec) => $crate::analysis::Method::edit(spec),)* }
+            }
+
+            /// Runs the method in a lab.
+            pub fn run(
+                &self,
+                lab: &$crate::analysis::Lab<'_>,
+            ) -> Result<AnalysisResult, $crate::analysis::AnalysisError> {
+                Ok(match self { $(Self::$method(spec) => AnalysisResult::$method(lab.ask(spec)?),)* })
+            }
+        }
+
+        impl AnalysisResult {
+            /// What the method is called.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$method(_) => <$module::Spec as $crate::analysis::Method>::NAME,)*
+                }
+            }
+
+            /// The prompt that the result is about, if it is about one prompt.
+            pub fn prompt(&self) -> Option<&$crate::tokens::TokenizedPrompt> {
+                match self {
+                    $(Self::$method(found) =>
+                        <$module::Spec as $crate::analysis::Method>::prompt(found),)*
+                }
+            }
+
+            /// The traces that the result consists of.
+            pub fn traces(&self) -> Vec<&$crate::analysis::causal_trace::CausalTrace> {
+                match self {
+                    $(Self::$method(found) =>
+                        <$module::Spec as $crate::analysis::Method>::traces(found),)*
+                }
+            }
+        }
+    };
+}
+pub(crate) use define_methods;
+
+impl Lab<'_> {
+    /// Runs a method, with the model's first guesses for the answers that it needs and does not have.
+    pub fn ask<M: Method>(&self, method: &M) -> Result<M::Found, AnalysisError> {
+        method.check()?;
+        let mut prompt = self.prompt.clone();
+        if method.needs() == Needs::Answer {
+            self.guess_answer(&mut prompt)?;
+        }
+        let mut method = method.clone();
+        for own in method.measured_prompts() {
+            self.guess_answer(own)?;
+        }
+        method.run(&Lab { prompt: &prompt, ..*self })
+    }
+
+    /// Fills in the model's first guess where a prompt has no answer.
+    fn guess_answer(&self, prompt: &mut TokenizedPrompt) -> Result<(), AnalysisError> {
+        if prompt.answer.is_none() {
+            let tokenizer = self.ctx.tokenizer.ok_or(AnalysisError::NoTokenizer)?;
+            let guess = prediction::Spec { n_top: 1 };
+            let id = guess.run(&Lab { prompt, ..*self })?.top[0].id;
+            let text = tokenizer.piece(id);
+            prompt.answer = Some(Answer { pieces: vec![text.clone()], text, ids: vec![id] });
+        }
+        Ok(())
+    }
+}
+
+impl AnalysisSpec {
+    /// Whether it asks nothing of any prompt.
+    pub fn is_of_weights(&self) -> bool {
+        self.needs() == Needs::Weights
+    }
+
+    /// Whether it asks something of the prompt that it is run on, and not of its own alone.
+    pub fn needs_prompt(&self) -> bool {
+        matches!(self.needs(), Needs::Prompt | Needs::Answer)
+    }
+}

@@ -1,0 +1,238 @@
+//! Activation patching: what does a prompt answer when it is given activations of another?
+//!
+//! The activations of a *donor* prompt, such as the inverse of a fact, are put into the run of a
+//! *recipient* at positions that correspond; the two may differ in length. Where the donor's answer
+//! comes up, what tells the answers apart passes there.
+//!
+//! Vig et al. 2020 and Geiger et al. 2021 (*interchange interventions*); Heimersheim & Nanda 2024,
+//! "How to use and interpret activation patching". Agrees with TransformerLens' hooks on
+//! `hook_resid_post`, `hook_mlp_out`, `hook_attn_out` and `hook_z`.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::causal_trace::Component;
+use crate::analysis::sweep::{Asked, sweep};
+use crate::analysis::trace_map::window;
+use crate::analysis::{
+    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair, donors,
+};
+use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
+use crate::model::Donors;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The prompt that activations are taken from. Its answer is the recipient's foil.
+    pub donor: Arc<TokenizedPrompt>,
+
+    /// Which of its positions go where. [`Pair::by_role`] proposes them.
+    pub pairs: Vec<Pair>,
+
+    /// Whether pairs are patched one at a time.
+    pub places: Places,
+
+    pub part: Part,
+
+    /// How many layers are patched together around the one reported, for MLPs and attention, as in
+    /// a causal trace.
+    pub window: usize,
+}
+
+/// What is patched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// The residual stream after a layer.
+    Hidden,
+
+    /// What MLPs add to it.
+    Mlp,
+
+    /// What attention adds to it.
+    Attn,
+
+    /// Each head's output before `W_O`.
+    Heads,
+}
+
+/// The columns of the map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Places {
+    /// One for each pair.
+    #[default]
+    Each,
+
+    /// One, with all pairs patched together.
+    Together,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActivationPatching {
+    pub spec: Spec,
+
+    /// The recipient. Its foil is the donor's answer.
+    pub prompt: TokenizedPrompt,
+
+    /// The recipient, undisturbed.
+    pub clean: Measurement,
+
+    /// The donor, undisturbed, asked for the recipient's answer.
+    pub donor: Measurement,
+
+    /// The recipient with that cell patched; nothing where not computed yet. One map over (layer,
+    /// place); for heads one over (layer, head) for each place.
+    pub patched: Vec<Grid<Option<Measurement>>>,
+}
+
+impl Part {
+    pub const ALL: [Self; 4] = [Self::Hidden, Self::Mlp, Self::Attn, Self::Heads];
+
+    fn site(self, layer: usize) -> Site {
+        match self {
+            Self::Hidden => Component::Hidden.site(layer),
+            Self::Mlp => Component::Mlp.site(layer),
+            Self::Attn => Component::Attn.site(layer),
+            Self::Heads => Site::Z(layer),
+        }
+    }
+}
+
+impl Spec {
+    /// The pairs that are patched together, place by place.
+    pub fn groups(&self) -> Vec<&[Pair]> {
+        match self.places {
+            Places::Each => self.pairs.chunks(1).collect(),
+            Places::Together => vec![&self.pairs],
+        }
+    }
+
+    /// The layers patched for a cell of `layer`.
+    pub fn layers(&self, layer: usize, n_layers: usize) -> Range<usize> {
+        match self.part {
+            Part::Hidden | Part::Heads => layer..layer + 1,
+            Part::Mlp | Part::Attn => window(layer, self.window, n_layers),
+        }
+    }
+}
+
+impl ActivationPatching {
+    /// How far a cell goes from the recipient's reading (0) to the donor's (1). Nothing where the
+    /// two readings hardly differ, see [`Metric::least_total`].
+    pub fn recovery(&self, patched: &Measurement, metric: Metric) -> Option<f32> {
+        let (from, to) = (self.clean.get(metric)?, self.donor.get(metric)?);
+        let is_apart = (to - from).abs() >= metric.least_total();
+        is_apart.then(|| Some((patched.get(metric)? - from) / (to - from)))?
+    }
+
+    /// Probability of the first token of the donor's answer.
+    pub fn foil_prob(measured: &Measurement) -> Option<f32> {
+        Some((measured.log_prob - measured.logit_diff?).exp())
+    }
+}
+
+impl Method for Spec {
+    type Found = ActivationPatching;
+    const NAME: &'static str = "activation patching";
+    const VERB: &'static str = "Patching";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<ActivationPatching, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        if self.window == 0 {
+            return Err(AnalysisError::Zero { what: "the window" });
+        }
+        Pair::check(&self.pairs, &self.donor, prompt)?;
+        let foil = self.donor.answer.clone().ok_or(AnalysisError::NoAnswer)?;
+        let prompt = TokenizedPrompt { foil: Some(foil), ..prompt.clone() };
+        // Also checks the prompts, before anything is run.
+        Asked::new(model, &prompt)?;
+        let donor = TokenizedPrompt {
+            answer: prompt.answer.clone(),
+            foil: prompt.foil.clone(),
+            ..(*self.donor).clone()
+        };
+        let asked_donor = Asked::new(model, &donor)?;
+
+        let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
+        let sites: SiteSet = (0..n_layers).map(|layer| self.part.site(layer)).collect();
+        let run = donors::clean(model, &asked_donor, &sites, ctx)?;
+        let measured_donor = Measurement::read(model, &run.logits, &donor, None)?[0];
+        let donors = Donors::from([(Donor::Counterpart, run.cache)]);
+
+        let result = |clean: Measurement, cells: &[Option<Measurement>]| ActivationPatching {
+            spec: self.clone(),
+            prompt: prompt.clone(),
+            clean,
+            donor: measured_donor,
+            patched: maps(self, cells, n_layers, n_heads),
+        };
+        let conditions = plan(self, n_layers, n_heads);
+        let found = sweep(model, &prompt, &conditions, &donors, ctx, &mut |so_far| {
+            if let [Some(clean), cells @ ..] = so_far {
+                (ctx.partial)(AnalysisResult::ActivationPatching(result(*clean, cells)));
+            }
+        })?;
+        let cells: Vec<_> = found[1..].iter().copied().map(Some).collect();
+        Ok(result(found[0], &cells))
+    }
+
+    fn prompt(_: &ActivationPatching) -> Option<&TokenizedPrompt> {
+        // The result tells both of its prompts.
+        None
+    }
+
+    fn measured_prompts(&mut self) -> Vec<&mut TokenizedPrompt> {
+        vec![Arc::make_mut(&mut self.donor)]
+    }
+
+    fn has_other_prompts(&self) -> bool {
+        true
+    }
+}
+
+/// The clean run, then every cell: place by place for heads, else layer by layer.
+pub fn plan(spec: &Spec, n_layers: usize, n_heads: usize) -> Vec<Condition> {
+    let groups = spec.groups();
+    let cell = |layer: usize, pairs: &[Pair], heads: &Span| -> Condition {
+        let layers = spec.layers(layer, n_layers);
+        let copies = layers.flat_map(|it| pairs.iter().map(move |pair| (spec.part.site(it), pair)));
+        let copies = copies.map(|(site, pair)| {
+            let donor = Donor::Counterpart;
+            let copy = Edit::CopyFrom { donor, positions: Span::one(pair.donor) };
+            Intervention::at(site, Span::one(pair.recipient), copy).of_heads(heads.clone())
+        });
+        copies.collect()
+    };
+    let mut conditions = vec![Vec::new()];
+    if spec.part == Part::Heads {
+        for pairs in groups {
+            for layer in 0..n_layers {
+                conditions.extend((0..n_heads).map(|head| cell(layer, pairs, &Span::one(head))));
+            }
+        }
+    } else {
+        for layer in 0..n_layers {
+            conditions.extend(groups.iter().map(|pairs| cell(layer, pairs, &Span::All)));
+        }
+    }
+    conditions
+}
+
+/// What the cells of the plan found, as maps.
+fn maps(
+    spec: &Spec,
+    cells: &[Option<Measurement>],
+    n_layers: usize,
+    n_heads: usize,
+) -> Vec<Grid<Option<Measurement>>> {
+    if spec.part == Part::Heads {
+        let of_places = cells.chunks(n_layers * n_heads);
+        of_places.map(|cells| Grid::new(n_heads, cells.to_vec())).collect()
+    } else {
+        vec![Grid::new(spec.groups().len(), cells.to_vec())]
+    }
+}

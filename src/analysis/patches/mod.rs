@@ -1,0 +1,9 @@
+//! What a prompt says with activations of another: whole outputs, or single paths between parts.
+
+pub mod activation_patching;
+pub mod path_patching;
+mod pairing;
+mod parts;
+
+pub use pairing::{Pair, UnknownPair};
+pub use parts::{HeadInput, Receiver, Sender, UnknownPart};

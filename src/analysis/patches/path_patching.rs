@@ -1,0 +1,326 @@
+//! Path patching: does one part tell the answer to another?
+//!
+//! A *sender*, a head or an MLP, is given its activation from another prompt, and only what reaches
+//! the *receivers* directly is let through: the heads' queries, keys or values, an MLP's input, or the
+//! logits. Then the receivers are overwritten with what they made of it, in a run where all else is
+//! free to react.
+//!
+//! Wang et al. 2022, "Interpretability in the Wild", section 3.1 and appendix B: between sender and
+//! receivers all heads are frozen at their clean values, MLPs and layer norms are recomputed, so that
+//! a path through MLPs counts as direct. With MLPs frozen as well only the residual stream is left:
+//! an edge of Goldowsky-Dill et al. 2023, and of [`edge_attribution`](crate::analysis::edge_attribution).
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::sweep::{Asked, Reuse, batches, sweep_beside};
+use crate::analysis::{
+    AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair,
+    Positions, Receiver, Sender, donors,
+};
+use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
+use crate::model::{ActivationCache, DirectPaths, Donors, Gpt2, Mlps, Reference, Writer};
+use crate::task::Cancelled;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The prompt that senders' activations are taken from.
+    pub donor: Arc<TokenizedPrompt>,
+
+    /// Which of its positions go where. [`Pair::by_role`] proposes them.
+    pub pairs: Vec<Pair>,
+
+    /// What is told, all of it together. Either the logits or other parts.
+    pub receivers: Vec<Receiver>,
+
+    /// Where receivers are overwritten. The logits are read at the last token.
+    pub receiver_positions: Positions,
+
+    pub between: Between,
+}
+
+/// What MLPs between sender and receiver do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Between {
+    /// They react: Wang et al. 2022.
+    #[default]
+    Recomputed,
+
+    /// They keep their clean outputs.
+    Frozen,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PathPatching {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+    pub clean: Measurement,
+
+    /// With the paths from that head patched. Nothing where there is no path, or not computed yet.
+    /// (layer, head)
+    pub heads: Grid<Option<Measurement>>,
+
+    /// The same from MLPs, one for each layer.
+    pub mlps: Vec<Option<Measurement>>,
+}
+
+impl PathPatching {
+    /// What patching adds to a reading.
+    pub fn change(&self, patched: Option<&Measurement>, metric: Metric) -> Option<f32> {
+        Some(patched?.get(metric)? - self.clean.get(metric)?)
+    }
+
+    fn fill(&mut self, senders: &[Sender], found: &[Option<Measurement>]) {
+        let of = |sender: Sender| {
+            let nth = senders.iter().position(|it| *it == sender)?;
+            found[nth]
+        };
+        let (n_layers, n_heads) = (self.heads.n_rows(), self.heads.n_columns());
+        let heads = (0..n_layers)
+            .flat_map(|layer| (0..n_heads).map(move |head| of(Sender::Head { layer, head })));
+        self.heads = Grid::new(n_heads, heads.collect());
+        self.mlps = (0..n_layers).map(|layer| of(Sender::Mlp { layer })).collect();
+    }
+}
+
+impl Method for Spec {
+    type Found = PathPatching;
+    const NAME: &'static str = "path patching";
+    const VERB: &'static str = "Patching paths";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<PathPatching, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let mut prompt = prompt.clone();
+        if prompt.foil.is_none() {
+            prompt.foil.clone_from(&self.donor.answer);
+        }
+        let prompt = &prompt;
+        let config = &model.config;
+        if self.receivers.is_empty() {
+            return Err(AnalysisError::Zero { what: "the number of receivers" });
+        }
+        for receiver in &self.receivers {
+            receiver.check(config)?;
+        }
+        if self.receivers.contains(&Receiver::Logits) && self.receivers.len() > 1 {
+            return Err(AnalysisError::LogitsAmongOthers);
+        }
+        Pair::check(&self.pairs, &self.donor, prompt)?;
+        let positions = self.positions(prompt)?;
+        let asked = Asked::new(model, prompt)?;
+        let sites = DirectPaths::sites(config.n_layers);
+        let clean = donors::clean(model, &asked, &sites, ctx)?;
+        let reference = Reference::of(&clean.logits);
+        let written = (0..config.n_layers).flat_map(|it| [Site::Z(it), Site::MlpOut(it)]).collect();
+        let donor = donors::other(model, &self.donor.ids, &written, ctx)?;
+
+        let senders: Vec<Sender> = Sender::all(config.n_layers, config.n_heads)
+            .filter(|it| *it != Sender::Embed)
+            .filter(|it| self.receivers.iter().any(|to| it.reaches(*to, config.n_layers)))
+            .collect();
+        let paths = Paths { model, spec: self, asked: &asked, positions: &positions, ctx };
+        let told = match ctx.reuse {
+            Reuse::Exact => paths.directly(&senders, &clean.cache, &donor)?,
+            Reuse::Nothing => paths.frozen(&senders, &clean.cache, donor)?,
+        };
+        let mut result = PathPatching {
+            spec: self.clone(),
+            prompt: prompt.clone(),
+            clean: Measurement::read(model, &clean.logits, prompt, Some(&reference))?[0],
+            heads: Grid::new(config.n_heads, vec![None; config.n_layers * config.n_heads]),
+            mlps: vec![None; config.n_layers],
+        };
+        let conditions: Vec<Condition> =
+            (0..senders.len()).map(|nth| paths.tell(nth, senders[nth])).collect();
+        let fill = &mut |so_far: &[Option<Measurement>]| {
+            result.fill(&senders, so_far);
+            (ctx.partial)(AnalysisResult::PathPatching(result.clone()));
+        };
+        let found = sweep_beside(reference.into(), model, prompt, &conditions, &told, ctx, fill)?;
+        let found: Vec<_> = found.into_iter().map(Some).collect();
+        result.fill(&senders, &found);
+        Ok(result)
+    }
+
+    fn prompt(found: &PathPatching) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn has_other_prompts(&self) -> bool {
+        true
+    }
+}
+
+impl Spec {
+    /// Where receivers are overwritten.
+    fn positions(&self, prompt: &TokenizedPrompt) -> Result<Vec<Range<usize>>, AnalysisError> {
+        if self.receivers == [Receiver::Logits] {
+            return Positions::Last.ranges(prompt);
+        }
+        let ranges = self.receiver_positions.ranges(prompt)?;
+        if ranges.is_empty() {
+            return Err(AnalysisError::Zero { what: "the number of tokens" });
+        }
+        Ok(ranges)
+    }
+}
+
+/// The paths of one map.
+struct Paths<'a> {
+    model: &'a Gpt2,
+    spec: &'a Spec,
+    asked: &'a Asked,
+
+    /// Of receivers.
+    positions: &'a [Range<usize>],
+    ctx: &'a AnalysisCtx<'a>,
+}
+
+impl Paths<'_> {
+    /// From the first to the last that is overwritten.
+    fn span(&self) -> Range<usize> {
+        let first = self.positions.iter().map(|it| it.start).min().unwrap_or(0);
+        first..self.positions.iter().map(|it| it.end).max().unwrap_or(0)
+    }
+
+    fn readers(&self) -> SiteSet {
+        let n_layers = self.model.config.n_layers;
+        self.spec.receivers.iter().map(|it| it.site(n_layers)).collect()
+    }
+
+    /// Gives the receivers what they made of a sender. `nth`: among the senders.
+    fn tell(&self, nth: usize, sender: Sender) -> Condition {
+        let n_layers = self.model.config.n_layers;
+        let first = self.span().start;
+        let mut condition = Condition::new();
+        for receiver in &self.spec.receivers {
+            if !sender.reaches(*receiver, n_layers) {
+                continue;
+            }
+            for to in self.positions {
+                let from = Span::Only(to.start - first..to.end - first);
+                let copy = Edit::CopyFrom { donor: Donor::Run(nth), positions: from };
+                let heads = receiver.head().map_or(Span::All, Span::one);
+                let site = receiver.site(n_layers);
+                condition
+                    .push(Intervention::at(site, Span::Only(to.clone()), copy).of_heads(heads));
+            }
+        }
+        condition
+    }
+
+    /// What receivers make of each sender, its change led through the MLPs.
+    fn directly(
+        &self,
+        senders: &[Sender],
+        clean: &ActivationCache,
+        donor: &ActivationCache,
+    ) -> Result<Donors, AnalysisError> {
+        let (model, spec) = (self.model, self.spec);
+        let changed = self.changed(clean, donor);
+        let positions = self.span();
+        let readers = self.readers();
+        let cancel = &self.ctx.task.cancel;
+        let mut told = Donors::new();
+        for batch in batches(senders.len(), positions.len(), model) {
+            let first = batch.start;
+            let senders = &senders[batch];
+            let writers: Vec<Writer> = senders.iter().map(|it| it.writer()).collect();
+            let request = DirectPaths {
+                clean,
+                changed: &changed,
+                writers: &writers,
+                mlps: match spec.between {
+                    Between::Recomputed => Mlps::Recomputed,
+                    Between::Frozen => Mlps::Frozen,
+                },
+                readers: &readers,
+                positions: positions.clone(),
+            };
+            let read = model.direct_paths(&request, &mut |_| {
+                // A queue that runs ahead could not be stopped.
+                model.wait();
+                if cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+            })?;
+            for (nth, writer) in writers.iter().enumerate() {
+                let reached = readers.iter().filter(|site| writer.reaches(**site));
+                let row = reached.map(|&site| (site, read.get(site).clone().narrow(0, nth, 1)));
+                told.insert(Donor::Run(first + nth), row.collect());
+            }
+        }
+        Ok(told)
+    }
+
+    /// The clean run, with the donor's activations at the paired positions.
+    fn changed(&self, clean: &ActivationCache, donor: &ActivationCache) -> ActivationCache {
+        let changed = donor.sites().map(|site| {
+            let here = clean.get(site).clone();
+            let [_, n_pos, _, _] = here.dims();
+            let there = donor.get(site);
+            let at = (0..n_pos).map(|pos| {
+                let pair = self.spec.pairs.iter().find(|pair| pair.recipient == pos);
+                pair.map_or_else(
+                    || here.clone().narrow(1, pos, 1),
+                    |pair| there.clone().narrow(1, pair.donor, 1),
+                )
+            });
+            (site, burn::tensor::Tensor::cat(at.collect(), 1))
+        });
+        changed.collect()
+    }
+
+    /// The same from whole passes in which every head, and if asked every MLP, is overwritten.
+    fn frozen(
+        &self,
+        senders: &[Sender],
+        clean: &ActivationCache,
+        donor: ActivationCache,
+    ) -> Result<Donors, AnalysisError> {
+        let donors = Donors::from([(Donor::Clean, clean.clone()), (Donor::Counterpart, donor)]);
+        let conditions: Vec<Condition> = senders.iter().map(|it| self.freeze(*it)).collect();
+        let (span, readers) = (self.span(), self.readers());
+        let caches =
+            donors::under(self.model, self.asked, &conditions, &donors, &readers, self.ctx)?;
+        let part = |cache: &ActivationCache, site: Site| {
+            cache.get(site).clone().narrow(1, span.start, span.len())
+        };
+        let told = caches.iter().enumerate().map(|(nth, cache)| {
+            let sites = readers.iter().map(|&site| (site, part(cache, site)));
+            (Donor::Run(nth), sites.collect())
+        });
+        Ok(told.collect())
+    }
+
+    /// All heads as in the clean run, one sender as in the donor's.
+    fn freeze(&self, sender: Sender) -> Condition {
+        let whole = Span::Only(0..self.asked.n_editable);
+        let keep = |site: Site| {
+            let copy = Edit::CopyFrom { donor: Donor::Clean, positions: whole.clone() };
+            Intervention::at(site, whole.clone(), copy)
+        };
+        let mut condition = Condition::new();
+        for layer in 0..self.model.config.n_layers {
+            condition.push(keep(Site::Z(layer)));
+            if self.spec.between == Between::Frozen {
+                condition.push(keep(Site::MlpOut(layer)));
+            }
+        }
+        let (site, heads) = match sender {
+            Sender::Embed => (Site::Embed, Span::All),
+            Sender::Head { layer, head } => (Site::Z(layer), Span::one(head)),
+            Sender::Mlp { layer } => (Site::MlpOut(layer), Span::All),
+        };
+        for pair in &self.spec.pairs {
+            let (donor, positions) = (Donor::Counterpart, Span::one(pair.donor));
+            let copy = Edit::CopyFrom { donor, positions };
+            let at = Intervention::at(site, Span::one(pair.recipient), copy);
+            condition.push(at.of_heads(heads.clone()));
+        }
+        condition
+    }
+}

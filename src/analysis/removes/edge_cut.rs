@@ -1,0 +1,213 @@
+//! Attention cut between chosen tokens, in a range of layers, all at once.
+//!
+//! Where the knockout of Geva et al. 2023 slides a window of layers over one set of edges, this cuts
+//! any edges in one range of layers, in all heads or in some: the scores are set to −∞ before the
+//! softmax, so that the query's other weights grow to sum to 1 again. With all layers and the edges
+//! from the subject to the last token it is their knockout with a window over all layers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::measurement::Measurement;
+use crate::analysis::prediction::{Candidate, likeliest_next};
+use crate::analysis::sweep::{Asked, row, step};
+use crate::analysis::{AnalysisError, Lab, Method, Reuse};
+use crate::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span};
+use crate::model::{Donors, Place, Reference, Request, Resume, Start};
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// What is cut, all at once. None: nothing changes.
+    pub edges: BTreeSet<Edge>,
+
+    /// In which layers.
+    pub layers: Range<usize>,
+
+    /// In which heads of each of these layers; all if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub heads: Option<BTreeSet<usize>>,
+
+    /// How many of the likeliest next tokens are listed.
+    pub n_top: usize,
+}
+
+/// One token looking at another, by their positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    /// The token that looks.
+    pub query: usize,
+
+    /// The token that is looked at: the query itself, or one before it.
+    pub key: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EdgeCut {
+    pub spec: Spec,
+    pub prompt: TokenizedPrompt,
+    pub clean: Said,
+    pub cut: Said,
+}
+
+/// What the model makes of a prompt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Said {
+    pub answer: Measurement,
+
+    /// The likeliest next tokens, likeliest first.
+    pub top: Vec<Candidate>,
+}
+
+impl Method for Spec {
+    type Found = EdgeCut;
+    const NAME: &'static str = "edge cut";
+    const VERB: &'static str = "Cutting";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<EdgeCut, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
+        let asked = Asked::new(model, prompt)?;
+        let (n_layers, n_pos) = (model.config.n_layers, asked.ids.len());
+        let condition = plan(prompt, self, n_layers, model.config.n_heads)?;
+        let first_pos = self.edges.first().map_or(0, |edge| edge.query);
+        let place = Place::of(&condition, n_layers);
+        let resumed = place.filter(|_| ctx.reuse == Reuse::Exact);
+
+        let n_cut = match (place, resumed) {
+            (None, _) => 0,
+            (Some(_), None) => n_pos * n_layers,
+            (_, Some(place)) => (n_pos - first_pos) * (n_layers - place.layer),
+        };
+        let mut progress = Progress { done: 0, total: (n_pos * n_layers + n_cut) as u64 };
+        ctx.task.checkpoint(progress)?;
+        let donors = Donors::new();
+        let mut run = |condition: &Condition, capture: &SiteSet| {
+            let rows = [row(&asked, condition)];
+            let n_read = asked.n_read;
+            let request = Request { rows: &rows, donors: &donors, capture, past: None, n_read };
+            model.run(&request, &mut |_| {
+                model.wait();
+                step(ctx, &mut progress, n_pos as u64)
+            })
+        };
+        let capture = match resumed {
+            Some(place) => Resume::sites(n_layers, [place].into_iter()),
+            None => SiteSet::new(),
+        };
+        let clean = run(&Condition::new(), &capture)?;
+        let changed = match (place, resumed) {
+            (None, _) => clean.logits.clone(),
+            (Some(_), None) => run(&condition, &SiteSet::new())?.logits,
+            (_, Some(place)) => {
+                let request = Resume {
+                    rows: &[row(&asked, &condition)],
+                    starts: &[Start { place, base_row: 0, parts_from: None }],
+                    base: &clean.cache,
+                    first_pos,
+                    donors: &donors,
+                    n_read: asked.n_read,
+                };
+                let cost = (n_pos - first_pos) as u64;
+                model.resume(&request, &mut |_, n_rows| {
+                    model.wait();
+                    step(ctx, &mut progress, cost * n_rows as u64)
+                })?
+            }
+        };
+        let reference = Reference::of(&clean.logits);
+        let said = |logits| -> Result<Said, AnalysisError> {
+            let answer = Measurement::read(model, logits, prompt, Some(&reference))?[0];
+            Ok(Said { answer, top: likeliest_next(logits, self.n_top) })
+        };
+        Ok(EdgeCut {
+            spec: self.clone(),
+            prompt: prompt.clone(),
+            clean: said(&clean.logits)?,
+            cut: said(&changed)?,
+        })
+    }
+
+    fn prompt(found: &EdgeCut) -> Option<&TokenizedPrompt> {
+        Some(&found.prompt)
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+}
+
+/// All that is cut, as one condition. Queries next to each other that lose the same keys are one
+/// intervention.
+///
+/// # Errors
+///
+/// If the prompt or the model lacks what is named, or a token would have nothing left to look at.
+pub fn plan(
+    prompt: &TokenizedPrompt,
+    spec: &Spec,
+    n_layers: usize,
+    n_heads: usize,
+) -> Result<Condition, AnalysisError> {
+    let out_of_range = |what, index, n| AnalysisError::OutOfRange { what, index, n };
+    if spec.layers.end > n_layers {
+        return Err(out_of_range("layer", spec.layers.end - 1, n_layers));
+    }
+    if spec.layers.is_empty() {
+        return Err(AnalysisError::Zero { what: "the number of layers to cut in" });
+    }
+    if let Some(&index) = spec.heads.iter().flatten().find(|head| **head >= n_heads) {
+        return Err(out_of_range("head", index, n_heads));
+    }
+    let n_pos = prompt.n_pos();
+    let mut keys_of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for &Edge { query, key } in &spec.edges {
+        if let Some(pos) = [query, key].into_iter().find(|pos| *pos >= n_pos) {
+            return Err(AnalysisError::NoPosition { pos, n_pos });
+        }
+        if key > query {
+            return Err(AnalysisError::LaterKey { query, key });
+        }
+        keys_of.entry(query).or_default().push(key);
+    }
+    let is_blind = |(query, keys): (&usize, &Vec<usize>)| (keys.len() > *query).then_some(*query);
+    if let Some(pos) = keys_of.iter().find_map(is_blind) {
+        return Err(AnalysisError::NothingToLookAt { pos });
+    }
+    let queries: Vec<(usize, Vec<usize>)> = keys_of.into_iter().collect();
+    let alike = queries.chunk_by(|a, b| a.0 + 1 == b.0 && a.1 == b.1);
+    let mut blocks = Vec::new();
+    for group in alike {
+        let (first, keys) = &group[0];
+        for run in keys.chunk_by(|a, b| a + 1 == *b) {
+            blocks.push((*first..first + group.len(), run[0]..run[0] + run.len()));
+        }
+    }
+    let heads: Vec<Span> = match &spec.heads {
+        None => vec![Span::All],
+        Some(heads) => heads.iter().map(|head| Span::one(*head)).collect(),
+    };
+    let mut condition = Condition::new();
+    for layer in spec.layers.clone() {
+        for heads in &heads {
+            condition.extend(blocks.iter().map(|(queries, keys)| {
+                let queries = Span::Only(queries.clone());
+                Intervention::at(Site::AttnScores(layer), queries, Edit::Block)
+                    .of_heads(heads.clone())
+                    .of_units(Span::Only(keys.clone()))
+            }));
+        }
+    }
+    Ok(condition)
+}
+
+impl Spec {
+    /// Some edges in all heads of some layers.
+    pub fn of(edges: impl IntoIterator<Item = Edge>, layers: Range<usize>) -> Self {
+        Self { edges: edges.into_iter().collect(), layers, heads: None, n_top: 5 }
+    }
+}

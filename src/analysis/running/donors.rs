@@ -1,0 +1,174 @@
+//! The runs that conditions copy from: the clean one, another prompt's, the mean over many, and
+//! corrupted ones. Each is done once, before the sweep.
+
+use burn::tensor::{Tensor, TensorData};
+
+use crate::analysis::sweep::{Asked, batches, check_ids, row};
+use crate::analysis::{AnalysisCtx, AnalysisError};
+use crate::intervention::{Condition, Site, SiteSet};
+use crate::model::{ActivationCache, Donors, Gpt2, Request, Row, Run};
+use crate::task::{Cancelled, Progress};
+
+/// Several rows at once, with `sites` kept.
+pub(in crate::analysis) fn run(
+    model: &Gpt2,
+    rows: &[Row<'_>],
+    sites: &SiteSet,
+    n_read: usize,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Run, Cancelled> {
+    run_with(model, rows, &Donors::new(), sites, n_read, ctx)
+}
+
+fn run_with(
+    model: &Gpt2,
+    rows: &[Row<'_>],
+    donors: &Donors,
+    sites: &SiteSet,
+    n_read: usize,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Run, Cancelled> {
+    let request = Request { rows, donors, capture: sites, past: None, n_read };
+    model.run(&request, &mut |_| {
+        // A queue that runs ahead could not be stopped.
+        model.wait();
+        if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+    })
+}
+
+/// The same prompt, undisturbed, with its logits where the answer's tokens are predicted.
+pub(in crate::analysis) fn clean(
+    model: &Gpt2,
+    asked: &Asked,
+    sites: &SiteSet,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Run, Cancelled> {
+    run(model, &[row(asked, &Vec::new())], sites, asked.n_read, ctx)
+}
+
+/// The same prompt under each condition: one cache per condition.
+pub(in crate::analysis) fn under(
+    model: &Gpt2,
+    asked: &Asked,
+    conditions: &[Condition],
+    donors: &Donors,
+    sites: &SiteSet,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Vec<ActivationCache>, Cancelled> {
+    let mut caches = Vec::with_capacity(conditions.len());
+    for batch in batches(conditions.len(), asked.ids.len(), model) {
+        let rows: Vec<_> = conditions[batch].iter().map(|it| row(asked, it)).collect();
+        let cache = run_with(model, &rows, donors, sites, asked.n_read, ctx)?.cache;
+        caches.extend((0..rows.len()).map(|nth| -> ActivationCache {
+            sites.iter().map(|&site| (site, cache.get(site).clone().narrow(0, nth, 1))).collect()
+        }));
+    }
+    Ok(caches)
+}
+
+/// Another prompt, undisturbed.
+pub(in crate::analysis) fn other(
+    model: &Gpt2,
+    ids: &[u32],
+    sites: &SiteSet,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<ActivationCache, AnalysisError> {
+    check_ids(model, ids, [].into_iter())?;
+    Ok(run(model, &[Row::new(ids, &[])], sites, 1, ctx)?.cache)
+}
+
+/// The most bytes of activations that a mean keeps of its prompts at once. All neurons of
+/// GPT-2-large are 0.7 MB for each token.
+const KEPT_BYTES: usize = 256 << 20;
+
+/// How many bytes are kept of each token. Attention has more, but its means are not asked for.
+fn bytes_of_token(model: &Gpt2, sites: &SiteSet) -> usize {
+    let width = |site: &Site| match site {
+        Site::MlpPre(_) | Site::MlpPost(_) => model.config.d_mlp,
+        _ => model.config.d_model,
+    };
+    sites.iter().map(width).sum::<usize>() * size_of::<f32>()
+}
+
+/// What activations are on average over many prompts, for a prompt of `n_pos` tokens.
+///
+/// Position 0 gets the mean over the prompts' first tokens, every other position the mean over all
+/// their later tokens. Attention rests on the first token, whose activations are of another size
+/// (Xiao et al. 2023): one mean for all would describe none of them.
+pub(in crate::analysis) fn mean(
+    model: &Gpt2,
+    prompts: &[Vec<u32>],
+    n_pos: usize,
+    sites: &SiteSet,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<ActivationCache, AnalysisError> {
+    let n_later: usize = prompts.iter().map(|ids| ids.len().saturating_sub(1)).sum();
+    if prompts.is_empty() {
+        return Err(AnalysisError::Zero { what: "the number of prompts to take the mean of" });
+    }
+    if n_later == 0 && n_pos > 1 {
+        return Err(AnalysisError::Zero { what: "the number of tokens after the prompts' first" });
+    }
+    for ids in prompts {
+        if ids.is_empty() {
+            return Err(AnalysisError::Zero { what: "the length of a prompt to take the mean of" });
+        }
+        check_ids(model, ids, [].into_iter())?;
+    }
+    // Prompts of one length after the other, so that little is padded.
+    let mut order: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+    order.sort_by_key(|ids| ids.len());
+
+    let longest = order.last().map_or(1, |ids| ids.len());
+
+    let n_rows = (KEPT_BYTES / (bytes_of_token(model, sites) * longest)).max(1);
+    let pieces = batches(order.len(), longest, model)
+        .flat_map(|batch| order[batch].chunks(n_rows).collect::<Vec<_>>());
+    let mut progress = Progress { done: 0, total: order.len() as u64 };
+
+    let mut sums: Vec<(Tensor<2>, [usize; 2])> = Vec::new();
+    for piece in pieces {
+        ctx.task.checkpoint(progress)?;
+        progress.done += piece.len() as u64;
+        let rows: Vec<_> = piece.iter().map(|ids| Row::new(ids, &[])).collect();
+        let cache = run(model, &rows, sites, 1, ctx)?.cache;
+        for (nth, &site) in sites.iter().enumerate() {
+            let activation = cache.get(site).clone();
+            let [batch, len, n_heads, width] = activation.dims();
+            let weights = class_weights(&rows, len, [prompts.len(), n_later]);
+            let weights = TensorData::new(weights, [2, batch * len]);
+            let weights = Tensor::<2>::from_data(weights, &activation.device());
+            let sum = weights.matmul(activation.reshape([batch * len, n_heads * width]));
+            match sums.get_mut(nth) {
+                Some((there, _)) => *there = there.clone() + sum,
+                None => sums.push((sum, [n_heads, width])),
+            }
+        }
+    }
+    let at_each_position = |(mean, [n_heads, width]): (Tensor<2>, [usize; 2])| {
+        let class = |nth: usize, n: usize| {
+            mean.clone()
+                .narrow(0, nth, 1)
+                .reshape([1, 1, n_heads, width])
+                .expand([1, n, n_heads, width])
+        };
+        if n_pos == 1 {
+            class(0, 1)
+        } else {
+            Tensor::cat(vec![class(0, 1), class(1, n_pos - 1)], 1)
+        }
+    };
+    Ok(sites.iter().copied().zip(sums.into_iter().map(at_each_position)).collect())
+}
+
+/// How much each token counts towards the mean of first tokens, then of later ones.
+/// `[class, row * pos]`
+fn class_weights(rows: &[Row<'_>], len: usize, [n_first, n_later]: [usize; 2]) -> Vec<f32> {
+    let n = rows.len() * len;
+    let mut weights = vec![0.0; 2 * n];
+    for (nth, row) in rows.iter().enumerate() {
+        weights[nth * len] = 1.0 / n_first as f32;
+        weights[n + nth * len + 1..n + nth * len + row.ids.len()].fill(1.0 / n_later as f32);
+    }
+    weights
+}

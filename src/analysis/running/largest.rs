@@ -1,0 +1,33 @@
+/// Indices of the `n` largest values, largest first; equal ones in the order they stand in.
+pub(in crate::analysis) fn largest(values: &[f32], n: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    let by_value = |&a: &usize, &b: &usize| values[b].total_cmp(&values[a]).then(a.cmp(&b));
+    if n < order.len() {
+        if n > 0 {
+            order.select_nth_unstable_by(n - 1, by_value);
+        }
+        order.truncate(n);
+    }
+    order.sort_unstable_by(by_value);
+    order
+}
+
+/// The same by size, whatever the sign.
+pub(in crate::analysis) fn largest_by_size(values: &[f32], n: usize) -> Vec<usize> {
+    largest(&values.iter().map(|it| it.abs()).collect::<Vec<_>>(), n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_come_first_and_equals_in_order() {
+        let values = [1.0, -3.0, 2.0, 2.0, 0.5];
+        assert_eq!(largest(&values, 3), [2, 3, 0]);
+        assert_eq!(largest(&values, 9), [2, 3, 0, 4, 1]);
+        assert_eq!(largest_by_size(&values, 2), [1, 2]);
+        assert_eq!(largest(&values, 0), [0; 0]);
+        assert_eq!(largest(&[], 2), [0; 0]);
+    }
+}

@@ -1,0 +1,137 @@
+//! Correlations, and how often chance does as well.
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+/// Pearson's correlation. Nothing if either side does not vary.
+pub(in crate::analysis) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
+    assert_eq!(a.len(), b.len(), "values come in pairs");
+    let (a, b) = (centred(a), centred(b));
+    let (aa, bb) = (dot(&a, &a), dot(&b, &b));
+    (aa > 0.0 && bb > 0.0).then(|| (dot(&a, &b) / (aa * bb).sqrt()).clamp(-1.0, 1.0))
+}
+
+/// Spearman's: Pearson's of the ranks.
+pub(in crate::analysis) fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
+    pearson(&ranks(a), &ranks(b))
+}
+
+/// From 1, the smallest first. Equals share the mean of their places.
+pub(in crate::analysis) fn ranks(values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let mut ranks = vec![0.0; values.len()];
+    let mut first = 0;
+    for alike in order.chunk_by(|&a, &b| values[a] == values[b]) {
+        let place = (2 * first + alike.len() + 1) as f64 / 2.0;
+        for &index in alike {
+            ranks[index] = place;
+        }
+        first += alike.len();
+    }
+    ranks
+}
+
+/// The places of the `n` values of largest size, of equals the earlier ones.
+pub(in crate::analysis) fn largest(values: &[f64], n: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[b].abs().total_cmp(&values[a].abs()));
+    order.truncate(n);
+    order
+}
+
+/// How often values that are dealt out anew are as alike as the given ones, or more: one p-value per
+/// statistic, (1 + as alike) / (1 + n) (Phipson & Smyth 2010).
+///
+/// # Panics
+///
+/// If `block` does not divide the number of values.
+pub(in crate::analysis) struct Permutations {
+    pub n: usize,
+    pub seed: u64,
+
+    /// Values change places within blocks of so many.
+    pub block: usize,
+}
+
+impl Permutations {
+    /// `statistics`: of an order of the indices.
+    pub fn p_values<const N: usize>(
+        &self,
+        n_values: usize,
+        statistics: impl Fn(&[usize]) -> [f64; N],
+    ) -> [f64; N] {
+        assert!(n_values.is_multiple_of(self.block), "blocks must be whole");
+        let mut order: Vec<usize> = (0..n_values).collect();
+        // Sums of the same products in another order differ by their rounding.
+        let given = statistics(&order).map(|it| it - 1e-9);
+        let mut n_alike = [0; N];
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        for _ in 0..self.n {
+            for block in order.chunks_mut(self.block) {
+                for last in (1..block.len()).rev() {
+                    block.swap(last, rng.random_range(0..=last));
+                }
+            }
+            for (n, (drawn, given)) in n_alike.iter_mut().zip(statistics(&order).iter().zip(given))
+            {
+                *n += usize::from(*drawn >= given);
+            }
+        }
+        n_alike.map(|n| (1 + n) as f64 / (1 + self.n) as f64)
+    }
+}
+
+fn centred(values: &[f64]) -> Vec<f64> {
+    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    // What does not vary but for rounding does not vary.
+    let size = values.iter().fold(0.0_f64, |max, it| max.max(it.abs()));
+    let centred: Vec<f64> = values.iter().map(|it| it - mean).collect();
+    let varies = centred.iter().any(|it| it.abs() > 1e-12 * size);
+    if varies { centred } else { vec![0.0; values.len()] }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equals_share_their_rank() {
+        assert_eq!(ranks(&[0.5, -1.0, 0.5, 2.0, 0.5]), [3.0, 1.0, 3.0, 5.0, 3.0]);
+        assert_eq!(ranks(&[]), [0.0; 0]);
+    }
+
+    #[test]
+    fn a_rank_correlation_sees_only_the_order() {
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0], [0.1, 0.2, 9.0, 1e6]);
+        assert_eq!(spearman(&a, &b), Some(1.0));
+        assert!(pearson(&a, &b).unwrap() < 0.8);
+        assert_eq!(pearson(&a, &b.map(|it| -2.0 * it)), pearson(&a, &b).map(|it| -it));
+        assert_eq!(pearson(&a, &[0.1; 4]), None);
+        assert_eq!(spearman(&[], &[]), None);
+    }
+
+    /// Of 5 things in 120 orders, the one of the given order: p = 1/120.
+    #[test]
+    fn p_values_are_what_counting_gives() {
+        let a = [1.0, 2.0, 3.0, 4.0, 5.0];
+        let statistic = |order: &[usize]| {
+            let moved: Vec<f64> = order.iter().map(|&at| a[at]).collect();
+            [pearson(&a, &moved).unwrap(), -pearson(&a, &moved).unwrap()]
+        };
+        let all = Permutations { n: 20_000, seed: 1, block: 5 };
+        let [same, opposite] = all.p_values(5, statistic);
+        // Four standard errors.
+        assert!((same - 1.0 / 120.0).abs() < 4.0 * (1.0 / 120.0 / 20_000.0_f64).sqrt(), "{same}");
+        assert_eq!(opposite, 1.0);
+        assert_eq!(all.p_values(5, statistic), [same, opposite]);
+        assert_ne!(Permutations { seed: 2, ..all }.p_values(5, statistic)[0], same);
+        // Where nothing can change places, chance always does as well.
+        let none = Permutations { n: 99, seed: 1, block: 1 };
+        assert_eq!(none.p_values(5, statistic), [1.0, 1.0]);
+    }
+}

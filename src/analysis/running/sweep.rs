@@ -1,0 +1,403 @@
+//! One prompt under many conditions. The only loop over forward passes in the program.
+//!
+//! Conditions that begin alike share work: the runs they begin with (the *bases*, such as the ten
+//! corrupted runs of a causal trace) are done once, and each condition goes on from the layer and
+//! position where it first differs. This is exact, since nothing before that place depends on the
+//! change; only the order in which products are summed differs. Conditions that go on alike for
+//! some layers, such as restored windows that are clipped at the first layer, are one run until
+//! they part. Where a condition begins is computed from its plain data, so no analysis needs to
+//! know.
+//!
+//! Maps come in coarse to fine: at every position first the conditions that begin in every eighth
+//! layer, then those halfway between, and so on, the last positions first in each round. A round is
+//! not so small that it reads the weights for a few tokens. A device that works through a queue is
+//! read once, so there each position goes as a whole.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{AnalysisCtx, AnalysisError, Measurement};
+use crate::intervention::{Condition, SiteSet};
+use crate::model::{
+    ActivationCache, DeviceFailed, Donors, Gpt2, Reading, Readout, Reference, Request, Resume, Row,
+    Run,
+};
+use crate::task::{Cancelled, Progress};
+use crate::tokens::TokenizedPrompt;
+
+pub(in crate::analysis) use asked::{Asked, check_ids, row};
+use branch::{Batch, Branch, branches};
+use order::{Order, sort};
+
+mod asked;
+mod branch;
+mod order;
+
+/// Whether conditions share what they have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reuse {
+    /// Begin each condition where it first differs from a run that is there.
+    #[default]
+    Exact,
+
+    /// Compute every condition from the first token and layer on: slower, to check the other by.
+    Nothing,
+}
+
+/// The most bytes that a pass may take for its widest activations.
+const BATCH_BYTES: usize = 256 << 20;
+
+/// The most multiplications per layer, so that a cancel is heard within a second on two cores.
+const LAYER_PRODUCTS: usize = 60_000_000_000;
+
+/// How many rows may wait on a device before their readings are fetched. A map of GPT-2-large has
+/// fewer, so it is fetched at once.
+const ROWS_WAITING: usize = 8192;
+
+/// Measures the answer under each condition, in order, and how far each is from the clean run.
+/// `on_batch` sees what has been found so far.
+///
+/// # Panics
+///
+/// If a condition reaches outside the activations.
+pub fn sweep(
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    conditions: &[Condition],
+    donors: &Donors,
+    ctx: &AnalysisCtx<'_>,
+    on_batch: &mut dyn FnMut(&[Option<Measurement>]),
+) -> Result<Vec<Measurement>, AnalysisError> {
+    sweep_beside(Known::default(), model, prompt, conditions, donors, ctx, on_batch)
+}
+
+/// What need not be computed.
+#[derive(Default)]
+pub(in crate::analysis) struct Known {
+    /// Where the clean run has been done already.
+    pub clean: Option<Reference>,
+
+    /// One for each condition, or none at all.
+    pub found: Vec<Option<Measurement>>,
+}
+
+impl From<Reference> for Known {
+    fn from(clean: Reference) -> Self {
+        Self { clean: Some(clean), found: Vec::new() }
+    }
+}
+
+/// The same, where something is known.
+pub(in crate::analysis) fn sweep_beside(
+    known: Known,
+    model: &Gpt2,
+    prompt: &TokenizedPrompt,
+    conditions: &[Condition],
+    donors: &Donors,
+    ctx: &AnalysisCtx<'_>,
+    on_batch: &mut dyn FnMut(&[Option<Measurement>]),
+) -> Result<Vec<Measurement>, AnalysisError> {
+    let asked = Asked::new(model, prompt)?;
+    let Known { clean, mut found } = known;
+    found.resize(conditions.len(), None);
+    let mut sweep = Sweep {
+        model,
+        prompt,
+        asked,
+        clean,
+        donors,
+        ctx,
+        found,
+        queued: Vec::new(),
+        progress: Progress { done: 0, total: 0 },
+        on_batch,
+    };
+    if sweep.found.iter().any(Option::is_some) {
+        (sweep.on_batch)(&sweep.found);
+    }
+    let done = match ctx.reuse {
+        Reuse::Nothing => sweep.run_whole(conditions),
+        Reuse::Exact => sweep.run_branches(conditions),
+    };
+    // What was done before a cancel stays visible.
+    sweep.read_back();
+    done?;
+    Ok(sweep.found.into_iter().map(|it| it.expect("every condition was run")).collect())
+}
+
+struct Sweep<'a> {
+    model: &'a Gpt2,
+    prompt: &'a TokenizedPrompt,
+    asked: Asked,
+
+    /// What each run is compared with; nothing before the clean run is done.
+    clean: Option<Reference>,
+    donors: &'a Donors,
+    ctx: &'a AnalysisCtx<'a>,
+
+    /// One for each condition.
+    found: Vec<Option<Measurement>>,
+
+    /// What passes have left on the device, and which conditions each row answers.
+    queued: Vec<(Vec<Vec<usize>>, Readout)>,
+
+    /// In tokens times layers.
+    progress: Progress,
+    on_batch: &'a mut dyn FnMut(&[Option<Measurement>]),
+}
+
+impl Sweep<'_> {
+    /// Does the clean run, unless that has been done. `cost`: of all that follows.
+    fn start(&mut self, cost: usize) -> Result<(), AnalysisError> {
+        let n_clean = usize::from(self.clean.is_none());
+        let clean_cost = n_clean * self.asked.ids.len() * self.model.config.n_layers;
+        self.progress.total = (cost + clean_cost) as u64;
+        if self.clean.is_none() {
+            let run = self.run_rows(&[Condition::new()], &SiteSet::new())?;
+            self.clean = Some(Reference::of(&run.logits));
+        }
+        Ok(())
+    }
+
+    /// From the first token and layer on.
+    fn run_rows(
+        &mut self,
+        conditions: &[Condition],
+        capture: &SiteSet,
+    ) -> Result<Run, AnalysisError> {
+        let Self { model, donors, ctx, ref asked, .. } = *self;
+        let rows: Vec<Row<'_>> = conditions.iter().map(|it| row(asked, it)).collect();
+        let cost = (rows.len() * asked.ids.len()) as u64;
+        let request = Request { rows: &rows, donors, capture, past: None, n_read: asked.n_read };
+        let progress = &mut self.progress;
+        Ok(model.run(&request, &mut |_| step(ctx, progress, cost))?)
+    }
+
+    /// The conditions that are still to be run.
+    fn missing(&self) -> Vec<usize> {
+        (0..self.found.len()).filter(|&index| self.found[index].is_none()).collect()
+    }
+
+    fn run_whole(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
+        let config = &self.model.config;
+        let n_pos = self.asked.ids.len();
+        self.start(conditions.len() * n_pos * config.n_layers)?;
+        let mut waiting: VecDeque<Range<usize>> =
+            batches(conditions.len(), n_pos, self.model).collect();
+        while !waiting.is_empty() {
+            let mut under_way = Vec::new();
+            while let Some(indices) = waiting.pop_front() {
+                self.run_whole_batch(conditions, indices.clone())?;
+                under_way.push(indices);
+                if self.is_read_now() {
+                    break;
+                }
+            }
+            for (nth, failed) in self.read_back() {
+                let indices = under_way[nth].clone();
+                if indices.len() == 1 {
+                    return Err(failed.into());
+                }
+                waiting.extend(halves(indices));
+            }
+        }
+        Ok(())
+    }
+
+    fn run_whole_batch(
+        &mut self,
+        conditions: &[Condition],
+        indices: Range<usize>,
+    ) -> Result<(), AnalysisError> {
+        let run = self.run_rows(&conditions[indices.clone()], &SiteSet::new())?;
+        let readout = Measurement::ask(&run.logits, self.prompt, self.clean.as_ref());
+        self.queue(indices.map(|index| vec![index]).collect(), readout)
+    }
+
+    fn run_branches(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
+        let config = &self.model.config;
+        let n_pos = self.asked.ids.len();
+        let (bases, mut branches) =
+            branches(conditions, &self.missing(), config.n_layers, n_pos - self.asked.n_read);
+        let order = if self.model.is_queued() { Order::ByPosition } else { Order::CoarseToFine };
+        sort(&mut branches, order, n_pos);
+
+        let groups: Vec<_> = batches(bases.len(), n_pos, self.model).collect();
+        let passes = groups.iter().flat_map(|group| self.passes(&branches, group));
+        let cost: usize = passes.map(|pass| pass.cost(config.n_layers, n_pos)).sum();
+        self.start(cost + bases.len() * config.n_layers * n_pos)?;
+
+        let mut waiting = VecDeque::from(groups);
+        while let Some(group) = waiting.pop_front() {
+            match self.run_group(&bases, &branches, &group) {
+                Err(AnalysisError::Device(_)) if group.len() > 1 => waiting.extend(halves(group)),
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Some bases, and all that begins with them. Fails with the device if it cannot take the bases
+    /// together, or one row alone.
+    fn run_group(
+        &mut self,
+        bases: &[Condition],
+        branches: &[Branch],
+        group: &Range<usize>,
+    ) -> Result<(), AnalysisError> {
+        let mut waiting = VecDeque::from(self.passes(branches, group));
+        let base = self.run_bases(&bases[group.clone()], group, branches, &waiting)?;
+        // The bases themselves are the first under way.
+        let mut under_way: Vec<Option<Batch<'_>>> = vec![None];
+        loop {
+            while let Some(pass) = waiting.pop_front() {
+                self.resume(&pass, &base)?;
+                under_way.push(Some(pass));
+                if self.is_read_now() {
+                    break;
+                }
+            }
+            for (nth, failed) in self.read_back() {
+                match &under_way[nth] {
+                    Some(pass) if pass.branches.len() > 1 => waiting.extend(pass.halves()),
+                    _ => return Err(failed.into()),
+                }
+            }
+            under_way.clear();
+            if waiting.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// How all that begins with some of the bases goes through the model.
+    fn passes<'b>(&self, branches: &'b [Branch], group: &Range<usize>) -> Vec<Batch<'b>> {
+        let n_pos = self.asked.ids.len();
+        let here: Vec<&Branch> =
+            branches.iter().filter(|it| group.contains(&it.base) && it.place.is_some()).collect();
+        let mut passes = Vec::new();
+        for alike in here.chunk_by(|a, b| (a.round, a.pos) == (b.round, b.pos)) {
+            let n_computed = n_pos - alike[0].pos;
+            for batch in batches(alike.len(), n_computed, self.model) {
+                passes.push(Batch::new(&alike[batch], group.start));
+            }
+        }
+        passes
+    }
+
+    /// Runs bases whole, and keeps what others go on from.
+    fn run_bases(
+        &mut self,
+        bases: &[Condition],
+        group: &Range<usize>,
+        branches: &[Branch],
+        passes: &VecDeque<Batch<'_>>,
+    ) -> Result<ActivationCache, AnalysisError> {
+        let starts = passes.iter().flat_map(|pass| &pass.starts);
+        let from_base = starts.filter(|it| it.parts_from.is_none()).map(|it| it.place);
+        let capture = Resume::sites(self.model.config.n_layers, from_base);
+        let run = self.run_rows(bases, &capture)?;
+        // Conditions that differ from a base in nothing.
+        let same_as = |nth: usize| {
+            let same = branches.iter().filter(|it| it.base == nth && it.place.is_none());
+            same.map(|it| it.index).collect()
+        };
+        let readout = Measurement::ask(&run.logits, self.prompt, self.clean.as_ref());
+        self.queue(group.clone().map(same_as).collect(), readout)?;
+        Ok(run.cache)
+    }
+
+    fn resume(&mut self, batch: &Batch<'_>, base: &ActivationCache) -> Result<(), AnalysisError> {
+        let Self { model, donors, ctx, ref asked, .. } = *self;
+        let first_pos = batch.pos;
+        let rows: Vec<Row<'_>> = batch.branches.iter().map(|it| row(asked, &it.rest)).collect();
+        let starts = &batch.starts;
+        let request = Resume { rows: &rows, starts, base, first_pos, donors, n_read: asked.n_read };
+        let n_pos = asked.ids.len() - first_pos;
+        let progress = &mut self.progress;
+        let logits = model
+            .resume(&request, &mut |_, n_rows| step(ctx, progress, (n_rows * n_pos) as u64))?;
+        let readout = Measurement::ask(&logits, self.prompt, self.clean.as_ref());
+        self.queue(batch.branches.iter().map(|it| vec![it.index]).collect(), readout)
+    }
+
+    /// Keeps what a pass was asked for. `rows`: the conditions that each row answers.
+    fn queue(&mut self, rows: Vec<Vec<usize>>, readout: Readout) -> Result<(), AnalysisError> {
+        // A queue that runs ahead could not be stopped.
+        self.model.try_wait()?;
+        self.queued.push((rows, readout));
+        Ok(())
+    }
+
+    /// Whether what is queued should be fetched before more is: always where it is here already,
+    /// so that it is seen.
+    fn is_read_now(&self) -> bool {
+        let n_rows: usize = self.queued.iter().map(|(rows, _)| rows.len()).sum();
+        !self.model.is_queued() || n_rows >= ROWS_WAITING
+    }
+
+    /// Fetches all that is queued. A device says only now whether it could take a pass: gives those
+    /// that failed, by their place in the queue.
+    fn read_back(&mut self) -> Vec<(usize, DeviceFailed)> {
+        if self.queued.is_empty() {
+            return Vec::new();
+        }
+        let (rows, readouts): (Vec<_>, Vec<_>) = self.queued.drain(..).unzip();
+        let read: Vec<Result<Vec<Reading>, DeviceFailed>> =
+            match self.model.read_back(readouts.clone()) {
+                Ok(all) => all.into_iter().map(Ok).collect(),
+                Err(_) => readouts
+                    .into_iter()
+                    .map(|one| Ok(self.model.read_back(vec![one])?.remove(0)))
+                    .collect(),
+            };
+        let mut failures = Vec::new();
+        for (nth, (rows, read)) in rows.into_iter().zip(read).enumerate() {
+            match read {
+                Ok(readings) => {
+                    for (indices, reading) in rows.into_iter().zip(&readings) {
+                        for index in indices {
+                            self.found[index] = Some(Measurement::from(reading));
+                        }
+                    }
+                }
+                Err(failed) => failures.push((nth, failed)),
+            }
+        }
+        (self.on_batch)(&self.found);
+        failures
+    }
+}
+
+/// After a layer: tells how far it is, and stops if that was asked for.
+pub(in crate::analysis) fn step(
+    ctx: &AnalysisCtx<'_>,
+    progress: &mut Progress,
+    cost: u64,
+) -> Result<(), Cancelled> {
+    progress.done += cost;
+    ctx.task.checkpoint(*progress)
+}
+
+/// Of a pass that a device could not take.
+fn halves(range: Range<usize>) -> [Range<usize>; 2] {
+    let middle = range.start + range.len() / 2;
+    [range.start..middle, middle..range.end]
+}
+
+/// `0..n_rows` in pieces that one pass can take.
+pub(in crate::analysis) fn batches(
+    n_rows: usize,
+    n_pos: usize,
+    model: &Gpt2,
+) -> impl Iterator<Item = Range<usize>> + use<> {
+    let (d_model, d_mlp) = (model.config.d_model, model.config.d_mlp);
+    // Residual stream, its normal form, queries, keys, values, `z`, and the MLP's neurons.
+    let token_bytes = (6 * d_model + d_mlp) * size_of::<f32>();
+    let token_products = 4 * d_model * d_model + 2 * d_model * d_mlp;
+    let n_tokens = (BATCH_BYTES / token_bytes).min(LAYER_PRODUCTS / token_products);
+    let size = (n_tokens / n_pos).clamp(1, model.max_rows.max(1));
+    (0..n_rows).step_by(size).map(move |start| start..(start + size).min(n_rows))
+}

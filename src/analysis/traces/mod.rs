@@ -1,0 +1,13 @@
+//! Where a fact is recalled: causal traces, the corruptions that they begin with, and a look into
+//! one of their cells.
+
+pub mod causal_trace;
+pub mod trace_cell;
+pub mod corruption_bench;
+pub mod effects;
+pub mod corruption;
+mod given_noise;
+mod known;
+pub(in crate::analysis) mod trace_map;
+
+pub use given_noise::{GivenNoise, NoiseFile, NoiseReader, NoiseShapeError};

@@ -1,0 +1,198 @@
+//! What a head does by its weights alone: the tokens its circuits read and write.
+//!
+//! Elhage et al. 2021: `W_V W_O` says what a head writes given what it reads, `W_Q W_K^T` what it
+//! looks at given what looks. Their singular vectors are read through the embedding and the
+//! unembedding (Millidge & Black 2022, "The Singular Value Decompositions of Transformer Weight
+//! Matrices are Highly Interpretable"). The head's eigenvalues on the whole way from token to logit
+//! say whether it copies: TransformerLens' copying score, `Σ λ / Σ |λ|`.
+//!
+//! A layer norm stands in front of both circuits, so the weights are processed first; the spec says
+//! how, and anything done when the model was opened comes before. No prompt is asked for.
+
+use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::largest::largest;
+use crate::analysis::{AnalysisError, Lab, Method, Needs};
+use crate::model::{CircuitKind, Processing};
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub layer: usize,
+    pub head: usize,
+    pub circuit: Circuit,
+
+    /// How many singular vectors are read.
+    pub n_vectors: usize,
+
+    /// How many tokens are listed at each end of one.
+    pub n_tokens: usize,
+
+    /// What is done to the weights before.
+    pub processing: Processing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Circuit {
+    /// What is written, given what is read.
+    Ov,
+
+    /// What is looked at, given what looks.
+    Qk,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CircuitReading {
+    pub spec: Spec,
+
+    /// All `d_head` of them, largest first.
+    pub singular_values: Vec<f32>,
+
+    /// Largest singular value first.
+    pub vectors: Vec<SingularVector>,
+
+    /// Of an OV circuit.
+    pub copying: Option<Copying>,
+}
+
+/// Both sides of one singular value. Which end of a side is positive has no meaning, but both sides
+/// of one vector go together: it is chosen so that the largest score on the second is positive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SingularVector {
+    pub value: f32,
+
+    /// Tokens, by their embeddings. OV: what is read at the source. QK: what looks.
+    pub reads: Ends,
+
+    /// OV: what is written, as logits. QK: what is looked at, by embeddings.
+    pub writes: Ends,
+}
+
+/// The tokens along a direction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ends {
+    /// Largest scores first.
+    pub positive: Vec<TokenScore>,
+
+    /// Smallest scores first.
+    pub negative: Vec<TokenScore>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenScore {
+    pub id: u32,
+    pub score: f32,
+}
+
+/// Whether what a head writes is what it reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Copying {
+    /// From -1, every token's logit is lowered where it is read, to 1, it is raised.
+    pub score: f32,
+
+    /// Real and imaginary parts, largest first; of a conjugate pair the positive one first.
+    pub eigenvalues: Vec<[f32; 2]>,
+}
+
+impl Method for Spec {
+    type Found = CircuitReading;
+    const NAME: &'static str = "circuit";
+    const VERB: &'static str = "Reading weights";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<CircuitReading, AnalysisError> {
+        let &Lab { model, ctx, .. } = lab;
+        let Self { layer, head, .. } = *self;
+        let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
+        if layer >= n_layers {
+            return Err(AnalysisError::OutOfRange { what: "layer", index: layer, n: n_layers });
+        }
+        if head >= n_heads {
+            return Err(AnalysisError::OutOfRange { what: "head", index: head, n: n_heads });
+        }
+        ctx.task.checkpoint(Progress { done: 0, total: 3 })?;
+        let kind = match self.circuit {
+            Circuit::Ov => CircuitKind::Ov,
+            Circuit::Qk => CircuitKind::Qk,
+        };
+        let found = model.head_circuit(layer, head, kind, &self.processing);
+        ctx.task.checkpoint(Progress { done: 1, total: 3 })?;
+        let n_vectors = self.n_vectors.min(found.left.len());
+        let vectors = if n_vectors == 0 {
+            Vec::new()
+        } else {
+            let reads = rows(model.embedding_scores(&found.left[..n_vectors], &self.processing));
+            let right = &found.right[..n_vectors];
+            let writes = rows(match self.circuit {
+                Circuit::Ov => model.unembedding_scores(right, &self.processing),
+                Circuit::Qk => model.embedding_scores(right, &self.processing),
+            });
+            let sides = reads.into_iter().zip(writes).zip(&found.singular_values);
+            sides.map(|((reads, writes), value)| vector(*value, reads, writes, self)).collect()
+        };
+        ctx.task.checkpoint(Progress { done: 2, total: 3 })?;
+        let copying = (self.circuit == Circuit::Ov)
+            .then(|| copying(&model.copying_eigenvalues(layer, head, &self.processing)));
+        Ok(CircuitReading {
+            spec: self.clone(),
+            singular_values: found.singular_values,
+            vectors,
+            copying,
+        })
+    }
+
+    fn prompt(_: &CircuitReading) -> Option<&TokenizedPrompt> {
+        // The result is of the weights.
+        None
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Weights
+    }
+
+    fn is_short(&self) -> bool {
+        true
+    }
+}
+
+fn rows(scores: Tensor<2>) -> Vec<Vec<f32>> {
+    let [_, d_vocab] = scores.dims();
+    let values: Vec<f32> = scores.into_data().iter::<f32>().collect();
+    values.chunks(d_vocab).map(<[f32]>::to_vec).collect()
+}
+
+fn vector(value: f32, reads: Vec<f32>, writes: Vec<f32>, spec: &Spec) -> SingularVector {
+    let largest_score = writes.iter().copied().max_by(|a, b| a.abs().total_cmp(&b.abs()));
+    let sign = 1.0_f32.copysign(largest_score.unwrap_or(1.0));
+    let ends = |scores: Vec<f32>| {
+        let turned = |sign: f32| scores.iter().map(|it| sign * it).collect::<Vec<_>>();
+        let list = |along: f32| {
+            let order = largest(&turned(along), spec.n_tokens).into_iter();
+            order.map(|id| TokenScore { id: id as u32, score: sign * scores[id] }).collect()
+        };
+        Ends { positive: list(sign), negative: list(-sign) }
+    };
+    SingularVector { value, reads: ends(reads), writes: ends(writes) }
+}
+
+fn copying(eigenvalues: &[[f64; 2]]) -> Copying {
+    let size = |it: &[f64; 2]| it[0].hypot(it[1]);
+    let mut sorted = eigenvalues.to_vec();
+    sorted.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    // Which of a conjugate pair is larger is rounding.
+    for nth in 1..sorted.len() {
+        let (a, b) = (sorted[nth - 1], sorted[nth]);
+        if a[1] < 0.0 && b[1] > 0.0 && (size(&a) - size(&b)).abs() <= 1e-9 * size(&a) {
+            sorted.swap(nth - 1, nth);
+        }
+    }
+    let sizes: f64 = sorted.iter().map(size).sum();
+    let sum: f64 = sorted.iter().map(|it| it[0]).sum();
+    Copying {
+        score: if sizes > 0.0 { (sum / sizes) as f32 } else { 0.0 },
+        eigenvalues: sorted.iter().map(|it| it.map(|part| part as f32)).collect(),
+    }
+}

@@ -1,0 +1,125 @@
+//! Which heads are wired to read what which earlier heads write: composition scores of all pairs.
+//!
+//! Elhage et al. 2021: `‖W_OV X‖_F / (‖W_OV‖_F ‖X‖_F)`, where `X` is the later head's `W_QK` (Q),
+//! `W_QK^T` (K) or `W_OV` (V). TransformerLens' `all_composition_scores`. Two random circuits score
+//! about `1 / √d_model` times a constant, not 0; the paper takes that off, here nothing is taken off.
+//! No prompt is asked for: this is wiring, not use.
+
+use serde::{Deserialize, Serialize};
+
+use crate::analysis::{AnalysisError, Lab, Method, Needs};
+use crate::model::{LayerFactors, Processing};
+use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
+
+pub use crate::model::Composition as Mode;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    pub modes: Vec<Mode>,
+
+    /// How many of the highest pairs are listed.
+    pub n_top: usize,
+
+    /// What is done to the weights before.
+    pub processing: Processing,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Composition {
+    pub spec: Spec,
+    pub n_layers: usize,
+    pub n_heads: usize,
+
+    /// One for each mode of the spec.
+    pub modes: Vec<ModeScores>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ModeScores {
+    pub mode: Mode,
+
+    /// `[earlier layer, head, later layer, head]`, 0 where the later is not later.
+    pub scores: Vec<f32>,
+}
+
+/// Two heads and their score.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    pub mode: Mode,
+
+    /// Layer and head.
+    pub earlier: [usize; 2],
+
+    /// Layer and head.
+    pub later: [usize; 2],
+    pub score: f32,
+}
+
+impl Composition {
+    /// The highest of all modes, as many as the spec asks for.
+    pub fn top(&self) -> Vec<Pair> {
+        let all: Vec<f32> = self.modes.iter().flat_map(|it| &it.scores).copied().collect();
+        let n_all = self.n_layers * self.n_heads;
+        let head = |nth: usize| [nth / self.n_heads, nth % self.n_heads];
+        let pair = |nth: usize| {
+            let (mode, within) = (nth / (n_all * n_all), nth % (n_all * n_all));
+            Pair {
+                mode: self.modes[mode].mode,
+                earlier: head(within / n_all),
+                later: head(within % n_all),
+                score: all[nth],
+            }
+        };
+        let order = crate::analysis::largest::largest(&all, self.spec.n_top).into_iter().map(pair);
+        order.filter(|it| it.earlier[0] < it.later[0]).collect()
+    }
+}
+
+impl Method for Spec {
+    type Found = Composition;
+    const NAME: &'static str = "composition";
+    const VERB: &'static str = "Composing";
+
+    fn run(&self, lab: &Lab<'_>) -> Result<Composition, AnalysisError> {
+        let &Lab { model, ctx, .. } = lab;
+        let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
+        if self.modes.is_empty() {
+            return Err(AnalysisError::Zero { what: "the number of kinds of composition" });
+        }
+        let n_all = n_layers * n_heads;
+        let empty = |&mode| ModeScores { mode, scores: vec![0.0; n_all * n_all] };
+        let mut modes: Vec<ModeScores> = self.modes.iter().map(empty).collect();
+        let mut earlier: Vec<LayerFactors> = Vec::with_capacity(n_layers);
+        for later_layer in 0..n_layers {
+            ctx.task.checkpoint(Progress { done: later_layer as u64, total: n_layers as u64 })?;
+            let mut later = model.layer_factors(later_layer, &self.modes, &self.processing);
+            for (layer, earlier) in earlier.iter().enumerate() {
+                if ctx.task.cancel.is_cancelled() {
+                    return Err(crate::task::Cancelled.into());
+                }
+                for (of_mode, (_, scores)) in modes.iter_mut().zip(earlier.composition_with(&later))
+                {
+                    for (nth, row) in scores.chunks(n_heads).enumerate() {
+                        let start = (layer * n_heads + nth) * n_all + later_layer * n_heads;
+                        of_mode.scores[start..start + n_heads].copy_from_slice(row);
+                    }
+                }
+            }
+            // It has been the later one for the last time.
+            later.forget_later();
+            earlier.push(later);
+        }
+        Ok(Composition { spec: self.clone(), n_layers, n_heads, modes })
+    }
+
+    fn prompt(_: &Composition) -> Option<&TokenizedPrompt> {
+        // The result is of the weights.
+        None
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::Weights
+    }
+}

@@ -1,0 +1,4 @@
+//! What the weights alone tell, whatever the prompt.
+
+pub mod circuit;
+pub mod composition;
