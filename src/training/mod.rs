@@ -3,8 +3,10 @@
 //! What it knows is planned. A recorded seed splits the facts into those that are trained both
 //! ways, forward only, inversely only, and never (see [`Split`]), so that the reversal curse
 //! (Berglund et al. 2023) and chance can be seen in one model.
+//!
+//! What computes is built only with the feature `training`, since burn's autodiff takes long to
+//! compile; the plan of what is taught is in every build.
 
-#[cfg(feature = "training")]
 mod corpus;
 #[cfg(feature = "training")]
 mod export;
@@ -15,10 +17,8 @@ mod planting;
 mod split;
 #[cfg(feature = "training")]
 mod trainer;
-#[cfg(feature = "training")]
 mod vocabulary;
 
-#[cfg(feature = "training")]
 pub use corpus::{Corpus, Statement};
 #[cfg(feature = "training")]
 pub use export::write;
@@ -27,5 +27,4 @@ pub use planting::Anchor;
 pub use split::{FactPlan, Group, Split, SplitError};
 #[cfg(feature = "training")]
 pub use trainer::{Lesson, Recall, Round, Spec, StepReport, TrainError, Trainer, Trains};
-#[cfg(feature = "training")]
 pub use vocabulary::{SmallVocabulary, small_vocabulary};

@@ -10,6 +10,8 @@ mod averages;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod builtin_models;
+#[cfg(test)]
 mod bundled;
 #[cfg(test)]
 mod coarse_to_fine;
@@ -62,8 +64,7 @@ mod support;
 #[cfg(test)]
 mod trace_difference;
 mod trace_cell;
-#[cfg(test)]
-#[cfg(feature = "training")]
+#[cfg(all(test, feature = "training"))]
 mod training;
 #[cfg(test)]
 mod worker;
