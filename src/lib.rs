@@ -85,6 +85,7 @@ pub mod training;
 pub mod experiment;
 pub mod worker;
 pub mod session;
+#[cfg(feature = "gui")]
 pub mod ui;
 pub mod cli;
 

@@ -44,7 +44,6 @@ const COMMANDS: &[&[&str]] = &[
     &["model", "info"],
     &["model", "random"],
     &["devices"],
-    #[cfg(feature = "training")]
     &["train"],
 ];
 

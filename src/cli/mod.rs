@@ -38,6 +38,7 @@ mod cut;
 mod devices;
 mod eap;
 mod edit;
+#[cfg_attr(not(feature = "gui"), path = "no_window.rs")]
 mod explore;
 mod fact;
 mod generate;
@@ -57,7 +58,7 @@ mod run;
 mod session;
 mod steer;
 mod trace;
-#[cfg(feature = "training")]
+#[cfg_attr(not(feature = "training"), path = "no_training.rs")]
 mod train;
 
 /// A desktop microscope for facts in language models.
@@ -190,7 +191,6 @@ enum Command {
     Model(model::Model),
 
     /// Train the built-in model anew from the facts of the program
-    #[cfg(feature = "training")]
     Train(train::Train),
 
     /// List the graphics adapters, or test one
@@ -348,7 +348,6 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Localise(it) => it.run(&machine),
         Command::Session(it) => it.run(),
         Command::Model(it) => it.run(&machine),
-        #[cfg(feature = "training")]
         Command::Train(it) => it.run(&machine),
         Command::Devices(it) => it.run(&machine),
     }
