@@ -1,6 +1,8 @@
 use std::path::Path;
 
-use super::{Figure, Scale, to_csv, to_npz, to_parquet, to_pdf, to_png, to_svg};
+#[cfg(feature = "parquet")]
+use super::to_parquet;
+use super::{Figure, Scale, to_csv, to_npz, to_pdf, to_png, to_svg};
 
 /// What a figure is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,18 +13,24 @@ pub enum FileFormat {
     Csv,
     Json,
     Npz,
+    #[cfg(feature = "parquet")]
     Parquet,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "no figure is written as `.{0}`; end the name in .svg, .pdf, .png, .csv, .json, .npz or .parquet"
+    "no figure is written as `.{0}`; end the name in .{endings}",
+    endings = FileFormat::ENDINGS.join(", .")
 )]
 pub struct UnknownFormat(String);
 
 impl FileFormat {
     /// The endings of names, without the dot.
-    pub const ENDINGS: [&str; 7] = ["svg", "pdf", "png", "csv", "json", "npz", "parquet"];
+    pub const ENDINGS: &[&str] = if cfg!(feature = "parquet") {
+        &["svg", "pdf", "png", "csv", "json", "npz", "parquet"]
+    } else {
+        &["svg", "pdf", "png", "csv", "json", "npz"]
+    };
 
     /// By the ending of the name.
     pub fn of(path: &Path) -> Result<Self, UnknownFormat> {
@@ -32,6 +40,7 @@ impl FileFormat {
             "pdf" => Ok(Self::Pdf),
             "png" => Ok(Self::Png),
             "npz" => Ok(Self::Npz),
+            #[cfg(feature = "parquet")]
             "parquet" => Ok(Self::Parquet),
             "csv" => Ok(Self::Csv),
             "json" => Ok(Self::Json),
@@ -50,6 +59,7 @@ impl FileFormat {
             Self::Pdf => to_pdf(figure),
             Self::Png => to_png(figure, scale),
             Self::Npz => to_npz(figure),
+            #[cfg(feature = "parquet")]
             Self::Parquet => to_parquet(figure),
             Self::Csv => to_csv(figure).into_bytes(),
             Self::Json => serde_json::to_vec_pretty(figure).expect("a figure is numbers and text"),

@@ -15,6 +15,7 @@ pub mod font;
 pub mod number;
 mod npz;
 mod of;
+#[cfg(feature = "parquet")]
 mod parquet_table;
 mod pdf;
 mod ranges;
@@ -32,6 +33,7 @@ pub use npz::to_npz;
 #[cfg(test)]
 pub(crate) use of::draw_methods;
 pub use of::{AttributionForm, Effect, Look, running_sums, waterfall};
+#[cfg(feature = "parquet")]
 pub use parquet_table::to_parquet;
 pub use pdf::to_pdf;
 pub use ranges::{Ranges, of_any_fact};

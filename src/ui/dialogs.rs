@@ -79,7 +79,7 @@ impl Picker for RfdPicker {
             "png" => dialog.add_filter("PNG", &["png"]),
             "json" => dialog.add_filter("JSON", &["json"]),
             EXTENSION => dialog.add_filter("Sessions", &[EXTENSION]),
-            _ => dialog.add_filter("Figures and tables", &FileFormat::ENDINGS),
+            _ => dialog.add_filter("Figures and tables", FileFormat::ENDINGS),
         };
         let dialog = dialog.save_file();
         Box::new(move || Some(pollster::block_on(dialog)?.path().to_owned()))

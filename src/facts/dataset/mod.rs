@@ -6,6 +6,7 @@
 //! with its place and reason; the rest load.
 
 mod lre;
+#[cfg(feature = "parquet")]
 mod parquet;
 mod row;
 mod table;
@@ -48,6 +49,7 @@ pub enum DatasetError {
     #[error("the dataset is not valid JSON: {source}: {path}")]
     Json { path: PathBuf, source: serde_json::Error },
 
+    #[cfg(feature = "parquet")]
     #[error("the Parquet file cannot be read: {source}: {path}")]
     Parquet { path: PathBuf, source: ::parquet::errors::ParquetError },
 
@@ -169,7 +171,8 @@ impl Dataset {
             Ok(bytes) => bytes,
             Err(source) => return Err(DatasetError::Read { path, source }),
         };
-        if bytes.starts_with(b"PAR1") {
+        #[cfg(feature = "parquet")]
+        if bytes.starts_with(PARQUET) {
             return Self::load_parquet(path);
         }
         for (magic, what, remedy) in OTHER_FILES {
@@ -187,6 +190,7 @@ impl Dataset {
         }
     }
 
+    #[cfg(feature = "parquet")]
     fn load_parquet(path: PathBuf) -> Result<Self, DatasetError> {
         let file = match fs::File::open(&path) {
             Ok(file) => file,
@@ -339,8 +343,12 @@ impl Dataset {
 
 const BUNDLED_FACTS: &str = include_str!("../../../data/facts.json");
 
+/// The first bytes of a Parquet file.
+const PARQUET: &[u8] = b"PAR1";
+
 /// What else people pick, by its first bytes.
-const OTHER_FILES: [(&[u8], &str, &str); 7] = [
+const OTHER_FILES: [(&[u8], &str, &str); 8] = [
+    (PARQUET, "a Parquet file, which takes the feature `parquet`", "save it as JSON or CSV"),
     (b"\x1f\x8b", "a gzip archive", "unpack it first"),
     (b"PK\x03\x04", "a zip archive", "unpack it first"),
     (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"),
@@ -569,6 +577,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "parquet")]
     fn parquet_loads_and_half_a_file_does_not() {
         use ::parquet::data_type::ByteArrayType;
         use ::parquet::file::writer::SerializedFileWriter;
