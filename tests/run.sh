@@ -28,7 +28,13 @@ if command -v apt-get >/dev/null; then
   fi
 fi
 
-# Mesa complains without one.
-export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-$(mktemp --directory)}
+# The tests find nothing in the user's folders and leave nothing there, as on a new machine; only
+# cargo and rustup keep theirs.
+export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
+home=$(mktemp --directory)
+trap 'rm --recursive --force "$home"' EXIT
+export HOME=$home XDG_RUNTIME_DIR=$home
+unset XDG_CACHE_HOME XDG_CONFIG_HOME XDG_DATA_HOME XDG_STATE_HOME HF_HOME HF_HUB_CACHE
+
 # In release: the tests run real models, and the program is built along with them.
-exec cargo test --release --locked "$@"
+cargo test --release --locked "$@"

@@ -35,6 +35,11 @@ use super::support::{
 const LOGIT: f32 = 1e-4;
 const PROB: f32 = 1e-4;
 
+/// Numbers of samples whose traces are compared by what they ask of the adapter. With the larger one
+/// all cells of a position still go through one pass, which takes 512 rows.
+const FEW: usize = 2;
+const MANY: usize = 100;
+
 /// Counts what this thread asks of a device; other tests run beside it.
 struct Launches {
     thread: ThreadId,
@@ -120,10 +125,13 @@ fn an_adapter_computes_what_the_cpu_computes() {
     }
     println!("trace: {:.1} s", start.elapsed().as_secs_f64());
 
-    // Again, with kernels tuned: rows share their launches, so that more samples cost none.
+    // Rows share their launches: many more of them cost few more. How many a matrix product takes
+    // depends on the kernel that won when it was tuned, which differs from run to run and from size
+    // to size, but it is a handful; a launch for each row would be thousands more.
     let launches_of = |n_samples: usize| {
         let spec = causal_trace::Spec { n_samples, ..spec.clone() };
         let trace = || spec.run(&lab(&model, &prompt, &AnalysisCtx::unwatched()));
+        // Tuning is done by launching as well.
         trace().unwrap();
         let launches = Arc::new(Launches::of_this_thread());
         let watching = LaunchObservation::new(launches.clone());
@@ -131,13 +139,12 @@ fn an_adapter_computes_what_the_cpu_computes() {
         drop(watching);
         launches.count.load(Ordering::Relaxed)
     };
-    let (two, six) = (launches_of(2), launches_of(6));
+    let (few, many) = (launches_of(FEW), launches_of(MANY));
     let n_cells = found.restored.values().len();
-    println!("launches: {two} for {n_cells} cells of 2 samples, {six} of 6");
-    // The clean run, the bases, and one pass for each position.
-    let n_passes = 2 + found.restored.n_columns();
-    assert!(six.abs_diff(two) < n_passes, "{two} launches for 2 samples, {six} for 6");
-    assert!(two < 70 * n_passes * model.config.n_layers, "{two} launches");
+    println!("launches: {few} for {n_cells} cells of {FEW} samples, {many} of {MANY}");
+    // Each cell and the corrupted run itself, once a sample.
+    let n_more_rows = (MANY - FEW) * (1 + n_cells);
+    assert!(many < few + n_more_rows / 4, "{few} launches, {many} with {n_more_rows} rows more");
 
     // The vocabulary in two pieces.
     let start = Instant::now();
