@@ -4,6 +4,8 @@
 //! found from thin matrices of `d_head` columns. Golub & Van Loan 2013, *Matrix Computations*:
 //! sections 5.2.8 (modified Gram-Schmidt), 8.6.3 (one-sided Jacobi), 7.5 (shifted QR).
 
+use num_complex::Complex64;
+
 /// A matrix as its columns, all of one length.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Thin {
@@ -136,8 +138,8 @@ impl Thin {
         while end > 1 {
             let last = end - 1;
             let start = (1..end).rev().find(|&row| {
-                let diagonal = h[row - 1][row - 1].abs() + h[row][row].abs();
-                h[row][row - 1].abs() <= f64::EPSILON * diagonal
+                let diagonal = size(h[row - 1][row - 1]) + size(h[row][row]);
+                size(h[row][row - 1]) <= f64::EPSILON * diagonal
             });
             let start = start.unwrap_or(0);
             if start == last {
@@ -148,7 +150,7 @@ impl Thin {
             n_tries += 1;
             // Any other shift breaks a cycle.
             let shift = if n_tries % 10 == 0 {
-                h[last][last] + Complex(h[last][last - 1].abs(), 0.0)
+                h[last][last] + size(h[last][last - 1])
             } else {
                 wilkinson(&h, last)
             };
@@ -160,11 +162,11 @@ impl Thin {
             }
             qr_step(&mut h, start, end, shift);
         }
-        (0..n).map(|nth| [h[nth][nth].0, h[nth][nth].1]).collect()
+        (0..n).map(|nth| [h[nth][nth].re, h[nth][nth].im]).collect()
     }
 
     /// Similar to it, and zero below the first subdiagonal. Row by row.
-    fn hessenberg(&self) -> Vec<Vec<Complex>> {
+    fn hessenberg(&self) -> Vec<Vec<Complex64>> {
         let n = self.n_columns();
         let mut a: Vec<Vec<f64>> = self.transposed().columns;
         for k in 0..n.saturating_sub(2) {
@@ -190,7 +192,7 @@ impl Thin {
                 add_scaled(&mut row[k + 1..], &v, -2.0 * along / squared);
             }
         }
-        let complex = |row: Vec<f64>| row.into_iter().map(|it| Complex(it, 0.0)).collect();
+        let complex = |row: Vec<f64>| row.into_iter().map(|it| Complex64::from(it)).collect();
         a.into_iter().map(complex).collect()
     }
 }
@@ -235,80 +237,42 @@ fn rotate(columns: &mut [Vec<f64>], p: usize, q: usize, cos: f64, sin: f64) {
     }
 }
 
-/// Real and imaginary part.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Complex(f64, f64);
-
-impl Complex {
-    fn abs(self) -> f64 {
-        self.0.hypot(self.1)
-    }
-
-    fn conj(self) -> Self {
-        Self(self.0, -self.1)
-    }
-
-    fn times(self, factor: f64) -> Self {
-        Self(self.0 * factor, self.1 * factor)
-    }
-
-    /// The root with a real part of at least 0.
-    fn sqrt(self) -> Self {
-        let size = self.abs();
-        let real = f64::midpoint(size, self.0).max(0.0).sqrt();
-        let imaginary = f64::midpoint(size, -self.0).max(0.0).sqrt();
-        Self(real, imaginary.copysign(self.1))
-    }
+/// Absolute value.
+fn size(z: Complex64) -> f64 {
+    z.re.hypot(z.im)
 }
 
-impl std::ops::Add for Complex {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self(self.0 + other.0, self.1 + other.1)
-    }
-}
-
-impl std::ops::Sub for Complex {
-    type Output = Self;
-
-    fn sub(self, other: Self) -> Self {
-        Self(self.0 - other.0, self.1 - other.1)
-    }
-}
-
-impl std::ops::Mul for Complex {
-    type Output = Self;
-
-    fn mul(self, other: Self) -> Self {
-        Self(self.0 * other.0 - self.1 * other.1, self.0 * other.1 + self.1 * other.0)
-    }
+/// The root with a real part of at least 0.
+fn sqrt(z: Complex64) -> Complex64 {
+    let real = f64::midpoint(size(z), z.re).max(0.0).sqrt();
+    let imaginary = f64::midpoint(size(z), -z.re).max(0.0).sqrt();
+    Complex64::new(real, imaginary.copysign(z.im))
 }
 
 /// The eigenvalue of the last two rows and columns that is closer to the last number.
-fn wilkinson(h: &[Vec<Complex>], last: usize) -> Complex {
+fn wilkinson(h: &[Vec<Complex64>], last: usize) -> Complex64 {
     let (a, b) = (h[last - 1][last - 1], h[last - 1][last]);
     let (c, d) = (h[last][last - 1], h[last][last]);
-    let half = (a - d).times(0.5);
-    let root = (half * half + b * c).sqrt();
-    let middle = (a + d).times(0.5);
+    let half = (a - d) * 0.5;
+    let root = sqrt(half * half + b * c);
+    let middle = (a + d) * 0.5;
     let (one, other) = (middle + root, middle - root);
-    if (one - d).abs() < (other - d).abs() { one } else { other }
+    if size(one - d) < size(other - d) { one } else { other }
 }
 
 /// `H - shift = Q R`, then `R Q + shift`, on rows and columns `start..end`.
-fn qr_step(h: &mut [Vec<Complex>], start: usize, end: usize, shift: Complex) {
+fn qr_step(h: &mut [Vec<Complex64>], start: usize, end: usize, shift: Complex64) {
     for (nth, row) in h.iter_mut().enumerate().take(end).skip(start) {
-        row[nth] = row[nth] - shift;
+        row[nth] -= shift;
     }
     let mut rotations = Vec::with_capacity(end - start);
     for k in start..end - 1 {
         let (a, b) = (h[k][k], h[k + 1][k]);
-        let length = a.abs().hypot(b.abs());
+        let length = size(a).hypot(size(b));
         let (cos, sin) = if length > 0.0 {
-            (a.times(1.0 / length), b.times(1.0 / length))
+            (a * (1.0 / length), b * (1.0 / length))
         } else {
-            (Complex(1.0, 0.0), Complex(0.0, 0.0))
+            (Complex64::ONE, Complex64::ZERO)
         };
         rotations.push((cos, sin));
         let (upper, lower) = h.split_at_mut(k + 1);
@@ -325,7 +289,7 @@ fn qr_step(h: &mut [Vec<Complex>], start: usize, end: usize, shift: Complex) {
         }
     }
     for (nth, row) in h.iter_mut().enumerate().take(end).skip(start) {
-        row[nth] = row[nth] + shift;
+        row[nth] += shift;
     }
 }
 
@@ -396,14 +360,14 @@ mod tests {
     fn eigenvalues_have_the_traces_of_powers() {
         for (n, seed) in [(1, 4), (2, 5), (3, 6), (16, 7), (64, 8)] {
             let a = random(n, n, seed).scaled(&vec![1.0 / (n as f64).sqrt(); n]);
-            let eigenvalues: Vec<Complex> =
-                a.eigenvalues().into_iter().map(|[re, im]| Complex(re, im)).collect();
+            let eigenvalues: Vec<Complex64> =
+                a.eigenvalues().into_iter().map(|[re, im]| Complex64::new(re, im)).collect();
             let mut power = a.clone();
             let mut powers = eigenvalues.clone();
             for _ in 0..5 {
                 let trace: f64 = (0..n).map(|nth| power.columns[nth][nth]).sum();
-                let sum = powers.iter().fold(Complex(0.0, 0.0), |sum, it| sum + *it);
-                assert!((sum - Complex(trace, 0.0)).abs() < 1e-10, "{n}: {sum:?} {trace}");
+                let sum = powers.iter().sum::<Complex64>();
+                assert!(size(sum - trace) < 1e-10, "{n}: {sum:?} {trace}");
                 power = power.times(&a);
                 powers = powers.iter().zip(&eigenvalues).map(|(a, b)| *a * *b).collect();
             }

@@ -89,7 +89,7 @@ const OWNERS: [(&str, &[&str]); 30] = [
     ("gemm", &["model"]),
     ("pulp", &["model"]),
     ("burn_wgpu", &["model"]),
-    ("cubecl", &["model"]),
+    ("num_complex", &["model"]),
     ("wgpu", &["model"]),
     ("safetensors", &["model", "training"]),
     ("memmap2", &["model"]),
