@@ -6,13 +6,16 @@
 //! all cores, and attention reads queries, keys and values where they lie. The numbers are those of
 //! burn up to the order of summation.
 //!
-//! Every function gives nothing where a tensor is not on the CPU in one piece; the caller then
-//! takes burn's way, which works on any device.
+//! Every function gives its input back, or `None`, only where a tensor is on another device; the
+//! caller then takes burn's way, which works on any device. On the CPU none is ever left to it: a
+//! tensor that does not lie in one piece is copied into one first.
 
 #![expect(
     clippy::result_large_err,
     reason = "not a failure: the tensor comes back untouched, to go another way"
 )]
+
+use std::ops::Range;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_flex::{Flex, FlexTensor};
@@ -26,23 +29,31 @@ pub(super) use attention::{Heads, Keys, attend};
 pub(super) use product::{affine, affine_onto, mlp_onto, project};
 pub(super) use rows::{Beside, column, gelu_new, layer_norm, read_logits};
 
-/// A tensor's numbers where they lie, row by row.
+/// A tensor's numbers, row by row: where they lie if that is in one piece, else a copy of them.
 pub(super) struct View {
     tensor: FlexTensor,
-    start: usize,
-    end: usize,
+    range: Range<usize>,
 }
 
 impl View {
-    /// Nothing if the tensor is on another device, or not in one piece.
+    /// `None` if the tensor is on another device.
     pub fn of<const D: usize>(tensor: &Tensor<D>) -> Option<Self> {
-        let tensor = tensor.clone().try_into_primitive::<Flex>().ok()?;
-        let (start, end) = tensor.layout().contiguous_offsets()?;
-        Some(Self { tensor, start, end })
+        Some(Self::of_flex(tensor.clone().try_into_primitive::<Flex>().ok()?))
+    }
+
+    fn of_flex(tensor: FlexTensor) -> Self {
+        match tensor.layout().contiguous_offsets() {
+            Some((start, end)) => Self { tensor, range: start..end },
+            None => {
+                let tensor = tensor.to_contiguous();
+                let n = tensor.layout().num_elements();
+                Self { tensor, range: 0..n }
+            }
+        }
     }
 
     pub fn values(&self) -> &[f32] {
-        &self.tensor.storage::<f32>()[self.start..self.end]
+        &self.tensor.storage::<f32>()[self.range.clone()]
     }
 }
 
@@ -56,7 +67,7 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// Nothing if the tensor is on another device.
+    /// `None` if the tensor is on another device.
     pub fn of(tensor: &Tensor<2>) -> Option<Self> {
         let tensor = tensor.clone().try_into_primitive::<Flex>().ok()?;
         let layout = tensor.layout();
@@ -70,21 +81,17 @@ impl Matrix {
     }
 }
 
-/// Changes a tensor where it lies, if nobody else holds it; else a copy of it. Gives it back
-/// untouched if it is not on the CPU in one piece.
+/// Changes a tensor where it lies, if nobody else holds it and it is in one piece; else a copy of it.
+/// Gives it back untouched if it is on another device.
 pub(super) fn change<const D: usize>(
     tensor: Tensor<D>,
     change: impl FnOnce(&mut [f32]),
 ) -> Result<Tensor<D>, Tensor<D>> {
-    if View::of(&tensor).is_none() {
-        return Err(tensor);
-    }
-    let Ok(mut flex) = tensor.try_into_primitive::<Flex>() else {
-        unreachable!("it was on the CPU just now");
-    };
-    let whole = flex.layout().contiguous_offsets();
-    let (start, end) = whole.expect("it was in one piece just now");
-    change(&mut flex.storage_mut::<f32>()[start..end]);
+    let Ok(flex) = tensor.clone().try_into_primitive::<Flex>() else { return Err(tensor) };
+    // A second holder would make a copy of what is to be changed.
+    drop(tensor);
+    let View { tensor: mut flex, range } = View::of_flex(flex);
+    change(&mut flex.storage_mut::<f32>()[range]);
     Ok(Tensor::from_primitive::<Flex>(flex))
 }
 
@@ -208,16 +215,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_in_one_piece_is_left_to_burn() {
+    fn what_is_not_in_one_piece_is_copied_into_one() {
+        let numbers = |x: &Tensor<2>| x.to_data().iter::<f32>().collect::<Vec<_>>();
         let x = random([4, 6], 1);
-        assert!(View::of(&x).is_some());
-        assert!(View::of(&x.clone().transpose()).is_none());
-        assert!(change(x.transpose(), |_| ()).is_err());
-        // A part in one piece is changed in a copy.
-        let whole = random([4, 6], 1);
-        let part = whole.clone().narrow(0, 1, 2);
+        let turned = x.clone().transpose();
+        assert_eq!(View::of(&turned).unwrap().values(), numbers(&turned));
+        let changed = change(turned.clone(), |values| values[1] = 9.0).unwrap();
+        let mut expected = numbers(&turned);
+        expected[1] = 9.0;
+        assert_eq!(numbers(&changed), expected);
+        // Others who hold the tensor do not see the change, nor do those who hold all of a part.
+        check(&x, &random([4, 6], 1));
+        let part = x.clone().narrow(0, 1, 2);
         let changed = change(part.clone(), |values| values.fill(0.0)).unwrap();
         assert_eq!(changed.abs().max().into_scalar::<f32>(), 0.0);
-        check(&part, &whole.narrow(0, 1, 2));
+        check(&part, &x.narrow(0, 1, 2));
     }
 }
