@@ -39,7 +39,7 @@ impl AsRef<[u8]> for SharedMap {
     }
 }
 
-#[expect(unsafe_code, reason = "mapping a file is unsafe by nature; nothing else here is")]
+#[expect(unsafe_code, reason = "mapping a file is unsafe by nature")]
 pub(super) fn map_file(path: &Path) -> io::Result<Mmap> {
     let file = File::open(path)?;
     // SAFETY: the map is only read. If another program shortens the file meanwhile, the system
