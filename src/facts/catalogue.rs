@@ -1,6 +1,6 @@
-//! The relations that this project knows, with templates both ways.
+//! The catalogue of relations, with templates for asking each both ways.
 //!
-//! A dataset that has no inverses gets them from here, by the id of its relation.
+//! A dataset without inverses gets them from here, by the id of its relation.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -9,24 +9,27 @@ use serde::Deserialize;
 
 use super::Cardinality;
 
-/// One relation, such as `capital`.
+/// A relation between subjects and objects, such as `capital`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Relation {
-    /// Wikidata's `P36`, or one of ours: `FS-antonym`.
+    /// Wikidata's id, such as `P36`, or one of our own, such as `FS-opposite`.
     pub id: String,
 
-    /// In a word or two.
+    /// The relation's name in a word or two: `capital`.
     pub label: String,
     pub cardinality: Cardinality,
 
-    /// What an answer looks like: `a city`.
+    /// What kind of thing answers the forward question: `a city`.
     pub answer: String,
+
+    /// What kind of thing answers the inverse question: `a country`.
     pub inverse_answer: String,
 
-    /// Each with one `{}` for the subject, and its answer after a space. The first is the main one.
+    /// Templates with one `{}` for the subject; the answer follows after a space. The first is the
+    /// default.
     pub forward: Vec<String>,
 
-    /// As `forward`, with `{}` for the object.
+    /// Templates of the inverse question, with `{}` for the object.
     pub inverse: Vec<String>,
 }
 
@@ -43,7 +46,7 @@ static BUNDLED: LazyLock<Catalogue> = LazyLock::new(|| {
 });
 
 impl Catalogue {
-    /// The one that is part of the program.
+    /// The catalogue that is part of the program.
     pub fn bundled() -> &'static Self {
         &BUNDLED
     }
@@ -52,7 +55,7 @@ impl Catalogue {
         self.relations.get(id)
     }
 
-    /// By its id, or by its label in any case.
+    /// The relation with this id, or with this label in upper or lower case.
     pub fn find(&self, name: &str) -> Option<&Relation> {
         self.get(name).or_else(|| self.iter().find(|it| it.label.eq_ignore_ascii_case(name)))
     }
@@ -83,7 +86,7 @@ mod tests {
                 }
             }
         }
-        // All of CounterFact's, among them.
+        // The catalogue has the relations of CounterFact, of which these are some.
         for id in ["P17", "P30", "P36", "P103", "P190", "P1412"] {
             assert!(Catalogue::bundled().get(id).is_some(), "{id}");
         }

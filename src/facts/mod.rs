@@ -1,4 +1,4 @@
-//! What we ask: facts as text, and the files they come from.
+//! Facts as text, and the files that they come from.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,24 +6,24 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-mod catalogue;
 mod dataset;
+mod catalogue;
 mod related;
 
 pub use catalogue::{Catalogue, Relation};
-pub use dataset::{Dataset, DatasetError, Place, RecordError};
+pub use dataset::{Dataset, DatasetError, RecordError, RecordPlace};
 pub use related::Related;
 
 /// A prompt whose continuation the model may know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
-    /// Text up to, not including, the answer: `"The Eiffel Tower is located in the city of"`.
+    /// The text before the answer: `"The Eiffel Tower is located in the city of"`.
     pub prompt: String,
 
     /// Byte range of the subject within `prompt`, if one is marked.
     pub subject: Option<Range<usize>>,
 
-    /// Expected continuation: `"Paris"`. Its leading space is added when it becomes tokens.
+    /// The expected continuation: `"Paris"`. The tokenizer adds the leading space.
     pub answer: Option<String>,
 
     /// A wrong answer of the same kind, for logit differences: `"Rome"`.
@@ -36,39 +36,41 @@ pub struct Record {
     /// CounterFact's `case_id`, or ROME's `known_id`.
     pub id: String,
 
-    /// Wikidata's name of the relation: `P103`.
+    /// The relation's id in the catalogue or in Wikidata, such as `P103`, or its name in the file.
     pub relation: Option<String>,
 
     pub fact: Fact,
 
-    /// All right answers of the fact, its own first; usually one.
+    /// All right answers to the fact's prompt, `fact.answer` first. Usually there is one.
     pub answers: Vec<String>,
 
-    /// The same fact asked from its answer.
+    /// The same fact asked from its answer, if the file or the catalogue has a template for that.
     pub inverse: Option<Inverse>,
 
-    /// How many subjects share an object in this relation, and how many objects a subject.
+    /// Whether subjects of the relation share objects, and objects subjects.
     pub cardinality: Option<Cardinality>,
 }
 
-/// `(o, r⁻¹, s)` beside `(s, r, o)`.
+/// A fact asked from its answer: `(o, r⁻¹, s)` beside `(s, r, o)`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inverse {
     pub fact: Fact,
 
-    /// All right answers, in file order. Shared: of thousands of facts with one object, each has
-    /// them all.
+    /// All right answers, in file order. Shared, because thousands of facts may have one object and
+    /// thereby the same answers.
     pub answers: Arc<[String]>,
+
+    /// Where the prompt's words come from.
     pub origin: InverseOrigin,
 }
 
-/// Where the words of an inverse come from.
+/// Where the prompt of an inverse comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InverseOrigin {
-    /// The dataset has it.
+    /// The dataset's own words.
     File,
 
-    /// Written from the catalogue's template of the relation.
+    /// The catalogue's template of the relation.
     Generated,
 }
 
@@ -78,12 +80,19 @@ pub enum InverseOrigin {
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
+    /// From the subject to the object.
     #[default]
     Forward,
+
+    /// From the object to the subject.
     Inverse,
 }
 
-/// Of a relation, from subjects to objects.
+impl Direction {
+    pub const ALL: [Self; 2] = [Self::Forward, Self::Inverse];
+}
+
+/// How many objects a subject of a relation has, and how many subjects an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cardinality {
     #[serde(rename = "1-1")]
@@ -114,12 +123,13 @@ impl fmt::Display for Cardinality {
 }
 
 impl Record {
-    /// Without an inverse, and with the one answer it has.
+    /// A record without an inverse, whose only right answer is the fact's own.
     pub fn new(id: impl Into<String>, relation: Option<String>, fact: Fact) -> Self {
         let answers = fact.answer.iter().cloned().collect();
         Self { id: id.into(), relation, fact, answers, inverse: None, cardinality: None }
     }
 
+    /// The fact asked this way, if it can be.
     pub fn fact(&self, direction: Direction) -> Option<&Fact> {
         match direction {
             Direction::Forward => Some(&self.fact),
@@ -127,7 +137,7 @@ impl Record {
         }
     }
 
-    /// All right answers.
+    /// All right answers to the fact asked this way.
     pub fn answers(&self, direction: Direction) -> &[String] {
         match direction {
             Direction::Forward => &self.answers,
@@ -136,7 +146,7 @@ impl Record {
     }
 }
 
-/// The subject is not in the prompt.
+/// The subject does not occur in the prompt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the subject “{subject}” does not occur in the prompt “{prompt}”")]
 pub struct SubjectNotFound {
@@ -145,14 +155,14 @@ pub struct SubjectNotFound {
 }
 
 impl Fact {
-    /// A fact typed in as text.
+    /// A fact from a prompt, and the words of its subject.
     pub fn from_text(prompt: &str, subject: Option<&str>) -> Result<Self, SubjectNotFound> {
         let subject = subject.map(|subject| find_subject(prompt, subject)).transpose()?;
         Ok(Self { prompt: prompt.to_owned(), subject, answer: None, foil: None })
     }
 
-    /// A fact made from a template with one `{}` for the subject, so that its place is known even
-    /// where the same words occur twice.
+    /// A fact from a template with one `{}` for the subject, whose place is thereby known even if
+    /// the same words occur twice. `None` without a `{}`.
     pub fn from_template(template: &str, subject: &str) -> Option<Self> {
         let (before, after) = template.split_once("{}")?;
         let prompt = format!("{before}{subject}{after}");
@@ -162,7 +172,7 @@ impl Fact {
         Some(Self { prompt, subject: Some(start..start + subject.len()), answer: None, foil: None })
     }
 
-    /// Whether the subject, if there is one, is a part of the prompt.
+    /// Whether the subject's range, if there is one, lies within the prompt.
     pub fn is_whole(&self) -> bool {
         self.subject.is_none() || self.subject_text().is_some()
     }
@@ -173,7 +183,8 @@ impl Fact {
     }
 }
 
-/// The first occurrence that is not part of a longer word; else the first, as ROME takes it.
+/// The subject's first occurrence that is not part of a longer word; without one, its first
+/// occurrence, as in ROME.
 fn find_subject(prompt: &str, subject: &str) -> Result<Range<usize>, SubjectNotFound> {
     let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let stands_alone = |start: usize| {

@@ -1,3 +1,5 @@
+//! The prompts that CounterFact gives beside a fact, to test what an edit changes.
+
 use std::fs;
 use std::path::Path;
 
@@ -5,13 +7,13 @@ use serde::Deserialize;
 
 use super::DatasetError;
 
-/// What CounterFact asks beside a fact (Meng et al. 2022, appendix E): to see what an edit reaches.
+/// Prompts beside a fact that show how far an edit reaches (Meng et al. 2022, appendix E).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Related {
-    /// The same fact in other words.
+    /// Prompts that ask the same fact in other words.
     pub paraphrases: Vec<String>,
 
-    /// Other subjects of which the same is true.
+    /// Prompts about other subjects with the same answer.
     pub neighbourhood: Vec<String>,
 }
 
@@ -26,7 +28,7 @@ struct Record {
 }
 
 impl Related {
-    /// Of a fact by its `case_id`. None where the file is not CounterFact's.
+    /// The prompts beside the fact with this `case_id`. Empty where the file is not CounterFact's.
     pub fn of(path: &Path, case: &str) -> Result<Self, DatasetError> {
         if path == Path::new(super::Dataset::BUNDLED) {
             return Ok(Self::default());
@@ -35,7 +37,8 @@ impl Related {
             Ok(bytes) => bytes,
             Err(source) => return Err(DatasetError::Read { path: path.to_owned(), source }),
         };
-        // Whatever else it is, it has been read as a dataset before.
+        // The file has been read as a dataset before, so what does not parse here is another
+        // format.
         let records: Vec<Record> = serde_json::from_slice(&bytes).unwrap_or_default();
         let is_it = |it: &Record| {
             it.case_id

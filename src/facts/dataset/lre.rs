@@ -1,10 +1,11 @@
-//! A relation file of LRE (Hernandez et al. 2024): templates, and samples of subject and object.
+//! Facts as a relation file of LRE (Hernandez et al. 2024): templates, and samples of subject and
+//! object.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{Catalogue, Fact, Inverse, InverseOrigin, Record};
-use super::{Found, Place, checked};
+use super::{Entry, RecordPlace, checked};
 
 #[derive(Deserialize)]
 struct Relation {
@@ -27,7 +28,7 @@ struct Sample {
     object: String,
 }
 
-/// Relations of theirs that are one of the catalogue's, subject and object in the same roles.
+/// LRE's names of relations that the catalogue has too, with subject and object in the same roles.
 const SAME: &[(&str, &str)] = &[
     ("adjective antonym", "FS-opposite"),
     ("company hq", "P159"),
@@ -43,12 +44,13 @@ const SAME: &[(&str, &str)] = &[
     ("product by company", "P176"),
 ];
 
+/// Whether a JSON value has the fields of a relation file.
 pub(super) fn is_relation(json: &Value) -> bool {
     ["name", "prompt_templates", "samples"].iter().all(|field| json.get(field).is_some())
 }
 
-/// Every sample in the first template.
-pub(super) fn records(json: Value) -> Result<Vec<Found>, serde_json::Error> {
+/// Every sample as a fact, asked with the file's first template.
+pub(super) fn records(json: Value) -> Result<Vec<Entry>, serde_json::Error> {
     let relation: Relation = serde_json::from_value(json)?;
     let template = relation.prompt_templates.first().map_or("", String::as_str);
     let id = SAME.iter().find(|(name, _)| *name == relation.name).map(|(_, id)| *id);
@@ -56,8 +58,9 @@ pub(super) fn records(json: Value) -> Result<Vec<Found>, serde_json::Error> {
     let record = |index: usize, sample: Value| -> Result<Record, String> {
         let sample: Sample = serde_json::from_value(sample).map_err(|error| error.to_string())?;
         let asked = |subject: &str, answer: &str| {
-            let fact = Fact::from_template(template, subject)
-                .ok_or_else(|| format!("the template “{template}” has no `{{}}`"))?;
+            let fact = Fact::from_template(template, subject).ok_or_else(|| {
+                format!("the template “{template}” has no `{{}}` for the subject")
+            })?;
             Ok::<_, String>(Fact { answer: Some(answer.to_owned()), ..fact })
         };
         let fact = asked(&sample.subject, &sample.object)?;
@@ -73,5 +76,5 @@ pub(super) fn records(json: Value) -> Result<Vec<Found>, serde_json::Error> {
         Ok(record)
     };
     let samples = relation.samples.iter().cloned().enumerate();
-    Ok(samples.map(|(index, sample)| (Place::Index(index), record(index, sample))).collect())
+    Ok(samples.map(|(index, sample)| (RecordPlace::Index(index), record(index, sample))).collect())
 }

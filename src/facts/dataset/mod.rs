@@ -1,15 +1,16 @@
-//! Datasets of facts, in any of the formats that researchers have them.
+//! Reads datasets of facts in the formats that researchers publish.
 //!
-//! JSON: CounterFact (Meng et al. 2022, appendix E), ROME's `known_1000.json`, LRE's relation files
-//! (Hernandez et al. 2024), and flat objects; as a list, or one a line. CSV and Parquet: a row per
-//! fact. The format is told by content, record by record. A record that cannot be used is reported
-//! with its place and reason; the rest load.
+//! JSON files may hold CounterFact (Meng et al. 2022, appendix E), ROME's `known_1000.json`, a
+//! relation file of LRE (Hernandez et al. 2024), or flat objects, as a list or as one object per
+//! line. CSV and Parquet files hold one fact per row. The format is told by content, record by
+//! record. A record that cannot be used is reported with its place and reason; the rest load.
 
-mod lre;
-#[cfg(feature = "parquet")]
-mod parquet;
+mod json;
 mod row;
 mod table;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod lre;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,8 +19,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::{Catalogue, Fact, Inverse, InverseOrigin, Record};
@@ -30,11 +29,11 @@ pub struct Dataset {
     pub path: PathBuf,
     pub records: Vec<Record>,
 
-    /// What could not be used, in file order.
+    /// The records that could not be used, in file order.
     pub skipped: Vec<RecordError>,
 }
 
-/// The file cannot be used at all.
+/// Why a file as a whole cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     #[error("cannot read the dataset: {source}: {path}")]
@@ -54,14 +53,14 @@ pub enum DatasetError {
     Parquet { path: PathBuf, source: ::parquet::errors::ParquetError },
 
     #[error(
-        "expected a JSON list of records (CounterFact, known_1000.json, flat objects), such objects \
-         one a line, or a relation file of LRE: {path}"
+        "expected a JSON list of records (CounterFact, known_1000.json, flat objects), one such \
+         object per line, or a relation file of LRE: {path}"
     )]
     NotAList { path: PathBuf },
 
     #[error(
-        "the table needs columns for {}; its first line has: {}: {path}", row::NEEDED,
-        if columns.is_empty() { "nothing".to_owned() } else { columns.join(", ") }
+        "the table needs columns for {}; its first line has {}: {path}", row::NEEDED,
+        if columns.is_empty() { "no columns".to_owned() } else { columns.join(", ") }
     )]
     Columns { path: PathBuf, columns: Vec<String> },
 
@@ -72,25 +71,25 @@ pub enum DatasetError {
     Empty { path: PathBuf },
 }
 
-/// One record cannot be used.
+/// Why one record cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {reason}")]
 pub struct RecordError {
-    pub place: Place,
+    pub place: RecordPlace,
     pub reason: String,
 }
 
 /// Where a record stands in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In a list, from 0.
+pub enum RecordPlace {
+    /// Its place in a list, counted from 0.
     Index(usize),
 
-    /// In text, from 1.
+    /// Its first line in a text file, counted from 1.
     Line(u64),
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for RecordPlace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Index(index) => write!(f, "record {index}"),
@@ -99,53 +98,17 @@ impl std::fmt::Display for Place {
     }
 }
 
-type Found = (Place, Result<Record, String>);
+/// A record or the reason why it cannot be used, with its place in the file.
+type Entry = (RecordPlace, Result<Record, String>);
 
-/// A relation, and the object that its inverse is asked with.
-type Question = (String, String);
-
-#[derive(Deserialize)]
-struct CounterFact {
-    case_id: u64,
-    requested_rewrite: Rewrite,
-
-    /// Not in CounterFact: the same fact asked from its answer, as our own `data/facts.json` has it.
-    inverse: Option<Rewrite>,
-}
-
-#[derive(Deserialize)]
-struct Rewrite {
-    prompt: String,
-    relation_id: Option<String>,
-    target_new: Option<Target>,
-    target_true: Target,
-    subject: String,
-
-    /// Not in CounterFact: all right answers, if there are several.
-    #[serde(default)]
-    answers: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    str: String,
-}
-
-#[derive(Deserialize)]
-struct Known {
-    #[serde(rename = "known_id")]
-    id: u64,
-    subject: String,
-    attribute: String,
-    prompt: String,
-    relation_id: Option<String>,
-}
+/// What an inverse asks: a relation, and the object that takes the subject's place.
+type InverseQuestion = (String, String);
 
 impl Dataset {
-    /// Stands where others have a file: `--facts builtin`.
+    /// The name of the built-in facts, which stands in place of a file: `--facts builtin`.
     pub const BUNDLED: &str = "builtin";
 
-    /// What files of facts are usually called. Their format is told by content all the same.
+    /// The file extensions that file dialogs offer. The format is told by content, not by these.
     pub const EXTENSIONS: &[&str] = &["json", "jsonl", "ndjson", "csv", "tsv", "txt", "parquet"];
 
     /// SHA-256 of the file, or of the facts that are part of the program.
@@ -202,11 +165,10 @@ impl Dataset {
         };
         let default_relation = default_relation(&path);
         let found = rows.into_iter().enumerate().map(|(index, row)| {
-            let record = row.and_then(|row| record(row, index, default_relation.as_deref()));
-            (Place::Index(index), record)
+            let record = row.and_then(|row| json::record(row, index, default_relation.as_deref()));
+            (RecordPlace::Index(index), record)
         });
-        let found = found.collect();
-        Self::from_found(found, path)
+        Self::from_entries(found.collect(), path)
     }
 
     fn parse(text: &str, path: PathBuf) -> Result<Self, DatasetError> {
@@ -218,35 +180,22 @@ impl Dataset {
         }
         if !text.trim_start().starts_with(['[', '{']) {
             return match table::records(text, relation) {
-                Ok(found) => Self::from_found(found, path),
+                Ok(found) => Self::from_entries(found, path),
                 Err(columns) => Err(DatasetError::Columns { path, columns }),
             };
         }
-        let found = match serde_json::from_str(text) {
-            Ok(Value::Array(entries)) => {
-                let entries = entries.into_iter().enumerate();
-                entries
-                    .map(|(index, entry)| (Place::Index(index), record(entry, index, relation)))
-                    .collect()
-            }
-            Ok(json) if lre::is_relation(&json) => match lre::records(json) {
-                Ok(found) => found,
-                Err(source) => return Err(DatasetError::Json { path, source }),
-            },
-            Ok(json) if is_known(&json) => vec![(Place::Line(1), record(json, 0, relation))],
-            Ok(_) => return Err(DatasetError::NotAList { path }),
-            Err(error) => match lines(text, relation) {
-                Some(found) => found,
-                None => return Err(DatasetError::Json { path, source: error }),
-            },
+        let found = match json::entries(text, relation) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Err(DatasetError::NotAList { path }),
+            Err(source) => return Err(DatasetError::Json { path, source }),
         };
-        Self::from_found(found, path)
+        Self::from_entries(found, path)
     }
 
-    fn from_found(found: Vec<Found>, path: PathBuf) -> Result<Self, DatasetError> {
-        let n_records = found.len();
+    fn from_entries(entries: Vec<Entry>, path: PathBuf) -> Result<Self, DatasetError> {
+        let n_records = entries.len();
         let mut dataset = Self { path, ..Self::default() };
-        for (place, record) in found {
+        for (place, record) in entries {
             match record {
                 Ok(record) => dataset.records.push(record),
                 Err(reason) => dataset.skipped.push(RecordError { place, reason }),
@@ -261,13 +210,13 @@ impl Dataset {
             }),
             _ => {
                 dataset.share_answers();
-                dataset.complete();
+                dataset.add_inverses();
                 Ok(dataset)
             }
         }
     }
 
-    /// A prompt that stands in the file with several answers has them all.
+    /// Gives every record all answers that the file has for its prompt.
     fn share_answers(&mut self) {
         let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for record in &self.records {
@@ -283,13 +232,14 @@ impl Dataset {
         }
     }
 
-    /// Writes the inverses that the file lacks from the catalogue, where it has the relation.
-    fn complete(&mut self) {
+    /// Adds the inverses that the file lacks, and the cardinalities, from the catalogue's
+    /// relations.
+    fn add_inverses(&mut self) {
         let catalogue = Catalogue::bundled();
-        let question = |record: &Record| -> Option<Question> {
+        let question = |record: &Record| -> Option<InverseQuestion> {
             Some((record.relation.clone()?, record.fact.answer.clone()?))
         };
-        let mut subjects: BTreeMap<Question, Vec<String>> = BTreeMap::new();
+        let mut subjects: BTreeMap<InverseQuestion, Vec<String>> = BTreeMap::new();
         let mut seen = BTreeSet::new();
         for record in &self.records {
             if let (Some(question), Some(subject)) = (question(record), record.fact.subject_text())
@@ -299,7 +249,7 @@ impl Dataset {
             }
         }
         drop(seen);
-        let subjects: BTreeMap<Question, Arc<[String]>> =
+        let subjects: BTreeMap<InverseQuestion, Arc<[String]>> =
             subjects.into_iter().map(|(question, all)| (question, all.into())).collect();
         for record in &mut self.records {
             let Some(id) = &record.relation else { continue };
@@ -335,7 +285,7 @@ impl Dataset {
         self.records.iter().find(|record| record.id == id)
     }
 
-    /// Every record's subject, repeated as often as it occurs, as ROME counts them.
+    /// Every record's subject, repeated as often as it occurs, as ROME counts subjects.
     pub fn subjects(&self) -> impl Iterator<Item = &str> {
         self.records.iter().filter_map(|record| record.fact.subject_text())
     }
@@ -346,7 +296,7 @@ const BUNDLED_FACTS: &str = include_str!("../../../data/facts.json");
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
 
-/// What else people pick, by its first bytes.
+/// Files that people pick by mistake: first bytes, what the file is, and what to do.
 const OTHER_FILES: [(&[u8], &str, &str); 8] = [
     (PARQUET, "a Parquet file, which takes the feature `parquet`", "save it as JSON or CSV"),
     (b"\x1f\x8b", "a gzip archive", "unpack it first"),
@@ -358,85 +308,14 @@ const OTHER_FILES: [(&[u8], &str, &str); 8] = [
     (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
 ];
 
-/// Files named after a relation, such as `P36.jsonl` of `ParaRel`, do not repeat it in every row.
+/// The relation that a file is named after, as `P36.jsonl` of `ParaRel` is, whose rows do not name
+/// it.
 fn default_relation(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     Some(Catalogue::bundled().get(stem)?.id.clone())
 }
 
-/// JSON Lines; nothing if not even the first line is JSON.
-fn lines(text: &str, relation: Option<&str>) -> Option<Vec<Found>> {
-    let filled = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-    let mut found = Vec::new();
-    for (index, (line, number)) in filled.enumerate() {
-        let record = match serde_json::from_str(line) {
-            Ok(entry) => record(entry, index, relation),
-            Err(_) if found.is_empty() => return None,
-            Err(error) => Err(format!("not valid JSON: {error}")),
-        };
-        found.push((Place::Line(number), record));
-    }
-    Some(found)
-}
-
-fn is_known(json: &Value) -> bool {
-    json.get("requested_rewrite").is_some() || json.get("known_id").is_some() || is_flat(json)
-}
-
-fn is_flat(json: &Value) -> bool {
-    let Some(fields) = json.as_object() else { return false };
-    row::is_table(&fields.keys().map(String::as_str).collect::<Vec<_>>())
-}
-
-fn record(entry: Value, index: usize, relation: Option<&str>) -> Result<Record, String> {
-    let has = |field: &str| entry.get(field).is_some_and(|it| !it.is_null());
-    if has("requested_rewrite") {
-        let it: CounterFact = serde_json::from_value(entry).map_err(|error| error.to_string())?;
-        let relation = it.requested_rewrite.relation_id.clone();
-        let (fact, answers) = it.requested_rewrite.into_fact()?;
-        let inverse = it.inverse.map(Rewrite::into_fact).transpose();
-        let inverse = inverse.map_err(|reason| format!("its inverse: {reason}"))?;
-        let record = checked(it.case_id.to_string(), relation, fact)?;
-        Ok(Record {
-            answers,
-            inverse: inverse.map(|(fact, answers)| Inverse {
-                fact,
-                answers: answers.into(),
-                origin: InverseOrigin::File,
-            }),
-            ..record
-        })
-    } else if has("known_id") {
-        let it: Known = serde_json::from_value(entry).map_err(|error| error.to_string())?;
-        let fact = Fact::from_text(it.prompt.trim_end(), Some(&it.subject))
-            .map_err(|error| error.to_string())?;
-        checked(it.id.to_string(), it.relation_id, Fact { answer: Some(it.attribute), ..fact })
-    } else if let Some(fields) = entry.as_object()
-        && is_flat(&entry)
-    {
-        row::record(fields, index.to_string(), relation)
-    } else {
-        Err(format!(
-            "neither `requested_rewrite` (CounterFact), nor `known_id` (known_1000.json), nor {}",
-            row::NEEDED
-        ))
-    }
-}
-
-impl Rewrite {
-    /// The fact, and all its right answers.
-    fn into_fact(self) -> Result<(Fact, Vec<String>), String> {
-        let fact = Fact::from_template(&self.prompt, &self.subject)
-            .ok_or_else(|| format!("the prompt “{}” has no `{{}}` for the subject", self.prompt))?;
-        let answer = self.target_true.str;
-        let mut answers = self.answers;
-        answers.retain(|it| *it != answer);
-        answers.insert(0, answer.clone());
-        let foil = self.target_new.map(|target| target.str);
-        Ok((Fact { answer: Some(answer), foil, ..fact }, answers))
-    }
-}
-
+/// A record without an inverse, if subject and answer have text.
 fn checked(id: String, relation: Option<String>, fact: Fact) -> Result<Record, String> {
     if fact.subject_text().is_none_or(|subject| subject.trim().is_empty()) {
         return Err("the subject is empty".to_owned());
@@ -464,7 +343,7 @@ mod tests {
     fn a_bad_record_is_named_and_the_rest_load() {
         let dataset = parse(&format!(r#"[{{"case_id": 1}}, {GOOD}]"#)).unwrap();
         assert_eq!(dataset.records.len(), 1);
-        assert_eq!(dataset.skipped[0].place, Place::Index(0));
+        assert_eq!(dataset.skipped[0].place, RecordPlace::Index(0));
         let fact = &dataset.find("7").unwrap().fact;
         assert_eq!(fact.prompt, "The mother tongue of Danielle Darrieux is");
         assert_eq!(fact.subject_text(), Some("Danielle Darrieux"));
@@ -534,7 +413,7 @@ mod tests {
         let text = format!("{CSV}Peru,Lima,\"The capital\nof {{}} is\",\nItaly,Rome\n");
         let dataset = parse(&text).unwrap();
         assert_eq!(dataset.records.len(), 2);
-        assert_eq!(dataset.skipped[0].place, Place::Line(5));
+        assert_eq!(dataset.skipped[0].place, RecordPlace::Line(5));
         assert!(dataset.skipped[0].reason.contains("2 cells"), "{}", dataset.skipped[0]);
     }
 
@@ -553,7 +432,7 @@ mod tests {
         let good = GOOD.replace('\n', " ");
         let dataset = parse(&format!("{good}\n{{\"case_id\": \n\n{flat}\n")).unwrap();
         assert_eq!(dataset.records.len(), 2);
-        assert_eq!(dataset.skipped[0].place, Place::Line(2));
+        assert_eq!(dataset.skipped[0].place, RecordPlace::Line(2));
         let inverse = dataset.records[1].inverse.as_ref().unwrap();
         assert_eq!(inverse.origin, InverseOrigin::Generated);
         // One line alone is a file too.
@@ -569,7 +448,7 @@ mod tests {
                 {"subject": "Peru", "object": "Quechua"}]}"#,
         )
         .unwrap();
-        assert_eq!(dataset.skipped[0].place, Place::Index(1));
+        assert_eq!(dataset.skipped[0].place, RecordPlace::Index(1));
         assert_eq!(dataset.records[0].answers, ["Spanish", "Quechua"]);
         assert_eq!(dataset.records[0].fact.prompt, "People in Peru speak");
         assert_eq!(dataset.records[0].relation.as_deref(), Some("P37"));
@@ -603,7 +482,7 @@ mod tests {
 
         let dataset = Dataset::load(&path).unwrap();
         assert_eq!(dataset.records[0].fact.prompt, "The capital of France is");
-        assert_eq!(dataset.skipped[0].place, Place::Index(1));
+        assert_eq!(dataset.skipped[0].place, RecordPlace::Index(1));
         let bytes = fs::read(&path).unwrap();
         fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
         assert!(matches!(Dataset::load(&path), Err(DatasetError::Parquet { .. })));

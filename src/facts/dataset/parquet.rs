@@ -1,4 +1,4 @@
-//! Parquet, as Hugging Face's hub keeps datasets.
+//! Facts as a Parquet file, the format of datasets on Hugging Face's hub.
 
 use std::fs::File;
 
@@ -7,7 +7,7 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::{Field, Row};
 use serde_json::{Map, Value, json};
 
-/// Rows as JSON objects.
+/// The rows as JSON objects, keyed by column.
 pub(super) fn rows(file: File) -> Result<Vec<Result<Value, String>>, ParquetError> {
     let reader = SerializedFileReader::new(file)?;
     let rows = reader.get_row_iter(None)?;
@@ -34,7 +34,7 @@ fn value(field: &Field) -> Value {
         Field::Float(it) => json!(it),
         Field::Double(it) => json!(it),
         Field::Str(it) => json!(it),
-        // Text by files that do not say so.
+        // Some writers do not mark their text columns as text.
         Field::Bytes(it) => json!(String::from_utf8_lossy(it.data())),
         Field::Group(row) => object(row),
         Field::ListInternal(list) => list.elements().iter().map(value).collect(),

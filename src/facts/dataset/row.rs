@@ -1,10 +1,10 @@
-//! One fact as a row of named columns, as tables and flat JSON objects have it.
+//! One fact as a row of named columns: a row of a table, or a flat JSON object.
 
 use serde_json::{Map, Value};
 
 use super::super::{Catalogue, Fact, Inverse, InverseOrigin, Record};
 
-/// What a column may be called, in small letters.
+// The names that a column may have, as `plain` writes them.
 const SUBJECT: &[&str] = &["subject", "sub", "sub_label", "s", "head"];
 const OBJECT: &[&str] =
     &["object", "obj", "obj_label", "o", "answer", "target", "target_true", "attribute", "tail"];
@@ -19,7 +19,7 @@ const ID: &[&str] = &["id", "case_id", "known_id", "uuid"];
 const SUBJECT_SLOTS: &[&str] = &["{}", "{subject}", "[X]"];
 const OBJECT_SLOTS: &[&str] = &["{object}", "{obj}", "[Y]"];
 
-/// What [`is_table`] asks for, in words.
+/// The columns that [`is_table`] requires, for messages.
 pub(super) const NEEDED: &str = "a `subject` and an `object` (or `answer`, `target_true`)";
 
 /// Whether rows with these columns can be facts.
@@ -28,15 +28,16 @@ pub(super) fn is_table(columns: &[&str]) -> bool {
     has(SUBJECT) && has(OBJECT)
 }
 
+/// A column's name in small letters, with underscores for spaces and hyphens.
 fn plain(column: &str) -> String {
     column.trim().to_lowercase().replace([' ', '-'], "_")
 }
 
-/// The cells of a row by their meaning.
+/// Finds cells by any of the names that their column may have.
 struct Row<'a>(&'a Map<String, Value>);
 
 impl Row<'_> {
-    /// The texts of the first column by one of these names that is not empty.
+    /// The texts in the first cell of these names that is not empty.
     fn texts(&self, names: &[&str]) -> Vec<String> {
         let find = |name: &&str| self.0.iter().find(|(column, _)| plain(column) == **name);
         let mut cells = names.iter().filter_map(find).map(|(_, value)| texts(value));
@@ -48,7 +49,7 @@ impl Row<'_> {
     }
 }
 
-/// `default_relation` is that of rows which name none.
+/// The fact in a row. `default_id` and `default_relation` serve rows that name none.
 pub(super) fn record(
     row: &Map<String, Value>,
     default_id: String,
@@ -62,19 +63,17 @@ pub(super) fn record(
     let relation = row.text(RELATION).or_else(|| default_relation.map(str::to_owned));
     let relation = relation.map(|it| catalogue.find(&it).map_or(it, |found| found.id.clone()));
     let known = relation.as_deref().and_then(|id| catalogue.get(id));
-    let template =
-        row.text(TEMPLATE).or_else(|| known?.forward.first().cloned()).ok_or_else(|| {
-            match &relation {
-                Some(id) => format!(
-                    "no column `template`, and the program has no template for the relation “{id}”"
-                ),
-                None => {
-                    "neither a column `template` nor one `relation` with a relation the program \
-                     has templates for"
-                        .to_owned()
-                }
-            }
-        })?;
+    let template = row.text(TEMPLATE).or_else(|| known?.forward.first().cloned()).ok_or_else(
+        || match &relation {
+            Some(id) => format!(
+                "there is no column `template`, and the program has no template for the relation \
+                     “{id}”"
+            ),
+            None => "there is neither a column `template` nor a column `relation` with a relation \
+                     that the program has templates for"
+                .to_owned(),
+        },
+    )?;
     let fact = asked(&template, &subject, &answer)?;
     let fact = Fact { foil: row.text(FOIL), ..fact };
     let inverse = match row.text(INVERSE) {
@@ -93,9 +92,9 @@ pub(super) fn record(
     Ok(Record { answers, inverse, ..record })
 }
 
-/// From a template with slots, or from a prompt that has the subject's words.
+/// A fact from a template with slots, or from a prompt that contains the subject.
 ///
-/// In the template of an inverse the roles are swapped: its `{subject}` takes the object.
+/// For an inverse, the caller swaps the roles: the template's `{subject}` takes the object.
 fn asked(template: &str, subject: &str, answer: &str) -> Result<Fact, String> {
     let mut before = template.trim();
     if let Some((start, slot)) = find_slot(before, OBJECT_SLOTS) {
@@ -113,17 +112,19 @@ fn asked(template: &str, subject: &str, answer: &str) -> Result<Fact, String> {
         Fact::from_template(&template, subject)
             .ok_or_else(|| format!("the template “{template}” has no `{{}}` for the subject"))?
     } else {
-        Fact::from_text(before, Some(subject))
-            .map_err(|error| format!("{error}; put the subject there, or `{{}}` in its place"))?
+        Fact::from_text(before, Some(subject)).map_err(|error| {
+            format!("{error}; write the subject into the prompt, or `{{}}` in its place")
+        })?
     };
     Ok(Fact { answer: Some(answer.to_owned()), ..fact })
 }
 
+/// The first of some slots in a text, with its byte.
 fn find_slot<'a>(text: &str, slots: &[&'a str]) -> Option<(usize, &'a str)> {
     slots.iter().filter_map(|slot| Some((text.find(slot)?, *slot))).min()
 }
 
-/// A cell may hold a list, or what Python prints for one.
+/// The texts in a cell, which may hold a list, or a list as Python prints it.
 fn texts(value: &Value) -> Vec<String> {
     let texts = match value {
         Value::String(text) => {
@@ -142,7 +143,7 @@ fn texts(value: &Value) -> Vec<String> {
     texts.filter(|text| !text.is_empty()).collect()
 }
 
-/// Of `'a', "b's"`: what stands between quotes. Without any, the text itself.
+/// The quoted parts of `'a', "b's"`. Without quotes, the whole text in its brackets.
 fn python_strings(inside: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = inside;

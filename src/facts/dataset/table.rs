@@ -1,10 +1,10 @@
-//! CSV, and its relatives with other delimiters.
+//! Facts as a table: CSV, or the same with another delimiter.
 
 use serde_json::{Map, Value};
 
-use super::{Found, Place, row};
+use super::{Entry, RecordPlace, row};
 
-/// The likeliest delimiter of a header: the one that parts it into the most columns.
+/// The delimiter that parts a header into the most columns.
 fn delimiter(header: &str) -> u8 {
     let count = |delimiter: u8| {
         let mut is_quoted = false;
@@ -16,15 +16,15 @@ fn delimiter(header: &str) -> u8 {
             })
             .count()
     };
-    // The first of equals: `max_by_key` takes the last.
+    // `max_by_key` takes the last of equals, so the most usual delimiter comes last.
     *b"|;\t,".iter().max_by_key(|delimiter| count(**delimiter)).unwrap_or(&b',')
 }
 
-/// The rows of a table, or the columns of one that has no facts.
+/// The facts of a table, one a row. The error is the names of the columns of a table without facts.
 pub(super) fn records(
     text: &str,
     default_relation: Option<&str>,
-) -> Result<Vec<Found>, Vec<String>> {
+) -> Result<Vec<Entry>, Vec<String>> {
     let header = text.lines().next().unwrap_or_default();
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter(header))
@@ -43,16 +43,16 @@ pub(super) fn records(
             Ok(cells) => cells,
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                found.push((Place::Line(line), Err(error.to_string())));
+                found.push((RecordPlace::Line(line), Err(error.to_string())));
                 continue;
             }
         };
-        let place = Place::Line(cells.position().map_or(0, csv::Position::line));
+        let place = RecordPlace::Line(cells.position().map_or(0, csv::Position::line));
         if cells.len() != columns.len() {
             let (n, wanted) = (cells.len(), columns.len());
             let reason = format!(
-                "{n} cells, and the header has {wanted}; put quotes around a cell with the \
-                 delimiter in it"
+                "the row has {n} cells and the header {wanted}; put quotes around a cell that \
+                 contains the delimiter"
             );
             found.push((place, Err(reason)));
             continue;
