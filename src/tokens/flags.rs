@@ -1,85 +1,91 @@
-//! What to beware of in a fact before its numbers are read.
+//! Flags properties of a fact that make its numbers hard to read, such as an answer that the prompt
+//! holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Tokenizer;
 use crate::facts::{Direction, Fact, Record};
 
-/// Of a fact asked one way, among the others of its dataset.
+/// Properties of a fact asked one way, compared with the other facts of its dataset.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
-    /// Tokens of the subject as it stands in the prompt.
+    /// How many tokens the subject has within the prompt.
     pub n_subject: usize,
+
+    /// How many tokens the answer has.
     pub n_answer: usize,
 
-    /// The answer's words stand in the prompt: the model can copy them.
+    /// Whether the answer's words occur in the prompt, so that the model can copy them.
     pub leaks: bool,
 
-    /// Another answer of the relation, or the foil, that starts with the same token: the
-    /// probability of the first token cannot tell them apart. Answers of the relation are not
-    /// looked at where the question has several right ones: those are no mistake.
+    /// The foil, or another answer of the relation, if it starts with the same token as the answer:
+    /// the probability of the first token cannot tell them apart. Other answers of the relation do
+    /// not count where the question has several right answers.
     pub collides_with: Option<String>,
 
-    /// Other subjects of the relation with as many tokens, to be put in this one's place.
+    /// How many other subjects of the relation have as many tokens, and so can take this one's
+    /// place.
     pub n_same_length: usize,
 }
 
-/// What is known of one direction of a record before the others are.
-struct Part<'a> {
+/// A fact asked one way, with the flags that do not depend on other facts.
+struct Draft<'a> {
     fact: &'a Fact,
     answer: &'a str,
+
+    /// The answer's first token.
     first: Option<u32>,
     flags: Flags,
 }
 
-/// The flags of every record, by direction; nothing where it has no such direction.
+/// The flags of every record, forward and inverse. `None` where a record is not asked that way.
 ///
 /// Takes about a second for 20,000 records.
 pub fn flags(records: &[Record], tokenizer: &Tokenizer) -> Vec<[Option<Flags>; 2]> {
-    let directions = [Direction::Forward, Direction::Inverse];
-    let parts: Vec<[Option<Part<'_>>; 2]> = records
+    let drafts: Vec<[Option<Draft<'_>>; 2]> = records
         .iter()
-        .map(|record| directions.map(|it| part(record.fact(it)?, tokenizer)))
+        .map(|record| Direction::ALL.map(|it| draft(record.fact(it)?, tokenizer)))
         .collect();
 
-    // Answers by what they start with, and subjects by length; each direction of a relation is
-    // a world of its own.
-    let mut starts: BTreeMap<(&Option<String>, usize, u32), BTreeSet<&str>> = BTreeMap::new();
-    let mut lengths: BTreeMap<(&Option<String>, usize, usize), BTreeSet<&str>> = BTreeMap::new();
-    for (record, parts) in records.iter().zip(&parts) {
-        for (direction, part) in parts.iter().enumerate() {
-            let Some(part) = part else { continue };
-            if let Some(first) = part.first {
-                starts.entry((&record.relation, direction, first)).or_default().insert(part.answer);
+    // Answers by their first token, and subjects by their length, for each direction of each
+    // relation.
+    let mut starts: BTreeMap<(&Option<String>, Direction, u32), BTreeSet<&str>> = BTreeMap::new();
+    let mut lengths: BTreeMap<(&Option<String>, Direction, usize), BTreeSet<&str>> =
+        BTreeMap::new();
+    for (record, drafts) in records.iter().zip(&drafts) {
+        for (direction, draft) in Direction::ALL.into_iter().zip(drafts) {
+            let Some(draft) = draft else { continue };
+            if let Some(first) = draft.first {
+                let key = (&record.relation, direction, first);
+                starts.entry(key).or_default().insert(draft.answer);
             }
-            if let Some(subject) = part.fact.subject_text() {
-                let key = (&record.relation, direction, part.flags.n_subject);
+            if let Some(subject) = draft.fact.subject_text() {
+                let key = (&record.relation, direction, draft.flags.n_subject);
                 lengths.entry(key).or_default().insert(subject);
             }
         }
     }
-    let complete = |record: &Record, direction: usize, part: &Part<'_>| {
-        let foil = part.fact.foil.as_deref().filter(|foil| {
-            *foil != part.answer
-                && part.first.is_some()
-                && first_token(tokenizer, foil) == part.first
+    let complete = |record: &Record, direction: Direction, draft: &Draft<'_>| {
+        let foil = draft.fact.foil.as_deref().filter(|foil| {
+            *foil != draft.answer
+                && draft.first.is_some()
+                && first_token(tokenizer, foil) == draft.first
         });
-        let has_one =
-            record.answers([Direction::Forward, Direction::Inverse][direction]).len() <= 1;
-        let others = part
+        let has_one = record.answers(direction).len() <= 1;
+        let others = draft
             .first
             .filter(|_| has_one)
             .and_then(|first| starts.get(&(&record.relation, direction, first)));
-        let other = others.and_then(|it| it.iter().find(|it| **it != part.answer)).copied();
-        let same = lengths.get(&(&record.relation, direction, part.flags.n_subject));
+        let other = others.and_then(|it| it.iter().find(|it| **it != draft.answer)).copied();
+        let same = lengths.get(&(&record.relation, direction, draft.flags.n_subject));
         Flags {
             collides_with: foil.or(other).map(str::to_owned),
             n_same_length: same.map_or(0, |it| it.len().saturating_sub(1)),
-            ..part.flags.clone()
+            ..draft.flags.clone()
         }
     };
-    let all = records.iter().zip(&parts).map(|(record, parts)| {
-        [0, 1].map(|direction| Some(complete(record, direction, parts[direction].as_ref()?)))
+    let all = records.iter().zip(&drafts).map(|(record, drafts)| {
+        Direction::ALL.map(|it| Some(complete(record, it, drafts[it as usize].as_ref()?)))
     });
     all.collect()
 }
@@ -88,7 +94,7 @@ fn first_token(tokenizer: &Tokenizer, answer: &str) -> Option<u32> {
     Some(tokenizer.encode(&format!(" {answer}")).ok()?.first()?.id)
 }
 
-fn part<'a>(fact: &'a Fact, tokenizer: &Tokenizer) -> Option<Part<'a>> {
+fn draft<'a>(fact: &'a Fact, tokenizer: &Tokenizer) -> Option<Draft<'a>> {
     let (subject, answer) = (fact.subject.clone()?, fact.answer.as_deref()?);
     // A space before a word is part of its token.
     let start =
@@ -101,10 +107,10 @@ fn part<'a>(fact: &'a Fact, tokenizer: &Tokenizer) -> Option<Part<'a>> {
         leaks: holds_words(&fact.prompt, answer),
         ..Flags::default()
     };
-    Some(Part { fact, answer, first: tokens.first().map(|token| token.id), flags })
+    Some(Draft { fact, answer, first: tokens.first().map(|token| token.id), flags })
 }
 
-/// Whether the words stand in the text one after the other, in any case.
+/// Whether the text contains the words one after the other, in upper or lower case.
 fn holds_words(text: &str, words: &str) -> bool {
     let split = |text: &str| -> Vec<String> {
         let lower = text.to_lowercase();

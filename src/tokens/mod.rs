@@ -1,12 +1,12 @@
-//! Text to token ids, keeping track of which tokens are the subject.
+//! Facts as token ids, with the tokens that are the subject.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-mod flags;
-mod substitutes;
 mod tokenizer;
+mod substitutes;
+mod flags;
 
 pub use flags::{Flags, flags};
 pub use substitutes::{Substitute, first_substitutes, substitutes};
@@ -18,21 +18,25 @@ use crate::facts::Fact;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizedPrompt {
+    /// The prompt, without `<|endoftext|>`.
     pub text: String,
+
+    /// Whether the first token is `<|endoftext|>`.
     pub bos: Bos,
 
-    /// `[pos]`
+    /// The token at each position. `[pos]`
     pub ids: Vec<u32>,
 
-    /// The text of each token; bytes that are no character of their own show as `�`. `[pos]`
+    /// The text of each token; bytes that are only a part of a character show as `�`. `[pos]`
     pub pieces: Vec<String>,
 
-    /// Token positions of the subject.
+    /// The positions of the subject's tokens.
     pub subject: Option<Range<usize>>,
 
+    /// The continuation to measure, if any.
     pub answer: Option<Answer>,
 
-    /// A wrong answer to compare with.
+    /// A wrong answer to compare with, if any.
     pub foil: Option<Answer>,
 }
 
@@ -40,22 +44,22 @@ pub struct TokenizedPrompt {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bos {
-    /// As ROME: the prompt's first token is at position 0, where attention likes to rest.
+    /// As in ROME: the prompt's first token is at position 0, where GPT-2 has an attention sink.
     #[default]
     Off,
 
-    /// As TransformerLens: position 0 is `<|endoftext|>`.
+    /// As in TransformerLens: `<|endoftext|>` is at position 0.
     On,
 }
 
-/// A continuation, as tokens.
+/// A continuation of a prompt, as tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
-    /// With its leading space.
+    /// The text, with its leading space.
     pub text: String,
 
-    /// At least one.
+    /// The tokens, at least one.
     pub ids: Vec<u32>,
 
     /// The text of each token.
@@ -63,12 +67,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The token that is compared with ROME's and TransformerLens' numbers.
+    /// The first token, which is the only one that ROME and TransformerLens measure.
     pub fn first(&self) -> u32 {
         self.ids[0]
     }
 }
 
+/// Why a fact cannot be turned into tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizeError {
     #[error("the prompt is empty; type some text, or put BOS before it")]
@@ -113,7 +118,7 @@ impl TokenizedPrompt {
         })
     }
 
-    /// No tokens at all: for what is asked of the weights alone.
+    /// A prompt without tokens, for analyses of the weights alone.
     pub fn nothing() -> Self {
         Self {
             text: String::new(),
@@ -126,7 +131,7 @@ impl TokenizedPrompt {
         }
     }
 
-    /// A continuation with its leading space, as it follows a prompt.
+    /// A continuation as tokens. Its leading space is added if it has none.
     pub fn answer(tokenizer: &Tokenizer, text: &str) -> Result<Answer, TokenizeError> {
         if text.trim().is_empty() {
             return Err(TokenizeError::EmptyAnswer);
@@ -141,7 +146,7 @@ impl TokenizedPrompt {
         Ok(Answer { text, ids, pieces })
     }
 
-    /// Whether its parts fit each other, as they do unless it was written by hand.
+    /// Whether the fields fit each other, which a file that was edited by hand may break.
     pub fn is_whole(&self) -> bool {
         let answers = || self.answer.iter().chain(&self.foil);
         !self.ids.is_empty()
@@ -154,7 +159,7 @@ impl TokenizedPrompt {
         self.ids.len()
     }
 
-    /// The last position of the prompt: the one that predicts the answer.
+    /// The last position of the prompt, which predicts the answer.
     pub fn last(&self) -> usize {
         self.ids.len() - 1
     }

@@ -1,4 +1,4 @@
-//! Subjects that can stand in a prompt without moving anything else.
+//! Finds other subjects that fit into a prompt without changing any other token.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,18 @@ use crate::facts::Fact;
 pub struct Substitute {
     pub subject: String,
 
-    /// The answer of its own fact, if it is known.
+    /// The answer of the substitute's own fact, if it is known.
     pub answer: Option<String>,
 
-    /// Its tokens as they stand in the prompt: as many as the subject there has.
+    /// The substitute's tokens within the prompt, as many as the prompt's own subject has.
     pub ids: Vec<u32>,
 }
 
-/// Those of some other subjects that leave all other tokens of a fact's prompt as they are.
+/// The subjects among `others` that fit into a fact's prompt: they have as many tokens as its
+/// subject, and all other tokens stay the same.
 ///
-/// In their order, each once; the fact's own subject is left out, and so is one with the same tokens.
-/// `others`: each with the answer of its own fact, if it is known.
+/// They keep their order. Each token sequence occurs once, and the fact's own never. `others` holds
+/// each subject with the answer of its own fact, if that is known.
 pub fn substitutes<'a>(
     tokenizer: &Tokenizer,
     fact: &Fact,
@@ -30,7 +31,7 @@ pub fn substitutes<'a>(
     first_substitutes(tokenizer, fact, bos, others, usize::MAX)
 }
 
-/// The same, but no more than `most` of them: where there are many, finding all takes a while.
+/// The first `most` of the [`substitutes`]; finding all of a large dataset takes a while.
 pub fn first_substitutes<'a>(
     tokenizer: &Tokenizer,
     fact: &Fact,

@@ -1,7 +1,7 @@
 //! GPT-2's byte-level BPE (Radford et al. 2019, section 2.2), through the `tokenizers` crate.
 //!
-//! Offsets are computed here, from the bytes that each token stands for: the crate's own trim
-//! spaces and round up to whole characters.
+//! Offsets are computed here, from the bytes that each token stands for, because the crate's own
+//! offsets trim spaces and round up to whole characters.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,18 +14,21 @@ use tokenizers::{AddedToken, Tokenizer as HfTokenizer};
 
 use crate::builtin;
 
-/// The merges of GPT-2's own vocabulary, for checkpoints that we write ourselves.
+/// The merges of GPT-2's own vocabulary, for checkpoints that the program writes itself.
 ///
-/// From OpenAI's `vocab.bpe`; licence beside it in `assets/gpt2-bpe/`.
+/// The file is OpenAI's `vocab.bpe`; its licence is in `assets/gpt2-bpe/`.
 pub const GPT2_MERGES: &str = include_str!("../../assets/gpt2-bpe/merges.txt");
 
 const END_OF_TEXT: &str = "<|endoftext|>";
 
-/// Turns text into GPT-2's tokens. Plain data: may be shared between threads.
+/// Turns text into GPT-2's tokens. It is plain data, and may be shared between threads.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: HfTokenizer,
+    /// The byte that each character of the vocabulary stands for.
     byte_of_char: BTreeMap<char, u8>,
+
+    /// The id of `<|endoftext|>`.
     bos: Option<u32>,
 }
 
@@ -36,6 +39,7 @@ pub struct Token {
     pub bytes: Range<usize>,
 }
 
+/// Why a tokenizer cannot be read or used.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
     #[error("found neither `tokenizer.json` nor `vocab.json` with `merges.txt` in {0}")]
@@ -55,43 +59,37 @@ pub enum TokenizerError {
 }
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, else `vocab.json` and `merges.txt`.
+    /// Reads a model's tokenizer from `tokenizer.json`, else from `vocab.json` and `merges.txt`.
     ///
-    /// `dir` may also be the name of a model that is built in.
+    /// `dir` may also be the name of a built-in model.
     pub fn from_dir(dir: &Path) -> Result<Self, TokenizerError> {
+        let unreadable = |path: &Path, reason: &dyn ToString| TokenizerError::Unreadable {
+            path: path.to_owned(),
+            reason: reason.to_string(),
+        };
         if let Some(builtin) = builtin::find(dir) {
-            let unreadable = |reason| TokenizerError::Unreadable { path: dir.to_owned(), reason };
             let entries =
-                serde_json::from_str(builtin.vocab).map_err(|e| unreadable(e.to_string()))?;
-            return Self::from_vocabulary(entries, builtin.merges).map_err(unreadable);
+                serde_json::from_str(builtin.vocab).map_err(|error| unreadable(dir, &error))?;
+            return Self::from_vocabulary(entries, builtin.merges)
+                .map_err(|reason| unreadable(dir, &reason));
         }
-        let json = dir.join("tokenizer.json");
-        let (vocab, merges) = (dir.join("vocab.json"), dir.join("merges.txt"));
+        let [json, vocab, merges] =
+            ["tokenizer.json", "vocab.json", "merges.txt"].map(|name| dir.join(name));
+        let read = |path: &Path| fs::read_to_string(path).map_err(|error| unreadable(path, &error));
         if json.is_file() {
-            let unreadable =
-                |reason: String| TokenizerError::Unreadable { path: json.clone(), reason };
-            let bytes = fs::read(&json).map_err(|error| unreadable(error.to_string()))?;
-            let inner = HfTokenizer::from_bytes(bytes).map_err(|e| unreadable(e.to_string()))?;
-            return Ok(Self::new(inner));
+            return Self::from_json(&read(&json)?).map_err(|reason| unreadable(&json, &reason));
         }
         if vocab.is_file() && merges.is_file() {
-            let read = |path: &Path| {
-                fs::read_to_string(path).map_err(|error| TokenizerError::Unreadable {
-                    path: path.to_owned(),
-                    reason: error.to_string(),
-                })
-            };
-            let entries: BTreeMap<String, u32> =
-                serde_json::from_str(&read(&vocab)?).map_err(|error| {
-                    TokenizerError::Unreadable { path: vocab.clone(), reason: error.to_string() }
-                })?;
+            let entries =
+                serde_json::from_str(&read(&vocab)?).map_err(|error| unreadable(&vocab, &error))?;
             return Self::from_vocabulary(entries, &read(&merges)?)
-                .map_err(|reason| TokenizerError::Unreadable { path: merges, reason });
+                .map_err(|reason| unreadable(&merges, &reason));
         }
         Err(TokenizerError::Missing(dir.to_owned()))
     }
 
-    /// From a vocabulary and the text of `merges.txt`. The error says what is wrong with them.
+    /// A tokenizer from a vocabulary and the text of `merges.txt`. The error says what is wrong
+    /// with them.
     pub fn from_vocabulary(
         vocabulary: BTreeMap<String, u32>,
         merges: &str,
@@ -107,7 +105,7 @@ impl Tokenizer {
         let mut inner = HfTokenizer::new(bpe);
         inner.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
         inner.with_decoder(Some(ByteLevel::default()));
-        // Only recognised, never added: an id beyond the model's vocabulary would be no token.
+        // A vocabulary without the token gets none: its id would lie beyond the model's vocabulary.
         if inner.token_to_id(END_OF_TEXT).is_some() {
             inner
                 .add_special_tokens([AddedToken::from(END_OF_TEXT, true)])
@@ -116,12 +114,12 @@ impl Tokenizer {
         Ok(Self::new(inner))
     }
 
-    /// As [`Self::to_json`] writes it.
+    /// Reads the text of a `tokenizer.json`, as [`Self::to_json`] writes it.
     pub fn from_json(text: &str) -> Result<Self, String> {
         HfTokenizer::from_bytes(text).map(Self::new).map_err(|error| error.to_string())
     }
 
-    /// As `tokenizer.json` has it.
+    /// The tokenizer in the format of `tokenizer.json`.
     ///
     /// # Panics
     ///
@@ -131,7 +129,7 @@ impl Tokenizer {
     }
 
     fn new(mut inner: HfTokenizer) -> Self {
-        // Whatever a file asks for: nothing of ours is ever padded, truncated or wrapped.
+        // A file may ask for padding or truncation, which would change the prompt.
         inner.with_padding(None);
         inner.with_truncation(None).expect("taking truncation away cannot fail");
         let bos = inner.token_to_id(END_OF_TEXT);
@@ -139,7 +137,7 @@ impl Tokenizer {
         Self { inner, byte_of_char, bos }
     }
 
-    /// Without BOS.
+    /// The tokens of a text, without BOS.
     pub fn encode(&self, text: &str) -> Result<Vec<Token>, TokenizerError> {
         let encoding = self.inner.encode_fast(text, false).map_err(|error| {
             TokenizerError::Encode { text: text.to_owned(), reason: error.to_string() }
@@ -169,7 +167,8 @@ impl Tokenizer {
         self.bos
     }
 
-    /// The ids that stand for text, in order: neither `<|endoftext|>` nor another special token.
+    /// The ids of all tokens that stand for text, in order, without `<|endoftext|>` and other
+    /// special tokens.
     pub fn text_ids(&self) -> Vec<u32> {
         let added = self.inner.get_added_tokens_decoder();
         let is_special =
@@ -185,7 +184,7 @@ impl Tokenizer {
         self.inner.get_vocab_size(true)
     }
 
-    /// The text of one token; bytes that are no character of their own become `�`.
+    /// The text of one token; bytes that are only a part of a character become `�`.
     pub fn piece(&self, id: u32) -> String {
         String::from_utf8_lossy(&self.bytes(id)).into_owned()
     }
@@ -195,8 +194,8 @@ impl Tokenizer {
         let Some(token) = self.inner.id_to_token(id) else {
             return Vec::new();
         };
-        // An added token such as `<|endoftext|>` is literal text, and so is whatever else holds a
-        // character that stands for no byte.
+        // `<|endoftext|>` is literal text, and so is any other token with a character that stands
+        // for no byte.
         let bytes: Option<Vec<u8>> = if self.bos == Some(id) {
             None
         } else {
@@ -214,7 +213,8 @@ pub fn gpt2_vocabulary(merges: &str) -> Result<BTreeMap<String, u32>, String> {
     Ok(tokens.zip(0..).collect())
 }
 
-/// A token's text for axes and chips: a leading space as `·`, line ends and tabs as signs.
+/// A token's text for axes and chips, with signs for spaces, line ends, tabs and control
+/// characters.
 pub fn visible(piece: &str) -> String {
     let mut text = String::new();
     for c in piece.chars() {
@@ -229,22 +229,24 @@ pub fn visible(piece: &str) -> String {
     text
 }
 
-/// Lines of two tokens each; the first line may be a version comment.
+/// The pairs of tokens in the text of `merges.txt`, one a line. The first line may be a version
+/// comment.
 fn parse_merges(text: &str) -> Result<Vec<(String, String)>, String> {
     text.lines()
         .enumerate()
         .filter(|(n, line)| !(line.is_empty() || *n == 0 && line.starts_with("#version")))
         .map(|(n, line)| {
-            let (left, right) =
-                line.split_once(' ').ok_or_else(|| format!("line {}: no two tokens", n + 1))?;
+            let (left, right) = line
+                .split_once(' ')
+                .ok_or_else(|| format!("line {} does not hold two tokens", n + 1))?;
             Ok((left.to_owned(), right.to_owned()))
         })
         .collect()
 }
 
-/// The character that stands for each byte in GPT-2's vocabulary, in the order of their ids.
+/// Each byte with the character that stands for it in GPT-2's vocabulary, in the order of ids.
 ///
-/// Printable Latin-1 stands for itself; the rest are shifted to U+0100 and above.
+/// A printable Latin-1 character stands for itself; the other bytes are numbered from U+0100 on.
 fn byte_characters() -> impl Iterator<Item = (u8, char)> {
     let is_printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
     let printable = (0..=255).filter(is_printable).map(|byte| (byte, char::from(byte)));
