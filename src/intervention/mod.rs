@@ -1,4 +1,5 @@
-//! What we change in a run: plain descriptions, no tensors. `model::tap` carries them out.
+//! Changes to a run of the model, described as plain data without tensors. `model::tap` carries
+//! them out.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -9,44 +10,45 @@ mod site;
 
 pub use site::{Axes, Site, SiteSet, UnknownSite};
 
-/// One change at one site. Plain data: it can be compared, stored and replayed.
+/// One change at one site. It is plain data, so it can be compared, stored and replayed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intervention {
     pub site: Site,
 
-    /// Token positions; queries where the site is an attention score or weight.
+    /// The token positions that change; at attention scores and weights, the queries.
     pub positions: Span,
 
-    /// Ignored by sites without heads.
+    /// The heads that change. Sites without heads ignore it.
     pub heads: Span,
 
-    /// Indices along the last axis: neurons, dimensions, or keys.
+    /// The indices along the last axis that change: neurons, dimensions, or keys.
     pub units: Span,
 
+    /// What is done to the chosen numbers.
     pub edit: Edit,
 }
 
 impl Intervention {
-    /// A change of all heads and units at some positions.
+    /// Changes all heads and units at some positions.
     pub fn at(site: Site, positions: Span, edit: Edit) -> Self {
         Self { site, positions, heads: Span::All, units: Span::All, edit }
     }
 
-    /// The same, for some heads only.
+    /// The same intervention on some heads only.
     pub fn of_heads(self, heads: Span) -> Self {
         Self { heads, ..self }
     }
 
-    /// The same, for some units only.
+    /// The same intervention on some units only.
     pub fn of_units(self, units: Span) -> Self {
         Self { units, ..self }
     }
 }
 
-/// Everything done to one row of a batch, in order. An empty condition is a clean run.
+/// All interventions on one row of a batch, in order. An empty condition is a clean run.
 pub type Condition = Vec<Intervention>;
 
-/// Some indices along one axis.
+/// The indices along one axis that an intervention changes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Span {
     All,
@@ -58,7 +60,7 @@ impl Span {
         Self::Only(index..index + 1)
     }
 
-    /// As indices into an axis of `len`.
+    /// The indices as a range, on an axis of length `len`.
     pub fn resolve(&self, len: usize) -> Range<usize> {
         match self {
             Self::All => 0..len,
@@ -67,41 +69,45 @@ impl Span {
     }
 }
 
+/// What an intervention does to the numbers it changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Edit {
-    /// Zero ablation.
+    /// Overwrite every number with zero: zero ablation.
     Zero,
 
-    /// Overwrite every number. JSON has no infinities: see `Block`.
+    /// Overwrite every number with this one. It must be finite, because JSON has no infinities;
+    /// `Block` stands for −∞.
     Set(#[serde(serialize_with = "finite")] f32),
 
-    /// Overwrite with −∞: cuts a query off from keys, at attention scores.
+    /// Overwrite with −∞, which at attention scores cuts queries off from keys.
     Block,
 
-    /// Multiply every number.
+    /// Multiply every number by this factor.
     Scale(f32),
 
-    /// Add Gaussian noise, the same on every device.
+    /// Add Gaussian noise, which is the same on every device.
     AddNoise(Noise),
 
-    /// Add these numbers, which fill the changed positions, heads and units of a row in that order.
+    /// Add these numbers, one for each changed number of a row: positions first, then heads, then
+    /// units. `[pos, head, width]`
     Add(Arc<[f32]>),
 
-    /// Overwrite with these numbers, in the same order.
+    /// Overwrite with these numbers, in the same order. `[pos, head, width]`
     Put(Arc<[f32]>),
 
-    /// Overwrite with the embeddings of these tokens, one for each position: the row is that of
-    /// another prompt. Only at [`Site::Embed`], where it comes before any other edit.
+    /// Overwrite with the embeddings of these tokens, one for each position, which makes the row
+    /// that of another prompt. Allowed only at [`Site::Embed`], before any other edit there.
     Tokens(Arc<[u32]>),
 
-    /// Overwrite with an activation from another run: patching, or restoring if the donor is clean.
+    /// Overwrite with the activation of another run. This is patching, or restoring if the donor is
+    /// the clean run.
     ///
-    /// The donor's `positions` may differ from those overwritten, but are as many.
+    /// `positions` are the donor's. They may differ from those overwritten, but are as many.
     CopyFrom { donor: Donor, positions: Span },
 }
 
-/// What is written is read again as it was, or not written.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+/// Refuses to write a number that would not be read back as it was.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
 fn finite<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_finite() {
         serializer.serialize_f32(*value)
@@ -113,46 +119,48 @@ fn finite<S: Serializer>(value: &f32, serializer: S) -> Result<S::Ok, S::Error> 
 /// Which run an activation is copied from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Donor {
-    /// The same prompt, undisturbed.
+    /// The clean run of the same prompt.
     Clean,
 
     /// Another prompt, such as the inverse of the fact.
     Counterpart,
 
-    /// The mean over a list of prompts, at each position of this one.
+    /// The mean over a list of prompts, for each position of this prompt.
     Mean,
 
-    /// The same prompt, its subject corrupted by draw number `sample` of a trace's noise. Equal to
+    /// The same prompt with its subject corrupted by draw `sample` of a trace's noise. It equals
     /// the clean run at every position before `first`.
     Corrupted { first: usize, sample: usize },
 
-    /// One of a list of runs, by its place in the list.
+    /// A run of a list, by its index there.
     Run(usize),
 }
 
-/// Gaussian noise that can be drawn again: nothing but numbers.
+/// Gaussian noise, described by the numbers that let it be drawn again.
 ///
-/// Its values fill the changed positions, heads and units of one row in that order.
+/// The values fill the changed numbers of one row: positions first, then heads, then units.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Noise {
     pub rng: NoiseRng,
+
+    /// The seed of `rng`.
     pub seed: u32,
 
-    /// Standard deviation, in units of the activation.
+    /// The standard deviation, in units of the activation.
     pub std: f64,
 
-    /// Which draw of the seed's sequence.
+    /// Which draw of the seed's sequence this is, counted from 0.
     pub sample: usize,
 }
 
-/// Where Gaussian numbers come from.
+/// The generator of Gaussian numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoiseRng {
-    /// `numpy.random.RandomState(seed).randn(samples, …)`, bit for bit, as ROME draws it. Sample
-    /// *i* is the *i*-th slice of one stream.
+    /// `numpy.random.RandomState(seed).randn(samples, …)`, bit for bit, as ROME draws its noise.
+    /// All samples are slices of one stream.
     Numpy,
 
-    /// `ChaCha8`, with a stream of its own for each sample.
+    /// `ChaCha8`, with a separate stream for each sample.
     Chacha,
 }

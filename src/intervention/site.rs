@@ -1,3 +1,5 @@
+//! The named places in a forward pass, with the hook names that TransformerLens gives them.
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
@@ -7,8 +9,8 @@ use serde::{Deserialize, Serialize};
 /// A named place in the forward pass.
 ///
 /// Names and order follow TransformerLens' hook points for GPT-2. Inside the model every activation
-/// has the axes `[batch, pos, head, width]`; sites without heads have `head = 1`. The widths are
-/// given per variant.
+/// has the axes `[batch, pos, head, width]`; sites without heads have `head = 1`. Each variant
+/// names its width. The numbers are layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub enum Site {
@@ -18,10 +20,11 @@ pub enum Site {
     /// Position embedding. `width = d_model`
     PosEmbed,
 
-    /// Residual stream entering the block. `width = d_model`
+    /// The residual stream that enters the block. `width = d_model`
     ResidPre(usize),
 
-    /// What the first layer norm divides by: the standard deviation, ε inside. `width = 1`
+    /// The divisor of the first layer norm: the standard deviation, with ε under the root.
+    /// `width = 1`
     Ln1Scale(usize),
 
     /// Output of the first layer norm, gain and bias applied. `width = d_model`
@@ -45,13 +48,14 @@ pub enum Site {
     /// Each head's output before `W_O`. `width = d_head`
     Z(usize),
 
-    /// What attention adds to the residual stream, `b_O` included. `width = d_model`
+    /// The output of attention, which is added to the residual stream, with `b_O`.
+    /// `width = d_model`
     AttnOut(usize),
 
-    /// Residual stream between attention and MLP. `width = d_model`
+    /// The residual stream between attention and MLP. `width = d_model`
     ResidMid(usize),
 
-    /// What the second layer norm divides by. `width = 1`
+    /// The divisor of the second layer norm. `width = 1`
     Ln2Scale(usize),
 
     /// Output of the second layer norm, gain and bias applied. `width = d_model`
@@ -63,23 +67,24 @@ pub enum Site {
     /// Neurons after the nonlinearity. `width = d_mlp`
     MlpPost(usize),
 
-    /// What the MLP adds to the residual stream, `b_out` included. `width = d_model`
+    /// The output of the MLP, which is added to the residual stream, with `b_out`.
+    /// `width = d_model`
     MlpOut(usize),
 
-    /// Residual stream leaving the block. `width = d_model`
+    /// The residual stream that leaves the block. `width = d_model`
     ResidPost(usize),
 
-    /// What the final layer norm divides by. `width = 1`
+    /// The divisor of the final layer norm. `width = 1`
     LnFinalScale,
 
     /// Output of the final layer norm, gain and bias applied. `width = d_model`
     LnFinalNormalized,
 }
 
-/// Sites to keep from a run.
+/// A set of sites, such as those whose activations a run keeps.
 pub type SiteSet = BTreeSet<Site>;
 
-/// How TransformerLens orders the axes of a site.
+/// The axes of a site in TransformerLens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axes {
     /// `[batch, pos, width]`
@@ -92,10 +97,10 @@ pub enum Axes {
     Attention,
 }
 
-/// A hook point inside a block: its name below `blocks.{layer}.` and how to make the site.
+/// A hook point inside a block: its name below `blocks.{layer}.`, and its site in a layer.
 type InBlock = (&'static str, fn(usize) -> Site);
 
-/// In the order in which a block computes them.
+/// The hook points of a block, in the order in which it computes them.
 const IN_BLOCK: [InBlock; 17] = [
     ("hook_resid_pre", Site::ResidPre),
     ("ln1.hook_scale", Site::Ln1Scale),
@@ -116,7 +121,7 @@ const IN_BLOCK: [InBlock; 17] = [
     ("hook_resid_post", Site::ResidPost),
 ];
 
-/// Outside the blocks.
+/// The hook points outside the blocks.
 const OUTSIDE: [(&str, Site); 4] = [
     ("hook_embed", Site::Embed),
     ("hook_pos_embed", Site::PosEmbed),
@@ -131,7 +136,7 @@ impl Site {
         in_blocks.chain(OUTSIDE.map(|(_, site)| site)).collect()
     }
 
-    /// The block it lies in, if any.
+    /// The block that the site lies in. `None` outside the blocks.
     pub fn layer(self) -> Option<usize> {
         match self {
             Self::Embed | Self::PosEmbed | Self::LnFinalScale | Self::LnFinalNormalized => None,
@@ -155,7 +160,7 @@ impl Site {
         }
     }
 
-    /// The order of axes under which TransformerLens shows it.
+    /// The axes that the site has in TransformerLens.
     pub fn axes(self) -> Axes {
         match self {
             Self::AttnScores(_) | Self::Pattern(_) => Axes::Attention,
@@ -177,7 +182,7 @@ impl fmt::Display for Site {
     }
 }
 
-/// Not the name of a hook point.
+/// A text is not the name of a hook point.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a TransformerLens hook name such as `blocks.5.hook_resid_pre`")]
 pub struct UnknownSite(String);
