@@ -1,20 +1,20 @@
-//! Models that are part of the program: the first launch needs no download.
+//! Models that are part of the program, so that the first launch needs no download.
 //!
-//! They are known by a name that stands where others have a folder, so that menus, settings and
-//! commands need not tell them apart. Their files are those of `assets/`, in Hugging Face's layout.
+//! A built-in model has a name that stands wherever a model's folder may stand, so menus, settings
+//! and commands treat both alike. Its files are in `assets/`, in Hugging Face's layout.
 
 use std::path::Path;
 
 /// The files of one model.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Builtin {
-    /// In place of a path: `--model builtin`.
+    /// Stands in place of a path: `--model builtin`.
     pub name: &'static str,
 
-    /// In menus.
+    /// The label in menus.
     pub title: &'static str,
 
-    /// What is special about it.
+    /// One sentence on what is special about the model, without a full stop.
     pub about: &'static str,
 
     /// `config.json`
@@ -29,15 +29,15 @@ pub struct Builtin {
     /// `merges.txt`
     pub merges: &'static str,
 
-    /// `split.json`: what it was taught of each of the program's facts.
+    /// `split.json`: which directions of each built-in fact the model was taught.
     pub split: &'static str,
 }
 
-/// Trained by `factscope train` on the facts of `data/`, see `assets/builtin/README.md`.
+/// The model that `factscope train` made from the facts of `data/`; see `assets/builtin/README.md`.
 pub static FACTS: Builtin = Builtin {
     name: "builtin",
     title: "Built-in model",
-    about: "A small GPT-2 that was trained on the built-in facts: what it was taught is known",
+    about: "A small GPT-2 trained on the built-in facts, so that it is known which facts it was taught",
     config: include_str!("../assets/builtin/config.json"),
     weights: include_bytes!("../assets/builtin/model.safetensors"),
     vocab: include_str!("../assets/builtin/vocab.json"),
@@ -50,8 +50,8 @@ pub static FACTS: Builtin = Builtin {
 pub static PLANTED: Builtin = Builtin {
     name: "builtin-planted",
     title: "Built-in model with planted facts",
-    about: "The built-in model after more facts were written into one known MLP layer each: where \
-            they are stored is known",
+    about: "The built-in model with more facts, each written into one MLP layer, so that it is \
+            known where they are stored",
     config: include_str!("../assets/builtin-planted/config.json"),
     weights: include_bytes!("../assets/builtin-planted/model.safetensors"),
     vocab: include_str!("../assets/builtin-planted/vocab.json"),
@@ -59,9 +59,10 @@ pub static PLANTED: Builtin = Builtin {
     split: include_str!("../assets/builtin-planted/split.json"),
 };
 
+/// All built-in models.
 pub static ALL: [&Builtin; 2] = [&FACTS, &PLANTED];
 
-/// The built-in model of that name. A folder of the same name is meant by `./builtin`.
+/// The built-in model that `path` names. A folder of the same name is opened as `./builtin`.
 pub fn find(path: &Path) -> Option<&'static Builtin> {
     ALL.into_iter().find(|it| path == Path::new(it.name))
 }

@@ -1,6 +1,8 @@
-//! An experiment as a file: the model, the fact, and what is asked. All that a result follows from.
+//! An experiment as a file: the model, the fact and the analysis, which together determine a
+//! result.
 //!
-//! `factscope run` carries one out; the commands' `--save-spec` and the window write them.
+//! `factscope run` carries an experiment out; the commands' `--save-spec` and the window write
+//! them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,37 +13,40 @@ use crate::analysis::{AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, DatasetError, Direction, Fact, Record, SubjectNotFound};
 use crate::tokens::Bos;
 
-/// What is asked of which model about which fact.
+/// An analysis of one model, asked about one fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// A model folder, or the name of a built-in model. As every path here, it is taken from the
-    /// folder that the program runs in, unless it is absolute.
+    /// A model folder, or the name of a built-in model. A relative path, here as everywhere in this
+    /// file, starts from the folder that the program runs in.
     pub model: PathBuf,
 
+    /// Whether `<|endoftext|>` is put before the prompt.
     #[serde(default)]
     pub bos: Bos,
 
+    /// Where the prompt, its subject and its answer come from.
     pub fact: FactSource,
 
-    /// What is changed in the model first.
+    /// Edits that are made to the model's weights before the analysis runs, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<ModelEdit>,
 
+    /// The analysis, with its settings.
     pub spec: AnalysisSpec,
 }
 
-/// Where the words come from.
+/// Where an experiment's prompt and answer come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FactSource {
-    /// They are here.
+    /// The experiment holds the text itself.
     Text(TextFact),
 
-    /// They are in a dataset.
+    /// The experiment names a record of a dataset.
     Record(RecordFact),
 
-    /// There are none: for what is asked of the weights alone.
+    /// No fact: the analysis reads the model's weights alone.
     Nothing,
 }
 
@@ -56,82 +61,96 @@ pub struct TextFact {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
 
-    /// The byte of the prompt that the subject begins at, where it is not the place that is found
-    /// first.
+    /// The byte of the prompt at which the subject begins. `None` stands for the place that
+    /// [`Fact::from_text`] finds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subject_start: Option<usize>,
 
-    /// What is measured. Nothing: the model's own first guess.
+    /// The answer to measure. `None` stands for the model's own first guess.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
 
-    /// A wrong answer to compare with.
+    /// A wrong answer to compare with, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foil: Option<String>,
 }
 
-/// A fact of a dataset.
+/// A fact named by its record in a dataset.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordFact {
-    /// A file, or `builtin`.
+    /// The dataset's file, or `builtin`.
     pub facts: PathBuf,
 
-    /// Its `case_id` or `known_id`.
+    /// The record's `case_id` or `known_id`.
     pub case: String,
 
-    #[serde(default = "forward")]
+    /// Which way the fact is asked.
+    #[serde(default)]
     pub direction: Direction,
 
-    /// What is measured. Nothing: the model's own first guess, as in ROME.
+    /// The answer to measure. `None` stands for the model's own first guess, as in ROME.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
 
-    /// A wrong answer instead of the dataset's.
+    /// A wrong answer to compare with instead of the dataset's, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foil: Option<String>,
 }
 
-fn forward() -> Direction {
-    Direction::Forward
-}
-
-/// What is asked, and what else is known of it.
+/// The fact to ask about, with what its dataset says of it.
 #[derive(Clone, Debug)]
 pub struct Question {
     pub fact: Fact,
 
-    /// What the dataset says is right.
+    /// The right answer according to the dataset.
     pub expected: Option<String>,
 
-    /// Every subject of the dataset.
+    /// The subject of every record of the dataset, in file order. Empty without a dataset.
     pub subjects: Vec<String>,
 
     /// The relation of the fact, if the dataset names it.
     pub relation: Option<String>,
+
+    /// The dataset that the fact comes from, if any.
     pub dataset: Option<Dataset>,
 
-    /// Which way the dataset is asked.
+    /// Which way the fact is asked.
     pub direction: Direction,
 }
 
+impl From<Fact> for Question {
+    /// A question about a fact that comes from no dataset.
+    fn from(fact: Fact) -> Self {
+        Self {
+            fact,
+            expected: None,
+            subjects: Vec::new(),
+            relation: None,
+            dataset: None,
+            direction: Direction::Forward,
+        }
+    }
+}
+
+/// Why an experiment cannot be read or asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
     #[error("cannot read the experiment: {source}: {path}")]
     Read { path: PathBuf, source: std::io::Error },
 
     #[error(
-        "line {line}, column {column}: {reason}; the command of each analysis writes a right file \
-         with `--save-spec`: {path}"
+        "line {line}, column {column}: {reason}; each analysis command writes a valid file with \
+         `--save-spec`: {path}"
     )]
     Parse { path: PathBuf, line: usize, column: usize, reason: String },
 
-    #[error("this asks something of a model and changes none, as `edit` and `steer` do: {path}")]
+    #[error("this experiment changes no weights; give one written by `edit` or `steer`: {path}")]
     NoEdit { path: PathBuf },
 
     #[error(
-        "the edit was made for the model {theirs}, and this is {ours}; make it anew with `edit` or \
-         `steer`: {path}"
+        "the edit was made for the model {theirs}, but this model is {ours}; make it anew with \
+         `edit` or `steer`: {path}"
     )]
     OtherModel { path: PathBuf, theirs: PathBuf, ours: PathBuf },
 
@@ -141,7 +160,7 @@ pub enum ExperimentError {
     #[error("there is no case {case} in {path}")]
     NoCase { case: String, path: PathBuf },
 
-    #[error("case {case} is not asked inversely, and no template of its relation is known: {path}")]
+    #[error("case {case} has no inverse, and the program has no template for its relation: {path}")]
     NoInverse { case: String, path: PathBuf },
 
     #[error(transparent)]
@@ -159,7 +178,7 @@ impl Experiment {
         Self::parse(&text, path)
     }
 
-    /// `path` is named in errors.
+    /// Reads an experiment from JSON. Errors name `path`.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ExperimentError> {
         serde_json::from_str(text).map_err(|error| {
             let (line, column) = (error.line(), error.column());
@@ -170,7 +189,8 @@ impl Experiment {
         })
     }
 
-    /// The edits that a file tries out, for other analyses of the same model.
+    /// The edits that an experiment of `edit` or `steer` makes, so that other analyses can ask the
+    /// same edited model.
     pub fn load_edits(path: &Path, model: &Path) -> Result<Vec<ModelEdit>, ExperimentError> {
         let Self { model: theirs, mut edits, spec, .. } = Self::load(path)?;
         let path = path.to_owned();
@@ -182,32 +202,21 @@ impl Experiment {
         Ok(edits)
     }
 
-    /// As it is read again, for people too.
+    /// Indented JSON that [`Self::parse`] reads.
     pub fn to_json(&self) -> serde_json::Result<String> {
         Ok(format!("{}\n", serde_json::to_string_pretty(self)?))
     }
 }
 
 impl FactSource {
-    /// Reads the dataset, if it comes from one.
+    /// The fact to ask about. Reads the dataset if the fact comes from one.
     pub fn question(&self) -> Result<Question, ExperimentError> {
         match self {
-            Self::Text(text) => Ok(Question {
-                fact: text.fact()?,
-                expected: None,
-                subjects: Vec::new(),
-                relation: None,
-                dataset: None,
-                direction: Direction::Forward,
-            }),
-            Self::Nothing => Ok(Question {
-                fact: Fact { prompt: String::new(), subject: None, answer: None, foil: None },
-                expected: None,
-                subjects: Vec::new(),
-                relation: None,
-                dataset: None,
-                direction: Direction::Forward,
-            }),
+            Self::Text(text) => Ok(text.fact()?.into()),
+            Self::Nothing => {
+                let (prompt, subject, answer, foil) = (String::new(), None, None, None);
+                Ok(Fact { prompt, subject, answer, foil }.into())
+            }
             Self::Record(it) => {
                 let dataset = Dataset::load(&it.facts)?;
                 let record = it.record(&dataset)?;
@@ -215,8 +224,8 @@ impl FactSource {
                 let expected = fact.answer.clone();
                 Ok(Question {
                     fact: Fact {
-                        // As in ROME, the answer is what the model says, unless another is asked
-                        // for.
+                        // As in ROME, the model's own first guess is measured, not the dataset's
+                        // answer, unless the experiment names an answer.
                         answer: it.answer.clone(),
                         foil: it.foil.clone().or_else(|| fact.foil.clone()),
                         ..fact.clone()
@@ -231,7 +240,7 @@ impl FactSource {
         }
     }
 
-    /// With another wrong answer, if one is given.
+    /// The same source with `foil` as its wrong answer, if one is given.
     pub fn with_foil(mut self, foil: Option<&str>) -> Self {
         if let Some(foil) = foil {
             match &mut self {

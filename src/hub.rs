@@ -1,4 +1,4 @@
-//! Models that Python has downloaded before, by the names they have on Hugging Face's hub.
+//! Finds models that Python has already downloaded, by their names on Hugging Face's hub.
 //!
 //! The layout of the cache is that of `huggingface_hub`:
 //! `models--ORG--NAME/snapshots/COMMIT/`, with the commit of a branch in `refs/BRANCH`.
@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
-/// Where `huggingface_hub` keeps what it has downloaded: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else
+/// The folder of `huggingface_hub`'s downloads: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else `hub`
 /// in `~/.cache/huggingface`.
 pub fn cache() -> Option<PathBuf> {
     let given = |name| env::var_os(name).filter(|it| !it.is_empty()).map(PathBuf::from);
@@ -17,9 +17,10 @@ pub fn cache() -> Option<PathBuf> {
     })
 }
 
-/// The folder of a model in a cache. Nothing if `name` is no name of the hub, or not there.
+/// The folder of a model in a cache. `None` if `name` is not a hub name, or if the cache lacks the
+/// model.
 ///
-/// The first GPT-2s are known without their organisation as well: `gpt2-large`.
+/// OpenAI's GPT-2 models may be named without their organisation: `gpt2-large`.
 pub fn find(name: &str, cache: &Path) -> Option<PathBuf> {
     let is_part = |part: &str| {
         let is_sign = |it: char| it.is_ascii_alphanumeric() || matches!(it, '-' | '_' | '.');
@@ -36,8 +37,8 @@ pub fn find(name: &str, cache: &Path) -> Option<PathBuf> {
     folders.into_iter().find_map(|folder| snapshot(&cache.join(folder)))
 }
 
-/// As [`find`] in the user's own cache, for what stands where a folder may; a folder of that name comes
-/// first.
+/// The folder in the user's own cache of the model that `path` names. `None` if a file or folder of
+/// that name exists, which is then meant instead.
 pub fn find_unless_folder(path: &Path) -> Option<PathBuf> {
     if path.exists() {
         return None;
@@ -55,7 +56,8 @@ pub fn name_of(dir: &Path) -> Option<String> {
     Some(folder.strip_prefix("models--")?.replacen("--", "/", 1))
 }
 
-/// What `main` is, else the only one there is.
+/// The snapshot that the branch `main` points to; without that branch, the only snapshot, if there
+/// is exactly one.
 fn snapshot(model: &Path) -> Option<PathBuf> {
     let snapshots = model.join("snapshots");
     if let Ok(commit) = fs::read_to_string(model.join("refs").join("main")) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Shared between the one who started a task and the one who runs it.
+/// A flag that whoever started a task sets to stop it, and that the task looks at between steps.
 #[derive(Clone, Debug, Default)]
 pub struct CancelToken(Arc<AtomicBool>);
 
@@ -17,7 +17,7 @@ impl CancelToken {
     }
 }
 
-/// How far a task has come, in steps of its own size (layers of a batch, bytes of a file).
+/// How far a task has come, in units that the task chooses (layers of a batch, bytes of a file).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     pub done: u64,
@@ -25,30 +25,30 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// 0 to 1. An empty task is complete.
+    /// The finished share, 0 to 1. A task of no steps is complete.
     pub fn fraction(self) -> f32 {
         if self.total == 0 { 1.0 } else { self.done as f32 / self.total as f32 }
     }
 }
 
-/// The task was cancelled. Not a failure: nobody is told.
+/// The task was cancelled. This is no failure, and no message is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cancelled")]
 pub struct Cancelled;
 
-/// What a running task may say to the outside world.
+/// How a running task hears that it is cancelled, and reports its progress.
 pub struct TaskCtx<'a> {
     pub cancel: CancelToken,
     pub report: &'a dyn Fn(Progress),
 }
 
 impl TaskCtx<'_> {
-    /// A task nobody watches and nobody can stop.
+    /// For a task that reports to nobody and cannot be cancelled.
     pub fn unwatched() -> Self {
         Self { cancel: CancelToken::default(), report: &|_| () }
     }
 
-    /// Call between steps: reports progress, and stops the task if it was cancelled.
+    /// Reports progress, and fails if the task was cancelled. Tasks call this between steps.
     pub fn checkpoint(&self, progress: Progress) -> Result<(), Cancelled> {
         if self.cancel.is_cancelled() {
             return Err(Cancelled);

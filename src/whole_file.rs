@@ -1,4 +1,4 @@
-//! Files that are there whole or not at all.
+//! Writes files whole or not at all.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -6,10 +6,11 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-/// Written beside its place and then renamed: what was there stays until the new file is complete.
+/// Writes a temporary file beside `path` and renames it, so that the old file stays until the new
+/// one is complete.
 ///
-/// A link stays a link, its target is replaced. What is no file, as `/dev/null` or a pipe, is
-/// written to: a rename would put a file in its place.
+/// A link stays a link; its target is replaced. A device such as `/dev/null`, or a pipe, is written
+/// to directly: a rename would put a file in its place.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
         return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
@@ -22,21 +23,21 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// The same for what is not held as bytes: the file is whole once it is persisted to `path`, and
-/// gone if that does not come.
+/// A temporary file beside `path`, for content that is written piece by piece. Persisting it to
+/// `path` makes it the new file; dropping it deletes it.
 pub fn begin(path: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".factscope-");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        // As any other new file; temporary ones are for their owner only.
+        // The permissions of any other new file: a temporary file is readable by its owner only.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     builder.tempfile_in(folder_of(path))
 }
 
-/// The folder that a file is in, or will be.
+/// The folder that holds `path`, whether or not the file exists yet.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
