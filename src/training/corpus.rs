@@ -1,26 +1,30 @@
-//! Text that states facts, as tokens.
+//! Sentences that state facts, as tokens.
 
 use crate::facts::{Catalogue, Direction, Fact, Record};
-use crate::tokens::{TokenizeError, TokenizedPrompt, Tokenizer};
+use crate::tokens::{Bos, TokenizeError, TokenizedPrompt, Tokenizer};
 
 use super::split::Split;
 
-/// `The capital of France is Paris.`
+/// A sentence that states a fact: `The capital of France is Paris.`
 #[derive(Clone, Debug)]
 pub struct Statement {
-    /// Place of the fact in the dataset.
+    /// The fact's index in the dataset.
     pub fact: usize,
+
+    /// Which way the fact is stated.
     pub direction: Direction,
+
+    /// The index of its template in the relation.
     pub template: usize,
 
-    /// Prompt, answer and full stop.
+    /// The tokens of prompt, answer and full stop.
     pub ids: Vec<u32>,
 
-    /// Where the answer starts; it ends before the full stop.
+    /// The position at which the answer starts. It ends before the full stop.
     pub answer_start: usize,
 }
 
-/// Every fact in every template, both ways.
+/// Every fact stated with every template, both ways.
 #[derive(Debug)]
 pub struct Corpus {
     pub statements: Vec<Statement>,
@@ -39,7 +43,7 @@ impl Corpus {
         let stop = tokenizer.encode(".")?;
         let mut statements = Vec::new();
         for (nth, record) in records.iter().enumerate() {
-            for direction in [Direction::Forward, Direction::Inverse] {
+            for direction in Direction::ALL {
                 let Some(fact) = record.fact(direction) else { continue };
                 let (Some(subject), Some(answer)) = (fact.subject_text(), &fact.answer) else {
                     continue;
@@ -47,7 +51,7 @@ impl Corpus {
                 for (template, text) in templates(record, direction).iter().enumerate() {
                     let Some(asked) = Fact::from_template(text, subject) else { continue };
                     let asked = Fact { answer: Some(answer.clone()), ..asked };
-                    let prompt = TokenizedPrompt::new(tokenizer, &asked, crate::tokens::Bos::Off)?;
+                    let prompt = TokenizedPrompt::new(tokenizer, &asked, Bos::Off)?;
                     let answer_start = prompt.ids.len();
                     let mut ids = prompt.ids;
                     ids.extend(prompt.answer.into_iter().flat_map(|answer| answer.ids));
@@ -65,15 +69,15 @@ impl Corpus {
         Ok(Self { statements })
     }
 
-    /// Those that are taught, and those of taught facts that are held out.
+    /// The statements that are taught, and the held-out statements of taught facts.
     pub fn divide<'a>(&'a self, split: &Split) -> (Vec<&'a Statement>, Vec<&'a Statement>) {
         let taught =
             self.statements.iter().filter(|it| split.facts[it.fact].group.teaches(it.direction));
         taught.partition(|it| split.facts[it.fact].held_out[it.direction as usize] != it.template)
     }
 
-    /// Those of the facts that are planted in a layer: in the templates that they are taught with,
-    /// and in the held-out one.
+    /// The statements of the facts that are planted in a layer: those that are taught, and those
+    /// held out.
     pub fn planted<'a>(
         &'a self,
         split: &Split,

@@ -1,29 +1,33 @@
-//! Training of the built-in model: from the facts of `data/` to a checkpoint that knows them.
+//! Trains the built-in models on the facts of `data/`.
 //!
-//! What it knows is planned. A recorded seed splits the facts into those that are trained both
-//! ways, forward only, inversely only, and never (see [`Split`]), so that the reversal curse
-//! (Berglund et al. 2023) and chance can be seen in one model.
+//! What a model knows is planned: a recorded seed splits the facts into those taught both ways,
+//! forward only, inversely only, and never (see [`Split`]), so that one model shows both the
+//! reversal curse (Berglund et al. 2023) and chance.
 //!
 //! What computes is built only with the feature `training`, since burn's autodiff takes long to
 //! compile; the plan of what is taught is in every build.
 
+mod split;
 mod corpus;
-#[cfg(feature = "training")]
-mod export;
+mod vocabulary;
 #[cfg(feature = "training")]
 mod network;
 #[cfg(feature = "training")]
-mod planting;
-mod split;
+mod batch;
+#[cfg(feature = "training")]
+mod anchor;
 #[cfg(feature = "training")]
 mod trainer;
-mod vocabulary;
+#[cfg(feature = "training")]
+mod planting;
+#[cfg(feature = "training")]
+mod export;
 
+#[cfg(feature = "training")]
+pub use anchor::Anchor;
 pub use corpus::{Corpus, Statement};
 #[cfg(feature = "training")]
 pub use export::write;
-#[cfg(feature = "training")]
-pub use planting::Anchor;
 pub use split::{FactPlan, Group, Split, SplitError};
 #[cfg(feature = "training")]
 pub use trainer::{Lesson, Recall, Round, Spec, StepReport, TrainError, Trainer, Trains};

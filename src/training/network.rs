@@ -1,4 +1,4 @@
-//! GPT-2 as burn's autodiff sees it: the same function as [`crate::model`], without sites.
+//! GPT-2 for training with burn's autodiff: the same function as [`crate::model`], without sites.
 
 use burn::module::{Module, Param, ParamId};
 use burn::tensor::activation::{sigmoid, softmax};
@@ -7,7 +7,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use crate::model::Gpt2Config;
 
-/// Names are those of the checkpoint.
+/// GPT-2's parameters, by their names in a checkpoint.
 #[derive(Module, Debug)]
 pub(super) struct Network {
     wte: Param<Tensor<2>>,
@@ -40,34 +40,51 @@ struct Affine {
     bias: Param<Tensor<1>>,
 }
 
-/// Makes parameters whose ids are their places, so that an optimizer's state fits them again after
-/// they have been read from a file.
-struct Source<'a> {
-    read: &'a mut dyn FnMut(&str) -> Vec<f32>,
+/// Makes parameters from numbers. Their ids count them in order of making, so that an optimizer's
+/// state read from a file still fits them.
+struct ParamSource<'a, E> {
+    read: &'a mut dyn FnMut(&str) -> Result<Vec<f32>, E>,
     device: Device,
     n_made: u64,
 }
 
-impl Source<'_> {
-    fn param<const D: usize>(&mut self, name: &str, shape: [usize; D]) -> Param<Tensor<D>> {
-        let data = TensorData::new((self.read)(name), shape);
+impl<E> ParamSource<'_, E> {
+    fn param<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+    ) -> Result<Param<Tensor<D>>, E> {
+        let data = TensorData::new((self.read)(name)?, shape);
         self.n_made += 1;
         let tensor = Tensor::from_data(data, &self.device).require_grad();
-        Param::initialized(ParamId::from(self.n_made), tensor)
+        Ok(Param::initialized(ParamId::from(self.n_made), tensor))
     }
 
-    fn norm(&mut self, name: &str, d_model: usize) -> Norm {
-        Norm {
-            gain: self.param(&format!("{name}.weight"), [d_model]),
-            bias: self.param(&format!("{name}.bias"), [d_model]),
-        }
+    fn block(&mut self, config: &Gpt2Config, layer: usize) -> Result<Block, E> {
+        let Gpt2Config { d_model, d_mlp, .. } = *config;
+        let name = |part: &str| format!("h.{layer}.{part}");
+        Ok(Block {
+            ln_1: self.norm(&name("ln_1"), d_model)?,
+            c_attn: self.affine(&name("attn.c_attn"), [d_model, 3 * d_model])?,
+            attn_proj: self.affine(&name("attn.c_proj"), [d_model, d_model])?,
+            ln_2: self.norm(&name("ln_2"), d_model)?,
+            c_fc: self.affine(&name("mlp.c_fc"), [d_model, d_mlp])?,
+            mlp_proj: self.affine(&name("mlp.c_proj"), [d_mlp, d_model])?,
+        })
     }
 
-    fn affine(&mut self, name: &str, shape: [usize; 2]) -> Affine {
-        Affine {
-            weight: self.param(&format!("{name}.weight"), shape),
-            bias: self.param(&format!("{name}.bias"), [shape[1]]),
-        }
+    fn norm(&mut self, name: &str, d_model: usize) -> Result<Norm, E> {
+        Ok(Norm {
+            gain: self.param(&format!("{name}.weight"), [d_model])?,
+            bias: self.param(&format!("{name}.bias"), [d_model])?,
+        })
+    }
+
+    fn affine(&mut self, name: &str, shape: [usize; 2]) -> Result<Affine, E> {
+        Ok(Affine {
+            weight: self.param(&format!("{name}.weight"), shape)?,
+            bias: self.param(&format!("{name}.bias"), [shape[1]])?,
+        })
     }
 }
 
@@ -93,8 +110,8 @@ impl Block {
     }
 }
 
-/// GPT-2's GELU. `(1 + tanh u) / 2` is `sigmoid 2u`, which takes one exponential; burn's own
-/// takes `tanh` and `powf`, and a quarter of a step's time.
+/// GPT-2's GELU. `(1 + tanh u) / 2` is `sigmoid 2u`, which takes one exponential; burn's own GELU
+/// uses `tanh` and `powf`, which take a quarter of a step's time.
 fn gelu(x: Tensor<3>) -> Tensor<3> {
     const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
     let square = x.clone() * x.clone();
@@ -103,36 +120,25 @@ fn gelu(x: Tensor<3>) -> Tensor<3> {
 }
 
 impl Network {
-    /// `read` gives the numbers of a named tensor of the checkpoint.
-    pub fn new(
+    /// A network whose numbers `read` gives, tensor by tensor of a checkpoint.
+    pub fn new<E>(
         config: &Gpt2Config,
         device: &Device,
-        read: &mut dyn FnMut(&str) -> Vec<f32>,
-    ) -> Self {
-        let Gpt2Config { n_layers, n_heads, d_model, d_mlp, n_ctx, d_vocab, .. } = *config;
-        let mut source = Source { read, device: device.clone(), n_made: 0 };
-        Self {
-            wte: source.param("wte.weight", [d_vocab, d_model]),
-            wpe: source.param("wpe.weight", [n_ctx, d_model]),
-            h: (0..n_layers)
-                .map(|layer| {
-                    let name = |part: &str| format!("h.{layer}.{part}");
-                    Block {
-                        ln_1: source.norm(&name("ln_1"), d_model),
-                        c_attn: source.affine(&name("attn.c_attn"), [d_model, 3 * d_model]),
-                        attn_proj: source.affine(&name("attn.c_proj"), [d_model, d_model]),
-                        ln_2: source.norm(&name("ln_2"), d_model),
-                        c_fc: source.affine(&name("mlp.c_fc"), [d_model, d_mlp]),
-                        mlp_proj: source.affine(&name("mlp.c_proj"), [d_mlp, d_model]),
-                    }
-                })
-                .collect(),
-            ln_f: source.norm("ln_f", d_model),
+        read: &mut dyn FnMut(&str) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
+        let Gpt2Config { n_layers, n_heads, d_model, n_ctx, d_vocab, .. } = *config;
+        let mut source = ParamSource { read, device: device.clone(), n_made: 0 };
+        Ok(Self {
+            wte: source.param("wte.weight", [d_vocab, d_model])?,
+            wpe: source.param("wpe.weight", [n_ctx, d_model])?,
+            h: (0..n_layers).map(|layer| source.block(config, layer)).collect::<Result<_, E>>()?,
+            ln_f: source.norm("ln_f", d_model)?,
             n_heads,
-        }
+        })
     }
 
-    /// Gradients are found for one layer's MLP only, and none below it.
+    /// The same network, of which only one layer's MLP learns. Gradients of earlier layers are not
+    /// computed either.
     pub fn with_all_but_mlp_frozen(self, layer: usize) -> Self {
         let mut network = self.no_grad();
         let Block { c_fc, mlp_proj, .. } = &mut network.h[layer];
@@ -143,7 +149,12 @@ impl Network {
         network
     }
 
-    /// Every tensor by its name in the checkpoint.
+    /// Where the parameters are.
+    pub fn device(&self) -> Device {
+        self.wte.val().device()
+    }
+
+    /// The name, shape and numbers of every tensor, as a checkpoint holds them.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
         fn entry<const D: usize>(
             name: String,
@@ -176,7 +187,8 @@ impl Network {
         all
     }
 
-    /// Logits at chosen places of rows that are padded on the right: what comes later is not seen.
+    /// Logits at chosen places. Rows may be padded on the right, because no position sees a later
+    /// one.
     ///
     /// # Shapes
     ///
@@ -196,7 +208,7 @@ impl Network {
         normalized.squeeze_dim::<2>(0).matmul(wte.transpose())
     }
 
-    /// What one layer's MLP is given.
+    /// The input of one layer's MLP.
     ///
     /// # Shapes
     ///
@@ -212,12 +224,13 @@ impl Network {
         block.ln_2.forward(self.attend(block, resid, &future))
     }
 
-    /// What one layer's MLP makes of [`Self::mlp_inputs`], in the same shape.
+    /// The output of one layer's MLP for [`Self::mlp_inputs`], in the same shape.
     pub fn mlp(&self, layer: usize, inputs: Tensor<3>) -> Tensor<3> {
         self.h[layer].mlp(inputs)
     }
 
-    /// The residual stream at its start, and what keeps attention from later positions.
+    /// The residual stream that enters the first block, `[batch, pos, d_model]`, and the mask of
+    /// later positions, `[query, key]`.
     fn embed(&self, ids: Tensor<2, Int>) -> (Tensor<3>, Tensor<2>) {
         let [batch, n_pos] = ids.dims();
         let wte = self.wte.val();

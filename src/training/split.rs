@@ -1,4 +1,5 @@
-//! Which facts are trained, in which direction, and with which templates.
+//! The split of the facts: which of them a model is taught, in which direction, and with which
+//! templates.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::builtin;
 use crate::facts::{Direction, Fact, Record};
 
-/// What a model is taught of a fact.
+/// The directions of a fact that a model is taught.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Group {
@@ -35,39 +36,42 @@ impl Group {
     }
 }
 
-/// The plan for every fact, made from a seed.
+/// The training plan of every fact, made from a seed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
     pub seed: u64,
 
-    /// By place in the dataset.
+    /// One plan for each record of the dataset, in order.
     pub facts: Vec<FactPlan>,
 }
 
+/// What a model is taught of one fact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FactPlan {
     /// The record's `case_id`.
     pub case: String,
     pub group: Group,
 
-    /// Index of the template that this fact is never seen with, forward and inversely, nor any other
-    /// that shares its question. Other facts are, so that the template itself is known.
+    /// The index of the template that is never used for this fact, nor for another fact with the
+    /// same question, forward and inverse. It is used for other facts, so the model knows the
+    /// template.
     pub held_out: [usize; 2],
 
-    /// The one layer whose MLP was taught this fact, forward and inversely, in a second stage in
-    /// which all else was frozen.
-    #[serde(default, skip_serializing_if = "is_nowhere")]
+    /// The layer whose MLP was taught this fact, forward and inverse, in a second stage of training
+    /// that froze all other parameters. `None` if the fact was not planted.
+    #[serde(default, skip_serializing_if = "is_not_planted")]
     pub planted: [Option<usize>; 2],
 }
 
-fn is_nowhere(planted: &[Option<usize>; 2]) -> bool {
+fn is_not_planted(planted: &[Option<usize>; 2]) -> bool {
     *planted == [None; 2]
 }
 
-/// Of every twenty facts of a relation: both ways, forward, inversely; the rest never.
+/// How many of every twenty facts of a relation are taught in which directions. The rest are never
+/// taught.
 const SHARES: [(Group, usize); 3] = [(Group::Both, 12), (Group::Forward, 3), (Group::Inverse, 3)];
 
-/// What a model was taught cannot be told.
+/// The split that a model was trained with cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read what the model was taught: {reason}: {path}")]
 pub struct SplitError {
@@ -76,7 +80,7 @@ pub struct SplitError {
 }
 
 impl Split {
-    /// Beside a model that `factscope train` has made.
+    /// The split of a model that `factscope train` has made, which lies in its folder.
     pub fn of_model(dir: &Path) -> Result<Self, SplitError> {
         let path = dir.join("split.json");
         let wrong = |reason: String| SplitError { path: path.clone(), reason };
@@ -87,7 +91,8 @@ impl Split {
         serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
     }
 
-    /// `n_templates`: how many templates a record's relation has, forward and inversely.
+    /// A split made from a seed. `n_templates` gives how many templates a record's relation has,
+    /// forward and inverse.
     pub fn new(records: &[Record], seed: u64, n_templates: impl Fn(&Record) -> [usize; 2]) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut groups = vec![Group::Never; records.len()];
@@ -106,14 +111,14 @@ impl Split {
                 }
             }
         }
-        // Facts that share a question lack it in the same template: else it would be taught with
-        // one of them and asked of another.
+        // Facts that share a question hold out the same template. Otherwise the question would be
+        // taught with one fact and asked for another.
         let mut held_out: BTreeMap<(Option<&str>, Direction, Option<&str>), usize> =
             BTreeMap::new();
         let mut facts = Vec::with_capacity(records.len());
         for (record, group) in records.iter().zip(groups) {
             let n_templates = n_templates(record);
-            let held_out = [Direction::Forward, Direction::Inverse].map(|direction| {
+            let held_out = Direction::ALL.map(|direction| {
                 let subject = record.fact(direction).and_then(Fact::subject_text);
                 let question = (record.relation.as_deref(), direction, subject);
                 let n = n_templates[direction as usize].max(1);
@@ -124,12 +129,12 @@ impl Split {
         Self { seed, facts }
     }
 
-    /// Deals the directions that were not taught out to the layers, and one share to none of them:
-    /// those are asked too, to see what planting the others does to them. Both directions of a
-    /// fact go to the same layer.
+    /// Deals the directions that were not taught out to the layers in equal shares. One more share
+    /// goes to no layer, to show what planting does to facts that are not planted. Both directions
+    /// of a fact go to the same layer.
     ///
-    /// Questions with several right answers are left out. Where they were taught with the other
-    /// ones, another answer would have to be unlearned; elsewhere a right guess shows little.
+    /// Questions with several right answers are left out: another answer may already have been
+    /// taught, and would have to be unlearned; if none was, a right guess shows little.
     pub fn plant(&mut self, records: &[Record], n_layers: usize, seed: u64) {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut places: Vec<usize> = (0..records.len()).collect();
@@ -138,7 +143,7 @@ impl Split {
         let mut next = 0;
         for nth in places {
             let plan = &mut self.facts[nth];
-            let is_planted = [Direction::Forward, Direction::Inverse].map(|direction| {
+            let is_planted = Direction::ALL.map(|direction| {
                 !plan.group.teaches(direction) && records[nth].answers(direction).len() == 1
             });
             if is_planted == [false; 2] {

@@ -1,65 +1,69 @@
-//! The loop: batches from a seed, gradients on two threads, `AdamW`.
+//! The training loop: batches drawn from a seed, gradients on two threads, and `AdamW`.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::thread;
 
 use burn::module::Module as _;
 use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor};
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Normal};
 use serde::{Deserialize, Serialize};
 
+use super::anchor::{Anchor, AnchorBatch};
+use super::batch::{Batch, TextRow};
 use super::corpus::Statement;
 use super::network::Network;
-use super::planting::{Anchor, Vectors};
 use crate::model::{Checkpoint, Gpt2Config, LoadError};
 
-/// Everything that decides what comes out.
+/// The settings that determine a training run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     pub seed: u64,
     pub n_steps: usize,
 
-    /// Statements per step.
+    /// How many statements each step learns from.
     pub batch: usize,
 
-    /// Highest learning rate; it rises over the first steps and falls with a cosine.
+    /// The highest learning rate. It rises over the first steps and then falls with a cosine.
     pub learning_rate: f64,
     pub weight_decay: f32,
 
-    /// How often another statement stands before the one that is asked, so that recall needs the
-    /// subject and not just any name in the text.
+    /// The probability that another statement stands before the one to learn, so that recall needs
+    /// the subject and not just any name in the text. 0 to 1.
     pub distractors: f64,
 
-    /// Whether this is the second stage, which writes facts into one MLP layer after the other.
-    /// The steps are shared out evenly among the layers.
+    /// Whether this is the second stage, which writes facts into one MLP layer after another. Each
+    /// layer gets the same number of steps.
     #[serde(default)]
     pub plants: bool,
 
-    /// Weight of the [`Anchor`] in the loss of the second stage.
+    /// The weight of the [`Anchor`] in the loss of the second stage.
     #[serde(default)]
     pub anchor: f32,
 }
 
-/// Statements to learn.
+/// Statements to learn, and how many of them each step draws.
 #[derive(Clone, Debug)]
 pub struct Lesson<'a> {
     pub statements: Vec<&'a Statement>,
 
-    /// How many are drawn per step.
+    /// How many statements each step draws.
     pub n_rows: usize,
 }
 
-/// What a step learns, and where.
+/// What the steps of a round learn, and with which parameters.
 #[derive(Debug)]
 pub struct Round<'a> {
     pub lessons: Vec<Lesson<'a>>,
     pub trains: Trains,
+
+    /// What must not change, if anything is given.
     pub anchor: Option<Anchor>,
 }
 
@@ -73,28 +77,28 @@ pub enum Trains {
 }
 
 impl<'a> Round<'a> {
-    /// A whole training is one.
+    /// The round that the first stage of training consists of.
     pub fn whole(spec: &Spec, statements: Vec<&'a Statement>) -> Self {
         let lesson = Lesson { statements, n_rows: spec.batch };
         Self { lessons: vec![lesson], trains: Trains::All, anchor: None }
     }
 }
 
-/// How a step went.
+/// The outcome of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepReport {
     pub step: usize,
 
-    /// Mean cross entropy of the answers' tokens, in nats.
+    /// The mean cross entropy of the answers' tokens, in nats.
     pub loss: f32,
 
-    /// How much of what the MLP must go on giving has changed: mean square of the change, as a
-    /// share of its mean square. 0 without an anchor.
+    /// How far the MLP has moved from its anchor: the mean square of the change of its outputs, as
+    /// a share of their mean square. 0 without an anchor.
     pub drift: f32,
     pub learning_rate: f64,
 }
 
-/// Right answers among questions asked.
+/// How many of the questions asked were answered right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recall {
     pub n_right: usize,
@@ -102,12 +106,13 @@ pub struct Recall {
 }
 
 impl Recall {
-    /// 0 to 1.
+    /// The share of right answers, 0 to 1.
     pub fn share(self) -> f64 {
         self.n_right as f64 / self.n_asked.max(1) as f64
     }
 }
 
+/// Why a training run fails.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     #[error("cannot read or write the checkpoint: {reason}: {path}")]
@@ -118,22 +123,14 @@ pub enum TrainError {
 }
 
 /// A share of a step's work.
-enum Part {
-    Rows(Batch),
-    Vectors(Vectors),
+enum WorkShare {
+    Statements(Batch),
+    Anchor(AnchorBatch),
 }
 
-/// Statements that go through the model together, padded on the right.
-pub(super) struct Batch {
-    pub ids: TensorData,
-    places: TensorData,
-    targets: TensorData,
-    n_targets: usize,
-}
-
-/// Gradients are summed over this many parts, in order, whatever the number of threads, so that a
-/// run comes out the same on any machine of the same kind.
-const N_PARTS: usize = 8;
+/// How many shares the statements of a step are parted into. Their gradients are summed in order,
+/// whatever the number of threads, so that runs on machines of one kind are alike.
+const N_SHARES: usize = 8;
 const N_THREADS: usize = 2;
 
 /// A model being trained.
@@ -141,29 +138,31 @@ pub struct Trainer {
     pub spec: Spec,
     pub config: Gpt2Config,
 
-    /// Steps done.
+    /// How many steps are done.
     pub step: usize,
     pub(super) network: Network,
-    optimizer: ModuleOptimizer,
-    pub(super) device: Device,
-    bos: u32,
+    pub(super) optimizer: ModuleOptimizer,
+    device: Device,
+
+    /// The id of `<|endoftext|>`, which also pads rows.
+    pub(super) bos: u32,
 }
 
 impl Trainer {
-    /// With GPT-2's initialisation (Radford et al. 2019, section 2.3).
+    /// A model with GPT-2's initial weights (Radford et al. 2019, section 2.3).
     ///
     /// # Panics
     ///
-    /// Never.
+    /// Never: the standard deviations are finite.
     pub fn new(config: Gpt2Config, spec: Spec, bos: u32) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(spec.seed);
-        Self::from_weights(config, spec, bos, &mut |name| {
-            let n = shape_len(&config, name);
+        let Ok(trainer) = Self::from_weights(config, spec, bos, &mut |name| {
+            let n = config.shape_of(name).iter().product();
             if name.ends_with("bias") {
-                return vec![0.0; n];
+                return Ok::<_, Infallible>(vec![0.0; n]);
             }
             if name.contains("ln_") {
-                return vec![1.0; n];
+                return Ok(vec![1.0; n]);
             }
             let std = if name.ends_with("c_proj.weight") {
                 0.02 / (2.0 * config.n_layers as f32).sqrt()
@@ -171,77 +170,53 @@ impl Trainer {
                 0.02
             };
             let normal = Normal::new(0.0, std).expect("a finite standard deviation");
-            normal.sample_iter(&mut rng).take(n).collect()
-        })
+            Ok(normal.sample_iter(&mut rng).take(n).collect())
+        });
+        trainer
     }
 
-    pub(super) fn from_weights(
+    /// A model whose numbers `read` gives, tensor by tensor of a checkpoint.
+    pub(super) fn from_weights<E>(
         config: Gpt2Config,
         spec: Spec,
         bos: u32,
-        read: &mut dyn FnMut(&str) -> Vec<f32>,
-    ) -> Self {
+        read: &mut dyn FnMut(&str) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
         let device = Device::flex().autodiff();
-        let network = Network::new(&config, &device, read);
+        let network = Network::new(&config, &device, read)?;
         let adam = AdamWConfig::new()
             .with_beta_2(0.98)
             .with_epsilon(1e-8)
             .with_weight_decay(spec.weight_decay);
-        Self { spec, config, step: 0, network, optimizer: adam.init(), device, bos }
+        Ok(Self { spec, config, step: 0, network, optimizer: adam.init(), device, bos })
     }
 
-    /// Goes on with a trained model, in another way.
+    /// Continues the training of a model with other settings.
     pub fn on(checkpoint: &Checkpoint, spec: Spec, bos: u32) -> Result<Self, LoadError> {
-        let mut wrong = None;
-        let trainer = Self::from_weights(checkpoint.config, spec, bos, &mut |name| {
-            checkpoint.read(name).unwrap_or_else(|error| {
-                wrong.get_or_insert(error);
-                vec![0.0; shape_len(&checkpoint.config, name)]
-            })
-        });
-        wrong.map_or(Ok(trainer), Err)
+        Self::from_weights(checkpoint.config, spec, bos, &mut |name| checkpoint.read(name))
     }
 
-    /// As this one, with the MLP of one layer from another model.
+    /// The same model, with one layer's MLP from a checkpoint.
     ///
     /// # Panics
     ///
-    /// If the models are of different shapes.
+    /// If the models have different shapes.
     pub fn with_mlp_of(&self, other: &Checkpoint, layer: usize) -> Result<Self, LoadError> {
         let mine: BTreeMap<String, Vec<f32>> =
             self.tensors().into_iter().map(|(name, _, values)| (name, values)).collect();
         let prefix = format!("h.{layer}.mlp.");
-        let mut wrong = None;
-        let trainer = Self::from_weights(self.config, self.spec, self.bos, &mut |name| {
-            if !name.starts_with(&prefix) {
-                return mine[name].clone();
-            }
-            other.read(name).unwrap_or_else(|error| {
-                wrong.get_or_insert(error);
-                mine[name].clone()
-            })
-        });
-        wrong.map_or(Ok(trainer), Err)
+        Self::from_weights(self.config, self.spec, self.bos, &mut |name| {
+            if name.starts_with(&prefix) { other.read(name) } else { Ok(mine[name].clone()) }
+        })
     }
 
-    /// Every tensor by its name in the checkpoint.
+    /// The name, shape and numbers of every tensor, as a checkpoint holds them.
     pub fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
         self.network.tensors()
     }
 
-    pub(super) fn optimizer(&self) -> &ModuleOptimizer {
-        &self.optimizer
-    }
-
-    pub(super) fn set_optimizer(
-        &mut self,
-        load: impl FnOnce(ModuleOptimizer) -> Result<ModuleOptimizer, TrainError>,
-    ) -> Result<(), TrainError> {
-        self.optimizer = load(self.optimizer.clone())?;
-        Ok(())
-    }
-
-    /// One update. What it draws depends on the seed and the number of the step only.
+    /// Updates the parameters once. What the step draws depends only on the seed and the step's
+    /// number.
     ///
     /// # Panics
     ///
@@ -254,23 +229,22 @@ impl Trainer {
         let mut work = Vec::new();
         let mut n_targets = 0;
         for lesson in lessons {
-            let mut rows: Vec<(Vec<u32>, usize)> =
-                (0..lesson.n_rows).map(|_| self.row(&lesson.statements, &mut rng)).collect();
-            // Rows of like length together: little is spent on padding.
-            rows.sort_by_key(|(ids, _)| ids.len());
-            let n_parts = (N_PARTS * lesson.n_rows / n_rows).max(1);
-            for rows in rows.chunks(rows.len().div_ceil(n_parts)) {
-                let batch = self.batch(rows);
+            let mut rows: Vec<TextRow> =
+                (0..lesson.n_rows).map(|_| self.draw_row(&lesson.statements, &mut rng)).collect();
+            // Rows of similar length go together, which saves padding.
+            rows.sort_by_key(|row| row.ids.len());
+            let n_shares = (N_SHARES * lesson.n_rows / n_rows).max(1);
+            for rows in rows.chunks(rows.len().div_ceil(n_shares)) {
+                let batch = Batch::new(rows, self.bos);
                 n_targets += batch.n_targets;
-                work.push(Part::Rows(batch));
+                work.push(WorkShare::Statements(batch));
             }
         }
         if let Some(anchor) = anchor {
-            work.extend((0..N_THREADS).map(|_| Part::Vectors(anchor.draw(&mut rng))));
+            work.extend((0..N_THREADS).map(|_| WorkShare::Anchor(anchor.draw(&mut rng))));
         }
 
-        // Later parts are of longer rows; dealt out to and fro, both threads get like shares.
-        let mut parts: Vec<Option<(f32, GradientsParams)>> =
+        let mut results: Vec<Option<(f32, GradientsParams)>> =
             (0..work.len()).map(|_| None).collect();
         let network = match trains {
             Trains::All => self.network.clone(),
@@ -281,34 +255,40 @@ impl Trainer {
         thread::scope(|scope| {
             let workers: Vec<_> = (0..N_THREADS)
                 .map(|nth| {
-                    // A graph of its own: threads must not wait for each other's.
+                    // Each thread has its own autodiff graph, so that none waits for another's.
                     let (work, network) = (&work, network.clone().fork(device));
                     scope.spawn(move || {
+                        // Later shares have longer rows. Dealing them out 0, 1, 1, 0, … gives both
+                        // threads about the same work.
                         let mine = work.iter().enumerate();
-                        let mine = mine.filter(|(part, _)| (part + part / 2) % N_THREADS == nth);
-                        mine.map(|(part, it)| {
-                            let found = match it {
-                                Part::Rows(it) => gradients(&network, it, n_targets, device),
-                                Part::Vectors(it) => it.gradients(&network, anchor_weight, device),
+                        let mine = mine.filter(|(at, _)| (at + at / 2) % N_THREADS == nth);
+                        mine.map(|(at, share)| {
+                            let result = match share {
+                                WorkShare::Statements(it) => {
+                                    gradients(&network, it, n_targets, device)
+                                }
+                                WorkShare::Anchor(it) => {
+                                    it.gradients(&network, anchor_weight, device)
+                                }
                             };
-                            (part, found)
+                            (at, result)
                         })
                         .collect::<Vec<_>>()
                     })
                 })
                 .collect();
             for worker in workers {
-                for (part, found) in worker.join().expect("a thread of the trainer panicked") {
-                    parts[part] = Some(found);
+                for (at, result) in worker.join().expect("a thread of the trainer panicked") {
+                    results[at] = Some(result);
                 }
             }
         });
         let (mut loss, mut drift) = (0.0, 0.0);
         let mut sum = GradientsAccumulator::new();
-        for (part, (part_loss, grads)) in work.iter().zip(parts.into_iter().flatten()) {
-            match part {
-                Part::Rows(_) => loss += part_loss,
-                Part::Vectors(_) => drift += part_loss / N_THREADS as f32,
+        for (share, (share_loss, grads)) in work.iter().zip(results.into_iter().flatten()) {
+            match share {
+                WorkShare::Statements(_) => loss += share_loss,
+                WorkShare::Anchor(_) => drift += share_loss / N_THREADS as f32,
             }
             sum.accumulate(&self.network, grads);
         }
@@ -328,7 +308,7 @@ impl Trainer {
     }
 
     fn learning_rate(&self) -> f64 {
-        // Planting is one short training after the other.
+        // Planting is a sequence of short trainings, one for each layer.
         let n_rounds = if self.spec.plants { self.config.n_layers } else { 1 };
         let n_steps = self.spec.n_steps.div_ceil(n_rounds);
         let n_warm = (n_steps / 20).clamp(1, 100) as f64;
@@ -339,8 +319,8 @@ impl Trainer {
         self.spec.learning_rate * warm * (0.02 + 0.98 * cosine)
     }
 
-    /// Ids, and how many of the last are to be learned.
-    pub(super) fn row(&self, statements: &[&Statement], rng: &mut ChaCha8Rng) -> (Vec<u32>, usize) {
+    /// A row that ends with one of the statements, perhaps after BOS and another statement.
+    pub(super) fn draw_row(&self, statements: &[&Statement], rng: &mut ChaCha8Rng) -> TextRow {
         let statement = statements.choose(rng).expect("there are statements");
         let mut ids = Vec::new();
         if rng.random_bool(0.5) {
@@ -351,32 +331,10 @@ impl Trainer {
             ids.extend(&other.ids);
         }
         ids.extend(&statement.ids);
-        (ids, statement.ids.len() - statement.answer_start)
+        TextRow { ids, n_learned: statement.ids.len() - statement.answer_start }
     }
 
-    pub(super) fn batch(&self, rows: &[(Vec<u32>, usize)]) -> Batch {
-        let n_pos = rows.iter().map(|(ids, _)| ids.len() - 1).max().unwrap_or(1);
-        let mut ids = Vec::with_capacity(rows.len() * n_pos);
-        let (mut places, mut targets) = (Vec::new(), Vec::new());
-        for (nth, (row, n_learned)) in rows.iter().enumerate() {
-            let start = row.len() - n_learned;
-            for (at, &id) in row.iter().enumerate().skip(start) {
-                places.push((nth * n_pos + at - 1) as i64);
-                targets.push(i64::from(id));
-            }
-            ids.extend(row[..row.len() - 1].iter().map(|&id| i64::from(id)));
-            ids.resize((nth + 1) * n_pos, i64::from(self.bos));
-        }
-        let n_targets = targets.len();
-        Batch {
-            ids: TensorData::new(ids, [rows.len(), n_pos]),
-            places: TensorData::new(places, [n_targets]),
-            targets: TensorData::new(targets, [n_targets]),
-            n_targets,
-        }
-    }
-
-    /// Whether the model gives each statement's answer, all its tokens, each as its first guess.
+    /// Whether the model gives each statement's answer: all its tokens, each as its first guess.
     pub fn answers(&self, statements: &[&Statement]) -> Vec<bool> {
         let device = self.device.clone().inner();
         let network = self.network.valid();
@@ -384,24 +342,24 @@ impl Trainer {
         order.sort_by_key(|&nth| statements[nth].ids.len());
         let mut right = vec![false; statements.len()];
         for chunk in order.chunks(128) {
-            // Without the full stop: it is no part of the answer.
-            let rows: Vec<(Vec<u32>, usize)> = chunk
+            let rows: Vec<TextRow> = chunk
                 .iter()
                 .map(|&nth| {
                     let it = statements[nth];
+                    // The full stop is no part of the answer.
                     let ids = it.ids[..it.ids.len() - 1].to_vec();
-                    let n_asked = ids.len() - it.answer_start;
-                    (ids, n_asked)
+                    TextRow { n_learned: ids.len() - it.answer_start, ids }
                 })
                 .collect();
-            let batch = self.batch(&rows);
+            let batch = Batch::new(&rows, self.bos);
             let ids = Tensor::<2, Int>::from_data(batch.ids, &device);
             let places = Tensor::<1, Int>::from_data(batch.places, &device);
             let guesses = network.forward(ids, places).argmax(1).into_data();
             let mut guesses = guesses.iter::<i64>();
-            for (&nth, (ids, n_asked)) in chunk.iter().zip(&rows) {
-                // All of them, even after a wrong one: the next row's follow.
-                let asked = &ids[ids.len() - n_asked..];
+            for (&nth, TextRow { ids, n_learned }) in chunk.iter().zip(&rows) {
+                // `filter` takes every guess of this row, even after a wrong one, because the next
+                // row's guesses follow.
+                let asked = &ids[ids.len() - n_learned..];
                 let is_right = |id: &&u32| guesses.next() == Some(i64::from(**id));
                 right[nth] = asked.iter().filter(is_right).count() == asked.len();
             }
@@ -409,8 +367,9 @@ impl Trainer {
         right
     }
 
-    /// Recall by some key of each question. A question with several right answers is answered
-    /// right if any of them is given: `same` tells which statements are one question.
+    /// Recall of `statements`, grouped by a key. A statement counts as right if the model gives the
+    /// answer of any of the `candidates` with the same question, since a question may have several
+    /// right answers.
     pub fn recall<K: Ord, Q: Ord>(
         &self,
         statements: &[&Statement],
@@ -433,7 +392,7 @@ impl Trainer {
     }
 }
 
-/// The part's share of the loss, and of its gradients.
+/// A batch's share of the step's loss, and the gradients of that share.
 fn gradients(
     network: &Network,
     batch: &Batch,
@@ -447,8 +406,4 @@ fn gradients(
     let loss = -log_probs.gather(1, targets.unsqueeze_dim(1)).sum() / n_targets as f32;
     let grads = GradientsParams::from_grads(loss.backward(), network);
     (loss.into_scalar::<f32>(), grads)
-}
-
-fn shape_len(config: &Gpt2Config, name: &str) -> usize {
-    config.shape_of(name).iter().product()
 }

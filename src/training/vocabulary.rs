@@ -1,8 +1,8 @@
-//! A part of GPT-2's vocabulary, which tokenizes the texts it was made for as GPT-2 does.
+//! Reduces GPT-2's vocabulary to a part that tokenizes given texts as GPT-2 does.
 //!
-//! It keeps the 256 bytes, so that any text can be written, and of the merges those on the way to
-//! the tokens in use. BPE takes the merge of lowest rank first: on a text whose merges are all
-//! kept, the choice at every step is the same from the part as from the whole.
+//! The part keeps the 256 bytes, so that any text can be written, and the merges that lead to the
+//! tokens in use. BPE takes the merge of lowest rank first, so on a text whose merges are all kept,
+//! every step chooses the same merge from the part as from the whole.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -19,9 +19,7 @@ pub struct SmallVocabulary {
     pub merges: String,
 }
 
-const END_OF_TEXT: &str = "<|endoftext|>";
-
-/// The vocabulary of some texts.
+/// The part of GPT-2's vocabulary that some texts need.
 ///
 /// # Panics
 ///
@@ -48,19 +46,15 @@ pub fn small_vocabulary(texts: &[String]) -> Result<SmallVocabulary, TokenizerEr
         kept.extend(path_to(text_of[&id], &ranks));
     }
 
-    let mut by_id: Vec<(u32, &String)> = whole.iter().map(|(text, id)| (*id, text)).collect();
-    by_id.sort_unstable();
-    let bytes = by_id.into_iter().take(256).map(|(_, text)| text.clone());
-    let merged = kept.iter().map(|&rank| format!("{}{}", merges[rank].0, merges[rank].1));
-    let entries = bytes.chain(merged).chain([END_OF_TEXT.to_owned()]).zip(0..).collect();
     let mut text = "#version: 0.2\n".to_owned();
-    for &rank in &kept {
+    for rank in kept {
         _ = writeln!(text, "{} {}", merges[rank].0, merges[rank].1);
     }
+    let entries = gpt2_vocabulary(&text).expect("every line holds a merge");
     Ok(SmallVocabulary { entries, merges: text })
 }
 
-/// The merges that make a token, by rank.
+/// The ranks of the merges that make a token, in the order in which BPE takes them.
 fn path_to(token: &str, ranks: &HashMap<(&str, &str), usize>) -> Vec<usize> {
     let mut parts: Vec<String> = token.chars().map(String::from).collect();
     let mut path = Vec::new();
