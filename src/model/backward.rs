@@ -1,12 +1,13 @@
-//! The way back: how a number read from the logits depends on the activation at every site.
+//! The backward pass: the gradients of a number read from the logits, at the activations of any
+//! site.
 //!
-//! Written by hand for a GPT-2 whose weights stand still. Compared with autodiff it keeps only what
-//! it reads again ([`Backward::sites`]), computes nothing for weights, stops at the first position
-//! and at the first layer that are wanted, and runs on every device the forward pass runs on. The
-//! steps are those of `gpt2.rs` from the last to the first, and go by its names: `d_z` is the
-//! gradient at `z`.
+//! It is written by hand for a GPT-2 whose weights do not change. Compared with autodiff it keeps
+//! only what it reads again ([`Backward::sites`]), computes no gradients of weights, stops at the
+//! first position and layer that are wanted, and runs on every device that the forward pass runs
+//! on. Its steps are those of `gpt2.rs` in reverse and use the same names: `d_z` is the gradient at
+//! `z`.
 //!
-//! The price is about that of a forward pass: each product of the forward pass gives one here.
+//! It takes about as long as a forward pass, with one matrix product for each one there.
 
 use burn::tensor::activation::{log_softmax, sigmoid, softmax};
 use burn::tensor::{Tensor, TensorData};
@@ -17,56 +18,60 @@ use super::{ActivationCache, Gpt2, Run};
 use crate::intervention::{Axes, Site, SiteSet};
 use crate::task::Cancelled;
 
-/// What gradients are of: one number for each row, read from its logits.
+/// The number whose gradients are computed, read from the logits of each row.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Objective<'a> {
-    /// The logit of a token at the first place that is read, less that of another if it is given.
+    /// The logit of a token at the first position that is read, less that of another token if one
+    /// is given.
     Logit { token: u32, less: Option<u32> },
 
-    /// The natural logarithm of the probability of tokens, the first at the first place that is
-    /// read, the second at the second, and so on.
+    /// The natural logarithm of the probability of a sequence of tokens, one at each position that
+    /// is read.
     LogProb { tokens: &'a [u32] },
 
-    /// How far the probabilities at the first place that is read are from others, whose natural
-    /// logarithms are given: the Kullback–Leibler divergence, Σ p ln (p / p before).
+    /// The Kullback–Leibler divergence Σ p ln (p / q) of the distribution p at the first position
+    /// that is read from a distribution q, whose natural logarithms are given. `[d_vocab]`
     Divergence { from: &'a [f32] },
 }
 
-/// A run to go back through.
+/// What a backward pass computes.
 pub struct Backward<'a> {
-    /// Of rows of the same length, with at least the sites of [`Backward::sites`]. Its conditions,
-    /// if any, changed nothing but embeddings: a change further on would cut or scale what flows
-    /// back, and a run does not tell.
+    /// The forward run, whose rows have the same length, with at least the sites of
+    /// [`Backward::sites`]. Its conditions, if any, may change embeddings only: later changes would
+    /// cut or scale gradients, which a run does not record.
     pub run: &'a Run,
 
+    /// The number whose gradients are computed.
     pub objective: Objective<'a>,
 
     /// Gradients of positions before this one are not computed.
     pub first_pos: usize,
 
-    /// Where gradients are wanted. Any site.
+    /// The sites whose gradients are computed. Any site may be among them.
     pub wanted: &'a SiteSet,
 
+    /// Which contributions to the residual stream carry no gradient.
     pub dropped: Dropped,
 }
 
-/// What may not carry a gradient.
+/// Which contributions to the residual stream carry no gradient.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dropped {
+    /// All contributions carry gradients.
     #[default]
     Nothing,
 
-    /// Each layer's contribution to the residual stream in turn: `GradDrop` of Kramár et al. 2024,
-    /// section 3.1.2. For runs of one row.
+    /// The contribution of each layer is dropped in turn: `GradDrop` of Kramár et al. 2024, section
+    /// 3.1.2. Only for runs of one row.
     ///
-    /// The gradient at a site of layer *l* then has a row for the whole, and one for each later
-    /// layer that is dropped, the last layer first. Without an earlier layer it would be that of the
-    /// whole, without layer *l* itself nothing.
+    /// The first row of the gradient at a site of layer *l* drops no layer; the others drop one
+    /// later layer each, the last layer first. Dropping an earlier layer would not change the
+    /// gradient, and dropping layer *l* itself would leave none.
     EachLayer,
 }
 
 impl Backward<'_> {
-    /// What a run must keep.
+    /// The sites that the forward run must keep.
     pub fn sites(n_layers: usize) -> SiteSet {
         let in_block = |layer| {
             [
@@ -84,15 +89,14 @@ impl Backward<'_> {
 }
 
 impl Gpt2 {
-    /// Gradients of the objective with respect to the activation at each wanted site.
-    /// `[batch, pos, head, width]`, beginning with [`Backward::first_pos`]; the keys of attention
-    /// are all there.
+    /// The gradients of the objective at each wanted site, `[batch, pos, head, width]`, from
+    /// [`Backward::first_pos`] on; attention has all keys.
     ///
-    /// A row's objective depends on its own activations only, so rows do not mix.
+    /// Each row's gradients are those of its own objective.
     ///
     /// # Errors
     ///
-    /// When `after_layer`, called once each block has been gone back through, says so.
+    /// If `after_layer`, which is called after each block, returns an error.
     ///
     /// # Panics
     ///
@@ -108,12 +112,12 @@ impl Gpt2 {
         let [batch, n_all, _, _] = run.cache.get(Site::ResidPost(last)).dims();
         let [_, n_read, _] = run.logits.dims();
         let n_pos = n_all - first_pos;
-        assert!(n_pos >= n_read, "what is read must be gone back through");
+        assert!(n_pos >= n_read, "positions that are read must be among those with gradients");
         assert!(batch == 1 || dropped == Dropped::Nothing, "layers are dropped from one row");
-        let mut kept = Kept { cache: &run.cache, first_pos, n_pos, n_rows: batch };
-        let mut found = Found::new(wanted);
+        let mut kept = ForwardActivations { cache: &run.cache, first_pos, n_pos, n_rows: batch };
+        let mut found = Gradients::new(wanted);
 
-        // The final layer norm, at the places that are read; nothing else reaches a logit.
+        // Only the positions that are read pass through the final layer norm to a logit.
         let d_normalized = self.unembedding_gradient(objective, &run.logits);
         let resid = kept.stream(Site::ResidPost(last)).narrow(1, n_pos - n_read, n_read);
         let through = self.ln_f.backward(resid, d_normalized.clone());
@@ -128,7 +132,8 @@ impl Gpt2 {
         let mut d_resid = everywhere(through.d_input());
 
         for (layer, block) in self.h.iter().enumerate().rev() {
-            // What leaves the block is the sum of what entered it and of what its parts added.
+            // The residual stream that leaves the block is a sum, so the gradient at each term is
+            // the same.
             found.stream(Site::ResidPost(layer), || d_resid.clone());
             found.stream(Site::MlpOut(layer), || d_resid.clone());
             if found.is_complete() {
@@ -167,7 +172,7 @@ impl Gpt2 {
     fn unembedding_gradient(&self, objective: Objective<'_>, logits: &Tensor<3>) -> Tensor<3> {
         let [batch, n_read, d_vocab] = logits.dims();
         let d_model = self.config.d_model;
-        let matrix = self.lm_head.as_ref().unwrap_or(&self.wte);
+        let matrix = self.unembedding_matrix();
         let gradient = match objective {
             Objective::Logit { token, less } => {
                 let direction = match less {
@@ -179,10 +184,9 @@ impl Gpt2 {
             Objective::LogProb { tokens } => {
                 let n = tokens.len();
                 let read = logits.clone().narrow(1, 0, n).reshape([batch * n, d_vocab]);
-                // What the model expects to read there, taken off what is hoped for.
+                // The token's unembedding vector, less the one that the model expects there.
                 let expected = matrix.expectation(&softmax(read, 1)).reshape([batch, n, d_model]);
-                let hoped_for = matrix.rows(tokens).reshape([1, n, d_model]);
-                hoped_for - expected
+                matrix.rows(tokens).reshape([1, n, d_model]) - expected
             }
             Objective::Divergence { from } => {
                 let read = logits.clone().narrow(1, 0, 1).reshape([batch, d_vocab]);
@@ -204,30 +208,31 @@ impl Gpt2 {
     }
 }
 
-/// The activations of the forward pass, from the first wanted position on.
-pub(super) struct Kept<'a> {
+/// The activations of the forward run, of which gradients need the part from the first wanted
+/// position on.
+pub(super) struct ForwardActivations<'a> {
     pub cache: &'a ActivationCache,
     pub first_pos: usize,
     pub n_pos: usize,
 
-    /// How many gradients go back: as many as the run has rows, or more through its only one.
+    /// How many rows the gradients have: as many as the run, or more if all belong to its only row.
     pub n_rows: usize,
 }
 
-impl Kept<'_> {
-    /// `[batch, pos, width]`
+impl ForwardActivations<'_> {
+    /// An activation without heads, from the first wanted position on. `[batch, pos, width]`
     pub fn stream(&self, site: Site) -> Tensor<3> {
         let wanted = self.wanted(site);
         let [batch, _, _, width] = wanted.dims();
         wanted.reshape([batch, self.n_pos, width])
     }
 
-    /// `[batch, pos, head, width]`
+    /// An activation from the first wanted position on. `[batch, pos, head, width]`
     pub fn wanted(&self, site: Site) -> Tensor<4> {
         self.all(site).narrow(1, self.first_pos, self.n_pos)
     }
 
-    /// From position 0 on. `[batch, pos, head, width]`
+    /// An activation from position 0 on. `[batch, pos, head, width]`
     pub fn all(&self, site: Site) -> Tensor<4> {
         let kept = self.cache.get(site).clone();
         let [batch, n_all, n_heads, width] = kept.dims();
@@ -235,13 +240,13 @@ impl Kept<'_> {
     }
 }
 
-/// The gradients that were asked for.
-pub(super) struct Found<'a> {
+/// The gradients that were asked for, as far as they are computed.
+pub(super) struct Gradients<'a> {
     wanted: &'a SiteSet,
     cache: ActivationCache,
 }
 
-impl<'a> Found<'a> {
+impl<'a> Gradients<'a> {
     pub fn new(wanted: &'a SiteSet) -> Self {
         Self { wanted, cache: ActivationCache::default() }
     }
@@ -250,7 +255,7 @@ impl<'a> Found<'a> {
         self.cache.sites().count() == self.wanted.len()
     }
 
-    /// For sites without heads. `[batch, pos, width]`
+    /// Keeps the gradient at a site without heads if it is wanted. `[batch, pos, width]`
     fn stream(&mut self, site: Site, gradient: impl FnOnce() -> Tensor<3>) {
         self.heads(site, || {
             let gradient = gradient();
@@ -259,8 +264,8 @@ impl<'a> Found<'a> {
         });
     }
 
-    /// For attention scores and weights, `[batch, head, query, key]`; for sites with heads,
-    /// `[batch, pos, head, width]`
+    /// Keeps the gradient at a site if it is wanted. It has the axes `[batch, head, query, key]`
+    /// for attention scores and weights, `[batch, pos, head, width]` for other sites.
     fn heads(&mut self, site: Site, gradient: impl FnOnce() -> Tensor<4>) {
         if self.wanted.contains(&site) {
             let gradient = match site.axes() {
@@ -273,7 +278,7 @@ impl<'a> Found<'a> {
 }
 
 impl Affine {
-    /// Gradient at the input from that at the output. `[batch, pos, d_out]` to
+    /// The gradient at the input, from the gradient at the output. `[batch, pos, d_out]` to
     /// `[batch, pos, d_in]`
     pub(super) fn backward(&self, d_output: Tensor<3>) -> Tensor<3> {
         let [batch, n_pos, d_out] = d_output.dims();
@@ -283,15 +288,15 @@ impl Affine {
     }
 }
 
-/// A layer norm on the way back.
+/// The backward pass through a layer norm.
 pub(super) struct ThroughNorm {
-    /// The input, its mean taken off and divided by `scale`. `[batch, pos, d_model]`
+    /// The input less its mean, divided by `scale`. `[batch, pos, d_model]`
     unit: Tensor<3>,
 
-    /// `[batch, pos, 1]`
+    /// The norm's divisor. `[batch, pos, 1]`
     scale: Tensor<3>,
 
-    /// Gradient at `unit`. `[batch, pos, d_model]`
+    /// The gradient at `unit`. `[batch, pos, d_model]`
     d_unit: Tensor<3>,
 
     /// The mean of `unit · d_unit`. `[batch, pos, 1]`
@@ -299,7 +304,7 @@ pub(super) struct ThroughNorm {
 }
 
 impl LayerNorm {
-    /// `[batch, pos, d_model]`, both.
+    /// Goes back from the gradient at the output. `[batch, pos, d_model]`, both
     pub(super) fn backward(&self, input: Tensor<3>, d_output: Tensor<3>) -> ThroughNorm {
         let centered = input.clone() - input.mean_dim(2);
         let scale = self.scale(centered.clone());
@@ -311,15 +316,15 @@ impl LayerNorm {
 }
 
 impl ThroughNorm {
-    /// Mean and scale depend on the input too: what lies along the ones or along the input itself
-    /// does not come through.
+    /// The gradient at the input. Mean and scale depend on the input too, so the parts of the
+    /// gradient along the vector of ones and along the input are taken off. `[batch, pos, d_model]`
     pub fn d_input(self) -> Tensor<3> {
         let Self { unit, scale, d_unit, along } = self;
         let mean = d_unit.clone().mean_dim(2);
         (d_unit - mean - unit * along) / scale
     }
 
-    /// Gradient at the scale, the centred input held fixed. `[batch, pos, 1]`
+    /// The gradient at the scale, with the centred input held fixed. `[batch, pos, 1]`
     fn d_scale(&self) -> Tensor<3> {
         let [_, _, d_model] = self.unit.dims();
         -(self.along.clone() * d_model as f64) / self.scale.clone()
@@ -327,13 +332,13 @@ impl ThroughNorm {
 }
 
 impl Mlp {
-    /// Gradient at the input from that at the output.
+    /// The gradient at the input, from the gradient at the output. `[batch, pos, d_model]`, both
     pub(super) fn backward(
         &self,
         d_mlp_out: Tensor<3>,
         layer: usize,
-        kept: &Kept<'_>,
-        found: &mut Found<'_>,
+        kept: &ForwardActivations<'_>,
+        found: &mut Gradients<'_>,
     ) -> Tensor<3> {
         let d_post = self.c_proj.backward(d_mlp_out);
         found.stream(Site::MlpPost(layer), || d_post.clone());
@@ -343,8 +348,8 @@ impl Mlp {
     }
 }
 
-/// The derivative of [`gelu_new`](super::layers::gelu_new): with `w = x (a + b x²)` and
-/// `s = sigmoid(w)` it is that of `x s`, so `s + x s (1 - s) (a + 3 b x²)`.
+/// The derivative of [`gelu_new`](super::layers::gelu_new), which is `x s` with `s = sigmoid(w)`
+/// and `w = x (a + b x²)`. The derivative is `s + x s (1 - s) (a + 3 b x²)`.
 fn gelu_new_slope(x: Tensor<3>) -> Tensor<3> {
     let squared = x.clone() * x.clone();
     let s = sigmoid((squared.clone() * GELU_CUBIC + GELU_LINEAR) * x.clone());
@@ -353,18 +358,18 @@ fn gelu_new_slope(x: Tensor<3>) -> Tensor<3> {
 }
 
 impl Attention {
-    /// Gradient at the input from that at the output.
+    /// The gradient at the input, from the gradient at the output. `[batch, pos, d_model]`, both
     fn backward(
         &self,
         d_attn_out: Tensor<3>,
         layer: usize,
-        kept: &Kept<'_>,
-        found: &mut Found<'_>,
+        kept: &ForwardActivations<'_>,
+        found: &mut Gradients<'_>,
     ) -> Tensor<3> {
         let [batch, n_pos, d_model] = d_attn_out.dims();
         let d_head = d_model / self.n_heads;
         let first_pos = kept.first_pos;
-        // Queries begin with the first wanted position, and look at keys and values before it too.
+        // Queries begin with the first wanted position, but see keys and values before it too.
         // [batch, head, pos, d_head]
         let q = kept.wanted(Site::Q(layer)).swap_dims(1, 2);
         let k = kept.all(Site::K(layer)).swap_dims(1, 2);
@@ -383,7 +388,7 @@ impl Attention {
         let d_pattern = d_z.matmul(v.swap_dims(2, 3));
         found.heads(Site::Pattern(layer), || d_pattern.clone());
 
-        // The weights of a query sum to one: what all of them gain is taken off.
+        // A query's weights sum to one, so what all of them gain together is taken off.
         let gained_by_all = (d_pattern.clone() * pattern.clone()).sum_dim(3);
         let d_scores = (d_pattern - gained_by_all) * pattern;
         found.heads(Site::AttnScores(layer), || d_scores.clone());
@@ -399,13 +404,14 @@ impl Attention {
             + self.value.backward(joined(d_v))
     }
 
-    /// What of the gradient at the input comes from the output at the same position: through its
-    /// query, and through the key and value that it finds at its own place.
+    /// The part of the gradient at the input that comes from the output at the same position:
+    /// through the query, and through the key and value of that position. `[batch, pos, d_model]`,
+    /// both
     pub(super) fn backward_in_place(
         &self,
         d_attn_out: Tensor<3>,
         layer: usize,
-        kept: &Kept<'_>,
+        kept: &ForwardActivations<'_>,
     ) -> Tensor<3> {
         let [batch, n_pos, d_model] = d_attn_out.dims();
         let shape = [batch, n_pos, self.n_heads, d_model / self.n_heads];

@@ -1,3 +1,5 @@
+//! The activations that a run keeps.
+
 use std::collections::BTreeMap;
 
 use burn::tensor::Tensor;
@@ -7,23 +9,23 @@ use crate::intervention::{Axes, Donor, Site};
 /// The runs that [`Edit::CopyFrom`](crate::intervention::Edit) may copy from.
 pub type Donors = BTreeMap<Donor, ActivationCache>;
 
-/// Activations kept from one run, only at the sites asked for.
+/// The activations of one run at the sites that were asked for.
 ///
-/// Lives on the device and never leaves the worker thread; what a view sees are plain numbers.
+/// They lie on the device and never leave the worker's thread; views get plain numbers.
 #[derive(Clone, Debug, Default)]
 pub struct ActivationCache {
-    /// `[batch, pos, head, width]`
+    /// `[batch, pos, head, width]` each
     entries: BTreeMap<Site, Tensor<4>>,
 }
 
-/// For runs that are put together from others, such as a mean.
+/// A cache can be put together from other runs, such as their mean.
 impl FromIterator<(Site, Tensor<4>)> for ActivationCache {
     fn from_iter<I: IntoIterator<Item = (Site, Tensor<4>)>>(entries: I) -> Self {
         Self { entries: entries.into_iter().collect() }
     }
 }
 
-/// An activation as plain numbers, with TransformerLens' order of axes.
+/// An activation as plain numbers, with the axes in TransformerLens' order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activation {
     pub shape: Vec<usize>,
@@ -31,11 +33,11 @@ pub struct Activation {
 }
 
 impl ActivationCache {
-    /// `[batch, pos, head, width]`, whatever the site.
+    /// The activation at a site, with the axes `[batch, pos, head, width]` for any site.
     ///
     /// # Panics
     ///
-    /// If the run was not asked to keep `site`. That is a bug in the caller, not in the data.
+    /// If the run was not asked to keep `site`, which is a bug in the caller.
     #[track_caller]
     pub fn get(&self, site: Site) -> &Tensor<4> {
         match self.entries.get(&site) {
@@ -49,12 +51,12 @@ impl ActivationCache {
         self.entries.keys().copied()
     }
 
-    /// As TransformerLens shows it: `[batch, pos, d]`, `[batch, pos, head, d_head]` or
-    /// `[batch, head, query, key]`.
+    /// The activation at a site with TransformerLens' axes: `[batch, pos, d]`,
+    /// `[batch, pos, head, d_head]` or `[batch, head, query, key]`.
     ///
     /// # Panics
     ///
-    /// As [`ActivationCache::get`].
+    /// If the run was not asked to keep `site`, which is a bug in the caller.
     #[track_caller]
     pub fn activation(&self, site: Site) -> Activation {
         let tensor = self.get(site).clone();

@@ -1,7 +1,7 @@
-//! A model folder in Hugging Face's layout: `config.json` and safetensors, in one file or several.
+//! A model folder in Hugging Face's layout: `config.json`, and safetensors in one file or several.
 //!
-//! Opening reads the headers only, and checks every name and shape. The weights themselves are
-//! read tensor by tensor from a memory map, so that no second copy of the model ever exists.
+//! Opening reads only the headers, and checks every name and shape. The weights are read tensor by
+//! tensor from a memory map, so that there is never a second copy of the model.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -18,7 +18,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::Gpt2Config;
 use super::config::Unembedding;
-use super::number_check::{NotFinite, is_finite};
+use super::finite::{NotFinite, is_finite};
+use super::tensor_names::{LM_HEAD, expected_tensors};
 use crate::builtin::{self, Builtin};
 use crate::hub;
 use crate::task::{Cancelled, Progress, TaskCtx};
@@ -35,7 +36,7 @@ pub struct Checkpoint {
 
     files: Vec<WeightFile>,
 
-    /// By name, without the `transformer.` prefix.
+    /// Where each tensor is, by its name without the `transformer.` prefix.
     tensors: BTreeMap<String, Location>,
 }
 
@@ -44,7 +45,7 @@ struct WeightFile {
     path: PathBuf,
     bytes: Bytes,
 
-    /// Where the tensors' bytes begin.
+    /// The byte at which the header ends and the tensors begin.
     data_start: usize,
 }
 
@@ -52,22 +53,27 @@ struct WeightFile {
 pub(crate) enum Numbers {
     Owned(Vec<f32>),
 
-    /// As they lie in the file, which stays mapped while anybody holds them.
+    /// Bytes of the mapped file, which stays mapped as long as they are held.
     Mapped(TensorBytes),
 }
 
+/// Where a tensor is.
 #[derive(Clone, Debug)]
 struct Location {
+    /// The index of its file.
     file: usize,
 
-    /// As the file has it, prefix included, for messages.
+    /// Its name in the file, prefix included, for messages.
     name: String,
     dtype: Dtype,
     shape: Vec<usize>,
+
+    /// Its first byte, and the byte after its last, counted from the end of the header.
     bytes: (usize, usize),
 }
 
-/// A model folder cannot be used. Each message names the file, and the tensor if there is one.
+/// Why a model folder cannot be used. Each message names the file, and the tensor if one is to
+/// blame.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error("there is no such folder, nor a model of that name in Hugging Face's cache: {0}")]
@@ -92,8 +98,8 @@ pub enum LoadError {
     Header { path: PathBuf, reason: String },
 
     #[error(
-        "the file is cut short: tensor `{tensor}` ends at byte {end}, the file at {len}; \
-         copy or download it again: {path}"
+        "the file is cut short: tensor `{tensor}` should end at byte {end}, but the file ends at \
+         byte {len}; copy or download it again: {path}"
     )]
     Truncated { tensor: String, end: usize, len: usize, path: PathBuf },
 
@@ -106,10 +112,12 @@ pub enum LoadError {
     #[error("tensor `{tensor}` occurs twice: {path}")]
     TwiceTensor { tensor: String, path: PathBuf },
 
-    #[error("tensor `{tensor}` has shape {found:?}; `config.json` asks for {expected:?}: {path}")]
+    #[error(
+        "tensor `{tensor}` has shape {found:?}, but `config.json` requires {expected:?}: {path}"
+    )]
     Shape { tensor: String, found: Vec<usize>, expected: Vec<usize>, path: PathBuf },
 
-    #[error("tensor `{tensor}` is of type {found:?}; F32, F16 and BF16 can be read: {path}")]
+    #[error("tensor `{tensor}` is of type {found:?}; only F32, F16 and BF16 can be read: {path}")]
     Dtype { tensor: String, found: Dtype, path: PathBuf },
 
     #[error(transparent)]
@@ -125,16 +133,13 @@ pub enum LoadError {
     Cancelled(#[from] Cancelled),
 }
 
-/// Where embeddings are unembedded, if they are not tied.
-pub(super) const LM_HEAD: &str = "lm_head.weight";
-
 const INDEX_FILE: &str = "model.safetensors.index.json";
 const SINGLE_FILE: &str = "model.safetensors";
 
 impl Checkpoint {
-    /// Reads `config.json` and the headers of the weight files.
+    /// Reads and checks `config.json` and the headers of the weight files.
     ///
-    /// `dir` may also be the name of a model that is built in.
+    /// `dir` may also be the name of a built-in model.
     pub fn open(dir: &Path) -> Result<Self, LoadError> {
         if let Some(builtin) = builtin::find(dir) {
             return Self::open_builtin(builtin);
@@ -173,7 +178,8 @@ impl Checkpoint {
         Ok(checkpoint)
     }
 
-    /// The folder's own name, or the one that the model has on Hugging Face's hub.
+    /// The model's name on Hugging Face's hub if the folder is in its cache, else the folder's
+    /// name.
     pub fn name(&self) -> String {
         if let Some(builtin) = builtin::find(&self.dir) {
             return builtin.name.to_owned();
@@ -185,12 +191,12 @@ impl Checkpoint {
         dir.file_name().unwrap_or(dir.as_os_str()).to_string_lossy().into_owned()
     }
 
-    /// Size of the weights as they lie on disk.
+    /// The size of the weights on disk.
     pub fn n_bytes(&self) -> u64 {
         self.tensors.values().map(|it| (it.bytes.1 - it.bytes.0) as u64).sum()
     }
 
-    /// The types of number the weights are stored in.
+    /// The number types of the weights, such as `F32`.
     pub fn dtypes(&self) -> Vec<String> {
         let mut dtypes: Vec<_> = self.tensors.values().map(|it| it.dtype).collect();
         dtypes.sort_unstable();
@@ -198,7 +204,8 @@ impl Checkpoint {
         dtypes.into_iter().map(|dtype| format!("{dtype:?}")).collect()
     }
 
-    /// SHA-256 of each weight file, as Hugging Face shows it. Reads them whole.
+    /// The SHA-256 of each weight file, as Hugging Face shows it, by file name. Reads the files
+    /// whole.
     pub fn sha256(&self, ctx: &TaskCtx<'_>) -> Result<BTreeMap<String, String>, Cancelled> {
         let total: usize = self.files.iter().map(|file| file.bytes.len()).sum();
         let mut done = 0;
@@ -223,18 +230,18 @@ impl Checkpoint {
         Ok(hashes)
     }
 
-    /// One tensor as `f32`, checked to be finite.
+    /// A copy of one tensor as `f32`, checked to be finite.
     ///
     /// # Panics
     ///
-    /// If `name` was not checked when the folder was opened.
+    /// If the checkpoint has no tensor of that name.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>, LoadError> {
         let location = self.tensors.get(name).expect("checked when the folder was opened");
         let file = &self.files[location.file];
         let start = file.data_start + location.bytes.0;
         let bytes = &file.bytes[start..file.data_start + location.bytes.1];
         let (values, is_finite) = decode(bytes, location.dtype);
-        // The pages can be read again; until then they need not count as ours.
+        // The system may drop these pages from memory; they can be read again.
         file.bytes.forget(start, bytes.len());
         if is_finite {
             return Ok(values);
@@ -242,13 +249,13 @@ impl Checkpoint {
         Err(NotFinite::find(&location.name, &values, &file.path).into())
     }
 
-    /// One tensor without a copy, if the file has it as `f32` where a CPU can read it: then nothing
-    /// has looked at its numbers yet, see [`NumberCheck`](super::NumberCheck). Else as
-    /// [`Self::read`].
+    /// One tensor, without a copy if the file has it as `f32` where a CPU can read it. Such numbers
+    /// are not checked yet, see [`NumberCheck`](super::NumberCheck). Other tensors are copied, as
+    /// by [`Self::read`].
     ///
     /// # Panics
     ///
-    /// As [`Self::read`].
+    /// If the checkpoint has no tensor of that name.
     pub(crate) fn numbers(&self, name: &str) -> Result<Numbers, LoadError> {
         let location = self.tensors.get(name).expect("checked when the folder was opened");
         match self.mapped(location) {
@@ -260,12 +267,12 @@ impl Checkpoint {
         }
     }
 
-    /// Looks at the numbers that [`Self::numbers`] gives without a copy. Stops where `goes_on` says
-    /// so.
-    pub(super) fn look_at_mapped(&self, goes_on: &dyn Fn() -> bool) -> Result<(), NotFinite> {
+    /// Checks the numbers that [`Self::numbers`] gives without a copy, as long as `is_wanted` is
+    /// true.
+    pub(super) fn check_mapped(&self, is_wanted: &dyn Fn() -> bool) -> Result<(), NotFinite> {
         for location in self.tensors.values() {
             let Some((map, range)) = self.mapped(location) else { continue };
-            if !goes_on() {
+            if !is_wanted() {
                 return Ok(());
             }
             if !is_finite(&map[range.clone()]) {
@@ -277,7 +284,7 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Where a tensor's numbers lie, if a CPU can compute on them there.
+    /// A tensor's bytes in its mapped file, if a CPU can compute on them there.
     fn mapped(&self, location: &Location) -> Option<(&Arc<Mmap>, Range<usize>)> {
         let file = &self.files[location.file];
         let Bytes::Mapped(map) = &file.bytes else { return None };
@@ -295,7 +302,7 @@ impl Checkpoint {
         };
         for (name, info) in metadata.tensors().into_iter().collect::<BTreeMap<_, _>>() {
             let plain = name.strip_prefix("transformer.").unwrap_or(&name).to_owned();
-            // Buffers of old checkpoints: the causal mask, and what masked scores were set to.
+            // Old checkpoints store buffers: the causal mask, and the value of masked scores.
             if plain.ends_with(".attn.bias") || plain.ends_with(".attn.masked_bias") {
                 continue;
             }
@@ -314,11 +321,12 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Every tensor there must be, with its shape, and no other.
+    /// Checks that there is every tensor of the configuration, with its shape, and no other.
     fn check(&self) -> Result<(), LoadError> {
         let path_of = |it: &Location| self.files[it.file].path.clone();
         let mut expected = BTreeSet::new();
-        // Stops at the first that is missing, however many layers the configuration claims.
+        // This stops at the first missing tensor, so a configuration that claims millions of layers
+        // costs no time.
         for (name, shape) in expected_tensors(&self.config) {
             let Some(found) = self.tensors.get(&name) else {
                 let path = match self.files.as_slice() {
@@ -337,7 +345,7 @@ impl Checkpoint {
             }
             expected.insert(name);
         }
-        // A tied model may still carry its unembedding, if it is the same.
+        // A tied model's file may hold the unembedding too, if it equals the token embedding.
         if let (Some(head), Some(wte)) = (self.tensors.get(LM_HEAD), self.tensors.get("wte.weight"))
             && self.config.unembedding == Unembedding::Tied
         {
@@ -359,45 +367,11 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// A tensor's bytes.
     fn raw(&self, location: &Location) -> &[u8] {
         let file = &self.files[location.file];
         &file.bytes[file.data_start + location.bytes.0..file.data_start + location.bytes.1]
     }
-}
-
-/// Names and shapes of a checkpoint, without prefix. Matrices are `[d_in, d_out]`.
-pub(super) fn expected_tensors(
-    config: &Gpt2Config,
-) -> impl Iterator<Item = (String, Vec<usize>)> + use<> {
-    let Gpt2Config { n_layers, d_model, d_mlp, n_ctx, d_vocab, .. } = *config;
-    let in_block = [
-        ("ln_1.weight", vec![d_model]),
-        ("ln_1.bias", vec![d_model]),
-        ("attn.c_attn.weight", vec![d_model, 3 * d_model]),
-        ("attn.c_attn.bias", vec![3 * d_model]),
-        ("attn.c_proj.weight", vec![d_model, d_model]),
-        ("attn.c_proj.bias", vec![d_model]),
-        ("ln_2.weight", vec![d_model]),
-        ("ln_2.bias", vec![d_model]),
-        ("mlp.c_fc.weight", vec![d_model, d_mlp]),
-        ("mlp.c_fc.bias", vec![d_mlp]),
-        ("mlp.c_proj.weight", vec![d_mlp, d_model]),
-        ("mlp.c_proj.bias", vec![d_model]),
-    ];
-    let outside = [
-        ("wte.weight", vec![d_vocab, d_model]),
-        ("wpe.weight", vec![n_ctx, d_model]),
-        ("ln_f.weight", vec![d_model]),
-        ("ln_f.bias", vec![d_model]),
-    ];
-    let head = match config.unembedding {
-        Unembedding::Tied => None,
-        Unembedding::Separate => Some((LM_HEAD.to_owned(), vec![d_vocab, d_model])),
-    };
-    let blocks = (0..n_layers).flat_map(move |layer| {
-        in_block.clone().map(|(name, shape)| (format!("h.{layer}.{name}"), shape))
-    });
-    outside.map(|(name, shape)| (name.to_owned(), shape)).into_iter().chain(blocks).chain(head)
 }
 
 /// The safetensors files of a folder, in the order of their names.
@@ -411,8 +385,9 @@ fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
         let invalid = |reason: String| LoadError::Index { path: index.clone(), reason };
         let json: serde_json::Value = serde_json::from_str(&read_text(&index)?)
             .map_err(|error| invalid(error.to_string()))?;
-        let map =
-            json["weight_map"].as_object().ok_or_else(|| invalid("no `weight_map`".into()))?;
+        let map = json["weight_map"]
+            .as_object()
+            .ok_or_else(|| invalid("it has no `weight_map`".into()))?;
         let mut names: Vec<&str> = map.values().filter_map(|it| it.as_str()).collect();
         names.sort_unstable();
         names.dedup();
@@ -420,7 +395,7 @@ fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
             .into_iter()
             .map(|name| match dir.join(name) {
                 path if path.is_file() => Ok(path),
-                _ => Err(invalid(format!("it names `{name}`, which is not there"))),
+                _ => Err(invalid(format!("it names the file `{name}`, which does not exist"))),
             })
             .collect();
     }
@@ -437,7 +412,8 @@ fn read_text(path: &Path) -> Result<String, LoadError> {
     fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
 }
 
-/// Which tensor a short file breaks off in, or what else is wrong with its header.
+/// The error for a file whose header could not be read. If the file is too short, the error names
+/// the first tensor that is cut off.
 fn header_error(error: &SafeTensorError, map: &[u8], path: PathBuf) -> LoadError {
     let header = || -> Option<(usize, Metadata)> {
         let (size, rest) = map.split_first_chunk::<8>()?;

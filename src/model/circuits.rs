@@ -1,8 +1,8 @@
-//! What heads do by their weights alone, whatever the prompt: `W_V W_O`, `W_Q W_K^T`, and how those
-//! of two heads go together.
+//! The circuits of heads, which follow from the weights alone: `W_V W_O`, `W_Q W_K^T`, and how
+//! heads compose.
 //!
-//! Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits". Nothing of size
-//! `d_model × d_model` is ever made for a head.
+//! The reference is Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits". No
+//! matrix of size `d_model × d_model` is ever computed for a head.
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
@@ -13,61 +13,70 @@ use super::gpt2::{Attention, Block};
 use super::linalg::{Svd, Thin};
 use super::processing::{Processing, ProcessingStep, centered_rows, heads_of, rows_of};
 
-/// Which of a head's two bilinear maps.
+/// One of a head's two circuits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CircuitKind {
-    /// `W_V W_O`: what is written, given what is read.
+    /// `W_V W_O`, which determines what the head writes for what it reads.
     Ov,
 
-    /// `W_Q W_K^T`: what is looked at, given what looks. Without biases, and not divided by
-    /// `√d_head`.
+    /// `W_Q W_K^T`, which determines what the head attends to. It leaves out biases and is not
+    /// divided by `√d_head`.
     Qk,
 }
 
-/// The singular vectors of a head's circuit, largest singular value first.
+/// The singular value decomposition of a head's circuit, largest singular value first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeadCircuit {
-    /// All `d_head` of them.
+    /// `[d_head]`
     pub singular_values: Vec<f32>,
 
-    /// The side that reads: of OV the source token's residual stream, of QK the query's.
-    /// `[vector, d_model]`
+    /// The directions that are read: by OV in the source token's residual stream, by QK in the
+    /// query's. `[vector, d_model]`
     pub left: Vec<Vec<f32>>,
 
-    /// The other side: of OV what is written, of QK the key. `[vector, d_model]`
+    /// The directions on the other side: those that OV writes, and those that QK reads in the key's
+    /// residual stream. `[vector, d_model]`
     pub right: Vec<Vec<f32>>,
 }
 
-/// Where the later head takes in what the earlier one wrote.
+/// How a later head uses the output of an earlier one: in its queries, keys or values.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Composition {
+    /// In its queries.
     Q,
+
+    /// In its keys.
     K,
+
+    /// In its values.
     V,
 }
 
-/// One layer's heads, ready to be multiplied with those of others.
+/// The circuits of one layer's heads, in a form that is quickly composed with those of other
+/// layers.
 #[derive(Clone, Debug)]
 pub struct LayerFactors {
-    /// For each head rows that give the Frobenius norm of `W_V W_O X` for any `X` behind it.
+    /// Rows for each head whose product with any `X` has the Frobenius norm of `W_V W_O X`.
     /// `[n_heads * d_head, d_model]`
     earlier: Tensor<2>,
 
-    /// Frobenius norm of each head's `W_V W_O`.
+    /// The Frobenius norm of each head's `W_V W_O`.
     earlier_norms: Vec<f32>,
 
-    /// Of each kind of composition, columns that give the norm of `X` times the circuit, and the
-    /// circuit's own norm. `[d_model, n_heads * d_head]`
+    /// For each kind of composition: columns whose product with any `X` before them has the norm of
+    /// `X` times the circuit, `[d_model, n_heads * d_head]`, and the norm of each head's circuit.
     later: Vec<(Composition, Tensor<2>, Vec<f32>)>,
 }
 
 impl Gpt2 {
+    /// A head's circuit.
+    ///
     /// # Panics
     ///
-    /// If the head is not there.
+    /// If there is no such head.
     pub fn head_circuit(
         &self,
         layer: usize,
@@ -92,10 +101,10 @@ impl Gpt2 {
         HeadCircuit { singular_values: to_f32(&s), left: vectors(u), right: vectors(v) }
     }
 
-    /// How strongly each token's embedding points along directions. `[vectors, d_vocab]`
+    /// The product of each token's embedding with some directions. `[vectors, d_vocab]`
     pub fn embedding_scores(&self, vectors: &[Vec<f32>], processing: &Processing) -> Tensor<2> {
         let vectors = self.rows_of(vectors);
-        // Centring the embeddings is the same as centring what they are multiplied with.
+        // Centring the directions has the same effect as centring the embeddings.
         let vectors = if processing.does(ProcessingStep::CenterWritingWeights) {
             centered_rows(vectors)
         } else {
@@ -104,8 +113,8 @@ impl Gpt2 {
         self.wte.project(&vectors)
     }
 
-    /// What directions of the residual stream add to each token's logit, before the final layer
-    /// norm's scale. `[vectors, d_vocab]`
+    /// What some directions of the residual stream add to each token's logit, before the division
+    /// by the final layer norm's scale. `[vectors, d_vocab]`
     pub fn unembedding_scores(&self, vectors: &[Vec<f32>], processing: &Processing) -> Tensor<2> {
         let vectors = self.rows_of(vectors);
         let vectors = if processing.does(ProcessingStep::FoldLn) {
@@ -113,16 +122,16 @@ impl Gpt2 {
         } else {
             vectors
         };
-        let scores = self.lm_head.as_ref().unwrap_or(&self.wte).project(&vectors);
+        let scores = self.unembedding_matrix().project(&vectors);
         if processing.does(ProcessingStep::CenterUnembed) { centered_rows(scores) } else { scores }
     }
 
-    /// Eigenvalues of the whole way from token to logit through a head, `W_E W_V W_O W_U`, as real
+    /// The eigenvalues of the path from tokens to logits through a head, `W_E W_V W_O W_U`, as real
     /// and imaginary parts.
     ///
     /// # Panics
     ///
-    /// If the head is not there.
+    /// If there is no such head.
     pub fn copying_eigenvalues(
         &self,
         layer: usize,
@@ -135,7 +144,8 @@ impl Gpt2 {
         let rows = |it: &Thin| it.columns.iter().map(|column| to_f32(column)).collect::<Vec<_>>();
         let read = self.embedding_scores(&rows(&value), processing);
         let written = self.unembedding_scores(&rows(&output), processing);
-        // The product of two thin matrices has the eigenvalues of the product the other way round.
+        // The products `A B` and `B A` have the same non-zero eigenvalues, and `B A` is the small
+        // one.
         let core = written.matmul(read.transpose());
         let [d_head, _] = core.dims();
         let values: Vec<f64> = core.into_data().iter::<f64>().collect();
@@ -143,9 +153,11 @@ impl Gpt2 {
         rows.transposed().eigenvalues()
     }
 
+    /// The circuits of a layer's heads, for these kinds of composition.
+    ///
     /// # Panics
     ///
-    /// If the layer is not there.
+    /// If there is no such layer.
     pub fn layer_factors(
         &self,
         layer: usize,
@@ -158,7 +170,7 @@ impl Gpt2 {
         let [q, k, v]: [Vec<Thin>; 3] =
             [&attn.query, &attn.key, &attn.value].map(|it| weights(heads_of(it, n_heads)));
         let o = rows_of(&attn.c_proj.weight, n_heads);
-        // `|| a b^T X || = || r b^T X ||` with `a = Q r`.
+        // With `a = Q r`, `|| a b^T X ||` equals `|| r b^T X ||`.
         let through = |a: &[Thin], b: &[Thin]| -> Vec<Thin> {
             a.par_iter().zip(b).map(|(a, b)| b.times(&a.qr().1.transposed())).collect()
         };
@@ -196,13 +208,14 @@ impl Gpt2 {
 }
 
 impl LayerFactors {
-    /// Gives back what only a later layer needs.
+    /// Frees the tensors that serve only as the later layer of a composition.
     pub fn forget_later(&mut self) {
         self.later.clear();
     }
 
-    /// How much of what each of these heads writes each head of a later layer takes in:
-    /// `||W_OV X||_F / (||W_OV||_F ||X||_F)`, for each kind of composition. `[head, later head]`
+    /// The composition scores `||W_OV X||_F / (||W_OV||_F ||X||_F)` of these heads with the
+    /// circuits `X` of a later layer's heads, for each kind of composition. `[head, later head]`, 0
+    /// to 1
     pub fn composition_with(&self, later: &Self) -> Vec<(Composition, Vec<f32>)> {
         let n_heads = self.earlier_norms.len();
         let scores = later.later.iter().map(|(mode, columns, norms)| {
@@ -211,7 +224,7 @@ impl LayerFactors {
             let squares = (product.clone() * product).reshape([n_heads, d_head, n_heads, d_head]);
             let sums: Vec<f32> = squares.sum_dim(3).sum_dim(1).into_data().iter::<f32>().collect();
             let divided = sums.iter().enumerate().map(|(nth, sum)| {
-                // Nothing composes with a head that does nothing.
+                // A head whose weights are all zero composes with no other.
                 let size = self.earlier_norms[nth / n_heads] * norms[nth % n_heads];
                 if size > 0.0 { sum.sqrt() / size } else { 0.0 }
             });

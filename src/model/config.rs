@@ -1,24 +1,31 @@
-//! Sizes of the GPT-2 family, and Hugging Face's `config.json`.
+//! The sizes of a GPT-2, and Hugging Face's `config.json`.
 
 use serde::{Deserialize, Serialize};
 
-/// Sizes of one member of the GPT-2 family.
+/// The sizes of one member of the GPT-2 family.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gpt2Config {
     pub n_layers: usize,
+
+    /// Attention heads per layer.
     pub n_heads: usize,
 
-    /// Width of the residual stream.
+    /// The width of the residual stream.
     pub d_model: usize,
 
     /// Neurons per MLP.
     pub d_mlp: usize,
 
-    /// Longest prompt, in tokens.
+    /// The most tokens that a prompt may have.
     pub n_ctx: usize,
 
+    /// Tokens in the vocabulary.
     pub d_vocab: usize,
+
+    /// The ε that layer norms add to the variance.
     pub layer_norm_epsilon: f64,
+
+    /// Where the unembedding matrix comes from.
     pub unembedding: Unembedding,
 }
 
@@ -32,16 +39,20 @@ pub enum Unembedding {
     Separate,
 }
 
-/// Far above any model's sizes, and low enough that their products fit in 64 bits.
+/// The largest size that is read: far above any model's, and small enough that products of sizes
+/// fit in 64 bits.
 const MAX_SIZE: usize = 1 << 24;
 
 impl Gpt2Config {
     /// 124 M parameters.
     pub const SMALL: Self = Self::released(12, 12, 768);
+
     /// 355 M parameters.
     pub const MEDIUM: Self = Self::released(24, 16, 1024);
+
     /// 774 M parameters.
     pub const LARGE: Self = Self::released(36, 20, 1280);
+
     /// 1,558 M parameters.
     pub const XL: Self = Self::released(48, 25, 1600);
 
@@ -58,11 +69,12 @@ impl Gpt2Config {
         }
     }
 
+    /// The width of a head's queries, keys and values.
     pub fn d_head(&self) -> usize {
         self.d_model / self.n_heads
     }
 
-    /// Counts a tied unembedding once.
+    /// The number of parameters, which counts a tied unembedding once.
     pub fn n_params(&self) -> u64 {
         let (d, d_mlp) = (self.d_model, self.d_mlp);
         let attention = 4 * d * d + 4 * d;
@@ -76,7 +88,8 @@ impl Gpt2Config {
             as u64
     }
 
-    /// Reads `config.json`. The error says which field is wrong and what it should be.
+    /// Reads the text of a `config.json`. The error says which field is wrong and what it should
+    /// be.
     pub fn from_json(text: &str) -> Result<Self, String> {
         let it: HfConfig = serde_json::from_str(text).map_err(|error| error.to_string())?;
         it.check()?;
@@ -106,7 +119,7 @@ impl Gpt2Config {
             return Err(format!("`{name}` is 0"));
         }
         if let Some((name, size)) = sizes.into_iter().find(|(_, size)| *size > MAX_SIZE) {
-            return Err(format!("`{name}` is {size}, which cannot be meant"));
+            return Err(format!("`{name}` is {size}, which is larger than any GPT-2's"));
         }
         if !config.d_model.is_multiple_of(config.n_heads) {
             return Err(format!(
@@ -117,7 +130,7 @@ impl Gpt2Config {
         Ok(config)
     }
 
-    /// As Hugging Face writes it.
+    /// The text of a `config.json`, as Hugging Face writes it.
     pub fn to_json(self) -> String {
         let json = serde_json::json!({
             "architectures": ["GPT2LMHeadModel"],
@@ -139,7 +152,8 @@ impl Gpt2Config {
     }
 }
 
-/// The fields that matter, with Hugging Face's defaults for those it may leave out.
+/// The fields of a `config.json` that matter, with Hugging Face's defaults for those that may be
+/// missing.
 #[derive(Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the file's format")]
 struct HfConfig {
@@ -166,14 +180,14 @@ struct HfConfig {
 }
 
 impl HfConfig {
-    /// What the forward pass here does not do is refused, never approximated.
+    /// Refuses models whose forward pass differs from the one here.
     fn check(&self) -> Result<(), String> {
         if let Some(other) = self.model_type.as_deref().filter(|it| *it != "gpt2") {
             return Err(format!("`model_type` is `{other}`; only `gpt2` can be opened"));
         }
         if !matches!(self.activation_function.as_str(), "gelu_new" | "gelu_pytorch_tanh") {
             return Err(format!(
-                "`activation_function` is `{}`; only GPT-2's `gelu_new` is known",
+                "`activation_function` is `{}`; only GPT-2's `gelu_new` is supported",
                 self.activation_function
             ));
         }

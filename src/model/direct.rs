@@ -1,43 +1,45 @@
-//! What one part tells another directly: through the residual stream, with all attention held at its
-//! clean values.
+//! The direct effect of a change in one component on another, with all attention held at its clean
+//! values.
 //!
 //! Held attention moves nothing from one position to another, so a change stays at its position and
-//! only MLPs react to it. What a pass with every head overwritten would compute is here the change
-//! itself, added to the clean stream and led through the MLPs between: exact, and without attention.
+//! only MLPs react to it. The change is added to the clean residual stream and passed through the
+//! MLPs between the two components. The result is exactly that of a pass in which every head is
+//! overwritten with its clean output, but needs no attention.
 
 use std::ops::Range;
 
 use burn::tensor::Tensor;
 
+use super::indices::indices;
 use super::tap::Tap;
 use super::{ActivationCache, Donors, Gpt2};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Cancelled;
 
-/// From where to where.
+/// The direct paths to compute, from changed components to those that read them.
 pub struct DirectPaths<'a> {
-    /// The run that is changed, of one row, with the sites of [`DirectPaths::sites`].
+    /// The clean run of one row, with the sites of [`DirectPaths::sites`].
     pub clean: &'a ActivationCache,
 
-    /// What writers write instead: [`Site::Embed`], [`Site::Z`] and [`Site::MlpOut`] of those that
-    /// are named. Of the shape of `clean`, and equal to it where nothing is changed.
+    /// What the writers write instead, at [`Site::Embed`], [`Site::Z`] or [`Site::MlpOut`]. It has
+    /// the shape of `clean` and equals it where nothing is changed.
     pub changed: &'a ActivationCache,
 
-    /// One changed at a time, in the order in which they write.
+    /// The components that are changed, one at a time, in the order in which they write.
     pub writers: &'a [Writer],
 
-    /// Whether MLPs between a writer and a reader react.
+    /// Whether the MLPs between a writer and a reader react to the change.
     pub mlps: Mlps,
 
-    /// What is wanted after the change: [`Site::Q`], [`Site::K`], [`Site::V`], what the MLP reads
-    /// ([`Site::Ln2Normalized`]), or the last layer's [`Site::ResidPost`].
+    /// The sites that are computed with the change: [`Site::Q`], [`Site::K`], [`Site::V`], the
+    /// MLP's input [`Site::Ln2Normalized`], or the last layer's [`Site::ResidPost`].
     pub readers: &'a SiteSet,
 
-    /// Only these are computed.
+    /// The positions that are computed.
     pub positions: Range<usize>,
 }
 
-/// What writes to the residual stream. In the order of writing.
+/// A component that writes to the residual stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Writer {
     Embed,
@@ -45,17 +47,20 @@ pub enum Writer {
     Mlp { layer: usize },
 }
 
-/// What MLPs on a direct path do.
+/// What the MLPs on a direct path do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mlps {
+    /// They are computed with the change.
     Recomputed,
+
+    /// They keep their clean outputs.
     Frozen,
 }
 
 impl Writer {
-    /// Where it stands in the order of writing: before all blocks, or in a layer after its attention
-    /// or after its MLP.
-    fn place(self) -> (usize, usize) {
+    /// The layer, and when in it the component writes: 0 before the layer, 1 with its attention, 2
+    /// with its MLP.
+    fn order(self) -> (usize, usize) {
         match self {
             Self::Embed => (0, 0),
             Self::Head { layer, .. } => (layer, 1),
@@ -63,14 +68,14 @@ impl Writer {
         }
     }
 
-    /// Whether what it writes can reach a reader's site directly.
+    /// Whether the component can reach a reader's site directly.
     pub fn reaches(self, reader: Site) -> bool {
-        self.place() <= reader_place(reader)
+        self.order() <= last_seen_by(reader)
     }
 }
 
-/// The last place whose writing a reader sees.
-fn reader_place(reader: Site) -> (usize, usize) {
+/// The last component that a reader's site sees, as [`Writer::order`] gives it.
+fn last_seen_by(reader: Site) -> (usize, usize) {
     match reader {
         Site::Q(layer) | Site::K(layer) | Site::V(layer) => (layer, 0),
         Site::Ln2Normalized(layer) => (layer, 1),
@@ -80,7 +85,7 @@ fn reader_place(reader: Site) -> (usize, usize) {
 }
 
 impl DirectPaths<'_> {
-    /// What the clean run must keep.
+    /// The sites that the clean run must keep.
     pub fn sites(n_layers: usize) -> SiteSet {
         let in_block = |layer| {
             [
@@ -96,23 +101,24 @@ impl DirectPaths<'_> {
 }
 
 impl Gpt2 {
-    /// At each reader's site one row for each writer that reaches it, in order.
-    /// `[writer, pos, head, width]`
+    /// The activation at each reader's site, with one row for each writer that reaches it, in
+    /// order. `[writer, pos, head, width]`
     ///
     /// # Errors
     ///
-    /// When `after_layer`, called with the number of rows under way, says so.
+    /// If `after_layer`, which is called after each block with the number of rows in it, returns an
+    /// error.
     ///
     /// # Panics
     ///
-    /// If writers are out of order, or a run lacks a site: bugs in the caller.
+    /// If the writers are out of order or a run lacks a site, which are bugs in the caller.
     pub fn direct_paths(
         &self,
         request: &DirectPaths<'_>,
         after_layer: &mut dyn FnMut(usize) -> Result<(), Cancelled>,
     ) -> Result<ActivationCache, Cancelled> {
         let DirectPaths { clean, changed, writers, mlps, readers, .. } = *request;
-        assert!(writers.is_sorted_by_key(|it| it.place()), "writers must be in order");
+        assert!(writers.is_sorted_by_key(|it| it.order()), "writers must be in order");
         let positions = &request.positions;
         let n_pos = positions.len();
         // [1, pos, d_model]
@@ -130,14 +136,14 @@ impl Gpt2 {
                 z.reshape([n_pos, n_heads, d_head])
             };
             let results = self.head_results(layer, here(changed) - here(clean));
-            results.select(0, super::gpt2::indices(heads, &self.device()))
+            results.select(0, indices(heads, &self.device()))
         };
 
-        let (nothing, no_donors) = (SiteSet::new(), Donors::new());
+        let (no_sites, no_donors) = (SiteSet::new(), Donors::new());
         let mut tap =
-            Tap::new(&[], &no_donors, &nothing, 0).adding(&self.additions, positions.start);
+            Tap::new(&[], &no_donors, &no_sites, 0).adding(&self.additions, positions.start);
         let mut found = ActivationCache::default();
-        // What each writer's change has become. [writer, pos, d_model]
+        // How each writer's change has changed the residual stream so far. [writer, pos, d_model]
         let mut deltas: Option<Tensor<3>> = None;
         let join = |deltas: &mut Option<Tensor<3>>, new: Tensor<3>| {
             *deltas = Some(match deltas.take() {

@@ -1,25 +1,15 @@
-//! A model that differs from the one on disk: in one matrix, or by what is added on the way.
+//! Makes edited copies of a model, which differ in one matrix or by an added vector.
 //!
-//! All other tensors are shared, so the original stays as it is and both fit in memory.
+//! A copy shares all other tensors with the original, so both fit in memory.
 
 use burn::tensor::{Tensor, TensorData};
 
 use super::Gpt2;
+use super::addition::Addition;
 use crate::intervention::{Site, Span};
 
-/// A vector added to what the MLP of a layer writes, in every run. As if it were part of `b_out`, but
-/// at some positions only.
-#[derive(Clone, Debug)]
-pub(super) struct Addition {
-    pub site: Site,
-    pub positions: Span,
-
-    /// `[d_model]`
-    pub vector: Tensor<1>,
-}
-
 impl Gpt2 {
-    /// With `left ⊗ right` added to the MLP's `W_out` of a layer.
+    /// A copy of the model with `left ⊗ right` added to `W_out` of one layer's MLP.
     ///
     /// # Shapes
     ///
@@ -42,7 +32,8 @@ impl Gpt2 {
         edited
     }
 
-    /// With a vector added to what the MLP of a layer writes, at these positions of every run.
+    /// A copy of the model that adds a vector to the output of one layer's MLP, at these positions
+    /// of every run.
     ///
     /// # Panics
     ///
@@ -57,33 +48,9 @@ impl Gpt2 {
         edited
     }
 
-    /// How the vocabulary reads a token from the residual stream, less another, or else less the mean
-    /// of all: a direction along which the token's logit grows. `[d_model]`
+    /// The direction of the residual stream along which a token's logit grows: its unembedding
+    /// vector less that of another token, or less the mean of all tokens. `[d_model]`
     pub fn unembedding(&self, token: u32, less: Option<u32>) -> Vec<f32> {
-        let matrix = self.lm_head.as_ref().unwrap_or(&self.wte);
-        let d_model = self.config.d_model;
-        let column = |token: u32| matrix.rows(&[token]).reshape([d_model]);
-        let reference = less.map_or_else(|| matrix.mean(), column);
-        (column(token) - reference).into_data().iter::<f32>().collect()
-    }
-}
-
-impl Addition {
-    /// `first_pos`: the position that `x` begins with. `[batch, pos, 1, width]`
-    pub fn onto(&self, x: Tensor<4>, first_pos: usize) -> Tensor<4> {
-        let [_, n_pos, _, width] = x.dims();
-        let vector = self.vector.clone().reshape([1, 1, 1, width]);
-        let range = match &self.positions {
-            Span::All => return x + vector,
-            Span::Only(range) => range,
-        };
-        let is_in = |pos: usize| if range.contains(&(first_pos + pos)) { 1.0_f32 } else { 0.0 };
-        let mask: Vec<f32> = (0..n_pos).map(is_in).collect();
-        if mask.iter().all(|it| *it == 0.0) {
-            return x;
-        }
-        let device = x.device();
-        let mask = Tensor::<4>::from_data(TensorData::new(mask, [1, n_pos, 1, 1]), &device);
-        x + mask * vector
+        self.unembedding_difference(token, less).into_data().iter::<f32>().collect()
     }
 }

@@ -1,7 +1,8 @@
+//! Products of two thin matrices that are never multiplied out, such as a head's circuits.
+
 use super::linalg::{Svd, Thin};
 
-/// A product of two thin matrices, `left right^T`, such as `W_V W_O` or `W_Q W_K^T`. Never
-/// multiplied out.
+/// The product `left right^T` of two thin matrices, such as `W_V W_O` or `W_Q W_K^T`.
 #[derive(Clone, Debug)]
 pub(super) struct Factored {
     /// `[d_model, d_head]`
@@ -12,8 +13,9 @@ pub(super) struct Factored {
 }
 
 impl Factored {
-    /// Its largest `d_head` singular values, which are all there are, from a `d_head × d_head`
-    /// matrix: with `left = Q R` and `right = P T` the product is `Q (R T^T) P^T`.
+    /// The product's singular value decomposition, from that of a `d_head × d_head` matrix: with
+    /// `left = Q R` and `right = P T` the product is `Q (R T^T) P^T`. It has at most `d_head`
+    /// singular values.
     pub fn svd(&self) -> Svd {
         let (q, r) = self.left.qr();
         let (p, t) = self.right.qr();

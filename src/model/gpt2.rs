@@ -1,61 +1,70 @@
-//! The whole of GPT-2, in the order in which it computes.
+//! GPT-2's forward pass, in the order in which it computes.
 //!
 //! References:
 //! - Radford et al. 2019, <https://github.com/openai/gpt-2/blob/master/src/model.py>
 //! - nanoGPT's `model.py`, for the order of the file
-//! - TransformerLens' `HookedTransformer`, for the places where it can be tapped
+//! - TransformerLens' `HookedTransformer`, for the sites
 //!
-//! Axis names: `batch`, `pos`, `head`, `width`; `query` and `key` are positions.
+//! The axes are called `batch`, `pos`, `head` and `width`; `query` and `key` are positions.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use burn::tensor::activation::softmax;
-use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Tensor, TensorData};
 
+use super::addition::Addition;
 use super::cpu;
-use super::edited::Addition;
+use super::indices::indices;
 use super::layers::{Affine, LayerNorm, gelu_new};
 use super::tap::Tap;
 use super::vocabulary::Vocabulary;
-use super::{ActivationCache, DeviceFailed, Gpt2Config};
+use super::{ActivationCache, Gpt2Config};
 use crate::intervention::Site;
 use crate::task::Cancelled;
 
-/// A GPT-2 on a device. Field names are those of the released checkpoint.
+/// A GPT-2 on a device. The fields of parameters have the released checkpoint's names.
 #[derive(Clone, Debug)]
 pub struct Gpt2 {
     pub config: Gpt2Config,
 
-    /// Token embedding, and the unembedding unless `lm_head` is there.
+    /// Token embedding, and also the unembedding if `lm_head` is `None`.
     pub(super) wte: Vocabulary,
 
     /// Position embedding. `[n_ctx, d_model]`
     pub(super) wpe: Tensor<2>,
 
+    /// The transformer blocks, one for each layer.
     pub(super) h: Vec<Block>,
+
+    /// The final layer norm.
     pub(super) ln_f: LayerNorm,
+
+    /// The unembedding, if it is not the token embedding.
     pub(super) lm_head: Option<Vocabulary>,
 
-    /// Only a model whose final layer norm was folded into the unembedding has one: `b_U`.
-    /// `[d_vocab]`
+    /// The unembedding's bias `b_U`, which a model has only after its final layer norm was folded
+    /// into the unembedding. `[d_vocab]`
     pub(super) unembed_bias: Option<Tensor<1>>,
 
     /// Whether the device works through a queue, so that an operation returns before it is done.
     pub(super) is_queued: bool,
 
-    /// The most rows of a pass: each has logits over the whole vocabulary, and a device may limit
-    /// what a tensor holds.
+    /// The most rows that a pass may have. Each row has logits over the whole vocabulary, and a
+    /// device may limit the size of a tensor.
     pub max_rows: usize,
 
-    /// What is added on the way, to a model that is steered.
+    /// The vectors that a steered model adds in every run.
     pub(super) additions: Vec<Addition>,
 
-    /// How often readings came back from the device, and how many bytes.
+    /// How often readings were copied back from the device.
     pub(super) readbacks: Arc<AtomicU64>,
+
+    /// How many bytes these readings had.
     pub(super) bytes_read_back: Arc<AtomicU64>,
 }
 
+/// One transformer block.
 #[derive(Clone, Debug)]
 pub(super) struct Block {
     pub ln_1: LayerNorm,
@@ -64,8 +73,8 @@ pub(super) struct Block {
     pub mlp: Mlp,
 }
 
-/// The checkpoint's `c_attn` holds query, key and value side by side; here they are apart, so that
-/// each product gives an activation that needs no copy.
+/// The attention of a block. The checkpoint's `c_attn` holds query, key and value side by side;
+/// here they are separate, so that each product gives an activation that needs no copy.
 #[derive(Clone, Debug)]
 pub(super) struct Attention {
     pub query: Affine,
@@ -78,36 +87,45 @@ pub(super) struct Attention {
     pub n_heads: usize,
 }
 
+/// The MLP of a block.
 #[derive(Clone, Debug)]
 pub(super) struct Mlp {
+    /// `W_in` and `b_in`.
     pub c_fc: Affine,
+
+    /// `W_out` and `b_out`.
     pub c_proj: Affine,
 }
 
+/// The device is lost or out of memory, so that operations queued on it have no result.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the device failed: {0}")]
+pub struct DeviceFailed(pub String);
+
 /// What all blocks of one pass share.
 pub(super) struct Pass<'a> {
-    /// Keys and values of the positions before these, if they were computed earlier.
+    /// Keys and values of earlier positions, if another run computed them.
     pub past: Option<Past<'a>>,
 
-    /// Real positions of each row, the past included. `[batch]`
+    /// How many positions of each row, the past included, are no padding. `[batch]`
     pub lengths: &'a [usize],
 
-    /// True where a query may not look. Broadcasts to `[batch, head, query, key]`
+    /// True where a query may not see a key. Broadcasts to `[batch, head, query, key]`
     pub hidden: Tensor<4, Bool>,
 
-    /// How many positions came before.
+    /// How many positions the past has.
     pub n_past: usize,
 
-    /// How many of the last positions go on from here; the others are keys and values only.
+    /// How many of the last positions are computed further. The others only give keys and values.
     pub n_queries: usize,
 }
 
-/// The run that computed the positions before these.
+/// A run that computed earlier positions.
 pub(super) struct Past<'a> {
-    /// With [`Site::K`] and [`Site::V`] of every layer.
+    /// The run's activations, with [`Site::K`] and [`Site::V`] of every layer.
     pub cache: &'a ActivationCache,
 
-    /// Which of its rows each row continues. `[batch]`
+    /// The row of the run that each row here continues. `[batch]`
     pub rows: &'a [usize],
 }
 
@@ -116,18 +134,18 @@ impl Gpt2 {
         self.wpe.device()
     }
 
-    /// Waits until the device has done all that was asked of it. Nothing to wait for on the CPU.
+    /// Waits until the device has finished all queued work. Returns at once on the CPU.
     ///
     /// # Panics
     ///
-    /// If the device has failed: lost, or out of memory.
+    /// If the device is lost or out of memory.
     pub fn wait(&self) {
         if let Err(error) = self.try_wait() {
             panic!("{error}");
         }
     }
 
-    /// As [`Self::wait`], for those who can do with less.
+    /// Waits as [`Self::wait`] does, and returns an error if the device failed.
     pub fn try_wait(&self) -> Result<(), DeviceFailed> {
         if !self.is_queued {
             return Ok(());
@@ -135,17 +153,23 @@ impl Gpt2 {
         self.device().sync().map_err(|error| DeviceFailed(error.to_string()))
     }
 
-    /// Whether the device works through a queue, so that readings are best fetched together.
+    /// Whether the device works through a queue, so that it is faster to fetch many readings at
+    /// once.
     pub fn is_queued(&self) -> bool {
         self.is_queued
     }
 
-    /// How many pieces the vocabulary matrix is in.
+    /// How many tensors hold the vocabulary matrix.
     pub fn n_vocabulary_shards(&self) -> usize {
         self.wte.n_shards()
     }
 
-    /// Ids to the final residual stream.
+    /// The vocabulary matrix that turns the residual stream into logits.
+    pub(super) fn unembedding_matrix(&self) -> &Vocabulary {
+        self.lm_head.as_ref().unwrap_or(&self.wte)
+    }
+
+    /// Computes the final residual stream from token ids.
     ///
     /// # Shapes
     ///
@@ -175,35 +199,36 @@ impl Gpt2 {
         Ok(resid)
     }
 
-    /// The final layer norm, with a stop at its sites. `[batch, pos, d_model]`, same
+    /// The final layer norm's output, passed through the tap. `[batch, pos, d_model]` to the same
+    /// shape
     pub(super) fn normalize(&self, resid: Tensor<3>, tap: &mut Tap<'_>) -> Tensor<3> {
         self.ln_f.forward(resid, Site::LnFinalScale, Site::LnFinalNormalized, tap)
     }
 
-    /// Normalized residual stream to logits. `[rows, d_model]` to `[rows, d_vocab]`
+    /// The logits of the normalized residual stream. `[rows, d_model]` to `[rows, d_vocab]`
     pub(super) fn project(&self, normalized: &Tensor<2>) -> Tensor<2> {
-        let logits = self.lm_head.as_ref().unwrap_or(&self.wte).project(normalized);
+        let logits = self.unembedding_matrix().project(normalized);
         match &self.unembed_bias {
             Some(bias) => logits + bias.clone().unsqueeze(),
             None => logits,
         }
     }
 
-    /// Residual stream to logits: what the logit lens reads. `[rows, d_model]` to
+    /// The logits of a residual stream, which the logit lens reads. `[rows, d_model]` to
     /// `[rows, d_vocab]`
     pub fn unembed(&self, resid: Tensor<2>) -> Tensor<2> {
         self.project(&self.ln_f.normalize(resid))
     }
 
-    /// As [`Self::unembed`], with a scale that the final layer norm has elsewhere in its place.
-    /// `[rows, d_model]` and `[rows, 1]` to `[rows, d_vocab]`
+    /// The logits of a residual stream if the final layer norm divided it by `scale`, its divisor
+    /// elsewhere. `[rows, d_model]` and `[rows, 1]` to `[rows, d_vocab]`
     pub fn unembed_at_scale(&self, resid: Tensor<2>, scale: Tensor<2>) -> Tensor<2> {
         let normalized = (resid.clone() - resid.mean_dim(1)) / scale;
         let LayerNorm { gain, bias, .. } = &self.ln_f;
         self.project(&(normalized * gain.clone().unsqueeze() + bias.clone().unsqueeze()))
     }
 
-    /// Token embeddings as plain numbers, row by row: `d_model` for each id.
+    /// The token embeddings as plain numbers. `[ids, d_model]`
     pub fn embeddings(&self, ids: &[u32]) -> Vec<f32> {
         self.wte.rows(ids).into_data().iter::<f32>().collect()
     }
@@ -224,7 +249,8 @@ impl Block {
         tap.stream(Site::ResidPost(layer), resid_post)
     }
 
-    /// The residual stream with what attention adds, at the positions that go on.
+    /// The residual stream with attention's output added, at the positions that are computed
+    /// further. `[batch, query, d_model]`
     pub(super) fn add_attention(
         &self,
         resid_pre: Tensor<3>,
@@ -246,7 +272,7 @@ impl Block {
         resid_pre + tap.stream(Site::AttnOut(layer), self.attn.c_proj.forward(z))
     }
 
-    /// The residual stream with what the MLP adds.
+    /// The residual stream with the MLP's output added. `[batch, pos, d_model]`
     pub(super) fn add_mlp(
         &self,
         resid_mid: Tensor<3>,
@@ -264,7 +290,7 @@ impl Block {
 }
 
 impl Attention {
-    /// Every head's mean of the values, `z`, side by side. `[batch, query, d_model]`
+    /// The outputs `z` of all heads, side by side. `[batch, query, d_model]`
     fn mix(&self, x: Tensor<3>, layer: usize, pass: &Pass<'_>, tap: &mut Tap<'_>) -> Tensor<3> {
         let [batch, _, d_model] = x.dims();
         let d_head = d_model / self.n_heads;
@@ -282,7 +308,7 @@ impl Attention {
         let is_idle =
             tap.is_idle_at(Site::AttnScores(layer)) && tap.is_idle_at(Site::Pattern(layer));
         let in_one_pass = || {
-            let past = pass.past.as_ref().map(|past| cpu::Keys {
+            let past = pass.past.as_ref().map(|past| cpu::PastHeads {
                 k: past.cache.get(Site::K(layer)),
                 v: past.cache.get(Site::V(layer)),
                 rows: past.rows,
@@ -298,7 +324,8 @@ impl Attention {
     }
 }
 
-/// Attention of all heads, step by step. `[batch, pos, head, d_head]` each
+/// The outputs `z` of all heads, computed step by step so that the scores and the pattern pass
+/// through the tap. `[batch, pos, head, d_head]`, as queries, keys and values
 fn attend(
     [q, k, v]: [Tensor<4>; 3],
     layer: usize,
@@ -308,7 +335,8 @@ fn attend(
     let [_, n_new, _, d_head] = k.dims();
     let (k, v) = match &pass.past {
         Some(past) => {
-            (past.then(Site::K(layer), pass.n_past, k), past.then(Site::V(layer), pass.n_past, v))
+            let keys = past.followed_by(Site::K(layer), pass.n_past, k);
+            (keys, past.followed_by(Site::V(layer), pass.n_past, v))
         }
         None => (k, v),
     };
@@ -324,8 +352,9 @@ fn attend(
 }
 
 impl Past<'_> {
-    /// Keys or values of earlier positions, then the new ones. `[batch, pos, head, d_head]`
-    fn then(&self, site: Site, n_past: usize, new: Tensor<4>) -> Tensor<4> {
+    /// The keys or values of earlier positions, followed by the new ones.
+    /// `[batch, pos, head, d_head]`
+    fn followed_by(&self, site: Site, n_past: usize, new: Tensor<4>) -> Tensor<4> {
         let [batch, _, n_heads, d_head] = new.dims();
         let earlier = self.cache.get(site).clone().narrow(1, 0, n_past);
         let earlier = if self.rows.iter().all(|row| *row == self.rows[0]) {
@@ -339,7 +368,7 @@ impl Past<'_> {
 }
 
 impl Mlp {
-    /// What it makes of `x`, added to the residual stream.
+    /// The residual stream with the MLP's output for `x` added. `[batch, pos, d_model]`
     pub(super) fn onto(
         &self,
         resid: Tensor<3>,
@@ -350,8 +379,10 @@ impl Mlp {
         let sites = [Site::MlpPre(layer), Site::MlpPost(layer), Site::MlpOut(layer)];
         let [pre, post, out] = sites.map(|site| tap.is_idle_at(site));
         let resid = if pre && post && out {
-            match cpu::mlp_onto(resid, &x, [&self.c_fc, &self.c_proj]) {
-                Ok(done) => return done,
+            let (fc, proj) = (&self.c_fc, &self.c_proj);
+            let weights = [&fc.weight, &proj.weight];
+            match cpu::mlp_onto(resid, &x, weights, [&fc.bias, &proj.bias]) {
+                Ok(resid) => return resid,
                 Err(resid) => resid,
             }
         } else {
@@ -366,23 +397,23 @@ impl Mlp {
     }
 }
 
-/// The last of the positions. `[batch, pos, width]`
+/// The last `n` positions. `[batch, pos, width]`
 pub(super) fn last_positions(x: Tensor<3>, n: usize) -> Tensor<3> {
     let [_, n_pos, _] = x.dims();
     if n == n_pos {
         return x;
     }
-    // A copy rather than a view: what follows wants it in one piece.
+    // A copy rather than a view, because the fast CPU steps need contiguous tensors.
     let wanted: Vec<usize> = (n_pos - n..n_pos).collect();
     let device = x.device();
     x.select(1, indices(&wanted, &device))
 }
 
-/// True where a query may not look: later positions, and padding after a row's end.
+/// The mask of the keys that a query may not see: later positions, and padding after a row's end.
 ///
 /// # Shapes
 ///
-/// - `lengths`: real positions per row, the past included, `[batch]`
+/// - `lengths`: how many positions of each row, the past included, are no padding, `[batch]`
 /// - output: `[batch or 1, 1, n_pos, n_past + n_pos]`
 pub(super) fn hidden_keys(
     lengths: &[usize],
@@ -400,15 +431,4 @@ pub(super) fn hidden_keys(
         }
     }
     Tensor::<4, Bool>::from_data(TensorData::new(hidden, [rows.len(), 1, n_pos, n_keys]), device)
-}
-
-/// Indices along an axis.
-pub(super) fn indices(values: &[usize], device: &Device) -> Tensor<1, Int> {
-    int_tensor(values.iter().map(|&value| value as i32).collect(), device)
-}
-
-/// Indices along an axis.
-pub(super) fn int_tensor(values: Vec<i32>, device: &Device) -> Tensor<1, Int> {
-    let shape = [values.len()];
-    Tensor::from_data(TensorData::new(values, shape), device)
 }

@@ -1,4 +1,4 @@
-//! The parts a block is made of: affine maps, layer norm, GELU.
+//! The layers that a transformer block is made of: affine maps, layer norm and GELU.
 
 use burn::tensor::Tensor;
 use burn::tensor::activation::sigmoid;
@@ -20,7 +20,7 @@ pub(super) struct Affine {
 impl Affine {
     /// `[batch, pos, d_in]` to `[batch, pos, d_out]`, as one product over all rows.
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        if let Some(y) = cpu::affine(&x, self) {
+        if let Some(y) = cpu::affine(&x, &self.weight, &self.bias) {
             return y;
         }
         let [batch, n_pos, d_in] = x.dims();
@@ -29,13 +29,14 @@ impl Affine {
         (y + self.bias.clone().unsqueeze()).reshape([batch, n_pos, d_out])
     }
 
-    /// The same, added to the residual stream.
+    /// The residual stream with the map's output added. `[batch, pos, d_out]`
     pub fn onto(&self, resid: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
-        cpu::affine_onto(resid, &x, self).unwrap_or_else(|resid| resid + self.forward(x))
+        cpu::affine_onto(resid, &x, &self.weight, &self.bias)
+            .unwrap_or_else(|resid| resid + self.forward(x))
     }
 }
 
-/// Layer norm with biased variance, ε inside the root.
+/// Layer norm with biased variance, and ε under the root.
 #[derive(Clone, Debug)]
 pub(super) struct LayerNorm {
     /// `[d_model]`
@@ -48,7 +49,8 @@ pub(super) struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// With a stop at its two sites.
+    /// The normalized input, passed through the tap at the norm's two sites.
+    /// `[batch, pos, d_model]`
     pub fn forward(
         &self,
         x: Tensor<3>,
@@ -66,28 +68,31 @@ impl LayerNorm {
         tap.stream(normalized_site, normalized)
     }
 
-    /// Without stops. `[…, d_model]`
+    /// The normalized input, without the tap. `[…, d_model]`
     pub fn normalize<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        cpu::layer_norm(&x, self).unwrap_or_else(|| {
-            let (gain, bias) = (self.gain.clone(), self.bias.clone());
-            burn::tensor::module::layer_norm(x, gain, Some(bias), self.epsilon)
+        let Self { gain, bias, epsilon } = self;
+        cpu::layer_norm(&x, gain, bias, *epsilon).unwrap_or_else(|| {
+            burn::tensor::module::layer_norm(x, gain.clone(), Some(bias.clone()), *epsilon)
         })
     }
 
-    /// What it divides by. `[batch, pos, d_model]`, mean already taken off, to `[batch, pos, 1]`
+    /// The norm's divisor, from its input less the input's mean. `[batch, pos, d_model]` to
+    /// `[batch, pos, 1]`
     pub fn scale(&self, centered: Tensor<3>) -> Tensor<3> {
         ((centered.clone() * centered).mean_dim(2) + self.epsilon).sqrt()
     }
 }
 
-/// GPT-2's GELU is `x · sigmoid(GELU_LINEAR x + GELU_CUBIC x³)`: `2 √(2/π)`, and 0.044715 of it.
+/// The linear factor `2 √(2/π)` of GPT-2's GELU, `x · sigmoid(GELU_LINEAR x + GELU_CUBIC x³)`.
 pub(super) const GELU_LINEAR: f64 =
     2.0 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
+
+/// The cubic factor of GPT-2's GELU.
 pub(super) const GELU_CUBIC: f64 = GELU_LINEAR * 0.044_715;
 
 /// GPT-2's GELU, the tanh approximation (Hendrycks & Gimpel 2016).
 ///
-/// `0.5 x (1 + tanh u)` is `x · sigmoid(2u)`: the same numbers from half as many passes.
+/// Computed as `x · sigmoid(2u)`, which equals `0.5 x (1 + tanh u)` and takes half as many passes.
 pub(super) fn gelu_new(x: Tensor<3>) -> Tensor<3> {
     cpu::gelu_new(x).unwrap_or_else(|x| {
         let factor = x.clone() * x.clone() * GELU_CUBIC + GELU_LINEAR;

@@ -1,31 +1,34 @@
+//! The direction of the residual stream that a token's logit reads, and how components write along
+//! it.
+
 use burn::tensor::Tensor;
 
 use super::Gpt2;
 use super::gpt2::Block;
 use crate::intervention::Site;
 
-/// The final layer norm and the unembedding of one token as one linear map.
+/// The final layer norm and one token's unembedding as one linear map.
 ///
-/// Exact at the place it was taken from, because the layer norm's scale is held fixed there. This is
-/// what lets a logit be split into the parts that components wrote to the residual stream.
+/// It holds the layer norm's scale fixed, so it is exact at the position whose scale it uses. There
+/// it splits a logit into what each component wrote to the residual stream.
 #[derive(Clone, Debug)]
 pub struct LogitDirection {
-    /// Gain, unembedding, centring and scale in one. `[d_model]`
+    /// The product of gain, unembedding, centring and scale. `[d_model]`
     pub weights: Tensor<1>,
 
-    /// What the final layer norm's bias adds, whatever the input. TransformerLens' `b_U` after
-    /// `fold_ln` and `center_unembed`.
+    /// What the final layer norm's bias adds to the logit for any input: TransformerLens' `b_U`
+    /// after `fold_ln` and `center_unembed`.
     pub constant: f32,
 }
 
 impl Gpt2 {
-    /// How the residual stream at one place turns into the logit of `token`, compared with that of
-    /// `foil`, or without one with the mean over the vocabulary (TransformerLens' `center_unembed`,
-    /// which changes no probability).
+    /// The direction that gives the logit of `token` less that of `foil`. Without a foil the mean
+    /// over the vocabulary is taken off, which changes no probability (TransformerLens'
+    /// `center_unembed`).
     ///
     /// # Shapes
     ///
-    /// - `resid`: the final residual stream at that place, `[d_model]`
+    /// - `resid`: the final residual stream at the position to read, `[d_model]`
     pub fn logit_direction(
         &self,
         resid: Tensor<1>,
@@ -37,13 +40,9 @@ impl Gpt2 {
         LogitDirection { weights: weights / scale, constant }
     }
 
-    /// The same at any place, still to be divided by what the final layer norm divides by there.
+    /// The same direction for any position, not yet divided by the final layer norm's scale there.
     pub fn unscaled_logit_direction(&self, token: u32, foil: Option<u32>) -> LogitDirection {
-        let d_model = self.config.d_model;
-        let matrix = self.lm_head.as_ref().unwrap_or(&self.wte);
-        let column = |token: u32| matrix.rows(&[token]).reshape([d_model]);
-        let reference = foil.map_or_else(|| matrix.mean(), column);
-        let column = column(token) - reference;
+        let column = self.unembedding_difference(token, foil);
         let weights = self.ln_f.gain.clone() * column.clone();
         LogitDirection {
             weights: weights.clone() - weights.mean(),
@@ -52,29 +51,36 @@ impl Gpt2 {
         }
     }
 
-    /// What the final layer norm divides by. `[rows, d_model]` to `[rows, 1]`
+    /// The unembedding vector of a token less that of a foil, or less the mean over the vocabulary.
+    /// `[d_model]`
+    pub(super) fn unembedding_difference(&self, token: u32, foil: Option<u32>) -> Tensor<1> {
+        let matrix = self.unembedding_matrix();
+        let column = |token: u32| matrix.rows(&[token]).reshape([self.config.d_model]);
+        column(token) - foil.map_or_else(|| matrix.mean(), column)
+    }
+
+    /// The final layer norm's divisor. `[rows, d_model]` to `[rows, 1]`
     pub fn final_scale(&self, resid: Tensor<2>) -> Tensor<2> {
         let centered = resid.clone() - resid.mean_dim(1);
         self.ln_f.scale(centered.unsqueeze_dim(0)).squeeze_dim::<2>(0)
     }
 
-    /// `b_U` of a token less that of a foil, or less the mean over the vocabulary.
+    /// The entry of `b_U` for a token less that for a foil, or less the mean over the vocabulary.
     fn unembed_bias_difference(&self, token: u32, foil: Option<u32>) -> f32 {
         let Some(bias) = &self.unembed_bias else { return 0.0 };
         let of = |token: u32| bias.clone().narrow(0, token as usize, 1).into_scalar::<f32>();
         of(token) - foil.map_or_else(|| bias.clone().mean().into_scalar::<f32>(), of)
     }
 
-    /// How each head of `layer` reaches the residual stream along a direction, and what the
-    /// attention biases contribute.
+    /// What each head of `layer` writes along a direction, and what the attention biases write.
     ///
-    /// TransformerLens' `fold_value_biases`: since attention weights sum to one, the value bias is
-    /// a constant and counts as bias, not as the head's result.
+    /// Since attention weights sum to one, the value bias adds a constant. It counts as bias and
+    /// not as the head's result, as with TransformerLens' `fold_value_biases`.
     ///
     /// # Shapes
     ///
-    /// - `z`: the heads' outputs at one place, `[n_heads, d_head]`
-    /// - output: per head, and the bias
+    /// - `z`: the heads' outputs at one position, `[n_heads, d_head]`
+    /// - output: one number for each head, and that of the biases
     pub fn project_heads(
         &self,
         layer: usize,
@@ -85,15 +91,15 @@ impl Gpt2 {
         (heads.into_data().iter::<f32>().collect(), self.attention_bias(layer, direction))
     }
 
-    /// What the attention biases of a layer contribute along a direction, value biases included.
+    /// What the attention biases of a layer, value biases included, write along a direction.
     pub fn attention_bias(&self, layer: usize, direction: &LogitDirection) -> f32 {
         let of_values = self.folded_value_bias(layer) * self.read_output(layer, direction);
         let of_output = self.h[layer].attn.c_proj.bias.clone() * direction.weights.clone();
         (of_values.sum() + of_output.sum()).into_scalar::<f32>()
     }
 
-    /// How values, or means of them, reach the residual stream along a direction through their head's
-    /// `W_O`; the value bias, `fold_ln`'s part of it included, is taken off.
+    /// What values, or means of values, write along a direction through their head's `W_O`, without
+    /// the value bias as `fold_ln` makes it.
     ///
     /// # Shapes
     ///
@@ -111,8 +117,8 @@ impl Gpt2 {
         read.sum_dim(2).reshape([n_pos, n_heads])
     }
 
-    /// How each neuron of `layer` writes along a direction, per unit of its activation, and what
-    /// `b_out` contributes. `[d_mlp]`
+    /// What each neuron of `layer` writes along a direction per unit of its activation, `[d_mlp]`,
+    /// and what `b_out` writes.
     pub fn read_neurons(&self, layer: usize, direction: &LogitDirection) -> (Tensor<1>, f32) {
         let out = &self.h[layer].mlp.c_proj;
         let per_unit = out.weight.clone().matmul(direction.weights.clone().unsqueeze_dim(1));
@@ -120,7 +126,7 @@ impl Gpt2 {
         (per_unit.squeeze_dim::<1>(1), bias)
     }
 
-    /// What steering adds to the MLP's output of `layer` along a direction at a position.
+    /// What steering writes along a direction through the MLP output of `layer`, at a position.
     pub fn read_additions(&self, layer: usize, pos: usize, direction: &LogitDirection) -> f32 {
         let here = self.additions.iter().filter(|it| {
             it.site == Site::MlpOut(layer) && it.positions.resolve(pos + 1).contains(&pos)
@@ -130,9 +136,9 @@ impl Gpt2 {
         along.sum()
     }
 
-    /// How the residual stream that a head of `layer` reads turns into what it writes along a
-    /// direction, through `W_V W_O`. Still to be divided by the scale of the first layer norm at the
-    /// place that is read; that norm's bias and the value bias are left out.
+    /// The direction of the residual stream that a head of `layer` reads in order to write along
+    /// `direction`, through `W_V W_O`. It is not yet divided by the first layer norm's scale at the
+    /// position that is read, and leaves out that norm's bias and the value bias.
     pub fn through_head(
         &self,
         layer: usize,
@@ -148,8 +154,8 @@ impl Gpt2 {
         LogitDirection { weights: read.clone() - read.mean(), constant: 0.0 }
     }
 
-    /// `fold_ln` puts the layer norm's bias, seen through `W_V`, into the value bias.
-    /// `[n_heads, d_head]`
+    /// The value bias as `fold_ln` makes it: with the first layer norm's bias, seen through `W_V`,
+    /// added. `[n_heads, d_head]`
     fn folded_value_bias(&self, layer: usize) -> Tensor<2> {
         let Block { ln_1, attn, .. } = &self.h[layer];
         let seen = ln_1.bias.clone().unsqueeze::<2>().matmul(attn.value.weight.clone());
@@ -157,7 +163,8 @@ impl Gpt2 {
         bias.reshape([self.config.n_heads, self.config.d_head()])
     }
 
-    /// `W_O` seen along a direction. `[n_heads, d_head]`
+    /// What each dimension of each head's output writes along a direction, through `W_O`.
+    /// `[n_heads, d_head]`
     fn read_output(&self, layer: usize, direction: &LogitDirection) -> Tensor<2> {
         let weight = self.h[layer].attn.c_proj.weight.clone();
         let read = weight.matmul(direction.weights.clone().unsqueeze_dim(1));

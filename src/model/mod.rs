@@ -1,36 +1,41 @@
-//! GPT-2 with named places where activations can be read and changed.
+//! GPT-2 on a device, with named sites where activations can be read and changed.
 //!
-//! The only room that knows how tensors are computed; `analysis` holds them, nobody else sees one.
+//! This is the only room that computes with tensors. `analysis` holds them; no other room sees one.
 
-mod backward;
-mod cache;
-mod checkpoint;
-mod circuits;
-mod config;
-mod cpu;
-mod device;
-mod edited;
-mod direct;
-mod factored;
 mod gpt2;
-mod held;
 mod layers;
-mod linalg;
+mod vocabulary;
+mod indices;
+mod cpu;
+mod config;
+mod tensor_names;
+mod checkpoint;
+mod finite;
+mod number_check;
+mod weights;
+mod device;
+mod cache;
+mod row;
+mod run;
+mod tap;
+mod noise;
+mod addition;
+mod resume;
+mod reading;
+mod backward;
+mod held;
+mod direct;
+mod readers;
 mod logit_direction;
 mod nearest;
-mod noise;
-mod number_check;
-mod processing;
-mod random;
-mod readers;
-mod reading;
-mod resume;
-mod run;
+mod edited;
 mod second_moment;
+mod linalg;
+mod factored;
+mod processing;
+mod circuits;
+mod random;
 mod self_test;
-mod tap;
-mod vocabulary;
-mod weights;
 
 pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
@@ -41,17 +46,17 @@ pub use device::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
 };
 pub use direct::{DirectPaths, Mlps, Writer};
-pub use gpt2::Gpt2;
+pub use finite::NotFinite;
+pub use gpt2::{DeviceFailed, Gpt2};
 pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;
 pub use nearest::Closeness;
-pub use number_check::{NotFinite, NumberCheck};
+pub use number_check::NumberCheck;
 pub use processing::{Processing, ProcessingStep, UnknownProcessing};
 pub use random::{WriteError, write_random_checkpoint};
-pub use reading::{
-    DeviceFailed, Reading, Readout, Reference, TokenReading, Traffic, ask_tokens, log_sum_exp,
-};
+pub use reading::{Reading, Readout, Reference, TokenReading, Traffic, ask_tokens, log_sum_exp};
 pub use resume::{Part, Place, Resume, Start};
-pub use run::{Request, Row, Run};
+pub use row::Row;
+pub use run::{Request, Run};
 pub use second_moment::{SecondMoment, SecondMomentError};
 pub use self_test::{Verdict, self_test};

@@ -1,4 +1,4 @@
-//! Which token does a vector look most like?
+//! Finds the tokens whose embeddings are nearest to given vectors.
 
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -16,16 +16,16 @@ pub enum Closeness {
     Distance,
 }
 
-/// How many vectors are compared at once: each has a number for every token.
+/// How many vectors are compared at once. Each takes memory for a number per token.
 const N_AT_ONCE: usize = 16;
 
 impl Gpt2 {
-    /// The nearest token of those allowed, for each vector of `d_model` numbers. Of equally near ones
-    /// the first that is allowed.
+    /// The nearest of the allowed tokens for each vector, the first in their order if several are
+    /// equally near. `[vector, d_model]` to `[vector]`
     ///
     /// # Panics
     ///
-    /// If no token is allowed, or one that is not in the vocabulary.
+    /// If no token is allowed, or an allowed token is not in the vocabulary.
     pub fn nearest_tokens(&self, vectors: &[f32], by: Closeness, allowed: &[u32]) -> Vec<u32> {
         let (d_model, d_vocab) = (self.config.d_model, self.config.d_vocab);
         let squares = self.wte.squares();
@@ -35,12 +35,13 @@ impl Gpt2 {
             let products = self.wte.project(&Tensor::from_data(x, &self.device()));
             let products: Vec<f32> = products.into_data().iter::<f32>().collect();
             for products in products.chunks(d_vocab) {
-                // Larger is nearer; what is the same for all tokens is left out.
+                // A larger number means nearer. Terms that are the same for all tokens are left
+                // out.
                 let nearness = |id: u32| {
                     let product = f64::from(products[id as usize]);
                     let square = f64::from(squares[id as usize]);
                     match by {
-                        // An embedding of zeros points nowhere.
+                        // An embedding of zeros has no direction.
                         Closeness::Cosine if square == 0.0 => f64::NEG_INFINITY,
                         Closeness::Cosine => product / square.sqrt(),
                         Closeness::Distance => 2.0 * product - square,

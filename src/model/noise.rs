@@ -1,4 +1,4 @@
-//! Seeded Gaussian noise, made on the CPU so that it is the same on every device.
+//! Draws seeded noise on the CPU, so that it is the same on every device.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -7,7 +7,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 use crate::intervention::{Noise, NoiseRng};
 
 impl Noise {
-    /// `len` numbers with this noise's standard deviation: draw number `sample` of its sequence.
+    /// Draw number `sample` of the noise's sequence, as `len` Gaussian numbers.
     pub fn draw(&self, len: usize) -> Vec<f64> {
         let unit: Vec<f64> = match self.rng {
             NoiseRng::Numpy => {
@@ -23,7 +23,7 @@ impl Noise {
         unit.into_iter().map(|z| z * self.std).collect()
     }
 
-    /// The first `n` draws, each of `len` numbers.
+    /// The first `n` draws of the noise's sequence, each of `len` numbers.
     pub fn draw_all(&self, n: usize, len: usize) -> Vec<Vec<f64>> {
         match self.rng {
             NoiseRng::Numpy => {
@@ -35,8 +35,8 @@ impl Noise {
         }
     }
 
-    /// As [`Self::draw_all`], but evenly spread over `−std..std`, as numpy's
-    /// `RandomState(seed).uniform(-1, 1, …)` is over `−1..1`.
+    /// The first `n` draws, each of `len` numbers spread evenly over `−std..std`, like numpy's
+    /// `RandomState(seed).uniform(-1, 1, …)` over `−1..1`.
     pub fn draw_all_uniform(&self, n: usize, len: usize) -> Vec<Vec<f64>> {
         let mut numpy = NumpyRandomState::new(self.seed);
         let draw = |sample: usize| {
@@ -57,15 +57,17 @@ impl Noise {
     }
 }
 
-/// `numpy.random.RandomState`: MT19937 and the polar method, as numpy has kept them since 1.0.
+/// The generator of `numpy.random.RandomState`: MT19937 and the polar method, unchanged since numpy
+/// 1.0.
 ///
-/// ROME's noise comes from `RandomState(1).randn`, so equal scores need equal bits. Matsumoto &
-/// Nishimura 1998 for the generator; numpy's `legacy_gauss` for the order of its two results.
+/// ROME's noise comes from `RandomState(1).randn`, so equal scores need equal bits. The generator
+/// is that of Matsumoto & Nishimura 1998; the order of the polar method's two numbers is that of
+/// numpy's `legacy_gauss`.
 struct NumpyRandomState {
     state: [u32; N],
     next: usize,
 
-    /// The polar method makes two numbers at a time; the second waits here.
+    /// The second of the two numbers that the polar method gives at a time.
     spare: Option<f64>,
 }
 
@@ -104,7 +106,7 @@ impl NumpyRandomState {
         y ^ (y >> 18)
     }
 
-    /// 53 bits in `[0, 1)`.
+    /// A number in `[0, 1)` with 53 random bits.
     fn uniform(&mut self) -> f64 {
         let (high, low) = (self.u32() >> 5, self.u32() >> 6);
         (f64::from(high) * 67_108_864.0 + f64::from(low)) / 9_007_199_254_740_992.0

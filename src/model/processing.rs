@@ -1,8 +1,9 @@
-//! TransformerLens' ways of rewriting weights: what a model computes stays the same, but its parts
-//! are easier to compare.
+//! TransformerLens' weight processing, which rewrites weights so that components are easier to
+//! compare.
 //!
-//! Nanda & Bloom 2022, `HookedTransformer.load_and_process_state_dict` of version 2.18. Carried out
-//! in memory only: Hugging Face's layout has no place for an unembedding's bias.
+//! The model computes the same probabilities before and after. The reference is Nanda & Bloom 2022,
+//! `HookedTransformer.load_and_process_state_dict` of version 2.18. Processed weights are never
+//! saved, because Hugging Face's layout has no place for an unembedding's bias.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -20,30 +21,31 @@ use super::layers::{Affine, LayerNorm};
 use super::linalg::Thin;
 use crate::task::{Cancelled, Progress, TaskCtx};
 
-/// One way of rewriting. In the order in which they are carried out.
+/// One step of weight processing. The steps are carried out in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessingStep {
-    /// Gains and biases of layer norms go into the weights that read what they give, and those
-    /// weights are centred over `d_model`: what is read has mean 0 there.
+    /// Folds gains and biases of layer norms into the weights that read their output, and centres
+    /// these weights over `d_model`, since normalized inputs have mean 0 there.
     FoldLn,
 
-    /// What is written to the residual stream has mean 0 over `d_model`.
+    /// Centres the weights that write to the residual stream, so that all outputs have mean 0 over
+    /// `d_model`.
     CenterWritingWeights,
 
-    /// The unembedding has mean 0 over the vocabulary. Logits move by one number per position, and
-    /// no probability changes.
+    /// Centres the unembedding over the vocabulary. All logits of a position move by the same
+    /// number, and no probability changes.
     CenterUnembed,
 
-    /// Value biases go into `b_O`, since attention weights sum to one.
+    /// Folds value biases into `b_O`, since attention weights sum to one.
     FoldValueBiases,
 
-    /// Each head's `W_Q`, `W_K`, `W_V` and `W_O` become those with orthogonal columns that have the
-    /// same `W_Q W_K^T` and `W_V W_O`. Value biases go into `b_O` as well.
+    /// Replaces each head's `W_Q`, `W_K`, `W_V` and `W_O` by matrices with orthogonal columns and
+    /// the same products `W_Q W_K^T` and `W_V W_O`. Also folds value biases into `b_O`.
     RefactorFactoredAttnMatrices,
 }
 
-/// Which of them.
+/// The steps of weight processing that are carried out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Processing(pub BTreeSet<ProcessingStep>);
@@ -57,7 +59,7 @@ impl ProcessingStep {
         Self::RefactorFactoredAttnMatrices,
     ];
 
-    /// TransformerLens' name of it.
+    /// The step's name in TransformerLens.
     pub fn name(self) -> &'static str {
         match self {
             Self::FoldLn => "fold_ln",
@@ -70,13 +72,14 @@ impl ProcessingStep {
 }
 
 impl Processing {
-    /// What TransformerLens' `from_pretrained` does unless told otherwise: all but the refactoring.
+    /// The default of TransformerLens' `from_pretrained`: all steps except the refactoring.
     pub fn of_transformer_lens() -> Self {
         let mut steps = BTreeSet::from(ProcessingStep::ALL);
         steps.remove(&ProcessingStep::RefactorFactoredAttnMatrices);
         Self(steps)
     }
 
+    /// Whether a step is carried out.
     pub fn does(&self, step: ProcessingStep) -> bool {
         self.0.contains(&step)
     }
@@ -92,11 +95,11 @@ impl fmt::Display for Processing {
     }
 }
 
-/// Not the name of a way of rewriting.
+/// A text names no weight processing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no weight processing; say `none`, `default` for TransformerLens' own choice, `all`, or \
-     names with commas between: fold_ln, center_writing_weights, center_unembed, fold_value_biases, \
+    "`{0}` is no weight processing; give `none`, `default` (TransformerLens' own choice), `all`, or \
+     names separated by commas: fold_ln, center_writing_weights, center_unembed, fold_value_biases, \
      refactor_factored_attn_matrices"
 )]
 pub struct UnknownProcessing(String);
@@ -120,14 +123,14 @@ impl FromStr for Processing {
 }
 
 impl Gpt2 {
-    /// The same model with rewritten weights. Progress is counted in layers.
+    /// The same model with processed weights. Progress counts layers.
     pub fn process(
         mut self,
         processing: &Processing,
         ctx: &TaskCtx<'_>,
     ) -> Result<Self, Cancelled> {
         let total = self.h.len() as u64;
-        // Block by block, so that there are never two copies of all weights.
+        // Processing block by block avoids a second copy of all weights.
         for (layer, block) in self.h.iter_mut().enumerate() {
             ctx.checkpoint(Progress { done: layer as u64, total })?;
             block.process(processing);
@@ -143,7 +146,7 @@ impl Gpt2 {
             self.wpe = centered_rows(self.wpe);
         }
         if processing.does(ProcessingStep::CenterUnembed) {
-            let matrix = self.lm_head.as_ref().unwrap_or(&self.wte);
+            let matrix = self.unembedding_matrix();
             let mean = matrix.mean().unsqueeze::<2>();
             self.lm_head = Some(matrix.map_rows(|rows| rows - mean.clone()));
             self.unembed_bias = self.unembed_bias.map(|bias| bias.clone() - bias.mean());
@@ -156,15 +159,14 @@ impl Gpt2 {
     }
 
     fn fold_final_norm(&mut self) {
-        let matrix = self.lm_head.as_ref().unwrap_or(&self.wte);
+        let gain = self.ln_f.gain.clone().unsqueeze::<2>();
+        let matrix = self.unembedding_matrix();
         let bias = matrix.project(&self.ln_f.bias.clone().unsqueeze()).squeeze_dim::<1>(0);
+        self.lm_head = Some(matrix.map_rows(|rows| centered_rows(rows * gain.clone())));
         self.unembed_bias = Some(match self.unembed_bias.take() {
             Some(there) => there + bias,
             None => bias,
         });
-        let gain = self.ln_f.gain.clone().unsqueeze::<2>();
-        let fold = |rows: Tensor<2>| centered_rows(rows * gain.clone());
-        self.lm_head = Some(matrix.map_rows(fold));
         self.ln_f = self.ln_f.plain();
     }
 }
@@ -186,7 +188,7 @@ impl Block {
 }
 
 impl Attention {
-    /// `ln`: the layer norm it reads through.
+    /// The attention with processed weights. `ln` is the layer norm before it.
     pub(super) fn process(&self, ln: &LayerNorm, processing: &Processing) -> Self {
         let mut it = self.clone();
         if processing.does(ProcessingStep::FoldLn) {
@@ -206,8 +208,8 @@ impl Attention {
         if refactors { it.refactored() } else { it }
     }
 
-    /// TransformerLens' `refactor_factored_attn_matrices`. The biases of queries and keys go along
-    /// as one more row of their weights.
+    /// TransformerLens' `refactor_factored_attn_matrices`. The biases of queries and keys are
+    /// treated as one more row of their weights.
     fn refactored(mut self) -> Self {
         let d_model = self.c_proj.bias.dims()[0];
         let device = self.c_proj.bias.device();
@@ -234,7 +236,7 @@ impl Attention {
             Tensor::<1>::from_data(TensorData::new(values, shape), &device)
         };
         let columns = |nth: usize| heads.iter().flat_map(move |it| it[nth].columns.iter());
-        // Columns side by side are rows of what is transposed.
+        // The columns one after the other are the transposed matrix, row by row.
         let matrix = |nth: usize| {
             let values = columns(nth).flat_map(|column| &column[..d_model]);
             vector(values.map(|it| *it as f32).collect()).reshape([-1, d_model as i32])
@@ -248,7 +250,7 @@ impl Attention {
     }
 }
 
-/// Each head's columns of a map to all heads, and their biases. `[d_model, d_head]`
+/// Each head's columns of a map to all heads, `[d_model, d_head]`, and their biases, `[d_head]`.
 pub(super) fn heads_of(affine: &Affine, n_heads: usize) -> Vec<(Thin, Vec<f64>)> {
     let [d_model, d_out] = affine.weight.dims();
     let values: Vec<f32> = affine.weight.clone().into_data().iter::<f32>().collect();
@@ -274,7 +276,7 @@ pub(super) fn rows_of(weight: &Tensor<2>, n_heads: usize) -> Vec<Thin> {
 }
 
 impl Affine {
-    /// What reads the plain output of a layer norm as this reads its output.
+    /// The map that gives for the layer norm without gain and bias what this map gives for `ln`.
     fn reading(&self, ln: &LayerNorm) -> Self {
         let bias = ln.bias.clone().unsqueeze::<2>().matmul(self.weight.clone());
         let weight = self.weight.clone() * ln.gain.clone().unsqueeze_dim(1);
@@ -284,7 +286,7 @@ impl Affine {
         }
     }
 
-    /// What writes the same with mean 0.
+    /// The map whose outputs are this map's outputs less their mean.
     fn centered(&self) -> Self {
         Self {
             weight: centered_rows(self.weight.clone()),
@@ -294,17 +296,18 @@ impl Affine {
 }
 
 impl LayerNorm {
-    /// Without gain and bias: TransformerLens' `LNPre`.
+    /// The layer norm without gain and bias: TransformerLens' `LNPre`.
     fn plain(&self) -> Self {
         Self { gain: self.gain.ones_like(), bias: self.bias.zeros_like(), epsilon: self.epsilon }
     }
 }
 
+/// The rows less their means.
 pub(super) fn centered_rows(rows: Tensor<2>) -> Tensor<2> {
     rows.clone() - rows.mean_dim(1)
 }
 
-/// Row by row in memory, as the fast products want it.
+/// The same matrix with its rows one after the other in memory, as the fast products need it.
 fn in_one_piece(matrix: Tensor<2>) -> Tensor<2> {
     let device = matrix.device();
     Tensor::from_data(matrix.into_data(), &device)

@@ -1,7 +1,9 @@
-//! Random checkpoints, for benchmarks, for tests of equality, and for the self-test of a device.
+//! Makes models and checkpoints with random weights, for benchmarks, tests and the self-test of a
+//! device.
 //!
-//! Scales are those of GPT-2's initialisation (Radford et al. 2019, section 2.3), except that
-//! biases and layer norms are not left at zero and one: a program that forgot them must not agree.
+//! The scales are those of GPT-2's initialisation (Radford et al. 2019, section 2.3). Biases and
+//! layer norms are random too, not 0 and 1, so that a program that leaves them out gives other
+//! numbers.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -15,13 +17,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Normal};
 use safetensors::tensor::{Dtype, View};
 
-use super::checkpoint::{Numbers, expected_tensors};
+use super::checkpoint::Numbers;
 use super::device::ComputeDevice;
-use super::weights::shape_of;
+use super::tensor_names::expected_tensors;
 use super::{Gpt2, Gpt2Config};
 use crate::task::{Cancelled, Progress, TaskCtx};
 use crate::whole_file;
 
+/// Why a checkpoint cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("cannot write the checkpoint: {source}: {path}")]
@@ -35,11 +38,11 @@ pub enum WriteError {
 }
 
 impl Gpt2 {
-    /// A model with random weights, without a file in between.
+    /// A model with random weights, made in memory.
     pub fn random(config: &Gpt2Config, seed: u64, device: &ComputeDevice) -> Self {
         let model = Self::from_source::<Infallible>(config, device, &mut |name| {
-            let shape = shape_of(config, name);
-            Ok(Numbers::Owned(values(config, seed, name, shape.iter().product())))
+            let n = config.shape_of(name).iter().product();
+            Ok(Numbers::Owned(values(config, seed, name, n)))
         });
         let Ok(model) = model;
         model
@@ -61,7 +64,7 @@ pub fn write_random_checkpoint(
     let path = dir.join("config.json");
     fs::write(&path, config.to_json()).map_err(io_error(&path))?;
 
-    // Under another name until it is whole: a half-written file must not look like a model.
+    // The file has another name until it is whole, because a part of it must not look like a model.
     let path = dir.join("model.safetensors");
     let unfinished = whole_file::begin(&path).map_err(io_error(dir))?;
     let done = Cell::new(0);
@@ -76,7 +79,7 @@ pub fn write_random_checkpoint(
     Ok(())
 }
 
-/// Made when it is written, and gone after.
+/// A tensor whose numbers are made when it is written, and not kept.
 struct RandomTensor<'a, 'b> {
     config: &'a Gpt2Config,
     seed: u64,
@@ -108,7 +111,7 @@ impl View for RandomTensor<'_, '_> {
     }
 }
 
-/// A tensor's numbers depend on the seed and its name only.
+/// A tensor's numbers, which depend only on the seed and the tensor's name.
 fn values(config: &Gpt2Config, seed: u64, name: &str, n: usize) -> Vec<f32> {
     let is_norm = name.contains("ln_");
     let mean = if is_norm && name.ends_with("weight") { 1.0 } else { 0.0 };

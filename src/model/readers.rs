@@ -1,4 +1,5 @@
-//! What single heads write to the residual stream, and how a gradient arrives at each that reads it.
+//! What each head writes to the residual stream, and the gradient at the input of each that reads
+//! it.
 
 use burn::tensor::Tensor;
 
@@ -6,12 +7,12 @@ use super::{ActivationCache, Gpt2};
 use crate::intervention::Site;
 
 impl Gpt2 {
-    /// What each head adds to the residual stream, without `b_O`: TransformerLens' `hook_result`. Of
-    /// values, what it would add if it looked at one position alone.
+    /// What each head adds to the residual stream, without `b_O`: TransformerLens' `hook_result`.
+    /// Given values in place of `z`, what a head would add if it attended to one position alone.
     ///
     /// # Shapes
     ///
-    /// - `z`: or values, `[pos, head, d_head]`
+    /// - `z`: the heads' outputs, or values, `[pos, head, d_head]`
     /// - output: `[head, pos, d_model]`
     pub fn head_results(&self, layer: usize, z: Tensor<3>) -> Tensor<3> {
         let [_, n_heads, d_head] = z.dims();
@@ -19,19 +20,19 @@ impl Gpt2 {
         z.swap_dims(0, 1).matmul(output.reshape([n_heads, d_head, self.config.d_model]))
     }
 
-    /// `b_V`. `[head, d_head]`
+    /// The value bias `b_V` of a layer. `[head, d_head]`
     pub fn value_bias(&self, layer: usize) -> Tensor<2> {
         let bias = self.h[layer].attn.value.bias.clone();
         bias.reshape([self.config.n_heads, self.config.d_head()])
     }
 
-    /// Gradients where the heads of a layer read the residual stream, before the layer norm, as if
-    /// each had a copy of its own for its queries, its keys and its values: TransformerLens'
-    /// `hook_q_input`, `hook_k_input`, `hook_v_input`.
+    /// The gradients at the residual stream that the heads of a layer read, before the layer norm,
+    /// as if each head had separate copies for its queries, keys and values: TransformerLens'
+    /// `hook_q_input`, `hook_k_input` and `hook_v_input`.
     ///
     /// # Shapes
     ///
-    /// - `run`: with [`Site::ResidPre`]
+    /// - `run`: with [`Site::ResidPre`] of the layer
     /// - `gradients`: with [`Site::Q`], [`Site::K`] and [`Site::V`], beginning with `first_pos`
     /// - output: queries head by head, then keys, then values, `[3 * head, batch, pos, d_model]`
     pub fn head_input_gradients(
@@ -67,9 +68,10 @@ impl Gpt2 {
         through.d_input().reshape([n_rows / batch, batch, n_pos, d_model])
     }
 
-    /// The same where the MLP reads it: `hook_mlp_in`. `[1, batch, pos, d_model]`
+    /// The gradient at the residual stream that the MLP of a layer reads: TransformerLens'
+    /// `hook_mlp_in`. `[1, batch, pos, d_model]`
     ///
-    /// `run` has [`Site::ResidMid`], `gradients` [`Site::Ln2Normalized`].
+    /// `run` has [`Site::ResidMid`], and `gradients` has [`Site::Ln2Normalized`].
     pub fn mlp_input_gradient(
         &self,
         layer: usize,

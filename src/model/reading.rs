@@ -1,22 +1,22 @@
-//! What logits say about the tokens that are asked for.
+//! Reads logits and probabilities of chosen tokens from a run.
 
 use std::sync::atomic::Ordering;
 
 use burn::tensor::Tensor;
 
-use super::{Gpt2, cpu};
+use super::{DeviceFailed, Gpt2, cpu};
 
-/// One row of a batch.
+/// The numbers read from one row of a batch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// One for each position that is read.
+    /// The token at each position that is read.
     pub tokens: Vec<TokenReading>,
 
-    /// Logit of the foil at the first of these positions, if there is one.
+    /// The foil's logit at the first of these positions, if there is a foil.
     pub foil_logit: Option<f32>,
 
-    /// How far the distribution at the first of these positions is from the [`Reference`], in nats,
-    /// if there is one. Rounding may leave it a little below 0.
+    /// The divergence of the distribution at the first of these positions from the [`Reference`],
+    /// in nats, if there is a reference. Rounding may bring it slightly below 0.
     pub divergence: Option<f32>,
 }
 
@@ -28,14 +28,15 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// At the first position of the first row. `logits`: `[batch, pos, d_vocab]`
+    /// The distribution at the first position of the first row. `logits` is
+    /// `[batch, pos, d_vocab]`.
     pub fn of(logits: &Tensor<3>) -> Self {
         let [_, _, d_vocab] = logits.dims();
         let first = logits.clone().narrow(0, 0, 1).narrow(1, 0, 1).reshape([1, d_vocab]);
         Self { log_probs: first.clone() - log_sum_exp(first) }
     }
 
-    /// Kullback and Leibler's divergence of other distributions from this: Σ p (ln p − ln q).
+    /// The Kullback–Leibler divergence of other distributions from this one: Σ p (ln p − ln q).
     ///
     /// # Shapes
     ///
@@ -48,58 +49,54 @@ impl Reference {
     }
 }
 
-/// What is said of one token at one position.
+/// One token's numbers at one position.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TokenReading {
     pub logit: f32,
 
-    /// Natural logarithm of its probability.
+    /// The natural logarithm of the token's probability.
     pub log_prob: f32,
 
-    /// How many tokens are likelier.
+    /// How many tokens have a larger logit.
     pub n_likelier: u32,
 }
 
-/// What was asked of a pass: there already, or still on the device.
+/// The readings of a pass, which may still be on the device.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there are a few per map")]
 pub enum Readout {
     Here(Vec<Reading>),
 
-    /// Of each row, for each position the logit, the logarithm of the sum of exponentials and the
-    /// number of larger logits; then the foil's logit and the divergence, where they were asked for.
-    /// `[batch, 3 * pos + 0, 1 or 2]`
+    /// Numbers that the device will compute.
     Queued {
+        /// Three numbers for each position: the token's logit, the logarithm of the sum of
+        /// exponentials, and how many logits are larger. Then the foil's logit and the divergence,
+        /// if they were asked for. `[batch, 3 * pos + 0, 1 or 2]`
         values: Tensor<2>,
         n_pos: usize,
         has_foil: bool,
     },
 }
 
-/// The device is lost, or out of memory. What was queued on it gave nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the device failed: {0}")]
-pub struct DeviceFailed(pub String);
-
-/// What came back from the device for readings.
+/// How much was copied back from the device for readings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     pub n_readbacks: u64,
     pub n_bytes: u64,
 }
 
-/// Asks for a token at each position of each row. On the CPU the answer is there at once; a device
-/// with a queue goes on, and [`Gpt2::read_back`] waits for it.
+/// Reads one token at each position of each row. On the CPU the readings are there at once; on a
+/// device with a queue they are computed later, and [`Gpt2::read_back`] waits for them.
 ///
 /// # Shapes
 ///
 /// - `logits`: `[batch, pos, d_vocab]`
-/// - `tokens`: `[pos]`
+/// - `tokens`: the token to read at each position, `[pos]`
 /// - `reference`: what each row's distribution at the first position is compared with
 ///
 /// # Panics
 ///
-/// If there are not as many tokens as positions, or one is not in the vocabulary.
+/// If there are not as many tokens as positions, or if a token is not in the vocabulary.
 pub fn ask_tokens(
     logits: &Tensor<3>,
     tokens: &[u32],
@@ -109,8 +106,8 @@ pub fn ask_tokens(
     let [batch, n_pos, d_vocab] = logits.dims();
     assert!(tokens.len() == n_pos, "one token for each position");
     let rows = logits.clone().reshape([batch * n_pos, d_vocab]);
-    let beside = reference.map(|it| cpu::Beside { log_probs: &it.log_probs, step: n_pos });
-    if let Some(read) = cpu::read_logits(&rows, &tokens.repeat(batch), beside.as_ref()) {
+    let compared = reference.map(|it| cpu::Compared { log_probs: &it.log_probs, step: n_pos });
+    if let Some(read) = cpu::read_logits(&rows, &tokens.repeat(batch), compared.as_ref()) {
         let foils = foil.map(|foil| cpu::column(&rows, foil as usize, n_pos));
         let rows = read.chunks_exact(n_pos).enumerate().map(|(row, read)| Reading {
             tokens: read.iter().map(|&[logit, sum, n, _]| token([logit, sum, n])).collect(),
@@ -135,10 +132,10 @@ pub fn ask_tokens(
 }
 
 impl Gpt2 {
-    /// What several passes were asked for, each its rows; one readback for all that is still on the
-    /// device. All must have been asked for the same tokens.
-    pub fn read_back(&self, asked: Vec<Readout>) -> Result<Vec<Vec<Reading>>, DeviceFailed> {
-        let queued = asked.iter().filter_map(|it| match it {
+    /// The readings of several passes, a list of rows for each. All that is still on the device is
+    /// copied back at once, so the passes must have read the same tokens.
+    pub fn read_back(&self, readouts: Vec<Readout>) -> Result<Vec<Vec<Reading>>, DeviceFailed> {
+        let queued = readouts.iter().filter_map(|it| match it {
             Readout::Here(_) => None,
             Readout::Queued { values, .. } => Some(values.clone()),
         });
@@ -153,7 +150,7 @@ impl Gpt2 {
             data.iter::<f32>().collect()
         };
         let mut rest = values.as_slice();
-        let read = asked.into_iter().map(|it| match it {
+        let read = readouts.into_iter().map(|it| match it {
             Readout::Here(readings) => readings,
             Readout::Queued { values, n_pos, has_foil } => {
                 let [n_rows, width] = values.dims();
@@ -176,6 +173,7 @@ impl Gpt2 {
         Ok(read.collect())
     }
 
+    /// How much was copied back from the device for readings so far.
     pub fn traffic(&self) -> Traffic {
         Traffic {
             n_readbacks: self.readbacks.load(Ordering::Relaxed),
@@ -188,7 +186,8 @@ fn token([logit, log_sum, n_larger]: [f32; 3]) -> TokenReading {
     TokenReading { logit, log_prob: logit - log_sum, n_likelier: n_larger as u32 }
 }
 
-/// `[rows, d_vocab]` to `[rows, 1]`, without overflow.
+/// The logarithm of the sum of exponentials of each row, without overflow. `[rows, d_vocab]` to
+/// `[rows, 1]`
 pub fn log_sum_exp(logits: Tensor<2>) -> Tensor<2> {
     let max = logits.clone().max_dim(1);
     (logits - max.clone()).exp().sum_dim(1).log() + max

@@ -1,83 +1,83 @@
-//! Runs that begin where they first differ from another.
+//! Forward passes that start where their rows first differ from a run that is already there.
 //!
 //! In a causal model an intervention at layer *l* and position *t* changes only layers from *l* on
-//! and positions from *t* on. All else equals a *base run*, so it is read from there: what enters
-//! or leaves a part of layer *l*, and the keys and values of positions before *t*. Rows that begin
-//! at different places join the batch on its way down; rows that go together for a while are one
-//! row until they part.
+//! and positions from *t* on. All else equals a *base run* and is read from it: what enters or
+//! leaves a part of layer *l*, and the keys and values of positions before *t*. Rows that start at
+//! different places join the batch on its way through the model. Rows that are equal up to some
+//! layer are one row until they part there.
 
 use burn::tensor::Tensor;
 
-use super::gpt2::{Block, Pass, Past, hidden_keys, indices, last_positions};
-use super::run::Row;
+use super::gpt2::{Block, Pass, Past, hidden_keys, last_positions};
+use super::indices::indices;
 use super::tap::Tap;
-use super::{ActivationCache, Donors, Gpt2};
+use super::{ActivationCache, Donors, Gpt2, Row};
 use crate::intervention::{Intervention, Site, SiteSet};
 use crate::task::Cancelled;
 
-/// One forward pass from where its rows differ from their base.
+/// A forward pass that starts where its rows differ from their base run.
 pub struct Resume<'a> {
-    /// In the order of their starts. All of the base's length.
+    /// The rows, in the order of their starts, and all of the base's length. `[batch]`
     pub rows: &'a [Row<'a>],
 
-    /// Where each row begins: what it shares, and what it changes.
+    /// Where each row starts. `[batch]`
     pub starts: &'a [Start],
 
-    /// A run of the same tokens, with the sites of [`Resume::sites`].
+    /// The base run's activations, at the sites of [`Resume::sites`]. It has the rows' tokens.
     pub base: &'a ActivationCache,
 
     /// The first position that is computed.
     pub first_pos: usize,
 
-    /// What conditions may copy from.
+    /// The runs that conditions may copy from.
     pub donors: &'a Donors,
 
-    /// Of how many positions, at the end of each row, the logits are wanted.
+    /// How many positions at the end of each row the logits are computed for.
     pub n_read: usize,
 }
 
-/// Where a row leaves the run that it equals so far.
+/// Where a row starts, and which row it equals up to there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
     pub place: Place,
 
-    /// The row of the base run that it equals so far; its keys and values are that row's before the
-    /// first position.
+    /// The row of the base run that it equals up to there, which also gives the keys and values of
+    /// positions before the first.
     pub base_row: usize,
 
-    /// The row of this batch that it equals so far, if that is later than the base. It begins
-    /// earlier, and this one at [`Part::Attention`].
+    /// The row of this batch that it equals up to there, if it parts from one. That row starts
+    /// earlier, and this one then starts at [`Part::Attention`].
     pub parts_from: Option<usize>,
 }
 
-/// A place on the way through the model, in order.
+/// A place in the order of computation at which a row can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     pub layer: usize,
     pub part: Part,
 }
 
-/// What of a block has to be computed.
+/// How much of its first block a row computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Part {
-    /// Everything.
+    /// The whole block.
     Attention,
 
-    /// Everything after what attention gives, which is only changed.
+    /// All that follows attention's output, which is only changed.
     AttnOut,
 
     /// The MLP.
     Mlp,
 
-    /// Nothing: what the MLP gives is only changed.
+    /// No part; the MLP's output is only changed.
     MlpOut,
 
-    /// Nothing: what leaves the block is only changed.
+    /// No part; the residual stream that leaves the block is only changed.
     ResidPost,
 }
 
 impl Place {
-    /// Where a condition makes its first difference. Nothing if it makes none.
+    /// The place of a condition's first intervention. `None` if it has none.
     pub fn of(condition: &[Intervention], n_layers: usize) -> Option<Self> {
         let place = |it: &Intervention| {
             let part = match it.site {
@@ -98,19 +98,19 @@ impl Place {
         condition.iter().map(place).min()
     }
 
-    /// Before anything of a layer is computed.
+    /// The place before a layer's first computation.
     pub const fn entering(layer: usize) -> Self {
         Self { layer, part: Part::Attention }
     }
 
-    /// The first layer that is computed as a whole.
+    /// The first layer that is computed whole.
     pub fn first_whole_layer(self) -> usize {
         self.layer + usize::from(self.part > Part::Attention)
     }
 }
 
 impl Resume<'_> {
-    /// What a base run must keep for rows that begin at these places.
+    /// The sites that a base run must keep for rows that start at these places.
     pub fn sites(n_layers: usize, starts: impl Iterator<Item = Place>) -> SiteSet {
         let keys = (0..n_layers).flat_map(|layer| [Site::K(layer), Site::V(layer)]);
         let mut sites: SiteSet = keys.collect();
@@ -126,7 +126,8 @@ impl Resume<'_> {
         sites
     }
 
-    /// What the base had at a site, for some of its rows, from the first position on.
+    /// The base run's activation at a site for rows that start there, from the first position on.
+    /// `[start, pos, d_model]`
     fn of_base(&self, site: Site, starts: &[Start]) -> Tensor<3> {
         let activation = self.base.get(site).clone();
         let [_, n_all, _, d_model] = activation.dims();
@@ -139,11 +140,12 @@ impl Resume<'_> {
 }
 
 impl Gpt2 {
-    /// Logits at the last `n_read` positions of each row. `[batch, n_read, d_vocab]`
+    /// The logits at the last `n_read` positions of each row. `[batch, n_read, d_vocab]`
     ///
     /// # Errors
     ///
-    /// When `after_layer`, called with the layer and the number of rows in it, says so.
+    /// If `after_layer`, which is called with each layer and the number of rows computed in it,
+    /// returns an error.
     ///
     /// # Panics
     ///
@@ -161,7 +163,7 @@ impl Gpt2 {
         let n_pos = n_all - first_pos;
         assert!(starts.is_sorted_by_key(|start| start.place), "rows must be in order");
         assert!(starts.len() == rows.len() && rows.iter().all(|row| row.ids.len() == n_all));
-        assert!(n_pos >= n_read, "what is read must be computed");
+        assert!(n_pos >= n_read, "positions that are read must be computed");
 
         let past_rows: Vec<usize> = starts.iter().map(|start| start.base_row).collect();
         let lengths = vec![n_all; rows.len()];
@@ -181,8 +183,8 @@ impl Gpt2 {
             let n_computed = batch.n_rows;
             if let Some(x) = batch.resid.take() {
                 let x = tap.stream(Site::ResidPre(layer), x);
-                // In the last layer nobody looks at what the earlier positions give.
-                let is_last = layer + 1 == n_layers && is_read_only && !tap.touches_layer(layer);
+                // In the last layer only the positions that are read need their queries.
+                let is_last = layer + 1 == n_layers && is_read_only && !tap.changes_layer(layer);
                 let pass = Pass {
                     past: (first_pos > 0)
                         .then(|| Past { cache: base, rows: &past_rows[..n_computed] }),
@@ -206,8 +208,8 @@ impl Gpt2 {
             }
             batch.join(at(Part::MlpOut), &mut tap, |request, new, tap| {
                 let mlp_out = request.of_base(Site::MlpOut(layer), new);
-                // What a steered model adds is there already.
-                let mlp_out = tap.changed(Site::MlpOut(layer), mlp_out);
+                // The base run's output already includes what a steered model adds.
+                let mlp_out = tap.stream_with_additions(Site::MlpOut(layer), mlp_out);
                 request.of_base(Site::ResidMid(layer), new) + mlp_out
             });
             batch.join(at(Part::ResidPost), &mut tap, |request, new, _| {
@@ -231,7 +233,7 @@ fn add_mlp(block: &Block, resid_mid: Tensor<3>, layer: usize, tap: &mut Tap<'_>)
     block.add_mlp(resid_mid, layer, tap)
 }
 
-/// The rows that are under way.
+/// The rows that have started so far.
 struct Joining<'a> {
     request: &'a Resume<'a>,
     n_rows: usize,
@@ -241,8 +243,8 @@ struct Joining<'a> {
 }
 
 impl<'a> Joining<'a> {
-    /// Lets the rows in that begin here. `entering` gives what the base had here; a tap that it is
-    /// lent sees the new rows only.
+    /// Adds the rows that start at a place. `entering` gives the residual stream that they start
+    /// with; the tap that it is lent has only the new rows.
     fn join(
         &mut self,
         place: Place,
@@ -257,7 +259,7 @@ impl<'a> Joining<'a> {
         if new.is_empty() {
             return;
         }
-        // Either all from the base, or as they come.
+        // Neighbours that all start from the base, or all part from other rows, are added at once.
         let mut joined: Vec<Tensor<3>> = self.resid.iter().cloned().collect();
         let mut first = before;
         for alike in new.chunk_by(|a, b| a.parts_from.is_some() == b.parts_from.is_some()) {

@@ -1,79 +1,50 @@
+//! One forward pass of the model over a batch of rows.
+
 use burn::tensor::Tensor;
 
-use super::gpt2::{Pass, Past, hidden_keys, int_tensor};
+use super::gpt2::{Pass, Past, hidden_keys};
+use super::indices::int_tensor;
 use super::tap::Tap;
-use super::{ActivationCache, Donors, Gpt2};
-use crate::intervention::{Edit, Intervention, Site, SiteSet};
+use super::{ActivationCache, Donors, Gpt2, Row};
+use crate::intervention::{Site, SiteSet};
 use crate::task::Cancelled;
 
-/// One row of a batch: a prompt under a condition.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
-    /// `[pos]`
-    pub ids: &'a [u32],
-
-    /// How many of them interventions may touch: [`Span::All`](crate::intervention::Span) ends
-    /// here. The rest are tokens of the answer, appended to score it as a whole.
-    pub n_editable: usize,
-
-    pub condition: &'a [Intervention],
-}
-
-impl<'a> Row<'a> {
-    pub fn new(ids: &'a [u32], condition: &'a [Intervention]) -> Self {
-        Self { ids, n_editable: ids.len(), condition }
-    }
-
-    /// Its ids, with the tokens that its condition puts in place of others.
-    fn tokens(&self) -> Vec<u32> {
-        let mut ids = self.ids.to_vec();
-        for it in self.condition {
-            let Edit::Tokens(tokens) = &it.edit else { continue };
-            let positions = it.positions.resolve(self.n_editable);
-            assert!(
-                it.site == Site::Embed && positions.len() == tokens.len(),
-                "as many tokens as positions are put in, as embeddings"
-            );
-            assert!(positions.end <= self.n_editable, "tokens are put in beyond the prompt");
-            ids[positions].copy_from_slice(tokens);
-        }
-        ids
-    }
-}
-
-/// One forward pass. Rows may differ in length: shorter ones are padded after their end, and no
-/// query ever sees the padding.
+/// What a forward pass computes. Rows may differ in length: shorter ones are padded after their
+/// end, and no query sees the padding.
 pub struct Request<'a> {
-    /// `[batch]`
+    /// The prompts and their conditions. `[batch]`
     pub rows: &'a [Row<'a>],
 
-    /// What conditions may copy from.
+    /// The runs that conditions may copy from.
     pub donors: &'a Donors,
 
-    /// Sites to keep. Positions after a row's end hold no meaning.
+    /// The sites whose activations are kept. Those at positions after a row's end have no meaning.
     pub capture: &'a SiteSet,
 
-    /// A run of the positions before these, with [`Site::K`] and [`Site::V`] of every layer. Its
-    /// one row is continued by every row here.
+    /// A run of earlier positions, with [`Site::K`] and [`Site::V`] of every layer. Every row here
+    /// continues its only row.
     pub past: Option<&'a ActivationCache>,
 
-    /// Of how many positions, at the end of each row, the logits are wanted.
+    /// How many positions at the end of each row the logits are computed for.
     pub n_read: usize,
 }
 
-/// What a forward pass leaves behind.
+/// The result of a forward pass.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// At the last `n_read` positions of each row. `[batch, n_read, d_vocab]`
+    /// The logits at the last `n_read` positions of each row. `[batch, n_read, d_vocab]`
     pub logits: Tensor<3>,
 
+    /// The activations that were kept.
     pub cache: ActivationCache,
 }
 
 impl Gpt2 {
+    /// Runs the model.
+    ///
     /// # Errors
     ///
-    /// When `after_layer`, called once each block has been computed, says so.
+    /// If `after_layer`, which is called after each block, returns an error.
     ///
     /// # Panics
     ///
@@ -91,7 +62,10 @@ impl Gpt2 {
         let n_pos = rows.iter().map(|row| row.ids.len()).max().expect("a run has rows");
         let d_vocab = self.config.d_vocab as u32;
         for row in rows {
-            assert!(row.ids.len() >= request.n_read.max(1), "a row is shorter than what is read");
+            assert!(
+                row.ids.len() >= request.n_read.max(1),
+                "a row is shorter than the positions that are read"
+            );
         }
         assert!(n_past + n_pos <= self.config.n_ctx, "the prompt is longer than the context");
 
@@ -115,7 +89,7 @@ impl Gpt2 {
             Tap::new(rows, request.donors, request.capture, 0).adding(&self.additions, n_past);
         let resid = self.forward(&ids, [batch, n_pos], &pass, &mut tap, after_layer)?;
 
-        // Where the final layer norm is tapped, all positions must pass through it; else only
+        // If the final layer norm is tapped, all positions must pass through it, otherwise only
         // those that are read.
         let d_model = self.config.d_model;
         let is_idle = tap.is_idle_at(Site::LnFinalScale) && tap.is_idle_at(Site::LnFinalNormalized);
@@ -139,11 +113,11 @@ impl Gpt2 {
         Ok(Run { logits, cache: tap.into_cache() })
     }
 
-    /// One prompt, undisturbed; logits of its last position.
+    /// Runs one prompt without interventions, with the logits of its last position.
     ///
     /// # Panics
     ///
-    /// As [`Gpt2::run`].
+    /// If the prompt is empty, longer than the context, or has an id outside the vocabulary.
     pub fn run_clean(&self, ids: &[u32], capture: &SiteSet) -> Run {
         let request = Request {
             rows: &[Row::new(ids, &[])],
@@ -152,6 +126,6 @@ impl Gpt2 {
             past: None,
             n_read: 1,
         };
-        self.run(&request, &mut |_| Ok(())).expect("nobody cancels it")
+        self.run(&request, &mut |_| Ok(())).expect("the callback never cancels")
     }
 }

@@ -1,9 +1,10 @@
-//! How the inputs of a layer's MLP output are spread over many texts: what a rank-one edit keeps
-//! other facts apart by.
+//! The second moment of the inputs of an MLP's output matrix, by which a rank-one edit spares other
+//! facts.
 //!
-//! A safetensors file with one tensor `mom2`, `[d_mlp, d_mlp]`, f32 or f64: the mean (or sum: only
-//! its direction matters) of `k kᵀ` over the inputs `k` of `mlp.c_proj` of one layer, uncentred, as
-//! `mom2.mom2` of the `.npz` files of ROME's `layer_stats.py`.
+//! It is read from a safetensors file with one tensor `mom2`, `[d_mlp, d_mlp]`, in f32 or f64: the
+//! mean of `k kᵀ`, uncentred, over the inputs `k` of `mlp.c_proj` of one layer, like `mom2.mom2` in
+//! the `.npz` files of ROME's `layer_stats.py`. The sum serves as well, since its scale does not
+//! matter.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,23 +14,24 @@ use safetensors::{Dtype, SafeTensors};
 
 use crate::task::{Cancelled, Progress, TaskCtx};
 
-/// `C`, and what is solved with it.
+/// The second moment `C` of a layer.
 #[derive(Debug)]
 pub struct SecondMoment {
-    /// Row by row. `[d_mlp, d_mlp]`
+    /// `[d_mlp, d_mlp]`, row by row
     values: Vec<f64>,
     size: usize,
     path: PathBuf,
 }
 
+/// Why a second moment cannot be read or used.
 #[derive(Debug, thiserror::Error)]
 pub enum SecondMomentError {
     #[error("cannot read the second moment: {source}: {path}")]
     Read { path: PathBuf, source: std::io::Error },
 
     #[error(
-        "no second moment: {reason}; a safetensors file with one tensor `mom2` is needed, \
-         [{size}, {size}] in f32 or f64: {path}"
+        "the file holds no second moment: {reason}; it must be a safetensors file with one tensor \
+         `mom2` of shape [{size}, {size}] in f32 or f64: {path}"
     )]
     Layout { path: PathBuf, reason: String, size: usize },
 
@@ -44,7 +46,7 @@ pub enum SecondMomentError {
 }
 
 impl SecondMoment {
-    /// `size`: the model's `d_mlp`.
+    /// Reads a second moment. `size` is the model's `d_mlp`.
     pub fn load(path: &Path, size: usize) -> Result<Self, SecondMomentError> {
         let bytes = match fs::read(path) {
             Ok(bytes) => bytes,
@@ -60,24 +62,18 @@ impl SecondMoment {
         let data = tensor.data();
         let values: Vec<f64> = match tensor.dtype() {
             Dtype::F32 => {
-                let number = |it: &[u8]| f32::from_le_bytes([it[0], it[1], it[2], it[3]]);
-                data.chunks_exact(4).map(|it| f64::from(number(it))).collect()
+                data.as_chunks().0.iter().map(|it| f64::from(f32::from_le_bytes(*it))).collect()
             }
-            Dtype::F64 => {
-                let number = |it: &[u8]| {
-                    f64::from_le_bytes([it[0], it[1], it[2], it[3], it[4], it[5], it[6], it[7]])
-                };
-                data.chunks_exact(8).map(number).collect()
-            }
+            Dtype::F64 => data.as_chunks().0.iter().map(|it| f64::from_le_bytes(*it)).collect(),
             other => return Err(layout(format!("`mom2` holds numbers of type {other:?}"))),
         };
         if let Some(at) = values.iter().position(|it| !it.is_finite()) {
-            return Err(layout(format!("the number in row {} is not finite", at / size)));
+            return Err(layout(format!("a number in row {} is not finite", at / size)));
         }
         Ok(Self { values, size, path: path.to_owned() })
     }
 
-    /// `C⁻¹ k`, by Cholesky's factors, in f64. `[d_mlp]`, both
+    /// Computes `C⁻¹ k` with a Cholesky factorization, in f64. `[d_mlp]`, both
     ///
     /// # Panics
     ///
@@ -134,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_solved_gives_the_key_back() {
-        // Symmetric, its diagonal larger than the rest of each row.
+        // A symmetric matrix whose diagonal outweighs the rest of each row has an inverse.
         let n = 130;
         let entry = |i: usize, j: usize| {
             if i == j { n as f64 } else { ((i * j) as f64).sin() / 2.0 }

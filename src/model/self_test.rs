@@ -1,9 +1,8 @@
-//! Does this adapter compute what the CPU computes?
+//! Tests whether an adapter computes what the CPU computes.
 //!
 //! burn on wgpu has given wrong numbers without an error (burn#5257, #4966, #5626, #4907), so an
-//! adapter is believed only after it has agreed with the CPU: on matrix products over the shapes
-//! that a GPT-2 uses, on an incremental forward pass against a full one, and on a prompt of a
-//! random model.
+//! adapter is trusted only after it has agreed with the CPU: on matrix products of the shapes that
+//! a GPT-2 uses, on the logits of a random model, and on an incremental forward pass.
 
 use burn::tensor::{Tensor, TensorData};
 use rand::SeedableRng as _;
@@ -15,7 +14,7 @@ use super::{ComputeDevice, Donors, Gpt2, Gpt2Config, Request, Row, Unembedding};
 use crate::intervention::{Site, SiteSet};
 use crate::task::{Cancelled, Progress, TaskCtx};
 
-/// What the self-test found. Plain data: remembered per adapter and driver.
+/// The result of a self-test. It is plain data, and is remembered for each adapter and driver.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     pub checks: Vec<Check>,
@@ -24,20 +23,21 @@ pub struct Verdict {
 /// One comparison with the CPU.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
+    /// What is compared, such as `logits of a prompt`.
     pub name: String,
 
-    /// Largest difference, relative to the largest expected value. Nothing if the device gave an
-    /// error or something that is not a number.
+    /// The largest difference, relative to the largest expected value. `None` if the device
+    /// returned an error, or a value that is not a number.
     pub error: Option<f64>,
 
-    /// What would still be accepted.
+    /// The largest error that passes.
     pub tolerance: f64,
 
-    /// The device's own message.
+    /// The device's error message, if it returned an error.
     pub failure: Option<String>,
 }
 
-/// Rounding in sums of up to 5,120 products, in another order.
+/// Allows for rounding in sums of up to 5,120 products in another order.
 const TOLERANCE: f64 = 1e-4;
 
 impl Verdict {
@@ -45,7 +45,7 @@ impl Verdict {
         self.checks.iter().all(Check::is_passed)
     }
 
-    /// The first reason not to believe the device.
+    /// The first check that failed, with the reason.
     pub fn failure(&self) -> Option<String> {
         let failed = self.checks.iter().find(|check| !check.is_passed())?;
         Some(match (&failed.failure, failed.error) {
@@ -64,8 +64,8 @@ impl Check {
     }
 }
 
-/// `[m, k]` × `[k, n]`: rows of a sweep (burn#4966 is about M ≥ 500), odd inner sizes (burn#5626),
-/// and GPT-2's widths.
+/// Sizes m, k and n of products of `[m, k]` and `[k, n]`: as many rows as a sweep has (burn#4966
+/// concerns m ≥ 500), odd inner sizes (burn#5626), and GPT-2's widths.
 const SHAPES: [[usize; 3]; 8] = [
     [1, 64, 1],
     [10, 64, 10],
@@ -77,7 +77,7 @@ const SHAPES: [[usize; 3]; 8] = [
     [33, 5120, 1280],
 ];
 
-/// Small, but with GPT-2's structure.
+/// A small model with GPT-2's structure.
 const MODEL: Gpt2Config = Gpt2Config {
     n_layers: 2,
     n_heads: 4,
@@ -91,7 +91,7 @@ const MODEL: Gpt2Config = Gpt2Config {
 
 const PROMPT: [u32; 13] = [464, 412, 733, 417, 865, 318, 514, 287, 262, 1, 3, 999, 0];
 
-/// Compares the device with the CPU. Takes seconds; more where kernels are tuned first.
+/// Compares the device with the CPU. This takes seconds, and more if kernels must be tuned first.
 pub fn self_test(device: &ComputeDevice, ctx: &TaskCtx<'_>) -> Result<Verdict, Cancelled> {
     let total = SHAPES.len() as u64 + 2;
     let mut checks: Vec<Check> = Vec::new();
@@ -102,11 +102,11 @@ pub fn self_test(device: &ComputeDevice, ctx: &TaskCtx<'_>) -> Result<Verdict, C
     }
 
     ctx.checkpoint(Progress { done: checks.len() as u64, total })?;
-    // The vocabulary in pieces, as an adapter with small bindings would hold it.
-    let pieces = Some(300 * 256 * 4);
+    // A binding limit that splits the vocabulary into shards, as on an adapter with small bindings.
+    let limit = Some(300 * 256 * 4);
     let cpu = Gpt2::random(&MODEL, 1, &ComputeDevice::cpu());
     let under_test =
-        Gpt2::random(&MODEL, 1, &ComputeDevice { max_binding_bytes: pieces, ..device.clone() });
+        Gpt2::random(&MODEL, 1, &ComputeDevice { max_binding_bytes: limit, ..device.clone() });
     let full = full_forward(&under_test);
     checks.push(check("logits of a prompt".to_owned(), &full_forward(&cpu), &full));
 
@@ -118,7 +118,7 @@ pub fn self_test(device: &ComputeDevice, ctx: &TaskCtx<'_>) -> Result<Verdict, C
     Ok(Verdict { checks })
 }
 
-/// What the device gave, or why it gave nothing.
+/// The numbers that the device computed, or its error message.
 type Outcome = Result<Vec<f32>, String>;
 
 fn product(device: &ComputeDevice, [m, k, n]: [usize; 3]) -> Outcome {

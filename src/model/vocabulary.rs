@@ -1,19 +1,20 @@
-//! The vocabulary matrix, in pieces that fit a device's binding limit.
+//! The vocabulary matrix, in shards that fit a device's binding limit.
 //!
-//! GPT-2-large's is 257 MB, and some adapters bind at most 128 MiB at once. Slicing one large
-//! tensor does not help there (the buffer behind it stays large), so the pieces are tensors of
-//! their own.
+//! GPT-2-large's matrix has 257 MB, and some adapters bind at most 128 MiB at once. Slices of one
+//! large tensor would not help, because the buffer behind them stays large, so each shard is a
+//! tensor.
 
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::cpu::{self, View};
 use super::device::ComputeDevice;
+use super::indices::int_tensor;
 
-/// `[d_vocab, d_model]`, split by rows.
+/// A matrix with a row for each token, split by rows. `[d_vocab, d_model]`
 #[derive(Clone, Debug)]
 pub(super) struct Vocabulary {
     shards: Vec<Shard>,
@@ -35,7 +36,7 @@ impl Vocabulary {
     pub fn new(data: TensorData, d_model: usize, device: &ComputeDevice) -> Self {
         let ComputeDevice { max_binding_bytes: max_bytes, burn: device, .. } = device;
         let mean = OnceLock::new();
-        // A GPU's tensors are far when the mean is asked for, a CPU's are not.
+        // On a GPU the mean is computed now, from the numbers in main memory.
         if View::of(&Tensor::<1>::zeros([1], device)).is_none() {
             let values = data.as_slice::<f32>().expect("the vocabulary is f32");
             let row = TensorData::new(mean_row(values, d_model), [d_model]);
@@ -45,7 +46,7 @@ impl Vocabulary {
         let row_bytes = (d_model * size_of::<f32>()) as u64;
         let rows = max_bytes.map_or(d_vocab, |max| ((max / row_bytes) as usize).clamp(1, d_vocab));
         let shards = if rows >= d_vocab {
-            // The usual case, without a copy.
+            // The usual case needs no copy.
             vec![Shard { tokens: 0..d_vocab, weight: Tensor::from_data(data, device) }]
         } else {
             let starts = (0..d_vocab).step_by(rows);
@@ -64,14 +65,14 @@ impl Vocabulary {
         Self { shards, mean: Arc::new(mean) }
     }
 
-    /// The mean of all rows, in double precision. On the CPU it is computed when first asked for:
-    /// opening a file that is mapped touches none of it. `[d_model]`
+    /// The mean of all rows, summed in double precision. On the CPU it is computed when it is first
+    /// asked for, so that opening a mapped file reads none of it. `[d_model]`
     pub fn mean(&self) -> Tensor<1> {
         let mean = self.mean.get_or_init(|| {
             let [shard] = self.shards.as_slice() else {
-                unreachable!("only a GPU has its vocabulary in pieces");
+                unreachable!("only a GPU has a vocabulary in several shards");
             };
-            let view = View::of(&shard.weight).expect("a GPU is told when it is filled");
+            let view = View::of(&shard.weight).expect("on a GPU the mean is computed at once");
             let d_model = shard.weight.dims()[1];
             cpu::tensor(mean_row(view.values(), d_model), [d_model])
         });
@@ -82,17 +83,14 @@ impl Vocabulary {
         self.shards.len()
     }
 
-    /// Rows of the matrix, one per id. `[ids, d_model]`
+    /// The rows of some tokens. `[ids, d_model]`
     pub fn rows(&self, ids: &[u32]) -> Tensor<2> {
         let device = self.shards[0].weight.device();
-        let int = |values: Vec<i32>| {
-            let shape = [values.len()];
-            Tensor::<1, Int>::from_data(TensorData::new(values, shape), &device)
-        };
         if let [shard] = self.shards.as_slice() {
-            return shard.weight.clone().select(0, int(ids.iter().map(|&id| id as i32).collect()));
+            let rows = ids.iter().map(|&id| id as i32).collect();
+            return shard.weight.clone().select(0, int_tensor(rows, &device));
         }
-        // Gathered shard by shard, then put back in the order asked for.
+        // The rows are gathered shard by shard, then put into the order that was asked for.
         let mut found = Vec::new();
         let mut place = vec![0; ids.len()];
         let mut n_found = 0;
@@ -106,14 +104,13 @@ impl Vocabulary {
                 }
             }
             if !local.is_empty() {
-                found.push(shard.weight.clone().select(0, int(local)));
+                found.push(shard.weight.clone().select(0, int_tensor(local, &device)));
             }
         }
-        Tensor::cat(found, 0).select(0, int(place))
+        Tensor::cat(found, 0).select(0, int_tensor(place, &device))
     }
 
-    /// Another matrix of the same shape. `f` makes each row of its own, and the mean of its rows
-    /// from the mean of these: an affine map.
+    /// A matrix whose rows are `f` of these. `f` must be affine, because the mean is mapped too.
     pub fn map_rows(&self, f: impl Fn(Tensor<2>) -> Tensor<2>) -> Self {
         let shard = |it: &Shard| Shard { tokens: it.tokens.clone(), weight: f(it.weight.clone()) };
         let mean = f(self.mean().unsqueeze()).squeeze_dim::<1>(0);
@@ -123,7 +120,7 @@ impl Vocabulary {
         }
     }
 
-    /// `x W^T`: `[rows, d_model]` to `[rows, d_vocab]`
+    /// The product `x W^T`. `[rows, d_model]` to `[rows, d_vocab]`
     pub fn project(&self, x: &Tensor<2>) -> Tensor<2> {
         let logits = self.shards.iter().map(|it| {
             cpu::project(x, &it.weight)
@@ -133,12 +130,12 @@ impl Vocabulary {
         if logits.len() == 1 { logits.remove(0) } else { Tensor::cat(logits, 1) }
     }
 
-    /// Of each row, the sum of its squares. `[d_vocab]`
+    /// The sum of squares of each row. `[d_vocab]`
     pub fn squares(&self) -> Vec<f32> {
         const ROWS: usize = 4096;
         let mut squares = Vec::new();
         for shard in &self.shards {
-            // In pieces: all at once would be a second matrix.
+            // All rows at once would need memory for a second matrix.
             for start in (0..shard.tokens.len()).step_by(ROWS) {
                 let n = ROWS.min(shard.tokens.len() - start);
                 let rows = shard.weight.clone().narrow(0, start, n);
@@ -148,7 +145,8 @@ impl Vocabulary {
         squares
     }
 
-    /// `p W`, the mean row if `p` are probabilities: `[rows, d_vocab]` to `[rows, d_model]`
+    /// The product `p W`, which is the expected row if `p` are probabilities. `[rows, d_vocab]` to
+    /// `[rows, d_model]`
     pub fn expectation(&self, p: &Tensor<2>) -> Tensor<2> {
         let parts = self.shards.iter().map(|it| {
             let (start, len) = (it.tokens.start, it.tokens.len());
@@ -158,7 +156,7 @@ impl Vocabulary {
     }
 }
 
-/// Summed in double precision, in parts of which the order is always the same.
+/// The mean of the rows, summed in double precision and in an order that never changes.
 fn mean_row(values: &[f32], d: usize) -> Vec<f32> {
     const ROWS_PER_PART: usize = 1024;
     let sums: Vec<Vec<f64>> = values

@@ -1,20 +1,22 @@
-//! Checkpoint to model: tensor by tensor, each handed to the device before the next is read.
+//! Loads a model from a checkpoint, tensor by tensor, each copied to the device before the next is
+//! read.
 
 use std::sync::Arc;
 
 use burn::tensor::{DType, Tensor, TensorData};
 
-use super::checkpoint::{LM_HEAD, Numbers, expected_tensors};
+use super::checkpoint::Numbers;
 use super::config::Unembedding;
 use super::device::ComputeDevice;
 use super::gpt2::{Attention, Block, Mlp};
 use super::layers::{Affine, LayerNorm};
+use super::tensor_names::LM_HEAD;
 use super::vocabulary::Vocabulary;
 use super::{Checkpoint, Gpt2, Gpt2Config, LoadError, NumberCheck};
 use crate::task::{Progress, TaskCtx};
 
 impl Gpt2 {
-    /// Reads the weights, and looks at every number. Progress is counted in numbers.
+    /// Loads a model and checks that all its weights are finite. Progress counts weights.
     pub fn load(
         checkpoint: &Arc<Checkpoint>,
         device: &ComputeDevice,
@@ -25,8 +27,8 @@ impl Gpt2 {
         Ok(model)
     }
 
-    /// The same at once, while the numbers are still looked at: whoever shows a result waits for the
-    /// check first. Progress is counted in numbers.
+    /// Loads a model without waiting for the check of its weights. Whoever shows a result waits for
+    /// the check first. Progress counts weights.
     pub fn open(
         checkpoint: &Arc<Checkpoint>,
         device: &ComputeDevice,
@@ -41,6 +43,7 @@ impl Gpt2 {
         Ok((model, check))
     }
 
+    /// Reads the weights, on the CPU without copying those that the file has as `f32`.
     fn map(
         checkpoint: &Checkpoint,
         device: &ComputeDevice,
@@ -60,13 +63,13 @@ impl Gpt2 {
         })
     }
 
-    /// Builds a model from whatever gives the numbers of a named tensor.
+    /// A model whose numbers `read` gives, tensor by tensor of a checkpoint.
     pub(super) fn from_source<E>(
         config: &Gpt2Config,
         device: &ComputeDevice,
         read: &mut dyn FnMut(&str) -> Result<Numbers, E>,
     ) -> Result<Self, E> {
-        let mut source = Source { config, device, read };
+        let mut source = TensorSource { config, device, read };
         let wte = source.vocabulary("wte.weight")?;
         let lm_head = match config.unembedding {
             Unembedding::Tied => None,
@@ -89,21 +92,22 @@ impl Gpt2 {
     }
 }
 
-/// Logits of one row over the whole vocabulary must fit a binding of the device with those of all
-/// the others.
+/// The most rows that a pass may have, so that the logits of all rows fit into one binding of the
+/// device.
 fn max_rows(config: &Gpt2Config, device: &ComputeDevice) -> usize {
     const MAX: usize = 512;
     let row_bytes = (config.d_vocab * size_of::<f32>()) as u64;
     device.max_binding_bytes.map_or(MAX, |max| ((max / row_bytes) as usize).clamp(1, MAX))
 }
 
-struct Source<'a, E> {
+/// Makes layers from the numbers of a checkpoint.
+struct TensorSource<'a, E> {
     config: &'a Gpt2Config,
     device: &'a ComputeDevice,
     read: &'a mut dyn FnMut(&str) -> Result<Numbers, E>,
 }
 
-impl<E> Source<'_, E> {
+impl<E> TensorSource<'_, E> {
     fn block(&mut self, layer: usize) -> Result<Block, E> {
         let Gpt2Config { d_model, d_mlp, n_heads, .. } = *self.config;
         let name = |part: &str| format!("h.{layer}.{part}");
@@ -125,8 +129,9 @@ impl<E> Source<'_, E> {
         })
     }
 
-    /// `c_attn` is three matrices side by side: `[d_model, 3 * d_model]`. On the CPU they stay where
-    /// they are; a GPU's kernels want each in one piece.
+    /// The query, key and value maps, which `c_attn` holds side by side as
+    /// `[d_model, 3 * d_model]`. On the CPU they are views of it; a GPU's kernels need each to be
+    /// contiguous.
     fn query_key_value(&mut self, name: &str) -> Result<[Affine; 3], E> {
         let d = self.config.d_model;
         let weight = (self.read)(&format!("{name}.weight"))?.into_data([d, 3 * d]);
@@ -141,7 +146,7 @@ impl<E> Source<'_, E> {
                 bias: bias(part),
             }));
         }
-        let weight = weight.as_slice::<f32>().expect("it was made of f32");
+        let weight = weight.as_slice::<f32>().expect("the weights are f32");
         Ok([0, 1, 2].map(|nth| {
             let columns = nth * d..(nth + 1) * d;
             let mut part = Vec::with_capacity(d * d);
@@ -201,20 +206,4 @@ impl Numbers {
             Self::Mapped(bytes) => TensorData::from_bytes(bytes, shape, DType::F32),
         }
     }
-}
-
-impl Gpt2Config {
-    /// The shape of a tensor of the checkpoint.
-    ///
-    /// # Panics
-    ///
-    /// If there is no tensor of that name.
-    pub fn shape_of(&self, name: &str) -> Vec<usize> {
-        shape_of(self, name)
-    }
-}
-
-pub(super) fn shape_of(config: &Gpt2Config, name: &str) -> Vec<usize> {
-    let found = expected_tensors(config).find(|(expected, _)| expected == name);
-    found.map(|(_, shape)| shape).expect("a name of the checkpoint")
 }

@@ -1,4 +1,4 @@
-//! A weight file's bytes, mapped and never copied.
+//! The bytes of a weight file, mapped into memory, and their decoding to numbers.
 
 use std::fs::File;
 use std::io;
@@ -10,12 +10,12 @@ use memmap2::Mmap;
 use rayon::prelude::*;
 use safetensors::tensor::Dtype;
 
-/// A file's content, never copied.
+/// A file's content, without a copy.
 #[derive(Debug)]
 pub(super) enum Bytes {
     Mapped(Arc<Mmap>),
 
-    /// Part of the program.
+    /// Bytes that are part of the program.
     Embedded(&'static [u8]),
 }
 
@@ -30,7 +30,7 @@ impl Deref for Bytes {
     }
 }
 
-/// A map that is kept by what was cut from it.
+/// A map that stays as long as any slice of it.
 pub(super) struct SharedMap(pub Arc<Mmap>);
 
 impl AsRef<[u8]> for SharedMap {
@@ -39,15 +39,17 @@ impl AsRef<[u8]> for SharedMap {
     }
 }
 
+/// Maps a file into memory.
 #[expect(unsafe_code, reason = "mapping a file is unsafe by nature")]
 pub(super) fn map_file(path: &Path) -> io::Result<Mmap> {
     let file = File::open(path)?;
-    // SAFETY: the map is only read. If another program shortens the file meanwhile, the system
-    // ends this one: the price of not copying three gigabytes.
+    // SAFETY: the map is only read. If another program shortens the file meanwhile, the system ends
+    // this program, which is the price of not copying gigabytes.
     unsafe { Mmap::map(&file) }
 }
 
 impl Bytes {
+    /// Lets the system drop a part of the file from memory until it is read again.
     pub fn forget(&self, start: usize, len: usize) {
         if let Self::Mapped(map) = self {
             forget(map, start, len);
@@ -55,23 +57,23 @@ impl Bytes {
     }
 }
 
-/// Gives the pages of a part of the map back to the system, which keeps them as it sees fit.
+/// Advises the system that it may drop the pages of a part of the map.
 #[cfg(unix)]
-#[expect(unsafe_code, reason = "memmap2 calls all advice that drops pages unchecked")]
+#[expect(unsafe_code, reason = "memmap2 marks all advice that drops pages as unsafe")]
 fn forget(map: &Mmap, start: usize, len: usize) {
     use memmap2::UncheckedAdvice;
 
     // SAFETY: the map is of a file and never written to, so dropped pages come back unchanged.
-    // A system that will not take the advice only keeps the pages longer.
+    // A system that ignores the advice only keeps the pages longer.
     _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, len) };
 }
 
 #[cfg(not(unix))]
 fn forget(_map: &Mmap, _start: usize, _len: usize) {}
 
-/// Bytes to numbers, on all cores, and whether all of them are finite.
+/// Decodes bytes to numbers on all cores, and says whether all numbers are finite.
 pub(super) fn decode(bytes: &[u8], dtype: Dtype) -> (Vec<f32>, bool) {
-    /// Bytes per task: enough to pay for handing it over.
+    /// How many bytes each task decodes: enough that handing out tasks costs little.
     const BLOCK: usize = 1 << 18;
     fn each<const SIZE: usize>(
         bytes: &[u8],
@@ -83,7 +85,7 @@ pub(super) fn decode(bytes: &[u8], dtype: Dtype) -> (Vec<f32>, bool) {
             let mut is_finite = true;
             for (value, bytes) in values.iter_mut().zip(bytes.as_chunks::<SIZE>().0) {
                 *value = read(*bytes);
-                // Without a branch, so that many are checked at once.
+                // This has no branch, so that many numbers are checked at once.
                 is_finite &= value.is_finite();
             }
             is_finite

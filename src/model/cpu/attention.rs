@@ -1,4 +1,4 @@
-//! Attention of all heads, read where queries, keys and values lie.
+//! Attention of all heads, which reads queries, keys and values where they lie in memory.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
@@ -6,29 +6,37 @@ use rayon::prelude::*;
 use super::vector::{exp, sum2, vectorized};
 use super::{View, tensor};
 
-/// The activations of all heads. `[batch, pos, head, d_head]` each
+/// Queries, keys and values of all heads. `[batch, pos, head, d_head]` each
 pub struct Heads<'a> {
     pub q: &'a Tensor<4>,
     pub k: &'a Tensor<4>,
     pub v: &'a Tensor<4>,
 }
 
-/// Keys and values of positions before the first query, from another run.
-pub struct Keys<'a> {
-    /// `[run, pos, head, d_head]`, longer than `n_past` perhaps
+/// Keys and values of earlier positions, from another run.
+pub struct PastHeads<'a> {
+    /// `[row of the run, pos, head, d_head]`, with at least `n_past` positions
     pub k: &'a Tensor<4>,
+
+    /// In the same shape.
     pub v: &'a Tensor<4>,
 
-    /// Which of its rows each row here continues.
+    /// The row of the run that each row here continues. `[batch]`
     pub rows: &'a [usize],
+
+    /// How many positions come before those computed here.
     pub n_past: usize,
 }
 
-/// `z`: each query's mean of the values up to its own, weighted by softmax. Queries are the last of
-/// the positions. `[batch, query, head, d_head]`
+/// Each head's output `z`: for every query the mean of the values up to its own position, weighted
+/// by softmax. The queries are those of the last positions. `[batch, query, head, d_head]`
 ///
-/// `lengths`: real positions of each row, the past included.
-pub fn attend(heads: &Heads<'_>, past: Option<&Keys<'_>>, lengths: &[usize]) -> Option<Tensor<4>> {
+/// `lengths` says how many positions of each row, the past included, are no padding. `[batch]`
+pub fn attend(
+    heads: &Heads<'_>,
+    past: Option<&PastHeads<'_>>,
+    lengths: &[usize],
+) -> Option<Tensor<4>> {
     let [batch, n_queries, n_heads, d_head] = heads.q.dims();
     let [_, n_new, _, _] = heads.k.dims();
     let d = n_heads * d_head;
@@ -38,7 +46,7 @@ pub fn attend(heads: &Heads<'_>, past: Option<&Keys<'_>>, lengths: &[usize]) -> 
         Some(keys) => Some((View::of(keys.k)?, View::of(keys.v)?)),
         None => None,
     };
-    // Keys and values of one row's past.
+    // The keys and values of one row's past.
     let past_of = |row: usize| match (past, &earlier) {
         (Some(keys), Some((k, v))) => {
             let [_, n_pos, _, _] = keys.k.dims();
@@ -61,7 +69,7 @@ pub fn attend(heads: &Heads<'_>, past: Option<&Keys<'_>>, lengths: &[usize]) -> 
             for head in 0..n_heads {
                 let at = |token: usize| token * d + head * d_head..token * d + (head + 1) * d_head;
                 for query in 0..n_queries {
-                    // Its own key is the last that it sees, and padding is seen by nobody.
+                    // A query sees no key after its own, and no padding.
                     let n_seen = (n_past + n_new - n_queries + query + 1).min(lengths[row]);
                     let weights = &mut weights[..n_seen];
                     let q = &q[at(query)];

@@ -1,18 +1,18 @@
-//! The steps of a block on the CPU, each in one pass over memory and on all cores.
+//! The steps of a transformer block on the CPU, each in one pass over memory and on all cores.
 //!
-//! burn's CPU backend computes one operation at a time, most of them on one core, each into a
-//! tensor of its own; half of a GPT-2 pass was spent outside the matrix products. Here a product
-//! begins with the bias (and the residual stream) already in its output, GELU and layer norm run on
-//! all cores, and attention reads queries, keys and values where they lie. The numbers are those of
-//! burn up to the order of summation.
+//! burn's CPU backend computes one operation at a time, mostly on one core, and writes each result
+//! into a new tensor; half of a GPT-2 pass was spent outside the matrix products. Here a product
+//! starts with the bias (and the residual stream) already in its output, GELU and layer norm run on
+//! all cores, and attention reads queries, keys and values where they lie. The numbers equal burn's
+//! except for the order of summation.
 //!
-//! Every function gives its input back, or `None`, only where a tensor is on another device; the
-//! caller then takes burn's way, which works on any device. On the CPU none is ever left to it: a
-//! tensor that does not lie in one piece is copied into one first.
+//! A function returns `None`, or gives its tensor back, only if a tensor is on another device. The
+//! caller then computes with burn's operations, which run on any device. A tensor on the CPU that is
+//! not contiguous is copied first.
 
 #![expect(
     clippy::result_large_err,
-    reason = "not a failure: the tensor comes back untouched, to go another way"
+    reason = "the error is the untouched tensor, which the caller computes with in another way"
 )]
 
 use std::ops::Range;
@@ -20,16 +20,16 @@ use std::ops::Range;
 use burn::tensor::{Device, Tensor, TensorData};
 use burn_flex::{Flex, FlexTensor};
 
-mod attention;
 mod product;
+mod attention;
 mod rows;
 mod vector;
 
-pub(super) use attention::{Heads, Keys, attend};
+pub(super) use attention::{Heads, PastHeads, attend};
 pub(super) use product::{affine, affine_onto, mlp_onto, project};
-pub(super) use rows::{Beside, column, gelu_new, layer_norm, read_logits};
+pub(super) use rows::{Compared, column, gelu_new, layer_norm, read_logits};
 
-/// A tensor's numbers, row by row: where they lie if that is in one piece, else a copy of them.
+/// A tensor's numbers, row by row: in place if the tensor is contiguous, else as a copy.
 pub(super) struct View {
     tensor: FlexTensor,
     range: Range<usize>,
@@ -57,12 +57,12 @@ impl View {
     }
 }
 
-/// A matrix's numbers where they lie, in whatever order.
+/// A matrix's numbers in any memory layout, without a copy.
 pub(super) struct Matrix {
     tensor: FlexTensor,
     start: usize,
 
-    /// From row to row, and from column to column.
+    /// How many numbers apart two rows are, and two columns.
     strides: [isize; 2],
 }
 
@@ -75,14 +75,14 @@ impl Matrix {
         Some(Self { tensor, start, strides })
     }
 
-    /// From the first number on; what lies between the matrix's own is another's.
+    /// The numbers from the matrix's first one on. Some between them may belong to another matrix.
     pub fn values(&self) -> &[f32] {
         &self.tensor.storage::<f32>()[self.start..]
     }
 }
 
-/// Changes a tensor where it lies, if nobody else holds it and it is in one piece; else a copy of it.
-/// Gives it back untouched if it is on another device.
+/// Changes a tensor in place, or a copy of it if others hold it too or it is not contiguous. The
+/// error is the untouched tensor, if it is on another device.
 pub(super) fn change<const D: usize>(
     tensor: Tensor<D>,
     change: impl FnOnce(&mut [f32]),
@@ -95,12 +95,12 @@ pub(super) fn change<const D: usize>(
     Ok(Tensor::from_primitive::<Flex>(flex))
 }
 
-/// A new tensor on the CPU.
+/// A tensor on the CPU from its numbers.
 pub(super) fn tensor<const D: usize>(values: Vec<f32>, shape: [usize; D]) -> Tensor<D> {
     Tensor::from_data(TensorData::new(values, shape), &Device::flex())
 }
 
-/// How many tokens each task of a parallel loop takes.
+/// How many rows each task of a parallel loop takes.
 fn rows_per_task(n_rows: usize) -> usize {
     n_rows.div_ceil(4 * rayon::current_num_threads()).max(1)
 }
@@ -122,7 +122,7 @@ mod tests {
         tensor(normal.collect(), shape)
     }
 
-    /// Rounding only: sums of a few hundred products of about 1.
+    /// The tolerance allows for rounding in sums of a few hundred products of about 1.
     #[track_caller]
     fn check<const D: usize>(ours: &Tensor<D>, theirs: &Tensor<D>) {
         assert_eq!(ours.dims(), theirs.dims());
@@ -144,16 +144,19 @@ mod tests {
         for [batch, n_pos, d_in, d_out] in [[1, 1, 3, 5], [3, 7, 33, 17], [90, 6, 48, 100]] {
             let (x, resid) = (random([batch, n_pos, d_in], 1), random([batch, n_pos, d_out], 2));
             let wide = map(d_in, d_out, 3);
-            check(&affine(&x, &wide).unwrap(), &burns(x.clone(), &wide));
-            // Others hold the residual stream: they must not see the change.
+            let product = affine(&x, &wide.weight, &wide.bias).unwrap();
+            check(&product, &burns(x.clone(), &wide));
+            // Another holder of the residual stream must not see the change.
             let kept = resid.clone();
-            let sum = affine_onto(resid.clone(), &x, &wide).unwrap();
+            let sum = affine_onto(resid.clone(), &x, &wide.weight, &wide.bias).unwrap();
             check(&sum, &(resid + burns(x.clone(), &wide)));
             check(&kept, &random([batch, n_pos, d_out], 2));
 
             let back = map(d_out, d_in, 5);
-            let done = mlp_onto(kept.clone(), &random([batch, n_pos, d_out], 4), [&back, &wide]);
-            let neurons = burns(random([batch, n_pos, d_out], 4), &back);
+            let x_mlp = random([batch, n_pos, d_out], 4);
+            let weights = [&back.weight, &wide.weight];
+            let done = mlp_onto(kept.clone(), &x_mlp, weights, [&back.bias, &wide.bias]);
+            let neurons = burns(x_mlp, &back);
             let theirs = kept + burns(gelu_approximate(neurons), &wide);
             let scale: f32 = theirs.clone().abs().max().into_scalar();
             check(&(done.unwrap() / scale), &(theirs / scale));
@@ -175,7 +178,7 @@ mod tests {
             Some(norm.bias.clone()),
             1e-5,
         );
-        check(&layer_norm(&x, &norm).unwrap(), &theirs);
+        check(&layer_norm(&x, &norm.gain, &norm.bias, 1e-5).unwrap(), &theirs);
         let bent = gelu_new(x.clone()).unwrap();
         check(&(bent / 30.0), &(gelu_approximate(x) / 30.0));
     }
@@ -189,9 +192,9 @@ mod tests {
             let q = random([batch, n_queries, n_heads, d_head], 1);
             let lengths = [9, 7, 9];
             let rows = [1, 0, 1];
-            let keys = Keys { k: &past_k, v: &past_v, rows: &rows, n_past };
+            let past = PastHeads { k: &past_k, v: &past_v, rows: &rows, n_past };
             let heads = Heads { q: &q, k: &k, v: &v };
-            let ours = attend(&heads, Some(&keys), &lengths).unwrap();
+            let ours = attend(&heads, Some(&past), &lengths).unwrap();
 
             let all = |past: &Tensor<4>, new: &Tensor<4>| {
                 let rows = Tensor::<1, Int>::from_ints([1, 0, 1], &new.device());

@@ -1,33 +1,33 @@
-//! Matrix products that add to what is in their output.
+//! Matrix products that add to what their output already holds.
 
 use burn::tensor::Tensor;
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 
-use super::super::layers::Affine;
 use super::rows::gelu_rows;
 use super::{Matrix, View, change, rows_per_task, tensor};
 
-/// Tokens that go through an MLP together: few enough that GPT-2-large's neurons stay in the cache
-/// between the two products, many enough that these run at full speed.
+/// How many tokens go through an MLP together: few enough that GPT-2-large's neurons stay in the
+/// cache between the two products, and enough that the products run at full speed.
 const TOKENS_PER_BLOCK: usize = 512;
 
 /// `y = x W + b`. `[batch, pos, d_in]` to `[batch, pos, d_out]`
-pub fn affine(x: &Tensor<3>, affine: &Affine) -> Option<Tensor<3>> {
+pub fn affine(x: &Tensor<3>, weight: &Tensor<2>, bias: &Tensor<1>) -> Option<Tensor<3>> {
     let [batch, n_pos, d_in] = x.dims();
-    let (x, weight, bias) = (View::of(x)?, Matrix::of(&affine.weight)?, View::of(&affine.bias)?);
+    let (x, weight, bias) = (View::of(x)?, Matrix::of(weight)?, View::of(bias)?);
     let out = times(x.values(), d_in, &weight, bias.values());
     Some(tensor(out, [batch, n_pos, bias.values().len()]))
 }
 
-/// `resid + x W + b`, into `resid`. Both `[batch, pos, _]`
+/// `resid + x W + b`, written into `resid`. `[batch, pos, d_out]`, and `x` is `[batch, pos, d_in]`.
 pub fn affine_onto(
     resid: Tensor<3>,
     x: &Tensor<3>,
-    affine: &Affine,
+    weight: &Tensor<2>,
+    bias: &Tensor<1>,
 ) -> Result<Tensor<3>, Tensor<3>> {
     let [_, _, d_in] = x.dims();
-    let views = (View::of(x), Matrix::of(&affine.weight), View::of(&affine.bias));
+    let views = (View::of(x), Matrix::of(weight), View::of(bias));
     let (Some(x), Some(weight), Some(bias)) = views else { return Err(resid) };
     change(resid, |resid| {
         add_bias(resid, bias.values());
@@ -35,17 +35,16 @@ pub fn affine_onto(
     })
 }
 
-/// `resid + GELU(x W_in + b_in) W_out + b_out`, into `resid`. Both `[batch, pos, d_model]`
+/// `resid + GELU(x W_in + b_in) W_out + b_out`, written into `resid`. Both `[batch, pos, d_model]`
 pub fn mlp_onto(
     resid: Tensor<3>,
     x: &Tensor<3>,
-    [c_fc, c_proj]: [&Affine; 2],
+    weights: [&Tensor<2>; 2],
+    biases: [&Tensor<1>; 2],
 ) -> Result<Tensor<3>, Tensor<3>> {
     let [_, _, d_model] = x.dims();
-    let views = [&c_fc.weight, &c_proj.weight].map(Matrix::of);
-    let biases = [&c_fc.bias, &c_proj.bias].map(View::of);
     let ([Some(w_in), Some(w_out)], [Some(b_in), Some(b_out)], Some(x)) =
-        (views, biases, View::of(x))
+        (weights.map(Matrix::of), biases.map(View::of), View::of(x))
     else {
         return Err(resid);
     };
@@ -71,7 +70,7 @@ pub fn project(x: &Tensor<2>, weight: &Tensor<2>) -> Option<Tensor<2>> {
     Some(tensor(out, [n_rows, n_out]))
 }
 
-/// `x W + b`, row by row. `d_in`: how long a row of `x` is.
+/// `x W + b`, row by row. `d_in` is the length of a row of `x`.
 fn times(x: &[f32], d_in: usize, weight: &Matrix, bias: &[f32]) -> Vec<f32> {
     let n_rows = x.len() / d_in;
     let mut out = Vec::with_capacity(n_rows * bias.len());
@@ -93,28 +92,29 @@ fn add_bias(rows: &mut [f32], bias: &[f32]) {
     });
 }
 
-/// `out += x W`, with `W` as `[d_in, d_out]`.
+/// `out += x W`, with `W` of shape `[d_in, d_out]`.
 fn multiply_add(out: &mut [f32], x: &[f32], d_in: usize, weight: &Matrix) {
     let n_rows = x.len() / d_in;
     let sizes = [n_rows, d_in, out.len().checked_div(n_rows).unwrap_or(0)];
     product(out, x, weight.values(), sizes, weight.strides);
 }
 
-/// `out += x W`, whatever the order of `W`.
+/// `out += x W`, for a `W` in any memory layout.
 ///
 /// # Shapes
 ///
-/// - `out`: `[m, n]`, `x`: `[m, k]`, both row by row
-/// - `weight`: `[k, n]`, with these strides, neither of them negative
+/// - `out`: `[m, n]`, row by row
+/// - `x`: `[m, k]`, row by row
+/// - `weight`: `[k, n]`, with these strides, neither of which may be negative
 fn product(out: &mut [f32], x: &[f32], weight: &[f32], [m, k, n]: [usize; 3], strides: [isize; 2]) {
     assert!(out.len() == m * n && x.len() == m * k, "{m} × {k} × {n}");
     if m * k * n == 0 {
         return;
     }
-    assert!(strides.iter().all(|stride| *stride >= 0), "the weights run backwards");
+    assert!(strides.iter().all(|stride| *stride >= 0), "a stride of the weights is negative");
     let last = (k - 1) * strides[0] as usize + (n - 1) * strides[1] as usize;
-    assert!(last < weight.len(), "the weights reach beyond what there is");
-    // Below this a product is over before a second thread has begun.
+    assert!(last < weight.len(), "the weights are shorter than their shape and strides say");
+    // A smaller product is finished before a second thread has started.
     let parallelism = if m * k * n < 1 << 20 { Parallelism::None } else { Parallelism::Rayon(0) };
     #[expect(unsafe_code, reason = "`gemm` takes pointers; the lengths are checked above")]
     // SAFETY: with these strides nothing outside the three slices is read or written, and `out`,

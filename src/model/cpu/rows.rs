@@ -1,19 +1,23 @@
-//! What is done to each token on its own.
+//! Computations on each token alone: layer norm, GELU, and reading logits.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::super::layers::LayerNorm;
 use super::vector::{exp, max, sum, sum2, vectorized};
 use super::{View, change, rows_per_task, tensor};
 
-/// What layer norm gives, in one pass. `[batch, pos, d_model]`
-pub fn layer_norm<const D: usize>(x: &Tensor<D>, norm: &LayerNorm) -> Option<Tensor<D>> {
+/// Layer norm in one pass. `[…, d_model]`
+pub fn layer_norm<const D: usize>(
+    x: &Tensor<D>,
+    gain: &Tensor<1>,
+    bias: &Tensor<1>,
+    epsilon: f64,
+) -> Option<Tensor<D>> {
     let shape = x.dims();
     let d = shape[D - 1];
-    let (x, gain, bias) = (View::of(x)?, View::of(&norm.gain)?, View::of(&norm.bias)?);
+    let (x, gain, bias) = (View::of(x)?, View::of(gain)?, View::of(bias)?);
     let (x, gain, bias) = (x.values(), gain.values(), bias.values());
-    let epsilon = norm.epsilon as f32;
+    let epsilon = epsilon as f32;
     let mut out = vec![0.0; x.len()];
     let per_task = rows_per_task(x.len() / d) * d;
     out.par_chunks_mut(per_task).zip(x.par_chunks(per_task)).for_each(|(out, x)| {
@@ -31,13 +35,13 @@ pub fn layer_norm<const D: usize>(x: &Tensor<D>, norm: &LayerNorm) -> Option<Ten
     Some(tensor(out, shape))
 }
 
-/// GPT-2's GELU, into its input.
+/// GPT-2's GELU, written into its input.
 pub fn gelu_new(x: Tensor<3>) -> Result<Tensor<3>, Tensor<3>> {
     let [_, _, d] = x.dims();
     change(x, |x| gelu_rows(x, d))
 }
 
-/// `0.5 x (1 + tanh u)` is `x · sigmoid(2u)`.
+/// GPT-2's GELU, as `x · sigmoid(2u)`, which equals `0.5 x (1 + tanh u)`.
 pub(super) fn gelu_rows(x: &mut [f32], d: usize) {
     const SQRT_2_OVER_PI: f32 = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
     x.par_chunks_mut(rows_per_task(x.len() / d) * d).for_each(|x| {
@@ -50,33 +54,33 @@ pub(super) fn gelu_rows(x: &mut [f32], d: usize) {
     });
 }
 
-/// What other rows are compared with.
-pub struct Beside<'a> {
-    /// Log-probabilities. `[1, d_vocab]`
+/// The distribution that rows are compared with.
+pub struct Compared<'a> {
+    /// Its log-probabilities. `[1, d_vocab]`
     pub log_probs: &'a Tensor<2>,
 
-    /// Every how many rows one is compared.
+    /// Only every `step`-th row is compared.
     pub step: usize,
 }
 
-/// Of each row: the token's logit, the logarithm of the sum of exponentials, how many logits are
-/// larger, and for the rows that are compared the divergence of their distribution from the other.
-/// `logits`: `[rows, d_vocab]`
+/// Four numbers of each row: the logit of the row's token, the logarithm of the sum of the
+/// exponentials of all logits, how many logits are larger than the token's, and, in rows that are
+/// compared, the divergence from the other distribution, else 0. `logits` is `[rows, d_vocab]`.
 pub fn read_logits(
     logits: &Tensor<2>,
     tokens: &[u32],
-    beside: Option<&Beside<'_>>,
+    compared: Option<&Compared<'_>>,
 ) -> Option<Vec<[f32; 4]>> {
     let [_, d_vocab] = logits.dims();
     let logits = View::of(logits)?;
-    let beside = match beside {
-        Some(beside) => Some((View::of(beside.log_probs)?, beside.step)),
+    let compared = match compared {
+        Some(it) => Some((View::of(it.log_probs)?, it.step)),
         None => None,
     };
     let rows = logits.values().par_chunks_exact(d_vocab).zip(tokens).enumerate();
     Some(
         rows.map(|(nth, (row, token))| {
-            let compared = beside.as_ref().filter(|(_, step)| nth.is_multiple_of(*step));
+            let compared = compared.as_ref().filter(|(_, step)| nth.is_multiple_of(*step));
             vectorized(|| {
                 let logit = row[*token as usize];
                 let max = max(row);
@@ -95,13 +99,13 @@ pub fn read_logits(
     )
 }
 
-/// One logit of every `step`-th row. `logits`: `[rows, d_vocab]`
+/// A token's logit in every `step`-th row. `logits` is `[rows, d_vocab]`.
 ///
 /// # Panics
 ///
 /// If the logits are not on the CPU.
 pub fn column(logits: &Tensor<2>, token: usize, step: usize) -> Vec<f32> {
     let [_, d_vocab] = logits.dims();
-    let logits = View::of(logits).expect("the logits were read here before");
+    let logits = View::of(logits).expect("`read_logits` has read the same logits");
     logits.values().chunks_exact(step * d_vocab).map(|rows| rows[token]).collect()
 }

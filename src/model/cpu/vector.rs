@@ -1,14 +1,15 @@
-//! Loops that the compiler turns into the widest vector instructions that the machine has: AVX-512,
-//! AVX2 or NEON, picked at run time.
+//! Loops that the compiler turns into the machine's widest vector instructions: AVX-512, AVX2 or
+//! NEON, chosen at run time.
 
 #![expect(
     clippy::inline_always,
-    reason = "what is not inlined is compiled for the least of all machines"
+    reason = "a function that is not inlined is compiled for the oldest supported machine"
 )]
 
 use pulp::{Arch, Simd, WithSimd};
 
-/// Runs `work` compiled for this machine's instructions. All that it calls must be inlined.
+/// Runs `work`, compiled for this machine's instructions. Every function that it calls must be
+/// inlined.
 pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     struct Work<F>(F);
 
@@ -24,10 +25,10 @@ pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(Work(work))
 }
 
-/// Partial sums, so that additions need not wait for each other.
+/// The number of partial sums, which let additions run without waiting for each other.
 const LANES: usize = 32;
 
-/// Sum of `term` over both slices, which are equally long.
+/// The sum of `term` over two slices of the same length.
 #[inline(always)]
 pub fn sum2(x: &[f32], y: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     let mut sums = [0.0; LANES];
@@ -51,12 +52,13 @@ pub fn sum2(x: &[f32], y: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     sums[0]
 }
 
-/// Sum of `term`.
+/// The sum of `term` over a slice.
 #[inline(always)]
 pub fn sum(x: &[f32], term: impl Fn(f32) -> f32) -> f32 {
     sum2(x, x, |x, _| term(x))
 }
 
+/// The largest number of a slice, −∞ if it is empty.
 #[inline(always)]
 pub fn max(x: &[f32]) -> f32 {
     let mut maxima = [f32::NEG_INFINITY; LANES];
@@ -70,15 +72,15 @@ pub fn max(x: &[f32]) -> f32 {
     maxima.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, f32::max)
 }
 
-/// The exponential, to within one unit in the last place or two: Cephes' `expf`, without branches.
-/// What is not a number stays so.
+/// The exponential, exact to one or two units in the last place: Cephes' `expf`, without branches.
+/// NaN stays NaN.
 #[inline(always)]
 pub fn exp(x: f32) -> f32 {
     const LOG2_E: f32 = std::f32::consts::LOG2_E;
-    // ln 2 in two parts, the first with few digits, so that `n` times it is exact.
+    // ln 2 in two parts. The first has few digits, so that its product with `n` is exact.
     const LN_2_HIGH: f32 = 0.693_359_4;
     const LN_2_LOW: f32 = -2.121_944_4e-4;
-    /// Adding it leaves a whole number in the lowest bits.
+    /// Adding this number leaves the rounded integer in the lowest bits.
     const ROUND: f32 = 12_582_912.0;
 
     let x = x.clamp(-87.0, 88.0);
