@@ -1,4 +1,5 @@
-//! What a method is given beside its question: who watches, what is known, what it may read.
+//! What a method is given beside its settings: progress and cancelling, earlier results, and
+//! helpers.
 
 use std::sync::Arc;
 
@@ -6,31 +7,29 @@ use crate::analysis::{AnalysisResult, NoiseReader, Reuse};
 use crate::task::TaskCtx;
 use crate::tokens::Tokenizer;
 
-/// What a method may say while it runs.
+/// What a running method reports to, and may use.
 pub struct AnalysisCtx<'a> {
     pub task: TaskCtx<'a>,
 
-    /// Takes what has been found so far.
+    /// Called with the part of the result that is there so far.
     pub partial: &'a dyn Fn(AnalysisResult),
 
-    /// The same numbers up to rounding, sooner or later.
+    /// Whether conditions share computations. The numbers differ only by rounding.
     pub reuse: Reuse,
 
-    /// Found by the same model before, whole or in part. What is asked again of it is not computed
-    /// again, unless nothing is to be reused.
+    /// Earlier results of the same model, whole or partial. A method takes over what they already
+    /// have, unless nothing is to be reused.
     pub earlier: &'a [Arc<AnalysisResult>],
 
-    /// To choose tokens, and to show them. [`Engine::run`](crate::worker::Engine::run) brings its
-    /// own.
+    /// Chooses tokens and shows them. [`Engine::run`](crate::worker::Engine::run) sets its own.
     pub tokenizer: Option<&'a Tokenizer>,
 
-    /// Reads noise that is given as a file. [`Engine::run`](crate::worker::Engine::run) brings its
-    /// own.
+    /// Reads a noise file. [`Engine::run`](crate::worker::Engine::run) sets its own.
     pub read_noise: &'a NoiseReader,
 }
 
 impl AnalysisCtx<'_> {
-    /// Nobody watches, and nobody can stop it.
+    /// For a run that reports to nobody and cannot be cancelled.
     pub fn unwatched() -> Self {
         Self {
             task: TaskCtx::unwatched(),
@@ -38,7 +37,7 @@ impl AnalysisCtx<'_> {
             reuse: Reuse::Exact,
             earlier: &[],
             tokenizer: None,
-            read_noise: &|_| Err("no file is read here".to_owned()),
+            read_noise: &|_| Err("this run reads no files".to_owned()),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The reasons for which a method gives no result.
+//! The reasons why a method gives no result.
 
 use crate::analysis::{Metric, NoiseShapeError};
 use crate::model::{DeviceFailed, NotFinite, SecondMomentError};
@@ -13,14 +13,14 @@ pub enum AnalysisError {
     #[error(transparent)]
     Device(#[from] DeviceFailed),
 
-    #[error("{0}; nothing that the model says can be trusted")]
+    #[error("{0}; no result of the model can be trusted")]
     NotFinite(#[from] NotFinite),
 
     #[error("no subject is marked in the prompt, so none of its tokens can be changed")]
     NoSubject,
 
     #[error(
-        "only traces that restore clean activations token by token, with nothing severed, are \
+        "only traces that restore clean activations token by token, with nothing severed, can be \
          estimated"
     )]
     NotEstimated,
@@ -28,15 +28,15 @@ pub enum AnalysisError {
     #[error("`{}` has no slope, so its effects cannot be estimated", .0.key())]
     NoSlope(Metric),
 
-    #[error("only attention is split by heads")]
+    #[error("only attention can be split by heads")]
     NoHeads,
 
-    #[error("this corruption is the same each time; ask for 1 sample")]
+    #[error("this corruption is the same in every sample; ask for 1 sample")]
     SameEachTime,
 
     #[error(
-        "noise per dimension is measured on two tokens or more: give it as a multiple of the \
-         subjects' spread, such as 3s, not as one number"
+        "noise per dimension needs a spread measured on at least two tokens; give the noise as a \
+         multiple of the subjects' spread, such as 3s, not as one number"
     )]
     NoSpread,
 
@@ -55,7 +55,7 @@ pub enum AnalysisError {
     #[error("{0}")]
     NoiseShape(NoiseShapeError),
 
-    /// The message is for the user.
+    /// Why a noise file cannot be used, in words for the user.
     #[error("{0}")]
     NoiseFile(String),
 
@@ -68,16 +68,18 @@ pub enum AnalysisError {
     #[error("there is no answer to measure")]
     NoAnswer,
 
-    #[error("only the cells of a trace of single tokens are looked into")]
+    #[error("only the cells of a trace of single tokens can be opened")]
     NotOneToken,
 
-    #[error("only traces of single tokens are compared")]
+    #[error("only traces of single tokens can be compared")]
     NotCompared,
 
-    #[error("only traces of single tokens are averaged")]
+    #[error("only traces of single tokens can be averaged")]
     NotAveraged,
 
-    #[error("traces are compared that restore or corrupt the same, in the same windows")]
+    #[error(
+        "two traces can be compared only if they restore or corrupt the same part in the same windows"
+    )]
     OtherTrace,
 
     #[error(
@@ -89,19 +91,19 @@ pub enum AnalysisError {
     )]
     OtherDepth { n_layers: [usize; 2] },
 
-    #[error("hidden states are restored one at a time: the only window is 1")]
+    #[error("hidden states are restored one layer at a time, so the window must be 1")]
     NoWindow,
 
-    #[error("{what} is asked for twice")]
+    #[error("{what} is named twice")]
     Twice { what: String },
 
     #[error("the tokens, subject and answer of the prompt “{text}” do not belong together")]
     Torn { text: String },
 
-    #[error("a logit difference needs a foil, and the prompt has none")]
+    #[error("a logit difference needs a foil, but the prompt has none")]
     NoFoil,
 
-    #[error("the prompt with its answer has {n_pos} tokens, and the model takes {n_ctx}")]
+    #[error("the prompt with its answer has {n_pos} tokens, but the model takes at most {n_ctx}")]
     TooLong { n_pos: usize, n_ctx: usize },
 
     #[error("token {id} is not in the model's vocabulary of {d_vocab}")]
@@ -116,19 +118,19 @@ pub enum AnalysisError {
     #[error("{what} must be {bounds}")]
     OutOfBounds { what: &'static str, bounds: &'static str },
 
-    /// The message is for the user.
+    /// Why a second moment cannot be used, in words for the user.
     #[error("{0}")]
     SecondMoment(String),
 
     #[error(
-        "the model is steered at some tokens of the prompt, and other prompts have others; steer it \
+        "the model is steered at some tokens of the prompt, which other prompts do not have; steer it \
          at all tokens instead"
     )]
     SteeredElsewhere,
 
     #[error(
-        "what the MLP of layer {layer}, the last, writes at the subject is read nowhere where the \
-         answer is; edit an earlier one"
+        "layer {layer} is the last, so what its MLP writes at the subject cannot reach the answer; edit \
+         an earlier layer"
     )]
     NotRead { layer: usize },
 
@@ -136,24 +138,24 @@ pub enum AnalysisError {
     NoPosition { pos: usize, n_pos: usize },
 
     #[error(
-        "the prompt has {n_pos} tokens and the one to resample from {n_other}; choose one of the \
-         same length"
+        "the prompt has {n_pos} tokens, but the prompt to resample from has {n_other}; choose one of \
+         the same length"
     )]
     OtherLength { n_pos: usize, n_other: usize },
 
     #[error("the two prompts are the same, so there is nothing to compare")]
     SamePrompt,
 
-    #[error("the logits cannot be told beside other receivers: they follow from all of them")]
+    #[error("the logits cannot be a receiver beside others, because they depend on all of them")]
     LogitsAmongOthers,
 
-    #[error("token {pos} would be given two activations at once; name it once")]
+    #[error("token {pos} would get two activations; name it once")]
     PairedTwice { pos: usize },
 
-    #[error("token {query} cannot look at token {key}, which comes after it")]
+    #[error("token {query} cannot attend to token {key}, which comes after it")]
     LaterKey { query: usize, key: usize },
 
-    #[error("token {pos} would have nothing left to look at; cut it off from fewer tokens")]
+    #[error("token {pos} would have no token left to attend to; cut it off from fewer tokens")]
     NothingToLookAt { pos: usize },
 }
 

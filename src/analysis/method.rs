@@ -1,7 +1,7 @@
 //! What all methods have in common, and the one list of them.
 //!
-//! The two enums below, what methods are called, how they are run and what they need follow from the
-//! list `for_each_method!`; [`figure`](crate::figure) draws a figure for each line of it.
+//! The two enums below, what methods are called, how they are run and what they need follow from
+//! the list `for_each_method!`; [`figure`](crate::figure) draws a figure for each line of it.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,16 +16,16 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
     /// What the method finds: plain numbers and text, no tensors.
     type Found: Clone + PartialEq + Serialize + DeserializeOwned;
 
-    /// What the method is called, in a word or two: `edge cut`.
+    /// The method's name, in a word or two: `edge cut`.
     const NAME: &'static str;
 
-    /// What is being done while the method runs: `Cutting`.
+    /// What the program does while the method runs: `Cutting`.
     const VERB: &'static str;
 
-    /// Carries out what is asked. An answer that the method [needs](Needs::Answer) is there.
+    /// Runs the method. If it [needs an answer](Needs::Answer), the prompt has one.
     fn run(&self, lab: &Lab<'_>) -> Result<Self::Found, AnalysisError>;
 
-    /// The prompt that a result is about, if the result is about one prompt.
+    /// The prompt that a result is about. `None` if it is not about one prompt.
     fn prompt(found: &Self::Found) -> Option<&TokenizedPrompt>;
 
     /// What the method needs of the prompt that it is run on.
@@ -38,18 +38,19 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
         Ok(())
     }
 
-    /// The spec's own prompts whose answer is measured. Where one of them has no answer, the model's
-    /// first guess is filled in.
+    /// The spec's own prompts whose answer is measured. Where one of them has no answer, the
+    /// model's first guess is filled in.
     fn measured_prompts(&mut self) -> Vec<&mut TokenizedPrompt> {
         Vec::new()
     }
 
-    /// Whether prompts other than the one asked go through the model.
+    /// Whether other prompts go through the model too.
     fn has_other_prompts(&self) -> bool {
         false
     }
 
-    /// Whether a few passes are enough, so that the method may run between the steps of a longer one.
+    /// Whether a few passes are enough, so that the method may run between the steps of a longer
+    /// one.
     fn is_short(&self) -> bool {
         false
     }
@@ -75,17 +76,17 @@ pub struct Lab<'a> {
 /// What a method needs of the prompt that it is run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
-    /// No prompt at all: the method reads the weights alone.
+    /// No prompt, because the method reads the weights alone.
     Weights,
 
-    /// No prompt but those that its spec brings.
+    /// Only the prompts that the spec itself holds.
     OwnPrompts,
 
     /// The text of a prompt, with or without an answer.
     Prompt,
 
-    /// A prompt with an answer to measure. Where it has none, the model's own first guess is the
-    /// answer, as in ROME.
+    /// A prompt with an answer to measure. If it has none, the model's first guess is the answer,
+    /// as in ROME.
     Answer,
 }
 
@@ -130,8 +131,8 @@ macro_rules! for_each_method {
 }
 pub(crate) use for_each_method;
 
-/// Defines the two enums of a list of methods, whose modules are in reach of the caller, and all that
-/// follows from the list.
+/// Defines the two enums of a list of methods, whose modules are in reach of the caller, and all
+/// that follows from the list.
 macro_rules! define_methods {
     ($($method:ident: $module:ident,)*) => {
         /// What is asked of which method.
@@ -225,7 +226,8 @@ macro_rules! define_methods {
 pub(crate) use define_methods;
 
 impl Lab<'_> {
-    /// Runs a method, with the model's first guesses for the answers that it needs and does not have.
+    /// Runs a method, with the model's first guesses for the answers that it needs and does not
+    /// have.
     pub fn ask<M: Method>(&self, method: &M) -> Result<M::Found, AnalysisError> {
         method.check()?;
         let mut prompt = self.prompt.clone();

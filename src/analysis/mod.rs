@@ -1,9 +1,8 @@
-//! What is measured of a model: one file per method from the literature, in rooms by the question
-//! that the methods answer.
+//! The methods from the literature, one file each, in rooms by the question that they answer.
 //!
-//! A method's `Spec` says what is asked and its result what was found; both are plain data. A method
-//! plans its conditions as data, too, and leaves running them to [`sweep()`]. [`Method`] is what all
-//! of them have in common, and `for_each_method!` in `method.rs` lists them.
+//! A method's `Spec` holds its settings, and its result what it found; both are plain data. Its
+//! conditions are plain data too, and [`sweep()`] runs them. [`Method`] is what all methods have in
+//! common, and `for_each_method!` in `method.rs` lists them.
 
 #![expect(clippy::large_enum_variant, reason = "there are a few specs and results at a time")]
 

@@ -1,14 +1,14 @@
-//! How the answer's logit builds up along the residual stream.
+//! The answer's logit as it builds up along the residual stream.
 //!
-//! TransformerLens' `accumulated_resid` with `incl_mid`: the residual stream in front of each
-//! attention, in front of each MLP, and at the end, each seen as if it were the last. Under the final
-//! layer norm's own scale at each state this is the logit lens; under the scale of the last state
-//! (`apply_ln_to_stack`) what lies between two states is exactly what the layer between them adds in
-//! [direct logit attribution](crate::analysis::logit_attribution).
+//! This is TransformerLens' `accumulated_resid` with `incl_mid`: the residual stream before each
+//! attention, before each MLP and at the end, each read as if it were the last. With the final
+//! layer norm recomputed at each state this is the logit lens. With the scale of the last state
+//! (`apply_ln_to_stack`), the difference of two states is exactly what the layer between them adds
+//! in [direct logit attribution](crate::analysis::logit_attribution).
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::logit_attribution::Asked;
+use crate::analysis::logit_attribution::SplitTokens;
 use crate::analysis::{AnalysisError, Grid, Lab, Method};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Progress;
@@ -17,20 +17,21 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The scale of the final layer norm.
     pub scale: LensScale,
 }
 
-/// What a state of the residual stream is divided by in front of the unembedding.
+/// The divisor of a state of the residual stream before the unembedding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LensScale {
-    /// Its own standard deviation: the final layer norm computed anew. TransformerLens' lens since
-    /// 2.18.
+    /// The state's own standard deviation, as if the final layer norm were recomputed.
+    /// TransformerLens' lens since 2.18.
     #[default]
     Own,
 
-    /// The standard deviation that the last state has at that position, so that states differ by
-    /// what direct logit attribution says was added. TransformerLens' lens before.
+    /// The last state's standard deviation at that position, so that states differ by what direct
+    /// logit attribution says was added. TransformerLens' lens before 2.18.
     Final,
 }
 
@@ -39,11 +40,11 @@ pub struct AccumulatedResid {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// TransformerLens' labels: `0_pre`, `0_mid`, `1_pre`, …, `final_post`.
+    /// TransformerLens' labels of the states: `0_pre`, `0_mid`, `1_pre`, …, `final_post`.
     pub labels: Vec<String>,
 
     /// The answer's logit minus the foil's, or without a foil minus the mean over the vocabulary.
-    /// (state, position)
+    /// `[state, position]`
     pub logits: Grid<f32>,
 }
 
@@ -54,7 +55,7 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<AccumulatedResid, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        let asked = Asked::new(model, prompt)?;
+        let asked = SplitTokens::new(model, prompt)?;
         let n_layers = model.config.n_layers;
         let (n_pos, d_model) = (prompt.n_pos(), model.config.d_model);
         let mut states: Vec<(String, Site)> = Vec::new();

@@ -1,9 +1,9 @@
-//! Direct logit attribution of a change: which parts write less of the answer when the prompt is
-//! corrupted?
+//! Direct logit attribution of a change: splits the difference of the answer's logit between two
+//! runs.
 //!
-//! Both runs are split along one direction, that of the clean or of the corrupted run, whose final
-//! layer norm scale is thereby held fixed; what remains of the difference is the change of that
-//! scale, and is shown as such.
+//! Both runs are split along one direction, that of the clean or of the corrupted run, which holds
+//! that run's final layer norm scale fixed. The rest of the difference comes from the change of
+//! that scale, and is shown as such.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::NoiseLevel;
 use crate::analysis::logit_attribution::{
-    Asked, Component, Contribution, Parts, at_end, contributions, sites,
+    Component, Contribution, Parts, SplitTokens, at_end, contributions, sites,
 };
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisError, Lab, Method, donors};
@@ -22,24 +22,28 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The components that the difference is split into.
     pub by: Parts,
+
+    /// The run that the clean run is compared with.
     pub second: SecondRun,
 
-    /// Whose final layer norm scale is used for both runs.
+    /// The run whose final layer norm scale is used for both.
     pub scale_of: ScaleOf,
 }
 
-/// What the second run is.
+/// The run that the clean run is compared with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecondRun {
-    /// Another prompt of any length; last positions are compared.
+    /// Another prompt of any length, compared at the last positions.
     Prompt { ids: Arc<[u32]> },
 
     /// Noise on the subject's embeddings, as a causal trace adds it. Several draws are averaged.
     Noise { level: NoiseLevel, rng: NoiseRng, seed: u32, n_samples: usize },
 }
 
+/// The run whose final layer norm scale is used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScaleOf {
@@ -53,23 +57,27 @@ pub struct AttributionDifference {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// Standard deviation of the noise, if there was any, in embedding units.
+    /// The standard deviation of the noise, in embedding units, if there was noise.
     pub noise_std: Option<f64>,
 
-    /// Clean minus corrupted, the mean over noise draws.
+    /// Each component's part in the clean run minus that in the corrupted run, as a mean over
+    /// draws.
     pub differences: Vec<Contribution>,
 
     /// What the change of the final layer norm's scale adds to the difference.
     pub scale_change: f32,
 
-    /// Clean, and corrupted as the mean over noise draws: the answer's logit minus the foil's, or
-    /// without a foil minus the mean over the vocabulary.
+    /// The clean run's logit of the answer minus the foil's, or without a foil minus the mean over
+    /// the vocabulary.
     pub clean_logit: f32,
+
+    /// The same logit of the corrupted run, as a mean over draws.
     pub corrupted_logit: f32,
 }
 
 impl AttributionDifference {
-    /// All parts and the scale's change; equal to the logits' difference up to rounding.
+    /// The sum of all parts and the change of the scale, which equals the difference of the logits
+    /// up to rounding.
     pub fn sum(&self) -> f32 {
         let parts: f64 = self.differences.iter().map(|it| f64::from(it.logit)).sum();
         (parts + f64::from(self.scale_change)) as f32
@@ -87,7 +95,7 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<AttributionDifference, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        let asked = Asked::new(model, prompt)?;
+        let asked = SplitTokens::new(model, prompt)?;
         let Corrupted { ids: other, conditions, noise_std } =
             corrupted(model, prompt, &self.second)?;
         check_ids(model, &other, [].into_iter())?;
@@ -101,7 +109,7 @@ impl Method for Spec {
         for condition in &conditions {
             let run = donors::run(model, &[Row::new(&other, condition)], &sites, 1, ctx)?;
             let of_corrupted = asked.direction(model, &run.cache);
-            // `a·x - b·y` is `a·(x - y) + (a - b)·y`, and also `b·(x - y) + (a - b)·x`.
+            // `a·x - b·y` equals `a·(x - y) + (a - b)·y`, and also `b·(x - y) + (a - b)·x`.
             let (direction, rest) = match self.scale_of {
                 ScaleOf::Clean => (&of_clean, at_end(&run.cache, resid)),
                 ScaleOf::Corrupted => (&of_corrupted, at_end(&clean.cache, resid)),
@@ -141,7 +149,7 @@ impl Method for Spec {
     }
 }
 
-/// The second prompt, and what is done to it in each of its runs.
+/// The second prompt, and the condition of each of its runs.
 struct Corrupted {
     ids: Vec<u32>,
     conditions: Vec<Condition>,

@@ -1,14 +1,14 @@
-//! Which tokens and parts a prediction came through: a graph of contributions.
+//! A graph of the tokens and components that contribute to a prediction.
 //!
 //! Ferrando & Voita 2024, "Information Flow Routes", as Meta's LLM Transparency Tool computes it
-//! (`routes/contributions.py`, `routes/graph.py`). Behind each attention and each MLP the residual
-//! stream is a sum of parts: what it was before, and what each head brought from each token, or what
-//! the MLP added. A part `x` of `y` contributes in proportion to `max(‖y‖₁ − ‖y − x‖₁, 1e-5)`, the
-//! shares of all parts adding up to 1. From the last layer's output at one token the graph goes back
-//! along edges above a threshold.
+//! (`routes/contributions.py`, `routes/graph.py`). After each attention and each MLP the residual
+//! stream is a sum of parts: its value before, and what each head moved from each token, or what
+//! the MLP added. A part `x` of `y` contributes in proportion to `max(‖y‖₁ − ‖y − x‖₁, 1e-5)`, and
+//! the shares of all parts add up to 1. From the last layer's output at one token, the graph
+//! follows edges above a threshold backwards.
 //!
-//! As there, `b_V` is nobody's part (`fold_value_biases`), and gains stay in the layer norms. A token
-//! that attends to itself has that edge beside the residual one, not added to it.
+//! As in that tool, `b_V` belongs to no part (`fold_value_biases`), and gains stay in the layer
+//! norms. A token that attends to itself has that edge beside the residual edge, not added to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,55 +25,60 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// Edges of no more than this are left out. 0 to 1.
+    /// Edges whose weight is not above this are left out. 0 to 1
     pub threshold: f32,
 
+    /// What an edge of attention stands for.
     pub edges: AttentionEdges,
+
+    /// How weights are computed.
     pub weights: Weights,
 
-    /// The token whose prediction is explained. [default: the last]
+    /// The position whose prediction is explained. `None` stands for the last.
     pub pos: Option<usize>,
 }
 
-/// What an edge of attention is.
+/// What an edge of attention stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttentionEdges {
-    /// One per head and token looked at.
+    /// One head and one token that is attended to.
     PerHead,
 
-    /// One per token looked at: the sum over heads.
+    /// All heads together and one token that is attended to.
     PerToken,
 }
 
+/// How weights are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weights {
-    /// Shares of all parts.
+    /// The shares of all parts.
     Shares,
 
-    /// Parts below the threshold are set to 0 first, head by head, and the others again add up to 1.
+    /// Parts below the threshold are first set to 0, head by head, and the others scaled to add up
+    /// to 1.
     Renormalized,
 }
 
-/// A place in the graph.
+/// A node of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Node {
     /// The embedded token.
     Embed { pos: usize },
 
-    /// The residual stream behind a layer's attention.
+    /// The residual stream after a layer's attention.
     ResidMid { layer: usize, pos: usize },
 
     /// A layer's MLP.
     Mlp { layer: usize, pos: usize },
 
-    /// The residual stream behind a layer.
+    /// The residual stream after a layer.
     ResidPost { layer: usize, pos: usize },
 }
 
-/// What an edge goes along.
+/// What an edge passes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
@@ -85,13 +90,15 @@ pub enum Via {
     Head(usize),
 }
 
+/// A weighted edge of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Edge {
     pub from: Node,
     pub to: Node,
     pub via: Via,
 
-    /// Share of what arrives at `to`, 0 to 1. Into an MLP: the MLP's share of what it adds to.
+    /// The edge's share of what arrives at `to`, 0 to 1. An edge into an MLP has the MLP's share of
+    /// the residual stream after it.
     pub weight: f32,
 }
 
@@ -100,16 +107,16 @@ pub struct ContributionGraph {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// Where the graph ends.
+    /// The node whose contributions are followed.
     pub root: Node,
 
-    /// Those that an edge reaches, and the root.
+    /// The root, and all nodes that contribute to it through edges above the threshold.
     pub nodes: Vec<Node>,
 
-    /// From the first layer to the last.
+    /// The edges between these nodes, from the first layer to the last.
     pub edges: Vec<Edge>,
 
-    /// How many edges there are, with those left out.
+    /// How many edges there are with those that are left out.
     pub n_edges: usize,
 }
 
@@ -143,7 +150,7 @@ impl Method for Spec {
         let mut all = Vec::new();
         for layer in 0..n_layers {
             ctx.task.checkpoint(Progress { done: layer as u64 + 1, total })?;
-            // What comes after the root's position never reaches it.
+            // Later positions cannot reach the root's.
             attention_edges(model, &run.cache, layer, pos + 1, *self, &mut all);
             mlp_edges(&run.cache, layer, pos + 1, *self, &mut all);
         }
@@ -168,7 +175,7 @@ impl Method for Spec {
     }
 }
 
-/// Into the residual stream behind a layer's attention.
+/// Adds the edges into the residual stream after a layer's attention.
 fn attention_edges(
     model: &Gpt2,
     cache: &ActivationCache,
@@ -187,7 +194,7 @@ fn attention_edges(
     let behind = stream(cache, Site::ResidMid(layer));
 
     let residual = numbers(nearness(behind.clone(), before));
-    // [head * key] of each query, the keys up to it.
+    // For each query [head * key], with the keys up to the query.
     let parts = (0..n_pos).map(|query| {
         let n_keys = query + 1;
         let weights = pattern.clone().narrow(1, query, 1).narrow(3, 0, n_keys);
@@ -223,7 +230,7 @@ fn attention_edges(
     }
 }
 
-/// Into a layer's MLP, and into the residual stream behind it.
+/// Adds the edges into a layer's MLP, and into the residual stream after it.
 fn mlp_edges(
     cache: &ActivationCache,
     layer: usize,
@@ -248,7 +255,7 @@ fn mlp_edges(
     }
 }
 
-/// Of all parts of one whole, from how near each comes to it.
+/// The share of each part of a sum, from how near each part comes to the sum.
 fn shares<'a>(near: impl Iterator<Item = &'a f32>, spec: Spec) -> Vec<f64> {
     let mut shares: Vec<f64> = near.map(|it| f64::from(*it).max(1e-5)).collect();
     let divide = |shares: &mut [f64]| {
@@ -268,7 +275,7 @@ fn shares<'a>(near: impl Iterator<Item = &'a f32>, spec: Spec) -> Vec<f64> {
     shares
 }
 
-/// What can be reached from the root, backwards along edges above the threshold.
+/// The nodes and edges that lead to the root through edges above the threshold.
 fn reaching(root: Node, all: &[Edge], threshold: f32) -> (Vec<Node>, Vec<Edge>) {
     let mut into: BTreeMap<Node, Vec<usize>> = BTreeMap::new();
     for (nth, edge) in all.iter().enumerate().filter(|(_, edge)| edge.weight > threshold) {
@@ -288,7 +295,7 @@ fn reaching(root: Node, all: &[Edge], threshold: f32) -> (Vec<Node>, Vec<Edge>) 
     (nodes.into_iter().collect(), kept.into_iter().map(|nth| all[nth]).collect())
 }
 
-/// Where a layer's attention reads.
+/// The node that a layer's attention reads.
 fn into_layer(layer: usize, pos: usize) -> Node {
     match layer.checked_sub(1) {
         Some(before) => Node::ResidPost { layer: before, pos },
@@ -296,15 +303,15 @@ fn into_layer(layer: usize, pos: usize) -> Node {
     }
 }
 
-/// `[1, pos, 1, d_model]` to `[pos, d_model]`
+/// An activation without heads, as `[pos, d_model]`.
 fn stream(cache: &ActivationCache, site: Site) -> Tensor<2> {
     let activation = cache.get(site).clone();
     let [_, n_pos, _, d_model] = activation.dims();
     activation.reshape([n_pos, d_model])
 }
 
-/// `‖y‖₁ − ‖y − x‖₁` along the last axis, summed as one, since the two are nearly equal where a part
-/// is small. `[…, d_model]`, same, to `[…, 1]`
+/// How near a part `x` comes to the whole `y`: `‖y‖₁ − ‖y − x‖₁`, in one sum, because the two norms
+/// of a small part are nearly equal. `[…, d_model]`, both, to `[…, 1]`
 fn nearness<const D: usize>(whole: Tensor<D>, part: Tensor<D>) -> Tensor<D> {
     (whole.clone().abs() - (whole - part).abs()).sum_dim(D - 1)
 }

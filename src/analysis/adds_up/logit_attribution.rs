@@ -1,12 +1,12 @@
-//! Direct logit attribution: which components write the answer into the residual stream?
+//! Direct logit attribution: splits the answer's logit into what each component writes.
 //!
-//! The final residual stream is the sum of what every component added to it, and with the last
-//! layer norm's scale held fixed the logit is linear in that sum, so the logit splits exactly.
+//! The final residual stream is the sum of what all components wrote to it. With the final layer
+//! norm's scale held fixed the logit is linear in that sum, so it splits exactly.
 //!
 //! Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits". Labels, order and
 //! values are those of TransformerLens' `decompose_resid` and `get_full_resid_decomposition`
 //! through `apply_ln_to_stack`, with `fold_ln`, `center_writing_weights`, `center_unembed` and
-//! `fold_value_biases` on; the weights themselves are left as they are.
+//! `fold_value_biases`; the weights themselves are not changed.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -21,10 +21,11 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The components that the logit is split into.
     pub by: Parts,
 }
 
-/// What the logit is split into.
+/// The components that a logit is split into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Parts {
     /// Embeddings, then attention and MLP of each layer.
@@ -38,47 +39,52 @@ pub enum Parts {
 pub struct LogitAttribution {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
+    /// The part of each component.
     pub contributions: Vec<Contribution>,
 
-    /// What the final layer norm's bias adds: TransformerLens' `b_U`.
+    /// What the final layer norm's bias adds to the logit: TransformerLens' `b_U`.
     pub unembed_bias: f32,
 
-    /// As the model computed it: the answer's logit minus the foil's, or without a foil minus the
-    /// mean over the vocabulary.
+    /// The answer's logit minus the foil's, or without a foil minus the mean over the vocabulary,
+    /// as the model computed it.
     pub logit: f32,
 
-    /// The answer's logit as the model gives it.
+    /// The answer's logit, as the model computed it.
     pub raw_logit: f32,
 }
 
+/// A component's part of a logit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contribution {
     pub component: Component,
 
-    /// Part of the logit.
+    /// The part, in logits.
     pub logit: f32,
 }
 
+/// A component that writes to the residual stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Component {
+    /// The token embedding.
     Embed,
+
+    /// The position embedding.
     PosEmbed,
 
-    /// All heads of a layer, `b_O` included.
+    /// The attention of a layer, `b_O` included.
     AttnOut(usize),
+
+    /// The MLP of a layer, `b_out` included.
     MlpOut(usize),
 
-    /// A head's result, without any bias.
-    Head {
-        layer: usize,
-        head: usize,
-    },
+    /// A head, without any bias.
+    Head { layer: usize, head: usize },
 
     /// The attention biases of all layers.
     Bias,
 }
 
-/// TransformerLens' label: `embed`, `3_attn_out`, `L3H5`, …
+/// Written as in TransformerLens: `embed`, `3_attn_out`, `L3H5`, …
 impl std::fmt::Display for Component {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -93,7 +99,7 @@ impl std::fmt::Display for Component {
 }
 
 impl LogitAttribution {
-    /// All contributions and the bias; equal to `logit` up to rounding.
+    /// The sum of all parts and the bias, which equals `logit` up to rounding.
     pub fn sum(&self) -> f32 {
         let parts: f64 = self.contributions.iter().map(|it| f64::from(it.logit)).sum();
         (parts + f64::from(self.unembed_bias)) as f32
@@ -107,7 +113,7 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<LogitAttribution, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        let asked = Asked::new(model, prompt)?;
+        let asked = SplitTokens::new(model, prompt)?;
         let capture = sites(self.by, model.config.n_layers);
         ctx.task.checkpoint(Progress { done: 0, total: model.config.n_layers as u64 + 1 })?;
         let run = model.run_clean(&prompt.ids, &capture);
@@ -133,15 +139,15 @@ impl Method for Spec {
     }
 }
 
-/// Whose logit is split, and what is taken off it.
+/// The token whose logit is split, and the foil whose logit is taken off.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::analysis) struct Asked {
+pub(in crate::analysis) struct SplitTokens {
     pub answer: u32,
     pub foil: Option<u32>,
 }
 
-impl Asked {
-    /// Also checks the prompt.
+impl SplitTokens {
+    /// The tokens of a prompt, which is checked for the model.
     pub fn new(model: &Gpt2, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
         let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
         let foil = prompt.foil.as_ref().map(|foil| foil.first());
@@ -149,14 +155,15 @@ impl Asked {
         Ok(Self { answer, foil })
     }
 
-    /// At the last position of a run, which must have kept its final residual stream.
+    /// The direction that reads the logit at the last position of a run that kept its final
+    /// residual stream.
     pub fn direction(self, model: &Gpt2, cache: &ActivationCache) -> LogitDirection {
         let resid = at_end(cache, Site::ResidPost(model.config.n_layers - 1));
         model.logit_direction(resid, self.answer, self.foil)
     }
 
-    /// The answer's logit minus that of the foil, or minus the mean over the vocabulary, as a run of
-    /// one row gave it.
+    /// The answer's logit minus that of the foil, or minus the mean over the vocabulary, in a run
+    /// of one row.
     pub fn logit(self, run: &Run) -> f32 {
         let logits: Vec<f32> = run.logits.clone().into_data().iter::<f32>().collect();
         let reference = self.foil.map_or_else(
@@ -171,7 +178,7 @@ impl Asked {
     }
 }
 
-/// What a run must keep to be split.
+/// The sites that a run must keep to be split.
 pub(in crate::analysis) fn sites(by: Parts, n_layers: usize) -> SiteSet {
     let in_layer = |layer| match by {
         Parts::Layers => [Site::AttnOut(layer), Site::MlpOut(layer)],
@@ -182,7 +189,7 @@ pub(in crate::analysis) fn sites(by: Parts, n_layers: usize) -> SiteSet {
     sites
 }
 
-/// What each part wrote along a direction at the last position.
+/// What each component wrote along a direction at the last position.
 pub(in crate::analysis) fn contributions(
     model: &Gpt2,
     cache: &ActivationCache,
@@ -240,7 +247,7 @@ pub(in crate::analysis) fn contributions(
     Ok(contributions)
 }
 
-/// `[1, pos, 1, d_model]` to `[d_model]`
+/// An activation without heads at the last position. `[d_model]`
 pub(in crate::analysis) fn at_end(cache: &ActivationCache, site: Site) -> Tensor<1> {
     let activation = cache.get(site).clone();
     let [_, n_pos, _, d_model] = activation.dims();

@@ -1,7 +1,7 @@
-//! Logit lens: what would the model say if it stopped after this layer?
+//! Logit lens: reads the prediction that the model would make if it stopped after each layer.
 //!
 //! nostalgebraist 2020, "interpreting GPT: the logit lens". The final layer norm is recomputed on
-//! each layer's own residual stream, as TransformerLens does since 2.18; or it has the last layer's
+//! each layer's residual stream, as in TransformerLens since 2.18; or it has the last layer's
 //! scale, as in older versions and in direct logit attribution.
 
 use burn::tensor::Tensor;
@@ -20,10 +20,11 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The scale of the final layer norm.
     #[serde(default)]
     pub scale: LensScale,
 
-    /// How many of the likeliest tokens are listed for each cell, beside the one it names.
+    /// How many of the likeliest tokens are listed for each cell.
     #[serde(default)]
     pub n_top: usize,
 }
@@ -33,13 +34,14 @@ pub struct LogitLens {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// After each block. (layer, position)
+    /// The reading after each layer. `[layer, position]`
     pub cells: Grid<LensCell>,
 
-    /// The likeliest tokens, as many as the spec asks for. (layer, position)
+    /// The likeliest tokens after each layer, as many as the spec asks for. `[layer, position]`
     pub top: Grid<Vec<Candidate>>,
 }
 
+/// The reading after one layer at one position.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LensCell {
     /// The likeliest next token.
@@ -48,11 +50,11 @@ pub struct LensCell {
     /// Its probability, 0 to 1.
     pub top_prob: f32,
 
-    /// Probability of the answer's first token, 0 to 1. At the last position the model's belief,
-    /// elsewhere how far the answer can be read already.
+    /// The probability of the answer's first token, 0 to 1. At positions before the last it shows
+    /// how far the answer can already be read there.
     pub answer_prob: f32,
 
-    /// How many tokens are likelier than the answer's first.
+    /// The rank of the answer's first token, counted from 0, the most likely token.
     pub answer_rank: u32,
 }
 
@@ -77,7 +79,7 @@ impl Method for Spec {
         let mut top_tokens = Vec::with_capacity(n_layers * n_pos);
         for layer in 0..n_layers {
             ctx.task.checkpoint(Progress { done: layer as u64, total: n_layers as u64 })?;
-            // One layer at a time: logits of all layers at once would be large.
+            // The logits of all layers at once would take much memory.
             let resid = run.cache.get(Site::ResidPost(layer)).clone().reshape([n_pos, d_model]);
             let logits = match self.scale {
                 LensScale::Own => model.unembed(resid),
@@ -118,8 +120,8 @@ impl Method for Spec {
     }
 }
 
-/// The likeliest of each row. `logits`: `[pos, d_vocab]`; `sum`: the logarithm of the sum of
-/// exponentials, `[pos, 1]`
+/// The likeliest tokens at each position, from the logits `[pos, d_vocab]` and the logarithms of
+/// the sums of their exponentials `[pos, 1]`.
 fn candidates(logits: &Tensor<2>, sum: &Tensor<2>, n_top: usize) -> Vec<Vec<Candidate>> {
     let [n_pos, d_vocab] = logits.dims();
     if n_top == 0 {

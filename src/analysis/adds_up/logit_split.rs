@@ -1,31 +1,32 @@
-//! A plain run, and what each activation at its last position is of the answer's logit.
+//! A clean run whose activations at the last position are read as parts of the answer's logit.
 
-use crate::analysis::logit_attribution::{Asked, at_end};
+use crate::analysis::logit_attribution::{SplitTokens, at_end};
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::intervention::{Site, SiteSet};
 use crate::model::{Gpt2, LogitDirection, Run};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
+/// A clean run, and the direction that reads the answer's logit in it.
 pub(in crate::analysis) struct LogitSplit<'a> {
     ctx: &'a AnalysisCtx<'a>,
     n_layers: usize,
     pub run: Run,
     pub direction: LogitDirection,
 
-    /// As in [`LogitAttribution`](crate::analysis::logit_attribution::LogitAttribution).
+    /// The answer's logit minus the foil's, or without a foil minus the mean over the vocabulary.
     pub logit: f32,
 }
 
 impl<'a> LogitSplit<'a> {
-    /// `in_layer`: the sites of each layer that are looked at.
+    /// Runs the model, and keeps the sites that `in_layer` names in each layer.
     pub fn new(
         model: &Gpt2,
         prompt: &TokenizedPrompt,
         in_layer: impl Fn(usize) -> Vec<Site>,
         ctx: &'a AnalysisCtx<'a>,
     ) -> Result<Self, AnalysisError> {
-        let asked = Asked::new(model, prompt)?;
+        let asked = SplitTokens::new(model, prompt)?;
         let n_layers = model.config.n_layers;
         let mut capture: SiteSet = (0..n_layers).flat_map(in_layer).collect();
         capture.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(n_layers - 1)]);
@@ -36,7 +37,7 @@ impl<'a> LogitSplit<'a> {
         Ok(Self { ctx, n_layers, run, direction, logit })
     }
 
-    /// Each layer in turn: says how far it is, and stops if that was asked for.
+    /// The layers in order. Each reports progress, and is an error if the run was cancelled.
     pub fn layers(&self) -> impl Iterator<Item = Result<usize, AnalysisError>> {
         let total = self.n_layers as u64 + 1;
         (0..self.n_layers).map(move |layer| {
@@ -45,13 +46,13 @@ impl<'a> LogitSplit<'a> {
         })
     }
 
-    /// Part of the logit.
+    /// An activation's part of the logit.
     pub fn part(&self, site: Site) -> f64 {
         let along = (at_end(&self.run.cache, site) * self.direction.weights.clone()).sum();
         f64::from(along.into_scalar::<f32>())
     }
 
-    /// That of both embeddings.
+    /// The part of both embeddings.
     pub fn embeddings(&self) -> f64 {
         self.part(Site::Embed) + self.part(Site::PosEmbed)
     }

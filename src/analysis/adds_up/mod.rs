@@ -1,4 +1,5 @@
-//! What the answer's logit and the residual stream are the sum of, by layer, head, neuron or token.
+//! The sums that the answer's logit and the residual stream consist of, by layer, head, neuron or
+//! token.
 
 pub mod logit_attribution;
 pub mod running_sum;

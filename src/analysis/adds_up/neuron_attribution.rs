@@ -1,10 +1,10 @@
-//! Direct logit attribution by neuron: which MLP neurons write the answer?
+//! Direct logit attribution by neuron: splits the answer's logit into what each MLP neuron writes.
 //!
 //! An MLP's output is the sum over neurons of activation times output weights, so its part of the
 //! logit splits further (Elhage et al. 2021; Geva et al. 2022, "Transformer Feed-Forward Layers
 //! Build Predictions by Promoting Concepts in the Vocabulary Space"). TransformerLens'
 //! `stack_neuron_results` through `apply_ln_to_stack` gives the same numbers; here no neuron's
-//! vector is ever made, only its product with the answer's direction.
+//! vector is computed, only its product with the answer's direction.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,17 +21,18 @@ pub struct Spec {
     /// How many neurons are listed.
     pub n_top: usize,
 
+    /// Whether neurons are listed overall or for each layer.
     pub listing: Listing,
 }
 
-/// Among which neurons the largest are looked for.
+/// The neurons among which the largest are listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Listing {
-    /// All of the model.
+    /// All neurons of the model.
     Overall,
 
-    /// Those of each layer, so that `n_top` are listed for every layer.
+    /// The neurons of each layer, so that `n_top` are listed for every layer.
     PerLayer,
 }
 
@@ -40,39 +41,43 @@ pub struct NeuronAttribution {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// The largest by size, whatever the sign; layer after layer if listed per layer.
+    /// The neurons with the largest absolute parts, largest first; layer after layer if they are
+    /// listed for each layer.
     pub top: Vec<Neuron>,
 
-    /// The sum over all neurons of each layer. `[layer]`
+    /// The sum of the parts of each layer's neurons. `[layer]`
     pub layers: Vec<f32>,
 
-    /// Embeddings, attention and `b_out`, of all layers; and what the model is steered by.
+    /// The part of the embeddings, of attention and `b_out` in all layers, and of steering.
     pub others: f32,
 
-    /// As in [`LogitAttribution`](crate::analysis::logit_attribution::LogitAttribution).
+    /// What the final layer norm's bias adds to the logit.
     pub unembed_bias: f32,
+
+    /// The answer's logit minus the foil's, or without a foil minus the mean over the vocabulary.
     pub logit: f32,
 }
 
+/// A neuron with its part of the logit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neuron {
     pub layer: usize,
 
-    /// Among those of its layer.
+    /// Its index in its layer.
     pub index: usize,
 
-    /// After the nonlinearity, at the last position.
+    /// Its activation after the nonlinearity, at the last position.
     pub activation: f32,
 
     /// What it adds to the logit per unit of activation.
     pub per_unit: f32,
 
-    /// Part of the logit: the product of the two.
+    /// Its part of the logit: `activation` times `per_unit`.
     pub logit: f32,
 }
 
 impl NeuronAttribution {
-    /// All neurons and all else; equal to `logit` up to rounding.
+    /// The sum of all parts, which equals `logit` up to rounding.
     pub fn sum(&self) -> f32 {
         let neurons: f64 = self.layers.iter().map(|&it| f64::from(it)).sum();
         (neurons + f64::from(self.others) + f64::from(self.unembed_bias)) as f32

@@ -1,7 +1,7 @@
-//! How long the vectors of the residual stream are, and how much each layer adds to it.
+//! The norms of the residual stream and of what each layer adds to it.
 //!
-//! Euclidean norms of the activations as they are. A layer norm takes their mean off first: on a
-//! model with `center_writing_weights` that mean is 0.
+//! They are Euclidean norms of the activations as they are. A layer norm first takes off their
+//! mean, which is 0 in a model with `center_writing_weights`.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -19,25 +19,25 @@ pub struct Spec;
 pub struct ResidualNorms {
     pub prompt: TokenizedPrompt,
 
-    /// `[pos]`
+    /// The norms of the token embeddings. `[pos]`
     pub embed: Vec<f32>,
 
-    /// `[pos]`
+    /// The norms of the position embeddings. `[pos]`
     pub pos_embed: Vec<f32>,
 
-    /// (layer, position)
+    /// The norms of the residual stream before each layer. `[layer, position]`
     pub resid_pre: Grid<f32>,
 
-    /// (layer, position)
+    /// The norms of attention's outputs. `[layer, position]`
     pub attn_out: Grid<f32>,
 
-    /// (layer, position)
+    /// The norms of the residual stream between attention and MLP. `[layer, position]`
     pub resid_mid: Grid<f32>,
 
-    /// (layer, position)
+    /// The norms of the MLPs' outputs. `[layer, position]`
     pub mlp_out: Grid<f32>,
 
-    /// (layer, position)
+    /// The norms of the residual stream after each layer. `[layer, position]`
     pub resid_post: Grid<f32>,
 }
 

@@ -1,37 +1,39 @@
-//! The parts of a logit in order of depth, each with the sum so far.
+//! The parts of a logit in the order of layers, each with the sum so far.
 //!
-//! The final layer norm's scale is held fixed as in the attribution itself, so a sum is what would be
-//! read off the residual stream there under that scale: the logit lens with `final` scale.
+//! The final layer norm's scale is held fixed, as in the attribution itself, so each sum is what
+//! the logit lens with `final` scale reads there.
 
 use crate::analysis::logit_attribution::{Component, LogitAttribution};
 
+/// The running sum of a logit's parts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunningSum {
-    /// What is there before the first layer, in logits: the embeddings, the final layer norm's bias,
-    /// and where the logit is split by heads the attention biases of all layers.
+    /// The sum before the first layer, in logits: the embeddings, the final layer norm's bias, and
+    /// if the logit is split by heads the attention biases of all layers.
     pub start: f32,
 
-    /// Attention or its heads, then the MLP, layer by layer.
+    /// The parts of attention or its heads and then of the MLP, layer by layer.
     pub steps: Vec<Step>,
 }
 
+/// One part, with the sums around it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
     pub component: Component,
 
-    /// What it adds, in logits.
+    /// The part, in logits.
     pub logit: f32,
 
-    /// The sum without it and all later ones, in logits.
+    /// The sum before the part, in logits.
     pub before: f32,
 
-    /// The sum with it.
+    /// The sum with the part, in logits.
     pub after: f32,
 }
 
 impl Step {
     pub fn layer(&self) -> usize {
-        place(self.component).map_or(0, |it| it.0)
+        depth(self.component).map_or(0, |it| it.0)
     }
 
     pub fn is_mlp(&self) -> bool {
@@ -40,13 +42,13 @@ impl Step {
 }
 
 impl LogitAttribution {
-    /// The last sum is [`Self::sum`], up to rounding.
+    /// The running sum, which ends at [`Self::sum`] up to rounding.
     pub fn running_sum(&self) -> RunningSum {
         let mut sum = f64::from(self.unembed_bias);
         let mut parts = Vec::with_capacity(self.contributions.len());
         for part in &self.contributions {
-            match place(part.component) {
-                Some(place) => parts.push((place, *part)),
+            match depth(part.component) {
+                Some(depth) => parts.push((depth, *part)),
                 None => sum += f64::from(part.logit),
             }
         }
@@ -62,8 +64,9 @@ impl LogitAttribution {
     }
 }
 
-/// Layer, then attention before MLP, then head. Nothing for what is of no layer.
-fn place(component: Component) -> Option<(usize, bool, usize)> {
+/// The order of components: by layer, attention before the MLP, and by head. `None` if it belongs
+/// to no layer.
+fn depth(component: Component) -> Option<(usize, bool, usize)> {
     match component {
         Component::Embed | Component::PosEmbed | Component::Bias => None,
         Component::AttnOut(layer) => Some((layer, false, 0)),

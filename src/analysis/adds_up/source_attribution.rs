@@ -1,9 +1,10 @@
-//! Direct logit attribution by source position: from which token did each head carry what it writes?
+//! Direct logit attribution by source position: splits each head's part of the logit by the token
+//! that it attends to.
 //!
-//! A head's output is the mean of the values over source positions, weighted by its pattern, so its
-//! part of the logit splits by source: `pattern[source] · v[source] W_O`, through the final layer
-//! norm with its scale held fixed (Elhage et al. 2021). The value bias counts as bias, as
-//! TransformerLens' `fold_value_biases` has it.
+//! A head's output is the mean of the values over source positions, weighted by its pattern. So its
+//! part of the logit splits by source: `pattern[source] · v[source] W_O`, read through the final
+//! layer norm with its scale held fixed (Elhage et al. 2021). The value bias counts as bias, as
+//! with TransformerLens' `fold_value_biases`.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,20 +21,22 @@ pub struct SourceAttribution {
     pub prompt: TokenizedPrompt,
     pub n_heads: usize,
 
-    /// Parts of the logit. `[layer, head, source]`
+    /// The parts of the logit. `[layer, head, source]`
     values: Vec<f32>,
 
-    /// Embeddings, MLPs and the attention biases, of all layers.
+    /// The part of the embeddings, and of MLPs and attention biases in all layers.
     pub others: f32,
 
-    /// As in [`LogitAttribution`](crate::analysis::logit_attribution::LogitAttribution).
+    /// What the final layer norm's bias adds to the logit.
     pub unembed_bias: f32,
+
+    /// The answer's logit minus the foil's, or without a foil minus the mean over the vocabulary.
     pub logit: f32,
 }
 
 impl SourceAttribution {
-    /// What a head wrote from each source position; their sum is the head's part of the logit.
-    /// `[source]`. Nothing if there is no such head.
+    /// The parts that a head wrote from each source position, whose sum is the head's part of the
+    /// logit. `[source]`. `None` if there is no such head.
     pub fn head(&self, layer: usize, head: usize) -> Option<&[f32]> {
         let n_pos = self.prompt.n_pos();
         let nth = layer * self.n_heads + head;
@@ -43,13 +46,13 @@ impl SourceAttribution {
         self.values.get(nth * n_pos..(nth + 1) * n_pos)
     }
 
-    /// Every head with what it wrote from each source position.
+    /// The layer and number of every head, with the parts that it wrote from each source position.
     pub fn heads(&self) -> impl Iterator<Item = (usize, usize, &[f32])> {
         let heads = self.values.chunks(self.prompt.n_pos()).enumerate();
         heads.map(|(nth, values)| (nth / self.n_heads, nth % self.n_heads, values))
     }
 
-    /// Each source position over all heads. `[source]`
+    /// The part of each source position, summed over all heads. `[source]`
     pub fn sources(&self) -> Vec<f32> {
         let mut sums = vec![0.0_f64; self.prompt.n_pos()];
         for (_, _, values) in self.heads() {
@@ -58,7 +61,7 @@ impl SourceAttribution {
         sums.into_iter().map(|it| it as f32).collect()
     }
 
-    /// All sources of all heads, and all else; equal to `logit` up to rounding.
+    /// The sum of all parts, which equals `logit` up to rounding.
     pub fn sum(&self) -> f32 {
         let heads: f64 = self.values.iter().map(|&it| f64::from(it)).sum();
         (heads + f64::from(self.others) + f64::from(self.unembed_bias)) as f32

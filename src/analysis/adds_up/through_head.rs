@@ -1,21 +1,22 @@
-//! What a head is told to write: which earlier parts reach the answer through one head?
+//! Splits a head's part of the logit by the earlier components that it reads.
 //!
 //! A head at the last position writes `Σ_s pattern[s] LN(x_s) W_V W_O`. With the scales of both
-//! layer norms held fixed, the one in front of the head at each source `s` and the final one, that is
+//! layer norms held fixed, the one before the head at each source `s` and the final one, that is
 //! linear in the residual stream, so each earlier component `c` has its own part
 //!
 //! ```text
 //! pattern[s] · ((x_{c,s} − mean) / σ1_s) W_V W_O · (W_U[answer] − W_U[foil]) / σ_final
 //! ```
 //!
-//! Elhage et al. 2021, "virtual weights": the V-composition of `c` with the head, on one prompt. The
-//! pattern is held fixed as well, so what reaches the answer by moving attention is not counted.
-//! Gains are those of `fold_ln`; the biases of the layer norm and of the values belong to no part.
+//! This is the V-composition of `c` with the head on one prompt (Elhage et al. 2021, "virtual
+//! weights"). The pattern is held fixed as well, so effects through a change of attention are not
+//! counted. Gains are those of `fold_ln`; the biases of the layer norm and of the values belong to
+//! no part.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::logit_attribution::{Asked, Component, Parts};
+use crate::analysis::logit_attribution::{Component, Parts, SplitTokens};
 use crate::analysis::{AnalysisError, Grid, Lab, Method};
 use crate::intervention::{Site, SiteSet};
 use crate::model::{ActivationCache, Gpt2, LogitDirection};
@@ -28,7 +29,7 @@ pub struct Spec {
     pub layer: usize,
     pub head: usize,
 
-    /// What the residual stream in front of it is split into.
+    /// The components that the residual stream before the head is split into.
     pub by: Parts,
 }
 
@@ -37,22 +38,22 @@ pub struct ThroughHead {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// In the order of TransformerLens' decompositions up to that layer.
+    /// The components, in the order of TransformerLens' decompositions up to that layer.
     pub components: Vec<Component>,
 
-    /// Part of the logit if the head looked at nothing but that position. (component, source)
+    /// Each component's part of the logit if the head attended to one position only.
+    /// `[component, source]`
     pub values: Grid<f32>,
 
-    /// Where the head looks from the last position. `[source]`
+    /// The head's attention weights from the last position, 0 to 1. `[source]`
     pub pattern: Vec<f32>,
 
-    /// What the head writes towards the answer, as it is: its part of the logit.
+    /// The head's part of the logit.
     pub logit: f32,
 }
 
 impl ThroughHead {
-    /// What a component brings to the answer through the head: over all sources, as the pattern
-    /// weighs them.
+    /// A component's part of the logit through the head, over all sources, weighted by the pattern.
     pub fn weighted(&self, component: usize) -> f32 {
         let sources = self.pattern.iter().enumerate();
         let parts = sources.map(|(source, weight)| {
@@ -61,7 +62,7 @@ impl ThroughHead {
         parts.sum::<f64>() as f32
     }
 
-    /// All components over all sources; equal to `logit` up to rounding.
+    /// The sum of all parts, which equals `logit` up to rounding.
     pub fn sum(&self) -> f32 {
         (0..self.components.len()).map(|it| f64::from(self.weighted(it))).sum::<f64>() as f32
     }
@@ -74,7 +75,7 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<ThroughHead, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        let asked = Asked::new(model, prompt)?;
+        let asked = SplitTokens::new(model, prompt)?;
         let Self { layer, head, by } = *self;
         let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
         if layer >= n_layers {
@@ -128,7 +129,8 @@ impl Method for Spec {
     }
 }
 
-/// The residual stream in front of a layer along a direction, part by part. `[1, pos]` each
+/// The components of the residual stream before a layer, and what each writes along a direction.
+/// `[1, pos]` each
 fn split(
     model: &Gpt2,
     cache: &ActivationCache,

@@ -1,4 +1,4 @@
-//! Changes of the model: what they reach when tried out, and how all other methods see them.
+//! Changes of the model: methods that try them out, and edits that all other methods can run on.
 
 pub mod rank_one_edit;
 pub mod steering;

@@ -1,16 +1,18 @@
-//! Editing a fact: one layer's MLP is given another answer for one subject.
+//! Edits a fact by a rank-one change of one layer's MLP (ROME).
 //!
-//! Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 3 (ROME). The MLP's
-//! output matrix is taken for a memory of keys and values. The key `k*` is what the subject's last
-//! token gives it as input, averaged over texts before the prompt; the value `v*` is the output that
-//! makes the model say the new answer, found by gradient steps; and the smallest change of the
-//! matrix that writes `v*` at `k*` is `W_out += u (v* − v)ᵀ / (uᵀk)` with `u = C⁻¹ k*`, where `C` says
-//! how keys are spread. With `C = I` other keys that are merely alike are changed as well.
+//! Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 3. The MLP's
+//! output matrix is treated as a memory of keys and values. The key `k*` is the matrix's input at
+//! the subject's last token, averaged over texts put before the prompt. The value `v*` is the
+//! output that makes the model say the new answer, found by gradient steps. The smallest change of
+//! the matrix that writes `v*` at `k*` is `W_out += u (v* − v)ᵀ / (uᵀk)` with `u = C⁻¹ k*`, where
+//! `C` is the second moment of keys. With `C = I`, keys that are merely similar are changed as
+//! well.
 //!
-//! Follows `rome/compute_u.py` and `rome/compute_v.py` of <https://github.com/kmeng01/rome>: `v` and
-//! `k` are those of the prompt alone, `u` has length 1, and what the subject is ("{} is a") is kept
-//! by a divergence read at the subject's last token, where it says nothing of "is a". That an edit
-//! works in a layer does not say that the fact was there (Hase et al. 2023).
+//! The steps follow `rome/compute_u.py` and `rome/compute_v.py` of
+//! <https://github.com/kmeng01/rome>: `v` and `k` are those of the prompt alone, and `u` has length
+//! 1. What the subject is ("{} is a") is kept by a divergence that ROME reads at the subject's last
+//! token, before "is a". That an edit works in a layer does not show that the fact was stored there
+//! (Hase et al. 2023).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,72 +32,79 @@ use crate::tokens::{Answer, TokenizedPrompt};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The layer whose MLP is edited.
     pub layer: usize,
 
-    /// What the model is to say.
+    /// The new answer.
     pub target: Answer,
 
-    /// The prompt alone, then behind other texts.
+    /// The prompt alone, then the prompt after other texts.
     pub contexts: Vec<Context>,
 
-    /// "{subject} is a", up to the subject, where the model is to go on as before. Nothing: whatever
-    /// becomes of it.
+    /// The text "{subject} is a", at whose subject the model should predict as before. `None`
+    /// leaves this out.
     pub essence: Option<Context>,
+
+    /// How the value is found.
     pub descent: Descent,
+
+    /// The second moment of keys.
     pub covariance: Covariance,
 
-    /// What is asked before and after.
+    /// The prompts that are asked before and after the edit.
     #[serde(default)]
     pub asked: Vec<Asked>,
 }
 
-/// A text with the subject in it.
+/// A text that contains the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Context {
     /// `[pos]`
     pub ids: Vec<u32>,
 
-    /// Where the subject's last token is.
+    /// The position of the subject's last token.
     pub subject_last: usize,
 }
 
-/// How the value is found. The default is ROME's for GPT-2-large.
+/// The settings of the gradient steps that find the value. The default is ROME's for GPT-2-large.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Descent {
-    /// The first only looks, so that there is one step less than this (as in ROME).
+    /// How often the loss is computed. There is one step less, because the last loss only ends the
+    /// search, as in ROME.
     pub n_steps: usize,
 
-    /// Of Adam (Kingma & Ba 2015).
+    /// The learning rate of Adam (Kingma & Ba 2015).
     pub learning_rate: f64,
 
-    /// Weight of the length of what is added to the value, over the value's own, squared.
+    /// The weight of the added vector's norm, divided by the square of the value's norm, in the
+    /// loss.
     pub weight_decay: f64,
 
-    /// The longest that what is added may become, as a multiple of the value's own length.
+    /// The largest norm of the added vector, as a multiple of the value's norm.
     pub clamp: f64,
 
-    /// Weight of the divergence of what the subject is.
+    /// The weight of the divergence at the essence text in the loss.
     pub kl_factor: f64,
 
-    /// The loss at which it is enough.
+    /// The loss below which the search ends.
     pub enough: f64,
 }
 
-/// What keys are told apart by.
+/// The second moment `C` of keys, by which keys are told apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Covariance {
-    /// `C = I`: by their direction.
+    /// `C = I`, so that only the direction of keys counts.
     Identity,
 
-    /// By a file, see [`SecondMoment`].
+    /// The second moment in a file, see [`SecondMoment`].
     File(PathBuf),
 }
 
 impl Covariance {
-    /// Reads the file, if there is one. `d_mlp`: the model's number of neurons in a layer.
+    /// Reads the file, if there is one. `d_mlp` is the number of neurons in a layer.
     fn second_moment(&self, d_mlp: usize) -> Result<Option<SecondMoment>, AnalysisError> {
         match self {
             Self::Identity => Ok(None),
@@ -104,8 +113,8 @@ impl Covariance {
     }
 }
 
-/// A prompt whose answers are compared before and after. Its answer is the new one, its foil the one
-/// that was right.
+/// A prompt that is asked before and after the edit. Its answer is the new one, and its foil the
+/// right one before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
@@ -113,16 +122,17 @@ pub struct Asked {
     pub prompt: TokenizedPrompt,
 }
 
+/// How a prompt that is asked relates to the edited fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// The fact itself.
+    /// The prompt of the fact.
     Prompt,
 
-    /// The same in other words: should change too.
+    /// The same fact in other words, whose answer should change too.
     Paraphrase,
 
-    /// Of other subjects with the same answer: should not change.
+    /// A fact of another subject with the same answer, which should not change.
     Neighbourhood,
 }
 
@@ -131,33 +141,39 @@ pub struct RankOneEdit {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// One per look at the loss.
+    /// The search for the value, one entry each time the loss is computed.
     pub steps: Vec<Step>,
 
-    /// Nothing while the value is being found.
+    /// The change of the matrix. `None` while the value is being found.
     pub update: Option<Update>,
+
+    /// What the model answers before and after.
     pub told: Vec<Told>,
 }
 
-/// What the value was like before a step.
+/// The loss and its parts before a step of the search.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// The sum of the three.
+    /// The sum of `nll`, `kl` and `weight_decay`.
     pub loss: f64,
 
-    /// Of the new answer's tokens, negative logarithm, on average.
+    /// The mean negative log-probability of the new answer's tokens, in nats.
     pub nll: f64,
+
+    /// The divergence at the essence text, weighted.
     pub kl: f64,
+
+    /// The weighted size of the added vector.
     pub weight_decay: f64,
 
-    /// The probability of the new answer's tokens, their geometric mean, on average over texts.
+    /// The geometric mean probability of the new answer's tokens, averaged over texts. 0 to 1
     pub prob: f64,
 
-    /// Length of what is added to the value.
+    /// The norm of the vector that is added to the value.
     pub delta_norm: f64,
 }
 
-/// `left ⊗ right` is added to `h.{layer}.mlp.c_proj.weight`.
+/// The change of the matrix: `left ⊗ right` is added to `h.{layer}.mlp.c_proj.weight`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Update {
     pub layer: usize,
@@ -168,14 +184,20 @@ pub struct Update {
     /// `(v* − v) / (uᵀk)`. `[d_model]`
     pub right: Vec<f32>,
 
-    /// Lengths: of the key, of the value before, of the value that is written, and of the change as
-    /// a matrix (Frobenius).
+    /// The norm of the key `k*`.
     pub key_norm: f64,
+
+    /// The norm of the value before.
     pub value_norm: f64,
+
+    /// The norm of the new value `v*`.
     pub new_value_norm: f64,
+
+    /// The Frobenius norm of the change.
     pub change_norm: f64,
 }
 
+/// What the model answers to one prompt before and after the edit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     pub kind: Kind,
@@ -184,22 +206,26 @@ pub struct Told {
     pub after: Answers,
 }
 
-/// What a model answers.
+/// What a model answers to a prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Answers {
+    /// The likeliest next token.
     pub top: Candidate,
+
+    /// The new answer.
     pub new: Belief,
 
-    /// Nothing where no right answer is known.
+    /// The right answer before the edit. `None` if it is not known.
     pub old: Option<Belief>,
 }
 
+/// How likely a model finds an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Belief {
-    /// Of the first token, 0 to 1.
+    /// The probability of the first token, 0 to 1.
     pub prob: f32,
 
-    /// Of all tokens, natural logarithm, on average: what ROME compares answers by.
+    /// The mean log-probability of all tokens, by which ROME compares answers.
     pub mean_log_prob: f32,
 }
 
@@ -239,7 +265,7 @@ impl Spec {
             }
             check_ids(model, &self.continued(context), [].into_iter())?;
         }
-        // Nothing would flow back, and steps along rounding errors would be taken.
+        // No gradient would reach the value, and the steps would follow rounding errors.
         let is_read = |it: &Context| it.subject_last + 1 == it.ids.len();
         if self.layer + 1 == n_layers && !self.contexts.iter().any(is_read) {
             return Err(AnalysisError::NotRead { layer: self.layer });
@@ -273,7 +299,7 @@ impl Spec {
         Ok(())
     }
 
-    /// A text with all but the last token of the answer.
+    /// A text followed by all but the last token of the new answer.
     fn continued(&self, context: &Context) -> Vec<u32> {
         [&context.ids, &self.target.ids[..self.target.ids.len() - 1]].concat()
     }
@@ -330,9 +356,8 @@ impl Update {
     }
 }
 
-/// The change of the matrix, and how its value was found.
-///
-/// `on_step` is given all steps so far.
+/// The search for the value, and the change of the matrix. `on_step` is called with all steps so
+/// far.
 pub fn update(
     model: &Gpt2,
     spec: &Spec,
@@ -390,7 +415,8 @@ pub fn update(
     Ok((steps, update))
 }
 
-/// What is added to the value so that the model says the new answer. `[d_model]`
+/// The steps of the search, and the vector that is added to the value, `[d_model]`, so that the
+/// model says the new answer.
 fn descend(
     model: &Gpt2,
     spec: &Spec,
@@ -399,7 +425,7 @@ fn descend(
     on_step: &mut dyn FnMut(&[Step]),
 ) -> Result<(Vec<Step>, Vec<f64>), AnalysisError> {
     let Descent { n_steps, learning_rate, weight_decay, clamp, kl_factor, enough } = spec.descent;
-    // Texts that go through the model together: of one length, with the subject at one place.
+    // Texts go through the model together if they have the same length and position of the subject.
     let mut groups: BTreeMap<(usize, usize), Vec<Vec<u32>>> = BTreeMap::new();
     for context in &spec.contexts {
         let ids = spec.continued(context);
@@ -427,7 +453,7 @@ fn descend(
                 let rows: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
                 let tokens = &spec.target.ids;
                 let run =
-                    forward(&changed, &rows, &way_back(model, spec.layer), tokens.len(), ctx)?;
+                    forward(&changed, &rows, &sites_back_to(model, spec.layer), tokens.len(), ctx)?;
                 for reading in
                     model.read_back(vec![ask_tokens(&run.logits, tokens, None, None)])?.concat()
                 {
@@ -444,7 +470,7 @@ fn descend(
         if let Some(Context { ids, subject_last }) = &spec.essence {
             let changed = model.with_addition(spec.layer, Span::one(*subject_last), &added);
             let read = &ids[..=*subject_last];
-            let run = forward(&changed, &[read], &way_back(model, spec.layer), 1, ctx)?;
+            let run = forward(&changed, &[read], &sites_back_to(model, spec.layer), 1, ctx)?;
             let now = log_probs(&run.logits.clone().into_data().iter::<f32>().collect::<Vec<_>>());
             let before = as_before.get_or_insert_with(|| now.clone());
             let surprise = |(now, before): (&f32, &f32)| {
@@ -478,8 +504,8 @@ fn descend(
     Ok((steps, delta))
 }
 
-/// What a pass must keep to go back to the MLP of a layer.
-fn way_back(model: &Gpt2, layer: usize) -> SiteSet {
+/// The sites that a run must keep for gradients back to the MLP of a layer.
+fn sites_back_to(model: &Gpt2, layer: usize) -> SiteSet {
     let sites = Backward::sites(model.config.n_layers).into_iter();
     let last = Site::ResidPost(model.config.n_layers - 1);
     sites.filter(|site| *site == last || site.layer().is_some_and(|it| it > layer)).collect()
@@ -494,10 +520,10 @@ fn forward(
 ) -> Result<Run, Cancelled> {
     let rows: Vec<Row<'_>> = texts.iter().map(|ids| Row::new(ids, &[])).collect();
     let request = Request { rows: &rows, donors: &Donors::new(), capture, past: None, n_read };
-    model.run(&request, &mut |_| heard(model, ctx))
+    model.run(&request, &mut |_| check_cancelled(model, ctx))
 }
 
-/// The gradient at what the MLP of a layer writes at one position, summed over rows. `[d_model]`
+/// The gradient at the output of a layer's MLP at one position, summed over rows. `[d_model]`
 fn back(
     model: &Gpt2,
     run: &Run,
@@ -510,13 +536,13 @@ fn back(
     let wanted = SiteSet::from([site]);
     let request =
         Backward { run, objective, first_pos: pos, wanted: &wanted, dropped: Dropped::Nothing };
-    let gradients = model.backward(&request, &mut |_| heard(model, ctx))?;
+    let gradients = model.backward(&request, &mut |_| check_cancelled(model, ctx))?;
     let at_subject = gradients.get(site).clone().narrow(1, 0, 1).sum_dim(0);
     Ok(at_subject.into_data().iter::<f32>().collect())
 }
 
-/// Stops where that was asked for, on a device that works through a queue too.
-fn heard(model: &Gpt2, ctx: &AnalysisCtx<'_>) -> Result<(), Cancelled> {
+/// Fails if the run was cancelled, also on a device that works through a queue.
+fn check_cancelled(model: &Gpt2, ctx: &AnalysisCtx<'_>) -> Result<(), Cancelled> {
     model.wait();
     if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
 }
@@ -545,7 +571,7 @@ fn log_probs(logits: &[f32]) -> Vec<f32> {
     logits.iter().map(|it| (f64::from(*it) - max - sum.ln()) as f32).collect()
 }
 
-/// Kingma & Ba 2015, with the defaults of `PyTorch`.
+/// The optimizer of Kingma & Ba 2015, with `PyTorch`'s defaults.
 struct Adam {
     learning_rate: f64,
     n_steps: i32,

@@ -1,10 +1,11 @@
-//! Steering: a direction is added to the residual stream, and the model runs on.
+//! Steering: adds a direction to the residual stream, and compares the predictions before and
+//! after.
 //!
 //! Turner et al. 2023, "Activation Addition", and Rimsky et al. 2024 take the difference of a
-//! layer's residual stream between two prompts (here: at their last tokens); the difference of two
-//! columns of the unembedding points straight at a token. It is added to what the layer's MLP
-//! writes, as a bias would be, so that every split of the residual stream still adds up: what is
-//! attributed to that MLP contains it, and replacing that MLP's output removes it.
+//! layer's residual stream between two prompts, here at their last tokens. The difference of two
+//! columns of the unembedding points straight at a token. The direction is added to the output of
+//! the layer's MLP, as a bias would be, so that every split of the residual stream still adds up:
+//! what is attributed to that MLP contains it, and replacing that MLP's output removes it.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,28 +19,31 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// Where the direction comes from.
     pub direction: Direction,
 
-    /// After which layer.
+    /// The layer whose output is steered.
     pub layer: usize,
 
-    /// At which tokens of the prompt. `all` means tokens that follow it, too.
+    /// The tokens of the prompt that are steered. `all` includes tokens that follow the prompt.
     pub positions: Positions,
 
-    /// How much of it.
+    /// The factor of the direction.
     pub scale: f64,
 
-    /// How many of the likeliest next tokens are listed, before and after.
+    /// How many of the likeliest next tokens are listed before and after.
     pub n_top: usize,
 }
 
+/// Where the direction comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Direction {
-    /// The residual stream after the layer at the last token of one prompt, less that of the other.
+    /// The layer's residual stream at the last token of one prompt, less that of another.
     Prompts { plus: Vec<u32>, minus: Vec<u32> },
 
-    /// A token's column of the unembedding, less that of another, or else the mean of all.
+    /// A token's column of the unembedding, less that of another token, or less the mean of all
+    /// columns.
     Tokens { plus: u32, minus: Option<u32> },
 }
 
@@ -48,15 +52,17 @@ pub struct Steering {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// The length of what is added, and of the residual stream where it is added, on average.
+    /// The norm of the vector that is added.
     pub added_norm: f64,
+
+    /// The mean norm of the residual stream at the steered tokens.
     pub resid_norm: f64,
 
     pub before: Prediction,
     pub after: Prediction,
 }
 
-/// What is added. `[d_model]`
+/// The vector that is added. `[d_model]`
 pub fn vector(model: &Gpt2, spec: &Spec, ctx: &AnalysisCtx<'_>) -> Result<Vec<f32>, AnalysisError> {
     let n_layers = model.config.n_layers;
     if spec.layer >= n_layers {
@@ -94,7 +100,7 @@ fn at_end(
     Ok(values[values.len() - model.config.d_model..].to_vec())
 }
 
-/// A model that is steered wherever a prompt has these tokens.
+/// A copy of the model that is steered at these positions of a prompt.
 pub fn steered(
     model: &Gpt2,
     prompt: &TokenizedPrompt,

@@ -1,18 +1,19 @@
-//! `AtP*`: which parts matter, estimated from gradients that see more than the slope.
+//! `AtP*`: estimates which activations matter, with two corrections to attribution patching.
 //!
-//! Plain attribution patching multiplies the change of an activation by the slope at it, and is wrong
-//! in two ways that Kramár et al. 2024, "`AtP*`: An efficient and scalable method for localizing LLM
-//! behaviour to components", mend:
+//! Plain attribution patching multiplies the change of an activation by the gradient at it. Kramár
+//! et al. 2024, "`AtP*`: An efficient and scalable method for localizing LLM behaviour to
+//! components", correct two of its errors:
 //!
-//! - Attention that is sure of its choice has nearly no slope. For queries and keys the softmax is
-//!   computed anew, and only what follows it is taken to first order (section 3.1.1). A key is
-//!   replaced alone, for all later queries.
-//! - Effects along several paths may cancel. Each layer's contribution to the residual stream is kept
-//!   from carrying a gradient in turn, and the sizes of these estimates are averaged (`GradDrop`,
-//!   section 3.1.2, with the factor 1 / (L − 1) there).
+//! - Attention weights near 0 or 1 have almost no gradient. For queries and keys the softmax is
+//!   therefore recomputed, and only what follows it is taken to first order (section 3.1.1). A key
+//!   is replaced alone, for all later queries.
+//! - Effects along several paths may cancel. Therefore the gradient through each layer's
+//!   contribution to the residual stream is dropped in turn, and the absolute values of these
+//!   estimates are averaged (`GradDrop`, section 3.1.2, with its factor 1 / (L − 1)).
 //!
-//! Gradients are taken at the clean run, and effects are what *corrupting* an activation adds to the
-//! reading: the paper's sign, the opposite of [`attribution_patching`](crate::analysis::attribution_patching).
+//! Gradients are taken at the clean run, and effects are what *corrupting* an activation adds to
+//! the metric. That is the paper's sign, the opposite of
+//! [`attribution_patching`](crate::analysis::attribution_patching).
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
@@ -33,12 +34,14 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The corrupted runs.
     pub contrast: Contrast,
 
-    /// What is estimated.
+    /// The metric that is estimated.
     pub metric: Metric,
 
-    /// How many parts, those with the largest [`Effect::size`], are corrupted for real.
+    /// How many activations, those with the largest [`Effect::size`], are then corrupted and
+    /// measured.
     pub n_verified: usize,
 }
 
@@ -46,34 +49,36 @@ pub struct Spec {
 pub struct AtpStar {
     pub spec: Spec,
 
-    /// Where gradients are taken: always the clean run.
+    /// The run at which gradients are taken, always the clean run.
     pub base: BasePoint,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation of the noise, if there is noise.
+    /// The standard deviation of the noise, in embedding units, if there is noise.
     pub noise_std: Option<f64>,
 
-    /// What each corrupted run is of.
+    /// What the prompt became in each corrupted run.
     #[serde(default)]
     pub corruptions: Vec<Corrupted>,
 
+    /// The measurement of the clean run.
     pub clean: Measurement,
 
-    /// One for each corrupted run.
+    /// The measurement of each corrupted run.
     pub corrupted: Vec<Measurement>,
 
-    /// In the order of [`Node::ALL`]. For heads one grid over (layer, head) for each position; for
-    /// MLPs one over (layer, position).
+    /// The effects in the order of [`Node::ALL`]: a grid `[layer, head]` for each position, and for
+    /// MLPs a single grid `[layer, position]`.
     pub effects: Vec<Vec<Grid<Effect>>>,
 
-    /// Largest first.
+    /// The activations that were corrupted, the largest estimate first.
     pub verified: Vec<Verified>,
 
-    /// Of the verified: with the estimate that has the softmax anew, and with the plain one.
+    /// How well their estimates agree with the measurements: those with the softmax recomputed, and
+    /// the plain ones.
     pub agreement: Option<[Agreement; 2]>,
 }
 
-/// What an activation is.
+/// A kind of activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Node {
@@ -84,35 +89,37 @@ pub enum Node {
     /// A head's output before `W_O`.
     Z,
 
-    /// What an MLP adds to the residual stream.
+    /// An MLP's output.
     Mlp,
 }
 
-/// What corrupting one activation adds to the metric, estimated. Means over the corrupted runs.
+/// The estimates of what corrupting one activation adds to the metric, as means over the corrupted
+/// runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Effect {
-    /// To first order: `AtP`.
+    /// The first-order estimate, `AtP`.
     pub plain: f32,
 
-    /// With the softmax computed anew, for queries and keys.
+    /// The estimate with the softmax recomputed for queries and keys.
     pub fixed: f32,
 
-    /// The mean size of that over layers dropped in turn: `AtP*`'s `c`, by which parts are ranked.
+    /// The mean absolute value of `fixed` over layers dropped in turn: the `c` of `AtP*`, which
+    /// ranks activations.
     pub size: f32,
 }
 
-/// A part that was corrupted for real.
+/// An activation that was corrupted and measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verified {
     pub node: Node,
     pub layer: usize,
     pub pos: usize,
 
-    /// Nothing for MLPs.
+    /// The head, `None` for MLPs.
     pub head: Option<usize>,
     pub estimate: Effect,
 
-    /// What it added to the metric, mean over the corrupted runs.
+    /// What corrupting the activation added to the metric, as a mean over the corrupted runs.
     pub patched: f32,
 }
 
@@ -137,7 +144,7 @@ impl Node {
 impl Spec {}
 
 impl AtpStar {
-    /// Nothing for a head of MLPs, or outside of the model.
+    /// The effect of one activation. `head` is ignored for MLPs. `None` outside of the model.
     pub fn effect(&self, node: Node, layer: usize, pos: usize, head: usize) -> Option<Effect> {
         let grids = &self.effects[Node::ALL.iter().position(|it| *it == node)?];
         let found = match node {
@@ -147,7 +154,7 @@ impl AtpStar {
         found.copied()
     }
 
-    /// All parts, the largest [`Effect::size`] first.
+    /// All activations, the largest [`Effect::size`] first.
     pub fn ranked(&self) -> Vec<Verified> {
         let mut all = Vec::new();
         for (node, grids) in Node::ALL.into_iter().zip(&self.effects) {
@@ -191,8 +198,8 @@ impl Method for Spec {
         wanted.extend((0..n_layers).map(Site::Pattern));
         let gradients = passes.back(&clean.run, asked.ids.len(), &wanted, Dropped::EachLayer)?;
 
-        let at = Place { first_pos: contrast.first_pos, n_pos: prompt.n_pos(), n_layers };
-        let mut sums = Sums::new(model, &at);
+        let extent = Extent { first_pos: contrast.first_pos, n_pos: prompt.n_pos(), n_layers };
+        let mut sums = Sums::new(model, &extent);
         let mut corrupted = Vec::new();
         let mut runs = Vec::new();
         let n_rows = rows_per_batch(model, &asked);
@@ -201,7 +208,8 @@ impl Method for Spec {
             let run = passes.forward(&rows, &Donors::new(), &sites)?;
             corrupted.extend(clean.read(&run)?);
             for layer in 0..n_layers {
-                sums.add(layer, &estimates(layer, &at, &clean.run.cache, &run.cache, &gradients));
+                let found = estimates(layer, &extent, &clean.run.cache, &run.cache, &gradients);
+                sums.add(layer, &found);
             }
             if self.n_verified > 0 {
                 runs.push(run.cache);
@@ -217,7 +225,7 @@ impl Method for Spec {
             corruptions: contrast.shown.clone(),
             clean: clean.measured,
             corrupted,
-            effects: sums.effects(&at, scale, model.config.n_heads),
+            effects: sums.effects(&extent, scale, model.config.n_heads),
             verified: Vec::new(),
             agreement: None,
         };
@@ -247,33 +255,33 @@ impl Method for Spec {
     }
 }
 
-/// Where effects are estimated.
-struct Place {
+/// The positions and layers whose effects are estimated.
+struct Extent {
     first_pos: usize,
 
-    /// Of the prompt, without the answer's tokens.
+    /// The number of the prompt's positions, without the answer's tokens.
     n_pos: usize,
     n_layers: usize,
 }
 
-impl Place {
+impl Extent {
     fn n_changed(&self) -> usize {
         self.n_pos - self.first_pos
     }
 }
 
-/// For each kind of activation the sums over the rows of `corrupted` of plain estimates, of those
-/// with the softmax anew, and of their sizes over dropped layers. `[head, pos, 3]` each
+/// The three numbers of an [`Effect`] for each kind of activation, summed over the rows of
+/// `corrupted`. `[head, pos, 3]` each
 fn estimates(
     layer: usize,
-    place: &Place,
+    extent: &Extent,
     clean: &ActivationCache,
     corrupted: &ActivationCache,
     gradients: &ActivationCache,
 ) -> [Tensor<3>; 5] {
     let from_first = |x: Tensor<4>| {
         let [_, n_all, _, _] = x.dims();
-        x.narrow(1, place.first_pos, n_all - place.first_pos)
+        x.narrow(1, extent.first_pos, n_all - extent.first_pos)
     };
     let change = |site: Site| from_first(corrupted.get(site).clone() - clean.get(site).clone());
     let gradient = |site: Site| gradients.get(site).clone();
@@ -289,22 +297,22 @@ fn estimates(
     let [_, _, n_queries, d_head] = q_clean.dims();
     let [_, _, n_keys, _] = k_clean.dims();
     let scale = (d_head as f64).sqrt();
-    let no_future = no_future(place.first_pos, n_queries, n_keys, &q_clean.device());
+    let no_future = no_future(extent.first_pos, n_queries, n_keys, &q_clean.device());
 
     let scores = q_corrupted.matmul(k_clean.swap_dims(2, 3)) / scale;
     let moved = softmax(scores + no_future, 3) - pattern.clone();
     let queries = contract([1, 2, 0, 3], moved, [1, 2, 3, 0], d_pattern.clone());
 
-    // A key's score moves by δ, and nothing else does. With its weight p and what the others have
-    // together, q = 1 − p, the new weight is p eᵟ / (q + p eᵟ), and the others share the rest as they
-    // did. q is summed up, not subtracted, since p may be 1 to rounding.
+    // Only one key's score moves, by δ. With its weight p and the sum of the other weights q = 1 −
+    // p, its new weight is p eᵟ / (q + p eᵟ), and the others share the rest in proportion. q is a
+    // sum, not 1 − p, because p may round to 1.
     let k_change = heads_first(change(Site::K(layer)));
     let raised = q_clean.matmul(k_change.swap_dims(2, 3)) / scale;
     let others = Tensor::<2>::eye(n_keys, &raised.device()).neg() + 1.0;
     let others = others.unsqueeze::<4>();
     let rest = pattern.clone().matmul(others.clone());
     let gained = rest.clone() * d_pattern.clone() - (pattern.clone() * d_pattern).matmul(others);
-    let changed_keys = |x: Tensor<4>| x.narrow(3, place.first_pos, n_queries);
+    let changed_keys = |x: Tensor<4>| x.narrow(3, extent.first_pos, n_queries);
     let (own, rest) = (changed_keys(pattern), changed_keys(rest));
     let shrink = (-raised.clone().abs()).exp();
     let is_up = raised.clone().greater_elem(0.0).float();
@@ -315,9 +323,9 @@ fn estimates(
     let moved = own * (is_up - is_down) * (shrink.neg() + 1.0) / total;
     let keys = contract([1, 3, 0, 2], moved, [1, 3, 2, 0], changed_keys(gained));
 
-    let prompt_only = |x: Tensor<4>| x.narrow(1, 0, place.n_changed());
+    let prompt_only = |x: Tensor<4>| x.narrow(1, 0, extent.n_changed());
     let both = |plain: Tensor<4>, fixed: Tensor<4>| {
-        reduce(&prompt_only(plain), &prompt_only(fixed), layer, place.n_layers)
+        reduce(&prompt_only(plain), &prompt_only(fixed), layer, extent.n_layers)
     };
     let same = |node: Node| {
         let plain = to_first_order(node);
@@ -332,7 +340,7 @@ fn estimates(
     ]
 }
 
-/// A change of each run, along the gradient of each row. `[run, pos, head, width]` and
+/// The product of each run's change with each row of the gradient. `[run, pos, head, width]` and
 /// `[row, pos, head, width]` to `[head, pos, run, row]`
 fn along(change: Tensor<4>, gradient: Tensor<4>) -> Tensor<4> {
     contract([2, 1, 0, 3], change, [2, 1, 3, 0], gradient)
@@ -342,8 +350,10 @@ fn contract(a_axes: [isize; 4], a: Tensor<4>, b_axes: [isize; 4], b: Tensor<4>) 
     a.permute(a_axes).matmul(b.permute(b_axes))
 }
 
-/// `[head, pos, run, row]` to `[head, pos, 3]`. The first row is the whole gradient; then each layer
-/// after this one is dropped. Earlier layers change nothing, this one leaves nothing.
+/// The three numbers of an [`Effect`]. `[head, pos, run, row]` to `[head, pos, 3]`
+///
+/// The first row has the whole gradient; in each other row one layer after this one is dropped.
+/// Dropping an earlier layer changes nothing, and dropping this one leaves nothing.
 fn reduce(plain: &Tensor<4>, fixed: &Tensor<4>, layer: usize, n_layers: usize) -> Tensor<3> {
     let [n_heads, n_pos, _, n_rows] = fixed.dims();
     let whole = |x: &Tensor<4>| x.clone().narrow(3, 0, 1);
@@ -361,7 +371,7 @@ fn reduce(plain: &Tensor<4>, fixed: &Tensor<4>, layer: usize, n_layers: usize) -
     all.sum_dim(2).reshape([n_heads, n_pos, 3])
 }
 
-/// What is added to scores so that no query looks at a later key. `[1, 1, query, key]`
+/// The mask that, added to scores, keeps queries from later keys. `[1, 1, query, key]`
 fn no_future(
     first_query: usize,
     n_queries: usize,
@@ -375,20 +385,20 @@ fn no_future(
     Tensor::from_data(TensorData::new(values, [1, 1, n_queries, n_keys]), device)
 }
 
-/// Sums over corrupted runs, by kind of activation and layer: head by head, position by position.
+/// The sums over corrupted runs for each kind of activation, by layer, head and position.
 struct Sums(Vec<Vec<[f64; 3]>>);
 
 impl Sums {
-    fn new(model: &Gpt2, place: &Place) -> Self {
+    fn new(model: &Gpt2, extent: &Extent) -> Self {
         let of = |node: Node| {
             let n_heads = if node == Node::Mlp { 1 } else { model.config.n_heads };
-            vec![[0.0; 3]; place.n_layers * n_heads * place.n_changed()]
+            vec![[0.0; 3]; extent.n_layers * n_heads * extent.n_changed()]
         };
         Self(Node::ALL.map(of).into())
     }
 
     fn add(&mut self, layer: usize, found: &[Tensor<3>; 5]) {
-        // One readback for all of them.
+        // All are copied back at once.
         let flat = found.iter().map(|it| it.clone().reshape([it.shape().num_elements()]));
         let values = Tensor::cat(flat.collect::<Vec<Tensor<1>>>(), 0).into_data();
         let mut values = values.iter::<f32>();
@@ -396,41 +406,43 @@ impl Sums {
             let n = found.shape().num_elements() / 3;
             for sum in &mut sums[layer * n..(layer + 1) * n] {
                 for sum in sum {
-                    *sum += f64::from(values.next().expect("there are as many as were asked for"));
+                    *sum +=
+                        f64::from(values.next().expect("every tensor's numbers were copied back"));
                 }
             }
         }
     }
 
-    fn effects(&self, place: &Place, scale: f32, n_heads: usize) -> Vec<Vec<Grid<Effect>>> {
+    fn effects(&self, extent: &Extent, scale: f32, n_heads: usize) -> Vec<Vec<Grid<Effect>>> {
         let read = |node: usize, n_heads: usize, layer: usize, head: usize, pos: usize| {
-            // What comes before is as it was.
-            let Some(pos) = pos.checked_sub(place.first_pos) else { return Effect::default() };
-            let nth = (layer * n_heads + head) * place.n_changed() + pos;
+            // Earlier positions equal the clean run, so their effect is 0.
+            let Some(pos) = pos.checked_sub(extent.first_pos) else { return Effect::default() };
+            let nth = (layer * n_heads + head) * extent.n_changed() + pos;
             let [plain, fixed, size] = self.0[node][nth].map(|sum| (sum * f64::from(scale)) as f32);
             Effect { plain, fixed, size }
         };
         let grids = |(nth, node): (usize, Node)| match node {
             Node::Mlp => {
-                let cells = (0..place.n_layers)
-                    .flat_map(|layer| (0..place.n_pos).map(move |pos| read(nth, 1, layer, 0, pos)));
-                vec![Grid::new(place.n_pos, cells.collect())]
+                let cells = (0..extent.n_layers).flat_map(|layer| {
+                    (0..extent.n_pos).map(move |pos| read(nth, 1, layer, 0, pos))
+                });
+                vec![Grid::new(extent.n_pos, cells.collect())]
             }
             Node::Query | Node::Key | Node::Value | Node::Z => {
                 let of_pos = |pos: usize| {
-                    let cells = (0..place.n_layers).flat_map(|layer| {
+                    let cells = (0..extent.n_layers).flat_map(|layer| {
                         (0..n_heads).map(move |head| read(nth, n_heads, layer, head, pos))
                     });
                     Grid::new(n_heads, cells.collect())
                 };
-                (0..place.n_pos).map(of_pos).collect()
+                (0..extent.n_pos).map(of_pos).collect()
             }
         };
         Node::ALL.into_iter().enumerate().map(grids).collect()
     }
 }
 
-/// Each row of each run by its place in the list.
+/// Every row of every run as a donor, numbered in order.
 fn donors_of(runs: Vec<ActivationCache>, sites: &SiteSet) -> Donors {
     let mut donors = Donors::new();
     for run in runs {
@@ -443,7 +455,7 @@ fn donors_of(runs: Vec<ActivationCache>, sites: &SiteSet) -> Donors {
     donors
 }
 
-/// Corrupts the parts with the largest sizes for real.
+/// Corrupts and measures the activations with the largest sizes.
 fn verify(
     passes: &Passes<'_>,
     estimated: &AtpStar,

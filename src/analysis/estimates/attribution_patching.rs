@@ -1,24 +1,23 @@
-//! Attribution patching: a causal trace estimated from one gradient.
+//! Attribution patching: estimates a whole causal trace from one gradient.
 //!
-//! A trace runs the model anew for every cell. To first order, what restoring an activation `a`
-//! changes in a reading `M` is `(a_clean − a_corrupted) · dM/da`, so one forward pass of the clean
-//! and the corrupted prompts and one backward pass estimate all cells, and all heads, at once.
+//! A trace runs the model again for every cell. To first order, restoring an activation `a` changes
+//! a metric `M` by `(a_clean − a_corrupted) · dM/da`, so one forward pass of the clean and the
+//! corrupted prompts and one backward pass estimate all cells, and all heads, at once.
 //!
-//! Where the gradient is taken is a choice on which the literature differs: Nanda 2023,
-//! "Attribution Patching: Activation Patching At Industrial Scale", takes it at the corrupted run,
-//! Kramár et al. 2024, "`AtP*`", at the clean one. Estimates from the two differ, so every result says
-//! which it is. Both are written here as what restoring gains; Kramár's is the loss that corrupting
-//! brings, of the other sign.
+//! The literature differs in where it takes the gradient: Nanda 2023, "Attribution Patching:
+//! Activation Patching At Industrial Scale", at the corrupted run; Kramár et al. 2024, "`AtP*`", at
+//! the clean run. The two estimates differ, so every result names its base. Both are given here as
+//! what restoring gains; Kramár et al. give what corrupting loses, which has the opposite sign.
 //!
-//! Three things make an estimate wrong, and patching the largest for real ([`Spec::n_verified`])
-//! tells how wrong:
-//! - The reading bends. A probability near 0 or 1 hardly moves at first, so logarithms and logits
-//!   are estimated better.
-//! - Attention that is sure of its choice has nearly no gradient.
-//! - In a window that is restored whole, no output reacts to the others at its token. Gradients of
-//!   the free run count these reactions, so added up they overestimate wide windows; by default what
-//!   passes from one through the next is taken off ([`Windows::Held`]), and the estimate is the
-//!   derivative in the direction of restoring.
+//! Three things make an estimate wrong. Patching the cells with the largest estimates
+//! ([`Spec::n_verified`]) shows how wrong:
+//! - The metric is not linear. A probability near 0 or 1 hardly moves at first, so logarithms and
+//!   logits are estimated better.
+//! - Attention weights near 0 or 1 have almost no gradient.
+//! - In a window that is restored whole, no output reacts to the others at its token. The gradients
+//!   of the free run include these reactions, so their sum overestimates wide windows. By default,
+//!   what passes from one output through the next is taken off ([`Windows::Held`]), which makes the
+//!   estimate the derivative in the direction of restoring.
 
 use std::ops::Range;
 
@@ -40,22 +39,23 @@ pub struct Spec {
     /// The trace that is estimated.
     pub trace: causal_trace::Spec,
 
-    /// Where the gradient is taken.
+    /// The run at which the gradient is taken.
     pub base: BasePoint,
 
-    /// What is estimated to first order.
+    /// The metric that is estimated to first order.
     pub metric: Metric,
 
+    /// How the layers of a window are combined.
     #[serde(default)]
     pub windows: Windows,
 
-    /// How many cells, those with the largest estimated effects, are patched for real.
+    /// How many cells, those with the largest estimated effects, are then patched and measured.
     pub n_verified: usize,
 }
 
 impl Spec {
-    /// Whether a trace can be estimated: clean activations put into the corrupted run token by token,
-    /// with all else free to react.
+    /// Whether a trace can be estimated: it must restore clean activations in the corrupted run
+    /// token by token, and sever nothing.
     pub fn is_of(trace: &causal_trace::Spec) -> bool {
         !trace.is_severed()
             && trace.direction == causal_trace::Direction::Denoise
@@ -63,27 +63,27 @@ impl Spec {
     }
 }
 
-/// The run whose gradient is taken.
+/// The run at which gradients are taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BasePoint {
-    /// Each corrupted run: where restoring starts from.
+    /// Each corrupted run, from which restoring starts.
     #[default]
     Corrupted,
 
-    /// The clean run: where corrupting starts from.
+    /// The clean run, from which corrupting starts.
     Clean,
 }
 
-/// How the layers of a window are taken together. The same for windows of one layer.
+/// How the layers of a window are combined. For windows of one layer both give the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Windows {
-    /// As outputs that do not react to each other at the restored token.
+    /// The outputs do not react to each other at the restored token.
     #[default]
     Held,
 
-    /// As the sum of the layers' own estimates: quicker, and too large.
+    /// The layers' estimates are summed, which is faster but overestimates.
     Added,
 }
 
@@ -92,52 +92,52 @@ pub struct AttributionPatching {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// As in a [`CausalTrace`].
+    /// The standard deviation of the noise, in embedding units. 0 without noise.
     pub noise_std: f64,
 
-    /// As in a [`CausalTrace`].
+    /// What the prompt became in each draw.
     #[serde(default)]
     pub corruptions: Vec<Corrupted>,
 
+    /// The measurement of the clean run.
     pub clean: Measurement,
 
-    /// With nothing restored, one per noise draw. Measured, not estimated.
+    /// The measurements of the corrupted runs, one for each draw.
     pub corrupted: Vec<Measurement>,
 
-    /// How much restoring each cell is estimated to add to the metric, one per noise draw.
-    /// (layer, position)
+    /// What restoring each cell is estimated to add to the metric, one number for each draw.
+    /// `[layer, position]`
     pub effects: Grid<Vec<f32>>,
 
-    /// The same for one head's output `z` in one layer, mean over noise draws; one grid for each
-    /// position. (layer, head)
+    /// What restoring one head's output `z` in one layer is estimated to add to the metric, as a
+    /// mean over draws. A grid `[layer, head]` for each position.
     pub heads: Vec<Grid<f32>>,
 
-    /// Largest estimated effect first.
+    /// The cells that were patched, largest estimated effect first.
     pub verified: Vec<Verified>,
 }
 
-/// A cell that was patched for real.
+/// A cell that was patched and measured.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verified {
     pub layer: usize,
     pub pos: usize,
 
-    /// The metric after restoring, mean over noise draws, as estimated.
+    /// The estimated metric after restoring, as a mean over draws.
     pub estimate: f32,
 
-    /// The same as measured: the cell of the causal trace.
+    /// The measured metric after restoring, as a mean over draws: the cell of the causal trace.
     pub patched: f32,
 }
 
 impl AttributionPatching {
-    /// The estimated reading after restoring, mean over noise draws. (layer, position)
+    /// A metric's estimates after restoring, as means over draws. `[layer, position]`
     ///
-    /// Of the metric that was estimated; and of the probability, if that was its logarithm. Nothing
-    /// of others.
+    /// `None` unless the metric was estimated, or is the probability whose logarithm was.
     pub fn scores(&self, metric: Metric) -> Option<Grid<f32>> {
         let read = |corrupted: &Measurement, effect: f32| match (metric, self.spec.metric) {
             (wanted, estimated) if wanted == estimated => Some(corrupted.get(metric)? + effect),
-            // A straight line leaves the scale of what can be; no logarithm is above 0.
+            // A linear estimate may leave the possible range, and no log-probability is above 0.
             (Metric::Prob, Metric::LogProb) => Some((corrupted.log_prob + effect).min(0.0).exp()),
             _ => None,
         };
@@ -151,7 +151,7 @@ impl AttributionPatching {
         Some(Grid::new(self.effects.n_columns(), scores?))
     }
 
-    /// The trace that is estimated, before its first cell.
+    /// The trace that is estimated, with no cell computed yet.
     pub fn unfilled_trace(&self) -> CausalTrace {
         CausalTrace {
             spec: self.spec.trace.clone(),
@@ -190,7 +190,7 @@ impl Method for Spec {
         let sites: SiteSet = (0..n_layers)
             .flat_map(|layer| [self.trace.component.site(layer), Site::Z(layer)])
             .collect();
-        let for_way_back = |is_base: bool| {
+        let capture_for = |is_base: bool| {
             let more = if is_base { Backward::sites(n_layers) } else { SiteSet::new() };
             sites.union(&more).copied().collect::<SiteSet>()
         };
@@ -205,7 +205,7 @@ impl Method for Spec {
         let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, n_verified, ctx);
 
         let none = Donors::new();
-        let capture = for_way_back(self.base == BasePoint::Clean);
+        let capture = capture_for(self.base == BasePoint::Clean);
         let clean = passes.clean(prompt, &asked, &capture)?;
         let back = |passes: &mut Passes<'_>, run: &Run| -> Result<_, AnalysisError> {
             let gradients = passes.back(run, asked.ids.len(), &wanted, Dropped::Nothing)?;
@@ -225,7 +225,7 @@ impl Method for Spec {
             overlaps: &overlaps,
             draws: Vec::new(),
         };
-        let capture = for_way_back(self.base == BasePoint::Corrupted);
+        let capture = capture_for(self.base == BasePoint::Corrupted);
         let n_rows = rows_per_batch(model, &asked);
         for start in (0..n_samples).step_by(n_rows) {
             let samples = start..(start + n_rows).min(n_samples);
@@ -279,12 +279,12 @@ impl Method for Spec {
     }
 }
 
-/// Windows whose outputs are held together, by where they end.
+/// The windows whose outputs are held together, by where they end.
 struct Overlaps {
     output: HeldOutput,
 
-    /// The layers of the widest window that ends there. Of a window with one layer there is nothing
-    /// to hold.
+    /// The layers of the widest window of each end. A window of one layer is left out, since it
+    /// holds nothing together.
     ends: Vec<Range<usize>>,
 }
 
@@ -305,24 +305,25 @@ impl Overlaps {
         Self { output, ends }
     }
 
-    /// Where gradients are needed, too.
+    /// The sites whose gradients are needed as well.
     fn sites(&self, n_layers: usize) -> SiteSet {
         let both = |layer| [Site::ResidMid(layer), Site::ResidPost(layer)];
         let n_layers = if self.ends.is_empty() { 0 } else { n_layers };
         (0..n_layers).flat_map(both).collect()
     }
 
-    /// One for each layer of each of them but the last.
+    /// How many corrections there are: one for each layer but the last of each window.
     fn n_values(&self) -> usize {
         self.ends.iter().map(|layers| layers.len() - 1).sum()
     }
 
-    /// Where among these is what is taken off at `layer` in the windows that end at `end`.
+    /// The index of the correction at `layer` in the windows that end at `end`. `None` if there is
+    /// none.
     fn at(&self, end: usize, layer: usize) -> Option<usize> {
         let mut before = 0;
         for layers in &self.ends {
             if layers.end == end {
-                // From the last but one down.
+                // Corrections go from the last layer but one down.
                 return (layer + 1 < end).then(|| before + end - 2 - layer);
             }
             before += layers.len() - 1;
@@ -330,8 +331,8 @@ impl Overlaps {
         None
     }
 
-    /// What of the gradients at the outputs passes through outputs that are held: layer, then
-    /// `[batch, pos, d_model]`.
+    /// The corrections: the part of the gradient at each output that passes through later held
+    /// outputs, with the output's layer. `[batch, pos, d_model]` each
     fn through_held(
         &self,
         passes: &mut Passes<'_>,
@@ -353,16 +354,16 @@ impl Overlaps {
     }
 }
 
-/// Estimated effects of restoring the output of one layer at a time, and of one head at a time.
+/// The estimated effects of restoring the output of one layer at a time, and of one head at a time.
 struct SingleEffects<'a> {
-    /// What comes before is clean already.
+    /// The first position with effects. Earlier ones are clean already.
     first_pos: usize,
     n_layers: usize,
     n_heads: usize,
     overlaps: &'a Overlaps,
 
-    /// For each noise draw: position by position, layer by layer, the component's effect and then
-    /// each head's; after the layers, what is taken off in windows.
+    /// The effects in each draw: for each position and layer that of the component and then that of
+    /// each head, and after the layers the corrections of windows.
     draws: Vec<Vec<f32>>,
 }
 
@@ -371,14 +372,15 @@ impl SingleEffects<'_> {
         self.get(draw, layer * (1 + self.n_heads), pos)
     }
 
-    /// Mean over noise draws.
+    /// A head's effect, as a mean over draws.
     fn head(&self, layer: usize, pos: usize, head: usize) -> f32 {
         let nth = layer * (1 + self.n_heads) + 1 + head;
         let of_draw = |draw: &Vec<f32>| f64::from(self.get(draw, nth, pos));
         (self.draws.iter().map(of_draw).sum::<f64>() / self.draws.len() as f64) as f32
     }
 
-    /// What of a layer's effect passes through later layers of a window that ends at `end`.
+    /// The part of a layer's effect that passes through later layers of a window that ends at
+    /// `end`.
     fn taken_off(&self, draw: &[f32], end: usize, layer: usize, pos: usize) -> f32 {
         let n_before = self.n_layers * (1 + self.n_heads);
         self.overlaps.at(end, layer).map_or(0.0, |nth| self.get(draw, n_before + nth, pos))
@@ -390,7 +392,7 @@ impl SingleEffects<'_> {
         draw[pos * n_values + nth]
     }
 
-    /// Added up over each cell's window. (layer, position)
+    /// The effects of each cell's window. `[layer, position]`
     fn windows(&self, spec: &Spec, n_pos: usize) -> Grid<Vec<f32>> {
         let cell = |layer: usize, pos: usize| {
             let sum = |draw: &Vec<f32>| {
@@ -408,7 +410,7 @@ impl SingleEffects<'_> {
         Grid::new(n_pos, cells.map(|(layer, pos)| cell(layer, pos)).collect())
     }
 
-    /// One grid for each position. (layer, head)
+    /// The effects of heads, as a grid `[layer, head]` for each position.
     fn heads(&self, n_pos: usize) -> Vec<Grid<f32>> {
         let of_pos = |pos: usize| {
             let heads = |layer: usize| (0..self.n_heads).map(move |head| (layer, head));
@@ -422,8 +424,9 @@ impl SingleEffects<'_> {
     }
 }
 
-/// `(clean − corrupted) · gradient`, for each row of the corrupted run, in the order of
-/// [`SingleEffects::draws`]. The clean run has one row, gradients one or as many.
+/// The products `(clean − corrupted) · gradient` for each row of the corrupted run, in the order of
+/// [`SingleEffects::draws`]. The clean run has one row; the gradients have one row or as many as
+/// the corrupted run.
 fn first_order(
     spec: &Spec,
     n_layers: usize,
@@ -447,14 +450,14 @@ fn first_order(
         let off = off.clone().reshape([batch, n_pos, 1, d_model]);
         along(spec.trace.component.site(*layer), off)
     }));
-    // One readback for all of them.
+    // All are copied back at once.
     let all = Tensor::cat(parts, 2);
     let [_, n_pos, n_values] = all.dims();
     let values: Vec<f32> = all.into_data().iter::<f32>().collect();
     values.chunks(n_pos * n_values).map(<[f32]>::to_vec).collect()
 }
 
-/// Patches the cells with the largest estimated effects for real.
+/// Patches and measures the cells with the largest estimated effects.
 fn verify(
     passes: &Passes<'_>,
     estimated: &AttributionPatching,

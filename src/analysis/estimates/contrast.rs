@@ -1,4 +1,4 @@
-//! What a prompt is compared with where effects are estimated from gradients.
+//! The corrupted runs that a prompt is compared with when effects are estimated from gradients.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,34 +12,34 @@ use crate::intervention::Condition;
 use crate::model::{Gpt2, Row};
 use crate::tokens::TokenizedPrompt;
 
-/// How the corrupted run comes about.
+/// How the corrupted runs are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Contrast {
-    /// Another prompt of as many tokens.
+    /// Another prompt with as many tokens.
     Prompt { ids: Arc<[u32]> },
 
-    /// The subject becomes something else, as in a causal trace. Several draws are averaged.
+    /// The subject is corrupted, as in a causal trace. Several draws are averaged.
     #[serde(alias = "noise")]
     Subject(Draws),
 }
 
-/// The corrupted runs, before they are run.
+/// The rows of the corrupted runs.
 pub(in crate::analysis) struct CorruptedRuns {
-    /// `[pos]`, the answer's tokens appended.
+    /// The tokens of every run, with the answer's appended. `[pos]`
     ids: Vec<u32>,
     n_editable: usize,
 
-    /// One for each run.
+    /// The condition of each run.
     conditions: Vec<Condition>,
 
-    /// All positions before this one equal the clean run.
+    /// The first position that differs from the clean run.
     pub first_pos: usize,
 
     /// The standard deviation of the noise, if there is noise.
     pub noise_std: Option<f64>,
 
-    /// One for each run.
+    /// What the prompt became in each run.
     pub shown: Vec<Corrupted>,
 }
 

@@ -1,19 +1,19 @@
-//! Edge attribution patching: which part tells which, estimated for all pairs at once.
+//! Edge attribution patching: estimates the effect of every edge between two components at once.
 //!
-//! The residual stream is a sum, so each part that reads from it has an edge from each that wrote to
-//! it before. What corrupting one edge adds to the reading is to first order what the writer would
-//! write differently, along the gradient where the reader reads:
+//! The residual stream is a sum, so each component that reads it has an edge from each component
+//! that wrote to it before. To first order, corrupting an edge adds to the metric the change of
+//! what the writer `u` writes, times the gradient at the input of the reader `v`:
 //! `Σ_pos (u_corrupted − u_clean) · dM/d(input of v)`.
 //!
 //! - EAP takes the gradient at the clean run (Syed, Rager & Conmy 2023).
-//! - EAP-IG takes its mean over `m` runs between the corrupted embeddings and the clean ones
-//!   (Hanna, Pezzelle & Belinkov 2024). As in <https://github.com/hannamw/EAP-IG>, `attribute.py`,
-//!   these are `z' + (k/m)(z − z')` for k = 0 … m − 1, beginning at the corrupted run; the paper's sum
-//!   goes from 1 to m.
+//! - EAP-IG takes the mean gradient over `m` runs between the corrupted and the clean embeddings
+//!   (Hanna, Pezzelle & Belinkov 2024). As in `attribute.py` of
+//!   <https://github.com/hannamw/EAP-IG>, these runs are `z' + (k/m)(z − z')` for k = 0 … m − 1,
+//!   from the corrupted run on; the paper's sum goes from 1 to m.
 //!
-//! Parts are theirs, too: the token embeddings, heads and MLPs write; queries, keys and values of each
-//! head apart, MLPs and the logits read. The score of a part is that of all edges that leave it, which
-//! is its own attribution.
+//! The components are those of these papers too: the token embeddings, heads and MLPs write; the
+//! queries, keys and values of each head, MLPs and the logits read. The score of a component is the
+//! sum over all edges that leave it, which is its own attribution.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -39,27 +39,30 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The corrupted runs.
     pub contrast: Contrast,
 
-    /// What is estimated.
+    /// The metric that is estimated.
     pub metric: Metric,
+
+    /// The runs at which the gradient is taken.
     pub base: EdgeBase,
 
     /// How many edges are kept, those with the largest scores.
     pub n_edges: usize,
 
-    /// How many of these are corrupted for real.
+    /// How many of these are then corrupted and measured.
     pub n_verified: usize,
 }
 
-/// Where the gradient is taken.
+/// The runs at which the gradient is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum EdgeBase {
-    /// At the clean run: EAP.
+    /// The clean run: EAP.
     Clean,
 
-    /// At so many runs from the corrupted embeddings towards the clean ones: EAP-IG. hannamw: 30.
+    /// As many runs, from the corrupted embeddings towards the clean ones: EAP-IG. hannamw uses 30.
     Between { n_steps: usize },
 }
 
@@ -68,47 +71,50 @@ pub struct EdgeAttribution {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation of the noise, if there is noise.
+    /// The standard deviation of the noise, in embedding units, if there is noise.
     pub noise_std: Option<f64>,
 
-    /// What each corrupted run is of.
+    /// What the prompt became in each corrupted run.
     #[serde(default)]
     pub corruptions: Vec<Corrupted>,
 
+    /// The measurement of the clean run.
     pub clean: Measurement,
 
-    /// One for each corrupted run.
+    /// The measurement of each corrupted run.
     pub corrupted: Vec<Measurement>,
 
     /// How many edges the model has.
     pub n_edges: usize,
 
-    /// Scores of parts: what corrupting all that they write is estimated to add to the metric.
+    /// What corrupting the token embeddings is estimated to add to the metric.
     pub embed: f32,
 
-    /// (layer, head)
+    /// What corrupting each head's output is estimated to add to the metric. `[layer, head]`
     pub heads: Grid<f32>,
 
-    /// One for each layer.
+    /// What corrupting each MLP's output is estimated to add to the metric. `[layer]`
     pub mlps: Vec<f32>,
 
-    /// Largest first.
+    /// The edges with the largest absolute scores, largest first.
     pub edges: Vec<Edge>,
 
-    /// What corrupting an edge alone added to the metric, for the first of these, mean over the
+    /// What corrupting each of the first edges alone added to the metric, as a mean over the
     /// corrupted runs.
     pub verified: Vec<f32>,
 
-    /// Of the verified.
+    /// How well the scores of these edges agree with the measurements.
     pub agreement: Option<Agreement>,
 }
 
+/// An edge between two components.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Edge {
     pub from: Sender,
     pub to: Receiver,
 
-    /// What corrupting it is estimated to add to the metric, mean over the corrupted runs.
+    /// What corrupting the edge is estimated to add to the metric, as a mean over the corrupted
+    /// runs.
     pub score: f32,
 }
 
@@ -145,7 +151,7 @@ impl Method for Spec {
         let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
 
         let n_passes = match self.base {
-            // Forward once each, and back through the clean run.
+            // Every run goes forward once, and the clean run also back.
             EdgeBase::Clean => 2 + n_runs,
             EdgeBase::Between { .. } => 1 + n_runs + 2 * n_runs * n_steps,
         };
@@ -241,8 +247,8 @@ impl Method for Spec {
     }
 }
 
-/// What each part writes differently, in the order of [`Sender::all`].
-/// `[sender, pos * d_model]`, positions from `first_pos` on.
+/// The change of what each sender writes, in the order of [`Sender::all`], at positions from
+/// `first_pos` on. `[sender, pos * d_model]`
 fn changes(
     model: &Gpt2,
     clean: &ActivationCache,
@@ -268,7 +274,7 @@ fn changes(
     Tensor::cat(rows, 0)
 }
 
-/// Runs whose embeddings lie between two, as many steps of `n_steps` from the first.
+/// Runs whose embeddings lie between those of two runs, these steps of `n_steps` from the first.
 fn between(
     passes: &mut Passes<'_>,
     asked: &Asked,
@@ -296,18 +302,21 @@ fn between(
     passes.forward(&rows, &donors, &Backward::sites(passes.model.config.n_layers))
 }
 
-/// Scores of all edges, summed over runs: about as many numbers as one layer's weights.
+/// The scores of all edges, summed over runs: about as many numbers as one layer's weights.
 struct Scores {
     n_heads: usize,
 
-    /// By layer, what its heads' inputs are told and what its MLP is; then the logits. Sender by
-    /// sender in the order of [`Sender::all`], reader by reader.
+    /// Two blocks for each layer, of the edges to its heads' inputs and to its MLP, and one of the
+    /// edges to the logits.
     blocks: Vec<Block>,
 }
 
+/// The scores of all edges to some readers.
 struct Block {
     n_senders: usize,
     n_readers: usize,
+
+    /// `[sender, reader]`, senders in the order of [`Sender::all`]
     values: Vec<f64>,
 }
 
@@ -327,7 +336,7 @@ impl Scores {
         Self { n_heads, blocks }
     }
 
-    /// Goes back through a run, whose rows count as much as their slopes.
+    /// Adds the scores from a run's gradients, whose rows are weighted by their slopes.
     fn add(
         &mut self,
         passes: &mut Passes<'_>,
@@ -368,7 +377,7 @@ impl Scores {
         Ok(())
     }
 
-    /// Of what a part writes, over all that read it.
+    /// The score of each component, summed over the edges that leave it.
     fn of_parts(&self, config: &Gpt2Config, scale: f64) -> (f32, Grid<f32>, Vec<f32>) {
         let n_senders = 1 + config.n_layers * (config.n_heads + 1);
         let mut sums = vec![0.0; n_senders];
@@ -384,13 +393,14 @@ impl Scores {
         (sums[0], Grid::new(config.n_heads, heads), mlps)
     }
 
-    /// The edges with the largest scores, in order. Of equal ones the first to be written.
+    /// The edges with the largest absolute scores, largest first, and equal ones in the order of
+    /// writing.
     fn largest(&self, n: usize, config: &Gpt2Config, scale: f64) -> Vec<Edge> {
         let senders: Vec<Sender> = Sender::all(config.n_layers, config.n_heads).collect();
         let mut kept = BinaryHeap::with_capacity(n + 1);
         for (nth, block) in self.blocks.iter().enumerate() {
             for (place, value) in block.values.iter().enumerate() {
-                // Sizes are not negative, so their bits have their order.
+                // Absolute values are ordered like their bits.
                 kept.push(Reverse((value.abs().to_bits(), Reverse((nth, place)))));
                 if kept.len() > n {
                     kept.pop();
@@ -419,8 +429,8 @@ impl Scores {
     }
 }
 
-/// Corrupts the first edges for real, one at a time: the reader alone is given what the writer would
-/// write, and all that follows reacts.
+/// Corrupts and measures the first edges, one at a time: only the reader is given what the writer
+/// would write, and everything after it reacts.
 fn verify(
     passes: &Passes<'_>,
     estimated: &EdgeAttribution,

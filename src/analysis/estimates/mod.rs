@@ -1,4 +1,4 @@
-//! What gradients estimate of an effect that tracing or patching measures.
+//! Estimates, from gradients, of the effects that tracing and patching measure.
 
 pub mod attribution_patching;
 pub mod atp_star;

@@ -1,4 +1,4 @@
-//! Forward passes that can be gone back through, and what is read from them.
+//! Forward and backward passes of an estimate, and the objective whose gradients they compute.
 
 use crate::analysis::sweep::{Asked, row, step, sweep_beside};
 use crate::analysis::{AnalysisCtx, AnalysisError, Measurement, Metric};
@@ -10,7 +10,7 @@ use crate::model::{
 use crate::task::{Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
-/// The tokens that a metric is about.
+/// The tokens that a metric reads.
 pub(in crate::analysis) struct Tokens<'a> {
     answer: &'a [u32],
     foil: Option<u32>,
@@ -44,7 +44,8 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// A metric's slope in its objective: probabilities are estimated through their logarithms.
+/// The derivative of a metric with respect to its objective. The objective of a probability is its
+/// logarithm.
 pub(in crate::analysis) fn slope(at: &Measurement, metric: Metric) -> f32 {
     match metric {
         Metric::Prob | Metric::AnswerProb => at.get(metric).unwrap_or(f32::NAN),
@@ -53,8 +54,8 @@ pub(in crate::analysis) fn slope(at: &Measurement, metric: Metric) -> f32 {
     }
 }
 
-/// Tokens that go forward and back together. GPT-2-large keeps 1.7 MB of each for the way back, ten
-/// times as much as where nothing goes back.
+/// How many tokens go forward and back together. GPT-2-large keeps 1.7 MB of each for the backward
+/// pass, ten times as much as without one.
 const TOKENS_PER_BATCH: usize = 256;
 
 /// How many rows go forward and back together.
@@ -62,21 +63,21 @@ pub(in crate::analysis) fn rows_per_batch(model: &Gpt2, asked: &Asked) -> usize 
     (TOKENS_PER_BATCH / asked.ids.len()).clamp(1, model.max_rows.max(1))
 }
 
-/// The passes of one estimate, and how far they are.
+/// The passes of one estimate, with their progress.
 pub(in crate::analysis) struct Passes<'a> {
     pub model: &'a Gpt2,
     pub ctx: &'a AnalysisCtx<'a>,
     pub objective: Objective<'a>,
     pub n_read: usize,
 
-    /// Gradients begin here.
+    /// The first position with gradients.
     pub first_pos: usize,
 
-    /// In tokens times layers, as in [`sweep`](crate::analysis::sweep()).
+    /// Counts tokens times layers, as in [`sweep`](crate::analysis::sweep()).
     pub progress: Progress,
 }
 
-/// The clean run, which others are compared with.
+/// The clean run, which other runs are compared with.
 pub(in crate::analysis) struct CleanRun<'a> {
     model: &'a Gpt2,
     prompt: &'a TokenizedPrompt,
@@ -92,7 +93,8 @@ impl CleanRun<'_> {
 }
 
 impl<'a> Passes<'a> {
-    /// `n_steps`: rows times layers of the estimate. What is verified then is counted as as much.
+    /// The passes of an estimate of `n_steps` rows times layers. For progress, verifying any cells
+    /// counts as much as the estimate.
     pub fn new(
         model: &'a Gpt2,
         asked: &Asked,
@@ -109,7 +111,7 @@ impl<'a> Passes<'a> {
         Self { model, ctx, objective, n_read: asked.n_read, first_pos, progress }
     }
 
-    /// The clean run, with `capture` kept.
+    /// Does the clean run, and keeps `capture`.
     pub fn clean<'p>(
         &mut self,
         prompt: &'p TokenizedPrompt,
@@ -136,13 +138,13 @@ impl<'a> Passes<'a> {
         let cost = rows.iter().map(|row| row.ids.len() as u64).sum();
         let (model, ctx, progress) = (self.model, self.ctx, &mut self.progress);
         Ok(model.run(&request, &mut |_| {
-            // A queue that runs ahead could not be stopped.
+            // A device that works far ahead through its queue could not be stopped.
             model.wait();
             step(ctx, progress, cost)
         })?)
     }
 
-    /// Gradients at `wanted`. `n_pos`: the run's positions.
+    /// The gradients at `wanted` for a run of `n_pos` positions.
     pub fn back(
         &mut self,
         run: &Run,
@@ -157,17 +159,17 @@ impl<'a> Passes<'a> {
         let (objective, first_pos) = (self.objective, self.first_pos);
         let request = Backward { run, objective, first_pos, wanted, dropped };
         let gradients = model.backward(&request, &mut |_| {
-            // A queue that runs ahead could not be stopped.
+            // A device that works far ahead through its queue could not be stopped.
             model.wait();
             step(ctx, progress, cost)
         })?;
-        // The way back may end before the first layer.
+        // The backward pass may end before the first layer.
         progress.done = end;
         self.ctx.task.checkpoint(self.progress)?;
         Ok(gradients)
     }
 
-    /// A sweep that is the rest of the way, whatever its own steps are.
+    /// Runs a sweep whose progress fills the rest of the estimate's.
     pub fn sweep_the_rest(
         &self,
         prompt: &TokenizedPrompt,

@@ -1,9 +1,9 @@
-//! Attention patterns: where each head looks, and how much it takes from there.
+//! Attention patterns: where each head attends, and how much it moves from there.
 //!
-//! A weight says where a head looks, not how much it moves: a head that rests on a token whose value
-//! is small does nothing. Kobayashi et al. 2020, "Attention is Not Only a Weight", measure the vectors
-//! that are moved; Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers", follow
-//! attention through all layers below.
+//! A weight says where a head attends, not how much it moves: a head that attends to a token with a
+//! small value does nothing. Kobayashi et al. 2020, "Attention is Not Only a Weight", measure the
+//! vectors that are moved; Abnar & Zuidema 2020, "Quantifying Attention Flow in Transformers",
+//! follow attention through all layers below.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,17 +19,19 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The layers whose patterns are read.
     pub layers: Range<usize>,
 
-    /// Of these layers, one head only.
+    /// The only head of each layer that is read. `None` stands for all heads.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<usize>,
 
+    /// What the patterns show of a query and a key.
     #[serde(default)]
     pub weighting: Weighting,
 }
 
-/// What is said of a query and a key.
+/// The number that a pattern shows for a query and a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weighting {
@@ -37,20 +39,22 @@ pub enum Weighting {
     #[default]
     Pattern,
 
-    /// The weight times the norm of the key's value, `b_V` included.
+    /// The attention weight times the norm of the key's value vector, `b_V` included.
     ValueWeighted,
 
-    /// The norm of what is moved: the weight times that of `v W_O`. As in Kobayashi et al. `b_V` is
-    /// part of the value and `b_O` of nothing; a model with `fold_value_biases` has no `b_V`.
+    /// The attention weight times the norm of `v W_O`, which is what the head moves. As in
+    /// Kobayashi et al., `b_V` is part of the value and `b_O` is left out; a model with
+    /// `fold_value_biases` has no `b_V`.
     NormBased,
 
-    /// The product of `(A + I) / 2` over this layer and all below, `A` the mean of the heads'
-    /// patterns: one map per layer, in place of one per head.
+    /// Attention rollout: the product of `(A + I) / 2` over this layer and all below, where `A` is
+    /// the mean of the heads' patterns. It gives one map for each layer instead of one for each
+    /// head.
     Rollout,
 }
 
 impl Weighting {
-    /// Those that are said of each head.
+    /// The weightings with a map for each head.
     pub const OF_HEADS: [Self; 3] = [Self::Pattern, Self::ValueWeighted, Self::NormBased];
 }
 
@@ -59,10 +63,10 @@ pub struct Attention {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// How many maps each layer has in all: one per head, or one alone if rolled out.
+    /// How many maps the model has for each layer: one for each head, or a single one for rollout.
     pub n_heads: usize,
 
-    /// `[layer, head, query, key]`, the layers and heads of the spec only.
+    /// The patterns of the spec's layers and heads. `[layer, head, query, key]`
     weights: Arc<[f32]>,
 }
 
@@ -141,7 +145,7 @@ impl Method for Spec {
     }
 }
 
-/// `pattern`: `[head, query, key]`, times `sizes`: `[head, key]`
+/// The pattern `[head, query, key]` with each key's weights multiplied by its size `[head, key]`.
 fn weighted_by_key(mut pattern: Vec<f32>, sizes: &[f32], n_pos: usize) -> Vec<f32> {
     let heads = pattern.chunks_mut(n_pos * n_pos).zip(sizes.chunks(n_pos));
     for (pattern, sizes) in heads {
@@ -152,7 +156,7 @@ fn weighted_by_key(mut pattern: Vec<f32>, sizes: &[f32], n_pos: usize) -> Vec<f3
     pattern
 }
 
-/// After each layer. `[layer, query, key]`
+/// The attention rollout after each layer. `[layer, query, key]`
 fn rollout(patterns: impl Iterator<Item = Vec<f32>>, n_heads: usize, n_pos: usize) -> Vec<f32> {
     let square = n_pos * n_pos;
     let mut all = Vec::new();
@@ -178,7 +182,7 @@ fn rollout(patterns: impl Iterator<Item = Vec<f32>>, n_heads: usize, n_pos: usiz
 }
 
 impl Spec {
-    /// Every head of some layers.
+    /// A spec for the patterns of every head of some layers.
     pub fn all_heads(layers: Range<usize>) -> Self {
         Self { layers, head: None, weighting: Weighting::Pattern }
     }
@@ -189,7 +193,7 @@ impl Spec {
 }
 
 impl Attention {
-    /// From weights that are known already.
+    /// A result with weights that are computed already.
     ///
     /// # Shapes
     ///
@@ -209,13 +213,14 @@ impl Attention {
         Self { spec, prompt, n_heads, weights: weights.into() }
     }
 
-    /// All of them: `[layer, head, query, key]`, the layers and heads of the spec only. Two results
-    /// are the same if these are the same allocation.
+    /// The patterns of the spec's layers and heads, `[layer, head, query, key]`. Two results are
+    /// the same if they share this allocation.
     pub fn weights(&self) -> &Arc<[f32]> {
         &self.weights
     }
 
-    /// What the colours of a layer's maps end at: 1 for weights, the largest of the layer for norms.
+    /// The number at the end of the colour scale of a layer's maps: 1 for weights, the layer's
+    /// largest number for norms.
     pub fn scale(&self, layer: usize) -> f32 {
         match self.spec.weighting {
             Weighting::Pattern | Weighting::Rollout => 1.0,
@@ -233,7 +238,7 @@ impl Attention {
         self.spec.layers.clone().flat_map(move |layer| heads.clone().map(move |head| (layer, head)))
     }
 
-    /// One head's map, query by query: `[query, key]`. Nothing if it was not asked for.
+    /// The map of one head, `[query, key]`. `None` if the spec leaves it out.
     pub fn pattern(&self, layer: usize, head: usize) -> Option<&[f32]> {
         let heads = self.spec.heads(self.n_heads);
         if !self.spec.layers.contains(&layer) || !heads.contains(&head) {

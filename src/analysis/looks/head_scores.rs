@@ -1,10 +1,10 @@
-//! What kind of head is it? Scores of all heads by where they look.
+//! Scores that tell kinds of heads apart, such as induction heads, by where they attend.
 //!
-//! Olsson et al. 2022, "In-context Learning and Induction Heads": on a sequence of random tokens that
-//! is then repeated, an induction head looks from a token to the one after its earlier occurrence, a
-//! duplicate-token head to that occurrence itself. The same is measured on the prompt, where tokens
-//! that occur twice are few. TransformerLens' `detect_head` with `error_measure="mul"` gives these
-//! scores times the share of queries that they are taken over.
+//! Olsson et al. 2022, "In-context Learning and Induction Heads": on a sequence of random tokens
+//! that is then repeated, an induction head attends from a token to the one after its earlier
+//! occurrence, and a duplicate-token head to that occurrence itself. The same is measured on the
+//! prompt, where few tokens occur twice. TransformerLens' `detect_head` with `error_measure="mul"`
+//! gives these scores times the share of queries that they are averaged over.
 
 use std::ops::Range;
 
@@ -22,12 +22,13 @@ use crate::tokens::{Bos, TokenizedPrompt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// How many random tokens are repeated.
+    /// How many random tokens a sequence repeats.
     pub n_random: usize,
 
-    /// How many such sequences are averaged.
+    /// How many random sequences are averaged.
     pub n_sequences: usize,
 
+    /// The seed of the random tokens.
     pub seed: u32,
 }
 
@@ -36,41 +37,47 @@ pub struct HeadSummary {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// Each with its repetition, BOS in front if the prompt has it. `[sequence, pos]`
+    /// The random sequences with their repetitions, after BOS if the prompt has it.
+    /// `[sequence, pos]`
     pub random_ids: Vec<Vec<u32>>,
 
-    /// (layer, head)
+    /// The scores of every head. `[layer, head]`
     pub heads: Grid<HeadScores>,
 }
 
-/// Attention weights, 0 to 1, each a mean over the queries for which there is such a key.
+/// A head's mean attention weights, 0 to 1, over the queries that have such a key.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeadScores {
-    /// To the token before. Nothing if there is but one token.
+    /// From each token to the one before. `None` if the prompt has only one token.
     pub previous_token: Option<f32>,
 
-    /// To earlier occurrences of the same token. Nothing if no token occurs twice.
+    /// To earlier occurrences of the same token. `None` if no token occurs twice.
     pub duplicate_token: Option<f32>,
 
-    /// To what came after earlier occurrences of the same token.
+    /// To the tokens after earlier occurrences of the same token. `None` if no token occurs twice.
     pub induction: Option<f32>,
 
-    /// From the last token to the subject, if one is marked.
+    /// From the last token to all tokens of the subject. `None` without a subject.
     pub subject: Option<f32>,
 
-    /// To the first token, where attention rests, from all later ones.
+    /// From all later tokens to the first, an attention sink. `None` if the prompt has only one
+    /// token.
     pub first_token: Option<f32>,
 
-    /// Of the last token's weights, in nats. 0: all on one token.
+    /// The entropy of the last token's weights, in nats. 0 means that it attends to one token only.
     pub entropy: f32,
 
-    /// On the repeated random tokens, from those of the repetition.
+    /// As `previous_token`, from the repeated random tokens.
     pub random_previous_token: f32,
+
+    /// As `duplicate_token`, from the repeated random tokens.
     pub random_duplicate_token: f32,
+
+    /// As `induction`, from the repeated random tokens.
     pub random_induction: f32,
 }
 
-/// How many attention weights a pass may keep.
+/// The most attention weights that a pass may keep.
 const MAX_WEIGHTS: usize = 32 << 20;
 
 impl Method for Spec {
@@ -106,7 +113,8 @@ impl Method for Spec {
             step()?;
             each_pattern(model, ids, |nth, pattern| {
                 let n_pos = ids.len();
-                // Ways back: one token, to the first occurrence, and to what came after it.
+                // The distances to the token before, to the first occurrence, and to the one after
+                // it.
                 for (sum, back) in random[nth].iter_mut().zip([1, self.n_random, self.n_random - 1])
                 {
                     let to = |query: usize| f64::from(pattern[query * n_pos + query - back]);
@@ -115,7 +123,7 @@ impl Method for Spec {
             });
         }
         step()?;
-        let keys = Keys::new(&prompt.ids);
+        let keys = CountedKeys::new(&prompt.ids);
         let mut heads = Vec::with_capacity(n_all);
         each_pattern(model, &prompt.ids, |nth, pattern| {
             let [previous, duplicate, induction] =
@@ -159,7 +167,7 @@ fn random_sequences(model: &Gpt2, prompt: &TokenizedPrompt, spec: Spec) -> Vec<V
     (0..spec.n_sequences).map(sequence).collect()
 }
 
-/// Every head's pattern, layer by layer: its number, and `[query, key]`.
+/// Calls `see` with the number of every head, layer by layer, and its pattern `[query, key]`.
 fn each_pattern(model: &Gpt2, ids: &[u32], mut see: impl FnMut(usize, &[f32])) {
     let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
     let square = ids.len() * ids.len();
@@ -177,13 +185,16 @@ fn each_pattern(model: &Gpt2, ids: &[u32], mut see: impl FnMut(usize, &[f32])) {
     }
 }
 
-/// Which keys count for each query of a prompt. `[query, keys]`
-struct Keys {
+/// The keys that count for each query of a prompt. `[query, key]`
+struct CountedKeys {
+    /// Earlier occurrences of the query's token.
     duplicate: Vec<Vec<usize>>,
+
+    /// The positions after these.
     induction: Vec<Vec<usize>>,
 }
 
-impl Keys {
+impl CountedKeys {
     fn new(ids: &[u32]) -> Self {
         let earlier = |query: usize| (0..query).filter(move |&key| ids[key] == ids[query]);
         Self {
@@ -194,7 +205,7 @@ impl Keys {
         }
     }
 
-    /// Of one head on the prompt; the scores on random tokens are left at 0.
+    /// The scores of one head on the prompt, with those on random tokens left at 0.
     fn scores(&self, pattern: &[f32], subject: Option<&Range<usize>>) -> HeadScores {
         let n_pos = self.duplicate.len();
         let rows: Vec<&[f32]> = pattern.chunks(n_pos).collect();

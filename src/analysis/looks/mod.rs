@@ -1,4 +1,4 @@
-//! Where attention heads look.
+//! Where attention heads attend.
 
 pub mod attention;
 pub mod head_scores;

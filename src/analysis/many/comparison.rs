@@ -1,15 +1,16 @@
-//! A fact beside its inverse: is the same knowledge recalled in the same place both ways?
+//! Compares the maps of a fact and its inverse, to show whether both are recalled in the same
+//! place.
 //!
-//! Both are asked, both are mapped, and the maps are laid over each other: tokens by their role, as
-//! Meng et al. 2022 pool them in figure 2, layers by their depth. First of all comes recall: a model
-//! that learnt "A is B" need not know "B is A" (Berglund et al. 2024), and then the map of the
-//! inverse is that of an answer the model does not give. It is made all the same, and said.
+//! Both prompts are asked and mapped, and the maps are compared: tokens by their role, as Meng et
+//! al. 2022 pool them in figure 2, and layers by their depth. Recall comes first: a model that
+//! learnt "A is B" need not know "B is A" (Berglund et al. 2024). Then the map of the inverse is
+//! that of an answer which the model does not give. The map is still made, and the result says so.
 //!
-//! Two maps are always somewhat alike, for every network has early and late layers. So the overlap
-//! of heads is tested against chance twice: heads change places with any other, which asks whether
-//! the maps are alike at all, and only within their layer, which asks whether they are alike in
-//! more than their depths. Cells of a trace depend on their neighbours, so for them there is no
-//! such test.
+//! Two maps are always somewhat alike, because every network has early and late layers. Therefore
+//! the overlap of heads is tested against chance twice: once with all heads permuted, which tests
+//! whether the maps are alike at all, and once with heads permuted within their layer, which tests
+//! whether they are alike beyond their depths. Cells of a trace depend on their neighbours, so
+//! there is no such test for them.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,32 +40,35 @@ pub use traces::{TraceDifference, trace_difference};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// The fact asked from its answer, or another fact, to be laid beside the prompt.
+    /// The prompt to compare with: the fact asked from its answer, or another fact.
     pub inverse: TokenizedPrompt,
 
-    /// What that prompt is, where it is another.
+    /// Which of the two that prompt is.
     #[serde(default, skip_serializing_if = "Second::is_inverse")]
     pub second: Second,
 
-    /// The first tokens of all right answers, of the fact and of the inverse. Where there are none,
-    /// the prompt's answer is the right one.
+    /// The first tokens of all right answers, of the fact and of the inverse. An empty list stands
+    /// for the prompt's own answer.
     pub right: [Vec<u32>; 2],
 
-    /// What is compared.
+    /// The maps that are compared.
     pub map: MapSpec,
 
-    /// How many heads are called the most important.
+    /// How many heads count as the most important.
     pub n_top: usize,
 
-    /// How often heads change places at random.
+    /// How many random permutations of heads are tested.
     pub n_permutations: usize,
+
+    /// The seed of the permutations.
     pub seed: u64,
 }
 
-/// What a fact is laid beside.
+/// What a fact is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Second {
+    /// The same fact asked from its answer.
     #[default]
     Inverse,
 
@@ -73,16 +77,17 @@ pub enum Second {
 }
 
 impl Second {
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
     fn is_inverse(&self) -> bool {
         *self == Self::Inverse
     }
 
-    /// What both are called within a sentence.
+    /// The names of both prompts within a sentence.
     pub fn names(self) -> [&'static str; 2] {
         ["fact", self.text()]
     }
 
+    /// The name of the second prompt within a sentence.
     pub fn text(self) -> &'static str {
         match self {
             Self::Inverse => "inverse",
@@ -90,7 +95,7 @@ impl Second {
         }
     }
 
-    /// What both are called by themselves.
+    /// The names of both prompts as titles.
     pub fn titles(self) -> [&'static str; 2] {
         match self {
             Self::Inverse => ["Fact", "Inverse"],
@@ -99,61 +104,70 @@ impl Second {
     }
 }
 
-/// One of the maps that other analyses make.
+/// A method whose maps are compared.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum MapSpec {
-    /// What restoring a cell brings back, or corrupting it takes away. (role, layer)
+    /// What restoring each cell brings back, or corrupting it loses. `[role, layer]`
     Trace { spec: causal_trace::Spec, metric: Metric },
 
-    /// What replacing a part changes. (layer, head), or one column.
+    /// The change by ablating each component. `[layer, head]`, or a single column.
     Ablation { spec: ablation::Spec, metric: Metric },
 
-    /// What a head adds to the answer's logit. (layer, head)
+    /// Each head's part of the answer's logit. `[layer, head]`
     Attribution,
 }
 
-/// The first of each pair is the fact's, the second the inverse's.
+/// The comparison of two prompts. The first of each pair belongs to the fact, the second to the
+/// inverse.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     pub spec: Spec,
     pub prompts: [TokenizedPrompt; 2],
+
+    /// Whether the model knows each answer.
     pub recall: [Recall; 2],
 
-    /// The rows of a trace's map. Nothing for the others: theirs are layers.
+    /// The rows of a trace's map. `None` for other maps, whose rows are layers.
     pub roles: Option<Vec<Role>>,
 
-    /// Nothing where a prompt has no token of that role; else the mean over those it has.
+    /// The maps. A trace's cell is the mean over the tokens of its role, `None` if the prompt has
+    /// no such token.
     pub maps: [Grid<Option<f32>>; 2],
 
-    /// Of a trace: by how much the corruption lowers the reading.
+    /// The total effects of a trace's corruption. `None` for other maps.
     pub total_effects: Option<[f32; 2]>,
 
-    /// The fact's minus the inverse's, where both are.
+    /// The fact's map minus the inverse's. `None` where one of them is.
     pub difference: Grid<Option<f32>>,
 
-    /// Over all cells that both have; of a trace without tokens before the subject, where nothing
-    /// can be.
+    /// How alike the maps are over all cells that both have. For a trace, cells before the subject
+    /// do not count, because they have no effect.
     pub likeness: Likeness,
 
-    /// Of a map of parts.
+    /// Whether the same heads or layers matter. `None` for traces.
     pub overlap: Option<Overlap>,
+
+    /// Where both maps have their largest values.
     pub peaks: Vec<Peaks>,
 }
 
 /// Whether the model knows the answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recall {
-    /// What the model says.
+    /// The model's first guess.
     pub top: Candidate,
 
-    /// The likeliest of the right answers, by its first token, and how many tokens are likelier.
+    /// The first token of the likeliest right answer.
     pub right: Candidate,
+
+    /// The rank of that token, counted from 0, the most likely token.
     pub rank: usize,
 }
 
 impl Spec {
-    /// That it asks for something, of a prompt that is one.
+    /// Checks that the spec asks for at least one permutation and head, and that its prompt and map
+    /// can be compared.
     pub fn check(&self) -> Result<(), AnalysisError> {
         if self.n_permutations == 0 {
             return Err(AnalysisError::Zero { what: "the number of permutations" });
@@ -190,7 +204,7 @@ impl Method for Spec {
         let prompts = [prompt.clone(), self.inverse.clone()];
         let of = |nth: usize| {
             let prompt = &prompts[nth];
-            // Twice the same work; what each has so far is no comparison.
+            // Each prompt is half of the work. Unfinished maps are not shown.
             let report = |it: Progress| {
                 (ctx.task.report)(Progress {
                     done: it.done + nth as u64 * it.total,
@@ -200,14 +214,14 @@ impl Method for Spec {
             let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: &report };
             let ctx = AnalysisCtx { task, partial: &|_| (), ..*ctx };
             let recall = recalled(model, prompt, &self.right[nth], &ctx)?;
-            Ok::<_, AnalysisError>((recall, Found::new(model, prompt, &self.map, &ctx)?))
+            Ok::<_, AnalysisError>((recall, PromptMap::new(model, prompt, &self.map, &ctx)?))
         };
         let ((recall, found), (of_inverse, inverse)) = (of(0)?, of(1)?);
         Ok(compare(self, prompts.clone(), [recall, of_inverse], &[found, inverse]))
     }
 
     fn prompt(_: &Comparison) -> Option<&TokenizedPrompt> {
-        // The result tells both of its prompts.
+        // The result names both of its prompts.
         None
     }
 
@@ -239,16 +253,16 @@ fn recalled(
     Ok(Recall { top: top[0], right: top[rank], rank })
 }
 
-/// What is compared, of one prompt.
-struct Found {
-    /// The role of each token, and how much is lost in all.
+/// The map of one prompt.
+struct PromptMap {
+    /// The role of each token and the total effect, if the map is a trace's.
     trace: Option<(Vec<Role>, f32)>,
 
-    /// (layer, token), or (layer, part)
+    /// `[layer, token]`, `[layer, head]`, or `[layer, 1]`
     map: Grid<f32>,
 }
 
-impl Found {
+impl PromptMap {
     fn new(
         model: &Gpt2,
         prompt: &TokenizedPrompt,
@@ -288,7 +302,7 @@ impl Found {
         Ok(Self { trace: Some((roles, clean - low)), map: trace.restored.map(effect) })
     }
 
-    /// (role, layer)
+    /// The means over tokens of the same role. `[role, layer]`
     fn by_role(&self, tokens: &[Role], rows: &[Role]) -> Grid<Option<f32>> {
         let n_layers = self.map.n_rows();
         let mut values = Vec::with_capacity(rows.len() * n_layers);
@@ -297,7 +311,7 @@ impl Found {
                 let here: Vec<f64> = layer
                     .iter()
                     .zip(tokens)
-                    // A trace that is not done yet has cells without a value.
+                    // An unfinished trace has cells without a value.
                     .filter(|(value, it)| *it == role && value.is_finite())
                     .map(|(value, _)| f64::from(*value))
                     .collect();
@@ -309,7 +323,7 @@ impl Found {
     }
 }
 
-/// (layer, head)
+/// Each head's part of the logit. `[layer, head]`
 fn of_heads(found: &LogitAttribution, n_heads: usize) -> Grid<f32> {
     let heads = found.contributions.iter().filter_map(|it| match it.component {
         Component::Head { .. } => Some(it.logit),
@@ -322,10 +336,11 @@ fn compare(
     spec: &Spec,
     prompts: [TokenizedPrompt; 2],
     recall: [Recall; 2],
-    found: &[Found; 2],
+    found: &[PromptMap; 2],
 ) -> Comparison {
     let n_layers = found[0].map.n_rows();
-    let Over { roles, maps, total_effects, difference, likeness, pairs: [a, b] } = laid_over(found);
+    let Overlay { roles, maps, total_effects, difference, likeness, pairs: [a, b] } =
+        overlay(found);
     let n_columns = maps[0].n_columns();
     let overlap = roles.is_none().then(|| overlap(spec, &a, &b, n_columns));
     let peaks = match &roles {
@@ -346,20 +361,19 @@ fn compare(
     }
 }
 
-/// Two maps, cell by cell.
-struct Over {
-    /// As of a [`Comparison`], as are the next ones.
+/// Two maps, compared cell by cell. The fields are those of a [`Comparison`].
+struct Overlay {
     roles: Option<Vec<Role>>,
     maps: [Grid<Option<f32>>; 2],
     total_effects: Option<[f32; 2]>,
     difference: Grid<Option<f32>>,
     likeness: Likeness,
 
-    /// What the likeness is of.
+    /// The values whose likeness is computed.
     pairs: [Vec<f64>; 2],
 }
 
-fn laid_over(found: &[Found; 2]) -> Over {
+fn overlay(found: &[PromptMap; 2]) -> Overlay {
     let traced = found.each_ref().map(|it| it.trace.as_ref());
     let (roles, maps, total_effects) = if let [Some(a), Some(b)] = traced {
         let mut roles = [a.0.as_slice(), b.0.as_slice()].concat();
@@ -382,7 +396,7 @@ fn laid_over(found: &[Found; 2]) -> Over {
         both().enumerate().filter_map(|(cell, pair)| pair.filter(|_| can_matter(cell))).collect();
     let pairs = unzipped(&pairs);
     let likeness = Likeness::of(&pairs[0], &pairs[1]);
-    Over { roles, maps, total_effects, difference, likeness, pairs }
+    Overlay { roles, maps, total_effects, difference, likeness, pairs }
 }
 
 fn unzipped(pairs: &[(f32, f32)]) -> [Vec<f64>; 2] {

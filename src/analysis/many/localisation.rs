@@ -1,10 +1,10 @@
-//! Which layer would a method name as the place of a fact?
+//! Scores methods by whether they find the layer that a fact was planted in.
 //!
-//! Methods that say where a fact is *recalled* are often read as saying where it is *stored*. Hase
-//! et al. 2023, "Does Localization Inform Editing?", found that the layers that causal tracing
-//! names are not those where an edit succeeds. Where facts have been written into a known layer,
-//! the reading can be scored: each method gives the layers scores, and counts as right if the true
-//! layer has the highest.
+//! Methods that show where a fact is *recalled* are often read as showing where it is *stored*.
+//! Hase et al. 2023, "Does Localization Inform Editing?", found that the layers that causal tracing
+//! names are not those where an edit succeeds. Facts that were written into a known layer let that
+//! reading be scored: each method scores the layers, and is right if the true layer has the highest
+//! score.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,40 +19,43 @@ use crate::intervention::NoiseRng;
 /// A way to score layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Scorer {
-    /// The indirect effect of restoring some component there (Meng et al. 2022).
+    /// The indirect effect of restoring a component (Meng et al. 2022).
     Trace {
         component: causal_trace::Component,
 
-        /// Layers restored together.
+        /// How many layers are restored together.
         window: usize,
         at: At,
     },
 
-    /// The indirect effect of restoring the MLP's output there, estimated from the gradient at the
+    /// The indirect effect of restoring the MLP's output, estimated from the gradient at the
     /// corrupted run (Nanda 2023).
     Estimate { at: At },
 
-    /// How much likelier the answer is with the MLP than with zeros in place of its output, at the
-    /// subject's tokens or at all.
+    /// How much more probable the answer is with the MLP's output than with zeros, at the subject's
+    /// tokens or at all tokens.
     MlpAblation { at_subject_only: bool },
 
-    /// What the MLP adds to the answer's logit.
+    /// The MLP's part of the answer's logit.
     MlpAttribution,
 
-    /// What attention adds to the answer's logit.
+    /// Attention's part of the answer's logit.
     AttnAttribution,
 
-    /// How much likelier the logit lens finds the answer after the layer than before it.
+    /// How much more probable the answer is in the logit lens after the layer than before it.
     LensGain,
 }
 
-/// The token whose restored states are looked at.
+/// The token whose restored states count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum At {
+    /// The subject's last token.
     LastSubject,
+
+    /// The last token of the prompt.
     Last,
 
-    /// The one with the largest effect, for each layer.
+    /// The token with the largest effect, for each layer.
     Best,
 }
 
@@ -82,7 +85,7 @@ impl Scorer {
         ]
     };
 
-    /// What has to be run for all of [`Self::ALL`].
+    /// The analyses that all scorers of [`Self::ALL`] need.
     pub fn specs(noise: &NoiseLevel, n_samples: usize, seed: u32) -> Vec<AnalysisSpec> {
         let trace = |component: causal_trace::Component, window: usize| causal_trace::Spec {
             component,
@@ -125,7 +128,8 @@ impl Scorer {
         specs
     }
 
-    /// One score per layer, higher where the method points. Nothing if what it needs was not run.
+    /// The score of each layer, highest where the method locates the fact. `None` if the analysis
+    /// that it needs is not among the results.
     pub fn scores(self, found: &[AnalysisResult]) -> Option<Vec<f64>> {
         found.iter().find_map(|result| match (self, result) {
             (Self::Trace { component, window, at }, AnalysisResult::CausalTrace(it)) => {
@@ -210,7 +214,7 @@ fn indirect_effects(trace: &CausalTrace, at: At) -> Option<Vec<f64>> {
     layers.collect()
 }
 
-/// The effect that stands for a layer. `effects`: by token.
+/// The effect that counts for a layer, from the effects at each token.
 fn best(effects: Vec<f64>, at: At, last_subject: usize) -> Option<f64> {
     match at {
         At::LastSubject => effects.get(last_subject).copied(),
@@ -233,8 +237,8 @@ fn gains(lens: &LogitLens) -> Vec<f64> {
     lens.cells.rows().map(&mut gain).collect()
 }
 
-/// Place of one layer when all are sorted by score, the highest first, from 1. Equals share their
-/// places, so that a method that says nothing ranks every layer in the middle.
+/// The rank of a layer by score, counted from 1, the highest. Equal scores share their mean rank,
+/// so that a method that scores all layers alike ranks each in the middle.
 ///
 /// # Panics
 ///
@@ -263,7 +267,7 @@ mod tests {
     fn every_method_has_what_it_needs() {
         let noise = NoiseLevel::Std(0.1);
         let specs = Scorer::specs(&noise, 2, 1);
-        // Four different traces, an estimate, two ablations, an attribution and a lens.
+        // There are four different traces, an estimate, two ablations, an attribution and a lens.
         assert_eq!(specs.len(), 9);
         let mut names: Vec<String> = Scorer::ALL.iter().map(ToString::to_string).collect();
         names.sort();

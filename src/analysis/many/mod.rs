@@ -1,5 +1,5 @@
-//! What several prompts have in common: averages over facts, a fact beside its inverse, and methods
-//! scored by a planted fact.
+//! Methods about several prompts: averages over facts, a fact beside its inverse, and scores of
+//! methods that locate planted facts.
 
 pub mod trace_average;
 pub mod comparison;

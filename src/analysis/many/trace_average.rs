@@ -1,17 +1,17 @@
-//! Causal traces of many facts, averaged by what each token is to its prompt: is what one map shows
-//! so of facts in general?
+//! Averages the causal traces of many facts by the roles of their tokens, to show what holds for
+//! facts in general.
 //!
 //! Meng et al. 2022, section 2.2 and figure 2, and appendix B, figure 7, with the 95 % intervals;
 //! notebook `average_causal_effects` of <https://github.com/kmeng01/rome>. As there, facts whose
 //! answer the model does not give are left out.
 //!
-//! Two things are otherwise than in the notebook, whose numbers [`TraceAverage::as_rome`] has:
+//! Two things differ from the notebook, whose numbers [`TraceAverage::as_rome`] gives:
 //! - A token has one [`Role`], and a fact counts once for each role. The notebook pools the middle
-//!   and the further tokens of all facts, so that long subjects weigh more; it counts a subject's
-//!   only token as its first and as its last; and the token after the subject, where the prompt ends
-//!   there, as that and as the last.
-//! - Intervals are of effects, each a difference within one fact. The notebook's are of scores, as
-//!   if tokens of one prompt were independent.
+//!   and the further tokens of all facts, so that long subjects weigh more. It counts a subject's
+//!   only token both as first and as last, and the token after the subject, if the prompt ends
+//!   there, both as that and as the last.
+//! - Intervals are those of effects, each a difference within one fact. The notebook's are those of
+//!   scores, as if the tokens of one prompt were independent.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -43,15 +43,17 @@ pub struct Spec {
     /// How each fact is traced. Its own component is not used.
     pub trace: causal_trace::Spec,
 
-    /// Each is averaged by itself.
+    /// The components whose traces are averaged, each separately.
     pub components: Vec<Component>,
 
+    /// The facts to trace.
     pub facts: Arc<[AskedFact]>,
 
+    /// Which of them are averaged.
     #[serde(default)]
     pub kept: Kept,
 
-    /// Facts that could not be asked.
+    /// The facts that could not be asked.
     #[serde(default, skip_serializing_if = "<[LeftOut]>::is_empty")]
     pub left_out: Arc<[LeftOut]>,
 }
@@ -60,14 +62,15 @@ pub struct Spec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AskedFact {
-    /// Without an answer, the model's own first guess is right.
+    /// The prompt. If it has no answer, the model's first guess counts as right.
     pub prompt: TokenizedPrompt,
 
     /// The first tokens of all other right answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub right: Vec<u32>,
 
-    /// In place of the trace's, where it depends on the subject.
+    /// The fact's own corruption, for corruptions that depend on the subject. `None` stands for the
+    /// trace's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corruption: Option<Corruption>,
 }
@@ -76,30 +79,34 @@ pub struct AskedFact {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kept {
-    /// Those whose answer is the model's first guess, by its first token. ROME.
+    /// Those whose answer is the model's first guess, judged by its first token, as in ROME.
     #[default]
     Known,
+
+    /// All facts.
     All,
 }
 
+/// A fact that is left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeftOut {
-    /// What was, or would have been, asked.
+    /// The fact's prompt.
     pub prompt: String,
     pub cause: Cause,
 
-    /// For the user.
+    /// The reason, in words for the user.
     pub reason: String,
 }
 
+/// Why a fact is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cause {
-    /// The model says something else.
+    /// The model gives another answer.
     NotKnown,
 
-    /// There is no subject, no other subject, or no room, say.
+    /// It cannot be traced, because for example it has no subject, or no other subject fits.
     NotTraced,
 }
 
@@ -108,86 +115,98 @@ pub struct TraceAverage {
     pub spec: Spec,
     pub n_layers: usize,
 
-    /// Those that are averaged, as far as they are traced.
+    /// The facts that are averaged, as far as they are traced.
     pub facts: Vec<Arc<TracedFact>>,
 
-    /// The spec's, and those that turned out so.
+    /// The facts that the spec leaves out, and those that were left out while tracing.
     pub left_out: Vec<LeftOut>,
 }
 
-/// A fact's traces, its tokens pooled by their roles.
+/// A fact's traces, with tokens pooled by their roles.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TracedFact {
-    /// Into the spec's facts.
+    /// The fact's index in the spec.
     pub nth: usize,
 
-    /// What was measured: the right answer that the model gives, else the first one.
+    /// The answer that was measured: the right answer that the model gives, else the fact's own.
     pub answer: Answer,
 
     /// Whether the model's first guess is right.
     pub is_known: bool,
 
-    /// The standard deviation that the noise had, over all its values; 0 if the corruption has none.
+    /// The standard deviation of the noise over all its values, in embedding units. 0 without
+    /// noise.
     pub noise_std: f64,
 
-    /// The roles that there are, of the subject and what follows it: before, no run differs.
+    /// The roles of the prompt's tokens from the subject on. Before it, all runs are equal.
     pub tokens: Vec<RoleTokens>,
 
-    /// One for each metric that the fact has.
+    /// The readings in each metric that the fact has.
     pub readings: Vec<Readings>,
 }
 
+/// A role, and how many tokens of the prompt have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleTokens {
     pub role: Role,
     pub n_tokens: usize,
 }
 
-/// Means over the draws of the corruption.
+/// A fact's readings in one metric, as means over draws.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Readings {
     pub metric: Metric,
+
+    /// The metric in the clean run.
     pub clean: f32,
 
-    /// With nothing restored.
+    /// The metric in the corrupted runs.
     pub corrupted: f32,
 
-    /// In the patched runs, of each component. (role, layer)
+    /// The metric in the patched runs of each component. `[role, layer]` each
     pub patched: Vec<Grid<f32>>,
 }
 
-/// Over facts.
+/// The averages over facts in one metric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Averages {
+    /// The metric in the clean runs.
     pub clean: Estimate,
+
+    /// The metric in the corrupted runs.
     pub corrupted: Estimate,
 
-    /// `clean − corrupted`: ROME's ATE.
+    /// The total effect `clean − corrupted`, ROME's ATE.
     pub total: Estimate,
 
-    /// The rows: roles that some fact has.
+    /// The roles that any fact has, which are the rows.
     pub roles: Vec<Role>,
 
-    /// By role: how many facts have it, and how many tokens they have in all.
+    /// How many facts have each role.
     pub n_facts: Vec<usize>,
+
+    /// How many tokens of all facts have each role.
     pub n_tokens: Vec<usize>,
 
-    /// The indirect effect, ROME's AIE. Denoising: `patched − corrupted`. Noising:
-    /// `clean − patched`. (role, layer)
+    /// The indirect effect, ROME's AIE: `patched − corrupted` when denoising, `clean − patched`
+    /// when noising. `[role, layer]`
     pub indirect: Grid<Estimate>,
 }
 
-/// Why a fact is not traced, or nothing any more is.
+/// Why a fact is not traced.
 enum Stop {
+    /// Only this fact is left out.
     LeftOut(Cause, String),
+
+    /// The whole analysis fails.
     Failed(AnalysisError),
 }
 
-/// How finely a fact's progress is told.
+/// How many steps of progress each fact has.
 const STEPS: u64 = 1000;
 
 impl Spec {
-    /// That it asks for something, and for nothing twice.
+    /// Checks that the spec asks for at least one fact and component, and for no component twice.
     pub fn check(&self) -> Result<(), AnalysisError> {
         if self.components.is_empty() {
             return Err(AnalysisError::Zero { what: "the number of components" });
@@ -213,18 +232,18 @@ impl Spec {
         Ok(())
     }
 
-    /// How many layers are restored together.
+    /// How many layers of a component are restored together.
     pub fn trace_window(&self, component: Component) -> usize {
         if component == Component::Hidden { 1 } else { self.trace.window }
     }
 
-    /// What subjects become, if there is any; of those that bring their own, the first one's.
+    /// How subjects are corrupted. If facts have their own corruptions, the first of these.
     pub fn corruption(&self) -> &Corruption {
         let own = self.facts.iter().find_map(|fact| fact.corruption.as_ref());
         own.unwrap_or(&self.trace.corruption)
     }
 
-    /// One of a fact's traces.
+    /// The trace of a fact for one component.
     pub fn trace_of(&self, fact: &AskedFact, component: Component) -> causal_trace::Spec {
         let corruption = fact.corruption.as_ref().unwrap_or(&self.trace.corruption).clone();
         causal_trace::Spec { component, corruption, ..self.trace.clone() }
@@ -268,7 +287,7 @@ impl Method for Spec {
     }
 
     fn prompt(_: &TraceAverage) -> Option<&TokenizedPrompt> {
-        // The result is of many prompts.
+        // The result is about many prompts.
         None
     }
 
@@ -281,7 +300,7 @@ impl Method for Spec {
     }
 }
 
-/// `report`: which share of it is done.
+/// Traces a fact. `report` is called with the share that is done.
 fn traced(
     model: &Gpt2,
     spec: &Spec,
@@ -297,7 +316,7 @@ fn traced(
         let n_traces = spec.components.len() as f32;
         let report = |it: Progress| report((traces.len() as f32 + it.fraction()) / n_traces);
         let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: &report };
-        // A part of one map is no average.
+        // Unfinished maps are not averaged.
         let own_ctx = AnalysisCtx { task, partial: &|_| (), ..*ctx };
         let spec = spec.trace_of(fact, component);
         let trace = spec.run(&Lab { model, prompt: &prompt, ctx: &own_ctx })?;
@@ -320,7 +339,7 @@ fn traced(
     })
 }
 
-/// Which answer is measured, and whether the model gives it.
+/// The answer that is measured, and whether the model gives it.
 fn measured(
     model: &Gpt2,
     fact: &AskedFact,
@@ -349,12 +368,13 @@ fn measured(
     }
 }
 
-/// The model's own, as an answer.
+/// The model's first guess as an answer.
 fn guess(top: Candidate, ctx: &AnalysisCtx<'_>) -> Answer {
     let text = ctx.tokenizer.map_or_else(|| format!("<{}>", top.id), |it| it.piece(top.id));
     Answer { pieces: vec![text.clone()], text, ids: vec![top.id] }
 }
 
+/// The positions of each role from the subject on.
 fn by_role(prompt: &TokenizedPrompt) -> BTreeMap<Role, Vec<usize>> {
     let mut positions: BTreeMap<Role, Vec<usize>> = BTreeMap::new();
     for pos in 0..prompt.n_pos() {
@@ -366,7 +386,7 @@ fn by_role(prompt: &TokenizedPrompt) -> BTreeMap<Role, Vec<usize>> {
     positions
 }
 
-/// Nothing if the fact lacks the metric.
+/// A fact's readings in a metric. `None` if the fact lacks the metric.
 fn readings(
     traces: &[CausalTrace],
     metric: Metric,
@@ -412,17 +432,17 @@ impl TraceAverage {
         self.left_out.iter().filter(|it| it.cause == cause).count()
     }
 
-    /// How many were to be averaged, if all could be.
+    /// How many facts were to be averaged.
     pub fn n_asked(&self) -> usize {
         self.spec.facts.len() + self.spec.left_out.len()
     }
 
-    /// How many are, in a sentence.
+    /// A sentence that says how many facts are averaged.
     pub fn count(&self) -> String {
         let n_waiting = self.n_asked() - self.facts.len() - self.left_out.len();
         let parts = [
             (self.n_left_out(Cause::NotKnown), "not known"),
-            (self.n_left_out(Cause::NotTraced), "not to be traced"),
+            (self.n_left_out(Cause::NotTraced), "not traceable"),
             (n_waiting, "not reached"),
         ];
         let mut text = format!("{} of {} facts averaged", self.facts.len(), self.n_asked());
@@ -432,8 +452,8 @@ impl TraceAverage {
         text
     }
 
-    /// Of the component of that number in the spec, over all facts that have the metric. Nothing if
-    /// none has.
+    /// The averages of a component, given by its index in the spec, over all facts that have the
+    /// metric. `None` if no fact has it.
     pub fn averages(&self, component: usize, metric: Metric) -> Option<Averages> {
         let facts = self.with(metric);
         let of = |value: &dyn Fn(&Readings) -> f32| {
@@ -472,6 +492,7 @@ impl TraceAverage {
         })
     }
 
+    /// The facts that have a metric, with their readings in it.
     fn with(&self, metric: Metric) -> Vec<(&TracedFact, &Readings)> {
         let facts = self.facts.iter().map(|fact| &**fact);
         facts

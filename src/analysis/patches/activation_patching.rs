@@ -1,11 +1,11 @@
-//! Activation patching: what does a prompt answer when it is given activations of another?
+//! Activation patching: measures a prompt's answer with activations of another prompt put in.
 //!
-//! The activations of a *donor* prompt, such as the inverse of a fact, are put into the run of a
-//! *recipient* at positions that correspond; the two may differ in length. Where the donor's answer
-//! comes up, what tells the answers apart passes there.
+//! Activations of a *donor* prompt, such as the inverse of a fact, are put into the run of a
+//! *recipient* at positions that correspond; the two may differ in length. If the donor's answer
+//! comes up, what tells the answers apart passes through there.
 //!
 //! Vig et al. 2020 and Geiger et al. 2021 (*interchange interventions*); Heimersheim & Nanda 2024,
-//! "How to use and interpret activation patching". Agrees with TransformerLens' hooks on
+//! "How to use and interpret activation patching". The numbers agree with TransformerLens' hooks on
 //! `hook_resid_post`, `hook_mlp_out`, `hook_attn_out` and `hook_z`.
 
 use std::ops::Range;
@@ -29,45 +29,47 @@ pub struct Spec {
     /// The prompt that activations are taken from. Its answer is the recipient's foil.
     pub donor: Arc<TokenizedPrompt>,
 
-    /// Which of its positions go where. [`Pair::by_role`] proposes them.
+    /// The positions of the donor and the recipient that correspond. [`Pair::by_role`] proposes
+    /// them.
     pub pairs: Vec<Pair>,
 
     /// Whether pairs are patched one at a time.
     pub places: Places,
 
+    /// The activations that are patched.
     pub part: Part,
 
-    /// How many layers are patched together around the one reported, for MLPs and attention, as in
-    /// a causal trace.
+    /// How many layers are patched together around each layer, for MLPs and attention, as in a
+    /// causal trace.
     pub window: usize,
 }
 
-/// What is patched.
+/// The activations that are patched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
     /// The residual stream after a layer.
     Hidden,
 
-    /// What MLPs add to it.
+    /// The outputs of MLPs.
     Mlp,
 
-    /// What attention adds to it.
+    /// The outputs of attention.
     Attn,
 
     /// Each head's output before `W_O`.
     Heads,
 }
 
-/// The columns of the map.
+/// What the columns of the map are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Places {
-    /// One for each pair.
+    /// A column for each pair.
     #[default]
     Each,
 
-    /// One, with all pairs patched together.
+    /// A single column, with all pairs patched together.
     Together,
 }
 
@@ -78,14 +80,14 @@ pub struct ActivationPatching {
     /// The recipient. Its foil is the donor's answer.
     pub prompt: TokenizedPrompt,
 
-    /// The recipient, undisturbed.
+    /// The measurement of the recipient's clean run.
     pub clean: Measurement,
 
-    /// The donor, undisturbed, asked for the recipient's answer.
+    /// The recipient's answer measured in the donor's clean run.
     pub donor: Measurement,
 
-    /// The recipient with that cell patched; nothing where not computed yet. One map over (layer,
-    /// place); for heads one over (layer, head) for each place.
+    /// The recipient's measurement with each cell patched. `None` where it is not computed yet. For
+    /// heads a map `[layer, head]` for each column, else a single map `[layer, column]`.
     pub patched: Vec<Grid<Option<Measurement>>>,
 }
 
@@ -103,7 +105,7 @@ impl Part {
 }
 
 impl Spec {
-    /// The pairs that are patched together, place by place.
+    /// The pairs that are patched together, column by column.
     pub fn groups(&self) -> Vec<&[Pair]> {
         match self.places {
             Places::Each => self.pairs.chunks(1).collect(),
@@ -111,7 +113,7 @@ impl Spec {
         }
     }
 
-    /// The layers patched for a cell of `layer`.
+    /// The layers that are patched for a cell of `layer`.
     pub fn layers(&self, layer: usize, n_layers: usize) -> Range<usize> {
         match self.part {
             Part::Hidden | Part::Heads => layer..layer + 1,
@@ -121,15 +123,15 @@ impl Spec {
 }
 
 impl ActivationPatching {
-    /// How far a cell goes from the recipient's reading (0) to the donor's (1). Nothing where the
-    /// two readings hardly differ, see [`Metric::least_total`].
+    /// How far patching moves a metric from the recipient's (0) to the donor's (1). `None` if the
+    /// two hardly differ, see [`Metric::least_total`].
     pub fn recovery(&self, patched: &Measurement, metric: Metric) -> Option<f32> {
         let (from, to) = (self.clean.get(metric)?, self.donor.get(metric)?);
         let is_apart = (to - from).abs() >= metric.least_total();
         is_apart.then(|| Some((patched.get(metric)? - from) / (to - from)))?
     }
 
-    /// Probability of the first token of the donor's answer.
+    /// The probability of the first token of the donor's answer, 0 to 1.
     pub fn foil_prob(measured: &Measurement) -> Option<f32> {
         Some((measured.log_prob - measured.logit_diff?).exp())
     }
@@ -148,7 +150,7 @@ impl Method for Spec {
         Pair::check(&self.pairs, &self.donor, prompt)?;
         let foil = self.donor.answer.clone().ok_or(AnalysisError::NoAnswer)?;
         let prompt = TokenizedPrompt { foil: Some(foil), ..prompt.clone() };
-        // Also checks the prompts, before anything is run.
+        // This checks the prompt before anything runs.
         Asked::new(model, &prompt)?;
         let donor = TokenizedPrompt {
             answer: prompt.answer.clone(),
@@ -181,7 +183,7 @@ impl Method for Spec {
     }
 
     fn prompt(_: &ActivationPatching) -> Option<&TokenizedPrompt> {
-        // The result tells both of its prompts.
+        // The result names both of its prompts.
         None
     }
 
@@ -194,7 +196,7 @@ impl Method for Spec {
     }
 }
 
-/// The clean run, then every cell: place by place for heads, else layer by layer.
+/// The conditions: the clean run, then every cell, for heads column by column, else layer by layer.
 pub fn plan(spec: &Spec, n_layers: usize, n_heads: usize) -> Vec<Condition> {
     let groups = spec.groups();
     let cell = |layer: usize, pairs: &[Pair], heads: &Span| -> Condition {
@@ -222,7 +224,7 @@ pub fn plan(spec: &Spec, n_layers: usize, n_heads: usize) -> Vec<Condition> {
     conditions
 }
 
-/// What the cells of the plan found, as maps.
+/// The measurements of the plan's cells, as maps.
 fn maps(
     spec: &Spec,
     cells: &[Option<Measurement>],

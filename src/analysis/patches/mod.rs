@@ -1,4 +1,5 @@
-//! What a prompt says with activations of another: whole outputs, or single paths between parts.
+//! What a prompt answers with activations of another: whole outputs, or single paths between
+//! components.
 
 pub mod activation_patching;
 pub mod path_patching;

@@ -1,4 +1,4 @@
-//! Which positions of two prompts correspond, by their role in the fact.
+//! Pairs the positions of two prompts by their role in the fact.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::AnalysisError;
 use crate::tokens::{Bos, TokenizedPrompt};
 
-/// A position of the donor's prompt and the one of the recipient's that is given its activations.
+/// A position of the donor's prompt, and the position of the recipient's prompt that gets its
+/// activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pair {
@@ -21,10 +22,10 @@ pub struct Pair {
 impl Pair {
     /// Pairs the positions of two prompts by their roles, in the order of the recipient.
     ///
-    /// First goes with first and last with last; what is between is counted from the first subject
-    /// token within the subject, from the subject backwards before it, and from the last token
-    /// backwards after it. What has no partner is left out. Where a prompt has no subject, positions
-    /// are counted from the end.
+    /// The subjects' last tokens are paired, their other tokens from the first on, positions before
+    /// the subject backwards from it, the first positions after it, the other positions after it
+    /// backwards from the last, and the last positions. A position without a partner is left out.
+    /// If a prompt has no subject, positions are counted from the end.
     pub fn by_role(donor: &TokenizedPrompt, recipient: &TokenizedPrompt) -> Vec<Self> {
         let mut found = BTreeMap::new();
         let mut pair = |donor: usize, recipient: usize| {
@@ -61,7 +62,7 @@ impl Pair {
         sorted(found)
     }
 
-    /// That the prompts have all these positions, and none is overwritten twice.
+    /// Checks that the prompts have all these positions, and that none is overwritten twice.
     pub fn check(
         pairs: &[Self],
         donor: &TokenizedPrompt,
@@ -96,16 +97,16 @@ fn n_bos(prompt: &TokenizedPrompt) -> usize {
     }
 }
 
-/// As it is typed: the donor's position, then the recipient's.
+/// Written as it is typed: the donor's position, then the recipient's.
 impl fmt::Display for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.donor, self.recipient)
     }
 }
 
-/// Not a way to name a pair.
+/// A text names no pair of positions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no pair; say a position of the donor and one of the recipient, such as `3:5`")]
+#[error("`{0}` is no pair; give a position of the donor and one of the recipient, such as `3:5`")]
 pub struct UnknownPair(String);
 
 impl FromStr for Pair {

@@ -1,4 +1,5 @@
-//! Parts that write to the residual stream and parts that read from it: the ends of a path.
+//! Components that write to the residual stream and components that read from it: the ends of a
+//! path.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +10,7 @@ use crate::analysis::AnalysisError;
 use crate::intervention::Site;
 use crate::model::{Gpt2Config, Writer};
 
-/// What writes.
+/// A component that writes to the residual stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String")]
 #[serde(try_from = "String")]
@@ -25,7 +26,7 @@ pub enum Sender {
     },
 }
 
-/// What reads.
+/// A component that reads the residual stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String")]
 #[serde(try_from = "String")]
@@ -43,7 +44,7 @@ pub enum Receiver {
     Logits,
 }
 
-/// What a head makes of what it reads.
+/// Which of a head's inputs a path ends at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HeadInput {
     Query,
@@ -60,12 +61,12 @@ impl Sender {
         }
     }
 
-    /// Whether there is a path that nothing else lies on but the residual stream.
+    /// Whether a path through the residual stream alone leads to a receiver.
     pub fn reaches(self, receiver: Receiver, n_layers: usize) -> bool {
         self.writer().reaches(receiver.site(n_layers))
     }
 
-    /// All of a model, in the order in which they write.
+    /// All senders of a model, in the order in which they write.
     pub fn all(n_layers: usize, n_heads: usize) -> impl Iterator<Item = Self> {
         let in_layer = move |layer: usize| {
             let heads = (0..n_heads).map(move |head| Self::Head { layer, head });
@@ -76,7 +77,7 @@ impl Sender {
 }
 
 impl Receiver {
-    /// Where what it makes of what it reads is found, and may be overwritten.
+    /// The site at which the receiver's input can be read and overwritten.
     pub(in crate::analysis) fn site(self, n_layers: usize) -> Site {
         match self {
             Self::Head { layer, input, .. } => match input {
@@ -89,7 +90,7 @@ impl Receiver {
         }
     }
 
-    /// Its place among the heads of its site, where these are apart.
+    /// The receiver's head. `None` if its site has no heads.
     pub(in crate::analysis) fn head(self) -> Option<usize> {
         match self {
             Self::Head { head, .. } => Some(head),
@@ -97,7 +98,7 @@ impl Receiver {
         }
     }
 
-    /// That the model has it.
+    /// Checks that the model has the receiver.
     pub(in crate::analysis) fn check(self, config: &Gpt2Config) -> Result<(), AnalysisError> {
         let within = |what, index: usize, n: usize| {
             if index < n { Ok(()) } else { Err(AnalysisError::OutOfRange { what, index, n }) }
@@ -140,15 +141,15 @@ impl fmt::Display for Receiver {
     }
 }
 
-/// Not the name of a part.
+/// A text names no component.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnknownPart {
-    #[error("`{0}` writes nothing; say `embed`, a head such as `L9H6`, or an MLP such as `MLP3`")]
+    #[error("`{0}` is no sender; give `embed`, a head such as `L9H6`, or an MLP such as `MLP3`")]
     Sender(String),
 
     #[error(
-        "`{0}` reads nothing; say what a head reads for its queries, keys or values, such as \
-         `L9H6.q`, an MLP such as `MLP3`, or `logits`"
+        "`{0}` is no receiver; give the queries, keys or values of a head, such as `L9H6.q`, an MLP \
+         such as `MLP3`, or `logits`"
     )]
     Receiver(String),
 }

@@ -1,14 +1,15 @@
-//! Path patching: does one part tell the answer to another?
+//! Path patching: measures how much of the answer one component passes directly to another.
 //!
-//! A *sender*, a head or an MLP, is given its activation from another prompt, and only what reaches
-//! the *receivers* directly is let through: the heads' queries, keys or values, an MLP's input, or the
-//! logits. Then the receivers are overwritten with what they made of it, in a run where all else is
-//! free to react.
+//! A *sender*, a head or an MLP, gets its activation from another prompt, and only what reaches the
+//! *receivers* directly is let through: to the queries, keys or values of heads, the input of an
+//! MLP, or the logits. Then the receivers are overwritten with the inputs that result, in a run
+//! where everything else reacts freely.
 //!
 //! Wang et al. 2022, "Interpretability in the Wild", section 3.1 and appendix B: between sender and
-//! receivers all heads are frozen at their clean values, MLPs and layer norms are recomputed, so that
-//! a path through MLPs counts as direct. With MLPs frozen as well only the residual stream is left:
-//! an edge of Goldowsky-Dill et al. 2023, and of [`edge_attribution`](crate::analysis::edge_attribution).
+//! receivers all heads are frozen at their clean values, while MLPs and layer norms are recomputed,
+//! so that a path through MLPs counts as direct. If MLPs are frozen as well, only the residual
+//! stream is left, which is an edge in the sense of Goldowsky-Dill et al. 2023 and of
+//! [`edge_attribution`](crate::analysis::edge_attribution).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,26 +29,27 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// The prompt that senders' activations are taken from.
+    /// The prompt that the senders' activations are taken from.
     pub donor: Arc<TokenizedPrompt>,
 
-    /// Which of its positions go where. [`Pair::by_role`] proposes them.
+    /// The positions of the donor and the prompt that correspond. [`Pair::by_role`] proposes them.
     pub pairs: Vec<Pair>,
 
-    /// What is told, all of it together. Either the logits or other parts.
+    /// The receivers, which are overwritten together. The logits must be the only receiver.
     pub receivers: Vec<Receiver>,
 
-    /// Where receivers are overwritten. The logits are read at the last token.
+    /// The positions at which receivers are overwritten. The logits are read at the last token.
     pub receiver_positions: Positions,
 
+    /// Whether MLPs between sender and receivers react.
     pub between: Between,
 }
 
-/// What MLPs between sender and receiver do.
+/// What the MLPs between sender and receivers do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Between {
-    /// They react: Wang et al. 2022.
+    /// They react, as in Wang et al. 2022.
     #[default]
     Recomputed,
 
@@ -59,18 +61,19 @@ pub enum Between {
 pub struct PathPatching {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
+    /// The measurement of the clean run.
     pub clean: Measurement,
 
-    /// With the paths from that head patched. Nothing where there is no path, or not computed yet.
-    /// (layer, head)
+    /// The measurement with the paths from each head patched. `None` where there is no path, or
+    /// where it is not computed yet. `[layer, head]`
     pub heads: Grid<Option<Measurement>>,
 
-    /// The same from MLPs, one for each layer.
+    /// The same for the paths from each MLP. `[layer]`
     pub mlps: Vec<Option<Measurement>>,
 }
 
 impl PathPatching {
-    /// What patching adds to a reading.
+    /// The change of a metric by patching.
     pub fn change(&self, patched: Option<&Measurement>, metric: Metric) -> Option<f32> {
         Some(patched?.get(metric)? - self.clean.get(metric)?)
     }
@@ -157,7 +160,7 @@ impl Method for Spec {
 }
 
 impl Spec {
-    /// Where receivers are overwritten.
+    /// The positions at which receivers are overwritten.
     fn positions(&self, prompt: &TokenizedPrompt) -> Result<Vec<Range<usize>>, AnalysisError> {
         if self.receivers == [Receiver::Logits] {
             return Positions::Last.ranges(prompt);
@@ -176,13 +179,13 @@ struct Paths<'a> {
     spec: &'a Spec,
     asked: &'a Asked,
 
-    /// Of receivers.
+    /// The positions at which receivers are overwritten.
     positions: &'a [Range<usize>],
     ctx: &'a AnalysisCtx<'a>,
 }
 
 impl Paths<'_> {
-    /// From the first to the last that is overwritten.
+    /// The range from the first to the last position that is overwritten.
     fn span(&self) -> Range<usize> {
         let first = self.positions.iter().map(|it| it.start).min().unwrap_or(0);
         first..self.positions.iter().map(|it| it.end).max().unwrap_or(0)
@@ -193,7 +196,7 @@ impl Paths<'_> {
         self.spec.receivers.iter().map(|it| it.site(n_layers)).collect()
     }
 
-    /// Gives the receivers what they made of a sender. `nth`: among the senders.
+    /// The condition that gives receivers their inputs from the sender of this number.
     fn tell(&self, nth: usize, sender: Sender) -> Condition {
         let n_layers = self.model.config.n_layers;
         let first = self.span().start;
@@ -214,7 +217,7 @@ impl Paths<'_> {
         condition
     }
 
-    /// What receivers make of each sender, its change led through the MLPs.
+    /// The receivers' inputs from each sender, with its change passed through the MLPs.
     fn directly(
         &self,
         senders: &[Sender],
@@ -243,7 +246,7 @@ impl Paths<'_> {
                 positions: positions.clone(),
             };
             let read = model.direct_paths(&request, &mut |_| {
-                // A queue that runs ahead could not be stopped.
+                // A device that works far ahead through its queue could not be stopped.
                 model.wait();
                 if cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
             })?;
@@ -256,7 +259,7 @@ impl Paths<'_> {
         Ok(told)
     }
 
-    /// The clean run, with the donor's activations at the paired positions.
+    /// The clean run's activations, with the donor's at the paired positions.
     fn changed(&self, clean: &ActivationCache, donor: &ActivationCache) -> ActivationCache {
         let changed = donor.sites().map(|site| {
             let here = clean.get(site).clone();
@@ -274,7 +277,8 @@ impl Paths<'_> {
         changed.collect()
     }
 
-    /// The same from whole passes in which every head, and if asked every MLP, is overwritten.
+    /// The same inputs as [`Self::directly`] gives, from whole passes in which every head, and if
+    /// the spec says so every MLP, is overwritten.
     fn frozen(
         &self,
         senders: &[Sender],
@@ -296,7 +300,8 @@ impl Paths<'_> {
         Ok(told.collect())
     }
 
-    /// All heads as in the clean run, one sender as in the donor's.
+    /// The condition that freezes all heads at their clean values, and gives one sender the
+    /// donor's.
     fn freeze(&self, sender: Sender) -> Condition {
         let whole = Span::Only(0..self.asked.n_editable);
         let keep = |site: Site| {

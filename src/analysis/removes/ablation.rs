@@ -1,12 +1,13 @@
-//! Ablation: what does the answer lose without one head, one MLP, one layer?
+//! Ablation: measures the answer without one head, one MLP or one layer.
 //!
-//! The output of one part is replaced, and the model runs on: by zeros, by its mean over other
-//! prompts, or by what it is in one other prompt (*resampling*). The first asks the most of the
-//! layers that follow, for they never saw a part that is silent; the last asks the least.
+//! The output of one component is replaced by zeros, by its mean over other prompts, or by its
+//! output in one other prompt (*resampling*), and the rest of the model reacts. Zeros disturb the
+//! later layers most, because they never saw a component that is silent; resampling disturbs them
+//! least.
 //!
-//! Olsson et al. 2022 and Wang et al. 2022 for heads; Chan et al. 2022, "Causal scrubbing", for
-//! resampling. Agrees with TransformerLens' hooks on `hook_z`, `hook_attn_out` and `hook_mlp_out`;
-//! a head that is silent still leaves `b_O`, which belongs to no head.
+//! Olsson et al. 2022 and Wang et al. 2022 ablate heads; Chan et al. 2022, "Causal scrubbing",
+//! resample. The numbers agree with TransformerLens' hooks on `hook_z`, `hook_attn_out` and
+//! `hook_mlp_out`. A head that is silent still leaves `b_O`, which belongs to no head.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -26,64 +27,65 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The components that are ablated, one at a time.
     pub part: Part,
 
-    /// Where it is replaced.
+    /// The positions at which their outputs are replaced.
     pub positions: Positions,
 
+    /// What the outputs are replaced by.
     pub replacement: Replacement,
 }
 
-/// What is replaced, one at a time.
+/// The components that are ablated, one at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
     /// Each head's output before `W_O`.
     Heads,
 
-    /// What a layer's attention adds to the residual stream, `b_O` included.
+    /// The output of each layer's attention, `b_O` included.
     Attn,
 
-    /// What a layer's MLP adds to it.
+    /// The output of each layer's MLP.
     Mlp,
 
-    /// Both of a layer.
+    /// The outputs of each layer's attention and MLP together.
     Layers,
 }
 
-/// What is put in its place.
+/// What outputs are replaced by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Replacement {
+    /// Zeros.
     Zero,
 
-    /// Its mean over other prompts, given as token ids. Position 0 gets the mean over their first
-    /// tokens, where attention rests; any other the mean over all their later ones.
-    Mean {
-        prompts: Arc<[Vec<u32>]>,
-    },
+    /// The mean over other prompts, given as token ids. Position 0 gets the mean over their first
+    /// tokens, which are attention sinks; every other position gets the mean over all their later
+    /// tokens.
+    Mean { prompts: Arc<[Vec<u32>]> },
 
-    /// What it is at the same position of another prompt of as many tokens.
-    Resample {
-        ids: Arc<[u32]>,
-    },
+    /// The output at the same position of another prompt with as many tokens.
+    Resample { ids: Arc<[u32]> },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ablation {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
+    /// The measurement of the clean run.
     pub clean: Measurement,
 
-    /// Without that part; nothing where not computed yet. (layer, head), or one column where a part
-    /// is a whole layer's.
+    /// The measurement without each component. `None` where it is not computed yet.
+    /// `[layer, head]`, or a single column if there is one component for each layer.
     pub ablated: Grid<Option<Measurement>>,
 }
 
 impl Part {
     pub const ALL: [Self; 4] = [Self::Heads, Self::Attn, Self::Mlp, Self::Layers];
 
-    /// The heads column by column, or one column.
+    /// How many components each layer has.
     fn n_columns(self, n_heads: usize) -> usize {
         match self {
             Self::Heads => n_heads,
@@ -101,11 +103,11 @@ impl Part {
     }
 }
 
-/// Of half the way.
+/// How many steps of progress each half of an ablation has.
 const STEPS: u64 = 1 << 20;
 
 impl Replacement {
-    /// The run that is copied from, if it is one.
+    /// The run that the replacement is copied from. `None` for zeros.
     pub(in crate::analysis) fn donor(&self) -> Option<Donor> {
         match self {
             Self::Zero => None,
@@ -114,13 +116,14 @@ impl Replacement {
         }
     }
 
-    /// What is done at some positions.
+    /// The edit that replaces an output at some positions.
     pub(in crate::analysis) fn edit(&self, positions: &Range<usize>) -> Edit {
         let positions = Span::Only(positions.clone());
         self.donor().map_or(Edit::Zero, |donor| Edit::CopyFrom { donor, positions })
     }
 
-    /// Runs what is copied from, and then what copies it. A mean takes a while, and is half the way.
+    /// Runs the donors, and then calls `then` with them. For a mean, running the donors counts as
+    /// half of the progress.
     pub(in crate::analysis) fn with_donors<T>(
         &self,
         model: &Gpt2,
@@ -133,7 +136,7 @@ impl Replacement {
         match self {
             Self::Zero => then(&Donors::new(), ctx),
             Self::Mean { prompts } => {
-                // Halves have steps of their own sizes.
+                // Each half has its own number of steps.
                 let half = |before: u64| {
                     move |Progress { done, total }| {
                         let done = (before * STEPS) + done * STEPS / total.max(1);
@@ -160,7 +163,8 @@ impl Replacement {
 }
 
 impl Ablation {
-    /// What replacing a part adds to a reading: negative where the part speaks for the answer.
+    /// The change of a metric by ablating a component. A negative change means that the component
+    /// supports the answer.
     pub fn change(&self, layer: usize, column: usize, metric: Metric) -> Option<f32> {
         let ablated = self.ablated.get(layer, column)?.as_ref()?.get(metric)?;
         Some(ablated - self.clean.get(metric)?)
@@ -175,7 +179,7 @@ impl Method for Spec {
     fn run(&self, lab: &Lab<'_>) -> Result<Ablation, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
         let positions = self.positions.ranges(prompt)?;
-        // Also checks the prompt, before anything is run.
+        // This checks the prompt before anything runs.
         Asked::new(model, prompt)?;
         let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
         let sites: SiteSet = (0..n_layers).flat_map(|layer| self.part.sites(layer)).collect();
@@ -207,7 +211,7 @@ impl Method for Spec {
     }
 }
 
-/// The clean run, then every part, layer by layer.
+/// The conditions: the clean run, then every component, layer by layer.
 pub fn plan(
     spec: &Spec,
     positions: &[Range<usize>],

@@ -1,24 +1,26 @@
-//! Attention knockout: through which layers does a fact travel from one token to another?
+//! Attention knockout: finds the layers in which a fact moves from one token to another.
 //!
-//! In a window of layers around each layer, all heads are kept from looking from some tokens (the
-//! *targets*, as queries) at some others (the *sources*, as keys): these scores are set to −∞ before
-//! the softmax, so that the remaining weights still sum to one. What the answer's probability loses
-//! says when the path was needed.
+//! In a window of layers around each layer, no head may attend from some tokens (the *targets*, as
+//! queries) to some others (the *sources*, as keys): these scores are set to −∞ before the softmax,
+//! so that the remaining weights still sum to one. The loss of the answer's probability shows in
+//! which layers the edges are needed.
 //!
-//! Geva et al. 2023, "Dissecting Recall of Factual Associations in Auto-Regressive Language Models",
-//! section 5 and figure 2. Follows their `factual_associations_dissection.ipynb` to the number: the
-//! three edge sets, the window clipped at the first and last layer, and the change relative to the
-//! clean run. Their picture has three phases: the relation is read early, the subject late, and
-//! between the two the last token lives on what it has.
+//! Geva et al. 2023, "Dissecting Recall of Factual Associations in Auto-Regressive Language
+//! Models", section 5 and figure 2. The numbers are those of their
+//! `factual_associations_dissection.ipynb`: the three edge sets, the window clipped at the first
+//! and last layer, and the change relative to the clean run. They find three phases: the last token
+//! reads the relation in early layers and the subject in late ones, and in between it needs
+//! neither.
 //!
-//! They note facts whose subject is at position 0, where attention rests whatever stands there:
-//! cutting it off cuts more than the subject. BOS before the prompt avoids that.
+//! They note that a subject at position 0 is an attention sink, so cutting it off cuts more than
+//! the subject. BOS before the prompt avoids that.
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::sweep::sweep;
+use crate::analysis::trace_map::window;
 use crate::analysis::{
     AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions,
 };
@@ -29,21 +31,21 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// What is cut, one set at a time.
+    /// The sets of edges that are cut, one set at a time.
     pub edges: Vec<Edges>,
 
-    /// In how many layers around the one reported. The paper: 9 of GPT-2 XL's 48.
+    /// How many layers around each layer edges are cut in. The paper uses 9 of GPT-2 XL's 48.
     pub window: usize,
 }
 
-/// All ways by which some tokens look at some others.
+/// All edges of attention from some tokens to some others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edges {
-    /// The tokens that are looked at: keys.
+    /// The tokens that are attended to, the keys.
     pub from: Positions,
 
-    /// The tokens that look: queries.
+    /// The tokens that attend, the queries.
     pub to: Positions,
 }
 
@@ -51,14 +53,16 @@ pub struct Edges {
 pub struct AttentionKnockout {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
+    /// The measurement of the clean run.
     pub clean: Measurement,
 
-    /// With these edges cut around that layer; nothing where not computed yet. (edges, layer)
+    /// The measurement with each set of edges cut around each layer. `None` where it is not
+    /// computed yet. `[set of edges, layer]`
     pub cut: Grid<Option<Measurement>>,
 }
 
 impl Edges {
-    /// The three of the paper: subject, non-subject and last token, each to the last.
+    /// The three sets of the paper: subject, non-subject and last token, each to the last.
     pub fn to_last() -> Vec<Self> {
         [Positions::Subject, Positions::NonSubject, Positions::Last]
             .map(|from| Self { from, to: Positions::Last })
@@ -66,8 +70,9 @@ impl Edges {
     }
 }
 
-/// Nine from 36 layers on, as in the paper; in smaller models about the same share of the layers,
-/// and odd, so that the layer is in the middle. It gives the paper's 5 for the 28 layers of GPT-J.
+/// The default window: 9 from 36 layers on, as in the paper. Smaller models get about the same
+/// share of their layers, rounded to an odd number so that the layer is in the middle. For the 28
+/// layers of GPT-J that gives the paper's 5.
 pub fn default_window(n_layers: usize) -> usize {
     if n_layers >= 36 {
         return 9;
@@ -77,8 +82,8 @@ pub fn default_window(n_layers: usize) -> usize {
 }
 
 impl AttentionKnockout {
-    /// Relative to the clean run, of a probability: −1 if the answer is lost, 0 if nothing changes,
-    /// above 0 if it gets likelier. Nothing for readings that are no probabilities.
+    /// The change of a probability relative to the clean run: −1 if the answer is lost, 0 if
+    /// nothing changes, above 0 if it gets likelier. `None` for metrics that are no probabilities.
     pub fn relative_change(&self, edges: usize, layer: usize, metric: Metric) -> Option<f32> {
         if !matches!(metric, Metric::Prob | Metric::AnswerProb) {
             return None;
@@ -89,7 +94,7 @@ impl AttentionKnockout {
 
     /// The layers in which edges are cut for `layer`.
     pub fn window(&self, layer: usize) -> Range<usize> {
-        window(self.spec.window, layer, self.cut.n_columns())
+        window(layer, self.spec.window, self.cut.n_columns())
     }
 }
 
@@ -128,11 +133,11 @@ impl Method for Spec {
     }
 }
 
-/// The clean run, then every set of edges, layer by layer.
+/// The conditions: the clean run, then every set of edges, layer by layer.
 ///
 /// # Errors
 ///
-/// If the prompt lacks the tokens that are named, or one of them would have nothing left to look at.
+/// If the prompt lacks tokens that are named, or a token would have no token left to attend to.
 pub fn plan(
     prompt: &TokenizedPrompt,
     spec: &Spec,
@@ -149,7 +154,7 @@ pub fn plan(
         }
         for layer in 0..n_layers {
             let mut condition = Vec::new();
-            for layer in window(spec.window, layer, n_layers) {
+            for layer in window(layer, spec.window, n_layers) {
                 for queries in &to {
                     condition.extend(from.iter().map(|keys| {
                         let queries = Span::Only(queries.clone());
@@ -163,9 +168,4 @@ pub fn plan(
         }
     }
     Ok(conditions)
-}
-
-/// From `layer - window / 2` up to `layer + ceil(window / 2)`, clipped.
-fn window(window: usize, layer: usize, n_layers: usize) -> Range<usize> {
-    layer.saturating_sub(window / 2)..(layer + window.div_ceil(2)).min(n_layers)
 }

@@ -1,9 +1,9 @@
-//! Attention cut between chosen tokens, in a range of layers, all at once.
+//! Cuts attention between chosen tokens in a range of layers, all at once.
 //!
-//! Where the knockout of Geva et al. 2023 slides a window of layers over one set of edges, this cuts
-//! any edges in one range of layers, in all heads or in some: the scores are set to −∞ before the
-//! softmax, so that the query's other weights grow to sum to 1 again. With all layers and the edges
-//! from the subject to the last token it is their knockout with a window over all layers.
+//! While the knockout of Geva et al. 2023 slides a window of layers over one set of edges, this
+//! method cuts any edges in one range of layers, in all heads or in some: the scores are set to −∞
+//! before the softmax, so that the query's other weights still sum to 1. With all layers and the
+//! edges from the subject to the last token it is their knockout with a window over all layers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -22,13 +22,13 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// What is cut, all at once. None: nothing changes.
+    /// The edges that are cut, all at once. Without any, nothing changes.
     pub edges: BTreeSet<Edge>,
 
-    /// In which layers.
+    /// The layers in which they are cut.
     pub layers: Range<usize>,
 
-    /// In which heads of each of these layers; all if not given.
+    /// The heads of these layers in which they are cut. `None` stands for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heads: Option<BTreeSet<usize>>,
 
@@ -36,14 +36,14 @@ pub struct Spec {
     pub n_top: usize,
 }
 
-/// One token looking at another, by their positions.
+/// The attention of one token to another, by their positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edge {
-    /// The token that looks.
+    /// The token that attends.
     pub query: usize,
 
-    /// The token that is looked at: the query itself, or one before it.
+    /// The token that is attended to: the query itself, or an earlier token.
     pub key: usize,
 }
 
@@ -51,11 +51,15 @@ pub struct Edge {
 pub struct EdgeCut {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
+
+    /// What the model says in the clean run.
     pub clean: Said,
+
+    /// What the model says with the edges cut.
     pub cut: Said,
 }
 
-/// What the model makes of a prompt.
+/// What the model says to a prompt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Said {
     pub answer: Measurement,
@@ -141,12 +145,13 @@ impl Method for Spec {
     }
 }
 
-/// All that is cut, as one condition. Queries next to each other that lose the same keys are one
+/// The condition that cuts all edges. Neighbouring queries that lose the same keys share an
 /// intervention.
 ///
 /// # Errors
 ///
-/// If the prompt or the model lacks what is named, or a token would have nothing left to look at.
+/// If the prompt or the model lacks something that is named, or a token would have no token left to
+/// attend to.
 pub fn plan(
     prompt: &TokenizedPrompt,
     spec: &Spec,
@@ -206,7 +211,7 @@ pub fn plan(
 }
 
 impl Spec {
-    /// Some edges in all heads of some layers.
+    /// A spec that cuts some edges in all heads of some layers.
     pub fn of(edges: impl IntoIterator<Item = Edge>, layers: Range<usize>) -> Self {
         Self { edges: edges.into_iter().collect(), layers, heads: None, n_top: 5 }
     }

@@ -1,4 +1,4 @@
-//! What is lost without a part: heads, MLPs, layers, neurons, or ways for attention to look.
+//! What is lost without a component: heads, MLPs, layers, neurons, or edges of attention.
 
 pub mod ablation;
 pub mod neuron_ablation;

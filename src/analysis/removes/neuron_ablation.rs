@@ -1,12 +1,13 @@
-//! Ablation of single neurons: which of them does the answer need?
+//! Ablation of single neurons: estimates the effect of all, and measures the answer without the
+//! most important.
 //!
-//! A model has too many to try each. One forward and one backward pass estimate them all to first
-//! order, at the clean run: what putting `r` in the place of an activation `a` adds to a reading `M`
-//! is about `Σ_pos (r − a) · dM/da`, which is attribution patching (Nanda 2023; Kramár et al. 2024)
-//! of neurons. Those with the largest estimates are then ablated for real, one at a time.
+//! A model has too many neurons to ablate each. One forward and one backward pass estimate them all
+//! to first order at the clean run: replacing an activation `a` by `r` changes a metric `M` by
+//! about `Σ_pos (r − a) · dM/da`, which is attribution patching (Nanda 2023; Kramár et al. 2024) of
+//! neurons. The neurons with the largest estimates are then ablated, one at a time.
 //!
-//! Agrees with TransformerLens' hooks on `mlp.hook_post`. A neuron that the estimate overlooks is not
-//! found: compare the two where they were both taken.
+//! The numbers agree with TransformerLens' hooks on `mlp.hook_post`. A neuron that the estimate
+//! misses is not found; the agreement of estimates and measurements shows how likely that is.
 
 use std::ops::Range;
 
@@ -28,18 +29,19 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// How many neurons are ablated, those with the largest estimates by size.
+    /// How many neurons are ablated, those with the largest absolute estimates.
     pub n_top: usize,
 
-    /// They are chosen from these layers; from all if none is named.
+    /// The layers that neurons are chosen from. An empty list stands for all layers.
     pub layers: Vec<usize>,
 
-    /// What is estimated.
+    /// The metric that is estimated.
     pub metric: Metric,
 
-    /// Where they are replaced.
+    /// The positions at which activations are replaced.
     pub positions: Positions,
 
+    /// What activations are replaced by.
     pub replacement: Replacement,
 }
 
@@ -50,44 +52,50 @@ pub struct NeuronAblation {
 
     /// How many neurons the layers have.
     pub n_neurons: usize,
+
+    /// The measurement of the clean run.
     pub clean: Measurement,
 
-    /// The largest estimate by size first.
+    /// The neurons that are ablated, the largest absolute estimate first.
     pub neurons: Vec<Neuron>,
 
-    /// Between estimate and change of the metric; nothing before all neurons are ablated.
+    /// How well estimates agree with measured changes of the metric. `None` until all neurons are
+    /// ablated.
     pub agreement: Option<Agreement>,
 }
 
+/// A neuron that is ablated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neuron {
     pub layer: usize,
 
-    /// Among those of its layer.
+    /// Its index in its layer.
     pub index: usize,
 
-    /// After the nonlinearity, in the clean run. One for each token where it is replaced, in order.
+    /// Its activations after the nonlinearity in the clean run, at the positions where they are
+    /// replaced.
     pub activations: Vec<f32>,
 
-    /// What is put in. As many.
+    /// The numbers that replace them.
     pub replacements: Vec<f32>,
 
-    /// What this is estimated to add to the metric.
+    /// What replacing them is estimated to add to the metric.
     pub estimate: f32,
 
-    /// Without it; nothing where not computed yet.
+    /// The measurement without the neuron. `None` if it is not computed yet.
     pub ablated: Option<Measurement>,
 }
 
 impl NeuronAblation {
-    /// What replacing a neuron adds to a reading: negative where it speaks for the answer.
+    /// The change of a metric by ablating a neuron. A negative change means that the neuron
+    /// supports the answer.
     pub fn change(&self, neuron: &Neuron, metric: Metric) -> Option<f32> {
         Some(neuron.ablated.as_ref()?.get(metric)? - self.clean.get(metric)?)
     }
 }
 
 impl Spec {
-    /// In order, each once.
+    /// The layers that neurons are chosen from, in order.
     fn chosen_layers(&self, n_layers: usize) -> Result<Vec<usize>, AnalysisError> {
         if self.layers.is_empty() {
             return Ok((0..n_layers).collect());
@@ -119,13 +127,13 @@ impl Method for Spec {
         let Some(first_pos) = positions.iter().map(|range| range.start).min() else {
             return Err(AnalysisError::Zero { what: "the number of tokens" });
         };
-        // Also checks the prompt, before anything is run.
+        // This checks the prompt before anything runs.
         Asked::new(model, prompt)?;
         Tokens::of(prompt, self.metric)?;
         let sites: SiteSet = layers.iter().map(|&layer| Site::MlpPost(layer)).collect();
         self.replacement.with_donors(model, prompt, &sites, ctx, |donors, ctx| {
-            let places = Places { layers: &layers, positions: &positions, first_pos };
-            estimate_and_ablate(model, prompt, self, &places, donors, ctx)
+            let extent = Extent { layers: &layers, positions: &positions, first_pos };
+            estimate_and_ablate(model, prompt, self, &extent, donors, ctx)
         })
     }
 
@@ -138,12 +146,12 @@ impl Method for Spec {
     }
 }
 
-/// Which neurons, and where.
-struct Places<'a> {
+/// The layers and positions whose neurons are estimated.
+struct Extent<'a> {
     layers: &'a [usize],
     positions: &'a [Range<usize>],
 
-    /// The first of them.
+    /// The first position.
     first_pos: usize,
 }
 
@@ -151,11 +159,11 @@ fn estimate_and_ablate(
     model: &Gpt2,
     prompt: &TokenizedPrompt,
     spec: &Spec,
-    places: &Places<'_>,
+    extent: &Extent<'_>,
     donors: &Donors,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<NeuronAblation, AnalysisError> {
-    let Places { layers, positions, first_pos } = *places;
+    let Extent { layers, positions, first_pos } = *extent;
     let (n_layers, d_mlp) = (model.config.n_layers, model.config.d_mlp);
     let asked = Asked::new(model, prompt)?;
     let tokens = Tokens::of(prompt, spec.metric)?;
@@ -178,7 +186,7 @@ fn estimate_and_ablate(
         let gradient = at(positions, first_pos, gradients.get(Site::MlpPost(layer)));
         ((replacements(layer) - activations(layer)) * gradient).sum_dim(0)
     });
-    // One readback for all layers.
+    // All layers are copied back at once.
     let estimates = Tensor::cat(estimates.collect(), 1).into_data();
     let per_unit = slope(&clean.measured, spec.metric);
     let estimates: Vec<f32> = estimates.iter::<f32>().map(|it| it * per_unit).collect();
@@ -241,7 +249,7 @@ fn estimate_and_ablate(
     Ok(result)
 }
 
-/// Each neuron by itself, in order.
+/// The conditions that ablate each neuron alone, in order.
 pub fn plan(spec: &Spec, neurons: &[Neuron], positions: &[Range<usize>]) -> Vec<Condition> {
     let without = |neuron: &Neuron| {
         let replaced = positions.iter().map(|range| {
@@ -254,7 +262,7 @@ pub fn plan(spec: &Spec, neurons: &[Neuron], positions: &[Range<usize>]) -> Vec<
     neurons.iter().map(without).collect()
 }
 
-/// What one row has at some positions. `first_pos`: the one that it begins with.
+/// The activation of one row at some positions. `first_pos` is the position that it begins with.
 /// `[1, pos, 1, width]` to `[pos, width]`
 fn at(positions: &[Range<usize>], first_pos: usize, x: &Tensor<4>) -> Tensor<2> {
     let [_, _, _, width] = x.dims();
@@ -265,7 +273,7 @@ fn at(positions: &[Range<usize>], first_pos: usize, x: &Tensor<4>) -> Tensor<2> 
     Tensor::cat(here.collect(), 0)
 }
 
-/// Some columns, each from top to bottom.
+/// The numbers of some columns. `[pos, width]` to `[column, pos]`
 fn columns(x: Tensor<2>, indices: &[usize]) -> Vec<Vec<f32>> {
     let [n_rows, _] = x.dims();
     let ids: Vec<i32> = indices.iter().map(|&index| index as i32).collect();

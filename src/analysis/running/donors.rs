@@ -1,5 +1,7 @@
-//! The runs that conditions copy from: the clean one, another prompt's, the mean over many, and
-//! corrupted ones. Each is done once, before the sweep.
+//! Runs the donors that conditions copy from: clean runs, other prompts, means over many, corrupted
+//! runs.
+//!
+//! Each donor runs once, before the sweep.
 
 use burn::tensor::{Tensor, TensorData};
 
@@ -9,7 +11,7 @@ use crate::intervention::{Condition, Site, SiteSet};
 use crate::model::{ActivationCache, Donors, Gpt2, Request, Row, Run};
 use crate::task::{Cancelled, Progress};
 
-/// Several rows at once, with `sites` kept.
+/// Runs several rows at once, and keeps `sites`.
 pub(in crate::analysis) fn run(
     model: &Gpt2,
     rows: &[Row<'_>],
@@ -30,13 +32,13 @@ fn run_with(
 ) -> Result<Run, Cancelled> {
     let request = Request { rows, donors, capture: sites, past: None, n_read };
     model.run(&request, &mut |_| {
-        // A queue that runs ahead could not be stopped.
+        // A device that works far ahead through a queue could not be stopped.
         model.wait();
         if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
     })
 }
 
-/// The same prompt, undisturbed, with its logits where the answer's tokens are predicted.
+/// The clean run of a prompt, with the logits that predict the answer's tokens.
 pub(in crate::analysis) fn clean(
     model: &Gpt2,
     asked: &Asked,
@@ -46,7 +48,7 @@ pub(in crate::analysis) fn clean(
     run(model, &[row(asked, &Vec::new())], sites, asked.n_read, ctx)
 }
 
-/// The same prompt under each condition: one cache per condition.
+/// The activations of a prompt under each condition.
 pub(in crate::analysis) fn under(
     model: &Gpt2,
     asked: &Asked,
@@ -66,7 +68,7 @@ pub(in crate::analysis) fn under(
     Ok(caches)
 }
 
-/// Another prompt, undisturbed.
+/// The activations of another prompt's clean run.
 pub(in crate::analysis) fn other(
     model: &Gpt2,
     ids: &[u32],
@@ -77,11 +79,11 @@ pub(in crate::analysis) fn other(
     Ok(run(model, &[Row::new(ids, &[])], sites, 1, ctx)?.cache)
 }
 
-/// The most bytes of activations that a mean keeps of its prompts at once. All neurons of
-/// GPT-2-large are 0.7 MB for each token.
+/// The most bytes of activations that are kept at once for a mean. All neurons of GPT-2-large take
+/// 0.7 MB for each token.
 const KEPT_BYTES: usize = 256 << 20;
 
-/// How many bytes are kept of each token. Attention has more, but its means are not asked for.
+/// How many bytes are kept for each token. Attention scores would take more, but have no mean.
 fn bytes_of_token(model: &Gpt2, sites: &SiteSet) -> usize {
     let width = |site: &Site| match site {
         Site::MlpPre(_) | Site::MlpPost(_) => model.config.d_mlp,
@@ -90,11 +92,11 @@ fn bytes_of_token(model: &Gpt2, sites: &SiteSet) -> usize {
     sites.iter().map(width).sum::<usize>() * size_of::<f32>()
 }
 
-/// What activations are on average over many prompts, for a prompt of `n_pos` tokens.
+/// The mean activations of many prompts, as the activations of a prompt with `n_pos` tokens.
 ///
 /// Position 0 gets the mean over the prompts' first tokens, every other position the mean over all
-/// their later tokens. Attention rests on the first token, whose activations are of another size
-/// (Xiao et al. 2023): one mean for all would describe none of them.
+/// their later tokens. First tokens are attention sinks whose activations are much larger (Xiao et
+/// al. 2023), so one mean over all tokens would describe none of them.
 pub(in crate::analysis) fn mean(
     model: &Gpt2,
     prompts: &[Vec<u32>],
@@ -115,7 +117,7 @@ pub(in crate::analysis) fn mean(
         }
         check_ids(model, ids, [].into_iter())?;
     }
-    // Prompts of one length after the other, so that little is padded.
+    // Prompts of similar length go together, which saves padding.
     let mut order: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
     order.sort_by_key(|ids| ids.len());
 
@@ -161,7 +163,7 @@ pub(in crate::analysis) fn mean(
     Ok(sites.iter().copied().zip(sums.into_iter().map(at_each_position)).collect())
 }
 
-/// How much each token counts towards the mean of first tokens, then of later ones.
+/// The weight of each token in the mean of first tokens, and in that of later tokens.
 /// `[class, row * pos]`
 fn class_weights(rows: &[Row<'_>], len: usize, [n_first, n_later]: [usize; 2]) -> Vec<f32> {
     let n = rows.len() * len;

@@ -1,26 +1,33 @@
+//! A mean with its 95 % confidence interval.
+
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-/// A mean, and how far to trust it.
+/// A mean with its 95 % confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
+    /// The number of values.
     pub n: usize,
     pub mean: f64,
 
-    /// Where the true mean lies with 95 % confidence.
+    /// The lower end of the interval that holds the true mean with 95 % confidence.
     pub low: f64,
+
+    /// The upper end of that interval.
     pub high: f64,
 }
 
 impl Estimate {
-    /// How many samples are drawn.
+    /// How many samples the bootstrap draws.
     const N_DRAWS: usize = 2000;
 
-    /// Standard errors to either side that hold 95 % of a normal distribution, rounded as in ROME.
+    /// How many standard errors to either side hold 95 % of a normal distribution, rounded as in
+    /// ROME.
     const Z: f64 = 1.96;
 
-    /// The percentile bootstrap (Efron 1979), the same for the same values. Nothing for no values.
+    /// The interval of the percentile bootstrap (Efron 1979), with a fixed seed. `None` without
+    /// values.
     pub fn of(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
             return None;
@@ -36,8 +43,8 @@ impl Estimate {
         Some(Self { n, mean: mean(values.iter().sum()), low: at(0.025), high: at(0.975) })
     }
 
-    /// The mean ± 1.96 standard errors, the values taken as independent: for thousands of means at
-    /// once. Nothing for no values; of one alone the ends are not a number.
+    /// The interval of ± 1.96 standard errors of independent values, which is fast enough for
+    /// thousands of means. `None` without values; the ends are NaN for a single value.
     pub fn by_standard_error(values: &[f64]) -> Option<Self> {
         if values.is_empty() {
             return None;
@@ -49,7 +56,7 @@ impl Estimate {
         Some(Self { n, mean, low: mean - Self::Z * error, high: mean + Self::Z * error })
     }
 
-    /// Not a number where there is no interval.
+    /// The standard error of the mean, NaN if there is no interval.
     pub fn standard_error(&self) -> f64 {
         (self.high - self.low) / (2.0 * Self::Z)
     }

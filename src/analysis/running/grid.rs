@@ -1,6 +1,8 @@
+//! A table of values over layers and positions, or layers and heads.
+
 use serde::{Deserialize, Serialize};
 
-/// Values over (layer, position) or (layer, head). Row-major, one row per layer.
+/// Values over layers and positions, or layers and heads. `[layer, column]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Unchecked<T>")]
 pub struct Grid<T> {
@@ -8,7 +10,7 @@ pub struct Grid<T> {
     values: Vec<T>,
 }
 
-/// As a file has it.
+/// A grid as a file has it, whose rows may not be whole.
 #[derive(Deserialize)]
 struct Unchecked<T> {
     n_columns: usize,
@@ -20,13 +22,15 @@ impl<T> TryFrom<Unchecked<T>> for Grid<T> {
 
     fn try_from(Unchecked { n_columns, values }: Unchecked<T>) -> Result<Self, String> {
         if n_columns == 0 || !values.len().is_multiple_of(n_columns) {
-            return Err(format!("{} values are no rows of {n_columns}", values.len()));
+            return Err(format!("{} values do not fill rows of {n_columns}", values.len()));
         }
         Ok(Self { n_columns, values })
     }
 }
 
 impl<T> Grid<T> {
+    /// A grid of these values, row by row.
+    ///
     /// # Panics
     ///
     /// If `values` does not fill whole rows.
@@ -54,7 +58,7 @@ impl<T> Grid<T> {
         self.values.get(row * self.n_columns + column)
     }
 
-    /// Row by row.
+    /// All values, row by row.
     pub fn values(&self) -> &[T] {
         &self.values
     }

@@ -1,4 +1,6 @@
-/// Indices of the `n` largest values, largest first; equal ones in the order they stand in.
+//! Finds the largest of many values.
+
+/// The indices of the `n` largest values, largest first. Equal values keep their order.
 pub(in crate::analysis) fn largest(values: &[f32], n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     let by_value = |&a: &usize, &b: &usize| values[b].total_cmp(&values[a]).then(a.cmp(&b));
@@ -12,7 +14,7 @@ pub(in crate::analysis) fn largest(values: &[f32], n: usize) -> Vec<usize> {
     order
 }
 
-/// The same by size, whatever the sign.
+/// The indices of the `n` values with the largest absolute value, largest first.
 pub(in crate::analysis) fn largest_by_size(values: &[f32], n: usize) -> Vec<usize> {
     largest(&values.iter().map(|it| it.abs()).collect::<Vec<_>>(), n)
 }

@@ -1,39 +1,40 @@
+//! What is measured of a run: the probability, logit and rank of its answer, and its divergence.
+
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{DeviceFailed, Gpt2, Reading, Readout, Reference, ask_tokens};
 use crate::tokens::TokenizedPrompt;
 
-/// How much a run believes in the answer. All readings are taken at once, so that a view can
-/// switch between them without running the model again.
+/// All metrics of a run's answer, read at once, so that a view can switch between them without
+/// running the model again.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// Probability of the answer's first token, 0 to 1.
+    /// The probability of the answer's first token, 0 to 1.
     pub prob: f32,
 
-    /// Natural logarithm of it.
+    /// The natural logarithm of `prob`.
     pub log_prob: f32,
 
-    /// Logit of the answer's first token.
+    /// The logit of the answer's first token.
     pub logit: f32,
 
-    /// How many tokens are likelier than the answer's first. 0 is the top.
+    /// The rank of the answer's first token, counted from 0, the most likely token.
     pub rank: u32,
 
-    /// Natural logarithm of the probability of all the answer's tokens, each after the ones before.
+    /// The natural logarithm of the probability of the whole answer, token after token.
     pub answer_log_prob: f32,
 
-    /// Logit of the answer's first token minus that of the foil's, if there is a foil.
+    /// The logit of the answer's first token minus that of the foil's, if there is a foil.
     pub logit_diff: Option<f32>,
 
-    /// How far the distribution that predicts the answer's first token is from the clean run's:
-    /// KL(clean ‖ this) over the whole vocabulary, in nats, 0 or more. Nothing where no clean run is
-    /// there to compare with.
+    /// The divergence KL(clean ‖ this) of the distribution that predicts the answer's first token,
+    /// over the whole vocabulary, in nats, 0 or more. `None` without a clean run to compare with.
     #[serde(default)]
     pub kl: Option<f32>,
 }
 
-/// Which reading of a [`Measurement`] is shown.
+/// One of the numbers of a [`Measurement`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Metric {
     #[default]
@@ -57,7 +58,7 @@ impl Metric {
         Self::Kl,
     ];
 
-    /// How it is called in files.
+    /// The metric's name in files.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Prob => "prob",
@@ -72,28 +73,27 @@ impl Metric {
 }
 
 impl Measurement {
-    /// Asks a pass for the answer.
+    /// Starts reading the measurements of a pass from its logits.
     ///
     /// # Shapes
     ///
-    /// - `logits`: at the places that predict each token of the answer,
-    ///   `[batch, answer tokens, d_vocab]`
+    /// - `logits`: those that predict the answer's tokens, `[batch, answer tokens, d_vocab]`
     ///
     /// # Panics
     ///
     /// If the prompt has no answer.
     pub fn ask(logits: &Tensor<3>, prompt: &TokenizedPrompt, clean: Option<&Reference>) -> Readout {
-        let answer = prompt.answer.as_ref().expect("what is measured is the answer");
+        let answer = prompt.answer.as_ref().expect("the prompt has an answer");
         let [_, n_read, _] = logits.dims();
         let foil = prompt.foil.as_ref().map(|foil| foil.first());
         ask_tokens(logits, &answer.ids[..n_read], foil, clean)
     }
 
-    /// One measurement per row, at once.
+    /// The measurement of each row of a pass.
     ///
     /// # Panics
     ///
-    /// As [`Self::ask`].
+    /// If the prompt has no answer.
     pub fn read(
         model: &Gpt2,
         logits: &Tensor<3>,
@@ -104,7 +104,7 @@ impl Measurement {
         Ok(read.into_iter().flatten().map(|reading| Self::from(&reading)).collect())
     }
 
-    /// Nothing if there is no foil, or no clean run, to compare with.
+    /// One of the numbers. `None` if it needs a foil or a clean run that is not there.
     pub fn get(&self, metric: Metric) -> Option<f32> {
         match metric {
             Metric::Prob => Some(self.prob),
@@ -117,7 +117,7 @@ impl Measurement {
         }
     }
 
-    /// The mean of a reading over runs: ROME's score is the mean of probabilities.
+    /// The mean of a metric over runs. ROME's score is the mean of probabilities.
     pub fn mean(runs: &[Self], metric: Metric) -> Option<f32> {
         if runs.is_empty() {
             return None;
@@ -126,7 +126,7 @@ impl Measurement {
         Some((sum? / runs.len() as f64) as f32)
     }
 
-    /// The standard deviation of a reading over runs, unbiased. Nothing for fewer than two runs.
+    /// The unbiased standard deviation of a metric over runs. `None` for fewer than two runs.
     pub fn std(runs: &[Self], metric: Metric) -> Option<f32> {
         if runs.len() < 2 {
             return None;
@@ -148,7 +148,8 @@ impl From<&Reading> for Measurement {
             rank: first.n_likelier,
             answer_log_prob: reading.tokens.iter().map(|token| token.log_prob).sum(),
             logit_diff: reading.foil_logit.map(|foil| first.logit - foil),
-            // What rounding leaves below 0; what is not a number stays so.
+            // Rounding may leave a divergence below 0, which `max` would mend but also turn NaN to
+            // 0.
             kl: reading.divergence.map(|kl| if kl < 0.0 { 0.0 } else { kl }),
         }
     }

@@ -1,5 +1,5 @@
-//! The machinery that methods share: conditions run in batches, what they copy from, and what is
-//! measured of them, with the statistics of many measurements.
+//! The machinery that methods share: running conditions in batches, the runs that they copy from,
+//! and measurements with their statistics.
 
 pub(in crate::analysis) mod sweep;
 pub(in crate::analysis) mod donors;

@@ -1,3 +1,5 @@
+//! Names for token positions that fit any prompt, such as the subject or the last token.
+
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
@@ -17,19 +19,20 @@ pub enum Positions {
     /// The subject's tokens.
     Subject,
 
-    /// Every token before the last that is not the subject's, BOS included: what Geva et al. 2023
-    /// call the relation's.
+    /// Every token before the last that is not the subject's, BOS included. Geva et al. 2023 call
+    /// them the relation's.
     NonSubject,
 
     /// The last token, which predicts the answer.
     Last,
 
-    /// These, counted from 0.
+    /// These positions, counted from 0.
     Only(Range<usize>),
 }
 
 impl Positions {
-    /// In order, and none empty. Nothing if the prompt has no such token.
+    /// The positions in a prompt, as ranges in order, none of them empty. Without such tokens there
+    /// is no range.
     pub fn ranges(&self, prompt: &TokenizedPrompt) -> Result<Vec<Range<usize>>, AnalysisError> {
         let subject = || prompt.subject.clone().ok_or(AnalysisError::NoSubject);
         let (n_pos, last) = (prompt.n_pos(), prompt.last());
@@ -55,7 +58,7 @@ impl Positions {
     }
 }
 
-/// As it is typed: `subject`, `7`, `3..6`.
+/// Written as it is typed: `subject`, `7`, `3..6`.
 impl fmt::Display for Positions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,11 +72,11 @@ impl fmt::Display for Positions {
     }
 }
 
-/// Not a way to name tokens.
+/// A text names no positions.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` names no tokens; say `all`, `subject`, `non-subject`, `last`, one position such as `3`, or \
-     a range such as `3..6` without its end"
+    "`{0}` names no tokens; give `all`, `subject`, `non-subject`, `last`, one position such as `3`, \
+     or a range such as `3..6`, which leaves out its end"
 )]
 pub struct UnknownPositions(String);
 

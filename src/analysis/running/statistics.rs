@@ -1,9 +1,9 @@
-//! Correlations, and how often chance does as well.
+//! Correlations, ranks, and permutation tests.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-/// Pearson's correlation. Nothing if either side does not vary.
+/// Pearson's correlation, −1 to 1. `None` if either side does not vary.
 pub(in crate::analysis) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     assert_eq!(a.len(), b.len(), "values come in pairs");
     let (a, b) = (centred(a), centred(b));
@@ -11,12 +11,12 @@ pub(in crate::analysis) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {
     (aa > 0.0 && bb > 0.0).then(|| (dot(&a, &b) / (aa * bb).sqrt()).clamp(-1.0, 1.0))
 }
 
-/// Spearman's: Pearson's of the ranks.
+/// Spearman's correlation, which is Pearson's of the ranks. `None` if either side does not vary.
 pub(in crate::analysis) fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
     pearson(&ranks(a), &ranks(b))
 }
 
-/// From 1, the smallest first. Equals share the mean of their places.
+/// The rank of each value, from 1 for the smallest. Equal values share the mean of their ranks.
 pub(in crate::analysis) fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
@@ -40,22 +40,24 @@ pub(in crate::analysis) fn largest(values: &[f64], n: usize) -> Vec<usize> {
     order
 }
 
-/// How often values that are dealt out anew are as alike as the given ones, or more: one p-value per
-/// statistic, (1 + as alike) / (1 + n) (Phipson & Smyth 2010).
+/// A permutation test of whether values are as alike by chance. The p-value of a statistic is (1 +
+/// b) / (1 + n), where b of n permutations give at least the statistic of the given order (Phipson
+/// & Smyth 2010).
 ///
 /// # Panics
 ///
 /// If `block` does not divide the number of values.
 pub(in crate::analysis) struct Permutations {
+    /// The number of permutations.
     pub n: usize,
     pub seed: u64,
 
-    /// Values change places within blocks of so many.
+    /// The number of neighbouring values that are permuted among themselves.
     pub block: usize,
 }
 
 impl Permutations {
-    /// `statistics`: of an order of the indices.
+    /// The p-value of each statistic. `statistics` computes them for an order of the indices.
     pub fn p_values<const N: usize>(
         &self,
         n_values: usize,
@@ -63,7 +65,7 @@ impl Permutations {
     ) -> [f64; N] {
         assert!(n_values.is_multiple_of(self.block), "blocks must be whole");
         let mut order: Vec<usize> = (0..n_values).collect();
-        // Sums of the same products in another order differ by their rounding.
+        // Sums of the same products in another order differ by rounding.
         let given = statistics(&order).map(|it| it - 1e-9);
         let mut n_alike = [0; N];
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
@@ -84,7 +86,7 @@ impl Permutations {
 
 fn centred(values: &[f64]) -> Vec<f64> {
     let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
-    // What does not vary but for rounding does not vary.
+    // Values that differ only by rounding count as equal.
     let size = values.iter().fold(0.0_f64, |max, it| max.max(it.abs()));
     let centred: Vec<f64> = values.iter().map(|it| it - mean).collect();
     let varies = centred.iter().any(|it| it.abs() > 1e-12 * size);

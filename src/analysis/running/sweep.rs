@@ -1,17 +1,17 @@
-//! One prompt under many conditions. The only loop over forward passes in the program.
+//! Runs one prompt under many conditions.
 //!
-//! Conditions that begin alike share work: the runs they begin with (the *bases*, such as the ten
-//! corrupted runs of a causal trace) are done once, and each condition goes on from the layer and
-//! position where it first differs. This is exact, since nothing before that place depends on the
-//! change; only the order in which products are summed differs. Conditions that go on alike for
-//! some layers, such as restored windows that are clipped at the first layer, are one run until
-//! they part. Where a condition begins is computed from its plain data, so no analysis needs to
-//! know.
+//! Conditions that begin alike share work: the runs that they begin with (the *bases*, such as the
+//! ten corrupted runs of a causal trace) are done once, and each condition continues from the layer
+//! and position where it first differs. This is exact, since nothing before that place depends on
+//! the change; only the order in which products are summed differs. Conditions that stay alike for
+//! some more layers, such as restored windows that are clipped at the first layer, are one run
+//! until they part. Where a condition first differs follows from its plain data, so no method needs
+//! to know.
 //!
-//! Maps come in coarse to fine: at every position first the conditions that begin in every eighth
-//! layer, then those halfway between, and so on, the last positions first in each round. A round is
-//! not so small that it reads the weights for a few tokens. A device that works through a queue is
-//! read once, so there each position goes as a whole.
+//! Maps arrive from coarse to fine: at every position first the conditions that begin in every
+//! eighth layer, then those halfway between, and so on, the last positions first in each round. A
+//! round has enough tokens that reading the weights pays. A device that works through a queue is
+//! read once, so there all conditions of a position run together.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -35,29 +35,31 @@ mod asked;
 mod branch;
 mod order;
 
-/// Whether conditions share what they have in common.
+/// Whether conditions share computations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reuse {
-    /// Begin each condition where it first differs from a run that is there.
+    /// Each condition starts where it first differs from a run that is already there.
     #[default]
     Exact,
 
-    /// Compute every condition from the first token and layer on: slower, to check the other by.
+    /// Every condition is computed from the first token and layer on, which is slower and serves to
+    /// check `Exact`.
     Nothing,
 }
 
 /// The most bytes that a pass may take for its widest activations.
 const BATCH_BYTES: usize = 256 << 20;
 
-/// The most multiplications per layer, so that a cancel is heard within a second on two cores.
+/// The most multiplications per layer, so that cancelling takes effect within a second on two
+/// cores.
 const LAYER_PRODUCTS: usize = 60_000_000_000;
 
-/// How many rows may wait on a device before their readings are fetched. A map of GPT-2-large has
-/// fewer, so it is fetched at once.
+/// How many rows may wait on a device before their readings are copied back. A map of GPT-2-large
+/// has fewer rows, so it is copied back at once.
 const ROWS_WAITING: usize = 8192;
 
-/// Measures the answer under each condition, in order, and how far each is from the clean run.
-/// `on_batch` sees what has been found so far.
+/// Measures the answer under each condition, in order, and compares it with the clean run.
+/// `on_batch` is called with all measurements so far.
 ///
 /// # Panics
 ///
@@ -73,13 +75,13 @@ pub fn sweep(
     sweep_beside(Known::default(), model, prompt, conditions, donors, ctx, on_batch)
 }
 
-/// What need not be computed.
+/// Results that need not be computed again.
 #[derive(Default)]
 pub(in crate::analysis) struct Known {
-    /// Where the clean run has been done already.
+    /// The clean run's distribution, if the clean run is done.
     pub clean: Option<Reference>,
 
-    /// One for each condition, or none at all.
+    /// A measurement for each condition that has one, or an empty list.
     pub found: Vec<Option<Measurement>>,
 }
 
@@ -89,7 +91,7 @@ impl From<Reference> for Known {
     }
 }
 
-/// The same, where something is known.
+/// As [`sweep`], without computing what is known already.
 pub(in crate::analysis) fn sweep_beside(
     known: Known,
     model: &Gpt2,
@@ -121,35 +123,38 @@ pub(in crate::analysis) fn sweep_beside(
         Reuse::Nothing => sweep.run_whole(conditions),
         Reuse::Exact => sweep.run_branches(conditions),
     };
-    // What was done before a cancel stays visible.
+    // Measurements finished before a cancel are still shown.
     sweep.read_back();
     done?;
     Ok(sweep.found.into_iter().map(|it| it.expect("every condition was run")).collect())
 }
 
+/// The state of a sweep.
 struct Sweep<'a> {
     model: &'a Gpt2,
     prompt: &'a TokenizedPrompt,
     asked: Asked,
 
-    /// What each run is compared with; nothing before the clean run is done.
+    /// The clean run's distribution, which runs are compared with. `None` before the clean run is
+    /// done.
     clean: Option<Reference>,
     donors: &'a Donors,
     ctx: &'a AnalysisCtx<'a>,
 
-    /// One for each condition.
+    /// The measurement of each condition, once it is there.
     found: Vec<Option<Measurement>>,
 
-    /// What passes have left on the device, and which conditions each row answers.
+    /// The readings that passes have left on the device, and the conditions that each row stands
+    /// for.
     queued: Vec<(Vec<Vec<usize>>, Readout)>,
 
-    /// In tokens times layers.
+    /// Counts tokens times layers.
     progress: Progress,
     on_batch: &'a mut dyn FnMut(&[Option<Measurement>]),
 }
 
 impl Sweep<'_> {
-    /// Does the clean run, unless that has been done. `cost`: of all that follows.
+    /// Does the clean run, unless it is done already. `cost` is that of all other runs.
     fn start(&mut self, cost: usize) -> Result<(), AnalysisError> {
         let n_clean = usize::from(self.clean.is_none());
         let clean_cost = n_clean * self.asked.ids.len() * self.model.config.n_layers;
@@ -161,7 +166,7 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// From the first token and layer on.
+    /// Runs conditions from the first token and layer on.
     fn run_rows(
         &mut self,
         conditions: &[Condition],
@@ -175,11 +180,12 @@ impl Sweep<'_> {
         Ok(model.run(&request, &mut |_| step(ctx, progress, cost))?)
     }
 
-    /// The conditions that are still to be run.
+    /// The indices of the conditions that have no measurement yet.
     fn missing(&self) -> Vec<usize> {
         (0..self.found.len()).filter(|&index| self.found[index].is_none()).collect()
     }
 
+    /// Runs every condition from the first token and layer on.
     fn run_whole(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
         let config = &self.model.config;
         let n_pos = self.asked.ids.len();
@@ -187,16 +193,16 @@ impl Sweep<'_> {
         let mut waiting: VecDeque<Range<usize>> =
             batches(conditions.len(), n_pos, self.model).collect();
         while !waiting.is_empty() {
-            let mut under_way = Vec::new();
+            let mut started = Vec::new();
             while let Some(indices) = waiting.pop_front() {
                 self.run_whole_batch(conditions, indices.clone())?;
-                under_way.push(indices);
+                started.push(indices);
                 if self.is_read_now() {
                     break;
                 }
             }
             for (nth, failed) in self.read_back() {
-                let indices = under_way[nth].clone();
+                let indices = started[nth].clone();
                 if indices.len() == 1 {
                     return Err(failed.into());
                 }
@@ -216,6 +222,7 @@ impl Sweep<'_> {
         self.queue(indices.map(|index| vec![index]).collect(), readout)
     }
 
+    /// Runs bases, and conditions from where they differ from their base.
     fn run_branches(&mut self, conditions: &[Condition]) -> Result<(), AnalysisError> {
         let config = &self.model.config;
         let n_pos = self.asked.ids.len();
@@ -239,8 +246,8 @@ impl Sweep<'_> {
         Ok(())
     }
 
-    /// Some bases, and all that begins with them. Fails with the device if it cannot take the bases
-    /// together, or one row alone.
+    /// Runs some bases, and all conditions that begin with them. Fails if the device cannot take
+    /// the bases together, or a single row.
     fn run_group(
         &mut self,
         bases: &[Condition],
@@ -249,30 +256,30 @@ impl Sweep<'_> {
     ) -> Result<(), AnalysisError> {
         let mut waiting = VecDeque::from(self.passes(branches, group));
         let base = self.run_bases(&bases[group.clone()], group, branches, &waiting)?;
-        // The bases themselves are the first under way.
-        let mut under_way: Vec<Option<Batch<'_>>> = vec![None];
+        // The bases' pass is the first in the queue.
+        let mut started: Vec<Option<Batch<'_>>> = vec![None];
         loop {
             while let Some(pass) = waiting.pop_front() {
                 self.resume(&pass, &base)?;
-                under_way.push(Some(pass));
+                started.push(Some(pass));
                 if self.is_read_now() {
                     break;
                 }
             }
             for (nth, failed) in self.read_back() {
-                match &under_way[nth] {
+                match &started[nth] {
                     Some(pass) if pass.branches.len() > 1 => waiting.extend(pass.halves()),
                     _ => return Err(failed.into()),
                 }
             }
-            under_way.clear();
+            started.clear();
             if waiting.is_empty() {
                 return Ok(());
             }
         }
     }
 
-    /// How all that begins with some of the bases goes through the model.
+    /// The passes that run all conditions of some bases.
     fn passes<'b>(&self, branches: &'b [Branch], group: &Range<usize>) -> Vec<Batch<'b>> {
         let n_pos = self.asked.ids.len();
         let here: Vec<&Branch> =
@@ -287,7 +294,7 @@ impl Sweep<'_> {
         passes
     }
 
-    /// Runs bases whole, and keeps what others go on from.
+    /// Runs bases whole, and keeps the activations that their conditions continue from.
     fn run_bases(
         &mut self,
         bases: &[Condition],
@@ -299,7 +306,7 @@ impl Sweep<'_> {
         let from_base = starts.filter(|it| it.parts_from.is_none()).map(|it| it.place);
         let capture = Resume::sites(self.model.config.n_layers, from_base);
         let run = self.run_rows(bases, &capture)?;
-        // Conditions that differ from a base in nothing.
+        // The conditions that equal a base.
         let same_as = |nth: usize| {
             let same = branches.iter().filter(|it| it.base == nth && it.place.is_none());
             same.map(|it| it.index).collect()
@@ -323,23 +330,23 @@ impl Sweep<'_> {
         self.queue(batch.branches.iter().map(|it| vec![it.index]).collect(), readout)
     }
 
-    /// Keeps what a pass was asked for. `rows`: the conditions that each row answers.
+    /// Queues the readings of a pass. `rows` are the conditions that each row stands for.
     fn queue(&mut self, rows: Vec<Vec<usize>>, readout: Readout) -> Result<(), AnalysisError> {
-        // A queue that runs ahead could not be stopped.
+        // A device that works far ahead through its queue could not be stopped.
         self.model.try_wait()?;
         self.queued.push((rows, readout));
         Ok(())
     }
 
-    /// Whether what is queued should be fetched before more is: always where it is here already,
-    /// so that it is seen.
+    /// Whether queued readings should be copied back before more are queued. On the CPU they always
+    /// are, so that they are shown soon.
     fn is_read_now(&self) -> bool {
         let n_rows: usize = self.queued.iter().map(|(rows, _)| rows.len()).sum();
         !self.model.is_queued() || n_rows >= ROWS_WAITING
     }
 
-    /// Fetches all that is queued. A device says only now whether it could take a pass: gives those
-    /// that failed, by their place in the queue.
+    /// Copies back all queued readings. Only now does a device report whether it could take a pass;
+    /// returns the passes that failed, by their place in the queue.
     fn read_back(&mut self) -> Vec<(usize, DeviceFailed)> {
         if self.queued.is_empty() {
             return Vec::new();
@@ -371,7 +378,7 @@ impl Sweep<'_> {
     }
 }
 
-/// After a layer: tells how far it is, and stops if that was asked for.
+/// Reports progress after a layer, and fails if the run was cancelled.
 pub(in crate::analysis) fn step(
     ctx: &AnalysisCtx<'_>,
     progress: &mut Progress,
@@ -381,20 +388,20 @@ pub(in crate::analysis) fn step(
     ctx.task.checkpoint(*progress)
 }
 
-/// Of a pass that a device could not take.
+/// The two halves of a range, for a pass that a device could not take.
 fn halves(range: Range<usize>) -> [Range<usize>; 2] {
     let middle = range.start + range.len() / 2;
     [range.start..middle, middle..range.end]
 }
 
-/// `0..n_rows` in pieces that one pass can take.
+/// Splits `0..n_rows` into ranges that one pass can take.
 pub(in crate::analysis) fn batches(
     n_rows: usize,
     n_pos: usize,
     model: &Gpt2,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
     let (d_model, d_mlp) = (model.config.d_model, model.config.d_mlp);
-    // Residual stream, its normal form, queries, keys, values, `z`, and the MLP's neurons.
+    // The residual stream, its normalized form, queries, keys, values, `z`, and the MLP's neurons.
     let token_bytes = (6 * d_model + d_mlp) * size_of::<f32>();
     let token_products = 4 * d_model * d_model + 2 * d_model * d_mlp;
     let n_tokens = (BATCH_BYTES / token_bytes).min(LAYER_PRODUCTS / token_products);

@@ -1,10 +1,10 @@
-//! Free text: what the model writes after the prompt, token by token.
+//! Generates text after the prompt, token by token.
 //!
 //! Keys and values of earlier tokens are kept, so that each token costs a pass of one position. The
-//! likeliest token each time (*greedy*), or one drawn at random from a distribution that temperature,
-//! top-k and top-p (Holtzman et al. 2020, nucleus sampling) narrow, in the order of Hugging Face's
-//! `generate`: tokens as likely as the *k*-th stay, and of the rest the likeliest are kept until they
-//! hold *p* of the probability.
+//! next token is the likeliest (*greedy*), or drawn at random from a distribution that temperature,
+//! top-k and top-p (nucleus sampling, Holtzman et al. 2020) narrow, in the order of Hugging Face's
+//! `generate`: first all tokens less likely than the *k*-th are dropped, then the likeliest are
+//! kept until they hold *p* of the probability.
 
 use burn::tensor::Tensor;
 use rand::{RngExt as _, SeedableRng as _};
@@ -23,9 +23,11 @@ use crate::tokens::TokenizedPrompt;
 pub struct Spec {
     /// The most tokens that are written.
     pub n_tokens: usize,
+
+    /// How the next token is chosen.
     pub choice: Choice,
 
-    /// The token after which nothing is written, such as `<|endoftext|>`.
+    /// The token that ends the text, such as `<|endoftext|>`, if any.
     #[serde(default)]
     pub end: Option<u32>,
 }
@@ -34,18 +36,19 @@ pub struct Spec {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Choice {
-    /// The likeliest.
+    /// The likeliest token.
     Greedy,
 
-    /// Drawn at random.
+    /// A token drawn at random.
     Sample {
-        /// What logits are divided by: below 1 the likely becomes likelier.
+        /// The divisor of logits. Below 1 it makes likely tokens likelier.
         temperature: f64,
 
-        /// From so many of the likeliest.
+        /// How many of the likeliest tokens may be drawn. `None` stands for all.
         top_k: Option<usize>,
 
-        /// From the likeliest that hold so much of the probability.
+        /// The probability that the tokens which may be drawn hold together, above 0 and at most 1.
+        /// `None` stands for all tokens.
         top_p: Option<f64>,
         seed: u64,
     },
@@ -57,7 +60,7 @@ pub struct Generation {
     pub prompt: TokenizedPrompt,
     pub tokens: Vec<Written>,
 
-    /// Nothing while it is being written.
+    /// Why the text ends. `None` while it is being written.
     pub stopped: Option<Stopped>,
 }
 
@@ -67,24 +70,26 @@ pub struct Written {
     pub id: u32,
     pub logit: f32,
 
-    /// Of the model, 0 to 1.
+    /// The model's probability of the token, 0 to 1.
     pub prob: f32,
 
-    /// The probability that it was drawn with, from so many tokens.
+    /// The probability with which the token was drawn, 0 to 1.
     pub drawn_with: f64,
+
+    /// How many tokens could have been drawn.
     pub n_candidates: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stopped {
-    /// As many tokens as were asked for.
+    /// The text has as many tokens as were asked for.
     Length,
 
-    /// The token that ends a text came.
+    /// The token came that ends a text.
     End,
 
-    /// The model takes no more.
+    /// The model's context is full.
     Context,
 }
 
@@ -107,12 +112,11 @@ impl Choice {
         Ok(())
     }
 
-    /// The tokens that may come next, likeliest first, and with what probability.
-    ///
-    /// `logits`: `[d_vocab]`
+    /// The tokens that may come next, likeliest first, with the probability of drawing each.
+    /// `logits` is `[d_vocab]`.
     fn candidates(self, logits: &[f32]) -> Vec<(u32, f64)> {
         let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-        // Of equals the one with the lower id.
+        // Equally likely tokens are in the order of their ids.
         let by_logit =
             |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
         let Self::Sample { temperature, top_k, top_p, .. } = self else {
@@ -149,14 +153,14 @@ fn normalize(candidates: &mut [(u32, f64)]) {
     }
 }
 
-/// `at`: between 0 and 1.
+/// The candidate in whose share of the interval from 0 to 1 `at` lies.
 fn draw(candidates: &[(u32, f64)], at: f64) -> (u32, f64) {
     let mut below = 0.0;
     let found = candidates.iter().find(|(_, share)| {
         below += share;
         at < below
     });
-    // Shares add up to one but for rounding.
+    // By rounding, the shares may add up to less than 1.
     *found.or_else(|| candidates.last()).expect("there is a vocabulary")
 }
 
@@ -216,7 +220,7 @@ impl Method for Spec {
     }
 
     fn prompt(_: &Generation) -> Option<&TokenizedPrompt> {
-        // The result shows the text that was written.
+        // The prompt is shown as the beginning of the generated text.
         None
     }
 
@@ -237,14 +241,14 @@ fn step(
     let (rows, donors) = ([Row::new(ids, &[])], Donors::new());
     let request = Request { rows: &rows, donors: &donors, capture: &sites, past, n_read: 1 };
     let run = model.run(&request, &mut |_| {
-        // A queue that runs ahead could not be stopped.
+        // A device that works far ahead through its queue could not be stopped.
         model.wait();
         if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
     })?;
     Ok((run.logits.into_data().iter::<f32>().collect(), run.cache))
 }
 
-/// Keys and values of earlier positions, then of later ones.
+/// The keys and values of earlier positions followed by those of later ones.
 fn joined(earlier: &ActivationCache, later: &ActivationCache) -> ActivationCache {
     let both = |site: Site| vec![earlier.get(site).clone(), later.get(site).clone()];
     earlier.sites().map(|site| (site, Tensor::cat(both(site), 1))).collect()
@@ -274,7 +278,7 @@ mod tests {
         for (p, n) in [(1e-9, 1), (0.5, 1), (0.6, 2), (0.75, 3), (1.0, 5)] {
             assert_eq!(sample(1.0, None, Some(p)).len(), n, "{p}");
         }
-        // Of what top-k leaves.
+        // Top-p narrows what top-k leaves.
         assert_eq!(sample(1.0, Some(1), Some(0.99)), [(1, 1.0)]);
         assert_eq!(Choice::Greedy.candidates(&[1.0, 2.0, 2.0]), [(1, 1.0)]);
     }

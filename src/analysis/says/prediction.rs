@@ -22,10 +22,10 @@ pub struct Spec {
 pub struct Prediction {
     pub prompt: TokenizedPrompt,
 
-    /// Likeliest first.
+    /// The likeliest next tokens, likeliest first.
     pub top: Vec<Candidate>,
 
-    /// If the prompt has an answer.
+    /// The measurement of the answer, if the prompt has one.
     pub answer: Option<Measurement>,
 }
 
@@ -34,7 +34,7 @@ pub struct Prediction {
 pub struct Candidate {
     pub id: u32,
 
-    /// 0 to 1.
+    /// The probability, 0 to 1.
     pub prob: f32,
     pub logit: f32,
 }
@@ -90,13 +90,13 @@ impl Method for Spec {
     }
 }
 
-/// The likeliest tokens at the first place that was read. `logits`: `[1, n_read, d_vocab]`
+/// The likeliest tokens at the first position that was read. `logits` is `[1, n_read, d_vocab]`.
 pub(in crate::analysis) fn likeliest_next(logits: &Tensor<3>, n_top: usize) -> Vec<Candidate> {
     let next: Vec<f32> = logits.clone().narrow(1, 0, 1).into_data().iter::<f32>().collect();
     likeliest(&next, n_top)
 }
 
-/// `logits`: `[d_vocab]`. Equal logits are listed in the order of their ids.
+/// The likeliest tokens, equally likely ones in the order of their ids. `logits` is `[d_vocab]`.
 fn likeliest(logits: &[f32], n_top: usize) -> Vec<Candidate> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&logit| f64::from(logit - max).exp()).sum();

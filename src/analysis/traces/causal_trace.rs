@@ -1,20 +1,21 @@
-//! Causal tracing: where in the network does restoring a clean activation bring the answer back?
+//! Causal tracing: finds where in the network restoring a clean activation brings the answer back.
 //!
-//! The subject's embeddings are corrupted with noise, which loses the answer; then one clean
-//! activation at a time is put back, and the recovered belief is mapped over layer and position.
+//! The subject's embeddings are corrupted with noise, which loses the answer. Then one clean
+//! activation at a time is restored, and the recovered probability is mapped over layers and
+//! positions.
 //!
 //! Meng et al. 2022, "Locating and Editing Factual Associations in GPT", section 2 and appendix B.
-//! Follows `experiments/causal_trace.py` of <https://github.com/kmeng01/rome> to the number: the
-//! noise is drawn anew from the same seed for every cell, so all cells see the same corruptions,
+//! The numbers are those of `experiments/causal_trace.py` of <https://github.com/kmeng01/rome>: the
+//! noise is drawn again from the same seed for every cell, so all cells see the same corruptions,
 //! and a window is clipped at the first and last layer, not shifted.
 //!
-//! Variants beside it:
-//! - A *severed* trace holds the MLP or attention outputs of the restored token at their corrupted
+//! There are these variants:
+//! - A *severed* trace holds the MLP or attention outputs at the restored token at their corrupted
 //!   values, so that only the path around them is left (Meng et al. 2022, figure 3;
-//!   `trace_with_repatch` in ROME's notebook `causal_trace_frozen_mlp_attn`). ROME holds all later
-//!   layers; fewer tell how soon they matter.
-//! - In the *noising* direction it is the clean run that is changed, by putting corrupted activations
-//!   in: which of them are necessary, where denoising asks which suffice (Heimersheim & Nanda 2024).
+//!   `trace_with_repatch` in ROME's notebook `causal_trace_frozen_mlp_attn`). ROME severs all later
+//!   layers; severing fewer shows how soon they matter.
+//! - In the *noising* direction, corrupted activations are put into the clean run. That asks which
+//!   activations are necessary, while denoising asks which suffice (Heimersheim & Nanda 2024).
 //! - The subject may be corrupted in other ways than by noise, see [`crate::analysis::corruption`].
 //! - A [`Map`] may have a column for each head, or for each width of window, instead of each token.
 //!
@@ -41,75 +42,84 @@ pub use crate::analysis::corruption::{Corrupted, Corruption, NoiseLevel};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The component that is restored.
     pub component: Component,
 
-    /// How many layers are restored together around the one reported. ROME: 10 for MLP and
-    /// attention. Single states of the residual stream have no window.
+    /// How many layers are restored together around each layer. ROME uses 10 for MLP and attention.
+    /// Hidden states are always restored one layer at a time.
     pub window: usize,
 
+    /// How strong the noise is.
     pub noise: NoiseLevel,
+
+    /// The generator of the noise.
     pub rng: NoiseRng,
+
+    /// The seed of the noise.
     pub seed: u32,
 
-    /// Draws of the corruption averaged per cell. ROME: 10.
+    /// How many draws of the corruption are averaged in each cell. ROME uses 10.
     pub n_samples: usize,
 
-    /// Which run is changed. ROME: denoise.
+    /// Which run is changed. ROME denoises.
     #[serde(default)]
     pub direction: Direction,
 
-    /// What must not react to the change, at the token where it is made.
+    /// The outputs that are severed: at the token of the change they do not react to it. `None`
+    /// severs none.
     #[serde(default)]
     pub sever: Option<Severed>,
 
-    /// In how many layers, the lowest first, counted from the first whose output could react.
-    /// Nothing: in all, as ROME.
+    /// How many layers are severed, from the first whose output could react. `None` severs all
+    /// layers, as ROME does.
     #[serde(default)]
     pub sever_layers: Option<usize>,
 
-    /// What the subject becomes. ROME: Gaussian noise is added.
+    /// How the subject is corrupted. ROME adds Gaussian noise.
     #[serde(default)]
     pub corruption: Corruption,
 
-    /// What the map's columns are. ROME: tokens.
+    /// What the map's columns are. ROME's are tokens.
     #[serde(default)]
     pub map: Map,
 }
 
-/// Which run is changed, and which one it is given activations of.
+/// Which run is changed, and whose activations it is given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
-    /// Clean activations into the corrupted run: what suffices to bring the answer back.
+    /// Clean activations are put into the corrupted run, which shows what suffices to bring the
+    /// answer back.
     #[default]
     Denoise,
 
-    /// Corrupted activations into the clean run: what is needed to keep it.
+    /// Corrupted activations are put into the clean run, which shows what is needed to keep the
+    /// answer.
     Noise,
 }
 
-/// Outputs that are held at the values of the run that is changed.
+/// The outputs that are held at their values in the run that is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severed {
-    /// What MLPs add.
+    /// The outputs of MLPs.
     Mlp,
 
-    /// What attention adds.
+    /// The outputs of attention.
     Attn,
 }
 
-/// What is restored.
+/// The component that is restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Component {
-    /// The residual stream after a layer. ROME's `kind=None`.
+    /// The residual stream after a layer, ROME's `kind=None`.
     Hidden,
 
-    /// What MLPs add to it.
+    /// The outputs of MLPs.
     Mlp,
 
-    /// What attention adds to it.
+    /// The outputs of attention.
     Attn,
 }
 
@@ -118,20 +128,23 @@ pub struct CausalTrace {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation that the noise had, over all its values; 0 if the corruption has none.
+    /// The standard deviation of the noise over all its values, in embedding units. 0 if there was
+    /// no noise.
     pub noise_std: f64,
 
-    /// What each draw made of the prompt.
+    /// What the prompt became in each draw.
     #[serde(default)]
     pub corruptions: Vec<Corrupted>,
 
+    /// The measurement of the clean run.
     pub clean: Measurement,
 
-    /// With nothing restored, one per draw.
+    /// The measurements of the corrupted runs with nothing restored, one for each draw.
     pub corrupted: Vec<Measurement>,
 
-    /// With that cell restored, or corrupted if the direction is noising. Per cell, one per draw;
-    /// empty where not computed yet. (layer, column of the [`Map`]: position, width or head)
+    /// The measurements with each cell restored, or corrupted in the noising direction, one for
+    /// each draw. Empty where they are not computed yet. `[layer, column]`, where the [`Map`] says
+    /// what columns are
     pub restored: Grid<Vec<Measurement>>,
 }
 
@@ -154,8 +167,8 @@ impl Direction {
 impl Severed {
     pub const ALL: [Self; 2] = [Self::Mlp, Self::Attn];
 
-    /// As a spec has it, where the same trace may be asked for in several ways: none of the layers,
-    /// or more than there are.
+    /// The two fields of a spec in one normal form, because several values mean the same trace: no
+    /// layers, or more layers than there are.
     pub fn in_layers(
         severed: Option<Self>,
         layers: Option<usize>,
@@ -185,12 +198,12 @@ impl Spec {
         }
     }
 
-    /// Whether anything is held.
+    /// Whether any output is severed.
     pub fn is_severed(&self) -> bool {
         self.sever.is_some() && self.sever_layers != Some(0)
     }
 
-    /// That it asks for something.
+    /// Checks that the spec asks for at least one cell, and that its settings go together.
     pub(in crate::analysis) fn check(&self) -> Result<(), AnalysisError> {
         if self.window == 0 {
             return Err(AnalysisError::Zero { what: "the window" });
@@ -210,12 +223,12 @@ impl Spec {
 }
 
 impl CausalTrace {
-    /// The layers restored for the cell of `layer`, in a map of single tokens or heads.
+    /// The layers that are restored for the cell of `layer`, in a map of single tokens or heads.
     pub fn window(&self, layer: usize) -> Range<usize> {
         self.spec.layers(layer, self.restored.n_rows())
     }
 
-    /// Whether the model's own first guess is the answer.
+    /// Whether the answer is the model's first guess.
     pub fn is_top_answer(&self) -> bool {
         self.clean.rank == 0
     }
@@ -263,19 +276,21 @@ impl Method for Spec {
     }
 }
 
-/// What is done in each run of a trace, and the runs that they copy from.
+/// The conditions of a trace, and the runs that they copy from.
 pub(in crate::analysis) struct Prepared {
-    /// The standard deviation that the noise had.
+    /// The standard deviation of the noise, in embedding units.
     pub noise_std: f64,
 
-    /// What each draw made of the prompt.
+    /// What the prompt became in each draw.
     pub corruptions: Vec<Corrupted>,
 
-    /// As [`plan`] has them.
+    /// The condition of every run, in the order of [`plan`].
     pub conditions: Vec<Condition>,
 
-    /// Logits of the clean run. `[1, answer tokens, d_vocab]`
+    /// The logits of the clean run. `[1, answer tokens, d_vocab]`
     pub clean: Tensor<3>,
+
+    /// The runs that conditions copy from.
     pub donors: Donors,
 }
 
@@ -315,8 +330,8 @@ pub(in crate::analysis) fn prepare(
 }
 
 impl CausalTrace {
-    /// Sorts the measurements of the plan's conditions into their cells; a cell is shown once all
-    /// of its samples are there.
+    /// Sorts the measurements of the plan's conditions into their cells. A cell stays empty until
+    /// all its samples are there.
     fn fill(&mut self, measurements: &[Option<Measurement>]) {
         let samples = measurements.chunks_exact(self.spec.n_samples);
         let mut cells = samples

@@ -1,16 +1,16 @@
-//! What the subject's embeddings become, so that the answer is lost.
+//! Corruptions of the subject's embeddings, which make the model lose the answer.
 //!
-//! All kinds leave the number of tokens as it is, and everything before the subject. Those that work
-//! through tokens make prompts that can be read:
-//! - Noise, as Meng et al. 2022: ROME's `trace_with_patch` with its `noise`, `uniform_noise` and
-//!   `replace`. Noisy embeddings are no token's, so the model may never have been near them.
-//! - Noisy embeddings taken for the tokens that they are nearest to.
-//! - Other subjects, of the same relation or of any: resampling (Chan et al. 2022). One that is
-//!   chosen is *symmetric token replacement* (Zhang & Nanda 2024, "Towards Best Practices of
-//!   Activation Patching"), which they prefer to noise.
+//! All kinds keep the number of tokens, and everything before the subject. Those that replace
+//! tokens give prompts that people can read:
+//! - Noise, as in Meng et al. 2022: ROME's `trace_with_patch` with its `noise`, `uniform_noise` and
+//!   `replace`. Noisy embeddings belong to no token, so the model may never have seen the like.
+//! - The tokens whose embeddings are nearest to noisy embeddings.
+//! - Other subjects, of the same relation or of any: resampling (Chan et al. 2022). Replacing the
+//!   subject by a chosen one is *symmetric token replacement* (Zhang & Nanda 2024, "Towards Best
+//!   Practices of Activation Patching"), which they prefer to noise.
 //! - Random tokens, as a baseline.
 //!
-//! Noise may also be given as a file, to repeat somebody else's run to the number.
+//! Noise may also be read from a file, to repeat another program's run exactly.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,54 +27,62 @@ pub use crate::model::Closeness;
 use crate::model::Gpt2;
 use crate::tokens::TokenizedPrompt;
 
+/// A way to corrupt the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Corruption {
     /// Noise on the embeddings. ROME adds Gaussian noise.
     Noise {
+        /// The distribution of the noise.
         shape: NoiseShape,
 
+        /// Whether the noise is added to the embeddings or replaces them.
         #[serde(default)]
         entry: NoiseEntry,
     },
 
-    /// The noise of a file, added as it is: no level, generator or seed has a part in it.
+    /// The noise of a file, added as it is, without regard to level, generator and seed.
     NoiseFile(NoiseFile),
 
-    /// The tokens whose embeddings are nearest to the embeddings with Gaussian noise added. Special
-    /// tokens are never chosen; the subject's own may be, if there is little noise.
+    /// The tokens whose embeddings are nearest to the subject's embeddings with Gaussian noise
+    /// added. Special tokens are never chosen. With little noise, the subject's own tokens may be.
     NearestTokens { by: Closeness },
 
-    /// Other subjects, drawn without putting back. Each has as many tokens as this one.
+    /// Other subjects with as many tokens, drawn without replacement.
     OtherSubjects { of: SubjectsOf, ids: Arc<[Vec<u32>]> },
 
-    /// Any tokens but special ones, each drawn by itself.
+    /// Random tokens, drawn independently. Special tokens are never drawn.
     RandomTokens,
 
-    /// One other subject of as many tokens: symmetric token replacement.
+    /// One other subject with as many tokens: symmetric token replacement.
     Counterpart { ids: Arc<[u32]> },
 
-    /// Zeros.
+    /// Embeddings of zeros.
     Zero,
 
-    /// The mean embedding of these tokens, such as those of all subjects of a dataset, each counted
-    /// as often as it is named.
+    /// The mean embedding of these tokens, such as those of all subjects of a dataset. A token
+    /// counts as often as it is named.
     Mean { tokens: Arc<[u32]> },
 }
 
-/// A corruption, drawn as often as is asked.
+/// A corruption, and the number of draws.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draws {
-    /// ROME: Gaussian noise is added.
+    /// How the subject is corrupted. ROME adds Gaussian noise.
     #[serde(default)]
     pub corruption: Corruption,
 
+    /// How strong the noise is.
     pub noise: NoiseLevel,
+
+    /// The generator of the noise.
     pub rng: NoiseRng,
+
+    /// The seed of the draws.
     pub seed: u32,
 
-    /// ROME: 10.
+    /// The number of draws. ROME uses 10.
     pub n_samples: usize,
 }
 
@@ -82,37 +90,39 @@ pub struct Draws {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub enum NoiseLevel {
-    /// Standard deviation, in units of embedding values.
+    /// The standard deviation, in embedding units.
     Std(f64),
 
     /// A multiple of the standard deviation over all entries of the embeddings of these tokens.
-    /// ROME: 3 × that of the subjects' tokens, its `s3`.
+    /// ROME uses 3 × that of the subjects' tokens, its `s3`.
     Multiple { factor: f64, tokens: Arc<[u32]> },
 }
 
-/// How noise is spread; its size is the trace's own.
+/// The distribution of noise, whose size is the noise level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoiseShape {
-    /// One standard deviation for all dimensions. ROME.
+    /// Gaussian, with one standard deviation for all dimensions, as in ROME.
     #[default]
     Gaussian,
 
-    /// Each dimension has its own, measured on the level's tokens (unbiased).
+    /// Gaussian, with a standard deviation for each dimension, measured without bias on the level's
+    /// tokens.
     GaussianPerDimension,
 
-    /// Evenly between minus and plus the level. ROME's `uniform_noise`.
+    /// Uniform between minus and plus the level, ROME's `uniform_noise`.
     Uniform,
 }
 
-/// What noise does.
+/// How noise enters the embeddings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NoiseEntry {
+    /// It is added to the embedding.
     #[default]
     Added,
 
-    /// It stands in place of the embedding. ROME's `replace`.
+    /// It replaces the embedding, ROME's `replace`.
     Replaced,
 }
 
@@ -120,14 +130,14 @@ pub enum NoiseEntry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SubjectsOf {
-    /// Of facts of the same relation.
+    /// Facts of the same relation.
     Relation,
 
-    /// Of any facts.
+    /// Any facts.
     All,
 }
 
-/// What a draw made of the prompt.
+/// What the prompt became in one draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Corrupted {
@@ -135,30 +145,31 @@ pub enum Corrupted {
     Prompt {
         ids: Vec<u32>,
 
-        /// The text of each token; empty where no tokenizer was at hand.
+        /// The text of each token. Empty if there was no tokenizer.
         tokens: Vec<String>,
     },
 
-    /// Embeddings that are no token's. One number for each token of the subject, in embedding units.
+    /// Embeddings that belong to no token.
     Vectors {
-        /// How long they are.
+        /// The norm of each token's embedding, in embedding units. `[token of the subject]`
         norms: Vec<f32>,
 
-        /// How far they are from the subject's own.
+        /// The distance of each from the subject's own embedding, in embedding units.
+        /// `[token of the subject]`
         distances: Vec<f32>,
     },
 }
 
-/// A corruption that has been drawn.
+/// The draws of a corruption.
 #[derive(Clone, Debug)]
 pub(in crate::analysis) struct Drawn {
-    /// The standard deviation that the noise had, 0 if there is none.
+    /// The standard deviation of the noise, in embedding units. 0 without noise.
     pub noise_std: f64,
 
-    /// What is done to the subject. One for each sample.
+    /// The intervention on the subject in each sample.
     pub edits: Vec<Intervention>,
 
-    /// One for each sample.
+    /// What the prompt became in each sample.
     pub shown: Vec<Corrupted>,
 }
 
@@ -169,12 +180,12 @@ impl Default for Corruption {
 }
 
 impl Corruption {
-    /// Whether one sample differs from the next.
+    /// Whether samples differ from each other.
     pub fn is_drawn(&self) -> bool {
         !matches!(self, Self::Counterpart { .. } | Self::Zero | Self::Mean { .. })
     }
 
-    /// Whether there is noise in it, so that it has a standard deviation.
+    /// Whether it has noise, and thus a standard deviation.
     pub fn has_noise(&self) -> bool {
         self.has_drawn_noise() || matches!(self, Self::NoiseFile(_))
     }
@@ -221,7 +232,7 @@ impl Draws {
                 let noise_std = std_of(&samples);
                 let clean = model.embeddings(&prompt.ids[subject.clone()]);
                 let edits = samples.into_iter().map(|noise| {
-                    // The sum, since it is rounded once, as that of ROME's own noise.
+                    // The sum is put in, because it is then rounded once, as with drawn noise.
                     let noisy = sum(&clean, noise);
                     let edit = Edit::Put(noisy.as_slice().into());
                     (noisy, edit)
@@ -248,7 +259,7 @@ impl Draws {
                 }
                 let mut rng = ChaCha8Rng::seed_from_u64(u64::from(self.seed));
                 let mut others: Vec<&Vec<u32>> = ids.iter().collect();
-                // So that more samples keep the first ones.
+                // This way of shuffling keeps the first samples if more are drawn.
                 for nth in 0..n_samples {
                     let drawn = rng.random_range(nth..n_found);
                     others.swap(nth, drawn);
@@ -319,7 +330,7 @@ impl Draws {
         let edits = draws.into_iter().enumerate().map(|(sample, draw)| {
             let values = || -> Arc<[f32]> { draw.iter().map(|&x| x as f32).collect() };
             match (entry, shape) {
-                // ROME's own is plain data.
+                // ROME's noise is described by its seed, so that specs stay small.
                 (NoiseEntry::Added, NoiseShape::Gaussian) => {
                     let noise = Noise { sample, ..self.noise(noise_std) };
                     (sum(&clean, &draw), Edit::AddNoise(noise))
@@ -341,10 +352,10 @@ impl Draws {
 }
 
 impl NoiseLevel {
-    /// As a standard deviation.
+    /// The level as a standard deviation, in embedding units.
     ///
-    /// ROME's `collect_embedding_std`: unbiased, over all entries at once, position embeddings not
-    /// included.
+    /// That of tokens is ROME's `collect_embedding_std`: unbiased, over all entries at once,
+    /// without position embeddings.
     pub fn std(&self, model: &Gpt2) -> Result<f64, AnalysisError> {
         match self {
             Self::Std(std) => Ok(*std),
@@ -352,7 +363,8 @@ impl NoiseLevel {
         }
     }
 
-    /// A standard deviation for each dimension, unbiased. `[d_model]`
+    /// The level as an unbiased standard deviation for each dimension, in embedding units.
+    /// `[d_model]`
     pub fn std_per_dimension(&self, model: &Gpt2) -> Result<Vec<f64>, AnalysisError> {
         match self {
             Self::Multiple { factor, tokens } if tokens.len() > 1 => {
@@ -368,14 +380,16 @@ impl NoiseLevel {
 struct Spread {
     n_tokens: usize,
 
-    /// Of all entries.
+    /// The sum of all entries.
     sum: f64,
+
+    /// The sum of their squares.
     squares: f64,
 
-    /// `[d_model]`
+    /// The sum of each dimension. `[d_model]`
     sums: Vec<f64>,
 
-    /// Of distances from the mean. `[d_model]`
+    /// The sum of squared distances from each dimension's mean. `[d_model]`
     deviations: Vec<f64>,
 }
 
@@ -390,7 +404,8 @@ impl Spread {
         let mut spread =
             Self { n_tokens: 0, sum: 0.0, squares: 0.0, sums: zeros(), deviations: zeros() };
         let mut means = zeros();
-        // In pieces: the subjects of a large dataset would be a second vocabulary.
+        // The embeddings of a large dataset's subjects, all at once, would take as much memory as
+        // the vocabulary.
         for tokens in tokens.chunks(1024) {
             for embedding in model.embeddings(tokens).chunks(d_model) {
                 spread.n_tokens += 1;
@@ -399,7 +414,7 @@ impl Spread {
                     spread.sum += value;
                     spread.squares += value.powi(2);
                     spread.sums[nth] += value;
-                    // Welford 1962.
+                    // Welford's recurrence (1962) for the variance.
                     let before = value - means[nth];
                     means[nth] += before / spread.n_tokens as f64;
                     spread.deviations[nth] += before * (value - means[nth]);
@@ -424,7 +439,7 @@ impl Spread {
     }
 }
 
-/// The tokens that may be chosen.
+/// The tokens that may be chosen, in order.
 fn allowed(model: &Gpt2, ctx: &AnalysisCtx<'_>) -> Result<Vec<u32>, AnalysisError> {
     let mut ids = ctx.tokenizer.ok_or(AnalysisError::NoTokenizer)?.text_ids();
     ids.retain(|&id| (id as usize) < model.config.d_vocab);
@@ -441,7 +456,7 @@ fn check_subject(model: &Gpt2, n_subject: usize, ids: &[u32]) -> Result<(), Anal
     check_ids(model, &[], ids.iter().copied())
 }
 
-/// Unbiased, over all numbers.
+/// The unbiased standard deviation over all numbers of all samples.
 fn std_of(samples: &[&[f64]]) -> f64 {
     let values = || samples.iter().copied().flatten();
     let n = values().count() as f64;
@@ -453,7 +468,7 @@ fn sum(clean: &[f32], noise: &[f64]) -> Vec<f32> {
     clean.iter().zip(noise).map(|(&x, noise)| (f64::from(x) + noise) as f32).collect()
 }
 
-/// Each sample's subject, in the prompt.
+/// The draws of a corruption that replaces the subject's tokens.
 fn of_tokens(
     prompt: &TokenizedPrompt,
     subject: &Range<usize>,
@@ -473,7 +488,8 @@ fn of_tokens(
     }
 }
 
-/// Each sample's vectors, and how they come about.
+/// The draws of a corruption that changes the subject's embeddings. Each sample has the new
+/// embeddings and the edit that makes them.
 fn of_vectors(
     model: &Gpt2,
     prompt: &TokenizedPrompt,

@@ -1,9 +1,10 @@
-//! The same trace under several corruptions: does what it shows depend on how the answer was lost?
+//! Runs the same trace under several corruptions, to show whether its map depends on the
+//! corruption.
 //!
-//! Zhang & Nanda 2024, "Towards Best Practices of Activation Patching", section 3: Gaussian noise and
-//! symmetric token replacement localise differently, and so do windows of layers and single ones
-//! (section 5). So each corruption is traced with each window, and the maps are compared by their
-//! ranks, which no scale of the corruption's own can change.
+//! Zhang & Nanda 2024, "Towards Best Practices of Activation Patching", find that Gaussian noise
+//! and symmetric token replacement localise differently (section 3), and so do windows of layers
+//! and single layers (section 5). Therefore each corruption is traced with each window, and the
+//! maps are compared by their ranks, which do not depend on the strength of a corruption.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,31 +19,33 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// What is traced each time. Its own corruption, samples and window are not used.
+    /// The trace that is run each time. Its own corruption, samples and window are not used.
     pub trace: causal_trace::Spec,
 
+    /// The corruptions.
     pub corruptions: Vec<Entry>,
 
-    /// Each corruption is traced with each of these. Single hidden states have no window: 1 only.
+    /// The windows with which each corruption is traced. For hidden states only 1.
     pub windows: Vec<usize>,
 
-    /// What was asked for and cannot be made of this prompt.
+    /// The corruptions that were asked for but cannot be made for this prompt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
 }
 
-/// A corruption by its name.
+/// A corruption of the bench.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Unique.
+    /// Its unique name.
     pub name: String,
     pub corruption: Corruption,
 
-    /// Draws averaged per cell; 1 where all are the same.
+    /// How many draws are averaged in each cell. 1 if all draws are the same.
     pub n_samples: usize,
 }
 
+/// A corruption that cannot be made, with the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeftOut {
@@ -55,47 +58,50 @@ pub struct CorruptionBench {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// By corruption, then by window; those that are finished.
+    /// The maps that are finished, by corruption and then by window.
     pub maps: Vec<BenchMap>,
 
-    /// Those of the spec, and what the model or its tokenizer does not allow.
+    /// The corruptions that the spec leaves out, and those that the model or its tokenizer does not
+    /// allow.
     pub left_out: Vec<LeftOut>,
 }
 
+/// One map of the bench.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BenchMap {
-    /// Of its corruption.
+    /// The name of its corruption.
     pub name: String,
     pub window: usize,
     pub trace: CausalTrace,
 }
 
-/// What maps are compared in.
+/// The numbers by which maps are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Compared {
-    /// The reading itself.
+    /// The metric in each cell.
     Score,
 
-    /// The share of it that comes back. Where a corruption raises the reading, the order is the other
-    /// way round; where it hardly changes it there is none.
+    /// The share of the metric that is recovered in each cell. If a corruption raises the metric,
+    /// this order is the reverse of the score's; if it hardly changes the metric, there is no
+    /// order.
     Recovery,
 }
 
-/// Spearman's, of each map with each.
+/// Spearman's correlations of each map with each.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Correlations {
-    /// How many cells there are in each map: those of the subject's tokens and all later ones. What
-    /// stands before is the same in all runs, so that nothing can be restored there.
+    /// How many cells of each map are compared: those of the subject's tokens and all later ones.
+    /// Before them all runs are equal, so nothing can be restored there.
     pub n_cells: usize,
 
-    /// Nothing where one of the two is flat. (map, map)
+    /// −1 to 1. `None` if one of the two maps is flat. `[map, map]`
     pub spearman: Grid<Option<f64>>,
 }
 
-/// What rounding may do to a logit; a probability changes by as large a part of itself.
+/// The largest effect of rounding on a logit, or on a probability relative to itself.
 ///
-/// Readings nearer to each other than this are one rank: else the cells where nothing is restored
+/// Cells that differ by less have the same rank. Otherwise the cells where nothing is restored
 /// would be ordered by their rounding.
 pub const LEAST_STEP: f64 = 1e-4;
 
@@ -111,7 +117,7 @@ impl Compared {
 }
 
 impl Spec {
-    /// That it asks for something, and for nothing twice.
+    /// Checks that the spec asks for at least one map, and for none twice.
     pub fn check(&self) -> Result<(), AnalysisError> {
         if self.corruptions.is_empty() {
             return Err(AnalysisError::Zero { what: "the number of corruptions that can be made" });
@@ -138,7 +144,7 @@ impl Spec {
         Ok(())
     }
 
-    /// One map's trace.
+    /// The trace of one map.
     pub fn trace_of(&self, entry: &Entry, window: usize) -> causal_trace::Spec {
         causal_trace::Spec {
             corruption: entry.corruption.clone(),
@@ -148,13 +154,14 @@ impl Spec {
         }
     }
 
-    /// In the order of the maps.
+    /// The corruption and window of each map, in order.
     fn cells(&self) -> impl Iterator<Item = (&Entry, usize)> {
         let windows = |entry| self.windows.iter().map(move |window| (entry, *window));
         self.corruptions.iter().flat_map(windows)
     }
 }
 
+/// A value that occurs twice, if any does.
 fn repeated<T: PartialEq>(values: &[T]) -> Option<&T> {
     values.iter().enumerate().find(|(nth, it)| values[..*nth].contains(it)).map(|(_, it)| it)
 }
@@ -165,7 +172,7 @@ impl Method for Spec {
     const VERB: &'static str = "Tracing";
 
     fn run(&self, lab: &Lab<'_>) -> Result<CorruptionBench, AnalysisError> {
-        /// How finely a trace's progress is told.
+        /// How many steps of progress each sample of a trace has.
         const STEPS: f32 = 1000.0;
 
         let &Lab { model, prompt, ctx } = lab;
@@ -186,7 +193,7 @@ impl Method for Spec {
                 (ctx.task.report)(Progress { done: done + here, total });
             };
             let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: &report };
-            // A part of one map is no bench.
+            // Unfinished maps are not shown.
             let own_ctx = AnalysisCtx { task, partial: &|_| (), ..*ctx };
             let trace = self.trace_of(entry, window);
             match trace.run(&Lab { model, prompt, ctx: &own_ctx }) {
@@ -217,7 +224,7 @@ impl Method for Spec {
     }
 }
 
-/// Whether another corruption may do where this one does not.
+/// Whether an error concerns only this corruption, so that others may still run.
 fn is_of_corruption(error: &AnalysisError) -> bool {
     matches!(
         error,
@@ -229,7 +236,7 @@ fn is_of_corruption(error: &AnalysisError) -> bool {
 }
 
 impl CorruptionBench {
-    /// Nothing if the traces lack the metric.
+    /// The correlations of all maps in a metric. `None` if a trace lacks the metric.
     pub fn correlations(&self, metric: Metric, of: Compared) -> Option<Correlations> {
         if self.maps.iter().any(|map| map.trace.clean.get(metric).is_none()) {
             return None;
@@ -241,14 +248,14 @@ impl CorruptionBench {
         }
         let n_layers = self.maps.first().map_or(0, |map| map.trace.restored.n_rows());
         let n_cells = n_layers * (self.prompt.n_pos() - start(&self.prompt));
-        // A grid has columns.
+        // A grid must have a column.
         Some(Correlations { n_cells, spearman: Grid::new(levels.len().max(1), values) })
     }
 }
 
 impl BenchMap {
-    /// Layer and token of the largest effect through one cell, whichever way. Nothing before there is
-    /// one.
+    /// The layer and token with the largest absolute effect through one cell. `None` if no cell is
+    /// computed.
     pub fn peak(&self, metric: Metric) -> Option<(usize, usize)> {
         let indirect = Effects::of(&self.trace, metric)?.indirect;
         let cells = indirect.values().iter().enumerate();
@@ -258,8 +265,8 @@ impl BenchMap {
     }
 }
 
-/// The cells of a map in the smallest steps that can be told apart, from the run in which nothing is
-/// exchanged. Nothing where no order is defined.
+/// The effect in each cell, counted in the smallest steps that rounding does not blur. `None` if
+/// the cells have no order.
 fn levels(trace: &CausalTrace, metric: Metric, of: Compared) -> Option<Vec<f64>> {
     let effects = Effects::of(trace, metric)?;
     let unchanged = match trace.spec.direction {
@@ -285,7 +292,7 @@ fn start(prompt: &TokenizedPrompt) -> usize {
     prompt.subject.as_ref().map_or(0, |it| it.start)
 }
 
-/// See [`LEAST_STEP`].
+/// The smallest difference of a metric that rounding does not blur, see [`LEAST_STEP`].
 fn step(metric: Metric, clean: f32, corrupted: f32) -> f64 {
     match metric {
         Metric::Prob | Metric::AnswerProb => {

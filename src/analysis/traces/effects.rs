@@ -1,40 +1,46 @@
-//! What a map of patched runs says of one reading: all from the same runs.
+//! The effects that a trace shows in one metric: total, indirect, direct, and the share that is
+//! recovered.
 //!
-//! Meng et al. 2022, section 2.1, for the total and the indirect effect; Wang et al. 2022 and Zhang &
-//! Nanda 2024 for the share of the reading that is recovered.
+//! Meng et al. 2022, section 2.1, define the total and the indirect effect; Wang et al. 2022 and
+//! Zhang & Nanda 2024 the share of the metric that is recovered.
 
 use serde::Serialize;
 
 use crate::analysis::causal_trace::{CausalTrace, Direction};
 use crate::analysis::{Grid, Measurement, Metric};
 
-/// The readings of one metric, means over samples.
+/// The effects in one metric, as means over samples.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Effects {
+    /// The metric in the clean run.
     pub clean: f32,
+
+    /// The metric in the corrupted runs.
     pub corrupted: f32,
 
-    /// Of each patched run; nothing where not computed yet. (layer, column)
+    /// The metric in each patched run. `None` where it is not computed yet. `[layer, column]`
     pub patched: Grid<Option<f32>>,
 
-    /// `clean − corrupted`: what the corruption costs. Below 0 for readings that it raises, such as
-    /// a rank.
+    /// The total effect `clean − corrupted` of the corruption. Below 0 for metrics that it raises,
+    /// such as the rank.
     pub total: f32,
 
-    /// The part of it that goes through the cell. Denoising: what comes back once the cell is clean,
-    /// `patched − corrupted`. Noising: what is lost once the cell is corrupted, `clean − patched`.
+    /// The part of the total effect that passes through the cell. When denoising, it is what
+    /// restoring the cell brings back, `patched − corrupted`; when noising, what corrupting the
+    /// cell loses, `clean − patched`.
     pub indirect: Grid<Option<f32>>,
 
-    /// The part of it that goes past the cell: `total − indirect`.
+    /// The part of the total effect that passes by the cell, `total − indirect`.
     pub direct: Grid<Option<f32>>,
 
-    /// `(patched − corrupted) / total`: 0 as corrupted, 1 as clean. Nothing where the total is too
-    /// small to divide by, see [`Metric::least_total`].
+    /// The recovered share `(patched − corrupted) / total`, 0 as in the corrupted runs, 1 as in the
+    /// clean run. `None` where the total is too small to divide by, see [`Metric::least_total`].
     pub recovery: Grid<Option<f32>>,
 }
 
 impl Effects {
-    /// Nothing if the trace lacks the metric, or is not that far yet.
+    /// The effects that a trace shows. `None` if it lacks the metric, or its corrupted runs are not
+    /// there yet.
     pub fn of(trace: &CausalTrace, metric: Metric) -> Option<Self> {
         let clean = trace.clean.get(metric)?;
         let corrupted = Measurement::mean(&trace.corrupted, metric)?;
@@ -55,9 +61,9 @@ impl Effects {
 }
 
 impl Metric {
-    /// The smallest difference between the clean and the corrupted reading that a recovery is a
-    /// share of. Rounding moves probabilities by about 1e-7 and logits by 1e-5, so that a share is
-    /// known to about a thousandth.
+    /// The smallest total effect that a recovered share is computed of. Rounding moves
+    /// probabilities by about 1e-7 and logits by 1e-5, so that the share is exact to about a
+    /// thousandth.
     pub const fn least_total(self) -> f32 {
         match self {
             Self::Prob | Self::AnswerProb => 1e-3,

@@ -1,4 +1,4 @@
-//! Noise that is given, not drawn: somebody else's, number by number.
+//! Noise that is read from a file instead of drawn.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,45 +7,46 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::AnalysisError;
 
-/// A file of noise, and what it was when it was chosen.
+/// A noise file, with its hash when it was chosen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NoiseFile {
-    /// As every path, from the folder that the program runs in, unless it is absolute.
+    /// A relative path starts from the folder that the program runs in.
     pub path: PathBuf,
 
-    /// Of the whole file, in hexadecimal digits.
+    /// The SHA-256 of the whole file, in hexadecimal digits.
     pub sha256: String,
 }
 
-/// What such a file holds.
+/// The content of a noise file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GivenNoise {
-    /// Samples, tokens of the subject, `d_model`.
+    /// The number of samples, of the subject's tokens, and `d_model`.
     pub shape: [usize; 3],
 
-    /// In embedding units. `[sample, token, d_model]`
+    /// The noise, in embedding units. `[sample, token, d_model]`
     pub values: Vec<f64>,
 }
 
-/// Reads a file's noise if it is what it was. The error says to the user what is wrong.
+/// Reads a noise file if it has not changed. The error tells the user what is wrong.
 pub type NoiseReader = dyn Fn(&NoiseFile) -> Result<GivenNoise, String>;
 
 impl NoiseFile {
-    /// Without its folder.
+    /// The file's name without its folder.
     pub fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or(self.path.as_os_str());
         name.to_string_lossy().into_owned()
     }
 
-    /// The same, and as much of its hash as tells it from another.
+    /// The file's name with the beginning of its hash.
     pub fn short_name(&self) -> String {
         format!("{} (SHA-256 {}…)", self.name(), self.sha256.get(..8).unwrap_or(&self.sha256))
     }
 }
 
 impl GivenNoise {
-    /// The first samples, one after the other, if they fit a subject in a model.
+    /// The first `n_samples` samples, if they fit the subject and the model.
+    /// `[sample, token, d_model]`
     pub(in crate::analysis) fn samples(
         &self,
         file: &NoiseFile,
@@ -68,7 +69,7 @@ impl GivenNoise {
     }
 }
 
-/// Noise of another subject, or for another model.
+/// The noise fits another subject or another model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoiseShapeError {
     path: PathBuf,
@@ -82,11 +83,14 @@ impl fmt::Display for NoiseShapeError {
         let Self { path, found: [samples, n_tokens, width], n_subject, d_model } = self;
         write!(
             f,
-            "the noise has the shape ({samples}, {n_tokens}, {width}), and here it must be "
+            "the noise has the shape ({samples}, {n_tokens}, {width}), but here it must be "
         )?;
         write!(f, "({samples}, {n_subject}, {d_model}): ")?;
         if n_tokens == n_subject {
-            write!(f, "the model is {d_model} wide; choose noise that was drawn for this model")?;
+            write!(
+                f,
+                "the model's width is {d_model}; choose noise that was drawn for this model"
+            )?;
         } else {
             write!(f, "the subject has {n_subject} tokens; choose noise for as many")?;
         }

@@ -1,11 +1,11 @@
-//! What earlier traces of a prompt tell of a new one, so that a changed setting costs what it changes
-//! and no more.
+//! Takes over what earlier traces of a prompt have measured, so that a new trace computes only what
+//! is new.
 //!
-//! A measurement is taken over where the same is done to the same draw of the corruption: more
-//! samples go on from those that are there, other windows keep the cells in which both are clipped
-//! alike, and a trace that was stopped goes on where it stopped. Which cells are the same is read off
-//! their plans, so it holds for whatever a setting may change. Only the order in which products were
-//! summed may differ.
+//! A measurement is taken over if the same condition holds for the same draw of the corruption: a
+//! trace with more samples keeps those that are there, one with another window keeps the cells in
+//! which both windows are clipped to the same layers, and one that was stopped continues. Which
+//! cells are the same follows from their plans, for any setting that changes. Only the order in
+//! which products were summed may differ.
 
 use crate::analysis::causal_trace::{CausalTrace, Spec, plan};
 use crate::analysis::corruption::Draws;
@@ -13,14 +13,14 @@ use crate::analysis::{AnalysisCtx, AnalysisResult, Measurement, Reuse};
 use crate::intervention::{Condition, Edit, Intervention, Site, Span};
 use crate::tokens::TokenizedPrompt;
 
-/// What is known of each condition of the plan, in its order.
+/// The measurements that are known, one for each condition of the plan, in order.
 pub(in crate::analysis) fn known(
     prompt: &TokenizedPrompt,
     spec: &Spec,
     [n_layers, n_heads]: [usize; 2],
     ctx: &AnalysisCtx<'_>,
 ) -> Vec<Option<Measurement>> {
-    // Samples differ in nothing but the draw, so one stands for all of them.
+    // Samples differ only in the draw, so one plan stands for all of them.
     let draw = Intervention::at(Site::Embed, Span::All, Edit::Zero);
     let cells = |spec: &Spec| -> Vec<Condition> {
         let draws = std::slice::from_ref(&draw);
@@ -47,20 +47,19 @@ pub(in crate::analysis) fn known(
 }
 
 impl AnalysisResult {
-    /// Whether a later trace may go on from it.
+    /// Whether a later trace can take over measurements from it.
     pub fn has_traces(&self) -> bool {
         !begun(self).is_empty()
     }
 }
 
-/// The traces of a result that have a cell: what stands in for a trace before its first one has its
-/// corrupted runs from an estimate.
+/// The traces of a result that have a computed cell. A trace without one may only hold estimates.
 fn begun(result: &AnalysisResult) -> Vec<&CausalTrace> {
     let has_cell = |it: &&CausalTrace| it.restored.values().iter().any(|cell| !cell.is_empty());
     result.traces().into_iter().filter(has_cell).collect()
 }
 
-/// Whether each sample of one is that of the other, as far as both go, and the same run is changed.
+/// Whether two specs change the same run, and draw the same samples as far as both have them.
 fn draws_alike(a: &Spec, b: &Spec) -> bool {
     let draws = |spec: &Spec| Draws { n_samples: 0, ..spec.draws() };
     a.direction == b.direction && draws(a) == draws(b)

@@ -1,5 +1,5 @@
-//! Where a fact is recalled: causal traces, the corruptions that they begin with, and a look into
-//! one of their cells.
+//! Where a fact is recalled: causal traces, their corruptions, and the inside of one of their
+//! cells.
 
 pub mod causal_trace;
 pub mod trace_cell;

@@ -1,9 +1,10 @@
-//! One cell of a causal trace, opened: what the model says next in each run behind it.
+//! Opens one cell of a causal trace: the next tokens that the model predicts in each run behind the
+//! cell.
 //!
-//! The runs are those of [`causal_trace`]: the clean one, the corrupted ones, and the ones with the
-//! cell's activations exchanged; Meng et al. 2022, section 2. Probabilities of next tokens are means
-//! over the samples, as ROME's `trace_with_patch` takes them. Here every run is done from its first
-//! token on, for its whole distribution is read; the answer's probability is that of the map up to
+//! The runs are those of [`causal_trace`]: the clean one, the corrupted ones, and those with the
+//! cell's activations exchanged (Meng et al. 2022, section 2). Probabilities of next tokens are
+//! means over samples, as in ROME's `trace_with_patch`. Every run starts at its first token,
+//! because its whole distribution is read; the answer's probability equals the map's up to
 //! rounding.
 
 use std::ops::Range;
@@ -22,13 +23,13 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
-    /// The trace whose cell it is. Its map is of single tokens.
+    /// The trace that the cell belongs to, whose map must be of single tokens.
     pub trace: causal_trace::Spec,
 
-    /// Position of the token.
+    /// The cell's token position.
     pub pos: usize,
 
-    /// The layer reported; around it, the trace's window is exchanged.
+    /// The cell's layer, around which the trace's window is exchanged.
     pub layer: usize,
 
     /// How many of the likeliest tokens to list.
@@ -40,27 +41,30 @@ pub struct TraceCell {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// The layers exchanged together.
+    /// The layers that are exchanged together.
     pub layers: Range<usize>,
 
-    /// The standard deviation that the noise had, over all its values; 0 if the corruption has none.
+    /// The standard deviation of the noise over all its values, in embedding units. 0 without
+    /// noise.
     pub noise_std: f64,
 
-    /// What each draw made of the prompt.
+    /// What the prompt became in each draw.
     pub corruptions: Vec<Corrupted>,
 
+    /// The measurement of the clean run.
     pub clean: Measurement,
 
-    /// With nothing exchanged, one per draw.
+    /// The measurements of the corrupted runs, one for each draw.
     pub corrupted: Vec<Measurement>,
 
-    /// With the cell exchanged, one per draw.
+    /// The measurements with the cell exchanged, one for each draw.
     pub patched: Vec<Measurement>,
 
-    /// The likeliest next tokens of each kind of run, likeliest first.
+    /// The likeliest next tokens of each kind of run.
     pub top: Top,
 }
 
+/// The likeliest next tokens of each kind of run, likeliest first.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Top {
     pub clean: Vec<NextToken>,
@@ -68,7 +72,7 @@ pub struct Top {
     pub patched: Vec<NextToken>,
 }
 
-/// A possible next token, with its probability in each kind of run: a mean over samples, 0 to 1.
+/// A possible next token, with its probability in each kind of run, 0 to 1, as a mean over samples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NextToken {
     pub id: u32,
@@ -78,7 +82,7 @@ pub struct NextToken {
 }
 
 impl TraceCell {
-    /// The trace that it is of, without its map.
+    /// The trace that the cell belongs to, without its map.
     pub fn as_trace(&self) -> causal_trace::CausalTrace {
         causal_trace::CausalTrace {
             spec: self.spec.trace.clone(),
@@ -91,7 +95,8 @@ impl TraceCell {
         }
     }
 
-    /// The run that is changed by the exchange: corrupted if it restores, else clean.
+    /// A token's probability in the run that the exchange changes: the corrupted run when
+    /// denoising, else the clean run.
     pub fn start(&self, token: &NextToken) -> f32 {
         match self.spec.trace.direction {
             causal_trace::Direction::Denoise => token.corrupted,
@@ -99,7 +104,7 @@ impl TraceCell {
         }
     }
 
-    /// How far the exchange moves a token's probability.
+    /// The change of a token's probability by the exchange.
     pub fn change(&self, token: &NextToken) -> f32 {
         token.patched - self.start(token)
     }
@@ -135,7 +140,8 @@ impl Method for Spec {
 
         let first = n_samples * (1 + layer * n_pos + pos);
         let total = (2 * n_samples * n_layers) as u64;
-        let mut runs = Runs { model, prompt, asked: &asked, prepared: &prepared, ctx, reference };
+        let mut runs =
+            CellRuns { model, prompt, asked: &asked, prepared: &prepared, ctx, reference };
         let mut progress = Progress { done: 0, total };
         let (corrupted, corrupted_probs) = runs.of(&conditions[..n_samples], &mut progress)?;
         let (patched, patched_probs) =
@@ -143,7 +149,7 @@ impl Method for Spec {
 
         let likeliest = |probs: &[f64]| -> Vec<NextToken> {
             let mut order: Vec<u32> = (0..probs.len() as u32).collect();
-            // Equally likely ones in the order of their ids.
+            // Equally likely tokens are in the order of their ids.
             order.sort_by(|&a, &b| probs[b as usize].total_cmp(&probs[a as usize]));
             let at = |probs: &[f64], id: u32| probs[id as usize] as f32;
             let listed = order.into_iter().take(n_top);
@@ -178,19 +184,20 @@ impl Method for Spec {
     }
 }
 
-struct Runs<'a> {
+/// What the runs behind a cell have in common.
+struct CellRuns<'a> {
     model: &'a Gpt2,
     prompt: &'a TokenizedPrompt,
     asked: &'a Asked,
     prepared: &'a Prepared,
     ctx: &'a AnalysisCtx<'a>,
 
-    /// The clean run.
+    /// The clean run's distribution.
     reference: Reference,
 }
 
-impl Runs<'_> {
-    /// Each run measured, and the probabilities of next tokens, their mean. `[d_vocab]`
+impl CellRuns<'_> {
+    /// The measurement of each run, and the mean probability of each next token, `[d_vocab]`.
     fn of(
         &mut self,
         conditions: &[Condition],
@@ -209,11 +216,11 @@ impl Runs<'_> {
                 n_read: asked.n_read,
             };
             let run = model.run(&request, &mut |_| {
-                // A queue that runs ahead could not be stopped.
+                // A device that works far ahead through its queue could not be stopped.
                 model.wait();
                 step(ctx, progress, rows.len() as u64)
             })?;
-            // First, for it tells when a device could not take the pass.
+            // This comes first because it reports a device that could not take the pass.
             measured.extend(Measurement::read(model, &run.logits, prompt, Some(reference))?);
             let share = rows.len() as f64 / conditions.len() as f64;
             for (sum, prob) in mean.iter_mut().zip(mean_probs(&run.logits)) {
@@ -224,7 +231,7 @@ impl Runs<'_> {
     }
 }
 
-/// Of the token after the prompt, over all rows.
+/// The mean probability of each token after the prompt, over all rows.
 ///
 /// # Shapes
 ///

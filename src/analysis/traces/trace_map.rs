@@ -1,4 +1,4 @@
-//! Which cells a trace's map has, and what is exchanged together in each.
+//! The cells of a trace's map, and the activations that are exchanged together in each.
 
 use std::ops::Range;
 use std::slice::from_ref;
@@ -14,16 +14,16 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Map {
-    /// Every token by itself. ROME.
+    /// A column for each token, as in ROME.
     #[default]
     Tokens,
 
-    /// Some tokens together, in windows of several widths: a column for each width. Here the
-    /// residual stream has windows too, and the spec's own is not used.
+    /// A column for each width of window, with some tokens exchanged together. Here hidden states
+    /// have windows too, and the spec's own window is not used.
     Together { at: Positions, widths: Vec<usize> },
 
-    /// The output `z` of every head by itself, at some tokens together; of the heads of that number
-    /// in every layer of the window.
+    /// A column for each head, whose output `z` is exchanged at some tokens together. In a window
+    /// of several layers the heads of the same number are exchanged together.
     Heads { at: Positions },
 }
 
@@ -38,19 +38,19 @@ impl Map {
 }
 
 impl Spec {
-    /// The layers exchanged for the cell of `layer`, in a map of single tokens or heads. ROME: from
-    /// `layer - window / 2` up to `layer + ceil(window / 2)`, clipped.
+    /// The layers that are exchanged for the cell of `layer`, in a map of single tokens or heads:
+    /// from `layer - window / 2` up to `layer + ceil(window / 2)`, clipped, as in ROME.
     pub fn layers(&self, layer: usize, n_layers: usize) -> Range<usize> {
         let width = if self.component == Component::Hidden { 1 } else { self.window };
         window(layer, width, n_layers)
     }
 
-    /// The same in a window of a map's own width.
+    /// The layers that are exchanged for the cell of `layer` in a window of this width.
     pub fn window_of(layer: usize, width: usize, n_layers: usize) -> Range<usize> {
         window(layer, width, n_layers)
     }
 
-    /// Where activations are exchanged.
+    /// The site whose activations are exchanged.
     pub(in crate::analysis) fn site(&self, layer: usize) -> Site {
         match self.map {
             Map::Heads { .. } => Site::Z(layer),
@@ -58,7 +58,7 @@ impl Spec {
         }
     }
 
-    /// What puts the clean activations of one token back.
+    /// The condition that restores the clean activations of one token.
     pub(in crate::analysis) fn restore(
         &self,
         layer: usize,
@@ -71,12 +71,12 @@ impl Spec {
     }
 }
 
-/// First the corrupted runs, then every cell, layer by layer, each once for every sample.
-/// `corruptions`: what is done to the subject, one for each sample.
+/// The conditions of a trace: first the corrupted runs, then every cell, layer by layer, each once
+/// for every sample. `corruptions` change the subject, one for each sample.
 ///
 /// # Errors
 ///
-/// If the prompt has no subject, or lacks the tokens that are named.
+/// If the prompt has no subject, or lacks the positions that the map names.
 pub fn plan(
     prompt: &TokenizedPrompt,
     spec: &Spec,
@@ -89,7 +89,8 @@ pub fn plan(
         Map::Tokens => Vec::new(),
         Map::Together { at, .. } | Map::Heads { at } => at.ranges(prompt)?,
     };
-    // What comes before the subject is the same in all runs, and need not be copied.
+    // Positions before the subject are a part of their own, because they are equal in all runs and
+    // need not be copied.
     let together: Vec<Range<usize>> = together
         .into_iter()
         .flat_map(|it| {
@@ -138,7 +139,8 @@ struct Cell<'a> {
 }
 
 impl Cell<'_> {
-    /// Puts activations of the `giver` in. What is severed keeps those of the run that is `changed`.
+    /// Puts in activations of the `giver`. Severed outputs keep their values of the run that is
+    /// `changed`.
     fn exchange(&self, spec: &Spec, n_layers: usize, giver: Donor, changed: Donor) -> Condition {
         let mut condition = Condition::new();
         for layer in self.layers.clone() {
@@ -146,7 +148,7 @@ impl Cell<'_> {
             condition.extend(copies.map(|it| it.of_heads(self.heads.clone())));
         }
         let Some(severed) = spec.sever else { return condition };
-        // What is exchanged is not held.
+        // An activation that is exchanged cannot be held.
         let exchanged: Vec<Site> =
             self.layers.clone().map(|layer| spec.component.site(layer)).collect();
         let reacting = self.reacting(spec.component, n_layers).map(|layer| severed.site(layer));
@@ -157,13 +159,13 @@ impl Cell<'_> {
         condition
     }
 
-    /// The layers that the change may reach: all that ROME freezes, less those that have their
-    /// values already.
+    /// The layers that the change can reach: those that ROME freezes, except where they keep their
+    /// values anyway.
     fn reacting(&self, component: Component, n_layers: usize) -> Range<usize> {
         match component {
-            // The residual stream after a layer is overwritten whatever the layer did.
+            // The residual stream after these layers is overwritten, whatever they compute.
             Component::Hidden => self.layers.end..n_layers,
-            // Attention comes before the MLP of its layer.
+            // A layer's attention comes before its MLP.
             Component::Mlp => self.layers.start + 1..n_layers,
             Component::Attn => self.layers.start..n_layers,
         }
@@ -175,7 +177,7 @@ fn copy(site: Site, at: &Range<usize>, donor: Donor) -> Intervention {
     Intervention::at(site, positions.clone(), Edit::CopyFrom { donor, positions })
 }
 
-/// From `layer - width / 2` up to `layer + ceil(width / 2)`, clipped.
+/// The layers from `layer - width / 2` up to `layer + ceil(width / 2)`, clipped.
 pub(in crate::analysis) fn window(layer: usize, width: usize, n_layers: usize) -> Range<usize> {
     layer.saturating_sub(width / 2)..(layer + width.div_ceil(2)).min(n_layers)
 }

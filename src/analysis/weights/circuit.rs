@@ -1,13 +1,13 @@
-//! What a head does by its weights alone: the tokens its circuits read and write.
+//! The tokens that a head's circuits read and write, from its weights alone.
 //!
-//! Elhage et al. 2021: `W_V W_O` says what a head writes given what it reads, `W_Q W_K^T` what it
-//! looks at given what looks. Their singular vectors are read through the embedding and the
-//! unembedding (Millidge & Black 2022, "The Singular Value Decompositions of Transformer Weight
-//! Matrices are Highly Interpretable"). The head's eigenvalues on the whole way from token to logit
-//! say whether it copies: TransformerLens' copying score, `Σ λ / Σ |λ|`.
+//! `W_V W_O` determines what a head writes for what it reads, and `W_Q W_K^T` what it attends to
+//! (Elhage et al. 2021). Their singular vectors are read through the embedding and the unembedding
+//! (Millidge & Black 2022, "The Singular Value Decompositions of Transformer Weight Matrices are
+//! Highly Interpretable"). The eigenvalues of the whole path from tokens to logits say whether the
+//! head copies: TransformerLens' copying score, `Σ λ / Σ |λ|`.
 //!
-//! A layer norm stands in front of both circuits, so the weights are processed first; the spec says
-//! how, and anything done when the model was opened comes before. No prompt is asked for.
+//! A layer norm stands before both circuits, so the weights are processed first, as the spec says
+//! and after any processing that was done when the model was opened.
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -25,23 +25,24 @@ pub struct Spec {
     pub head: usize,
     pub circuit: Circuit,
 
-    /// How many singular vectors are read.
+    /// How many singular vectors are listed.
     pub n_vectors: usize,
 
-    /// How many tokens are listed at each end of one.
+    /// How many tokens are listed at each end of a singular vector.
     pub n_tokens: usize,
 
-    /// What is done to the weights before.
+    /// How the weights are processed first.
     pub processing: Processing,
 }
 
+/// One of a head's two circuits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Circuit {
-    /// What is written, given what is read.
+    /// `W_V W_O`, which determines what the head writes for what it reads.
     Ov,
 
-    /// What is looked at, given what looks.
+    /// `W_Q W_K^T`, which determines what the head attends to.
     Qk,
 }
 
@@ -49,30 +50,33 @@ pub enum Circuit {
 pub struct CircuitReading {
     pub spec: Spec,
 
-    /// All `d_head` of them, largest first.
+    /// All `d_head` singular values, largest first.
     pub singular_values: Vec<f32>,
 
-    /// Largest singular value first.
+    /// The singular vectors that are listed, largest singular value first.
     pub vectors: Vec<SingularVector>,
 
-    /// Of an OV circuit.
+    /// Whether the head copies. `None` for a QK circuit.
     pub copying: Option<Copying>,
 }
 
-/// Both sides of one singular value. Which end of a side is positive has no meaning, but both sides
-/// of one vector go together: it is chosen so that the largest score on the second is positive.
+/// The two sides of one singular value. Which end of a side is positive has no meaning in itself,
+/// but the ends of both sides belong together. The sign is chosen so that the largest score of
+/// `writes` is positive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SingularVector {
+    /// The singular value.
     pub value: f32,
 
-    /// Tokens, by their embeddings. OV: what is read at the source. QK: what looks.
+    /// The tokens that are read, by their embeddings: by OV at the source, by QK at the query.
     pub reads: Ends,
 
-    /// OV: what is written, as logits. QK: what is looked at, by embeddings.
+    /// For OV the tokens that are written, by their logits; for QK those that are attended to, by
+    /// their embeddings.
     pub writes: Ends,
 }
 
-/// The tokens along a direction.
+/// The tokens at the two ends of a direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ends {
     /// Largest scores first.
@@ -91,10 +95,11 @@ pub struct TokenScore {
 /// Whether what a head writes is what it reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Copying {
-    /// From -1, every token's logit is lowered where it is read, to 1, it is raised.
+    /// The copying score: −1 if reading a token always lowers its logit, 1 if it always raises it.
     pub score: f32,
 
-    /// Real and imaginary parts, largest first; of a conjugate pair the positive one first.
+    /// The eigenvalues as real and imaginary parts, largest first, and in a conjugate pair the one
+    /// with a positive imaginary part first.
     pub eigenvalues: Vec<[f32; 2]>,
 }
 
@@ -145,7 +150,7 @@ impl Method for Spec {
     }
 
     fn prompt(_: &CircuitReading) -> Option<&TokenizedPrompt> {
-        // The result is of the weights.
+        // The result is about the weights.
         None
     }
 
@@ -182,7 +187,7 @@ fn copying(eigenvalues: &[[f64; 2]]) -> Copying {
     let size = |it: &[f64; 2]| it[0].hypot(it[1]);
     let mut sorted = eigenvalues.to_vec();
     sorted.sort_by(|a, b| size(b).total_cmp(&size(a)));
-    // Which of a conjugate pair is larger is rounding.
+    // Only rounding makes one of a conjugate pair larger than the other.
     for nth in 1..sorted.len() {
         let (a, b) = (sorted[nth - 1], sorted[nth]);
         if a[1] < 0.0 && b[1] > 0.0 && (size(&a) - size(&b)).abs() <= 1e-9 * size(&a) {

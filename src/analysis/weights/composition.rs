@@ -1,9 +1,11 @@
-//! Which heads are wired to read what which earlier heads write: composition scores of all pairs.
+//! Composition scores of all pairs of heads: how strongly a later head reads what an earlier one
+//! writes.
 //!
-//! Elhage et al. 2021: `‖W_OV X‖_F / (‖W_OV‖_F ‖X‖_F)`, where `X` is the later head's `W_QK` (Q),
-//! `W_QK^T` (K) or `W_OV` (V). TransformerLens' `all_composition_scores`. Two random circuits score
-//! about `1 / √d_model` times a constant, not 0; the paper takes that off, here nothing is taken off.
-//! No prompt is asked for: this is wiring, not use.
+//! The score is `‖W_OV X‖_F / (‖W_OV‖_F ‖X‖_F)`, where `X` is the later head's `W_QK` (Q), `W_QK^T`
+//! (K) or `W_OV` (V) (Elhage et al. 2021; TransformerLens' `all_composition_scores`). Two random
+//! circuits score about `1 / √d_model` times a constant, not 0. The paper subtracts that; here
+//! nothing is subtracted. Scores follow from the weights alone, so they do not say whether a prompt
+//! uses the connection.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,12 +19,13 @@ pub use crate::model::Composition as Mode;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
+    /// The kinds of composition that are scored.
     pub modes: Vec<Mode>,
 
-    /// How many of the highest pairs are listed.
+    /// How many of the pairs with the highest scores are listed.
     pub n_top: usize,
 
-    /// What is done to the weights before.
+    /// How the weights are processed first.
     pub processing: Processing,
 }
 
@@ -32,33 +35,35 @@ pub struct Composition {
     pub n_layers: usize,
     pub n_heads: usize,
 
-    /// One for each mode of the spec.
+    /// The scores for each kind of composition of the spec.
     pub modes: Vec<ModeScores>,
 }
 
+/// The scores of all pairs for one kind of composition.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModeScores {
     pub mode: Mode,
 
-    /// `[earlier layer, head, later layer, head]`, 0 where the later is not later.
+    /// `[earlier layer, head, later layer, head]`, 0 to 1, and 0 where the second layer is not
+    /// later.
     pub scores: Vec<f32>,
 }
 
-/// Two heads and their score.
+/// Two heads and their composition score.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     pub mode: Mode,
 
-    /// Layer and head.
+    /// The layer and head that write.
     pub earlier: [usize; 2],
 
-    /// Layer and head.
+    /// The layer and head that read.
     pub later: [usize; 2],
     pub score: f32,
 }
 
 impl Composition {
-    /// The highest of all modes, as many as the spec asks for.
+    /// The pairs with the highest scores over all kinds of composition.
     pub fn top(&self) -> Vec<Pair> {
         let all: Vec<f32> = self.modes.iter().flat_map(|it| &it.scores).copied().collect();
         let n_all = self.n_layers * self.n_heads;
@@ -107,7 +112,7 @@ impl Method for Spec {
                     }
                 }
             }
-            // It has been the later one for the last time.
+            // From here on the layer only serves as the earlier one.
             later.forget_later();
             earlier.push(later);
         }
@@ -115,7 +120,7 @@ impl Method for Spec {
     }
 
     fn prompt(_: &Composition) -> Option<&TokenizedPrompt> {
-        // The result is of the weights.
+        // The result is about the weights.
         None
     }
 

@@ -1,4 +1,4 @@
-//! What the weights alone tell, whatever the prompt.
+//! What the weights alone tell, without a prompt.
 
 pub mod circuit;
 pub mod composition;

@@ -1,45 +1,51 @@
-//! How alike two maps are, and whether chance is as alike.
+//! How alike two maps are, with tests against chance.
 
 use serde::{Deserialize, Serialize};
 
 use super::Spec;
 use crate::analysis::statistics::{Permutations, largest, pearson, ranks, spearman};
 
-/// How alike two lists of numbers are.
+/// The correlations of two lists of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Likeness {
+    /// The number of pairs.
     pub n: usize,
 
-    /// Nothing where one of them is all the same.
+    /// Pearson's correlation, −1 to 1. `None` if one list does not vary.
     pub pearson: Option<f64>,
+
+    /// Spearman's correlation, −1 to 1. `None` if one list does not vary.
     pub spearman: Option<f64>,
 }
 
-/// Whether the same parts matter.
+/// Whether the same components matter in two maps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Overlap {
-    /// The parts of largest size, the largest first, as places in the map, row by row.
+    /// The components with the largest absolute values in each map, largest first, as indices into
+    /// the map row by row.
     pub top: [Vec<usize>; 2],
 
-    /// How many are in both.
+    /// How many of these are in both maps.
     pub n_shared: usize,
 
-    /// Of the parts in either, the share in both: 0 to 1.
+    /// The share of components in both among those in either, 0 to 1.
     pub jaccard: f64,
 
-    /// How often chance is as alike or more, if any part may stand for any other.
+    /// The tests in which all components are permuted.
     pub any_part: PValues,
 
-    /// The same, if only those of a layer may. Nothing where a layer is one part.
+    /// The tests in which only the components of each layer are permuted. `None` if a layer has
+    /// only one.
     pub within_layers: Option<PValues>,
 }
 
-/// One-sided.
+/// One-sided p-values, 0 to 1: how often chance gives maps that are at least as alike.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PValues {
+    /// Of the number of shared components.
     pub jaccard: f64,
 
-    /// Nothing where the correlation is none.
+    /// Of Spearman's correlation. `None` if there is no correlation.
     pub spearman: Option<f64>,
 }
 
@@ -49,7 +55,7 @@ impl Likeness {
     }
 }
 
-/// `n_columns`: parts per layer.
+/// The overlap of two maps with `n_columns` components in each layer.
 pub(super) fn overlap(spec: &Spec, a: &[f64], b: &[f64], n_columns: usize) -> Overlap {
     let n = a.len();
     let top = [largest(a, spec.n_top), largest(b, spec.n_top)];
@@ -74,7 +80,7 @@ pub(super) fn overlap(spec: &Spec, a: &[f64], b: &[f64], n_columns: usize) -> Ov
     let test = |block: usize| {
         let permutations = Permutations { n: spec.n_permutations, seed: spec.seed, block };
         let [shared, products] = permutations
-            // Each grows with what it stands for: shared parts, and the correlation of ranks.
+            // The sum of products of ranks grows with their correlation.
             .p_values(n, |order| [n_shared(order) as f64, products(order)]);
         PValues { jaccard: shared, spearman: rank_correlation.map(|_| products) }
     };

@@ -1,4 +1,4 @@
-//! Where both maps are largest, and how far apart.
+//! The largest values of two maps, and how many layers they are apart.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,35 +6,40 @@ use super::{Likeness, Role};
 use crate::analysis::Grid;
 use crate::analysis::statistics::largest;
 
-/// Where each map is largest in size, along one row of a trace, or among all parts.
+/// The largest absolute value of each map, along one row of a trace or among all components.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peaks {
+    /// The values among which the peak is the largest.
     pub of: PeakOf,
+
+    /// The peak of the fact's map and of the inverse's.
     pub at: [Peak; 2],
 
     /// The inverse's layer minus the fact's.
     pub layers: i64,
 
-    /// The same, in parts of the way from the first layer to the last.
+    /// The same distance as a share of that from the first layer to the last.
     pub depth: f64,
 
-    /// Of the two profiles over layers.
+    /// How alike the two profiles over layers are.
     pub likeness: Likeness,
 }
 
+/// The values among which a peak is the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PeakOf {
-    /// One row of a trace.
+    /// The row of a trace with this role.
     Role(Role),
 
-    /// The part of largest size in each layer.
+    /// All components.
     Part,
 
-    /// The summed sizes of all parts of a layer.
+    /// The sums of absolute values over the components of each layer.
     Layer,
 }
 
+/// A peak of a map.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Peak {
     pub layer: usize,
@@ -42,10 +47,10 @@ pub struct Peak {
     pub value: f64,
 }
 
-/// Below this a map is called flat: rounding.
+/// The largest absolute value of a map that counts as flat, because it may come from rounding.
 const FLAT: f64 = 1e-7;
 
-/// For each role that both have, where anything is.
+/// The peaks of each role that both maps have and that is not flat.
 pub(super) fn peaks_by_role(roles: &[Role], maps: &[Grid<Option<f32>>; 2]) -> Vec<Peaks> {
     let rows = roles.iter().zip(maps[0].rows().zip(maps[1].rows()));
     rows.filter(|(role, _)| role.follows_subject())
@@ -89,7 +94,7 @@ pub(super) fn peaks_of_parts(a: &[f64], b: &[f64], n_layers: usize) -> Vec<Peaks
     found
 }
 
-/// Nothing where one of the two is flat.
+/// The two peaks. `None` if one of the maps is flat.
 fn peaks_of(of: PeakOf, peaks: [Peak; 2], profiles: &[Vec<f64>; 2]) -> Option<Peaks> {
     if peaks.iter().any(|it| it.value.abs() <= FLAT) {
         return None;

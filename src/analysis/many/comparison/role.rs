@@ -1,34 +1,43 @@
+//! The role of a token in its prompt, such as the subject's last token.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::tokens::{Bos, TokenizedPrompt};
 
-/// What a token is to its prompt. Meng et al. 2022, figure 2, pool over these.
+/// The role of a token in its prompt. Meng et al. 2022, figure 2, pool tokens by these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
+    /// `<|endoftext|>` before the prompt.
     Bos,
 
-    /// Before the subject; every token but the last where no subject is marked.
+    /// A token before the subject. Without a subject, every token but the last.
     Before,
+
+    /// The first token of a subject with several tokens.
     SubjectFirst,
+
+    /// A token between the subject's first and last.
     SubjectMiddle,
 
-    /// Also a subject's only token.
+    /// The subject's last or only token.
     SubjectLast,
 
     /// The token after the subject.
     After,
 
-    /// Further tokens after the subject.
+    /// A later token after the subject.
     Further,
 
-    /// The token that predicts the answer, whatever else it is.
+    /// The last token, which predicts the answer, even if it belongs to another role too.
     Last,
 }
 
 impl Role {
+    /// The role of the token at a position.
+    ///
     /// # Panics
     ///
     /// If the prompt has no such position.
@@ -51,12 +60,13 @@ impl Role {
         }
     }
 
-    /// Whether it is the subject, or a part of it.
+    /// Whether the token belongs to the subject.
     pub fn is_subject(self) -> bool {
         matches!(self, Self::SubjectFirst | Self::SubjectMiddle | Self::SubjectLast)
     }
 
-    /// Whether it is the subject, or what comes after: all that a corrupted subject can reach.
+    /// Whether the token belongs to the subject or comes after it, so that corrupting the subject
+    /// can reach it.
     pub fn follows_subject(self) -> bool {
         !matches!(self, Self::Bos | Self::Before)
     }

@@ -1,50 +1,55 @@
-//! Two traces that are there already, laid over each other.
+//! Compares two traces that are already computed.
 //!
-//! Of models with other numbers of layers, hidden states are compared by depth: the state that a
-//! layer leaves is that after a share of all layers. Windows of layers are not: ten of 12 are
-//! another part of a model than ten of 24, and one of 24 does less than one of 12.
+//! If their models have different numbers of layers, hidden states are compared by depth: the state
+//! after a layer is that after a share of all layers. Windows of layers cannot be compared in this
+//! way: ten of 12 layers are a larger part of a model than ten of 24, and one of 24 does less than
+//! one of 12.
 
 use serde::Serialize;
 
-use super::{Found, Likeness, Role, laid_over};
+use super::{Likeness, PromptMap, Role, overlay};
 use crate::analysis::causal_trace::{CausalTrace, Component, Map};
 use crate::analysis::{AnalysisError, Grid, Measurement, Metric};
 use crate::tokens::TokenizedPrompt;
 
-/// What one trace's cells do more than another's, by token role and layer. The first of each pair is
-/// the fact's, the second the inverse's.
+/// The difference of two traces, by token role and layer. The first of each pair belongs to the
+/// fact, the second to the inverse.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TraceDifference {
     pub metric: Metric,
     pub prompts: [TokenizedPrompt; 2],
 
-    /// Each prompt without a corruption: whether its answer is the first guess.
+    /// The measurement of each clean run.
     pub clean: [Measurement; 2],
 
-    /// By how much the corruption lowers the reading.
+    /// The total effect of each corruption.
     pub total_effects: [f32; 2],
 
-    /// Where they are not as many, the maps have the layers of the shallower model; the deeper one's
-    /// effects are those at the same depth, in a straight line between its layers.
+    /// How many layers each model has. If the numbers differ, the maps have the layers of the
+    /// shallower model, and the deeper model's effects are interpolated linearly at the same
+    /// depths.
     pub n_layers: [usize; 2],
 
     /// The rows of the maps.
     pub roles: Vec<Role>,
 
-    /// What restoring a cell brings back, or corrupting it changes. Nothing where a prompt has no
-    /// token of that role or none that was computed yet; else the mean over those it has. (role, layer)
+    /// What restoring each cell brings back, or corrupting it changes, as a mean over the tokens of
+    /// its role. `None` if the prompt has no such token, or none is computed yet. `[role, layer]`
     pub maps: [Grid<Option<f32>>; 2],
 
-    /// The first minus the second, where both are.
+    /// The first map minus the second. `None` where one of them is.
     pub difference: Grid<Option<f32>>,
 
-    /// Over the cells that both have, of the subject and what follows it.
+    /// How alike the maps are over the cells that both have, from the subject on.
     pub likeness: Likeness,
 }
 
+/// Compares two traces in a metric.
+///
 /// # Errors
 ///
-/// If they are not traces of single tokens with the same done to them, or if they lack the metric.
+/// If they are not traces of single tokens with the same settings, or if one of them lacks the
+/// metric.
 pub fn trace_difference(
     traces: [&CausalTrace; 2],
     metric: Metric,
@@ -66,12 +71,13 @@ pub fn trace_difference(
     if !is_by_depth && (a.window, a.sever_layers) != (b.window, b.sever_layers) {
         return Err(AnalysisError::OtherTrace);
     }
-    let mut found = [Found::of_trace(traces[0], metric)?, Found::of_trace(traces[1], metric)?];
+    let mut found =
+        [PromptMap::of_trace(traces[0], metric)?, PromptMap::of_trace(traces[1], metric)?];
     let n_columns = n_layers[0].min(n_layers[1]);
     for found in &mut found {
         found.map = by_depth(&found.map, n_columns);
     }
-    let over = laid_over(&found);
+    let over = overlay(&found);
     Ok(TraceDifference {
         metric,
         prompts: traces.map(|it| it.prompt.clone()),
@@ -86,12 +92,13 @@ pub fn trace_difference(
 }
 
 impl TraceDifference {
-    /// Whether the columns are depths, not layers.
+    /// Whether the columns of the deeper model are depths instead of layers.
     pub fn is_by_depth(&self) -> bool {
         self.n_layers[0] != self.n_layers[1]
     }
 
-    /// Where a column is in one of the models: the layer, and which share of the way to the next one.
+    /// The place of a column in one of the models: the layer, and the share of the way to the next
+    /// layer.
     ///
     /// # Panics
     ///
@@ -101,14 +108,14 @@ impl TraceDifference {
     }
 }
 
-/// The layer of a model with `n_layers` after which as large a share of all layers is passed as after
-/// this one of fewer, and which share of the way to the next one is to be added.
+/// The place of a column in a model with `n_layers`: the layer after which the same share of all
+/// layers has passed, and the share of the way to the next layer that must be added.
 fn place(column: usize, n_columns: usize, n_layers: usize) -> (usize, f32) {
     let passed = (column + 1) * n_layers;
     (passed / n_columns - 1, (passed % n_columns) as f32 / n_columns as f32)
 }
 
-/// (layer, token), with fewer layers
+/// A map with its layers reduced to `n_columns` depths. `[layer, token]` to `[depth, token]`
 fn by_depth(map: &Grid<f32>, n_columns: usize) -> Grid<f32> {
     let mut values = Vec::with_capacity(n_columns * map.n_columns());
     for column in 0..n_columns {

@@ -1,28 +1,34 @@
-//! The same traces pooled as ROME's notebook `average_causal_effects` pools them.
+//! Averages traces in the way of ROME's notebook `average_causal_effects`.
 
 use serde::Serialize;
 
 use super::{Readings, TraceAverage, TracedFact};
 use crate::analysis::{Grid, Metric, Role};
 
-/// As the notebook has it, by its names.
+/// The notebook's averages, by its names.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RomeAverages {
-    /// How many facts. Those with nothing after the subject are not in it: the notebook fails there.
+    /// How many facts are averaged. Facts whose prompt ends with the subject are left out, because
+    /// the notebook fails on them.
     pub size: usize,
+
+    /// The mean score of the corrupted runs.
     pub low_score: f64,
+
+    /// The mean score of the clean runs.
     pub high_score: f64,
 
-    /// Mean scores: first, middle, last subject token; first token after it, further tokens, last
-    /// token; not a number where there are none. Its AIE is this minus `low_score`. (row, layer)
+    /// The mean scores of the patched runs. The rows are the subject's first, middle and last
+    /// token, the first token after it, further tokens and the last token. NaN where no fact has
+    /// such a token. The notebook's AIE is this minus `low_score`. `[row, layer]`
     pub result: Grid<f64>,
 }
 
 impl TraceAverage {
-    /// The same facts averaged as ROME's notebook does. Nothing if no fact can be.
+    /// The averages of the same facts as in ROME's notebook. `None` if no fact can be averaged.
     pub fn as_rome(&self, component: usize, metric: Metric) -> Option<RomeAverages> {
         let facts: Vec<_> = self.with(metric);
-        let facts: Vec<_> = facts.into_iter().filter(|(fact, _)| self.goes_on(fact)).collect();
+        let facts: Vec<_> = facts.into_iter().filter(|(fact, _)| self.continues(fact)).collect();
         let size = facts.len();
         if size == 0 {
             return None;
@@ -31,7 +37,7 @@ impl TraceAverage {
             facts.iter().map(|(_, it)| f64::from(value(it))).sum::<f64>() / size as f64
         };
         let mut result = Vec::with_capacity(6 * self.n_layers);
-        // Each row's own role, and the one that stands for it where a token is both.
+        // Each row's role, and the role that a token of this row may have instead.
         for (role, or) in [
             (Role::SubjectFirst, Some(Role::SubjectLast)),
             (Role::SubjectMiddle, None),
@@ -61,8 +67,8 @@ impl TraceAverage {
         })
     }
 
-    /// Whether something comes after the subject.
-    fn goes_on(&self, fact: &TracedFact) -> bool {
+    /// Whether the prompt continues after the subject.
+    fn continues(&self, fact: &TracedFact) -> bool {
         let prompt = self.spec.facts.get(fact.nth).map(|it| &it.prompt);
         prompt.is_some_and(|it| it.subject.as_ref().is_some_and(|at| at.end < it.n_pos()))
     }

@@ -1,4 +1,4 @@
-//! Which facts of a dataset are averaged, where they are many.
+//! Draws the facts of a dataset that are averaged.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -7,22 +7,22 @@ use super::{AskedFact, Cause, LeftOut};
 use crate::facts::{Direction, Fact, Record};
 use crate::tokens::{Bos, TokenizeError, TokenizedPrompt, Tokenizer};
 
-/// Facts drawn at random.
+/// How facts are drawn at random.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Sample {
-    /// Wikidata's name of it. Nothing: of any relation.
+    /// The id of the relation that facts are drawn from. `None` stands for all relations.
     pub relation: Option<String>,
 
-    /// Which way they are asked; those that are not asked that way are passed over.
+    /// Which way the facts are asked. Facts that are not asked that way are passed over.
     pub direction: Direction,
 
-    /// At most.
+    /// The most facts that are drawn.
     pub n_facts: usize,
     pub seed: u32,
 }
 
 impl Sample {
-    /// In the order that they are drawn: more facts keep the first ones.
+    /// The facts in the order of drawing. A larger sample begins with the same facts.
     pub fn draw<'a>(&self, records: &'a [Record]) -> Vec<&'a Record> {
         let is_meant = |record: &&Record| {
             let is_asked = record.fact(self.direction).is_some();
@@ -34,7 +34,7 @@ impl Sample {
     }
 }
 
-/// Keeps at most `most` of them, in the order that they are drawn.
+/// Keeps at most `most` random items, in the order of drawing.
 pub(super) fn draw<T>(from: &mut Vec<T>, most: usize, mut rng: ChaCha8Rng) {
     let n = most.min(from.len());
     for nth in 0..n {
@@ -45,7 +45,7 @@ pub(super) fn draw<T>(from: &mut Vec<T>, most: usize, mut rng: ChaCha8Rng) {
 }
 
 impl AskedFact {
-    /// `answers`: all that are right. Or why the fact cannot be asked.
+    /// A fact to trace, with all its right answers. The error says why it cannot be asked.
     pub fn new(
         tokenizer: &Tokenizer,
         fact: &Fact,
@@ -69,6 +69,7 @@ impl AskedFact {
 }
 
 impl LeftOut {
+    /// A fact that cannot be traced.
     pub fn not_traced(fact: &Fact, reason: &impl ToString) -> Self {
         let prompt = fact.prompt.clone();
         Self { prompt, cause: Cause::NotTraced, reason: reason.to_string() }

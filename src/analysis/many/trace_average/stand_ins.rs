@@ -1,4 +1,4 @@
-//! Other subjects that stand in for those of the facts that are averaged: each fact has its own.
+//! Draws other subjects that stand in for the subject of each fact that is averaged.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,30 +13,32 @@ use crate::analysis::corruption::{Corruption, SubjectsOf};
 use crate::facts::{Direction, Fact, Record};
 use crate::tokens::{Bos, Substitute, Tokenizer, first_substitutes};
 
-/// Drawn from the facts of a dataset.
+/// How other subjects are drawn from the facts of a dataset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StandIns {
+    /// Which subjects may stand in.
     pub of: StandIn,
 
     /// Which way all facts are asked.
     pub direction: Direction,
 
-    /// So many for each fact; more keep the first ones.
+    /// How many subjects are drawn for each fact. A larger number begins with the same subjects.
     pub n_samples: usize,
     pub seed: u32,
 }
 
+/// Which subjects may stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StandIn {
-    /// Resampling.
+    /// Any other subjects, for resampling.
     Any(SubjectsOf),
 
-    /// Symmetric token replacement: one subject of the relation with another answer, which becomes the
-    /// foil. The dataset's foil goes before other answers.
+    /// One subject of the relation with another answer, which becomes the foil, for symmetric token
+    /// replacement. A subject whose answer is the dataset's foil is preferred.
     Counterpart,
 }
 
-/// How many tokens words have, each counted once: many facts look through the same subjects.
+/// Remembers how many tokens words have, because many facts share the same candidates.
 #[derive(Debug)]
 pub struct Lengths<'a> {
     tokenizer: &'a Tokenizer,
@@ -48,7 +50,7 @@ impl<'a> Lengths<'a> {
         Self { tokenizer, known: RefCell::default() }
     }
 
-    /// 0 where it cannot be tokenized.
+    /// The number of tokens of a word, 0 if it cannot be tokenized.
     fn of(&self, word: String) -> usize {
         let count = |word: &String| self.tokenizer.encode(word).map_or(0, |tokens| tokens.len());
         *self.known.borrow_mut().entry(word).or_insert_with_key(count)
@@ -56,7 +58,8 @@ impl<'a> Lengths<'a> {
 }
 
 impl StandIns {
-    /// A fact as it is asked, or why it cannot be. `nth`: of the facts that are averaged.
+    /// A fact to trace with its own corruption, or the reason why it cannot be asked. `nth` is its
+    /// index among the facts that are averaged.
     pub fn ask(
         &self,
         lengths: &Lengths<'_>,
@@ -69,7 +72,7 @@ impl StandIns {
         let (Some(own), Some(place)) = (fact.subject_text(), &fact.subject) else {
             return AskedFact::new(tokenizer, fact, answers, bos);
         };
-        // A word has as many tokens by itself as in the prompt, but for rare joints.
+        // With rare exceptions, a word has as many tokens alone as in the prompt.
         let space = if fact.prompt[..place.start].ends_with(' ') { " " } else { "" };
         let n_tokens = |subject: &str| lengths.of(format!("{space}{subject}"));
         let n_own = n_tokens(own);
@@ -102,7 +105,7 @@ impl StandIns {
         Ok(AskedFact { corruption: Some(corruption), ..asked })
     }
 
-    /// Facts whose subjects may stand in, as they are drawn.
+    /// The facts whose subjects may stand in, in the order of drawing.
     fn candidates<'a>(
         &self,
         (record, fact): (&Record, &Fact),
@@ -120,7 +123,7 @@ impl StandIns {
             facts.retain(|it| it.answer.as_ref().is_some_and(|answer| !right.contains(answer)));
         }
         let mut rng = ChaCha8Rng::seed_from_u64(u64::from(self.seed));
-        // Two facts of one relation must not have the same others.
+        // Each fact has its own stream, so that facts of one relation get different subjects.
         rng.set_stream(nth as u64);
         let n = facts.len();
         draw(&mut facts, n, rng);

@@ -1,19 +1,20 @@
-//! What of a prompt a run is given, and whether the model can take it.
+//! A prompt with its answer as a run's tokens, checked for the model.
 
 use crate::analysis::AnalysisError;
 use crate::intervention::Condition;
 use crate::model::{Gpt2, Row};
 use crate::tokens::TokenizedPrompt;
 
-/// A prompt with all but the last token of its answer, so that one pass scores them all.
+/// A prompt followed by all but the last token of its answer, so that one pass scores the whole
+/// answer.
 pub(in crate::analysis) struct Asked {
     /// `[pos]`
     pub ids: Vec<u32>,
 
-    /// How many of them are the prompt.
+    /// How many of the tokens belong to the prompt.
     pub n_editable: usize,
 
-    /// At how many positions, counted from the end, a token of the answer is predicted.
+    /// How many of the last positions predict a token of the answer.
     pub n_read: usize,
 }
 
@@ -28,7 +29,8 @@ impl Asked {
     }
 }
 
-/// That the model can take a prompt, and knows these further tokens.
+/// Checks that the model can take a prompt, and that its vocabulary has the prompt's and these
+/// other tokens.
 pub(in crate::analysis) fn check_ids(
     model: &Gpt2,
     ids: &[u32],
@@ -45,6 +47,7 @@ pub(in crate::analysis) fn check_ids(
     }
 }
 
+/// The batch row of a prompt under a condition.
 pub(in crate::analysis) fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
     Row { ids: &asked.ids, n_editable: asked.n_editable, condition }
 }

@@ -1,37 +1,36 @@
-//! Where conditions begin to differ, told from their plain data: what can be shared, and in which
-//! order runs go through the model.
+//! Finds where conditions begin to differ, from their plain data, and what they can share.
 
 use std::ops::Range;
 
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, Span};
 use crate::model::{Place, Start};
 
-/// A condition as a run it begins with, and what it does after.
+/// A condition, split into its base and the interventions after that.
 pub(super) struct Branch {
-    /// Its place in the list.
+    /// The condition's index in the sweep.
     pub index: usize,
 
-    /// Which of the bases.
+    /// The index of its base.
     pub base: usize,
 
-    /// Interventions on blocks. Empty: the base itself.
+    /// The interventions on blocks. Empty if the condition is its base.
     pub rest: Condition,
 
-    /// Where `rest` makes its first difference. Nothing for the base itself.
+    /// The place of the first intervention of `rest`. `None` if the condition is its base.
     pub place: Option<Place>,
 
     /// The first position that `rest` changes.
     pub pos: usize,
 
-    /// When its turn comes.
+    /// The round in which the condition runs.
     pub round: u32,
 }
 
-/// Branches that go through the model together, all from one position on.
+/// Branches that go through the model together, all from the same position on.
 pub(super) struct Batch<'a> {
     pub pos: usize,
 
-    /// The base that is row 0 of its run.
+    /// The index of the base that is row 0 of the bases' run.
     pub first_base: usize,
 
     /// In the order in which they join.
@@ -40,13 +39,13 @@ pub(super) struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// `branches`: in the order of their places.
+    /// A batch of branches, which must be in the order of their places.
     pub fn new(branches: &[&'a Branch], first_base: usize) -> Self {
         let mut starts: Vec<Start> = Vec::with_capacity(branches.len());
         for (nth, branch) in branches.iter().enumerate() {
             let place = branch.place.expect("bases are not run again");
             let mut start = Start { place, base_row: branch.base - first_base, parts_from: None };
-            // Only rows that begin alike can go on alike.
+            // Only rows that start alike can stay alike.
             for (other, earlier) in branches[..nth].iter().enumerate() {
                 if earlier.base != branch.base || earlier.place != branch.place {
                     continue;
@@ -78,7 +77,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// For a device that could not take the whole.
+    /// The two halves of the batch, for a device that could not take it whole.
     pub fn halves(&self) -> [Self; 2] {
         let mut branches = self.branches.clone();
         branches.sort_by_key(|it| (it.place, it.index));
@@ -86,15 +85,14 @@ impl<'a> Batch<'a> {
         [first, second].map(|half| Self::new(half, self.first_base))
     }
 
-    /// In tokens times layers that are computed as a whole.
+    /// The cost of the batch, in tokens times layers that are computed whole.
     pub fn cost(&self, n_layers: usize, n_pos: usize) -> usize {
         let layers = self.starts.iter().map(|start| n_layers - start.place.first_whole_layer());
         layers.sum::<usize>() * (n_pos - self.pos)
     }
 }
 
-/// The first layer in which two conditions differ. Nothing if they do not, or differ after the
-/// blocks.
+/// The first layer in which two conditions differ. `None` if they are equal in all blocks.
 pub(super) fn first_difference(one: &[Intervention], other: &[Intervention]) -> Option<usize> {
     let in_layer = |condition: &'_ [Intervention], layer: usize| -> Vec<Intervention> {
         condition.iter().filter(|it| it.site.layer() == Some(layer)).cloned().collect()
@@ -105,8 +103,8 @@ pub(super) fn first_difference(one: &[Intervention], other: &[Intervention]) -> 
     layers.into_iter().find(|&layer| in_layer(one, layer) != in_layer(other, layer))
 }
 
-/// Splits each condition into a base and what it does after. Bases are listed once. `wanted`: the
-/// conditions that are to be run; `first_read`: the first position whose logits are wanted.
+/// Splits each of the `wanted` conditions into a base and the interventions after that. The first
+/// list holds each base once. `first_read` is the first position whose logits are read.
 pub(super) fn branches(
     conditions: &[Condition],
     wanted: &[usize],
@@ -139,7 +137,8 @@ pub(super) fn branches(
     (bases, branches)
 }
 
-/// Whether it changes, in the last layer, only what no position that is read can see.
+/// Whether an intervention lies in the last layer, at positions that no position that is read can
+/// see.
 fn comes_too_late(intervention: &Intervention, n_layers: usize, first_read: usize) -> bool {
     let Span::Only(positions) = &intervention.positions else { return false };
     let is_seen_by_others = matches!(
@@ -151,6 +150,7 @@ fn comes_too_late(intervention: &Intervention, n_layers: usize, first_read: usiz
         && positions.end <= first_read
 }
 
+/// The first position that an intervention changes.
 fn first_position(intervention: &Intervention) -> usize {
     match &intervention.positions {
         Span::All => 0,
@@ -158,15 +158,16 @@ fn first_position(intervention: &Intervention) -> usize {
     }
 }
 
-/// Whether it puts in what is there already: before the first position that the rest of its
-/// condition changes, a run equals the clean one.
+/// Whether an intervention restores what is there already, because it lies before the first
+/// position that the rest of its condition changes.
 fn changes_nothing(intervention: &Intervention, condition: &Condition) -> bool {
     let Some(positions) = restored(intervention) else { return false };
     let changes = condition.iter().filter(|it| restored(it).is_none());
     changes.map(first_position).min().is_none_or(|first| positions.end <= first)
 }
 
-/// The positions at which it puts back what a clean run has there.
+/// The positions at which an intervention puts in what a clean run has there. `None` if it does
+/// not.
 fn restored(intervention: &Intervention) -> Option<&Range<usize>> {
     match (&intervention.edit, &intervention.positions) {
         (Edit::CopyFrom { donor, positions: Span::Only(from) }, Span::Only(to)) if from == to => {

@@ -1,33 +1,33 @@
-//! In which order conditions go through the model, so that a part of a map says something of all of
-//! it.
+//! The order in which conditions run, chosen so that a partial map shows the whole map coarsely.
 
 use std::cmp::Reverse;
 
 use super::branch::{Branch, first_difference};
 
-/// What comes first.
+/// The order in which the cells of a map are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Every eighth layer at all positions, then those halfway between, and so on.
+    /// Every eighth layer at all positions, then the layers halfway between, and so on.
     CoarseToFine,
 
-    /// Each position at once.
+    /// Position after position, with all layers.
     ByPosition,
 }
 
-/// Layers begin to be filled in at this distance, a power of two.
+/// The distance of the layers of the first round, a power of two.
 const FIRST_STRIDE: usize = 8;
 
-/// The fewest tokens that a position's first round should have: with fewer, a pass spends its time
-/// reading the weights. Where there are not as many, the first round has more of the layers.
+/// The fewest tokens that a position's first round should have, because a pass with fewer spends
+/// its time reading the weights. If a position has fewer tokens, its first round takes more of the
+/// layers.
 const TOKENS_PER_ROUND: usize = 384;
 
-/// Puts branches in order, and says of each when its turn comes. `n_pos`: of the whole prompt.
+/// Sorts branches, and sets the round of each. `n_pos` is the length of the whole prompt.
 ///
-/// Conditions that begin alike and part later, such as windows that are clipped at the first layer,
-/// are one run until they part only if they have one turn. The first of them goes ahead, since all
-/// of them are a fourth of a map's work, and they tell much the same. For that some layers are
-/// computed twice: under one per cent.
+/// Conditions that start alike and part later, such as windows that are clipped at the first layer,
+/// can be one run until they part only if they run in the same round. The first of them still goes
+/// ahead, because together they are a fourth of a map's work and give similar numbers. Some layers
+/// are therefore computed twice, which costs less than one per cent.
 pub(super) fn sort(branches: &mut [Branch], order: Order, n_pos: usize) {
     branches.sort_by_key(|it| (Reverse(it.pos), it.place, it.index));
     if order == Order::CoarseToFine {
@@ -43,11 +43,11 @@ pub(super) fn sort(branches: &mut [Branch], order: Order, n_pos: usize) {
             }
         }
     }
-    // Last positions first: they cost least, and show something soonest.
+    // The last positions run first, because they cost least and so show something soonest.
     branches.sort_by_key(|it| (it.round, Reverse(it.pos), it.place, it.index));
 }
 
-/// `alike`: branches that begin at the same place and position.
+/// The round of one of the branches that start at the same place and position.
 fn round_of(alike: &[Branch], nth: usize, first_stride: usize) -> u32 {
     let Branch { place, base, rest, .. } = &alike[nth];
     let Some(place) = place else { return 0 };
@@ -59,7 +59,7 @@ fn round_of(alike: &[Branch], nth: usize, first_stride: usize) -> u32 {
     round(layer, first_stride)
 }
 
-/// Of a position with so many tokens to compute in all.
+/// The distance of the first round's layers at a position with this many tokens to compute.
 fn first_stride(n_tokens: usize) -> usize {
     let mut stride = FIRST_STRIDE;
     while stride > 1 && n_tokens / stride < TOKENS_PER_ROUND {
@@ -68,7 +68,7 @@ fn first_stride(n_tokens: usize) -> usize {
     stride
 }
 
-/// 0 where the first stride comes by; what lies halfway between comes next.
+/// The round of a layer: 0 at multiples of the first stride, then 1 halfway between, and so on.
 fn round(layer: usize, first_stride: usize) -> u32 {
     if layer.is_multiple_of(first_stride) {
         return 0;
