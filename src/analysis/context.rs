@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::analysis::{AnalysisResult, NoiseReader, Reuse};
-use crate::task::TaskCtx;
+use crate::model::Gpt2;
+use crate::task::{Cancelled, TaskCtx};
 use crate::tokens::Tokenizer;
 
 /// What a running method reports to, and may use.
@@ -39,5 +40,12 @@ impl AnalysisCtx<'_> {
             tokenizer: None,
             read_noise: &|_| Err("this run reads no files".to_owned()),
         }
+    }
+
+    /// Fails if the run was cancelled. Waits for the device first, because one that works far ahead
+    /// through its queue could not be stopped.
+    pub(in crate::analysis) fn check_cancelled(&self, model: &Gpt2) -> Result<(), Cancelled> {
+        model.wait();
+        if self.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
     }
 }

@@ -167,3 +167,17 @@ impl From<SecondMomentError> for AnalysisError {
         }
     }
 }
+
+/// Fails if a number is 0. `what` names it in the message.
+pub(in crate::analysis) fn at_least_one(what: &'static str, n: usize) -> Result<(), AnalysisError> {
+    if n == 0 { Err(AnalysisError::Zero { what }) } else { Ok(()) }
+}
+
+/// Fails unless `index` is one of `n`. `what` names it in the message.
+pub(in crate::analysis) fn index_below(
+    what: &'static str,
+    index: usize,
+    n: usize,
+) -> Result<(), AnalysisError> {
+    if index < n { Ok(()) } else { Err(AnalysisError::OutOfRange { what, index, n }) }
+}

@@ -358,7 +358,7 @@ fn a_fact_that_cannot_be_traced_is_left_out_with_the_reason_and_changes_no_other
         assert!(reason.contains(says), "{reason}");
     }
     assert!(found.left_out.iter().all(|it| it.cause == Cause::NotTraced));
-    assert_eq!(found.count(), "4 of 9 facts averaged, 5 not to be traced");
+    assert_eq!(found.count(), "4 of 9 facts averaged, 5 not traceable");
     // Lists are as long as they may be, and say so.
     let engine = engine("tiny");
     let look = Look { n_listed: 2, ..Look::new(&engine.info.tokenizer) };
@@ -423,8 +423,8 @@ fn what_is_averaged_so_far_is_told_after_each_fact_and_stays_when_it_is_cancelle
         counts,
         [
             "1 of 4 facts averaged, 3 not reached",
-            "1 of 4 facts averaged, 1 not to be traced, 2 not reached",
-            "2 of 4 facts averaged, 1 not to be traced, 1 not reached",
+            "1 of 4 facts averaged, 1 not traceable, 2 not reached",
+            "2 of 4 facts averaged, 1 not traceable, 1 not reached",
         ]
     );
     assert_eq!(told[2].averages(2, Metric::Prob).unwrap().total.n, 2);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::NoiseLevel;
+use crate::analysis::error::at_least_one;
 use crate::analysis::logit_attribution::{
     Component, Contribution, Parts, SplitTokens, at_end, contributions, sites,
 };
@@ -170,9 +171,7 @@ fn corrupted(
         }
         SecondRun::Noise { level, rng, seed, n_samples } => {
             let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
-            if *n_samples == 0 {
-                return Err(AnalysisError::Zero { what: "the number of samples" });
-            }
+            at_least_one("the number of samples", *n_samples)?;
             let std = level.std(model)?;
             let condition = |sample| {
                 let noise = Noise { rng: *rng, seed: *seed, std, sample };

@@ -16,6 +16,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::error::index_below;
 use crate::analysis::logit_attribution::{Component, Parts, SplitTokens};
 use crate::analysis::{AnalysisError, Grid, Lab, Method};
 use crate::intervention::{Site, SiteSet};
@@ -78,12 +79,8 @@ impl Method for Spec {
         let asked = SplitTokens::new(model, prompt)?;
         let Self { layer, head, by } = *self;
         let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
-        if layer >= n_layers {
-            return Err(AnalysisError::OutOfRange { what: "layer", index: layer, n: n_layers });
-        }
-        if head >= n_heads {
-            return Err(AnalysisError::OutOfRange { what: "head", index: head, n: n_heads });
-        }
+        index_below("layer", layer, n_layers)?;
+        index_below("head", head, n_heads)?;
         let n_pos = prompt.n_pos();
         let mut capture: SiteSet = (0..layer)
             .flat_map(|before| match by {

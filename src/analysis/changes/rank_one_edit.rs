@@ -19,6 +19,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::prediction::{self, Candidate};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs};
@@ -245,16 +246,8 @@ impl Default for Descent {
 impl Spec {
     fn check(&self, model: &Gpt2) -> Result<(), AnalysisError> {
         let n_layers = model.config.n_layers;
-        if self.layer >= n_layers {
-            return Err(AnalysisError::OutOfRange {
-                what: "layer",
-                index: self.layer,
-                n: n_layers,
-            });
-        }
-        if self.contexts.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of texts with the subject" });
-        }
+        index_below("layer", self.layer, n_layers)?;
+        at_least_one("the number of texts with the subject", self.contexts.len())?;
         if self.target.ids.is_empty() {
             return Err(AnalysisError::NoAnswer);
         }
@@ -278,9 +271,7 @@ impl Spec {
         }
         let Descent { n_steps, learning_rate, weight_decay, clamp, kl_factor, enough } =
             self.descent;
-        if n_steps == 0 {
-            return Err(AnalysisError::Zero { what: "the number of steps" });
-        }
+        at_least_one("the number of steps", n_steps)?;
         let at_least_zero = [
             ("the weight decay", weight_decay),
             ("the weight of the divergence", kl_factor),
@@ -520,7 +511,7 @@ fn forward(
 ) -> Result<Run, Cancelled> {
     let rows: Vec<Row<'_>> = texts.iter().map(|ids| Row::new(ids, &[])).collect();
     let request = Request { rows: &rows, donors: &Donors::new(), capture, past: None, n_read };
-    model.run(&request, &mut |_| check_cancelled(model, ctx))
+    model.run(&request, &mut |_| ctx.check_cancelled(model))
 }
 
 /// The gradient at the output of a layer's MLP at one position, summed over rows. `[d_model]`
@@ -536,15 +527,9 @@ fn back(
     let wanted = SiteSet::from([site]);
     let request =
         Backward { run, objective, first_pos: pos, wanted: &wanted, dropped: Dropped::Nothing };
-    let gradients = model.backward(&request, &mut |_| check_cancelled(model, ctx))?;
+    let gradients = model.backward(&request, &mut |_| ctx.check_cancelled(model))?;
     let at_subject = gradients.get(site).clone().narrow(1, 0, 1).sum_dim(0);
     Ok(at_subject.into_data().iter::<f32>().collect())
-}
-
-/// Fails if the run was cancelled, also on a device that works through a queue.
-fn check_cancelled(model: &Gpt2, ctx: &AnalysisCtx<'_>) -> Result<(), Cancelled> {
-    model.wait();
-    if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
 }
 
 fn answers(

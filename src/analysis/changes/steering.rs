@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::prediction::{self, Prediction};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method, ModelEdit, Positions, donors};
@@ -65,9 +66,7 @@ pub struct Steering {
 /// The vector that is added. `[d_model]`
 pub fn vector(model: &Gpt2, spec: &Spec, ctx: &AnalysisCtx<'_>) -> Result<Vec<f32>, AnalysisError> {
     let n_layers = model.config.n_layers;
-    if spec.layer >= n_layers {
-        return Err(AnalysisError::OutOfRange { what: "layer", index: spec.layer, n: n_layers });
-    }
+    index_below("layer", spec.layer, n_layers)?;
     if !spec.scale.is_finite() {
         return Err(AnalysisError::OutOfBounds { what: "the scale", bounds: "a number" });
     }
@@ -92,9 +91,7 @@ fn at_end(
     layer: usize,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<Vec<f32>, AnalysisError> {
-    if ids.is_empty() {
-        return Err(AnalysisError::Zero { what: "the length of a prompt to take a difference of" });
-    }
+    at_least_one("the length of a prompt to take a difference of", ids.len())?;
     let site = Site::ResidPost(layer);
     let values = donors::other(model, ids, &SiteSet::from([site]), ctx)?.activation(site).values;
     Ok(values[values.len() - model.config.d_model..].to_vec())

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::contrast::{Contrast, CorruptedRuns};
 use crate::analysis::corruption::Corrupted;
+use crate::analysis::error::at_least_one;
 use crate::analysis::objective::{CleanRun, Passes, Tokens, rows_per_batch, slope};
 use crate::analysis::sweep::{Asked, row};
 use crate::analysis::{
@@ -135,16 +136,12 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<EdgeAttribution, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        if self.n_edges == 0 {
-            return Err(AnalysisError::Zero { what: "the number of edges" });
-        }
+        at_least_one("the number of edges", self.n_edges)?;
         let n_steps = match self.base {
             EdgeBase::Clean => 1,
             EdgeBase::Between { n_steps } => n_steps,
         };
-        if n_steps == 0 {
-            return Err(AnalysisError::Zero { what: "the number of steps" });
-        }
+        at_least_one("the number of steps", n_steps)?;
         let asked = Asked::new(model, prompt)?;
         let tokens = Tokens::of(prompt, self.metric)?;
         let contrast = self.contrast.corrupt(model, prompt, &asked, ctx)?;
@@ -455,10 +452,7 @@ fn verify(
                 readers: &SiteSet::from([site]),
                 positions: positions.clone(),
             };
-            let cancel = &passes.ctx.task.cancel;
-            let read = model.direct_paths(&request, &mut |_| {
-                if cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
-            })?;
+            let read = model.direct_paths(&request, &mut |_| passes.ctx.check_cancelled(model))?;
             let donor = Donor::Run(donors.len());
             donors.insert(donor, read);
             let copy = Edit::CopyFrom { donor, positions: Span::Only(0..positions.len()) };

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::error::index_below;
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisError, Lab, Method, Needs};
 use crate::intervention::{Site, SiteSet};
@@ -78,16 +79,15 @@ impl Method for Spec {
     fn run(&self, lab: &Lab<'_>) -> Result<Attention, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
         let n_layers = model.config.n_layers;
-        if self.layers.end > n_layers {
-            let index = self.layers.end - 1;
-            return Err(AnalysisError::OutOfRange { what: "layer", index, n: n_layers });
+        if self.layers.end > 0 {
+            index_below("layer", self.layers.end - 1, n_layers)?;
         }
         let n_heads = model.config.n_heads;
         if self.weighting == Weighting::Rollout && self.head.is_some() {
             return Err(AnalysisError::NoHeads);
         }
-        if let Some(index) = self.head.filter(|head| *head >= n_heads) {
-            return Err(AnalysisError::OutOfRange { what: "head", index, n: n_heads });
+        if let Some(head) = self.head {
+            index_below("head", head, n_heads)?;
         }
         check_ids(model, &prompt.ids, [].into_iter())?;
         ctx.task.checkpoint(Progress { done: 0, total: 1 })?;

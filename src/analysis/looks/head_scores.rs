@@ -12,6 +12,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs};
 use crate::intervention::{Site, SiteSet};
@@ -88,12 +89,8 @@ impl Method for Spec {
     fn run(&self, lab: &Lab<'_>) -> Result<HeadSummary, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
         check_ids(model, &prompt.ids, [].into_iter())?;
-        if self.n_random == 0 {
-            return Err(AnalysisError::Zero { what: "the number of random tokens" });
-        }
-        if self.n_sequences == 0 {
-            return Err(AnalysisError::Zero { what: "the number of random sequences" });
-        }
+        at_least_one("the number of random tokens", self.n_random)?;
+        at_least_one("the number of random sequences", self.n_sequences)?;
         let random_ids = random_sequences(model, prompt, *self);
         check_ids(model, &random_ids[0], [].into_iter())?;
         let n_bos = random_ids[0].len() - 2 * self.n_random;

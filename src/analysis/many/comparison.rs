@@ -15,6 +15,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::{CausalTrace, Direction};
+use crate::analysis::error::at_least_one;
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::analysis::prediction::Candidate;
 use crate::analysis::{
@@ -169,12 +170,8 @@ impl Spec {
     /// Checks that the spec asks for at least one permutation and head, and that its prompt and map
     /// can be compared.
     pub fn check(&self) -> Result<(), AnalysisError> {
-        if self.n_permutations == 0 {
-            return Err(AnalysisError::Zero { what: "the number of permutations" });
-        }
-        if self.n_top == 0 {
-            return Err(AnalysisError::Zero { what: "the number of top parts" });
-        }
+        at_least_one("the number of permutations", self.n_permutations)?;
+        at_least_one("the number of top parts", self.n_top)?;
         if let MapSpec::Trace { spec, .. } = &self.map
             && spec.map != causal_trace::Map::Tokens
         {

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::{self, CausalTrace, Component, Corruption, Direction, Map};
 use crate::analysis::effects::Effects;
+use crate::analysis::error::at_least_one;
 use crate::analysis::prediction::{self, Candidate};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Estimate, Grid, Lab, Method, Metric, Needs, Role,
@@ -208,18 +209,14 @@ const STEPS: u64 = 1000;
 impl Spec {
     /// Checks that the spec asks for at least one fact and component, and for no component twice.
     pub fn check(&self) -> Result<(), AnalysisError> {
-        if self.components.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of components" });
-        }
+        at_least_one("the number of components", self.components.len())?;
         for (nth, component) in self.components.iter().enumerate() {
             if self.components[..nth].contains(component) {
                 let what = "a component".to_owned();
                 return Err(AnalysisError::Twice { what });
             }
         }
-        if self.facts.is_empty() && self.left_out.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of facts" });
-        }
+        at_least_one("the number of facts", self.facts.len() + self.left_out.len())?;
         if self.trace.map != Map::Tokens {
             return Err(AnalysisError::NotAveraged);
         }

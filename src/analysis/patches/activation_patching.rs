@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::Component;
+use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::{Asked, sweep};
 use crate::analysis::trace_map::window;
 use crate::analysis::{
@@ -144,9 +145,7 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<ActivationPatching, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        if self.window == 0 {
-            return Err(AnalysisError::Zero { what: "the window" });
-        }
+        at_least_one("the window", self.window)?;
         Pair::check(&self.pairs, &self.donor, prompt)?;
         let foil = self.donor.answer.clone().ok_or(AnalysisError::NoAnswer)?;
         let prompt = TokenizedPrompt { foil: Some(foil), ..prompt.clone() };

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::AnalysisError;
+use crate::analysis::error::at_least_one;
 use crate::tokens::{Bos, TokenizedPrompt};
 
 /// A position of the donor's prompt, and the position of the recipient's prompt that gets its
@@ -68,9 +69,7 @@ impl Pair {
         donor: &TokenizedPrompt,
         recipient: &TokenizedPrompt,
     ) -> Result<(), AnalysisError> {
-        if pairs.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of paired tokens" });
-        }
+        at_least_one("the number of paired tokens", pairs.len())?;
         for (nth, pair) in pairs.iter().enumerate() {
             for (pos, prompt) in [(pair.donor, donor), (pair.recipient, recipient)] {
                 let n_pos = prompt.n_pos();

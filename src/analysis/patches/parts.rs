@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::AnalysisError;
+use crate::analysis::error::index_below;
 use crate::intervention::Site;
 use crate::model::{Gpt2Config, Writer};
 
@@ -100,15 +101,12 @@ impl Receiver {
 
     /// Checks that the model has the receiver.
     pub(in crate::analysis) fn check(self, config: &Gpt2Config) -> Result<(), AnalysisError> {
-        let within = |what, index: usize, n: usize| {
-            if index < n { Ok(()) } else { Err(AnalysisError::OutOfRange { what, index, n }) }
-        };
         match self {
             Self::Head { layer, head, .. } => {
-                within("layer", layer, config.n_layers)?;
-                within("head", head, config.n_heads)
+                index_below("layer", layer, config.n_layers)?;
+                index_below("head", head, config.n_heads)
             }
-            Self::Mlp { layer } => within("layer", layer, config.n_layers),
+            Self::Mlp { layer } => index_below("layer", layer, config.n_layers),
             Self::Logits => Ok(()),
         }
     }

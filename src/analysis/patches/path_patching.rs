@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::{Asked, Reuse, batches, sweep_beside};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair,
@@ -23,7 +24,6 @@ use crate::analysis::{
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{ActivationCache, DirectPaths, Donors, Gpt2, Mlps, Reference, Writer};
-use crate::task::Cancelled;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,9 +104,7 @@ impl Method for Spec {
         }
         let prompt = &prompt;
         let config = &model.config;
-        if self.receivers.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of receivers" });
-        }
+        at_least_one("the number of receivers", self.receivers.len())?;
         for receiver in &self.receivers {
             receiver.check(config)?;
         }
@@ -166,9 +164,7 @@ impl Spec {
             return Positions::Last.ranges(prompt);
         }
         let ranges = self.receiver_positions.ranges(prompt)?;
-        if ranges.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of tokens" });
-        }
+        at_least_one("the number of tokens", ranges.len())?;
         Ok(ranges)
     }
 }
@@ -228,7 +224,6 @@ impl Paths<'_> {
         let changed = self.changed(clean, donor);
         let positions = self.span();
         let readers = self.readers();
-        let cancel = &self.ctx.task.cancel;
         let mut told = Donors::new();
         for batch in batches(senders.len(), positions.len(), model) {
             let first = batch.start;
@@ -245,11 +240,7 @@ impl Paths<'_> {
                 readers: &readers,
                 positions: positions.clone(),
             };
-            let read = model.direct_paths(&request, &mut |_| {
-                // A device that works far ahead through its queue could not be stopped.
-                model.wait();
-                if cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
-            })?;
+            let read = model.direct_paths(&request, &mut |_| self.ctx.check_cancelled(model))?;
             for (nth, writer) in writers.iter().enumerate() {
                 let reached = readers.iter().filter(|site| writer.reaches(**site));
                 let row = reached.map(|&site| (site, read.get(site).clone().narrow(0, nth, 1)));

@@ -19,6 +19,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::sweep;
 use crate::analysis::trace_map::window;
 use crate::analysis::{
@@ -105,12 +106,8 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<AttentionKnockout, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        if self.window == 0 {
-            return Err(AnalysisError::Zero { what: "the window" });
-        }
-        if self.edges.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of edge sets" });
-        }
+        at_least_one("the window", self.window)?;
+        at_least_one("the number of edge sets", self.edges.len())?;
         let n_layers = model.config.n_layers;
         let conditions = plan(prompt, self, n_layers)?;
         let result = |clean: Measurement, cut: &[Option<Measurement>]| AttentionKnockout {

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::measurement::Measurement;
 use crate::analysis::prediction::{Candidate, likeliest_next};
 use crate::analysis::sweep::{Asked, row, step};
@@ -158,15 +159,10 @@ pub fn plan(
     n_layers: usize,
     n_heads: usize,
 ) -> Result<Condition, AnalysisError> {
-    let out_of_range = |what, index, n| AnalysisError::OutOfRange { what, index, n };
-    if spec.layers.end > n_layers {
-        return Err(out_of_range("layer", spec.layers.end - 1, n_layers));
-    }
-    if spec.layers.is_empty() {
-        return Err(AnalysisError::Zero { what: "the number of layers to cut in" });
-    }
-    if let Some(&index) = spec.heads.iter().flatten().find(|head| **head >= n_heads) {
-        return Err(out_of_range("head", index, n_heads));
+    at_least_one("the number of layers to cut in", spec.layers.len())?;
+    index_below("layer", spec.layers.end - 1, n_layers)?;
+    for &head in spec.heads.iter().flatten() {
+        index_below("head", head, n_heads)?;
     }
     let n_pos = prompt.n_pos();
     let mut keys_of: BTreeMap<usize, Vec<usize>> = BTreeMap::new();

@@ -15,6 +15,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::ablation::Replacement;
+use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::largest::largest_by_size;
 use crate::analysis::objective::{Passes, Tokens, slope};
 use crate::analysis::sweep::Asked;
@@ -103,12 +104,10 @@ impl Spec {
         let mut layers = self.layers.clone();
         layers.sort_unstable();
         layers.dedup();
-        match layers.last() {
-            Some(&index) if index >= n_layers => {
-                Err(AnalysisError::OutOfRange { what: "layer", index, n: n_layers })
-            }
-            _ => Ok(layers),
+        for &layer in &layers {
+            index_below("layer", layer, n_layers)?;
         }
+        Ok(layers)
     }
 }
 
@@ -119,9 +118,7 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<NeuronAblation, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        if self.n_top == 0 {
-            return Err(AnalysisError::Zero { what: "the number of neurons" });
-        }
+        at_least_one("the number of neurons", self.n_top)?;
         let layers = self.chosen_layers(model.config.n_layers)?;
         let positions = self.positions.ranges(prompt)?;
         let Some(first_pos) = positions.iter().map(|range| range.start).min() else {

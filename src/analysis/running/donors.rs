@@ -5,6 +5,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 
+use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::{Asked, batches, check_ids, row};
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::intervention::{Condition, Site, SiteSet};
@@ -31,11 +32,7 @@ fn run_with(
     ctx: &AnalysisCtx<'_>,
 ) -> Result<Run, Cancelled> {
     let request = Request { rows, donors, capture: sites, past: None, n_read };
-    model.run(&request, &mut |_| {
-        // A device that works far ahead through a queue could not be stopped.
-        model.wait();
-        if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
-    })
+    model.run(&request, &mut |_| ctx.check_cancelled(model))
 }
 
 /// The clean run of a prompt, with the logits that predict the answer's tokens.
@@ -105,16 +102,12 @@ pub(in crate::analysis) fn mean(
     ctx: &AnalysisCtx<'_>,
 ) -> Result<ActivationCache, AnalysisError> {
     let n_later: usize = prompts.iter().map(|ids| ids.len().saturating_sub(1)).sum();
-    if prompts.is_empty() {
-        return Err(AnalysisError::Zero { what: "the number of prompts to take the mean of" });
-    }
+    at_least_one("the number of prompts to take the mean of", prompts.len())?;
     if n_later == 0 && n_pos > 1 {
         return Err(AnalysisError::Zero { what: "the number of tokens after the prompts' first" });
     }
     for ids in prompts {
-        if ids.is_empty() {
-            return Err(AnalysisError::Zero { what: "the length of a prompt to take the mean of" });
-        }
+        at_least_one("the length of a prompt to take the mean of", ids.len())?;
         check_ids(model, ids, [].into_iter())?;
     }
     // Prompts of similar length go together, which saves padding.

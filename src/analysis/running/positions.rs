@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::AnalysisError;
+use crate::analysis::error::at_least_one;
 use crate::tokens::TokenizedPrompt;
 
 /// Token positions by their role, so that one spec fits a fact, its inverse and a whole dataset.
@@ -45,9 +46,7 @@ impl Positions {
             }
             Self::Last => (last..n_pos, 0..0),
             Self::Only(range) => {
-                if range.is_empty() {
-                    return Err(AnalysisError::Zero { what: "the number of tokens" });
-                }
+                at_least_one("the number of tokens", range.len())?;
                 if range.end > n_pos {
                     return Err(AnalysisError::NoPosition { pos: range.end - 1, n_pos });
                 }

@@ -240,11 +240,7 @@ fn step(
     let sites: SiteSet = layers.flat_map(|layer| [Site::K(layer), Site::V(layer)]).collect();
     let (rows, donors) = ([Row::new(ids, &[])], Donors::new());
     let request = Request { rows: &rows, donors: &donors, capture: &sites, past, n_read: 1 };
-    let run = model.run(&request, &mut |_| {
-        // A device that works far ahead through its queue could not be stopped.
-        model.wait();
-        if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
-    })?;
+    let run = model.run(&request, &mut |_| ctx.check_cancelled(model))?;
     Ok((run.logits.into_data().iter::<f32>().collect(), run.cache))
 }
 

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use super::known::known;
 use crate::analysis::corruption::{Drawn, Draws};
+use crate::analysis::error::at_least_one;
 use crate::analysis::measurement::Measurement;
 use crate::analysis::sweep::{Asked, Known, sweep_beside};
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Method, donors};
@@ -205,9 +206,7 @@ impl Spec {
 
     /// Checks that the spec asks for at least one cell, and that its settings go together.
     pub(in crate::analysis) fn check(&self) -> Result<(), AnalysisError> {
-        if self.window == 0 {
-            return Err(AnalysisError::Zero { what: "the window" });
-        }
+        at_least_one("the window", self.window)?;
         self.draws().check()?;
         match &self.map {
             Map::Together { widths, .. } if widths.is_empty() => {

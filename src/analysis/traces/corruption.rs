@@ -20,6 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 pub use super::given_noise::{GivenNoise, NoiseFile};
+use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::intervention::{Edit, Intervention, Noise, NoiseRng, Site, Span};
@@ -205,9 +206,7 @@ impl Corrupted {
 
 impl Draws {
     pub(in crate::analysis) fn check(&self) -> Result<(), AnalysisError> {
-        if self.n_samples == 0 {
-            return Err(AnalysisError::Zero { what: "the number of samples" });
-        }
+        at_least_one("the number of samples", self.n_samples)?;
         if !self.corruption.is_drawn() && self.n_samples > 1 {
             return Err(AnalysisError::SameEachTime);
         }
@@ -395,9 +394,7 @@ struct Spread {
 
 impl Spread {
     fn of(model: &Gpt2, tokens: &[u32]) -> Result<Self, AnalysisError> {
-        if tokens.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of tokens noise is measured on" });
-        }
+        at_least_one("the number of tokens noise is measured on", tokens.len())?;
         check_ids(model, &[], tokens.iter().copied())?;
         let d_model = model.config.d_model;
         let zeros = || vec![0.0; d_model];
@@ -443,9 +440,7 @@ impl Spread {
 fn allowed(model: &Gpt2, ctx: &AnalysisCtx<'_>) -> Result<Vec<u32>, AnalysisError> {
     let mut ids = ctx.tokenizer.ok_or(AnalysisError::NoTokenizer)?.text_ids();
     ids.retain(|&id| (id as usize) < model.config.d_vocab);
-    if ids.is_empty() {
-        return Err(AnalysisError::Zero { what: "the number of tokens to choose from" });
-    }
+    at_least_one("the number of tokens to choose from", ids.len())?;
     Ok(ids)
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::causal_trace::{self, CausalTrace, Component, Direction, Map};
 use crate::analysis::corruption::Corruption;
 use crate::analysis::effects::Effects;
+use crate::analysis::error::at_least_one;
 use crate::analysis::statistics::spearman;
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Method, Metric};
 use crate::task::{Progress, TaskCtx};
@@ -119,12 +120,8 @@ impl Compared {
 impl Spec {
     /// Checks that the spec asks for at least one map, and for none twice.
     pub fn check(&self) -> Result<(), AnalysisError> {
-        if self.corruptions.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of corruptions that can be made" });
-        }
-        if self.windows.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of windows" });
-        }
+        at_least_one("the number of corruptions that can be made", self.corruptions.len())?;
+        at_least_one("the number of windows", self.windows.len())?;
         if self.trace.map != Map::Tokens {
             return Err(AnalysisError::NotCompared);
         }

@@ -13,6 +13,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::{self, Corrupted, Map, Prepared};
+use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::sweep::{Asked, batches, row, step};
 use crate::analysis::{AnalysisCtx, AnalysisError, Grid, Lab, Measurement, Method};
 use crate::intervention::{Condition, SiteSet};
@@ -122,15 +123,11 @@ impl Method for Spec {
         if trace.map != Map::Tokens {
             return Err(AnalysisError::NotOneToken);
         }
-        if layer >= n_layers {
-            return Err(AnalysisError::OutOfRange { what: "layer", index: layer, n: n_layers });
-        }
+        index_below("layer", layer, n_layers)?;
         if pos >= n_pos {
             return Err(AnalysisError::NoPosition { pos, n_pos });
         }
-        if n_top == 0 {
-            return Err(AnalysisError::Zero { what: "the number of tokens listed" });
-        }
+        at_least_one("the number of tokens listed", n_top)?;
         let asked = Asked::new(model, prompt)?;
         let prepared = causal_trace::prepare(model, prompt, trace, &asked, ctx)?;
         let Prepared { noise_std, conditions, .. } = &prepared;

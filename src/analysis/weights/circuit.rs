@@ -12,6 +12,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::error::index_below;
 use crate::analysis::largest::largest;
 use crate::analysis::{AnalysisError, Lab, Method, Needs};
 use crate::model::{CircuitKind, Processing};
@@ -112,12 +113,8 @@ impl Method for Spec {
         let &Lab { model, ctx, .. } = lab;
         let Self { layer, head, .. } = *self;
         let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
-        if layer >= n_layers {
-            return Err(AnalysisError::OutOfRange { what: "layer", index: layer, n: n_layers });
-        }
-        if head >= n_heads {
-            return Err(AnalysisError::OutOfRange { what: "head", index: head, n: n_heads });
-        }
+        index_below("layer", layer, n_layers)?;
+        index_below("head", head, n_heads)?;
         ctx.task.checkpoint(Progress { done: 0, total: 3 })?;
         let kind = match self.circuit {
             Circuit::Ov => CircuitKind::Ov,

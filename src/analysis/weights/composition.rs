@@ -9,6 +9,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::error::at_least_one;
 use crate::analysis::{AnalysisError, Lab, Method, Needs};
 use crate::model::{LayerFactors, Processing};
 use crate::task::Progress;
@@ -90,9 +91,7 @@ impl Method for Spec {
     fn run(&self, lab: &Lab<'_>) -> Result<Composition, AnalysisError> {
         let &Lab { model, ctx, .. } = lab;
         let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
-        if self.modes.is_empty() {
-            return Err(AnalysisError::Zero { what: "the number of kinds of composition" });
-        }
+        at_least_one("the number of kinds of composition", self.modes.len())?;
         let n_all = n_layers * n_heads;
         let empty = |&mode| ModeScores { mode, scores: vec![0.0; n_all * n_all] };
         let mut modes: Vec<ModeScores> = self.modes.iter().map(empty).collect();
