@@ -1,4 +1,4 @@
-//! Which facts are averaged, and what stands in for their subjects.
+//! Which facts of a dataset are averaged, and which other subjects stand in for theirs.
 
 use std::collections::BTreeSet;
 

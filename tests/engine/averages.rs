@@ -1,4 +1,4 @@
-//! Traces averaged over facts: what must hold for any weights.
+//! Laws of traces averaged over facts, which hold for any weights.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! The same trace under several corruptions: what must hold for any weights.
+//! Laws of the corruption bench, the same trace under several corruptions, for any weights.
 
 use std::cell::{Cell, RefCell};
 

@@ -1,4 +1,4 @@
-//! What is part of the program: its facts, and its models in `transformers`' eyes.
+//! The facts and models that are part of the program, and how `transformers` reads the models.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,5 @@
-//! That a part of a map says something of all of it, and costs no more for that.
+//! Laws of the order in which a map comes in: a part of it says something of all of it, and costs
+//! no more than cell after cell.
 
 use std::cell::Cell;
 

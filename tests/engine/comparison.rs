@@ -1,4 +1,4 @@
-//! A fact beside its inverse.
+//! Comparisons of a fact with its inverse, on real models and on made-up maps.
 
 use factscope::analysis::comparison::{Comparison, MapSpec, PeakOf, Role, Second, Spec};
 use factscope::analysis::{

@@ -1,4 +1,4 @@
-//! Corruptions, maps and effects of a trace: what must hold for any weights.
+//! Laws of a trace's corruptions, maps and effects, which hold for any weights.
 //!
 //! Tolerances: as in `laws`, sums in another order move a logit of size 10 by about 1e-5.
 

@@ -1,4 +1,4 @@
-//! What must hold for any weights where a logit, a head or the weights are taken apart.
+//! Laws of what takes a logit, a head or the weights apart, which hold for any weights.
 //!
 //! The model is the fixture `tiny`. Tolerances: sums of f32 of size 10 in another order differ by about
 //! 1e-5; rewritten weights are rounded once more, and logits then by up to 1e-4.

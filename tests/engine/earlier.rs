@@ -1,4 +1,4 @@
-//! What earlier traces tell of a new one: the same numbers, for less.
+//! Laws of what earlier traces tell of a new one: the same numbers, for less work.
 
 use std::cell::RefCell;
 use std::sync::{Arc, LazyLock};

@@ -1,4 +1,4 @@
-//! What must hold for attention that is cut edge by edge, whatever the weights.
+//! Laws of attention that is cut edge by edge, which hold for any weights.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
-//! What must hold for effects estimated from gradients beyond traces: windows held together, `AtP*`,
-//! and edges. The numbers of other programs are compared in `tests/golden/check_gradients.py`.
+//! Laws of effects estimated from gradients beyond traces (windows held together, `AtP*` and edges),
+//! which hold for any weights.
+//!
+//! The numbers of other programs are compared in `tests/golden/check_gradients.py`.
 
 use factscope::analysis::atp_star::{self, AtpStar, Node};
 use factscope::analysis::attribution_patching::{self, AttributionPatching, BasePoint, Windows};

@@ -1,4 +1,4 @@
-//! A result of every analysis.
+//! One result of every analysis and of every form of map, for the tests that walk through all.
 
 use factscope::analysis::causal_trace::{
     self, Component, Corruption, Direction, Map as Cells, NoiseLevel, Severed,

@@ -1,4 +1,4 @@
-//! Files that say what to do: what is written is read again, and what is wrong is named.
+//! Spec files: what is written is read again, and what is wrong is named with its place.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Figures show the numbers of their results: where a logit, a head or the weights are taken apart.
+//! Figures of what takes a logit, a head or the weights apart show the numbers of their results.
 
 use std::collections::BTreeSet;
 

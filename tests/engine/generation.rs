@@ -1,4 +1,4 @@
-//! Free text, token by token.
+//! Free text that a model writes, token by token.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What must hold for gradients, and for traces estimated from them, whatever the weights.
+//! Laws of gradients, and of traces estimated from them, which hold for any weights.
 //!
 //! The model is the fixture `tiny`, as in `laws`; the numbers of other programs
 //! are in `golden.rs`.

@@ -1,70 +1,58 @@
 //! What the engine promises, from files on disk to events: every room but the window and the
 //! commands.
 
-#[cfg(test)]
+// The code itself keeps to its rooms.
 mod architecture;
-#[cfg(test)]
-mod averaged_facts;
-#[cfg(test)]
-mod averages;
-#[cfg(test)]
-mod bench;
-#[cfg(test)]
-mod builtin_models;
-#[cfg(test)]
-mod bundled;
-#[cfg(test)]
-mod coarse_to_fine;
-#[cfg(test)]
-mod comparison;
-#[cfg(test)]
-mod corruptions;
-#[cfg(test)]
-mod decompositions;
-#[cfg(test)]
-mod devices;
-#[cfg(test)]
-mod earlier;
-#[cfg(test)]
-mod edge_cut;
-#[cfg(test)]
-mod editing;
-#[cfg(test)]
-mod every_analysis;
-#[cfg(test)]
-mod experiment;
-#[cfg(test)]
-mod exports;
-#[cfg(test)]
-mod figures_of_parts;
-#[cfg(test)]
-mod generation;
-mod estimates;
-#[cfg(test)]
-mod figures;
-#[cfg(test)]
-mod golden;
-#[cfg(test)]
-mod gradients;
-#[cfg(test)]
-mod laws;
-#[cfg(test)]
-mod loading;
-#[cfg(test)]
-mod neurons;
-#[cfg(test)]
-mod noise_file;
-#[cfg(test)]
-mod patching;
-#[cfg(test)]
-mod paths;
-#[cfg(test)]
-mod session;
+
+// What the tests share.
 mod support;
-#[cfg(test)]
-mod trace_difference;
+mod every_analysis;
+
+// What is opened: models, facts, noise, and files that say what to ask.
+mod loading;
+mod bundled;
+mod builtin_models;
+mod noise_file;
+mod experiment;
+
+// One pass, and every method on it: laws that hold for any weights, and the numbers of others.
+mod laws;
+mod golden;
+mod devices;
+
+// Traces, and what is made of many of them.
+mod corruptions;
+mod coarse_to_fine;
+mod earlier;
 mod trace_cell;
-#[cfg(all(test, feature = "training"))]
+mod trace_difference;
+mod bench;
+mod averaged_facts;
+mod averages;
+mod comparison;
+
+// Parts that are removed, or moved from one prompt to another.
+mod neurons;
+mod edge_cut;
+mod patching;
+mod paths;
+
+// Effects that are estimated from gradients.
+mod gradients;
+mod estimates;
+
+// Sums that are taken apart.
+mod decompositions;
+
+// Models that are changed, write on, or are made.
+mod editing;
+mod generation;
+#[cfg(feature = "training")]
 mod training;
-#[cfg(test)]
+
+// What becomes of a result: a figure, a file, an event.
+mod figures;
+mod figures_of_parts;
+mod exports;
+mod session;
 mod worker;

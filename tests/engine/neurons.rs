@@ -1,4 +1,4 @@
-//! Ablation of single neurons.
+//! Ablation of single neurons: laws, and what its spec refuses.
 
 use std::cell::RefCell;
 

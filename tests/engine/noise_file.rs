@@ -1,4 +1,4 @@
-//! Noise that is given as a file. Those in `tests/fixtures/noise` were saved by numpy.
+//! Noise that is given as a file; the files in `tests/fixtures/noise` were saved by numpy.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! What must hold for activations that are moved from one prompt to another, whatever the weights.
+//! Laws of activations that are moved from one prompt to another, which hold for any weights.
 
 use factscope::analysis::activation_patching::{self, ActivationPatching, Part, Places};
 use factscope::analysis::{

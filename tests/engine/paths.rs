@@ -1,4 +1,4 @@
-//! What must hold for paths that are patched, whatever the weights.
+//! Laws of paths that are patched, which hold for any weights.
 
 use factscope::analysis::activation_patching::{self, Part, Places};
 use factscope::analysis::path_patching::{self, Between, PathPatching};

@@ -1,4 +1,4 @@
-//! What a session file keeps, and what it refuses.
+//! Session files: what they keep, and what they refuse.
 
 use std::collections::BTreeMap;
 use std::path::Path;

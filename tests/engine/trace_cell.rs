@@ -1,4 +1,4 @@
-//! What must hold for a cell of a trace that is looked into, whatever the weights.
+//! Laws of a cell of a trace that is looked into, which hold for any weights.
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use factscope::analysis::causal_trace::{

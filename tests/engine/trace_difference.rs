@@ -1,4 +1,4 @@
-//! A fact's trace minus its inverse's.
+//! A fact's trace minus its inverse's, and of one model minus another's.
 
 use factscope::analysis::causal_trace::{
     self, CausalTrace, Component, Direction, Map, NoiseLevel, Severed,

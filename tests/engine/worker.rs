@@ -1,4 +1,4 @@
-//! The thread that owns the model: what it says, and in which order.
+//! The thread that owns the models: what it says of each job, and in which order.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What conditions do to a run: edits, and putting clean activations back.
+//! Laws of what a condition does to a run: edits, and putting clean activations back.
 
 use std::fs;
 use std::ops::Range;

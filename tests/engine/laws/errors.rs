@@ -1,4 +1,4 @@
-//! What cannot be done.
+//! What a method refuses, and what it says then.
 
 use factscope::analysis::ablation::{Part, Replacement};
 use factscope::analysis::causal_trace::{self, Component, NoiseLevel};

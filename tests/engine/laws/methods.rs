@@ -1,4 +1,4 @@
-//! What is read off one run, and models that should be the same.
+//! Laws of what is read off one run, and of models that should be the same.
 
 use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{

@@ -1,4 +1,4 @@
-//! What must hold for any weights.
+//! Laws of passes and methods, which hold for any weights.
 //!
 //! The model is the fixture `tiny`: random, but with weights large enough for every part to matter.
 //!

@@ -1,4 +1,4 @@
-//! A pass: rows of a batch, and the sites where it can be tapped.
+//! Laws of a pass: the rows of a batch, and the sites where it can be tapped.
 
 use std::collections::BTreeSet;
 

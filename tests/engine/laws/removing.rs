@@ -1,4 +1,4 @@
-//! Ablation and attention knockout.
+//! Laws of ablation and of attention knockout.
 
 #![expect(clippy::single_range_in_vec_init, reason = "lists of ranges, some of one")]
 

@@ -1,4 +1,4 @@
-//! Causal traces: plans, windows, reuse, severed paths, both directions.
+//! Laws of causal traces: plans, windows, reuse, severed paths, and both directions.
 
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
