@@ -1,4 +1,5 @@
-//! Who may use whom. If this stops you, the code is probably in the wrong room.
+//! Which room may use which other room and which crate, read from the sources; if a test here
+//! stops you, the code is probably in the wrong room.
 //!
 //! Reads the sources as tokens, not as lines, so that groups, nested modules and `super` are seen;
 //! comments and strings are not.
@@ -213,6 +214,23 @@ fn the_table_is_in_the_order_of_the_data() {
             assert!(ROOMS[..nth].iter().any(|(it, _)| it == other), "{room} before {other}");
         }
     }
+}
+
+/// Randomness is a seed in the spec: what results come from knows no clock and no other chance.
+#[test]
+fn results_follow_from_their_seeds() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let is_judged = |module: &[String]| !["worker", "ui", "cli"].contains(&module[0].as_str());
+    let mut violations = Vec::new();
+    for (file, _) in sources(&src).into_iter().filter(|(_, module)| is_judged(module)) {
+        let tokens = tokens(&fs::read_to_string(&file).unwrap());
+        for name in ["Instant", "SystemTime", "ThreadRng", "thread_rng", "SysRng", "OsRng"] {
+            if tokens.iter().any(|token| token == name) {
+                violations.push(format!("{name}: {}", file.display()));
+            }
+        }
+    }
+    assert!(violations.is_empty(), "{violations:#?}");
 }
 
 #[test]
