@@ -38,6 +38,18 @@ pub struct Spec {
     pub pos: Option<usize>,
 }
 
+/// What the window and the command ask for unless they are told otherwise.
+impl Default for Spec {
+    fn default() -> Self {
+        Self {
+            threshold: 0.04,
+            edges: AttentionEdges::PerHead,
+            weights: Weights::Shares,
+            pos: None,
+        }
+    }
+}
+
 /// What an edge of attention stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

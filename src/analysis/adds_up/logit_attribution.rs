@@ -53,6 +53,15 @@ pub struct LogitAttribution {
     pub raw_logit: f32,
 }
 
+/// Whether the parts of a logit add up to it: to a thousandth of it, or of 1 where it is smaller.
+///
+/// Both are sums of some hundred numbers of either sign, each about 1 and rounded to an `f32`, which the
+/// forward pass adds in another order: they differ by up to 1e-4 or so, whatever the sum is. So a logit
+/// near 0 is not held to a share of itself.
+pub fn adds_up(sum: f32, whole: f32) -> bool {
+    (sum - whole).abs() <= 1e-3 * whole.abs().max(1.0)
+}
+
 /// A component's part of a logit.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Contribution {

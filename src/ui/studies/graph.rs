@@ -15,7 +15,12 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { threshold: 0.04, is_per_head: false, is_renormalized: false }
+        let Spec { threshold, edges, weights, .. } = Spec::default();
+        Self {
+            threshold,
+            is_per_head: edges == AttentionEdges::PerHead,
+            is_renormalized: weights == Weights::Renormalized,
+        }
     }
 }
 
