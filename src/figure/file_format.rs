@@ -1,3 +1,5 @@
+//! The files that a figure is written to, by the endings of their names.
+
 use std::path::Path;
 
 #[cfg(feature = "parquet")]

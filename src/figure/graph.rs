@@ -1,3 +1,5 @@
+//! A chart of places joined by edges.
+
 use serde::Serialize;
 
 use super::{Pick, Side};

@@ -3,12 +3,10 @@
 //! A figure is made from a result once. The window draws it, a file holds it as SVG or PDF, and its
 //! numbers go out as CSV: all show the same.
 
-use std::ops::Range;
-
 use serde::{Deserialize, Serialize};
 
 pub mod color;
-mod csv_text;
+mod csv;
 mod file_format;
 mod graph;
 pub mod font;
@@ -21,12 +19,14 @@ mod pdf;
 mod ranges;
 mod raster;
 mod scene;
+mod side;
 mod svg;
+mod text;
 mod tidy;
 pub mod words;
 
+pub use self::csv::to_csv;
 pub use color::{ColorMap, Rgb};
-pub use csv_text::to_csv;
 pub use file_format::FileFormat;
 pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
 pub use npz::to_npz;
@@ -38,7 +38,9 @@ pub use parquet_table::to_parquet;
 pub use pdf::to_pdf;
 pub use ranges::{Ranges, of_any_fact};
 pub use raster::{Scale, to_image, to_png};
+pub use side::{Key, Side};
 pub use svg::to_svg;
+pub use text::to_text;
 
 /// One or more charts that belong together, below each other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -70,37 +72,6 @@ pub struct Pick {
     pub layer: Option<usize>,
     pub position: Option<usize>,
     pub head: Option<usize>,
-}
-
-/// What one side of a map counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Place {
-    Layer,
-    Position,
-    Head,
-
-    /// Nothing that other views know.
-    Other,
-}
-
-/// One side of a map.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Side {
-    /// What stands along it: “Restored layer”.
-    pub title: String,
-
-    /// One of its places, in a sentence: “layer”, “token”.
-    pub noun: String,
-
-    /// One per row or column.
-    pub labels: Vec<String>,
-
-    /// Set apart by a star and a colour, like the subject in ROME's figures.
-    pub marked: Range<usize>,
-
-    /// Whether the labels are tokens; else they are numbers or names.
-    pub is_tokens: bool,
-    pub place: Place,
 }
 
 /// A grid of numbers as colours.
@@ -237,6 +208,7 @@ impl Figure {
                 let n = map.n_rows() * map.n_columns();
                 let is_full_or_empty = |len: usize| len == n || len == 0;
                 map.values.len() == n
+                    && [&map.rows, &map.columns].iter().all(|it| it.keys.len() == it.labels.len())
                     && is_full_or_empty(map.estimated.len())
                     && is_full_or_empty(map.texts.len())
                     && is_full_or_empty(map.details.len())
@@ -275,6 +247,50 @@ impl Chart {
     }
 }
 
+impl Bars {
+    pub fn new(
+        name: impl Into<String>,
+        quantity: impl Into<String>,
+        bars: impl IntoIterator<Item = Bar>,
+    ) -> Self {
+        let bars = bars.into_iter().collect();
+        Self { name: name.into(), quantity: quantity.into(), bars }
+    }
+}
+
+impl Bar {
+    /// Of no place in the model.
+    pub fn new(label: impl Into<String>, value: f32) -> Self {
+        Self { label: label.into(), value, pick: Pick::default() }
+    }
+
+    pub fn about(self, pick: Pick) -> Self {
+        Self { pick, ..self }
+    }
+}
+
+impl Table {
+    pub fn new(
+        name: impl Into<String>,
+        columns: impl IntoIterator<Item: Into<String>>,
+        rows: impl IntoIterator<Item = Row>,
+    ) -> Self {
+        let columns = columns.into_iter().map(Into::into).collect();
+        Self { name: name.into(), columns, rows: rows.into_iter().collect() }
+    }
+}
+
+impl Row {
+    /// Of no place in the model.
+    pub fn new(cells: impl IntoIterator<Item = Cell>) -> Self {
+        Self { cells: cells.into_iter().collect(), pick: Pick::default() }
+    }
+
+    pub fn about(self, pick: Pick) -> Self {
+        Self { pick, ..self }
+    }
+}
+
 impl Waterfall {
     /// Where each bar ends.
     pub fn ends(&self) -> impl Iterator<Item = f32> {
@@ -283,12 +299,32 @@ impl Waterfall {
 }
 
 impl Lines {
+    pub fn new(
+        name: impl Into<String>,
+        quantity: impl Into<String>,
+        layer_title: impl Into<String>,
+        series: impl IntoIterator<Item = Series>,
+    ) -> Self {
+        let series = series.into_iter().collect();
+        Self {
+            name: name.into(),
+            quantity: quantity.into(),
+            layer_title: layer_title.into(),
+            series,
+        }
+    }
+
     fn has_bands(&self) -> bool {
         self.series.iter().any(|it| !it.band.is_empty())
     }
 }
 
 impl Series {
+    /// Without a band. `values`: by layer.
+    pub fn new(name: impl Into<String>, values: impl IntoIterator<Item = f32>) -> Self {
+        Self { name: name.into(), values: values.into_iter().collect(), band: Vec::new() }
+    }
+
     fn is_whole(&self) -> bool {
         self.band.is_empty() || self.band.len() == self.values.len()
     }
@@ -305,61 +341,6 @@ pub fn band_pieces(band: &[(f32, f32)]) -> Vec<Vec<(usize, f32, f32)>> {
     let ends: Vec<_> = ends.collect();
     let pieces = ends.split(|(_, low, high)| !(low.is_finite() && high.is_finite()));
     pieces.filter(|it| it.len() > 1).map(<[_]>::to_vec).collect()
-}
-
-impl Side {
-    /// Layers, from 0.
-    pub fn layers(title: &str, n_layers: usize) -> Self {
-        Self {
-            title: title.to_owned(),
-            noun: "layer".to_owned(),
-            labels: (0..n_layers).map(|layer| layer.to_string()).collect(),
-            marked: 0..0,
-            is_tokens: false,
-            place: Place::Layer,
-        }
-    }
-
-    /// Heads, from 0.
-    pub fn heads(n_heads: usize) -> Self {
-        Self {
-            title: "Head".to_owned(),
-            noun: "head".to_owned(),
-            labels: (0..n_heads).map(|head| head.to_string()).collect(),
-            marked: 0..0,
-            is_tokens: false,
-            place: Place::Head,
-        }
-    }
-
-    /// Tokens as they are written on screen, the subject marked.
-    pub fn tokens(title: &str, labels: Vec<String>, subject: Option<Range<usize>>) -> Self {
-        Self {
-            title: title.to_owned(),
-            noun: "token".to_owned(),
-            labels,
-            marked: subject.unwrap_or(0..0),
-            is_tokens: true,
-            place: Place::Position,
-        }
-    }
-
-    /// Anything else.
-    pub fn named(title: &str, noun: &str, labels: Vec<String>) -> Self {
-        Self {
-            title: title.to_owned(),
-            noun: noun.to_owned(),
-            labels,
-            marked: 0..0,
-            is_tokens: false,
-            place: Place::Other,
-        }
-    }
-
-    /// With some places set apart.
-    pub fn marking(self, marked: Range<usize>) -> Self {
-        Self { marked, ..self }
-    }
 }
 
 impl Map {
@@ -413,11 +394,11 @@ impl Map {
     pub fn pick(&self, row: usize, column: usize) -> Pick {
         let mut pick = Pick::default();
         for (side, nth) in [(&self.rows, row), (&self.columns, column)] {
-            match side.place {
-                Place::Layer => pick.layer = Some(nth),
-                Place::Position => pick.position = Some(nth),
-                Place::Head => pick.head = Some(nth),
-                Place::Other => {}
+            match side.keys.get(nth) {
+                Some(Key::Layer(layer)) => pick.layer = Some(*layer),
+                Some(Key::Head(head)) => pick.head = Some(*head),
+                Some(Key::Position { pos, .. }) => pick.position = Some(*pos),
+                _ => {}
             }
         }
         pick

@@ -4,74 +4,53 @@
 
 use flate2::Crc;
 
-use super::tidy::{Column, Values, chart_names, columns, plain_name};
-use super::{Chart, Figure, Series, Side};
+use super::tidy::{Block, Column, Edge, Values, chart_names, plain_name, plain_names};
+use super::{Chart, Figure};
 
 /// Arrays by name, one or more for each chart.
 ///
 /// A map is `NAME` (`[rows, columns]`) with its sides beside it: `NAME.rows.layer`,
 /// `NAME.columns.token`. Lines are `NAME` (`[series, layer]`) with `NAME.series`, and `NAME.low` and
-/// `NAME.high` where it is said how sure they are. All else has one array per column, `NAME.COLUMN`. Title and notes are `title` and `notes`.
+/// `NAME.high` where it is said how sure they are. All else has one array per column, `NAME.COLUMN`.
+/// Title and notes are `title` and `notes`.
 pub fn to_npz(figure: &Figure) -> Vec<u8> {
     let mut zip = Zip::default();
     zip.add("title", &texts(&[], std::slice::from_ref(&figure.title)));
     zip.add("notes", &texts(&[figure.notes.len()], &figure.notes));
     for (name, chart) in chart_names(figure).iter().zip(&figure.charts) {
-        match chart {
-            Chart::Map(map) => {
-                let shape = [map.n_rows(), map.n_columns()];
-                zip.add(name, &numbers(&shape, &map.values));
-                for (which, side) in [("rows", &map.rows), ("columns", &map.columns)] {
-                    let Side { noun, labels, .. } = side;
-                    let name = format!("{name}.{which}.{}", plain_name(noun));
-                    zip.add(&name, &texts(&[labels.len()], labels));
-                }
-                if !map.texts.is_empty() {
-                    zip.add(&format!("{name}.text"), &texts(&shape, &map.texts));
-                }
-                if !map.estimated.is_empty() {
-                    let name = format!("{name}.is_estimate");
-                    zip.add(&name, &flags(&shape, &map.estimated));
-                }
+        let Block { sides, columns } = Block::of(chart);
+        let names = plain_names(columns.iter().map(|it| &*it.name));
+        let Some([rows, across]) = sides else {
+            for (column, Column { values, .. }) in names.iter().zip(&columns) {
+                zip.add(&format!("{name}.{column}"), &array(&[values.len()], values));
             }
-            Chart::Lines(lines) => {
-                let n_layers = lines.series.iter().map(|it| it.values.len()).max().unwrap_or(0);
-                let shape = [lines.series.len(), n_layers];
-                let by_layer = |value: &dyn Fn(&Series, usize) -> f32| -> Vec<f32> {
-                    let of = |it| (0..n_layers).map(move |layer| value(it, layer));
-                    lines.series.iter().flat_map(of).collect()
-                };
-                let values =
-                    by_layer(&|it, layer| it.values.get(layer).copied().unwrap_or(f32::NAN));
-                zip.add(name, &numbers(&shape, &values));
-                if lines.has_bands() {
-                    let low = by_layer(&|it, layer| it.ends(layer).0);
-                    let high = by_layer(&|it, layer| it.ends(layer).1);
-                    zip.add(&format!("{name}.low"), &numbers(&shape, &low));
-                    zip.add(&format!("{name}.high"), &numbers(&shape, &high));
-                }
-                let names: Vec<String> = lines.series.iter().map(|it| it.name.clone()).collect();
-                zip.add(&format!("{name}.series"), &texts(&[names.len()], &names));
-            }
-            Chart::Bars(_)
-            | Chart::Waterfall(_)
-            | Chart::Scatter(_)
-            | Chart::Graph(_)
-            | Chart::Table(_) => {
-                for Column { name: column, values } in columns(chart) {
-                    let shape = [values.len()];
-                    let array = match &values {
-                        Values::Numbers(it) => numbers(&shape, it),
-                        Values::Texts(it) => texts(&shape, it),
-                        Values::Flags(it) => flags(&shape, it),
-                        Values::Places(it) => places(&shape, it),
-                    };
-                    zip.add(&format!("{name}.{}", plain_name(&column)), &array);
-                }
-            }
+            continue;
+        };
+        let shape = [rows.labels.len(), across.labels.len()];
+        for (nth, (column, Column { values, .. })) in names.iter().zip(&columns).enumerate() {
+            let name = if nth == 0 { name.clone() } else { format!("{name}.{column}") };
+            zip.add(&name, &array(&shape, values));
+        }
+        let sides = match chart {
+            Chart::Lines(_) => vec![("series".to_owned(), rows)],
+            _ => [("rows", rows), ("columns", across)]
+                .map(|(which, side)| (format!("{which}.{}", plain_name(&side.noun)), side))
+                .into(),
+        };
+        for (side, Edge { labels, .. }) in sides {
+            zip.add(&format!("{name}.{side}"), &texts(&[labels.len()], &labels));
         }
     }
     zip.finish()
+}
+
+fn array(shape: &[usize], values: &Values) -> Vec<u8> {
+    match values {
+        Values::Numbers(it) => numbers(shape, it),
+        Values::Texts(it) => texts(shape, it),
+        Values::Flags(it) => flags(shape, it),
+        Values::Places(it) => places(shape, it),
+    }
 }
 
 fn numbers(shape: &[usize], values: &[f32]) -> Vec<u8> {

@@ -23,15 +23,45 @@ pub fn exact(value: f32) -> String {
     significant(value, 5)
 }
 
+/// What stands where there is no number.
+pub const NONE: &str = "–";
+
 /// In a list: whole numbers as they are, a dash for none.
 pub fn brief(value: f32) -> String {
     if value.is_nan() {
-        "–".to_owned()
+        NONE.to_owned()
     } else if value.fract() == 0.0 && value.abs() < 1e7 {
         with_minus_sign(&format!("{value:.0}"))
     } else {
         significant(value, 4)
     }
+}
+
+/// Numbers below each other, their points too: five digits at the largest, and two at least where that
+/// would leave fewer.
+pub fn column(values: &[f32]) -> Vec<String> {
+    let finite = || values.iter().copied().filter(|it| it.is_finite());
+    let largest = finite().fold(0.0_f32, |a, b| a.max(b.abs()));
+    let is_whole = largest < 1e7 && finite().all(|it| it.fract() == 0.0);
+    let exponent = largest.log10().floor();
+    let decimals = if is_whole { 0 } else { (4.0 - exponent).max(0.0) as usize };
+    let is_plain = is_whole || (-4.0..6.0).contains(&exponent);
+    let text = |&value: &f32| {
+        if value.is_nan() {
+            return NONE.to_owned();
+        }
+        if value.is_infinite() {
+            return if value > 0.0 { "∞" } else { "−∞" }.to_owned();
+        }
+        with_minus_sign(&if !is_plain {
+            format!("{value:.4e}")
+        } else if value != 0.0 && !is_whole && value.abs() < 10_f32.powi(1 - decimals as i32) {
+            format!("{value:.1e}")
+        } else {
+            format!("{value:.decimals$}")
+        })
+    };
+    values.iter().map(text).collect()
 }
 
 /// A probability, 0 to 1, as percent.
@@ -135,6 +165,16 @@ mod tests {
         assert_eq!(percent(0.9573), "95.7 %");
         assert_eq!(percent(0.000_012), "0.0012 %");
         assert_eq!([12.0, -3.0, 0.25, f32::NAN].map(brief), ["12", "−3", "0.2500", "–"]);
+    }
+
+    #[test]
+    fn a_column_keeps_digits_where_numbers_are_small() {
+        let check = |values: &[f32], expected: &[&str]| assert_eq!(column(values), expected);
+        check(&[0.932_104, 0.05, -3.14e-6, 0.0], &["0.93210", "0.05000", "−3.1e−6", "0.00000"]);
+        check(&[12.0, -3.0, f32::NAN], &["12", "−3", "–"]);
+        check(&[1.5e-9, f32::NEG_INFINITY], &["1.5000e−9", "−∞"]);
+        check(&[123.456, 0.001_23], &["123.46", "1.2e−3"]);
+        check(&[], &[]);
     }
 
     #[test]

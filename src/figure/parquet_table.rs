@@ -1,16 +1,16 @@
-//! A figure's numbers as one Parquet table: those of the CSV, with the chart's name before each
-//! line. What a chart has no column for is null.
+//! A figure's numbers as one Parquet table: the lines of the CSV, with the chart's name before each.
+//! What a chart has no column for is null.
 
 use std::sync::Arc;
 
 use parquet::basic::{ConvertedType, Repetition, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, FloatType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
 use super::Figure;
-use super::tidy::{Column, Values, columns};
+use super::tidy::{Block, Column, Values};
 
 /// # Panics
 ///
@@ -19,22 +19,24 @@ pub fn to_parquet(figure: &Figure) -> Vec<u8> {
     write(figure).expect("a table of numbers and text can be written to memory")
 }
 
-/// A column of all charts: by line, nothing where the line's chart has none.
-struct Joined {
+/// A column of all charts.
+struct Joined<'a> {
     name: String,
     kind: Physical,
-    values: JoinedValues,
-}
 
-enum JoinedValues {
-    Numbers(Vec<Option<f32>>),
-    Texts(Vec<Option<ByteArray>>),
-    Flags(Vec<Option<bool>>),
-    Places(Vec<Option<i64>>),
+    /// What charts have of it, each from which line on.
+    parts: Vec<(usize, &'a Values)>,
 }
 
 fn write(figure: &Figure) -> Result<Vec<u8>, ParquetError> {
-    let joined = joined(figure);
+    let charts: Vec<Vec<Column>> = figure.charts.iter().map(|it| Block::of(it).lines()).collect();
+    let n_lines = charts.iter().map(|it| it.first().map_or(0, |it| it.values.len()));
+    let n_lines: Vec<usize> = n_lines.collect();
+    let names = figure.charts.iter().zip(&n_lines);
+    let names = names.flat_map(|(chart, n)| std::iter::repeat_n(chart.name().to_owned(), *n));
+    let names = Values::Texts(names.collect());
+    let joined = joined(&names, &charts, &n_lines);
+
     let fields = joined.iter().map(|it| {
         let kind = match it.kind {
             Physical::BYTE_ARRAY => ConvertedType::UTF8,
@@ -52,73 +54,70 @@ fn write(figure: &Figure) -> Result<Vec<u8>, ParquetError> {
     let mut group = writer.next_row_group()?;
     for it in &joined {
         let Some(mut column) = group.next_column()? else { break };
-        write_column(&mut column, &it.values)?;
+        let n = names.len();
+        match it.kind {
+            Physical::FLOAT => {
+                let (values, there) = it.split(n, |values, nth| match values {
+                    Values::Numbers(it) => Some(it[nth]).filter(|it| !it.is_nan()),
+                    _ => None,
+                });
+                column.typed::<FloatType>().write_batch(&values, Some(&there), None)?;
+            }
+            Physical::INT64 => {
+                let (values, there) = it.split(n, |values, nth| match values {
+                    Values::Places(it) => Some(it[nth] as i64),
+                    _ => None,
+                });
+                column.typed::<Int64Type>().write_batch(&values, Some(&there), None)?;
+            }
+            Physical::BOOLEAN => {
+                let (values, there) = it.split(n, |values, nth| match values {
+                    Values::Flags(it) => Some(it[nth]),
+                    _ => None,
+                });
+                column.typed::<BoolType>().write_batch(&values, Some(&there), None)?;
+            }
+            _ => {
+                let (values, there) = it.split(n, |values, nth| match values {
+                    Values::Texts(it) => Some(ByteArray::from(&*it[nth])),
+                    _ => None,
+                });
+                column.typed::<ByteArrayType>().write_batch(&values, Some(&there), None)?;
+            }
+        }
         column.close()?;
     }
     group.close()?;
     writer.into_inner()
 }
 
-fn write_column(
-    column: &mut SerializedColumnWriter<'_>,
-    values: &JoinedValues,
-) -> Result<(), ParquetError> {
-    fn split<T: Clone>(values: &[Option<T>]) -> (Vec<T>, Vec<i16>) {
-        let levels = values.iter().map(|it| i16::from(it.is_some())).collect();
-        (values.iter().flatten().cloned().collect(), levels)
-    }
-    match values {
-        JoinedValues::Numbers(it) => {
-            let (values, levels) = split(it);
-            column.typed::<FloatType>().write_batch(&values, Some(&levels), None)?;
-        }
-        JoinedValues::Texts(it) => {
-            let (values, levels) = split(it);
-            column.typed::<ByteArrayType>().write_batch(&values, Some(&levels), None)?;
-        }
-        JoinedValues::Flags(it) => {
-            let (values, levels) = split(it);
-            column.typed::<BoolType>().write_batch(&values, Some(&levels), None)?;
-        }
-        JoinedValues::Places(it) => {
-            let (values, levels) = split(it);
-            column.typed::<Int64Type>().write_batch(&values, Some(&levels), None)?;
-        }
-    }
-    Ok(())
-}
-
-fn joined(figure: &Figure) -> Vec<Joined> {
-    let charts: Vec<Vec<Column>> = figure.charts.iter().map(columns).collect();
-    let n_lines: Vec<usize> =
-        charts.iter().map(|it| it.first().map_or(0, |it| it.values.len())).collect();
-    let names = figure.charts.iter().zip(&n_lines);
-    let names = names.flat_map(|(chart, n)| std::iter::repeat_n(chart.name().to_owned(), *n));
-    let mut joined = vec![Joined::new("chart", &Values::Texts(Vec::new()))];
-    joined[0].extend(&Values::Texts(names.collect()));
-    let mut done = 0;
-    for (columns, n) in charts.iter().zip(&n_lines) {
+/// Columns of one name and type are one, but for those of the same chart.
+fn joined<'a>(names: &'a Values, charts: &'a [Vec<Column>], n_lines: &[usize]) -> Vec<Joined<'a>> {
+    let chart = "chart".to_owned();
+    let mut joined = vec![Joined { name: chart, kind: kind(names), parts: vec![(0, names)] }];
+    let mut start = 0;
+    for (columns, n) in charts.iter().zip(n_lines) {
         for Column { name, values } in columns {
-            // A name may stand for text in one chart and for numbers in another.
             let kind = kind(values);
-            let free = |nth: usize| if nth == 1 { name.clone() } else { format!("{name} {nth}") };
-            let name = (1..=joined.len() + 1).map(free).find(|name| {
-                let there = joined.iter().find(|it| it.name == *name);
-                there.is_none_or(|it| it.kind == kind && it.len() <= done)
-            });
-            // One more than there are is free.
-            let name = name.expect("each name was tried");
-            let nth = joined.iter().position(|it| it.name == name).unwrap_or_else(|| {
-                joined.push(Joined::new(&name, values));
-                joined.len() - 1
-            });
-            joined[nth].pad(done);
-            joined[nth].extend(values);
+            let mut free = name.clone();
+            // A name may stand for text in one chart and for numbers in another.
+            let mut nth = 1;
+            let place = loop {
+                match joined.iter().position(|it| it.name == free) {
+                    Some(at) if joined[at].kind == kind && joined[at].end() <= start => break at,
+                    Some(_) => {
+                        nth += 1;
+                        free = format!("{name} {nth}");
+                    }
+                    None => {
+                        joined.push(Joined { name: free, kind, parts: Vec::new() });
+                        break joined.len() - 1;
+                    }
+                }
+            };
+            joined[place].parts.push((start, values));
         }
-        done += n;
-    }
-    for it in &mut joined {
-        it.pad(done);
+        start += n;
     }
     joined
 }
@@ -132,53 +131,23 @@ fn kind(values: &Values) -> Physical {
     }
 }
 
-impl Joined {
-    fn new(name: &str, values: &Values) -> Self {
-        let kind = kind(values);
-        let values = match values {
-            Values::Numbers(_) => JoinedValues::Numbers(Vec::new()),
-            Values::Texts(_) => JoinedValues::Texts(Vec::new()),
-            Values::Flags(_) => JoinedValues::Flags(Vec::new()),
-            Values::Places(_) => JoinedValues::Places(Vec::new()),
-        };
-        Self { name: name.to_owned(), kind, values }
+impl Joined<'_> {
+    fn end(&self) -> usize {
+        self.parts.last().map_or(0, |(start, values)| start + values.len())
     }
 
-    fn len(&self) -> usize {
-        match &self.values {
-            JoinedValues::Numbers(it) => it.len(),
-            JoinedValues::Texts(it) => it.len(),
-            JoinedValues::Flags(it) => it.len(),
-            JoinedValues::Places(it) => it.len(),
+    /// The values there are, and by line whether there is one.
+    fn split<T>(
+        &self,
+        n_lines: usize,
+        read: impl Fn(&Values, usize) -> Option<T>,
+    ) -> (Vec<T>, Vec<i16>) {
+        let (mut values, mut there) = (Vec::new(), vec![0; n_lines]);
+        for (start, part) in &self.parts {
+            for nth in 0..part.len() {
+                there[start + nth] = i16::from(read(part, nth).map(|it| values.push(it)).is_some());
+            }
         }
-    }
-
-    /// Nothing up to a line.
-    fn pad(&mut self, n: usize) {
-        match &mut self.values {
-            JoinedValues::Numbers(it) => it.resize(n, None),
-            JoinedValues::Texts(it) => it.resize(n, None),
-            JoinedValues::Flags(it) => it.resize(n, None),
-            JoinedValues::Places(it) => it.resize(n, None),
-        }
-    }
-
-    /// Of its own kind.
-    fn extend(&mut self, values: &Values) {
-        match (&mut self.values, values) {
-            (JoinedValues::Numbers(into), Values::Numbers(it)) => {
-                into.extend(it.iter().map(|it| Some(*it).filter(|it| !it.is_nan())));
-            }
-            (JoinedValues::Texts(into), Values::Texts(it)) => {
-                into.extend(it.iter().map(|it| Some(ByteArray::from(it.as_str()))));
-            }
-            (JoinedValues::Flags(into), Values::Flags(it)) => {
-                into.extend(it.iter().map(|it| Some(*it)));
-            }
-            (JoinedValues::Places(into), Values::Places(it)) => {
-                into.extend(it.iter().map(|it| Some(*it as i64)));
-            }
-            _ => {}
-        }
+        (values, there)
     }
 }

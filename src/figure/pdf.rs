@@ -1,3 +1,5 @@
+//! A figure as PDF.
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 

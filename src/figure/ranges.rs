@@ -1,3 +1,5 @@
+//! Ends of colours that are held over all facts, by the quantity that they stand for.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! A figure as SVG.
+
 use std::fmt::Write as _;
 
 use super::Figure;

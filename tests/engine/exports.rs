@@ -43,7 +43,7 @@ fn figure() -> Figure {
 }
 
 /// The files of a zip archive by its directory, each with its checksum looked at.
-fn unzipped(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
+pub fn unzipped(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let u16_at = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let end = bytes.len() - 22;
@@ -68,7 +68,7 @@ fn unzipped(bytes: &[u8]) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// Description and data of an array.
-fn array(npy: &[u8]) -> (String, &[u8]) {
+pub fn array(npy: &[u8]) -> (String, &[u8]) {
     assert_eq!(&npy[..8], b"\x93NUMPY\x01\x00");
     let n_head = usize::from(u16::from_le_bytes([npy[8], npy[9]]));
     assert!((10 + n_head).is_multiple_of(64));
@@ -158,7 +158,13 @@ fn a_band_is_in_tables_and_pictures_of_its_line() {
     let lines: Vec<&str> = csv.split("\n\n").nth(1).unwrap().lines().collect();
     assert_eq!(
         lines,
-        ["layer,Answer,Answer low,Answer high,Foil", "0,1,0.5,1.25,-3.5", "1,2,1.5,4,"]
+        [
+            "series,layer,Logit,low,high",
+            "Answer,0,1,0.5,1.25",
+            "Answer,1,2,1.5,4",
+            "Foil,0,-3.5,,",
+            "Foil,1,,,",
+        ]
     );
     let mut without = with.clone();
     for chart in &mut without.charts {
@@ -224,7 +230,7 @@ fn a_waterfalls_numbers_say_where_each_bar_begins_and_ends() {
     assert_eq!(
         to_csv(&figure).lines().collect::<Vec<_>>(),
         [
-            "Waterfall,Contribution (logits),from,to",
+            "label,Contribution (logits),from,to",
             "start,1,0,1",
             "L0,2,1,3",
             "MLP 0,-0.5,3,2.5",

@@ -18,7 +18,7 @@ use super::every_analysis::{is_listed, results, trace};
 use crate::support::{engine, prompt};
 
 /// All ways of looking at it that a window has.
-fn looks(engine: &Engine) -> Vec<Look<'_>> {
+pub fn looks(engine: &Engine) -> Vec<Look<'_>> {
     let plain = Look::new(&engine.info.tokenizer);
     let metrics = Metric::ALL.map(|metric| Look { metric, ..plain });
     let effects = [Effect::Indirect, Effect::Direct, Effect::Recovery];

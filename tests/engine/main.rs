@@ -52,6 +52,7 @@ mod training;
 
 // What becomes of a result: a figure, a file, an event.
 mod figures;
+mod one_picture;
 mod figures_of_parts;
 mod exports;
 mod session;

@@ -56,7 +56,7 @@ fn the_logit_builds_up_by_depth() {
     ends_at(&waterfall, logit);
     let csv = to_csv(&window.app().figure(Pane::Attribution).unwrap());
     assert_eq!(csv.lines().count(), 1 + waterfall.starts.len(), "{csv}");
-    assert!(csv.starts_with("Waterfall,Contribution (logits),from,to\n"), "{csv}");
+    assert!(csv.starts_with("label,Contribution (logits),from,to\n"), "{csv}");
 
     window.click("Running sum");
     window.sees("The sum starts with the embeddings");

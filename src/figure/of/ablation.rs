@@ -38,16 +38,12 @@ pub(super) fn figure(ablation: &Ablation, look: &Look<'_>) -> Figure {
             Part::Mlp => "MLP",
             Part::Layers | Part::Heads => "Attention and MLP",
         };
-        vec![Chart::Lines(Lines {
-            name: "Ablation of layers".to_owned(),
-            quantity: quantity.clone(),
-            layer_title: "Layer".to_owned(),
-            series: vec![Series {
-                name: name.to_owned(),
-                values: (0..n_layers).map(|layer| change(layer, 0)).collect(),
-                ..Series::default()
-            }],
-        })]
+        vec![Chart::Lines(Lines::new(
+            "Ablation of layers",
+            &quantity,
+            "Layer",
+            [Series::new(name, (0..n_layers).map(|layer| change(layer, 0)))],
+        ))]
     };
     Figure {
         title: format!("{quantity} without {part}"),

@@ -4,7 +4,7 @@ use super::parts::target;
 use super::{Look, by_row};
 use crate::analysis::accumulated_resid::{AccumulatedResid, LensScale};
 use crate::figure::number::significant;
-use crate::figure::words::{token_at, token_labels};
+use crate::figure::words::token_at;
 use crate::figure::{Chart, Figure, Lines, Map, Series, Side};
 
 pub(super) fn figure(found: &AccumulatedResid, look: &Look<'_>) -> Figure {
@@ -26,28 +26,28 @@ pub(super) fn figure(found: &AccumulatedResid, look: &Look<'_>) -> Figure {
 fn lines(found: &AccumulatedResid, pos: usize, at: &str) -> Lines {
     let n_states = found.logits.n_rows();
     // There is no MLP behind the last: both are as long.
-    let series = |name: &str, first: usize| Series {
-        name: name.to_owned(),
-        values: (0..n_states.div_ceil(2))
-            .map(|nth| found.logits.get(2 * nth + first, pos).copied().unwrap_or(f32::NAN))
-            .collect(),
-        ..Series::default()
+    let series = |name: &str, first: usize| {
+        Series::new(
+            name,
+            (0..n_states.div_ceil(2))
+                .map(|nth| found.logits.get(2 * nth + first, pos).copied().unwrap_or(f32::NAN)),
+        )
     };
-    Lines {
-        name: format!("States at {at}"),
-        quantity: "Logit if the stream ended there".to_owned(),
-        layer_title: format!("Layer ({}: behind the last)", n_states / 2),
-        series: vec![
+    Lines::new(
+        format!("States at {at}"),
+        "Logit if the stream ended there",
+        format!("Layer ({}: behind the last)", n_states / 2),
+        [
             series("In front of attention (resid_pre)", 0),
             series("In front of the MLP (resid_mid)", 1),
         ],
-    }
+    )
 }
 
 fn map(found: &AccumulatedResid, look: &Look<'_>) -> Map {
     let prompt = &found.prompt;
     let (n_pos, n_states) = (prompt.n_pos(), found.logits.n_rows());
-    let tokens = Side::tokens("Token", token_labels(prompt), prompt.subject.clone());
+    let tokens = Side::prompt("Token", prompt);
     // The states in front of the planted layer's attention and of its MLP.
     let marked = look.planted.filter(|layer| 2 * layer + 2 < n_states);
     let marked = marked.map_or(0..0, |layer| 2 * layer..2 * layer + 2);

@@ -1,9 +1,10 @@
+//! What a prompt answers when it is given the activations of another.
+
 use super::{HeadMap, Look};
 use crate::analysis::activation_patching::{ActivationPatching, Part, Places};
-use crate::analysis::{Measurement, Pair};
-use crate::figure::number::significant;
-use crate::figure::words::{first_piece, metric_name, metric_or_prob};
-use crate::figure::{Cell, Chart, Pick};
+use crate::analysis::{Measurement, Pair, Role};
+use crate::figure::words::{first_piece, metric_name, metric_or_prob, reading};
+use crate::figure::{Cell, Chart, Key, Pick};
 use crate::figure::{Figure, Map, Row, Side, Table};
 use crate::tokens::{TokenizedPrompt, visible};
 
@@ -48,7 +49,15 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
         } else {
             "Patched layer"
         };
-        let rows = Side::named("From → to", "place", labels);
+        let position = |pair: &Pair| Key::Position {
+            pos: pair.recipient,
+            role: (pair.recipient < it.prompt.n_pos())
+                .then(|| Role::of(&it.prompt, pair.recipient)),
+        };
+        let mut rows = Side::named("From → to", "place", labels);
+        if it.spec.places == Places::Each {
+            rows.keys = it.spec.pairs.iter().map(position).collect();
+        }
         let map = Map::new(
             "Patched",
             Side { is_tokens: true, ..rows },
@@ -62,9 +71,7 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
     let answer = |prompt: &TokenizedPrompt| {
         prompt.answer.as_ref().map_or_else(|| "its answer".to_owned(), first_piece)
     };
-    let shown = |it: &Measurement| {
-        it.get(metric).map_or_else(|| "undefined".to_owned(), |value| significant(value, 4))
-    };
+    let shown = |it: &Measurement| reading(metric, it.get(metric));
     let mut notes = vec![
         format!(
             "Activations of “{}” put into the run of “{}”, where {} is measured: undisturbed {}, in the \
@@ -128,20 +135,14 @@ fn pairs(it: &ActivationPatching) -> Table {
     let token = |pieces: &[String], at: usize| {
         Cell::Token(pieces.get(at).map_or_else(String::new, |piece| visible(piece)))
     };
-    let rows = it.spec.pairs.iter().map(|pair| Row {
-        cells: vec![
+    let rows = it.spec.pairs.iter().map(|pair| {
+        Row::new([
             Cell::Text(pair.donor.to_string()),
             token(&it.spec.donor.pieces, pair.donor),
             Cell::Text(pair.recipient.to_string()),
             token(&it.prompt.pieces, pair.recipient),
-        ],
-        pick: Pick { position: Some(pair.recipient), ..Pick::default() },
+        ])
+        .about(Pick { position: Some(pair.recipient), ..Pick::default() })
     });
-    Table {
-        name: "Pairs".to_owned(),
-        columns: ["From position", "From token", "To position", "To token"]
-            .map(str::to_owned)
-            .to_vec(),
-        rows: rows.collect(),
-    }
+    Table::new("Pairs", ["From position", "From token", "To position", "To token"], rows)
 }

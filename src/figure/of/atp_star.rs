@@ -1,8 +1,10 @@
+//! What `AtP*` estimates of queries, keys, values, heads and MLPs, and how well that fits.
+
 use super::{HeadMap, Look, by_row, corruption};
 use crate::analysis::Agreement;
 use crate::analysis::atp_star::{AtpStar, Node, Verified};
 use crate::figure::number::significant;
-use crate::figure::words::{metric_name, token_labels};
+use crate::figure::words::metric_name;
 use crate::figure::{Bar, Bars, Chart, ColorMap, Figure, Map, Pick, Point, Scatter, Side};
 use crate::tokens::visible;
 
@@ -16,7 +18,7 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
     let values = by_row(n_pos, n_layers, |pos, layer| {
         it.effect(Node::Mlp, layer, pos, 0).map_or(f32::NAN, |it| it.size)
     });
-    let rows = Side::tokens("Token", token_labels(&it.prompt), it.prompt.subject.clone());
+    let rows = Side::prompt("Token", &it.prompt);
     let map = Map::new("MLPs", rows, look.layers("Layer of the MLP", n_layers), values, &quantity);
     let mut charts = vec![Chart::Map(map.colored(ColorMap::Greens))];
     let n_heads = it.effects.first().and_then(|it| it.first()).map_or(0, |it| it.n_columns());
@@ -32,16 +34,11 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
         charts.push(Chart::Map(map.in_range(0.0, most).colored(ColorMap::Reds)));
     }
     let ranked = it.ranked();
-    let bars = ranked.iter().take(look.n_listed).map(|part| Bar {
-        label: label(it, part),
-        value: part.estimate.size,
-        pick: pick(part),
-    });
-    charts.push(Chart::Bars(Bars {
-        name: "Largest".to_owned(),
-        quantity: quantity.clone(),
-        bars: bars.collect(),
-    }));
+    let bars = ranked
+        .iter()
+        .take(look.n_listed)
+        .map(|part| Bar::new(label(it, part), part.estimate.size).about(pick(part)));
+    charts.push(Chart::Bars(Bars::new("Largest", &quantity, bars)));
     let corruptions = (it.corruptions.as_slice(), it.corrupted.as_slice());
     charts.extend(
         corruption::prompts(&it.prompt, corruptions, it.spec.metric, look).map(Chart::Table),

@@ -3,7 +3,7 @@
 use super::Look;
 use crate::analysis::attention::{Attention, Weighting};
 use crate::figure::words::{
-    about_attention, attention_quantity, attention_spread, attention_title, token_labels,
+    about_attention, attention_quantity, attention_spread, attention_title,
 };
 use crate::figure::{Chart, Figure, Map, Side};
 
@@ -53,7 +53,7 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
 fn map(attention: &Attention, name: &str, pattern: &[f32], high: f32) -> Map {
     let prompt = &attention.prompt;
     let side = |title: &str, noun: &str| {
-        let side = Side::tokens(title, token_labels(prompt), prompt.subject.clone());
+        let side = Side::prompt(title, prompt);
         Side { noun: noun.to_owned(), ..side }
     };
     let (rows, columns) = (side("From (query)", "from token"), side("To (key)", "to token"));

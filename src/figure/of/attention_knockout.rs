@@ -23,11 +23,7 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
             let change = knockout.relative_change(nth, layer, metric);
             change.map_or(f32::NAN, |change| 100.0 * change)
         };
-        Series {
-            name: edges_name(edges, prompt),
-            values: (0..n_layers).map(percent).collect(),
-            ..Series::default()
-        }
+        Series::new(edges_name(edges, prompt), (0..n_layers).map(percent))
     });
     let (layer_title, cut) = match knockout.spec.window {
         1 => ("Layer that is cut", "edges cut in one layer at a time".to_owned()),
@@ -36,12 +32,8 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
             ("Layer at the centre of the cut window", cut)
         }
     };
-    let lines = Lines {
-        name: "Attention knockout".to_owned(),
-        quantity: format!("Change of {quantity} (%)"),
-        layer_title: layer_title.to_owned(),
-        series: series.collect(),
-    };
+    let lines =
+        Lines::new("Attention knockout", format!("Change of {quantity} (%)"), layer_title, series);
 
     let mut notes =
         vec![format!("Clean {}  ·  {cut}", reading(metric, knockout.clean.get(metric)))];

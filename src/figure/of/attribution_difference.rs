@@ -5,7 +5,7 @@ use super::parts::{adds_up, bar, heads_and_mlps, target};
 use crate::analysis::attribution_difference::{AttributionDifference, ScaleOf, SecondRun};
 use crate::analysis::logit_attribution::{Component, Parts};
 use crate::figure::number::{signed, significant};
-use crate::figure::{Bar, Bars, Chart, Figure, Pick};
+use crate::figure::{Bar, Bars, Chart, Figure};
 
 const QUANTITY: &str = "Clean − corrupted contribution (logits)";
 
@@ -24,16 +24,8 @@ pub(super) fn figure(found: &AttributionDifference, look: &Look<'_>) -> Figure {
 
 fn in_depth_order(found: &AttributionDifference) -> Bars {
     let parts = found.differences.iter().map(|it| bar(it.component, it.logit));
-    let scale = Bar {
-        label: "Final layer norm's scale".to_owned(),
-        value: found.scale_change,
-        pick: Pick::default(),
-    };
-    Bars {
-        name: "Differences in order of depth".to_owned(),
-        quantity: QUANTITY.to_owned(),
-        bars: parts.chain([scale]).collect(),
-    }
+    let scale = Bar::new("Final layer norm's scale", found.scale_change);
+    Bars::new("Differences in order of depth", QUANTITY, parts.chain([scale]))
 }
 
 fn by_heads(found: &AttributionDifference, look: &Look<'_>) -> Vec<Chart> {
@@ -42,16 +34,10 @@ fn by_heads(found: &AttributionDifference, look: &Look<'_>) -> Vec<Chart> {
     let others = found.differences.iter().filter(|it| {
         matches!(it.component, Component::Embed | Component::PosEmbed | Component::Bias)
     });
-    let others = others.map(|it| bar(it.component, it.logit)).chain([Bar {
-        label: "Final layer norm's scale".to_owned(),
-        value: found.scale_change,
-        pick: Pick::default(),
-    }]);
-    charts.push(Chart::Bars(Bars {
-        name: "Of no head or MLP".to_owned(),
-        quantity: QUANTITY.to_owned(),
-        bars: others.collect(),
-    }));
+    let others = others
+        .map(|it| bar(it.component, it.logit))
+        .chain([Bar::new("Final layer norm's scale", found.scale_change)]);
+    charts.push(Chart::Bars(Bars::new("Of no head or MLP", QUANTITY, others)));
     charts
 }
 

@@ -5,7 +5,7 @@ use super::{HeadMap, Look, by_row};
 use crate::analysis::Measurement;
 use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Verified, Windows};
 use crate::figure::number::significant;
-use crate::figure::words::{long_answer, metric_name, not_first_guess, token_at, token_labels};
+use crate::figure::words::{long_answer, metric_name, not_first_guess, token_at};
 use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Point, Row, Scatter, Side, Table};
 
 pub(super) fn figure(found: &AttributionPatching, look: &Look<'_>) -> Figure {
@@ -22,7 +22,7 @@ pub(super) fn figure(found: &AttributionPatching, look: &Look<'_>) -> Figure {
     let low = Measurement::mean(&found.corrupted, wanted).unwrap_or(f32::NAN);
     // A straight line may overshoot.
     let largest = values.iter().copied().filter(|it| it.is_finite()).fold(low, f32::max).min(clean);
-    let tokens = Side::tokens("Token", token_labels(prompt), prompt.subject.clone());
+    let tokens = Side::prompt("Token", prompt);
     let layers = look.layers("Layer", n_layers);
     let mut map = Map::new("Estimated trace", tokens, layers, values, &quantity)
         .colored(ColorMap::of(found.spec.trace.component));
@@ -78,14 +78,14 @@ fn scatter(found: &AttributionPatching) -> Scatter {
 
 fn table(found: &AttributionPatching) -> Table {
     let name = metric_name(found.spec.metric, &found.prompt);
-    let row = |it: &Verified| Row {
-        cells: vec![
+    let row = |it: &Verified| {
+        Row::new([
             Cell::Number(it.layer as f32),
             Cell::Text(token_at(it.pos, &found.prompt)),
             Cell::Number(it.estimate),
             Cell::Number(it.patched),
-        ],
-        pick: pick(it.layer, it.pos),
+        ])
+        .about(pick(it.layer, it.pos))
     };
     let columns = [
         "Layer".to_owned(),
@@ -93,11 +93,7 @@ fn table(found: &AttributionPatching) -> Table {
         format!("Estimated {name}"),
         format!("Patched {name}"),
     ];
-    Table {
-        name: "Largest effects, patched for real".to_owned(),
-        columns: columns.into(),
-        rows: found.verified.iter().map(row).collect(),
-    }
+    Table::new("Largest effects, patched for real", columns, found.verified.iter().map(row))
 }
 
 fn notes(found: &AttributionPatching, look: &Look<'_>) -> Vec<String> {

@@ -8,9 +8,9 @@ use crate::analysis::{Grid, Measurement, Metric};
 use crate::figure::number::{exact, signed, significant};
 use crate::figure::words::{
     about_severed, at, computed, long_answer, metric_name, metric_or_prob, not_first_guess,
-    reading, severed, token_labels, told,
+    reading, severed, told,
 };
-use crate::figure::{Chart, ColorMap, Figure, Map, Side};
+use crate::figure::{Chart, ColorMap, Figure, Key, Map, Side};
 
 pub(super) fn figure(trace: &CausalTrace, look: &Look<'_>) -> Figure {
     let metric = metric_or_prob(look.metric, &trace.clean);
@@ -121,12 +121,11 @@ impl<'a> Shown<'a> {
         let trace = self.trace;
         let (n_layers, n_columns) = (self.n_layers(), trace.restored.n_columns());
         let rows = match &trace.spec.map {
-            Cells::Tokens => {
-                Side::tokens("Token", token_labels(&trace.prompt), trace.prompt.subject.clone())
-            }
+            Cells::Tokens => Side::prompt("Token", &trace.prompt),
             Cells::Together { widths, .. } => {
-                let widths = widths.iter().map(usize::to_string).collect();
-                Side::named("Width", "window of", widths)
+                let keys = widths.iter().copied().map(Key::Width).collect();
+                let labels = widths.iter().map(usize::to_string).collect();
+                Side { keys, ..Side::named("Width", "window of", labels) }
             }
             Cells::Heads { .. } => Side::heads(n_columns),
         };

@@ -9,12 +9,8 @@ pub(super) fn figure(found: &CircuitReading, look: &Look<'_>) -> Figure {
     let (layer, head) = (found.spec.layer, found.spec.head);
     let pick = Pick::head(layer, head);
     let values = found.singular_values.iter().enumerate().take(look.n_listed);
-    let bars = values.map(|(nth, &value)| Bar { label: format!("σ{}", nth + 1), value, pick });
-    let mut charts = vec![Chart::Bars(Bars {
-        name: "Singular values".to_owned(),
-        quantity: "Singular value".to_owned(),
-        bars: bars.collect(),
-    })];
+    let bars = values.map(|(nth, &value)| Bar::new(format!("σ{}", nth + 1), value).about(pick));
+    let mut charts = vec![Chart::Bars(Bars::new("Singular values", "Singular value", bars))];
     let vectors = found.vectors.iter().enumerate();
     charts.extend(vectors.map(|(nth, it)| Chart::Table(tokens(nth, it, found, look))));
     charts.extend(found.copying.as_ref().map(|it| Chart::Scatter(eigenvalues(it, pick))));
@@ -47,18 +43,16 @@ fn tokens(nth: usize, vector: &SingularVector, found: &CircuitReading, look: &Lo
         Some(it) => [Cell::Token(look.token(it.id)), Cell::Number(it.score)],
         None => [Cell::Text(String::new()), Cell::Number(f32::NAN)],
     };
-    let row = |nth| Row {
-        cells: ends.iter().flat_map(|(_, _, scores)| cells(scores.get(nth))).collect(),
-        pick: Pick::head(found.spec.layer, found.spec.head),
+    let row = |nth| {
+        Row::new(ends.iter().flat_map(|(_, _, scores)| cells(scores.get(nth))))
+            .about(Pick::head(found.spec.layer, found.spec.head))
     };
-    Table {
-        name: format!("Singular vector {} (σ {})", nth + 1, significant(vector.value, 4)),
-        columns: ends
-            .iter()
-            .flat_map(|(side, end, _)| [format!("{side} {end}"), format!("{side} {end} score")])
-            .collect(),
-        rows: (0..n_rows).map(row).collect(),
-    }
+    Table::new(
+        format!("Singular vector {} (σ {})", nth + 1, significant(vector.value, 4)),
+        ends.iter()
+            .flat_map(|(side, end, _)| [format!("{side} {end}"), format!("{side} {end} score")]),
+        (0..n_rows).map(row),
+    )
 }
 
 fn eigenvalues(copying: &Copying, pick: Pick) -> Scatter {

@@ -61,8 +61,8 @@ fn brief_quantity(map: &MapSpec) -> String {
 
 /// First of all: does the model know it?
 fn recall(it: &Comparison, look: &Look<'_>) -> Table {
-    let row = |(nth, (prompt, recall)): (usize, (&TokenizedPrompt, &Recall))| Row {
-        cells: vec![
+    let row = |(nth, (prompt, recall)): (usize, (&TokenizedPrompt, &Recall))| {
+        Row::new([
             Cell::Text(it.spec.second.titles()[nth].to_owned()),
             Cell::Text(prompt.text.clone()),
             Cell::Token(look.token(recall.right.id)),
@@ -71,15 +71,10 @@ fn recall(it: &Comparison, look: &Look<'_>) -> Table {
             Cell::Text(if recall.is_right() { "yes" } else { "no" }.to_owned()),
             Cell::Token(look.token(recall.top.id)),
             Cell::Number(recall.top.prob),
-        ],
-        pick: Pick::default(),
+        ])
     };
     let columns = ["", "Prompt", "Right answer", "p", "Rank", "Known", "The model says", "Its p"];
-    Table {
-        name: "Recall".to_owned(),
-        columns: columns.map(str::to_owned).into(),
-        rows: it.prompts.iter().zip(&it.recall).enumerate().map(row).collect(),
-    }
+    Table::new("Recall", columns, it.prompts.iter().zip(&it.recall).enumerate().map(row))
 }
 
 fn maps(it: &Comparison, quantity: &str, look: &Look<'_>) -> Vec<Chart> {
@@ -93,8 +88,7 @@ fn maps(it: &Comparison, quantity: &str, look: &Look<'_>) -> Vec<Chart> {
     let mut maps: Vec<Map> = match &it.roles {
         Some(roles) => {
             let map = |(name, grid): (&str, &Grid<Option<f32>>)| {
-                let labels = roles.iter().map(ToString::to_string).collect();
-                let rows = Side::named("Token's role", "role", labels);
+                let rows = Side::roles(roles);
                 let layers = look.layers("Layer", grid.n_columns());
                 let values =
                     by_row(roles.len(), grid.n_columns(), |row, layer| value(grid, row, layer));
@@ -104,17 +98,15 @@ fn maps(it: &Comparison, quantity: &str, look: &Look<'_>) -> Vec<Chart> {
         }
         // One part per layer has no other side.
         None if fact.n_columns() == 1 => {
-            let series = |(name, grid): (&str, &Grid<Option<f32>>)| Series {
-                name: name.to_owned(),
-                values: (0..grid.n_rows()).map(|layer| value(grid, layer, 0)).collect(),
-                ..Series::default()
+            let series = |(name, grid): (&str, &Grid<Option<f32>>)| {
+                Series::new(name, (0..grid.n_rows()).map(|layer| value(grid, layer, 0)))
             };
-            return vec![Chart::Lines(Lines {
-                name: "By layer".to_owned(),
-                quantity: quantity.to_owned(),
-                layer_title: "Layer".to_owned(),
-                series: grids.into_iter().map(series).collect(),
-            })];
+            return vec![Chart::Lines(Lines::new(
+                "By layer",
+                quantity,
+                "Layer",
+                grids.into_iter().map(series),
+            ))];
         }
         None => {
             let map = |(name, grid): (&str, &Grid<Option<f32>>)| {
@@ -168,21 +160,18 @@ fn top(it: &Comparison, overlap: &Overlap) -> Table {
         None => String::new(),
     };
     let [fact, inverse] = &overlap.top;
-    let row = |nth: usize| Row {
-        cells: vec![
+    let row = |nth: usize| {
+        Row::new([
             Cell::Number(nth as f32 + 1.0),
             Cell::Text(part(fact.get(nth))),
             Cell::Text(part(inverse.get(nth))),
-        ],
-        pick: Pick::default(),
+        ])
     };
-    Table {
-        name: "Largest parts".to_owned(),
-        columns: ["Place", it.spec.second.titles()[0], it.spec.second.titles()[1]]
-            .map(str::to_owned)
-            .into(),
-        rows: (0..fact.len().max(inverse.len())).map(row).collect(),
-    }
+    Table::new(
+        "Largest parts",
+        ["Place", it.spec.second.titles()[0], it.spec.second.titles()[1]],
+        (0..fact.len().max(inverse.len())).map(row),
+    )
 }
 
 fn peaks(it: &Comparison) -> Table {
@@ -197,27 +186,21 @@ fn peaks(it: &Comparison) -> Table {
             PeakOf::Layer => "sum over a layer".to_owned(),
         };
         let [fact, inverse] = &peaks.at;
-        Row {
-            cells: vec![
-                Cell::Text(of),
-                Cell::Text(place(fact)),
-                Cell::Number(fact.value as f32),
-                Cell::Text(place(inverse)),
-                Cell::Number(inverse.value as f32),
-                Cell::Number(peaks.layers as f32),
-                Cell::Number(peaks.depth as f32),
-                Cell::Number(peaks.likeness.pearson.map_or(f32::NAN, |it| it as f32)),
-            ],
-            pick: Pick::layer(fact.layer),
-        }
+        Row::new([
+            Cell::Text(of),
+            Cell::Text(place(fact)),
+            Cell::Number(fact.value as f32),
+            Cell::Text(place(inverse)),
+            Cell::Number(inverse.value as f32),
+            Cell::Number(peaks.layers as f32),
+            Cell::Number(peaks.depth as f32),
+            Cell::Number(peaks.likeness.pearson.map_or(f32::NAN, |it| it as f32)),
+        ])
+        .about(Pick::layer(fact.layer))
     });
     let [fact, other] = it.spec.second.titles();
     let columns = ["Peak of", fact, "Value", other, "Value", "Layers apart", "Depth", "Pearson"];
-    Table {
-        name: "Peaks".to_owned(),
-        columns: columns.map(str::to_owned).into(),
-        rows: rows.collect(),
-    }
+    Table::new("Peaks", columns, rows)
 }
 
 fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {

@@ -78,36 +78,31 @@ fn map(
 
 fn top(found: &Composition, look: &Look<'_>) -> Table {
     let head = |[layer, head]: [usize; 2]| Cell::Text(format!("L{layer} H{head}"));
-    let rows = found.top().into_iter().take(look.n_listed).map(|it| Row {
-        cells: vec![
+    let rows = found.top().into_iter().take(look.n_listed).map(|it| {
+        Row::new([
             Cell::Text(letter(it.mode).to_owned()),
             head(it.earlier),
             head(it.later),
             Cell::Number(it.score),
-        ],
-        pick: Pick::head(it.later[0], it.later[1]),
+        ])
+        .about(Pick::head(it.later[0], it.later[1]))
     });
-    Table {
-        name: "Highest pairs".to_owned(),
-        columns: ["Mode", "Earlier head", "Later head", QUANTITY].map(str::to_owned).to_vec(),
-        rows: rows.collect(),
-    }
+    Table::new("Highest pairs", ["Mode", "Earlier head", "Later head", QUANTITY], rows)
 }
 
 fn pairs(found: &Composition, of: &ModeScores, look: &Look<'_>) -> Bars {
     let heads = all_heads(found);
     let pairs =
         heads.clone().flat_map(|a| heads.clone().filter(move |b| a.0 < b.0).map(move |b| (a, b)));
-    let bars = pairs.map(|(a, b)| Bar {
-        label: format!("L{} H{} → L{} H{}", a.0, a.1, b.0, b.1),
-        value: score(found, of, a, b),
-        pick: Pick::head(b.0, b.1),
+    let bars = pairs.map(|(a, b)| {
+        Bar::new(format!("L{} H{} → L{} H{}", a.0, a.1, b.0, b.1), score(found, of, a, b))
+            .about(Pick::head(b.0, b.1))
     });
-    Bars {
-        name: format!("Highest pairs by {}-composition", letter(of.mode)),
-        quantity: QUANTITY.to_owned(),
-        bars: largest(bars.collect(), look.n_listed),
-    }
+    Bars::new(
+        format!("Highest pairs by {}-composition", letter(of.mode)),
+        QUANTITY,
+        largest(bars.collect(), look.n_listed),
+    )
 }
 
 fn notes(found: &Composition, picked: Option<(usize, usize)>, look: &Look<'_>) -> Vec<String> {

@@ -8,10 +8,10 @@ use crate::analysis::contribution_graph::{
     AttentionEdges, ContributionGraph, Edge, Node, Via, Weights,
 };
 use crate::figure::number::brief;
-use crate::figure::words::{token_at, token_labels};
+use crate::figure::words::token_at;
 use crate::figure::{
-    Cell, Chart, ColorMap, Figure, Graph, GraphEdge, GraphKind, GraphNode, Map, Pick, Row, Side,
-    Table,
+    Cell, Chart, ColorMap, Figure, Graph, GraphEdge, GraphKind, GraphNode, Key, Map, Pick, Row,
+    Side, Table,
 };
 
 /// With more edges than these nothing could be told apart; the heaviest are drawn.
@@ -66,6 +66,7 @@ fn graph(found: &ContributionGraph) -> Graph {
     let n_layers = place(found.root).0.map_or(0, |layer| layer + 1);
     let layers = (0..n_layers).map(|layer| layer.to_string());
     let labels = std::iter::once("emb".to_owned()).chain(layers).collect();
+    let keys = std::iter::once(Key::Label).chain((0..n_layers).map(Key::Layer)).collect();
     let node = |&node: &Node| {
         let (layer, pos) = place(node);
         let (column, row) = (layer.map_or(0, |layer| layer + 1) as f32, pos as f32);
@@ -94,8 +95,8 @@ fn graph(found: &ContributionGraph) -> Graph {
     edges.drain(..edges.len().saturating_sub(N_DRAWN));
     Graph {
         name: "Routes".to_owned(),
-        rows: Side::tokens("Token", token_labels(&found.prompt), found.prompt.subject.clone()),
-        columns: Side::named("Layer", "layer", labels),
+        rows: Side::prompt("Token", &found.prompt),
+        columns: Side { keys, ..Side::named("Layer", "layer", labels) },
         quantity: QUANTITY.to_owned(),
         nodes: found.nodes.iter().map(node).collect(),
         edges,
@@ -138,21 +139,19 @@ fn strongest(found: &ContributionGraph, look: &Look<'_>) -> Table {
             Via::Head(head) => Some(head),
             _ => None,
         };
-        Row {
-            cells: vec![
-                Cell::Text(name(edge.from, found)),
-                Cell::Text(via(edge)),
-                Cell::Text(name(edge.to, found)),
-                Cell::Number(edge.weight),
-            ],
-            pick: Pick { layer: place(edge.to).0, position: Some(place(edge.from).1), head },
-        }
+        Row::new([
+            Cell::Text(name(edge.from, found)),
+            Cell::Text(via(edge)),
+            Cell::Text(name(edge.to, found)),
+            Cell::Number(edge.weight),
+        ])
+        .about(Pick { layer: place(edge.to).0, position: Some(place(edge.from).1), head })
     };
-    Table {
-        name: "Strongest edges of attention and MLPs".to_owned(),
-        columns: ["From", "Via", "To", "Share of what arrives"].map(str::to_owned).to_vec(),
-        rows: edges.into_iter().take(look.n_listed).map(row).collect(),
-    }
+    Table::new(
+        "Strongest edges of attention and MLPs",
+        ["From", "Via", "To", "Share of what arrives"],
+        edges.into_iter().take(look.n_listed).map(row),
+    )
 }
 
 /// Sums of edges at each token and layer that the graph reaches; nothing elsewhere.

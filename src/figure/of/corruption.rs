@@ -7,8 +7,8 @@ use crate::analysis::corruption::{
 };
 use crate::analysis::{Contrast, Measurement, Metric};
 use crate::figure::number::significant;
-use crate::figure::words::metric_name;
-use crate::figure::{Cell, Pick, Row, Table};
+use crate::figure::words::{metric_name, told};
+use crate::figure::{Cell, Row, Table};
 use crate::intervention::NoiseRng;
 use crate::tokens::{TokenizedPrompt, visible};
 
@@ -97,24 +97,17 @@ pub(super) fn prompts(
         let Corrupted::Prompt { ids, .. } = it else { return None };
         let text = |ids: &[u32]| ids.iter().map(|&id| look.tokenizer.piece(id)).collect::<String>();
         let measured = corrupted.get(nth).and_then(|run| run.get(metric));
-        Some(Row {
-            cells: vec![
-                Cell::Number(nth as f32 + 1.0),
-                Cell::Token(visible(&text(ids.get(subject.clone())?))),
-                Cell::Number(measured.unwrap_or(f32::NAN)),
-                Cell::Text(visible(&text(ids)).replace('·', " ").trim_start().to_owned()),
-            ],
-            pick: Pick::default(),
-        })
+        Some(Row::new([
+            Cell::Number(nth as f32 + 1.0),
+            Cell::Token(visible(&text(ids.get(subject.clone())?))),
+            Cell::Number(measured.map_or(f32::NAN, |it| told(metric, it))),
+            Cell::Text(visible(&text(ids)).replace('·', " ").trim_start().to_owned()),
+        ]))
     });
     let rows: Vec<Row> = listed.take(look.n_listed).collect();
     let columns = ["Sample", "Subject becomes"].map(str::to_owned).into_iter();
     let columns = columns.chain([metric_name(metric, prompt), "Corrupted prompt".to_owned()]);
-    (!rows.is_empty()).then(|| Table {
-        name: "Corrupted prompts".to_owned(),
-        columns: columns.collect(),
-        rows,
-    })
+    (!rows.is_empty()).then(|| Table::new("Corrupted prompts", columns, rows))
 }
 
 /// How far corrupted embeddings are from the subject's, where they are no token's.

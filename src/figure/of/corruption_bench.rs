@@ -7,7 +7,7 @@ use crate::analysis::corruption_bench::{
 };
 use crate::analysis::effects::Effects;
 use crate::figure::number::significant;
-use crate::figure::words::{metric_name, metric_or_prob, not_first_guess, reading, token_at};
+use crate::figure::words::{metric_name, metric_or_prob, not_first_guess, reading, token_at, told};
 use crate::figure::{Cell, Chart, Figure, Map, Pick, Row, Side, Table};
 
 pub(super) fn figure(it: &CorruptionBench, look: &Look<'_>) -> Figure {
@@ -115,23 +115,21 @@ fn summary(it: &CorruptionBench, metric: Metric, found: &Correlations) -> Table 
         let at = peak.map_or_else(String::new, |(layer, pos)| {
             format!("L{layer}, {}", token_at(pos, &it.prompt))
         });
-        Row {
-            cells: vec![
-                Cell::Text(map.name.clone()),
-                Cell::Number(map.window as f32),
-                Cell::Number(map.trace.spec.n_samples as f32),
-                number(effects.as_ref().map(|it| it.corrupted)),
-                number(effects.as_ref().map(|it| it.total)),
-                number(effect),
-                Cell::Text(at),
-                number(likeness.map(|it| it as f32)),
-            ],
-            pick: peak.map_or_else(Pick::default, |(layer, position)| Pick {
-                layer: Some(layer),
-                position: Some(position),
-                head: None,
-            }),
-        }
+        Row::new([
+            Cell::Text(map.name.clone()),
+            Cell::Number(map.window as f32),
+            Cell::Number(map.trace.spec.n_samples as f32),
+            number(effects.as_ref().map(|it| told(metric, it.corrupted))),
+            number(effects.as_ref().map(|it| it.total)),
+            number(effect),
+            Cell::Text(at),
+            number(likeness.map(|it| it as f32)),
+        ])
+        .about(peak.map_or_else(Pick::default, |(layer, position)| Pick {
+            layer: Some(layer),
+            position: Some(position),
+            head: None,
+        }))
     };
     let columns = [
         "Corruption",
@@ -143,23 +141,14 @@ fn summary(it: &CorruptionBench, metric: Metric, found: &Correlations) -> Table 
         "There",
         "ρ with window 1",
     ];
-    Table {
-        name: "Map by map".to_owned(),
-        columns: columns.map(str::to_owned).into(),
-        rows: it.maps.iter().enumerate().map(row).collect(),
-    }
+    Table::new("Map by map", columns, it.maps.iter().enumerate().map(row))
 }
 
 fn left_out(it: &CorruptionBench) -> Table {
-    let row = |it: &crate::analysis::corruption_bench::LeftOut| Row {
-        cells: vec![Cell::Text(it.name.clone()), Cell::Text(it.reason.clone())],
-        pick: Pick::default(),
+    let row = |it: &crate::analysis::corruption_bench::LeftOut| {
+        Row::new([Cell::Text(it.name.clone()), Cell::Text(it.reason.clone())])
     };
-    Table {
-        name: "Left out".to_owned(),
-        columns: ["Corruption", "Why"].map(str::to_owned).into(),
-        rows: it.left_out.iter().map(row).collect(),
-    }
+    Table::new("Left out", ["Corruption", "Why"], it.left_out.iter().map(row))
 }
 
 fn notes(

@@ -1,3 +1,5 @@
+//! Which part tells which: the largest edges that a gradient estimates.
+
 use super::atp_star::agreement;
 use super::{HeadMap, Look, corruption};
 use crate::analysis::edge_attribution::{Edge, EdgeAttribution, EdgeBase};
@@ -18,28 +20,20 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
             Cell::Number(edge.score),
         ];
         if !it.verified.is_empty() {
-            cells.push(measured.map_or_else(|| Cell::Text("–".to_owned()), Cell::Number));
+            cells.push(Cell::Number(measured.unwrap_or(f32::NAN)));
         }
-        Row { cells, pick: pick(edge) }
+        Row::new(cells).about(pick(edge))
     });
     let mut columns = vec!["From".to_owned(), "To".to_owned(), quantity.clone()];
     if !it.verified.is_empty() {
         columns.push("Measured".to_owned());
     }
-    let table = Table { name: "Edges".to_owned(), columns, rows: rows.collect() };
+    let table = Table::new("Edges", columns, rows);
     let value = |layer: usize, head: usize| it.heads.get(layer, head).copied().unwrap_or(f32::NAN);
     let (n_layers, n_heads) = (it.heads.n_rows(), it.heads.n_columns());
     let map = HeadMap { name: "Heads", quantity: &quantity, n_layers, n_heads, value: &value };
-    let lines = Lines {
-        name: "MLPs".to_owned(),
-        quantity: quantity.clone(),
-        layer_title: "Layer of the MLP".to_owned(),
-        series: vec![Series {
-            name: "MLP".to_owned(),
-            values: it.mlps.clone(),
-            ..Series::default()
-        }],
-    };
+    let lines =
+        Lines::new("MLPs", &quantity, "Layer of the MLP", [Series::new("MLP", it.mlps.clone())]);
     let mut charts = vec![Chart::Table(table), Chart::Map(map.map(look)), Chart::Lines(lines)];
     let corruptions = (it.corruptions.as_slice(), it.corrupted.as_slice());
     charts.extend(

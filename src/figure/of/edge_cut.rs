@@ -6,7 +6,7 @@ use crate::analysis::Metric;
 use crate::analysis::edge_cut::EdgeCut;
 use crate::analysis::prediction::Candidate;
 use crate::figure::words::{answer_piece, is_long, metric_name, not_first_guess, token_at, told};
-use crate::figure::{Cell, Chart, Figure, Pick, Row, Table};
+use crate::figure::{Cell, Chart, Figure, Row, Table};
 
 /// How many edges are named one by one.
 const N_NAMED: usize = 12;
@@ -23,13 +23,9 @@ pub(super) fn figure(it: &EdgeCut, look: &Look<'_>) -> Figure {
         let change = clean.zip(cut).map(|(clean, cut)| cut - clean);
         let [clean, cut] = [clean, cut].map(|it| it.map(|it| told(metric, it)));
         let name = Cell::Text(metric_name(metric, prompt));
-        Row { cells: vec![name, number(clean), number(cut), number(change)], pick: Pick::default() }
+        Row::new([name, number(clean), number(cut), number(change)])
     });
-    let answer = Table {
-        name: "Answer".to_owned(),
-        columns: ["Reading", "Clean", "Cut", "Change"].map(str::to_owned).into(),
-        rows: readings.collect(),
-    };
+    let answer = Table::new("Answer", ["Reading", "Clean", "Cut", "Change"], readings);
     let side = |found: Option<&Candidate>| {
         let token = found.map_or_else(String::new, |it| look.token(it.id));
         [Cell::Token(token), number(found.map(|it| it.prob))]
@@ -38,13 +34,10 @@ pub(super) fn figure(it: &EdgeCut, look: &Look<'_>) -> Figure {
     let ranked = (0..n).map(|nth| {
         let rank = [Cell::Number(nth as f32 + 1.0)];
         let sides = side(it.clean.top.get(nth)).into_iter().chain(side(it.cut.top.get(nth)));
-        Row { cells: rank.into_iter().chain(sides).collect(), pick: Pick::default() }
+        Row::new(rank.into_iter().chain(sides))
     });
-    let next = Table {
-        name: "Next token".to_owned(),
-        columns: ["Rank", "Clean", "Probability", "Cut", "Probability"].map(str::to_owned).into(),
-        rows: ranked.collect(),
-    };
+    let next =
+        Table::new("Next token", ["Rank", "Clean", "Probability", "Cut", "Probability"], ranked);
 
     let (first, last) = (it.spec.layers.start, it.spec.layers.end - 1);
     let heads = match &it.spec.heads {

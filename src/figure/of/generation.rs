@@ -7,24 +7,18 @@ use crate::figure::{Cell, Chart, Figure, Pick, Row, Table};
 pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
     let rows = it.tokens.iter().enumerate().map(|(nth, token)| {
         let position = Some(it.prompt.n_pos() + nth);
-        Row {
-            cells: vec![
-                Cell::Number((it.prompt.n_pos() + nth) as f32),
-                Cell::Token(look.token(token.id)),
-                Cell::Number(token.prob),
-                Cell::Number(token.logit),
-                Cell::Number(token.drawn_with as f32),
-                Cell::Number(token.n_candidates as f32),
-            ],
-            pick: Pick { position, ..Pick::default() },
-        }
+        Row::new([
+            Cell::Number((it.prompt.n_pos() + nth) as f32),
+            Cell::Token(look.token(token.id)),
+            Cell::Number(token.prob),
+            Cell::Number(token.logit),
+            Cell::Number(token.drawn_with as f32),
+            Cell::Number(token.n_candidates as f32),
+        ])
+        .about(Pick { position, ..Pick::default() })
     });
     let columns = ["Position", "Token", "Probability", "Logit", "Drawn with", "Of candidates"];
-    let table = Table {
-        name: "Tokens".to_owned(),
-        columns: columns.map(str::to_owned).into(),
-        rows: rows.collect(),
-    };
+    let table = Table::new("Tokens", columns, rows);
     let bytes: Vec<u8> =
         it.tokens.iter().flat_map(|token| look.tokenizer.bytes(token.id)).collect();
     let how = match it.spec.choice {

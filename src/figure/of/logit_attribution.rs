@@ -5,7 +5,7 @@ use super::{AttributionForm, Look, running_sums, waterfall};
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::figure::number::signed;
 use crate::figure::words::first_piece;
-use crate::figure::{Bar, Bars, Chart, Figure, Pick};
+use crate::figure::{Bar, Bars, Chart, Figure};
 
 const QUANTITY: &str = "Contribution (logits)";
 
@@ -30,16 +30,8 @@ pub(super) fn figure(attribution: &LogitAttribution, look: &Look<'_>) -> Figure 
 
 fn in_depth_order(attribution: &LogitAttribution) -> Bars {
     let parts = attribution.contributions.iter().map(|it| bar(it.component, it.logit));
-    let bias = Bar {
-        label: "Final layer norm's bias".to_owned(),
-        value: attribution.unembed_bias,
-        pick: Pick::default(),
-    };
-    Bars {
-        name: "Contributions in order of depth".to_owned(),
-        quantity: QUANTITY.to_owned(),
-        bars: parts.chain([bias]).collect(),
-    }
+    let bias = Bar::new("Final layer norm's bias", attribution.unembed_bias);
+    Bars::new("Contributions in order of depth", QUANTITY, parts.chain([bias]))
 }
 
 fn by_heads(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<Chart> {

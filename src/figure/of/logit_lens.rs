@@ -4,7 +4,7 @@ use super::{Look, by_row};
 use crate::analysis::Metric;
 use crate::analysis::logit_lens::{LensCell, LensScale, LogitLens};
 use crate::figure::number::exact;
-use crate::figure::words::{answer_piece, metric_name, token_at, token_labels};
+use crate::figure::words::{answer_piece, metric_name, token_at};
 use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Row, Side, Table};
 
 /// Where the colours of ranks end: beyond it an answer is as good as not there.
@@ -30,7 +30,7 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
         Metric::Rank => format!("{name} (1: the likeliest)"),
         _ => name,
     };
-    let tokens = Side::tokens("Token", token_labels(prompt), prompt.subject.clone());
+    let tokens = Side::prompt("Token", prompt);
     let layers = look.layers("Layer", n_layers);
     let largest = values.iter().copied().filter(|it| it.is_finite()).fold(1e-6, f32::max);
     let mut map = Map::new("Logit lens", tokens, layers, values, &quantity);
@@ -61,25 +61,34 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
     });
 
     let pos = look.pick.position.filter(|&pos| pos < n_pos).unwrap_or(n_pos - 1);
+    let n_top = lens.top.values().iter().map(Vec::len).max().unwrap_or(0).min(look.n_listed);
     let row = |layer: usize| {
         let cell = cell_of(pos, layer)?;
-        Some(Row {
-            cells: vec![
-                Cell::Number(layer as f32),
-                Cell::Token(top(cell)),
-                Cell::Number(cell.top_prob),
-                Cell::Number(cell.answer_prob),
-                Cell::Number((cell.answer_rank + 1) as f32),
-            ],
-            pick: Pick { layer: Some(layer), position: Some(pos), head: None },
-        })
+        let mut cells = vec![
+            Cell::Number(layer as f32),
+            Cell::Number(cell.answer_prob),
+            Cell::Number((cell.answer_rank + 1) as f32),
+            Cell::Token(top(cell)),
+            Cell::Number(cell.top_prob),
+        ];
+        let more = lens.top.get(layer, pos).into_iter().flatten();
+        for it in more.take(n_top).skip(1) {
+            cells.extend([Cell::Token(look.token(it.id)), Cell::Number(it.prob)]);
+        }
+        let pick = Pick { layer: Some(layer), position: Some(pos), head: None };
+        Some(Row::new(cells).about(pick))
     };
-    let columns = ["Layer", "Likeliest token", "Its p"].map(str::to_owned).into_iter();
-    let table = Table {
-        name: format!("After {}", token_at(pos, prompt)),
-        columns: columns.chain([format!("p({answer})"), format!("Rank of {answer}")]).collect(),
-        rows: (0..n_layers).filter_map(row).collect(),
-    };
+    let columns =
+        ["Layer".to_owned(), format!("p({answer})"), format!("Rank of {answer}")].into_iter();
+    let places = (1..=n_top.max(1)).flat_map(|nth| match nth {
+        1 => ["Likeliest token", "Its p"].map(str::to_owned),
+        nth => [format!("{nth}. token"), format!("{nth}. p")],
+    });
+    let table = Table::new(
+        format!("After {}", token_at(pos, prompt)),
+        columns.chain(places),
+        (0..n_layers).filter_map(row),
+    );
     let scale = match lens.spec.scale {
         LensScale::Own => "",
         LensScale::Final => ", with the last layer's scale",

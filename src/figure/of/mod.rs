@@ -1,5 +1,7 @@
 //! The figure of each result: one file per analysis.
 
+use serde::{Deserialize, Serialize};
+
 use super::words;
 use super::{Bar, Bars, Figure, Map, Pick, Side};
 use crate::analysis::attribution_patching::AttributionPatching;
@@ -73,7 +75,8 @@ pub struct Look<'a> {
 }
 
 /// What a map of patched runs shows of a metric, see [`crate::analysis::effects`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Effect {
     /// The metric itself, in each patched run.
     #[default]
@@ -161,17 +164,16 @@ impl HeadMap<'_> {
         let heads =
             (0..self.n_layers).flat_map(|layer| (0..self.n_heads).map(move |it| (layer, it)));
         let mut bars: Vec<Bar> = heads
-            .map(|(layer, head)| Bar {
-                label: format!("L{layer} H{head}"),
-                value: (self.value)(layer, head),
-                pick: Pick::head(layer, head),
+            .map(|(layer, head)| {
+                Bar::new(format!("L{layer} H{head}"), (self.value)(layer, head))
+                    .about(Pick::head(layer, head))
             })
             .filter(|bar| bar.value.is_finite())
             .collect();
         bars.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
         bars.truncate(look.n_listed);
         let name = "Largest heads".to_owned();
-        Bars { name, quantity: self.quantity.to_owned(), bars }
+        Bars::new(name, self.quantity.to_owned(), bars)
     }
 }
 

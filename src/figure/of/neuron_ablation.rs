@@ -7,7 +7,7 @@ use crate::analysis::Metric;
 use crate::analysis::neuron_ablation::{Neuron, NeuronAblation};
 use crate::figure::number::with_thousands;
 use crate::figure::words::{
-    at, long_answer, metric_name, metric_or_prob, not_first_guess, reading,
+    at, long_answer, metric_name, metric_or_prob, not_first_guess, reading, told,
 };
 use crate::figure::{Bar, Bars, Cell, Chart, Figure, Pick, Point, Row, Scatter, Table};
 
@@ -16,16 +16,9 @@ pub(super) fn figure(found: &NeuronAblation, look: &Look<'_>) -> Figure {
     let quantity = format!("Change of {}", metric_name(metric, &found.prompt));
     let change = |neuron: &Neuron, metric: Metric| found.change(neuron, metric).unwrap_or(f32::NAN);
     let shown = &found.neurons[..found.neurons.len().min(look.n_listed)];
-    let bars = shown.iter().map(|it| Bar {
-        label: label(it),
-        value: change(it, metric),
-        pick: Pick::layer(it.layer),
-    });
-    let bars = Bars {
-        name: "Ablation of neurons".to_owned(),
-        quantity: quantity.clone(),
-        bars: bars.collect(),
-    };
+    let bars =
+        shown.iter().map(|it| Bar::new(label(it), change(it, metric)).about(Pick::layer(it.layer)));
+    let bars = Bars::new("Ablation of neurons", &quantity, bars);
     let mut charts = vec![Chart::Bars(bars)];
 
     let estimated = metric_name(found.spec.metric, &found.prompt);
@@ -64,16 +57,16 @@ fn label(neuron: &Neuron) -> String {
 
 fn table(found: &NeuronAblation, shown: &[Neuron], metric: Metric) -> Table {
     let number = |value: Option<f32>| Cell::Number(value.unwrap_or(f32::NAN));
-    let row = |it: &Neuron| Row {
-        cells: vec![
+    let row = |it: &Neuron| {
+        Row::new([
             Cell::Text(label(it)),
             number(it.activations.last().copied()),
             number(it.replacements.last().copied()),
             Cell::Number(it.estimate),
             number(found.change(it, found.spec.metric)),
-            number(it.ablated.as_ref().and_then(|it| it.get(metric))),
-        ],
-        pick: Pick::layer(it.layer),
+            number(it.ablated.as_ref().and_then(|it| Some(told(metric, it.get(metric)?)))),
+        ])
+        .about(Pick::layer(it.layer))
     };
     let estimated = metric_name(found.spec.metric, &found.prompt);
     let columns = [
@@ -84,11 +77,11 @@ fn table(found: &NeuronAblation, shown: &[Neuron], metric: Metric) -> Table {
         "Measured".to_owned(),
         format!("{} without it", metric_name(metric, &found.prompt)),
     ];
-    Table {
-        name: format!("Change of {estimated}, estimated and measured"),
-        columns: columns.into(),
-        rows: shown.iter().map(row).collect(),
-    }
+    Table::new(
+        format!("Change of {estimated}, estimated and measured"),
+        columns,
+        shown.iter().map(row),
+    )
 }
 
 fn notes(found: &NeuronAblation, metric: Metric, look: &Look<'_>) -> Vec<String> {

@@ -10,42 +10,26 @@ const QUANTITY: &str = "Contribution (logits)";
 
 pub(super) fn figure(found: &NeuronAttribution, look: &Look<'_>) -> Figure {
     let shown = shown(found, look);
-    let bars = shown.iter().map(|it| Bar {
-        label: label(it),
-        value: it.logit,
-        pick: Pick::layer(it.layer),
-    });
-    let rows = shown.iter().map(|it| Row {
-        cells: vec![
+    let bars = shown.iter().map(|it| Bar::new(label(it), it.logit).about(Pick::layer(it.layer)));
+    let rows = shown.iter().map(|it| {
+        Row::new([
             Cell::Text(label(it)),
             Cell::Number(it.activation),
             Cell::Number(it.per_unit),
             Cell::Number(it.logit),
-        ],
-        pick: Pick::layer(it.layer),
+        ])
+        .about(Pick::layer(it.layer))
     });
     let columns = ["Neuron", "Activation", "Logits per unit of it", QUANTITY].map(str::to_owned);
     let charts = vec![
-        Chart::Bars(Bars {
-            name: "Largest neurons".to_owned(),
-            quantity: QUANTITY.to_owned(),
-            bars: bars.collect(),
-        }),
-        Chart::Lines(Lines {
-            name: "All neurons of each layer".to_owned(),
-            quantity: QUANTITY.to_owned(),
-            layer_title: "Layer".to_owned(),
-            series: vec![Series {
-                name: "Sum over the layer's neurons".to_owned(),
-                values: found.layers.clone(),
-                ..Series::default()
-            }],
-        }),
-        Chart::Table(Table {
-            name: "Activation and weights".to_owned(),
-            columns: columns.to_vec(),
-            rows: rows.collect(),
-        }),
+        Chart::Bars(Bars::new("Largest neurons", QUANTITY, bars)),
+        Chart::Lines(Lines::new(
+            "All neurons of each layer",
+            QUANTITY,
+            "Layer",
+            [Series::new("Sum over the layer's neurons", found.layers.clone())],
+        )),
+        Chart::Table(Table::new("Activation and weights", columns, rows)),
     ];
     Figure {
         title: format!("Logit attribution of MLP neurons — {}", target(&found.prompt)),

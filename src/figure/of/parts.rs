@@ -1,14 +1,11 @@
 //! What the figures of numbers that add up share: names of parts, sums and lists.
 
 use super::{HeadMap, Look, by_row};
-use crate::analysis::logit_attribution::{Component, Contribution};
+use crate::analysis::logit_attribution::{self, Component, Contribution};
 use crate::figure::number::significant;
-use crate::figure::words::{answer_piece, first_piece, token_labels};
+use crate::figure::words::{answer_piece, first_piece};
 use crate::figure::{Bar, Chart, Lines, Map, Pick, Series, Side};
 use crate::tokens::TokenizedPrompt;
-
-/// A difference beyond this share of the whole, or of 1 where the whole is less, is said to be one.
-const TOLERANCE: f32 = 1e-3;
 
 /// How a part is called, and what a click on it picks.
 pub(super) fn named(component: Component) -> (String, Pick) {
@@ -24,7 +21,7 @@ pub(super) fn named(component: Component) -> (String, Pick) {
 
 pub(super) fn bar(component: Component, value: f32) -> Bar {
     let (label, pick) = named(component);
-    Bar { label, value, pick }
+    Bar::new(label, value).about(pick)
 }
 
 /// The logit that is split, as in a title.
@@ -39,7 +36,7 @@ pub(super) fn target(prompt: &TokenizedPrompt) -> String {
 /// Whether a sum is what it should be.
 pub(super) fn adds_up(parts: &str, sum: f32, whole_name: &str, whole: f32) -> String {
     let difference = sum - whole;
-    let sign = if difference.abs() <= TOLERANCE * whole.abs().max(1.0) { "✓" } else { "≠" };
+    let sign = if logit_attribution::adds_up(sum, whole) { "✓" } else { "≠" };
     let difference = significant(difference, 2);
     let [sum, whole] = [sum, whole].map(|it| format!("{it:.3}").replace('-', "−"));
     format!("{parts} = {sum}, {whole_name} = {whole} {sign}  (difference {difference})")
@@ -62,9 +59,8 @@ pub(super) fn token_map(
     look: &Look<'_>,
     value: impl Fn(usize, usize) -> f32,
 ) -> Map {
-    let (labels, subject) = (token_labels(prompt), prompt.subject.clone());
-    let values = by_row(labels.len(), n_layers, |pos, layer| value(layer, pos));
-    let tokens = Side::tokens("Token", labels, subject);
+    let values = by_row(prompt.n_pos(), n_layers, |pos, layer| value(layer, pos));
+    let tokens = Side::prompt("Token", prompt);
     Map::new(name, tokens, look.layers("Layer", n_layers), values, quantity)
 }
 
@@ -93,15 +89,11 @@ pub(super) fn heads_and_mlps(
         n_heads: heads().map(|it| it.1 + 1).max().unwrap_or(0),
         value: &|layer, head| find(Component::Head { layer, head }),
     };
-    let mlps = Lines {
-        name: names[1].to_owned(),
-        quantity: quantity.to_owned(),
-        layer_title: "Layer".to_owned(),
-        series: vec![Series {
-            name: "MLP".to_owned(),
-            values: (0..n_layers).map(|layer| find(Component::MlpOut(layer))).collect(),
-            ..Series::default()
-        }],
-    };
+    let mlps = Lines::new(
+        names[1].to_owned(),
+        quantity,
+        "Layer",
+        [Series::new("MLP", (0..n_layers).map(|layer| find(Component::MlpOut(layer))))],
+    );
     vec![Chart::Map(map.map(look)), Chart::Bars(map.largest(look)), Chart::Lines(mlps)]
 }

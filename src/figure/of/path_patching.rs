@@ -1,7 +1,8 @@
+//! What each head and MLP tells the receivers over direct paths.
+
 use super::{HeadMap, Look};
 use crate::analysis::path_patching::{Between, PathPatching};
-use crate::figure::number::significant;
-use crate::figure::words::{metric_name, metric_or_prob};
+use crate::figure::words::{metric_name, metric_or_prob, reading};
 use crate::figure::{Chart, Figure, Lines, Series};
 
 pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
@@ -15,16 +16,7 @@ pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
     let (n_layers, n_heads) = (it.heads.n_rows(), it.heads.n_columns());
     let map = HeadMap { name: "Heads", quantity: &quantity, n_layers, n_heads, value: &value };
     let mlps = it.mlps.iter().map(|it_| it.change(it_.as_ref(), metric).unwrap_or(f32::NAN));
-    let lines = Lines {
-        name: "MLPs".to_owned(),
-        quantity: quantity.clone(),
-        layer_title: "Layer of the MLP".to_owned(),
-        series: vec![Series {
-            name: "MLP".to_owned(),
-            values: mlps.collect(),
-            ..Series::default()
-        }],
-    };
+    let lines = Lines::new("MLPs", &quantity, "Layer of the MLP", [Series::new("MLP", mlps)]);
     let receivers: Vec<String> = it.spec.receivers.iter().map(ToString::to_string).collect();
     let between = match it.spec.between {
         Between::Recomputed => "MLPs between react, other heads keep their clean outputs",
@@ -37,7 +29,7 @@ pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
             receivers.join(", "),
             it.spec.donor.text,
             super::activation_patching::paired(&it.spec.pairs, &it.spec.donor, &it.prompt),
-            it.clean.get(metric).map_or_else(|| "undefined".to_owned(), |it| significant(it, 4)),
+            reading(metric, it.clean.get(metric)),
         ),
         "Hatched: no such path, or not computed".to_owned(),
     ];

@@ -31,26 +31,19 @@ pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
     }
     let pick = Pick::default();
     let starred = |it: &Listed| look.token(it.id) + if is_answer(it) { " *" } else { "" };
-    let bar = |it: &Listed| Bar { label: starred(it), value: it.prob, pick };
-    let row = |it: &Listed| Row {
-        cells: vec![
+    let bar = |it: &Listed| Bar::new(starred(it), it.prob).about(pick);
+    let row = |it: &Listed| {
+        Row::new([
             Cell::Number(it.rank as f32),
             Cell::Token(starred(it)),
             Cell::Number(it.prob),
             Cell::Number(it.logit),
-        ],
-        pick,
+        ])
+        .about(pick)
     };
-    let bars = Bars {
-        name: "Probabilities".to_owned(),
-        quantity: "Probability of the next token".to_owned(),
-        bars: listed.iter().map(bar).collect(),
-    };
-    let table = Table {
-        name: "Numbers".to_owned(),
-        columns: ["Rank", "Token", "Probability", "Logit"].map(str::to_owned).into(),
-        rows: listed.iter().map(row).collect(),
-    };
+    let bars = Bars::new("Probabilities", "Probability of the next token", listed.iter().map(bar));
+    let table =
+        Table::new("Numbers", ["Rank", "Token", "Probability", "Logit"], listed.iter().map(row));
     let mut notes = Vec::new();
     if let (Some(answer), Some(found)) = (answer, prediction.answer) {
         let (text, n) = (visible(&answer.text), answer.ids.len());

@@ -3,16 +3,16 @@
 use super::Look;
 use crate::analysis::rank_one_edit::{Belief, Covariance, Kind, RankOneEdit, Step, Told};
 use crate::figure::number::significant;
-use crate::figure::{Cell, Chart, Figure, Pick, Row, Table};
+use crate::figure::{Cell, Chart, Figure, Row, Table};
 use crate::tokens::visible;
 
 pub(super) fn figure(it: &RankOneEdit, look: &Look<'_>) -> Figure {
     let target = visible(&it.spec.target.text);
     let mut charts = Vec::new();
     if !it.told.is_empty() {
-        charts.push(Chart::Table(Table {
-            name: "Before and after".to_owned(),
-            columns: [
+        charts.push(Chart::Table(Table::new(
+            "Before and after",
+            [
                 "",
                 "p(new) before",
                 "p(new) after",
@@ -21,19 +21,17 @@ pub(super) fn figure(it: &RankOneEdit, look: &Look<'_>) -> Figure {
                 "Says before",
                 "Says after",
                 "Prompt",
-            ]
-            .map(str::to_owned)
-            .into(),
-            rows: it.told.iter().map(|told| answers(told, look)).collect(),
-        }));
+            ],
+            it.told.iter().map(|told| answers(told, look)),
+        )));
     }
     let columns =
         ["Step", "Loss", "−ln p(new)", "Divergence", "Decay", "p(new)", "Length of the change"];
-    charts.push(Chart::Table(Table {
-        name: "Finding the value".to_owned(),
-        columns: columns.map(str::to_owned).into(),
-        rows: it.steps.iter().enumerate().map(step).collect(),
-    }));
+    charts.push(Chart::Table(Table::new(
+        "Finding the value",
+        columns,
+        it.steps.iter().enumerate().map(step),
+    )));
     Figure {
         title: format!("Rank-one edit of layer {}'s MLP, to say {target}", it.spec.layer),
         charts,
@@ -50,26 +48,23 @@ fn answers(told: &Told, look: &Look<'_>) -> Row {
     };
     let old = |it: Option<Belief>| Cell::Number(it.map_or(f32::NAN, |it| it.prob));
     let (before, after) = (&told.before, &told.after);
-    Row {
-        cells: vec![
-            Cell::Text(kind.to_owned()),
-            Cell::Number(before.new.prob),
-            Cell::Number(after.new.prob),
-            old(before.old),
-            old(after.old),
-            Cell::Token(look.token(before.top.id)),
-            Cell::Token(look.token(after.top.id)),
-            Cell::Text(told.text.clone()),
-        ],
-        pick: Pick::default(),
-    }
+    Row::new([
+        Cell::Text(kind.to_owned()),
+        Cell::Number(before.new.prob),
+        Cell::Number(after.new.prob),
+        old(before.old),
+        old(after.old),
+        Cell::Token(look.token(before.top.id)),
+        Cell::Token(look.token(after.top.id)),
+        Cell::Text(told.text.clone()),
+    ])
 }
 
 fn step((nth, it): (usize, &Step)) -> Row {
     let numbers = [it.loss, it.nll, it.kl, it.weight_decay, it.prob, it.delta_norm];
     let first = Cell::Number(nth as f32);
     let cells = [first].into_iter().chain(numbers.map(|it| Cell::Number(it as f32)));
-    Row { cells: cells.collect(), pick: Pick::default() }
+    Row::new(cells)
 }
 
 fn notes(it: &RankOneEdit) -> Vec<String> {

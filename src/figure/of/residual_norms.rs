@@ -89,14 +89,9 @@ fn clipped(map: &Map, site: &str, norms: &Grid<f32>) -> Option<String> {
 
 fn embeddings(found: &ResidualNorms, name: &str, norm: &str, norms: &[f32]) -> Bars {
     let tokens = found.prompt.pieces.iter().zip(norms).enumerate();
-    let bars = tokens.map(|(pos, (piece, &value))| Bar {
-        label: format!("{pos} {}", visible(piece)),
-        value,
-        pick: Pick { position: Some(pos), ..Pick::default() },
+    let bars = tokens.map(|(pos, (piece, &value))| {
+        Bar::new(format!("{pos} {}", visible(piece)), value)
+            .about(Pick { position: Some(pos), ..Pick::default() })
     });
-    Bars {
-        name: name.to_owned(),
-        quantity: format!("{norm} (activation units)"),
-        bars: bars.collect(),
-    }
+    Bars::new(name, format!("{norm} (activation units)"), bars)
 }

@@ -63,17 +63,17 @@ pub fn running_sums(attribution: &LogitAttribution) -> Lines {
         for step in steps.iter().filter(|it| is_meant(it)) {
             values[step.layer()] = step.after;
         }
-        Series { name: name.to_owned(), values, ..Series::default() }
+        Series::new(name, values)
     };
-    Lines {
-        name: "Running sum".to_owned(),
-        quantity: "Sum so far (logits)".to_owned(),
-        layer_title: "Up to and with layer".to_owned(),
-        series: vec![
+    Lines::new(
+        "Running sum",
+        "Sum so far (logits)",
+        "Up to and with layer",
+        [
             series("after its MLP", Step::is_mlp),
             series("after its attention", |step| !step.is_mlp()),
         ],
-    }
+    )
 }
 
 /// By layer all parts in order of depth; by head the largest, and the others as one.
@@ -87,12 +87,11 @@ pub fn waterfall(attribution: &LogitAttribution, n_listed: usize) -> Waterfall {
     }
     let others = steps.split_off(steps.len() - n_others);
     let mut so_far = f64::from(sum.start);
-    let total =
-        |label: &str, value: f32| Bar { label: label.to_owned(), value, pick: Pick::default() };
+    let total = |label: &str, value: f32| Bar::new(label, value);
     let mut bars = vec![total("Embeddings and biases", sum.start)];
     let mut starts = vec![0.0];
     let mut add = |(label, pick): (String, Pick), value: f64| {
-        bars.push(Bar { label, value: value as f32, pick });
+        bars.push(Bar::new(label, value as f32).about(pick));
         starts.push(so_far as f32);
         so_far += value;
     };
@@ -107,5 +106,5 @@ pub fn waterfall(attribution: &LogitAttribution, n_listed: usize) -> Waterfall {
     bars.push(total(if is_difference { "Logit difference" } else { "Logit" }, attribution.logit));
     starts.push(0.0);
     let (name, quantity) = ("Waterfall".to_owned(), "Contribution (logits)".to_owned());
-    Waterfall { bars: Bars { name, quantity, bars }, starts }
+    Waterfall { bars: Bars::new(name, quantity, bars), starts }
 }

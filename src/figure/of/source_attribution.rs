@@ -27,24 +27,21 @@ pub(super) fn figure(found: &SourceAttribution, look: &Look<'_>) -> Figure {
     let (title, charts) = if let Some((layer, head, values)) = picked {
         let written = signed(sum(values), 3);
         notes.insert(1, format!("Σ sources of L{layer} H{head} = {written}, the head's part"));
-        let of_head = Bars {
-            name: format!("Sources of L{layer} H{head}"),
-            quantity: QUANTITY.to_owned(),
-            bars: sources(found, values, Pick::head(layer, head)),
-        };
+        let of_head = Bars::new(
+            format!("Sources of L{layer} H{head}"),
+            QUANTITY,
+            sources(found, values, Pick::head(layer, head)),
+        );
         let title = format!("Source tokens of L{layer} H{head} — {target}");
         (title, vec![Chart::Bars(of_head), map])
     } else {
-        let pairs = Bars {
-            name: "Largest heads and sources".to_owned(),
-            quantity: QUANTITY.to_owned(),
-            bars: largest(pairs(found), look.n_listed),
-        };
-        let all = Bars {
-            name: "Sources over all heads".to_owned(),
-            quantity: QUANTITY.to_owned(),
-            bars: sources(found, &found.sources(), Pick::default()),
-        };
+        let pairs =
+            Bars::new("Largest heads and sources", QUANTITY, largest(pairs(found), look.n_listed));
+        let all = Bars::new(
+            "Sources over all heads",
+            QUANTITY,
+            sources(found, &found.sources(), Pick::default()),
+        );
         notes.push("Pick a head for its source tokens".to_owned());
         let title = format!("Logit attribution by source token — {target}");
         (title, vec![map, Chart::Bars(pairs), Chart::Bars(all)])
@@ -60,20 +57,18 @@ fn sum(values: &[f32]) -> f32 {
 fn sources(found: &SourceAttribution, values: &[f32], pick: Pick) -> Vec<Bar> {
     let pieces = found.prompt.pieces.iter().zip(values).enumerate();
     pieces
-        .map(|(pos, (piece, &value))| Bar {
-            label: format!("{pos} {}", visible(piece)),
-            value,
-            pick: Pick { position: Some(pos), ..pick },
+        .map(|(pos, (piece, &value))| {
+            Bar::new(format!("{pos} {}", visible(piece)), value)
+                .about(Pick { position: Some(pos), ..pick })
         })
         .collect()
 }
 
 fn pairs(found: &SourceAttribution) -> Vec<Bar> {
     let of_head = |(layer, head, values): (usize, usize, &[f32])| -> Vec<Bar> {
-        let bar = |(pos, &value): (usize, &f32)| Bar {
-            label: format!("L{layer} H{head} from {}", token_at(pos, &found.prompt)),
-            value,
-            pick: Pick { position: Some(pos), ..Pick::head(layer, head) },
+        let bar = |(pos, &value): (usize, &f32)| {
+            Bar::new(format!("L{layer} H{head} from {}", token_at(pos, &found.prompt)), value)
+                .about(Pick { position: Some(pos), ..Pick::head(layer, head) })
         };
         values.iter().enumerate().map(bar).collect()
     };

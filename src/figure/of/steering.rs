@@ -5,7 +5,7 @@ use crate::analysis::prediction::Candidate;
 use crate::analysis::steering::{Direction, Steering};
 use crate::figure::number::significant;
 use crate::figure::words::{answer_piece, at};
-use crate::figure::{Cell, Chart, Figure, Pick, Row, Table};
+use crate::figure::{Cell, Chart, Figure, Row, Table};
 
 pub(super) fn figure(it: &Steering, look: &Look<'_>) -> Figure {
     let (before, after) = (&it.before.top, &it.after.top);
@@ -13,21 +13,17 @@ pub(super) fn figure(it: &Steering, look: &Look<'_>) -> Figure {
         let token = found.map_or_else(String::new, |it| look.token(it.id));
         [Cell::Token(token), Cell::Number(found.map_or(f32::NAN, |it| it.prob))]
     };
-    let row = |nth: usize| Row {
-        cells: [Cell::Number(nth as f32 + 1.0)]
-            .into_iter()
-            .chain(side(before.get(nth)))
-            .chain(side(after.get(nth)))
-            .collect(),
-        pick: Pick::default(),
+    let row = |nth: usize| {
+        Row::new(
+            [Cell::Number(nth as f32 + 1.0)]
+                .into_iter()
+                .chain(side(before.get(nth)))
+                .chain(side(after.get(nth))),
+        )
     };
     let n = before.len().max(after.len()).min(look.n_listed);
     let columns = ["Rank", "Before", "Probability", "After", "Probability"];
-    let table = Table {
-        name: "Next token".to_owned(),
-        columns: columns.map(str::to_owned).into(),
-        rows: (0..n).map(row).collect(),
-    };
+    let table = Table::new("Next token", columns, (0..n).map(row));
     let mut notes = Vec::new();
     if let (Some(before), Some(after)) = (&it.before.answer, &it.after.answer) {
         let (before, after) = (significant(before.prob, 4), significant(after.prob, 4));

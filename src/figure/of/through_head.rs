@@ -5,8 +5,7 @@ use super::{HeadMap, Look, by_row};
 use crate::analysis::logit_attribution::{Component, Parts};
 use crate::analysis::through_head::ThroughHead;
 use crate::figure::number::{exact, signed};
-use crate::figure::words::token_labels;
-use crate::figure::{Bar, Bars, Chart, Figure, Map, Side};
+use crate::figure::{Bar, Bars, Chart, Figure, Key, Map, Side};
 
 const QUANTITY: &str = "Contribution through the head (logits)";
 
@@ -17,20 +16,12 @@ pub(super) fn figure(found: &ThroughHead, look: &Look<'_>) -> Figure {
     };
     let charts = match found.spec.by {
         Parts::Layers => {
-            let bars = Bars {
-                name: "Parts in order of depth".to_owned(),
-                quantity: QUANTITY.to_owned(),
-                bars: bars(),
-            };
+            let bars = Bars::new("Parts in order of depth", QUANTITY, bars());
             let all: Vec<usize> = (0..weighted.len()).collect();
             vec![Chart::Bars(bars), Chart::Map(by_token(found, &all, "Parts by token"))]
         }
         Parts::Heads => {
-            let bars = Bars {
-                name: "Largest parts".to_owned(),
-                quantity: QUANTITY.to_owned(),
-                bars: largest(bars(), look.n_listed),
-            };
+            let bars = Bars::new("Largest parts", QUANTITY, largest(bars(), look.n_listed));
             let mut charts: Vec<Chart> = heads(found, &weighted, look).into_iter().collect();
             charts.push(Chart::Bars(bars));
             let shown = of_largest(&weighted, look.n_listed);
@@ -85,13 +76,14 @@ fn of_largest(weighted: &[f32], n: usize) -> Vec<usize> {
 fn by_token(found: &ThroughHead, shown: &[usize], name: &str) -> Map {
     let prompt = &found.prompt;
     let value = |nth: usize, pos: usize| found.values.get(nth, pos).copied().unwrap_or(f32::NAN);
-    let parts = shown.iter().map(|&nth| named(found.components[nth]).0).collect();
-    let tokens = Side::tokens("Source token", token_labels(prompt), prompt.subject.clone());
+    let labels = shown.iter().map(|&nth| named(found.components[nth]).0).collect();
+    let keys = shown.iter().map(|&nth| Key::Component(found.components[nth])).collect();
+    let parts = Side { keys, ..Side::named("Part", "part", labels) };
+    let tokens = Side::prompt("Source token", prompt);
     let (n_pos, n_parts) = (prompt.n_pos(), shown.len());
     let values =
         by_row(n_pos, n_parts, |pos, column| found.pattern[pos] * value(shown[column], pos));
-    let mut map =
-        Map::new(name, tokens, Side::named("Part", "part", parts), values, QUANTITY).diverging();
+    let mut map = Map::new(name, tokens, parts, values, QUANTITY).diverging();
     map.details = by_row(n_pos, n_parts, |pos, column| {
         format!(
             "Attention weight  {}\nIf it were 1  {}",

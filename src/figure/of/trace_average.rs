@@ -49,8 +49,7 @@ fn facts(n: usize) -> &'static str {
 /// In one scale, or they could not be compared.
 fn maps(it: &TraceAverage, found: &[(Component, Averages)], quantity: &str) -> Vec<Map> {
     let map = |(component, averages): &(Component, Averages)| {
-        let labels = averages.roles.iter().map(ToString::to_string).collect();
-        let rows = Side::named("Token's role", "role", labels);
+        let rows = Side::roles(&averages.roles);
         let layers = Side::layers(layer_title(it, *component), it.n_layers);
         let values = averages.indirect.values().iter().map(|it| it.mean as f32).collect();
         let details = averages.indirect.values().iter().enumerate().map(|(nth, estimate)| {
@@ -84,12 +83,12 @@ fn lines(
         values: row.iter().map(|it| it.mean as f32).collect(),
         band: row.iter().map(|it| (it.low as f32, it.high as f32)).collect(),
     });
-    Lines {
-        name: format!("{}, by layer", name(it, *component)),
-        quantity: quantity.to_owned(),
-        layer_title: layer_title(it, *component).to_owned(),
-        series: series.collect(),
-    }
+    Lines::new(
+        format!("{}, by layer", name(it, *component)),
+        quantity,
+        layer_title(it, *component).to_owned(),
+        series,
+    )
 }
 
 fn name(it: &TraceAverage, component: Component) -> String {
@@ -115,23 +114,19 @@ fn readings(averages: &Averages, metric: Metric) -> Table {
     let row = |(name, it, from): (&str, &Estimate, f64)| {
         let numbers = [it.mean + from, it.low + from, it.high + from, it.n as f64];
         let numbers = numbers.map(|number| Cell::Number(number as f32));
-        Row {
-            cells: [Cell::Text(name.to_owned())].into_iter().chain(numbers).collect(),
-            pick: Pick::default(),
-        }
+        Row::new([Cell::Text(name.to_owned())].into_iter().chain(numbers))
     };
     let columns = [&*metric_of_answers(metric), "Mean", "95 % from", "To", "Facts"];
-    Table {
-        name: "Total effect".to_owned(),
-        columns: columns.map(str::to_owned).into(),
-        rows: [
+    Table::new(
+        "Total effect",
+        columns,
+        [
             ("Clean", &averages.clean, from),
             ("Corrupted", &averages.corrupted, from),
             ("Total effect (clean − corrupted)", &averages.total, 0.0),
         ]
-        .map(row)
-        .into(),
-    }
+        .map(row),
+    )
 }
 
 fn peaks(it: &TraceAverage, found: &[(Component, Averages)]) -> Table {
@@ -149,8 +144,7 @@ fn peaks(it: &TraceAverage, found: &[(Component, Averages)]) -> Table {
             ];
             let texts = [name(it, *component), format!("{role}")].map(Cell::Text);
             let numbers = numbers.map(|number| Cell::Number(number as f32));
-            let cells = texts.into_iter().chain(numbers).collect();
-            Some(Row { cells, pick: Pick::layer(layer) })
+            Some(Row::new(texts.into_iter().chain(numbers)).about(Pick::layer(layer)))
         };
         averages.roles.iter().enumerate().filter_map(row).collect::<Vec<_>>()
     });
@@ -160,19 +154,14 @@ fn peaks(it: &TraceAverage, found: &[(Component, Averages)]) -> Table {
     if it.spec.trace.direction == Direction::Noise {
         "Corrupted".clone_into(&mut columns[0]);
     }
-    Table { name: "Peaks".to_owned(), columns: columns.into(), rows: rows.collect() }
+    Table::new("Peaks", columns, rows)
 }
 
 fn left_out(it: &TraceAverage, n_listed: usize) -> Table {
-    let row = |LeftOut { prompt, reason, .. }: &LeftOut| Row {
-        cells: [prompt, reason].map(|text| Cell::Text(text.clone())).into(),
-        pick: Pick::default(),
+    let row = |LeftOut { prompt, reason, .. }: &LeftOut| {
+        Row::new([prompt, reason].map(|text| Cell::Text(text.clone())))
     };
-    Table {
-        name: "Left out".to_owned(),
-        columns: ["Prompt", "Why"].map(str::to_owned).into(),
-        rows: it.left_out.iter().take(n_listed).map(row).collect(),
-    }
+    Table::new("Left out", ["Prompt", "Why"], it.left_out.iter().take(n_listed).map(row))
 }
 
 fn interval(it: &Estimate) -> Option<String> {

@@ -7,20 +7,22 @@ use crate::analysis::Measurement;
 use crate::analysis::causal_trace::{Corrupted, Direction};
 use crate::analysis::trace_cell::{NextToken, TraceCell};
 use crate::figure::number::{signed, significant};
-use crate::figure::words::{long_answer, metric_name, metric_or_prob, token_at};
-use crate::figure::{Bar, Bars, Cell, Chart, Figure, Pick, Row, Table};
+use crate::figure::words::{long_answer, metric_name, metric_or_prob, token_at, told};
+use crate::figure::{Bar, Bars, Cell, Chart, Figure, Row, Table};
 use crate::tokens::visible;
 
 pub(super) fn figure(it: &TraceCell, look: &Look<'_>) -> Figure {
     let metric = metric_or_prob(look.metric, &it.clean);
     let quantity = metric_name(metric, &it.prompt);
     let does = does(it);
-    let mean = |runs: &[Measurement]| Measurement::mean(runs, metric).unwrap_or(f32::NAN);
+    let mean = |runs: &[Measurement]| {
+        Measurement::mean(runs, metric).map_or(f32::NAN, |it| told(metric, it))
+    };
     let (corrupted, patched) = (mean(&it.corrupted), mean(&it.patched));
-    let value = |found: &Measurement| found.get(metric).unwrap_or(f32::NAN);
-    let bar = |label: String, value: f32| Bar { label, value, pick: Pick::default() };
+    let value = |found: &Measurement| found.get(metric).map_or(f32::NAN, |it| told(metric, it));
+    let bar = |label: String, value: f32| Bar::new(label, value);
     let mut bars = vec![
-        bar("Clean".to_owned(), it.clean.get(metric).unwrap_or(f32::NAN)),
+        bar("Clean".to_owned(), value(&it.clean)),
         bar("Corrupted, mean".to_owned(), corrupted),
         bar(format!("{does}, mean"), patched),
     ];
@@ -62,7 +64,7 @@ pub(super) fn figure(it: &TraceCell, look: &Look<'_>) -> Figure {
         ),
         charts: vec![
             Chart::Table(likeliest(it, look)),
-            Chart::Bars(Bars { name: "Samples".to_owned(), quantity, bars }),
+            Chart::Bars(Bars::new("Samples", quantity, bars)),
             Chart::Table(draws(it, look)),
         ],
         notes,
@@ -94,21 +96,18 @@ fn likeliest(it: &TraceCell, look: &Look<'_>) -> Table {
             .chain(side(top.corrupted.get(nth), |it| it.corrupted))
             .chain(side(patched, |it| it.patched))
             .chain([Cell::Number(patched.map_or(f32::NAN, |next| it.change(next)))]);
-        Row { cells: cells.collect(), pick: Pick::default() }
+        Row::new(cells)
     };
     let columns = ["Rank", "Clean", "p", "Corrupted", "p", does(it), "p", "Change"];
-    Table {
-        name: "Next token".to_owned(),
-        columns: columns.map(str::to_owned).into(),
-        rows: (0..n).map(row).collect(),
-    }
+    Table::new("Next token", columns, (0..n).map(row))
 }
 
 /// Each sample, and what became of the subject in it.
 fn draws(it: &TraceCell, look: &Look<'_>) -> Table {
     let metric = metric_or_prob(look.metric, &it.clean);
     let value = |found: Option<&Measurement>| {
-        Cell::Number(found.and_then(|it| it.get(metric)).unwrap_or(f32::NAN))
+        let reading = found.and_then(|it| it.get(metric));
+        Cell::Number(reading.map_or(f32::NAN, |it| told(metric, it)))
     };
     let became = |nth: usize| match it.corruptions.get(nth) {
         Some(Corrupted::Prompt { tokens, .. }) => {
@@ -122,24 +121,23 @@ fn draws(it: &TraceCell, look: &Look<'_>) -> Table {
         }
         None => Cell::Text(String::new()),
     };
-    let row = |nth: usize| Row {
-        cells: vec![
+    let row = |nth: usize| {
+        Row::new([
             Cell::Number(nth as f32),
             value(it.corrupted.get(nth)),
             value(it.patched.get(nth)),
             became(nth),
-        ],
-        pick: Pick::default(),
+        ])
     };
     let what = match it.corruptions.first() {
         Some(Corrupted::Prompt { .. }) => "Corrupted prompt",
         _ => "Embeddings of the subject's tokens",
     };
-    Table {
-        name: "Draws".to_owned(),
-        columns: ["Sample", "Corrupted", does(it), what].map(str::to_owned).into(),
-        rows: (0..it.corrupted.len().min(look.n_listed)).map(row).collect(),
-    }
+    Table::new(
+        "Draws",
+        ["Sample", "Corrupted", does(it), what],
+        (0..it.corrupted.len().min(look.n_listed)).map(row),
+    )
 }
 
 fn capital(text: &str) -> String {

@@ -23,12 +23,10 @@ impl Figure {
         let name = format!("{} − {}", capitalized(&names[0]), names[1]);
         let quantity = format!("{name}, effect on {reading}");
         let n_layers = it.difference.n_columns();
-        let labels: Vec<String> = it.roles.iter().map(ToString::to_string).collect();
         let marked =
             |from: usize| it.roles.iter().skip(from).take_while(|it| it.is_subject()).count();
         let first = it.roles.iter().position(|it| it.is_subject()).unwrap_or(0);
-        let rows =
-            Side::named("Token's role", "role", labels).marking(first..first + marked(first));
+        let rows = Side::roles(&it.roles).marking(first..first + marked(first));
         let at =
             |nth: usize, row: usize, layer: usize| it.maps[nth].get(row, layer).copied().flatten();
         let value = |row: usize, layer: usize| {

@@ -12,9 +12,7 @@ use super::graph_view::graph_ui;
 use super::header_ui;
 use super::small_maps::small_maps_ui;
 use crate::figure::number::{brief, exact, significant};
-use crate::figure::{
-    Bars, Cell, Chart, Figure, Lines, Map, Pick, Place, Point, Scatter, Side, Table,
-};
+use crate::figure::{Bars, Cell, Chart, Figure, Lines, Map, Pick, Point, Scatter, Side, Table};
 use crate::ui::command::Command;
 use crate::ui::theme::{axis_font, palette, series, token_font};
 use crate::ui::view::{ViewAction, ViewCtx};
@@ -119,12 +117,7 @@ fn map_ui(ui: &mut Ui, map: &Map, ctx: &ViewCtx<'_>) -> Option<ViewAction> {
 /// Without estimates or texts.
 pub(super) fn heatmap<'a>(map: &'a Map, ctx: &ViewCtx<'_>) -> Heatmap<'a> {
     let before = ctx.selection;
-    let selected = |side: &Side| match side.place {
-        Place::Layer => before.layer,
-        Place::Position => before.position,
-        Place::Head => before.head,
-        Place::Other => None,
-    };
+    let selected = |side: &Side| side.nth_of(before);
     Heatmap {
         name: &map.name,
         values: &map.values,
