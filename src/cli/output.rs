@@ -1,27 +1,26 @@
-//! Results as JSON or as text.
+//! Where a result goes: JSON, text, or a figure in a file.
 
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
-use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use clap::Args;
+use serde_json::Value;
 
-use super::Machine;
-use super::progress::Bar;
+use super::flags::choice;
+use super::json::program;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit};
 use crate::experiment::Experiment;
-use crate::figure::{AttributionForm, Effect, Figure, FileFormat, Look, Pick, Scale};
-use crate::task::{CancelToken, TaskCtx};
-use crate::tokens::{Answer, TokenizedPrompt};
+use crate::figure::{AttributionForm, Effect, Figure, FileFormat, Look, Pick, Scale, to_text};
+use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::whole_file::{self, folder_of};
-use crate::worker::{Engine, Gpt2Config, ModelInfo};
+use crate::worker::{Engine, Gpt2Config};
 
 /// Where a result goes.
 #[derive(Args)]
 pub(super) struct Output {
-    /// Print JSON instead of text
+    /// Print JSON instead of text. Ranks count from 0 there, and from 1 in text
     #[arg(long)]
     json: bool,
 
@@ -56,68 +55,37 @@ pub(super) struct ResultOutput {
     #[arg(long, value_name = "N", default_value = "2", requires = "figure", value_parser = figure_scale)]
     figure_scale: Scale,
 
-    /// What the figure shows of an answer, where a result has more than its probability
-    #[arg(long, value_enum, value_name = "METRIC", default_value = "prob", requires = "figure")]
-    figure_metric: FigureMetric,
+    /// What the figure, as text too, shows of an answer, where a result has more than its probability
+    #[arg(long, value_name = "METRIC", default_value = "prob", value_parser = choice::<Metric>())]
+    figure_metric: Metric,
 
-    /// What the figure of a trace shows of that
-    #[arg(long, value_enum, value_name = "EFFECT", default_value = "score", requires = "figure")]
-    figure_effect: FigureEffect,
+    /// What the figure of a trace shows of that: `score`, the metric in each patched run; `indirect`,
+    /// what comes back, or is lost, through the cell; `direct`, the rest of the total effect; or
+    /// `recovery`, the share of the total effect that comes back
+    #[arg(long, value_name = "EFFECT", default_value = "score", value_parser = choice::<Effect>())]
+    figure_effect: Effect,
 
-    /// How the figure of an attribution by layers or heads draws the logit
-    #[arg(long, value_enum, value_name = "FORM", default_value = "parts", requires = "figure")]
-    figure_attribution: FigureAttribution,
+    /// How the figure of an attribution by layers or heads draws the logit: `parts`, what each part
+    /// adds; `running-sum`, the sum of all parts up to each depth; or `waterfall`, what each part adds,
+    /// from where the one before ended
+    #[arg(long, value_name = "FORM", default_value = "parts", value_parser = choice::<AttributionForm>())]
+    figure_attribution: AttributionForm,
 
     /// The layer that the figure looks at, where it shows one of several, as of attention
-    #[arg(long, value_name = "L", requires = "figure")]
+    #[arg(long, value_name = "L")]
     figure_layer: Option<usize>,
 
     /// The same of heads
-    #[arg(long, value_name = "H", requires = "figure")]
+    #[arg(long, value_name = "H")]
     figure_head: Option<usize>,
 
     /// The same of tokens, counted from 0: of a logit lens, say, the one that it starts from
-    #[arg(long, value_name = "POS", requires = "figure")]
+    #[arg(long, value_name = "POS")]
     figure_position: Option<usize>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum FigureMetric {
-    Prob,
-    AnswerProb,
-    LogProb,
-    Logit,
-    LogitDiff,
-    Rank,
-    Kl,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum FigureEffect {
-    /// The metric in each patched run
-    Score,
-
-    /// What comes back, or is lost, through the cell
-    Indirect,
-
-    /// The rest of the total effect
-    Direct,
-
-    /// The share of the total effect that comes back
-    Recovery,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum FigureAttribution {
-    /// What each part adds
-    Parts,
-
-    /// The sum of all parts up to each depth
-    RunningSum,
-
-    /// What each part adds, from where the one before ended
-    Waterfall,
-}
+/// How wide text is where there is no terminal.
+const USUAL_WIDTH: usize = 100;
 
 impl AnalysisOutput {
     /// As [`Output::check`].
@@ -169,95 +137,83 @@ impl ResultOutput {
         within("--figure-position", self.figure_position, 0..prompt.n_pos())
     }
 
-    /// As [`Output::write`], and the figure.
+    /// As [`Output::write`], and the figure. `json`: makes the result's, which takes a while.
     pub fn write(
         &self,
-        result: &AnalysisResult,
+        (spec, result): (&AnalysisSpec, &AnalysisResult),
         engine: &Engine,
-        json: &Value,
-        text: &str,
+        json: impl FnOnce() -> anyhow::Result<Value>,
     ) -> anyhow::Result<()> {
+        let figure = self.figure(spec, result, engine);
         if let Some(path) = &self.figure {
-            let look = Look {
-                metric: self.figure_metric.into(),
-                effect: self.figure_effect.into(),
-                attribution: self.figure_attribution.into(),
-                pick: Pick {
-                    layer: self.figure_layer,
-                    position: self.figure_position,
-                    head: self.figure_head,
-                },
-                ..Look::new(&engine.info.tokenizer)
-            };
-            let mut figure = Figure::of(result, &look);
-            let is_change = |edit: &&ModelEdit| !matches!(edit, ModelEdit::Processing(_));
-            let edited = match engine.edits.iter().filter(is_change).count() {
-                0 => String::new(),
-                1 => ", edited once".to_owned(),
-                n => format!(", edited {n} times"),
-            };
-            for edit in &engine.edits {
-                if let ModelEdit::Processing(it) = edit {
-                    figure.notes.push(format!("The weights were processed: {it}"));
-                }
-            }
-            figure.notes.push(format!("Model {}{edited}  ·  {}", engine.info.name, program()));
             whole_file::write(path, &FileFormat::of(path)?.bytes(&figure, self.figure_scale))
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        self.output.write(json, text)
+        self.output.write(json, || to_text(&figure, terminal_width()))
     }
-}
 
-impl From<FigureMetric> for Metric {
-    fn from(metric: FigureMetric) -> Self {
-        match metric {
-            FigureMetric::Prob => Self::Prob,
-            FigureMetric::AnswerProb => Self::AnswerProb,
-            FigureMetric::LogProb => Self::LogProb,
-            FigureMetric::Logit => Self::Logit,
-            FigureMetric::LogitDiff => Self::LogitDiff,
-            FigureMetric::Rank => Self::Rank,
-            FigureMetric::Kl => Self::Kl,
+    fn figure(&self, spec: &AnalysisSpec, result: &AnalysisResult, engine: &Engine) -> Figure {
+        let mut figure = Figure::of(result, &self.look(spec, &engine.info.tokenizer));
+        for edit in &engine.edits {
+            if let ModelEdit::Processing(it) = edit {
+                figure.notes.push(format!("The weights were processed: {it}"));
+            }
+        }
+        let is_change = |edit: &&ModelEdit| !matches!(edit, ModelEdit::Processing(_));
+        let edited = match engine.edits.iter().filter(is_change).count() {
+            0 => String::new(),
+            1 => ", edited once".to_owned(),
+            n => format!(", edited {n} times"),
+        };
+        figure.notes.push(format!("Model {}{edited}  ·  {}", engine.info.name, program()));
+        figure
+    }
+
+    fn look<'a>(&self, spec: &AnalysisSpec, tokenizer: &'a Tokenizer) -> Look<'a> {
+        let usual = Look::new(tokenizer);
+        Look {
+            metric: self.figure_metric,
+            effect: self.figure_effect,
+            attribution: self.figure_attribution,
+            pick: Pick {
+                layer: self.figure_layer,
+                position: self.figure_position,
+                head: self.figure_head,
+            },
+            n_listed: n_asked(spec).max(usual.n_listed),
+            ..usual
         }
     }
 }
 
-impl From<FigureEffect> for Effect {
-    fn from(effect: FigureEffect) -> Self {
-        match effect {
-            FigureEffect::Score => Self::Score,
-            FigureEffect::Indirect => Self::Indirect,
-            FigureEffect::Direct => Self::Direct,
-            FigureEffect::Recovery => Self::Recovery,
-        }
-    }
+/// How long lists are asked to be, or 0.
+fn n_asked(spec: &AnalysisSpec) -> usize {
+    let spec = serde_json::to_value(spec).unwrap_or_default();
+    let spec = spec.as_object().and_then(|it| it.values().next());
+    let n = |key: &str| spec.and_then(|it| it.get(key)?.as_u64()).unwrap_or(0) as usize;
+    ["n_top", "n_tokens", "n_verified"].map(n).into_iter().max().unwrap_or(0)
 }
 
-impl From<FigureAttribution> for AttributionForm {
-    fn from(form: FigureAttribution) -> Self {
-        match form {
-            FigureAttribution::Parts => Self::Parts,
-            FigureAttribution::RunningSum => Self::RunningSum,
-            FigureAttribution::Waterfall => Self::Waterfall,
-        }
-    }
+fn terminal_width() -> usize {
+    terminal_size::terminal_size().map_or(USUAL_WIDTH, |(width, _)| usize::from(width.0))
 }
 
 impl Output {
-    /// `text` is what a person reads where no JSON was asked for.
-    pub fn write(&self, json: &Value, text: &str) -> anyhow::Result<()> {
+    /// `text` is what a person reads where no JSON was asked for. Only what is written is made.
+    pub fn write(
+        &self,
+        json: impl FnOnce() -> anyhow::Result<Value>,
+        text: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        if !self.json && self.out.is_none() {
+            return print(&text());
+        }
+        let json = format!("{}\n", json()?);
         if let Some(path) = &self.out {
-            whole_file::write(path, format!("{json}\n").as_bytes())
+            whole_file::write(path, json.as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
-        if self.json {
-            print(&format!("{json}\n"))
-        } else if self.out.is_none() {
-            print(text)
-        } else {
-            Ok(())
-        }
+        if self.json { print(&json) } else { Ok(()) }
     }
 
     /// Refuses a place that cannot be written to before hours are spent on what goes there.
@@ -272,91 +228,6 @@ fn check_writable(path: &Path) -> anyhow::Result<()> {
     tempfile::NamedTempFile::new_in(dir)
         .map(drop)
         .with_context(|| format!("cannot write to the folder {}", dir.display()))
-}
-
-/// An analysis' own numbers, and what every result says beside them: of the prompt, and where the
-/// numbers come from.
-///
-/// # Panics
-///
-/// If `body` is no object.
-pub(super) fn with_tail(
-    body: Value,
-    prompt: &TokenizedPrompt,
-    engine: &Engine,
-    machine: &Machine,
-) -> anyhow::Result<Value> {
-    with_tail_but(&[], body, prompt, engine, machine)
-}
-
-/// The same for a result that says less. What `body` has already stays.
-pub(super) fn with_tail_but(
-    left_out: &[&str],
-    mut body: Value,
-    prompt: &TokenizedPrompt,
-    engine: &Engine,
-    machine: &Machine,
-) -> anyhow::Result<Value> {
-    let mut tail = json!({
-        "answer": prompt.answer.as_ref().map(answer_json),
-        "foil": prompt.foil.as_ref().map(answer_json),
-        "tokens": prompt.pieces,
-        "ids": prompt.ids,
-        "subject_range": prompt.subject.as_ref().map(|it| [it.start, it.end]),
-        "bos": prompt.bos,
-        "program": program(),
-        "device": engine.info.device,
-    });
-    if !engine.edits.is_empty() {
-        tail["edits"] = json!(engine.edits);
-    }
-    // Weights of some gigabytes take a while to hash.
-    if !left_out.contains(&"model") {
-        tail["model"] = provenance(&engine.info, machine)?;
-    }
-    let body_keys = body.as_object_mut().expect("a result is an object");
-    let tail = tail.as_object_mut().expect("it was just made");
-    for (key, value) in std::mem::take(tail) {
-        if !left_out.contains(&key.as_str()) {
-            body_keys.entry(key).or_insert(value);
-        }
-    }
-    Ok(body)
-}
-
-/// The same for a result that is of no prompt.
-pub(super) fn with_tail_of_weights(
-    body: Value,
-    engine: &Engine,
-    machine: &Machine,
-) -> anyhow::Result<Value> {
-    let of_prompt = ["answer", "foil", "tokens", "ids", "subject_range", "bos"];
-    with_tail_but(&of_prompt, body, &TokenizedPrompt::nothing(), engine, machine)
-}
-
-/// What a logit is measured against.
-pub(super) fn minus(prompt: &TokenizedPrompt) -> &'static str {
-    if prompt.foil.is_some() { "foil" } else { "vocabulary mean" }
-}
-
-/// Where the numbers come from, for every JSON file.
-pub(super) fn provenance(info: &ModelInfo, machine: &Machine) -> anyhow::Result<Value> {
-    let bar = Bar::new(machine, "Hashing the weights");
-    let report = |progress| bar.set(progress);
-    let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
-    let hashes = info.hash.get(&ctx)?;
-    bar.finish();
-    Ok(json!({ "name": info.name, "weights_sha256": hashes }))
-}
-
-/// The program that made a file.
-pub(super) fn program() -> String {
-    format!("factscope {}", env!("CARGO_PKG_VERSION"))
-}
-
-/// The text of all tokens of an answer.
-pub(super) fn answer_json(answer: &Answer) -> Value {
-    json!({ "text": answer.text, "ids": answer.ids, "tokens": answer.pieces })
 }
 
 pub(super) fn print(text: &str) -> anyhow::Result<()> {

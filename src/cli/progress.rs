@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Machine;
+use super::machine::Machine;
 use crate::task::Progress;
 
 pub(super) struct Bar(ProgressBar);

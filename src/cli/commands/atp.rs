@@ -1,0 +1,53 @@
+//! `factscope atp`: a causal trace estimated from one gradient.
+
+use clap::Args;
+
+use crate::analysis::attribution_patching::{BasePoint, Spec, Windows};
+use crate::analysis::{AnalysisSpec, Metric};
+use crate::cli::flags::choice;
+use crate::cli::flags::metric::estimated_metric;
+use crate::cli::flags::trace::TraceArgs;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+
+#[derive(Args)]
+pub(super) struct Atp {
+    #[command(flatten)]
+    what: TraceArgs,
+
+    /// The run at which the gradient is taken: Nanda 2023 takes the corrupted one, Kramár et al.
+    /// 2024 the clean one
+    #[arg(long, default_value = "corrupted", value_parser = choice::<BasePoint>())]
+    base: BasePoint,
+
+    /// What is estimated to first order
+    #[arg(long, default_value = "prob", value_parser = estimated_metric())]
+    metric: Metric,
+
+    /// How the layers of a window are taken together: `held`, as outputs that do not react to each
+    /// other at the restored token, or `added`, as the sum of their own estimates
+    #[arg(long, default_value = "held", value_parser = choice::<Windows>())]
+    windows: Windows,
+
+    /// Patch the N cells with the largest estimated effects for real
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    verify: usize,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+impl Atp {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let (inquiry, trace) = self.what.ask(machine)?;
+        let spec = Spec {
+            trace,
+            base: self.base,
+            metric: self.metric,
+            windows: self.windows,
+            n_verified: self.verify,
+        };
+        inquiry.finish(AnalysisSpec::AttributionPatching(spec), &self.output, machine)
+    }
+}

@@ -1,0 +1,54 @@
+//! `factscope attention`: where heads look.
+
+use clap::Args;
+
+use crate::analysis::AnalysisSpec;
+use crate::analysis::attention::{Spec, Weighting};
+use crate::cli::flags::choices;
+use crate::cli::flags::fact::AskedArgs;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+
+/// A rollout has a flag of its own.
+const WEIGHTINGS: [(&str, Weighting); 3] = [
+    ("pattern", Weighting::Pattern),
+    ("value", Weighting::ValueWeighted),
+    ("norm", Weighting::NormBased),
+];
+
+#[derive(Args)]
+pub(super) struct Attention {
+    #[command(flatten)]
+    asked: AskedArgs,
+
+    /// From 0
+    #[arg(long, value_name = "L")]
+    layer: usize,
+
+    /// From 0. A rollout has none [default: all]
+    #[arg(long, value_name = "H")]
+    head: Option<usize>,
+
+    /// What is said of a query and a key: the attention weight, the weight times the norm of the
+    /// value, or the norm of what is moved, the weighted value through `W_O` (Kobayashi et al. 2020)
+    #[arg(long, default_value = "pattern", value_parser = choices(WEIGHTINGS))]
+    weighting: Weighting,
+
+    /// Attention through this layer and all below, heads averaged (Abnar & Zuidema 2020)
+    #[arg(long, conflicts_with_all = ["head", "weighting"])]
+    rollout: bool,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+impl Attention {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let inquiry = self.asked.ask(machine)?;
+        let weighting = if self.rollout { Weighting::Rollout } else { self.weighting };
+        let layers = self.layer..self.layer.saturating_add(1);
+        let spec = Spec { layers, head: self.head, weighting };
+        inquiry.finish(AnalysisSpec::Attention(spec), &self.output, machine)
+    }
+}

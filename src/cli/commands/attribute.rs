@@ -1,0 +1,155 @@
+//! `factscope attribute`: the answer's logit, split up.
+
+use anyhow::ensure;
+use clap::{Args, ValueEnum};
+
+use crate::analysis::accumulated_resid::LensScale;
+use crate::analysis::attribution_difference::{self, ScaleOf, SecondRun};
+use crate::analysis::logit_attribution::{Parts, Spec};
+use crate::analysis::neuron_attribution::{self, Listing};
+use crate::analysis::{AnalysisSpec, accumulated_resid, source_attribution, through_head};
+use crate::cli::flags::choice;
+use crate::cli::flags::corruption::{NoiseArg, noise_subjects, noise_tokens};
+use crate::cli::flags::fact::AskedArgs;
+use crate::cli::flags::head::HeadArg;
+use crate::cli::inquiry::Inquiry;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+use crate::intervention::NoiseRng;
+
+#[derive(Args)]
+pub(super) struct Attribute {
+    #[command(flatten)]
+    asked: AskedArgs,
+
+    /// A wrong answer, whose logit is taken off [default: the dataset's, if it has one, else the mean
+    /// over the vocabulary]
+    #[arg(long, value_name = "TEXT")]
+    foil: Option<String>,
+
+    /// What the logit is split into: layer components; heads and MLPs; the neurons that matter most;
+    /// what each head brings from each token; or how it builds up along the residual stream
+    #[arg(long, value_enum, default_value = "layers")]
+    by: By,
+
+    /// How many neurons are listed
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    top: usize,
+
+    /// List the top N of each layer instead of the top N overall
+    #[arg(long)]
+    per_layer: bool,
+
+    /// With `--by accumulated`: what each state is divided by, its own standard deviation or that of
+    /// the last
+    #[arg(long, default_value = "final", value_parser = choice::<LensScale>())]
+    scale: LensScale,
+
+    /// Only what reaches the answer through this head, such as `9.1`: what earlier layers or heads
+    /// give it to write, at each token it looks at
+    #[arg(long, value_name = "LAYER.HEAD", conflicts_with_all = ["minus_prompt", "minus_noise"])]
+    through: Option<HeadArg>,
+
+    /// Take off what the same parts write on another prompt
+    #[arg(long, value_name = "TEXT", conflicts_with = "minus_noise")]
+    minus_prompt: Option<String>,
+
+    /// Take off what the same parts write when the subject's embeddings have noise, as in `trace`
+    #[arg(long, value_name = "NOISE")]
+    minus_noise: Option<NoiseArg>,
+
+    /// Noise draws averaged
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "minus_noise")]
+    samples: usize,
+
+    /// Seed of the noise
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "minus_noise")]
+    seed: u32,
+
+    /// With a second run: whose final layer norm scale is used for both
+    #[arg(long, default_value = "clean", value_parser = choice::<ScaleOf>())]
+    scale_of: ScaleOf,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    Layers,
+    Heads,
+    Neurons,
+    Sources,
+    Accumulated,
+}
+
+impl By {
+    fn parts(self) -> Option<Parts> {
+        match self {
+            Self::Layers => Some(Parts::Layers),
+            Self::Heads => Some(Parts::Heads),
+            Self::Neurons | Self::Sources | Self::Accumulated => None,
+        }
+    }
+}
+
+impl Attribute {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let has_second = self.minus_prompt.is_some() || self.minus_noise.is_some();
+        ensure!(
+            self.by.parts().is_some() || !(has_second || self.through.is_some()),
+            "--through, --minus-prompt and --minus-noise go with --by layers or --by heads"
+        );
+        let source = self.asked.fact.source().with_foil(self.foil.as_deref());
+        let inquiry = self.asked.model.ask(source, machine)?;
+        let spec = match (self.through, self.second_run(&inquiry)?) {
+            (Some(HeadArg { layer, head }), _) => {
+                let by = self.by.parts().unwrap_or(Parts::Layers);
+                AnalysisSpec::ThroughHead(through_head::Spec { layer, head, by })
+            }
+            (None, Some(second)) => {
+                AnalysisSpec::AttributionDifference(attribution_difference::Spec {
+                    by: self.by.parts().unwrap_or(Parts::Layers),
+                    second,
+                    scale_of: self.scale_of,
+                })
+            }
+            (None, None) => self.single(),
+        };
+        inquiry.finish(spec, &self.output, machine)
+    }
+
+    /// Of one run.
+    fn single(&self) -> AnalysisSpec {
+        match self.by {
+            By::Layers => AnalysisSpec::LogitAttribution(Spec { by: Parts::Layers }),
+            By::Heads => AnalysisSpec::LogitAttribution(Spec { by: Parts::Heads }),
+            By::Neurons => AnalysisSpec::NeuronAttribution(neuron_attribution::Spec {
+                n_top: self.top,
+                listing: if self.per_layer { Listing::PerLayer } else { Listing::Overall },
+            }),
+            By::Sources => AnalysisSpec::SourceAttribution(source_attribution::Spec),
+            By::Accumulated => {
+                AnalysisSpec::AccumulatedResid(accumulated_resid::Spec { scale: self.scale })
+            }
+        }
+    }
+
+    /// What is taken off, if anything.
+    fn second_run(&self, inquiry: &Inquiry) -> anyhow::Result<Option<SecondRun>> {
+        if let Some(text) = &self.minus_prompt {
+            return Ok(Some(SecondRun::Prompt { ids: inquiry.ids(text)?.into() }));
+        }
+        let Some(noise) = self.minus_noise else { return Ok(None) };
+        // As for a trace: all subjects of the dataset, or the prompt's own.
+        let subjects = noise_subjects(None, &inquiry.question)?;
+        let tokens = noise_tokens(&inquiry.engine.info.tokenizer, &subjects)?;
+        Ok(Some(SecondRun::Noise {
+            level: noise.level(&tokens),
+            rng: NoiseRng::Numpy,
+            seed: self.seed,
+            n_samples: self.samples,
+        }))
+    }
+}

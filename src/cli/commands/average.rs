@@ -1,0 +1,146 @@
+//! `factscope average`: causal traces of many facts, averaged by token role.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::Args;
+
+use crate::analysis::AnalysisSpec;
+use crate::analysis::causal_trace::{Component, Map};
+use crate::analysis::corruption::Corruption;
+use crate::analysis::trace_average::{AskedFact, Kept, LeftOut, Sample, Spec};
+use crate::cli::flags::choice;
+use crate::cli::flags::corruption::CorruptionArgs;
+use crate::cli::flags::model::ModelArgs;
+use crate::cli::flags::trace::WayArgs;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+use crate::experiment::{FactSource, Question};
+use crate::facts::{Catalogue, Dataset, Direction, Record};
+
+#[derive(Args)]
+pub(super) struct Average {
+    #[command(flatten)]
+    model: ModelArgs,
+
+    /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet
+    #[arg(long, value_name = "FILE", default_value = Dataset::BUNDLED)]
+    facts: PathBuf,
+
+    /// How many facts are drawn from it
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    n: usize,
+
+    /// Only facts of this relation: its Wikidata id, such as P36, or its name
+    #[arg(long, value_name = "RELATION")]
+    relation: Option<String>,
+
+    /// Ask the facts from their answers
+    #[arg(long)]
+    inverse: bool,
+
+    /// Seed of which facts are drawn; more facts keep the first ones
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    facts_seed: u32,
+
+    /// Average also facts whose answer is not the model's first guess
+    #[arg(long)]
+    keep_unknown: bool,
+
+    /// What is restored, a map each: the residual stream after a layer, or what MLPs or attention
+    /// add to it
+    #[arg(
+        long,
+        value_name = "KIND,…",
+        value_delimiter = ',',
+        default_value = "hidden,mlp,attn",
+        value_parser = choice::<Component>()
+    )]
+    kind: Vec<Component>,
+
+    #[command(flatten)]
+    corruption: CorruptionArgs,
+
+    /// Layers restored together, for `mlp` and `attn`
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    window: usize,
+
+    #[command(flatten)]
+    way: WayArgs,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+impl Average {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let dataset = Dataset::load(&self.facts)?;
+        let sample = self.sample();
+        let records: Vec<Record> = sample.draw(&dataset.records).into_iter().cloned().collect();
+        ensure!(!records.is_empty(), "no such fact in {}", self.facts.display());
+        let inquiry = self.model.ask(FactSource::Nothing, machine)?;
+        let tokenizer = &inquiry.engine.info.tokenizer;
+        let mut question = Question {
+            subjects: dataset.subjects().map(str::to_owned).collect(),
+            direction: sample.direction,
+            dataset: Some(dataset),
+            ..inquiry.question.clone()
+        };
+        let noise_tokens = self.corruption.noise_tokens(&question, tokenizer)?;
+        let bos = inquiry.bos;
+
+        let (mut facts, mut left_out) = (Vec::new(), Vec::new());
+        let mut draws = None;
+        for record in &records {
+            let Some(fact) = record.fact(sample.direction) else { continue };
+            question.fact = fact.clone();
+            question.expected.clone_from(&fact.answer);
+            question.relation.clone_from(&record.relation);
+            let mut own = None;
+            if draws.is_none() || self.corruption.is_of_subject() {
+                match self.corruption.draws_of(&mut question, tokenizer, bos, &noise_tokens) {
+                    Ok(found) => {
+                        own = self.corruption.is_of_subject().then(|| found.corruption.clone());
+                        draws = draws.or(Some(found));
+                    }
+                    Err(error) if self.corruption.is_of_subject() => {
+                        left_out.push(LeftOut::not_traced(fact, &format!("{error:#}")));
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            let answers = record.answers(sample.direction);
+            match AskedFact::new(tokenizer, &question.fact, answers, bos) {
+                Ok(asked) => facts.push(AskedFact { corruption: own, ..asked }),
+                Err(reason) => left_out.push(reason),
+            }
+        }
+        let reason = || left_out.first().map(|it| it.reason.clone()).unwrap_or_default();
+        let Some(mut draws) = draws else {
+            anyhow::bail!("no fact can be corrupted so: {}", reason());
+        };
+        if self.corruption.is_of_subject() {
+            draws.corruption = Corruption::default();
+        }
+        let spec = Spec {
+            trace: self.way.trace(self.kind[0], self.window, draws, Map::Tokens),
+            components: self.kind.clone(),
+            facts: facts.into(),
+            kept: if self.keep_unknown { Kept::All } else { Kept::Known },
+            left_out: left_out.into(),
+        };
+        inquiry.finish(AnalysisSpec::TraceAverage(spec), &self.output, machine)
+    }
+
+    fn sample(&self) -> Sample {
+        let known = |name: &String| Catalogue::bundled().find(name).map(|it| it.id.clone());
+        Sample {
+            relation: self.relation.as_ref().map(|it| known(it).unwrap_or_else(|| it.clone())),
+            direction: if self.inverse { Direction::Inverse } else { Direction::Forward },
+            n_facts: self.n,
+            seed: self.facts_seed,
+        }
+    }
+}

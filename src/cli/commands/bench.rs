@@ -1,0 +1,90 @@
+//! `factscope bench`: the same trace under several corruptions.
+
+use clap::{Args, ValueEnum as _};
+
+use crate::analysis::AnalysisSpec;
+use crate::analysis::causal_trace::{Component, Map};
+use crate::analysis::corruption::{Corruption, Draws};
+use crate::analysis::corruption_bench::{Entry, LeftOut, Spec};
+use crate::cli::flags::choice;
+use crate::cli::flags::corruption::{CorruptionKind, DrawArgs};
+use crate::cli::flags::fact::MeasuredArgs;
+use crate::cli::flags::trace::WayArgs;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+
+#[derive(Args)]
+pub(super) struct Bench {
+    #[command(flatten)]
+    asked: MeasuredArgs,
+
+    /// What is restored: the residual stream after a layer, or what MLPs or attention add to it
+    #[arg(long, default_value = "mlp", value_parser = choice::<Component>())]
+    kind: Component,
+
+    /// What the subject becomes, one map each
+    #[arg(
+        long,
+        value_enum,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        default_value = "gaussian,str,resample,random-tokens,mean,zero"
+    )]
+    corruptions: Vec<CorruptionKind>,
+
+    #[command(flatten)]
+    draws: DrawArgs,
+
+    /// Layers restored together, for `mlp` and `attn`; single layers always stand beside
+    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "10")]
+    window: Vec<usize>,
+
+    #[command(flatten)]
+    way: WayArgs,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+impl Bench {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        // A file that is not there is no property of the prompt.
+        self.draws.check()?;
+        let mut inquiry = self.asked.model.ask(self.asked.fact.source(), machine)?;
+        let usual = self.draws.of(CorruptionKind::Gaussian, &mut inquiry)?;
+        let own_foil = inquiry.question.fact.foil.clone();
+        let (mut corruptions, mut left_out) = (Vec::new(), Vec::new());
+        for kind in &self.corruptions {
+            let name = kind.to_possible_value().expect("all have names").get_name().to_owned();
+            match self.draws.of(*kind, &mut inquiry) {
+                Ok(Draws { corruption, n_samples: own, .. }) => {
+                    let n_samples = match &corruption {
+                        Corruption::NoiseFile(_) => own,
+                        Corruption::OtherSubjects { ids, .. } => usual.n_samples.min(ids.len()),
+                        it if it.is_drawn() => usual.n_samples,
+                        _ => 1,
+                    };
+                    corruptions.push(Entry { name, corruption, n_samples });
+                }
+                Err(error) => left_out.push(LeftOut { name, reason: format!("{error:#}") }),
+            }
+        }
+        if own_foil.is_some() {
+            // That all maps are of one question goes before what would suit one of them.
+            inquiry.question.fact.foil = own_foil;
+        }
+        inquiry.set_foil(self.asked.foil.as_deref())?;
+        let component = self.kind;
+        let windows = if component == Component::Hidden {
+            vec![1]
+        } else {
+            let more = self.window.iter().copied().filter(|it| *it != 1);
+            [1].into_iter().chain(more).collect()
+        };
+        let window = windows[windows.len() - 1];
+        let trace = self.way.trace(component, window, usual, Map::Tokens);
+        let spec = Spec { trace, corruptions, windows, left_out };
+        inquiry.finish(AnalysisSpec::CorruptionBench(spec), &self.output, machine)
+    }
+}

@@ -1,0 +1,52 @@
+//! `factscope circuit`: what a head reads and writes by its weights.
+
+use clap::Args;
+
+use crate::analysis::AnalysisSpec;
+use crate::analysis::circuit::{self, Spec};
+use crate::cli::flags::choice;
+use crate::cli::flags::head::HeadArg;
+use crate::cli::flags::model::WeightArgs;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+
+#[derive(Args)]
+pub(super) struct Circuit {
+    #[command(flatten)]
+    model: WeightArgs,
+
+    /// Layer and head, both from 0, such as `9.1`
+    #[arg(long, value_name = "LAYER.HEAD")]
+    head: HeadArg,
+
+    /// `ov`: what is written, given what is read; `qk`: what is looked at, given what looks
+    #[arg(long, default_value = "ov", value_parser = choice::<circuit::Circuit>())]
+    circuit: circuit::Circuit,
+
+    /// How many singular vectors are read
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    vectors: usize,
+
+    /// How many tokens are listed at each end of one
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    tokens: usize,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+impl Circuit {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let inquiry = self.model.open(machine)?;
+        let spec = AnalysisSpec::Circuit(Spec {
+            layer: self.head.layer,
+            head: self.head.head,
+            circuit: self.circuit,
+            n_vectors: self.vectors,
+            n_tokens: self.tokens,
+            processing: self.model.process.clone(),
+        });
+        inquiry.finish(spec, &self.output, machine)
+    }
+}

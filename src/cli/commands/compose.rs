@@ -1,0 +1,40 @@
+//! `factscope compose`: which heads are wired to read which.
+
+use clap::Args;
+
+use crate::analysis::AnalysisSpec;
+use crate::analysis::composition::{Mode, Spec};
+use crate::cli::flags::choice;
+use crate::cli::flags::model::WeightArgs;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+
+#[derive(Args)]
+pub(super) struct Compose {
+    #[command(flatten)]
+    model: WeightArgs,
+
+    /// Where the later head takes in what the earlier one wrote: its queries, keys or values
+    #[arg(long, value_delimiter = ',', default_value = "q,k,v", value_parser = choice::<Mode>())]
+    modes: Vec<Mode>,
+
+    /// How many of the highest pairs are listed
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    top: usize,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+impl Compose {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let inquiry = self.model.open(machine)?;
+        let spec = AnalysisSpec::Composition(Spec {
+            modes: self.modes.clone(),
+            n_top: self.top,
+            processing: self.model.process.clone(),
+        });
+        inquiry.finish(spec, &self.output, machine)
+    }
+}

@@ -1,0 +1,113 @@
+//! `factscope cut`: what the answer loses without some ways for tokens to look at others.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::str::FromStr;
+
+use clap::Args;
+
+use crate::analysis::edge_cut::{Edge, Spec};
+use crate::analysis::{AnalysisError, AnalysisSpec, Positions};
+use crate::cli::flags::fact::MeasuredArgs;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Args)]
+pub(super) struct Cut {
+    #[command(flatten)]
+    asked: MeasuredArgs,
+
+    /// What is cut, such as `4:1`: the token that looks, a colon, the token that is looked at, by
+    /// their positions from 0; also `subject`, `last` and the like, or ranges such as `3..6`; may be
+    /// given again
+    #[arg(long, value_name = "QUERY:KEY")]
+    edge: Vec<EdgesArg>,
+
+    /// In these layers, such as `2..5` (without its end) or `3` [default: all]
+    #[arg(long, value_name = "LAYERS")]
+    layers: Option<LayersArg>,
+
+    /// In this head of each of them, from 0; may be given again [default: all]
+    #[arg(long, value_name = "H")]
+    head: Vec<usize>,
+
+    /// How many of the likeliest tokens to list
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    top: usize,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+/// `last:subject`
+#[derive(Clone)]
+struct EdgesArg {
+    queries: Positions,
+    keys: Positions,
+}
+
+impl FromStr for EdgesArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (queries, keys) = text.split_once(':').ok_or("two tokens, as `4:1`")?;
+        let place = |text: &str| text.parse::<Positions>().map_err(|error| error.to_string());
+        Ok(Self { queries: place(queries)?, keys: place(keys)? })
+    }
+}
+
+impl EdgesArg {
+    /// All of them; of many tokens only the pairs in which one can look at the other.
+    fn edges(&self, prompt: &TokenizedPrompt) -> Result<Vec<Edge>, AnalysisError> {
+        let queries = self.queries.ranges(prompt)?.into_iter().flatten();
+        let keys: Vec<usize> = self.keys.ranges(prompt)?.into_iter().flatten().collect();
+        let all: Vec<Edge> =
+            queries.flat_map(|query| keys.iter().map(move |&key| Edge { query, key })).collect();
+        let possible: Vec<Edge> = all.iter().copied().filter(|it| it.key <= it.query).collect();
+        match all.first() {
+            Some(&Edge { query, key }) if possible.is_empty() => {
+                Err(AnalysisError::LaterKey { query, key })
+            }
+            _ => Ok(possible),
+        }
+    }
+}
+
+/// `2..5`
+#[derive(Clone)]
+struct LayersArg(Range<usize>);
+
+impl FromStr for LayersArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            text.trim().parse::<usize>().map_err(|_error| format!("`{text}` is no layer, from 0"))
+        };
+        if let Some((from, to)) = text.split_once("..") {
+            return Ok(Self(number(from)?..number(to)?));
+        }
+        let layer = number(text)?;
+        Ok(Self(layer..layer.saturating_add(1)))
+    }
+}
+
+impl Cut {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let inquiry = self.asked.ask(machine)?;
+        let mut edges = BTreeSet::new();
+        for arg in &self.edge {
+            edges.extend(arg.edges(&inquiry.prompt)?);
+        }
+        let n_layers = inquiry.engine.info.config.n_layers;
+        let spec = Spec {
+            edges,
+            layers: self.layers.as_ref().map_or(0..n_layers, |it| it.0.clone()),
+            heads: (!self.head.is_empty()).then(|| self.head.iter().copied().collect()),
+            n_top: self.top,
+        };
+        inquiry.finish(AnalysisSpec::EdgeCut(spec), &self.output, machine)
+    }
+}

@@ -1,0 +1,167 @@
+//! `factscope edit`: another answer written into a fact, and what it reaches.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::analysis::generation::{self, Choice};
+use crate::analysis::rank_one_edit::{Asked, Context, Covariance, Descent, Kind, Spec};
+use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::cli::flags::fact::AskedArgs;
+use crate::cli::inquiry::Inquiry;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+use crate::facts::{Fact, Related};
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Args)]
+pub(super) struct Edit {
+    #[command(flatten)]
+    asked: AskedArgs,
+
+    /// What the model is to say instead; its leading space is added [default: the dataset's wrong
+    /// answer, CounterFact's `target_new`]
+    #[arg(long, value_name = "TEXT")]
+    target: Option<String>,
+
+    /// The layer whose MLP is edited, from 0. ROME: 12 of GPT-2-large's 36, 17 of GPT-2-XL's 48
+    #[arg(long, value_name = "L")]
+    layer: usize,
+
+    /// Steps of the descent. ROME: 20
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    steps: usize,
+
+    /// Learning rate of Adam
+    #[arg(long, value_name = "RATE", default_value_t = 0.5)]
+    learning_rate: f64,
+
+    /// Weight of the size of the change
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.5)]
+    weight_decay: f64,
+
+    /// The largest change, as a multiple of the value's own length
+    #[arg(long, value_name = "FACTOR", default_value_t = 4.0)]
+    clamp: f64,
+
+    /// Weight of keeping what the subject is
+    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0625)]
+    kl: f64,
+
+    /// Texts put before the prompt, one a line, over which the key is averaged [default: none]
+    #[arg(long, value_name = "FILE")]
+    prefixes: Option<PathBuf>,
+
+    /// Let the model write so many of them, as ROME does with 20: half of 5 tokens, half of 10
+    #[arg(long, value_name = "N", conflicts_with = "prefixes")]
+    sample_prefixes: Option<usize>,
+
+    /// Seed of these
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "sample_prefixes")]
+    seed: u64,
+
+    /// How keys are spread: a safetensors file with `mom2`, [`d_mlp`, `d_mlp`], the mean of k kᵀ over
+    /// the inputs of the layer's `mlp.c_proj`, as in ROME's statistics [default: the identity]
+    #[arg(long, value_name = "FILE")]
+    second_moment: Option<PathBuf>,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+impl Edit {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let inquiry = self.asked.ask(machine)?;
+        let fact = &inquiry.question.fact;
+        let subject = fact.subject.clone().context("name the --subject whose fact is edited")?;
+        let target = self.target.as_ref().or(fact.foil.as_ref());
+        let target = target.context("name what the model is to say with --target")?;
+        let tokenizer = &inquiry.engine.info.tokenizer;
+        let target = TokenizedPrompt::answer(tokenizer, target)?;
+        let in_context = |text: String, start: usize| -> anyhow::Result<Context> {
+            let subject = Some(start..start + subject.len());
+            let fact = Fact { prompt: text, subject, answer: None, foil: None };
+            let prompt = TokenizedPrompt::new(tokenizer, &fact, inquiry.bos)?;
+            let subject = prompt.subject.context("the subject has no tokens")?;
+            Ok(Context { ids: prompt.ids, subject_last: subject.end - 1 })
+        };
+        let mut contexts = vec![in_context(fact.prompt.clone(), subject.start)?];
+        for prefix in self.prefixes(&inquiry, machine)? {
+            let before = format!("{prefix}. ");
+            let start = before.len() + subject.start;
+            contexts.push(in_context(before + &fact.prompt, start)?);
+        }
+        let essence = format!("{} is a", fact.subject_text().unwrap_or_default());
+        let mut essence = in_context(essence, 0)?;
+        essence.ids.truncate(essence.subject_last + 1);
+
+        let expected = inquiry.question.expected.as_deref().or(fact.answer.as_deref());
+        let foil = expected.map(|it| TokenizedPrompt::answer(tokenizer, it)).transpose()?;
+        let mut asked = vec![(Kind::Prompt, fact.prompt.clone())];
+        if let Some((path, case)) = self.asked.fact.record() {
+            let Related { paraphrases, neighbourhood } = Related::of(path, case)?;
+            asked.extend(paraphrases.into_iter().map(|it| (Kind::Paraphrase, it)));
+            asked.extend(neighbourhood.into_iter().map(|it| (Kind::Neighbourhood, it)));
+        }
+        let asked = asked.into_iter().map(|(kind, text)| {
+            let plain =
+                TokenizedPrompt::new(tokenizer, &Fact::from_text(&text, None)?, inquiry.bos)?;
+            let answer = Some(target.clone());
+            Ok(Asked { kind, prompt: TokenizedPrompt { answer, foil: foil.clone(), ..plain } })
+        });
+        let asked = asked.collect::<anyhow::Result<Vec<_>>>()?;
+        let spec = Spec {
+            layer: self.layer,
+            target,
+            contexts,
+            essence: Some(essence),
+            descent: Descent {
+                n_steps: self.steps,
+                learning_rate: self.learning_rate,
+                weight_decay: self.weight_decay,
+                clamp: self.clamp,
+                kl_factor: self.kl,
+                ..Descent::default()
+            },
+            covariance: match &self.second_moment {
+                None => Covariance::Identity,
+                Some(path) => Covariance::File(path.clone()),
+            },
+            asked,
+        };
+        inquiry.finish(AnalysisSpec::RankOneEdit(spec), &self.output, machine)
+    }
+
+    /// Texts that the prompt is put behind.
+    fn prefixes(&self, inquiry: &Inquiry, machine: &Machine) -> anyhow::Result<Vec<String>> {
+        if let Some(path) = &self.prefixes {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            return Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect());
+        }
+        let tokenizer = &inquiry.engine.info.tokenizer;
+        let n = self.sample_prefixes.unwrap_or(0);
+        let written = (0..n).map(|nth| {
+            // As ROME: from "The", one of the five likeliest tokens each time.
+            let begin = Fact::from_text("The", None)?;
+            let begin = TokenizedPrompt::new(tokenizer, &begin, inquiry.bos)?;
+            let n_tokens = if nth < n / 2 { 4 } else { 9 };
+            let seed = self.seed.wrapping_add(nth as u64);
+            let choice = Choice::Sample { temperature: 1.0, top_k: Some(5), top_p: None, seed };
+            let spec = generation::Spec { n_tokens, choice, end: None };
+            let spec = AnalysisSpec::Generation(spec);
+            let result = machine.run(&inquiry.engine, &begin, &spec, "Writing prefixes")?;
+            let AnalysisResult::Generation(it) = result else {
+                unreachable!("a text was asked for");
+            };
+            let ids = it.tokens.iter().map(|it| it.id).filter(|id| Some(*id) != tokenizer.bos());
+            let bytes: Vec<u8> = ids.flat_map(|id| tokenizer.bytes(id)).collect();
+            let text = format!("The{}", String::from_utf8_lossy(&bytes));
+            Ok(text.replace("\n\n", " "))
+        });
+        written.collect()
+    }
+}

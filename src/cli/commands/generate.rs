@@ -1,0 +1,61 @@
+//! `factscope generate`: what the model writes after a text.
+
+use clap::Args;
+
+use crate::analysis::AnalysisSpec;
+use crate::analysis::generation::{Choice, Spec};
+use crate::cli::flags::fact::AskedArgs;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+
+#[derive(Args)]
+pub(super) struct Generate {
+    #[command(flatten)]
+    asked: AskedArgs,
+
+    /// The most tokens to write
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    tokens: usize,
+
+    /// Draw at random: logits are divided by this [default: no draw, the likeliest each time]
+    #[arg(long, value_name = "T")]
+    temperature: Option<f64>,
+
+    /// Draw from the K likeliest tokens
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+
+    /// Draw from the likeliest tokens that hold this much of the probability, 0 to 1
+    #[arg(long, value_name = "P")]
+    top_p: Option<f64>,
+
+    /// Draw with this seed: the same gives the same text
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Write on after `<|endoftext|>`
+    #[arg(long)]
+    ignore_end: bool,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+impl Generate {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let inquiry = self.asked.ask(machine)?;
+        let Self { temperature, top_k, top_p, seed, .. } = *self;
+        let is_drawn =
+            temperature.is_some() || top_k.is_some() || top_p.is_some() || seed.is_some();
+        let choice = if is_drawn {
+            let (temperature, seed) = (temperature.unwrap_or(1.0), seed.unwrap_or(0));
+            Choice::Sample { temperature, top_k, top_p, seed }
+        } else {
+            Choice::Greedy
+        };
+        let end = inquiry.engine.info.tokenizer.bos().filter(|_| !self.ignore_end);
+        let spec = Spec { n_tokens: self.tokens, choice, end };
+        inquiry.finish(AnalysisSpec::Generation(spec), &self.output, machine)
+    }
+}

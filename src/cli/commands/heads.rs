@@ -1,0 +1,47 @@
+//! `factscope heads`: what kind of head each is.
+
+use clap::Args;
+
+use crate::analysis::AnalysisSpec;
+use crate::analysis::head_scores::Spec;
+use crate::cli::flags::fact::AskedArgs;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+
+#[derive(Args)]
+pub(super) struct Heads {
+    #[command(flatten)]
+    asked: AskedArgs,
+
+    /// How many random tokens are repeated [default: 50, or what the model's context takes twice]
+    #[arg(long, value_name = "N")]
+    random_tokens: Option<usize>,
+
+    /// How many such sequences are averaged
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    sequences: usize,
+
+    /// Seed of the random tokens
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u32,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+const USUAL_RANDOM: usize = 50;
+
+impl Heads {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let inquiry = self.asked.ask(machine)?;
+        // Twice, behind a BOS.
+        let most = inquiry.engine.info.config.n_ctx.saturating_sub(1) / 2;
+        let spec = AnalysisSpec::HeadScores(Spec {
+            n_random: self.random_tokens.unwrap_or_else(|| most.min(USUAL_RANDOM)),
+            n_sequences: self.sequences,
+            seed: self.seed,
+        });
+        inquiry.finish(spec, &self.output, machine)
+    }
+}

@@ -1,0 +1,58 @@
+//! `factscope knockout`: where attention must be cut for the answer to get lost.
+
+use std::str::FromStr;
+
+use clap::Args;
+
+use crate::analysis::attention_knockout::{Edges, Spec, default_window};
+use crate::analysis::{AnalysisSpec, Positions};
+use crate::cli::flags::fact::AskedArgs;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+
+#[derive(Args)]
+pub(super) struct Knockout {
+    #[command(flatten)]
+    asked: AskedArgs,
+
+    /// What is cut, such as `subject:last`: the tokens looked at, a colon, the tokens that look, each
+    /// `all`, `subject`, `non-subject`, `last`, a position or a range such as `3..6`; may be given
+    /// again [default: the paper's `subject:last`, `non-subject:last` and `last:last`]
+    #[arg(long, value_name = "FROM:TO")]
+    edges: Vec<EdgesArg>,
+
+    /// In how many layers around the one reported [default: 9 from 36 layers on, fewer below]
+    #[arg(long, value_name = "N")]
+    window: Option<usize>,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+/// `subject:last`
+#[derive(Clone)]
+struct EdgesArg(Edges);
+
+impl FromStr for EdgesArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (from, to) = text.split_once(':').ok_or("two kinds of tokens, as `subject:last`")?;
+        let place = |text: &str| text.parse::<Positions>().map_err(|error| error.to_string());
+        Ok(Self(Edges { from: place(from)?, to: place(to)? }))
+    }
+}
+
+impl Knockout {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let inquiry = self.asked.ask(machine)?;
+        let edges: Vec<Edges> = self.edges.iter().map(|it| it.0.clone()).collect();
+        let n_layers = inquiry.engine.info.config.n_layers;
+        let spec = Spec {
+            edges: if edges.is_empty() { Edges::to_last() } else { edges },
+            window: self.window.unwrap_or_else(|| default_window(n_layers)),
+        };
+        inquiry.finish(AnalysisSpec::AttentionKnockout(spec), &self.output, machine)
+    }
+}

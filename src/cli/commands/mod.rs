@@ -1,0 +1,163 @@
+//! The list of all commands, in the order of `--help`: a file for each, which knows no other.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::machine::Machine;
+
+#[cfg_attr(not(feature = "gui"), path = "no_window.rs")]
+mod explore;
+mod predict;
+mod trace;
+mod average;
+mod bench;
+mod atp;
+mod attribute;
+mod lens;
+mod attention;
+mod heads;
+mod norms;
+mod contributions;
+mod circuit;
+mod compose;
+mod ablate;
+mod knockout;
+mod cut;
+mod compare;
+mod edit;
+mod steer;
+mod generate;
+mod run;
+mod patch;
+mod path_patch;
+mod atp_star;
+mod eap;
+mod localise;
+mod session;
+mod model;
+#[cfg_attr(not(feature = "training"), path = "no_training.rs")]
+mod train;
+mod devices;
+
+pub(super) use session::session_file;
+
+/// The flags of each command; each runs by itself.
+macro_rules! commands {
+    ($($(#[$about:meta])* $name:ident($flags:ty),)*) => {
+        #[derive(Subcommand)]
+        pub(super) enum Command {
+            $($(#[$about])* $name($flags),)*
+        }
+
+        impl Command {
+            pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+                match self { $(Self::$name(it) => it.run(machine),)* }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Open the window
+    Explore(explore::Explore),
+
+    /// What the model says next
+    Predict(predict::Predict),
+
+    /// Causal trace of a fact (Meng et al. 2022)
+    Trace(trace::Trace),
+
+    /// Causal traces of many facts, averaged by what each token is to its prompt (Meng et al. 2022,
+    /// figure 2)
+    Average(average::Average),
+
+    /// The same trace under several corruptions, and how alike the maps are (Zhang & Nanda 2024)
+    Bench(bench::Bench),
+
+    /// Estimate a causal trace from one gradient (attribution patching)
+    Atp(atp::Atp),
+
+    /// Split the answer's logit by layer component, head, neuron or source token
+    Attribute(attribute::Attribute),
+
+    /// What the model would say after each layer
+    Lens(lens::Lens),
+
+    /// Where one attention head looks
+    Attention(attention::Attention),
+
+    /// What kind of head each head is, by where it looks
+    Heads(heads::Heads),
+
+    /// How long the residual stream is, and what each layer adds
+    Norms(norms::Norms),
+
+    /// Which tokens and parts a prediction came through (Ferrando & Voita 2024)
+    Contributions(contributions::Contributions),
+
+    /// What one head reads and writes by its weights alone
+    Circuit(circuit::Circuit),
+
+    /// Which heads are wired to read what which earlier heads write
+    Compose(compose::Compose),
+
+    /// What the answer loses without each head, MLP or layer
+    Ablate(ablate::Ablate),
+
+    /// Where attention must be cut for the answer to get lost (Geva et al. 2023)
+    Knockout(knockout::Knockout),
+
+    /// What the answer loses without the ways by which some tokens look at others, all cut at once
+    Cut(cut::Cut),
+
+    /// A fact beside its inverse: is each recalled, and in the same place?
+    Compare(compare::Compare),
+
+    /// Give the model another answer to a fact (ROME, Meng et al. 2022), and see what it reaches
+    Edit(edit::Edit),
+
+    /// Add a direction to the residual stream, and see what the model says
+    Steer(steer::Steer),
+
+    /// What the model writes after a text
+    Generate(generate::Generate),
+
+    /// Do what a file says: any analysis, as `--save-spec` of its command writes it
+    Run(run::Run),
+
+    /// Give a prompt the activations of another, such as the inverse of its fact
+    Patch(patch::Patch),
+
+    /// Which heads and MLPs tell the logits, a head or an MLP what they do (Wang et al. 2022)
+    PathPatch(path_patch::PathPatch),
+
+    /// Which queries, keys, values and MLPs matter, from gradients (`AtP*`, Kramár et al. 2024)
+    AtpStar(atp_star::AtpStar),
+
+    /// Which part tells which, from gradients (EAP, EAP-IG)
+    Eap(eap::Eap),
+
+    /// Score methods by whether they name the layer that a fact was planted in
+    Localise(localise::Localise),
+
+    /// What a session file of the window holds
+    Session(session::SessionArgs),
+
+    /// Look at a model folder, or make a random one
+    #[command(subcommand)]
+    Model(model::Model),
+
+    /// Train the built-in model anew from the facts of the program
+    Train(train::Train),
+
+    /// List the graphics adapters, or test one
+    Devices(devices::Devices),
+}
+
+impl Command {
+    /// What happens without a command.
+    pub fn window(session: Option<PathBuf>) -> Self {
+        Self::Explore(session.map(explore::Explore::of_session).unwrap_or_default())
+    }
+}

@@ -1,0 +1,131 @@
+//! `factscope model`: a model folder looked at, or made.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use crate::cli::flags::choices;
+use crate::cli::flags::model::model_dir;
+use crate::cli::machine::Machine;
+use crate::cli::output::{Output, print};
+use crate::model::{Checkpoint, Gpt2Config, write_random_checkpoint};
+use crate::tokens::{GPT2_MERGES, Tokenizer, gpt2_vocabulary};
+use crate::whole_file;
+
+#[derive(Subcommand)]
+pub(super) enum Model {
+    /// Sizes, number types and hashes of a model folder
+    Info(Info),
+
+    /// Write a full-size model with random weights, in Hugging Face's layout
+    Random(Random),
+}
+
+#[derive(Args)]
+pub(super) struct Info {
+    /// A model folder in Hugging Face's layout, or the name of a model that Python has downloaded
+    #[arg(value_name = "DIR", value_parser = model_dir)]
+    dir: PathBuf,
+
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Args)]
+pub(super) struct Random {
+    /// Which member of the GPT-2 family
+    #[arg(long, value_parser = choices(SIZES))]
+    config: Gpt2Config,
+
+    /// The same seed gives the same file
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+
+    /// The folder to write
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+const SIZES: [(&str, Gpt2Config); 4] = [
+    ("gpt2", Gpt2Config::SMALL),
+    ("gpt2-medium", Gpt2Config::MEDIUM),
+    ("gpt2-large", Gpt2Config::LARGE),
+    ("gpt2-xl", Gpt2Config::XL),
+];
+
+impl Model {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        match self {
+            Self::Info(it) => it.run(machine),
+            Self::Random(it) => it.run(machine),
+        }
+    }
+}
+
+impl Info {
+    fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let checkpoint = Checkpoint::open(&self.dir)?;
+        let tokenizer = Tokenizer::from_dir(&self.dir)?;
+        let hashes = machine.watched("Hashing the weights", |task| checkpoint.sha256(&task))?;
+
+        let config = &checkpoint.config;
+        let mut text = format!(
+            "{}\n  layers      {}\n  heads       {}\n  d_model     {}\n  d_mlp       {}\n  \
+             context     {}\n  vocabulary  {} (tokenizer {})\n  unembedding {}\n  parameters  \
+             {}\n  stored as   {} ({:.1} MB)\n",
+            checkpoint.name(),
+            config.n_layers,
+            config.n_heads,
+            config.d_model,
+            config.d_mlp,
+            config.n_ctx,
+            config.d_vocab,
+            tokenizer.n_vocab(),
+            format!("{:?}", config.unembedding).to_lowercase(),
+            config.n_params(),
+            checkpoint.dtypes().join(", "),
+            checkpoint.n_bytes() as f64 / 1e6,
+        );
+        for (file, hash) in &hashes {
+            _ = writeln!(text, "  sha256      {hash}  {file}");
+        }
+        let json = json!({
+            "name": checkpoint.name(),
+            "config": config,
+            "n_params": config.n_params(),
+            "dtypes": checkpoint.dtypes(),
+            "n_bytes": checkpoint.n_bytes(),
+            "n_tokens": tokenizer.n_vocab(),
+            "weights_sha256": hashes,
+        });
+        self.output.write(|| Ok(json), || text)
+    }
+}
+
+impl Random {
+    fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        let existing = self.out.join("model.safetensors");
+        anyhow::ensure!(
+            !existing.exists(),
+            "there is a model already; choose another folder: {}",
+            existing.display()
+        );
+        machine.watched("Writing random weights", |task| {
+            write_random_checkpoint(&self.config, self.seed, &self.out, &task)
+        })?;
+
+        let vocabulary = gpt2_vocabulary(GPT2_MERGES).map_err(anyhow::Error::msg)?;
+        let write = |name: &str, text: &str| {
+            let path = self.out.join(name);
+            whole_file::write(&path, text.as_bytes())
+                .with_context(|| format!("cannot write {}", path.display()))
+        };
+        write("vocab.json", &serde_json::to_string(&vocabulary)?)?;
+        write("merges.txt", GPT2_MERGES)?;
+        print(&format!("{}\n", self.out.display()))
+    }
+}

@@ -1,0 +1,37 @@
+//! `factscope run`: an experiment from a file.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::inquiry::Inquiry;
+use crate::cli::machine::Machine;
+use crate::cli::output::ResultOutput;
+use crate::experiment::Experiment;
+
+#[derive(Args)]
+pub(super) struct Run {
+    /// What to do, as the command of any analysis writes it with `--save-spec`; `-` for standard
+    /// input
+    #[arg(value_name = "SPEC.json")]
+    spec: PathBuf,
+
+    #[command(flatten)]
+    output: ResultOutput,
+}
+
+impl Run {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let Experiment { model, bos, fact, edits, spec } = self.experiment()?;
+        Inquiry::open(&model, bos, fact, edits, machine)?.run(&spec, &self.output, machine)
+    }
+
+    fn experiment(&self) -> anyhow::Result<Experiment> {
+        if self.spec == Path::new("-") {
+            let text = std::io::read_to_string(std::io::stdin())?;
+            return Ok(Experiment::parse(&text, &self.spec)?);
+        }
+        Ok(Experiment::load(&self.spec)?)
+    }
+}

@@ -1,0 +1,97 @@
+//! `factscope session`: what a session file of the window holds.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::machine::Machine;
+use crate::cli::output::print;
+use crate::session::{EXTENSION, Kept, Session};
+use crate::whole_file;
+use crate::worker::Which;
+
+#[derive(Args)]
+pub(super) struct SessionArgs {
+    /// What the window has saved
+    #[arg(value_name = "FILE.factscope")]
+    file: PathBuf,
+
+    /// Write one result with its spec as JSON: its number in the list, then the file
+    #[arg(long, num_args = 2, value_names = ["N", "FILE.json"])]
+    extract: Option<Vec<String>>,
+}
+
+/// What may stand in place of a command.
+pub fn session_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    if path.extension().is_some_and(|it| it.eq_ignore_ascii_case(EXTENSION)) {
+        Ok(path)
+    } else {
+        Err(format!("neither a command nor a session file (.{EXTENSION}); see `--help`"))
+    }
+}
+
+impl SessionArgs {
+    pub fn run(&self, _: &Machine) -> anyhow::Result<()> {
+        let session = Session::load(&self.file)?;
+        match self.extract.as_deref() {
+            Some([nth, path]) => extract(&session, nth, Path::new(path)),
+            _ => print(&to_text(&session)),
+        }
+    }
+}
+
+fn extract(session: &Session, nth: &str, path: &Path) -> anyhow::Result<()> {
+    let n = session.kept().count();
+    let found = nth.parse::<usize>().ok().and_then(|nth| session.kept().nth(nth.checked_sub(1)?));
+    let found = found.with_context(|| format!("there is no result {nth}; the file holds {n}"))?;
+    // NaN and infinite numbers become null, as JSON has none.
+    let model = session.model_of(found.which);
+    // The model beside is as it is on disk.
+    let edits = if found.which == Which::Main { &session.edits[..] } else { &[] };
+    let json = json!({
+        "program": session.program,
+        "model": { "name": model.name, "weights_sha256": model.weights_sha256 },
+        "dataset": session.dataset,
+        "edits": edits,
+        "device": model.device,
+        "prompt": found.prompt,
+        "spec": found.spec,
+        "is_complete": found.is_complete,
+        "result": found.result,
+    });
+    whole_file::write(path, format!("{json}\n").as_bytes())
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn to_text(session: &Session) -> String {
+    let mut text = String::new();
+    _ = writeln!(text, "Written by  {}", session.program);
+    let beside = session.beside.as_ref().map(|it| ("Beside", &it.model));
+    for (name, model) in [Some(("Model", &session.model)), beside].into_iter().flatten() {
+        _ = writeln!(text, "{name:<12}{} ({})", model.name, model.path.display());
+        for (file, hash) in &model.weights_sha256 {
+            _ = writeln!(text, "            {file} sha256 {hash}");
+        }
+    }
+    match &session.dataset {
+        Some(it) => {
+            let place = it.path.display();
+            _ = writeln!(text, "Dataset     {place}, {} facts, sha256 {}", it.n_facts, it.sha256);
+        }
+        None => text.push_str("Dataset     none\n"),
+    }
+    _ = writeln!(text, "Edits       {}", session.edits.len());
+    _ = writeln!(text, "Results     {}", session.kept().count());
+    for (nth, found) in session.kept().enumerate() {
+        let Kept { which, prompt, is_complete, .. } = found;
+        let note = if is_complete { "" } else { ", stopped on the way" };
+        let of = if which == Which::Main { "" } else { ", model beside" };
+        let typed = if nth < session.found.len() { "" } else { ", of the Spec view" };
+        _ = writeln!(text, "{:>4}  {}{of}{typed}{note}: {}", nth + 1, found.name(), prompt.text);
+    }
+    text
+}

@@ -1,0 +1,88 @@
+//! `factscope steer`: a direction added to the residual stream.
+
+use anyhow::bail;
+use clap::Args;
+
+use crate::analysis::steering::{Direction, Spec};
+use crate::analysis::{AnalysisSpec, Positions};
+use crate::cli::flags::fact::AskedArgs;
+use crate::cli::inquiry::Inquiry;
+use crate::cli::machine::Machine;
+use crate::cli::output::AnalysisOutput;
+use crate::tokens::TokenizedPrompt;
+
+#[derive(Args)]
+pub(super) struct Steer {
+    #[command(flatten)]
+    asked: AskedArgs,
+
+    /// The direction: the layer's residual stream at the last token of this prompt, less that of
+    /// --minus
+    #[arg(long, value_name = "TEXT", requires = "minus", conflicts_with = "plus_token")]
+    plus: Option<String>,
+
+    /// See --plus
+    #[arg(long, value_name = "TEXT", requires = "plus")]
+    minus: Option<String>,
+
+    /// The direction: this token's column of the unembedding, by the first token of the text; its
+    /// leading space is added
+    #[arg(long, value_name = "TEXT", required_unless_present = "plus")]
+    plus_token: Option<String>,
+
+    /// Less the column of this one [default: the mean of all]
+    #[arg(long, value_name = "TEXT", requires = "plus_token")]
+    minus_token: Option<String>,
+
+    /// After which layer it is added, from 0
+    #[arg(long, value_name = "L")]
+    layer: usize,
+
+    /// At which tokens: `all` (those that follow the prompt, too), `subject`, `non-subject`, `last`,
+    /// a position such as `3`, or a range such as `3..6` without its end
+    #[arg(long, value_name = "WHERE", default_value = "all")]
+    positions: Positions,
+
+    /// How much of it
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_negative_numbers = true)]
+    scale: f64,
+
+    /// How many of the likeliest tokens to list
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    top: usize,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+impl Steer {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let inquiry = self.asked.ask(machine)?;
+        let spec = Spec {
+            direction: self.direction(&inquiry)?,
+            layer: self.layer,
+            positions: self.positions.clone(),
+            scale: self.scale,
+            n_top: self.top,
+        };
+        inquiry.finish(AnalysisSpec::Steering(spec), &self.output, machine)
+    }
+
+    fn direction(&self, inquiry: &Inquiry) -> anyhow::Result<Direction> {
+        let tokenizer = &inquiry.engine.info.tokenizer;
+        let token = |text: &String| -> anyhow::Result<u32> {
+            Ok(TokenizedPrompt::answer(tokenizer, text)?.first())
+        };
+        Ok(match (&self.plus, &self.minus, &self.plus_token) {
+            (Some(plus), Some(minus), _) => {
+                Direction::Prompts { plus: inquiry.ids(plus)?, minus: inquiry.ids(minus)? }
+            }
+            (_, _, Some(plus)) => Direction::Tokens {
+                plus: token(plus)?,
+                minus: self.minus_token.as_ref().map(token).transpose()?,
+            },
+            _ => bail!("name a direction with --plus and --minus, or with --plus-token"),
+        })
+    }
+}

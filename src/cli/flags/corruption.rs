@@ -1,0 +1,398 @@
+//! What the subject becomes, as flags.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::{Args, ValueEnum};
+
+use super::choice::choice;
+use crate::analysis::causal_trace::NoiseLevel;
+use crate::analysis::corruption::{
+    Closeness, Corruption, Draws, NoiseEntry, NoiseShape, SubjectsOf,
+};
+use crate::cli::inquiry::Inquiry;
+use crate::experiment::Question;
+use crate::intervention::NoiseRng;
+use crate::noise_file;
+use crate::tokens::{Bos, Substitute, Tokenizer, substitutes};
+
+#[derive(Args)]
+pub struct CorruptionArgs {
+    /// What the subject becomes [default: gaussian, or noise-file with --noise-file]
+    #[arg(long, value_enum)]
+    corruption: Option<CorruptionKind>,
+
+    /// Put noise in place of the embeddings instead of adding it
+    #[arg(long)]
+    replace: bool,
+
+    #[command(flatten)]
+    draws: DrawArgs,
+}
+
+/// How a corruption is drawn, whichever it is.
+#[derive(Args)]
+pub struct DrawArgs {
+    /// Other subjects for `resample` and `random-subject`, one a line [default: those of --facts, of
+    /// the same relation or of all]
+    #[arg(long, value_name = "FILE")]
+    other_subjects: Option<PathBuf>,
+
+    /// The other subject for `str`, of as many tokens [default: one of --facts of the same relation
+    /// with another answer, the dataset's foil if there is such a one]
+    #[arg(long, value_name = "TEXT")]
+    counterpart: Option<String>,
+
+    /// Standard deviation of the noise: a number, or as in `3s` a multiple of that of the subjects'
+    /// token embeddings
+    #[arg(long, value_name = "NOISE", default_value = "3s")]
+    noise: NoiseArg,
+
+    /// A text file with one subject a line, on which `3s` is measured [default: the subjects of
+    /// --facts, else the prompt's own]
+    #[arg(long, value_name = "FILE")]
+    noise_subjects: Option<PathBuf>,
+
+    /// Noise to add as it is, for `noise-file`: a float32 or float64 array of numpy's, in a `.npy` or
+    /// as the only array of an `.npz`, of shape (samples, subject tokens, `d_model`)
+    #[arg(long, value_name = "FILE")]
+    noise_file: Option<PathBuf>,
+
+    /// Draws of the corruption averaged [default: 10, or 1 where all are the same, or all of
+    /// --noise-file]
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+
+    /// Seed of the corruption
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u32,
+
+    /// `numpy` draws ROME's noise bit for bit; `chacha` gives each draw a stream of its own, so
+    /// that more samples keep the first ones
+    #[arg(long, default_value = "numpy", value_parser = choice::<NoiseRng>())]
+    noise_rng: NoiseRng,
+}
+
+/// `3s` or `0.12`.
+#[derive(Clone, Copy)]
+pub enum NoiseArg {
+    Std(f64),
+    Multiple(f64),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CorruptionKind {
+    /// Gaussian noise on its embeddings, one spread for all dimensions: ROME's
+    Gaussian,
+
+    /// The noise of --noise-file
+    NoiseFile,
+
+    /// Gaussian noise, each dimension with its own spread
+    GaussianPerDim,
+
+    /// Evenly spread noise between minus and plus --noise
+    Uniform,
+
+    /// The tokens nearest to its embeddings with Gaussian noise added, by cosine
+    TokensCosine,
+
+    /// The same, by Euclidean distance
+    TokensDistance,
+
+    /// Other subjects of the same relation and token count
+    Resample,
+
+    /// Any other subjects of the same token count
+    RandomSubject,
+
+    /// Random tokens
+    RandomTokens,
+
+    /// Symmetric token replacement: one other subject; its answer, if known, is the foil
+    Str,
+
+    /// Zeros
+    Zero,
+
+    /// The mean embedding of the tokens that noise is measured on
+    Mean,
+}
+
+impl CorruptionArgs {
+    /// May give the question another foil.
+    pub fn draws(&self, inquiry: &mut Inquiry) -> anyhow::Result<Draws> {
+        let draws = self.draws.of(self.kind()?, inquiry)?;
+        self.entered(draws)
+    }
+
+    /// Whether each subject needs its own.
+    pub fn is_of_subject(&self) -> bool {
+        matches!(
+            self.corruption,
+            Some(CorruptionKind::Resample | CorruptionKind::RandomSubject | CorruptionKind::Str)
+        )
+    }
+
+    /// Where many facts are asked. `noise_tokens`: those that noise is measured on. May give the
+    /// question another foil.
+    pub fn draws_of(
+        &self,
+        question: &mut Question,
+        tokenizer: &Tokenizer,
+        bos: Bos,
+        noise_tokens: &[u32],
+    ) -> anyhow::Result<Draws> {
+        let kind = self.kind()?;
+        let corruption = self.draws.corruption(kind, question, tokenizer, bos, noise_tokens)?;
+        self.entered(self.draws.drawing(corruption, noise_tokens))
+    }
+
+    /// Those that noise is measured on.
+    pub fn noise_tokens(
+        &self,
+        question: &Question,
+        tokenizer: &Tokenizer,
+    ) -> anyhow::Result<Vec<u32>> {
+        noise_tokens(tokenizer, &noise_subjects(self.draws.noise_subjects.as_deref(), question)?)
+    }
+
+    fn kind(&self) -> anyhow::Result<CorruptionKind> {
+        let has_file = self.draws.noise_file.is_some();
+        let usual = if has_file { CorruptionKind::NoiseFile } else { CorruptionKind::Gaussian };
+        let kind = self.corruption.unwrap_or(usual);
+        ensure!(
+            !has_file || kind == CorruptionKind::NoiseFile,
+            "--noise-file is what the subject becomes; leave --corruption out"
+        );
+        Ok(kind)
+    }
+
+    fn entered(&self, mut draws: Draws) -> anyhow::Result<Draws> {
+        if self.replace {
+            let Corruption::Noise { entry, .. } = &mut draws.corruption else {
+                bail!("--replace is for noise: gaussian, uniform");
+            };
+            *entry = NoiseEntry::Replaced;
+        }
+        Ok(draws)
+    }
+}
+
+impl DrawArgs {
+    /// That files which are named can be read.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let files = [&self.other_subjects, &self.noise_subjects, &self.noise_file];
+        files.into_iter().flatten().try_for_each(|path| {
+            fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Ok(())
+        })
+    }
+
+    /// May give the question another foil.
+    pub fn of(&self, kind: CorruptionKind, inquiry: &mut Inquiry) -> anyhow::Result<Draws> {
+        let tokenizer = Arc::clone(&inquiry.engine.info.tokenizer);
+        let subjects = noise_subjects(self.noise_subjects.as_deref(), &inquiry.question)?;
+        let noise_tokens = noise_tokens(&tokenizer, &subjects)?;
+        let bos = inquiry.bos;
+        let question = &mut inquiry.question;
+        let corruption = self.corruption(kind, question, &tokenizer, bos, &noise_tokens)?;
+        Ok(self.drawing(corruption, &noise_tokens))
+    }
+
+    /// With as many samples as are usual for it.
+    fn drawing(&self, (corruption, n_usual): (Corruption, usize), noise_tokens: &[u32]) -> Draws {
+        Draws {
+            corruption,
+            noise: self.noise.level(noise_tokens),
+            rng: self.noise_rng,
+            seed: self.seed,
+            n_samples: self.samples.unwrap_or(n_usual),
+        }
+    }
+
+    /// With how many samples are usual. `noise_tokens`: those that noise is measured on.
+    fn corruption(
+        &self,
+        kind: CorruptionKind,
+        question: &mut Question,
+        tokenizer: &Tokenizer,
+        bos: Bos,
+        noise_tokens: &[u32],
+    ) -> anyhow::Result<(Corruption, usize)> {
+        if kind == CorruptionKind::NoiseFile {
+            let path = self.noise_file.as_deref().context("name the file with --noise-file")?;
+            let (file, noise) = noise_file::read(path)?;
+            return Ok((Corruption::NoiseFile(file), noise.shape[0]));
+        }
+        let noise = |shape| Corruption::Noise { shape, entry: NoiseEntry::Added };
+        let subjects = |of, question: &Question| -> anyhow::Result<Corruption> {
+            let found = self.subjects(of, question, tokenizer, bos)?;
+            Ok(Corruption::OtherSubjects { of, ids: found.into_iter().map(|it| it.ids).collect() })
+        };
+        let corruption = match kind {
+            CorruptionKind::NoiseFile => unreachable!("it is read before"),
+            CorruptionKind::Gaussian => noise(NoiseShape::Gaussian),
+            CorruptionKind::GaussianPerDim => noise(NoiseShape::GaussianPerDimension),
+            CorruptionKind::Uniform => noise(NoiseShape::Uniform),
+            CorruptionKind::TokensCosine => Corruption::NearestTokens { by: Closeness::Cosine },
+            CorruptionKind::TokensDistance => Corruption::NearestTokens { by: Closeness::Distance },
+            CorruptionKind::Resample => subjects(SubjectsOf::Relation, question)?,
+            CorruptionKind::RandomSubject => subjects(SubjectsOf::All, question)?,
+            CorruptionKind::RandomTokens => Corruption::RandomTokens,
+            CorruptionKind::Str => {
+                let counterpart = self.counterpart(question, tokenizer, bos)?;
+                if counterpart.answer.is_some() {
+                    question.fact.foil = counterpart.answer;
+                }
+                Corruption::Counterpart { ids: counterpart.ids.into() }
+            }
+            CorruptionKind::Zero => Corruption::Zero,
+            CorruptionKind::Mean => Corruption::Mean { tokens: noise_tokens.into() },
+        };
+        let n_usual = if corruption.is_drawn() { 10 } else { 1 };
+        Ok((corruption, n_usual))
+    }
+
+    /// That can stand in the prompt.
+    fn subjects(
+        &self,
+        of: SubjectsOf,
+        question: &Question,
+        tokenizer: &Tokenizer,
+        bos: Bos,
+    ) -> anyhow::Result<Vec<Substitute>> {
+        let found = if let Some(path) = &self.other_subjects {
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read {}", path.display()))?;
+            let lines = text.lines().filter(|line| !line.is_empty());
+            substitutes(tokenizer, &question.fact, bos, lines.map(|line| (line, None)))?
+        } else {
+            let Some(dataset) = &question.dataset else {
+                bail!("name other subjects with --other-subjects, or a dataset with --facts");
+            };
+            let is_meant = |relation: &Option<String>| match of {
+                SubjectsOf::Relation => relation.is_some() && *relation == question.relation,
+                SubjectsOf::All => true,
+            };
+            let facts = dataset.records.iter().filter(|it| is_meant(&it.relation));
+            let facts = facts.filter_map(|it| it.fact(question.direction));
+            let facts = facts.filter_map(|it| Some((it.subject_text()?, it.answer.as_deref())));
+            substitutes(tokenizer, &question.fact, bos, facts)?
+        };
+        ensure!(!found.is_empty(), "there is no other subject of as many tokens");
+        Ok(found)
+    }
+
+    fn counterpart(
+        &self,
+        question: &Question,
+        tokenizer: &Tokenizer,
+        bos: Bos,
+    ) -> anyhow::Result<Substitute> {
+        if let Some(text) = &self.counterpart {
+            // Its answer, if the dataset has it.
+            let facts = question.dataset.iter().flat_map(|it| &it.records);
+            let known = facts
+                .filter(|it| it.relation == question.relation)
+                .filter_map(|it| it.fact(question.direction))
+                .find(|it| it.subject_text() == Some(text));
+            let answer = known.and_then(|it| it.answer.as_deref());
+            let found =
+                substitutes(tokenizer, &question.fact, bos, [(text.as_str(), answer)])?.pop();
+            return found.with_context(|| {
+                format!("“{text}” has not as many tokens as the subject, or is the subject")
+            });
+        }
+        let mut found = self
+            .subjects(SubjectsOf::Relation, question, tokenizer, bos)
+            .context("name the other subject with --counterpart")?;
+        found.retain(|it| it.answer.is_some() && it.answer != question.expected);
+        let is_foil = |it: &Substitute| it.answer == question.fact.foil;
+        if found.iter().any(is_foil) {
+            found.retain(is_foil);
+        }
+        ensure!(
+            !found.is_empty(),
+            "no other subject of as many tokens has another answer; name one with --counterpart"
+        );
+        let nth = self.seed as usize % found.len();
+        Ok(found.swap_remove(nth))
+    }
+}
+
+/// As it is asked for.
+pub fn name(corruption: &Corruption) -> &'static str {
+    match corruption {
+        Corruption::Noise { shape, .. } => match shape {
+            NoiseShape::Gaussian => "gaussian",
+            NoiseShape::GaussianPerDimension => "gaussian-per-dim",
+            NoiseShape::Uniform => "uniform",
+        },
+        Corruption::NoiseFile(_) => "noise-file",
+        Corruption::NearestTokens { by: Closeness::Cosine } => "tokens-cosine",
+        Corruption::NearestTokens { by: Closeness::Distance } => "tokens-distance",
+        Corruption::OtherSubjects { of: SubjectsOf::Relation, .. } => "resample",
+        Corruption::OtherSubjects { of: SubjectsOf::All, .. } => "random-subject",
+        Corruption::RandomTokens => "random-tokens",
+        Corruption::Counterpart { .. } => "str",
+        Corruption::Zero => "zero",
+        Corruption::Mean { .. } => "mean",
+    }
+}
+
+/// On which multiples are measured: those of a file, else of the dataset, else the fact's own.
+pub fn noise_subjects(file: Option<&Path>, question: &Question) -> anyhow::Result<Vec<String>> {
+    if let Some(path) = file {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let lines = text.lines().filter(|line| !line.is_empty());
+        let subjects: Vec<_> = lines.map(str::to_owned).collect();
+        ensure!(!subjects.is_empty(), "no subject in {}", path.display());
+        return Ok(subjects);
+    }
+    if question.subjects.is_empty() {
+        let own = question.fact.subject_text().map(str::to_owned);
+        return Ok(own.into_iter().collect());
+    }
+    Ok(question.subjects.clone())
+}
+
+/// As ROME encodes them: no leading space, no BOS.
+pub fn noise_tokens(tokenizer: &Tokenizer, subjects: &[String]) -> anyhow::Result<Vec<u32>> {
+    let mut tokens = Vec::new();
+    for subject in subjects {
+        tokens.extend(tokenizer.encode(subject)?.iter().map(|token| token.id));
+    }
+    Ok(tokens)
+}
+
+impl NoiseArg {
+    /// `tokens`: those that a multiple is of.
+    pub fn level(self, tokens: &[u32]) -> NoiseLevel {
+        match self {
+            Self::Std(std) => NoiseLevel::Std(std),
+            Self::Multiple(factor) => NoiseLevel::Multiple { factor, tokens: tokens.into() },
+        }
+    }
+}
+
+impl FromStr for NoiseArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| {
+            let number: Option<f64> = text.parse().ok();
+            number.filter(|it| it.is_finite() && *it >= 0.0).ok_or_else(|| {
+                "a number such as 0.12, or a multiple of the subjects' spread such as 3s".to_owned()
+            })
+        };
+        match text.strip_suffix('s') {
+            Some(factor) => Ok(Self::Multiple(number(factor)?)),
+            None => Ok(Self::Std(number(text)?)),
+        }
+    }
+}

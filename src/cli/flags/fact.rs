@@ -1,0 +1,106 @@
+//! The fact that a command is about, as flags.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::model::ModelArgs;
+use crate::cli::inquiry::Inquiry;
+use crate::cli::machine::Machine;
+use crate::experiment::{FactSource, RecordFact, TextFact};
+use crate::facts::Direction;
+
+/// A fact in a model.
+#[derive(Args)]
+pub struct AskedArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    #[command(flatten)]
+    pub fact: FactArgs,
+}
+
+impl AskedArgs {
+    pub fn ask(&self, machine: &Machine) -> anyhow::Result<Inquiry> {
+        self.model.ask(self.fact.source(), machine)
+    }
+}
+
+/// A fact in a model, whose answer is measured.
+#[derive(Args)]
+pub struct MeasuredArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+
+    #[command(flatten)]
+    pub fact: FactArgs,
+
+    /// A wrong answer, for the logit difference; its leading space is added [default: the dataset's,
+    /// if it has one]
+    #[arg(long, value_name = "TEXT")]
+    pub foil: Option<String>,
+}
+
+impl MeasuredArgs {
+    pub fn ask(&self, machine: &Machine) -> anyhow::Result<Inquiry> {
+        self.model.ask(self.fact.source().with_foil(self.foil.as_deref()), machine)
+    }
+}
+
+/// A fact typed in, or one of a dataset.
+#[derive(Args)]
+pub struct FactArgs {
+    /// The text up to the answer
+    #[arg(long, value_name = "TEXT", required_unless_present = "facts")]
+    prompt: Option<String>,
+
+    /// The words of the prompt that the fact is about
+    #[arg(long, value_name = "TEXT", requires = "prompt")]
+    subject: Option<String>,
+
+    /// The answer to measure; its leading space is added [default: the model's own first guess]
+    #[arg(long, value_name = "TEXT")]
+    answer: Option<String>,
+
+    /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt", requires = "case")]
+    pub facts: Option<PathBuf>,
+
+    /// The fact's `case_id` or `known_id` in the dataset
+    #[arg(long, value_name = "ID", requires = "facts")]
+    pub case: Option<String>,
+
+    /// Ask the fact from its answer
+    #[arg(long, requires = "facts")]
+    inverse: bool,
+}
+
+impl FactArgs {
+    pub fn source(&self) -> FactSource {
+        match (&self.prompt, &self.facts, &self.case) {
+            (Some(prompt), _, _) => FactSource::Text(TextFact {
+                prompt: prompt.clone(),
+                subject: self.subject.clone(),
+                answer: self.answer.clone(),
+                ..TextFact::default()
+            }),
+            (None, Some(facts), Some(case)) => FactSource::Record(RecordFact {
+                facts: facts.clone(),
+                case: case.clone(),
+                direction: self.direction(),
+                answer: self.answer.clone(),
+                foil: None,
+            }),
+            _ => unreachable!("the flags require one or the other"),
+        }
+    }
+
+    /// The dataset and the case, if it comes from one.
+    pub fn record(&self) -> Option<(&Path, &str)> {
+        Some((self.facts.as_deref()?, self.case.as_deref()?))
+    }
+
+    pub fn direction(&self) -> Direction {
+        if self.inverse { Direction::Inverse } else { Direction::Forward }
+    }
+}

@@ -1,0 +1,14 @@
+//! Flags that several commands share. None of them knows a command.
+
+pub(super) mod choice;
+pub(super) mod model;
+pub(super) mod fact;
+pub(super) mod head;
+pub(super) mod cell;
+pub(super) mod metric;
+pub(super) mod corruption;
+pub(super) mod trace;
+pub(super) mod paired;
+pub(super) mod estimate;
+
+pub(super) use choice::{choice, choices};

@@ -1,0 +1,92 @@
+//! The model that a command asks, as flags.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::analysis::ModelEdit;
+use crate::builtin;
+use crate::cli::inquiry::Inquiry;
+use crate::cli::machine::Machine;
+use crate::experiment::{Experiment, FactSource};
+use crate::hub;
+use crate::tokens::Bos;
+use crate::worker::Processing;
+
+/// The model, and how its prompt begins.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// A model folder in Hugging Face's layout, the name of a model that Python has downloaded from its
+    /// hub, `builtin` or `builtin-planted`
+    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name, value_parser = model_dir)]
+    model: PathBuf,
+
+    /// Put `<|endoftext|>` before the prompt, as TransformerLens does; ROME does not
+    #[arg(long)]
+    bos: bool,
+
+    /// Change the model first: what `edit` or `steer` tries out, from its --save-spec; may be given
+    /// again
+    #[arg(long, value_name = "SPEC.json")]
+    edit: Vec<PathBuf>,
+
+    /// Rewrite the weights after that, as TransformerLens does: `default`, `all`, or names with commas
+    /// between (`fold_ln`, `center_writing_weights`, `center_unembed`, `fold_value_biases`,
+    /// `refactor_factored_attn_matrices`). No probability changes
+    #[arg(long, value_name = "STEPS", default_value = "none")]
+    process: Processing,
+}
+
+/// The model, where its weights are all that is asked about.
+#[derive(Args)]
+pub struct WeightArgs {
+    /// A model folder in Hugging Face's layout, the name of a model that Python has downloaded from its
+    /// hub, `builtin` or `builtin-planted`
+    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name, value_parser = model_dir)]
+    model: PathBuf,
+
+    /// Change the model first: what `edit` tries out, from its --save-spec; may be given again
+    #[arg(long, value_name = "SPEC.json")]
+    edit: Vec<PathBuf>,
+
+    /// Rewrite the weights after that: TransformerLens' `default`, `none`, `all`, or its names with
+    /// commas between
+    #[arg(long, value_name = "STEPS", default_value = "default")]
+    pub process: Processing,
+}
+
+/// A folder, from what may be a name.
+#[expect(clippy::unnecessary_wraps, reason = "as clap wants it")]
+pub fn model_dir(text: &str) -> Result<PathBuf, Infallible> {
+    let path = PathBuf::from(text);
+    Ok(hub::find_unless_folder(&path).unwrap_or(path))
+}
+
+impl ModelArgs {
+    pub fn bos(&self) -> Bos {
+        if self.bos { Bos::On } else { Bos::Off }
+    }
+
+    /// Opens the model, and asks it.
+    pub fn ask(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry> {
+        let mut edits = edits(&self.edit, &self.model)?;
+        if self.process != Processing::default() {
+            edits.push(ModelEdit::Processing(self.process.clone()));
+        }
+        Inquiry::open(&self.model, self.bos(), source, edits, machine)
+    }
+}
+
+impl WeightArgs {
+    /// Opens the model, with nothing to ask it.
+    pub fn open(&self, machine: &Machine) -> anyhow::Result<Inquiry> {
+        let edits = edits(&self.edit, &self.model)?;
+        Inquiry::open(&self.model, Bos::Off, FactSource::Nothing, edits, machine)
+    }
+}
+
+fn edits(specs: &[PathBuf], model: &Path) -> anyhow::Result<Vec<ModelEdit>> {
+    let edits = specs.iter().map(|path| Experiment::load_edits(path, model));
+    Ok(edits.collect::<Result<Vec<_>, _>>()?.concat())
+}

@@ -1,0 +1,130 @@
+//! A causal trace, as flags: for `trace`, which computes it, and for those that estimate, average or
+//! compare it.
+
+use clap::Args;
+
+use super::choice::{choice, choices};
+use super::corruption::CorruptionArgs;
+use super::fact::MeasuredArgs;
+use crate::analysis::Positions;
+use crate::analysis::causal_trace::{Component, Direction, Map, Severed, Spec};
+use crate::analysis::corruption::Draws;
+use crate::cli::inquiry::Inquiry;
+use crate::cli::machine::Machine;
+
+/// Which trace of which fact: for `trace`, which computes it, and for `atp`, which estimates it.
+#[derive(Args)]
+pub struct TraceArgs {
+    #[command(flatten)]
+    asked: MeasuredArgs,
+
+    /// What is restored: the residual stream after a layer, what MLPs or attention add to it, or the
+    /// output `z` of each head
+    #[arg(long, value_parser = choices(RESTORED))]
+    kind: Restored,
+
+    /// Restore at these tokens together instead of at one at a time: `all`, `subject`,
+    /// `non-subject`, `last`, a position such as `3`, or a range such as `3..6` without its end
+    /// [default for heads: all]
+    #[arg(long, value_name = "WHERE")]
+    at: Option<Positions>,
+
+    /// With --at: a column for each of these widths of windows, such as `1,3,10`; hidden states have
+    /// windows here too [default: --window, or 1 for hidden states]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', requires = "at")]
+    widths: Vec<usize>,
+
+    #[command(flatten)]
+    corruption: CorruptionArgs,
+
+    /// Layers restored together, for `mlp`, `attn` and `head` [default: 10, for heads 1]
+    #[arg(long, value_name = "N")]
+    window: Option<usize>,
+
+    #[command(flatten)]
+    way: WayArgs,
+}
+
+/// What is put where, and what may react to it.
+#[derive(Args)]
+pub struct WayArgs {
+    /// Hold what MLPs or attention add at the restored token at their corrupted values, so that only
+    /// the path around them is left (Meng et al. 2022, figure 3)
+    #[arg(long, value_parser = choice::<Severed>())]
+    sever: Option<Severed>,
+
+    /// With --sever: in how many layers, from the lowest on whose output could react [default: all,
+    /// as ROME]
+    #[arg(long, value_name = "N", requires = "sever")]
+    sever_layers: Option<usize>,
+
+    /// `denoise`: clean activations into the corrupted run, as ROME; `noise`: corrupted ones into the
+    /// clean run
+    #[arg(long, default_value = "denoise", value_parser = choice::<Direction>())]
+    direction: Direction,
+}
+
+impl WayArgs {
+    /// With the draws of a corruption.
+    pub fn trace(&self, component: Component, window: usize, draws: Draws, map: Map) -> Spec {
+        let Draws { corruption, noise, rng, seed, n_samples } = draws;
+        Spec {
+            component,
+            window,
+            noise,
+            rng,
+            seed,
+            n_samples,
+            direction: self.direction,
+            sever: self.sever,
+            sever_layers: self.sever_layers,
+            corruption,
+            map,
+        }
+    }
+}
+
+/// What is restored.
+#[derive(Clone, Copy)]
+enum Restored {
+    Outputs(Component),
+    Heads,
+}
+
+const RESTORED: [(&str, Restored); 4] = [
+    ("hidden", Restored::Outputs(Component::Hidden)),
+    ("mlp", Restored::Outputs(Component::Mlp)),
+    ("attn", Restored::Outputs(Component::Attn)),
+    ("head", Restored::Heads),
+];
+
+impl TraceArgs {
+    pub fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, Spec)> {
+        let mut inquiry = self.asked.model.ask(self.asked.fact.source(), machine)?;
+        let draws = self.corruption.draws(&mut inquiry)?;
+        inquiry.set_foil(self.asked.foil.as_deref())?;
+        let (component, window) = match self.kind {
+            Restored::Outputs(component) => (component, self.window.unwrap_or(10)),
+            Restored::Heads => (Component::Attn, self.window.unwrap_or(1)),
+        };
+        let spec = self.way.trace(component, window, draws, self.map()?);
+        Ok((inquiry, spec))
+    }
+
+    fn map(&self) -> anyhow::Result<Map> {
+        let component = match self.kind {
+            Restored::Outputs(component) => component,
+            Restored::Heads => {
+                anyhow::ensure!(self.widths.is_empty(), "--widths is for maps without heads");
+                return Ok(Map::Heads { at: self.at.clone().unwrap_or(Positions::All) });
+            }
+        };
+        let Some(at) = self.at.clone() else { return Ok(Map::Tokens) };
+        let usual = if component == Component::Hidden { 1 } else { 10 };
+        let widths = match &self.widths[..] {
+            [] => vec![self.window.unwrap_or(usual)],
+            widths => widths.to_vec(),
+        };
+        Ok(Map::Together { at, widths })
+    }
+}

@@ -1,0 +1,93 @@
+//! A question put to a model: the model opened and edited, the prompt as tokens, the analysis run, and its
+//! result written.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::ensure;
+
+use super::json;
+use super::machine::Machine;
+use super::output::{AnalysisOutput, ResultOutput, save_spec};
+use crate::analysis::{AnalysisSpec, ModelEdit};
+use crate::experiment::{Experiment, FactSource, Question};
+use crate::facts::Fact;
+use crate::tokens::{Bos, TokenizedPrompt};
+use crate::worker::Engine;
+
+/// What is asked, of a model that is open.
+pub(super) struct Inquiry {
+    model: PathBuf,
+    pub bos: Bos,
+    source: FactSource,
+    edits: Vec<ModelEdit>,
+    pub question: Question,
+    pub engine: Engine,
+    pub prompt: TokenizedPrompt,
+}
+
+impl Inquiry {
+    pub fn open(
+        model: &Path,
+        bos: Bos,
+        source: FactSource,
+        edits: Vec<ModelEdit>,
+        machine: &Machine,
+    ) -> anyhow::Result<Self> {
+        let question = source.question()?;
+        let mut engine = machine.load(model)?;
+        if !edits.is_empty() {
+            engine = machine
+                .watched("Editing the model", |task| engine.edited(&edits, &machine.ctx(task)))?;
+        }
+        let prompt = match source {
+            FactSource::Nothing => TokenizedPrompt::nothing(),
+            _ => TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, bos)?,
+        };
+        Ok(Self { model: model.to_owned(), bos, source, edits, question, engine, prompt })
+    }
+
+    /// Another wrong answer: this one, or else that of the question as it has become.
+    pub fn set_foil(&mut self, foil: Option<&str>) -> anyhow::Result<()> {
+        let foil = foil.map(str::to_owned).or_else(|| self.question.fact.foil.clone());
+        self.source = self.source.clone().with_foil(foil.as_deref());
+        self.question.fact.foil = foil;
+        let tokenizer = &self.engine.info.tokenizer;
+        self.prompt = TokenizedPrompt::new(tokenizer, &self.question.fact, self.bos)?;
+        Ok(())
+    }
+
+    /// Another text as ids, with the same beginning as the prompt.
+    pub fn ids(&self, text: &str) -> anyhow::Result<Vec<u32>> {
+        let fact = Fact::from_text(text, None)?;
+        Ok(TokenizedPrompt::new(&self.engine.info.tokenizer, &fact, self.bos)?.ids)
+    }
+
+    /// Runs an analysis and writes what it found; or writes only what was asked, if that is wanted.
+    pub fn finish(
+        &self,
+        spec: AnalysisSpec,
+        output: &AnalysisOutput,
+        machine: &Machine,
+    ) -> anyhow::Result<()> {
+        let Some(path) = &output.save_spec else {
+            return self.run(&spec, &output.result, machine);
+        };
+        let (model, bos, fact) = (self.model.clone(), self.bos, self.source.clone());
+        let edits = self.edits.clone();
+        save_spec(path, &Experiment { model, bos, fact, edits, spec })
+    }
+
+    pub fn run(
+        &self,
+        spec: &AnalysisSpec,
+        output: &ResultOutput,
+        machine: &Machine,
+    ) -> anyhow::Result<()> {
+        let has_prompt = self.source != FactSource::Nothing;
+        ensure!(has_prompt || !spec.needs_prompt(), "this asks about a prompt; name a fact");
+        output.check_pick(spec, &self.engine.info.config, &self.prompt)?;
+        let result = machine.run(&self.engine, &self.prompt, spec, spec.verb())?;
+        let json = || json::document(&result, spec, self, machine);
+        output.write((spec, &result), &self.engine, json)
+    }
+}

@@ -1,0 +1,80 @@
+//! How the work is done: flags that every command has, and what they mean to an open model.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::progress::Bar;
+use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
+use crate::task::{CancelToken, TaskCtx};
+use crate::tokens::TokenizedPrompt;
+use crate::worker::{DeviceChoice, Engine, Stage};
+
+/// How the work is done, never what comes out.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Machine {
+    /// Where to compute: `auto` (a real GPU if there is one, else the CPU), `cpu`, `wgpu` or
+    /// `wgpu:N` (an adapter of `factscope devices`, software ones included)
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+
+    /// CPU threads [default: one per core]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+
+    /// Compute every run of a sweep from its first token and layer on: slower, the same numbers,
+    /// to check exact reuse by
+    #[arg(long, global = true)]
+    exact_naive: bool,
+
+    /// Show no progress
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+impl Machine {
+    /// Runs a method with a progress bar.
+    pub fn run(
+        &self,
+        engine: &Engine,
+        prompt: &TokenizedPrompt,
+        spec: &AnalysisSpec,
+        what: &'static str,
+    ) -> anyhow::Result<AnalysisResult> {
+        self.watched(what, |task| Ok(engine.run(prompt, spec, &self.ctx(task))?))
+    }
+
+    /// Does anything else that takes a while behind a progress bar.
+    pub fn watched<T, E>(
+        &self,
+        what: &'static str,
+        work: impl FnOnce(TaskCtx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let bar = Bar::new(self, what);
+        let report = |progress| bar.set(progress);
+        let done = work(TaskCtx { cancel: CancelToken::default(), report: &report })?;
+        bar.finish();
+        Ok(done)
+    }
+
+    pub fn ctx<'a>(&self, task: TaskCtx<'a>) -> AnalysisCtx<'a> {
+        let reuse = if self.exact_naive { Reuse::Nothing } else { Reuse::Exact };
+        AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() }
+    }
+
+    /// Opens a model.
+    pub fn load(&self, model: &Path) -> anyhow::Result<Engine> {
+        let bar = Bar::new(self, "Opening the model");
+        let report = |progress| bar.set(progress);
+        let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
+        let stage = |stage| {
+            bar.say(match stage {
+                Stage::TestingDevice => "Testing the device (once per adapter and driver)",
+                Stage::ReadingWeights => "Reading weights",
+            });
+        };
+        let engine = Engine::load(model, self.device, &ctx, &stage)?;
+        bar.finish();
+        Ok(engine)
+    }
+}

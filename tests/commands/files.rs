@@ -1,0 +1,92 @@
+//! Results as files: figures in every format, and what was there before.
+
+use std::fs;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{TINY, complaint, numbers, stdout};
+
+/// Of a trace, in every format, and of what a file asks.
+#[test]
+fn figures_go_to_files_of_every_format() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let trace = ["trace", "--model", TINY, "--prompt", "Paris is in", "--subject", "Paris"];
+    let trace = [&trace[..], &["--kind", "mlp", "--samples", "2", "--device", "cpu"]].concat();
+    let draw = |name: &str| {
+        let file = path(name);
+        stdout(&[&trace[..], &["--json", "--figure", &file]].concat());
+        fs::read(file).unwrap()
+    };
+    let svg = String::from_utf8(draw("a.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("Restoring MLP output"), "{svg}");
+    assert!(svg.contains("Model tiny"), "{svg}");
+    assert!(draw("a.pdf").starts_with(b"%PDF-"));
+    let found: Value = serde_json::from_slice(&draw("a.json")).unwrap();
+    let values = numbers(&found["charts"][0]["Map"]["values"]);
+    let csv = String::from_utf8(draw("a.CSV")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + values.len());
+
+    let spec = path("trace.spec");
+    stdout(&[&trace[..], &["--save-spec", &spec]].concat());
+    let again = path("again.csv");
+    stdout(&["run", &spec, "--device", "cpu", "--figure", &again]);
+    assert_eq!(fs::read_to_string(&again).unwrap(), csv);
+    let recovery = ["--figure-effect", "recovery", "--figure-metric", "logit"];
+    stdout(&[&["run", &spec, "--device", "cpu", "--figure", &again], &recovery[..]].concat());
+    assert!(fs::read_to_string(&again).unwrap().contains("Recovery of logit("));
+
+    let lens = ["lens", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
+    let at = |pick: &[&str]| {
+        stdout(&[&lens[..], &["--figure", &again], pick].concat());
+        fs::read_to_string(&again).unwrap()
+    };
+    assert_ne!(at(&["--figure-position", "1"]), at(&[]));
+    let far = complaint(&[&lens[..], &["--figure", &again, "--figure-position", "90"]].concat());
+    assert!(far.contains("--figure-position is not among 0.."), "{far}");
+    let attention = ["attention", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
+    let drawn = path("attention.svg");
+    let attention = [&attention[..], &["--layer", "1", "--figure", &drawn]].concat();
+    let of_head = |head| {
+        stdout(&[&attention[..], &["--figure-head", head]].concat());
+        fs::read_to_string(&drawn).unwrap()
+    };
+    assert!(of_head("2").contains("Attention pattern — L1 H2"));
+    assert!(of_head("0").contains("Attention pattern — L1 H0"));
+    let far = complaint(&[&attention[..], &["--figure-layer", "0"]].concat());
+    assert!(far.contains("--figure-layer is not among 1..2"), "{far}");
+
+    let error = complaint(&[&trace[..], &["--figure", &path("a.bmp")]].concat());
+    assert!(error.contains(".bmp") && error.contains(".svg"), "{error}");
+    let error = complaint(&[&trace[..], &["--figure", "/nowhere/a.svg"]].concat());
+    assert!(error.contains("/nowhere"), "{error}");
+}
+
+#[test]
+fn the_figure_of_an_attribution_adds_up_where_that_is_asked_for() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("figure.csv");
+    let args = ["attribute", "--model", TINY, "--prompt", "Lyon is in", "--answer", "it"];
+    let head = |form: &str| {
+        let to_file = ["--figure", path.to_str().unwrap(), "--figure-attribution", form];
+        stdout(&[&args[..], &["--device", "cpu", "--by", "layers"], &to_file].concat());
+        fs::read_to_string(&path).unwrap().lines().next().unwrap().to_owned()
+    };
+    assert_eq!(head("running-sum"), "series,layer,Sum so far (logits)");
+    assert!(head("waterfall").ends_with(",from,to"));
+    assert!(!head("parts").contains("from"));
+}
+
+#[test]
+fn a_result_that_was_there_survives_a_failure() {
+    let dir = TempDir::new().unwrap();
+    let out = dir.path().join("old.json");
+    fs::write(&out, "old").unwrap();
+    let file = out.to_str().unwrap();
+    let common = ["attribute", "--model", TINY, "--device", "cpu", "--out", file];
+    complaint(&[&common[..], &["--prompt", ""]].concat());
+    assert_eq!(fs::read_to_string(&out).unwrap(), "old");
+    stdout(&[&common[..], &["--prompt", "Lyon is in"]].concat());
+    assert!(fs::read_to_string(&out).unwrap().contains("labels"));
+}

@@ -1,0 +1,17 @@
+//! The commands end to end, as a script would call them.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
+mod support;
+mod help;
+mod models;
+mod predictions;
+mod traces;
+mod corruptions;
+mod parts;
+mod removing;
+mod patching;
+mod specs;
+mod files;
+#[cfg(feature = "training")]
+mod training;
