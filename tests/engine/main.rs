@@ -1,6 +1,8 @@
 //! What the engine promises, from files on disk to events: every room but the window and the
 //! commands.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 // The code itself keeps to its rooms.
 mod architecture;
 

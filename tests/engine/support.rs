@@ -1,5 +1,4 @@
 //! What the tests share: fixtures, what is asked of them, and comparing numbers.
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};

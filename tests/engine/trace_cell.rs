@@ -1,5 +1,4 @@
 //! Laws of a cell of a trace that is looked into, which hold for any weights.
-#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use factscope::analysis::causal_trace::{
     self, CausalTrace, Component, Corruption, Direction, Map, NoiseLevel, Severed,
