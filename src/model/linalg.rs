@@ -192,7 +192,7 @@ impl Thin {
                 add_scaled(&mut row[k + 1..], &v, -2.0 * along / squared);
             }
         }
-        let complex = |row: Vec<f64>| row.into_iter().map(|it| Complex64::from(it)).collect();
+        let complex = |row: Vec<f64>| row.into_iter().map(Complex64::from).collect();
         a.into_iter().map(complex).collect()
     }
 }

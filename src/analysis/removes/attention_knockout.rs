@@ -71,7 +71,9 @@ impl Edges {
     }
 }
 
-/// The default window: 9 from 36 layers on, as in the paper. Smaller models get about the same
+/// The default window: 9 from 36 layers on, as in the paper.
+///
+/// Smaller models get about the same
 /// share of their layers, rounded to an odd number so that the layer is in the middle. For the 28
 /// layers of GPT-J that gives the paper's 5.
 pub fn default_window(n_layers: usize) -> usize {

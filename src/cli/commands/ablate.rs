@@ -17,7 +17,7 @@ use crate::cli::output::AnalysisOutput;
 use crate::facts::Dataset;
 
 #[derive(Args)]
-pub(super) struct Ablate {
+pub struct Ablate {
     #[command(flatten)]
     asked: MeasuredArgs,
 

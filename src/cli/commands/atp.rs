@@ -11,7 +11,7 @@ use crate::cli::machine::Machine;
 use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
-pub(super) struct Atp {
+pub struct Atp {
     #[command(flatten)]
     what: TraceArgs,
 

@@ -17,7 +17,7 @@ const WEIGHTINGS: [(&str, Weighting); 3] = [
 ];
 
 #[derive(Args)]
-pub(super) struct Attention {
+pub struct Attention {
     #[command(flatten)]
     asked: AskedArgs,
 

@@ -18,7 +18,7 @@ use crate::cli::output::AnalysisOutput;
 use crate::intervention::NoiseRng;
 
 #[derive(Args)]
-pub(super) struct Attribute {
+pub struct Attribute {
     #[command(flatten)]
     asked: AskedArgs,
 

@@ -19,7 +19,7 @@ use crate::experiment::{FactSource, Question};
 use crate::facts::{Catalogue, Dataset, Direction, Record};
 
 #[derive(Args)]
-pub(super) struct Average {
+pub struct Average {
     #[command(flatten)]
     model: ModelArgs,
 

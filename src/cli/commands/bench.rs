@@ -14,7 +14,7 @@ use crate::cli::machine::Machine;
 use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
-pub(super) struct Bench {
+pub struct Bench {
     #[command(flatten)]
     asked: MeasuredArgs,
 

@@ -11,7 +11,7 @@ use crate::cli::machine::Machine;
 use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
-pub(super) struct Circuit {
+pub struct Circuit {
     #[command(flatten)]
     model: WeightArgs,
 
@@ -20,8 +20,8 @@ pub(super) struct Circuit {
     head: HeadArg,
 
     /// `ov`: what is written, given what is read; `qk`: what is looked at, given what looks
-    #[arg(long, default_value = "ov", value_parser = choice::<circuit::Circuit>())]
-    circuit: circuit::Circuit,
+    #[arg(long = "circuit", value_name = "CIRCUIT", default_value = "ov", value_parser = choice::<circuit::Circuit>())]
+    which: circuit::Circuit,
 
     /// How many singular vectors are read
     #[arg(long, value_name = "N", default_value_t = 5)]
@@ -42,7 +42,7 @@ impl Circuit {
         let spec = AnalysisSpec::Circuit(Spec {
             layer: self.head.layer,
             head: self.head.head,
-            circuit: self.circuit,
+            circuit: self.which,
             n_vectors: self.vectors,
             n_tokens: self.tokens,
             processing: self.model.process.clone(),

@@ -21,7 +21,7 @@ use crate::tokens::TokenizedPrompt;
 use crate::worker::Engine;
 
 #[derive(Args)]
-pub(super) struct Compare {
+pub struct Compare {
     #[command(flatten)]
     model: ModelArgs,
 

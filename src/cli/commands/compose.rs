@@ -10,7 +10,7 @@ use crate::cli::machine::Machine;
 use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
-pub(super) struct Compose {
+pub struct Compose {
     #[command(flatten)]
     model: WeightArgs,
 

@@ -14,7 +14,7 @@ use crate::cli::output::AnalysisOutput;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Args)]
-pub(super) struct Cut {
+pub struct Cut {
     #[command(flatten)]
     asked: MeasuredArgs,
 

@@ -10,7 +10,7 @@ use crate::cli::output::Output;
 use crate::model::{ComputeDevice, adapters, self_test};
 
 #[derive(Args)]
-pub(super) struct Devices {
+pub struct Devices {
     /// Compare the device of --device with the CPU now, whatever is remembered
     #[arg(long)]
     test: bool,

@@ -17,7 +17,7 @@ use crate::facts::{Fact, Related};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Args)]
-pub(super) struct Edit {
+pub struct Edit {
     #[command(flatten)]
     asked: AskedArgs,
 

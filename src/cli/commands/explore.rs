@@ -17,7 +17,7 @@ use crate::ui;
 use crate::ui::pane::Pane;
 
 #[derive(Args, Default)]
-pub(super) struct Explore {
+pub struct Explore {
     /// A model folder in Hugging Face's layout, or the name of a model that Python has downloaded
     /// [default: the built-in model]
     #[arg(long, value_name = "DIR", value_parser = model_dir)]

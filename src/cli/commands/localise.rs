@@ -26,7 +26,7 @@ use crate::training::Split;
 const NOISE_FACTOR: f64 = 3.0;
 
 #[derive(Args)]
-pub(super) struct Localise {
+pub struct Localise {
     /// A model whose facts were planted by `factscope train --plant-in`
     #[arg(long, value_name = "DIR", default_value = builtin::PLANTED.name)]
     model: PathBuf,

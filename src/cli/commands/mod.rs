@@ -46,7 +46,7 @@ pub(super) use session::session_file;
 macro_rules! commands {
     ($($(#[$about:meta])* $name:ident($flags:ty),)*) => {
         #[derive(Subcommand)]
-        pub(super) enum Command {
+        pub enum Command {
             $($(#[$about])* $name($flags),)*
         }
 

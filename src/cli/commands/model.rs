@@ -16,7 +16,7 @@ use crate::tokens::{GPT2_MERGES, Tokenizer, gpt2_vocabulary};
 use crate::whole_file;
 
 #[derive(Subcommand)]
-pub(super) enum Model {
+pub enum Model {
     /// Sizes, number types and hashes of a model folder
     Info(Info),
 
@@ -25,7 +25,7 @@ pub(super) enum Model {
 }
 
 #[derive(Args)]
-pub(super) struct Info {
+pub struct Info {
     /// A model folder in Hugging Face's layout, or the name of a model that Python has downloaded
     #[arg(value_name = "DIR", value_parser = model_dir)]
     dir: PathBuf,
@@ -35,7 +35,7 @@ pub(super) struct Info {
 }
 
 #[derive(Args)]
-pub(super) struct Random {
+pub struct Random {
     /// Which member of the GPT-2 family
     #[arg(long, value_parser = choices(SIZES))]
     config: Gpt2Config,

@@ -9,7 +9,7 @@ use super::Machine;
 
 /// Takes any arguments, so that the complaint is about training and not about them.
 #[derive(Args)]
-pub(super) struct Train {
+pub struct Train {
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

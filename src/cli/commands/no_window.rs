@@ -10,7 +10,7 @@ use super::Machine;
 
 /// Takes any arguments, so that the complaint is about the window and not about them.
 #[derive(Args, Default)]
-pub(super) struct Explore {
+pub struct Explore {
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<OsString>,
 }

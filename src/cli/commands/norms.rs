@@ -9,7 +9,7 @@ use crate::cli::machine::Machine;
 use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
-pub(super) struct Norms {
+pub struct Norms {
     #[command(flatten)]
     asked: AskedArgs,
 

@@ -10,7 +10,7 @@ use crate::cli::output::ResultOutput;
 use crate::experiment::Experiment;
 
 #[derive(Args)]
-pub(super) struct Run {
+pub struct Run {
     /// What to do, as the command of any analysis writes it with `--save-spec`; `-` for standard
     /// input
     #[arg(value_name = "SPEC.json")]

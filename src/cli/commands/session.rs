@@ -14,7 +14,7 @@ use crate::whole_file;
 use crate::worker::Which;
 
 #[derive(Args)]
-pub(super) struct SessionArgs {
+pub struct SessionArgs {
     /// What the window has saved
     #[arg(value_name = "FILE.factscope")]
     file: PathBuf,

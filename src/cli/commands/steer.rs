@@ -12,7 +12,7 @@ use crate::cli::output::AnalysisOutput;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Args)]
-pub(super) struct Steer {
+pub struct Steer {
     #[command(flatten)]
     asked: AskedArgs,
 

@@ -11,7 +11,7 @@ use crate::cli::output::AnalysisOutput;
 #[derive(Args)]
 // What is corrupted is the subject.
 #[command(group(ArgGroup::new("typed").arg("prompt").requires("subject")))]
-pub(super) struct Trace {
+pub struct Trace {
     #[command(flatten)]
     what: TraceArgs,
 

@@ -28,7 +28,7 @@ const MEASURE_EVERY: usize = 100;
 const N_MEASURED: usize = 400;
 
 #[derive(Args)]
-pub(super) struct Train {
+pub struct Train {
     /// The folder to write: a model in Hugging Face's layout, the split, the curves
     #[arg(long, value_name = "DIR")]
     out: PathBuf,

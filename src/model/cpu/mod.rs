@@ -42,14 +42,12 @@ impl View {
     }
 
     fn of_flex(tensor: FlexTensor) -> Self {
-        match tensor.layout().contiguous_offsets() {
-            Some((start, end)) => Self { tensor, range: start..end },
-            None => {
-                let tensor = tensor.to_contiguous();
-                let n = tensor.layout().num_elements();
-                Self { tensor, range: 0..n }
-            }
+        if let Some((start, end)) = tensor.layout().contiguous_offsets() {
+            return Self { tensor, range: start..end };
         }
+        let tensor = tensor.to_contiguous();
+        let n = tensor.layout().num_elements();
+        Self { tensor, range: 0..n }
     }
 
     pub fn values(&self) -> &[f32] {
