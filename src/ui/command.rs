@@ -7,6 +7,7 @@ use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
 use super::closing::ClosingAnswer;
 use super::pane::Pane;
+use super::row::Row;
 use super::state::{Convention, FactId, Paint};
 use super::view::{Hovered, ViewAction};
 use crate::analysis::attention::Weighting;
@@ -103,7 +104,7 @@ pub enum Command {
     SetDevice(DeviceChoice),
 
     Select(FactId),
-    LookAt(Direction),
+    LookAt(Row),
 
     /// From the fact to its inverse, and back.
     Flip,
@@ -316,8 +317,8 @@ impl Command {
             Self::SetBos(Bos::Off) => "ROME (no BOS)",
             Self::SetBos(Bos::On) => "TransformerLens (BOS)",
             Self::Select(_) => "Choose fact",
-            Self::LookAt(Direction::Forward) => "Fact",
-            Self::LookAt(Direction::Inverse) => "Inverse",
+            Self::LookAt(Row::First) => "Fact",
+            Self::LookAt(Row::Second) => "Inverse",
             Self::Flip => "Fact or inverse",
             Self::KeepBeside => "Keep beside",
             Self::ShowBeside(_) => "Show beside the chosen fact",
@@ -508,8 +509,8 @@ impl Command {
                  its inverse, and measures the answer again (Geva et al. 2023)"
             }
             Self::ShowPane(pane) | Self::ClosePane(pane) | Self::Study(pane) => pane.tooltip(),
-            Self::LookAt(Direction::Forward) => "The fact as the dataset asks it",
-            Self::LookAt(Direction::Inverse) => {
+            Self::LookAt(Row::First) => "The fact as the dataset asks it",
+            Self::LookAt(Row::Second) => {
                 "The same fact asked from its answer: who or what is it true of?"
             }
             Self::KeepBeside => {

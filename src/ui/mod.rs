@@ -23,6 +23,7 @@ mod icon;
 mod palette;
 pub mod pane;
 mod panels;
+pub mod row;
 mod screenshot;
 pub mod state;
 pub mod studies;

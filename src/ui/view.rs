@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::pane::Pane;
+use super::row::Row;
 use crate::analysis::logit_attribution::Parts;
-use crate::facts::Direction;
 use crate::figure::Ranges;
 use crate::tokens::Tokenizer;
 use crate::ui::widgets::{Caption, ColorRange, NewRange, RangeKind, Tone};
@@ -49,7 +49,7 @@ impl ViewAction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hovered {
     pub pane: Pane,
-    pub direction: Direction,
+    pub row: Row,
     pub selection: Selection,
 }
 

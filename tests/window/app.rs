@@ -12,6 +12,7 @@ use factscope::analysis::causal_trace::Component;
 use factscope::facts::Direction;
 use factscope::tokens::Bos;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::{FactId, Filter, Known, ModelState, Order, TraceState};
 use factscope::ui::{App, Options};
 
@@ -77,22 +78,22 @@ fn a_fact_and_its_inverse_are_looked_at_side_by_side() {
     window.sees("one of 2 right answers");
     window.click("Trace");
     window.trace_ends();
-    let trace_of = |window: &Window, direction| {
-        let run = window.app().state.trace(direction).unwrap();
+    let trace_of = |window: &Window, row| {
+        let run = window.app().state.trace(row).unwrap();
         match run.result.as_deref() {
             Some(AnalysisResult::CausalTrace(trace)) => trace.prompt.text.clone(),
             other => panic!("no trace: {other:?}"),
         }
     };
-    assert_eq!(trace_of(&window, Direction::Forward), "The capital of France is");
-    assert_eq!(trace_of(&window, Direction::Inverse), "Paris is the capital of");
+    assert_eq!(trace_of(&window, Row::First), "The capital of France is");
+    assert_eq!(trace_of(&window, Row::Second), "Paris is the capital of");
     assert_eq!(window.harness.get_all_by_role(Role::Canvas).count(), 2);
 
     // The views beside the maps follow.
     window.harness.key_press_modifiers(Modifiers::COMMAND, Key::I);
     window.harness.run_steps(2);
     window.wait_for_predictions();
-    assert_eq!(window.app().state.direction, Direction::Inverse);
+    assert_eq!(window.app().state.row, Row::Second);
     assert_eq!(window.app().state.prompt().unwrap().text, "Paris is the capital of");
 
     // An inverse that the file lacks is written from the catalogue, and says so.
@@ -105,8 +106,8 @@ fn a_fact_and_its_inverse_are_looked_at_side_by_side() {
     window.harness.key_press_modifiers(Modifiers::COMMAND, Key::ArrowDown);
     window.harness.run_steps(2);
     window.wait_for_predictions();
-    assert_eq!(window.app().state.direction, Direction::Forward);
-    assert_eq!(window.app().state.directions().count(), 1);
+    assert_eq!(window.app().state.row, Row::First);
+    assert_eq!(window.app().state.rows().count(), 1);
 }
 
 #[test]
@@ -176,7 +177,7 @@ fn a_cancelled_trace_keeps_what_it_found() {
     window.harness.run_steps(2);
     window.click("Trace");
     window.wait("a first part", |app| {
-        app.state.trace(Direction::Forward).is_some_and(|run| run.result.is_some())
+        app.state.trace(Row::First).is_some_and(|run| run.result.is_some())
     });
     window.click("Cancel");
     window.trace_ends();
@@ -203,9 +204,9 @@ fn a_fact_and_its_inverse_are_ablated_and_cut() {
     for (pane, button) in [(Pane::Ablation, "Ablate"), (Pane::Knockout, "Cut attention")] {
         window.show(pane);
         window.click(button);
-        window.wait("both directions", |app| {
-            [Direction::Forward, Direction::Inverse].into_iter().all(|direction| {
-                let study = app.state.study(pane, direction);
+        window.wait("both rows", |app| {
+            Row::BOTH.into_iter().all(|row| {
+                let study = app.state.study(pane, row);
                 study.is_some_and(|study| study.state == TraceState::Complete)
             })
         });
@@ -220,7 +221,7 @@ fn a_fact_and_its_inverse_are_ablated_and_cut() {
     window.click("Neurons");
     window.click("Ablate");
     window.wait("the neurons", |app| {
-        let study = app.state.study(Pane::Ablation, Direction::Forward);
+        let study = app.state.study(Pane::Ablation, Row::First);
         study.is_some_and(|study| study.state == TraceState::Complete)
     });
     window.sees("Estimated against ablated");
@@ -241,7 +242,7 @@ fn an_estimate_is_there_before_the_trace_is() {
     window.harness.run_steps(2);
     window.click("Trace");
     window.wait("the estimate", |app| {
-        app.state.trace(Direction::Forward).is_some_and(|run| run.preview.is_some())
+        app.state.trace(Row::First).is_some_and(|run| run.preview.is_some())
     });
     assert!(matches!(window.trace_state(), Some(TraceState::Running(_))));
     window.harness.run_steps(2);

@@ -114,7 +114,7 @@ impl Window {
     /// Of the edges and layers as they are now.
     fn cut(&mut self) -> EdgeCut {
         let found = |app: &App| {
-            let study = app.state.study(Pane::Cut, app.state.direction)?;
+            let study = app.state.study(Pane::Cut, app.state.row)?;
             match (study.state == TraceState::Complete, study.result.as_deref()?) {
                 (true, AnalysisResult::EdgeCut(found)) => Some(found.clone()),
                 _ => None,

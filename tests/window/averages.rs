@@ -6,9 +6,9 @@ use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::Component;
 use factscope::analysis::corruption::{Corruption, SubjectsOf};
 use factscope::analysis::trace_average::TraceAverage;
-use factscope::facts::Direction;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::TraceState;
 
 use super::studies;
@@ -36,7 +36,7 @@ fn open() -> Window {
     let mut window = studies::open();
     window.show(Pane::Averages);
     window.wait("what noise is measured on", |app| {
-        app.state.study_spec(Pane::Averages, Direction::Forward).is_ok()
+        app.state.study_spec(Pane::Averages, Row::First).is_ok()
     });
     window
 }
@@ -74,7 +74,7 @@ fn an_average_stays_when_another_fact_is_looked_at() {
     assert_eq!(window.average(), Some(&found));
     window.sees("Averages over 3 facts");
     // The inverse is asked of other prompts.
-    window.harness.state_mut().command(Command::LookAt(Direction::Forward));
+    window.harness.state_mut().command(Command::LookAt(Row::First));
     window.harness.run_steps(2);
     assert_eq!(window.average(), Some(&found));
 }
@@ -90,11 +90,11 @@ fn what_is_averaged_so_far_is_drawn_and_stays_when_it_is_stopped() {
     window.wait("the first fact", |app| app.state.result(Pane::Averages).is_some());
     window.click("Stop");
     window.wait("the end", |app| {
-        let study = app.state.study(Pane::Averages, Direction::Forward);
+        let study = app.state.study(Pane::Averages, Row::First);
         study.is_some_and(|it| !matches!(it.state, TraceState::Running(_)))
     });
     let state = &window.app().state;
-    let study = state.study(Pane::Averages, Direction::Forward).unwrap();
+    let study = state.study(Pane::Averages, Row::First).unwrap();
     assert_eq!(study.state, TraceState::Cancelled);
     let n = window.average().unwrap().facts.len();
     assert!((1..3).contains(&n), "{n}");

@@ -2,10 +2,10 @@
 
 use factscope::analysis::trace_cell::TraceCell;
 use factscope::analysis::{AnalysisResult, AnalysisSpec, Measurement, Metric};
-use factscope::facts::Direction;
 use factscope::figure::Pick;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::view::{Selection, ViewAction};
 
 use super::studies;
@@ -61,6 +61,6 @@ fn without_a_cell_it_says_to_pick_one() {
     window.show(Pane::Cell);
     window.sees("Click a cell of the trace");
     window.pick(2, 0);
-    let spec = window.app().state.study_spec(Pane::Cell, Direction::Forward).unwrap();
+    let spec = window.app().state.study_spec(Pane::Cell, Row::First).unwrap();
     assert!(matches!(spec, AnalysisSpec::TraceCell(it) if (it.pos, it.layer) == (2, 0)));
 }

@@ -7,9 +7,9 @@ use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::causal_trace::Severed;
 use factscope::analysis::{AnalysisResult, AnalysisSpec, Measurement};
-use factscope::facts::Direction;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::TraceState;
 use factscope::worker::Which;
 
@@ -158,7 +158,7 @@ fn a_bench_with_another_window_keeps_what_it_has() {
 fn severing_is_turned_up_from_none_to_all() {
     let mut window = open();
     let severed = |window: &Window| {
-        window.app().state.trace_spec(Direction::Forward).map(|it| (it.sever, it.sever_layers))
+        window.app().state.trace_spec(Row::First).map(|it| (it.sever, it.sever_layers))
     };
     assert_eq!(severed(&window), Some((None, None)));
     window.turn_up("in layers");
@@ -174,11 +174,10 @@ fn severing_is_turned_up_from_none_to_all() {
     window.sees("MLPs severed");
     // The bench has a slider of its own.
     window.show(Pane::Bench);
-    let of_bench =
-        |window: &Window| match window.app().state.study_spec(Pane::Bench, Direction::Forward) {
-            Ok(AnalysisSpec::CorruptionBench(spec)) => (spec.trace.sever, spec.trace.sever_layers),
-            other => panic!("{other:?}"),
-        };
+    let of_bench = |window: &Window| match window.app().state.study_spec(Pane::Bench, Row::First) {
+        Ok(AnalysisSpec::CorruptionBench(spec)) => (spec.trace.sever, spec.trace.sever_layers),
+        other => panic!("{other:?}"),
+    };
     assert_eq!(of_bench(&window), (None, None));
     window.turn_up("in layers");
     assert_eq!(of_bench(&window), (Some(Severed::Mlp), Some(1)));

@@ -113,11 +113,11 @@ fn what_the_pointer_is_on_is_shown_elsewhere_while_it_is_there() {
     let is_background = |kind: &JobKind| matches!(kind, JobKind::Recall(..));
     let is_idle = window.app().state.jobs.iter().all(|(_, job)| is_background(&job.kind));
     assert!(is_idle, "to hover starts no work");
-    let direction = window.app().state.direction;
+    let row = window.app().state.row;
     // The view itself goes on from what was picked; others show where the pointer is.
-    assert_eq!(window.app().state.seen(Pane::LogitLens, direction), Selection::default());
-    assert_eq!(window.app().state.seen(Pane::Trace, direction), hovered.selection);
-    let other = window.app().state.directions().find(|it| *it != direction);
+    assert_eq!(window.app().state.seen(Pane::LogitLens, row), Selection::default());
+    assert_eq!(window.app().state.seen(Pane::Trace, row), hovered.selection);
+    let other = window.app().state.rows().find(|it| *it != row);
     if let Some(other) = other {
         let seen = window.app().state.seen(Pane::Trace, other);
         assert_eq!((seen.layer, seen.position), (hovered.selection.layer, None));

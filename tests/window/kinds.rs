@@ -4,8 +4,8 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::{Rect, vec2};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::analysis::causal_trace::Component;
-use factscope::facts::Direction;
 use factscope::ui::command::Command;
+use factscope::ui::row::Row;
 use factscope::ui::state::{NoiseSetting, TraceState};
 use factscope::worker::Which;
 
@@ -14,9 +14,9 @@ use super::support::Window;
 impl Window {
     fn kinds_end(&mut self) {
         self.wait("all three traces", |app| {
-            app.state.directions().all(|direction| {
+            app.state.rows().all(|row| {
                 Component::ALL.into_iter().all(|component| {
-                    let run = app.state.trace_of(direction, component);
+                    let run = app.state.trace_of(row, component);
                     run.is_some_and(|it| it.state == TraceState::Complete)
                 })
             })
@@ -60,7 +60,7 @@ fn three_kinds_are_traced_at_once_and_one_of_them_is_large() {
     // With other settings there is nothing to be seen.
     window.harness.state_mut().state.settings.trace.seed = 7;
     window.harness.run_steps(2);
-    assert!(window.app().state.trace_of(Direction::Forward, Component::Attn).is_none());
+    assert!(window.app().state.trace_of(Row::First, Component::Attn).is_none());
     window.does(Command::ShowKind(Component::Attn));
     window.click("Trace");
     window.trace_ends();

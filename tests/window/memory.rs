@@ -1,8 +1,8 @@
 //! How much memory results take, and what is given up when it is too much.
 
-use factscope::facts::Direction;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::FactId;
 
 use super::support::Window;
@@ -47,7 +47,7 @@ fn old_results_are_given_up_and_those_on_screen_stay() {
     window.do_now(Command::SetResultsLimit(1024));
     window.do_now(Command::Select(FactId::Record(0)));
     window.wait_for_predictions();
-    assert!(window.app().state.trace(Direction::Forward).is_none(), "it can be asked again");
+    assert!(window.app().state.trace(Row::First).is_none(), "it can be asked again");
     window.click("Trace");
     window.trace_ends();
 }
@@ -61,7 +61,7 @@ fn results_are_forgotten_when_that_is_wanted() {
     window.click("Memory");
     window.sees("This process");
     window.click("Forget all results");
-    assert!(window.app().state.trace(Direction::Forward).is_none());
+    assert!(window.app().state.trace(Row::First).is_none());
     // What is shown unasked comes again.
     window.wait_for_predictions();
 }

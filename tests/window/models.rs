@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use factscope::analysis::causal_trace::Component;
 use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec};
 use factscope::builtin;
-use factscope::facts::Direction::{Forward, Inverse};
 use factscope::task::TaskCtx;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row::{self, First, Second};
 use factscope::ui::state::{FactId, ModelState, TraceState};
 use factscope::ui::view::{Selection, ViewAction};
 use factscope::worker::{DeviceChoice, Engine, Which};
@@ -39,8 +39,7 @@ impl Window {
     }
 
     fn results(&self) -> [Option<AnalysisResult>; 2] {
-        [Forward, Inverse]
-            .map(|row| Some((**self.app().state.trace(row)?.result.as_ref()?).clone()))
+        Row::BOTH.map(|row| Some((**self.app().state.trace(row)?.result.as_ref()?).clone()))
     }
 }
 
@@ -60,9 +59,9 @@ fn both_are_asked_the_same_and_each_answers_for_itself() {
     let alone = Engine::load(Path::new(dir), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ());
     let alone = alone.unwrap();
     let state = &window.app().state;
-    let prompt = state.findings_at(Inverse).unwrap().prompt.clone().unwrap();
-    assert_ne!(state.findings_at(Forward).unwrap().prompt.as_ref().unwrap().ids, prompt.ids);
-    let spec = state.trace_spec(Inverse).unwrap();
+    let prompt = state.findings_at(Second).unwrap().prompt.clone().unwrap();
+    assert_ne!(state.findings_at(First).unwrap().prompt.as_ref().unwrap().ids, prompt.ids);
+    let spec = state.trace_spec(Second).unwrap();
     let spec = AnalysisSpec::CausalTrace(spec);
     let expected = alone.run(&prompt, &spec, &AnalysisCtx::unwatched()).unwrap();
     assert_eq!(window.results()[1], Some(expected));
@@ -85,7 +84,7 @@ fn both_are_asked_the_same_and_each_answers_for_itself() {
     let picked = Selection { layer: Some(last), ..Selection::default() };
     window.does(Command::View(ViewAction::Select(picked)));
     let state = &window.app().state;
-    assert_eq!([Forward, Inverse].map(|it| state.selection_at(it).layer), [None, Some(last)]);
+    assert_eq!(Row::BOTH.map(|it| state.selection_at(it).layer), [None, Some(last)]);
     window.does(Command::Flip);
     for pane in [Pane::Attention, Pane::Attribution, Pane::LogitLens, Pane::Trust] {
         window.show(pane);
@@ -122,23 +121,23 @@ fn models_of_one_shape_are_subtracted() {
     assert!(first.is_some() && second.is_some() && first != second);
 
     // Runs of two models do not mix.
-    let error = window.app().state.study_spec(Pane::Comparison, Forward).unwrap_err();
+    let error = window.app().state.study_spec(Pane::Comparison, First).unwrap_err();
     assert!(error.contains("another model"), "{error}");
     // What is asked of one prompt is asked of both models.
     window.does(Command::Study(Pane::Ablation));
     window.wait("the ablations", |app| {
-        [Forward, Inverse].iter().all(|row| {
+        Row::BOTH.iter().all(|row| {
             let study = app.state.study(Pane::Ablation, *row);
             study.is_some_and(|it| it.state == TraceState::Complete)
         })
     });
-    let found = [Forward, Inverse]
-        .map(|row| window.app().state.study(Pane::Ablation, row).unwrap().result.clone());
+    let found =
+        Row::BOTH.map(|row| window.app().state.study(Pane::Ablation, row).unwrap().result.clone());
     assert_ne!(found[0], found[1]);
 
     window.does(Command::CloseModelBeside);
     assert!(!window.app().state.has_model_beside());
-    let now = window.app().state.trace(Forward).unwrap().result.as_deref().cloned();
+    let now = window.app().state.trace(First).unwrap().result.as_deref().cloned();
     assert_eq!(now, first, "what the first model said is kept");
     let [fact, inverse] = window.rows();
     assert_ne!(fact, inverse);
@@ -231,7 +230,7 @@ fn averages_are_of_the_model_of_their_row() {
     window.show(Pane::Averages);
     window.click("Keep facts that are not known");
     let mut found = Vec::new();
-    for (row, name) in [(Forward, builtin::FACTS.name), (Inverse, builtin::PLANTED.name)] {
+    for (row, name) in [(First, builtin::FACTS.name), (Second, builtin::PLANTED.name)] {
         window.does(Command::LookAt(row));
         window.wait_for_predictions();
         window.wait("what noise is measured on", |app| {
@@ -257,6 +256,6 @@ fn averages_are_of_the_model_of_their_row() {
     }
     assert_ne!(found[0], found[1]);
     // Each keeps its own.
-    window.does(Command::LookAt(Forward));
+    window.does(Command::LookAt(First));
     assert_eq!(window.app().state.result(Pane::Averages).map(|it| &**it), Some(&found[0]));
 }

@@ -69,9 +69,9 @@ fn noise_that_is_dropped_is_added_as_it_is() {
     window.sees("noise of mine.npy (SHA-256 ");
 
     // Another generator would be another trace, if it had a part in it.
-    let spec = window.app().state.trace_spec(factscope::facts::Direction::Forward);
+    let spec = window.app().state.trace_spec(factscope::ui::row::Row::First);
     window.harness.state_mut().state.settings.trace.seed = 77;
-    let same = window.app().state.trace_spec(factscope::facts::Direction::Forward);
+    let same = window.app().state.trace_spec(factscope::ui::row::Row::First);
     assert_eq!(spec, same);
     assert!(matches!(same.unwrap().noise, NoiseLevel::Multiple { .. }));
 

@@ -3,9 +3,10 @@
 use eframe::egui::{Key, Modifiers};
 use factscope::analysis::AnalysisSpec;
 use factscope::analysis::comparison::Second;
-use factscope::facts::Direction::{Forward, Inverse};
+use factscope::facts::Direction;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::{Beside, FactId, TraceState};
 
 use super::support::{FACTS, Window};
@@ -16,7 +17,7 @@ const ITALY: FactId = FactId::Record(1);
 impl Window {
     /// The prompts of both rows.
     pub fn rows(&self) -> [Option<&str>; 2] {
-        [Forward, Inverse].map(|row| Some(&*self.app().state.fact_at(row)?.prompt))
+        Row::BOTH.map(|row| Some(&*self.app().state.fact_at(row)?.prompt))
     }
 
     fn prompt_of(&self, fact: FactId) -> &str {
@@ -44,7 +45,7 @@ fn another_fact_is_traced_and_compared_in_the_inverses_place() {
 
     window.does(Command::Study(Pane::Comparison));
     window.wait("the comparison", |app| app.state.result(Pane::Comparison).is_some());
-    let spec = window.app().state.study_spec(Pane::Comparison, Forward).unwrap();
+    let spec = window.app().state.study_spec(Pane::Comparison, Row::First).unwrap();
     let AnalysisSpec::Comparison(spec) = spec else { panic!("{spec:?}") };
     assert_eq!((&*spec.inverse.text, spec.second), (window.prompt_of(ITALY), Second::Fact));
     assert!(spec.right.iter().all(|it| it.len() == 1));
@@ -71,13 +72,16 @@ fn a_kept_fact_stays_while_others_are_chosen() {
     assert_eq!(window.app().state.fact().unwrap().prompt, window.prompt_of(ITALY));
     window.wait_for_predictions();
     window.does(Command::NextFact);
-    assert_eq!(window.app().state.direction, Forward);
+    assert_eq!(window.app().state.row, Row::First);
 
     window.does(Command::Undo);
     window.does(Command::DropBeside);
     assert_eq!(window.app().state.beside, None);
     window.does(Command::Undo);
-    assert_eq!(window.app().state.beside, Some(Beside { fact: ITALY, direction: Forward }));
+    assert_eq!(
+        window.app().state.beside,
+        Some(Beside { fact: ITALY, direction: Direction::Forward })
+    );
 
     // Another dataset has other facts at its place.
     let other = window.file("other.json", FACTS);
@@ -118,7 +122,7 @@ fn a_session_keeps_what_stands_beside() {
     again.wait("the session", |app| app.state.session.is_some());
     assert_eq!(again.rows(), window.rows());
     assert_eq!(again.app().state.n_found, 0, "something was computed");
-    for row in [Forward, Inverse] {
+    for row in Row::BOTH {
         let [now, then] =
             [&again, &window].map(|it| it.app().state.trace(row).unwrap().result.clone());
         assert_eq!(now, then);

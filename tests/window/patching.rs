@@ -5,11 +5,11 @@ use std::path::Path;
 use factscope::analysis::activation_patching::Spec;
 use factscope::analysis::{AnalysisCtx, AnalysisSpec, Pair};
 use factscope::experiment::Experiment;
-use factscope::facts::Direction;
 use factscope::task::TaskCtx;
 use factscope::tokens::{TokenizedPrompt, visible};
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::worker::{DeviceChoice, Engine};
 
 use super::accessible::{described, is_nameless};
@@ -20,7 +20,7 @@ const ITALY: &str = "2  The capital of Italy is → Rome";
 
 impl Window {
     fn patching(&self) -> Result<Spec, String> {
-        match self.app().state.study_spec(Pane::Patching, Direction::Forward)? {
+        match self.app().state.study_spec(Pane::Patching, Row::First)? {
             AnalysisSpec::ActivationPatching(spec) => Ok(spec),
             other => panic!("{other:?}"),
         }
@@ -160,7 +160,7 @@ fn a_typed_prompt_of_another_length_can_be_the_other() {
     window.ask(Pane::Patching);
     assert!(window.app().state.result(Pane::Patching).is_some());
     // The inverse has not this prompt for its other.
-    assert!(window.app().state.study(Pane::Patching, Direction::Inverse).is_none());
+    assert!(window.app().state.study(Pane::Patching, Row::Second).is_none());
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn paths_take_their_senders_from_the_same_choice() {
     window.click("Another fact");
     window.click(ITALY);
     window.ask(Pane::Paths);
-    match window.app().state.study_spec(Pane::Paths, Direction::Forward).unwrap() {
+    match window.app().state.study_spec(Pane::Paths, Row::First).unwrap() {
         AnalysisSpec::PathPatching(spec) => assert_eq!(spec.donor.text, "The capital of Italy is"),
         other => panic!("{other:?}"),
     }

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{Key, Modifiers};
 use factscope::analysis::causal_trace::Component;
 use factscope::analysis::edge_cut::Edge;
-use factscope::facts::Direction;
 use factscope::session::Session;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::{FactId, Paint};
 
 use super::support::{FACTS, Window, tiny};
@@ -117,16 +117,12 @@ fn a_session_comes_back_as_it_was_and_nothing_is_computed() {
 fn painted_edges_come_back_with_their_facts() {
     let (mut window, _dir, path) = Window::to_be_saved();
     // Of two facts and an inverse. The last of the dataset is the first in the file.
-    let of = |fact: usize, direction: Direction, query: usize| {
+    let of = |fact: usize, row: Row, query: usize| {
         let paint = Command::Paint(Paint::Add(Edge { query, key: 0 }));
-        [Command::Select(FactId::Record(fact)), Command::LookAt(direction), paint]
+        [Command::Select(FactId::Record(fact)), Command::LookAt(row), paint]
     };
-    let all = [
-        of(0, Direction::Forward, 1),
-        of(1, Direction::Inverse, 2),
-        of(0, Direction::Inverse, 3),
-        of(2, Direction::Forward, 1),
-    ];
+    let all =
+        [of(0, Row::First, 1), of(1, Row::Second, 2), of(0, Row::Second, 3), of(2, Row::First, 1)];
     for command in all.into_iter().flatten() {
         window.harness.state_mut().command(command);
         window.harness.run_steps(2);
@@ -208,7 +204,7 @@ fn results_of_another_model_are_shown_apart() {
     again.sees("The model cannot be opened");
     again.sees("The dataset has changed");
     assert_eq!(results(&again), before);
-    let prompt = again.app().state.findings_at(Direction::Forward).unwrap().prompt.clone();
+    let prompt = again.app().state.findings_at(Row::First).unwrap().prompt.clone();
     assert_eq!(prompt.unwrap().text, "The capital of France is");
 }
 
@@ -261,7 +257,7 @@ fn a_session_of_the_first_format_opens_and_is_saved_as_one_of_today() {
     ];
     let found = |window: &Window| {
         let state = &window.app().state;
-        let inverse = state.trace(Direction::Inverse).unwrap().result.clone();
+        let inverse = state.trace(Row::Second).unwrap().result.clone();
         let results = shown.map(|pane| format!("{:?}", state.result(pane).unwrap()));
         (results, format!("{:?}", inverse.unwrap()))
     };

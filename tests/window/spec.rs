@@ -5,10 +5,10 @@ use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::{AnalysisResult, AnalysisSpec, logit_lens, prediction};
 use factscope::experiment::Experiment;
-use factscope::facts::Direction;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::TraceState;
 use factscope::worker::Which;
 
@@ -66,7 +66,7 @@ fn about_the_fact(window: &Window, spec: AnalysisSpec) -> String {
 fn traced_twice(window: &mut Window) -> String {
     window.harness.state_mut().state.settings.trace.n_samples = 2;
     window.harness.run_steps(2);
-    let trace = window.app().state.trace_spec(Direction::Forward).unwrap();
+    let trace = window.app().state.trace_spec(Row::First).unwrap();
     let text = about_the_fact(window, AnalysisSpec::CausalTrace(trace));
     window.set_spec_text(&text);
     window.press_run();
@@ -172,7 +172,7 @@ fn an_experiment_on_another_model_says_so_and_offers_what_to_do() {
 #[test]
 fn a_long_experiment_is_stopped_and_keeps_what_it_has_found() {
     let mut window = Window::open();
-    let mut trace = window.app().state.trace_spec(Direction::Forward).unwrap();
+    let mut trace = window.app().state.trace_spec(Row::First).unwrap();
     trace.n_samples = 4000;
     let text = about_the_fact(&window, AnalysisSpec::CausalTrace(trace));
     window.set_spec_text(&text);
@@ -263,7 +263,7 @@ fn one_of_two_models_is_chosen_and_named_with_the_result() {
     assert_eq!((window.n_labelled(&name), window.n_labelled(&other)), (1, 2));
     // Each is a result of its own row.
     let of = |row| window.app().state.trace(row).unwrap().result.as_deref().cloned();
-    let found = [Direction::Forward, Direction::Inverse].map(of);
+    let found = [Row::First, Row::Second].map(of);
     assert_eq!(found, [Some(first), Some(second)]);
 
     window.does(Command::CloseModelBeside);

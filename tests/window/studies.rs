@@ -5,13 +5,13 @@ use std::path::Path;
 use factscope::analysis::edge_cut::Edge;
 use factscope::analysis::{AnalysisCtx, AnalysisResult};
 use factscope::experiment::Experiment;
-use factscope::facts::Direction;
 use factscope::figure::Pick;
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::{Paint, Quick, Slot, TraceState};
 use factscope::worker::{DeviceChoice, Engine};
 
@@ -51,8 +51,8 @@ impl Window {
         self.harness.run_steps(3);
         self.wait(pane.text(), |app| {
             app.state.error.is_some()
-                || app.state.study_directions(pane).all(|direction| {
-                    let study = app.state.study(pane, direction);
+                || app.state.study_rows(pane).all(|row| {
+                    let study = app.state.study(pane, row);
                     study.is_some_and(|it| !matches!(it.state, TraceState::Running(_)))
                 })
         });
@@ -128,10 +128,7 @@ fn what_cannot_be_asked_says_what_is_missing() {
     window.drop(facts);
     window.wait("the facts", |app| app.state.facts.dataset.is_some() && app.state.info().is_some());
     window.wait_for_predictions();
-    assert_eq!(
-        window.app().state.study_directions(Pane::Patching).next(),
-        Some(Direction::Forward)
-    );
+    assert_eq!(window.app().state.study_rows(Pane::Patching).next(), Some(Row::First));
     for (pane, says) in [
         (Pane::Patching, "keep another fact beside it"),
         (Pane::Comparison, "keep another fact beside it"),

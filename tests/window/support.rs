@@ -11,10 +11,10 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::CausalTrace;
-use factscope::facts::Direction;
 use factscope::ui::command::Command;
 use factscope::ui::dialogs::{Answer, Endings, Picker};
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::{Findings, JobKind, ModelState, Quick, Slot, TraceState};
 use factscope::ui::{App, Options};
 use factscope::worker::DeviceChoice;
@@ -185,21 +185,20 @@ impl Window {
     #[track_caller]
     pub fn trace_ends(&mut self) {
         self.wait("the trace", |app| {
-            let is_over =
-                |direction| app.state.trace(direction).is_some_and(|run| !run.is_running());
-            app.state.directions().all(is_over)
+            let is_over = |row| app.state.trace(row).is_some_and(|run| !run.is_running());
+            app.state.rows().all(is_over)
         });
     }
 
     pub fn trace(&self) -> Option<&CausalTrace> {
-        match self.app().state.trace(Direction::Forward)?.result.as_deref()? {
+        match self.app().state.trace(Row::First)?.result.as_deref()? {
             AnalysisResult::CausalTrace(trace) => Some(trace),
             _ => None,
         }
     }
 
     pub fn trace_state(&self) -> Option<TraceState> {
-        Some(self.app().state.trace(Direction::Forward)?.state.clone())
+        Some(self.app().state.trace(Row::First)?.state.clone())
     }
 
     #[track_caller]

@@ -70,7 +70,7 @@ fn nothing_is_read_behind_another_view_or_without_a_head() {
     // Composition is of all heads, and takes long: a click does not start it.
     window.click("Composition of heads");
     window.picks(head(0, 0));
-    let asked = window.app().state.study(Pane::Weights, window.app().state.direction);
+    let asked = window.app().state.study(Pane::Weights, window.app().state.row);
     assert!(asked.is_none_or(|it| it.state != TraceState::Complete));
     assert_eq!(window.app().state.result(Pane::Weights), None);
 }

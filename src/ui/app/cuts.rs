@@ -13,7 +13,7 @@ impl App {
         let wanted = if self.state.painted.of(Some(key)).is_empty() {
             None
         } else {
-            self.state.study_spec(Pane::Cut, self.state.direction).ok()
+            self.state.study_spec(Pane::Cut, self.state.row).ok()
         };
         let Some(findings) = self.state.findings_of(key) else { return };
         let Ok(prompt) = findings.prompt.clone() else { return };

@@ -14,6 +14,7 @@ use crate::ui::command::{Command, Step};
 use crate::ui::dialogs::{Purpose, Why};
 use crate::ui::palette::Palette;
 use crate::ui::panels::Help;
+use crate::ui::row::Row;
 use crate::ui::screenshot::LargePicture;
 use crate::ui::state::{Beside, FactId, FactKey, JobKind, Quick, Slot};
 use crate::ui::view::{Selection, ViewAction};
@@ -126,12 +127,9 @@ impl App {
             }
 
             Command::Select(fact) => self.select(fact),
-            Command::LookAt(direction) => self.look_at(direction),
+            Command::LookAt(row) => self.look_at(row),
             Command::Flip => {
-                let other = self.state.directions().find(|it| *it != self.state.direction);
-                if let Some(direction) = other {
-                    self.look_at(direction);
-                }
+                self.look_at(self.state.row.other());
             }
             Command::KeepBeside => self.state.beside = self.state.to_be_kept(),
             Command::ShowBeside(fact) => {
@@ -262,7 +260,7 @@ impl App {
         }
         // Not every fact has an inverse, and what is kept beside it is not what was chosen.
         if self.state.fact().is_none() || self.state.beside.is_some() {
-            self.state.direction = Direction::Forward;
+            self.state.row = Row::First;
         }
         self.look();
     }
@@ -272,16 +270,16 @@ impl App {
             return;
         }
         self.state.beside = beside;
-        if self.state.direction == Direction::Inverse {
-            self.state.direction = Direction::Forward;
+        if self.state.row == Row::Second {
+            self.state.row = Row::First;
             self.state.selection.position = None;
         }
         self.look();
     }
 
-    fn look_at(&mut self, direction: Direction) {
-        if self.state.direction != direction && self.state.key_of(direction).is_some() {
-            self.state.direction = direction;
+    fn look_at(&mut self, row: Row) {
+        if self.state.row != row && self.state.key_of(row).is_some() {
+            self.state.row = row;
             // Positions of one prompt mean nothing in the other.
             self.state.selection.position = None;
             self.look();
@@ -297,7 +295,7 @@ impl App {
 
     /// From the first or the last, where nothing is picked out yet.
     fn step_selection(&mut self, step: Step, axis: Axis) {
-        let info = self.state.info_at(self.state.direction);
+        let info = self.state.info_at(self.state.row);
         let (Some(info), Some(prompt)) = (info, self.state.prompt()) else { return };
         let config = &info.config;
         let n = match axis {
@@ -305,7 +303,7 @@ impl App {
             Axis::Head => config.n_heads,
             Axis::Token => prompt.n_pos(),
         };
-        self.state.selection = self.state.selection_at(self.state.direction);
+        self.state.selection = self.state.selection_at(self.state.row);
         let selection = &mut self.state.selection;
         let at = match axis {
             Axis::Layer => &mut selection.layer,
@@ -323,15 +321,15 @@ impl App {
     }
 
     /// Asks for what the panels show of the chosen fact and is not known yet: everything in the
-    /// direction that is looked at, and the prediction in the other.
+    /// row that is looked at, and the prediction in the other.
     pub(super) fn look(&mut self) {
-        let rows: Vec<Direction> = self.state.directions().collect();
-        let keys: Vec<(Direction, FactKey)> =
+        let rows: Vec<Row> = self.state.rows().collect();
+        let keys: Vec<(Row, FactKey)> =
             rows.into_iter().filter_map(|row| Some((row, self.state.visit(row)?))).collect();
         self.leave(&keys.iter().map(|(_, key)| *key).collect::<Vec<_>>());
         for (row, key) in keys {
             let wanted = panels::wanted(self.state.parts);
-            let is_looked_at = row == self.state.direction;
+            let is_looked_at = row == self.state.row;
             let wanted = if is_looked_at { &wanted[..] } else { &[Quick::Prediction] };
             for &quick in wanted {
                 self.want(row, key, quick);
@@ -340,7 +338,7 @@ impl App {
     }
 
     /// Asks for one result, unless it is there or on its way.
-    fn want(&mut self, row: Direction, key: FactKey, quick: Quick) {
+    fn want(&mut self, row: Row, key: FactKey, quick: Quick) {
         if self.state.stored.is_some() {
             return;
         }

@@ -10,6 +10,7 @@ use crate::analysis::AnalysisResult;
 use crate::facts::{Dataset, Direction};
 use crate::ui::dialogs::Why;
 use crate::ui::panels::{self};
+use crate::ui::row::Row;
 use crate::ui::state::{
     Beside, FactId, JobKind, ModelState, Outcome, Quick, Recalled, Slot, SpecRun, Study, TraceRun,
     TraceState, capitalized, is_of_main,
@@ -126,7 +127,7 @@ impl App {
 
     fn beside_not_loaded(&mut self) {
         self.state.drop_model_beside();
-        self.state.direction = Direction::Forward;
+        self.state.row = Row::First;
         self.look();
     }
 

@@ -7,13 +7,14 @@ use eframe::egui;
 
 use super::{App, Reply};
 use crate::builtin;
-use crate::facts::{Dataset, Direction};
+use crate::facts::Dataset;
 use crate::noise_file;
 use crate::session::EXTENSION;
 use crate::tokens::flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs;
 use crate::ui::dialogs::{PathPrompt, Purpose, Why};
+use crate::ui::row::Row;
 use crate::ui::state::{JobKind, ModelState, capitalized, subject_tokens};
 use crate::ui::view::Selection;
 use crate::worker::{Job, Which, Work};
@@ -82,7 +83,7 @@ impl App {
         self.state.drop_model_beside();
         self.load(Which::Beside, dir);
         self.state.selection.position = None;
-        self.state.direction = Direction::Forward;
+        self.state.row = Row::First;
     }
 
     pub(super) fn close_model_beside(&mut self) {
@@ -90,7 +91,7 @@ impl App {
             return;
         }
         self.let_go_of_beside();
-        self.state.direction = Direction::Forward;
+        self.state.row = Row::First;
         self.look();
     }
 

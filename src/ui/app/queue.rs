@@ -21,7 +21,7 @@ impl App {
             key,
             pane,
             text: prompt.text.clone(),
-            rows: self.state.rows(key)?,
+            rows: self.state.standing(key)?,
             settings: self.state.settings.clone(),
             selection: self.state.selection,
             parts: self.state.parts,

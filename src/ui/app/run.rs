@@ -7,8 +7,8 @@ use super::handle::SMALL;
 use crate::analysis::attribution_patching::{BasePoint, Windows};
 use crate::analysis::causal_trace::Component;
 use crate::analysis::{AnalysisSpec, Metric, ModelEdit, attribution_patching};
-use crate::facts::Direction;
 use crate::ui::pane::Pane;
+use crate::ui::row::Row;
 use crate::ui::state::{FactKey, JobKind, Study, TraceRun, TraceState, capitalized, is_of_main};
 use crate::ui::view::Selection;
 use crate::worker::{Job, JobId, Which, Work};
@@ -36,29 +36,29 @@ impl App {
 
     fn trace_each(&mut self, components: &[Component]) {
         self.state.trace_waits.clear();
-        let mut directions: Vec<Direction> = self.state.directions().collect();
-        directions.sort_by_key(|direction| *direction != self.state.direction);
+        let mut rows: Vec<Row> = self.state.rows().collect();
+        rows.sort_by_key(|row| *row != self.state.row);
         for component in components {
-            for direction in &directions {
-                self.trace_one(*direction, *component);
+            for row in &rows {
+                self.trace_one(*row, *component);
             }
         }
     }
 
-    fn trace_one(&mut self, direction: Direction, component: Component) {
-        let Some(key) = self.state.key_of(direction) else { return };
+    fn trace_one(&mut self, row: Row, component: Component) {
+        let Some(key) = self.state.key_of(row) else { return };
         let Some(findings) = self.state.findings_of(key) else { return };
         let Ok(prompt) = findings.prompt.clone() else { return };
         if prompt.subject.is_none() {
             return;
         }
-        let Some(spec) = self.state.trace_spec_of(direction, component) else {
+        let Some(spec) = self.state.trace_spec_of(row, component) else {
             if !self.state.trace_waits.contains(&component) {
                 self.state.trace_waits.push(component);
             }
             return;
         };
-        let known = self.state.trace_of(direction, component).map(|run| &run.state);
+        let known = self.state.trace_of(row, component).map(|run| &run.state);
         if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
             return;
         }
@@ -68,8 +68,7 @@ impl App {
         if attribution_patching::Spec::is_of(&spec) {
             // Held windows are closer, and take a large model more than the few passes that are
             // worth waiting for.
-            let is_small =
-                self.state.info_at(direction).is_some_and(|it| it.config.n_params() < SMALL);
+            let is_small = self.state.info_at(row).is_some_and(|it| it.config.n_params() < SMALL);
             let windows = if is_small { Windows::Held } else { Windows::Added };
             let preview = AnalysisSpec::AttributionPatching(attribution_patching::Spec {
                 trace: spec.clone(),
@@ -93,23 +92,23 @@ impl App {
     /// Starts the ablation or the knockout that the controls describe, as [`App::trace`] does.
     pub(super) fn study(&mut self, pane: Pane) {
         self.views.workspace.show(pane);
-        let mut directions: Vec<Direction> = self.state.study_directions(pane).collect();
-        directions.sort_by_key(|direction| *direction != self.state.direction);
-        for direction in directions {
-            self.study_one(pane, direction);
+        let mut rows: Vec<Row> = self.state.study_rows(pane).collect();
+        rows.sort_by_key(|row| *row != self.state.row);
+        for row in rows {
+            self.study_one(pane, row);
         }
     }
 
-    fn study_one(&mut self, pane: Pane, direction: Direction) {
-        let Some(key) = self.state.key_of(direction) else { return };
-        let spec = match self.state.study_spec(pane, direction) {
+    fn study_one(&mut self, pane: Pane, row: Row) {
+        let Some(key) = self.state.key_of(row) else { return };
+        let spec = match self.state.study_spec(pane, row) {
             Ok(spec) => spec,
             Err(error) => {
                 self.state.error = Some(capitalized(&error));
                 return;
             }
         };
-        let known = self.state.study(pane, direction).map(|study| &study.state);
+        let known = self.state.study(pane, row).map(|study| &study.state);
         if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
             return;
         }
@@ -155,8 +154,8 @@ impl App {
         if self.state.stored.is_some() {
             return;
         }
-        let direction = self.state.direction;
-        let Ok(spec) = self.state.study_spec(pane, direction) else { return };
+        let row = self.state.row;
+        let Ok(spec) = self.state.study_spec(pane, row) else { return };
         let is_alike = match spec {
             AnalysisSpec::TraceCell(_) => {
                 |it: &AnalysisSpec| matches!(it, AnalysisSpec::TraceCell(_))
@@ -180,13 +179,13 @@ impl App {
         for job in left.into_iter().filter_map(|id| self.state.jobs.get(id)) {
             job.cancel.cancel();
         }
-        self.study_one(pane, direction);
+        self.study_one(pane, row);
     }
 
     /// One edit more, as the view's settings describe it.
     pub(super) fn apply_edit(&mut self, pane: Pane) {
-        let direction = self.state.direction;
-        match self.state.study_spec(pane, direction).map(|spec| spec.edit()) {
+        let row = self.state.row;
+        match self.state.study_spec(pane, row).map(|spec| spec.edit()) {
             Ok(Some(edit)) => {
                 let edits = self.state.edits.iter().cloned().chain([edit]).collect();
                 self.edit(edits);
@@ -212,7 +211,7 @@ impl App {
 
     pub(super) fn cancel(&mut self) {
         let on_screen: Vec<FactKey> =
-            self.state.directions().filter_map(|it| self.state.key_of(it)).collect();
+            self.state.rows().filter_map(|it| self.state.key_of(it)).collect();
         let any = || self.state.jobs.sweeps().next().map(|(id, _)| id);
         if self.state.running_trace().is_some() {
             self.state.jobs.cancel(|kind| match kind {

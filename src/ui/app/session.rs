@@ -7,11 +7,11 @@ use std::thread;
 use eframe::egui::{self, ViewportCommand};
 
 use super::{App, Reply};
-use crate::facts::Direction;
 use crate::session::{Present, Session};
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::panels;
+use crate::ui::row::Row;
 use crate::ui::state::{
     Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, SpecRun, Stored, capitalized,
 };
@@ -271,7 +271,7 @@ impl App {
             self.state.beside = None;
         }
         if self.state.fact().is_none() {
-            self.state.direction = Direction::Forward;
+            self.state.row = Row::First;
         }
         self.views.facts.reveal();
         self.look();

@@ -64,13 +64,13 @@ impl Views {
             metric: if pane == Pane::Trace { self.trace.metric } else { self.metric },
             effect: state.settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect()),
             attribution: state.settings.attribution,
-            pick: state.selection_at(state.direction),
-            planted: state.planted(state.direction),
-            ..Look::new(&state.info_at(state.direction)?.tokenizer)
+            pick: state.selection_at(state.row),
+            planted: state.planted(state.row),
+            ..Look::new(&state.info_at(state.row)?.tokenizer)
         };
         let mut figure = Figure::of(result, &look);
         state.settings.ranges.apply(&mut figure);
-        if let Some(name) = state.model_name(state.direction) {
+        if let Some(name) = state.model_name(state.row) {
             figure.notes.push(format!("Model: {name}"));
         }
         if let Some(stored) = &state.stored {

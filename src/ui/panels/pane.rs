@@ -7,9 +7,9 @@ use super::trace_panel::trace_panel_ui;
 use super::trust_panel::trust_ui;
 use super::{Views, wanted};
 use crate::analysis::AnalysisResult;
-use crate::facts::Direction;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
+use crate::ui::row::Row;
 use crate::ui::state::{Quick, Slot, State, Study, capitalized};
 use crate::ui::theme;
 use crate::ui::view::{Hovered, ViewAction, ViewCtx};
@@ -70,14 +70,14 @@ pub fn pane_ui(
 }
 
 /// What a view's action asks the window to do.
-pub(super) fn asked_by(action: ViewAction, pane: Pane, direction: Direction) -> Vec<Command> {
+pub(super) fn asked_by(action: ViewAction, pane: Pane, row: Row) -> Vec<Command> {
     match action {
         ViewAction::Hover(selection) => {
-            vec![Command::Hover(Hovered { pane, direction, selection })]
+            vec![Command::Hover(Hovered { pane, row, selection })]
         }
         ViewAction::HoldRange { .. } => vec![Command::View(action)],
         ViewAction::Select(_) | ViewAction::SplitBy(_) => {
-            vec![Command::LookAt(direction), Command::View(action)]
+            vec![Command::LookAt(row), Command::View(action)]
         }
     }
 }
@@ -91,9 +91,9 @@ fn attention_panel_ui(
     // Both are changed while the rest is looked at.
     let mut settings = state.settings.attention;
     let mut cut = state.settings.studies.cut.clone();
-    let n_layers = state.info_at(state.direction).map_or(0, |info| info.config.n_layers);
+    let n_layers = state.info_at(state.row).map_or(0, |info| info.config.n_layers);
     let painted = state.painted.of(state.key());
-    let wanted = state.study_spec(Pane::Cut, state.direction);
+    let wanted = state.study_spec(Pane::Cut, state.row);
     let known = |study: &Study| match study.result.as_deref() {
         Some(AnalysisResult::EdgeCut(_)) => study.result.clone(),
         _ => None,
@@ -129,22 +129,22 @@ fn slot_ui(
     commands: &mut Vec<Command>,
     show: impl FnOnce(&mut Ui, &AnalysisResult, &ViewCtx<'_>) -> Option<ViewAction>,
 ) {
-    let (Some(findings), Some(info)) = (state.findings(), state.info_at(state.direction)) else {
+    let (Some(findings), Some(info)) = (state.findings(), state.info_at(state.row)) else {
         return;
     };
-    if let Some(name) = state.model_name(state.direction) {
+    if let Some(name) = state.model_name(state.row) {
         ui.label(RichText::new(name).small().strong());
     }
     match findings.quick(quick) {
         Slot::Found(result) => {
             let ctx = ViewCtx {
-                selection: state.seen(pane, state.direction),
+                selection: state.seen(pane, state.row),
                 tokenizer: &info.tokenizer,
                 ranges: &state.settings.ranges,
-                planted: state.planted(state.direction),
+                planted: state.planted(state.row),
             };
             let action = show(ui, result, &ctx);
-            commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, state.direction)));
+            commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, state.row)));
         }
         Slot::Failed(error) => {
             ui.label(RichText::new(error).color(theme::palette(ui).error));

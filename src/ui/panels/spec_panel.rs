@@ -297,9 +297,8 @@ fn result_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut V
     let is_of_fact = state.is_spec_of_fact();
     let selection = if is_of_fact { state.selection } else { state.spec.selection };
     let look = Look { metric: views.metric, pick: selection, ..Look::new(&info.tokenizer) };
-    let figure =
-        views.figures.get(Pane::Spec, state.direction, &result, &look, &state.settings.ranges);
-    let shown = if is_of_fact { state.seen(Pane::Spec, state.direction) } else { selection };
+    let figure = views.figures.get(Pane::Spec, state.row, &result, &look, &state.settings.ranges);
+    let shown = if is_of_fact { state.seen(Pane::Spec, state.row) } else { selection };
     let ctx = ViewCtx {
         selection: shown,
         tokenizer: &info.tokenizer,
@@ -309,7 +308,7 @@ fn result_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut V
     let action = figure_ui(ui, &figure, &ctx, commands);
     match action {
         Some(action) if is_of_fact => {
-            commands.extend(asked_by(action, Pane::Spec, state.direction));
+            commands.extend(asked_by(action, Pane::Spec, state.row));
         }
         Some(ViewAction::Select(selection)) => state.spec.selection = selection,
         Some(action @ ViewAction::HoldRange { .. }) => commands.push(Command::View(action)),

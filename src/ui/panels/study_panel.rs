@@ -8,10 +8,10 @@ use super::Views;
 use super::pane::asked_by;
 use super::run_row::{outcome_ui, running_ui};
 use crate::analysis::{AnalysisResult, Metric};
-use crate::facts::Direction;
 use crate::figure::{Effect, Figure, Look, Ranges};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
+use crate::ui::row::Row;
 use crate::ui::state::{State, Study, TraceState, capitalized};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewCtx};
@@ -26,7 +26,7 @@ pub struct Figures {
 #[derive(Debug)]
 struct Made {
     pane: Pane,
-    direction: Direction,
+    row: Row,
     of: Arc<AnalysisResult>,
     metric: Metric,
     effect: Effect,
@@ -40,7 +40,7 @@ impl Figures {
     pub fn get(
         &mut self,
         pane: Pane,
-        direction: Direction,
+        row: Row,
         of: &Arc<AnalysisResult>,
         look: &Look<'_>,
         ranges: &Ranges,
@@ -49,7 +49,7 @@ impl Figures {
         let (selection, planted) = (look.pick, look.planted);
         let found = self.made.iter().find(|it| {
             it.pane == pane
-                && it.direction == direction
+                && it.row == row
                 && Arc::ptr_eq(&it.of, of)
                 && it.metric == metric
                 && it.effect == effect
@@ -63,12 +63,12 @@ impl Figures {
         let mut figure = Figure::of(of, look);
         ranges.apply(&mut figure);
         let figure = Arc::new(figure);
-        self.made.retain(|it| it.pane != pane || it.direction != direction);
+        self.made.retain(|it| it.pane != pane || it.row != row);
         let of = Arc::clone(of);
         let made = Arc::clone(&figure);
         self.made.push(Made {
             pane,
-            direction,
+            row,
             of,
             metric,
             effect,
@@ -93,11 +93,11 @@ pub fn study_panel_ui(
     let (mut has_metric, mut effect) = (false, Effect::default());
     if let Some(study) = studies.get_mut(pane) {
         has_metric = study.has_metric();
-        _ = state.about(state.direction, |about| study.controls_ui(ui, about));
+        _ = state.about(state.row, |about| study.controls_ui(ui, about));
         effect = study.effect();
     }
     state.settings.studies = studies;
-    let asked = state.study_directions(pane).next().unwrap_or(state.direction);
+    let asked = state.study_rows(pane).next().unwrap_or(state.row);
     if let Err(error) = state.study_spec(pane, asked) {
         ui.label(RichText::new(capitalized(&error)).color(theme::palette(ui).warning));
         return;
@@ -116,16 +116,16 @@ pub fn study_panel_ui(
         });
     }
     ui.add_space(4.0);
-    let directions: Vec<Direction> = state.study_directions(pane).collect();
+    let rows: Vec<Row> = state.study_rows(pane).collect();
     let mut n_shown = 0;
-    for direction in directions.iter().copied() {
-        let Some(study) = state.study(pane, direction) else { continue };
-        let (Some(result), Some(info)) = (&study.result, state.info_at(direction)) else {
+    for row in rows.iter().copied() {
+        let Some(study) = state.study(pane, row) else { continue };
+        let (Some(result), Some(info)) = (&study.result, state.info_at(row)) else {
             continue;
         };
         n_shown += 1;
-        let selection = state.selection_at(direction);
-        let planted = state.planted(direction);
+        let selection = state.selection_at(row);
+        let planted = state.planted(row);
         let look = Look {
             metric: views.metric,
             effect,
@@ -133,25 +133,25 @@ pub fn study_panel_ui(
             planted,
             ..Look::new(&info.tokenizer)
         };
-        let figure = views.figures.get(pane, direction, result, &look, &state.settings.ranges);
+        let figure = views.figures.get(pane, row, result, &look, &state.settings.ranges);
         // What the pointer is on is marked in the figure, and makes no other of it.
-        let selection = state.seen(pane, direction);
+        let selection = state.seen(pane, row);
         let ctx = ViewCtx {
             selection,
             tokenizer: &info.tokenizer,
             ranges: &state.settings.ranges,
             planted,
         };
-        ui.push_id(direction, |ui| {
-            if directions.len() > 1 {
-                let name = state.name_of(direction);
-                let model = state.model_name(direction).map(|it| format!(", {it}"));
+        ui.push_id(row, |ui| {
+            if rows.len() > 1 {
+                let name = state.name_of(row);
+                let model = state.model_name(row).map(|it| format!(", {it}"));
                 let name = format!("{name}{}", model.unwrap_or_default());
-                let text = study_prompt(state, direction);
+                let text = study_prompt(state, row);
                 ui.label(RichText::new(format!("{name}: {text}")).strong());
             }
             let action = figure_ui(ui, &figure, &ctx, commands);
-            commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, direction)));
+            commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, row)));
             ui.add_space(6.0);
         });
     }
@@ -160,16 +160,15 @@ pub fn study_panel_ui(
     }
 }
 
-fn study_prompt(state: &State, direction: Direction) -> String {
-    let prompt = state.findings_at(direction).and_then(|it| it.prompt.as_ref().ok());
+fn study_prompt(state: &State, row: Row) -> String {
+    let prompt = state.findings_at(row).and_then(|it| it.prompt.as_ref().ok());
     prompt.map(|prompt| prompt.text.clone()).unwrap_or_default()
 }
 
 /// The button, or how far it is.
 fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
-    let directions: Vec<Direction> = state.study_directions(pane).collect();
-    let studies: Vec<&Study> =
-        directions.iter().filter_map(|direction| state.study(pane, *direction)).collect();
+    let rows: Vec<Row> = state.study_rows(pane).collect();
+    let studies: Vec<&Study> = rows.iter().filter_map(|row| state.study(pane, *row)).collect();
     let running = studies.iter().find_map(|study| match study.state {
         TraceState::Running(id) => state.jobs.get(id),
         _ => None,
@@ -180,7 +179,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
             return;
         }
         let command = Command::Study(pane);
-        let is_complete = studies.len() == directions.len()
+        let is_complete = studies.len() == rows.len()
             && studies.iter().all(|study| study.state == TraceState::Complete);
         let fill = theme::palette(ui).accent_fill;
         let button = Button::new(command.text()).fill(fill).min_size(vec2(110.0, 26.0));

@@ -7,10 +7,10 @@ use eframe::egui::{ScrollArea, Ui};
 use super::pane::asked_by;
 use crate::analysis::comparison::trace_difference;
 use crate::analysis::{AnalysisResult, Metric};
-use crate::facts::Direction;
 use crate::figure::{Figure, Look, Ranges};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
+use crate::ui::row::Row;
 use crate::ui::state::{State, capitalized};
 use crate::ui::view::ViewCtx;
 use crate::ui::views::figure_ui;
@@ -35,16 +35,16 @@ struct Made {
 
 /// Both maps, if they are there.
 fn results(state: &State) -> Option<[&Arc<AnalysisResult>; 2]> {
-    let of = |direction| state.trace(direction)?.result.as_ref();
-    Some([of(Direction::Forward)?, of(Direction::Inverse)?])
+    let of = |row| state.trace(row)?.result.as_ref();
+    Some([of(Row::First)?, of(Row::Second)?])
 }
 
 impl Difference {
     /// Nothing while one of the two is not traced.
     pub fn figure(&mut self, state: &State, metric: Metric) -> Option<Result<Arc<Figure>, String>> {
         let of = results(state)?;
-        let planted = state.planted(Direction::Forward);
-        let planted = planted.filter(|_| planted == state.planted(Direction::Inverse));
+        let planted = state.planted(Row::First);
+        let planted = planted.filter(|_| planted == state.planted(Row::Second));
         let names = state.names();
         let is_made = |it: &Made| {
             it.metric == metric
@@ -103,9 +103,9 @@ pub fn difference_ui(
             ui.weak(error);
         }
         Some(Ok(figure)) => {
-            let planted = state.planted(Direction::Forward);
-            let direction = state.direction;
-            let selection = state.seen(Pane::Trace, direction);
+            let planted = state.planted(Row::First);
+            let row = state.row;
+            let selection = state.seen(Pane::Trace, row);
             let ctx = ViewCtx {
                 selection,
                 tokenizer: &info.tokenizer,
@@ -114,8 +114,7 @@ pub fn difference_ui(
             };
             ScrollArea::vertical().id_salt("difference").show(ui, |ui| {
                 let action = figure_ui(ui, &figure, &ctx, commands);
-                commands
-                    .extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, direction)));
+                commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
             });
         }
     }

@@ -6,6 +6,7 @@ use crate::analysis::AnalysisResult;
 use crate::facts::{Direction, InverseOrigin};
 use crate::tokens::Flags;
 use crate::ui::command::Command;
+use crate::ui::row::Row;
 use crate::ui::state::{Quick, Slot, State};
 use crate::ui::theme;
 use crate::ui::widgets::number::significant;
@@ -15,25 +16,20 @@ use crate::worker::Which;
 const N_ANSWERS: usize = 20;
 
 /// Which way the fact is asked, and what the model makes of it.
-pub(super) fn heading_ui(
-    ui: &mut Ui,
-    state: &State,
-    direction: Direction,
-    commands: &mut Vec<Command>,
-) {
-    let (Some(record), Some(key)) = (state.record_at(direction), state.key_of(direction)) else {
+pub(super) fn heading_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) {
+    let (Some(record), Some(key)) = (state.record_at(row), state.key_of(row)) else {
         return;
     };
     ui.horizontal(|ui| {
-        let command = Command::LookAt(direction);
+        let command = Command::LookAt(row);
         let chosen =
-            ui.selectable_label(state.direction == direction, state.name_of(direction));
+            ui.selectable_label(state.row == row, state.name_of(row));
         if chosen.on_hover_text(command.tooltip()).clicked() {
             commands.push(command);
         }
-        model_ui(ui, state, direction, commands);
-        beside_ui(ui, state, direction, commands);
-        recall_ui(ui, state, direction);
+        model_ui(ui, state, row, commands);
+        beside_ui(ui, state, row, commands);
+        recall_ui(ui, state, row);
         if let Some(inverse) = record.inverse.as_ref().filter(|_| key.direction == Direction::Inverse)
             && inverse.origin == InverseOrigin::Generated
         {
@@ -43,14 +39,14 @@ pub(super) fn heading_ui(
             );
         }
         if key.direction == Direction::Forward
-            && let Some(plan) = state.plan_at(direction)
+            && let Some(plan) = state.plan_at(row)
         {
             aside_ui(ui, RichText::new(plan.group.text()).weak()).on_hover_text(
                 "What the built-in model was trained on of this fact: the split is part of the \
                  program, so what it can know is known",
             );
         }
-        if let Some(layer) = state.planted(direction) {
+        if let Some(layer) = state.planted(row) {
             let text = RichText::new(format!("planted in MLP {layer}"));
             aside_ui(ui, text.color(theme::palette(ui).subject)).on_hover_text(
                 "This was written into the MLP of that one layer, with all else frozen: there it is \
@@ -58,7 +54,7 @@ pub(super) fn heading_ui(
                  which is another question",
             );
         }
-        let answers = state.answers_at(direction);
+        let answers = state.answers_at(row);
         if answers.len() > 1 {
             let text = RichText::new(format!("one of {} right answers", answers.len()));
             let rest = if answers.len() > N_ANSWERS { ", …" } else { "" };
@@ -81,7 +77,7 @@ fn aside_ui(ui: &mut Ui, text: RichText) -> Response {
 }
 
 /// Where two models are asked: which one this is, and what can be done about it.
-fn model_ui(ui: &mut Ui, state: &State, row: Direction, commands: &mut Vec<Command>) {
+fn model_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) {
     if !state.has_model_beside() {
         return;
     }
@@ -89,8 +85,8 @@ fn model_ui(ui: &mut Ui, state: &State, row: Direction, commands: &mut Vec<Comma
         ui.strong(name).on_hover_text(info.dir.display().to_string());
     }
     let command = match row {
-        Direction::Inverse => Command::CloseModelBeside,
-        Direction::Forward => {
+        Row::Second => Command::CloseModelBeside,
+        Row::First => {
             let other = match state.asked_of_both() {
                 Direction::Forward => Direction::Inverse,
                 Direction::Inverse => Direction::Forward,
@@ -107,10 +103,10 @@ fn model_ui(ui: &mut Ui, state: &State, row: Direction, commands: &mut Vec<Comma
 }
 
 /// Keeps what stands here, or lets it go.
-fn beside_ui(ui: &mut Ui, state: &State, row: Direction, commands: &mut Vec<Command>) {
+fn beside_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) {
     let command = match (state.beside, row) {
-        (Some(_), Direction::Inverse) => Command::DropBeside,
-        (None, row) if row == state.direction && !state.has_model_beside() => Command::KeepBeside,
+        (Some(_), Row::Second) => Command::DropBeside,
+        (None, row) if row == state.row && !state.has_model_beside() => Command::KeepBeside,
         _ => return,
     };
     if ui.small_button(command.text()).on_hover_text(command.tooltip()).clicked() {
@@ -143,8 +139,8 @@ fn flags_ui(ui: &mut Ui, flags: &Flags) {
 }
 
 /// Whether the model knows the answer: a trace of an unknown fact means little.
-fn recall_ui(ui: &mut Ui, state: &State, direction: Direction) {
-    let Some(findings) = state.findings_at(direction) else { return };
+fn recall_ui(ui: &mut Ui, state: &State, row: Row) {
+    let Some(findings) = state.findings_at(row) else { return };
     let Slot::Found(result) = findings.quick(Quick::Prediction) else { return };
     let AnalysisResult::Prediction(it) = &**result else { return };
     let Some(answer) = &it.answer else { return };

@@ -5,21 +5,21 @@ use eframe::egui::{Button, Ui};
 use super::pane::asked_by;
 use super::trace_panel::{preview_of, trace_of};
 use crate::analysis::causal_trace::Component;
-use crate::facts::Direction;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
+use crate::ui::row::Row;
 use crate::ui::state::{State, TraceState};
 use crate::ui::view::ViewCtx;
 use crate::ui::views::{CausalTraceView, KindsAsked, TraceKind, trace_kinds_ui};
 
 pub(super) fn kinds_button_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let is_complete = |direction, component| {
-        let run = state.trace_of(direction, component);
+    let is_complete = |row, component| {
+        let run = state.trace_of(row, component);
         run.is_some_and(|it| it.state == TraceState::Complete)
     };
-    let has_all = state.directions().all(|direction| {
-        Component::ALL.into_iter().all(|component| is_complete(direction, component))
-    });
+    let has_all = state
+        .rows()
+        .all(|row| Component::ALL.into_iter().all(|component| is_complete(row, component)));
     let command = Command::TraceKinds;
     let response = ui.add_enabled(!has_all, Button::new(command.text()));
     let response = response.on_hover_text(command.tooltip());
@@ -29,10 +29,10 @@ pub(super) fn kinds_button_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Com
 }
 
 /// Whether there is anything of a kind beside that which is large.
-pub(super) fn has_other_kinds(state: &State, direction: Direction) -> bool {
+pub(super) fn has_other_kinds(state: &State, row: Row) -> bool {
     let chosen = state.settings.trace.component;
     let others = Component::ALL.into_iter().filter(|it| *it != chosen);
-    let mut runs = others.filter_map(|component| state.trace_of(direction, component));
+    let mut runs = others.filter_map(|component| state.trace_of(row, component));
     runs.any(|run| trace_of(run).is_some())
 }
 
@@ -40,12 +40,12 @@ pub(super) fn has_other_kinds(state: &State, direction: Direction) -> bool {
 pub(super) fn kinds_ui(
     ui: &mut Ui,
     state: &State,
-    direction: Direction,
+    row: Row,
     view: &CausalTraceView,
     ctx: &ViewCtx<'_>,
     commands: &mut Vec<Command>,
 ) {
-    if !has_other_kinds(state, direction) {
+    if !has_other_kinds(state, row) {
         return;
     }
     let chosen = state.settings.trace.component;
@@ -54,13 +54,13 @@ pub(super) fn kinds_ui(
         name: name(component),
         is_chosen: component == chosen,
         trace: state
-            .trace_of(direction, component)
+            .trace_of(row, component)
             .and_then(|run| Some((trace_of(run)?, preview_of(run)))),
     });
     let KindsAsked { component, action } =
         trace_kinds_ui(ui, &kinds, view.metric, view.is_brief, ctx);
     commands.extend(component.filter(|it| *it != chosen).map(Command::ShowKind));
-    commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, direction)));
+    commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
 }
 
 fn name(component: Component) -> &'static str {

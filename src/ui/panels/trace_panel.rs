@@ -13,9 +13,9 @@ use super::trace_settings::{is_low, settings_toggle_ui, settings_ui};
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::CausalTrace;
 use crate::analysis::{AnalysisResult, Metric};
-use crate::facts::Direction;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
+use crate::ui::row::Row;
 use crate::ui::state::{ModelState, State, TracePair, TraceRun, TraceState};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
@@ -31,13 +31,13 @@ pub fn trace_panel_ui(
     difference: &mut Difference,
     commands: &mut Vec<Command>,
 ) {
-    let directions: Vec<Direction> = state.directions().collect();
-    if directions.is_empty() {
+    let rows: Vec<Row> = state.rows().collect();
+    if rows.is_empty() {
         empty_ui(ui, "No fact is chosen", "Choose one on the left, or type your own");
         return;
     }
-    let has_subject = directions.iter().any(|&direction| {
-        let prompt = state.findings_at(direction).and_then(|it| it.prompt.as_ref().ok());
+    let has_subject = rows.iter().any(|&row| {
+        let prompt = state.findings_at(row).and_then(|it| it.prompt.as_ref().ok());
         prompt.is_some_and(|prompt| prompt.subject.is_some())
     });
     if has_subject {
@@ -45,26 +45,26 @@ pub fn trace_panel_ui(
         run_ui(ui, state, commands);
         ui.add_space(2.0);
     }
-    let is_pair = directions.len() > 1;
+    let is_pair = rows.len() > 1;
     view.range = None;
     view.is_brief = is_pair && is_low(ui);
     if is_pair && state.settings.trace_pair.has_same_scale {
-        view.range = shared_range(state, &directions, view.metric);
+        view.range = shared_range(state, &rows, view.metric);
     }
     let has_difference = is_pair && has_subject && state.settings.trace_pair.shows_difference;
     let is_beside = has_difference && ui.available_width() >= WIDE;
     let room = ui.available_size();
     let maps_width = if is_beside { room.x * MAPS_SHARE } else { room.x };
-    let n_rows = directions.len() + usize::from(has_difference && !is_beside);
+    let n_rows = rows.len() + usize::from(has_difference && !is_beside);
     let metric = view.metric;
-    let has_kinds = directions.iter().any(|direction| has_other_kinds(state, *direction));
+    let has_kinds = rows.iter().any(|row| has_other_kinds(state, *row));
     let kinds_height = if has_kinds { kinds_height(view.is_brief) } else { 0.0 };
     let least_row = LEAST_ROW + kinds_height;
     let is_high = has_kinds || has_difference && !is_beside;
     let is_short = is_high && room.y < n_rows as f32 * least_row;
     let mut picked = Vec::new();
     let mut maps_ui = |ui: &mut Ui| {
-        for (nth, direction) in directions.iter().copied().enumerate() {
+        for (nth, row) in rows.iter().copied().enumerate() {
             if has_subject || nth > 0 {
                 ui.add(Separator::default().spacing(if view.is_brief { 2.0 } else { 6.0 }));
             }
@@ -72,7 +72,7 @@ pub fn trace_panel_ui(
             let height = if is_short { least_row } else { share };
             let size = vec2(ui.available_width(), height);
             ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-                ui.push_id(direction, |ui| direction_ui(ui, state, direction, view, &mut picked));
+                ui.push_id(row, |ui| row_ui(ui, state, row, view, &mut picked));
             });
         }
     };
@@ -111,12 +111,12 @@ const MAPS_SHARE: f32 = 0.58;
 const LEAST_ROW: f32 = 236.0;
 
 /// So that both maps fit in. Nothing unless both are there.
-fn shared_range(state: &State, directions: &[Direction], metric: Metric) -> Option<(f32, f32)> {
-    let range = |direction: &Direction| {
-        let run = state.trace(*direction)?;
+fn shared_range(state: &State, rows: &[Row], metric: Metric) -> Option<(f32, f32)> {
+    let range = |row: &Row| {
+        let run = state.trace(*row)?;
         own_range(trace_of(run)?, metric, preview_of(run))
     };
-    let ranges: Vec<(f32, f32)> = directions.iter().map(range).collect::<Option<_>>()?;
+    let ranges: Vec<(f32, f32)> = rows.iter().map(range).collect::<Option<_>>()?;
     let low = ranges.iter().map(|it| it.0).fold(f32::INFINITY, f32::min);
     let high = ranges.iter().map(|it| it.1).fold(f32::NEG_INFINITY, f32::max);
     Some((low, high)).filter(|(low, high)| low < high)
@@ -138,19 +138,18 @@ fn pair_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 }
 
 /// A fact asked one way.
-fn direction_ui(
+fn row_ui(
     ui: &mut Ui,
     state: &State,
-    direction: Direction,
+    row: Row,
     view: &mut CausalTraceView,
     commands: &mut Vec<Command>,
 ) {
-    if state.directions().count() > 1 {
-        heading_ui(ui, state, direction, commands);
+    if state.rows().count() > 1 {
+        heading_ui(ui, state, row, commands);
     }
-    let (Some(findings), Some(info)) = (state.findings_at(direction), state.info_at(direction))
-    else {
-        if let ModelState::Loading { dir, .. } = state.model_of(state.which(direction)) {
+    let (Some(findings), Some(info)) = (state.findings_at(row), state.info_at(row)) else {
+        if let ModelState::Loading { dir, .. } = state.model_of(state.which(row)) {
             ui.weak(format!("Opening {}…", file_name(dir)));
         }
         return;
@@ -162,8 +161,8 @@ fn direction_ui(
             return;
         }
     };
-    let selection = state.seen(Pane::Trace, direction);
-    let planted = state.planted(direction);
+    let selection = state.seen(Pane::Trace, row);
+    let planted = state.planted(row);
     let ctx =
         ViewCtx { selection, tokenizer: &info.tokenizer, ranges: &state.settings.ranges, planted };
     let mut picked = token_strip_ui(ui, prompt, &ctx);
@@ -171,11 +170,11 @@ fn direction_ui(
         let about = "A trace corrupts the subject, and none is marked in this prompt";
         empty_ui(ui, "Nothing to trace", about);
     } else {
-        kinds_ui(ui, state, direction, view, &ctx, commands);
-        let in_map = result_ui(ui, state, direction, view, &ctx);
+        kinds_ui(ui, state, row, view, &ctx, commands);
+        let in_map = result_ui(ui, state, row, view, &ctx);
         picked = picked.or(in_map);
     }
-    commands.extend(picked.into_iter().flat_map(|it| asked_by(it, Pane::Trace, direction)));
+    commands.extend(picked.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
 }
 
 /// Opens the runs behind the cell that is picked out.
@@ -192,7 +191,7 @@ fn cell_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 /// The button, or how far the trace is.
 fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     ui.horizontal_wrapped(|ui| {
-        let run = state.trace(state.direction);
+        let run = state.trace(state.row);
         let job = state.running_trace().and_then(|id| state.jobs.get(id));
         if !state.trace_waits.is_empty() {
             ui.label("Measuring the noise on the dataset's subjects…");
@@ -217,9 +216,9 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             ui.weak(text);
             return;
         }
-        let is_complete = state.directions().all(|direction| {
-            state.trace(direction).is_some_and(|run| run.state == TraceState::Complete)
-        });
+        let is_complete = state
+            .rows()
+            .all(|row| state.trace(row).is_some_and(|run| run.state == TraceState::Complete));
         let fill = theme::palette(ui).accent_fill;
         let width = if is_low(ui) { 64.0 } else { 110.0 };
         let is_stopped =
@@ -245,7 +244,7 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         if let Some(run) = run {
             outcome_ui(ui, run);
         }
-        if state.directions().count() > 1 {
+        if state.rows().count() > 1 {
             pair_ui(ui, state, commands);
         }
         cell_ui(ui, state, commands);
@@ -276,11 +275,11 @@ fn outcome_ui(ui: &mut Ui, run: &TraceRun) {
 fn result_ui(
     ui: &mut Ui,
     state: &State,
-    direction: Direction,
+    row: Row,
     view: &mut CausalTraceView,
     ctx: &ViewCtx<'_>,
 ) -> Option<ViewAction> {
-    let run = state.trace(direction);
+    let run = state.trace(row);
     let Some(trace) = run.and_then(trace_of) else {
         if run.is_none_or(|run| !run.is_running()) && state.trace_waits.is_empty() {
             let about = "Trace shows which states, put back into a corrupted run, bring the answer \

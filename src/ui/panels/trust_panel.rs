@@ -20,13 +20,13 @@ pub fn trust_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     heading_ui(ui, "Conventions");
     presets_ui(ui, state, commands);
     conventions_ui(ui, state);
-    if let (Some(prompt), Some(info)) = (state.prompt(), state.info_at(state.direction)) {
+    if let (Some(prompt), Some(info)) = (state.prompt(), state.info_at(state.row)) {
         heading_ui(ui, "Tokens");
         let ctx = ViewCtx {
-            selection: state.selection_at(state.direction),
+            selection: state.selection_at(state.row),
             tokenizer: &info.tokenizer,
             ranges: &state.settings.ranges,
-            planted: state.planted(state.direction),
+            planted: state.planted(state.row),
         };
         commands.extend(token_strip_ui(ui, prompt, &ctx).map(Command::View));
         heading_ui(ui, "Attributions and the logit");
@@ -52,7 +52,7 @@ fn heading_ui(ui: &mut Ui, text: &str) {
 
 /// Which program's numbers these are, and the way to have another's.
 fn presets_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let info = state.info_at(state.direction);
+    let info = state.info_at(state.row);
     let n_layers = info.map_or(0, |info| info.config.n_layers);
     let has_foil = state.prompt().is_some_and(|prompt| prompt.foil.is_some());
     let differences =
@@ -88,10 +88,10 @@ fn presets_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 /// Every convention in force, each with what it means.
 fn conventions_ui(ui: &mut Ui, state: &State) {
     let trace = &state.settings.trace;
-    let info = state.info_at(state.direction);
+    let info = state.info_at(state.row);
     let n_layers = info.map_or(0, |info| info.config.n_layers);
     let window = if trace.component == Component::Hidden { 1 } else { trace.window(n_layers) };
-    let measured = state.trace(state.direction).and_then(|run| run.result.as_deref());
+    let measured = state.trace(state.row).and_then(|run| run.result.as_deref());
     let measured = match measured {
         Some(AnalysisResult::CausalTrace(it)) => format!(" = {:.6}", it.noise_std),
         _ => String::new(),

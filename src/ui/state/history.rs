@@ -1,6 +1,7 @@
 use super::{Beside, FactId, Painted, Settings, State};
 use crate::analysis::logit_attribution::Parts;
 use crate::facts::Direction;
+use crate::ui::row::Row;
 use crate::ui::view::Selection;
 
 /// How many steps can be taken back.
@@ -21,7 +22,7 @@ pub struct Step {
     pub selected: Option<FactId>,
     pub beside: Option<Beside>,
     pub asks: Direction,
-    pub direction: Direction,
+    pub row: Row,
     pub selection: Selection,
     pub painted: Painted,
     pub parts: Parts,
@@ -34,7 +35,7 @@ impl State {
             selected: self.selected,
             beside: self.beside,
             asks: self.model_beside.asks,
-            direction: self.direction,
+            row: self.row,
             selection: self.selection,
             painted: self.painted.clone(),
             parts: self.parts,
@@ -92,7 +93,7 @@ impl State {
         self.selected = step.selected;
         self.beside = step.beside;
         self.model_beside.asks = step.asks;
-        self.direction = step.direction;
+        self.row = step.row;
         self.selection = step.selection;
         self.painted.clone_from(&step.painted);
         self.parts = step.parts;

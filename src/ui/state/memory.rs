@@ -108,8 +108,7 @@ impl State {
         if self.stored.is_some() || self.memory.results <= limit {
             return 0;
         }
-        let on_screen: Vec<FactKey> =
-            self.directions().filter_map(|direction| self.key_of(direction)).collect();
+        let on_screen: Vec<FactKey> = self.rows().filter_map(|row| self.key_of(row)).collect();
         let mut n_evicted = 0;
         let mut left = self.memory.results;
         for (result, n_bytes) in &self.memory.counted {

@@ -35,7 +35,7 @@ pub use memory::{Memory, SystemMemory};
 pub use models::{ModelBeside, ModelState, is_of_main};
 pub use others::Others;
 pub use painted::{Paint, Painted};
-pub use pair::{Beside, Rows};
+pub use pair::{Beside, Standing};
 pub use queue::{Asked, Ended, Outcome, Queue};
 pub use recall::{Recall, Recalled};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
@@ -45,6 +45,7 @@ pub use spec_text::{Fault, SpecRun, SpecText};
 pub use taught::{Lesson, Plan, Taught};
 
 use super::pane::Pane;
+use super::row::Row;
 use super::studies::{About, Asks};
 use super::view::{Hovered, Selection};
 use crate::analysis::causal_trace::{Component, Spec as TraceSpec};
@@ -52,7 +53,7 @@ use crate::analysis::logit_attribution::Parts;
 use crate::analysis::trace_average::Sample;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource};
-use crate::facts::{Direction, Fact};
+use crate::facts::Fact;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::worker::{Adapter, DeviceChoice, JobId, Which};
 
@@ -80,9 +81,8 @@ pub struct State {
     /// Another fact in the place of the chosen one's inverse.
     pub beside: Option<Beside>,
 
-    /// Which way the chosen fact is looked at; forward where it has no inverse. Where another fact
-    /// stands in the inverse's place, which of the two.
-    pub direction: Direction,
+    /// The row that is looked at; the first where it is the only one.
+    pub row: Row,
 
     /// Layer, position and head picked out across the views.
     pub selection: Selection,
@@ -181,7 +181,7 @@ impl State {
             reading: None,
             selected: None,
             beside: None,
-            direction: Direction::Forward,
+            row: Row::First,
             selection: Selection::default(),
             painted: Painted::default(),
             hovered: None,
@@ -208,20 +208,20 @@ impl State {
     }
 
     pub fn key(&self) -> Option<FactKey> {
-        self.key_of(self.direction)
+        self.key_of(self.row)
     }
 
     pub fn fact(&self) -> Option<&Fact> {
-        self.fact_at(self.direction)
+        self.fact_at(self.row)
     }
 
-    /// What is known of the chosen fact, in the direction it is looked at.
+    /// What is known of the chosen fact, in the row that is looked at.
     pub fn findings(&self) -> Option<&Findings> {
         self.findings.get(&self.key()?)
     }
 
-    pub fn findings_at(&self, direction: Direction) -> Option<&Findings> {
-        self.findings.get(&self.key_of(direction)?)
+    pub fn findings_at(&self, row: Row) -> Option<&Findings> {
+        self.findings.get(&self.key_of(row)?)
     }
 
     pub fn findings_of(&mut self, key: FactKey) -> Option<&mut Findings> {
@@ -233,10 +233,10 @@ impl State {
     }
 
     /// Makes a place for what will be found about the chosen fact.
-    pub fn visit(&mut self, direction: Direction) -> Option<FactKey> {
-        let key = self.key_of(direction)?;
-        let tokenizer = Arc::clone(&self.info_at(direction)?.tokenizer);
-        let fact = self.fact_at(direction)?;
+    pub fn visit(&mut self, row: Row) -> Option<FactKey> {
+        let key = self.key_of(row)?;
+        let tokenizer = Arc::clone(&self.info_at(row)?.tokenizer);
+        let fact = self.fact_at(row)?;
         if !self.findings.contains_key(&key) {
             let prompt = TokenizedPrompt::new(&tokenizer, fact, self.settings.bos);
             let prompt = prompt.map(Arc::new).map_err(|error| capitalized(&error));
@@ -279,16 +279,16 @@ impl State {
 
     /// What a view shows as picked out: what the pointer is on elsewhere, and else what was picked.
     /// Positions are those of one prompt.
-    pub fn seen(&self, pane: Pane, direction: Direction) -> Selection {
-        let of = |selection: Selection, of: Direction| self.here(selection, of, direction);
-        let picked = of(self.selection, self.direction);
-        let elsewhere = self.hovered.filter(|it| (it.pane, it.direction) != (pane, direction));
-        elsewhere.map_or(picked, |it| of(it.selection, it.direction).over(picked))
+    pub fn seen(&self, pane: Pane, row: Row) -> Selection {
+        let of = |selection: Selection, of: Row| self.here(selection, of, row);
+        let picked = of(self.selection, self.row);
+        let elsewhere = self.hovered.filter(|it| (it.pane, it.row) != (pane, row));
+        elsewhere.map_or(picked, |it| of(it.selection, it.row).over(picked))
     }
 
     /// What of a selection there is in another row: a position is one of its own prompt, and another
     /// model may have fewer layers and heads.
-    fn here(&self, selection: Selection, of: Direction, row: Direction) -> Selection {
+    fn here(&self, selection: Selection, of: Row, row: Row) -> Selection {
         let config = self.info_at(row).map(|info| info.config);
         let has_layer = |layer: &usize| config.is_none_or(|it| *layer < it.n_layers);
         let has_head = |head: &usize| config.is_none_or(|it| *head < it.n_heads);
@@ -300,20 +300,20 @@ impl State {
     }
 
     /// What is picked out, as far as a row has it.
-    pub fn selection_at(&self, row: Direction) -> Selection {
-        self.here(self.selection, self.direction, row)
+    pub fn selection_at(&self, row: Row) -> Selection {
+        self.here(self.selection, self.row, row)
     }
 
     /// The trace that the controls describe, of the chosen fact. Nothing while the tokens that
     /// noise is measured on are not known.
-    pub fn trace_spec(&self, direction: Direction) -> Option<TraceSpec> {
-        self.trace_spec_of(direction, self.settings.trace.component)
+    pub fn trace_spec(&self, row: Row) -> Option<TraceSpec> {
+        self.trace_spec_of(row, self.settings.trace.component)
     }
 
     /// The same with something else restored.
-    pub fn trace_spec_of(&self, direction: Direction, component: Component) -> Option<TraceSpec> {
+    pub fn trace_spec_of(&self, row: Row, component: Component) -> Option<TraceSpec> {
         let settings = &TraceSettings { component, ..self.settings.trace.clone() };
-        let which = self.which(direction);
+        let which = self.which(row);
         let info = self.info_of(which)?;
         let n_layers = info.config.n_layers;
         if settings.noise == NoiseSetting::Fixed {
@@ -322,28 +322,24 @@ impl State {
         if self.facts.dataset.is_some() {
             return Some(settings.spec(n_layers, Arc::clone(self.subjects_of(which)?)));
         }
-        let subject = self.fact_at(direction)?.subject_text()?;
+        let subject = self.fact_at(row)?.subject_text()?;
         let subjects = subject_tokens(&info.tokenizer, [subject].into_iter());
         Some(settings.spec(n_layers, subjects))
     }
 
     /// Tells `ask` what a study may know of the chosen fact. Nothing while no model is open or no fact
     /// is chosen.
-    pub fn about<T>(&self, direction: Direction, ask: impl FnOnce(&About<'_>) -> T) -> Option<T> {
-        let prompt_of = |direction: Direction| {
-            self.findings_at(direction).and_then(|it| it.prompt.as_deref().ok())
-        };
+    pub fn about<T>(&self, row: Row, ask: impl FnOnce(&About<'_>) -> T) -> Option<T> {
+        let prompt_of = |row: Row| self.findings_at(row).and_then(|it| it.prompt.as_deref().ok());
         // Runs of two models do not mix.
-        let other = self
-            .directions()
-            .find(|it| *it != direction && self.which(*it) == self.which(direction));
-        let which = self.which(direction);
-        let (info, key) = (self.info_of(which)?, self.key_of(direction)?);
+        let other = self.rows().find(|it| *it != row && self.which(*it) == self.which(row));
+        let which = self.which(row);
+        let (info, key) = (self.info_of(which)?, self.key_of(row)?);
         let record = self.facts.get(key.fact)?;
         let none = Arc::from([]);
         let substitutes =
             |of| self.others.substitutes(key, of, record, &self.facts, &info.tokenizer);
-        let prompt = prompt_of(direction)?;
+        let prompt = prompt_of(row)?;
         let many = || self.others.many(key, &self.facts, &info.tokenizer);
         let drawn = |sample: &Sample, stand_ins| {
             self.others.drawn(sample, stand_ins, key, &self.facts, &info.tokenizer)
@@ -354,16 +350,16 @@ impl State {
             prompt,
             other: other.and_then(prompt_of),
             has_other_model: self.has_model_beside(),
-            direction,
+            row,
             beside: self.second(),
             asked: key.direction,
             fact: record.fact(key.direction),
             record: Some(record),
-            answers: [Direction::Forward, Direction::Inverse].map(|it| self.answers_at(it)),
+            answers: Row::BOTH.map(|it| self.answers_at(it)),
             facts: &self.facts,
-            selection: self.selection_at(direction),
+            selection: self.selection_at(row),
             painted: self.painted.of(Some(key)),
-            trace: self.trace_spec(direction),
+            trace: self.trace_spec(row),
             trace_window: self.settings.trace.window(info.config.n_layers),
             subjects: self.subjects_of(which).unwrap_or(&none),
             substitutes: &substitutes,
@@ -374,31 +370,31 @@ impl State {
     }
 
     /// Which ways a study asks the fact.
-    pub fn study_directions(&self, pane: Pane) -> impl Iterator<Item = Direction> + use<> {
-        let asks = self.settings.studies.get(pane).map_or(Asks::BothWays, |it| it.asks());
-        let directions: Vec<Direction> = self.directions().collect();
-        let looked_at = self.direction;
-        directions.into_iter().filter(move |it| match asks {
-            Asks::BothWays => true,
-            Asks::OneWay => *it == looked_at,
-            Asks::Forward => *it == Direction::Forward,
+    pub fn study_rows(&self, pane: Pane) -> impl Iterator<Item = Row> + use<> {
+        let asks = self.settings.studies.get(pane).map_or(Asks::BothRows, |it| it.asks());
+        let rows: Vec<Row> = self.rows().collect();
+        let looked_at = self.row;
+        rows.into_iter().filter(move |it| match asks {
+            Asks::BothRows => true,
+            Asks::ThisRow => *it == looked_at,
+            Asks::FirstRow => *it == Row::First,
         })
     }
 
     /// The study that a view's controls describe, of the chosen fact. The error says what is missing.
-    pub fn study_spec(&self, pane: Pane, direction: Direction) -> Result<AnalysisSpec, String> {
+    pub fn study_spec(&self, pane: Pane, row: Row) -> Result<AnalysisSpec, String> {
         let study = self.settings.studies.get(pane).ok_or("This view asks nothing")?;
-        self.about(direction, |about| study.spec(about)).ok_or("Choose a fact first")?
+        self.about(row, |about| study.spec(about)).ok_or("Choose a fact first")?
     }
 
-    pub fn study(&self, pane: Pane, direction: Direction) -> Option<&Study> {
-        let spec = self.study_spec(pane, direction).ok()?;
-        let own = self.findings_at(direction)?.study(&spec);
+    pub fn study(&self, pane: Pane, row: Row) -> Option<&Study> {
+        let spec = self.study_spec(pane, row).ok()?;
+        let own = self.findings_at(row)?.study(&spec);
         if spec.needs_prompt() {
             return own;
         }
         // It is of no fact, whichever was looked at when it was asked for.
-        let which = self.which(direction);
+        let which = self.which(row);
         let of_model = || self.findings.iter().filter(|(key, _)| key.which == which);
         let found = own.or_else(|| of_model().find_map(|(_, it)| it.study(&spec)));
         if found.is_some() || self.stored.is_none() {
@@ -417,7 +413,7 @@ impl State {
             Slot::Missing | Slot::Waiting(_) | Slot::Failed(_) => None,
         };
         match pane {
-            Pane::Trace => self.trace(self.direction)?.result.as_ref(),
+            Pane::Trace => self.trace(self.row)?.result.as_ref(),
             Pane::Prediction => quick(Quick::Prediction),
             Pane::Attention => quick(Quick::Attention),
             Pane::LogitLens => quick(Quick::LogitLens),
@@ -426,8 +422,8 @@ impl State {
                 Parts::Heads => Quick::AttributionByHead,
             }),
             _ => {
-                let direction = self.study_directions(pane).next()?;
-                self.study(pane, direction)?.result.as_ref()
+                let row = self.study_rows(pane).next()?;
+                self.study(pane, row)?.result.as_ref()
             }
         }
     }
@@ -437,17 +433,16 @@ impl State {
         if pane == Pane::Spec {
             return self.spec.known(&self.settings.spec_text).cloned();
         }
-        let direction =
-            if pane.is_study() { self.study_directions(pane).next()? } else { self.direction };
-        let which = self.which(direction);
+        let row = if pane.is_study() { self.study_rows(pane).next()? } else { self.row };
+        let which = self.which(row);
         let info = self.info_of(which)?;
-        let n_pos = self.findings_at(direction)?.prompt.as_ref().ok()?.n_pos();
-        let layer = self.selection_at(direction).layer.unwrap_or(0);
+        let n_pos = self.findings_at(row)?.prompt.as_ref().ok()?.n_pos();
+        let layer = self.selection_at(row).layer.unwrap_or(0);
         let quick = |quick: Quick| {
             quick.spec(&info.config, n_pos, layer, self.settings.attention.weighting)
         };
         let spec = match pane {
-            Pane::Trace => AnalysisSpec::CausalTrace(self.trace_spec(direction)?),
+            Pane::Trace => AnalysisSpec::CausalTrace(self.trace_spec(row)?),
             Pane::Prediction => quick(Quick::Prediction),
             Pane::Attention => quick(Quick::Attention),
             Pane::LogitLens => quick(Quick::LogitLens),
@@ -455,9 +450,9 @@ impl State {
                 Parts::Layers => Quick::AttributionByLayer,
                 Parts::Heads => Quick::AttributionByHead,
             }),
-            _ => self.study_spec(pane, direction).ok()?,
+            _ => self.study_spec(pane, row).ok()?,
         };
-        let fact = self.fact_at(direction)?;
+        let fact = self.fact_at(row)?;
         Some(Experiment {
             model: info.dir.clone(),
             bos: self.settings.bos,
@@ -467,18 +462,18 @@ impl State {
         })
     }
 
-    pub fn trace(&self, direction: Direction) -> Option<&TraceRun> {
-        self.trace_of(direction, self.settings.trace.component)
+    pub fn trace(&self, row: Row) -> Option<&TraceRun> {
+        self.trace_of(row, self.settings.trace.component)
     }
 
     /// The same with something else restored.
-    pub fn trace_of(&self, direction: Direction, component: Component) -> Option<&TraceRun> {
-        self.findings_at(direction)?.trace(&self.trace_spec_of(direction, component)?)
+    pub fn trace_of(&self, row: Row, component: Component) -> Option<&TraceRun> {
+        self.findings_at(row)?.trace(&self.trace_spec_of(row, component)?)
     }
 
     /// The job of the trace on screen, if one is running.
     pub fn running_trace(&self) -> Option<JobId> {
-        self.directions().find_map(|direction| match self.trace(direction)?.state {
+        self.rows().find_map(|row| match self.trace(row)?.state {
             TraceState::Running(job) => Some(job),
             _ => None,
         })

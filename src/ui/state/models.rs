@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{FactKey, JobKind, State};
 use crate::analysis::ModelEdit;
 use crate::facts::Direction;
+use crate::ui::row::Row;
 use crate::worker::{JobId, ModelInfo, Which};
 
 /// A place for a model.
@@ -68,7 +69,7 @@ impl State {
     }
 
     /// The model that a row is asked of.
-    pub fn info_at(&self, row: Direction) -> Option<&Arc<ModelInfo>> {
+    pub fn info_at(&self, row: Row) -> Option<&Arc<ModelInfo>> {
         self.info_of(self.which(row))
     }
 
@@ -91,15 +92,15 @@ impl State {
         !matches!(self.model_beside.model, ModelState::None)
     }
 
-    pub fn which(&self, row: Direction) -> Which {
+    pub fn which(&self, row: Row) -> Which {
         match row {
-            Direction::Inverse if self.has_model_beside() => Which::Beside,
-            Direction::Forward | Direction::Inverse => Which::Main,
+            Row::Second if self.has_model_beside() => Which::Beside,
+            Row::First | Row::Second => Which::Main,
         }
     }
 
     /// The name of a row's model, where two are open and it must be told.
-    pub fn model_name(&self, row: Direction) -> Option<String> {
+    pub fn model_name(&self, row: Row) -> Option<String> {
         self.name_of_model(self.which(row)).filter(|_| self.has_model_beside())
     }
 

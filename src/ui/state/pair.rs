@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{FactId, FactKey, State};
 use crate::analysis::comparison::Second;
 use crate::facts::{Direction, Fact, Record};
+use crate::ui::row::Row;
 use crate::worker::Which;
 
 /// A fact that is kept in the inverse's row, and which way it is asked there.
@@ -17,7 +18,7 @@ pub struct Beside {
 
 /// What the two rows hold, to be shown again later.
 #[derive(Clone, Debug)]
-pub struct Rows {
+pub struct Standing {
     selected: FactId,
     beside: Option<Beside>,
     asks: Direction,
@@ -26,30 +27,31 @@ pub struct Rows {
     model_beside: Option<PathBuf>,
 
     /// The row that was asked about.
-    row: Direction,
+    row: Row,
 
     /// The words of both prompts: another dataset may have other facts at the same places.
     texts: [Option<String>; 2],
 }
 
 impl State {
-    /// The ways the chosen fact can be asked: one or two. With a fact beside it they name the rows.
-    pub fn directions(&self) -> impl Iterator<Item = Direction> + use<> {
-        let [has_forward, has_inverse] =
-            [Direction::Forward, Direction::Inverse].map(|it| self.fact_at(it).is_some());
-        [(Direction::Forward, has_forward), (Direction::Inverse, has_inverse)]
-            .into_iter()
-            .filter_map(|(direction, is_there)| is_there.then_some(direction))
+    /// The rows that hold a prompt: none, one or both.
+    pub fn rows(&self) -> impl Iterator<Item = Row> + use<> {
+        let is_there = Row::BOTH.map(|row| self.fact_at(row).is_some());
+        Row::BOTH.into_iter().zip(is_there).filter_map(|(row, is_there)| is_there.then_some(row))
     }
 
     /// Which fact a row holds, and which way it is asked there.
-    fn asked_at(&self, row: Direction) -> Option<Beside> {
+    fn asked_at(&self, row: Row) -> Option<Beside> {
         // Nothing stands beside nothing.
         let fact = self.selected?;
-        if let Some(beside) = self.beside.filter(|_| row == Direction::Inverse) {
+        if let Some(beside) = self.beside.filter(|_| row == Row::Second) {
             return Some(beside);
         }
-        let direction = if self.has_model_beside() { self.asked_of_both() } else { row };
+        let direction = match row {
+            _ if self.has_model_beside() => self.asked_of_both(),
+            Row::First => Direction::Forward,
+            Row::Second => Direction::Inverse,
+        };
         Some(Beside { fact, direction })
     }
 
@@ -61,39 +63,39 @@ impl State {
         if can_be { asks } else { Direction::Forward }
     }
 
-    pub fn record_at(&self, row: Direction) -> Option<&Record> {
+    pub fn record_at(&self, row: Row) -> Option<&Record> {
         self.facts.get(self.asked_at(row)?.fact)
     }
 
-    pub fn fact_at(&self, row: Direction) -> Option<&Fact> {
+    pub fn fact_at(&self, row: Row) -> Option<&Fact> {
         let Beside { fact, direction } = self.asked_at(row)?;
         self.facts.get(fact)?.fact(direction)
     }
 
     /// The right answers of the fact of a row.
-    pub fn answers_at(&self, row: Direction) -> &[String] {
+    pub fn answers_at(&self, row: Row) -> &[String] {
         self.asked_at(row)
             .and_then(|it| Some(self.facts.get(it.fact)?.answers(it.direction)))
             .unwrap_or_default()
     }
 
     /// Nothing if the chosen fact cannot be asked that way, and no other stands there.
-    pub fn key_of(&self, row: Direction) -> Option<FactKey> {
+    pub fn key_of(&self, row: Row) -> Option<FactKey> {
         self.fact_at(row)?;
         let Beside { fact, direction } = self.asked_at(row)?;
         Some(FactKey::new(self.which(row), fact, direction, self.settings.bos))
     }
 
     /// What a row is called.
-    pub fn name_of(&self, row: Direction) -> &'static str {
+    pub fn name_of(&self, row: Row) -> &'static str {
         let [first, second] = if self.has_model_beside() && self.beside.is_none() {
             ["First model", "Second model"]
         } else {
             self.second().titles()
         };
         match row {
-            Direction::Forward => first,
-            Direction::Inverse => second,
+            Row::First => first,
+            Row::Second => second,
         }
     }
 
@@ -114,13 +116,13 @@ impl State {
     /// What can be kept beside the facts that are chosen next: what is looked at.
     pub fn to_be_kept(&self) -> Option<Beside> {
         self.fact()?;
-        self.asked_at(self.direction)
+        self.asked_at(self.row)
     }
 
     /// Nothing while no fact is chosen.
-    pub fn rows(&self, key: FactKey) -> Option<Rows> {
-        let row = self.directions().find(|row| self.key_of(*row) == Some(key))?;
-        Some(Rows {
+    pub fn standing(&self, key: FactKey) -> Option<Standing> {
+        let row = self.rows().find(|row| self.key_of(*row) == Some(key))?;
+        Some(Standing {
             selected: self.selected?,
             beside: self.beside,
             asks: self.model_beside.asks,
@@ -131,13 +133,12 @@ impl State {
     }
 
     fn row_texts(&self) -> [Option<String>; 2] {
-        [Direction::Forward, Direction::Inverse]
-            .map(|row| self.fact_at(row).map(|fact| fact.prompt.clone()))
+        Row::BOTH.map(|row| self.fact_at(row).map(|fact| fact.prompt.clone()))
     }
 
     /// Chooses the same facts again. The error says to the user what is not there any more; nothing
     /// changes then.
-    pub fn restore_rows(&mut self, rows: &Rows) -> Result<(), String> {
+    pub fn restore_rows(&mut self, rows: &Standing) -> Result<(), String> {
         if self.model_of(Which::Beside).dir() != rows.model_beside.as_ref() {
             let text = match &rows.model_beside {
                 Some(dir) => format!("It was asked with {} open beside", dir.display()),
@@ -145,13 +146,13 @@ impl State {
             };
             return Err(text);
         }
-        let before = (self.selected, self.beside, self.direction, self.model_beside.asks);
-        (self.selected, self.beside, self.direction, self.model_beside.asks) =
+        let before = (self.selected, self.beside, self.row, self.model_beside.asks);
+        (self.selected, self.beside, self.row, self.model_beside.asks) =
             (Some(rows.selected), rows.beside, rows.row, rows.asks);
         if self.row_texts() == rows.texts {
             return Ok(());
         }
-        (self.selected, self.beside, self.direction, self.model_beside.asks) = before;
+        (self.selected, self.beside, self.row, self.model_beside.asks) = before;
         Err("Its fact is not in the list any more".to_owned())
     }
 }

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::jobs::{JobKind, Jobs, OpenJob};
-use super::{FactKey, Rows, Settings};
+use super::{FactKey, Settings, Standing};
 use crate::analysis::logit_attribution::Parts;
 use crate::ui::pane::Pane;
 use crate::ui::view::Selection;
@@ -23,7 +23,7 @@ pub struct Asked {
 
     /// The words of the prompt.
     pub text: String,
-    pub rows: Rows,
+    pub rows: Standing,
     pub settings: Settings,
     pub selection: Selection,
     pub parts: Parts,

@@ -20,6 +20,7 @@ use crate::session::{
     DatasetIdentity, Found, ModelBeside, ModelIdentity, Role, Session, StoredFact, Typed,
 };
 use crate::task::TaskCtx;
+use crate::ui::row::Row;
 use crate::ui::view::Selection;
 use crate::ui::workspace::Workspace;
 use crate::worker::{ModelInfo, Which};
@@ -79,7 +80,10 @@ pub struct Look {
     /// Which way two models are asked.
     #[serde(default)]
     pub asks: Direction,
-    pub direction: Direction,
+
+    /// The row that is looked at.
+    #[serde(alias = "direction")]
+    pub row: Row,
     pub selection: Selection,
     pub parts: Parts,
 
@@ -206,7 +210,7 @@ impl State {
             beside,
             painted,
             asks: self.model_beside.asks,
-            direction: self.direction,
+            row: self.row,
             selection: self.selection,
             parts: self.parts,
             recall: self.facts.recall().clone(),
@@ -234,7 +238,7 @@ impl State {
         self.settings = with_choices_of(&self.settings, &look.settings);
         self.model_beside.asks = look.asks;
         self.settings.spec_text.clone_from(&look.settings.spec_text);
-        self.direction = look.direction;
+        self.row = look.row;
         self.selection = look.selection;
         self.parts = look.parts;
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::{FactKey, JobKind, State, TraceState};
 use crate::analysis::{AnalysisResult, AnalysisSpec};
 use crate::experiment::{Experiment, ExperimentError};
-use crate::facts::Direction;
 use crate::hub;
 use crate::session::{Found, Role};
 use crate::tokens::TokenizedPrompt;
+use crate::ui::row::Row;
 use crate::ui::view::Selection;
 use crate::worker::{ModelInfo, Which};
 
@@ -137,21 +137,21 @@ impl State {
 
     /// The row that the experiment that was asked last is of, if it is of one.
     fn spec_key(&self) -> Option<FactKey> {
-        self.directions().find(|row| self.is_spec_of(*row)).and_then(|row| self.key_of(row))
+        self.rows().find(|row| self.is_spec_of(*row)).and_then(|row| self.key_of(row))
     }
 
     /// Whether the experiment that was asked last is of the fact that is looked at.
     pub fn is_spec_of_fact(&self) -> bool {
-        self.is_spec_of(self.direction)
+        self.is_spec_of(self.row)
     }
 
-    fn is_spec_of(&self, row: Direction) -> bool {
+    fn is_spec_of(&self, row: Row) -> bool {
         let run = self.spec.run.as_ref().filter(|run| run.which == self.which(row));
         run.is_some_and(|run| self.prompt_at(row) == Some(&run.prompt))
     }
 
-    fn prompt_at(&self, direction: Direction) -> Option<&Arc<TokenizedPrompt>> {
-        self.findings_at(direction)?.prompt.as_ref().ok()
+    fn prompt_at(&self, row: Row) -> Option<&Arc<TokenizedPrompt>> {
+        self.findings_at(row)?.prompt.as_ref().ok()
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::State;
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Record};
+use crate::ui::row::Row;
 use crate::worker::Which;
 
 /// In the first stage, as `factscope train` has split the facts.
@@ -120,12 +121,12 @@ impl State {
     }
 
     /// What the model of a row was taught of its fact.
-    pub fn plan_at(&self, row: Direction) -> Option<Plan> {
+    pub fn plan_at(&self, row: Row) -> Option<Plan> {
         self.plan_of(self.which(row), self.record_at(row)?)
     }
 
     /// The layer whose MLP was taught the fact of a row.
-    pub fn planted(&self, row: Direction) -> Option<usize> {
+    pub fn planted(&self, row: Row) -> Option<usize> {
         let key = self.key_of(row)?;
         self.plan_at(row)?.planted(key.direction)
     }

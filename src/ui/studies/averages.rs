@@ -130,7 +130,7 @@ impl Study for Settings {
     }
 
     fn asks(&self) -> Asks {
-        Asks::OneWay
+        Asks::ThisRow
     }
 
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {

@@ -99,7 +99,7 @@ impl Study for Settings {
     }
 
     fn asks(&self) -> Asks {
-        Asks::Forward
+        Asks::FirstRow
     }
 
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {

@@ -41,7 +41,7 @@ impl Study for Settings {
 
     /// Edges are painted in the prompt that is looked at.
     fn asks(&self) -> Asks {
-        Asks::OneWay
+        Asks::ThisRow
     }
 
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {

@@ -8,6 +8,7 @@ use eframe::egui::{ComboBox, DragValue, Response, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::pane::Pane;
+use super::row::Row;
 use super::state::{DrawnFacts, FactList};
 use super::view::Selection;
 use crate::analysis::comparison::Second;
@@ -54,8 +55,7 @@ pub struct About<'a> {
     pub has_other_model: bool,
     pub beside: Second,
 
-    /// Which of the two rows.
-    pub direction: Direction,
+    pub row: Row,
 
     /// Which way the fact of this row is asked in it.
     pub asked: Direction,
@@ -108,9 +108,9 @@ pub trait Study {
     /// The settings.
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>);
 
-    /// Which way the fact is asked.
+    /// Which rows are asked.
     fn asks(&self) -> Asks {
-        Asks::BothWays
+        Asks::BothRows
     }
 
     /// Whether its figure shows a metric that can be chosen.
@@ -124,17 +124,17 @@ pub trait Study {
     }
 }
 
-/// Which way a study asks the fact.
+/// Which rows a study asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asks {
-    /// The fact and its inverse, one figure each.
-    BothWays,
+    /// Both, one figure each.
+    BothRows,
 
-    /// Only as it is looked at.
-    OneWay,
+    /// The row that is looked at.
+    ThisRow,
 
-    /// Only as the dataset asks it.
-    Forward,
+    /// The first row, which the second is compared with.
+    FirstRow,
 }
 
 /// The settings of all of them.
@@ -226,7 +226,7 @@ impl About<'_> {
 
     /// The prompt of the second row, where this one is the first.
     fn second(&self) -> Result<&TokenizedPrompt, String> {
-        self.other.filter(|_| self.direction == Direction::Forward).ok_or_else(|| self.alone())
+        self.other.filter(|_| self.row == Row::First).ok_or_else(|| self.alone())
     }
 
     /// Said where there is no other row.

@@ -69,7 +69,7 @@ const KEPT: &str = "The fact that is kept in the inverse's place, and this one p
 impl OtherPrompt {
     /// The inverse has this fact as its other prompt; nothing else has.
     pub fn asks(&self) -> Asks {
-        if self.source == Source::Inverse { Asks::BothWays } else { Asks::OneWay }
+        if self.source == Source::Inverse { Asks::BothRows } else { Asks::ThisRow }
     }
 
     /// The prompt that is chosen. The error says to the user what is missing.

@@ -51,7 +51,7 @@ impl Study for Settings {
     }
 
     fn asks(&self) -> Asks {
-        Asks::OneWay
+        Asks::ThisRow
     }
 
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
