@@ -20,7 +20,7 @@ use crate::whole_file;
 pub const EXTENSION: &str = "factscope";
 
 /// Of the data's layout; files of a newer one are not read.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Before the version.
 const MAGIC: &[u8; 12] = b"factscope\r\n\x1a";

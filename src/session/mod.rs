@@ -108,7 +108,10 @@ pub struct Found {
     pub fact: usize,
     pub direction: Direction,
     pub prompt: TokenizedPrompt,
-    pub role: Role,
+
+    /// In the first two formats: what a result was shown as.
+    #[serde(alias = "role")]
+    pub origin: Origin,
     pub spec: AnalysisSpec,
 
     /// Whether it came to its end, or was stopped on the way.
@@ -139,16 +142,19 @@ pub struct Kept<'a> {
     pub result: &'a AnalysisResult,
 }
 
-/// What a result is shown as.
+/// Why a method was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Role {
-    /// Of every chosen fact, unasked.
-    Quick,
-    Trace,
+pub enum Origin {
+    /// A person has asked for it.
+    #[serde(alias = "Trace", alias = "Study")]
+    Asked,
 
-    /// The estimate of a trace.
+    /// It is shown of each fact that is chosen, and found again at once.
+    #[serde(alias = "Quick")]
+    Unasked,
+
+    /// It stands in for the cells of a trace that are still to come.
     Preview,
-    Study,
 }
 
 /// The models and the dataset of a session as they are now.

@@ -42,7 +42,7 @@ fn is_unsaved(state: &State) -> bool {
 
 /// Traces and studies.
 fn n_jobs(state: &State) -> usize {
-    state.jobs.sweeps().count()
+    state.jobs.asked().count()
 }
 
 /// Draws the question while it is open.

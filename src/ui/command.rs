@@ -144,7 +144,9 @@ pub enum Command {
 
     /// An ablation or a knockout, of the fact and its inverse.
     Study(Pane),
-    CancelStudy,
+
+    /// What a view has asked for is not gone on with.
+    Stop(Pane),
 
     /// Everything that is looked at from now on is looked at in the model with the edit that a view
     /// tries out.
@@ -345,7 +347,7 @@ impl Command {
             Self::WeighAttention(Weighting::NormBased) => "Norm",
             Self::WeighAttention(Weighting::Rollout) => "Rollout",
             Self::Study(pane) => pane.verb(),
-            Self::CancelStudy => "Stop",
+            Self::Stop(_) => "Stop",
             Self::ApplyEdit(_) => "Use the changed model",
             Self::DropEdits => "Back to the model as it is",
             Self::SetMeasuresRecall(_) => "Measure recall in the background",

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Options;
 use super::command::Command;
 use super::pane::Pane;
-use super::panels;
-use super::state::{ModelState, Slot, State};
+use super::state::{ModelState, Run, State, UNASKED};
 use crate::analysis::causal_trace::Component;
 use crate::worker::Which;
 
@@ -101,7 +100,7 @@ impl Errand {
             Step::Tracing if !state.trace_waits.is_empty() => Vec::new(),
             Step::Tracing if state.running_trace().is_some() => Vec::new(),
             Step::Tracing => self.study(state),
-            Step::Studying if state.jobs.sweeps().next().is_some() => Vec::new(),
+            Step::Studying if state.jobs.asked().next().is_some() => Vec::new(),
             Step::Studying => self.shown(),
             Step::Settling(0) => {
                 self.step = Step::Saving;
@@ -166,8 +165,5 @@ fn is_measuring(state: &State) -> bool {
 }
 
 fn is_looking(state: &State) -> bool {
-    let Some(findings) = state.findings() else { return false };
-    panels::wanted(state.parts)
-        .into_iter()
-        .any(|quick| matches!(findings.quick(quick), Slot::Waiting(_)))
+    UNASKED.into_iter().any(|pane| state.run(pane, state.row).is_some_and(Run::is_running))
 }

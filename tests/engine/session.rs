@@ -9,7 +9,7 @@ use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Grid, compo
 use factscope::experiment::{Experiment, FactSource};
 use factscope::facts::{Direction, Fact, Record};
 use factscope::intervention::NoiseRng;
-use factscope::session::{Found, ModelIdentity, Role, Session, SessionError, StoredFact, Typed};
+use factscope::session::{Found, ModelIdentity, Origin, Session, SessionError, StoredFact, Typed};
 use factscope::task::TaskCtx;
 use factscope::tokens::{Bos, TokenizedPrompt};
 use factscope::worker::{DeviceChoice, Engine, Which};
@@ -49,7 +49,7 @@ fn session() -> Session {
         fact: 0,
         direction: Direction::Forward,
         prompt,
-        role: Role::Trace,
+        origin: Origin::Asked,
         spec,
         is_complete: true,
         result: Arc::new(result),

@@ -49,7 +49,7 @@ fn every_control_of_every_view_has_a_name() {
         if pane.is_study() {
             window.harness.state_mut().command(Command::Study(pane));
             window.harness.run_steps(2);
-            window.wait("the study", |app| app.state.jobs.sweeps().next().is_none());
+            window.wait("the study", |app| app.state.jobs.asked().next().is_none());
         }
         let nameless: Vec<String> =
             window.controls().filter(is_nameless).map(|it| described(&it)).collect();

@@ -13,7 +13,7 @@ use factscope::facts::Direction;
 use factscope::tokens::Bos;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::{FactId, Filter, Known, ModelState, Order, TraceState};
+use factscope::ui::state::{FactId, Filter, Known, ModelState, Order, RunState};
 use factscope::ui::{App, Options};
 
 use super::support::{FACTS, FakePicker, SIZE, Window, tiny};
@@ -43,7 +43,7 @@ fn a_fact_is_searched_asked_and_traced() {
 
     window.click("Trace");
     window.trace_ends();
-    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!(window.trace_state(), Some(RunState::Done));
     window.sees("Complete");
     let n_pos = window.app().state.prompt().unwrap().n_pos();
     assert_eq!(window.trace().unwrap().restored.n_columns(), n_pos);
@@ -140,7 +140,7 @@ fn the_list_shows_and_filters_by_what_the_model_knows() {
             FactId::Record(nth) => {
                 window.app().state.facts.recall().get(*nth, Direction::Forward).unwrap().rank
             }
-            FactId::Typed(_) => panic!("nothing was typed"),
+            _ => panic!("nothing was typed"),
         })
         .collect();
     assert!(ranks.is_sorted(), "{ranks:?}");
@@ -159,15 +159,15 @@ fn what_was_traced_is_there_when_one_comes_back() {
     assert_eq!(window.trace().unwrap().spec.component, Component::Mlp);
 
     window.click("Hidden state");
-    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!(window.trace_state(), Some(RunState::Done));
     window.harness.key_press_modifiers(Modifiers::COMMAND, Key::ArrowDown);
     window.harness.run_steps(2);
     assert_eq!(window.app().state.selected, Some(FactId::Record(1)));
     assert!(window.trace().is_none());
     window.harness.key_press_modifiers(Modifiers::COMMAND, Key::ArrowUp);
     window.harness.run_steps(2);
-    assert_eq!(window.trace_state(), Some(TraceState::Complete));
-    assert_eq!(window.app().state.jobs.sweeps().count(), 0);
+    assert_eq!(window.trace_state(), Some(RunState::Done));
+    assert_eq!(window.app().state.jobs.asked().count(), 0);
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_cancelled_trace_keeps_what_it_found() {
     });
     window.click("Cancel");
     window.trace_ends();
-    assert_eq!(window.trace_state(), Some(TraceState::Cancelled));
+    assert_eq!(window.trace_state(), Some(RunState::Cancelled));
     assert!(window.trace().is_some());
     window.sees("Cancelled; partial");
 }
@@ -206,8 +206,8 @@ fn a_fact_and_its_inverse_are_ablated_and_cut() {
         window.click(button);
         window.wait("both rows", |app| {
             Row::BOTH.into_iter().all(|row| {
-                let study = app.state.study(pane, row);
-                study.is_some_and(|study| study.state == TraceState::Complete)
+                let study = app.state.run(pane, row);
+                study.is_some_and(|study| study.state == RunState::Done)
             })
         });
         window.sees("Complete");
@@ -221,8 +221,8 @@ fn a_fact_and_its_inverse_are_ablated_and_cut() {
     window.click("Neurons");
     window.click("Ablate");
     window.wait("the neurons", |app| {
-        let study = app.state.study(Pane::Ablation, Row::First);
-        study.is_some_and(|study| study.state == TraceState::Complete)
+        let study = app.state.run(Pane::Ablation, Row::First);
+        study.is_some_and(|study| study.state == RunState::Done)
     });
     window.sees("Estimated against ablated");
     window.sees("without each neuron");
@@ -241,10 +241,9 @@ fn an_estimate_is_there_before_the_trace_is() {
     window.harness.state_mut().state.settings.trace.n_samples = 1000;
     window.harness.run_steps(2);
     window.click("Trace");
-    window.wait("the estimate", |app| {
-        app.state.trace(Row::First).is_some_and(|run| run.preview.is_some())
-    });
-    assert!(matches!(window.trace_state(), Some(TraceState::Running(_))));
+    window
+        .wait("the estimate", |app| app.state.preview_of(Row::First, Component::Hidden).is_some());
+    assert!(matches!(window.trace_state(), Some(RunState::Running(_))));
     window.harness.run_steps(2);
     let restored = &window.trace().unwrap().restored;
     assert!(restored.values().iter().any(Vec::is_empty), "the trace is over already");
@@ -398,7 +397,7 @@ fn a_typed_fact_is_asked() {
     // Without an answer, the model's own first guess is traced.
     window.click("Trace");
     window.trace_ends();
-    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!(window.trace_state(), Some(RunState::Done));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use factscope::model::Gpt2Config;
 use factscope::ui::App;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
-use factscope::ui::state::{Drawing, Quick, TraceState};
+use factscope::ui::state::{Drawing, RunState, attention_spec};
 
 use super::support::Window;
 
@@ -71,15 +71,8 @@ fn lines_say_what_the_picked_token_looks_at() {
 
 #[test]
 fn all_layers_are_asked_for_up_to_64_tokens() {
-    let layers = |config: &Gpt2Config, n_pos| match Quick::Attention.spec(
-        config,
-        n_pos,
-        7,
-        Weighting::Pattern,
-    ) {
-        AnalysisSpec::Attention(spec) => spec.layers,
-        other => panic!("{other:?}"),
-    };
+    let layers =
+        |config: &Gpt2Config, n_pos| attention_spec(config, n_pos, 7, Weighting::Pattern).layers;
     let xl = Gpt2Config { n_layers: 48, n_heads: 25, ..Gpt2Config::LARGE };
     assert_eq!(layers(&xl, 64), 0..48);
     assert_eq!(layers(&xl, 65), 7..8);
@@ -114,8 +107,8 @@ impl Window {
     /// Of the edges and layers as they are now.
     fn cut(&mut self) -> EdgeCut {
         let found = |app: &App| {
-            let study = app.state.study(Pane::Cut, app.state.row)?;
-            match (study.state == TraceState::Complete, study.result.as_deref()?) {
+            let study = app.state.run(Pane::Cut, app.state.row)?;
+            match (study.state == RunState::Done, study.result.as_deref()?) {
                 (true, AnalysisResult::EdgeCut(found)) => Some(found.clone()),
                 _ => None,
             }
@@ -145,7 +138,7 @@ fn painted_edges_are_cut_as_they_are_painted() {
     assert_eq!(window.painted(), [(last, 0)]);
     let one = window.cut();
     assert_ne!(one.cut.answer.prob, all.cut.answer.prob);
-    assert_eq!(window.app().state.jobs.sweeps().count(), 0);
+    assert_eq!(window.app().state.jobs.asked().count(), 0);
 
     // A stroke is one step.
     window.harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
@@ -193,7 +186,7 @@ fn a_token_that_would_see_nothing_is_not_cut_off() {
     window.sees("Token 1 would have nothing left to look at");
     assert_eq!(window.app().state.error, None);
     assert!(
-        window.app().state.findings().unwrap().studies.iter().all(|it| {
+        window.app().state.findings().unwrap().runs.iter().all(|it| {
             !matches!(&it.spec, AnalysisSpec::EdgeCut(spec) if spec.edges.len() == 2)
         })
     );

@@ -9,7 +9,7 @@ use factscope::analysis::trace_average::TraceAverage;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::TraceState;
+use factscope::ui::state::RunState;
 
 use super::studies;
 use super::support::Window;
@@ -36,7 +36,7 @@ fn open() -> Window {
     let mut window = studies::open();
     window.show(Pane::Averages);
     window.wait("what noise is measured on", |app| {
-        app.state.study_spec(Pane::Averages, Row::First).is_ok()
+        app.state.spec_of(Pane::Averages, Row::First).is_ok()
     });
     window
 }
@@ -90,12 +90,12 @@ fn what_is_averaged_so_far_is_drawn_and_stays_when_it_is_stopped() {
     window.wait("the first fact", |app| app.state.result(Pane::Averages).is_some());
     window.click("Stop");
     window.wait("the end", |app| {
-        let study = app.state.study(Pane::Averages, Row::First);
-        study.is_some_and(|it| !matches!(it.state, TraceState::Running(_)))
+        let study = app.state.run(Pane::Averages, Row::First);
+        study.is_some_and(|it| !matches!(it.state, RunState::Running(_)))
     });
     let state = &window.app().state;
-    let study = state.study(Pane::Averages, Row::First).unwrap();
-    assert_eq!(study.state, TraceState::Cancelled);
+    let study = state.run(Pane::Averages, Row::First).unwrap();
+    assert_eq!(study.state, RunState::Cancelled);
     let n = window.average().unwrap().facts.len();
     assert!((1..3).contains(&n), "{n}");
     window.sees("not reached");

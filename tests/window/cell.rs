@@ -61,6 +61,6 @@ fn without_a_cell_it_says_to_pick_one() {
     window.show(Pane::Cell);
     window.sees("Click a cell of the trace");
     window.pick(2, 0);
-    let spec = window.app().state.study_spec(Pane::Cell, Row::First).unwrap();
+    let spec = window.app().state.spec_of(Pane::Cell, Row::First).unwrap();
     assert!(matches!(spec, AnalysisSpec::TraceCell(it) if (it.pos, it.layer) == (2, 0)));
 }

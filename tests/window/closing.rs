@@ -74,7 +74,7 @@ fn n_found(path: &Path) -> usize {
 #[test]
 fn nothing_is_asked_where_nothing_is_lost() {
     let mut window = Window::open();
-    window.wait("the jobs", |app| app.state.jobs.sweeps().next().is_none());
+    window.wait("the jobs", |app| app.state.jobs.asked().next().is_none());
     assert!(window.is_closed_by_the_system());
     window.harness.state_mut().command(Command::Quit);
     assert!(window.closes());
@@ -149,7 +149,7 @@ fn a_running_trace_is_asked_about_and_there_is_nothing_to_save() {
     let mut window = Window::open();
     window.harness.state_mut().state.settings.trace.n_samples = 1000;
     window.harness.state_mut().command(Command::Trace);
-    window.wait("the trace", |app| app.state.jobs.sweeps().next().is_some());
+    window.wait("the trace", |app| app.state.jobs.asked().next().is_some());
     assert!(!window.is_closed_by_the_system());
     window.harness.run_steps(2);
     assert!(window.asks());

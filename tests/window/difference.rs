@@ -3,7 +3,7 @@
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::ui::command::Command;
-use factscope::ui::state::{TracePair, TraceState};
+use factscope::ui::state::{RunState, TracePair};
 
 use super::studies::open;
 use super::support::Window;
@@ -31,7 +31,7 @@ fn the_difference_of_both_traces_is_shown_when_it_is_asked_for() {
 
     window.click("Trace");
     window.trace_ends();
-    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!(window.trace_state(), Some(RunState::Done));
     assert!(window.has_map("Fact − inverse"));
     window.sees("Spearman");
     window.sees("recalled");

@@ -10,7 +10,7 @@ use factscope::analysis::{AnalysisResult, AnalysisSpec, Measurement};
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::TraceState;
+use factscope::ui::state::RunState;
 use factscope::worker::Which;
 
 use super::studies::open;
@@ -26,10 +26,10 @@ impl Window {
     }
 
     /// Changes the cells of all traces of the fact, and says how they ended.
-    fn change(&mut self, state: &TraceState, change: impl Fn(usize, &mut Vec<Measurement>)) {
+    fn change(&mut self, state: &RunState, change: impl Fn(usize, &mut Vec<Measurement>)) {
         let app = self.harness.state_mut();
         let key = app.state.key().unwrap();
-        for run in &mut app.state.findings_of(key).unwrap().traces {
+        for run in &mut app.state.findings_of(key).unwrap().runs {
             let Some(AnalysisResult::CausalTrace(trace)) = run.result.as_deref() else { continue };
             let mut trace = trace.clone();
             let mut nth = 0;
@@ -46,7 +46,7 @@ impl Window {
 
     /// Writes into the first cell, in every sample.
     fn mark(&mut self) {
-        self.change(&TraceState::Complete, |nth, cell| {
+        self.change(&RunState::Done, |nth, cell| {
             if nth == 0 {
                 for it in cell {
                     it.rank = MARK;
@@ -87,7 +87,7 @@ fn more_samples_go_on_from_fewer_until_the_model_changes() {
     assert!(window.trace().is_none());
     window.click("Trace");
     window.trace_ends();
-    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!(window.trace_state(), Some(RunState::Done));
     assert_eq!(window.marked(), (3, 5));
     // Of the noise of another seed nothing is known.
     window.harness.state_mut().state.settings.trace.seed = 2;
@@ -115,7 +115,7 @@ fn a_trace_that_was_stopped_goes_on() {
     window.mark();
     // As if it had been stopped in the second half.
     let n_cells = window.trace().unwrap().restored.values().len();
-    window.change(&TraceState::Cancelled, |nth, cell| {
+    window.change(&RunState::Cancelled, |nth, cell| {
         if nth >= n_cells / 2 {
             cell.clear();
         }
@@ -126,7 +126,7 @@ fn a_trace_that_was_stopped_goes_on() {
     // What is there stays in sight.
     assert!(window.n_filled() >= n_cells / 2);
     window.trace_ends();
-    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!(window.trace_state(), Some(RunState::Done));
     assert_eq!((window.marked(), window.n_filled()), ((3, 3), n_cells));
 }
 
@@ -170,11 +170,11 @@ fn severing_is_turned_up_from_none_to_all() {
     assert_eq!(severed(&window), Some((Some(Severed::Mlp), None)));
     window.click("Trace");
     window.trace_ends();
-    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!(window.trace_state(), Some(RunState::Done));
     window.sees("MLPs severed");
     // The bench has a slider of its own.
     window.show(Pane::Bench);
-    let of_bench = |window: &Window| match window.app().state.study_spec(Pane::Bench, Row::First) {
+    let of_bench = |window: &Window| match window.app().state.spec_of(Pane::Bench, Row::First) {
         Ok(AnalysisSpec::CorruptionBench(spec)) => (spec.trace.sever, spec.trace.sever_layers),
         other => panic!("{other:?}"),
     };

@@ -6,7 +6,7 @@ use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::analysis::causal_trace::Component;
 use factscope::ui::command::Command;
 use factscope::ui::row::Row;
-use factscope::ui::state::{NoiseSetting, TraceState};
+use factscope::ui::state::{NoiseSetting, RunState};
 use factscope::worker::Which;
 
 use super::support::Window;
@@ -17,7 +17,7 @@ impl Window {
             app.state.rows().all(|row| {
                 Component::ALL.into_iter().all(|component| {
                     let run = app.state.trace_of(row, component);
-                    run.is_some_and(|it| it.state == TraceState::Complete)
+                    run.is_some_and(|it| it.state == RunState::Done)
                 })
             })
         });
@@ -78,7 +78,7 @@ fn all_that_is_asked_before_the_noise_is_known_waits_for_it() {
     window.does(Command::TraceKinds);
     let state = &window.app().state;
     assert_eq!(state.trace_waits, Component::ALL);
-    assert_eq!((state.jobs.sweeps().count(), &state.error), (0, &None));
+    assert_eq!((state.jobs.asked().count(), &state.error), (0, &None));
     window.sees("Measuring the noise");
     // Noise of a given strength needs no subjects; what waited is not traced behind one's back.
     window.harness.state_mut().state.settings.trace.noise = NoiseSetting::Fixed;

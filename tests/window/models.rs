@@ -10,7 +10,7 @@ use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row::{self, First, Second};
-use factscope::ui::state::{FactId, ModelState, TraceState};
+use factscope::ui::state::{FactId, ModelState, RunState};
 use factscope::ui::view::{Selection, ViewAction};
 use factscope::worker::{DeviceChoice, Engine, Which};
 
@@ -121,18 +121,18 @@ fn models_of_one_shape_are_subtracted() {
     assert!(first.is_some() && second.is_some() && first != second);
 
     // Runs of two models do not mix.
-    let error = window.app().state.study_spec(Pane::Comparison, First).unwrap_err();
+    let error = window.app().state.spec_of(Pane::Comparison, First).unwrap_err();
     assert!(error.contains("another model"), "{error}");
     // What is asked of one prompt is asked of both models.
     window.does(Command::Study(Pane::Ablation));
     window.wait("the ablations", |app| {
         Row::BOTH.iter().all(|row| {
-            let study = app.state.study(Pane::Ablation, *row);
-            study.is_some_and(|it| it.state == TraceState::Complete)
+            let study = app.state.run(Pane::Ablation, *row);
+            study.is_some_and(|it| it.state == RunState::Done)
         })
     });
     let found =
-        Row::BOTH.map(|row| window.app().state.study(Pane::Ablation, row).unwrap().result.clone());
+        Row::BOTH.map(|row| window.app().state.run(Pane::Ablation, row).unwrap().result.clone());
     assert_ne!(found[0], found[1]);
 
     window.does(Command::CloseModelBeside);
@@ -219,7 +219,7 @@ fn what_is_no_model_leaves_one_open() {
     assert!(matches!(window.app().state.model, ModelState::Open(_)));
     window.click("Trace");
     window.trace_ends();
-    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!(window.trace_state(), Some(RunState::Done));
 }
 
 /// As each would be averaged alone.
@@ -234,15 +234,15 @@ fn averages_are_of_the_model_of_their_row() {
         window.does(Command::LookAt(row));
         window.wait_for_predictions();
         window.wait("what noise is measured on", |app| {
-            app.state.study_spec(Pane::Averages, row).is_ok()
+            app.state.spec_of(Pane::Averages, row).is_ok()
         });
         window.does(Command::Study(Pane::Averages));
         window.wait("the averages", |app| {
-            let study = app.state.study(Pane::Averages, row);
-            study.is_some_and(|it| it.state == TraceState::Complete)
+            let study = app.state.run(Pane::Averages, row);
+            study.is_some_and(|it| it.state == RunState::Done)
         });
         let state = &window.app().state;
-        let study = state.study(Pane::Averages, row).unwrap();
+        let study = state.run(Pane::Averages, row).unwrap();
         let result = study.result.as_deref().unwrap().clone();
         let prompt = state.findings_at(row).unwrap().prompt.clone().unwrap();
         let alone =

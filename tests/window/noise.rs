@@ -7,7 +7,7 @@ use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::causal_trace::{Corruption, NoiseLevel};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
-use factscope::ui::state::{NoiseSetting, TraceState};
+use factscope::ui::state::{NoiseSetting, RunState};
 
 use super::support::{Window, tiny};
 
@@ -92,7 +92,7 @@ fn noise_that_does_not_fit_says_what_would() {
     window.harness.state_mut().command(Command::Trace);
     window.harness.run_steps(2);
     window.trace_ends();
-    let Some(TraceState::Failed(error)) = window.trace_state() else { panic!("it was traced") };
+    let Some(RunState::Failed(error)) = window.trace_state() else { panic!("it was traced") };
     assert!(error.contains(&format!("the subject has {n_subject} tokens")), "{error}");
 
     let wrong = window.file("wrong.npy", "no array");

@@ -7,7 +7,7 @@ use factscope::facts::Direction;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::{Beside, FactId, TraceState};
+use factscope::ui::state::{Beside, FactId, RunState};
 
 use super::support::{FACTS, Window};
 
@@ -45,7 +45,7 @@ fn another_fact_is_traced_and_compared_in_the_inverses_place() {
 
     window.does(Command::Study(Pane::Comparison));
     window.wait("the comparison", |app| app.state.result(Pane::Comparison).is_some());
-    let spec = window.app().state.study_spec(Pane::Comparison, Row::First).unwrap();
+    let spec = window.app().state.spec_of(Pane::Comparison, Row::First).unwrap();
     let AnalysisSpec::Comparison(spec) = spec else { panic!("{spec:?}") };
     assert_eq!((&*spec.inverse.text, spec.second), (window.prompt_of(ITALY), Second::Fact));
     assert!(spec.right.iter().all(|it| it.len() == 1));
@@ -56,7 +56,7 @@ fn another_fact_is_traced_and_compared_in_the_inverses_place() {
     // What was found is the fact's own, wherever it stands.
     window.does(Command::DropBeside);
     window.does(Command::Select(ITALY));
-    assert_eq!(window.trace_state(), Some(TraceState::Complete));
+    assert_eq!(window.trace_state(), Some(RunState::Done));
 }
 
 #[test]

@@ -20,7 +20,7 @@ const ITALY: &str = "2  The capital of Italy is → Rome";
 
 impl Window {
     fn patching(&self) -> Result<Spec, String> {
-        match self.app().state.study_spec(Pane::Patching, Row::First)? {
+        match self.app().state.spec_of(Pane::Patching, Row::First)? {
             AnalysisSpec::ActivationPatching(spec) => Ok(spec),
             other => panic!("{other:?}"),
         }
@@ -160,7 +160,7 @@ fn a_typed_prompt_of_another_length_can_be_the_other() {
     window.ask(Pane::Patching);
     assert!(window.app().state.result(Pane::Patching).is_some());
     // The inverse has not this prompt for its other.
-    assert!(window.app().state.study(Pane::Patching, Row::Second).is_none());
+    assert!(window.app().state.run(Pane::Patching, Row::Second).is_none());
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn paths_take_their_senders_from_the_same_choice() {
     window.click("Another fact");
     window.click(ITALY);
     window.ask(Pane::Paths);
-    match window.app().state.study_spec(Pane::Paths, Row::First).unwrap() {
+    match window.app().state.spec_of(Pane::Paths, Row::First).unwrap() {
         AnalysisSpec::PathPatching(spec) => assert_eq!(spec.donor.text, "The capital of Italy is"),
         other => panic!("{other:?}"),
     }

@@ -85,7 +85,7 @@ fn each_view_looks_as_it_did() {
             // The file has only its text.
             window.harness.state_mut().command(Command::RunSpec);
             window.harness.run_steps(2);
-            window.wait("the experiment", |app| app.state.jobs.sweeps().next().is_none());
+            window.wait("the experiment", |app| app.state.jobs.asked().next().is_none());
         }
         compare(&window.picture(pane), format!("view_{}", pane.key()));
     }

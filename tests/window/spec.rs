@@ -9,7 +9,7 @@ use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::TraceState;
+use factscope::ui::state::RunState;
 use factscope::worker::Which;
 
 use super::models::{open as open_two, rounded};
@@ -43,15 +43,10 @@ impl Window {
     fn spec_result(&mut self) -> AnalysisResult {
         self.wait("the experiment", |app| {
             app.state.error.is_some()
-                || app
-                    .state
-                    .spec
-                    .run
-                    .as_ref()
-                    .is_some_and(|run| !matches!(run.state, TraceState::Running(_)))
+                || app.state.experiment_run().is_some_and(|run| !run.is_running())
         });
         assert_eq!(self.app().state.error, None);
-        let run = self.app().state.spec.run.as_ref().unwrap();
+        let run = self.app().state.experiment_run().unwrap();
         (**run.result.as_ref().unwrap()).clone()
     }
 }
@@ -113,7 +108,7 @@ fn what_is_wrong_is_said_while_it_is_typed() {
     window.sees("column 8: unknown field `boss`, expected one of");
     window.press_run();
     window.sees("Line 3, column 8: unknown field `boss`");
-    assert!(window.app().state.spec.run.is_none(), "nothing is asked");
+    assert!(window.app().state.experiment_run().is_none(), "nothing is asked");
 
     window.set_spec_text(&text);
     assert!(
@@ -161,7 +156,7 @@ fn an_experiment_on_another_model_says_so_and_offers_what_to_do() {
     window.sees("This asks /models/gpt2-large, and tiny is open");
     window.sees("Open its model");
     window.press_run();
-    assert!(window.app().state.spec.run.is_none());
+    assert!(window.app().state.experiment_run().is_none());
     window.click("Dismiss");
     window.click("Ask the open model instead");
     assert_eq!(window.experiment().model, window.app().state.info().unwrap().dir);
@@ -178,12 +173,12 @@ fn a_long_experiment_is_stopped_and_keeps_what_it_has_found() {
     window.set_spec_text(&text);
     window.press_run();
     window.wait("a part of the map", |app| {
-        app.state.spec.run.as_ref().is_some_and(|run| run.result.is_some())
+        app.state.experiment_run().is_some_and(|run| run.result.is_some())
     });
     window.harness.key_press(Key::Escape);
     let AnalysisResult::CausalTrace(found) = window.spec_result() else { panic!("no trace") };
-    let run = window.app().state.spec.run.as_ref().unwrap();
-    assert_eq!(run.state, TraceState::Cancelled);
+    let run = window.app().state.experiment_run().unwrap();
+    assert_eq!(run.state, RunState::Cancelled);
     assert!(found.restored.values().iter().any(Vec::is_empty));
     window.sees("Cancelled; partial");
 }
@@ -267,7 +262,7 @@ fn one_of_two_models_is_chosen_and_named_with_the_result() {
     assert_eq!(found, [Some(first), Some(second)]);
 
     window.does(Command::CloseModelBeside);
-    assert!(window.app().state.spec.run.is_none(), "its model is gone");
+    assert!(window.app().state.experiment_run().is_none(), "its model is gone");
     window.sees("and tiny is open");
 }
 
@@ -285,7 +280,7 @@ fn the_result_of_other_words_is_shown_again_with_the_session() {
         window.does(Command::AskOpenModel(which));
         window.press_run();
         let found = window.spec_result();
-        assert!(!window.app().state.is_spec_of_fact());
+        assert!(!window.app().state.is_experiment_of_fact());
         let path = window.dir.path().join(format!("{which:?}.factscope"));
         window.does(Command::SaveSessionTo(path.clone()));
         window.wait("the file", |app| app.state.is_unsaved() == Some(false));

@@ -12,7 +12,7 @@ use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::{Paint, Quick, Slot, TraceState};
+use factscope::ui::state::{Paint, RunState};
 use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};
@@ -51,9 +51,9 @@ impl Window {
         self.harness.run_steps(3);
         self.wait(pane.text(), |app| {
             app.state.error.is_some()
-                || app.state.study_rows(pane).all(|row| {
-                    let study = app.state.study(pane, row);
-                    study.is_some_and(|it| !matches!(it.state, TraceState::Running(_)))
+                || app.state.rows_of(pane).all(|row| {
+                    let study = app.state.run(pane, row);
+                    study.is_some_and(|it| !matches!(it.state, RunState::Running(_)))
                 })
         });
         assert_eq!(self.app().state.error, None, "{pane:?}");
@@ -92,14 +92,10 @@ fn every_study_gives_a_figure_and_its_file_finds_the_same() {
 #[test]
 fn an_edit_is_kept_for_all_views_until_it_is_dropped() {
     let mut window = open();
-    let answer =
-        |window: &Window| match window.app().state.findings().unwrap().quick(Quick::Prediction) {
-            Slot::Found(result) => match &**result {
-                AnalysisResult::Prediction(it) => it.answer.as_ref().unwrap().prob,
-                other => panic!("{other:?}"),
-            },
-            other => panic!("{other:?}"),
-        };
+    let answer = |window: &Window| match &**window.app().state.result(Pane::Prediction).unwrap() {
+        AnalysisResult::Prediction(it) => it.answer.as_ref().unwrap().prob,
+        other => panic!("{other:?}"),
+    };
     let before = answer(&window);
     window.show(Pane::Editing);
     window.click("Use the changed model");
@@ -128,7 +124,7 @@ fn what_cannot_be_asked_says_what_is_missing() {
     window.drop(facts);
     window.wait("the facts", |app| app.state.facts.dataset.is_some() && app.state.info().is_some());
     window.wait_for_predictions();
-    assert_eq!(window.app().state.study_rows(Pane::Patching).next(), Some(Row::First));
+    assert_eq!(window.app().state.rows_of(Pane::Patching).next(), Some(Row::First));
     for (pane, says) in [
         (Pane::Patching, "keep another fact beside it"),
         (Pane::Comparison, "keep another fact beside it"),

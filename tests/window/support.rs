@@ -15,7 +15,7 @@ use factscope::ui::command::Command;
 use factscope::ui::dialogs::{Answer, Endings, Picker};
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
-use factscope::ui::state::{Findings, JobKind, ModelState, Quick, Slot, TraceState};
+use factscope::ui::state::{JobKind, ModelState, RunState, UNASKED};
 use factscope::ui::{App, Options};
 use factscope::worker::DeviceChoice;
 use tempfile::TempDir;
@@ -151,13 +151,7 @@ impl Window {
     #[track_caller]
     pub fn wait_for_predictions(&mut self) {
         self.wait("predictions", |app| {
-            let found = |findings: &Findings| {
-                Quick::ALL
-                    .into_iter()
-                    .filter(|quick| *quick != Quick::AttributionByHead)
-                    .all(|quick| matches!(findings.quick(quick), Slot::Found(_)))
-            };
-            app.state.findings().is_some_and(found)
+            UNASKED.into_iter().all(|pane| app.state.result(pane).is_some())
         });
     }
 
@@ -197,7 +191,7 @@ impl Window {
         }
     }
 
-    pub fn trace_state(&self) -> Option<TraceState> {
+    pub fn trace_state(&self) -> Option<RunState> {
         Some(self.app().state.trace(Row::First)?.state.clone())
     }
 

@@ -4,7 +4,7 @@ use factscope::analysis::circuit::{Circuit, CircuitReading};
 use factscope::analysis::{AnalysisResult, AnalysisSpec};
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
-use factscope::ui::state::TraceState;
+use factscope::ui::state::RunState;
 use factscope::ui::view::{Selection, ViewAction};
 
 use super::support::Window;
@@ -58,9 +58,9 @@ fn nothing_is_read_behind_another_view_or_without_a_head() {
     window.picks(Selection { layer: Some(1), position: Some(0), head: None });
     window.show(Pane::Attention);
     window.picks(head(1, 2));
-    window.wait("the jobs", |app| app.state.jobs.sweeps().next().is_none());
-    let studies = &window.app().state.findings().unwrap().studies;
-    assert!(studies.iter().all(|it| !matches!(it.spec, AnalysisSpec::Circuit(_))));
+    window.wait("the jobs", |app| app.state.jobs.asked().next().is_none());
+    let runs = &window.app().state.findings().unwrap().runs;
+    assert!(runs.iter().all(|it| !matches!(it.spec, AnalysisSpec::Circuit(_))));
 
     // It is once the view comes to the front.
     window.show(Pane::Weights);
@@ -70,7 +70,7 @@ fn nothing_is_read_behind_another_view_or_without_a_head() {
     // Composition is of all heads, and takes long: a click does not start it.
     window.click("Composition of heads");
     window.picks(head(0, 0));
-    let asked = window.app().state.study(Pane::Weights, window.app().state.row);
-    assert!(asked.is_none_or(|it| it.state != TraceState::Complete));
+    let asked = window.app().state.run(Pane::Weights, window.app().state.row);
+    assert!(asked.is_none_or(|it| it.state != RunState::Done));
     assert_eq!(window.app().state.result(Pane::Weights), None);
 }

@@ -6,20 +6,22 @@ use std::sync::Arc;
 use eframe::egui;
 
 use super::App;
-use crate::analysis::{AnalysisResult, AnalysisSpec, prediction};
+use crate::analysis::{AnalysisSpec, prediction};
 use crate::facts::Direction;
 use crate::figure::Ranges;
+use crate::session::Origin;
 use crate::tokens::TokenizedPrompt;
 use crate::ui::command::{Command, Step};
 use crate::ui::dialogs::{Purpose, Why};
 use crate::ui::palette::Palette;
+use crate::ui::pane::Pane;
 use crate::ui::panels::Help;
 use crate::ui::row::Row;
 use crate::ui::screenshot::LargePicture;
-use crate::ui::state::{Beside, FactId, FactKey, JobKind, Quick, Slot};
+use crate::ui::state::{Beside, FactId, FactKey, JobKind, Question, UNASKED};
 use crate::ui::view::{Selection, ViewAction};
 use crate::ui::{panels, screenshot};
-use crate::worker::{Job, JobId, Which, Work};
+use crate::worker::Which;
 
 /// In a model of fewer numbers a question is answered faster than a frame is drawn.
 pub(super) const SMALL: u64 = 50_000_000;
@@ -152,8 +154,8 @@ impl App {
             Command::TraceKinds => self.trace_kinds(),
             Command::ShowKind(component) => self.state.settings.trace.component = component,
             Command::Study(pane) => self.study(pane),
-            Command::CancelStudy => {
-                self.state.jobs.cancel(|kind| matches!(kind, JobKind::Study(_)));
+            Command::Stop(pane) => {
+                self.state.jobs.cancel(|kind| kind.is_asked() && kind.pane() == Some(pane));
             }
             Command::ApplyEdit(pane) => self.apply_edit(pane),
             Command::DropEdits => self.edit(Vec::new()),
@@ -326,87 +328,25 @@ impl App {
         let rows: Vec<Row> = self.state.rows().collect();
         let keys: Vec<(Row, FactKey)> =
             rows.into_iter().filter_map(|row| Some((row, self.state.visit(row)?))).collect();
-        self.leave(&keys.iter().map(|(_, key)| *key).collect::<Vec<_>>());
-        for (row, key) in keys {
-            let wanted = panels::wanted(self.state.parts);
-            let is_looked_at = row == self.state.row;
-            let wanted = if is_looked_at { &wanted[..] } else { &[Quick::Prediction] };
-            for &quick in wanted {
-                self.want(row, key, quick);
-            }
-        }
-    }
-
-    /// Asks for one result, unless it is there or on its way.
-    fn want(&mut self, row: Row, key: FactKey, quick: Quick) {
-        if self.state.stored.is_some() {
-            return;
-        }
-        let Some(config) = self.state.info_at(row).map(|info| info.config) else { return };
-        let layer = self.state.selection_at(row).layer.unwrap_or(0);
-        let weighting = self.state.settings.attention.weighting;
-        let Some(findings) = self.state.findings_of(key) else { return };
-        let Ok(prompt) = findings.prompt.clone() else { return };
-        let is_needed = match findings.quick(quick) {
-            Slot::Missing => true,
-            Slot::Found(result) => match &**result {
-                AnalysisResult::Attention(it) => {
-                    !it.spec.layers.contains(&layer) || it.spec.weighting != weighting
-                }
-                _ => false,
-            },
-            Slot::Waiting(_) | Slot::Failed(_) => false,
-        };
-        if is_needed {
-            let spec = quick.spec(&config, prompt.n_pos(), layer, weighting);
-            let id = self.analyse(JobKind::Quick(key, quick), prompt, spec);
-            if let Some(findings) = self.state.findings_of(key) {
-                *findings.quick_mut(quick) = Slot::Waiting(id);
-            }
-        }
-    }
-
-    /// Nobody looks at the facts that were chosen before.
-    fn leave(&mut self, now: &[FactKey]) {
-        let is_left = |kind: &JobKind| matches!(kind, JobKind::Quick(key, _) if !now.contains(key));
-        let left: Vec<(FactKey, Quick)> = self
-            .state
-            .jobs
-            .iter()
-            .filter_map(|(_, job)| match job.kind {
-                JobKind::Quick(key, quick) if is_left(&job.kind) => Some((key, quick)),
-                _ => None,
+        let wanted: Vec<(Pane, FactKey, AnalysisSpec)> = keys
+            .into_iter()
+            .flat_map(|(row, key)| {
+                let is_looked_at = row == self.state.row;
+                let panes = if is_looked_at { &UNASKED[..] } else { &[Pane::Prediction] };
+                panes.iter().map(move |pane| (*pane, row, key))
             })
+            .filter_map(|(pane, row, key)| Some((pane, key, self.state.spec_of(pane, row).ok()?)))
             .collect();
-        for (key, quick) in left {
-            if let Some(findings) = self.state.findings_of(key) {
-                *findings.quick_mut(quick) = Slot::Missing;
+        // Nobody looks at what was wanted before.
+        self.state.give_up(|key, run| {
+            run.origin == Origin::Unasked
+                && wanted.iter().all(|(_, of, spec)| (*of, spec) != (key, &run.spec))
+        });
+        if self.state.stored.is_none() {
+            for (pane, key, spec) in wanted {
+                self.begin(pane, key, spec, Origin::Unasked);
             }
         }
-        self.state.jobs.abandon(is_left);
-    }
-
-    pub(super) fn analyse(
-        &mut self,
-        kind: JobKind,
-        prompt: Arc<TokenizedPrompt>,
-        spec: AnalysisSpec,
-    ) -> JobId {
-        let which = kind.which();
-        let asked = self.asked(&kind, &prompt);
-        let is_held = asked.is_some() && self.state.jobs.is_busy();
-        let (id, cancel) = self.state.jobs.add(kind);
-        if let Some(job) = self.state.jobs.get_mut(id) {
-            job.asked = asked.map(Box::new);
-        }
-        let work = Work::Analyse { which, prompt, spec, earlier: Vec::new() };
-        let job = Job { id, work, cancel };
-        if is_held {
-            self.state.jobs.hold(job);
-        } else {
-            self.submit(job);
-        }
-        id
     }
 
     // Recall.
@@ -438,7 +378,11 @@ impl App {
             match prompt {
                 Some(prompt) => {
                     let spec = AnalysisSpec::Prediction(prediction::Spec { n_top: 1 });
-                    self.analyse(JobKind::Recall(nth, direction), Arc::new(prompt), spec);
+                    let fact = FactId::Record(nth);
+                    let key = FactKey::new(Which::Main, fact, direction, self.state.settings.bos);
+                    let (id, cancel) = self.state.jobs.add(JobKind::Recall(key));
+                    let (which, prompt) = (key.which, Arc::new(prompt));
+                    self.submit(Question { id, cancel, which, prompt, spec });
                 }
                 None => self.state.facts.recall_mut().set(nth, direction, None),
             }

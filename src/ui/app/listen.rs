@@ -3,25 +3,20 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use eframe::egui::{self};
+use eframe::egui;
 
 use super::{App, Reply};
 use crate::analysis::AnalysisResult;
-use crate::facts::{Dataset, Direction};
+use crate::facts::Dataset;
 use crate::ui::dialogs::Why;
-use crate::ui::panels::{self};
+use crate::ui::pane::Pane;
+use crate::ui::panels;
 use crate::ui::row::Row;
 use crate::ui::state::{
-    Beside, FactId, JobKind, ModelState, Outcome, Quick, Recalled, Slot, SpecRun, Study, TraceRun,
-    TraceState, capitalized, is_of_main,
+    Beside, FactId, FactKey, JobKind, ModelState, Outcome, Recalled, RunState, capitalized,
+    is_of_main,
 };
 use crate::worker::{Event, JobId, ModelInfo, Which};
-
-/// A trace or a study: how it stands, and what it has found.
-struct Sweep<'a> {
-    state: &'a mut TraceState,
-    result: &'a mut Option<Arc<AnalysisResult>>,
-}
 
 impl App {
     pub(super) fn apply(&mut self, event: Event, ctx: &egui::Context) {
@@ -40,8 +35,8 @@ impl App {
                 }
             }
             Event::Partial(id, result) => {
-                if let Some(sweep) = self.sweep(id) {
-                    *sweep.result = Some(result);
+                if let Some(run) = self.state.run_of(id) {
+                    run.result = Some(result);
                 }
             }
             Event::Loaded(id, info) => {
@@ -66,17 +61,8 @@ impl App {
                     self.state.notice = Some(notice);
                 }
             }
-            Event::Finished(id, result) => {
-                if let Some(sweep) = self.sweep(id) {
-                    *sweep.result = Some(Arc::clone(&result));
-                    *sweep.state = TraceState::Complete;
-                }
-                self.settle(id, Slot::Found(result));
-            }
+            Event::Finished(id, result) => self.finished(id, &result),
             Event::Cancelled(id) => {
-                if let Some(sweep) = self.sweep(id) {
-                    *sweep.state = TraceState::Cancelled;
-                }
                 match self.state.is_loading(id) {
                     Some(Which::Main) => {
                         self.state.model = ModelState::None;
@@ -89,15 +75,14 @@ impl App {
                     }
                     None => {}
                 }
-                self.settle(id, Slot::Missing);
+                self.stopped(id, RunState::Cancelled, Outcome::Cancelled);
             }
             Event::Failed(id, message) => {
                 let message = capitalized(&message);
                 if self.state.jobs.get(id).is_some_and(|job| job.kind == JobKind::Edit) {
                     self.edit_failed(&message);
                 }
-                if let Some(sweep) = self.sweep(id) {
-                    *sweep.state = TraceState::Failed(message.clone());
+                if self.state.jobs.get(id).is_some_and(|job| job.kind.is_asked()) {
                     self.state.error = Some(message.clone());
                 }
                 match self.state.is_loading(id) {
@@ -112,7 +97,7 @@ impl App {
                     }
                     None => {}
                 }
-                self.settle(id, Slot::Failed(message));
+                self.stopped(id, RunState::Failed(message.clone()), Outcome::Failed(message));
             }
         }
     }
@@ -131,78 +116,51 @@ impl App {
         self.look();
     }
 
-    /// What a running job adds to.
-    fn sweep(&mut self, id: JobId) -> Option<Sweep<'_>> {
-        match self.state.jobs.get(id)?.kind {
-            JobKind::Trace(key) => {
-                let TraceRun { state, result, .. } = self.state.findings_of(key)?.trace_mut(id)?;
-                Some(Sweep { state, result })
+    /// A method has come to its end.
+    fn finished(&mut self, id: JobId, result: &Arc<AnalysisResult>) {
+        if let Some(run) = self.state.run_of(id) {
+            run.result = Some(Arc::clone(result));
+            run.state = RunState::Done;
+        }
+        let Some(job) = self.state.jobs.end(id, Outcome::Done, Instant::now()) else { return };
+        match job.kind {
+            JobKind::Recall(key) => self.recalled(key, Some(result.as_ref())),
+            JobKind::Run { key, pane, .. } => {
+                self.state.n_found += 1;
+                self.weigh(result);
+                if let Some(findings) = self.state.findings_of(key) {
+                    findings.foresee();
+                }
+                if pane == Pane::Spec {
+                    self.state.share_experiment();
+                }
             }
-            JobKind::Study(key) => {
-                let Study { state, result, .. } = self.state.findings_of(key)?.study_mut(id)?;
-                Some(Sweep { state, result })
-            }
-            JobKind::Spec(_) => {
-                let SpecRun { state, result, .. } = self.state.spec.run.as_mut()?;
-                (*state == TraceState::Running(id)).then_some(Sweep { state, result })
-            }
-            JobKind::Load(..)
-            | JobKind::CloseBeside
-            | JobKind::Edit
-            | JobKind::Quick(..)
-            | JobKind::Preview(_)
-            | JobKind::Recall(..) => None,
+            JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit => {}
         }
     }
 
-    /// A job has ended.
-    pub(super) fn settle(&mut self, id: JobId, slot: Slot) {
-        let outcome = match &slot {
-            Slot::Found(_) => Outcome::Done,
-            Slot::Missing | Slot::Waiting(_) => Outcome::Cancelled,
-            Slot::Failed(error) => Outcome::Failed(error.clone()),
-        };
-        let Some(job) = self.state.jobs.end(id, outcome, Instant::now()) else { return };
-        if let JobKind::Recall(nth, direction) = job.kind {
-            self.recalled(nth, direction, &slot);
-            return;
+    /// A job has ended before it came to its end.
+    fn stopped(&mut self, id: JobId, state: RunState, outcome: Outcome) {
+        if let Some(run) = self.state.run_of(id) {
+            run.state = state;
         }
-        if let Slot::Found(result) = &slot {
-            self.state.n_found += 1;
-            self.weigh(result);
-        }
-        if let (JobKind::Spec(_), Slot::Found(_)) = (&job.kind, &slot) {
-            self.state.adopt_spec_run();
-        }
-        if let (JobKind::Preview(key), Slot::Found(preview)) = (&job.kind, &slot) {
-            if let Some(findings) = self.state.findings_of(*key) {
-                findings.foresee(Arc::clone(preview));
-            }
-            return;
-        }
-        let JobKind::Quick(key, quick) = job.kind else { return };
-        if let Some(findings) = self.state.findings_of(key) {
-            *findings.quick_mut(quick) = slot;
-        }
-        if quick == Quick::Attention {
-            // Another weighting may have been chosen meanwhile.
-            self.look();
+        let job = self.state.jobs.end(id, outcome, Instant::now());
+        if let Some(JobKind::Recall(key)) = job.map(|job| job.kind) {
+            self.recalled(key, None);
         }
     }
 
-    fn recalled(&mut self, nth: usize, direction: Direction, slot: &Slot) {
-        let recalled = match slot {
-            Slot::Found(result) => match &**result {
-                AnalysisResult::Prediction(it) => it.answer.as_ref().map(|answer| Recalled {
-                    rank: answer.rank,
-                    prob: answer.prob,
-                    n_answer_tokens: it.prompt.answer.as_ref().map_or(0, |it| it.ids.len()),
-                }),
-                _ => None,
-            },
+    fn recalled(&mut self, key: FactKey, found: Option<&AnalysisResult>) {
+        let FactId::Record(nth) = key.fact else { return };
+        let recalled = match found {
+            Some(AnalysisResult::Prediction(it)) => it.answer.as_ref().map(|answer| Recalled {
+                rank: answer.rank,
+                prob: answer.prob,
+                n_answer_tokens: it.prompt.answer.as_ref().map_or(0, |it| it.ids.len()),
+            }),
             _ => None,
         };
-        self.state.facts.recall_mut().set(nth, direction, recalled);
+        self.state.facts.recall_mut().set(nth, key.direction, recalled);
         self.state.facts.recalled();
     }
 

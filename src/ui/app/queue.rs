@@ -1,22 +1,18 @@
 //! The queue of jobs, and what was done.
 
 use super::App;
+use crate::analysis::AnalysisSpec;
+use crate::session::Origin;
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{Asked, JobKind};
+use crate::ui::state::{Asked, FactKey, JobKind, Question};
 use crate::ui::view::Selection;
 use crate::worker::{Job, JobId, Work};
 
 impl App {
-    /// What was chosen and set, for those jobs that are asked for.
-    pub(super) fn asked(&self, kind: &JobKind, prompt: &TokenizedPrompt) -> Option<Asked> {
-        let (key, pane) = match kind {
-            JobKind::Trace(key) => (*key, Pane::Trace),
-            // Whoever asks for a study names its view.
-            JobKind::Study(key) => (*key, Pane::Ablation),
-            _ => return None,
-        };
+    /// What was chosen and set when a view asked something. `None` for what can be about no fact.
+    fn asked(&self, pane: Pane, key: FactKey, prompt: &TokenizedPrompt) -> Option<Asked> {
         Some(Asked {
             key,
             pane,
@@ -28,19 +24,45 @@ impl App {
         })
     }
 
+    /// Asks a model about a prompt, unless it has answered already or is about to. All that is found
+    /// in the window is asked for here.
+    pub(super) fn begin(&mut self, pane: Pane, key: FactKey, spec: AnalysisSpec, origin: Origin) {
+        let Some(findings) = self.state.findings_of(key) else { return };
+        let Ok(prompt) = findings.prompt.clone() else { return };
+        if findings.knows(&spec, origin) {
+            return;
+        }
+        let is_asked = origin == Origin::Asked;
+        let is_held = is_asked && self.state.jobs.is_busy();
+        let asked = is_asked.then(|| self.asked(pane, key, &prompt)).flatten();
+        let (id, cancel) = self.state.jobs.add(JobKind::Run { key, pane, origin });
+        if let Some(job) = self.state.jobs.get_mut(id) {
+            job.asked = asked.map(Box::new);
+        }
+        let question = Question { id, cancel, which: key.which, prompt, spec: spec.clone() };
+        if is_held {
+            self.state.jobs.hold(question);
+        } else {
+            self.submit(question);
+        }
+        if let Some(findings) = self.state.findings_of(key) {
+            findings.begin(spec, origin, id);
+        }
+    }
+
     /// Gives the worker what it is time for.
     pub(super) fn release_jobs(&mut self) {
-        for job in self.state.jobs.release() {
-            self.submit(job);
+        for question in self.state.jobs.release() {
+            self.submit(question);
         }
     }
 
     /// Gives it to the worker, with what its model has found by now.
-    pub(super) fn submit(&self, mut job: Job) {
-        if let Work::Analyse { which, earlier, .. } = &mut job.work {
-            *earlier = self.state.traces_of(*which);
-        }
-        self.worker.submit(job);
+    pub(super) fn submit(&self, question: Question) {
+        let Question { id, cancel, which, prompt, spec } = question;
+        let earlier = self.state.traces_of(which);
+        let work = Work::Analyse { which, prompt, spec, earlier };
+        self.worker.submit(Job { id, work, cancel });
     }
 
     pub(super) fn job_command(&mut self, command: &Command) {

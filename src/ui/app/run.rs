@@ -1,17 +1,16 @@
 //! Traces, studies and edits: what is asked of the model, and how it is stopped.
 
-use std::sync::Arc;
-
 use super::App;
 use super::handle::SMALL;
 use crate::analysis::attribution_patching::{BasePoint, Windows};
 use crate::analysis::causal_trace::Component;
 use crate::analysis::{AnalysisSpec, Metric, ModelEdit, attribution_patching};
+use crate::session::Origin;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{FactKey, JobKind, Study, TraceRun, TraceState, capitalized, is_of_main};
+use crate::ui::state::{FactKey, JobKind, capitalized, is_of_main};
 use crate::ui::view::Selection;
-use crate::worker::{Job, JobId, Which, Work};
+use crate::worker::{Job, Work};
 
 impl App {
     /// Starts the traces that the controls describe, of the fact and of its inverse, the one that
@@ -47,52 +46,41 @@ impl App {
 
     fn trace_one(&mut self, row: Row, component: Component) {
         let Some(key) = self.state.key_of(row) else { return };
-        let Some(findings) = self.state.findings_of(key) else { return };
-        let Ok(prompt) = findings.prompt.clone() else { return };
-        if prompt.subject.is_none() {
+        let prompt = self.state.findings_at(row).and_then(|it| it.prompt.as_ref().ok());
+        if prompt.is_none_or(|prompt| prompt.subject.is_none()) {
             return;
         }
-        let Some(spec) = self.state.trace_spec_of(row, component) else {
+        let Some(trace) = self.state.trace_spec_of(row, component) else {
             if !self.state.trace_waits.contains(&component) {
                 self.state.trace_waits.push(component);
             }
             return;
         };
-        let known = self.state.trace_of(row, component).map(|run| &run.state);
-        if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
+        let known = self.state.trace_of(row, component);
+        if known.is_some_and(|run| run.is_running() || run.is_done()) || self.refuses() {
             return;
         }
-        if self.refuses() {
-            return;
-        }
-        if attribution_patching::Spec::is_of(&spec) {
+        if attribution_patching::Spec::is_of(&trace) {
             // Held windows are closer, and take a large model more than the few passes that are
             // worth waiting for.
             let is_small = self.state.info_at(row).is_some_and(|it| it.config.n_params() < SMALL);
             let windows = if is_small { Windows::Held } else { Windows::Added };
             let preview = AnalysisSpec::AttributionPatching(attribution_patching::Spec {
-                trace: spec.clone(),
+                trace: trace.clone(),
                 base: BasePoint::Corrupted,
-                metric: previewed(spec.component),
+                metric: previewed(component),
                 windows,
                 n_verified: 0,
             });
-            self.analyse(JobKind::Preview(key), Arc::clone(&prompt), preview);
+            self.begin(Pane::Trace, key, preview, Origin::Preview);
         }
-        let id = self.analyse(JobKind::Trace(key), prompt, AnalysisSpec::CausalTrace(spec.clone()));
-        if let Some(findings) = self.state.findings_of(key) {
-            // What was found before it was stopped stays, and is gone on from.
-            let stopped = findings.traces.extract_if(.., |run| run.spec == spec).next();
-            let (result, preview) = stopped.map_or((None, None), |it| (it.result, it.preview));
-            let state = TraceState::Running(id);
-            findings.traces.push(TraceRun { spec, state, result, preview });
-        }
+        self.begin(Pane::Trace, key, AnalysisSpec::CausalTrace(trace), Origin::Asked);
     }
 
-    /// Starts the ablation or the knockout that the controls describe, as [`App::trace`] does.
+    /// Starts what the controls of a view describe, as [`App::trace`] does.
     pub(super) fn study(&mut self, pane: Pane) {
         self.views.workspace.show(pane);
-        let mut rows: Vec<Row> = self.state.study_rows(pane).collect();
+        let mut rows: Vec<Row> = self.state.rows_of(pane).collect();
         rows.sort_by_key(|row| *row != self.state.row);
         for row in rows {
             self.study_one(pane, row);
@@ -101,31 +89,18 @@ impl App {
 
     fn study_one(&mut self, pane: Pane, row: Row) {
         let Some(key) = self.state.key_of(row) else { return };
-        let spec = match self.state.study_spec(pane, row) {
+        let spec = match self.state.spec_of(pane, row) {
             Ok(spec) => spec,
             Err(error) => {
                 self.state.error = Some(capitalized(&error));
                 return;
             }
         };
-        let known = self.state.study(pane, row).map(|study| &study.state);
-        if matches!(known, Some(TraceState::Running(_) | TraceState::Complete)) {
+        let known = self.state.run(pane, row);
+        if known.is_some_and(|run| run.is_running() || run.is_done()) || self.refuses() {
             return;
         }
-        if self.refuses() {
-            return;
-        }
-        let Some(findings) = self.state.findings_of(key) else { return };
-        let Ok(prompt) = findings.prompt.clone() else { return };
-        let id = self.analyse(JobKind::Study(key), prompt, spec.clone());
-        if let Some(asked) = self.state.jobs.get_mut(id).and_then(|job| job.asked.as_mut()) {
-            asked.pane = pane;
-        }
-        if let Some(findings) = self.state.findings_of(key) {
-            let stopped = findings.studies.extract_if(.., |study| study.spec == spec).next();
-            let result = stopped.and_then(|it| it.result).filter(|it| it.has_traces());
-            findings.studies.push(Study { spec, state: TraceState::Running(id), result });
-        }
+        self.begin(pane, key, spec, Origin::Asked);
     }
 
     /// Where the cell of a trace is looked into, or the weights of a head, the one that is picked out
@@ -155,7 +130,7 @@ impl App {
             return;
         }
         let row = self.state.row;
-        let Ok(spec) = self.state.study_spec(pane, row) else { return };
+        let Ok(spec) = self.state.spec_of(pane, row) else { return };
         let is_alike = match spec {
             AnalysisSpec::TraceCell(_) => {
                 |it: &AnalysisSpec| matches!(it, AnalysisSpec::TraceCell(_))
@@ -165,18 +140,9 @@ impl App {
             }
             _ => return,
         };
-        let left: Vec<JobId> = self
-            .state
-            .findings()
-            .into_iter()
-            .flat_map(|it| &it.studies)
-            .filter(|study| is_alike(&study.spec) && study.spec != spec)
-            .filter_map(|study| match study.state {
-                TraceState::Running(id) => Some(id),
-                _ => None,
-            })
-            .collect();
-        for job in left.into_iter().filter_map(|id| self.state.jobs.get(id)) {
+        let runs = self.state.findings().into_iter().flat_map(|it| &it.runs);
+        let left = runs.filter(|run| is_alike(&run.spec) && run.spec != spec);
+        for job in left.filter_map(|run| self.state.jobs.get(run.job()?)) {
             job.cancel.cancel();
         }
         self.study_one(pane, row);
@@ -185,7 +151,7 @@ impl App {
     /// One edit more, as the view's settings describe it.
     pub(super) fn apply_edit(&mut self, pane: Pane) {
         let row = self.state.row;
-        match self.state.study_spec(pane, row).map(|spec| spec.edit()) {
+        match self.state.spec_of(pane, row).map(|spec| spec.edit()) {
             Ok(Some(edit)) => {
                 let edits = self.state.edits.iter().cloned().chain([edit]).collect();
                 self.edit(edits);
@@ -200,7 +166,6 @@ impl App {
             return;
         }
         self.state.edits.clone_from(&edits);
-        self.state.forget_spec_run_of(Which::Main);
         // What is known was found in another model.
         self.state.forget(is_of_main);
         self.forget_recall();
@@ -212,17 +177,11 @@ impl App {
     pub(super) fn cancel(&mut self) {
         let on_screen: Vec<FactKey> =
             self.state.rows().filter_map(|it| self.state.key_of(it)).collect();
-        let any = || self.state.jobs.sweeps().next().map(|(id, _)| id);
+        let any = || self.state.jobs.asked().next().map(|(id, _)| id);
         if self.state.running_trace().is_some() {
-            self.state.jobs.cancel(|kind| match kind {
-                JobKind::Trace(key) | JobKind::Preview(key) => on_screen.contains(key),
-                JobKind::Load(..)
-                | JobKind::CloseBeside
-                | JobKind::Edit
-                | JobKind::Quick(..)
-                | JobKind::Study(_)
-                | JobKind::Spec(_)
-                | JobKind::Recall(..) => false,
+            self.state.jobs.cancel(|kind| {
+                let is_on_screen = kind.key().is_some_and(|key| on_screen.contains(&key));
+                is_on_screen && kind.pane() == Some(Pane::Trace)
             });
         } else if let Some(job) = any().and_then(|id| self.state.jobs.get(id)) {
             job.cancel.cancel();

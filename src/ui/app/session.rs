@@ -13,9 +13,8 @@ use crate::ui::dialogs::Purpose;
 use crate::ui::panels;
 use crate::ui::row::Row;
 use crate::ui::state::{
-    Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, SpecRun, Stored, capitalized,
+    Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized,
 };
-use crate::ui::view::Selection;
 use crate::worker::{Job, Which, Work};
 
 /// A session that was read, with what is there of its model and dataset.
@@ -245,8 +244,7 @@ impl App {
         }
         if let Some(typed) = session.typed {
             self.weigh(&typed.result);
-            self.state.spec.run = Some(SpecRun::adopt(typed));
-            self.state.spec.selection = Selection::default();
+            self.state.adopt_typed(typed);
         }
         let painted = look.as_ref().map_or(&[][..], |it| &it.painted);
         self.state.adopt_painted(painted, places);
@@ -304,7 +302,6 @@ impl App {
         if is_stored {
             self.state.drop_model_beside();
         }
-        self.state.forget_spec_run_of(Which::Main);
         self.state.model = ModelState::None;
         self.state.trace_waits.clear();
         self.state.session = None;

@@ -8,12 +8,12 @@ use eframe::egui;
 
 use super::{App, Reply};
 use crate::experiment::{Experiment, FactSource};
+use crate::session::Origin;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::pane::Pane;
-use crate::ui::state::{JobKind, SpecRun, TraceState, capitalized};
-use crate::ui::view::Selection;
+use crate::ui::state::{Run, capitalized};
 use crate::worker::{ModelInfo, Which};
 
 /// In bytes. Far above what anybody types.
@@ -90,12 +90,7 @@ impl App {
 
     fn run_spec(&mut self, ctx: &egui::Context) {
         self.views.workspace.show(Pane::Spec);
-        let is_running = self
-            .state
-            .spec
-            .run
-            .as_ref()
-            .is_some_and(|it| matches!(it.state, TraceState::Running(_)));
+        let is_running = self.state.experiment_run().is_some_and(Run::is_running);
         if is_running || self.refuses() {
             return;
         }
@@ -157,13 +152,9 @@ impl App {
                 return;
             }
         };
-        for which in [Which::Main, Which::Beside] {
-            self.state.forget_spec_run_of(which);
-        }
-        self.state.spec.selection = Selection::default();
-        let id = self.analyse(JobKind::Spec(which), Arc::clone(&prompt), experiment.spec.clone());
-        let state = TraceState::Running(id);
-        self.state.spec.run = Some(SpecRun { which, experiment, prompt, state, result: None });
+        let spec = experiment.spec.clone();
+        let key = self.state.visit_experiment(which, experiment, prompt);
+        self.begin(Pane::Spec, key, spec, Origin::Asked);
     }
 }
 

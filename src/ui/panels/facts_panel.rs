@@ -292,7 +292,7 @@ fn recall_of(state: &State, id: FactId) -> [Option<Recalled>; 2] {
     match id {
         FactId::Record(nth) => [Direction::Forward, Direction::Inverse]
             .map(|direction| state.facts.recall().get(nth, direction)),
-        FactId::Typed(_) => [None; 2],
+        FactId::Typed(_) | FactId::Experiment => [None; 2],
     }
 }
 

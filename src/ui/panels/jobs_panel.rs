@@ -24,16 +24,8 @@ fn heading_ui(ui: &mut Ui, text: &str) {
 fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     heading_ui(ui, "Running");
     let now = Instant::now();
-    let is_listed = |kind: &JobKind| {
-        matches!(
-            kind,
-            JobKind::Load(..)
-                | JobKind::Edit
-                | JobKind::Trace(_)
-                | JobKind::Study(_)
-                | JobKind::Spec(_)
-        )
-    };
+    let is_listed =
+        |kind: &JobKind| matches!(kind, JobKind::Load(..) | JobKind::Edit) || kind.is_asked();
     let mut running =
         state.jobs.iter().filter(|(id, job)| is_listed(&job.kind) && !state.jobs.is_held(*id));
     let mut n_running = 0;
@@ -62,7 +54,7 @@ fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let n_short = |is_meant: fn(&JobKind) -> bool| {
         state.jobs.iter().filter(|(_, job)| is_meant(&job.kind)).count()
     };
-    let n_quick = n_short(|kind| matches!(kind, JobKind::Quick(..) | JobKind::Preview(_)));
+    let n_quick = n_short(|kind| kind.finds_a_result() && !kind.is_asked());
     if n_quick > 0 {
         ui.weak(format!("{n_quick} short questions about the chosen fact"));
     }
@@ -151,7 +143,7 @@ fn summary(ended: &Ended) -> String {
         Outcome::Cancelled => format!("cancelled after {took}"),
         Outcome::Failed(_) => format!("failed after {took}"),
     };
-    format!("{}{text}: {how}", ended.title())
+    format!("{}{text}: {how}", ended.name)
 }
 
 fn took(took: Duration) -> String {

@@ -33,13 +33,12 @@ pub use help::{Help, drop_hint_ui, help_ui};
 
 use super::command::Command;
 use super::pane::Pane;
-use super::state::{Quick, State};
+use super::state::State;
 use super::theme;
 use super::views::{CausalTraceView, LogitLensView};
 use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
 use crate::analysis::Metric;
-use crate::analysis::logit_attribution::Parts;
 use crate::figure::{Effect, Figure, Look};
 
 /// How the views look; what they show is in the state.
@@ -82,15 +81,6 @@ impl Views {
     pub fn new(workspace: Workspace) -> Self {
         Self { workspace, ..Self::default() }
     }
-}
-
-/// What the panels show of a fact, in the order it is wanted.
-pub fn wanted(parts: Parts) -> [Quick; 4] {
-    let attribution = match parts {
-        Parts::Layers => Quick::AttributionByLayer,
-        Parts::Heads => Quick::AttributionByHead,
-    };
-    [Quick::Prediction, Quick::LogitLens, attribution, Quick::Attention]
 }
 
 pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut Vec<Command>) {

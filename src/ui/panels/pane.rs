@@ -1,16 +1,16 @@
 use eframe::egui::{RichText, Ui};
 
+use super::Views;
 use super::jobs_panel::jobs_ui;
 use super::spec_panel::spec_panel_ui;
 use super::study_panel::study_panel_ui;
 use super::trace_panel::trace_panel_ui;
 use super::trust_panel::trust_ui;
-use super::{Views, wanted};
 use crate::analysis::AnalysisResult;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{Quick, Slot, State, Study, capitalized};
+use crate::ui::state::{Run, RunState, State, capitalized};
 use crate::ui::theme;
 use crate::ui::view::{Hovered, ViewAction, ViewCtx};
 use crate::ui::views::{
@@ -18,7 +18,7 @@ use crate::ui::views::{
 };
 
 fn prediction_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    slot_ui(ui, state, Pane::Prediction, Quick::Prediction, commands, |ui, result, ctx| {
+    answer_ui(ui, state, Pane::Prediction, commands, |ui, result, ctx| {
         if let AnalysisResult::Prediction(it) = result {
             prediction_ui(ui, it, ctx);
         }
@@ -44,24 +44,23 @@ pub fn pane_ui(
         ui.weak("Choose a fact on the left");
         return;
     }
-    let [_, lens, attribution, attention] = wanted(state.parts);
     match pane {
         Pane::Trace => {
             let Views { trace, difference, .. } = views;
             trace_panel_ui(ui, state, trace, difference, commands);
         }
         Pane::Prediction => prediction_panel_ui(ui, state, commands),
-        Pane::Attention => attention_panel_ui(ui, state, attention, commands),
+        Pane::Attention => attention_panel_ui(ui, state, commands),
         Pane::Attribution => {
             // Changed while the rest is looked at.
             let mut form = state.settings.attribution;
-            slot_ui(ui, state, pane, attribution, commands, |ui, result, ctx| {
+            answer_ui(ui, state, pane, commands, |ui, result, ctx| {
                 let AnalysisResult::LogitAttribution(it) = result else { return None };
                 attribution_ui(ui, it, &mut form, ctx)
             });
             state.settings.attribution = form;
         }
-        Pane::LogitLens => slot_ui(ui, state, pane, lens, commands, |ui, result, ctx| {
+        Pane::LogitLens => answer_ui(ui, state, pane, commands, |ui, result, ctx| {
             let AnalysisResult::LogitLens(it) = result else { return None };
             logit_lens_ui(ui, &mut views.lens, it, ctx)
         }),
@@ -82,28 +81,23 @@ pub(super) fn asked_by(action: ViewAction, pane: Pane, row: Row) -> Vec<Command>
     }
 }
 
-fn attention_panel_ui(
-    ui: &mut Ui,
-    state: &mut State,
-    attention: Quick,
-    commands: &mut Vec<Command>,
-) {
+fn attention_panel_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     // Both are changed while the rest is looked at.
     let mut settings = state.settings.attention;
     let mut cut = state.settings.studies.cut.clone();
     let n_layers = state.info_at(state.row).map_or(0, |info| info.config.n_layers);
     let painted = state.painted.of(state.key());
-    let wanted = state.study_spec(Pane::Cut, state.row);
-    let known = |study: &Study| match study.result.as_deref() {
-        Some(AnalysisResult::EdgeCut(_)) => study.result.clone(),
+    let wanted = state.spec_of(Pane::Cut, state.row);
+    let known = |run: &Run| match run.result.as_deref() {
+        Some(AnalysisResult::EdgeCut(_)) => run.result.clone(),
         _ => None,
     };
-    let studies = state.findings().map_or(&[][..], |findings| &findings.studies);
-    let current = wanted.as_ref().ok().and_then(|spec| studies.iter().find(|it| it.spec == *spec));
+    let runs = state.findings().map_or(&[][..], |findings| &findings.runs);
+    let current = wanted.as_ref().ok().and_then(|spec| runs.iter().find(|it| it.spec == *spec));
     let current = current.and_then(known);
-    let found = current.clone().or_else(|| studies.iter().rev().find_map(known));
+    let found = current.clone().or_else(|| runs.iter().rev().find_map(known));
     let mut painting = Vec::new();
-    slot_ui(ui, state, Pane::Attention, attention, commands, |ui, result, ctx| {
+    answer_ui(ui, state, Pane::Attention, commands, |ui, result, ctx| {
         let AnalysisResult::Attention(it) = result else { return None };
         let found = match found.as_deref() {
             Some(AnalysisResult::EdgeCut(found)) => Some(found),
@@ -121,22 +115,20 @@ fn attention_panel_ui(
 }
 
 /// A result, or why there is none yet.
-fn slot_ui(
+fn answer_ui(
     ui: &mut Ui,
     state: &State,
     pane: Pane,
-    quick: Quick,
     commands: &mut Vec<Command>,
     show: impl FnOnce(&mut Ui, &AnalysisResult, &ViewCtx<'_>) -> Option<ViewAction>,
 ) {
-    let (Some(findings), Some(info)) = (state.findings(), state.info_at(state.row)) else {
-        return;
-    };
+    let Some(info) = state.info_at(state.row) else { return };
     if let Some(name) = state.model_name(state.row) {
         ui.label(RichText::new(name).small().strong());
     }
-    match findings.quick(quick) {
-        Slot::Found(result) => {
+    let run = state.run(pane, state.row);
+    match run.map(|run| (&run.state, &run.result)) {
+        Some((RunState::Done, Some(result))) => {
             let ctx = ViewCtx {
                 selection: state.seen(pane, state.row),
                 tokenizer: &info.tokenizer,
@@ -146,13 +138,13 @@ fn slot_ui(
             let action = show(ui, result, &ctx);
             commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, state.row)));
         }
-        Slot::Failed(error) => {
+        Some((RunState::Failed(error), _)) => {
             ui.label(RichText::new(error).color(theme::palette(ui).error));
         }
-        Slot::Missing if state.stored.is_some() => {
+        _ if state.stored.is_some() => {
             ui.weak("The session file does not hold this");
         }
-        Slot::Missing | Slot::Waiting(_) => {
+        _ => {
             // Still: a spinner would be drawn all the time, on the cores that the model needs.
             ui.weak("Running the model…");
         }

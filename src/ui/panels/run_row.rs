@@ -5,7 +5,7 @@ use std::time::Instant;
 use eframe::egui::{Align, Layout, ProgressBar, RichText, Ui};
 
 use crate::ui::command::Command;
-use crate::ui::state::{OpenJob, TraceState};
+use crate::ui::state::{OpenJob, RunState};
 use crate::ui::theme;
 
 /// The way to stop it, and how long it will take.
@@ -26,13 +26,13 @@ pub(super) fn running_ui(ui: &mut Ui, job: &OpenJob, stop: Command, commands: &m
 }
 
 /// Nothing while it runs.
-pub(super) fn outcome_ui(ui: &mut Ui, state: &TraceState) {
+pub(super) fn outcome_ui(ui: &mut Ui, state: &RunState) {
     let palette = theme::palette(ui);
     let (text, color) = match state {
-        TraceState::Running(_) => return,
-        TraceState::Complete => ("✔ Complete", palette.good),
-        TraceState::Cancelled => ("Cancelled; partial", palette.warning),
-        TraceState::Failed(error) => (&**error, palette.error),
+        RunState::Running(_) => return,
+        RunState::Done => ("✔ Complete", palette.good),
+        RunState::Cancelled => ("Cancelled; partial", palette.warning),
+        RunState::Failed(error) => (&**error, palette.error),
     };
     ui.label(RichText::new(text).color(color));
 }

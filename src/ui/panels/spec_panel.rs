@@ -16,7 +16,7 @@ use crate::experiment::Experiment;
 use crate::figure::Look;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{Fault, SpecRun, State, TraceState};
+use crate::ui::state::{Fault, Run, State};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
@@ -185,10 +185,8 @@ fn run_ui(ui: &mut Ui, state: &mut State, experiment: &Experiment, commands: &mu
     };
     let asked = state.model_asked(experiment);
     models_ui(ui, state, asked, commands);
-    let running = state.spec.run.as_ref().and_then(|run| match run.state {
-        TraceState::Running(id) => Some((id, state.jobs.get(id)?)),
-        _ => None,
-    });
+    let running = state.experiment_run().and_then(Run::job);
+    let running = running.and_then(|id| Some((id, state.jobs.get(id)?)));
     if let Some((id, job)) = running {
         ui.horizontal(|ui| running_ui(ui, job, Command::CancelJob(id), commands));
         return;
@@ -221,8 +219,8 @@ fn run_ui(ui: &mut Ui, state: &mut State, experiment: &Experiment, commands: &mu
         if ui.add(button).on_hover_text(command.tooltip()).clicked() {
             commands.push(command);
         }
-        let Some(run) = &state.spec.run else { return };
-        if run.state == TraceState::Complete && run.experiment != *experiment {
+        let (Some(run), Some(asked)) = (state.experiment_run(), &state.spec.asked) else { return };
+        if run.is_done() && asked.experiment != *experiment {
             ui.weak("The figure is of an earlier text");
         } else {
             outcome_ui(ui, &run.state);
@@ -283,18 +281,21 @@ fn other_model(
 
 /// The figure of what was found.
 fn result_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut Vec<Command>) {
-    let Some(SpecRun { which, prompt, result: Some(result), .. }) = &state.spec.run else { return };
-    let Some(info) = state.info_of(*which) else { return };
-    let (which, prompt, result) = (*which, prompt.clone(), result.clone());
+    let Some(result) = state.experiment_run().and_then(|run| run.result.clone()) else { return };
+    let (Some(asked), Some(prompt)) = (&state.spec.asked, state.experiment_prompt()) else {
+        return;
+    };
+    let which = asked.key.which;
+    let Some(info) = state.info_of(which) else { return };
     ui.separator();
     if let Some(name) = state.place_of_model(which).filter(|_| state.has_model_beside()) {
         ui.label(RichText::new(name).strong());
     }
     ui.horizontal(|ui| {
         ui.label("Show");
-        metric_picker_ui(ui, &mut views.metric, metrics_of(&prompt));
+        metric_picker_ui(ui, &mut views.metric, metrics_of(prompt));
     });
-    let is_of_fact = state.is_spec_of_fact();
+    let is_of_fact = state.is_experiment_of_fact();
     let selection = if is_of_fact { state.selection } else { state.spec.selection };
     let look = Look { metric: views.metric, pick: selection, ..Look::new(&info.tokenizer) };
     let figure = views.figures.get(Pane::Spec, state.row, &result, &look, &state.settings.ranges);

@@ -4,7 +4,9 @@ use eframe::egui::{Align, Label, Layout, ProgressBar, RichText, Ui};
 
 use super::memory_meter::memory_ui;
 use super::{file_name, grouped};
+use crate::session::Origin;
 use crate::ui::command::Command;
+use crate::ui::pane::Pane;
 use crate::ui::state::{JobKind, OpenJob, State};
 use crate::ui::theme;
 use crate::worker::{JobId, Stage};
@@ -27,7 +29,7 @@ pub fn status_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 fn doing_ui(ui: &mut Ui, state: &State) {
     let (_, first) = state.jobs.iter().next().unzip();
     let is_running = |(id, _): &(JobId, &OpenJob)| !state.jobs.is_held(*id);
-    let sweep = state.jobs.sweeps().find(is_running).map(|(_, job)| job);
+    let sweep = state.jobs.asked().find(is_running).map(|(_, job)| job);
     let Some(job) = sweep.or(first) else {
         let text = state.notice.clone().unwrap_or_else(|| "Ready".to_owned());
         ui.add(Label::new(RichText::new(text).small().weak()).truncate());
@@ -42,7 +44,7 @@ fn doing_ui(ui: &mut Ui, state: &State) {
     };
     let bar = ProgressBar::new(fraction).desired_width(120.0).desired_height(8.0);
     ui.add(bar);
-    let n_waiting = state.jobs.sweeps().count().saturating_sub(1);
+    let n_waiting = state.jobs.asked().count().saturating_sub(1);
     let left = job.time_left(Instant::now());
     let more = (n_waiting > 0).then(|| format!("{n_waiting} more to follow"));
     let parts: Vec<String> = [Some(doing(state, job)), left, more].into_iter().flatten().collect();
@@ -59,23 +61,21 @@ fn doing(state: &State, job: &OpenJob) -> String {
             let (done, total) = state.facts.recall().progress();
             format!("Asking the model every fact: {} of {}", grouped(done), grouped(total))
         }
-        JobKind::Quick(..) => "Running the model on the chosen fact".to_owned(),
-        JobKind::Spec(_) if job.cancel.is_cancelled() => "Cancelling".to_owned(),
-        JobKind::Spec(_) => format!("Carrying out the experiment, {:.0} %", 100.0 * job.fraction()),
-        JobKind::Preview(_) => "Estimating the trace".to_owned(),
-        JobKind::Trace(key) => {
-            let prompt = state.facts.get(key.fact).map_or("", |record| &record.fact.prompt);
-            if job.cancel.is_cancelled() {
-                return "Cancelling the trace".to_owned();
-            }
-            format!("Tracing “{prompt}”, {:.0} %", 100.0 * job.fraction())
+        JobKind::Run { origin: Origin::Unasked, .. } => {
+            "Running the model on the chosen fact".to_owned()
         }
-        JobKind::Study(key) => {
-            let prompt = state.facts.get(key.fact).map_or("", |record| &record.fact.prompt);
+        JobKind::Run { origin: Origin::Preview, .. } => "Estimating the trace".to_owned(),
+        JobKind::Run { pane, key, origin: Origin::Asked } => {
             if job.cancel.is_cancelled() {
-                return "Cancelling".to_owned();
+                return format!("Cancelling {}", pane.text());
             }
-            format!("Changing runs of “{prompt}”, {:.0} %", 100.0 * job.fraction())
+            let prompt = state.facts.get(key.fact).map_or("", |record| &record.fact.prompt);
+            let percent = 100.0 * job.fraction();
+            match pane {
+                Pane::Trace => format!("Tracing “{prompt}”, {percent:.0} %"),
+                Pane::Spec => format!("Carrying out the experiment, {percent:.0} %"),
+                _ => format!("{} of “{prompt}”, {percent:.0} %", pane.text()),
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::figure::{Effect, Figure, Look, Ranges};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{State, Study, TraceState, capitalized};
+use crate::ui::state::{Run, State, capitalized};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
@@ -97,8 +97,8 @@ pub fn study_panel_ui(
         effect = study.effect();
     }
     state.settings.studies = studies;
-    let asked = state.study_rows(pane).next().unwrap_or(state.row);
-    if let Err(error) = state.study_spec(pane, asked) {
+    let asked = state.rows_of(pane).next().unwrap_or(state.row);
+    if let Err(error) = state.spec_of(pane, asked) {
         ui.label(RichText::new(capitalized(&error)).color(theme::palette(ui).warning));
         return;
     }
@@ -116,11 +116,11 @@ pub fn study_panel_ui(
         });
     }
     ui.add_space(4.0);
-    let rows: Vec<Row> = state.study_rows(pane).collect();
+    let rows: Vec<Row> = state.rows_of(pane).collect();
     let mut n_shown = 0;
     for row in rows.iter().copied() {
-        let Some(study) = state.study(pane, row) else { continue };
-        let (Some(result), Some(info)) = (&study.result, state.info_at(row)) else {
+        let Some(run) = state.run(pane, row) else { continue };
+        let (Some(result), Some(info)) = (&run.result, state.info_at(row)) else {
             continue;
         };
         n_shown += 1;
@@ -167,20 +167,16 @@ fn study_prompt(state: &State, row: Row) -> String {
 
 /// The button, or how far it is.
 fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
-    let rows: Vec<Row> = state.study_rows(pane).collect();
-    let studies: Vec<&Study> = rows.iter().filter_map(|row| state.study(pane, *row)).collect();
-    let running = studies.iter().find_map(|study| match study.state {
-        TraceState::Running(id) => state.jobs.get(id),
-        _ => None,
-    });
+    let rows: Vec<Row> = state.rows_of(pane).collect();
+    let runs: Vec<&Run> = rows.iter().filter_map(|row| state.run(pane, *row)).collect();
+    let running = runs.iter().find_map(|run| state.jobs.get(run.job()?));
     ui.horizontal(|ui| {
         if let Some(job) = running {
-            running_ui(ui, job, Command::CancelStudy, commands);
+            running_ui(ui, job, Command::Stop(pane), commands);
             return;
         }
         let command = Command::Study(pane);
-        let is_complete = studies.len() == rows.len()
-            && studies.iter().all(|study| study.state == TraceState::Complete);
+        let is_complete = runs.len() == rows.len() && runs.iter().all(|run| run.is_done());
         let fill = theme::palette(ui).accent_fill;
         let button = Button::new(command.text()).fill(fill).min_size(vec2(110.0, 26.0));
         let response = ui.add_enabled(!is_complete, button).on_hover_text(command.tooltip());
@@ -189,8 +185,8 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
         if response.clicked() {
             commands.push(command);
         }
-        if let Some(study) = studies.first() {
-            outcome_ui(ui, &study.state);
+        if let Some(run) = runs.first() {
+            outcome_ui(ui, &run.state);
         }
     });
 }

@@ -6,8 +6,9 @@ use crate::analysis::AnalysisResult;
 use crate::facts::{Direction, InverseOrigin};
 use crate::tokens::Flags;
 use crate::ui::command::Command;
+use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{Quick, Slot, State};
+use crate::ui::state::State;
 use crate::ui::theme;
 use crate::ui::widgets::number::significant;
 use crate::worker::Which;
@@ -140,9 +141,8 @@ fn flags_ui(ui: &mut Ui, flags: &Flags) {
 
 /// Whether the model knows the answer: a trace of an unknown fact means little.
 fn recall_ui(ui: &mut Ui, state: &State, row: Row) {
-    let Some(findings) = state.findings_at(row) else { return };
-    let Slot::Found(result) = findings.quick(Quick::Prediction) else { return };
-    let AnalysisResult::Prediction(it) = &**result else { return };
+    let found = state.run(Pane::Prediction, row).and_then(|run| run.result.as_deref());
+    let Some(AnalysisResult::Prediction(it)) = found else { return };
     let Some(answer) = &it.answer else { return };
     let palette = theme::palette(ui);
     let (rank, prob) = (answer.rank, significant(answer.prob, 3));

@@ -3,20 +3,16 @@
 use eframe::egui::{Button, Ui};
 
 use super::pane::asked_by;
-use super::trace_panel::{preview_of, trace_of};
 use crate::analysis::causal_trace::Component;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{State, TraceState};
+use crate::ui::state::{Run, State};
 use crate::ui::view::ViewCtx;
 use crate::ui::views::{CausalTraceView, KindsAsked, TraceKind, trace_kinds_ui};
 
 pub(super) fn kinds_button_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let is_complete = |row, component| {
-        let run = state.trace_of(row, component);
-        run.is_some_and(|it| it.state == TraceState::Complete)
-    };
+    let is_complete = |row, component| state.trace_of(row, component).is_some_and(Run::is_done);
     let has_all = state
         .rows()
         .all(|row| Component::ALL.into_iter().all(|component| is_complete(row, component)));
@@ -33,7 +29,7 @@ pub(super) fn has_other_kinds(state: &State, row: Row) -> bool {
     let chosen = state.settings.trace.component;
     let others = Component::ALL.into_iter().filter(|it| *it != chosen);
     let mut runs = others.filter_map(|component| state.trace_of(row, component));
-    runs.any(|run| trace_of(run).is_some())
+    runs.any(|run| run.trace().is_some())
 }
 
 /// All of them, small, if there is another one than that which is large.
@@ -55,7 +51,7 @@ pub(super) fn kinds_ui(
         is_chosen: component == chosen,
         trace: state
             .trace_of(row, component)
-            .and_then(|run| Some((trace_of(run)?, preview_of(run)))),
+            .and_then(|run| Some((run.trace()?, state.preview_of(row, component)))),
     });
     let KindsAsked { component, action } =
         trace_kinds_ui(ui, &kinds, view.metric, view.is_brief, ctx);

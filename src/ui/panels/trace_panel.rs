@@ -10,13 +10,13 @@ use super::trace_difference::{Difference, difference_ui};
 use super::trace_heading::heading_ui;
 use super::trace_kinds::{has_other_kinds, kinds_button_ui, kinds_ui};
 use super::trace_settings::{is_low, settings_toggle_ui, settings_ui};
+use crate::analysis::Metric;
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::CausalTrace;
-use crate::analysis::{AnalysisResult, Metric};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{ModelState, State, TracePair, TraceRun, TraceState};
+use crate::ui::state::{ModelState, Run, RunState, State, TracePair};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{CausalTraceView, causal_trace_ui, kinds_height, own_range};
@@ -112,10 +112,7 @@ const LEAST_ROW: f32 = 236.0;
 
 /// So that both maps fit in. Nothing unless both are there.
 fn shared_range(state: &State, rows: &[Row], metric: Metric) -> Option<(f32, f32)> {
-    let range = |row: &Row| {
-        let run = state.trace(*row)?;
-        own_range(trace_of(run)?, metric, preview_of(run))
-    };
+    let range = |row: &Row| own_range(state.trace(*row)?.trace()?, metric, preview_of(state, *row));
     let ranges: Vec<(f32, f32)> = rows.iter().map(range).collect::<Option<_>>()?;
     let low = ranges.iter().map(|it| it.0).fold(f32::INFINITY, f32::min);
     let high = ranges.iter().map(|it| it.1).fold(f32::NEG_INFINITY, f32::max);
@@ -207,7 +204,7 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             }
             let width = (ui.available_width() - 130.0).max(80.0);
             ui.add(ProgressBar::new(job.fraction()).desired_width(width).show_percentage());
-            let first = state.jobs.sweeps().next().map(|(id, _)| id);
+            let first = state.jobs.asked().next().map(|(id, _)| id);
             let is_first = first == state.running_trace();
             let left = job.time_left(Instant::now());
             let text = left.unwrap_or_else(|| {
@@ -216,13 +213,11 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             ui.weak(text);
             return;
         }
-        let is_complete = state
-            .rows()
-            .all(|row| state.trace(row).is_some_and(|run| run.state == TraceState::Complete));
+        let is_complete = state.rows().all(|row| state.trace(row).is_some_and(Run::is_done));
         let fill = theme::palette(ui).accent_fill;
         let width = if is_low(ui) { 64.0 } else { 110.0 };
         let is_stopped =
-            run.is_some_and(|run| run.state == TraceState::Cancelled && run.result.is_some());
+            run.is_some_and(|run| run.state == RunState::Cancelled && run.result.is_some());
         let name = if is_stopped { "Go on" } else { "Trace" };
         let button = Button::new(name).fill(fill).min_size(vec2(width, 26.0));
         let keys = Command::Trace.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
@@ -252,21 +247,21 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
     });
 }
 
-fn outcome_ui(ui: &mut Ui, run: &TraceRun) {
+fn outcome_ui(ui: &mut Ui, run: &Run) {
     let palette = theme::palette(ui);
     match &run.state {
-        TraceState::Running(_) => {}
-        TraceState::Complete => {
+        RunState::Running(_) => {}
+        RunState::Done => {
             ui.label(RichText::new("✔ Complete").color(palette.good));
         }
-        TraceState::Cancelled => {
-            let text = match trace_of(run) {
+        RunState::Cancelled => {
+            let text = match run.trace() {
                 Some(trace) => format!("Cancelled; {}", share(trace)),
                 None => "Cancelled before the first cell".to_owned(),
             };
             ui.label(RichText::new(text).color(palette.warning));
         }
-        TraceState::Failed(error) => {
+        RunState::Failed(error) => {
             ui.label(RichText::new(error).color(palette.error));
         }
     }
@@ -280,7 +275,7 @@ fn result_ui(
     ctx: &ViewCtx<'_>,
 ) -> Option<ViewAction> {
     let run = state.trace(row);
-    let Some(trace) = run.and_then(trace_of) else {
+    let Some(trace) = run.and_then(Run::trace) else {
         if run.is_none_or(|run| !run.is_running()) && state.trace_waits.is_empty() {
             let about = "Trace shows which states, put back into a corrupted run, bring the answer \
                          back";
@@ -288,21 +283,11 @@ fn result_ui(
         }
         return None;
     };
-    causal_trace_ui(ui, view, trace, run.and_then(preview_of), ctx)
+    causal_trace_ui(ui, view, trace, preview_of(state, row), ctx)
 }
 
-pub(super) fn preview_of(run: &TraceRun) -> Option<&AttributionPatching> {
-    match run.preview.as_deref()? {
-        AnalysisResult::AttributionPatching(preview) => Some(preview),
-        _ => None,
-    }
-}
-
-pub(super) fn trace_of(run: &TraceRun) -> Option<&CausalTrace> {
-    match run.result.as_deref()? {
-        AnalysisResult::CausalTrace(trace) => Some(trace),
-        _ => None,
-    }
+fn preview_of(state: &State, row: Row) -> Option<&AttributionPatching> {
+    state.preview_of(row, state.settings.trace.component)
 }
 
 /// How much of a partial result there is.

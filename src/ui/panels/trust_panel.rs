@@ -6,7 +6,7 @@ use super::grouped;
 use crate::analysis::AnalysisResult;
 use crate::analysis::causal_trace::Component;
 use crate::ui::command::Command;
-use crate::ui::state::{Convention, NoiseSetting, Quick, Slot, State};
+use crate::ui::state::{Convention, NoiseSetting, State};
 use crate::ui::theme;
 use crate::ui::view::ViewCtx;
 use crate::ui::widgets::number::significant;
@@ -176,16 +176,11 @@ fn rows_ui(ui: &mut Ui, rows: Vec<(&str, String, &str)>) {
 /// Whether the parts of the logit add up to it.
 fn sum_ui(ui: &mut Ui, state: &State) {
     let Some(findings) = state.findings() else { return };
-    let found = [Quick::AttributionByLayer, Quick::AttributionByHead].map(|quick| {
-        match findings.quick(quick) {
-            Slot::Found(result) => match &**result {
-                AnalysisResult::LogitAttribution(it) => Some(it),
-                _ => None,
-            },
-            _ => None,
-        }
+    let found = findings.runs.iter().filter_map(|run| match run.result.as_deref() {
+        Some(AnalysisResult::LogitAttribution(it)) => Some(it),
+        _ => None,
     });
-    let found: Vec<_> = found.into_iter().flatten().collect();
+    let found: Vec<_> = found.collect();
     if found.is_empty() {
         ui.weak("No attribution of this prompt yet");
     }

@@ -14,6 +14,9 @@ use crate::tokens::Flags;
 pub enum FactId {
     Typed(usize),
     Record(usize),
+
+    /// What an experiment asks about, which need not be in the list.
+    Experiment,
 }
 
 /// Which facts are listed besides what is searched for, and in which order.
@@ -161,6 +164,7 @@ impl FactList {
         match id {
             FactId::Typed(nth) => self.typed.get(nth),
             FactId::Record(nth) => self.dataset.as_ref()?.records.get(nth),
+            FactId::Experiment => None,
         }
     }
 
@@ -230,7 +234,7 @@ impl FactList {
     /// What to beware of in a fact. Nothing while it is being found, and for typed facts.
     pub fn flags(&self, id: FactId, direction: Direction) -> Option<&Flags> {
         match id {
-            FactId::Typed(_) => None,
+            FactId::Typed(_) | FactId::Experiment => None,
             FactId::Record(nth) => self.flags.get(nth)?[direction as usize].as_ref(),
         }
     }

@@ -1,17 +1,16 @@
-//! What has been found about a prompt, kept so that coming back to it costs nothing.
+//! What was asked about a prompt and what was found, kept so that coming back to it costs nothing.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::FactId;
-use crate::analysis::attention::Weighting;
-use crate::analysis::causal_trace::Spec as TraceSpec;
-use crate::analysis::{
-    AnalysisResult, AnalysisSpec, attention, logit_attribution, logit_lens, prediction,
-};
+use crate::analysis::attribution_patching::AttributionPatching;
+use crate::analysis::causal_trace::CausalTrace;
+use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::experiment::Experiment;
 use crate::facts::Direction;
+use crate::session::Origin;
 use crate::tokens::{Bos, TokenizedPrompt};
-use crate::worker::{Gpt2Config, JobId, Which};
+use crate::worker::{JobId, Which};
 
 /// A fact, asked of one model in one direction, with or without BOS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,68 +21,35 @@ pub struct FactKey {
     pub has_bos: bool,
 }
 
-/// All results about one prompt under one of the open models.
+/// All that one of the open models was asked about one prompt.
 #[derive(Debug)]
 pub struct Findings {
     /// Or why the prompt cannot be asked.
     pub prompt: Result<Arc<TokenizedPrompt>, String>,
-    quick: [Slot; Quick::ALL.len()],
 
-    /// One per spec.
-    pub traces: Vec<TraceRun>,
-
-    /// One per spec.
-    pub studies: Vec<Study>,
+    /// One per spec, the latest last.
+    pub runs: Vec<Run>,
 }
 
-/// The methods that are run unasked as soon as a fact is chosen: about one forward pass each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Quick {
-    Prediction,
-    LogitLens,
-    AttributionByLayer,
-    AttributionByHead,
-    Attention,
-}
-
-/// A place for one result.
-#[derive(Clone, Debug, Default)]
-pub enum Slot {
-    #[default]
-    Missing,
-    Waiting(JobId),
-    Found(Arc<AnalysisResult>),
-    Failed(String),
-}
-
-/// A causal trace that was asked for.
+/// A method that is asked about a prompt, from the question to its answer.
 #[derive(Debug)]
-pub struct TraceRun {
-    pub spec: TraceSpec,
-    pub state: TraceState,
-
-    /// Always a causal trace; with empty cells where `state` is not `Complete`.
-    pub result: Option<Arc<AnalysisResult>>,
-
-    /// Always attribution patching: what the cells will be, about. Comes first.
-    pub preview: Option<Arc<AnalysisResult>>,
-}
-
-/// A method beside the trace that takes a while, and was asked for.
-#[derive(Debug)]
-pub struct Study {
+pub struct Run {
     pub spec: AnalysisSpec,
-    pub state: TraceState,
+    pub origin: Origin,
+    pub state: RunState,
 
-    /// Of the spec's method; with empty cells where `state` is not `Complete`.
+    /// Of the spec's method; with empty cells where `state` is not `Done`.
     pub result: Option<Arc<AnalysisResult>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TraceState {
+pub enum RunState {
+    /// The worker has it, or it waits for its turn.
     Running(JobId),
-    Complete,
+    Done,
     Cancelled,
+
+    /// The message is for the user.
     Failed(String),
 }
 
@@ -91,103 +57,123 @@ impl FactKey {
     pub fn new(which: Which, fact: FactId, direction: Direction, bos: Bos) -> Self {
         Self { which, fact, direction, has_bos: bos == Bos::On }
     }
-}
 
-/// The most attention weights asked for at once, 20 MB: all of GPT-2 XL over 64 tokens.
-const MAX_WEIGHTS: usize = 48 * 25 * 64 * 64;
-
-impl Quick {
-    pub const ALL: [Self; 5] = [
-        Self::Prediction,
-        Self::LogitLens,
-        Self::AttributionByLayer,
-        Self::AttributionByHead,
-        Self::Attention,
-    ];
-
-    /// `layer`: the one whose attention is looked at.
-    pub fn spec(
-        self,
-        config: &Gpt2Config,
-        n_pos: usize,
-        layer: usize,
-        weighting: Weighting,
-    ) -> AnalysisSpec {
-        match self {
-            Self::Prediction => AnalysisSpec::Prediction(prediction::Spec { n_top: 10 }),
-            Self::LogitLens => AnalysisSpec::LogitLens(logit_lens::Spec::default()),
-            Self::AttributionByLayer => attribution(logit_attribution::Parts::Layers),
-            Self::AttributionByHead => attribution(logit_attribution::Parts::Heads),
-            Self::Attention => {
-                let layers = attention_layers(config, n_pos, layer);
-                let spec = attention::Spec::all_heads(layers);
-                AnalysisSpec::Attention(attention::Spec { weighting, ..spec })
-            }
-        }
+    /// Of an experiment that is typed. It may be about no fact of the list.
+    pub fn of_experiment(which: Which, experiment: &Experiment) -> Self {
+        Self::new(which, FactId::Experiment, Direction::Forward, experiment.bos)
     }
 }
 
-fn attribution(by: logit_attribution::Parts) -> AnalysisSpec {
-    AnalysisSpec::LogitAttribution(logit_attribution::Spec { by })
-}
+impl Run {
+    /// As it is put back from a file.
+    pub fn kept(
+        spec: AnalysisSpec,
+        origin: Origin,
+        is_complete: bool,
+        result: Arc<AnalysisResult>,
+    ) -> Self {
+        let state = if is_complete { RunState::Done } else { RunState::Cancelled };
+        Self { spec, origin, state, result: Some(result) }
+    }
 
-fn attention_layers(config: &Gpt2Config, n_pos: usize, layer: usize) -> Range<usize> {
-    if config.n_layers * config.n_heads * n_pos.pow(2) <= MAX_WEIGHTS {
-        0..config.n_layers
-    } else {
-        layer..layer + 1
+    /// Its job, while it has one.
+    pub fn job(&self) -> Option<JobId> {
+        match self.state {
+            RunState::Running(id) => Some(id),
+            RunState::Done | RunState::Cancelled | RunState::Failed(_) => None,
+        }
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.job().is_some()
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.state == RunState::Done
+    }
+
+    /// What was found, if the method is a causal trace.
+    pub fn trace(&self) -> Option<&CausalTrace> {
+        match self.result.as_deref()? {
+            AnalysisResult::CausalTrace(trace) => Some(trace),
+            _ => None,
+        }
+    }
+
+    /// What was found, if the run is the preview of a trace.
+    fn preview(&self) -> Option<&AttributionPatching> {
+        match self.result.as_deref()? {
+            AnalysisResult::AttributionPatching(it) if self.origin == Origin::Preview => Some(it),
+            _ => None,
+        }
+    }
+
+    /// Whether asking the same again would find nothing more. A person may try again what failed.
+    fn is_answered(&self, origin: Origin) -> bool {
+        match self.state {
+            RunState::Running(_) | RunState::Done => true,
+            RunState::Failed(_) => origin != Origin::Asked,
+            RunState::Cancelled => false,
+        }
     }
 }
 
 impl Findings {
     pub fn new(prompt: Result<Arc<TokenizedPrompt>, String>) -> Self {
-        Self { prompt, quick: Default::default(), traces: Vec::new(), studies: Vec::new() }
+        Self { prompt, runs: Vec::new() }
     }
 
-    pub fn quick(&self, quick: Quick) -> &Slot {
-        &self.quick[quick as usize]
+    pub fn run(&self, spec: &AnalysisSpec) -> Option<&Run> {
+        self.runs.iter().find(|run| run.spec == *spec)
     }
 
-    pub fn quick_mut(&mut self, quick: Quick) -> &mut Slot {
-        &mut self.quick[quick as usize]
+    /// The run that a job carries out.
+    pub fn run_of(&mut self, job: JobId) -> Option<&mut Run> {
+        self.runs.iter_mut().find(|run| run.job() == Some(job))
     }
 
-    pub fn trace(&self, spec: &TraceSpec) -> Option<&TraceRun> {
-        self.traces.iter().find(|run| run.spec == *spec)
+    /// Whether a question need not be asked: it is answered, or is about to be.
+    pub fn knows(&self, spec: &AnalysisSpec, origin: Origin) -> bool {
+        self.run(spec).is_some_and(|run| run.is_answered(origin))
     }
 
-    /// Keeps an estimate with the trace that it is of.
-    pub fn foresee(&mut self, preview: Arc<AnalysisResult>) {
-        let AnalysisResult::AttributionPatching(it) = &*preview else { return };
-        let Some(run) = self.traces.iter_mut().find(|run| run.spec == it.spec.trace) else {
-            return;
-        };
-        if run.result.is_none() {
-            run.result = Some(Arc::new(AnalysisResult::CausalTrace(it.unfilled_trace())));
+    /// A job carries out what is asked. What an earlier one had found before it was stopped stays
+    /// where it can be gone on from.
+    pub fn begin(&mut self, spec: AnalysisSpec, origin: Origin, job: JobId) {
+        let stopped = self.runs.extract_if(.., |run| run.spec == spec).next();
+        let result = stopped.and_then(|run| run.result).filter(|it| it.has_traces());
+        self.runs.push(Run { spec, origin, state: RunState::Running(job), result });
+        self.foresee();
+    }
+
+    /// Puts a run in the place of what was known of the same question.
+    pub fn adopt(&mut self, run: Run) {
+        self.runs.retain(|it| it.spec != run.spec);
+        self.runs.push(run);
+        self.foresee();
+    }
+
+    /// What the cells of a trace will be, about.
+    pub fn preview_of(&self, trace: &Run) -> Option<&AttributionPatching> {
+        let AnalysisSpec::CausalTrace(spec) = &trace.spec else { return None };
+        self.runs.iter().filter_map(Run::preview).find(|it| it.spec.trace == *spec)
+    }
+
+    /// Traces that have no cell yet are shown as their previews foresee them.
+    pub fn foresee(&mut self) {
+        let is_empty = |run: &Run| run.result.is_none();
+        let previews = self.runs.iter().map(|run| {
+            let preview = self.preview_of(run).filter(|_| is_empty(run))?;
+            Some(Arc::new(AnalysisResult::CausalTrace(preview.unfilled_trace())))
+        });
+        let previews: Vec<Option<Arc<AnalysisResult>>> = previews.collect();
+        for (run, preview) in self.runs.iter_mut().zip(previews) {
+            run.result = run.result.take().or(preview);
         }
-        run.preview = Some(preview);
-    }
-
-    pub fn trace_mut(&mut self, job: JobId) -> Option<&mut TraceRun> {
-        self.traces.iter_mut().find(|run| run.state == TraceState::Running(job))
-    }
-
-    pub fn study(&self, spec: &AnalysisSpec) -> Option<&Study> {
-        self.studies.iter().find(|study| study.spec == *spec)
-    }
-
-    pub fn study_mut(&mut self, job: JobId) -> Option<&mut Study> {
-        self.studies.iter_mut().find(|study| study.state == TraceState::Running(job))
     }
 
     /// Forgets what is found again within a second, and keeps what took long.
-    pub fn forget_quick(&mut self) {
-        self.quick = Default::default();
-    }
-}
-
-impl TraceRun {
-    pub fn is_running(&self) -> bool {
-        matches!(self.state, TraceState::Running(_))
+    pub fn forget_unasked(&mut self) {
+        self.runs.retain(|run| run.origin != Origin::Unasked || run.is_running());
     }
 }

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::findings::{FactKey, Quick};
+use super::findings::FactKey;
 use super::queue::{Asked, Queue};
-use crate::facts::Direction;
+use crate::session::Origin;
 use crate::task::{CancelToken, Progress};
+use crate::ui::pane::Pane;
 use crate::worker::{JobId, Stage, Which};
 
 #[derive(Debug, Default)]
@@ -39,18 +40,16 @@ pub enum JobKind {
 
     /// The main model is changed.
     Edit,
-    Quick(FactKey, Quick),
-    Trace(FactKey),
-    Study(FactKey),
 
-    /// An experiment that was typed.
-    Spec(Which),
+    /// A method is carried out for a view.
+    Run {
+        key: FactKey,
+        pane: Pane,
+        origin: Origin,
+    },
 
-    /// An estimate of a trace, to be looked at meanwhile.
-    Preview(FactKey),
-
-    /// Does the model know this record of the dataset? In the background.
-    Recall(usize, Direction),
+    /// Does the model know this fact of the dataset? Asked in the background.
+    Recall(FactKey),
 }
 
 impl Jobs {
@@ -109,11 +108,9 @@ impl Jobs {
         self.open.retain(|_, job| !is_meant(&job.kind));
     }
 
-    /// What was asked for and takes a while.
-    pub fn sweeps(&self) -> impl Iterator<Item = (JobId, &OpenJob)> {
-        self.iter().filter(|(_, job)| {
-            matches!(job.kind, JobKind::Trace(_) | JobKind::Study(_) | JobKind::Spec(_))
-        })
+    /// What a person has asked for.
+    pub fn asked(&self) -> impl Iterator<Item = (JobId, &OpenJob)> {
+        self.iter().filter(|(_, job)| job.kind.is_asked())
     }
 }
 
@@ -145,19 +142,23 @@ impl JobKind {
     /// The prompt that it is about.
     pub fn key(&self) -> Option<FactKey> {
         match self {
-            Self::Quick(key, _) | Self::Trace(key) | Self::Preview(key) | Self::Study(key) => {
-                Some(*key)
-            }
-            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::Spec(_) | Self::Recall(..) => {
-                None
-            }
+            Self::Run { key, .. } | Self::Recall(key) => Some(*key),
+            Self::Load(..) | Self::CloseBeside | Self::Edit => None,
+        }
+    }
+
+    /// The view that shows what it finds.
+    pub fn pane(&self) -> Option<Pane> {
+        match self {
+            Self::Run { pane, .. } => Some(*pane),
+            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::Recall(_) => None,
         }
     }
 
     /// The model that it is for.
     pub fn which(&self) -> Which {
         match self {
-            Self::Load(which, _) | Self::Spec(which) => *which,
+            Self::Load(which, _) => *which,
             Self::CloseBeside => Which::Beside,
             _ => self.key().map_or(Which::Main, |key| key.which),
         }
@@ -165,10 +166,12 @@ impl JobKind {
 
     /// Whether it ends with something that is kept.
     pub fn finds_a_result(&self) -> bool {
-        matches!(
-            self,
-            Self::Quick(..) | Self::Trace(_) | Self::Study(_) | Self::Preview(_) | Self::Spec(_)
-        )
+        matches!(self, Self::Run { .. })
+    }
+
+    /// Whether a person has asked a method for it.
+    pub fn is_asked(&self) -> bool {
+        matches!(self, Self::Run { origin: Origin::Asked, .. })
     }
 }
 

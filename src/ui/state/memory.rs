@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use super::{FactKey, Findings, Quick, Slot, State};
+use super::{FactKey, Findings, Run, State};
 use crate::analysis::AnalysisResult;
 
 /// Looking costs a few reads of the system's own files.
@@ -108,7 +108,8 @@ impl State {
         if self.stored.is_some() || self.memory.results <= limit {
             return 0;
         }
-        let on_screen: Vec<FactKey> = self.rows().filter_map(|row| self.key_of(row)).collect();
+        let rows = self.rows().filter_map(|row| self.key_of(row));
+        let on_screen: Vec<FactKey> = rows.chain(self.spec.asked.iter().map(|it| it.key)).collect();
         let mut n_evicted = 0;
         let mut left = self.memory.results;
         for (result, n_bytes) in &self.memory.counted {
@@ -130,7 +131,7 @@ impl State {
     /// Forgets everything that was found, and what is being found.
     pub fn forget_results(&mut self) {
         self.jobs.abandon(|kind| kind.finds_a_result());
-        self.spec.run = None;
+        self.spec.asked = None;
         self.findings.clear();
         self.visited.clear();
         self.trace_waits.clear();
@@ -141,24 +142,10 @@ impl State {
 impl Findings {
     /// Whether it was here; it is not any more then. Nothing that is still growing is given up.
     fn give_up(&mut self, result: &Arc<AnalysisResult>) -> bool {
-        let is_it = |it: &Option<Arc<AnalysisResult>>| {
-            it.as_ref().is_some_and(|it| Arc::ptr_eq(it, result))
-        };
-        for quick in Quick::ALL {
-            let slot = self.quick_mut(quick);
-            if matches!(slot, Slot::Found(it) if Arc::ptr_eq(it, result)) {
-                *slot = Slot::Missing;
-                return true;
-            }
-        }
-        let n_before = self.traces.len() + self.studies.len();
-        self.traces.retain(|run| run.is_running() || !is_it(&run.result));
-        self.studies.retain(|study| !is_it(&study.result));
-        if self.traces.len() + self.studies.len() < n_before {
-            return true;
-        }
-        let preview = self.traces.iter_mut().find(|run| is_it(&run.preview));
-        preview.map(|run| run.preview = None).is_some()
+        let is_it = |run: &Run| run.result.as_ref().is_some_and(|it| Arc::ptr_eq(it, result));
+        let n_before = self.runs.len();
+        self.runs.retain(|run| run.is_running() || !is_it(run));
+        self.runs.len() < n_before
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+mod asking;
 mod attention;
 mod drawn;
 mod fact_list;
@@ -24,11 +25,12 @@ mod spec_text;
 mod taught;
 
 pub use crate::figure::words::capitalized;
+pub use asking::{UNASKED, attention_spec, subject_tokens};
 pub use attention::{AttentionSettings, Drawing};
 pub use conventions::{Convention, Difference};
 pub use drawn::DrawnFacts;
 pub use fact_list::{FactId, FactList, Filter, Known, Order};
-pub use findings::{FactKey, Findings, Quick, Slot, Study, TraceRun, TraceState};
+pub use findings::{FactKey, Findings, Run, RunState};
 pub use history::History;
 pub use jobs::{JobKind, Jobs, OpenJob};
 pub use memory::{Memory, SystemMemory};
@@ -36,28 +38,25 @@ pub use models::{ModelBeside, ModelState, is_of_main};
 pub use others::Others;
 pub use painted::{Paint, Painted};
 pub use pair::{Beside, Standing};
-pub use queue::{Asked, Ended, Outcome, Queue};
+pub use queue::{Asked, Ended, Outcome, Question, Queue};
 pub use recall::{Recall, Recalled};
 pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Settings, TracePair, TraceSettings};
-pub use spec_text::{Fault, SpecRun, SpecText};
+pub use spec_text::{AskedExperiment, Fault, SpecText};
 
 pub use taught::{Lesson, Plan, Taught};
 
 use super::pane::Pane;
 use super::row::Row;
-use super::studies::{About, Asks};
 use super::view::{Hovered, Selection};
-use crate::analysis::causal_trace::{Component, Spec as TraceSpec};
+use crate::analysis::causal_trace::Component;
 use crate::analysis::logit_attribution::Parts;
-use crate::analysis::trace_average::Sample;
-use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
-use crate::experiment::{Experiment, FactSource};
+use crate::analysis::{AnalysisResult, ModelEdit};
 use crate::facts::Fact;
-use crate::tokens::{TokenizedPrompt, Tokenizer};
+use crate::tokens::TokenizedPrompt;
 use crate::worker::{Adapter, DeviceChoice, JobId, Which};
 
-/// Of how many facts the quick results are kept.
+/// Of how many facts the results that are shown unasked are kept.
 const N_KEPT: usize = 32;
 
 #[derive(Debug)]
@@ -101,7 +100,7 @@ pub struct State {
 
     findings: BTreeMap<FactKey, Findings>,
 
-    /// Facts with quick results, latest last.
+    /// Facts with results that are shown unasked, latest last.
     visited: VecDeque<FactKey>,
     pub jobs: Jobs,
 
@@ -248,32 +247,48 @@ impl State {
             && let Some(oldest) = self.visited.pop_front()
             && let Some(findings) = self.findings.get_mut(&oldest)
         {
-            findings.forget_quick();
+            findings.forget_unasked();
         }
         Some(key)
     }
 
     /// Forgets all results about some prompts, and the jobs that would add to them.
     pub fn forget(&mut self, is_meant: impl Fn(FactKey) -> bool) {
-        let bos = self.settings.bos;
-        self.jobs.abandon(|kind| match kind {
-            JobKind::Recall(nth, direction) => {
-                is_meant(FactKey::new(Which::Main, FactId::Record(*nth), *direction, bos))
-            }
-            _ => kind.key().is_some_and(&is_meant),
-        });
+        self.forget_runs(is_meant);
+        self.others = Others::default();
+    }
+
+    fn forget_runs(&mut self, is_meant: impl Fn(FactKey) -> bool) {
+        self.jobs.abandon(|kind| kind.key().is_some_and(&is_meant));
         self.findings.retain(|key, _| !is_meant(*key));
         self.visited.retain(|key| !is_meant(*key));
-        self.others = Others::default();
+        self.spec.asked.take_if(|asked| is_meant(asked.key));
+    }
+
+    /// Stops runs that nobody waits for any more, and forgets them.
+    pub fn give_up(&mut self, is_meant: impl Fn(FactKey, &Run) -> bool) {
+        let mut left = Vec::new();
+        for (key, findings) in &mut self.findings {
+            let given_up =
+                findings.runs.extract_if(.., |run| run.is_running() && is_meant(*key, run));
+            left.extend(given_up.filter_map(|run| run.job()));
+        }
+        for job in left.into_iter().filter_map(|id| self.jobs.remove(id)) {
+            job.cancel.cancel();
+        }
+    }
+
+    /// The run that a job carries out.
+    pub fn run_of(&mut self, job: JobId) -> Option<&mut Run> {
+        let key = self.jobs.get(job)?.kind.key()?;
+        self.findings.get_mut(&key)?.run_of(job)
     }
 
     /// All that one model has found by tracing, also in part, as it is now.
     pub fn traces_of(&self, which: Which) -> Vec<Arc<AnalysisResult>> {
         let findings = self.findings.iter().filter(|(key, _)| key.which == which);
-        let results = findings.flat_map(|(_, it)| {
-            let traces = it.traces.iter().map(|run| &run.result);
-            traces.chain(it.studies.iter().map(|study| &study.result)).flatten()
-        });
+        let results =
+            findings.flat_map(|(_, it)| it.runs.iter().filter_map(|run| run.result.as_ref()));
         results.filter(|it| it.has_traces()).cloned().collect()
     }
 
@@ -303,191 +318,4 @@ impl State {
     pub fn selection_at(&self, row: Row) -> Selection {
         self.here(self.selection, self.row, row)
     }
-
-    /// The trace that the controls describe, of the chosen fact. Nothing while the tokens that
-    /// noise is measured on are not known.
-    pub fn trace_spec(&self, row: Row) -> Option<TraceSpec> {
-        self.trace_spec_of(row, self.settings.trace.component)
-    }
-
-    /// The same with something else restored.
-    pub fn trace_spec_of(&self, row: Row, component: Component) -> Option<TraceSpec> {
-        let settings = &TraceSettings { component, ..self.settings.trace.clone() };
-        let which = self.which(row);
-        let info = self.info_of(which)?;
-        let n_layers = info.config.n_layers;
-        if settings.noise == NoiseSetting::Fixed {
-            return Some(settings.spec(n_layers, Arc::from([])));
-        }
-        if self.facts.dataset.is_some() {
-            return Some(settings.spec(n_layers, Arc::clone(self.subjects_of(which)?)));
-        }
-        let subject = self.fact_at(row)?.subject_text()?;
-        let subjects = subject_tokens(&info.tokenizer, [subject].into_iter());
-        Some(settings.spec(n_layers, subjects))
-    }
-
-    /// Tells `ask` what a study may know of the chosen fact. Nothing while no model is open or no fact
-    /// is chosen.
-    pub fn about<T>(&self, row: Row, ask: impl FnOnce(&About<'_>) -> T) -> Option<T> {
-        let prompt_of = |row: Row| self.findings_at(row).and_then(|it| it.prompt.as_deref().ok());
-        // Runs of two models do not mix.
-        let other = self.rows().find(|it| *it != row && self.which(*it) == self.which(row));
-        let which = self.which(row);
-        let (info, key) = (self.info_of(which)?, self.key_of(row)?);
-        let record = self.facts.get(key.fact)?;
-        let none = Arc::from([]);
-        let substitutes =
-            |of| self.others.substitutes(key, of, record, &self.facts, &info.tokenizer);
-        let prompt = prompt_of(row)?;
-        let many = || self.others.many(key, &self.facts, &info.tokenizer);
-        let drawn = |sample: &Sample, stand_ins| {
-            self.others.drawn(sample, stand_ins, key, &self.facts, &info.tokenizer)
-        };
-        let alike = || self.others.alike(key, prompt.n_pos(), &self.facts, &info.tokenizer);
-        Some(ask(&About {
-            info,
-            prompt,
-            other: other.and_then(prompt_of),
-            has_other_model: self.has_model_beside(),
-            row,
-            beside: self.second(),
-            asked: key.direction,
-            fact: record.fact(key.direction),
-            record: Some(record),
-            answers: Row::BOTH.map(|it| self.answers_at(it)),
-            facts: &self.facts,
-            selection: self.selection_at(row),
-            painted: self.painted.of(Some(key)),
-            trace: self.trace_spec(row),
-            trace_window: self.settings.trace.window(info.config.n_layers),
-            subjects: self.subjects_of(which).unwrap_or(&none),
-            substitutes: &substitutes,
-            many: &many,
-            drawn: &drawn,
-            alike: &alike,
-        }))
-    }
-
-    /// Which ways a study asks the fact.
-    pub fn study_rows(&self, pane: Pane) -> impl Iterator<Item = Row> + use<> {
-        let asks = self.settings.studies.get(pane).map_or(Asks::BothRows, |it| it.asks());
-        let rows: Vec<Row> = self.rows().collect();
-        let looked_at = self.row;
-        rows.into_iter().filter(move |it| match asks {
-            Asks::BothRows => true,
-            Asks::ThisRow => *it == looked_at,
-            Asks::FirstRow => *it == Row::First,
-        })
-    }
-
-    /// The study that a view's controls describe, of the chosen fact. The error says what is missing.
-    pub fn study_spec(&self, pane: Pane, row: Row) -> Result<AnalysisSpec, String> {
-        let study = self.settings.studies.get(pane).ok_or("This view asks nothing")?;
-        self.about(row, |about| study.spec(about)).ok_or("Choose a fact first")?
-    }
-
-    pub fn study(&self, pane: Pane, row: Row) -> Option<&Study> {
-        let spec = self.study_spec(pane, row).ok()?;
-        let own = self.findings_at(row)?.study(&spec);
-        if spec.needs_prompt() {
-            return own;
-        }
-        // It is of no fact, whichever was looked at when it was asked for.
-        let which = self.which(row);
-        let of_model = || self.findings.iter().filter(|(key, _)| key.which == which);
-        let found = own.or_else(|| of_model().find_map(|(_, it)| it.study(&spec)));
-        if found.is_some() || self.stored.is_none() {
-            return found;
-        }
-        // Without its dataset a file has other facts to draw from.
-        let mut all = of_model().flat_map(|(_, it)| &it.studies);
-        let is_average = |spec: &AnalysisSpec| matches!(spec, AnalysisSpec::TraceAverage(_));
-        all.find(|study| is_average(&spec) && is_average(&study.spec))
-    }
-
-    /// What a view shows of the fact as it is looked at.
-    pub fn result(&self, pane: Pane) -> Option<&Arc<AnalysisResult>> {
-        let quick = |quick: Quick| match self.findings()?.quick(quick) {
-            Slot::Found(result) => Some(result),
-            Slot::Missing | Slot::Waiting(_) | Slot::Failed(_) => None,
-        };
-        match pane {
-            Pane::Trace => self.trace(self.row)?.result.as_ref(),
-            Pane::Prediction => quick(Quick::Prediction),
-            Pane::Attention => quick(Quick::Attention),
-            Pane::LogitLens => quick(Quick::LogitLens),
-            Pane::Attribution => quick(match self.parts {
-                Parts::Layers => Quick::AttributionByLayer,
-                Parts::Heads => Quick::AttributionByHead,
-            }),
-            _ => {
-                let row = self.study_rows(pane).next()?;
-                self.study(pane, row)?.result.as_ref()
-            }
-        }
-    }
-
-    /// What was asked for it, as a file tells it.
-    pub fn experiment(&self, pane: Pane) -> Option<Experiment> {
-        if pane == Pane::Spec {
-            return self.spec.known(&self.settings.spec_text).cloned();
-        }
-        let row = if pane.is_study() { self.study_rows(pane).next()? } else { self.row };
-        let which = self.which(row);
-        let info = self.info_of(which)?;
-        let n_pos = self.findings_at(row)?.prompt.as_ref().ok()?.n_pos();
-        let layer = self.selection_at(row).layer.unwrap_or(0);
-        let quick = |quick: Quick| {
-            quick.spec(&info.config, n_pos, layer, self.settings.attention.weighting)
-        };
-        let spec = match pane {
-            Pane::Trace => AnalysisSpec::CausalTrace(self.trace_spec(row)?),
-            Pane::Prediction => quick(Quick::Prediction),
-            Pane::Attention => quick(Quick::Attention),
-            Pane::LogitLens => quick(Quick::LogitLens),
-            Pane::Attribution => quick(match self.parts {
-                Parts::Layers => Quick::AttributionByLayer,
-                Parts::Heads => Quick::AttributionByHead,
-            }),
-            _ => self.study_spec(pane, row).ok()?,
-        };
-        let fact = self.fact_at(row)?;
-        Some(Experiment {
-            model: info.dir.clone(),
-            bos: self.settings.bos,
-            fact: FactSource::Text(fact.into()),
-            edits: self.edits_of(which).to_vec(),
-            spec,
-        })
-    }
-
-    pub fn trace(&self, row: Row) -> Option<&TraceRun> {
-        self.trace_of(row, self.settings.trace.component)
-    }
-
-    /// The same with something else restored.
-    pub fn trace_of(&self, row: Row, component: Component) -> Option<&TraceRun> {
-        self.findings_at(row)?.trace(&self.trace_spec_of(row, component)?)
-    }
-
-    /// The job of the trace on screen, if one is running.
-    pub fn running_trace(&self) -> Option<JobId> {
-        self.rows().find_map(|row| match self.trace(row)?.state {
-            TraceState::Running(job) => Some(job),
-            _ => None,
-        })
-    }
-}
-
-/// As ROME counts them: each subject by itself, without a leading space or BOS. A subject that
-/// cannot be tokenized adds nothing.
-pub fn subject_tokens<'a>(
-    tokenizer: &Tokenizer,
-    subjects: impl Iterator<Item = &'a str>,
-) -> Arc<[u32]> {
-    subjects
-        .filter_map(|subject| tokenizer.encode(subject).ok())
-        .flat_map(|tokens| tokens.into_iter().map(|token| token.id))
-        .collect()
 }

@@ -151,7 +151,6 @@ impl State {
     /// Lets go of the second model and of all that was found in it.
     pub fn drop_model_beside(&mut self) {
         self.forget(|key| key.which == Which::Beside);
-        self.forget_spec_run_of(Which::Beside);
         self.jobs.abandon(|kind| matches!(kind, JobKind::Load(Which::Beside, _)));
         self.painted.forget_some(|key| key.which == Which::Beside);
         let asks = self.model_beside.asks;

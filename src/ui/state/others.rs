@@ -125,7 +125,7 @@ fn find_alike(key: FactKey, n_pos: usize, facts: &FactList, tokenizer: &Tokenize
     let chosen = facts.get(key.fact);
     let start = match key.fact {
         FactId::Record(nth) => nth + 1,
-        FactId::Typed(_) => 0,
+        FactId::Typed(_) | FactId::Experiment => 0,
     };
     let following = || records.iter().cycle().skip(start).take(records.len());
     let is_other = |record: &&Record| {

@@ -3,14 +3,18 @@
 //! The worker is given one long job at a time. What it has been given cannot be put in another order.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::jobs::{JobKind, Jobs, OpenJob};
 use super::{FactKey, Settings, Standing};
+use crate::analysis::AnalysisSpec;
 use crate::analysis::logit_attribution::Parts;
+use crate::task::CancelToken;
+use crate::tokens::TokenizedPrompt;
 use crate::ui::pane::Pane;
 use crate::ui::view::Selection;
-use crate::worker::{Job, JobId, Which};
+use crate::worker::{JobId, Which};
 
 /// How many jobs are remembered.
 const N_REMEMBERED: usize = 100;
@@ -33,6 +37,8 @@ pub struct Asked {
 #[derive(Clone, Debug)]
 pub struct Ended {
     pub id: JobId,
+
+    /// What it did, in a word or two.
     pub name: String,
     pub asked: Option<Asked>,
     pub outcome: Outcome,
@@ -48,11 +54,21 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// A method that is to be carried out, as it is given to the worker.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub id: JobId,
+    pub cancel: CancelToken,
+    pub which: Which,
+    pub prompt: Arc<TokenizedPrompt>,
+    pub spec: AnalysisSpec,
+}
+
 /// Jobs that wait here, and jobs that are over.
 #[derive(Debug, Default)]
 pub struct Queue {
     /// First is next.
-    held: Vec<Job>,
+    held: Vec<Question>,
 
     /// Latest first.
     ended: VecDeque<Ended>,
@@ -61,7 +77,7 @@ pub struct Queue {
 impl Jobs {
     /// Whether a long job must wait here.
     pub fn is_busy(&self) -> bool {
-        self.sweeps().any(|(id, _)| !self.is_held(id))
+        self.asked().any(|(id, _)| !self.is_held(id))
     }
 
     pub fn is_held(&self, id: JobId) -> bool {
@@ -69,8 +85,8 @@ impl Jobs {
     }
 
     /// Keeps a job until it is its turn.
-    pub fn hold(&mut self, job: Job) {
-        self.queue.held.push(job);
+    pub fn hold(&mut self, question: Question) {
+        self.queue.held.push(question);
     }
 
     /// Those that wait, the next first.
@@ -80,19 +96,19 @@ impl Jobs {
 
     /// What the worker is to be given now: the next long job if it has none, and what was cancelled
     /// while it waited, which it answers at once.
-    pub fn release(&mut self) -> Vec<Job> {
+    pub fn release(&mut self) -> Vec<Question> {
         if self.queue.held.is_empty() {
             return Vec::new();
         }
-        let is_open = |job: &Job, jobs: &Self| jobs.get(job.id).is_some();
+        let is_open = |job: &Question, jobs: &Self| jobs.get(job.id).is_some();
         let held = std::mem::take(&mut self.queue.held);
-        let (held, mut released): (Vec<Job>, Vec<Job>) = held
+        let (held, mut released): (Vec<Question>, Vec<Question>) = held
             .into_iter()
             .filter(|job| is_open(job, self))
             .partition(|job| !job.cancel.is_cancelled());
         self.queue.held = held;
         let mut others = self
-            .sweeps()
+            .asked()
             .filter(|(id, _)| !self.is_held(*id) && released.iter().all(|job| job.id != *id));
         if others.next().is_none() && !self.queue.held.is_empty() {
             drop(others);
@@ -158,20 +174,10 @@ impl JobKind {
                 }
             }
             Self::Edit => "Change the model".to_owned(),
-            Self::Trace(_) => "Trace".to_owned(),
-            Self::Study(_) => "Study".to_owned(),
-            Self::Spec(_) => "Experiment".to_owned(),
-            Self::CloseBeside | Self::Quick(..) | Self::Preview(_) | Self::Recall(..) => {
-                return None;
-            }
+            Self::Run { pane: Pane::Spec, .. } => "Experiment".to_owned(),
+            Self::Run { pane, .. } if self.is_asked() => pane.text().to_owned(),
+            Self::CloseBeside | Self::Run { .. } | Self::Recall(_) => return None,
         })
-    }
-}
-
-impl Ended {
-    /// What it did, in a word or two.
-    pub fn title(&self) -> &str {
-        self.asked.as_ref().map_or(&self.name, |asked| asked.pane.text())
     }
 }
 
@@ -182,34 +188,28 @@ impl OpenJob {
     }
 
     pub fn title(&self) -> String {
-        match &self.asked {
-            Some(asked) => asked.pane.text().to_owned(),
-            None => self.kind.name().unwrap_or_default(),
-        }
+        self.kind.name().unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::super::FactId;
     use super::*;
-    use crate::analysis::{AnalysisSpec, prediction};
+    use crate::analysis::prediction;
     use crate::facts::Direction;
-    use crate::tokens::{Bos, TokenizedPrompt};
-    use crate::worker::{Which, Work};
+    use crate::session::Origin;
+    use crate::tokens::Bos;
 
     fn study(jobs: &mut Jobs) -> JobId {
         let key = FactKey::new(Which::Main, FactId::Record(0), Direction::Forward, Bos::Off);
         let is_busy = jobs.is_busy();
-        let (id, cancel) = jobs.add(JobKind::Study(key));
+        let (pane, origin) = (Pane::Ablation, Origin::Asked);
+        let (id, cancel) = jobs.add(JobKind::Run { key, pane, origin });
         let prompt = Arc::new(TokenizedPrompt::nothing());
         let spec = AnalysisSpec::Prediction(prediction::Spec { n_top: 1 });
-        let work = Work::Analyse { which: Which::Main, prompt, spec, earlier: Vec::new() };
-        let job = Job { id, work, cancel };
         if is_busy {
-            jobs.hold(job);
+            jobs.hold(Question { id, cancel, which: Which::Main, prompt, spec });
         }
         id
     }

@@ -8,16 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::history::{Step, is_same, with_choices_of};
 use super::{
-    Asked, FactId, FactKey, Findings, Paint, Quick, Recall, Settings, Slot, SpecRun, State, Study,
-    TraceRun, TraceState,
+    Asked, AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Settings, State,
 };
-use crate::analysis::attention::Weighting;
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
-use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
+use crate::analysis::{AnalysisResult, ModelEdit};
 use crate::facts::{Dataset, Direction};
 use crate::session::{
-    DatasetIdentity, Found, ModelBeside, ModelIdentity, Role, Session, StoredFact, Typed,
+    DatasetIdentity, Found, ModelBeside, ModelIdentity, Origin, Session, StoredFact, Typed,
 };
 use crate::task::TaskCtx;
 use crate::ui::row::Row;
@@ -184,7 +182,7 @@ impl State {
             let record = self.facts.get(id)?.clone();
             let nth = match id {
                 FactId::Record(nth) => Some(nth),
-                FactId::Typed(_) => None,
+                FactId::Typed(_) | FactId::Experiment => None,
             };
             facts.push(StoredFact { nth, record });
             places.insert(id, facts.len() - 1);
@@ -199,9 +197,11 @@ impl State {
         }
         let mut found = Vec::new();
         for (key, findings) in &self.findings {
-            let Some(info) = self.info_of(key.which) else { continue };
+            if self.info_of(key.which).is_none() {
+                continue;
+            }
             let Some(fact) = place(key.fact) else { continue };
-            found.extend(found_in(fact, *key, findings, info));
+            found.extend(found_in(fact, *key, findings));
         }
         let look = Look {
             settings: self.settings.clone(),
@@ -227,10 +227,33 @@ impl State {
             facts,
             subjects: self.subjects.clone().unwrap_or_default(),
             found,
-            typed: self.spec.run.as_ref().and_then(typed),
+            typed: self.typed(),
             look,
             mark: self.mark(),
         })
+    }
+
+    /// What a file holds of the experiment that was asked last.
+    fn typed(&self) -> Option<Typed> {
+        let run = self.experiment_run()?;
+        let AskedExperiment { key, experiment } = self.spec.asked.as_ref()?;
+        Some(Typed {
+            which: key.which,
+            experiment: experiment.clone(),
+            prompt: (**self.experiment_prompt()?).clone(),
+            is_complete: run.is_done(),
+            result: Arc::clone(run.result.as_ref()?),
+        })
+    }
+
+    /// Puts the experiment of a session in its place.
+    pub fn adopt_typed(&mut self, typed: Typed) {
+        let Typed { which, experiment, prompt, is_complete, result } = typed;
+        let run = Run::kept(experiment.spec.clone(), Origin::Asked, is_complete, result);
+        let key = self.visit_experiment(which, experiment, Arc::new(prompt));
+        if let Some(findings) = self.findings_of(key) {
+            findings.adopt(run);
+        }
     }
 
     /// Chooses and sets as the session has it; how the window itself looks stays.
@@ -297,7 +320,8 @@ impl State {
                 .entry(key)
                 .or_insert_with(|| Findings::new(Ok(Arc::new(found.prompt.clone()))));
             adopted.push(Arc::clone(&found.result));
-            findings.adopt(found);
+            let Found { spec, origin, is_complete, result, .. } = found;
+            findings.adopt(Run::kept(spec, origin, is_complete, result));
             self.visited.retain(|it| *it != key);
             self.visited.push_back(key);
         }
@@ -305,115 +329,21 @@ impl State {
     }
 }
 
-/// What a file holds of the experiment that was asked last.
-fn typed(run: &SpecRun) -> Option<Typed> {
-    Some(Typed {
-        which: run.which,
-        experiment: run.experiment.clone(),
-        prompt: (*run.prompt).clone(),
-        is_complete: run.state == TraceState::Complete,
-        result: run.result.clone()?,
-    })
-}
-
 /// What a file holds of the findings about one prompt.
-fn found_in(fact: usize, key: FactKey, findings: &Findings, info: &ModelInfo) -> Vec<Found> {
-    let Ok(prompt) = &findings.prompt else { return Vec::new() };
-    let entry = |role: Role, spec: AnalysisSpec, state: &TraceState, result| Found {
-        which: key.which,
-        fact,
-        direction: key.direction,
-        prompt: (**prompt).clone(),
-        role,
-        spec,
-        is_complete: *state == TraceState::Complete,
-        result: Arc::clone(result),
-    };
-    let mut found = Vec::new();
-    for quick in Quick::ALL {
-        if let Slot::Found(result) = findings.quick(quick) {
-            let spec = match &**result {
-                AnalysisResult::Attention(it) => AnalysisSpec::Attention(it.spec.clone()),
-                _ => quick.spec(&info.config, prompt.n_pos(), 0, Weighting::Pattern),
-            };
-            found.push(entry(Role::Quick, spec, &TraceState::Complete, result));
-        }
-    }
-    for run in &findings.traces {
-        let spec = AnalysisSpec::CausalTrace(run.spec.clone());
-        if let Some(result) = &run.result {
-            found.push(entry(Role::Trace, spec, &run.state, result));
-        }
-        if let Some(preview) = &run.preview
-            && let AnalysisResult::AttributionPatching(it) = &**preview
-        {
-            let spec = AnalysisSpec::AttributionPatching(it.spec.clone());
-            found.push(entry(Role::Preview, spec, &TraceState::Complete, preview));
-        }
-    }
-    for study in &findings.studies {
-        if let Some(result) = &study.result {
-            found.push(entry(Role::Study, study.spec.clone(), &study.state, result));
-        }
-    }
-    found
-}
-
-impl TraceState {
-    /// As a file keeps it.
-    fn kept(is_complete: bool) -> Self {
-        if is_complete { Self::Complete } else { Self::Cancelled }
-    }
-}
-
-impl SpecRun {
-    pub fn adopt(typed: Typed) -> Self {
-        Self {
-            which: typed.which,
-            experiment: typed.experiment,
-            prompt: Arc::new(typed.prompt),
-            state: TraceState::kept(typed.is_complete),
-            result: Some(typed.result),
-        }
-    }
-}
-
-impl Findings {
-    /// Puts a result of a session in its place.
-    pub(super) fn adopt(&mut self, found: Found) {
-        let state = TraceState::kept(found.is_complete);
-        match (found.role, found.spec) {
-            (Role::Quick, _) => {
-                if let Some(quick) = Quick::of(&found.result) {
-                    *self.quick_mut(quick) = Slot::Found(found.result);
-                }
-            }
-            (Role::Trace, AnalysisSpec::CausalTrace(spec)) => {
-                self.traces.retain(|run| run.spec != spec);
-                let result = Some(found.result);
-                self.traces.push(TraceRun { spec, state, result, preview: None });
-            }
-            (Role::Preview, _) => self.foresee(found.result),
-            (Role::Trace | Role::Study, spec) => {
-                self.studies.retain(|study| study.spec != spec);
-                self.studies.push(Study { spec, state, result: Some(found.result) });
-            }
-        }
-    }
-}
-
-impl Quick {
-    /// The place that a result has.
-    fn of(result: &AnalysisResult) -> Option<Self> {
-        match result {
-            AnalysisResult::Prediction(_) => Some(Self::Prediction),
-            AnalysisResult::LogitLens(_) => Some(Self::LogitLens),
-            AnalysisResult::LogitAttribution(it) if it.spec.by == Parts::Heads => {
-                Some(Self::AttributionByHead)
-            }
-            AnalysisResult::LogitAttribution(_) => Some(Self::AttributionByLayer),
-            AnalysisResult::Attention(_) => Some(Self::Attention),
-            _ => None,
-        }
-    }
+fn found_in(fact: usize, key: FactKey, findings: &Findings) -> impl Iterator<Item = Found> {
+    let prompt = findings.prompt.as_ref().ok();
+    prompt.into_iter().flat_map(move |prompt| {
+        findings.runs.iter().filter_map(move |run| {
+            Some(Found {
+                which: key.which,
+                fact,
+                direction: key.direction,
+                prompt: (**prompt).clone(),
+                origin: run.origin,
+                spec: run.spec.clone(),
+                is_complete: run.is_done(),
+                result: Arc::clone(run.result.as_ref()?),
+            })
+        })
+    })
 }

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{FactKey, JobKind, State, TraceState};
-use crate::analysis::{AnalysisResult, AnalysisSpec};
+use super::{FactId, FactKey, Findings, Run, State};
 use crate::experiment::{Experiment, ExperimentError};
 use crate::hub;
-use crate::session::{Found, Role};
+use crate::session::Origin;
 use crate::tokens::TokenizedPrompt;
 use crate::ui::row::Row;
 use crate::ui::view::Selection;
@@ -23,7 +22,7 @@ pub struct SpecText {
     found: Option<(PathBuf, PathBuf)>,
 
     /// What was asked last.
-    pub run: Option<SpecRun>,
+    pub asked: Option<AskedExperiment>,
 
     /// Picked out in its figure, unless that is of the fact that is looked at.
     pub selection: Selection,
@@ -44,12 +43,10 @@ pub struct Fault {
 
 /// An experiment that was asked of an open model.
 #[derive(Debug)]
-pub struct SpecRun {
-    pub which: Which,
+pub struct AskedExperiment {
+    /// Where its run is kept.
+    pub key: FactKey,
     pub experiment: Experiment,
-    pub prompt: Arc<TokenizedPrompt>,
-    pub state: TraceState,
-    pub result: Option<Arc<AnalysisResult>>,
 }
 
 impl SpecText {
@@ -102,56 +99,55 @@ impl State {
         })
     }
 
-    /// Nothing is shown of the experiment that was asked last, if it was of that model, and nothing
-    /// computed for it.
-    pub fn forget_spec_run_of(&mut self, which: Which) {
-        self.jobs.abandon(|kind| *kind == JobKind::Spec(which));
-        self.spec.run.take_if(|run| run.which == which);
+    /// Makes a place for what will be found of an experiment, instead of the one before.
+    pub fn visit_experiment(
+        &mut self,
+        which: Which,
+        experiment: Experiment,
+        prompt: Arc<TokenizedPrompt>,
+    ) -> FactKey {
+        self.forget_runs(|key| key.fact == FactId::Experiment);
+        let key = FactKey::of_experiment(which, &experiment);
+        self.findings.insert(key, Findings::new(Ok(prompt)));
+        self.spec.asked = Some(AskedExperiment { key, experiment });
+        self.spec.selection = Selection::default();
+        key
     }
 
-    /// Where the experiment is one of the fact as it is looked at, its view shows the result too.
-    pub fn adopt_spec_run(&mut self) {
-        let Some(key) = self.spec_key() else { return };
-        let Some(SpecRun { experiment, prompt, result: Some(result), .. }) = &self.spec.run else {
-            return;
-        };
-        let spec = experiment.spec.clone();
-        let role = match spec {
-            AnalysisSpec::CausalTrace(_) => Role::Trace,
-            _ => Role::Study,
-        };
-        let found = Found {
-            which: key.which,
-            fact: 0,
-            direction: key.direction,
-            prompt: (**prompt).clone(),
-            role,
-            spec,
-            is_complete: true,
-            result: Arc::clone(result),
-        };
+    /// The run of the experiment that was asked last.
+    pub fn experiment_run(&self) -> Option<&Run> {
+        let AskedExperiment { key, experiment } = self.spec.asked.as_ref()?;
+        self.findings.get(key)?.run(&experiment.spec)
+    }
+
+    /// What the experiment that was asked last asks about.
+    pub fn experiment_prompt(&self) -> Option<&Arc<TokenizedPrompt>> {
+        self.findings.get(&self.spec.asked.as_ref()?.key)?.prompt.as_ref().ok()
+    }
+
+    /// Where the experiment is one of a prompt that is on screen, the view of its method shows the
+    /// result too.
+    pub fn share_experiment(&mut self) {
+        let row = self.rows().find(|row| self.is_experiment_of(*row));
+        let Some(key) = row.and_then(|row| self.key_of(row)) else { return };
+        let Some(Run { spec, result: Some(result), .. }) = self.experiment_run() else { return };
+        let run = Run::kept(spec.clone(), Origin::Asked, true, Arc::clone(result));
         if let Some(findings) = self.findings_of(key) {
-            findings.adopt(found);
+            findings.adopt(run);
         }
     }
 
-    /// The row that the experiment that was asked last is of, if it is of one.
-    fn spec_key(&self) -> Option<FactKey> {
-        self.rows().find(|row| self.is_spec_of(*row)).and_then(|row| self.key_of(row))
+    /// Whether the experiment that was asked last is about the prompt that is looked at.
+    pub fn is_experiment_of_fact(&self) -> bool {
+        self.is_experiment_of(self.row)
     }
 
-    /// Whether the experiment that was asked last is of the fact that is looked at.
-    pub fn is_spec_of_fact(&self) -> bool {
-        self.is_spec_of(self.row)
-    }
-
-    fn is_spec_of(&self, row: Row) -> bool {
-        let run = self.spec.run.as_ref().filter(|run| run.which == self.which(row));
-        run.is_some_and(|run| self.prompt_at(row) == Some(&run.prompt))
-    }
-
-    fn prompt_at(&self, row: Row) -> Option<&Arc<TokenizedPrompt>> {
-        self.findings_at(row)?.prompt.as_ref().ok()
+    fn is_experiment_of(&self, row: Row) -> bool {
+        let is_of_model = |asked: &AskedExperiment| asked.key.which == self.which(row);
+        let prompt = self.findings_at(row).and_then(|it| it.prompt.as_ref().ok());
+        self.spec.asked.as_ref().is_some_and(is_of_model)
+            && prompt.is_some()
+            && prompt == self.experiment_prompt()
     }
 }
 
