@@ -8,8 +8,8 @@ use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 use super::closing::ClosingAnswer;
 use super::pane::Pane;
 use super::row::Row;
-use super::state::{Convention, FactId, Paint};
-use super::view::{Hovered, ViewAction};
+use super::state::{Convention, FactId, Filter, Paint, Setting};
+use super::view::{Hovered, Selection, ViewAction};
 use crate::analysis::attention::Weighting;
 use crate::analysis::causal_trace::Component;
 use crate::builtin;
@@ -83,6 +83,10 @@ pub enum Command {
     /// The experiment that is typed is of an open model as it is.
     AskOpenModel(Which),
     TakeEditsOfSpec,
+    SetSpecText(String),
+
+    /// In the figure of the experiment, where that is of another prompt than the other views.
+    SelectInSpec(Selection),
     RunSpec,
     SaveFigureTo(PathBuf),
     CopyTable(Arc<Figure>),
@@ -123,6 +127,8 @@ pub enum Command {
     StepHead(Step),
     StepToken(Step),
     FocusSearch,
+    SearchFacts(String),
+    FilterFacts(Box<Filter>),
     AddFact(Fact),
 
     Trace,
@@ -135,6 +141,12 @@ pub enum Command {
 
     /// Which of them is large.
     ShowKind(Component),
+
+    /// One setting, as a panel has edited it.
+    Set(Box<Setting>),
+
+    /// Whether the rarer settings of a trace are shown.
+    ShowMoreOfTrace(bool),
 
     /// Whether both maps of the trace view have the same colours for the same values.
     SetSameScale(bool),
@@ -301,6 +313,7 @@ impl Command {
             Self::FillSpec(_) => "Edit what was asked as text",
             Self::AskOpenModel(_) => "Ask the open model instead",
             Self::TakeEditsOfSpec => "Change the open model so",
+            Self::SetSpecText(_) => "Type an experiment",
             Self::RunSpec => "Run experiment",
             Self::SaveFigureTo(_) => "Save figure",
             Self::CopyTable(_) | Self::CopyTableOf(_) => "Copy table",
@@ -333,7 +346,8 @@ impl Command {
             Self::StepHead(Step::Previous) => "Previous head",
             Self::StepToken(Step::Next) => "Next token",
             Self::StepToken(Step::Previous) => "Previous token",
-            Self::FocusSearch => "Search facts",
+            Self::FocusSearch | Self::SearchFacts(_) => "Search facts",
+            Self::FilterFacts(_) => "Filter and sort",
             Self::AddFact(_) => "Analyse",
             Self::Trace => "Trace",
             Self::ShowDifference(_) => "Difference",
@@ -354,7 +368,9 @@ impl Command {
             Self::Cancel => "Cancel, or clear the selection",
             Self::CancelLoading | Self::AnswerClosing(ClosingAnswer::Cancel) => "Cancel",
             Self::ReleaseRanges => "Each map its own colour range",
-            Self::View(_) | Self::Hover(_) => "Select",
+            Self::View(_) | Self::Hover(_) | Self::SelectInSpec(_) => "Select",
+            Self::Set(_) => "Change a setting",
+            Self::ShowMoreOfTrace(_) => "Settings",
             Self::Paint(Paint::Clear) => "Clear painted edges",
             Self::Paint(_) => "Paint an edge",
             Self::Match(Convention::Rome) => "Matches ROME",

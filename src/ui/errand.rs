@@ -69,7 +69,7 @@ impl Errand {
     }
 
     /// As far as it can go now.
-    pub fn advance(&mut self, state: &mut State) -> Vec<Command> {
+    pub fn advance(&mut self, state: &State) -> Vec<Command> {
         if self.step == Step::Done {
             return Vec::new();
         }
@@ -92,8 +92,7 @@ impl Errand {
             Step::Looking => match self.trace {
                 Some(component) if state.prompt().is_some() => {
                     self.step = Step::Tracing;
-                    state.settings.trace.component = component;
-                    vec![Command::Trace]
+                    vec![Command::ShowKind(component), Command::Trace]
                 }
                 _ => self.study(state),
             },

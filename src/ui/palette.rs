@@ -156,7 +156,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
         Command::SpreadViews,
     ]);
     commands.extend(Weighting::OF_HEADS.map(Command::WeighAttention));
-    let pair = state.settings.trace_pair;
+    let pair = state.preferences.trace_pair;
     commands.push(Command::TraceKinds);
     commands.extend(Component::ALL.map(Command::ShowKind));
     commands.push(Command::ShowDifference(!pair.shows_difference));
@@ -175,16 +175,17 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     let themes = [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark];
     commands.extend(themes.map(Command::SetTheme));
     commands.extend(builtin::ALL.map(|it| Command::OpenModelAt(it.name.into())));
-    commands.extend(state.settings.recent_models.iter().cloned().map(Command::OpenModelAt));
+    commands.extend(state.preferences.recent_models.iter().cloned().map(Command::OpenModelAt));
     commands.extend(builtin::ALL.map(|it| Command::OpenModelBesideAt(it.name.into())));
-    commands.extend(state.settings.recent_models.iter().cloned().map(Command::OpenModelBesideAt));
+    commands
+        .extend(state.preferences.recent_models.iter().cloned().map(Command::OpenModelBesideAt));
     if state.has_model_beside() {
         commands.extend([Direction::Forward, Direction::Inverse].map(Command::AskBoth));
         commands.push(Command::CloseModelBeside);
     }
     commands.push(Command::OpenDatasetAt(Dataset::BUNDLED.into()));
-    commands.extend(state.settings.recent_datasets.iter().cloned().map(Command::OpenDatasetAt));
-    commands.extend(state.settings.recent_sessions.iter().cloned().map(Command::OpenSessionAt));
+    commands.extend(state.preferences.recent_datasets.iter().cloned().map(Command::OpenDatasetAt));
+    commands.extend(state.preferences.recent_sessions.iter().cloned().map(Command::OpenSessionAt));
     commands.extend([
         Command::OpenNoise,
         Command::OpenSpec,

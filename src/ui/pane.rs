@@ -1,38 +1,115 @@
-//! The views that can be opened, and what they are called.
+//! The views that can be opened, and what they are called: one list.
 
 use serde::{Deserialize, Serialize};
 
-/// A view that can be opened. Each is there once at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Pane {
-    Trace,
-    Prediction,
-    Attention,
-    Attribution,
-    LogitLens,
-    Ablation,
-    Knockout,
-    Cut,
-    Comparison,
-    Patching,
-    Paths,
-    Estimates,
-    Variants,
-    Bench,
-    Averages,
-    Stream,
-    Parts,
-    Heads,
-    Weights,
-    Graph,
-    Generation,
-    Editing,
-    Steering,
-    Cell,
-    Jobs,
-    Trust,
-    Spec,
+/// The list of all views. It hands itself to the macro that it is given.
+///
+/// - `shown`: views of the chosen fact that are drawn by code of their own. `Name`, key, title, about
+/// - `studies`: views of a method that is asked for. `Name`, the module of `ui::studies` with its
+///   settings, key, title, the verb on its button, about
+/// - `own`: the window's own affairs. `Name`, key, title, about
+///
+/// The first [`Pane::N_USUAL`] are open at first.
+macro_rules! for_each_view {
+    ($then:ident) => {
+        $then! {
+            shown {
+                Trace, "trace", "Causal trace",
+                    "Where restoring a clean state brings the answer back (Meng et al. 2022)";
+                Prediction, "prediction", "Prediction",
+                    "What the model says next, and what it makes of the answer";
+                Attention, "attention", "Attention",
+                    "Which tokens each head looks at";
+                Attribution, "attribution", "Attribution",
+                    "How much each part of the model adds to the answer's logit";
+                LogitLens, "lens", "Logit lens",
+                    "What the model would say after each layer";
+            }
+            studies {
+                Ablation, ablation, "ablation", "Ablation", "Ablate",
+                    "What the answer loses without each head, MLP, layer or neuron";
+                Knockout, knockout, "knockout", "Knockout", "Cut attention",
+                    "Where attention must be cut for the answer to get lost (Geva et al. 2023)";
+                Cut, cut, "cut", "Edge cut", "Cut edges",
+                    "What the answer loses without attention edges that are painted in the attention view";
+                Comparison, comparison, "comparison", "Fact vs inverse", "Compare",
+                    "Where the model recalls the fact and where its inverse: do the two maps agree?";
+                Patching, patching, "patching", "Patching", "Patch",
+                    "What activations of another prompt, such as the inverse, change in the fact's run";
+                Paths, paths, "paths", "Path patching", "Patch paths",
+                    "Which heads and MLPs speak to the logits, or to one head, directly (Wang et al. 2022)";
+                Estimates, estimates, "estimates", "Estimates", "Estimate",
+                    "Parts and edges that matter, from gradients: AtP*, EAP, EAP-IG";
+                Variants, variants, "variants", "Trace variants", "Trace",
+                    "The trace under other corruptions, of heads, or of the whole subject at once";
+                Bench, bench, "bench", "Corruption bench", "Trace all",
+                    "The same trace under six corruptions, and how alike the maps are (Zhang & Nanda 2024)";
+                Averages, averages, "averages", "Averages", "Average",
+                    "Causal traces of many facts, averaged by what each token is (Meng et al. 2022, fig. 2)";
+                Stream, stream, "stream", "Residual stream", "Look",
+                    "How long the residual stream is, and how the answer's logit builds up in it";
+                Parts, parts, "parts", "More attribution", "Attribute",
+                    "The answer's logit by neuron, by source token, through a head, against another run";
+                Heads, heads, "heads", "Head scores", "Score heads",
+                    "Which heads look at the token before, at duplicates, at what followed, at the subject";
+                Weights, weights, "weights", "Weights", "Read weights",
+                    "What a head's weights read and write, and which heads compose";
+                Graph, graph, "graph", "Contributions", "Trace back",
+                    "Which tokens and parts the prediction is made of (Ferrando et al. 2024)";
+                Generation, generation, "continuation", "Continuation", "Write on",
+                    "What the model writes after the prompt";
+                Editing, editing, "edit", "Edit", "Edit",
+                    "What the model says after a rank-one edit of one MLP (ROME, Meng et al. 2022)";
+                Steering, steering, "steering", "Steering", "Steer",
+                    "What the model says when a direction is added to its residual stream";
+                Cell, cell, "cell", "Trace cell", "Why this cell?",
+                    "What the model says in each run behind the chosen cell of the trace, and in each sample";
+            }
+            own {
+                Trust, "trust", "Trust",
+                    "What the numbers rest on: tokens, device, weights, and every convention in force";
+                Jobs, "jobs", "Jobs",
+                    "What is running, what waits, and what was done";
+                Spec, "spec", "Spec",
+                    "An experiment as text: model, fact and what is asked, as `factscope run` reads it";
+            }
+        }
+    };
 }
+pub(super) use for_each_view;
+
+macro_rules! panes {
+    (
+        shown { $($shown:ident, $shown_key:literal, $shown_text:literal, $shown_about:literal;)* }
+        studies {
+            $($study:ident, $_module:ident, $key:literal, $text:literal, $verb:literal,
+                $about:literal;)*
+        }
+        own { $($own:ident, $own_key:literal, $own_text:literal, $own_about:literal;)* }
+    ) => {
+        /// A view that can be opened. Each is there once at most.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Pane {
+            $(#[doc = $shown_about] $shown,)*
+            $(#[doc = $about] $study,)*
+            $(#[doc = $own_about] $own,)*
+        }
+
+        const CARDS: &[(Pane, Card)] = &[
+            $((Pane::$shown, Card {
+                text: $shown_text, key: $shown_key, tooltip: $shown_about, verb: None, is_own: false,
+            }),)*
+            $((Pane::$study, Card {
+                text: $text, key: $key, tooltip: $about, verb: Some($verb), is_own: false,
+            }),)*
+            $((Pane::$own, Card {
+                text: $own_text, key: $own_key, tooltip: $own_about, verb: None, is_own: true,
+            }),)*
+        ];
+    };
+}
+
+for_each_view!(panes);
 
 /// How a view is spoken of.
 struct Card {
@@ -40,195 +117,30 @@ struct Card {
     key: &'static str,
     tooltip: &'static str,
 
-    /// What the button says that asks for it. Nothing where it is shown unasked.
+    /// What the button says that asks for it. `None` where it is shown unasked.
     verb: Option<&'static str>,
+
+    /// Whether it shows the window's own affairs.
+    is_own: bool,
 }
 
 impl Pane {
-    /// The first ones are open at first.
-    pub const ALL: [Self; 27] = [
-        Self::Trace,
-        Self::Prediction,
-        Self::Attention,
-        Self::Attribution,
-        Self::LogitLens,
-        Self::Ablation,
-        Self::Knockout,
-        Self::Cut,
-        Self::Comparison,
-        Self::Patching,
-        Self::Paths,
-        Self::Estimates,
-        Self::Variants,
-        Self::Bench,
-        Self::Averages,
-        Self::Stream,
-        Self::Parts,
-        Self::Heads,
-        Self::Weights,
-        Self::Graph,
-        Self::Generation,
-        Self::Editing,
-        Self::Steering,
-        Self::Trust,
-        Self::Jobs,
-        Self::Cell,
-        Self::Spec,
-    ];
+    /// In the order of the list.
+    pub const ALL: [Self; CARDS.len()] = {
+        let mut all = [Self::Trace; CARDS.len()];
+        let mut nth = 0;
+        while nth < all.len() {
+            all[nth] = CARDS[nth].0;
+            nth += 1;
+        }
+        all
+    };
 
     /// How many of them are open at first.
     pub const N_USUAL: usize = 7;
 
-    #[expect(clippy::too_many_lines, reason = "a table with a row for each view")]
-    fn card(self) -> Card {
-        let shown = |text, key, tooltip| Card { text, key, tooltip, verb: None };
-        let asked = |text, key, verb, tooltip| Card { text, key, tooltip, verb: Some(verb) };
-        match self {
-            Self::Trace => shown(
-                "Causal trace",
-                "trace",
-                "Where restoring a clean state brings the answer back (Meng et al. 2022)",
-            ),
-            Self::Prediction => shown(
-                "Prediction",
-                "prediction",
-                "What the model says next, and what it makes of the answer",
-            ),
-            Self::Attention => shown("Attention", "attention", "Which tokens each head looks at"),
-            Self::Attribution => shown(
-                "Attribution",
-                "attribution",
-                "How much each part of the model adds to the answer's logit",
-            ),
-            Self::LogitLens => {
-                shown("Logit lens", "lens", "What the model would say after each layer")
-            }
-            Self::Ablation => asked(
-                "Ablation",
-                "ablation",
-                "Ablate",
-                "What the answer loses without each head, MLP, layer or neuron",
-            ),
-            Self::Knockout => asked(
-                "Knockout",
-                "knockout",
-                "Cut attention",
-                "Where attention must be cut for the answer to get lost (Geva et al. 2023)",
-            ),
-            Self::Cut => asked(
-                "Edge cut",
-                "cut",
-                "Cut edges",
-                "What the answer loses without attention edges that are painted in the attention view",
-            ),
-            Self::Comparison => asked(
-                "Fact vs inverse",
-                "comparison",
-                "Compare",
-                "Where the model recalls the fact and where its inverse: do the two maps agree?",
-            ),
-            Self::Patching => asked(
-                "Patching",
-                "patching",
-                "Patch",
-                "What activations of another prompt, such as the inverse, change in the fact's run",
-            ),
-            Self::Paths => asked(
-                "Path patching",
-                "paths",
-                "Patch paths",
-                "Which heads and MLPs speak to the logits, or to one head, directly (Wang et al. 2022)",
-            ),
-            Self::Estimates => asked(
-                "Estimates",
-                "estimates",
-                "Estimate",
-                "Parts and edges that matter, from gradients: AtP*, EAP, EAP-IG",
-            ),
-            Self::Variants => asked(
-                "Trace variants",
-                "variants",
-                "Trace",
-                "The trace under other corruptions, of heads, or of the whole subject at once",
-            ),
-            Self::Bench => asked(
-                "Corruption bench",
-                "bench",
-                "Trace all",
-                "The same trace under six corruptions, and how alike the maps are (Zhang & Nanda 2024)",
-            ),
-            Self::Averages => asked(
-                "Averages",
-                "averages",
-                "Average",
-                "Causal traces of many facts, averaged by what each token is (Meng et al. 2022, fig. 2)",
-            ),
-            Self::Stream => asked(
-                "Residual stream",
-                "stream",
-                "Look",
-                "How long the residual stream is, and how the answer's logit builds up in it",
-            ),
-            Self::Parts => asked(
-                "More attribution",
-                "parts",
-                "Attribute",
-                "The answer's logit by neuron, by source token, through a head, against another run",
-            ),
-            Self::Heads => asked(
-                "Head scores",
-                "heads",
-                "Score heads",
-                "Which heads look at the token before, at duplicates, at what followed, at the subject",
-            ),
-            Self::Weights => asked(
-                "Weights",
-                "weights",
-                "Read weights",
-                "What a head's weights read and write, and which heads compose",
-            ),
-            Self::Graph => asked(
-                "Contributions",
-                "graph",
-                "Trace back",
-                "Which tokens and parts the prediction is made of (Ferrando et al. 2024)",
-            ),
-            Self::Generation => asked(
-                "Continuation",
-                "continuation",
-                "Write on",
-                "What the model writes after the prompt",
-            ),
-            Self::Editing => asked(
-                "Edit",
-                "edit",
-                "Edit",
-                "What the model says after a rank-one edit of one MLP (ROME, Meng et al. 2022)",
-            ),
-            Self::Trust => shown(
-                "Trust",
-                "trust",
-                "What the numbers rest on: tokens, device, weights, and every convention in force",
-            ),
-            Self::Spec => shown(
-                "Spec",
-                "spec",
-                "An experiment as text: model, fact and what is asked, as `factscope run` reads it",
-            ),
-            Self::Jobs => shown("Jobs", "jobs", "What is running, what waits, and what was done"),
-            Self::Steering => asked(
-                "Steering",
-                "steering",
-                "Steer",
-                "What the model says when a direction is added to its residual stream",
-            ),
-            Self::Cell => asked(
-                "Trace cell",
-                "cell",
-                "Why this cell?",
-                "What the model says in each run behind the chosen cell of the trace, and in each sample",
-            ),
-        }
+    fn card(self) -> &'static Card {
+        &CARDS[self as usize].1
     }
 
     pub fn text(self) -> &'static str {
@@ -251,7 +163,7 @@ impl Pane {
 
     /// Whether it shows results, and not the window's own affairs.
     pub fn has_results(self) -> bool {
-        !matches!(self, Self::Trust | Self::Jobs | Self::Spec)
+        !self.card().is_own
     }
 
     /// What the button says that asks for it.

@@ -294,6 +294,24 @@ fn what_is_allowed_is_not_reported() {
     check(&["analysis", "sweep"], "use burn::tensor::Tensor; use super::super::model::Gpt2;");
 }
 
+/// Panels, views and widgets are handed the state to be read; what is clicked becomes a command, and
+/// only `ui::app` and `ui::state` itself change the state.
+#[test]
+fn only_the_app_writes_the_state_of_the_window() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let is_bound = |module: &[String]| {
+        module[0] == "ui" && module.get(1).is_none_or(|room| !["app", "state"].contains(&&**room))
+    };
+    let mut n_bound = 0;
+    for (file, module) in sources(&src).into_iter().filter(|(_, module)| is_bound(module)) {
+        let tokens = tokens(&fs::read_to_string(&file).unwrap());
+        let is_written = tokens.windows(3).any(|it| it == ["&", "mut", "State"]);
+        assert!(!is_written, "{} can write the state", file.display());
+        n_bound += 1;
+    }
+    assert!(n_bound > 50, "{n_bound}");
+}
+
 /// Every source file but the two roots, with its path as a module: `["ui", "views"]`.
 fn sources(src: &Path) -> Vec<(PathBuf, Vec<String>)> {
     fn add(dir: &Path, module: &[String], found: &mut Vec<(PathBuf, Vec<String>)>) {

@@ -1,16 +1,18 @@
 //! A person at the window: opening, searching, choosing, tracing, cancelling, saving.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use factscope::analysis::AnalysisResult;
 use factscope::analysis::causal_trace::Component;
+use factscope::analysis::{AnalysisResult, Metric};
 use factscope::facts::Direction;
 use factscope::tokens::Bos;
+use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
 use factscope::ui::state::{FactId, Filter, Known, ModelState, Order, RunState};
@@ -265,44 +267,76 @@ fn bos_is_one_more_position() {
     window.wait_for_predictions();
 }
 
-#[test]
-fn settings_outlive_the_window() {
-    #[derive(Default)]
-    struct Memory(BTreeMap<String, String>);
+/// What the system keeps of a window.
+#[derive(Default)]
+struct Memory(BTreeMap<String, String>);
 
-    impl eframe::Storage for Memory {
-        fn get_string(&self, key: &str) -> Option<String> {
-            self.0.get(key).cloned()
-        }
-
-        fn set_string(&mut self, key: &str, value: String) {
-            self.0.insert(key.to_owned(), value);
-        }
-
-        fn remove_string(&mut self, key: &str) {
-            self.0.remove(key);
-        }
-
-        fn flush(&mut self) {}
+impl eframe::Storage for Memory {
+    fn get_string(&self, key: &str) -> Option<String> {
+        self.0.get(key).cloned()
     }
 
+    fn set_string(&mut self, key: &str, value: String) {
+        self.0.insert(key.to_owned(), value);
+    }
+
+    fn remove_string(&mut self, key: &str) {
+        self.0.remove(key);
+    }
+
+    fn flush(&mut self) {}
+}
+
+impl Memory {
+    /// A window that remembers it.
+    fn open(self) -> Harness<'static, App> {
+        let memory: &'static Self = Box::leak(Box::new(self));
+        Harness::builder().build_eframe(|cc| {
+            cc.storage = Some(memory);
+            App::new(cc, &Options::default(), Arc::new(FakePicker(None))).unwrap()
+        })
+    }
+}
+
+#[test]
+fn settings_outlive_the_window() {
     let mut window = Window::open();
     window.click("MLP");
     window.harness.get_by_role_and_label(Role::ComboBox, "BOS").click();
     window.harness.run_steps(2);
     window.click("TransformerLens (BOS)");
-    let memory: &'static mut Memory = Box::leak(Box::default());
-    eframe::App::save(window.harness.state_mut(), memory);
+    window.does(Command::SetSpecText("{".to_owned()));
+    let mut memory = Memory::default();
+    eframe::App::save(window.harness.state_mut(), &mut memory);
 
-    let harness = Harness::builder().build_eframe(|cc| {
-        cc.storage = Some(memory);
-        App::new(cc, &Options::default(), Arc::new(FakePicker(None))).unwrap()
-    });
-    let settings = &harness.state().state.settings;
-    assert_eq!(settings, &window.app().state.settings);
-    assert_eq!(settings.bos, Bos::On);
-    assert_eq!(settings.trace.component, Component::Mlp);
-    assert_eq!(settings.recent_models, [tiny()]);
+    let harness = memory.open();
+    let state = &harness.state().state;
+    assert_eq!(state.settings, window.app().state.settings);
+    assert_eq!(state.preferences, window.app().state.preferences);
+    assert_eq!(state.settings.bos, Bos::On);
+    assert_eq!(state.settings.trace.component, Component::Mlp);
+    assert_eq!(state.preferences.recent_models, [tiny()]);
+    assert_eq!(state.spec.text(), "{");
+}
+
+/// All of them were kept under one name.
+#[test]
+fn settings_of_an_earlier_version_are_taken_over() {
+    let kept = "(theme:Dark,zoom:1.25,bos:on,trace:(component:mlp,n_samples:3),\
+                studies:(cell:(n_top:7)),recent_models:[\"/models/a\"],spec_text:\"{\",\
+                metric:Logit,trace_pair:(shows_difference:true,has_same_scale:false))";
+    let memory = Memory([(eframe::APP_KEY.to_owned(), kept.to_owned())].into());
+    let harness = memory.open();
+    let state = &harness.state().state;
+    assert_eq!(state.settings.bos, Bos::On);
+    assert_eq!(
+        (state.settings.trace.component, state.settings.trace.n_samples),
+        (Component::Mlp, 3)
+    );
+    assert_eq!(state.settings.metric, Metric::Logit);
+    assert_eq!(state.preferences.recent_models, [Path::new("/models/a")]);
+    assert!(state.preferences.trace_pair.shows_difference);
+    assert_eq!(state.spec.text(), "{");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::support::Window;
 
 impl Window {
     fn trace_pair(&self) -> TracePair {
-        self.app().state.settings.trace_pair
+        self.app().state.preferences.trace_pair
     }
 
     /// Whether a map is drawn, by the beginning of what is heard of it.

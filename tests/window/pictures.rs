@@ -67,7 +67,7 @@ fn each_view_looks_as_it_did() {
     });
     assert_eq!(window.app().state.error, None);
     assert!(window.app().state.stored.is_none(), "the built-in model is another; make it anew");
-    window.harness.state_mut().state.settings.measures_recall = false;
+    window.harness.state_mut().state.preferences.measures_recall = false;
     let mut wrong = Vec::new();
     let mut compare = |picture: &image::RgbaImage, name: String| {
         let options = SnapshotOptions::new().max_failed_pixels(20);
@@ -91,9 +91,8 @@ fn each_view_looks_as_it_did() {
     }
     // And as it is while it is typed.
     window.alone(Pane::Spec);
-    let text = &mut window.harness.state_mut().state.settings.spec_text;
-    *text = text.replacen("\"prompt\"", "\"promt\"", 1);
-    window.harness.run_steps(3);
+    let text = window.app().state.spec.text().replacen("\"prompt\"", "\"promt\"", 1);
+    window.does(Command::SetSpecText(text));
     compare(&window.picture(Pane::Spec), "view_spec_wrong".to_owned());
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -108,7 +107,7 @@ fn make_the_session_of_the_views() {
     };
     let mut window = Window::new(options, None);
     window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
-    window.harness.state_mut().state.settings.measures_recall = false;
+    window.harness.state_mut().state.preferences.measures_recall = false;
     let chosen = (0..100)
         .map(FactId::Record)
         .find(|id| {

@@ -17,11 +17,11 @@ use super::support::Window;
 
 impl Window {
     fn spec_text(&self) -> &str {
-        &self.app().state.settings.spec_text
+        self.app().state.spec.text()
     }
 
     fn set_spec_text(&mut self, text: &str) {
-        text.clone_into(&mut self.harness.state_mut().state.settings.spec_text);
+        self.harness.state_mut().state.spec.set_text(text.to_owned());
         self.show(Pane::Spec);
     }
 

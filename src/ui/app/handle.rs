@@ -61,20 +61,22 @@ impl App {
             Command::OpenSpec
             | Command::OpenSpecAt(_)
             | Command::FillSpec(_)
+            | Command::SetSpecText(_)
+            | Command::SelectInSpec(_)
             | Command::AskOpenModel(_)
             | Command::TakeEditsOfSpec
             | Command::RunSpec => self.spec_command(command, ctx),
             Command::OpenModelAt(dir) => self.open_model(dir),
             Command::OpenDatasetAt(path) => self.open_dataset(path, ctx),
             Command::SaveScreenshotTo(path) => {
-                self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
-                match self.state.settings.screenshot_scale.clamp(1, 4) {
+                self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
+                match self.state.preferences.screenshot_scale.clamp(1, 4) {
                     1 => screenshot::capture(ctx, path, &self.replies),
                     _ if self.picture.is_some() => {}
                     times => self.picture = Some(LargePicture::begin(ctx, path, times)),
                 }
             }
-            Command::SetScreenshotScale(scale) => self.state.settings.screenshot_scale = scale,
+            Command::SetScreenshotScale(scale) => self.state.preferences.screenshot_scale = scale,
             Command::SaveFigure(_)
             | Command::SaveFigureTo(_)
             | Command::SaveFigureOf(_)
@@ -97,7 +99,7 @@ impl App {
             Command::AnswerClosing(answer) => self.answer_closing(answer, ctx),
 
             Command::SetTheme(theme) => {
-                self.state.settings.theme = theme;
+                self.state.preferences.theme = theme;
                 ctx.set_theme(theme);
             }
             Command::ZoomIn => egui::gui_zoom::zoom_in(ctx),
@@ -160,7 +162,7 @@ impl App {
             Command::ApplyEdit(pane) => self.apply_edit(pane),
             Command::DropEdits => self.edit(Vec::new()),
             Command::ShowDifference(is_on) => {
-                self.state.settings.trace_pair.shows_difference = is_on;
+                self.state.preferences.trace_pair.shows_difference = is_on;
             }
             Command::WeighAttention(weighting) => {
                 if weighting != self.state.settings.attention.weighting && !self.refuses() {
@@ -168,8 +170,22 @@ impl App {
                     self.look();
                 }
             }
-            Command::SetSameScale(is_on) => self.state.settings.trace_pair.has_same_scale = is_on,
-            Command::SetMeasuresRecall(is_on) => self.state.settings.measures_recall = is_on,
+            Command::SetSameScale(is_on) => {
+                self.state.preferences.trace_pair.has_same_scale = is_on
+            }
+            Command::Set(setting) => self.state.settings.set(*setting),
+            Command::ShowMoreOfTrace(is_on) => {
+                self.state.preferences.shows_more_of_trace = Some(is_on);
+            }
+            Command::SearchFacts(query) => {
+                self.state.facts.set_query(query);
+                self.views.facts.list_anew();
+            }
+            Command::FilterFacts(filter) => {
+                self.state.facts.set_filter(*filter);
+                self.views.facts.list_anew();
+            }
+            Command::SetMeasuresRecall(is_on) => self.state.preferences.measures_recall = is_on,
             Command::Cancel => self.cancel(),
             Command::CancelLoading => {
                 self.state.jobs.cancel(|kind| matches!(kind, JobKind::Load(..)));
@@ -221,11 +237,11 @@ impl App {
                 }
             }
             Command::SetResultsLimit(limit) => {
-                self.state.settings.results_limit_mb = limit;
+                self.state.preferences.results_limit_mb = limit;
                 self.evict();
             }
             Command::DismissError => self.state.error = None,
-            Command::DismissHint => self.state.settings.knows_hint = true,
+            Command::DismissHint => self.state.preferences.knows_hint = true,
             Command::ShowPalette => self.palette = Some(Palette::default()),
             Command::Undo => {
                 let bos = self.state.settings.bos;
@@ -361,7 +377,7 @@ impl App {
 
     /// Asks the model for the dataset's facts one by one, while nothing else is to be done.
     pub(super) fn measure_recall(&mut self) {
-        if !self.state.settings.measures_recall || self.state.stored.is_some() {
+        if !self.state.preferences.measures_recall || self.state.stored.is_some() {
             return;
         }
         let Some(info) = self.state.info().cloned() else { return };

@@ -165,7 +165,7 @@ impl App {
     }
 
     pub(super) fn loaded(&mut self, info: Arc<ModelInfo>, ctx: &egui::Context) {
-        self.state.settings.remember_model(&info.dir);
+        self.state.preferences.remember_model(&info.dir);
         self.state.notice = Some(format!("Opened {} in {:.1} s", info.name, info.load_secs));
         self.state.model = ModelState::Open(info);
         self.forget_recall();
@@ -177,7 +177,7 @@ impl App {
     }
 
     fn loaded_beside(&mut self, info: Arc<ModelInfo>, ctx: &egui::Context) {
-        self.state.settings.remember_model(&info.dir);
+        self.state.preferences.remember_model(&info.dir);
         let text = format!("Opened {} beside in {:.1} s", info.name, info.load_secs);
         self.state.notice = Some(text);
         self.state.model_beside.model = ModelState::Open(info);
@@ -248,7 +248,7 @@ impl App {
         self.state.forget(|key| matches!(key.fact, FactId::Record(_)));
         self.state.painted.forget();
         self.state.forget_steps();
-        self.state.settings.remember_dataset(&dataset.path);
+        self.state.preferences.remember_dataset(&dataset.path);
         let n_facts = dataset.records.len();
         let name = panels::file_name(&dataset.path);
         self.state.notice = Some(format!("Opened {name} with {} facts", panels::grouped(n_facts)));

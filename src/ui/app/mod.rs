@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use eframe::egui::{self, Popup};
 use eframe::{APP_KEY, CreationContext, Frame, Storage};
+use serde::de::DeserializeOwned;
 
 use crate::analysis::AnalysisResult;
 use crate::experiment::Experiment;
@@ -23,7 +24,7 @@ use crate::ui::palette::{Palette, palette_ui};
 use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
 use crate::ui::screenshot::{self, LargePicture};
-use crate::ui::state::{Mark, Settings, State};
+use crate::ui::state::{FirstSettings, Mark, Preferences, Settings, State};
 use crate::ui::workspace::Workspace;
 use crate::ui::{Options, theme};
 use crate::worker::{ModelInfo, Told, Which, Worker};
@@ -46,8 +47,21 @@ mod weigh;
 const RESULT_REPAINT: Duration = Duration::from_millis(60);
 const PROGRESS_REPAINT: Duration = Duration::from_millis(400);
 
-/// Apart from the settings, which must not be lost with an arrangement of older views.
+/// Each apart, so that none is lost with another that an older version wrote.
+const SETTINGS_KEY: &str = "settings";
+const PREFERENCES_KEY: &str = "preferences";
+const SPEC_TEXT_KEY: &str = "experiment";
 const WORKSPACE_KEY: &str = "workspace";
+
+/// What was kept at the end of the last start. All but the workspace was under one name before.
+fn kept<T: DeserializeOwned>(storage: &dyn Storage, key: &str) -> Option<T> {
+    eframe::get_value(storage, key).or_else(|| eframe::get_value(storage, APP_KEY))
+}
+
+fn kept_spec_text(storage: &dyn Storage) -> String {
+    let first = || Some(eframe::get_value::<FirstSettings>(storage, APP_KEY)?.spec_text);
+    eframe::get_value(storage, SPEC_TEXT_KEY).or_else(first).unwrap_or_default()
+}
 
 /// The window.
 pub struct App {
@@ -143,12 +157,14 @@ impl App {
         let is_remembered = options.screenshot.is_none();
         let stored = cc.storage.filter(|_| is_remembered);
         let mut settings: Settings =
-            stored.and_then(|storage| eframe::get_value(storage, APP_KEY)).unwrap_or_default();
+            stored.and_then(|it| kept(it, SETTINGS_KEY)).unwrap_or_default();
+        let mut preferences: Preferences =
+            stored.and_then(|it| kept(it, PREFERENCES_KEY)).unwrap_or_default();
         settings.bos = options.bos.unwrap_or(settings.bos);
-        settings.measures_recall &= is_remembered;
-        settings.screenshot_scale = options.scale.unwrap_or(settings.screenshot_scale);
-        ctx.set_theme(options.theme.unwrap_or(settings.theme));
-        ctx.set_zoom_factor(settings.zoom);
+        preferences.measures_recall &= is_remembered;
+        preferences.screenshot_scale = options.scale.unwrap_or(preferences.screenshot_scale);
+        ctx.set_theme(options.theme.unwrap_or(preferences.theme));
+        ctx.set_zoom_factor(preferences.zoom);
 
         let (replies, answers) = mpsc::channel();
         let wake = {
@@ -165,7 +181,8 @@ impl App {
         if let Some(pane) = options.pane {
             workspace.show(pane);
         }
-        let mut state = State::new(settings);
+        let mut state = State::new(settings, preferences);
+        state.spec.set_text(stored.map(kept_spec_text).unwrap_or_default());
         state.device = options.device;
         let mut app = Self {
             state,
@@ -243,7 +260,7 @@ impl App {
 
     fn do_errand(&mut self, ctx: &egui::Context) {
         if let Some(mut errand) = self.errand.take() {
-            for command in errand.advance(&mut self.state) {
+            for command in errand.advance(&self.state) {
                 self.handle(command, ctx);
             }
             if errand.is_under_way() {
@@ -320,7 +337,7 @@ impl eframe::App for App {
             self.drop_file(file.path(), &ctx);
         }
 
-        let (state, views, commands) = (&mut self.state, &mut self.views, &mut self.commands);
+        let (state, views, commands) = (&self.state, &mut self.views, &mut self.commands);
         panels::window_ui(ui, state, views, commands);
         dialogs::path_prompt_ui(&ctx, &mut self.path_prompt, commands);
         palette_ui(&ctx, &mut self.palette, state, &views.workspace, commands);
@@ -329,7 +346,7 @@ impl eframe::App for App {
         panels::drop_hint_ui(&ctx);
 
         let hovered = self.state.hovered.take();
-        self.state.settings.zoom = ctx.zoom_factor();
+        self.state.preferences.zoom = ctx.zoom_factor();
         for command in std::mem::take(&mut self.commands) {
             let is_hover = matches!(command, Command::Hover(_));
             self.handle(command, &ctx);
@@ -359,7 +376,9 @@ impl eframe::App for App {
 
     fn save(&mut self, storage: &mut dyn Storage) {
         if self.is_remembered {
-            eframe::set_value(storage, APP_KEY, &self.state.settings);
+            eframe::set_value(storage, SETTINGS_KEY, &self.state.settings);
+            eframe::set_value(storage, PREFERENCES_KEY, &self.state.preferences);
+            eframe::set_value(storage, SPEC_TEXT_KEY, &self.state.spec.text());
             eframe::set_value(storage, WORKSPACE_KEY, &self.views.workspace);
         }
     }

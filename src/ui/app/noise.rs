@@ -25,8 +25,8 @@ impl App {
                      {d_model} wide",
                     file.short_name()
                 ));
+                self.state.preferences.noise_dir = path.parent().map(Path::to_owned);
                 let settings = &mut self.state.settings;
-                settings.noise_dir = path.parent().map(Path::to_owned);
                 settings.trace.noise = NoiseSetting::File(file);
                 settings.trace.n_samples = n_samples;
             }

@@ -34,17 +34,17 @@ impl App {
     }
 
     pub(super) fn last_dir(&self, purpose: Purpose) -> Option<PathBuf> {
-        let settings = &self.state.settings;
+        let preferences = &self.state.preferences;
         match purpose {
-            Purpose::Model(_) => Some(settings.recent_models.first()?.parent()?.to_owned()),
-            Purpose::Dataset => Some(settings.recent_datasets.first()?.parent()?.to_owned()),
-            Purpose::Noise => settings.noise_dir.clone(),
-            Purpose::Session => Some(settings.recent_sessions.first()?.parent()?.to_owned()),
+            Purpose::Model(_) => Some(preferences.recent_models.first()?.parent()?.to_owned()),
+            Purpose::Dataset => Some(preferences.recent_datasets.first()?.parent()?.to_owned()),
+            Purpose::Noise => preferences.noise_dir.clone(),
+            Purpose::Session => Some(preferences.recent_sessions.first()?.parent()?.to_owned()),
             Purpose::SavedSession
             | Purpose::Screenshot
             | Purpose::Figure
             | Purpose::Spec
-            | Purpose::OpenedSpec => settings.screenshot_dir.clone(),
+            | Purpose::OpenedSpec => preferences.screenshot_dir.clone(),
         }
     }
 

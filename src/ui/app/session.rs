@@ -105,7 +105,7 @@ impl App {
         match saved {
             Ok(saved) => {
                 self.state.notice = Some(format!("Saved {}", path.display()));
-                self.state.settings.remember_session(&path);
+                self.state.preferences.remember_session(&path);
                 self.state.session = Some(OpenSession { path, saved: *saved });
             }
             Err(error) => {
@@ -157,7 +157,7 @@ impl App {
         };
         // What is being opened else would come on top.
         self.state.reading = None;
-        self.state.settings.remember_session(path);
+        self.state.preferences.remember_session(path);
         if !present.differences.is_empty() {
             self.show_stored(path, session, present.differences, ctx);
             return;
@@ -235,7 +235,7 @@ impl App {
 
     fn put_back(&mut self, path: &Path, session: Session, places: &[FactId], ctx: &egui::Context) {
         self.state.forget_steps();
-        let look: Option<Look> = session.window();
+        let look = Look::of(&session);
         if session.dataset.is_some() {
             self.state.subjects = Some(Arc::clone(&session.subjects));
         }

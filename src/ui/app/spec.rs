@@ -29,9 +29,8 @@ impl App {
                 None => self.nothing_to_save(pane),
             },
             Command::AskOpenModel(which) => {
-                let text = &self.state.settings.spec_text;
                 let (Ok(experiment), Some(info)) =
-                    (self.state.spec.read(text).clone(), self.state.info_of(which))
+                    (self.state.spec.read().clone(), self.state.info_of(which))
                 else {
                     return;
                 };
@@ -39,11 +38,12 @@ impl App {
                 self.set_spec(&Experiment { model, edits, ..experiment });
             }
             Command::TakeEditsOfSpec => {
-                let text = &self.state.settings.spec_text;
-                if let Ok(experiment) = self.state.spec.read(text).clone() {
+                if let Ok(experiment) = self.state.spec.read().clone() {
                     self.edit(experiment.edits);
                 }
             }
+            Command::SetSpecText(text) => self.state.spec.set_text(text),
+            Command::SelectInSpec(selection) => self.state.spec.selection = selection,
             Command::RunSpec => self.run_spec(ctx),
             _ => {}
         }
@@ -52,7 +52,7 @@ impl App {
     fn set_spec(&mut self, experiment: &Experiment) {
         match experiment.to_json() {
             Ok(text) => {
-                self.state.settings.spec_text = text;
+                self.state.spec.set_text(text);
                 self.views.workspace.show(Pane::Spec);
             }
             Err(error) => self.state.error = Some(format!("It cannot be written: {error}")),
@@ -69,8 +69,8 @@ impl App {
         };
         match text {
             Ok(text) => {
-                self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
-                self.state.settings.spec_text = text;
+                self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
+                self.state.spec.set_text(text);
                 self.state.notice = Some(format!("Opened {}", path.display()));
                 self.views.workspace.show(Pane::Spec);
             }
@@ -98,8 +98,7 @@ impl App {
             self.state.error = Some("Open a model first".to_owned());
             return;
         }
-        let text = &self.state.settings.spec_text;
-        let experiment = match self.state.spec.read(text) {
+        let experiment = match self.state.spec.read() {
             Ok(experiment) => experiment.clone(),
             Err(fault) => {
                 let (line, column) = (fault.line, fault.column);

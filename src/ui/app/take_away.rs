@@ -51,7 +51,7 @@ impl App {
             }
             Command::CopyCommandLineOf(pane) => self.copy_command_line(pane, ctx),
             Command::SetFigureScale(times) => {
-                self.state.settings.figure_scale = times;
+                self.state.preferences.figure_scale = times;
                 self.state.notice = Some(command.text());
             }
             Command::SaveSpec(pane) => match self.state.experiment(pane) {
@@ -71,7 +71,7 @@ impl App {
     }
 
     fn figure_scale(&self) -> Scale {
-        Scale::new(self.state.settings.figure_scale).unwrap_or_default()
+        Scale::new(self.state.preferences.figure_scale).unwrap_or_default()
     }
 
     /// For a POSIX shell.
@@ -105,7 +105,7 @@ impl App {
     /// What was asked, as `factscope run` reads it.
     fn save_spec(&mut self, path: &Path) {
         let Some(experiment) = self.experiment.take() else { return };
-        self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
+        self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
         let saved = experiment.to_json().map_err(std::io::Error::from);
         match saved.and_then(|text| whole_file::write(path, text.as_bytes())) {
             Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
@@ -119,7 +119,7 @@ impl App {
     /// The figure that was asked for, in the format that the name says.
     fn save_figure(&mut self, path: &Path) {
         let Some(figure) = self.figure.take() else { return };
-        self.state.settings.screenshot_dir = path.parent().map(Path::to_owned);
+        self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
         match export::save(&figure, path, self.figure_scale()) {
             Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
             Err(error) => {

@@ -37,7 +37,7 @@ impl App {
     pub(super) fn evict(&mut self) {
         let n = self.state.evict();
         if n > 0 {
-            let limit = self.state.settings.results_limit_mb;
+            let limit = self.state.preferences.results_limit_mb;
             self.state.notice =
                 Some(format!("Gave up the {n} oldest results, to keep within {limit} MB"));
         }

@@ -1,10 +1,11 @@
 use eframe::egui::accesskit::Role;
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
 use eframe::egui::{
-    CollapsingHeader, Color32, ComboBox, Context, CornerRadius, FontId, Id, Key, Rect, Response,
+    CollapsingHeader, Color32, ComboBox, Context, CornerRadius, FontId, Id, Rect, Response,
     RichText, ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
+use super::fact_form::FactForm;
 use super::grouped;
 use crate::facts::{Cardinality, Catalogue, Direction, Record};
 use crate::ui::command::Command;
@@ -18,6 +19,9 @@ const PADDING: f32 = 8.0;
 /// How the list looks.
 #[derive(Debug, Default)]
 pub struct FactsView {
+    form: FactForm,
+
+    /// Set until the list is scrolled to the chosen fact.
     is_revealing: bool,
 
     /// As last drawn, in points.
@@ -29,6 +33,12 @@ impl FactsView {
     /// Scrolls to the chosen fact.
     pub fn reveal(&mut self) {
         self.is_revealing = true;
+    }
+
+    /// Other facts are listed: it is looked at from the start, or from the chosen fact.
+    pub fn list_anew(&mut self) {
+        self.offset = 0.0;
+        self.reveal();
     }
 }
 
@@ -44,10 +54,10 @@ pub fn is_search_focused(ctx: &Context) -> bool {
     ctx.memory(|memory| memory.has_focus(search_id()))
 }
 
-pub fn facts_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView, commands: &mut Vec<Command>) {
-    search_ui(ui, state, view);
-    filter_ui(ui, state, view);
-    form_ui(ui, state, commands);
+pub fn facts_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<Command>) {
+    search_ui(ui, state, commands);
+    filter_ui(ui, state, commands);
+    view.form.show(ui, commands);
     ui.separator();
     if state.facts.is_empty() {
         ui.label("No facts are open");
@@ -68,14 +78,14 @@ pub fn facts_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView, commands: 
         };
         ui.label(text);
         if *state.facts.filter() != Filter::default() && ui.button("Clear the filter").clicked() {
-            state.facts.set_filter(Filter::default());
+            commands.push(Command::FilterFacts(Box::default()));
         }
         return;
     }
     list_ui(ui, state, view, commands);
 }
 
-fn search_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView) {
+fn search_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let mut query = state.facts.query().to_owned();
     ui.horizontal(|ui| {
         let label = ui.strong("Facts");
@@ -100,15 +110,13 @@ fn search_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView) {
         info
     });
     if field.changed() {
-        state.facts.set_query(query);
-        view.offset = 0.0;
-        view.reveal();
+        commands.push(Command::SearchFacts(query));
     }
     field.on_hover_text(Command::FocusSearch.tooltip());
 }
 
 /// Which facts are listed, and in which order.
-fn filter_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView) {
+fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     if state.facts.dataset.is_none() {
         return;
     }
@@ -172,9 +180,7 @@ fn filter_ui(ui: &mut Ui, state: &mut State, view: &mut FactsView) {
         }
     });
     if filter != *state.facts.filter() {
-        state.facts.set_filter(filter);
-        view.offset = 0.0;
-        view.reveal();
+        commands.push(Command::FilterFacts(Box::new(filter)));
     }
 }
 
@@ -204,48 +210,6 @@ fn recall_summary_ui(ui: &mut Ui, state: &State) {
             "Facts whose answer's first token is the model's first guess, of those asked so far",
         );
     }
-}
-
-/// A fact of one's own.
-fn form_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
-    CollapsingHeader::new("Type a fact").show(ui, |ui| {
-        let form = &mut state.form;
-        let mut is_entered = false;
-        let mut is_changed = false;
-        let mut line = |ui: &mut Ui, name: &str, hint: &str, about: &str, text: &mut String| {
-            let label = ui.label(RichText::new(name).small().weak()).on_hover_text(about);
-            let edit = TextEdit::singleline(text)
-                .hint_text(hint)
-                .background_color(super::field_color(ui))
-                .desired_width(f32::INFINITY);
-            let field = ui.add(edit).labelled_by(label.id).on_hover_text(about);
-            is_changed |= field.changed();
-            is_entered |= field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-        };
-        ui.spacing_mut().item_spacing.y = 3.0;
-        let about =
-            "Up to the answer; a space at its end is removed, for the answer brings its own";
-        line(ui, "Prompt", "e.g. The Eiffel Tower is in the city of", about, &mut form.prompt);
-        let about = "The words of the prompt that a trace corrupts; without them there is no trace";
-        line(ui, "Subject", "e.g. The Eiffel Tower", about, &mut form.subject);
-        let about = "What should follow; left empty, the model's own first guess";
-        line(ui, "Answer", "e.g. Paris", about, &mut form.answer);
-        let about = "A wrong answer to compare with, for logit differences";
-        line(ui, "Foil (optional)", "e.g. Rome", about, &mut form.foil);
-        if is_changed {
-            form.error = None;
-        }
-        if let Some(error) = &form.error {
-            ui.label(RichText::new(error).color(theme::palette(ui).error));
-        }
-        ui.add_space(3.0);
-        if ui.button("Analyse").clicked() || is_entered {
-            match form.fact() {
-                Ok(fact) => commands.push(Command::AddFact(fact)),
-                Err(error) => form.error = Some(error),
-            }
-        }
-    });
 }
 
 fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<Command>) {

@@ -65,7 +65,7 @@ fn table_ui(ui: &mut Ui, state: &State) {
 fn limit_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         let label = ui.label("Results up to");
-        let mut limit = state.settings.results_limit_mb;
+        let mut limit = state.preferences.results_limit_mb;
         let drag = DragValue::new(&mut limit).range(16..=65_536).speed(8).suffix(" MB");
         let drag = ui.add(drag).labelled_by(label.id);
         let about = "Beyond it the oldest results are given up; they can be asked again. What is on \

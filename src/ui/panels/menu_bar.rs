@@ -37,7 +37,7 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
             ui.separator();
             let themes = [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark];
             for theme in themes {
-                let is_chosen = state.settings.theme == theme;
+                let is_chosen = state.preferences.theme == theme;
                 choice_ui(ui, is_chosen, Command::SetTheme(theme), commands);
             }
             ui.separator();
@@ -80,7 +80,7 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
                 item_ui(ui, Command::StepToken(step), commands);
             }
             ui.separator();
-            let mut is_on = state.settings.measures_recall;
+            let mut is_on = state.preferences.measures_recall;
             let command = Command::SetMeasuresRecall(!is_on);
             let item = ui.checkbox(&mut is_on, command.text());
             if item.on_hover_text(command.tooltip()).changed() {
@@ -101,20 +101,20 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     }
     item_ui(ui, Command::OpenDataset, commands);
     item_ui(ui, Command::OpenDatasetAt(Dataset::BUNDLED.into()), commands);
-    let recent = &state.settings.recent_models;
+    let recent = &state.preferences.recent_models;
     let recent = recent.iter().map(|dir| Command::OpenModelAt(dir.clone()));
     recent_ui(ui, "Recent models", recent, commands);
     ui.menu_button("Model beside", |ui| beside_menu_ui(ui, state, commands))
         .response
         .on_hover_text(Command::OpenModelBeside.tooltip());
-    let recent = &state.settings.recent_datasets;
+    let recent = &state.preferences.recent_datasets;
     let recent = recent.iter().map(|path| Command::OpenDatasetAt(path.clone()));
     recent_ui(ui, "Recent datasets", recent, commands);
     item_ui(ui, Command::OpenNoise, commands);
     item_ui(ui, Command::OpenSpec, commands);
     ui.separator();
     item_ui(ui, Command::OpenSession, commands);
-    let recent = &state.settings.recent_sessions;
+    let recent = &state.preferences.recent_sessions;
     let recent = recent.iter().map(|path| Command::OpenSessionAt(path.clone()));
     recent_ui(ui, "Recent sessions", recent, commands);
     item_ui(ui, Command::SaveSession, commands);
@@ -129,7 +129,7 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     item_ui(ui, Command::TypeScreenshotPath, commands);
     ui.menu_button("Screenshot size", |ui| {
         for scale in Scale::ALL {
-            let is_chosen = state.settings.screenshot_scale == scale.times();
+            let is_chosen = state.preferences.screenshot_scale == scale.times();
             choice_ui(ui, is_chosen, Command::SetScreenshotScale(scale.times()), commands);
         }
     });
@@ -144,7 +144,7 @@ fn beside_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     for builtin in builtin::ALL {
         item_ui(ui, Command::OpenModelBesideAt(builtin.name.into()), commands);
     }
-    let recent = &state.settings.recent_models;
+    let recent = &state.preferences.recent_models;
     let recent = recent.iter().map(|dir| Command::OpenModelBesideAt(dir.clone()));
     recent_ui(ui, "Recent models", recent, commands);
     ui.separator();

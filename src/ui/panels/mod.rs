@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use eframe::egui::{CentralPanel, Color32, Frame, Margin, Panel, Ui};
 
+mod fact_form;
 mod facts_panel;
 mod help;
 mod jobs_panel;
@@ -38,7 +39,6 @@ use super::theme;
 use super::views::{CausalTraceView, LogitLensView};
 use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
-use crate::analysis::Metric;
 use crate::figure::{Effect, Figure, Look};
 
 /// How the views look; what they show is in the state.
@@ -50,25 +50,23 @@ pub struct Views {
     difference: Difference,
     lens: LogitLensView,
     figures: Figures,
-
-    /// What figures of studies show.
-    metric: Metric,
 }
 
 impl Views {
     /// What a view shows of the fact as it is looked at, as a figure.
     pub fn figure_of(&self, pane: Pane, state: &State) -> Option<Arc<Figure>> {
         let result = state.result(pane)?;
+        let settings = &state.settings;
         let look = Look {
-            metric: if pane == Pane::Trace { self.trace.metric } else { self.metric },
-            effect: state.settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect()),
-            attribution: state.settings.attribution,
+            metric: if pane == Pane::Trace { settings.trace_metric } else { settings.metric },
+            effect: settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect()),
+            attribution: settings.attribution,
             pick: state.selection_at(state.row),
             planted: state.planted(state.row),
             ..Look::new(&state.info_at(state.row)?.tokenizer)
         };
         let mut figure = Figure::of(result, &look);
-        state.settings.ranges.apply(&mut figure);
+        settings.ranges.apply(&mut figure);
         if let Some(name) = state.model_name(state.row) {
             figure.notes.push(format!("Model: {name}"));
         }
@@ -83,7 +81,7 @@ impl Views {
     }
 }
 
-pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut Vec<Command>) {
+pub fn window_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
     let filled = Frame::NONE.fill(ui.visuals().panel_fill);
     let bar = filled.inner_margin(Margin::symmetric(10, 4));
     Panel::top("menu")
@@ -131,13 +129,11 @@ pub fn window_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &m
             welcome::no_model_ui(ui, state, commands);
             return;
         }
-        (views.trace.metric, views.metric) = (state.settings.trace_metric, state.settings.metric);
         let mut workspace = std::mem::take(&mut views.workspace);
         workspace.ui(ui, commands, &mut |ui, pane, commands| {
             pane::pane_ui(ui, pane, state, views, commands);
         });
         views.workspace = workspace;
-        (state.settings.trace_metric, state.settings.metric) = (views.trace.metric, views.metric);
     });
 }
 

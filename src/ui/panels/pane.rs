@@ -10,7 +10,8 @@ use crate::analysis::AnalysisResult;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{Run, RunState, State, capitalized};
+use crate::ui::state::{Run, RunState, Setting, State, capitalized};
+use crate::ui::studies::StudySettings;
 use crate::ui::theme;
 use crate::ui::view::{Hovered, ViewAction, ViewCtx};
 use crate::ui::views::{
@@ -30,7 +31,7 @@ fn prediction_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) 
 pub fn pane_ui(
     ui: &mut Ui,
     pane: Pane,
-    state: &mut State,
+    state: &State,
     views: &mut Views,
     commands: &mut Vec<Command>,
 ) {
@@ -52,13 +53,14 @@ pub fn pane_ui(
         Pane::Prediction => prediction_panel_ui(ui, state, commands),
         Pane::Attention => attention_panel_ui(ui, state, commands),
         Pane::Attribution => {
-            // Changed while the rest is looked at.
             let mut form = state.settings.attribution;
             answer_ui(ui, state, pane, commands, |ui, result, ctx| {
                 let AnalysisResult::LogitAttribution(it) = result else { return None };
                 attribution_ui(ui, it, &mut form, ctx)
             });
-            state.settings.attribution = form;
+            if form != state.settings.attribution {
+                commands.push(Command::Set(Box::new(Setting::Attribution(form))));
+            }
         }
         Pane::LogitLens => answer_ui(ui, state, pane, commands, |ui, result, ctx| {
             let AnalysisResult::LogitLens(it) = result else { return None };
@@ -81,8 +83,7 @@ pub(super) fn asked_by(action: ViewAction, pane: Pane, row: Row) -> Vec<Command>
     }
 }
 
-fn attention_panel_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
-    // Both are changed while the rest is looked at.
+fn attention_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let mut settings = state.settings.attention;
     let mut cut = state.settings.studies.cut.clone();
     let n_layers = state.info_at(state.row).map_or(0, |info| info.config.n_layers);
@@ -110,8 +111,13 @@ fn attention_panel_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command
         attention_ui(ui, &mut view, ctx, &mut painting)
     });
     commands.append(&mut painting);
-    state.settings.attention = settings;
-    state.settings.studies.cut = cut;
+    if settings != state.settings.attention {
+        commands.push(Command::Set(Box::new(Setting::Attention(settings))));
+    }
+    if cut != state.settings.studies.cut {
+        let cut = StudySettings::Cut(cut);
+        commands.push(Command::Set(Box::new(Setting::Study(cut))));
+    }
 }
 
 /// A result, or why there is none yet.

@@ -16,7 +16,7 @@ use crate::experiment::Experiment;
 use crate::figure::Look;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{Fault, Run, State};
+use crate::ui::state::{Fault, Run, Setting, State};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
@@ -28,21 +28,16 @@ const MAX_LINES: f32 = 24.0;
 
 const LABEL: &str = "Experiment";
 
-pub fn spec_panel_ui(
-    ui: &mut Ui,
-    state: &mut State,
-    views: &mut Views,
-    commands: &mut Vec<Command>,
-) {
-    let mut text = std::mem::take(&mut state.settings.spec_text);
-    let fault = state.spec.read(&text).as_ref().err().cloned();
-    let is_right = fault.is_none();
-    files_ui(ui, state, is_right, commands);
+pub fn spec_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
+    let read = state.spec.read();
+    files_ui(ui, state, read.is_ok(), commands);
     ui.add_space(4.0);
-    text_ui(ui, &mut text, fault.as_ref());
-    let read = state.spec.read(&text).clone();
+    let mut text = state.spec.text().to_owned();
+    text_ui(ui, &mut text, read.as_ref().err());
     let is_empty = text.trim().is_empty();
-    state.settings.spec_text = text;
+    if text != state.spec.text() {
+        commands.push(Command::SetSpecText(text));
+    }
     ui.add_space(4.0);
     match read {
         Err(_) if is_empty => {
@@ -55,7 +50,7 @@ pub fn spec_panel_ui(
             let text = format!("Line {line}, column {column}: {reason}");
             ui.label(RichText::new(text).color(theme::palette(ui).error));
         }
-        Ok(experiment) => run_ui(ui, state, &experiment, commands),
+        Ok(experiment) => run_ui(ui, state, experiment, commands),
     }
     ui.add_space(6.0);
     result_ui(ui, state, views, commands);
@@ -178,8 +173,8 @@ fn wrong_part(text: &str, fault: &Fault) -> Range<usize> {
 }
 
 /// The button, or how far it is; or why it cannot be carried out here, and what to do.
-fn run_ui(ui: &mut Ui, state: &mut State, experiment: &Experiment, commands: &mut Vec<Command>) {
-    let Some(info) = state.info().cloned() else {
+fn run_ui(ui: &mut Ui, state: &State, experiment: &Experiment, commands: &mut Vec<Command>) {
+    let Some(info) = state.info() else {
         ui.weak("Open a model to carry it out");
         return;
     };
@@ -192,8 +187,8 @@ fn run_ui(ui: &mut Ui, state: &mut State, experiment: &Experiment, commands: &mu
         return;
     }
     if asked.is_none() {
-        let is_named = state.spec.is_of(&experiment.model, &info);
-        let why = other_model(state, experiment, &info, is_named);
+        let is_named = state.spec.is_of(&experiment.model, info);
+        let why = other_model(state, experiment, info, is_named);
         ui.label(RichText::new(why).color(theme::palette(ui).warning));
         let open = Command::OpenModelAt(experiment.model.clone());
         let first = if is_named { Command::TakeEditsOfSpec } else { open };
@@ -248,12 +243,7 @@ fn models_ui(ui: &mut Ui, state: &State, asked: Option<Which>, commands: &mut Ve
 
 /// In what the open models are not the one that is asked. `is_named`: whether the main one is, with
 /// other changes.
-fn other_model(
-    state: &mut State,
-    experiment: &Experiment,
-    info: &ModelInfo,
-    is_named: bool,
-) -> String {
+fn other_model(state: &State, experiment: &Experiment, info: &ModelInfo, is_named: bool) -> String {
     let Experiment { model, edits, .. } = experiment;
     let n = |edits: &[_]| match edits.len() {
         0 => "none".to_owned(),
@@ -266,8 +256,8 @@ fn other_model(
             n(&state.edits)
         );
     }
-    match state.info_of(Which::Beside).cloned() {
-        Some(beside) if state.spec.is_of(model, &beside) => format!(
+    match state.info_of(Which::Beside) {
+        Some(beside) if state.spec.is_of(model, beside) => format!(
             "This asks {} with changes ({}), and only the first model can be changed",
             beside.name,
             n(edits)
@@ -280,8 +270,8 @@ fn other_model(
 }
 
 /// The figure of what was found.
-fn result_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut Vec<Command>) {
-    let Some(result) = state.experiment_run().and_then(|run| run.result.clone()) else { return };
+fn result_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
+    let Some(result) = state.experiment_run().and_then(|run| run.result.as_ref()) else { return };
     let (Some(asked), Some(prompt)) = (&state.spec.asked, state.experiment_prompt()) else {
         return;
     };
@@ -291,14 +281,18 @@ fn result_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut V
     if let Some(name) = state.place_of_model(which).filter(|_| state.has_model_beside()) {
         ui.label(RichText::new(name).strong());
     }
+    let mut metric = state.settings.metric;
     ui.horizontal(|ui| {
         ui.label("Show");
-        metric_picker_ui(ui, &mut views.metric, metrics_of(prompt));
+        metric_picker_ui(ui, &mut metric, metrics_of(prompt));
     });
+    if metric != state.settings.metric {
+        commands.push(Command::Set(Box::new(Setting::Metric(metric))));
+    }
     let is_of_fact = state.is_experiment_of_fact();
     let selection = if is_of_fact { state.selection } else { state.spec.selection };
-    let look = Look { metric: views.metric, pick: selection, ..Look::new(&info.tokenizer) };
-    let figure = views.figures.get(Pane::Spec, state.row, &result, &look, &state.settings.ranges);
+    let look = Look { metric, pick: selection, ..Look::new(&info.tokenizer) };
+    let figure = views.figures.get(Pane::Spec, state.row, result, &look, &state.settings.ranges);
     let shown = if is_of_fact { state.seen(Pane::Spec, state.row) } else { selection };
     let ctx = ViewCtx {
         selection: shown,
@@ -311,7 +305,7 @@ fn result_ui(ui: &mut Ui, state: &mut State, views: &mut Views, commands: &mut V
         Some(action) if is_of_fact => {
             commands.extend(asked_by(action, Pane::Spec, state.row));
         }
-        Some(ViewAction::Select(selection)) => state.spec.selection = selection,
+        Some(ViewAction::Select(selection)) => commands.push(Command::SelectInSpec(selection)),
         Some(action @ ViewAction::HoldRange { .. }) => commands.push(Command::View(action)),
         _ => {}
     }

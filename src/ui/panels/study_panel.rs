@@ -12,7 +12,7 @@ use crate::figure::{Effect, Figure, Look, Ranges};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{Run, State, capitalized};
+use crate::ui::state::{Run, Setting, State, capitalized};
 use crate::ui::theme;
 use crate::ui::view::{Selection, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
@@ -84,19 +84,17 @@ impl Figures {
 pub fn study_panel_ui(
     ui: &mut Ui,
     pane: Pane,
-    state: &mut State,
+    state: &State,
     views: &mut Views,
     commands: &mut Vec<Command>,
 ) {
-    // Its settings are changed while the rest is looked at.
-    let mut studies = std::mem::take(&mut state.settings.studies);
-    let (mut has_metric, mut effect) = (false, Effect::default());
-    if let Some(study) = studies.get_mut(pane) {
-        has_metric = study.has_metric();
-        _ = state.about(state.row, |about| study.controls_ui(ui, about));
-        effect = study.effect();
+    let Some(mut edited) = state.settings.studies.copy(pane) else { return };
+    _ = state.about(state.row, |about| edited.controls_ui(ui, about));
+    let (has_metric, effect) = (edited.study().has_metric(), edited.study().effect());
+    if state.settings.studies.copy(pane).as_ref() != Some(&edited) {
+        commands.push(Command::Set(Box::new(Setting::Study(edited))));
     }
-    state.settings.studies = studies;
+    let mut metric = state.settings.metric;
     let asked = state.rows_of(pane).next().unwrap_or(state.row);
     if let Err(error) = state.spec_of(pane, asked) {
         ui.label(RichText::new(capitalized(&error)).color(theme::palette(ui).warning));
@@ -112,8 +110,11 @@ pub fn study_panel_ui(
     if has_metric && let Some(prompt) = state.prompt() {
         ui.horizontal(|ui| {
             ui.label("Show");
-            metric_picker_ui(ui, &mut views.metric, metrics_of(prompt));
+            metric_picker_ui(ui, &mut metric, metrics_of(prompt));
         });
+        if metric != state.settings.metric {
+            commands.push(Command::Set(Box::new(Setting::Metric(metric))));
+        }
     }
     ui.add_space(4.0);
     let rows: Vec<Row> = state.rows_of(pane).collect();
@@ -126,13 +127,7 @@ pub fn study_panel_ui(
         n_shown += 1;
         let selection = state.selection_at(row);
         let planted = state.planted(row);
-        let look = Look {
-            metric: views.metric,
-            effect,
-            pick: selection,
-            planted,
-            ..Look::new(&info.tokenizer)
-        };
+        let look = Look { metric, effect, pick: selection, planted, ..Look::new(&info.tokenizer) };
         let figure = views.figures.get(pane, row, result, &look, &state.settings.ranges);
         // What the pointer is on is marked in the figure, and makes no other of it.
         let selection = state.seen(pane, row);

@@ -48,7 +48,7 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             dataset_ui(ui, state);
         });
     });
-    if !state.settings.knows_hint && matches!(state.model, ModelState::Open(_)) {
+    if !state.preferences.knows_hint && matches!(state.model, ModelState::Open(_)) {
         hint_ui(ui, commands);
     }
 }

@@ -16,7 +16,7 @@ use crate::analysis::causal_trace::CausalTrace;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{ModelState, Run, RunState, State, TracePair};
+use crate::ui::state::{ModelState, Run, RunState, Setting, State, TracePair};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{CausalTraceView, causal_trace_ui, kinds_height, own_range};
@@ -26,7 +26,7 @@ use crate::ui::widgets::token_strip_ui;
 /// back.
 pub fn trace_panel_ui(
     ui: &mut Ui,
-    state: &mut State,
+    state: &State,
     view: &mut CausalTraceView,
     difference: &mut Difference,
     commands: &mut Vec<Command>,
@@ -46,12 +46,13 @@ pub fn trace_panel_ui(
         ui.add_space(2.0);
     }
     let is_pair = rows.len() > 1;
+    view.metric = state.settings.trace_metric;
     view.range = None;
     view.is_brief = is_pair && is_low(ui);
-    if is_pair && state.settings.trace_pair.has_same_scale {
+    if is_pair && state.preferences.trace_pair.has_same_scale {
         view.range = shared_range(state, &rows, view.metric);
     }
-    let has_difference = is_pair && has_subject && state.settings.trace_pair.shows_difference;
+    let has_difference = is_pair && has_subject && state.preferences.trace_pair.shows_difference;
     let is_beside = has_difference && ui.available_width() >= WIDE;
     let room = ui.available_size();
     let maps_width = if is_beside { room.x * MAPS_SHARE } else { room.x };
@@ -101,6 +102,9 @@ pub fn trace_panel_ui(
         }
     }
     commands.extend(picked);
+    if view.metric != state.settings.trace_metric {
+        commands.push(Command::Set(Box::new(Setting::TraceMetric(view.metric))));
+    }
 }
 
 /// Points from which on the difference has room beside both maps, and what part these then keep.
@@ -121,7 +125,7 @@ fn shared_range(state: &State, rows: &[Row], metric: Metric) -> Option<(f32, f32
 
 /// What is done with both maps.
 fn pair_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let TracePair { shows_difference, has_same_scale } = state.settings.trace_pair;
+    let TracePair { shows_difference, has_same_scale } = state.preferences.trace_pair;
     let command = Command::ShowDifference(!shows_difference);
     let button = ui.selectable_label(shows_difference, command.text());
     if button.on_hover_text(command.tooltip()).clicked() {
@@ -186,7 +190,7 @@ fn cell_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 }
 
 /// The button, or how far the trace is.
-fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
+fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal_wrapped(|ui| {
         let run = state.trace(state.row);
         let job = state.running_trace().and_then(|id| state.jobs.get(id));
@@ -233,7 +237,7 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
         if response.clicked() {
             commands.push(Command::Trace);
         }
-        if !is_low(ui) || state.settings.shows_more_of_trace == Some(true) {
+        if !is_low(ui) || state.preferences.shows_more_of_trace == Some(true) {
             kinds_button_ui(ui, state, commands);
         }
         if let Some(run) = run {
@@ -243,7 +247,7 @@ fn run_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
             pair_ui(ui, state, commands);
         }
         cell_ui(ui, state, commands);
-        settings_toggle_ui(ui, state);
+        settings_toggle_ui(ui, state, commands);
     });
 }
 

@@ -6,7 +6,7 @@ use crate::analysis::causal_trace;
 use crate::analysis::causal_trace::Component;
 use crate::intervention::NoiseRng;
 use crate::ui::command::Command;
-use crate::ui::state::{NoiseSetting, State, TraceSettings};
+use crate::ui::state::{NoiseSetting, Setting, State, TraceSettings};
 use crate::ui::widgets::severing_ui;
 
 /// Points; in a lower window the settings are folded away until they are asked for.
@@ -17,9 +17,10 @@ pub(super) fn is_low(ui: &Ui) -> bool {
 }
 
 /// What is restored, and how the run is corrupted.
-pub(super) fn settings_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Command>) {
+pub(super) fn settings_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let n_layers = state.info().map_or(48, |info| info.config.n_layers);
-    let settings = &mut state.settings.trace;
+    let mut edited = state.settings.trace.clone();
+    let settings = &mut edited;
     ui.horizontal_wrapped(|ui| {
         ui.label("Restore");
         for component in Component::ALL {
@@ -44,8 +45,11 @@ pub(super) fn settings_ui(ui: &mut Ui, state: &mut State, commands: &mut Vec<Com
         number_ui(ui, true, "Samples", about, samples);
     });
     // Where there is little room it belongs to the maps.
-    if state.settings.shows_more_of_trace.unwrap_or_else(|| !is_low(ui)) {
+    if state.preferences.shows_more_of_trace.unwrap_or_else(|| !is_low(ui)) {
         more_settings_ui(ui, settings, n_layers, commands);
+    }
+    if edited != state.settings.trace {
+        commands.push(Command::Set(Box::new(Setting::Trace(edited))));
     }
 }
 
@@ -87,14 +91,15 @@ fn more_settings_ui(
 }
 
 /// Shows or hides them, and says what they are while they are hidden.
-pub(super) fn settings_toggle_ui(ui: &mut Ui, state: &mut State) {
+pub(super) fn settings_toggle_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let is_low = is_low(ui);
-    let is_shown = state.settings.shows_more_of_trace.unwrap_or(!is_low);
-    let button = ui.selectable_label(is_shown, "Settings");
+    let is_shown = state.preferences.shows_more_of_trace.unwrap_or(!is_low);
+    let command = Command::ShowMoreOfTrace(!is_shown);
+    let button = ui.selectable_label(is_shown, command.text());
     let summary = state.settings.trace.summary();
     let button = button.on_hover_text(format!("Direction, severing, noise and seed: {summary}"));
     if button.clicked() {
-        state.settings.shows_more_of_trace = Some(!is_shown);
+        commands.push(command);
     }
     if !is_shown && !is_low {
         ui.add(Label::new(RichText::new(summary).weak()).truncate());

@@ -79,9 +79,9 @@ fn loading_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) -> bool {
 }
 
 fn recent_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let settings = &state.settings;
-    let models = settings.recent_models.iter().take(4).cloned().map(Command::OpenModelAt);
-    let datasets = settings.recent_datasets.iter().take(4).cloned().map(Command::OpenDatasetAt);
+    let preferences = &state.preferences;
+    let models = preferences.recent_models.iter().take(4).cloned().map(Command::OpenModelAt);
+    let datasets = preferences.recent_datasets.iter().take(4).cloned().map(Command::OpenDatasetAt);
     // What is open need not be opened.
     let is_open = state.facts.dataset.is_some();
     let groups: [(&str, Vec<Command>); 2] = [

@@ -107,7 +107,7 @@ impl State {
     /// What was asked for it, as a file tells it.
     pub fn experiment(&self, pane: Pane) -> Option<Experiment> {
         if pane == Pane::Spec {
-            return self.spec.known(&self.settings.spec_text).cloned();
+            return self.spec.read().as_ref().ok().cloned();
         }
         let row = self.rows_of(pane).next()?;
         let which = self.which(row);

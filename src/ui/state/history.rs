@@ -1,3 +1,5 @@
+//! What was chosen and set before, so that it can be taken back.
+
 use super::{Beside, FactId, Painted, Settings, State};
 use crate::analysis::logit_attribution::Parts;
 use crate::facts::Direction;
@@ -49,7 +51,7 @@ impl State {
         let step = self.step();
         let Some(before) = self.history.now.replace(step) else { return };
         let now = self.history.now.as_ref();
-        if now.is_some_and(|now| is_same(now, &before)) {
+        if now == Some(&before) {
             return;
         }
         self.history.past.push(before);
@@ -97,35 +99,7 @@ impl State {
         self.selection = step.selection;
         self.painted.clone_from(&step.painted);
         self.parts = step.parts;
-        self.settings = with_choices_of(&self.settings, &step.settings);
+        self.settings.clone_from(&step.settings);
         self.history.now = Some(self.step());
-    }
-}
-
-pub(super) fn is_same(one: &Step, other: &Step) -> bool {
-    let alike = Step { settings: other.settings.clone(), ..one.clone() };
-    alike == *other && with_choices_of(&one.settings, &other.settings) == one.settings
-}
-
-/// How the window looks, and which files were opened, is not taken back.
-pub(super) fn with_choices_of(now: &Settings, then: &Settings) -> Settings {
-    Settings {
-        theme: now.theme,
-        zoom: now.zoom,
-        recent_models: now.recent_models.clone(),
-        recent_datasets: now.recent_datasets.clone(),
-        recent_sessions: now.recent_sessions.clone(),
-        screenshot_dir: now.screenshot_dir.clone(),
-        noise_dir: now.noise_dir.clone(),
-        // Its field takes steps back by itself.
-        spec_text: now.spec_text.clone(),
-        results_limit_mb: now.results_limit_mb,
-        figure_scale: now.figure_scale,
-        screenshot_scale: now.screenshot_scale,
-        shows_more_of_trace: now.shows_more_of_trace,
-        trace_pair: now.trace_pair,
-        measures_recall: now.measures_recall,
-        knows_hint: now.knows_hint,
-        ..then.clone()
     }
 }

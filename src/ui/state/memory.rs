@@ -104,7 +104,7 @@ impl State {
     /// Gives up the oldest results until the rest is within the limit. What is on screen stays, and
     /// so does what cannot be asked again. How many were given up.
     pub fn evict(&mut self) -> usize {
-        let limit = u64::from(self.settings.results_limit_mb) << 20;
+        let limit = u64::from(self.preferences.results_limit_mb) << 20;
         if self.stored.is_some() || self.memory.results <= limit {
             return 0;
         }

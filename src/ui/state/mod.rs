@@ -16,6 +16,7 @@ mod memory;
 mod models;
 mod others;
 mod painted;
+mod preferences;
 mod pair;
 mod queue;
 mod recall;
@@ -38,10 +39,11 @@ pub use models::{ModelBeside, ModelState, is_of_main};
 pub use others::Others;
 pub use painted::{Paint, Painted};
 pub use pair::{Beside, Standing};
+pub use preferences::{Preferences, TracePair};
 pub use queue::{Asked, Ended, Outcome, Question, Queue};
 pub use recall::{Recall, Recalled};
-pub use session::{Look, Mark, OpenSession, Snapshot, Stored};
-pub use settings::{NOISE_FACTOR, NoiseSetting, Settings, TracePair, TraceSettings};
+pub use session::{FirstSettings, Look, Mark, OpenSession, Snapshot, Stored};
+pub use settings::{NOISE_FACTOR, NoiseSetting, Setting, Settings, TraceSettings};
 pub use spec_text::{AskedExperiment, Fault, SpecText};
 
 pub use taught::{Lesson, Plan, Taught};
@@ -62,6 +64,7 @@ const N_KEPT: usize = 32;
 #[derive(Debug)]
 pub struct State {
     pub settings: Settings,
+    pub preferences: Preferences,
     pub model: ModelState,
 
     /// Asked in the second row.
@@ -134,44 +137,17 @@ pub struct State {
 
     /// How the window is drawn, if that is worth knowing.
     pub renderer: Option<String>,
-    pub form: FactForm,
 
     /// The experiment that is typed.
     pub spec: SpecText,
     history: History,
 }
 
-/// A fact being typed.
-#[derive(Clone, Debug, Default)]
-pub struct FactForm {
-    pub prompt: String,
-    pub subject: String,
-    pub answer: String,
-    pub foil: String,
-
-    /// Why it cannot be used.
-    pub error: Option<String>,
-}
-
-impl FactForm {
-    pub fn fact(&self) -> Result<Fact, String> {
-        let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        // The answer brings its own leading space.
-        let prompt = self.prompt.trim_end();
-        if prompt.is_empty() {
-            return Err("Type a prompt first".to_owned());
-        }
-        let subject = given(&self.subject);
-        let fact =
-            Fact::from_text(prompt, subject.as_deref()).map_err(|error| capitalized(&error))?;
-        Ok(Fact { answer: given(&self.answer), foil: given(&self.foil), ..fact })
-    }
-}
-
 impl State {
-    pub fn new(settings: Settings) -> Self {
+    pub fn new(settings: Settings, preferences: Preferences) -> Self {
         Self {
             settings,
+            preferences,
             model: ModelState::None,
             model_beside: ModelBeside::default(),
             device: DeviceChoice::Auto,
@@ -200,7 +176,6 @@ impl State {
             error: None,
             notice: None,
             renderer: None,
-            form: FactForm::default(),
             spec: SpecText::default(),
             history: History::default(),
         }

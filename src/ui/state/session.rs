@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::history::{Step, is_same, with_choices_of};
+use super::history::Step;
 use super::{
     Asked, AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Settings, State,
 };
@@ -37,6 +37,7 @@ pub struct OpenSession {
 pub struct Mark {
     n_found: u64,
     step: Step,
+    spec_text: String,
     edits: Vec<ModelEdit>,
 }
 
@@ -63,6 +64,10 @@ impl Stored {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Look {
     pub settings: Settings,
+
+    /// The experiment as it is typed.
+    #[serde(default)]
+    pub spec_text: String,
     pub workspace: Workspace,
 
     /// Into the session's facts.
@@ -87,6 +92,33 @@ pub struct Look {
 
     /// Whether the model knows the facts of the dataset, as far as that was asked.
     pub recall: Recall,
+}
+
+/// In the first two formats the text of the experiment is among the settings.
+#[derive(Deserialize)]
+struct FirstLook {
+    settings: FirstSettings,
+}
+
+/// What was among the settings before and is not any more, in sessions and where the window's own
+/// settings are kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct FirstSettings {
+    pub spec_text: String,
+}
+
+impl Look {
+    /// What the window looked like when a session was saved. `None` if another version wrote it
+    /// otherwise.
+    pub fn of(session: &Session) -> Option<Self> {
+        let mut look: Self = session.window()?;
+        if look.spec_text.is_empty() {
+            let first: Option<FirstLook> = session.window();
+            look.spec_text = first.map(|it| it.settings.spec_text).unwrap_or_default();
+        }
+        Some(look)
+    }
 }
 
 /// The attention edges that are painted on one prompt.
@@ -156,7 +188,12 @@ fn identity(info: &ModelInfo) -> Result<ModelIdentity, String> {
 
 impl State {
     pub fn mark(&self) -> Mark {
-        Mark { n_found: self.n_found, step: self.step(), edits: self.edits.clone() }
+        Mark {
+            n_found: self.n_found,
+            step: self.step(),
+            spec_text: self.spec.text().to_owned(),
+            edits: self.edits.clone(),
+        }
     }
 
     /// Whether the open session holds less than the window. Nothing without one.
@@ -165,8 +202,8 @@ impl State {
         Some(
             saved.n_found != self.n_found
                 || saved.edits != self.edits
-                || !is_same(&self.step(), &saved.step)
-                || self.settings.spec_text != saved.step.settings.spec_text,
+                || saved.step != self.step()
+                || saved.spec_text != self.spec.text(),
         )
     }
 
@@ -205,6 +242,7 @@ impl State {
         }
         let look = Look {
             settings: self.settings.clone(),
+            spec_text: self.spec.text().to_owned(),
             workspace: workspace.clone(),
             chosen,
             beside,
@@ -258,9 +296,9 @@ impl State {
 
     /// Chooses and sets as the session has it; how the window itself looks stays.
     pub fn adopt_choices(&mut self, look: &Look) {
-        self.settings = with_choices_of(&self.settings, &look.settings);
+        self.settings.clone_from(&look.settings);
         self.model_beside.asks = look.asks;
-        self.settings.spec_text.clone_from(&look.settings.spec_text);
+        self.spec.set_text(look.spec_text.clone());
         self.row = look.row;
         self.selection = look.selection;
         self.parts = look.parts;
@@ -270,7 +308,7 @@ impl State {
     /// to the user what is not there any more; nothing changes then.
     pub fn go_back_to(&mut self, asked: &Asked) -> Result<(), String> {
         self.restore_rows(&asked.rows)?;
-        self.settings = with_choices_of(&self.settings, &asked.settings);
+        self.settings.clone_from(&asked.settings);
         self.selection = asked.selection;
         self.parts = asked.parts;
         Ok(())

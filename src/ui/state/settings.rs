@@ -1,9 +1,7 @@
-//! What is remembered from one start to the next.
+//! What is asked, and how: all settings that can be taken back.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eframe::egui::ThemePreference;
 use serde::{Deserialize, Serialize};
 
 use super::AttentionSettings;
@@ -11,27 +9,20 @@ use crate::analysis::causal_trace::{
     Component, Corruption, Direction, Map, NoiseLevel, Severed, Spec,
 };
 use crate::analysis::{Metric, NoiseFile};
-use crate::builtin;
-use crate::facts::Dataset;
 use crate::figure::words::severed;
-use crate::figure::{AttributionForm, Ranges, Scale};
+use crate::figure::{AttributionForm, Ranges};
 use crate::intervention::NoiseRng;
 use crate::tokens::Bos;
-use crate::ui::studies::Studies;
-
-/// How many folders and files the menus list.
-const N_RECENT: usize = 8;
+use crate::ui::studies::{Studies, StudySettings};
 
 /// ROME's noise: this many standard deviations of the subjects' embeddings.
 pub const NOISE_FACTOR: f64 = 3.0;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What numbers and figures depend on, as a person has set it. Kept from one start to the next and
+/// with a session; undoing takes it back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    pub theme: ThemePreference,
-
-    /// 1 is the system's own size.
-    pub zoom: f32,
     pub bos: Bos,
     pub trace: TraceSettings,
     pub studies: Studies,
@@ -40,57 +31,23 @@ pub struct Settings {
     /// How a logit that is split up is drawn.
     pub attribution: AttributionForm,
 
-    /// Latest first.
-    pub recent_models: Vec<PathBuf>,
-    pub recent_datasets: Vec<PathBuf>,
-    pub recent_sessions: Vec<PathBuf>,
-
-    /// An experiment as it is typed.
-    pub spec_text: String,
-
-    /// Where the last file of noise came from.
-    pub noise_dir: Option<PathBuf>,
-
-    /// Where the last screenshot went.
-    pub screenshot_dir: Option<PathBuf>,
-
     /// What maps of studies show, and what those of traces show.
     pub metric: Metric,
     pub trace_metric: Metric,
 
     /// The ends of colours that are held.
     pub ranges: Ranges,
-
-    /// Beyond it the oldest results are given up.
-    pub results_limit_mb: u32,
-
-    /// How large pictures of figures are, in times their size on a screen: 1 to 4.
-    pub figure_scale: u8,
-
-    /// How large pictures of the window are, in times the window.
-    pub screenshot_scale: u8,
-
-    /// Whether the rarer settings of a trace are shown; as the window's height allows, if not given.
-    pub shows_more_of_trace: Option<bool>,
-
-    /// How the traces of a fact and its inverse stand beside each other.
-    pub trace_pair: TracePair,
-
-    /// Whether the dataset's facts are asked in the background.
-    pub measures_recall: bool,
-
-    /// The hint for the first launch is not shown again.
-    pub knows_hint: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct TracePair {
-    /// Whether a third map shows the difference.
-    pub shows_difference: bool,
-
-    /// Whether the colours of both maps stand for the same values.
-    pub has_same_scale: bool,
+/// One of the settings, as a person has edited it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Setting {
+    Trace(TraceSettings),
+    Study(StudySettings),
+    Attention(AttentionSettings),
+    Attribution(AttributionForm),
+    Metric(Metric),
+    TraceMetric(Metric),
 }
 
 /// The controls of a causal trace, as they stand.
@@ -123,36 +80,6 @@ pub enum NoiseSetting {
 
     /// As it is: no generator or seed has a part in it.
     File(NoiseFile),
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            theme: ThemePreference::System,
-            zoom: 1.0,
-            bos: Bos::default(),
-            trace: TraceSettings::default(),
-            studies: Studies::default(),
-            attention: AttentionSettings::default(),
-            attribution: AttributionForm::default(),
-            recent_models: Vec::new(),
-            recent_datasets: Vec::new(),
-            recent_sessions: Vec::new(),
-            spec_text: String::new(),
-            noise_dir: None,
-            screenshot_dir: None,
-            metric: Metric::default(),
-            trace_metric: Metric::default(),
-            ranges: Ranges::default(),
-            results_limit_mb: 1024,
-            figure_scale: Scale::default().times(),
-            screenshot_scale: 1,
-            shows_more_of_trace: None,
-            trace_pair: TracePair::default(),
-            measures_recall: true,
-            knows_hint: false,
-        }
-    }
 }
 
 /// ROME's window is 10 of the 48 layers of GPT-2 XL, and is kept for models half as deep; ten of the
@@ -246,28 +173,14 @@ impl TraceSettings {
 }
 
 impl Settings {
-    /// The built-in model has a place of its own in the menu.
-    pub fn remember_model(&mut self, dir: &Path) {
-        if builtin::find(dir).is_some() {
-            return;
+    pub fn set(&mut self, setting: Setting) {
+        match setting {
+            Setting::Trace(trace) => self.trace = trace,
+            Setting::Study(study) => self.studies.set(study),
+            Setting::Attention(attention) => self.attention = attention,
+            Setting::Attribution(form) => self.attribution = form,
+            Setting::Metric(metric) => self.metric = metric,
+            Setting::TraceMetric(metric) => self.trace_metric = metric,
         }
-        remember(&mut self.recent_models, dir);
     }
-
-    pub fn remember_dataset(&mut self, path: &Path) {
-        if path == Path::new(Dataset::BUNDLED) {
-            return;
-        }
-        remember(&mut self.recent_datasets, path);
-    }
-
-    pub fn remember_session(&mut self, path: &Path) {
-        remember(&mut self.recent_sessions, path);
-    }
-}
-
-fn remember(recent: &mut Vec<PathBuf>, path: &Path) {
-    recent.retain(|it| it != path);
-    recent.insert(0, path.to_owned());
-    recent.truncate(N_RECENT);
 }

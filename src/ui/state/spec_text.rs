@@ -12,13 +12,13 @@ use crate::ui::row::Row;
 use crate::ui::view::Selection;
 use crate::worker::{ModelInfo, Which};
 
-/// The text itself is among the settings.
-#[derive(Debug, Default)]
+/// The text, and what it says.
+#[derive(Debug)]
 pub struct SpecText {
-    /// What the text says, so that it is read once.
-    read: Option<(String, Result<Experiment, Fault>)>,
+    text: String,
+    read: Result<Experiment, Fault>,
 
-    /// Which folder a named model is, so that it is looked for once.
+    /// Which folder the experiment's model is, so that it is looked for once.
     found: Option<(PathBuf, PathBuf)>,
 
     /// What was asked last.
@@ -49,32 +49,49 @@ pub struct AskedExperiment {
     pub experiment: Experiment,
 }
 
+impl Default for SpecText {
+    fn default() -> Self {
+        let (text, read) = (String::new(), parse(""));
+        Self { text, read, found: None, asked: None, selection: Selection::default() }
+    }
+}
+
 impl SpecText {
-    /// What a text says.
-    pub fn read(&mut self, text: &str) -> &Result<Experiment, Fault> {
-        let known = self.read.take().filter(|(of, _)| of == text);
-        let read = known.unwrap_or_else(|| (text.to_owned(), parse(text)));
-        &self.read.insert(read).1
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
-    /// The same if it has been read, and is an experiment.
-    pub fn known(&self, text: &str) -> Option<&Experiment> {
-        self.read.as_ref().filter(|(of, _)| of == text)?.1.as_ref().ok()
+    pub fn set_text(&mut self, text: String) {
+        self.read = parse(&text);
+        self.text = text;
+        let named = self.read.as_ref().ok().map(|experiment| &experiment.model);
+        if let Some(named) = named
+            && self.found.as_ref().is_none_or(|(of, _)| of != named)
+        {
+            self.found = Some((named.clone(), folder_of(named)));
+        }
+    }
+
+    /// What the text says.
+    pub fn read(&self) -> &Result<Experiment, Fault> {
+        &self.read
     }
 
     /// Whether what an experiment calls its model is this one.
-    pub fn is_of(&mut self, named: &Path, info: &ModelInfo) -> bool {
+    pub fn is_of(&self, named: &Path, info: &ModelInfo) -> bool {
         if named == info.dir {
             return true;
         }
-        if self.found.as_ref().is_none_or(|(of, _)| of != named) {
-            let found = hub::find_unless_folder(named).unwrap_or_else(|| named.to_owned());
-            let found = std::fs::canonicalize(&found).unwrap_or(found);
-            self.found = Some((named.to_owned(), found));
-        }
-        let open = std::fs::canonicalize(&info.dir).ok();
-        self.found.as_ref().is_some_and(|(_, found)| Some(found) == open.as_ref())
+        let known = self.found.as_ref().filter(|(of, _)| of == named);
+        let found = known.map_or_else(|| folder_of(named), |(_, found)| found.clone());
+        std::fs::canonicalize(&info.dir).is_ok_and(|open| open == found)
     }
+}
+
+/// The folder of a model that is named or lies somewhere.
+fn folder_of(named: &Path) -> PathBuf {
+    let found = hub::find_unless_folder(named).unwrap_or_else(|| named.to_owned());
+    std::fs::canonicalize(&found).unwrap_or(found)
 }
 
 fn parse(text: &str) -> Result<Experiment, Fault> {
@@ -92,10 +109,10 @@ fn parse(text: &str) -> Result<Experiment, Fault> {
 
 impl State {
     /// The open model that an experiment asks, as it is now. Where both are the same, the main one.
-    pub fn model_asked(&mut self, experiment: &Experiment) -> Option<Which> {
+    pub fn model_asked(&self, experiment: &Experiment) -> Option<Which> {
         [Which::Main, Which::Beside].into_iter().find(|which| {
-            let Some(info) = self.model_of(*which).info().cloned() else { return false };
-            experiment.edits == self.edits_of(*which) && self.spec.is_of(&experiment.model, &info)
+            experiment.edits == self.edits_of(*which)
+                && self.info_of(*which).is_some_and(|it| self.spec.is_of(&experiment.model, it))
         })
     }
 
@@ -164,7 +181,8 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_place() {
         let mut spec = SpecText::default();
-        assert!(spec.read(TEXT).is_ok());
+        spec.set_text(TEXT.to_owned());
+        assert!(spec.read().is_ok());
         for (right, wrong, line, column, says) in [
             ("n_top", "top_n", 4, 35, "unknown field `top_n`, expected `n_top`"),
             ("Prediction", "Predict", 4, 0, "unknown variant `Predict`, expected one of"),
@@ -174,7 +192,8 @@ mod tests {
             ("5 } }", "5 }", 5, 0, "EOF"),
         ] {
             let text = TEXT.replacen(right, wrong, 1);
-            let fault = spec.read(&text).clone().unwrap_err();
+            spec.set_text(text);
+            let fault = spec.read().clone().unwrap_err();
             assert!(fault.reason.contains(says), "{fault:?}");
             assert_eq!(fault.line, line, "{fault:?}");
             // At the last character of the word.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use eframe::egui::{ComboBox, DragValue, Response, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::pane::Pane;
+use super::pane::{Pane, for_each_view};
 use super::row::Row;
 use super::state::{DrawnFacts, FactList};
 use super::view::Selection;
@@ -137,83 +137,69 @@ pub enum Asks {
     FirstRow,
 }
 
-/// The settings of all of them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Studies {
-    pub ablation: ablation::Settings,
-    pub knockout: knockout::Settings,
-    pub cut: cut::Settings,
-    pub comparison: comparison::Settings,
-    pub editing: editing::Settings,
-    pub patching: patching::Settings,
-    pub paths: paths::Settings,
-    pub estimates: estimates::Settings,
-    pub variants: variants::Settings,
-    pub bench: bench::Settings,
-    pub averages: averages::Settings,
-    pub stream: stream::Settings,
-    pub parts: parts::Settings,
-    pub heads: heads::Settings,
-    pub weights: weights::Settings,
-    pub graph: graph::Settings,
-    pub generation: generation::Settings,
-    pub steering: steering::Settings,
-    pub cell: cell::Settings,
+macro_rules! studies {
+    (
+        shown $_shown:tt
+        studies {
+            $($Pane:ident, $module:ident, $_key:literal, $_text:literal, $_verb:literal,
+                $_about:literal;)*
+        }
+        own $_own:tt
+    ) => {
+        /// The settings of all studies.
+        #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct Studies {
+            $(pub $module: $module::Settings,)*
+        }
+
+        /// The settings of one study.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum StudySettings {
+            $($Pane($module::Settings),)*
+        }
+
+        impl Studies {
+            /// The study of a view, if it has one.
+            pub fn get(&self, pane: Pane) -> Option<&dyn Study> {
+                match pane {
+                    $(Pane::$Pane => Some(&self.$module),)*
+                    _ => None,
+                }
+            }
+
+            /// Its settings, to be edited.
+            pub fn copy(&self, pane: Pane) -> Option<StudySettings> {
+                match pane {
+                    $(Pane::$Pane => Some(StudySettings::$Pane(self.$module.clone())),)*
+                    _ => None,
+                }
+            }
+
+            pub fn set(&mut self, study: StudySettings) {
+                match study {
+                    $(StudySettings::$Pane(settings) => self.$module = settings,)*
+                }
+            }
+        }
+
+        impl StudySettings {
+            pub fn study(&self) -> &dyn Study {
+                match self {
+                    $(Self::$Pane(settings) => settings,)*
+                }
+            }
+
+            pub fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
+                match self {
+                    $(Self::$Pane(settings) => settings.controls_ui(ui, about),)*
+                }
+            }
+        }
+    };
 }
 
-impl Studies {
-    /// The study of a view, if it has one.
-    pub fn get(&self, pane: Pane) -> Option<&dyn Study> {
-        match pane {
-            Pane::Ablation => Some(&self.ablation),
-            Pane::Knockout => Some(&self.knockout),
-            Pane::Cut => Some(&self.cut),
-            Pane::Comparison => Some(&self.comparison),
-            Pane::Editing => Some(&self.editing),
-            Pane::Patching => Some(&self.patching),
-            Pane::Paths => Some(&self.paths),
-            Pane::Estimates => Some(&self.estimates),
-            Pane::Variants => Some(&self.variants),
-            Pane::Bench => Some(&self.bench),
-            Pane::Averages => Some(&self.averages),
-            Pane::Stream => Some(&self.stream),
-            Pane::Parts => Some(&self.parts),
-            Pane::Heads => Some(&self.heads),
-            Pane::Weights => Some(&self.weights),
-            Pane::Graph => Some(&self.graph),
-            Pane::Generation => Some(&self.generation),
-            Pane::Steering => Some(&self.steering),
-            Pane::Cell => Some(&self.cell),
-            _ => None,
-        }
-    }
-
-    pub fn get_mut(&mut self, pane: Pane) -> Option<&mut dyn Study> {
-        match pane {
-            Pane::Ablation => Some(&mut self.ablation),
-            Pane::Knockout => Some(&mut self.knockout),
-            Pane::Cut => Some(&mut self.cut),
-            Pane::Comparison => Some(&mut self.comparison),
-            Pane::Editing => Some(&mut self.editing),
-            Pane::Patching => Some(&mut self.patching),
-            Pane::Paths => Some(&mut self.paths),
-            Pane::Estimates => Some(&mut self.estimates),
-            Pane::Variants => Some(&mut self.variants),
-            Pane::Bench => Some(&mut self.bench),
-            Pane::Averages => Some(&mut self.averages),
-            Pane::Stream => Some(&mut self.stream),
-            Pane::Parts => Some(&mut self.parts),
-            Pane::Heads => Some(&mut self.heads),
-            Pane::Weights => Some(&mut self.weights),
-            Pane::Graph => Some(&mut self.graph),
-            Pane::Generation => Some(&mut self.generation),
-            Pane::Steering => Some(&mut self.steering),
-            Pane::Cell => Some(&mut self.cell),
-            _ => None,
-        }
-    }
-}
+for_each_view!(studies);
 
 impl About<'_> {
     pub fn n_layers(&self) -> usize {
