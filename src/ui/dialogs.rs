@@ -304,7 +304,7 @@ pub fn path_prompt_ui(
         let edit = TextEdit::singleline(&mut open.text)
             .hint_text(hint)
             .lock_focus(completed.is_some())
-            .background_color(super::panels::field_color(ui))
+            .background_color(super::theme::field_color(ui))
             .desired_width(f32::INFINITY)
             .cursor_at_end(true);
         let field = ui.add(edit).labelled_by(label.id);

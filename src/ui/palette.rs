@@ -56,7 +56,7 @@ pub fn palette_ui(
         let label = ui.label("What do you want to do?");
         let edit = TextEdit::singleline(&mut open.text)
             .hint_text("Trace, logit lens, dark…")
-            .background_color(super::panels::field_color(ui))
+            .background_color(super::theme::field_color(ui))
             .desired_width(f32::INFINITY);
         let field = ui.add(edit).labelled_by(label.id);
         field.request_focus();

@@ -245,6 +245,11 @@ fn widgets(colors: &Palette) -> Widgets {
     }
 }
 
+/// Of text fields: white ones would not be seen on the light theme.
+pub fn field_color(ui: &Ui) -> Color32 {
+    ui.visuals().widgets.inactive.weak_bg_fill
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,6 @@
 
 use eframe::egui::{CollapsingHeader, Key, RichText, TextEdit, Ui};
 
-use super::field_color;
 use crate::facts::Fact;
 use crate::ui::command::Command;
 use crate::ui::state::capitalized;
@@ -30,7 +29,7 @@ impl FactForm {
                 let label = ui.label(RichText::new(name).small().weak()).on_hover_text(about);
                 let edit = TextEdit::singleline(text)
                     .hint_text(hint)
-                    .background_color(field_color(ui))
+                    .background_color(theme::field_color(ui))
                     .desired_width(f32::INFINITY);
                 let field = ui.add(edit).labelled_by(label.id).on_hover_text(about);
                 is_changed |= field.changed();

@@ -100,7 +100,7 @@ fn search_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     });
     let edit = TextEdit::singleline(&mut query)
         .id(search_id())
-        .background_color(super::field_color(ui))
+        .background_color(theme::field_color(ui))
         .hint_text("Search prompts, answers, P103…")
         .desired_width(f32::INFINITY);
     let field = ui.add(edit);

@@ -142,11 +142,6 @@ fn mix(background: Color32, color: Color32) -> Color32 {
     background.lerp_to_gamma(color, 0.12)
 }
 
-/// Of text fields: white ones would not be seen on the light theme.
-pub fn field_color(ui: &Ui) -> Color32 {
-    ui.visuals().widgets.inactive.weak_bg_fill
-}
-
 /// `21,919`
 pub fn grouped(count: usize) -> String {
     with_thousands(count as u64)

@@ -109,7 +109,7 @@ fn text_ui(ui: &mut Ui, text: &mut String, fault: Option<&Fault>) {
             .margin(Margin { left: gutter.ceil().min(100.0) as i8, right: 6, top: 4, bottom: 4 })
             .desired_rows(N_LINES)
             .desired_width(f32::INFINITY)
-            .background_color(super::field_color(ui))
+            .background_color(theme::field_color(ui))
             .show(ui);
         output.response.response.clone().labelled_by(label.id);
         marks_ui(ui, text, fault, &output, digit, &font);

@@ -96,10 +96,8 @@ impl Study for Settings {
         };
         let sample =
             Sample { relation, direction: about.asked, n_facts: self.n_facts, seed: self.seed };
-        let mut trace = about
-            .trace
-            .clone()
-            .ok_or("The noise is still being measured on the dataset's subjects")?;
+        let components = self.restored.components(about.component);
+        let mut trace = about.trace(components[0])?;
         let stand_ins = if let Some(of) = self.corruption.stand_in() {
             if of == StandIn::Counterpart {
                 trace.n_samples = 1;
@@ -114,8 +112,6 @@ impl Study for Settings {
             None
         };
         let drawn = (about.drawn)(&sample, stand_ins)?;
-        let components = self.restored.components(trace.component);
-        trace.component = components[0];
         // A single state has no window: another one must not make another average.
         let has_window = components.iter().any(|it| *it != Component::Hidden);
         trace.window = if has_window { about.trace_window.max(1) } else { 1 };

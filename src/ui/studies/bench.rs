@@ -62,16 +62,12 @@ impl Study for Settings {
         if about.prompt.subject.is_none() {
             return Err("Mark the subject: it is what is corrupted".to_owned());
         }
-        let mut trace = about
-            .trace
-            .clone()
-            .ok_or("The noise is still being measured on the dataset's subjects")?;
+        let mut trace = about.trace(self.component)?;
         let windows = match self.window(about) {
             _ if self.component == Component::Hidden => vec![1],
             1 => vec![1],
             window => vec![1, window],
         };
-        trace.component = self.component;
         trace.window = windows[windows.len() - 1];
         (trace.sever, trace.sever_layers) =
             Severed::in_layers(self.sever, self.sever_layers, about.n_layers());

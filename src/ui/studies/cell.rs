@@ -28,7 +28,7 @@ impl Study for Settings {
         if about.prompt.subject.is_none() {
             return Err("No subject is marked in this prompt, so there is no trace".to_owned());
         }
-        let trace = about.trace.clone().ok_or("The subjects' noise is still being measured")?;
+        let trace = about.trace(about.component)?;
         Ok(AnalysisSpec::TraceCell(Spec { trace, pos, layer, n_top: self.n_top }))
     }
 

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, number_ui};
 use crate::analysis::ablation::{self, Part, Replacement};
-use crate::analysis::causal_trace::{Component, Map};
+use crate::analysis::causal_trace::Component;
 use crate::analysis::comparison::{MapSpec, Spec};
 use crate::analysis::{AnalysisSpec, Metric, Positions};
 use crate::tokens::{TokenizeError, TokenizedPrompt};
@@ -12,6 +12,9 @@ use crate::tokens::{TokenizeError, TokenizedPrompt};
 #[serde(default)]
 pub struct Settings {
     of: Of,
+
+    /// Layers restored together. As many as the trace's settings say, if not given.
+    window: Option<usize>,
     n_top: usize,
     n_permutations: usize,
     seed: u64,
@@ -28,7 +31,8 @@ enum Of {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { of: Of::Trace(Component::Mlp), n_top: 10, n_permutations: 9999, seed: 1 }
+        let of = Of::Trace(Component::Mlp);
+        Self { of, window: None, n_top: 10, n_permutations: 9999, seed: 1 }
     }
 }
 
@@ -67,14 +71,10 @@ impl Study for Settings {
         };
         let map = match self.of {
             Of::Trace(component) => {
-                let mut spec = about
-                    .trace
-                    .clone()
-                    .ok_or("The noise is still being measured on the dataset's subjects")?;
-                // A single state has no window.
-                spec.window = if component == Component::Hidden { 1 } else { spec.window.max(1) };
-                spec.component = component;
-                spec.map = Map::Tokens;
+                let mut spec = about.trace(component)?;
+                if component != Component::Hidden {
+                    spec.window = self.window.unwrap_or(spec.window).max(1);
+                }
                 MapSpec::Trace { spec, metric: Metric::Prob }
             }
             Of::Ablation => MapSpec::Ablation {
@@ -102,7 +102,7 @@ impl Study for Settings {
         Asks::FirstRow
     }
 
-    fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
+    fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             let label = ui.label("Compare");
             let combo = ComboBox::from_id_salt("compared maps")
@@ -114,11 +114,19 @@ impl Study for Settings {
                     }
                 });
             combo.response.labelled_by(label.id);
-            let about = "How many heads are called the most important";
-            number_ui(ui, "Top heads", about, DragValue::new(&mut self.n_top).range(1..=1000));
-            let about = "How often heads change places at random, for the p-values";
+            if matches!(self.of, Of::Trace(Component::Mlp | Component::Attn)) {
+                let mut window = self.window.unwrap_or(about.trace_window).max(1);
+                let value = DragValue::new(&mut window).range(1..=about.n_layers());
+                let tooltip = "How many layers are restored together around each cell";
+                if number_ui(ui, "Layers together", tooltip, value).changed() {
+                    self.window = Some(window);
+                }
+            }
+            let tooltip = "How many heads are called the most important";
+            number_ui(ui, "Top heads", tooltip, DragValue::new(&mut self.n_top).range(1..=1000));
+            let tooltip = "How often heads change places at random, for the p-values";
             let value = DragValue::new(&mut self.n_permutations).range(1..=1_000_000);
-            number_ui(ui, "Permutations", about, value);
+            number_ui(ui, "Permutations", tooltip, value);
             number_ui(ui, "Seed", "Of the permutations", DragValue::new(&mut self.seed));
         });
     }

@@ -75,7 +75,7 @@ impl Study for Settings {
             let label = ui.label("Let it say");
             let hint = about.prompt.foil.as_ref().map_or("Lyon", |it| it.text.trim()).to_owned();
             let edit = TextEdit::singleline(&mut self.target).hint_text(hint).desired_width(110.0);
-            let field = crate::ui::panels::field_color(ui);
+            let field = crate::ui::theme::field_color(ui);
             ui.add(edit.background_color(field)).labelled_by(label.id);
             let text = "Whose MLP is changed. ROME: 12 of GPT-2-large's 36";
             layer_ui(ui, &mut self.layer, about, text);

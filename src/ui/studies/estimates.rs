@@ -41,10 +41,7 @@ impl Study for Settings {
         if about.prompt.subject.is_none() {
             return Err("Mark the subject: it is what is corrupted".to_owned());
         }
-        let trace = about
-            .trace
-            .clone()
-            .ok_or("The noise is still being measured on the dataset's subjects")?;
+        let trace = about.trace(about.component)?;
         let contrast = Contrast::Subject(self.corruption.draws(&trace, about)?);
         let (metric, n_verified) = (Metric::LogProb, self.n_verified);
         Ok(match self.method {

@@ -11,11 +11,12 @@ use super::pane::{Pane, for_each_view};
 use super::row::Row;
 use super::state::{DrawnFacts, FactList};
 use super::view::Selection;
+use crate::analysis::AnalysisSpec;
+use crate::analysis::causal_trace::{self, Component};
 use crate::analysis::comparison::Second;
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::trace_average::{Sample, StandIns};
-use crate::analysis::{AnalysisSpec, causal_trace};
 use crate::facts::{Direction, Fact, Record};
 use crate::figure::Effect;
 use crate::tokens::TokenizedPrompt;
@@ -76,10 +77,12 @@ pub struct About<'a> {
     /// Attention edges that are painted in the prompt.
     pub painted: &'a BTreeSet<Edge>,
 
-    /// The trace that the trace's settings describe, if it is known, and how many layers it restores
-    /// together where it does.
-    pub trace: Option<causal_trace::Spec>,
+    /// What the trace view restores, and how many layers together where it restores several.
+    pub component: Component,
     pub trace_window: usize,
+
+    /// The trace of a component, as the trace's settings describe it. See [`About::trace`].
+    pub traces: &'a dyn Fn(Component) -> Option<causal_trace::Spec>,
 
     /// The tokens of all the dataset's subjects.
     pub subjects: &'a Arc<[u32]>,
@@ -208,6 +211,13 @@ impl About<'_> {
 
     pub fn n_heads(&self) -> usize {
         self.info.config.n_heads
+    }
+
+    /// The trace of a component, as the trace's settings describe it, whichever component the trace
+    /// view shows.
+    fn trace(&self, component: Component) -> Result<causal_trace::Spec, String> {
+        let spec = (self.traces)(component);
+        spec.ok_or_else(|| "The noise is still being measured on the dataset's subjects".to_owned())
     }
 
     /// The prompt of the second row, where this one is the first.

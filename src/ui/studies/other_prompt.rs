@@ -7,9 +7,8 @@ use super::{About, Asks};
 use crate::analysis::Pair;
 use crate::analysis::comparison::Second;
 use crate::facts::{Fact, Record};
+use crate::figure::words::capitalized;
 use crate::tokens::TokenizedPrompt;
-use crate::ui::panels::field_color;
-use crate::ui::state::capitalized;
 use crate::ui::theme;
 use crate::ui::widgets::{PairingClick, pairing_ui};
 
@@ -161,7 +160,7 @@ impl OtherPrompt {
             let label = ui.label("Find a fact");
             let edit = TextEdit::singleline(&mut query)
                 .hint_text("Words of its prompt or answer, P103…")
-                .background_color(field_color(ui))
+                .background_color(theme::field_color(ui))
                 .desired_width(ui.available_width().min(320.0));
             ui.add(edit)
                 .labelled_by(label.id)
@@ -259,7 +258,7 @@ impl Typed {
                 let label = ui.label(name);
                 let edit = TextEdit::singleline(text)
                     .hint_text(hint)
-                    .background_color(field_color(ui))
+                    .background_color(theme::field_color(ui))
                     .desired_width(ui.available_width().min(320.0));
                 ui.add(edit).labelled_by(label.id).on_hover_text(about);
             });

@@ -77,10 +77,7 @@ impl Study for Settings {
                 if about.prompt.subject.is_none() {
                     return Err("Mark the subject: its embeddings are corrupted".to_owned());
                 }
-                let trace = about
-                    .trace
-                    .clone()
-                    .ok_or("The noise is still being measured on the dataset's subjects")?;
+                let trace = about.trace(about.component)?;
                 difference(SecondRun::Noise {
                     level: trace.noise,
                     rng: trace.rng,

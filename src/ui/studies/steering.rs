@@ -78,7 +78,7 @@ impl Study for Settings {
 fn word_ui(ui: &mut Ui, name: &str, word: &mut String, hint: &str) {
     ui.horizontal(|ui| {
         let label = ui.label(name);
-        let field = crate::ui::panels::field_color(ui);
+        let field = crate::ui::theme::field_color(ui);
         let edit = TextEdit::singleline(word).hint_text(hint).desired_width(150.0);
         ui.add(edit.background_color(field)).labelled_by(label.id);
     });

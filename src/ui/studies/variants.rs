@@ -36,22 +36,17 @@ impl Study for Settings {
         if about.prompt.subject.is_none() {
             return Err("Mark the subject: it is what is corrupted".to_owned());
         }
-        let mut spec = about
-            .trace
-            .clone()
-            .ok_or("The noise is still being measured on the dataset's subjects")?;
-        spec.component = self.component;
+        let component = match self.map {
+            MapKind::Heads => Component::Attn,
+            MapKind::Tokens | MapKind::Subject => self.component,
+        };
+        let mut spec = about.trace(component)?;
         let draws = self.kind.draws(&spec, about)?;
         (spec.corruption, spec.n_samples) = (draws.corruption, draws.n_samples);
-        let window = about.trace_window.max(1);
         match self.map {
-            MapKind::Tokens => {
-                spec.map = Map::Tokens;
-                spec.window = if self.component == Component::Hidden { 1 } else { window };
-            }
+            MapKind::Tokens => {}
             MapKind::Heads => {
                 spec.map = Map::Heads { at: Positions::Subject };
-                spec.component = Component::Attn;
                 spec.window = 1;
             }
             MapKind::Subject => {
