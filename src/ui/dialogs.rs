@@ -6,13 +6,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Align, Id, Key, Layout, Modal, Modifiers, RichText, TextEdit};
 
-use super::app::Reply;
 use super::command::Command;
 use super::completions::Completions;
 use crate::builtin;
@@ -195,13 +193,13 @@ impl Purpose {
     }
 }
 
-/// Shows a dialog; its answer comes as [`Reply::Picked`].
+/// Shows a dialog. `tell` is given what was picked, and whether there was no dialog to pick from.
 pub fn ask(
     picker: &Arc<dyn Picker>,
     purpose: Purpose,
     dir: Option<&Path>,
     ctx: &egui::Context,
-    replies: &Sender<Reply>,
+    tell: impl FnOnce(Option<PathBuf>, bool) + Send + 'static,
 ) -> std::io::Result<()> {
     let title = purpose.title();
     let start = Instant::now();
@@ -215,12 +213,11 @@ pub fn ask(
             picker.save_file(title, dir, purpose.file_name().unwrap_or_default())
         }
     };
-    let (ctx, replies) = (ctx.clone(), replies.clone());
+    let ctx = ctx.clone();
     thread::Builder::new().name("file dialog".to_owned()).spawn(move || {
         let path = answer();
         let is_missing = path.is_none() && start.elapsed() < TOO_FAST;
-        // The window has closed: nobody to tell.
-        _ = replies.send(Reply::Picked { purpose, path, is_missing });
+        tell(path, is_missing);
         ctx.request_repaint();
     })?;
     Ok(())

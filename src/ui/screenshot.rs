@@ -8,7 +8,7 @@ use std::thread;
 use eframe::egui::{self, ColorImage};
 use image::{ExtendedColorType, ImageEncoder as _};
 
-use super::app::Reply;
+use super::reply::Reply;
 use crate::whole_file;
 
 mod large;

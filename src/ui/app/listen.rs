@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use eframe::egui;
 
-use super::{App, Reply};
+use super::App;
 use crate::analysis::AnalysisResult;
 use crate::facts::Dataset;
 use crate::ui::dialogs::Why;
 use crate::ui::pane::Pane;
 use crate::ui::panels;
+use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{
     Beside, FactId, FactKey, JobKind, ModelState, Outcome, Recalled, RunState, capitalized,

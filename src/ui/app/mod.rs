@@ -10,24 +10,22 @@ use eframe::egui::{self, Popup};
 use eframe::{APP_KEY, CreationContext, Frame, Storage};
 use serde::de::DeserializeOwned;
 
-use crate::analysis::AnalysisResult;
 use crate::experiment::Experiment;
-use crate::facts::Dataset;
 use crate::figure::Figure;
 use crate::session::Session;
-use crate::tokens::{Flags, TokenizedPrompt};
 use crate::ui::closing::{Closing, closing_ui};
 use crate::ui::command::Command;
-use crate::ui::dialogs::{self, PathPrompt, Picker, Purpose};
+use crate::ui::dialogs::{self, PathPrompt, Picker};
 use crate::ui::errand::{Errand, Outcome};
 use crate::ui::palette::{Palette, palette_ui};
 use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
+use crate::ui::reply::Reply;
 use crate::ui::screenshot::{self, LargePicture};
-use crate::ui::state::{FirstSettings, Mark, Preferences, Settings, State};
+use crate::ui::state::{FirstSettings, Preferences, Settings, State};
 use crate::ui::workspace::Workspace;
 use crate::ui::{Options, theme};
-use crate::worker::{ModelInfo, Told, Which, Worker};
+use crate::worker::{Told, Worker};
 
 mod closing;
 mod cuts;
@@ -96,51 +94,6 @@ pub struct App {
     /// Of the window, larger than it is.
     picture: Option<LargePicture>,
     is_remembered: bool,
-}
-
-/// What a thread of the window found.
-#[derive(Debug)]
-pub enum Reply {
-    /// `is_missing`: there was no dialog to pick from.
-    Picked {
-        purpose: Purpose,
-        path: Option<PathBuf>,
-        is_missing: bool,
-    },
-    Dataset {
-        path: PathBuf,
-        dataset: Result<Dataset, String>,
-    },
-    Subjects {
-        dataset: PathBuf,
-        which: Which,
-        model: Arc<ModelInfo>,
-        tokens: Arc<[u32]>,
-        flags: Vec<[Option<Flags>; 2]>,
-    },
-    Session {
-        path: PathBuf,
-        read: Result<Box<session::Read>, String>,
-    },
-    SessionSaved {
-        path: PathBuf,
-        saved: Result<Box<Mark>, String>,
-    },
-    /// The words that an experiment asks the model about.
-    Question {
-        experiment: Box<Experiment>,
-        prompt: Result<TokenizedPrompt, String>,
-        model: Arc<ModelInfo>,
-    },
-    /// How much memory a result takes.
-    Weighed {
-        result: Arc<AnalysisResult>,
-        n_bytes: u64,
-    },
-    Screenshot {
-        path: PathBuf,
-        saved: Result<(), String>,
-    },
 }
 
 impl App {

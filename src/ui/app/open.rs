@@ -5,7 +5,7 @@ use std::thread;
 
 use eframe::egui;
 
-use super::{App, Reply};
+use super::App;
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::noise_file;
@@ -14,6 +14,7 @@ use crate::tokens::flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs;
 use crate::ui::dialogs::{PathPrompt, Purpose, Why};
+use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{JobKind, ModelState, capitalized, subject_tokens};
 use crate::ui::view::Selection;
@@ -22,7 +23,12 @@ use crate::worker::{Job, Which, Work};
 impl App {
     pub(super) fn ask(&mut self, purpose: Purpose, ctx: &egui::Context) {
         let dir = self.last_dir(purpose);
-        let asked = dialogs::ask(&self.picker, purpose, dir.as_deref(), ctx, &self.replies);
+        let replies = self.replies.clone();
+        let tell = move |path, is_missing| {
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Picked { purpose, path, is_missing });
+        };
+        let asked = dialogs::ask(&self.picker, purpose, dir.as_deref(), ctx, tell);
         if asked.is_err() {
             self.prompt_for(purpose, Why::NoDialog);
         }

@@ -6,23 +6,17 @@ use std::thread;
 
 use eframe::egui::{self, ViewportCommand};
 
-use super::{App, Reply};
-use crate::session::{Present, Session};
+use super::App;
+use crate::session::Session;
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::panels;
+use crate::ui::reply::{ReadSession, Reply};
 use crate::ui::row::Row;
 use crate::ui::state::{
     Beside, FactId, JobKind, Look, Mark, ModelState, OpenSession, Stored, capitalized,
 };
 use crate::worker::{Job, Which, Work};
-
-/// A session that was read, with what is there of its model and dataset.
-#[derive(Debug)]
-pub struct Read {
-    pub session: Session,
-    pub present: Present,
-}
 
 impl App {
     /// Such as `france.factscope (unsaved) – Factscope`.
@@ -125,7 +119,7 @@ impl App {
         let thread = thread::Builder::new().name("open session".to_owned()).spawn(move || {
             let read = Session::load(&path).map_err(|error| capitalized(&error)).map(|session| {
                 let present = session.present();
-                Box::new(Read { session, present })
+                Box::new(ReadSession { session, present })
             });
             // The window has closed: nobody to tell.
             _ = replies.send(Reply::Session { path, read });
@@ -140,7 +134,7 @@ impl App {
     pub(super) fn session_read(
         &mut self,
         path: &Path,
-        read: Result<Box<Read>, String>,
+        read: Result<Box<ReadSession>, String>,
         ctx: &egui::Context,
     ) {
         if self.state.reading_session.as_deref() != Some(path) {
@@ -148,7 +142,7 @@ impl App {
         }
         self.state.reading_session = None;
         self.state.notice = None;
-        let Read { session, present } = match read {
+        let ReadSession { session, present } = match read {
             Ok(read) => *read,
             Err(error) => {
                 self.state.error = Some(error);

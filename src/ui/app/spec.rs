@@ -6,13 +6,14 @@ use std::thread;
 
 use eframe::egui;
 
-use super::{App, Reply};
+use super::App;
 use crate::experiment::{Experiment, FactSource};
 use crate::session::Origin;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::pane::Pane;
+use crate::ui::reply::Reply;
 use crate::ui::state::{Run, capitalized};
 use crate::worker::{ModelInfo, Which};
 

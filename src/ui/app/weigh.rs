@@ -6,9 +6,10 @@ use std::time::Instant;
 
 use eframe::egui;
 
-use super::{App, Reply};
+use super::App;
 use crate::analysis::AnalysisResult;
 use crate::session::n_bytes;
+use crate::ui::reply::Reply;
 
 impl App {
     /// Counts a result beside the window, for large ones take longer than a frame.

@@ -2,24 +2,12 @@
 
 use std::sync::Arc;
 
-use super::FactId;
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::CausalTrace;
 use crate::analysis::{AnalysisResult, AnalysisSpec};
-use crate::experiment::Experiment;
-use crate::facts::Direction;
 use crate::session::Origin;
-use crate::tokens::{Bos, TokenizedPrompt};
-use crate::worker::{JobId, Which};
-
-/// A fact, asked of one model in one direction, with or without BOS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FactKey {
-    pub which: Which,
-    pub fact: FactId,
-    pub direction: Direction,
-    pub has_bos: bool,
-}
+use crate::tokens::TokenizedPrompt;
+use crate::worker::JobId;
 
 /// All that one of the open models was asked about one prompt.
 #[derive(Debug)]
@@ -51,17 +39,6 @@ pub enum RunState {
 
     /// The message is for the user.
     Failed(String),
-}
-
-impl FactKey {
-    pub fn new(which: Which, fact: FactId, direction: Direction, bos: Bos) -> Self {
-        Self { which, fact, direction, has_bos: bos == Bos::On }
-    }
-
-    /// Of an experiment that is typed. It may be about no fact of the list.
-    pub fn of_experiment(which: Which, experiment: &Experiment) -> Self {
-        Self::new(which, FactId::Experiment, Direction::Forward, experiment.bos)
-    }
 }
 
 impl Run {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::findings::FactKey;
+use super::FactKey;
 use super::queue::{Asked, Queue};
 use crate::session::Origin;
 use crate::task::{CancelToken, Progress};

@@ -6,47 +6,40 @@ use std::sync::Arc;
 
 mod asking;
 mod attention;
-mod drawn;
-mod fact_list;
 mod findings;
 mod history;
 mod conventions;
 mod jobs;
 mod memory;
 mod models;
-mod others;
 mod painted;
 mod preferences;
 mod pair;
 mod queue;
-mod recall;
 mod session;
 mod settings;
 mod spec_text;
 mod taught;
 
+pub use super::facts::{
+    FactId, FactKey, FactList, Filter, Known, Lesson, Order, Others, Plan, Recall, Recalled, Taught,
+};
 pub use crate::figure::words::capitalized;
 pub use asking::{UNASKED, attention_spec, subject_tokens};
 pub use attention::{AttentionSettings, Drawing};
 pub use conventions::{Convention, Difference};
-pub use drawn::DrawnFacts;
-pub use fact_list::{FactId, FactList, Filter, Known, Order};
-pub use findings::{FactKey, Findings, Run, RunState};
+pub use findings::{Findings, Run, RunState};
 pub use history::History;
 pub use jobs::{JobKind, Jobs, OpenJob};
 pub use memory::{Memory, SystemMemory};
 pub use models::{ModelBeside, ModelState, is_of_main};
-pub use others::Others;
 pub use painted::{Paint, Painted};
 pub use pair::{Beside, Standing};
 pub use preferences::{Preferences, TracePair};
 pub use queue::{Asked, Ended, Outcome, Question, Queue};
-pub use recall::{Recall, Recalled};
 pub use session::{FirstSettings, Look, Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Setting, Settings, TraceSettings};
 pub use spec_text::{AskedExperiment, Fault, SpecText};
-
-pub use taught::{Lesson, Plan, Taught};
 
 use super::pane::Pane;
 use super::row::Row;

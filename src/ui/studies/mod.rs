@@ -7,9 +7,9 @@ use std::sync::Arc;
 use eframe::egui::{ComboBox, DragValue, Response, Ui};
 use serde::{Deserialize, Serialize};
 
+use super::facts::{DrawnFacts, FactList};
 use super::pane::{Pane, for_each_view};
 use super::row::Row;
-use super::state::{DrawnFacts, FactList};
 use super::view::Selection;
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{self, Component};

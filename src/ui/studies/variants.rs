@@ -53,6 +53,8 @@ impl Study for Settings {
                 let n_layers = about.n_layers();
                 let widths = WIDTHS.into_iter().filter(|width| *width <= n_layers).collect();
                 spec.map = Map::Together { at: Positions::Subject, widths };
+                // The widths say it.
+                spec.window = 1;
             }
         }
         Ok(AnalysisSpec::CausalTrace(spec))

@@ -4,20 +4,9 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::recall::Recall;
-use super::taught::{Lesson, Plan, Taught};
+use super::{FactId, Lesson, Plan, Recall, Taught};
 use crate::facts::{Cardinality, Dataset, Direction, Fact, Record};
 use crate::tokens::Flags;
-
-/// Names a fact while its dataset is open. Typed facts come before those of the dataset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FactId {
-    Typed(usize),
-    Record(usize),
-
-    /// What an experiment asks about, which need not be in the list.
-    Experiment,
-}
 
 /// Which facts are listed besides what is searched for, and in which order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::drawn::{DrawnFacts, Draws};
-use super::fact_list::{FactId, FactList};
-use super::findings::FactKey;
+use super::{FactId, FactKey, FactList};
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::trace_average::{Sample, StandIns};
 use crate::facts::{Direction, Record};
@@ -37,14 +36,14 @@ type Substitutes = BTreeMap<(FactKey, bool), Arc<[Vec<u32>]>>;
 
 impl Others {
     /// The prompts that a mean is taken over.
-    pub(super) fn many(&self, key: FactKey, facts: &FactList, tokenizer: &Tokenizer) -> Many {
+    pub fn many(&self, key: FactKey, facts: &FactList, tokenizer: &Tokenizer) -> Many {
         let mut known = self.many.borrow_mut();
         let at = (key.which, key.direction, key.has_bos);
         known.entry(at).or_insert_with(|| find_many(key, facts, tokenizer)).clone()
     }
 
     /// Facts to be averaged over, asked of the model and with or without BOS as `key` is.
-    pub(super) fn drawn(
+    pub fn drawn(
         &self,
         sample: &Sample,
         stand_ins: Option<StandIns>,
@@ -56,7 +55,7 @@ impl Others {
     }
 
     /// Another prompt of as many tokens.
-    pub(super) fn alike(
+    pub fn alike(
         &self,
         key: FactKey,
         n_pos: usize,
@@ -68,7 +67,7 @@ impl Others {
     }
 
     /// The tokens of other subjects that can stand in a prompt, of facts of the same relation or of any.
-    pub(super) fn substitutes(
+    pub fn substitutes(
         &self,
         key: FactKey,
         of: SubjectsOf,
