@@ -2,7 +2,7 @@
 
 use eframe::egui::{Align, Context, Id, Layout, Modal};
 
-use super::command::Command;
+use super::command::{ClosingAnswer, Command};
 use super::panels;
 use super::state::State;
 
@@ -20,14 +20,6 @@ pub enum Closing {
     /// Closed as soon as the session is written.
     Saving,
     Agreed,
-}
-
-/// What can be said to that.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClosingAnswer {
-    Save,
-    Discard,
-    Cancel,
 }
 
 /// Whether closing would lose something that could be kept. Results of a session file that are shown

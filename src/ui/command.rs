@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use super::closing::ClosingAnswer;
 use super::pane::Pane;
 use super::row::Row;
 use super::state::{Convention, FactId, Filter, Paint, Setting};
@@ -206,6 +205,14 @@ pub enum Command {
     Redo,
     ShowShortcuts,
     ShowAbout,
+}
+
+/// What can be answered when the window asks whether to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClosingAnswer {
+    Save,
+    Discard,
+    Cancel,
 }
 
 /// One on or one back; there is no way round the end.

@@ -15,7 +15,7 @@ use crate::worker::Which;
 const N_SETTLING: u32 = 4;
 
 /// How it went, where whoever opened the window can read it.
-pub type Outcome = Arc<Mutex<Option<Result<(), String>>>>;
+pub type ErrandOutcome = Arc<Mutex<Option<Result<(), String>>>>;
 
 #[derive(Debug)]
 pub struct Errand {
@@ -24,12 +24,12 @@ pub struct Errand {
     trace: Option<Component>,
     pane: Option<Pane>,
     screenshot: Option<PathBuf>,
-    step: Step,
-    pub outcome: Outcome,
+    phase: Phase,
+    pub outcome: ErrandOutcome,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum Phase {
     Opening,
     Looking,
     Tracing,
@@ -47,12 +47,12 @@ impl Errand {
         if !is_asked && screenshot.is_none() {
             return None;
         }
-        let (step, outcome) = (Step::Opening, Outcome::default());
-        Some(Self { case, beside, trace, pane, screenshot, step, outcome })
+        let (phase, outcome) = (Phase::Opening, ErrandOutcome::default());
+        Some(Self { case, beside, trace, pane, screenshot, phase, outcome })
     }
 
     pub fn is_under_way(&self) -> bool {
-        self.step != Step::Done
+        self.phase != Phase::Done
     }
 
     /// Puts the facts and the view where they were asked for.
@@ -70,61 +70,61 @@ impl Errand {
 
     /// As far as it can go now.
     pub fn advance(&mut self, state: &State) -> Vec<Command> {
-        if self.step == Step::Done {
+        if self.phase == Phase::Done {
             return Vec::new();
         }
         if let Some(error) = state.error.clone() {
             return self.end(Err(error));
         }
-        match self.step {
-            Step::Opening if is_opening(state) => Vec::new(),
-            Step::Opening => {
-                self.step = Step::Looking;
+        match self.phase {
+            Phase::Opening if is_opening(state) => Vec::new(),
+            Phase::Opening => {
+                self.phase = Phase::Looking;
                 match self.places(state) {
                     Ok(commands) => commands,
                     Err(error) => self.end(Err(error)),
                 }
             }
-            Step::Looking if is_looking(state) => Vec::new(),
-            Step::Looking if self.pane.is_some_and(Pane::is_study) && is_measuring(state) => {
+            Phase::Looking if is_looking(state) => Vec::new(),
+            Phase::Looking if self.pane.is_some_and(Pane::is_study) && is_measuring(state) => {
                 Vec::new()
             }
-            Step::Looking => match self.trace {
+            Phase::Looking => match self.trace {
                 Some(component) if state.prompt().is_some() => {
-                    self.step = Step::Tracing;
+                    self.phase = Phase::Tracing;
                     vec![Command::ShowKind(component), Command::Trace]
                 }
                 _ => self.study(state),
             },
-            Step::Tracing if !state.trace_waits.is_empty() => Vec::new(),
-            Step::Tracing if state.running_trace().is_some() => Vec::new(),
-            Step::Tracing => self.study(state),
-            Step::Studying if state.jobs.asked().next().is_some() => Vec::new(),
-            Step::Studying => self.shown(),
-            Step::Settling(0) => {
-                self.step = Step::Saving;
+            Phase::Tracing if !state.trace_waits.is_empty() => Vec::new(),
+            Phase::Tracing if state.running_trace().is_some() => Vec::new(),
+            Phase::Tracing => self.study(state),
+            Phase::Studying if state.jobs.asked().next().is_some() => Vec::new(),
+            Phase::Studying => self.shown(),
+            Phase::Settling(0) => {
+                self.phase = Phase::Saving;
                 self.screenshot.clone().map(Command::SaveScreenshotTo).into_iter().collect()
             }
-            Step::Settling(n) => {
-                self.step = Step::Settling(n - 1);
+            Phase::Settling(n) => {
+                self.phase = Phase::Settling(n - 1);
                 Vec::new()
             }
-            Step::Saved => self.end(Ok(())),
-            Step::Saving | Step::Done => Vec::new(),
+            Phase::Saved => self.end(Ok(())),
+            Phase::Saving | Phase::Done => Vec::new(),
         }
     }
 
     /// The picture was written, or it could not be; the error is in the state then.
     pub fn saved(&mut self) {
-        if self.step == Step::Saving {
-            self.step = Step::Saved;
+        if self.phase == Phase::Saving {
+            self.phase = Phase::Saved;
         }
     }
 
     fn study(&mut self, state: &State) -> Vec<Command> {
         match self.pane.filter(|pane| pane.is_study()) {
             Some(pane) if state.prompt().is_some() => {
-                self.step = Step::Studying;
+                self.phase = Phase::Studying;
                 vec![Command::Study(pane)]
             }
             _ => self.shown(),
@@ -133,16 +133,16 @@ impl Errand {
 
     fn shown(&mut self) -> Vec<Command> {
         if self.screenshot.is_some() {
-            self.step = Step::Settling(N_SETTLING);
+            self.phase = Phase::Settling(N_SETTLING);
             Vec::new()
         } else {
-            self.step = Step::Done;
+            self.phase = Phase::Done;
             Vec::new()
         }
     }
 
     fn end(&mut self, outcome: Result<(), String>) -> Vec<Command> {
-        self.step = Step::Done;
+        self.phase = Phase::Done;
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         if self.screenshot.is_some() { vec![Command::Quit] } else { Vec::new() }
     }

@@ -22,7 +22,7 @@ const N_LISTED: usize = 60;
 
 /// Open while there is one.
 #[derive(Debug, Default)]
-pub struct Palette {
+pub struct CommandPalette {
     text: String,
     chosen: usize,
 }
@@ -30,7 +30,7 @@ pub struct Palette {
 /// Draws the palette while there is one, and takes it away when something was chosen.
 pub fn palette_ui(
     ctx: &Context,
-    palette: &mut Option<Palette>,
+    palette: &mut Option<CommandPalette>,
     state: &State,
     workspace: &Workspace,
     commands: &mut Vec<Command>,

@@ -3,8 +3,8 @@
 use eframe::egui::{Context, ViewportCommand};
 
 use super::App;
-use crate::ui::closing::{Closing, ClosingAnswer, would_lose};
-use crate::ui::command::Command;
+use crate::ui::closing::{Closing, would_lose};
+use crate::ui::command::{ClosingAnswer, Command};
 
 impl App {
     /// The system asks for it: its button, its keys, or the end of a session.

@@ -13,7 +13,7 @@ use crate::session::Origin;
 use crate::tokens::TokenizedPrompt;
 use crate::ui::command::{Command, Step};
 use crate::ui::dialogs::{Purpose, Why};
-use crate::ui::palette::Palette;
+use crate::ui::palette::CommandPalette;
 use crate::ui::pane::Pane;
 use crate::ui::panels::Help;
 use crate::ui::row::Row;
@@ -242,7 +242,7 @@ impl App {
             }
             Command::DismissError => self.state.error = None,
             Command::DismissHint => self.state.preferences.knows_hint = true,
-            Command::ShowPalette => self.palette = Some(Palette::default()),
+            Command::ShowPalette => self.palette = Some(CommandPalette::default()),
             Command::Undo => {
                 let bos = self.state.settings.bos;
                 if self.state.undo() {

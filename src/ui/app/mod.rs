@@ -16,8 +16,8 @@ use crate::session::Session;
 use crate::ui::closing::{Closing, closing_ui};
 use crate::ui::command::Command;
 use crate::ui::dialogs::{self, PathPrompt, Picker};
-use crate::ui::errand::{Errand, Outcome};
-use crate::ui::palette::{Palette, palette_ui};
+use crate::ui::errand::{Errand, ErrandOutcome};
+use crate::ui::palette::{CommandPalette, palette_ui};
 use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
 use crate::ui::reply::Reply;
@@ -70,7 +70,7 @@ pub struct App {
     commands: Vec<Command>,
     path_prompt: Option<PathPrompt>,
     help: Option<Help>,
-    palette: Option<Palette>,
+    palette: Option<CommandPalette>,
     closing: Closing,
 
     /// Session files that are being written.
@@ -199,7 +199,7 @@ impl App {
     }
 
     /// Where the errand leaves word of how it went.
-    pub fn outcome(&self) -> Option<Outcome> {
+    pub fn outcome(&self) -> Option<ErrandOutcome> {
         Some(self.errand.as_ref()?.outcome.clone())
     }
 

@@ -3,27 +3,14 @@
 use super::App;
 use crate::analysis::AnalysisSpec;
 use crate::session::Origin;
-use crate::tokens::{Bos, TokenizedPrompt};
+use crate::tokens::Bos;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::state::{Asked, FactKey, JobKind, Question};
+use crate::ui::state::{FactKey, JobKind, Question};
 use crate::ui::view::Selection;
 use crate::worker::{Job, JobId, Work};
 
 impl App {
-    /// What was chosen and set when a view asked something. `None` for what can be about no fact.
-    fn asked(&self, pane: Pane, key: FactKey, prompt: &TokenizedPrompt) -> Option<Asked> {
-        Some(Asked {
-            key,
-            pane,
-            text: prompt.text.clone(),
-            rows: self.state.standing(key)?,
-            settings: self.state.settings.clone(),
-            selection: self.state.selection,
-            parts: self.state.parts,
-        })
-    }
-
     /// Asks a model about a prompt, unless it has answered already or is about to. All that is found
     /// in the window is asked for here.
     pub(super) fn begin(&mut self, pane: Pane, key: FactKey, spec: AnalysisSpec, origin: Origin) {
@@ -34,7 +21,7 @@ impl App {
         }
         let is_asked = origin == Origin::Asked;
         let is_held = is_asked && self.state.jobs.is_busy();
-        let asked = is_asked.then(|| self.asked(pane, key, &prompt)).flatten();
+        let asked = is_asked.then(|| self.state.asked(pane, key, &prompt.text)).flatten();
         let (id, cancel) = self.state.jobs.add(JobKind::Run { key, pane, origin });
         if let Some(job) = self.state.jobs.get_mut(id) {
             job.asked = asked.map(Box::new);

@@ -230,7 +230,7 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
     let output = area.show_rows(ui, ROW_HEIGHT, found.len(), |ui, rows| {
         for &id in &found[rows] {
             let Some(record) = state.facts.get(id) else { continue };
-            let row = Place {
+            let row = Marks {
                 is_selected: state.selected == Some(id),
                 is_beside: state.beside.is_some_and(|it| it.fact == id),
             };
@@ -262,7 +262,7 @@ fn recall_of(state: &State, id: FactId) -> [Option<Recalled>; 2] {
 
 /// Where else the fact of a row is shown.
 #[derive(Clone, Copy)]
-struct Place {
+struct Marks {
     is_selected: bool,
     is_beside: bool,
 }
@@ -271,7 +271,7 @@ fn row_ui(
     ui: &mut Ui,
     record: &Record,
     recall: [Option<Recalled>; 2],
-    Place { is_selected, is_beside }: Place,
+    Marks { is_selected, is_beside }: Marks,
 ) -> Response {
     let size = vec2(ui.available_width(), ROW_HEIGHT);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());

@@ -13,14 +13,14 @@ const N_KEPT: usize = 200;
 #[derive(Debug, Default)]
 pub struct History {
     /// As it is now, as far as it is known here.
-    now: Option<Step>,
-    past: Vec<Step>,
-    future: Vec<Step>,
+    now: Option<Choices>,
+    past: Vec<Choices>,
+    future: Vec<Choices>,
 }
 
 /// What a person chooses and sets. Results are not part of it: they are kept anyway.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Step {
+pub struct Choices {
     pub selected: Option<FactId>,
     pub beside: Option<Beside>,
     pub asks: Direction,
@@ -32,8 +32,8 @@ pub struct Step {
 }
 
 impl State {
-    pub(super) fn step(&self) -> Step {
-        Step {
+    pub(super) fn choices(&self) -> Choices {
+        Choices {
             selected: self.selected,
             beside: self.beside,
             asks: self.model_beside.asks,
@@ -48,7 +48,7 @@ impl State {
     /// Remembers how it was, if anything was chosen or set since. To be called between changes: a
     /// value that is being dragged is one change.
     pub fn remember_step(&mut self) {
-        let step = self.step();
+        let step = self.choices();
         let Some(before) = self.history.now.replace(step) else { return };
         let now = self.history.now.as_ref();
         if now == Some(&before) {
@@ -91,7 +91,13 @@ impl State {
         true
     }
 
-    fn go_to(&mut self, step: &Step) {
+    fn go_to(&mut self, step: &Choices) {
+        self.choose(step);
+        self.history.now = Some(self.choices());
+    }
+
+    /// Chooses and sets the same again.
+    pub(super) fn choose(&mut self, step: &Choices) {
         self.selected = step.selected;
         self.beside = step.beside;
         self.model_beside.asks = step.asks;
@@ -100,6 +106,5 @@ impl State {
         self.painted.clone_from(&step.painted);
         self.parts = step.parts;
         self.settings.clone_from(&step.settings);
-        self.history.now = Some(self.step());
     }
 }

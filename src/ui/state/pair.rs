@@ -1,36 +1,16 @@
 //! The two prompts that stand one above the other: the chosen fact, and its inverse, another fact
 //! that is kept beside whatever is chosen, or the same fact in another model.
 
-use std::path::PathBuf;
-
 use super::{FactId, FactKey, State};
 use crate::analysis::comparison::Second;
 use crate::facts::{Direction, Fact, Record};
 use crate::ui::row::Row;
-use crate::worker::Which;
 
 /// A fact that is kept in the inverse's row, and which way it is asked there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beside {
     pub fact: FactId,
     pub direction: Direction,
-}
-
-/// What the two rows hold, to be shown again later.
-#[derive(Clone, Debug)]
-pub struct Standing {
-    selected: FactId,
-    beside: Option<Beside>,
-    asks: Direction,
-
-    /// The model that was open beside the main one.
-    model_beside: Option<PathBuf>,
-
-    /// The row that was asked about.
-    row: Row,
-
-    /// The words of both prompts: another dataset may have other facts at the same places.
-    texts: [Option<String>; 2],
 }
 
 impl State {
@@ -119,40 +99,13 @@ impl State {
         self.asked_at(self.row)
     }
 
-    /// Nothing while no fact is chosen.
-    pub fn standing(&self, key: FactKey) -> Option<Standing> {
-        let row = self.rows().find(|row| self.key_of(*row) == Some(key))?;
-        Some(Standing {
-            selected: self.selected?,
-            beside: self.beside,
-            asks: self.model_beside.asks,
-            model_beside: self.model_of(Which::Beside).dir().cloned(),
-            row,
-            texts: self.row_texts(),
-        })
+    /// The row that asks a question, if one does now.
+    pub fn row_of(&self, key: FactKey) -> Option<Row> {
+        self.rows().find(|row| self.key_of(*row) == Some(key))
     }
 
-    fn row_texts(&self) -> [Option<String>; 2] {
+    /// The words of both prompts.
+    pub(super) fn row_texts(&self) -> [Option<String>; 2] {
         Row::BOTH.map(|row| self.fact_at(row).map(|fact| fact.prompt.clone()))
-    }
-
-    /// Chooses the same facts again. The error says to the user what is not there any more; nothing
-    /// changes then.
-    pub fn restore_rows(&mut self, rows: &Standing) -> Result<(), String> {
-        if self.model_of(Which::Beside).dir() != rows.model_beside.as_ref() {
-            let text = match &rows.model_beside {
-                Some(dir) => format!("It was asked with {} open beside", dir.display()),
-                None => "It was asked with no second model open; close that first".to_owned(),
-            };
-            return Err(text);
-        }
-        let before = (self.selected, self.beside, self.row, self.model_beside.asks);
-        (self.selected, self.beside, self.row, self.model_beside.asks) =
-            (Some(rows.selected), rows.beside, rows.row, rows.asks);
-        if self.row_texts() == rows.texts {
-            return Ok(());
-        }
-        (self.selected, self.beside, self.row, self.model_beside.asks) = before;
-        Err("Its fact is not in the list any more".to_owned())
     }
 }

@@ -3,17 +3,16 @@
 //! The worker is given one long job at a time. What it has been given cannot be put in another order.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::jobs::{JobKind, Jobs, OpenJob};
-use super::{FactKey, Settings, Standing};
+use super::{Choices, FactKey, State};
 use crate::analysis::AnalysisSpec;
-use crate::analysis::logit_attribution::Parts;
 use crate::task::CancelToken;
 use crate::tokens::TokenizedPrompt;
 use crate::ui::pane::Pane;
-use crate::ui::view::Selection;
 use crate::worker::{JobId, Which};
 
 /// How many jobs are remembered.
@@ -27,10 +26,13 @@ pub struct Asked {
 
     /// The words of the prompt.
     pub text: String,
-    pub rows: Standing,
-    pub settings: Settings,
-    pub selection: Selection,
-    pub parts: Parts,
+
+    /// The words of both prompts: another dataset may have other facts at the same places.
+    pub texts: [Option<String>; 2],
+
+    /// The model that was open beside the main one.
+    pub model_beside: Option<PathBuf>,
+    pub choices: Choices,
 }
 
 /// A job that is over.
@@ -159,6 +161,40 @@ impl Jobs {
 
     pub fn forget_ended(&mut self) {
         self.queue.ended.clear();
+    }
+}
+
+impl State {
+    /// What is chosen and set as a view asks something, to be shown again later. `None` for what is
+    /// about none of the rows.
+    pub fn asked(&self, pane: Pane, key: FactKey, text: &str) -> Option<Asked> {
+        Some(Asked {
+            key,
+            pane,
+            text: text.to_owned(),
+            texts: self.row_texts(),
+            model_beside: self.model_of(Which::Beside).dir().cloned(),
+            choices: Choices { row: self.row_of(key)?, ..self.choices() },
+        })
+    }
+
+    /// Chooses and sets as it was when a job was asked for. The error says to the user what is not
+    /// there any more; nothing changes then.
+    pub fn go_back_to(&mut self, asked: &Asked) -> Result<(), String> {
+        if self.model_of(Which::Beside).dir() != asked.model_beside.as_ref() {
+            let text = match &asked.model_beside {
+                Some(dir) => format!("It was asked with {} open beside", dir.display()),
+                None => "It was asked with no second model open; close that first".to_owned(),
+            };
+            return Err(text);
+        }
+        let before = self.choices();
+        self.choose(&asked.choices);
+        if self.row_texts() == asked.texts {
+            return Ok(());
+        }
+        self.choose(&before);
+        Err("Its fact is not in the list any more".to_owned())
     }
 }
 

@@ -6,10 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::history::Step;
-use super::{
-    Asked, AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Settings, State,
-};
+use super::history::Choices;
+use super::{AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Settings, State};
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, ModelEdit};
@@ -36,7 +34,7 @@ pub struct OpenSession {
 #[derive(Clone, Debug)]
 pub struct Mark {
     n_found: u64,
-    step: Step,
+    choices: Choices,
     spec_text: String,
     edits: Vec<ModelEdit>,
 }
@@ -190,7 +188,7 @@ impl State {
     pub fn mark(&self) -> Mark {
         Mark {
             n_found: self.n_found,
-            step: self.step(),
+            choices: self.choices(),
             spec_text: self.spec.text().to_owned(),
             edits: self.edits.clone(),
         }
@@ -202,7 +200,7 @@ impl State {
         Some(
             saved.n_found != self.n_found
                 || saved.edits != self.edits
-                || saved.step != self.step()
+                || saved.choices != self.choices()
                 || saved.spec_text != self.spec.text(),
         )
     }
@@ -302,16 +300,6 @@ impl State {
         self.row = look.row;
         self.selection = look.selection;
         self.parts = look.parts;
-    }
-
-    /// Chooses and sets as it was when a job was asked for. How the window looks stays. The error says
-    /// to the user what is not there any more; nothing changes then.
-    pub fn go_back_to(&mut self, asked: &Asked) -> Result<(), String> {
-        self.restore_rows(&asked.rows)?;
-        self.settings.clone_from(&asked.settings);
-        self.selection = asked.selection;
-        self.parts = asked.parts;
-        Ok(())
     }
 
     /// Puts the facts of a session in their places: those of the dataset are in the list already,

@@ -1,7 +1,7 @@
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::corruption::Kind;
+use super::corruption::CorruptionKind;
 use super::{About, Asks, Study, choice_ui, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{self, Component, Corruption, Map};
@@ -11,7 +11,7 @@ use crate::analysis::trace_average::{Kept, Sample, Spec, StandIn, StandIns};
 #[serde(default)]
 pub struct Settings {
     restored: Restored,
-    corruption: Kind,
+    corruption: CorruptionKind,
     n_facts: usize,
     of: Of,
 
@@ -37,7 +37,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             restored: Restored::All,
-            corruption: Kind::Gaussian,
+            corruption: CorruptionKind::Gaussian,
             n_facts: 30,
             of: Of::AnyRelation,
             seed: 1,

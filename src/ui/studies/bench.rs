@@ -1,7 +1,7 @@
 use eframe::egui::{Label, Slider, SliderClamping, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::corruption::Kind;
+use super::corruption::CorruptionKind;
 use super::{About, Study};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{Component, Map, Severed};
@@ -48,13 +48,13 @@ impl Settings {
 }
 
 /// What the subject becomes, as the maps are called.
-const CORRUPTIONS: [(&str, Kind); 6] = [
-    ("Gaussian noise", Kind::Gaussian),
-    ("one other (STR)", Kind::Counterpart),
-    ("same relation", Kind::SameRelation),
-    ("random tokens", Kind::RandomTokens),
-    ("mean subject", Kind::Mean),
-    ("zeros", Kind::Zero),
+const CORRUPTIONS: [(&str, CorruptionKind); 6] = [
+    ("Gaussian noise", CorruptionKind::Gaussian),
+    ("one other (STR)", CorruptionKind::Counterpart),
+    ("same relation", CorruptionKind::SameRelation),
+    ("random tokens", CorruptionKind::RandomTokens),
+    ("mean subject", CorruptionKind::Mean),
+    ("zeros", CorruptionKind::Zero),
 ];
 
 impl Study for Settings {

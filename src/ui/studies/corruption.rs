@@ -14,7 +14,7 @@ use crate::analysis::trace_average::StandIn;
 
 /// What the subject becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
+pub enum CorruptionKind {
     Gaussian,
 
     /// Of the file in the trace's settings.
@@ -32,7 +32,7 @@ pub enum Kind {
     Mean,
 }
 
-impl Kind {
+impl CorruptionKind {
     const ALL: [Self; 13] = [
         Self::Gaussian,
         Self::NoiseFile,

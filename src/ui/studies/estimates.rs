@@ -1,7 +1,7 @@
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::corruption::Kind;
+use super::corruption::CorruptionKind;
 use super::{About, Study, number_ui};
 use crate::analysis::Contrast;
 use crate::analysis::edge_attribution::EdgeBase;
@@ -11,7 +11,7 @@ use crate::analysis::{AnalysisSpec, Metric, atp_star, edge_attribution};
 #[serde(default)]
 pub struct Settings {
     method: Method,
-    corruption: Kind,
+    corruption: CorruptionKind,
     n_steps: usize,
     n_edges: usize,
     n_verified: usize,
@@ -28,7 +28,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             method: Method::AtpStar,
-            corruption: Kind::Gaussian,
+            corruption: CorruptionKind::Gaussian,
             n_steps: 30,
             n_edges: 30,
             n_verified: 20,

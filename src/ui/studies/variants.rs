@@ -1,7 +1,7 @@
 use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
-use super::corruption::Kind;
+use super::corruption::CorruptionKind;
 use super::{About, Study};
 use crate::analysis::causal_trace::{Component, Map};
 use crate::analysis::{AnalysisSpec, Positions};
@@ -10,7 +10,7 @@ use crate::analysis::{AnalysisSpec, Positions};
 #[serde(default)]
 pub struct Settings {
     component: Component,
-    kind: Kind,
+    kind: CorruptionKind,
     map: MapKind,
 }
 
@@ -24,7 +24,7 @@ enum MapKind {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { component: Component::Mlp, kind: Kind::SameRelation, map: MapKind::Tokens }
+        Self { component: Component::Mlp, kind: CorruptionKind::SameRelation, map: MapKind::Tokens }
     }
 }
 
