@@ -32,7 +32,7 @@ pub struct Session {
     #[serde(default)]
     pub beside: Option<ModelBeside>,
 
-    /// Nothing where all facts were typed.
+    /// `None` where all facts were typed.
     pub dataset: Option<DatasetIdentity>,
 
     /// What was changed in the model, in order; all its results are of the model as these leave it.
@@ -92,7 +92,7 @@ pub struct DatasetIdentity {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredFact {
-    /// Its place in the dataset, from 0. Nothing for a fact that was typed.
+    /// Its place in the dataset, from 0. `None` for a fact that was typed.
     pub nth: Option<usize>,
     pub record: Record,
 }
@@ -160,7 +160,7 @@ pub enum Origin {
 /// The models and the dataset of a session as they are now.
 #[derive(Debug)]
 pub struct Present {
-    /// Nothing if it is not the one of the session.
+    /// `None` if it is not the one of the session.
     pub dataset: Option<Dataset>,
 
     /// What is not as it was, for the user. Empty: the results are of the model and the facts that
@@ -169,7 +169,7 @@ pub struct Present {
 }
 
 impl Session {
-    /// The window's own data as it wrote it. Nothing if another version wrote it otherwise.
+    /// The window's own data as it wrote it. `None` if another version wrote it otherwise.
     pub fn window<T: for<'de> Deserialize<'de>>(&self) -> Option<T> {
         ciborium::from_reader(&*self.window).ok()
     }

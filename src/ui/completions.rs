@@ -21,7 +21,7 @@ impl Completions {
         }
     }
 
-    /// What is typed with all that is certain of the rest. Nothing if nothing is.
+    /// What is typed with all that is certain of the rest. `None` if none is.
     pub fn completed(&self, text: &str) -> Option<String> {
         let (first, rest) = self.found.split_first()?;
         let shared = rest.iter().fold(first.as_str(), |shared, path| {

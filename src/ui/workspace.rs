@@ -24,7 +24,7 @@ const STACKED_HEIGHT: f32 = 760.0;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Workspace {
-    /// Nothing until it is first drawn: the usual arrangement depends on the window's size.
+    /// `None` until it is first drawn: the usual arrangement depends on the window's size.
     tree: Option<Tree<Pane>>,
 
     /// To be brought to the front when there is a tree.

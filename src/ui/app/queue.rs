@@ -78,7 +78,7 @@ impl App {
         }
     }
 
-    /// Shows the view of a job that is over, as it was asked. Nothing if its fact is gone.
+    /// Shows the view of a job that is over, as it was asked. `None` if its fact is gone.
     fn go_back_to(&mut self, id: JobId) -> Option<Pane> {
         let asked = self.state.jobs.ended_at(id)?.asked.clone()?;
         let bos = self.state.settings.bos;

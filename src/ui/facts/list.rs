@@ -220,7 +220,7 @@ impl FactList {
         &self.recall
     }
 
-    /// What to beware of in a fact. Nothing while it is being found, and for typed facts.
+    /// What to beware of in a fact. `None` while it is being found, and for typed facts.
     pub fn flags(&self, id: FactId, direction: Direction) -> Option<&Flags> {
         match id {
             FactId::Typed(_) | FactId::Experiment => None,

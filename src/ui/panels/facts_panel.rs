@@ -1,3 +1,5 @@
+//! The list of facts at the left: its search, its filter, its rows.
+
 use eframe::egui::accesskit::Role;
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
 use eframe::egui::{

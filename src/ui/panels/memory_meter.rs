@@ -1,3 +1,5 @@
+//! How much memory is used, and for what.
+
 use eframe::egui::{DragValue, Grid, RichText, Ui};
 
 use super::grouped;

@@ -1,3 +1,5 @@
+//! The menus at the top of the window.
+
 use eframe::egui::{Button, MenuBar, ThemePreference, Ui};
 
 use crate::builtin;

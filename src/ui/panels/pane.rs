@@ -1,3 +1,5 @@
+//! What each view draws into its place.
+
 use eframe::egui::{RichText, Ui};
 
 use super::Views;

@@ -25,7 +25,7 @@ pub(super) fn running_ui(ui: &mut Ui, job: &OpenJob, stop: Command, commands: &m
     });
 }
 
-/// Nothing while it runs.
+/// Shows how a run has ended.
 pub(super) fn outcome_ui(ui: &mut Ui, state: &RunState) {
     let palette = theme::palette(ui);
     let (text, color) = match state {

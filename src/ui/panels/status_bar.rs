@@ -1,3 +1,5 @@
+//! The bar at the bottom: what is being done, and the last error.
+
 use std::time::Instant;
 
 use eframe::egui::{Align, Label, Layout, ProgressBar, RichText, Ui};

@@ -1,3 +1,5 @@
+//! The bar that says that results are shown without their model.
+
 use eframe::egui::{Label, RichText, Ui};
 
 use crate::builtin;

@@ -1,3 +1,5 @@
+//! The bar below the menus: model, device, BOS and dataset.
+
 use eframe::egui::{Align, ComboBox, Label, Layout, RichText, Ui};
 
 use super::{file_name, grouped};

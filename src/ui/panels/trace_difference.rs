@@ -40,7 +40,7 @@ fn results(state: &State) -> Option<[&Arc<AnalysisResult>; 2]> {
 }
 
 impl Difference {
-    /// Nothing while one of the two is not traced.
+    /// `None` while one of the two is not traced.
     pub fn figure(&mut self, state: &State, metric: Metric) -> Option<Result<Arc<Figure>, String>> {
         let of = results(state)?;
         let planted = state.planted(Row::First);

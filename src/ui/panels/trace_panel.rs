@@ -114,7 +114,7 @@ const MAPS_SHARE: f32 = 0.58;
 /// Points; where three rows have less they are scrolled.
 const LEAST_ROW: f32 = 236.0;
 
-/// So that both maps fit in. Nothing unless both are there.
+/// So that both maps fit in. `None` unless both are there.
 fn shared_range(state: &State, rows: &[Row], metric: Metric) -> Option<(f32, f32)> {
     let range = |row: &Row| own_range(state.trace(*row)?.trace()?, metric, preview_of(state, *row));
     let ranges: Vec<(f32, f32)> = rows.iter().map(range).collect::<Option<_>>()?;

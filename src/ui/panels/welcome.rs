@@ -1,3 +1,5 @@
+//! What is shown while no model is open.
+
 use std::time::Instant;
 
 use eframe::egui::{Align, Button, Layout, ProgressBar, RichText, Ui, vec2};

@@ -1,3 +1,5 @@
+//! How the attention view draws a head.
+
 use crate::analysis::attention::Weighting;
 use serde::{Deserialize, Serialize};
 

@@ -28,7 +28,7 @@ pub struct OpenJob {
     /// When the worker turned to it.
     pub began: Option<Instant>,
 
-    /// Nothing for what is shown unasked.
+    /// `None` for what is shown unasked.
     pub asked: Option<Box<Asked>>,
     pace: Pace,
 }

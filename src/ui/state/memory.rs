@@ -68,7 +68,7 @@ impl Memory {
         self.n_results
     }
 
-    /// Nothing where the system does not say.
+    /// `None` where the system does not say.
     pub fn system(&self) -> Option<SystemMemory> {
         self.system
     }

@@ -100,7 +100,7 @@ pub struct State {
     visited: VecDeque<FactKey>,
     pub jobs: Jobs,
 
-    /// The tokens of all the dataset's subjects, which noise is measured on. Nothing without a
+    /// The tokens of all the dataset's subjects, which noise is measured on. `None` without a
     /// dataset or a model, or while they are being made.
     pub subjects: Option<Arc<[u32]>>,
 

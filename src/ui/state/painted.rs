@@ -1,3 +1,5 @@
+//! Attention edges that are painted to be cut.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::FactKey;

@@ -59,7 +59,7 @@ impl State {
             .unwrap_or_default()
     }
 
-    /// Nothing if the chosen fact cannot be asked that way, and no other stands there.
+    /// `None` if the chosen fact cannot be asked that way, and no other stands there.
     pub fn key_of(&self, row: Row) -> Option<FactKey> {
         self.fact_at(row)?;
         let Beside { fact, direction } = self.asked_at(row)?;

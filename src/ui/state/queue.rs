@@ -199,7 +199,7 @@ impl State {
 }
 
 impl JobKind {
-    /// Nothing for what is too short to be told of.
+    /// `None` for what is too short to be told of.
     fn name(&self) -> Option<String> {
         Some(match self {
             Self::Load(which, dir) => {

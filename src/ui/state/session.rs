@@ -194,7 +194,7 @@ impl State {
         }
     }
 
-    /// Whether the open session holds less than the window. Nothing without one.
+    /// Whether the open session holds less than the window. `None` without one.
     pub fn is_unsaved(&self) -> Option<bool> {
         let saved = &self.session.as_ref()?.saved;
         Some(
@@ -205,7 +205,7 @@ impl State {
         )
     }
 
-    /// What a session file would hold now. Nothing while no model is open.
+    /// What a session file would hold now. `None` while no model is open.
     pub fn snapshot(&self, workspace: &Workspace) -> Option<Snapshot> {
         let info = Arc::clone(self.info()?);
         let mut facts = Vec::new();

@@ -56,7 +56,7 @@ pub enum Setting {
 pub struct TraceSettings {
     pub component: Component,
 
-    /// Nothing until it is set: as wide as the model's depth asks for, see `usual_window`.
+    /// `None` until it is set: as wide as the model's depth asks for, see `usual_window`.
     pub own_window: Option<usize>,
     pub noise: NoiseSetting,
 
@@ -68,7 +68,7 @@ pub struct TraceSettings {
     pub direction: Direction,
     pub sever: Option<Severed>,
 
-    /// Nothing: all there are.
+    /// `None` severs all layers.
     pub sever_layers: Option<usize>,
 }
 

@@ -23,7 +23,7 @@ impl State {
         self.plan_of(Which::Main, record)
     }
 
-    /// Nothing for other models and other facts: there nobody knows.
+    /// `None` for other models and other facts: there nobody knows.
     fn plan_of(&self, which: Which, record: &Record) -> Option<Plan> {
         let builtin = builtin::find(&self.info_of(which)?.dir)?;
         let is_bundled =

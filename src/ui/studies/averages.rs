@@ -1,3 +1,5 @@
+//! Traces averaged over facts: settings, and what is asked with them.
+
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 

@@ -1,3 +1,5 @@
+//! The corruption bench: settings, and what is asked with them.
+
 use eframe::egui::{Label, Slider, SliderClamping, Ui};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +21,7 @@ pub struct Settings {
     window: Option<usize>,
     sever: Option<Severed>,
 
-    /// Nothing: all there are.
+    /// `None` severs all layers.
     sever_layers: Option<usize>,
 
     /// Whether recoveries are shown, not the metric itself.

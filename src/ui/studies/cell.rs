@@ -1,3 +1,5 @@
+//! The runs behind a cell of the trace: settings, and what is asked with them.
+
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 

@@ -1,3 +1,5 @@
+//! The comparison of both rows: settings, and what is asked with them.
+
 use eframe::egui::{ComboBox, DragValue, Ui};
 use serde::{Deserialize, Serialize};
 

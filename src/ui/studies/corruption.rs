@@ -82,7 +82,7 @@ impl CorruptionKind {
         }
     }
 
-    /// Which others stand in for a subject. Nothing where that does not depend on the subject.
+    /// Which others stand in for a subject. `None` where that does not depend on the subject.
     pub fn stand_in(self) -> Option<StandIn> {
         match self {
             Self::SameRelation => Some(StandIn::Any(SubjectsOf::Relation)),

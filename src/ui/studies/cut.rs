@@ -1,3 +1,5 @@
+//! Cutting painted attention edges: settings, and what is asked with them.
+
 use std::collections::BTreeSet;
 
 use eframe::egui::{DragValue, Ui};

@@ -1,3 +1,5 @@
+//! A rank-one edit: settings, and what is asked with them.
+
 use eframe::egui::{DragValue, TextEdit, Ui};
 use serde::{Deserialize, Serialize};
 

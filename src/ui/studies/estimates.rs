@@ -1,3 +1,5 @@
+//! Estimates of parts and edges: settings, and what is asked with them.
+
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 

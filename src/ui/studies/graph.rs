@@ -1,3 +1,5 @@
+//! The contribution graph: settings, and what is asked with them.
+
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 

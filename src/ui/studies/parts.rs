@@ -1,3 +1,5 @@
+//! More ways to split the answer's logit: settings, and what is asked with them.
+
 use std::sync::Arc;
 
 use eframe::egui::{DragValue, Ui};

@@ -1,3 +1,5 @@
+//! Path patching: settings, and what is asked with them.
+
 use std::sync::Arc;
 
 use eframe::egui::Ui;

@@ -1,3 +1,5 @@
+//! The residual stream: settings, and what is asked with them.
+
 use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 

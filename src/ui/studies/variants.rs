@@ -1,3 +1,5 @@
+//! Variants of the trace: settings, and what is asked with them.
+
 use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
