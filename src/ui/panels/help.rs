@@ -1,4 +1,4 @@
-//! The lists of shortcuts and licences, and the hint shown while a file is dragged over the window.
+//! The list of shortcuts, what the program is, and the hint shown while a file is dragged over the window.
 
 use eframe::egui::{
     Align2, Color32, Context, CornerRadius, FontId, Grid, Id, LayerId, Modal, Order, RichText,
