@@ -180,7 +180,8 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
         if response.clicked() {
             commands.push(command);
         }
-        if let Some(run) = runs.first() {
+        // It is complete once all of it is.
+        if let Some(run) = runs.iter().find(|run| !run.is_done()).or(runs.first()) {
             outcome_ui(ui, &run.state);
         }
     });

@@ -192,7 +192,9 @@ fn cell_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 /// The button, or how far the trace is.
 fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal_wrapped(|ui| {
-        let run = state.trace(state.row);
+        // It is complete once both rows are.
+        let mut runs = state.rows().filter_map(|row| state.trace(row));
+        let run = runs.find(|run| !run.is_done()).or_else(|| state.trace(state.row));
         let job = state.running_trace().and_then(|id| state.jobs.get(id));
         if !state.trace_waits.is_empty() {
             ui.label("Measuring the noise on the dataset's subjects…");
