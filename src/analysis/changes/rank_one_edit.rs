@@ -9,10 +9,10 @@
 //! well.
 //!
 //! The steps follow `rome/compute_u.py` and `rome/compute_v.py` of
-//! <https://github.com/kmeng01/rome>: `v` and `k` are those of the prompt alone, and `u` is of
-//! unit length. What the subject is ("{} is a") is kept by a divergence that ROME reads at the subject's last
-//! token, before "is a". That an edit works in a layer does not show that the fact was stored there
-//! (Hase et al. 2023).
+//! <https://github.com/kmeng01/rome>: `v` and `k` are those of the prompt alone, and `u` is a unit
+//! vector. What the subject is ("{} is a") is kept by a divergence that ROME reads at the subject's
+//! last token, before "is a". That an edit works in a layer does not show that the fact was stored
+//! there (Hase et al. 2023).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -71,11 +71,10 @@ impl Edges {
     }
 }
 
-/// The default window: 9 from 36 layers on, as in the paper.
+/// The default window: 9 layers from 36 layers on, as in the paper.
 ///
-/// Smaller models get about the same
-/// share of their layers, rounded to an odd number so that the layer is in the middle. For the 28
-/// layers of GPT-J that gives the paper's 5.
+/// Smaller models get about the same share of their layers, rounded to an odd number so that the
+/// layer is in the middle. For the 28 layers of GPT-J that gives the paper's 5.
 pub fn default_window(n_layers: usize) -> usize {
     if n_layers >= 36 {
         return 9;

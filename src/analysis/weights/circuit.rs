@@ -63,9 +63,8 @@ pub struct CircuitReading {
 
 /// The two sides of one singular value.
 ///
-/// Which end of a side is positive has no meaning in itself,
-/// but the ends of both sides belong together. The sign is chosen so that the largest score of
-/// `writes` is positive.
+/// Which end of a side is positive has no meaning in itself, but the ends of both sides belong
+/// together. The sign is chosen so that the largest score of `writes` is positive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SingularVector {
     /// The singular value.
