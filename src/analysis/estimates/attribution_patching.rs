@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::{self, CausalTrace, Component, Corrupted, Map};
 use crate::analysis::corruption::Drawn;
+use crate::analysis::largest::largest_by_size;
 use crate::analysis::objective::{Passes, Tokens, rows_per_batch, slope};
 use crate::analysis::sweep::{Asked, row, step};
 use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric};
@@ -468,10 +469,8 @@ fn verify(
     let AttributionPatching { spec, prompt, .. } = estimated;
     let (n_layers, n_pos) = (passes.model.config.n_layers, prompt.n_pos());
     let Some(scores) = estimated.scores(spec.metric) else { return Ok(Vec::new()) };
-    let mut cells: Vec<usize> = (0..n_layers * n_pos).collect();
-    let size = |nth: usize| estimated.mean_effect(nth).abs();
-    cells.sort_by(|&a, &b| size(b).total_cmp(&size(a)));
-    cells.truncate(spec.n_verified);
+    let effects: Vec<f64> = (0..n_layers * n_pos).map(|nth| estimated.mean_effect(nth)).collect();
+    let cells = largest_by_size(&effects, spec.n_verified);
 
     let mut conditions: Vec<Condition> = Vec::new();
     for &nth in &cells {

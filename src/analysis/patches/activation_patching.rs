@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::Component;
 use crate::analysis::error::at_least_one;
-use crate::analysis::sweep::{Asked, sweep};
+use crate::analysis::sweep::{Asked, sweep_map};
 use crate::analysis::trace_map::window;
 use crate::analysis::{
     AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair, donors,
@@ -172,13 +172,8 @@ impl Method for Spec {
             patched: maps(self, cells, n_layers, n_heads),
         };
         let conditions = plan(self, n_layers, n_heads);
-        let found = sweep(model, &prompt, &conditions, &donors, ctx, &mut |so_far| {
-            if let [Some(clean), cells @ ..] = so_far {
-                (ctx.partial)(AnalysisResult::ActivationPatching(result(*clean, cells)));
-            }
-        })?;
-        let cells: Vec<_> = found[1..].iter().copied().map(Some).collect();
-        Ok(result(found[0], &cells))
+        let lab = Lab { prompt: &prompt, ..*lab };
+        sweep_map(&lab, &conditions, &donors, result, AnalysisResult::ActivationPatching)
     }
 
     fn prompt(_: &ActivationPatching) -> Option<&TokenizedPrompt> {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::sweep::{Asked, sweep};
+use crate::analysis::sweep::{Asked, sweep_map};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions,
     donors,
@@ -191,15 +191,10 @@ impl Method for Spec {
             clean,
             ablated: Grid::new(n_columns, ablated.to_vec()),
         };
-        let found = self.replacement.with_donors(model, prompt, &sites, ctx, |donors, ctx| {
-            sweep(model, prompt, &conditions, donors, ctx, &mut |so_far| {
-                if let [Some(clean), ablated @ ..] = so_far {
-                    (ctx.partial)(AnalysisResult::Ablation(result(*clean, ablated)));
-                }
-            })
-        })?;
-        let ablated: Vec<_> = found[1..].iter().copied().map(Some).collect();
-        Ok(result(found[0], &ablated))
+        self.replacement.with_donors(model, prompt, &sites, ctx, |donors, ctx| {
+            let lab = Lab { ctx, ..*lab };
+            sweep_map(&lab, &conditions, donors, result, AnalysisResult::Ablation)
+        })
     }
 
     fn prompt(found: &Ablation) -> Option<&TokenizedPrompt> {

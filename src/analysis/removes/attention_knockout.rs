@@ -20,7 +20,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::at_least_one;
-use crate::analysis::sweep::sweep;
+use crate::analysis::sweep::sweep_map;
 use crate::analysis::trace_map::window;
 use crate::analysis::{
     AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions,
@@ -106,7 +106,7 @@ impl Method for Spec {
     const VERB: &'static str = "Cutting";
 
     fn run(&self, lab: &Lab<'_>) -> Result<AttentionKnockout, AnalysisError> {
-        let &Lab { model, prompt, ctx } = lab;
+        let &Lab { model, prompt, .. } = lab;
         at_least_one("the window", self.window)?;
         at_least_one("the number of edge sets", self.edges.len())?;
         let n_layers = model.config.n_layers;
@@ -117,13 +117,7 @@ impl Method for Spec {
             clean,
             cut: Grid::new(n_layers, cut.to_vec()),
         };
-        let found = sweep(model, prompt, &conditions, &Donors::new(), ctx, &mut |so_far| {
-            if let [Some(clean), cut @ ..] = so_far {
-                (ctx.partial)(AnalysisResult::AttentionKnockout(result(*clean, cut)));
-            }
-        })?;
-        let cut: Vec<_> = found[1..].iter().copied().map(Some).collect();
-        Ok(result(found[0], &cut))
+        sweep_map(lab, &conditions, &Donors::new(), result, AnalysisResult::AttentionKnockout)
     }
 
     fn prompt(found: &AttentionKnockout) -> Option<&TokenizedPrompt> {

@@ -32,14 +32,6 @@ pub(in crate::analysis) fn ranks(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// The places of the `n` values of largest size, of equals the earlier ones.
-pub(in crate::analysis) fn largest(values: &[f64], n: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|&a, &b| values[b].abs().total_cmp(&values[a].abs()));
-    order.truncate(n);
-    order
-}
-
 /// A permutation test of whether values are as alike by chance. The p-value of a statistic is (1 +
 /// b) / (1 + n), where b of n permutations give at least the statistic of the given order (Phipson
 /// & Smyth 2010).

@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{AnalysisCtx, AnalysisError, Measurement};
+use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Measurement};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{
     ActivationCache, DeviceFailed, Donors, Gpt2, Reading, Readout, Reference, Request, Resume, Row,
@@ -73,6 +73,25 @@ pub fn sweep(
     on_batch: &mut dyn FnMut(&[Option<Measurement>]),
 ) -> Result<Vec<Measurement>, AnalysisError> {
     sweep_beside(Known::default(), model, prompt, conditions, donors, ctx, on_batch)
+}
+
+/// Runs the clean run and the cells of a map. `result` makes a method's result of the clean
+/// measurement and of the cells so far, and `partial` reports it after each batch.
+pub(in crate::analysis) fn sweep_map<T>(
+    lab: &Lab<'_>,
+    conditions: &[Condition],
+    donors: &Donors,
+    result: impl Fn(Measurement, &[Option<Measurement>]) -> T,
+    partial: fn(T) -> AnalysisResult,
+) -> Result<T, AnalysisError> {
+    let &Lab { model, prompt, ctx } = lab;
+    let found = sweep(model, prompt, conditions, donors, ctx, &mut |so_far| {
+        if let [Some(clean), cells @ ..] = so_far {
+            (ctx.partial)(partial(result(*clean, cells)));
+        }
+    })?;
+    let cells: Vec<_> = found[1..].iter().copied().map(Some).collect();
+    Ok(result(found[0], &cells))
 }
 
 /// Results that need not be computed again.

@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::largest::largest;
 use crate::analysis::measurement::Measurement;
 use crate::analysis::sweep::{Asked, check_ids};
 use crate::analysis::{AnalysisError, Lab, Method, Needs};
@@ -100,14 +101,9 @@ pub(in crate::analysis) fn likeliest_next(logits: &Tensor<3>, n_top: usize) -> V
 fn likeliest(logits: &[f32], n_top: usize) -> Vec<Candidate> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f64 = logits.iter().map(|&logit| f64::from(logit - max).exp()).sum();
-    let mut order: Vec<u32> = (0..logits.len() as u32).collect();
-    order.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]));
-    order
-        .into_iter()
-        .take(n_top)
-        .map(|id| {
-            let logit = logits[id as usize];
-            Candidate { id, logit, prob: (f64::from(logit - max).exp() / sum) as f32 }
-        })
-        .collect()
+    let candidate = |id: usize| {
+        let logit = logits[id];
+        Candidate { id: id as u32, logit, prob: (f64::from(logit - max).exp() / sum) as f32 }
+    };
+    largest(logits, n_top).into_iter().map(candidate).collect()
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::causal_trace::{self, Corrupted, Map, Prepared};
 use crate::analysis::error::{at_least_one, index_below};
+use crate::analysis::largest::largest;
 use crate::analysis::sweep::{Asked, batches, row, step};
 use crate::analysis::{AnalysisCtx, AnalysisError, Grid, Lab, Measurement, Method};
 use crate::intervention::{Condition, SiteSet};
@@ -145,19 +146,13 @@ impl Method for Spec {
             runs.of(&conditions[first..first + n_samples], &mut progress)?;
 
         let likeliest = |probs: &[f64]| -> Vec<NextToken> {
-            let mut order: Vec<u32> = (0..probs.len() as u32).collect();
-            // Equally likely tokens are in the order of their ids.
-            order.sort_by(|&a, &b| probs[b as usize].total_cmp(&probs[a as usize]));
-            let at = |probs: &[f64], id: u32| probs[id as usize] as f32;
-            let listed = order.into_iter().take(n_top);
-            listed
-                .map(|id| NextToken {
-                    id,
-                    clean: at(&clean_probs, id),
-                    corrupted: at(&corrupted_probs, id),
-                    patched: at(&patched_probs, id),
-                })
-                .collect()
+            let token = |id: usize| NextToken {
+                id: id as u32,
+                clean: clean_probs[id] as f32,
+                corrupted: corrupted_probs[id] as f32,
+                patched: patched_probs[id] as f32,
+            };
+            largest(probs, n_top).into_iter().map(token).collect()
         };
         Ok(TraceCell {
             spec: self.clone(),

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::Spec;
-use crate::analysis::statistics::{Permutations, largest, pearson, ranks, spearman};
+use crate::analysis::largest::largest_by_size;
+use crate::analysis::statistics::{Permutations, pearson, ranks, spearman};
 
 /// The correlations of two lists of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -58,7 +59,7 @@ impl Likeness {
 /// The overlap of two maps with `n_columns` components in each layer.
 pub(super) fn overlap(spec: &Spec, a: &[f64], b: &[f64], n_columns: usize) -> Overlap {
     let n = a.len();
-    let top = [largest(a, spec.n_top), largest(b, spec.n_top)];
+    let top = [a, b].map(|values| largest_by_size(values, spec.n_top));
     let in_top = top.each_ref().map(|top| {
         let mut is_in = vec![false; n];
         for &at in top {

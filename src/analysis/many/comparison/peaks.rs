@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Likeness, Role};
 use crate::analysis::Grid;
-use crate::analysis::statistics::largest;
+use crate::analysis::largest::largest_by_size;
 
 /// The largest absolute value of each map, along one row of a trace or among all components.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,7 +60,7 @@ pub(super) fn peaks_by_role(roles: &[Role], maps: &[Grid<Option<f32>>; 2]) -> Ve
             };
             let profiles = [profile(a)?, profile(b)?];
             let peak = |profile: &[f64]| {
-                let layer = largest(profile, 1)[0];
+                let layer = largest_by_size(profile, 1)[0];
                 Peak { layer, head: None, value: profile[layer] }
             };
             let peaks = profiles.each_ref().map(|it| peak(it));
@@ -72,7 +72,7 @@ pub(super) fn peaks_by_role(roles: &[Role], maps: &[Grid<Option<f32>>; 2]) -> Ve
 pub(super) fn peaks_of_parts(a: &[f64], b: &[f64], n_layers: usize) -> Vec<Peaks> {
     let n_columns = a.len() / n_layers;
     let largest_part = |values: &[f64]| {
-        let at = largest(values, 1)[0];
+        let at = largest_by_size(values, 1)[0];
         let head = (n_columns > 1).then_some(at % n_columns);
         Peak { layer: at / n_columns, head, value: values[at] }
     };
@@ -86,7 +86,7 @@ pub(super) fn peaks_of_parts(a: &[f64], b: &[f64], n_layers: usize) -> Vec<Peaks
     if n_columns > 1 {
         let profiles = [a, b].map(|it| profile(it, |sum, it| sum + it));
         let peak = |profile: &Vec<f64>| {
-            let layer = largest(profile, 1)[0];
+            let layer = largest_by_size(profile, 1)[0];
             Peak { layer, head: None, value: profile[layer] }
         };
         found.extend(peaks_of(PeakOf::Layer, profiles.each_ref().map(peak), &profiles));
