@@ -40,6 +40,21 @@ fn every_number_of_every_figure_stands_alike_in_text_csv_json_and_npz() {
     }
 }
 
+/// A lost sign, a lost number and a digit too few are noticed, so the test above can fail.
+#[test]
+fn a_number_that_differs_is_noticed() {
+    let text = "Bars\nlabel   p\nL0 H1  −0.12345\nL1 H0   0.00120\n";
+    let is_noticed = |expected: &[f32], text: &str| {
+        std::panic::catch_unwind(|| shown("text", expected, text)).is_err()
+    };
+    let numbers = [-0.123_45, 0.0012];
+    assert!(!is_noticed(&numbers, text));
+    assert!(is_noticed(&numbers, &text.replace('−', "")));
+    assert!(is_noticed(&numbers, &text.replace("0.00120", "0.00")));
+    assert!(is_noticed(&numbers, &text.replace("0.00120", "")));
+    assert!(std::panic::catch_unwind(|| hold("CSV", &numbers, vec![0.123_45, 0.0012])).is_err());
+}
+
 /// All numbers that a chart shows.
 fn numbers(chart: &Chart) -> Vec<f32> {
     let mut numbers: Vec<f32> = match chart {

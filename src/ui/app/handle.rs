@@ -171,7 +171,7 @@ impl App {
                 }
             }
             Command::SetSameScale(is_on) => {
-                self.state.preferences.trace_pair.has_same_scale = is_on
+                self.state.preferences.trace_pair.has_same_scale = is_on;
             }
             Command::Set(setting) => self.state.settings.set(*setting),
             Command::ShowMoreOfTrace(is_on) => {

@@ -181,7 +181,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
             commands.push(command);
         }
         // It is complete once all of it is.
-        if let Some(run) = runs.iter().find(|run| !run.is_done()).or(runs.first()) {
+        if let Some(run) = runs.iter().find(|run| !run.is_done()).or_else(|| runs.first()) {
             outcome_ui(ui, &run.state);
         }
     });

@@ -82,9 +82,7 @@ impl State {
                 return found;
             }
         }
-        if self.stored.is_none() {
-            return None;
-        }
+        self.stored.as_ref()?;
         // What a file does not hold cannot be asked for, so that what comes nearest is shown.
         match spec {
             // Without its dataset a file has other facts to draw from.
