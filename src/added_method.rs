@@ -66,7 +66,7 @@ mod figures {
             let bar =
                 Bar { label: "tokens".to_owned(), value: found.n as f32, pick: Pick::default() };
             let (name, quantity) = ("Tokens".to_owned(), "count".to_owned());
-            let charts = vec![Chart::Bars(Bars { name, quantity, bars: vec![bar] })];
+            let charts = vec![Chart::Bars(Bars::new(name, quantity, vec![bar]))];
             Figure { title: "How many tokens".to_owned(), charts, ..Figure::default() }
         }
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 pub mod color;
 mod csv;
+mod depth;
 mod file_format;
 mod graph;
 pub mod font;
@@ -27,12 +28,13 @@ pub mod words;
 
 pub use self::csv::to_csv;
 pub use color::{ColorMap, Rgb};
+pub use depth::{DepthBar, DepthPart, DepthPlace};
 pub use file_format::FileFormat;
 pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
 pub use npz::to_npz;
 #[cfg(test)]
 pub(crate) use of::draw_methods;
-pub use of::{AttributionForm, Effect, Look, running_sums, waterfall};
+pub use of::{AttributionForm, Effect, LensForm, Look, attention_map};
 #[cfg(feature = "parquet")]
 pub use parquet_table::to_parquet;
 pub use pdf::to_pdf;
@@ -115,6 +117,11 @@ pub struct Bars {
     pub name: String,
     pub quantity: String,
     pub bars: Vec<Bar>,
+
+    /// What each bar is of, where they stand in order of depth: they are then drawn over layers. As
+    /// many as bars, or none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<DepthPart>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -196,7 +203,13 @@ pub enum Cell {
 
     /// As [`crate::tokens::visible`] writes it.
     Token(String),
+
+    /// The token that is asked for, set apart by a star and a colour.
+    Answer(String),
     Number(f32),
+
+    /// A number from 0 to 1, drawn as a bar beside it.
+    Share(f32),
 }
 
 impl Figure {
@@ -213,10 +226,11 @@ impl Figure {
                     && is_full_or_empty(map.texts.len())
                     && is_full_or_empty(map.details.len())
             }
-            Chart::Waterfall(it) => it.starts.len() == it.bars.bars.len(),
+            Chart::Bars(it) => it.is_whole(),
+            Chart::Waterfall(it) => it.starts.len() == it.bars.bars.len() && it.bars.is_whole(),
             Chart::Lines(it) => it.series.iter().all(Series::is_whole),
             Chart::Graph(it) => it.is_whole(),
-            Chart::Bars(_) | Chart::Scatter(_) | Chart::Table(_) => true,
+            Chart::Scatter(_) | Chart::Table(_) => true,
         })
     }
 }
@@ -248,13 +262,18 @@ impl Chart {
 }
 
 impl Bars {
+    /// In the order of a list.
     pub fn new(
         name: impl Into<String>,
         quantity: impl Into<String>,
         bars: impl IntoIterator<Item = Bar>,
     ) -> Self {
         let bars = bars.into_iter().collect();
-        Self { name: name.into(), quantity: quantity.into(), bars }
+        Self { name: name.into(), quantity: quantity.into(), bars, parts: Vec::new() }
+    }
+
+    fn is_whole(&self) -> bool {
+        self.parts.is_empty() || self.parts.len() == self.bars.len()
     }
 }
 
@@ -288,6 +307,24 @@ impl Row {
 
     pub fn about(self, pick: Pick) -> Self {
         Self { pick, ..self }
+    }
+}
+
+impl Cell {
+    /// What it says, unless it is a number.
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::Text(text) | Self::Token(text) => Some(text.clone()),
+            Self::Answer(text) => Some(format!("{text} *")),
+            Self::Number(_) | Self::Share(_) => None,
+        }
+    }
+
+    pub fn number(&self) -> Option<f32> {
+        match self {
+            Self::Text(_) | Self::Token(_) | Self::Answer(_) => None,
+            Self::Number(value) | Self::Share(value) => Some(*value),
+        }
     }
 }
 

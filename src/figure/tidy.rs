@@ -116,18 +116,15 @@ impl Block {
     fn of_table(table: &Table) -> Self {
         let cells = |nth: usize| table.rows.iter().map(move |row| row.cells.get(nth));
         let column = |(nth, name): (usize, &String)| {
-            let is_number = |cell: Option<&Cell>| matches!(cell, Some(Cell::Number(_)) | None);
+            let is_number = |cell: Option<&Cell>| cell.is_none_or(|it| it.number().is_some());
             if cells(nth).all(is_number) {
-                let number = |cell: Option<&Cell>| match cell {
-                    Some(Cell::Number(value)) => *value,
-                    _ => f32::NAN,
-                };
+                let number = |cell: Option<&Cell>| cell.and_then(Cell::number).unwrap_or(f32::NAN);
                 numbers(name, cells(nth).map(number))
             } else {
-                let text = |cell: Option<&Cell>| match cell {
-                    Some(Cell::Text(text) | Cell::Token(text)) => text.clone(),
-                    Some(Cell::Number(value)) if !value.is_nan() => value.to_string(),
-                    _ => String::new(),
+                let text = |cell: Option<&Cell>| {
+                    let number = cell.and_then(Cell::number).filter(|it| !it.is_nan());
+                    let number = number.map(|it| it.to_string());
+                    cell.and_then(Cell::text).or(number).unwrap_or_default()
                 };
                 texts(name, cells(nth).map(text))
             }

@@ -1,6 +1,5 @@
 //! What a view may see and say while it draws.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::pane::Pane;
@@ -8,7 +7,7 @@ use super::row::Row;
 use crate::analysis::logit_attribution::Parts;
 use crate::figure::Ranges;
 use crate::tokens::Tokenizer;
-use crate::ui::widgets::{Caption, ColorRange, NewRange, RangeKind, Tone};
+use crate::ui::widgets::{ColorRange, NewRange, RangeKind};
 
 /// What is picked out across all views, so that they highlight the same thing.
 pub use crate::figure::Pick as Selection;
@@ -77,17 +76,9 @@ impl ViewCtx<'_> {
         }
     }
 
-    /// Layers to set apart: the one that holds the fact.
-    pub fn marked_layers(&self) -> Range<usize> {
-        self.planted.map_or(0..0, |layer| layer..layer + 1)
-    }
-
-    /// Below a figure that sets them apart.
-    pub fn explain_marked_layers(&self, caption: &mut Caption) {
-        if let Some(layer) = self.planted {
-            let text =
-                format!("* layer {layer}: the fact was written into its MLP, and nowhere else");
-            caption.add(Tone::Note, text);
-        }
+    /// A layer along an axis, with a star if it holds the fact.
+    pub fn layer_label(&self, layer: usize) -> String {
+        let star = if self.planted == Some(layer) { "*" } else { "" };
+        format!("{layer}{star}")
     }
 }

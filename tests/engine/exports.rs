@@ -29,11 +29,11 @@ fn figure() -> Figure {
             Series { name: "Foil".to_owned(), values: vec![-3.5, f32::NAN], ..Series::default() },
         ],
     };
-    let bars = Bars {
-        name: "Parts".to_owned(),
-        quantity: "Logit".to_owned(),
-        bars: vec![Bar { label: "L0H1".to_owned(), value: 0.1, pick: Pick::default() }],
-    };
+    let bars = Bars::new(
+        "Parts",
+        "Logit",
+        vec![Bar { label: "L0H1".to_owned(), value: 0.1, pick: Pick::default() }],
+    );
     Figure {
         title: "A title".to_owned(),
         charts: vec![Chart::Map(map), Chart::Lines(lines), Chart::Bars(bars)],
@@ -190,11 +190,7 @@ fn waterfall() -> Figure {
     let bar =
         |(label, value): (&str, f32)| Bar { label: label.to_owned(), value, pick: Pick::default() };
     let bars = [("start", 1.0), ("L0", 2.0), ("MLP 0", -0.5), ("sum", 2.5)];
-    let bars = Bars {
-        name: "Waterfall".to_owned(),
-        quantity: "Contribution (logits)".to_owned(),
-        bars: bars.map(bar).into(),
-    };
+    let bars = Bars::new("Waterfall", "Contribution (logits)", bars.map(bar).into());
     let starts = vec![0.0, 1.0, 3.0, 0.0];
     Figure {
         title: "A title".to_owned(),

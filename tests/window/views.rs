@@ -26,10 +26,7 @@ use factscope::ui::state::AttentionSettings;
 use factscope::ui::studies::cut;
 use factscope::ui::theme;
 use factscope::ui::view::{Selection, ViewAction, ViewCtx};
-use factscope::ui::views::{
-    AttentionView, CausalTraceView, CutView, LogitLensView, attention_ui, attribution_ui,
-    causal_trace_ui, figure_ui, logit_lens_ui, prediction_ui,
-};
+use factscope::ui::views::{AttentionView, CutView, FigureView, attention_ui, figure_ui};
 use factscope::ui::widgets::token_strip_ui;
 
 const N_LAYERS: usize = 36;
@@ -51,7 +48,17 @@ fn prompt(tokenizer: &Tokenizer, answer: &str, foil: Option<&str>) -> TokenizedP
 }
 
 fn figure(result: &AnalysisResult, tokenizer: &Tokenizer) -> Arc<Figure> {
-    Arc::new(Figure::of(result, &Look::new(tokenizer)))
+    figure_as(result, &Look::new(tokenizer))
+}
+
+fn figure_as(result: &AnalysisResult, look: &Look<'_>) -> Arc<Figure> {
+    Arc::new(Figure::of(result, look))
+}
+
+/// As it is drawn where it takes all the height there is.
+fn filling_ui(ui: &mut egui::Ui, figure: &Arc<Figure>, ctx: &ViewCtx<'_>) -> Option<ViewAction> {
+    let view = FigureView { fills: true, ..FigureView::new(figure) };
+    view.show(ui, ctx, &mut Vec::new(), 0.0, |_| ())
 }
 
 /// The same on every machine, between 0 and 1.
@@ -314,11 +321,12 @@ const CELL: Selection = Selection { layer: Some(13), position: Some(4), head: So
 #[test]
 fn a_causal_trace_looks_like_romes() {
     let tokenizer = tokenizer();
-    let trace = trace(prompt(&tokenizer, "Paris", None), usize::MAX);
-    let mut view = CausalTraceView::default();
+    let prompt = prompt(&tokenizer, "Paris", None);
+    let trace = trace(prompt.clone(), usize::MAX);
+    let figure = figure(&AnalysisResult::CausalTrace(trace), &tokenizer);
     let mut window = window([760.0, 440.0], Theme::Light, |ui| {
-        token_strip_ui(ui, &trace.prompt, &ctx(&tokenizer, CELL));
-        causal_trace_ui(ui, &mut view, &trace, None, &ctx(&tokenizer, CELL));
+        token_strip_ui(ui, &prompt, &ctx(&tokenizer, CELL));
+        filling_ui(ui, &figure, &ctx(&tokenizer, CELL));
     });
     window.run();
     window.snapshot("causal_trace");
@@ -328,12 +336,12 @@ fn a_causal_trace_looks_like_romes() {
 fn a_running_causal_trace_hatches_what_is_missing() {
     let tokenizer = tokenizer();
     let prompt = prompt(&tokenizer, "Ouagadougou", Some("Rome"));
-    let mut trace = trace(prompt, 173);
+    let mut trace = trace(prompt.clone(), 173);
     trace.clean.rank = 3;
-    let mut view = CausalTraceView::default();
-    let mut window = window([560.0, 420.0], Theme::Dark, |ui| {
-        token_strip_ui(ui, &trace.prompt, &ctx(&tokenizer, CELL));
-        causal_trace_ui(ui, &mut view, &trace, None, &ctx(&tokenizer, CELL));
+    let figure = figure(&AnalysisResult::CausalTrace(trace), &tokenizer);
+    let mut window = window([560.0, 460.0], Theme::Dark, |ui| {
+        token_strip_ui(ui, &prompt, &ctx(&tokenizer, CELL));
+        filling_ui(ui, &figure, &ctx(&tokenizer, CELL));
     });
     window.run();
     let map = window.get_by_label_contains("Causal trace: token 4 ·Tower, layer 13: ").rect();
@@ -347,12 +355,13 @@ fn an_estimate_stands_in_until_a_cell_is_computed() {
     let tokenizer = tokenizer();
     let prompt = prompt(&tokenizer, "Paris", None);
     let estimate = estimate(&trace(prompt.clone(), usize::MAX));
-    let trace = trace(prompt, 173);
-    let mut view = CausalTraceView::default();
+    let trace = AnalysisResult::CausalTrace(trace(prompt.clone(), 173));
+    let look = Look { estimate: Some(&estimate), ..Look::new(&tokenizer) };
+    let figure = figure_as(&trace, &look);
     let mut window = window([760.0, 460.0], Theme::Light, |ui| {
-        token_strip_ui(ui, &trace.prompt, &ctx(&tokenizer, CELL));
+        token_strip_ui(ui, &prompt, &ctx(&tokenizer, CELL));
         let ctx = ctx(&tokenizer, Selection { layer: Some(31), position: Some(10), head: None });
-        causal_trace_ui(ui, &mut view, &trace, Some(&estimate), &ctx);
+        filling_ui(ui, &figure, &ctx);
     });
     window.run();
     // What is drawn is said, too.
@@ -366,11 +375,12 @@ fn an_estimate_of_one_metric_is_not_shown_for_another() {
     let tokenizer = tokenizer();
     let prompt = prompt(&tokenizer, "Paris", None);
     let estimate = estimate(&trace(prompt.clone(), usize::MAX));
-    let trace = trace(prompt, 173);
-    let mut view = CausalTraceView { metric: Metric::Logit, ..Default::default() };
+    let trace = AnalysisResult::CausalTrace(trace(prompt, 173));
+    let look = Look { metric: Metric::Logit, estimate: Some(&estimate), ..Look::new(&tokenizer) };
+    let figure = figure_as(&trace, &look);
     let mut window = window([760.0, 460.0], Theme::Light, |ui| {
         let ctx = ctx(&tokenizer, Selection { layer: Some(31), position: Some(10), head: None });
-        causal_trace_ui(ui, &mut view, &trace, Some(&estimate), &ctx);
+        filling_ui(ui, &figure, &ctx);
     });
     window.run();
     window.get_by_label_contains("not computed");
@@ -381,11 +391,10 @@ fn an_estimate_of_one_metric_is_not_shown_for_another() {
 fn arrow_keys_and_clicks_move_the_selected_cell() {
     let tokenizer = tokenizer();
     let trace = trace(prompt(&tokenizer, "Paris", None), usize::MAX);
-    let mut view = CausalTraceView::default();
+    let figure = figure(&AnalysisResult::CausalTrace(trace), &tokenizer);
     let selection = std::cell::Cell::new(Selection::default());
     let mut window = window([760.0, 440.0], Theme::Light, |ui| {
-        let action =
-            causal_trace_ui(ui, &mut view, &trace, None, &ctx(&tokenizer, selection.get()));
+        let action = filling_ui(ui, &figure, &ctx(&tokenizer, selection.get()));
         if let Some(ViewAction::Select(new)) = action {
             selection.set(new);
         }
@@ -451,9 +460,10 @@ fn a_layer_that_is_missing_is_said_to_be() {
 fn layers_add_up_to_the_logit() {
     let tokenizer = tokenizer();
     let prompt = prompt(&tokenizer, "Paris", Some("Rome"));
-    let attribution = attribution(prompt, Parts::Layers);
-    let mut window = window([620.0, 340.0], Theme::Dark, |ui| {
-        attribution_ui(ui, &attribution, &mut AttributionForm::Parts, &ctx(&tokenizer, CELL));
+    let attribution = AnalysisResult::LogitAttribution(attribution(prompt, Parts::Layers));
+    let figure = figure(&attribution, &tokenizer);
+    let mut window = window([620.0, 720.0], Theme::Dark, |ui| {
+        figure_ui(ui, &figure, &ctx(&tokenizer, CELL), &mut Vec::new());
     });
     window.run();
     window.snapshot("attribution_layers");
@@ -463,9 +473,11 @@ fn layers_add_up_to_the_logit() {
 fn a_waterfall_ends_at_the_logit() {
     let tokenizer = tokenizer();
     let prompt = prompt(&tokenizer, "Paris", Some("Rome"));
-    let attribution = attribution(prompt, Parts::Layers);
+    let attribution = AnalysisResult::LogitAttribution(attribution(prompt, Parts::Layers));
+    let look = Look { attribution: AttributionForm::Waterfall, ..Look::new(&tokenizer) };
+    let figure = figure_as(&attribution, &look);
     let mut window = window([760.0, 400.0], Theme::Light, |ui| {
-        attribution_ui(ui, &attribution, &mut AttributionForm::Waterfall, &ctx(&tokenizer, CELL));
+        filling_ui(ui, &figure, &ctx(&tokenizer, CELL));
     });
     window.run();
     window.snapshot("attribution_waterfall");
@@ -475,13 +487,9 @@ fn a_waterfall_ends_at_the_logit() {
 fn heads_are_ranked_beside_their_map() {
     let tokenizer = tokenizer();
     let attribution = attribution(prompt(&tokenizer, "Paris", None), Parts::Heads);
-    let mut window = window([760.0, 400.0], Theme::Light, |ui| {
-        attribution_ui(
-            ui,
-            &attribution,
-            &mut AttributionForm::Parts,
-            &ctx(&tokenizer, Selection::default()),
-        );
+    let figure = figure(&AnalysisResult::LogitAttribution(attribution), &tokenizer);
+    let mut window = window([820.0, 900.0], Theme::Light, |ui| {
+        figure_ui(ui, &figure, &ctx(&tokenizer, Selection::default()), &mut Vec::new());
     });
     window.run();
     window.snapshot("attribution_heads");
@@ -491,8 +499,9 @@ fn heads_are_ranked_beside_their_map() {
 fn the_answer_stands_out_among_the_predictions() {
     let tokenizer = tokenizer();
     let prediction = prediction(&tokenizer, prompt(&tokenizer, "Ouagadougou", None));
-    let mut window = window([440.0, 400.0], Theme::Dark, |ui| {
-        prediction_ui(ui, &prediction, &ctx(&tokenizer, CELL));
+    let figure = figure(&AnalysisResult::Prediction(prediction), &tokenizer);
+    let mut window = window([480.0, 420.0], Theme::Dark, |ui| {
+        filling_ui(ui, &figure, &ctx(&tokenizer, CELL));
     });
     window.run();
     window.snapshot("prediction");
@@ -502,9 +511,9 @@ fn the_answer_stands_out_among_the_predictions() {
 fn the_lens_names_what_each_layer_would_say() {
     let tokenizer = tokenizer();
     let lens = lens(&tokenizer, prompt(&tokenizer, "Paris", None), 12);
-    let mut view = LogitLensView::default();
-    let mut window = window([820.0, 380.0], Theme::Light, |ui| {
-        logit_lens_ui(ui, &mut view, &lens, &ctx(&tokenizer, CELL));
+    let figure = figure(&AnalysisResult::LogitLens(lens), &tokenizer);
+    let mut window = window([820.0, 840.0], Theme::Light, |ui| {
+        figure_ui(ui, &figure, &ctx(&tokenizer, CELL), &mut Vec::new());
     });
     window.run();
     window.snapshot("logit_lens");
@@ -516,12 +525,17 @@ fn a_noising_trace_shows_what_is_lost() {
     let mut trace = trace(prompt(&tokenizer, "Paris", None), usize::MAX);
     trace.spec.direction = causal_trace::Direction::Noise;
     trace.spec.sever = Some(causal_trace::Severed::Attn);
-    let mut view = CausalTraceView::default();
+    let figure = figure(&AnalysisResult::CausalTrace(trace), &tokenizer);
     let mut window = window([760.0, 440.0], Theme::Light, |ui| {
-        causal_trace_ui(ui, &mut view, &trace, None, &ctx(&tokenizer, Selection::default()));
+        filling_ui(ui, &figure, &ctx(&tokenizer, Selection::default()));
     });
     window.run();
     window.get_by_label_contains("Corrupting MLP output, window 10, attention severed");
+    // What is lost counts up, in the tooltip as in the figure.
+    let map = window.get_by_label("Causal trace").rect();
+    window.hover_at(map.left_top() + map.size() * egui::vec2(0.5, 0.05));
+    window.run();
+    window.get_by_label_contains("Indirect effect  +");
     window.get_by_label_contains("later layers' attention outputs are held at their clean values");
 }
 

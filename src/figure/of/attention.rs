@@ -29,12 +29,15 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     let beside: Vec<(usize, usize)> =
         shown.into_iter().filter(|it| is_rollout || it.0 == layer).collect();
     let high = attention.scale(layer);
-    let mut charts = vec![Chart::Map(map(attention, &name, pattern, high))];
+    let mut charts = vec![Chart::Map(attention_map(attention, &name, pattern, high))];
     if beside.len() > 1 {
         charts.extend(beside.iter().filter_map(|&(layer, head)| {
             let pattern = attention.pattern(layer, head)?;
             let name = if is_rollout { format!("Layer {layer}") } else { format!("Head {head}") };
-            Some(Chart::Map(Map { is_small: true, ..map(attention, &name, pattern, high) }))
+            Some(Chart::Map(Map {
+                is_small: true,
+                ..attention_map(attention, &name, pattern, high)
+            }))
         }));
     }
     let mut notes = vec![attention_spread(&attention.prompt, pattern, look.pick.position)];
@@ -50,7 +53,8 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     Figure { title: format!("{what} — {name}"), charts, notes, ..Figure::default() }
 }
 
-fn map(attention: &Attention, name: &str, pattern: &[f32], high: f32) -> Map {
+/// One head's pattern, queries down and keys across. `high`: where its colours end.
+pub fn attention_map(attention: &Attention, name: &str, pattern: &[f32], high: f32) -> Map {
     let prompt = &attention.prompt;
     let side = |title: &str, noun: &str| {
         let side = Side::prompt(title, prompt);

@@ -1,7 +1,7 @@
 //! Which parts write less of the answer in the second run.
 
 use super::Look;
-use super::parts::{adds_up, bar, heads_and_mlps, target};
+use super::parts::{adds_up, bar, heads_and_mlps, in_depth_order, target};
 use crate::analysis::attribution_difference::{AttributionDifference, ScaleOf, SecondRun};
 use crate::analysis::logit_attribution::{Component, Parts};
 use crate::figure::number::{signed, significant};
@@ -11,7 +11,7 @@ const QUANTITY: &str = "Clean − corrupted contribution (logits)";
 
 pub(super) fn figure(found: &AttributionDifference, look: &Look<'_>) -> Figure {
     let charts = match found.spec.by {
-        Parts::Layers => vec![Chart::Bars(in_depth_order(found))],
+        Parts::Layers => vec![Chart::Bars(by_depth(found))],
         Parts::Heads => by_heads(found, look),
     };
     Figure {
@@ -22,10 +22,13 @@ pub(super) fn figure(found: &AttributionDifference, look: &Look<'_>) -> Figure {
     }
 }
 
-fn in_depth_order(found: &AttributionDifference) -> Bars {
-    let parts = found.differences.iter().map(|it| bar(it.component, it.logit));
-    let scale = Bar::new("Final layer norm's scale", found.scale_change);
-    Bars::new("Differences in order of depth", QUANTITY, parts.chain([scale]))
+fn by_depth(found: &AttributionDifference) -> Bars {
+    let parts = found.differences.iter().map(|it| (it.component, it.logit));
+    in_depth_order("Differences in order of depth", QUANTITY, parts, Some(scale(found)))
+}
+
+fn scale(found: &AttributionDifference) -> Bar {
+    Bar::new("Final layer norm's scale", found.scale_change)
 }
 
 fn by_heads(found: &AttributionDifference, look: &Look<'_>) -> Vec<Chart> {
@@ -34,9 +37,7 @@ fn by_heads(found: &AttributionDifference, look: &Look<'_>) -> Vec<Chart> {
     let others = found.differences.iter().filter(|it| {
         matches!(it.component, Component::Embed | Component::PosEmbed | Component::Bias)
     });
-    let others = others
-        .map(|it| bar(it.component, it.logit))
-        .chain([Bar::new("Final layer norm's scale", found.scale_change)]);
+    let others = others.map(|it| bar(it.component, it.logit)).chain([scale(found)]);
     charts.push(Chart::Bars(Bars::new("Of no head or MLP", QUANTITY, others)));
     charts
 }

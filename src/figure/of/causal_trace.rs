@@ -266,7 +266,10 @@ pub(super) fn patched(trace: &CausalTrace) -> String {
 
 fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
     let (trace, metric, spec) = (shown.trace, shown.metric, &shown.trace.spec);
-    let mut notes = vec![settings(trace, metric)];
+    // What is not there yet goes first: where room is short, only the first note is shown.
+    let estimated = shown.estimates.as_ref().map(|it| it.0);
+    let mut notes: Vec<String> = computed(trace, estimated).into_iter().collect();
+    notes.push(settings(trace, metric));
     notes.extend(corruption::embeddings(&trace.corruptions));
     notes.extend(long_answer(metric, &trace.prompt));
     if let Some(effects) = &shown.effects
@@ -287,7 +290,6 @@ fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
             ),
         });
     }
-    notes.extend(computed(trace, shown.estimates.as_ref().map(|it| it.0)));
     notes.extend(about_severed(spec));
     let subject = if spec.map == Cells::Tokens { "* subject. " } else { "" };
     notes.push(match spec.direction {

@@ -1,6 +1,6 @@
 //! How a logit adds up: what each layer, or each head, writes towards the answer.
 
-use super::parts::{adds_up, bar, heads_and_mlps, target};
+use super::parts::{adds_up, heads_and_mlps, in_depth_order, target};
 use super::{AttributionForm, Look, running_sums, waterfall};
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::figure::number::signed;
@@ -16,7 +16,7 @@ pub(super) fn figure(attribution: &LogitAttribution, look: &Look<'_>) -> Figure 
             vec![Chart::Waterfall(waterfall(attribution, look.n_listed))]
         }
         (AttributionForm::Parts, Parts::Layers) => {
-            vec![Chart::Bars(in_depth_order(attribution)), Chart::Lines(running_sums(attribution))]
+            vec![Chart::Bars(by_depth(attribution)), Chart::Lines(running_sums(attribution))]
         }
         (AttributionForm::Parts, Parts::Heads) => by_heads(attribution, look),
     };
@@ -28,10 +28,10 @@ pub(super) fn figure(attribution: &LogitAttribution, look: &Look<'_>) -> Figure 
     }
 }
 
-fn in_depth_order(attribution: &LogitAttribution) -> Bars {
-    let parts = attribution.contributions.iter().map(|it| bar(it.component, it.logit));
+fn by_depth(attribution: &LogitAttribution) -> Bars {
+    let parts = attribution.contributions.iter().map(|it| (it.component, it.logit));
     let bias = Bar::new("Final layer norm's bias", attribution.unembed_bias);
-    Bars::new("Contributions in order of depth", QUANTITY, parts.chain([bias]))
+    in_depth_order("Contributions in order of depth", QUANTITY, parts, Some(bias))
 }
 
 fn by_heads(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<Chart> {

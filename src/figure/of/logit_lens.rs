@@ -10,25 +10,38 @@ use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Row, Side, Table};
 /// Where the colours of ranks end: beyond it an answer is as good as not there.
 const LAST_RANK: f32 = 100.0;
 
+/// Whose probability a lens shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LensForm {
+    /// The answer's, or its logarithm or rank if that metric is asked for.
+    #[default]
+    Answer,
+
+    /// That of the likeliest token of each cell.
+    Likeliest,
+}
+
 pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
     let prompt = &lens.prompt;
     let answer = answer_piece(prompt);
-    let metric = match look.metric {
-        Metric::Rank | Metric::LogProb => look.metric,
+    let metric = match (look.lens, look.metric) {
+        (LensForm::Answer, Metric::Rank | Metric::LogProb) => look.metric,
         _ => Metric::Prob,
     };
-    let value = |cell: &LensCell| match metric {
-        Metric::Rank => cell.answer_rank as f32 + 1.0,
-        Metric::LogProb => cell.answer_prob.ln(),
-        _ => cell.answer_prob,
+    let value = |cell: &LensCell| match (look.lens, metric) {
+        (LensForm::Likeliest, _) => cell.top_prob,
+        (LensForm::Answer, Metric::Rank) => cell.answer_rank as f32 + 1.0,
+        (LensForm::Answer, Metric::LogProb) => cell.answer_prob.ln(),
+        (LensForm::Answer, _) => cell.answer_prob,
     };
     let (n_layers, n_pos) = (lens.cells.n_rows(), lens.cells.n_columns());
     let cell_of = |pos: usize, layer: usize| lens.cells.get(layer, pos);
     let values = by_row(n_pos, n_layers, |pos, layer| cell_of(pos, layer).map_or(f32::NAN, value));
     let name = metric_name(metric, prompt);
-    let quantity = match metric {
-        Metric::Rank => format!("{name} (1: the likeliest)"),
-        _ => name,
+    let quantity = match (look.lens, metric) {
+        (LensForm::Likeliest, _) => "p(likeliest token)".to_owned(),
+        (LensForm::Answer, Metric::Rank) => format!("{name} (1: the likeliest)"),
+        (LensForm::Answer, _) => name,
     };
     let tokens = Side::prompt("Token", prompt);
     let layers = look.layers("Layer", n_layers);

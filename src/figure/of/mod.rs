@@ -44,7 +44,10 @@ mod trace_average;
 mod trace_difference;
 mod trace_cell;
 
-pub use running_sum::{AttributionForm, running_sums, waterfall};
+pub use attention::attention_map;
+pub use logit_lens::LensForm;
+pub use running_sum::AttributionForm;
+use running_sum::{running_sums, waterfall};
 
 /// How a result is looked at. Nothing here changes what was found.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +60,9 @@ pub struct Look<'a> {
 
     /// How a logit that is split up is drawn.
     pub attribution: AttributionForm,
+
+    /// Whose probability a logit lens shows.
+    pub lens: LensForm,
 
     /// What is looked at where a result has more than one figure can show.
     pub pick: Pick,
@@ -93,6 +99,7 @@ impl<'a> Look<'a> {
             metric: Metric::default(),
             effect: Effect::default(),
             attribution: AttributionForm::default(),
+            lens: LensForm::default(),
             pick: Pick::default(),
             n_listed: 20,
             planted: None,
@@ -114,8 +121,15 @@ impl<'a> Look<'a> {
         notes.extend(self.planted.map(words::planted));
     }
 
+    /// With its bytes where it is a part of a character, which says nothing as text.
     fn token(&self, id: u32) -> String {
-        visible(&self.tokenizer.piece(id))
+        let text = visible(&self.tokenizer.piece(id));
+        if !text.contains('\u{fffd}') {
+            return text;
+        }
+        let bytes = self.tokenizer.bytes(id);
+        let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+        format!("{text} ({})", bytes.join(" "))
     }
 }
 

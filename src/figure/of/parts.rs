@@ -4,7 +4,7 @@ use super::{HeadMap, Look, by_row};
 use crate::analysis::logit_attribution::{self, Component, Contribution};
 use crate::figure::number::significant;
 use crate::figure::words::{answer_piece, first_piece};
-use crate::figure::{Bar, Chart, Lines, Map, Pick, Series, Side};
+use crate::figure::{Bar, Bars, Chart, DepthPart, Lines, Map, Pick, Series, Side};
 use crate::tokens::TokenizedPrompt;
 
 /// How a part is called, and what a click on it picks.
@@ -22,6 +22,31 @@ pub(super) fn named(component: Component) -> (String, Pick) {
 pub(super) fn bar(component: Component, value: f32) -> Bar {
     let (label, pick) = named(component);
     Bar::new(label, value).about(pick)
+}
+
+/// What is added up in order of depth, and what comes last.
+pub(super) fn in_depth_order(
+    name: &str,
+    quantity: &str,
+    parts: impl Iterator<Item = (Component, f32)>,
+    final_norm: Option<Bar>,
+) -> Bars {
+    let mut bars = Bars::new(name, quantity, Vec::new());
+    for (component, value) in parts {
+        bars.bars.push(bar(component, value));
+        bars.parts.push(depth_part(component));
+    }
+    bars.parts.extend(final_norm.iter().map(|_| DepthPart::FinalNorm));
+    bars.bars.extend(final_norm);
+    bars
+}
+
+pub(super) fn depth_part(component: Component) -> DepthPart {
+    match component {
+        Component::Embed | Component::PosEmbed | Component::Bias => DepthPart::Embedding,
+        Component::AttnOut(_) | Component::Head { .. } => DepthPart::Attention,
+        Component::MlpOut(_) => DepthPart::Mlp,
+    }
 }
 
 /// The logit that is split, as in a title.

@@ -4,7 +4,7 @@ use super::Look;
 use crate::analysis::prediction::Prediction;
 use crate::figure::number::significant;
 use crate::figure::words::first_piece;
-use crate::figure::{Bar, Bars, Cell, Chart, Figure, Pick, Row, Table};
+use crate::figure::{Cell, Chart, Figure, Row, Table};
 use crate::tokens::visible;
 
 /// One line of the list.
@@ -29,21 +29,18 @@ pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
         let (rank, id) = (found.rank + 1, answer.first());
         listed.push(Listed { rank, id, prob: found.prob, logit: found.logit });
     }
-    let pick = Pick::default();
-    let starred = |it: &Listed| look.token(it.id) + if is_answer(it) { " *" } else { "" };
-    let bar = |it: &Listed| Bar::new(starred(it), it.prob).about(pick);
     let row = |it: &Listed| {
+        let token = look.token(it.id);
         Row::new([
             Cell::Number(it.rank as f32),
-            Cell::Token(starred(it)),
-            Cell::Number(it.prob),
+            if is_answer(it) { Cell::Answer(token) } else { Cell::Token(token) },
+            Cell::Share(it.prob),
             Cell::Number(it.logit),
+            Cell::Number(it.id as f32),
         ])
-        .about(pick)
     };
-    let bars = Bars::new("Probabilities", "Probability of the next token", listed.iter().map(bar));
-    let table =
-        Table::new("Numbers", ["Rank", "Token", "Probability", "Logit"], listed.iter().map(row));
+    let columns = ["Rank", "Token", "Probability", "Logit", "Token id"];
+    let table = Table::new("Next token", columns, listed.iter().map(row));
     let mut notes = Vec::new();
     if let (Some(answer), Some(found)) = (answer, prediction.answer) {
         let (text, n) = (visible(&answer.text), answer.ids.len());
@@ -61,7 +58,7 @@ pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
     }
     Figure {
         title: "Next token — likeliest first".to_owned(),
-        charts: vec![Chart::Bars(bars), Chart::Table(table)],
+        charts: vec![Chart::Table(table)],
         notes,
         ..Figure::default()
     }

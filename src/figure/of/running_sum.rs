@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::named;
+use super::parts::{depth_part, named};
 use crate::analysis::logit_attribution::{LogitAttribution, Parts};
 use crate::analysis::running_sum::Step;
 use crate::figure::number::signed;
-use crate::figure::{Bar, Bars, Lines, Pick, Series, Waterfall};
+use crate::figure::{Bar, Bars, DepthPart, Lines, Pick, Series, Waterfall};
 
 /// How a logit that is split up is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl AttributionForm {
 
 /// What the logit would be if it were read after each attention and each MLP with the last layer
 /// norm's scale.
-pub fn running_sums(attribution: &LogitAttribution) -> Lines {
+pub(super) fn running_sums(attribution: &LogitAttribution) -> Lines {
     let steps = attribution.running_sum().steps;
     let n_layers = steps.iter().map(|it| it.layer() + 1).max().unwrap_or(0);
     let series = |name: &str, is_meant: fn(&Step) -> bool| {
@@ -77,7 +77,7 @@ pub fn running_sums(attribution: &LogitAttribution) -> Lines {
 }
 
 /// By layer all parts in order of depth; by head the largest, and the others as one.
-pub fn waterfall(attribution: &LogitAttribution, n_listed: usize) -> Waterfall {
+pub(super) fn waterfall(attribution: &LogitAttribution, n_listed: usize) -> Waterfall {
     let sum = attribution.running_sum();
     let mut steps = sum.steps;
     let mut n_others = 0;
@@ -98,6 +98,9 @@ pub fn waterfall(attribution: &LogitAttribution, n_listed: usize) -> Waterfall {
     for step in &steps {
         add(named(step.component), f64::from(step.logit));
     }
+    let is_by_depth = attribution.spec.by == Parts::Layers;
+    let of_steps = steps.iter().map(|it| depth_part(it.component));
+    let parts = [DepthPart::Embedding].into_iter().chain(of_steps).chain([DepthPart::Sum]);
     if !others.is_empty() {
         let label = format!("{n_others} other parts");
         add((label, Pick::default()), others.iter().map(|it| f64::from(it.logit)).sum());
@@ -106,5 +109,6 @@ pub fn waterfall(attribution: &LogitAttribution, n_listed: usize) -> Waterfall {
     bars.push(total(if is_difference { "Logit difference" } else { "Logit" }, attribution.logit));
     starts.push(0.0);
     let (name, quantity) = ("Waterfall".to_owned(), "Contribution (logits)".to_owned());
-    Waterfall { bars: Bars::new(name, quantity, bars), starts }
+    let parts = parts.filter(|_| is_by_depth).collect();
+    Waterfall { bars: Bars { name, quantity, bars, parts }, starts }
 }

@@ -1,27 +1,28 @@
 //! What reaches the answer through one head: from which earlier part, at which token.
 
-use super::parts::{adds_up, bar, largest, named, target};
+use super::parts::{adds_up, bar, in_depth_order, largest, named, target};
 use super::{HeadMap, Look, by_row};
 use crate::analysis::logit_attribution::{Component, Parts};
 use crate::analysis::through_head::ThroughHead;
 use crate::figure::number::{exact, signed};
-use crate::figure::{Bar, Bars, Chart, Figure, Key, Map, Side};
+use crate::figure::{Bars, Chart, Figure, Key, Map, Side};
 
 const QUANTITY: &str = "Contribution through the head (logits)";
 
 pub(super) fn figure(found: &ThroughHead, look: &Look<'_>) -> Figure {
     let weighted: Vec<f32> = (0..found.components.len()).map(|nth| found.weighted(nth)).collect();
-    let bars = || -> Vec<Bar> {
-        found.components.iter().zip(&weighted).map(|(&part, &value)| bar(part, value)).collect()
-    };
     let charts = match found.spec.by {
         Parts::Layers => {
-            let bars = Bars::new("Parts in order of depth", QUANTITY, bars());
+            let parts = found.components.iter().copied().zip(weighted.iter().copied());
+            let bars = in_depth_order("Parts in order of depth", QUANTITY, parts, None);
             let all: Vec<usize> = (0..weighted.len()).collect();
             vec![Chart::Bars(bars), Chart::Map(by_token(found, &all, "Parts by token"))]
         }
         Parts::Heads => {
-            let bars = Bars::new("Largest parts", QUANTITY, largest(bars(), look.n_listed));
+            let bars =
+                found.components.iter().zip(&weighted).map(|(part, value)| bar(*part, *value));
+            let bars = largest(bars.collect(), look.n_listed);
+            let bars = Bars::new("Largest parts", QUANTITY, bars);
             let mut charts: Vec<Chart> = heads(found, &weighted, look).into_iter().collect();
             charts.push(Chart::Bars(bars));
             let shown = of_largest(&weighted, look.n_listed);

@@ -3,7 +3,8 @@
 use super::map::{shown_labels, shown_places};
 use super::text::text_width;
 use super::{
-    Anchor, FAINT, INK, MARGIN, NEGATIVE, SMALL, Scene, Shape, Style, WEAK, WIDTH, step_of, widest,
+    Anchor, FAINT, GREEN, INK, MARGIN, NEGATIVE, SMALL, Scene, Shape, Style, WEAK, WIDTH, paler,
+    step_of, widest,
 };
 use crate::figure::color::Rgb;
 use crate::figure::{Graph, GraphKind};
@@ -13,8 +14,6 @@ const ROW: f32 = 22.0;
 
 /// The widest that a layer is drawn.
 const COLUMN: f32 = 56.0;
-
-const MLP: Rgb = Rgb([27, 120, 55]);
 
 /// Of a line: the least, and what a weight of 1 adds.
 const THIN: f32 = 0.4;
@@ -86,11 +85,6 @@ fn ink(kind: GraphKind) -> Rgb {
     match kind {
         GraphKind::Stream => WEAK,
         GraphKind::Attention => NEGATIVE,
-        GraphKind::Mlp => MLP,
+        GraphKind::Mlp => GREEN,
     }
-}
-
-/// As much of the colour on white.
-fn paler(Rgb(color): Rgb, share: f32) -> Rgb {
-    Rgb(color.map(|it| (255.0 + share * (f32::from(it) - 255.0)) as u8))
 }

@@ -15,6 +15,10 @@ const MANY: usize = 30;
 impl Scene {
     /// `starts`: where bars start; none if all do at zero
     pub(super) fn bars(&mut self, bars: &Bars, starts: &[f32]) {
+        if !bars.parts.is_empty() {
+            self.depth_bars(bars, starts);
+            return;
+        }
         let is_dense = bars.bars.len() > MANY;
         let (pitch, thick, size) = if is_dense { (8.6, 5.6, 7.0) } else { (11.0, 7.0, SMALL) };
         let style = Style { size, ..Style::label(false) };
@@ -62,10 +66,10 @@ impl Scene {
     pub(super) fn table(&mut self, table: &Table) {
         const ROW: f32 = 11.5;
         const APART: f32 = 14.0;
-        let style = |cell: &Cell| Style::label(matches!(cell, Cell::Token(_)));
-        let text_of = |cell: &Cell| match cell {
-            Cell::Text(text) | Cell::Token(text) => shortened(text, TEXT, style(cell)),
-            Cell::Number(value) => brief(*value),
+        let style = |cell: &Cell| Style::label(matches!(cell, Cell::Token(_) | Cell::Answer(_)));
+        let text_of = |cell: &Cell| match cell.text() {
+            Some(text) => shortened(&text, TEXT, style(cell)),
+            None => cell.number().map(brief).unwrap_or_default(),
         };
         let head = Style::weak();
         let mut widths: Vec<f32> = table.columns.iter().map(|it| text_width(it, head)).collect();
@@ -78,7 +82,7 @@ impl Scene {
         let mut places = Vec::with_capacity(widths.len());
         for (column, width) in widths.iter().enumerate() {
             let mut cells = table.rows.iter().filter_map(|row| row.cells.get(column));
-            let is_number = cells.any(|cell| matches!(cell, Cell::Number(_)));
+            let is_number = cells.any(|cell| cell.number().is_some());
             places.push(if is_number {
                 (left + width, Anchor::End)
             } else {

@@ -100,6 +100,9 @@ const MARKED: Rgb = Rgb([166, 74, 6]);
 const POSITIVE: Rgb = Rgb([33, 102, 172]);
 const NEGATIVE: Rgb = Rgb([178, 24, 43]);
 
+/// Of MLPs.
+const GREEN: Rgb = Rgb([27, 120, 55]);
+
 impl Scene {
     pub fn of(figure: &Figure) -> Self {
         let mut scene = Self { width: WIDTH + 2.0 * MARGIN, height: MARGIN, shapes: Vec::new() };
@@ -269,6 +272,11 @@ impl Style {
     fn turned(self, turn: f32) -> Self {
         Self { turn, ..self }
     }
+}
+
+/// As much of the colour on white.
+fn paler(Rgb(color): Rgb, share: f32) -> Rgb {
+    Rgb(color.map(|it| (255.0 + share * (f32::from(it) - 255.0)) as u8))
 }
 
 /// The widest of some labels.

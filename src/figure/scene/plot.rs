@@ -2,11 +2,12 @@
 
 use super::text::{shortened, text_width};
 use super::{
-    Anchor, FAINT, MARGIN, POSITIVE, RULE, SMALL, Scene, Shape, Style, WEAK, WIDTH, step_of, widest,
+    Anchor, FAINT, GREEN, INK, MARGIN, MARKED, NEGATIVE, POSITIVE, RULE, SMALL, Scene, Shape,
+    Style, WEAK, WIDTH, paler, step_of, widest,
 };
-use crate::figure::color::SERIES;
+use crate::figure::color::{Rgb, SERIES};
 use crate::figure::number::Ticks;
-use crate::figure::{Lines, Point, Scatter, band_pieces, extent};
+use crate::figure::{Bars, DepthPart, DepthPlace, Lines, Point, Scatter, band_pieces, extent};
 
 /// Where values lie in a plot.
 struct PlotArea {
@@ -107,6 +108,56 @@ impl Scene {
         self.height += SMALL * 1.5;
     }
 
+    /// Bars over layers, up for what speaks for the answer.
+    pub(super) fn depth_bars(&mut self, bars: &Bars, starts: &[f32]) {
+        let (places, shown) = (bars.depth_places(), bars.depth_bars(starts));
+        let ends = || shown.iter().flat_map(|it| it.ends).filter(|it| it.is_finite());
+        let (low, high) = (ends().fold(0.0, f32::min), ends().fold(1e-6, f32::max));
+        let margin = 0.04 * (high - low);
+        let n_widths = places.last().map_or(1.0, |it| it.at + 1.0);
+        let size = [(n_widths * 30.0).min(WIDTH - 46.0), 170.0];
+        let labels: Vec<String> = places.iter().map(|it| it.label.clone()).collect();
+        let apart = widest(&labels, Style::label(false)) + 5.0;
+        let step = step_of(places.len(), size[0] / n_widths, apart);
+        let is_shown = |it: &&DepthPlace| it.layer.is_none_or(|layer| layer.is_multiple_of(step));
+        let plot = self.axes(&Axes {
+            size,
+            x: (-0.5, n_widths - 0.5),
+            y: (if low < 0.0 { low - margin } else { 0.0 }, high + margin),
+            x_ticks: places.iter().filter(is_shown).map(|it| (it.at, it.label.clone())).collect(),
+            x_title: "Layer",
+            y_title: &bars.quantity,
+        });
+        for bar in shown.iter().filter(|it| it.ends[1].is_finite()) {
+            let ([left, right], [start, end]) = (bar.edges, bar.ends);
+            let (from, to) = (plot.at(left, start.max(end)), plot.at(right, start.min(end)));
+            self.swatch(from, [to[0] - from[0], to[1] - from[1]], ink(bar.part), bar.takes_away);
+        }
+        // From the end of each bar to the next, which starts there.
+        for pair in shown.windows(2).filter(|_| !starts.is_empty()) {
+            let y = pair[0].ends[1];
+            self.line(plot.at(pair[0].edges[0], y), plot.at(pair[1].edges[1], y), WEAK);
+        }
+        let parts = DepthPart::ALL.into_iter().filter(|it| shown.iter().any(|bar| bar.part == *it));
+        let hollow = shown.iter().any(|it| it.takes_away).then_some(("takes away", INK, true));
+        let entries = parts.map(|it| (it.name(), ink(it), false)).chain(hollow);
+        let mut x = plot.corner[0];
+        for (name, color, is_hollow) in entries {
+            self.swatch([x, self.height], [SMALL, SMALL], color, is_hollow);
+            let style = Style::label(false);
+            self.text([x + 12.0, self.height + SMALL / 2.0], name, Anchor::Start, style);
+            x += 26.0 + text_width(name, style);
+        }
+        self.height += SMALL * 1.5;
+    }
+
+    /// A box of a colour, or hollow.
+    fn swatch(&mut self, at: [f32; 2], size: [f32; 2], color: Rgb, is_hollow: bool) {
+        let fill = if is_hollow { paler(color, 0.25) } else { color };
+        let line = is_hollow.then_some(color);
+        self.shapes.push(Shape::Box { at, size, fill: Some(fill), line });
+    }
+
     pub(super) fn scatter(&mut self, scatter: &Scatter) {
         let range = |of: &dyn Fn(&Point) -> f32| {
             let values: Vec<f32> = scatter.points.iter().map(of).collect();
@@ -172,6 +223,16 @@ impl Scene {
         self.text(at, title, Anchor::Middle, Style::weak().turned(-90.0));
         self.height = below + 28.0;
         area
+    }
+}
+
+fn ink(part: DepthPart) -> Rgb {
+    match part {
+        DepthPart::Attention => NEGATIVE,
+        DepthPart::Mlp => GREEN,
+        DepthPart::Embedding => RULE,
+        DepthPart::FinalNorm => MARKED,
+        DepthPart::Sum => WEAK,
     }
 }
 

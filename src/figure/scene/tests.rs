@@ -33,16 +33,18 @@ fn figures() -> Vec<Figure> {
         let map = Map::new(&name, side("From (query)"), side("To (key)"), values, "Weight");
         Map { is_small, ..map.in_range(0.0, 1.0).square() }
     };
-    let bars = |n: usize| Bars {
-        name: "Bars".to_owned(),
-        quantity: "Contribution (logits)".to_owned(),
-        bars: (0..n)
-            .map(|nth| Bar {
-                label: odd[nth % odd.len()].repeat(1 + nth % 2),
-                value: if nth == 2 { f32::NAN } else { nth as f32 - 3.5 },
-                pick: Pick::layer(nth),
-            })
-            .collect(),
+    let bars = |n: usize| {
+        Bars::new(
+            "Bars",
+            "Contribution (logits)",
+            (0..n)
+                .map(|nth| Bar {
+                    label: odd[nth % odd.len()].repeat(1 + nth % 2),
+                    value: if nth == 2 { f32::NAN } else { nth as f32 - 3.5 },
+                    pick: Pick::layer(nth),
+                })
+                .collect(),
+        )
     };
     let lines = |n_layers: usize| Lines {
         name: "Lines".to_owned(),

@@ -27,16 +27,16 @@ mod trust_panel;
 mod welcome;
 
 pub use facts_panel::{FactsView, focus_search, is_search_focused};
-use study_panel::Figures;
 use trace_difference::Difference;
 
 pub use help::{Help, drop_hint_ui, help_ui};
 
 use super::command::Command;
 use super::pane::Pane;
+use super::row::Row;
 use super::state::State;
 use super::theme;
-use super::views::{CausalTraceView, LogitLensView};
+use super::views::{Figures, LensChoice};
 use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
 use crate::figure::{Effect, Figure, Look};
@@ -46,9 +46,8 @@ use crate::figure::{Effect, Figure, Look};
 pub struct Views {
     pub workspace: Workspace,
     pub facts: FactsView,
-    trace: CausalTraceView,
     difference: Difference,
-    lens: LogitLensView,
+    lens: LensChoice,
     figures: Figures,
 }
 
@@ -56,15 +55,11 @@ impl Views {
     /// What a view shows of the fact as it is looked at, as a figure.
     pub fn figure_of(&self, pane: Pane, state: &State) -> Option<Arc<Figure>> {
         let result = state.result(pane)?;
+        let row = state.row;
         let settings = &state.settings;
-        let look = Look {
-            metric: if pane == Pane::Trace { settings.trace_metric } else { settings.metric },
-            effect: settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect()),
-            attribution: settings.attribution,
-            pick: state.selection_at(state.row),
-            planted: state.planted(state.row),
-            ..Look::new(&state.info_at(state.row)?.tokenizer)
-        };
+        let estimate = Some(settings.trace.component).filter(|_| pane == Pane::Trace);
+        let estimate = estimate.and_then(|component| state.preview_of(row, component));
+        let look = Look { estimate, ..self.look(pane, row, state)? };
         let mut figure = Figure::of(result, &look);
         settings.ranges.apply(&mut figure);
         if let Some(name) = state.model_name(state.row) {
@@ -74,6 +69,24 @@ impl Views {
             figure.notes.push(format!("From {}", stored.origin()));
         }
         Some(Arc::new(figure))
+    }
+
+    /// How a view looks at a row's results, on screen and in what is taken away.
+    fn look<'a>(&self, pane: Pane, row: Row, state: &'a State) -> Option<Look<'a>> {
+        let settings = &state.settings;
+        Some(Look {
+            metric: match pane {
+                Pane::Trace => settings.trace_metric,
+                Pane::LogitLens => self.lens.metric,
+                _ => settings.metric,
+            },
+            effect: settings.studies.get(pane).map_or_else(Effect::default, |it| it.effect()),
+            attribution: settings.attribution,
+            lens: self.lens.form,
+            pick: state.selection_at(row),
+            planted: state.planted(row),
+            ..Look::new(&state.info_at(row)?.tokenizer)
+        })
     }
 
     pub fn new(workspace: Workspace) -> Self {

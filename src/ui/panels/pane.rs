@@ -1,6 +1,8 @@
 //! What each view draws into its place.
 
-use eframe::egui::{RichText, Ui};
+use std::sync::Arc;
+
+use eframe::egui::{Id, RichText, Ui};
 
 use super::Views;
 use super::jobs_panel::jobs_ui;
@@ -17,17 +19,8 @@ use crate::ui::studies::StudySettings;
 use crate::ui::theme;
 use crate::ui::view::{Hovered, ViewAction, ViewCtx};
 use crate::ui::views::{
-    AttentionView, CutView, attention_ui, attribution_ui, logit_lens_ui, prediction_ui,
+    AttentionView, CutView, FigureView, attention_ui, attribution_choices_ui, lens_choices_ui,
 };
-
-fn prediction_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    answer_ui(ui, state, Pane::Prediction, commands, |ui, result, ctx| {
-        if let AnalysisResult::Prediction(it) = result {
-            prediction_ui(ui, it, ctx);
-        }
-        None
-    });
-}
 
 /// What a view shows of the chosen fact.
 pub fn pane_ui(
@@ -48,26 +41,28 @@ pub fn pane_ui(
         return;
     }
     match pane {
-        Pane::Trace => {
-            let Views { trace, difference, .. } = views;
-            trace_panel_ui(ui, state, trace, difference, commands);
-        }
-        Pane::Prediction => prediction_panel_ui(ui, state, commands),
-        Pane::Attention => attention_panel_ui(ui, state, commands),
+        Pane::Trace => trace_panel_ui(ui, state, views, commands),
+        Pane::Prediction => figure_panel_ui(ui, pane, state, views, commands, 0.0, |_| ()),
+        Pane::Attention => attention_panel_ui(ui, state, views, commands),
         Pane::Attribution => {
-            let mut form = state.settings.attribution;
-            answer_ui(ui, state, pane, commands, |ui, result, ctx| {
-                let AnalysisResult::LogitAttribution(it) = result else { return None };
-                attribution_ui(ui, it, &mut form, ctx)
+            let (mut split, mut form) = (state.parts, state.settings.attribution);
+            figure_panel_ui(ui, pane, state, views, commands, 310.0, |ui| {
+                attribution_choices_ui(ui, &mut split, &mut form);
             });
+            if split != state.parts {
+                commands.push(Command::View(ViewAction::SplitBy(split)));
+            }
             if form != state.settings.attribution {
                 commands.push(Command::Set(Box::new(Setting::Attribution(form))));
             }
         }
-        Pane::LogitLens => answer_ui(ui, state, pane, commands, |ui, result, ctx| {
-            let AnalysisResult::LogitLens(it) = result else { return None };
-            logit_lens_ui(ui, &mut views.lens, it, ctx)
-        }),
+        Pane::LogitLens => {
+            let mut choice = views.lens;
+            figure_panel_ui(ui, pane, state, views, commands, 200.0, |ui| {
+                lens_choices_ui(ui, &mut choice);
+            });
+            views.lens = choice;
+        }
         _ => study_panel_ui(ui, pane, state, views, commands),
     }
 }
@@ -85,7 +80,26 @@ pub(super) fn asked_by(action: ViewAction, pane: Pane, row: Row) -> Vec<Command>
     }
 }
 
-fn attention_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+/// The figure of a result that is shown unasked, with what there is to choose of it.
+fn figure_panel_ui(
+    ui: &mut Ui,
+    pane: Pane,
+    state: &State,
+    views: &mut Views,
+    commands: &mut Vec<Command>,
+    choices_width: f32,
+    choices: impl FnOnce(&mut Ui),
+) {
+    answer_ui(ui, state, pane, commands, |ui, result, ctx, commands| {
+        let look = views.look(pane, state.row, state)?;
+        let place = Id::unique((pane, state.row));
+        let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
+        let view = FigureView { fills: true, ..FigureView::new(&figure) };
+        view.show(ui, ctx, commands, choices_width, choices)
+    });
+}
+
+fn attention_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
     let mut settings = state.settings.attention;
     let mut cut = state.settings.studies.cut.clone();
     let n_layers = state.info_at(state.row).map_or(0, |info| info.config.n_layers);
@@ -99,20 +113,18 @@ fn attention_panel_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let current = wanted.as_ref().ok().and_then(|spec| runs.iter().find(|it| it.spec == *spec));
     let current = current.and_then(known);
     let found = current.clone().or_else(|| runs.iter().rev().find_map(known));
-    let mut painting = Vec::new();
-    answer_ui(ui, state, Pane::Attention, commands, |ui, result, ctx| {
-        let AnalysisResult::Attention(it) = result else { return None };
-        let found = match found.as_deref() {
-            Some(AnalysisResult::EdgeCut(found)) => Some(found),
-            _ => None,
-        };
+    answer_ui(ui, state, Pane::Attention, commands, |ui, result, ctx, commands| {
+        let AnalysisResult::Attention(it) = &**result else { return None };
+        let look = views.look(Pane::Cut, state.row, state)?;
+        let place = Id::unique(("painted", state.row));
+        let ranges = &state.settings.ranges;
+        let found = found.map(|it| views.figures.get(place, &it, None, &look, ranges));
         let is_current = current.is_some();
         let error = wanted.err().map(|error| capitalized(&error));
         let cut = CutView { painted, settings: &mut cut, error, found, is_current };
         let mut view = AttentionView { attention: it, n_layers, settings: &mut settings, cut };
-        attention_ui(ui, &mut view, ctx, &mut painting)
+        attention_ui(ui, &mut view, ctx, commands)
     });
-    commands.append(&mut painting);
     if settings != state.settings.attention {
         commands.push(Command::Set(Box::new(Setting::Attention(settings))));
     }
@@ -128,7 +140,12 @@ fn answer_ui(
     state: &State,
     pane: Pane,
     commands: &mut Vec<Command>,
-    show: impl FnOnce(&mut Ui, &AnalysisResult, &ViewCtx<'_>) -> Option<ViewAction>,
+    show: impl FnOnce(
+        &mut Ui,
+        &Arc<AnalysisResult>,
+        &ViewCtx<'_>,
+        &mut Vec<Command>,
+    ) -> Option<ViewAction>,
 ) {
     let Some(info) = state.info_at(state.row) else { return };
     if let Some(name) = state.model_name(state.row) {
@@ -143,7 +160,7 @@ fn answer_ui(
                 ranges: &state.settings.ranges,
                 planted: state.planted(state.row),
             };
-            let action = show(ui, result, &ctx);
+            let action = show(ui, result, &ctx, commands);
             commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, state.row)));
         }
         Some((RunState::Failed(error), _)) => {

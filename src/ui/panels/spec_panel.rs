@@ -5,8 +5,8 @@ use std::ops::Range;
 use eframe::egui::text::CCursor;
 use eframe::egui::text_edit::TextEditOutput;
 use eframe::egui::{
-    Align2, Button, FontId, Margin, RichText, ScrollArea, Stroke, TextEdit, TextStyle, Ui, pos2,
-    vec2,
+    Align2, Button, FontId, Id, Margin, RichText, ScrollArea, Stroke, TextEdit, TextStyle, Ui,
+    pos2, vec2,
 };
 
 use super::Views;
@@ -292,7 +292,8 @@ fn result_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<C
     let is_of_fact = state.is_experiment_of_fact();
     let selection = if is_of_fact { state.selection } else { state.spec.selection };
     let look = Look { metric, pick: selection, ..Look::new(&info.tokenizer) };
-    let figure = views.figures.get(Pane::Spec, state.row, result, &look, &state.settings.ranges);
+    let place = Id::unique((Pane::Spec, state.row));
+    let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
     let shown = if is_of_fact { state.seen(Pane::Spec, state.row) } else { selection };
     let ctx = ViewCtx {
         selection: shown,

@@ -1,85 +1,17 @@
 //! A study: its settings, how far it is, and the figures of what it found.
 
-use std::sync::Arc;
-
-use eframe::egui::{Button, RichText, Ui, vec2};
+use eframe::egui::{Button, Id, RichText, Ui, vec2};
 
 use super::Views;
 use super::pane::asked_by;
 use super::run_row::{outcome_ui, running_ui};
-use crate::analysis::{AnalysisResult, Metric};
-use crate::figure::{Effect, Figure, Look, Ranges};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 use crate::ui::state::{Run, Setting, State, capitalized};
 use crate::ui::theme;
-use crate::ui::view::{Selection, ViewCtx};
+use crate::ui::view::ViewCtx;
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
-
-/// Figures are made once, not every frame.
-#[derive(Debug, Default)]
-pub struct Figures {
-    made: Vec<Made>,
-}
-
-#[derive(Debug)]
-struct Made {
-    pane: Pane,
-    row: Row,
-    of: Arc<AnalysisResult>,
-    metric: Metric,
-    effect: Effect,
-    selection: Selection,
-    planted: Option<usize>,
-    ranges: Ranges,
-    figure: Arc<Figure>,
-}
-
-impl Figures {
-    pub fn get(
-        &mut self,
-        pane: Pane,
-        row: Row,
-        of: &Arc<AnalysisResult>,
-        look: &Look<'_>,
-        ranges: &Ranges,
-    ) -> Arc<Figure> {
-        let (metric, effect) = (look.metric, look.effect);
-        let (selection, planted) = (look.pick, look.planted);
-        let found = self.made.iter().find(|it| {
-            it.pane == pane
-                && it.row == row
-                && Arc::ptr_eq(&it.of, of)
-                && it.metric == metric
-                && it.effect == effect
-                && it.selection == selection
-                && it.planted == planted
-                && it.ranges == *ranges
-        });
-        if let Some(found) = found {
-            return Arc::clone(&found.figure);
-        }
-        let mut figure = Figure::of(of, look);
-        ranges.apply(&mut figure);
-        let figure = Arc::new(figure);
-        self.made.retain(|it| it.pane != pane || it.row != row);
-        let of = Arc::clone(of);
-        let made = Arc::clone(&figure);
-        self.made.push(Made {
-            pane,
-            row,
-            of,
-            metric,
-            effect,
-            selection,
-            planted,
-            ranges: ranges.clone(),
-            figure: made,
-        });
-        figure
-    }
-}
 
 pub fn study_panel_ui(
     ui: &mut Ui,
@@ -90,7 +22,7 @@ pub fn study_panel_ui(
 ) {
     let Some(mut edited) = state.settings.studies.copy(pane) else { return };
     _ = state.about(state.row, |about| edited.controls_ui(ui, about));
-    let (has_metric, effect) = (edited.study().has_metric(), edited.study().effect());
+    let has_metric = edited.study().has_metric();
     if state.settings.studies.copy(pane).as_ref() != Some(&edited) {
         commands.push(Command::Set(Box::new(Setting::Study(edited))));
     }
@@ -125,10 +57,10 @@ pub fn study_panel_ui(
             continue;
         };
         n_shown += 1;
-        let selection = state.selection_at(row);
         let planted = state.planted(row);
-        let look = Look { metric, effect, pick: selection, planted, ..Look::new(&info.tokenizer) };
-        let figure = views.figures.get(pane, row, result, &look, &state.settings.ranges);
+        let Some(look) = views.look(pane, row, state) else { continue };
+        let place = Id::unique((pane, row));
+        let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
         // What the pointer is on is marked in the figure, and makes no other of it.
         let selection = state.seen(pane, row);
         let ctx = ViewCtx {

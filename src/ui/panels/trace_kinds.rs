@@ -2,14 +2,16 @@
 
 use eframe::egui::{Button, Ui};
 
+use super::Views;
 use super::pane::asked_by;
+use super::trace_panel::trace_figure;
 use crate::analysis::causal_trace::Component;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 use crate::ui::state::{Run, State};
 use crate::ui::view::ViewCtx;
-use crate::ui::views::{CausalTraceView, KindsAsked, TraceKind, trace_kinds_ui};
+use crate::ui::views::{KindsAsked, TraceKind, trace_kinds_ui};
 
 pub(super) fn kinds_button_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let is_complete = |row, component| state.trace_of(row, component).is_some_and(Run::is_done);
@@ -36,8 +38,8 @@ pub(super) fn has_other_kinds(state: &State, row: Row) -> bool {
 pub(super) fn kinds_ui(
     ui: &mut Ui,
     state: &State,
-    row: Row,
-    view: &CausalTraceView,
+    (row, is_brief): (Row, bool),
+    views: &mut Views,
     ctx: &ViewCtx<'_>,
     commands: &mut Vec<Command>,
 ) {
@@ -49,12 +51,9 @@ pub(super) fn kinds_ui(
         component,
         name: name(component),
         is_chosen: component == chosen,
-        trace: state
-            .trace_of(row, component)
-            .and_then(|run| Some((run.trace()?, state.preview_of(row, component)))),
+        figure: trace_figure(state, row, component, views),
     });
-    let KindsAsked { component, action } =
-        trace_kinds_ui(ui, &kinds, view.metric, view.is_brief, ctx);
+    let KindsAsked { component, action } = trace_kinds_ui(ui, &kinds, is_brief, ctx);
     commands.extend(component.filter(|it| *it != chosen).map(Command::ShowKind));
     commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
 }

@@ -1,36 +1,33 @@
 //! The chosen fact and what stands beside it, each with its trace.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use eframe::egui::{Align, Button, Layout, ProgressBar, RichText, ScrollArea, Separator, Ui, vec2};
+use eframe::egui::{
+    Align, Button, Id, Layout, ProgressBar, RichText, ScrollArea, Separator, Ui, vec2,
+};
 
-use super::file_name;
 use super::pane::asked_by;
-use super::trace_difference::{Difference, difference_ui};
+use super::trace_difference::difference_ui;
 use super::trace_heading::heading_ui;
 use super::trace_kinds::{has_other_kinds, kinds_button_ui, kinds_ui};
 use super::trace_settings::{is_low, settings_toggle_ui, settings_ui};
-use crate::analysis::Metric;
-use crate::analysis::attribution_patching::AttributionPatching;
-use crate::analysis::causal_trace::CausalTrace;
+use super::{Views, file_name};
+use crate::analysis::causal_trace::{CausalTrace, Component};
+use crate::figure::words::metric_or_prob;
+use crate::figure::{Chart, Figure};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 use crate::ui::state::{ModelState, Run, RunState, Setting, State, TracePair};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
-use crate::ui::views::{CausalTraceView, causal_trace_ui, kinds_height, own_range};
+use crate::ui::views::{FigureView, kinds_height, metric_picker_ui, metrics_of};
 use crate::ui::widgets::token_strip_ui;
 
 /// The chosen fact and its inverse: their tokens, and where restoring a state brings the answer
 /// back.
-pub fn trace_panel_ui(
-    ui: &mut Ui,
-    state: &State,
-    view: &mut CausalTraceView,
-    difference: &mut Difference,
-    commands: &mut Vec<Command>,
-) {
+pub fn trace_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
     let rows: Vec<Row> = state.rows().collect();
     if rows.is_empty() {
         empty_ui(ui, "No fact is chosen", "Choose one on the left, or type your own");
@@ -46,53 +43,52 @@ pub fn trace_panel_ui(
         ui.add_space(2.0);
     }
     let is_pair = rows.len() > 1;
-    view.metric = state.settings.trace_metric;
-    view.range = None;
-    view.is_brief = is_pair && is_low(ui);
-    if is_pair && state.preferences.trace_pair.has_same_scale {
-        view.range = shared_range(state, &rows, view.metric);
-    }
+    let has_range = is_pair && state.preferences.trace_pair.has_same_scale;
+    let range = if has_range { shared_range(state, &rows, views) } else { None };
     let has_difference = is_pair && has_subject && state.preferences.trace_pair.shows_difference;
     let is_beside = has_difference && ui.available_width() >= WIDE;
     let room = ui.available_size();
     let maps_width = if is_beside { room.x * MAPS_SHARE } else { room.x };
     let n_rows = rows.len() + usize::from(has_difference && !is_beside);
-    let metric = view.metric;
+    let metric = state.settings.trace_metric;
     let has_kinds = rows.iter().any(|row| has_other_kinds(state, *row));
-    let kinds_height = if has_kinds { kinds_height(view.is_brief) } else { 0.0 };
+    let roomy_row = ROOMY_ROW + if has_kinds { kinds_height(false) } else { 0.0 };
+    let is_brief = is_pair && (is_low(ui) || room.y < n_rows as f32 * roomy_row);
+    let kinds_height = if has_kinds { kinds_height(is_brief) } else { 0.0 };
     let least_row = LEAST_ROW + kinds_height;
     let is_high = has_kinds || has_difference && !is_beside;
     let is_short = is_high && room.y < n_rows as f32 * least_row;
     let mut picked = Vec::new();
-    let mut maps_ui = |ui: &mut Ui| {
+    let mut maps_ui = |ui: &mut Ui, views: &mut Views| {
         for (nth, row) in rows.iter().copied().enumerate() {
             if has_subject || nth > 0 {
-                ui.add(Separator::default().spacing(if view.is_brief { 2.0 } else { 6.0 }));
+                ui.add(Separator::default().spacing(if is_brief { 2.0 } else { 6.0 }));
             }
             let share = ui.available_height() / (n_rows - nth) as f32;
             let height = if is_short { least_row } else { share };
             let size = vec2(ui.available_width(), height);
             ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-                ui.push_id(row, |ui| row_ui(ui, state, row, view, &mut picked));
+                let form = RowForm { is_brief, range };
+                ui.push_id(row, |ui| row_ui(ui, state, (row, form), views, &mut picked));
             });
         }
     };
     if is_beside {
         ui.horizontal_top(|ui| {
             let size = vec2(maps_width, room.y);
-            ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| maps_ui(ui));
+            ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| maps_ui(ui, views));
             ui.separator();
             let size = ui.available_size();
             ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-                difference_ui(ui, state, difference, metric, commands);
+                difference_ui(ui, state, &mut views.difference, metric, commands);
             });
         });
     } else {
         let mut rows_ui = |ui: &mut Ui| {
-            maps_ui(ui);
+            maps_ui(ui, views);
             if has_difference {
                 ui.separator();
-                difference_ui(ui, state, difference, metric, commands);
+                difference_ui(ui, state, &mut views.difference, metric, commands);
             }
         };
         if is_short {
@@ -102,21 +98,37 @@ pub fn trace_panel_ui(
         }
     }
     commands.extend(picked);
-    if view.metric != state.settings.trace_metric {
-        commands.push(Command::Set(Box::new(Setting::TraceMetric(view.metric))));
-    }
 }
 
 /// Points from which on the difference has room beside both maps, and what part these then keep.
 const WIDE: f32 = 900.0;
 const MAPS_SHARE: f32 = 0.58;
 
+/// Points; where rows have less, only the first of a figure's notes is shown.
+const ROOMY_ROW: f32 = 330.0;
+
 /// Points; where three rows have less they are scrolled.
 const LEAST_ROW: f32 = 236.0;
 
+/// How a row of the trace is drawn.
+#[derive(Clone, Copy)]
+struct RowForm {
+    /// Whether room is short.
+    is_brief: bool,
+
+    /// The ends of its colours, where both rows have the same.
+    range: Option<(f32, f32)>,
+}
+
 /// So that both maps fit in. `None` unless both are there.
-fn shared_range(state: &State, rows: &[Row], metric: Metric) -> Option<(f32, f32)> {
-    let range = |row: &Row| own_range(state.trace(*row)?.trace()?, metric, preview_of(state, *row));
+fn shared_range(state: &State, rows: &[Row], views: &mut Views) -> Option<(f32, f32)> {
+    let range = |row: &Row| {
+        let figure = trace_figure(state, *row, state.settings.trace.component, views)?;
+        match figure.charts.first()? {
+            Chart::Map(map) => Some(map.range),
+            _ => None,
+        }
+    };
     let ranges: Vec<(f32, f32)> = rows.iter().map(range).collect::<Option<_>>()?;
     let low = ranges.iter().map(|it| it.0).fold(f32::INFINITY, f32::min);
     let high = ranges.iter().map(|it| it.1).fold(f32::NEG_INFINITY, f32::max);
@@ -142,8 +154,8 @@ fn pair_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 fn row_ui(
     ui: &mut Ui,
     state: &State,
-    row: Row,
-    view: &mut CausalTraceView,
+    (row, form): (Row, RowForm),
+    views: &mut Views,
     commands: &mut Vec<Command>,
 ) {
     if state.rows().count() > 1 {
@@ -171,8 +183,8 @@ fn row_ui(
         let about = "A trace corrupts the subject, and none is marked in this prompt";
         empty_ui(ui, "Nothing to trace", about);
     } else {
-        kinds_ui(ui, state, row, view, &ctx, commands);
-        let in_map = result_ui(ui, state, row, view, &ctx);
+        kinds_ui(ui, state, (row, form.is_brief), views, &ctx, commands);
+        let in_map = result_ui(ui, state, (row, form), views, &ctx, commands);
         picked = picked.or(in_map);
     }
     commands.extend(picked.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
@@ -276,9 +288,10 @@ fn outcome_ui(ui: &mut Ui, run: &Run) {
 fn result_ui(
     ui: &mut Ui,
     state: &State,
-    row: Row,
-    view: &mut CausalTraceView,
+    (row, form): (Row, RowForm),
+    views: &mut Views,
     ctx: &ViewCtx<'_>,
+    commands: &mut Vec<Command>,
 ) -> Option<ViewAction> {
     let run = state.trace(row);
     let Some(trace) = run.and_then(Run::trace) else {
@@ -289,11 +302,40 @@ fn result_ui(
         }
         return None;
     };
-    causal_trace_ui(ui, view, trace, preview_of(state, row), ctx)
+    let figure = trace_figure(state, row, state.settings.trace.component, views)?;
+    // Where a prompt lacks what others are shown by, its map shows the probability.
+    let before = metric_or_prob(state.settings.trace_metric, &trace.clean);
+    let mut metric = before;
+    let RowForm { is_brief, range } = form;
+    let view = FigureView { fills: true, is_brief, range, figure: &figure };
+    let mut figure_ui = |ui: &mut Ui| {
+        view.show(ui, ctx, commands, 216.0, |ui| {
+            metric_picker_ui(ui, &mut metric, metrics_of(&trace.prompt));
+        })
+    };
+    let action = if figure.charts.len() > 1 {
+        ScrollArea::vertical().id_salt("trace figure").show(ui, figure_ui).inner
+    } else {
+        figure_ui(ui)
+    };
+    if metric != before {
+        commands.push(Command::Set(Box::new(Setting::TraceMetric(metric))));
+    }
+    action
 }
 
-fn preview_of(state: &State, row: Row) -> Option<&AttributionPatching> {
-    state.preview_of(row, state.settings.trace.component)
+/// The figure of a row's trace of some kind, as the metric is chosen.
+pub(super) fn trace_figure(
+    state: &State,
+    row: Row,
+    component: Component,
+    views: &mut Views,
+) -> Option<Arc<Figure>> {
+    let run = state.trace_of(row, component)?;
+    let look = views.look(Pane::Trace, row, state)?;
+    let place = Id::unique((Pane::Trace, row, component as usize));
+    let (result, preview) = (run.result.as_ref()?, state.preview_result_of(row, component));
+    Some(views.figures.get(place, result, preview, &look, &state.settings.ranges))
 }
 
 /// How much of a partial result there is.

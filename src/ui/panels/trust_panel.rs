@@ -5,6 +5,7 @@ use eframe::egui::{Color32, Label, RichText, TextStyle, Ui};
 use super::grouped;
 use crate::analysis::AnalysisResult;
 use crate::analysis::causal_trace::Component;
+use crate::analysis::logit_attribution::adds_up;
 use crate::ui::command::Command;
 use crate::ui::state::{Convention, NoiseSetting, State};
 use crate::ui::theme;
@@ -12,9 +13,6 @@ use crate::ui::view::ViewCtx;
 use crate::ui::widgets::number::significant;
 use crate::ui::widgets::token_strip_ui;
 use crate::worker::{Verdict, Which};
-
-/// Rounding in a sum of some hundred contributions, each of them an `f32`.
-const SUM_TOLERANCE: f32 = 1e-3;
 
 pub fn trust_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     heading_ui(ui, "Conventions");
@@ -185,8 +183,7 @@ fn sum_ui(ui: &mut Ui, state: &State) {
         ui.weak("No attribution of this prompt yet");
     }
     for it in found {
-        let sum: f64 = it.contributions.iter().map(|it| f64::from(it.logit)).sum();
-        let sum = sum as f32 + it.unembed_bias;
+        let sum = it.sum();
         let difference = (sum - it.logit).abs();
         let n = grouped(it.contributions.len() + 1);
         let of =
@@ -196,10 +193,8 @@ fn sum_ui(ui: &mut Ui, state: &State) {
             it.logit,
             significant(difference, 2)
         );
-        // NaN is not within.
-        let is_within = difference <= SUM_TOLERANCE * it.logit.abs().max(1.0);
         let palette = theme::palette(ui);
-        let color = if is_within { palette.strong_text } else { palette.error };
+        let color = if adds_up(sum, it.logit) { palette.strong_text } else { palette.error };
         ui.label(RichText::new(text).color(color)).on_hover_text(
             "The sum of all contributions and the bias of the final layer norm, against the logit \
              that the forward pass gave",

@@ -158,6 +158,16 @@ impl State {
         self.findings_at(row)?.preview_of(self.trace_of(row, component)?)
     }
 
+    /// The same as it was found.
+    pub fn preview_result_of(
+        &self,
+        row: Row,
+        component: Component,
+    ) -> Option<&Arc<AnalysisResult>> {
+        let run = self.findings_at(row)?.preview_run_of(self.trace_of(row, component)?)?;
+        run.result.as_ref()
+    }
+
     /// The job of the trace on screen, if one is running.
     pub fn running_trace(&self) -> Option<JobId> {
         self.rows().find_map(|row| self.trace(row)?.job())

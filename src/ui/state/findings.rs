@@ -132,8 +132,13 @@ impl Findings {
 
     /// What the cells of a trace will be, about.
     pub fn preview_of(&self, trace: &Run) -> Option<&AttributionPatching> {
+        self.preview_run_of(trace)?.preview()
+    }
+
+    /// The run that estimates a trace's cells.
+    pub fn preview_run_of(&self, trace: &Run) -> Option<&Run> {
         let AnalysisSpec::CausalTrace(spec) = &trace.spec else { return None };
-        self.runs.iter().filter_map(Run::preview).find(|it| it.spec.trace == *spec)
+        self.runs.iter().find(|run| run.preview().is_some_and(|it| it.spec.trace == *spec))
     }
 
     /// Traces that have no cell yet are shown as their previews foresee them.

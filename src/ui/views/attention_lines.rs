@@ -6,10 +6,9 @@ use eframe::egui::{
     Align2, Color32, Pos2, Rect, Role, Sense, Shape, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::token_labels;
 use crate::analysis::attention::Attention;
 use crate::analysis::edge_cut::Edge;
-use crate::figure::words::token_at;
+use crate::figure::words::{token_at, token_labels};
 use crate::ui::theme::{axis_font, palette, token_font};
 use crate::ui::view::ViewCtx;
 use crate::ui::widgets::number::significant;

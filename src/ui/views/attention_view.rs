@@ -6,20 +6,16 @@ use eframe::egui::{Button, DragValue, Sense, Slider, Ui, vec2};
 
 use super::attention_lines::{Weights, attention_lines_ui};
 use super::cut_view::{CutView, cut_ui, paint_ui};
-use super::{header_ui, token_labels};
+use super::header_ui;
 use crate::analysis::attention::{Attention, Weighting};
-use crate::figure::words::{
-    about_attention, attention_quantity, attention_spread, attention_title,
-};
+use crate::figure::attention_map;
+use crate::figure::words::{about_attention, attention_spread, attention_title};
 use crate::tokens::visible;
 use crate::ui::command::Command;
 use crate::ui::state::{AttentionSettings, Drawing};
-use crate::ui::theme::ColorMap;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::significant;
-use crate::ui::widgets::{
-    Axis, Caption, Cell, CellShape, ColorRange, HeadAtlas, Heatmap, Labels, Tone,
-};
+use crate::ui::widgets::{Caption, Cell, ColorRange, HeadAtlas, Heatmap, Tone};
 
 pub struct AttentionView<'a> {
     pub attention: &'a Attention,
@@ -171,35 +167,16 @@ fn large_ui(
         let picked = attention_lines_ui(ui, attention, &weights, view.cut.painted, ctx)?;
         return Some(ViewAction::Select(at(picked)));
     }
-    let labels = token_labels(&attention.prompt);
-    let axis = |title: &'static str, noun: &'static str| Axis {
-        title,
-        noun,
-        labels: &labels,
-        marked: attention.prompt.subject.clone().unwrap_or(0..0),
-        kind: Labels::Tokens,
-    };
+    let map = attention_map(attention, "Attention pattern", pattern, attention.scale(layer));
     // Which of a query's cells is picked out concerns nobody else.
     let remembered = ui.scope_id().with("key");
     let query = ctx.selection.position;
     let key = ui.data(|data| data.get_temp::<usize>(remembered));
     let key = key.filter(|key| query.is_some_and(|query| *key <= query));
-    let map = Heatmap {
-        name: "Attention pattern",
-        values: pattern,
-        rows: axis("From (query)", "from token"),
-        columns: axis("To (key)", "to token"),
-        range: ColorRange::fixed((0.0, attention.scale(layer))),
-        color_map: ColorMap::Blues,
-        quantity: attention_quantity(attention.spec.weighting),
-        selected_row: ctx.selection.position,
-        selected_column: key,
-        cell_shape: CellShape::Square,
-        provisional: None,
-        cell_text: None,
-        max_height,
-    };
-    let shown = map.show_sensing(ui, Sense::click_and_drag(), |_| String::new());
+    let mut heatmap = Heatmap::new(&map, ctx);
+    heatmap.range = ColorRange::fixed(map.range);
+    (heatmap.selected_column, heatmap.max_height) = (key, max_height);
+    let shown = heatmap.show(ui, Sense::click_and_drag());
     let n_pos = attention.prompt.n_pos();
     paint_ui(ui, &shown.response, n_pos, query.zip(key), view.cut.painted, commands);
     if let Some(Cell { column, .. }) = shown.picked {

@@ -1,13 +1,15 @@
 //! Attention edges that are painted on a head's map, and what cutting them changes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use eframe::egui::{
-    Button, Grid, Key, Pos2, Rect, Response, RichText, Stroke, StrokeKind, Ui, Vec2, vec2,
+    Button, Key, Pos2, Rect, Response, RichText, Stroke, StrokeKind, Ui, Vec2, vec2,
 };
 
-use crate::analysis::edge_cut::{Edge, EdgeCut};
-use crate::figure::words::{answer_piece, first_piece};
+use super::table_view::table_ui;
+use crate::analysis::edge_cut::Edge;
+use crate::figure::{Chart, Figure};
 use crate::tokens::{TokenizedPrompt, visible};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
@@ -15,13 +17,12 @@ use crate::ui::state::Paint;
 use crate::ui::studies::cut;
 use crate::ui::theme::{palette, token_font};
 use crate::ui::view::ViewCtx;
-use crate::ui::widgets::number::{exact, significant};
 
 /// How many edges have a button of their own.
 const N_LISTED: usize = 48;
 
 /// The least width that has room for both tables beside one another, in points.
-const BESIDE: f32 = 440.0;
+const BESIDE: f32 = 640.0;
 
 /// The painted edges, and what is known of them.
 pub struct CutView<'a> {
@@ -31,8 +32,8 @@ pub struct CutView<'a> {
     /// Why they cannot be cut.
     pub error: Option<String>,
 
-    /// Of these edges, or else of those before them.
-    pub found: Option<&'a EdgeCut>,
+    /// The figure of what comes of cutting these edges, or else those before them.
+    pub found: Option<Arc<Figure>>,
     pub is_current: bool,
 }
 
@@ -139,76 +140,30 @@ pub fn cut_ui(
     });
     if let Some(error) = &view.error {
         ui.label(RichText::new(error).color(palette(ui).warning));
-    } else if let Some(found) = view.found {
+    } else if let Some(found) = &view.found {
         found_ui(ui, found, view.is_current, ctx);
     } else {
         ui.weak("Running the model…");
     }
 }
 
-/// The answer and the likeliest tokens, before and after.
-fn found_ui(ui: &mut Ui, found: &EdgeCut, is_current: bool, ctx: &ViewCtx<'_>) {
-    let (clean, cut) = (&found.clean.answer, &found.cut.answer);
-    let answer = answer_piece(&found.prompt);
-    let number = |value: f32| significant(value, 3);
-    let mut readings = vec![
-        (format!("p({answer})"), number(clean.prob), number(cut.prob), cut.prob < clean.prob),
-        (
-            "Rank".to_owned(),
-            (clean.rank + 1).to_string(),
-            (cut.rank + 1).to_string(),
-            cut.rank > clean.rank,
-        ),
-    ];
-    if let (Some(before), Some(after), Some(foil)) =
-        (clean.logit_diff, cut.logit_diff, &found.prompt.foil)
-    {
-        let name = format!("Logit over {}", first_piece(foil));
-        readings.push((name, number(before), number(after), after < before));
-    }
-    let colors = palette(ui);
-    // What is drawn is of the edges before, until the model has answered.
-    let ink = |color| if is_current { color } else { colors.weak_text };
-    let answer_ui = |ui: &mut Ui| {
-        Grid::new("cut answer").spacing(vec2(14.0, 2.0)).show(ui, |ui| {
-            for title in ["", "Clean", "Cut"] {
-                ui.weak(title);
+/// The tables of the figure beside one another, where there is room.
+fn found_ui(ui: &mut Ui, figure: &Figure, is_current: bool, ctx: &ViewCtx<'_>) {
+    let tables_ui = |ui: &mut Ui| {
+        if !is_current {
+            // What is drawn is of the edges before, until the model has answered.
+            ui.multiply_opacity(0.5);
+        }
+        for chart in &figure.charts {
+            if let Chart::Table(table) = chart {
+                ui.vertical(|ui| table_ui(ui, table, ctx.selection));
+                ui.add_space(12.0);
             }
-            ui.end_row();
-            for (name, before, after, is_worse) in readings {
-                ui.label(name);
-                ui.label(before);
-                let color = ink(if is_worse { colors.error } else { colors.text });
-                ui.label(RichText::new(after).strong().color(color));
-                ui.end_row();
-            }
-        });
-    };
-    let top_ui = |ui: &mut Ui| {
-        Grid::new("cut top").spacing(vec2(14.0, 2.0)).show(ui, |ui| {
-            for title in ["Next, clean", "", "Next, cut", ""] {
-                ui.weak(title);
-            }
-            ui.end_row();
-            for (before, after) in found.clean.top.iter().zip(&found.cut.top) {
-                for (it, color) in [(before, colors.text), (after, ink(colors.text))] {
-                    let token = visible(&ctx.tokenizer.piece(it.id));
-                    ui.label(RichText::new(token).font(token_font()).color(color));
-                    let prob = RichText::new(number(it.prob)).color(color);
-                    ui.label(prob).on_hover_text(exact(it.prob));
-                }
-                ui.end_row();
-            }
-        });
+        }
     };
     if ui.available_width() < BESIDE {
-        answer_ui(ui);
-        top_ui(ui);
+        tables_ui(ui);
     } else {
-        ui.horizontal_top(|ui| {
-            answer_ui(ui);
-            ui.add_space(12.0);
-            top_ui(ui);
-        });
+        ui.horizontal_top(tables_ui);
     }
 }

@@ -3,32 +3,54 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    Align2, CornerRadius, FontId, Galley, Grid, Key, Rect, Response, RichText, Role, ScrollArea,
-    Sense, Stroke, StrokeKind, TextStyle, Ui, WidgetInfo, pos2, style::ScrollStyle, vec2,
+    Align2, CornerRadius, Key, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
+    WidgetInfo, pos2, vec2,
 };
 use egui_plot::{AxisHints, Line, LineStyle, Plot, PlotPoints, Points};
 
+use super::depth_bars::depth_bars_ui;
 use super::graph_view::graph_ui;
 use super::header_ui;
+use super::lines_view::lines_ui;
 use super::small_maps::small_maps_ui;
-use crate::figure::number::{brief, exact, significant};
-use crate::figure::{Bars, Cell, Chart, Figure, Lines, Map, Pick, Point, Scatter, Side, Table};
+use super::table_view::table_ui;
+use crate::figure::number::{exact, significant};
+use crate::figure::{self, Bars, Chart, Figure, Map, Pick, Point, Scatter};
 use crate::ui::command::Command;
-use crate::ui::theme::{axis_font, palette, series, token_font};
+use crate::ui::theme::{axis_font, palette};
 use crate::ui::view::{ViewAction, ViewCtx};
-use crate::ui::widgets::layer_plot::{LayerPlot, Marks, Series, Stroke as Dash};
-use crate::ui::widgets::{
-    Axis, Caption, Cell as MapCell, CellShape, Heatmap, Labels, Tone, elide_middle,
-};
+use crate::ui::widgets::{Caption, Cell, Heatmap, Tone, elide_middle};
 
-/// Points that a map may take of a pane's height.
-const MAP_HEIGHT: f32 = 460.0;
+/// Points that a plot takes of a pane's height, unless it takes what is left.
 const PLOT_HEIGHT: f32 = 260.0;
-const BAR_ROW: f32 = 19.0;
 
-/// Between the columns of a table, if there is room, and if not.
-const WIDE_GAP: f32 = 16.0;
-const NARROW_GAP: f32 = 10.0;
+/// Of a plot that takes what is left.
+const PLOT_HEIGHTS: [f32; 2] = [160.0, 420.0];
+
+/// Below each chart.
+const CHART_GAP: f32 = 6.0;
+
+const BAR_ROW: f32 = 19.0;
+const EXPORT_WIDTH: f32 = 80.0;
+
+/// The width of a list beside its map, and of both from which on there is room for that.
+const LIST_WIDTH: f32 = 250.0;
+const WIDE: f32 = 640.0;
+
+/// How a figure is drawn, beside what it shows.
+#[derive(Clone, Copy)]
+pub struct FigureView<'a> {
+    pub figure: &'a Arc<Figure>,
+
+    /// Whether its first chart is as high as the place allows, with the small print below in view.
+    pub fills: bool,
+
+    /// Whether room is short: of the notes only the first is shown, and all are there on hover.
+    pub is_brief: bool,
+
+    /// The ends of its first map's colours, where another figure has the same.
+    pub range: Option<(f32, f32)>,
+}
 
 /// Draws the figure, with a menu to take it away as a file or a table.
 pub fn figure_ui(
@@ -37,46 +59,142 @@ pub fn figure_ui(
     ctx: &ViewCtx<'_>,
     commands: &mut Vec<Command>,
 ) -> Option<ViewAction> {
-    header_ui(ui, &figure.title, 80.0, |ui| export_menu_ui(ui, figure, commands));
-    let before = ctx.selection;
-    let mut action: Option<ViewAction> = None;
-    let mut charts = figure.charts.as_slice();
-    let mut nth = 0;
-    while let Some(chart) = charts.first() {
-        nth += 1;
-        let small = Chart::small_maps(charts);
-        // All of them together are one.
-        charts = &charts[small.len().max(1)..];
-        ui.push_id(nth, |ui| {
-            if figure.charts.len() > 1 && small.is_empty() {
-                let name = RichText::new(chart.name()).font(axis_font()).strong();
-                ui.label(name);
+    FigureView::new(figure).show(ui, ctx, commands, 0.0, |_| ())
+}
+
+impl<'a> FigureView<'a> {
+    pub fn new(figure: &'a Arc<Figure>) -> Self {
+        Self { figure, fills: false, is_brief: false, range: None }
+    }
+
+    /// `controls` stand beside the title and need about `controls_width` points.
+    pub fn show(
+        self,
+        ui: &mut Ui,
+        ctx: &ViewCtx<'_>,
+        commands: &mut Vec<Command>,
+        controls_width: f32,
+        controls: impl FnOnce(&mut Ui),
+    ) -> Option<ViewAction> {
+        let figure = self.figure;
+        // Where room is short, the menu of the view is enough.
+        let export_width = if self.is_brief { 0.0 } else { EXPORT_WIDTH };
+        header_ui(ui, &figure.title, controls_width + export_width, |ui| {
+            controls(ui);
+            if !self.is_brief {
+                export_menu_ui(ui, figure, commands);
             }
-            let select = |pick: Pick| ViewAction::Select(pick.over(before));
-            let here = match chart {
-                Chart::Map(_) if !small.is_empty() => small_maps_ui(ui, &small, ctx),
-                Chart::Map(map) => map_ui(ui, map, ctx),
-                Chart::Bars(bars) => bars_ui(ui, bars, &[], before),
-                Chart::Waterfall(it) => bars_ui(ui, &it.bars, &it.starts, before),
-                Chart::Lines(lines) => lines_ui(ui, lines, before, PLOT_HEIGHT).map(select),
-                Chart::Scatter(scatter) => scatter_ui(ui, scatter).map(select),
-                Chart::Graph(graph) => graph_ui(ui, graph, before),
-                Chart::Table(table) => table_ui(ui, table, before).map(select),
-            };
-            // The pointer may lie on one chart while the keyboard is in another.
-            action = ViewAction::either(action.take(), here);
-            ui.add_space(6.0);
         });
+        let caption = self.caption();
+        let below = caption.height(ui) + CHART_GAP + ui.spacing().item_spacing.y;
+        let height = self.fills.then(|| ui.available_height() - below);
+        let mut action: Option<ViewAction> = None;
+        let mut charts = figure.charts.as_slice();
+        let mut nth = 0;
+        while let Some(chart) = charts.first() {
+            let height = height.filter(|_| nth == 0);
+            let range = self.range.filter(|_| nth == 0);
+            nth += 1;
+            let small = Chart::small_maps(charts);
+            let list = list_beside(ui, charts);
+            ui.push_id(nth, |ui| {
+                // The pointer may lie on one chart while the keyboard is in another.
+                let mut take = |here| action = ViewAction::either(action.take(), here);
+                if !small.is_empty() {
+                    take(small_maps_ui(ui, &small, ctx));
+                } else if let (Chart::Map(map), Some(list)) = (chart, list) {
+                    ui.horizontal_top(|ui| {
+                        let width = ui.available_width() - LIST_WIDTH - 16.0;
+                        ui.vertical(|ui| {
+                            ui.set_max_width(width);
+                            name_ui(ui, &map.name);
+                            let height = height.map(|it| it - NAME_HEIGHT);
+                            take(map_ui(ui, map, height, range, ctx));
+                        });
+                        ui.vertical(|ui| {
+                            name_ui(ui, &list.name);
+                            take(bars_ui(ui, list, &[], ctx.selection));
+                        });
+                    });
+                } else {
+                    let mut height = height;
+                    if figure.charts.len() > 1 {
+                        name_ui(ui, chart.name());
+                        height = height.map(|it| it - NAME_HEIGHT);
+                    }
+                    take(chart_ui(ui, chart, height, range, ctx));
+                }
+                ui.add_space(CHART_GAP);
+            });
+            // All small maps together are one, as are a map and the list beside it.
+            charts = &charts[small.len().max(1 + usize::from(list.is_some()))..];
+        }
+        caption.show(ui);
+        action
     }
-    let mut caption = Caption::default();
-    for warning in &figure.warnings {
-        caption.add(Tone::Warning, warning);
+
+    fn caption(&self) -> Caption {
+        let mut caption = Caption::new(self.is_brief);
+        for warning in &self.figure.warnings {
+            caption.add(Tone::Warning, warning);
+        }
+        for (nth, note) in self.figure.notes.iter().enumerate() {
+            // Notes are left out where room is short.
+            let tone = if self.is_brief && nth == 0 { Tone::Plain } else { Tone::Note };
+            caption.add(tone, note);
+        }
+        caption
     }
-    for note in &figure.notes {
-        caption.add(Tone::Note, note);
+}
+
+/// Of a chart's name, with the space below it.
+const NAME_HEIGHT: f32 = 22.0;
+
+fn name_ui(ui: &mut Ui, name: &str) {
+    ui.label(RichText::new(name).font(axis_font()).strong());
+}
+
+/// The heads that matter most stand beside the map of all, where there is room.
+fn list_beside<'a>(ui: &Ui, charts: &'a [Chart]) -> Option<&'a Bars> {
+    match charts {
+        [Chart::Map(map), Chart::Bars(list), ..] => {
+            let is_list = list.parts.is_empty() && is_of_heads(map) && !map.is_small;
+            (is_list && ui.available_width() >= WIDE).then_some(list)
+        }
+        _ => None,
     }
-    caption.show(ui);
-    action
+}
+
+fn is_of_heads(map: &Map) -> bool {
+    matches!(map.rows.keys.first(), Some(figure::Key::Head(_)))
+}
+
+/// `height`: what a chart may take. `range`: the ends of a map's colours, if they are not its own.
+fn chart_ui(
+    ui: &mut Ui,
+    chart: &Chart,
+    height: Option<f32>,
+    range: Option<(f32, f32)>,
+    ctx: &ViewCtx<'_>,
+) -> Option<ViewAction> {
+    let before = ctx.selection;
+    let select = |pick: Pick| ViewAction::Select(pick.over(before));
+    let plot_height = height.map_or(PLOT_HEIGHT, |it| it.clamp(PLOT_HEIGHTS[0], PLOT_HEIGHTS[1]));
+    match chart {
+        Chart::Map(map) => map_ui(ui, map, height, range, ctx),
+        Chart::Bars(bars) if !bars.parts.is_empty() => {
+            depth_bars_ui(ui, bars, &[], ctx, plot_height).map(select)
+        }
+        Chart::Waterfall(it) if !it.bars.parts.is_empty() => {
+            depth_bars_ui(ui, &it.bars, &it.starts, ctx, plot_height).map(select)
+        }
+        Chart::Bars(bars) => bars_ui(ui, bars, &[], before),
+        Chart::Waterfall(it) => bars_ui(ui, &it.bars, &it.starts, before),
+        Chart::Lines(lines) => lines_ui(ui, lines, ctx, plot_height).map(select),
+        Chart::Scatter(scatter) => scatter_ui(ui, scatter).map(select),
+        Chart::Graph(graph) => graph_ui(ui, graph, before),
+        Chart::Table(table) => table_ui(ui, table, before).map(select),
+    }
 }
 
 /// What can be taken away.
@@ -97,69 +215,22 @@ pub fn export_menu_ui(ui: &mut Ui, figure: &Arc<Figure>, commands: &mut Vec<Comm
     menu.response.on_hover_text("This figure as a file, or its numbers as a table");
 }
 
-fn map_ui(ui: &mut Ui, map: &Map, ctx: &ViewCtx<'_>) -> Option<ViewAction> {
-    let before = ctx.selection;
-    let n_columns = map.n_columns();
-    let is_estimated =
-        |cell: MapCell| map.estimated.get(cell.row * n_columns + cell.column) == Some(&true);
-    let text = |cell: MapCell| {
-        map.texts.get(cell.row * n_columns + cell.column).cloned().unwrap_or_default()
-    };
-    let heatmap = Heatmap {
-        provisional: (!map.estimated.is_empty()).then_some(&is_estimated),
-        cell_text: (!map.texts.is_empty()).then_some(&text),
-        ..heatmap(map, ctx)
-    };
-    let response = heatmap.show(ui, |cell| details(map, cell));
-    response.action(|MapCell { row, column }| map.pick(row, column).over(before))
-}
-
-/// Without estimates or texts.
-pub(super) fn heatmap<'a>(map: &'a Map, ctx: &ViewCtx<'_>) -> Heatmap<'a> {
-    let before = ctx.selection;
-    let selected = |side: &Side| side.nth_of(before);
-    Heatmap {
-        name: &map.name,
-        values: &map.values,
-        rows: drawn(&map.rows),
-        columns: drawn(&map.columns),
-        range: ctx.range(&map.quantity, map.range),
-        color_map: map.color_map,
-        quantity: &map.quantity,
-        selected_row: selected(&map.rows),
-        selected_column: selected(&map.columns),
-        cell_shape: if map.is_square { CellShape::Square } else { CellShape::Free },
-        provisional: None,
-        cell_text: None,
-        max_height: MAP_HEIGHT,
-    }
-}
-
-pub(super) fn details(map: &Map, cell: MapCell) -> String {
-    map.details.get(cell.row * map.n_columns() + cell.column).cloned().unwrap_or_default()
-}
-
-fn drawn(side: &Side) -> Axis<'_> {
-    Axis {
-        title: &side.title,
-        noun: &side.noun,
-        labels: &side.labels,
-        marked: side.marked.clone(),
-        kind: match side.labels.iter().all(|it| it.parse::<f32>().is_ok()) {
-            _ if side.is_tokens => Labels::Tokens,
-            true => Labels::Numbers,
-            false => Labels::Words,
-        },
-    }
+fn map_ui(
+    ui: &mut Ui,
+    map: &Map,
+    height: Option<f32>,
+    range: Option<(f32, f32)>,
+    ctx: &ViewCtx<'_>,
+) -> Option<ViewAction> {
+    let mut heatmap = Heatmap::new(map, ctx);
+    heatmap.range = ctx.range(&map.quantity, range.unwrap_or(map.range));
+    heatmap.max_height = height.unwrap_or(heatmap.max_height);
+    let shown = heatmap.show(ui, Sense::click());
+    shown.action(|Cell { row, column }| map.pick(row, column).over(ctx.selection))
 }
 
 /// One bar a line. `starts`: where they start; none if all do at zero
-pub(super) fn bars_ui(
-    ui: &mut Ui,
-    bars: &Bars,
-    starts: &[f32],
-    before: Pick,
-) -> Option<ViewAction> {
+fn bars_ui(ui: &mut Ui, bars: &Bars, starts: &[f32], before: Pick) -> Option<ViewAction> {
     let colors = palette(ui);
     let font = axis_font();
     let width_of = |ui: &Ui, text: &str| {
@@ -233,7 +304,7 @@ pub(super) fn bars_ui(
     action
 }
 
-fn is_picked(pick: Pick, before: Pick) -> bool {
+pub(super) fn is_picked(pick: Pick, before: Pick) -> bool {
     let agrees = |one: Option<usize>, other: Option<usize>| one.is_none() || one == other;
     agrees(pick.layer, before.layer)
         && agrees(pick.head, before.head)
@@ -241,7 +312,7 @@ fn is_picked(pick: Pick, before: Pick) -> bool {
 }
 
 /// Whether some are picked and others are not: where all are of one head, a mark on each says nothing.
-fn tells_apart(mut picks: impl Iterator<Item = Pick>, before: Pick) -> bool {
+pub(super) fn tells_apart(mut picks: impl Iterator<Item = Pick>, before: Pick) -> bool {
     picks.any(|pick| !is_picked(pick, before))
 }
 
@@ -256,34 +327,6 @@ fn outline(ui: &Ui, response: &Response, rect: Rect) {
         let stroke = Stroke::new(1.0, palette(ui).weak_text);
         ui.painter().rect_stroke(rect, CornerRadius::same(3), stroke, StrokeKind::Inside);
     }
-}
-
-pub(super) fn lines_ui(ui: &mut Ui, lines: &Lines, before: Pick, height: f32) -> Option<Pick> {
-    const DASHES: [Dash; 3] = [Dash::Solid, Dash::Dashed, Dash::Dotted];
-    let n_layers = lines.series.iter().map(|it| it.values.len()).max().unwrap_or(0);
-    let drawn: Vec<Series> = lines
-        .series
-        .iter()
-        .enumerate()
-        .map(|(nth, it)| Series {
-            name: it.name.clone(),
-            color: series(ui, nth),
-            style: DASHES[nth % DASHES.len()],
-            values: it.values.clone(),
-            band: it.band.clone(),
-        })
-        .collect();
-    let plot = LayerPlot {
-        name: &lines.name,
-        quantity: &lines.quantity,
-        layer_title: &lines.layer_title,
-        n_layers,
-        series: &drawn,
-        marks: Marks::Lines,
-        selected_layer: before.layer,
-        height,
-    };
-    plot.show(ui, |_| String::new()).map(Pick::layer)
 }
 
 fn scatter_ui(ui: &mut Ui, scatter: &Scatter) -> Option<Pick> {
@@ -335,85 +378,4 @@ fn scatter_ui(ui: &mut Ui, scatter: &Scatter) -> Option<Pick> {
         nearest.label, scatter.x_title, scatter.y_title
     ));
     (was_clicked && nearest.pick != Pick::default()).then_some(nearest.pick)
-}
-
-fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick> {
-    let mut picked = None;
-    let marks_some = tells_apart(table.rows.iter().map(|it| it.pick), before);
-    let is_below = ui.cursor().top() > ui.clip_rect().bottom();
-    let shown = if is_below { 0.0 } else { 0.5 };
-    // Where there is more to the right, the bar says so before anyone looks for it.
-    ui.spacing_mut().scroll = ScrollStyle {
-        floating_allocated_width: 6.0,
-        dormant_handle_opacity: shown,
-        ..ScrollStyle::floating()
-    };
-    let (heads, gap) = heads(ui, table);
-    ScrollArea::horizontal().id_salt(&table.name).show(ui, |ui| {
-        Grid::new(&table.name).striped(true).spacing(vec2(gap, 3.0)).show(ui, |ui| {
-            for head in heads {
-                ui.label(head);
-            }
-            ui.end_row();
-            for row in &table.rows {
-                let can_be_picked = row.pick != Pick::default();
-                for (nth, cell) in row.cells.iter().enumerate() {
-                    let text = RichText::new(cell_text(cell)).font(cell_font(ui, cell));
-                    if nth == 0 && can_be_picked {
-                        let is_picked = marks_some && is_picked(row.pick, before);
-                        if ui.selectable_label(is_picked, text).clicked() {
-                            picked = Some(row.pick);
-                        }
-                    } else {
-                        ui.label(text);
-                    }
-                }
-                ui.end_row();
-            }
-        });
-    });
-    picked
-}
-
-/// What stands over the columns, and the gap between these. Where the table is wider than its place,
-/// heads take more than one line and columns stand nearer.
-fn heads(ui: &Ui, table: &Table) -> (Vec<Arc<Galley>>, f32) {
-    let ink = palette(ui).weak_text;
-    let painter = ui.painter();
-    let width = |text: String, font| painter.layout_no_wrap(text, font, ink).size().x;
-    let columns = table.columns.iter().enumerate().map(|(nth, head)| {
-        let cells = table.rows.iter().filter_map(|row| row.cells.get(nth));
-        let longest = cells.max_by_key(|cell| cell_text(cell).chars().count());
-        let below = longest.map_or(0.0, |cell| width(cell_text(cell), cell_font(ui, cell)));
-        (width(head.clone(), axis_font()), below)
-    });
-    let columns: Vec<(f32, f32)> = columns.collect();
-    let needed: f32 = columns.iter().map(|(head, below)| head.max(*below) + WIDE_GAP).sum();
-    let is_wide = needed - WIDE_GAP > ui.available_width();
-    let head = |(head, (_, below)): (&String, &(f32, f32))| {
-        if !is_wide {
-            return painter.layout_no_wrap(head.clone(), axis_font(), ink);
-        }
-        // A sign does not stand alone.
-        let head = head.replace(" +", "\u{a0}+").replace(" −", "\u{a0}−");
-        let words = head.split(' ').map(|word| width(word.to_owned(), axis_font()));
-        let room = words.fold(*below, f32::max).ceil() + 1.0;
-        painter.layout(head, axis_font(), ink, room)
-    };
-    let heads = table.columns.iter().zip(&columns).map(head).collect();
-    (heads, if is_wide { NARROW_GAP } else { WIDE_GAP })
-}
-
-fn cell_text(cell: &Cell) -> String {
-    match cell {
-        Cell::Text(text) | Cell::Token(text) => text.clone(),
-        Cell::Number(value) => brief(*value),
-    }
-}
-
-fn cell_font(ui: &Ui, cell: &Cell) -> FontId {
-    match cell {
-        Cell::Token(_) => token_font(),
-        Cell::Text(_) | Cell::Number(_) => TextStyle::Body.resolve(ui.style()),
-    }
 }

@@ -2,12 +2,11 @@
 
 use eframe::egui::{Align2, Rect, Sense, Ui, pos2, vec2};
 
-use super::figure_view::{details, heatmap};
 use crate::figure::Map;
 use crate::figure::words::capitalized;
 use crate::ui::theme::{axis_font, palette, token_font};
 use crate::ui::view::{ViewAction, ViewCtx};
-use crate::ui::widgets::{Cell, ColorBar, elide_middle};
+use crate::ui::widgets::{Cell, ColorBar, Heatmap, elide_middle};
 
 const LEAST_WIDTH: f32 = 120.0;
 const MOST_WIDTH: f32 = 260.0;
@@ -59,10 +58,9 @@ pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], ctx: &ViewCtx<'_>) -> Op
             let name = elide_middle(ui.painter(), &map.name, &axis_font(), width);
             let at = pos2(place.center().x, place.top() - 3.0);
             ui.painter().text(at, Align2::CENTER_BOTTOM, name, axis_font(), colors.text);
-            let shown = heatmap(map, ctx).show_cells(ui, place, Sense::click(), |cell| {
-                let more = details(map, cell);
-                if more.is_empty() { map.name.clone() } else { format!("{}\n{more}", map.name) }
-            });
+            let mut heatmap = Heatmap::new(map, ctx);
+            heatmap.is_one_of_several = true;
+            let shown = heatmap.show_cells(ui, place, Sense::click());
             let here = shown.action(|Cell { row, column }| map.pick(row, column).over(before));
             action = ViewAction::either(action.take(), here);
             if nth == 0 {

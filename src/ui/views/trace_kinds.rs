@@ -1,18 +1,17 @@
 //! The three kinds of a trace beside each other, small: the one that is chosen is large below.
 
+use std::sync::Arc;
+
 use eframe::egui::{
     Align2, CornerRadius, Rect, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2,
     vec2,
 };
 
-use super::causal_trace_view::{Scores, quantity};
-use super::{layer_axis, layer_labels, token_axis, token_labels};
-use crate::analysis::Metric;
-use crate::analysis::attribution_patching::AttributionPatching;
-use crate::analysis::causal_trace::{CausalTrace, Component};
-use crate::ui::theme::{ColorMap, axis_font, palette};
-use crate::ui::view::{Selection, ViewAction, ViewCtx};
-use crate::ui::widgets::{Cell, CellShape, Heatmap};
+use crate::analysis::causal_trace::Component;
+use crate::figure::{Chart, Figure};
+use crate::ui::theme::{axis_font, palette};
+use crate::ui::view::{ViewAction, ViewCtx};
+use crate::ui::widgets::{Cell, Heatmap};
 
 const GAP: f32 = 12.0;
 const LINE: f32 = 15.0;
@@ -27,13 +26,13 @@ pub fn kinds_height(is_brief: bool) -> f32 {
 }
 
 /// One of the three, as the other settings stand.
-pub struct TraceKind<'a> {
+pub struct TraceKind {
     pub component: Component,
     pub name: &'static str,
     pub is_chosen: bool,
 
-    /// What there is of it, with what stands in for the rest. Nothing if it was not asked for.
-    pub trace: Option<(&'a CausalTrace, Option<&'a AttributionPatching>)>,
+    /// The figure of its trace, begun with the map. `None` if it was not asked for.
+    pub figure: Option<Arc<Figure>>,
 }
 
 /// What was asked for in this frame.
@@ -46,8 +45,7 @@ pub struct KindsAsked {
 
 pub fn trace_kinds_ui(
     ui: &mut Ui,
-    kinds: &[TraceKind<'_>],
-    metric: Metric,
+    kinds: &[TraceKind],
     is_brief: bool,
     ctx: &ViewCtx<'_>,
 ) -> KindsAsked {
@@ -62,7 +60,7 @@ pub fn trace_kinds_ui(
         let place = Rect::from_min_size(pos2(left, outer.top() + LINE), vec2(width, height));
         // Beside each other, so that it takes no room of its own.
         let mut ui = ui.new_child(UiBuilder::new().id_salt(kind.name).max_rect(place));
-        let here = kind_ui(&mut ui, kind, place, metric, ctx);
+        let here = kind_ui(&mut ui, kind, place, ctx);
         if let Some(ViewAction::Select(_)) = here.action {
             asked.component = Some(kind.component);
         }
@@ -72,46 +70,19 @@ pub fn trace_kinds_ui(
     asked
 }
 
-fn kind_ui(
-    ui: &mut Ui,
-    kind: &TraceKind<'_>,
-    place: Rect,
-    metric: Metric,
-    ctx: &ViewCtx<'_>,
-) -> KindsAsked {
+fn kind_ui(ui: &mut Ui, kind: &TraceKind, place: Rect, ctx: &ViewCtx<'_>) -> KindsAsked {
     let colors = palette(ui);
     let name_color = if kind.is_chosen { colors.accent } else { colors.text };
     let at = place.left_top() - vec2(0.0, 2.0);
     ui.painter().text(at, Align2::LEFT_BOTTOM, kind.name, axis_font(), name_color);
-    let there = kind.trace.filter(|(trace, _)| trace.clean.get(metric).is_some());
     let mut asked = KindsAsked::default();
-    if let Some((trace, estimate)) = there {
-        let scores = Scores::new(trace, metric, estimate);
-        let is_estimated = |cell: Cell| scores.is_estimated(cell);
-        let (prompt, n_layers) = (&trace.prompt, trace.restored.n_rows());
-        let quantity = quantity(trace, metric);
-        let (tokens, layers) = (token_labels(prompt), layer_labels(n_layers));
-        let map = Heatmap {
-            name: kind.name,
-            values: &scores.all(),
-            rows: token_axis(prompt, &tokens),
-            columns: layer_axis("Layer", &layers, 0..0),
-            range: ctx.range(&quantity, scores.range()),
-            color_map: ColorMap::of(kind.component),
-            quantity: &quantity,
-            selected_row: ctx.selection.position,
-            selected_column: ctx.selection.layer,
-            cell_shape: CellShape::Free,
-            provisional: Some(&is_estimated),
-            cell_text: None,
-            max_height: place.height(),
-        };
-        let shown = map.show_cells(ui, place, Sense::click(), |_| kind.name.to_owned());
-        asked.action = shown.action(|Cell { row, column }| Selection {
-            layer: Some(column),
-            position: Some(row),
-            ..ctx.selection
-        });
+    let charts = kind.figure.as_ref().map_or(&[][..], |figure| &figure.charts);
+    if let Some(Chart::Map(map)) = charts.first() {
+        let mut small = Heatmap::new(map, ctx);
+        (small.name, small.is_one_of_several) = (kind.name, true);
+        let shown = small.show_cells(ui, place, Sense::click());
+        let before = ctx.selection;
+        asked.action = shown.action(|Cell { row, column }| map.pick(row, column).over(before));
     } else {
         let id = ui.make_persistent_id("missing");
         let response = ui.interact(place, id, Sense::click());

@@ -13,7 +13,7 @@ pub struct Caption {
 
     /// Where there is little room: each line is cut where the figure ends, notes are not shown, and
     /// all is there on hover.
-    pub is_brief: bool,
+    is_brief: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +22,14 @@ pub enum Tone {
 
     /// What holds for every figure of the kind.
     Note,
-    Good,
     Warning,
 }
 
 impl Caption {
+    pub fn new(is_brief: bool) -> Self {
+        Self { lines: Vec::new(), is_brief }
+    }
+
     pub fn add(&mut self, tone: Tone, line: impl Into<String>) {
         self.lines.push((tone, line.into()));
     }
@@ -70,7 +73,6 @@ impl Tone {
         match self {
             Self::Plain => colors.text,
             Self::Note => colors.weak_text,
-            Self::Good => colors.good,
             Self::Warning => colors.warning,
         }
     }

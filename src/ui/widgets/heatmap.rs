@@ -11,8 +11,7 @@ mod axis;
 mod layout;
 mod painting;
 
-pub use axis::{Axis, Labels};
-
+use axis::Axis;
 use layout::BAR_GAP;
 use painting::Outlines;
 
@@ -20,49 +19,54 @@ use super::arrows::{arrow_steps, moved};
 use super::color_bar::ColorBar;
 use super::number::exact;
 use super::range_menu::ColorRange;
-use crate::ui::theme::ColorMap;
-use crate::ui::view::{Selection, ViewAction};
+use crate::figure::Map;
+use crate::figure::words::capitalized;
+use crate::ui::view::{Selection, ViewAction, ViewCtx};
 
-/// What to draw, and how it is called.
+/// A map as it is drawn.
 pub struct Heatmap<'a> {
-    /// Name of the figure, for people who hear it: “Causal trace”. Unique within its parent.
+    map: &'a Map,
+    rows: Axis<'a>,
+    columns: Axis<'a>,
+
+    /// Name of the figure, for people who hear it. Unique within its parent.
     pub name: &'a str,
-
-    /// One row after the other; NaN where nothing was computed.
-    pub values: &'a [f32],
-
-    pub rows: Axis<'a>,
-    pub columns: Axis<'a>,
 
     /// Values at the ends of the colour map; what lies outside is clipped.
     pub range: ColorRange,
-    pub color_map: ColorMap,
-
-    /// What a value is, with its unit, as it stands along the colour bar.
-    pub quantity: &'a str,
 
     /// Outlined. A whole row or column if only one of them is set.
     pub selected_row: Option<usize>,
     pub selected_column: Option<usize>,
 
-    pub cell_shape: CellShape,
-
-    /// Cells whose value is to be replaced by a better one. They carry a dot.
-    pub provisional: Option<&'a dyn Fn(Cell) -> bool>,
-
-    /// Text inside cells, where it fits.
-    pub cell_text: Option<&'a dyn Fn(Cell) -> String>,
-
     /// How high it may get, labels included.
     pub max_height: f32,
+
+    /// Whether the tooltip begins with the name: one of several maps beside each other.
+    pub is_one_of_several: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CellShape {
-    /// As the space allows, within reason.
-    Free,
+/// Points that a map takes of a pane's height, unless it is told otherwise.
+const MAX_HEIGHT: f32 = 460.0;
 
-    Square,
+impl<'a> Heatmap<'a> {
+    /// # Panics
+    ///
+    /// If there is not one value for each row and column.
+    pub fn new(map: &'a Map, ctx: &ViewCtx<'_>) -> Self {
+        assert_eq!(map.values.len(), map.n_rows() * map.n_columns(), "one value per cell");
+        Self {
+            map,
+            rows: Axis::of(&map.rows),
+            columns: Axis::of(&map.columns),
+            name: &map.name,
+            range: ctx.range(&map.quantity, map.range),
+            selected_row: map.rows.nth_of(ctx.selection),
+            selected_column: map.columns.nth_of(ctx.selection),
+            max_height: MAX_HEIGHT,
+            is_one_of_several: false,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,30 +99,10 @@ impl HeatmapResponse {
 }
 
 impl Heatmap<'_> {
-    /// `details` says more about the cell below the pointer, a line each.
-    ///
-    /// # Panics
-    ///
-    /// If there is not one value for each row and column.
-    pub fn show(&self, ui: &mut Ui, details: impl FnOnce(Cell) -> String) -> HeatmapResponse {
-        self.show_sensing(ui, Sense::click(), details)
-    }
-
-    /// The same, where cells can be dragged over, too.
-    ///
-    /// # Panics
-    ///
-    /// As [`Self::show`].
-    pub fn show_sensing(
-        &self,
-        ui: &mut Ui,
-        sense: Sense,
-        details: impl FnOnce(Cell) -> String,
-    ) -> HeatmapResponse {
-        let (n_rows, n_columns) = (self.rows.labels.len(), self.columns.labels.len());
-        assert_eq!(self.values.len(), n_rows * n_columns, "one value per cell");
-        let bar =
-            ColorBar { color_map: self.color_map, range: self.range, quantity: self.quantity };
+    /// With its axes and the scale of its colours. `sense`: whether cells can be dragged over.
+    pub fn show(&self, ui: &mut Ui, sense: Sense) -> HeatmapResponse {
+        let Map { color_map, quantity, .. } = self.map;
+        let bar = ColorBar { color_map: *color_map, range: self.range, quantity };
         let layout = self.layout(ui, &bar);
 
         let (outer, _) = ui.allocate_exact_size(layout.size, Sense::hover());
@@ -131,9 +115,9 @@ impl Heatmap<'_> {
             let below = outer.bottom() - map.bottom();
             asked = bar.show(ui, id.with("bar"), map.right() + BAR_GAP, map, below);
         }
-        let mut response = self.show_cells(ui, map, sense, details);
+        let mut response = self.show_cells(ui, map, sense);
         if let Some(range) = asked {
-            response.asked = Some(ViewAction::hold(self.quantity, range));
+            response.asked = Some(ViewAction::hold(quantity, range));
         }
         response
     }
@@ -142,16 +126,9 @@ impl Heatmap<'_> {
     ///
     /// # Panics
     ///
-    /// If there is not one value for each row and column, or there are none.
-    pub fn show_cells(
-        &self,
-        ui: &Ui,
-        map: Rect,
-        sense: Sense,
-        details: impl FnOnce(Cell) -> String,
-    ) -> HeatmapResponse {
-        let (n_rows, n_columns) = (self.rows.labels.len(), self.columns.labels.len());
-        assert_eq!(self.values.len(), n_rows * n_columns, "one value per cell");
+    /// If there are none.
+    pub fn show_cells(&self, ui: &Ui, map: Rect, sense: Sense) -> HeatmapResponse {
+        let (n_rows, n_columns) = (self.map.n_rows(), self.map.n_columns());
         let id = self.id(ui);
         let size = map.size() / vec2(n_columns as f32, n_rows as f32);
         let mut response = ui.interact(map, id, sense);
@@ -186,12 +163,13 @@ impl Heatmap<'_> {
             let shown = picked.or_else(|| self.selected());
             WidgetInfo::labeled(Role::Canvas, ui.is_enabled(), self.spoken(shown))
         });
-        let asked = self.range.context_menu(&response, self.quantity);
-        let asked = asked.map(|range| ViewAction::hold(self.quantity, range));
+        let quantity = &self.map.quantity;
+        let asked = self.range.context_menu(&response, quantity);
+        let asked = asked.map(|range| ViewAction::hold(quantity, range));
         if let Some(cell) = hovered
             && !response.context_menu_opened()
         {
-            self.tooltip(&response, cell, &details(cell));
+            self.tooltip(&response, cell);
         }
         HeatmapResponse { response, hovered, picked, asked }
     }
@@ -201,16 +179,21 @@ impl Heatmap<'_> {
     }
 
     fn value(&self, cell: Cell) -> f32 {
-        self.values[cell.row * self.columns.labels.len() + cell.column]
+        self.map.values[self.nth(cell)]
     }
 
-    fn is_provisional(&self, cell: Cell) -> bool {
-        self.provisional.is_some_and(|is_provisional| is_provisional(cell))
+    fn nth(&self, cell: Cell) -> usize {
+        cell.row * self.map.n_columns() + cell.column
+    }
+
+    /// Whether its value is to be replaced by a better one.
+    fn is_estimated(&self, cell: Cell) -> bool {
+        self.map.estimated.get(self.nth(cell)) == Some(&true)
     }
 
     fn selected(&self) -> Option<Cell> {
         let (row, column) = (self.selected_row?, self.selected_column?);
-        let exists = row < self.rows.labels.len() && column < self.columns.labels.len();
+        let exists = row < self.map.n_rows() && column < self.map.n_columns();
         exists.then_some(Cell { row, column })
     }
 
@@ -218,7 +201,7 @@ impl Heatmap<'_> {
         let value = self.value(cell);
         if value.is_nan() {
             "not computed".to_owned()
-        } else if self.is_provisional(cell) {
+        } else if self.is_estimated(cell) {
             format!("{} (estimate)", exact(value))
         } else {
             exact(value)
@@ -233,17 +216,21 @@ impl Heatmap<'_> {
         format!("{}: {row}, {column}: {}", self.name, self.value_text(cell))
     }
 
-    fn tooltip(&self, response: &Response, cell: Cell, details: &str) {
+    fn tooltip(&self, response: &Response, cell: Cell) {
         let ctx = response.ctx.clone();
         let tooltip =
             Tooltip::always_open(ctx, response.layer_id, response.id, PopupAnchor::Pointer);
         tooltip.gap(14.0).show(|ui| {
             let (row, column) = (self.rows.describe(cell.row), self.columns.describe(cell.column));
-            ui.label(RichText::new(sentence(&format!("{row}, {column}"))).weak());
-            ui.label(
-                RichText::new(format!("{}  {}", self.quantity, self.value_text(cell))).strong(),
-            );
-            if !details.is_empty() {
+            ui.label(RichText::new(capitalized(&format!("{row}, {column}"))).weak());
+            let value = format!("{}  {}", self.map.quantity, self.value_text(cell));
+            ui.label(RichText::new(value).strong());
+            if self.is_one_of_several {
+                ui.label(self.name);
+            }
+            // More about it, a line each.
+            if let Some(details) = self.map.details.get(self.nth(cell)).filter(|it| !it.is_empty())
+            {
                 ui.label(details);
             }
         });
@@ -255,13 +242,8 @@ impl Heatmap<'_> {
             return None;
         }
         Some(Cell {
-            row: moved(self.selected_row, down, self.rows.labels.len()),
-            column: moved(self.selected_column, right, self.columns.labels.len()),
+            row: moved(self.selected_row, down, self.map.n_rows()),
+            column: moved(self.selected_column, right, self.map.n_columns()),
         })
     }
-}
-
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -1,18 +1,14 @@
-//! Quantities over layers, as lines or bars: hover for all values at a layer, click or use the arrow
-//! keys to pick one.
+//! The frame of a plot over layers: hover for all that stands at a layer, click or use the arrow keys
+//! to pick one.
 
 use eframe::egui::text::{LayoutJob, TextFormat};
 use eframe::egui::{
     Align, Color32, EventFilter, Key, Label, PopupAnchor, Response, RichText, Role, Sense,
-    TextStyle, Tooltip, Ui, WidgetInfo,
+    TextStyle, Tooltip, Ui, Vec2, WidgetInfo,
 };
-use egui_plot::{
-    AxisHints, Bar, BarChart, FilledArea, GridInput, GridMark, HLine, Line, LineStyle, MarkerShape,
-    Plot, PlotPoints, Points, Span,
-};
+use egui_plot::{AxisHints, GridInput, GridMark, HLine, Plot, PlotUi, Span};
 
-use super::number::{Ticks, brief, exact};
-use crate::figure::band_pieces;
+use super::number::Ticks;
 use crate::ui::theme::{axis_font, palette};
 
 pub struct LayerPlot<'a> {
@@ -22,60 +18,69 @@ pub struct LayerPlot<'a> {
     /// What is shown, with its unit, as it stands along the upward axis.
     pub quantity: &'a str,
 
-    /// What stands below the layers' numbers.
-    pub layer_title: &'a str,
+    /// What stands below the labels.
+    pub title: &'a str,
 
-    pub n_layers: usize,
-    pub series: &'a [Series],
-    pub marks: Marks,
-    pub selected_layer: Option<usize>,
+    /// What stands along the axis, from left to right.
+    pub places: &'a [Place],
+    pub legend: &'a [Legend],
 
-    /// Legend included.
-    pub height: f32,
+    /// Values that must be seen, zero beside them.
+    pub values: (f32, f32),
+
+    /// The place that is picked out.
+    pub selected: Option<usize>,
+
+    /// With the legend.
+    pub size: Vec2,
+}
+
+/// One place along the axis: a layer, or what comes before or after all of them.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Where it is along the axis, in widths of a layer.
+    pub at: f64,
+    pub label: String,
+    pub layer: Option<usize>,
+
+    /// What stands there: names and values.
+    pub values: Vec<(String, String)>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Series {
+pub struct Legend {
+    pub sign: &'static str,
     pub name: String,
     pub color: Color32,
-    pub style: Stroke,
-
-    /// By layer; NaN where not computed.
-    pub values: Vec<f32>,
-
-    /// How sure each is, from low to high; NaN where nobody knows. As many as values, or none.
-    pub band: Vec<(f32, f32)>,
 }
 
-/// So that lines can be told apart without colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stroke {
-    Solid,
-    Dashed,
-    Dotted,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Marks {
-    Lines,
-    Bars,
-}
+/// From how many layers on only every fifth has a label.
+const MANY_LAYERS: usize = 15;
 
 impl LayerPlot<'_> {
-    /// The layer that was picked in this frame. `details` says more about the one below the pointer,
-    /// a line each.
-    pub fn show(&self, ui: &mut Ui, details: impl FnOnce(usize) -> String) -> Option<usize> {
+    /// The place that was picked in this frame. `draw` adds the lines or bars.
+    pub fn show<'p>(
+        &'p self,
+        ui: &mut Ui,
+        draw: impl FnOnce(&mut PlotUi<'p>) + 'p,
+    ) -> Option<usize> {
+        let (Some(first), Some(last)) = (self.places.first(), self.places.last()) else {
+            ui.weak("Not computed");
+            return None;
+        };
+        let ends = first.at - 0.5..=last.at + 0.5;
         let top = ui.cursor().top();
         self.legend_ui(ui);
-        let height = (self.height - (ui.cursor().top() - top)).max(90.0);
-        let (low, high) = self.range();
+        let height = (self.size.y - (ui.cursor().top() - top)).max(90.0);
+        let (low, high) = (self.values.0.min(0.0), self.values.1.max(0.0));
+        let margin = ((high - low) * 0.06).max(1e-6);
+        let (low, high) = (low - margin, high + margin);
         let ticks = Ticks::new(low, high, (height / 40.0).clamp(3.0, 8.0) as usize);
         let colors = palette(ui);
-        let step = if self.n_layers <= 14 { 1 } else { 5 };
-        let n_layers = self.n_layers;
+        let step = if self.n_layers() < MANY_LAYERS { 1 } else { 5 };
         let plot = Plot::new(self.name)
             .height(height)
-            .width(ui.available_width())
+            .width(self.size.x)
             .sense(Sense::click())
             .allow_drag(false)
             .allow_zoom(false)
@@ -88,8 +93,10 @@ impl LayerPlot<'_> {
             .grid_color(colors.line)
             .set_margin_fraction([0.0, 0.0].into())
             .x_grid_spacer(move |_: GridInput| {
-                let marks = (0..n_layers).step_by(step);
-                marks.map(|nth| GridMark { value: nth as f64, step_size: step as f64 }).collect()
+                let is_shown =
+                    move |it: &&Place| it.layer.is_none_or(|layer| layer.is_multiple_of(step));
+                let marks = self.places.iter().filter(is_shown);
+                marks.map(|it| GridMark { value: it.at, step_size: step as f64 }).collect()
             })
             .y_grid_spacer({
                 let values = ticks.values.clone();
@@ -104,11 +111,11 @@ impl LayerPlot<'_> {
             })
             .custom_x_axes(vec![
                 AxisHints::new_x()
-                    .label(RichText::new(self.layer_title).font(axis_font()))
+                    .label(RichText::new(self.title).font(axis_font()))
                     .tick_label_font(axis_font())
                     .tick_label_color(colors.text)
                     .label_spacing(4.0..=8.0)
-                    .formatter(|mark, _| format!("{:.0}", mark.value)),
+                    .formatter(|mark, _| self.places[self.nearest(mark.value)].label.clone()),
             ])
             .custom_y_axes(vec![
                 AxisHints::new_y()
@@ -118,79 +125,63 @@ impl LayerPlot<'_> {
                     .label_spacing(4.0..=8.0)
                     .formatter(move |mark, _| ticks.label(mark.value as f32)),
             ]);
-        let shown = plot.show(ui, |plot| {
+        let shown = plot.show(ui, move |plot| {
             // Every time: the range grows while a result is coming in.
-            plot.set_plot_bounds_x(-0.5..=n_layers as f64 - 0.5);
+            plot.set_plot_bounds_x(ends);
             plot.set_plot_bounds_y(f64::from(low)..=f64::from(high));
-            if let Some(layer) = self.selected_layer {
-                let at = layer as f64;
+            if let Some(place) = self.selected.and_then(|nth| self.places.get(nth)) {
                 let fill = colors.accent_fill.gamma_multiply(0.6);
-                let span = Span::new("", at - 0.5..=at + 0.5).fill(fill).border_width(0.0);
-                plot.span(span);
+                let span = Span::new("", place.at - 0.5..=place.at + 0.5);
+                plot.span(span.fill(fill).border_width(0.0));
             }
             plot.hline(HLine::new("", 0.0).color(colors.weak_text).width(1.0).allow_hover(false));
-            for series in self.series {
-                band(plot, series);
-            }
-            for (nth, series) in self.series.iter().enumerate() {
-                match self.marks {
-                    Marks::Lines => self.line(plot, series),
-                    Marks::Bars => plot.bar_chart(self.bars(nth, series)),
-                }
-            }
+            draw(plot);
         });
         let response = shown.response;
-        let layer_at = |pos: eframe::egui::Pos2| {
-            let x = shown.transform.value_from_position(pos).x;
-            (x.round().max(0.0) as usize).min(n_layers.saturating_sub(1))
-        };
+        let place_at = |pos| self.nearest(shown.transform.value_from_position(pos).x);
         let mut picked = None;
         if response.clicked() {
             response.request_focus();
-            picked = response.interact_pointer_pos().map(layer_at);
+            picked = response.interact_pointer_pos().map(place_at);
         }
         if response.has_focus() {
             picked = picked.or_else(|| self.moved_by_keys(ui, &response));
         }
         response.widget_info(|| {
-            let shown = picked.or(self.selected_layer).filter(|layer| *layer < n_layers);
-            let label = match shown {
-                Some(layer) => format!("{}: {}", self.name, self.spoken(layer)),
+            let label = match picked.or(self.selected) {
+                Some(nth) => format!("{}: {}", self.name, self.spoken(nth)),
                 None => self.name.to_owned(),
             };
             WidgetInfo::labeled(Role::Canvas, ui.is_enabled(), label)
         });
         if let Some(pos) = response.hover_pos() {
-            let layer = layer_at(pos);
-            self.tooltip(&response, layer, &details(layer));
+            Self::tooltip(&response, &self.places[place_at(pos)]);
         }
         picked
     }
 
-    /// From the smallest value to the largest, with zero and some room.
-    fn range(&self) -> (f32, f32) {
-        let values = || self.series.iter().flat_map(|it| it.values.iter().copied());
-        let ends = || self.series.iter().flat_map(|it| it.band.iter().flat_map(|it| [it.0, it.1]));
-        let finite = || values().chain(ends()).filter(|value| value.is_finite());
-        let low = finite().fold(0.0, f32::min);
-        let high = finite().fold(0.0, f32::max);
-        let margin = ((high - low) * 0.06).max(1e-6);
-        (low - margin, high + margin)
+    /// The place of a layer.
+    pub fn place_of(places: &[Place], layer: Option<usize>) -> Option<usize> {
+        places.iter().position(|it| it.layer.is_some() && it.layer == layer)
+    }
+
+    fn n_layers(&self) -> usize {
+        self.places.iter().filter(|it| it.layer.is_some()).count()
+    }
+
+    fn nearest(&self, x: f64) -> usize {
+        let distance = |nth: &usize| (self.places[*nth].at - x).abs();
+        let all = 0..self.places.len();
+        all.min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0)
     }
 
     fn legend_ui(&self, ui: &mut Ui) {
-        if self.series.len() < 2 {
+        if self.legend.len() < 2 {
             return;
         }
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
-            for series in self.series {
-                let sign = match (self.marks, series.style) {
-                    (Marks::Bars, _) => "■",
-                    (Marks::Lines, Stroke::Solid) => "—",
-                    (Marks::Lines, Stroke::Dashed) => "– –",
-                    (Marks::Lines, Stroke::Dotted) => "· · ·",
-                };
+            for Legend { sign, name, color } in self.legend {
                 // As one text, or a line might end between the two.
                 let mut text = LayoutJob::default();
                 let format = |font, color| TextFormat {
@@ -198,65 +189,35 @@ impl LayerPlot<'_> {
                     ..TextFormat::simple(font, color)
                 };
                 let body = TextStyle::Body.resolve(ui.style());
-                text.append(sign, 0.0, format(body, series.color));
-                text.append(&series.name, 4.0, format(axis_font(), ui.visuals().text_color()));
+                text.append(sign, 0.0, format(body, *color));
+                text.append(name, 4.0, format(axis_font(), ui.visuals().text_color()));
                 ui.add(Label::new(text).extend());
                 ui.add_space(8.0);
             }
         });
     }
 
-    fn line<'a>(&self, plot: &mut egui_plot::PlotUi<'a>, series: &'a Series) {
-        let style = match series.style {
-            Stroke::Solid => LineStyle::Solid,
-            Stroke::Dashed => LineStyle::dashed_dense(),
-            Stroke::Dotted => LineStyle::dotted_dense(),
-        };
-        // In pieces, where values are missing.
-        let numbered: Vec<_> = series.values.iter().copied().enumerate().collect();
-        for piece in numbered.split(|(_, value)| !value.is_finite()) {
-            let points: Vec<[f64; 2]> =
-                piece.iter().map(|&(layer, value)| [layer as f64, f64::from(value)]).collect();
-            let line = Line::new(&*series.name, PlotPoints::from(points.clone()));
-            plot.line(line.color(series.color).width(1.8).style(style).allow_hover(false));
-            if self.n_layers <= 60 {
-                let dots = Points::new(&*series.name, PlotPoints::from(points));
-                let dots = dots.color(series.color).radius(2.2).shape(MarkerShape::Circle);
-                plot.points(dots.filled(true).allow_hover(false));
-            }
-        }
-    }
-
-    fn bars(&self, nth: usize, series: &Series) -> BarChart {
-        let width = 0.8 / self.series.len() as f64;
-        let shift = (nth as f64 + 0.5) * width - 0.4;
-        let bars = series.values.iter().enumerate().filter(|(_, value)| value.is_finite());
-        let bars = bars.map(|(layer, &value)| {
-            Bar::new(layer as f64 + shift, f64::from(value)).width(width).fill(series.color)
+    fn spoken(&self, nth: usize) -> String {
+        let place = &self.places[nth];
+        let values = place.values.iter().map(|(name, value)| {
+            // A name that all places share says nothing more.
+            let name = if self.legend.len() < 2 { "" } else { name };
+            format!("{name} {value}").trim().to_owned()
         });
-        BarChart::new(&*series.name, bars.collect()).color(series.color).allow_hover(false)
+        let at = place.layer.map_or_else(String::new, |layer| format!("layer {layer}: "));
+        at + &values.collect::<Vec<_>>().join(", ")
     }
 
-    fn spoken(&self, layer: usize) -> String {
-        let values = self.series.iter().map(|series| {
-            let name = if self.series.len() < 2 { "" } else { &series.name };
-            format!("{name} {}", value_text(series, layer)).trim().to_owned()
-        });
-        format!("layer {layer}: {}", values.collect::<Vec<_>>().join(", "))
-    }
-
-    fn tooltip(&self, response: &Response, layer: usize, details: &str) {
+    fn tooltip(response: &Response, place: &Place) {
         let ctx = response.ctx.clone();
         let tooltip =
             Tooltip::always_open(ctx, response.layer_id, response.id, PopupAnchor::Pointer);
         tooltip.gap(14.0).show(|ui| {
-            ui.label(RichText::new(format!("Layer {layer}")).weak());
-            for series in self.series {
-                let value = value_text(series, layer);
-                ui.label(RichText::new(format!("{}  {value}", series.name)).strong());
+            if let Some(layer) = place.layer {
+                ui.label(RichText::new(format!("Layer {layer}")).weak());
             }
-            if !details.is_empty() {
-                ui.label(details);
+            for (name, value) in &place.values {
+                ui.label(RichText::new(format!("{name}  {value}")).strong());
             }
         });
     }
@@ -269,30 +230,7 @@ impl LayerPlot<'_> {
         if by == 0 {
             return None;
         }
-        let to = self.selected_layer.map_or(0, |layer| layer.saturating_add_signed(by));
-        Some(to.min(self.n_layers.saturating_sub(1)))
-    }
-}
-
-fn band<'a>(plot: &mut egui_plot::PlotUi<'a>, series: &'a Series) {
-    for piece in band_pieces(&series.band) {
-        let layers: Vec<f64> = piece.iter().map(|it| it.0 as f64).collect();
-        let low: Vec<f64> = piece.iter().map(|it| f64::from(it.1)).collect();
-        let high: Vec<f64> = piece.iter().map(|it| f64::from(it.2)).collect();
-        let area = FilledArea::new(&*series.name, &layers, &low, &high);
-        plot.add(area.fill_color(series.color.gamma_multiply(0.18)).allow_hover(false));
-    }
-}
-
-fn value_text(series: &Series, layer: usize) -> String {
-    let value = series.values.get(layer).copied().unwrap_or(f32::NAN);
-    if !value.is_finite() {
-        return "not computed".to_owned();
-    }
-    match series.band.get(layer) {
-        Some((low, high)) if low.is_finite() && high.is_finite() => {
-            format!("{} [{}, {}]", exact(value), brief(*low), brief(*high))
-        }
-        _ => exact(value),
+        let to = self.selected.map_or(0, |nth| nth.saturating_add_signed(by));
+        Some(to.min(self.places.len().saturating_sub(1)))
     }
 }

@@ -21,7 +21,7 @@ pub use caption::{Caption, Tone};
 pub use color_bar::ColorBar;
 pub use columns::in_columns_ui;
 pub use head_atlas::HeadAtlas;
-pub use heatmap::{Axis, Cell, CellShape, Heatmap, HeatmapResponse, Labels};
+pub use heatmap::{Cell, Heatmap, HeatmapResponse};
 pub use keep_together::keep_together;
 pub use pairing::{PairingClick, pairing_ui};
 pub use range_menu::{ColorRange, NewRange, RangeKind};

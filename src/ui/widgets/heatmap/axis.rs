@@ -1,31 +1,20 @@
-use std::ops::Range;
 use std::sync::Arc;
 
 use eframe::egui::text::LayoutJob;
 use eframe::egui::{Galley, TextFormat, Ui};
 
+use crate::figure::Side;
 use crate::ui::theme::{axis_font, palette, token_font};
 use crate::ui::widgets::text::elide_middle;
 
 /// One side of the grid.
-pub struct Axis<'a> {
-    /// What stands along it.
-    pub title: &'a str,
-
-    /// One of its places, in a sentence: “layer”, “token”.
-    pub noun: &'a str,
-
-    /// One per row or column.
-    pub labels: &'a [String],
-
-    /// Set apart by a star and a colour, like the subject in ROME's figures.
-    pub marked: Range<usize>,
-
-    pub kind: Labels,
+pub(super) struct Axis<'a> {
+    pub(super) side: &'a Side,
+    pub(super) kind: Labels,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Labels {
+pub(super) enum Labels {
     /// Monospaced, and turned where they are below a column.
     Tokens,
 
@@ -43,12 +32,22 @@ pub(super) struct Label {
     pub(super) is_elided: bool,
 }
 
-impl Axis<'_> {
+impl<'a> Axis<'a> {
+    pub(super) fn of(side: &'a Side) -> Self {
+        let kind = match side.labels.iter().all(|it| it.parse::<f32>().is_ok()) {
+            _ if side.is_tokens => Labels::Tokens,
+            true => Labels::Numbers,
+            false => Labels::Words,
+        };
+        Self { side, kind }
+    }
+
     /// As it is said: “token 3 ·Tower”, “layer 12”.
     pub(super) fn describe(&self, nth: usize) -> String {
+        let Side { noun, labels, .. } = self.side;
         match self.kind {
-            Labels::Tokens => format!("{} {nth} {}", self.noun, self.labels[nth]),
-            Labels::Numbers | Labels::Words => format!("{} {}", self.noun, self.labels[nth]),
+            Labels::Tokens => format!("{noun} {nth} {}", labels[nth]),
+            Labels::Numbers | Labels::Words => format!("{noun} {}", labels[nth]),
         }
     }
 
@@ -60,7 +59,7 @@ impl Axis<'_> {
         };
         let label = |(nth, full): (usize, &String)| {
             let text = elide_middle(ui.painter(), full, &font, max_width);
-            let is_marked = self.marked.contains(&nth);
+            let is_marked = self.side.marked.contains(&nth);
             let color = if is_marked { colors.subject } else { colors.text };
             let mut job = LayoutJob::default();
             job.append(&text, 0.0, TextFormat::simple(font.clone(), color));
@@ -69,7 +68,7 @@ impl Axis<'_> {
             }
             Label { nth, is_elided: text != *full, galley: ui.painter().layout_job(job) }
         };
-        self.labels.iter().enumerate().map(label).collect()
+        self.side.labels.iter().enumerate().map(label).collect()
     }
 
     /// The labels that can be drawn `apart` from each other, with cells of size `cell`.
@@ -90,13 +89,13 @@ impl Axis<'_> {
         if self.kind == Labels::Numbers {
             let step = [2, 5, 10, 20, 50, 100].into_iter().find(|&round| round >= step);
             let is_round = |nth: usize| nth.is_multiple_of(step.unwrap_or(1000));
-            labels.retain(|label| is_round(label.nth) || self.marked.contains(&label.nth));
+            labels.retain(|label| is_round(label.nth) || self.side.marked.contains(&label.nth));
             return labels;
         }
         let first = selected.filter(|&nth| nth < labels.len());
         let by_priority = first
             .into_iter()
-            .chain(self.marked.clone().rev())
+            .chain(self.side.marked.clone().rev())
             .chain(labels.len().checked_sub(1))
             .chain(0..labels.len());
         let mut drawn: Vec<usize> = Vec::new();

@@ -3,8 +3,8 @@ use std::f32::consts::{FRAC_PI_2, FRAC_PI_4};
 use eframe::egui::emath::GuiRounding as _;
 use eframe::egui::{Rect, Ui, Vec2, pos2, vec2};
 
+use super::Heatmap;
 use super::axis::{Label, Labels};
-use super::{CellShape, Heatmap};
 use crate::ui::theme::axis_font;
 use crate::ui::widgets::color_bar::ColorBar;
 
@@ -36,7 +36,7 @@ pub(super) const BAR_GAP: f32 = 12.0;
 
 impl Heatmap<'_> {
     pub(super) fn layout(&self, ui: &Ui, bar: &ColorBar<'_>) -> Layout {
-        let (n_rows, n_columns) = (self.rows.labels.len(), self.columns.labels.len());
+        let (n_rows, n_columns) = (self.map.n_rows(), self.map.n_columns());
         let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
         let row_labels = self.rows.galleys(ui, MAX_LABEL_WIDTH);
         let column_labels = self.columns.galleys(ui, MAX_LABEL_WIDTH);
@@ -59,16 +59,15 @@ impl Heatmap<'_> {
         let room = available - vec2(left + right, above + upright_below + title);
         let mut cell = vec2(room.x / n_columns as f32, room.y / n_rows as f32);
         // The longer the axis, the smaller the cells may get; alone they would be huge.
-        cell = match self.cell_shape {
-            CellShape::Free => {
-                let width = cell.x.clamp(3.0, 64.0);
-                // However little room there is, rows must be told apart.
-                let least = (MIN_HEIGHT / n_rows as f32).clamp(3.0, 12.0);
-                // A few of them are taller, so that the name of what they show has room beside.
-                let most = (NAME_HEIGHT / n_rows as f32).clamp(28.0, 56.0);
-                vec2(width, cell.y.min(most).min(width * 3.0).max(least))
-            }
-            CellShape::Square => Vec2::splat(cell.x.min(cell.y).clamp(3.0, 40.0)),
+        cell = if self.map.is_square {
+            Vec2::splat(cell.x.min(cell.y).clamp(3.0, 40.0))
+        } else {
+            let width = cell.x.clamp(3.0, 64.0);
+            // However little room there is, rows must be told apart.
+            let least = (MIN_HEIGHT / n_rows as f32).clamp(3.0, 12.0);
+            // A few of them are taller, so that the name of what they show has room beside.
+            let most = (NAME_HEIGHT / n_rows as f32).clamp(28.0, 56.0);
+            vec2(width, cell.y.min(most).min(width * 3.0).max(least))
         };
         cell = vec2(whole(cell.x), whole(cell.y));
 

@@ -24,26 +24,27 @@ const SMALLEST: f32 = 9.0;
 impl Heatmap<'_> {
     pub(super) fn paint_cells(&self, ui: &Ui, id: Id, map: Rect, cell: Vec2) {
         let colors = palette(ui);
+        let (n_rows, n_columns) = (self.map.n_rows(), self.map.n_columns());
         let (low, high) = self.range.ends;
         let color = |value: f32| {
             let share = if high > low { (value - low) / (high - low) } else { 0.5 };
             // Not clipped by the colour map if it is NaN.
-            self.color_map.color(share)
+            self.map.color_map.color(share)
         };
         let painter = ui.painter_at(map);
-        if self.values.iter().any(|value| value.is_nan()) {
+        if self.map.values.iter().any(|value| value.is_nan()) {
             paint_hatching(&painter, map, colors.not_computed, colors.hatching);
         }
 
         let mut hasher = DefaultHasher::new();
-        (self.color_map, low.to_bits(), high.to_bits()).hash(&mut hasher);
-        self.columns.labels.len().hash(&mut hasher);
-        for value in self.values {
+        (self.map.color_map, low.to_bits(), high.to_bits()).hash(&mut hasher);
+        n_columns.hash(&mut hasher);
+        for value in &self.map.values {
             value.to_bits().hash(&mut hasher);
         }
         let texture = cached_texture(ui, id, hasher.finish(), TextureOptions::NEAREST, || {
-            let size = [self.columns.labels.len(), self.rows.labels.len()];
-            ColorImage::new(size, self.values.iter().map(|&value| color(value)).collect())
+            let size = [n_columns, n_rows];
+            ColorImage::new(size, self.map.values.iter().map(|&value| color(value)).collect())
         });
         let uv = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
         painter.image(texture, map, uv, Color32::WHITE);
@@ -51,20 +52,19 @@ impl Heatmap<'_> {
 
         self.paint_dots(&painter, map, cell, color);
 
-        let Some(text) = self.cell_text else { return };
         let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
-        if cell.y < line {
+        if self.map.texts.is_empty() || cell.y < line {
             return;
         }
-        for row in 0..self.rows.labels.len() {
-            for column in 0..self.columns.labels.len() {
+        for row in 0..n_rows {
+            for column in 0..n_columns {
                 let at = Cell { row, column };
                 let value = self.value(at);
                 if value.is_nan() {
                     continue;
                 }
                 let ink = text_on(color(value));
-                let mut text = text(at);
+                let mut text = self.map.texts[self.nth(at)].clone();
                 let mut font = axis_font();
                 if cell.x >= ELIDED_FROM {
                     let room = cell.x - 6.0;
@@ -85,17 +85,17 @@ impl Heatmap<'_> {
         }
     }
 
-    /// In the middle of provisional cells.
+    /// In the middle of estimated cells.
     fn paint_dots(&self, painter: &Painter, map: Rect, cell: Vec2, color: impl Fn(f32) -> Color32) {
-        if self.provisional.is_none() {
+        if self.map.estimated.is_empty() {
             return;
         }
         let radius = (cell.min_elem() / 7.0).clamp(0.8, 2.2);
-        for row in 0..self.rows.labels.len() {
-            for column in 0..self.columns.labels.len() {
+        for row in 0..self.map.n_rows() {
+            for column in 0..self.map.n_columns() {
                 let at = Cell { row, column };
                 let value = self.value(at);
-                if self.is_provisional(at) && !value.is_nan() {
+                if self.is_estimated(at) && !value.is_nan() {
                     let center = map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
                     let ink = text_on(color(value)).gamma_multiply(0.45);
                     painter.circle_filled(center, radius, ink);
@@ -118,7 +118,7 @@ impl Heatmap<'_> {
             painter.galley(rect.min, Arc::clone(&label.galley), colors.text);
             if label.is_elided {
                 let hover = ui.interact(rect, id.with(("row", label.nth)), Sense::hover());
-                hover.on_hover_text(&self.rows.labels[label.nth]);
+                hover.on_hover_text(&self.map.rows.labels[label.nth]);
             }
         }
         for label in &layout.column_labels {
@@ -133,13 +133,13 @@ impl Heatmap<'_> {
             if label.is_elided {
                 let rect = Rect::from_center_size(at + vec2(0.0, 10.0), vec2(layout.cell.x, 20.0));
                 let hover = ui.interact(rect, id.with(("column", label.nth)), Sense::hover());
-                hover.on_hover_text(&self.columns.labels[label.nth]);
+                hover.on_hover_text(&self.map.columns.labels[label.nth]);
             }
         }
 
         let title =
             |text: &str| painter.layout_no_wrap(text.to_owned(), axis_font(), colors.weak_text);
-        let rows_title = title(self.rows.title);
+        let rows_title = title(&self.map.rows.title);
         let at = pos2(corner.x + rows_title.size().y / 2.0, map.center().y);
         rotated_text(painter, at, Align2::CENTER_CENTER, -FRAC_PI_2, rows_title, colors.weak_text);
         let at = pos2(map.center().x, map.bottom() + layout.below + 2.0);
@@ -148,7 +148,7 @@ impl Heatmap<'_> {
             at,
             Align2::CENTER_TOP,
             0.0,
-            title(self.columns.title),
+            title(&self.map.columns.title),
             colors.weak_text,
         );
     }

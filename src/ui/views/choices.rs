@@ -1,0 +1,86 @@
+//! What there is to choose of a figure, beside its title.
+
+use eframe::egui::{ComboBox, Ui};
+
+use crate::analysis::Metric;
+use crate::analysis::logit_attribution::Parts;
+use crate::figure::words::is_long;
+use crate::figure::{AttributionForm, LensForm};
+use crate::tokens::TokenizedPrompt;
+
+/// What a logit lens shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LensChoice {
+    pub form: LensForm,
+    pub metric: Metric,
+}
+
+pub fn lens_choices_ui(ui: &mut Ui, lens: &mut LensChoice) {
+    let answer = |metric| LensChoice { form: LensForm::Answer, metric };
+    let likeliest = LensChoice { form: LensForm::Likeliest, metric: Metric::Prob };
+    let choices = [
+        (answer(Metric::Prob), "Answer", "The probability of the answer's first token"),
+        (answer(Metric::Rank), "Rank", "The rank of the answer's first token, 1 for the likeliest"),
+        (likeliest, "Likeliest token", "The probability of the likeliest token of each cell"),
+    ];
+    for (choice, text, about) in choices {
+        ui.selectable_value(lens, choice, text).on_hover_text(about);
+    }
+}
+
+/// What a logit is split into, and how that is drawn.
+pub fn attribution_choices_ui(ui: &mut Ui, split: &mut Parts, form: &mut AttributionForm) {
+    for (choice, text) in [(Parts::Layers, "Layers"), (Parts::Heads, "Heads")] {
+        ui.selectable_value(split, choice, text);
+    }
+    ui.add_space(6.0);
+    let forms = [
+        (AttributionForm::Parts, "Parts", "What each part adds to the logit"),
+        (
+            AttributionForm::RunningSum,
+            "Running sum",
+            "The sum of all parts up to each depth, ending at the logit",
+        ),
+        (
+            AttributionForm::Waterfall,
+            "Waterfall",
+            "Each bar starts where the one before ended; the last is the logit",
+        ),
+    ];
+    for (choice, text, about) in forms {
+        ui.selectable_value(form, choice, text).on_hover_text(about);
+    }
+}
+
+/// Those that this prompt has.
+pub fn metrics_of(prompt: &TokenizedPrompt) -> impl Iterator<Item = Metric> {
+    Metric::ALL.into_iter().filter(|metric| match metric {
+        Metric::AnswerProb => is_long(prompt.answer.as_ref()),
+        Metric::LogitDiff => prompt.foil.is_some(),
+        Metric::Prob | Metric::LogProb | Metric::Logit => true,
+        // The maps' colours are for readings that a lost answer lowers.
+        Metric::Rank | Metric::Kl => false,
+    })
+}
+
+pub fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, metrics: impl Iterator<Item = Metric>) {
+    let name = |metric: Metric| match metric {
+        Metric::Prob => "Probability of first token",
+        Metric::AnswerProb => "Probability of whole answer",
+        Metric::LogProb => "Log probability",
+        Metric::Logit => "Logit",
+        Metric::LogitDiff => "Logit difference",
+        Metric::Rank => "Rank",
+        Metric::Kl => "KL divergence",
+    };
+    ComboBox::from_id_salt("metric")
+        .selected_text(name(*metric))
+        .width(190.0)
+        .show_ui(ui, |ui| {
+            for choice in metrics {
+                ui.selectable_value(metric, choice, name(choice));
+            }
+        })
+        .response
+        .accessible_name("Metric");
+}
