@@ -109,7 +109,7 @@ const OWNERS: [(&str, &[&str]); 30] = [
     ("subsetter", &["figure"]),
     ("flate2", &["figure", "session", "noise_file"]),
     ("ciborium", &["session"]),
-    ("csv", &["facts"]),
+    ("csv", &["facts", "figure"]),
     ("parquet", &["facts", "figure"]),
     ("vello_cpu", &["figure"]),
     ("clap", &["cli"]),
@@ -182,8 +182,8 @@ fn methods_are_listed_once() {
         .collect();
     assert!(methods.len() > 30, "{methods:?}");
     let mut lists = Vec::new();
-    // What the terminal prints is still told method by method.
-    let is_judged = |file: &Path| !file.ends_with("cli/run.rs");
+    // Keys that scripts read: many methods have some, and a new one needs none.
+    let is_judged = |file: &Path| !file.ends_with("cli/script_keys.rs");
     for (file, _) in sources(&src).into_iter().filter(|(file, _)| is_judged(file)) {
         let text = fs::read_to_string(&file).unwrap();
         let named =
