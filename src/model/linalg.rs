@@ -3,6 +3,9 @@
 //! A head's circuits are `d_model × d_model` but of rank `d_head`, so all that is asked of them is
 //! found from thin matrices of `d_head` columns. Golub & Van Loan 2013, *Matrix Computations*:
 //! sections 5.2.8 (modified Gram-Schmidt), 8.6.3 (one-sided Jacobi), 7.5 (shifted QR).
+//!
+//! burn-linalg, which is in the program already, has QR and SVD but no eigenvalues, and takes tensors:
+//! what it would save goes into carrying numbers there and back.
 
 use num_complex::Complex64;
 
