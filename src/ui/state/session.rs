@@ -10,7 +10,7 @@ use super::history::Choices;
 use super::{AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Settings, State};
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
-use crate::analysis::{AnalysisResult, ModelEdit};
+use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, Direction};
 use crate::session::{
     DatasetIdentity, Found, ModelBeside, ModelIdentity, Origin, Session, StoredFact, Typed,
@@ -114,6 +114,11 @@ impl Look {
         if look.spec_text.is_empty() {
             let first: Option<FirstLook> = session.window();
             look.spec_text = first.map(|it| it.settings.spec_text).unwrap_or_default();
+        }
+        for found in &session.found {
+            if let AnalysisSpec::Comparison(made) = &found.spec {
+                look.settings.studies.comparison.keep_window(made);
+            }
         }
         Some(look)
     }

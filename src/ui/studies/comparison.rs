@@ -58,6 +58,18 @@ impl Of {
     }
 }
 
+impl Settings {
+    /// Keeps the window that a session's comparison was made with, where its settings name none:
+    /// before the third format it was that of the trace on screen.
+    pub fn keep_window(&mut self, made: &Spec) {
+        if let MapSpec::Trace { spec, .. } = &made.map
+            && spec.component != Component::Hidden
+        {
+            self.window.get_or_insert(spec.window);
+        }
+    }
+}
+
 impl Study for Settings {
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
         let inverse = about.second()?;
