@@ -24,13 +24,13 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::edge_cut::Edge;
 use factscope::analysis::logit_attribution::Parts;
-use factscope::facts::Direction;
 use factscope::model::Gpt2Config;
 use factscope::ui::command::Command;
 use factscope::ui::dialogs::{Answer, Picker};
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 use factscope::ui::state::{
-    AttentionSettings, Drawing, FactId, Findings, ModelState, Paint, Quick, Slot,
+    AttentionSettings, Drawing, FactId, ModelState, Paint, Run, State, UNASKED,
 };
 use factscope::ui::view::Selection;
 use factscope::ui::{App, Options};
@@ -263,19 +263,15 @@ impl Window {
         let mut window = Self { harness };
         window.harness.state_mut().state.parts = Parts::Heads;
         // What is measured are frames, not what else the worker could do.
-        window.harness.state_mut().state.settings.measures_recall = false;
+        window.harness.state_mut().state.preferences.measures_recall = false;
         eprintln!("opening the window's model and facts");
         window.wait(|app| {
             matches!(app.state.model, ModelState::Open(_)) && app.state.facts.dataset.is_some()
         })?;
         window.wait(|app| {
-            let found = |findings: &Findings| {
-                Quick::ALL
-                    .into_iter()
-                    .filter(|quick| *quick != Quick::AttributionByLayer)
-                    .all(|quick| matches!(findings.quick(quick), Slot::Found(_)))
-            };
-            app.state.findings().is_some_and(found)
+            let is_found =
+                |state: &State, pane| state.run(pane, Row::First).is_some_and(Run::is_done);
+            UNASKED.into_iter().all(|pane| is_found(&app.state, pane))
         })?;
         window.trace();
         window.wait(is_traced)?;
@@ -398,7 +394,7 @@ impl Window {
 }
 
 fn is_traced(app: &App) -> bool {
-    app.state.trace(Direction::Forward).is_some_and(|run| !run.is_running())
+    app.state.trace(Row::First).is_some_and(|run| !run.is_running())
 }
 
 /// Along a line that meets every cell in time.

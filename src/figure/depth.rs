@@ -141,6 +141,8 @@ mod tests {
 
     #[test]
     fn what_is_of_one_layer_shares_a_place_and_the_rest_stands_apart() {
+        use DepthPart::{Attention, Embedding, Mlp, Sum};
+
         let bar = |pick: Pick| Bar { label: String::new(), value: -1.0, pick };
         let layer = |nth: usize| bar(Pick::layer(nth));
         let none = || bar(Pick::default());
@@ -149,7 +151,6 @@ mod tests {
             "Logits",
             vec![none(), none(), layer(0), layer(0), layer(1), none()],
         );
-        use DepthPart::{Attention, Embedding, Mlp, Sum};
         bars.parts = vec![Embedding, Embedding, Attention, Mlp, Attention, Sum];
         let places = bars.depth_places();
         let labels: Vec<&str> = places.iter().map(|it| &*it.label).collect();

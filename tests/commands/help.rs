@@ -96,12 +96,12 @@ fn failures_name_the_file_and_the_remedy() {
     assert!(far.contains("no token 89"), "{far}");
     let knockout = ["knockout", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
     let all = complaint(&[&knockout[..], &["--edges", "all:last"]].concat());
-    assert!(all.contains("nothing left to look at"), "{all}");
+    assert!(all.contains("no token left to attend to"), "{all}");
     let edges = complaint(&[&knockout[..], &["--edges", "last"]].concat());
     assert!(edges.contains("subject:last"), "{edges}");
     let cut = ["cut", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
     let later = complaint(&[&cut[..], &["--edge", "1:2"]].concat());
-    assert!(later.contains("token 1 cannot look at token 2"), "{later}");
+    assert!(later.contains("token 1 cannot attend to token 2"), "{later}");
     let far = complaint(&[&cut[..], &["--edge", "2:1", "--layers", "3..9"]].concat());
     assert!(far.contains("no layer 8"), "{far}");
 

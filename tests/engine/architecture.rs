@@ -303,7 +303,7 @@ fn only_the_app_writes_the_state_of_the_window() {
         module[0] == "ui" && module.get(1).is_none_or(|room| !["app", "state"].contains(&&**room))
     };
     let mut n_bound = 0;
-    for (file, module) in sources(&src).into_iter().filter(|(_, module)| is_bound(module)) {
+    for (file, _) in sources(&src).into_iter().filter(|(_, module)| is_bound(module)) {
         let tokens = tokens(&fs::read_to_string(&file).unwrap());
         let is_written = tokens.windows(3).any(|it| it == ["&", "mut", "State"]);
         assert!(!is_written, "{} can write the state", file.display());

@@ -190,7 +190,7 @@ fn waterfall() -> Figure {
     let bar =
         |(label, value): (&str, f32)| Bar { label: label.to_owned(), value, pick: Pick::default() };
     let bars = [("start", 1.0), ("L0", 2.0), ("MLP 0", -0.5), ("sum", 2.5)];
-    let bars = Bars::new("Waterfall", "Contribution (logits)", bars.map(bar).into());
+    let bars = Bars::new("Waterfall", "Contribution (logits)", bars.map(bar));
     let starts = vec![0.0, 1.0, 3.0, 0.0];
     Figure {
         title: "A title".to_owned(),

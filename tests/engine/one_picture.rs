@@ -75,11 +75,7 @@ fn numbers(chart: &Chart) -> Vec<f32> {
         Chart::Graph(it) => it.edges.iter().map(|it| it.weight).collect(),
         Chart::Table(it) => {
             let cells = it.rows.iter().flat_map(|row| &row.cells);
-            let number = |cell: &Cell| match cell {
-                Cell::Number(value) => Some(*value),
-                Cell::Text(_) | Cell::Token(_) => None,
-            };
-            cells.filter_map(number).collect()
+            cells.filter_map(Cell::number).collect()
         }
     };
     numbers.retain(|it| it.is_finite());

@@ -183,7 +183,7 @@ fn a_token_that_would_see_nothing_is_not_cut_off() {
     window.show(Pane::Attention);
     window.brush((1, 0), (1, 1), Modifiers::NONE);
     assert_eq!(window.painted(), [(1, 0), (1, 1)]);
-    window.sees("Token 1 would have nothing left to look at");
+    window.sees("Token 1 would have no token left to attend to");
     assert_eq!(window.app().state.error, None);
     assert!(
         window.app().state.findings().unwrap().runs.iter().all(|it| {

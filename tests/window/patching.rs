@@ -134,7 +134,7 @@ fn bad_pairs_are_refused_with_the_reason() {
     let last = *by_role.last().unwrap();
     window.pair(Pair { donor: last.donor - 1, recipient: last.recipient });
     assert_eq!(window.patching().unwrap().pairs, by_role);
-    window.sees("would be given two activations at once");
+    window.sees("would get two activations");
 
     for pair in by_role {
         window.unpair(pair);

@@ -37,13 +37,11 @@ fn figures() -> Vec<Figure> {
         Bars::new(
             "Bars",
             "Contribution (logits)",
-            (0..n)
-                .map(|nth| Bar {
-                    label: odd[nth % odd.len()].repeat(1 + nth % 2),
-                    value: if nth == 2 { f32::NAN } else { nth as f32 - 3.5 },
-                    pick: Pick::layer(nth),
-                })
-                .collect(),
+            (0..n).map(|nth| Bar {
+                label: odd[nth % odd.len()].repeat(1 + nth % 2),
+                value: if nth == 2 { f32::NAN } else { nth as f32 - 3.5 },
+                pick: Pick::layer(nth),
+            }),
         )
     };
     let lines = |n_layers: usize| Lines {

@@ -81,7 +81,7 @@ pub struct About<'a> {
     pub component: Component,
     pub trace_window: usize,
 
-    /// The trace of a component, as the trace's settings describe it. See [`About::trace`].
+    /// The trace of a component, as the trace's settings describe it.
     pub traces: &'a dyn Fn(Component) -> Option<causal_trace::Spec>,
 
     /// The tokens of all the dataset's subjects.
