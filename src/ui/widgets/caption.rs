@@ -1,3 +1,5 @@
+//! The small print below a figure.
+
 use std::sync::Arc;
 
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};

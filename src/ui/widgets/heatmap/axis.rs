@@ -1,3 +1,5 @@
+//! The labels along one side of a heat map.
+
 use std::sync::Arc;
 
 use eframe::egui::text::LayoutJob;

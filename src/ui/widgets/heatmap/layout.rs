@@ -1,3 +1,5 @@
+//! The places of a heat map's parts, worked out before it is drawn.
+
 use std::f32::consts::{FRAC_PI_2, FRAC_PI_4};
 
 use eframe::egui::emath::GuiRounding as _;

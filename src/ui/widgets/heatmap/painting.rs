@@ -1,3 +1,5 @@
+//! The painting of a heat map: cells, labels, marks and what is picked out.
+
 use std::f32::consts::FRAC_PI_2;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
