@@ -255,12 +255,12 @@ impl Lab<'_> {
 }
 
 impl AnalysisSpec {
-    /// Whether it asks nothing of any prompt.
+    /// Whether the method reads the weights alone and needs no prompt.
     pub fn is_of_weights(&self) -> bool {
         self.needs() == Needs::Weights
     }
 
-    /// Whether it asks something of the prompt that it is run on, and not of its own alone.
+    /// Whether the method asks about the prompt that it is run on, not only about its spec's own.
     pub fn needs_prompt(&self) -> bool {
         matches!(self.needs(), Needs::Prompt | Needs::Answer)
     }

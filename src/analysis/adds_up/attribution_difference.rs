@@ -72,7 +72,7 @@ pub struct AttributionDifference {
     /// the vocabulary.
     pub clean_logit: f32,
 
-    /// The same logit of the corrupted run, as a mean over draws.
+    /// The corrupted run's logit of the same token, as a mean over draws.
     pub corrupted_logit: f32,
 }
 

@@ -69,7 +69,7 @@ pub struct Neuron {
     /// Its activation after the nonlinearity, at the last position.
     pub activation: f32,
 
-    /// What it adds to the logit per unit of activation.
+    /// What the neuron adds to the logit per unit of its activation.
     pub per_unit: f32,
 
     /// Its part of the logit: `activation` times `per_unit`.

@@ -130,7 +130,7 @@ pub enum Kind {
     /// The prompt of the fact.
     Prompt,
 
-    /// The same fact in other words, whose answer should change too.
+    /// A paraphrase of the fact, whose answer should change too.
     Paraphrase,
 
     /// A fact of another subject with the same answer, which should not change.

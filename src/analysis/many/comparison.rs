@@ -69,7 +69,7 @@ pub struct Spec {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Second {
-    /// The same fact asked from its answer.
+    /// The inverse of the fact, which asks from its answer.
     #[default]
     Inverse,
 

@@ -80,7 +80,7 @@ pub struct AskedFact {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kept {
-    /// Those whose answer is the model's first guess, judged by its first token, as in ROME.
+    /// Facts whose answer is the model's first guess, judged by its first token, as in ROME.
     #[default]
     Known,
 

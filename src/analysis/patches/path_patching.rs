@@ -68,7 +68,7 @@ pub struct PathPatching {
     /// where it is not computed yet. `[layer, head]`
     pub heads: Grid<Option<Measurement>>,
 
-    /// The same for the paths from each MLP. `[layer]`
+    /// The measurements with the paths from each MLP patched. `[layer]`
     pub mlps: Vec<Option<Measurement>>,
 }
 
@@ -268,8 +268,8 @@ impl Paths<'_> {
         changed.collect()
     }
 
-    /// The same inputs as [`Self::directly`] gives, from whole passes in which every head, and if
-    /// the spec says so every MLP, is overwritten.
+    /// The receivers' inputs that [`Self::directly`] gives too, from whole passes in which every
+    /// head, and if the spec says so every MLP, is overwritten.
     fn frozen(
         &self,
         senders: &[Sender],

@@ -186,7 +186,7 @@ impl Corruption {
         !matches!(self, Self::Counterpart { .. } | Self::Zero | Self::Mean { .. })
     }
 
-    /// Whether it has noise, and thus a standard deviation.
+    /// Whether the corruption draws noise, and so has a standard deviation.
     pub fn has_noise(&self) -> bool {
         self.has_drawn_noise() || matches!(self, Self::NoiseFile(_))
     }
@@ -353,7 +353,7 @@ impl Draws {
 impl NoiseLevel {
     /// The level as a standard deviation, in embedding units.
     ///
-    /// That of tokens is ROME's `collect_embedding_std`: unbiased, over all entries at once,
+    /// The deviation of tokens is ROME's `collect_embedding_std`: unbiased, over all entries at once,
     /// without position embeddings.
     pub fn std(&self, model: &Gpt2) -> Result<f64, AnalysisError> {
         match self {

@@ -12,7 +12,7 @@ struct CounterFact {
     case_id: u64,
     requested_rewrite: Rewrite,
 
-    /// The same fact asked from its answer. Only in `data/facts.json`.
+    /// The inverse of the fact, which asks from its answer. Only in `data/facts.json`.
     inverse: Option<Rewrite>,
 }
 

@@ -18,7 +18,7 @@ pub struct Peaks {
     /// The inverse's layer minus the fact's.
     pub layers: i64,
 
-    /// The same distance as a share of that from the first layer to the last.
+    /// The distance as a share of that from the first layer to the last.
     pub depth: f64,
 
     /// How alike the two profiles over layers are.
