@@ -68,27 +68,3 @@ impl Catalogue {
         self.relations.values()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_template_has_its_slot_and_belongs_to_one_relation() {
-        let mut seen = std::collections::BTreeSet::new();
-        for relation in Catalogue::bundled().iter() {
-            for templates in [&relation.forward, &relation.inverse] {
-                assert!(templates.len() >= 4, "{}", relation.id);
-                for template in templates {
-                    assert_eq!(template.matches("{}").count(), 1, "{template}");
-                    assert_eq!(template.trim(), template);
-                    assert!(seen.insert(template), "twice: {template}");
-                }
-            }
-        }
-        // The catalogue has the relations of CounterFact, of which these are some.
-        for id in ["P17", "P30", "P36", "P103", "P190", "P1412"] {
-            assert!(Catalogue::bundled().get(id).is_some(), "{id}");
-        }
-    }
-}

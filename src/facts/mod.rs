@@ -206,33 +206,3 @@ fn find_subject(prompt: &str, subject: &str) -> Result<Range<usize>, SubjectNotF
         })?;
     Ok(start..start + subject.len())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_subject_is_found_as_a_word_before_it_is_found_inside_one() {
-        let fact = Fact::from_text("Educated Ed lives with Ed in", Some("Ed")).unwrap();
-        assert_eq!(fact.subject, Some(9..11));
-    }
-
-    #[test]
-    fn a_subject_may_start_the_prompt_and_occur_twice() {
-        let fact = Fact::from_text("Paris is the city of Paris", Some("Paris")).unwrap();
-        assert_eq!(fact.subject, Some(0..5));
-    }
-
-    #[test]
-    fn a_template_knows_its_slot_even_if_the_words_occur_earlier() {
-        let fact = Fact::from_template("Rome, like {}, is in", "Rome").unwrap();
-        assert_eq!(fact.subject, Some(11..15));
-        assert_eq!(fact.subject_text(), Some("Rome"));
-    }
-
-    #[test]
-    fn a_missing_or_empty_subject_is_an_error() {
-        assert!(Fact::from_text("The sea is", Some("Paris")).is_err());
-        assert!(Fact::from_text("The sea is", Some("")).is_err());
-    }
-}

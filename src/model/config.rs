@@ -219,38 +219,3 @@ fn default_activation() -> String {
 fn yes() -> bool {
     true
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_released_sizes_have_the_published_parameter_counts() {
-        assert_eq!(Gpt2Config::SMALL.n_params(), 124_439_808);
-        assert_eq!(Gpt2Config::LARGE.n_params(), 774_030_080);
-        assert_eq!(Gpt2Config::XL.n_params(), 1_557_611_200);
-    }
-
-    #[test]
-    fn a_config_survives_its_own_json() {
-        let config = Gpt2Config { unembedding: Unembedding::Separate, ..Gpt2Config::MEDIUM };
-        assert_eq!(Gpt2Config::from_json(&config.to_json()), Ok(config));
-    }
-
-    #[test]
-    fn other_architectures_and_impossible_sizes_are_refused() {
-        let check = |change: (&str, serde_json::Value), says: &str| {
-            let mut json: serde_json::Value =
-                serde_json::from_str(&Gpt2Config::SMALL.to_json()).unwrap();
-            json[change.0] = change.1;
-            let error = Gpt2Config::from_json(&json.to_string()).unwrap_err();
-            assert!(error.contains(says), "{error}");
-        };
-        check(("model_type", "llama".into()), "llama");
-        check(("activation_function", "relu".into()), "relu");
-        check(("n_head", 7.into()), "multiple");
-        check(("n_layer", 0.into()), "n_layer");
-        check(("vocab_size", "many".into()), "invalid type");
-        check(("scale_attn_by_inverse_layer_idx", true.into()), "inverse_layer");
-    }
-}

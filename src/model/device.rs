@@ -227,18 +227,3 @@ impl fmt::Display for DeviceChoice {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn devices_are_written_as_they_are_read() {
-        for text in ["auto", "cpu", "wgpu", "wgpu:3"] {
-            assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
-        }
-        for text in ["gpu", "wgpu:", "wgpu:x", "cuda", ""] {
-            assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
-        }
-    }
-}

@@ -119,39 +119,3 @@ impl SecondMoment {
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn moment(values: Vec<f64>, size: usize) -> SecondMoment {
-        SecondMoment { values, size, path: "c.safetensors".into() }
-    }
-
-    #[test]
-    fn what_is_solved_gives_the_key_back() {
-        // A symmetric matrix whose diagonal outweighs the rest of each row has an inverse.
-        let n = 130;
-        let entry = |i: usize, j: usize| {
-            if i == j { n as f64 } else { ((i * j) as f64).sin() / 2.0 }
-        };
-        let c: Vec<f64> = (0..n * n).map(|at| entry(at / n, at % n)).collect();
-        let k: Vec<f64> = (0..n).map(|i| (i as f64).cos()).collect();
-        let x = moment(c.clone(), n).solve(&k, &TaskCtx::unwatched()).unwrap();
-        for (row, k) in c.chunks(n).zip(&k) {
-            assert!((dot(row, &x) - k).abs() < 1e-12);
-        }
-    }
-
-    #[test]
-    fn what_has_no_inverse_is_an_error() {
-        let solve = |it: Vec<f64>| moment(it, 2).solve(&[1.0, 1.0], &TaskCtx::unwatched());
-        let error = solve(vec![1.0, 2.0, 2.0, 4.0]).unwrap_err().to_string();
-        assert!(error.contains("row 1") && error.contains("c.safetensors"), "{error}");
-        assert!(solve(vec![-1.0, 0.0, 0.0, 1.0]).is_err());
-        let ctx = TaskCtx::unwatched();
-        ctx.cancel.cancel();
-        let cancelled = moment(vec![1.0], 1).solve(&[1.0], &ctx);
-        assert!(matches!(cancelled, Err(SecondMomentError::Cancelled(_))));
-    }
-}

@@ -1,6 +1,7 @@
 //! Models that are edited or steered, and every analysis on them.
 
 use std::cell::RefCell;
+use std::path::Path;
 
 use factscope::analysis::rank_one_edit::{
     Asked, Context, Covariance, Descent, Kind, RankOneEdit, Spec,
@@ -10,6 +11,7 @@ use factscope::analysis::{
     Reuse, ablation, causal_trace, comparison, generation, logit_attribution, prediction, steering,
 };
 use factscope::intervention::{Site, SiteSet};
+use factscope::model::{SecondMoment, SecondMomentError};
 use factscope::task::{Cancelled, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 use factscope::worker::Engine;
@@ -361,6 +363,55 @@ fn an_edit_that_makes_no_sense_is_an_error() {
     assert!(everywhere.run(&paris(), &comparison, &AnalysisCtx::unwatched()).is_ok());
 }
 
+/// Writes a safetensors file with one square matrix.
+fn write_matrix(path: &Path, name: &str, dtype: &str, size: usize, numbers: &[u8]) {
+    let end = numbers.len();
+    let header = format!(
+        r#"{{"{name}":{{"dtype":"{dtype}","shape":[{size},{size}],"data_offsets":[0,{end}]}}}}"#
+    );
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.bytes());
+    bytes.extend(numbers);
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// A second moment as its file gives it, in double precision.
+fn moment(values: &[f64], size: usize) -> SecondMoment {
+    let dir = tempfile::TempDir::new().unwrap();
+    let path = dir.path().join("c.safetensors");
+    let bytes: Vec<u8> = values.iter().flat_map(|it| it.to_le_bytes()).collect();
+    write_matrix(&path, "mom2", "F64", size, &bytes);
+    SecondMoment::load(&path, size).unwrap()
+}
+
+#[test]
+fn what_is_solved_gives_the_key_back() {
+    // A symmetric matrix whose diagonal outweighs the rest of each row has an inverse.
+    let n = 130;
+    let entry = |i: usize, j: usize| {
+        if i == j { n as f64 } else { ((i * j) as f64).sin() / 2.0 }
+    };
+    let c: Vec<f64> = (0..n * n).map(|at| entry(at / n, at % n)).collect();
+    let k: Vec<f64> = (0..n).map(|i| (i as f64).cos()).collect();
+    let x = moment(&c, n).solve(&k, &TaskCtx::unwatched()).unwrap();
+    for (row, k) in c.chunks(n).zip(&k) {
+        let product: f64 = row.iter().zip(&x).map(|(a, b)| a * b).sum();
+        assert!((product - k).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn a_second_moment_without_an_inverse_is_an_error() {
+    let solve = |it: &[f64]| moment(it, 2).solve(&[1.0, 1.0], &TaskCtx::unwatched());
+    let error = solve(&[1.0, 2.0, 2.0, 4.0]).unwrap_err().to_string();
+    assert!(error.contains("row 1") && error.contains("c.safetensors"), "{error}");
+    assert!(solve(&[-1.0, 0.0, 0.0, 1.0]).is_err());
+    let ctx = TaskCtx::unwatched();
+    ctx.cancel.cancel();
+    let cancelled = moment(&[1.0], 1).solve(&[1.0], &ctx);
+    assert!(matches!(cancelled, Err(SecondMomentError::Cancelled(_))));
+}
+
 #[test]
 fn a_second_moment_file_that_does_not_fit_is_named() {
     let dir = tempfile::TempDir::new().unwrap();
@@ -378,31 +429,23 @@ fn a_second_moment_file_that_does_not_fit_is_named() {
     std::fs::write(&path, "no tensors").unwrap();
     assert!(said().contains("one tensor `mom2`"), "{}", said());
     let d_mlp = engine.info.config.d_mlp;
-    let write = |name: &str, shape: [usize; 2], values: &[f32]| {
-        let header = format!(
-            r#"{{"{name}":{{"dtype":"F32","shape":[{},{}],"data_offsets":[0,{}]}}}}"#,
-            shape[0],
-            shape[1],
-            4 * values.len()
-        );
-        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-        bytes.extend(header.bytes());
-        bytes.extend(values.iter().flat_map(|it| it.to_le_bytes()));
-        std::fs::write(&path, bytes).unwrap();
+    let write = |name: &str, size: usize, values: &[f32]| {
+        let bytes: Vec<u8> = values.iter().flat_map(|it| it.to_le_bytes()).collect();
+        write_matrix(&path, name, "F32", size, &bytes);
     };
-    write("mom2", [2, 2], &[1.0, 0.0, 0.0, 1.0]);
+    write("mom2", 2, &[1.0, 0.0, 0.0, 1.0]);
     assert!(said().contains(&format!("[{d_mlp}, {d_mlp}]")), "{}", said());
     let identity = |scale: f32| -> Vec<f32> {
         (0..d_mlp * d_mlp).map(|at| if at % (d_mlp + 1) == 0 { scale } else { 0.0 }).collect()
     };
-    write("other", [d_mlp, d_mlp], &identity(1.0));
+    write("other", d_mlp, &identity(1.0));
     assert!(said().contains("mom2"), "{}", said());
-    write("mom2", [d_mlp, d_mlp], &identity(f32::NAN));
+    write("mom2", d_mlp, &identity(f32::NAN));
     assert!(said().contains("not finite"), "{}", said());
-    write("mom2", [d_mlp, d_mlp], &identity(-1.0));
+    write("mom2", d_mlp, &identity(-1.0));
     assert!(said().contains("positive definite"), "{}", said());
     // C = 7 I is C = I: only its direction matters.
-    write("mom2", [d_mlp, d_mlp], &identity(7.0));
+    write("mom2", d_mlp, &identity(7.0));
     let spec = Spec { covariance: Covariance::File(path.clone()), ..edit() };
     let (with, without) = (try_out(&engine, spec), try_out(&engine, edit()));
     let (with, without) = (with.update.unwrap(), without.update.unwrap());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use factscope::analysis::ablation::{self, Part, Replacement};
 use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Positions, prediction};
 use factscope::intervention::SiteSet;
-use factscope::model::{Checkpoint, ComputeDevice, Gpt2, LoadError};
+use factscope::model::{Checkpoint, ComputeDevice, Gpt2, Gpt2Config, LoadError, Unembedding};
 use factscope::task::{CancelToken, Progress, TaskCtx};
 use factscope::worker::{DeviceChoice, Engine};
 use half::{bf16, f16};
@@ -166,7 +166,7 @@ fn configurations_of_other_models_are_refused() {
         ("n_layer", json!(-1), "-1"),
         ("n_layer", json!(1.5), "1.5"),
         ("n_layer", json!("four"), "four"),
-        ("n_head", json!(5), "n_head"),
+        ("n_head", json!(5), "not a multiple of `n_head`"),
         ("n_head", json!(0), "n_head"),
         ("n_embd", json!(0), "n_embd"),
         ("n_positions", json!(0), "n_positions"),
@@ -174,6 +174,29 @@ fn configurations_of_other_models_are_refused() {
     ];
     for (field, value, says) in cases {
         check_refused(with_config(field, &value).path(), &["config.json", says]);
+    }
+}
+
+#[test]
+fn the_released_sizes_have_the_published_parameter_counts() {
+    assert_eq!(Gpt2Config::SMALL.n_params(), 124_439_808);
+    assert_eq!(Gpt2Config::LARGE.n_params(), 774_030_080);
+    assert_eq!(Gpt2Config::XL.n_params(), 1_557_611_200);
+}
+
+#[test]
+fn a_config_survives_its_own_json() {
+    let config = Gpt2Config { unembedding: Unembedding::Separate, ..Gpt2Config::MEDIUM };
+    assert_eq!(Gpt2Config::from_json(&config.to_json()), Ok(config));
+}
+
+#[test]
+fn devices_are_written_as_they_are_read() {
+    for text in ["auto", "cpu", "wgpu", "wgpu:3"] {
+        assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
+    }
+    for text in ["gpu", "wgpu:", "wgpu:x", "cuda", ""] {
+        assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
     }
 }
 

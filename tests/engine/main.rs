@@ -10,10 +10,14 @@ mod architecture;
 mod support;
 mod every_analysis;
 
-// What is opened: models, facts, noise, and files that say what to ask.
+// What is opened: facts, text as tokens, models, noise, and files that say what to ask.
+mod facts;
+mod tokens;
+mod hub;
 mod loading;
 mod bundled;
 mod builtin_models;
+mod drawn_noise;
 mod noise_file;
 mod experiment;
 
@@ -52,10 +56,12 @@ mod generation;
 #[cfg(feature = "training")]
 mod training;
 
-// What becomes of a result: a figure, a file, an event.
+// What becomes of a result: statistics, a figure, a file, an event.
+mod statistics;
 mod figures;
 mod one_picture;
 mod figures_of_parts;
+mod whole_file;
 mod exports;
 mod session;
 mod worker;

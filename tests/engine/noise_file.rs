@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use factscope::analysis::causal_trace::{self, CausalTrace, Component, Corruption, Direction};
 use factscope::analysis::corruption::Draws;
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Contrast, Measurement, Metric,
-    NoiseFile, Reuse, edge_attribution, sweep,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Contrast, GivenNoise, Measurement,
+    Metric, NoiseFile, Reuse, edge_attribution, sweep,
 };
 use factscope::intervention::{Edit, Intervention, Site, Span};
 use factscope::model::Donors;
-use factscope::noise_file;
+use factscope::noise_file::{self, NoiseFileError};
 
 use crate::support::{
     assert_close, assert_far, engine, fixture, load, paris, prompt, trace_spec, traced,
@@ -161,4 +161,73 @@ fn estimates_take_the_noise_of_a_file() {
     });
     let scores = found.each_ref().map(|it| it.edges.iter().map(|it| it.score).collect::<Vec<_>>());
     assert_close(&scores[0], &scores[1], 1e-5, "estimates");
+}
+
+/// As `numpy.save` writes an array of one, two, three, ….
+fn npy_file(descr: &str, order: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let mut head = format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}");
+    while !(10 + head.len() + 1).is_multiple_of(64) {
+        head.push(' ');
+    }
+    head.push('\n');
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((head.len() as u16).to_le_bytes());
+    bytes.extend(head.bytes());
+    bytes.extend(data);
+    bytes
+}
+
+fn f32s(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|it| it.to_le_bytes()).collect()
+}
+
+/// The noise in a file with these bytes.
+fn read(bytes: &[u8]) -> Result<GivenNoise, NoiseFileError> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("noise.npy");
+    fs::write(&path, bytes).unwrap();
+    noise_file::read(&path).map(|(_, noise)| noise)
+}
+
+#[test]
+fn both_widths_are_read_in_order() {
+    let shape = "(2, 1, 3)";
+    let singles = npy_file("<f4", "False", shape, &f32s(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.5]));
+    let doubles: Vec<u8> =
+        [1.0_f64, 2.0, 3.0, 4.0, 5.0, 6.5].iter().flat_map(|it| it.to_le_bytes()).collect();
+    let doubles = npy_file("<f8", "False", shape, &doubles);
+    for bytes in [singles, doubles] {
+        let noise = read(&bytes).unwrap();
+        assert_eq!(noise.shape, [2, 1, 3]);
+        assert_eq!(noise.values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.5]);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_remedy() {
+    let four = f32s(&[1.0; 4]);
+    for (bytes, says) in [
+        (npy_file("<f2", "False", "(2, 1, 2)", &[0; 8]), "noise.astype('float32')"),
+        (npy_file("<i8", "False", "(2, 1, 2)", &[0; 32]), "noise.astype('float32')"),
+        (npy_file(">f4", "False", "(2, 1, 2)", &four), "noise.astype('<f4')"),
+        (npy_file("<f4", "True", "(2, 1, 2)", &four), "numpy.ascontiguousarray(noise)"),
+        (npy_file("<f4", "False", "(2, 2)", &four), "(samples, subject tokens, d_model)"),
+        (npy_file("<f4", "False", "(4,)", &four), "the shape (4,)"),
+        (npy_file("<f4", "False", "(2, 1, 3)", &four), "24 bytes of numbers, and has 16"),
+        (npy_file("<f4", "False", "(2, 0, 3)", &[]), "has no numbers"),
+        (
+            npy_file("<f4", "False", "(18446744073709551615, 2, 3)", &four),
+            "more numbers than a file can have",
+        ),
+        (
+            npy_file("<f4", "False", "(1, 2, 2)", &f32s(&[0.0, 0.0, f32::NAN, 0.0])),
+            "NaN at [0, 1, 0]",
+        ),
+        (b"PK\x03\x04".to_vec(), "not whole"),
+        (b"hello".to_vec(), "numpy.save"),
+        (Vec::new(), "numpy.save"),
+    ] {
+        let error = read(&bytes).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
 }

@@ -249,29 +249,3 @@ pub fn rank(scores: &[f64], layer: usize) -> f64 {
     let n_equal = scores.iter().filter(|it| it.total_cmp(&own).is_eq()).count() as f64;
     n_higher + n_equal.midpoint(1.0)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_highest_score_ranks_first_and_equals_share() {
-        let scores = [0.1, 0.5, -0.2, 0.5];
-        assert_eq!(scores.map(|_| 0).len(), 4);
-        let ranks: Vec<f64> = (0..4).map(|layer| rank(&scores, layer)).collect();
-        assert_eq!(ranks, [3.0, 1.5, 4.0, 1.5]);
-        assert_eq!((0..6).map(|layer| rank(&[0.0; 6], layer)).collect::<Vec<_>>(), [3.5; 6]);
-    }
-
-    #[test]
-    fn every_method_has_what_it_needs() {
-        let noise = NoiseLevel::Std(0.1);
-        let specs = Scorer::specs(&noise, 2, 1);
-        // There are four different traces, an estimate, two ablations, an attribution and a lens.
-        assert_eq!(specs.len(), 9);
-        let mut names: Vec<String> = Scorer::ALL.iter().map(ToString::to_string).collect();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), Scorer::ALL.len());
-    }
-}

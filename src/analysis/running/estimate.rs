@@ -61,31 +61,3 @@ impl Estimate {
         (self.high - self.low) / (2.0 * Self::Z)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_interval_is_as_wide_as_theory_says() {
-        assert_eq!(Estimate::of(&[]), None);
-        let same = Estimate::of(&[3.0; 5]).unwrap();
-        assert_eq!((same.n, same.mean, same.low, same.high), (5, 3.0, 3.0, 3.0));
-
-        // Of 1, 2, 3 and 4 the variance is 5/3, and that of the mean a quarter of it.
-        let it = Estimate::by_standard_error(&[1.0, 2.0, 3.0, 4.0]).unwrap();
-        assert_eq!((it.n, it.mean), (4, 2.5));
-        assert!((it.standard_error() - (5.0_f64 / 12.0).sqrt()).abs() < 1e-12, "{it:?}");
-        let one = Estimate::by_standard_error(&[2.0]).unwrap();
-        assert!(one.mean == 2.0 && one.low.is_nan() && one.high.is_nan());
-        assert_eq!(Estimate::by_standard_error(&[]), None);
-
-        // A coin thrown 400 times: its mean has a standard error of 0.025.
-        let coin: Vec<f64> = (0..400).map(|nth| f64::from(nth % 2)).collect();
-        let it = Estimate::of(&coin).unwrap();
-        assert!((it.mean - 0.5).abs() < 1e-12);
-        assert!((it.high - 0.549).abs() < 0.006 && (it.low - 0.451).abs() < 0.006, "{it:?}");
-        let by_error = Estimate::by_standard_error(&coin).unwrap();
-        assert!((it.low - by_error.low).abs() < 0.006 && (it.high - by_error.high).abs() < 0.006);
-    }
-}

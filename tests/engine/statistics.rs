@@ -1,0 +1,60 @@
+//! Intervals, correlations and ranks are what theory and numpy say.
+
+use factscope::analysis::causal_trace::NoiseLevel;
+use factscope::analysis::localisation::{Scorer, rank};
+use factscope::analysis::{Agreement, Estimate};
+
+#[test]
+fn an_interval_is_as_wide_as_theory_says() {
+    assert_eq!(Estimate::of(&[]), None);
+    let same = Estimate::of(&[3.0; 5]).unwrap();
+    assert_eq!((same.n, same.mean, same.low, same.high), (5, 3.0, 3.0, 3.0));
+
+    // Of 1, 2, 3 and 4 the variance is 5/3, and that of the mean a quarter of it.
+    let it = Estimate::by_standard_error(&[1.0, 2.0, 3.0, 4.0]).unwrap();
+    assert_eq!((it.n, it.mean), (4, 2.5));
+    assert!((it.standard_error() - (5.0_f64 / 12.0).sqrt()).abs() < 1e-12, "{it:?}");
+    let one = Estimate::by_standard_error(&[2.0]).unwrap();
+    assert!(one.mean == 2.0 && one.low.is_nan() && one.high.is_nan());
+    assert_eq!(Estimate::by_standard_error(&[]), None);
+
+    // A coin thrown 400 times: its mean has a standard error of 0.025.
+    let coin: Vec<f64> = (0..400).map(|nth| f64::from(nth % 2)).collect();
+    let it = Estimate::of(&coin).unwrap();
+    assert!((it.mean - 0.5).abs() < 1e-12);
+    assert!((it.high - 0.549).abs() < 0.006 && (it.low - 0.451).abs() < 0.006, "{it:?}");
+    let by_error = Estimate::by_standard_error(&coin).unwrap();
+    assert!((it.low - by_error.low).abs() < 0.006 && (it.high - by_error.high).abs() < 0.006);
+}
+
+#[test]
+fn correlations_are_those_of_numpy() {
+    let pairs = [(1.0, 2.0), (2.0, 1.0), (3.0, 5.0), (3.0, 30.0)];
+    let it = Agreement::of(&pairs);
+    // numpy.corrcoef of [1, 2, 3, 3] and [2, 1, 5, 30], and of their ranks.
+    assert!((it.pearson.unwrap() - 0.594_080_616).abs() < 1e-6, "{it:?}");
+    assert!((it.spearman.unwrap() - 0.737_864_787).abs() < 1e-6, "{it:?}");
+    assert_eq!(Agreement::of(&[(1.0, 2.0), (1.0, 3.0)]).pearson, None);
+    assert_eq!(Agreement::of(&[]), Agreement { n: 0, pearson: None, spearman: None });
+}
+
+#[test]
+fn the_highest_score_ranks_first_and_equals_share() {
+    let scores = [0.1, 0.5, -0.2, 0.5];
+    assert_eq!(scores.map(|_| 0).len(), 4);
+    let ranks: Vec<f64> = (0..4).map(|layer| rank(&scores, layer)).collect();
+    assert_eq!(ranks, [3.0, 1.5, 4.0, 1.5]);
+    assert_eq!((0..6).map(|layer| rank(&[0.0; 6], layer)).collect::<Vec<_>>(), [3.5; 6]);
+}
+
+#[test]
+fn every_method_has_what_it_needs() {
+    let noise = NoiseLevel::Std(0.1);
+    let specs = Scorer::specs(&noise, 2, 1);
+    // There are four different traces, an estimate, two ablations, an attribution and a lens.
+    assert_eq!(specs.len(), 9);
+    let mut names: Vec<String> = Scorer::ALL.iter().map(ToString::to_string).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), Scorer::ALL.len());
+}
