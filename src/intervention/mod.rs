@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+mod text;
 mod site;
+
+pub(crate) use text::stored_as_text;
 
 pub use site::{Axes, Site, SiteSet, UnknownSite};
 

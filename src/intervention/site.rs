@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use super::stored_as_text;
 
 /// A named place in the forward pass.
 ///
 /// Names and order follow TransformerLens' hook points for GPT-2. Inside the model every activation
 /// has the axes `[batch, pos, head, width]`; sites without heads have `head = 1`. Each variant
 /// names its width. The numbers are layers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Site {
     /// Token embedding, before positions are added. `width = d_model`
     Embed,
@@ -204,16 +203,4 @@ impl FromStr for Site {
     }
 }
 
-impl From<Site> for String {
-    fn from(site: Site) -> Self {
-        site.to_string()
-    }
-}
-
-impl TryFrom<String> for Site {
-    type Error = UnknownSite;
-
-    fn try_from(name: String) -> Result<Self, UnknownSite> {
-        name.parse()
-    }
-}
+stored_as_text!(Site);

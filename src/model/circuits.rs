@@ -6,6 +6,7 @@
 
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::Gpt2;
 use super::factored::Factored;
@@ -14,8 +15,9 @@ use super::linalg::{Svd, Thin};
 use super::processing::{Processing, ProcessingStep, centered_rows, heads_of, rows_of};
 
 /// One of a head's two circuits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CircuitKind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Circuit {
     /// `W_V W_O`, which determines what the head writes for what it reads.
     Ov,
 
@@ -40,9 +42,7 @@ pub struct HeadCircuit {
 }
 
 /// How a later head uses the output of an earlier one: in its queries, keys or values.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Composition {
     /// In its queries.
@@ -81,17 +81,17 @@ impl Gpt2 {
         &self,
         layer: usize,
         head: usize,
-        kind: CircuitKind,
+        circuit: Circuit,
         processing: &Processing,
     ) -> HeadCircuit {
         let attn = self.processed_attention(layer, processing);
         let of_head = |mut all: Vec<(Thin, Vec<f64>)>| all.swap_remove(head).0;
-        let product = match kind {
-            CircuitKind::Ov => Factored {
+        let product = match circuit {
+            Circuit::Ov => Factored {
                 left: of_head(heads_of(&attn.value, attn.n_heads)),
                 right: rows_of(&attn.c_proj.weight, attn.n_heads).swap_remove(head),
             },
-            CircuitKind::Qk => Factored {
+            Circuit::Qk => Factored {
                 left: of_head(heads_of(&attn.query, attn.n_heads)),
                 right: of_head(heads_of(&attn.key, attn.n_heads)),
             },

@@ -9,10 +9,11 @@
 use std::ops::Range;
 
 use burn::tensor::Tensor;
+use serde::{Deserialize, Serialize};
 
 use super::indices::indices;
 use super::tap::Tap;
-use super::{ActivationCache, Donors, Gpt2};
+use super::{ActivationCache, Donors, Gpt2, Sender};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Cancelled;
 
@@ -21,67 +22,35 @@ pub struct DirectPaths<'a> {
     /// The clean run of one row, with the sites of [`DirectPaths::sites`].
     pub clean: &'a ActivationCache,
 
-    /// What the writers write instead, at [`Site::Embed`], [`Site::Z`] or [`Site::MlpOut`]. It has
+    /// What the senders write instead, at [`Site::Embed`], [`Site::Z`] or [`Site::MlpOut`]. It has
     /// the shape of `clean` and equals it where nothing is changed.
     pub changed: &'a ActivationCache,
 
     /// The components that are changed, one at a time, in the order in which they write.
-    pub writers: &'a [Writer],
+    pub senders: &'a [Sender],
 
-    /// Whether the MLPs between a writer and a reader react to the change.
-    pub mlps: Mlps,
+    /// Whether the MLPs between a sender and a receiver react to the change.
+    pub between: Between,
 
-    /// The sites that are computed with the change: [`Site::Q`], [`Site::K`], [`Site::V`], the
-    /// MLP's input [`Site::Ln2Normalized`], or the last layer's [`Site::ResidPost`].
-    pub readers: &'a SiteSet,
+    /// The receivers' sites, which are computed with the change: [`Site::Q`], [`Site::K`],
+    /// [`Site::V`], the MLP's input [`Site::Ln2Normalized`], or the last layer's
+    /// [`Site::ResidPost`].
+    pub receivers: &'a SiteSet,
 
     /// The positions that are computed.
     pub positions: Range<usize>,
 }
 
-/// A component that writes to the residual stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writer {
-    Embed,
-    Head { layer: usize, head: usize },
-    Mlp { layer: usize },
-}
-
-/// What the MLPs on a direct path do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mlps {
-    /// They are computed with the change.
+/// What the MLPs between a sender and a receiver do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Between {
+    /// They react, as in Wang et al. 2022.
+    #[default]
     Recomputed,
 
     /// They keep their clean outputs.
     Frozen,
-}
-
-impl Writer {
-    /// The layer, and when in it the component writes: 0 before the layer, 1 with its attention, 2
-    /// with its MLP.
-    fn order(self) -> (usize, usize) {
-        match self {
-            Self::Embed => (0, 0),
-            Self::Head { layer, .. } => (layer, 1),
-            Self::Mlp { layer } => (layer, 2),
-        }
-    }
-
-    /// Whether the component can reach a reader's site directly.
-    pub fn reaches(self, reader: Site) -> bool {
-        self.order() <= last_seen_by(reader)
-    }
-}
-
-/// The last component that a reader's site sees, as [`Writer::order`] gives it.
-fn last_seen_by(reader: Site) -> (usize, usize) {
-    match reader {
-        Site::Q(layer) | Site::K(layer) | Site::V(layer) => (layer, 0),
-        Site::Ln2Normalized(layer) => (layer, 1),
-        Site::ResidPost(layer) => (layer, 2),
-        other => panic!("`{other}` is not read through the residual stream alone"),
-    }
 }
 
 impl DirectPaths<'_> {
@@ -101,8 +70,8 @@ impl DirectPaths<'_> {
 }
 
 impl Gpt2 {
-    /// The activation at each reader's site, with one row for each writer that reaches it, in
-    /// order. `[writer, pos, head, width]`
+    /// The activation at each receiver's site, with one row for each sender that reaches it, in
+    /// order. `[sender, pos, head, width]`
     ///
     /// # Errors
     ///
@@ -111,14 +80,14 @@ impl Gpt2 {
     ///
     /// # Panics
     ///
-    /// If the writers are out of order or a run lacks a site, which are bugs in the caller.
+    /// If the senders are out of order or a run lacks a site, which are bugs in the caller.
     pub fn direct_paths(
         &self,
         request: &DirectPaths<'_>,
         after_layer: &mut dyn FnMut(usize) -> Result<(), Cancelled>,
     ) -> Result<ActivationCache, Cancelled> {
-        let DirectPaths { clean, changed, writers, mlps, readers, .. } = *request;
-        assert!(writers.is_sorted_by_key(|it| it.order()), "writers must be in order");
+        let DirectPaths { clean, changed, senders, between, receivers, .. } = *request;
+        assert!(senders.is_sorted_by_key(|it| it.order()), "senders must be in order");
         let positions = &request.positions;
         let n_pos = positions.len();
         // [1, pos, d_model]
@@ -143,7 +112,7 @@ impl Gpt2 {
         let mut tap =
             Tap::new(&[], &no_donors, &no_sites, 0).adding(&self.additions, positions.start);
         let mut found = ActivationCache::default();
-        // How each writer's change has changed the residual stream so far. [writer, pos, d_model]
+        // How each sender's change has changed the residual stream so far. [sender, pos, d_model]
         let mut deltas: Option<Tensor<3>> = None;
         let join = |deltas: &mut Option<Tensor<3>>, new: Tensor<3>| {
             *deltas = Some(match deltas.take() {
@@ -151,7 +120,7 @@ impl Gpt2 {
                 None => new,
             });
         };
-        if writers.contains(&Writer::Embed) {
+        if senders.contains(&Sender::Embed) {
             join(&mut deltas, change(Site::Embed));
         }
         for (layer, block) in self.h.iter().enumerate() {
@@ -162,7 +131,8 @@ impl Gpt2 {
                     (Site::K(layer), &attn.key),
                     (Site::V(layer), &attn.value),
                 ];
-                for (site, affine) in sites.into_iter().filter(|(site, _)| readers.contains(site)) {
+                for (site, affine) in sites.into_iter().filter(|(site, _)| receivers.contains(site))
+                {
                     let resid = stream(clean, Site::ResidPre(layer)) + deltas.clone();
                     let read = affine.forward(block.ln_1.normalize(resid));
                     let [n_rows, _, d_model] = read.dims();
@@ -170,8 +140,8 @@ impl Gpt2 {
                     found.insert(site, read.reshape(shape));
                 }
             }
-            let here = writers.iter().filter_map(|it| match it {
-                Writer::Head { layer: its, head } if *its == layer => Some(*head),
+            let here = senders.iter().filter_map(|it| match it {
+                Sender::Head { layer: its, head } if *its == layer => Some(*head),
                 _ => None,
             });
             let heads: Vec<usize> = here.collect();
@@ -181,27 +151,27 @@ impl Gpt2 {
             if let Some(there) = &deltas {
                 let resid = stream(clean, Site::ResidMid(layer)) + there.clone();
                 let normalized = block.ln_2.normalize(resid.clone());
-                if readers.contains(&Site::Ln2Normalized(layer)) {
+                if receivers.contains(&Site::Ln2Normalized(layer)) {
                     let [n_rows, _, d_model] = normalized.dims();
                     let read = normalized.clone().reshape([n_rows, n_pos, 1, d_model]);
                     found.insert(Site::Ln2Normalized(layer), read);
                 }
-                if mlps == Mlps::Recomputed {
+                if between == Between::Recomputed {
                     let resid = block.mlp.onto(resid, normalized, layer, &mut tap);
                     deltas = Some(resid - stream(clean, Site::ResidPost(layer)));
                 }
             }
-            if writers.contains(&Writer::Mlp { layer }) {
+            if senders.contains(&Sender::Mlp { layer }) {
                 join(&mut deltas, change(Site::MlpOut(layer)));
             }
             if let Some(deltas) = &deltas
-                && readers.contains(&Site::ResidPost(layer))
+                && receivers.contains(&Site::ResidPost(layer))
             {
                 let resid = stream(clean, Site::ResidPost(layer)) + deltas.clone();
                 let [n_rows, _, d_model] = resid.dims();
                 found.insert(Site::ResidPost(layer), resid.reshape([n_rows, n_pos, 1, d_model]));
             }
-            if readers.iter().all(|it| it.layer() <= Some(layer)) {
+            if receivers.iter().all(|it| it.layer() <= Some(layer)) {
                 break;
             }
             after_layer(deltas.as_ref().map_or(0, |it| it.dims()[0]))?;

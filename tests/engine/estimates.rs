@@ -11,7 +11,7 @@ use factscope::analysis::corruption::{
 };
 use factscope::analysis::edge_attribution::{self, EdgeAttribution, EdgeBase, n_edges};
 use factscope::analysis::{
-    Agreement, AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Contrast, Measurement,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Contrast, Correlation, Measurement,
     Metric, Sender,
 };
 use factscope::intervention::{
@@ -280,8 +280,8 @@ fn an_estimate_says_how_it_goes_with_what_was_patched() {
     let pairs = |read: fn(&atp_star::Effect) -> f32| -> Vec<(f32, f32)> {
         found.verified.iter().map(|it| (read(&it.estimate), it.patched)).collect()
     };
-    assert_eq!(fixed, Agreement::of(&pairs(|it| it.fixed)));
-    assert_eq!(plain, Agreement::of(&pairs(|it| it.plain)));
+    assert_eq!(fixed, Correlation::of_pairs(pairs(|it| it.fixed)));
+    assert_eq!(plain, Correlation::of_pairs(pairs(|it| it.plain)));
     assert_ne!(fixed, plain);
 }
 
@@ -384,7 +384,7 @@ fn the_first_edges_are_the_largest() {
     let all = of(usize::MAX);
     assert!(all.is_sorted_by(|a, b| a.score.abs() >= b.score.abs()));
     for it in &all {
-        assert!(it.from.reaches(it.to, N_LAYERS), "{} to {}", it.from, it.to);
+        assert!(it.from.reaches(it.to.site(N_LAYERS)), "{} to {}", it.from, it.to);
     }
     assert_eq!(of(17), all[..17]);
 }

@@ -2,7 +2,7 @@
 
 use factscope::analysis::causal_trace::NoiseLevel;
 use factscope::analysis::localisation::{Scorer, rank};
-use factscope::analysis::{Agreement, Estimate};
+use factscope::analysis::{Correlation, Estimate};
 
 #[test]
 fn an_interval_is_as_wide_as_theory_says() {
@@ -30,12 +30,12 @@ fn an_interval_is_as_wide_as_theory_says() {
 #[test]
 fn correlations_are_those_of_numpy() {
     let pairs = [(1.0, 2.0), (2.0, 1.0), (3.0, 5.0), (3.0, 30.0)];
-    let it = Agreement::of(&pairs);
+    let it = Correlation::of_pairs(pairs);
     // numpy.corrcoef of [1, 2, 3, 3] and [2, 1, 5, 30], and of their ranks.
     assert!((it.pearson.unwrap() - 0.594_080_616).abs() < 1e-6, "{it:?}");
     assert!((it.spearman.unwrap() - 0.737_864_787).abs() < 1e-6, "{it:?}");
-    assert_eq!(Agreement::of(&[(1.0, 2.0), (1.0, 3.0)]).pearson, None);
-    assert_eq!(Agreement::of(&[]), Agreement { n: 0, pearson: None, spearman: None });
+    assert_eq!(Correlation::of_pairs([(1.0, 2.0), (1.0, 3.0)]).pearson, None);
+    assert_eq!(Correlation::of_pairs([]), Correlation { n: 0, pearson: None, spearman: None });
 }
 
 #[test]

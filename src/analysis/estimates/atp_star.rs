@@ -25,7 +25,7 @@ use crate::analysis::corruption::Corrupted;
 use crate::analysis::objective::{Passes, Tokens, rows_per_batch, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
-    Agreement, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric,
+    AnalysisError, AnalysisResult, Correlation, Grid, Lab, Measurement, Method, Metric,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{ActivationCache, Backward, Donors, Dropped, Gpt2, Reference};
@@ -75,7 +75,7 @@ pub struct AtpStar {
 
     /// How well their estimates agree with the measurements: those with the softmax recomputed, and
     /// the plain ones.
-    pub agreement: Option<[Agreement; 2]>,
+    pub agreement: Option<[Correlation; 2]>,
 }
 
 /// A kind of activation.
@@ -235,7 +235,7 @@ impl Method for Spec {
             result.verified = verify(&passes, &result, &contrast, clean.reference, &donors)?;
             let against = |estimate: fn(&Effect) -> f32| {
                 let pairs = result.verified.iter().map(|it| (estimate(&it.estimate), it.patched));
-                Agreement::of(&pairs.collect::<Vec<_>>())
+                Correlation::of_pairs(pairs)
             };
             result.agreement = Some([against(|it| it.fixed), against(|it| it.plain)]);
         }

@@ -27,12 +27,12 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::objective::{CleanRun, Passes, Tokens, rows_per_batch, slope};
 use crate::analysis::sweep::{Asked, row};
 use crate::analysis::{
-    Agreement, AnalysisError, AnalysisResult, Grid, HeadInput, Lab, Measurement, Method, Metric,
+    AnalysisError, AnalysisResult, Correlation, Grid, HeadInput, Lab, Measurement, Method, Metric,
     Receiver, Sender,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
-    ActivationCache, Backward, DirectPaths, Donors, Dropped, Gpt2, Gpt2Config, Mlps, Row, Run,
+    ActivationCache, Backward, Between, DirectPaths, Donors, Dropped, Gpt2, Gpt2Config, Row, Run,
 };
 use crate::task::Cancelled;
 use crate::tokens::TokenizedPrompt;
@@ -105,7 +105,7 @@ pub struct EdgeAttribution {
     pub verified: Vec<f32>,
 
     /// How well the scores of these edges agree with the measurements.
-    pub agreement: Option<Agreement>,
+    pub agreement: Option<Correlation>,
 }
 
 /// An edge between two components.
@@ -226,7 +226,7 @@ impl Method for Spec {
             result.verified = verify(&passes, &result, &contrast, clean, &caches)?;
             let pairs =
                 result.edges.iter().zip(&result.verified).map(|(it, &real)| (it.score, real));
-            result.agreement = Some(Agreement::of(&pairs.collect::<Vec<_>>()));
+            result.agreement = Some(Correlation::of_pairs(pairs));
         }
         Ok(result)
     }
@@ -447,9 +447,9 @@ fn verify(
             let request = DirectPaths {
                 clean: &clean.run.cache,
                 changed,
-                writers: &[edge.from.writer()],
-                mlps: Mlps::Frozen,
-                readers: &SiteSet::from([site]),
+                senders: &[edge.from],
+                between: Between::Frozen,
+                receivers: &SiteSet::from([site]),
                 positions: positions.clone(),
             };
             let read = model.direct_paths(&request, &mut |_| passes.ctx.check_cancelled(model))?;

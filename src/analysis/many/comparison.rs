@@ -19,20 +19,20 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::analysis::prediction::Candidate;
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, Grid, Lab, Measurement, Method, Metric, ablation, causal_trace,
-    logit_attribution, prediction,
+    AnalysisCtx, AnalysisError, Correlation, Grid, Lab, Measurement, Method, Metric, ablation,
+    causal_trace, logit_attribution, prediction,
 };
 use crate::model::Gpt2;
 use crate::task::{Progress, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 
-mod likeness;
+mod overlap;
 mod peaks;
 mod role;
 mod traces;
 
-use likeness::overlap;
-pub use likeness::{Likeness, Overlap, PValues};
+use overlap::overlap;
+pub use overlap::{Overlap, PValues};
 pub use peaks::{Peak, PeakOf, Peaks};
 use peaks::{peaks_by_role, peaks_of_parts};
 pub use role::Role;
@@ -144,7 +144,7 @@ pub struct Comparison {
 
     /// How alike the maps are over all cells that both have. For a trace, cells before the subject
     /// do not count, because they have no effect.
-    pub likeness: Likeness,
+    pub likeness: Correlation,
 
     /// Whether the same heads or layers matter. `None` for traces.
     pub overlap: Option<Overlap>,
@@ -364,7 +364,7 @@ struct Overlay {
     maps: [Grid<Option<f32>>; 2],
     total_effects: Option<[f32; 2]>,
     difference: Grid<Option<f32>>,
-    likeness: Likeness,
+    likeness: Correlation,
 
     /// The values whose likeness is computed.
     pairs: [Vec<f64>; 2],
@@ -392,7 +392,7 @@ fn overlay(found: &[PromptMap; 2]) -> Overlay {
     let pairs: Vec<(f32, f32)> =
         both().enumerate().filter_map(|(cell, pair)| pair.filter(|_| can_matter(cell))).collect();
     let pairs = unzipped(&pairs);
-    let likeness = Likeness::of(&pairs[0], &pairs[1]);
+    let likeness = Correlation::of(&pairs[0], &pairs[1]);
     Overlay { roles, maps, total_effects, difference, likeness, pairs }
 }
 

@@ -4,7 +4,7 @@
 pub mod activation_patching;
 pub mod path_patching;
 mod pairing;
-mod parts;
 
 pub use pairing::{Pair, UnknownPair};
-pub use parts::{HeadInput, Receiver, Sender, UnknownPart};
+
+pub use crate::model::{HeadInput, Receiver, Sender};

@@ -16,14 +16,15 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::error::at_least_one;
+use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::sweep::{Asked, Reuse, batches, sweep_beside};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair,
     Positions, Receiver, Sender, donors,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{ActivationCache, DirectPaths, Donors, Gpt2, Mlps, Reference, Writer};
+pub use crate::model::Between;
+use crate::model::{ActivationCache, DirectPaths, Donors, Gpt2, Gpt2Config, Reference};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,18 +44,6 @@ pub struct Spec {
 
     /// Whether MLPs between sender and receivers react.
     pub between: Between,
-}
-
-/// What the MLPs between sender and receivers do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Between {
-    /// They react, as in Wang et al. 2022.
-    #[default]
-    Recomputed,
-
-    /// They keep their clean outputs.
-    Frozen,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -106,7 +95,7 @@ impl Method for Spec {
         let config = &model.config;
         at_least_one("the number of receivers", self.receivers.len())?;
         for receiver in &self.receivers {
-            receiver.check(config)?;
+            check(*receiver, config)?;
         }
         if self.receivers.contains(&Receiver::Logits) && self.receivers.len() > 1 {
             return Err(AnalysisError::LogitsAmongOthers);
@@ -122,7 +111,7 @@ impl Method for Spec {
 
         let senders: Vec<Sender> = Sender::all(config.n_layers, config.n_heads)
             .filter(|it| *it != Sender::Embed)
-            .filter(|it| self.receivers.iter().any(|to| it.reaches(*to, config.n_layers)))
+            .filter(|it| self.receivers.iter().any(|to| it.reaches(to.site(config.n_layers))))
             .collect();
         let paths = Paths { model, spec: self, asked: &asked, positions: &positions, ctx };
         let told = match ctx.reuse {
@@ -157,6 +146,18 @@ impl Method for Spec {
     }
 }
 
+/// Checks that the model has a receiver.
+fn check(receiver: Receiver, config: &Gpt2Config) -> Result<(), AnalysisError> {
+    match receiver {
+        Receiver::Head { layer, head, .. } => {
+            index_below("layer", layer, config.n_layers)?;
+            index_below("head", head, config.n_heads)
+        }
+        Receiver::Mlp { layer } => index_below("layer", layer, config.n_layers),
+        Receiver::Logits => Ok(()),
+    }
+}
+
 impl Spec {
     /// The positions at which receivers are overwritten.
     fn positions(&self, prompt: &TokenizedPrompt) -> Result<Vec<Range<usize>>, AnalysisError> {
@@ -187,7 +188,8 @@ impl Paths<'_> {
         first..self.positions.iter().map(|it| it.end).max().unwrap_or(0)
     }
 
-    fn readers(&self) -> SiteSet {
+    /// The sites of the receivers.
+    fn sites(&self) -> SiteSet {
         let n_layers = self.model.config.n_layers;
         self.spec.receivers.iter().map(|it| it.site(n_layers)).collect()
     }
@@ -198,7 +200,7 @@ impl Paths<'_> {
         let first = self.span().start;
         let mut condition = Condition::new();
         for receiver in &self.spec.receivers {
-            if !sender.reaches(*receiver, n_layers) {
+            if !sender.reaches(receiver.site(n_layers)) {
                 continue;
             }
             for to in self.positions {
@@ -223,26 +225,22 @@ impl Paths<'_> {
         let (model, spec) = (self.model, self.spec);
         let changed = self.changed(clean, donor);
         let positions = self.span();
-        let readers = self.readers();
+        let receivers = self.sites();
         let mut told = Donors::new();
         for batch in batches(senders.len(), positions.len(), model) {
             let first = batch.start;
             let senders = &senders[batch];
-            let writers: Vec<Writer> = senders.iter().map(|it| it.writer()).collect();
             let request = DirectPaths {
                 clean,
                 changed: &changed,
-                writers: &writers,
-                mlps: match spec.between {
-                    Between::Recomputed => Mlps::Recomputed,
-                    Between::Frozen => Mlps::Frozen,
-                },
-                readers: &readers,
+                senders,
+                between: spec.between,
+                receivers: &receivers,
                 positions: positions.clone(),
             };
             let read = model.direct_paths(&request, &mut |_| self.ctx.check_cancelled(model))?;
-            for (nth, writer) in writers.iter().enumerate() {
-                let reached = readers.iter().filter(|site| writer.reaches(**site));
+            for (nth, sender) in senders.iter().enumerate() {
+                let reached = receivers.iter().filter(|site| sender.reaches(**site));
                 let row = reached.map(|&site| (site, read.get(site).clone().narrow(0, nth, 1)));
                 told.insert(Donor::Run(first + nth), row.collect());
             }
@@ -278,14 +276,14 @@ impl Paths<'_> {
     ) -> Result<Donors, AnalysisError> {
         let donors = Donors::from([(Donor::Clean, clean.clone()), (Donor::Counterpart, donor)]);
         let conditions: Vec<Condition> = senders.iter().map(|it| self.freeze(*it)).collect();
-        let (span, readers) = (self.span(), self.readers());
+        let (span, receivers) = (self.span(), self.sites());
         let caches =
-            donors::under(self.model, self.asked, &conditions, &donors, &readers, self.ctx)?;
+            donors::under(self.model, self.asked, &conditions, &donors, &receivers, self.ctx)?;
         let part = |cache: &ActivationCache, site: Site| {
             cache.get(site).clone().narrow(1, span.start, span.len())
         };
         let told = caches.iter().enumerate().map(|(nth, cache)| {
-            let sites = readers.iter().map(|&site| (site, part(cache, site)));
+            let sites = receivers.iter().map(|&site| (site, part(cache, site)));
             (Donor::Run(nth), sites.collect())
         });
         Ok(told.collect())

@@ -20,7 +20,7 @@ use crate::analysis::largest::largest_by_size;
 use crate::analysis::objective::{Passes, Tokens, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
-    Agreement, AnalysisCtx, AnalysisError, AnalysisResult, Lab, Measurement, Method, Metric,
+    AnalysisCtx, AnalysisError, AnalysisResult, Correlation, Lab, Measurement, Method, Metric,
     Positions,
 };
 use crate::intervention::{Condition, Intervention, Site, SiteSet, Span};
@@ -62,7 +62,7 @@ pub struct NeuronAblation {
 
     /// How well estimates agree with measured changes of the metric. `None` until all neurons are
     /// ablated.
-    pub agreement: Option<Agreement>,
+    pub agreement: Option<Correlation>,
 }
 
 /// A neuron that is ablated.
@@ -242,7 +242,7 @@ fn estimate_and_ablate(
         .neurons
         .iter()
         .filter_map(|neuron| Some((neuron.estimate, result.change(neuron, spec.metric)?)));
-    result.agreement = Some(Agreement::of(&pairs.collect::<Vec<_>>()));
+    result.agreement = Some(Correlation::of_pairs(pairs));
     Ok(result)
 }
 

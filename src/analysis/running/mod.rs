@@ -14,4 +14,5 @@ pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use positions::{Positions, UnknownPositions};
+pub use statistics::Correlation;
 pub use sweep::{Reuse, sweep};

@@ -2,6 +2,34 @@
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+/// The correlations of two lists of numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Correlation {
+    /// The number of pairs.
+    pub n: usize,
+
+    /// Pearson's correlation, −1 to 1. `None` if one list does not vary.
+    pub pearson: Option<f64>,
+
+    /// Spearman's correlation, that of the ranks, where equal numbers share their mean rank, −1 to 1.
+    /// `None` if one list does not vary.
+    pub spearman: Option<f64>,
+}
+
+impl Correlation {
+    /// The correlations of pairs of numbers, such as an estimate and a measurement.
+    pub fn of_pairs(pairs: impl IntoIterator<Item = (f32, f32)>) -> Self {
+        let (a, b): (Vec<f64>, Vec<f64>) =
+            pairs.into_iter().map(|(a, b)| (f64::from(a), f64::from(b))).unzip();
+        Self::of(&a, &b)
+    }
+
+    pub(in crate::analysis) fn of(a: &[f64], b: &[f64]) -> Self {
+        Self { n: a.len(), pearson: pearson(a, b), spearman: spearman(a, b) }
+    }
+}
 
 /// Pearson's correlation, −1 to 1. `None` if either side does not vary.
 pub(in crate::analysis) fn pearson(a: &[f64], b: &[f64]) -> Option<f64> {

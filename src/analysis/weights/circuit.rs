@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::error::index_below;
 use crate::analysis::largest::largest;
 use crate::analysis::{AnalysisError, Lab, Method, Needs};
-use crate::model::{CircuitKind, Processing};
+pub use crate::model::Circuit;
+use crate::model::Processing;
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -34,17 +35,6 @@ pub struct Spec {
 
     /// How the weights are processed first.
     pub processing: Processing,
-}
-
-/// One of a head's two circuits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Circuit {
-    /// `W_V W_O`, which determines what the head writes for what it reads.
-    Ov,
-
-    /// `W_Q W_K^T`, which determines what the head attends to.
-    Qk,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,11 +107,7 @@ impl Method for Spec {
         index_below("layer", layer, n_layers)?;
         index_below("head", head, n_heads)?;
         ctx.task.checkpoint(Progress { done: 0, total: 3 })?;
-        let kind = match self.circuit {
-            Circuit::Ov => CircuitKind::Ov,
-            Circuit::Qk => CircuitKind::Qk,
-        };
-        let found = model.head_circuit(layer, head, kind, &self.processing);
+        let found = model.head_circuit(layer, head, self.circuit, &self.processing);
         ctx.task.checkpoint(Progress { done: 1, total: 3 })?;
         let n_vectors = self.n_vectors.min(found.left.len());
         let vectors = if n_vectors == 0 {

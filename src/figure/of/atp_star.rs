@@ -1,7 +1,7 @@
 //! What `AtP*` estimates of queries, keys, values, heads and MLPs, and how well that fits.
 
 use super::{HeadMap, Look, by_row, corruption};
-use crate::analysis::Agreement;
+use crate::analysis::Correlation;
 use crate::analysis::atp_star::{AtpStar, Node, Verified};
 use crate::figure::number::significant;
 use crate::figure::words::metric_name;
@@ -84,7 +84,7 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
 }
 
 /// `Pearson 0.98, Spearman 0.91`
-pub(super) fn agreement(it: &Agreement) -> String {
+pub(super) fn agreement(it: &Correlation) -> String {
     let shown = |it: Option<f64>| {
         it.map_or_else(|| "undefined".to_owned(), |value| significant(value as f32, 3))
     };

@@ -3,9 +3,9 @@
 use super::causal_trace::component_name;
 use super::{HeadMap, Look, by_row};
 use crate::analysis::comparison::{
-    Comparison, Likeness, MapSpec, Overlap, PValues, Peak, PeakOf, Recall, Second,
+    Comparison, MapSpec, Overlap, PValues, Peak, PeakOf, Recall, Second,
 };
-use crate::analysis::{Grid, ablation};
+use crate::analysis::{Correlation, Grid, ablation};
 use crate::figure::number;
 use crate::figure::words::{metric_of_answers, prompt};
 use crate::figure::{
@@ -220,7 +220,7 @@ fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {
             it.spec.second.text()
         ));
     }
-    let Likeness { n, pearson, spearman } = it.likeness;
+    let Correlation { n, pearson, spearman } = it.likeness;
     let (pearson, spearman) = (signed(pearson), signed(spearman));
     notes.push(format!("Alike over {n} cells: Pearson {pearson}, Spearman {spearman}"));
     if let Some(overlap) = &it.overlap {

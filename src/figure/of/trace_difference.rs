@@ -2,9 +2,9 @@
 
 use super::causal_trace::component_name;
 use super::{Look, by_row};
-use crate::analysis::Measurement;
 use crate::analysis::causal_trace::Component;
-use crate::analysis::comparison::{Likeness, TraceDifference};
+use crate::analysis::comparison::TraceDifference;
+use crate::analysis::{Correlation, Measurement};
 use crate::figure::number::{exact, signed, significant};
 use crate::figure::words::{answer_piece, capitalized, metric_of_answers, prompt};
 use crate::figure::{Chart, Figure, Map, Side};
@@ -83,7 +83,7 @@ fn not_recalled(it: &TraceDifference, names: [&str; 2], nth: usize) -> Option<St
 }
 
 fn notes(it: &TraceDifference, names: [&str; 2], look: &Look<'_>) -> Vec<String> {
-    let Likeness { n, spearman, pearson } = it.likeness;
+    let Correlation { n, spearman, pearson } = it.likeness;
     let number = |it: Option<f64>| it.map_or_else(|| "none".to_owned(), |it| signed(it as f32, 3));
     let recall = |(name, (clean, prompt)): (&str, (&Measurement, &TokenizedPrompt))| {
         let prob = significant(clean.prob, 3);

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Likeness, Role};
-use crate::analysis::Grid;
+use super::Role;
 use crate::analysis::largest::largest_by_size;
+use crate::analysis::{Correlation, Grid};
 
 /// The largest absolute value of each map, along one row of a trace or among all components.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ pub struct Peaks {
     pub depth: f64,
 
     /// How alike the two profiles over layers are.
-    pub likeness: Likeness,
+    pub likeness: Correlation,
 }
 
 /// The values among which a peak is the largest.
@@ -101,6 +101,6 @@ fn peaks_of(of: PeakOf, peaks: [Peak; 2], profiles: &[Vec<f64>; 2]) -> Option<Pe
     }
     let layers = peaks[1].layer as i64 - peaks[0].layer as i64;
     let n_steps = profiles[0].len().saturating_sub(1).max(1);
-    let likeness = Likeness::of(&profiles[0], &profiles[1]);
+    let likeness = Correlation::of(&profiles[0], &profiles[1]);
     Some(Peaks { of, at: peaks, layers, depth: layers as f64 / n_steps as f64, likeness })
 }

@@ -7,9 +7,9 @@
 
 use serde::Serialize;
 
-use super::{Likeness, PromptMap, Role, overlay};
+use super::{PromptMap, Role, overlay};
 use crate::analysis::causal_trace::{CausalTrace, Component, Map};
-use crate::analysis::{AnalysisError, Grid, Measurement, Metric};
+use crate::analysis::{AnalysisError, Correlation, Grid, Measurement, Metric};
 use crate::tokens::TokenizedPrompt;
 
 /// The difference of two traces, by token role and layer. The first of each pair belongs to the
@@ -41,7 +41,7 @@ pub struct TraceDifference {
     pub difference: Grid<Option<f32>>,
 
     /// How alike the maps are over the cells that both have, from the subject on.
-    pub likeness: Likeness,
+    pub likeness: Correlation,
 }
 
 /// Compares two traces in a metric.

@@ -4,17 +4,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
-use crate::analysis::AnalysisError;
-use crate::analysis::error::index_below;
-use crate::intervention::Site;
-use crate::model::{Gpt2Config, Writer};
+use crate::intervention::{Site, stored_as_text};
 
 /// A component that writes to the residual stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String")]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sender {
     /// The token embeddings.
     Embed,
@@ -28,9 +21,7 @@ pub enum Sender {
 }
 
 /// A component that reads the residual stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String")]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Receiver {
     Head {
         layer: usize,
@@ -54,17 +45,19 @@ pub enum HeadInput {
 }
 
 impl Sender {
-    pub(in crate::analysis) fn writer(self) -> Writer {
+    /// The layer, and when in it the component writes: 0 before the layer, 1 with its attention, 2
+    /// with its MLP.
+    pub(super) fn order(self) -> (usize, usize) {
         match self {
-            Self::Embed => Writer::Embed,
-            Self::Head { layer, head } => Writer::Head { layer, head },
-            Self::Mlp { layer } => Writer::Mlp { layer },
+            Self::Embed => (0, 0),
+            Self::Head { layer, .. } => (layer, 1),
+            Self::Mlp { layer } => (layer, 2),
         }
     }
 
-    /// Whether a path through the residual stream alone leads to a receiver.
-    pub fn reaches(self, receiver: Receiver, n_layers: usize) -> bool {
-        self.writer().reaches(receiver.site(n_layers))
+    /// Whether a path through the residual stream alone leads to a receiver's site.
+    pub fn reaches(self, receiver: Site) -> bool {
+        self.order() <= last_seen_by(receiver)
     }
 
     /// All senders of a model, in the order in which they write.
@@ -79,7 +72,7 @@ impl Sender {
 
 impl Receiver {
     /// The site at which the receiver's input can be read and overwritten.
-    pub(in crate::analysis) fn site(self, n_layers: usize) -> Site {
+    pub fn site(self, n_layers: usize) -> Site {
         match self {
             Self::Head { layer, input, .. } => match input {
                 HeadInput::Query => Site::Q(layer),
@@ -92,23 +85,21 @@ impl Receiver {
     }
 
     /// The receiver's head. `None` if its site has no heads.
-    pub(in crate::analysis) fn head(self) -> Option<usize> {
+    pub fn head(self) -> Option<usize> {
         match self {
             Self::Head { head, .. } => Some(head),
             Self::Mlp { .. } | Self::Logits => None,
         }
     }
+}
 
-    /// Checks that the model has the receiver.
-    pub(in crate::analysis) fn check(self, config: &Gpt2Config) -> Result<(), AnalysisError> {
-        match self {
-            Self::Head { layer, head, .. } => {
-                index_below("layer", layer, config.n_layers)?;
-                index_below("head", head, config.n_heads)
-            }
-            Self::Mlp { layer } => index_below("layer", layer, config.n_layers),
-            Self::Logits => Ok(()),
-        }
+/// The last component that a receiver's site sees, as [`Sender::order`] gives it.
+fn last_seen_by(receiver: Site) -> (usize, usize) {
+    match receiver {
+        Site::Q(layer) | Site::K(layer) | Site::V(layer) => (layer, 0),
+        Site::Ln2Normalized(layer) => (layer, 1),
+        Site::ResidPost(layer) => (layer, 2),
+        other => panic!("`{other}` is not read through the residual stream alone"),
     }
 }
 
@@ -198,30 +189,4 @@ impl FromStr for Receiver {
     }
 }
 
-impl From<Sender> for String {
-    fn from(sender: Sender) -> Self {
-        sender.to_string()
-    }
-}
-
-impl TryFrom<String> for Sender {
-    type Error = UnknownPart;
-
-    fn try_from(text: String) -> Result<Self, UnknownPart> {
-        text.parse()
-    }
-}
-
-impl From<Receiver> for String {
-    fn from(receiver: Receiver) -> Self {
-        receiver.to_string()
-    }
-}
-
-impl TryFrom<String> for Receiver {
-    type Error = UnknownPart;
-
-    fn try_from(text: String) -> Result<Self, UnknownPart> {
-        text.parse()
-    }
-}
+stored_as_text!(Sender, Receiver);

@@ -1,23 +1,10 @@
-//! How alike two maps are, with tests against chance.
+//! Whether the same components matter in two maps, with tests against chance.
 
 use serde::{Deserialize, Serialize};
 
 use super::Spec;
 use crate::analysis::largest::largest_by_size;
-use crate::analysis::statistics::{Permutations, pearson, ranks, spearman};
-
-/// The correlations of two lists of numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Likeness {
-    /// The number of pairs.
-    pub n: usize,
-
-    /// Pearson's correlation, −1 to 1. `None` if one list does not vary.
-    pub pearson: Option<f64>,
-
-    /// Spearman's correlation, −1 to 1. `None` if one list does not vary.
-    pub spearman: Option<f64>,
-}
+use crate::analysis::statistics::{Permutations, ranks, spearman};
 
 /// Whether the same components matter in two maps.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,12 +35,6 @@ pub struct PValues {
 
     /// Of Spearman's correlation. `None` if there is no correlation.
     pub spearman: Option<f64>,
-}
-
-impl Likeness {
-    pub(super) fn of(a: &[f64], b: &[f64]) -> Self {
-        Self { n: a.len(), pearson: pearson(a, b), spearman: spearman(a, b) }
-    }
 }
 
 /// The overlap of two maps with `n_columns` components in each layer.
