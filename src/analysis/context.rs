@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::analysis::{AnalysisResult, NoiseReader, Reuse};
 use crate::model::Gpt2;
-use crate::task::{Cancelled, TaskCtx};
+use crate::task::{Cancelled, Progress, TaskCtx};
 use crate::tokens::Tokenizer;
 
 /// What a running method reports to, and may use.
@@ -40,6 +40,22 @@ impl AnalysisCtx<'_> {
             tokenizer: None,
             read_noise: &|_| Err("this run reads no files".to_owned()),
         }
+    }
+
+    /// The context of a part of the work, whose progress is reported to `report`.
+    pub(in crate::analysis) fn reporting<'b>(
+        &'b self,
+        report: &'b dyn Fn(Progress),
+    ) -> AnalysisCtx<'b> {
+        AnalysisCtx { task: TaskCtx { cancel: self.task.cancel.clone(), report }, ..*self }
+    }
+
+    /// The same for a part whose unfinished results are not shown.
+    pub(in crate::analysis) fn quiet<'b>(
+        &'b self,
+        report: &'b dyn Fn(Progress),
+    ) -> AnalysisCtx<'b> {
+        AnalysisCtx { partial: &|_| (), ..self.reporting(report) }
     }
 
     /// Fails if the run was cancelled. Waits for the device first, because one that works far ahead

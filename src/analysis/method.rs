@@ -22,16 +22,14 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
     /// What the program does while the method runs: `Cutting`.
     const VERB: &'static str;
 
+    /// What the method needs of the prompt that it is run on.
+    const NEEDS: Needs = Needs::Answer;
+
     /// Runs the method. If it [needs an answer](Needs::Answer), the prompt has one.
     fn run(&self, lab: &Lab<'_>) -> Result<Self::Found, AnalysisError>;
 
     /// The prompt that a result is about. `None` if it is not about one prompt.
     fn prompt(found: &Self::Found) -> Option<&TokenizedPrompt>;
-
-    /// What the method needs of the prompt that it is run on.
-    fn needs(&self) -> Needs {
-        Needs::Answer
-    }
 
     /// Refuses a spec that cannot be carried out, before the model is run for it.
     fn check(&self) -> Result<(), AnalysisError> {
@@ -67,6 +65,7 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
 }
 
 /// What a method works on.
+#[derive(Clone, Copy)]
 pub struct Lab<'a> {
     pub model: &'a Gpt2,
     pub prompt: &'a TokenizedPrompt,
@@ -147,80 +146,71 @@ macro_rules! define_methods {
             $($method(<$module::Spec as $crate::analysis::Method>::Found),)*
         }
 
-        impl AnalysisSpec {
-            /// What all methods are called, in the order of the list.
-            pub const NAMES: &[&str] =
-                &[$(<$module::Spec as $crate::analysis::Method>::NAME,)*];
+        // In a block of its own, so that what the implementations use is not used by the caller.
+        const _: () = {
+            use $crate::analysis::causal_trace::CausalTrace;
+            use $crate::analysis::{AnalysisError, Lab, Method as _, ModelEdit, Needs};
+            use $crate::tokens::TokenizedPrompt;
 
-            /// What the method is called.
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$method(_) => <$module::Spec as $crate::analysis::Method>::NAME,)*
+            impl AnalysisSpec {
+                /// What all methods are called, in the order of the list.
+                pub const NAMES: &[&str] = &[$($module::Spec::NAME,)*];
+
+                /// What the method is called.
+                pub fn name(&self) -> &'static str {
+                    match self { $(Self::$method(_) => $module::Spec::NAME,)* }
+                }
+
+                /// What is being done while the method runs.
+                pub fn verb(&self) -> &'static str {
+                    match self { $(Self::$method(_) => $module::Spec::VERB,)* }
+                }
+
+                /// What the method needs of the prompt that it is run on.
+                pub fn needs(&self) -> Needs {
+                    match self { $(Self::$method(_) => $module::Spec::NEEDS,)* }
+                }
+
+                /// Whether prompts other than the one asked go through the model.
+                pub fn has_other_prompts(&self) -> bool {
+                    match self { $(Self::$method(spec) => spec.has_other_prompts(),)* }
+                }
+
+                /// Whether a few passes are enough.
+                pub fn is_short(&self) -> bool {
+                    match self { $(Self::$method(spec) => spec.is_short(),)* }
+                }
+
+                /// The change of the model that the method tries out, if it tries one.
+                pub fn edit(&self) -> Option<ModelEdit> {
+                    match self { $(Self::$method(spec) => spec.edit(),)* }
+                }
+
+                /// Runs the method in a lab.
+                pub fn run(&self, lab: &Lab<'_>) -> Result<AnalysisResult, AnalysisError> {
+                    Ok(match self {
+                        $(Self::$method(spec) => AnalysisResult::$method(lab.ask(spec)?),)*
+                    })
                 }
             }
 
-            /// What is being done while the method runs.
-            pub fn verb(&self) -> &'static str {
-                match self {
-                    $(Self::$method(_) => <$module::Spec as $crate::analysis::Method>::VERB,)*
+            impl AnalysisResult {
+                /// What the method is called.
+                pub fn name(&self) -> &'static str {
+                    match self { $(Self::$method(_) => $module::Spec::NAME,)* }
+                }
+
+                /// The prompt that the result is about, if it is about one prompt.
+                pub fn prompt(&self) -> Option<&TokenizedPrompt> {
+                    match self { $(Self::$method(found) => $module::Spec::prompt(found),)* }
+                }
+
+                /// The traces that the result consists of.
+                pub fn traces(&self) -> Vec<&CausalTrace> {
+                    match self { $(Self::$method(found) => $module::Spec::traces(found),)* }
                 }
             }
-
-            /// What the method needs of the prompt that it is run on.
-            pub fn needs(&self) -> $crate::analysis::Needs {
-                match self { $(Self::$method(spec) => $crate::analysis::Method::needs(spec),)* }
-            }
-
-            /// Whether prompts other than the one asked go through the model.
-            pub fn has_other_prompts(&self) -> bool {
-                match self {
-                    $(Self::$method(spec) => $crate::analysis::Method::has_other_prompts(spec),)*
-                }
-            }
-
-            /// Whether a few passes are enough.
-            pub fn is_short(&self) -> bool {
-                match self { $(Self::$method(spec) => $crate::analysis::Method::is_short(spec),)* }
-            }
-
-            /// The change of the model that the method tries out, if it tries one.
-            pub fn edit(&self) -> Option<$crate::analysis::ModelEdit> {
-                match self { $(Self::$method(spec) => $crate::analysis::Method::edit(spec),)* }
-            }
-
-            /// Runs the method in a lab.
-            pub fn run(
-                &self,
-                lab: &$crate::analysis::Lab<'_>,
-            ) -> Result<AnalysisResult, $crate::analysis::AnalysisError> {
-                Ok(match self { $(Self::$method(spec) => AnalysisResult::$method(lab.ask(spec)?),)* })
-            }
-        }
-
-        impl AnalysisResult {
-            /// What the method is called.
-            pub fn name(&self) -> &'static str {
-                match self {
-                    $(Self::$method(_) => <$module::Spec as $crate::analysis::Method>::NAME,)*
-                }
-            }
-
-            /// The prompt that the result is about, if it is about one prompt.
-            pub fn prompt(&self) -> Option<&$crate::tokens::TokenizedPrompt> {
-                match self {
-                    $(Self::$method(found) =>
-                        <$module::Spec as $crate::analysis::Method>::prompt(found),)*
-                }
-            }
-
-            /// The traces that the result consists of.
-            pub fn traces(&self) -> Vec<&$crate::analysis::causal_trace::CausalTrace> {
-                match self {
-                    $(Self::$method(found) =>
-                        <$module::Spec as $crate::analysis::Method>::traces(found),)*
-                }
-            }
-        }
+        };
     };
 }
 pub(crate) use define_methods;
@@ -231,7 +221,7 @@ impl Lab<'_> {
     pub fn ask<M: Method>(&self, method: &M) -> Result<M::Found, AnalysisError> {
         method.check()?;
         let mut prompt = self.prompt.clone();
-        if method.needs() == Needs::Answer {
+        if M::NEEDS == Needs::Answer {
             self.guess_answer(&mut prompt)?;
         }
         let mut method = method.clone();

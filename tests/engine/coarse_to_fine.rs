@@ -10,7 +10,7 @@ use factscope::model::{ComputeDevice, Donors, Gpt2, Gpt2Config, Row, Unembedding
 use factscope::task::{CancelToken, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
-use crate::support::{answer_of, assert_close, paris, prompt, run, trace_spec};
+use crate::support::{answer_of, assert_close, lab, paris, prompt, run, trace_spec};
 
 const N_LAYERS: usize = 36;
 const N_SAMPLES: usize = 10;
@@ -51,7 +51,7 @@ fn swept(
     let task = TaskCtx { cancel: CancelToken::default(), report: &report };
     let ctx = AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() };
     let mut seen = Vec::new();
-    let found = sweep(model, prompt, conditions, donors, &ctx, &mut |so_far| {
+    let found = sweep(&lab(model, prompt, &ctx), conditions, donors, &mut |so_far| {
         let Progress { done, total } = now.get();
         seen.push(Seen {
             fraction: done as f64 / total as f64,

@@ -447,7 +447,7 @@ fn all_heads_together_are_their_layers_attention() {
     let donors = Donors::from([(Donor::Clean, clean)]);
     let measured = |model: &Gpt2, conditions: &[Condition]| {
         let ctx = AnalysisCtx::unwatched();
-        let found = sweep(model, &prompt, conditions, &donors, &ctx, &mut |_| ()).unwrap();
+        let found = sweep(&lab(model, &prompt, &ctx), conditions, &donors, &mut |_| ()).unwrap();
         readings(&found, Metric::Logit)
     };
     let (found, expected) = (measured(&model, &all_heads), measured(&model, &by_layer[1..]));

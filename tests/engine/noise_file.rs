@@ -14,7 +14,7 @@ use factscope::model::Donors;
 use factscope::noise_file::{self, NoiseFileError};
 
 use crate::support::{
-    assert_close, assert_far, engine, fixture, load, paris, prompt, trace_spec, traced,
+    assert_close, assert_far, engine, fixture, lab, load, paris, prompt, trace_spec, traced,
 };
 
 fn file(name: &str) -> PathBuf {
@@ -85,7 +85,8 @@ fn the_numbers_of_a_file_are_added_as_they_are() {
             .collect();
         let ctx = AnalysisCtx::unwatched();
         let donors = Donors::new();
-        let expected = sweep(&model, &prompt, &conditions, &donors, &ctx, &mut |_| ()).unwrap();
+        let expected =
+            sweep(&lab(&model, &prompt, &ctx), &conditions, &donors, &mut |_| ()).unwrap();
         let of = |runs: &[Measurement]| runs.iter().map(|it| it.log_prob).collect::<Vec<_>>();
         assert_close(&of(&trace.corrupted), &of(&expected), 1e-5, name);
         found.push(of(&trace.corrupted));

@@ -181,7 +181,7 @@ fn all_heads_of_a_layer_together_are_its_attention() {
     };
     let run = |conditions: &[Condition]| {
         let ctx = AnalysisCtx::unwatched();
-        readings(&sweep(&model, &recipient, conditions, &donors, &ctx, &mut |_| ()).unwrap())
+        readings(&sweep(&lab(&model, &recipient, &ctx), conditions, &donors, &mut |_| ()).unwrap())
     };
     let heads = plan_of(Part::Heads);
     let layers: Vec<Condition> = heads.chunks(N_HEADS).map(|heads| heads.concat()).collect();

@@ -136,6 +136,7 @@ impl Method for Spec {
     type Found = ContributionGraph;
     const NAME: &'static str = "contribution graph";
     const VERB: &'static str = "Following contributions";
+    const NEEDS: Needs = Needs::Prompt;
 
     fn run(&self, lab: &Lab<'_>) -> Result<ContributionGraph, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -180,10 +181,6 @@ impl Method for Spec {
 
     fn prompt(found: &ContributionGraph) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Prompt
     }
 }
 

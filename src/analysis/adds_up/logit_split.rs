@@ -1,11 +1,10 @@
 //! A clean run whose activations at the last position are read as parts of the answer's logit.
 
 use crate::analysis::logit_attribution::{SplitTokens, at_end};
-use crate::analysis::{AnalysisCtx, AnalysisError};
+use crate::analysis::{AnalysisCtx, AnalysisError, Lab};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{Gpt2, LogitDirection, Run};
+use crate::model::{LogitDirection, Run};
 use crate::task::Progress;
-use crate::tokens::TokenizedPrompt;
 
 /// A clean run, and the direction that reads the answer's logit in it.
 pub(in crate::analysis) struct LogitSplit<'a> {
@@ -21,10 +20,8 @@ pub(in crate::analysis) struct LogitSplit<'a> {
 impl<'a> LogitSplit<'a> {
     /// Runs the model, and keeps the sites that `in_layer` names in each layer.
     pub fn new(
-        model: &Gpt2,
-        prompt: &TokenizedPrompt,
+        &Lab { model, prompt, ctx }: &Lab<'a>,
         in_layer: impl Fn(usize) -> Vec<Site>,
-        ctx: &'a AnalysisCtx<'a>,
     ) -> Result<Self, AnalysisError> {
         let asked = SplitTokens::new(model, prompt)?;
         let n_layers = model.config.n_layers;

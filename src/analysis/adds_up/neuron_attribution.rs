@@ -90,9 +90,9 @@ impl Method for Spec {
     const VERB: &'static str = "Attributing";
 
     fn run(&self, lab: &Lab<'_>) -> Result<NeuronAttribution, AnalysisError> {
-        let &Lab { model, prompt, ctx } = lab;
+        let &Lab { model, prompt, .. } = lab;
         let in_layer = |layer| vec![Site::AttnOut(layer), Site::MlpPost(layer)];
-        let split = LogitSplit::new(model, prompt, in_layer, ctx)?;
+        let split = LogitSplit::new(lab, in_layer)?;
         let (cache, direction) = (&split.run.cache, &split.direction);
 
         let mut others = split.embeddings();

@@ -45,6 +45,7 @@ impl Method for Spec {
     type Found = ResidualNorms;
     const NAME: &'static str = "residual norms";
     const VERB: &'static str = "Measuring";
+    const NEEDS: Needs = Needs::Prompt;
 
     fn run(&self, lab: &Lab<'_>) -> Result<ResidualNorms, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -84,10 +85,6 @@ impl Method for Spec {
 
     fn prompt(found: &ResidualNorms) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Prompt
     }
 
     fn is_short(&self) -> bool {

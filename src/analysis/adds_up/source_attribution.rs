@@ -74,11 +74,11 @@ impl Method for Spec {
     const VERB: &'static str = "Attributing";
 
     fn run(&self, lab: &Lab<'_>) -> Result<SourceAttribution, AnalysisError> {
-        let &Lab { model, prompt, ctx } = lab;
+        let &Lab { model, prompt, .. } = lab;
         let (n_layers, n_pos, last) = (model.config.n_layers, prompt.n_pos(), prompt.last());
         let (n_heads, d_head) = (model.config.n_heads, model.config.d_head());
         let in_layer = |layer| vec![Site::V(layer), Site::Pattern(layer), Site::MlpOut(layer)];
-        let split = LogitSplit::new(model, prompt, in_layer, ctx)?;
+        let split = LogitSplit::new(lab, in_layer)?;
         let (cache, direction) = (&split.run.cache, &split.direction);
 
         let mut others = split.embeddings();

@@ -22,11 +22,11 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::prediction::{self, Candidate};
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs};
-use crate::intervention::{Site, SiteSet, Span};
-use crate::model::{
-    Backward, Donors, Dropped, Gpt2, Objective, Request, Row, Run, SecondMoment, ask_tokens,
+use crate::analysis::{
+    AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs, donors,
 };
+use crate::intervention::{Site, SiteSet, Span};
+use crate::model::{Backward, Dropped, Gpt2, Objective, Row, Run, SecondMoment, ask_tokens};
 use crate::task::{Cancelled, Progress};
 use crate::tokens::{Answer, TokenizedPrompt};
 
@@ -300,6 +300,7 @@ impl Method for Spec {
     type Found = RankOneEdit;
     const NAME: &'static str = "rank-one edit";
     const VERB: &'static str = "Editing";
+    const NEEDS: Needs = Needs::Prompt;
 
     fn run(&self, lab: &Lab<'_>) -> Result<RankOneEdit, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -317,8 +318,8 @@ impl Method for Spec {
         let edited = update.apply(model);
         for Asked { kind, prompt } in &self.asked {
             let (text, kind) = (prompt.text.clone(), *kind);
-            let before = answers(model, prompt, ctx)?;
-            let after = answers(&edited, prompt, ctx)?;
+            let before = answers(&Lab { prompt, ..*lab })?;
+            let after = answers(&Lab { model: &edited, prompt, ctx })?;
             found.told.push(Told { kind, text, before, after });
         }
         Ok(RankOneEdit { steps, update: Some(update), ..found })
@@ -326,10 +327,6 @@ impl Method for Spec {
 
     fn prompt(found: &RankOneEdit) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Prompt
     }
 
     fn has_other_prompts(&self) -> bool {
@@ -510,8 +507,7 @@ fn forward(
     ctx: &AnalysisCtx<'_>,
 ) -> Result<Run, Cancelled> {
     let rows: Vec<Row<'_>> = texts.iter().map(|ids| Row::new(ids, &[])).collect();
-    let request = Request { rows: &rows, donors: &Donors::new(), capture, past: None, n_read };
-    model.run(&request, &mut |_| ctx.check_cancelled(model))
+    donors::run(model, &rows, capture, n_read, ctx)
 }
 
 /// The gradient at the output of a layer's MLP at one position, summed over rows. `[d_model]`
@@ -532,15 +528,12 @@ fn back(
     Ok(at_subject.into_data().iter::<f32>().collect())
 }
 
-fn answers(
-    model: &Gpt2,
-    prompt: &TokenizedPrompt,
-    ctx: &AnalysisCtx<'_>,
-) -> Result<Answers, AnalysisError> {
+fn answers(lab: &Lab<'_>) -> Result<Answers, AnalysisError> {
+    let prompt = lab.prompt;
     let show = prediction::Spec { n_top: 1 };
     let belief = |answer: &Answer| {
         let prompt = TokenizedPrompt { answer: Some(answer.clone()), ..prompt.clone() };
-        let found = show.run(&Lab { model, prompt: &prompt, ctx })?;
+        let found = show.run(&Lab { prompt: &prompt, ..*lab })?;
         let measured = found.answer.ok_or(AnalysisError::NoAnswer)?;
         let mean_log_prob = measured.answer_log_prob / answer.ids.len() as f32;
         Ok::<_, AnalysisError>((found.top[0], Belief { prob: measured.prob, mean_log_prob }))

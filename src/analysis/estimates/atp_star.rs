@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::contrast::{Contrast, CorruptedRuns};
 use crate::analysis::attribution_patching::BasePoint;
 use crate::analysis::corruption::Corrupted;
-use crate::analysis::objective::{Passes, Tokens, rows_per_batch, slope};
+use crate::analysis::objective::{Passes, objective, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
     AnalysisError, AnalysisResult, Correlation, Grid, Lab, Measurement, Method, Metric,
@@ -141,8 +141,6 @@ impl Node {
     }
 }
 
-impl Spec {}
-
 impl AtpStar {
     /// The effect of one activation. `head` is ignored for MLPs. `None` outside of the model.
     pub fn effect(&self, node: Node, layer: usize, pos: usize, head: usize) -> Option<Effect> {
@@ -184,25 +182,25 @@ impl Method for Spec {
     fn run(&self, lab: &Lab<'_>) -> Result<AtpStar, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
         let asked = Asked::new(model, prompt)?;
-        let tokens = Tokens::of(prompt, self.metric)?;
-        let contrast = self.contrast.corrupt(model, prompt, &asked, ctx)?;
+        let objective = objective(prompt, self.metric)?;
+        let contrast = self.contrast.corrupt(lab, &asked)?;
         let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
         let sites = Node::sites(n_layers);
 
         let n_steps = (2 + n_runs) * n_layers;
         let (first_pos, n_verified) = (contrast.first_pos, self.n_verified);
-        let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, n_verified, ctx);
+        let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, n_verified);
         let capture = sites.union(&Backward::sites(n_layers)).copied().collect();
-        let clean = passes.clean(prompt, &asked, &capture)?;
+        let clean = passes.clean(&capture)?;
         let mut wanted = sites.clone();
         wanted.extend((0..n_layers).map(Site::Pattern));
-        let gradients = passes.back(&clean.run, asked.ids.len(), &wanted, Dropped::EachLayer)?;
+        let gradients = passes.back(&clean.run, &wanted, Dropped::EachLayer)?;
 
         let extent = Extent { first_pos: contrast.first_pos, n_pos: prompt.n_pos(), n_layers };
         let mut sums = Sums::new(model, &extent);
         let mut corrupted = Vec::new();
         let mut runs = Vec::new();
-        let n_rows = rows_per_batch(model, &asked);
+        let n_rows = passes.n_rows();
         for start in (0..n_runs).step_by(n_rows) {
             let rows = contrast.rows(start..(start + n_rows).min(n_runs));
             let run = passes.forward(&rows, &Donors::new(), &sites)?;
@@ -477,8 +475,7 @@ fn verify(
         }
     }
     let metric = estimated.spec.metric;
-    let prompt = &estimated.prompt;
-    let found = passes.sweep_the_rest(prompt, &conditions, clean, donors, &mut |_| ())?;
+    let found = passes.sweep_the_rest(&conditions, clean, donors, &mut |_| ())?;
     let base = estimated.clean.get(metric).unwrap_or(f32::NAN);
     for (part, runs) in parts.iter_mut().zip(found.chunks(n_runs)) {
         part.patched = Measurement::mean(runs, metric).unwrap_or(f32::NAN) - base;

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::causal_trace::{self, CausalTrace, Component, Corrupted, Map};
 use crate::analysis::corruption::Drawn;
 use crate::analysis::largest::largest_by_size;
-use crate::analysis::objective::{Passes, Tokens, rows_per_batch, slope};
+use crate::analysis::objective::{Passes, objective, slope};
 use crate::analysis::sweep::{Asked, row, step};
 use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric};
 use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
@@ -184,8 +184,8 @@ impl Method for Spec {
         }
         let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
         let asked = Asked::new(model, prompt)?;
-        let tokens = Tokens::of(prompt, self.metric)?;
-        let Drawn { noise_std, edits, shown } = self.trace.draws().draw(model, prompt, ctx)?;
+        let objective = objective(prompt, self.metric)?;
+        let Drawn { noise_std, edits, shown } = self.trace.draws().draw(lab)?;
 
         let (n_layers, n_samples) = (model.config.n_layers, self.trace.n_samples);
         let sites: SiteSet = (0..n_layers)
@@ -203,14 +203,14 @@ impl Method for Spec {
         let wanted: SiteSet = sites.union(&overlaps.sites(n_layers)).copied().collect();
         let n_steps = (1 + n_samples + n_back) * n_layers + n_back * overlaps.n_values();
         let (first_pos, n_verified) = (subject.start, self.n_verified);
-        let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, n_verified, ctx);
+        let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, n_verified);
 
         let none = Donors::new();
         let capture = capture_for(self.base == BasePoint::Clean);
-        let clean = passes.clean(prompt, &asked, &capture)?;
+        let clean = passes.clean(&capture)?;
         let back = |passes: &mut Passes<'_>, run: &Run| -> Result<_, AnalysisError> {
-            let gradients = passes.back(run, asked.ids.len(), &wanted, Dropped::Nothing)?;
-            let off = overlaps.through_held(passes, run, &gradients, asked.ids.len())?;
+            let gradients = passes.back(run, &wanted, Dropped::Nothing)?;
+            let off = overlaps.through_held(passes, run, &gradients)?;
             Ok((gradients, off))
         };
         let clean_gradients = match self.base {
@@ -227,7 +227,7 @@ impl Method for Spec {
             draws: Vec::new(),
         };
         let capture = capture_for(self.base == BasePoint::Corrupted);
-        let n_rows = rows_per_batch(model, &asked);
+        let n_rows = passes.n_rows();
         for start in (0..n_samples).step_by(n_rows) {
             let samples = start..(start + n_rows).min(n_samples);
             let conditions: Vec<Condition> =
@@ -339,16 +339,17 @@ impl Overlaps {
         passes: &mut Passes<'_>,
         run: &Run,
         gradients: &ActivationCache,
-        n_pos: usize,
     ) -> Result<Vec<(usize, Tensor<3>)>, AnalysisError> {
         let [n_rows, _, _] = run.logits.dims();
+        let n_tokens = n_rows * passes.asked.ids.len();
+        let Lab { model, ctx, .. } = passes.lab;
         let mut off = Vec::new();
         for layers in &self.ends {
             let (first_pos, output) = (passes.first_pos, self.output);
             let held = Held { run, gradients, first_pos, output, layers: layers.clone() };
-            let found = passes.model.through_held(&held);
-            passes.model.wait();
-            step(passes.ctx, &mut passes.progress, (found.len() * n_rows * n_pos) as u64)?;
+            let found = model.through_held(&held);
+            model.wait();
+            step(ctx, &mut passes.progress, (found.len() * n_tokens) as u64)?;
             off.extend((0..layers.end - 1).rev().zip(found));
         }
         Ok(off)
@@ -467,7 +468,7 @@ fn verify(
     donors: &Donors,
 ) -> Result<Vec<Verified>, AnalysisError> {
     let AttributionPatching { spec, prompt, .. } = estimated;
-    let (n_layers, n_pos) = (passes.model.config.n_layers, prompt.n_pos());
+    let (n_layers, n_pos) = (passes.lab.model.config.n_layers, prompt.n_pos());
     let Some(scores) = estimated.scores(spec.metric) else { return Ok(Vec::new()) };
     let effects: Vec<f64> = (0..n_layers * n_pos).map(|nth| estimated.mean_effect(nth)).collect();
     let cells = largest_by_size(&effects, spec.n_verified);
@@ -480,7 +481,7 @@ fn verify(
             conditions.push(condition);
         }
     }
-    let patched = passes.sweep_the_rest(prompt, &conditions, clean, donors, &mut |_| ())?;
+    let patched = passes.sweep_the_rest(&conditions, clean, donors, &mut |_| ())?;
     let means = patched.chunks(spec.trace.n_samples);
     Ok(cells
         .into_iter()

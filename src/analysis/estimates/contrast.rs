@@ -7,10 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::corruption::{Corrupted, Drawn, Draws};
 use crate::analysis::sweep::{Asked, check_ids};
-use crate::analysis::{AnalysisCtx, AnalysisError};
+use crate::analysis::{AnalysisError, Lab};
 use crate::intervention::Condition;
-use crate::model::{Gpt2, Row};
-use crate::tokens::TokenizedPrompt;
+use crate::model::Row;
 
 /// How the corrupted runs are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,11 +56,10 @@ impl Contrast {
 
     pub(in crate::analysis) fn corrupt(
         &self,
-        model: &Gpt2,
-        prompt: &TokenizedPrompt,
+        lab: &Lab<'_>,
         asked: &Asked,
-        ctx: &AnalysisCtx<'_>,
     ) -> Result<CorruptedRuns, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
         let n_editable = prompt.n_pos();
         match self {
             Self::Prompt { ids } => {
@@ -83,7 +81,7 @@ impl Contrast {
             Self::Subject(draws) => {
                 draws.check()?;
                 let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
-                let Drawn { noise_std, edits, shown } = draws.draw(model, prompt, ctx)?;
+                let Drawn { noise_std, edits, shown } = draws.draw(lab)?;
                 Ok(CorruptedRuns {
                     ids: asked.ids.clone(),
                     n_editable,

@@ -17,6 +17,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::ops::Range;
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use super::contrast::{Contrast, CorruptedRuns};
 use crate::analysis::corruption::Corrupted;
 use crate::analysis::error::at_least_one;
-use crate::analysis::objective::{CleanRun, Passes, Tokens, rows_per_batch, slope};
+use crate::analysis::objective::{CleanRun, Passes, objective, slope};
 use crate::analysis::sweep::{Asked, row};
 use crate::analysis::{
     AnalysisError, AnalysisResult, Correlation, Grid, HeadInput, Lab, Measurement, Method, Metric,
@@ -119,8 +120,6 @@ pub struct Edge {
     pub score: f32,
 }
 
-impl Spec {}
-
 /// How many edges a model has.
 pub fn n_edges(config: &Gpt2Config) -> usize {
     let n_senders = |layer: usize| 1 + layer * (config.n_heads + 1);
@@ -143,8 +142,8 @@ impl Method for Spec {
         };
         at_least_one("the number of steps", n_steps)?;
         let asked = Asked::new(model, prompt)?;
-        let tokens = Tokens::of(prompt, self.metric)?;
-        let contrast = self.contrast.corrupt(model, prompt, &asked, ctx)?;
+        let objective = objective(prompt, self.metric)?;
+        let contrast = self.contrast.corrupt(lab, &asked)?;
         let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
 
         let n_passes = match self.base {
@@ -154,13 +153,12 @@ impl Method for Spec {
         };
         let (first_pos, n_verified) = (contrast.first_pos, self.n_verified);
         let n_steps_of_all = n_passes * n_layers;
-        let mut passes =
-            Passes::new(model, &asked, &tokens, first_pos, n_steps_of_all, n_verified, ctx);
+        let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps_of_all, n_verified);
         let mut capture = DirectPaths::sites(n_layers);
         if self.base == EdgeBase::Clean {
             capture.extend(Backward::sites(n_layers));
         }
-        let clean = passes.clean(prompt, &asked, &capture)?;
+        let clean = passes.clean(&capture)?;
 
         let mut written: SiteSet =
             (0..n_layers).flat_map(|it| [Site::Z(it), Site::MlpOut(it)]).collect();
@@ -180,26 +178,21 @@ impl Method for Spec {
                     caches.iter().map(|it| changes(model, &clean.run.cache, it, first_pos));
                 let slopes = [slope(&clean.measured, self.metric)];
                 if let Some(sum) = changes.reduce(|sum, it| sum + it) {
-                    scores.add(&mut passes, &clean.run, &sum, &slopes, asked.ids.len())?;
+                    scores.add(&mut passes, &clean.run, &sum, &slopes)?;
                 }
             }
             EdgeBase::Between { n_steps } => {
-                let n_rows = rows_per_batch(model, &asked);
+                let n_rows = passes.n_rows();
                 for cache in &caches {
                     let changes = changes(model, &clean.run.cache, cache, first_pos);
                     for start in (0..n_steps).step_by(n_rows) {
                         let steps = start..(start + n_rows).min(n_steps);
-                        let run = between(
-                            &mut passes,
-                            &asked,
-                            [cache, &clean.run.cache],
-                            steps,
-                            n_steps,
-                        )?;
+                        let ends = [cache, &clean.run.cache];
+                        let run = between(&mut passes, ends, steps, n_steps)?;
                         let measured = clean.read(&run)?;
                         let slopes: Vec<f32> =
                             measured.iter().map(|it| slope(it, self.metric)).collect();
-                        scores.add(&mut passes, &run, &changes, &slopes, asked.ids.len())?;
+                        scores.add(&mut passes, &run, &changes, &slopes)?;
                     }
                 }
             }
@@ -274,9 +267,8 @@ fn changes(
 /// Runs whose embeddings lie between those of two runs, these steps of `n_steps` from the first.
 fn between(
     passes: &mut Passes<'_>,
-    asked: &Asked,
     [from, to]: [&ActivationCache; 2],
-    steps: std::ops::Range<usize>,
+    steps: Range<usize>,
     n_steps: usize,
 ) -> Result<Run, AnalysisError> {
     let (start, end) = (from.get(Site::Embed).clone(), to.get(Site::Embed).clone());
@@ -290,13 +282,13 @@ fn between(
         .collect();
     let conditions: Vec<Condition> = steps
         .map(|step| {
-            let positions = Span::Only(passes.first_pos..asked.n_editable);
+            let positions = Span::Only(passes.first_pos..passes.asked.n_editable);
             let copy = Edit::CopyFrom { donor: Donor::Run(step), positions: positions.clone() };
             vec![Intervention::at(Site::Embed, positions, copy)]
         })
         .collect();
-    let rows: Vec<Row<'_>> = conditions.iter().map(|it| row(asked, it)).collect();
-    passes.forward(&rows, &donors, &Backward::sites(passes.model.config.n_layers))
+    let rows: Vec<Row<'_>> = conditions.iter().map(|it| row(passes.asked, it)).collect();
+    passes.forward(&rows, &donors, &Backward::sites(passes.lab.model.config.n_layers))
 }
 
 /// The scores of all edges, summed over runs: about as many numbers as one layer's weights.
@@ -340,14 +332,13 @@ impl Scores {
         run: &Run,
         changes: &Tensor<2>,
         slopes: &[f32],
-        n_pos: usize,
     ) -> Result<(), AnalysisError> {
-        let (model, first_pos) = (passes.model, passes.first_pos);
+        let (Lab { model, ctx, .. }, first_pos) = (passes.lab, passes.first_pos);
         let n_layers = model.config.n_layers;
         let in_layer = |it| [Site::Q(it), Site::K(it), Site::V(it), Site::Ln2Normalized(it)];
         let mut wanted: SiteSet = (0..n_layers).flat_map(in_layer).collect();
         wanted.insert(Site::ResidPost(n_layers - 1));
-        let gradients = passes.back(run, n_pos, &wanted, Dropped::Nothing)?;
+        let gradients = passes.back(run, &wanted, Dropped::Nothing)?;
 
         let slopes = Tensor::<1>::from_floats(slopes, &changes.device());
         let slopes = slopes.reshape([1, -1, 1, 1]);
@@ -362,7 +353,7 @@ impl Scores {
             for (sum, value) in block.values.iter_mut().zip(found.iter::<f32>()) {
                 *sum += f64::from(value);
             }
-            if passes.ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
+            if ctx.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
         };
         for layer in 0..n_layers {
             add(2 * layer, model.head_input_gradients(layer, &run.cache, &gradients, first_pos))?;
@@ -435,8 +426,8 @@ fn verify(
     clean: CleanRun<'_>,
     corrupted: &[ActivationCache],
 ) -> Result<Vec<f32>, AnalysisError> {
-    let EdgeAttribution { spec, prompt, .. } = estimated;
-    let model = passes.model;
+    let spec = &estimated.spec;
+    let Lab { model, prompt, ctx } = passes.lab;
     let n_layers = model.config.n_layers;
     let positions = contrast.first_pos..prompt.n_pos();
     let mut donors = Donors::new();
@@ -452,7 +443,7 @@ fn verify(
                 receivers: &SiteSet::from([site]),
                 positions: positions.clone(),
             };
-            let read = model.direct_paths(&request, &mut |_| passes.ctx.check_cancelled(model))?;
+            let read = model.direct_paths(&request, &mut |_| ctx.check_cancelled(model))?;
             let donor = Donor::Run(donors.len());
             donors.insert(donor, read);
             let copy = Edit::CopyFrom { donor, positions: Span::Only(0..positions.len()) };
@@ -461,8 +452,7 @@ fn verify(
             conditions.push(vec![given.of_heads(heads)]);
         }
     }
-    let found =
-        passes.sweep_the_rest(prompt, &conditions, clean.reference, &donors, &mut |_| ())?;
+    let found = passes.sweep_the_rest(&conditions, clean.reference, &donors, &mut |_| ())?;
     let base = estimated.clean.get(spec.metric).unwrap_or(f32::NAN);
     let means = found.chunks(corrupted.len());
     Ok(means.map(|runs| Measurement::mean(runs, spec.metric).unwrap_or(f32::NAN) - base).collect())

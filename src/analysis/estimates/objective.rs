@@ -1,51 +1,35 @@
 //! Forward and backward passes of an estimate, and the objective whose gradients they compute.
 
 use crate::analysis::sweep::{Asked, row, step, sweep_beside};
-use crate::analysis::{AnalysisCtx, AnalysisError, Measurement, Metric};
+use crate::analysis::{AnalysisError, Lab, Measurement, Metric};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{
-    ActivationCache, Backward, DeviceFailed, Donors, Dropped, Gpt2, Objective, Reference, Request,
-    Row, Run,
+    ActivationCache, Backward, DeviceFailed, Donors, Dropped, Objective, Reference, Request, Row,
+    Run,
 };
-use crate::task::{Progress, TaskCtx};
+use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
-/// The tokens that a metric reads.
-pub(in crate::analysis) struct Tokens<'a> {
-    answer: &'a [u32],
-    foil: Option<u32>,
-    is_logit: bool,
-}
-
-impl<'a> Tokens<'a> {
-    pub fn of(prompt: &'a TokenizedPrompt, metric: Metric) -> Result<Self, AnalysisError> {
-        let answer = &prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.ids;
-        let foil = prompt.foil.as_ref().map(|foil| foil.first());
-        Ok(match metric {
-            Metric::Prob | Metric::LogProb => {
-                Self { answer: &answer[..1], foil: None, is_logit: false }
-            }
-            Metric::AnswerProb => Self { answer, foil: None, is_logit: false },
-            Metric::Logit => Self { answer: &answer[..1], foil: None, is_logit: true },
-            Metric::Rank | Metric::Kl => return Err(AnalysisError::NoSlope(metric)),
-            Metric::LogitDiff => {
-                let foil = foil.ok_or(AnalysisError::NoFoil)?;
-                Self { answer: &answer[..1], foil: Some(foil), is_logit: true }
-            }
-        })
-    }
-
-    pub fn objective(&self) -> Objective<'a> {
-        if self.is_logit {
-            Objective::Logit { token: self.answer[0], less: self.foil }
-        } else {
-            Objective::LogProb { tokens: self.answer }
+/// The number whose gradients estimate a metric. That of a probability is its logarithm.
+pub(in crate::analysis) fn objective(
+    prompt: &TokenizedPrompt,
+    metric: Metric,
+) -> Result<Objective<'_>, AnalysisError> {
+    let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?;
+    let token = answer.first();
+    let foil = prompt.foil.as_ref().map(|foil| foil.first());
+    Ok(match metric {
+        Metric::Prob | Metric::LogProb => Objective::LogProb { tokens: &answer.ids[..1] },
+        Metric::AnswerProb => Objective::LogProb { tokens: &answer.ids },
+        Metric::Logit => Objective::Logit { token, less: None },
+        Metric::Rank | Metric::Kl => return Err(AnalysisError::NoSlope(metric)),
+        Metric::LogitDiff => {
+            Objective::Logit { token, less: Some(foil.ok_or(AnalysisError::NoFoil)?) }
         }
-    }
+    })
 }
 
-/// The derivative of a metric with respect to its objective. The objective of a probability is its
-/// logarithm.
+/// The derivative of a metric with respect to its [`objective`].
 pub(in crate::analysis) fn slope(at: &Measurement, metric: Metric) -> f32 {
     match metric {
         Metric::Prob | Metric::AnswerProb => at.get(metric).unwrap_or(f32::NAN),
@@ -58,17 +42,11 @@ pub(in crate::analysis) fn slope(at: &Measurement, metric: Metric) -> f32 {
 /// pass, ten times as much as without one.
 const TOKENS_PER_BATCH: usize = 256;
 
-/// How many rows go forward and back together.
-pub(in crate::analysis) fn rows_per_batch(model: &Gpt2, asked: &Asked) -> usize {
-    (TOKENS_PER_BATCH / asked.ids.len()).clamp(1, model.max_rows.max(1))
-}
-
 /// The passes of one estimate, with their progress.
 pub(in crate::analysis) struct Passes<'a> {
-    pub model: &'a Gpt2,
-    pub ctx: &'a AnalysisCtx<'a>,
-    pub objective: Objective<'a>,
-    pub n_read: usize,
+    pub lab: Lab<'a>,
+    pub asked: &'a Asked,
+    objective: Objective<'a>,
 
     /// The first position with gradients.
     pub first_pos: usize,
@@ -79,8 +57,7 @@ pub(in crate::analysis) struct Passes<'a> {
 
 /// The clean run, which other runs are compared with.
 pub(in crate::analysis) struct CleanRun<'a> {
-    model: &'a Gpt2,
-    prompt: &'a TokenizedPrompt,
+    lab: Lab<'a>,
     pub run: Run,
     pub reference: Reference,
     pub measured: Measurement,
@@ -88,7 +65,7 @@ pub(in crate::analysis) struct CleanRun<'a> {
 
 impl CleanRun<'_> {
     pub fn read(&self, run: &Run) -> Result<Vec<Measurement>, DeviceFailed> {
-        Measurement::read(self.model, &run.logits, self.prompt, Some(&self.reference))
+        Measurement::read(self.lab.model, &run.logits, self.lab.prompt, Some(&self.reference))
     }
 }
 
@@ -96,36 +73,31 @@ impl<'a> Passes<'a> {
     /// The passes of an estimate of `n_steps` rows times layers. For progress, verifying any cells
     /// counts as much as the estimate.
     pub fn new(
-        model: &'a Gpt2,
-        asked: &Asked,
-        tokens: &Tokens<'a>,
+        lab: &Lab<'a>,
+        asked: &'a Asked,
+        objective: Objective<'a>,
         first_pos: usize,
         n_steps: usize,
         n_verified: usize,
-        ctx: &'a AnalysisCtx<'a>,
     ) -> Self {
         let estimating = (n_steps * asked.ids.len()) as u64;
         let verifying = if n_verified > 0 { estimating } else { 0 };
         let progress = Progress { done: 0, total: estimating + verifying };
-        let objective = tokens.objective();
-        Self { model, ctx, objective, n_read: asked.n_read, first_pos, progress }
+        Self { lab: *lab, asked, objective, first_pos, progress }
+    }
+
+    /// How many rows go forward and back together.
+    pub fn n_rows(&self) -> usize {
+        (TOKENS_PER_BATCH / self.asked.ids.len()).clamp(1, self.lab.model.max_rows.max(1))
     }
 
     /// Does the clean run, and keeps `capture`.
-    pub fn clean<'p>(
-        &mut self,
-        prompt: &'p TokenizedPrompt,
-        asked: &Asked,
-        capture: &SiteSet,
-    ) -> Result<CleanRun<'p>, AnalysisError>
-    where
-        'a: 'p,
-    {
-        let run = self.forward(&[row(asked, &Vec::new())], &Donors::new(), capture)?;
+    pub fn clean(&mut self, capture: &SiteSet) -> Result<CleanRun<'a>, AnalysisError> {
+        let run = self.forward(&[row(self.asked, &Vec::new())], &Donors::new(), capture)?;
         let reference = Reference::of(&run.logits);
-        let model = self.model;
+        let Lab { model, prompt, .. } = self.lab;
         let measured = Measurement::read(model, &run.logits, prompt, Some(&reference))?[0];
-        Ok(CleanRun { model, prompt, run, reference, measured })
+        Ok(CleanRun { lab: self.lab, run, reference, measured })
     }
 
     pub fn forward(
@@ -134,9 +106,10 @@ impl<'a> Passes<'a> {
         donors: &Donors,
         capture: &SiteSet,
     ) -> Result<Run, AnalysisError> {
-        let request = Request { rows, donors, capture, past: None, n_read: self.n_read };
+        let n_read = self.asked.n_read;
+        let request = Request { rows, donors, capture, past: None, n_read };
         let cost = rows.iter().map(|row| row.ids.len() as u64).sum();
-        let (model, ctx, progress) = (self.model, self.ctx, &mut self.progress);
+        let (Lab { model, ctx, .. }, progress) = (self.lab, &mut self.progress);
         Ok(model.run(&request, &mut |_| {
             // A device that works far ahead through its queue could not be stopped.
             model.wait();
@@ -144,17 +117,16 @@ impl<'a> Passes<'a> {
         })?)
     }
 
-    /// The gradients at `wanted` for a run of `n_pos` positions.
+    /// The gradients at `wanted` for a run.
     pub fn back(
         &mut self,
         run: &Run,
-        n_pos: usize,
         wanted: &SiteSet,
         dropped: Dropped,
     ) -> Result<ActivationCache, AnalysisError> {
         let [batch, _, _] = run.logits.dims();
-        let cost = (batch * n_pos) as u64;
-        let (model, ctx, progress) = (self.model, self.ctx, &mut self.progress);
+        let cost = (batch * self.asked.ids.len()) as u64;
+        let (Lab { model, ctx, .. }, progress) = (self.lab, &mut self.progress);
         let end = progress.done + cost * model.config.n_layers as u64;
         let (objective, first_pos) = (self.objective, self.first_pos);
         let request = Backward { run, objective, first_pos, wanted, dropped };
@@ -165,28 +137,24 @@ impl<'a> Passes<'a> {
         })?;
         // The backward pass may end before the first layer.
         progress.done = end;
-        self.ctx.task.checkpoint(self.progress)?;
+        ctx.task.checkpoint(self.progress)?;
         Ok(gradients)
     }
 
     /// Runs a sweep whose progress fills the rest of the estimate's.
     pub fn sweep_the_rest(
         &self,
-        prompt: &TokenizedPrompt,
         conditions: &[Condition],
         clean: Reference,
         donors: &Donors,
         on_batch: &mut dyn FnMut(&[Option<Measurement>]),
     ) -> Result<Vec<Measurement>, AnalysisError> {
-        let (ctx, Progress { done, total }) = (self.ctx, self.progress);
+        let (ctx, Progress { done, total }) = (self.lab.ctx, self.progress);
         let report = |it: Progress| {
             let more = f64::from(it.fraction()) * (total - done) as f64;
             (ctx.task.report)(Progress { done: done + more as u64, total });
         };
-        let ctx = AnalysisCtx {
-            task: TaskCtx { cancel: ctx.task.cancel.clone(), report: &report },
-            ..*ctx
-        };
-        sweep_beside(clean.into(), self.model, prompt, conditions, donors, &ctx, on_batch)
+        let lab = Lab { ctx: &ctx.reporting(&report), ..self.lab };
+        sweep_beside(clean.into(), &lab, conditions, donors, on_batch)
     }
 }

@@ -75,6 +75,7 @@ impl Method for Spec {
     type Found = Attention;
     const NAME: &'static str = "attention";
     const VERB: &'static str = "Reading attention";
+    const NEEDS: Needs = Needs::Prompt;
 
     fn run(&self, lab: &Lab<'_>) -> Result<Attention, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -134,10 +135,6 @@ impl Method for Spec {
 
     fn prompt(found: &Attention) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Prompt
     }
 
     fn is_short(&self) -> bool {

@@ -85,6 +85,7 @@ impl Method for Spec {
     type Found = HeadSummary;
     const NAME: &'static str = "head scores";
     const VERB: &'static str = "Scoring heads";
+    const NEEDS: Needs = Needs::Prompt;
 
     fn run(&self, lab: &Lab<'_>) -> Result<HeadSummary, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -142,10 +143,6 @@ impl Method for Spec {
 
     fn prompt(found: &HeadSummary) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Prompt
     }
 
     fn has_other_prompts(&self) -> bool {

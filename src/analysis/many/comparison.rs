@@ -19,11 +19,10 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::analysis::prediction::Candidate;
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, Correlation, Grid, Lab, Measurement, Method, Metric, ablation,
-    causal_trace, logit_attribution, prediction,
+    AnalysisError, Correlation, Grid, Lab, Measurement, Method, Metric, ablation, causal_trace,
+    logit_attribution, prediction,
 };
-use crate::model::Gpt2;
-use crate::task::{Progress, TaskCtx};
+use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 mod overlap;
@@ -196,22 +195,20 @@ impl Method for Spec {
     const VERB: &'static str = "Comparing";
 
     fn run(&self, lab: &Lab<'_>) -> Result<Comparison, AnalysisError> {
-        let &Lab { model, prompt, ctx } = lab;
+        let &Lab { prompt, ctx, .. } = lab;
         self.check()?;
         let prompts = [prompt.clone(), self.inverse.clone()];
         let of = |nth: usize| {
-            let prompt = &prompts[nth];
-            // Each prompt is half of the work. Unfinished maps are not shown.
+            // Each prompt is half of the work.
             let report = |it: Progress| {
                 (ctx.task.report)(Progress {
                     done: it.done + nth as u64 * it.total,
                     total: 2 * it.total,
                 });
             };
-            let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: &report };
-            let ctx = AnalysisCtx { task, partial: &|_| (), ..*ctx };
-            let recall = recalled(model, prompt, &self.right[nth], &ctx)?;
-            Ok::<_, AnalysisError>((recall, PromptMap::new(model, prompt, &self.map, &ctx)?))
+            let lab = Lab { prompt: &prompts[nth], ctx: &ctx.quiet(&report), ..*lab };
+            let recall = recalled(&lab, &self.right[nth])?;
+            Ok::<_, AnalysisError>((recall, PromptMap::new(&lab, &self.map)?))
         };
         let ((recall, found), (of_inverse, inverse)) = (of(0)?, of(1)?);
         Ok(compare(self, prompts.clone(), [recall, of_inverse], &[found, inverse]))
@@ -235,17 +232,13 @@ impl Method for Spec {
     }
 }
 
-fn recalled(
-    model: &Gpt2,
-    prompt: &TokenizedPrompt,
-    right: &[u32],
-    ctx: &AnalysisCtx<'_>,
-) -> Result<Recall, AnalysisError> {
+fn recalled(lab: &Lab<'_>, right: &[u32]) -> Result<Recall, AnalysisError> {
+    let &Lab { model, prompt, .. } = lab;
     let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
     let right = if right.is_empty() { &[answer] } else { right };
     crate::analysis::sweep::check_ids(model, &prompt.ids, right.iter().copied())?;
     let all = prediction::Spec { n_top: model.config.d_vocab };
-    let top = all.run(&Lab { model, prompt, ctx })?.top;
+    let top = all.run(lab)?.top;
     let rank = top.iter().position(|it| right.contains(&it.id)).expect("every token has a rank");
     Ok(Recall { top: top[0], right: top[rank], rank })
 }
@@ -260,18 +253,11 @@ struct PromptMap {
 }
 
 impl PromptMap {
-    fn new(
-        model: &Gpt2,
-        prompt: &TokenizedPrompt,
-        map: &MapSpec,
-        ctx: &AnalysisCtx<'_>,
-    ) -> Result<Self, AnalysisError> {
+    fn new(lab: &Lab<'_>, map: &MapSpec) -> Result<Self, AnalysisError> {
         Ok(match map {
-            MapSpec::Trace { spec, metric } => {
-                Self::of_trace(&spec.run(&Lab { model, prompt, ctx })?, *metric)?
-            }
+            MapSpec::Trace { spec, metric } => Self::of_trace(&spec.run(lab)?, *metric)?,
             MapSpec::Ablation { spec, metric } => {
-                let found = spec.run(&Lab { model, prompt, ctx })?;
+                let found = spec.run(lab)?;
                 let clean = found.clean.get(*metric).ok_or(AnalysisError::NoFoil)?;
                 let change = |it: &Option<Measurement>| {
                     it.and_then(|it| it.get(*metric)).map_or(f32::NAN, |it| it - clean)
@@ -280,8 +266,8 @@ impl PromptMap {
             }
             MapSpec::Attribution => {
                 let spec = logit_attribution::Spec { by: Parts::Heads };
-                let found = spec.run(&Lab { model, prompt, ctx })?;
-                Self { trace: None, map: of_heads(&found, model.config.n_heads) }
+                let found = spec.run(lab)?;
+                Self { trace: None, map: of_heads(&found, lab.model.config.n_heads) }
             }
         })
     }

@@ -26,8 +26,7 @@ use crate::analysis::prediction::{self, Candidate};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Estimate, Grid, Lab, Method, Metric, Needs, Role,
 };
-use crate::model::Gpt2;
-use crate::task::{Progress, TaskCtx};
+use crate::task::Progress;
 use crate::tokens::{Answer, TokenizedPrompt, visible};
 
 mod rome;
@@ -251,6 +250,7 @@ impl Method for Spec {
     type Found = TraceAverage;
     const NAME: &'static str = "trace average";
     const VERB: &'static str = "Tracing";
+    const NEEDS: Needs = Needs::OwnPrompts;
 
     fn run(&self, lab: &Lab<'_>) -> Result<TraceAverage, AnalysisError> {
         let &Lab { model, ctx, .. } = lab;
@@ -269,7 +269,7 @@ impl Method for Spec {
                 let here = (share * STEPS as f32) as u64;
                 (ctx.task.report)(Progress { done: done + here, total });
             };
-            match traced(model, self, nth, &report, ctx) {
+            match traced(lab, self, nth, &report) {
                 Ok(found) => average.facts.push(Arc::new(found)),
                 Err(Stop::LeftOut(cause, reason)) => {
                     let prompt = fact.prompt.text.clone();
@@ -288,10 +288,6 @@ impl Method for Spec {
         None
     }
 
-    fn needs(&self) -> Needs {
-        Needs::OwnPrompts
-    }
-
     fn has_other_prompts(&self) -> bool {
         true
     }
@@ -299,24 +295,20 @@ impl Method for Spec {
 
 /// Traces a fact. `report` is called with the share that is done.
 fn traced(
-    model: &Gpt2,
+    lab: &Lab<'_>,
     spec: &Spec,
     nth: usize,
     report: &dyn Fn(f32),
-    ctx: &AnalysisCtx<'_>,
 ) -> Result<TracedFact, Stop> {
     let fact = &spec.facts[nth];
-    let (answer, is_known) = measured(model, fact, spec.kept, ctx)?;
+    let (answer, is_known) = measured(lab, fact, spec.kept)?;
     let prompt = TokenizedPrompt { answer: Some(answer.clone()), ..fact.prompt.clone() };
     let mut traces = Vec::with_capacity(spec.components.len());
     for &component in &spec.components {
         let n_traces = spec.components.len() as f32;
         let report = |it: Progress| report((traces.len() as f32 + it.fraction()) / n_traces);
-        let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: &report };
-        // Unfinished maps are not averaged.
-        let own_ctx = AnalysisCtx { task, partial: &|_| (), ..*ctx };
-        let spec = spec.trace_of(fact, component);
-        let trace = spec.run(&Lab { model, prompt: &prompt, ctx: &own_ctx })?;
+        let own = Lab { prompt: &prompt, ctx: &lab.ctx.quiet(&report), ..*lab };
+        let trace = spec.trace_of(fact, component).run(&own)?;
         traces.push(trace);
     }
     let positions = by_role(&prompt);
@@ -337,16 +329,10 @@ fn traced(
 }
 
 /// The answer that is measured, and whether the model gives it.
-fn measured(
-    model: &Gpt2,
-    fact: &AskedFact,
-    kept: Kept,
-    ctx: &AnalysisCtx<'_>,
-) -> Result<(Answer, bool), Stop> {
-    let quiet = TaskCtx { cancel: ctx.task.cancel.clone(), report: &|_| () };
-    let own_ctx = AnalysisCtx { task: quiet, partial: &|_| (), ..*ctx };
-    let lab = Lab { model, prompt: &fact.prompt, ctx: &own_ctx };
-    let said = prediction::Spec { n_top: 1 }.run(&lab)?;
+fn measured(lab: &Lab<'_>, fact: &AskedFact, kept: Kept) -> Result<(Answer, bool), Stop> {
+    let ctx = lab.ctx;
+    let own = Lab { prompt: &fact.prompt, ctx: &ctx.quiet(&|_| ()), ..*lab };
+    let said = prediction::Spec { n_top: 1 }.run(&own)?;
     let top = said.top[0];
     let Some(own) = &fact.prompt.answer else { return Ok((guess(top, ctx), true)) };
     if own.first() == top.id {

@@ -131,7 +131,8 @@ impl Method for Spec {
             result.fill(&senders, so_far);
             (ctx.partial)(AnalysisResult::PathPatching(result.clone()));
         };
-        let found = sweep_beside(reference.into(), model, prompt, &conditions, &told, ctx, fill)?;
+        let lab = Lab { prompt, ..*lab };
+        let found = sweep_beside(reference.into(), &lab, &conditions, &told, fill)?;
         let found: Vec<_> = found.into_iter().map(Some).collect();
         result.fill(&senders, &found);
         Ok(result)

@@ -16,12 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::sweep::{Asked, sweep_map};
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions,
-    donors,
+    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions, donors,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{Donors, Gpt2};
-use crate::task::{Progress, TaskCtx};
+use crate::model::Donors;
+use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,15 +125,14 @@ impl Replacement {
     /// half of the progress.
     pub(in crate::analysis) fn with_donors<T>(
         &self,
-        model: &Gpt2,
-        prompt: &TokenizedPrompt,
+        lab: &Lab<'_>,
         sites: &SiteSet,
-        ctx: &AnalysisCtx<'_>,
-        then: impl FnOnce(&Donors, &AnalysisCtx<'_>) -> Result<T, AnalysisError>,
+        then: impl FnOnce(&Donors, &Lab<'_>) -> Result<T, AnalysisError>,
     ) -> Result<T, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
         let n_pos = prompt.n_pos();
         match self {
-            Self::Zero => then(&Donors::new(), ctx),
+            Self::Zero => then(&Donors::new(), lab),
             Self::Mean { prompts } => {
                 // Each half has its own number of steps.
                 let half = |before: u64| {
@@ -144,19 +142,16 @@ impl Replacement {
                     }
                 };
                 let (first, second) = (half(0), half(1));
-                let of_half = |report| {
-                    let task = TaskCtx { cancel: ctx.task.cancel.clone(), report };
-                    AnalysisCtx { task, ..*ctx }
-                };
-                let mean = donors::mean(model, prompts, n_pos, sites, &of_half(&first))?;
-                then(&Donors::from([(Donor::Mean, mean)]), &of_half(&second))
+                let mean = donors::mean(model, prompts, n_pos, sites, &ctx.reporting(&first))?;
+                let lab = Lab { ctx: &ctx.reporting(&second), ..*lab };
+                then(&Donors::from([(Donor::Mean, mean)]), &lab)
             }
             Self::Resample { ids } => {
                 if ids.len() != n_pos {
                     return Err(AnalysisError::OtherLength { n_pos, n_other: ids.len() });
                 }
                 let other = donors::other(model, ids, sites, ctx)?;
-                then(&Donors::from([(Donor::Counterpart, other)]), ctx)
+                then(&Donors::from([(Donor::Counterpart, other)]), lab)
             }
         }
     }
@@ -177,7 +172,7 @@ impl Method for Spec {
     const VERB: &'static str = "Ablating";
 
     fn run(&self, lab: &Lab<'_>) -> Result<Ablation, AnalysisError> {
-        let &Lab { model, prompt, ctx } = lab;
+        let &Lab { model, prompt, .. } = lab;
         let positions = self.positions.ranges(prompt)?;
         // This checks the prompt before anything runs.
         Asked::new(model, prompt)?;
@@ -191,9 +186,8 @@ impl Method for Spec {
             clean,
             ablated: Grid::new(n_columns, ablated.to_vec()),
         };
-        self.replacement.with_donors(model, prompt, &sites, ctx, |donors, ctx| {
-            let lab = Lab { ctx, ..*lab };
-            sweep_map(&lab, &conditions, donors, result, AnalysisResult::Ablation)
+        self.replacement.with_donors(lab, &sites, |donors, lab| {
+            sweep_map(lab, &conditions, donors, result, AnalysisResult::Ablation)
         })
     }
 

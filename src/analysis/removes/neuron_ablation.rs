@@ -17,14 +17,13 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::ablation::Replacement;
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::largest::largest_by_size;
-use crate::analysis::objective::{Passes, Tokens, slope};
+use crate::analysis::objective::{Passes, objective, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, Correlation, Lab, Measurement, Method, Metric,
-    Positions,
+    AnalysisError, AnalysisResult, Correlation, Lab, Measurement, Method, Metric, Positions,
 };
 use crate::intervention::{Condition, Intervention, Site, SiteSet, Span};
-use crate::model::{Backward, Donors, Dropped, Gpt2};
+use crate::model::{Backward, Donors, Dropped};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +116,7 @@ impl Method for Spec {
     const VERB: &'static str = "Ablating";
 
     fn run(&self, lab: &Lab<'_>) -> Result<NeuronAblation, AnalysisError> {
-        let &Lab { model, prompt, ctx } = lab;
+        let &Lab { model, prompt, .. } = lab;
         at_least_one("the number of neurons", self.n_top)?;
         let layers = self.chosen_layers(model.config.n_layers)?;
         let positions = self.positions.ranges(prompt)?;
@@ -126,11 +125,11 @@ impl Method for Spec {
         };
         // This checks the prompt before anything runs.
         Asked::new(model, prompt)?;
-        Tokens::of(prompt, self.metric)?;
+        objective(prompt, self.metric)?;
         let sites: SiteSet = layers.iter().map(|&layer| Site::MlpPost(layer)).collect();
-        self.replacement.with_donors(model, prompt, &sites, ctx, |donors, ctx| {
+        self.replacement.with_donors(lab, &sites, |donors, lab| {
             let extent = Extent { layers: &layers, positions: &positions, first_pos };
-            estimate_and_ablate(model, prompt, self, &extent, donors, ctx)
+            estimate_and_ablate(lab, self, &extent, donors)
         })
     }
 
@@ -153,23 +152,22 @@ struct Extent<'a> {
 }
 
 fn estimate_and_ablate(
-    model: &Gpt2,
-    prompt: &TokenizedPrompt,
+    lab: &Lab<'_>,
     spec: &Spec,
     extent: &Extent<'_>,
     donors: &Donors,
-    ctx: &AnalysisCtx<'_>,
 ) -> Result<NeuronAblation, AnalysisError> {
+    let &Lab { model, prompt, ctx } = lab;
     let Extent { layers, positions, first_pos } = *extent;
     let (n_layers, d_mlp) = (model.config.n_layers, model.config.d_mlp);
     let asked = Asked::new(model, prompt)?;
-    let tokens = Tokens::of(prompt, spec.metric)?;
+    let objective = objective(prompt, spec.metric)?;
     let sites: SiteSet = layers.iter().map(|&layer| Site::MlpPost(layer)).collect();
     let n_steps = 2 * n_layers;
-    let mut passes = Passes::new(model, &asked, &tokens, first_pos, n_steps, spec.n_top, ctx);
+    let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, spec.n_top);
     let capture = sites.union(&Backward::sites(n_layers)).copied().collect();
-    let clean = passes.clean(prompt, &asked, &capture)?;
-    let gradients = passes.back(&clean.run, asked.ids.len(), &sites, Dropped::Nothing)?;
+    let clean = passes.clean(&capture)?;
+    let gradients = passes.back(&clean.run, &sites, Dropped::Nothing)?;
 
     let activations = |layer: usize| at(positions, 0, clean.run.cache.get(Site::MlpPost(layer)));
     let replacements = |layer: usize| {
@@ -232,10 +230,9 @@ fn estimate_and_ablate(
         }
         result
     };
-    let found =
-        passes.sweep_the_rest(prompt, &conditions, clean.reference, donors, &mut |so_far| {
-            (ctx.partial)(AnalysisResult::NeuronAblation(filled(so_far)));
-        })?;
+    let found = passes.sweep_the_rest(&conditions, clean.reference, donors, &mut |so_far| {
+        (ctx.partial)(AnalysisResult::NeuronAblation(filled(so_far)));
+    })?;
     let found: Vec<Option<Measurement>> = found.into_iter().map(Some).collect();
     result = filled(&found);
     let pairs = result

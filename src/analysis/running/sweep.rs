@@ -65,14 +65,12 @@ const ROWS_WAITING: usize = 8192;
 ///
 /// If a condition reaches outside the activations.
 pub fn sweep(
-    model: &Gpt2,
-    prompt: &TokenizedPrompt,
+    lab: &Lab<'_>,
     conditions: &[Condition],
     donors: &Donors,
-    ctx: &AnalysisCtx<'_>,
     on_batch: &mut dyn FnMut(&[Option<Measurement>]),
 ) -> Result<Vec<Measurement>, AnalysisError> {
-    sweep_beside(Known::default(), model, prompt, conditions, donors, ctx, on_batch)
+    sweep_beside(Known::default(), lab, conditions, donors, on_batch)
 }
 
 /// Runs the clean run and the cells of a map. `result` makes a method's result of the clean
@@ -84,10 +82,9 @@ pub(in crate::analysis) fn sweep_map<T>(
     result: impl Fn(Measurement, &[Option<Measurement>]) -> T,
     partial: fn(T) -> AnalysisResult,
 ) -> Result<T, AnalysisError> {
-    let &Lab { model, prompt, ctx } = lab;
-    let found = sweep(model, prompt, conditions, donors, ctx, &mut |so_far| {
+    let found = sweep(lab, conditions, donors, &mut |so_far| {
         if let [Some(clean), cells @ ..] = so_far {
-            (ctx.partial)(partial(result(*clean, cells)));
+            (lab.ctx.partial)(partial(result(*clean, cells)));
         }
     })?;
     let cells: Vec<_> = found[1..].iter().copied().map(Some).collect();
@@ -113,11 +110,9 @@ impl From<Reference> for Known {
 /// As [`sweep`], without computing what is known already.
 pub(in crate::analysis) fn sweep_beside(
     known: Known,
-    model: &Gpt2,
-    prompt: &TokenizedPrompt,
+    &Lab { model, prompt, ctx }: &Lab<'_>,
     conditions: &[Condition],
     donors: &Donors,
-    ctx: &AnalysisCtx<'_>,
     on_batch: &mut dyn FnMut(&[Option<Measurement>]),
 ) -> Result<Vec<Measurement>, AnalysisError> {
     let asked = Asked::new(model, prompt)?;

@@ -168,6 +168,7 @@ impl Method for Spec {
     type Found = Generation;
     const NAME: &'static str = "generation";
     const VERB: &'static str = "Writing";
+    const NEEDS: Needs = Needs::Prompt;
 
     fn run(&self, lab: &Lab<'_>) -> Result<Generation, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -222,10 +223,6 @@ impl Method for Spec {
     fn prompt(_: &Generation) -> Option<&TokenizedPrompt> {
         // The prompt is shown as the beginning of the generated text.
         None
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Prompt
     }
 }
 

@@ -44,6 +44,7 @@ impl Method for Spec {
     type Found = Prediction;
     const NAME: &'static str = "prediction";
     const VERB: &'static str = "Predicting";
+    const NEEDS: Needs = Needs::Prompt;
 
     fn run(&self, lab: &Lab<'_>) -> Result<Prediction, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -80,10 +81,6 @@ impl Method for Spec {
 
     fn prompt(found: &Prediction) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Prompt
     }
 
     fn is_short(&self) -> bool {

@@ -32,9 +32,9 @@ use crate::analysis::corruption::{Drawn, Draws};
 use crate::analysis::error::at_least_one;
 use crate::analysis::measurement::Measurement;
 use crate::analysis::sweep::{Asked, Known, sweep_beside};
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Method, donors};
+use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, donors};
 use crate::intervention::{Condition, Donor, NoiseRng, Site, SiteSet};
-use crate::model::{Donors, Gpt2, Reference};
+use crate::model::{Donors, Reference};
 use crate::tokens::TokenizedPrompt;
 
 pub use super::trace_map::{Map, plan};
@@ -242,7 +242,7 @@ impl Method for Spec {
         let &Lab { model, prompt, ctx } = lab;
         let asked = Asked::new(model, prompt)?;
         let Prepared { noise_std, corruptions, conditions, clean, donors } =
-            prepare(model, prompt, self, &asked, ctx)?;
+            prepare(lab, self, &asked)?;
         let reference = Reference::of(&clean);
         let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
         let n_columns = self.map.n_columns(prompt.n_pos(), n_heads);
@@ -255,11 +255,8 @@ impl Method for Spec {
             corrupted: Vec::new(),
             restored: Grid::new(n_columns, vec![Vec::new(); n_columns * n_layers]),
         };
-        let known = Known {
-            clean: Some(reference),
-            found: known(&trace.prompt, self, [n_layers, n_heads], ctx),
-        };
-        sweep_beside(known, model, prompt, &conditions, &donors, ctx, &mut |so_far| {
+        let known = Known { clean: Some(reference), found: known(lab, self) };
+        sweep_beside(known, lab, &conditions, &donors, &mut |so_far| {
             trace.fill(so_far);
             (ctx.partial)(AnalysisResult::CausalTrace(trace.clone()));
         })?;
@@ -294,15 +291,14 @@ pub(in crate::analysis) struct Prepared {
 }
 
 pub(in crate::analysis) fn prepare(
-    model: &Gpt2,
-    prompt: &TokenizedPrompt,
+    lab: &Lab<'_>,
     spec: &Spec,
     asked: &Asked,
-    ctx: &AnalysisCtx<'_>,
 ) -> Result<Prepared, AnalysisError> {
+    let &Lab { model, prompt, ctx } = lab;
     spec.check()?;
     let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
-    let Drawn { noise_std, edits, shown } = spec.draws().draw(model, prompt, ctx)?;
+    let Drawn { noise_std, edits, shown } = spec.draws().draw(lab)?;
     let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
     let conditions = plan(prompt, spec, &edits, n_layers, n_heads)?;
 

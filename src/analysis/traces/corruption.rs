@@ -22,11 +22,10 @@ use serde::{Deserialize, Serialize};
 pub use super::given_noise::{GivenNoise, NoiseFile};
 use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisCtx, AnalysisError};
+use crate::analysis::{AnalysisCtx, AnalysisError, Lab};
 use crate::intervention::{Edit, Intervention, Noise, NoiseRng, Site, Span};
 pub use crate::model::Closeness;
 use crate::model::Gpt2;
-use crate::tokens::TokenizedPrompt;
 
 /// A way to corrupt the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -214,16 +213,12 @@ impl Draws {
     }
 
     /// Draws the corruption of every sample.
-    pub(in crate::analysis) fn draw(
-        &self,
-        model: &Gpt2,
-        prompt: &TokenizedPrompt,
-        ctx: &AnalysisCtx<'_>,
-    ) -> Result<Drawn, AnalysisError> {
+    pub(in crate::analysis) fn draw(&self, lab: &Lab<'_>) -> Result<Drawn, AnalysisError> {
+        let &Lab { model, prompt, ctx } = lab;
         let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
         let n_subject = subject.len();
         match &self.corruption {
-            Corruption::Noise { shape, entry } => self.draw_noise(model, prompt, *shape, *entry),
+            Corruption::Noise { shape, entry } => self.draw_noise(lab, *shape, *entry),
             Corruption::NoiseFile(file) => {
                 let noise = (ctx.read_noise)(file).map_err(AnalysisError::NoiseFile)?;
                 let size = [n_subject, model.config.d_model];
@@ -236,7 +231,7 @@ impl Draws {
                     let edit = Edit::Put(noisy.as_slice().into());
                     (noisy, edit)
                 });
-                Ok(of_vectors(model, prompt, &subject, noise_std, edits.collect()))
+                Ok(of_vectors(lab, &subject, noise_std, edits.collect()))
             }
             Corruption::NearestTokens { by } => {
                 let allowed = allowed(model, ctx)?;
@@ -246,7 +241,7 @@ impl Draws {
                 let noisy: Vec<f32> = draws.iter().flat_map(|draw| sum(&clean, draw)).collect();
                 let nearest = model.nearest_tokens(&noisy, *by, &allowed);
                 let ids = nearest.chunks(n_subject).map(<[u32]>::to_vec).collect();
-                Ok(of_tokens(prompt, &subject, noise_std, ids, ctx))
+                Ok(of_tokens(lab, &subject, noise_std, ids))
             }
             Corruption::OtherSubjects { ids, .. } => {
                 for other in ids.iter() {
@@ -264,7 +259,7 @@ impl Draws {
                     others.swap(nth, drawn);
                 }
                 let ids = others[..n_samples].iter().map(|it| (*it).clone()).collect();
-                Ok(of_tokens(prompt, &subject, 0.0, ids, ctx))
+                Ok(of_tokens(lab, &subject, 0.0, ids))
             }
             Corruption::RandomTokens => {
                 let allowed = allowed(model, ctx)?;
@@ -274,33 +269,33 @@ impl Draws {
                     (0..n_subject).map(|_| allowed[rng.random_range(0..allowed.len())]).collect()
                 };
                 let ids = (0..self.n_samples).map(draw).collect();
-                Ok(of_tokens(prompt, &subject, 0.0, ids, ctx))
+                Ok(of_tokens(lab, &subject, 0.0, ids))
             }
             Corruption::Counterpart { ids } => {
                 check_subject(model, n_subject, ids)?;
-                Ok(of_tokens(prompt, &subject, 0.0, vec![ids.to_vec()], ctx))
+                Ok(of_tokens(lab, &subject, 0.0, vec![ids.to_vec()]))
             }
             Corruption::Zero => {
                 let zeros = vec![0.0; n_subject * model.config.d_model];
-                Ok(of_vectors(model, prompt, &subject, 0.0, vec![(zeros, Edit::Zero)]))
+                Ok(of_vectors(lab, &subject, 0.0, vec![(zeros, Edit::Zero)]))
             }
             Corruption::Mean { tokens } => {
                 let mean = Spread::of(model, tokens)?.mean();
                 let mean: Vec<f32> = mean.into_iter().map(|x| x as f32).collect();
                 let vectors = mean.repeat(n_subject);
                 let edit = Edit::Put(vectors.as_slice().into());
-                Ok(of_vectors(model, prompt, &subject, 0.0, vec![(vectors, edit)]))
+                Ok(of_vectors(lab, &subject, 0.0, vec![(vectors, edit)]))
             }
         }
     }
 
     fn draw_noise(
         &self,
-        model: &Gpt2,
-        prompt: &TokenizedPrompt,
+        lab: &Lab<'_>,
         shape: NoiseShape,
         entry: NoiseEntry,
     ) -> Result<Drawn, AnalysisError> {
+        let &Lab { model, prompt, .. } = lab;
         let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
         let clean = model.embeddings(&prompt.ids[subject.clone()]);
         let (n, len) = (self.n_samples, clean.len());
@@ -341,8 +336,7 @@ impl Draws {
                 }
             }
         });
-        let edits = edits.collect();
-        Ok(of_vectors(model, prompt, &subject, noise_std, edits))
+        Ok(of_vectors(lab, &subject, noise_std, edits.collect()))
     }
 
     fn noise(&self, std: f64) -> Noise {
@@ -465,16 +459,15 @@ fn sum(clean: &[f32], noise: &[f64]) -> Vec<f32> {
 
 /// The draws of a corruption that replaces the subject's tokens.
 fn of_tokens(
-    prompt: &TokenizedPrompt,
+    lab: &Lab<'_>,
     subject: &Range<usize>,
     noise_std: f64,
     samples: Vec<Vec<u32>>,
-    ctx: &AnalysisCtx<'_>,
 ) -> Drawn {
     let shown = |other: &Vec<u32>| {
-        let mut ids = prompt.ids.clone();
+        let mut ids = lab.prompt.ids.clone();
         ids[subject.clone()].copy_from_slice(other);
-        Corrupted::prompt(ids, ctx)
+        Corrupted::prompt(ids, lab.ctx)
     };
     Drawn {
         noise_std,
@@ -486,14 +479,13 @@ fn of_tokens(
 /// The draws of a corruption that changes the subject's embeddings. Each sample has the new
 /// embeddings and the edit that makes them.
 fn of_vectors(
-    model: &Gpt2,
-    prompt: &TokenizedPrompt,
+    lab: &Lab<'_>,
     subject: &Range<usize>,
     noise_std: f64,
     samples: Vec<(Vec<f32>, Edit)>,
 ) -> Drawn {
-    let clean = model.embeddings(&prompt.ids[subject.clone()]);
-    let d_model = model.config.d_model;
+    let clean = lab.model.embeddings(&lab.prompt.ids[subject.clone()]);
+    let d_model = lab.model.config.d_model;
     let length =
         |values: &mut dyn Iterator<Item = f64>| values.map(|x| x * x).sum::<f64>().sqrt() as f32;
     let shown = |vectors: &[f32]| Corrupted::Vectors {

@@ -13,8 +13,8 @@ use crate::analysis::corruption::Corruption;
 use crate::analysis::effects::Effects;
 use crate::analysis::error::at_least_one;
 use crate::analysis::statistics::spearman;
-use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Method, Metric};
-use crate::task::{Progress, TaskCtx};
+use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, Metric};
+use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -172,7 +172,7 @@ impl Method for Spec {
         /// How many steps of progress each sample of a trace has.
         const STEPS: f32 = 1000.0;
 
-        let &Lab { model, prompt, ctx } = lab;
+        let &Lab { prompt, ctx, .. } = lab;
         self.check()?;
         let mut bench = CorruptionBench {
             spec: self.clone(),
@@ -189,11 +189,9 @@ impl Method for Spec {
                 let here = (it.fraction() * STEPS) as u64 * entry.n_samples as u64;
                 (ctx.task.report)(Progress { done: done + here, total });
             };
-            let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: &report };
-            // Unfinished maps are not shown.
-            let own_ctx = AnalysisCtx { task, partial: &|_| (), ..*ctx };
+            let ctx_of_map = ctx.quiet(&report);
             let trace = self.trace_of(entry, window);
-            match trace.run(&Lab { model, prompt, ctx: &own_ctx }) {
+            match trace.run(&Lab { ctx: &ctx_of_map, ..*lab }) {
                 Ok(trace) => {
                     bench.maps.push(BenchMap { name: entry.name.clone(), window, trace });
                     (ctx.partial)(AnalysisResult::CorruptionBench(bench.clone()));

@@ -9,17 +9,13 @@
 
 use crate::analysis::causal_trace::{CausalTrace, Spec, plan};
 use crate::analysis::corruption::Draws;
-use crate::analysis::{AnalysisCtx, AnalysisResult, Measurement, Reuse};
+use crate::analysis::{AnalysisResult, Lab, Measurement, Reuse};
 use crate::intervention::{Condition, Edit, Intervention, Site, Span};
-use crate::tokens::TokenizedPrompt;
 
 /// The measurements that are known, one for each condition of the plan, in order.
-pub(in crate::analysis) fn known(
-    prompt: &TokenizedPrompt,
-    spec: &Spec,
-    [n_layers, n_heads]: [usize; 2],
-    ctx: &AnalysisCtx<'_>,
-) -> Vec<Option<Measurement>> {
+pub(in crate::analysis) fn known(lab: &Lab<'_>, spec: &Spec) -> Vec<Option<Measurement>> {
+    let &Lab { model, prompt, ctx } = lab;
+    let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
     // Samples differ only in the draw, so one plan stands for all of them.
     let draw = Intervention::at(Site::Embed, Span::All, Edit::Zero);
     let cells = |spec: &Spec| -> Vec<Condition> {

@@ -16,9 +16,9 @@ use crate::analysis::causal_trace::{self, Corrupted, Map, Prepared};
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::largest::largest;
 use crate::analysis::sweep::{Asked, batches, row, step};
-use crate::analysis::{AnalysisCtx, AnalysisError, Grid, Lab, Measurement, Method};
+use crate::analysis::{AnalysisError, Grid, Lab, Measurement, Method};
 use crate::intervention::{Condition, SiteSet};
-use crate::model::{Gpt2, Reference, Request, Row};
+use crate::model::{Reference, Request, Row};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -118,7 +118,7 @@ impl Method for Spec {
     const VERB: &'static str = "Tracing";
 
     fn run(&self, lab: &Lab<'_>) -> Result<TraceCell, AnalysisError> {
-        let &Lab { model, prompt, ctx } = lab;
+        let &Lab { model, prompt, .. } = lab;
         let Self { ref trace, pos, layer, n_top } = *self;
         let (n_layers, n_pos, n_samples) = (model.config.n_layers, prompt.n_pos(), trace.n_samples);
         if trace.map != Map::Tokens {
@@ -130,7 +130,7 @@ impl Method for Spec {
         }
         at_least_one("the number of tokens listed", n_top)?;
         let asked = Asked::new(model, prompt)?;
-        let prepared = causal_trace::prepare(model, prompt, trace, &asked, ctx)?;
+        let prepared = causal_trace::prepare(lab, trace, &asked)?;
         let Prepared { noise_std, conditions, .. } = &prepared;
         let reference = Reference::of(&prepared.clean);
         let clean = Measurement::read(model, &prepared.clean, prompt, Some(&reference))?[0];
@@ -138,8 +138,7 @@ impl Method for Spec {
 
         let first = n_samples * (1 + layer * n_pos + pos);
         let total = (2 * n_samples * n_layers) as u64;
-        let mut runs =
-            CellRuns { model, prompt, asked: &asked, prepared: &prepared, ctx, reference };
+        let runs = CellRuns { lab: *lab, asked: &asked, prepared: &prepared, reference };
         let mut progress = Progress { done: 0, total };
         let (corrupted, corrupted_probs) = runs.of(&conditions[..n_samples], &mut progress)?;
         let (patched, patched_probs) =
@@ -178,11 +177,9 @@ impl Method for Spec {
 
 /// What the runs behind a cell have in common.
 struct CellRuns<'a> {
-    model: &'a Gpt2,
-    prompt: &'a TokenizedPrompt,
+    lab: Lab<'a>,
     asked: &'a Asked,
     prepared: &'a Prepared,
-    ctx: &'a AnalysisCtx<'a>,
 
     /// The clean run's distribution.
     reference: Reference,
@@ -191,11 +188,11 @@ struct CellRuns<'a> {
 impl CellRuns<'_> {
     /// The measurement of each run, and the mean probability of each next token, `[d_vocab]`.
     fn of(
-        &mut self,
+        &self,
         conditions: &[Condition],
         progress: &mut Progress,
     ) -> Result<(Vec<Measurement>, Vec<f64>), AnalysisError> {
-        let Self { model, prompt, asked, prepared, ctx, ref reference } = *self;
+        let Self { lab: Lab { model, prompt, ctx }, asked, prepared, ref reference } = *self;
         let mut measured = Vec::with_capacity(conditions.len());
         let mut mean = vec![0.0; model.config.d_vocab];
         for batch in batches(conditions.len(), asked.ids.len(), model) {

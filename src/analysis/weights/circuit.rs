@@ -99,6 +99,7 @@ impl Method for Spec {
     type Found = CircuitReading;
     const NAME: &'static str = "circuit";
     const VERB: &'static str = "Reading weights";
+    const NEEDS: Needs = Needs::Weights;
 
     fn run(&self, lab: &Lab<'_>) -> Result<CircuitReading, AnalysisError> {
         let &Lab { model, ctx, .. } = lab;
@@ -136,10 +137,6 @@ impl Method for Spec {
     fn prompt(_: &CircuitReading) -> Option<&TokenizedPrompt> {
         // The result is about the weights.
         None
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Weights
     }
 
     fn is_short(&self) -> bool {

@@ -87,6 +87,7 @@ impl Method for Spec {
     type Found = Composition;
     const NAME: &'static str = "composition";
     const VERB: &'static str = "Composing";
+    const NEEDS: Needs = Needs::Weights;
 
     fn run(&self, lab: &Lab<'_>) -> Result<Composition, AnalysisError> {
         let &Lab { model, ctx, .. } = lab;
@@ -121,9 +122,5 @@ impl Method for Spec {
     fn prompt(_: &Composition) -> Option<&TokenizedPrompt> {
         // The result is about the weights.
         None
-    }
-
-    fn needs(&self) -> Needs {
-        Needs::Weights
     }
 }

@@ -122,7 +122,8 @@ fn an_answers_first_token_does_not_depend_on_the_rest() {
                 [Reuse::Nothing, Reuse::Exact].map(|reuse| {
                     let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
                     let donors = Donors::new();
-                    let found = sweep(&model, prompt, &conditions, &donors, &ctx, &mut |_| ());
+                    let found =
+                        sweep(&lab(&model, prompt, &ctx), &conditions, &donors, &mut |_| ());
                     found.unwrap()[0].log_prob
                 })
             };

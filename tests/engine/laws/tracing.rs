@@ -18,7 +18,7 @@ use factscope::task::{Cancelled, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
 use crate::support::{
-    answer_of, assert_close, assert_far, engine, fixture, load, logits_under, prompt, run,
+    answer_of, assert_close, assert_far, engine, fixture, lab, load, logits_under, prompt, run,
 };
 
 use super::{
@@ -236,7 +236,7 @@ fn reuse_changes_no_number() {
         let conditions = mixed_conditions();
         let measure = |reuse| {
             let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
-            sweep(&model, &prompt, &conditions, &donors, &ctx, &mut |_| ()).unwrap()
+            sweep(&lab(&model, &prompt, &ctx), &conditions, &donors, &mut |_| ()).unwrap()
         };
         let (expected, found) = (measure(Reuse::Nothing), measure(Reuse::Exact));
         for ((expected, found), condition) in expected.iter().zip(&found).zip(&conditions) {
