@@ -1,6 +1,8 @@
 //! The reasons why a method gives no result.
 
-use crate::analysis::{Metric, NoiseShapeError};
+use std::path::PathBuf;
+
+use crate::analysis::Metric;
 use crate::model::{DeviceFailed, NotFinite, SecondMomentError};
 use crate::task::Cancelled;
 
@@ -52,12 +54,22 @@ pub enum AnalysisError {
     )]
     FewSubjects { n_found: usize, n_samples: usize },
 
-    #[error("{0}")]
-    NoiseShape(NoiseShapeError),
+    #[error(
+        "the noise has the shape ({n}, {tokens}, {width}), but here it must be \
+         ({n}, {n_subject}, {d_model}): {remedy}: {path}",
+        n = found[0], tokens = found[1], width = found[2]
+    )]
+    NoiseShape {
+        found: [usize; 3],
+        n_subject: usize,
+        d_model: usize,
+        remedy: String,
+        path: PathBuf,
+    },
 
-    /// Why a noise file cannot be used, in words for the user.
+    /// Why a file that the method reads cannot be used, in words for the user.
     #[error("{0}")]
-    NoiseFile(String),
+    File(String),
 
     #[error(
         "the noise file has {n_found} samples, fewer than the {n_samples} asked for; ask for at \
@@ -68,14 +80,8 @@ pub enum AnalysisError {
     #[error("there is no answer to measure")]
     NoAnswer,
 
-    #[error("only the cells of a trace of single tokens can be opened")]
-    NotOneToken,
-
-    #[error("only traces of single tokens can be compared")]
-    NotCompared,
-
-    #[error("only traces of single tokens can be averaged")]
-    NotAveraged,
+    #[error("only traces of single tokens can be {done}")]
+    NotOfTokens { done: &'static str },
 
     #[error(
         "two traces can be compared only if they restore or corrupt the same part in the same windows"
@@ -118,10 +124,6 @@ pub enum AnalysisError {
     #[error("{what} must be {bounds}")]
     OutOfBounds { what: &'static str, bounds: &'static str },
 
-    /// Why a second moment cannot be used, in words for the user.
-    #[error("{0}")]
-    SecondMoment(String),
-
     #[error(
         "the model is steered at some tokens of the prompt, which other prompts do not have; steer it \
          at all tokens instead"
@@ -163,7 +165,7 @@ impl From<SecondMomentError> for AnalysisError {
     fn from(error: SecondMomentError) -> Self {
         match error {
             SecondMomentError::Cancelled(cancelled) => Self::Cancelled(cancelled),
-            other => Self::SecondMoment(other.to_string()),
+            other => Self::File(other.to_string()),
         }
     }
 }

@@ -33,10 +33,7 @@ impl Related {
         if path == Path::new(super::Dataset::BUNDLED) {
             return Ok(Self::default());
         }
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(DatasetError::Read { path: path.to_owned(), source }),
-        };
+        let bytes = fs::read(path).map_err(DatasetError::reading(path))?;
         // The file has been read as a dataset before, so what does not parse here is another
         // format.
         let records: Vec<Record> = serde_json::from_slice(&bytes).unwrap_or_default();

@@ -20,7 +20,7 @@ use super::Gpt2Config;
 use super::config::Unembedding;
 use super::finite::{NotFinite, is_finite};
 use super::tensor_names::{LM_HEAD, expected_tensors};
-use crate::builtin::{self, Builtin};
+use crate::builtin;
 use crate::hub;
 use crate::task::{Cancelled, Progress, TaskCtx};
 
@@ -103,14 +103,8 @@ pub enum LoadError {
     )]
     Truncated { tensor: String, end: usize, len: usize, path: PathBuf },
 
-    #[error("tensor `{tensor}` is missing: {path}")]
-    MissingTensor { tensor: String, path: PathBuf },
-
-    #[error("tensor `{tensor}` is not part of a GPT-2 of this configuration: {path}")]
-    ExtraTensor { tensor: String, path: PathBuf },
-
-    #[error("tensor `{tensor}` occurs twice: {path}")]
-    TwiceTensor { tensor: String, path: PathBuf },
+    #[error("tensor `{tensor}` {fault}: {path}")]
+    Tensor { tensor: String, fault: &'static str, path: PathBuf },
 
     #[error(
         "tensor `{tensor}` has shape {found:?}, but `config.json` requires {expected:?}: {path}"
@@ -141,39 +135,29 @@ impl Checkpoint {
     ///
     /// `dir` may also be the name of a built-in model.
     pub fn open(dir: &Path) -> Result<Self, LoadError> {
-        if let Some(builtin) = builtin::find(dir) {
-            return Self::open_builtin(builtin);
-        }
-        if !dir.is_dir() {
-            return Err(LoadError::NoSuchDir(dir.to_owned()));
-        }
+        let builtin = builtin::find(dir);
         let path = dir.join("config.json");
-        if !path.is_file() {
-            return Err(LoadError::NoConfig(dir.to_owned()));
-        }
-        let text = read_text(&path)?;
+        let text = match builtin {
+            Some(builtin) => builtin.config.to_owned(),
+            None if !dir.is_dir() => return Err(LoadError::NoSuchDir(dir.to_owned())),
+            None if !path.is_file() => return Err(LoadError::NoConfig(dir.to_owned())),
+            None => read_text(&path)?,
+        };
         let config =
             Gpt2Config::from_json(&text).map_err(|reason| LoadError::Config { path, reason })?;
 
         let mut checkpoint =
             Self { dir: dir.to_owned(), config, files: Vec::new(), tensors: BTreeMap::new() };
-        for path in weight_files(dir)? {
-            match map_file(&path) {
-                Ok(map) => checkpoint.add_file(path, Bytes::Mapped(Arc::new(map)))?,
-                Err(source) => return Err(LoadError::Read { path, source }),
+        if let Some(builtin) = builtin {
+            checkpoint.add_file(dir.join(SINGLE_FILE), Bytes::Embedded(builtin.weights))?;
+        } else {
+            for path in weight_files(dir)? {
+                match map_file(&path) {
+                    Ok(map) => checkpoint.add_file(path, Bytes::Mapped(Arc::new(map)))?,
+                    Err(source) => return Err(LoadError::Read { path, source }),
+                }
             }
         }
-        checkpoint.check()?;
-        Ok(checkpoint)
-    }
-
-    fn open_builtin(builtin: &Builtin) -> Result<Self, LoadError> {
-        let dir = PathBuf::from(builtin.name);
-        let config = Gpt2Config::from_json(builtin.config)
-            .map_err(|reason| LoadError::Config { path: dir.join("config.json"), reason })?;
-        let path = dir.join(SINGLE_FILE);
-        let mut checkpoint = Self { dir, config, files: Vec::new(), tensors: BTreeMap::new() };
-        checkpoint.add_file(path, Bytes::Embedded(builtin.weights))?;
         checkpoint.check()?;
         Ok(checkpoint)
     }
@@ -237,12 +221,10 @@ impl Checkpoint {
     /// If the checkpoint has no tensor of that name.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>, LoadError> {
         let location = self.tensors.get(name).expect("checked when the folder was opened");
-        let file = &self.files[location.file];
-        let start = file.data_start + location.bytes.0;
-        let bytes = &file.bytes[start..file.data_start + location.bytes.1];
-        let (values, is_finite) = decode(bytes, location.dtype);
+        let (file, range) = self.place(location);
+        let (values, is_finite) = decode(&file.bytes[range.clone()], location.dtype);
         // The system may drop these pages from memory; they can be read again.
-        file.bytes.forget(start, bytes.len());
+        file.bytes.forget(range.start, range.len());
         if is_finite {
             return Ok(values);
         }
@@ -286,9 +268,8 @@ impl Checkpoint {
 
     /// A tensor's bytes in its mapped file, if a CPU can compute on them there.
     fn mapped(&self, location: &Location) -> Option<(&Arc<Mmap>, Range<usize>)> {
-        let file = &self.files[location.file];
+        let (file, range) = self.place(location);
         let Bytes::Mapped(map) = &file.bytes else { return None };
-        let range = file.data_start + location.bytes.0..file.data_start + location.bytes.1;
         let is_readable = cfg!(target_endian = "little")
             && location.dtype == Dtype::F32
             && map[range.clone()].as_ptr().addr().is_multiple_of(align_of::<f32>());
@@ -314,7 +295,7 @@ impl Checkpoint {
                 bytes: info.data_offsets,
             };
             if self.tensors.insert(plain, location).is_some() {
-                return Err(LoadError::TwiceTensor { tensor: name, path });
+                return Err(LoadError::Tensor { tensor: name, fault: "occurs twice", path });
             }
         }
         self.files.push(WeightFile { path, bytes, data_start: 8 + header_len });
@@ -333,7 +314,7 @@ impl Checkpoint {
                     [file] => file.path.clone(),
                     _ => self.dir.join(INDEX_FILE),
                 };
-                return Err(LoadError::MissingTensor { tensor: name, path });
+                return Err(LoadError::Tensor { tensor: name, fault: "is missing", path });
             };
             if found.shape != shape {
                 return Err(LoadError::Shape {
@@ -358,7 +339,8 @@ impl Checkpoint {
         for (name, found) in &self.tensors {
             let (tensor, path) = (found.name.clone(), path_of(found));
             if !expected.contains(name) {
-                return Err(LoadError::ExtraTensor { tensor, path });
+                let fault = "is not part of a GPT-2 of this configuration";
+                return Err(LoadError::Tensor { tensor, fault, path });
             }
             if !matches!(found.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
                 return Err(LoadError::Dtype { tensor, found: found.dtype, path });
@@ -369,8 +351,14 @@ impl Checkpoint {
 
     /// A tensor's bytes.
     fn raw(&self, location: &Location) -> &[u8] {
+        let (file, range) = self.place(location);
+        &file.bytes[range]
+    }
+
+    /// A tensor's file, and its bytes there.
+    fn place(&self, location: &Location) -> (&WeightFile, Range<usize>) {
         let file = &self.files[location.file];
-        &file.bytes[file.data_start + location.bytes.0..file.data_start + location.bytes.1]
+        (file, file.data_start + location.bytes.0..file.data_start + location.bytes.1)
     }
 }
 

@@ -98,13 +98,12 @@ impl Gpt2Config {
             n_heads: it.n_head,
             d_model: it.n_embd,
             d_mlp: it.n_inner.unwrap_or_else(|| it.n_embd.saturating_mul(4)),
-            n_ctx: it.n_positions,
+            n_ctx: it.n_positions.unwrap_or(1024),
             d_vocab: it.vocab_size,
-            layer_norm_epsilon: it.layer_norm_epsilon,
-            unembedding: if it.tie_word_embeddings {
-                Unembedding::Tied
-            } else {
-                Unembedding::Separate
+            layer_norm_epsilon: it.layer_norm_epsilon.unwrap_or(1e-5),
+            unembedding: match it.tie_word_embeddings {
+                None | Some(true) => Unembedding::Tied,
+                Some(false) => Unembedding::Separate,
             },
         };
         let sizes = [
@@ -152,27 +151,20 @@ impl Gpt2Config {
     }
 }
 
-/// The fields of a `config.json` that matter, with Hugging Face's defaults for those that may be
-/// missing.
+/// The fields of a `config.json` that matter. `None` stands for Hugging Face's default.
 #[derive(Deserialize)]
-#[expect(clippy::struct_excessive_bools, reason = "the file's format")]
 struct HfConfig {
     model_type: Option<String>,
     n_layer: usize,
     n_head: usize,
     n_embd: usize,
     n_inner: Option<usize>,
-    #[serde(default = "default_n_positions")]
-    n_positions: usize,
+    n_positions: Option<usize>,
     vocab_size: usize,
-    #[serde(default = "default_epsilon")]
-    layer_norm_epsilon: f64,
-    #[serde(default = "default_activation")]
-    activation_function: String,
-    #[serde(default = "yes")]
-    tie_word_embeddings: bool,
-    #[serde(default = "yes")]
-    scale_attn_weights: bool,
+    layer_norm_epsilon: Option<f64>,
+    activation_function: Option<String>,
+    tie_word_embeddings: Option<bool>,
+    scale_attn_weights: Option<bool>,
     #[serde(default)]
     scale_attn_by_inverse_layer_idx: bool,
     #[serde(default)]
@@ -185,13 +177,13 @@ impl HfConfig {
         if let Some(other) = self.model_type.as_deref().filter(|it| *it != "gpt2") {
             return Err(format!("`model_type` is `{other}`; only `gpt2` can be opened"));
         }
-        if !matches!(self.activation_function.as_str(), "gelu_new" | "gelu_pytorch_tanh") {
+        let activation = self.activation_function.as_deref().unwrap_or("gelu_new");
+        if !matches!(activation, "gelu_new" | "gelu_pytorch_tanh") {
             return Err(format!(
-                "`activation_function` is `{}`; only GPT-2's `gelu_new` is supported",
-                self.activation_function
+                "`activation_function` is `{activation}`; only GPT-2's `gelu_new` is supported"
             ));
         }
-        if !self.scale_attn_weights {
+        if self.scale_attn_weights == Some(false) {
             return Err("`scale_attn_weights` is false; GPT-2 divides scores by √d_head".into());
         }
         if self.scale_attn_by_inverse_layer_idx {
@@ -202,20 +194,4 @@ impl HfConfig {
         }
         Ok(())
     }
-}
-
-fn default_n_positions() -> usize {
-    1024
-}
-
-fn default_epsilon() -> f64 {
-    1e-5
-}
-
-fn default_activation() -> String {
-    "gelu_new".to_owned()
-}
-
-fn yes() -> bool {
-    true
 }

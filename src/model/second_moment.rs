@@ -48,10 +48,8 @@ pub enum SecondMomentError {
 impl SecondMoment {
     /// Reads a second moment. `size` is the model's `d_mlp`.
     pub fn load(path: &Path, size: usize) -> Result<Self, SecondMomentError> {
-        let bytes = match fs::read(path) {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(SecondMomentError::Read { path: path.to_owned(), source }),
-        };
+        let bytes = fs::read(path)
+            .map_err(|source| SecondMomentError::Read { path: path.to_owned(), source })?;
         let layout =
             |reason: String| SecondMomentError::Layout { path: path.to_owned(), reason, size };
         let file = SafeTensors::deserialize(&bytes).map_err(|error| layout(error.to_string()))?;

@@ -487,7 +487,7 @@ fn what_is_no_question_is_an_error() {
     assert!(matches!(error(&twice), AnalysisError::Twice { .. }));
     let mut together = good.clone();
     together.trace.map = Map::Together { at: Positions::Last, widths: vec![1] };
-    assert_eq!(error(&together), AnalysisError::NotAveraged);
+    assert_eq!(error(&together), AnalysisError::NotOfTokens { done: "averaged" });
     let mut torn = facts();
     torn[1].prompt.pieces.pop();
     assert!(matches!(error(&spec(torn)), AnalysisError::Torn { .. }));

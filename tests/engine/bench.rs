@@ -274,6 +274,6 @@ fn a_bench_that_asks_for_nothing_or_for_the_same_twice_is_refused() {
     ));
     assert_eq!(
         refused(&|it| it.trace.map = Map::Heads { at: Positions::All }),
-        AnalysisError::NotCompared
+        AnalysisError::NotOfTokens { done: "compared" }
     );
 }

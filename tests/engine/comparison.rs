@@ -225,7 +225,7 @@ fn a_comparison_that_makes_no_sense_is_an_error() {
     };
     wide.map = causal_trace::Map::Together { at: Positions::Last, widths: vec![2] };
     let wide = MapSpec::Trace { spec: wide, metric };
-    assert_eq!(error(spec(inverse(), wide)), AnalysisError::NotCompared);
+    assert_eq!(error(spec(inverse(), wide)), AnalysisError::NotOfTokens { done: "compared" });
     let mut no_subject = inverse();
     no_subject.subject = None;
     let trace = trace_of(causal_trace::Component::Mlp);

@@ -172,7 +172,7 @@ fn what_is_no_cell_is_told() {
     );
     let together = Map::Together { at: Positions::All, widths: vec![1] };
     let together = causal_trace::Spec { map: together, ..trace() };
-    assert_eq!(complaint(&cell(&together, 2, 1)), AnalysisError::NotOneToken);
+    assert_eq!(complaint(&cell(&together, 2, 1)), AnalysisError::NotOfTokens { done: "opened" });
     let none = causal_trace::Spec { n_samples: 0, ..trace() };
     assert!(matches!(complaint(&cell(&none, 2, 1)), AnalysisError::Zero { .. }));
     assert!(matches!(complaint(&Spec { n_top: 0, ..spec }), AnalysisError::Zero { .. }));

@@ -107,7 +107,7 @@ fn traces_that_were_not_asked_alike_are_not_compared() {
     }
     let together = Map::Together { at: Positions::Subject, widths: vec![1] };
     let other = causal_trace::Spec { map: together, ..spec() };
-    assert_eq!(refused(&other), AnalysisError::NotCompared);
+    assert_eq!(refused(&other), AnalysisError::NotOfTokens { done: "compared" });
     let second = trace(&inverse, &spec());
     let no_foil = trace_difference([&first, &second], Metric::LogitDiff);
     assert_eq!(no_foil, Err(AnalysisError::NoFoil));

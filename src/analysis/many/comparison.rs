@@ -165,24 +165,6 @@ pub struct Recall {
     pub rank: usize,
 }
 
-impl Spec {
-    /// Checks that the spec asks for at least one permutation and head, and that its prompt and map
-    /// can be compared.
-    pub fn check(&self) -> Result<(), AnalysisError> {
-        at_least_one("the number of permutations", self.n_permutations)?;
-        at_least_one("the number of top parts", self.n_top)?;
-        if let MapSpec::Trace { spec, .. } = &self.map
-            && spec.map != causal_trace::Map::Tokens
-        {
-            return Err(AnalysisError::NotCompared);
-        }
-        if !self.inverse.is_whole() {
-            return Err(AnalysisError::Torn { text: self.inverse.text.clone() });
-        }
-        Ok(())
-    }
-}
-
 impl Recall {
     pub fn is_right(&self) -> bool {
         self.rank == 0
@@ -220,7 +202,17 @@ impl Method for Spec {
     }
 
     fn check(&self) -> Result<(), AnalysisError> {
-        self.check()
+        at_least_one("the number of permutations", self.n_permutations)?;
+        at_least_one("the number of top parts", self.n_top)?;
+        if let MapSpec::Trace { spec, .. } = &self.map
+            && spec.map != causal_trace::Map::Tokens
+        {
+            return Err(AnalysisError::NotOfTokens { done: "compared" });
+        }
+        if !self.inverse.is_whole() {
+            return Err(AnalysisError::Torn { text: self.inverse.text.clone() });
+        }
+        Ok(())
     }
 
     fn measured_prompts(&mut self) -> Vec<&mut TokenizedPrompt> {

@@ -217,7 +217,7 @@ impl Spec {
         }
         at_least_one("the number of facts", self.facts.len() + self.left_out.len())?;
         if self.trace.map != Map::Tokens {
-            return Err(AnalysisError::NotAveraged);
+            return Err(AnalysisError::NotOfTokens { done: "averaged" });
         }
         for fact in &*self.facts {
             if !fact.prompt.is_whole() {

@@ -37,7 +37,7 @@ use crate::intervention::{Condition, Donor, NoiseRng, Site, SiteSet};
 use crate::model::{Donors, Reference};
 use crate::tokens::TokenizedPrompt;
 
-pub use super::trace_map::{Map, plan};
+pub use super::trace_map::{Map, plan, window};
 pub use crate::analysis::corruption::{Corrupted, Corruption, NoiseLevel};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -220,7 +220,7 @@ impl Draws {
         match &self.corruption {
             Corruption::Noise { shape, entry } => self.draw_noise(lab, *shape, *entry),
             Corruption::NoiseFile(file) => {
-                let noise = (ctx.read_noise)(file).map_err(AnalysisError::NoiseFile)?;
+                let noise = (ctx.read_noise)(file).map_err(AnalysisError::File)?;
                 let size = [n_subject, model.config.d_model];
                 let samples = noise.samples(file, self.n_samples, size)?;
                 let noise_std = std_of(&samples);

@@ -123,7 +123,7 @@ impl Spec {
         at_least_one("the number of corruptions that can be made", self.corruptions.len())?;
         at_least_one("the number of windows", self.windows.len())?;
         if self.trace.map != Map::Tokens {
-            return Err(AnalysisError::NotCompared);
+            return Err(AnalysisError::NotOfTokens { done: "compared" });
         }
         if self.trace.component == Component::Hidden && self.windows != [1] {
             return Err(AnalysisError::NoWindow);

@@ -1,6 +1,5 @@
 //! Noise that is read from a file instead of drawn.
 
-use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -55,45 +54,19 @@ impl GivenNoise {
     ) -> Result<Vec<&[f64]>, AnalysisError> {
         let [n_found, n_tokens, width] = self.shape;
         if [n_tokens, width] != [n_subject, d_model] {
-            return Err(AnalysisError::NoiseShape(NoiseShapeError {
-                path: file.path.clone(),
-                found: self.shape,
-                n_subject,
-                d_model,
-            }));
+            let remedy = if n_tokens == n_subject {
+                format!(
+                    "the model's width is {d_model}; choose noise that was drawn for this model"
+                )
+            } else {
+                format!("the subject has {n_subject} tokens; choose noise for as many")
+            };
+            let (found, path) = (self.shape, file.path.clone());
+            return Err(AnalysisError::NoiseShape { found, n_subject, d_model, remedy, path });
         }
         if n_found < n_samples {
             return Err(AnalysisError::FewNoises { n_found, n_samples });
         }
         Ok(self.values.chunks(n_tokens * width).take(n_samples).collect())
-    }
-}
-
-/// The noise fits another subject or another model.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NoiseShapeError {
-    path: PathBuf,
-    found: [usize; 3],
-    n_subject: usize,
-    d_model: usize,
-}
-
-impl fmt::Display for NoiseShapeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, found: [samples, n_tokens, width], n_subject, d_model } = self;
-        write!(
-            f,
-            "the noise has the shape ({samples}, {n_tokens}, {width}), but here it must be "
-        )?;
-        write!(f, "({samples}, {n_subject}, {d_model}): ")?;
-        if n_tokens == n_subject {
-            write!(
-                f,
-                "the model's width is {d_model}; choose noise that was drawn for this model"
-            )?;
-        } else {
-            write!(f, "the subject has {n_subject} tokens; choose noise for as many")?;
-        }
-        write!(f, ": {}", path.display())
     }
 }

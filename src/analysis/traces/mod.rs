@@ -10,4 +10,4 @@ mod given_noise;
 mod known;
 pub(in crate::analysis) mod trace_map;
 
-pub use given_noise::{GivenNoise, NoiseFile, NoiseReader, NoiseShapeError};
+pub use given_noise::{GivenNoise, NoiseFile, NoiseReader};

@@ -122,7 +122,7 @@ impl Method for Spec {
         let Self { ref trace, pos, layer, n_top } = *self;
         let (n_layers, n_pos, n_samples) = (model.config.n_layers, prompt.n_pos(), trace.n_samples);
         if trace.map != Map::Tokens {
-            return Err(AnalysisError::NotOneToken);
+            return Err(AnalysisError::NotOfTokens { done: "opened" });
         }
         index_below("layer", layer, n_layers)?;
         if pos >= n_pos {

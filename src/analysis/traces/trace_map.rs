@@ -45,11 +45,6 @@ impl Spec {
         window(layer, width, n_layers)
     }
 
-    /// The layers that are exchanged for the cell of `layer` in a window of this width.
-    pub fn window_of(layer: usize, width: usize, n_layers: usize) -> Range<usize> {
-        window(layer, width, n_layers)
-    }
-
     /// The site whose activations are exchanged.
     pub(in crate::analysis) fn site(&self, layer: usize) -> Site {
         match self.map {
@@ -178,6 +173,6 @@ fn copy(site: Site, at: &Range<usize>, donor: Donor) -> Intervention {
 }
 
 /// The layers from `layer - width / 2` up to `layer + ceil(width / 2)`, clipped.
-pub(in crate::analysis) fn window(layer: usize, width: usize, n_layers: usize) -> Range<usize> {
+pub fn window(layer: usize, width: usize, n_layers: usize) -> Range<usize> {
     layer.saturating_sub(width / 2)..(layer + width.div_ceil(2)).min(n_layers)
 }

@@ -37,7 +37,7 @@ pub struct Dataset {
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     #[error("cannot read the dataset: {source}: {path}")]
-    Read { path: PathBuf, source: std::io::Error },
+    Read { path: PathBuf, source: io::Error },
 
     #[error("this is {what}; {remedy}: {path}")]
     NotText { path: PathBuf, what: &'static str, remedy: &'static str },
@@ -69,6 +69,13 @@ pub enum DatasetError {
 
     #[error("the dataset has no records: {path}")]
     Empty { path: PathBuf },
+}
+
+impl DatasetError {
+    /// What is wrong if a file cannot be read.
+    pub(super) fn reading(path: &Path) -> impl Fn(io::Error) -> Self {
+        |source| Self::Read { path: path.to_owned(), source }
+    }
 }
 
 /// Why one record cannot be used.
@@ -129,11 +136,8 @@ impl Dataset {
         if path == Path::new(Self::BUNDLED) {
             return Ok(Self::bundled());
         }
+        let bytes = fs::read(path).map_err(DatasetError::reading(path))?;
         let path = path.to_owned();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(DatasetError::Read { path, source }),
-        };
         #[cfg(feature = "parquet")]
         if bytes.starts_with(PARQUET) {
             return Self::load_parquet(path);
@@ -155,10 +159,7 @@ impl Dataset {
 
     #[cfg(feature = "parquet")]
     fn load_parquet(path: PathBuf) -> Result<Self, DatasetError> {
-        let file = match fs::File::open(&path) {
-            Ok(file) => file,
-            Err(source) => return Err(DatasetError::Read { path, source }),
-        };
+        let file = fs::File::open(&path).map_err(DatasetError::reading(&path))?;
         let rows = match parquet::rows(file) {
             Ok(rows) => rows,
             Err(source) => return Err(DatasetError::Parquet { path, source }),

@@ -2,7 +2,9 @@
 
 use super::{Effect, Look, by_row, corruption};
 use crate::analysis::attribution_patching::BasePoint;
-use crate::analysis::causal_trace::{CausalTrace, Component, Direction, Map as Cells, Spec};
+use crate::analysis::causal_trace::{
+    CausalTrace, Component, Direction, Map as Cells, Spec, window,
+};
 use crate::analysis::effects::Effects;
 use crate::analysis::{Grid, Measurement, Metric};
 use crate::figure::number::{exact, signed, significant};
@@ -192,9 +194,7 @@ impl<'a> Shown<'a> {
         }
         let window = match &self.trace.spec.map {
             Cells::Tokens | Cells::Heads { .. } => self.trace.window(layer),
-            Cells::Together { widths, .. } => {
-                Spec::window_of(layer, widths[column], self.n_layers())
-            }
+            Cells::Together { widths, .. } => window(layer, widths[column], self.n_layers()),
         };
         if window.len() > 1 {
             lines.push(format!("{does} layers {}–{}", window.start, window.end - 1));

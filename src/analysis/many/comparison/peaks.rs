@@ -59,12 +59,7 @@ pub(super) fn peaks_by_role(roles: &[Role], maps: &[Grid<Option<f32>>; 2]) -> Ve
                 row.iter().map(|it| it.map(f64::from)).collect()
             };
             let profiles = [profile(a)?, profile(b)?];
-            let peak = |profile: &[f64]| {
-                let layer = largest_by_size(profile, 1)[0];
-                Peak { layer, head: None, value: profile[layer] }
-            };
-            let peaks = profiles.each_ref().map(|it| peak(it));
-            peaks_of(PeakOf::Role(*role), peaks, &profiles)
+            peaks_of(PeakOf::Role(*role), profiles.each_ref().map(|it| peak(it)), &profiles)
         })
         .collect()
 }
@@ -85,13 +80,15 @@ pub(super) fn peaks_of_parts(a: &[f64], b: &[f64], n_layers: usize) -> Vec<Peaks
     found.extend(peaks_of(PeakOf::Part, [largest_part(a), largest_part(b)], &profiles));
     if n_columns > 1 {
         let profiles = [a, b].map(|it| profile(it, |sum, it| sum + it));
-        let peak = |profile: &Vec<f64>| {
-            let layer = largest_by_size(profile, 1)[0];
-            Peak { layer, head: None, value: profile[layer] }
-        };
-        found.extend(peaks_of(PeakOf::Layer, profiles.each_ref().map(peak), &profiles));
+        found.extend(peaks_of(PeakOf::Layer, profiles.each_ref().map(|it| peak(it)), &profiles));
     }
     found
+}
+
+/// The peak of a profile over layers.
+fn peak(profile: &[f64]) -> Peak {
+    let layer = largest_by_size(profile, 1)[0];
+    Peak { layer, head: None, value: profile[layer] }
 }
 
 /// The two peaks. `None` if one of the maps is flat.

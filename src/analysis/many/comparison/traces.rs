@@ -58,7 +58,7 @@ pub fn trace_difference(
     let n_layers = traces.map(|it| it.restored.n_rows());
     let is_by_depth = n_layers[0] != n_layers[1];
     if traces.iter().any(|it| it.spec.map != Map::Tokens) {
-        return Err(AnalysisError::NotCompared);
+        return Err(AnalysisError::NotOfTokens { done: "compared" });
     }
     if a.component != b.component || a.direction != b.direction || a.sever != b.sever {
         return Err(AnalysisError::OtherTrace);
