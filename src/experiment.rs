@@ -47,7 +47,8 @@ pub enum FactSource {
     Record(RecordFact),
 
     /// No fact: the analysis reads the model's weights alone.
-    Nothing,
+    #[serde(rename = "none", alias = "nothing")]
+    NoFact,
 }
 
 /// A fact typed in.
@@ -213,7 +214,7 @@ impl FactSource {
     pub fn question(&self) -> Result<Question, ExperimentError> {
         match self {
             Self::Text(text) => Ok(text.fact()?.into()),
-            Self::Nothing => {
+            Self::NoFact => {
                 let (prompt, subject, answer, foil) = (String::new(), None, None, None);
                 Ok(Fact { prompt, subject, answer, foil }.into())
             }
@@ -246,7 +247,7 @@ impl FactSource {
             match &mut self {
                 Self::Text(it) => it.foil = Some(foil.to_owned()),
                 Self::Record(it) => it.foil = Some(foil.to_owned()),
-                Self::Nothing => {}
+                Self::NoFact => {}
             }
         }
         self

@@ -17,7 +17,7 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Lab, Measurement, Method as _, Metric, Reuse,
 };
 use factscope::intervention::SiteSet;
-use factscope::model::{Checkpoint, ComputeDevice, Donors, Gpt2, NumberCheck, Request, Row};
+use factscope::model::{BatchRow, Checkpoint, ComputeDevice, Donors, Gpt2, NumberCheck, Request};
 use factscope::task::{CancelToken, TaskCtx};
 use factscope::tokens::{TokenizedPrompt, Tokenizer};
 use rand::SeedableRng as _;
@@ -129,7 +129,7 @@ fn forward(
     reads: Reads,
     check: Option<&NumberCheck>,
 ) -> anyhow::Result<Reply> {
-    let rows: Vec<Row<'_>> = ids.iter().map(|ids| Row::new(ids, &[])).collect();
+    let rows: Vec<BatchRow<'_>> = ids.iter().map(|ids| BatchRow::new(ids, &[])).collect();
     let n_pos = ids.first().context("a forward pass has rows")?.len();
     let n_read = match reads {
         Reads::Last => 1,

@@ -380,7 +380,7 @@ impl Bench {
         let Some(naive) = who.factscope.ask(&Question::Trace {
             prompt: self.prompt.clone(),
             spec: exact.spec.clone(),
-            reuse: Reuse::Nothing,
+            reuse: Reuse::Off,
             budget_secs: (self.n_cells < n_all).then_some(BUDGET_SECS),
         }) else {
             return Ok(());

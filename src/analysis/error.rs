@@ -158,7 +158,7 @@ pub enum AnalysisError {
     LaterKey { query: usize, key: usize },
 
     #[error("token {pos} would have no token left to attend to; cut it off from fewer tokens")]
-    NothingToLookAt { pos: usize },
+    NoKeyLeft { pos: usize },
 }
 
 impl From<SecondMomentError> for AnalysisError {

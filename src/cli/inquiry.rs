@@ -40,7 +40,7 @@ impl Inquiry {
                 .watched("Editing the model", |task| engine.edited(&edits, &machine.ctx(task)))?;
         }
         let prompt = match source {
-            FactSource::Nothing => TokenizedPrompt::nothing(),
+            FactSource::NoFact => TokenizedPrompt::empty(),
             _ => TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, bos)?,
         };
         Ok(Self { model: model.to_owned(), bos, source, edits, question, engine, prompt })
@@ -83,7 +83,7 @@ impl Inquiry {
         output: &ResultOutput,
         machine: &Machine,
     ) -> anyhow::Result<()> {
-        let has_prompt = self.source != FactSource::Nothing;
+        let has_prompt = self.source != FactSource::NoFact;
         ensure!(has_prompt || !spec.needs_prompt(), "this asks about a prompt; name a fact");
         output.check_pick(spec, &self.engine.info.config, &self.prompt)?;
         let result = machine.run(&self.engine, &self.prompt, spec, spec.verb())?;

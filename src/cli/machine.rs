@@ -58,7 +58,7 @@ impl Machine {
     }
 
     pub fn ctx<'a>(&self, task: TaskCtx<'a>) -> AnalysisCtx<'a> {
-        let reuse = if self.exact_naive { Reuse::Nothing } else { Reuse::Exact };
+        let reuse = if self.exact_naive { Reuse::Off } else { Reuse::Exact };
         AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() }
     }
 

@@ -59,7 +59,7 @@ pub struct Backward<'a> {
 pub enum Dropped {
     /// All contributions carry gradients.
     #[default]
-    Nothing,
+    NoLayer,
 
     /// The contribution of each layer is dropped in turn: `GradDrop` of Kramár et al. 2024, section
     /// 3.1.2. Only for runs of one row.
@@ -113,7 +113,7 @@ impl Gpt2 {
         let [_, n_read, _] = run.logits.dims();
         let n_pos = n_all - first_pos;
         assert!(n_pos >= n_read, "positions that are read must be among those with gradients");
-        assert!(batch == 1 || dropped == Dropped::Nothing, "layers are dropped from one row");
+        assert!(batch == 1 || dropped == Dropped::NoLayer, "layers are dropped from one row");
         let mut kept = ForwardActivations { cache: &run.cache, first_pos, n_pos, n_rows: batch };
         let mut found = Gradients::new(wanted);
 

@@ -11,14 +11,14 @@ use burn::tensor::Tensor;
 use super::gpt2::{Block, Pass, Past, hidden_keys, last_positions};
 use super::indices::indices;
 use super::tap::Tap;
-use super::{ActivationCache, Donors, Gpt2, Row};
+use super::{ActivationCache, BatchRow, Donors, Gpt2};
 use crate::intervention::{Intervention, Site, SiteSet};
 use crate::task::Cancelled;
 
 /// A forward pass that starts where its rows differ from their base run.
 pub struct Resume<'a> {
     /// The rows, in the order of their starts, and all of the base's length. `[batch]`
-    pub rows: &'a [Row<'a>],
+    pub rows: &'a [BatchRow<'a>],
 
     /// Where each row starts. `[batch]`
     pub starts: &'a [Start],
@@ -39,88 +39,88 @@ pub struct Resume<'a> {
 /// Where a row starts, and which row it equals up to there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
-    pub place: Place,
+    pub place: StartPoint,
 
     /// The row of the base run that it equals up to there, which also gives the keys and values of
     /// positions before the first.
     pub base_row: usize,
 
     /// The row of this batch that it equals up to there, if it parts from one. That row starts
-    /// earlier, and this one then starts at [`Part::Attention`].
+    /// earlier, and this one then starts at [`BlockStep::Attention`].
     pub parts_from: Option<usize>,
 }
 
 /// A place in the order of computation at which a row can start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct StartPoint {
     pub layer: usize,
-    pub part: Part,
+    pub step: BlockStep,
 }
 
-/// How much of its first block a row computes.
+/// The first step of a block in which a row differs from its base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// The whole block.
+pub enum BlockStep {
+    /// Attention, so that the whole block is computed.
     Attention,
 
-    /// All that follows attention's output, which is only changed.
+    /// The change of attention's output, so that all that follows it is computed.
     AttnOut,
 
-    /// The MLP.
+    /// The MLP, which alone is computed.
     Mlp,
 
-    /// No part; the MLP's output is only changed.
+    /// The change of the MLP's output, so that no part is computed.
     MlpOut,
 
-    /// No part; the residual stream that leaves the block is only changed.
+    /// The change of the residual stream that leaves the block, so that no part is computed.
     ResidPost,
 }
 
-impl Place {
+impl StartPoint {
     /// The place of a condition's first intervention. `None` if it has none.
     pub fn of(condition: &[Intervention], n_layers: usize) -> Option<Self> {
         let place = |it: &Intervention| {
-            let part = match it.site {
-                Site::AttnOut(_) => Part::AttnOut,
+            let step = match it.site {
+                Site::AttnOut(_) => BlockStep::AttnOut,
                 Site::ResidMid(_)
                 | Site::Ln2Scale(_)
                 | Site::Ln2Normalized(_)
                 | Site::MlpPre(_)
-                | Site::MlpPost(_) => Part::Mlp,
-                Site::MlpOut(_) => Part::MlpOut,
+                | Site::MlpPost(_) => BlockStep::Mlp,
+                Site::MlpOut(_) => BlockStep::MlpOut,
                 Site::ResidPost(_) | Site::LnFinalScale | Site::LnFinalNormalized => {
-                    Part::ResidPost
+                    BlockStep::ResidPost
                 }
-                _ => Part::Attention,
+                _ => BlockStep::Attention,
             };
-            Self { layer: it.site.layer().unwrap_or(n_layers - 1), part }
+            Self { layer: it.site.layer().unwrap_or(n_layers - 1), step }
         };
         condition.iter().map(place).min()
     }
 
     /// The place before a layer's first computation.
     pub const fn entering(layer: usize) -> Self {
-        Self { layer, part: Part::Attention }
+        Self { layer, step: BlockStep::Attention }
     }
 
     /// The first layer that is computed whole.
     pub fn first_whole_layer(self) -> usize {
-        self.layer + usize::from(self.part > Part::Attention)
+        self.layer + usize::from(self.step > BlockStep::Attention)
     }
 }
 
 impl Resume<'_> {
     /// The sites that a base run must keep for rows that start at these places.
-    pub fn sites(n_layers: usize, starts: impl Iterator<Item = Place>) -> SiteSet {
+    pub fn sites(n_layers: usize, starts: impl Iterator<Item = StartPoint>) -> SiteSet {
         let keys = (0..n_layers).flat_map(|layer| [Site::K(layer), Site::V(layer)]);
         let mut sites: SiteSet = keys.collect();
-        for Place { layer, part } in starts {
-            match part {
-                Part::Attention => sites.extend([Site::ResidPre(layer)]),
-                Part::AttnOut => sites.extend([Site::ResidPre(layer), Site::AttnOut(layer)]),
-                Part::Mlp => sites.extend([Site::ResidMid(layer)]),
-                Part::MlpOut => sites.extend([Site::ResidMid(layer), Site::MlpOut(layer)]),
-                Part::ResidPost => sites.extend([Site::ResidPost(layer)]),
+        for StartPoint { layer, step } in starts {
+            match step {
+                BlockStep::Attention => sites.extend([Site::ResidPre(layer)]),
+                BlockStep::AttnOut => sites.extend([Site::ResidPre(layer), Site::AttnOut(layer)]),
+                BlockStep::Mlp => sites.extend([Site::ResidMid(layer)]),
+                BlockStep::MlpOut => sites.extend([Site::ResidMid(layer), Site::MlpOut(layer)]),
+                BlockStep::ResidPost => sites.extend([Site::ResidPost(layer)]),
             }
         }
         sites
@@ -176,8 +176,8 @@ impl Gpt2 {
         let mut batch = Joining { request, n_rows: 0, resid: None };
         for layer in starts[0].place.layer..n_layers {
             let block = &self.h[layer];
-            let at = |part| Place { layer, part };
-            batch.join(at(Part::Attention), &mut tap, |request, new, _| {
+            let at = |step| StartPoint { layer, step };
+            batch.join(at(BlockStep::Attention), &mut tap, |request, new, _| {
                 request.of_base(Site::ResidPre(layer), new)
             });
             let n_computed = batch.n_rows;
@@ -195,24 +195,24 @@ impl Gpt2 {
                 };
                 batch.resid = Some(block.add_attention(x, layer, &pass, &mut tap));
             }
-            batch.join(at(Part::AttnOut), &mut tap, |request, new, tap| {
+            batch.join(at(BlockStep::AttnOut), &mut tap, |request, new, tap| {
                 let attn_out = request.of_base(Site::AttnOut(layer), new);
                 let attn_out = tap.stream(Site::AttnOut(layer), attn_out);
                 request.of_base(Site::ResidPre(layer), new) + attn_out
             });
-            batch.join(at(Part::Mlp), &mut tap, |request, new, _| {
+            batch.join(at(BlockStep::Mlp), &mut tap, |request, new, _| {
                 request.of_base(Site::ResidMid(layer), new)
             });
             if let Some(x) = batch.resid.take() {
                 batch.resid = Some(add_mlp(block, x, layer, &mut tap));
             }
-            batch.join(at(Part::MlpOut), &mut tap, |request, new, tap| {
+            batch.join(at(BlockStep::MlpOut), &mut tap, |request, new, tap| {
                 let mlp_out = request.of_base(Site::MlpOut(layer), new);
                 // The base run's output already includes what a steered model adds.
                 let mlp_out = tap.stream_with_additions(Site::MlpOut(layer), mlp_out);
                 request.of_base(Site::ResidMid(layer), new) + mlp_out
             });
-            batch.join(at(Part::ResidPost), &mut tap, |request, new, _| {
+            batch.join(at(BlockStep::ResidPost), &mut tap, |request, new, _| {
                 request.of_base(Site::ResidPost(layer), new)
             });
             batch.resid = batch.resid.map(|x| tap.stream(Site::ResidPost(layer), x));
@@ -247,7 +247,7 @@ impl<'a> Joining<'a> {
     /// with; the tap that it is lent has only the new rows.
     fn join(
         &mut self,
-        place: Place,
+        place: StartPoint,
         tap: &mut Tap<'a>,
         entering: impl Fn(&Resume<'_>, &[Start], &mut Tap<'a>) -> Tensor<3>,
     ) {

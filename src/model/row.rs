@@ -4,7 +4,7 @@ use crate::intervention::{Edit, Intervention, Site};
 
 /// One row of a batch: a prompt under a condition.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<'a> {
+pub struct BatchRow<'a> {
     /// The prompt's tokens. `[pos]`
     pub ids: &'a [u32],
 
@@ -16,7 +16,7 @@ pub struct Row<'a> {
     pub condition: &'a [Intervention],
 }
 
-impl<'a> Row<'a> {
+impl<'a> BatchRow<'a> {
     pub fn new(ids: &'a [u32], condition: &'a [Intervention]) -> Self {
         Self { ids, n_editable: ids.len(), condition }
     }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::gpt2::{Pass, Past, hidden_keys};
 use super::indices::int_tensor;
 use super::tap::Tap;
-use super::{ActivationCache, Donors, Gpt2, Row};
+use super::{ActivationCache, BatchRow, Donors, Gpt2};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Cancelled;
 
@@ -13,7 +13,7 @@ use crate::task::Cancelled;
 /// end, and no query sees the padding.
 pub struct Request<'a> {
     /// The prompts and their conditions. `[batch]`
-    pub rows: &'a [Row<'a>],
+    pub rows: &'a [BatchRow<'a>],
 
     /// The runs that conditions may copy from.
     pub donors: &'a Donors,
@@ -120,7 +120,7 @@ impl Gpt2 {
     /// If the prompt is empty, longer than the context, or has an id outside the vocabulary.
     pub fn run_clean(&self, ids: &[u32], capture: &SiteSet) -> Run {
         let request = Request {
-            rows: &[Row::new(ids, &[])],
+            rows: &[BatchRow::new(ids, &[])],
             donors: &Donors::new(),
             capture,
             past: None,

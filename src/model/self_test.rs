@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use super::{ComputeDevice, Donors, Gpt2, Gpt2Config, Request, Row, Unembedding};
+use super::{BatchRow, ComputeDevice, Donors, Gpt2, Gpt2Config, Request, Unembedding};
 use crate::intervention::{Site, SiteSet};
 use crate::task::{Cancelled, Progress, TaskCtx};
 
@@ -142,7 +142,7 @@ fn incremental_forward(model: &Gpt2) -> Outcome {
     let capture = layers.flat_map(|layer| [Site::K(layer), Site::V(layer)]).collect();
     let past = model.run_clean(before, &capture).cache;
     let request = Request {
-        rows: &[Row::new(rest, &[])],
+        rows: &[BatchRow::new(rest, &[])],
         donors: &Donors::new(),
         capture: &SiteSet::new(),
         past: Some(&past),

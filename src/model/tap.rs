@@ -8,7 +8,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use super::addition::Addition;
-use super::{ActivationCache, Donors, Row};
+use super::{ActivationCache, BatchRow, Donors};
 use crate::intervention::{Axes, Donor, Edit, Intervention, Noise, Site, SiteSet, Span};
 
 mod in_place;
@@ -16,7 +16,7 @@ mod together;
 
 /// The interventions of one forward pass, and the activations kept so far.
 pub(super) struct Tap<'a> {
-    rows: &'a [Row<'a>],
+    rows: &'a [BatchRow<'a>],
     donors: &'a Donors,
 
     /// The sites whose activations are kept.
@@ -55,7 +55,7 @@ impl Change<'_> {
 
 impl<'a> Tap<'a> {
     pub fn new(
-        rows: &'a [Row<'a>],
+        rows: &'a [BatchRow<'a>],
         donors: &'a Donors,
         capture: &'a SiteSet,
         first_pos: usize,
@@ -75,7 +75,7 @@ impl<'a> Tap<'a> {
 
     /// Sets the rows of the next activations, since rows may join a batch on its way through the
     /// model.
-    pub fn set_rows(&mut self, rows: &'a [Row<'a>]) {
+    pub fn set_rows(&mut self, rows: &'a [BatchRow<'a>]) {
         self.rows = rows;
     }
 
@@ -196,7 +196,7 @@ impl<'a> Tap<'a> {
     }
 }
 
-/// Whether the tap carries out an intervention. Other tokens are put in before, see `Row::tokens`.
+/// Whether the tap carries out an intervention. Other tokens are put in before, see `BatchRow::tokens`.
 fn is_done_here(intervention: &Intervention) -> bool {
     !matches!(intervention.edit, Edit::Tokens(_))
 }

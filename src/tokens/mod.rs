@@ -118,8 +118,8 @@ impl TokenizedPrompt {
         })
     }
 
-    /// A prompt without tokens, for analyses of the weights alone.
-    pub fn nothing() -> Self {
+    /// The prompt of methods that read the weights alone.
+    pub fn empty() -> Self {
         Self {
             text: String::new(),
             bos: Bos::Off,

@@ -93,7 +93,7 @@ fn heads_the_stream_and_weights_can_be_looked_at() {
     stdout(&[&["circuit", "--model", TINY], &saved[..]].concat());
     assert_eq!(json(&["run", file, "--device", "cpu", "--json"]), circuit);
     let text = fs::read_to_string(file).unwrap();
-    assert!(text.contains("\"nothing\""), "{text}");
+    assert!(text.contains("\"none\""), "{text}");
     let mut asked: Value = serde_json::from_str(&text).unwrap();
     asked["spec"] = serde_json::json!({ "ResidualNorms": null });
     fs::write(file, asked.to_string()).unwrap();

@@ -55,7 +55,7 @@ fn run_with(spec: &Spec, reuse: Reuse) -> TraceAverage {
     let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
     // What it is run on is of no matter.
     let spec = AnalysisSpec::TraceAverage(spec.clone());
-    match engine("tiny").run(&TokenizedPrompt::nothing(), &spec, &ctx) {
+    match engine("tiny").run(&TokenizedPrompt::empty(), &spec, &ctx) {
         Ok(AnalysisResult::TraceAverage(found)) => found,
         other => panic!("{other:?}"),
     }
@@ -68,7 +68,7 @@ fn run(spec: &Spec) -> TraceAverage {
 fn error(spec: &Spec) -> AnalysisError {
     let spec = AnalysisSpec::TraceAverage(spec.clone());
     engine("tiny")
-        .run(&TokenizedPrompt::nothing(), &spec, &AnalysisCtx::unwatched())
+        .run(&TokenizedPrompt::empty(), &spec, &AnalysisCtx::unwatched())
         .expect_err("this cannot be averaged")
 }
 
@@ -270,7 +270,7 @@ fn the_last_state_of_the_last_token_brings_all_of_the_answer_back() {
 #[test]
 fn reuse_changes_no_average() {
     let spec = spec(facts());
-    let (exact, naive) = (run(&spec), run_with(&spec, Reuse::Nothing));
+    let (exact, naive) = (run(&spec), run_with(&spec, Reuse::Off));
     for nth in 0..COMPONENTS.len() {
         for (metric, tolerance) in [(Metric::Prob, 1e-5), (Metric::Logit, 1e-4)] {
             let [a, b] = [&exact, &naive].map(|it| it.averages(nth, metric).unwrap().indirect);
@@ -402,7 +402,7 @@ fn what_is_averaged_so_far_is_told_after_each_fact_and_stays_when_it_is_cancelle
     let mut facts = facts();
     facts[1].prompt.subject = None;
     let spec = AnalysisSpec::TraceAverage(spec(facts));
-    assert_watched(&engine, &TokenizedPrompt::nothing(), &spec);
+    assert_watched(&engine, &TokenizedPrompt::empty(), &spec);
 
     let told = RefCell::new(Vec::new());
     let cancel = CancelToken::default();
@@ -415,7 +415,7 @@ fn what_is_averaged_so_far_is_told_after_each_fact_and_stays_when_it_is_cancelle
     };
     let task = TaskCtx { cancel: cancel.clone(), report: &|_| () };
     let ctx = AnalysisCtx { task, partial: &partial, ..AnalysisCtx::unwatched() };
-    let ended = engine.run(&TokenizedPrompt::nothing(), &spec, &ctx);
+    let ended = engine.run(&TokenizedPrompt::empty(), &spec, &ctx);
     assert_eq!(ended, Err(AnalysisError::Cancelled(Cancelled)));
     let told = told.into_inner();
     let counts: Vec<String> = told.iter().map(TraceAverage::count).collect();

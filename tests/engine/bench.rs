@@ -115,7 +115,7 @@ fn the_bench_is_the_same_with_and_without_reuse() {
     for component in [Component::Mlp, Component::Attn] {
         let mut spec = spec(&prompt);
         spec.trace.component = component;
-        let [reused, naive] = [Reuse::Exact, Reuse::Nothing].map(|it| run(&prompt, &spec, it));
+        let [reused, naive] = [Reuse::Exact, Reuse::Off].map(|it| run(&prompt, &spec, it));
         for (a, b) in reused.maps.iter().zip(&naive.maps) {
             let cells = |map: &factscope::analysis::corruption_bench::BenchMap| {
                 logits(&map.trace.restored.values().concat())

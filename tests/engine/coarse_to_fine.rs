@@ -6,7 +6,7 @@ use std::cell::Cell;
 use factscope::analysis::causal_trace::{self, Component, Direction, Severed, plan};
 use factscope::analysis::{AnalysisCtx, Measurement, Reuse, sweep};
 use factscope::intervention::{Condition, Donor, Edit, Intervention, Noise, Site, SiteSet, Span};
-use factscope::model::{ComputeDevice, Donors, Gpt2, Gpt2Config, Row, Unembedding};
+use factscope::model::{BatchRow, ComputeDevice, Donors, Gpt2, Gpt2Config, Unembedding};
 use factscope::task::{CancelToken, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
@@ -75,7 +75,7 @@ fn donors_of(model: &Gpt2, prompt: &TokenizedPrompt, conditions: &[Condition]) -
     let sites: SiteSet = Site::all(N_LAYERS);
     let mut donors = Donors::from([(Donor::Clean, model.run_clean(&prompt.ids, &sites).cache)]);
     for (sample, corrupt) in conditions[..N_SAMPLES].iter().enumerate() {
-        let rows = [Row::new(&prompt.ids, corrupt)];
+        let rows = [BatchRow::new(&prompt.ids, corrupt)];
         let first = prompt.subject.clone().unwrap().start;
         let cache = run(model, &rows, &Donors::new(), &sites).cache;
         donors.insert(Donor::Corrupted { first, sample }, cache);
@@ -134,7 +134,7 @@ fn after_a_third_of_the_work_every_position_has_cells_in_layers_all_over() {
                 assert!(gap <= allowed, "{gap} layers are empty at {pos}: {spec:?}");
             }
 
-            let naive = swept(&model, &prompt, &conditions, &donors, Reuse::Nothing).0;
+            let naive = swept(&model, &prompt, &conditions, &donors, Reuse::Off).0;
             for (found, naive) in found.iter().zip(&naive) {
                 assert_close(&[found.prob], &[naive.prob], 1e-6, "reuse");
                 assert_close(&[found.log_prob], &[naive.log_prob], 1e-5, "reuse");
@@ -194,7 +194,7 @@ fn heads_are_weakened_in_layers_all_over() {
         })
         .collect();
     let (found, _, seen) = swept(&model, &prompt, &conditions, &Donors::new(), Reuse::Exact);
-    let naive = swept(&model, &prompt, &conditions, &Donors::new(), Reuse::Nothing).0;
+    let naive = swept(&model, &prompt, &conditions, &Donors::new(), Reuse::Off).0;
     for (found, naive) in found.iter().zip(&naive) {
         assert_close(&[found.prob], &[naive.prob], 1e-6, "reuse");
     }

@@ -115,8 +115,8 @@ fn every_corruption_is_the_same_with_and_without_reuse() {
                     ..spec(component, 2, corruption.clone())
                 };
                 let what = format!("{spec:?}");
-                let [exact, naive] = [Reuse::Exact, Reuse::Nothing]
-                    .map(|reuse| traced(&prompt, &spec, reuse).unwrap());
+                let [exact, naive] =
+                    [Reuse::Exact, Reuse::Off].map(|reuse| traced(&prompt, &spec, reuse).unwrap());
                 for metric in [Metric::LogProb, Metric::Logit, Metric::AnswerProb, Metric::Kl] {
                     let [exact, naive] = [&exact, &naive].map(|it| readings(&runs(it), metric));
                     assert_close(&exact, &naive, LOGIT, &what);
@@ -349,7 +349,7 @@ fn every_map_is_the_same_with_and_without_reuse() {
                                 sever,
                                 ..spec(component, 2, Corruption::default())
                             };
-                            let [exact, naive] = [Reuse::Exact, Reuse::Nothing]
+                            let [exact, naive] = [Reuse::Exact, Reuse::Off]
                                 .map(|reuse| traced(&prompt, &spec, reuse).unwrap());
                             for metric in [Metric::LogProb, Metric::Kl] {
                                 let [exact, naive] =

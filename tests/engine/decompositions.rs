@@ -452,7 +452,7 @@ fn an_edited_model_is_processed_like_any_other_and_the_plain_one_stays() {
     }
     let steered = engine.edited(&[ModelEdit::Steering(steer)], &ctx).unwrap();
     for spec in all_specs().into_iter().filter(AnalysisSpec::is_of_weights) {
-        let of = |engine: &Engine| engine.run(&TokenizedPrompt::nothing(), &spec, &ctx).unwrap();
+        let of = |engine: &Engine| engine.run(&TokenizedPrompt::empty(), &spec, &ctx).unwrap();
         assert_eq!(of(&steered), of(&engine));
     }
 }
@@ -508,7 +508,7 @@ fn a_refactored_head_has_the_same_circuits() {
         processing: text.parse().unwrap(),
     };
     let read = |spec: &circuit::Spec| -> CircuitReading {
-        spec.run(&lab(&model, &TokenizedPrompt::nothing(), &AnalysisCtx::unwatched())).unwrap()
+        spec.run(&lab(&model, &TokenizedPrompt::empty(), &AnalysisCtx::unwatched())).unwrap()
     };
     let (plain, refactored) = ("fold_ln", "fold_ln,refactor_factored_attn_matrices");
     for kind in [Circuit::Ov, Circuit::Qk] {
@@ -550,7 +550,7 @@ fn composition_is_between_nothing_and_all() {
         processing: Processing::of_transformer_lens(),
     };
     let found: Composition =
-        spec.run(&lab(&model, &TokenizedPrompt::nothing(), &AnalysisCtx::unwatched())).unwrap();
+        spec.run(&lab(&model, &TokenizedPrompt::empty(), &AnalysisCtx::unwatched())).unwrap();
     let n_all = N_LAYERS * N_HEADS;
     for of_mode in &found.modes {
         for (nth, score) in of_mode.scores.iter().enumerate() {

@@ -200,7 +200,7 @@ fn a_pass_that_a_device_cannot_take_goes_on_in_halves() {
         .collect();
     let prompt = TokenizedPrompt { ids: vec![5, 6], ..prompt("Paris is", "Paris", Some("the")) };
     let probs = |model: &Gpt2| -> Vec<f32> {
-        let ctx = AnalysisCtx { reuse: Reuse::Nothing, ..AnalysisCtx::unwatched() };
+        let ctx = AnalysisCtx { reuse: Reuse::Off, ..AnalysisCtx::unwatched() };
         let found =
             sweep(&lab(model, &prompt, &ctx), &conditions, &Donors::new(), &mut |_| ()).unwrap();
         found.iter().map(|it| it.log_prob).collect()

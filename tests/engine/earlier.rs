@@ -247,8 +247,8 @@ fn nothing_is_taken_over_where_nothing_is_to_be_reused() {
     let prompt = seine();
     let spec = AnalysisSpec::CausalTrace(trace_spec(Component::Attn, 2, 3));
     let exact = run(&prompt, &spec, &[], Reuse::Exact);
-    let naive = run(&prompt, &spec, &[], Reuse::Nothing);
-    let again = run(&prompt, &spec, &[found(&exact)], Reuse::Nothing);
+    let naive = run(&prompt, &spec, &[], Reuse::Off);
+    let again = run(&prompt, &spec, &[found(&exact)], Reuse::Off);
     assert_eq!(again.cost, naive.cost);
     assert_same(&found(&again), &found(&exact), "naive");
 }

@@ -9,7 +9,7 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Positions, Reuse,
 };
 use factscope::intervention::{Site, SiteSet};
-use factscope::model::{Donors, Request, Row};
+use factscope::model::{BatchRow, Donors, Request};
 use factscope::task::{CancelToken, Cancelled, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
@@ -64,7 +64,7 @@ fn every_cut_is_the_same_with_and_without_reuse() {
         ] {
             let spec = Spec { heads, ..Spec::of(edges, layers) };
             let exact = ask(&prompt, spec.clone(), Reuse::Exact).unwrap();
-            let naive = ask(&prompt, spec, Reuse::Nothing).unwrap();
+            let naive = ask(&prompt, spec, Reuse::Off).unwrap();
             for (exact, naive) in [(&exact.clean, &naive.clean), (&exact.cut, &naive.cut)] {
                 assert_close(&logits(exact), &logits(naive), LOGIT, "logits");
                 assert_close(&[exact.answer.prob], &[naive.answer.prob], PROB, "p");
@@ -78,7 +78,7 @@ fn every_cut_is_the_same_with_and_without_reuse() {
 
 #[test]
 fn cutting_nothing_changes_nothing() {
-    for reuse in [Reuse::Exact, Reuse::Nothing] {
+    for reuse in [Reuse::Exact, Reuse::Off] {
         let found = ask(&paris(), Spec::of([], 0..N_LAYERS), reuse).unwrap();
         assert_eq!(found.clean, found.cut);
         assert_close(&[found.cut.answer.kl.unwrap()], &[0.0], LOGIT, "KL");
@@ -114,7 +114,7 @@ fn only_what_is_named_is_cut() {
     let spec = Spec { heads: Some(BTreeSet::from([1, 2])), ..Spec::of([edge(last, 0)], 2..3) };
     let plan = edge_cut::plan(&prompt, &spec, N_LAYERS, N_HEADS).unwrap();
     let sites: SiteSet = (0..N_LAYERS).map(Site::Pattern).collect();
-    let rows = [Row::new(&prompt.ids, &plan)];
+    let rows = [BatchRow::new(&prompt.ids, &plan)];
     let donors = Donors::new();
     let request = Request { rows: &rows, donors: &donors, capture: &sites, past: None, n_read: 1 };
     let run = model.run(&request, &mut |_| Ok(())).unwrap();
@@ -145,7 +145,7 @@ fn what_cannot_be_cut_is_said() {
     );
     assert_eq!(
         error(Spec::of([edge(1, 0), edge(1, 1)], all.clone())),
-        AnalysisError::NothingToLookAt { pos: 1 }
+        AnalysisError::NoKeyLeft { pos: 1 }
     );
     assert_eq!(
         error(Spec::of([edge(1, 0)], 2..5)),

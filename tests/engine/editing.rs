@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use factscope::analysis::rank_one_edit::{
-    Asked, Context, Covariance, Descent, Kind, RankOneEdit, Spec,
+    Asked, Context, Covariance, Descent, PromptKind, RankOneEdit, Spec,
 };
 use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, ModelEdit, Positions,
@@ -41,7 +41,7 @@ fn edit() -> Spec {
         descent: Descent::default(),
         covariance: Covariance::Identity,
         asked: vec![Asked {
-            kind: Kind::Prompt,
+            kind: PromptKind::Prompt,
             prompt: TokenizedPrompt {
                 answer: Some(answer_of(&[11, 300])),
                 foil: Some(answer_of(&[12])),
@@ -206,7 +206,7 @@ fn sweeps_on_a_changed_model_are_the_same_with_and_without_reuse() {
                 probs(engine.run(&asked, spec, &ctx).unwrap())
             };
             let exact = of(&changed, Reuse::Exact);
-            assert_close(&exact, &of(&changed, Reuse::Nothing), 2e-4, &format!("{spec:?}"));
+            assert_close(&exact, &of(&changed, Reuse::Off), 2e-4, &format!("{spec:?}"));
             assert_far(&exact, &of(&original, Reuse::Exact), "the change can be seen");
         }
     }

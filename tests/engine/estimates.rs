@@ -17,7 +17,9 @@ use factscope::analysis::{
 use factscope::intervention::{
     Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
-use factscope::model::{ActivationCache, Backward, Donors, Dropped, Gpt2Config, Objective, Row};
+use factscope::model::{
+    ActivationCache, Backward, BatchRow, Donors, Dropped, Gpt2Config, Objective,
+};
 use factscope::tokens::TokenizedPrompt;
 
 use super::support::{
@@ -83,7 +85,7 @@ fn a_window_that_is_held_has_the_slope_of_restoring_it() {
         vec![Intervention::at(Site::Embed, Span::Only(subject.clone()), Edit::AddNoise(noise))];
     let sites = Site::all(N_LAYERS);
     let clean = model.run_clean(&prompt.ids, &sites).cache;
-    let rows = [Row::new(&prompt.ids, &corruption)];
+    let rows = [BatchRow::new(&prompt.ids, &corruption)];
     let corrupted = run(&model, &rows, &Donors::new(), &sites).cache;
     let answer = prompt.answer.as_ref().unwrap().first() as usize;
 
@@ -115,7 +117,7 @@ fn a_window_that_is_held_has_the_slope_of_restoring_it() {
                         let copy = Edit::CopyFrom { donor, positions: positions.clone() };
                         Intervention::at(site(it), positions, copy)
                     }));
-                    let rows = [Row::new(&prompt.ids, &condition)];
+                    let rows = [BatchRow::new(&prompt.ids, &condition)];
                     f64::from(logits(&run(&model, &rows, &donors, &SiteSet::new()))[answer])
                 };
                 ((at(STEP) - at(-STEP)) / (2.0 * STEP)) as f32
@@ -153,7 +155,7 @@ fn a_dropped_layer_carries_no_gradient() {
     let model = load(&fixture("tiny"));
     let ids = paris_or(12).ids;
     let sites = Backward::sites(N_LAYERS);
-    let clean = run(&model, &[Row::new(&ids, &[])], &Donors::new(), &sites);
+    let clean = run(&model, &[BatchRow::new(&ids, &[])], &Donors::new(), &sites);
     let wanted = Site::all(N_LAYERS);
     let objective = Objective::LogProb { tokens: &[507] };
     let back = |dropped| {
@@ -163,7 +165,7 @@ fn a_dropped_layer_carries_no_gradient() {
     let values = |cache: &ActivationCache, site: Site, row: usize| -> Vec<f32> {
         cache.get(site).clone().narrow(0, row, 1).into_data().iter::<f32>().collect()
     };
-    let (whole, dropped) = (back(Dropped::Nothing), back(Dropped::EachLayer));
+    let (whole, dropped) = (back(Dropped::NoLayer), back(Dropped::EachLayer));
     for &site in &wanted {
         assert_eq!(values(&dropped, site, 0), values(&whole, site, 0), "{site}");
         if let Some(layer) = site.layer() {
@@ -231,7 +233,7 @@ fn a_new_softmax_is_what_heads_really_do() {
     let sites = Site::all(N_LAYERS);
     let donors = Donors::from([(Donor::Counterpart, model.run_clean(other, &sites).cache)]);
     let capture = sites.union(&Backward::sites(N_LAYERS)).copied().collect();
-    let clean = run(&model, &[Row::new(&prompt.ids, &[])], &Donors::new(), &capture);
+    let clean = run(&model, &[BatchRow::new(&prompt.ids, &[])], &Donors::new(), &capture);
     let wanted: SiteSet = (0..N_LAYERS).map(Site::Z).collect();
     let objective = Objective::Logit { token: 507, less: None };
     let (first_pos, dropped) = (0, Dropped::EachLayer);
@@ -251,7 +253,7 @@ fn a_new_softmax_is_what_heads_really_do() {
                     ];
                     let z = SiteSet::from([Site::Z(layer)]);
                     let patched =
-                        run(&model, &[Row::new(&prompt.ids, &condition)], &donors, &z).cache;
+                        run(&model, &[BatchRow::new(&prompt.ids, &condition)], &donors, &z).cache;
                     let z = Site::Z(layer);
                     let moved = patched.get(z).clone() - clean.cache.get(z).clone();
                     let along = (moved * gradients.get(z).clone()).sum_dim(3).sum_dim(2).sum_dim(1);

@@ -33,7 +33,7 @@ fn edit(prompt: &TokenizedPrompt) -> rank_one_edit::Spec {
         descent: rank_one_edit::Descent { n_steps: 2, ..Default::default() },
         covariance: rank_one_edit::Covariance::Identity,
         asked: vec![rank_one_edit::Asked {
-            kind: rank_one_edit::Kind::Prompt,
+            kind: rank_one_edit::PromptKind::Prompt,
             prompt: prompt.clone(),
         }],
     }

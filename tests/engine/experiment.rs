@@ -45,7 +45,7 @@ fn edit() -> rank_one_edit::Spec {
         essence: Some(rank_one_edit::Context { ids: vec![1, 2], subject_last: 0 }),
         descent: rank_one_edit::Descent::default(),
         covariance: rank_one_edit::Covariance::File("c.safetensors".into()),
-        asked: vec![rank_one_edit::Asked { kind: rank_one_edit::Kind::Paraphrase, prompt }],
+        asked: vec![rank_one_edit::Asked { kind: rank_one_edit::PromptKind::Paraphrase, prompt }],
     }
 }
 
@@ -317,11 +317,19 @@ fn parse(text: &str) -> Result<Experiment, ExperimentError> {
 #[test]
 fn every_experiment_is_read_as_it_was_written() {
     for spec in specs() {
-        for fact in [record(), text(), FactSource::Nothing] {
+        for fact in [record(), text(), FactSource::NoFact] {
             let asked = experiment(fact, spec.clone());
             assert_eq!(parse(&asked.to_json().unwrap()).unwrap(), asked);
         }
     }
+}
+
+/// Earlier programs wrote the fact of an experiment about weights as `nothing`.
+#[test]
+fn an_experiment_without_a_fact_is_read_by_its_old_name_too() {
+    let asked = experiment(FactSource::NoFact, specs().remove(0));
+    let text = asked.to_json().unwrap().replace("\"none\"", "\"nothing\"");
+    assert_eq!(parse(&text).unwrap(), asked);
 }
 
 /// Adds a field to each object in turn, and gives the JSON that comes of it.

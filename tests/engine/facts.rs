@@ -172,13 +172,13 @@ fn files_of_no_use_say_why() {
     assert!(matches!(parse("{"), Err(DatasetError::Json { .. })));
     assert!(matches!(parse("{}"), Err(DatasetError::NotAList { .. })));
     assert!(matches!(parse("[]"), Err(DatasetError::Empty { .. })));
-    assert!(matches!(parse("[1, 2]"), Err(DatasetError::NothingUsable { n_records: 2, .. })));
+    assert!(matches!(parse("[1, 2]"), Err(DatasetError::NoneUsable { n_records: 2, .. })));
 }
 
 #[test]
 fn a_template_without_a_slot_is_reported() {
     let text = format!("[{}]", GOOD.replace("{}", "her"));
-    let Err(DatasetError::NothingUsable { first, .. }) = parse(&text) else {
+    let Err(DatasetError::NoneUsable { first, .. }) = parse(&text) else {
         panic!("the record must be refused");
     };
     assert!(first.reason.contains("`{}`"), "{first}");
@@ -188,7 +188,7 @@ fn a_template_without_a_slot_is_reported() {
 fn read(row: &Value) -> Result<Record, String> {
     match parse(&json!([row]).to_string()) {
         Ok(dataset) => Ok(dataset.records[0].clone()),
-        Err(DatasetError::NothingUsable { first, .. }) => Err(first.reason),
+        Err(DatasetError::NoneUsable { first, .. }) => Err(first.reason),
         Err(other) => panic!("{other}"),
     }
 }

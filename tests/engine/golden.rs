@@ -19,7 +19,7 @@ use factscope::analysis::{
 };
 use factscope::facts::Fact;
 use factscope::intervention::{Donor, Edit, Intervention, NoiseRng, Site, SiteSet, Span};
-use factscope::model::{Backward, Donors, Dropped, Objective, Request, Row};
+use factscope::model::{Backward, BatchRow, Donors, Dropped, Objective, Request};
 use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
 use factscope::worker::Engine;
 use serde::Deserialize;
@@ -527,7 +527,7 @@ fn ablations_are_transformer_lenses() {
         let what = format!("{:?}", case.spec);
         let prompt = tokenized("tiny", &case.text, Some(case.subject_bytes), false);
         assert_eq!(prompt.ids, case.ids, "{what}");
-        for reuse in [Reuse::Exact, Reuse::Nothing] {
+        for reuse in [Reuse::Exact, Reuse::Off] {
             let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
             let spec = AnalysisSpec::Ablation(case.spec.clone());
             let Ok(AnalysisResult::Ablation(found)) = engine.run(&prompt, &spec, &ctx) else {
@@ -556,7 +556,7 @@ fn knockouts_are_gevas() {
         let prompt = tokenized("tiny", &case.text, Some(case.subject_bytes), case.bos);
         assert_eq!(prompt.ids, case.ids, "{what}");
         assert_eq!(case.spec.edges[..3], attention_knockout::Edges::to_last(), "{what}");
-        for reuse in [Reuse::Exact, Reuse::Nothing] {
+        for reuse in [Reuse::Exact, Reuse::Off] {
             let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
             let spec = AnalysisSpec::AttentionKnockout(case.spec.clone());
             let Ok(AnalysisResult::AttentionKnockout(found)) = engine.run(&prompt, &spec, &ctx)
@@ -590,7 +590,7 @@ fn gradients_are_pytorchs_at_every_site() {
             let n_read = case.answer_ids.len();
             let wanted: SiteSet = case.along.keys().map(|site| site.parse().unwrap()).collect();
             let request = Request {
-                rows: &[Row::new(&case.ids, &[])],
+                rows: &[BatchRow::new(&case.ids, &[])],
                 donors: &Donors::new(),
                 capture: &wanted.union(&Backward::sites(model.config.n_layers)).copied().collect(),
                 past: None,
@@ -621,7 +621,7 @@ fn gradients_are_pytorchs_at_every_site() {
                 objective,
                 first_pos: 0,
                 wanted: &wanted,
-                dropped: Dropped::Nothing,
+                dropped: Dropped::NoLayer,
             };
             let gradients = model.backward(&request, &mut |_| Ok(())).unwrap();
             for (site, expected) in case.along {

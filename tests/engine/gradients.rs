@@ -10,7 +10,7 @@ use factscope::analysis::{
 };
 use factscope::intervention::{Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span};
 use factscope::model::{
-    Backward, ComputeDevice, Donors, Dropped, Gpt2, Objective, Request, Row, Run,
+    Backward, BatchRow, ComputeDevice, Donors, Dropped, Gpt2, Objective, Request, Run,
 };
 use factscope::task::Cancelled;
 use factscope::tokens::TokenizedPrompt;
@@ -53,7 +53,7 @@ fn objective_of(objective: Objective<'_>, logits: &[f32]) -> f64 {
 }
 
 /// A run that can be gone back through, with all its activations.
-fn whole_run(model: &Gpt2, rows: &[Row<'_>]) -> Run {
+fn whole_run(model: &Gpt2, rows: &[BatchRow<'_>]) -> Run {
     let n_layers = model.config.n_layers;
     let sites = Site::all(n_layers).union(&Backward::sites(n_layers)).copied().collect();
     run(model, rows, &Donors::new(), &sites)
@@ -69,7 +69,7 @@ fn gradients(
 ) -> Vec<f32> {
     let wanted = SiteSet::from([site]);
     let request =
-        Backward { run, objective, first_pos, wanted: &wanted, dropped: Dropped::Nothing };
+        Backward { run, objective, first_pos, wanted: &wanted, dropped: Dropped::NoLayer };
     let cache = model.backward(&request, &mut |_| Ok(())).unwrap();
     assert!(cache.sites().eq([site]), "only what is wanted is kept");
     cache.get(site).clone().into_data().iter::<f32>().collect()
@@ -88,7 +88,7 @@ fn largest(values: &[f32]) -> f32 {
 #[test]
 fn gradients_are_the_slopes_at_every_site() {
     let model = load(&fixture("tiny"));
-    let clean = whole_run(&model, &[Row::new(&IDS, &[])]);
+    let clean = whole_run(&model, &[BatchRow::new(&IDS, &[])]);
     for site in Site::all(N_LAYERS) {
         let here = values(&clean, site);
         let finite = || here.iter().filter(|it| it.is_finite());
@@ -97,7 +97,12 @@ fn gradients_are_the_slopes_at_every_site() {
             let step = |std: f64| {
                 let noise = Noise { rng: NoiseRng::Chacha, seed: 3, std, sample };
                 let condition = vec![Intervention::at(site, Span::All, Edit::AddNoise(noise))];
-                run(&model, &[Row::new(&IDS, &condition)], &Donors::new(), &SiteSet::from([site]))
+                run(
+                    &model,
+                    &[BatchRow::new(&IDS, &condition)],
+                    &Donors::new(),
+                    &SiteSet::from([site]),
+                )
             };
             let std = 0.004 * f64::from(size);
             let (up, down) = (step(std), step(-std));
@@ -139,7 +144,7 @@ fn the_gradient_at_the_end_is_the_closed_form() {
     };
     let (embedding, gain) = (tensor("wte.weight"), tensor("ln_f.weight"));
     let d_model = gain.len();
-    let clean = whole_run(&model, &[Row::new(&IDS, &[])]);
+    let clean = whole_run(&model, &[BatchRow::new(&IDS, &[])]);
 
     let logits: Vec<f64> = logits(&clean).into_iter().map(f64::from).collect();
     let sum: f64 = logits.iter().map(|it| it.exp()).sum();
@@ -173,7 +178,8 @@ fn the_gradient_at_the_end_is_the_closed_form() {
 fn rows_are_gone_back_through_as_if_each_were_alone() {
     let model = load(&fixture("tiny"));
     let condition = vec![Intervention::at(Site::Embed, Span::Only(1..3), noise(1.0, 0))];
-    let rows = [Row::new(&IDS, &[]), Row::new(&OTHER_IDS, &[]), Row::new(&IDS, &condition)];
+    let rows =
+        [BatchRow::new(&IDS, &[]), BatchRow::new(&OTHER_IDS, &[]), BatchRow::new(&IDS, &condition)];
     let together = whole_run(&model, &rows);
     let alone = rows.map(|row| whole_run(&model, &[row]));
     for site in Site::all(N_LAYERS) {
@@ -187,7 +193,7 @@ fn rows_are_gone_back_through_as_if_each_were_alone() {
 #[test]
 fn gradients_of_later_positions_do_not_need_earlier_ones() {
     let model = load(&fixture("tiny"));
-    let rows = [Row::new(&IDS, &[]), Row::new(&OTHER_IDS, &[])];
+    let rows = [BatchRow::new(&IDS, &[]), BatchRow::new(&OTHER_IDS, &[])];
     let run = whole_run(&model, &rows);
     for site in Site::all(N_LAYERS) {
         let all = gradients(&model, &run, OBJECTIVES[0], 0, site);
@@ -205,7 +211,7 @@ fn what_is_read_later_is_the_sum_of_its_places() {
     let model = load(&fixture("tiny"));
     let n_layers = model.config.n_layers;
     let request = Request {
-        rows: &[Row::new(&IDS, &[])],
+        rows: &[BatchRow::new(&IDS, &[])],
         donors: &Donors::new(),
         capture: &Backward::sites(n_layers),
         past: None,
@@ -217,7 +223,7 @@ fn what_is_read_later_is_the_sum_of_its_places() {
     let found = gradients(&model, &long, Objective::LogProb { tokens: &tokens }, 0, site);
     let mut expected = vec![0.0; found.len()];
     for (nth, token) in tokens.iter().enumerate() {
-        let short = whole_run(&model, &[Row::new(&IDS[..5 + nth], &[])]);
+        let short = whole_run(&model, &[BatchRow::new(&IDS[..5 + nth], &[])]);
         let one = gradients(&model, &short, Objective::LogProb { tokens: &[*token] }, 0, site);
         expected.iter_mut().zip(one).for_each(|(sum, it)| *sum += it);
     }
@@ -225,7 +231,7 @@ fn what_is_read_later_is_the_sum_of_its_places() {
 
     let logit = Objective::Logit { token: 300, less: None };
     let found = gradients(&model, &long, logit, 0, site);
-    let short = whole_run(&model, &[Row::new(&IDS[..5], &[])]);
+    let short = whole_run(&model, &[BatchRow::new(&IDS[..5], &[])]);
     let expected = gradients(&model, &short, logit, 0, site);
     assert_close(&found[..expected.len()], &expected, 1e-4 * largest(&expected), "the first place");
     assert_eq!(largest(&found[expected.len()..]), 0.0);
@@ -238,7 +244,7 @@ fn a_vocabulary_in_pieces_has_the_same_gradients() {
     let split = load_on(&fixture("tiny"), &device);
     assert_eq!(split.n_vocabulary_shards(), 4);
     let of = |model: &Gpt2, objective| {
-        let run = whole_run(model, &[Row::new(&IDS, &[])]);
+        let run = whole_run(model, &[BatchRow::new(&IDS, &[])]);
         gradients(model, &run, objective, 0, Site::Embed)
     };
     for objective in OBJECTIVES {
@@ -251,14 +257,14 @@ fn a_vocabulary_in_pieces_has_the_same_gradients() {
 #[test]
 fn going_back_can_be_cancelled() {
     let model = load(&fixture("tiny"));
-    let run = whole_run(&model, &[Row::new(&IDS, &[])]);
+    let run = whole_run(&model, &[BatchRow::new(&IDS, &[])]);
     let wanted = SiteSet::from([Site::Embed]);
     let request = Backward {
         run: &run,
         objective: OBJECTIVES[0],
         first_pos: 0,
         wanted: &wanted,
-        dropped: Dropped::Nothing,
+        dropped: Dropped::NoLayer,
     };
     let mut seen = Vec::new();
     let result = model.backward(&request, &mut |layer| {

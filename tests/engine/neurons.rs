@@ -60,7 +60,7 @@ fn neurons_are_the_same_with_and_without_reuse() {
                 let spec = spec(9, positions.clone(), replacement);
                 let what = format!("{spec:?}");
                 let exact = ablate(&prompt, spec.clone(), Reuse::Exact);
-                let naive = ablate(&prompt, spec, Reuse::Nothing);
+                let naive = ablate(&prompt, spec, Reuse::Off);
                 let chosen = |it: &NeuronAblation| -> Vec<_> {
                     it.neurons.iter().map(|it| (it.layer, it.index)).collect()
                 };

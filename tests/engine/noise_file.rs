@@ -60,7 +60,7 @@ fn romes_noise_from_a_file_is_romes_noise() {
             assert_close(&log_probs(&given), &log_probs(&drawn), 2e-5, "the same noise");
             assert_eq!(given.corruptions, drawn.corruptions);
             assert!((given.noise_std / drawn.noise_std - 1.0).abs() < 0.2, "{}", given.noise_std);
-            let naive = traced(&paris(), &spec, Reuse::Nothing).unwrap();
+            let naive = traced(&paris(), &spec, Reuse::Off).unwrap();
             assert_close(&log_probs(&given), &log_probs(&naive), 1e-5, "reuse");
         }
     }

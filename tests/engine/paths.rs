@@ -78,7 +78,7 @@ fn direct_paths_are_those_of_passes_with_all_heads_frozen() {
                 let what = format!("{receivers:?}, {between:?}, {receiver_positions}");
                 let spec = path_patching::Spec { receiver_positions, ..spec(receivers, between) };
                 let exact = patch(&prompt, &spec, Reuse::Exact);
-                let naive = patch(&prompt, &spec, Reuse::Nothing);
+                let naive = patch(&prompt, &spec, Reuse::Off);
                 assert_close(&all(&exact), &all(&naive), LOGIT, &what);
                 let clean = readings(&exact.clean);
                 let cells = all(&exact);
@@ -108,7 +108,7 @@ fn direct_paths_of_a_steered_model_are_those_of_whole_passes() {
             }
         };
         let exact = run(&steered, Reuse::Exact);
-        assert_close(&exact, &run(&steered, Reuse::Nothing), LOGIT, &receiver.to_string());
+        assert_close(&exact, &run(&steered, Reuse::Off), LOGIT, &receiver.to_string());
         assert_far(&exact, &run(&plain, Reuse::Exact), "steering");
     }
 }
@@ -242,7 +242,7 @@ fn a_path_that_makes_no_sense_is_an_error() {
 fn path_patching_can_be_cancelled() {
     let engine = engine("tiny");
     let spec = AnalysisSpec::PathPatching(spec(&[head(3, 1, HeadInput::Key)], Between::Recomputed));
-    for reuse in [Reuse::Exact, Reuse::Nothing] {
+    for reuse in [Reuse::Exact, Reuse::Off] {
         let run = |cancel_at| watch(&engine, &paris_or(300), &spec, reuse, cancel_at);
         let (result, seen) = run(usize::MAX);
         assert!(result.is_ok());

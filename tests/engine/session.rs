@@ -72,10 +72,10 @@ fn typed() -> Typed {
         n_top: 3,
         processing: factscope::model::Processing::default(),
     });
-    let prompt = TokenizedPrompt::nothing();
+    let prompt = TokenizedPrompt::empty();
     let result = engine.run(&prompt, &spec, &AnalysisCtx::unwatched()).unwrap();
     let model = engine.info.dir.clone();
-    let fact = FactSource::Nothing;
+    let fact = FactSource::NoFact;
     Typed {
         which: Which::Main,
         experiment: Experiment { model, bos: Bos::Off, fact, edits: Vec::new(), spec },

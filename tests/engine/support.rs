@@ -8,7 +8,7 @@ use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel
 use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Lab, Reuse};
 use factscope::facts::Fact;
 use factscope::intervention::{Condition, NoiseRng, SiteSet};
-use factscope::model::{Checkpoint, ComputeDevice, Donors, Gpt2, Request, Row, Run};
+use factscope::model::{BatchRow, Checkpoint, ComputeDevice, Donors, Gpt2, Request, Run};
 use factscope::task::{CancelToken, Cancelled, Progress, TaskCtx};
 use factscope::tokens::{Answer, Bos, TokenizedPrompt, Tokenizer};
 use factscope::worker::{DeviceChoice, Engine};
@@ -138,14 +138,14 @@ pub fn assert_watched(engine: &Engine, prompt: &TokenizedPrompt, spec: &Analysis
 }
 
 /// Logits of the last position of each row, and the run itself.
-pub fn run(model: &Gpt2, rows: &[Row<'_>], donors: &Donors, capture: &SiteSet) -> Run {
+pub fn run(model: &Gpt2, rows: &[BatchRow<'_>], donors: &Donors, capture: &SiteSet) -> Run {
     let request = Request { rows, donors, capture, past: None, n_read: 1 };
     model.run(&request, &mut |_| Ok(())).unwrap()
 }
 
 /// One row under a condition, with nothing kept.
 pub fn logits_under(model: &Gpt2, ids: &[u32], condition: &Condition, donors: &Donors) -> Vec<f32> {
-    logits(&run(model, &[Row::new(ids, condition)], donors, &SiteSet::new()))
+    logits(&run(model, &[BatchRow::new(ids, condition)], donors, &SiteSet::new()))
 }
 
 /// All logits of a run, in order.

@@ -145,7 +145,7 @@ fn restoring_the_last_state_restores_all_that_is_said() {
 fn both_kinds_of_reuse_give_the_same() {
     let engine = engine("tiny");
     let spec = cell(&trace(), 2, 1);
-    let ctx = AnalysisCtx { reuse: Reuse::Nothing, ..AnalysisCtx::unwatched() };
+    let ctx = AnalysisCtx { reuse: Reuse::Off, ..AnalysisCtx::unwatched() };
     let (one, other) = (found(&engine, &spec), look(&engine, &spec, &ctx).unwrap());
     assert_close(&probs(&one.patched), &probs(&other.patched), PROB, "patched");
 }

@@ -17,7 +17,7 @@ use crate::analysis::logit_attribution::{
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisError, Lab, Method, donors};
 use crate::intervention::{Condition, Edit, Intervention, Noise, NoiseRng, Site, Span};
-use crate::model::{Gpt2, Row};
+use crate::model::{BatchRow, Gpt2};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,12 +103,12 @@ impl Method for Spec {
         let sites = sites(self.by, model.config.n_layers);
         let resid = Site::ResidPost(model.config.n_layers - 1);
 
-        let clean = donors::run(model, &[Row::new(&prompt.ids, &[])], &sites, 1, ctx)?;
+        let clean = donors::run(model, &[BatchRow::new(&prompt.ids, &[])], &sites, 1, ctx)?;
         let of_clean = asked.direction(model, &clean.cache);
         let mut sums: Vec<(Component, f64)> = Vec::new();
         let (mut scale_change, mut corrupted_logit) = (0.0, 0.0);
         for condition in &conditions {
-            let run = donors::run(model, &[Row::new(&other, condition)], &sites, 1, ctx)?;
+            let run = donors::run(model, &[BatchRow::new(&other, condition)], &sites, 1, ctx)?;
             let of_corrupted = asked.direction(model, &run.cache);
             // `a·x - b·y` equals `a·(x - y) + (a - b)·y`, and also `b·(x - y) + (a - b)·x`.
             let (direction, rest) = match self.scale_of {

@@ -26,7 +26,7 @@ use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs, donors,
 };
 use crate::intervention::{Site, SiteSet, Span};
-use crate::model::{Backward, Dropped, Gpt2, Objective, Row, Run, SecondMoment, ask_tokens};
+use crate::model::{Backward, BatchRow, Dropped, Gpt2, Objective, Run, SecondMoment, ask_tokens};
 use crate::task::{Cancelled, Progress};
 use crate::tokens::{Answer, TokenizedPrompt};
 
@@ -119,14 +119,14 @@ impl Covariance {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
-    pub kind: Kind,
+    pub kind: PromptKind,
     pub prompt: TokenizedPrompt,
 }
 
 /// How a prompt that is asked relates to the edited fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum PromptKind {
     /// The prompt of the fact.
     Prompt,
 
@@ -201,7 +201,7 @@ pub struct Update {
 /// What the model answers to one prompt before and after the edit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
-    pub kind: Kind,
+    pub kind: PromptKind,
     pub text: String,
     pub before: Answers,
     pub after: Answers,
@@ -506,7 +506,7 @@ fn forward(
     n_read: usize,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<Run, Cancelled> {
-    let rows: Vec<Row<'_>> = texts.iter().map(|ids| Row::new(ids, &[])).collect();
+    let rows: Vec<BatchRow<'_>> = texts.iter().map(|ids| BatchRow::new(ids, &[])).collect();
     donors::run(model, &rows, capture, n_read, ctx)
 }
 
@@ -522,7 +522,7 @@ fn back(
     let site = Site::MlpOut(layer);
     let wanted = SiteSet::from([site]);
     let request =
-        Backward { run, objective, first_pos: pos, wanted: &wanted, dropped: Dropped::Nothing };
+        Backward { run, objective, first_pos: pos, wanted: &wanted, dropped: Dropped::NoLayer };
     let gradients = model.backward(&request, &mut |_| ctx.check_cancelled(model))?;
     let at_subject = gradients.get(site).clone().narrow(1, 0, 1).sum_dim(0);
     Ok(at_subject.into_data().iter::<f32>().collect())

@@ -209,7 +209,7 @@ impl Method for Spec {
         let capture = capture_for(self.base == BasePoint::Clean);
         let clean = passes.clean(&capture)?;
         let back = |passes: &mut Passes<'_>, run: &Run| -> Result<_, AnalysisError> {
-            let gradients = passes.back(run, &wanted, Dropped::Nothing)?;
+            let gradients = passes.back(run, &wanted, Dropped::NoLayer)?;
             let off = overlaps.through_held(passes, run, &gradients)?;
             Ok((gradients, off))
         };

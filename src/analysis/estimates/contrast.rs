@@ -9,7 +9,7 @@ use crate::analysis::corruption::{Corrupted, Drawn, Draws};
 use crate::analysis::sweep::{Asked, check_ids};
 use crate::analysis::{AnalysisError, Lab};
 use crate::intervention::Condition;
-use crate::model::Row;
+use crate::model::BatchRow;
 
 /// How the corrupted runs are made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,9 +100,9 @@ impl CorruptedRuns {
         self.conditions.len()
     }
 
-    pub fn rows(&self, runs: Range<usize>) -> Vec<Row<'_>> {
+    pub fn rows(&self, runs: Range<usize>) -> Vec<BatchRow<'_>> {
         let conditions = self.conditions[runs].iter();
         let (ids, n_editable) = (self.ids.as_slice(), self.n_editable);
-        conditions.map(|condition| Row { ids, n_editable, condition }).collect()
+        conditions.map(|condition| BatchRow { ids, n_editable, condition }).collect()
     }
 }

@@ -33,7 +33,8 @@ use crate::analysis::{
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
-    ActivationCache, Backward, Between, DirectPaths, Donors, Dropped, Gpt2, Gpt2Config, Row, Run,
+    ActivationCache, Backward, BatchRow, Between, DirectPaths, Donors, Dropped, Gpt2, Gpt2Config,
+    Run,
 };
 use crate::task::Cancelled;
 use crate::tokens::TokenizedPrompt;
@@ -287,7 +288,7 @@ fn between(
             vec![Intervention::at(Site::Embed, positions, copy)]
         })
         .collect();
-    let rows: Vec<Row<'_>> = conditions.iter().map(|it| row(passes.asked, it)).collect();
+    let rows: Vec<BatchRow<'_>> = conditions.iter().map(|it| row(passes.asked, it)).collect();
     passes.forward(&rows, &donors, &Backward::sites(passes.lab.model.config.n_layers))
 }
 
@@ -338,7 +339,7 @@ impl Scores {
         let in_layer = |it| [Site::Q(it), Site::K(it), Site::V(it), Site::Ln2Normalized(it)];
         let mut wanted: SiteSet = (0..n_layers).flat_map(in_layer).collect();
         wanted.insert(Site::ResidPost(n_layers - 1));
-        let gradients = passes.back(run, &wanted, Dropped::Nothing)?;
+        let gradients = passes.back(run, &wanted, Dropped::NoLayer)?;
 
         let slopes = Tensor::<1>::from_floats(slopes, &changes.device());
         let slopes = slopes.reshape([1, -1, 1, 1]);

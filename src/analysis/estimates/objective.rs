@@ -4,8 +4,8 @@ use crate::analysis::sweep::{Asked, row, step, sweep_beside};
 use crate::analysis::{AnalysisError, Lab, Measurement, Metric};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{
-    ActivationCache, Backward, DeviceFailed, Donors, Dropped, Objective, Reference, Request, Row,
-    Run,
+    ActivationCache, Backward, BatchRow, DeviceFailed, Donors, Dropped, Objective, Reference,
+    Request, Run,
 };
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
@@ -102,7 +102,7 @@ impl<'a> Passes<'a> {
 
     pub fn forward(
         &mut self,
-        rows: &[Row<'_>],
+        rows: &[BatchRow<'_>],
         donors: &Donors,
         capture: &SiteSet,
     ) -> Result<Run, AnalysisError> {

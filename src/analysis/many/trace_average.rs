@@ -443,7 +443,7 @@ impl TraceAverage {
             let values: Vec<f64> = facts.iter().map(|(_, it)| f64::from(value(it))).collect();
             Estimate::by_standard_error(&values)
         };
-        let mut rows: BTreeMap<Role, Row<'_>> = BTreeMap::new();
+        let mut rows: BTreeMap<Role, RowReadings<'_>> = BTreeMap::new();
         for &(fact, readings) in &facts {
             for (nth, tokens) in fact.tokens.iter().enumerate() {
                 rows.entry(tokens.role).or_default().push((tokens.n_tokens, nth, readings));
@@ -485,7 +485,7 @@ impl TraceAverage {
 }
 
 /// How many tokens a fact has of a role, which row that is there, and what was read.
-type Row<'a> = Vec<(usize, usize, &'a Readings)>;
+type RowReadings<'a> = Vec<(usize, usize, &'a Readings)>;
 
 impl Averages {
     /// The layer where a row's effect is largest, whichever way.

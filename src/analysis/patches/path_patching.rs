@@ -116,7 +116,7 @@ impl Method for Spec {
         let paths = Paths { model, spec: self, asked: &asked, positions: &positions, ctx };
         let told = match ctx.reuse {
             Reuse::Exact => paths.directly(&senders, &clean.cache, &donor)?,
-            Reuse::Nothing => paths.frozen(&senders, &clean.cache, donor)?,
+            Reuse::Off => paths.frozen(&senders, &clean.cache, donor)?,
         };
         let mut result = PathPatching {
             spec: self.clone(),

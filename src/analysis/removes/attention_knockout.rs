@@ -141,7 +141,7 @@ pub fn plan(
         for query in to.iter().cloned().flatten() {
             let is_cut = |key: usize| from.iter().any(|range| range.contains(&key));
             if (0..=query).all(is_cut) {
-                return Err(AnalysisError::NothingToLookAt { pos: query });
+                return Err(AnalysisError::NoKeyLeft { pos: query });
             }
         }
         for layer in 0..n_layers {

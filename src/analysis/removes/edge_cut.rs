@@ -16,7 +16,7 @@ use crate::analysis::prediction::{Candidate, likeliest_next};
 use crate::analysis::sweep::{Asked, row, step};
 use crate::analysis::{AnalysisError, Lab, Method, Reuse};
 use crate::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{Donors, Place, Reference, Request, Resume, Start};
+use crate::model::{Donors, Reference, Request, Resume, Start, StartPoint};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -80,7 +80,7 @@ impl Method for Spec {
         let (n_layers, n_pos) = (model.config.n_layers, asked.ids.len());
         let condition = plan(prompt, self, n_layers, model.config.n_heads)?;
         let first_pos = self.edges.first().map_or(0, |edge| edge.query);
-        let place = Place::of(&condition, n_layers);
+        let place = StartPoint::of(&condition, n_layers);
         let resumed = place.filter(|_| ctx.reuse == Reuse::Exact);
 
         let n_cut = match (place, resumed) {
@@ -177,7 +177,7 @@ pub fn plan(
     }
     let is_blind = |(query, keys): (&usize, &Vec<usize>)| (keys.len() > *query).then_some(*query);
     if let Some(pos) = keys_of.iter().find_map(is_blind) {
-        return Err(AnalysisError::NothingToLookAt { pos });
+        return Err(AnalysisError::NoKeyLeft { pos });
     }
     let queries: Vec<(usize, Vec<usize>)> = keys_of.into_iter().collect();
     let alike = queries.chunk_by(|a, b| a.0 + 1 == b.0 && a.1 == b.1);

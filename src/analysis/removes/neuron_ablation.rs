@@ -167,7 +167,7 @@ fn estimate_and_ablate(
     let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, spec.n_top);
     let capture = sites.union(&Backward::sites(n_layers)).copied().collect();
     let clean = passes.clean(&capture)?;
-    let gradients = passes.back(&clean.run, &sites, Dropped::Nothing)?;
+    let gradients = passes.back(&clean.run, &sites, Dropped::NoLayer)?;
 
     let activations = |layer: usize| at(positions, 0, clean.run.cache.get(Site::MlpPost(layer)));
     let replacements = |layer: usize| {

@@ -9,13 +9,13 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::{Asked, batches, check_ids, row};
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::intervention::{Condition, Site, SiteSet};
-use crate::model::{ActivationCache, Donors, Gpt2, Request, Row, Run};
+use crate::model::{ActivationCache, BatchRow, Donors, Gpt2, Request, Run};
 use crate::task::{Cancelled, Progress};
 
 /// Runs several rows at once, and keeps `sites`.
 pub(in crate::analysis) fn run(
     model: &Gpt2,
-    rows: &[Row<'_>],
+    rows: &[BatchRow<'_>],
     sites: &SiteSet,
     n_read: usize,
     ctx: &AnalysisCtx<'_>,
@@ -25,7 +25,7 @@ pub(in crate::analysis) fn run(
 
 fn run_with(
     model: &Gpt2,
-    rows: &[Row<'_>],
+    rows: &[BatchRow<'_>],
     donors: &Donors,
     sites: &SiteSet,
     n_read: usize,
@@ -73,7 +73,7 @@ pub(in crate::analysis) fn other(
     ctx: &AnalysisCtx<'_>,
 ) -> Result<ActivationCache, AnalysisError> {
     check_ids(model, ids, [].into_iter())?;
-    Ok(run(model, &[Row::new(ids, &[])], sites, 1, ctx)?.cache)
+    Ok(run(model, &[BatchRow::new(ids, &[])], sites, 1, ctx)?.cache)
 }
 
 /// The most bytes of activations that are kept at once for a mean. All neurons of GPT-2-large take
@@ -125,7 +125,7 @@ pub(in crate::analysis) fn mean(
     for piece in pieces {
         ctx.task.checkpoint(progress)?;
         progress.done += piece.len() as u64;
-        let rows: Vec<_> = piece.iter().map(|ids| Row::new(ids, &[])).collect();
+        let rows: Vec<_> = piece.iter().map(|ids| BatchRow::new(ids, &[])).collect();
         let cache = run(model, &rows, sites, 1, ctx)?.cache;
         for (nth, &site) in sites.iter().enumerate() {
             let activation = cache.get(site).clone();
@@ -158,7 +158,7 @@ pub(in crate::analysis) fn mean(
 
 /// The weight of each token in the mean of first tokens, and in that of later tokens.
 /// `[class, row * pos]`
-fn class_weights(rows: &[Row<'_>], len: usize, [n_first, n_later]: [usize; 2]) -> Vec<f32> {
+fn class_weights(rows: &[BatchRow<'_>], len: usize, [n_first, n_later]: [usize; 2]) -> Vec<f32> {
     let n = rows.len() * len;
     let mut weights = vec![0.0; 2 * n];
     for (nth, row) in rows.iter().enumerate() {

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Measurement};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{
-    ActivationCache, DeviceFailed, Donors, Gpt2, Reading, Readout, Reference, Request, Resume, Row,
-    Run,
+    ActivationCache, BatchRow, DeviceFailed, Donors, Gpt2, Reading, Readout, Reference, Request,
+    Resume, Run,
 };
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
@@ -44,7 +44,7 @@ pub enum Reuse {
 
     /// Every condition is computed from the first token and layer on, which is slower and serves to
     /// check `Exact`.
-    Nothing,
+    Off,
 }
 
 /// The most bytes that a pass may take for its widest activations.
@@ -134,7 +134,7 @@ pub(in crate::analysis) fn sweep_beside(
         (sweep.on_batch)(&sweep.found);
     }
     let done = match ctx.reuse {
-        Reuse::Nothing => sweep.run_whole(conditions),
+        Reuse::Off => sweep.run_whole(conditions),
         Reuse::Exact => sweep.run_branches(conditions),
     };
     // Measurements finished before a cancel are still shown.
@@ -187,7 +187,7 @@ impl Sweep<'_> {
         capture: &SiteSet,
     ) -> Result<Run, AnalysisError> {
         let Self { model, donors, ctx, ref asked, .. } = *self;
-        let rows: Vec<Row<'_>> = conditions.iter().map(|it| row(asked, it)).collect();
+        let rows: Vec<BatchRow<'_>> = conditions.iter().map(|it| row(asked, it)).collect();
         let cost = (rows.len() * asked.ids.len()) as u64;
         let request = Request { rows: &rows, donors, capture, past: None, n_read: asked.n_read };
         let progress = &mut self.progress;
@@ -333,7 +333,8 @@ impl Sweep<'_> {
     fn resume(&mut self, batch: &Batch<'_>, base: &ActivationCache) -> Result<(), AnalysisError> {
         let Self { model, donors, ctx, ref asked, .. } = *self;
         let first_pos = batch.pos;
-        let rows: Vec<Row<'_>> = batch.branches.iter().map(|it| row(asked, &it.rest)).collect();
+        let rows: Vec<BatchRow<'_>> =
+            batch.branches.iter().map(|it| row(asked, &it.rest)).collect();
         let starts = &batch.starts;
         let request = Resume { rows: &rows, starts, base, first_pos, donors, n_read: asked.n_read };
         let n_pos = asked.ids.len() - first_pos;

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, Needs};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, Donors, Gpt2, Request, Row};
+use crate::model::{ActivationCache, BatchRow, Donors, Gpt2, Request};
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
 
@@ -235,7 +235,7 @@ fn step(
 ) -> Result<(Vec<f32>, ActivationCache), Cancelled> {
     let layers = 0..model.config.n_layers;
     let sites: SiteSet = layers.flat_map(|layer| [Site::K(layer), Site::V(layer)]).collect();
-    let (rows, donors) = ([Row::new(ids, &[])], Donors::new());
+    let (rows, donors) = ([BatchRow::new(ids, &[])], Donors::new());
     let request = Request { rows: &rows, donors: &donors, capture: &sites, past, n_read: 1 };
     let run = model.run(&request, &mut |_| ctx.check_cancelled(model))?;
     Ok((run.logits.into_data().iter::<f32>().collect(), run.cache))

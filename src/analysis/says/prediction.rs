@@ -8,7 +8,7 @@ use crate::analysis::measurement::Measurement;
 use crate::analysis::sweep::{Asked, check_ids};
 use crate::analysis::{AnalysisError, Lab, Method, Needs};
 use crate::intervention::SiteSet;
-use crate::model::{Donors, Request, Row};
+use crate::model::{BatchRow, Donors, Request};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -56,7 +56,7 @@ impl Method for Spec {
             (prompt.ids.clone(), 1)
         };
         let request = Request {
-            rows: &[Row::new(&ids, &[])],
+            rows: &[BatchRow::new(&ids, &[])],
             donors: &Donors::new(),
             capture: &SiteSet::new(),
             past: None,

@@ -24,7 +24,7 @@ pub(in crate::analysis) fn known(lab: &Lab<'_>, spec: &Spec) -> Vec<Option<Measu
     };
     let wanted = cells(spec);
     let mut known = vec![None; wanted.len() * spec.n_samples];
-    if ctx.reuse == Reuse::Nothing {
+    if ctx.reuse == Reuse::Off {
         return known;
     }
     let earlier = ctx.earlier.iter().flat_map(|it| begun(it));

@@ -18,7 +18,7 @@ use crate::analysis::largest::largest;
 use crate::analysis::sweep::{Asked, batches, row, step};
 use crate::analysis::{AnalysisError, Grid, Lab, Measurement, Method};
 use crate::intervention::{Condition, SiteSet};
-use crate::model::{Reference, Request, Row};
+use crate::model::{BatchRow, Reference, Request};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -196,7 +196,8 @@ impl CellRuns<'_> {
         let mut measured = Vec::with_capacity(conditions.len());
         let mut mean = vec![0.0; model.config.d_vocab];
         for batch in batches(conditions.len(), asked.ids.len(), model) {
-            let rows: Vec<Row<'_>> = conditions[batch].iter().map(|it| row(asked, it)).collect();
+            let rows: Vec<BatchRow<'_>> =
+                conditions[batch].iter().map(|it| row(asked, it)).collect();
             let request = Request {
                 rows: &rows,
                 donors: &prepared.donors,

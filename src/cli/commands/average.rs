@@ -79,7 +79,7 @@ impl Average {
         let sample = self.sample();
         let records: Vec<Record> = sample.draw(&dataset.records).into_iter().cloned().collect();
         ensure!(!records.is_empty(), "no such fact in {}", self.facts.display());
-        let inquiry = self.model.ask(FactSource::Nothing, machine)?;
+        let inquiry = self.model.ask(FactSource::NoFact, machine)?;
         let tokenizer = &inquiry.engine.info.tokenizer;
         let mut question = Question {
             subjects: dataset.subjects().map(str::to_owned).collect(),

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::analysis::generation::{self, Choice};
-use crate::analysis::rank_one_edit::{Asked, Context, Covariance, Descent, Kind, Spec};
+use crate::analysis::rank_one_edit::{Asked, Context, Covariance, Descent, PromptKind, Spec};
 use crate::analysis::{AnalysisResult, AnalysisSpec};
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::Inquiry;
@@ -100,11 +100,11 @@ impl Edit {
 
         let expected = inquiry.question.expected.as_deref().or(fact.answer.as_deref());
         let foil = expected.map(|it| TokenizedPrompt::answer(tokenizer, it)).transpose()?;
-        let mut asked = vec![(Kind::Prompt, fact.prompt.clone())];
+        let mut asked = vec![(PromptKind::Prompt, fact.prompt.clone())];
         if let Some((path, case)) = self.asked.fact.record() {
             let Related { paraphrases, neighbourhood } = Related::of(path, case)?;
-            asked.extend(paraphrases.into_iter().map(|it| (Kind::Paraphrase, it)));
-            asked.extend(neighbourhood.into_iter().map(|it| (Kind::Neighbourhood, it)));
+            asked.extend(paraphrases.into_iter().map(|it| (PromptKind::Paraphrase, it)));
+            asked.extend(neighbourhood.into_iter().map(|it| (PromptKind::Neighbourhood, it)));
         }
         let asked = asked.into_iter().map(|(kind, text)| {
             let plain =

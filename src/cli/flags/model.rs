@@ -82,7 +82,7 @@ impl WeightArgs {
     /// Opens the model, with nothing to ask it.
     pub fn open(&self, machine: &Machine) -> anyhow::Result<Inquiry> {
         let edits = edits(&self.edit, &self.model)?;
-        Inquiry::open(&self.model, Bos::Off, FactSource::Nothing, edits, machine)
+        Inquiry::open(&self.model, Bos::Off, FactSource::NoFact, edits, machine)
     }
 }
 

@@ -65,7 +65,7 @@ pub enum DatasetError {
     Columns { path: PathBuf, columns: Vec<String> },
 
     #[error("none of the {n_records} records can be used; the first says: {first}: {path}")]
-    NothingUsable { path: PathBuf, n_records: usize, first: RecordError },
+    NoneUsable { path: PathBuf, n_records: usize, first: RecordError },
 
     #[error("the dataset has no records: {path}")]
     Empty { path: PathBuf },
@@ -204,7 +204,7 @@ impl Dataset {
         }
         match dataset.skipped.first() {
             _ if n_records == 0 => Err(DatasetError::Empty { path: dataset.path }),
-            Some(first) if dataset.records.is_empty() => Err(DatasetError::NothingUsable {
+            Some(first) if dataset.records.is_empty() => Err(DatasetError::NoneUsable {
                 first: first.clone(),
                 path: dataset.path,
                 n_records,

@@ -2,9 +2,7 @@
 
 use super::{Effect, Look, by_row, corruption};
 use crate::analysis::attribution_patching::BasePoint;
-use crate::analysis::causal_trace::{
-    CausalTrace, Component, Direction, Map as Cells, Spec, window,
-};
+use crate::analysis::causal_trace::{CausalTrace, Component, Direction, Map as Cells, window};
 use crate::analysis::effects::Effects;
 use crate::analysis::{Grid, Measurement, Metric};
 use crate::figure::number::{exact, signed, significant};

@@ -1,7 +1,7 @@
 //! A fact written into one layer: what the model says before and after, and how it got there.
 
 use super::Look;
-use crate::analysis::rank_one_edit::{Belief, Covariance, Kind, RankOneEdit, Step, Told};
+use crate::analysis::rank_one_edit::{Belief, Covariance, PromptKind, RankOneEdit, Step, Told};
 use crate::figure::number::significant;
 use crate::figure::{Cell, Chart, Figure, Row, Table};
 use crate::tokens::visible;
@@ -42,9 +42,9 @@ pub(super) fn figure(it: &RankOneEdit, look: &Look<'_>) -> Figure {
 
 fn answers(told: &Told, look: &Look<'_>) -> Row {
     let kind = match told.kind {
-        Kind::Prompt => "the fact",
-        Kind::Paraphrase => "in other words",
-        Kind::Neighbourhood => "nearby",
+        PromptKind::Prompt => "the fact",
+        PromptKind::Paraphrase => "in other words",
+        PromptKind::Neighbourhood => "nearby",
     };
     let old = |it: Option<Belief>| Cell::Number(it.map_or(f32::NAN, |it| it.prob));
     let (before, after) = (&told.before, &told.after);

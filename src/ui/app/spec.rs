@@ -160,11 +160,11 @@ impl App {
 
 /// The words that an experiment asks about. The error is for the user.
 fn prompt_of(experiment: &Experiment, tokenizer: &Tokenizer) -> Result<TokenizedPrompt, String> {
-    if experiment.fact == FactSource::Nothing {
+    if experiment.fact == FactSource::NoFact {
         return if experiment.spec.needs_prompt() {
             Err("this asks about a prompt; name a fact".to_owned())
         } else {
-            Ok(TokenizedPrompt::nothing())
+            Ok(TokenizedPrompt::empty())
         };
     }
     let question = experiment.fact.question().map_err(|error| error.to_string())?;

@@ -242,7 +242,7 @@ mod tests {
         let is_busy = jobs.is_busy();
         let (pane, origin) = (Pane::Ablation, Origin::Asked);
         let (id, cancel) = jobs.add(JobKind::Run { key, pane, origin });
-        let prompt = Arc::new(TokenizedPrompt::nothing());
+        let prompt = Arc::new(TokenizedPrompt::empty());
         let spec = AnalysisSpec::Prediction(prediction::Spec { n_top: 1 });
         if is_busy {
             jobs.hold(Question { id, cancel, which: Which::Main, prompt, spec });

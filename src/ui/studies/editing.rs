@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, layer_of, layer_ui, number_ui};
 use crate::analysis::AnalysisSpec;
-use crate::analysis::rank_one_edit::{Asked, Context, Covariance, Descent, Kind, Spec};
+use crate::analysis::rank_one_edit::{Asked, Context, Covariance, Descent, PromptKind, Spec};
 use crate::facts::Fact;
 use crate::tokens::TokenizedPrompt;
 
@@ -64,7 +64,7 @@ impl Study for Settings {
                 ..Descent::default()
             },
             covariance: Covariance::Identity,
-            asked: vec![Asked { kind: Kind::Prompt, prompt: asked }],
+            asked: vec![Asked { kind: PromptKind::Prompt, prompt: asked }],
         }))
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use factscope::intervention::{
     Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
-use factscope::model::{Donors, Gpt2, Row};
+use factscope::model::{BatchRow, Donors, Gpt2};
 
 use crate::support::{assert_close, assert_far, fixture, load, logits, logits_under, run};
 
@@ -30,7 +30,7 @@ fn an_edit_changes_the_addressed_entries_and_no_other() {
     let (other, ids) = (ids(8, 3), ids(8, 4));
     for (site, positions, heads, units) in EDITED {
         let capture = SiteSet::from([site]);
-        let rows = [Row::new(&other, &[]), Row::new(&ids, &[])];
+        let rows = [BatchRow::new(&other, &[]), BatchRow::new(&ids, &[])];
         let clean = run(&model, &rows, &Donors::new(), &capture).cache;
         let donor_run = model.run_clean(&other, &capture).cache;
         let donor: Vec<f32> = donor_run.get(site).clone().into_data().iter::<f32>().collect();
@@ -61,7 +61,7 @@ fn an_edit_changes_the_addressed_entries_and_no_other() {
                     .of_heads(Span::Only(heads.clone()))
                     .of_units(Span::Only(units.clone())),
             ];
-            let rows = [Row::new(&other, &[]), Row::new(&ids, &condition)];
+            let rows = [BatchRow::new(&other, &[]), BatchRow::new(&ids, &condition)];
             let changed = run(&model, &rows, &donors, &capture).cache;
             let before = clean.get(site).clone().into_data();
             let after = changed.get(site).clone().into_data();
@@ -107,7 +107,7 @@ fn drawn(model: &Gpt2, ids: &[u32], len: usize) -> Vec<f32> {
     };
     let condition = vec![place(Edit::Zero), place(noise(2.0, 1))];
     let cache =
-        run(model, &[Row::new(ids, &condition)], &Donors::new(), &SiteSet::from([site])).cache;
+        run(model, &[BatchRow::new(ids, &condition)], &Donors::new(), &SiteSet::from([site])).cache;
     let values = cache.activation(site).values;
     let rows = values.chunks(model.config.d_mlp).take(len / width);
     rows.flat_map(|row| row[..width].to_vec()).collect()
@@ -133,7 +133,7 @@ fn noise_fills_positions_then_units_and_samples_follow_each_other() {
         let place = |edit| Intervention::at(site, Span::Only(2..4), edit).of_units(Span::one(5));
         let condition = vec![place(Edit::Zero), place(noise(1.0, sample))];
         let ids = ids(6, 1);
-        let rows = [Row::new(&ids, &condition)];
+        let rows = [BatchRow::new(&ids, &condition)];
         let cache = run(&model, &rows, &Donors::new(), &SiteSet::from([site])).cache;
         let values = cache.activation(site).values;
         assert_eq!([values[2 * 32 + 5], values[3 * 32 + 5]], expected);
@@ -148,7 +148,7 @@ fn interventions_at_one_site_apply_in_order() {
         let at = |edit| Intervention::at(site, Span::All, edit);
         let part = |edit| Intervention::at(site, Span::Only(1..3), edit).of_units(Span::Only(2..4));
         let value = |condition: &Condition| {
-            let rows = [Row::new(&ids, &[]), Row::new(&ids, condition)];
+            let rows = [BatchRow::new(&ids, &[]), BatchRow::new(&ids, condition)];
             let cache = run(&model, &rows, &Donors::new(), &SiteSet::from([site])).cache;
             let row = row_of(&cache, site, 1, 6);
             let width = row.len() / 6 / cache.get(site).dims()[2];
@@ -177,7 +177,7 @@ fn a_patch_may_come_from_another_position_of_another_prompt() {
         let donors = Donors::from([(Donor::Counterpart, donor)]);
         let edit = Edit::CopyFrom { donor: Donor::Counterpart, positions: Span::Only(1..3) };
         let condition = vec![Intervention::at(site, Span::Only(6..8), edit)];
-        let patched = run(&model, &[Row::new(&long, &condition)], &donors, &capture).cache;
+        let patched = run(&model, &[BatchRow::new(&long, &condition)], &donors, &capture).cache;
         let found = row_of(&patched, site, 0, 9);
         assert_eq!(found[6 * size..8 * size], expected[size..3 * size], "{site}");
     }
@@ -206,7 +206,7 @@ fn a_zeroed_z_still_adds_the_output_bias() {
             bias.data().as_chunks::<4>().0.iter().map(|&it| f32::from_le_bytes(it)).collect();
         let condition = vec![Intervention::at(Site::Z(layer), Span::All, Edit::Zero)];
         let capture = SiteSet::from([Site::AttnOut(layer)]);
-        let cache = run(&model, &[Row::new(&ids, &condition)], &Donors::new(), &capture).cache;
+        let cache = run(&model, &[BatchRow::new(&ids, &condition)], &Donors::new(), &capture).cache;
         let found = cache.activation(Site::AttnOut(layer)).values;
         // Sums of zeros, plus the bias.
         assert_close(&found, &bias.repeat(5), 0.0, &format!("layer {layer}"));
@@ -262,7 +262,7 @@ fn restoring_every_site_restores_the_run() {
     let donors = clean_donor(&model, &ids);
     let mut condition = vec![corruption()];
     condition.extend(sites.iter().copied().map(copy_clean));
-    let restored = run(&model, &[Row::new(&ids, &condition)], &donors, &sites);
+    let restored = run(&model, &[BatchRow::new(&ids, &condition)], &donors, &sites);
     for &site in &sites {
         let found = restored.cache.activation(site);
         let expected = donors[&Donor::Clean].activation(site);

@@ -119,7 +119,7 @@ fn an_answers_first_token_does_not_depend_on_the_rest() {
             let what = format!("{edit:?} at {site}");
             let conditions = [vec![Intervention::at(site, Span::All, edit)]];
             let measure = |prompt: &TokenizedPrompt| {
-                [Reuse::Nothing, Reuse::Exact].map(|reuse| {
+                [Reuse::Off, Reuse::Exact].map(|reuse| {
                     let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
                     let donors = Donors::new();
                     let found =

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use factscope::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span};
-use factscope::model::{Donors, Request, Row};
+use factscope::model::{BatchRow, Donors, Request};
 
 use crate::support::{assert_close, fixture, load, logits, logits_under, run};
 
@@ -26,8 +26,11 @@ fn rows_of_a_batch_do_not_touch_each_other() {
             Intervention::at(Site::Z(3), Span::All, noise(1.0, 2)).of_heads(Span::one(1)),
         ],
     ];
-    let rows: Vec<_> =
-        prompts.iter().zip(&conditions).map(|(ids, condition)| Row::new(ids, condition)).collect();
+    let rows: Vec<_> = prompts
+        .iter()
+        .zip(&conditions)
+        .map(|(ids, condition)| BatchRow::new(ids, condition))
+        .collect();
     let together = run(&model, &rows, &donors, &sites);
     let d_vocab = model.config.d_vocab;
     for (nth, row) in rows.iter().enumerate() {
@@ -47,7 +50,7 @@ fn a_shorter_row_in_a_batch_is_as_if_it_were_alone() {
     let model = load(&fixture("tiny"));
     let sites = Site::all(N_LAYERS);
     let prompts = [ids(10, 1), ids(1, 2), ids(7, 3), ids(3, 4)];
-    let rows: Vec<_> = prompts.iter().map(|ids| Row::new(ids, &[])).collect();
+    let rows: Vec<_> = prompts.iter().map(|ids| BatchRow::new(ids, &[])).collect();
     let together = run(&model, &rows, &Donors::new(), &sites);
     let d_vocab = model.config.d_vocab;
     for (nth, row) in rows.iter().enumerate() {
@@ -79,9 +82,9 @@ fn a_change_of_a_shorter_row_is_as_if_it_were_alone() {
             let what = format!("{edit:?} at {site}");
             let condition = vec![Intervention::at(site, Span::All, edit)];
             let rows = [
-                Row::new(&prompts[0], &[]),
-                Row::new(&prompts[1], &condition),
-                Row::new(&prompts[2], &condition),
+                BatchRow::new(&prompts[0], &[]),
+                BatchRow::new(&prompts[1], &condition),
+                BatchRow::new(&prompts[2], &condition),
             ];
             let together = logits(&run(&model, &rows, &Donors::new(), &SiteSet::new()));
             let found: Vec<_> = together.chunks(d_vocab).collect();
@@ -98,7 +101,7 @@ fn a_change_of_a_shorter_row_is_as_if_it_were_alone() {
 fn attention_weights_sum_to_one_and_look_only_back() {
     let model = load(&fixture("tiny"));
     let prompts = [ids(10, 1), ids(1, 2), ids(6, 3)];
-    let rows: Vec<_> = prompts.iter().map(|ids| Row::new(ids, &[])).collect();
+    let rows: Vec<_> = prompts.iter().map(|ids| BatchRow::new(ids, &[])).collect();
     let sites = (0..N_LAYERS).map(Site::Pattern).collect();
     let cache = run(&model, &rows, &Donors::new(), &sites).cache;
     for layer in 0..N_LAYERS {
@@ -125,7 +128,7 @@ fn an_incremental_pass_is_the_full_one() {
 
     let ends = [12, 6, 9];
     let rows: Vec<_> =
-        full.iter().zip(ends).map(|(ids, end)| Row::new(&ids[5..end], &[])).collect();
+        full.iter().zip(ends).map(|(ids, end)| BatchRow::new(&ids[5..end], &[])).collect();
     let past = model.run_clean(&full[0][..5], &keep).cache;
     let request = Request {
         rows: &rows,
@@ -146,7 +149,7 @@ fn an_incremental_pass_is_the_full_one() {
 fn the_logits_read_are_those_of_each_rows_end() {
     let model = load(&fixture("tiny"));
     let prompts = [ids(9, 1), ids(5, 2)];
-    let rows: Vec<_> = prompts.iter().map(|ids| Row::new(ids, &[])).collect();
+    let rows: Vec<_> = prompts.iter().map(|ids| BatchRow::new(ids, &[])).collect();
     // Once read from all positions, once from the three alone.
     for capture in [SiteSet::new(), SiteSet::from([Site::LnFinalScale])] {
         let request = Request {

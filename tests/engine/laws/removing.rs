@@ -8,7 +8,7 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Metric, Positions, Reuse,
 };
 use factscope::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span};
-use factscope::model::{Donors, Row};
+use factscope::model::{BatchRow, Donors};
 use factscope::tokens::TokenizedPrompt;
 
 use crate::support::{answer_of, assert_close, engine, fixture, load, logits_under, run};
@@ -49,7 +49,7 @@ fn every_ablation_is_the_same_with_and_without_reuse() {
                     let spec = ablation_spec(part, positions.clone(), replacement);
                     let what = format!("{spec:?}");
                     let exact = ablate(&prompt, spec.clone(), Reuse::Exact);
-                    let naive = ablate(&prompt, spec, Reuse::Nothing);
+                    let naive = ablate(&prompt, spec, Reuse::Off);
                     let n_columns = if part == Part::Heads { N_HEADS } else { 1 };
                     assert_eq!(exact.ablated.n_rows(), N_LAYERS);
                     assert_eq!(exact.ablated.n_columns(), n_columns);
@@ -108,7 +108,7 @@ fn all_heads_of_a_layer_are_its_z_and_both_outputs_its_layer() {
     let everything: Condition = plan[1..].concat();
     let cache = run(
         &model,
-        &[Row::new(&prompt.ids, &everything)],
+        &[BatchRow::new(&prompt.ids, &everything)],
         &Donors::new(),
         &[Site::ResidPre(0), Site::ResidPost(N_LAYERS - 1)].into(),
     )
@@ -187,7 +187,7 @@ fn every_knockout_is_the_same_with_and_without_reuse() {
         for window in [1, 2, 9] {
             let spec = attention_knockout::Spec { edges: edges.clone(), window };
             let exact = cut(&prompt, spec.clone(), Reuse::Exact);
-            let naive = cut(&prompt, spec, Reuse::Nothing);
+            let naive = cut(&prompt, spec, Reuse::Off);
             let runs = |it: &AttentionKnockout| -> Vec<Measurement> {
                 it.cut.values().iter().copied().flatten().collect()
             };
@@ -208,7 +208,7 @@ fn cutting_all_earlier_tokens_leaves_a_token_to_itself() {
     let n_pos = prompt.n_pos();
     for layer in 0..N_LAYERS {
         let sites = SiteSet::from([Site::Pattern(layer)]);
-        let rows = [Row::new(&prompt.ids, &plan[1 + layer]), Row::new(&prompt.ids, &[])];
+        let rows = [BatchRow::new(&prompt.ids, &plan[1 + layer]), BatchRow::new(&prompt.ids, &[])];
         let weights =
             run(&model, &rows, &Donors::new(), &sites).cache.activation(Site::Pattern(layer));
         let (cut, clean) = weights.values.split_at(N_HEADS * n_pos * n_pos);
@@ -315,5 +315,5 @@ fn a_map_that_makes_no_sense_is_an_error() {
     }
     // The first token sees only itself.
     let spec = knockout(vec![Edges { from: Positions::Subject, to: Positions::All }], 1);
-    assert_eq!(error(&paris(), spec), AnalysisError::NothingToLookAt { pos: 0 });
+    assert_eq!(error(&paris(), spec), AnalysisError::NoKeyLeft { pos: 0 });
 }

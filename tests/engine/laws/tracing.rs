@@ -13,7 +13,7 @@ use factscope::analysis::{
     Reuse, attention, logit_lens, prediction, sweep,
 };
 use factscope::intervention::{Condition, Donor, Edit, Intervention, Noise, Site, Span};
-use factscope::model::{Donors, Row};
+use factscope::model::{BatchRow, Donors};
 use factscope::task::{Cancelled, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
@@ -230,7 +230,7 @@ fn reuse_changes_no_number() {
         let counterpart = model.run_clean(&ids(asked.len(), 2), &Site::all(N_LAYERS)).cache;
         donors.insert(Donor::Counterpart, counterpart);
         let corrupt = vec![Intervention::at(Site::Embed, Span::Only(4..6), noise(2.0, 0))];
-        let rows = [Row::new(&asked, &corrupt)];
+        let rows = [BatchRow::new(&asked, &corrupt)];
         let corrupted = run(&model, &rows, &Donors::new(), &Site::all(N_LAYERS)).cache;
         donors.insert(Donor::Corrupted { first: 4, sample: 0 }, corrupted);
         let conditions = mixed_conditions();
@@ -238,7 +238,7 @@ fn reuse_changes_no_number() {
             let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
             sweep(&lab(&model, &prompt, &ctx), &conditions, &donors, &mut |_| ()).unwrap()
         };
-        let (expected, found) = (measure(Reuse::Nothing), measure(Reuse::Exact));
+        let (expected, found) = (measure(Reuse::Off), measure(Reuse::Exact));
         for ((expected, found), condition) in expected.iter().zip(&found).zip(&conditions) {
             let what = format!("{condition:?}");
             assert_close(&[found.logit], &[expected.logit], LOGIT, &what);
@@ -364,7 +364,7 @@ fn every_trace_is_the_same_with_and_without_reuse() {
                         ..trace_spec(component, 2, 3)
                     };
                     let what = format!("{spec:?}");
-                    let [exact, naive] = [Reuse::Exact, Reuse::Nothing].map(|reuse| {
+                    let [exact, naive] = [Reuse::Exact, Reuse::Off].map(|reuse| {
                         let ctx = AnalysisCtx { reuse, ..AnalysisCtx::unwatched() };
                         let spec = AnalysisSpec::CausalTrace(spec.clone());
                         match engine.run(&prompt, &spec, &ctx) {

@@ -2,7 +2,7 @@
 
 use crate::analysis::AnalysisError;
 use crate::intervention::Condition;
-use crate::model::{Gpt2, Row};
+use crate::model::{BatchRow, Gpt2};
 use crate::tokens::TokenizedPrompt;
 
 /// A prompt followed by all but the last token of its answer, so that one pass scores the whole
@@ -48,6 +48,6 @@ pub(in crate::analysis) fn check_ids(
 }
 
 /// The batch row of a prompt under a condition.
-pub(in crate::analysis) fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> Row<'a> {
-    Row { ids: &asked.ids, n_editable: asked.n_editable, condition }
+pub(in crate::analysis) fn row<'a>(asked: &'a Asked, condition: &'a Condition) -> BatchRow<'a> {
+    BatchRow { ids: &asked.ids, n_editable: asked.n_editable, condition }
 }

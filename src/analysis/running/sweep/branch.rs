@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, Span};
-use crate::model::{Place, Start};
+use crate::model::{Start, StartPoint};
 
 /// A condition, split into its base and the interventions after that.
 pub(super) struct Branch {
@@ -17,7 +17,7 @@ pub(super) struct Branch {
     pub rest: Condition,
 
     /// The place of the first intervention of `rest`. `None` if the condition is its base.
-    pub place: Option<Place>,
+    pub place: Option<StartPoint>,
 
     /// The first position that `rest` changes.
     pub pos: usize,
@@ -51,7 +51,7 @@ impl<'a> Batch<'a> {
                     continue;
                 }
                 let Some(layer) = first_difference(&earlier.rest, &branch.rest) else { continue };
-                let parting = Place::entering(layer);
+                let parting = StartPoint::entering(layer);
                 if parting > start.place && starts[other].place < parting {
                     start = Start { place: parting, parts_from: Some(other), ..start };
                 }
@@ -129,7 +129,7 @@ pub(super) fn branches(
                 bases.push(input);
                 bases.len() - 1
             });
-            let place = Place::of(&rest, n_layers);
+            let place = StartPoint::of(&rest, n_layers);
             let pos = rest.iter().map(first_position).min().unwrap_or(0);
             Branch { index, base, rest, place, pos, round: 0 }
         })
