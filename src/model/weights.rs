@@ -7,6 +7,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 
 use super::checkpoint::Numbers;
 use super::config::Unembedding;
+use super::cpu::View;
 use super::device::ComputeDevice;
 use super::gpt2::{Attention, Block, Mlp};
 use super::layers::{Affine, LayerNorm};
@@ -75,7 +76,7 @@ impl Gpt2 {
             Unembedding::Tied => None,
             Unembedding::Separate => Some(source.vocabulary(LM_HEAD)?),
         };
-        Ok(Self {
+        let model = Self {
             config: *config,
             wte,
             wpe: source.matrix("wpe.weight", [config.n_ctx, config.d_model])?,
@@ -88,7 +89,11 @@ impl Gpt2 {
             additions: Vec::new(),
             readbacks: Arc::default(),
             bytes_read_back: Arc::default(),
-        })
+        };
+        // A pass whose weights `cpu` cannot read would silently take burn's slower way.
+        let is_fused = View::of(&model.wpe).is_some();
+        assert!(is_fused || model.is_queued, "the weights are not where the CPU computes");
+        Ok(model)
     }
 }
 
