@@ -32,23 +32,24 @@ pub struct ComputeDevice {
     /// The most bytes one tensor may hold, where the device limits it.
     pub max_binding_bytes: Option<u64>,
 
-    /// Nothing for the CPU.
+    /// The adapter. `None` for the CPU.
     pub adapter: Option<Adapter>,
 }
 
 /// A graphics adapter, as its driver describes it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Adapter {
-    /// As in `--device wgpu:N`.
+    /// The adapter's number, as in `--device wgpu:N`.
     pub index: usize,
     pub name: String,
     pub kind: AdapterKind,
 
-    /// Graphics interface: `Vulkan`, `Metal`, …
+    /// The graphics interface: `Vulkan`, `Metal`, …
     pub backend: String,
     pub driver: String,
 }
 
+/// What a graphics adapter is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AdapterKind {
@@ -59,6 +60,7 @@ pub enum AdapterKind {
     Other,
 }
 
+/// Why a device cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
     #[error(
@@ -74,7 +76,7 @@ pub enum DeviceError {
     Start { name: String, reason: String },
 }
 
-/// Not a device.
+/// A text names no device.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no device; use `auto`, `cpu`, `wgpu` or `wgpu:N`")]
 pub struct UnknownDevice(String);
@@ -161,6 +163,7 @@ impl fmt::Display for Adapter {
 }
 
 impl AdapterKind {
+    /// Whether it is a GPU, not software on the CPU.
     pub fn is_real(self) -> bool {
         matches!(self, Self::Discrete | Self::Integrated | Self::Virtual)
     }

@@ -5,7 +5,7 @@
 //! sections 5.2.8 (modified Gram-Schmidt), 8.6.3 (one-sided Jacobi), 7.5 (shifted QR).
 //!
 //! burn-linalg, which is in the program already, has QR and SVD but no eigenvalues, and takes tensors:
-//! what it would save goes into carrying numbers there and back.
+//! what it would save is lost by carrying numbers there and back.
 
 use num_complex::Complex64;
 
@@ -15,12 +15,12 @@ pub(super) struct Thin {
     pub columns: Vec<Vec<f64>>,
 }
 
-/// `U diag(S) V^T`
+/// A singular value decomposition, `U diag(S) V^T`.
 #[derive(Clone, Debug)]
 pub(super) struct Svd {
     pub u: Thin,
 
-    /// Largest first.
+    /// The singular values, largest first.
     pub s: Vec<f64>,
     pub v: Thin,
 }
@@ -62,7 +62,7 @@ impl Thin {
     /// `Q` with orthonormal columns (zero where a column depends on those before it) and upper
     /// triangular `R` with `Q R = self`.
     pub fn qr(&self) -> (Self, Self) {
-        /// What is left of a column, in parts of it, that is nothing but rounding.
+        /// The remainder of a column, as a share of its length, that comes from rounding alone.
         const DEPENDENT: f64 = 1e-13;
         let n = self.n_columns();
         let mut q: Vec<Vec<f64>> = Vec::with_capacity(n);
@@ -70,7 +70,7 @@ impl Thin {
         for (nth, column) in self.columns.iter().enumerate() {
             let size = norm(column);
             let mut rest = column.clone();
-            // Twice, for what rounding left along the earlier columns.
+            // A second time, because rounding leaves some of the earlier columns.
             for _ in 0..2 {
                 for (before, q) in q.iter().enumerate() {
                     let along = dot(q, &rest);
@@ -90,9 +90,10 @@ impl Thin {
         (Self { columns: q }, Self { columns: r })
     }
 
-    /// Of a matrix with no more columns than rows. Columns of `U` whose singular value is 0 are 0.
+    /// The singular values and vectors of a matrix with no more columns than rows. Columns of `U`
+    /// whose singular value is 0 are 0.
     pub fn svd(&self) -> Svd {
-        /// Far more sweeps than it takes: convergence is quadratic.
+        /// Far more sweeps than are needed, because convergence is quadratic.
         const MAX_SWEEPS: usize = 60;
         let n = self.n_columns();
         let mut a = self.columns.clone();
@@ -132,7 +133,7 @@ impl Thin {
         }
     }
 
-    /// Of a square matrix, as real and imaginary parts, in no order.
+    /// The eigenvalues of a square matrix, as real and imaginary parts, in no order.
     pub fn eigenvalues(&self) -> Vec<[f64; 2]> {
         let mut h = self.hessenberg();
         let n = h.len();
@@ -168,7 +169,7 @@ impl Thin {
         (0..n).map(|nth| [h[nth][nth].re, h[nth][nth].im]).collect()
     }
 
-    /// Similar to it, and zero below the first subdiagonal. Row by row.
+    /// A similar matrix that is zero below the first subdiagonal, row by row.
     fn hessenberg(&self) -> Vec<Vec<Complex64>> {
         let n = self.n_columns();
         let mut a: Vec<Vec<f64>> = self.transposed().columns;
@@ -178,7 +179,7 @@ impl Thin {
             if length == 0.0 {
                 continue;
             }
-            // Householder: `x` to a multiple of the first unit vector.
+            // A Householder reflection takes `x` to a multiple of the first unit vector.
             let mut v = below;
             v[0] += length.copysign(v[0]);
             let squared = dot(&v, &v);
@@ -240,19 +241,20 @@ fn rotate(columns: &mut [Vec<f64>], p: usize, q: usize, cos: f64, sin: f64) {
     }
 }
 
-/// Absolute value.
+/// The absolute value of a complex number.
 fn size(z: Complex64) -> f64 {
     z.re.hypot(z.im)
 }
 
-/// The root with a real part of at least 0.
+/// The square root whose real part is at least 0.
 fn sqrt(z: Complex64) -> Complex64 {
     let real = f64::midpoint(size(z), z.re).max(0.0).sqrt();
     let imaginary = f64::midpoint(size(z), -z.re).max(0.0).sqrt();
     Complex64::new(real, imaginary.copysign(z.im))
 }
 
-/// The eigenvalue of the last two rows and columns that is closer to the last number.
+/// The eigenvalue of the last two rows and columns that is closer to the last number, which serves
+/// as the shift.
 fn wilkinson(h: &[Vec<Complex64>], last: usize) -> Complex64 {
     let (a, b) = (h[last - 1][last - 1], h[last - 1][last]);
     let (c, d) = (h[last][last - 1], h[last][last]);
@@ -263,7 +265,7 @@ fn wilkinson(h: &[Vec<Complex64>], last: usize) -> Complex64 {
     if size(one - d) < size(other - d) { one } else { other }
 }
 
-/// `H - shift = Q R`, then `R Q + shift`, on rows and columns `start..end`.
+/// One step of the shifted QR algorithm: `H - shift = Q R`, then `R Q + shift`, on rows and columns `start..end`.
 fn qr_step(h: &mut [Vec<Complex64>], start: usize, end: usize, shift: Complex64) {
     for (nth, row) in h.iter_mut().enumerate().take(end).skip(start) {
         row[nth] -= shift;
@@ -358,7 +360,7 @@ mod tests {
         assert_eq!(Thin { columns: vec![vec![0.0; 3]; 3] }.eigenvalues(), [[0.0; 2]; 3]);
     }
 
-    /// Sums of powers of the eigenvalues are traces of powers of the matrix.
+    /// The sums of powers of the eigenvalues are the traces of powers of the matrix.
     #[test]
     fn eigenvalues_have_the_traces_of_powers() {
         for (n, seed) in [(1, 4), (2, 5), (3, 6), (16, 7), (64, 8)] {

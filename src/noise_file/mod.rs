@@ -1,7 +1,7 @@
 //! Noise that somebody else has drawn, as a file of numpy's: `.npy`, or `.npz` with one array.
 //!
-//! A specification names such a file by its path and its SHA-256, so that a run that is done again
-//! is the same run, or says that it is not.
+//! A specification names such a file by its path and its SHA-256, so that a run that is
+//! repeated gives the same numbers, or says that the file has changed.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -14,15 +14,16 @@ use crate::analysis::corruption::{GivenNoise, NoiseFile};
 mod npy;
 mod npz;
 
-/// As numpy saves one array, and several.
+/// The file extensions that numpy gives to one array, and to several.
 pub const EXTENSIONS: &[&str] = &["npy", "npz"];
 
-/// In bytes. Far above what the noise of any prompt takes.
+/// The largest file that is read, in bytes: far above what the noise of any prompt takes.
 const MAX_BYTES: u64 = 1 << 30;
 
 /// The array that is taken where an `.npz` has several.
 const NAME: &str = "noise";
 
+/// Why a noise file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum NoiseFileError {
     #[error("cannot read the noise file: {source}: {path}")]
@@ -38,7 +39,7 @@ pub enum NoiseFileError {
     Changed { path: PathBuf, was: String, is: String },
 }
 
-/// A file's noise, and its name for a specification.
+/// The noise of a file, and what a spec names the file by.
 pub fn read(path: &Path) -> Result<(NoiseFile, GivenNoise), NoiseFileError> {
     let wrong = |reason| NoiseFileError::Wrong { path: path.to_owned(), reason };
     let failed = |source| NoiseFileError::Read { path: path.to_owned(), source };
@@ -50,10 +51,10 @@ pub fn read(path: &Path) -> Result<(NoiseFile, GivenNoise), NoiseFileError> {
     Ok((NoiseFile { path: path.to_owned(), sha256: sha256(&bytes) }, noise))
 }
 
-/// The noise of a file that must be what it was.
+/// The noise of a file, which must not have changed since it was named.
 pub fn read_again(file: &NoiseFile) -> Result<GivenNoise, NoiseFileError> {
     let path = file.path.clone();
-    // A file that has changed may be wrong as well; that it has changed says more.
+    // A file that has changed may be malformed as well, but the change says more.
     let bytes = fs::read(&path);
     let bytes = bytes.map_err(|source| NoiseFileError::Read { path: path.clone(), source })?;
     let is = sha256(&bytes);
@@ -71,7 +72,7 @@ fn sha256(bytes: &[u8]) -> String {
     hash
 }
 
-/// The error says what is wrong, and how to set it right.
+/// The noise in a file's bytes. The error says what is wrong, and how to set it right.
 fn parse(bytes: &[u8]) -> Result<GivenNoise, String> {
     let array = if npz::is_archive(bytes) {
         npy::parse(&npz::array(bytes, NAME, MAX_BYTES)?)?

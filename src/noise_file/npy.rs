@@ -1,7 +1,7 @@
 //! An array of numbers as `numpy.save` writes it.
 //!
-//! The format: numpy.lib.format. Its head is a Python dictionary of three entries; read here as far
-//! as numpy itself writes it. The crate npyz would save some sixty lines of this and bring a parser
+//! The format: numpy.lib.format. Its head is a Python dictionary of three entries, which is read
+//! here in the form in which numpy itself writes it. The crate npyz would save some sixty lines of this and bring a parser
 //! generator, big integers and an old zip along.
 
 /// An array in C order.
@@ -12,7 +12,7 @@ pub(super) struct Array {
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// The error says what is wrong, and how to set it right.
+/// Reads an array. The error says what is wrong, and how to set it right.
 pub(super) fn parse(bytes: &[u8]) -> Result<Array, String> {
     let no_array = || "this is no array that `numpy.save` has written".to_owned();
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(no_array)?;
@@ -73,7 +73,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Array, String> {
     Ok(Array { shape, values })
 }
 
-/// As Python writes it.
+/// A shape as Python writes it, such as `(3, 2)`.
 pub(super) fn shape_text(shape: &[usize]) -> String {
     match shape {
         [one] => format!("({one},)"),
@@ -84,16 +84,18 @@ pub(super) fn shape_text(shape: &[usize]) -> String {
     }
 }
 
-/// What follows a key.
+/// The text that follows a key of the head.
 fn entry<'a>(head: &'a str, key: &str) -> Option<&'a str> {
     let (_, rest) = head.split_once(&format!("'{key}':"))?;
     Some(rest.trim_start())
 }
 
+/// The text within the quotes that a text begins with.
 fn quoted(text: &str) -> Option<&str> {
     text.strip_prefix('\'')?.split_once('\'').map(|(quoted, _)| quoted)
 }
 
+/// The numbers of a Python tuple.
 fn tuple(text: &str) -> Option<Vec<usize>> {
     let (inside, _) = text.strip_prefix('(')?.split_once(')')?;
     let sides = inside.split(',').map(str::trim).filter(|it| !it.is_empty());

@@ -11,11 +11,12 @@ use flate2::read::DeflateDecoder;
 const ENTRY: &[u8] = b"PK\x01\x02";
 const END: &[u8] = b"PK\x05\x06";
 
+/// Whether a file's bytes begin as those of a zip archive.
 pub(super) fn is_archive(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK")
 }
 
-/// The only array, or the one of this name.
+/// The bytes of the archive's only array, or of the one with this name.
 pub(super) fn array(bytes: &[u8], name: &str, max_bytes: u64) -> Result<Vec<u8>, String> {
     let entries = entries(bytes).ok_or_else(torn)?;
     let entry = match entries.as_slice() {
@@ -41,8 +42,9 @@ fn torn() -> String {
     "the archive is not whole, or no archive that `numpy.savez` has written".to_owned()
 }
 
+/// A file in the archive, as the archive's directory describes it.
 struct Entry<'a> {
-    /// Without `.npy`.
+    /// The array's name, without `.npy`.
     name: &'a str,
     method: u16,
     crc: u32,
@@ -51,10 +53,10 @@ struct Entry<'a> {
     start: u32,
 }
 
-/// Of the archive's directory, which ends it.
+/// The entries of the directory at the archive's end. `None` if it is not whole.
 fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
     let end = bytes.len().checked_sub(22)?;
-    // A remark may follow.
+    // A comment may follow the end record.
     let end = (end.saturating_sub(usize::from(u16::MAX))..=end)
         .rev()
         .find(|&at| bytes[at..].starts_with(END))?;
@@ -81,10 +83,10 @@ fn entries(bytes: &[u8]) -> Option<Vec<Entry<'_>>> {
     Some(entries)
 }
 
-/// Nothing if it is not whole.
+/// The bytes of an entry. `None` if they are not whole.
 fn unpacked(bytes: &[u8], entry: &Entry<'_>) -> Option<Vec<u8>> {
     let start = entry.start as usize;
-    // Its own name and extra field may have other lengths than in the directory.
+    // The entry's own name and extra field may have other lengths than those in the directory.
     let head = usize::from(u16_at(bytes, start + 26)?) + usize::from(u16_at(bytes, start + 28)?);
     let first = start + 30 + head;
     let packed = bytes.get(first..first.checked_add(entry.n_packed as usize)?)?;

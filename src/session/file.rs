@@ -16,20 +16,20 @@ use super::Session;
 use crate::analysis::AnalysisResult;
 use crate::whole_file;
 
-/// How the names of session files end, without the dot.
+/// The file extension of sessions, without the dot.
 pub const EXTENSION: &str = "factscope";
 
-/// Of the data's layout; files of a newer one are not read.
+/// The version of the data's layout. Files of a newer version are not read.
 pub const VERSION: u32 = 3;
 
-/// Before the version.
+/// The bytes that a session file begins with, before the version.
 const MAGIC: &[u8; 12] = b"factscope\r\n\x1a";
 const N_HASH: usize = 32;
 
-/// Magic, version, length of the data, hash of the data.
+/// The length of the head: magic, version, length of the data, hash of the data.
 const N_HEAD: usize = MAGIC.len() + 4 + 8 + N_HASH;
 
-/// More than any session holds; a small file that claims to hold more is none.
+/// The most bytes that data may unpack to: more than any session holds.
 const MAX_BYTES: u64 = 8 << 30;
 
 /// Why a session cannot be read or written. Each message names the file and the remedy.
@@ -74,7 +74,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Written whole or not at all.
+    /// Writes a file, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), SessionError> {
         let failed = |source| SessionError::Write { path: path.to_owned(), source };
         whole_file::write(path, &self.to_bytes().map_err(failed)?).map_err(failed)
@@ -98,7 +98,7 @@ impl Session {
     }
 }
 
-/// Bytes of a result as a file has it before it is compressed.
+/// How many bytes a result takes in a file before it is compressed.
 ///
 /// # Panics
 ///
@@ -122,7 +122,7 @@ pub fn n_bytes(result: &AnalysisResult) -> u64 {
     counter.0
 }
 
-/// What comes after the head, if it is as the head says.
+/// The data after the head, if their length and hash are those that the head names.
 fn data_of<'a>(bytes: &'a [u8], path: &Path) -> Result<&'a [u8], SessionError> {
     let path = || path.to_owned();
     let Some(rest) = bytes.strip_prefix(MAGIC) else {

@@ -1,7 +1,7 @@
 //! A session as plain data: what was asked of which model about which facts, and all that was found.
 //!
 //! A result in a session is shown again, never computed. So it must be known to be of the model and
-//! of the facts that it is shown with: both are named by their hashes.
+//! of the facts that it is shown with. Therefore both are named by their hashes.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,18 +24,18 @@ pub use file::{EXTENSION, SessionError, VERSION, n_bytes};
 /// Everything that a session file holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
-    /// Name and version of the program that wrote it.
+    /// The name and version of the program that wrote the session.
     pub program: String,
     pub model: ModelIdentity,
 
-    /// The model that was open beside it.
+    /// The model that was open beside the first.
     #[serde(default)]
     pub beside: Option<ModelBeside>,
 
-    /// `None` where all facts were typed.
+    /// The dataset that was open. `None` if all facts were typed.
     pub dataset: Option<DatasetIdentity>,
 
-    /// What was changed in the model, in order; all its results are of the model as these leave it.
+    /// The edits made to the model, in order. All results are those of the model as they leave it.
     pub edits: Vec<ModelEdit>,
 
     /// The facts that something was found about.
@@ -45,11 +45,12 @@ pub struct Session {
     pub subjects: Arc<[u32]>,
     pub found: Vec<Found>,
 
-    /// What was typed and carried out last.
+    /// The experiment that was typed and carried out last.
     #[serde(default)]
     pub typed: Option<Typed>,
 
-    /// The window's own: settings, arrangement of the views, what is chosen. See [`Session::window`].
+    /// The window's own data, such as settings, the arrangement of views and what is chosen. See
+    /// [`Session::window`].
     window: Vec<u8>,
 }
 
@@ -58,30 +59,31 @@ pub struct Session {
 pub struct ModelBeside {
     pub model: ModelIdentity,
 
-    /// As [`Session::subjects`], in its tokens.
+    /// The tokens of all the dataset's subjects, by this model's tokenizer.
     pub subjects: Arc<[u32]>,
 }
 
-/// Which model it was, and what views must know of it where it is gone.
+/// Which model it was, and what views need to know of it if it is gone.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ModelIdentity {
     /// A folder, or the name of a built-in model.
     pub path: PathBuf,
     pub name: String,
 
-    /// By file.
+    /// The SHA-256 of each weight file, by file name.
     pub weights_sha256: BTreeMap<String, String>,
     pub config: Gpt2Config,
     pub dtypes: Vec<String>,
     pub n_bytes: u64,
 
-    /// What computed the results.
+    /// The device that computed the results.
     pub device: String,
 
-    /// As `tokenizer.json` has it.
+    /// The text of a `tokenizer.json`.
     tokenizer: String,
 }
 
+/// Which dataset it was.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetIdentity {
     /// A file, or `builtin`.
@@ -90,9 +92,10 @@ pub struct DatasetIdentity {
     pub n_facts: usize,
 }
 
+/// A fact of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredFact {
-    /// Its place in the dataset, from 0. `None` for a fact that was typed.
+    /// The fact's index in the dataset. `None` for a fact that was typed.
     pub nth: Option<usize>,
     pub record: Record,
 }
@@ -100,39 +103,39 @@ pub struct StoredFact {
 /// A result, with what was asked for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Found {
-    /// Of which model.
+    /// The model that found it.
     #[serde(default)]
     pub which: Which,
 
-    /// Into [`Session::facts`].
+    /// The index of its fact in [`Session::facts`].
     pub fact: usize,
     pub direction: Direction,
     pub prompt: TokenizedPrompt,
 
-    /// In the first two formats: what a result was shown as.
+    /// Why the method was run. The first two formats called it `role`.
     #[serde(alias = "role")]
     pub origin: Origin,
     pub spec: AnalysisSpec,
 
-    /// Whether it came to its end, or was stopped on the way.
+    /// Whether the method came to its end, or was stopped on the way.
     pub is_complete: bool,
     pub result: Arc<AnalysisResult>,
 }
 
-/// An experiment that was typed, with what was found. It may be of no fact of the session.
+/// An experiment that was typed, with what was found. Its fact may be none of the session's.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Typed {
-    /// Which model it was asked of.
+    /// The model that was asked.
     pub which: Which,
     pub experiment: Experiment,
 
-    /// Empty where the weights alone were asked.
+    /// The prompt, which is empty if the weights alone were asked.
     pub prompt: TokenizedPrompt,
     pub is_complete: bool,
     pub result: Arc<AnalysisResult>,
 }
 
-/// A result of a session, whatever it is shown as.
+/// A result of a session, whether it was typed or not.
 #[derive(Clone, Copy, Debug)]
 pub struct Kept<'a> {
     pub which: Which,
@@ -142,46 +145,49 @@ pub struct Kept<'a> {
     pub result: &'a AnalysisResult,
 }
 
-/// Why a method was carried out.
+/// Why a method was run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Origin {
-    /// A person has asked for it.
+    /// A person has asked for the result.
     #[serde(alias = "Trace", alias = "Study")]
     Asked,
 
-    /// It is shown of each fact that is chosen, and found again at once.
+    /// The result is shown for each fact that is chosen, and is found again at once.
     #[serde(alias = "Quick")]
     Unasked,
 
-    /// It stands in for the cells of a trace that are still to come.
+    /// The result stands in for the cells of a trace that are still to come.
     Preview,
 }
 
 /// The models and the dataset of a session as they are now.
 #[derive(Debug)]
 pub struct Present {
-    /// `None` if it is not the one of the session.
+    /// The session's dataset. `None` if it is gone or has changed.
     pub dataset: Option<Dataset>,
 
-    /// What is not as it was, for the user. Empty: the results are of the model and the facts that
-    /// are there.
+    /// What has changed since, in words for the user. Without any, the results are those of the models
+    /// and facts that are there.
     pub differences: Vec<String>,
 }
 
 impl Session {
-    /// The window's own data as it wrote it. `None` if another version wrote it otherwise.
+    /// The window's own data. `None` if another version of the program wrote it in another form.
     pub fn window<T: for<'de> Deserialize<'de>>(&self) -> Option<T> {
         ciborium::from_reader(&*self.window).ok()
     }
 
+    /// Keeps the window's own data.
+    ///
     /// # Panics
     ///
-    /// If `window` cannot be held by CBOR, as settings can.
+    /// If CBOR has no form for `window`, as it has for settings.
     pub fn set_window(&mut self, window: &impl Serialize) {
         self.window.clear();
         ciborium::into_writer(window, &mut self.window).expect("settings are numbers and text");
     }
 
+    /// A session of a model, with no results yet.
     pub fn new(model: ModelIdentity) -> Self {
         Self {
             program: format!("factscope {}", env!("CARGO_PKG_VERSION")),
@@ -197,7 +203,7 @@ impl Session {
         }
     }
 
-    /// Looks whether models and dataset are still those that the results are of. Reads them whole.
+    /// Checks whether models and dataset are still those of the results. Reads them whole.
     pub fn present(&self) -> Present {
         let mut differences = Vec::new();
         let beside = self.beside.as_ref().map(|it| &it.model);
@@ -221,6 +227,8 @@ impl Session {
         Present { dataset, differences }
     }
 
+    /// The model that a result is from.
+    ///
     /// # Panics
     ///
     /// If there is no such model, which [`Session::load`] has ruled out for all results.
@@ -231,7 +239,7 @@ impl Session {
         }
     }
 
-    /// Its own facts in place of a dataset that is gone or has changed.
+    /// The session's own facts, in place of a dataset that is gone or has changed.
     pub fn own_dataset(&self) -> Dataset {
         let path = self.dataset.as_ref().map_or_else(PathBuf::new, |it| it.path.clone());
         let records = self.facts.iter().filter(|it| it.nth.is_some());
@@ -239,7 +247,7 @@ impl Session {
         Dataset { path, records, skipped: Vec::new() }
     }
 
-    /// All results, in the order they are listed.
+    /// All results, in the order in which they are listed.
     pub fn kept(&self) -> impl Iterator<Item = Kept<'_>> {
         let found = self.found.iter().map(|it| Kept {
             which: it.which,
@@ -258,7 +266,7 @@ impl Session {
         found.chain(typed)
     }
 
-    /// Whether all of it can be shown. Files can be changed by hand.
+    /// Checks that all of the session can be shown, because a file can be changed by hand.
     fn check(&self) -> Result<(), String> {
         let tokenizer = self.model.checked()?;
         let beside = self.beside.as_ref().map(|it| it.model.checked()).transpose()?;
@@ -284,7 +292,7 @@ impl Session {
                 Which::Beside => beside.as_ref(),
             };
             let tokenizer = tokenizer.ok_or_else(|| says("there is no such model"))?;
-            // Shapes that do not belong together are found by whoever draws them.
+            // Drawing a result finds shapes that do not belong together.
             let draw = || Figure::of(it.result, &Look::new(tokenizer));
             let is_whole = catch_unwind(AssertUnwindSafe(draw)).is_ok_and(|it| it.is_whole());
             if !is_whole {
@@ -315,7 +323,7 @@ impl ModelIdentity {
         }
     }
 
-    /// What views need, where the model itself is gone.
+    /// What views need to know of the model if it is gone.
     pub fn info(&self) -> Result<ModelInfo, String> {
         Ok(ModelInfo {
             name: self.name.clone(),
@@ -332,7 +340,7 @@ impl ModelIdentity {
         })
     }
 
-    /// Its tokenizer, if views can be drawn with it.
+    /// The model's tokenizer. Fails if views could not be drawn for the model.
     fn checked(&self) -> Result<Tokenizer, String> {
         if self.config.n_layers == 0 || self.config.n_heads == 0 {
             return Err("the model has no layers or no heads".to_owned());
@@ -346,7 +354,7 @@ impl ModelIdentity {
 }
 
 impl DatasetIdentity {
-    /// Of a file as it is now, with what it holds.
+    /// The identity of a file as it is now, and the dataset that it holds.
     pub fn of(path: &Path) -> Result<(Self, Dataset), String> {
         let dataset = Dataset::load(path).map_err(|error| error.to_string())?;
         let sha256 =
@@ -357,7 +365,7 @@ impl DatasetIdentity {
 }
 
 impl Kept<'_> {
-    /// The method, in a word or two.
+    /// What the method is called.
     pub fn name(&self) -> &'static str {
         self.spec.name()
     }

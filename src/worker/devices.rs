@@ -1,7 +1,7 @@
 //! Devices that have passed their self-test, and the file that remembers the verdicts.
 //!
-//! A verdict holds for one adapter with one driver and this version of the program; with another of
-//! the three the adapter is tested again.
+//! A verdict holds for one adapter with one driver and this version of the program; if one of
+//! the three changes, the adapter is tested again.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,6 +20,7 @@ pub struct Verified {
     pub verdict: Option<Verdict>,
 }
 
+/// Why a device is not used.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     #[error(transparent)]
@@ -34,9 +35,10 @@ pub enum VerifyError {
     Cancelled(#[from] Cancelled),
 }
 
+/// The file that remembers verdicts.
 #[derive(Default, Serialize, Deserialize)]
 struct Memory {
-    /// By adapter, driver and program version.
+    /// The verdicts by adapter, driver and program version.
     verdicts: BTreeMap<String, Verdict>,
 }
 

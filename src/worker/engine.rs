@@ -26,7 +26,7 @@ pub struct Engine {
     model: Gpt2,
     steered: Vec<Steered>,
 
-    /// The look at all numbers of the weights. No result leaves before it has passed.
+    /// The check that all weights are finite. No result is given out before it has passed.
     check: Arc<NumberCheck>,
 }
 
@@ -47,16 +47,16 @@ pub struct ModelInfo {
     pub config: Gpt2Config,
     pub tokenizer: Arc<Tokenizer>,
 
-    /// Number types of the weights on disk: `F32`, `F16`, `BF16`.
+    /// The number types of the weights on disk: `F32`, `F16`, `BF16`.
     pub dtypes: Vec<String>,
 
-    /// Size of the weights on disk, in bytes.
+    /// The size of the weights on disk, in bytes.
     pub n_bytes: u64,
 
     /// The device that computes: `cpu (2 threads)`, or the adapter's name and driver.
     pub device: String,
 
-    /// The adapter's self-test; `None` for the CPU, which adapters are compared with.
+    /// The result of the adapter's self-test. `None` for the CPU, which adapters are compared with.
     pub verdict: Option<Verdict>,
 
     /// How long it took to open the model, in seconds.
@@ -65,15 +65,16 @@ pub struct ModelInfo {
     pub numbers: NumberWatch,
 }
 
-/// The look at whether all numbers of the weights are finite; `None` where no weights are open, as in
-/// a session without its model.
+/// The check that all weights are finite. `None` where no weights are open, as in a session without
+/// its model.
 #[derive(Debug, Default)]
 pub struct NumberWatch(Option<Arc<NumberCheck>>);
 
-/// SHA-256 of each weight file, read when first asked for: it takes as long as reading the model.
+/// The SHA-256 of each weight file, which is computed when it is first asked for, because that takes
+/// as long as reading the model.
 #[derive(Debug)]
 pub struct WeightHash {
-    /// The files to hash; `None` where the hashes were known before, as in a session.
+    /// The files to hash. `None` if the hashes are known already, as in a session.
     checkpoint: Option<Arc<Checkpoint>>,
     hashes: OnceLock<BTreeMap<String, String>>,
 }
@@ -85,6 +86,7 @@ pub enum Stage {
     ReadingWeights,
 }
 
+/// Why a model cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error(transparent)]
@@ -113,6 +115,7 @@ impl EngineError {
 }
 
 impl Engine {
+    /// Opens a model folder, or a built-in model by its name. `stage` is told what takes a while.
     pub fn load(
         dir: &Path,
         device: DeviceChoice,
@@ -123,7 +126,7 @@ impl Engine {
         let checkpoint = Arc::new(Checkpoint::open(dir)?);
         let tokenizer = Tokenizer::from_dir(dir)?;
         let (n_tokens, d_vocab) = (tokenizer.n_vocab(), checkpoint.config.d_vocab);
-        // Some checkpoints pad the vocabulary; the other way round there are ids without a row.
+        // Some checkpoints pad the vocabulary. With fewer rows than tokens, ids would have none.
         if n_tokens > d_vocab {
             let dir = dir.to_owned();
             return Err(EngineError::Vocabulary { n_tokens, d_vocab, dir });
@@ -205,7 +208,7 @@ impl Engine {
     /// Runs a method. Where the method needs an answer and the prompt has none, the model's own first
     /// guess is the answer, as in ROME.
     ///
-    /// The result, whole or partial, is given out once all numbers of the weights were looked at.
+    /// The result, whole or partial, is given out once all weights are known to be finite.
     pub fn run(
         &self,
         prompt: &TokenizedPrompt,
@@ -229,21 +232,21 @@ impl Engine {
     }
 }
 
-/// SHA-256 of each weight file of a model that is not opened.
+/// The SHA-256 of each weight file of a model that is not open.
 pub fn weights_sha256(dir: &Path) -> Result<BTreeMap<String, String>, LoadError> {
     Ok(Checkpoint::open(dir)?.sha256(&TaskCtx::unwatched())?)
 }
 
 impl NumberWatch {
-    /// The verdict on the numbers, or `None` while they are being looked at. The error names the first
-    /// that is not finite.
+    /// Whether all weights are finite. `None` while they are being checked. The error names the first
+    /// that is not.
     pub fn verdict(&self) -> Option<Result<(), String>> {
         Some(self.0.as_ref()?.verdict()?.map_err(|error| error.to_string()))
     }
 }
 
 impl WeightHash {
-    /// The hashes, or `None` before anybody has asked for them.
+    /// The hashes, if they are known already.
     pub fn known_already(&self) -> Option<&BTreeMap<String, String>> {
         self.hashes.get()
     }
@@ -253,7 +256,7 @@ impl WeightHash {
         Self { checkpoint: None, hashes: OnceLock::from(hashes) }
     }
 
-    /// The hashes, computed at the first call and remembered after.
+    /// The hashes, which are computed at the first call and then remembered.
     pub fn get(&self, ctx: &TaskCtx<'_>) -> Result<&BTreeMap<String, String>, Cancelled> {
         if let Some(hashes) = self.hashes.get() {
             return Ok(hashes);

@@ -32,20 +32,20 @@ pub use crate::model::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
 
-/// Which of the models that are open.
+/// One of the two models that may be open.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 pub enum Which {
-    /// The one that is opened first, and can be changed.
+    /// The model that is opened first, and can be changed.
     #[default]
     Main,
 
-    /// Another one, to be compared with it.
+    /// Another model, to be compared with it.
     Beside,
 }
 
-/// Something to do, in its own time.
+/// A piece of work for the worker's thread.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub id: JobId,
@@ -53,27 +53,28 @@ pub struct Job {
     pub cancel: CancelToken,
 }
 
+/// What a job does.
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there are a few at a time")]
 pub enum Work {
-    /// Open a model folder; it replaces the model there was at that place.
+    /// Opens a model folder, in place of the model that is open there.
     Load { which: Which, dir: PathBuf, device: DeviceChoice },
 
-    /// Let go of the model beside.
+    /// Closes the model beside.
     CloseBeside,
 
-    /// Change the main model: these edits, and no others. What is found from then on is found in the
-    /// model as they leave it.
+    /// Makes these edits to the main model as it was opened. Later results are those of the model as
+    /// the edits leave it.
     Edit { edits: Vec<ModelEdit> },
 
-    /// Run a method. Short methods are let in between the steps of a sweep, so that looking at
-    /// another fact need not wait for a trace.
+    /// Runs a method. Short methods run between the steps of a sweep, so that looking at another fact
+    /// need not wait for a trace.
     Analyse {
         which: Which,
         prompt: Arc<TokenizedPrompt>,
         spec: AnalysisSpec,
 
-        /// Found by this model before, as it is now: see [`AnalysisCtx::earlier`].
+        /// What this model has found before, as it is now: see [`AnalysisCtx::earlier`].
         earlier: Vec<Arc<AnalysisResult>>,
     },
 }
@@ -81,11 +82,11 @@ pub enum Work {
 /// What the worker says about a job. Every job ends with exactly one of the last six.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// What a loading job is busy with.
+    /// The stage that a loading job has reached.
     Stage(JobId, Stage),
     Progress(JobId, Progress),
 
-    /// What a sweep has found so far.
+    /// The part of the result that is there so far.
     Partial(JobId, Arc<AnalysisResult>),
 
     Loaded(JobId, Arc<ModelInfo>),
@@ -94,17 +95,17 @@ pub enum Event {
     Finished(JobId, Arc<AnalysisResult>),
     Cancelled(JobId),
 
-    /// The message is for the user.
+    /// The job failed, with a message for the user.
     Failed(JobId, String),
 }
 
-/// How much an event says.
+/// Whether an event ends its job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// How far a job is, or what it has so far.
+    /// The event says how far the job is, or what it has found so far.
     OnTheWay,
 
-    /// How it ended.
+    /// The event says how the job ended.
     TheEnd,
 }
 
@@ -132,7 +133,7 @@ pub struct Worker {
 
 impl Worker {
     /// `wake` is called after every event, and told whether it was a job's last, so that whoever
-    /// waits for them looks.
+    /// waits for events looks at them.
     pub fn spawn(wake: impl Fn(Told) + Send + 'static) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let (sender, events) = mpsc::channel();
@@ -145,7 +146,7 @@ impl Worker {
                 queue,
                 send: Box::new(move |event: Event| {
                     let told = event.told();
-                    // The window has closed: nobody to tell.
+                    // The window may have closed, so that nobody is told.
                     _ = sender.send(event);
                     wake(told);
                 }),
@@ -155,31 +156,34 @@ impl Worker {
         Ok(Self { jobs, events })
     }
 
+    /// Hands a job to the thread.
+    ///
     /// # Panics
     ///
-    /// Never, as long as the thread keeps its promise to outlive this handle.
+    /// Never: the thread outlives this handle.
     pub fn submit(&self, job: Job) {
         // The thread only ends when this handle does.
         self.jobs.send(job).expect("the worker outlives its handle");
     }
 }
 
+/// The worker's thread: the models that are open, and the jobs that wait.
 struct Loop {
     /// The main model as it was opened.
     opened: RefCell<Option<Arc<Engine>>>,
 
-    /// The same with its edits.
+    /// The main model with its edits.
     engine: RefCell<Option<Arc<Engine>>>,
 
     beside: RefCell<Option<Arc<Engine>>>,
 
-    /// Jobs that came while another was running, in order.
+    /// The jobs that came while another was running, in order.
     waiting: RefCell<VecDeque<Job>>,
     queue: Receiver<Job>,
     send: Box<dyn Fn(Event)>,
 }
 
-/// Whether short jobs may be done in between.
+/// Whether short jobs may run between the steps of a job.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Depth {
     Outer,
@@ -195,7 +199,7 @@ impl Loop {
         }
     }
 
-    /// A panic ends the job, not the worker.
+    /// Runs a job and tells how it ended. A panic ends the job, not the worker.
     fn carry_out(&self, job: &Job, depth: Depth) {
         if job.cancel.is_cancelled() {
             (self.send)(Event::Cancelled(job.id));
@@ -216,7 +220,7 @@ impl Loop {
     }
 
     fn load(&self, job: &Job, which: Which, dir: &Path, device: DeviceChoice) -> Event {
-        // What it replaces may be more than the memory holds beside it.
+        // Memory may not hold the old model beside the new one.
         match which {
             Which::Main => {
                 self.engine.replace(None);
@@ -280,7 +284,7 @@ impl Loop {
         };
         let report = |progress| {
             (self.send)(Event::Progress(job.id, progress));
-            // Short jobs keep their order among themselves.
+            // A short job lets no other in, so that short jobs keep their order.
             if depth == Depth::Outer && !job.is_short() {
                 self.do_short_jobs();
             }
@@ -299,12 +303,12 @@ impl Loop {
         }
     }
 
-    /// Between two steps of a longer job.
+    /// Runs the short jobs that wait, between two steps of a longer one.
     fn do_short_jobs(&self) {
         self.waiting.borrow_mut().extend(self.queue.try_iter());
         loop {
             let mut waiting = self.waiting.borrow_mut();
-            // What waits behind a new or changed model belongs to that model.
+            // Jobs that wait behind a new or changed model belong to that model.
             let is_of_this_model = |job: &&Job| {
                 !matches!(job.work, Work::Load { which: Which::Main, .. } | Work::Edit { .. })
             };
@@ -318,10 +322,10 @@ impl Loop {
 }
 
 impl Job {
-    /// A few forward passes long, or over already.
+    /// Whether a job takes a few forward passes, or is cancelled already.
     fn is_short(&self) -> bool {
         let is_short = match &self.work {
-            // What is running need not end for a second model.
+            // A second model can be opened while a job of the first runs.
             Work::Load { which: Which::Beside, .. } | Work::CloseBeside => true,
             Work::Load { .. } | Work::Edit { .. } => false,
             Work::Analyse { spec, .. } => spec.is_short(),
