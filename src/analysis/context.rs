@@ -43,10 +43,7 @@ impl AnalysisCtx<'_> {
     }
 
     /// The context of a part of the work, whose progress is reported to `report`.
-    pub(in crate::analysis) fn reporting<'b>(
-        &'b self,
-        report: &'b dyn Fn(Progress),
-    ) -> AnalysisCtx<'b> {
+    pub fn reporting<'b>(&'b self, report: &'b dyn Fn(Progress)) -> AnalysisCtx<'b> {
         AnalysisCtx { task: TaskCtx { cancel: self.task.cancel.clone(), report }, ..*self }
     }
 

@@ -28,8 +28,11 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
     /// Runs the method. If it [needs an answer](Needs::Answer), the prompt has one.
     fn run(&self, lab: &Lab<'_>) -> Result<Self::Found, AnalysisError>;
 
-    /// The prompt that a result is about. `None` if it is not about one prompt.
-    fn prompt(found: &Self::Found) -> Option<&TokenizedPrompt>;
+    /// The prompt that a result is about. `None` if it is about no prompt or several, or shows its
+    /// prompt itself.
+    fn prompt(_found: &Self::Found) -> Option<&TokenizedPrompt> {
+        None
+    }
 
     /// Refuses a spec that cannot be carried out, before the model is run for it.
     fn check(&self) -> Result<(), AnalysisError> {

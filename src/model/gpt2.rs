@@ -7,8 +7,7 @@
 //!
 //! The axes are called `batch`, `pos`, `head` and `width`; `query` and `key` are positions.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, Device, Tensor, TensorData};
@@ -19,7 +18,7 @@ use super::indices::indices;
 use super::layers::{Affine, LayerNorm, gelu_new};
 use super::tap::Tap;
 use super::vocabulary::Vocabulary;
-use super::{ActivationCache, Gpt2Config};
+use super::{ActivationCache, Gpt2Config, Traffic};
 use crate::intervention::Site;
 use crate::task::Cancelled;
 
@@ -57,11 +56,8 @@ pub struct Gpt2 {
     /// The vectors that a steered model adds in every run.
     pub(super) additions: Vec<Addition>,
 
-    /// How often readings were copied back from the device.
-    pub(super) readbacks: Arc<AtomicU64>,
-
-    /// How many bytes these readings had.
-    pub(super) bytes_read_back: Arc<AtomicU64>,
+    /// How much was copied back from the device for readings so far.
+    pub(super) traffic: Arc<Mutex<Traffic>>,
 }
 
 /// One transformer block.

@@ -44,6 +44,10 @@ pub enum HeadInput {
     Value,
 }
 
+impl HeadInput {
+    const NAMES: [(Self, &str); 3] = [(Self::Query, "q"), (Self::Key, "k"), (Self::Value, "v")];
+}
+
 impl Sender {
     /// The layer, and when in it the component writes: 0 before the layer, 1 with its attention, 2
     /// with its MLP.
@@ -117,12 +121,8 @@ impl fmt::Display for Receiver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Head { layer, head, input } => {
-                let input = match input {
-                    HeadInput::Query => "q",
-                    HeadInput::Key => "k",
-                    HeadInput::Value => "v",
-                };
-                f.pad(&format!("L{layer}H{head}.{input}"))
+                let name = HeadInput::NAMES.iter().find(|(it, _)| it == input);
+                f.pad(&format!("L{layer}H{head}.{}", name.map_or("", |(_, name)| name)))
             }
             Self::Mlp { layer } => f.pad(&format!("MLP{layer}")),
             Self::Logits => f.pad("logits"),
@@ -175,13 +175,8 @@ impl FromStr for Receiver {
         let head = || {
             let (head, input) = text.split_once('.')?;
             let (layer, head) = head_of(head)?;
-            let input = match input {
-                "q" => HeadInput::Query,
-                "k" => HeadInput::Key,
-                "v" => HeadInput::Value,
-                _ => return None,
-            };
-            Some(Self::Head { layer, head, input })
+            let (input, _) = HeadInput::NAMES.iter().find(|(_, name)| *name == input)?;
+            Some(Self::Head { layer, head, input: *input })
         };
         head()
             .or_else(|| mlp_of(text).map(|layer| Self::Mlp { layer }))

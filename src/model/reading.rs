@@ -1,6 +1,6 @@
 //! Reads logits and probabilities of chosen tokens from a run.
 
-use std::sync::atomic::Ordering;
+use std::sync::PoisonError;
 
 use burn::tensor::Tensor;
 
@@ -145,8 +145,9 @@ impl Gpt2 {
         } else {
             let data = Tensor::cat(queued, 0).try_into_data();
             let data = data.map_err(|error| DeviceFailed(error.to_string()))?;
-            self.readbacks.fetch_add(1, Ordering::Relaxed);
-            self.bytes_read_back.fetch_add(data.bytes().len() as u64, Ordering::Relaxed);
+            let mut traffic = self.traffic.lock().unwrap_or_else(PoisonError::into_inner);
+            traffic.n_readbacks += 1;
+            traffic.n_bytes += data.bytes().len() as u64;
             data.iter::<f32>().collect()
         };
         let mut rest = values.as_slice();
@@ -175,10 +176,7 @@ impl Gpt2 {
 
     /// How much was copied back from the device for readings so far.
     pub fn traffic(&self) -> Traffic {
-        Traffic {
-            n_readbacks: self.readbacks.load(Ordering::Relaxed),
-            n_bytes: self.bytes_read_back.load(Ordering::Relaxed),
-        }
+        *self.traffic.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -87,8 +87,7 @@ impl Gpt2 {
             is_queued: device.adapter.is_some(),
             max_rows: max_rows(config, device),
             additions: Vec::new(),
-            readbacks: Arc::default(),
-            bytes_read_back: Arc::default(),
+            traffic: Arc::default(),
         };
         // A pass whose weights `cpu` cannot read would silently take burn's slower way.
         let is_fused = View::of(&model.wpe).is_some();

@@ -220,11 +220,11 @@ impl Engine {
                 (ctx.partial)(so_far);
             }
         };
-        let task = TaskCtx { cancel: ctx.task.cancel.clone(), report: ctx.task.report };
         let tokenizer = Some(&*self.info.tokenizer);
         let read_noise: &NoiseReader =
             &|file| noise_file::read_again(file).map_err(|error| error.to_string());
-        let own_ctx = AnalysisCtx { task, partial: &partial, tokenizer, read_noise, ..*ctx };
+        let reporting = ctx.reporting(ctx.task.report);
+        let own_ctx = AnalysisCtx { partial: &partial, tokenizer, read_noise, ..reporting };
         let model = self.model_for(prompt, spec)?;
         let found = spec.run(&Lab { model: &model, prompt, ctx: &own_ctx });
         self.check.wait(&ctx.task.cancel)??;

@@ -39,6 +39,17 @@ fn correlations_are_those_of_numpy() {
 }
 
 #[test]
+fn a_rank_correlation_sees_only_the_order() {
+    let (a, b) = ([1.0, 2.0, 3.0, 4.0], [0.1, 0.2, 9.0, 1e6]);
+    let found = Correlation::of_pairs(a.into_iter().zip(b));
+    assert_eq!(found.spearman, Some(1.0));
+    assert!(found.pearson.unwrap() < 0.8);
+    let turned = Correlation::of_pairs(a.into_iter().zip(b.map(|it| -2.0 * it)));
+    assert_eq!(turned.pearson, found.pearson.map(|it| -it));
+    assert_eq!(Correlation::of_pairs(a.into_iter().zip([0.1; 4])).pearson, None);
+}
+
+#[test]
 fn the_highest_score_ranks_first_and_equals_share() {
     let scores = [0.1, 0.5, -0.2, 0.5];
     assert_eq!(scores.map(|_| 0).len(), 4);

@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::logit_attribution::SplitTokens;
+use super::logit_split::SplitTokens;
 use crate::analysis::{AnalysisError, Grid, Lab, Method};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Progress;

@@ -9,11 +9,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::logit_split::{SplitTokens, at_end};
 use crate::analysis::causal_trace::NoiseLevel;
 use crate::analysis::error::at_least_one;
-use crate::analysis::logit_attribution::{
-    Component, Contribution, Parts, SplitTokens, at_end, contributions, sites,
-};
+use crate::analysis::logit_attribution::{Component, Contribution, Parts, contributions, sites};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisError, Lab, Method, donors};
 use crate::intervention::{Condition, Edit, Intervention, Noise, NoiseRng, Site, Span};

@@ -8,13 +8,12 @@
 //! through `apply_ln_to_stack`, with `fold_ln`, `center_writing_weights`, `center_unembed` and
 //! `fold_value_biases`; the weights themselves are not changed.
 
-use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::sweep::check_ids;
+use super::logit_split::{LogitSplit, at_end};
 use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, Gpt2, LogitDirection, Run};
+use crate::model::{ActivationCache, Gpt2, LogitDirection};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -122,19 +121,14 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<LogitAttribution, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
-        let asked = SplitTokens::new(model, prompt)?;
-        let capture = sites(self.by, model.config.n_layers);
-        ctx.task.checkpoint(Progress { done: 0, total: model.config.n_layers as u64 + 1 })?;
-        let run = model.run_clean(&prompt.ids, &capture);
-        let direction = asked.direction(model, &run.cache);
-        let contributions = contributions(model, &run.cache, self.by, &direction, ctx)?;
-
+        let LogitSplit { asked, run, direction, logit, .. } =
+            LogitSplit::new(lab, |layer| in_layer(self.by, layer))?;
         Ok(LogitAttribution {
             spec: *self,
             prompt: prompt.clone(),
-            contributions,
+            contributions: contributions(model, &run.cache, self.by, &direction, ctx)?,
             unembed_bias: direction.constant,
-            logit: asked.logit(&run),
+            logit,
             raw_logit: asked.raw_logit(&run),
         })
     }
@@ -148,54 +142,19 @@ impl Method for Spec {
     }
 }
 
-/// The token whose logit is split, and the foil whose logit is taken off.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::analysis) struct SplitTokens {
-    pub answer: u32,
-    pub foil: Option<u32>,
-}
-
-impl SplitTokens {
-    /// The tokens of a prompt, which is checked for the model.
-    pub fn new(model: &Gpt2, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
-        let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
-        let foil = prompt.foil.as_ref().map(|foil| foil.first());
-        check_ids(model, &prompt.ids, [answer].into_iter().chain(foil))?;
-        Ok(Self { answer, foil })
-    }
-
-    /// The direction that reads the logit at the last position of a run that kept its final
-    /// residual stream.
-    pub fn direction(self, model: &Gpt2, cache: &ActivationCache) -> LogitDirection {
-        let resid = at_end(cache, Site::ResidPost(model.config.n_layers - 1));
-        model.logit_direction(resid, self.answer, self.foil)
-    }
-
-    /// The answer's logit minus that of the foil, or minus the mean over the vocabulary, in a run
-    /// of one row.
-    pub fn logit(self, run: &Run) -> f32 {
-        let logits: Vec<f32> = run.logits.clone().into_data().iter::<f32>().collect();
-        let reference = self.foil.map_or_else(
-            || logits.iter().map(|&logit| f64::from(logit)).sum::<f64>() / logits.len() as f64,
-            |foil| f64::from(logits[foil as usize]),
-        );
-        (f64::from(logits[self.answer as usize]) - reference) as f32
-    }
-
-    fn raw_logit(self, run: &Run) -> f32 {
-        run.logits.clone().narrow(2, self.answer as usize, 1).into_scalar::<f32>()
-    }
-}
-
 /// The sites that a run must keep to be split.
 pub(in crate::analysis) fn sites(by: Parts, n_layers: usize) -> SiteSet {
-    let in_layer = |layer| match by {
-        Parts::Layers => [Site::AttnOut(layer), Site::MlpOut(layer)],
-        Parts::Heads => [Site::Z(layer), Site::MlpOut(layer)],
-    };
-    let mut sites: SiteSet = (0..n_layers).flat_map(in_layer).collect();
+    let mut sites: SiteSet = (0..n_layers).flat_map(|layer| in_layer(by, layer)).collect();
     sites.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(n_layers - 1)]);
     sites
+}
+
+/// The sites of a layer's components.
+pub(super) fn in_layer(by: Parts, layer: usize) -> Vec<Site> {
+    match by {
+        Parts::Layers => vec![Site::AttnOut(layer), Site::MlpOut(layer)],
+        Parts::Heads => vec![Site::Z(layer), Site::MlpOut(layer)],
+    }
 }
 
 /// What each component wrote along a direction at the last position.
@@ -254,11 +213,4 @@ pub(in crate::analysis) fn contributions(
         }
     }
     Ok(contributions)
-}
-
-/// An activation without heads at the last position. `[d_model]`
-pub(in crate::analysis) fn at_end(cache: &ActivationCache, site: Site) -> Tensor<1> {
-    let activation = cache.get(site).clone();
-    let [_, n_pos, _, d_model] = activation.dims();
-    activation.narrow(1, n_pos - 1, 1).reshape([d_model])
 }

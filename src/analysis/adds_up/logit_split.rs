@@ -1,15 +1,19 @@
 //! A clean run whose activations at the last position are read as parts of the answer's logit.
 
-use crate::analysis::logit_attribution::{SplitTokens, at_end};
+use burn::tensor::Tensor;
+
+use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, Lab};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{LogitDirection, Run};
+use crate::model::{ActivationCache, Gpt2, LogitDirection, Run};
 use crate::task::Progress;
+use crate::tokens::TokenizedPrompt;
 
 /// A clean run, and the direction that reads the answer's logit in it.
 pub(in crate::analysis) struct LogitSplit<'a> {
     ctx: &'a AnalysisCtx<'a>,
     n_layers: usize,
+    pub asked: SplitTokens,
     pub run: Run,
     pub direction: LogitDirection,
 
@@ -31,7 +35,7 @@ impl<'a> LogitSplit<'a> {
         let run = model.run_clean(&prompt.ids, &capture);
         let direction = asked.direction(model, &run.cache);
         let logit = asked.logit(&run);
-        Ok(Self { ctx, n_layers, run, direction, logit })
+        Ok(Self { ctx, n_layers, asked, run, direction, logit })
     }
 
     /// The layers in order. Each reports progress, and is an error if the run was cancelled.
@@ -53,4 +57,51 @@ impl<'a> LogitSplit<'a> {
     pub fn embeddings(&self) -> f64 {
         self.part(Site::Embed) + self.part(Site::PosEmbed)
     }
+}
+
+/// The token whose logit is split, and the foil whose logit is taken off.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::analysis) struct SplitTokens {
+    pub answer: u32,
+    pub foil: Option<u32>,
+}
+
+impl SplitTokens {
+    /// The tokens of a prompt, which is checked for the model.
+    pub fn new(model: &Gpt2, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
+        let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
+        let foil = prompt.foil.as_ref().map(|foil| foil.first());
+        check_ids(model, &prompt.ids, [answer].into_iter().chain(foil))?;
+        Ok(Self { answer, foil })
+    }
+
+    /// The direction that reads the logit at the last position of a run that kept its final
+    /// residual stream.
+    pub fn direction(self, model: &Gpt2, cache: &ActivationCache) -> LogitDirection {
+        let resid = at_end(cache, Site::ResidPost(model.config.n_layers - 1));
+        model.logit_direction(resid, self.answer, self.foil)
+    }
+
+    /// The answer's logit minus that of the foil, or minus the mean over the vocabulary, in a run
+    /// of one row.
+    pub fn logit(self, run: &Run) -> f32 {
+        let logits: Vec<f32> = run.logits.clone().into_data().iter::<f32>().collect();
+        let reference = self.foil.map_or_else(
+            || logits.iter().map(|&logit| f64::from(logit)).sum::<f64>() / logits.len() as f64,
+            |foil| f64::from(logits[foil as usize]),
+        );
+        (f64::from(logits[self.answer as usize]) - reference) as f32
+    }
+
+    /// The answer's logit in a run of one row.
+    pub fn raw_logit(self, run: &Run) -> f32 {
+        run.logits.clone().narrow(2, self.answer as usize, 1).into_scalar::<f32>()
+    }
+}
+
+/// An activation without heads at the last position. `[d_model]`
+pub(in crate::analysis) fn at_end(cache: &ActivationCache, site: Site) -> Tensor<1> {
+    let activation = cache.get(site).clone();
+    let [_, n_pos, _, d_model] = activation.dims();
+    activation.narrow(1, n_pos - 1, 1).reshape([d_model])
 }

@@ -8,9 +8,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::logit_split::LogitSplit;
+use super::logit_split::{LogitSplit, at_end};
 use crate::analysis::largest::largest_by_size;
-use crate::analysis::logit_attribution::at_end;
 use crate::analysis::{AnalysisError, Lab, Method};
 use crate::intervention::Site;
 use crate::tokens::TokenizedPrompt;

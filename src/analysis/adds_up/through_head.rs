@@ -13,15 +13,17 @@
 //! counted. Gains are those of `fold_ln`; the biases of the layer norm and of the values belong to
 //! no part.
 
+use std::cmp::Ordering;
+
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
+use super::logit_split::LogitSplit;
 use crate::analysis::error::index_below;
-use crate::analysis::logit_attribution::{Component, Parts, SplitTokens};
+use crate::analysis::logit_attribution::{Component, Parts, in_layer};
 use crate::analysis::{AnalysisError, Grid, Lab, Method};
-use crate::intervention::{Site, SiteSet};
+use crate::intervention::Site;
 use crate::model::{ActivationCache, Gpt2, LogitDirection};
-use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,27 +77,16 @@ impl Method for Spec {
     const VERB: &'static str = "Attributing";
 
     fn run(&self, lab: &Lab<'_>) -> Result<ThroughHead, AnalysisError> {
-        let &Lab { model, prompt, ctx } = lab;
-        let asked = SplitTokens::new(model, prompt)?;
+        let &Lab { model, prompt, .. } = lab;
         let Self { layer, head, by } = *self;
-        let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
-        index_below("layer", layer, n_layers)?;
-        index_below("head", head, n_heads)?;
+        index_below("layer", layer, model.config.n_layers)?;
+        index_below("head", head, model.config.n_heads)?;
         let n_pos = prompt.n_pos();
-        let mut capture: SiteSet = (0..layer)
-            .flat_map(|before| match by {
-                Parts::Layers => [Site::AttnOut(before), Site::MlpOut(before)],
-                Parts::Heads => [Site::Z(before), Site::MlpOut(before)],
-            })
-            .collect();
-        let here = [Site::Ln1Scale(layer), Site::Pattern(layer), Site::Z(layer)];
-        capture.extend(here);
-        capture.extend([Site::Embed, Site::PosEmbed, Site::ResidPost(n_layers - 1)]);
-        ctx.task.checkpoint(Progress { done: 0, total: 2 })?;
-        let run = model.run_clean(&prompt.ids, &capture);
-        ctx.task.checkpoint(Progress { done: 1, total: 2 })?;
-
-        let direction = asked.direction(model, &run.cache);
+        let LogitSplit { run, direction, .. } = LogitSplit::new(lab, |at| match at.cmp(&layer) {
+            Ordering::Less => in_layer(by, at),
+            Ordering::Equal => vec![Site::Ln1Scale(at), Site::Pattern(at), Site::Z(at)],
+            Ordering::Greater => Vec::new(),
+        })?;
         let into = model.through_head(layer, head, &direction);
         let scale = run.cache.get(Site::Ln1Scale(layer)).clone().reshape([1, n_pos]);
         let (components, parts) = split(model, &run.cache, *self, &into);

@@ -190,7 +190,7 @@ impl Method for Spec {
         let n_steps = (2 + n_runs) * n_layers;
         let (first_pos, n_verified) = (contrast.first_pos, self.n_verified);
         let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, n_verified);
-        let capture = sites.union(&Backward::sites(n_layers)).copied().collect();
+        let capture = &sites | &Backward::sites(n_layers);
         let clean = passes.clean(&capture)?;
         let mut wanted = sites.clone();
         wanted.extend((0..n_layers).map(Site::Pattern));

@@ -28,7 +28,7 @@ use crate::analysis::causal_trace::{self, CausalTrace, Component, Corrupted, Map
 use crate::analysis::corruption::Drawn;
 use crate::analysis::largest::largest_by_size;
 use crate::analysis::objective::{Passes, objective, slope};
-use crate::analysis::sweep::{Asked, row, step};
+use crate::analysis::sweep::{Asked, row, step_when_done};
 use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric};
 use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
 use crate::model::{ActivationCache, Backward, Donors, Dropped, Held, HeldOutput, Reference, Run};
@@ -193,14 +193,14 @@ impl Method for Spec {
             .collect();
         let capture_for = |is_base: bool| {
             let more = if is_base { Backward::sites(n_layers) } else { SiteSet::new() };
-            sites.union(&more).copied().collect::<SiteSet>()
+            &sites | &more
         };
         let n_back = match self.base {
             BasePoint::Corrupted => n_samples,
             BasePoint::Clean => 1,
         };
         let overlaps = Overlaps::of(self, n_layers);
-        let wanted: SiteSet = sites.union(&overlaps.sites(n_layers)).copied().collect();
+        let wanted = &sites | &overlaps.sites(n_layers);
         let n_steps = (1 + n_samples + n_back) * n_layers + n_back * overlaps.n_values();
         let (first_pos, n_verified) = (subject.start, self.n_verified);
         let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, n_verified);
@@ -342,14 +342,13 @@ impl Overlaps {
     ) -> Result<Vec<(usize, Tensor<3>)>, AnalysisError> {
         let [n_rows, _, _] = run.logits.dims();
         let n_tokens = n_rows * passes.asked.ids.len();
-        let Lab { model, ctx, .. } = passes.lab;
+        let lab = passes.lab;
         let mut off = Vec::new();
         for layers in &self.ends {
             let (first_pos, output) = (passes.first_pos, self.output);
             let held = Held { run, gradients, first_pos, output, layers: layers.clone() };
-            let found = model.through_held(&held);
-            model.wait();
-            step(ctx, &mut passes.progress, (found.len() * n_tokens) as u64)?;
+            let found = lab.model.through_held(&held);
+            step_when_done(&lab, &mut passes.progress, (found.len() * n_tokens) as u64)?;
             off.extend((0..layers.end - 1).rev().zip(found));
         }
         Ok(off)

@@ -1,6 +1,6 @@
 //! Forward and backward passes of an estimate, and the objective whose gradients they compute.
 
-use crate::analysis::sweep::{Asked, row, step, sweep_beside};
+use crate::analysis::sweep::{Asked, row, step_when_done, sweep_beside};
 use crate::analysis::{AnalysisError, Lab, Measurement, Metric};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{
@@ -109,12 +109,8 @@ impl<'a> Passes<'a> {
         let n_read = self.asked.n_read;
         let request = Request { rows, donors, capture, past: None, n_read };
         let cost = rows.iter().map(|row| row.ids.len() as u64).sum();
-        let (Lab { model, ctx, .. }, progress) = (self.lab, &mut self.progress);
-        Ok(model.run(&request, &mut |_| {
-            // A device that works far ahead through its queue could not be stopped.
-            model.wait();
-            step(ctx, progress, cost)
-        })?)
+        let (lab, progress) = (self.lab, &mut self.progress);
+        Ok(lab.model.run(&request, &mut |_| step_when_done(&lab, progress, cost))?)
     }
 
     /// The gradients at `wanted` for a run.
@@ -126,18 +122,15 @@ impl<'a> Passes<'a> {
     ) -> Result<ActivationCache, AnalysisError> {
         let [batch, _, _] = run.logits.dims();
         let cost = (batch * self.asked.ids.len()) as u64;
-        let (Lab { model, ctx, .. }, progress) = (self.lab, &mut self.progress);
-        let end = progress.done + cost * model.config.n_layers as u64;
+        let (lab, progress) = (self.lab, &mut self.progress);
+        let end = progress.done + cost * lab.model.config.n_layers as u64;
         let (objective, first_pos) = (self.objective, self.first_pos);
         let request = Backward { run, objective, first_pos, wanted, dropped };
-        let gradients = model.backward(&request, &mut |_| {
-            // A device that works far ahead through its queue could not be stopped.
-            model.wait();
-            step(ctx, progress, cost)
-        })?;
+        let gradients =
+            lab.model.backward(&request, &mut |_| step_when_done(&lab, progress, cost))?;
         // The backward pass may end before the first layer.
         progress.done = end;
-        ctx.task.checkpoint(self.progress)?;
+        lab.ctx.task.checkpoint(self.progress)?;
         Ok(gradients)
     }
 

@@ -104,14 +104,12 @@ impl Method for Spec {
         ctx.task.checkpoint(Progress { done: 1, total: 1 })?;
         let patterns = looked_at.map(|layer| run.cache.activation(Site::Pattern(layer)).values);
         let (n_pos, size) = (prompt.n_pos(), prompt.n_pos().pow(2));
+        let result = |n_heads: usize, weights: Vec<f32>| {
+            Attention::from_weights(self.clone(), prompt.clone(), n_heads, weights)
+        };
         if self.weighting == Weighting::Rollout {
-            let weights = rollout(patterns, n_heads, n_pos)[self.layers.start * size..].into();
-            return Ok(Attention {
-                spec: self.clone(),
-                prompt: prompt.clone(),
-                n_heads: 1,
-                weights,
-            });
+            let weights = rollout(patterns, n_heads, n_pos);
+            return Ok(result(1, weights[self.layers.start * size..].to_vec()));
         }
         let heads = self.heads(n_heads);
         let mut weights = Vec::with_capacity(self.layers.len() * heads.len() * size);
@@ -129,8 +127,7 @@ impl Method for Spec {
             }
             weights.extend_from_slice(&pattern[heads.start * size..heads.end * size]);
         }
-        let weights = weights.into();
-        Ok(Attention { spec: self.clone(), prompt: prompt.clone(), n_heads, weights })
+        Ok(result(n_heads, weights))
     }
 
     fn prompt(found: &Attention) -> Option<&TokenizedPrompt> {

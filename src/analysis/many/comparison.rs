@@ -196,11 +196,6 @@ impl Method for Spec {
         Ok(compare(self, prompts.clone(), [recall, of_inverse], &[found, inverse]))
     }
 
-    fn prompt(_: &Comparison) -> Option<&TokenizedPrompt> {
-        // The result names both of its prompts.
-        None
-    }
-
     fn check(&self) -> Result<(), AnalysisError> {
         at_least_one("the number of permutations", self.n_permutations)?;
         at_least_one("the number of top parts", self.n_top)?;

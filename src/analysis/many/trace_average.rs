@@ -283,11 +283,6 @@ impl Method for Spec {
         Ok(average)
     }
 
-    fn prompt(_: &TraceAverage) -> Option<&TokenizedPrompt> {
-        // The result is about many prompts.
-        None
-    }
-
     fn has_other_prompts(&self) -> bool {
         true
     }

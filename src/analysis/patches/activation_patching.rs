@@ -176,11 +176,6 @@ impl Method for Spec {
         sweep_map(&lab, &conditions, &donors, result, AnalysisResult::ActivationPatching)
     }
 
-    fn prompt(_: &ActivationPatching) -> Option<&TokenizedPrompt> {
-        // The result names both of its prompts.
-        None
-    }
-
     fn measured_prompts(&mut self) -> Vec<&mut TokenizedPrompt> {
         vec![Arc::make_mut(&mut self.donor)]
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::measurement::Measurement;
 use crate::analysis::prediction::{Candidate, likeliest_next};
-use crate::analysis::sweep::{Asked, row, step};
+use crate::analysis::sweep::{Asked, row, step_when_done};
 use crate::analysis::{AnalysisError, Lab, Method, Reuse};
 use crate::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{Donors, Reference, Request, Resume, Start, StartPoint};
@@ -95,10 +95,7 @@ impl Method for Spec {
             let rows = [row(&asked, condition)];
             let n_read = asked.n_read;
             let request = Request { rows: &rows, donors: &donors, capture, past: None, n_read };
-            model.run(&request, &mut |_| {
-                model.wait();
-                step(ctx, &mut progress, n_pos as u64)
-            })
+            model.run(&request, &mut |_| step_when_done(lab, &mut progress, n_pos as u64))
         };
         let capture = match resumed {
             Some(place) => Resume::sites(n_layers, [place].into_iter()),
@@ -119,8 +116,7 @@ impl Method for Spec {
                 };
                 let cost = (n_pos - first_pos) as u64;
                 model.resume(&request, &mut |_, n_rows| {
-                    model.wait();
-                    step(ctx, &mut progress, cost * n_rows as u64)
+                    step_when_done(lab, &mut progress, cost * n_rows as u64)
                 })?
             }
         };

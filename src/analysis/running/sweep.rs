@@ -209,7 +209,9 @@ impl Sweep<'_> {
         while !waiting.is_empty() {
             let mut started = Vec::new();
             while let Some(indices) = waiting.pop_front() {
-                self.run_whole_batch(conditions, indices.clone())?;
+                let run = self.run_rows(&conditions[indices.clone()], &SiteSet::new())?;
+                let readout = Measurement::ask(&run.logits, self.prompt, self.clean.as_ref());
+                self.queue(indices.clone().map(|index| vec![index]).collect(), readout)?;
                 started.push(indices);
                 if self.is_read_now() {
                     break;
@@ -224,16 +226,6 @@ impl Sweep<'_> {
             }
         }
         Ok(())
-    }
-
-    fn run_whole_batch(
-        &mut self,
-        conditions: &[Condition],
-        indices: Range<usize>,
-    ) -> Result<(), AnalysisError> {
-        let run = self.run_rows(&conditions[indices.clone()], &SiteSet::new())?;
-        let readout = Measurement::ask(&run.logits, self.prompt, self.clean.as_ref());
-        self.queue(indices.map(|index| vec![index]).collect(), readout)
     }
 
     /// Runs bases, and conditions from where they differ from their base.
@@ -401,6 +393,17 @@ pub(in crate::analysis) fn step(
 ) -> Result<(), Cancelled> {
     progress.done += cost;
     ctx.task.checkpoint(*progress)
+}
+
+/// The same once the device has done all its work, because one that works far ahead through its
+/// queue could not be stopped.
+pub(in crate::analysis) fn step_when_done(
+    lab: &Lab<'_>,
+    progress: &mut Progress,
+    cost: u64,
+) -> Result<(), Cancelled> {
+    lab.model.wait();
+    step(lab.ctx, progress, cost)
 }
 
 /// The two halves of a range, for a pass that a device could not take.

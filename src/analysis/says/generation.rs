@@ -219,11 +219,6 @@ impl Method for Spec {
             n_seen += 1;
         }
     }
-
-    fn prompt(_: &Generation) -> Option<&TokenizedPrompt> {
-        // The prompt is shown as the beginning of the generated text.
-        None
-    }
 }
 
 /// The logits after these tokens, `[d_vocab]`, and the tokens' keys and values.

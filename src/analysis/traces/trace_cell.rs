@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::causal_trace::{self, Corrupted, Map, Prepared};
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::largest::largest;
-use crate::analysis::sweep::{Asked, batches, row, step};
+use crate::analysis::sweep::{Asked, batches, row, step_when_done};
 use crate::analysis::{AnalysisError, Grid, Lab, Measurement, Method};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{BatchRow, Reference, Request};
@@ -192,7 +192,7 @@ impl CellRuns<'_> {
         conditions: &[Condition],
         progress: &mut Progress,
     ) -> Result<(Vec<Measurement>, Vec<f64>), AnalysisError> {
-        let Self { lab: Lab { model, prompt, ctx }, asked, prepared, ref reference } = *self;
+        let Self { lab: Lab { model, prompt, .. }, asked, prepared, ref reference } = *self;
         let mut measured = Vec::with_capacity(conditions.len());
         let mut mean = vec![0.0; model.config.d_vocab];
         for batch in batches(conditions.len(), asked.ids.len(), model) {
@@ -205,11 +205,8 @@ impl CellRuns<'_> {
                 past: None,
                 n_read: asked.n_read,
             };
-            let run = model.run(&request, &mut |_| {
-                // A device that works far ahead through its queue could not be stopped.
-                model.wait();
-                step(ctx, progress, rows.len() as u64)
-            })?;
+            let run = model
+                .run(&request, &mut |_| step_when_done(&self.lab, progress, rows.len() as u64))?;
             // This comes first because it reports a device that could not take the pass.
             measured.extend(Measurement::read(model, &run.logits, prompt, Some(reference))?);
             let share = rows.len() as f64 / conditions.len() as f64;

@@ -18,7 +18,6 @@ use crate::analysis::{AnalysisError, Lab, Method, Needs};
 pub use crate::model::Circuit;
 use crate::model::Processing;
 use crate::task::Progress;
-use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,11 +131,6 @@ impl Method for Spec {
             vectors,
             copying,
         })
-    }
-
-    fn prompt(_: &CircuitReading) -> Option<&TokenizedPrompt> {
-        // The result is about the weights.
-        None
     }
 
     fn is_short(&self) -> bool {

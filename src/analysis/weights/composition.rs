@@ -13,7 +13,6 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::{AnalysisError, Lab, Method, Needs};
 use crate::model::{LayerFactors, Processing};
 use crate::task::Progress;
-use crate::tokens::TokenizedPrompt;
 
 pub use crate::model::Composition as Mode;
 
@@ -117,10 +116,5 @@ impl Method for Spec {
             earlier.push(later);
         }
         Ok(Composition { spec: self.clone(), n_layers, n_heads, modes })
-    }
-
-    fn prompt(_: &Composition) -> Option<&TokenizedPrompt> {
-        // The result is about the weights.
-        None
     }
 }

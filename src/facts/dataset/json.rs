@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::{Fact, Inverse, InverseOrigin, Record};
-use super::{Entry, RecordPlace, checked, lre, row};
+use super::{Entry, RecordPlace, asked, checked, lre, row};
 
 /// A record of CounterFact, whose format our own `data/facts.json` extends.
 #[derive(Deserialize)]
@@ -137,13 +137,12 @@ pub(super) fn record(entry: Value, index: usize, relation: Option<&str>) -> Resu
 impl Rewrite {
     /// The fact, and all its right answers, its own first.
     fn into_fact(self) -> Result<(Fact, Vec<String>), String> {
-        let fact = Fact::from_template(&self.prompt, &self.subject)
-            .ok_or_else(|| format!("the prompt “{}” has no `{{}}` for the subject", self.prompt))?;
         let answer = self.target_true.str;
+        let fact = asked(&self.prompt, &self.subject, &answer)?;
         let mut answers = self.answers;
         answers.retain(|it| *it != answer);
-        answers.insert(0, answer.clone());
+        answers.insert(0, answer);
         let foil = self.target_new.map(|target| target.str);
-        Ok((Fact { answer: Some(answer), foil, ..fact }, answers))
+        Ok((Fact { foil, ..fact }, answers))
     }
 }

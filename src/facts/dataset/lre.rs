@@ -4,8 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::super::{Catalogue, Fact, Inverse, InverseOrigin, Record};
-use super::{Entry, RecordPlace, checked};
+use super::super::{Catalogue, Inverse, InverseOrigin, Record};
+use super::{Entry, RecordPlace, asked, checked};
 
 #[derive(Deserialize)]
 struct Relation {
@@ -57,18 +57,12 @@ pub(super) fn records(json: Value) -> Result<Vec<Entry>, serde_json::Error> {
     let id = id.filter(|id| Catalogue::bundled().get(id).is_some());
     let record = |index: usize, sample: Value| -> Result<Record, String> {
         let sample: Sample = serde_json::from_value(sample).map_err(|error| error.to_string())?;
-        let asked = |subject: &str, answer: &str| {
-            let fact = Fact::from_template(template, subject).ok_or_else(|| {
-                format!("the template “{template}” has no `{{}}` for the subject")
-            })?;
-            Ok::<_, String>(Fact { answer: Some(answer.to_owned()), ..fact })
-        };
-        let fact = asked(&sample.subject, &sample.object)?;
+        let fact = asked(template, &sample.subject, &sample.object)?;
         let relation_id = id.unwrap_or(&relation.name).to_owned();
         let mut record = checked(index.to_string(), Some(relation_id), fact)?;
         if relation.properties.symmetric {
             record.inverse = Some(Inverse {
-                fact: asked(&sample.object, &sample.subject)?,
+                fact: asked(template, &sample.object, &sample.subject)?,
                 answers: [sample.subject].into(),
                 origin: InverseOrigin::File,
             });

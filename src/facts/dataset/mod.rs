@@ -316,6 +316,13 @@ fn default_relation(path: &Path) -> Option<String> {
     Some(Catalogue::bundled().get(stem)?.id.clone())
 }
 
+/// A fact from a template with `{}` for the subject. The error says that there is none.
+fn asked(template: &str, subject: &str, answer: &str) -> Result<Fact, String> {
+    let fact = Fact::from_template(template, subject)
+        .ok_or_else(|| format!("the template “{template}” has no `{{}}` for the subject"))?;
+    Ok(Fact { answer: Some(answer.to_owned()), ..fact })
+}
+
 /// A record without an inverse, if subject and answer have text.
 fn checked(id: String, relation: Option<String>, fact: Fact) -> Result<Record, String> {
     if fact.subject_text().is_none_or(|subject| subject.trim().is_empty()) {

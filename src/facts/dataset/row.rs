@@ -109,8 +109,7 @@ fn asked(template: &str, subject: &str, answer: &str) -> Result<Fact, String> {
     }
     let fact = if let Some((start, slot)) = find_slot(before, SUBJECT_SLOTS) {
         let template = format!("{}{{}}{}", &before[..start], &before[start + slot.len()..]);
-        Fact::from_template(&template, subject)
-            .ok_or_else(|| format!("the template “{template}” has no `{{}}` for the subject"))?
+        super::asked(&template, subject, answer)?
     } else {
         Fact::from_text(before, Some(subject)).map_err(|error| {
             format!("{error}; write the subject into the prompt, or `{{}}` in its place")
