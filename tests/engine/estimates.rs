@@ -421,9 +421,10 @@ fn with_many_steps_the_embeddings_explain_everything() {
         let off = |n_steps: usize| {
             let base = EdgeBase::Between { n_steps };
             let found = edges(&paris_or(12), contrast.clone(), metric, base, 1, 0);
-            let clean = found.clean.get(metric).unwrap();
-            let corrupted: f32 = found.corrupted.iter().map(|it| it.get(metric).unwrap()).sum();
-            let whole = corrupted / found.corrupted.len() as f32 - clean;
+            let clean = found.runs.clean.get(metric).unwrap();
+            let corrupted: f32 =
+                found.runs.corrupted.iter().map(|it| it.get(metric).unwrap()).sum();
+            let whole = corrupted / found.runs.corrupted.len() as f32 - clean;
             ((found.embed - whole) / whole).abs()
         };
         let few = off(40);
@@ -447,6 +448,28 @@ fn edges_that_are_corrupted_a_little_do_what_was_estimated() {
         }
         assert!(found.agreement.unwrap().pearson.unwrap() > 0.99);
     }
+}
+
+/// Sessions and scripts find what is measured of the runs beside the rest of a result.
+#[test]
+fn estimates_are_stored_flat() {
+    let keys = |json: &serde_json::Value| -> Vec<String> {
+        json.as_object().unwrap().keys().cloned().collect()
+    };
+    let prompt = paris_or(12);
+    let star = star(&prompt, noise(1.0, 2), Metric::Logit, 0);
+    let edges = edges(&prompt, noise(1.0, 2), Metric::Logit, EdgeBase::Clean, 3, 0);
+    let [star, edges] =
+        [serde_json::to_value(star), serde_json::to_value(edges)].map(Result::unwrap);
+    for json in [&star, &edges] {
+        for key in ["noise_std", "corruptions", "clean", "corrupted"] {
+            assert!(keys(json).iter().any(|it| it == key), "{key}: {:?}", keys(json));
+        }
+        assert_eq!(json["corrupted"].as_array().unwrap().len(), 2);
+    }
+    assert_eq!((keys(&star).len(), keys(&edges).len()), (10, 13));
+    assert!(serde_json::from_value::<AtpStar>(star).is_ok());
+    assert!(serde_json::from_value::<EdgeAttribution>(edges).is_ok());
 }
 
 // What cannot be done
@@ -476,7 +499,7 @@ fn other_subjects_are_estimated_as_their_prompts_are_and_averaged() {
         }
         Corrupted::Vectors { .. } => panic!("it is a prompt"),
     };
-    let prompts: Vec<Vec<u32>> = drawn.corruptions.iter().map(ids_of).collect();
+    let prompts: Vec<Vec<u32>> = drawn.runs.corruptions.iter().map(ids_of).collect();
     for subject in &subjects {
         assert!(prompts.iter().any(|ids| ids[..3] == subject[..] && ids[3..] == prompt.ids[3..]));
     }
@@ -507,7 +530,7 @@ fn other_subjects_are_estimated_as_their_prompts_are_and_averaged() {
     let one = star(&prompt, corrupted_by(counterpart, 1.0, 1), Metric::Logit, 0);
     let same = star(&prompt, Contrast::Prompt { ids: replaced.into() }, Metric::Logit, 0);
     assert_eq!(one.effects, same.effects);
-    assert_eq!(one.corrupted, same.corrupted);
+    assert_eq!(one.runs.corrupted, same.runs.corrupted);
 }
 
 /// Every corruption of a trace is one of an estimate, with the corrupted runs that the trace has.
@@ -541,15 +564,20 @@ fn estimates_take_every_corruption_that_a_trace_takes() {
         let log_probs = |it: &[Measurement]| it.iter().map(|it| it.log_prob).collect::<Vec<_>>();
         let what = format!("{corruption:?}");
         let star = star(&prompt, contrast.clone(), Metric::LogProb, 3);
-        assert_eq!(star.corruptions, trace.corruptions, "{what}");
-        assert_close(&log_probs(&star.corrupted), &log_probs(&trace.corrupted), 1e-4, &what);
+        assert_eq!(star.runs.corruptions, trace.corruptions, "{what}");
+        assert_close(&log_probs(&star.runs.corrupted), &log_probs(&trace.corrupted), 1e-4, &what);
         let has_noise = corruption.has_noise();
-        assert_eq!(star.noise_std, has_noise.then_some(trace.noise_std), "{what}");
+        assert_eq!(star.runs.noise_std, has_noise.then_some(trace.noise_std), "{what}");
         assert!(star.verified.iter().all(|it| it.patched.is_finite()));
         for base in [EdgeBase::Clean, EdgeBase::Between { n_steps: 2 }] {
             let edges = edges(&prompt, contrast.clone(), Metric::LogProb, base, 9, 3);
-            assert_eq!(edges.corruptions, trace.corruptions, "{what}");
-            assert_close(&log_probs(&edges.corrupted), &log_probs(&trace.corrupted), 1e-4, &what);
+            assert_eq!(edges.runs.corruptions, trace.corruptions, "{what}");
+            assert_close(
+                &log_probs(&edges.runs.corrupted),
+                &log_probs(&trace.corrupted),
+                1e-4,
+                &what,
+            );
             assert_eq!(edges.edges.len(), 9);
         }
     }

@@ -19,9 +19,8 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::contrast::{Contrast, CorruptedRuns};
+use super::contrast::{Contrast, ContrastedRuns, CorruptedRuns};
 use crate::analysis::attribution_patching::BasePoint;
-use crate::analysis::corruption::Corrupted;
 use crate::analysis::objective::{Passes, objective, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
@@ -53,18 +52,8 @@ pub struct AtpStar {
     pub base: BasePoint,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation of the noise, in embedding units, if there is noise.
-    pub noise_std: Option<f64>,
-
-    /// What the prompt became in each corrupted run.
-    #[serde(default)]
-    pub corruptions: Vec<Corrupted>,
-
-    /// The measurement of the clean run.
-    pub clean: Measurement,
-
-    /// The measurement of each corrupted run.
-    pub corrupted: Vec<Measurement>,
+    #[serde(flatten)]
+    pub runs: ContrastedRuns,
 
     /// The effects in the order of [`Node::ALL`]: a grid `[layer, head]` for each position, and for
     /// MLPs a single grid `[layer, position]`.
@@ -219,10 +208,7 @@ impl Method for Spec {
             spec: self.clone(),
             base: BasePoint::Clean,
             prompt: prompt.clone(),
-            noise_std: contrast.noise_std,
-            corruptions: contrast.shown.clone(),
-            clean: clean.measured,
-            corrupted,
+            runs: contrast.measured(clean.measured, corrupted),
             effects: sums.effects(&extent, scale, model.config.n_heads),
             verified: Vec::new(),
             agreement: None,
@@ -476,7 +462,7 @@ fn verify(
     }
     let metric = estimated.spec.metric;
     let found = passes.sweep_the_rest(&conditions, clean, donors, &mut |_| ())?;
-    let base = estimated.clean.get(metric).unwrap_or(f32::NAN);
+    let base = estimated.runs.clean.get(metric).unwrap_or(f32::NAN);
     for (part, runs) in parts.iter_mut().zip(found.chunks(n_runs)) {
         part.patched = Measurement::mean(runs, metric).unwrap_or(f32::NAN) - base;
     }

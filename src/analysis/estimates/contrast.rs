@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::corruption::{Corrupted, Drawn, Draws};
 use crate::analysis::sweep::{Asked, check_ids};
-use crate::analysis::{AnalysisError, Lab};
+use crate::analysis::{AnalysisError, Lab, Measurement};
 use crate::intervention::Condition;
 use crate::model::BatchRow;
 
@@ -23,6 +23,23 @@ pub enum Contrast {
     Subject(Draws),
 }
 
+/// What is measured of the clean and of the corrupted runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContrastedRuns {
+    /// The standard deviation of the noise, in embedding units, if there is noise.
+    pub noise_std: Option<f64>,
+
+    /// What the prompt became in each corrupted run.
+    #[serde(default)]
+    pub corruptions: Vec<Corrupted>,
+
+    /// The measurement of the clean run.
+    pub clean: Measurement,
+
+    /// The measurement of each corrupted run.
+    pub corrupted: Vec<Measurement>,
+}
+
 /// The rows of the corrupted runs.
 pub(in crate::analysis) struct CorruptedRuns {
     /// The tokens of every run, with the answer's appended. `[pos]`
@@ -35,11 +52,8 @@ pub(in crate::analysis) struct CorruptedRuns {
     /// The first position that differs from the clean run.
     pub first_pos: usize,
 
-    /// The standard deviation of the noise, if there is noise.
-    pub noise_std: Option<f64>,
-
-    /// What the prompt became in each run.
-    pub shown: Vec<Corrupted>,
+    noise_std: Option<f64>,
+    shown: Vec<Corrupted>,
 }
 
 impl Contrast {
@@ -98,6 +112,12 @@ impl Contrast {
 impl CorruptedRuns {
     pub fn n_runs(&self) -> usize {
         self.conditions.len()
+    }
+
+    /// What is measured of the runs.
+    pub fn measured(&self, clean: Measurement, corrupted: Vec<Measurement>) -> ContrastedRuns {
+        let (noise_std, corruptions) = (self.noise_std, self.shown.clone());
+        ContrastedRuns { noise_std, corruptions, clean, corrupted }
     }
 
     pub fn rows(&self, runs: Range<usize>) -> Vec<BatchRow<'_>> {

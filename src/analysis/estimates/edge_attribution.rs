@@ -22,8 +22,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use super::contrast::{Contrast, CorruptedRuns};
-use crate::analysis::corruption::Corrupted;
+use super::contrast::{Contrast, ContrastedRuns, CorruptedRuns};
 use crate::analysis::error::at_least_one;
 use crate::analysis::objective::{CleanRun, Passes, objective, slope};
 use crate::analysis::sweep::{Asked, row};
@@ -74,18 +73,8 @@ pub struct EdgeAttribution {
     pub spec: Spec,
     pub prompt: TokenizedPrompt,
 
-    /// The standard deviation of the noise, in embedding units, if there is noise.
-    pub noise_std: Option<f64>,
-
-    /// What the prompt became in each corrupted run.
-    #[serde(default)]
-    pub corruptions: Vec<Corrupted>,
-
-    /// The measurement of the clean run.
-    pub clean: Measurement,
-
-    /// The measurement of each corrupted run.
-    pub corrupted: Vec<Measurement>,
+    #[serde(flatten)]
+    pub runs: ContrastedRuns,
 
     /// How many edges the model has.
     pub n_edges: usize,
@@ -203,10 +192,7 @@ impl Method for Spec {
         let mut result = EdgeAttribution {
             spec: self.clone(),
             prompt: prompt.clone(),
-            noise_std: contrast.noise_std,
-            corruptions: contrast.shown.clone(),
-            clean: clean.measured,
-            corrupted,
+            runs: contrast.measured(clean.measured, corrupted),
             n_edges: n_edges(&model.config),
             embed,
             heads,
@@ -454,7 +440,7 @@ fn verify(
         }
     }
     let found = passes.sweep_the_rest(&conditions, clean.reference, &donors, &mut |_| ())?;
-    let base = estimated.clean.get(spec.metric).unwrap_or(f32::NAN);
+    let base = estimated.runs.clean.get(spec.metric).unwrap_or(f32::NAN);
     let means = found.chunks(corrupted.len());
     Ok(means.map(|runs| Measurement::mean(runs, spec.metric).unwrap_or(f32::NAN) - base).collect())
 }

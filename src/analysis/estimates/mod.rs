@@ -6,4 +6,4 @@ pub mod edge_attribution;
 mod contrast;
 pub(in crate::analysis) mod objective;
 
-pub use contrast::Contrast;
+pub use contrast::{Contrast, ContrastedRuns};

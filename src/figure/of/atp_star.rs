@@ -39,7 +39,7 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
         .take(look.n_listed)
         .map(|part| Bar::new(label(it, part), part.estimate.size).about(pick(part)));
     charts.push(Chart::Bars(Bars::new("Largest", &quantity, bars)));
-    let corruptions = (it.corruptions.as_slice(), it.corrupted.as_slice());
+    let corruptions = (it.runs.corruptions.as_slice(), it.runs.corrupted.as_slice());
     charts.extend(
         corruption::prompts(&it.prompt, corruptions, it.spec.metric, look).map(Chart::Table),
     );
@@ -48,8 +48,8 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
          in the corrupted run, the softmax computed anew for queries and keys, the mean size over \
          layers dropped in turn. Clean {}. \
          Corrupted: {}",
-        it.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
-        corruption::contrast(&it.spec.contrast, it.noise_std),
+        it.runs.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
+        corruption::contrast(&it.spec.contrast, it.runs.noise_std),
     )];
     if !it.verified.is_empty() {
         let points = it.verified.iter().map(|part| Point {

@@ -35,7 +35,7 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
     let lines =
         Lines::new("MLPs", &quantity, "Layer of the MLP", [Series::new("MLP", it.mlps.clone())]);
     let mut charts = vec![Chart::Table(table), Chart::Map(map.map(look)), Chart::Lines(lines)];
-    let corruptions = (it.corruptions.as_slice(), it.corrupted.as_slice());
+    let corruptions = (it.runs.corruptions.as_slice(), it.runs.corrupted.as_slice());
     charts.extend(
         corruption::prompts(&it.prompt, corruptions, it.spec.metric, look).map(Chart::Table),
     );
@@ -57,8 +57,8 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
             } else {
                 String::new()
             },
-            it.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
-            corruption::contrast(&it.spec.contrast, it.noise_std),
+            it.runs.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
+            corruption::contrast(&it.spec.contrast, it.runs.noise_std),
         ),
         format!(
             "Maps: the same for all that a part writes; of the embeddings {}",
