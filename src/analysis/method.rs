@@ -25,6 +25,13 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
     /// What the method needs of the prompt that it is run on.
     const NEEDS: Needs = Needs::Answer;
 
+    /// Whether other prompts go through the model whatever is asked of the method, see
+    /// [`Self::has_other_prompts`].
+    const HAS_OTHER_PROMPTS: bool = false;
+
+    /// Whether the method is short whatever is asked of it, see [`Self::is_short`].
+    const IS_SHORT: bool = false;
+
     /// Runs the method. If it [needs an answer](Needs::Answer), the prompt has one.
     fn run(&self, lab: &Lab<'_>) -> Result<Self::Found, AnalysisError>;
 
@@ -47,13 +54,13 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
 
     /// Whether other prompts go through the model too.
     fn has_other_prompts(&self) -> bool {
-        false
+        Self::HAS_OTHER_PROMPTS
     }
 
     /// Whether a few passes are enough, so that the method may run between the steps of a longer
     /// one.
     fn is_short(&self) -> bool {
-        false
+        Self::IS_SHORT
     }
 
     /// The change of the model that the method tries out, if it tries one.

@@ -52,6 +52,7 @@ impl Method for Spec {
     type Found = AccumulatedResid;
     const NAME: &'static str = "accumulated residual";
     const VERB: &'static str = "Reading the layers";
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<AccumulatedResid, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -92,9 +93,5 @@ impl Method for Spec {
 
     fn prompt(found: &AccumulatedResid) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }

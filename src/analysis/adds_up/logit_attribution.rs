@@ -118,6 +118,7 @@ impl Method for Spec {
     type Found = LogitAttribution;
     const NAME: &'static str = "logit attribution";
     const VERB: &'static str = "Attributing";
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<LogitAttribution, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -135,10 +136,6 @@ impl Method for Spec {
 
     fn prompt(found: &LogitAttribution) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }
 

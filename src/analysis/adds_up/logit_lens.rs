@@ -62,6 +62,7 @@ impl Method for Spec {
     type Found = LogitLens;
     const NAME: &'static str = "logit lens";
     const VERB: &'static str = "Reading the layers";
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<LogitLens, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -113,10 +114,6 @@ impl Method for Spec {
 
     fn prompt(found: &LogitLens) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }
 

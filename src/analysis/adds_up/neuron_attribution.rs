@@ -87,6 +87,7 @@ impl Method for Spec {
     type Found = NeuronAttribution;
     const NAME: &'static str = "neuron attribution";
     const VERB: &'static str = "Attributing";
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<NeuronAttribution, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
@@ -133,9 +134,5 @@ impl Method for Spec {
 
     fn prompt(found: &NeuronAttribution) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }

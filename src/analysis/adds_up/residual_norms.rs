@@ -46,6 +46,7 @@ impl Method for Spec {
     const NAME: &'static str = "residual norms";
     const VERB: &'static str = "Measuring";
     const NEEDS: Needs = Needs::Prompt;
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<ResidualNorms, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -85,9 +86,5 @@ impl Method for Spec {
 
     fn prompt(found: &ResidualNorms) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }

@@ -72,6 +72,7 @@ impl Method for Spec {
     type Found = SourceAttribution;
     const NAME: &'static str = "source attribution";
     const VERB: &'static str = "Attributing";
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<SourceAttribution, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
@@ -106,9 +107,5 @@ impl Method for Spec {
 
     fn prompt(found: &SourceAttribution) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }

@@ -75,6 +75,7 @@ impl Method for Spec {
     type Found = ThroughHead;
     const NAME: &'static str = "attribution through a head";
     const VERB: &'static str = "Attributing";
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<ThroughHead, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
@@ -110,10 +111,6 @@ impl Method for Spec {
 
     fn prompt(found: &ThroughHead) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }
 

@@ -301,6 +301,7 @@ impl Method for Spec {
     const NAME: &'static str = "rank-one edit";
     const VERB: &'static str = "Editing";
     const NEEDS: Needs = Needs::Prompt;
+    const HAS_OTHER_PROMPTS: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<RankOneEdit, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -327,10 +328,6 @@ impl Method for Spec {
 
     fn prompt(found: &RankOneEdit) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn has_other_prompts(&self) -> bool {
-        true
     }
 
     fn edit(&self) -> Option<ModelEdit> {

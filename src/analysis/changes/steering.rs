@@ -117,6 +117,7 @@ impl Method for Spec {
     type Found = Steering;
     const NAME: &'static str = "steering";
     const VERB: &'static str = "Steering";
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<Steering, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -145,10 +146,6 @@ impl Method for Spec {
 
     fn has_other_prompts(&self) -> bool {
         matches!(self.direction, Direction::Prompts { .. })
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 
     fn edit(&self) -> Option<ModelEdit> {

@@ -76,6 +76,7 @@ impl Method for Spec {
     const NAME: &'static str = "attention";
     const VERB: &'static str = "Reading attention";
     const NEEDS: Needs = Needs::Prompt;
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<Attention, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -132,10 +133,6 @@ impl Method for Spec {
 
     fn prompt(found: &Attention) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }
 

@@ -86,6 +86,7 @@ impl Method for Spec {
     const NAME: &'static str = "head scores";
     const VERB: &'static str = "Scoring heads";
     const NEEDS: Needs = Needs::Prompt;
+    const HAS_OTHER_PROMPTS: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<HeadSummary, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -143,10 +144,6 @@ impl Method for Spec {
 
     fn prompt(found: &HeadSummary) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn has_other_prompts(&self) -> bool {
-        true
     }
 }
 

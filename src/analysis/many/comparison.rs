@@ -175,6 +175,7 @@ impl Method for Spec {
     type Found = Comparison;
     const NAME: &'static str = "comparison";
     const VERB: &'static str = "Comparing";
+    const HAS_OTHER_PROMPTS: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<Comparison, AnalysisError> {
         let &Lab { prompt, ctx, .. } = lab;
@@ -212,10 +213,6 @@ impl Method for Spec {
 
     fn measured_prompts(&mut self) -> Vec<&mut TokenizedPrompt> {
         vec![&mut self.inverse]
-    }
-
-    fn has_other_prompts(&self) -> bool {
-        true
     }
 }
 

@@ -251,6 +251,7 @@ impl Method for Spec {
     const NAME: &'static str = "trace average";
     const VERB: &'static str = "Tracing";
     const NEEDS: Needs = Needs::OwnPrompts;
+    const HAS_OTHER_PROMPTS: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<TraceAverage, AnalysisError> {
         let &Lab { model, ctx, .. } = lab;
@@ -281,10 +282,6 @@ impl Method for Spec {
         }
         ctx.task.checkpoint(Progress { done: total, total })?;
         Ok(average)
-    }
-
-    fn has_other_prompts(&self) -> bool {
-        true
     }
 }
 

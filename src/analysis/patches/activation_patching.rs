@@ -142,6 +142,7 @@ impl Method for Spec {
     type Found = ActivationPatching;
     const NAME: &'static str = "activation patching";
     const VERB: &'static str = "Patching";
+    const HAS_OTHER_PROMPTS: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<ActivationPatching, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -178,10 +179,6 @@ impl Method for Spec {
 
     fn measured_prompts(&mut self) -> Vec<&mut TokenizedPrompt> {
         vec![Arc::make_mut(&mut self.donor)]
-    }
-
-    fn has_other_prompts(&self) -> bool {
-        true
     }
 }
 

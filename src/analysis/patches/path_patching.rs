@@ -84,6 +84,7 @@ impl Method for Spec {
     type Found = PathPatching;
     const NAME: &'static str = "path patching";
     const VERB: &'static str = "Patching paths";
+    const HAS_OTHER_PROMPTS: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<PathPatching, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -140,10 +141,6 @@ impl Method for Spec {
 
     fn prompt(found: &PathPatching) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn has_other_prompts(&self) -> bool {
-        true
     }
 }
 

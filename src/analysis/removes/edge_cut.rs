@@ -73,6 +73,7 @@ impl Method for Spec {
     type Found = EdgeCut;
     const NAME: &'static str = "edge cut";
     const VERB: &'static str = "Cutting";
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<EdgeCut, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -135,10 +136,6 @@ impl Method for Spec {
 
     fn prompt(found: &EdgeCut) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }
 

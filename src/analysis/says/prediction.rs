@@ -45,6 +45,7 @@ impl Method for Spec {
     const NAME: &'static str = "prediction";
     const VERB: &'static str = "Predicting";
     const NEEDS: Needs = Needs::Prompt;
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<Prediction, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -81,10 +82,6 @@ impl Method for Spec {
 
     fn prompt(found: &Prediction) -> Option<&TokenizedPrompt> {
         Some(&found.prompt)
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }
 

@@ -99,6 +99,7 @@ impl Method for Spec {
     const NAME: &'static str = "circuit";
     const VERB: &'static str = "Reading weights";
     const NEEDS: Needs = Needs::Weights;
+    const IS_SHORT: bool = true;
 
     fn run(&self, lab: &Lab<'_>) -> Result<CircuitReading, AnalysisError> {
         let &Lab { model, ctx, .. } = lab;
@@ -131,10 +132,6 @@ impl Method for Spec {
             vectors,
             copying,
         })
-    }
-
-    fn is_short(&self) -> bool {
-        true
     }
 }
 
