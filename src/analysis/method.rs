@@ -255,11 +255,6 @@ impl Lab<'_> {
 }
 
 impl AnalysisSpec {
-    /// Whether the method reads the weights alone and needs no prompt.
-    pub fn is_of_weights(&self) -> bool {
-        self.needs() == Needs::Weights
-    }
-
     /// Whether the method asks about the prompt that it is run on, not only about its spec's own.
     pub fn needs_prompt(&self) -> bool {
         matches!(self.needs(), Needs::Prompt | Needs::Answer)

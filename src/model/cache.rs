@@ -46,6 +46,17 @@ impl ActivationCache {
         }
     }
 
+    /// The activation at a site without heads, in a run of one row. `[pos, width]`
+    ///
+    /// # Panics
+    ///
+    /// If the run was not asked to keep `site`, which is a bug in the caller.
+    #[track_caller]
+    pub fn stream(&self, site: Site) -> Tensor<2> {
+        let [_, n_pos, _, width] = self.get(site).dims();
+        self.get(site).clone().reshape([n_pos, width])
+    }
+
     /// The sites that were kept.
     pub fn sites(&self) -> impl Iterator<Item = Site> {
         self.entries.keys().copied()

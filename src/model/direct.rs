@@ -109,8 +109,7 @@ impl Gpt2 {
         };
 
         let (no_sites, no_donors) = (SiteSet::new(), Donors::new());
-        let mut tap =
-            Tap::new(&[], &no_donors, &no_sites, 0).adding(&self.additions, positions.start);
+        let mut tap = Tap::new(&[], &no_donors, &no_sites, 0, (&self.additions, positions.start));
         let mut found = ActivationCache::default();
         // How each sender's change has changed the residual stream so far. [sender, pos, d_model]
         let mut deltas: Option<Tensor<3>> = None;
@@ -126,13 +125,8 @@ impl Gpt2 {
         for (layer, block) in self.h.iter().enumerate() {
             if let Some(deltas) = &deltas {
                 let attn = &block.attn;
-                let sites = [
-                    (Site::Q(layer), &attn.query),
-                    (Site::K(layer), &attn.key),
-                    (Site::V(layer), &attn.value),
-                ];
-                for (site, affine) in sites.into_iter().filter(|(site, _)| receivers.contains(site))
-                {
+                let inputs = attn.inputs(layer).into_iter();
+                for (site, affine) in inputs.filter(|(site, _)| receivers.contains(site)) {
                     let resid = stream(clean, Site::ResidPre(layer)) + deltas.clone();
                     let read = affine.forward(block.ln_1.normalize(resid));
                     let [n_rows, _, d_model] = read.dims();

@@ -198,7 +198,7 @@ impl Gpt2 {
     /// The final layer norm's output, passed through the tap. `[batch, pos, d_model]` to the same
     /// shape
     pub(super) fn normalize(&self, resid: Tensor<3>, tap: &mut Tap<'_>) -> Tensor<3> {
-        self.ln_f.forward(resid, Site::LnFinalScale, Site::LnFinalNormalized, tap)
+        self.ln_f.forward(resid, [Site::LnFinalScale, Site::LnFinalNormalized], tap)
     }
 
     /// The logits of the normalized residual stream. `[rows, d_model]` to `[rows, d_vocab]`
@@ -254,12 +254,8 @@ impl Block {
         pass: &Pass<'_>,
         tap: &mut Tap<'_>,
     ) -> Tensor<3> {
-        let normalized = self.ln_1.forward(
-            resid_pre.clone(),
-            Site::Ln1Scale(layer),
-            Site::Ln1Normalized(layer),
-            tap,
-        );
+        let sites = [Site::Ln1Scale(layer), Site::Ln1Normalized(layer)];
+        let normalized = self.ln_1.forward(resid_pre.clone(), sites, tap);
         let z = self.attn.mix(normalized, layer, pass, tap);
         let resid_pre = last_positions(resid_pre, pass.n_queries);
         if tap.is_idle_at(Site::AttnOut(layer)) {
@@ -275,17 +271,18 @@ impl Block {
         layer: usize,
         tap: &mut Tap<'_>,
     ) -> Tensor<3> {
-        let normalized = self.ln_2.forward(
-            resid_mid.clone(),
-            Site::Ln2Scale(layer),
-            Site::Ln2Normalized(layer),
-            tap,
-        );
+        let sites = [Site::Ln2Scale(layer), Site::Ln2Normalized(layer)];
+        let normalized = self.ln_2.forward(resid_mid.clone(), sites, tap);
         self.mlp.onto(resid_mid, normalized, layer, tap)
     }
 }
 
 impl Attention {
+    /// What computes the heads' queries, keys and values, with the sites of these.
+    pub(super) fn inputs(&self, layer: usize) -> [(Site, &Affine); 3] {
+        [(Site::Q(layer), &self.query), (Site::K(layer), &self.key), (Site::V(layer), &self.value)]
+    }
+
     /// The outputs `z` of all heads, side by side. `[batch, query, d_model]`
     fn mix(&self, x: Tensor<3>, layer: usize, pass: &Pass<'_>, tap: &mut Tap<'_>) -> Tensor<3> {
         let [batch, _, d_model] = x.dims();

@@ -54,8 +54,7 @@ impl LayerNorm {
     pub fn forward(
         &self,
         x: Tensor<3>,
-        scale_site: Site,
-        normalized_site: Site,
+        [scale_site, normalized_site]: [Site; 2],
         tap: &mut Tap<'_>,
     ) -> Tensor<3> {
         let normalized = if tap.is_idle_at(scale_site) {

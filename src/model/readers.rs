@@ -42,13 +42,7 @@ impl Gpt2 {
         gradients: &ActivationCache,
         first_pos: usize,
     ) -> Tensor<4> {
-        let attn = &self.h[layer].attn;
-        let read = [
-            (Site::Q(layer), &attn.query),
-            (Site::K(layer), &attn.key),
-            (Site::V(layer), &attn.value),
-        ];
-        let d_normalized = read.map(|(site, affine)| {
+        let d_normalized = self.h[layer].attn.inputs(layer).map(|(site, affine)| {
             let gradient = gradients.get(site).clone();
             let [batch, n_pos, n_heads, d_head] = gradient.dims();
             let d_model = self.config.d_model;

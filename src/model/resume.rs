@@ -168,9 +168,9 @@ impl Gpt2 {
         let past_rows: Vec<usize> = starts.iter().map(|start| start.base_row).collect();
         let lengths = vec![n_all; rows.len()];
         let hidden = hidden_keys(&[n_all], first_pos, n_pos, &device);
-        let nothing = SiteSet::new();
+        let no_sites = SiteSet::new();
         let mut tap =
-            Tap::new(rows, request.donors, &nothing, first_pos).adding(&self.additions, first_pos);
+            Tap::new(rows, request.donors, &no_sites, first_pos, (&self.additions, first_pos));
         let is_read_only =
             tap.is_idle_at(Site::LnFinalScale) && tap.is_idle_at(Site::LnFinalNormalized);
         let mut batch = Joining { request, n_rows: 0, resid: None };

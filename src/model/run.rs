@@ -85,8 +85,7 @@ impl Gpt2 {
             n_past,
             n_queries: n_pos,
         };
-        let mut tap =
-            Tap::new(rows, request.donors, request.capture, 0).adding(&self.additions, n_past);
+        let mut tap = Tap::new(rows, request.donors, request.capture, 0, (&self.additions, n_past));
         let resid = self.forward(&ids, [batch, n_pos], &pass, &mut tap, after_layer)?;
 
         // If the final layer norm is tapped, all positions must pass through it, otherwise only

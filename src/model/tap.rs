@@ -59,18 +59,12 @@ impl<'a> Tap<'a> {
         donors: &'a Donors,
         capture: &'a SiteSet,
         first_pos: usize,
+        (additions, first_added): (&'a [Addition], usize),
     ) -> Self {
         let changes = rows.iter().flat_map(|row| row.condition).filter(|it| is_done_here(it));
         let changed = changes.map(|it| it.site).collect();
         let cache = ActivationCache::default();
-        let (additions, first_added) = (&[][..], 0);
         Self { rows, donors, capture, first_pos, additions, first_added, changed, cache }
-    }
-
-    /// The same tap for a steered model. `first_added` is the position of the prompt that
-    /// activations begin with.
-    pub fn adding(self, additions: &'a [Addition], first_added: usize) -> Self {
-        Self { additions, first_added, ..self }
     }
 
     /// Sets the rows of the next activations, since rows may join a batch on its way through the

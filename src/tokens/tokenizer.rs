@@ -67,11 +67,13 @@ impl Tokenizer {
             path: path.to_owned(),
             reason: reason.to_string(),
         };
-        if let Some(builtin) = builtin::find(dir) {
+        let from_texts = |vocab: &str, merges: &str, [of_vocab, of_merges]: [&Path; 2]| {
             let entries =
-                serde_json::from_str(builtin.vocab).map_err(|error| unreadable(dir, &error))?;
-            return Self::from_vocabulary(entries, builtin.merges)
-                .map_err(|reason| unreadable(dir, &reason));
+                serde_json::from_str(vocab).map_err(|error| unreadable(of_vocab, &error))?;
+            Self::from_vocabulary(entries, merges).map_err(|reason| unreadable(of_merges, &reason))
+        };
+        if let Some(builtin) = builtin::find(dir) {
+            return from_texts(builtin.vocab, builtin.merges, [dir, dir]);
         }
         let [json, vocab, merges] =
             ["tokenizer.json", "vocab.json", "merges.txt"].map(|name| dir.join(name));
@@ -80,10 +82,7 @@ impl Tokenizer {
             return Self::from_json(&read(&json)?).map_err(|reason| unreadable(&json, &reason));
         }
         if vocab.is_file() && merges.is_file() {
-            let entries =
-                serde_json::from_str(&read(&vocab)?).map_err(|error| unreadable(&vocab, &error))?;
-            return Self::from_vocabulary(entries, &read(&merges)?)
-                .map_err(|reason| unreadable(&merges, &reason));
+            return from_texts(&read(&vocab)?, &read(&merges)?, [&vocab, &merges]);
         }
         Err(TokenizerError::Missing(dir.to_owned()))
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::devices::{VerifyError, open_verified};
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Lab, ModelEdit, NoiseReader,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Lab, ModelEdit, Needs, NoiseReader,
     Positions, rank_one_edit, steering,
 };
 use crate::model::{Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, Verdict};
@@ -193,7 +193,7 @@ impl Engine {
         spec: &AnalysisSpec,
     ) -> Result<Gpt2, AnalysisError> {
         let mut model = self.model.clone();
-        if spec.is_of_weights() {
+        if spec.needs() == Needs::Weights {
             return Ok(model);
         }
         for Steered { layer, positions, vector } in &self.steered {

@@ -24,8 +24,8 @@ use factscope::analysis::residual_norms::{self, ResidualNorms};
 use factscope::analysis::source_attribution::{self, SourceAttribution};
 use factscope::analysis::through_head::{self, ThroughHead};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Method as _, ModelEdit, Positions,
-    steering,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Method as _, ModelEdit, Needs,
+    Positions, steering,
 };
 use factscope::intervention::{NoiseRng, Site};
 use factscope::model::{Gpt2, Processing, ProcessingStep};
@@ -451,7 +451,7 @@ fn an_edited_model_is_processed_like_any_other_and_the_plain_one_stays() {
         assert_far(&[found.logit], &[plain.logit], "steering");
     }
     let steered = engine.edited(&[ModelEdit::Steering(steer)], &ctx).unwrap();
-    for spec in all_specs().into_iter().filter(AnalysisSpec::is_of_weights) {
+    for spec in all_specs().into_iter().filter(|it| it.needs() == Needs::Weights) {
         let of = |engine: &Engine| engine.run(&TokenizedPrompt::empty(), &spec, &ctx).unwrap();
         assert_eq!(of(&steered), of(&engine));
     }

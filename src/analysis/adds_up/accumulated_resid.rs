@@ -58,7 +58,7 @@ impl Method for Spec {
         let &Lab { model, prompt, ctx } = lab;
         let asked = SplitTokens::new(model, prompt)?;
         let n_layers = model.config.n_layers;
-        let (n_pos, d_model) = (prompt.n_pos(), model.config.d_model);
+        let n_pos = prompt.n_pos();
         let mut states: Vec<(String, Site)> = Vec::new();
         for layer in 0..n_layers {
             states.push((format!("{layer}_pre"), Site::ResidPre(layer)));
@@ -72,15 +72,15 @@ impl Method for Spec {
         ctx.task.checkpoint(Progress { done: 1, total: 2 })?;
 
         let direction = model.unscaled_logit_direction(asked.answer, asked.foil);
-        let rows = |site: Site| run.cache.get(site).clone().reshape([n_pos, d_model]);
-        let last_scale = model.final_scale(rows(last));
+        let last_scale = model.final_scale(run.cache.stream(last));
         let mut logits = Vec::with_capacity(states.len() * n_pos);
         for (_, site) in &states {
             let scale = match self.scale {
-                LensScale::Own => model.final_scale(rows(*site)),
+                LensScale::Own => model.final_scale(run.cache.stream(*site)),
                 LensScale::Final => last_scale.clone(),
             };
-            let along = rows(*site).matmul(direction.weights.clone().unsqueeze_dim(1)) / scale;
+            let along =
+                run.cache.stream(*site).matmul(direction.weights.clone().unsqueeze_dim(1)) / scale;
             logits.extend(along.into_data().iter::<f32>().map(|it| it + direction.constant));
         }
         Ok(AccumulatedResid {

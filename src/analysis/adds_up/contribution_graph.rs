@@ -199,8 +199,8 @@ fn attention_edges(
     // [head, key, d_model]
     let brought = model.head_results(layer, v);
     let pattern = cache.get(Site::Pattern(layer)).clone();
-    let before = stream(cache, Site::ResidPre(layer));
-    let behind = stream(cache, Site::ResidMid(layer));
+    let before = cache.stream(Site::ResidPre(layer));
+    let behind = cache.stream(Site::ResidMid(layer));
 
     let residual = numbers(nearness(behind.clone(), before));
     // For each query [head * key], with the keys up to the query.
@@ -247,9 +247,9 @@ fn mlp_edges(
     spec: Spec,
     edges: &mut Vec<Edge>,
 ) {
-    let behind = stream(cache, Site::ResidPost(layer));
-    let mlp = numbers(nearness(behind.clone(), stream(cache, Site::MlpOut(layer))));
-    let residual = numbers(nearness(behind, stream(cache, Site::ResidMid(layer))));
+    let behind = cache.stream(Site::ResidPost(layer));
+    let mlp = numbers(nearness(behind.clone(), cache.stream(Site::MlpOut(layer))));
+    let residual = numbers(nearness(behind, cache.stream(Site::ResidMid(layer))));
     for pos in 0..n_pos {
         let shares = shares([&mlp[pos], &residual[pos]].into_iter(), spec);
         let [mid, inside, to] = [
@@ -310,13 +310,6 @@ fn into_layer(layer: usize, pos: usize) -> Node {
         Some(before) => Node::ResidPost { layer: before, pos },
         None => Node::Embed { pos },
     }
-}
-
-/// An activation without heads, as `[pos, d_model]`.
-fn stream(cache: &ActivationCache, site: Site) -> Tensor<2> {
-    let activation = cache.get(site).clone();
-    let [_, n_pos, _, d_model] = activation.dims();
-    activation.reshape([n_pos, d_model])
 }
 
 /// How near a part `x` comes to the whole `y`: `‖y‖₁ − ‖y − x‖₁`, in one sum, because the two norms

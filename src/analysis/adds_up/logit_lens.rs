@@ -69,19 +69,17 @@ impl Method for Spec {
         let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?;
         check_ids(model, &prompt.ids, answer.ids.iter().copied())?;
         let n_layers = model.config.n_layers;
-        let (n_pos, d_vocab, d_model) =
-            (prompt.n_pos(), model.config.d_vocab, model.config.d_model);
+        let (n_pos, d_vocab) = (prompt.n_pos(), model.config.d_vocab);
         let capture: SiteSet = (0..n_layers).map(Site::ResidPost).collect();
         let run = model.run_clean(&prompt.ids, &capture);
 
-        let final_resid = run.cache.get(Site::ResidPost(n_layers - 1)).clone();
-        let final_scale = model.final_scale(final_resid.reshape([n_pos, d_model]));
+        let final_scale = model.final_scale(run.cache.stream(Site::ResidPost(n_layers - 1)));
         let mut cells = Vec::with_capacity(n_layers * n_pos);
         let mut top_tokens = Vec::with_capacity(n_layers * n_pos);
         for layer in 0..n_layers {
             ctx.task.checkpoint(Progress { done: layer as u64, total: n_layers as u64 })?;
             // The logits of all layers at once would take much memory.
-            let resid = run.cache.get(Site::ResidPost(layer)).clone().reshape([n_pos, d_model]);
+            let resid = run.cache.stream(Site::ResidPost(layer));
             let logits = match self.scale {
                 LensScale::Own => model.unembed(resid),
                 LensScale::Final => model.unembed_at_scale(resid, final_scale.clone()),

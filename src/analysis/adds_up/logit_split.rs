@@ -101,7 +101,7 @@ impl SplitTokens {
 
 /// An activation without heads at the last position. `[d_model]`
 pub(in crate::analysis) fn at_end(cache: &ActivationCache, site: Site) -> Tensor<1> {
-    let activation = cache.get(site).clone();
-    let [_, n_pos, _, d_model] = activation.dims();
-    activation.narrow(1, n_pos - 1, 1).reshape([d_model])
+    let rows = cache.stream(site);
+    let [n_pos, _] = rows.dims();
+    rows.narrow(0, n_pos - 1, 1).squeeze_dim(0)
 }

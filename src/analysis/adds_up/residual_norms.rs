@@ -52,7 +52,7 @@ impl Method for Spec {
         let &Lab { model, prompt, ctx } = lab;
         check_ids(model, &prompt.ids, [].into_iter())?;
         let n_layers = model.config.n_layers;
-        let (n_pos, d_model) = (prompt.n_pos(), model.config.d_model);
+        let n_pos = prompt.n_pos();
         let in_layer: [fn(usize) -> Site; 5] =
             [Site::ResidPre, Site::AttnOut, Site::ResidMid, Site::MlpOut, Site::ResidPost];
         let mut capture: SiteSet =
@@ -62,8 +62,7 @@ impl Method for Spec {
         let run = model.run_clean(&prompt.ids, &capture);
         ctx.task.checkpoint(Progress { done: 1, total: 2 })?;
         let norms = |sites: &[Site]| -> Vec<f32> {
-            let rows =
-                sites.iter().map(|&site| run.cache.get(site).clone().reshape([n_pos, d_model]));
+            let rows = sites.iter().map(|&site| run.cache.stream(site));
             let rows = Tensor::cat(rows.collect(), 0);
             (rows.clone() * rows).sum_dim(1).sqrt().into_data().iter::<f32>().collect()
         };

@@ -122,12 +122,8 @@ fn split(
     Spec { layer, by, .. }: Spec,
     into: &LogitDirection,
 ) -> (Vec<Component>, Vec<Tensor<2>>) {
-    let stream = |site: Site| {
-        let activation = cache.get(site).clone();
-        let [_, n_pos, _, d_model] = activation.dims();
-        let rows = activation.reshape([n_pos, d_model]);
-        rows.matmul(into.weights.clone().unsqueeze_dim(1)).transpose()
-    };
+    let stream =
+        |site: Site| cache.stream(site).matmul(into.weights.clone().unsqueeze_dim(1)).transpose();
     let embeddings =
         [(Component::Embed, stream(Site::Embed)), (Component::PosEmbed, stream(Site::PosEmbed))];
     let mlp = |before| (Component::MlpOut(before), stream(Site::MlpOut(before)));

@@ -112,10 +112,7 @@ pub struct Edge {
 
 /// How many edges a model has.
 pub fn n_edges(config: &Gpt2Config) -> usize {
-    let n_senders = |layer: usize| 1 + layer * (config.n_heads + 1);
-    let of_layer =
-        |layer| 3 * config.n_heads * n_senders(layer) + n_senders(layer) + config.n_heads;
-    (0..config.n_layers).map(of_layer).sum::<usize>() + n_senders(config.n_layers)
+    Scores::new(config).blocks.iter().map(|it| it.values.len()).sum()
 }
 
 impl Method for Spec {
@@ -354,8 +351,7 @@ impl Scores {
 
     /// The score of each component, summed over the edges that leave it.
     fn of_parts(&self, config: &Gpt2Config, scale: f64) -> (f32, Grid<f32>, Vec<f32>) {
-        let n_senders = 1 + config.n_layers * (config.n_heads + 1);
-        let mut sums = vec![0.0; n_senders];
+        let mut sums = vec![0.0; Sender::all(config.n_layers, config.n_heads).count()];
         for block in &self.blocks {
             for (sum, readers) in sums.iter_mut().zip(block.values.chunks(block.n_readers)) {
                 *sum += readers.iter().sum::<f64>();

@@ -1,6 +1,6 @@
 //! Forward and backward passes of an estimate, and the objective whose gradients they compute.
 
-use crate::analysis::sweep::{Asked, row, step_when_done, sweep_beside};
+use crate::analysis::sweep::{Asked, Known, row, step_when_done, sweep_beside};
 use crate::analysis::{AnalysisError, Lab, Measurement, Metric};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{
@@ -148,6 +148,7 @@ impl<'a> Passes<'a> {
             (ctx.task.report)(Progress { done: done + more as u64, total });
         };
         let lab = Lab { ctx: &ctx.reporting(&report), ..self.lab };
-        sweep_beside(clean.into(), &lab, conditions, donors, on_batch)
+        let known = Known { clean: Some(clean), ..Known::default() };
+        sweep_beside(known, &lab, conditions, donors, on_batch)
     }
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::{at_least_one, index_below};
-use crate::analysis::sweep::{Asked, Reuse, batches, sweep_beside};
+use crate::analysis::sweep::{Asked, Known, Reuse, batches, sweep_beside};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair,
     Positions, Receiver, Sender, donors,
@@ -133,7 +133,8 @@ impl Method for Spec {
             (ctx.partial)(AnalysisResult::PathPatching(result.clone()));
         };
         let lab = Lab { prompt, ..*lab };
-        let found = sweep_beside(reference.into(), &lab, &conditions, &told, fill)?;
+        let known = Known { clean: Some(reference), ..Known::default() };
+        let found = sweep_beside(known, &lab, &conditions, &told, fill)?;
         let found: Vec<_> = found.into_iter().map(Some).collect();
         result.fill(&senders, &found);
         Ok(result)

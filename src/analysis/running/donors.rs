@@ -20,18 +20,7 @@ pub(in crate::analysis) fn run(
     n_read: usize,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<Run, Cancelled> {
-    run_with(model, rows, &Donors::new(), sites, n_read, ctx)
-}
-
-fn run_with(
-    model: &Gpt2,
-    rows: &[BatchRow<'_>],
-    donors: &Donors,
-    sites: &SiteSet,
-    n_read: usize,
-    ctx: &AnalysisCtx<'_>,
-) -> Result<Run, Cancelled> {
-    let request = Request { rows, donors, capture: sites, past: None, n_read };
+    let request = Request { rows, donors: &Donors::new(), capture: sites, past: None, n_read };
     model.run(&request, &mut |_| ctx.check_cancelled(model))
 }
 
@@ -57,7 +46,9 @@ pub(in crate::analysis) fn under(
     let mut caches = Vec::with_capacity(conditions.len());
     for batch in batches(conditions.len(), asked.ids.len(), model) {
         let rows: Vec<_> = conditions[batch].iter().map(|it| row(asked, it)).collect();
-        let cache = run_with(model, &rows, donors, sites, asked.n_read, ctx)?.cache;
+        let n_read = asked.n_read;
+        let request = Request { rows: &rows, donors, capture: sites, past: None, n_read };
+        let cache = model.run(&request, &mut |_| ctx.check_cancelled(model))?.cache;
         caches.extend((0..rows.len()).map(|nth| -> ActivationCache {
             sites.iter().map(|&site| (site, cache.get(site).clone().narrow(0, nth, 1))).collect()
         }));

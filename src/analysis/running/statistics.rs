@@ -1,4 +1,4 @@
-//! Correlations, ranks, and permutation tests.
+//! Correlations, ranks, random draws, and permutation tests.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -104,6 +104,17 @@ impl Permutations {
     }
 }
 
+/// Keeps at most `most` random items, in the order of drawing. A larger draw begins with the same
+/// items.
+pub(in crate::analysis) fn draw<T>(from: &mut Vec<T>, most: usize, mut rng: ChaCha8Rng) {
+    let n = most.min(from.len());
+    for nth in 0..n {
+        let other = rng.random_range(nth..from.len());
+        from.swap(nth, other);
+    }
+    from.truncate(n);
+}
+
 fn centred(values: &[f64]) -> Vec<f64> {
     let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
     // Values that differ only by rounding count as equal.
@@ -120,12 +131,6 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn equals_share_their_rank() {
-        assert_eq!(ranks(&[0.5, -1.0, 0.5, 2.0, 0.5]), [3.0, 1.0, 3.0, 5.0, 3.0]);
-        assert_eq!(ranks(&[]), [0.0; 0]);
-    }
 
     /// Of 5 things in 120 orders, the one of the given order: p = 1/120.
     #[test]

@@ -101,12 +101,6 @@ pub(in crate::analysis) struct Known {
     pub found: Vec<Option<Measurement>>,
 }
 
-impl From<Reference> for Known {
-    fn from(clean: Reference) -> Self {
-        Self { clean: Some(clean), found: Vec::new() }
-    }
-}
-
 /// As [`sweep`], without computing what is known already.
 pub(in crate::analysis) fn sweep_beside(
     known: Known,

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::given_noise::{GivenNoise, NoiseFile};
 use crate::analysis::error::at_least_one;
+use crate::analysis::statistics::draw;
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, Lab};
 use crate::intervention::{Edit, Intervention, Noise, NoiseRng, Site, Span};
@@ -251,14 +252,8 @@ impl Draws {
                 if n_found < n_samples {
                     return Err(AnalysisError::FewSubjects { n_found, n_samples });
                 }
-                let mut rng = ChaCha8Rng::seed_from_u64(u64::from(self.seed));
-                let mut others: Vec<&Vec<u32>> = ids.iter().collect();
-                // This way of shuffling keeps the first samples if more are drawn.
-                for nth in 0..n_samples {
-                    let drawn = rng.random_range(nth..n_found);
-                    others.swap(nth, drawn);
-                }
-                let ids = others[..n_samples].iter().map(|it| (*it).clone()).collect();
+                let mut ids = ids.to_vec();
+                draw(&mut ids, n_samples, ChaCha8Rng::seed_from_u64(u64::from(self.seed)));
                 Ok(of_tokens(lab, &subject, 0.0, ids))
             }
             Corruption::RandomTokens => {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use factscope::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span};
-use factscope::model::{BatchRow, Donors, Request};
+use factscope::model::{BatchRow, ComputeDevice, Donors, Request, self_test};
+use factscope::task::TaskCtx;
 
 use crate::support::{assert_close, fixture, load, logits, logits_under, run};
 
@@ -243,4 +244,10 @@ fn sites_are_written_as_they_are_read() {
     for name in ["", "hook_z", "blocks.hook_z", "blocks.1.hook_z", "blocks.-1.hook_resid_pre"] {
         assert!(name.parse::<Site>().is_err(), "{name}");
     }
+}
+
+#[test]
+fn the_cpu_passes_the_test_of_adapters() {
+    let verdict = self_test(&ComputeDevice::cpu(), &TaskCtx::unwatched()).unwrap();
+    assert_eq!(verdict.failure(), None);
 }

@@ -1,9 +1,10 @@
 //! Draws the facts of a dataset that are averaged.
 
-use rand::{RngExt as _, SeedableRng as _};
+use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
 use super::{AskedFact, Cause, LeftOut};
+use crate::analysis::statistics::draw;
 use crate::facts::{Direction, Fact, Record};
 use crate::tokens::{Bos, TokenizeError, TokenizedPrompt, Tokenizer};
 
@@ -32,16 +33,6 @@ impl Sample {
         draw(&mut drawn, self.n_facts, ChaCha8Rng::seed_from_u64(u64::from(self.seed)));
         drawn
     }
-}
-
-/// Keeps at most `most` random items, in the order of drawing.
-pub(super) fn draw<T>(from: &mut Vec<T>, most: usize, mut rng: ChaCha8Rng) {
-    let n = most.min(from.len());
-    for nth in 0..n {
-        let other = rng.random_range(nth..from.len());
-        from.swap(nth, other);
-    }
-    from.truncate(n);
 }
 
 impl AskedFact {

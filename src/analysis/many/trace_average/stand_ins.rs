@@ -7,9 +7,9 @@ use std::sync::Arc;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 
-use super::sample::draw;
 use super::{AskedFact, LeftOut};
 use crate::analysis::corruption::{Corruption, SubjectsOf};
+use crate::analysis::statistics::draw;
 use crate::facts::{Direction, Fact, Record};
 use crate::tokens::{Bos, Substitute, Tokenizer, first_substitutes};
 
