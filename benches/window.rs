@@ -27,7 +27,7 @@ use factscope::analysis::logit_attribution::Parts;
 use factscope::model::Gpt2Config;
 use factscope::ui::command::Command;
 use factscope::ui::dialogs::{Answer, Picker};
-use factscope::ui::pane::Pane;
+use factscope::ui::pane::{Pane, View};
 use factscope::ui::row::Row;
 use factscope::ui::state::{
     AttentionSettings, Drawing, FactId, ModelState, Paint, Run, State, UNASKED,
@@ -149,7 +149,7 @@ fn main() -> anyhow::Result<()> {
     window.harness.state_mut().command(Command::SpreadViews);
     window.harness.run_steps(5);
     let name =
-        format!("all {} views side by side, at {:.0} × {:.0}", Pane::ALL.len(), LARGE.x, LARGE.y);
+        format!("all {} views side by side, at {:.0} × {:.0}", View::ALL.len(), LARGE.x, LARGE.y);
     scene(&name, &window.frames(|_, _| ()));
     let all = Rect::from_min_size(Pos2::ZERO, LARGE);
     scene("the pointer moves over them", &window.frames(|harness, nth| wander(harness, all, nth)));

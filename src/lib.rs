@@ -20,9 +20,9 @@
 //! 5. its `mod` line in `figure/of/mod.rs`;
 //! 6. its spec in `tests/engine/every_analysis.rs`, where laws for all methods find it.
 //!
-//! It can then be asked by `factscope run` and in the *Spec* view, drawn, printed, exported and kept
-//! in sessions. A command of its own is a file in `cli/` and a line in its list of commands, a view
-//! of its own a file in `ui/studies/` and a line in the list of panes.
+//! It can then be asked by `factscope run` and in the *Spec* mode of the view *Record*, drawn, printed, exported and kept
+//! in sessions. A command of its own is a file in `cli/` and a line in its list of commands; to be asked
+//! in a view is a file in `ui/studies/` and a line in `for_each_view!` in `ui/pane.rs`.
 
 pub mod facts;
 pub mod tokens;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use eframe::egui::{Key, KeyboardShortcut, Modifiers, ThemePreference};
 
-use super::pane::Pane;
+use super::pane::{Pane, View};
 use super::row::Row;
 use super::state::{Convention, FactId, Filter, Paint, Setting};
 use super::view::{Hovered, Selection, ViewAction};
@@ -98,8 +98,9 @@ pub enum Command {
     ZoomOut,
     ZoomReset,
 
+    /// Opens the view of a mode in it, in front.
     ShowPane(Pane),
-    ClosePane(Pane),
+    CloseView(View),
     ResetLayout,
     SpreadViews,
 
@@ -333,7 +334,8 @@ impl Command {
             Self::ZoomIn => "Zoom in",
             Self::ZoomOut => "Zoom out",
             Self::ZoomReset => "Reset zoom",
-            Self::ShowPane(pane) | Self::ClosePane(pane) => pane.text(),
+            Self::ShowPane(pane) => pane.text(),
+            Self::CloseView(view) => view.text(),
             Self::ResetLayout => "Usual arrangement",
             Self::SpreadViews => "All views side by side",
             Self::SetBos(Bos::Off) => "ROME (no BOS)",
@@ -533,7 +535,8 @@ impl Command {
                 "Sets the scores between these tokens to −∞ in a window of layers, for the fact and \
                  its inverse, and measures the answer again (Geva et al. 2023)"
             }
-            Self::ShowPane(pane) | Self::ClosePane(pane) | Self::Study(pane) => pane.tooltip(),
+            Self::ShowPane(pane) | Self::Study(pane) => pane.tooltip(),
+            Self::CloseView(view) => view.tooltip(),
             Self::LookAt(Row::First) => "The fact as the dataset asks it",
             Self::LookAt(Row::Second) => {
                 "The same fact asked from its answer: who or what is it true of?"

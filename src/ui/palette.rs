@@ -6,7 +6,7 @@ use eframe::egui::{
 };
 
 use super::command::Command;
-use super::pane::Pane;
+use super::pane::{Pane, View};
 use super::state::{Convention, Paint, State};
 use super::workspace::Workspace;
 use crate::analysis::attention::Weighting;
@@ -101,7 +101,7 @@ pub fn palette_ui(
 fn title(command: &Command) -> String {
     match command {
         Command::ShowPane(_) => format!("Show {}", command.text()),
-        Command::ClosePane(_) => format!("Close {}", command.text()),
+        Command::CloseView(_) => format!("Close {}", command.text()),
         Command::SetBos(_) => format!("Convention: {}", command.text()),
         Command::OpenModelAt(_) => format!("Open model {}", command.text()),
         Command::OpenModelBesideAt(_) => format!("Open beside: model {}", command.text()),
@@ -141,8 +141,8 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     let mut commands = vec![Command::Trace];
     commands.extend(Pane::ALL.into_iter().filter(|it| it.is_study()).map(Command::Study));
     commands.extend(Pane::ALL.map(Command::ShowPane));
-    let open = Pane::ALL.into_iter().filter(|pane| workspace.is_open(*pane));
-    commands.extend(open.map(Command::ClosePane));
+    let open = View::ALL.into_iter().filter(|view| workspace.is_open(*view));
+    commands.extend(open.map(Command::CloseView));
     let seen = Pane::ALL.into_iter().filter(|it| it.has_results() && workspace.is_in_front(*it));
     commands.extend(seen.flat_map(Command::taking_away));
     commands.extend(Scale::ALL.map(|scale| Command::SetFigureScale(scale.times())));

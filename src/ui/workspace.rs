@@ -1,38 +1,41 @@
-//! Which views are open, and where: tiles that can be dragged, resized, stacked as tabs and closed.
+//! Which views are open, in which mode, and where: tiles that can be dragged, resized, stacked as tabs
+//! and closed.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 
 use eframe::egui::{
-    Color32, Frame, Id, Margin, Response, ScrollArea, Stroke, Style, TextStyle, Ui, Visuals,
+    Color32, Frame, Id, Margin, Response, ScrollArea, Stroke, Style, TextStyle, Ui, Vec2, Visuals,
     WidgetText,
 };
 use egui_tiles::{
-    Behavior, Container, Linear, LinearDir, ResizeState, SimplificationOptions, TabState, Tabs,
-    Tile, TileId, Tiles, Tree, UiResponse,
+    Behavior, Container, EditAction, Linear, LinearDir, ResizeState, SimplificationOptions,
+    TabState, Tabs, Tile, TileId, Tiles, Tree, UiResponse,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::command::Command;
-use super::pane::Pane;
-use super::widgets::in_columns_ui;
+use super::pane::{Pane, View};
 use crate::figure::Scale;
-
-/// Points; in a lower window the predictions are one of the tabs.
-const STACKED_HEIGHT: f32 = 760.0;
 
 /// The arrangement of the open views.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Workspace {
-    /// `None` until it is first drawn: the usual arrangement depends on the window's size.
+    /// Each tile is an open view in the mode that it shows. `None` until it is first drawn.
+    #[serde(deserialize_with = "kept_tree")]
     tree: Option<Tree<Pane>>,
+
+    /// The usual arrangement that the tree has, until views are moved by hand: it follows the size of
+    /// the window.
+    usual: Option<Form>,
 
     /// To be brought to the front when there is a tree.
     wanted: Option<Pane>,
 
-    /// Its tab is to be seen.
+    /// The view whose tab is to be seen, and in how many frames.
     #[serde(skip)]
-    scroll_to: Option<(Pane, u8)>,
+    scroll_to: Option<(View, u8)>,
 }
 
 impl Workspace {
@@ -43,52 +46,89 @@ impl Workspace {
 
     /// Every view open, and none behind another.
     pub fn spread(&mut self) {
+        let open = self.open();
+        let mode_of = |view: View| open.iter().copied().find(|pane| pane.view() == view);
         let mut tiles = Tiles::default();
-        let panes = Pane::ALL.map(|pane| {
-            let id = tiles.insert_pane(pane);
+        let views = View::ALL.map(|view| {
+            let id = tiles.insert_pane(mode_of(view).unwrap_or_else(|| view.first_mode()));
             tiles.insert_tab_tile(vec![id])
         });
-        let root = tiles.insert_grid_tile(panes.into());
-        self.tree = Some(Tree::new(Id::unique("workspace"), root, tiles));
+        let root = tiles.insert_grid_tile(views.into());
+        *self = Self { tree: Some(Tree::new(tree_id(), root, tiles)), ..Self::default() };
     }
 
-    pub fn is_open(&self, pane: Pane) -> bool {
+    pub fn is_open(&self, view: View) -> bool {
+        self.open().iter().any(|pane| pane.view() == view)
+    }
+
+    /// The mode of each open view.
+    fn open(&self) -> Vec<Pane> {
         match &self.tree {
-            Some(tree) => tree.tiles.find_pane(&pane).is_some(),
-            None => Pane::ALL[..Pane::N_USUAL].contains(&pane),
+            Some(tree) => tree.tiles.tiles().filter_map(pane_of).collect(),
+            None => View::ALL[..View::N_USUAL].iter().map(|view| view.first_mode()).collect(),
         }
     }
 
-    /// Opens a view if it is closed, and brings it to the front.
+    /// Shows a view in one of its modes: opens it if it is closed, and brings it to the front.
     pub fn show(&mut self, pane: Pane) {
-        self.scroll_to = Some((pane, N_SCROLLING));
+        self.scroll_to = Some((pane.view(), N_SCROLLING));
         let Some(tree) = &mut self.tree else {
             self.wanted = Some(pane);
             return;
         };
-        if tree.tiles.find_pane(&pane).is_none() {
+        if let Some(id) = tile_of(tree, pane.view()) {
+            tree.tiles.insert(id, Tile::Pane(pane));
+        } else {
             let id = tree.tiles.insert_pane(pane);
-            let place = home(tree, pane);
+            let place = home(tree, pane.view());
             match place {
                 Some(tabs) => tree.move_tile_to_container(id, tabs, usize::MAX, false),
                 None => tree.root = Some(tree.tiles.insert_tab_tile(vec![id])),
             }
         }
-        tree.make_active(|_, tile| matches!(tile, Tile::Pane(it) if *it == pane));
+        tree.make_active(|_, tile| pane_of(tile) == Some(pane));
     }
 
-    pub fn close(&mut self, pane: Pane) {
+    pub fn close(&mut self, view: View) {
         if let Some(tree) = &mut self.tree
-            && let Some(id) = tree.tiles.find_pane(&pane)
+            && let Some(id) = tile_of(tree, view)
         {
             tree.remove_recursively(id);
         }
     }
 
-    /// Whether it can be seen, and is not behind another tab.
+    /// Whether a mode can be seen: its view is in it, and is not behind another tab.
     pub fn is_in_front(&self, pane: Pane) -> bool {
-        let Some(tree) = &self.tree else { return false };
-        tree.active_tiles().iter().any(|id| tree.tiles.get_pane(id) == Some(&pane))
+        self.in_front().contains(&pane)
+    }
+
+    fn in_front(&self) -> BTreeSet<Pane> {
+        let Some(tree) = &self.tree else { return BTreeSet::new() };
+        let tiles = tree.active_tiles().into_iter();
+        tiles.filter_map(|id| tree.tiles.get_pane(&id)).copied().collect()
+    }
+
+    /// Puts the open views where they usually stand in a window of this size, unless they have been
+    /// moved by hand.
+    fn follow_size(&mut self, window: Vec2) {
+        let form = Form::of(window);
+        let is_usual = self.tree.is_none() || self.usual.is_some_and(|usual| usual != form);
+        if !is_usual {
+            return;
+        }
+        let (mut open, in_front) = (self.open(), self.in_front());
+        open.sort_by_key(|pane| pane.view());
+        let mut tree = form.tree(&open);
+        // Of several that now share a place the first of the list is in front.
+        let mut in_front: Vec<Pane> = in_front.into_iter().collect();
+        in_front.sort_by_key(|pane| Reverse(pane.view()));
+        for pane in in_front {
+            tree.make_active(|_, tile| pane_of(tile) == Some(pane));
+        }
+        (self.tree, self.usual) = (Some(tree), Some(form));
+        if let Some(pane) = self.wanted.take() {
+            self.show(pane);
+        }
     }
 
     /// `pane_ui` draws a view into its place.
@@ -98,15 +138,9 @@ impl Workspace {
         commands: &mut Vec<Command>,
         pane_ui: &mut dyn FnMut(&mut Ui, Pane, &mut Vec<Command>),
     ) {
-        if self.tree.is_none() {
-            self.tree = Some(usual(ui.available_size().y >= STACKED_HEIGHT));
-            if let Some(pane) = self.wanted.take() {
-                self.show(pane);
-            }
-        }
+        self.follow_size(ui.ctx().content_rect().size());
+        let closed = View::ALL.into_iter().filter(|view| !self.is_open(*view)).collect();
         let Some(tree) = &mut self.tree else { return };
-        let closed: Vec<Pane> =
-            Pane::ALL.into_iter().filter(|it| tree.tiles.find_pane(it).is_none()).collect();
         if tree.is_empty() {
             ui.vertical_centered(|ui| {
                 ui.add_space(ui.available_height() * 0.4);
@@ -117,64 +151,210 @@ impl Workspace {
             });
             return;
         }
-        let scroll_to = self.scroll_to.map(|(pane, _)| pane);
+        let scroll_to = self.scroll_to.map(|(view, _)| view);
         if scroll_to.is_some() {
             ui.ctx().request_repaint();
         }
-        self.scroll_to = self.scroll_to.and_then(|(pane, n)| Some((pane, n.checked_sub(1)?)));
-        let mut showing = Showing { closed, scroll_to, commands, pane_ui };
+        self.scroll_to = self.scroll_to.and_then(|(view, n)| Some((view, n.checked_sub(1)?)));
+        let mut showing = Showing { closed, scroll_to, commands, pane_ui, is_moved: false };
         tree.ui(&mut showing, ui);
+        if showing.is_moved {
+            self.usual = None;
+        }
     }
+}
+
+fn tree_id() -> Id {
+    Id::unique("workspace")
+}
+
+fn pane_of(tile: &Tile<Pane>) -> Option<Pane> {
+    match tile {
+        Tile::Pane(pane) => Some(*pane),
+        Tile::Container(_) => None,
+    }
+}
+
+fn tile_of(tree: &Tree<Pane>, view: View) -> Option<TileId> {
+    let mut tiles = tree.tiles.iter();
+    tiles.find(|(_, tile)| pane_of(tile).is_some_and(|it| it.view() == view)).map(|(id, _)| *id)
+}
+
+/// An arrangement as it was kept. In those of earlier versions each mode was a view of its own: where
+/// several are open that are now of one view, the view shows the one that was in front.
+fn kept_tree<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Tree<Pane>>, D::Error> {
+    let Some(mut tree) = Option::<Tree<Pane>>::deserialize(from)? else { return Ok(None) };
+    if !is_sound(&tree) {
+        return Ok(None);
+    }
+    let in_front = tree.active_tiles();
+    let tiles = tree.tiles.iter().filter_map(|(id, tile)| Some((*id, pane_of(tile)?)));
+    let mut tiles: Vec<(TileId, Pane)> = tiles.collect();
+    tiles.sort_by_key(|(id, pane)| (!in_front.contains(id), *pane));
+    let mut seen = BTreeSet::new();
+    for (id, pane) in tiles {
+        if !seen.insert(pane.view()) {
+            tree.remove_recursively(id);
+        }
+    }
+    Ok(Some(tree))
+}
+
+/// Whether no tile holds itself, and each is held once at most: a file may say anything.
+fn is_sound(tree: &Tree<Pane>) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut to_see: Vec<TileId> = tree.root.into_iter().collect();
+    while let Some(id) = to_see.pop() {
+        if !seen.insert(id.0) {
+            return false;
+        }
+        if let Some(Tile::Container(container)) = tree.tiles.get(id) {
+            to_see.extend(container.children());
+        }
+    }
+    true
 }
 
 /// Frames in which a row of tabs is scrolled to one of them: the row can go no further than it was long
 /// in the frame before.
 const N_SCROLLING: u8 = 2;
 
+/// Points that the menu of a row of tabs takes, about.
+const MENU_WIDTH: f32 = 36.0;
+
 /// Where a closed view comes back: with the most tabs, but not on top of the trace.
-fn home(tree: &Tree<Pane>, pane: Pane) -> Option<TileId> {
+fn home(tree: &Tree<Pane>, view: View) -> Option<TileId> {
     let tabs = tree.tiles.iter().filter_map(|(id, tile)| match tile {
         Tile::Container(Container::Tabs(tabs)) => Some((*id, tabs)),
         _ => None,
     });
-    let holds_trace =
-        |tabs: &Tabs| tabs.children.iter().any(|id| tree.tiles.get_pane(id) == Some(&Pane::Trace));
+    let trace = tile_of(tree, View::Trace);
+    let holds_trace = |tabs: &Tabs| trace.is_some_and(|id| tabs.children.contains(&id));
     let most = tabs.max_by_key(|(id, tabs)| {
-        (pane == Pane::Trace || !holds_trace(tabs), tabs.children.len(), Reverse(id.0))
+        (view == View::Trace || !holds_trace(tabs), tabs.children.len(), Reverse(id.0))
     });
     most.map(|(id, _)| id)
 }
 
-/// The trace with the fact and its inverse, the rest beside it.
-fn usual(is_high: bool) -> Tree<Pane> {
-    let mut tiles = Tiles::default();
-    let mut tabs = |panes: &[Pane]| {
-        let ids = panes.iter().map(|pane| tiles.insert_pane(*pane)).collect();
-        tiles.insert_tab_tile(ids)
-    };
-    let trace = tabs(&[Pane::Trace]);
-    let beside = if is_high {
-        let prediction = tabs(&[Pane::Prediction]);
-        let rest = tabs(&Pane::ALL[2..Pane::N_USUAL]);
-        let shares = Linear::new_binary(LinearDir::Vertical, [prediction, rest], 0.36);
-        tiles.insert_container(shares)
-    } else {
-        tabs(&Pane::ALL[1..Pane::N_USUAL])
-    };
-    let root = Linear::new_binary(LinearDir::Horizontal, [trace, beside], 0.55);
-    let root = tiles.insert_container(root);
-    Tree::new(Id::unique("workspace"), root, tiles)
+/// How views usually stand in a window of some size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Form {
+    /// All views are tabs in one place.
+    Tabs,
+
+    /// The trace, and the other views beside it.
+    Beside,
+
+    /// The trace, and beside it the prediction above the other views.
+    Above,
+
+    /// As `Above`, and the attention beside both.
+    Wide,
+}
+
+/// Columns from the left, with their share of the width; in each, places from the top, with their share
+/// of the height and their views. The place that names no views is that of all others.
+type Columns = &'static [(f32, &'static [(f32, &'static [View])])];
+
+impl Form {
+    /// `window` is in points.
+    fn of(window: Vec2) -> Self {
+        match (window.x, window.y) {
+            (..1000.0, _) => Self::Tabs,
+            (_, ..900.0) => Self::Beside,
+            (..1900.0, _) => Self::Above,
+            _ => Self::Wide,
+        }
+    }
+
+    fn columns(self) -> Columns {
+        match self {
+            Self::Tabs => &[(1.0, &[(1.0, &[])])],
+            Self::Beside => &[(0.55, &[(1.0, &[View::Trace])]), (0.45, &[(1.0, &[])])],
+            Self::Above => &[
+                (0.55, &[(1.0, &[View::Trace])]),
+                (0.45, &[(0.36, &[View::Prediction]), (0.64, &[])]),
+            ],
+            Self::Wide => &[
+                (0.42, &[(1.0, &[View::Trace])]),
+                (0.29, &[(0.36, &[View::Prediction]), (0.64, &[])]),
+                (0.29, &[(1.0, &[View::Attention])]),
+            ],
+        }
+    }
+
+    /// The arrangement of these views, in their order.
+    fn tree(self, open: &[Pane]) -> Tree<Pane> {
+        let mut tiles = Tiles::default();
+        let columns = self.columns();
+        let named: Vec<View> =
+            columns.iter().flat_map(|it| it.1).flat_map(|it| it.1).copied().collect();
+        let mut shown = Vec::new();
+        for (width, places) in columns {
+            let mut column = Vec::new();
+            for (height, views) in *places {
+                let is_here = |pane: &&Pane| match views {
+                    [] => !named.contains(&pane.view()),
+                    _ => views.contains(&pane.view()),
+                };
+                let tabs: Vec<TileId> =
+                    open.iter().filter(is_here).map(|pane| tiles.insert_pane(*pane)).collect();
+                if !tabs.is_empty() {
+                    column.push((tiles.insert_tab_tile(tabs), *height));
+                }
+            }
+            shown.extend(in_line(&mut tiles, LinearDir::Vertical, &column).map(|it| (it, *width)));
+        }
+        match in_line(&mut tiles, LinearDir::Horizontal, &shown) {
+            Some(root) => Tree::new(tree_id(), root, tiles),
+            None => Tree::empty(tree_id()),
+        }
+    }
+}
+
+/// Tiles one after the other, each with its share. `None` where there are none.
+fn in_line(tiles: &mut Tiles<Pane>, dir: LinearDir, shares: &[(TileId, f32)]) -> Option<TileId> {
+    match shares {
+        [] => None,
+        [(id, _)] => Some(*id),
+        _ => {
+            let mut linear = Linear::new(dir, shares.iter().map(|(id, _)| *id).collect());
+            for (id, share) in shares {
+                linear.shares.set_share(*id, *share);
+            }
+            Some(tiles.insert_container(linear))
+        }
+    }
 }
 
 /// The workspace while it is drawn.
 struct Showing<'a> {
-    closed: Vec<Pane>,
-    scroll_to: Option<Pane>,
+    closed: Vec<View>,
+    scroll_to: Option<View>,
     commands: &'a mut Vec<Command>,
     pane_ui: &'a mut dyn FnMut(&mut Ui, Pane, &mut Vec<Command>),
+
+    /// Whether a view was moved, or an edge between views.
+    is_moved: bool,
 }
 
 impl Showing<'_> {
+    /// The modes of a view, to choose from.
+    fn modes_ui(&mut self, ui: &mut Ui, shown: Pane) {
+        if shown.view().modes().nth(1).is_none() {
+            return;
+        }
+        ui.horizontal_wrapped(|ui| {
+            for pane in shown.view().modes() {
+                let mode = ui.selectable_label(pane == shown, pane.mode());
+                if mode.on_hover_text(pane.tooltip()).clicked() {
+                    self.commands.push(Command::ShowPane(pane));
+                }
+            }
+        });
+        ui.add_space(2.0);
+    }
+
     /// What can be taken away of the view in front, and what else there is.
     fn menu_ui(&mut self, ui: &mut Ui, active: Option<Pane>) {
         let shown = active.filter(|pane| pane.has_results());
@@ -193,18 +373,24 @@ impl Showing<'_> {
                 }
             }
         });
+        ui.separator();
+        if let Some(view) = active.map(Pane::view) {
+            let button = ui.button(format!("Close {}", view.text()));
+            if button.on_hover_text("A middle click on its tab does the same").clicked() {
+                self.commands.push(Command::CloseView(view));
+                ui.close();
+            }
+        }
         if self.closed.is_empty() {
             return;
         }
-        ui.separator();
         ui.weak("Open");
-        let commands = &mut *self.commands;
-        in_columns_ui(ui, "closed views", &self.closed, |ui, pane| {
-            if ui.button(pane.text()).on_hover_text(pane.tooltip()).clicked() {
-                commands.push(Command::ShowPane(pane));
+        for view in &self.closed {
+            if ui.button(view.text()).on_hover_text(view.tooltip()).clicked() {
+                self.commands.push(Command::ShowPane(view.first_mode()));
                 ui.close();
             }
-        });
+        }
     }
 }
 
@@ -218,6 +404,7 @@ impl Behavior<Pane> for Showing<'_> {
         let pane = *pane;
         let frame = Frame::NONE.inner_margin(Margin::symmetric(10, 8));
         frame.show(ui, |ui| {
+            self.modes_ui(ui, pane);
             if pane.scrolls() {
                 let area = ScrollArea::vertical().id_salt(pane).auto_shrink(false);
                 area.show(ui, |ui| (self.pane_ui)(ui, pane, self.commands));
@@ -229,7 +416,7 @@ impl Behavior<Pane> for Showing<'_> {
     }
 
     fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
-        pane.text().into()
+        pane.view().text().into()
     }
 
     fn on_tab_button(
@@ -238,18 +425,15 @@ impl Behavior<Pane> for Showing<'_> {
         tile: TileId,
         response: Response,
     ) -> Response {
-        match tiles.get_pane(&tile) {
-            Some(pane) => response.on_hover_text(pane.tooltip()),
-            None => response,
+        let Some(view) = tiles.get_pane(&tile).map(|pane| pane.view()) else { return response };
+        if response.middle_clicked() {
+            self.commands.push(Command::CloseView(view));
         }
+        response.on_hover_text(view.tooltip())
     }
 
     fn tab_title_spacing(&self, _visuals: &Visuals) -> f32 {
         6.0
-    }
-
-    fn is_tab_closable(&self, tiles: &Tiles<Pane>, tile: TileId) -> bool {
-        tiles.get_pane(&tile).is_some()
     }
 
     fn top_bar_right_ui(
@@ -264,17 +448,24 @@ impl Behavior<Pane> for Showing<'_> {
             && let Some(nth) = tabs
                 .children
                 .iter()
-                .position(|tile| tiles.get_pane(tile).is_some_and(|pane| *pane == wanted))
+                .position(|tile| tiles.get_pane(tile).is_some_and(|pane| pane.view() == wanted))
         {
-            let before = tabs.children[..nth].iter().filter_map(|tile| tiles.get_pane(tile));
-            // What there is beside the text of a tab.
-            let around = 2.0 * self.tab_title_spacing(ui.visuals()) + 16.0;
-            *offset = before.map(|pane| text_width(ui, pane.text()) + around).sum();
+            let around = 2.0 * self.tab_title_spacing(ui.visuals());
+            let width = |tabs: &[TileId]| -> f32 {
+                let panes = tabs.iter().filter_map(|tile| tiles.get_pane(tile));
+                panes.map(|pane| text_width(ui, pane.view().text()) + around).sum()
+            };
+            let has_room = width(&tabs.children) < ui.available_width() - MENU_WIDTH;
+            *offset = if has_room { 0.0 } else { width(&tabs.children[..nth]) };
         }
         let active = tabs.active.and_then(|tile| tiles.get_pane(&tile)).copied();
         let menu = ui.menu_button("…", |ui| self.menu_ui(ui, active)).response;
         menu.on_hover_text("Take away what is shown, or open another view")
             .accessible_name("Menu of these views");
+    }
+
+    fn on_edit(&mut self, edit: EditAction) {
+        self.is_moved |= matches!(edit, EditAction::TileResized | EditAction::TileDropped);
     }
 
     fn simplification_options(&self) -> SimplificationOptions {

@@ -28,13 +28,13 @@ impl Window {
 }
 
 #[test]
-fn a_cell_opens_below_the_button_and_follows_what_is_picked() {
+fn a_cell_is_looked_into_and_follows_what_is_picked() {
     let mut window = studies::open();
     window.harness.state_mut().command(Command::Trace);
     window.harness.run_steps(2);
     window.trace_ends();
     window.pick(3, 1);
-    window.click("Why this cell?");
+    window.click(Pane::Cell.mode());
     window.wait("the cell", |app| app.state.result(Pane::Cell).is_some());
     assert!(window.app().workspace().is_in_front(Pane::Cell));
     let check = |window: &Window, pos: usize, layer: usize| {
@@ -45,7 +45,6 @@ fn a_cell_opens_below_the_button_and_follows_what_is_picked() {
         assert!((mean(&cell.patched) - mean(there)).abs() < 1e-5);
     };
     check(&window, 3, 1);
-    window.sees("Why this cell?");
     window.sees("layer 1");
 
     window.pick(4, 2);

@@ -4,7 +4,7 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::causal_trace::Component;
-use factscope::ui::pane::Pane;
+use factscope::ui::pane::{Pane, View};
 use factscope::ui::state::{FactId, JobKind};
 use factscope::ui::view::Selection;
 
@@ -24,16 +24,16 @@ fn a_command_is_found_by_its_name() {
     let mut window = Window::open();
     window.press(Modifiers::COMMAND, Key::K);
     window.sees("What do you want to do?");
-    window.type_into("What do you want to do?", "close knock");
+    window.type_into("What do you want to do?", "close attr");
     window.press(Modifiers::NONE, Key::Enter);
-    assert!(!window.app().workspace().is_open(Pane::Knockout));
+    assert!(!window.app().workspace().is_open(View::Attribution));
 
     window.press(Modifiers::COMMAND, Key::P);
     window.type_into("What do you want to do?", "no such thing");
     window.sees("Nothing is called so");
     window.press(Modifiers::NONE, Key::Escape);
     assert!(
-        window.harness.state().workspace().is_open(Pane::Trace),
+        window.harness.state().workspace().is_open(View::Trace),
         "a palette that is left does nothing"
     );
 

@@ -12,7 +12,7 @@ use factscope::analysis::edge_cut::Edge;
 use factscope::facts::Direction;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
-use factscope::ui::pane::Pane;
+use factscope::ui::pane::{Pane, View};
 use factscope::ui::state::{FactId, Paint};
 use factscope::ui::view::Selection;
 
@@ -28,8 +28,8 @@ fn fixture() -> PathBuf {
 impl Window {
     /// One view alone, as large as the window allows.
     fn alone(&mut self, pane: Pane) {
-        for other in Pane::ALL.into_iter().filter(|it| *it != pane) {
-            self.harness.state_mut().command(Command::ClosePane(other));
+        for other in View::ALL.into_iter().filter(|it| *it != pane.view()) {
+            self.harness.state_mut().command(Command::CloseView(other));
         }
         self.show(pane);
         self.harness.run_steps(4);
@@ -37,7 +37,7 @@ impl Window {
 
     /// What is seen of the view, without the rest of the window.
     fn picture(&mut self, pane: Pane) -> image::RgbaImage {
-        let tab = self.harness.query_all_by_label(pane.text()).map(|it| it.rect());
+        let tab = self.harness.query_all_by_label(pane.view().text()).map(|it| it.rect());
         // Its tab is the one that stands highest beside the facts.
         let tab = tab
             .filter(|it| it.left() > 200.0 && it.top() > 40.0)

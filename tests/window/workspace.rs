@@ -1,10 +1,15 @@
 //! Views that are opened, closed, brought to the front and put back.
 
-use eframe::egui::Vec2;
+use std::collections::BTreeSet;
+
 use eframe::egui::accesskit::Role;
+use eframe::egui::{self, Key, Vec2};
+use egui_kittest::Node;
 use egui_kittest::kittest::Queryable as _;
-use factscope::ui::pane::Pane;
+use factscope::ui::command::Command;
+use factscope::ui::pane::{Pane, View};
 use factscope::ui::workspace::Workspace;
+use serde_json::json;
 
 use super::support::Window;
 
@@ -13,8 +18,8 @@ impl Window {
         self.app().workspace()
     }
 
-    fn click_tab(&mut self, pane: Pane) {
-        let tabs = self.harness.get_all_by_role_and_label(Role::Button, pane.text());
+    fn click_tab(&mut self, view: View) {
+        let tabs = self.harness.get_all_by_role_and_label(Role::Button, view.text());
         // Settings may be called the same; tabs lie above them.
         let top = tabs.min_by(|a, b| a.rect().top().total_cmp(&b.rect().top()));
         top.unwrap().click();
@@ -23,56 +28,109 @@ impl Window {
 }
 
 #[test]
-fn every_view_comes_to_the_front_when_asked_for() {
+fn every_mode_comes_to_the_front_when_asked_for() {
     let mut window = Window::open();
-    for (nth, pane) in Pane::ALL.into_iter().enumerate() {
-        assert_eq!(window.workspace().is_open(pane), nth < Pane::N_USUAL, "{pane:?}");
-        window.harness.state_mut().show(pane);
-        window.harness.run_steps(3);
+    for (nth, view) in View::ALL.into_iter().enumerate() {
+        assert_eq!(window.workspace().is_open(view), nth < View::N_USUAL, "{view:?}");
+    }
+    for pane in Pane::ALL {
+        window.does(Command::ShowPane(pane));
         assert!(window.workspace().is_in_front(pane), "{pane:?}");
-        // What it is about is drawn, by name for those who hear it.
-        let tabs = window.harness.get_all_by_role_and_label(Role::Button, pane.text());
-        assert!(tabs.count() >= 1, "{pane:?}");
+        // Its view has one tab, and it is named there for those who hear it.
+        let is_tab = |it: &Node<'_>| it.rect().height() < 30.0 && it.rect().left() > 200.0;
+        let tabs = window.harness.get_all_by_role_and_label(Role::Button, pane.view().text());
+        assert!(tabs.filter(is_tab).count() >= 1, "{pane:?}");
+        let others = pane.view().modes().filter(|it| *it != pane);
+        assert!(others.into_iter().all(|it| !window.workspace().is_in_front(it)), "{pane:?}");
     }
     window.harness.state_mut().workspace_mut().reset();
     window.harness.run_steps(3);
-    window.click_tab(Pane::LogitLens);
+    window.click_tab(View::Lens);
     assert!(window.workspace().is_in_front(Pane::LogitLens));
-    assert!(!window.workspace().is_in_front(Pane::Knockout));
+    assert!(!window.workspace().is_in_front(Pane::Prediction));
+}
+
+#[test]
+fn each_mode_belongs_to_one_view_and_each_view_has_some() {
+    for view in View::ALL {
+        let modes: Vec<Pane> = view.modes().collect();
+        assert_eq!(modes.first(), Some(&view.first_mode()));
+        let names: BTreeSet<&str> = modes.iter().map(|pane| pane.mode()).collect();
+        assert_eq!(names.len(), modes.len(), "{view:?}: two modes share a name");
+    }
+    let keys: BTreeSet<&str> = Pane::ALL.iter().map(|pane| pane.key()).collect();
+    assert_eq!(keys.len(), Pane::ALL.len());
+}
+
+#[test]
+fn the_modes_of_a_view_stand_at_its_top() {
+    let mut window = Window::open();
+    window.show(Pane::Attention);
+    let place = |window: &Window| {
+        let modes = View::Attention.modes().map(|pane| pane.mode());
+        modes.map(|mode| window.harness.get_by_label(mode).rect()).collect::<Vec<_>>()
+    };
+    let before = place(&window);
+    window.click(Pane::Knockout.mode());
+    assert!(window.workspace().is_in_front(Pane::Knockout));
+    assert_eq!(place(&window), before, "they stay where they are");
+    window.harness.get_by_label(Pane::Attention.mode()).focus();
+    window.harness.run_steps(2);
+    window.harness.key_press(Key::Space);
+    window.harness.run_steps(3);
+    assert!(window.workspace().is_in_front(Pane::Attention));
+
+    // A view that is closed forgets its mode; one that is hidden keeps it.
+    window.show(Pane::Paths);
+    window.click_tab(View::Attention);
+    window.click_tab(View::Patching);
+    assert!(window.workspace().is_in_front(Pane::Paths));
+}
+
+#[test]
+fn a_cell_of_the_trace_is_looked_into_beside_the_map() {
+    let mut window = Window::open();
+    window.click("Trace");
+    window.trace_ends();
+    window.click(Pane::Cell.mode());
+    assert!(window.workspace().is_in_front(Pane::Cell));
+    // The map and its button are still there.
+    window.sees("Complete");
+    window.sees("Click a cell of the trace");
 }
 
 #[test]
 fn a_view_is_closed_and_opened_again_from_the_menu() {
     let mut window = Window::open();
-    for pane in [Pane::Ablation, Pane::Trace] {
+    for view in [View::Attribution, View::Trace] {
         window.click("View");
-        window.harness.get_by_role_and_label(Role::CheckBox, pane.text()).click();
+        window.harness.get_by_role_and_label(Role::CheckBox, view.text()).click();
         window.harness.run_steps(3);
-        assert!(!window.workspace().is_open(pane), "{pane:?}");
-        window.harness.key_press(eframe::egui::Key::Escape);
+        assert!(!window.workspace().is_open(view), "{view:?}");
+        window.harness.key_press(Key::Escape);
         window.harness.run_steps(3);
     }
     // The rest goes on.
-    assert!(window.workspace().is_open(Pane::Prediction));
+    assert!(window.workspace().is_open(View::Prediction));
 
     window.click("View");
-    window.harness.get_by_role_and_label(Role::CheckBox, Pane::Trace.text()).click();
+    window.harness.get_by_role_and_label(Role::CheckBox, View::Trace.text()).click();
     window.harness.run_steps(3);
     assert!(window.workspace().is_in_front(Pane::Trace));
-    window.harness.key_press(eframe::egui::Key::Escape);
+    window.harness.key_press(Key::Escape);
     window.harness.run_steps(3);
 
     window.click("View");
     window.click("Usual arrangement");
-    let is_open = |pane: &Pane| window.workspace().is_open(*pane);
-    assert!(Pane::ALL[..Pane::N_USUAL].iter().all(is_open));
+    let is_open = |view: &View| window.workspace().is_open(*view);
+    assert!(View::ALL[..View::N_USUAL].iter().all(is_open));
 }
 
 #[test]
 fn when_all_views_are_closed_the_way_back_is_shown() {
     let mut window = Window::open();
-    for pane in Pane::ALL {
-        window.harness.state_mut().workspace_mut().close(pane);
+    for view in View::ALL {
+        window.harness.state_mut().workspace_mut().close(view);
     }
     window.harness.run_steps(3);
     window.sees("All views are closed");
@@ -83,22 +141,127 @@ fn when_all_views_are_closed_the_way_back_is_shown() {
 #[test]
 fn an_arrangement_is_kept_as_it_was() {
     let mut window = Window::open();
-    window.harness.state_mut().workspace_mut().close(Pane::Attention);
-    window.harness.state_mut().show(Pane::Knockout);
-    window.harness.run_steps(3);
+    window.harness.state_mut().workspace_mut().close(View::Lens);
+    window.show(Pane::Knockout);
     let kept = serde_json::to_string(window.workspace()).unwrap();
     let mut again: Workspace = serde_json::from_str(&kept).unwrap();
-    assert!(!again.is_open(Pane::Attention) && again.is_in_front(Pane::Knockout));
+    assert!(!again.is_open(View::Lens) && again.is_in_front(Pane::Knockout));
 
     // A closed view comes back where the others are, and a second time changes nothing.
-    again.show(Pane::Attention);
+    again.show(Pane::LogitLens);
     let once = again.clone();
-    again.show(Pane::Attention);
+    again.show(Pane::LogitLens);
     assert_eq!(again, once);
-    assert!(again.is_in_front(Pane::Attention));
+    assert!(again.is_in_front(Pane::LogitLens));
 }
 
-/// On the screen of a laptop, though the views are many.
+/// An arrangement of an earlier version, in which each mode was a view of its own: places from the left,
+/// each a stack of tabs of which one is in front.
+fn earlier(places: &[(&[&str], usize)]) -> String {
+    let mut tiles = serde_json::Map::new();
+    let mut id = 0;
+    let mut add = |tile: serde_json::Value| {
+        id += 1;
+        tiles.insert(id.to_string(), tile);
+        id
+    };
+    let mut stacks = Vec::new();
+    for (panes, in_front) in places {
+        let panes: Vec<u64> = panes.iter().map(|pane| add(json!({ "Pane": pane }))).collect();
+        let tabs = json!({ "children": panes, "active": panes[*in_front] });
+        stacks.push(add(json!({ "Container": { "Tabs": tabs } })));
+    }
+    let linear = json!({ "children": stacks, "dir": "Horizontal", "shares": { "shares": {} } });
+    let root = add(json!({ "Container": { "Linear": linear } }));
+    let tiles = json!({ "next_tile_id": id + 1, "tiles": tiles, "invisible": [] });
+    let tree = json!({ "id": 1, "root": root, "tiles": tiles, "height": null, "width": null });
+    json!({ "tree": tree, "wanted": null }).to_string()
+}
+
+#[test]
+fn views_of_an_earlier_version_fall_together() {
+    let places: [(&[&str], usize); 3] = [
+        (&["Trace"], 0),
+        (&["Prediction", "Attention", "Ablation", "Knockout", "Estimates"], 3),
+        (&["Cell", "Trust", "Jobs", "Weights"], 0),
+    ];
+    let mut workspace: Workspace = serde_json::from_str(&earlier(&places)).unwrap();
+    let open = View::ALL.into_iter().filter(|view| workspace.is_open(*view));
+    let expected = [
+        View::Trace,
+        View::Prediction,
+        View::Attention,
+        View::Ablation,
+        View::Routes,
+        View::Record,
+    ];
+    assert_eq!(open.collect::<Vec<_>>(), expected);
+    // What was in front still is; of two that were, the first of the list.
+    assert!(workspace.is_in_front(Pane::Trace) && workspace.is_in_front(Pane::Knockout));
+    assert!(!workspace.is_in_front(Pane::Cell));
+    workspace.show(Pane::Cell);
+    assert!(workspace.is_in_front(Pane::Cell) && !workspace.is_in_front(Pane::Trace));
+}
+
+#[test]
+fn an_arrangement_that_holds_itself_is_not_taken_over() {
+    let kept = earlier(&[(&["Trace"], 0), (&["Attention"], 0)]);
+    // The stack of the trace holds the root.
+    let kept = kept.replacen("\"children\":[1]", "\"children\":[5]", 1);
+    let workspace: Workspace = serde_json::from_str(&kept).unwrap();
+    assert_eq!(workspace, Workspace::default());
+}
+
+#[test]
+fn views_that_nobody_has_moved_follow_the_size_of_the_window() {
+    let mut window = Window::open();
+    let at = |window: &Window, view: View| {
+        let tabs = window.harness.get_all_by_role_and_label(Role::Button, view.text());
+        let mut tabs =
+            tabs.map(|it| it.rect()).filter(|it| it.left() > 200.0 && it.height() < 30.0);
+        tabs.next().unwrap().left_top()
+    };
+    let sized = |window: &mut Window, width: f32, height: f32| {
+        window.harness.set_size(Vec2::new(width, height));
+        window.harness.run_steps(4);
+        [View::Trace, View::Prediction, View::Lens].map(|view| at(window, view))
+    };
+    // All in one row.
+    let [trace, prediction, lens] = sized(&mut window, 900.0, 600.0);
+    assert!(trace.y == prediction.y && prediction.y == lens.y);
+    assert!(window.workspace().is_in_front(Pane::Trace));
+    // The trace beside the others.
+    let [trace, prediction, lens] = sized(&mut window, 1280.0, 720.0);
+    assert!(window.workspace().is_in_front(Pane::Trace));
+    assert!(window.workspace().is_in_front(Pane::Prediction));
+    assert!(trace.y == prediction.y && prediction.y == lens.y);
+    // What was asked for meanwhile stays open and in front.
+    window.show(Pane::Knockout);
+    window.show(Pane::Jobs);
+    // The prediction above the others.
+    let [trace, prediction, lens] = sized(&mut window, 1600.0, 1000.0);
+    assert!(trace.y == prediction.y && prediction.y < lens.y);
+    assert!(window.workspace().is_in_front(Pane::Jobs));
+    // Attention beside both.
+    let [trace, prediction, _] = sized(&mut window, 2560.0, 1440.0);
+    assert!(trace.x < prediction.x);
+    assert!(window.workspace().is_in_front(Pane::Knockout));
+    assert!(window.workspace().is_in_front(Pane::Jobs));
+
+    // One that was moved stays where it is.
+    let edge = egui::pos2(prediction.x - 2.0, 700.0);
+    window.harness.drag_at(edge);
+    window.harness.run_steps(2);
+    window.harness.drop_at(edge - egui::vec2(150.0, 0.0));
+    window.harness.run_steps(3);
+    let moved = at(&window, View::Prediction);
+    assert!(moved.x < prediction.x - 100.0, "{moved:?}");
+    let [trace, prediction, _] = sized(&mut window, 900.0, 600.0);
+    assert!(trace.x < prediction.x && !window.workspace().is_in_front(Pane::LogitLens));
+    assert!(window.workspace().is_in_front(Pane::Knockout), "it still has its own place");
+}
+
+/// On the screen of a laptop.
 #[test]
 fn menus_of_views_fit_a_small_window() {
     let mut window = Window::open();
@@ -106,9 +269,9 @@ fn menus_of_views_fit_a_small_window() {
     window.harness.set_size(size);
     window.harness.run_steps(3);
     window.click("View");
-    for pane in Pane::ALL {
-        let items: Vec<_> = window.harness.get_all_by_label(pane.text()).collect();
-        assert!(items.iter().all(|it| it.rect().bottom() <= size.y), "{pane:?}");
+    for view in View::ALL {
+        let items: Vec<_> = window.harness.get_all_by_label(view.text()).collect();
+        assert!(items.iter().all(|it| it.rect().bottom() <= size.y), "{view:?}");
     }
     // The last of the menu.
     let last = window.harness.get_by_label_contains("Reset zoom").rect();
@@ -118,10 +281,15 @@ fn menus_of_views_fit_a_small_window() {
 #[test]
 fn all_views_can_be_seen_at_once() {
     let mut window = Window::open();
+    window.show(Pane::Knockout);
     window.click("View");
     window.click("All views side by side");
-    assert!(Pane::ALL.into_iter().all(|pane| window.workspace().is_in_front(pane)));
+    for view in View::ALL {
+        let is_seen = view.modes().any(|pane| window.workspace().is_in_front(pane));
+        assert!(is_seen, "{view:?}");
+    }
+    assert!(window.workspace().is_in_front(Pane::Knockout), "a view keeps its mode");
     window.click("View");
     window.click("Usual arrangement");
-    assert!(!window.workspace().is_open(Pane::Bench));
+    assert!(!window.workspace().is_open(View::Many));
 }

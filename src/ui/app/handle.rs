@@ -107,7 +107,7 @@ impl App {
             Command::ZoomReset => ctx.set_zoom_factor(1.0),
 
             Command::ShowPane(pane) => self.views.workspace.show(pane),
-            Command::ClosePane(pane) => self.views.workspace.close(pane),
+            Command::CloseView(view) => self.views.workspace.close(view),
             Command::ResetLayout => self.views.workspace.reset(),
             Command::SpreadViews => self.views.workspace.spread(),
 

@@ -6,9 +6,8 @@ use crate::builtin;
 use crate::facts::Dataset;
 use crate::figure::Scale;
 use crate::ui::command::{Command, Step};
-use crate::ui::pane::Pane;
+use crate::ui::pane::View;
 use crate::ui::state::State;
-use crate::ui::widgets::in_columns_ui;
 use crate::ui::workspace::Workspace;
 use crate::worker::DeviceChoice;
 
@@ -22,20 +21,28 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
             item_ui(ui, Command::ShowPalette, commands);
         });
         ui.menu_button("View", |ui| {
-            in_columns_ui(ui, "views", &Pane::ALL, |ui, pane| {
-                let mut is_open = workspace.is_open(pane);
-                let item = ui.checkbox(&mut is_open, pane.text()).on_hover_text(pane.tooltip());
+            for view in View::ALL {
+                let mut is_open = workspace.is_open(view);
+                let item = ui.checkbox(&mut is_open, view.text()).on_hover_text(view.tooltip());
                 if item.changed() {
                     commands.push(if is_open {
-                        Command::ShowPane(pane)
+                        Command::ShowPane(view.first_mode())
                     } else {
-                        Command::ClosePane(pane)
+                        Command::CloseView(view)
                     });
                 }
-            });
+            }
             ui.separator();
             item_ui(ui, Command::ResetLayout, commands);
             item_ui(ui, Command::SpreadViews, commands);
+            ui.separator();
+            ui.menu_button("Pick out", |ui| {
+                for step in [Step::Next, Step::Previous] {
+                    item_ui(ui, Command::StepLayer(step), commands);
+                    item_ui(ui, Command::StepHead(step), commands);
+                    item_ui(ui, Command::StepToken(step), commands);
+                }
+            });
             ui.separator();
             let themes = [ThemePreference::System, ThemePreference::Light, ThemePreference::Dark];
             for theme in themes {
@@ -47,27 +54,6 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
             item_ui(ui, Command::ZoomOut, commands);
             item_ui(ui, Command::ZoomReset, commands);
         });
-        ui.menu_button("Device", |ui| {
-            let adapters = state.adapters.iter().map(|it| DeviceChoice::Wgpu(Some(it.index)));
-            let devices = [DeviceChoice::Auto, DeviceChoice::Cpu].into_iter().chain(adapters);
-            for device in devices {
-                let text = match device {
-                    DeviceChoice::Wgpu(Some(index)) => state
-                        .adapters
-                        .iter()
-                        .find(|it| it.index == index)
-                        .map_or_else(|| device.to_string(), |it| it.to_string()),
-                    _ => Command::SetDevice(device).text(),
-                };
-                let command = Command::SetDevice(device);
-                let button = ui.radio(state.device == device, text);
-                let button = button.on_hover_text(command.tooltip());
-                if button.clicked() {
-                    commands.push(command);
-                    ui.close();
-                }
-            }
-        });
         ui.menu_button("Facts", |ui| {
             item_ui(ui, Command::FocusSearch, commands);
             item_ui(ui, Command::NextFact, commands);
@@ -75,12 +61,6 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
             item_ui(ui, Command::Flip, commands);
             item_ui(ui, Command::KeepBeside, commands);
             item_ui(ui, Command::DropBeside, commands);
-            ui.separator();
-            for step in [Step::Next, Step::Previous] {
-                item_ui(ui, Command::StepLayer(step), commands);
-                item_ui(ui, Command::StepHead(step), commands);
-                item_ui(ui, Command::StepToken(step), commands);
-            }
             ui.separator();
             let mut is_on = state.preferences.measures_recall;
             let command = Command::SetMeasuresRecall(!is_on);
@@ -112,7 +92,6 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let recent = &state.preferences.recent_datasets;
     let recent = recent.iter().map(|path| Command::OpenDatasetAt(path.clone()));
     recent_ui(ui, "Recent datasets", recent, commands);
-    item_ui(ui, Command::OpenNoise, commands);
     item_ui(ui, Command::OpenSpec, commands);
     ui.separator();
     item_ui(ui, Command::OpenSession, commands);
@@ -122,27 +101,58 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     item_ui(ui, Command::SaveSession, commands);
     item_ui(ui, Command::SaveSessionAs, commands);
     ui.separator();
-    item_ui(ui, Command::TypeModelPath, commands);
-    item_ui(ui, Command::TypeDatasetPath, commands);
-    item_ui(ui, Command::TypeNoisePath, commands);
-    item_ui(ui, Command::TypeSessionPath, commands);
+    ui.menu_button("Type a path", |ui| {
+        for command in [
+            Command::TypeModelPath,
+            Command::TypeModelBesidePath,
+            Command::TypeDatasetPath,
+            Command::TypeSessionPath,
+            Command::TypeScreenshotPath,
+        ] {
+            item_ui(ui, command, commands);
+        }
+    })
+    .response
+    .on_hover_text(Command::TypeModelPath.tooltip());
     ui.separator();
     item_ui(ui, Command::SaveScreenshot, commands);
-    item_ui(ui, Command::TypeScreenshotPath, commands);
     ui.menu_button("Screenshot size", |ui| {
         for scale in Scale::ALL {
             let is_chosen = state.preferences.screenshot_scale == scale.times();
             choice_ui(ui, is_chosen, Command::SetScreenshotScale(scale.times()), commands);
         }
     });
+    ui.menu_button("Device", |ui| device_menu_ui(ui, state, commands));
     ui.separator();
     item_ui(ui, Command::Quit, commands);
+}
+
+/// What computes.
+fn device_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let adapters = state.adapters.iter().map(|it| DeviceChoice::Wgpu(Some(it.index)));
+    let devices = [DeviceChoice::Auto, DeviceChoice::Cpu].into_iter().chain(adapters);
+    for device in devices {
+        let text = match device {
+            DeviceChoice::Wgpu(Some(index)) => state
+                .adapters
+                .iter()
+                .find(|it| it.index == index)
+                .map_or_else(|| device.to_string(), |it| it.to_string()),
+            _ => Command::SetDevice(device).text(),
+        };
+        let command = Command::SetDevice(device);
+        let button = ui.radio(state.device == device, text);
+        let button = button.on_hover_text(command.tooltip());
+        if button.clicked() {
+            commands.push(command);
+            ui.close();
+        }
+    }
 }
 
 /// What can be opened as the second model.
 fn beside_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     item_ui(ui, Command::OpenModelBeside, commands);
-    item_ui(ui, Command::TypeModelBesidePath, commands);
     for builtin in builtin::ALL {
         item_ui(ui, Command::OpenModelBesideAt(builtin.name.into()), commands);
     }

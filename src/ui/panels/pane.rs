@@ -1,8 +1,8 @@
-//! What each view draws into its place.
+//! What each mode of a view draws into its place.
 
 use std::sync::Arc;
 
-use eframe::egui::{Id, RichText, Ui};
+use eframe::egui::{Id, Panel, RichText, ScrollArea, Ui};
 
 use super::Views;
 use super::jobs_panel::jobs_ui;
@@ -22,7 +22,7 @@ use crate::ui::views::{
     AttentionView, CutView, FigureView, attention_ui, attribution_choices_ui, lens_choices_ui,
 };
 
-/// What a view shows of the chosen fact.
+/// Draws a mode of a view.
 pub fn pane_ui(
     ui: &mut Ui,
     pane: Pane,
@@ -63,11 +63,32 @@ pub fn pane_ui(
             });
             views.lens = choice;
         }
+        Pane::Cell => cell_panel_ui(ui, state, views, commands),
         _ => study_panel_ui(ui, pane, state, views, commands),
     }
 }
 
-/// What a view's action asks the window to do.
+/// The trace with the runs behind the cell that is picked out, beside it where there is room, else
+/// below: another cell is a click away.
+fn cell_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
+    /// The width in points from which both have room beside each other.
+    const WIDE: f32 = 700.0;
+
+    let room = ui.available_size();
+    let drawer = if room.x >= WIDE {
+        Panel::right("cell beside").default_size(room.x * 0.45).size_range(240.0..=room.x * 0.6)
+    } else {
+        Panel::bottom("cell below").default_size(room.y * 0.45).size_range(120.0..=room.y * 0.6)
+    };
+    drawer.resizable(true).show(ui, |ui| {
+        ScrollArea::vertical().id_salt("cell").auto_shrink(false).show(ui, |ui| {
+            study_panel_ui(ui, Pane::Cell, state, views, commands);
+        });
+    });
+    trace_panel_ui(ui, state, views, commands);
+}
+
+/// The commands that carry out the action of a view.
 pub(super) fn asked_by(action: ViewAction, pane: Pane, row: Row) -> Vec<Command> {
     match action {
         ViewAction::Hover(selection) => {
@@ -80,7 +101,7 @@ pub(super) fn asked_by(action: ViewAction, pane: Pane, row: Row) -> Vec<Command>
     }
 }
 
-/// The figure of a result that is shown unasked, with what there is to choose of it.
+/// The figure of a result that is shown unasked, with the choices of how it is drawn.
 fn figure_panel_ui(
     ui: &mut Ui,
     pane: Pane,
@@ -134,7 +155,7 @@ fn attention_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
     }
 }
 
-/// A result, or why there is none yet.
+/// Shows a result, or says why there is none yet.
 fn answer_ui(
     ui: &mut Ui,
     state: &State,
@@ -170,7 +191,7 @@ fn answer_ui(
             ui.weak("The session file does not hold this");
         }
         _ => {
-            // Still: a spinner would be drawn all the time, on the cores that the model needs.
+            // No spinner: it would be drawn all the time, on the cores that the model needs.
             ui.weak("Running the model…");
         }
     }

@@ -142,10 +142,11 @@ pub enum Asks {
 
 macro_rules! studies {
     (
+        views $_views:tt
         shown $_shown:tt
         studies {
-            $($Pane:ident, $module:ident, $_key:literal, $_text:literal, $_verb:literal,
-                $_about:literal;)*
+            $($Pane:ident of $_view:ident $(as $_mode:literal)?, $module:ident, $_key:literal,
+                $_text:literal, $_verb:literal, $_about:literal;)*
         }
         own $_own:tt
     ) => {

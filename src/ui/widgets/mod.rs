@@ -3,7 +3,6 @@
 mod arrows;
 mod caption;
 mod color_bar;
-mod columns;
 pub mod head_atlas;
 pub mod heatmap;
 pub mod layer_plot;
@@ -19,7 +18,6 @@ pub use crate::figure::number;
 pub use arrows::{arrow_steps, moved};
 pub use caption::{Caption, Tone};
 pub use color_bar::ColorBar;
-pub use columns::in_columns_ui;
 pub use head_atlas::HeadAtlas;
 pub use heatmap::{Cell, Heatmap, HeatmapResponse};
 pub use keep_together::keep_together;
