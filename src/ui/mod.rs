@@ -21,6 +21,7 @@ mod errand;
 mod export;
 pub mod facts;
 mod icon;
+mod monitors;
 mod palette;
 pub mod pane;
 mod panels;
@@ -146,6 +147,10 @@ enum Failure {
     Final(WindowError),
 }
 
+/// Width and height in points below which the window cannot be made: a screen of 800 × 480 has room for
+/// it, and one of 1366 × 768 whose points are twice as large nearly has.
+const LEAST_SIZE: [f32; 2] = [640.0, 400.0];
+
 fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(), Failure> {
     let size = options.size.unwrap_or([1360.0, 850.0]);
     let is_remembered = options.screenshot.is_none();
@@ -160,7 +165,7 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
             .with_app_id("factscope")
             .with_icon(icon::icon())
             .with_inner_size(size)
-            .with_min_inner_size([900.0, 560.0])
+            .with_min_inner_size(LEAST_SIZE)
             .with_drag_and_drop(true),
         ..NativeOptions::default()
     };
@@ -172,6 +177,7 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
             "factscope",
             native,
             Box::new(move |cc| {
+                monitors::bring_back(cc);
                 let mut app = App::new(cc, options, Arc::new(dialogs::RfdPicker))?;
                 app.state.adapters = adapters.to_vec();
                 if !adapters.iter().any(|adapter| adapter.kind.is_real()) {
