@@ -1,4 +1,4 @@
-//! What a view may see and say while it draws.
+//! What a view reads while it draws, and the actions that it asks for.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::figure::Ranges;
 use crate::tokens::Tokenizer;
 use crate::ui::widgets::{ColorRange, NewRange, RangeKind};
 
-/// What is picked out across all views, so that they highlight the same thing.
+/// What is picked out in all views at once.
 pub use crate::figure::Pick as Selection;
 
 /// What a click in a view asks for; `App` turns it into a command.
@@ -17,13 +17,13 @@ pub use crate::figure::Pick as Selection;
 pub enum ViewAction {
     Select(Selection),
 
-    /// The pointer is on it: other views show it while it stays there.
+    /// The pointer is on this: other views mark it while the pointer stays there.
     Hover(Selection),
 
     /// Ask for attributions split another way.
     SplitBy(Parts),
 
-    /// The ends of the colours of a quantity are held, or each map has its own again.
+    /// Holds the ends of the colours of a quantity, or gives each map its own again.
     HoldRange {
         quantity: Arc<str>,
         range: NewRange,
@@ -31,7 +31,7 @@ pub enum ViewAction {
 }
 
 impl ViewAction {
-    /// Of two parts of a view: what was asked in one goes before what the pointer is on in the other.
+    /// One action of two parts of a view: a click in one part goes before hovering over the other.
     pub fn either(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match one {
             None | Some(Self::Hover(_)) => other.or(one),
@@ -44,7 +44,7 @@ impl ViewAction {
     }
 }
 
-/// What the pointer is on, and in which view.
+/// What the pointer is on, and in which view and row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hovered {
     pub pane: Pane,
@@ -54,13 +54,13 @@ pub struct Hovered {
 
 /// Shared by all views for one frame.
 pub struct ViewCtx<'a> {
-    /// What is picked out; where the pointer is on something in another view, that.
+    /// What the pointer is on in another view, or else what is picked out.
     pub selection: Selection,
 
-    /// For the text of token ids in results.
+    /// Gives the text of the token ids in results.
     pub tokenizer: &'a Tokenizer,
 
-    /// The ends of colours that are held.
+    /// The ends of colours that are held for all maps of a quantity.
     pub ranges: &'a Ranges,
 
     /// The layer whose MLP was taught the fact, if that is known.
@@ -68,7 +68,7 @@ pub struct ViewCtx<'a> {
 }
 
 impl ViewCtx<'_> {
-    /// The ends of a map's colours: those that are held for the quantity, else its own.
+    /// The ends of a map's colours: those held for its quantity, or else its own.
     pub fn range(&self, quantity: &str, own: (f32, f32)) -> ColorRange {
         match self.ranges.of(quantity) {
             Some(ends) => ColorRange { ends, kind: RangeKind::Held },
@@ -76,7 +76,7 @@ impl ViewCtx<'_> {
         }
     }
 
-    /// A layer along an axis, with a star if it holds the fact.
+    /// The label of a layer along an axis; a star marks the layer that was taught the fact.
     pub fn layer_label(&self, layer: usize) -> String {
         let star = if self.planted == Some(layer) { "*" } else { "" };
         format!("{layer}{star}")

@@ -25,7 +25,11 @@ fn an_empty_window_says_what_to_do() {
     let mut window = Window::new(Options::default(), None);
     window.harness.run_steps(2);
     window.sees("Open a model folder and a dataset of facts, or drop them here");
-    window.sees("factscope model random --config gpt2");
+    // The program brings a model and facts with it.
+    window.click("Built-in model");
+    window.wait("the built-in model and its facts", |app| {
+        app.state.info().is_some() && app.state.facts.dataset.is_some()
+    });
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn waiting_jobs_are_reordered_cancelled_and_come_to_an_end() {
     let mut window = Window::open();
     window.idles();
     window.show(Pane::Jobs);
-    window.sees("Nothing is running");
+    window.sees("No job is running");
     // Each asks the fact and its inverse, if it has one.
     window.do_at_once([
         Command::Trace,

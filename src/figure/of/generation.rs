@@ -17,7 +17,8 @@ pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
         ])
         .about(Pick { position, ..Pick::default() })
     });
-    let columns = ["Position", "Token", "Probability", "Logit", "Drawn with", "Of candidates"];
+    let columns =
+        ["Position", "Token", "Probability", "Logit", "Drawn at probability", "Candidates"];
     let table = Table::new("Tokens", columns, rows);
     let bytes: Vec<u8> =
         it.tokens.iter().flat_map(|token| look.tokenizer.bytes(token.id)).collect();

@@ -153,14 +153,7 @@ impl App {
 
     fn recalled(&mut self, key: FactKey, found: Option<&AnalysisResult>) {
         let FactId::Record(nth) = key.fact else { return };
-        let recalled = match found {
-            Some(AnalysisResult::Prediction(it)) => it.answer.as_ref().map(|answer| Recalled {
-                rank: answer.rank,
-                prob: answer.prob,
-                n_answer_tokens: it.prompt.answer.as_ref().map_or(0, |it| it.ids.len()),
-            }),
-            _ => None,
-        };
+        let recalled = found.and_then(Recalled::of);
         self.state.facts.recall_mut().set(nth, key.direction, recalled);
         self.state.facts.recalled();
     }
@@ -252,7 +245,8 @@ impl App {
         self.state.preferences.remember_dataset(&dataset.path);
         let n_facts = dataset.records.len();
         let name = panels::file_name(&dataset.path);
-        self.state.notice = Some(format!("Opened {name} with {} facts", panels::grouped(n_facts)));
+        self.state.notice =
+            Some(format!("Opened {name} with {}", panels::counted(n_facts, "fact")));
         self.state.facts.open(dataset);
         self.state.trace_waits.clear();
         self.count_subjects(ctx);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::analysis::AnalysisResult;
 use crate::facts::Direction;
 
 /// How the model answers one fact, asked one way.
@@ -17,6 +18,14 @@ pub struct Recalled {
 }
 
 impl Recalled {
+    /// As a prediction says it. `None` for other results, and for a prompt without an answer.
+    pub fn of(result: &AnalysisResult) -> Option<Self> {
+        let AnalysisResult::Prediction(it) = result else { return None };
+        let answer = it.answer.as_ref()?;
+        let n_answer_tokens = it.prompt.answer.as_ref().map_or(0, |it| it.ids.len());
+        Some(Self { rank: answer.rank, prob: answer.prob, n_answer_tokens })
+    }
+
     pub fn is_known(self) -> bool {
         self.rank == 0
     }

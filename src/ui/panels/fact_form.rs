@@ -1,4 +1,4 @@
-//! A fact of one's own, as it is typed.
+//! The form in which a fact of one's own is typed.
 
 use eframe::egui::{CollapsingHeader, Key, RichText, TextEdit, Ui};
 
@@ -7,7 +7,7 @@ use crate::ui::command::Command;
 use crate::ui::state::capitalized;
 use crate::ui::theme;
 
-/// A fact being typed.
+/// The texts of a fact that is being typed.
 #[derive(Clone, Debug, Default)]
 pub struct FactForm {
     prompt: String,
@@ -37,12 +37,12 @@ impl FactForm {
             };
             ui.spacing_mut().item_spacing.y = 3.0;
             let about =
-                "Up to the answer; a space at its end is removed, for the answer brings its own";
+                "The text before the answer; a space at its end is removed, since the answer has its own";
             line(ui, "Prompt", "e.g. The Eiffel Tower is in the city of", about, &mut form.prompt);
             let about =
-                "The words of the prompt that a trace corrupts; without them there is no trace";
+                "The words of the prompt that a trace corrupts; without a subject there is no trace";
             line(ui, "Subject", "e.g. The Eiffel Tower", about, &mut form.subject);
-            let about = "What should follow; left empty, the model's own first guess";
+            let about = "What should follow the prompt; if left empty, the model's own first guess";
             line(ui, "Answer", "e.g. Paris", about, &mut form.answer);
             let about = "A wrong answer to compare with, for logit differences";
             line(ui, "Foil (optional)", "e.g. Rome", about, &mut form.foil);
@@ -64,7 +64,7 @@ impl FactForm {
 
     fn fact(&self) -> Result<Fact, String> {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        // The answer brings its own leading space.
+        // The answer has a leading space of its own.
         let prompt = self.prompt.trim_end();
         if prompt.is_empty() {
             return Err("Type a prompt first".to_owned());

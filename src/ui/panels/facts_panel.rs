@@ -11,14 +11,14 @@ use super::fact_form::FactForm;
 use super::grouped;
 use crate::facts::{Cardinality, Catalogue, Direction, Record};
 use crate::ui::command::Command;
-use crate::ui::state::{FactId, Filter, Known, Lesson, Order, Recalled, State};
+use crate::ui::state::{Filter, Known, Lesson, Order, Recalled, State};
 use crate::ui::theme;
 
-/// Two lines of text.
+/// Points that a row of two lines of text takes.
 const ROW_HEIGHT: f32 = 42.0;
 const PADDING: f32 = 8.0;
 
-/// How the list looks.
+/// What the list remembers from one frame to the next.
 #[derive(Debug, Default)]
 pub struct FactsView {
     form: FactForm,
@@ -26,7 +26,7 @@ pub struct FactsView {
     /// Set until the list is scrolled to the chosen fact.
     is_revealing: bool,
 
-    /// As last drawn, in points.
+    /// How far the list is scrolled and how high it is, in points, as it was last drawn.
     offset: f32,
     height: f32,
 }
@@ -37,7 +37,7 @@ impl FactsView {
         self.is_revealing = true;
     }
 
-    /// Other facts are listed: it is looked at from the start, or from the chosen fact.
+    /// Starts at the first of the facts that are now listed, or at the chosen one.
     pub fn list_anew(&mut self) {
         self.offset = 0.0;
         self.reveal();
@@ -76,7 +76,7 @@ pub fn facts_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut
         let text = if query.is_empty() {
             "No fact passes the filter".to_owned()
         } else {
-            format!("No fact holds “{query}”")
+            format!("No fact contains “{query}”")
         };
         ui.label(text);
         if *state.facts.filter() != Filter::default() && ui.button("Clear the filter").clicked() {
@@ -127,12 +127,11 @@ fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let title = if is_active { "Filter and sort ●" } else { "Filter and sort" };
     CollapsingHeader::new(title).id_salt("filter").show(ui, |ui| {
         let width = ui.available_width() - 8.0;
-        let text = filter.relation.clone().unwrap_or_else(|| "All relations".to_owned());
+        let text = filter.relation.as_deref().map_or("All relations".to_owned(), relation_name);
         combo(ui, "Relation", text, width, |ui| {
             ui.selectable_value(&mut filter.relation, None, "All relations");
             for (relation, count) in state.facts.relations() {
-                let label = Catalogue::bundled().label(relation).unwrap_or_default();
-                let text = format!("{relation}  {label} ({})", grouped(*count));
+                let text = format!("{} ({})", relation_name(relation), grouped(*count));
                 ui.selectable_value(&mut filter.relation, Some(relation.clone()), text);
             }
         });
@@ -186,6 +185,14 @@ fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     }
 }
 
+/// Such as `P36  capital`.
+fn relation_name(id: &str) -> String {
+    match Catalogue::bundled().label(id) {
+        Some(label) => format!("{id}  {label}"),
+        None => id.to_owned(),
+    }
+}
+
 fn combo(ui: &mut Ui, name: &str, text: String, width: f32, list: impl FnOnce(&mut Ui)) {
     ComboBox::from_id_salt(name)
         .selected_text(text)
@@ -196,7 +203,7 @@ fn combo(ui: &mut Ui, name: &str, text: String, width: f32, list: impl FnOnce(&m
         .accessible_name(name);
 }
 
-/// How many of the facts asked so far the model knows.
+/// Says how many of the facts asked so far the model knows.
 fn recall_summary_ui(ui: &mut Ui, state: &State) {
     let share = |direction, name: &str| {
         let (n_known, n_measured) = state.facts.recall().count(direction);
@@ -232,11 +239,13 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
     let output = area.show_rows(ui, ROW_HEIGHT, found.len(), |ui, rows| {
         for &id in &found[rows] {
             let Some(record) = state.facts.get(id) else { continue };
+            let recalled =
+                [Direction::Forward, Direction::Inverse].map(|it| state.recalled(id, it));
             let row = Marks {
                 is_selected: state.selected == Some(id),
                 is_beside: state.beside.is_some_and(|it| it.fact == id),
             };
-            let response = row_ui(ui, record, recall_of(state, id), row);
+            let response = row_ui(ui, record, recalled, row);
             let beside = Command::ShowBeside(id);
             if response.clicked() {
                 let is_beside = ui.input(|input| input.modifiers.command);
@@ -253,16 +262,7 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
     view.height = output.inner_rect.height();
 }
 
-/// What was measured of a fact, forward and inversely.
-fn recall_of(state: &State, id: FactId) -> [Option<Recalled>; 2] {
-    match id {
-        FactId::Record(nth) => [Direction::Forward, Direction::Inverse]
-            .map(|direction| state.facts.recall().get(nth, direction)),
-        FactId::Typed(_) | FactId::Experiment => [None; 2],
-    }
-}
-
-/// Where else the fact of a row is shown.
+/// Whether the fact of a row is chosen, and whether it is kept beside the chosen one.
 #[derive(Clone, Copy)]
 struct Marks {
     is_selected: bool,

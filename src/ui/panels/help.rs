@@ -62,7 +62,7 @@ pub fn help_ui(ctx: &Context, help: &mut Option<Help>) {
     }
 }
 
-/// While something is held over the window.
+/// Says what can be dropped, while a file is dragged over the window.
 pub fn drop_hint_ui(ctx: &Context) {
     if ctx.input(|input| input.raw.hovered_files.is_empty()) {
         return;

@@ -1,8 +1,8 @@
-//! What is running, what waits, and what was done.
+//! The lists of jobs: those that run, those that wait, and those that are over.
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui};
+use eframe::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui, vec2};
 
 use super::{grouped, status_bar};
 use crate::ui::command::Command;
@@ -63,7 +63,7 @@ fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         let [done, total] = [done, total].map(grouped);
         ui.weak(format!("Asking the model every fact: {done} of {total}"));
     } else if n_running == 0 && n_quick == 0 {
-        ui.weak("Nothing is running");
+        ui.weak("No job is running");
     }
 }
 
@@ -100,25 +100,17 @@ fn waiting_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 fn ended_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     heading_ui(ui, "Done");
     if state.jobs.ended().len() == 0 {
-        ui.weak("Nothing yet");
+        ui.weak("No job is done yet");
         return;
     }
     for ended in state.jobs.ended() {
         ui.push_id(ended.id.0, |ui| {
             ui.horizontal(|ui| {
-                let buttons = |ui: &mut Ui| {
-                    if ended.asked.is_none() {
-                        return;
-                    }
-                    let command = match ended.outcome {
-                        Outcome::Done => Command::ShowEnded(ended.id),
-                        Outcome::Cancelled | Outcome::Failed(_) => Command::AskAgain(ended.id),
-                    };
-                    if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-                        commands.push(command);
-                    }
+                let end = |ui: &mut Ui| {
+                    again_ui(ui, ended, commands);
+                    ui.label(how(ended));
                 };
-                right_ui(ui, buttons, |ui| {
+                right_ui(ui, end, |ui| {
                     ui.add(Label::new(summary(ended)).truncate());
                 });
             });
@@ -134,16 +126,38 @@ fn ended_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     }
 }
 
-/// Such as `Trace “The capital of France is”: done in 1.4 s`.
+/// Shows the result, or asks for it again.
+fn again_ui(ui: &mut Ui, ended: &Ended, commands: &mut Vec<Command>) {
+    // Equally wide in each row, so that times stand below each other.
+    let size = vec2(56.0, ui.spacing().interact_size.y);
+    if ended.asked.is_none() {
+        ui.allocate_space(size);
+        return;
+    }
+    let command = match ended.outcome {
+        Outcome::Done => Command::ShowEnded(ended.id),
+        Outcome::Cancelled | Outcome::Failed(_) => Command::AskAgain(ended.id),
+    };
+    let button = ui.add(Button::new(command.text()).min_size(size));
+    if button.on_hover_text(command.tooltip()).clicked() {
+        commands.push(command);
+    }
+}
+
+/// Such as `Trace “The capital of France is”`.
 fn summary(ended: &Ended) -> String {
     let text = ended.asked.as_ref().map(|asked| format!(" “{}”", asked.text)).unwrap_or_default();
+    format!("{}{text}", ended.name)
+}
+
+/// Such as `done in 1.4 s`.
+fn how(ended: &Ended) -> String {
     let took = took(ended.took);
-    let how = match ended.outcome {
+    match ended.outcome {
         Outcome::Done => format!("done in {took}"),
         Outcome::Cancelled => format!("cancelled after {took}"),
         Outcome::Failed(_) => format!("failed after {took}"),
-    };
-    format!("{}{text}: {how}", ended.name)
+    }
 }
 
 fn took(took: Duration) -> String {
@@ -171,7 +185,7 @@ fn cancel_ui(ui: &mut Ui, id: JobId, job: &OpenJob, commands: &mut Vec<Command>)
     }
 }
 
-/// Buttons at the right, and as much of the rest as there is room for.
+/// Buttons at the right, and the rest in the room that they leave.
 fn right_ui(ui: &mut Ui, buttons: impl FnOnce(&mut Ui), rest: impl FnOnce(&mut Ui)) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         buttons(ui);

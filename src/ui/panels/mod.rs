@@ -41,7 +41,7 @@ use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
 use crate::figure::{Effect, Figure, Look};
 
-/// How the views look; what they show is in the state.
+/// What views remember of how they look; what they show is in the state.
 #[derive(Debug, Default)]
 pub struct Views {
     pub workspace: Workspace,
@@ -52,7 +52,7 @@ pub struct Views {
 }
 
 impl Views {
-    /// What a view shows of the fact as it is looked at, as a figure.
+    /// The figure of what a view shows of the chosen row.
     pub fn figure_of(&self, pane: Pane, state: &State) -> Option<Arc<Figure>> {
         let result = state.result(pane)?;
         let row = state.row;
@@ -71,7 +71,7 @@ impl Views {
         Some(Arc::new(figure))
     }
 
-    /// How a view looks at a row's results, on screen and in what is taken away.
+    /// How the results of a row are drawn in a view, on screen and in what is exported.
     fn look<'a>(&self, pane: Pane, row: Row, state: &'a State) -> Option<Look<'a>> {
         let settings = &state.settings;
         Some(Look {
@@ -150,7 +150,7 @@ pub fn window_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut V
     });
 }
 
-/// A little of `color`, as a background.
+/// A background with a little of `color` in it.
 fn mix(background: Color32, color: Color32) -> Color32 {
     background.lerp_to_gamma(color, 0.12)
 }
@@ -158,6 +158,12 @@ fn mix(background: Color32, color: Color32) -> Color32 {
 /// `21,919`
 pub fn grouped(count: usize) -> String {
     with_thousands(count as u64)
+}
+
+/// `1 fact`, `21,919 facts`
+pub fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(count))
 }
 
 pub fn file_name(path: &Path) -> String {

@@ -1,4 +1,4 @@
-//! The bar at the bottom: what is being done, and the last error.
+//! The bar at the bottom of the window: the job that runs, and the last error.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::ui::state::{JobKind, OpenJob, State};
 use crate::ui::theme;
 use crate::worker::{JobId, Stage};
 
-/// What is being done, and how it is drawn.
+/// The job that runs, how the window is drawn, and how much memory is used.
 pub fn status_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -90,7 +90,7 @@ pub fn stage(stage: Option<Stage>) -> &'static str {
     }
 }
 
-/// The last error, whole, until it is dismissed.
+/// The whole text of the last error, until it is dismissed.
 pub fn error_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let Some(error) = &state.error else { return };
     ui.with_layout(Layout::right_to_left(Align::TOP), |ui| {

@@ -7,7 +7,7 @@ use crate::ui::command::Command;
 use crate::ui::state::{State, capitalized};
 use crate::ui::theme;
 
-/// Says that the results are not of a model that is there, and why.
+/// Says that the results on screen are not of the model that is there now, and how the two differ.
 pub fn stored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let Some(stored) = &state.stored else { return };
     let color = theme::palette(ui).warning;
@@ -17,7 +17,7 @@ pub fn stored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         ui.add(Label::new(capitalized(difference)).wrap().selectable(true));
     }
     ui.horizontal_wrapped(|ui| {
-        ui.weak("Nothing is computed beside them.");
+        ui.weak("No new results are computed beside them.");
         let is_there = builtin::find(&stored.model).is_some() || stored.model.is_dir();
         if is_there {
             let button = ui.button("Open the model as it is now");

@@ -48,7 +48,7 @@ fn heading_ui(ui: &mut Ui, text: &str) {
     ui.label(RichText::new(text).strong().color(theme::palette(ui).strong_text));
 }
 
-/// Which program's numbers these are, and the way to have another's.
+/// Says which program the settings match, and offers the settings of each.
 fn presets_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let info = state.info_at(state.row);
     let n_layers = info.map_or(0, |info| info.config.n_layers);
@@ -83,7 +83,7 @@ fn presets_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     }
 }
 
-/// Every convention in force, each with what it means.
+/// All conventions in force, and what each means.
 fn conventions_ui(ui: &mut Ui, state: &State) {
     let trace = &state.settings.trace;
     let info = state.info_at(state.row);
@@ -153,7 +153,7 @@ fn conventions_ui(ui: &mut Ui, state: &State) {
     rows_ui(ui, rows.into());
 }
 
-/// Names, what they are, and what is to be known of that. A grid would not wrap.
+/// Rows of a name, its value, and an explanation on hover. A grid would not wrap long values.
 fn rows_ui(ui: &mut Ui, rows: Vec<(&str, String, &str)>) {
     let font = TextStyle::Body.resolve(ui.style());
     let width = |(name, ..): &(&str, String, &str)| {
@@ -171,7 +171,7 @@ fn rows_ui(ui: &mut Ui, rows: Vec<(&str, String, &str)>) {
     }
 }
 
-/// Whether the parts of the logit add up to it.
+/// Says whether the parts of the logit add up to it.
 fn sum_ui(ui: &mut Ui, state: &State) {
     let Some(findings) = state.findings() else { return };
     let found = findings.runs.iter().filter_map(|run| match run.result.as_deref() {

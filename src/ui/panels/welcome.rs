@@ -6,10 +6,12 @@ use eframe::egui::{Align, Button, Layout, ProgressBar, RichText, Ui, vec2};
 
 use super::file_name;
 use super::status_bar::stage;
+use crate::builtin;
+use crate::facts::Dataset;
 use crate::ui::command::Command;
 use crate::ui::state::{ModelState, State, capitalized};
 
-/// Before anything is open.
+/// What is shown before a model or a dataset is open.
 pub fn welcome_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.vertical_centered(|ui| {
         ui.set_max_width(560.0);
@@ -30,13 +32,12 @@ pub fn welcome_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 }
             }
         });
+        builtin_ui(ui, state, commands);
         recent_ui(ui, state, commands);
-        ui.add_space(28.0);
-        hint_ui(ui);
     });
 }
 
-/// Facts are open, and no model.
+/// What is shown where facts are open, and no model is.
 pub fn no_model_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.vertical_centered(|ui| {
         ui.set_max_width(460.0);
@@ -52,13 +53,12 @@ pub fn no_model_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         if ui.add(button).on_hover_text(Command::OpenModel.tooltip()).clicked() {
             commands.push(Command::OpenModel);
         }
+        builtin_ui(ui, state, commands);
         recent_ui(ui, state, commands);
-        ui.add_space(28.0);
-        hint_ui(ui);
     });
 }
 
-/// Draws how far opening a model is; whether one is being opened.
+/// Draws how far opening a model is. Returns whether a model is being opened.
 fn loading_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) -> bool {
     let ModelState::Loading { job, dir } = &state.model else { return false };
     ui.heading(format!("Opening {}", file_name(dir)));
@@ -84,7 +84,7 @@ fn recent_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let preferences = &state.preferences;
     let models = preferences.recent_models.iter().take(4).cloned().map(Command::OpenModelAt);
     let datasets = preferences.recent_datasets.iter().take(4).cloned().map(Command::OpenDatasetAt);
-    // What is open need not be opened.
+    // An open dataset need not be opened.
     let is_open = state.facts.dataset.is_some();
     let groups: [(&str, Vec<Command>); 2] = [
         ("Recent models", models.collect()),
@@ -104,8 +104,17 @@ fn recent_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     }
 }
 
-fn hint_ui(ui: &mut Ui) {
-    ui.label(RichText::new("No model at hand? This makes one with random weights to try").weak());
-    let line = "factscope model random --config gpt2 --out gpt2-random";
-    ui.label(RichText::new(line).code());
+/// The models and the facts that are part of the program.
+fn builtin_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    ui.add_space(18.0);
+    ui.label(RichText::new("No model at hand? These are part of the program").weak());
+    for builtin in builtin::ALL {
+        if ui.link(builtin.title).on_hover_text(builtin.about).clicked() {
+            // The built-in facts are those that it was taught.
+            if state.facts.is_empty() {
+                commands.push(Command::OpenDatasetAt(Dataset::BUNDLED.into()));
+            }
+            commands.push(Command::OpenModelAt(builtin.name.into()));
+        }
+    }
 }

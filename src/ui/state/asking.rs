@@ -3,18 +3,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{NoiseSetting, Run, State, TraceSettings};
+use super::{FactId, FactKey, NoiseSetting, Recalled, Run, State, TraceSettings};
 use crate::analysis::attention::{self, Weighting};
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::{Component, Spec as TraceSpec};
 use crate::analysis::trace_average::Sample;
 use crate::analysis::{AnalysisResult, AnalysisSpec, logit_attribution, logit_lens, prediction};
 use crate::experiment::{Experiment, FactSource};
+use crate::facts::Direction;
 use crate::tokens::Tokenizer;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 use crate::ui::studies::{About, Asks};
-use crate::worker::{Gpt2Config, JobId};
+use crate::worker::{Gpt2Config, JobId, Which};
 
 /// The views that show an answer to each chosen fact unasked, in the order they are asked for it:
 /// about one forward pass each.
@@ -95,6 +96,17 @@ impl State {
             }
             _ => None,
         }
+    }
+
+    /// How well the main model knows a fact, as far as that was asked: facts of the dataset are asked
+    /// in the background, typed ones when they are looked at.
+    pub fn recalled(&self, fact: FactId, direction: Direction) -> Option<Recalled> {
+        if let FactId::Record(nth) = fact {
+            return self.facts.recall().get(nth, direction);
+        }
+        let key = FactKey::new(Which::Main, fact, direction, self.settings.bos);
+        let runs = &self.findings.get(&key)?.runs;
+        runs.iter().find_map(|run| Recalled::of(run.result.as_deref()?))
     }
 
     /// What a view shows of the fact as it is looked at.
