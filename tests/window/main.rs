@@ -8,6 +8,7 @@ mod difference;
 mod attention;
 mod attribution;
 mod averages;
+mod calm;
 mod closing;
 mod earlier;
 mod graph;

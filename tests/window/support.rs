@@ -92,7 +92,7 @@ impl Window {
         Self { harness, dir }
     }
 
-    /// With the tiny model and the facts above.
+    /// With the tiny model and the facts above, and the settings of traces shown.
     pub fn open() -> Self {
         let mut window = Self::new(Options { model: Some(tiny()), ..Options::default() }, None);
         let facts = window.file("facts.json", FACTS);
@@ -101,6 +101,7 @@ impl Window {
             matches!(app.state.model, ModelState::Open(_)) && app.state.facts.dataset.is_some()
         });
         window.wait_for_predictions();
+        window.does(Command::ShowMoreOfTrace(true));
         window
     }
 

@@ -1,18 +1,21 @@
-//! How much memory is used, and for what.
+//! The memory meter: how much memory is used, and by what.
 
-use eframe::egui::{DragValue, Grid, RichText, Ui};
+use eframe::egui::containers::menu::MenuButton;
+use eframe::egui::{Button, DragValue, Grid, RichText, Ui, vec2};
 
 use super::grouped;
 use crate::ui::command::Command;
 use crate::ui::state::State;
 use crate::worker::Which;
 
-/// What memory is used for, with what can be done about it.
+/// The button that says how much memory is used, and its menu with the parts and the limit.
 pub fn memory_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let memory = &state.memory;
     let total = memory.system().map_or_else(|| memory.results(), |it| it.process);
     let text = RichText::new(format!("Memory {}", size(total))).small();
-    let menu = ui.menu_button(text, |ui| {
+    // The width does not follow the text, so that the button stays where it is.
+    let button = Button::new(text).min_size(vec2(104.0, 0.0));
+    let (response, _) = MenuButton::from_button(button).ui(ui, |ui| {
         ui.set_min_width(340.0);
         table_ui(ui, state);
         ui.separator();
@@ -27,7 +30,7 @@ pub fn memory_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         "What this process has in memory; {} of it results. Click for more",
         size(memory.results())
     );
-    menu.response.on_hover_text(tooltip).accessible_name("Memory");
+    response.on_hover_text(tooltip).accessible_name("Memory");
 }
 
 fn table_ui(ui: &mut Ui, state: &State) {
@@ -70,8 +73,8 @@ fn limit_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         let mut limit = state.preferences.results_limit_mb;
         let drag = DragValue::new(&mut limit).range(16..=65_536).speed(8).suffix(" MB");
         let drag = ui.add(drag).labelled_by(label.id);
-        let about = "Beyond it the oldest results are given up; they can be asked again. What is on \
-                     screen stays";
+        let about = "Beyond it the oldest results are forgotten; they can be asked for again. Results on \
+                     screen stay";
         if drag.on_hover_text(about).changed() {
             commands.push(Command::SetResultsLimit(limit));
         }

@@ -1,25 +1,31 @@
-//! How far a job is that was asked for in a view, and how it ended.
+//! The row in a view that starts a run, and says how far it is and how it ended.
 
 use std::time::Instant;
 
-use eframe::egui::{Align, Layout, ProgressBar, RichText, Ui};
+use eframe::egui::{Align, Button, Label, Layout, ProgressBar, Response, RichText, Ui, vec2};
 
 use crate::ui::command::Command;
 use crate::ui::state::{OpenJob, RunState};
 use crate::ui::theme;
 
-/// The way to stop it, and how long it will take.
+/// The button that starts or stops a run: both are of one size, so that nothing moves when one takes the
+/// place of the other.
+pub(super) fn run_button_ui(ui: &mut Ui, is_enabled: bool, button: Button<'_>) -> Response {
+    ui.add_enabled(is_enabled, button.min_size(vec2(110.0, 26.0)))
+}
+
+/// The button that stops a run, how far it is, and the time left.
 pub(super) fn running_ui(ui: &mut Ui, job: &OpenJob, stop: Command, commands: &mut Vec<Command>) {
     if job.cancel.is_cancelled() {
-        ui.label("Cancelling…");
+        run_button_ui(ui, false, Button::new("Cancelling…"));
         return;
     }
-    if ui.button("Stop").on_hover_text("Keeps what is done").clicked() {
+    if run_button_ui(ui, true, Button::new("Stop")).on_hover_text("Keeps what is done").clicked() {
         commands.push(stop);
     }
     let left = job.time_left(Instant::now()).unwrap_or_else(|| "starting".to_owned());
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        ui.weak(left);
+        ui.add(Label::new(RichText::new(left).weak()).extend());
         let width = ui.available_width().max(60.0);
         ui.add(ProgressBar::new(job.fraction()).desired_width(width).show_percentage());
     });

@@ -1,17 +1,16 @@
-//! An experiment as text: typed, told what is wrong with it, carried out, drawn.
+//! An experiment as text: it is typed and checked here, carried out, and its figure is drawn below.
 
 use std::ops::Range;
 
 use eframe::egui::text::CCursor;
 use eframe::egui::text_edit::TextEditOutput;
 use eframe::egui::{
-    Align2, Button, FontId, Id, Margin, RichText, ScrollArea, Stroke, TextEdit, TextStyle, Ui,
-    pos2, vec2,
+    Align2, Button, FontId, Id, Margin, RichText, ScrollArea, Stroke, TextEdit, TextStyle, Ui, pos2,
 };
 
 use super::Views;
 use super::pane::asked_by;
-use super::run_row::{outcome_ui, running_ui};
+use super::run_row::{outcome_ui, run_button_ui, running_ui};
 use crate::experiment::Experiment;
 use crate::figure::Look;
 use crate::ui::command::Command;
@@ -22,9 +21,12 @@ use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
 use crate::worker::{ModelInfo, Which};
 
-/// The fewest and the most lines that are seen at once, so that the figure has room below.
+/// The fewest lines that are seen at once, and the most where a figure stands below.
 const N_LINES: usize = 12;
 const MAX_LINES: f32 = 24.0;
+
+/// Points that the controls around the text need.
+const AROUND: f32 = 150.0;
 
 const LABEL: &str = "Experiment";
 
@@ -33,7 +35,8 @@ pub fn spec_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &m
     files_ui(ui, state, read.is_ok(), commands);
     ui.add_space(4.0);
     let mut text = state.spec.text().to_owned();
-    text_ui(ui, &mut text, read.as_ref().err());
+    let has_figure = state.experiment_run().is_some_and(|run| run.result.is_some());
+    text_ui(ui, &mut text, read.as_ref().err(), has_figure);
     let is_empty = text.trim().is_empty();
     if text != state.spec.text() {
         commands.push(Command::SetSpecText(text));
@@ -56,7 +59,7 @@ pub fn spec_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &m
     result_ui(ui, state, views, commands);
 }
 
-/// Where text comes from and goes to.
+/// The ways to fill the text from a view or a file, and to save or copy it.
 fn files_ui(ui: &mut Ui, state: &State, is_right: bool, commands: &mut Vec<Command>) {
     ui.horizontal_wrapped(|ui| {
         let menu = ui.menu_button("From view", |ui| {
@@ -88,20 +91,22 @@ fn files_ui(ui: &mut Ui, state: &State, is_right: bool, commands: &mut Vec<Comma
     });
 }
 
-/// Whether a view has been asked what it shows.
+/// Whether a view shows a result, whose question can be written as text.
 fn is_asked(state: &State, pane: Pane) -> bool {
     pane.has_results() && state.result(pane).is_some()
 }
 
-/// The text with the numbers of its lines, and a mark where it goes wrong.
-fn text_ui(ui: &mut Ui, text: &mut String, fault: Option<&Fault>) {
+/// The text with the numbers of its lines, and a mark at its first fault.
+fn text_ui(ui: &mut Ui, text: &mut String, fault: Option<&Fault>, has_figure: bool) {
     let label = ui.label(RichText::new(LABEL).strong());
     let font = TextStyle::Monospace.resolve(ui.style());
     let n_lines = text.lines().count().max(N_LINES);
     let digits = n_lines.to_string().len().max(2) as f32;
     let digit = ui.fonts_mut(|fonts| fonts.glyph_width(&font, '0'));
     let gutter = (digits + 1.5) * digit;
-    let height = MAX_LINES * ui.fonts_mut(|fonts| fonts.row_height(&font));
+    let line = ui.fonts_mut(|fonts| fonts.row_height(&font));
+    let room = if has_figure { MAX_LINES * line } else { ui.clip_rect().height() - AROUND };
+    let height = room.max(N_LINES as f32 * line);
     let area = ScrollArea::vertical().id_salt(LABEL).max_height(height);
     area.show(ui, |ui| {
         let output = TextEdit::multiline(text)
@@ -116,7 +121,7 @@ fn text_ui(ui: &mut Ui, text: &mut String, fault: Option<&Fault>) {
     });
 }
 
-/// The numbers of the lines, and a line under what is wrong.
+/// The numbers of the lines, and a line under the word at fault.
 fn marks_ui(
     ui: &Ui,
     text: &str,
@@ -149,13 +154,13 @@ fn marks_ui(
         let place = output.galley.pos_from_cursor(CCursor::new(at));
         place.translate(output.galley_pos.to_vec2()).left_bottom()
     });
-    // Where the text ends too soon, there is nothing to draw under.
+    // Where the text ends too soon there is no word: the line is as wide as a digit.
     let end = if to.y > from.y || to.x <= from.x { from.x + digit } else { to.x };
     let stroke = Stroke::new(2.0, palette.error);
     painter.line_segment([pos2(from.x, from.y - 1.0), pos2(end, from.y - 1.0)], stroke);
 }
 
-/// The characters of the word that a fault is told at the end of.
+/// The place of the word at fault, in characters. A fault names the column where that word ends.
 fn wrong_part(text: &str, fault: &Fault) -> Range<usize> {
     let before = text.split('\n').take(fault.line.saturating_sub(1));
     let start: usize = before.map(|line| line.chars().count() + 1).sum();
@@ -172,7 +177,7 @@ fn wrong_part(text: &str, fault: &Fault) -> Range<usize> {
     start + word..start + end.max(word + 1)
 }
 
-/// The button, or how far it is; or why it cannot be carried out here, and what to do.
+/// The button that runs the experiment, or how far it is; or why it cannot be run here, and what to do.
 fn run_ui(ui: &mut Ui, state: &State, experiment: &Experiment, commands: &mut Vec<Command>) {
     let Some(info) = state.info() else {
         ui.weak("Open a model to carry it out");
@@ -192,7 +197,7 @@ fn run_ui(ui: &mut Ui, state: &State, experiment: &Experiment, commands: &mut Ve
         ui.label(RichText::new(why).color(theme::palette(ui).warning));
         let open = Command::OpenModelAt(experiment.model.clone());
         let first = if is_named { Command::TakeEditsOfSpec } else { open };
-        // Of two, one is chosen above.
+        // Of two open models one is chosen above.
         let other = (!state.has_model_beside()).then_some(Command::AskOpenModel(Which::Main));
         ui.horizontal_wrapped(|ui| {
             for command in [Some(first), other].into_iter().flatten() {
@@ -210,8 +215,8 @@ fn run_ui(ui: &mut Ui, state: &State, experiment: &Experiment, commands: &mut Ve
     ui.horizontal(|ui| {
         let command = Command::RunSpec;
         let fill = theme::palette(ui).accent_fill;
-        let button = Button::new(command.text()).fill(fill).min_size(vec2(110.0, 26.0));
-        if ui.add(button).on_hover_text(command.tooltip()).clicked() {
+        let button = Button::new(command.text()).fill(fill);
+        if run_button_ui(ui, true, button).on_hover_text(command.tooltip()).clicked() {
             commands.push(command);
         }
         let (Some(run), Some(asked)) = (state.experiment_run(), &state.spec.asked) else { return };
@@ -223,7 +228,7 @@ fn run_ui(ui: &mut Ui, state: &State, experiment: &Experiment, commands: &mut Ve
     });
 }
 
-/// Which of two open models is asked, to be chosen.
+/// The choice of the model that is asked, where two are open.
 fn models_ui(ui: &mut Ui, state: &State, asked: Option<Which>, commands: &mut Vec<Command>) {
     if !state.has_model_beside() {
         return;
@@ -241,8 +246,8 @@ fn models_ui(ui: &mut Ui, state: &State, asked: Option<Which>, commands: &mut Ve
     });
 }
 
-/// In what the open models are not the one that is asked. `is_named`: whether the main one is, with
-/// other changes.
+/// How the open models differ from the one that is asked. `is_named` says that the first model is the
+/// one that is named, with other changes.
 fn other_model(state: &State, experiment: &Experiment, info: &ModelInfo, is_named: bool) -> String {
     let Experiment { model, edits, .. } = experiment;
     let n = |edits: &[_]| match edits.len() {
@@ -269,7 +274,7 @@ fn other_model(state: &State, experiment: &Experiment, info: &ModelInfo, is_name
     }
 }
 
-/// The figure of what was found.
+/// The figure of the result.
 fn result_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
     let Some(result) = state.experiment_run().and_then(|run| run.result.as_ref()) else { return };
     let (Some(asked), Some(prompt)) = (&state.spec.asked, state.experiment_prompt()) else {

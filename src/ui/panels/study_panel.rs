@@ -1,10 +1,10 @@
-//! A study: its settings, how far it is, and the figures of what it found.
+//! A study: its settings, its run, and the figures of its results.
 
-use eframe::egui::{Button, Id, RichText, Ui, vec2};
+use eframe::egui::{Button, Id, RichText, Ui};
 
 use super::Views;
 use super::pane::asked_by;
-use super::run_row::{outcome_ui, running_ui};
+use super::run_row::{outcome_ui, run_button_ui, running_ui};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
@@ -61,7 +61,7 @@ pub fn study_panel_ui(
         let Some(look) = views.look(pane, row, state) else { continue };
         let place = Id::unique((pane, row));
         let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
-        // What the pointer is on is marked in the figure, and makes no other of it.
+        // What the pointer is on is a mark on the figure, and needs no new figure.
         let selection = state.seen(pane, row);
         let ctx = ViewCtx {
             selection,
@@ -92,7 +92,7 @@ fn study_prompt(state: &State, row: Row) -> String {
     prompt.map(|prompt| prompt.text.clone()).unwrap_or_default()
 }
 
-/// The button, or how far it is.
+/// The button that starts the study, or how far its run is.
 fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
     let rows: Vec<Row> = state.rows_of(pane).collect();
     let runs: Vec<&Run> = rows.iter().filter_map(|row| state.run(pane, *row)).collect();
@@ -105,14 +105,14 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
         let command = Command::Study(pane);
         let is_complete = runs.len() == rows.len() && runs.iter().all(|run| run.is_done());
         let fill = theme::palette(ui).accent_fill;
-        let button = Button::new(command.text()).fill(fill).min_size(vec2(110.0, 26.0));
-        let response = ui.add_enabled(!is_complete, button).on_hover_text(command.tooltip());
+        let button = Button::new(command.text()).fill(fill);
+        let response = run_button_ui(ui, !is_complete, button).on_hover_text(command.tooltip());
         let response =
             response.on_disabled_hover_text("This is complete; change a setting to ask for more");
         if response.clicked() {
             commands.push(command);
         }
-        // It is complete once all of it is.
+        // The study is complete once all of its runs are.
         if let Some(run) = runs.iter().find(|run| !run.is_done()).or_else(|| runs.first()) {
             outcome_ui(ui, &run.state);
         }

@@ -1,8 +1,8 @@
-//! The bar below the menus: model, device, BOS and dataset.
+//! The bar below the menus: BOS, model, device and dataset.
 
 use eframe::egui::{Align, ComboBox, Label, Layout, RichText, Ui};
 
-use super::{file_name, grouped};
+use super::{counted, file_name, grouped};
 use crate::analysis::ModelEdit;
 use crate::tokens::{Bos, visible};
 use crate::ui::command::Command;
@@ -17,9 +17,12 @@ const ABOUT_BOS: &str = "Whether <|endoftext|> stands before the prompt. Probabi
     differ between the two, so compare only numbers made with the same choice. ROME's code runs \
     the prompt as it is; TransformerLens puts BOS first by default.";
 
-/// What the numbers depend on: model, device, BOS, dataset.
+/// What the numbers depend on: BOS, model, device, dataset.
 pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
+        // Controls come first: what follows them changes in length.
+        bos_ui(ui, state.settings.bos, commands);
+        ui.separator();
         match &state.model {
             ModelState::None => {
                 ui.weak("No model");
@@ -43,9 +46,7 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             }
         }
         ui.separator();
-        bos_ui(ui, state.settings.bos, commands);
-        ui.separator();
-        // The rest of the line, so that a long name is cut and not the line.
+        // The dataset has the rest of the line, so that a long name is cut and the line is not.
         ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(false), |ui| {
             dataset_ui(ui, state);
         });
@@ -55,7 +56,7 @@ pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     }
 }
 
-/// For the first launch.
+/// The hint shown until it is dismissed.
 fn hint_ui(ui: &mut Ui, commands: &mut Vec<Command>) {
     ui.separator();
     ui.horizontal_wrapped(|ui| {
@@ -107,7 +108,7 @@ fn name_ui(ui: &mut Ui, info: &ModelInfo) {
     ui.label(shape).on_hover_text(about);
 }
 
-/// That the model is not the one in the folder.
+/// Says that the open model is changed, and offers the way back.
 fn edits_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     if state.edits.is_empty() {
         return;
@@ -173,7 +174,7 @@ fn dataset_ui(ui: &mut Ui, state: &State) {
     let name = RichText::new(file_name(&dataset.path)).strong();
     let place = dataset.path.display().to_string();
     ui.add(Label::new(name).truncate()).on_hover_text(place);
-    ui.label(format!("{} facts", grouped(dataset.records.len())));
+    ui.label(counted(dataset.records.len(), "fact"));
     if !dataset.skipped.is_empty() {
         let mut reasons: Vec<String> =
             dataset.skipped.iter().take(N_REASONS).map(ToString::to_string).collect();

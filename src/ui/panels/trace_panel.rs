@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eframe::egui::{
-    Align, Button, Id, Layout, ProgressBar, RichText, ScrollArea, Separator, Ui, vec2,
+    Align, Button, Id, Label, Layout, ProgressBar, RichText, ScrollArea, Separator, Ui, vec2,
 };
 
 use super::pane::asked_by;
+use super::run_row::run_button_ui;
 use super::trace_difference::difference_ui;
 use super::trace_heading::heading_ui;
 use super::trace_kinds::{has_other_kinds, kinds_button_ui, kinds_ui};
-use super::trace_settings::{is_low, settings_toggle_ui, settings_ui};
+use super::trace_settings::{has_settings, is_low, restored_ui, settings_toggle_ui, settings_ui};
 use super::{Views, file_name};
 use crate::analysis::causal_trace::{CausalTrace, Component};
 use crate::figure::words::metric_or_prob;
@@ -19,7 +20,7 @@ use crate::figure::{Chart, Figure};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{ModelState, Run, RunState, Setting, State, TracePair};
+use crate::ui::state::{ModelState, OpenJob, Run, RunState, Setting, State, TracePair};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{FigureView, kinds_height, metric_picker_ui, metrics_of};
@@ -38,7 +39,6 @@ pub fn trace_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
         prompt.is_some_and(|prompt| prompt.subject.is_some())
     });
     if has_subject {
-        settings_ui(ui, state, commands);
         run_ui(ui, state, commands);
         ui.add_space(2.0);
     }
@@ -68,6 +68,8 @@ pub fn trace_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
             let height = if is_short { least_row } else { share };
             let size = vec2(ui.available_width(), height);
             ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+                // The row below stays where it is, whatever this one shows.
+                ui.set_min_height(height);
                 let form = RowForm { is_brief, range };
                 ui.push_id(row, |ui| row_ui(ui, state, (row, form), views, &mut picked));
             });
@@ -158,9 +160,7 @@ fn row_ui(
     views: &mut Views,
     commands: &mut Vec<Command>,
 ) {
-    if state.rows().count() > 1 {
-        heading_ui(ui, state, row, commands);
-    }
+    heading_ui(ui, state, row, commands);
     let (Some(findings), Some(info)) = (state.findings_at(row), state.info_at(row)) else {
         if let ModelState::Loading { dir, .. } = state.model_of(state.which(row)) {
             ui.weak(format!("Opening {}…", file_name(dir)));
@@ -190,99 +190,101 @@ fn row_ui(
     commands.extend(picked.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
 }
 
-/// Opens the runs behind the cell that is picked out.
-fn cell_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let command = Command::Study(Pane::Cell);
-    let is_picked = state.selection.layer.is_some() && state.selection.position.is_some();
-    let response = ui.add_enabled(is_picked, Button::new(command.text()));
-    let response = response.on_hover_text(command.tooltip());
-    if response.on_disabled_hover_text("Click a cell of the map first").clicked() {
-        commands.push(command);
+/// What is restored, and the button that traces it or stops that; below, how far the trace is.
+fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    // The trace is complete once both rows are.
+    let mut runs = state.rows().filter_map(|row| state.trace(row));
+    let run = runs.find(|run| !run.is_done()).or_else(|| state.trace(state.row));
+    let job = state.running_trace().and_then(|id| state.jobs.get(id));
+    ui.horizontal_wrapped(|ui| {
+        restored_ui(ui, state, commands);
+        ui.add_space(6.0);
+        match job {
+            Some(job) if job.cancel.is_cancelled() => {
+                run_button_ui(ui, false, Button::new("Cancelling…"));
+            }
+            Some(_) => {
+                if run_button_ui(ui, true, Button::new("Cancel")).clicked() {
+                    commands.push(Command::Cancel);
+                }
+            }
+            None => trace_button_ui(ui, state, run, commands),
+        }
+        settings_toggle_ui(ui, state, commands);
+    });
+    // As high whatever it says.
+    let size = vec2(ui.available_width(), ui.spacing().interact_size.y);
+    ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
+        ui.set_min_size(size);
+        if !state.trace_waits.is_empty() {
+            ui.weak("Measuring the noise on the dataset's subjects…");
+        } else if let Some(job) = job {
+            progress_ui(ui, state, job);
+        } else {
+            if let Some(run) = run {
+                outcome_ui(ui, run);
+            }
+            ui.add(Label::new(RichText::new(state.settings.trace.summary()).weak()).truncate());
+        }
+    });
+    if has_settings(state) {
+        settings_ui(ui, state, commands);
+        ui.horizontal_wrapped(|ui| {
+            kinds_button_ui(ui, state, commands);
+            if state.rows().count() > 1 {
+                pair_ui(ui, state, commands);
+            }
+        });
     }
 }
 
-/// The button, or how far the trace is.
-fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    ui.horizontal_wrapped(|ui| {
-        // It is complete once both rows are.
-        let mut runs = state.rows().filter_map(|row| state.trace(row));
-        let run = runs.find(|run| !run.is_done()).or_else(|| state.trace(state.row));
-        let job = state.running_trace().and_then(|id| state.jobs.get(id));
-        if !state.trace_waits.is_empty() {
-            ui.label("Measuring the noise on the dataset's subjects…");
-            return;
-        }
-        if let Some(job) = job {
-            if job.cancel.is_cancelled() {
-                ui.label("Cancelling…");
-                return;
-            }
-            if ui.button("Cancel").clicked() {
-                commands.push(Command::Cancel);
-            }
-            let width = (ui.available_width() - 130.0).max(80.0);
-            ui.add(ProgressBar::new(job.fraction()).desired_width(width).show_percentage());
-            let first = state.jobs.asked().next().map(|(id, _)| id);
-            let is_first = first == state.running_trace();
-            let left = job.time_left(Instant::now());
-            let text = left.unwrap_or_else(|| {
-                if is_first { "starting".to_owned() } else { "waits its turn".to_owned() }
-            });
-            ui.weak(text);
-            return;
-        }
-        let is_complete = state.rows().all(|row| state.trace(row).is_some_and(Run::is_done));
-        let fill = theme::palette(ui).accent_fill;
-        let width = if is_low(ui) { 64.0 } else { 110.0 };
-        let is_stopped =
-            run.is_some_and(|run| run.state == RunState::Cancelled && run.result.is_some());
-        let name = if is_stopped { "Go on" } else { "Trace" };
-        let button = Button::new(name).fill(fill).min_size(vec2(width, 26.0));
-        let keys = Command::Trace.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
-        let about = format!(
-            "{} ({}). What traces of this fact have in common is computed once: more samples, or a \
-             stopped trace, go on from what is there",
-            Command::Trace.tooltip(),
-            keys.unwrap_or_default()
-        );
-        let response = ui.add_enabled(!is_complete, button).on_hover_text(about);
-        let response = response
-            .on_disabled_hover_text("This trace is complete; change a setting to make another");
-        if response.clicked() {
-            commands.push(Command::Trace);
-        }
-        if !is_low(ui) || state.preferences.shows_more_of_trace == Some(true) {
-            kinds_button_ui(ui, state, commands);
-        }
-        if let Some(run) = run {
-            outcome_ui(ui, run);
-        }
-        if state.rows().count() > 1 {
-            pair_ui(ui, state, commands);
-        }
-        cell_ui(ui, state, commands);
-        settings_toggle_ui(ui, state, commands);
+fn trace_button_ui(ui: &mut Ui, state: &State, run: Option<&Run>, commands: &mut Vec<Command>) {
+    let is_complete = state.rows().all(|row| state.trace(row).is_some_and(Run::is_done));
+    let is_stopped =
+        run.is_some_and(|run| run.state == RunState::Cancelled && run.result.is_some());
+    let button = Button::new(if is_stopped { "Go on" } else { "Trace" });
+    let button = button.fill(theme::palette(ui).accent_fill);
+    let keys = Command::Trace.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
+    let about = format!(
+        "{} ({}). What traces of this fact have in common is computed once: more samples, or a \
+         stopped trace, go on from what is there",
+        Command::Trace.tooltip(),
+        keys.unwrap_or_default()
+    );
+    let response = run_button_ui(ui, !is_complete, button).on_hover_text(about);
+    let response =
+        response.on_disabled_hover_text("This trace is complete; change a setting to make another");
+    if response.clicked() {
+        commands.push(Command::Trace);
+    }
+}
+
+fn progress_ui(ui: &mut Ui, state: &State, job: &OpenJob) {
+    let first = state.jobs.asked().next().map(|(id, _)| id);
+    let is_first = first == state.running_trace();
+    let text = job.time_left(Instant::now()).unwrap_or_else(|| {
+        if is_first { "starting".to_owned() } else { "waits its turn".to_owned() }
     });
+    let width = (ui.available_width() - 130.0).max(80.0);
+    ui.add(ProgressBar::new(job.fraction()).desired_width(width).show_percentage());
+    ui.add(Label::new(RichText::new(text).weak()).truncate());
 }
 
 fn outcome_ui(ui: &mut Ui, run: &Run) {
     let palette = theme::palette(ui);
-    match &run.state {
-        RunState::Running(_) => {}
-        RunState::Done => {
-            ui.label(RichText::new("✔ Complete").color(palette.good));
-        }
+    let (text, color) = match &run.state {
+        RunState::Running(_) => return,
+        RunState::Done => ("✔ Complete".to_owned(), palette.good),
         RunState::Cancelled => {
             let text = match run.trace() {
                 Some(trace) => format!("Cancelled; {}", share(trace)),
                 None => "Cancelled before the first cell".to_owned(),
             };
-            ui.label(RichText::new(text).color(palette.warning));
+            (text, palette.warning)
         }
-        RunState::Failed(error) => {
-            ui.label(RichText::new(error).color(palette.error));
-        }
-    }
+        RunState::Failed(error) => (error.to_string(), palette.error),
+    };
+    ui.add(Label::new(RichText::new(text).color(color)).truncate());
 }
 
 fn result_ui(

@@ -1,6 +1,6 @@
 //! What a trace restores, and how the run is corrupted.
 
-use eframe::egui::{ComboBox, DragValue, Label, RichText, Ui};
+use eframe::egui::{ComboBox, DragValue, Ui};
 
 use crate::analysis::causal_trace;
 use crate::analysis::causal_trace::Component;
@@ -9,58 +9,51 @@ use crate::ui::command::Command;
 use crate::ui::state::{NoiseSetting, Setting, State, TraceSettings};
 use crate::ui::widgets::severing_ui;
 
-/// Points; in a lower window the settings are folded away until they are asked for.
+/// Points; in a lower window maps are drawn with few words.
 const LOW_HEIGHT: f32 = 760.0;
 
 pub(super) fn is_low(ui: &Ui) -> bool {
     ui.ctx().content_rect().height() < LOW_HEIGHT
 }
 
-/// What is restored, and how the run is corrupted.
+/// What is restored, of the three kinds of a trace.
+pub(super) fn restored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    ui.label("Restore");
+    for component in Component::ALL {
+        let command = Command::ShowKind(component);
+        let is_chosen = state.settings.trace.component == component;
+        let choice = ui.selectable_label(is_chosen, command.text());
+        if choice.on_hover_text(command.tooltip()).clicked() {
+            commands.push(command);
+        }
+    }
+}
+
+/// Whether the settings are shown.
+pub(super) fn has_settings(state: &State) -> bool {
+    state.preferences.shows_more_of_trace == Some(true)
+}
+
+/// The settings that are rarely changed, those only that have a part in the trace.
 pub(super) fn settings_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let n_layers = state.info().map_or(48, |info| info.config.n_layers);
     let mut edited = state.settings.trace.clone();
     let settings = &mut edited;
     ui.horizontal_wrapped(|ui| {
-        ui.label("Restore");
-        for component in Component::ALL {
-            let command = Command::ShowKind(component);
-            let about = command.tooltip();
-            ui.selectable_value(&mut settings.component, component, command.text())
-                .on_hover_text(about);
-        }
-        ui.add_space(6.0);
-        let has_window = settings.component != Component::Hidden;
-        let about = "How many layers are restored together around each cell. ROME: 10 of 48; here \
-                     10 too from 24 layers on, and as large a part of fewer. Hidden states are \
-                     restored one at a time";
-        let usual = settings.window(n_layers);
-        let mut window = usual;
-        number_ui(ui, has_window, "Window", about, DragValue::new(&mut window).range(1..=100));
-        if window != usual {
-            settings.own_window = Some(window);
-        }
         let about = "Noise draws averaged per cell. ROME: 10";
         let samples = DragValue::new(&mut settings.n_samples).range(1..=1000);
-        number_ui(ui, true, "Samples", about, samples);
-    });
-    // Where there is little room it belongs to the maps.
-    if state.preferences.shows_more_of_trace.unwrap_or_else(|| !is_low(ui)) {
-        more_settings_ui(ui, settings, n_layers, commands);
-    }
-    if edited != state.settings.trace {
-        commands.push(Command::Set(Box::new(Setting::Trace(edited))));
-    }
-}
-
-/// All that is rarely changed.
-fn more_settings_ui(
-    ui: &mut Ui,
-    settings: &mut TraceSettings,
-    n_layers: usize,
-    commands: &mut Vec<Command>,
-) {
-    ui.horizontal_wrapped(|ui| {
+        number_ui(ui, "Samples", about, samples);
+        if settings.component != Component::Hidden {
+            let about = "How many layers are restored together around each cell. ROME: 10 of 48; \
+                         here 10 too from 24 layers on, and as large a part of fewer";
+            let usual = settings.window(n_layers);
+            let mut window = usual;
+            number_ui(ui, "Window", about, DragValue::new(&mut window).range(1..=100));
+            if window != usual {
+                settings.own_window = Some(window);
+            }
+        }
+        ui.add_space(6.0);
         direction_setting_ui(ui, settings);
         ui.add_space(6.0);
         let TraceSettings { sever, sever_layers, .. } = settings;
@@ -68,10 +61,12 @@ fn more_settings_ui(
     });
     ui.horizontal_wrapped(|ui| {
         noise_ui(ui, settings, commands);
-        let is_drawn = !matches!(settings.noise, NoiseSetting::File(_));
-        ui.add_enabled_ui(is_drawn, |ui| rng_ui(ui, settings));
-        let about = "Which sequence of noise. ROME: 1";
-        number_ui(ui, is_drawn, "Seed", about, DragValue::new(&mut settings.seed));
+        // A file brings its noise as it is.
+        if !matches!(settings.noise, NoiseSetting::File(_)) {
+            rng_ui(ui, settings);
+            let about = "Which sequence of noise. ROME: 1";
+            number_ui(ui, "Seed", about, DragValue::new(&mut settings.seed));
+        }
         let rome = TraceSettings::rome(settings.component);
         let has_window = settings.component != Component::Hidden;
         if has_window && settings.window(n_layers) != rome.window(n_layers)
@@ -88,21 +83,19 @@ fn more_settings_ui(
             }
         }
     });
+    if edited != state.settings.trace {
+        commands.push(Command::Set(Box::new(Setting::Trace(edited))));
+    }
 }
 
-/// Shows or hides them, and says what they are while they are hidden.
+/// Shows or hides the settings.
 pub(super) fn settings_toggle_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let is_low = is_low(ui);
-    let is_shown = state.preferences.shows_more_of_trace.unwrap_or(!is_low);
+    let is_shown = has_settings(state);
     let command = Command::ShowMoreOfTrace(!is_shown);
     let button = ui.selectable_label(is_shown, command.text());
     let summary = state.settings.trace.summary();
-    let button = button.on_hover_text(format!("Direction, severing, noise and seed: {summary}"));
-    if button.clicked() {
+    if button.on_hover_text(format!("Samples, window, severing, noise: {summary}")).clicked() {
         commands.push(command);
-    }
-    if !is_shown && !is_low {
-        ui.add(Label::new(RichText::new(summary).weak()).truncate());
     }
 }
 
@@ -125,13 +118,11 @@ fn direction_setting_ui(ui: &mut Ui, settings: &mut TraceSettings) {
 }
 
 /// A named number.
-fn number_ui(ui: &mut Ui, is_enabled: bool, name: &str, about: &str, value: DragValue<'_>) {
-    ui.add_enabled_ui(is_enabled, |ui| {
-        // Name and number stay on one line.
-        ui.horizontal(|ui| {
-            let label = ui.label(name);
-            ui.add(value).labelled_by(label.id).on_hover_text(about).on_disabled_hover_text(about);
-        });
+fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) {
+    // Name and number stay on one line.
+    ui.horizontal(|ui| {
+        let label = ui.label(name);
+        ui.add(value).labelled_by(label.id).on_hover_text(about);
     });
 }
 

@@ -1,0 +1,131 @@
+//! How calm the window is: how much there is to press, and that nothing moves under the pointer.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Rect, Vec2};
+use egui_kittest::Node;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use factscope::ui::Options;
+use factscope::ui::command::Command;
+use factscope::ui::pane::Pane;
+
+use super::support::Window;
+
+/// Where each control is, by role and name; in order where several are called the same.
+type Places = BTreeMap<String, Vec<Rect>>;
+
+impl Window {
+    fn places(&self) -> Places {
+        let mut places = Places::new();
+        for node in self.controls() {
+            let (at, node) = (node.rect(), node.accesskit_node());
+            let name = format!("{:?} {}", node.role(), node.label().unwrap_or_default());
+            places.entry(name).or_default().push(at);
+        }
+        places
+    }
+}
+
+/// What is in another place than before; what is not there any more is in none.
+fn moved(before: &Places, after: &Places) -> Vec<String> {
+    let moved = before.iter().filter_map(|(name, places)| {
+        let now = after.get(name)?;
+        // A map that is marked has another name.
+        (places.len() == now.len() && places != now)
+            .then(|| format!("{name}: {places:?}, now {now:?}"))
+    });
+    moved.collect()
+}
+
+fn with_all_results() -> Window {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/views.factscope");
+    let mut window = Window::new(Options { session: Some(path), ..Options::default() }, None);
+    window.wait("the session", |app| app.state.session.is_some() && app.state.info().is_some());
+    window.wait_for_predictions();
+    window.harness.state_mut().state.preferences.measures_recall = false;
+    window.wait("all jobs", |app| app.state.jobs.iter().next().is_none());
+    window
+}
+
+#[test]
+fn nothing_moves_while_the_pointer_is_over_maps() {
+    let mut window = with_all_results();
+    for size in [Vec2::new(1280.0, 720.0), Vec2::new(1600.0, 1000.0)] {
+        window.harness.set_size(size);
+        for pane in Pane::ALL.into_iter().filter(|pane| pane.has_results()) {
+            window.show(pane);
+            let away = eframe::egui::pos2(2.0, 2.0);
+            window.harness.hover_at(away);
+            window.harness.run_steps(3);
+            let before = window.places();
+            let maps: Vec<Rect> =
+                window.harness.query_all_by_role(Role::Canvas).map(|it| it.rect()).collect();
+            for map in maps {
+                for (x, y) in [(0.1, 0.1), (0.5, 0.5), (0.9, 0.9)] {
+                    window.harness.hover_at(map.min + map.size() * Vec2::new(x, y));
+                    window.harness.run_steps(3);
+                    let moved = moved(&before, &window.places());
+                    assert_eq!(moved, Vec::<String>::new(), "{pane:?} at {size:?}, over {map:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_moves_when_a_run_begins_and_ends() {
+    let mut window = super::studies::open();
+    window.harness.set_size(Vec2::new(1600.0, 1000.0));
+    window.does(Command::ShowMoreOfTrace(false));
+    window.show(Pane::Trace);
+    let before = window.places();
+    window.harness.state_mut().command(Command::Trace);
+    window.harness.run_steps(3);
+    assert_eq!(moved(&before, &window.places()), Vec::<String>::new(), "while it is traced");
+    window.trace_ends();
+    assert_eq!(moved(&before, &window.places()), Vec::<String>::new(), "when it is traced");
+    for pane in Pane::ALL.into_iter().filter(|pane| pane.is_study()) {
+        window.show(pane);
+        let before = window.places();
+        window.harness.state_mut().command(Command::Study(pane));
+        window.harness.run_steps(3);
+        let while_running = moved(&before, &window.places());
+        assert_eq!(while_running, Vec::<String>::new(), "{pane:?} while it runs");
+        window.wait("the study", |app| app.state.jobs.asked().next().is_none());
+        let afterwards = moved(&before, &window.places());
+        assert_eq!(afterwards, Vec::<String>::new(), "{pane:?} when it is done");
+    }
+}
+
+/// Whether it is in the menu bar, one of the facts at the left, or a part of what a view shows.
+fn is_shown(node: &Node<'_>) -> bool {
+    let name = node.accesskit_node().label().unwrap_or_default();
+    let role = node.accesskit_node().role();
+    let is_of_list = node.rect().left() < 290.0 && node.rect().top() > 70.0;
+    let is_menu = node.rect().top() < 30.0;
+    is_menu
+        || is_of_list
+        || name.starts_with("Token ")
+        || matches!(role, Role::Canvas | Role::Splitter)
+}
+
+#[test]
+fn there_is_little_to_press_at_first() {
+    let options = Options {
+        model: Some("builtin".into()),
+        facts: Some("builtin".into()),
+        ..Options::default()
+    };
+    let mut window = Window::new(options, None);
+    window.harness.set_size(Vec2::new(1360.0, 850.0));
+    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+    window.wait_for_predictions();
+    let controls: Vec<String> = window
+        .controls()
+        .filter(|it| !is_shown(it))
+        .map(|it| super::accessible::described(&it))
+        .collect();
+    assert!(controls.len() <= 25, "{}: {controls:#?}", controls.len());
+}
