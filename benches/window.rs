@@ -263,7 +263,9 @@ impl Window {
         let mut window = Self { harness };
         window.harness.state_mut().state.parts = Parts::Heads;
         // What is measured are frames, not what else the worker could do.
-        window.harness.state_mut().state.preferences.measures_recall = false;
+        let preferences = &mut window.harness.state_mut().state.preferences;
+        preferences.measures_recall = false;
+        preferences.traces_at_once = false;
         eprintln!("opening the window's model and facts");
         window.wait(|app| {
             matches!(app.state.model, ModelState::Open(_)) && app.state.facts.dataset.is_some()

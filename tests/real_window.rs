@@ -144,6 +144,18 @@ impl<'a> Desk<'a> {
         std::fs::read_to_string(path).unwrap()
     }
 
+    /// Closes the window, and lets go of what it may still have.
+    #[track_caller]
+    fn leaves(&self, program: &mut Program) {
+        self.press("ctrl+q");
+        if program.is_running() {
+            // From Save on to Discard.
+            self.press("Tab");
+            self.press("Return");
+        }
+        program.exits_well();
+    }
+
     /// By name, from the palette.
     fn command(&self, name: &str) {
         self.press("ctrl+k");
@@ -178,6 +190,16 @@ impl<'a> Desk<'a> {
 struct Program(Child);
 
 impl Program {
+    fn is_running(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+
+    /// As the system ends it when memory is short, or when the power is cut.
+    fn is_killed(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
     #[track_caller]
     fn exits_well(&mut self) {
         let status = wait_for("the program to end", || self.0.try_wait().unwrap());
@@ -233,8 +255,7 @@ fn a_fact_is_traced_and_the_window_saved_with_the_keyboard() {
     let (size, n_colors) = desk.takes_a_picture(&shot);
     assert_eq!(size, (1280, 720));
     assert!(n_colors > 100, "{n_colors} colours: hardly a figure");
-    desk.press("ctrl+q");
-    program.exits_well();
+    desk.leaves(&mut program);
 }
 
 /// The share of a picture that is darker than its middle.
@@ -280,8 +301,7 @@ fn what_was_found_at_a_first_launch_is_kept_and_opened_again() {
     let (size, _) = desk.takes_a_picture(&dark);
     assert_eq!(size, (1000, 640));
     assert!(darkness(&first) < 0.3 && darkness(&dark) > 0.6);
-    desk.press("ctrl+q");
-    program.exits_well();
+    desk.leaves(&mut program);
 
     let order = ["--session", kept.to_str().unwrap(), "--screenshot", again.to_str().unwrap()];
     display
@@ -301,6 +321,7 @@ fn a_trace_is_asked_stopped_asked_again_and_exported_with_the_mouse() {
     let desk = Desk::sit_down(&display);
     let (second_fact, samples, trace) = ((140, 317), (775, 151), (324, 182));
     let click = |(x, y): (u32, u32)| desk.click(x, y);
+    desk.command("trace only when asked");
     let set_samples = |n: &str| {
         click(samples);
         desk.write(n);
@@ -328,8 +349,80 @@ fn a_trace_is_asked_stopped_asked_again_and_exported_with_the_mouse() {
     wait_for("the trace", is_whole);
     let svg = desk.saves_figure("causal trace", &figure);
     assert!(svg.starts_with("<svg") && svg.contains("Japan"), "{}", &svg[..200]);
+    desk.leaves(&mut program);
+}
+
+/// What is not saved in the windows of a display.
+fn unsaved(display: &Display) -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(display.home.path().join("factscope/unsaved"));
+    let files = files.into_iter().flatten().map(|file| file.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|it| it == "factscope")).collect()
+}
+
+#[test]
+fn nothing_is_lost_over_a_change_a_broken_model_a_crash_and_a_close() {
+    let display = Display::start();
+    let home = display.home.path();
+    let kept = home.join("kept.factscope");
+    let order = ["explore", "--size", "1280x720", "--case", "0"];
+    let listed = |path: &Path| display.factscope_output(&["session", path.to_str().unwrap()]);
+    let is_kept = |wanted: &[&str]| {
+        let listed = listed(unsaved(&display).first()?);
+        wanted.iter().all(|it| listed.contains(it)).then_some(())
+    };
+
+    let mut program = display.factscope(&order);
+    let desk = Desk::sit_down(&display);
+    desk.command("compare");
+    wait_for("the comparison", || is_kept(&["comparison: The capital of France is"]));
+    // The model is changed, and changed back.
+    desk.command("steering use the changed model");
+    desk.command("compare");
+    wait_for("the comparison in the changed model", || {
+        is_kept(&["comparison: The capital", "comparison, model with 0 edits: The capital"])
+    });
+    desk.command("back to the model as it is");
+    wait_for("both comparisons", || {
+        is_kept(&["comparison: The capital", "comparison, model with 1 edit: The capital"])
+    });
+
+    // A model that is no model.
+    let broken = home.join("broken");
+    std::fs::create_dir(&broken).unwrap();
+    for file in ["config.json", "tokenizer.json"] {
+        std::fs::copy(Path::new("tests/fixtures/tiny").join(file), broken.join(file)).unwrap();
+    }
+    desk.command("type a model path");
+    sleep(Duration::from_secs(1));
+    desk.write(broken.to_str().unwrap());
+    // From Save on to Discard.
+    desk.press("Tab");
+    desk.press("Return");
+    sleep(Duration::from_secs(2));
+    let picture = home.join("broken.png");
+    desk.takes_a_picture(&picture);
+    desk.press("Escape");
+    program.is_killed();
+    let before = unsaved(&display);
+    assert_eq!(before.len(), 1);
+    let found = listed(&before[0]);
+
+    // Offered, taken up again, and saved when the window is closed.
+    let mut program = display.factscope(&order);
+    let desk = Desk::sit_down(&display);
+    desk.command("restore");
+    sleep(Duration::from_secs(3));
     desk.press("ctrl+q");
+    desk.press("Return");
+    sleep(Duration::from_secs(1));
+    desk.write(kept.to_str().unwrap());
     program.exits_well();
+    let again = listed(&kept);
+    for method in ["comparison: ", "comparison, model with 1 edit: ", "causal trace: "] {
+        let n = |text: &str| text.matches(method).count();
+        assert!(n(&found) > 0 && n(&again) >= n(&found), "{method}: {found}\n{again}");
+    }
+    assert_eq!(unsaved(&display), [""; 0].map(std::path::PathBuf::from));
 }
 
 /// Whether two pictures show the same from the left and top on, so many points wide and high.
@@ -380,8 +473,7 @@ fn what_is_clicked_is_followed_in_all_views() {
     for place in [trace, lens] {
         assert!(!is_same(&picked, &cleared, place), "the mark of the cell is not gone");
     }
-    desk.press("ctrl+q");
-    program.exits_well();
+    desk.leaves(&mut program);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::whole_file;
 pub const EXTENSION: &str = "factscope";
 
 /// The version of the data's layout. Files of a newer version are not read.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The bytes that a session file begins with, before the version.
 const MAGIC: &[u8; 12] = b"factscope\r\n\x1a";

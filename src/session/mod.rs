@@ -18,8 +18,10 @@ use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::worker::{Gpt2Config, ModelInfo, NumberWatch, WeightHash, Which, weights_sha256};
 
 mod file;
+mod unsaved;
 
 pub use file::{EXTENSION, SessionError, VERSION, n_bytes};
+pub use unsaved::Unsaved;
 
 /// Everything that a session file holds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,8 +37,13 @@ pub struct Session {
     /// The dataset that was open. `None` if all facts were typed.
     pub dataset: Option<DatasetIdentity>,
 
-    /// The edits made to the model, in order. All results are those of the model as they leave it.
+    /// The edits made to the model, in order. Results that name no other list of edits are those of the
+    /// model as these leave it.
     pub edits: Vec<ModelEdit>,
+
+    /// Other changes of the model, each a list as `edits` is.
+    #[serde(default)]
+    pub changes: Vec<Vec<ModelEdit>>,
 
     /// The facts that something was found about.
     pub facts: Vec<StoredFact>,
@@ -107,6 +114,11 @@ pub struct Found {
     #[serde(default)]
     pub which: Which,
 
+    /// The index in [`Session::changes`] of the edits of the main model, if they are not those of
+    /// [`Session::edits`].
+    #[serde(default)]
+    pub changed: Option<usize>,
+
     /// The index of its fact in [`Session::facts`].
     pub fact: usize,
     pub direction: Direction,
@@ -139,6 +151,9 @@ pub struct Typed {
 #[derive(Clone, Copy, Debug)]
 pub struct Kept<'a> {
     pub which: Which,
+
+    /// What was changed in the model when this was found.
+    pub edits: &'a [ModelEdit],
     pub prompt: &'a TokenizedPrompt,
     pub spec: &'a AnalysisSpec,
     pub is_complete: bool,
@@ -195,6 +210,7 @@ impl Session {
             beside: None,
             dataset: None,
             edits: Vec::new(),
+            changes: Vec::new(),
             facts: Vec::new(),
             subjects: Arc::from([]),
             found: Vec::new(),
@@ -251,6 +267,7 @@ impl Session {
     pub fn kept(&self) -> impl Iterator<Item = Kept<'_>> {
         let found = self.found.iter().map(|it| Kept {
             which: it.which,
+            edits: self.edits_of(it),
             prompt: &it.prompt,
             spec: &it.spec,
             is_complete: it.is_complete,
@@ -258,12 +275,22 @@ impl Session {
         });
         let typed = self.typed.iter().map(|it| Kept {
             which: it.which,
+            edits: &it.experiment.edits,
             prompt: &it.prompt,
             spec: &it.experiment.spec,
             is_complete: it.is_complete,
             result: &it.result,
         });
         found.chain(typed)
+    }
+
+    /// The edits made to the model of a result. The model beside is as it is on disk.
+    fn edits_of(&self, found: &Found) -> &[ModelEdit] {
+        match (found.which, found.changed) {
+            (Which::Beside, _) => &[],
+            (Which::Main, None) => &self.edits,
+            (Which::Main, Some(nth)) => self.changes.get(nth).map_or(&[], Vec::as_slice),
+        }
     }
 
     /// Checks that all of the session can be shown, because a file can be changed by hand.
@@ -276,6 +303,9 @@ impl Session {
             let fact = self.facts.get(found.fact).ok_or_else(|| says("there is no such fact"))?;
             if fact.record.fact(found.direction).is_none() {
                 return Err(says("the fact is not asked that way"));
+            }
+            if found.changed.is_some_and(|nth| nth >= self.changes.len()) {
+                return Err(says("there are no such changes of the model"));
             }
         }
         for (nth, it) in self.kept().enumerate() {

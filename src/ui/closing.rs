@@ -1,4 +1,4 @@
-//! Asks before something is closed that would be lost.
+//! Asks before something is left that would be lost.
 
 use eframe::egui::{Align, Context, Id, Layout, Modal};
 
@@ -6,33 +6,35 @@ use super::command::{ClosingAnswer, Command};
 use super::panels;
 use super::state::State;
 
-/// How far the window is from being closed.
+/// How far the window is from leaving what was found in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Closing {
     #[default]
     No,
 
-    /// `is_new`: not drawn yet.
-    Asking {
-        is_new: bool,
-    },
+    /// The question is open. `is_new`: it has not been drawn yet.
+    Asking { is_new: bool },
 
-    /// Closed as soon as the session is written.
+    /// A name for the session is being asked for.
+    Naming,
+
+    /// What was found is left as soon as the session is written.
     Saving,
+
+    /// The window closes.
     Agreed,
 }
 
-/// Whether closing would lose something that could be kept. Results of a session file that are shown
-/// without their model are in that file.
-pub fn would_lose(state: &State) -> bool {
-    is_unsaved(state) || n_jobs(state) > 0
+/// Whether a command would lose something that could be kept.
+pub fn would_lose(state: &State, command: &Command) -> bool {
+    let is_unsaved = match command {
+        Command::Quit => state.has_unsaved(),
+        _ => state.has_unsaved_results(),
+    };
+    is_unsaved || n_jobs(state) > 0
 }
 
-fn is_unsaved(state: &State) -> bool {
-    state.stored.is_none() && state.is_unsaved() == Some(true)
-}
-
-/// Traces and studies.
+/// How many traces and studies run or wait.
 fn n_jobs(state: &State) -> usize {
     state.jobs.asked().count()
 }
@@ -41,28 +43,38 @@ fn n_jobs(state: &State) -> usize {
 pub fn closing_ui(
     ctx: &Context,
     closing: &mut Closing,
+    left_for: Option<&Command>,
     state: &State,
     commands: &mut Vec<Command>,
 ) {
     let (is_asked, is_new) = match closing {
         Closing::Asking { is_new } => (true, std::mem::take(is_new)),
         Closing::Saving => (false, false),
-        Closing::No | Closing::Agreed => return,
+        Closing::No | Closing::Naming | Closing::Agreed => return,
     };
     let mut answer = None;
     let modal = Modal::new(Id::unique("closing")).show(ctx, |ui| {
         ui.set_width(420.0);
-        ui.heading("Close Factscope?");
+        let (question, soon) = match left_for {
+            None | Some(Command::Quit) => ("Close Factscope?", "the window closes"),
+            Some(Command::OpenModelAt(_) | Command::OpenModelBesideAt(_)) => {
+                ("Open another model?", "the model is opened")
+            }
+            Some(Command::OpenDatasetAt(_)) => ("Open another dataset?", "the dataset is opened"),
+            Some(Command::CloseModelBeside) => ("Close the second model?", "it is closed"),
+            Some(_) => ("Open another session?", "the session is opened"),
+        };
+        ui.heading(question);
         ui.add_space(4.0);
         if is_asked {
             for text in reasons(state) {
                 ui.label(text);
             }
         } else {
-            ui.label("Saving the session; the window closes when it is written");
+            ui.label(format!("Saving the session; {soon} when it is written"));
         }
         ui.add_space(8.0);
-        let can_save = state.session.is_some() && state.stored.is_none();
+        let can_save = state.has_unsaved();
         let answers: &[ClosingAnswer] = match (is_asked, can_save) {
             (true, true) => &[ClosingAnswer::Save, ClosingAnswer::Discard, ClosingAnswer::Cancel],
             (true, false) => &[ClosingAnswer::Discard, ClosingAnswer::Cancel],
@@ -72,7 +84,7 @@ pub fn closing_ui(
             for &it in answers {
                 let command = Command::AnswerClosing(it);
                 let button = ui.button(command.text()).on_hover_text(command.tooltip());
-                // Enter must not lose anything.
+                // The answer that Enter gives must lose nothing.
                 let is_safe =
                     it == if can_save { ClosingAnswer::Save } else { ClosingAnswer::Cancel };
                 if is_new && is_safe {
@@ -90,14 +102,17 @@ pub fn closing_ui(
     commands.extend(answer.map(Command::AnswerClosing));
 }
 
-/// What would be lost, as far as it still would.
+/// What would be lost now, a sentence each.
 fn reasons(state: &State) -> Vec<String> {
     let mut reasons = Vec::new();
-    if is_unsaved(state)
-        && let Some(session) = &state.session
-    {
-        let name = panels::file_name(&session.path);
-        reasons.push(format!("{name} holds less than this window: it is not saved"));
+    if state.has_unsaved() {
+        reasons.push(match &state.session {
+            Some(session) => {
+                let name = panels::file_name(&session.path);
+                format!("{name} holds less than this window: it is not saved")
+            }
+            None => "What was found is in no session file: it would be lost".to_owned(),
+        });
     }
     match n_jobs(state) {
         0 => {}

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::dialogs::{Purpose, typed_path};
 
-/// Looked up when the text changes, not every frame.
+/// Ways to go on with a path, looked up when its text changes and not every frame.
 #[derive(Debug, Default)]
 pub struct Completions {
     of: Option<String>,
@@ -21,7 +21,7 @@ impl Completions {
         }
     }
 
-    /// What is typed with all that is certain of the rest. `None` if none is.
+    /// The text with all that its completions have in common. `None` if they add nothing.
     pub fn completed(&self, text: &str) -> Option<String> {
         let (first, rest) = self.found.split_first()?;
         let shared = rest.iter().fold(first.as_str(), |shared, path| {
@@ -36,7 +36,7 @@ impl Completions {
 fn completions(text: &str, wants_folder: bool) -> Vec<String> {
     let start = text.rfind(std::path::is_separator).map_or(0, |at| at + 1);
     let (dir, begun) = text.split_at(start);
-    // Of what is in the folder the program was started in, nothing is listed unasked.
+    // An empty field lists nothing: the folder that the program was started in is of no interest.
     if dir.is_empty() && begun.is_empty() {
         return Vec::new();
     }
@@ -49,7 +49,7 @@ fn completions(text: &str, wants_folder: bool) -> Vec<String> {
         if !name.starts_with(begun) || is_hidden {
             return None;
         }
-        // Links lead somewhere.
+        // The target of a link counts, not the link.
         let is_folder = fs::metadata(entry.path()).is_ok_and(|it| it.is_dir());
         if wants_folder && !is_folder {
             return None;

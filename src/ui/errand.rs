@@ -1,5 +1,5 @@
-//! What the window was opened for: to show a case, to trace it, to ablate it, to take a picture and
-//! go.
+//! What the command line asked the window to do: show a fact, trace it, run a view, save a picture and
+//! close.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use crate::worker::Which;
 /// Frames until the layout has come to rest.
 const N_SETTLING: u32 = 4;
 
-/// How it went, where whoever opened the window can read it.
+/// How the errand went, for whoever opened the window to read.
 pub type ErrandOutcome = Arc<Mutex<Option<Result<(), String>>>>;
 
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Errand {
         select.into_iter().chain(beside).chain(show).collect()
     }
 
-    /// As far as it can go now.
+    /// The commands of the next step, or none while something is waited for.
     pub fn advance(&mut self, state: &State) -> Vec<Command> {
         if self.phase == Phase::Done {
             return Vec::new();
@@ -97,7 +97,7 @@ impl Errand {
                 _ => self.study(state),
             },
             Phase::Tracing if !state.trace_waits.is_empty() => Vec::new(),
-            Phase::Tracing if state.running_trace().is_some() => Vec::new(),
+            Phase::Tracing if is_tracing(state) => Vec::new(),
             Phase::Tracing => self.study(state),
             Phase::Studying if state.jobs.asked().next().is_some() => Vec::new(),
             Phase::Studying => self.shown(),
@@ -161,6 +161,10 @@ fn is_measuring(state: &State) -> bool {
     state.stored.is_none()
         && state.facts.dataset.is_some()
         && state.subjects_of(Which::Main).is_none()
+}
+
+fn is_tracing(state: &State) -> bool {
+    state.rows().any(|row| state.trace(row).is_some_and(Run::is_running))
 }
 
 fn is_looking(state: &State) -> bool {

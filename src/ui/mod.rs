@@ -2,6 +2,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use eframe::egui::{ThemePreference, ViewportBuilder};
@@ -36,7 +37,7 @@ pub mod views;
 pub mod widgets;
 pub mod workspace;
 
-pub use app::App;
+pub use app::{App, unsaved_dir};
 pub use eframe::egui::ThemePreference as Theme;
 
 /// What the window opens with.
@@ -45,14 +46,18 @@ pub struct Options {
     /// A model folder.
     pub model: Option<PathBuf>,
 
-    /// Another one, which the second row is asked of.
+    /// The folder of a second model, which the second row is asked of.
     pub model_beside: Option<PathBuf>,
 
     /// A dataset file.
     pub facts: Option<PathBuf>,
 
-    /// A session file, in place of both.
+    /// A session file, in place of model and dataset.
     pub session: Option<PathBuf>,
+
+    /// The folder where what was found and not saved is kept while the window runs, and where what
+    /// earlier windows have left is looked for. Neither is done if none is given.
+    pub unsaved: Option<PathBuf>,
 
     pub device: DeviceChoice,
 
@@ -124,21 +129,63 @@ pub fn run(options: Options) -> Result<(), WindowError> {
     }
     // A broken driver is no reason to give up: there are two ways to draw.
     let adapters = quietly(adapters).unwrap_or_default();
-    let order = if adapters.iter().any(|adapter| adapter.kind.is_real()) {
+    let [first, second] = if adapters.iter().any(|adapter| adapter.kind.is_real()) {
         [Renderer::Wgpu, Renderer::Glow]
     } else {
         // Several times cheaper where the CPU draws.
         [Renderer::Glow, Renderer::Wgpu]
     };
-    let mut reasons = Vec::new();
-    for renderer in order {
-        match open(&options, renderer, &adapters) {
-            Ok(()) => return Ok(()),
-            Err(Failure::Unopened(reason)) => reasons.push(format!("{renderer}: {reason}")),
-            Err(Failure::Final(error)) => return Err(error),
+    let earlier = std::env::var(FAILED_BEFORE).ok();
+    let renderer = if earlier.is_none() { first } else { second };
+    match open(&options, renderer, &adapters) {
+        Ok(()) => Ok(()),
+        Err(Failure::Final(WindowError::Display { reason })) if has_two_displays() => {
+            // What is left of a compositor that has ended hides an X server that works.
+            let mut command = again();
+            let error = begin_anew(command.env_remove(WAYLAND[0]).env_remove(WAYLAND[1]));
+            Err(WindowError::Display { reason: format!("{reason}; X11: {error}") })
+        }
+        Err(Failure::Final(error)) => Err(error),
+        Err(Failure::Unopened(reason)) => {
+            let reason = format!("{renderer}: {reason}");
+            let reasons = match earlier {
+                Some(earlier) => format!("{earlier}\n{reason}"),
+                None => {
+                    let error = begin_anew(again().env(FAILED_BEFORE, &reason));
+                    format!("{reason}\n{second}: {error}")
+                }
+            };
+            Err(WindowError::Graphics { reasons })
         }
     }
-    Err(WindowError::Graphics { reasons: reasons.join("\n") })
+}
+
+/// Says to a process why the one before it could not draw its window, so that it draws in the other way.
+const FAILED_BEFORE: &str = "FACTSCOPE_WINDOW_FAILED";
+
+/// This program with these arguments. A process has one event loop only, so that another way to open a
+/// window needs another process.
+fn again() -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap_or_else(|_| "factscope".into()));
+    command.args(std::env::args_os().skip(1));
+    command
+}
+
+/// Starts a program in the place of this process. Comes back with the reason if it cannot be started.
+#[cfg(unix)]
+fn begin_anew(command: &mut Command) -> std::io::Error {
+    use std::os::unix::process::CommandExt as _;
+    command.exec()
+}
+
+/// Starts a program, and ends with it.
+#[cfg(not(unix))]
+#[expect(clippy::exit, reason = "as the process that took its place has ended")]
+fn begin_anew(command: &mut Command) -> std::io::Error {
+    match command.status() {
+        Ok(status) => std::process::exit(status.code().unwrap_or(1)),
+        Err(error) => error,
+    }
 }
 
 enum Failure {
@@ -193,7 +240,7 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
     let failed = match ended {
         Ok(Ok(())) => None,
         Ok(Err(eframe::Error::WinitEventLoop(error))) => {
-            // Its beginning is a place in winit's source.
+            // It begins with a place in winit's source code, which tells a user nothing.
             let text = error.to_string();
             let reason = text.rsplit(": ").next().unwrap_or_default().to_owned();
             return Err(Failure::Final(WindowError::Display { reason }));
@@ -218,7 +265,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a panic said, for drivers and the libraries around them panic where they should fail.
+/// Runs `work`, and makes its panic an error: drivers and the libraries around them panic where they
+/// should fail.
 fn quietly<T>(work: impl FnOnce() -> T + panic::UnwindSafe) -> Result<T, String> {
     panic::catch_unwind(work).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
@@ -227,9 +275,21 @@ fn quietly<T>(work: impl FnOnce() -> T + panic::UnwindSafe) -> Result<T, String>
     })
 }
 
+/// Where a Wayland compositor is found.
+const WAYLAND: [&str; 2] = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET"];
+
 /// Elsewhere there is always one.
 fn has_display() -> bool {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     !cfg!(all(unix, not(target_os = "macos")))
-        || ["DISPLAY", "WAYLAND_DISPLAY", "WAYLAND_SOCKET"].into_iter().any(is_set)
+        || is_set("DISPLAY")
+        || WAYLAND.into_iter().any(is_set)
+}
+
+/// Whether there is an X server beside a compositor, which is asked first.
+fn has_two_displays() -> bool {
+    is_set("DISPLAY") && WAYLAND.into_iter().any(is_set)
+}
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
 }

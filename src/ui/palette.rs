@@ -1,11 +1,12 @@
 //! All that can be done, found by typing a few letters.
 
+use std::collections::BTreeSet;
+
 use eframe::egui::{
-    Align, Context, Id, Key, Layout, Modal, Modifiers, RichText, ScrollArea, TextEdit,
-    ThemePreference,
+    Align, Context, Id, Key, Layout, Modal, Modifiers, ScrollArea, TextEdit, ThemePreference,
 };
 
-use super::command::Command;
+use super::command::{Command, KEYS};
 use super::pane::{Pane, View};
 use super::state::{Convention, Paint, State};
 use super::workspace::Workspace;
@@ -17,10 +18,10 @@ use crate::figure::Scale;
 use crate::figure::words::attention_title;
 use crate::tokens::Bos;
 
-/// How many are listed.
+/// How many commands are listed.
 const N_LISTED: usize = 60;
 
-/// Open while there is one.
+/// What is typed into the palette while it is open, and which command is marked.
 #[derive(Debug, Default)]
 pub struct CommandPalette {
     text: String,
@@ -38,7 +39,7 @@ pub fn palette_ui(
     let Some(open) = palette else { return };
     let found = found(&open.text, state, workspace);
     let mut picked = None;
-    // Before the field sees them.
+    // These keys are the list's, so the text field must not see them.
     ctx.input_mut(|input| {
         let last = found.len().saturating_sub(1);
         if input.consume_key(Modifiers::NONE, Key::ArrowDown) {
@@ -71,11 +72,11 @@ pub fn palette_ui(
             for (nth, command) in found.iter().enumerate() {
                 let is_chosen = nth == open.chosen;
                 let row = ui.with_layout(Layout::top_down_justified(Align::Min), |ui| {
-                    let keys = command.shortcuts().first();
-                    let keys = keys.map(|keys| ui.ctx().format_shortcut(keys)).unwrap_or_default();
-                    let text = title(command);
-                    let text = if keys.is_empty() { text } else { format!("{text}    {keys}") };
-                    ui.selectable_label(is_chosen, RichText::new(text))
+                    let text = match command.keys_text() {
+                        Some(keys) => format!("{}    {keys}", title(command)),
+                        None => title(command),
+                    };
+                    ui.selectable_label(is_chosen, text)
                 });
                 let mut row = row.inner;
                 if !command.tooltip().is_empty() {
@@ -101,6 +102,11 @@ pub fn palette_ui(
 fn title(command: &Command) -> String {
     match command {
         Command::ShowPane(_) => format!("Show {}", command.text()),
+        Command::RestoreUnsaved => "Restore what a window that was not closed had found".to_owned(),
+        Command::DiscardUnsaved => "Discard what a window that was not closed had found".to_owned(),
+        Command::ApplyEdit(pane) | Command::Study(pane) => {
+            format!("{}: {}", pane.text(), command.text())
+        }
         Command::CloseView(_) => format!("Close {}", command.text()),
         Command::SetBos(_) => format!("Convention: {}", command.text()),
         Command::OpenModelAt(_) => format!("Open model {}", command.text()),
@@ -125,22 +131,51 @@ fn title(command: &Command) -> String {
     }
 }
 
-/// All whose titles hold every word that was typed.
+/// All whose titles hold every word that was typed, those first that hold them best.
 fn found(text: &str, state: &State, workspace: &Workspace) -> Vec<Command> {
     let words: Vec<String> = text.to_lowercase().split_whitespace().map(str::to_owned).collect();
-    let mut commands = all(state, workspace);
-    commands.retain(|command| {
-        let title = title(command).to_lowercase();
-        words.iter().all(|word| title.contains(word.as_str()))
-    });
-    commands.truncate(N_LISTED);
-    commands
+    let mut seen = BTreeSet::new();
+    let mut found: Vec<(Vec<Match>, Command)> = Vec::new();
+    for command in all(state, workspace) {
+        let title = title(&command);
+        let matches: Option<Vec<Match>> =
+            words.iter().map(|word| Match::of(word, &title.to_lowercase())).collect();
+        // Two commands with one title do the same.
+        if let Some(matches) = matches.filter(|_| seen.insert(title)) {
+            found.push((matches, command));
+        }
+    }
+    found.sort_by_key(|(matches, _)| matches.iter().max().copied());
+    found.truncate(N_LISTED);
+    found.into_iter().map(|(_, command)| command).collect()
+}
+
+/// How a word that is typed stands in a title. The first is the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Match {
+    Whole,
+    Start,
+    Within,
+}
+
+impl Match {
+    /// `None` if the title does not hold it.
+    fn of(word: &str, title: &str) -> Option<Self> {
+        let words = || title.split(|char: char| !char.is_alphanumeric());
+        if words().any(|it| it == word) {
+            Some(Self::Whole)
+        } else if words().any(|it| it.starts_with(word)) {
+            Some(Self::Start)
+        } else {
+            title.contains(word).then_some(Self::Within)
+        }
+    }
 }
 
 fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     let mut commands = vec![Command::Trace];
-    commands.extend(Pane::ALL.into_iter().filter(|it| it.is_study()).map(Command::Study));
     commands.extend(Pane::ALL.map(Command::ShowPane));
+    commands.extend(Pane::ALL.into_iter().filter(|it| it.is_study()).map(Command::Study));
     let open = View::ALL.into_iter().filter(|view| workspace.is_open(*view));
     commands.extend(open.map(Command::CloseView));
     let seen = Pane::ALL.into_iter().filter(|it| it.has_results() && workspace.is_in_front(*it));
@@ -155,16 +190,23 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
         Command::ResetLayout,
         Command::SpreadViews,
     ]);
+    if !state.left_over.is_empty() {
+        commands.extend([Command::RestoreUnsaved, Command::DiscardUnsaved]);
+    }
+    commands.extend([Pane::Editing, Pane::Steering].map(Command::ApplyEdit));
+    if !state.edits.is_empty() {
+        commands.push(Command::DropEdits);
+    }
     commands.extend(Weighting::OF_HEADS.map(Command::WeighAttention));
     let pair = state.preferences.trace_pair;
+    commands.push(Command::SetTracesAtOnce(!state.preferences.traces_at_once));
     commands.push(Command::TraceKinds);
     commands.extend(Component::ALL.map(Command::ShowKind));
     commands.push(Command::ShowDifference(!pair.shows_difference));
     commands.push(Command::SetSameScale(!pair.has_same_scale));
-    let keyed = Command::WITH_KEYS.into_iter();
-    commands.extend(
-        keyed.filter(|it| !matches!(it, Command::Trace | Command::Cancel | Command::ShowPalette)),
-    );
+    let keyed = KEYS.iter().flat_map(|(_, keyed)| keyed.iter().map(|(command, _)| command));
+    let keyed = keyed.filter(|it| !matches!(it, Command::Cancel | Command::ShowPalette));
+    commands.extend(keyed.cloned());
     if !state.settings.ranges.is_empty() {
         commands.push(Command::ReleaseRanges);
     }

@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::dialogs::Purpose;
 use super::state::Mark;
 use crate::analysis::AnalysisResult;
 use crate::experiment::Experiment;
 use crate::facts::Dataset;
-use crate::session::{Present, Session};
+use crate::session::{DatasetIdentity, Present, Session};
 use crate::tokens::{Flags, TokenizedPrompt};
 use crate::worker::{ModelInfo, Which};
 
-/// What a thread of the window found.
+/// An answer of one of the window's threads.
 #[derive(Debug)]
 pub enum Reply {
     /// `is_missing`: there was no dialog to pick from.
@@ -23,7 +24,7 @@ pub enum Reply {
     },
     Dataset {
         path: PathBuf,
-        dataset: Result<Dataset, String>,
+        read: Result<(DatasetIdentity, Dataset), String>,
     },
     Subjects {
         dataset: PathBuf,
@@ -39,6 +40,11 @@ pub enum Reply {
     SessionSaved {
         path: PathBuf,
         saved: Result<Box<Mark>, String>,
+    },
+    /// What is not saved was kept, or could not be, after this long.
+    Kept {
+        kept: Result<(), String>,
+        took: Duration,
     },
     /// The words that an experiment asks the model about.
     Question {

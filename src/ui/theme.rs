@@ -131,7 +131,7 @@ const DARK: Palette = Palette {
     field: Color32::from_rgb(19, 20, 23),
 };
 
-/// Of the theme that `ui` is drawn in.
+/// The palette of the theme that `ui` is drawn in.
 pub fn palette(ui: &Ui) -> &'static Palette {
     if ui.visuals().dark_mode { &DARK } else { &LIGHT }
 }
@@ -144,12 +144,12 @@ impl ColorMap {
     }
 }
 
-/// As egui has it.
+/// The colour as egui's type.
 pub fn color(Rgb([r, g, b]): Rgb) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
 
-/// Of the `nth` line of a plot: as in files, but lighter where the background is dark.
+/// The colour of the `nth` line of a plot: as in files, but lighter where the background is dark.
 pub fn series(ui: &Ui, nth: usize) -> Color32 {
     series_on(nth, ui.visuals().dark_mode)
 }
@@ -174,12 +174,12 @@ fn luminance(color: Color32) -> f32 {
     0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b())
 }
 
-/// Numbers on axes, names of axes.
+/// The font of axes: their numbers and names.
 pub fn axis_font() -> FontId {
     FontId::new(11.5, FontFamily::Proportional)
 }
 
-/// Tokens on axes and in cells.
+/// The font of tokens on axes and in cells.
 pub fn token_font() -> FontId {
     FontId::new(12.0, FontFamily::Monospace)
 }
@@ -245,7 +245,7 @@ fn widgets(colors: &Palette) -> Widgets {
     }
 }
 
-/// Of text fields: white ones would not be seen on the light theme.
+/// The background of text fields: white ones would not be seen on the light theme.
 pub fn field_color(ui: &Ui) -> Color32 {
     ui.visuals().widgets.inactive.weak_bg_fill
 }

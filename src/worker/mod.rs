@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +58,8 @@ pub struct Job {
 #[derive(Clone, Debug)]
 #[expect(clippy::large_enum_variant, reason = "there are a few at a time")]
 pub enum Work {
-    /// Opens a model folder, in place of the model that is open there.
+    /// Opens a model folder. Once it is open it takes the place of the model that is open there; one that
+    /// cannot be opened leaves that model where it is.
     Load { which: Which, dir: PathBuf, device: DeviceChoice },
 
     /// Closes the model beside.
@@ -89,6 +91,9 @@ pub enum Event {
     /// The part of the result that is there so far.
     Partial(JobId, Arc<AnalysisResult>),
 
+    /// How long the job took, without waiting. Said right before its end.
+    Took(JobId, Duration),
+
     Loaded(JobId, Arc<ModelInfo>),
     Closed(JobId),
     Edited(JobId),
@@ -112,7 +117,9 @@ pub enum Told {
 impl Event {
     fn told(&self) -> Told {
         match self {
-            Self::Stage(..) | Self::Progress(..) | Self::Partial(..) => Told::OnTheWay,
+            Self::Stage(..) | Self::Progress(..) | Self::Partial(..) | Self::Took(..) => {
+                Told::OnTheWay
+            }
             Self::Loaded(..)
             | Self::Closed(_)
             | Self::Edited(_)
@@ -205,6 +212,7 @@ impl Loop {
             (self.send)(Event::Cancelled(job.id));
             return;
         }
+        let start = Instant::now();
         let outcome = catch_unwind(AssertUnwindSafe(|| match &job.work {
             Work::Load { which, dir, device } => self.load(job, *which, dir, *device),
             Work::CloseBeside => {
@@ -216,22 +224,17 @@ impl Loop {
                 self.analyse(job, *which, (prompt, spec, earlier), depth)
             }
         }));
+        (self.send)(Event::Took(job.id, start.elapsed()));
         (self.send)(outcome.unwrap_or_else(|panic| Event::Failed(job.id, panic_message(&*panic))));
     }
 
     fn load(&self, job: &Job, which: Which, dir: &Path, device: DeviceChoice) -> Event {
-        // Memory may not hold the old model beside the new one.
-        match which {
-            Which::Main => {
-                self.engine.replace(None);
-                self.opened.replace(None);
-            }
-            Which::Beside => drop(self.beside.replace(None)),
-        }
         let report = |progress| (self.send)(Event::Progress(job.id, progress));
         let ctx = TaskCtx { cancel: job.cancel.clone(), report: &report };
         let stage = |stage| (self.send)(Event::Stage(job.id, stage));
         match Engine::load(dir, device, &ctx, &stage) {
+            // Whoever gave it up keeps what is open.
+            Ok(_) if job.cancel.is_cancelled() => Event::Cancelled(job.id),
             Ok(engine) => {
                 let info = Arc::clone(&engine.info);
                 let engine = Some(Arc::new(engine));

@@ -46,6 +46,7 @@ fn session() -> Session {
     session.facts = vec![StoredFact { nth: None, record: Record::new("typed 1", None, fact) }];
     session.found = vec![Found {
         which: Which::Main,
+        changed: None,
         fact: 0,
         direction: Direction::Forward,
         prompt,

@@ -95,6 +95,7 @@ fn job_of(event: &Event) -> JobId {
         Event::Stage(id, _)
         | Event::Progress(id, _)
         | Event::Partial(id, _)
+        | Event::Took(id, _)
         | Event::Loaded(id, _)
         | Event::Closed(id)
         | Event::Finished(id, _)
@@ -105,7 +106,7 @@ fn job_of(event: &Event) -> JobId {
 }
 
 fn is_final(event: &Event) -> bool {
-    !matches!(event, Event::Stage(..) | Event::Progress(..) | Event::Partial(..))
+    !matches!(event, Event::Stage(..) | Event::Progress(..) | Event::Partial(..) | Event::Took(..))
 }
 
 /// The order in which jobs ended.

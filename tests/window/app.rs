@@ -357,15 +357,19 @@ fn a_wrong_dataset_is_reported_and_the_old_one_stays() {
 }
 
 #[test]
-fn a_broken_model_is_reported_and_leaves_none_open() {
+fn a_broken_model_is_reported_and_the_old_one_stays() {
     let mut window = Window::open();
     let config = window.file("config.json", r#"{"model_type": "llama"}"#);
     window.drop(config.parent().unwrap().to_owned());
     window.wait("the error", |app| app.state.error.is_some());
-    window.sees("No model is open now");
-    window.sees("Open a model folder, or drop it here");
-    // The facts do not depend on the model.
+    window.sees("The model tiny is still open");
     assert_eq!(window.app().state.facts.len(), 3);
+    window.wait_for_predictions();
+
+    let mut window = Window::new(Options::default(), None);
+    window.drop(config.parent().unwrap().to_owned());
+    window.wait("the error", |app| app.state.error.is_some());
+    window.sees("No model is open now");
     assert!(matches!(window.app().state.model, ModelState::None));
 }
 

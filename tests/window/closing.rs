@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use eframe::egui::{Key, Modifiers, ViewportCommand, ViewportEvent, ViewportId};
 use egui_kittest::kittest::Queryable as _;
 use factscope::session::Session;
+use factscope::ui::Options;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use tempfile::TempDir;
 
-use super::support::{PATIENCE, Window};
+use super::support::{FACTS, PATIENCE, Window, tiny};
 
 const QUESTION: &str = "Close Factscope?";
 
@@ -89,7 +90,7 @@ fn an_unsaved_session_is_saved_before_the_window_closes() {
     window.harness.run_steps(2);
     assert!(window.asks());
     window.sees("a.factscope holds less than this window");
-    window.answer("Save and close");
+    window.answer("Save");
     let start = Instant::now();
     while !window.frame().contains(&ViewportCommand::Close) {
         assert!(start.elapsed() < PATIENCE);
@@ -106,7 +107,7 @@ fn a_session_that_cannot_be_saved_keeps_the_window_open() {
     drop(dir);
     window.quit();
     window.harness.run_steps(2);
-    window.answer("Save and close");
+    window.answer("Save");
     let start = Instant::now();
     while window.app().state.error.is_none() {
         assert!(start.elapsed() < PATIENCE);
@@ -138,7 +139,7 @@ fn it_is_closed_without_saving_or_not_at_all() {
 
     window.quit();
     window.harness.run_steps(2);
-    window.answer("Close without saving");
+    window.answer("Discard");
     assert!(window.closes());
     assert!(window.is_closed_by_the_system(), "not asked again");
     assert_eq!(n_found(&path), before);
@@ -154,7 +155,30 @@ fn a_running_trace_is_asked_about_and_there_is_nothing_to_save() {
     window.harness.run_steps(2);
     assert!(window.asks());
     window.sees("would be stopped");
-    assert!(window.harness.query_by_label("Save and close").is_none());
-    window.answer("Close without saving");
+    window.answer("Discard");
     assert!(window.closes());
+}
+
+#[test]
+fn what_was_found_is_saved_under_a_name_before_the_window_closes() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("named.factscope");
+    let options = Options { model: Some(tiny()), ..Options::default() };
+    let mut window = Window::new(options, Some(path.clone()));
+    let facts = window.file("facts.json", FACTS);
+    window.drop(facts);
+    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+    window.wait_for_predictions();
+    window.click("Trace");
+    window.trace_ends();
+    assert!(!window.is_closed_by_the_system());
+    window.harness.run_steps(2);
+    window.sees("What was found is in no session file");
+    window.answer("Save");
+    let start = Instant::now();
+    while !window.frame().contains(&ViewportCommand::Close) {
+        assert!(start.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(5));
+    }
+    assert!(n_found(&path) > 0);
 }

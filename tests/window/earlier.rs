@@ -7,7 +7,7 @@ use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::causal_trace::Severed;
 use factscope::analysis::{AnalysisResult, AnalysisSpec, Measurement};
-use factscope::ui::command::Command;
+use factscope::ui::command::{ClosingAnswer, Command};
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
 use factscope::ui::state::RunState;
@@ -98,7 +98,8 @@ fn more_samples_go_on_from_fewer_until_the_model_changes() {
     window.harness.state_mut().state.settings.trace.seed = 1;
     // Nor of another model.
     window.does(Command::OpenModelAt(tiny()));
-    window.wait("the model", |app| app.state.info().is_some());
+    window.does(Command::AnswerClosing(ClosingAnswer::Discard));
+    window.wait("the model", |app| app.state.jobs.iter().next().is_none());
     window.wait_for_predictions();
     window.set_samples(4);
     window.click("Trace");

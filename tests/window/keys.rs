@@ -128,3 +128,34 @@ fn what_the_pointer_is_on_is_shown_elsewhere_while_it_is_there() {
     window.harness.run_steps(3);
     assert_eq!(window.app().state.hovered, None);
 }
+
+#[test]
+fn the_palette_lists_first_what_holds_the_typed_words_whole() {
+    let mut window = Window::open();
+    window.show(Pane::Prediction);
+    // Cutting attention holds the word as well, and patching only part of it.
+    window.press(Modifiers::COMMAND, Key::K);
+    window.type_into("What do you want to do?", "attention");
+    window.press(Modifiers::NONE, Key::Enter);
+    assert!(window.app().workspace().is_in_front(Pane::Attention));
+    assert!(window.app().state.jobs.asked().next().is_none());
+}
+
+#[test]
+fn the_palette_opens_over_a_menu() {
+    let mut window = Window::open();
+    window.click("File");
+    window.sees("Open dataset…");
+    window.press(Modifiers::COMMAND, Key::K);
+    window.sees("What do you want to do?");
+    assert!(window.harness.query_by_label_contains("Open recent").is_none());
+}
+
+#[test]
+fn layers_are_stepped_through_while_a_button_has_the_focus() {
+    let mut window = Window::open();
+    window.harness.get_by_label("Trace").focus();
+    window.harness.run_steps(2);
+    window.press(Modifiers::NONE, Key::CloseBracket);
+    assert_eq!(window.app().state.selection.layer, Some(0));
+}

@@ -4,6 +4,7 @@
 
 mod accessible;
 mod app;
+mod at_once;
 mod difference;
 mod attention;
 mod attribution;
@@ -13,6 +14,7 @@ mod closing;
 mod earlier;
 mod graph;
 mod jobs;
+mod kept;
 mod kinds;
 mod cell;
 mod keys;

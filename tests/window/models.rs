@@ -7,7 +7,7 @@ use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec};
 use factscope::builtin;
 use factscope::task::TaskCtx;
 use factscope::ui::Options;
-use factscope::ui::command::Command;
+use factscope::ui::command::{ClosingAnswer, Command};
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row::{self, First, Second};
 use factscope::ui::state::{FactId, ModelState, RunState};
@@ -136,6 +136,7 @@ fn models_of_one_shape_are_subtracted() {
     assert_ne!(found[0], found[1]);
 
     window.does(Command::CloseModelBeside);
+    window.does(Command::AnswerClosing(ClosingAnswer::Discard));
     assert!(!window.app().state.has_model_beside());
     let now = window.app().state.trace(First).unwrap().result.as_deref().cloned();
     assert_eq!(now, first, "what the first model said is kept");

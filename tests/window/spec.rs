@@ -6,7 +6,7 @@ use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::{AnalysisResult, AnalysisSpec, logit_lens, prediction};
 use factscope::experiment::Experiment;
 use factscope::ui::Options;
-use factscope::ui::command::Command;
+use factscope::ui::command::{ClosingAnswer, Command};
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
 use factscope::ui::state::RunState;
@@ -262,6 +262,7 @@ fn one_of_two_models_is_chosen_and_named_with_the_result() {
     assert_eq!(found, [Some(first), Some(second)]);
 
     window.does(Command::CloseModelBeside);
+    window.does(Command::AnswerClosing(ClosingAnswer::Discard));
     assert!(window.app().state.experiment_run().is_none(), "its model is gone");
     window.sees("and tiny is open");
 }

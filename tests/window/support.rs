@@ -86,9 +86,12 @@ impl Window {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { device: DeviceChoice::Cpu, ..options };
         let picker = Arc::new(FakePicker(picked));
-        let harness = Harness::builder()
-            .with_size(SIZE)
-            .build_eframe(move |cc| App::new(cc, &options, picker).unwrap());
+        let harness = Harness::builder().with_size(SIZE).build_eframe(move |cc| {
+            let mut app = App::new(cc, &options, picker).unwrap();
+            // What is computed is what a test asks for.
+            app.state.preferences.traces_at_once = false;
+            app
+        });
         Self { harness, dir }
     }
 

@@ -94,11 +94,15 @@ impl Explore {
             model_beside: self.model_beside.clone(),
             facts: self.facts.clone().or_else(|| (!is_session).then(|| Dataset::BUNDLED.into())),
             session: self.session.clone(),
+            unsaved: ui::unsaved_dir(),
             device: machine.device,
             bos: self.bos.then_some(Bos::On),
             case: self.case.clone(),
             beside: self.beside.clone(),
-            trace: self.trace.or_else(|| is_bare.then_some(Component::Hidden)),
+            // In the window it is traced at once; a picture waits for it.
+            trace: self
+                .trace
+                .or_else(|| (is_bare && self.screenshot.is_some()).then_some(Component::Hidden)),
             pane: self.view,
             screenshot: self.screenshot.clone(),
             scale: self.scale.map(Scale::times),

@@ -50,13 +50,11 @@ fn extract(session: &Session, nth: &str, path: &Path) -> anyhow::Result<()> {
     let found = found.with_context(|| format!("there is no result {nth}; the file holds {n}"))?;
     // NaN and infinite numbers become null, as JSON has none.
     let model = session.model_of(found.which);
-    // The model beside is as it is on disk.
-    let edits = if found.which == Which::Main { &session.edits[..] } else { &[] };
     let json = json!({
         "program": session.program,
         "model": { "name": model.name, "weights_sha256": model.weights_sha256 },
         "dataset": session.dataset,
-        "edits": edits,
+        "edits": found.edits,
         "device": model.device,
         "prompt": found.prompt,
         "spec": found.spec,
@@ -80,16 +78,22 @@ fn to_text(session: &Session) -> String {
     match &session.dataset {
         Some(it) => {
             let place = it.path.display();
-            _ = writeln!(text, "Dataset     {place}, {} facts, sha256 {}", it.n_facts, it.sha256);
+            let s = if it.n_facts == 1 { "" } else { "s" };
+            _ = writeln!(text, "Dataset     {place}, {} fact{s}, sha256 {}", it.n_facts, it.sha256);
         }
         None => text.push_str("Dataset     none\n"),
     }
     _ = writeln!(text, "Edits       {}", session.edits.len());
     _ = writeln!(text, "Results     {}", session.kept().count());
     for (nth, found) in session.kept().enumerate() {
-        let Kept { which, prompt, is_complete, .. } = found;
+        let Kept { which, edits, prompt, is_complete, .. } = found;
         let note = if is_complete { "" } else { ", stopped on the way" };
-        let of = if which == Which::Main { "" } else { ", model beside" };
+        let of = match which {
+            Which::Beside => ", model beside".to_owned(),
+            Which::Main if edits == session.edits => String::new(),
+            Which::Main if edits.len() == 1 => ", model with 1 edit".to_owned(),
+            Which::Main => format!(", model with {} edits", edits.len()),
+        };
         let typed = if nth < session.found.len() { "" } else { ", of the Spec view" };
         _ = writeln!(text, "{:>4}  {}{of}{typed}{note}: {}", nth + 1, found.name(), prompt.text);
     }

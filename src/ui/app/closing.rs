@@ -1,4 +1,5 @@
-//! Closing the window: at once where nothing is lost, else after an answer.
+//! Leaving what was found, by closing the window or by opening something else: at once where nothing is
+//! lost, else after an answer.
 
 use eframe::egui::{Context, ViewportCommand};
 
@@ -9,66 +10,94 @@ use crate::ui::command::{ClosingAnswer, Command};
 impl App {
     /// The system asks for it: its button, its keys, or the end of a session.
     pub(super) fn hear_close_request(&mut self, ctx: &Context) {
-        let is_asked = ctx.input(|input| input.viewport().close_requested());
-        if is_asked && !self.may_close() {
-            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            if ctx.input(|input| input.viewport().minimized == Some(true)) {
-                ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
-            }
-            self.ask_to_close(ctx);
+        self.is_closed = false;
+        if !ctx.input(|input| input.viewport().close_requested()) {
+            return;
         }
+        if self.closing == Closing::Agreed || self.may_leave(Command::Quit) {
+            self.is_closed = true;
+            return;
+        }
+        ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+        if ctx.input(|input| input.viewport().minimized == Some(true)) {
+            ctx.send_viewport_cmd(ViewportCommand::Minimized(false));
+        }
+        ctx.request_repaint();
     }
 
     pub(super) fn quit(&mut self, ctx: &Context) {
-        if self.may_close() {
-            self.close(ctx);
-        } else {
-            self.ask_to_close(ctx);
+        if self.may_leave(Command::Quit) {
+            self.closing = Closing::Agreed;
+            ctx.send_viewport_cmd(ViewportCommand::Close);
         }
+        ctx.request_repaint();
     }
 
-    /// Whoever only takes a picture is never asked.
-    fn may_close(&self) -> bool {
-        self.closing == Closing::Agreed || !self.is_remembered || !would_lose(&self.state)
-    }
-
-    fn ask_to_close(&mut self, ctx: &Context) {
+    /// Whether a command may leave what was found now. If not, a person is asked, and the command is
+    /// carried out when they agree. Whoever only takes a picture is never asked.
+    pub(super) fn may_leave(&mut self, command: Command) -> bool {
+        if self.is_let_go || !self.is_remembered || !would_lose(&self.state, &command) {
+            return true;
+        }
         if self.closing == Closing::No {
             self.closing = Closing::Asking { is_new: true };
         }
-        ctx.request_repaint();
-    }
-
-    fn close(&mut self, ctx: &Context) {
-        self.closing = Closing::Agreed;
-        ctx.send_viewport_cmd(ViewportCommand::Close);
-        ctx.request_repaint();
+        if !self.left_for.contains(&command) {
+            self.left_for.push(command);
+        }
+        false
     }
 
     pub(super) fn answer_closing(&mut self, answer: ClosingAnswer, ctx: &Context) {
         match answer {
             ClosingAnswer::Save => {
-                self.closing = Closing::Saving;
+                self.closing = Closing::Naming;
                 self.session_command(Command::SaveSession, ctx);
-                // It could not even be begun; the error is shown.
-                if self.n_saving == 0 {
-                    self.closing = Closing::No;
-                }
             }
-            ClosingAnswer::Discard => self.close(ctx),
-            ClosingAnswer::Cancel => self.closing = Closing::No,
+            ClosingAnswer::Discard => self.leave(ctx),
+            ClosingAnswer::Cancel => self.stay(),
+        }
+    }
+
+    /// A session is being written.
+    pub(super) fn saving_begins(&mut self) {
+        self.n_saving += 1;
+        if self.closing == Closing::Naming {
+            self.closing = Closing::Saving;
         }
     }
 
     /// A session was written, or was not. Another one may still be on its way to the file.
-    pub(super) fn close_when_saved(&mut self, is_saved: bool, ctx: &Context) {
+    pub(super) fn leave_when_saved(&mut self, is_saved: bool, ctx: &Context) {
+        self.n_saving -= 1;
         if self.closing != Closing::Saving {
             return;
         }
         if !is_saved {
-            self.closing = Closing::No;
+            self.stay();
         } else if self.n_saving == 0 {
-            self.close(ctx);
+            self.leave(ctx);
         }
+    }
+
+    /// Whoever was asked for a name has given none.
+    pub(super) fn stay_unless_named(&mut self) {
+        if self.closing == Closing::Naming {
+            self.stay();
+        }
+    }
+
+    fn stay(&mut self) {
+        self.closing = Closing::No;
+        self.left_for.clear();
+    }
+
+    fn leave(&mut self, ctx: &Context) {
+        self.closing = Closing::No;
+        self.is_let_go = true;
+        for command in std::mem::take(&mut self.left_for) {
+            self.handle(command, ctx);
+        }
+        self.is_let_go = false;
     }
 }

@@ -1,4 +1,4 @@
-//! What comes of painted edges, asked for as they are painted.
+//! Asks what painted edges change, as they are painted.
 
 use super::App;
 use crate::analysis::AnalysisSpec;

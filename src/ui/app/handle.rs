@@ -55,6 +55,7 @@ impl App {
             Command::TypeModelPath => self.prompt_for(Purpose::Model(Which::Main), Why::Wanted),
             Command::TypeDatasetPath => self.prompt_for(Purpose::Dataset, Why::Wanted),
             Command::TypeScreenshotPath => self.prompt_for(Purpose::Screenshot, Why::Wanted),
+            Command::TypeInstead => self.type_instead(),
             Command::OpenNoise => self.ask(Purpose::Noise, ctx),
             Command::TypeNoisePath => self.prompt_for(Purpose::Noise, Why::Wanted),
             Command::UseNoise(path) => self.use_noise(path),
@@ -94,6 +95,8 @@ impl App {
             | Command::SaveSession
             | Command::SaveSessionAs
             | Command::SaveSessionTo(_) => self.session_command(command, ctx),
+            Command::RestoreUnsaved => self.restore_left_over(ctx),
+            Command::DiscardUnsaved => self.discard_left_over(),
             Command::TypeSessionPath => self.prompt_for(Purpose::Session, Why::Wanted),
             Command::Quit => self.quit(ctx),
             Command::AnswerClosing(answer) => self.answer_closing(answer, ctx),
@@ -154,7 +157,10 @@ impl App {
 
             Command::Trace => self.trace(),
             Command::TraceKinds => self.trace_kinds(),
-            Command::ShowKind(component) => self.state.settings.trace.component = component,
+            Command::ShowKind(component) => {
+                self.state.settings.trace.component = component;
+                self.look();
+            }
             Command::Study(pane) => self.study(pane),
             Command::Stop(pane) => {
                 self.state.jobs.cancel(|kind| kind.is_asked() && kind.pane() == Some(pane));
@@ -173,7 +179,10 @@ impl App {
             Command::SetSameScale(is_on) => {
                 self.state.preferences.trace_pair.has_same_scale = is_on;
             }
-            Command::Set(setting) => self.state.settings.set(*setting),
+            Command::Set(setting) => {
+                self.state.settings.set(*setting);
+                self.look();
+            }
             Command::ShowMoreOfTrace(is_on) => {
                 self.state.preferences.shows_more_of_trace = Some(is_on);
             }
@@ -186,6 +195,10 @@ impl App {
                 self.views.facts.list_anew();
             }
             Command::SetMeasuresRecall(is_on) => self.state.preferences.measures_recall = is_on,
+            Command::SetTracesAtOnce(is_on) => {
+                self.state.preferences.traces_at_once = is_on;
+                self.look();
+            }
             Command::Cancel => self.cancel(),
             Command::CancelLoading => {
                 self.state.jobs.cancel(|kind| matches!(kind, JobKind::Load(..)));
@@ -200,7 +213,7 @@ impl App {
                 self.look();
                 self.follow_picked();
             }
-            // Shown, not looked up: the worker is asked nothing.
+            // What the pointer is on is only marked: the worker is asked nothing.
             Command::Hover(hovered) => self.state.hovered = Some(hovered),
             Command::View(ViewAction::Hover(_)) => {}
             Command::View(ViewAction::HoldRange { quantity, range }) => {
@@ -273,6 +286,7 @@ impl App {
     pub(super) fn select(&mut self, fact: FactId) {
         if self.state.selected != Some(fact) {
             self.state.selected = Some(fact);
+            self.state.forget_complaint();
             self.state.selection = Selection::default();
             self.state.trace_waits.clear();
         }
@@ -311,7 +325,7 @@ impl App {
         }
     }
 
-    /// From the first or the last, where nothing is picked out yet.
+    /// Picks out what is beside; the first or the last where nothing is picked out yet.
     fn step_selection(&mut self, step: Step, axis: Axis) {
         let info = self.state.info_at(self.state.row);
         let (Some(info), Some(prompt)) = (info, self.state.prompt()) else { return };
@@ -353,6 +367,9 @@ impl App {
             })
             .filter_map(|(pane, row, key)| Some((pane, key, self.state.spec_of(pane, row).ok()?)))
             .collect();
+        let quick = self.state.quick_traces().into_iter();
+        let wanted: Vec<(Pane, FactKey, AnalysisSpec)> =
+            wanted.into_iter().chain(quick.map(|(key, spec)| (Pane::Trace, key, spec))).collect();
         // Nobody looks at what was wanted before.
         self.state.give_up(|key, run| {
             run.origin == Origin::Unasked
@@ -367,7 +384,7 @@ impl App {
 
     // Recall.
 
-    /// Whatever was measured was of another model, or of other prompts.
+    /// Forgets which facts are known, for they were asked of another model or with other tokens.
     pub(super) fn forget_recall(&mut self) {
         self.state.jobs.abandon(|kind| matches!(kind, JobKind::Recall(..)));
         let n_facts = self.state.facts.dataset.as_ref().map_or(0, |it| it.records.len());
@@ -381,7 +398,7 @@ impl App {
             return;
         }
         let Some(info) = self.state.info().cloned() else { return };
-        // In a large one, whoever chooses a fact should not wait for more than the one under way.
+        // In a large model, whoever chooses a fact should not wait for more than the one under way.
         let n_ahead = if info.config.n_params() < SMALL { 16 } else { 2 };
         while self.state.jobs.iter().all(|(_, job)| matches!(job.kind, JobKind::Recall(..)))
             && self.state.jobs.iter().count() < n_ahead

@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use eframe::egui;
 
-use super::App;
+use super::{App, AwaitedSession};
 use crate::analysis::AnalysisResult;
 use crate::facts::Dataset;
+use crate::session::DatasetIdentity;
 use crate::ui::dialogs::Why;
 use crate::ui::pane::Pane;
 use crate::ui::panels;
@@ -15,24 +16,26 @@ use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{
     Beside, FactId, FactKey, JobKind, ModelState, Outcome, Recalled, RunState, capitalized,
-    is_of_main,
 };
+use crate::ui::view::Selection;
 use crate::worker::{Event, JobId, ModelInfo, Which};
 
 impl App {
     pub(super) fn apply(&mut self, event: Event, ctx: &egui::Context) {
-        let now = Instant::now();
         match event {
             Event::Stage(id, stage) => {
                 if let Some(job) = self.state.jobs.get_mut(id) {
-                    job.begin(now);
                     job.enter(stage);
                 }
             }
             Event::Progress(id, progress) => {
                 if let Some(job) = self.state.jobs.get_mut(id) {
-                    job.begin(now);
-                    job.advance(progress, now);
+                    job.advance(progress, Instant::now());
+                }
+            }
+            Event::Took(id, took) => {
+                if let Some(job) = self.state.jobs.get_mut(id) {
+                    job.took = Some(took);
                 }
             }
             Event::Partial(id, result) => {
@@ -42,17 +45,17 @@ impl App {
             }
             Event::Loaded(id, info) => {
                 let which = self.state.is_loading(id);
-                if self.state.jobs.end(id, Outcome::Done, now).is_some() {
+                if self.state.jobs.end(id, Outcome::Done).is_some() {
                     match which {
-                        Some(Which::Main) => self.loaded(info, ctx),
+                        Some(Which::Main) => self.loaded(id, info, ctx),
                         Some(Which::Beside) => self.loaded_beside(info, ctx),
                         None => {}
                     }
                 }
             }
-            Event::Closed(id) => _ = self.state.jobs.end(id, Outcome::Done, now),
+            Event::Closed(id) => _ = self.state.jobs.end(id, Outcome::Done),
             Event::Edited(id) => {
-                if self.state.jobs.end(id, Outcome::Done, now).is_some() {
+                if self.state.jobs.end(id, Outcome::Done).is_some() {
                     let n = self.state.edits.len();
                     let notice = match n {
                         0 => "The model is as it was opened".to_owned(),
@@ -64,17 +67,9 @@ impl App {
             }
             Event::Finished(id, result) => self.finished(id, &result),
             Event::Cancelled(id) => {
-                match self.state.is_loading(id) {
-                    Some(Which::Main) => {
-                        self.state.model = ModelState::None;
-                        self.awaited = None;
-                        self.state.notice = Some("Cancelled; no model is open".to_owned());
-                    }
-                    Some(Which::Beside) => {
-                        self.state.notice = Some("Cancelled; one model is open".to_owned());
-                        self.beside_not_loaded();
-                    }
-                    None => {}
+                if let Some(which) = self.state.is_loading(id) {
+                    let left = self.not_loaded(id, which);
+                    self.state.notice = Some(format!("Cancelled; {left}"));
                 }
                 self.stopped(id, RunState::Cancelled, Outcome::Cancelled);
             }
@@ -84,19 +79,11 @@ impl App {
                     self.edit_failed(&message);
                 }
                 if self.state.jobs.get(id).is_some_and(|job| job.kind.is_asked()) {
-                    self.state.error = Some(message.clone());
+                    self.state.complain_of_fact(message.clone());
                 }
-                match self.state.is_loading(id) {
-                    Some(Which::Main) => {
-                        self.state.model = ModelState::None;
-                        self.awaited = None;
-                        self.state.error = Some(format!("{message}\nNo model is open now"));
-                    }
-                    Some(Which::Beside) => {
-                        self.state.error = Some(format!("{message}\nNo second model is open now"));
-                        self.beside_not_loaded();
-                    }
-                    None => {}
+                if let Some(which) = self.state.is_loading(id) {
+                    let left = capitalized(&self.not_loaded(id, which));
+                    self.state.error = Some(format!("{message}\n{left}"));
                 }
                 self.stopped(id, RunState::Failed(message.clone()), Outcome::Failed(message));
             }
@@ -105,16 +92,31 @@ impl App {
 
     /// The model is still as it was before the last edit.
     fn edit_failed(&mut self, message: &str) {
+        let before = std::mem::take(&mut self.edits_before);
+        self.change_model(before);
         self.state.error = Some(format!("The model is not changed: {message}"));
-        self.state.edits.pop();
-        self.state.forget(is_of_main);
         self.look();
     }
 
-    fn beside_not_loaded(&mut self) {
-        self.state.drop_model_beside();
-        self.state.row = Row::First;
+    /// A model could not be opened, or was not wanted any more. Says what is open in its place.
+    fn not_loaded(&mut self, id: JobId, which: Which) -> String {
+        self.awaited.take_if(|(job, _)| *job == id);
+        if self.state.model_of(which).is_loading(id) {
+            match which {
+                Which::Main => self.state.model = ModelState::None,
+                Which::Beside => {
+                    self.state.forget_model_beside();
+                    self.state.row = Row::First;
+                }
+            }
+        }
+        // What was stopped for it, and is shown unasked.
         self.look();
+        match (self.state.info_of(which), which) {
+            (Some(info), _) => format!("the model {} is still open", info.name),
+            (None, Which::Main) => "no model is open now".to_owned(),
+            (None, Which::Beside) => "no second model is open now".to_owned(),
+        }
     }
 
     /// A method has come to its end.
@@ -123,17 +125,29 @@ impl App {
             run.result = Some(Arc::clone(result));
             run.state = RunState::Done;
         }
-        let Some(job) = self.state.jobs.end(id, Outcome::Done, Instant::now()) else { return };
+        let Some(job) = self.state.jobs.end(id, Outcome::Done) else { return };
         match job.kind {
-            JobKind::Recall(key) => self.recalled(key, Some(result.as_ref())),
+            JobKind::Recall(key) => {
+                let took = job.took.unwrap_or_default();
+                if self.state.learn_pace(key.which, result, took) {
+                    self.look();
+                }
+                self.recalled(key, Some(result.as_ref()));
+            }
             JobKind::Run { key, pane, .. } => {
                 self.state.n_found += 1;
                 self.weigh(result);
+                let took = job.took.unwrap_or_default();
+                let is_faster = self.state.learn_pace(key.which, result, took);
                 if let Some(findings) = self.state.findings_of(key) {
                     findings.foresee();
                 }
                 if pane == Pane::Spec {
                     self.state.share_experiment();
+                }
+                // Whatever is quick is known to be so now.
+                if is_faster {
+                    self.look();
                 }
             }
             JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit => {}
@@ -145,7 +159,7 @@ impl App {
         if let Some(run) = self.state.run_of(id) {
             run.state = state;
         }
-        let job = self.state.jobs.end(id, outcome, Instant::now());
+        let job = self.state.jobs.end(id, outcome);
         if let Some(JobKind::Recall(key)) = job.map(|job| job.kind) {
             self.recalled(key, None);
         }
@@ -158,19 +172,37 @@ impl App {
         self.state.facts.recalled();
     }
 
-    pub(super) fn loaded(&mut self, info: Arc<ModelInfo>, ctx: &egui::Context) {
+    /// A model takes the place of the one that was open.
+    fn loaded(&mut self, id: JobId, info: Arc<ModelInfo>, ctx: &egui::Context) {
+        self.close_model();
+        self.state.pace.forget(Which::Main);
+        self.state.selection = Selection::default();
+        self.state.painted.forget();
         self.state.preferences.remember_model(&info.dir);
         self.state.notice = Some(format!("Opened {} in {:.1} s", info.name, info.load_secs));
         self.state.model = ModelState::Open(info);
+        let mut awaited = self.awaited.take_if(|(job, _)| *job == id).map(|(_, it)| it);
+        if let Some(awaited) = &mut awaited {
+            match awaited.dataset.take() {
+                Some(dataset) => self.state.facts.open(dataset),
+                None => self.state.facts.close(),
+            }
+            self.state.dataset.clone_from(&awaited.session.dataset);
+        }
         self.forget_recall();
         self.count_subjects(ctx);
-        match self.awaited.take() {
-            Some((path, session)) => self.adopt_session(&path, session, ctx),
+        match awaited {
+            Some(AwaitedSession { path, session, .. }) => self.adopt_session(&path, session, ctx),
             None => self.look(),
         }
     }
 
     fn loaded_beside(&mut self, info: Arc<ModelInfo>, ctx: &egui::Context) {
+        if self.state.info_of(Which::Beside).is_some() {
+            self.state.forget_model_beside();
+            self.place_beside();
+        }
+        self.state.pace.forget(Which::Beside);
         self.state.preferences.remember_model(&info.dir);
         let text = format!("Opened {} beside in {:.1} s", info.name, info.load_secs);
         self.state.notice = Some(text);
@@ -182,20 +214,26 @@ impl App {
     }
 
     pub(super) fn hear(&mut self, reply: Reply, ctx: &egui::Context) {
+        if matches!(reply, Reply::Picked { .. }) {
+            self.state.dialog = None;
+        }
         match reply {
             Reply::Picked { purpose, path: Some(path), .. } => match purpose.accept(path) {
                 Ok(command) => self.commands.push(command),
-                Err(error) => self.state.error = Some(error),
+                Err(error) => {
+                    self.state.error = Some(error);
+                    self.stay_unless_named();
+                }
             },
             Reply::Picked { purpose, path: None, is_missing: true } => {
                 self.prompt_for(purpose, Why::NoDialog);
             }
-            Reply::Picked { .. } => {}
-            Reply::Dataset { path, dataset } => {
+            Reply::Picked { .. } => self.stay_unless_named(),
+            Reply::Dataset { path, read } => {
                 if self.state.reading.as_ref() == Some(&path) {
                     self.state.reading = None;
-                    match dataset {
-                        Ok(dataset) => self.adopt(dataset, ctx),
+                    match read {
+                        Ok((identity, dataset)) => self.adopt(identity, dataset, ctx),
                         Err(error) => self.state.error = Some(error),
                     }
                 }
@@ -210,6 +248,7 @@ impl App {
                         self.state.facts.set_flags(flags);
                     }
                     self.trace_waiting();
+                    self.look();
                 }
             }
             Reply::Question { experiment, prompt, model } => {
@@ -217,6 +256,7 @@ impl App {
             }
             Reply::Session { path, read } => self.session_read(&path, read, ctx),
             Reply::SessionSaved { path, saved } => self.session_saved(path, saved, ctx),
+            Reply::Kept { kept, took } => self.kept(kept, took),
             Reply::Weighed { result, n_bytes } => self.weighed(&result, n_bytes, ctx),
             Reply::Screenshot { path, saved } => {
                 if let Some(errand) = &mut self.errand {
@@ -234,7 +274,7 @@ impl App {
         }
     }
 
-    pub(super) fn adopt(&mut self, dataset: Dataset, ctx: &egui::Context) {
+    fn adopt(&mut self, identity: DatasetIdentity, dataset: Dataset, ctx: &egui::Context) {
         if self.state.stored.is_some() {
             self.close_model();
         }
@@ -243,11 +283,11 @@ impl App {
         self.state.painted.forget();
         self.state.forget_steps();
         self.state.preferences.remember_dataset(&dataset.path);
-        let n_facts = dataset.records.len();
         let name = panels::file_name(&dataset.path);
-        self.state.notice =
-            Some(format!("Opened {name} with {}", panels::counted(n_facts, "fact")));
+        let n_facts = panels::counted(dataset.records.len(), "fact");
+        self.state.notice = Some(format!("Opened {name} with {n_facts}"));
         self.state.facts.open(dataset);
+        self.state.dataset = Some(identity);
         self.state.trace_waits.clear();
         self.count_subjects(ctx);
         if matches!(self.state.beside, Some(Beside { fact: FactId::Record(_), .. })) {

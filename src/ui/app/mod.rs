@@ -1,20 +1,23 @@
 //! The window's loop: events and answers in, panels out.
 
+use std::cmp::Reverse;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use eframe::egui::{self, Popup};
-use eframe::{APP_KEY, CreationContext, Frame, Storage};
-use serde::de::DeserializeOwned;
+use eframe::egui::{self, Key, KeyboardShortcut, Popup};
+use eframe::{CreationContext, Frame, Storage};
 
+use crate::analysis::ModelEdit;
 use crate::experiment::Experiment;
+use crate::facts::Dataset;
 use crate::figure::Figure;
 use crate::session::Session;
 use crate::ui::closing::{Closing, closing_ui};
-use crate::ui::command::Command;
+use crate::ui::command::{Command, KEYS};
 use crate::ui::dialogs::{self, PathPrompt, Picker};
 use crate::ui::errand::{Errand, ErrandOutcome};
 use crate::ui::palette::{CommandPalette, palette_ui};
@@ -22,10 +25,10 @@ use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
 use crate::ui::reply::Reply;
 use crate::ui::screenshot::{self, LargePicture};
-use crate::ui::state::{FirstSettings, Preferences, Settings, State};
+use crate::ui::state::{Preferences, Settings, State};
 use crate::ui::workspace::Workspace;
 use crate::ui::{Options, theme};
-use crate::worker::{Told, Worker};
+use crate::worker::{JobId, Told, Worker};
 
 mod closing;
 mod cuts;
@@ -34,31 +37,31 @@ mod listen;
 mod noise;
 mod open;
 mod queue;
+mod remembered;
 mod run;
 mod session;
 mod spec;
 mod take_away;
+mod unsaved;
 mod weigh;
+
+use remembered::{PREFERENCES_KEY, Remembered, SETTINGS_KEY, WORKSPACE_KEY};
+use unsaved::Keeping;
+pub use unsaved::unsaved_dir;
 
 /// Messages of the worker are drawn together, results soon and progress at leisure: where the CPU
 /// draws, every frame is taken from the model (at 16 a second, half of GPT-2-large's speed).
 const RESULT_REPAINT: Duration = Duration::from_millis(60);
 const PROGRESS_REPAINT: Duration = Duration::from_millis(400);
 
-/// Each apart, so that none is lost with another that an older version wrote.
-const SETTINGS_KEY: &str = "settings";
-const PREFERENCES_KEY: &str = "preferences";
-const SPEC_TEXT_KEY: &str = "experiment";
-const WORKSPACE_KEY: &str = "workspace";
+/// What egui lets a person zoom to.
+const ZOOMS: RangeInclusive<f32> = 0.2..=5.0;
 
-/// What was kept at the end of the last start. All but the workspace was under one name before.
-fn kept<T: DeserializeOwned>(storage: &dyn Storage, key: &str) -> Option<T> {
-    eframe::get_value(storage, key).or_else(|| eframe::get_value(storage, APP_KEY))
-}
-
-fn kept_spec_text(storage: &dyn Storage) -> String {
-    let first = || Some(eframe::get_value::<FirstSettings>(storage, APP_KEY)?.spec_text);
-    eframe::get_value(storage, SPEC_TEXT_KEY).or_else(first).unwrap_or_default()
+/// A session that was read, until its model is open.
+struct AwaitedSession {
+    path: PathBuf,
+    session: Session,
+    dataset: Option<Dataset>,
 }
 
 /// The window.
@@ -73,27 +76,42 @@ pub struct App {
     palette: Option<CommandPalette>,
     closing: Closing,
 
+    /// Whether the window may close after this frame.
+    is_closed: bool,
+
+    /// What is done once a person agrees to leave what was found.
+    left_for: Vec<Command>,
+
+    /// Set while those commands are carried out, which are not asked about again.
+    is_let_go: bool,
+
     /// Session files that are being written.
     n_saving: usize,
 
-    /// To be written when it is known where to.
+    /// The figure and the experiment to be saved, while a name is asked for.
     figure: Option<Arc<Figure>>,
     experiment: Option<Experiment>,
 
     /// Answers from threads other than the worker's.
     answers: Receiver<Reply>,
     replies: Sender<Reply>,
-    /// To be shown when its model is open.
-    awaited: Option<(PathBuf, Session)>,
+    /// What the model had been changed to before it was last changed, to go back to if that fails.
+    edits_before: Vec<ModelEdit>,
+
+    /// A session to be shown when this job has opened its model.
+    awaited: Option<(JobId, AwaitedSession)>,
     shown_title: String,
 
     /// Which of the views that follow what is picked out can be seen.
     in_front: [bool; run::FOLLOWING.len()],
     errand: Option<Errand>,
 
-    /// Of the window, larger than it is.
+    /// A picture being taken that is larger than the window.
     picture: Option<LargePicture>,
     is_remembered: bool,
+
+    /// The file for what is not saved.
+    keeping: Option<Keeping>,
 }
 
 impl App {
@@ -108,15 +126,15 @@ impl App {
         let errand = Errand::new(options);
         // A picture must not depend on who takes it, nor change what they come back to.
         let is_remembered = options.screenshot.is_none();
-        let stored = cc.storage.filter(|_| is_remembered);
-        let mut settings: Settings =
-            stored.and_then(|it| kept(it, SETTINGS_KEY)).unwrap_or_default();
-        let mut preferences: Preferences =
-            stored.and_then(|it| kept(it, PREFERENCES_KEY)).unwrap_or_default();
+        let mut remembered = Remembered::new(cc.storage.filter(|_| is_remembered));
+        let mut settings: Settings = remembered.fields(SETTINGS_KEY);
+        let mut preferences: Preferences = remembered.fields(PREFERENCES_KEY);
         settings.bos = options.bos.unwrap_or(settings.bos);
         preferences.measures_recall &= is_remembered;
         preferences.screenshot_scale = options.scale.unwrap_or(preferences.screenshot_scale);
         ctx.set_theme(options.theme.unwrap_or(preferences.theme));
+        // A window cannot be made that is larger than any screen, or has no size.
+        preferences.zoom = Some(preferences.zoom).filter(|it| ZOOMS.contains(it)).unwrap_or(1.0);
         ctx.set_zoom_factor(preferences.zoom);
 
         let (replies, answers) = mpsc::channel();
@@ -129,13 +147,12 @@ impl App {
                 });
             }
         };
-        let mut workspace: Workspace =
-            stored.and_then(|it| eframe::get_value(it, WORKSPACE_KEY)).unwrap_or_default();
+        let mut workspace: Workspace = remembered.whole(WORKSPACE_KEY);
         if let Some(pane) = options.pane {
             workspace.show(pane);
         }
         let mut state = State::new(settings, preferences);
-        state.spec.set_text(stored.map(kept_spec_text).unwrap_or_default());
+        state.spec.set_text(remembered.spec_text());
         state.device = options.device;
         let mut app = Self {
             state,
@@ -147,18 +164,27 @@ impl App {
             help: None,
             palette: None,
             closing: Closing::No,
+            is_closed: false,
+            left_for: Vec::new(),
+            is_let_go: false,
             n_saving: 0,
             figure: None,
             experiment: None,
             answers,
             replies,
+            edits_before: Vec::new(),
             awaited: None,
             shown_title: "Factscope".to_owned(),
             in_front: Default::default(),
             errand,
             picture: None,
             is_remembered,
+            keeping: None,
         };
+        if let Some(dir) = options.unsaved.as_deref().filter(|_| is_remembered) {
+            app.find_left_over(dir);
+        }
+        let complaint = remembered.complaint();
         // The first frame is drawn while these are read.
         if let Some(path) = options.facts.clone() {
             app.open_dataset(path, ctx);
@@ -172,6 +198,7 @@ impl App {
         if let Some(path) = options.session.clone() {
             app.open_session(path, ctx);
         }
+        app.state.error = app.state.error.take().or(complaint);
         Ok(app)
     }
 
@@ -180,7 +207,7 @@ impl App {
         self.views.workspace.show(pane);
     }
 
-    /// As a click or a key would.
+    /// Gives a command, as a click or a key would.
     pub fn command(&mut self, command: Command) {
         self.commands.push(command);
     }
@@ -224,39 +251,61 @@ impl App {
     }
 
     fn keys(&mut self, ctx: &egui::Context) {
-        // Dialogs and menus have their own keys.
+        // Dialogs have their own keys.
         let has_dialog = self.path_prompt.is_some()
             || self.help.is_some()
             || self.palette.is_some()
-            || self.closing != Closing::No;
-        if has_dialog || Popup::is_any_open(ctx) {
+            || !matches!(self.closing, Closing::No | Closing::Naming);
+        if has_dialog {
             return;
         }
-        // Plain keys belong to the widget that has the focus.
-        let is_free = ctx.memory(|memory| memory.focused().is_none());
-        let is_search = panels::is_search_focused(ctx);
-        for command in Command::WITH_KEYS {
-            if command.is_zoom() {
-                continue;
-            }
-            let is_step = matches!(command, Command::NextFact | Command::PreviousFact);
-            for keys in command.shortcuts() {
-                let is_plain = keys.modifiers.is_none() && keys.logical_key < egui::Key::F1;
-                if is_plain && !(is_free || is_search && is_step) {
-                    continue;
-                }
-                if ctx.input_mut(|input| input.consume_shortcut(keys)) {
-                    self.commands.push(command.clone());
-                }
+        let keyed = KEYS.iter().flat_map(|(_, keyed)| *keyed).filter(|it| !it.0.is_zoom());
+        let mut keyed: Vec<(&Command, &KeyboardShortcut)> = keyed
+            .flat_map(|(command, keys)| keys.iter().map(move |keys| (command, keys)))
+            .filter(|(command, keys)| is_heard(ctx, command, keys))
+            .collect();
+        // Those with more modifiers first: egui lets Ctrl+O match Ctrl+Shift+O.
+        keyed.sort_by_key(|(_, keys)| Reverse([keys.modifiers.shift, keys.modifiers.alt]));
+        for (command, keys) in keyed {
+            if ctx.input_mut(|input| input.consume_shortcut(keys)) {
+                Popup::close_all(ctx);
+                self.commands.push(command.clone());
             }
         }
     }
+}
+
+/// Whether keys are a command's now. Without modifiers they may belong to the widget that has the focus:
+/// all to a field for text, arrows to any.
+fn is_heard(ctx: &egui::Context, command: &Command, keys: &KeyboardShortcut) -> bool {
+    if keys.modifiers.any() || keys.logical_key >= Key::F1 {
+        return true;
+    }
+    if Popup::is_any_open(ctx) {
+        return false;
+    }
+    if ctx.memory(|memory| memory.focused()).is_none() {
+        return true;
+    }
+    let is_step = matches!(command, Command::NextFact | Command::PreviousFact);
+    if panels::is_search_focused(ctx) {
+        return is_step;
+    }
+    let is_arrow = matches!(
+        keys.logical_key,
+        Key::ArrowDown | Key::ArrowUp | Key::ArrowLeft | Key::ArrowRight
+    );
+    !is_arrow && !ctx.text_edit_focused()
 }
 
 /// The worker's thread must not go on for a window that is gone.
 impl Drop for App {
     fn drop(&mut self) {
         self.state.jobs.cancel(|_| true);
+        // Else it is offered at the next start.
+        if self.is_closed || self.closing == Closing::Agreed {
+            self.forget_unsaved();
+        }
     }
 }
 
@@ -274,6 +323,7 @@ impl eframe::App for App {
         self.do_errand(ctx);
         self.release_jobs();
         self.measure_recall();
+        self.keep_unsaved(ctx);
         for command in std::mem::take(&mut self.commands) {
             self.handle(command, ctx);
         }
@@ -285,21 +335,26 @@ impl eframe::App for App {
         self.look_at_memory();
         self.keys(&ctx);
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
-        // More than one: a model and a dataset may come together.
+        // A model and a dataset may be dropped together.
         for file in dropped {
             self.drop_file(file.path(), &ctx);
         }
 
         let (state, views, commands) = (&self.state, &mut self.views, &mut self.commands);
         panels::window_ui(ui, state, views, commands);
+        let had_prompt = self.path_prompt.is_some();
         dialogs::path_prompt_ui(&ctx, &mut self.path_prompt, commands);
+        let is_unnamed = had_prompt && self.path_prompt.is_none() && commands.is_empty();
         palette_ui(&ctx, &mut self.palette, state, &views.workspace, commands);
         panels::help_ui(&ctx, &mut self.help);
-        closing_ui(&ctx, &mut self.closing, state, commands);
+        closing_ui(&ctx, &mut self.closing, self.left_for.first(), state, commands);
         panels::drop_hint_ui(&ctx);
 
         let hovered = self.state.hovered.take();
         self.state.preferences.zoom = ctx.zoom_factor();
+        if is_unnamed {
+            self.stay_unless_named();
+        }
         for command in std::mem::take(&mut self.commands) {
             let is_hover = matches!(command, Command::Hover(_));
             self.handle(command, &ctx);
@@ -329,9 +384,9 @@ impl eframe::App for App {
 
     fn save(&mut self, storage: &mut dyn Storage) {
         if self.is_remembered {
-            eframe::set_value(storage, SETTINGS_KEY, &self.state.settings);
-            eframe::set_value(storage, PREFERENCES_KEY, &self.state.preferences);
-            eframe::set_value(storage, SPEC_TEXT_KEY, &self.state.spec.text());
+            remembered::set_fields(storage, SETTINGS_KEY, &self.state.settings);
+            remembered::set_fields(storage, PREFERENCES_KEY, &self.state.preferences);
+            remembered::set_spec_text(storage, self.state.spec.text());
             eframe::set_value(storage, WORKSPACE_KEY, &self.views.workspace);
         }
     }

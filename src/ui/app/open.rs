@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Instant;
 
 use eframe::egui;
 
-use super::App;
+use super::{App, AwaitedSession};
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::noise_file;
-use crate::session::EXTENSION;
+use crate::session::{DatasetIdentity, EXTENSION};
 use crate::tokens::flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs;
@@ -17,8 +18,7 @@ use crate::ui::dialogs::{PathPrompt, Purpose, Why};
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{JobKind, ModelState, capitalized, subject_tokens};
-use crate::ui::view::Selection;
-use crate::worker::{Job, Which, Work};
+use crate::worker::{Job, JobId, Which, Work};
 
 impl App {
     pub(super) fn ask(&mut self, purpose: Purpose, ctx: &egui::Context) {
@@ -28,9 +28,16 @@ impl App {
             // The window has closed: nobody to tell.
             _ = replies.send(Reply::Picked { purpose, path, is_missing });
         };
-        let asked = dialogs::ask(&self.picker, purpose, dir.as_deref(), ctx, tell);
-        if asked.is_err() {
-            self.prompt_for(purpose, Why::NoDialog);
+        match dialogs::ask(&self.picker, purpose, dir.as_deref(), ctx, tell) {
+            Ok(()) => self.state.dialog = Some((purpose, Instant::now())),
+            Err(_) => self.prompt_for(purpose, Why::NoDialog),
+        }
+    }
+
+    /// The system's dialog does not come.
+    pub(super) fn type_instead(&mut self) {
+        if let Some((purpose, _)) = self.state.dialog.take() {
+            self.prompt_for(purpose, Why::Wanted);
         }
     }
 
@@ -54,7 +61,7 @@ impl App {
         }
     }
 
-    /// Checked, so that a slip does not cost the model that is open.
+    /// The absolute path of a model folder, or `None` after an error is shown.
     fn model_dir(&mut self, dir: PathBuf) -> Option<PathBuf> {
         match Purpose::Model(Which::Main).accept(dir) {
             Ok(Command::OpenModelAt(dir)) if builtin::find(&dir).is_some() => Some(dir),
@@ -67,33 +74,52 @@ impl App {
         }
     }
 
-    fn load(&mut self, which: Which, dir: PathBuf) {
+    /// Begins to open a model. The one that is open at that place stays until the new one is there;
+    /// what it is asked is not gone on with.
+    fn load(&mut self, which: Which, dir: PathBuf) -> JobId {
+        self.state.error = None;
+        self.state.jobs.cancel(|kind| {
+            let is_long = matches!(kind, JobKind::Load(..)) || kind.is_asked();
+            is_long && kind.which() == which
+        });
         let (id, cancel) = self.state.jobs.add(JobKind::Load(which, dir.clone()));
-        *self.state.model_mut(which) = ModelState::Loading { job: id, dir: dir.clone() };
+        if self.state.info_of(which).is_none() {
+            *self.state.model_mut(which) = ModelState::Loading { job: id, dir: dir.clone() };
+        }
         let work = Work::Load { which, dir, device: self.state.device };
         self.worker.submit(Job { id, work, cancel });
+        id
     }
 
     /// Opens a second model, which the second row is asked of.
     pub(super) fn open_model_beside(&mut self, dir: PathBuf) {
         let Some(dir) = self.model_dir(dir) else { return };
-        if self.refuses() {
+        if self.refuses() || !self.may_leave(Command::OpenModelBesideAt(dir.clone())) {
             return;
         }
-        self.begin_model_beside(dir);
+        self.load(Which::Beside, dir);
+        self.place_beside();
         self.look();
     }
 
+    /// Begins to open the second model of a session in the place of any other.
     pub(super) fn begin_model_beside(&mut self, dir: PathBuf) {
-        self.state.error = None;
         self.state.drop_model_beside();
         self.load(Which::Beside, dir);
+        self.place_beside();
+    }
+
+    /// The second row may be asked of another model than before.
+    pub(super) fn place_beside(&mut self) {
         self.state.selection.position = None;
         self.state.row = Row::First;
     }
 
     pub(super) fn close_model_beside(&mut self) {
-        if !self.state.has_model_beside() || self.refuses() {
+        if !self.state.has_model_beside()
+            || self.refuses()
+            || !self.may_leave(Command::CloseModelBeside)
+        {
             return;
         }
         self.let_go_of_beside();
@@ -101,7 +127,7 @@ impl App {
         self.look();
     }
 
-    /// The second model, with what was found in it.
+    /// Lets go of the second model and of what was found in it.
     pub(super) fn let_go_of_beside(&mut self) {
         if self.state.has_model_beside() {
             self.state.drop_model_beside();
@@ -112,30 +138,37 @@ impl App {
 
     pub(super) fn open_model(&mut self, dir: PathBuf) {
         let Some(dir) = self.model_dir(dir) else { return };
-        self.close_model();
-        self.state.subjects = None;
-        self.state.selection = Selection::default();
-        self.state.painted.forget();
-        self.state.edits = Vec::new();
-        self.state.error = None;
-        self.load(Which::Main, dir);
+        if self.may_leave(Command::OpenModelAt(dir.clone())) {
+            self.load(Which::Main, dir);
+        }
+    }
+
+    /// Begins to open the model of a session; the session takes the window when it is open.
+    pub(super) fn begin_session(&mut self, awaited: AwaitedSession) {
+        // Where the model is missing, its results were shown without it.
+        let Some(dir) = self.model_dir(awaited.session.model.path.clone()) else { return };
+        let job = self.load(Which::Main, dir);
+        self.awaited = Some((job, awaited));
     }
 
     pub(super) fn open_dataset(&mut self, path: PathBuf, ctx: &egui::Context) {
         let is_builtin = path == Path::new(Dataset::BUNDLED);
         let path = if is_builtin { path } else { std::path::absolute(&path).unwrap_or(path) };
+        if !self.may_leave(Command::OpenDatasetAt(path.clone())) {
+            return;
+        }
         self.state.error = None;
         self.state.reading = Some(path.clone());
         let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
         let thread = thread::Builder::new().name("dataset".to_owned()).spawn(move || {
-            let dataset = Dataset::load(&path).map_err(|error| capitalized(&error));
+            let read = DatasetIdentity::of(&path).map_err(|error| capitalized(&error));
             // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Dataset { path, dataset });
+            _ = replies.send(Reply::Dataset { path, read });
             ctx.request_repaint();
         });
         if let Err(error) = thread {
-            let dataset = Err(format!("The dataset cannot be read: {error}"));
-            self.hear(Reply::Dataset { path: path_then, dataset }, &egui::Context::default());
+            let read = Err(format!("The dataset cannot be read: {error}"));
+            self.hear(Reply::Dataset { path: path_then, read }, &egui::Context::default());
         }
     }
 

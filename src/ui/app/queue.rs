@@ -1,14 +1,24 @@
-//! The queue of jobs, and what was done.
+//! Gives jobs to the worker in their turn, and shows or repeats those that have ended.
 
 use super::App;
 use crate::analysis::AnalysisSpec;
 use crate::session::Origin;
-use crate::tokens::Bos;
+use crate::tokens::{Bos, TokenizedPrompt};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
+use crate::ui::panels::counted;
 use crate::ui::state::{FactKey, JobKind, Question};
 use crate::ui::view::Selection;
 use crate::worker::{Job, JobId, Work};
+
+/// See [`Asked::about`](crate::ui::state::Asked::about).
+fn about(spec: &AnalysisSpec, prompt: &TokenizedPrompt) -> String {
+    match spec {
+        AnalysisSpec::TraceAverage(it) => format!(" over {}", counted(it.facts.len(), "fact")),
+        _ if spec.needs_prompt() => format!(" “{}”", prompt.text),
+        _ => String::new(),
+    }
+}
 
 impl App {
     /// Asks a model about a prompt, unless it has answered already or is about to. All that is found
@@ -21,7 +31,8 @@ impl App {
         }
         let is_asked = origin == Origin::Asked;
         let is_held = is_asked && self.state.jobs.is_busy();
-        let asked = is_asked.then(|| self.state.asked(pane, key, &prompt.text)).flatten();
+        let about = about(&spec, &prompt);
+        let asked = is_asked.then(|| self.state.asked(pane, key, about)).flatten();
         let (id, cancel) = self.state.jobs.add(JobKind::Run { key, pane, origin });
         if let Some(job) = self.state.jobs.get_mut(id) {
             job.asked = asked.map(Box::new);
@@ -37,14 +48,14 @@ impl App {
         }
     }
 
-    /// Gives the worker what it is time for.
+    /// Gives the worker the jobs whose turn has come.
     pub(super) fn release_jobs(&mut self) {
         for question in self.state.jobs.release() {
             self.submit(question);
         }
     }
 
-    /// Gives it to the worker, with what its model has found by now.
+    /// Gives a question to the worker, with the traces that its model has found by now.
     pub(super) fn submit(&self, question: Question) {
         let Question { id, cancel, which, prompt, spec } = question;
         let earlier = self.state.traces_of(which);
@@ -101,7 +112,7 @@ impl App {
         }
     }
 
-    /// The same, where positions are not put back with the settings.
+    /// As [`App::recall_of`], and lets go of picked positions, which belong to the prompts before.
     pub(super) fn bos_may_have_changed(&mut self, before: Bos) {
         self.recall_of(before);
         if self.state.settings.bos != before {

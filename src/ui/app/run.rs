@@ -8,7 +8,7 @@ use crate::analysis::{AnalysisSpec, Metric, ModelEdit, attribution_patching};
 use crate::session::Origin;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
-use crate::ui::state::{FactKey, JobKind, capitalized, is_of_main};
+use crate::ui::state::{FactKey, JobKind, capitalized};
 use crate::ui::view::Selection;
 use crate::worker::{Job, Work};
 
@@ -19,7 +19,7 @@ impl App {
         self.trace_each(&[self.state.settings.trace.component]);
     }
 
-    /// The same with all that can be restored, what is looked at first.
+    /// Starts the traces of all three kinds, the one that is looked at first.
     pub(super) fn trace_kinds(&mut self) {
         let chosen = self.state.settings.trace.component;
         let mut kinds = Component::ALL;
@@ -27,7 +27,7 @@ impl App {
         self.trace_each(&kinds);
     }
 
-    /// What could not be traced before the noise was known.
+    /// Starts the traces that have waited for the noise to be measured.
     pub(super) fn trace_waiting(&mut self) {
         let components = std::mem::take(&mut self.state.trace_waits);
         self.trace_each(&components);
@@ -92,7 +92,7 @@ impl App {
         let spec = match self.state.spec_of(pane, row) {
             Ok(spec) => spec,
             Err(error) => {
-                self.state.error = Some(capitalized(&error));
+                self.state.complain_of_fact(capitalized(&error));
                 return;
             }
         };
@@ -103,8 +103,8 @@ impl App {
         self.begin(pane, key, spec, Origin::Asked);
     }
 
-    /// Where the cell of a trace is looked into, or the weights of a head, the one that is picked out
-    /// is, unasked: that is a few passes, or none. What was asked for before is let go.
+    /// Where the view of a trace's cell or of a head's weights is in front, asks it about what is picked
+    /// out: that takes a few passes at most. What it was asked before is given up.
     pub(super) fn follow_picked(&mut self) {
         for pane in FOLLOWING {
             if self.views.workspace.is_in_front(pane) {
@@ -113,7 +113,7 @@ impl App {
         }
     }
 
-    /// So does a view that has come to the front since it was last asked.
+    /// Asks those of these views that have come to the front since the last frame.
     pub(super) fn follow_to_front(&mut self) {
         let in_front = FOLLOWING.map(|pane| self.views.workspace.is_in_front(pane));
         let before = std::mem::replace(&mut self.in_front, in_front);
@@ -125,7 +125,7 @@ impl App {
     }
 
     fn follow_in(&mut self, pane: Pane) {
-        // What cannot be computed is refused where it is asked for.
+        // Nothing is computed beside the results of a session file.
         if self.state.stored.is_some() {
             return;
         }
@@ -148,7 +148,7 @@ impl App {
         self.study_one(pane, row);
     }
 
-    /// One edit more, as the view's settings describe it.
+    /// Adds the edit that a view's settings describe to those of the open model.
     pub(super) fn apply_edit(&mut self, pane: Pane) {
         let row = self.state.row;
         match self.state.spec_of(pane, row).map(|spec| spec.edit()) {
@@ -157,7 +157,7 @@ impl App {
                 self.edit(edits);
             }
             Ok(None) => {}
-            Err(error) => self.state.error = Some(capitalized(&error)),
+            Err(error) => self.state.complain_of_fact(capitalized(&error)),
         }
     }
 
@@ -165,13 +165,25 @@ impl App {
         if self.state.info().is_none() || edits == self.state.edits || self.refuses() {
             return;
         }
-        self.state.edits.clone_from(&edits);
-        // What is known was found in another model.
-        self.state.forget(is_of_main);
-        self.forget_recall();
+        if self.state.jobs.iter().any(|(_, job)| job.kind == JobKind::Edit) {
+            self.state.notice = Some("The model is still being changed".to_owned());
+            return;
+        }
+        self.edits_before.clone_from(&self.state.edits);
+        self.change_model(edits.clone());
         let (id, cancel) = self.state.jobs.add(JobKind::Edit);
         self.worker.submit(Job { id, work: Work::Edit { edits }, cancel });
         self.look();
+    }
+
+    /// What is known is of the model as it is changed; what was known of it before is set aside.
+    pub(super) fn change_model(&mut self, edits: Vec<ModelEdit>) {
+        let recall = self.state.change_model(edits);
+        self.forget_recall();
+        if let Some(recall) = recall {
+            self.state.facts.recall_mut().adopt(&recall);
+            self.state.facts.recalled();
+        }
     }
 
     pub(super) fn cancel(&mut self) {

@@ -6,7 +6,7 @@ use std::thread;
 
 use eframe::egui::{self, ViewportCommand};
 
-use super::App;
+use super::{App, AwaitedSession};
 use crate::session::Session;
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
@@ -29,7 +29,7 @@ impl App {
         }
     }
 
-    /// Tells the system once when it changes.
+    /// Tells the system the window's title when it has changed.
     pub(super) fn show_title(&mut self, ctx: &egui::Context) {
         let title = self.title();
         if title != self.shown_title {
@@ -47,6 +47,7 @@ impl App {
                 None => self.session_command(Command::SaveSessionAs, ctx),
             },
             Command::SaveSessionAs if self.can_save() => self.ask(Purpose::SavedSession, ctx),
+            Command::SaveSessionAs => self.stay_unless_named(),
             Command::SaveSessionTo(path) => self.save_session(path, ctx),
             _ => {}
         }
@@ -69,12 +70,13 @@ impl App {
 
     fn save_session(&mut self, path: PathBuf, ctx: &egui::Context) {
         if !self.can_save() {
+            self.stay_unless_named();
             return;
         }
         let path = std::path::absolute(&path).unwrap_or(path);
         let Some(snapshot) = self.state.snapshot(&self.views.workspace) else { return };
         self.state.notice = Some("Saving the session…".to_owned());
-        self.n_saving += 1;
+        self.saving_begins();
         let ctx_then = ctx;
         let (ctx, replies, path_then) = (ctx.clone(), self.replies.clone(), path.clone());
         let thread = thread::Builder::new().name("save session".to_owned()).spawn(move || {
@@ -94,7 +96,6 @@ impl App {
         saved: Result<Box<Mark>, String>,
         ctx: &egui::Context,
     ) {
-        self.n_saving -= 1;
         let is_saved = saved.is_ok();
         match saved {
             Ok(saved) => {
@@ -107,11 +108,14 @@ impl App {
                 self.state.error = Some(format!("The session is not saved: {error}"));
             }
         }
-        self.close_when_saved(is_saved, ctx);
+        self.leave_when_saved(is_saved, ctx);
     }
 
     pub(super) fn open_session(&mut self, path: PathBuf, ctx: &egui::Context) {
         let path = std::path::absolute(&path).unwrap_or(path);
+        if !self.may_leave(Command::OpenSessionAt(path.clone())) {
+            return;
+        }
         self.state.error = None;
         self.state.reading_session = Some(path.clone());
         self.state.notice = Some(format!("Reading {}", path.display()));
@@ -149,26 +153,23 @@ impl App {
                 return;
             }
         };
-        // What is being opened else would come on top.
+        // A dataset that is just being read would take the place of the session's.
         self.state.reading = None;
-        self.state.preferences.remember_session(path);
+        if !self.is_left_over(path) {
+            self.state.preferences.remember_session(path);
+        }
         if !present.differences.is_empty() {
             self.show_stored(path, session, present.differences, ctx);
             return;
         }
-        self.open_model(session.model.path.clone());
-        if let Some(dataset) = present.dataset {
-            self.state.facts.open(dataset);
-        } else {
-            self.state.facts.close();
-        }
-        self.awaited = Some((path.to_owned(), session));
+        let (path, dataset) = (path.to_owned(), present.dataset);
+        self.begin_session(AwaitedSession { path, session, dataset });
     }
 
-    /// The model of a session is there.
+    /// The model of a session is open: shows its facts and results.
     pub(super) fn adopt_session(&mut self, path: &Path, session: Session, ctx: &egui::Context) {
         let places = self.state.adopt_facts(&session.facts, |fact| fact.nth);
-        // Opened here, and shown to be open from now on, so that its results have their places.
+        // It counts as there while it is opened, so that its results have their places.
         if let Some(beside) = &session.beside {
             self.begin_model_beside(beside.model.path.clone());
             let subjects = session.dataset.as_ref().map(|_| Arc::clone(&beside.subjects));
@@ -201,6 +202,8 @@ impl App {
                 return;
             }
         };
+        self.state.jobs.cancel(|kind| matches!(kind, JobKind::Load(..)));
+        self.awaited = None;
         self.close_model();
         self.let_go_of_beside();
         if session.dataset.is_some() {
@@ -208,6 +211,7 @@ impl App {
         } else {
             self.state.facts.close();
         }
+        self.state.dataset.clone_from(&session.dataset);
         let mut n_records = 0;
         let places = self.state.adopt_facts(&session.facts, |fact| {
             fact.nth.map(|_| {
@@ -233,7 +237,7 @@ impl App {
         if session.dataset.is_some() {
             self.state.subjects = Some(Arc::clone(&session.subjects));
         }
-        for result in self.state.adopt_found(session.found, places) {
+        for result in self.state.adopt_found(session.found, &session.changes, places) {
             self.weigh(&result);
         }
         if let Some(typed) = session.typed {
@@ -269,7 +273,13 @@ impl App {
         self.look();
         let saved = self.state.mark();
         self.state.session = Some(OpenSession { path: path.to_owned(), saved });
-        if look.is_some() {
+        if self.is_left_over(path) && self.state.stored.is_none() {
+            // Nobody has saved it.
+            self.state.session = None;
+            self.take_over(path);
+            let text = "What had been found is here again; it is in no session file yet";
+            self.state.notice = Some(text.to_owned());
+        } else if look.is_some() {
             self.state.notice = Some(format!("Opened {}", path.display()));
         }
         ctx.request_repaint();
@@ -287,18 +297,21 @@ impl App {
         true
     }
 
-    /// The main model. Results that are shown without their models are gone as a whole.
+    /// Closes the main model. Results that are shown without their models go as a whole.
     pub(super) fn close_model(&mut self) {
         let is_stored = self.state.stored.take().is_some();
         let is_left = |which: Which| which == Which::Main || is_stored;
-        self.state.jobs.abandon(|kind| *kind != JobKind::CloseBeside && is_left(kind.which()));
+        self.state.jobs.abandon(|kind| {
+            !matches!(kind, JobKind::Load(..) | JobKind::CloseBeside) && is_left(kind.which())
+        });
         self.state.forget(|key| is_left(key.which));
         if is_stored {
-            self.state.drop_model_beside();
+            self.state.forget_model_beside();
         }
         self.state.model = ModelState::None;
+        self.state.edits = Vec::new();
+        self.state.subjects = None;
         self.state.trace_waits.clear();
         self.state.session = None;
-        self.awaited = None;
     }
 }

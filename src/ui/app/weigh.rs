@@ -12,7 +12,7 @@ use crate::session::n_bytes;
 use crate::ui::reply::Reply;
 
 impl App {
-    /// Counts a result beside the window, for large ones take longer than a frame.
+    /// Counts the bytes of a result on a thread of its own: a large one takes longer than a frame.
     pub(super) fn weigh(&mut self, result: &Arc<AnalysisResult>) {
         let (result, replies) = (Arc::clone(result), self.replies.clone());
         let thread = thread::Builder::new().name("weigh".to_owned()).spawn(move || {

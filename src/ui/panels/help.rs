@@ -4,7 +4,7 @@ use eframe::egui::{
     Align2, Color32, Context, CornerRadius, FontId, Grid, Id, LayerId, Modal, Order, RichText,
 };
 
-use crate::ui::command::Command;
+use crate::ui::command::{KEYS, keys_text};
 use crate::ui::theme;
 
 /// A small window about the program.
@@ -23,15 +23,15 @@ pub fn help_ui(ctx: &Context, help: &mut Option<Help>) {
                 ui.heading("Keyboard shortcuts");
                 ui.add_space(8.0);
                 Grid::new("shortcuts").num_columns(2).spacing([32.0, 6.0]).show(ui, |ui| {
-                    for command in Command::WITH_KEYS {
-                        ui.label(command.text());
-                        let keys: Vec<String> = command
-                            .shortcuts()
-                            .iter()
-                            .map(|keys| ui.ctx().format_shortcut(keys))
-                            .collect();
-                        ui.label(RichText::new(keys.join("  or  ")).monospace());
+                    for (topic, keyed) in KEYS {
+                        ui.strong(topic);
                         ui.end_row();
+                        for (command, keys) in keyed {
+                            ui.label(command.text());
+                            let keys: Vec<String> = keys.iter().map(keys_text).collect();
+                            ui.label(RichText::new(keys.join("  or  ")).monospace());
+                            ui.end_row();
+                        }
                     }
                     ui.label("Move in a heat map that was clicked");
                     ui.label(RichText::new("arrow keys").monospace());

@@ -146,7 +146,7 @@ fn again_ui(ui: &mut Ui, ended: &Ended, commands: &mut Vec<Command>) {
 
 /// Such as `Trace “The capital of France is”`.
 fn summary(ended: &Ended) -> String {
-    let text = ended.asked.as_ref().map(|asked| format!(" “{}”", asked.text)).unwrap_or_default();
+    let text = ended.asked.as_ref().map_or("", |asked| &asked.about);
     format!("{}{text}", ended.name)
 }
 
@@ -170,7 +170,7 @@ fn took(took: Duration) -> String {
 }
 
 fn title_ui(ui: &mut Ui, job: &OpenJob) {
-    let text = job.asked.as_ref().map(|asked| format!(" “{}”", asked.text)).unwrap_or_default();
+    let text = job.asked.as_ref().map_or("", |asked| &asked.about);
     ui.add(Label::new(format!("{}{text}", job.title())).truncate());
 }
 

@@ -183,8 +183,8 @@ fn recent_ui(
 /// A command in a menu.
 fn item_ui(ui: &mut Ui, command: Command, commands: &mut Vec<Command>) {
     let mut button = Button::new(command.text());
-    if let Some(keys) = command.shortcuts().first() {
-        button = button.shortcut_text(ui.ctx().format_shortcut(keys));
+    if let Some(keys) = command.keys_text() {
+        button = button.shortcut_text(keys);
     }
     let mut response = ui.add(button);
     if !command.tooltip().is_empty() {

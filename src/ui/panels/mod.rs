@@ -24,6 +24,7 @@ mod trace_kinds;
 mod trace_panel;
 mod trace_settings;
 mod trust_panel;
+mod unsaved_bar;
 mod welcome;
 
 pub use facts_panel::{FactsView, focus_search, is_search_focused};
@@ -49,6 +50,9 @@ pub struct Views {
     difference: Difference,
     lens: LensChoice,
     figures: Figures,
+
+    /// The last map of each row's trace, shown until the next is there.
+    last_maps: [Option<Arc<Figure>>; 2],
 }
 
 impl Views {
@@ -110,6 +114,12 @@ pub fn window_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut V
         .frame(bar)
         .resizable(false)
         .show(ui, |ui| status_bar::status_bar_ui(ui, state, commands));
+    if status_bar::is_dialog_slow(ui, state) {
+        Panel::bottom("dialog")
+            .frame(bar)
+            .resizable(false)
+            .show(ui, |ui| status_bar::dialog_ui(ui, state, commands));
+    }
     if state.error.is_some() {
         let fill = mix(theme::palette(ui).background, theme::palette(ui).error);
         let frame = bar.fill(fill);
@@ -124,6 +134,13 @@ pub fn window_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut V
             .frame(bar.fill(fill))
             .resizable(false)
             .show(ui, |ui| stored_bar::stored_ui(ui, state, commands));
+    }
+    if !state.left_over.is_empty() {
+        let fill = mix(theme::palette(ui).background, theme::palette(ui).warning);
+        Panel::top("unsaved")
+            .frame(bar.fill(fill))
+            .resizable(false)
+            .show(ui, |ui| unsaved_bar::unsaved_ui(ui, state, commands));
     }
     if state.info().is_none() && state.facts.is_empty() {
         CentralPanel::default_margins().show(ui, |ui| welcome::welcome_ui(ui, state, commands));

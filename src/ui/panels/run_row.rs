@@ -31,12 +31,13 @@ pub(super) fn running_ui(ui: &mut Ui, job: &OpenJob, stop: Command, commands: &m
     });
 }
 
-/// Shows how a run has ended.
-pub(super) fn outcome_ui(ui: &mut Ui, state: &RunState) {
+/// Shows how a run has ended. `is_all`: whether all that belong together are done.
+pub(super) fn outcome_ui(ui: &mut Ui, state: &RunState, is_all: bool) {
     let palette = theme::palette(ui);
     let (text, color) = match state {
         RunState::Running(_) => return,
-        RunState::Done => ("✔ Complete", palette.good),
+        RunState::Done if is_all => ("✔ Complete", palette.good),
+        RunState::Done => ("One of two is done", palette.warning),
         RunState::Cancelled => ("Cancelled; partial", palette.warning),
         RunState::Failed(error) => (&**error, palette.error),
     };

@@ -223,7 +223,7 @@ fn run_ui(ui: &mut Ui, state: &State, experiment: &Experiment, commands: &mut Ve
         if run.is_done() && asked.experiment != *experiment {
             ui.weak("The figure is of an earlier text");
         } else {
-            outcome_ui(ui, &run.state);
+            outcome_ui(ui, &run.state, true);
         }
     });
 }

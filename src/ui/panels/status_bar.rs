@@ -1,6 +1,6 @@
 //! The bar at the bottom of the window: the job that runs, and the last error.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use eframe::egui::{Align, Label, Layout, ProgressBar, RichText, Ui};
 
@@ -67,16 +67,16 @@ fn doing(state: &State, job: &OpenJob) -> String {
             "Running the model on the chosen fact".to_owned()
         }
         JobKind::Run { origin: Origin::Preview, .. } => "Estimating the trace".to_owned(),
-        JobKind::Run { pane, key, origin: Origin::Asked } => {
+        JobKind::Run { pane, origin: Origin::Asked, .. } => {
             if job.cancel.is_cancelled() {
                 return format!("Cancelling {}", pane.text());
             }
-            let prompt = state.facts.get(key.fact).map_or("", |record| &record.fact.prompt);
+            let about = job.asked.as_ref().map_or("", |asked| &asked.about);
             let percent = 100.0 * job.fraction();
             match pane {
-                Pane::Trace => format!("Tracing “{prompt}”, {percent:.0} %"),
+                Pane::Trace => format!("Tracing{about}, {percent:.0} %"),
                 Pane::Spec => format!("Carrying out the experiment, {percent:.0} %"),
-                _ => format!("{} of “{prompt}”, {percent:.0} %", pane.text()),
+                _ => format!("{}{about}, {percent:.0} %", pane.text()),
             }
         }
     }
@@ -89,6 +89,31 @@ pub fn stage(stage: Option<Stage>) -> &'static str {
         Some(Stage::ReadingWeights) => "reading weights",
     }
 }
+
+/// Whether the system's dialog is waited for longer than one takes to open.
+pub fn is_dialog_slow(ui: &Ui, state: &State) -> bool {
+    let Some((_, since)) = state.dialog else { return false };
+    let left = SLOW.saturating_sub(since.elapsed());
+    if !left.is_zero() {
+        ui.ctx().request_repaint_after(left);
+    }
+    left.is_zero()
+}
+
+/// The dialog that is waited for, and a button to type the path instead.
+pub fn dialog_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let Some((purpose, _)) = state.dialog else { return };
+    ui.horizontal(|ui| {
+        ui.label(format!("Waiting for the system's dialog: {}", purpose.title()));
+        let command = Command::TypeInstead;
+        if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+            commands.push(command);
+        }
+    });
+}
+
+/// How long the system's dialog may take to open.
+const SLOW: Duration = Duration::from_secs(3);
 
 /// The whole text of the last error, until it is dismissed.
 pub fn error_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {

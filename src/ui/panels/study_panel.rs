@@ -114,7 +114,7 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
         }
         // The study is complete once all of its runs are.
         if let Some(run) = runs.iter().find(|run| !run.is_done()).or_else(|| runs.first()) {
-            outcome_ui(ui, &run.state);
+            outcome_ui(ui, &run.state, is_complete);
         }
     });
 }

@@ -222,7 +222,7 @@ fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             progress_ui(ui, state, job);
         } else {
             if let Some(run) = run {
-                outcome_ui(ui, run);
+                outcome_ui(ui, run, is_all_traced(state));
             }
             ui.add(Label::new(RichText::new(state.settings.trace.summary()).weak()).truncate());
         }
@@ -238,13 +238,22 @@ fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     }
 }
 
+/// Whether every row that has a subject is traced whole.
+fn is_all_traced(state: &State) -> bool {
+    state.rows().all(|row| {
+        let prompt = state.findings_at(row).and_then(|it| it.prompt.as_ref().ok());
+        prompt.is_some_and(|prompt| prompt.subject.is_none())
+            || state.trace(row).is_some_and(Run::is_done)
+    })
+}
+
 fn trace_button_ui(ui: &mut Ui, state: &State, run: Option<&Run>, commands: &mut Vec<Command>) {
-    let is_complete = state.rows().all(|row| state.trace(row).is_some_and(Run::is_done));
+    let is_complete = is_all_traced(state);
     let is_stopped =
         run.is_some_and(|run| run.state == RunState::Cancelled && run.result.is_some());
     let button = Button::new(if is_stopped { "Go on" } else { "Trace" });
     let button = button.fill(theme::palette(ui).accent_fill);
-    let keys = Command::Trace.shortcuts().first().map(|keys| ui.ctx().format_shortcut(keys));
+    let keys = Command::Trace.keys_text();
     let about = format!(
         "{} ({}). What traces of this fact have in common is computed once: more samples, or a \
          stopped trace, go on from what is there",
@@ -270,10 +279,11 @@ fn progress_ui(ui: &mut Ui, state: &State, job: &OpenJob) {
     ui.add(Label::new(RichText::new(text).weak()).truncate());
 }
 
-fn outcome_ui(ui: &mut Ui, run: &Run) {
+fn outcome_ui(ui: &mut Ui, run: &Run, is_all: bool) {
     let palette = theme::palette(ui);
     let (text, color) = match &run.state {
         RunState::Running(_) => return,
+        RunState::Done if !is_all => ("One of two is traced".to_owned(), palette.warning),
         RunState::Done => ("✔ Complete".to_owned(), palette.good),
         RunState::Cancelled => {
             let text = match run.trace() {
@@ -297,14 +307,34 @@ fn result_ui(
 ) -> Option<ViewAction> {
     let run = state.trace(row);
     let Some(trace) = run.and_then(Run::trace) else {
-        if run.is_none_or(|run| !run.is_running()) && state.trace_waits.is_empty() {
-            let about = "Trace shows which states, put back into a corrupted run, bring the answer \
-                         back";
-            empty_ui(ui, "Not traced yet", about);
+        let is_coming = run.is_some_and(Run::is_running) || !state.trace_waits.is_empty();
+        match views.last_maps[row as usize].clone() {
+            // So that the window is not emptied by each choice and each setting.
+            Some(last) => {
+                let text = if is_coming {
+                    "Tracing; the last map"
+                } else {
+                    "Not traced yet; the last map"
+                };
+                ui.weak(text);
+                ui.add_enabled_ui(false, |ui| {
+                    ui.multiply_opacity(0.5);
+                    let view =
+                        FigureView { fills: true, is_brief: true, range: None, figure: &last };
+                    view.show(ui, ctx, &mut Vec::new(), 216.0, |_| ());
+                });
+            }
+            None if is_coming => {}
+            None => {
+                let about = "Trace shows which states, put back into a corrupted run, bring the \
+                             answer back";
+                empty_ui(ui, "Not traced yet", about);
+            }
         }
         return None;
     };
     let figure = trace_figure(state, row, state.settings.trace.component, views)?;
+    views.last_maps[row as usize] = Some(Arc::clone(&figure));
     // Where a prompt lacks what others are shown by, its map shows the probability.
     let before = metric_or_prob(state.settings.trace_metric, &trace.clean);
     let mut metric = before;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{FactId, FactKey, NoiseSetting, Recalled, Run, State, TraceSettings};
+use super::{FactId, FactKey, ModelState, NoiseSetting, Recalled, Run, State, TraceSettings};
 use crate::analysis::attention::{self, Weighting};
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::{Component, Spec as TraceSpec};
@@ -11,6 +11,7 @@ use crate::analysis::trace_average::Sample;
 use crate::analysis::{AnalysisResult, AnalysisSpec, logit_attribution, logit_lens, prediction};
 use crate::experiment::{Experiment, FactSource};
 use crate::facts::Direction;
+use crate::session::Origin;
 use crate::tokens::Tokenizer;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
@@ -44,7 +45,7 @@ impl State {
     /// user what is missing.
     pub fn spec_of(&self, pane: Pane, row: Row) -> Result<AnalysisSpec, String> {
         if let Some(study) = self.settings.studies.get(pane) {
-            return self.about(row, |about| study.spec(about)).ok_or("Choose a fact first")?;
+            return self.about(row, |about| study.spec(about)).ok_or_else(|| self.missing(row))?;
         }
         match pane {
             Pane::Trace => Ok(AnalysisSpec::CausalTrace(self.trace_spec(row).ok_or(UNMEASURED)?)),
@@ -60,9 +61,23 @@ impl State {
                     let weighting = self.settings.attention.weighting;
                     attention_spec(&about.info.config, about.prompt.n_pos(), layer, weighting)
                 });
-                Ok(AnalysisSpec::Attention(spec.ok_or("Choose a fact first")?))
+                Ok(AnalysisSpec::Attention(spec.ok_or_else(|| self.missing(row))?))
             }
             _ => Err("This view asks nothing".to_owned()),
+        }
+    }
+
+    /// Why nothing can be asked about the prompt of a row, for the user.
+    fn missing(&self, row: Row) -> String {
+        let is_opening = matches!(self.model_of(self.which(row)), ModelState::Loading { .. });
+        if is_opening {
+            "The model is still being opened".to_owned()
+        } else if self.info_at(row).is_none() {
+            "Open a model first".to_owned()
+        } else if let Some(Err(error)) = self.findings_at(row).map(|it| &it.prompt) {
+            error.clone()
+        } else {
+            "Choose a fact first".to_owned()
         }
     }
 
@@ -77,7 +92,7 @@ impl State {
         let which = self.which(row);
         let of_model = || self.findings.iter().filter(|(key, _)| key.which == which);
         if !spec.needs_prompt() {
-            // It is of no fact, whichever was looked at when it was asked for.
+            // It is about the weights, so that it holds for whichever fact is looked at.
             let found = of_model().find_map(|(_, it)| it.run(&spec));
             if found.is_some() {
                 return found;
@@ -137,7 +152,7 @@ impl State {
         self.trace_spec_of(row, self.settings.trace.component)
     }
 
-    /// The same with something else restored.
+    /// The trace with something else restored.
     pub fn trace_spec_of(&self, row: Row, component: Component) -> Option<TraceSpec> {
         let settings = &TraceSettings { component, ..self.settings.trace.clone() };
         let which = self.which(row);
@@ -159,7 +174,7 @@ impl State {
         self.trace_of(row, self.settings.trace.component)
     }
 
-    /// The same with something else restored.
+    /// The trace with something else restored.
     pub fn trace_of(&self, row: Row, component: Component) -> Option<&Run> {
         let spec = AnalysisSpec::CausalTrace(self.trace_spec_of(row, component)?);
         self.findings_at(row)?.run(&spec)
@@ -180,9 +195,10 @@ impl State {
         run.result.as_ref()
     }
 
-    /// The job of the trace on screen, if one is running.
+    /// The job of the trace on screen, if one is running that a person has asked for.
     pub fn running_trace(&self) -> Option<JobId> {
-        self.rows().find_map(|row| self.trace(row)?.job())
+        let asked = |run: &&Run| run.origin != Origin::Unasked;
+        self.rows().find_map(|row| self.trace(row).filter(asked)?.job())
     }
 
     /// Tells `ask` what a study may know of the prompt of a row. `None` while no model is open or no

@@ -16,7 +16,7 @@ pub enum Convention {
     TransformerLens,
 }
 
-/// One setting of them, as it is and as a convention wants it.
+/// One setting, as it is and as a convention wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub what: &'static str,
@@ -69,7 +69,7 @@ impl Convention {
         settings.trace_metric = self.metric();
     }
 
-    /// In what the settings are others. `has_foil`: else no logits are compared, and the metric of
+    /// The settings that differ from the convention's. `has_foil`: else no logits are compared, and the metric of
     /// TransformerLens' demos cannot be had.
     pub fn differences(
         self,

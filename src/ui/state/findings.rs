@@ -12,7 +12,7 @@ use crate::worker::JobId;
 /// All that one of the open models was asked about one prompt.
 #[derive(Debug)]
 pub struct Findings {
-    /// Or why the prompt cannot be asked.
+    /// The prompt as tokens, or why it cannot be asked.
     pub prompt: Result<Arc<TokenizedPrompt>, String>,
 
     /// One per spec, the latest last.
@@ -26,7 +26,7 @@ pub struct Run {
     pub origin: Origin,
     pub state: RunState,
 
-    /// Of the spec's method; with empty cells where `state` is not `Done`.
+    /// The result of the spec's method, with empty cells where `state` is not `Done`.
     pub result: Option<Arc<AnalysisResult>>,
 }
 
@@ -42,7 +42,7 @@ pub enum RunState {
 }
 
 impl Run {
-    /// As it is put back from a file.
+    /// A run as a session file has it.
     pub fn kept(
         spec: AnalysisSpec,
         origin: Origin,
@@ -123,6 +123,19 @@ impl Findings {
         self.foresee();
     }
 
+    /// Whether something was found that a person has asked for.
+    pub fn has_asked(&self) -> bool {
+        self.runs.iter().any(|run| run.origin == Origin::Asked && run.result.is_some())
+    }
+
+    /// What runs is not gone on with: what it had found stays.
+    pub fn stop(&mut self) {
+        self.runs.retain(|run| !run.is_running() || run.result.is_some());
+        for run in self.runs.iter_mut().filter(|run| run.is_running()) {
+            run.state = RunState::Cancelled;
+        }
+    }
+
     /// Puts a run in the place of what was known of the same question.
     pub fn adopt(&mut self, run: Run) {
         self.runs.retain(|it| it.spec != run.spec);
@@ -154,8 +167,9 @@ impl Findings {
         }
     }
 
-    /// Forgets what is found again within a second, and keeps what took long.
+    /// Forgets what is found again within a second, and keeps traces and what took long.
     pub fn forget_unasked(&mut self) {
-        self.runs.retain(|run| run.origin != Origin::Unasked || run.is_running());
+        let is_kept = |run: &Run| run.origin != Origin::Unasked || run.trace().is_some();
+        self.runs.retain(|run| is_kept(run) || run.is_running());
     }
 }

@@ -12,7 +12,7 @@ const N_KEPT: usize = 200;
 /// What was chosen and set before, and what was taken back.
 #[derive(Debug, Default)]
 pub struct History {
-    /// As it is now, as far as it is known here.
+    /// The choices as they were last remembered.
     now: Option<Choices>,
     past: Vec<Choices>,
     future: Vec<Choices>,
@@ -74,7 +74,7 @@ impl State {
         !self.history.future.is_empty()
     }
 
-    /// One step back. Whether there was one.
+    /// Goes one step back. Returns whether there was one.
     pub fn undo(&mut self) -> bool {
         self.remember_step();
         let Some(step) = self.history.past.pop() else { return false };
@@ -83,7 +83,7 @@ impl State {
         true
     }
 
-    /// One step forward again. Whether there was one.
+    /// Goes one step forward again. Returns whether there was one.
     pub fn redo(&mut self) -> bool {
         let Some(step) = self.history.future.pop() else { return false };
         self.history.past.extend(self.history.now.take());

@@ -25,8 +25,8 @@ pub struct OpenJob {
     pub stage: Option<Stage>,
     pub progress: Option<Progress>,
 
-    /// When the worker turned to it.
-    pub began: Option<Instant>,
+    /// How long the worker was at it, known right before its end.
+    pub took: Option<Duration>,
 
     /// `None` for what is shown unasked.
     pub asked: Option<Box<Asked>>,
@@ -58,14 +58,12 @@ impl Jobs {
         self.n_given += 1;
         let id = JobId(self.n_given);
         let cancel = CancelToken::default();
-        // These are told of nothing before they are far along.
-        let is_begun = matches!(kind, JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit);
         let job = OpenJob {
             kind,
             cancel: cancel.clone(),
             stage: None,
             progress: None,
-            began: is_begun.then(Instant::now),
+            took: None,
             asked: None,
             pace: Pace::default(),
         };

@@ -102,7 +102,7 @@ fn kilobytes(text: &str, name: &str) -> Option<u64> {
 
 impl State {
     /// Gives up the oldest results until the rest is within the limit. What is on screen stays, and
-    /// so does what cannot be asked again. How many were given up.
+    /// so does what cannot be asked again. Returns how many were given up.
     pub fn evict(&mut self) -> usize {
         let limit = u64::from(self.preferences.results_limit_mb) << 20;
         if self.stored.is_some() || self.memory.results <= limit {
@@ -117,8 +117,10 @@ impl State {
                 break;
             }
             let Some(result) = result.upgrade() else { continue };
+            let aside = self.aside.iter_mut().flat_map(|it| it.findings.values_mut());
             let others = self.findings.iter_mut().filter(|(key, _)| !on_screen.contains(key));
-            let is_gone = others.into_iter().any(|(_, findings)| findings.give_up(&result));
+            let mut others = others.map(|(_, findings)| findings).chain(aside);
+            let is_gone = others.any(|findings| findings.give_up(&result));
             if is_gone {
                 n_evicted += 1;
                 left -= n_bytes;
@@ -133,6 +135,7 @@ impl State {
         self.jobs.abandon(|kind| kind.finds_a_result());
         self.spec.asked = None;
         self.findings.clear();
+        self.aside.clear();
         self.visited.clear();
         self.trace_waits.clear();
         self.memory.count();
@@ -140,7 +143,7 @@ impl State {
 }
 
 impl Findings {
-    /// Whether it was here; it is not any more then. Nothing that is still growing is given up.
+    /// Gives a result up, unless it still grows. Whether it was here.
     fn give_up(&mut self, result: &Arc<AnalysisResult>) -> bool {
         let is_it = |run: &Run| run.result.as_ref().is_some_and(|it| Arc::ptr_eq(it, result));
         let n_before = self.runs.len();

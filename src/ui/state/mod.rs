@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 mod asking;
 mod attention;
+mod changes;
 mod findings;
 mod history;
 mod conventions;
 mod jobs;
 mod memory;
 mod models;
+mod pace;
 mod painted;
 mod preferences;
 mod pair;
@@ -27,12 +30,14 @@ pub use super::facts::{
 pub use crate::figure::words::capitalized;
 pub use asking::{UNASKED, attention_spec, subject_tokens};
 pub use attention::{AttentionSettings, Drawing};
+use changes::Aside;
 pub use conventions::{Convention, Difference};
 pub use findings::{Findings, Run, RunState};
 pub use history::{Choices, History};
 pub use jobs::{JobKind, Jobs, OpenJob};
 pub use memory::{Memory, SystemMemory};
 pub use models::{ModelBeside, ModelState, is_of_main};
+pub use pace::Pace;
 pub use painted::{Paint, Painted};
 pub use pair::Beside;
 pub use preferences::{Preferences, TracePair};
@@ -41,6 +46,7 @@ pub use session::{FirstSettings, Look, Mark, OpenSession, Snapshot, Stored};
 pub use settings::{NOISE_FACTOR, NoiseSetting, Setting, Settings, TraceSettings};
 pub use spec_text::{AskedExperiment, Fault, SpecText};
 
+use super::dialogs::Purpose;
 use super::pane::Pane;
 use super::row::Row;
 use super::view::{Hovered, Selection};
@@ -48,10 +54,11 @@ use crate::analysis::causal_trace::Component;
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, ModelEdit};
 use crate::facts::Fact;
+use crate::session::{DatasetIdentity, Unsaved};
 use crate::tokens::TokenizedPrompt;
 use crate::worker::{Adapter, DeviceChoice, JobId, Which};
 
-/// Of how many facts the results that are shown unasked are kept.
+/// For how many facts the results that are shown unasked are kept.
 const N_KEPT: usize = 32;
 
 #[derive(Debug)]
@@ -60,13 +67,16 @@ pub struct State {
     pub preferences: Preferences,
     pub model: ModelState,
 
-    /// Asked in the second row.
+    /// The model that the second row is asked of.
     pub model_beside: ModelBeside,
     pub device: DeviceChoice,
 
     /// The machine's graphics adapters.
     pub adapters: Vec<Adapter>,
     pub facts: FactList,
+
+    /// Which dataset the facts of the list are from.
+    pub dataset: Option<DatasetIdentity>,
 
     /// The dataset being read.
     pub reading: Option<PathBuf>,
@@ -96,6 +106,9 @@ pub struct State {
 
     findings: BTreeMap<FactKey, Findings>,
 
+    /// What was found in the main model as it was changed otherwise.
+    aside: Vec<Aside>,
+
     /// Facts with results that are shown unasked, latest last.
     visited: VecDeque<FactKey>,
     pub jobs: Jobs,
@@ -114,7 +127,13 @@ pub struct State {
     /// Set while results of a session file are shown without the model they are of.
     pub stored: Option<Stored>,
 
+    /// What windows have left that ended without being closed, latest first.
+    pub left_over: Vec<Unsaved>,
+
     pub memory: Memory,
+
+    /// How fast the open models are.
+    pub pace: Pace,
 
     /// How many results have come since the start.
     pub n_found: u64,
@@ -122,8 +141,14 @@ pub struct State {
     /// What was asked to be traced, and waits for `subjects`.
     pub trace_waits: Vec<Component>,
 
+    /// What the system's dialog was asked for, and when.
+    pub dialog: Option<(Purpose, Instant)>,
+
     /// The last error, until it is dismissed.
     pub error: Option<String>,
+
+    /// That error, while it is about the chosen fact.
+    error_of_fact: Option<String>,
 
     /// The last thing that went well.
     pub notice: Option<String>,
@@ -146,6 +171,7 @@ impl State {
             device: DeviceChoice::Auto,
             adapters: Vec::new(),
             facts: FactList::default(),
+            dataset: None,
             reading: None,
             selected: None,
             beside: None,
@@ -156,6 +182,7 @@ impl State {
             edits: Vec::new(),
             parts: Parts::Layers,
             findings: BTreeMap::new(),
+            aside: Vec::new(),
             visited: VecDeque::new(),
             jobs: Jobs::default(),
             subjects: None,
@@ -163,10 +190,14 @@ impl State {
             session: None,
             reading_session: None,
             stored: None,
+            left_over: Vec::new(),
             memory: Memory::default(),
+            pace: Pace::default(),
             n_found: 0,
             trace_waits: Vec::new(),
+            dialog: None,
             error: None,
+            error_of_fact: None,
             notice: None,
             renderer: None,
             spec: SpecText::default(),
@@ -197,6 +228,19 @@ impl State {
 
     pub fn prompt(&self) -> Option<&Arc<TokenizedPrompt>> {
         self.findings()?.prompt.as_ref().ok()
+    }
+
+    /// Something could not be asked of the chosen fact.
+    pub fn complain_of_fact(&mut self, error: String) {
+        self.error_of_fact = Some(error.clone());
+        self.error = Some(error);
+    }
+
+    /// Another fact is chosen, which that was not about.
+    pub fn forget_complaint(&mut self) {
+        if let Some(error) = self.error_of_fact.take() {
+            self.error.take_if(|it| *it == error);
+        }
     }
 
     /// Makes a place for what will be found about the chosen fact.
@@ -231,6 +275,7 @@ impl State {
         self.findings.retain(|key, _| !is_meant(*key));
         self.visited.retain(|key| !is_meant(*key));
         self.spec.asked.take_if(|asked| is_meant(asked.key));
+        self.forget_aside(is_meant);
     }
 
     /// Stops runs that nobody waits for any more, and forgets them.

@@ -120,9 +120,12 @@ impl State {
         Some(format!("{place}: {}", self.name_of_model(which)?))
     }
 
-    /// The place at which a job opens a model.
+    /// The place at which a job opens a model. Another model may still be open there.
     pub fn is_loading(&self, id: JobId) -> Option<Which> {
-        [Which::Main, Which::Beside].into_iter().find(|it| self.model_of(*it).is_loading(id))
+        match self.jobs.get(id)?.kind {
+            JobKind::Load(which, _) => Some(which),
+            _ => None,
+        }
     }
 
     /// The tokens of all the dataset's subjects, as a model has them.
@@ -148,10 +151,15 @@ impl State {
         }
     }
 
-    /// Lets go of the second model and of all that was found in it.
+    /// Lets go of the second model and of all that was found in it, and opens no other.
     pub fn drop_model_beside(&mut self) {
-        self.forget(|key| key.which == Which::Beside);
         self.jobs.abandon(|kind| matches!(kind, JobKind::Load(Which::Beside, _)));
+        self.forget_model_beside();
+    }
+
+    /// Lets go of the second model and of all that was found in it.
+    pub fn forget_model_beside(&mut self) {
+        self.forget(|key| key.which == Which::Beside);
         self.painted.forget_some(|key| key.which == Which::Beside);
         let asks = self.model_beside.asks;
         self.model_beside = ModelBeside { asks, ..ModelBeside::default() };

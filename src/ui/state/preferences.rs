@@ -50,6 +50,9 @@ pub struct Preferences {
     /// Whether the dataset's facts are asked in the background.
     pub measures_recall: bool,
 
+    /// Whether what is quick is traced of every fact that is chosen and with every setting.
+    pub traces_at_once: bool,
+
     /// The hint for the first launch is not shown again.
     pub knows_hint: bool,
 }
@@ -80,6 +83,7 @@ impl Default for Preferences {
             shows_more_of_trace: None,
             trace_pair: TracePair::default(),
             measures_recall: true,
+            traces_at_once: true,
             knows_hint: false,
         }
     }

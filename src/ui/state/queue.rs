@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::jobs::{JobKind, Jobs, OpenJob};
 use super::{Choices, FactKey, State};
@@ -24,8 +24,9 @@ pub struct Asked {
     pub key: FactKey,
     pub pane: Pane,
 
-    /// The words of the prompt.
-    pub text: String,
+    /// What it is about, to follow its name: ` “The capital of France is”`, ` over 30 facts`. Empty
+    /// where the weights alone are asked.
+    pub about: String,
 
     /// The words of both prompts: another dataset may have other facts at the same places.
     pub texts: [Option<String>; 2],
@@ -45,7 +46,7 @@ pub struct Ended {
     pub asked: Option<Asked>,
     pub outcome: Outcome,
 
-    /// Since it was begun, without waiting.
+    /// Without waiting.
     pub took: Duration,
 }
 
@@ -139,10 +140,10 @@ impl Jobs {
     }
 
     /// Takes a job away, and remembers how it went.
-    pub fn end(&mut self, id: JobId, outcome: Outcome, now: Instant) -> Option<OpenJob> {
+    pub fn end(&mut self, id: JobId, outcome: Outcome) -> Option<OpenJob> {
         let job = self.remove(id)?;
         if let Some(name) = job.kind.name() {
-            let took = now.saturating_duration_since(job.began.unwrap_or(now));
+            let took = job.took.unwrap_or_default();
             let asked = job.asked.as_deref().cloned();
             self.queue.ended.push_front(Ended { id, name, asked, outcome, took });
             self.queue.ended.truncate(N_REMEMBERED);
@@ -167,11 +168,11 @@ impl Jobs {
 impl State {
     /// What is chosen and set as a view asks something, to be shown again later. `None` for what is
     /// about none of the rows.
-    pub fn asked(&self, pane: Pane, key: FactKey, text: &str) -> Option<Asked> {
+    pub fn asked(&self, pane: Pane, key: FactKey, about: String) -> Option<Asked> {
         Some(Asked {
             key,
             pane,
-            text: text.to_owned(),
+            about,
             texts: self.row_texts(),
             model_beside: self.model_of(Which::Beside).dir().cloned(),
             choices: Choices { row: self.row_of(key)?, ..self.choices() },
@@ -218,11 +219,6 @@ impl JobKind {
 }
 
 impl OpenJob {
-    /// The worker has turned to it.
-    pub fn begin(&mut self, now: Instant) {
-        self.began.get_or_insert(now);
-    }
-
     pub fn title(&self) -> String {
         self.kind.name().unwrap_or_default()
     }
@@ -264,10 +260,10 @@ mod tests {
         jobs.raise(third);
         let held: Vec<JobId> = jobs.held().map(|(id, _)| id).collect();
         assert_eq!(held, [third, second]);
-        jobs.end(first, Outcome::Done, Instant::now());
+        jobs.end(first, Outcome::Done);
         assert_eq!(released(&mut jobs), [third]);
         assert_eq!(released(&mut jobs), []);
-        jobs.end(third, Outcome::Failed("no".to_owned()), Instant::now());
+        jobs.end(third, Outcome::Failed("no".to_owned()));
         assert_eq!(released(&mut jobs), [second]);
         let ended: Vec<JobId> = jobs.ended().map(|it| it.id).collect();
         assert_eq!(ended, [third, first]);

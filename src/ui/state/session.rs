@@ -11,7 +11,7 @@ use super::{AskedExperiment, FactId, FactKey, Findings, Paint, Recall, Run, Sett
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
-use crate::facts::{Dataset, Direction};
+use crate::facts::Direction;
 use crate::session::{
     DatasetIdentity, Found, ModelBeside, ModelIdentity, Origin, Session, StoredFact, Typed,
 };
@@ -144,8 +144,9 @@ pub struct Snapshot {
 
     /// The model beside, and the subjects in its tokens.
     beside: Option<(Arc<ModelInfo>, Arc<[u32]>)>,
-    dataset: Option<Dataset>,
+    dataset: Option<DatasetIdentity>,
     edits: Vec<ModelEdit>,
+    changes: Vec<Vec<ModelEdit>>,
     facts: Vec<StoredFact>,
     subjects: Arc<[u32]>,
     found: Vec<Found>,
@@ -155,24 +156,15 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Hashes weights and dataset, and writes the file. The error is for the user.
+    /// Hashes the weights, and writes the file. The error is for the user.
     pub fn save(self, path: &Path) -> Result<Mark, String> {
         let mut session = Session::new(identity(&self.info)?);
         if let Some((info, subjects)) = self.beside {
             session.beside = Some(ModelBeside { model: identity(&info)?, subjects });
         }
-        if let Some(then) = &self.dataset {
-            let (identity, now) = DatasetIdentity::of(&then.path)?;
-            if now.records != then.records {
-                let place = then.path.display();
-                return Err(format!(
-                    "the dataset has changed on disk since it was opened; open it again, then \
-                     save: {place}"
-                ));
-            }
-            session.dataset = Some(identity);
-        }
+        session.dataset = self.dataset;
         session.edits = self.edits;
+        session.changes = self.changes;
         session.facts = self.facts;
         session.subjects = self.subjects;
         session.found = self.found;
@@ -210,6 +202,20 @@ impl State {
         )
     }
 
+    /// Whether something that a person has chosen, set or asked for would be lost with the window.
+    /// Results of a session file that are shown without their model are in that file.
+    pub fn has_unsaved(&self) -> bool {
+        let n_records = self.facts.dataset.as_ref().map_or(0, |dataset| dataset.records.len());
+        let has_typed = self.stored.is_none() && self.facts.len() > n_records;
+        self.has_unsaved_results() || self.session.is_none() && has_typed
+    }
+
+    /// The same without facts that were typed: these stay when something else is opened.
+    pub fn has_unsaved_results(&self) -> bool {
+        let has_asked = || self.all_findings().any(|(_, findings)| findings.has_asked());
+        self.stored.is_none() && self.is_unsaved().unwrap_or_else(has_asked)
+    }
+
     /// What a session file would hold now. `None` while no model is open.
     pub fn snapshot(&self, workspace: &Workspace) -> Option<Snapshot> {
         let info = Arc::clone(self.info()?);
@@ -241,7 +247,13 @@ impl State {
                 continue;
             }
             let Some(fact) = place(key.fact) else { continue };
-            found.extend(found_in(fact, *key, findings));
+            found.extend(found_in(fact, None, *key, findings));
+        }
+        for (nth, aside) in self.aside.iter().enumerate() {
+            for (key, findings) in &aside.findings {
+                let Some(fact) = place(key.fact) else { continue };
+                found.extend(found_in(fact, Some(nth), *key, findings));
+            }
         }
         let look = Look {
             settings: self.settings.clone(),
@@ -263,8 +275,9 @@ impl State {
         Some(Snapshot {
             info,
             beside,
-            dataset: self.facts.dataset.clone(),
+            dataset: self.dataset.clone(),
             edits: self.edits.clone(),
+            changes: self.aside.iter().map(|it| it.edits.clone()).collect(),
             facts,
             subjects: self.subjects.clone().unwrap_or_default(),
             found,
@@ -340,33 +353,44 @@ impl State {
     pub fn adopt_found(
         &mut self,
         found: Vec<Found>,
+        changes: &[Vec<ModelEdit>],
         places: &[FactId],
     ) -> Vec<Arc<AnalysisResult>> {
         let mut adopted = Vec::new();
         for found in found {
             let Some(&fact) = places.get(found.fact) else { continue };
             let key = FactKey::new(found.which, fact, found.direction, found.prompt.bos);
-            let findings = self
-                .findings
-                .entry(key)
-                .or_insert_with(|| Findings::new(Ok(Arc::new(found.prompt.clone()))));
             adopted.push(Arc::clone(&found.result));
-            let Found { spec, origin, is_complete, result, .. } = found;
+            let Found { changed, prompt, spec, origin, is_complete, result, .. } = found;
+            let edits = changed.and_then(|nth| changes.get(nth));
+            let place = match edits {
+                Some(edits) => self.findings_with(edits),
+                None => &mut self.findings,
+            };
+            let findings = place.entry(key).or_insert_with(|| Findings::new(Ok(Arc::new(prompt))));
             findings.adopt(Run::kept(spec, origin, is_complete, result));
-            self.visited.retain(|it| *it != key);
-            self.visited.push_back(key);
+            if edits.is_none() {
+                self.visited.retain(|it| *it != key);
+                self.visited.push_back(key);
+            }
         }
         adopted
     }
 }
 
 /// What a file holds of the findings about one prompt.
-fn found_in(fact: usize, key: FactKey, findings: &Findings) -> impl Iterator<Item = Found> {
+fn found_in(
+    fact: usize,
+    changed: Option<usize>,
+    key: FactKey,
+    findings: &Findings,
+) -> impl Iterator<Item = Found> {
     let prompt = findings.prompt.as_ref().ok();
     prompt.into_iter().flat_map(move |prompt| {
         findings.runs.iter().filter_map(move |run| {
             Some(Found {
                 which: key.which,
+                changed,
                 fact,
                 direction: key.direction,
                 prompt: (**prompt).clone(),

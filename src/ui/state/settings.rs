@@ -78,7 +78,7 @@ pub enum NoiseSetting {
     Subjects,
     Fixed,
 
-    /// As it is: no generator or seed has a part in it.
+    /// Noise from a file, added as it is: no generator or seed has a part in it.
     File(NoiseFile),
 }
 
@@ -116,7 +116,7 @@ impl TraceSettings {
         self.own_window.unwrap_or_else(|| usual_window(n_layers))
     }
 
-    /// The rarer ones in a few words.
+    /// The rarer settings in a few words.
     pub fn summary(&self) -> String {
         let direction = match self.direction {
             Direction::Denoise => "denoise",

@@ -1,0 +1,114 @@
+//! Sessions that nobody has saved: each window keeps one while it runs, and a later window finds those
+//! of windows that have ended without being closed.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::EXTENSION;
+
+/// The file for what is not saved in a window. It belongs to the process that holds its lock.
+#[derive(Debug)]
+pub struct Unsaved {
+    path: PathBuf,
+
+    /// Held until this is dropped or the process ends, however it ends.
+    _lock: File,
+}
+
+impl Unsaved {
+    /// A name in a folder that no other window uses. No file is written yet.
+    pub fn begin(dir: &Path) -> io::Result<Self> {
+        fs::create_dir_all(dir)?;
+        let process = std::process::id();
+        let mut nth = 0;
+        loop {
+            let path = dir.join(format!("{process}-{nth}.{EXTENSION}"));
+            // One that is there is of an earlier process of this number.
+            if !path.exists()
+                && let Some(unsaved) = Self::lock(path)?
+            {
+                return Ok(unsaved);
+            }
+            nth += 1;
+        }
+    }
+
+    /// The sessions in a folder whose windows have ended without being closed, latest first.
+    pub fn left_over(dir: &Path) -> Vec<Self> {
+        let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+        let sessions = entries.filter(|path| path.extension().is_some_and(|it| it == EXTENSION));
+        let mut left: Vec<Self> = sessions.filter_map(|path| Self::lock(path).ok()?).collect();
+        // Its window may have been closed since the folder was read.
+        left.retain(|it| it.path.exists());
+        left.sort_by_key(Self::age);
+        left
+    }
+
+    /// `None` if another window has it.
+    fn lock(path: PathBuf) -> io::Result<Option<Self>> {
+        let lock = File::create(path.with_extension("lock"))?;
+        match lock.try_lock() {
+            Err(TryLockError::WouldBlock) => Ok(None),
+            // Where the system locks no files, two windows may offer the same session.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Some(Self { path, _lock: lock })),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How long ago it was written.
+    pub fn age(&self) -> Duration {
+        let written = fs::metadata(&self.path).and_then(|it| it.modified());
+        written.ok().and_then(|it| it.elapsed().ok()).unwrap_or_default()
+    }
+
+    /// Removes the session, if one was written.
+    pub fn remove(&self) -> io::Result<()> {
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// The lock's file is of no use to others. A session that is still there stays, and is found.
+impl Drop for Unsaved {
+    fn drop(&mut self) {
+        fs::remove_file(self.path.with_extension("lock")).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_left_over_once_its_window_is_gone() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, second] = [(); 2].map(|()| Unsaved::begin(dir.path()).unwrap());
+        assert_ne!(first.path(), second.path());
+        for it in [&first, &second] {
+            fs::write(it.path(), "found").unwrap();
+        }
+        assert_eq!(Unsaved::left_over(dir.path()).len(), 0, "both windows run");
+
+        let path = first.path().to_owned();
+        drop(first);
+        let left = Unsaved::left_over(dir.path());
+        assert_eq!(left.iter().map(Unsaved::path).collect::<Vec<_>>(), [&path]);
+        assert_eq!(Unsaved::left_over(dir.path()).len(), 0, "it is offered by one window only");
+        let third = Unsaved::begin(dir.path()).unwrap();
+        assert!(third.path() != path && third.path() != second.path());
+
+        left[0].remove().unwrap();
+        left[0].remove().unwrap();
+        drop((left, second, third));
+        assert_eq!(Unsaved::left_over(dir.path()).len(), 1, "the second was not removed");
+        let names = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name());
+        assert_eq!(names.count(), 1, "locks are gone");
+    }
+}

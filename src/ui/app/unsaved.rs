@@ -1,0 +1,154 @@
+//! What was found and not saved is kept in a file of its own while the window runs, so that neither a
+//! crash nor a power cut loses it.
+
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use eframe::egui;
+
+use super::App;
+use crate::session::Unsaved;
+use crate::ui::closing::Closing;
+use crate::ui::reply::Reply;
+
+/// From a result to its being kept. Several that come together are written once.
+const SOON: Duration = Duration::from_secs(3);
+
+/// How often what a long job has found so far is kept.
+const WHILE_RUNNING: Duration = Duration::from_mins(1);
+
+/// Writing takes at most this part of the time.
+const SHARE: u32 = 10;
+
+/// The file of this window, and what is in it.
+#[derive(Debug)]
+pub(super) struct Keeping {
+    file: Unsaved,
+    writer: Option<JoinHandle<()>>,
+
+    /// When it is next written, if there is something new.
+    due: Option<Instant>,
+
+    /// How many results had come, and how many changes were made, when it was written last.
+    has: (u64, usize),
+
+    /// Not before this long after the last time.
+    pause: Duration,
+}
+
+impl Keeping {
+    /// `None` where nothing can be written: then nothing is kept.
+    pub(super) fn begin(dir: &Path) -> Option<Self> {
+        let file = Unsaved::begin(dir).ok()?;
+        Some(Self { file, writer: None, due: None, has: (0, 0), pause: SOON })
+    }
+}
+
+impl App {
+    /// Looks for what windows that have ended without being closed have left.
+    pub(super) fn find_left_over(&mut self, dir: &Path) {
+        self.state.left_over = Unsaved::left_over(dir);
+        self.keeping = Keeping::begin(dir);
+    }
+
+    /// Writes what is not saved, if something has come since and it is time to.
+    pub(super) fn keep_unsaved(&mut self, ctx: &egui::Context) {
+        let Some(keeping) = &mut self.keeping else { return };
+        if keeping.writer.is_some() || self.closing == Closing::Agreed {
+            return;
+        }
+        let now = Instant::now();
+        let has = (self.state.n_found, self.state.edits.len());
+        let is_running = self.state.jobs.asked().next().is_some();
+        let Some(due) = keeping.due else {
+            let wait = if has != keeping.has { Some(keeping.pause) } else { None };
+            let wait = wait.or(is_running.then_some(WHILE_RUNNING.max(keeping.pause)));
+            keeping.due = wait.map(|wait| now + wait);
+            return;
+        };
+        if now < due {
+            // Wakes a window in which nothing else happens.
+            ctx.request_repaint_after(due - now);
+            return;
+        }
+        keeping.due = None;
+        keeping.has = has;
+        if !self.state.has_unsaved() {
+            // All of it is in a session file, or is forgotten.
+            keeping.file.remove().ok();
+            return;
+        }
+        let Some(snapshot) = self.state.snapshot(&self.views.workspace) else { return };
+        let (path, replies, ctx) =
+            (keeping.file.path().to_owned(), self.replies.clone(), ctx.clone());
+        let writer = thread::Builder::new().name("keep unsaved".to_owned()).spawn(move || {
+            let kept = snapshot.save(&path).map(|_| ());
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Kept { kept, took: now.elapsed() });
+            ctx.request_repaint();
+        });
+        // Without threads it is tried again after the next result.
+        keeping.writer = writer.ok();
+    }
+
+    /// It was written, or could not be.
+    pub(super) fn kept(&mut self, kept: Result<(), String>, took: Duration) {
+        let Some(keeping) = &mut self.keeping else { return };
+        keeping.writer = None;
+        keeping.pause = SOON.max(took * SHARE);
+        if let Err(error) = kept {
+            self.state.notice = Some(format!("What was found is not kept: {error}"));
+        }
+    }
+
+    /// Shows what a window that ended without being closed has left.
+    pub(super) fn restore_left_over(&mut self, ctx: &egui::Context) {
+        if let Some(left) = self.state.left_over.first() {
+            self.open_session(left.path().to_owned(), ctx);
+        }
+    }
+
+    pub(super) fn discard_left_over(&mut self) {
+        if self.state.left_over.is_empty() {
+            return;
+        }
+        if let Err(error) = self.state.left_over.remove(0).remove() {
+            self.state.error = Some(format!("What was left cannot be removed: {error}"));
+        }
+    }
+
+    pub(super) fn is_left_over(&self, path: &Path) -> bool {
+        self.state.left_over.iter().any(|it| it.path() == path)
+    }
+
+    /// What was left is in this window now, which keeps it from here on in the same file.
+    pub(super) fn take_over(&mut self, path: &Path) {
+        let place = self.state.left_over.iter().position(|it| it.path() == path);
+        let Some(file) = place.map(|nth| self.state.left_over.remove(nth)) else { return };
+        self.forget_unsaved();
+        self.keeping = Some(Keeping {
+            file,
+            writer: None,
+            due: None,
+            has: (self.state.n_found, self.state.edits.len()),
+            pause: SOON,
+        });
+    }
+
+    /// The window closes as it should, so that nothing is left over.
+    pub(super) fn forget_unsaved(&mut self) {
+        let Some(Keeping { file, writer, .. }) = self.keeping.take() else { return };
+        // What is just being written would come after it was removed.
+        if let Some(writer) = writer {
+            writer.join().ok();
+        }
+        file.remove().ok();
+    }
+}
+
+/// Where windows keep what is not saved. `None` where the user has no folder for data.
+pub fn unsaved_dir() -> Option<PathBuf> {
+    let dir = dirs::data_dir().filter(|dir| dir.is_absolute())?;
+    Some(dir.join("factscope").join("unsaved"))
+}

@@ -1,0 +1,55 @@
+//! The bar that offers what a window has left that ended without being closed.
+
+use std::time::Duration;
+
+use eframe::egui::{RichText, Ui};
+
+use crate::ui::command::Command;
+use crate::ui::state::State;
+use crate::ui::theme;
+
+/// Says how old it is, and asks what to do with it.
+pub fn unsaved_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let Some(left) = state.left_over.first() else { return };
+    ui.horizontal_wrapped(|ui| {
+        let text = format!(
+            "Factscope ended {} without being closed. What it had found is kept",
+            ago(left.age())
+        );
+        ui.label(RichText::new(text).color(theme::palette(ui).warning).strong());
+        for command in [Command::RestoreUnsaved, Command::DiscardUnsaved] {
+            if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+                commands.push(command);
+            }
+        }
+    });
+}
+
+/// Such as `3 minutes ago`.
+fn ago(age: Duration) -> String {
+    let minutes = age.as_secs() / 60;
+    let (n, unit) = match minutes {
+        0 => return "just now".to_owned(),
+        1..60 => (minutes, "minute"),
+        60..1440 => (minutes / 60, "hour"),
+        _ => (minutes / 1440, "day"),
+    };
+    format!("{n} {unit}{} ago", if n == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_told_as_a_person_would() {
+        let check = |minutes: u64, expected: &str| {
+            assert_eq!(ago(Duration::from_mins(minutes)), expected);
+        };
+        check(0, "just now");
+        check(1, "1 minute ago");
+        check(59, "59 minutes ago");
+        check(119, "1 hour ago");
+        check(3000, "2 days ago");
+    }
+}

@@ -1,0 +1,75 @@
+//! What was found in the main model as it was changed otherwise. It waits until the model is so again.
+
+use std::collections::BTreeMap;
+
+use super::{AskedExperiment, FactId, FactKey, Findings, Recall, State, is_of_main};
+use crate::analysis::ModelEdit;
+use crate::tokens::Bos;
+
+/// All that is known of the main model with some changes, while it has others.
+#[derive(Debug, Default)]
+pub struct Aside {
+    pub(super) edits: Vec<ModelEdit>,
+    pub(super) findings: BTreeMap<FactKey, Findings>,
+
+    /// The experiment that was asked last.
+    asked: Option<AskedExperiment>,
+
+    /// Which facts the model knows, and whether they were asked with BOS.
+    recall: Option<(Bos, Recall)>,
+}
+
+impl State {
+    /// From now on the main model has these changes. What was found in it as it was is set aside, and
+    /// what was found in it as it will be is taken up again. Returns what is known of its recall.
+    pub fn change_model(&mut self, edits: Vec<ModelEdit>) -> Option<Recall> {
+        self.jobs.abandon(|kind| kind.key().is_some_and(is_of_main));
+        let mut findings: BTreeMap<FactKey, Findings> =
+            self.findings.extract_if(.., |key, _| is_of_main(*key)).collect();
+        findings.values_mut().for_each(Findings::stop);
+        findings.retain(|_, findings| !findings.runs.is_empty());
+        let before = Aside {
+            edits: std::mem::replace(&mut self.edits, edits),
+            findings,
+            asked: self.spec.asked.take_if(|it| is_of_main(it.key)),
+            recall: Some((self.settings.bos, self.facts.recall().clone())),
+        };
+        self.visited.retain(|key| !is_of_main(*key));
+        let now = self.aside.extract_if(.., |it| it.edits == self.edits).next();
+        self.aside.push(before);
+        let Aside { findings, asked, recall, .. } = now.unwrap_or_default();
+        self.visited.extend(findings.keys().filter(|key| key.fact != FactId::Experiment));
+        self.findings.extend(findings);
+        self.spec.asked = self.spec.asked.take().or(asked);
+        recall.filter(|(bos, _)| *bos == self.settings.bos).map(|(_, recall)| recall)
+    }
+
+    /// The place for what was found in the main model with these changes.
+    pub(super) fn findings_with(
+        &mut self,
+        edits: &[ModelEdit],
+    ) -> &mut BTreeMap<FactKey, Findings> {
+        if self.edits == edits {
+            return &mut self.findings;
+        }
+        let nth = self.aside.iter().position(|it| it.edits == edits).unwrap_or_else(|| {
+            self.aside.push(Aside { edits: edits.to_vec(), ..Aside::default() });
+            self.aside.len() - 1
+        });
+        &mut self.aside[nth].findings
+    }
+
+    /// All that was found, also in the model as it was changed otherwise.
+    pub(super) fn all_findings(&self) -> impl Iterator<Item = (&FactKey, &Findings)> {
+        self.findings.iter().chain(self.aside.iter().flat_map(|it| &it.findings))
+    }
+
+    /// Forgets some of what was set aside.
+    pub(super) fn forget_aside(&mut self, is_meant: impl Fn(FactKey) -> bool) {
+        for aside in &mut self.aside {
+            aside.findings.retain(|key, _| !is_meant(*key));
+            aside.asked.take_if(|asked| is_meant(asked.key));
+        }
+        self.aside.retain(|it| !it.findings.is_empty());
+    }
+}

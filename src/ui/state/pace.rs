@@ -1,0 +1,100 @@
+//! How long a trace takes, told from how long runs took: what is quick is traced unasked.
+
+use std::time::Duration;
+
+use super::{FactKey, State};
+use crate::analysis::causal_trace::Spec as TraceSpec;
+use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::ui::row::Row;
+use crate::worker::Which;
+
+/// What a token costs in a large batch, as part of what it costs in a prompt that is run alone.
+const BATCHED: f64 = 0.25;
+
+/// A trace that goes on from earlier ones is faster than the next may be: so much of what was measured
+/// before stands against it.
+const REMEMBERED: f64 = 0.8;
+
+/// How fast the open models are.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// What takes less is traced without being asked for. In seconds.
+    pub quick_secs: f64,
+    of: [Option<Measured>; 2],
+}
+
+/// What a token of a pass costs in a sweep.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    secs_per_token: f64,
+
+    /// Whether a sweep was measured; else it is guessed from single passes.
+    is_of_sweep: bool,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { quick_secs: 1.0, of: [None; 2] }
+    }
+}
+
+impl Pace {
+    /// The model is another, or on another device.
+    pub fn forget(&mut self, which: Which) {
+        self.of[which as usize] = None;
+    }
+}
+
+impl State {
+    /// A run took so long. Whether its model was thought slower before.
+    pub fn learn_pace(&mut self, which: Which, result: &AnalysisResult, took: Duration) -> bool {
+        let secs = took.as_secs_f64();
+        let known = self.pace.of[which as usize];
+        let before = known.map_or(f64::INFINITY, |it| it.secs_per_token);
+        let (secs_per_token, is_of_sweep) = match result {
+            AnalysisResult::CausalTrace(trace) => {
+                let n_cells = trace.restored.values().len();
+                let n = n_tokens(&trace.spec, n_cells, trace.prompt.n_pos());
+                let least = known.filter(|it| it.is_of_sweep).map_or(0.0, |_| REMEMBERED * before);
+                ((secs / n).max(least), true)
+            }
+            // The first passes of a model take longer than those to come.
+            AnalysisResult::Prediction(it) if known.is_none_or(|it| !it.is_of_sweep) => {
+                ((BATCHED * secs / it.prompt.n_pos() as f64).min(before), false)
+            }
+            _ => return false,
+        };
+        self.pace.of[which as usize] = Some(Measured { secs_per_token, is_of_sweep });
+        secs_per_token < REMEMBERED * before
+    }
+
+    /// The traces that the controls describe, where they take so little that nobody needs to ask.
+    pub fn quick_traces(&self) -> Vec<(FactKey, AnalysisSpec)> {
+        if !self.preferences.traces_at_once || self.stored.is_some() {
+            return Vec::new();
+        }
+        let rows = self.rows().filter_map(|row| Some((self.key_of(row)?, self.traceable(row)?)));
+        let (traces, secs): (Vec<_>, Vec<f64>) = rows
+            .filter_map(|(key, (spec, n_pos))| {
+                let secs_per_token = self.pace.of[key.which as usize]?.secs_per_token;
+                let n_layers = self.info_of(key.which)?.config.n_layers;
+                let secs = secs_per_token * n_tokens(&spec, n_layers * n_pos, n_pos);
+                Some(((key, AnalysisSpec::CausalTrace(spec)), secs))
+            })
+            .unzip();
+        if secs.iter().sum::<f64>() < self.pace.quick_secs { traces } else { Vec::new() }
+    }
+
+    /// The trace of a row and how many tokens its prompt has, if it can be traced.
+    fn traceable(&self, row: Row) -> Option<(TraceSpec, usize)> {
+        let prompt = self.findings_at(row)?.prompt.as_ref().ok()?;
+        prompt.subject.as_ref()?;
+        Some((self.trace_spec(row)?, prompt.n_pos()))
+    }
+}
+
+/// Tokens in all passes of a trace.
+fn n_tokens(spec: &TraceSpec, n_cells: usize, n_pos: usize) -> f64 {
+    let n_passes = 1 + spec.n_samples * (1 + n_cells);
+    (n_passes * n_pos) as f64
+}

@@ -1,0 +1,192 @@
+//! Nothing that was found is lost: over a change of the model and back, a model that cannot be opened,
+//! and a window that ends without being closed.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui::accesskit::Role;
+use egui_kittest::kittest::Queryable as _;
+use factscope::session::Session;
+use factscope::ui::Options;
+use factscope::ui::command::{ClosingAnswer, Command};
+use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
+use factscope::ui::state::FactId;
+
+use super::support::{FACTS, Window, tiny};
+
+impl Window {
+    fn rests(&mut self) {
+        self.wait("the jobs", |app| app.state.jobs.iter().next().is_none());
+    }
+
+    fn changes(&mut self, command: Command) {
+        self.does(command);
+        self.rests();
+    }
+
+    /// Every bit of both traces.
+    fn traced(&self) -> Option<[String; 2]> {
+        let [fact, inverse] = Row::BOTH.map(|row| self.app().state.trace(row));
+        Some([fact?, inverse?].map(|run| format!("{:?}", run.result)))
+    }
+
+    fn traces(&mut self) -> [String; 2] {
+        self.does(Command::Trace);
+        self.trace_ends();
+        self.traced().unwrap()
+    }
+}
+
+#[test]
+fn what_was_found_in_a_model_is_kept_while_it_is_changed() {
+    let (mut window, _dir, path) = Window::to_be_saved();
+    let before = window.traces();
+    window.changes(Command::Study(Pane::Steering));
+    window.changes(Command::ApplyEdit(Pane::Steering));
+    assert_eq!(window.traced(), None);
+    let after = window.traces();
+    assert_ne!(before, after);
+
+    window.changes(Command::DropEdits);
+    let n_given = window.app().state.jobs.n_given();
+    assert_eq!(window.traced().as_ref(), Some(&before));
+    assert_eq!(window.app().state.jobs.n_given(), n_given, "nothing is asked again");
+    window.changes(Command::ApplyEdit(Pane::Steering));
+    assert_eq!(window.traced().as_ref(), Some(&after));
+
+    // In a session as well, whichever of them is open when it is saved.
+    window.does(Command::SaveSessionTo(path.clone()));
+    window.wait("the file", |app| app.state.is_unsaved() == Some(false));
+    let session = Session::load(&path).unwrap();
+    let n_edits = |is_meant: fn(&[_]) -> bool| {
+        session.kept().filter(|it| it.name() == "causal trace" && is_meant(it.edits)).count()
+    };
+    assert_eq!([n_edits(|it| it.len() == 1), n_edits(|it| it.is_empty())], [2, 2]);
+    let options = Options { session: Some(path), ..Options::default() };
+    let mut again = Window::new(options, None);
+    again.wait("the session", |app| app.state.session.is_some());
+    again.rests();
+    assert_eq!(again.traced().as_ref(), Some(&after));
+    again.changes(Command::DropEdits);
+    assert_eq!(again.traced().as_ref(), Some(&before));
+}
+
+/// A folder with some of a model's files, the weights cut to so many bytes.
+fn part_of_tiny(dir: &Path, n_bytes: Option<usize>) -> PathBuf {
+    let broken = dir.join(format!("broken {n_bytes:?}"));
+    std::fs::create_dir(&broken).unwrap();
+    for file in ["config.json", "tokenizer.json"] {
+        std::fs::copy(tiny().join(file), broken.join(file)).unwrap();
+    }
+    if let Some(n_bytes) = n_bytes {
+        let weights = std::fs::read(tiny().join("model.safetensors")).unwrap();
+        std::fs::write(broken.join("model.safetensors"), &weights[..n_bytes]).unwrap();
+    }
+    broken
+}
+
+#[test]
+fn a_model_that_cannot_be_opened_leaves_the_one_that_is_open() {
+    let mut window = Window::open();
+    let before = window.traces();
+    let dir = tempfile::tempdir().unwrap();
+    for n_bytes in [None, Some(40_000)] {
+        let broken = part_of_tiny(dir.path(), n_bytes);
+        window.does(Command::OpenModelAt(broken));
+        // What was asked for is in no session file.
+        window.sees("Open another model?");
+        window.changes(Command::AnswerClosing(ClosingAnswer::Discard));
+        window.sees("The model tiny is still open");
+        assert_eq!(window.traced().as_ref(), Some(&before));
+        window.click("Dismiss");
+    }
+    // It can be asked as before.
+    window.does(Command::Select(FactId::Record(1)));
+    window.wait_for_predictions();
+    window.traces();
+}
+
+#[test]
+fn another_model_or_dataset_is_opened_when_what_was_found_is_let_go() {
+    let mut window = Window::open();
+    let before = window.traces();
+    let other = window.file("other.json", &FACTS.replace("Italy", "Spain"));
+    window.does(Command::OpenDatasetAt(other.clone()));
+    window.sees("Open another dataset?");
+    window.click("Cancel");
+    assert_eq!(window.traced().as_ref(), Some(&before));
+    assert_ne!(window.app().state.facts.dataset_path(), Some(&*other));
+
+    window.does(Command::OpenDatasetAt(other.clone()));
+    window.click("Discard");
+    window.wait("the dataset", |app| app.state.facts.dataset_path() == Some(&*other));
+    window.rests();
+    assert_eq!(window.traced(), None);
+    // Nothing is there that was asked for.
+    window.does(Command::OpenModelAt(tiny()));
+    assert!(!window.app().state.jobs.iter().all(|(_, job)| job.kind.key().is_some()));
+    window.rests();
+}
+
+/// A window with the tiny model that keeps what is not saved in a folder.
+fn keeping(dir: &Path) -> Window {
+    let facts = dir.join("facts.json");
+    std::fs::write(&facts, FACTS).unwrap();
+    let unsaved = Some(dir.join("unsaved"));
+    let options =
+        Options { model: Some(tiny()), facts: Some(facts), unsaved, ..Options::default() };
+    let mut window = Window::new(options, None);
+    window.wait("the model", |app| app.state.info().is_some() && !app.state.facts.is_empty());
+    window.wait_for_predictions();
+    window.rests();
+    window
+}
+
+fn kept_in(dir: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(dir.join("unsaved")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    files.filter(|path| path.extension().is_some_and(|it| it == "factscope")).collect()
+}
+
+#[test]
+fn what_was_not_saved_is_offered_after_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut window = keeping(dir.path());
+    let before = window.traces();
+    window.wait("what is kept", |_| !kept_in(dir.path()).is_empty());
+    // Its window is there.
+    let other = keeping(dir.path());
+    assert!(other.app().state.left_over.is_empty());
+    drop((window, other));
+
+    let mut again = keeping(dir.path());
+    again.sees("What it had found is kept");
+    again.harness.get_by_role_and_label(Role::Button, "Restore").click();
+    again.harness.run_steps(3);
+    again.wait("what was found", |app| app.state.left_over.is_empty());
+    again.rests();
+    assert_eq!(again.traced().as_ref(), Some(&before));
+    assert!(again.app().state.has_unsaved(), "it is in no session file");
+    assert_eq!(again.app().title(), "Factscope");
+    assert_eq!(kept_in(dir.path()).len(), 1, "it is kept until it is saved");
+    drop(again);
+
+    let mut third = keeping(dir.path());
+    third.click("Discard");
+    assert!(third.app().state.left_over.is_empty());
+    assert_eq!(kept_in(dir.path()).len(), 0);
+}
+
+#[test]
+fn a_window_that_is_closed_leaves_nothing_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut window = keeping(dir.path());
+    window.traces();
+    window.wait("what is kept", |_| !kept_in(dir.path()).is_empty());
+    window.does(Command::Quit);
+    window.sees("Close Factscope?");
+    window.click("Discard");
+    drop(window);
+    assert_eq!(kept_in(dir.path()).len(), 0);
+    assert_eq!(std::fs::read_dir(dir.path().join("unsaved")).unwrap().count(), 0);
+}
