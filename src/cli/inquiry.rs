@@ -9,7 +9,7 @@ use super::json;
 use super::machine::Machine;
 use super::output::{AnalysisOutput, ResultOutput, save_spec};
 use crate::analysis::{AnalysisSpec, ModelEdit};
-use crate::experiment::{Experiment, FactSource, Question};
+use crate::experiment::{Experiment, FactSource, Library, Question};
 use crate::facts::Fact;
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::Engine;
@@ -19,6 +19,9 @@ pub(super) struct Inquiry {
     model: PathBuf,
     pub bos: Bos,
     source: FactSource,
+
+    /// The wrong answer that the source itself gives.
+    source_foil: Option<String>,
     edits: Vec<ModelEdit>,
     pub question: Question,
     pub engine: Engine,
@@ -43,13 +46,16 @@ impl Inquiry {
             FactSource::NoFact => TokenizedPrompt::empty(),
             _ => TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, bos)?,
         };
-        Ok(Self { model: model.to_owned(), bos, source, edits, question, engine, prompt })
+        let (model, source_foil) = (model.to_owned(), question.fact.foil.clone());
+        Ok(Self { model, bos, source, source_foil, edits, question, engine, prompt })
     }
 
-    /// Another wrong answer: this one, or else that of the question as it has become.
+    /// Measures another wrong answer: this one, or else that of the question as it has become.
     pub fn set_foil(&mut self, foil: Option<&str>) -> anyhow::Result<()> {
         let foil = foil.map(str::to_owned).or_else(|| self.question.fact.foil.clone());
-        self.source = self.source.clone().with_foil(foil.as_deref());
+        if foil != self.source_foil {
+            self.source = self.source.clone().with_foil(foil.as_deref());
+        }
         self.question.fact.foil = foil;
         let tokenizer = &self.engine.info.tokenizer;
         self.prompt = TokenizedPrompt::new(tokenizer, &self.question.fact, self.bos)?;
@@ -74,7 +80,12 @@ impl Inquiry {
         };
         let (model, bos, fact) = (self.model.clone(), self.bos, self.source.clone());
         let edits = self.edits.clone();
-        save_spec(path, &Experiment { model, bos, fact, edits, spec })
+        save_spec(path, &Experiment { model, bos, fact, edits, spec }, &self.library())
+    }
+
+    /// What is needed to tell what was meant by token ids.
+    pub fn library(&self) -> Library<'_> {
+        Library::new(&self.engine.info.tokenizer).with(self.question.dataset.clone())
     }
 
     pub fn run(

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::flags::choice;
 use super::json::program;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Library};
 use crate::figure::{AttributionForm, Effect, Figure, FileFormat, Look, Pick, Scale, to_text};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::whole_file::{self, folder_of};
@@ -100,9 +100,13 @@ pub(super) fn figure_scale(text: &str) -> Result<Scale, String> {
     scale.ok_or_else(|| "a whole number from 1 to 4".to_owned())
 }
 
-/// As `factscope run` takes it.
-pub(super) fn save_spec(path: &Path, experiment: &Experiment) -> anyhow::Result<()> {
-    whole_file::write(path, experiment.to_json()?.as_bytes())
+/// Writes an experiment for `factscope run`, which says what was meant by token ids.
+pub(super) fn save_spec(
+    path: &Path,
+    experiment: &Experiment,
+    library: &Library<'_>,
+) -> anyhow::Result<()> {
+    whole_file::write(path, experiment.to_json_as_meant(library)?.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

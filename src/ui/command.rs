@@ -100,7 +100,7 @@ commands! {
     CopyImage(Arc<Figure>): "Copy image", "As a picture of pixels, as large as the setting says";
     CopyImageOf(Pane): "Copy image", "As a picture of pixels, as large as the setting says";
     CopyCommandLineOf(Pane): "Copy command line",
-        "For a terminal: `factscope run` on model, fact, settings and seed";
+        "The command that asks the same, on one line for a terminal";
     SetFigureScale(u8) => |times| says(format!("Pictures at {times}×")).about(
         "How large PNGs and copied images are, in times their size on a screen",
     );

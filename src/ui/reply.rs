@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::dialogs::Purpose;
 use super::state::Mark;
 use crate::analysis::AnalysisResult;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Written};
 use crate::facts::Dataset;
 use crate::session::{DatasetIdentity, Present, Session};
 use crate::tokens::{Flags, TokenizedPrompt};
@@ -46,10 +46,10 @@ pub enum Reply {
         kept: Result<(), String>,
         took: Duration,
     },
-    /// The words that an experiment asks the model about.
+    /// An experiment with all its ids, and the words that it asks the model about.
     Question {
-        experiment: Box<Experiment>,
-        prompt: Result<TokenizedPrompt, String>,
+        written: Box<Written>,
+        asked: Result<Box<(Experiment, TokenizedPrompt)>, String>,
         model: Arc<ModelInfo>,
     },
     /// How much memory a result takes.

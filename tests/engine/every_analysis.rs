@@ -66,7 +66,7 @@ fn averages(prompt: &TokenizedPrompt) -> [AnalysisSpec; 2] {
 
 /// Every analysis, and every form of map that it has.
 #[expect(clippy::too_many_lines, reason = "one of each analysis")]
-fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
+pub fn specs(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
     let heads = Cells::Heads { at: Positions::All };
     let widths = Cells::Together { at: Positions::Subject, widths: vec![1, 2, 4] };
     let attn = |map| causal_trace::Spec { component: Component::Attn, map, ..trace() };

@@ -14,10 +14,12 @@ use factscope::analysis::{
     path_patching, prediction, rank_one_edit, steering, trace_average, trace_cell,
 };
 use factscope::analysis::{Metric, ModelEdit, NoiseFile, causal_trace::NoiseLevel};
-use factscope::experiment::{Experiment, ExperimentError, FactSource, RecordFact, TextFact};
+use factscope::experiment::{
+    Experiment, ExperimentError, FactSource, RecordFact, TextFact, Written,
+};
 use factscope::facts::{Dataset, Direction};
 use factscope::intervention::{Edit, NoiseRng};
-use factscope::tokens::{Bos, TokenizedPrompt};
+use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
 use serde_json::{Value, json};
 
 fn trace() -> causal_trace::Spec {
@@ -291,7 +293,7 @@ fn record() -> FactSource {
         case: "2".to_owned(),
         direction: Direction::Inverse,
         answer: Some("Cairo".to_owned()),
-        foil: None,
+        ..RecordFact::default()
     })
 }
 
@@ -388,7 +390,7 @@ fn what_is_wrong_in_a_file_is_named_with_its_place() {
     assert!(lacking.contains("missing field `prompt`"), "{lacking}");
     let broken = parse("{ \"model\": ").unwrap_err().to_string();
     assert!(broken.contains("EOF") && broken.contains("line 1"), "{broken}");
-    let gone = Experiment::load(Path::new("nowhere.json")).unwrap_err().to_string();
+    let gone = Written::load(Path::new("nowhere.json")).unwrap_err().to_string();
     assert!(gone.contains("nowhere.json"), "{gone}");
 }
 
@@ -396,9 +398,10 @@ fn what_is_wrong_in_a_file_is_named_with_its_place() {
 fn an_edit_is_what_edit_and_steer_try_out() {
     let dir = tempfile::TempDir::new().unwrap();
     let path = dir.path().join("edit.json");
+    let tokenizer = Tokenizer::from_dir(&crate::support::fixture("tiny")).unwrap();
     let load = |spec: AnalysisSpec, model: &str| {
         fs::write(&path, experiment(text(), spec).to_json().unwrap()).unwrap();
-        Experiment::load_edits(&path, Path::new(model))
+        Experiment::load_edits(&path, Path::new(model), &tokenizer)
     };
     let asked_nothing = rank_one_edit::Spec { asked: Vec::new(), ..edit() };
     let found = load(AnalysisSpec::RankOneEdit(edit()), "builtin").unwrap();
@@ -420,7 +423,7 @@ fn a_fact_that_is_not_there_is_named() {
     let of = |case: &str, facts: &str| {
         let facts = facts.into();
         let (case, direction) = (case.to_owned(), Direction::Inverse);
-        let it = RecordFact { facts, case, direction, answer: None, foil: None };
+        let it = RecordFact { facts, case, direction, ..RecordFact::default() };
         FactSource::Record(it).question()
     };
     let question = of("2", "builtin").unwrap();

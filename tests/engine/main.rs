@@ -20,6 +20,8 @@ mod builtin_models;
 mod drawn_noise;
 mod noise_file;
 mod experiment;
+mod meant;
+mod command_line;
 
 // One pass, and every method on it: laws that hold for any weights, and the numbers of others.
 mod laws;

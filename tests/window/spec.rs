@@ -4,7 +4,7 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::{AnalysisResult, AnalysisSpec, logit_lens, prediction};
-use factscope::experiment::Experiment;
+use factscope::experiment::{Experiment, FactSource, Library, Written};
 use factscope::ui::Options;
 use factscope::ui::command::{ClosingAnswer, Command};
 use factscope::ui::pane::Pane;
@@ -51,10 +51,11 @@ impl Window {
     }
 }
 
-/// An experiment on the open model about the fact that is looked at.
+/// An experiment on the open model about the words of the fact that is looked at.
 fn about_the_fact(window: &Window, spec: AnalysisSpec) -> String {
     let experiment = window.app().state.experiment(Pane::Prediction).unwrap();
-    Experiment { spec, ..experiment }.to_json().unwrap()
+    let fact = FactSource::Text((&experiment.fact.question().unwrap().fact).into());
+    Experiment { spec, fact, ..experiment }.to_json().unwrap()
 }
 
 /// Asks for a trace of the fact that is looked at, of two samples.
@@ -76,7 +77,9 @@ fn what_a_view_was_asked_is_changed_as_text_and_asked_again() {
     window.harness.state_mut().command(Command::FillSpec(Pane::Prediction));
     window.harness.run_steps(3);
     let filled = window.experiment();
-    assert_eq!(filled, window.app().state.experiment(Pane::Prediction).unwrap());
+    assert_eq!(filled.spec, window.app().state.experiment(Pane::Prediction).unwrap().spec);
+    let FactSource::Record(record) = &filled.fact else { panic!("{filled:?}") };
+    assert!(record.sha256.is_some(), "the dataset is named with its hash");
     let AnalysisSpec::Prediction(prediction::Spec { n_top }) = filled.spec else {
         panic!("{filled:?}")
     };
@@ -97,6 +100,52 @@ fn what_a_view_was_asked_is_changed_as_text_and_asked_again() {
     let text = window.spec_text().replace("\"n_top\": 3", "\"n_top\": 4");
     window.set_spec_text(&text);
     window.sees("The figure is of an earlier text");
+}
+
+/// The noise is measured on the subjects of the dataset, which the text names.
+#[test]
+fn a_text_that_says_what_was_meant_is_asked_with_the_ids() {
+    let mut window = Window::open();
+    window.harness.state_mut().state.settings.trace.n_samples = 2;
+    window.wait("the subjects", |app| app.state.trace_spec(Row::First).is_some());
+    window.harness.state_mut().command(Command::FillSpec(Pane::Trace));
+    window.harness.run_steps(3);
+    let text = window.spec_text().to_owned();
+    assert!(text.contains("\"meant\": {\"subjects_of\""), "{text}");
+    assert!(text.lines().count() < 40, "{text}");
+    window.press_run();
+    let AnalysisResult::CausalTrace(found) = window.spec_result() else { panic!("no trace") };
+    assert_eq!(found.spec, window.app().state.trace_spec(Row::First).unwrap());
+    window.sees("✔ Complete");
+    let shown = (**window.app().state.result(Pane::Trace).unwrap()).clone();
+    assert_eq!(shown, window.spec_result());
+
+    // Another model is named, and what was meant stays in words.
+    let dir = window.app().state.info().unwrap().dir.clone();
+    let named = format!("{dir:?}");
+    window.set_spec_text(&text.replace(&named, "\"/models/gpt2-large\""));
+    window.click("Ask the open model instead");
+    assert_eq!(window.spec_text(), text);
+}
+
+#[test]
+fn a_command_line_is_one_line_and_names_the_fact_by_its_case() {
+    let mut window = Window::open();
+    window.wait("the subjects", |app| app.state.trace_spec(Row::First).is_some());
+    let line = window.app().state.command_line(Pane::Trace).unwrap();
+    assert_eq!(line.lines().count(), 1, "{line}");
+    assert!(line.starts_with("factscope trace --model "), "{line}");
+    for part in [" --facts ", " --case ", " --kind hidden ", " --noise 3s ", " --seed 1 "] {
+        assert!(line.contains(part), "{line}");
+    }
+    window.harness.state_mut().command(Command::FillSpec(Pane::Trace));
+    window.harness.run_steps(3);
+    let tokenizer = window.app().state.info().unwrap().tokenizer.clone();
+    let written = Written::parse(window.spec_text(), std::path::Path::new("")).unwrap();
+    assert!(!written.is_resolved());
+    let asked = written.resolve(&Library::new(&tokenizer), std::path::Path::new("")).unwrap();
+    assert_eq!(asked.spec, window.app().state.experiment(Pane::Trace).unwrap().spec);
+    assert_eq!(window.app().state.command_line(Pane::Spec).unwrap(), line);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use factscope::analysis::edge_cut::Edge;
 use factscope::analysis::{AnalysisCtx, AnalysisResult};
-use factscope::experiment::Experiment;
+use factscope::experiment::{Library, Written};
 use factscope::figure::Pick;
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
@@ -77,11 +77,13 @@ fn every_study_gives_a_figure_and_its_file_finds_the_same() {
         window.sees(&figure.title);
 
         // As a file, and back.
-        let text = state.experiment(pane).unwrap().to_json().unwrap();
-        let again = Experiment::parse(&text, Path::new("experiment.json")).unwrap();
-        assert_eq!(Some(&again), state.experiment(pane).as_ref(), "{pane:?}");
-        let question = again.fact.question().unwrap();
+        let text = state.experiment_text(pane).unwrap();
+        let path = Path::new("experiment.json");
         let tokenizer = &engine.info.tokenizer;
+        let again = Written::parse(&text, path).unwrap();
+        let again = again.resolve(&Library::new(tokenizer), path).unwrap();
+        assert_eq!(again.spec, state.experiment(pane).unwrap().spec, "{pane:?}: {text}");
+        let question = again.fact.question().unwrap();
         let prompt = TokenizedPrompt::new(tokenizer, &question.fact, again.bos).unwrap();
         let same = engine.run(&prompt, &again.spec, &AnalysisCtx::unwatched()).unwrap();
         // Undefined numbers are equal to nothing, so as text.

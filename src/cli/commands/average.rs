@@ -1,6 +1,7 @@
 //! `factscope average`: causal traces of many facts, averaged by token role.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::ensure;
 use clap::Args;
@@ -75,11 +76,12 @@ pub struct Average {
 impl Average {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let dataset = Dataset::load(&self.facts)?;
+        let dataset = Arc::new(Dataset::load(&self.facts)?);
         let sample = self.sample();
         let records: Vec<Record> = sample.draw(&dataset.records).into_iter().cloned().collect();
         ensure!(!records.is_empty(), "no such fact in {}", self.facts.display());
-        let inquiry = self.model.ask(FactSource::NoFact, machine)?;
+        let mut inquiry = self.model.ask(FactSource::NoFact, machine)?;
+        inquiry.question.dataset = Some(Arc::clone(&dataset));
         let tokenizer = &inquiry.engine.info.tokenizer;
         let mut question = Question {
             subjects: dataset.subjects().map(str::to_owned).collect(),

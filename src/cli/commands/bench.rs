@@ -1,17 +1,18 @@
 //! `factscope bench`: the same trace under several corruptions.
 
-use clap::{Args, ValueEnum as _};
+use clap::Args;
 
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{Component, Map};
 use crate::analysis::corruption::{Corruption, Draws};
 use crate::analysis::corruption_bench::{Entry, LeftOut, Spec};
 use crate::cli::flags::choice;
-use crate::cli::flags::corruption::{CorruptionKind, DrawArgs};
+use crate::cli::flags::corruption::{DrawArgs, corruption_kind};
 use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::trace::WayArgs;
 use crate::cli::machine::Machine;
 use crate::cli::output::AnalysisOutput;
+use crate::experiment::{Choices as _, CorruptionKind};
 
 #[derive(Args)]
 pub struct Bench {
@@ -25,9 +26,9 @@ pub struct Bench {
     /// What the subject becomes, one map each
     #[arg(
         long,
-        value_enum,
         value_name = "NAME,…",
         value_delimiter = ',',
+        value_parser = corruption_kind(),
         default_value = "gaussian,str,resample,random-tokens,mean,zero"
     )]
     corruptions: Vec<CorruptionKind>,
@@ -56,7 +57,7 @@ impl Bench {
         let own_foil = inquiry.question.fact.foil.clone();
         let (mut corruptions, mut left_out) = (Vec::new(), Vec::new());
         for kind in &self.corruptions {
-            let name = kind.to_possible_value().expect("all have names").get_name().to_owned();
+            let name = kind.words().key.to_owned();
             match self.draws.of(*kind, &mut inquiry) {
                 Ok(Draws { corruption, n_samples: own, .. }) => {
                     let n_samples = match &corruption {

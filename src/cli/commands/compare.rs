@@ -101,8 +101,7 @@ impl Compare {
             facts: self.facts.clone(),
             case: self.case.clone(),
             direction,
-            answer: None,
-            foil: None,
+            ..RecordFact::default()
         };
         let fact = source(Direction::Forward);
         let inverse = match &self.other_case {

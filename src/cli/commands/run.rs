@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::inquiry::Inquiry;
 use crate::cli::machine::Machine;
 use crate::cli::output::ResultOutput;
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Written};
 
 #[derive(Args)]
 pub struct Run {
@@ -23,15 +23,18 @@ pub struct Run {
 impl Run {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let Experiment { model, bos, fact, edits, spec } = self.experiment()?;
-        Inquiry::open(&model, bos, fact, edits, machine)?.run(&spec, &self.output, machine)
+        let written = self.written()?;
+        let Experiment { model, bos, fact, edits, .. } = written.outline.clone();
+        let inquiry = Inquiry::open(&model, bos, fact, edits, machine)?;
+        let spec = written.resolve(&inquiry.library(), &self.spec)?.spec;
+        inquiry.run(&spec, &self.output, machine)
     }
 
-    fn experiment(&self) -> anyhow::Result<Experiment> {
+    fn written(&self) -> anyhow::Result<Written> {
         if self.spec == Path::new("-") {
             let text = std::io::read_to_string(std::io::stdin())?;
-            return Ok(Experiment::parse(&text, &self.spec)?);
+            return Ok(Written::parse(&text, &self.spec)?);
         }
-        Ok(Experiment::load(&self.spec)?)
+        Ok(Written::load(&self.spec)?)
     }
 }

@@ -6,6 +6,8 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer as _, Visitor};
 use serde::forward_to_deserialize_any;
 
+use crate::experiment::{Choices, Words};
+
 /// The cases of an enum that hold nothing: `LogitDiff`, or in files `logit_diff`, is typed as
 /// `logit-diff`.
 pub fn choice<T>() -> impl TypedValueParser<Value = T>
@@ -26,6 +28,16 @@ where
     });
     let named: Vec<(&'static str, T)> = named.filter(|(name, _)| !but.contains(name)).collect();
     choices(named)
+}
+
+/// The choices of a setting, by the keys and with the help that the window has too.
+pub fn choices_of<T: Choices>(
+    all: impl IntoIterator<Item = T>,
+) -> impl TypedValueParser<Value = T> {
+    choices(all.into_iter().map(|it| {
+        let Words { key, help, .. } = it.words();
+        (PossibleValue::new(key).help(help), it)
+    }))
 }
 
 /// Named values.

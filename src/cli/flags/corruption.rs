@@ -6,15 +6,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 
-use super::choice::choice;
+use super::choice::{choice, choices_of};
 use crate::analysis::causal_trace::NoiseLevel;
-use crate::analysis::corruption::{
-    Closeness, Corruption, Draws, NoiseEntry, NoiseShape, SubjectsOf,
-};
+use crate::analysis::corruption::{Corruption, Draws, NoiseEntry, SubjectsOf};
 use crate::cli::inquiry::Inquiry;
-use crate::experiment::Question;
+use crate::experiment::{Choices as _, CorruptionKind, Question, other_subjects, subject_tokens};
 use crate::intervention::NoiseRng;
 use crate::noise_file;
 use crate::tokens::{Bos, Substitute, Tokenizer, substitutes};
@@ -22,7 +21,7 @@ use crate::tokens::{Bos, Substitute, Tokenizer, substitutes};
 #[derive(Args)]
 pub struct CorruptionArgs {
     /// What the subject becomes [default: gaussian, or noise-file with --noise-file]
-    #[arg(long, value_enum)]
+    #[arg(long, value_parser = corruption_kind())]
     corruption: Option<CorruptionKind>,
 
     /// Put noise in place of the embeddings instead of adding it
@@ -83,43 +82,10 @@ pub enum NoiseArg {
     Multiple(f64),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum CorruptionKind {
-    /// Gaussian noise on its embeddings, one spread for all dimensions: ROME's
-    Gaussian,
-
-    /// The noise of --noise-file
-    NoiseFile,
-
-    /// Gaussian noise, each dimension with its own spread
-    GaussianPerDim,
-
-    /// Evenly spread noise between minus and plus --noise
-    Uniform,
-
-    /// The tokens nearest to its embeddings with Gaussian noise added, by cosine
-    TokensCosine,
-
-    /// The same, by Euclidean distance
-    TokensDistance,
-
-    /// Other subjects of the same relation and token count
-    Resample,
-
-    /// Any other subjects of the same token count
-    RandomSubject,
-
-    /// Random tokens
-    RandomTokens,
-
-    /// Symmetric token replacement: one other subject; its answer, if known, is the foil
-    Str,
-
-    /// Zeros
-    Zero,
-
-    /// The mean embedding of the tokens that noise is measured on
-    Mean,
+/// The kinds that a flag names: noise in place of the embeddings is another flag.
+pub fn corruption_kind() -> impl TypedValueParser<Value = CorruptionKind> {
+    let is_flag = |it: &CorruptionKind| *it != CorruptionKind::Replaced;
+    choices_of(CorruptionKind::ALL.iter().copied().filter(is_flag))
 }
 
 impl CorruptionArgs {
@@ -131,10 +97,7 @@ impl CorruptionArgs {
 
     /// Whether each subject needs its own.
     pub fn is_of_subject(&self) -> bool {
-        matches!(
-            self.corruption,
-            Some(CorruptionKind::Resample | CorruptionKind::RandomSubject | CorruptionKind::Str)
-        )
+        self.corruption.is_some_and(|it| it.stand_in().is_some())
     }
 
     /// Where many facts are asked. `noise_tokens`: those that noise is measured on. May give the
@@ -228,36 +191,28 @@ impl DrawArgs {
             let (file, noise) = noise_file::read(path)?;
             return Ok((Corruption::NoiseFile(file), noise.shape[0]));
         }
-        let noise = |shape| Corruption::Noise { shape, entry: NoiseEntry::Added };
         let subjects = |of, question: &Question| -> anyhow::Result<Corruption> {
             let found = self.subjects(of, question, tokenizer, bos)?;
             Ok(Corruption::OtherSubjects { of, ids: found.into_iter().map(|it| it.ids).collect() })
         };
         let corruption = match kind {
-            CorruptionKind::NoiseFile => unreachable!("it is read before"),
-            CorruptionKind::Gaussian => noise(NoiseShape::Gaussian),
-            CorruptionKind::GaussianPerDim => noise(NoiseShape::GaussianPerDimension),
-            CorruptionKind::Uniform => noise(NoiseShape::Uniform),
-            CorruptionKind::TokensCosine => Corruption::NearestTokens { by: Closeness::Cosine },
-            CorruptionKind::TokensDistance => Corruption::NearestTokens { by: Closeness::Distance },
-            CorruptionKind::Resample => subjects(SubjectsOf::Relation, question)?,
-            CorruptionKind::RandomSubject => subjects(SubjectsOf::All, question)?,
-            CorruptionKind::RandomTokens => Corruption::RandomTokens,
-            CorruptionKind::Str => {
+            CorruptionKind::SameRelation => subjects(SubjectsOf::Relation, question)?,
+            CorruptionKind::AnySubject => subjects(SubjectsOf::All, question)?,
+            CorruptionKind::Counterpart => {
                 let counterpart = self.counterpart(question, tokenizer, bos)?;
                 if counterpart.answer.is_some() {
                     question.fact.foil = counterpart.answer;
                 }
                 Corruption::Counterpart { ids: counterpart.ids.into() }
             }
-            CorruptionKind::Zero => Corruption::Zero,
             CorruptionKind::Mean => Corruption::Mean { tokens: noise_tokens.into() },
+            kind => kind.plain().expect("all others need nothing else"),
         };
         let n_usual = if corruption.is_drawn() { 10 } else { 1 };
         Ok((corruption, n_usual))
     }
 
-    /// That can stand in the prompt.
+    /// The other subjects that fit into the prompt.
     fn subjects(
         &self,
         of: SubjectsOf,
@@ -266,22 +221,15 @@ impl DrawArgs {
         bos: Bos,
     ) -> anyhow::Result<Vec<Substitute>> {
         let found = if let Some(path) = &self.other_subjects {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            let lines = text.lines().filter(|line| !line.is_empty());
-            substitutes(tokenizer, &question.fact, bos, lines.map(|line| (line, None)))?
+            let lines = lines_of(path)?;
+            let lines = lines.iter().map(|line| (line.as_str(), None));
+            substitutes(tokenizer, &question.fact, bos, lines)?
         } else {
-            let Some(dataset) = &question.dataset else {
-                bail!("name other subjects with --other-subjects, or a dataset with --facts");
-            };
-            let is_meant = |relation: &Option<String>| match of {
-                SubjectsOf::Relation => relation.is_some() && *relation == question.relation,
-                SubjectsOf::All => true,
-            };
-            let facts = dataset.records.iter().filter(|it| is_meant(&it.relation));
-            let facts = facts.filter_map(|it| it.fact(question.direction));
-            let facts = facts.filter_map(|it| Some((it.subject_text()?, it.answer.as_deref())));
-            substitutes(tokenizer, &question.fact, bos, facts)?
+            let dataset = question
+                .dataset
+                .as_ref()
+                .context("name other subjects with --other-subjects, or a dataset with --facts")?;
+            other_subjects(dataset, of, usize::MAX, question, tokenizer, bos)?
         };
         ensure!(!found.is_empty(), "there is no other subject of as many tokens");
         Ok(found)
@@ -324,33 +272,20 @@ impl DrawArgs {
     }
 }
 
-/// As it is asked for.
+/// The key of a corruption in JSON. Noise that replaces embeddings is called as noise that is added.
 pub fn name(corruption: &Corruption) -> &'static str {
-    match corruption {
-        Corruption::Noise { shape, .. } => match shape {
-            NoiseShape::Gaussian => "gaussian",
-            NoiseShape::GaussianPerDimension => "gaussian-per-dim",
-            NoiseShape::Uniform => "uniform",
-        },
-        Corruption::NoiseFile(_) => "noise-file",
-        Corruption::NearestTokens { by: Closeness::Cosine } => "tokens-cosine",
-        Corruption::NearestTokens { by: Closeness::Distance } => "tokens-distance",
-        Corruption::OtherSubjects { of: SubjectsOf::Relation, .. } => "resample",
-        Corruption::OtherSubjects { of: SubjectsOf::All, .. } => "random-subject",
-        Corruption::RandomTokens => "random-tokens",
-        Corruption::Counterpart { .. } => "str",
-        Corruption::Zero => "zero",
-        Corruption::Mean { .. } => "mean",
-    }
+    let kind = match CorruptionKind::of(corruption) {
+        CorruptionKind::Replaced => CorruptionKind::Gaussian,
+        kind => kind,
+    };
+    kind.words().key
 }
 
-/// On which multiples are measured: those of a file, else of the dataset, else the fact's own.
+/// The subjects that multiples are measured on: those of a file, else of the dataset, else the
+/// fact's own.
 pub fn noise_subjects(file: Option<&Path>, question: &Question) -> anyhow::Result<Vec<String>> {
     if let Some(path) = file {
-        let text =
-            fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let lines = text.lines().filter(|line| !line.is_empty());
-        let subjects: Vec<_> = lines.map(str::to_owned).collect();
+        let subjects = lines_of(path)?;
         ensure!(!subjects.is_empty(), "no subject in {}", path.display());
         return Ok(subjects);
     }
@@ -361,13 +296,16 @@ pub fn noise_subjects(file: Option<&Path>, question: &Question) -> anyhow::Resul
     Ok(question.subjects.clone())
 }
 
-/// As ROME encodes them: no leading space, no BOS.
+/// The tokens of subjects, as ROME encodes them: no leading space, no BOS.
 pub fn noise_tokens(tokenizer: &Tokenizer, subjects: &[String]) -> anyhow::Result<Vec<u32>> {
-    let mut tokens = Vec::new();
-    for subject in subjects {
-        tokens.extend(tokenizer.encode(subject)?.iter().map(|token| token.id));
-    }
-    Ok(tokens)
+    Ok(subject_tokens(tokenizer, subjects.iter().map(String::as_str))?)
+}
+
+/// The lines of a file that are not empty.
+pub fn lines_of(path: &Path) -> anyhow::Result<Vec<String>> {
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
 
 impl NoiseArg {

@@ -69,8 +69,7 @@ impl EstimateArgs {
                     facts: facts.clone(),
                     case: case.clone(),
                     direction: self.fact.direction(),
-                    answer: None,
-                    foil: None,
+                    ..RecordFact::default()
                 });
                 Some(source.question()?.fact)
             }

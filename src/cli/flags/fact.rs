@@ -89,7 +89,7 @@ impl FactArgs {
                 case: case.clone(),
                 direction: self.direction(),
                 answer: self.answer.clone(),
-                foil: None,
+                ..RecordFact::default()
             }),
             _ => unreachable!("the flags require one or the other"),
         }

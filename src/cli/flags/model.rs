@@ -11,7 +11,7 @@ use crate::cli::inquiry::Inquiry;
 use crate::cli::machine::Machine;
 use crate::experiment::{Experiment, FactSource};
 use crate::hub;
-use crate::tokens::Bos;
+use crate::tokens::{Bos, Tokenizer};
 use crate::worker::Processing;
 
 /// The model, and how its prompt begins.
@@ -87,6 +87,10 @@ impl WeightArgs {
 }
 
 fn edits(specs: &[PathBuf], model: &Path) -> anyhow::Result<Vec<ModelEdit>> {
-    let edits = specs.iter().map(|path| Experiment::load_edits(path, model));
+    if specs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let tokenizer = Tokenizer::from_dir(model)?;
+    let edits = specs.iter().map(|path| Experiment::load_edits(path, model, &tokenizer));
     Ok(edits.collect::<Result<Vec<_>, _>>()?.concat())
 }

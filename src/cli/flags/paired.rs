@@ -94,7 +94,7 @@ impl FromArgs {
                         (Direction::Inverse, true) => Direction::Forward,
                     },
                     answer,
-                    foil: None,
+                    ..RecordFact::default()
                 })
             }
             _ => bail!(

@@ -251,8 +251,8 @@ impl App {
                     self.look();
                 }
             }
-            Reply::Question { experiment, prompt, model } => {
-                self.ask_spec(*experiment, prompt, &model);
+            Reply::Question { written, asked, model } => {
+                self.ask_spec(*written, asked, &model);
             }
             Reply::Session { path, read } => self.session_read(&path, read, ctx),
             Reply::SessionSaved { path, saved } => self.session_saved(path, saved, ctx),

@@ -12,7 +12,6 @@ use eframe::egui::{self, Key, KeyboardShortcut, Popup};
 use eframe::{CreationContext, Frame, Storage};
 
 use crate::analysis::ModelEdit;
-use crate::experiment::Experiment;
 use crate::facts::Dataset;
 use crate::figure::Figure;
 use crate::session::Session;
@@ -29,6 +28,8 @@ use crate::ui::state::{Preferences, Settings, State};
 use crate::ui::workspace::Workspace;
 use crate::ui::{Options, theme};
 use crate::worker::{JobId, Told, Worker};
+
+use self::take_away::SpecToSave;
 
 mod closing;
 mod cuts;
@@ -90,7 +91,7 @@ pub struct App {
 
     /// The figure and the experiment to be saved, while a name is asked for.
     figure: Option<Arc<Figure>>,
-    experiment: Option<Experiment>,
+    spec_to_save: Option<SpecToSave>,
 
     /// Answers from threads other than the worker's.
     answers: Receiver<Reply>,
@@ -169,7 +170,7 @@ impl App {
             is_let_go: false,
             n_saving: 0,
             figure: None,
-            experiment: None,
+            spec_to_save: None,
             answers,
             replies,
             edits_before: Vec::new(),

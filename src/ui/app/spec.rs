@@ -7,7 +7,7 @@ use std::thread;
 use eframe::egui;
 
 use super::App;
-use crate::experiment::{Experiment, FactSource};
+use crate::experiment::{Experiment, FactSource, Library, Written};
 use crate::session::Origin;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::ui::command::Command;
@@ -25,22 +25,26 @@ impl App {
         match command {
             Command::OpenSpec => self.ask(Purpose::OpenedSpec, ctx),
             Command::OpenSpecAt(path) => self.open_spec(&path),
-            Command::FillSpec(pane) => match self.state.experiment(pane) {
-                Some(experiment) => self.set_spec(&experiment),
+            Command::FillSpec(pane) => match self.state.experiment_text(pane) {
+                Some(text) => self.set_spec(text),
                 None => self.nothing_to_save(pane),
             },
             Command::AskOpenModel(which) => {
-                let (Ok(experiment), Some(info)) =
-                    (self.state.spec.read().clone(), self.state.info_of(which))
+                let (Ok(written), Some(info)) = (self.state.spec.read(), self.state.info_of(which))
                 else {
                     return;
                 };
                 let (model, edits) = (info.dir.clone(), self.state.edits_of(which).to_vec());
-                self.set_spec(&Experiment { model, edits, ..experiment });
+                match written.of_model(model, edits) {
+                    Ok(text) => self.set_spec(text),
+                    Err(error) => {
+                        self.state.error = Some(format!("The text cannot be changed: {error}"));
+                    }
+                }
             }
             Command::TakeEditsOfSpec => {
-                if let Ok(experiment) = self.state.spec.read().clone() {
-                    self.edit(experiment.edits);
+                if let Ok(written) = self.state.spec.read() {
+                    self.edit(written.outline.edits.clone());
                 }
             }
             Command::SetSpecText(text) => self.state.spec.set_text(text),
@@ -50,17 +54,12 @@ impl App {
         }
     }
 
-    fn set_spec(&mut self, experiment: &Experiment) {
-        match experiment.to_json() {
-            Ok(text) => {
-                self.state.spec.set_text(text);
-                self.views.workspace.show(Pane::Spec);
-            }
-            Err(error) => self.state.error = Some(format!("It cannot be written: {error}")),
-        }
+    fn set_spec(&mut self, text: String) {
+        self.state.spec.set_text(text);
+        self.views.workspace.show(Pane::Spec);
     }
 
-    /// Whatever it says: it can be set right here.
+    /// Opens any text, also one that is no experiment: it can be set right in the view.
     fn open_spec(&mut self, path: &Path) {
         let is_large = std::fs::metadata(path).is_ok_and(|it| it.len() > MAX_BYTES);
         let text = if is_large {
@@ -86,7 +85,7 @@ impl App {
     pub(super) fn is_spec(path: &Path) -> bool {
         path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"))
             && std::fs::metadata(path).is_ok_and(|it| it.len() <= MAX_BYTES)
-            && Experiment::load(path).is_ok()
+            && Written::load(path).is_ok()
     }
 
     fn run_spec(&mut self, ctx: &egui::Context) {
@@ -99,32 +98,33 @@ impl App {
             self.state.error = Some("Open a model first".to_owned());
             return;
         }
-        let experiment = match self.state.spec.read() {
-            Ok(experiment) => experiment.clone(),
+        let written = match self.state.spec.read() {
+            Ok(written) => written.clone(),
             Err(fault) => {
                 let (line, column) = (fault.line, fault.column);
                 self.state.error = Some(format!("Line {line}, column {column}: {}", fault.reason));
                 return;
             }
         };
-        let which = self.state.model_asked(&experiment);
+        let which = self.state.model_asked(&written.outline);
         let Some(info) = which.and_then(|which| self.state.info_of(which).cloned()) else {
             // The view offers what to do.
             self.state.error = Some("The experiment is of a model that is not open".to_owned());
             return;
         };
-        if !matches!(experiment.fact, FactSource::Record(_)) {
-            let prompt = prompt_of(&experiment, &info.tokenizer);
-            self.ask_spec(experiment, prompt, &info);
+        let reads_files = matches!(written.outline.fact, FactSource::Record(_));
+        if written.is_resolved() && !reads_files {
+            let asked = asked_by(&written, &info.tokenizer);
+            self.ask_spec(written, asked, &info);
             return;
         }
         // A dataset may be large.
         let (ctx, replies) = (ctx.clone(), self.replies.clone());
         let thread = thread::Builder::new().name("experiment".to_owned()).spawn(move || {
-            let prompt = prompt_of(&experiment, &info.tokenizer);
-            let experiment = Box::new(experiment);
+            let asked = asked_by(&written, &info.tokenizer);
+            let written = Box::new(written);
             // The window has closed: nobody to tell.
-            _ = replies.send(Reply::Question { experiment, prompt, model: info });
+            _ = replies.send(Reply::Question { written, asked, model: info });
             ctx.request_repaint();
         });
         if let Err(error) = thread {
@@ -132,41 +132,49 @@ impl App {
         }
     }
 
-    /// What it asks is known. `model`: the one it was asked of, which may have been closed since.
+    /// Asks an experiment whose ids and words are known. `model`: the one that it was asked of, which
+    /// may have been closed since.
     pub(super) fn ask_spec(
         &mut self,
-        experiment: Experiment,
-        prompt: Result<TokenizedPrompt, String>,
+        written: Written,
+        asked: Result<Box<(Experiment, TokenizedPrompt)>, String>,
         model: &Arc<ModelInfo>,
     ) {
         let is_it =
             |which: &Which| self.state.info_of(*which).is_some_and(|info| Arc::ptr_eq(info, model));
         let Some(which) = [Which::Main, Which::Beside].into_iter().find(is_it) else { return };
-        if self.state.edits_of(which) != experiment.edits {
+        if self.state.edits_of(which) != written.outline.edits {
             return;
         }
-        let prompt = match prompt {
-            Ok(prompt) => Arc::new(prompt),
+        let (experiment, prompt) = match asked {
+            Ok(asked) => *asked,
             Err(error) => {
                 self.state.error = Some(capitalized(&error));
                 return;
             }
         };
         let spec = experiment.spec.clone();
-        let key = self.state.visit_experiment(which, experiment, prompt);
+        let prompt = Arc::new(prompt);
+        let key = self.state.visit_experiment(which, experiment, Some(written), prompt);
         self.begin(Pane::Spec, key, spec, Origin::Asked);
     }
 }
 
-/// The words that an experiment asks about. The error is for the user.
-fn prompt_of(experiment: &Experiment, tokenizer: &Tokenizer) -> Result<TokenizedPrompt, String> {
+/// An experiment with all its ids, and the words that it asks about. The error is for the user.
+fn asked_by(
+    written: &Written,
+    tokenizer: &Tokenizer,
+) -> Result<Box<(Experiment, TokenizedPrompt)>, String> {
+    let library = Library::new(tokenizer);
+    let experiment = written.resolve(&library, Path::new("")).map_err(|error| error.to_string())?;
     if experiment.fact == FactSource::NoFact {
         return if experiment.spec.needs_prompt() {
             Err("this asks about a prompt; name a fact".to_owned())
         } else {
-            Ok(TokenizedPrompt::empty())
+            Ok(Box::new((experiment, TokenizedPrompt::empty())))
         };
     }
-    let question = experiment.fact.question().map_err(|error| error.to_string())?;
-    TokenizedPrompt::new(tokenizer, &question.fact, experiment.bos).map_err(|it| it.to_string())
+    let question = library.question(&experiment.fact).map_err(|error| error.to_string())?;
+    let prompt = TokenizedPrompt::new(tokenizer, &question.fact, experiment.bos);
+    Ok(Box::new((experiment, prompt.map_err(|error| error.to_string())?)))
 }

@@ -6,12 +6,21 @@ use std::sync::Arc;
 use eframe::egui::{self, ColorImage};
 
 use super::App;
+use crate::experiment::quoted;
 use crate::figure::{Figure, Scale, to_csv, to_image, to_svg};
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::export;
 use crate::ui::pane::Pane;
 use crate::whole_file;
+
+/// What was asked, while the user chooses a file for it.
+pub(super) struct SpecToSave {
+    text: String,
+
+    /// Whether the command that runs the file is copied once it is saved.
+    is_run: bool,
+}
 
 impl App {
     /// Figures, tables and specs.
@@ -54,14 +63,8 @@ impl App {
                 self.state.preferences.figure_scale = times;
                 self.state.notice = Some(command.text());
             }
-            Command::SaveSpec(pane) => match self.state.experiment(pane) {
-                Some(experiment) => {
-                    self.experiment = Some(experiment);
-                    self.ask(Purpose::Spec, ctx);
-                }
-                None => self.nothing_to_save(pane),
-            },
-            Command::SaveSpecTo(path) => self.save_spec(&path),
+            Command::SaveSpec(pane) => self.ask_where_to_save(pane, ctx),
+            Command::SaveSpecTo(path) => self.save_spec(&path, ctx),
             Command::CopyTable(figure) => {
                 ctx.copy_text(to_csv(&figure));
                 self.state.notice = Some("Copied the numbers as CSV".to_owned());
@@ -74,18 +77,30 @@ impl App {
         Scale::new(self.state.preferences.figure_scale).unwrap_or_default()
     }
 
-    /// For a POSIX shell.
+    /// Copies the command that asks what a view asks, for a POSIX shell. Where no flags can say it,
+    /// the file for `factscope run` is saved first.
     fn copy_command_line(&mut self, pane: Pane, ctx: &egui::Context) {
-        let Some(experiment) = self.state.experiment(pane) else {
-            self.nothing_to_save(pane);
-            return;
-        };
-        match experiment.to_json() {
-            Ok(json) => {
-                ctx.copy_text(format!("factscope run - <<'END'\n{}\nEND\n", json.trim_end()));
-                self.state.notice = Some("Copied the command line".to_owned());
+        if let Some(line) = self.state.command_line(pane) {
+            ctx.copy_text(line);
+            self.state.notice = Some("Copied the command line".to_owned());
+        } else {
+            self.ask_where_to_save(pane, ctx);
+            if let Some(spec) = &mut self.spec_to_save {
+                spec.is_run = true;
+                self.state.notice =
+                    Some("No flags can say this: save it for factscope run".to_owned());
             }
-            Err(error) => self.state.error = Some(format!("It cannot be written: {error}")),
+        }
+    }
+
+    /// Asks for a file to save what a view asks to.
+    fn ask_where_to_save(&mut self, pane: Pane, ctx: &egui::Context) {
+        match self.state.experiment_text(pane) {
+            Some(text) => {
+                self.spec_to_save = Some(SpecToSave { text, is_run: false });
+                self.ask(Purpose::Spec, ctx);
+            }
+            None => self.nothing_to_save(pane),
         }
     }
 
@@ -102,12 +117,16 @@ impl App {
         self.state.error = Some(format!("{} shows no result yet", pane.text()));
     }
 
-    /// What was asked, as `factscope run` reads it.
-    fn save_spec(&mut self, path: &Path) {
-        let Some(experiment) = self.experiment.take() else { return };
+    /// Saves what was asked as `factscope run` reads it, and copies that command if it was wanted.
+    fn save_spec(&mut self, path: &Path, ctx: &egui::Context) {
+        let Some(SpecToSave { text, is_run }) = self.spec_to_save.take() else { return };
         self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
-        let saved = experiment.to_json().map_err(std::io::Error::from);
-        match saved.and_then(|text| whole_file::write(path, text.as_bytes())) {
+        match whole_file::write(path, text.as_bytes()) {
+            Ok(()) if is_run => {
+                ctx.copy_text(format!("factscope run {}", quoted(&path.display().to_string())));
+                let place = path.display();
+                self.state.notice = Some(format!("Saved {place} and copied the command line"));
+            }
             Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
             Err(error) => {
                 let error = format!("The file cannot be saved: {error}: {}", path.display());

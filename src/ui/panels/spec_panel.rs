@@ -11,7 +11,7 @@ use eframe::egui::{
 use super::Views;
 use super::pane::asked_by;
 use super::run_row::{outcome_ui, run_button_ui, running_ui};
-use crate::experiment::Experiment;
+use crate::experiment::{Experiment, Written};
 use crate::figure::Look;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
@@ -53,7 +53,7 @@ pub fn spec_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &m
             let text = format!("Line {line}, column {column}: {reason}");
             ui.label(RichText::new(text).color(theme::palette(ui).error));
         }
-        Ok(experiment) => run_ui(ui, state, experiment, commands),
+        Ok(written) => run_ui(ui, state, written, commands),
     }
     ui.add_space(6.0);
     result_ui(ui, state, views, commands);
@@ -178,7 +178,8 @@ fn wrong_part(text: &str, fault: &Fault) -> Range<usize> {
 }
 
 /// The button that runs the experiment, or how far it is; or why it cannot be run here, and what to do.
-fn run_ui(ui: &mut Ui, state: &State, experiment: &Experiment, commands: &mut Vec<Command>) {
+fn run_ui(ui: &mut Ui, state: &State, written: &Written, commands: &mut Vec<Command>) {
+    let experiment = &written.outline;
     let Some(info) = state.info() else {
         ui.weak("Open a model to carry it out");
         return;
@@ -220,7 +221,7 @@ fn run_ui(ui: &mut Ui, state: &State, experiment: &Experiment, commands: &mut Ve
             commands.push(command);
         }
         let (Some(run), Some(asked)) = (state.experiment_run(), &state.spec.asked) else { return };
-        if run.is_done() && asked.experiment != *experiment {
+        if run.is_done() && !asked.is_of(written) {
             ui.weak("The figure is of an earlier text");
         } else {
             outcome_ui(ui, &run.state, true);

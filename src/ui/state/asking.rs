@@ -9,7 +9,7 @@ use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::causal_trace::{Component, Spec as TraceSpec};
 use crate::analysis::trace_average::Sample;
 use crate::analysis::{AnalysisResult, AnalysisSpec, logit_attribution, logit_lens, prediction};
-use crate::experiment::{Experiment, FactSource};
+use crate::experiment::Experiment;
 use crate::facts::Direction;
 use crate::session::Origin;
 use crate::tokens::Tokenizer;
@@ -129,18 +129,15 @@ impl State {
         self.run(pane, self.rows_of(pane).next()?)?.result.as_ref()
     }
 
-    /// What was asked for it, as a file tells it.
+    /// What a view asks, as an experiment. The text of the Spec view is no view's question.
     pub fn experiment(&self, pane: Pane) -> Option<Experiment> {
-        if pane == Pane::Spec {
-            return self.spec.read().as_ref().ok().cloned();
-        }
         let row = self.rows_of(pane).next()?;
         let which = self.which(row);
         self.findings_at(row)?.prompt.as_ref().ok()?;
         Some(Experiment {
             model: self.info_of(which)?.dir.clone(),
             bos: self.settings.bos,
-            fact: FactSource::Text(self.fact_at(row)?.into()),
+            fact: self.source_of(row)?,
             edits: self.edits_of(which).to_vec(),
             spec: self.spec_of(pane, row).ok()?,
         })

@@ -290,7 +290,7 @@ impl State {
     /// What a file holds of the experiment that was asked last.
     fn typed(&self) -> Option<Typed> {
         let run = self.experiment_run()?;
-        let AskedExperiment { key, experiment } = self.spec.asked.as_ref()?;
+        let AskedExperiment { key, experiment, .. } = self.spec.asked.as_ref()?;
         Some(Typed {
             which: key.which,
             experiment: experiment.clone(),
@@ -304,7 +304,7 @@ impl State {
     pub fn adopt_typed(&mut self, typed: Typed) {
         let Typed { which, experiment, prompt, is_complete, result } = typed;
         let run = Run::kept(experiment.spec.clone(), Origin::Asked, is_complete, result);
-        let key = self.visit_experiment(which, experiment, Arc::new(prompt));
+        let key = self.visit_experiment(which, experiment, None, Arc::new(prompt));
         if let Some(findings) = self.findings_of(key) {
             findings.adopt(run);
         }

@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{FactId, FactKey, Findings, Run, State};
-use crate::experiment::{Experiment, ExperimentError};
+use crate::experiment::{
+    Experiment, ExperimentError, FactSource, Library, RecordFact, Written, command_line,
+};
 use crate::hub;
 use crate::session::Origin;
 use crate::tokens::TokenizedPrompt;
+use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 use crate::ui::view::Selection;
 use crate::worker::{ModelInfo, Which};
@@ -16,7 +19,7 @@ use crate::worker::{ModelInfo, Which};
 #[derive(Debug)]
 pub struct SpecText {
     text: String,
-    read: Result<Experiment, Fault>,
+    read: Result<Written, Fault>,
 
     /// Which folder the experiment's model is, so that it is looked for once.
     found: Option<(PathBuf, PathBuf)>,
@@ -47,6 +50,20 @@ pub struct AskedExperiment {
     /// Where its run is kept.
     pub key: FactKey,
     pub experiment: Experiment,
+
+    /// What was typed. `None` for an experiment that a session brought.
+    pub written: Option<Written>,
+}
+
+impl AskedExperiment {
+    /// Whether a text asks the same. Of what a session brought only the ids are known, so a text that
+    /// says what was meant by them is taken to mean the same.
+    pub fn is_of(&self, text: &Written) -> bool {
+        match &self.written {
+            Some(written) => written.asks_as(text),
+            None => !text.is_resolved() || self.experiment == text.outline,
+        }
+    }
 }
 
 impl Default for SpecText {
@@ -64,7 +81,7 @@ impl SpecText {
     pub fn set_text(&mut self, text: String) {
         self.read = parse(&text);
         self.text = text;
-        let named = self.read.as_ref().ok().map(|experiment| &experiment.model);
+        let named = self.read.as_ref().ok().map(|written| &written.outline.model);
         if let Some(named) = named
             && self.found.as_ref().is_none_or(|(of, _)| of != named)
         {
@@ -73,7 +90,7 @@ impl SpecText {
     }
 
     /// What the text says.
-    pub fn read(&self) -> &Result<Experiment, Fault> {
+    pub fn read(&self) -> &Result<Written, Fault> {
         &self.read
     }
 
@@ -94,8 +111,8 @@ fn folder_of(named: &Path) -> PathBuf {
     std::fs::canonicalize(&found).unwrap_or(found)
 }
 
-fn parse(text: &str) -> Result<Experiment, Fault> {
-    Experiment::parse(text, Path::new("")).map_err(|error| match error {
+fn parse(text: &str) -> Result<Written, Fault> {
+    Written::parse(text, Path::new("")).map_err(|error| match error {
         ExperimentError::Parse { line, column, reason, .. } => {
             // They are counted in bytes.
             let before = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
@@ -121,19 +138,68 @@ impl State {
         &mut self,
         which: Which,
         experiment: Experiment,
+        written: Option<Written>,
         prompt: Arc<TokenizedPrompt>,
     ) -> FactKey {
         self.forget_runs(|key| key.fact == FactId::Experiment);
         let key = FactKey::of_experiment(which, &experiment);
         self.findings.insert(key, Findings::new(Ok(prompt)));
-        self.spec.asked = Some(AskedExperiment { key, experiment });
+        self.spec.asked = Some(AskedExperiment { key, experiment, written });
         self.spec.selection = Selection::default();
         key
     }
 
+    /// What a view asks, as a file says it.
+    pub fn experiment_text(&self, pane: Pane) -> Option<String> {
+        if pane == Pane::Spec {
+            return self.spec.read.is_ok().then(|| self.spec.text.clone());
+        }
+        let info = self.info_of(self.which(self.rows_of(pane).next()?))?;
+        self.experiment(pane)?.to_json_as_meant(&self.library(info)).ok()
+    }
+
+    /// The command that asks what a view asks. `None` where only a file can say it.
+    pub fn command_line(&self, pane: Pane) -> Option<String> {
+        if pane == Pane::Spec {
+            let written = self.spec.read.as_ref().ok()?;
+            let which = self.model_asked(&written.outline).unwrap_or(Which::Main);
+            let library = self.library(self.info_of(which)?);
+            return command_line(&written.resolve(&library, Path::new("")).ok()?, &library);
+        }
+        let info = self.info_of(self.which(self.rows_of(pane).next()?))?;
+        command_line(&self.experiment(pane)?, &self.library(info))
+    }
+
+    /// What is needed to tell what was meant by the token ids of an open model.
+    fn library<'a>(&self, info: &'a ModelInfo) -> Library<'a> {
+        Library::new(&info.tokenizer).with(self.facts.dataset.clone().map(Arc::new))
+    }
+
+    /// Where the fact of a row comes from: a record of the dataset that is open, or its text.
+    pub fn source_of(&self, row: Row) -> Option<FactSource> {
+        let (key, fact) = (self.key_of(row)?, self.fact_at(row)?);
+        let record = self.facts.get(key.fact).filter(|_| matches!(key.fact, FactId::Record(_)));
+        let dataset = self.facts.dataset.as_ref();
+        let named = dataset.zip(record).and_then(|(dataset, record)| {
+            let own = record.fact(key.direction)?;
+            let is_first = dataset.find(&record.id).is_some_and(|it| std::ptr::eq(it, record));
+            let says_same = own.prompt == fact.prompt && own.subject == fact.subject;
+            let has_foil = fact.foil.is_some() || own.foil.is_none();
+            (is_first && says_same && has_foil).then(|| RecordFact {
+                facts: dataset.path.clone(),
+                case: record.id.clone(),
+                direction: key.direction,
+                answer: fact.answer.clone(),
+                foil: fact.foil.clone().filter(|it| Some(it) != own.foil.as_ref()),
+                ..RecordFact::default()
+            })
+        });
+        Some(named.map_or_else(|| FactSource::Text(fact.into()), FactSource::Record))
+    }
+
     /// The run of the experiment that was asked last.
     pub fn experiment_run(&self) -> Option<&Run> {
-        let AskedExperiment { key, experiment } = self.spec.asked.as_ref()?;
+        let AskedExperiment { key, experiment, .. } = self.spec.asked.as_ref()?;
         self.findings.get(key)?.run(&experiment.spec)
     }
 

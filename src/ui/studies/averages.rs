@@ -3,11 +3,12 @@
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::corruption::CorruptionKind;
-use super::{About, Asks, Study, choice_ui, number_ui};
+use super::corruption::draws;
+use super::{About, Asks, Study, choice_ui, corruption_ui, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{self, Component, Corruption, Map};
 use crate::analysis::trace_average::{Kept, Sample, Spec, StandIn, StandIns};
+use crate::experiment::CorruptionKind;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -109,7 +110,7 @@ impl Study for Settings {
             let causal_trace::Spec { n_samples, seed, .. } = trace;
             Some(StandIns { of, direction: about.asked, n_samples, seed })
         } else {
-            let draws = self.corruption.draws(&trace, about)?;
+            let draws = draws(self.corruption, &trace, about)?;
             (trace.corruption, trace.n_samples) = (draws.corruption, draws.n_samples);
             None
         };
@@ -140,7 +141,7 @@ impl Study for Settings {
             let value = DragValue::new(&mut self.n_facts).range(1..=MOST_FACTS);
             number_ui(ui, "Facts", about, value);
         });
-        ui.horizontal_wrapped(|ui| self.corruption.choice_ui(ui));
+        ui.horizontal_wrapped(|ui| corruption_ui(ui, &mut self.corruption));
         ui.horizontal_wrapped(|ui| {
             let about = "Which facts are drawn";
             let choices = [Of::AnyRelation, Of::ThisRelation];

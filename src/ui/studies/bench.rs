@@ -3,12 +3,13 @@
 use eframe::egui::{Label, Slider, SliderClamping, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::corruption::CorruptionKind;
+use super::corruption::draws;
 use super::{About, Study};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{Component, Map, Severed};
 use crate::analysis::corruption::Draws;
 use crate::analysis::corruption_bench::{Entry, LeftOut, Spec};
+use crate::experiment::CorruptionKind;
 use crate::figure::Effect;
 use crate::ui::widgets::{keep_together, severing_ui};
 
@@ -77,7 +78,7 @@ impl Study for Settings {
         let (mut made, mut left_out) = (Vec::new(), Vec::new());
         for (name, kind) in CORRUPTIONS {
             let name = name.to_owned();
-            match kind.draws(&trace, about) {
+            match draws(kind, &trace, about) {
                 Ok(Draws { corruption, n_samples, .. }) => {
                     made.push(Entry { name, corruption, n_samples });
                 }

@@ -3,11 +3,12 @@
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::corruption::CorruptionKind;
-use super::{About, Study, number_ui};
+use super::corruption::draws;
+use super::{About, Study, corruption_ui, number_ui};
 use crate::analysis::Contrast;
 use crate::analysis::edge_attribution::EdgeBase;
 use crate::analysis::{AnalysisSpec, Metric, atp_star, edge_attribution};
+use crate::experiment::CorruptionKind;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,7 +45,7 @@ impl Study for Settings {
             return Err("Mark the subject: it is what is corrupted".to_owned());
         }
         let trace = about.trace(about.component)?;
-        let contrast = Contrast::Subject(self.corruption.draws(&trace, about)?);
+        let contrast = Contrast::Subject(draws(self.corruption, &trace, about)?);
         let (metric, n_verified) = (Metric::LogProb, self.n_verified);
         Ok(match self.method {
             Method::AtpStar => {
@@ -77,7 +78,7 @@ impl Study for Settings {
             ui.selectable_value(&mut self.method, Method::EapIg, "Edges (EAP-IG)")
                 .on_hover_text("The same with integrated gradients (Hanna et al. 2024)");
         });
-        ui.horizontal_wrapped(|ui| self.corruption.choice_ui(ui));
+        ui.horizontal_wrapped(|ui| corruption_ui(ui, &mut self.corruption));
         ui.horizontal_wrapped(|ui| {
             if self.method == Method::EapIg {
                 let text = "At how many places between the corrupted and the clean run";

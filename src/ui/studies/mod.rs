@@ -17,6 +17,7 @@ use crate::analysis::comparison::Second;
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::edge_cut::Edge;
 use crate::analysis::trace_average::{Sample, StandIns};
+use crate::experiment::{Choices, CorruptionKind};
 use crate::facts::{Direction, Fact, Record};
 use crate::figure::Effect;
 use crate::tokens::TokenizedPrompt;
@@ -290,6 +291,17 @@ fn choice_ui<T: Copy + PartialEq>(
         }
     });
     shown.response.labelled_by(label.id).on_hover_text(about);
+}
+
+/// What the subject becomes.
+fn corruption_ui(ui: &mut Ui, kind: &mut CorruptionKind) {
+    words_ui(ui, "Subject becomes", kind);
+}
+
+/// A setting that is one of a few, with the words that flags have too.
+fn words_ui<T: Choices>(ui: &mut Ui, name: &str, chosen: &mut T) {
+    let about = chosen.words().help;
+    choice_ui(ui, name, about, chosen, T::ALL, |it| (it.words().label, it.words().help));
 }
 
 /// A layer, which follows the one that is picked out until it is set.

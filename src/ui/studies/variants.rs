@@ -3,10 +3,11 @@
 use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
-use super::corruption::CorruptionKind;
-use super::{About, Study};
+use super::corruption::draws;
+use super::{About, Study, corruption_ui};
 use crate::analysis::causal_trace::{Component, Map};
 use crate::analysis::{AnalysisSpec, Positions};
+use crate::experiment::CorruptionKind;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -43,7 +44,7 @@ impl Study for Settings {
             MapKind::Tokens | MapKind::Subject => self.component,
         };
         let mut spec = about.trace(component)?;
-        let draws = self.kind.draws(&spec, about)?;
+        let draws = draws(self.kind, &spec, about)?;
         (spec.corruption, spec.n_samples) = (draws.corruption, draws.n_samples);
         match self.map {
             MapKind::Tokens => {}
@@ -63,7 +64,7 @@ impl Study for Settings {
     }
 
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
-        ui.horizontal_wrapped(|ui| self.kind.choice_ui(ui));
+        ui.horizontal_wrapped(|ui| corruption_ui(ui, &mut self.kind));
         ui.horizontal_wrapped(|ui| {
             ui.label("Restore");
             ui.selectable_value(&mut self.map, MapKind::Tokens, "token by token");

@@ -2,16 +2,35 @@
 //! result.
 //!
 //! `factscope run` carries an experiment out; the commands' `--save-spec` and the window write
-//! them.
+//! them. In memory an experiment holds token ids; a file says what was [meant](Meant) by them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{AnalysisSpec, ModelEdit};
 use crate::facts::{Dataset, DatasetError, Direction, Fact, Record, SubjectNotFound};
-use crate::tokens::Bos;
+use crate::tokens::{Bos, TokenizeError, Tokenizer};
+
+mod tree;
+mod datasets;
+mod meant;
+mod telling;
+mod line;
+mod command_line;
+mod choices;
+
+pub use choices::{Choices, CorruptionKind, Words};
+pub use command_line::command_line;
+use datasets::Datasets;
+pub use line::quoted;
+pub use meant::{
+    Library, Meant, N_MEAN_PROMPTS, N_SUBJECTS_TRIED, Written, other_subjects, spaced_facts,
+    subject_tokens,
+};
+use tree::Tree;
 
 /// An analysis of one model, asked about one fact.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,11 +96,15 @@ pub struct TextFact {
 }
 
 /// A fact named by its record in a dataset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecordFact {
     /// The dataset's file, or `builtin`.
     pub facts: PathBuf,
+
+    /// SHA-256 of the file. A file with another is refused. `None` takes the file as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 
     /// The record's `case_id` or `known_id`.
     pub case: String,
@@ -114,7 +137,7 @@ pub struct Question {
     pub relation: Option<String>,
 
     /// The dataset that the fact comes from, if any.
-    pub dataset: Option<Dataset>,
+    pub dataset: Option<Arc<Dataset>>,
 
     /// Which way the fact is asked.
     pub direction: Direction,
@@ -158,6 +181,19 @@ pub enum ExperimentError {
     #[error(transparent)]
     Dataset(#[from] DatasetError),
 
+    #[error(
+        "the dataset has changed since the experiment was written: its SHA-256 was {was} and is \
+         {is}; put the old file back, or take `sha256` out of the experiment to ask about the file \
+         as it is: {path}"
+    )]
+    OtherDataset { path: PathBuf, was: String, is: String },
+
+    #[error(transparent)]
+    Tokens(#[from] TokenizeError),
+
+    #[error("the ids cannot be written: {0}")]
+    Json(serde_json::Error),
+
     #[error("there is no case {case} in {path}")]
     NoCase { case: String, path: PathBuf },
 
@@ -171,47 +207,66 @@ pub enum ExperimentError {
     SubjectElsewhere { subject: String, start: usize },
 }
 
+impl ExperimentError {
+    /// Of what is wrong with a text, behind another text of the same file.
+    fn parse(error: &serde_json::Error, before: &str, path: &Path) -> Self {
+        let reason = error.to_string();
+        let place = format!(" at line {} column {}", error.line(), error.column());
+        let reason = reason.strip_suffix(&place).unwrap_or(&reason).to_owned();
+        let last_line = before.rsplit('\n').next().map_or(0, str::len);
+        let column = error.column() + if error.line() == 1 { last_line } else { 0 };
+        let line = error.line() + before.matches('\n').count();
+        Self::Parse { path: path.to_owned(), line, column, reason }
+    }
+}
+
 impl Experiment {
+    /// Reads an experiment that holds all its ids from JSON. Errors name `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ExperimentError> {
+        serde_json::from_str(text).map_err(|error| ExperimentError::parse(&error, "", path))
+    }
+
+    /// The edits that an experiment of `edit` or `steer` makes, so that other analyses can ask the
+    /// same edited model.
+    pub fn load_edits(
+        path: &Path,
+        model: &Path,
+        tokenizer: &Tokenizer,
+    ) -> Result<Vec<ModelEdit>, ExperimentError> {
+        let written = Written::load(path)?;
+        if written.outline.model != model {
+            let (theirs, ours) = (written.outline.model, model.to_owned());
+            return Err(ExperimentError::OtherModel { path: path.to_owned(), theirs, ours });
+        }
+        let Self { mut edits, spec, .. } = written.resolve(&Library::new(tokenizer), path)?;
+        edits.push(spec.edit().ok_or(ExperimentError::NoEdit { path: path.to_owned() })?);
+        Ok(edits)
+    }
+
+    /// Indented JSON that [`Self::parse`] reads, with all ids.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        Ok(meant::written(&Tree::of(self)?))
+    }
+}
+
+impl Written {
+    /// Reads an experiment from a file.
     pub fn load(path: &Path) -> Result<Self, ExperimentError> {
         let text = fs::read_to_string(path);
         let text =
             text.map_err(|source| ExperimentError::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
-
-    /// Reads an experiment from JSON. Errors name `path`.
-    pub fn parse(text: &str, path: &Path) -> Result<Self, ExperimentError> {
-        serde_json::from_str(text).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            let reason = error.to_string();
-            let place = format!(" at line {line} column {column}");
-            let reason = reason.strip_suffix(&place).unwrap_or(&reason).to_owned();
-            ExperimentError::Parse { path: path.to_owned(), line, column, reason }
-        })
-    }
-
-    /// The edits that an experiment of `edit` or `steer` makes, so that other analyses can ask the
-    /// same edited model.
-    pub fn load_edits(path: &Path, model: &Path) -> Result<Vec<ModelEdit>, ExperimentError> {
-        let Self { model: theirs, mut edits, spec, .. } = Self::load(path)?;
-        let path = path.to_owned();
-        if theirs != model {
-            let ours = model.to_owned();
-            return Err(ExperimentError::OtherModel { path, theirs, ours });
-        }
-        edits.push(spec.edit().ok_or(ExperimentError::NoEdit { path })?);
-        Ok(edits)
-    }
-
-    /// Indented JSON that [`Self::parse`] reads.
-    pub fn to_json(&self) -> serde_json::Result<String> {
-        Ok(format!("{}\n", serde_json::to_string_pretty(self)?))
-    }
 }
 
 impl FactSource {
     /// The fact to ask about. Reads the dataset if the fact comes from one.
     pub fn question(&self) -> Result<Question, ExperimentError> {
+        self.question_in(&Datasets::default())
+    }
+
+    /// The fact to ask about, with a dataset that may have been read before.
+    fn question_in(&self, datasets: &Datasets) -> Result<Question, ExperimentError> {
         match self {
             Self::Text(text) => Ok(text.fact()?.into()),
             Self::NoFact => {
@@ -219,7 +274,7 @@ impl FactSource {
                 Ok(Fact { prompt, subject, answer, foil }.into())
             }
             Self::Record(it) => {
-                let dataset = Dataset::load(&it.facts)?;
+                let dataset = datasets.get(&it.facts, it.sha256.as_deref())?;
                 let record = it.record(&dataset)?;
                 let fact = it.of(record)?;
                 let expected = fact.answer.clone();

@@ -1,0 +1,79 @@
+//! A command as one line for a POSIX shell, put together flag by flag.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+
+/// The words of a command.
+pub struct Line {
+    words: Vec<String>,
+}
+
+impl Line {
+    /// `factscope name`
+    pub fn new(name: &str) -> Self {
+        Self { words: vec!["factscope".to_owned(), name.to_owned()] }
+    }
+
+    /// The line as it is typed.
+    pub fn text(&self) -> String {
+        self.words.join(" ")
+    }
+
+    /// `--name value`
+    pub fn flag(mut self, name: &str, value: impl Display) -> Self {
+        let value = value.to_string();
+        if value.starts_with('-') {
+            self.words.push(format!("{name}={}", quoted(&value)));
+        } else {
+            self.words.extend([name.to_owned(), quoted(&value)]);
+        }
+        self
+    }
+
+    /// `--name value`, if there is one.
+    pub fn option(self, name: &str, value: Option<impl Display>) -> Self {
+        match value {
+            Some(value) => self.flag(name, value),
+            None => self,
+        }
+    }
+
+    /// `--name`, if it is so.
+    pub fn switch(mut self, name: &str, is_on: bool) -> Self {
+        self.words.extend(is_on.then(|| name.to_owned()));
+        self
+    }
+
+    /// `--name case`, where the cases are called as in files.
+    pub fn case(self, name: &str, case: impl Serialize) -> Option<Self> {
+        Some(self.flag(name, key_of(case)?))
+    }
+}
+
+/// The case of an enum as flags have it: `logit-diff` for `LogitDiff` or `logit_diff`.
+pub fn key_of(case: impl Serialize) -> Option<String> {
+    let name = serde_json::to_value(case).ok()?;
+    let mut key = String::new();
+    for c in name.as_str()?.chars() {
+        if c.is_uppercase() && !key.is_empty() {
+            key.push('-');
+        }
+        key.extend(if c == '_' { vec!['-'] } else { c.to_lowercase().collect() });
+    }
+    Some(key)
+}
+
+/// `1,3,10`
+pub fn joined(items: &[impl Display]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// A word as a POSIX shell reads it.
+pub fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "%+,-./:=@_".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}

@@ -1,0 +1,105 @@
+//! Command lines: each asks what the experiment that it was made from asks.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use factscope::analysis::{
+    AnalysisSpec, attention, attribution_difference, generation, logit_attribution, steering,
+};
+use factscope::experiment::{
+    Experiment, FactSource, Library, TextFact, Written, command_line, quoted,
+};
+use factscope::facts::Fact;
+use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
+
+use crate::every_analysis;
+use crate::support::{fixture, prompt};
+
+/// Forms whose ids are those of a text, and single layers.
+fn more(tokenizer: &Tokenizer) -> Vec<AnalysisSpec> {
+    let ids = |text: &str| {
+        let fact = Fact::from_text(text, None).unwrap();
+        TokenizedPrompt::new(tokenizer, &fact, Bos::Off).unwrap().ids
+    };
+    let second = attribution_difference::SecondRun::Prompt { ids: ids("it's in 'Lyon'").into() };
+    vec![
+        AnalysisSpec::AttributionDifference(attribution_difference::Spec {
+            by: logit_attribution::Parts::Layers,
+            second,
+            scale_of: attribution_difference::ScaleOf::Corrupted,
+        }),
+        AnalysisSpec::Steering(steering::Spec {
+            direction: steering::Direction::Prompts { plus: ids("-it is"), minus: ids("it") },
+            layer: 1,
+            positions: "1..3".parse().unwrap(),
+            scale: -1.5,
+            n_top: 3,
+        }),
+        AnalysisSpec::Attention(attention::Spec {
+            weighting: attention::Weighting::Rollout,
+            ..attention::Spec::all_heads(1..2)
+        }),
+        AnalysisSpec::Generation(generation::Spec {
+            n_tokens: 3,
+            choice: generation::Choice::Sample {
+                temperature: 0.7,
+                top_k: Some(5),
+                top_p: None,
+                seed: 2,
+            },
+            end: None,
+        }),
+    ]
+}
+
+#[test]
+fn a_command_line_asks_what_its_experiment_asks() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let file = dir.path().join("the spec.json");
+    let bin = Path::new(env!("CARGO_BIN_EXE_factscope")).parent().unwrap();
+    let tokenizer = Tokenizer::from_dir(&fixture("tiny")).unwrap();
+    let library = Library::new(&tokenizer);
+    let mut specs = every_analysis::specs(&prompt("In Paris it is", "Paris", Some("it")));
+    specs.extend(more(&tokenizer));
+    let mut said = BTreeSet::new();
+    for spec in specs {
+        let fact = if spec.is_of_weights() {
+            FactSource::NoFact
+        } else {
+            FactSource::Text(TextFact {
+                prompt: "In Paris it is".to_owned(),
+                subject: Some("Paris".to_owned()),
+                answer: Some("it".to_owned()),
+                ..TextFact::default()
+            })
+        };
+        let (model, bos, edits) = (fixture("tiny"), Bos::Off, Vec::new());
+        let experiment = Experiment { model, bos, fact, edits, spec };
+        let Some(line) = command_line(&experiment, &library) else { continue };
+        assert_eq!(line.lines().count(), 1);
+        let saved = quoted(file.to_str().unwrap());
+        let script = format!("{line} --device cpu --save-spec {saved}");
+        let output =
+            Command::new("/bin/sh").args(["-c", &script]).env("PATH", bin).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{line}: {stderr}");
+        let again = Written::load(&file).unwrap().resolve(&library, &file).unwrap();
+        assert_eq!(again, experiment, "{line}");
+        said.insert(experiment.spec.name());
+    }
+    // Their commands draw facts, look up answers or write texts, and a spec holds what came of it.
+    let not_said: BTreeSet<&str> =
+        AnalysisSpec::NAMES.iter().copied().filter(|it| !said.contains(it)).collect();
+    let expected = ["comparison", "corruption bench", "rank-one edit", "trace average"];
+    assert_eq!(not_said.into_iter().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn a_shell_reads_a_quoted_word_as_it_was() {
+    for word in ["", "plain", "two words", "it's", "$HOME `x` \\ \"y\" *", "-x", "Zürich\nis"] {
+        let script = format!("printf %s {}", quoted(word));
+        let output = Command::new("/bin/sh").args(["-c", &script]).output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), word);
+    }
+}
