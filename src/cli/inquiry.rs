@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
+use clap::Args;
 
 use super::json;
 use super::machine::Machine;
@@ -26,6 +27,34 @@ pub(super) struct Inquiry {
     pub question: Question,
     pub engine: Engine,
     pub prompt: TokenizedPrompt,
+}
+
+/// A command that asks a model one question.
+pub(super) trait Asks: Args {
+    /// Opens the model, and tells what it is asked.
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)>;
+}
+
+/// The flags of such a command, with where its result goes.
+#[derive(Args)]
+pub(super) struct Asking<T: Asks> {
+    #[command(flatten)]
+    what: T,
+
+    #[command(flatten)]
+    output: AnalysisOutput,
+}
+
+impl<T: Asks> Asking<T> {
+    /// Runs the analysis and writes what it found, or writes only what was asked if that is wanted.
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        let (inquiry, spec) = self.what.ask(machine)?;
+        match &self.output.save_spec {
+            Some(path) => save_spec(path, &inquiry.experiment(spec), &inquiry.library()),
+            None => inquiry.run(&spec, &self.output.result, machine),
+        }
+    }
 }
 
 impl Inquiry {
@@ -68,19 +97,10 @@ impl Inquiry {
         Ok(TokenizedPrompt::new(&self.engine.info.tokenizer, &fact, self.bos)?.ids)
     }
 
-    /// Runs an analysis and writes what it found; or writes only what was asked, if that is wanted.
-    pub fn finish(
-        &self,
-        spec: AnalysisSpec,
-        output: &AnalysisOutput,
-        machine: &Machine,
-    ) -> anyhow::Result<()> {
-        let Some(path) = &output.save_spec else {
-            return self.run(&spec, &output.result, machine);
-        };
+    /// What is asked, as a file says it.
+    fn experiment(&self, spec: AnalysisSpec) -> Experiment {
         let (model, bos, fact) = (self.model.clone(), self.bos, self.source.clone());
-        let edits = self.edits.clone();
-        save_spec(path, &Experiment { model, bos, fact, edits, spec }, &self.library())
+        Experiment { model, bos, fact, edits: self.edits.clone(), spec }
     }
 
     /// What is needed to tell what was meant by token ids.

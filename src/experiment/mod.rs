@@ -22,7 +22,9 @@ mod line;
 mod command_line;
 mod choices;
 
-pub use choices::{Choices, CorruptionKind, Words};
+pub use choices::{
+    Ablated, Choices, Compared, CorruptionKind, Estimator, PutIn, Words, first_tokens,
+};
 pub use command_line::command_line;
 use datasets::Datasets;
 pub use line::quoted;

@@ -1,19 +1,20 @@
 //! `factscope ablate`: what the answer loses without each head, MLP, layer or neuron.
 
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail, ensure};
-use clap::builder::{PossibleValue, TypedValueParser};
-use clap::{Args, ValueEnum};
+use anyhow::{bail, ensure};
+use clap::Args;
+use clap::builder::TypedValueParser;
 
-use crate::analysis::ablation::{Part, Replacement, Spec};
+use crate::analysis::ablation::{Replacement, Spec};
 use crate::analysis::{AnalysisSpec, Metric, Positions, neuron_ablation};
-use crate::cli::flags::choices;
+use crate::cli::flags::choice::{any_choice, choices_with};
+use crate::cli::flags::corruption::lines_of;
 use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::metric::estimated_metric;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
+use crate::experiment::{Ablated, Choices as _, N_MEAN_PROMPTS, PutIn};
 use crate::facts::Dataset;
 
 #[derive(Args)]
@@ -21,10 +22,9 @@ pub struct Ablate {
     #[command(flatten)]
     asked: MeasuredArgs,
 
-    /// What is replaced, one at a time: each head; all that a layer's attention, its MLP, or both add
-    /// to the residual stream; or the neurons that are estimated to matter most
-    #[arg(long, default_value = "heads", value_parser = part())]
-    part: Replaced,
+    /// What is replaced, one at a time
+    #[arg(long, default_value = "heads", value_parser = ablated())]
+    part: Ablated,
 
     /// How many neurons, those with the largest estimates: first order, from the gradient at the clean
     /// run [default: 20]
@@ -44,16 +44,16 @@ pub struct Ablate {
     #[arg(long, value_name = "WHERE", default_value = "all")]
     positions: Positions,
 
-    /// By what: zeros, the mean over other prompts, or the same part of another prompt
-    #[arg(long, value_enum, default_value = "zero")]
-    with: With,
+    /// What stands in for it
+    #[arg(long, default_value = "zero", value_parser = any_choice::<PutIn>())]
+    with: PutIn,
 
     /// Prompts to take the mean of, one a line [default: those of --facts]
     #[arg(long, value_name = "FILE")]
     mean_prompts: Option<PathBuf>,
 
     /// At most so many of them, evenly spaced
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = N_MEAN_PROMPTS as u32, value_parser = clap::value_parser!(u32).range(1..))]
     mean_count: u32,
 
     /// The prompt to resample from, of as many tokens
@@ -63,44 +63,17 @@ pub struct Ablate {
     /// The same, by its `case_id` or `known_id` in the dataset
     #[arg(long, value_name = "ID", requires = "facts")]
     other_case: Option<String>,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-/// What is replaced, one at a time.
-#[derive(Clone, Copy)]
-enum Replaced {
-    Part(Part),
-    Neurons,
+/// `neuron` is how neurons were once called.
+fn ablated() -> impl TypedValueParser<Value = Ablated> {
+    choices_with(Ablated::ALL.iter().copied(), [("neuron", Ablated::Neurons)])
 }
 
-/// `neuron` is how it was once called.
-fn part() -> impl TypedValueParser<Value = Replaced> {
-    let part =
-        |(name, part): (&'static str, Part)| (PossibleValue::new(name), Replaced::Part(part));
-    let parts = [
-        ("heads", Part::Heads),
-        ("attn", Part::Attn),
-        ("mlp", Part::Mlp),
-        ("layers", Part::Layers),
-    ];
-    let neurons = [PossibleValue::new("neurons"), PossibleValue::new("neuron").hide(true)];
-    choices(parts.map(part).into_iter().chain(neurons.map(|it| (it, Replaced::Neurons))))
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum With {
-    Zero,
-    Mean,
-    Resample,
-}
-
-impl Ablate {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Ablate {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let chooses = self.top.is_some() || !self.layers.is_empty() || self.metric.is_some();
-        let is_of_neurons = matches!(self.part, Replaced::Neurons);
+        let is_of_neurons = self.part == Ablated::Neurons;
         ensure!(
             is_of_neurons || !chooses,
             "--top, --layers and --metric choose neurons: say --part neurons"
@@ -111,57 +84,47 @@ impl Ablate {
         let ids = ids.collect::<anyhow::Result<Vec<_>>>()?;
         let positions = self.positions.clone();
         let replacement = match self.with {
-            With::Zero => Replacement::Zero,
-            With::Mean => Replacement::Mean { prompts: ids.into() },
-            With::Resample => Replacement::Resample { ids: ids.into_iter().flatten().collect() },
+            PutIn::Zero => Replacement::Zero,
+            PutIn::Mean => Replacement::Mean { prompts: ids.into() },
+            PutIn::Resample => Replacement::Resample { ids: ids.into_iter().flatten().collect() },
         };
-        let spec = match self.part {
-            Replaced::Part(part) => AnalysisSpec::Ablation(Spec { part, positions, replacement }),
-            Replaced::Neurons => AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
-                n_top: self.top.unwrap_or(20),
+        let spec = match self.part.part() {
+            Some(part) => AnalysisSpec::Ablation(Spec { part, positions, replacement }),
+            None => AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
+                n_top: self.top.unwrap_or(Ablated::N_NEURONS),
                 layers: self.layers.clone(),
                 metric: self.metric.unwrap_or(Metric::LogProb),
                 positions,
                 replacement,
             }),
         };
-        inquiry.finish(spec, &self.output, machine)
+        Ok((inquiry, spec))
     }
+}
 
+impl Ablate {
     /// The texts of the prompts that what is put in comes from.
     fn others(&self) -> anyhow::Result<Vec<String>> {
         match self.with {
-            With::Zero => Ok(Vec::new()),
-            With::Mean => {
+            PutIn::Zero => Ok(Vec::new()),
+            PutIn::Mean => {
                 let all = self.mean_prompts()?;
                 let n = all.len().min(self.mean_count as usize);
                 Ok((0..n).map(|nth| all[nth * all.len() / n].clone()).collect())
             }
-            With::Resample => match (&self.other, &self.other_case, &self.asked.fact.facts) {
-                (Some(text), _, _) => Ok(vec![text.clone()]),
-                (None, Some(case), Some(path)) => {
-                    let dataset = Dataset::load(path)?;
-                    let Some(record) = dataset.find(case) else {
-                        bail!("there is no case {case} in {}", path.display());
-                    };
-                    let Some(fact) = record.fact(self.asked.fact.direction()) else {
-                        bail!("case {case} is not asked inversely: {}", path.display());
-                    };
-                    Ok(vec![fact.prompt.clone()])
+            PutIn::Resample => match (&self.other, &self.other_case) {
+                (Some(text), _) => Ok(vec![text.clone()]),
+                (None, Some(case)) => Ok(vec![self.asked.fact.other(case)?.prompt]),
+                (None, None) => {
+                    bail!("name the prompt to resample from with --other or --other-case")
                 }
-                _ => bail!("name the prompt to resample from with --other or --other-case"),
             },
         }
     }
 
     fn mean_prompts(&self) -> anyhow::Result<Vec<String>> {
         let (path, prompts): (_, Vec<String>) = match (&self.mean_prompts, &self.asked.fact.facts) {
-            (Some(path), _) => {
-                let text = fs::read_to_string(path)
-                    .with_context(|| format!("cannot read {}", path.display()))?;
-                let lines = text.lines().filter(|line| !line.is_empty());
-                (path, lines.map(str::to_owned).collect())
-            }
+            (Some(path), _) => (path, lines_of(path)?),
             (None, Some(path)) => {
                 let dataset = Dataset::load(path)?;
                 let facts =

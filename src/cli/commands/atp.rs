@@ -7,8 +7,8 @@ use crate::analysis::{AnalysisSpec, Metric};
 use crate::cli::flags::choice;
 use crate::cli::flags::metric::estimated_metric;
 use crate::cli::flags::trace::TraceArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 pub struct Atp {
@@ -32,14 +32,10 @@ pub struct Atp {
     /// Patch the N cells with the largest estimated effects for real
     #[arg(long, value_name = "N", default_value_t = 0)]
     verify: usize,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Atp {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Atp {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let (inquiry, trace) = self.what.ask(machine)?;
         let spec = Spec {
             trace,
@@ -48,6 +44,6 @@ impl Atp {
             windows: self.windows,
             n_verified: self.verify,
         };
-        inquiry.finish(AnalysisSpec::AttributionPatching(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::AttributionPatching(spec)))
     }
 }

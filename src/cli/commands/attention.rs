@@ -6,8 +6,8 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::attention::{Spec, Weighting};
 use crate::cli::flags::choices;
 use crate::cli::flags::fact::AskedArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 /// A rollout has a flag of its own.
 const WEIGHTINGS: [(&str, Weighting); 3] = [
@@ -37,18 +37,14 @@ pub struct Attention {
     /// Attention through this layer and all below, heads averaged (Abnar & Zuidema 2020)
     #[arg(long, conflicts_with_all = ["head", "weighting"])]
     rollout: bool,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Attention {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Attention {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.asked.ask(machine)?;
         let weighting = if self.rollout { Weighting::Rollout } else { self.weighting };
         let layers = self.layer..self.layer.saturating_add(1);
         let spec = Spec { layers, head: self.head, weighting };
-        inquiry.finish(AnalysisSpec::Attention(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::Attention(spec)))
     }
 }

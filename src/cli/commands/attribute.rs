@@ -12,9 +12,8 @@ use crate::cli::flags::choice;
 use crate::cli::flags::corruption::{NoiseArg, noise_subjects, noise_tokens};
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::flags::head::HeadArg;
-use crate::cli::inquiry::Inquiry;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 use crate::intervention::NoiseRng;
 
 #[derive(Args)]
@@ -69,9 +68,6 @@ pub struct Attribute {
     /// With a second run: whose final layer norm scale is used for both
     #[arg(long, default_value = "clean", value_parser = choice::<ScaleOf>())]
     scale_of: ScaleOf,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -93,9 +89,8 @@ impl By {
     }
 }
 
-impl Attribute {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Attribute {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let has_second = self.minus_prompt.is_some() || self.minus_noise.is_some();
         ensure!(
             self.by.parts().is_some() || !(has_second || self.through.is_some()),
@@ -117,9 +112,11 @@ impl Attribute {
             }
             (None, None) => self.single(),
         };
-        inquiry.finish(spec, &self.output, machine)
+        Ok((inquiry, spec))
     }
+}
 
+impl Attribute {
     /// Of one run.
     fn single(&self) -> AnalysisSpec {
         match self.by {

@@ -14,8 +14,8 @@ use crate::cli::flags::choice;
 use crate::cli::flags::corruption::CorruptionArgs;
 use crate::cli::flags::model::ModelArgs;
 use crate::cli::flags::trace::WayArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 use crate::experiment::{FactSource, Question};
 use crate::facts::{Catalogue, Dataset, Direction, Record};
 
@@ -68,14 +68,10 @@ pub struct Average {
 
     #[command(flatten)]
     way: WayArgs,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Average {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Average {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let dataset = Arc::new(Dataset::load(&self.facts)?);
         let sample = self.sample();
         let records: Vec<Record> = sample.draw(&dataset.records).into_iter().cloned().collect();
@@ -133,9 +129,11 @@ impl Average {
             kept: if self.keep_unknown { Kept::All } else { Kept::Known },
             left_out: left_out.into(),
         };
-        inquiry.finish(AnalysisSpec::TraceAverage(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::TraceAverage(spec)))
     }
+}
 
+impl Average {
     fn sample(&self) -> Sample {
         let known = |name: &String| Catalogue::bundled().find(name).map(|it| it.id.clone());
         Sample {

@@ -10,8 +10,8 @@ use crate::cli::flags::choice;
 use crate::cli::flags::corruption::{DrawArgs, corruption_kind};
 use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::trace::WayArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 use crate::experiment::{Choices as _, CorruptionKind};
 
 #[derive(Args)]
@@ -42,14 +42,10 @@ pub struct Bench {
 
     #[command(flatten)]
     way: WayArgs,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Bench {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Bench {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         // A file that is not there is no property of the prompt.
         self.draws.check()?;
         let mut inquiry = self.asked.model.ask(self.asked.fact.source(), machine)?;
@@ -86,6 +82,6 @@ impl Bench {
         let window = windows[windows.len() - 1];
         let trace = self.way.trace(component, window, usual, Map::Tokens);
         let spec = Spec { trace, corruptions, windows, left_out };
-        inquiry.finish(AnalysisSpec::CorruptionBench(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::CorruptionBench(spec)))
     }
 }

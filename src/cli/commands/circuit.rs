@@ -7,8 +7,8 @@ use crate::analysis::circuit::{self, Spec};
 use crate::cli::flags::choice;
 use crate::cli::flags::head::HeadArg;
 use crate::cli::flags::model::WeightArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 pub struct Circuit {
@@ -30,14 +30,10 @@ pub struct Circuit {
     /// How many tokens are listed at each end of one
     #[arg(long, value_name = "N", default_value_t = 8)]
     tokens: usize,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Circuit {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Circuit {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.model.open(machine)?;
         let spec = AnalysisSpec::Circuit(Spec {
             layer: self.head.layer,
@@ -47,6 +43,6 @@ impl Circuit {
             n_tokens: self.tokens,
             processing: self.model.process.clone(),
         });
-        inquiry.finish(spec, &self.output, machine)
+        Ok((inquiry, spec))
     }
 }

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use crate::analysis::causal_trace::Component;
 use crate::analysis::comparison::{MapSpec, Second, Spec};
-use crate::analysis::{AnalysisSpec, Metric, Positions, ablation, causal_trace};
-use crate::cli::flags::choices;
+use crate::analysis::{AnalysisSpec, Metric, causal_trace};
+use crate::cli::flags::any_choice;
 use crate::cli::flags::corruption::{NoiseArg, noise_tokens};
 use crate::cli::flags::metric::estimated_metric;
 use crate::cli::flags::model::ModelArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
-use crate::experiment::{FactSource, RecordFact};
+use crate::experiment::{Compared, FactSource, RecordFact, first_tokens};
 use crate::facts::{Dataset, Direction};
 use crate::intervention::NoiseRng;
 use crate::tokens::TokenizedPrompt;
@@ -37,9 +36,8 @@ pub struct Compare {
     #[arg(long, value_name = "ID")]
     other_case: Option<String>,
 
-    /// What is compared: causal traces of hidden states, MLPs or attention; what each head's
-    /// ablation (by zeros, at all tokens) changes; or what each head adds to the answer's logit
-    #[arg(long, default_value = "mlp", value_parser = choices(MAPS))]
+    /// What is compared
+    #[arg(long, default_value = "mlp", value_parser = any_choice::<Compared>())]
     map: Compared,
 
     /// In terms of what, for a trace or an ablation
@@ -73,30 +71,10 @@ pub struct Compare {
     /// Seed of the permutations
     #[arg(long, value_name = "N", default_value_t = 1)]
     permutation_seed: u64,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-/// What is compared.
-#[derive(Clone, Copy)]
-enum Compared {
-    Trace(Component),
-    Ablation,
-    Attribution,
-}
-
-const MAPS: [(&str, Compared); 5] = [
-    ("hidden", Compared::Trace(Component::Hidden)),
-    ("mlp", Compared::Trace(Component::Mlp)),
-    ("attn", Compared::Trace(Component::Attn)),
-    ("ablation", Compared::Ablation),
-    ("attribution", Compared::Attribution),
-];
-
-impl Compare {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Compare {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let source = |direction| RecordFact {
             facts: self.facts.clone(),
             case: self.case.clone(),
@@ -118,12 +96,7 @@ impl Compare {
         let dataset = Dataset::load(&self.facts)?;
         let right = |case: &str, direction| {
             let record = dataset.find(case).context("the case was just there")?;
-            let answers = record.answers(direction).iter();
-            let firsts = answers.map(|it| Ok(TokenizedPrompt::answer(tokenizer, it)?.first()));
-            let mut firsts = firsts.collect::<anyhow::Result<Vec<u32>>>()?;
-            firsts.sort_unstable();
-            firsts.dedup();
-            anyhow::Ok(firsts)
+            anyhow::Ok(first_tokens(tokenizer, record.answers(direction))?)
         };
         let mut asked_inversely = inverse.fact;
         asked_inversely.answer = inverse.expected;
@@ -136,36 +109,27 @@ impl Compare {
             n_permutations: self.permutations,
             seed: self.permutation_seed,
         };
-        inquiry.finish(AnalysisSpec::Comparison(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::Comparison(spec)))
     }
+}
 
+impl Compare {
     fn map(&self, subjects: &[String], engine: &Engine) -> anyhow::Result<MapSpec> {
-        let component = match self.map {
-            Compared::Trace(component) => component,
-            Compared::Attribution => return Ok(MapSpec::Attribution),
-            Compared::Ablation => {
-                let spec = ablation::Spec {
-                    part: ablation::Part::Heads,
-                    positions: Positions::All,
-                    replacement: ablation::Replacement::Zero,
-                };
-                return Ok(MapSpec::Ablation { spec, metric: self.metric });
-            }
-        };
-        let tokens = noise_tokens(&engine.info.tokenizer, subjects)?;
-        let spec = causal_trace::Spec {
-            component,
-            window: self.window,
-            noise: self.noise.level(&tokens),
-            rng: NoiseRng::Numpy,
-            seed: self.seed,
-            n_samples: self.samples,
-            direction: causal_trace::Direction::Denoise,
-            sever: None,
-            sever_layers: None,
-            corruption: causal_trace::Corruption::default(),
-            map: causal_trace::Map::Tokens,
-        };
-        Ok(MapSpec::Trace { spec, metric: self.metric })
+        self.map.map(self.metric, |component| {
+            let tokens = noise_tokens(&engine.info.tokenizer, subjects)?;
+            Ok(causal_trace::Spec {
+                component,
+                window: self.window,
+                noise: self.noise.level(&tokens),
+                rng: NoiseRng::Numpy,
+                seed: self.seed,
+                n_samples: self.samples,
+                direction: causal_trace::Direction::Denoise,
+                sever: None,
+                sever_layers: None,
+                corruption: causal_trace::Corruption::default(),
+                map: causal_trace::Map::Tokens,
+            })
+        })
     }
 }

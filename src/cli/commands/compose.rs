@@ -6,8 +6,8 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::composition::{Mode, Spec};
 use crate::cli::flags::choice;
 use crate::cli::flags::model::WeightArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 pub struct Compose {
@@ -21,20 +21,16 @@ pub struct Compose {
     /// How many of the highest pairs are listed
     #[arg(long, value_name = "N", default_value_t = 20)]
     top: usize,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Compose {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Compose {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.model.open(machine)?;
         let spec = AnalysisSpec::Composition(Spec {
             modes: self.modes.clone(),
             n_top: self.top,
             processing: self.model.process.clone(),
         });
-        inquiry.finish(spec, &self.output, machine)
+        Ok((inquiry, spec))
     }
 }

@@ -5,8 +5,8 @@ use clap::Args;
 use crate::analysis::AnalysisSpec;
 use crate::analysis::contribution_graph::{AttentionEdges, Spec, Weights};
 use crate::cli::flags::fact::AskedArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 pub struct Contributions {
@@ -28,14 +28,10 @@ pub struct Contributions {
     /// The token whose prediction is explained, from 0 [default: the last]
     #[arg(long, value_name = "POS")]
     pos: Option<usize>,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Contributions {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Contributions {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.asked.ask(machine)?;
         let usual = Spec::default();
         let spec = AnalysisSpec::ContributionGraph(Spec {
@@ -44,6 +40,6 @@ impl Contributions {
             weights: if self.renormalize { Weights::Renormalized } else { usual.weights },
             pos: self.pos,
         });
-        inquiry.finish(spec, &self.output, machine)
+        Ok((inquiry, spec))
     }
 }

@@ -9,8 +9,8 @@ use clap::Args;
 use crate::analysis::edge_cut::{Edge, Spec};
 use crate::analysis::{AnalysisError, AnalysisSpec, Positions};
 use crate::cli::flags::fact::MeasuredArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Args)]
@@ -35,9 +35,6 @@ pub struct Cut {
     /// How many of the likeliest tokens to list
     #[arg(long, value_name = "N", default_value_t = 5)]
     top: usize,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
 /// `last:subject`
@@ -93,9 +90,8 @@ impl FromStr for LayersArg {
     }
 }
 
-impl Cut {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Cut {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.asked.ask(machine)?;
         let mut edges = BTreeSet::new();
         for arg in &self.edge {
@@ -108,6 +104,6 @@ impl Cut {
             heads: (!self.head.is_empty()).then(|| self.head.iter().copied().collect()),
             n_top: self.top,
         };
-        inquiry.finish(AnalysisSpec::EdgeCut(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::EdgeCut(spec)))
     }
 }

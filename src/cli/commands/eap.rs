@@ -1,55 +1,52 @@
 //! `factscope eap`: which part tells which, from gradients.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::TypedValueParser;
 
 use crate::analysis::AnalysisSpec;
 use crate::analysis::edge_attribution::{EdgeBase, Spec};
+use crate::cli::flags::choice::choices_with;
 use crate::cli::flags::estimate::EstimateArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
+use crate::experiment::Estimator;
 
 #[derive(Args)]
 pub struct Eap {
     #[command(flatten)]
     asked: EstimateArgs,
 
-    /// `eap`: the gradient at the clean run (Syed et al. 2023); `eap-ig`: its mean between the
-    /// corrupted and the clean embeddings (Hanna et al. 2024)
-    #[arg(long, value_enum, default_value = "eap-ig")]
-    method: Method,
+    /// How edges are estimated
+    #[arg(long, default_value = "eap-ig", value_parser = of_edges())]
+    method: Estimator,
 
-    /// How many runs that mean is over
+    /// With `eap-ig`: how many runs the mean of gradients is over
     #[arg(long, value_name = "M", default_value_t = 30)]
     steps: usize,
 
     /// How many edges to keep
     #[arg(long, value_name = "N", default_value_t = 100)]
     edges: usize,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Method {
-    Eap,
-    EapIg,
+/// The estimators of edges; that of parts is a command of its own.
+fn of_edges() -> impl TypedValueParser<Value = Estimator> {
+    choices_with([Estimator::Eap, Estimator::EapIg], [])
 }
 
-impl Eap {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Eap {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let (inquiry, contrast, metric) = self.asked.ask(machine)?;
         let spec = AnalysisSpec::EdgeAttribution(Spec {
             contrast,
             metric,
             base: match self.method {
-                Method::Eap => EdgeBase::Clean,
-                Method::EapIg => EdgeBase::Between { n_steps: self.steps },
+                Estimator::EapIg => EdgeBase::Between { n_steps: self.steps },
+                Estimator::Eap | Estimator::AtpStar => EdgeBase::Clean,
             },
             n_edges: self.edges,
             n_verified: self.asked.verify,
         });
-        inquiry.finish(spec, &self.output, machine)
+        Ok((inquiry, spec))
     }
 }

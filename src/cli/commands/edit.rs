@@ -1,6 +1,5 @@
 //! `factscope edit`: another answer written into a fact, and what it reaches.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -9,10 +8,10 @@ use clap::Args;
 use crate::analysis::generation::{self, Choice};
 use crate::analysis::rank_one_edit::{Asked, Context, Covariance, Descent, PromptKind, Spec};
 use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::cli::flags::corruption::lines_of;
 use crate::cli::flags::fact::AskedArgs;
-use crate::cli::inquiry::Inquiry;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 use crate::facts::{Fact, Related};
 use crate::tokens::TokenizedPrompt;
 
@@ -31,23 +30,23 @@ pub struct Edit {
     layer: usize,
 
     /// Steps of the descent. ROME: 20
-    #[arg(long, value_name = "N", default_value_t = 20)]
+    #[arg(long, value_name = "N", default_value_t = Descent::default().n_steps)]
     steps: usize,
 
     /// Learning rate of Adam
-    #[arg(long, value_name = "RATE", default_value_t = 0.5)]
+    #[arg(long, value_name = "RATE", default_value_t = Descent::default().learning_rate)]
     learning_rate: f64,
 
     /// Weight of the size of the change
-    #[arg(long, value_name = "WEIGHT", default_value_t = 0.5)]
+    #[arg(long, value_name = "WEIGHT", default_value_t = Descent::default().weight_decay)]
     weight_decay: f64,
 
     /// The largest change, as a multiple of the value's own length
-    #[arg(long, value_name = "FACTOR", default_value_t = 4.0)]
+    #[arg(long, value_name = "FACTOR", default_value_t = Descent::default().clamp)]
     clamp: f64,
 
     /// Weight of keeping what the subject is
-    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0625)]
+    #[arg(long, value_name = "WEIGHT", default_value_t = Descent::default().kl_factor)]
     kl: f64,
 
     /// Texts put before the prompt, one a line, over which the key is averaged [default: none]
@@ -66,14 +65,10 @@ pub struct Edit {
     /// the inputs of the layer's `mlp.c_proj`, as in ROME's statistics [default: the identity]
     #[arg(long, value_name = "FILE")]
     second_moment: Option<PathBuf>,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Edit {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Edit {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.asked.ask(machine)?;
         let fact = &inquiry.question.fact;
         let subject = fact.subject.clone().context("name the --subject whose fact is edited")?;
@@ -132,15 +127,15 @@ impl Edit {
             },
             asked,
         };
-        inquiry.finish(AnalysisSpec::RankOneEdit(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::RankOneEdit(spec)))
     }
+}
 
+impl Edit {
     /// Texts that the prompt is put behind.
     fn prefixes(&self, inquiry: &Inquiry, machine: &Machine) -> anyhow::Result<Vec<String>> {
         if let Some(path) = &self.prefixes {
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?;
-            return Ok(text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect());
+            return lines_of(path);
         }
         let tokenizer = &inquiry.engine.info.tokenizer;
         let n = self.sample_prefixes.unwrap_or(0);

@@ -5,8 +5,8 @@ use clap::Args;
 use crate::analysis::AnalysisSpec;
 use crate::analysis::generation::{Choice, Spec};
 use crate::cli::flags::fact::AskedArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 pub struct Generate {
@@ -36,14 +36,10 @@ pub struct Generate {
     /// Write on after `<|endoftext|>`
     #[arg(long)]
     ignore_end: bool,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Generate {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Generate {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.asked.ask(machine)?;
         let Self { temperature, top_k, top_p, seed, .. } = *self;
         let is_drawn =
@@ -56,6 +52,6 @@ impl Generate {
         };
         let end = inquiry.engine.info.tokenizer.bos().filter(|_| !self.ignore_end);
         let spec = Spec { n_tokens: self.tokens, choice, end };
-        inquiry.finish(AnalysisSpec::Generation(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::Generation(spec)))
     }
 }

@@ -5,8 +5,8 @@ use clap::Args;
 use crate::analysis::AnalysisSpec;
 use crate::analysis::head_scores::Spec;
 use crate::cli::flags::fact::AskedArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 pub struct Heads {
@@ -24,16 +24,12 @@ pub struct Heads {
     /// Seed of the random tokens
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u32,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
 const USUAL_RANDOM: usize = 50;
 
-impl Heads {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Heads {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.asked.ask(machine)?;
         // Twice, behind a BOS.
         let most = inquiry.engine.info.config.n_ctx.saturating_sub(1) / 2;
@@ -42,6 +38,6 @@ impl Heads {
             n_sequences: self.sequences,
             seed: self.seed,
         });
-        inquiry.finish(spec, &self.output, machine)
+        Ok((inquiry, spec))
     }
 }

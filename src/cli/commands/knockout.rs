@@ -7,8 +7,8 @@ use clap::Args;
 use crate::analysis::attention_knockout::{Edges, Spec, default_window};
 use crate::analysis::{AnalysisSpec, Positions};
 use crate::cli::flags::fact::AskedArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 pub struct Knockout {
@@ -24,9 +24,6 @@ pub struct Knockout {
     /// In how many layers around the one reported [default: 9 from 36 layers on, fewer below]
     #[arg(long, value_name = "N")]
     window: Option<usize>,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
 /// `subject:last`
@@ -43,9 +40,8 @@ impl FromStr for EdgesArg {
     }
 }
 
-impl Knockout {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Knockout {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.asked.ask(machine)?;
         let edges: Vec<Edges> = self.edges.iter().map(|it| it.0.clone()).collect();
         let n_layers = inquiry.engine.info.config.n_layers;
@@ -53,6 +49,6 @@ impl Knockout {
             edges: if edges.is_empty() { Edges::to_last() } else { edges },
             window: self.window.unwrap_or_else(|| default_window(n_layers)),
         };
-        inquiry.finish(AnalysisSpec::AttentionKnockout(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::AttentionKnockout(spec)))
     }
 }

@@ -6,8 +6,8 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::logit_lens::{LensScale, Spec};
 use crate::cli::flags::choice;
 use crate::cli::flags::fact::AskedArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 pub struct Lens {
@@ -22,16 +22,12 @@ pub struct Lens {
     /// How many of the likeliest tokens are listed for each layer and position
     #[arg(long, value_name = "N", default_value_t = 1)]
     top: usize,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Lens {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Lens {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.asked.ask(machine)?;
         let spec = Spec { scale: self.scale, n_top: self.top };
-        inquiry.finish(AnalysisSpec::LogitLens(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::LogitLens(spec)))
     }
 }

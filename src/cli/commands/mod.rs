@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
+use super::inquiry::Asking;
 use super::machine::Machine;
 
 #[cfg_attr(not(feature = "gui"), path = "no_window.rs")]
@@ -63,80 +64,80 @@ commands! {
     Explore(explore::Explore),
 
     /// What the model says next
-    Predict(predict::Predict),
+    Predict(Asking<predict::Predict>),
 
     /// Causal trace of a fact (Meng et al. 2022)
-    Trace(trace::Trace),
+    Trace(Asking<trace::Trace>),
 
     /// Causal traces of many facts, averaged by what each token is to its prompt (Meng et al. 2022,
     /// figure 2)
-    Average(average::Average),
+    Average(Asking<average::Average>),
 
     /// The same trace under several corruptions, and how alike the maps are (Zhang & Nanda 2024)
-    Bench(bench::Bench),
+    Bench(Asking<bench::Bench>),
 
     /// Estimate a causal trace from one gradient (attribution patching)
-    Atp(atp::Atp),
+    Atp(Asking<atp::Atp>),
 
     /// Split the answer's logit by layer component, head, neuron or source token
-    Attribute(attribute::Attribute),
+    Attribute(Asking<attribute::Attribute>),
 
     /// What the model would say after each layer
-    Lens(lens::Lens),
+    Lens(Asking<lens::Lens>),
 
     /// Where one attention head looks
-    Attention(attention::Attention),
+    Attention(Asking<attention::Attention>),
 
     /// What kind of head each head is, by where it looks
-    Heads(heads::Heads),
+    Heads(Asking<heads::Heads>),
 
     /// How long the residual stream is, and what each layer adds
-    Norms(norms::Norms),
+    Norms(Asking<norms::Norms>),
 
     /// Which tokens and parts a prediction came through (Ferrando & Voita 2024)
-    Contributions(contributions::Contributions),
+    Contributions(Asking<contributions::Contributions>),
 
     /// What one head reads and writes by its weights alone
-    Circuit(circuit::Circuit),
+    Circuit(Asking<circuit::Circuit>),
 
     /// Which heads are wired to read what which earlier heads write
-    Compose(compose::Compose),
+    Compose(Asking<compose::Compose>),
 
     /// What the answer loses without each head, MLP or layer
-    Ablate(ablate::Ablate),
+    Ablate(Asking<ablate::Ablate>),
 
     /// Where attention must be cut for the answer to get lost (Geva et al. 2023)
-    Knockout(knockout::Knockout),
+    Knockout(Asking<knockout::Knockout>),
 
     /// What the answer loses without the ways by which some tokens look at others, all cut at once
-    Cut(cut::Cut),
+    Cut(Asking<cut::Cut>),
 
     /// A fact beside its inverse: is each recalled, and in the same place?
-    Compare(compare::Compare),
+    Compare(Asking<compare::Compare>),
 
     /// Give the model another answer to a fact (ROME, Meng et al. 2022), and see what it reaches
-    Edit(edit::Edit),
+    Edit(Asking<edit::Edit>),
 
     /// Add a direction to the residual stream, and see what the model says
-    Steer(steer::Steer),
+    Steer(Asking<steer::Steer>),
 
     /// What the model writes after a text
-    Generate(generate::Generate),
+    Generate(Asking<generate::Generate>),
 
     /// Do what a file says: any analysis, as `--save-spec` of its command writes it
     Run(run::Run),
 
     /// Give a prompt the activations of another, such as the inverse of its fact
-    Patch(patch::Patch),
+    Patch(Asking<patch::Patch>),
 
     /// Which heads and MLPs tell the logits, a head or an MLP what they do (Wang et al. 2022)
-    PathPatch(path_patch::PathPatch),
+    PathPatch(Asking<path_patch::PathPatch>),
 
     /// Which queries, keys, values and MLPs matter, from gradients (`AtP*`, Kramár et al. 2024)
-    AtpStar(atp_star::AtpStar),
+    AtpStar(Asking<atp_star::AtpStar>),
 
     /// Which part tells which, from gradients (EAP, EAP-IG)
-    Eap(eap::Eap),
+    Eap(Asking<eap::Eap>),
 
     /// Score methods by whether they name the layer that a fact was planted in
     Localise(localise::Localise),

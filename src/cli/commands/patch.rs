@@ -6,8 +6,8 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::activation_patching::{Part, Places, Spec};
 use crate::cli::flags::choice;
 use crate::cli::flags::paired::{Paired, PairedArgs};
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 pub struct Patch {
@@ -26,14 +26,10 @@ pub struct Patch {
     /// Patch all pairs at once instead of one at a time
     #[arg(long)]
     together: bool,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Patch {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Patch {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let Paired { inquiry, donor, pairs } = self.asked.ask(None, machine)?;
         let spec = Spec {
             pairs,
@@ -42,6 +38,6 @@ impl Patch {
             part: self.kind,
             window: self.window,
         };
-        inquiry.finish(AnalysisSpec::ActivationPatching(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::ActivationPatching(spec)))
     }
 }

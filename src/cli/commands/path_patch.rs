@@ -6,8 +6,8 @@ use crate::analysis::path_patching::{Between, Spec};
 use crate::analysis::{AnalysisSpec, Positions, Receiver};
 use crate::cli::flags::choice;
 use crate::cli::flags::paired::{Paired, PairedArgs};
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 pub struct PathPatch {
@@ -32,14 +32,10 @@ pub struct PathPatch {
     /// --from-answer]
     #[arg(long, value_name = "TEXT")]
     foil: Option<String>,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl PathPatch {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for PathPatch {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let Paired { inquiry, donor, pairs } = self.asked.ask(self.foil.as_deref(), machine)?;
         let spec = AnalysisSpec::PathPatching(Spec {
             pairs,
@@ -48,6 +44,6 @@ impl PathPatch {
             receiver_positions: self.positions.clone(),
             between: self.mlps,
         });
-        inquiry.finish(spec, &self.output, machine)
+        Ok((inquiry, spec))
     }
 }

@@ -6,9 +6,8 @@ use clap::Args;
 use crate::analysis::steering::{Direction, Spec};
 use crate::analysis::{AnalysisSpec, Positions};
 use crate::cli::flags::fact::AskedArgs;
-use crate::cli::inquiry::Inquiry;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Args)]
@@ -50,14 +49,10 @@ pub struct Steer {
     /// How many of the likeliest tokens to list
     #[arg(long, value_name = "N", default_value_t = 5)]
     top: usize,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Steer {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Steer {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.asked.ask(machine)?;
         let spec = Spec {
             direction: self.direction(&inquiry)?,
@@ -66,9 +61,11 @@ impl Steer {
             scale: self.scale,
             n_top: self.top,
         };
-        inquiry.finish(AnalysisSpec::Steering(spec), &self.output, machine)
+        Ok((inquiry, AnalysisSpec::Steering(spec)))
     }
+}
 
+impl Steer {
     fn direction(&self, inquiry: &Inquiry) -> anyhow::Result<Direction> {
         let tokenizer = &inquiry.engine.info.tokenizer;
         let token = |text: &String| -> anyhow::Result<u32> {

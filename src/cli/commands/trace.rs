@@ -5,8 +5,8 @@ use clap::{ArgGroup, Args};
 use crate::analysis::{AnalysisSpec, trace_cell};
 use crate::cli::flags::cell::CellArg;
 use crate::cli::flags::trace::TraceArgs;
+use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::cli::output::AnalysisOutput;
 
 #[derive(Args)]
 // What is corrupted is the subject.
@@ -23,14 +23,10 @@ pub struct Trace {
     /// With --cell: how many of the likeliest next tokens are listed
     #[arg(long, value_name = "N", default_value_t = 10, requires = "cell")]
     top: usize,
-
-    #[command(flatten)]
-    output: AnalysisOutput,
 }
 
-impl Trace {
-    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        self.output.check()?;
+impl Asks for Trace {
+    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let (inquiry, trace) = self.what.ask(machine)?;
         let spec = match self.cell {
             None => AnalysisSpec::CausalTrace(trace),
@@ -38,6 +34,6 @@ impl Trace {
                 AnalysisSpec::TraceCell(trace_cell::Spec { trace, pos, layer, n_top: self.top })
             }
         };
-        inquiry.finish(spec, &self.output, machine)
+        Ok((inquiry, spec))
     }
 }

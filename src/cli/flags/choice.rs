@@ -30,14 +30,23 @@ where
     choices(named)
 }
 
-/// The choices of a setting, by the keys and with the help that the window has too.
-pub fn choices_of<T: Choices>(
+/// The choices of a setting, by the keys and with the help that the window has too; and names that
+/// they had once, which help does not list.
+pub fn choices_with<T: Choices>(
     all: impl IntoIterator<Item = T>,
+    hidden: impl IntoIterator<Item = (&'static str, T)>,
 ) -> impl TypedValueParser<Value = T> {
-    choices(all.into_iter().map(|it| {
+    let shown = all.into_iter().map(|it| {
         let Words { key, help, .. } = it.words();
         (PossibleValue::new(key).help(help), it)
-    }))
+    });
+    let hidden = hidden.into_iter().map(|(key, it)| (PossibleValue::new(key).hide(true), it));
+    choices(shown.chain(hidden))
+}
+
+/// A setting that takes any of its choices.
+pub fn any_choice<T: Choices>() -> impl TypedValueParser<Value = T> {
+    choices_with(T::ALL.iter().copied(), [])
 }
 
 /// Named values.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 use clap::builder::TypedValueParser;
 
-use super::choice::{choice, choices_of};
+use super::choice::{choice, choices_with};
 use crate::analysis::causal_trace::NoiseLevel;
 use crate::analysis::corruption::{Corruption, Draws, NoiseEntry, SubjectsOf};
 use crate::cli::inquiry::Inquiry;
@@ -85,7 +85,7 @@ pub enum NoiseArg {
 /// The kinds that a flag names: noise in place of the embeddings is another flag.
 pub fn corruption_kind() -> impl TypedValueParser<Value = CorruptionKind> {
     let is_flag = |it: &CorruptionKind| *it != CorruptionKind::Replaced;
-    choices_of(CorruptionKind::ALL.iter().copied().filter(is_flag))
+    choices_with(CorruptionKind::ALL.iter().copied().filter(is_flag), [])
 }
 
 impl CorruptionArgs {

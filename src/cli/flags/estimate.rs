@@ -9,7 +9,6 @@ use super::model::ModelArgs;
 use crate::analysis::{Contrast, Metric};
 use crate::cli::inquiry::Inquiry;
 use crate::cli::machine::Machine;
-use crate::experiment::{FactSource, RecordFact};
 use crate::facts::Fact;
 use crate::tokens::TokenizedPrompt;
 
@@ -62,18 +61,10 @@ impl EstimateArgs {
     }
 
     fn other_fact(&self) -> anyhow::Result<Option<Fact>> {
-        Ok(match (&self.other, &self.other_case, &self.fact.facts) {
-            (Some(text), _, _) => Some(Fact::from_text(text, None)?),
-            (None, Some(case), Some(facts)) => {
-                let source = FactSource::Record(RecordFact {
-                    facts: facts.clone(),
-                    case: case.clone(),
-                    direction: self.fact.direction(),
-                    ..RecordFact::default()
-                });
-                Some(source.question()?.fact)
-            }
-            _ => None,
+        Ok(match (&self.other, &self.other_case) {
+            (Some(text), _) => Some(Fact::from_text(text, None)?),
+            (None, Some(case)) => Some(self.fact.other(case)?),
+            (None, None) => None,
         })
     }
 }

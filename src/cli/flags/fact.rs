@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 
 use super::model::ModelArgs;
 use crate::cli::inquiry::Inquiry;
 use crate::cli::machine::Machine;
 use crate::experiment::{FactSource, RecordFact, TextFact};
-use crate::facts::Direction;
+use crate::facts::{Direction, Fact};
 
 /// A fact in a model.
 #[derive(Args)]
@@ -85,14 +86,22 @@ impl FactArgs {
                 ..TextFact::default()
             }),
             (None, Some(facts), Some(case)) => FactSource::Record(RecordFact {
-                facts: facts.clone(),
-                case: case.clone(),
-                direction: self.direction(),
                 answer: self.answer.clone(),
-                ..RecordFact::default()
+                ..self.record_of(facts, case)
             }),
             _ => unreachable!("the flags require one or the other"),
         }
+    }
+
+    fn record_of(&self, facts: &Path, case: &str) -> RecordFact {
+        let (facts, case, direction) = (facts.to_owned(), case.to_owned(), self.direction());
+        RecordFact { facts, case, direction, ..RecordFact::default() }
+    }
+
+    /// Another fact of the same dataset, asked the same way.
+    pub fn other(&self, case: &str) -> anyhow::Result<Fact> {
+        let facts = self.facts.as_deref().context("name the dataset with --facts")?;
+        Ok(FactSource::Record(self.record_of(facts, case)).question()?.fact)
     }
 
     /// The dataset and the case, if it comes from one.

@@ -11,4 +11,4 @@ pub(super) mod trace;
 pub(super) mod paired;
 pub(super) mod estimate;
 
-pub(super) use choice::{choice, choices};
+pub(super) use choice::{any_choice, choice, choices};

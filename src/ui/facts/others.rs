@@ -8,15 +8,10 @@ use super::drawn::{DrawnFacts, Draws};
 use super::{FactId, FactKey, FactList};
 use crate::analysis::corruption::SubjectsOf;
 use crate::analysis::trace_average::{Sample, StandIns};
-use crate::facts::{Direction, Record};
+use crate::experiment::{N_MEAN_PROMPTS, N_SUBJECTS_TRIED, spaced_facts};
+use crate::facts::{Direction, Fact, Record};
 use crate::tokens::{Bos, TokenizedPrompt, Tokenizer, substitutes};
 use crate::worker::Which;
-
-/// How many prompts a mean is taken over.
-const N_MANY: usize = 256;
-
-/// At how many prompts is looked for one of the same length: tokenizing them takes a moment.
-const N_TRIED: usize = 3000;
 
 /// Found when first asked for, the same every time; to be asked every frame. What is missing is said
 /// to the user.
@@ -88,7 +83,7 @@ impl Others {
         let others = records
             .iter()
             .filter(is_meant)
-            .take(N_TRIED)
+            .take(N_SUBJECTS_TRIED)
             .filter_map(|other| other.fact(key.direction))
             .filter_map(|fact| Some((fact.subject_text()?, fact.answer.as_deref())));
         let found = record
@@ -103,12 +98,9 @@ impl Others {
 
 /// Evenly spaced over the dataset, asked in the direction of `key`.
 fn find_many(key: FactKey, facts: &FactList, tokenizer: &Tokenizer) -> Many {
-    let records = facts.dataset.as_ref().map_or(&[][..], |dataset| &dataset.records);
-    let records: Vec<&Record> =
-        records.iter().filter(|record| record.fact(key.direction).is_some()).collect();
-    let n = records.len().min(N_MANY);
-    let chosen = (0..n).map(|nth| records[nth * records.len() / n]);
-    let prompts: Vec<Vec<u32>> = chosen.filter_map(|record| ids(record, key, tokenizer)).collect();
+    let facts = facts.dataset.as_ref().into_iter();
+    let facts = facts.flat_map(|it| spaced_facts(it, key.direction, N_MEAN_PROMPTS));
+    let prompts: Vec<Vec<u32>> = facts.filter_map(|fact| fact_ids(fact, key, tokenizer)).collect();
     if prompts.is_empty() {
         return Err(
             "The mean is taken over the prompts of a dataset: open one, or replace by zeros"
@@ -136,8 +128,8 @@ fn find_alike(key: FactKey, n_pos: usize, facts: &FactList, tokenizer: &Tokenize
     };
     let of_length = |record: &Record| ids(record, key, tokenizer).filter(|ids| ids.len() == n_pos);
     let others = following().filter(is_other);
-    let found = others.clone().filter(is_related).take(N_TRIED).find_map(of_length);
-    let found = found.or_else(|| others.take(N_TRIED).find_map(of_length));
+    let found = others.clone().filter(is_related).take(N_SUBJECTS_TRIED).find_map(of_length);
+    let found = found.or_else(|| others.take(N_SUBJECTS_TRIED).find_map(of_length));
     found.map(Arc::from).ok_or_else(|| {
         format!(
             "No other fact of the dataset has {n_pos} tokens to resample from; replace by zeros or \
@@ -147,6 +139,10 @@ fn find_alike(key: FactKey, n_pos: usize, facts: &FactList, tokenizer: &Tokenize
 }
 
 fn ids(record: &Record, key: FactKey, tokenizer: &Tokenizer) -> Option<Vec<u32>> {
+    fact_ids(record.fact(key.direction)?, key, tokenizer)
+}
+
+fn fact_ids(fact: &Fact, key: FactKey, tokenizer: &Tokenizer) -> Option<Vec<u32>> {
     let bos = if key.has_bos { Bos::On } else { Bos::Off };
-    Some(TokenizedPrompt::new(tokenizer, record.fact(key.direction)?, bos).ok()?.ids)
+    Some(TokenizedPrompt::new(tokenizer, fact, bos).ok()?.ids)
 }

@@ -8,7 +8,7 @@ use super::{About, Asks, Study, choice_ui, corruption_ui, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{self, Component, Corruption, Map};
 use crate::analysis::trace_average::{Kept, Sample, Spec, StandIn, StandIns};
-use crate::experiment::CorruptionKind;
+use crate::experiment::{Choices as _, CorruptionKind};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -18,7 +18,7 @@ pub struct Settings {
     n_facts: usize,
     of: Of,
 
-    /// Of which facts are drawn.
+    /// The seed of which facts are drawn.
     seed: u32,
     kept: Kept,
 }
@@ -52,8 +52,6 @@ impl Default for Settings {
 /// ROME's `known_1000.json` and more.
 const MOST_FACTS: usize = 2000;
 
-const COMPONENTS: [Component; 3] = [Component::Hidden, Component::Mlp, Component::Attn];
-
 impl Restored {
     const ALL: [Self; 5] = [
         Self::All,
@@ -67,19 +65,13 @@ impl Restored {
         match self {
             Self::All => ("all three, a map each", "Three times the work of one"),
             Self::AsTrace => ("as the causal trace", "What the trace's own settings restore"),
-            Self::Only(Component::Hidden) => {
-                ("hidden states", "The residual stream after one layer")
-            }
-            Self::Only(Component::Mlp) => ("MLPs", "What the MLPs of a window of layers add"),
-            Self::Only(Component::Attn) => {
-                ("attention", "What attention adds in a window of layers")
-            }
+            Self::Only(component) => (component.words().label, component.words().help),
         }
     }
 
     fn components(self, of_trace: Component) -> Vec<Component> {
         match self {
-            Self::All => COMPONENTS.into(),
+            Self::All => Component::ALL.into(),
             Self::AsTrace => vec![of_trace],
             Self::Only(component) => vec![component],
         }

@@ -4,7 +4,7 @@ use eframe::egui::{Label, Slider, SliderClamping, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::corruption::draws;
-use super::{About, Study};
+use super::{About, Study, all_ui, values_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{Component, Map, Severed};
 use crate::analysis::corruption::Draws;
@@ -18,7 +18,8 @@ use crate::ui::widgets::{keep_together, severing_ui};
 pub struct Settings {
     component: Component,
 
-    /// Beside single layers. Nothing: as many as the trace's settings say.
+    /// How many layers are restored together, beside single layers. `None` stands for as many as the
+    /// trace's settings say.
     window: Option<usize>,
     sever: Option<Severed>,
 
@@ -29,7 +30,7 @@ pub struct Settings {
     shows_recovery: bool,
 }
 
-/// Of the window, in points: the slider and its number.
+/// The width of the window's slider with its number, in points.
 const SLIDER_WIDTH: f32 = 160.0;
 
 impl Default for Settings {
@@ -91,13 +92,7 @@ impl Study for Settings {
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.label("Restore");
-            for (component, name, tooltip) in [
-                (Component::Hidden, "Hidden states", "The residual stream after one layer"),
-                (Component::Mlp, "MLPs", "What the MLPs of a window of layers add"),
-                (Component::Attn, "Attention", "What attention adds in a window of layers"),
-            ] {
-                ui.selectable_value(&mut self.component, component, name).on_hover_text(tooltip);
-            }
+            all_ui(ui, &mut self.component);
             ui.add_space(6.0);
             keep_together(ui, "Window", SLIDER_WIDTH);
             let has_window = self.component != Component::Hidden;
@@ -116,11 +111,13 @@ impl Study for Settings {
         });
         ui.horizontal_wrapped(|ui| {
             ui.label("Maps show");
-            ui.selectable_value(&mut self.shows_recovery, true, "recovery").on_hover_text(
-                "The share of what the corruption takes that comes back: the same scale for all",
-            );
-            ui.selectable_value(&mut self.shows_recovery, false, "the metric itself")
-                .on_hover_text("In each patched run");
+            let recovery =
+                "The share of what the corruption takes that comes back: the same scale for all";
+            let values = [
+                (true, "recovery", recovery),
+                (false, "the metric itself", "The metric in each patched run"),
+            ];
+            values_ui(ui, &mut self.shows_recovery, values);
         });
         ui.weak("Direction, noise, samples and seed are those of the causal trace");
     }

@@ -1,60 +1,30 @@
 //! The comparison of both rows: settings, and what is asked with them.
 
-use eframe::egui::{ComboBox, DragValue, Ui};
+use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Asks, Study, number_ui};
-use crate::analysis::ablation::{self, Part, Replacement};
+use super::{About, Asks, Study, number_ui, words_ui};
 use crate::analysis::causal_trace::Component;
 use crate::analysis::comparison::{MapSpec, Spec};
-use crate::analysis::{AnalysisSpec, Metric, Positions};
-use crate::tokens::{TokenizeError, TokenizedPrompt};
+use crate::analysis::{AnalysisSpec, Metric};
+use crate::experiment::{Compared, first_tokens};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    of: Of,
+    of: Compared,
 
-    /// Layers restored together. As many as the trace's settings say, if not given.
+    /// How many layers are restored together. `None` stands for as many as the trace's settings say.
     window: Option<usize>,
     n_top: usize,
     n_permutations: usize,
     seed: u64,
 }
 
-/// Which maps are laid beside each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Of {
-    /// The trace that the trace's settings describe.
-    Trace(Component),
-    Ablation,
-    Attribution,
-}
-
 impl Default for Settings {
     fn default() -> Self {
-        let of = Of::Trace(Component::Mlp);
+        let of = Compared::Trace(Component::Mlp);
         Self { of, window: None, n_top: 10, n_permutations: 9999, seed: 1 }
-    }
-}
-
-impl Of {
-    const ALL: [Self; 5] = [
-        Self::Trace(Component::Hidden),
-        Self::Trace(Component::Mlp),
-        Self::Trace(Component::Attn),
-        Self::Ablation,
-        Self::Attribution,
-    ];
-
-    fn text(self) -> &'static str {
-        match self {
-            Self::Trace(Component::Hidden) => "traces of hidden states",
-            Self::Trace(Component::Mlp) => "traces of MLPs",
-            Self::Trace(Component::Attn) => "traces of attention",
-            Self::Ablation => "ablated heads",
-            Self::Attribution => "heads' part in the logit",
-        }
     }
 }
 
@@ -73,34 +43,16 @@ impl Settings {
 impl Study for Settings {
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String> {
         let inverse = about.second()?;
-        let tokenizer = &about.info.tokenizer;
-        let right = |answers: &[String]| {
-            let firsts =
-                answers.iter().map(|it| Ok(TokenizedPrompt::answer(tokenizer, it)?.first()));
-            let firsts: Result<Vec<u32>, TokenizeError> = firsts.collect();
-            let mut firsts = firsts.map_err(|error| error.to_string())?;
-            firsts.sort_unstable();
-            firsts.dedup();
-            Ok::<_, String>(firsts)
+        let right = |answers| {
+            first_tokens(&about.info.tokenizer, answers).map_err(|error| error.to_string())
         };
-        let map = match self.of {
-            Of::Trace(component) => {
-                let mut spec = about.trace(component)?;
-                if component != Component::Hidden {
-                    spec.window = self.window.unwrap_or(spec.window).max(1);
-                }
-                MapSpec::Trace { spec, metric: Metric::Prob }
+        let map = self.of.map(Metric::Prob, |component| {
+            let mut spec = about.trace(component)?;
+            if component != Component::Hidden {
+                spec.window = self.window.unwrap_or(spec.window).max(1);
             }
-            Of::Ablation => MapSpec::Ablation {
-                spec: ablation::Spec {
-                    part: Part::Heads,
-                    positions: Positions::All,
-                    replacement: Replacement::Zero,
-                },
-                metric: Metric::Prob,
-            },
-            Of::Attribution => MapSpec::Attribution,
-        };
+            Ok::<_, String>(spec)
+        })?;
         Ok(AnalysisSpec::Comparison(Spec {
             inverse: inverse.clone(),
             second: about.beside,
@@ -118,17 +70,8 @@ impl Study for Settings {
 
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
-            let label = ui.label("Compare");
-            let combo = ComboBox::from_id_salt("compared maps")
-                .selected_text(self.of.text())
-                .width(180.0)
-                .show_ui(ui, |ui| {
-                    for choice in Of::ALL {
-                        ui.selectable_value(&mut self.of, choice, choice.text());
-                    }
-                });
-            combo.response.labelled_by(label.id);
-            if matches!(self.of, Of::Trace(Component::Mlp | Component::Attn)) {
+            words_ui(ui, "Compare", &mut self.of);
+            if matches!(self.of, Compared::Trace(Component::Mlp | Component::Attn)) {
                 let mut window = self.window.unwrap_or(about.trace_window).max(1);
                 let value = DragValue::new(&mut window).range(1..=about.n_layers());
                 let tooltip = "How many layers are restored together around each cell";

@@ -4,33 +4,26 @@ use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::corruption::draws;
-use super::{About, Study, corruption_ui, number_ui};
+use super::{About, Study, all_ui, corruption_ui, number_ui};
 use crate::analysis::Contrast;
 use crate::analysis::edge_attribution::EdgeBase;
 use crate::analysis::{AnalysisSpec, Metric, atp_star, edge_attribution};
-use crate::experiment::CorruptionKind;
+use crate::experiment::{CorruptionKind, Estimator};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    method: Method,
+    method: Estimator,
     corruption: CorruptionKind,
     n_steps: usize,
     n_edges: usize,
     n_verified: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Method {
-    AtpStar,
-    Eap,
-    EapIg,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            method: Method::AtpStar,
+            method: Estimator::AtpStar,
             corruption: CorruptionKind::Gaussian,
             n_steps: 30,
             n_edges: 30,
@@ -48,13 +41,13 @@ impl Study for Settings {
         let contrast = Contrast::Subject(draws(self.corruption, &trace, about)?);
         let (metric, n_verified) = (Metric::LogProb, self.n_verified);
         Ok(match self.method {
-            Method::AtpStar => {
+            Estimator::AtpStar => {
                 AnalysisSpec::AtpStar(atp_star::Spec { contrast, metric, n_verified })
             }
-            Method::Eap | Method::EapIg => {
+            Estimator::Eap | Estimator::EapIg => {
                 let base = match self.method {
-                    Method::EapIg => EdgeBase::Between { n_steps: self.n_steps },
-                    Method::Eap | Method::AtpStar => EdgeBase::Clean,
+                    Estimator::EapIg => EdgeBase::Between { n_steps: self.n_steps },
+                    Estimator::Eap | Estimator::AtpStar => EdgeBase::Clean,
                 };
                 let n_edges = self.n_edges;
                 AnalysisSpec::EdgeAttribution(edge_attribution::Spec {
@@ -71,20 +64,15 @@ impl Study for Settings {
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.label("Estimate");
-            ui.selectable_value(&mut self.method, Method::AtpStar, "Parts (AtP*)")
-                .on_hover_text("Queries, keys, values and MLPs at each token (Kramár et al. 2024)");
-            ui.selectable_value(&mut self.method, Method::Eap, "Edges (EAP)")
-                .on_hover_text("From each part to each that reads it (Syed et al. 2023)");
-            ui.selectable_value(&mut self.method, Method::EapIg, "Edges (EAP-IG)")
-                .on_hover_text("The same with integrated gradients (Hanna et al. 2024)");
+            all_ui(ui, &mut self.method);
         });
         ui.horizontal_wrapped(|ui| corruption_ui(ui, &mut self.corruption));
         ui.horizontal_wrapped(|ui| {
-            if self.method == Method::EapIg {
+            if self.method == Estimator::EapIg {
                 let text = "At how many places between the corrupted and the clean run";
                 number_ui(ui, "Steps", text, DragValue::new(&mut self.n_steps).range(1..=200));
             }
-            if self.method != Method::AtpStar {
+            if self.method != Estimator::AtpStar {
                 let text = "How many edges are listed";
                 number_ui(ui, "Edges", text, DragValue::new(&mut self.n_edges).range(1..=1000));
             }

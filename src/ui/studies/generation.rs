@@ -3,7 +3,7 @@
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Asks, Study, number_ui};
+use super::{About, Asks, Study, number_ui, values_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::generation::{Choice, Spec};
 
@@ -14,10 +14,10 @@ pub struct Settings {
     is_greedy: bool,
     temperature: f64,
 
-    /// Zero for all.
+    /// How many of the likeliest tokens may be drawn. Zero stands for all.
     top_k: usize,
 
-    /// One for all.
+    /// The probability that the tokens which may be drawn hold together. One stands for all tokens.
     top_p: f64,
     seed: u64,
 }
@@ -53,10 +53,11 @@ impl Study for Settings {
         ui.horizontal_wrapped(|ui| {
             let about = "How many tokens are written";
             number_ui(ui, "Tokens", about, DragValue::new(&mut self.n_tokens).range(1..=1000));
-            ui.selectable_value(&mut self.is_greedy, true, "Greedy")
-                .on_hover_text("Always the likeliest token");
-            ui.selectable_value(&mut self.is_greedy, false, "Sampled")
-                .on_hover_text("Drawn at random, the same way for the same seed");
+            let values = [
+                (true, "Greedy", "Always the likeliest token"),
+                (false, "Sampled", "Drawn at random, the same way for the same seed"),
+            ];
+            values_ui(ui, &mut self.is_greedy, values);
         });
         if self.is_greedy {
             return;
@@ -70,7 +71,12 @@ impl Study for Settings {
             let about = "Only from the likeliest that hold so much of the probability; 1 for all";
             let value = DragValue::new(&mut self.top_p).range(0.01..=1.0).speed(0.01);
             number_ui(ui, "Top p", about, value);
-            number_ui(ui, "Seed", "Which draw", DragValue::new(&mut self.seed));
+            number_ui(
+                ui,
+                "Seed",
+                "The seed of the draw: the same gives the same text",
+                DragValue::new(&mut self.seed),
+            );
         });
     }
 }

@@ -304,6 +304,26 @@ fn words_ui<T: Choices>(ui: &mut Ui, name: &str, chosen: &mut T) {
     choice_ui(ui, name, about, chosen, T::ALL, |it| (it.words().label, it.words().help));
 }
 
+/// Values to click on, each with its name and what is to be known of it.
+fn values_ui<T: Copy + PartialEq>(
+    ui: &mut Ui,
+    chosen: &mut T,
+    values: impl IntoIterator<Item = (T, &'static str, &'static str)>,
+) {
+    for (value, name, about) in values {
+        let item = ui.selectable_value(chosen, value, name);
+        if !about.is_empty() {
+            item.on_hover_text(about);
+        }
+    }
+}
+
+/// All choices of a setting to click on.
+fn all_ui<T: Choices>(ui: &mut Ui, chosen: &mut T) {
+    let words = T::ALL.iter().map(|it| (*it, it.words()));
+    values_ui(ui, chosen, words.map(|(it, words)| (it, words.label, words.help)));
+}
+
 /// A layer, which follows the one that is picked out until it is set.
 fn layer_ui(ui: &mut Ui, layer: &mut Option<usize>, about: &About<'_>, text: &str) {
     let mut shown = layer.unwrap_or_else(|| picked_layer(about));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study, number_ui};
+use super::{About, Study, number_ui, values_ui};
 use crate::analysis::attribution_difference::{ScaleOf, SecondRun};
 use crate::analysis::logit_attribution::Parts;
 use crate::analysis::neuron_attribution::Listing;
@@ -93,9 +93,7 @@ impl Study for Settings {
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             ui.label("By");
-            for (by, name, about) in WAYS {
-                ui.selectable_value(&mut self.by, by, name).on_hover_text(about);
-            }
+            values_ui(ui, &mut self.by, WAYS);
         });
         if self.by == By::Neurons {
             ui.horizontal_wrapped(|ui| {

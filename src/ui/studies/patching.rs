@@ -6,7 +6,7 @@ use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::other_prompt::OtherPrompt;
-use super::{About, Asks, Study, number_ui};
+use super::{About, Asks, Study, number_ui, values_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::activation_patching::{Part, Places, Spec};
 
@@ -60,9 +60,7 @@ impl Study for Settings {
         self.other.controls_ui(ui, about);
         ui.horizontal_wrapped(|ui| {
             ui.label("Put in");
-            for (part, name) in PARTS {
-                ui.selectable_value(&mut self.part, part, name);
-            }
+            values_ui(ui, &mut self.part, PARTS.map(|(part, name)| (part, name, "")));
             let text = "How many layers are patched together around each";
             number_ui(ui, "Window", text, DragValue::new(&mut self.window).range(1..=100));
             ui.checkbox(&mut self.is_together, "All pairs together")

@@ -6,7 +6,7 @@ use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::other_prompt::OtherPrompt;
-use super::{About, Asks, Study};
+use super::{About, Asks, Study, values_ui};
 use crate::analysis::path_patching::{Between, Spec};
 use crate::analysis::{AnalysisSpec, Positions};
 use crate::analysis::{HeadInput, Receiver};
@@ -25,12 +25,12 @@ enum To {
     #[default]
     Logits,
 
-    /// Of the head that is picked out.
+    /// An input of the head that is picked out.
     Query,
     Key,
     Value,
 
-    /// Of the layer that is picked out.
+    /// The MLP of the layer that is picked out.
     Mlp,
 }
 
@@ -79,9 +79,7 @@ impl Study for Settings {
         self.other.controls_ui(ui, about);
         ui.horizontal_wrapped(|ui| {
             ui.label("Paths to");
-            for (to, name) in ENDS {
-                ui.selectable_value(&mut self.to, to, name);
-            }
+            values_ui(ui, &mut self.to, ENDS.map(|(to, name)| (to, name, "")));
         });
         ui.checkbox(&mut self.is_frozen, "MLPs between keep their clean outputs")
             .on_hover_text("Else they react, as in Wang et al. 2022; other heads never do");

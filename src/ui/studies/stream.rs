@@ -3,7 +3,7 @@
 use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study};
+use super::{About, Study, values_ui};
 use crate::analysis::accumulated_resid::LensScale;
 use crate::analysis::{AnalysisSpec, accumulated_resid, residual_norms};
 
@@ -20,6 +20,21 @@ enum Of {
     Accumulated(LensScale),
 }
 
+const VIEWS: [(Of, &str, &str); 3] = [
+    (Of::Norms, "Norms", "How long the residual stream is, and what is added to it"),
+    (
+        Of::Accumulated(LensScale::Own),
+        "Logit so far",
+        "The answer's logit after each step, each with a layer norm of its own",
+    ),
+    (
+        Of::Accumulated(LensScale::Final),
+        "Logit so far, final scale",
+        "The same with the scale of the last state: differences are what direct logit attribution \
+         says was added",
+    ),
+];
+
 impl Study for Settings {
     fn spec(&self, _about: &About<'_>) -> Result<AnalysisSpec, String> {
         Ok(match self.of {
@@ -32,17 +47,7 @@ impl Study for Settings {
 
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
-            ui.selectable_value(&mut self.of, Of::Norms, "Norms")
-                .on_hover_text("How long the residual stream is, and what is added to it");
-            let own = Of::Accumulated(LensScale::Own);
-            ui.selectable_value(&mut self.of, own, "Logit so far").on_hover_text(
-                "The answer's logit after each step, each with a layer norm of its own",
-            );
-            let last = Of::Accumulated(LensScale::Final);
-            ui.selectable_value(&mut self.of, last, "Logit so far, final scale").on_hover_text(
-                "The same with the scale of the last state: differences are what direct logit \
-                 attribution says was added",
-            );
+            values_ui(ui, &mut self.of, VIEWS);
         });
     }
 }

@@ -4,7 +4,7 @@ use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::corruption::draws;
-use super::{About, Study, corruption_ui};
+use super::{About, Study, all_ui, corruption_ui, values_ui};
 use crate::analysis::causal_trace::{Component, Map};
 use crate::analysis::{AnalysisSpec, Positions};
 use crate::experiment::CorruptionKind;
@@ -30,6 +30,16 @@ impl Default for Settings {
         Self { component: Component::Mlp, kind: CorruptionKind::SameRelation, map: MapKind::Tokens }
     }
 }
+
+const MAPS: [(MapKind, &str, &str); 3] = [
+    (MapKind::Tokens, "token by token", "At each token by itself, as in ROME"),
+    (MapKind::Heads, "heads", "One head at a time, at the subject's tokens"),
+    (
+        MapKind::Subject,
+        "the whole subject",
+        "All the subject's tokens together, in windows of several widths",
+    ),
+];
 
 /// Widths of windows over which hidden states, MLPs or attention are restored at all subject tokens.
 const WIDTHS: [usize; 4] = [1, 3, 5, 10];
@@ -67,22 +77,12 @@ impl Study for Settings {
         ui.horizontal_wrapped(|ui| corruption_ui(ui, &mut self.kind));
         ui.horizontal_wrapped(|ui| {
             ui.label("Restore");
-            ui.selectable_value(&mut self.map, MapKind::Tokens, "token by token");
-            ui.selectable_value(&mut self.map, MapKind::Heads, "heads")
-                .on_hover_text("One head at a time, at the subject's tokens");
-            ui.selectable_value(&mut self.map, MapKind::Subject, "the whole subject")
-                .on_hover_text("All its tokens together, in windows of several widths");
+            values_ui(ui, &mut self.map, MAPS);
         });
         if self.map != MapKind::Heads {
             ui.horizontal_wrapped(|ui| {
                 ui.label("Of");
-                for (component, name) in [
-                    (Component::Hidden, "Hidden states"),
-                    (Component::Mlp, "MLPs"),
-                    (Component::Attn, "Attention"),
-                ] {
-                    ui.selectable_value(&mut self.component, component, name);
-                }
+                all_ui(ui, &mut self.component);
             });
         }
         ui.weak("Direction, severing, noise, samples and seed are those of the causal trace");

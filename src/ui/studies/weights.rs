@@ -3,7 +3,7 @@
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Asks, Study, number_ui};
+use super::{About, Asks, Study, number_ui, values_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::circuit::{self, Circuit};
 use crate::analysis::composition::{self, Mode};
@@ -28,6 +28,24 @@ impl Default for Settings {
         Self { of: Of::Circuit(Circuit::Ov), n_vectors: 5, n_top: 20 }
     }
 }
+
+const VIEWS: [(Of, &str, &str); 3] = [
+    (
+        Of::Circuit(Circuit::Ov),
+        "OV of the picked head",
+        "What it writes, given what it reads: W_V W_O",
+    ),
+    (
+        Of::Circuit(Circuit::Qk),
+        "QK of the picked head",
+        "What it looks at, given what looks: W_Q W_Kᵀ",
+    ),
+    (
+        Of::Composition,
+        "Composition of heads",
+        "How much later heads read of what earlier ones write (Elhage et al. 2021)",
+    ),
+];
 
 /// How many tokens are listed at each end of a singular vector.
 const N_TOKENS: usize = 8;
@@ -62,14 +80,7 @@ impl Study for Settings {
 
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
-            ui.selectable_value(&mut self.of, Of::Circuit(Circuit::Ov), "OV of the picked head")
-                .on_hover_text("What it writes, given what it reads: W_V W_O");
-            ui.selectable_value(&mut self.of, Of::Circuit(Circuit::Qk), "QK of the picked head")
-                .on_hover_text("What it looks at, given what looks: W_Q W_Kᵀ");
-            ui.selectable_value(&mut self.of, Of::Composition, "Composition of heads")
-                .on_hover_text(
-                    "How much later heads read of what earlier ones write (Elhage et al. 2021)",
-                );
+            values_ui(ui, &mut self.of, VIEWS);
         });
         ui.horizontal_wrapped(|ui| match self.of {
             Of::Circuit(_) => {
