@@ -91,7 +91,7 @@ impl Inquiry {
         Ok(())
     }
 
-    /// Another text as ids, with the same beginning as the prompt.
+    /// The ids of another text, with BOS before it if the prompt has that.
     pub fn ids(&self, text: &str) -> anyhow::Result<Vec<u32>> {
         let fact = Fact::from_text(text, None)?;
         Ok(TokenizedPrompt::new(&self.engine.info.tokenizer, &fact, self.bos)?.ids)

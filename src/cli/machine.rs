@@ -10,7 +10,7 @@ use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 use crate::worker::{DeviceChoice, Engine, Stage};
 
-/// How the work is done, never what comes out.
+/// The flags that say how the work is done. None of them changes a number that comes out.
 #[derive(Args, Clone, Debug)]
 pub(super) struct Machine {
     /// Where to compute: `auto` (a real GPU if there is one, else the CPU), `cpu`, `wgpu` or
@@ -22,8 +22,8 @@ pub(super) struct Machine {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
 
-    /// Compute every run of a sweep from its first token and layer on: slower, the same numbers,
-    /// to check exact reuse by
+    /// Compute every run of a sweep from its first token and layer on, to check that exact reuse gives
+    /// the same numbers; slower
     #[arg(long, global = true)]
     exact_naive: bool,
 
@@ -44,7 +44,7 @@ impl Machine {
         self.watched(what, |task| Ok(engine.run(prompt, spec, &self.ctx(task))?))
     }
 
-    /// Does anything else that takes a while behind a progress bar.
+    /// Does work that takes a while behind a progress bar.
     pub fn watched<T, E>(
         &self,
         what: &'static str,

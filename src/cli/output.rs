@@ -40,7 +40,7 @@ pub(super) struct AnalysisOutput {
     pub save_spec: Option<PathBuf>,
 }
 
-/// The same for what is asked by a file.
+/// Where the result of an experiment from a file goes.
 #[derive(Args)]
 pub(super) struct ResultOutput {
     #[command(flatten)]
@@ -55,12 +55,12 @@ pub(super) struct ResultOutput {
     #[arg(long, value_name = "N", default_value = "2", requires = "figure", value_parser = figure_scale)]
     figure_scale: Scale,
 
-    /// What the figure, as text too, shows of an answer, where a result has more than its probability
+    /// The metric of the answer that the figure and the text show, where a result has several
     #[arg(long, value_name = "METRIC", default_value = "prob", value_parser = choice::<Metric>())]
     figure_metric: Metric,
 
-    /// What the figure of a trace shows of that: `score`, the metric in each patched run; `indirect`,
-    /// what comes back, or is lost, through the cell; `direct`, the rest of the total effect; or
+    /// What the figure of a trace shows of the metric: `score`, its value in each patched run;
+    /// `indirect`, what comes back, or is lost, through the cell; `direct`, the rest of the total effect; or
     /// `recovery`, the share of the total effect that comes back
     #[arg(long, value_name = "EFFECT", default_value = "score", value_parser = choice::<Effect>())]
     figure_effect: Effect,
@@ -71,15 +71,16 @@ pub(super) struct ResultOutput {
     #[arg(long, value_name = "FORM", default_value = "parts", value_parser = choice::<AttributionForm>())]
     figure_attribution: AttributionForm,
 
-    /// The layer that the figure looks at, where it shows one of several, as of attention
+    /// The layer that the figure shows, from 0, where it shows one of several, as for attention
     #[arg(long, value_name = "L")]
     figure_layer: Option<usize>,
 
-    /// The same of heads
+    /// The head that the figure shows, from 0, where it shows one of several
     #[arg(long, value_name = "H")]
     figure_head: Option<usize>,
 
-    /// The same of tokens, counted from 0: of a logit lens, say, the one that it starts from
+    /// The token that the figure shows, from 0, where it shows one of several: for a logit lens, the
+    /// token that its line starts from
     #[arg(long, value_name = "POS")]
     figure_position: Option<usize>,
 }
@@ -88,7 +89,7 @@ pub(super) struct ResultOutput {
 const USUAL_WIDTH: usize = 100;
 
 impl AnalysisOutput {
-    /// As [`Output::check`].
+    /// Refuses places that cannot be written to, as [`Output::check`] does.
     pub fn check(&self) -> anyhow::Result<()> {
         self.result.check()?;
         self.save_spec.as_deref().map_or(Ok(()), check_writable)
@@ -111,7 +112,7 @@ pub(super) fn save_spec(
 }
 
 impl ResultOutput {
-    /// As [`Output::check`].
+    /// Refuses places that cannot be written to, as [`Output::check`] does.
     pub fn check(&self) -> anyhow::Result<()> {
         self.output.check()?;
         let Some(path) = &self.figure else { return Ok(()) };
@@ -119,7 +120,7 @@ impl ResultOutput {
         check_writable(path)
     }
 
-    /// That there is what the figure is to look at.
+    /// Refuses a layer, head or token for the figure that the result does not have.
     pub fn check_pick(
         &self,
         spec: &AnalysisSpec,
@@ -141,7 +142,7 @@ impl ResultOutput {
         within("--figure-position", self.figure_position, 0..prompt.n_pos())
     }
 
-    /// As [`Output::write`], and the figure. `json`: makes the result's, which takes a while.
+    /// Writes the result and its figure. `json`: makes the result's JSON, which takes a while.
     pub fn write(
         &self,
         (spec, result): (&AnalysisSpec, &AnalysisResult),
@@ -190,7 +191,7 @@ impl ResultOutput {
     }
 }
 
-/// How long lists are asked to be, or 0.
+/// The length of the longest list that a spec asks for. 0 if it asks for none.
 fn n_asked(spec: &AnalysisSpec) -> usize {
     let spec = serde_json::to_value(spec).unwrap_or_default();
     let spec = spec.as_object().and_then(|it| it.values().next());
@@ -203,7 +204,7 @@ fn terminal_width() -> usize {
 }
 
 impl Output {
-    /// `text` is what a person reads where no JSON was asked for. Only what is written is made.
+    /// Writes JSON if it was asked for, else the text for a person. Only what is written is made.
     pub fn write(
         &self,
         json: impl FnOnce() -> anyhow::Result<Value>,

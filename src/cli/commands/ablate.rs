@@ -26,8 +26,8 @@ pub struct Ablate {
     #[arg(long, default_value = "heads", value_parser = ablated())]
     part: Ablated,
 
-    /// How many neurons, those with the largest estimates: first order, from the gradient at the clean
-    /// run [default: 20]
+    /// With neurons: ablate the N with the largest estimates, first order from the gradient at the
+    /// clean run [default: 20]
     #[arg(long, value_name = "N")]
     top: Option<usize>,
 
@@ -35,16 +35,16 @@ pub struct Ablate {
     #[arg(long, value_name = "L,L", value_delimiter = ',')]
     layers: Vec<usize>,
 
-    /// What is estimated of neurons [default: log-prob]
+    /// With neurons: the metric whose changes are estimated [default: log-prob]
     #[arg(long, value_parser = estimated_metric())]
     metric: Option<Metric>,
 
-    /// At which tokens: `all`, `subject`, `non-subject`, `last`, a position such as `3`, or a range
+    /// At which tokens outputs are replaced: `all`, `subject`, `non-subject`, `last`, a position such as `3`, or a range
     /// such as `3..6` without its end
     #[arg(long, value_name = "WHERE", default_value = "all")]
     positions: Positions,
 
-    /// What stands in for it
+    /// What stands in for the output of a part
     #[arg(long, default_value = "zero", value_parser = any_choice::<PutIn>())]
     with: PutIn,
 
@@ -52,7 +52,7 @@ pub struct Ablate {
     #[arg(long, value_name = "FILE")]
     mean_prompts: Option<PathBuf>,
 
-    /// At most so many of them, evenly spaced
+    /// Take the mean over at most N of the prompts, evenly spaced
     #[arg(long, value_name = "N", default_value_t = N_MEAN_PROMPTS as u32, value_parser = clap::value_parser!(u32).range(1..))]
     mean_count: u32,
 
@@ -60,7 +60,7 @@ pub struct Ablate {
     #[arg(long, value_name = "TEXT", conflicts_with = "other_case")]
     other: Option<String>,
 
-    /// The same, by its `case_id` or `known_id` in the dataset
+    /// The fact whose prompt to resample from, by its `case_id` or `known_id` in the dataset
     #[arg(long, value_name = "ID", requires = "facts")]
     other_case: Option<String>,
 }
@@ -103,7 +103,7 @@ impl Asks for Ablate {
 }
 
 impl Ablate {
-    /// The texts of the prompts that what is put in comes from.
+    /// The texts of the prompts whose outputs stand in.
     fn others(&self) -> anyhow::Result<Vec<String>> {
         match self.with {
             PutIn::Zero => Ok(Vec::new()),

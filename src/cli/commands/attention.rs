@@ -9,7 +9,7 @@ use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
 use crate::cli::machine::Machine;
 
-/// A rollout has a flag of its own.
+/// The weightings of single layers; a rollout has a flag of its own.
 const WEIGHTINGS: [(&str, Weighting); 3] = [
     ("pattern", Weighting::Pattern),
     ("value", Weighting::ValueWeighted),
@@ -21,11 +21,11 @@ pub struct Attention {
     #[command(flatten)]
     asked: AskedArgs,
 
-    /// From 0
+    /// The layer, from 0
     #[arg(long, value_name = "L")]
     layer: usize,
 
-    /// From 0. A rollout has none [default: all]
+    /// The head, from 0; a rollout has none [default: all]
     #[arg(long, value_name = "H")]
     head: Option<usize>,
 
@@ -34,7 +34,7 @@ pub struct Attention {
     #[arg(long, default_value = "pattern", value_parser = choices(WEIGHTINGS))]
     weighting: Weighting,
 
-    /// Attention through this layer and all below, heads averaged (Abnar & Zuidema 2020)
+    /// Show attention rollout: through this layer and all below, heads averaged (Abnar & Zuidema 2020)
     #[arg(long, conflicts_with_all = ["head", "weighting"])]
     rollout: bool,
 }

@@ -44,7 +44,7 @@ pub struct Attribute {
     #[arg(long, default_value = "final", value_parser = choice::<LensScale>())]
     scale: LensScale,
 
-    /// Only what reaches the answer through this head, such as `9.1`: what earlier layers or heads
+    /// Show only what reaches the answer through this head, such as `9.1`: what earlier layers or heads
     /// give it to write, at each token it looks at
     #[arg(long, value_name = "LAYER.HEAD", conflicts_with_all = ["minus_prompt", "minus_noise"])]
     through: Option<HeadArg>,
@@ -57,7 +57,7 @@ pub struct Attribute {
     #[arg(long, value_name = "NOISE")]
     minus_noise: Option<NoiseArg>,
 
-    /// Noise draws averaged
+    /// Average over N draws of the noise
     #[arg(long, value_name = "N", default_value_t = 10, requires = "minus_noise")]
     samples: usize,
 
@@ -65,7 +65,7 @@ pub struct Attribute {
     #[arg(long, value_name = "N", default_value_t = 1, requires = "minus_noise")]
     seed: u32,
 
-    /// With a second run: whose final layer norm scale is used for both
+    /// With --minus-prompt or --minus-noise: whose final layer norm scale is used for both
     #[arg(long, default_value = "clean", value_parser = choice::<ScaleOf>())]
     scale_of: ScaleOf,
 }
@@ -117,7 +117,7 @@ impl Asks for Attribute {
 }
 
 impl Attribute {
-    /// Of one run.
+    /// The attribution of one run.
     fn single(&self) -> AnalysisSpec {
         match self.by {
             By::Layers => AnalysisSpec::LogitAttribution(Spec { by: Parts::Layers }),
@@ -133,7 +133,7 @@ impl Attribute {
         }
     }
 
-    /// What is taken off, if anything.
+    /// The run whose parts are taken off, if there is one.
     fn second_run(&self, inquiry: &Inquiry) -> anyhow::Result<Option<SecondRun>> {
         if let Some(text) = &self.minus_prompt {
             return Ok(Some(SecondRun::Prompt { ids: inquiry.ids(text)?.into() }));

@@ -48,7 +48,7 @@ pub struct Average {
     #[arg(long)]
     keep_unknown: bool,
 
-    /// What is restored, a map each: the residual stream after a layer, or what MLPs or attention
+    /// What is restored, with a map for each: the residual stream after a layer, or what MLPs or attention
     /// add to it
     #[arg(
         long,

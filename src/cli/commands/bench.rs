@@ -46,7 +46,7 @@ pub struct Bench {
 
 impl Asks for Bench {
     fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        // A file that is not there is no property of the prompt.
+        // A missing file is an error, not a corruption that the prompt has no room for.
         self.draws.check()?;
         let mut inquiry = self.asked.model.ask(self.asked.fact.source(), machine)?;
         let usual = self.draws.of(CorruptionKind::Gaussian, &mut inquiry)?;
@@ -68,7 +68,7 @@ impl Asks for Bench {
             }
         }
         if own_foil.is_some() {
-            // That all maps are of one question goes before what would suit one of them.
+            // All maps must be of one question, so the fact's own foil goes before that of `str`.
             inquiry.question.fact.foil = own_foil;
         }
         inquiry.set_foil(self.asked.foil.as_deref())?;

@@ -27,7 +27,7 @@ pub struct Circuit {
     #[arg(long, value_name = "N", default_value_t = 5)]
     vectors: usize,
 
-    /// How many tokens are listed at each end of one
+    /// How many tokens are listed at each end of a singular vector
     #[arg(long, value_name = "N", default_value_t = 8)]
     tokens: usize,
 }

@@ -40,23 +40,23 @@ pub struct Compare {
     #[arg(long, default_value = "mlp", value_parser = any_choice::<Compared>())]
     map: Compared,
 
-    /// In terms of what, for a trace or an ablation
+    /// The metric of a trace or an ablation
     #[arg(long, default_value = "prob", value_parser = estimated_metric())]
     metric: Metric,
 
-    /// Of a trace: as for `trace`; `3s` is measured on the subjects of the dataset
+    /// The noise of a trace, as for `trace`; `3s` is measured on the subjects of the dataset
     #[arg(long, value_name = "NOISE", default_value = "3s")]
     noise: NoiseArg,
 
-    /// Of a trace: noise draws averaged per cell
+    /// Average a trace over N draws of the noise
     #[arg(long, value_name = "N", default_value_t = 10)]
     samples: usize,
 
-    /// Of a trace of MLPs or attention: layers restored together
+    /// Layers that a trace of MLPs or attention restores together
     #[arg(long, value_name = "N", default_value_t = 10)]
     window: usize,
 
-    /// Of a trace: seed of the noise
+    /// Seed of a trace's noise
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u32,
 

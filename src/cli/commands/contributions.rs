@@ -17,7 +17,7 @@ pub struct Contributions {
     #[arg(long, value_name = "SHARE", default_value_t = Spec::default().threshold)]
     threshold: f32,
 
-    /// One edge per token looked at, all heads together, instead of one per head
+    /// Draw one edge per token looked at, all heads together, instead of one per head
     #[arg(long)]
     sum_heads: bool,
 

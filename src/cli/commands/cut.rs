@@ -24,11 +24,11 @@ pub struct Cut {
     #[arg(long, value_name = "QUERY:KEY")]
     edge: Vec<EdgesArg>,
 
-    /// In these layers, such as `2..5` (without its end) or `3` [default: all]
+    /// Cut in these layers, such as `2..5` (without its end) or `3` [default: all]
     #[arg(long, value_name = "LAYERS")]
     layers: Option<LayersArg>,
 
-    /// In this head of each of them, from 0; may be given again [default: all]
+    /// Cut in this head of each of the layers, from 0; may be given again [default: all]
     #[arg(long, value_name = "H")]
     head: Vec<usize>,
 
@@ -37,7 +37,7 @@ pub struct Cut {
     top: usize,
 }
 
-/// `last:subject`
+/// Cut edges as they are typed: `last:subject`.
 #[derive(Clone)]
 struct EdgesArg {
     queries: Positions,
@@ -55,7 +55,8 @@ impl FromStr for EdgesArg {
 }
 
 impl EdgesArg {
-    /// All of them; of many tokens only the pairs in which one can look at the other.
+    /// The edges between the tokens that are named. Pairs in which a token cannot look at the other are
+    /// left out, and refused if there are no others.
     fn edges(&self, prompt: &TokenizedPrompt) -> Result<Vec<Edge>, AnalysisError> {
         let queries = self.queries.ranges(prompt)?.into_iter().flatten();
         let keys: Vec<usize> = self.keys.ranges(prompt)?.into_iter().flatten().collect();
@@ -71,7 +72,7 @@ impl EdgesArg {
     }
 }
 
-/// `2..5`
+/// Layers as they are typed: `2..5`.
 #[derive(Clone)]
 struct LayersArg(Range<usize>);
 

@@ -31,7 +31,7 @@ const USUAL_RANDOM: usize = 50;
 impl Asks for Heads {
     fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
         let inquiry = self.asked.ask(machine)?;
-        // Twice, behind a BOS.
+        // The tokens stand there twice, behind a BOS.
         let most = inquiry.engine.info.config.n_ctx.saturating_sub(1) / 2;
         let spec = AnalysisSpec::HeadScores(Spec {
             n_random: self.random_tokens.unwrap_or_else(|| most.min(USUAL_RANDOM)),

@@ -21,12 +21,13 @@ pub struct Knockout {
     #[arg(long, value_name = "FROM:TO")]
     edges: Vec<EdgesArg>,
 
-    /// In how many layers around the one reported [default: 9 from 36 layers on, fewer below]
+    /// How many layers are cut together around the one reported [default: 9 for 36 layers or more, and
+    /// fewer for a smaller model]
     #[arg(long, value_name = "N")]
     window: Option<usize>,
 }
 
-/// `subject:last`
+/// Cut edges as they are typed: `subject:last`.
 #[derive(Clone)]
 struct EdgesArg(Edges);
 

@@ -22,7 +22,7 @@ use crate::task::{Progress, TaskCtx};
 use crate::tokens::{Bos, TokenizedPrompt, Tokenizer};
 use crate::training::Split;
 
-/// As ROME.
+/// How many times the spread of the subjects' embeddings the noise is, as in ROME.
 const NOISE_FACTOR: f64 = 3.0;
 
 #[derive(Args)]
@@ -47,7 +47,7 @@ pub struct Localise {
     output: Output,
 }
 
-/// A fact, in one direction, whose place is known.
+/// A fact that was planted, in one direction, in a known layer.
 struct Planted {
     direction: Direction,
     layer: usize,
@@ -80,7 +80,7 @@ impl Localise {
             let mut found = Vec::new();
             for spec in &specs {
                 found.push(engine.run(&prompt, spec, &ctx)?);
-                // What is not recalled has no place where it is recalled.
+                // A fact that is not recalled is recalled in no layer.
                 if matches!(&found[0], AnalysisResult::CausalTrace(it) if !it.is_top_answer()) {
                     break;
                 }
@@ -181,7 +181,7 @@ fn rows(ranks: &Ranks) -> Value {
             json!({
                 "method": method.to_string(),
                 "direction": name(*direction),
-                // Nothing: of all layers.
+                // `null` stands for all layers.
                 "layer": layer,
                 "hit_at_1": hits(ranks),
                 "mean_rank": Estimate::of(ranks),

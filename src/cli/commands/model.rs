@@ -36,7 +36,7 @@ pub struct Info {
 
 #[derive(Args)]
 pub struct Random {
-    /// Which member of the GPT-2 family
+    /// The member of the GPT-2 family
     #[arg(long, value_parser = choices(SIZES))]
     config: Gpt2Config,
 

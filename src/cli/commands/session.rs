@@ -15,7 +15,7 @@ use crate::worker::Which;
 
 #[derive(Args)]
 pub struct SessionArgs {
-    /// What the window has saved
+    /// A session file that the window has saved
     #[arg(value_name = "FILE.factscope")]
     file: PathBuf,
 
@@ -24,7 +24,7 @@ pub struct SessionArgs {
     extract: Option<Vec<String>>,
 }
 
-/// What may stand in place of a command.
+/// A session file that stands in place of a command.
 pub fn session_file(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     if path.extension().is_some_and(|it| it.eq_ignore_ascii_case(EXTENSION)) {

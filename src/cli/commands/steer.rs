@@ -20,29 +20,29 @@ pub struct Steer {
     #[arg(long, value_name = "TEXT", requires = "minus", conflicts_with = "plus_token")]
     plus: Option<String>,
 
-    /// See --plus
+    /// The prompt whose residual stream is taken off that of --plus
     #[arg(long, value_name = "TEXT", requires = "plus")]
     minus: Option<String>,
 
-    /// The direction: this token's column of the unembedding, by the first token of the text; its
-    /// leading space is added
+    /// The direction: the column of the unembedding of the text's first token; its leading space is
+    /// added
     #[arg(long, value_name = "TEXT", required_unless_present = "plus")]
     plus_token: Option<String>,
 
-    /// Less the column of this one [default: the mean of all]
+    /// The token whose column is taken off that of --plus-token [default: the mean of all columns]
     #[arg(long, value_name = "TEXT", requires = "plus_token")]
     minus_token: Option<String>,
 
-    /// After which layer it is added, from 0
+    /// The layer after which the direction is added, from 0
     #[arg(long, value_name = "L")]
     layer: usize,
 
-    /// At which tokens: `all` (those that follow the prompt, too), `subject`, `non-subject`, `last`,
+    /// At which tokens the direction is added: `all` (those that follow the prompt, too), `subject`, `non-subject`, `last`,
     /// a position such as `3`, or a range such as `3..6` without its end
     #[arg(long, value_name = "WHERE", default_value = "all")]
     positions: Positions,
 
-    /// How much of it
+    /// How many times the direction is added
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, allow_negative_numbers = true)]
     scale: f64,
 

@@ -42,7 +42,7 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// [default: 1300, or 2400 with --plant-in, in equal parts for each layer]
+    /// Steps of the training [default: 1300, or 2400 with --plant-in, in equal parts for each layer]
     #[arg(long, value_name = "N")]
     steps: Option<usize>,
 
@@ -60,7 +60,7 @@ pub struct Train {
     #[arg(long, value_name = "N", default_value_t = 192)]
     width: usize,
 
-    /// The highest; it rises over the first steps and falls with a cosine [default: 0.001, or
+    /// The highest learning rate; it rises over the first steps and falls with a cosine [default: 0.001, or
     /// 0.003 with --plant-in]
     #[arg(long, value_name = "RATE")]
     learning_rate: Option<f64>,
@@ -73,7 +73,7 @@ pub struct Train {
     #[arg(long)]
     resume: bool,
 
-    /// Stop after this many steps of the whole, to be resumed later
+    /// Stop after this many steps in all, to be resumed later
     #[arg(long, value_name = "N")]
     stop_after: Option<usize>,
 
@@ -181,7 +181,7 @@ impl Train {
         Ok(())
     }
 
-    /// Of a model that is trained anew.
+    /// The split of a model that is trained anew.
     fn config(&self, d_vocab: usize) -> Gpt2Config {
         Gpt2Config {
             n_layers: self.layers,
@@ -230,7 +230,7 @@ fn curve_line(trainer: &Trainer, report: &StepReport, asked: [Option<&[&Statemen
     )
 }
 
-/// The log of a run. Of what was written after the checkpoint, nothing stays: those steps come
+/// The log of a run. Lines that were written after the checkpoint are dropped, since their steps come
 /// again.
 fn curves(path: &Path, step: usize) -> anyhow::Result<fs::File> {
     let before = if step > 0 { fs::read_to_string(path) } else { Ok(String::new()) };
@@ -347,7 +347,7 @@ fn texts(dataset: &Dataset) -> Vec<String> {
     texts
 }
 
-/// Evenly from the whole.
+/// Draws evenly from all items.
 fn sample<'a>(statements: &[&'a Statement]) -> Vec<&'a Statement> {
     let step = (statements.len() / N_MEASURED).max(1);
     statements.iter().step_by(step).copied().collect()

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-/// `3,5`: a token, then a layer.
+/// A cell of a trace as it is typed: `3,5` is token 3 in layer 5.
 #[derive(Clone, Copy, Debug)]
 pub struct CellArg {
     pub pos: usize,

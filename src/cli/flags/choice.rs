@@ -8,8 +8,8 @@ use serde::forward_to_deserialize_any;
 
 use crate::experiment::{Choices, Words};
 
-/// The cases of an enum that hold nothing: `LogitDiff`, or in files `logit_diff`, is typed as
-/// `logit-diff`.
+/// A flag that takes the cases of an enum without fields: `LogitDiff`, or in files `logit_diff`, is
+/// typed as `logit-diff`.
 pub fn choice<T>() -> impl TypedValueParser<Value = T>
 where
     T: Clone + DeserializeOwned + Send + Sync + 'static,
@@ -17,7 +17,7 @@ where
     choice_but(&[])
 }
 
-/// The same without some of them.
+/// A flag that takes the cases of an enum but for some, by the names that are typed.
 pub fn choice_but<T>(but: &[&str]) -> impl TypedValueParser<Value = T> + use<T>
 where
     T: Clone + DeserializeOwned + Send + Sync + 'static,
@@ -49,7 +49,7 @@ pub fn any_choice<T: Choices>() -> impl TypedValueParser<Value = T> {
     choices_with(T::ALL.iter().copied(), [])
 }
 
-/// Named values.
+/// A flag that takes named values.
 pub fn choices<N: Into<PossibleValue>, T: Clone + Send + Sync + 'static>(
     named: impl IntoIterator<Item = (N, T)>,
 ) -> impl TypedValueParser<Value = T> {
@@ -62,7 +62,8 @@ pub fn choices<N: Into<PossibleValue>, T: Clone + Send + Sync + 'static>(
     })
 }
 
-/// Flags are made once and live as long as the program, and so do their names.
+/// A case's name as it is typed. Flags are made once and live as long as the program, and so do
+/// their names.
 fn as_typed(name: &'static str) -> &'static str {
     let mut typed = String::new();
     for c in name.chars() {
@@ -77,12 +78,12 @@ fn as_typed(name: &'static str) -> &'static str {
 /// What a type calls its cases in files.
 fn names<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut names: &[&str] = &[];
-    // It fails on purpose: all that is wanted are the names.
+    // It fails on purpose: only the names are wanted.
     drop(T::deserialize(Names(&mut names)));
     names
 }
 
-/// Is asked for an enum, and remembers which cases it has.
+/// A deserializer that is asked for an enum, and remembers which cases it has.
 struct Names<'a>(&'a mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for Names<'_> {

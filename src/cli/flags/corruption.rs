@@ -32,7 +32,7 @@ pub struct CorruptionArgs {
     draws: DrawArgs,
 }
 
-/// How a corruption is drawn, whichever it is.
+/// How any corruption is drawn.
 #[derive(Args)]
 pub struct DrawArgs {
     /// Other subjects for `resample` and `random-subject`, one a line [default: those of --facts, of
@@ -75,7 +75,7 @@ pub struct DrawArgs {
     noise_rng: NoiseRng,
 }
 
-/// `3s` or `0.12`.
+/// The strength of noise as it is typed: `3s` or `0.12`.
 #[derive(Clone, Copy)]
 pub enum NoiseArg {
     Std(f64),
@@ -89,19 +89,20 @@ pub fn corruption_kind() -> impl TypedValueParser<Value = CorruptionKind> {
 }
 
 impl CorruptionArgs {
-    /// May give the question another foil.
+    /// The draws for the prompt of an inquiry, whose foil may change: that of `str` is the answer of
+    /// the other subject.
     pub fn draws(&self, inquiry: &mut Inquiry) -> anyhow::Result<Draws> {
         let draws = self.draws.of(self.kind()?, inquiry)?;
         self.entered(draws)
     }
 
-    /// Whether each subject needs its own.
+    /// Whether the corruption depends on the subject, so that each fact needs its own.
     pub fn is_of_subject(&self) -> bool {
         self.corruption.is_some_and(|it| it.stand_in().is_some())
     }
 
-    /// Where many facts are asked. `noise_tokens`: those that noise is measured on. May give the
-    /// question another foil.
+    /// The draws for one of many facts. `noise_tokens`: the tokens that noise is measured on. The foil
+    /// of the question may change.
     pub fn draws_of(
         &self,
         question: &mut Question,
@@ -114,7 +115,7 @@ impl CorruptionArgs {
         self.entered(self.draws.drawing(corruption, noise_tokens))
     }
 
-    /// Those that noise is measured on.
+    /// The tokens that noise is measured on.
     pub fn noise_tokens(
         &self,
         question: &Question,
@@ -146,7 +147,7 @@ impl CorruptionArgs {
 }
 
 impl DrawArgs {
-    /// That files which are named can be read.
+    /// Refuses files that are named and cannot be read.
     pub fn check(&self) -> anyhow::Result<()> {
         let files = [&self.other_subjects, &self.noise_subjects, &self.noise_file];
         files.into_iter().flatten().try_for_each(|path| {
@@ -155,7 +156,7 @@ impl DrawArgs {
         })
     }
 
-    /// May give the question another foil.
+    /// The draws of a kind of corruption for the prompt of an inquiry, whose foil may change.
     pub fn of(&self, kind: CorruptionKind, inquiry: &mut Inquiry) -> anyhow::Result<Draws> {
         let tokenizer = Arc::clone(&inquiry.engine.info.tokenizer);
         let subjects = noise_subjects(self.noise_subjects.as_deref(), &inquiry.question)?;
@@ -166,7 +167,7 @@ impl DrawArgs {
         Ok(self.drawing(corruption, &noise_tokens))
     }
 
-    /// With as many samples as are usual for it.
+    /// The draws of a corruption, as many as the flags say or as are usual for it.
     fn drawing(&self, (corruption, n_usual): (Corruption, usize), noise_tokens: &[u32]) -> Draws {
         Draws {
             corruption,
@@ -177,7 +178,8 @@ impl DrawArgs {
         }
     }
 
-    /// With how many samples are usual. `noise_tokens`: those that noise is measured on.
+    /// The corruption of a kind, and how many samples are usual for it. `noise_tokens`: the tokens that
+    /// noise is measured on.
     fn corruption(
         &self,
         kind: CorruptionKind,
@@ -242,7 +244,7 @@ impl DrawArgs {
         bos: Bos,
     ) -> anyhow::Result<Substitute> {
         if let Some(text) = &self.counterpart {
-            // Its answer, if the dataset has it.
+            // The answer of the other subject, if the dataset has it.
             let facts = question.dataset.iter().flat_map(|it| &it.records);
             let known = facts
                 .filter(|it| it.relation == question.relation)
@@ -309,7 +311,7 @@ pub fn lines_of(path: &Path) -> anyhow::Result<Vec<String>> {
 }
 
 impl NoiseArg {
-    /// `tokens`: those that a multiple is of.
+    /// The noise level. `tokens`: those whose spread is multiplied.
     pub fn level(self, tokens: &[u32]) -> NoiseLevel {
         match self {
             Self::Std(std) => NoiseLevel::Std(std),

@@ -12,7 +12,7 @@ use crate::cli::machine::Machine;
 use crate::facts::Fact;
 use crate::tokens::TokenizedPrompt;
 
-/// For `atp-star`, which estimates parts, and for `eap`, which estimates edges.
+/// The flags of `atp-star`, which estimates parts, and of `eap`, which estimates edges.
 #[derive(Args)]
 pub struct EstimateArgs {
     #[command(flatten)]
@@ -25,14 +25,14 @@ pub struct EstimateArgs {
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["other_case", "corruption", "noise_file"])]
     other: Option<String>,
 
-    /// The same, by its `case_id` or `known_id` in the dataset
+    /// Corrupt by the prompt of another fact of the dataset, by its `case_id` or `known_id`
     #[arg(long, value_name = "ID", requires = "facts", conflicts_with_all = ["corruption", "noise_file"])]
     other_case: Option<String>,
 
     #[command(flatten)]
     corruption: CorruptionArgs,
 
-    /// What is estimated
+    /// The metric whose changes are estimated
     #[arg(long, default_value = "log-prob", value_parser = estimated_metric())]
     metric: Metric,
 
@@ -40,7 +40,7 @@ pub struct EstimateArgs {
     #[arg(long, value_name = "TEXT")]
     foil: Option<String>,
 
-    /// Corrupt the N with the largest estimates for real
+    /// Corrupt the N parts or edges with the largest estimates for real
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub verify: usize,
 }

@@ -10,7 +10,7 @@ pub struct HeadArg {
     pub head: usize,
 }
 
-/// Not the name of a head.
+/// A text names no head.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` names no head; say layer and head, both from 0, as `9.1` or `L9H1`")]
 pub struct UnknownHead(String);
@@ -30,7 +30,7 @@ impl FromStr for HeadArg {
     }
 }
 
-/// TransformerLens' label.
+/// Written as TransformerLens labels heads.
 impl fmt::Display for HeadArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "L{}H{}", self.layer, self.head)

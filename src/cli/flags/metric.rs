@@ -5,7 +5,7 @@ use clap::builder::TypedValueParser;
 use super::choice::choice_but;
 use crate::analysis::Metric;
 
-/// Those that have a slope, so that they can be estimated.
+/// The metrics that have a gradient, so that effects on them can be estimated.
 pub fn estimated_metric() -> impl TypedValueParser<Value = Metric> {
     choice_but(&["rank", "kl"])
 }

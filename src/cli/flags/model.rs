@@ -38,7 +38,7 @@ pub struct ModelArgs {
     process: Processing,
 }
 
-/// The model, where its weights are all that is asked about.
+/// The model, for commands that read its weights alone.
 #[derive(Args)]
 pub struct WeightArgs {
     /// A model folder in Hugging Face's layout, the name of a model that Python has downloaded from its
@@ -56,7 +56,7 @@ pub struct WeightArgs {
     pub process: Processing,
 }
 
-/// A folder, from what may be a name.
+/// The folder of a model that is named or lies in a folder.
 #[expect(clippy::unnecessary_wraps, reason = "as clap wants it")]
 pub fn model_dir(text: &str) -> Result<PathBuf, Infallible> {
     let path = PathBuf::from(text);
@@ -68,7 +68,7 @@ impl ModelArgs {
         if self.bos { Bos::On } else { Bos::Off }
     }
 
-    /// Opens the model, and asks it.
+    /// Opens the model for a question about a fact.
     pub fn ask(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry> {
         let mut edits = edits(&self.edit, &self.model)?;
         if self.process != Processing::default() {
@@ -79,7 +79,7 @@ impl ModelArgs {
 }
 
 impl WeightArgs {
-    /// Opens the model, with nothing to ask it.
+    /// Opens the model without a prompt.
     pub fn open(&self, machine: &Machine) -> anyhow::Result<Inquiry> {
         let edits = edits(&self.edit, &self.model)?;
         Inquiry::open(&self.model, Bos::Off, FactSource::NoFact, edits, machine)

@@ -32,29 +32,30 @@ struct FromArgs {
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["from_case", "from_inverse"])]
     from: Option<String>,
 
-    /// The words that it is about
+    /// The words that the prompt of --from is about
     #[arg(long, value_name = "TEXT", requires = "from")]
     from_subject: Option<String>,
 
-    /// Its answer, measured as the foil [default: the model's own first guess]
+    /// The other prompt's answer, measured as the foil [default: the model's own first guess]
     #[arg(long, value_name = "TEXT")]
     from_answer: Option<String>,
 
-    /// Another fact of the dataset, by its `case_id` or `known_id`
+    /// Take activations from another fact of the dataset, by its `case_id` or `known_id`
     #[arg(long, value_name = "ID", requires = "facts")]
     from_case: Option<String>,
 
-    /// The fact asked the other way round: its inverse, or with --inverse the fact itself
+    /// Take activations from the fact asked the other way round: its inverse, or with --inverse the
+    /// fact itself
     #[arg(long, requires = "facts")]
     from_inverse: bool,
 
-    /// A position of that prompt and the one of this that it is paired with; may be given often
-    /// [default: by their roles]
+    /// A position of the other prompt and the position of this prompt that it is paired with; may be
+    /// given again [default: all pairs by their roles]
     #[arg(long = "pair", value_name = "FROM:TO")]
     pairs: Vec<Pair>,
 }
 
-/// What was asked, with the other prompt.
+/// What was asked, with the prompt that activations are taken from.
 pub struct Paired {
     pub inquiry: Inquiry,
     pub donor: TokenizedPrompt,
@@ -62,7 +63,7 @@ pub struct Paired {
 }
 
 impl PairedArgs {
-    /// `foil`: a wrong answer instead of the fact's own.
+    /// Opens the model for both prompts. `foil`: a wrong answer in place of the fact's own.
     pub fn ask(&self, foil: Option<&str>, machine: &Machine) -> anyhow::Result<Paired> {
         let donor = self.from.fact(&self.fact)?;
         let inquiry = self.model.ask(self.fact.source().with_foil(foil), machine)?;
@@ -74,7 +75,7 @@ impl PairedArgs {
 }
 
 impl FromArgs {
-    /// The donor as text.
+    /// The fact that activations are taken from.
     fn fact(&self, recipient: &FactArgs) -> anyhow::Result<Fact> {
         let answer = self.from_answer.clone();
         let source = match (&self.from, &recipient.facts, &recipient.case) {
@@ -105,7 +106,7 @@ impl FromArgs {
         Ok(source.question()?.fact)
     }
 
-    /// Those that are named, or those with the same roles.
+    /// The pairs of positions that are named, or else those with the same roles.
     fn pairs(&self, donor: &TokenizedPrompt, recipient: &TokenizedPrompt) -> Vec<Pair> {
         if self.pairs.is_empty() { Pair::by_role(donor, recipient) } else { self.pairs.clone() }
     }

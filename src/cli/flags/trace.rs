@@ -45,7 +45,7 @@ pub struct TraceArgs {
     way: WayArgs,
 }
 
-/// What is put where, and what may react to it.
+/// Which way activations are restored, and what may react to them.
 #[derive(Args)]
 pub struct WayArgs {
     /// Hold what MLPs or attention add at the restored token at their corrupted values, so that only
@@ -65,7 +65,7 @@ pub struct WayArgs {
 }
 
 impl WayArgs {
-    /// With the draws of a corruption.
+    /// The trace of a component, with the draws of a corruption.
     pub fn trace(&self, component: Component, window: usize, draws: Draws, map: Map) -> Spec {
         let Draws { corruption, noise, rng, seed, n_samples } = draws;
         Spec {
@@ -84,7 +84,7 @@ impl WayArgs {
     }
 }
 
-/// What is restored.
+/// The activations that a trace restores.
 #[derive(Clone, Copy)]
 enum Restored {
     Outputs(Component),

@@ -13,11 +13,11 @@ use crate::analysis::edge_cut::{self, Spec};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// The first and last layer; the model's, if not given.
+    /// The first layer and the last. `None` stands for the model's own.
     first: Option<usize>,
     last: Option<usize>,
 
-    /// Only in the head that is picked out across the views.
+    /// Whether edges are cut only in the head that is picked out across the views.
     is_of_head: bool,
 }
 

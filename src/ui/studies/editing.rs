@@ -12,7 +12,7 @@ use crate::tokens::TokenizedPrompt;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// What the model is to say; the foil if empty.
+    /// What the model is to say instead. An empty text stands for the foil.
     target: String,
     layer: Option<usize>,
     n_steps: usize,

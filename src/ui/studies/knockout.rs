@@ -10,7 +10,7 @@ use crate::analysis::{AnalysisSpec, Positions};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// As the model's depth wants it, if not given.
+    /// How many layers are cut together. `None` stands for the number that suits the model's depth.
     window: Option<usize>,
 
     /// Whether the token picked out in the views is cut off as well.

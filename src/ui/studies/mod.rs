@@ -62,14 +62,14 @@ pub struct About<'a> {
     /// Which way the fact of this row is asked in it.
     pub asked: Direction,
 
-    /// As it is asked here.
+    /// The fact as this row asks it.
     pub fact: Option<&'a Fact>,
     pub record: Option<&'a Record>,
 
     /// All right answers of both rows.
     pub answers: [&'a [String]; 2],
 
-    /// All there are.
+    /// All facts that are open.
     pub facts: &'a FactList,
 
     /// Layer, position and head picked out across the views.
@@ -104,12 +104,12 @@ pub struct About<'a> {
 
 type DrawFacts<'a> = dyn Fn(&Sample, Option<StandIns>) -> Result<DrawnFacts, String> + 'a;
 
-/// One of them.
+/// The settings of a view that asks something beside the trace.
 pub trait Study {
     /// What is asked. The error says to the user what is missing.
     fn spec(&self, about: &About<'_>) -> Result<AnalysisSpec, String>;
 
-    /// The settings.
+    /// Draws the controls of the settings.
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>);
 
     /// Which rows are asked.
@@ -122,7 +122,7 @@ pub trait Study {
         false
     }
 
-    /// What of the metric its maps show.
+    /// Whether maps show the metric itself or an effect on it.
     fn effect(&self) -> Effect {
         Effect::default()
     }
@@ -131,7 +131,7 @@ pub trait Study {
 /// Which rows a study asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asks {
-    /// Both, one figure each.
+    /// Both rows, with a figure for each.
     BothRows,
 
     /// The row that is looked at.
@@ -173,7 +173,7 @@ macro_rules! studies {
                 }
             }
 
-            /// Its settings, to be edited.
+                    /// The settings of a view's study, to be edited.
             pub fn copy(&self, pane: Pane) -> Option<StudySettings> {
                 match pane {
                     $(Pane::$Pane => Some(StudySettings::$Pane(self.$module.clone())),)*
@@ -227,7 +227,7 @@ impl About<'_> {
         self.other.filter(|_| self.row == Row::First).ok_or_else(|| self.alone())
     }
 
-    /// Said where there is no other row.
+    /// What is said where there is no other row.
     fn alone(&self) -> String {
         let text = if self.has_other_model {
             "The other row is of another model, and this is done within one: close the model beside, \
@@ -251,22 +251,22 @@ impl About<'_> {
     }
 }
 
-/// A number with its name.
+/// A number to drag, with its name.
 fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Response {
-    // Not as one: what is nested does not wrap.
+    // Not in a nested row, which would not wrap.
     keep_together(ui, name, NUMBER_WIDTH);
     let label = ui.label(name);
     ui.add(value).labelled_by(label.id).on_hover_text(about)
 }
 
-/// In points, about.
+/// Roughly, in points.
 const NUMBER_WIDTH: f32 = 48.0;
 const CHOICE_WIDTH: f32 = 130.0;
 
-/// So that the longest list is seen at once, where the window is high enough.
+/// The height of a list, in points, at which the longest is seen at once if the window is high enough.
 const LIST_HEIGHT: f32 = 400.0;
 
-/// One of a few, by name and what is to be known of it.
+/// A combo box. `describe`: the name of a choice, and what is to be known of it.
 fn choice_ui<T: Copy + PartialEq>(
     ui: &mut Ui,
     name: &str,
@@ -338,7 +338,7 @@ fn picked_layer(about: &About<'_>) -> usize {
     about.selection.layer.unwrap_or_else(|| about.n_layers() / 2).min(about.n_layers() - 1)
 }
 
-/// As settings keep it, where the model may have fewer.
+/// The layer of a setting. The model may have fewer layers than the one that it was set for.
 fn layer_of(layer: Option<usize>, about: &About<'_>) -> usize {
     layer.unwrap_or_else(|| picked_layer(about)).min(about.n_layers() - 1)
 }

@@ -25,7 +25,7 @@ pub struct OtherPrompt {
     edited: Vec<Edited>,
 }
 
-/// Where it comes from.
+/// Where the other prompt comes from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Source {
     /// The same fact asked the other way.
@@ -51,7 +51,7 @@ struct Edited {
     pairs: Vec<Pair>,
 }
 
-/// Of how many pairs of prompts.
+/// For how many pairs of prompts edited pairs of tokens are kept.
 const N_KEPT: usize = 64;
 
 /// How many facts a search lists.
@@ -283,7 +283,7 @@ fn described(record: &Record, fact: &Fact) -> String {
     format!("{}  {}{answer}", record.id, fact.prompt)
 }
 
-/// In the order of the recipient, as roles pair them.
+/// Pairs in the order of the recipient's tokens, as roles give them.
 fn sorted(pairs: impl Iterator<Item = Pair>) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = pairs.collect();
     pairs.sort_by_key(|pair| pair.recipient);

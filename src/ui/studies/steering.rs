@@ -10,13 +10,13 @@ use crate::analysis::{AnalysisSpec, Positions};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// Towards this word.
+    /// The word that the model is steered towards. An empty text stands for the foil.
     plus: String,
 
-    /// And away from that; the mean of all tokens if empty.
+    /// The word that the model is steered away from. An empty text stands for the mean of all tokens.
     minus: String,
 
-    /// The one that is picked out, if not given.
+    /// The layer. `None` stands for the one that is picked out.
     layer: Option<usize>,
     scale: f64,
     at_all: bool,
@@ -60,7 +60,7 @@ impl Study for Settings {
         ui.horizontal_wrapped(|ui| {
             let foil = about.prompt.foil.as_ref().map_or("a word", |it| it.text.trim());
             word_ui(ui, "Towards", &mut self.plus, foil);
-            // As `spec` has it.
+            // The same words that `spec` takes where none are typed.
             let answer = about.prompt.answer.as_ref().filter(|_| self.plus.trim().is_empty());
             let minus = answer.map_or("the mean of all tokens", |it| it.text.trim());
             word_ui(ui, "and away from", &mut self.minus, minus);

@@ -17,7 +17,7 @@ pub struct Settings {
     map: MapKind,
 }
 
-/// What the map is over.
+/// What the columns of the map are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum MapKind {
     Tokens,
@@ -66,7 +66,7 @@ impl Study for Settings {
                 let n_layers = about.n_layers();
                 let widths = WIDTHS.into_iter().filter(|width| *width <= n_layers).collect();
                 spec.map = Map::Together { at: Positions::Subject, widths };
-                // The widths say it.
+                // The widths of the map say how many layers are restored together.
                 spec.window = 1;
             }
         }
