@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use factscope::analysis::causal_trace::Component;
+use factscope::analysis::comparison::MapSpec;
 use factscope::analysis::edge_cut::Edge;
-use factscope::analysis::{AnalysisCtx, AnalysisResult};
+use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec};
 use factscope::experiment::{Library, Written};
 use factscope::figure::Pick;
 use factscope::task::TaskCtx;
@@ -135,4 +137,19 @@ fn what_cannot_be_asked_says_what_is_missing() {
         window.show(pane);
         window.sees(says);
     }
+}
+
+/// What another view happens to show is no setting of a comparison.
+#[test]
+fn a_comparison_asks_the_same_whatever_the_trace_view_shows() {
+    let mut window = open();
+    window.harness.state_mut().state.settings.trace.own_window = Some(2);
+    let asked = [Component::Hidden, Component::Mlp, Component::Attn].map(|component| {
+        window.harness.state_mut().state.settings.trace.component = component;
+        window.app().state.spec_of(Pane::Comparison, Row::First).unwrap()
+    });
+    let AnalysisSpec::Comparison(spec) = &asked[0] else { panic!("{asked:?}") };
+    let MapSpec::Trace { spec, .. } = &spec.map else { panic!("{spec:?}") };
+    assert_eq!((spec.component, spec.window), (Component::Mlp, 2));
+    assert!(asked.iter().all(|it| *it == asked[0]), "{asked:?}");
 }
