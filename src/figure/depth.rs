@@ -10,12 +10,12 @@ use super::Bars;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DepthPart {
-    /// What is there before the first layer.
+    /// An embedding, before the first layer.
     Embedding,
     Attention,
     Mlp,
 
-    /// What the final layer norm adds.
+    /// The final layer norm, behind the last layer.
     FinalNorm,
 
     /// The sum of all.
@@ -25,16 +25,16 @@ pub enum DepthPart {
 /// Bars that share a place along the axis: those of a layer, or those of the embeddings.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DepthPlace {
-    /// Its middle, in widths of a layer.
+    /// The middle of the place, in widths of a layer.
     pub at: f32,
 
     /// `None` for what comes before or after all layers.
     pub layer: Option<usize>,
 
-    /// What stands below it.
+    /// The label below the place.
     pub label: String,
 
-    /// Which of the bars stand there.
+    /// The bars that stand there, by their index.
     pub bars: Range<usize>,
 }
 
@@ -53,14 +53,14 @@ pub struct DepthBar {
     pub takes_away: bool,
 }
 
-/// What the bars of a place take of its width.
+/// The share of a place's width that its bars take.
 const FILLED: f32 = 0.72;
 
-/// What is of no layer stands apart by so much more, in widths of a layer.
+/// How much further bars of no layer stand from the layers, in widths of a layer.
 const APART: f32 = 0.6;
 
 impl DepthPart {
-    /// In the order of the legend.
+    /// All parts, in the order of the legend.
     pub const ALL: [Self; 5] =
         [Self::Attention, Self::Mlp, Self::Embedding, Self::FinalNorm, Self::Sum];
 
@@ -74,7 +74,7 @@ impl DepthPart {
         }
     }
 
-    /// What stands below a bar that is of no layer.
+    /// The label below a bar that is of no layer.
     pub fn short_name(self) -> &'static str {
         match self {
             Self::Embedding => "emb",
@@ -131,39 +131,5 @@ impl DepthPlace {
         let width = FILLED / self.bars.len() as f32;
         let left = self.at - FILLED / 2.0 + width * (nth - self.bars.start) as f32;
         [left, left + width]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::figure::{Bar, Pick};
-
-    #[test]
-    fn what_is_of_one_layer_shares_a_place_and_the_rest_stands_apart() {
-        use DepthPart::{Attention, Embedding, Mlp, Sum};
-
-        let bar = |pick: Pick| Bar { label: String::new(), value: -1.0, pick };
-        let layer = |nth: usize| bar(Pick::layer(nth));
-        let none = || bar(Pick::default());
-        let mut bars = Bars::new(
-            "Parts",
-            "Logits",
-            vec![none(), none(), layer(0), layer(0), layer(1), none()],
-        );
-        bars.parts = vec![Embedding, Embedding, Attention, Mlp, Attention, Sum];
-        let places = bars.depth_places();
-        let labels: Vec<&str> = places.iter().map(|it| &*it.label).collect();
-        assert_eq!(labels, ["emb", "0", "1", "sum"]);
-        let steps: Vec<f32> = places.windows(2).map(|it| it[1].at - it[0].at).collect();
-        assert!(steps[1] < steps[0] && steps[1] < steps[2], "{steps:?}");
-
-        let starts = [0.0, -1.0, -2.0, -3.0, -4.0, 0.0];
-        let shown = bars.depth_bars(&starts);
-        assert_eq!(shown.len(), bars.bars.len());
-        assert!(shown.windows(2).all(|it| it[0].edges[1] <= it[1].edges[0] + 1e-6));
-        assert_eq!(shown[4].ends, [-4.0, -5.0]);
-        assert!(shown[4].takes_away && !shown[5].takes_away, "a sum stands on zero");
-        assert!(bars.depth_bars(&[]).iter().all(|it| !it.takes_away));
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers as text: enough digits, a real minus sign, ticks at round values.
 
-/// With this many significant digits; scientific where that would be long.
+/// A number with so many significant digits, in scientific notation where it would be long.
 pub fn significant(value: f32, digits: usize) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -18,15 +18,15 @@ pub fn significant(value: f32, digits: usize) -> String {
     with_minus_sign(&text)
 }
 
-/// Exact enough to be copied into a paper.
+/// A number with five digits, exact enough to be copied into a paper.
 pub fn exact(value: f32) -> String {
     significant(value, 5)
 }
 
-/// What stands where there is no number.
+/// The sign for no number.
 pub const NONE: &str = "–";
 
-/// In a list: whole numbers as they are, a dash for none.
+/// A number in a list: whole numbers as they are, others with four digits, a dash for none.
 pub fn brief(value: f32) -> String {
     if value.is_nan() {
         NONE.to_owned()
@@ -74,7 +74,7 @@ pub fn percent(prob: f32) -> String {
     }
 }
 
-/// With a sign, for contributions.
+/// A number with its sign, for contributions.
 pub fn signed(value: f32, decimals: usize) -> String {
     with_minus_sign(&format!("{value:+.decimals$}"))
 }
@@ -92,7 +92,7 @@ pub fn with_thousands(count: u64) -> String {
     text
 }
 
-/// Round values within a range.
+/// Round values within a range, for an axis.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ticks {
     pub values: Vec<f32>,
@@ -100,7 +100,7 @@ pub struct Ticks {
 }
 
 impl Ticks {
-    /// At most `max` of them, at multiples of 1, 2 or 5; but two at least, as one tells no scale.
+    /// At most `max` ticks, at multiples of 1, 2 or 5; but at least two, since one tells no scale.
     pub fn new(low: f32, high: f32, max: usize) -> Self {
         let (low, high) = (f64::from(low), f64::from(high));
         let span = high - low;
@@ -130,7 +130,7 @@ impl Ticks {
         }
     }
 
-    /// All with the same number of decimals.
+    /// A tick's label; all labels of an axis have the same number of decimals.
     pub fn label(&self, value: f32) -> String {
         let decimals = self.decimals;
         if decimals > 5 {
@@ -150,46 +150,4 @@ impl Ticks {
 
 fn with_minus_sign(text: &str) -> String {
     text.replace('-', "−")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_keep_their_significant_digits() {
-        assert_eq!(exact(0.432_104), "0.43210");
-        assert_eq!(exact(-12.5), "−12.500");
-        assert_eq!(exact(0.0), "0");
-        assert_eq!(exact(1.234_56e-7), "1.2346e−7");
-        assert_eq!(percent(0.9573), "95.7 %");
-        assert_eq!(percent(0.000_012), "0.0012 %");
-        assert_eq!([12.0, -3.0, 0.25, f32::NAN].map(brief), ["12", "−3", "0.2500", "–"]);
-    }
-
-    #[test]
-    fn a_column_keeps_digits_where_numbers_are_small() {
-        let check = |values: &[f32], expected: &[&str]| assert_eq!(column(values), expected);
-        check(&[0.932_104, 0.05, -3.14e-6, 0.0], &["0.93210", "0.05000", "−3.1e−6", "0.00000"]);
-        check(&[12.0, -3.0, f32::NAN], &["12", "−3", "–"]);
-        check(&[1.5e-9, f32::NEG_INFINITY], &["1.5000e−9", "−∞"]);
-        check(&[123.456, 0.001_23], &["123.46", "1.2e−3"]);
-        check(&[], &[]);
-    }
-
-    #[test]
-    fn ticks_are_round_and_inside() {
-        let ticks = Ticks::new(0.031, 0.957, 5);
-        assert_eq!(ticks.values, [0.2, 0.4, 0.6, 0.8]);
-        assert_eq!(ticks.label(0.2), "0.2");
-        let ticks = Ticks::new(7.747e-4, 7.757e-4, 5);
-        assert_eq!(ticks.label(ticks.values[1]), "7.750e−4");
-        assert_eq!(Ticks::new(-1e-6, 1e-6, 5).label(0.0), "0");
-        let ticks = Ticks::new(-3.0, 3.0, 6);
-        assert_eq!(ticks.values, [-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0]);
-        assert_eq!(ticks.label(-3.0), "−3");
-        assert_eq!(Ticks::new(1.0, 1.0, 5).values, [1.0]);
-        assert_eq!(Ticks::new(-0.8, 0.8, 2).values, [-0.5, 0.0, 0.5]);
-        assert_eq!(Ticks::new(0.03, 0.93, 2).values, [0.2, 0.4, 0.6, 0.8]);
-    }
 }

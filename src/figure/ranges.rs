@@ -14,12 +14,12 @@ pub struct Ranges {
 }
 
 impl Ranges {
-    /// Nothing where each map has its own.
+    /// The ends that are held for a quantity; `None` where each map has its own.
     pub fn of(&self, quantity: &str) -> Option<(f32, f32)> {
         self.held.get(&of_any_fact(quantity)).copied()
     }
 
-    /// Both ends are numbers, the first is the lower one; else nothing changes.
+    /// Holds the ends for a quantity, if both are numbers and the first is lower.
     pub fn hold(&mut self, quantity: &str, (low, high): (f32, f32)) {
         if low.is_finite() && high.is_finite() && low < high {
             self.held.insert(of_any_fact(quantity), (low, high));
@@ -62,32 +62,4 @@ pub fn of_any_fact(quantity: &str) -> String {
         }
     }
     text.trim_end().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_quantity_is_the_same_of_all_facts() {
-        let check = |a: &str, b: &str| assert_eq!(of_any_fact(a), of_any_fact(b));
-        check("p(·Paris)", "p(·Rome)");
-        check("Change of logit(·Paris) − logit(·Rome)", "Change of logit(·a) − logit(·b)");
-        check("rank of ·Paris", "rank of ·Rome");
-        assert_ne!(of_any_fact("p(·Paris)"), of_any_fact("ln p(·Paris)"));
-        assert_ne!(of_any_fact("Change of p(·Paris)"), of_any_fact("p(·Paris)"));
-    }
-
-    #[test]
-    fn only_ends_in_order_are_held() {
-        let mut ranges = Ranges::default();
-        for bad in [(1.0, 1.0), (2.0, 1.0), (f32::NAN, 1.0), (0.0, f32::INFINITY)] {
-            ranges.hold("p(·Paris)", bad);
-        }
-        assert!(ranges.is_empty());
-        ranges.hold("p(·Paris)", (0.0, 0.5));
-        assert_eq!(ranges.of("p(·Rome)"), Some((0.0, 0.5)));
-        ranges.release("p(·Rome)");
-        assert!(ranges.is_empty());
-    }
 }

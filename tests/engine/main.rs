@@ -63,6 +63,7 @@ mod statistics;
 mod figures;
 mod one_picture;
 mod figures_of_parts;
+mod wording;
 mod whole_file;
 mod exports;
 mod session;
