@@ -43,7 +43,7 @@ pub(super) fn document(
     Ok(json)
 }
 
-/// What an enum over all methods holds: `{ "LogitLens": { … } }`; nothing where a method has no
+/// The content of an enum over all methods, `{ "LogitLens": { … } }`; empty where a method has no
 /// settings.
 fn of_one_method(json: Value) -> Object {
     let Value::Object(methods) = json else { return Object::new() };
@@ -97,7 +97,7 @@ fn spell_out(json: &mut Value, tokenizer: &Tokenizer) {
     }
 }
 
-/// Which weights, for every JSON file.
+/// The model's name and the hashes of its weights, for every JSON file.
 pub(super) fn provenance(info: &ModelInfo, machine: &Machine) -> anyhow::Result<Value> {
     // Weights of some gigabytes take a while to hash.
     let hashes = machine.watched("Hashing the weights", |task| info.hash.get(&task))?;

@@ -12,12 +12,15 @@ use super::flags::choice;
 use super::json::program;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit};
 use crate::experiment::{Experiment, Library};
-use crate::figure::{AttributionForm, Effect, Figure, FileFormat, Look, Pick, Scale, to_text};
+use crate::figure::{
+    AttributionForm, Caption, Effect, Export, Figure, FileFormat, Look, Page, PageWidth, Pick, Scale,
+    Tokens, to_text,
+};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::whole_file::{self, folder_of};
 use crate::worker::{Engine, Gpt2Config};
 
-/// Where a result goes.
+/// The flags that say where a result goes.
 #[derive(Args)]
 pub(super) struct Output {
     /// Print JSON instead of text. Ranks count from 0 there, and from 1 in text
@@ -29,7 +32,7 @@ pub(super) struct Output {
     out: Option<PathBuf>,
 }
 
-/// Where the result of an analysis goes.
+/// The flags that say where the result of an analysis goes.
 #[derive(Args)]
 pub(super) struct AnalysisOutput {
     #[command(flatten)]
@@ -54,6 +57,24 @@ pub(super) struct ResultOutput {
     /// How large a PNG is, in times its size on a screen: 1 to 4
     #[arg(long, value_name = "N", default_value = "2", requires = "figure", value_parser = figure_scale)]
     figure_scale: Scale,
+
+    /// How wide a picture is: `free`, as wide as its charts; `one-column`, 86 mm; or `two-columns`,
+    /// 178 mm, which the charts fill
+    #[arg(long, value_name = "WIDTH", default_value = "free", requires = "figure", value_parser = choice::<PageWidth>())]
+    figure_width: PageWidth,
+
+    /// Write only the chart of this name, as text and files name it, instead of all
+    #[arg(long, value_name = "NAME", requires = "figure")]
+    figure_chart: Option<String>,
+
+    /// How tokens are written: `by-format`, marked in pictures and plain in data; `plain` (`Paris`); or
+    /// `marked` (`·Paris`: a dot stands for the space before it)
+    #[arg(long, value_name = "HOW", default_value = "by-format", requires = "figure", value_parser = choice::<Tokens>())]
+    figure_tokens: Tokens,
+
+    /// Leave title, warnings and notes out of a picture
+    #[arg(long, requires = "figure")]
+    no_caption: bool,
 
     /// The metric of the answer that the figure and the text show, where a result has several
     #[arg(long, value_name = "METRIC", default_value = "prob", value_parser = choice::<Metric>())]
@@ -85,7 +106,7 @@ pub(super) struct ResultOutput {
     figure_position: Option<usize>,
 }
 
-/// How wide text is where there is no terminal.
+/// The width of text where there is no terminal, in characters.
 const USUAL_WIDTH: usize = 100;
 
 impl AnalysisOutput {
@@ -151,10 +172,21 @@ impl ResultOutput {
     ) -> anyhow::Result<()> {
         let figure = self.figure(spec, result, engine);
         if let Some(path) = &self.figure {
-            whole_file::write(path, &FileFormat::of(path)?.bytes(&figure, self.figure_scale))
+            let bytes = FileFormat::of(path)?.bytes(&figure, &self.export())?;
+            whole_file::write(path, &bytes)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
         self.output.write(json, || to_text(&figure, terminal_width()))
+    }
+
+    fn export(&self) -> Export {
+        let caption = if self.no_caption { Caption::Hidden } else { Caption::Shown };
+        Export {
+            chart: self.figure_chart.clone(),
+            tokens: self.figure_tokens,
+            page: Page { width: self.figure_width, caption },
+            scale: self.figure_scale,
+        }
     }
 
     fn figure(&self, spec: &AnalysisSpec, result: &AnalysisResult, engine: &Engine) -> Figure {

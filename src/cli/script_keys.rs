@@ -57,7 +57,7 @@ pub(super) fn add(result: &AnalysisResult, inquiry: &Inquiry, json: &mut Object)
         }
         AnalysisResult::SourceAttribution(it) => {
             let heads: Vec<&[f32]> = it.heads().map(|(_, _, values)| values).collect();
-            // Layer × head × source.
+            // The axes are layer, head and source.
             put(json, "values", heads.chunks(it.n_heads).collect::<Vec<_>>());
             put(json, "sources", it.sources());
             put(json, "bias", it.unembed_bias);
@@ -87,11 +87,9 @@ pub(super) fn add(result: &AnalysisResult, inquiry: &Inquiry, json: &mut Object)
             put(json, "change", by_metric(|metric| ablation_change(it, metric)));
         }
         AnalysisResult::NeuronAblation(it) => {
-            let mut neurons = it.neurons.iter();
-            each(json, "neurons", |json| {
+            beside(json, "neurons", &it.neurons, |json, neuron| {
                 rename(json, "index", "neuron");
-                let change = neurons.next().map(|of| by_metric(|metric| it.change(of, metric)));
-                put(json, "change", change);
+                put(json, "change", by_metric(|metric| it.change(neuron, metric)));
             });
             put(json, "chosen_by", "first order");
             put(json, "base", "clean");
@@ -99,10 +97,7 @@ pub(super) fn add(result: &AnalysisResult, inquiry: &Inquiry, json: &mut Object)
         }
         AnalysisResult::AttentionKnockout(it) => knockout(it, json),
         AnalysisResult::Comparison(it) => {
-            let mut recall = it.recall.iter();
-            each(json, "recall", |json| {
-                put(json, "is_right", recall.next().is_some_and(|it| it.is_right()));
-            });
+            beside(json, "recall", &it.recall, |json, it| put(json, "is_right", it.is_right()));
             let inverse = json.get("prompts").and_then(|it| it.get(1)).map(about_prompt);
             put(json, "inverse", inverse);
         }
@@ -136,7 +131,13 @@ fn each(json: &mut Object, key: &str, mut change: impl FnMut(&mut Object)) {
     list.into_iter().flatten().filter_map(Value::as_object_mut).for_each(&mut change);
 }
 
-/// By the names that readings have in files; null where there is none.
+/// Adds to each object of a list what is known of the same place in another list.
+fn beside<T>(json: &mut Object, key: &str, of: &[T], mut add: impl FnMut(&mut Object, &T)) {
+    let mut of = of.iter();
+    each(json, key, |json| of.next().into_iter().for_each(|it| add(json, it)));
+}
+
+/// An object of all readings by the names that they have in files; null where there is none.
 fn by_metric<T: Serialize>(value: impl Fn(Metric) -> Option<T>) -> Value {
     let of = |metric: Metric| (metric.key().to_owned(), json!(value(metric)));
     Value::Object(Metric::ALL.into_iter().map(of).collect())
@@ -147,7 +148,7 @@ fn has(metric: Metric, prompt: &TokenizedPrompt) -> bool {
     metric != Metric::LogitDiff || prompt.foil.is_some()
 }
 
-/// By its first token, and as a whole.
+/// The answer's readings by its first token, and as a whole.
 fn prediction(it: &Prediction, json: &mut Object) {
     let (Some(asked), Some(score)) = (&it.prompt.answer, &it.answer) else { return };
     let whole = json!({ "prob": score.answer_log_prob.exp(), "log_prob": score.answer_log_prob });
@@ -267,16 +268,12 @@ fn cell(it: &TraceCell, json: &mut Object) {
     });
     put(json, "means", means);
     if let Some(Value::Object(top)) = json.get_mut("top") {
-        for (key, listed) in [
-            ("clean", &it.top.clean),
-            ("corrupted", &it.top.corrupted),
-            ("patched", &it.top.patched),
-        ] {
-            let mut listed = listed.iter();
-            each(top, key, |json| put(json, "change", listed.next().map(|next| it.change(next))));
+        let runs = [&it.top.clean, &it.top.corrupted, &it.top.patched];
+        for (key, tokens) in ["clean", "corrupted", "patched"].into_iter().zip(runs) {
+            beside(top, key, tokens, |json, token| put(json, "change", it.change(token)));
         }
     }
-    // One of each sample.
+    // A reading of each sample.
     put(json, "samples", json!({ "corrupted": it.corrupted, "patched": it.patched }));
     json.remove("patched");
     corruption(&trace.corruption, it.noise_std, json);
@@ -286,9 +283,7 @@ fn cell(it: &TraceCell, json: &mut Object) {
 }
 
 fn bench(it: &CorruptionBench, json: &mut Object) {
-    let mut maps = it.maps.iter();
-    each(json, "maps", |json| {
-        let Some(map) = maps.next() else { return };
+    beside(json, "maps", &it.maps, |json, map| {
         let spec = &map.trace.spec;
         put(json, "samples", spec.n_samples);
         put(json, "corrupted", &map.trace.corruptions);
@@ -352,14 +347,9 @@ fn average(it: &TraceAverage, json: &mut Object) {
     put(json, "n_facts", it.facts.len());
     put(json, "n_not_known", it.n_left_out(Cause::NotKnown));
     put(json, "n_not_traced", it.n_left_out(Cause::NotTraced));
-    let mut facts = it.facts.iter();
-    each(json, "facts", |json| {
-        let Some(fact) = facts.next() else { return };
+    beside(json, "facts", &it.facts, |json, fact| {
         put(json, "prompt", it.spec.facts.get(fact.nth).map(|it| &it.prompt.text));
-        let mut readings = fact.readings.iter();
-        each(json, "readings", |json| {
-            put(json, "metric", readings.next().map(|it| it.metric.key()));
-        });
+        beside(json, "readings", &fact.readings, |json, it| put(json, "metric", it.metric.key()));
     });
 }
 
@@ -374,13 +364,13 @@ fn sum(json: &mut Object, sum: f32, prompt: &TokenizedPrompt) {
     unit(json, prompt);
 }
 
-/// What is added up, and what it is measured against.
+/// The unit of what is added up, and what it is measured against.
 fn unit(json: &mut Object, prompt: &TokenizedPrompt) {
     put(json, "unit", "logit");
     put(json, "minus", if prompt.foil.is_some() { "foil" } else { "vocabulary mean" });
 }
 
-/// Layer by layer, each with its positions and once more the last of them.
+/// The layers one by one, each with its positions and, once more, the last position.
 fn lens(it: &LogitLens, json: &mut Object) {
     let layers = it.cells.rows().zip(it.top.rows()).enumerate().map(|(layer, (row, top))| {
         let cells = row.iter().zip(top).map(|(cell, candidates)| {
@@ -404,7 +394,7 @@ fn lens(it: &LogitLens, json: &mut Object) {
     json.remove("top");
 }
 
-/// Of one head, or of all in the layers asked for.
+/// The pattern of one head, or of all heads in the layers asked for.
 fn attention(it: &Attention, json: &mut Object) {
     let is_rollout = it.spec.weighting == Weighting::Rollout;
     let pattern = |(layer, head): (usize, usize)| {
@@ -430,7 +420,7 @@ fn attention(it: &Attention, json: &mut Object) {
     }
 }
 
-/// A map of each score. (layer × head)
+/// A map of each score, layer × head.
 fn heads(it: &HeadSummary, json: &mut Object) {
     let heads: Vec<Vec<Value>> =
         it.heads.rows().map(|row| row.iter().map(|it| json!(it)).collect()).collect();
@@ -442,7 +432,7 @@ fn heads(it: &HeadSummary, json: &mut Object) {
     json.remove("heads");
 }
 
-/// Nodes as TransformerLens would call them, and at which token.
+/// The nodes as TransformerLens would call them, each with its token.
 fn graph(it: &ContributionGraph, json: &mut Object) {
     let name = |node: Node| match node {
         Node::Embed { pos } => format!("embed@{pos}"),
@@ -511,7 +501,7 @@ fn knockout(it: &AttentionKnockout, json: &mut Object) {
     json.remove("cut");
 }
 
-/// Characters may be split over tokens, so all are decoded together.
+/// The text of all tokens together, since characters may be split over tokens.
 fn generation(it: &Generation, inquiry: &Inquiry, json: &mut Object) {
     let tokenizer = &inquiry.engine.info.tokenizer;
     let bytes: Vec<u8> = it.tokens.iter().flat_map(|token| tokenizer.bytes(token.id)).collect();
@@ -597,7 +587,7 @@ fn edges(it: &EdgeAttribution, json: &mut Object) {
     put(json, "nodes", nodes);
 }
 
-/// What corrupts the runs that an estimate compares, as it is asked for.
+/// The corruption of the runs that an estimate compares, as it is asked for.
 fn contrast(contrast: &Contrast, metric: Metric, json: &mut Object) {
     let name = match contrast {
         Contrast::Prompt { .. } => "prompt",

@@ -8,7 +8,7 @@ use crate::analysis::causal_trace::Component;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rgb(pub [u8; 3]);
 
-/// From a value's place in its range to a colour.
+/// A scale of colours, from the low end of a range to the high one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum ColorMap {
     /// Hidden states.
@@ -23,7 +23,7 @@ pub enum ColorMap {
     /// Attention patterns.
     Blues,
 
-    /// What the logit lens reads.
+    /// Readings of the logit lens.
     Oranges,
 
     /// Negative to positive, for ranges centred at zero. Blue is positive.
@@ -31,7 +31,7 @@ pub enum ColorMap {
 }
 
 impl ColorMap {
-    /// As in the figures of Meng et al. 2022.
+    /// The colours that Meng et al. 2022 give a component.
     pub fn of(component: Component) -> Self {
         match component {
             Component::Hidden => Self::Purples,
@@ -40,7 +40,7 @@ impl ColorMap {
         }
     }
 
-    /// `share` from 0 to 1, clipped. Nothing if there is no value.
+    /// The colour at a share of the range, from 0 to 1, clipped. `None` for NaN, which stands for no value.
     pub fn rgb(self, share: f32) -> Option<Rgb> {
         if share.is_nan() {
             return None;
@@ -58,7 +58,7 @@ impl ColorMap {
     }
 }
 
-/// For series, in the order of their use (Okabe & Ito 2008, black aside).
+/// The colours of series, in the order of their use (Okabe & Ito 2008, black aside).
 pub const SERIES: [Rgb; 7] = [
     Rgb([0, 114, 178]),
     Rgb([213, 94, 0]),

@@ -29,7 +29,7 @@ fn table(block: &Block) -> Result<Vec<u8>, csv::Error> {
     writer.into_inner().map_err(|error| error.into_error().into())
 }
 
-/// As short as it can be read back the same; empty for no number.
+/// A cell of a table: a number as short as it can be read back the same, and empty for no number.
 fn cell(values: &Values, nth: usize) -> String {
     match values {
         Values::Places(it) => it[nth].to_string(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 #[cfg(feature = "parquet")]
 use super::to_parquet;
-use super::{Figure, Scale, to_csv, to_npz, to_pdf, to_png, to_svg};
+use super::{Export, Figure, NoSuchChart, to_csv, to_npz, to_pdf, to_png, to_svg};
 
 /// What a figure is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl FileFormat {
         &["svg", "pdf", "png", "csv", "json", "npz"]
     };
 
-    /// By the ending of the name.
+    /// The format that the ending of a name says.
     pub fn of(path: &Path) -> Result<Self, UnknownFormat> {
         let ending = path.extension().and_then(|it| it.to_str()).unwrap_or_default();
         match ending.to_lowercase().as_str() {
@@ -50,21 +50,35 @@ impl FileFormat {
         }
     }
 
-    /// A whole file. `scale` is that of pictures made of pixels.
+    /// Whether files of this format hold numbers, not a picture.
+    pub fn has_numbers(self) -> bool {
+        !matches!(self, Self::Svg | Self::Pdf | Self::Png)
+    }
+
+    /// A whole file.
+    ///
+    /// # Errors
+    ///
+    /// If the figure lacks the chart that is asked for.
     ///
     /// # Panics
     ///
     /// Never: a figure is numbers and text, which JSON can hold.
-    pub fn bytes(self, figure: &Figure, scale: Scale) -> Vec<u8> {
-        match self {
-            Self::Svg => to_svg(figure).into_bytes(),
-            Self::Pdf => to_pdf(figure),
-            Self::Png => to_png(figure, scale),
-            Self::Npz => to_npz(figure),
-            #[cfg(feature = "parquet")]
-            Self::Parquet => to_parquet(figure),
-            Self::Csv => to_csv(figure).into_bytes(),
-            Self::Json => serde_json::to_vec_pretty(figure).expect("a figure is numbers and text"),
+    pub fn bytes(self, figure: &Figure, export: &Export) -> Result<Vec<u8>, NoSuchChart> {
+        let Export { chart, tokens, page, scale } = export;
+        let mut figure = figure.only(chart.as_deref())?;
+        if tokens.are_plain(self.has_numbers()) {
+            figure = figure.with_plain_tokens();
         }
+        Ok(match self {
+            Self::Svg => to_svg(&figure, *page).into_bytes(),
+            Self::Pdf => to_pdf(&figure, *page),
+            Self::Png => to_png(&figure, *page, *scale),
+            Self::Npz => to_npz(&figure),
+            #[cfg(feature = "parquet")]
+            Self::Parquet => to_parquet(&figure),
+            Self::Csv => to_csv(&figure).into_bytes(),
+            Self::Json => serde_json::to_vec_pretty(&figure).expect("a figure is numbers and text"),
+        })
     }
 }

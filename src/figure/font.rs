@@ -9,10 +9,10 @@ use skrifa::metrics::{GlyphMetrics, Metrics};
 use skrifa::outline::{DrawSettings, OutlinePen};
 use skrifa::{FontRef, GlyphId, MetadataProvider as _};
 
-/// Licence beside it in `assets/fonts/`.
+/// The font of text. Its licence is beside it in `assets/fonts/`.
 pub static DEJAVU_SANS: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
 
-/// Stands for what no font at hand can write.
+/// The character that stands for one that no font at hand can write.
 pub(super) const REPLACEMENT: char = '□';
 
 /// Text, and tokens, whose letters are equally wide.
@@ -47,7 +47,7 @@ static PARSED: LazyLock<[Parsed; 2]> = LazyLock::new(|| {
 impl Face {
     pub const ALL: [Self; 2] = [Self::Sans, Self::Mono];
 
-    /// As PostScript calls it.
+    /// The font's PostScript name.
     pub fn name(self) -> &'static str {
         match self {
             Self::Sans => "DejaVuSans",
@@ -63,12 +63,12 @@ impl Face {
         self.parsed().data
     }
 
-    /// Lengths are in the font's own units.
+    /// The font's metrics, in its own units.
     pub fn metrics(self) -> &'static Metrics {
         &self.parsed().metrics
     }
 
-    /// In sizes.
+    /// How wide a glyph is, as a multiple of the font size.
     pub fn advance(self, glyph: GlyphId) -> f32 {
         let it = self.parsed();
         it.glyphs.advance_width(glyph).unwrap_or(0.0) / f32::from(it.metrics.units_per_em)
@@ -81,7 +81,7 @@ impl Face {
         faces.find_map(|face| Some((face, face.parsed().charmap.map(c)?)))
     }
 
-    /// The same, or a box.
+    /// What a character is written with, or a box where no font has it.
     pub fn glyph_or_box(self, c: char) -> (Self, GlyphId) {
         let found = self.glyph(c).or_else(|| self.glyph(REPLACEMENT));
         found.expect("the program's own fonts have a box")

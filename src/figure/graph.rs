@@ -23,7 +23,7 @@ pub struct Graph {
 pub struct GraphNode {
     pub label: String,
 
-    /// In columns and rows, whole numbers at their middles.
+    /// Its place in columns and rows; whole numbers are their middles.
     pub at: [f32; 2],
     pub kind: GraphKind,
     pub pick: Pick,
@@ -31,12 +31,12 @@ pub struct GraphNode {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GraphEdge {
-    /// Of the nodes.
+    /// The nodes at its ends, by their index.
     pub from: usize,
     pub to: usize,
     pub kind: GraphKind,
 
-    /// What it goes along: “head 3”.
+    /// The part of the model that it goes along: “head 3”.
     pub via: String,
     pub weight: f32,
 }
@@ -51,7 +51,7 @@ pub enum GraphKind {
 }
 
 impl GraphKind {
-    /// In the order of the legend.
+    /// All kinds, in the order of the legend.
     pub const ALL: [Self; 3] = [Self::Stream, Self::Attention, Self::Mlp];
 
     pub fn name(self) -> &'static str {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 pub mod color;
 mod csv;
 mod depth;
+mod export;
 mod file_format;
 mod graph;
 pub mod font;
@@ -29,7 +30,8 @@ pub mod words;
 pub use self::csv::to_csv;
 pub use color::{ColorMap, Rgb};
 pub use depth::{DepthBar, DepthPart, DepthPlace};
-pub use file_format::FileFormat;
+pub use export::{Caption, Export, NoSuchChart, Page, PageWidth, Tokens};
+pub use file_format::{FileFormat, UnknownFormat};
 pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
 pub use npz::to_npz;
 #[cfg(test)]
@@ -47,10 +49,13 @@ pub use text::to_text;
 /// One or more charts that belong together, below each other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Figure {
+    /// What a file of it is called, without the ending: `egypt-capital_causal-trace`.
+    #[serde(skip)]
+    pub file_name: String,
     pub title: String,
     pub charts: Vec<Chart>,
 
-    /// What keeps it from meaning what it seems to.
+    /// What keeps the figure from meaning what it seems to mean.
     pub warnings: Vec<String>,
 
     /// Small print: what was done, with which settings, and how to read it.
@@ -80,15 +85,15 @@ pub struct Pick {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(clippy::struct_field_names, reason = "that is what a colour map is called")]
 pub struct Map {
-    /// Unique within its figure; heard by people who do not see it.
+    /// The map's name, unique within its figure; screen readers say it.
     pub name: String,
     pub rows: Side,
     pub columns: Side,
 
-    /// One row after the other; NaN where there is none.
+    /// The numbers of one row after the other; NaN where there is none.
     pub values: Vec<f32>,
 
-    /// Values at the ends of the colours; what lies outside is clipped.
+    /// The values at the ends of the colour scale; what lies outside is clipped.
     pub range: (f32, f32),
     pub color_map: ColorMap,
 
@@ -97,20 +102,20 @@ pub struct Map {
 
     pub is_square: bool,
 
-    /// One of several alike: drawn small and without labels, beside the others.
+    /// Whether it is one of several alike, drawn small and without labels, beside each other.
     pub is_small: bool,
 
-    /// Which cells are estimates. As many as values, or none.
+    /// Whether each cell is an estimate. As many as values, or none.
     pub estimated: Vec<bool>,
 
-    /// Written into each cell where there is room. As many as values, or none.
+    /// The text in each cell, where there is room. As many as values, or none.
     pub texts: Vec<String>,
 
     /// More about each cell, a line each. As many as values, or none.
     pub details: Vec<String>,
 }
 
-/// Named numbers, from zero to either side.
+/// Named numbers as bars from zero, to either side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(clippy::struct_field_names, reason = "bars have bars")]
 pub struct Bars {
@@ -118,8 +123,8 @@ pub struct Bars {
     pub quantity: String,
     pub bars: Vec<Bar>,
 
-    /// What each bar is of, where they stand in order of depth: they are then drawn over layers. As
-    /// many as bars, or none.
+    /// The part of the model that each bar is of, for bars in order of depth, which are drawn over
+    /// layers. As many as bars, or none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<DepthPart>,
 }
@@ -146,7 +151,7 @@ pub struct Lines {
     pub name: String,
     pub quantity: String,
 
-    /// What stands below the layers' numbers.
+    /// The title of the axis of layers.
     pub layer_title: String,
     pub series: Vec<Series>,
 }
@@ -155,10 +160,11 @@ pub struct Lines {
 pub struct Series {
     pub name: String,
 
-    /// By layer; NaN where there is none.
+    /// A number for each layer; NaN where there is none.
     pub values: Vec<f32>,
 
-    /// How sure each is, from low to high; NaN where nobody knows. As many as values, or none.
+    /// The interval of each number, from low to high; NaN where there is none. As many as values, or
+    /// no intervals.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub band: Vec<(f32, f32)>,
 }
@@ -171,7 +177,7 @@ pub struct Scatter {
     pub y_title: String,
     pub points: Vec<Point>,
 
-    /// Whether both are the same quantity, so that equal is a line.
+    /// Whether both numbers are the same quantity, so that a line shows where they are equal.
     pub has_diagonal: bool,
 }
 
@@ -201,7 +207,7 @@ pub struct Row {
 pub enum Cell {
     Text(String),
 
-    /// As [`crate::tokens::visible`] writes it.
+    /// A token as [`crate::tokens::visible`] writes it.
     Token(String),
 
     /// The token that is asked for, set apart by a star and a colour.
@@ -236,7 +242,7 @@ impl Figure {
 }
 
 impl Chart {
-    /// Unique within its figure.
+    /// The chart's name, unique within its figure.
     pub fn name(&self) -> &str {
         match self {
             Self::Map(it) => &it.name,
@@ -249,7 +255,7 @@ impl Chart {
         }
     }
 
-    /// The first of these, if it is a small map, and those after it that go by the same scale.
+    /// The small maps at the beginning of a list of charts that share the scale of the first.
     pub fn small_maps(charts: &[Self]) -> Vec<&Map> {
         let mut small = charts.iter().map_while(|chart| match chart {
             Self::Map(map) if map.is_small => Some(map),
@@ -262,7 +268,7 @@ impl Chart {
 }
 
 impl Bars {
-    /// In the order of a list.
+    /// Bars in the order of a list, not over layers.
     pub fn new(
         name: impl Into<String>,
         quantity: impl Into<String>,
@@ -278,7 +284,7 @@ impl Bars {
 }
 
 impl Bar {
-    /// Of no place in the model.
+    /// A bar of no place in the model.
     pub fn new(label: impl Into<String>, value: f32) -> Self {
         Self { label: label.into(), value, pick: Pick::default() }
     }
@@ -300,7 +306,7 @@ impl Table {
 }
 
 impl Row {
-    /// Of no place in the model.
+    /// A row about no place in the model.
     pub fn new(cells: impl IntoIterator<Item = Cell>) -> Self {
         Self { cells: cells.into_iter().collect(), pick: Pick::default() }
     }
@@ -311,7 +317,7 @@ impl Row {
 }
 
 impl Cell {
-    /// What it says, unless it is a number.
+    /// The cell's text; `None` for a number.
     pub fn text(&self) -> Option<String> {
         match self {
             Self::Text(text) | Self::Token(text) => Some(text.clone()),
@@ -357,7 +363,7 @@ impl Lines {
 }
 
 impl Series {
-    /// Without a band. `values`: by layer.
+    /// A series without intervals. `values`: by layer.
     pub fn new(name: impl Into<String>, values: impl IntoIterator<Item = f32>) -> Self {
         Self { name: name.into(), values: values.into_iter().collect(), band: Vec::new() }
     }
@@ -366,7 +372,7 @@ impl Series {
         self.band.is_empty() || self.band.len() == self.values.len()
     }
 
-    /// The ends of the band, NaN where there is none.
+    /// The ends of a layer's interval, NaN where there is none.
     fn ends(&self, layer: usize) -> (f32, f32) {
         self.band.get(layer).copied().unwrap_or((f32::NAN, f32::NAN))
     }
@@ -381,7 +387,7 @@ pub fn band_pieces(band: &[(f32, f32)]) -> Vec<Vec<(usize, f32, f32)>> {
 }
 
 impl Map {
-    /// From the smallest to the largest value, without estimates or details.
+    /// A map whose colours go from the smallest to the largest value, without estimates or details.
     pub fn new(name: &str, rows: Side, columns: Side, values: Vec<f32>, quantity: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -403,7 +409,7 @@ impl Map {
         Self { color_map, ..self }
     }
 
-    /// From red to blue, as far down as up, so that zero is white.
+    /// The map in colours from red to blue, whose range reaches as far down as up: zero is white.
     pub fn diverging(self) -> Self {
         let largest =
             self.values.iter().filter(|it| it.is_finite()).fold(0.0_f32, |a, b| a.max(b.abs()));
@@ -427,7 +433,7 @@ impl Map {
         self.columns.labels.len()
     }
 
-    /// What a cell is about.
+    /// The place in the model that a cell is about.
     pub fn pick(&self, row: usize, column: usize) -> Pick {
         let mut pick = Pick::default();
         for (side, nth) in [(&self.rows, row), (&self.columns, column)] {
@@ -451,7 +457,7 @@ impl Pick {
         Self { layer: Some(layer), head: Some(head), ..Self::default() }
     }
 
-    /// This, and where it says nothing what was picked before.
+    /// This pick, completed by what was picked before.
     pub fn over(self, before: Self) -> Self {
         Self {
             layer: self.layer.or(before.layer),
@@ -461,7 +467,7 @@ impl Pick {
     }
 }
 
-/// The smallest and the largest number there is; never empty.
+/// The smallest and the largest of some numbers; a range that is never empty.
 fn extent(values: &[f32]) -> (f32, f32) {
     let finite = || values.iter().copied().filter(|value| value.is_finite());
     let low = finite().fold(f32::INFINITY, f32::min);

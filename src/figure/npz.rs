@@ -65,7 +65,7 @@ fn flags(shape: &[usize], values: &[bool]) -> Vec<u8> {
     npy("|b1", shape, values.iter().map(|it| u8::from(*it)))
 }
 
-/// Of one width, in UTF-32.
+/// An array of texts of one width, in UTF-32.
 fn texts(shape: &[usize], values: &[String]) -> Vec<u8> {
     let width = values.iter().map(|it| it.chars().count()).max().unwrap_or(0).max(1);
     let chars = values.iter().flat_map(|it| it.chars().chain(std::iter::repeat('\0')).take(width));

@@ -24,7 +24,7 @@ struct Joined<'a> {
     name: String,
     kind: Physical,
 
-    /// What charts have of it, each from which line on.
+    /// The values that charts have in this column, each with the line where it begins.
     parts: Vec<(usize, &'a Values)>,
 }
 

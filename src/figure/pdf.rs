@@ -7,26 +7,26 @@ use pdf_writer::types::{CidFontType, FontFlags, SystemInfo, TextRenderingMode, U
 use pdf_writer::{Content, Filter, Finish as _, Name, Pdf, Rect, Ref, Str, TextStr};
 use subsetter::GlyphRemapper;
 
-use super::Figure;
 use super::color::Rgb;
 use super::font::{Face, REPLACEMENT};
 use super::scene::{AREA_OPACITY, Anchor, BASELINE, Scene, Shape, Text};
+use super::{Figure, Page};
 
 /// A figure as PDF: one page as large as it is, lines and text that can be searched, and of the fonts
 /// the glyphs that are used.
 ///
 /// Characters that the fonts lack, such as ideographs, show as `□`, and a note says which.
-pub fn to_pdf(figure: &Figure) -> Vec<u8> {
-    written(figure, &with_note_of_missing(figure))
+pub fn to_pdf(figure: &Figure, page: Page) -> Vec<u8> {
+    written(figure, &with_note_of_missing(figure, page))
 }
 
 /// A figure for a file that brings its fonts.
-pub(super) fn with_note_of_missing(figure: &Figure) -> Scene {
-    let scene = Scene::of(figure);
+pub(super) fn with_note_of_missing(figure: &Figure, page: Page) -> Scene {
+    let scene = Scene::of(figure, page);
     let Some(note) = note_of_missing(&scene) else { return scene };
     let mut figure = figure.clone();
     figure.notes.push(note);
-    Scene::of(&figure)
+    Scene::of(&figure, page)
 }
 
 fn note_of_missing(scene: &Scene) -> Option<String> {
@@ -53,10 +53,10 @@ struct Used {
     face: Face,
     glyphs: GlyphRemapper,
 
-    /// By their number in the part.
+    /// The characters, by the number of their glyph in the part.
     chars: BTreeMap<u16, char>,
 
-    /// In thousandths of a size, by their number in the part.
+    /// How wide glyphs are, in thousandths of the font size, by their number in the part.
     widths: BTreeMap<u16, f32>,
 }
 
@@ -67,7 +67,7 @@ fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
         chars: BTreeMap::new(),
         widths: BTreeMap::new(),
     });
-    let mut page = Page { content: Content::new(), height: scene.height, used: &mut used };
+    let mut page = Drawn { content: Content::new(), height: scene.height, used: &mut used };
     for shape in &scene.shapes {
         page.draw(shape);
     }
@@ -112,7 +112,7 @@ fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
     pdf.finish()
 }
 
-/// What areas are filled with.
+/// The name of the graphics state that makes areas pale.
 const PALE: Name<'static> = Name(b"Pale");
 
 fn name_in_page(face: Face) -> Name<'static> {
@@ -129,13 +129,13 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A page that is being drawn. PDF counts from the bottom.
-struct Page<'a> {
+struct Drawn<'a> {
     content: Content,
     height: f32,
     used: &'a mut [Used; 2],
 }
 
-impl Page<'_> {
+impl Drawn<'_> {
     fn draw(&mut self, shape: &Shape) {
         match shape {
             Shape::Box { at: [x, y], size: [width, height], fill, line } => {
@@ -254,7 +254,7 @@ impl Page<'_> {
 }
 
 impl Used {
-    /// As a font of two bytes a character, addressed by glyph.
+    /// Writes the part as a font with two bytes for each character, addressed by glyph.
     fn write(&self, pdf: &mut Pdf, font: Ref, [cid, descriptor, file, cmap]: [Ref; 4]) {
         let info =
             SystemInfo { registry: Str(b"Adobe"), ordering: Str(b"Identity"), supplement: 0 };
@@ -311,125 +311,5 @@ impl Used {
             chars.pair(number, c);
         }
         pdf.cmap(cmap, &chars.finish());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::Read as _;
-
-    use super::*;
-    use crate::figure::{Chart, Map, Side};
-
-    fn figure(tokens: [&str; 2]) -> Figure {
-        let rows = Side::tokens("Token", tokens.map(str::to_owned).into(), Some(1..2));
-        let map =
-            Map::new("Map", rows, Side::layers("Layer", 2), vec![0.1, f32::NAN, 0.3, 0.4], "p");
-        Figure {
-            title: "Causal trace — p(·Paris)".to_owned(),
-            charts: vec![Chart::Map(map)],
-            notes: vec!["A note".to_owned()],
-            ..Figure::default()
-        }
-    }
-
-    /// Every piece of text on the page, by the fonts' own tables of characters.
-    fn texts(pdf: &[u8]) -> Vec<String> {
-        let text = String::from_utf8_lossy(pdf);
-        // In the order of the fonts: their resources' names, and the tables.
-        let mut tables = text.split("beginbfchar").skip(1).map(|it| {
-            let pairs = it.split("endbfchar").next().unwrap().lines().filter_map(|line| {
-                let mut parts = line.split(['<', '>']).filter(|it| !it.trim().is_empty());
-                let number = |hex: &str| u32::from_str_radix(hex.trim(), 16).unwrap();
-                let (glyph, char) = (number(parts.next()?), number(parts.next()?));
-                Some((glyph, char::from_u32(char).unwrap()))
-            });
-            pairs.collect::<BTreeMap<u32, char>>()
-        });
-        let fonts: BTreeMap<&str, BTreeMap<u32, char>> = ["/Sans", "/Mono"]
-            .into_iter()
-            .filter(|name| text.contains(&format!("{name} ")))
-            .map(|name| (name, tables.next().unwrap()))
-            .collect();
-
-        let start = pdf.windows(7).position(|it| it == b"stream\n").unwrap() + 7;
-        let mut content = Vec::new();
-        flate2::read::ZlibDecoder::new(&pdf[start..]).read_to_end(&mut content).unwrap();
-        let mut font = "";
-        let mut found = Vec::new();
-        let mut at = 0;
-        while at < content.len() {
-            let end =
-                content[at..].iter().position(|&it| it == b'\n').unwrap_or(content.len() - at);
-            let line = &content[at..at + end];
-            let shown = String::from_utf8_lossy(line).into_owned();
-            at += end + 1;
-            if shown.ends_with(" Tf") {
-                font = if shown.starts_with("/Sans") { "/Sans" } else { "/Mono" };
-            } else if shown.ends_with(" Tj") {
-                let glyphs = string(&line[..line.len() - 3]);
-                let chars = glyphs
-                    .chunks(2)
-                    .map(|it| fonts[font][&(256 * u32::from(it[0]) + u32::from(it[1]))]);
-                found.push(chars.collect());
-            }
-        }
-        found
-    }
-
-    /// In hexadecimal digits, or in brackets with escapes.
-    fn string(written: &[u8]) -> Vec<u8> {
-        let text = std::str::from_utf8(&written[1..written.len() - 1]).unwrap();
-        if written[0] == b'<' {
-            let byte = |nth: usize| u8::from_str_radix(&text[2 * nth..2 * nth + 2], 16).unwrap();
-            return (0..text.len() / 2).map(byte).collect();
-        }
-        let mut bytes = Vec::new();
-        let mut rest = text.chars();
-        while let Some(c) = rest.next() {
-            let byte = match (c, rest.clone().next()) {
-                ('\\', Some('0'..='7')) => {
-                    let octal: String = rest.by_ref().take(3).collect();
-                    u8::from_str_radix(&octal, 8).unwrap()
-                }
-                ('\\', Some(escaped)) => {
-                    rest.next();
-                    match escaped {
-                        'n' => b'\n',
-                        'r' => b'\r',
-                        't' => b'\t',
-                        'b' => 8,
-                        'f' => 12,
-                        other => other as u8,
-                    }
-                }
-                (c, _) => c as u8,
-            };
-            bytes.push(byte);
-        }
-        bytes
-    }
-
-    #[test]
-    fn a_pdf_has_one_page_and_its_text_can_be_searched() {
-        let pdf = to_pdf(&figure(["The", "·Tower"]));
-        let text = String::from_utf8_lossy(&pdf);
-        assert_eq!(text.matches("/Type /Page\n").count(), 1);
-        assert!(text.contains("/Count 1"));
-        let found = texts(&pdf);
-        for expected in ["Causal trace — p(·Paris)", "The", "·Tower*", "Layer", "A note"] {
-            assert!(found.iter().any(|it| it == expected), "{expected}: {found:?}");
-        }
-        assert_eq!(to_pdf(&figure(["The", "·Tower"])), pdf);
-        // Fonts of some hundred kilobytes each, less what is not used.
-        assert!(pdf.len() < 40_000, "{}", pdf.len());
-    }
-
-    #[test]
-    fn what_the_fonts_lack_is_said() {
-        let found = texts(&to_pdf(&figure(["The", "東a京"])));
-        assert!(found.iter().any(|it| it == "□a□*"), "{found:?}");
-        let note = found.iter().find(|it| it.contains("stands for")).unwrap();
-        assert!(note.contains("U+4EAC, U+6771"), "{note}");
     }
 }

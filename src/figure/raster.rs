@@ -8,21 +8,21 @@ use vello_cpu::color::AlphaColor;
 use vello_cpu::kurbo::{Affine, BezPath, Circle, Point, Rect, Shape as _, Stroke};
 use vello_cpu::{Pixmap, RenderContext, Resources};
 
-use super::Figure;
 use super::color::Rgb;
 use super::font::Face;
 use super::pdf::with_note_of_missing;
 use super::scene::{AREA_OPACITY, Anchor, BASELINE, Shape, Text};
+use super::{Figure, Page};
 
 /// How many times larger than on a screen a picture is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale(u8);
 
 impl Scale {
-    /// Those that are offered.
+    /// The scales that are offered.
     pub const ALL: [Self; 4] = [Self(1), Self(2), Self(3), Self(4)];
 
-    /// Nothing outside 1 to 4.
+    /// `None` outside 1 to 4.
     pub fn new(times: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|it| it.0 == times)
     }
@@ -31,42 +31,48 @@ impl Scale {
         self.0
     }
 
-    /// Pixels in a point: as browsers draw an SVG, at 96 pixels an inch.
+    pub fn text(self) -> &'static str {
+        ["1×", "2×", "3×", "4×"][usize::from(self.0) - 1]
+    }
+
+    /// How many pixels a point has: as browsers draw an SVG, at 96 pixels an inch.
     fn pixels(self) -> f64 {
         f64::from(self.0) * 96.0 / 72.0
     }
 }
 
-/// Sharp in print at the size of a page's column.
+/// Twice, which is sharp in print at the width of a column.
 impl Default for Scale {
     fn default() -> Self {
         Self(2)
     }
 }
 
+/// A figure as a PNG.
+///
 /// # Panics
 ///
 /// Never: memory can be written to.
-pub fn to_png(figure: &Figure, scale: Scale) -> Vec<u8> {
+pub fn to_png(figure: &Figure, page: Page, scale: Scale) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    to_image(figure, scale)
+    to_image(figure, page, scale)
         .write_to(&mut bytes, ImageFormat::Png)
         .expect("an image of a size above zero can be written to memory");
     bytes.into_inner()
 }
 
-/// On white paper.
+/// A figure on white paper.
 ///
 /// # Panics
 ///
 /// Never: there are as many pixels as the sides say.
-pub fn to_image(figure: &Figure, scale: Scale) -> RgbImage {
-    let scene = with_note_of_missing(figure);
+pub fn to_image(figure: &Figure, page: Page, scale: Scale) -> RgbImage {
+    let scene = with_note_of_missing(figure, page);
     let largest = f64::from(u16::MAX) / f64::from(scene.width.max(scene.height));
     let pixels = scale.pixels().min(largest);
     let side = |points: f32| (f64::from(points) * pixels).floor().max(1.0) as u16;
     let (width, height) = (side(scene.width), side(scene.height));
-    let mut page = Page { ctx: RenderContext::new(width, height), pixels };
+    let mut page = Drawn { ctx: RenderContext::new(width, height), pixels };
     page.ctx.set_paint(color(Rgb([255; 3])));
     page.ctx.fill_rect(&Rect::new(0.0, 0.0, f64::from(width), f64::from(height)));
     for shape in &scene.shapes {
@@ -80,10 +86,10 @@ pub fn to_image(figure: &Figure, scale: Scale) -> RgbImage {
         .expect("there are as many pixels as the sides say")
 }
 
-struct Page {
+struct Drawn {
     ctx: RenderContext,
 
-    /// In a point.
+    /// How many pixels a point has.
     pixels: f64,
 }
 
@@ -91,7 +97,7 @@ fn color(Rgb([r, g, b]): Rgb) -> AlphaColor<vello_cpu::color::Srgb> {
     AlphaColor::from_rgb8(r, g, b)
 }
 
-impl Page {
+impl Drawn {
     fn draw(&mut self, shape: &Shape) {
         match shape {
             Shape::Box { at, size, fill, line } => {
@@ -194,7 +200,7 @@ impl Page {
     }
 }
 
-/// Outlines one after the other. Fonts count upwards, pixels down.
+/// The outlines of a line of text. Fonts count upwards, pixels down.
 #[derive(Default)]
 struct Glyphs {
     path: BezPath,

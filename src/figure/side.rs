@@ -13,27 +13,27 @@ use crate::tokens::TokenizedPrompt;
 /// One side of a map.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Side {
-    /// What stands along it: “Restored layer”.
+    /// The title of the side: “Restored layer”.
     pub title: String,
 
-    /// One of its places, in a sentence: “layer”, “token”.
+    /// What one of its places is called in a sentence: “layer”, “token”.
     pub noun: String,
 
-    /// One per row or column.
+    /// A label for each row or column.
     pub labels: Vec<String>,
 
-    /// What each of them is. As many as labels.
+    /// What each row or column is. As many as labels.
     pub keys: Vec<Key>,
 
-    /// Set apart by a star and a colour, like the subject in ROME's figures.
+    /// The places that a star and a colour set apart, like the subject in ROME's figures.
     pub marked: Range<usize>,
 
     /// Whether the labels are tokens; else they are numbers or names.
     pub is_tokens: bool,
 }
 
-/// What a row or column is: by this a place is found again in other views, and in figures of other
-/// facts, whose labels differ.
+/// What a row or column is. By its key a place is found in other views, and in figures of other facts,
+/// whose labels differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Key {
@@ -46,7 +46,7 @@ pub enum Key {
         role: Option<Role>,
     },
 
-    /// All tokens of a role.
+    /// All tokens that have a role.
     Role(Role),
 
     /// A part of the model that writes to the residual stream.
@@ -55,7 +55,7 @@ pub enum Key {
     /// Layers that are restored together.
     Width(usize),
 
-    /// Its label says all there is.
+    /// Something that only its label tells.
     Label,
 }
 
@@ -65,51 +65,51 @@ impl Side {
         Self { title, noun, labels, keys, marked: 0..0, is_tokens: false }
     }
 
-    /// Layers, from 0.
+    /// A side of layers, from 0.
     pub fn layers(title: &str, n_layers: usize) -> Self {
         let labels = (0..n_layers).map(|layer| layer.to_string()).collect();
         Self::new(title, "layer", labels, (0..n_layers).map(Key::Layer).collect())
     }
 
-    /// Heads, from 0.
+    /// A side of heads, from 0.
     pub fn heads(n_heads: usize) -> Self {
         let labels = (0..n_heads).map(|head| head.to_string()).collect();
         Self::new("Head", "head", labels, (0..n_heads).map(Key::Head).collect())
     }
 
-    /// Tokens as they are written on screen, the subject marked.
+    /// A side of tokens, as they are written on screen, the subject marked.
     pub fn tokens(title: &str, labels: Vec<String>, subject: Option<Range<usize>>) -> Self {
         let keys = (0..labels.len()).map(|pos| Key::Position { pos, role: None }).collect();
         let marked = subject.unwrap_or(0..0);
         Self { marked, is_tokens: true, ..Self::new(title, "token", labels, keys) }
     }
 
-    /// All tokens of a prompt, with their roles.
+    /// A side of all tokens of a prompt, with their roles.
     pub fn prompt(title: &str, prompt: &TokenizedPrompt) -> Self {
         let key = |pos| Key::Position { pos, role: Some(Role::of(prompt, pos)) };
         let keys = (0..prompt.n_pos()).map(key).collect();
         Self { keys, ..Self::tokens(title, token_labels(prompt), prompt.subject.clone()) }
     }
 
-    /// What tokens are to their prompts.
+    /// A side of the roles that tokens have in their prompts.
     pub fn roles(roles: &[Role]) -> Self {
         let labels = roles.iter().map(ToString::to_string).collect();
         let keys = roles.iter().copied().map(Key::Role).collect();
         Self::new("Token's role", "role", labels, keys)
     }
 
-    /// Anything else.
+    /// A side of anything else.
     pub fn named(title: &str, noun: &str, labels: Vec<String>) -> Self {
         let keys = vec![Key::Label; labels.len()];
         Self::new(title, noun, labels, keys)
     }
 
-    /// With some places set apart.
+    /// The side with some places set apart.
     pub fn marking(self, marked: Range<usize>) -> Self {
         Self { marked, ..self }
     }
 
-    /// Which of its places was picked, if one was.
+    /// The place of this side that was picked, if one was.
     pub fn nth_of(&self, pick: Pick) -> Option<usize> {
         self.keys.iter().position(|key| match *key {
             Key::Layer(layer) => pick.layer == Some(layer),

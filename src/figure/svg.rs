@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::Figure;
 use super::color::Rgb;
 use super::scene::{AREA_OPACITY, Anchor, BASELINE, Scene, Shape, Text};
+use super::{Figure, Page};
 
 /// A figure as SVG, in points: real axes and real text, which can be searched and restyled. Fonts are
 /// named, not embedded: Helvetica or what stands for it, and a monospaced one for tokens.
-pub fn to_svg(figure: &Figure) -> String {
-    let scene = Scene::of(figure);
+pub fn to_svg(figure: &Figure, page: Page) -> String {
+    let scene = Scene::of(figure, page);
     let (width, height) = (scene.width, scene.height);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width:.1}pt\" height=\"{height:.1}pt\" \
@@ -121,7 +121,7 @@ fn hex(Rgb([r, g, b]): Rgb) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// For XML; what it cannot hold is replaced.
+/// Text as XML holds it; characters that XML cannot hold are replaced.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

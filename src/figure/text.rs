@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use super::tidy::{Block, Column, Values};
 use super::{Chart, Figure, Side, number};
 
-/// Between two columns.
+/// What stands between two columns.
 const GAP: &str = "  ";
 
-/// How long the longest bar of a list is.
+/// The length of the longest bar of a list, in characters.
 const BAR: f32 = 24.0;
 
 /// Title, charts, warnings and notes. What is wider than `width` characters goes on below; a single
@@ -175,7 +175,7 @@ impl Sheet {
         Self { columns: block.columns.iter().map(column).collect() }
     }
 
-    /// With a bar for each number: filled above zero, hollow below.
+    /// The sheet with a bar for each number: filled above zero, hollow below.
     fn with_bars(mut self, values: &[f32]) -> Self {
         let finite = values.iter().filter(|it| it.is_finite());
         let largest = finite.fold(0.0_f32, |a, b| a.max(b.abs())).max(f32::MIN_POSITIVE);
@@ -212,7 +212,7 @@ impl Sheet {
         }
     }
 
-    /// As many rows beside each other as there is room for.
+    /// Prints as many rows beside each other as there is room for.
     fn print_beside(&self, width: usize) -> String {
         let all: Vec<&SheetColumn> = self.columns.iter().collect();
         let lines = lines(&all);
@@ -253,21 +253,27 @@ fn lines(columns: &[&SheetColumn]) -> Vec<String> {
     std::iter::once(head).chain(rows).collect()
 }
 
-/// Words up to the width, with what goes on below set in.
+/// Words up to the width; what goes on below is set in. No line ends with a space.
 fn wrap(text: &mut String, words: &str, width: usize) {
     for line in words.lines() {
-        let mut length = 0;
+        let (mut length, mut is_start) = (0, true);
         for word in line.split(' ') {
             let n = word.chars().count();
-            if length > 0 && length + 1 + n > width {
+            if !is_start && length + 1 + n > width {
+                text.truncate(text.trim_end_matches(' ').len());
                 text.push_str("\n  ");
-                length = 2;
-            } else if length > 0 {
+                (length, is_start) = (2, true);
+            }
+            if is_start && word.is_empty() {
+                continue;
+            }
+            if !is_start {
                 text.push(' ');
                 length += 1;
             }
             text.push_str(word);
             length += n;
+            is_start = false;
         }
         text.push('\n');
     }

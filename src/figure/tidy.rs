@@ -8,7 +8,7 @@ pub(super) struct Block {
     /// The two sides of what is a grid; its columns then have a value for each place, row by row.
     pub sides: Option<[Edge; 2]>,
 
-    /// Each name once.
+    /// The columns; no two have the same name.
     pub columns: Vec<Column>,
 }
 
@@ -132,7 +132,7 @@ impl Block {
         Self::list(table.columns.iter().enumerate().map(column).collect())
     }
 
-    /// All columns, those of the sides first: a line for each place.
+    /// All columns, those of the sides first, with a line for each place.
     pub fn lines(&self) -> Vec<Column> {
         let Some([rows, columns]) = &self.sides else { return self.columns.clone() };
         let (n_rows, n_columns) = (rows.labels.len(), columns.labels.len());
@@ -168,7 +168,7 @@ impl Edge {
         Self { title, noun, labels: side.labels.clone(), columns }
     }
 
-    /// One of its places in a sentence: “layer 3”.
+    /// What a place is called in a sentence: “layer 3”.
     pub fn name(&self, nth: usize) -> String {
         format!("{} {}", self.noun, self.labels[nth])
     }

@@ -1,19 +1,66 @@
-//! How readings, tokens and places are called: the same in the window and in files.
+//! The names of readings, tokens, places and settings, the same in the window and in files.
 
-use super::number::significant;
+use flate2::Crc;
+use serde::Serialize;
+
+use super::number::{significant, with_thousands};
 use crate::analysis::attention::Weighting;
 use crate::analysis::attribution_patching::BasePoint;
 use crate::analysis::causal_trace::{self, CausalTrace, Severed};
 use crate::analysis::{Measurement, Metric, Positions};
 use crate::tokens::{Answer, Bos, TokenizedPrompt, visible};
 
-/// As it begins a line: errors are written to follow a colon, and on screen they stand alone.
+/// Text that begins a line: errors are written to follow a colon, and on screen they stand alone.
 pub fn capitalized(text: &impl ToString) -> String {
     let text = text.to_string();
     let mut chars = text.chars();
     match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),
         None => text,
+    }
+}
+
+/// A count with its noun: “1 fact”, “2 facts”.
+pub fn counted(n: usize, noun: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{s}", with_thousands(n as u64))
+}
+
+/// “The likeliest token”, “The 3 likeliest tokens”.
+pub fn likeliest(n: usize) -> String {
+    match n {
+        1 => "The likeliest token".to_owned(),
+        n => format!("The {n} likeliest tokens"),
+    }
+}
+
+/// A list that is too long to be named, by its count and checksum: “100 prompts #1a2b3c4d”.
+///
+/// # Panics
+///
+/// Never: lists of tokens, prompts and facts are JSON.
+pub fn listed_as(list: &[impl Serialize], noun: &str) -> String {
+    format!("{} {}", counted(list.len(), noun), checksum(list))
+}
+
+/// A checksum (CRC-32) that tells a list from others: “#1a2b3c4d”.
+///
+/// # Panics
+///
+/// Never: what a spec holds is JSON.
+pub fn checksum(list: &(impl Serialize + ?Sized)) -> String {
+    let bytes = serde_json::to_vec(list).expect("what a spec holds is JSON");
+    let mut crc = Crc::new();
+    crc.update(&bytes);
+    format!("#{:08x}", crc.sum())
+}
+
+/// Names in a sentence: “a”, “a and b”, “a, b and c”.
+pub fn joined(names: &[String]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        [name] => name.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 
@@ -27,7 +74,7 @@ pub fn attention_title(weighting: Weighting) -> &'static str {
     }
 }
 
-/// What its colours stand for.
+/// What the colours of a map of attention stand for.
 pub fn attention_quantity(weighting: Weighting) -> &'static str {
     match weighting {
         Weighting::Pattern => "Attention weight",
@@ -37,8 +84,8 @@ pub fn attention_quantity(weighting: Weighting) -> &'static str {
     }
 }
 
-/// How one query's weight is spread. `pattern`: of one head, `[query, key]`. The last token's where
-/// `query` is none.
+/// How a query's attention is spread, the last token's where `query` is `None`. `pattern`: of one head,
+/// `[query, key]`.
 pub fn attention_spread(prompt: &TokenizedPrompt, pattern: &[f32], query: Option<usize>) -> String {
     let n_pos = prompt.n_pos();
     let query = query.filter(|&pos| pos < n_pos).unwrap_or_else(|| prompt.last());
@@ -63,7 +110,7 @@ pub fn attention_spread(prompt: &TokenizedPrompt, pattern: &[f32], query: Option
     format!("From {from} to {}", parts.join("  ·  "))
 }
 
-/// What must be known to read it.
+/// What must be known to read a map of attention.
 pub fn about_attention(weighting: Weighting) -> &'static str {
     match weighting {
         Weighting::Pattern => {
@@ -83,7 +130,7 @@ pub fn about_attention(weighting: Weighting) -> &'static str {
     }
 }
 
-/// What is held in a trace, and in how many layers. Nothing if nothing is.
+/// What is held in a trace, and in how many layers. `None` if nothing is.
 pub fn severed(sever: Option<Severed>, layers: Option<usize>) -> Option<String> {
     let outputs = match sever? {
         Severed::Mlp => "MLPs",
@@ -97,7 +144,7 @@ pub fn severed(sever: Option<Severed>, layers: Option<usize>) -> Option<String> 
     })
 }
 
-/// What that means, in a sentence.
+/// What the outputs that a trace holds mean, in a sentence. `None` if it holds none.
 pub fn about_severed(spec: &causal_trace::Spec) -> Option<String> {
     let outputs = match spec.sever.filter(|_| spec.is_severed())? {
         Severed::Mlp => "MLP",
@@ -135,12 +182,12 @@ pub fn first_piece(answer: &Answer) -> String {
     visible(&answer.pieces[0])
 }
 
-/// The same of a prompt, whether or not it has one.
+/// The first token of a prompt's answer, or the word “answer” where the prompt has none.
 pub fn answer_piece(prompt: &TokenizedPrompt) -> String {
     prompt.answer.as_ref().map_or_else(|| "answer".to_owned(), first_piece)
 }
 
-/// Whether there is more to it than its first token.
+/// Whether an answer has more than one token.
 pub fn is_long(answer: Option<&Answer>) -> bool {
     answer.is_some_and(|answer| answer.ids.len() > 1)
 }
@@ -153,7 +200,7 @@ pub fn metric_name(metric: Metric, prompt: &TokenizedPrompt) -> String {
     of_tokens(metric, &first, whole.as_deref().unwrap_or("answer"), &foil)
 }
 
-/// The same of several prompts, each with its own answer.
+/// A metric of several prompts, each with its own answer.
 pub fn metric_of_answers(metric: Metric) -> String {
     of_tokens(metric, "answer", "whole answer", "foil")
 }
@@ -170,6 +217,11 @@ fn of_tokens(metric: Metric, first: &str, whole: &str, foil: &str) -> String {
     }
 }
 
+/// Whether a metric rises as the answer is lost.
+pub fn rises(metric: Metric) -> bool {
+    matches!(metric, Metric::Rank | Metric::Kl)
+}
+
 /// The metric if a run has it, else the probability of the answer's first token.
 pub fn metric_or_prob(metric: Metric, clean: &Measurement) -> Metric {
     if clean.get(metric).is_some() { metric } else { Metric::Prob }
@@ -180,7 +232,7 @@ pub fn told(metric: Metric, value: f32) -> f32 {
     if metric == Metric::Rank { value + 1.0 } else { value }
 }
 
-/// The same with four digits, if there is one.
+/// A reading as it is told, with four digits, or that there is none.
 pub fn reading(metric: Metric, value: Option<f32>) -> String {
     value.map_or_else(|| "not computed".to_owned(), |value| significant(told(metric, value), 4))
 }
@@ -191,7 +243,7 @@ pub fn token_at(pos: usize, prompt: &TokenizedPrompt) -> String {
     format!("token {pos} {piece}")
 }
 
-/// In a sentence: “at the subject”.
+/// Positions in a sentence: “at the subject”.
 pub fn at(positions: &Positions, prompt: &TokenizedPrompt) -> String {
     match positions {
         Positions::All => "at every token".to_owned(),
@@ -205,7 +257,7 @@ pub fn at(positions: &Positions, prompt: &TokenizedPrompt) -> String {
     }
 }
 
-/// In a list: “subject”, and single tokens by their text.
+/// Positions in a list: “subject”, and single tokens by their text.
 pub fn positions_name(positions: &Positions, prompt: &TokenizedPrompt) -> String {
     match positions {
         Positions::All => "all".to_owned(),
@@ -217,7 +269,7 @@ pub fn positions_name(positions: &Positions, prompt: &TokenizedPrompt) -> String
     }
 }
 
-/// What was asked, with the tokens that numbers are about.
+/// The prompt as it was asked, with the tokens that numbers are about.
 pub fn prompt(prompt: &TokenizedPrompt) -> String {
     let text = prompt.text.replace('\n', "↩");
     let answer = prompt.answer.as_ref().map(|it| format!("  ·  answer {}", visible(&it.text)));
@@ -226,10 +278,13 @@ pub fn prompt(prompt: &TokenizedPrompt) -> String {
         Bos::On => "  ·  BOS before it",
         Bos::Off => "",
     };
-    format!("Prompt “{text}”{bos}{}{}", answer.unwrap_or_default(), foil.unwrap_or_default())
+    let subject = prompt.subject.as_ref().and_then(|it| prompt.pieces.get(it.clone()));
+    let subject = subject.map(|it| format!("  ·  subject {}", visible(&it.concat())));
+    let parts = [subject, answer, foil].map(Option::unwrap_or_default).concat();
+    format!("Prompt “{text}”{bos}{parts}")
 }
 
-/// What an answer of several tokens is measured by.
+/// Says what an answer of several tokens is measured by. `None` for an answer of one.
 pub fn long_answer(metric: Metric, prompt: &TokenizedPrompt) -> Option<String> {
     let answer = prompt.answer.as_ref().filter(|answer| answer.ids.len() > 1)?;
     let what = match metric {
@@ -241,7 +296,7 @@ pub fn long_answer(metric: Metric, prompt: &TokenizedPrompt) -> Option<String> {
 }
 
 /// How far a trace is, and what stands in for the rest. `estimated`: where the gradient of the
-/// estimates was taken. Nothing if all of it is there.
+/// estimates was taken. `None` if all cells are there.
 pub fn computed(trace: &CausalTrace, estimated: Option<BasePoint>) -> Option<String> {
     let n_cells = trace.restored.values().len();
     let n_done = trace.restored.values().iter().filter(|runs| !runs.is_empty()).count();
@@ -257,25 +312,32 @@ pub fn computed(trace: &CausalTrace, estimated: Option<BasePoint>) -> Option<Str
 
 /// A warning, if the model would not have said the answer.
 pub fn not_first_guess(clean: &Measurement, prompt: &TokenizedPrompt) -> Option<String> {
-    let n = clean.rank;
-    let tokens = if n == 1 { "token is" } else { "tokens are" };
     let answer = answer_piece(prompt);
-    (n > 0).then(|| format!("Not the model's first guess: {n} {tokens} likelier than {answer}"))
+    (clean.rank > 0).then(|| {
+        format!("Not the model's first guess: {} likelier than {answer}", likelier(clean.rank))
+    })
+}
+
+/// “1 token is”, “2 tokens are”.
+pub fn likelier(rank: u32) -> String {
+    let are = if rank == 1 { "is" } else { "are" };
+    format!("{} {are}", counted(rank as usize, "token"))
+}
+
+/// A warning, if the corruption takes nothing away that could come back. `name`: of the metric.
+/// `total`: clean − corrupted.
+pub fn no_effect(name: &str, metric: Metric, total: f32) -> Option<String> {
+    let (does, lost) = if rises(metric) { ("raise", -total) } else { ("lower", total) };
+    (lost <= 0.0).then(|| {
+        format!(
+            "The corruption does not {does} {name}: the total effect (clean − corrupted) is {}, so \
+             there is nothing to restore",
+            significant(total, 3)
+        )
+    })
 }
 
 /// Why a layer is set apart.
 pub fn planted(layer: usize) -> String {
     format!("* layer {layer}: the fact was written into its MLP, and nowhere else")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_that_comes_twice_is_told_by_its_position() {
-        let pieces = ["The", " cat", " saw", " the", " cat"].map(str::to_owned).to_vec();
-        let prompt = TokenizedPrompt { pieces, ..TokenizedPrompt::empty() };
-        assert_eq!(token_labels(&prompt), ["The", "·cat 1", "·saw", "·the", "·cat 4"]);
-    }
 }

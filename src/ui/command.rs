@@ -88,15 +88,13 @@ commands! {
         "How large screenshots are, in times the window: above 1 text and maps are drawn anew, \
          larger",
     );
-    SaveFigure(Arc<Figure>): "Save figure…",
-        "As SVG or PDF with real axes and text, as PNG, or its numbers as CSV, JSON, npz or \
-         Parquet: the ending of the name decides";
-    /// The figure that a view shows of the fact that is looked at.
-    SaveFigureOf(Pane): "Save figure…",
-        "As SVG or PDF with real axes and text, as PNG, or its numbers as CSV, JSON, npz or \
-         Parquet: the ending of the name decides";
+    Export(Arc<Figure>): "Export…", EXPORT;
+    /// Exports the figure that a view shows of the fact that is looked at.
+    ExportOf(Pane): "Export…", EXPORT;
+    ChooseFigurePath: "Choose a file for the figure…";
+    /// Copies what the open dialog would write.
+    CopyExport: "Copy what is exported";
     CopyTableOf(Pane): "Copy table", "The numbers as CSV, to be pasted into a spreadsheet";
-    CopyFigureOf(Pane): "Copy figure as SVG", "As text, to be pasted into a drawing program";
     CopyImage(Arc<Figure>): "Copy image", "As a picture of pixels, as large as the setting says";
     CopyImageOf(Pane): "Copy image", "As a picture of pixels, as large as the setting says";
     CopyCommandLineOf(Pane): "Copy command line",
@@ -327,6 +325,8 @@ const NO_DIALOG: &str = "For systems without a file dialog";
 const ANEW: &str = "Opens the model again on this device";
 const BESIDE: &str =
     "A second model: both are asked the same, one above the other, with the same settings";
+const EXPORT: &str = "One chart or all, as wide as a column of a journal or free, as SVG, PDF or PNG, or \
+                      its numbers as CSV, JSON, npz or Parquet";
 const SESSION: &str =
     "Model, facts, settings, arrangement, edits and all results in one .factscope file";
 
@@ -441,11 +441,10 @@ impl Words {
 
 impl Command {
     /// The commands that copy or save what a view shows.
-    pub fn taking_away(pane: Pane) -> [Self; 7] {
+    pub fn taking_away(pane: Pane) -> [Self; 6] {
         [
-            Self::SaveFigureOf(pane),
+            Self::ExportOf(pane),
             Self::CopyImageOf(pane),
-            Self::CopyFigureOf(pane),
             Self::CopyTableOf(pane),
             Self::SaveSpec(pane),
             Self::FillSpec(pane),

@@ -16,6 +16,7 @@ use super::completions::Completions;
 use crate::builtin;
 use crate::facts::Dataset;
 use crate::figure::FileFormat;
+use crate::figure::words::capitalized;
 use crate::hub;
 use crate::noise_file;
 use crate::session::EXTENSION;
@@ -24,10 +25,10 @@ use crate::worker::Which;
 /// No person cancels a dialog faster.
 const TOO_FAST: Duration = Duration::from_millis(300);
 
-/// How many ways to go on are listed.
+/// The most completions that are listed.
 const N_COMPLETIONS: usize = 6;
 
-/// What a path is wanted for.
+/// The purpose that a path is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Model(Which),
@@ -41,7 +42,7 @@ pub enum Purpose {
     OpenedSpec,
 }
 
-/// Waits for the answer. Called on a thread of its own.
+/// A function that waits for the answer. It is called on a thread of its own.
 pub type Answer = Box<dyn FnOnce() -> Option<PathBuf> + Send>;
 
 /// What files are called, and how their names end.
@@ -55,7 +56,7 @@ pub trait Picker: Send + Sync {
     fn save_file(&self, title: &str, dir: Option<&Path>, name: &str) -> Answer;
 }
 
-/// The real one.
+/// The picker that shows the system's own dialogs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RfdPicker;
 
@@ -102,13 +103,13 @@ impl Purpose {
             Self::Session => "Open session",
             Self::SavedSession => "Save session as",
             Self::Screenshot => "Save screenshot",
-            Self::Figure => "Save figure",
+            Self::Figure => "Export figure",
             Self::Spec => "Save what was asked",
             Self::OpenedSpec => "Open experiment",
         }
     }
 
-    /// What a file is called that is to be written.
+    /// The name of a file that is to be written, unless its own dialog says another.
     fn file_name(self) -> Option<&'static str> {
         match self {
             Self::Model(_) | Self::Dataset | Self::Noise | Self::Session | Self::OpenedSpec => None,
@@ -186,6 +187,10 @@ impl Purpose {
             Self::SavedSession if !has_extension => path.with_extension(EXTENSION),
             Self::Screenshot if !has_extension => path.with_extension("png"),
             Self::Figure if !has_extension => path.with_extension("svg"),
+            Self::Figure => {
+                FileFormat::of(&path).map_err(|error| capitalized(&error))?;
+                path
+            }
             Self::Spec if !has_extension => path.with_extension("json"),
             _ => path,
         };
@@ -193,10 +198,11 @@ impl Purpose {
     }
 }
 
-/// Shows a dialog. `tell` is given what was picked, and whether there was no dialog to pick from.
+/// Shows a dialog. `name`: what a file that is to be written is called, if not as usual. `tell` is given
+/// what was picked, and whether there was no dialog to pick from.
 pub fn ask(
     picker: &Arc<dyn Picker>,
-    purpose: Purpose,
+    (purpose, name): (Purpose, Option<&str>),
     dir: Option<&Path>,
     ctx: &egui::Context,
     tell: impl FnOnce(Option<PathBuf>, bool) + Send + 'static,
@@ -210,7 +216,7 @@ pub fn ask(
         Purpose::OpenedSpec => picker.pick_file(title, dir, ("Experiments", &["json"])),
         Purpose::Session => picker.pick_file(title, dir, ("Sessions", &[EXTENSION])),
         Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
-            picker.save_file(title, dir, purpose.file_name().unwrap_or_default())
+            picker.save_file(title, dir, name.or_else(|| purpose.file_name()).unwrap_or_default())
         }
     };
     let ctx = ctx.clone();
@@ -232,7 +238,7 @@ pub struct PathPrompt {
     why: Why,
     is_new: bool,
 
-    /// How what is typed may go on.
+    /// The ways in which the typed path may go on.
     completions: Completions,
 }
 
@@ -360,7 +366,7 @@ pub fn path_prompt_ui(
     }
 }
 
-/// As a shell would read it: `~` is the user's own folder.
+/// A path as a shell would read it: `~` is the user's own folder.
 pub(super) fn typed_path(text: &str) -> PathBuf {
     let text = text.trim();
     match (text.strip_prefix("~/"), dirs::home_dir()) {

@@ -113,9 +113,8 @@ fn title(command: &Command) -> String {
         Command::OpenModelBesideAt(_) => format!("Open beside: model {}", command.text()),
         Command::OpenSessionAt(_) => format!("Open session {}", command.text()),
         Command::OpenDatasetAt(_) => format!("Open dataset {}", command.text()),
-        Command::SaveFigureOf(pane)
+        Command::ExportOf(pane)
         | Command::CopyImageOf(pane)
-        | Command::CopyFigureOf(pane)
         | Command::CopyTableOf(pane)
         | Command::SaveSpec(pane)
         | Command::FillSpec(pane)

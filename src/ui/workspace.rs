@@ -16,7 +16,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::command::Command;
 use super::pane::{Pane, View};
-use crate::figure::Scale;
 
 /// The arrangement of the open views.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -364,15 +363,6 @@ impl Showing<'_> {
                 ui.close();
             }
         }
-        ui.menu_button("Size of pictures", |ui| {
-            for scale in Scale::ALL {
-                let command = Command::SetFigureScale(scale.times());
-                if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-                    self.commands.push(command);
-                    ui.close();
-                }
-            }
-        });
         ui.separator();
         if let Some(view) = active.map(Pane::view) {
             let button = ui.button(format!("Close {}", view.text()));

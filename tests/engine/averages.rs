@@ -511,5 +511,9 @@ fn an_interval_needs_two_facts() {
     let result = AnalysisResult::TraceAverage(found);
     let figure = Figure::of(&result, &Look::new(&engine.info.tokenizer));
     assert!(figure.title.contains("1 fact "), "{}", figure.title);
-    assert!(figure.is_whole() && !factscope::figure::to_svg(&figure).contains("NaN"));
+    assert!(
+        figure.is_whole()
+            && !factscope::figure::to_svg(&figure, factscope::figure::Page::default())
+                .contains("NaN")
+    );
 }

@@ -1,10 +1,12 @@
 //! A figure's numbers as files of other programs, read back without this one.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use factscope::figure::{
-    Bar, Bars, Chart, Figure, Lines, Map, Pick, Scale, Series, Side, Waterfall, to_csv, to_image,
-    to_npz, to_parquet, to_pdf, to_png, to_svg,
+    Bar, Bars, Caption, Chart, Export, Figure, FileFormat, Lines, Map, Page, PageWidth, Pick,
+    Scale, Series, Side, Tokens, Waterfall, to_csv, to_image, to_npz, to_parquet, to_pdf, to_png,
+    to_svg,
 };
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
@@ -172,10 +174,17 @@ fn a_band_is_in_tables_and_pictures_of_its_line() {
         lines.series[0].band.clear();
     }
     let area = "<polygon points=";
-    assert_eq!([&with, &without].map(|it| to_svg(it).matches(area).count()), [1, 0]);
-    let is_pale = |it: &Figure| to_pdf(it).windows(5).any(|bytes| bytes == b"/Pale");
+    assert_eq!(
+        [&with, &without].map(|it| to_svg(it, Page::default()).matches(area).count()),
+        [1, 0]
+    );
+    let is_pale =
+        |it: &Figure| to_pdf(it, Page::default()).windows(5).any(|bytes| bytes == b"/Pale");
     assert_eq!([&with, &without].map(is_pale), [true, false]);
-    assert_ne!(to_image(&with, Scale::default()), to_image(&without, Scale::default()));
+    assert_ne!(
+        to_image(&with, Page::default(), Scale::default()),
+        to_image(&without, Page::default(), Scale::default())
+    );
     let json = serde_json::to_value(&with).unwrap();
     assert_eq!(json["charts"][1]["Lines"]["series"][0]["band"][1], serde_json::json!([1.5, 4.0]));
     // One end too few is no band.
@@ -248,7 +257,7 @@ fn a_waterfalls_numbers_say_where_each_bar_begins_and_ends() {
 /// What is drawn: as far from the first bar's left end as the numbers are from zero.
 #[test]
 fn a_waterfalls_bars_are_drawn_where_they_begin() {
-    let svg = to_svg(&waterfall());
+    let svg = to_svg(&waterfall(), Page::default());
     let number = |line: &str, name: &str| -> f32 {
         let (_, rest) = line.split_once(&format!(" {name}=\"")).unwrap();
         rest.split_once('"').unwrap().0.parse().unwrap()
@@ -270,7 +279,7 @@ fn a_waterfalls_bars_are_drawn_where_they_begin() {
 #[test]
 fn a_picture_grows_with_its_scale_and_is_not_empty() {
     let figure = figure();
-    let images = Scale::ALL.map(|scale| to_image(&figure, scale));
+    let images = Scale::ALL.map(|scale| to_image(&figure, Page::default(), scale));
     let [small, .., large] = &images;
     for (image, times) in images.iter().zip(1..) {
         assert!(image.width().abs_diff(times * small.width()) <= times, "{}", image.width());
@@ -280,7 +289,7 @@ fn a_picture_grows_with_its_scale_and_is_not_empty() {
         assert!((0.001..0.1).contains(&share), "{share}");
         assert_eq!(image.get_pixel(0, 0).0, [255; 3]);
     }
-    let png = to_png(&figure, Scale::new(4).unwrap());
+    let png = to_png(&figure, Page::default(), Scale::new(4).unwrap());
     assert_eq!(image::load_from_memory(&png).unwrap().into_rgb8(), *large);
     assert_eq!(Scale::new(5), None);
 }
@@ -291,5 +300,66 @@ fn figures_without_charts_are_files_all_the_same() {
     assert_eq!(unzipped(&to_npz(&empty)).len(), 2);
     let reader = SerializedFileReader::new(bytes::Bytes::from(to_parquet(&empty))).unwrap();
     assert_eq!(reader.get_row_iter(None).unwrap().count(), 0);
-    assert!(to_png(&empty, Scale::default()).starts_with(b"\x89PNG"));
+    assert!(to_png(&empty, Page::default(), Scale::default()).starts_with(b"\x89PNG"));
+}
+
+/// What is written where, of all charts or one, with tokens as the format or the user wants them.
+#[test]
+fn the_ending_of_the_name_says_what_is_written() {
+    let tokens = vec!["The".to_owned(), "\u{b7}<a,b>".to_owned()];
+    let rows = Side::tokens("Token", tokens, Some(1..2));
+    let values = vec![0.25, f32::NAN, 0.5, -1.5];
+    let map = Map::new("Map", rows, Side::layers("Layer", 2), values, "p").diverging();
+    let figure = Figure {
+        title: "A & B".to_owned(),
+        charts: vec![Chart::Map(map)],
+        notes: vec!["A note".to_owned()],
+        ..Figure::default()
+    };
+    let text = |name: &str, export: &Export| {
+        let bytes = FileFormat::of(Path::new(name)).unwrap().bytes(&figure, export).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let usual = Export::default();
+    let svg = text("a.svg", &usual);
+    assert!(svg.contains("A &amp; B") && svg.contains("\u{b7}&lt;a,b&gt;*"), "{svg}");
+    let expected = "token,token text,layer,p\n0,The,0,0.25\n0,The,1,\n\
+                    1,\"<a,b>\",0,0.5\n1,\"<a,b>\",1,-1.5\n";
+    assert_eq!(text("a.CSV", &usual), expected);
+    assert!(text("a.json", &usual).contains("\"title\": \"A & B\""));
+    let marked = Export { tokens: Tokens::Marked, ..usual.clone() };
+    assert_eq!(text("a.csv", &marked), expected.replace('<', "\u{b7}<"));
+    let plain = Export { tokens: Tokens::Plain, ..usual };
+    assert!(!text("a.svg", &plain).contains('\u{b7}'));
+    let error = FileFormat::of(Path::new("a.doc")).unwrap_err().to_string();
+    assert!(error.contains(".doc") && error.contains(".svg"), "{error}");
+}
+
+/// As wide as was asked for to a point, with what stands around the charts only where it is wanted.
+#[test]
+fn a_chart_alone_fills_a_page_of_a_column() {
+    let figure = figure();
+    let size = |svg: &str, name: &str| -> f32 {
+        let (_, rest) = svg.split_once(&format!("{name}=\"")).unwrap();
+        rest.split_once("pt\"").unwrap().0.parse().unwrap()
+    };
+    for (width, points) in [(PageWidth::OneColumn, 243.8), (PageWidth::TwoColumns, 504.6)] {
+        for name in ["Trace of MLPs", "Lens", "Parts"] {
+            let page = Page { width, caption: Caption::Hidden };
+            let export = Export { chart: Some(name.to_owned()), page, ..Export::default() };
+            let svg = FileFormat::Svg.bytes(&figure, &export).unwrap();
+            let svg = String::from_utf8(svg).unwrap();
+            assert!((size(&svg, "width") - points).abs() < 0.11, "{}", size(&svg, "width"));
+            assert!(!svg.contains("A note") && !svg.contains(">A title</text>"), "{svg}");
+            let page = Page { width, caption: Caption::Shown };
+            let export = Export { page, ..export };
+            let whole =
+                String::from_utf8(FileFormat::Svg.bytes(&figure, &export).unwrap()).unwrap();
+            assert!(whole.contains("A note") && whole.contains(">A title</text>"), "{whole}");
+            assert!(size(&whole, "height") > size(&svg, "height"));
+        }
+    }
+    let export = Export { chart: Some("Lense".to_owned()), ..Export::default() };
+    let error = FileFormat::Svg.bytes(&figure, &export).unwrap_err().to_string();
+    assert!(error.contains("Lense") && error.contains("“Trace of MLPs”, “Lens”"), "{error}");
 }

@@ -9,7 +9,7 @@ use factscope::analysis::{
     edge_attribution,
 };
 use factscope::figure::{
-    AttributionForm, Chart, Effect, Figure, Look, Map, Pick, Series, to_csv, to_svg,
+    AttributionForm, Chart, Effect, Figure, Look, Map, Page, Pick, Series, to_csv, to_svg,
 };
 use factscope::worker::Engine;
 use quick_xml::events::Event;
@@ -121,7 +121,7 @@ fn a_figures_svg_is_xml_and_its_csv_holds_every_number() {
     let look = Look::new(&engine.info.tokenizer);
     for result in results(&engine) {
         let figure = Figure::of(&result, &look);
-        let svg = to_svg(&figure);
+        let svg = to_svg(&figure, Page::default());
         let mut reader = quick_xml::Reader::from_str(&svg);
         let mut depth = 0;
         let mut texts = String::new();
@@ -229,5 +229,45 @@ fn edges_are_listed_as_far_as_lists_may_be_long() {
         assert_eq!(rows, Some(n_rows));
         assert_eq!(figure.notes[0].contains(", 7 of them listed"), n_rows < 12);
         assert!(figure.notes[0].contains("the 12 largest of "), "{}", figure.notes[0]);
+    }
+}
+
+/// Instead of a blank map on a scale without a span.
+#[test]
+fn a_trace_whose_corruption_takes_nothing_away_says_so_and_shows_all_its_numbers() {
+    let engine = engine("tiny");
+    let prompt = prompt("In Paris it is", "Paris", Some("it"));
+    let spec = AnalysisSpec::CausalTrace(trace());
+    let found = engine.run(&prompt, &spec, &AnalysisCtx::unwatched()).unwrap();
+    let AnalysisResult::CausalTrace(mut found) = found else { unreachable!() };
+    let look = Look::new(&engine.info.tokenizer);
+    for rise in [0.0, 1e-6] {
+        let clean = found.clean;
+        found.corrupted.iter_mut().for_each(|it| it.prob = clean.prob + rise);
+        let figure = Figure::of(&AnalysisResult::CausalTrace(found.clone()), &look);
+        let says = "The corruption does not lower p(·it)";
+        assert!(figure.warnings.iter().any(|it| it.starts_with(says)), "{:?}", figure.warnings);
+        let Chart::Map(map) = &figure.charts[0] else { panic!("{:?}", figure.charts) };
+        assert!(map.values.iter().all(|it| (map.range.0..=map.range.1).contains(it)));
+    }
+    found.corrupted.iter_mut().for_each(|it| it.prob = 0.0);
+    let figure = Figure::of(&AnalysisResult::CausalTrace(found), &look);
+    assert!(figure.warnings.iter().all(|it| !it.contains("does not lower")));
+}
+
+#[test]
+fn an_edit_says_in_its_title_whether_it_worked() {
+    let engine = engine("tiny");
+    let look = Look::new(&engine.info.tokenizer);
+    let mut edits = results(&engine).into_iter().filter_map(|it| match it {
+        AnalysisResult::RankOneEdit(it) => Some(it),
+        _ => None,
+    });
+    let mut found = edits.next().unwrap();
+    let target = found.spec.target.first();
+    for (id, says) in [(target, "The edit worked: "), (target + 1, "The edit did not work: ")] {
+        found.told[0].after.top.id = id;
+        let figure = Figure::of(&AnalysisResult::RankOneEdit(found.clone()), &look);
+        assert!(figure.title.starts_with(says), "{}", figure.title);
     }
 }

@@ -56,7 +56,7 @@ fn a_number_that_differs_is_noticed() {
 }
 
 /// All numbers that a chart shows.
-fn numbers(chart: &Chart) -> Vec<f32> {
+pub fn numbers(chart: &Chart) -> Vec<f32> {
     let mut numbers: Vec<f32> = match chart {
         Chart::Map(map) => map.values.clone(),
         Chart::Bars(it) => it.bars.iter().map(|it| it.value).collect(),

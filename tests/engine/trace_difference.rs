@@ -153,7 +153,7 @@ fn hidden_states_of_models_of_other_depths_are_compared_where_as_much_is_passed(
 
     let engine = engine("tiny");
     let look = Look { metric: Metric::Logit, ..Look::new(&engine.info.tokenizer) };
-    let figure = Figure::of_difference(&found, ["first", "second"], Component::Hidden, &look);
+    let figure = Figure::of_difference(&found, ["first", "second"], &few, &look);
     let [Chart::Map(map)] = figure.charts.as_slice() else { panic!("{:?}", figure.charts) };
     assert_eq!(map.columns.labels, ["25 %", "50 %", "75 %", "100 %"]);
     assert!(map.details[1].contains("First, layer 1  "), "{}", map.details[1]);
@@ -182,8 +182,7 @@ fn the_figure_of_a_difference_is_centred_and_says_what_is_recalled() {
     });
     let it = trace_difference([&a, &b], Metric::Logit).unwrap();
     let look = Look { metric: Metric::Logit, ..Look::new(&engine.info.tokenizer) };
-    let figure =
-        Figure::of_difference(&it, comparison::Second::Inverse.names(), Component::Mlp, &look);
+    let figure = Figure::of_difference(&it, comparison::Second::Inverse.names(), &a, &look);
     let [Chart::Map(map)] = figure.charts.as_slice() else { panic!("{:?}", figure.charts) };
     assert!(map.range.1 > 0.0 && map.range.0 == -map.range.1);
     assert!(map.values.iter().any(|it| it.is_nan()) && map.values.iter().any(|it| it.is_finite()));

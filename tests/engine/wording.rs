@@ -45,7 +45,7 @@ fn ticks_are_round_and_inside() {
 #[test]
 fn a_token_that_comes_twice_is_told_by_its_position() {
     let pieces = ["The", " cat", " saw", " the", " cat"].map(str::to_owned).to_vec();
-    let prompt = TokenizedPrompt { pieces, ..TokenizedPrompt::nothing() };
+    let prompt = TokenizedPrompt { pieces, ..TokenizedPrompt::empty() };
     assert_eq!(token_labels(&prompt), ["The", "·cat 1", "·saw", "·the", "·cat 4"]);
 }
 

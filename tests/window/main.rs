@@ -21,6 +21,7 @@ mod keys;
 mod noise;
 mod patching;
 mod pictures;
+mod export;
 mod studies;
 mod memory;
 mod models;

@@ -9,15 +9,14 @@ use crate::figure::{Chart, Figure, Lines, Map, Series, Side};
 
 pub(super) fn figure(found: &AccumulatedResid, look: &Look<'_>) -> Figure {
     let prompt = &found.prompt;
-    let pos =
-        look.pick.position.filter(|&pos| pos < prompt.n_pos()).unwrap_or_else(|| prompt.last());
+    let pos = look.position(prompt);
     let at = token_at(pos, prompt);
     let at = if pos == prompt.last() { format!("the last {at}") } else { at };
     let target = target(prompt);
     Figure {
         title: format!("Accumulated residual stream — {target}"),
         charts: vec![Chart::Lines(lines(found, pos, &at)), Chart::Map(map(found, look))],
-        notes: notes(found, look),
+        notes: notes(found),
         ..Figure::default()
     }
 }
@@ -60,26 +59,27 @@ fn map(found: &AccumulatedResid, look: &Look<'_>) -> Map {
         .diverging()
 }
 
-fn notes(found: &AccumulatedResid, look: &Look<'_>) -> Vec<String> {
+fn notes(found: &AccumulatedResid) -> Vec<String> {
     let last = found.prompt.last();
     let end = found.logits.rows().last().and_then(|row| row.get(last)).copied();
-    let mut notes = vec![format!(
-        "The last state at the last position is the model's own logit: {}",
-        end.map_or_else(|| "not computed".to_owned(), |it| significant(it, 4)),
-    )];
-    notes.push(match found.spec.scale {
-        LensScale::Own => "Each state through the final layer norm and the unembedding, as if it \
-                           were the last: the logit lens (nostalgebraist 2020). Steps between \
-                           states are not contributions, for each state has its own scale"
-            .to_owned(),
-        LensScale::Final => "Each state divided by the last state's scale at that position, then \
-                             unembedded: a step between two states is what the attention or MLP \
-                             between them adds in direct logit attribution (Elhage et al. 2021)"
-            .to_owned(),
-    });
-    notes.push(
+    let scale = match found.spec.scale {
+        LensScale::Own => {
+            "Each state through the final layer norm and the unembedding, as if it were the last: the \
+             logit lens (nostalgebraist 2020). Steps between states are not contributions, for each \
+             state has its own scale"
+        }
+        LensScale::Final => {
+            "Each state divided by the last state's scale at that position, then unembedded: a step \
+             between two states is what the attention or MLP between them adds in direct logit \
+             attribution (Elhage et al. 2021)"
+        }
+    };
+    vec![
+        format!(
+            "The last state at the last position is the model's own logit: {}",
+            end.map_or_else(|| "not computed".to_owned(), |it| significant(it, 4)),
+        ),
+        scale.to_owned(),
         "n_pre is the stream in front of layer n's attention, n_mid in front of its MLP".to_owned(),
-    );
-    look.explain_planted(&mut notes);
-    notes
+    ]
 }

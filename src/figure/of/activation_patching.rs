@@ -1,9 +1,9 @@
 //! What a prompt answers when it is given the activations of another.
 
-use super::{HeadMap, Look};
+use super::{Look, by_row, head_map, largest_heads, size};
 use crate::analysis::activation_patching::{ActivationPatching, Part, Places};
 use crate::analysis::{Measurement, Pair, Role};
-use crate::figure::words::{first_piece, metric_name, metric_or_prob, reading};
+use crate::figure::words::{first_piece, joined, metric_name, metric_or_prob, reading};
 use crate::figure::{Cell, Chart, Key, Pick};
 use crate::figure::{Figure, Map, Row, Side, Table};
 use crate::tokens::{TokenizedPrompt, visible};
@@ -26,13 +26,10 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
                 Places::Together => "All pairs".to_owned(),
                 Places::Each => place(it, nth),
             };
-            let (n_layers, n_heads) = (grid.n_rows(), grid.n_columns());
-            let map =
-                HeadMap { name: &name, quantity: &quantity, n_layers, n_heads, value: &value };
-            charts.push(Chart::Map(map.map(look)));
-            if it.patched.len() == 1 {
-                charts.push(Chart::Bars(map.largest(look)));
-            }
+            let map = head_map(&name, &quantity, size(grid), look, value);
+            let largest = (it.patched.len() == 1).then(|| largest_heads(&map, look));
+            charts.push(Chart::Map(map));
+            charts.extend(largest);
         }
     } else if let [grid] = it.patched.as_slice() {
         let n_layers = grid.n_rows();
@@ -40,10 +37,8 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
             Places::Together => vec!["all pairs".to_owned()],
             Places::Each => (0..grid.n_columns()).map(|nth| place(it, nth)).collect(),
         };
-        let values = (0..labels.len())
-            .flat_map(|column| (0..n_layers).map(move |layer| (layer, column)))
-            .map(|(layer, column)| change(grid.get(layer, column)))
-            .collect();
+        let values =
+            by_row(labels.len(), n_layers, |column, layer| change(grid.get(layer, column)));
         let title = if it.spec.window > 1 {
             "Layer at the centre of the patched window"
         } else {
@@ -72,7 +67,15 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
         prompt.answer.as_ref().map_or_else(|| "its answer".to_owned(), first_piece)
     };
     let shown = |it: &Measurement| reading(metric, it.get(metric));
-    let mut notes = vec![
+    let places = match it.spec.places {
+        Places::Each => "each by itself",
+        Places::Together => "all at once",
+    };
+    let window = match it.spec.window {
+        1 => "one layer at a time".to_owned(),
+        n => format!("{n} layers around each at a time"),
+    };
+    let notes = vec![
         format!(
             "Activations of “{}” put into the run of “{}”, where {} is measured: undisturbed {}, in the \
              other prompt {}",
@@ -83,14 +86,13 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
             shown(&it.donor),
         ),
         format!(
-            "{}. Below 0: what is put in takes from {}; a logit difference is with {}, the other \
+            "{}, {places}, {window}. Below 0: what is put in takes from {}; a logit difference is with {}, the other \
              prompt's answer",
             paired(&it.spec.pairs, &it.spec.donor, &it.prompt),
             answer(&it.prompt),
             it.prompt.foil.as_ref().map_or_else(|| "none".to_owned(), first_piece),
         ),
     ];
-    look.explain_planted(&mut notes);
     Figure {
         title: format!("Patching {} from the other prompt", part(it.spec.part)),
         charts,
@@ -99,17 +101,18 @@ pub(super) fn figure(it: &ActivationPatching, look: &Look<'_>) -> Figure {
     }
 }
 
-/// How pairs were found.
+/// How pairs were found, and which they are where they were paired by hand.
 pub(super) fn paired(
     pairs: &[Pair],
     donor: &TokenizedPrompt,
     recipient: &TokenizedPrompt,
-) -> &'static str {
+) -> String {
     if pairs == Pair::by_role(donor, recipient) {
-        "Positions are paired by their roles"
-    } else {
-        "Positions are paired by hand"
+        return "Positions are paired by their roles".to_owned();
     }
+    let pairs: Vec<String> =
+        pairs.iter().map(|it| format!("{} → {}", it.donor, it.recipient)).collect();
+    format!("Positions are paired by hand ({})", joined(&pairs))
 }
 
 fn part(part: Part) -> &'static str {

@@ -1,18 +1,17 @@
 //! What `AtP*` estimates of queries, keys, values, heads and MLPs, and how well that fits.
 
-use super::{HeadMap, Look, by_row, corruption};
+use super::{Look, by_row, corruption, estimates_against, head_map};
 use crate::analysis::Correlation;
 use crate::analysis::atp_star::{AtpStar, Node, Verified};
 use crate::figure::number::significant;
-use crate::figure::words::metric_name;
-use crate::figure::{Bar, Bars, Chart, ColorMap, Figure, Map, Pick, Point, Scatter, Side};
+use crate::figure::words::{metric_name, token_at};
+use crate::figure::{Bar, Bars, Chart, ColorMap, Figure, Map, Pick, Point, Side};
 use crate::tokens::visible;
 
 pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
     let name = metric_name(it.spec.metric, &it.prompt);
     let quantity = format!("AtP* size, change of {name}");
-    let last = it.prompt.n_pos() - 1;
-    let pos = look.pick.position.unwrap_or(last).min(last);
+    let pos = look.position(&it.prompt);
     let mlps = &it.effects[Node::ALL.iter().position(|it| *it == Node::Mlp).unwrap_or(0)][0];
     let (n_layers, n_pos) = (mlps.n_rows(), mlps.n_columns());
     let values = by_row(n_pos, n_layers, |pos, layer| {
@@ -26,10 +25,8 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
         let value = |layer: usize, head: usize| {
             it.effect(node, layer, pos, head).map_or(f32::NAN, |it| it.size)
         };
-        let token = visible(&it.prompt.pieces[pos]);
-        let name = format!("{what} at token {pos} {token}");
-        let map = HeadMap { name: &name, quantity: &quantity, n_layers, n_heads, value: &value };
-        let map = map.map(look);
+        let name = format!("{what} at {}", token_at(pos, &it.prompt));
+        let map = head_map(&name, &quantity, [n_layers, n_heads], look, value);
         let most = map.range.1;
         charts.push(Chart::Map(map.in_range(0.0, most).colored(ColorMap::Reds)));
     }
@@ -49,7 +46,7 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
          layers dropped in turn. Clean {}. \
          Corrupted: {}",
         it.runs.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
-        corruption::contrast(&it.spec.contrast, it.runs.noise_std),
+        corruption::contrast(&it.spec.contrast, it.runs.noise_std, look),
     )];
     if !it.verified.is_empty() {
         let points = it.verified.iter().map(|part| Point {
@@ -58,13 +55,8 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
             y: part.patched,
             pick: pick(part),
         });
-        charts.push(Chart::Scatter(Scatter {
-            name: "Verified".to_owned(),
-            x_title: format!("Estimated change of {name}"),
-            y_title: format!("Measured change of {name}"),
-            points: points.collect(),
-            has_diagonal: true,
-        }));
+        let change = format!("change of {name}");
+        charts.push(estimates_against("Verified", "Measured", &change, points));
         notes.extend(it.agreement.map(|[fixed, plain]| {
             format!(
                 "{} parts corrupted for real: {}; without the softmax computed anew {}",
@@ -74,7 +66,6 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
             )
         }));
     }
-    look.explain_planted(&mut notes);
     Figure {
         title: format!("Estimated effects of parts on {name} (AtP*)"),
         charts,

@@ -44,7 +44,9 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     notes.push(about_attention(attention.spec.weighting).to_owned());
     if beside.len() > 1 {
         notes.push(if is_rollout {
-            "Small: all layers, in the same colours".to_owned()
+            let layers = &attention.spec.layers;
+            let (first, last) = (layers.start, layers.end.saturating_sub(1));
+            format!("Small: layers {first} to {last}, in the same colours")
         } else {
             format!("Small: all heads of layer {layer}, in the same colours")
         });
@@ -53,7 +55,7 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     Figure { title: format!("{what} — {name}"), charts, notes, ..Figure::default() }
 }
 
-/// One head's pattern, queries down and keys across. `high`: where its colours end.
+/// One head's pattern, queries down and keys across. `high`: the value at the end of its colours.
 pub fn attention_map(attention: &Attention, name: &str, pattern: &[f32], high: f32) -> Map {
     let prompt = &attention.prompt;
     let side = |title: &str, noun: &str| {

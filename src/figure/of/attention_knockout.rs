@@ -4,7 +4,7 @@ use super::Look;
 use crate::analysis::Metric;
 use crate::analysis::attention_knockout::{AttentionKnockout, Edges};
 use crate::figure::words::{
-    is_long, long_answer, metric_name, not_first_guess, positions_name, reading,
+    is_long, joined, long_answer, metric_name, not_first_guess, positions_name, reading,
 };
 use crate::figure::{Chart, Figure, Lines, Series};
 use crate::tokens::TokenizedPrompt;
@@ -18,12 +18,14 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
     };
     let quantity = metric_name(metric, prompt);
     let n_layers = knockout.cut.n_columns();
-    let series = knockout.spec.edges.iter().enumerate().map(|(nth, edges)| {
+    let edges: Vec<String> =
+        knockout.spec.edges.iter().map(|edges| edges_name(edges, prompt)).collect();
+    let series = edges.iter().enumerate().map(|(nth, edges)| {
         let percent = |layer| {
             let change = knockout.relative_change(nth, layer, metric);
             change.map_or(f32::NAN, |change| 100.0 * change)
         };
-        Series::new(edges_name(edges, prompt), (0..n_layers).map(percent))
+        Series::new(&**edges, (0..n_layers).map(percent))
     });
     let (layer_title, cut) = match knockout.spec.window {
         1 => ("Layer that is cut", "edges cut in one layer at a time".to_owned()),
@@ -57,12 +59,12 @@ pub(super) fn figure(knockout: &AttentionKnockout, look: &Look<'_>) -> Figure {
          path was needed (Geva et al. 2023)"
             .to_owned(),
     );
-    look.explain_planted(&mut notes);
     Figure {
-        title: format!("Attention knockout — {quantity} without these edges"),
+        title: format!("Attention knockout — {quantity} without {}", joined(&edges)),
         charts: vec![Chart::Lines(lines)],
         notes,
         warnings,
+        ..Figure::default()
     }
 }
 

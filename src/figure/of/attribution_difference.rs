@@ -1,10 +1,12 @@
 //! Which parts write less of the answer in the second run.
 
 use super::Look;
-use super::parts::{adds_up, bar, heads_and_mlps, in_depth_order, target};
+use super::corruption::{generator, spread};
+use super::parts::{adds_up, bar, by_parts, fixed, heads_and_mlps, in_depth_order, target};
 use crate::analysis::attribution_difference::{AttributionDifference, ScaleOf, SecondRun};
 use crate::analysis::logit_attribution::{Component, Parts};
-use crate::figure::number::{signed, significant};
+use crate::figure::number::signed;
+use crate::figure::words::counted;
 use crate::figure::{Bar, Bars, Chart, Figure};
 
 const QUANTITY: &str = "Clean − corrupted contribution (logits)";
@@ -14,8 +16,9 @@ pub(super) fn figure(found: &AttributionDifference, look: &Look<'_>) -> Figure {
         Parts::Layers => vec![Chart::Bars(by_depth(found))],
         Parts::Heads => by_heads(found, look),
     };
+    let by = by_parts(found.spec.by);
     Figure {
-        title: format!("Difference in logit attribution — {}", target(&found.prompt)),
+        title: format!("Difference in logit attribution by {by} — {}", target(&found.prompt)),
         charts,
         notes: notes(found, look),
         ..Figure::default()
@@ -43,47 +46,41 @@ fn by_heads(found: &AttributionDifference, look: &Look<'_>) -> Vec<Chart> {
 }
 
 fn notes(found: &AttributionDifference, look: &Look<'_>) -> Vec<String> {
-    let number = |value: f32| format!("{value:.3}").replace('-', "−");
     let whole = "clean − corrupted logit";
-    let mut notes = vec![
-        adds_up("Σ differences + scale", found.sum(), whole, found.logit_difference()),
-        format!(
-            "Clean {}  ·  corrupted {}  ·  {}",
-            number(found.clean_logit),
-            number(found.corrupted_logit),
-            second(found),
-        ),
-    ];
     let of = match found.spec.scale_of {
         ScaleOf::Clean => "clean",
         ScaleOf::Corrupted => "corrupted",
     };
-    notes.push(format!(
-        "Each part's direct logit attribution in the clean run − in the corrupted one, at the last \
-         position, both with the {of} run's final layer norm scale. What that scale's own change \
-         adds, {}, is no part's",
-        signed(found.scale_change, 3),
-    ));
-    notes.push(
+    vec![
+        adds_up("Σ differences + scale", found.sum(), whole, found.logit_difference()),
+        format!(
+            "Clean {}  ·  corrupted {}  ·  {}",
+            fixed(found.clean_logit),
+            fixed(found.corrupted_logit),
+            second(found, look),
+        ),
+        format!(
+            "Each part's direct logit attribution in the clean run − in the corrupted one, at the last \
+             position, both with the {of} run's final layer norm scale. What that scale's own change \
+             adds, {}, is no part's",
+            signed(found.scale_change, 3),
+        ),
         "Above 0 the part writes more of the answer in the clean run. Of parts that act through \
          later ones only what they write themselves is counted (Elhage et al. 2021)"
             .to_owned(),
-    );
-    look.explain_planted(&mut notes);
-    notes
+    ]
 }
 
-fn second(found: &AttributionDifference) -> String {
+/// What the second run is.
+fn second(found: &AttributionDifference, look: &Look<'_>) -> String {
     match &found.spec.second {
-        SecondRun::Prompt { ids } => format!("corrupted: another prompt of {} tokens", ids.len()),
-        SecondRun::Noise { n_samples, seed, .. } => {
-            let std = found
-                .noise_std
-                .map_or_else(String::new, |std| format!(" σ {}", significant(std as f32, 4)));
-            let samples = if *n_samples == 1 { "sample" } else { "samples" };
+        SecondRun::Prompt { ids } => format!("corrupted: the prompt {}", look.text(ids)),
+        SecondRun::Noise { level, n_samples, seed, rng } => {
+            let std = spread(level, found.noise_std);
+            let samples = counted(*n_samples, "sample");
             format!(
-                "corrupted: noise{std} on the subject's embeddings, mean of {n_samples} {samples}, \
-                 seed {seed}"
+                "corrupted: noise σ {std} on the subject's embeddings, mean of {samples}, seed {seed}{}",
+                generator(*rng)
             )
         }
     }

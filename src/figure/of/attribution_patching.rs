@@ -1,12 +1,12 @@
 //! A causal trace as one gradient estimates it, its heads, and how well that fits.
 
-use super::causal_trace::{patched, settings};
-use super::{HeadMap, Look, by_row};
+use super::causal_trace::{patched, settings, warnings};
+use super::{Look, by_row, estimates_against, head_map, number};
 use crate::analysis::Measurement;
 use crate::analysis::attribution_patching::{AttributionPatching, BasePoint, Verified, Windows};
 use crate::figure::number::significant;
-use crate::figure::words::{long_answer, metric_name, not_first_guess, token_at};
-use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Point, Row, Scatter, Side, Table};
+use crate::figure::words::{long_answer, metric_name, token_at};
+use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Point, Row, Side, Table};
 
 pub(super) fn figure(found: &AttributionPatching, look: &Look<'_>) -> Figure {
     let (prompt, estimated) = (&found.prompt, found.spec.metric);
@@ -31,27 +31,24 @@ pub(super) fn figure(found: &AttributionPatching, look: &Look<'_>) -> Figure {
     }
 
     let mut charts = vec![Chart::Map(map)];
-    let pos = look.pick.position.filter(|&pos| pos < n_pos).unwrap_or_else(|| prompt.last());
+    let pos = look.position(prompt);
     if let Some(heads) = found.heads.get(pos) {
         let name = format!("One head's output z at {}", token_at(pos, prompt));
-        let map = HeadMap {
-            name: &name,
-            quantity: &format!("Estimated effect on {}", metric_name(estimated, prompt)),
-            n_layers,
-            n_heads: heads.n_columns(),
-            value: &|layer, head| heads.get(layer, head).copied().unwrap_or(f32::NAN),
-        };
-        charts.push(Chart::Map(map.map(look)));
+        let quantity = format!("Estimated effect on {}", metric_name(estimated, prompt));
+        let value = |layer, head| number(heads, layer, head);
+        let map = head_map(&name, &quantity, [n_layers, heads.n_columns()], look, value);
+        charts.push(Chart::Map(map));
     }
     if !found.verified.is_empty() {
-        charts.push(Chart::Scatter(scatter(found)));
+        charts.push(scatter(found));
         charts.push(Chart::Table(table(found)));
     }
     Figure {
         title: format!("Attribution patching — {}: {quantity}", patched(&found.unfilled_trace())),
         charts,
         notes: notes(found, look),
-        warnings: not_first_guess(&found.clean, &found.prompt).into_iter().collect(),
+        warnings: warnings(&found.unfilled_trace(), wanted),
+        ..Figure::default()
     }
 }
 
@@ -59,7 +56,7 @@ fn pick(layer: usize, pos: usize) -> Pick {
     Pick { layer: Some(layer), position: Some(pos), head: None }
 }
 
-fn scatter(found: &AttributionPatching) -> Scatter {
+fn scatter(found: &AttributionPatching) -> Chart {
     let name = metric_name(found.spec.metric, &found.prompt);
     let points = found.verified.iter().map(|it| Point {
         label: format!("layer {}, {}", it.layer, token_at(it.pos, &found.prompt)),
@@ -67,13 +64,7 @@ fn scatter(found: &AttributionPatching) -> Scatter {
         y: it.patched,
         pick: pick(it.layer, it.pos),
     });
-    Scatter {
-        name: "Estimated against patched".to_owned(),
-        x_title: format!("Estimated {name}"),
-        y_title: format!("Patched {name}"),
-        points: points.collect(),
-        has_diagonal: true,
-    }
+    estimates_against("Estimated against patched", "Patched", &name, points)
 }
 
 fn table(found: &AttributionPatching) -> Table {
@@ -98,7 +89,7 @@ fn table(found: &AttributionPatching) -> Table {
 
 fn notes(found: &AttributionPatching, look: &Look<'_>) -> Vec<String> {
     let (prompt, metric) = (&found.prompt, found.spec.metric);
-    let mut notes = vec![settings(&found.unfilled_trace(), metric)];
+    let mut notes = vec![settings(&found.unfilled_trace(), metric, look)];
     notes.extend(long_answer(metric, prompt));
     let name = metric_name(metric, prompt);
     notes.push(match found.spec.base {
@@ -128,6 +119,5 @@ fn notes(found: &AttributionPatching, look: &Look<'_>) -> Vec<String> {
         "* subject. An estimate: probabilities bend near 0 and 1, and attention that is sure of its \
          choice has nearly no gradient.{windows} Patch the largest for real to know how far off it is"
     ));
-    look.explain_planted(&mut notes);
     notes
 }

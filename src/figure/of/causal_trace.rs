@@ -7,10 +7,10 @@ use crate::analysis::effects::Effects;
 use crate::analysis::{Grid, Measurement, Metric};
 use crate::figure::number::{exact, signed, significant};
 use crate::figure::words::{
-    about_severed, at, computed, long_answer, metric_name, metric_or_prob, not_first_guess,
-    reading, severed, told,
+    about_severed, at, computed, joined, long_answer, metric_name, metric_or_prob, no_effect,
+    not_first_guess, reading, rises, severed, told,
 };
-use crate::figure::{Chart, ColorMap, Figure, Key, Map, Side};
+use crate::figure::{Chart, ColorMap, Figure, Key, Map, Side, extent};
 
 pub(super) fn figure(trace: &CausalTrace, look: &Look<'_>) -> Figure {
     let metric = metric_or_prob(look.metric, &trace.clean);
@@ -23,8 +23,17 @@ pub(super) fn figure(trace: &CausalTrace, look: &Look<'_>) -> Figure {
         title: format!("{} — {quantity}", patched(trace)),
         charts,
         notes: notes(&shown, look),
-        warnings: not_first_guess(&trace.clean, &trace.prompt).into_iter().collect(),
+        warnings: warnings(trace, metric),
+        ..Figure::default()
     }
+}
+
+/// What keeps a trace from showing where its answer is recalled.
+pub(super) fn warnings(trace: &CausalTrace, metric: Metric) -> Vec<String> {
+    let name = metric_name(metric, &trace.prompt);
+    let total = Effects::of(trace, metric).map(|it| it.total);
+    let without_effect = total.and_then(|total| no_effect(&name, metric, total));
+    not_first_guess(&trace.clean, &trace.prompt).into_iter().chain(without_effect).collect()
 }
 
 /// A trace as it is looked at.
@@ -33,10 +42,10 @@ struct Shown<'a> {
     metric: Metric,
     effect: Effect,
 
-    /// Nothing before the corrupted runs are there.
+    /// `None` before the corrupted runs are there.
     effects: Option<Effects>,
 
-    /// Where the estimates' gradient was taken, and the scores. Nothing if none are shown.
+    /// Where the estimates' gradient was taken, and the scores. `None` if none are shown.
     estimates: Option<(BasePoint, Grid<f32>)>,
 }
 
@@ -83,8 +92,8 @@ impl<'a> Shown<'a> {
         Measurement::mean(&self.trace.corrupted, self.metric).unwrap_or(f32::NAN)
     }
 
-    /// What a colour stands for. Dark is what matters, whichever run is changed and whichever way
-    /// the metric goes.
+    /// The number that a colour stands for. Dark is what matters, whichever run is changed and
+    /// whichever way the metric goes.
     fn value(&self, layer: usize, column: usize) -> f32 {
         let of = |effects: &Effects| match self.effect {
             Effect::Score => None,
@@ -102,6 +111,11 @@ impl<'a> Shown<'a> {
             (Direction::Noise, false) => self.clean() - score,
             (Direction::Noise, true) => score - self.clean(),
         }
+    }
+
+    /// Whether colours stand for the metric itself, not for a fall, loss or rise of it.
+    fn is_metric(&self) -> bool {
+        self.trace.spec.direction == Direction::Denoise && !rises(self.metric)
     }
 
     fn quantity(&self) -> String {
@@ -146,10 +160,16 @@ impl<'a> Shown<'a> {
         map
     }
 
-    /// ROME's: from the corrupted run's belief up to the largest found.
+    /// ROME's range: from the corrupted run's belief up to the largest found. Where the corruption
+    /// takes nothing away, nothing lies between, so that all there is is shown.
     fn range(&self, values: &[f32]) -> (f32, f32) {
         let clean = self.clean();
-        let is_score = self.trace.spec.direction == Direction::Denoise && !rises(self.metric);
+        let is_without_effect = self.effects.as_ref().is_some_and(|it| it.total <= 0.0);
+        if is_without_effect && self.is_metric() {
+            let ends = values.iter().copied().chain([0.0, clean, self.corrupted()]);
+            return extent(&ends.collect::<Vec<_>>());
+        }
+        let is_score = self.is_metric();
         let low = match self.corrupted() {
             _ if !is_score => 0.0,
             low if low.is_finite() => low,
@@ -192,18 +212,15 @@ impl<'a> Shown<'a> {
         }
         let window = match &self.trace.spec.map {
             Cells::Tokens | Cells::Heads { .. } => self.trace.window(layer),
-            Cells::Together { widths, .. } => window(layer, widths[column], self.n_layers()),
+            Cells::Together { widths, .. } => {
+                window(layer, widths.get(column).copied().unwrap_or(1), self.n_layers())
+            }
         };
         if window.len() > 1 {
             lines.push(format!("{does} layers {}–{}", window.start, window.end - 1));
         }
         lines.join("\n")
     }
-}
-
-/// Whether a lost answer raises it.
-fn rises(metric: Metric) -> bool {
-    matches!(metric, Metric::Rank | Metric::Kl)
 }
 
 fn layer_title(trace: &CausalTrace) -> &'static str {
@@ -216,7 +233,7 @@ fn layer_title(trace: &CausalTrace) -> &'static str {
     window_title(is_single, spec.direction)
 }
 
-/// What layers along an axis are: whether each stands for itself, or for a window around it.
+/// The title of an axis of layers that each stand for themselves, or for a window around them.
 pub(super) fn window_title(is_single: bool, direction: Direction) -> &'static str {
     match (is_single, direction) {
         (true, Direction::Denoise) => "Restored layer",
@@ -234,7 +251,7 @@ pub(super) fn component_name(component: Component) -> &'static str {
     }
 }
 
-/// What was put where.
+/// What was restored or corrupted, and where: the beginning of a title.
 pub(super) fn patched(trace: &CausalTrace) -> String {
     let spec = &trace.spec;
     let does = match spec.direction {
@@ -246,8 +263,10 @@ pub(super) fn patched(trace: &CausalTrace) -> String {
         (Cells::Tokens, Component::Hidden) => "a single hidden state".to_owned(),
         (Cells::Tokens, Component::Mlp) => format!("MLP output, window {}", spec.window),
         (Cells::Tokens, Component::Attn) => format!("attention output, window {}", spec.window),
-        (Cells::Together { at: positions, .. }, _) => {
-            format!("{outputs} {} in windows of some width", at(positions, &trace.prompt))
+        (Cells::Together { at: positions, widths }, _) => {
+            let widths: Vec<String> = widths.iter().map(usize::to_string).collect();
+            let at = at(positions, &trace.prompt);
+            format!("{outputs} {at} in windows of {}", joined(&widths))
         }
         (Cells::Heads { at: positions }, _) => {
             let window = match spec.window {
@@ -267,7 +286,7 @@ fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
     // What is not there yet goes first: where room is short, only the first note is shown.
     let estimated = shown.estimates.as_ref().map(|it| it.0);
     let mut notes: Vec<String> = computed(trace, estimated).into_iter().collect();
-    notes.push(settings(trace, metric));
+    notes.push(settings(trace, metric, look));
     notes.extend(corruption::embeddings(&trace.corruptions));
     notes.extend(long_answer(metric, &trace.prompt));
     if let Some(effects) = &shown.effects
@@ -300,19 +319,18 @@ fn notes(shown: &Shown<'_>, look: &Look<'_>) -> Vec<String> {
              while all else is clean"
         ),
     });
-    look.explain_planted(&mut notes);
     notes
 }
 
-/// Readings of the clean and the corrupted run, and what makes it possible to do it again.
-pub(super) fn settings(trace: &CausalTrace, metric: Metric) -> String {
+/// Readings of the clean and the corrupted run, and all settings of the corruption.
+pub(super) fn settings(trace: &CausalTrace, metric: Metric, look: &Look<'_>) -> String {
     let spread = Measurement::std(&trace.corrupted, metric)
         .map_or_else(String::new, |std| format!(" ± {}", significant(std, 2)));
     let mean = Measurement::mean(&trace.corrupted, metric);
     let parts = [
         format!("Clean {}", reading(metric, trace.clean.get(metric))),
         format!("corrupted {}{spread}", reading(metric, mean)),
-        corruption::settings(&trace.spec.draws(), trace.noise_std),
+        corruption::settings(&trace.spec.draws(), Some(trace.noise_std), look),
     ];
     parts.join("  ·  ")
 }

@@ -1,8 +1,9 @@
 //! What a head reads and writes by its weights: singular values, and the tokens along each vector.
 
-use super::Look;
+use super::{Look, listed};
 use crate::analysis::circuit::{Circuit, CircuitReading, Copying, SingularVector, TokenScore};
 use crate::figure::number::{percent, signed, significant};
+use crate::figure::words::counted;
 use crate::figure::{Bar, Bars, Cell, Chart, Figure, Pick, Point, Row, Scatter, Table};
 
 pub(super) fn figure(found: &CircuitReading, look: &Look<'_>) -> Figure {
@@ -72,14 +73,16 @@ fn notes(found: &CircuitReading, look: &Look<'_>) -> Vec<String> {
     let (n_all, n_read) = (found.singular_values.len(), found.vectors.len());
     let squares = |values: &[f32]| values.iter().map(|&it| f64::from(it).powi(2)).sum::<f64>();
     let mut notes = Vec::new();
-    let n_shown = n_all.min(look.n_listed);
-    if n_shown < n_all {
-        notes.push(format!("The {n_shown} largest of {n_all} singular values shown"));
-    }
+    notes.extend(listed(n_all.min(look.n_listed), n_all, "singular values"));
     let all = squares(&found.singular_values);
     if n_read > 0 && all > 0.0 {
         let share = squares(&found.singular_values[..n_read.min(n_all)]) / all;
-        notes.push(format!("The {n_read} vectors read make up {} of Σ σ²", percent(share as f32)));
+        notes.push(format!(
+            "The {} that are read make up {} of Σ σ²; {} listed at each end",
+            counted(n_read, "vector"),
+            percent(share as f32),
+            counted(found.spec.n_tokens, "token"),
+        ));
     }
     notes.push(match found.spec.circuit {
         Circuit::Ov => "W_V W_O (Elhage et al. 2021), its left singular vectors read by token \

@@ -1,13 +1,17 @@
 //! A fact beside its inverse or another fact: what is recalled, both maps in one scale, and how alike they are.
 
+use super::ablation::{part_name, replaced_by};
 use super::causal_trace::component_name;
-use super::{HeadMap, Look, by_row};
+use super::{Look, by_row, corruption, head_map, size};
+use crate::analysis::{Correlation, Grid};
+use crate::analysis::causal_trace::Direction;
 use crate::analysis::comparison::{
-    Comparison, MapSpec, Overlap, PValues, Peak, PeakOf, Recall, Second,
+    Comparison, MapSpec, Overlap, PValues, Peak, PeakOf, Recall, Second, Spec,
 };
-use crate::analysis::{Correlation, Grid, ablation};
 use crate::figure::number;
-use crate::figure::words::{metric_of_answers, prompt};
+use crate::figure::words::{
+    about_severed, at, checksum, joined, metric_of_answers, no_effect, prompt,
+};
 use crate::figure::{
     Cell, Chart, Figure, Lines, Map, Pick, Point, Row, Scatter, Series, Side, Table,
 };
@@ -27,30 +31,32 @@ pub(super) fn figure(it: &Comparison, look: &Look<'_>) -> Figure {
         },
         charts,
         notes: notes(it, look),
+        warnings: warnings(it),
         ..Figure::default()
     }
 }
 
+/// The most right answers that are named one by one.
+const N_RIGHT: usize = 3;
+
 fn quantity(map: &MapSpec) -> String {
     match map {
         MapSpec::Trace { spec, metric } => {
+            let does = match spec.direction {
+                Direction::Denoise => "restoring",
+                Direction::Noise => "corrupting",
+            };
             let what = component_name(spec.component);
-            format!("Effect of restoring {what} on {}", metric_of_answers(*metric))
+            format!("Effect of {does} {what} on {}", metric_of_answers(*metric))
         }
         MapSpec::Ablation { spec, metric } => {
-            let part = match spec.part {
-                ablation::Part::Heads => "each head",
-                ablation::Part::Attn => "each layer's attention",
-                ablation::Part::Mlp => "each layer's MLP",
-                ablation::Part::Layers => "each layer",
-            };
-            format!("Change of {} without {part}", metric_of_answers(*metric))
+            format!("Change of {} without {}", metric_of_answers(*metric), part_name(spec.part))
         }
         MapSpec::Attribution => "Contribution of heads to logit(answer)".to_owned(),
     }
 }
 
-/// Beside a map, whose title says what is restored or left out.
+/// What a map's colours stand for; the figure's title says what is restored or left out.
 fn brief_quantity(map: &MapSpec) -> String {
     match map {
         MapSpec::Trace { metric, .. } => format!("Effect on {}", metric_of_answers(*metric)),
@@ -59,7 +65,7 @@ fn brief_quantity(map: &MapSpec) -> String {
     }
 }
 
-/// First of all: does the model know it?
+/// Whether the model knows both facts.
 fn recall(it: &Comparison, look: &Look<'_>) -> Table {
     let row = |(nth, (prompt, recall)): (usize, (&TokenizedPrompt, &Recall))| {
         Row::new([
@@ -110,14 +116,7 @@ fn maps(it: &Comparison, quantity: &str, look: &Look<'_>) -> Vec<Chart> {
         }
         None => {
             let map = |(name, grid): (&str, &Grid<Option<f32>>)| {
-                let heads = HeadMap {
-                    name,
-                    quantity,
-                    n_layers: grid.n_rows(),
-                    n_heads: grid.n_columns(),
-                    value: &|layer, head| value(grid, layer, head),
-                };
-                heads.map(look)
+                head_map(name, quantity, size(grid), look, |layer, head| value(grid, layer, head))
             };
             grids.into_iter().map(map).collect()
         }
@@ -203,16 +202,59 @@ fn peaks(it: &Comparison) -> Table {
     Table::new("Peaks", columns, rows)
 }
 
-fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {
-    let mut notes = Vec::new();
-    for (name, recall) in it.spec.second.names().iter().zip(&it.recall) {
-        if !recall.is_right() {
-            notes.push(format!(
+/// What keeps a map from showing where its answer is recalled.
+fn warnings(it: &Comparison) -> Vec<String> {
+    let names = it.spec.second.names();
+    let not_known = names.iter().zip(&it.recall).filter(|(_, recall)| !recall.is_right());
+    let mut warnings: Vec<String> = not_known
+        .map(|(name, _)| {
+            format!(
                 "The model does not know the {name}: its map is of an answer that it does not give \
                  (compare Berglund et al. 2024)"
-            ));
-        }
+            )
+        })
+        .collect();
+    if let (MapSpec::Trace { metric, .. }, Some(totals)) = (&it.spec.map, it.total_effects) {
+        let reading = metric_of_answers(*metric);
+        let without_effect = names.iter().zip(totals).filter_map(|(name, total)| {
+            no_effect(&format!("{reading} of the {name}"), *metric, total)
+        });
+        warnings.extend(without_effect);
     }
+    warnings
+}
+
+/// The settings of what is compared.
+fn settings(it: &Comparison, look: &Look<'_>) -> Vec<String> {
+    match &it.spec.map {
+        MapSpec::Trace { spec, .. } => {
+            let window = match spec.window {
+                1 => "single layers".to_owned(),
+                n => format!("windows of {n} layers"),
+            };
+            let corruption = corruption::settings(&spec.draws(), None, look);
+            let settings = format!("In {window}  ·  {corruption}");
+            [settings].into_iter().chain(about_severed(spec)).collect()
+        }
+        MapSpec::Ablation { spec, .. } => {
+            let by = replaced_by(&spec.replacement, look);
+            vec![format!("Replaced by {by} {}", at(&spec.positions, &it.prompts[0]))]
+        }
+        MapSpec::Attribution => Vec::new(),
+    }
+}
+
+fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {
+    let mut notes = settings(it, look);
+    let right = it.spec.right.each_ref().map(|ids| match ids.as_slice() {
+        [] => "the first guess".to_owned(),
+        ids if ids.len() <= N_RIGHT => {
+            joined(&ids.iter().map(|&id| look.token(id)).collect::<Vec<_>>())
+        }
+        ids => format!("{} and others {}", look.token(ids[0]), checksum(ids)),
+    });
+    let [fact, inverse] = it.spec.second.titles();
+    notes.push(format!("Right answers: {fact} {}  ·  {inverse} {}", right[0], right[1]));
     if let Some([fact, inverse]) = it.total_effects {
         let [fact, inverse] = [fact, inverse].map(|it| number::significant(it, 4));
         notes.push(format!(
@@ -233,7 +275,7 @@ fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {
             ("others of its layer", overlap.within_layers.as_ref()),
         ];
         for (who, p) in tests.into_iter().filter_map(|(who, p)| Some((who, p?))) {
-            notes.push(chance(who, p, it.spec.n_permutations));
+            notes.push(chance(who, p, &it.spec));
         }
     }
     let paired = match it.roles {
@@ -245,17 +287,16 @@ fn notes(it: &Comparison, look: &Look<'_>) -> Vec<String> {
     notes.push(format!(
         "{paired}. Every network has early and late layers, so two maps are always somewhat alike"
     ));
-    look.explain_planted(&mut notes);
     notes.extend(it.prompts.iter().map(prompt));
     notes
 }
 
-fn chance(who: &str, p: &PValues, n: usize) -> String {
+fn chance(who: &str, p: &PValues, spec: &Spec) -> String {
     let spearman = p.spearman.map_or_else(String::new, |it| format!(", Spearman p {it:.4}"));
     format!(
-        "Against parts that change places with {who}: Jaccard p {:.4}{spearman} (one-sided, {n} \
-         permutations)",
-        p.jaccard
+        "Against parts that change places with {who}: Jaccard p {:.4}{spearman} (one-sided, {} \
+         permutations, seed {})",
+        p.jaccard, spec.n_permutations, spec.seed
     )
 }
 

@@ -1,8 +1,8 @@
 //! Which heads are wired to read what earlier heads write.
 
-use super::parts::largest;
-use super::{HeadMap, Look};
+use super::{Look, head_map, largest};
 use crate::analysis::composition::{Composition, Mode, ModeScores};
+use crate::figure::words::joined;
 use crate::figure::{Bar, Bars, Cell, Chart, ColorMap, Figure, Map, Pick, Row, Table, extent};
 
 const QUANTITY: &str = "Composition score (0 to 1)";
@@ -18,7 +18,7 @@ pub(super) fn figure(found: &Composition, look: &Look<'_>) -> Figure {
         Some((layer, head)) => format!("Composition of L{layer} H{head} with other heads"),
         None => "Composition of heads".to_owned(),
     };
-    Figure { title, charts, notes: notes(found, picked, look), ..Figure::default() }
+    Figure { title, charts, notes: notes(found, picked), ..Figure::default() }
 }
 
 fn letter(mode: Mode) -> &'static str {
@@ -29,7 +29,7 @@ fn letter(mode: Mode) -> &'static str {
     }
 }
 
-/// Of two heads in either order; nothing in the same layer.
+/// The score of two heads in either order; NaN for two of one layer.
 fn score(found: &Composition, of: &ModeScores, a: (usize, usize), b: (usize, usize)) -> f32 {
     let (earlier, later) = if a.0 < b.0 { (a, b) } else { (b, a) };
     if earlier.0 == later.0 {
@@ -45,7 +45,7 @@ fn all_heads(found: &Composition) -> impl Iterator<Item = (usize, usize)> + Clon
     (0..found.n_layers * n_heads).map(move |nth| (nth / n_heads, nth % n_heads))
 }
 
-/// With one head, or without one the highest with any.
+/// Each head's score with the picked head, or without one its highest with any.
 fn map(
     found: &Composition,
     of: &ModeScores,
@@ -64,14 +64,7 @@ fn map(
         Some((layer, head)) => format!("{mode}-composition with L{layer} H{head}"),
         None => format!("Highest {mode}-composition of each head"),
     };
-    let map = HeadMap {
-        name: &name,
-        quantity: QUANTITY,
-        n_layers: found.n_layers,
-        n_heads: found.n_heads,
-        value: &value,
-    };
-    let map = map.map(look);
+    let map = head_map(&name, QUANTITY, [found.n_layers, found.n_heads], look, value);
     let (low, high) = extent(&map.values);
     map.colored(ColorMap::Blues).in_range(low, high)
 }
@@ -105,7 +98,7 @@ fn pairs(found: &Composition, of: &ModeScores, look: &Look<'_>) -> Bars {
     )
 }
 
-fn notes(found: &Composition, picked: Option<(usize, usize)>, look: &Look<'_>) -> Vec<String> {
+fn notes(found: &Composition, picked: Option<(usize, usize)>) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some((layer, head)) = picked {
         notes.push(format!(
@@ -123,7 +116,12 @@ fn notes(found: &Composition, picked: Option<(usize, usize)>, look: &Look<'_>) -
          mode. These are weights alone, wiring and not use: no prompt is asked for"
             .to_owned(),
     );
-    notes.push(format!("Weights rewritten before: {}", found.spec.processing));
-    look.explain_planted(&mut notes);
+    let modes: Vec<String> = found.spec.modes.iter().map(|mode| letter(*mode).to_owned()).collect();
+    notes.push(format!(
+        "The {} highest pairs of {}  ·  weights rewritten before: {}",
+        found.spec.n_top,
+        joined(&modes),
+        found.spec.processing
+    ));
     notes
 }

@@ -14,7 +14,7 @@ use crate::figure::{
     Side, Table,
 };
 
-/// With more edges than these nothing could be told apart; the heaviest are drawn.
+/// The most edges that are drawn, the heaviest: more could not be told apart.
 const N_DRAWN: usize = 2000;
 
 const QUANTITY: &str = "Share of what arrives (0 to 1)";
@@ -57,7 +57,7 @@ fn place(node: Node) -> (Option<usize>, usize) {
     }
 }
 
-/// All that is above the threshold. Embeddings stand before the first layer; an MLP stands below the
+/// The graph of all edges above the threshold. Embeddings stand before the first layer; an MLP stands below the
 /// stream that it reads and adds to.
 fn graph(found: &ContributionGraph) -> Graph {
     /// From the middle of a column: the stream before and behind the MLP, and the MLP below it.
@@ -154,7 +154,7 @@ fn strongest(found: &ContributionGraph, look: &Look<'_>) -> Table {
     )
 }
 
-/// Sums of edges at each token and layer that the graph reaches; nothing elsewhere.
+/// Sums of edges at each token and layer that the graph reaches; NaN elsewhere.
 fn shares(
     found: &ContributionGraph,
     name: &str,
@@ -207,6 +207,5 @@ fn notes(found: &ContributionGraph, look: &Look<'_>) -> Vec<String> {
     if n_kept > N_DRAWN {
         notes.push(format!("Of the edges, the {N_DRAWN} that weigh most are drawn"));
     }
-    look.explain_planted(&mut notes);
     notes
 }

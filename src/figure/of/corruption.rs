@@ -7,49 +7,60 @@ use crate::analysis::corruption::{
 };
 use crate::analysis::{Contrast, Measurement, Metric};
 use crate::figure::number::significant;
-use crate::figure::words::{metric_name, told};
+use crate::figure::words::{counted, listed_as, metric_name, told};
 use crate::figure::{Cell, Row, Table};
 use crate::intervention::NoiseRng;
 use crate::tokens::{TokenizedPrompt, visible};
 
-/// What makes it possible to do it again.
-pub(super) fn settings(draws: &Draws, noise_std: f64) -> String {
-    let mut parts = vec![subject_becomes(draws, noise_std)];
+/// All settings of a corruption, so that it can be done again.
+///
+/// `noise_std`: the spread of the noise as it was measured, in embedding units, if it is known.
+pub(super) fn settings(draws: &Draws, noise_std: Option<f64>, look: &Look<'_>) -> String {
+    let mut parts = vec![subject_becomes(draws, noise_std, look)];
     if draws.corruption.is_drawn() {
-        let is_given = matches!(draws.corruption, Corruption::NoiseFile(_));
-        let samples = if draws.n_samples == 1 { "sample" } else { "samples" };
-        parts.push(format!("{} {samples}", draws.n_samples));
-        let rng = match (draws.corruption.has_drawn_noise(), draws.rng) {
-            (true, NoiseRng::Numpy) => " (NumPy)",
-            (true, NoiseRng::Chacha) => " (ChaCha8)",
-            (false, _) => "",
-        };
-        if !is_given {
-            parts.push(format!("seed {}{rng}", draws.seed));
+        parts.push(counted(draws.n_samples, "sample"));
+        if !matches!(draws.corruption, Corruption::NoiseFile(_)) {
+            let has_noise = draws.corruption.has_drawn_noise();
+            let generator = if has_noise { generator(draws.rng) } else { "" };
+            parts.push(format!("seed {}{generator}", draws.seed));
         }
     }
     parts.join("  ·  ")
 }
 
-/// The same where another prompt may stand for the corrupted one.
-pub(super) fn contrast(contrast: &Contrast, noise_std: Option<f64>) -> String {
-    match contrast {
-        Contrast::Prompt { .. } => "another prompt".to_owned(),
-        Contrast::Subject(draws) => settings(draws, noise_std.unwrap_or(0.0)),
+/// What draws noise, behind its seed.
+pub(super) fn generator(rng: NoiseRng) -> &'static str {
+    match rng {
+        NoiseRng::Numpy => " (NumPy)",
+        NoiseRng::Chacha => " (ChaCha8)",
     }
 }
 
-/// What the subject becomes.
-fn subject_becomes(draws: &Draws, noise_std: f64) -> String {
-    let std = significant(noise_std as f32, 4);
-    let factor = match &draws.noise {
-        NoiseLevel::Std(_) => String::new(),
-        NoiseLevel::Multiple { factor, .. } => format!(" ({factor} × embedding std)"),
-    };
-    let by = |by: Closeness| match by {
-        Closeness::Cosine => "cosine",
-        Closeness::Distance => "distance",
-    };
+/// The settings of what runs are corrupted by, where that may be another prompt.
+pub(super) fn contrast(contrast: &Contrast, noise_std: Option<f64>, look: &Look<'_>) -> String {
+    match contrast {
+        Contrast::Prompt { ids } => format!("the prompt {}", look.text(ids)),
+        Contrast::Subject(draws) => settings(draws, noise_std, look),
+    }
+}
+
+/// The spread of noise, as it is asked for and as it was measured.
+pub(super) fn spread(level: &NoiseLevel, measured: Option<f64>) -> String {
+    match (level, measured) {
+        (NoiseLevel::Std(std), _) => significant(*std as f32, 4),
+        (NoiseLevel::Multiple { factor, tokens }, measured) => {
+            let of = format!("{factor} × embedding std of {}", listed_as(tokens, "token"));
+            match measured {
+                Some(std) => format!("{} ({of})", significant(std as f32, 4)),
+                None => of,
+            }
+        }
+    }
+}
+
+/// What the subject becomes. Where each fact of an average has its own subjects, none are given.
+fn subject_becomes(draws: &Draws, noise_std: Option<f64>, look: &Look<'_>) -> String {
+    let std = || spread(&draws.noise, noise_std);
     match &draws.corruption {
         Corruption::Noise { shape, entry } => {
             let shape = match shape {
@@ -61,26 +72,42 @@ fn subject_becomes(draws: &Draws, noise_std: f64) -> String {
                 NoiseEntry::Added => "",
                 NoiseEntry::Replaced => ", in place of the subject's embeddings",
             };
-            format!("{shape} {std}{factor}{entry}")
+            format!("{shape} {}{entry}", std())
         }
-        Corruption::NoiseFile(file) => format!("noise of {}, σ {std}", file.short_name()),
-        Corruption::NearestTokens { by: closeness } => {
-            let by = by(*closeness);
-            format!("tokens nearest by {by} to embeddings with noise σ {std}{factor}")
+        Corruption::NoiseFile(file) => {
+            let std = noise_std.map(|std| format!(", σ {}", significant(std as f32, 4)));
+            format!("noise of {}{}", file.short_name(), std.unwrap_or_default())
         }
-        Corruption::OtherSubjects { of: SubjectsOf::Relation, .. } => {
-            "other subjects of the same relation".to_owned()
+        Corruption::NearestTokens { by } => {
+            let by = match by {
+                Closeness::Cosine => "cosine",
+                Closeness::Distance => "distance",
+            };
+            format!("tokens nearest by {by} to embeddings with noise σ {}", std())
         }
-        Corruption::OtherSubjects { of: SubjectsOf::All, .. } => {
-            "other subjects of any relation".to_owned()
+        Corruption::OtherSubjects { of, ids } => {
+            let of = match of {
+                SubjectsOf::Relation => "of the same relation",
+                SubjectsOf::All => "of any relation",
+            };
+            let from = match ids.len() {
+                0 => String::new(),
+                _ => format!(", drawn from {}", listed_as(ids, "subject")),
+            };
+            format!("other subjects {of}{from}")
         }
         Corruption::RandomTokens => "random tokens in place of the subject".to_owned(),
-        Corruption::Counterpart { .. } => {
-            "another subject in its place (symmetric token replacement)".to_owned()
+        Corruption::Counterpart { ids } => {
+            let subject = match ids.len() {
+                0 => "another subject".to_owned(),
+                _ => look.text(ids),
+            };
+            format!("{subject} in its place (symmetric token replacement)")
         }
         Corruption::Zero => "zeros in place of the subject's embeddings".to_owned(),
         Corruption::Mean { tokens } => {
-            format!("mean embedding of {} tokens in place of the subject's", tokens.len())
+            let of = listed_as(tokens, "token");
+            format!("mean embedding of {of} in place of the subject's")
         }
     }
 }

@@ -1,13 +1,18 @@
 //! The same trace under several corruptions: small maps in one scale, and how alike they are.
 
-use super::{Effect, Look, causal_trace};
+use super::{Effect, Look, causal_trace, corruption};
 use crate::analysis::Metric;
+use crate::analysis::causal_trace::Direction;
+use crate::analysis::corruption::Draws;
 use crate::analysis::corruption_bench::{
-    BenchMap, Compared, Correlations, CorruptionBench, LEAST_STEP,
+    BenchMap, Compared, Correlations, CorruptionBench, Entry, LEAST_STEP,
 };
 use crate::analysis::effects::Effects;
 use crate::figure::number::significant;
-use crate::figure::words::{metric_name, metric_or_prob, not_first_guess, reading, token_at, told};
+use crate::figure::words::{
+    about_severed, joined, metric_name, metric_or_prob, no_effect, not_first_guess, reading,
+    token_at, told,
+};
 use crate::figure::{Cell, Chart, Figure, Map, Pick, Row, Side, Table};
 
 pub(super) fn figure(it: &CorruptionBench, look: &Look<'_>) -> Figure {
@@ -29,25 +34,35 @@ pub(super) fn figure(it: &CorruptionBench, look: &Look<'_>) -> Figure {
     }
     let name = metric_name(metric, &it.prompt);
     let quantity = match look.effect {
-        Effect::Score => name,
+        Effect::Score => name.clone(),
         Effect::Indirect => format!("indirect effect on {name}"),
         Effect::Direct => format!("direct effect on {name}"),
         Effect::Recovery => format!("recovery of {name}"),
     };
     let component = causal_trace::component_name(it.spec.trace.component);
+    let does = match it.spec.trace.direction {
+        Direction::Denoise => "restoring",
+        Direction::Noise => "corrupting",
+    };
     let names: Vec<&str> = it.left_out.iter().map(|it| it.name.as_str()).collect();
     let of_corruptions =
         (!names.is_empty()).then(|| format!("Left out, for reasons below: {}", names.join(", ")));
     let of_answer = clean.and_then(|clean| not_first_guess(&clean, &it.prompt));
+    let without_effect = it.maps.iter().filter_map(|map| {
+        let total = Effects::of(&map.trace, metric)?.total;
+        Some(format!("{}: {}", self::name(map), no_effect(&name, metric, total)?))
+    });
+    let without_effect: Vec<String> = without_effect.collect();
     Figure {
-        title: format!("Corruption bench, {component} — {quantity}"),
+        title: format!("Corruption bench, {does} {component} — {quantity}"),
         charts,
         notes: notes(it, metric, correlations.as_ref(), look),
-        warnings: of_corruptions.into_iter().chain(of_answer).collect(),
+        warnings: of_corruptions.into_iter().chain(of_answer).chain(without_effect).collect(),
+        ..Figure::default()
     }
 }
 
-/// Each as the trace's own figure has it, but for the scale.
+/// Each map as the trace's own figure has it, but for the scale, which all share.
 fn maps(it: &CorruptionBench, metric: Metric, look: &Look<'_>) -> Vec<Chart> {
     let look = Look { metric, estimate: None, ..*look };
     let own = |map: &BenchMap| {
@@ -75,7 +90,7 @@ fn name(map: &BenchMap) -> String {
     format!("{}, window {}", map.name, map.window)
 }
 
-/// Those of one window. Nothing before there are two.
+/// How alike the maps of one window are. `None` before there are two.
 fn matrix(it: &CorruptionBench, window: usize, found: &Correlations) -> Option<Map> {
     let shown: Vec<usize> =
         (0..it.maps.len()).filter(|&nth| it.maps[nth].window == window).collect();
@@ -160,11 +175,22 @@ fn notes(
     let mut notes = Vec::new();
     if let Some(first) = it.maps.first() {
         let clean = reading(metric, first.trace.clean.get(metric));
+        let windows: Vec<String> = it.spec.windows.iter().map(usize::to_string).collect();
         notes.push(format!(
-            "Clean {clean}  ·  each map by its corruption and how many layers are restored together, \
-             all in one scale"
+            "Clean {clean}  ·  each map by its corruption and how many layers are restored together \
+             ({}), all in one scale",
+            joined(&windows)
         ));
     }
+    notes.extend(it.spec.corruptions.iter().map(|entry| {
+        let Entry { name, corruption, n_samples } = entry;
+        let noise_std = it.maps.iter().find(|map| map.name == *name);
+        let noise_std = noise_std.map(|map| map.trace.noise_std);
+        let (corruption, n_samples) = (corruption.clone(), *n_samples);
+        let draws = Draws { corruption, n_samples, ..it.spec.trace.draws() };
+        format!("{name}: {}", corruption::settings(&draws, noise_std, look))
+    }));
+    notes.extend(about_severed(&it.spec.trace));
     let n_asked = it.spec.corruptions.len() * it.spec.windows.len();
     let is_left_out = |name: &str| it.left_out.iter().any(|it| it.name == name);
     let n_left_out = it.spec.corruptions.iter().filter(|it| is_left_out(&it.name)).count();
@@ -195,6 +221,5 @@ fn notes(
          model's usual embeddings, other subjects do not (Zhang & Nanda 2024)"
             .to_owned(),
     );
-    look.explain_planted(&mut notes);
     notes
 }

@@ -1,12 +1,12 @@
 //! Which part tells which: the largest edges that a gradient estimates.
 
 use super::atp_star::agreement;
-use super::{HeadMap, Look, corruption};
+use super::{Look, corruption, estimates_against, head_map, number, size};
 use crate::analysis::edge_attribution::{Edge, EdgeAttribution, EdgeBase};
 use crate::analysis::{Receiver, Sender};
 use crate::figure::number::{significant, with_thousands};
 use crate::figure::words::metric_name;
-use crate::figure::{Cell, Chart, Figure, Lines, Pick, Point, Row, Scatter, Series, Table};
+use crate::figure::{Cell, Chart, Figure, Lines, Pick, Point, Row, Series, Table};
 
 pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
     let name = metric_name(it.spec.metric, &it.prompt);
@@ -29,12 +29,12 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
         columns.push("Measured".to_owned());
     }
     let table = Table::new("Edges", columns, rows);
-    let value = |layer: usize, head: usize| it.heads.get(layer, head).copied().unwrap_or(f32::NAN);
-    let (n_layers, n_heads) = (it.heads.n_rows(), it.heads.n_columns());
-    let map = HeadMap { name: "Heads", quantity: &quantity, n_layers, n_heads, value: &value };
+    let map = head_map("Heads", &quantity, size(&it.heads), look, |layer, head| {
+        number(&it.heads, layer, head)
+    });
     let lines =
         Lines::new("MLPs", &quantity, "Layer of the MLP", [Series::new("MLP", it.mlps.clone())]);
-    let mut charts = vec![Chart::Table(table), Chart::Map(map.map(look)), Chart::Lines(lines)];
+    let mut charts = vec![Chart::Table(table), Chart::Map(map), Chart::Lines(lines)];
     let corruptions = (it.runs.corruptions.as_slice(), it.runs.corrupted.as_slice());
     charts.extend(
         corruption::prompts(&it.prompt, corruptions, it.spec.metric, look).map(Chart::Table),
@@ -58,7 +58,7 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
                 String::new()
             },
             it.runs.clean.get(it.spec.metric).map_or_else(String::new, |it| significant(it, 4)),
-            corruption::contrast(&it.spec.contrast, it.runs.noise_std),
+            corruption::contrast(&it.spec.contrast, it.runs.noise_std, look),
         ),
         format!(
             "Maps: the same for all that a part writes; of the embeddings {}",
@@ -72,16 +72,10 @@ pub(super) fn figure(it: &EdgeAttribution, look: &Look<'_>) -> Figure {
             y: *measured,
             pick: pick(edge),
         });
-        charts.push(Chart::Scatter(Scatter {
-            name: "Verified".to_owned(),
-            x_title: quantity.clone(),
-            y_title: format!("Measured change of {name}"),
-            points: points.collect(),
-            has_diagonal: true,
-        }));
+        let change = format!("change of {name}");
+        charts.push(estimates_against("Verified", "Measured", &change, points));
         notes.push(format!("{} edges corrupted for real: {}", found.n, agreement(found)));
     }
-    look.explain_planted(&mut notes);
     Figure { title: format!("Edges that matter for {name}"), charts, notes, ..Figure::default() }
 }
 

@@ -1,14 +1,17 @@
 //! What the model says with some of its attention cut: readings of the answer and the likeliest
 //! tokens, before and after.
 
-use super::Look;
+use super::{Look, next_tokens};
 use crate::analysis::Metric;
 use crate::analysis::edge_cut::EdgeCut;
 use crate::analysis::prediction::Candidate;
-use crate::figure::words::{answer_piece, is_long, metric_name, not_first_guess, token_at, told};
+use crate::figure::words::{
+    answer_piece, checksum, counted, is_long, joined, likeliest, metric_name, not_first_guess,
+    token_at, told,
+};
 use crate::figure::{Cell, Chart, Figure, Row, Table};
 
-/// How many edges are named one by one.
+/// The most edges that are named one by one.
 const N_NAMED: usize = 12;
 
 pub(super) fn figure(it: &EdgeCut, look: &Look<'_>) -> Figure {
@@ -26,25 +29,15 @@ pub(super) fn figure(it: &EdgeCut, look: &Look<'_>) -> Figure {
         Row::new([name, number(clean), number(cut), number(change)])
     });
     let answer = Table::new("Answer", ["Reading", "Clean", "Cut", "Change"], readings);
-    let side = |found: Option<&Candidate>| {
-        let token = found.map_or_else(String::new, |it| look.token(it.id));
-        [Cell::Token(token), number(found.map(|it| it.prob))]
-    };
-    let n = it.clean.top.len().max(it.cut.top.len()).min(look.n_listed);
-    let ranked = (0..n).map(|nth| {
-        let rank = [Cell::Number(nth as f32 + 1.0)];
-        let sides = side(it.clean.top.get(nth)).into_iter().chain(side(it.cut.top.get(nth)));
-        Row::new(rank.into_iter().chain(sides))
-    });
-    let next =
-        Table::new("Next token", ["Rank", "Clean", "Probability", "Cut", "Probability"], ranked);
+    let run = |top: &[Candidate]| top.iter().map(|it| (it.id, it.prob)).collect();
+    let next = next_tokens(&[("Clean", run(&it.clean.top)), ("Cut", run(&it.cut.top))], look);
 
     let (first, last) = (it.spec.layers.start, it.spec.layers.end - 1);
     let heads = match &it.spec.heads {
         None => "all heads".to_owned(),
         Some(heads) => {
             let heads: Vec<String> = heads.iter().map(usize::to_string).collect();
-            format!("heads {}", heads.join(", "))
+            format!("heads {}", joined(&heads))
         }
     };
     let mut notes = vec![format!("Cut in layers {first} to {last}, {heads}: scores set to −∞")];
@@ -54,17 +47,20 @@ pub(super) fn figure(it: &EdgeCut, look: &Look<'_>) -> Figure {
         .collect();
     let more = match it.spec.edges.len().saturating_sub(N_NAMED) {
         0 => String::new(),
-        n => format!("  ·  and {n} more"),
+        n => format!("  ·  and {n} more {}", checksum(&it.spec.edges)),
     };
     notes.push(if edges.is_empty() {
         "No edge is cut".to_owned()
     } else {
         format!("{}{more}", edges.join("  ·  "))
     });
+    notes.push(format!("{} of each run", likeliest(it.spec.n_top)));
+    let edges = counted(it.spec.edges.len(), "edge");
     Figure {
-        title: format!("Attention cut at {} edges — {}", it.spec.edges.len(), answer_piece(prompt)),
+        title: format!("Attention cut at {edges} — {}", answer_piece(prompt)),
         charts: vec![Chart::Table(answer), Chart::Table(next)],
         notes,
         warnings: not_first_guess(&it.clean.answer, prompt).into_iter().collect(),
+        ..Figure::default()
     }
 }

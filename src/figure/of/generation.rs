@@ -2,6 +2,7 @@
 
 use super::Look;
 use crate::analysis::generation::{Choice, Generation, Stopped};
+use crate::figure::words::counted;
 use crate::figure::{Cell, Chart, Figure, Pick, Row, Table};
 
 pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
@@ -30,14 +31,18 @@ pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
             format!("Drawn at temperature {temperature}{top_k}{top_p}  ·  seed {seed}")
         }
     };
-    let mut notes = vec![format!("{}{}", it.prompt.text, String::from_utf8_lossy(&bytes)), how];
+    let n = counted(it.spec.n_tokens, "token");
+    let until = it.spec.end.map(|end| format!(", or until {}", look.token(end)));
+    let until = format!("{n} asked for{}", until.unwrap_or_default());
+    let text = format!("{}{}", it.prompt.text, String::from_utf8_lossy(&bytes));
+    let mut notes = vec![text, format!("{how}  ·  {until}")];
     notes.extend(match it.stopped {
         Some(Stopped::Context) => Some("The model takes no more tokens".to_owned()),
         Some(Stopped::End) => Some("The text has ended".to_owned()),
         Some(Stopped::Length) | None => None,
     });
     Figure {
-        title: format!("What the model writes — {} tokens", it.tokens.len()),
+        title: format!("What the model writes — {}", counted(it.tokens.len(), "token")),
         charts: vec![Chart::Table(table)],
         notes,
         ..Figure::default()

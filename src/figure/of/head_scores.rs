@@ -1,10 +1,11 @@
 //! What kind of head each is, by where it looks: a map per score.
 
-use super::{HeadMap, Look};
+use super::{Look, head_map, size};
 use crate::analysis::head_scores::{HeadScores, HeadSummary};
+use crate::figure::words::counted;
 use crate::figure::{Chart, ColorMap, Figure, Map};
 
-/// A score's name, and how it is read; nothing where the prompt has no such keys.
+/// A score's name, and how it is read; `None` where the prompt has no such keys.
 type Score = (&'static str, fn(&HeadScores) -> Option<f32>);
 
 const ON_PROMPT: [Score; 5] = [
@@ -42,7 +43,7 @@ pub(super) fn figure(found: &HeadSummary, look: &Look<'_>) -> Figure {
     Figure {
         title: "Head scores — where each head looks".to_owned(),
         charts,
-        notes: notes(found, &missing, look),
+        notes: notes(found, &missing),
         ..Figure::default()
     }
 }
@@ -55,17 +56,17 @@ fn heads(
     read: fn(&HeadScores) -> Option<f32>,
 ) -> Map {
     let value = |layer, head| found.heads.get(layer, head).and_then(read).unwrap_or(f32::NAN);
-    let (n_layers, n_heads) = (found.heads.n_rows(), found.heads.n_columns());
-    HeadMap { name, quantity, n_layers, n_heads, value: &value }.map(look)
+    head_map(name, quantity, size(&found.heads), look, value)
 }
 
-fn notes(found: &HeadSummary, missing: &[String], look: &Look<'_>) -> Vec<String> {
+fn notes(found: &HeadSummary, missing: &[String]) -> Vec<String> {
     let spec = found.spec;
-    let sequences = if spec.n_sequences == 1 { "sequence" } else { "sequences" };
     let mut notes = vec![
         format!(
-            "Random: {} {sequences} of {} tokens, each repeated, seed {}; queries of the repetition",
-            spec.n_sequences, spec.n_random, spec.seed,
+            "Random: {} of {}, each repeated, seed {}; queries of the repetition",
+            counted(spec.n_sequences, "sequence"),
+            counted(spec.n_random, "token"),
+            spec.seed,
         ),
         "Mean attention weight over the queries that have such a key: the token before; earlier \
          occurrences of the same token; what came after those (Olsson et al. 2022)"
@@ -79,6 +80,5 @@ fn notes(found: &HeadSummary, missing: &[String], look: &Look<'_>) -> Vec<String
         notes.push(format!("Not in this prompt: {}", missing.join(", ")));
     }
     notes.push("Where a head looks does not say what it writes".to_owned());
-    look.explain_planted(&mut notes);
     notes
 }

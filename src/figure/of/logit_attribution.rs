@@ -1,6 +1,6 @@
 //! How a logit adds up: what each layer, or each head, writes towards the answer.
 
-use super::parts::{adds_up, heads_and_mlps, in_depth_order, target};
+use super::parts::{adds_up, by_parts, fixed, heads_and_mlps, in_depth_order, target};
 use super::{AttributionForm, Look, running_sums, waterfall};
 use crate::analysis::logit_attribution::{Component, LogitAttribution, Parts};
 use crate::figure::number::signed;
@@ -20,8 +20,9 @@ pub(super) fn figure(attribution: &LogitAttribution, look: &Look<'_>) -> Figure 
         }
         (AttributionForm::Parts, Parts::Heads) => by_heads(attribution, look),
     };
+    let by = by_parts(attribution.spec.by);
     Figure {
-        title: format!("Direct logit attribution — {}", target(&attribution.prompt)),
+        title: format!("Direct logit attribution by {by} — {}", target(&attribution.prompt)),
         charts,
         notes: notes(attribution, look),
         ..Figure::default()
@@ -40,7 +41,6 @@ fn by_heads(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<Chart> {
 }
 
 fn notes(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<String> {
-    let number = |value: f32| format!("{value:.3}").replace('-', "−");
     let (sum, logit) = (attribution.sum(), attribution.logit);
     let mut notes = vec![adds_up("Σ parts + bias", sum, "logit", logit)];
     notes.extend(look.attribution.explain(attribution));
@@ -64,9 +64,8 @@ fn notes(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<String> {
     notes.push(format!(
         "The answer's logit of {} {reference}, at the last position, with the final layer norm's \
          scale held fixed. The final layer norm's bias adds {}",
-        number(attribution.raw_logit),
+        fixed(attribution.raw_logit),
         signed(attribution.unembed_bias, 3),
     ));
-    look.explain_planted(&mut notes);
     notes
 }

@@ -4,20 +4,20 @@ use super::{Look, by_row};
 use crate::analysis::Metric;
 use crate::analysis::logit_lens::{LensCell, LensScale, LogitLens};
 use crate::figure::number::exact;
-use crate::figure::words::{answer_piece, metric_name, token_at};
+use crate::figure::words::{answer_piece, likeliest, metric_name, token_at};
 use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Row, Side, Table};
 
-/// Where the colours of ranks end: beyond it an answer is as good as not there.
+/// The rank at which the colours of ranks end: beyond it an answer is as good as not there.
 const LAST_RANK: f32 = 100.0;
 
 /// Whose probability a lens shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LensForm {
-    /// The answer's, or its logarithm or rank if that metric is asked for.
+    /// The answer's probability, or its logarithm or rank if that metric is asked for.
     #[default]
     Answer,
 
-    /// That of the likeliest token of each cell.
+    /// The probability of the likeliest token of each cell.
     Likeliest,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
         })
     });
 
-    let pos = look.pick.position.filter(|&pos| pos < n_pos).unwrap_or(n_pos - 1);
+    let pos = look.position(prompt);
     let n_top = lens.top.values().iter().map(Vec::len).max().unwrap_or(0).min(look.n_listed);
     let row = |layer: usize| {
         let cell = cell_of(pos, layer)?;
@@ -113,7 +113,9 @@ pub(super) fn figure(lens: &LogitLens, look: &Look<'_>) -> Figure {
     if metric == Metric::Rank {
         notes.push(format!("Colours end at rank {}", map.range.1));
     }
-    look.explain_planted(&mut notes);
+    if lens.spec.n_top > 1 {
+        notes.push(format!("{} of each cell", likeliest(lens.spec.n_top)));
+    }
     Figure {
         title: format!("Logit lens after each layer — {quantity}"),
         charts: vec![Chart::Map(map), Chart::Table(table)],

@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::words;
-use super::{Bar, Bars, Figure, Map, Pick, Side};
+use super::export::file_name;
+use super::words::{self, checksum};
+use super::{Bar, Bars, Cell, Chart, Figure, Key, Map, Pick, Point, Row, Scatter, Side, Table};
 use crate::analysis::attribution_patching::AttributionPatching;
-use crate::analysis::{AnalysisResult, Metric, for_each_method};
-use crate::tokens::{Tokenizer, visible};
+use crate::analysis::{AnalysisResult, Grid, Metric, for_each_method};
+use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
 
 mod ablation;
 mod accumulated_resid;
@@ -52,31 +53,31 @@ use running_sum::{running_sums, waterfall};
 /// How a result is looked at. Nothing here changes what was found.
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {
-    /// Where a result lacks it, the probability of the answer's first token is shown.
+    /// The metric that is shown; where a result lacks it, the probability of the answer's first token.
     pub metric: Metric,
 
-    /// What of it a map of patched runs shows.
+    /// Which effect on the metric a map of patched runs shows.
     pub effect: Effect,
 
-    /// How a logit that is split up is drawn.
+    /// The form in which a logit that is split up is drawn.
     pub attribution: AttributionForm,
 
     /// Whose probability a logit lens shows.
     pub lens: LensForm,
 
-    /// What is looked at where a result has more than one figure can show.
+    /// The place that is looked at, where a result has more than one figure can show.
     pub pick: Pick,
 
-    /// How long lists may be.
+    /// The most rows of a list.
     pub n_listed: usize,
 
     /// The layer whose MLP was taught the fact, if that is known.
     pub planted: Option<usize>,
 
-    /// Stands in for the cells of its trace that are not computed yet.
+    /// Estimates that stand in for the cells of their trace that are not computed yet.
     pub estimate: Option<&'a AttributionPatching>,
 
-    /// For the text of token ids in results.
+    /// The tokenizer that turns token ids of results into text.
     pub tokenizer: &'a Tokenizer,
 }
 
@@ -93,7 +94,7 @@ pub enum Effect {
 }
 
 impl<'a> Look<'a> {
-    /// Nothing picked, and the metric that the papers show.
+    /// A look at the metric that the papers show, without a pick.
     pub fn new(tokenizer: &'a Tokenizer) -> Self {
         Self {
             metric: Metric::default(),
@@ -116,12 +117,23 @@ impl<'a> Look<'a> {
         Side::layers(title, n_layers).marking(marked)
     }
 
-    /// Below a figure that sets it apart.
-    fn explain_planted(&self, notes: &mut Vec<String>) {
-        notes.extend(self.planted.map(words::planted));
+    /// The token that is picked, if the prompt has it; else the last.
+    fn position(&self, prompt: &TokenizedPrompt) -> usize {
+        self.pick.position.filter(|&pos| pos < prompt.n_pos()).unwrap_or_else(|| prompt.last())
     }
 
-    /// With its bytes where it is a part of a character, which says nothing as text.
+    /// A part of a prompt, in quotes; what is very long is cut, with a checksum of all tokens.
+    fn text(&self, ids: &[u32]) -> String {
+        const LONGEST: usize = 80;
+        let bytes: Vec<u8> = ids.iter().flat_map(|&id| self.tokenizer.bytes(id)).collect();
+        let text = String::from_utf8_lossy(&bytes).trim().replace('\n', "↩");
+        match text.char_indices().nth(LONGEST) {
+            None => format!("“{text}”"),
+            Some((end, _)) => format!("“{}…” {}", &text[..end], checksum(ids)),
+        }
+    }
+
+    /// A token, with its bytes where it is a part of a character, which says nothing as text.
     fn token(&self, id: u32) -> String {
         let text = visible(&self.tokenizer.piece(id));
         if !text.contains('\u{fffd}') {
@@ -150,45 +162,116 @@ impl Figure {
     /// The one picture of a result: what the window draws, the terminal prints and files hold.
     pub fn of(result: &AnalysisResult, look: &Look<'_>) -> Self {
         let mut figure = draw(result, look);
+        figure.file_name = file_name(result.prompt(), result.name());
+        let planted = look.planted.filter(|_| figure.charts.iter().any(has_layers));
+        figure.notes.extend(planted.map(words::planted));
         figure.notes.extend(result.prompt().map(words::prompt));
         figure
     }
 }
 
-/// A number for each head, from red to blue.
-struct HeadMap<'a> {
-    name: &'a str,
-    quantity: &'a str,
-    n_layers: usize,
-    n_heads: usize,
-
-    /// By layer and head; NaN where there is none.
-    value: &'a dyn Fn(usize, usize) -> f32,
+/// Whether layers stand along a side of a chart.
+fn has_layers(chart: &Chart) -> bool {
+    match chart {
+        Chart::Map(map) => {
+            let is_layer = |key: &Key| matches!(key, Key::Layer(_));
+            [&map.rows, &map.columns].iter().any(|side| side.keys.iter().any(is_layer))
+        }
+        Chart::Bars(bars) => !bars.parts.is_empty(),
+        Chart::Waterfall(it) => !it.bars.parts.is_empty(),
+        Chart::Lines(_) => true,
+        Chart::Graph(_) | Chart::Scatter(_) | Chart::Table(_) => false,
+    }
 }
 
-impl HeadMap<'_> {
-    fn map(&self, look: &Look<'_>) -> Map {
-        let layers = look.layers("Layer", self.n_layers);
-        let values = by_row(self.n_heads, self.n_layers, |head, layer| (self.value)(layer, head));
-        Map::new(self.name, Side::heads(self.n_heads), layers, values, self.quantity).diverging()
-    }
+/// A number for each head, from red to blue. `size`: how many layers, and heads in each. `value`: by
+/// layer and head; NaN where there is none.
+fn head_map(
+    name: &str,
+    quantity: &str,
+    [n_layers, n_heads]: [usize; 2],
+    look: &Look<'_>,
+    value: impl Fn(usize, usize) -> f32,
+) -> Map {
+    let layers = look.layers("Layer", n_layers);
+    let values = by_row(n_heads, n_layers, |head, layer| value(layer, head));
+    Map::new(name, Side::heads(n_heads), layers, values, quantity).diverging()
+}
 
-    /// Those that matter most, whichever way.
-    fn largest(&self, look: &Look<'_>) -> Bars {
-        let heads =
-            (0..self.n_layers).flat_map(|layer| (0..self.n_heads).map(move |it| (layer, it)));
-        let mut bars: Vec<Bar> = heads
-            .map(|(layer, head)| {
-                Bar::new(format!("L{layer} H{head}"), (self.value)(layer, head))
-                    .about(Pick::head(layer, head))
-            })
-            .filter(|bar| bar.value.is_finite())
-            .collect();
-        bars.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
-        bars.truncate(look.n_listed);
-        let name = "Largest heads".to_owned();
-        Bars::new(name, self.quantity.to_owned(), bars)
-    }
+/// How many rows and columns a grid has.
+fn size<T>(grid: &Grid<T>) -> [usize; 2] {
+    [grid.n_rows(), grid.n_columns()]
+}
+
+/// The cell of a grid, or no number where it has none.
+fn number(grid: &Grid<f32>, row: usize, column: usize) -> f32 {
+    grid.get(row, column).copied().unwrap_or(f32::NAN)
+}
+
+/// The heads of a [`head_map`] that matter most, whichever way.
+fn largest_heads(map: &Map, look: &Look<'_>) -> Chart {
+    let bar = |(nth, &value): (usize, &f32)| {
+        let (head, layer) = (nth / map.n_columns(), nth % map.n_columns());
+        Bar::new(format!("L{layer} H{head}"), value).about(Pick::head(layer, head))
+    };
+    let bars = map.values.iter().enumerate().map(bar).collect();
+    Chart::Bars(Bars::new("Largest heads", &*map.quantity, largest(bars, look.n_listed)))
+}
+
+/// The bars that matter most, whichever way.
+fn largest(mut bars: Vec<Bar>, n: usize) -> Vec<Bar> {
+    bars.retain(|it| it.value.is_finite());
+    bars.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
+    bars.truncate(n);
+    bars
+}
+
+/// What was estimated of a metric against what was measured.
+fn estimates_against(
+    name: &str,
+    measured: &str,
+    change_of: &str,
+    points: impl IntoIterator<Item = Point>,
+) -> Chart {
+    Chart::Scatter(Scatter {
+        name: name.to_owned(),
+        x_title: format!("Estimated {change_of}"),
+        y_title: format!("{measured} {change_of}"),
+        points: points.into_iter().collect(),
+        has_diagonal: true,
+    })
+}
+
+/// The likeliest next tokens of several runs beside each other: for each run its heading, and for each
+/// token its id and probability.
+fn next_tokens(runs: &[(&str, Vec<(u32, f32)>)], look: &Look<'_>) -> Table {
+    let n = runs.iter().map(|it| it.1.len()).max().unwrap_or(0).min(look.n_listed);
+    let row = |nth: usize| {
+        let cells = runs.iter().flat_map(|(_, tokens)| match tokens.get(nth) {
+            Some(&(id, prob)) => [Cell::Token(look.token(id)), Cell::Number(prob)],
+            None => [Cell::Token(String::new()), Cell::Number(f32::NAN)],
+        });
+        Row::new([Cell::Number(nth as f32 + 1.0)].into_iter().chain(cells))
+    };
+    let columns = ["Rank"].into_iter().chain(runs.iter().flat_map(|it| [it.0, "Probability"]));
+    Table::new("Next token", columns, (0..n).map(row))
+}
+
+/// How many of those that were asked for are listed; `None` if all are.
+fn listed(n_listed: usize, n: usize, what: &str) -> Option<String> {
+    (n_listed < n).then(|| format!("{n_listed} of {n} {what} listed"))
+}
+
+/// A number of each token of a prompt, as bars.
+fn token_bars<'a>(
+    prompt: &'a TokenizedPrompt,
+    values: &'a [f32],
+    pick: Pick,
+) -> impl Iterator<Item = Bar> {
+    prompt.pieces.iter().zip(values).enumerate().map(move |(pos, (piece, &value))| {
+        Bar::new(format!("{pos} {}", visible(piece)), value)
+            .about(Pick { position: Some(pos), ..pick })
+    })
 }
 
 /// Values of a map, one row after the other.

@@ -1,15 +1,15 @@
 //! What the answer loses without each of some neurons, beside what was estimated.
 
-use super::Look;
 use super::ablation::replaced_by;
 use super::atp_star::agreement;
+use super::{Look, estimates_against, listed};
 use crate::analysis::Metric;
 use crate::analysis::neuron_ablation::{Neuron, NeuronAblation};
 use crate::figure::number::with_thousands;
 use crate::figure::words::{
-    at, long_answer, metric_name, metric_or_prob, not_first_guess, reading, told,
+    at, joined, long_answer, metric_name, metric_or_prob, not_first_guess, reading, told,
 };
-use crate::figure::{Bar, Bars, Cell, Chart, Figure, Pick, Point, Row, Scatter, Table};
+use crate::figure::{Bar, Bars, Cell, Chart, Figure, Pick, Point, Row, Table};
 
 pub(super) fn figure(found: &NeuronAblation, look: &Look<'_>) -> Figure {
     let metric = metric_or_prob(look.metric, &found.clean);
@@ -21,8 +21,8 @@ pub(super) fn figure(found: &NeuronAblation, look: &Look<'_>) -> Figure {
     let bars = Bars::new("Ablation of neurons", &quantity, bars);
     let mut charts = vec![Chart::Bars(bars)];
 
-    let estimated = metric_name(found.spec.metric, &found.prompt);
-    let points: Vec<Point> = found
+    let estimated = format!("change of {}", metric_name(found.spec.metric, &found.prompt));
+    let measured: Vec<Point> = found
         .neurons
         .iter()
         .filter(|it| it.ablated.is_some())
@@ -33,14 +33,9 @@ pub(super) fn figure(found: &NeuronAblation, look: &Look<'_>) -> Figure {
             pick: Pick::layer(it.layer),
         })
         .collect();
-    if !points.is_empty() {
-        charts.push(Chart::Scatter(Scatter {
-            name: "Estimated against ablated".to_owned(),
-            x_title: format!("Estimated change of {estimated}"),
-            y_title: format!("Measured change of {estimated}"),
-            points,
-            has_diagonal: true,
-        }));
+    if !measured.is_empty() {
+        let name = "Estimated against ablated";
+        charts.push(estimates_against(name, "Measured", &estimated, measured));
     }
     charts.push(Chart::Table(table(found, shown, metric)));
     Figure {
@@ -48,6 +43,7 @@ pub(super) fn figure(found: &NeuronAblation, look: &Look<'_>) -> Figure {
         charts,
         warnings: not_first_guess(&found.clean, &found.prompt).into_iter().collect(),
         notes: notes(found, metric, look),
+        ..Figure::default()
     }
 }
 
@@ -87,20 +83,23 @@ fn table(found: &NeuronAblation, shown: &[Neuron], metric: Metric) -> Table {
 fn notes(found: &NeuronAblation, metric: Metric, look: &Look<'_>) -> Vec<String> {
     let prompt = &found.prompt;
     let clean = reading(metric, found.clean.get(metric));
-    let (by, at) = (replaced_by(&found.spec.replacement), at(&found.spec.positions, prompt));
+    let (by, at) = (replaced_by(&found.spec.replacement, look), at(&found.spec.positions, prompt));
     let mut notes = vec![format!("Clean {clean}  ·  replaced by {by} {at}")];
     notes.extend(long_answer(metric, prompt));
     let n_neurons = found.neurons.len();
+    let layers: Vec<String> = found.spec.layers.iter().map(usize::to_string).collect();
+    let of = if layers.is_empty() {
+        "all layers".to_owned()
+    } else {
+        format!("layers {}", joined(&layers))
+    };
     notes.push(format!(
-        "The {n_neurons} of {} neurons whose estimated change of {} is largest: first order, from the \
+        "The {n_neurons} of {} neurons of {of} whose estimated change of {} is largest: first order, from the \
          gradient at the clean run. Others may matter that it overlooks",
         with_thousands(found.n_neurons as u64),
         metric_name(found.spec.metric, prompt),
     ));
-    let n_shown = n_neurons.min(look.n_listed);
-    if n_shown < n_neurons {
-        notes.push(format!("{n_shown} of these {n_neurons} listed"));
-    }
+    notes.extend(listed(n_neurons.min(look.n_listed), n_neurons, "neurons"));
     let n_done = found.neurons.iter().filter(|it| it.ablated.is_some()).count();
     if n_done < n_neurons {
         notes.push(format!("{n_done} of {n_neurons} computed"));
@@ -114,6 +113,5 @@ fn notes(found: &NeuronAblation, metric: Metric, look: &Look<'_>) -> Vec<String>
          they are replaced"
             .to_owned(),
     );
-    look.explain_planted(&mut notes);
     notes
 }

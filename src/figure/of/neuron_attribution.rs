@@ -1,7 +1,7 @@
 //! The neurons that write the answer, one bar each.
 
-use super::Look;
 use super::parts::{adds_up, target};
+use super::{Look, listed};
 use crate::analysis::neuron_attribution::{Listing, Neuron, NeuronAttribution};
 use crate::figure::number::signed;
 use crate::figure::{Bar, Bars, Cell, Chart, Figure, Lines, Pick, Row, Series, Table};
@@ -34,7 +34,7 @@ pub(super) fn figure(found: &NeuronAttribution, look: &Look<'_>) -> Figure {
     Figure {
         title: format!("Logit attribution of MLP neurons — {}", target(&found.prompt)),
         charts,
-        notes: notes(found, shown.len(), look),
+        notes: notes(found, shown.len()),
         ..Figure::default()
     }
 }
@@ -43,7 +43,7 @@ fn label(neuron: &Neuron) -> String {
     format!("L{} N{}", neuron.layer, neuron.index)
 }
 
-/// As long a list as there may be, of each layer where each has its own.
+/// The neurons that are listed: as many as a list may have, of each layer where each has a list.
 fn shown(found: &NeuronAttribution, look: &Look<'_>) -> Vec<Neuron> {
     match found.spec.listing {
         Listing::Overall => found.top.iter().take(look.n_listed).copied().collect(),
@@ -55,7 +55,7 @@ fn shown(found: &NeuronAttribution, look: &Look<'_>) -> Vec<Neuron> {
     }
 }
 
-fn notes(found: &NeuronAttribution, n_shown: usize, look: &Look<'_>) -> Vec<String> {
+fn notes(found: &NeuronAttribution, n_shown: usize) -> Vec<String> {
     let sum = "Σ all neurons + all else + bias";
     let mut notes = vec![
         adds_up(sum, found.sum(), "logit", found.logit),
@@ -66,15 +66,17 @@ fn notes(found: &NeuronAttribution, n_shown: usize, look: &Look<'_>) -> Vec<Stri
             signed(found.unembed_bias, 3),
         ),
     ];
-    if n_shown < found.top.len() {
-        notes.push(format!("{n_shown} of {} listed neurons shown", found.top.len()));
-    }
+    let of = match found.spec.listing {
+        Listing::Overall => "of all",
+        Listing::PerLayer => "of each layer",
+    };
+    notes.push(format!("The {} largest neurons {of}", found.spec.n_top));
+    notes.extend(listed(n_shown, found.top.len(), "neurons"));
     notes.push(
         "A neuron's activation at the last position × its output weights along the answer's \
          direction, with the final layer norm's scale held fixed (Elhage et al. 2021; Geva et al. \
          2022)"
             .to_owned(),
     );
-    look.explain_planted(&mut notes);
     notes
 }

@@ -1,7 +1,7 @@
 //! What the figures of numbers that add up share: names of parts, sums and lists.
 
-use super::{HeadMap, Look, by_row};
-use crate::analysis::logit_attribution::{self, Component, Contribution};
+use super::{Look, by_row, head_map, largest_heads};
+use crate::analysis::logit_attribution::{self, Component, Contribution, Parts};
 use crate::figure::number::significant;
 use crate::figure::words::{answer_piece, first_piece};
 use crate::figure::{Bar, Bars, Chart, DepthPart, Lines, Map, Pick, Series, Side};
@@ -24,7 +24,7 @@ pub(super) fn bar(component: Component, value: f32) -> Bar {
     Bar::new(label, value).about(pick)
 }
 
-/// What is added up in order of depth, and what comes last.
+/// Bars of what is added up, in order of depth; the final layer norm comes last.
 pub(super) fn in_depth_order(
     name: &str,
     quantity: &str,
@@ -58,24 +58,28 @@ pub(super) fn target(prompt: &TokenizedPrompt) -> String {
     }
 }
 
-/// Whether a sum is what it should be.
+/// What a logit is split by, in a title.
+pub(super) fn by_parts(by: Parts) -> &'static str {
+    match by {
+        Parts::Layers => "layer",
+        Parts::Heads => "head",
+    }
+}
+
+/// A logit with three decimals.
+pub(super) fn fixed(value: f32) -> String {
+    format!("{value:.3}").replace('-', "−")
+}
+
+/// Says whether a sum is what it should be.
 pub(super) fn adds_up(parts: &str, sum: f32, whole_name: &str, whole: f32) -> String {
-    let difference = sum - whole;
+    let difference = significant(sum - whole, 2);
     let sign = if logit_attribution::adds_up(sum, whole) { "✓" } else { "≠" };
-    let difference = significant(difference, 2);
-    let [sum, whole] = [sum, whole].map(|it| format!("{it:.3}").replace('-', "−"));
+    let [sum, whole] = [sum, whole].map(fixed);
     format!("{parts} = {sum}, {whole_name} = {whole} {sign}  (difference {difference})")
 }
 
-/// Those that matter most, whichever way.
-pub(super) fn largest(mut bars: Vec<Bar>, n: usize) -> Vec<Bar> {
-    bars.retain(|it| it.value.is_finite());
-    bars.sort_by(|a, b| b.value.abs().total_cmp(&a.value.abs()));
-    bars.truncate(n);
-    bars
-}
-
-/// A number for each token and layer.
+/// A map with a number for each token and layer.
 pub(super) fn token_map(
     name: &str,
     quantity: &str,
@@ -89,8 +93,8 @@ pub(super) fn token_map(
     Map::new(name, tokens, look.layers("Layer", n_layers), values, quantity)
 }
 
-/// What heads add as a map and the largest of them, what MLPs add as a line. `names`: of heads, and of
-/// MLPs.
+/// What heads add as a map, the largest of them as bars, and what MLPs add as a line. `names`: those of
+/// the charts of heads and of MLPs.
 pub(super) fn heads_and_mlps(
     parts: &[Contribution],
     names: [&str; 2],
@@ -107,18 +111,16 @@ pub(super) fn heads_and_mlps(
         })
     };
     let n_layers = heads().map(|it| it.0 + 1).max().unwrap_or(0);
-    let map = HeadMap {
-        name: names[0],
-        quantity,
-        n_layers,
-        n_heads: heads().map(|it| it.1 + 1).max().unwrap_or(0),
-        value: &|layer, head| find(Component::Head { layer, head }),
-    };
+    let n_heads = heads().map(|it| it.1 + 1).max().unwrap_or(0);
+    let map = head_map(names[0], quantity, [n_layers, n_heads], look, |layer, head| {
+        find(Component::Head { layer, head })
+    });
+    let largest = largest_heads(&map, look);
     let mlps = Lines::new(
         names[1].to_owned(),
         quantity,
         "Layer",
         [Series::new("MLP", (0..n_layers).map(|layer| find(Component::MlpOut(layer))))],
     );
-    vec![Chart::Map(map.map(look)), Chart::Bars(map.largest(look)), Chart::Lines(mlps)]
+    vec![Chart::Map(map), largest, Chart::Lines(mlps)]
 }

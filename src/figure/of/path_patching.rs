@@ -1,8 +1,8 @@
 //! What each head and MLP tells the receivers over direct paths.
 
-use super::{HeadMap, Look};
+use super::{Look, head_map, largest_heads, size};
 use crate::analysis::path_patching::{Between, PathPatching};
-use crate::figure::words::{metric_name, metric_or_prob, reading};
+use crate::figure::words::{at, joined, metric_name, metric_or_prob, reading};
 use crate::figure::{Chart, Figure, Lines, Series};
 
 pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
@@ -13,8 +13,8 @@ pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
         let found = it.heads.get(layer, head).and_then(Option::as_ref);
         it.change(found, metric).unwrap_or(f32::NAN)
     };
-    let (n_layers, n_heads) = (it.heads.n_rows(), it.heads.n_columns());
-    let map = HeadMap { name: "Heads", quantity: &quantity, n_layers, n_heads, value: &value };
+    let map = head_map("Heads", &quantity, size(&it.heads), look, value);
+    let largest = largest_heads(&map, look);
     let mlps = it.mlps.iter().map(|it_| it.change(it_.as_ref(), metric).unwrap_or(f32::NAN));
     let lines = Lines::new("MLPs", &quantity, "Layer of the MLP", [Series::new("MLP", mlps)]);
     let receivers: Vec<String> = it.spec.receivers.iter().map(ToString::to_string).collect();
@@ -22,25 +22,21 @@ pub(super) fn figure(it: &PathPatching, look: &Look<'_>) -> Figure {
         Between::Recomputed => "MLPs between react, other heads keep their clean outputs",
         Between::Frozen => "everything between keeps its clean output",
     };
-    let mut notes = vec![
+    let notes = vec![
         format!(
-            "Only the paths from one part to {} carry what the part wrote in “{}”; {between} (Wang et \
+            "Only the paths from one part to {} {} carry what the part wrote in “{}”; {between} (Wang et \
              al. 2022). {}. Undisturbed {name} {}",
-            receivers.join(", "),
+            joined(&receivers),
+            at(&it.spec.receiver_positions, &it.prompt),
             it.spec.donor.text,
             super::activation_patching::paired(&it.spec.pairs, &it.spec.donor, &it.prompt),
             reading(metric, it.clean.get(metric)),
         ),
         "Hatched: no such path, or not computed".to_owned(),
     ];
-    look.explain_planted(&mut notes);
     Figure {
-        title: format!("Paths to {} — {quantity}", receivers.join(", ")),
-        charts: vec![
-            Chart::Map(map.map(look)),
-            Chart::Bars(map.largest(look)),
-            Chart::Lines(lines),
-        ],
+        title: format!("Paths to {} — {quantity}", joined(&receivers)),
+        charts: vec![Chart::Map(map), largest, Chart::Lines(lines)],
         notes,
         ..Figure::default()
     }

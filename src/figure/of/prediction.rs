@@ -41,7 +41,9 @@ pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
     };
     let columns = ["Rank", "Token", "Probability", "Logit", "Token id"];
     let table = Table::new("Next token", columns, listed.iter().map(row));
-    let mut notes = Vec::new();
+    let n = prediction.top.len();
+    let mut notes: Vec<String> =
+        super::listed(n.min(look.n_listed), n, "tokens").into_iter().collect();
     if let (Some(answer), Some(found)) = (answer, prediction.answer) {
         let (text, n) = (visible(&answer.text), answer.ids.len());
         notes.push(if n == 1 {
@@ -57,7 +59,10 @@ pub(super) fn figure(prediction: &Prediction, look: &Look<'_>) -> Figure {
         });
     }
     Figure {
-        title: "Next token — likeliest first".to_owned(),
+        title: match prediction.top.len() {
+            1 => "Next token — the likeliest".to_owned(),
+            n => format!("Next token — the {n} likeliest"),
+        },
         charts: vec![Chart::Table(table)],
         notes,
         ..Figure::default()

@@ -1,8 +1,11 @@
 //! A fact written into one layer: what the model says before and after, and how it got there.
 
+use std::fmt::Write as _;
+
 use super::Look;
 use crate::analysis::rank_one_edit::{Belief, Covariance, PromptKind, RankOneEdit, Step, Told};
 use crate::figure::number::significant;
+use crate::figure::words::{counted, listed_as};
 use crate::figure::{Cell, Chart, Figure, Row, Table};
 use crate::tokens::visible;
 
@@ -33,9 +36,12 @@ pub(super) fn figure(it: &RankOneEdit, look: &Look<'_>) -> Figure {
         it.steps.iter().enumerate().map(step),
     )));
     Figure {
-        title: format!("Rank-one edit of layer {}'s MLP, to say {target}", it.spec.layer),
+        title: match verdict(it, look) {
+            Some(verdict) => format!("{verdict} — rank-one edit of layer {}'s MLP", it.spec.layer),
+            None => format!("Rank-one edit of layer {}'s MLP, to say {target}", it.spec.layer),
+        },
         charts,
-        notes: notes(it),
+        notes: notes(it, look),
         ..Figure::default()
     }
 }
@@ -67,27 +73,69 @@ fn step((nth, it): (usize, &Step)) -> Row {
     Row::new(cells)
 }
 
-fn notes(it: &RankOneEdit) -> Vec<String> {
-    let (n, descent) = (it.spec.contexts.len(), &it.spec.descent);
-    let texts = if n == 1 { "text" } else { "texts" };
-    let by = match &it.spec.covariance {
+/// Says in one line whether the edit did what it was made for; `None` if the fact was not asked.
+fn verdict(it: &RankOneEdit, look: &Look<'_>) -> Option<String> {
+    let of = |kind: Kind| it.told.iter().filter(move |told| told.kind == kind);
+    let target = it.spec.target.first();
+    let says = |told: &&Told| told.after.top.id == target;
+    let fact = of(Kind::Prompt).next()?;
+    let (before, after) = (fact.before.new.prob, fact.after.new.prob);
+    let [was, is] = [before, after].map(|prob| significant(prob, 2));
+    let new = look.token(target);
+    let mut text = match (says(&fact), after > before) {
+        (true, _) => format!("The edit worked: {new} is now the first guess, p {was} → {is}"),
+        (false, rises) => {
+            let first = look.token(fact.after.top.id);
+            let but = if rises { "though likelier than before" } else { "and no likelier" };
+            format!(
+                "The edit did not work: the first guess is {first}, not {new}, {but}, p {was} → {is}"
+            )
+        }
+    };
+    let n_other = of(Kind::Paraphrase).count();
+    if n_other > 0 {
+        let n_says = of(Kind::Paraphrase).filter(says).count();
+        _ = write!(text, "; in other words it is said in {n_says} of {n_other}");
+    }
+    let n_near = of(Kind::Neighbourhood).count();
+    if n_near > 0 {
+        let keeps = |told: &&Told| told.after.top.id == told.before.top.id;
+        let n_kept = of(Kind::Neighbourhood).filter(keeps).count();
+        _ = write!(text, "; of {} nearby {n_kept} kept theirs", counted(n_near, "prompt"));
+    }
+    Some(text)
+}
+
+fn notes(it: &RankOneEdit, look: &Look<'_>) -> Vec<String> {
+    let (spec, descent) = (&it.spec, &it.spec.descent);
+    let by = match &spec.covariance {
         Covariance::Identity => {
             "the identity, so keys that are merely alike are changed as well".to_owned()
         }
         Covariance::File(path) => path.display().to_string(),
     };
-    let mut notes = vec![
-        format!("Key averaged over {n} {texts}  ·  keys told apart by {by}"),
-        format!(
-            "Adam, {} steps at {}  ·  weight decay {}  ·  change at most {} × the value  ·  \
-             divergence weighs {}",
-            descent.n_steps,
-            descent.learning_rate,
-            descent.weight_decay,
-            descent.clamp,
-            descent.kl_factor
-        ),
-    ];
+    let essence = spec.essence.as_ref().map(|it| {
+        format!("  ·  divergence measured at {} (token {})", look.text(&it.ids), it.subject_last)
+    });
+    let mut notes = vec![format!(
+        "To say {}  ·  key averaged over {}  ·  keys told apart by {by}{}",
+        visible(&spec.target.text),
+        listed_as(&spec.contexts, "text"),
+        essence.unwrap_or_default()
+    )];
+    notes.push(format!(
+        "Adam, {} at {}, until the loss is below {}  ·  weight decay {}  ·  change at most {} × the \
+         value  ·  divergence weighs {}",
+        counted(descent.n_steps, "step"),
+        descent.learning_rate,
+        descent.enough,
+        descent.weight_decay,
+        descent.clamp,
+        descent.kl_factor
+    ));
+    if !spec.asked.is_empty() {
+        notes.push(format!("Asked before and after: {}", listed_as(&spec.asked, "prompt")));
+    }
     if let Some(update) = &it.update {
         let number = |it: f64| significant(it as f32, 4);
         notes.push(format!(

@@ -1,13 +1,12 @@
 //! How long the residual stream is, and what each layer adds to it.
 
-use super::Look;
 use super::parts::token_map;
+use super::{Look, token_bars};
 use crate::analysis::Grid;
 use crate::analysis::residual_norms::ResidualNorms;
 use crate::figure::number::significant;
 use crate::figure::words::token_at;
-use crate::figure::{Bar, Bars, Chart, ColorMap, Figure, Map, Pick};
-use crate::tokens::visible;
+use crate::figure::{Bars, Chart, ColorMap, Figure, Map, Pick};
 
 pub(super) fn figure(found: &ResidualNorms, look: &Look<'_>) -> Figure {
     let maps = [
@@ -26,13 +25,8 @@ pub(super) fn figure(found: &ResidualNorms, look: &Look<'_>) -> Figure {
         notes.extend(clipped(&map, site, norms));
         charts.push(Chart::Map(map));
     }
-    charts.push(Chart::Bars(embeddings(found, "Token embeddings", "|embed|", &found.embed)));
-    charts.push(Chart::Bars(embeddings(
-        found,
-        "Position embeddings",
-        "|pos_embed|",
-        &found.pos_embed,
-    )));
+    charts.push(embeddings(found, "Token embeddings", "|embed|", &found.embed));
+    charts.push(embeddings(found, "Position embeddings", "|pos_embed|", &found.pos_embed));
     let last = found.prompt.last();
     let n_layers = found.resid_post.n_rows();
     if let (Some(first), Some(end)) =
@@ -49,7 +43,6 @@ pub(super) fn figure(found: &ResidualNorms, look: &Look<'_>) -> Figure {
         "What is added may point against what is there, so norms do not add up from layer to layer"
             .to_owned(),
     );
-    look.explain_planted(&mut notes);
     Figure {
         title: "Norms along the residual stream".to_owned(),
         charts,
@@ -87,11 +80,7 @@ fn clipped(map: &Map, site: &str, norms: &Grid<f32>) -> Option<String> {
     })
 }
 
-fn embeddings(found: &ResidualNorms, name: &str, norm: &str, norms: &[f32]) -> Bars {
-    let tokens = found.prompt.pieces.iter().zip(norms).enumerate();
-    let bars = tokens.map(|(pos, (piece, &value))| {
-        Bar::new(format!("{pos} {}", visible(piece)), value)
-            .about(Pick { position: Some(pos), ..Pick::default() })
-    });
-    Bars::new(name, format!("{norm} (activation units)"), bars)
+fn embeddings(found: &ResidualNorms, name: &str, norm: &str, norms: &[f32]) -> Chart {
+    let quantity = format!("{norm} (activation units)");
+    Chart::Bars(Bars::new(name, quantity, token_bars(&found.prompt, norms, Pick::default())))
 }

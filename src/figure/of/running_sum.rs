@@ -11,19 +11,19 @@ use crate::figure::{Bar, Bars, DepthPart, Lines, Pick, Series, Waterfall};
 /// How a logit that is split up is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum AttributionForm {
-    /// What each part adds.
+    /// A bar for what each part adds.
     #[default]
     Parts,
 
     /// The sum of all parts up to each depth.
     RunningSum,
 
-    /// What each part adds, from where the one before ended.
+    /// A bar for what each part adds, from where the one before ended.
     Waterfall,
 }
 
 impl AttributionForm {
-    /// What the sum on show is, and where it ends. Nothing where none is shown.
+    /// Says which sum is shown, and where it ends. `None` where none is shown.
     pub fn explain(self, attribution: &LogitAttribution) -> Option<String> {
         if self == Self::Parts {
             return None;
@@ -76,7 +76,7 @@ pub(super) fn running_sums(attribution: &LogitAttribution) -> Lines {
     )
 }
 
-/// By layer all parts in order of depth; by head the largest, and the others as one.
+/// The waterfall: all parts in order of depth by layer; by head the largest, and the others as one.
 pub(super) fn waterfall(attribution: &LogitAttribution, n_listed: usize) -> Waterfall {
     let sum = attribution.running_sum();
     let mut steps = sum.steps;

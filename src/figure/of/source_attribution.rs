@@ -1,26 +1,20 @@
 //! From which token each head carried what it writes towards the answer.
 
-use super::parts::{adds_up, largest, target};
-use super::{HeadMap, Look};
+use super::parts::{adds_up, target};
+use super::{Look, head_map, largest, token_bars};
 use crate::analysis::source_attribution::SourceAttribution;
 use crate::figure::number::signed;
 use crate::figure::words::token_at;
 use crate::figure::{Bar, Bars, Chart, Figure, Pick};
-use crate::tokens::visible;
 
 const QUANTITY: &str = "Contribution (logits)";
 
 pub(super) fn figure(found: &SourceAttribution, look: &Look<'_>) -> Figure {
     let target = target(&found.prompt);
     let total = |layer, head| found.head(layer, head).map_or(f32::NAN, sum);
-    let heads = HeadMap {
-        name: "Each head over all sources",
-        quantity: QUANTITY,
-        n_layers: found.heads().map(|(layer, ..)| layer + 1).max().unwrap_or(0),
-        n_heads: found.n_heads,
-        value: &total,
-    };
-    let map = Chart::Map(heads.map(look));
+    let n_layers = found.heads().map(|(layer, ..)| layer + 1).max().unwrap_or(0);
+    let size = [n_layers, found.n_heads];
+    let map = Chart::Map(head_map("Each head over all sources", QUANTITY, size, look, total));
     let picked = look.pick.layer.zip(look.pick.head);
     let picked = picked.and_then(|(layer, head)| Some((layer, head, found.head(layer, head)?)));
     let mut notes = notes(found);
@@ -30,38 +24,25 @@ pub(super) fn figure(found: &SourceAttribution, look: &Look<'_>) -> Figure {
         let of_head = Bars::new(
             format!("Sources of L{layer} H{head}"),
             QUANTITY,
-            sources(found, values, Pick::head(layer, head)),
+            token_bars(&found.prompt, values, Pick::head(layer, head)),
         );
         let title = format!("Source tokens of L{layer} H{head} — {target}");
         (title, vec![Chart::Bars(of_head), map])
     } else {
         let pairs =
             Bars::new("Largest heads and sources", QUANTITY, largest(pairs(found), look.n_listed));
-        let all = Bars::new(
-            "Sources over all heads",
-            QUANTITY,
-            sources(found, &found.sources(), Pick::default()),
-        );
+        let sources = found.sources();
+        let bars = token_bars(&found.prompt, &sources, Pick::default());
+        let all = Bars::new("Sources over all heads", QUANTITY, bars);
         notes.push("Pick a head for its source tokens".to_owned());
         let title = format!("Logit attribution by source token — {target}");
         (title, vec![map, Chart::Bars(pairs), Chart::Bars(all)])
     };
-    look.explain_planted(&mut notes);
     Figure { title, charts, notes, ..Figure::default() }
 }
 
 fn sum(values: &[f32]) -> f32 {
     values.iter().map(|&it| f64::from(it)).sum::<f64>() as f32
-}
-
-fn sources(found: &SourceAttribution, values: &[f32], pick: Pick) -> Vec<Bar> {
-    let pieces = found.prompt.pieces.iter().zip(values).enumerate();
-    pieces
-        .map(|(pos, (piece, &value))| {
-            Bar::new(format!("{pos} {}", visible(piece)), value)
-                .about(Pick { position: Some(pos), ..pick })
-        })
-        .collect()
 }
 
 fn pairs(found: &SourceAttribution) -> Vec<Bar> {

@@ -1,29 +1,16 @@
 //! A direction added to the residual stream: the likeliest next tokens before and after.
 
-use super::Look;
+use super::{Look, next_tokens};
 use crate::analysis::prediction::Candidate;
 use crate::analysis::steering::{Direction, Steering};
 use crate::figure::number::significant;
-use crate::figure::words::{answer_piece, at};
-use crate::figure::{Cell, Chart, Figure, Row, Table};
+use crate::figure::words::{answer_piece, at, likeliest};
+use crate::figure::{Chart, Figure};
 
 pub(super) fn figure(it: &Steering, look: &Look<'_>) -> Figure {
-    let (before, after) = (&it.before.top, &it.after.top);
-    let side = |found: Option<&Candidate>| {
-        let token = found.map_or_else(String::new, |it| look.token(it.id));
-        [Cell::Token(token), Cell::Number(found.map_or(f32::NAN, |it| it.prob))]
-    };
-    let row = |nth: usize| {
-        Row::new(
-            [Cell::Number(nth as f32 + 1.0)]
-                .into_iter()
-                .chain(side(before.get(nth)))
-                .chain(side(after.get(nth))),
-        )
-    };
-    let n = before.len().max(after.len()).min(look.n_listed);
-    let columns = ["Rank", "Before", "Probability", "After", "Probability"];
-    let table = Table::new("Next token", columns, (0..n).map(row));
+    let run = |top: &[Candidate]| top.iter().map(|it| (it.id, it.prob)).collect();
+    let runs = [("Before", run(&it.before.top)), ("After", run(&it.after.top))];
+    let table = next_tokens(&runs, look);
     let mut notes = Vec::new();
     if let (Some(before), Some(after)) = (&it.before.answer, &it.after.answer) {
         let (before, after) = (significant(before.prob, 4), significant(after.prob, 4));
@@ -37,15 +24,11 @@ pub(super) fn figure(it: &Steering, look: &Look<'_>) -> Figure {
         number(it.added_norm),
         number(it.resid_norm)
     ));
-    let text = |ids: &[u32]| {
-        let bytes: Vec<u8> = ids.iter().flat_map(|&id| look.tokenizer.bytes(id)).collect();
-        String::from_utf8_lossy(&bytes).into_owned()
-    };
     let direction = match &it.spec.direction {
         Direction::Prompts { plus, minus } => format!(
-            "The residual stream at the end of “{}” minus that of “{}” (Turner et al. 2023)",
-            text(plus),
-            text(minus)
+            "The residual stream at the end of {} minus that of {} (Turner et al. 2023)",
+            look.text(plus),
+            look.text(minus)
         ),
         Direction::Tokens { plus, minus } => {
             let minus = match minus {
@@ -56,6 +39,7 @@ pub(super) fn figure(it: &Steering, look: &Look<'_>) -> Figure {
         }
     };
     notes.push(direction);
+    notes.push(format!("{} of each run", likeliest(it.spec.n_top)));
     let at = at(&it.spec.positions, &it.prompt);
     Figure {
         title: format!("Steering after layer {} {at}", it.spec.layer),

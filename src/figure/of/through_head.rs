@@ -1,7 +1,7 @@
 //! What reaches the answer through one head: from which earlier part, at which token.
 
-use super::parts::{adds_up, bar, in_depth_order, largest, named, target};
-use super::{HeadMap, Look, by_row};
+use super::parts::{adds_up, bar, by_parts, in_depth_order, named, target};
+use super::{Look, by_row, head_map, largest, listed, number};
 use crate::analysis::logit_attribution::{Component, Parts};
 use crate::analysis::through_head::ThroughHead;
 use crate::figure::number::{exact, signed};
@@ -33,7 +33,8 @@ pub(super) fn figure(found: &ThroughHead, look: &Look<'_>) -> Figure {
     let (layer, head) = (found.spec.layer, found.spec.head);
     Figure {
         title: format!(
-            "What reaches the answer through L{layer} H{head} — {}",
+            "What reaches the answer through L{layer} H{head}, by {} — {}",
+            by_parts(found.spec.by),
             target(&found.prompt)
         ),
         charts,
@@ -42,7 +43,7 @@ pub(super) fn figure(found: &ThroughHead, look: &Look<'_>) -> Figure {
     }
 }
 
-/// Of the first layer's heads nothing comes before.
+/// The heads of earlier layers; `None` for a head of the first layer.
 fn heads(found: &ThroughHead, weighted: &[f32], look: &Look<'_>) -> Option<Chart> {
     let of_heads = || {
         found.components.iter().filter_map(|it| match it {
@@ -55,14 +56,8 @@ fn heads(found: &ThroughHead, weighted: &[f32], look: &Look<'_>) -> Option<Chart
         let nth = found.components.iter().position(|it| *it == wanted);
         nth.map_or(f32::NAN, |nth| weighted[nth])
     };
-    let map = HeadMap {
-        name: "Earlier heads",
-        quantity: QUANTITY,
-        n_layers: found.spec.layer,
-        n_heads: of_heads().map(|it| it.1 + 1).max()?,
-        value: &value,
-    };
-    Some(Chart::Map(map.map(look)))
+    let size = [found.spec.layer, of_heads().map(|it| it.1 + 1).max()?];
+    Some(Chart::Map(head_map("Earlier heads", QUANTITY, size, look, value)))
 }
 
 /// Which parts bring most, in the order they stand in.
@@ -76,7 +71,7 @@ fn of_largest(weighted: &[f32], n: usize) -> Vec<usize> {
 
 fn by_token(found: &ThroughHead, shown: &[usize], name: &str) -> Map {
     let prompt = &found.prompt;
-    let value = |nth: usize, pos: usize| found.values.get(nth, pos).copied().unwrap_or(f32::NAN);
+    let value = |nth: usize, pos: usize| number(&found.values, nth, pos);
     let labels = shown.iter().map(|&nth| named(found.components[nth]).0).collect();
     let keys = shown.iter().map(|&nth| Key::Component(found.components[nth])).collect();
     let parts = Side { keys, ..Side::named("Part", "part", labels) };
@@ -96,18 +91,11 @@ fn by_token(found: &ThroughHead, shown: &[usize], name: &str) -> Map {
 }
 
 fn notes(found: &ThroughHead, look: &Look<'_>) -> Vec<String> {
-    let mut notes = vec![adds_up(
-        "Σ parts and tokens",
-        found.sum(),
-        "what the head writes towards the answer",
-        found.logit,
-    )];
-    if found.components.len() > look.n_listed && found.spec.by == Parts::Heads {
-        notes.push(format!(
-            "The {} largest of {} parts listed",
-            look.n_listed,
-            found.components.len()
-        ));
+    let whole = "what the head writes towards the answer";
+    let mut notes = vec![adds_up("Σ parts and tokens", found.sum(), whole, found.logit)];
+    if found.spec.by == Parts::Heads {
+        let n = found.components.len();
+        notes.extend(listed(n.min(look.n_listed), n, "parts"));
     }
     notes.push(
         "What a part wrote at the source token × the head's value and output weights along the \
@@ -120,8 +108,5 @@ fn notes(found: &ThroughHead, look: &Look<'_>) -> Vec<String> {
          of its layer norm and values"
             .to_owned(),
     );
-    if found.spec.by == Parts::Heads && found.spec.layer > 0 {
-        look.explain_planted(&mut notes);
-    }
     notes
 }

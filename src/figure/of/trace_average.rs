@@ -4,11 +4,11 @@
 use super::causal_trace::window_title;
 use super::{Look, corruption};
 use crate::analysis::causal_trace::{Component, Direction};
-use crate::analysis::corruption::Draws;
-use crate::analysis::trace_average::{Averages, Cause, Kept, LeftOut, TraceAverage};
+use crate::analysis::corruption::{Corruption, Draws};
+use crate::analysis::trace_average::{Averages, Kept, LeftOut, TraceAverage};
 use crate::analysis::{Estimate, Metric};
 use crate::figure::number::significant;
-use crate::figure::words::{about_severed, metric_of_answers};
+use crate::figure::words::{about_severed, checksum, counted, joined, metric_of_answers};
 use crate::figure::{Cell, Chart, Figure, Lines, Map, Pick, Row, Series, Side, Table};
 
 pub(super) fn figure(it: &TraceAverage, look: &Look<'_>) -> Figure {
@@ -24,7 +24,8 @@ pub(super) fn figure(it: &TraceAverage, look: &Look<'_>) -> Figure {
         found = of(metric);
     }
     let quantity = format!("Indirect effect on {}", metric_of_answers(metric));
-    let mut charts: Vec<Chart> = maps(it, &found, &quantity).into_iter().map(Chart::Map).collect();
+    let mut charts: Vec<Chart> =
+        maps(it, &found, &quantity, look).into_iter().map(Chart::Map).collect();
     charts.extend(found.iter().map(|of| Chart::Lines(lines(it, of, &quantity))));
     if let Some((_, averages)) = found.first() {
         charts.push(Chart::Table(readings(averages, metric)));
@@ -33,29 +34,30 @@ pub(super) fn figure(it: &TraceAverage, look: &Look<'_>) -> Figure {
     if !it.left_out.is_empty() {
         charts.push(Chart::Table(left_out(it, look.n_listed)));
     }
-    let n = it.facts.len();
     Figure {
-        title: format!("Averages over {n} {} — {quantity}", facts(n)),
+        title: format!("Averages over {} — {quantity}", counted(it.facts.len(), "fact")),
         charts,
         warnings: warnings(it),
         notes: notes(it, look),
+        ..Figure::default()
     }
 }
 
-fn facts(n: usize) -> &'static str {
-    if n == 1 { "fact" } else { "facts" }
-}
-
-/// In one scale, or they could not be compared.
-fn maps(it: &TraceAverage, found: &[(Component, Averages)], quantity: &str) -> Vec<Map> {
+/// The maps of all components, in one scale, so that they can be compared.
+fn maps(
+    it: &TraceAverage,
+    found: &[(Component, Averages)],
+    quantity: &str,
+    look: &Look<'_>,
+) -> Vec<Map> {
     let map = |(component, averages): &(Component, Averages)| {
         let rows = Side::roles(&averages.roles);
-        let layers = Side::layers(layer_title(it, *component), it.n_layers);
+        let layers = look.layers(layer_title(it, *component), it.n_layers);
         let values = averages.indirect.values().iter().map(|it| it.mean as f32).collect();
         let details = averages.indirect.values().iter().enumerate().map(|(nth, estimate)| {
             let row = nth / it.n_layers;
             let (n_facts, n_tokens) = (averages.n_facts[row], averages.n_tokens[row]);
-            let of = format!("{n_tokens} tokens of {n_facts} {}", facts(n_facts));
+            let of = format!("{} of {}", counted(n_tokens, "token"), counted(n_facts, "fact"));
             match interval(estimate) {
                 Some(interval) => format!("95 % interval {interval}\n{of}"),
                 None => of,
@@ -107,7 +109,7 @@ fn layer_title(it: &TraceAverage, component: Component) -> &'static str {
     window_title(it.spec.trace_window(component) == 1, it.spec.trace.direction)
 }
 
-/// What the effects are parts of.
+/// The total effect, of which the indirect effects are parts.
 fn readings(averages: &Averages, metric: Metric) -> Table {
     // Ranks are counted from 1; a difference of two is as it is.
     let from = if metric == Metric::Rank { 1.0 } else { 0.0 };
@@ -188,17 +190,19 @@ fn warnings(it: &TraceAverage) -> Vec<String> {
 
 fn notes(it: &TraceAverage, look: &Look<'_>) -> Vec<String> {
     let trace = &it.spec.trace;
-    let mut notes = vec![it.count()];
+    let names: Vec<String> = it.spec.components.iter().map(|of| name(it, *of)).collect();
+    let kept = match it.spec.kept {
+        Kept::All => "known or not",
+        Kept::Known => {
+            "known, as in ROME: the model's first guess is the first token of a right answer"
+        }
+    };
+    let facts = checksum(&*it.spec.facts);
+    let mut notes =
+        vec![it.count(), format!("{} of facts {facts} that are {kept}", joined(&names))];
     if it.left_out.len() > look.n_listed {
         let n = look.n_listed;
         notes.push(format!("The first {n} that are left out are listed; a result's file has all"));
-    }
-    if it.spec.kept == Kept::Known && it.n_left_out(Cause::NotKnown) > 0 {
-        notes.push(
-            "Facts are left out, as in ROME, where the model's first guess is not the first token of \
-             a right answer"
-                .to_owned(),
-        );
     }
     let (what, effect) = match trace.direction {
         Direction::Denoise => ("restored", "patched − corrupted"),
@@ -209,9 +213,15 @@ fn notes(it: &TraceAverage, look: &Look<'_>) -> Vec<String> {
          token; bands are 95 % intervals over facts, ±1.96 standard errors, which need two"
     ));
     notes.extend(about_severed(trace));
-    let draws = Draws { corruption: it.spec.corruption().clone(), ..trace.draws() };
-    let noise_std = it.facts.first().map_or(0.0, |fact| fact.noise_std);
-    notes.push(corruption::settings(&draws, noise_std));
+    // Subjects that stand in for a fact's own are in the checksum of the facts.
+    let corruption = match it.spec.corruption().clone() {
+        Corruption::OtherSubjects { of, .. } => Corruption::OtherSubjects { of, ids: [].into() },
+        Corruption::Counterpart { .. } => Corruption::Counterpart { ids: [].into() },
+        other => other,
+    };
+    let draws = Draws { corruption, ..trace.draws() };
+    let noise_std = it.facts.first().map(|fact| fact.noise_std);
+    notes.push(corruption::settings(&draws, noise_std, look));
     notes.push(
         "A token has one role. ROME's figure 2 pools middle and further tokens over facts and counts \
          a subject's only token as its first, too; a peak shows where restoring suffices, not where \

@@ -1,13 +1,15 @@
 //! A cell of a trace: the likeliest next tokens in each run behind it, and the answer's score in each
 //! sample.
 
-use super::Look;
-use super::causal_trace::{component_name, settings};
+use super::causal_trace::{component_name, patched, settings, warnings};
+use super::{Look, next_tokens};
 use crate::analysis::Measurement;
 use crate::analysis::causal_trace::{Corrupted, Direction};
 use crate::analysis::trace_cell::{NextToken, TraceCell};
 use crate::figure::number::{signed, significant};
-use crate::figure::words::{long_answer, metric_name, metric_or_prob, token_at, told};
+use crate::figure::words::{
+    about_severed, capitalized, likeliest, long_answer, metric_name, metric_or_prob, token_at, told,
+};
 use crate::figure::{Bar, Bars, Cell, Chart, Figure, Row, Table};
 use crate::tokens::visible;
 
@@ -15,64 +17,69 @@ pub(super) fn figure(it: &TraceCell, look: &Look<'_>) -> Figure {
     let metric = metric_or_prob(look.metric, &it.clean);
     let quantity = metric_name(metric, &it.prompt);
     let does = does(it);
-    let mean = |runs: &[Measurement]| {
-        Measurement::mean(runs, metric).map_or(f32::NAN, |it| told(metric, it))
-    };
-    let (corrupted, patched) = (mean(&it.corrupted), mean(&it.patched));
-    let value = |found: &Measurement| found.get(metric).map_or(f32::NAN, |it| told(metric, it));
-    let bar = |label: String, value: f32| Bar::new(label, value);
+    let told_of = |reading: Option<f32>| reading.map_or(f32::NAN, |reading| told(metric, reading));
+    let mean = |runs: &[Measurement]| told_of(Measurement::mean(runs, metric));
+    let clean = told_of(it.clean.get(metric));
+    let (corrupted, exchanged) = (mean(&it.corrupted), mean(&it.patched));
     let mut bars = vec![
-        bar("Clean".to_owned(), value(&it.clean)),
-        bar("Corrupted, mean".to_owned(), corrupted),
-        bar(format!("{does}, mean"), patched),
+        Bar::new("Clean", clean),
+        Bar::new("Corrupted, mean", corrupted),
+        Bar::new(format!("{does}, mean"), exchanged),
     ];
     let samples = it.patched.iter().take(look.n_listed).enumerate();
-    bars.extend(samples.map(|(nth, found)| bar(format!("{does}, sample {nth}"), value(found))));
+    bars.extend(
+        samples.map(|(nth, found)| {
+            Bar::new(format!("{does}, sample {nth}"), told_of(found.get(metric)))
+        }),
+    );
 
-    let spec = &it.spec;
+    let (spec, trace) = (&it.spec, it.as_trace());
     let (run, start) = match spec.trace.direction {
         Direction::Denoise => ("corrupted", corrupted),
-        Direction::Noise => ("clean", value(&it.clean)),
+        Direction::Noise => ("clean", clean),
     };
-    let together = match it.layers.len() {
-        0 | 1 => String::new(),
-        n => format!(" with {n} layers together ({}–{})", it.layers.start, it.layers.end - 1),
+    let layers = match it.layers.len() {
+        0 | 1 => format!("layer {}", spec.layer),
+        _ => format!("layers {}–{} around {}", it.layers.start, it.layers.end - 1, spec.layer),
     };
     let mut notes = vec![
         format!(
-            "{does} at {}, layer {}{together}: {quantity} {}, in the {run} runs {}, a change of {}",
+            "{} at {}, {layers}: {quantity} {}, in the {run} runs {}, a change of {}",
+            patched(&trace),
             token_at(spec.pos, &it.prompt),
-            spec.layer,
-            significant(patched, 4),
+            significant(exchanged, 4),
             significant(start, 4),
-            signed(patched - start, 4),
+            signed(exchanged - start, 4),
         ),
-        settings(&it.as_trace(), metric),
-        "Probabilities of next tokens are means over samples, as in ROME (Meng et al. 2022). The \
-         same draws are behind every cell of the map"
-            .to_owned(),
+        settings(&trace, metric, look),
+        format!(
+            "{} of each run. Their probabilities are means over samples, as in \
+             ROME (Meng et al. 2022). The same draws are behind every cell of the map",
+            likeliest(spec.n_top)
+        ),
     ];
+    notes.extend(about_severed(&spec.trace));
     notes.extend(long_answer(metric, &it.prompt));
-    look.explain_planted(&mut notes);
     Figure {
         title: format!(
             "Why this cell? {} {} at {}, layer {}",
-            capital(component_name(spec.trace.component)),
+            capitalized(&component_name(spec.trace.component)),
             does.to_lowercase(),
             token_at(spec.pos, &it.prompt),
             spec.layer
         ),
         charts: vec![
-            Chart::Table(likeliest(it, look)),
+            Chart::Table(runs(it, look)),
             Chart::Bars(Bars::new("Samples", quantity, bars)),
             Chart::Table(draws(it, look)),
         ],
         notes,
+        warnings: warnings(&trace, metric),
         ..Figure::default()
     }
 }
 
-/// What is done to the run.
+/// What is done to the cell, as a heading.
 fn does(it: &TraceCell) -> &'static str {
     match it.spec.trace.direction {
         Direction::Denoise => "Restored",
@@ -81,28 +88,28 @@ fn does(it: &TraceCell) -> &'static str {
 }
 
 /// The likeliest of each run beside each other, with the change of those of the patched runs.
-fn likeliest(it: &TraceCell, look: &Look<'_>) -> Table {
-    let side = |found: Option<&NextToken>, prob: fn(&NextToken) -> f32| {
-        let token = found.map_or_else(String::new, |it| look.token(it.id));
-        [Cell::Token(token), Cell::Number(found.map_or(f32::NAN, prob))]
+fn runs(it: &TraceCell, look: &Look<'_>) -> Table {
+    let run = |tokens: &[NextToken], prob: fn(&NextToken) -> f32| {
+        tokens.iter().map(|it| (it.id, prob(it))).collect()
     };
     let top = &it.top;
-    let n = top.clean.len().min(look.n_listed);
-    let row = |nth: usize| {
-        let patched = top.patched.get(nth);
-        let cells = [Cell::Number(nth as f32 + 1.0)]
-            .into_iter()
-            .chain(side(top.clean.get(nth), |it| it.clean))
-            .chain(side(top.corrupted.get(nth), |it| it.corrupted))
-            .chain(side(patched, |it| it.patched))
-            .chain([Cell::Number(patched.map_or(f32::NAN, |next| it.change(next)))]);
-        Row::new(cells)
-    };
-    let columns = ["Rank", "Clean", "p", "Corrupted", "p", does(it), "p", "Change"];
-    Table::new("Next token", columns, (0..n).map(row))
+    let mut table = next_tokens(
+        &[
+            ("Clean", run(&top.clean, |it| it.clean)),
+            ("Corrupted", run(&top.corrupted, |it| it.corrupted)),
+            (does(it), run(&top.patched, |it| it.patched)),
+        ],
+        look,
+    );
+    table.columns.push("Change".to_owned());
+    for (nth, row) in table.rows.iter_mut().enumerate() {
+        let change = top.patched.get(nth).map_or(f32::NAN, |next| it.change(next));
+        row.cells.push(Cell::Number(change));
+    }
+    table
 }
 
-/// Each sample, and what became of the subject in it.
+/// The readings of each sample, and what the subject became in it.
 fn draws(it: &TraceCell, look: &Look<'_>) -> Table {
     let metric = metric_or_prob(look.metric, &it.clean);
     let value = |found: Option<&Measurement>| {
@@ -138,9 +145,4 @@ fn draws(it: &TraceCell, look: &Look<'_>) -> Table {
         ["Sample", "Corrupted", does(it), what],
         (0..it.corrupted.len().min(look.n_listed)).map(row),
     )
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|it| it.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -1,22 +1,25 @@
 //! A fact's trace minus its inverse's or another fact's, tokens paired by their role.
 
-use super::causal_trace::component_name;
-use super::{Look, by_row};
-use crate::analysis::causal_trace::Component;
+use super::causal_trace::{component_name, patched};
+use super::{Look, by_row, corruption};
+use crate::analysis::causal_trace::CausalTrace;
 use crate::analysis::comparison::TraceDifference;
 use crate::analysis::{Correlation, Measurement};
+use crate::figure::export::file_name;
 use crate::figure::number::{exact, signed, significant};
-use crate::figure::words::{answer_piece, capitalized, metric_of_answers, prompt};
+use crate::figure::words::{
+    answer_piece, capitalized, likelier, metric_name, metric_of_answers, no_effect, planted, prompt,
+};
 use crate::figure::{Chart, Figure, Map, Side};
 use crate::tokens::TokenizedPrompt;
 
 impl Figure {
     /// Red where the cell does more for the second, blue where it does more for the first. `names` as
-    /// within a sentence.
+    /// within a sentence. `first`: the first trace, with whose settings both were made.
     pub fn of_difference(
         it: &TraceDifference,
         names: [&str; 2],
-        component: Component,
+        first: &CausalTrace,
         look: &Look<'_>,
     ) -> Self {
         let reading = metric_of_answers(it.metric);
@@ -25,8 +28,8 @@ impl Figure {
         let n_layers = it.difference.n_columns();
         let marked =
             |from: usize| it.roles.iter().skip(from).take_while(|it| it.is_subject()).count();
-        let first = it.roles.iter().position(|it| it.is_subject()).unwrap_or(0);
-        let rows = Side::roles(&it.roles).marking(first..first + marked(first));
+        let start = it.roles.iter().position(|it| it.is_subject()).unwrap_or(0);
+        let rows = Side::roles(&it.roles).marking(start..start + marked(start));
         let at =
             |nth: usize, row: usize, layer: usize| it.maps[nth].get(row, layer).copied().flatten();
         let value = |row: usize, layer: usize| {
@@ -51,12 +54,13 @@ impl Figure {
         let values = by_row(it.roles.len(), n_layers, value);
         let mut map = Map::new(&name, rows, layers, values, &quantity).diverging();
         map.details = by_row(it.roles.len(), n_layers, details);
-        let title = format!("{quantity} of {}", component_name(component));
+        let title = format!("{quantity} of {}", component_name(first.spec.component));
         Self {
+            file_name: file_name(it.prompts.first(), "difference of traces"),
             title,
             charts: vec![Chart::Map(map)],
-            warnings: (0..2).filter_map(|nth| not_recalled(it, names, nth)).collect(),
-            notes: notes(it, names, look),
+            warnings: (0..2).flat_map(|nth| warnings(it, names, nth)).collect(),
+            notes: notes(it, names, first, look),
         }
     }
 }
@@ -69,20 +73,29 @@ fn place(it: &TraceDifference, nth: usize, column: usize) -> String {
     }
 }
 
-fn not_recalled(it: &TraceDifference, names: [&str; 2], nth: usize) -> Option<String> {
-    let clean = &it.clean[nth];
-    (clean.rank > 0).then(|| {
+/// What keeps one of the two maps from showing where its answer is recalled.
+fn warnings(it: &TraceDifference, names: [&str; 2], nth: usize) -> Vec<String> {
+    let (clean, name) = (&it.clean[nth], names[nth]);
+    let metric = metric_name(it.metric, &it.prompts[nth]);
+    let not_recalled = (clean.rank > 0).then(|| {
         format!(
-            "The {} is not recalled: {} likelier than {}; its map is of an answer that the model does \
-             not give",
-            names[nth],
-            if clean.rank == 1 { "1 token is".to_owned() } else { format!("{} tokens are", clean.rank) },
+            "The {name} is not recalled: {} likelier than {}; its map is of an answer that the model \
+             does not give",
+            likelier(clean.rank),
             answer_piece(&it.prompts[nth])
         )
-    })
+    });
+    let without_effect = no_effect(&metric, it.metric, it.total_effects[nth]);
+    let without_effect = without_effect.map(|text| format!("{}: {text}", capitalized(&name)));
+    not_recalled.into_iter().chain(without_effect).collect()
 }
 
-fn notes(it: &TraceDifference, names: [&str; 2], look: &Look<'_>) -> Vec<String> {
+fn notes(
+    it: &TraceDifference,
+    names: [&str; 2],
+    trace: &CausalTrace,
+    look: &Look<'_>,
+) -> Vec<String> {
     let Correlation { n, spearman, pearson } = it.likeness;
     let number = |it: Option<f64>| it.map_or_else(|| "none".to_owned(), |it| signed(it as f32, 3));
     let recall = |(name, (clean, prompt)): (&str, (&Measurement, &TokenizedPrompt))| {
@@ -102,6 +115,11 @@ fn notes(it: &TraceDifference, names: [&str; 2], look: &Look<'_>) -> Vec<String>
         capitalized(&recalls.collect::<Vec<_>>().join("  ·  ")),
         format!("Total effect of the corruption: {first} {}  ·  {second} {}", totals[0], totals[1]),
         format!(
+            "{}  ·  {}",
+            patched(trace),
+            corruption::settings(&trace.spec.draws(), Some(trace.noise_std), look)
+        ),
+        format!(
             "Blue does more for the {first}, red for the {second}. Tokens are paired by their role and \
              averaged where there are several, layers by their {}",
             if it.is_by_depth() { "depth" } else { "number" }
@@ -114,7 +132,7 @@ fn notes(it: &TraceDifference, names: [&str; 2], look: &Look<'_>) -> Vec<String>
              of them is passed, and effects between two layers are taken in a straight line"
         ));
     } else {
-        look.explain_planted(&mut notes);
+        notes.extend(look.planted.map(planted));
     }
     notes.extend(it.prompts.iter().map(prompt));
     notes

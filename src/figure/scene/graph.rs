@@ -3,19 +3,19 @@
 use super::map::{shown_labels, shown_places};
 use super::text::text_width;
 use super::{
-    Anchor, FAINT, GREEN, INK, MARGIN, NEGATIVE, SMALL, Scene, Shape, Style, WEAK, WIDTH, paler,
+    Anchor, FAINT, GREEN, INK, LegendKey, NEGATIVE, SMALL, Scene, Shape, Style, WEAK, paler,
     step_of, widest,
 };
 use crate::figure::color::Rgb;
 use crate::figure::{Graph, GraphKind};
 
-/// Between tokens.
+/// The distance between two tokens.
 const ROW: f32 = 22.0;
 
 /// The widest that a layer is drawn.
 const COLUMN: f32 = 56.0;
 
-/// Of a line: the least, and what a weight of 1 adds.
+/// The width of the thinnest line, and what a weight of 1 adds to it.
 const THIN: f32 = 0.4;
 const THICK: f32 = 2.2;
 
@@ -28,9 +28,10 @@ impl Scene {
         }
         self.graph_legend(graph);
         let style = Style::label(graph.rows.is_tokens);
-        let labels = shown_labels(&graph.rows, style);
-        let left = MARGIN + SMALL + 8.0 + widest(&labels, style);
-        let column = ((WIDTH + MARGIN - left) / n_columns as f32).min(COLUMN);
+        let labels = shown_labels(&graph.rows, style, self.room);
+        let left = self.margin + SMALL + 8.0 + widest(&labels, style);
+        let column = (self.right() - left) / n_columns as f32;
+        let column = if self.fills { column } else { column.min(COLUMN) };
         let size = [column * n_columns as f32, ROW * n_rows as f32];
         let corner = [left, self.height + 2.0];
         let place =
@@ -51,7 +52,7 @@ impl Scene {
             self.shapes.push(Shape::Dot { at, radius: 1.2, color: INK });
         }
         let title = &*graph.rows.title;
-        let at = [MARGIN + SMALL / 2.0, corner[1] + size[1] / 2.0];
+        let at = [self.margin + SMALL / 2.0, corner[1] + size[1] / 2.0];
         if text_width(title, Style::weak()) <= size[1] {
             self.text(at, title, Anchor::Middle, Style::weak().turned(-90.0));
         }
@@ -63,21 +64,13 @@ impl Scene {
         self.height = self.columns(&graph.columns, corner, size, column);
     }
 
-    /// What the colours and widths mean.
+    /// Draws the legend of colours and widths.
     fn graph_legend(&mut self, graph: &Graph) {
-        let style = Style::label(false);
-        let y = self.height + SMALL * 0.7;
-        let mut x = MARGIN;
-        for kind in GraphKind::ALL {
-            let color = ink(kind);
-            let to = [x + 18.0, y];
-            self.shapes.push(Shape::Line { from: [x, y], to, color, width: 1.6, dash: None });
-            self.text([x + 22.0, y], kind.name(), Anchor::Start, style);
-            x += 38.0 + text_width(kind.name(), style);
-        }
+        let line = |kind| LegendKey::Line { color: ink(kind), width: 1.6, dash: None };
+        let kinds = GraphKind::ALL.map(|kind| (line(kind), kind.name()));
         let width = format!("width: {}", graph.quantity);
-        self.text([x, y], width, Anchor::Start, Style::weak());
-        self.height += SMALL * 1.8;
+        let entries: Vec<_> = kinds.into_iter().chain([(LegendKey::None, &*width)]).collect();
+        self.legend(self.margin, &entries);
     }
 }
 

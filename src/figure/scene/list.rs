@@ -1,19 +1,20 @@
 //! Bars and tables: a line for each thing.
 
 use super::text::{shortened, text_width};
-use super::{Anchor, MARGIN, NEGATIVE, POSITIVE, RULE, SMALL, Scene, Style, WEAK, WIDTH, widest};
+use super::{Anchor, NEGATIVE, POSITIVE, RULE, SMALL, Scene, Style, WEAK, widest};
 use crate::figure::number::brief;
 use crate::figure::{Bars, Cell, Table};
 
-/// The widest label of a bar, and the widest text in a table.
-const LABEL: f32 = 170.0;
-const TEXT: f32 = 270.0;
+/// The widest label of a bar, as a share of the page, and the widest texts in a table, of which the first
+/// is taken that fits the page.
+const LABEL: f32 = 0.36;
+const TEXTS: [f32; 6] = [270.0, 180.0, 120.0, 90.0, 60.0, 40.0];
 
-/// From so many bars on they are thin, so that all layers of a deep model fit a page.
+/// The number of bars above which they are thin, so that all layers of a deep model fit a page.
 const MANY: usize = 30;
 
 impl Scene {
-    /// `starts`: where bars start; none if all do at zero
+    /// `starts`: where bars start; empty if all start at zero.
     pub(super) fn bars(&mut self, bars: &Bars, starts: &[f32]) {
         if !bars.parts.is_empty() {
             self.depth_bars(bars, starts);
@@ -23,10 +24,10 @@ impl Scene {
         let (pitch, thick, size) = if is_dense { (8.6, 5.6, 7.0) } else { (11.0, 7.0, SMALL) };
         let style = Style { size, ..Style::label(false) };
         let labels: Vec<String> =
-            bars.bars.iter().map(|it| shortened(&it.label, LABEL, style)).collect();
+            bars.bars.iter().map(|it| shortened(&it.label, LABEL * self.room, style)).collect();
         let numbers: Vec<String> = bars.bars.iter().map(|it| brief(it.value)).collect();
-        let left = MARGIN + widest(&labels, style) + 6.0;
-        let room = WIDTH + MARGIN - left - widest(&numbers, style) - 8.0;
+        let left = self.margin + widest(&labels, style) + 6.0;
+        let room = self.right() - left - widest(&numbers, style) - 8.0;
         let start = |nth: usize| starts.get(nth).copied().unwrap_or(0.0);
         let ends = || {
             let bars = bars.bars.iter().enumerate();
@@ -54,7 +55,7 @@ impl Scene {
                     self.line([end, middle], [end, middle + pitch], RULE);
                 }
             }
-            self.text([WIDTH + MARGIN, middle], &*numbers[nth], Anchor::End, style);
+            self.text([self.right(), middle], &*numbers[nth], Anchor::End, style);
         }
         let bottom = top + bars.bars.len() as f32 * pitch;
         self.line([x_of(0.0), top], [x_of(0.0), bottom], RULE);
@@ -67,18 +68,31 @@ impl Scene {
         const ROW: f32 = 11.5;
         const APART: f32 = 14.0;
         let style = |cell: &Cell| Style::label(matches!(cell, Cell::Token(_) | Cell::Answer(_)));
-        let text_of = |cell: &Cell| match cell.text() {
-            Some(text) => shortened(&text, TEXT, style(cell)),
+        let text_of = |cell: &Cell, most: f32| match cell.text() {
+            Some(text) => shortened(&text, most, style(cell)),
             None => cell.number().map(brief).unwrap_or_default(),
         };
         let head = Style::weak();
-        let mut widths: Vec<f32> = table.columns.iter().map(|it| text_width(it, head)).collect();
-        for row in &table.rows {
-            for (width, cell) in widths.iter_mut().zip(&row.cells) {
-                *width = width.max(text_width(&text_of(cell), style(cell)));
+        let widths_of = |most: f32| {
+            let mut widths: Vec<f32> =
+                table.columns.iter().map(|it| text_width(it, head)).collect();
+            for row in &table.rows {
+                for (width, cell) in widths.iter_mut().zip(&row.cells) {
+                    *width = width.max(text_width(&text_of(cell, most), style(cell)));
+                }
             }
-        }
-        let mut left = MARGIN;
+            widths
+        };
+        let fits = |most: &f32| {
+            let widths = widths_of(*most);
+            widths.iter().sum::<f32>() + APART * (widths.len() as f32 - 1.0) <= self.room
+        };
+        // A page that is as wide as its charts takes a wide table as it is.
+        let narrow = TEXTS.into_iter().filter(|_| self.fills).find(fits);
+        let most = narrow.unwrap_or(if self.fills { TEXTS[5] } else { TEXTS[0] });
+        let text_of = |cell: &Cell| text_of(cell, most);
+        let widths = widths_of(most);
+        let mut left = self.margin;
         let mut places = Vec::with_capacity(widths.len());
         for (column, width) in widths.iter().enumerate() {
             let mut cells = table.rows.iter().filter_map(|row| row.cells.get(column));
@@ -95,7 +109,7 @@ impl Scene {
             self.text([x, middle], &**name, anchor, head);
         }
         self.height += ROW;
-        self.line([MARGIN, self.height], [left - APART, self.height], RULE);
+        self.line([self.margin, self.height], [left - APART, self.height], RULE);
         for row in &table.rows {
             let middle = self.height + ROW / 2.0;
             for (cell, &(x, anchor)) in row.cells.iter().zip(&places) {

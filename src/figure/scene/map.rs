@@ -1,22 +1,19 @@
 //! Grids of colours.
 
 use super::text::{shortened, text_width};
-use super::{
-    Anchor, FAINT, INK, MARGIN, MARKED, RULE, SMALL, Scene, Shape, Style, WEAK, WIDTH, step_of,
-    widest,
-};
+use super::{Anchor, FAINT, INK, MARKED, RULE, SMALL, Scene, Shape, Style, WEAK, step_of, widest};
 use crate::figure::color::Rgb;
 use crate::figure::number::Ticks;
 use crate::figure::{Map, Side};
 
-/// The widest label of a row or column.
-const LABEL: f32 = 125.0;
+/// The widest label of a row or column, as a share of the page.
+const LABEL: f32 = 0.26;
 
-/// Between a map and what stands beside it.
+/// The distance between a map and what stands beside it.
 const GAP: f32 = 5.0;
 const BAR: f32 = 10.0;
 
-/// Maps side by side, and the room between them.
+/// The most small maps side by side, and the room between them.
 const N_SMALL: usize = 6;
 const SMALL_GAP: f32 = 10.0;
 
@@ -30,11 +27,11 @@ impl Scene {
             return;
         }
         let row_style = Style::label(map.rows.is_tokens);
-        let labels = shown_labels(&map.rows, row_style);
+        let labels = shown_labels(&map.rows, row_style, self.room);
         let bar = ColorBar::new(map);
-        let left = MARGIN + SMALL + 2.0 * GAP + widest(&labels, row_style);
-        let room = WIDTH + MARGIN - left - bar.width;
-        let cell = cell_size(map, room);
+        let left = self.margin + SMALL + 2.0 * GAP + widest(&labels, row_style);
+        let room = self.right() - left - bar.width;
+        let cell = cell_size(map, room, self.fills);
         let size = [cell[0] * n_columns as f32, cell[1] * n_rows as f32];
 
         // Titles of the side and of the colours stand on their ends, or above a map that is too low
@@ -49,13 +46,13 @@ impl Scene {
             self.height += line;
         }
         if !is_row_title_beside {
-            let at = [MARGIN, self.height + SMALL / 2.0];
+            let at = [self.margin, self.height + SMALL / 2.0];
             self.text(at, &*map.rows.title, Anchor::Start, Style::weak());
             self.height += line;
         }
         let corner = [left, self.height + 2.0];
         if is_row_title_beside {
-            let at = [MARGIN + SMALL / 2.0, corner[1] + size[1] / 2.0];
+            let at = [self.margin + SMALL / 2.0, corner[1] + size[1] / 2.0];
             self.text(at, &*map.rows.title, Anchor::Middle, Style::weak().turned(-90.0));
         }
 
@@ -77,21 +74,21 @@ impl Scene {
         self.height = bottom.max(corner[1] + bar_height + SMALL);
     }
 
-    /// Alike, beside each other, with one scale.
+    /// Draws small maps beside each other, with one scale.
     pub(super) fn small_maps(&mut self, maps: &[&Map]) {
         let Some(first) = maps.first() else { return };
         let bar = ColorBar::new(first);
         let name = widest(maps.iter().map(|it| &it.name), Style::weak());
-        let n_fitting = ((WIDTH - bar.width) / (name + SMALL_GAP)).floor().max(1.0) as usize;
+        let n_fitting = ((self.room - bar.width) / (name + SMALL_GAP)).floor().max(1.0) as usize;
         let n_beside = match maps.len().min(N_SMALL) {
             most if most <= n_fitting => most,
             // By twos, so that what stands beside each other in one line does in all.
             _ if n_fitting > 1 => n_fitting - n_fitting % 2,
             _ => 1,
         };
-        let room = (WIDTH - bar.width) / n_beside as f32 - SMALL_GAP;
+        let room = (self.room - bar.width) / n_beside as f32 - SMALL_GAP;
         let widest = room.min(100.0);
-        let left = MARGIN + SMALL + GAP;
+        let left = self.margin + SMALL + GAP;
         let mut top = self.height;
         for (nth, row) in maps.chunks(n_beside).enumerate() {
             let mut lowest = top;
@@ -110,8 +107,13 @@ impl Scene {
                 right = corner[0] + size[0];
             }
             if nth == 0 {
-                let top = top + SMALL * 1.4;
-                bar.draw(self, [right + 2.0 * GAP, top], (lowest - top).max(40.0), first);
+                let (at, top) = (right + 2.0 * GAP, top + SMALL * 1.4);
+                let height = (lowest - top).max(40.0);
+                bar.draw(self, [at, top], height, first);
+                let title = shortened(&first.quantity, height + SMALL, Style::label(false));
+                let at = [at + bar.title_at(), top + height / 2.0];
+                self.text(at, title, Anchor::Middle, Style::label(false).turned(-90.0));
+                lowest = lowest.max(top + height);
             }
             top = lowest + SMALL;
         }
@@ -162,7 +164,7 @@ impl Scene {
         self.frame(corner, size);
     }
 
-    /// What stands below a map; gives where that ends.
+    /// Draws the labels below a map, and returns where they end.
     pub(super) fn columns(
         &mut self,
         side: &Side,
@@ -171,7 +173,7 @@ impl Scene {
         cell: f32,
     ) -> f32 {
         let style = Style::label(side.is_tokens);
-        let labels = shown_labels(side, style);
+        let labels = shown_labels(side, style, self.room);
         let is_turned = {
             let widest = widest(&labels, style);
             widest + 3.0 > cell && (side.is_tokens || widest > 3.0 * SMALL)
@@ -195,7 +197,7 @@ impl Scene {
         }
         let height = if is_turned { widest * 0.71 + 14.0 } else { 15.0 };
         let half = text_width(&side.title, Style::weak()) / 2.0;
-        let x = (corner[0] + size[0] / 2.0).max(MARGIN + half);
+        let x = (corner[0] + size[0] / 2.0).max(self.margin + half);
         let at = [x, below + height + SMALL / 2.0];
         self.text(at, &*side.title, Anchor::Middle, Style::weak());
         below + height + SMALL * 1.5
@@ -216,36 +218,43 @@ impl Scene {
 }
 
 impl Map {
-    /// Of the range.
+    /// Where a value lies in the range, 0 to 1.
     fn share(&self, value: f32) -> f32 {
         let (low, high) = self.range;
         (value - low) / (high - low)
     }
 }
 
-fn cell_size(map: &Map, room: f32) -> [f32; 2] {
+/// The width and height of a cell: as its texts need, or as there is room for on a page that is filled.
+fn cell_size(map: &Map, room: f32, fills: bool) -> [f32; 2] {
+    /// A map that fills a page is at most so high, in widths.
+    const HIGH: f32 = 0.5;
     let style = Style { size: 6.5, ..Style::label(true) };
     let text = map.texts.iter().map(|it| text_width(it, style) + 4.0).fold(0.0, f32::max);
-    let n_rows = map.n_rows();
-    let width = (room / map.n_columns() as f32).min(text.clamp(32.0, 56.0));
-    if map.is_square {
-        return [width.min(20.0); 2];
+    let n_rows = map.n_rows() as f32;
+    let width = room / map.n_columns() as f32;
+    let usual = if map.n_rows() > 30 { 9.0 } else { 13.0 };
+    match (map.is_square, fills) {
+        (true, true) => [width.min(room / n_rows); 2],
+        (true, false) => [width.min(20.0); 2],
+        (false, true) => [width, (width * 0.45).min(HIGH * room / n_rows).max(usual)],
+        (false, false) => [width.min(text.clamp(32.0, 56.0)), usual],
     }
-    [width, if n_rows > 30 { 9.0 } else { 13.0 }]
 }
 
-/// As they are written, with a star where they are set apart.
-pub(super) fn shown_labels(side: &Side, style: Style) -> Vec<String> {
+/// Labels as they are written, with a star where they are set apart.
+pub(super) fn shown_labels(side: &Side, style: Style, room: f32) -> Vec<String> {
     let star = text_width("*", style);
     let numbered = side.labels.iter().enumerate();
     let label = |(nth, label): (usize, &String)| {
         let mark = if side.marked.contains(&nth) { "*" } else { "" };
-        format!("{}{mark}", shortened(label, LABEL - star, style))
+        format!("{}{mark}", shortened(label, LABEL * room - star, style))
     };
     numbered.map(label).collect()
 }
 
-/// Those with a label: every so many, and all that are set apart with their neighbours left out.
+/// The places whose label is written: every so many, and those that are set apart, without their
+/// neighbours.
 pub(super) fn shown_places(side: &Side, step: usize) -> impl Iterator<Item = usize> {
     let is_marked = |nth: usize| side.marked.contains(&nth);
     (0..side.labels.len()).filter(move |&nth| {
@@ -257,7 +266,7 @@ pub(super) fn shown_places(side: &Side, step: usize) -> impl Iterator<Item = usi
     })
 }
 
-/// Black or white, whichever can be read there.
+/// Black or white, whichever can be read on a colour.
 fn readable(Rgb([r, g, b]): Rgb) -> Rgb {
     let luma = 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
     if luma < 140.0 { WHITE } else { INK }
@@ -268,7 +277,7 @@ struct ColorBar {
     /// The widest number beside it.
     number: f32,
 
-    /// With the gap before it and its title.
+    /// The width with the gap before it and its title.
     width: f32,
 }
 
@@ -279,7 +288,7 @@ impl ColorBar {
             let labels: Vec<String> = ticks.values.iter().map(|&it| ticks.label(it)).collect();
             widest(&labels, Style::label(false))
         };
-        // Whatever its height will be.
+        // The widest number at any height that the bar may have.
         let number = [40.0, 70.0, 100.0, 140.0].map(width).into_iter().fold(0.0, f32::max);
         Self { number, width: 2.0 * GAP + BAR + 4.5 + number + GAP + SMALL + GAP }
     }
@@ -311,7 +320,7 @@ impl ColorBar {
     }
 }
 
-/// As many as have room, but enough to see that a scale is linear.
+/// As many ticks as have room, but enough to see that a scale is linear.
 fn ticks(map: &Map, height: f32) -> Ticks {
     let (low, high) = map.range;
     let most = (height / 24.0).clamp(2.0, 6.0) as usize;

@@ -1,17 +1,20 @@
 //! A figure laid out on paper: lines, boxes and text at places in points, for any format of file.
 
 use super::color::Rgb;
+use super::export::{Caption, Page};
 use super::{Chart, Figure};
 
 mod graph;
 mod list;
 mod map;
 mod plot;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use text::{text_width, wrapped};
+pub(super) use shape::{Anchor, Shape, Text};
+use text::{shortened, text_width, wrapped};
 
 /// Everything there is to draw, from the top left.
 #[derive(Debug)]
@@ -19,74 +22,28 @@ pub(super) struct Scene {
     pub width: f32,
     pub height: f32,
     pub shapes: Vec<Shape>,
+
+    /// The room between the edges of the page and what is drawn, and the room between those.
+    margin: f32,
+    room: f32,
+
+    /// Whether charts are as wide as the page, or as they need.
+    fills: bool,
 }
 
-#[derive(Debug)]
-pub(super) enum Shape {
-    Box {
-        at: [f32; 2],
-        size: [f32; 2],
-        fill: Option<Rgb>,
-        line: Option<Rgb>,
-    },
-    Line {
-        from: [f32; 2],
-        to: [f32; 2],
-        color: Rgb,
-        width: f32,
-        dash: Option<f32>,
-    },
-    Path {
-        points: Vec<[f32; 2]>,
-        color: Rgb,
-        dash: Option<f32>,
-    },
-
-    /// Filled so that what lies below is seen through it.
-    Area {
-        points: Vec<[f32; 2]>,
-        color: Rgb,
-    },
-    Dot {
-        at: [f32; 2],
-        radius: f32,
-        color: Rgb,
-    },
-    Text(Text),
-}
-
-#[derive(Debug)]
-#[expect(clippy::struct_field_names, reason = "a text has a text")]
-pub(super) struct Text {
-    /// On the middle of its height.
-    pub at: [f32; 2],
-    pub text: String,
-    pub size: f32,
-    pub anchor: Anchor,
-    pub color: Rgb,
-    pub is_mono: bool,
-    pub is_bold: bool,
-
-    /// In degrees, clockwise.
-    pub turn: f32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Anchor {
-    Start,
-    Middle,
-    End,
-}
-
-/// How much of its colour an area has.
+/// The opacity of an area.
 pub(super) const AREA_OPACITY: f32 = 0.2;
 
-/// From the middle of a text's height down to its baseline, in sizes.
+/// The distance from the middle of a text's height down to its baseline, as a multiple of its size.
 pub(super) const BASELINE: f32 = 0.34;
 
-/// The width of a page's text, in points.
+/// The widest text of a page that is as wide as its charts, and the narrowest, in points.
 const WIDTH: f32 = 480.0;
+const LEAST_WIDTH: f32 = 240.0;
+
+/// Around a page that is as wide as its charts, and around one that they fill.
 const MARGIN: f32 = 10.0;
+const THIN_MARGIN: f32 = 3.0;
 const SMALL: f32 = 8.0;
 const PLAIN: f32 = 9.0;
 const TITLE: f32 = 11.0;
@@ -100,60 +57,148 @@ const MARKED: Rgb = Rgb([166, 74, 6]);
 const POSITIVE: Rgb = Rgb([33, 102, 172]);
 const NEGATIVE: Rgb = Rgb([178, 24, 43]);
 
-/// Of MLPs.
+/// The colour of MLPs.
 const GREEN: Rgb = Rgb([27, 120, 55]);
 
 impl Scene {
-    pub fn of(figure: &Figure) -> Self {
-        let mut scene = Self { width: WIDTH + 2.0 * MARGIN, height: MARGIN, shapes: Vec::new() };
-        let title = Style { size: TITLE, is_bold: true, ..Style::plain() };
-        scene.paragraph(&figure.title, title);
-        scene.height += 4.0;
+    pub fn of(figure: &Figure, page: Page) -> Self {
+        let mut scene = Self::empty(page);
+        scene.charts(figure);
+        if !scene.fills {
+            scene.narrow(page);
+        }
+        if page.caption == Caption::Shown {
+            scene.caption(figure, page);
+        }
+        scene.height += scene.margin;
+        scene.make_room();
+        scene
+    }
+
+    fn empty(page: Page) -> Self {
+        let (margin, width) = match page.width.points() {
+            Some(width) => (THIN_MARGIN, width),
+            None => (MARGIN, WIDTH + 2.0 * MARGIN),
+        };
+        Self {
+            width,
+            height: margin,
+            shapes: Vec::new(),
+            margin,
+            room: width - 2.0 * margin,
+            fills: page.width.points().is_some(),
+        }
+    }
+
+    /// Where what is drawn ends at the right.
+    fn right(&self) -> f32 {
+        self.margin + self.room
+    }
+
+    fn charts(&mut self, figure: &Figure) {
         let is_named = figure.charts.len() > 1;
         let mut charts = figure.charts.as_slice();
         while let Some(chart) = charts.first() {
+            let (first, top) = (self.shapes.len(), self.height);
             let small = Chart::small_maps(charts);
             // All of them together are one.
             charts = &charts[small.len().max(1)..];
             if small.is_empty() {
                 if is_named {
                     let style = Style { size: PLAIN, is_bold: true, ..Style::plain() };
-                    scene.paragraph(chart.name(), style);
-                    scene.height += 2.0;
+                    self.paragraph(chart.name(), style);
+                    self.height += 2.0;
                 }
                 match chart {
-                    Chart::Map(map) => scene.map(map),
-                    Chart::Bars(bars) => scene.bars(bars, &[]),
-                    Chart::Waterfall(it) => scene.bars(&it.bars, &it.starts),
-                    Chart::Lines(lines) => scene.lines(lines),
-                    Chart::Scatter(scatter) => scene.scatter(scatter),
-                    Chart::Graph(graph) => scene.graph(graph),
-                    Chart::Table(table) => scene.table(table),
+                    Chart::Map(map) => self.map(map),
+                    Chart::Bars(bars) => self.bars(bars, &[]),
+                    Chart::Waterfall(it) => self.bars(&it.bars, &it.starts),
+                    Chart::Lines(lines) => self.lines(lines),
+                    Chart::Scatter(scatter) => self.scatter(scatter),
+                    Chart::Graph(graph) => self.graph(graph),
+                    Chart::Table(table) => self.table(table),
                 }
             } else {
-                scene.small_maps(&small);
+                self.small_maps(&small);
             }
-            scene.height += 8.0;
+            if self.fills {
+                self.fit(first, top);
+            }
+            if !charts.is_empty() {
+                self.height += 8.0;
+            }
         }
-        for note in figure.warnings.iter().chain(&figure.notes) {
-            scene.paragraph(note, Style { size: SMALL, color: WEAK, ..Style::plain() });
-        }
-        scene.height += MARGIN;
-        scene.make_room();
-        scene
     }
 
-    /// Nothing is cut: what is wider than a page makes a wider page.
+    /// The leftmost and the rightmost point of all shapes from one on.
+    fn extent(&self, first: usize) -> (f32, f32) {
+        let bounds = self.shapes[first..].iter().map(Shape::bounds);
+        bounds.fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), it| {
+            (low.min(it.0[0]), high.max(it.1[0]))
+        })
+    }
+
+    /// Makes the page as wide as its charts. A caption has room to be read, too.
+    fn narrow(&mut self, page: Page) {
+        let (_, right) = self.extent(0);
+        let least = match page.caption {
+            Caption::Shown => LEAST_WIDTH,
+            Caption::Hidden => 0.0,
+        };
+        if right.is_finite() {
+            self.room = (right - self.margin).clamp(least, WIDTH);
+            self.width = self.room + 2.0 * self.margin;
+        }
+    }
+
+    /// Makes what is drawn of a chart smaller, if it is wider than the page. `first`: its first shape.
+    /// `top`: where it begins.
+    fn fit(&mut self, first: usize, top: f32) {
+        let (left, right) = self.extent(first);
+        let times = (self.room / (right - left).max(1.0)).min(1.0);
+        let by = if times < 1.0 {
+            self.margin / times - left
+        } else {
+            (self.margin - left).max(0.0) - (right - self.right()).max(0.0)
+        };
+        for shape in &mut self.shapes[first..] {
+            shape.move_by([by, -top]);
+            shape.scale_by(times);
+            shape.move_by([0.0, top]);
+        }
+        self.height = top + times * (self.height - top);
+    }
+
+    /// The title above the charts, warnings and notes below them.
+    fn caption(&mut self, figure: &Figure, page: Page) {
+        let mut above = Self { room: self.room, ..Self::empty(page) };
+        let title = Style { size: TITLE, is_bold: true, ..Style::plain() };
+        above.paragraph(&figure.title, title);
+        let down = above.height + 4.0 - self.margin;
+        self.shapes.iter_mut().for_each(|shape| shape.move_by([0.0, down]));
+        self.shapes.append(&mut above.shapes);
+        self.height += down + 8.0;
+        for note in figure.warnings.iter().chain(&figure.notes) {
+            self.paragraph(note, Style { size: SMALL, color: WEAK, ..Style::plain() });
+        }
+    }
+
+    /// Makes the page wider and higher for what lies outside: nothing is cut.
     fn make_room(&mut self) {
         let bounds = self.shapes.iter().map(Shape::bounds);
+        let margin = self.margin;
         let ([left, top], [right, bottom]) =
             bounds.fold(([0.0_f32; 2], [self.width, self.height]), |(low, high), (from, to)| {
                 (
-                    [low[0].min(from[0] - MARGIN), low[1].min(from[1] - MARGIN)],
-                    [high[0].max(to[0] + MARGIN), high[1].max(to[1] + MARGIN)],
+                    [low[0].min(from[0] - margin), low[1].min(from[1] - margin)],
+                    [high[0].max(to[0] + margin), high[1].max(to[1] + margin)],
                 )
             });
-        (self.width, self.height) = (right - left, bottom - top);
+        // What is as wide as was asked for may be off by a rounding.
+        if !self.fills || right - left > self.width + 1.0 {
+            self.width = right - left;
+        }
+        self.height = bottom - top;
         if left < 0.0 || top < 0.0 {
             for shape in &mut self.shapes {
                 shape.move_by([-left, -top]);
@@ -162,11 +207,47 @@ impl Scene {
     }
 
     fn paragraph(&mut self, text: &str, style: Style) {
-        for line in wrapped(text, style, WIDTH) {
+        for line in wrapped(text, style, self.room) {
             let middle = self.height + style.size * LINE / 2.0;
-            self.text([MARGIN, middle], line, Anchor::Start, style);
+            self.text([self.margin, middle], line, Anchor::Start, style);
             self.height += style.size * LINE;
         }
+    }
+
+    /// What colours and lines mean, in as many lines as there is room for, from `left` on.
+    fn legend(&mut self, left: f32, entries: &[(LegendKey, &str)]) {
+        let style = Style::label(false);
+        let mut x = left;
+        for (key, name) in entries {
+            let swatch = key.width();
+            let name = shortened(name, (self.room - left - swatch).max(40.0), style);
+            let width = swatch + text_width(&name, style);
+            if x > left && x + width > self.right() {
+                x = left;
+                self.height += SMALL * 1.5;
+            }
+            let y = self.height + SMALL * 0.7;
+            match *key {
+                LegendKey::Line { color, width, dash } => {
+                    let to = [x + 18.0, y];
+                    self.shapes.push(Shape::Line { from: [x, y], to, color, width, dash });
+                }
+                LegendKey::Swatch { color, is_hollow } => {
+                    self.swatch([x, y - SMALL / 2.0], [SMALL, SMALL], color, is_hollow);
+                }
+                LegendKey::None => {}
+            }
+            self.text([x + swatch, y], name, Anchor::Start, style);
+            x += width + 16.0;
+        }
+        self.height += SMALL * 1.5;
+    }
+
+    /// A box of a colour, or hollow.
+    fn swatch(&mut self, at: [f32; 2], size: [f32; 2], color: Rgb, is_hollow: bool) {
+        let fill = if is_hollow { paler(color, 0.25) } else { color };
+        let line = is_hollow.then_some(color);
+        self.shapes.push(Shape::Box { at, size, fill: Some(fill), line });
     }
 
     fn text(&mut self, at: [f32; 2], text: impl Into<String>, anchor: Anchor, style: Style) {
@@ -191,58 +272,22 @@ impl Scene {
     }
 }
 
-impl Shape {
-    /// Top left and bottom right.
-    pub fn bounds(&self) -> ([f32; 2], [f32; 2]) {
-        let corners: Vec<[f32; 2]> = match self {
-            Self::Box { at, size, .. } => vec![*at, [at[0] + size[0], at[1] + size[1]]],
-            Self::Line { from, to, .. } => vec![*from, *to],
-            Self::Path { points, .. } | Self::Area { points, .. } => points.clone(),
-            Self::Dot { at: [x, y], radius, .. } => {
-                vec![[x - radius, y - radius], [x + radius, y + radius]]
-            }
-            Self::Text(text) => text.corners().into(),
-        };
-        let start = ([f32::INFINITY; 2], [f32::NEG_INFINITY; 2]);
-        corners.into_iter().fold(start, |(low, high), [x, y]| {
-            ([low[0].min(x), low[1].min(y)], [high[0].max(x), high[1].max(y)])
-        })
-    }
-
-    fn move_by(&mut self, by: [f32; 2]) {
-        let moved = |at: &mut [f32; 2]| *at = [at[0] + by[0], at[1] + by[1]];
-        match self {
-            Self::Box { at, .. } | Self::Dot { at, .. } => moved(at),
-            Self::Line { from, to, .. } => {
-                moved(from);
-                moved(to);
-            }
-            Self::Path { points, .. } | Self::Area { points, .. } => {
-                points.iter_mut().for_each(moved);
-            }
-            Self::Text(text) => moved(&mut text.at),
-        }
-    }
+/// What stands before a name in a legend.
+#[derive(Clone, Copy)]
+enum LegendKey {
+    Line { color: Rgb, width: f32, dash: Option<f32> },
+    Swatch { color: Rgb, is_hollow: bool },
+    None,
 }
 
-impl Text {
-    fn style(&self) -> Style {
-        let Self { size, color, is_mono, is_bold, turn, .. } = *self;
-        Style { size, color, is_mono, is_bold, turn }
-    }
-
-    /// Of the box around it, turned with it.
-    pub fn corners(&self) -> [[f32; 2]; 4] {
-        let width = text_width(&self.text, self.style());
-        let left = match self.anchor {
-            Anchor::Start => 0.0,
-            Anchor::Middle => -width / 2.0,
-            Anchor::End => -width,
-        };
-        let half = self.size * 0.55;
-        let (sin, cos) = self.turn.to_radians().sin_cos();
-        [[left, -half], [left + width, -half], [left + width, half], [left, half]]
-            .map(|[x, y]| [self.at[0] + x * cos - y * sin, self.at[1] + x * sin + y * cos])
+impl LegendKey {
+    /// The width with the gap behind it.
+    fn width(self) -> f32 {
+        match self {
+            Self::Line { .. } => 22.0,
+            Self::Swatch { .. } => SMALL + 4.0,
+            Self::None => 0.0,
+        }
     }
 }
 
@@ -274,7 +319,7 @@ impl Style {
     }
 }
 
-/// As much of the colour on white.
+/// A colour on white, with a share of its strength.
 fn paler(Rgb(color): Rgb, share: f32) -> Rgb {
     Rgb(color.map(|it| (255.0 + share * (f32::from(it) - 255.0)) as u8))
 }
@@ -284,7 +329,7 @@ fn widest<'a>(labels: impl IntoIterator<Item = &'a String>, style: Style) -> f32
     labels.into_iter().map(|it| text_width(it, style)).fold(0.0, f32::max)
 }
 
-/// Which labels can be written without touching.
+/// Every how many labels one can be written, so that they do not touch.
 fn step_of(n: usize, cell: f32, apart: f32) -> usize {
     let least = (apart / cell).ceil().max(1.0) as usize;
     [1, 2, 5, 10, 20, 50, 100].into_iter().find(|&step| step >= least).unwrap_or_else(|| n.max(1))

@@ -2,14 +2,19 @@
 
 use super::text::{shortened, text_width};
 use super::{
-    Anchor, FAINT, GREEN, INK, MARGIN, MARKED, NEGATIVE, POSITIVE, RULE, SMALL, Scene, Shape,
-    Style, WEAK, WIDTH, paler, step_of, widest,
+    Anchor, FAINT, GREEN, INK, LegendKey, MARKED, NEGATIVE, POSITIVE, RULE, SMALL, Scene, Shape,
+    Style, WEAK, step_of, widest,
 };
 use crate::figure::color::{Rgb, SERIES};
 use crate::figure::number::Ticks;
-use crate::figure::{Bars, DepthPart, DepthPlace, Lines, Point, Scatter, band_pieces, extent};
+use crate::figure::{
+    Bars, DepthPart, DepthPlace, Lines, Point, Scatter, Series, band_pieces, extent,
+};
 
-/// Where values lie in a plot.
+/// The height of lines and bars over layers, in points.
+const PLOT_HEIGHT: f32 = 170.0;
+
+/// Where a plot lies on the page, and the values at its edges.
 struct PlotArea {
     corner: [f32; 2],
     size: [f32; 2],
@@ -23,14 +28,14 @@ struct Axes<'a> {
     x: (f32, f32),
     y: (f32, f32),
 
-    /// Where the lower one has ticks, and what they say.
+    /// The ticks of the lower axis, with their labels.
     x_ticks: Vec<(f32, String)>,
     x_title: &'a str,
     y_title: &'a str,
 }
 
 impl Scene {
-    pub(super) fn lines(&mut self, lines: &Lines) {
+    pub(super) fn lines<'a>(&mut self, lines: &'a Lines) {
         const DASHES: [Option<f32>; 3] = [None, Some(4.0), Some(1.5)];
         let n_layers = lines.series.iter().map(|it| it.values.len()).max().unwrap_or(0).max(1);
         let values = || {
@@ -48,7 +53,7 @@ impl Scene {
             if low < 0.0 { low - margin } else { 0.0 },
             if high > 0.0 { high + margin } else { 0.0 },
         );
-        let size = [WIDTH - 46.0, 170.0];
+        let size = [self.plot_width(), PLOT_HEIGHT];
         let labels: Vec<String> = (0..n_layers).map(|layer| layer.to_string()).collect();
         let apart = widest(&labels, Style::label(false)) + 5.0;
         let step = step_of(n_layers, size[0] / n_layers as f32, apart);
@@ -71,9 +76,9 @@ impl Scene {
                 self.shapes.push(Shape::Area { points: there.chain(back).collect(), color });
             }
         }
-        let mut x = plot.corner[0];
+        let style = |nth: usize| (SERIES[nth % SERIES.len()], DASHES[nth % DASHES.len()]);
         for (nth, series) in lines.series.iter().enumerate() {
-            let (color, dash) = (SERIES[nth % SERIES.len()], DASHES[nth % DASHES.len()]);
+            let (color, dash) = style(nth);
             let numbered = series.values.iter().enumerate();
             let at: Vec<(usize, f32)> = numbered.map(|(layer, value)| (layer, *value)).collect();
             for piece in at.split(|(_, value)| !value.is_finite()) {
@@ -86,38 +91,27 @@ impl Scene {
                     self.shapes.push(Shape::Path { points, color, dash });
                 }
             }
-            // The legend, beside what is there or below it.
-            let style = Style::label(false);
-            let name = shortened(&series.name, WIDTH - 60.0, style);
-            let width = 22.0 + text_width(&name, style);
-            if x > plot.corner[0] && x + width > WIDTH + MARGIN {
-                x = plot.corner[0];
-                self.height += SMALL * 1.5;
-            }
-            let y = self.height + SMALL * 0.7;
-            self.shapes.push(Shape::Line {
-                from: [x, y],
-                to: [x + 18.0, y],
-                color,
-                width: 1.2,
-                dash,
-            });
-            self.text([x + 22.0, y], name, Anchor::Start, style);
-            x += width + 16.0;
         }
-        self.height += SMALL * 1.5;
+        let entry = |(nth, series): (usize, &'a Series)| {
+            let (color, dash) = style(nth);
+            (LegendKey::Line { color, width: 1.2, dash }, &*series.name)
+        };
+        let entries: Vec<_> = lines.series.iter().enumerate().map(entry).collect();
+        self.legend(plot.corner[0], &entries);
     }
 
-    /// Bars over layers, up for what speaks for the answer.
+    /// Draws bars over layers, upwards for what speaks for the answer.
     pub(super) fn depth_bars(&mut self, bars: &Bars, starts: &[f32]) {
         let (places, shown) = (bars.depth_places(), bars.depth_bars(starts));
         let ends = || shown.iter().flat_map(|it| it.ends).filter(|it| it.is_finite());
         let (low, high) = (ends().fold(0.0, f32::min), ends().fold(1e-6, f32::max));
         let margin = 0.04 * (high - low);
         let n_widths = places.last().map_or(1.0, |it| it.at + 1.0);
-        let size = [(n_widths * 30.0).min(WIDTH - 46.0), 170.0];
-        let labels: Vec<String> = places.iter().map(|it| it.label.clone()).collect();
-        let apart = widest(&labels, Style::label(false)) + 5.0;
+        let width = self.plot_width();
+        let size = [if self.fills { width } else { width.min(n_widths * 30.0) }, PLOT_HEIGHT];
+        // What is of no layer stands apart, where its label has room.
+        let layers = places.iter().filter(|it| it.layer.is_some());
+        let apart = widest(layers.map(|it| &it.label), Style::label(false)) + 5.0;
         let step = step_of(places.len(), size[0] / n_widths, apart);
         let is_shown = |it: &&DepthPlace| it.layer.is_none_or(|layer| layer.is_multiple_of(step));
         let plot = self.axes(&Axes {
@@ -139,23 +133,12 @@ impl Scene {
             self.line(plot.at(pair[0].edges[0], y), plot.at(pair[1].edges[1], y), WEAK);
         }
         let parts = DepthPart::ALL.into_iter().filter(|it| shown.iter().any(|bar| bar.part == *it));
-        let hollow = shown.iter().any(|it| it.takes_away).then_some(("takes away", INK, true));
-        let entries = parts.map(|it| (it.name(), ink(it), false)).chain(hollow);
-        let mut x = plot.corner[0];
-        for (name, color, is_hollow) in entries {
-            self.swatch([x, self.height], [SMALL, SMALL], color, is_hollow);
-            let style = Style::label(false);
-            self.text([x + 12.0, self.height + SMALL / 2.0], name, Anchor::Start, style);
-            x += 26.0 + text_width(name, style);
-        }
-        self.height += SMALL * 1.5;
-    }
-
-    /// A box of a colour, or hollow.
-    fn swatch(&mut self, at: [f32; 2], size: [f32; 2], color: Rgb, is_hollow: bool) {
-        let fill = if is_hollow { paler(color, 0.25) } else { color };
-        let line = is_hollow.then_some(color);
-        self.shapes.push(Shape::Box { at, size, fill: Some(fill), line });
+        let takes_away = LegendKey::Swatch { color: INK, is_hollow: true };
+        let hollow = shown.iter().any(|it| it.takes_away).then_some((takes_away, "takes away"));
+        let key = |color, is_hollow| LegendKey::Swatch { color, is_hollow };
+        let entries = parts.map(|it| (key(ink(it), false), it.name()));
+        let entries: Vec<_> = entries.chain(hollow).collect();
+        self.legend(plot.corner[0], &entries);
     }
 
     pub(super) fn scatter(&mut self, scatter: &Scatter) {
@@ -174,7 +157,9 @@ impl Scene {
         };
         let (x, y) = (wider(x), wider(y));
         // Equal steps are equally long where both are the same quantity.
-        let size = if scatter.has_diagonal { [230.0; 2] } else { [WIDTH - 46.0, 200.0] };
+        let width = self.plot_width();
+        let square = if self.fills { width.min(300.0) } else { 230.0 };
+        let size = if scatter.has_diagonal { [square; 2] } else { [width, 200.0] };
         let ticks = Ticks::new(x.0, x.1, if scatter.has_diagonal { 5 } else { 8 });
         let plot = self.axes(&Axes {
             size,
@@ -194,13 +179,21 @@ impl Scene {
         }
     }
 
-    /// Axes with ticks, grid and titles.
+    /// The widest that a plot can be beside its axis.
+    fn plot_width(&self) -> f32 {
+        self.room - 46.0
+    }
+
+    /// Draws axes with ticks, grid and titles.
     fn axes(&mut self, axes: &Axes<'_>) -> PlotArea {
         let style = Style::label(false);
-        let size = axes.size;
         let ticks = Ticks::new(axes.y.0, axes.y.1, 6);
         let labels: Vec<String> = ticks.values.iter().map(|&it| ticks.label(it)).collect();
-        let left = MARGIN + SMALL + 6.0 + widest(&labels, style) + 5.0;
+        let left = self.margin + SMALL + 6.0 + widest(&labels, style) + 5.0;
+        // A page is filled to its edge, whatever the numbers beside the axis take.
+        let is_widest = self.fills && axes.size[0] >= self.plot_width();
+        let width = if is_widest { self.right() - left - 4.0 } else { axes.size[0] };
+        let size = [width, axes.size[1]];
         let corner = [left, self.height + SMALL / 2.0];
         let area = PlotArea { corner, size, x: axes.x, y: axes.y };
         for (x, label) in &axes.x_ticks {
@@ -216,10 +209,12 @@ impl Scene {
         }
         self.frame(corner, size);
         let below = corner[1] + size[1];
-        let at = [corner[0] + size[0] / 2.0, below + 20.0];
-        self.text(at, axes.x_title, Anchor::Middle, Style::weak());
+        let title = shortened(axes.x_title, self.room, Style::weak());
+        let half = text_width(&title, Style::weak()) / 2.0;
+        let middle = (corner[0] + size[0] / 2.0).min(self.right() - half).max(self.margin + half);
+        self.text([middle, below + 20.0], title, Anchor::Middle, Style::weak());
         let title = shortened(axes.y_title, size[1] + 10.0, Style::weak());
-        let at = [MARGIN + SMALL / 2.0, corner[1] + size[1] / 2.0];
+        let at = [self.margin + SMALL / 2.0, corner[1] + size[1] / 2.0];
         self.text(at, title, Anchor::Middle, Style::weak().turned(-90.0));
         self.height = below + 28.0;
         area

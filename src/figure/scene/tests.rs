@@ -1,4 +1,4 @@
-//! Whatever is hard to lay out stays on the page, and apart.
+//! Holds that what is hard to lay out stays on the page, and that no text lies on another.
 
 use super::*;
 use crate::figure::{
@@ -145,7 +145,7 @@ fn figures() -> Vec<Figure> {
 #[test]
 fn nothing_leaves_the_page() {
     for figure in figures() {
-        let scene = Scene::of(&figure);
+        let scene = Scene::of(&figure, Page::default());
         assert!(scene.width < 1000.0 && scene.height < 2000.0, "{}", scene.height);
         for shape in &scene.shapes {
             let ([left, top], [right, bottom]) = shape.bounds();
@@ -159,7 +159,7 @@ fn nothing_leaves_the_page() {
 #[test]
 fn no_text_lies_on_another() {
     for figure in figures() {
-        let scene = Scene::of(&figure);
+        let scene = Scene::of(&figure, Page::default());
         let texts: Vec<(&Text, [[f32; 2]; 4])> = scene
             .shapes
             .iter()
@@ -186,7 +186,7 @@ fn shrunk(corners: [[f32; 2]; 4]) -> [[f32; 2]; 4] {
     })
 }
 
-/// Some side of either has all of the other beyond it.
+/// Whether a line along a side of one of two boxes parts them.
 fn are_apart(one: [[f32; 2]; 4], other: [[f32; 2]; 4]) -> bool {
     let separates = |of: [[f32; 2]; 4]| {
         [(0, 1), (1, 2)].into_iter().any(|(a, b): (usize, usize)| {
@@ -208,7 +208,7 @@ fn are_apart(one: [[f32; 2]; 4], other: [[f32; 2]; 4]) -> bool {
 #[test]
 fn what_is_hard_to_lay_out_is_written_in_every_format() {
     for figure in figures() {
-        assert!(to_svg(&figure).ends_with("</svg>\n"));
-        assert!(to_pdf(&figure).ends_with(b"%%EOF"));
+        assert!(to_svg(&figure, Page::default()).ends_with("</svg>\n"));
+        assert!(to_pdf(&figure, Page::default()).ends_with(b"%%EOF"));
     }
 }

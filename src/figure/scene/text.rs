@@ -1,9 +1,10 @@
-//! Room that text takes.
+//! The room that text takes, and how text is fitted into a width.
 
 use super::Style;
 use crate::figure::font::Face;
 
-/// With the fonts of [`crate::figure::font`]; what they lack as wide as it usually is.
+/// How wide text is with the fonts of [`crate::figure::font`]; characters that they lack count as they
+/// usually are.
 pub(super) fn text_width(text: &str, style: Style) -> f32 {
     let face = if style.is_mono { Face::Mono } else { Face::Sans };
     let width = |c: char| match face.glyph(c) {
@@ -30,7 +31,7 @@ fn is_wide(c: char) -> bool {
     )
 }
 
-/// So much of it as fits into a width.
+/// As much of a text as fits into a width.
 pub(super) fn shortened(text: &str, width: f32, style: Style) -> String {
     if text_width(text, style) <= width {
         return text.to_owned();

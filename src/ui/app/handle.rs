@@ -78,12 +78,13 @@ impl App {
                 }
             }
             Command::SetScreenshotScale(scale) => self.state.preferences.screenshot_scale = scale,
-            Command::SaveFigure(_)
+            Command::Export(_)
+            | Command::ExportOf(_)
+            | Command::ChooseFigurePath
+            | Command::CopyExport
             | Command::SaveFigureTo(_)
-            | Command::SaveFigureOf(_)
             | Command::CopyTable(_)
             | Command::CopyTableOf(_)
-            | Command::CopyFigureOf(_)
             | Command::CopyImage(_)
             | Command::CopyImageOf(_)
             | Command::CopyCommandLineOf(_)

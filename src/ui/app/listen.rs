@@ -8,8 +8,9 @@ use eframe::egui;
 use super::{App, AwaitedSession};
 use crate::analysis::AnalysisResult;
 use crate::facts::Dataset;
+use crate::figure::words::counted;
 use crate::session::DatasetIdentity;
-use crate::ui::dialogs::Why;
+use crate::ui::dialogs::{Purpose, Why};
 use crate::ui::pane::Pane;
 use crate::ui::panels;
 use crate::ui::reply::Reply;
@@ -218,16 +219,20 @@ impl App {
             self.state.dialog = None;
         }
         match reply {
-            Reply::Picked { purpose, path: Some(path), .. } => match purpose.accept(path) {
+            Reply::Picked { purpose, path: Some(path), .. } => match purpose.accept(path.clone()) {
                 Ok(command) => self.commands.push(command),
-                Err(error) => {
-                    self.state.error = Some(error);
-                    self.stay_unless_named();
-                }
+                Err(error) => match &mut self.export {
+                    Some(dialog) if purpose == Purpose::Figure => dialog.refuse(&path, error),
+                    _ => {
+                        self.state.error = Some(error);
+                        self.stay_unless_named();
+                    }
+                },
             },
-            Reply::Picked { purpose, path: None, is_missing: true } => {
-                self.prompt_for(purpose, Why::NoDialog);
-            }
+            Reply::Picked { purpose, path: None, is_missing: true } => match &mut self.export {
+                Some(dialog) if purpose == Purpose::Figure => dialog.has_no_picker(),
+                _ => self.prompt_for(purpose, Why::NoDialog),
+            },
             Reply::Picked { .. } => self.stay_unless_named(),
             Reply::Dataset { path, read } => {
                 if self.state.reading.as_ref() == Some(&path) {
@@ -284,7 +289,7 @@ impl App {
         self.state.forget_steps();
         self.state.preferences.remember_dataset(&dataset.path);
         let name = panels::file_name(&dataset.path);
-        let n_facts = panels::counted(dataset.records.len(), "fact");
+        let n_facts = counted(dataset.records.len(), "fact");
         self.state.notice = Some(format!("Opened {name} with {n_facts}"));
         self.state.facts.open(dataset);
         self.state.dataset = Some(identity);

@@ -19,6 +19,7 @@ use crate::ui::closing::{Closing, closing_ui};
 use crate::ui::command::{Command, KEYS};
 use crate::ui::dialogs::{self, PathPrompt, Picker};
 use crate::ui::errand::{Errand, ErrandOutcome};
+use crate::ui::export::{ExportDialog, export_ui};
 use crate::ui::palette::{CommandPalette, palette_ui};
 use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
@@ -89,8 +90,10 @@ pub struct App {
     /// Session files that are being written.
     n_saving: usize,
 
-    /// The figure and the experiment to be saved, while a name is asked for.
-    figure: Option<Arc<Figure>>,
+    /// The dialog in which a figure is exported, while it is open.
+    export: Option<ExportDialog>,
+
+    /// The experiment to be saved, while a name is asked for.
     spec_to_save: Option<SpecToSave>,
 
     /// Answers from threads other than the worker's.
@@ -169,7 +172,7 @@ impl App {
             left_for: Vec::new(),
             is_let_go: false,
             n_saving: 0,
-            figure: None,
+            export: None,
             spec_to_save: None,
             answers,
             replies,
@@ -254,6 +257,7 @@ impl App {
     fn keys(&mut self, ctx: &egui::Context) {
         // Dialogs have their own keys.
         let has_dialog = self.path_prompt.is_some()
+            || self.export.is_some()
             || self.help.is_some()
             || self.palette.is_some()
             || !matches!(self.closing, Closing::No | Closing::Naming);
@@ -346,6 +350,7 @@ impl eframe::App for App {
         let had_prompt = self.path_prompt.is_some();
         dialogs::path_prompt_ui(&ctx, &mut self.path_prompt, commands);
         let is_unnamed = had_prompt && self.path_prompt.is_none() && commands.is_empty();
+        export_ui(&ctx, &mut self.export, commands);
         palette_ui(&ctx, &mut self.palette, state, &views.workspace, commands);
         panels::help_ui(&ctx, &mut self.help);
         closing_ui(&ctx, &mut self.closing, self.left_for.first(), state, commands);

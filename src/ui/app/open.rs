@@ -15,6 +15,7 @@ use crate::tokens::flags;
 use crate::ui::command::Command;
 use crate::ui::dialogs;
 use crate::ui::dialogs::{PathPrompt, Purpose, Why};
+use crate::ui::export::ExportDialog;
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{JobKind, ModelState, capitalized, subject_tokens};
@@ -28,7 +29,10 @@ impl App {
             // The window has closed: nobody to tell.
             _ = replies.send(Reply::Picked { purpose, path, is_missing });
         };
-        match dialogs::ask(&self.picker, purpose, dir.as_deref(), ctx, tell) {
+        let exported = self.export.as_ref().filter(|_| purpose == Purpose::Figure);
+        let name = exported.map(ExportDialog::file_name);
+        let wanted = (purpose, name.as_deref());
+        match dialogs::ask(&self.picker, wanted, dir.as_deref(), ctx, tell) {
             Ok(()) => self.state.dialog = Some((purpose, Instant::now())),
             Err(_) => self.prompt_for(purpose, Why::NoDialog),
         }

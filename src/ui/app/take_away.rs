@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use eframe::egui::{self, ColorImage};
+use image::RgbImage;
 
 use super::App;
 use crate::experiment::quoted;
-use crate::figure::{Figure, Scale, to_csv, to_image, to_svg};
+use crate::figure::words::capitalized;
+use crate::figure::{Figure, FileFormat, Page, Scale, to_csv, to_image};
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
-use crate::ui::export;
+use crate::ui::export::ExportDialog;
 use crate::ui::pane::Pane;
 use crate::whole_file;
 
@@ -26,25 +28,22 @@ impl App {
     /// Figures, tables and specs.
     pub(super) fn take_away(&mut self, command: Command, ctx: &egui::Context) {
         match command {
-            Command::SaveFigure(figure) => {
-                self.figure = Some(figure);
-                self.ask(Purpose::Figure, ctx);
+            Command::Export(figure) => {
+                let dir = self.last_dir(Purpose::Figure);
+                let dialog = ExportDialog::new(figure, dir.as_deref(), self.figure_scale());
+                self.export = Some(dialog);
             }
-            Command::SaveFigureTo(path) => self.save_figure(&path),
-            Command::SaveFigureOf(pane) => {
+            Command::ExportOf(pane) => {
                 if let Some(figure) = self.figure_of(pane) {
-                    self.handle(Command::SaveFigure(figure), ctx);
+                    self.handle(Command::Export(figure), ctx);
                 }
             }
+            Command::ChooseFigurePath => self.ask(Purpose::Figure, ctx),
+            Command::SaveFigureTo(path) => self.save_figure(&path),
+            Command::CopyExport => self.copy_export(ctx),
             Command::CopyTableOf(pane) => {
                 if let Some(figure) = self.figure_of(pane) {
                     self.handle(Command::CopyTable(figure), ctx);
-                }
-            }
-            Command::CopyFigureOf(pane) => {
-                if let Some(figure) = self.figure_of(pane) {
-                    ctx.copy_text(to_svg(&figure));
-                    self.state.notice = Some("Copied the figure as SVG".to_owned());
                 }
             }
             Command::CopyImageOf(pane) => {
@@ -53,10 +52,8 @@ impl App {
                 }
             }
             Command::CopyImage(figure) => {
-                let image = to_image(&figure, self.figure_scale());
-                let size = [image.width(), image.height()].map(|it| it as usize);
-                ctx.copy_image(ColorImage::from_rgb(size, image.as_raw()));
-                self.state.notice = Some(format!("Copied an image of {} × {}", size[0], size[1]));
+                let image = to_image(&figure, Page::default(), self.figure_scale());
+                self.copy_image(&image, ctx);
             }
             Command::CopyCommandLineOf(pane) => self.copy_command_line(pane, ctx),
             Command::SetFigureScale(times) => {
@@ -135,16 +132,48 @@ impl App {
         }
     }
 
-    /// The figure that was asked for, in the format that the name says.
+    /// Writes the figure of the open dialog, which stays open with what is wrong if that fails.
     fn save_figure(&mut self, path: &Path) {
-        let Some(figure) = self.figure.take() else { return };
-        self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
-        match export::save(&figure, path, self.figure_scale()) {
-            Ok(()) => self.state.notice = Some(format!("Saved {}", path.display())),
-            Err(error) => {
-                let error = format!("The figure cannot be saved: {error}: {}", path.display());
-                self.state.error = Some(error);
+        let Some(dialog) = &mut self.export else { return };
+        self.state.preferences.figure_scale = dialog.export.scale.times();
+        match dialog.save(path) {
+            Ok(()) => {
+                self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
+                self.state.notice = Some(format!("Saved {}", path.display()));
+                self.export = None;
             }
+            Err(error) => dialog.refuse(path, format!("The figure cannot be saved: {error}")),
         }
+    }
+
+    /// Copies what the open dialog would write.
+    fn copy_export(&mut self, ctx: &egui::Context) {
+        let Some(dialog) = &mut self.export else { return };
+        let path = dialog.path();
+        let copied = FileFormat::of(&path).map_err(|error| capitalized(&error)).and_then(|it| {
+            let bytes = it.bytes(&dialog.figure, &dialog.export);
+            Ok((it, bytes.map_err(|error| capitalized(&error))?))
+        });
+        match copied {
+            Ok((FileFormat::Png, bytes)) => match image::load_from_memory(&bytes) {
+                Ok(image) => self.copy_image(&image.into_rgb8(), ctx),
+                Err(error) => dialog.refuse(&path, capitalized(&error)),
+            },
+            Ok((FileFormat::Svg | FileFormat::Csv | FileFormat::Json, bytes)) => {
+                ctx.copy_text(String::from_utf8_lossy(&bytes).into_owned());
+                self.state.notice = Some(format!("Copied {}", dialog.file_name()));
+            }
+            Ok(_) => {
+                let error = "Only SVG, PNG, CSV and JSON can be copied; this format can be saved";
+                dialog.refuse(&path, error.to_owned());
+            }
+            Err(error) => dialog.refuse(&path, error),
+        }
+    }
+
+    fn copy_image(&mut self, image: &RgbImage, ctx: &egui::Context) {
+        let size = [image.width(), image.height()].map(|it| it as usize);
+        ctx.copy_image(ColorImage::from_rgb(size, image.as_raw()));
+        self.state.notice = Some(format!("Copied an image of {} × {}", size[0], size[1]));
     }
 }

@@ -79,7 +79,7 @@ fn figure(
     let found = trace_difference([fact, inverse], metric);
     Some(match found {
         Ok(it) => {
-            let mut figure = Figure::of_difference(&it, names, fact.spec.component, &look);
+            let mut figure = Figure::of_difference(&it, names, fact, &look);
             state.settings.ranges.apply(&mut figure);
             Ok(Arc::new(figure))
         }

@@ -82,7 +82,7 @@ impl<'a> FigureView<'a> {
         header_ui(ui, &figure.title, controls_width + export_width, |ui| {
             controls(ui);
             if !self.is_brief {
-                export_menu_ui(ui, figure, commands);
+                export_button_ui(ui, figure, commands);
             }
         });
         let caption = self.caption();
@@ -197,22 +197,12 @@ fn chart_ui(
     }
 }
 
-/// What can be taken away.
-pub fn export_menu_ui(ui: &mut Ui, figure: &Arc<Figure>, commands: &mut Vec<Command>) {
-    let menu = ui.menu_button("Export", |ui| {
-        let items = [
-            Command::SaveFigure(Arc::clone(figure)),
-            Command::CopyImage(Arc::clone(figure)),
-            Command::CopyTable(Arc::clone(figure)),
-        ];
-        for command in items {
-            if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-                commands.push(command);
-                ui.close();
-            }
-        }
-    });
-    menu.response.on_hover_text("This figure as a file, or its numbers as a table");
+/// The button that exports a figure.
+pub fn export_button_ui(ui: &mut Ui, figure: &Arc<Figure>, commands: &mut Vec<Command>) {
+    let command = Command::Export(Arc::clone(figure));
+    if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
+        commands.push(command);
+    }
 }
 
 fn map_ui(

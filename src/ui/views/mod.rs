@@ -18,7 +18,7 @@ pub use choices::{
     LensChoice, attribution_choices_ui, lens_choices_ui, metric_picker_ui, metrics_of,
 };
 pub use cut_view::CutView;
-pub use figure_view::{FigureView, export_menu_ui, figure_ui};
+pub use figure_view::{FigureView, export_button_ui, figure_ui};
 pub use figures::Figures;
 pub use trace_kinds::{KindsAsked, TraceKind, kinds_height, trace_kinds_ui};
 

@@ -1,0 +1,44 @@
+//! *Export…*: one dialog whose file is named after fact and method, and which keeps what is typed.
+
+use egui_kittest::kittest::Queryable as _;
+use factscope::ui::command::Command;
+use factscope::ui::pane::Pane;
+
+use super::support::Window;
+
+#[test]
+fn an_export_is_named_after_fact_and_method_and_keeps_what_is_typed() {
+    let mut window = Window::open();
+    window.does(Command::ExportOf(Pane::Prediction));
+    window.sees("Export figure");
+    let shown: Vec<String> =
+        window.harness.query_all_by_label("File").filter_map(|it| it.value()).collect();
+    assert_eq!(shown, ["mac-os-created_prediction.svg"]);
+
+    let dir = window.dir.path().to_owned();
+    let typed = |name: &str| dir.join(name).display().to_string();
+    for (name, says) in
+        [("figure.doc", "no figure is written as `.doc`"), ("gone/a.svg", "no such folder")]
+    {
+        window.retype("File", &typed(name));
+        window.click("Save");
+        let says = says.strip_prefix("no ").unwrap_or(says);
+        window.sees(says);
+        let kept = window.harness.query_all_by_label("File").filter_map(|it| it.value()).next();
+        assert_eq!(kept, Some(typed(name)));
+    }
+    assert_eq!(
+        std::fs::read_dir(&dir)
+            .unwrap()
+            .filter(|it| { it.as_ref().unwrap().file_name().to_string_lossy().contains("figure") })
+            .count(),
+        0
+    );
+
+    window.retype("File", &typed("prediction.csv"));
+    window.click("Save");
+    window.sees("Saved ");
+    assert!(window.harness.query_by_label("Export figure").is_none(), "the dialog is closed");
+    let csv = std::fs::read_to_string(dir.join("prediction.csv")).unwrap();
+    assert!(csv.starts_with("Rank,Token,Probability") && !csv.contains('·'), "{csv}");
+}
