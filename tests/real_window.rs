@@ -377,13 +377,18 @@ fn nothing_is_lost_over_a_change_a_broken_model_a_crash_and_a_close() {
     wait_for("the comparison", || is_kept(&["comparison: The capital of France is"]));
     // The model is changed, and changed back.
     desk.command("steering use the changed model");
-    desk.command("compare");
-    wait_for("the comparison in the changed model", || {
-        is_kept(&["comparison: The capital", "comparison, model with 0 edits: The capital"])
+    desk.command("cut attention");
+    wait_for("a knockout in the changed model", || {
+        is_kept(&["comparison, model with 0 edits: The capital", "attention knockout: The capital"])
     });
     desk.command("back to the model as it is");
-    wait_for("both comparisons", || {
-        is_kept(&["comparison: The capital", "comparison, model with 1 edit: The capital"])
+    desk.command("cut attention");
+    wait_for("both knockouts", || {
+        is_kept(&[
+            "comparison: The capital",
+            "attention knockout: The capital",
+            "attention knockout, model with 1 edit: The capital",
+        ])
     });
 
     // A model that is no model.
@@ -418,7 +423,7 @@ fn nothing_is_lost_over_a_change_a_broken_model_a_crash_and_a_close() {
     desk.write(kept.to_str().unwrap());
     program.exits_well();
     let again = listed(&kept);
-    for method in ["comparison: ", "comparison, model with 1 edit: ", "causal trace: "] {
+    for method in ["comparison: ", "attention knockout, model with 1 edit: ", "causal trace: "] {
         let n = |text: &str| text.matches(method).count();
         assert!(n(&found) > 0 && n(&again) >= n(&found), "{method}: {found}\n{again}");
     }

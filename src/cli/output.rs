@@ -13,8 +13,8 @@ use super::json::program;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit};
 use crate::experiment::{Experiment, Library};
 use crate::figure::{
-    AttributionForm, Caption, Effect, Export, Figure, FileFormat, Look, Page, PageWidth, Pick, Scale,
-    Tokens, to_text,
+    AttributionForm, Caption, Effect, Export, Figure, FileFormat, Look, Page, PageWidth, Pick,
+    Scale, Tokens, to_text,
 };
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::whole_file::{self, folder_of};

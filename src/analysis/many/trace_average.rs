@@ -420,7 +420,8 @@ impl TraceAverage {
             (self.n_left_out(Cause::NotTraced), "not traceable"),
             (n_waiting, "not reached"),
         ];
-        let mut text = format!("{} of {} facts averaged", self.facts.len(), self.n_asked());
+        let facts = if self.n_asked() == 1 { "fact" } else { "facts" };
+        let mut text = format!("{} of {} {facts} averaged", self.facts.len(), self.n_asked());
         for (n, what) in parts.into_iter().filter(|(n, _)| *n > 0) {
             _ = write!(text, ", {n} {what}");
         }

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::cli::machine::Machine;
 use crate::cli::output::print;
+use crate::figure::words::counted;
 use crate::session::{EXTENSION, Kept, Session};
 use crate::whole_file;
 use crate::worker::Which;
@@ -78,8 +79,12 @@ fn to_text(session: &Session) -> String {
     match &session.dataset {
         Some(it) => {
             let place = it.path.display();
-            let s = if it.n_facts == 1 { "" } else { "s" };
-            _ = writeln!(text, "Dataset     {place}, {} fact{s}, sha256 {}", it.n_facts, it.sha256);
+            _ = writeln!(
+                text,
+                "Dataset     {place}, {}, sha256 {}",
+                counted(it.n_facts, "fact"),
+                it.sha256
+            );
         }
         None => text.push_str("Dataset     none\n"),
     }

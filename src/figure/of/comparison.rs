@@ -3,11 +3,11 @@
 use super::ablation::{part_name, replaced_by};
 use super::causal_trace::component_name;
 use super::{Look, by_row, corruption, head_map, size};
-use crate::analysis::{Correlation, Grid};
 use crate::analysis::causal_trace::Direction;
 use crate::analysis::comparison::{
     Comparison, MapSpec, Overlap, PValues, Peak, PeakOf, Recall, Second, Spec,
 };
+use crate::analysis::{Correlation, Grid};
 use crate::figure::number;
 use crate::figure::words::{
     about_severed, at, checksum, joined, metric_of_answers, no_effect, prompt,

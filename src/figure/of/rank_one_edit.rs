@@ -75,10 +75,10 @@ fn step((nth, it): (usize, &Step)) -> Row {
 
 /// Says in one line whether the edit did what it was made for; `None` if the fact was not asked.
 fn verdict(it: &RankOneEdit, look: &Look<'_>) -> Option<String> {
-    let of = |kind: Kind| it.told.iter().filter(move |told| told.kind == kind);
+    let of = |kind: PromptKind| it.told.iter().filter(move |told| told.kind == kind);
     let target = it.spec.target.first();
     let says = |told: &&Told| told.after.top.id == target;
-    let fact = of(Kind::Prompt).next()?;
+    let fact = of(PromptKind::Prompt).next()?;
     let (before, after) = (fact.before.new.prob, fact.after.new.prob);
     let [was, is] = [before, after].map(|prob| significant(prob, 2));
     let new = look.token(target);
@@ -92,15 +92,15 @@ fn verdict(it: &RankOneEdit, look: &Look<'_>) -> Option<String> {
             )
         }
     };
-    let n_other = of(Kind::Paraphrase).count();
+    let n_other = of(PromptKind::Paraphrase).count();
     if n_other > 0 {
-        let n_says = of(Kind::Paraphrase).filter(says).count();
+        let n_says = of(PromptKind::Paraphrase).filter(says).count();
         _ = write!(text, "; in other words it is said in {n_says} of {n_other}");
     }
-    let n_near = of(Kind::Neighbourhood).count();
+    let n_near = of(PromptKind::Neighbourhood).count();
     if n_near > 0 {
         let keeps = |told: &&Told| told.after.top.id == told.before.top.id;
-        let n_kept = of(Kind::Neighbourhood).filter(keeps).count();
+        let n_kept = of(PromptKind::Neighbourhood).filter(keeps).count();
         _ = write!(text, "; of {} nearby {n_kept} kept theirs", counted(n_near, "prompt"));
     }
     Some(text)

@@ -177,12 +177,6 @@ pub fn grouped(count: usize) -> String {
     with_thousands(count as u64)
 }
 
-/// `1 fact`, `21,919 facts`
-pub fn counted(count: usize, noun: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(count))
-}
-
 pub fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

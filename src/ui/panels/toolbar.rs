@@ -2,8 +2,9 @@
 
 use eframe::egui::{Align, ComboBox, Label, Layout, RichText, Ui};
 
-use super::{counted, file_name, grouped};
+use super::{file_name, grouped};
 use crate::analysis::ModelEdit;
+use crate::figure::words::counted;
 use crate::tokens::{Bos, visible};
 use crate::ui::command::Command;
 use crate::ui::state::{ModelState, State};

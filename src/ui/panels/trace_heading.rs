@@ -4,6 +4,7 @@ use eframe::egui::{Label, Response, RichText, Ui};
 
 use crate::analysis::AnalysisResult;
 use crate::facts::{Direction, InverseOrigin};
+use crate::figure::words::counted;
 use crate::tokens::Flags;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
@@ -117,7 +118,7 @@ fn beside_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) 
 
 /// What to beware of before the numbers are read.
 fn flags_ui(ui: &mut Ui, flags: &Flags) {
-    let tokens = |n: usize| if n == 1 { "1 token".to_owned() } else { format!("{n} tokens") };
+    let tokens = |n: usize| counted(n, "token");
     let Flags { n_subject, n_answer, n_same_length, .. } = *flags;
     let text = RichText::new(format!("{n_subject} → {}", tokens(n_answer)));
     aside_ui(ui, text.weak()).on_hover_text(format!(

@@ -6,6 +6,7 @@ use super::grouped;
 use crate::analysis::AnalysisResult;
 use crate::analysis::causal_trace::Component;
 use crate::analysis::logit_attribution::adds_up;
+use crate::figure::words::counted;
 use crate::ui::command::Command;
 use crate::ui::state::{Convention, NoiseSetting, State};
 use crate::ui::theme;
@@ -116,7 +117,7 @@ fn conventions_ui(ui: &mut Ui, state: &State) {
         ),
         (
             "Seed and samples",
-            format!("seed {}, {} samples", trace.seed, trace.n_samples),
+            format!("seed {}, {}", trace.seed, counted(trace.n_samples, "sample")),
             "The same noise for every cell of a map and every fact of as many subject tokens: ROME \
              seeds anew in each call. A score is the mean over the samples",
         ),
