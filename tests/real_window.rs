@@ -319,7 +319,7 @@ fn a_trace_is_asked_stopped_asked_again_and_exported_with_the_mouse() {
         ["stopped.factscope", "whole.factscope", "map.svg"].map(|name| home.join(name));
     let mut program = display.factscope(&["explore", "--size", "1280x720", "--case", "0"]);
     let desk = Desk::sit_down(&display);
-    let (second_fact, samples, trace) = ((140, 317), (775, 151), (324, 182));
+    let (second_fact, trace, settings, samples) = ((140, 317), (648, 184), (744, 184), (369, 245));
     let click = |(x, y): (u32, u32)| desk.click(x, y);
     desk.command("trace only when asked");
     let set_samples = |n: &str| {
@@ -327,6 +327,7 @@ fn a_trace_is_asked_stopped_asked_again_and_exported_with_the_mouse() {
         desk.write(n);
     };
     click(second_fact);
+    click(settings);
     // More than are done before anyone can stop them.
     set_samples("1000");
     click(trace);
@@ -448,10 +449,10 @@ fn what_is_clicked_is_followed_in_all_views() {
     let mut program = display.factscope(&order);
     let desk = Desk::sit_down(&display);
 
-    // Among the small patterns, 23 points high and wide.
+    // Among the small patterns, 21 points high and wide.
     for (layer, head) in [(2, 3), (4, 1)] {
         desk.command("show attention");
-        desk.click(880 + 23 * head, 461 + 23 * layer);
+        desk.click(879 + 21 * head, 491 + 21 * layer);
         let name = format!("L{layer} H{head}");
         let attention = desk.saves_figure("attention", &in_home(&format!("attention {name}.svg")));
         assert!(attention.contains(&format!("Attention pattern — {name}")), "{name}");
@@ -463,7 +464,7 @@ fn what_is_clicked_is_followed_in_all_views() {
 
     // The last token and layer 4 of the trace.
     desk.command("show logit lens");
-    desk.click(656, 380);
+    desk.click(651, 403);
     desk.point_at(560, 16);
     let [picked, cleared] = ["picked.png", "cleared.png"].map(in_home);
     desk.takes_a_picture(&picked);
@@ -471,10 +472,11 @@ fn what_is_clicked_is_followed_in_all_views() {
     let cell = desk.saves_figure("trace cell", &in_home("cell.svg"));
     assert!(cell.contains("token 4 ·is, layer 4"), "another cell, or none");
 
+    desk.command("show causal trace");
     desk.command("show logit lens");
     desk.press("Escape");
     desk.takes_a_picture(&cleared);
-    let (trace, lens) = ([373, 317, 378, 70], [922, 200, 280, 150]);
+    let (trace, lens) = ([373, 348, 378, 60], [922, 218, 276, 140]);
     for place in [trace, lens] {
         assert!(!is_same(&picked, &cleared, place), "the mark of the cell is not gone");
     }

@@ -249,10 +249,15 @@ fn views_that_nobody_has_moved_follow_the_size_of_the_window() {
     assert!(window.workspace().is_in_front(Pane::Jobs));
 
     // One that was moved stays where it is.
-    let edge = egui::pos2(prediction.x - 2.0, 700.0);
+    let edge = egui::pos2(prediction.x - 1.0, 700.0);
+    let to = edge - egui::vec2(150.0, 0.0);
+    window.harness.hover_at(edge);
+    window.harness.run_steps(2);
     window.harness.drag_at(edge);
     window.harness.run_steps(2);
-    window.harness.drop_at(edge - egui::vec2(150.0, 0.0));
+    window.harness.hover_at(to);
+    window.harness.run_steps(2);
+    window.harness.drop_at(to);
     window.harness.run_steps(3);
     let moved = at(&window, View::Prediction);
     assert!(moved.x < prediction.x - 100.0, "{moved:?}");
