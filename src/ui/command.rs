@@ -470,7 +470,7 @@ impl Command {
 
     /// The keys that are shown in menus, if it has any.
     pub fn keys_text(&self) -> Option<String> {
-        self.shortcuts().first().map(keys_text)
+        self.shortcuts().first().copied().map(keys_text)
     }
 
     /// egui listens to the keys of these itself.
@@ -480,7 +480,7 @@ impl Command {
 }
 
 /// Keys as they are written on a keyboard, such as `Ctrl+]`.
-pub fn keys_text(keys: &KeyboardShortcut) -> String {
+pub fn keys_text(keys: KeyboardShortcut) -> String {
     let is_mac = cfg!(target_os = "macos");
     let modifiers = ModifierNames::NAMES.format(&keys.modifiers, is_mac);
     let key = match keys.logical_key {

@@ -148,12 +148,11 @@ pub fn run(options: Options) -> Result<(), WindowError> {
         Err(Failure::Final(error)) => Err(error),
         Err(Failure::Unopened(reason)) => {
             let reason = format!("{renderer}: {reason}");
-            let reasons = match earlier {
-                Some(earlier) => format!("{earlier}\n{reason}"),
-                None => {
-                    let error = begin_anew(again().env(FAILED_BEFORE, &reason));
-                    format!("{reason}\n{second}: {error}")
-                }
+            let reasons = if let Some(earlier) = earlier {
+                format!("{earlier}\n{reason}")
+            } else {
+                let error = begin_anew(again().env(FAILED_BEFORE, &reason));
+                format!("{reason}\n{second}: {error}")
             };
             Err(WindowError::Graphics { reasons })
         }

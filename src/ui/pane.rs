@@ -214,6 +214,11 @@ impl View {
         Pane::ALL.into_iter().filter(move |pane| pane.view() == self)
     }
 
+    /// What is shown when the view is opened.
+    ///
+    /// # Panics
+    ///
+    /// If a view has no mode, which would be a bug.
     pub fn first_mode(self) -> Pane {
         self.modes().next().expect("each view has a mode")
     }

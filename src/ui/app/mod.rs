@@ -267,7 +267,7 @@ impl App {
         let keyed = KEYS.iter().flat_map(|(_, keyed)| *keyed).filter(|it| !it.0.is_zoom());
         let mut keyed: Vec<(&Command, &KeyboardShortcut)> = keyed
             .flat_map(|(command, keys)| keys.iter().map(move |keys| (command, keys)))
-            .filter(|(command, keys)| is_heard(ctx, command, keys))
+            .filter(|(command, keys)| is_heard(ctx, command, **keys))
             .collect();
         // Those with more modifiers first: egui lets Ctrl+O match Ctrl+Shift+O.
         keyed.sort_by_key(|(_, keys)| Reverse([keys.modifiers.shift, keys.modifiers.alt]));
@@ -282,7 +282,7 @@ impl App {
 
 /// Whether keys are a command's now. Without modifiers they may belong to the widget that has the focus:
 /// all to a field for text, arrows to any.
-fn is_heard(ctx: &egui::Context, command: &Command, keys: &KeyboardShortcut) -> bool {
+fn is_heard(ctx: &egui::Context, command: &Command, keys: KeyboardShortcut) -> bool {
     if keys.modifiers.any() || keys.logical_key >= Key::F1 {
         return true;
     }

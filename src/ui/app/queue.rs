@@ -2,11 +2,11 @@
 
 use super::App;
 use crate::analysis::AnalysisSpec;
+use crate::figure::words::counted;
 use crate::session::Origin;
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
-use crate::ui::panels::counted;
 use crate::ui::state::{FactKey, JobKind, Question};
 use crate::ui::view::Selection;
 use crate::worker::{Job, JobId, Work};

@@ -61,8 +61,11 @@ impl App {
         let now = Instant::now();
         let has = (self.state.n_found, self.state.edits.len());
         let is_running = self.state.jobs.asked().next().is_some();
-        let soon = (has != keeping.has).then_some(keeping.pause);
-        let wait = soon.or(is_running.then_some(WHILE_RUNNING.max(keeping.pause)));
+        let wait = if has != keeping.has {
+            Some(keeping.pause)
+        } else {
+            is_running.then(|| WHILE_RUNNING.max(keeping.pause))
+        };
         // A result that comes while a long job runs need not wait for that job's turn.
         keeping.due = keeping.due.into_iter().chain(wait.map(|wait| now + wait)).min();
         let Some(due) = keeping.due else { return };

@@ -127,7 +127,8 @@ fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let title = if is_active { "Filter and sort ●" } else { "Filter and sort" };
     CollapsingHeader::new(title).id_salt("filter").show(ui, |ui| {
         let width = ui.available_width() - 8.0;
-        let text = filter.relation.as_deref().map_or("All relations".to_owned(), relation_name);
+        let text =
+            filter.relation.as_deref().map_or_else(|| "All relations".to_owned(), relation_name);
         combo(ui, "Relation", text, width, |ui| {
             ui.selectable_value(&mut filter.relation, None, "All relations");
             for (relation, count) in state.facts.relations() {

@@ -292,7 +292,7 @@ fn outcome_ui(ui: &mut Ui, run: &Run, is_all: bool) {
             };
             (text, palette.warning)
         }
-        RunState::Failed(error) => (error.to_string(), palette.error),
+        RunState::Failed(error) => (error.clone(), palette.error),
     };
     ui.add(Label::new(RichText::new(text).color(color)).truncate());
 }
