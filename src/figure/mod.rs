@@ -36,7 +36,7 @@ pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
 pub use npz::to_npz;
 #[cfg(test)]
 pub(crate) use of::draw_methods;
-pub use of::{AttributionForm, Effect, LensForm, Look, attention_map};
+pub use of::{AttributionForm, Effect, LensForm, Look, attention_end, attention_map};
 #[cfg(feature = "parquet")]
 pub use parquet_table::to_parquet;
 pub use pdf::to_pdf;

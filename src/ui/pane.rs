@@ -277,10 +277,4 @@ impl Pane {
     pub fn verb(self) -> &'static str {
         self.card().verb.unwrap_or("Run")
     }
-
-    /// The trace fits itself to its place, alone and beside one of its cells; other modes may be longer
-    /// than theirs.
-    pub fn scrolls(self) -> bool {
-        !matches!(self, Self::Trace | Self::Cell)
-    }
 }

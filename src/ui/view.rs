@@ -7,7 +7,7 @@ use super::row::Row;
 use crate::analysis::logit_attribution::Parts;
 use crate::figure::Ranges;
 use crate::tokens::Tokenizer;
-use crate::ui::widgets::{ColorRange, NewRange, RangeKind};
+use crate::ui::widgets::{ColorRange, NewRange};
 
 /// What is picked out in all views at once.
 pub use crate::figure::Pick as Selection;
@@ -70,10 +70,8 @@ pub struct ViewCtx<'a> {
 impl ViewCtx<'_> {
     /// The ends of a map's colours: those held for its quantity, or else its own.
     pub fn range(&self, quantity: &str, own: (f32, f32)) -> ColorRange {
-        match self.ranges.of(quantity) {
-            Some(ends) => ColorRange { ends, kind: RangeKind::Held },
-            None => ColorRange { ends: own, kind: RangeKind::Own },
-        }
+        let held = self.ranges.of(quantity);
+        ColorRange { ends: held.unwrap_or(own), is_held: held.is_some() }
     }
 
     /// The label of a layer along an axis; a star marks the layer that was taught the fact.

@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use eframe::egui::{
-    Color32, Frame, Id, Margin, Response, ScrollArea, Stroke, Style, TextStyle, Ui, Vec2, Visuals,
-    WidgetText,
+    Color32, Frame, Id, Margin, Response, Role, ScrollArea, Stroke, Style, TextStyle, Ui,
+    UiBuilder, Vec2, Visuals, WidgetInfo, WidgetText,
 };
 use egui_tiles::{
     Behavior, Container, EditAction, Linear, LinearDir, ResizeState, SimplificationOptions,
@@ -392,16 +392,18 @@ fn text_width(ui: &Ui, text: &str) -> f32 {
 impl Behavior<Pane> for Showing<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut Pane) -> UiResponse {
         let pane = *pane;
-        let frame = Frame::NONE.inner_margin(Margin::symmetric(10, 8));
-        frame.show(ui, |ui| {
-            self.modes_ui(ui, pane);
-            if pane.scrolls() {
-                let area = ScrollArea::vertical().id_salt(pane).auto_shrink(false);
+        let region = UiBuilder::new().accessibility_role(Role::TabPanel);
+        let shown = ui.scope_builder(region, |ui| {
+            let frame = Frame::NONE.inner_margin(Margin::symmetric(10, 8));
+            frame.show(ui, |ui| {
+                self.modes_ui(ui, pane);
+                // One scroll area around all of a view: whatever its height, nothing is cut off.
+                let area = ScrollArea::both().id_salt(pane).auto_shrink(false);
                 area.show(ui, |ui| (self.pane_ui)(ui, pane, self.commands));
-            } else {
-                (self.pane_ui)(ui, pane, self.commands);
-            }
+            });
         });
+        let name = format!("{} view", pane.text());
+        shown.response.widget_info(|| WidgetInfo::labeled(Role::TabPanel, true, &name));
         UiResponse::None
     }
 

@@ -282,14 +282,13 @@ fn others(json: &Value, path: &str, asked: &TokenizedPrompt) -> Vec<Value> {
     let was = json.pointer(path).unwrap();
     match was {
         Value::Bool(it) => vec![json!(!it)],
-        Value::Number(it) => match it.as_u64() {
-            Some(n) => vec![json!(n + 1), json!(n.saturating_sub(1)), json!(n + 3)],
-            None => {
-                let value = it.as_f64().unwrap();
-                vec![json!(value * 2.0), json!(value / 2.0)]
+        Value::Number(it) => {
+            if let Some(n) = it.as_u64() {
+                return vec![json!(n + 1), json!(n.saturating_sub(1)), json!(n + 3)];
             }
-        },
-        Value::String(_) => variants(json, path),
+            let value = it.as_f64().unwrap();
+            vec![json!(value * 2.0), json!(value / 2.0)]
+        }
         Value::Null => {
             let context = json!({ "ids": [5, 6, 7], "subject_last": 1 });
             let mut others = vec![json!(1), json!(2), json!(0.5), json!([1]), context];
@@ -307,7 +306,7 @@ fn others(json: &Value, path: &str, asked: &TokenizedPrompt) -> Vec<Value> {
         Value::Object(_) if is_answer(was) => {
             vec![json!(prompt("In Paris it is", "Paris", Some("was")).answer)]
         }
-        Value::Object(_) => variants(json, path),
+        Value::String(_) | Value::Object(_) => variants(json, path),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use factscope::analysis::{
-    AnalysisSpec, attention, attribution_difference, generation, logit_attribution, steering,
+    AnalysisSpec, Needs, attention, attribution_difference, generation, logit_attribution, steering,
 };
 use factscope::experiment::{
     Experiment, FactSource, Library, TextFact, Written, command_line, quoted,
@@ -64,7 +64,7 @@ fn a_command_line_asks_what_its_experiment_asks() {
     specs.extend(more(&tokenizer));
     let mut said = BTreeSet::new();
     for spec in specs {
-        let fact = if spec.is_of_weights() {
+        let fact = if spec.needs() == Needs::Weights {
             FactSource::NoFact
         } else {
             FactSource::Text(TextFact {

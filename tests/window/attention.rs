@@ -34,17 +34,17 @@ fn a_click_or_an_arrow_key_among_all_heads_picks_one_for_all_views() {
     let mut window = Window::open();
     window.show(Pane::Attention);
     let config = window.app().state.info().unwrap().config;
-    let grid = window.harness.get_by_label("All heads: layer 0, head 0").rect();
-    let cell = grid.size() / vec2(config.n_heads as f32, config.n_layers as f32);
+    let grid = window.harness.get_by_label_contains("All heads: head 0, layer 0: ").rect();
+    let cell = grid.size() / vec2(config.n_layers as f32, config.n_heads as f32);
     window.click_at(grid.min + vec2(1.4, 1.4) * cell);
     assert_eq!(window.picked(), (Some(1), Some(1)));
     window.sees("Attention pattern — L1 H1");
-    window.harness.key_press(Key::ArrowLeft);
+    window.harness.key_press(Key::ArrowUp);
     window.harness.run_steps(3);
     assert_eq!(window.picked(), (Some(1), Some(0)));
-    window.harness.get_by_label("All heads: layer 1, head 0");
+    window.harness.get_by_label_contains("All heads: head 0, layer 1: ");
     // At the edge it stays.
-    window.harness.key_press(Key::ArrowLeft);
+    window.harness.key_press(Key::ArrowUp);
     window.harness.run_steps(3);
     assert_eq!(window.picked(), (Some(1), Some(0)));
 }
@@ -214,8 +214,13 @@ fn cut_edges_are_drawn_among_the_lines() {
     window.show(Pane::Attention);
     let last = window.app().state.prompt().unwrap().last();
     let n_lines = |window: &Window| {
-        let shapes = window.harness.output().shapes.iter();
-        shapes.filter(|it| matches!(it.shape, Shape::LineSegment { .. })).count()
+        let lines = window.harness.query_all_by_label_contains("Attention lines").next();
+        let place = lines.unwrap().rect();
+        let is_inside = |shape: &Shape| match shape {
+            Shape::LineSegment { points, .. } => points.iter().all(|it| place.contains(*it)),
+            _ => false,
+        };
+        window.harness.output().shapes.iter().filter(|it| is_inside(&it.shape)).count()
     };
     window.click("Lines");
     window.sees("Edges to cut are painted in the map");

@@ -61,6 +61,14 @@ impl Window {
     }
 
     /// By the keyboard, the slider that was shown last.
+    fn sever_mlps(&mut self) {
+        self.harness.get_by_role_and_label(Role::ComboBox, "Sever").click();
+        self.harness.run_steps(3);
+        // The last is the one in the list, which opens over the rest.
+        self.harness.query_all_by_label("MLPs").last().unwrap().click();
+        self.harness.run_steps(3);
+    }
+
     fn turn_up(&mut self, slider: &str) {
         let all = self.harness.get_all_by_role_and_label(Role::Slider, slider);
         all.last().unwrap().focus();
@@ -156,14 +164,18 @@ fn a_bench_with_another_window_keeps_what_it_has() {
 }
 
 #[test]
-fn severing_is_turned_up_from_none_to_all() {
+fn severing_is_chosen_and_turned_up_to_all_layers() {
     let mut window = open();
     let severed = |window: &Window| {
         window.app().state.trace_spec(Row::First).map(|it| (it.sever, it.sever_layers))
     };
     assert_eq!(severed(&window), Some((None, None)));
-    window.turn_up("in layers");
-    assert_eq!(severed(&window), Some((Some(Severed::Mlp), Some(1))));
+    // Without severing no number of layers is asked for.
+    assert!(window.harness.query_by_label("in layers").is_none());
+    window.sever_mlps();
+    assert_eq!(severed(&window), Some((Some(Severed::Mlp), None)));
+    window.harness.state_mut().state.settings.trace.sever_layers = Some(1);
+    window.harness.run_steps(3);
     let n_layers = window.app().state.info().unwrap().config.n_layers;
     for _ in 1..n_layers {
         window.turn_up("in layers");
@@ -173,14 +185,14 @@ fn severing_is_turned_up_from_none_to_all() {
     window.trace_ends();
     assert_eq!(window.trace_state(), Some(RunState::Done));
     window.sees("MLPs severed");
-    // The bench has a slider of its own.
+    // The bench has settings of its own.
     window.show(Pane::Bench);
     let of_bench = |window: &Window| match window.app().state.spec_of(Pane::Bench, Row::First) {
         Ok(AnalysisSpec::CorruptionBench(spec)) => (spec.trace.sever, spec.trace.sever_layers),
         other => panic!("{other:?}"),
     };
     assert_eq!(of_bench(&window), (None, None));
-    window.turn_up("in layers");
-    assert_eq!(of_bench(&window), (Some(Severed::Mlp), Some(1)));
+    window.sever_mlps();
+    assert_eq!(of_bench(&window), (Some(Severed::Mlp), None));
     window.ask(Pane::Bench);
 }

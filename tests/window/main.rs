@@ -12,6 +12,7 @@ mod averages;
 mod calm;
 mod closing;
 mod earlier;
+mod fit;
 mod graph;
 mod jobs;
 mod kept;

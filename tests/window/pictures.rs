@@ -21,13 +21,13 @@ use super::support::Window;
 /// As large as a view is on a screen of 1600 × 1000 beside the list of facts and another view.
 const SIZE: Vec2 = vec2(1180.0, 1000.0);
 
-fn fixture() -> PathBuf {
+pub fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/views.factscope")
 }
 
 impl Window {
     /// One view alone, as large as the window allows.
-    fn alone(&mut self, pane: Pane) {
+    pub fn alone(&mut self, pane: Pane) {
         for other in View::ALL.into_iter().filter(|it| *it != pane.view()) {
             self.harness.state_mut().command(Command::CloseView(other));
         }

@@ -26,7 +26,7 @@ use factscope::ui::state::AttentionSettings;
 use factscope::ui::studies::cut;
 use factscope::ui::theme;
 use factscope::ui::view::{Selection, ViewAction, ViewCtx};
-use factscope::ui::views::{AttentionView, CutView, FigureView, attention_ui, figure_ui};
+use factscope::ui::views::{AttentionView, CutView, attention_ui, figure_ui};
 use factscope::ui::widgets::token_strip_ui;
 
 const N_LAYERS: usize = 36;
@@ -57,8 +57,7 @@ fn figure_as(result: &AnalysisResult, look: &Look<'_>) -> Arc<Figure> {
 
 /// As it is drawn where it takes all the height there is.
 fn filling_ui(ui: &mut egui::Ui, figure: &Arc<Figure>, ctx: &ViewCtx<'_>) -> Option<ViewAction> {
-    let view = FigureView { fills: true, ..FigureView::new(figure) };
-    view.show(ui, ctx, &mut Vec::new(), 0.0, |_| ())
+    figure_ui(ui, figure, ctx, &mut Vec::new())
 }
 
 /// The same on every machine, between 0 and 1.

@@ -28,7 +28,7 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     // Beside it all heads of the layer; rolled out there is one map a layer, so all layers.
     let beside: Vec<(usize, usize)> =
         shown.into_iter().filter(|it| is_rollout || it.0 == layer).collect();
-    let high = attention.scale(layer);
+    let high = attention_end(attention, layer, pattern);
     let mut charts = vec![Chart::Map(attention_map(attention, &name, pattern, high))];
     if beside.len() > 1 {
         charts.extend(beside.iter().filter_map(|&(layer, head)| {
@@ -55,7 +55,24 @@ pub(super) fn figure(attention: &Attention, look: &Look<'_>) -> Figure {
     Figure { title: format!("{what} — {name}"), charts, notes, ..Figure::default() }
 }
 
-/// One head's pattern, queries down and keys across. `high`: the value at the end of its colours.
+/// The value at the end of the colours of one head's map.
+///
+/// The weights of a long prompt are small. Its colours end at the largest weight from one token to
+/// another, the first token aside, at which heads look that look at nothing (Xiao et al. 2024).
+pub fn attention_end(attention: &Attention, layer: usize, pattern: &[f32]) -> f32 {
+    /// The most tokens of a prompt whose colours end at a weight of 1.
+    const SHORT: usize = 64;
+
+    let n_pos = attention.prompt.n_pos();
+    let is_weight = matches!(attention.spec.weighting, Weighting::Pattern | Weighting::Rollout);
+    if n_pos <= SHORT || !is_weight {
+        return attention.scale(layer);
+    }
+    let rows = pattern.chunks(n_pos).enumerate().skip(2);
+    rows.flat_map(|(query, row)| &row[1..query]).copied().fold(1e-6, f32::max)
+}
+
+/// One head's pattern, queries down and keys across. `high`: where its colours end.
 pub fn attention_map(attention: &Attention, name: &str, pattern: &[f32], high: f32) -> Map {
     let prompt = &attention.prompt;
     let side = |title: &str, noun: &str| {

@@ -34,7 +34,9 @@ pub(super) fn figure(found: &HeadSummary, look: &Look<'_>) -> Figure {
         }
         let name = format!("{name}, on {of}");
         let map = heads(found, &name, "Attention weight (0 to 1)", look, read);
-        charts.push(Chart::Map(map.colored(ColorMap::Blues).in_range(0.0, 1.0)));
+        // Most heads look at none of these keys: on a scale up to 1 they would all be blank.
+        let largest = map.values.iter().copied().filter(|it| it.is_finite()).fold(1e-6, f32::max);
+        charts.push(Chart::Map(map.colored(ColorMap::Blues).in_range(0.0, largest)));
     }
     let entropy =
         heads(found, "Entropy, at the last token", "Entropy (nats)", look, |it| Some(it.entropy));

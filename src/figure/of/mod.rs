@@ -45,7 +45,7 @@ mod trace_average;
 mod trace_difference;
 mod trace_cell;
 
-pub use attention::attention_map;
+pub use attention::{attention_end, attention_map};
 pub use logit_lens::LensForm;
 pub use running_sum::AttributionForm;
 use running_sum::{running_sums, waterfall};

@@ -180,7 +180,8 @@ mod tests {
         settings.trace.n_samples = 3;
         let mut storage = Kept::default();
         set_fields(&mut storage, SETTINGS_KEY, &settings);
-        let text = storage.0[SETTINGS_KEY].replace("\"Hidden\"", "\"Heart\"");
+        let (was, other) = (r#""trace":{"component":"hidden""#, r#""trace":{"component":"heart""#);
+        let text = storage.0[SETTINGS_KEY].replace(was, other);
         storage.0.insert(SETTINGS_KEY.to_owned(), text);
         let mut remembered = Remembered::new(Some(&storage));
         assert_eq!(remembered.fields::<Settings>(SETTINGS_KEY), settings);

@@ -61,10 +61,10 @@ impl App {
         let now = Instant::now();
         let has = (self.state.n_found, self.state.edits.len());
         let is_running = self.state.jobs.asked().next().is_some();
-        let wait = if has != keeping.has {
-            Some(keeping.pause)
-        } else {
+        let wait = if has == keeping.has {
             is_running.then(|| WHILE_RUNNING.max(keeping.pause))
+        } else {
+            Some(keeping.pause)
         };
         // A result that comes while a long job runs need not wait for that job's turn.
         keeping.due = keeping.due.into_iter().chain(wait.map(|wait| now + wait)).min();

@@ -28,7 +28,7 @@ pub fn help_ui(ctx: &Context, help: &mut Option<Help>) {
                         ui.end_row();
                         for (command, keys) in keyed {
                             ui.label(command.text());
-                            let keys: Vec<String> = keys.iter().map(keys_text).collect();
+                            let keys: Vec<String> = keys.iter().copied().map(keys_text).collect();
                             ui.label(RichText::new(keys.join("  or  ")).monospace());
                             ui.end_row();
                         }

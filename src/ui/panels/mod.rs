@@ -28,7 +28,6 @@ mod unsaved_bar;
 mod welcome;
 
 pub use facts_panel::{FactsView, focus_search, is_search_focused};
-use trace_difference::Difference;
 
 pub use help::{Help, drop_hint_ui, help_ui};
 
@@ -47,7 +46,6 @@ use crate::figure::{Effect, Figure, Look};
 pub struct Views {
     pub workspace: Workspace,
     pub facts: FactsView,
-    difference: Difference,
     lens: LensChoice,
     figures: Figures,
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{Id, Panel, RichText, ScrollArea, Ui};
+use eframe::egui::{Align, Id, Layout, RichText, Ui, vec2};
 
 use super::Views;
 use super::jobs_panel::jobs_ui;
@@ -42,11 +42,11 @@ pub fn pane_ui(
     }
     match pane {
         Pane::Trace => trace_panel_ui(ui, state, views, commands),
-        Pane::Prediction => figure_panel_ui(ui, pane, state, views, commands, 0.0, |_| ()),
+        Pane::Prediction => figure_panel_ui(ui, pane, state, views, commands, |_| ()),
         Pane::Attention => attention_panel_ui(ui, state, views, commands),
         Pane::Attribution => {
             let (mut split, mut form) = (state.parts, state.settings.attribution);
-            figure_panel_ui(ui, pane, state, views, commands, 310.0, |ui| {
+            figure_panel_ui(ui, pane, state, views, commands, |ui| {
                 attribution_choices_ui(ui, &mut split, &mut form);
             });
             if split != state.parts {
@@ -58,7 +58,7 @@ pub fn pane_ui(
         }
         Pane::LogitLens => {
             let mut choice = views.lens;
-            figure_panel_ui(ui, pane, state, views, commands, 200.0, |ui| {
+            figure_panel_ui(ui, pane, state, views, commands, |ui| {
                 lens_choices_ui(ui, &mut choice);
             });
             views.lens = choice;
@@ -71,21 +71,27 @@ pub fn pane_ui(
 /// The trace with the runs behind the cell that is picked out, beside it where there is room, else
 /// below: another cell is a click away.
 fn cell_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
-    /// The width in points from which both have room beside each other.
+    /// The width in points from which both have room beside each other, and the trace's share.
     const WIDE: f32 = 700.0;
+    const SHARE: f32 = 0.55;
 
-    let room = ui.available_size();
-    let drawer = if room.x >= WIDE {
-        Panel::right("cell beside").default_size(room.x * 0.45).size_range(240.0..=room.x * 0.6)
-    } else {
-        Panel::bottom("cell below").default_size(room.y * 0.45).size_range(120.0..=room.y * 0.6)
-    };
-    drawer.resizable(true).show(ui, |ui| {
-        ScrollArea::vertical().id_salt("cell").auto_shrink(false).show(ui, |ui| {
+    let (room, column) = (ui.available_size(), Layout::top_down(Align::Min));
+    if room.x < WIDE {
+        let size = vec2(room.x, room.y * SHARE);
+        ui.allocate_ui_with_layout(size, column, |ui| trace_panel_ui(ui, state, views, commands));
+        ui.separator();
+        study_panel_ui(ui, Pane::Cell, state, views, commands);
+        return;
+    }
+    ui.horizontal_top(|ui| {
+        let size = vec2(room.x * SHARE, room.y);
+        ui.allocate_ui_with_layout(size, column, |ui| trace_panel_ui(ui, state, views, commands));
+        ui.separator();
+        let size = vec2(ui.available_width(), room.y);
+        ui.allocate_ui_with_layout(size, column, |ui| {
             study_panel_ui(ui, Pane::Cell, state, views, commands);
         });
     });
-    trace_panel_ui(ui, state, views, commands);
 }
 
 /// The commands that carry out the action of a view.
@@ -108,15 +114,13 @@ fn figure_panel_ui(
     state: &State,
     views: &mut Views,
     commands: &mut Vec<Command>,
-    choices_width: f32,
     choices: impl FnOnce(&mut Ui),
 ) {
     answer_ui(ui, state, pane, commands, |ui, result, ctx, commands| {
         let look = views.look(pane, state.row, state)?;
         let place = Id::unique((pane, state.row));
         let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
-        let view = FigureView { fills: true, ..FigureView::new(&figure) };
-        view.show(ui, ctx, commands, choices_width, choices)
+        FigureView::new(&figure).show(ui, ctx, commands, choices)
     });
 }
 

@@ -1,6 +1,6 @@
 //! A study: its settings, its run, and the figures of its results.
 
-use eframe::egui::{Button, Id, RichText, Ui};
+use eframe::egui::{Align, Button, Id, Layout, RichText, Ui, vec2};
 
 use super::Views;
 use super::pane::asked_by;
@@ -21,6 +21,8 @@ pub fn study_panel_ui(
     commands: &mut Vec<Command>,
 ) {
     let Some(mut edited) = state.settings.studies.copy(pane) else { return };
+    // Settings that are wider than the pane, such as long prompts, make nothing else wider.
+    let width = ui.available_width();
     _ = state.about(state.row, |about| edited.controls_ui(ui, about));
     let has_metric = edited.study().has_metric();
     if state.settings.studies.copy(pane).as_ref() != Some(&edited) {
@@ -32,7 +34,10 @@ pub fn study_panel_ui(
         ui.label(RichText::new(capitalized(&error)).color(theme::palette(ui).warning));
         return;
     }
-    run_ui(ui, state, pane, commands);
+    ui.scope(|ui| {
+        ui.set_max_width(width);
+        run_ui(ui, state, pane, commands);
+    });
     if matches!(pane, Pane::Editing | Pane::Steering) {
         let command = Command::ApplyEdit(pane);
         if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
@@ -69,7 +74,11 @@ pub fn study_panel_ui(
             ranges: &state.settings.ranges,
             planted,
         };
-        ui.push_id(row, |ui| {
+        // What is in one row is not hidden below the other.
+        let n_left = rows.iter().skip_while(|it| **it != row).count();
+        let height = (ui.available_height() / n_left as f32).max(0.0);
+        let size = vec2(width, height);
+        let row_ui = |ui: &mut Ui| {
             if rows.len() > 1 {
                 let name = state.name_of(row);
                 let model = state.model_name(row).map(|it| format!(", {it}"));
@@ -80,6 +89,9 @@ pub fn study_panel_ui(
             let action = figure_ui(ui, &figure, &ctx, commands);
             commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, row)));
             ui.add_space(6.0);
+        };
+        ui.push_id(row, |ui| {
+            ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), row_ui);
         });
     }
     if n_shown == 0 {

@@ -17,12 +17,12 @@ use crate::worker::Which;
 /// How many right answers a tooltip lists.
 const N_ANSWERS: usize = 20;
 
-/// Which way the fact is asked, and what the model makes of it.
+/// Draws the direction of the fact, and what to know before its numbers are read.
 pub(super) fn heading_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) {
     let (Some(record), Some(key)) = (state.record_at(row), state.key_of(row)) else {
         return;
     };
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         let command = Command::LookAt(row);
         let chosen =
             ui.selectable_label(state.row == row, state.name_of(row));
@@ -64,7 +64,7 @@ pub(super) fn heading_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Ve
             aside_ui(ui, text.color(theme::palette(ui).warning))
                 .on_hover_text(format!("{}{rest}", list.join(", ")));
         }
-        // Counted in the main model's tokens.
+        // Flags are counted in the main model's tokens.
         if key.which == Which::Main
             && let Some(flags) = state.facts.flags(key.fact, key.direction)
         {
@@ -73,12 +73,12 @@ pub(super) fn heading_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Ve
     });
 }
 
-/// What gives way where there is little room: a heading that is too wide would cut off all below it.
+/// A remark, which stands in the next line where it does not fit in this one.
 fn aside_ui(ui: &mut Ui, text: RichText) -> Response {
-    ui.add(Label::new(text.small()).truncate())
+    ui.add(Label::new(text.small()).extend())
 }
 
-/// Where two models are asked: which one this is, and what can be done about it.
+/// The name of the row's model and its button, where two models are asked.
 fn model_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) {
     if !state.has_model_beside() {
         return;
@@ -104,7 +104,7 @@ fn model_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) {
     }
 }
 
-/// Keeps what stands here, or lets it go.
+/// The button that keeps this row beside the next fact, or drops it.
 fn beside_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) {
     let command = match (state.beside, row) {
         (Some(_), Row::Second) => Command::DropBeside,
@@ -116,7 +116,7 @@ fn beside_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) 
     }
 }
 
-/// What to beware of before the numbers are read.
+/// Remarks on the tokens of subject and answer.
 fn flags_ui(ui: &mut Ui, flags: &Flags) {
     let tokens = |n: usize| counted(n, "token");
     let Flags { n_subject, n_answer, n_same_length, .. } = *flags;
@@ -140,7 +140,7 @@ fn flags_ui(ui: &mut Ui, flags: &Flags) {
     }
 }
 
-/// Whether the model knows the answer: a trace of an unknown fact means little.
+/// Says whether the model knows the answer: a trace of an unknown fact means little.
 fn recall_ui(ui: &mut Ui, state: &State, row: Row) {
     let found = state.run(Pane::Prediction, row).and_then(|run| run.result.as_deref());
     let Some(AnalysisResult::Prediction(it)) = found else { return };
@@ -152,6 +152,6 @@ fn recall_ui(ui: &mut Ui, state: &State, row: Row) {
     } else {
         (format!("not recalled: {rank} likelier, p {prob}"), palette.warning)
     };
-    ui.label(RichText::new(text).small().color(color))
+    aside_ui(ui, RichText::new(text).color(color))
         .on_hover_text("The answer's first token, as the model predicts it from the clean prompt");
 }

@@ -6,12 +6,13 @@ use super::Views;
 use super::pane::asked_by;
 use super::trace_panel::trace_figure;
 use crate::analysis::causal_trace::Component;
+use crate::figure::Chart;
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 use crate::ui::state::{Run, State};
 use crate::ui::view::ViewCtx;
-use crate::ui::views::{KindsAsked, TraceKind, trace_kinds_ui};
+use crate::ui::views::{Heights, SmallMap, small_maps_ui};
 
 pub(super) fn kinds_button_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let is_complete = |row, component| state.trace_of(row, component).is_some_and(Run::is_done);
@@ -26,19 +27,19 @@ pub(super) fn kinds_button_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Com
     }
 }
 
-/// Whether there is anything of a kind beside that which is large.
-pub(super) fn has_other_kinds(state: &State, row: Row) -> bool {
+/// Whether a row has a trace of another kind than the one that is large.
+fn has_other_kinds(state: &State, row: Row) -> bool {
     let chosen = state.settings.trace.component;
     let others = Component::ALL.into_iter().filter(|it| *it != chosen);
     let mut runs = others.filter_map(|component| state.trace_of(row, component));
     runs.any(|run| run.trace().is_some())
 }
 
-/// All of them, small, if there is another one than that which is large.
+/// Draws all kinds small, on one scale, if there is another one than the one that is large.
 pub(super) fn kinds_ui(
     ui: &mut Ui,
     state: &State,
-    (row, is_brief): (Row, bool),
+    row: Row,
     views: &mut Views,
     ctx: &ViewCtx<'_>,
     commands: &mut Vec<Command>,
@@ -47,15 +48,20 @@ pub(super) fn kinds_ui(
         return;
     }
     let chosen = state.settings.trace.component;
-    let kinds = Component::ALL.map(|component| TraceKind {
-        component,
-        name: name(component),
-        is_chosen: component == chosen,
-        figure: trace_figure(state, row, component, views),
-    });
-    let KindsAsked { component, action } = trace_kinds_ui(ui, &kinds, is_brief, ctx);
+    let figures = Component::ALL.map(|component| trace_figure(state, row, component, views));
+    let mut kinds = Vec::new();
+    for (component, figure) in Component::ALL.into_iter().zip(&figures) {
+        let map = figure.as_ref().and_then(|it| match it.charts.first() {
+            Some(Chart::Map(map)) => Some(map),
+            _ => None,
+        });
+        let is_chosen = component == chosen;
+        kinds.push(SmallMap { name: name(component), map, is_chosen });
+    }
+    let asked = small_maps_ui(ui, &kinds, Heights::LOW, ctx);
+    let component = asked.clicked.map(|nth| Component::ALL[nth]);
     commands.extend(component.filter(|it| *it != chosen).map(Command::ShowKind));
-    commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
+    commands.extend(asked.action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
 }
 
 fn name(component: Component) -> &'static str {

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eframe::egui::{
-    Align, Button, Id, Label, Layout, ProgressBar, RichText, ScrollArea, Separator, Ui, vec2,
+    Align, Button, Id, Label, Layout, ProgressBar, RichText, Separator, Ui, Vec2, vec2,
 };
 
 use super::pane::asked_by;
 use super::run_row::run_button_ui;
 use super::trace_difference::difference_ui;
 use super::trace_heading::heading_ui;
-use super::trace_kinds::{has_other_kinds, kinds_button_ui, kinds_ui};
-use super::trace_settings::{has_settings, is_low, restored_ui, settings_toggle_ui, settings_ui};
+use super::trace_kinds::{kinds_button_ui, kinds_ui};
+use super::trace_settings::{has_settings, restored_ui, settings_toggle_ui, settings_ui};
 use super::{Views, file_name};
 use crate::analysis::causal_trace::{CausalTrace, Component};
 use crate::figure::words::metric_or_prob;
@@ -23,7 +23,7 @@ use crate::ui::row::Row;
 use crate::ui::state::{ModelState, OpenJob, Run, RunState, Setting, State, TracePair};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
-use crate::ui::views::{FigureView, kinds_height, metric_picker_ui, metrics_of};
+use crate::ui::views::{FigureView, metric_picker_ui, metrics_of};
 use crate::ui::widgets::token_strip_ui;
 
 /// The chosen fact and its inverse: their tokens, and where restoring a state brings the answer
@@ -46,71 +46,67 @@ pub fn trace_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
     let has_range = is_pair && state.preferences.trace_pair.has_same_scale;
     let range = if has_range { shared_range(state, &rows, views) } else { None };
     let has_difference = is_pair && has_subject && state.preferences.trace_pair.shows_difference;
-    let is_beside = has_difference && ui.available_width() >= WIDE;
-    let room = ui.available_size();
-    let maps_width = if is_beside { room.x * MAPS_SHARE } else { room.x };
-    let n_rows = rows.len() + usize::from(has_difference && !is_beside);
-    let metric = state.settings.trace_metric;
-    let has_kinds = rows.iter().any(|row| has_other_kinds(state, *row));
-    let roomy_row = ROOMY_ROW + if has_kinds { kinds_height(false) } else { 0.0 };
-    let is_brief = is_pair && (is_low(ui) || room.y < n_rows as f32 * roomy_row);
-    let kinds_height = if has_kinds { kinds_height(is_brief) } else { 0.0 };
-    let least_row = LEAST_ROW + kinds_height;
-    let is_high = has_kinds || has_difference && !is_beside;
-    let is_short = is_high && room.y < n_rows as f32 * least_row;
+    let mut blocks: Vec<Option<Row>> = rows.iter().copied().map(Some).collect();
+    if has_difference {
+        blocks.push(None);
+    }
+    let (room, style_gap) = (ui.available_size(), ui.spacing().item_spacing.x);
+    let n_beside = n_beside(state, &rows, blocks.len(), room);
+    let n_lines = blocks.len().div_ceil(n_beside);
+    let is_brief = is_pair && room.y < n_lines as f32 * ROOMY_ROW;
     let mut picked = Vec::new();
-    let mut maps_ui = |ui: &mut Ui, views: &mut Views| {
-        for (nth, row) in rows.iter().copied().enumerate() {
-            if has_subject || nth > 0 {
-                ui.add(Separator::default().spacing(if is_brief { 2.0 } else { 6.0 }));
-            }
-            let share = ui.available_height() / (n_rows - nth) as f32;
-            let height = if is_short { least_row } else { share };
-            let size = vec2(ui.available_width(), height);
-            ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-                // The row below stays where it is, whatever this one shows.
-                ui.set_min_height(height);
-                let form = RowForm { is_brief, range };
-                ui.push_id(row, |ui| row_ui(ui, state, (row, form), views, &mut picked));
-            });
+    for (nth, line) in blocks.chunks(n_beside).enumerate() {
+        if has_subject || nth > 0 {
+            ui.add(Separator::default().spacing(if is_brief { 2.0 } else { 6.0 }));
         }
-    };
-    if is_beside {
+        let height = ui.available_height() / (n_lines - nth) as f32;
+        let size = vec2((room.x + GAP) / n_beside as f32 - GAP, height.max(0.0));
         ui.horizontal_top(|ui| {
-            let size = vec2(maps_width, room.y);
-            ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| maps_ui(ui, views));
-            ui.separator();
-            let size = ui.available_size();
-            ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
-                difference_ui(ui, state, &mut views.difference, metric, commands);
-            });
-        });
-    } else {
-        let mut rows_ui = |ui: &mut Ui| {
-            maps_ui(ui, views);
-            if has_difference {
-                ui.separator();
-                difference_ui(ui, state, &mut views.difference, metric, commands);
+            ui.spacing_mut().item_spacing.x = GAP;
+            for &block in line {
+                ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), |ui| {
+                    // The next stays where it is, whatever this one shows.
+                    ui.set_min_size(size);
+                    ui.spacing_mut().item_spacing.x = style_gap;
+                    let Some(row) = block else {
+                        difference_ui(ui, state, views, commands);
+                        return;
+                    };
+                    let form = RowForm { is_brief, range };
+                    ui.push_id(row, |ui| row_ui(ui, state, (row, form), views, &mut picked));
+                });
             }
-        };
-        if is_short {
-            ScrollArea::vertical().id_salt("trace rows").auto_shrink(false).show(ui, rows_ui);
-        } else {
-            rows_ui(ui);
-        }
+        });
     }
     commands.extend(picked);
 }
 
-/// Points from which on the difference has room beside both maps, and what part these then keep.
-const WIDE: f32 = 900.0;
-const MAPS_SHARE: f32 = 0.58;
+/// Points; where a line of maps has less, only the first of a figure's notes is shown.
+const ROOMY_ROW: f32 = 400.0;
 
-/// Points; where rows have less, only the first of a figure's notes is shown.
-const ROOMY_ROW: f32 = 330.0;
+/// The gap in points between maps beside each other, and the least width of each.
+const GAP: f32 = 20.0;
+const LEAST_WIDTH: f32 = 420.0;
 
-/// Points; where three rows have less they are scrolled.
-const LEAST_ROW: f32 = 236.0;
+/// About the room in points that a map's labels take at its sides, and its tokens and words above and
+/// below it.
+const AROUND: [f32; 2] = [170.0, 210.0];
+
+/// How many of `n` maps stand beside each other, so that cells are as large as can be.
+fn n_beside(state: &State, rows: &[Row], n: usize, room: Vec2) -> usize {
+    let n_layers = state.info().map_or(1, |info| info.config.n_layers) as f32;
+    let prompts = rows.iter().filter_map(|row| state.findings_at(*row)?.prompt.as_ref().ok());
+    let n_pos = prompts.map(|it| it.n_pos()).max().unwrap_or(1) as f32;
+    let cell = |n_beside: usize| {
+        let n_lines = n.div_ceil(n_beside) as f32;
+        let width = ((room.x / n_beside as f32 - AROUND[0]) / n_layers).clamp(1.0, 112.0);
+        let height = ((room.y / n_lines - AROUND[1]) / n_pos).clamp(1.0, 48.0);
+        width * height.min(2.0 * width)
+    };
+    let most = ((room.x / LEAST_WIDTH) as usize).clamp(1, n);
+    let better = |a: usize, b: usize| if cell(b) > cell(a) { b } else { a };
+    (1..=most).reduce(better).unwrap_or(1)
+}
 
 /// How a row of the trace is drawn.
 #[derive(Clone, Copy)]
@@ -183,7 +179,7 @@ fn row_ui(
         let about = "A trace corrupts the subject, and none is marked in this prompt";
         empty_ui(ui, "Nothing to trace", about);
     } else {
-        kinds_ui(ui, state, (row, form.is_brief), views, &ctx, commands);
+        kinds_ui(ui, state, row, views, &ctx, commands);
         let in_map = result_ui(ui, state, (row, form), views, &ctx, commands);
         picked = picked.or(in_map);
     }
@@ -319,9 +315,8 @@ fn result_ui(
                 ui.weak(text);
                 ui.add_enabled_ui(false, |ui| {
                     ui.multiply_opacity(0.5);
-                    let view =
-                        FigureView { fills: true, is_brief: true, range: None, figure: &last };
-                    view.show(ui, ctx, &mut Vec::new(), 216.0, |_| ());
+                    let view = FigureView { is_brief: true, ..FigureView::new(&last) };
+                    view.show(ui, ctx, &mut Vec::new(), |_| ());
                 });
             }
             None if is_coming => {}
@@ -339,17 +334,10 @@ fn result_ui(
     let before = metric_or_prob(state.settings.trace_metric, &trace.clean);
     let mut metric = before;
     let RowForm { is_brief, range } = form;
-    let view = FigureView { fills: true, is_brief, range, figure: &figure };
-    let mut figure_ui = |ui: &mut Ui| {
-        view.show(ui, ctx, commands, 216.0, |ui| {
-            metric_picker_ui(ui, &mut metric, metrics_of(&trace.prompt));
-        })
-    };
-    let action = if figure.charts.len() > 1 {
-        ScrollArea::vertical().id_salt("trace figure").show(ui, figure_ui).inner
-    } else {
-        figure_ui(ui)
-    };
+    let view = FigureView { is_brief, range, figure: &figure };
+    let action = view.show(ui, ctx, commands, |ui| {
+        metric_picker_ui(ui, &mut metric, metrics_of(&trace.prompt));
+    });
     if metric != before {
         commands.push(Command::Set(Box::new(Setting::TraceMetric(metric))));
     }

@@ -9,13 +9,6 @@ use crate::ui::command::Command;
 use crate::ui::state::{NoiseSetting, Setting, State, TraceSettings};
 use crate::ui::widgets::severing_ui;
 
-/// Points; in a lower window maps are drawn with few words.
-const LOW_HEIGHT: f32 = 760.0;
-
-pub(super) fn is_low(ui: &Ui) -> bool {
-    ui.ctx().content_rect().height() < LOW_HEIGHT
-}
-
 /// What is restored, of the three kinds of a trace.
 pub(super) fn restored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.label("Restore");

@@ -18,31 +18,31 @@ const ROW: f32 = 19.0;
 const TITLE: f32 = 18.0;
 const MAX_WIDTH: f32 = 520.0;
 
-/// Room for a weight, beside a token.
+/// The width of a weight beside a token.
 const NUMBER: f32 = 46.0;
 
-/// A token at one side.
+/// A token at one of the two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Query(usize),
     Key(usize),
 }
 
-/// What the lines weigh.
+/// The weights that are drawn as lines.
 pub struct Weights<'a> {
     /// `[query, key]`
     pub pattern: &'a [f32],
 
-    /// As much as is drawn strongest.
+    /// The weight that is drawn strongest.
     pub scale: f32,
 
-    /// The least share of it that is drawn, above 0.
+    /// The least share of `scale` that is drawn, above 0.
     pub least: f32,
 }
 
-/// Returns the position that is picked in this frame, by click or arrow key.
+/// Draws the lines. Returns the position that is picked in this frame, by click or arrow key.
 ///
-/// `painted`: edges that are cut, drawn whatever they weigh
+/// `painted`: edges that are cut, which are drawn whatever they weigh.
 #[expect(clippy::too_many_lines, reason = "one drawing, whose measures are shared")]
 pub fn attention_lines_ui(
     ui: &mut Ui,
@@ -79,7 +79,7 @@ pub fn attention_lines_ui(
         let row = (((pos.y - rows.top()) / ROW).max(0.0) as usize).min(n_pos - 1);
         if pos.x < outer.center().x { End::Query(row) } else { End::Key(row) }
     };
-    // Between the tokens the pointer is at lines, not at a token.
+    // Between the two sides the pointer is on lines, and on no token.
     let is_token = |pos: &Pos2| pos.x < left + 4.0 || pos.x > right - 4.0;
     let hovered = response.hover_pos().filter(is_token).map(at);
     let mut picked = None;
@@ -159,7 +159,7 @@ pub fn attention_lines_ui(
             };
             write(left - 3.0, Align2::RIGHT_CENTER);
             write(right + 3.0, Align2::LEFT_CENTER);
-            // What the lines weigh, at their other ends.
+            // The weights of the lines stand at their other ends.
             let query = match hovered {
                 Some(End::Query(query)) => Some(query),
                 Some(End::Key(_)) => None,
@@ -189,12 +189,12 @@ pub fn attention_lines_ui(
     picked
 }
 
-/// As much of the color as a weight has of 1.
+/// The colour, as strong as a weight's share.
 fn faded(color: Color32, share: f32) -> Color32 {
     color.gamma_multiply(share)
 }
 
-/// What a query looks at most.
+/// Says what a query looks at most.
 fn spoken(attention: &Attention, pattern: &[f32], query: usize) -> String {
     let prompt = &attention.prompt;
     let n_pos = prompt.n_pos();

@@ -1,38 +1,45 @@
-//! Where heads look: one large, as a map or as lines, and all heads of all layers small.
+//! Where heads look: one head large, as a map or as lines, and all heads of all layers small.
 
 use std::fmt::Write as _;
 
-use eframe::egui::{Button, DragValue, Sense, Slider, Ui, vec2};
+use eframe::egui::{Button, DragValue, Sense, Slider, TextStyle, Ui, vec2};
 
 use super::attention_lines::{Weights, attention_lines_ui};
 use super::cut_view::{CutView, cut_ui, paint_ui};
 use super::header_ui;
 use crate::analysis::attention::{Attention, Weighting};
-use crate::figure::attention_map;
 use crate::figure::words::{about_attention, attention_spread, attention_title};
+use crate::figure::{attention_end, attention_map};
 use crate::tokens::visible;
 use crate::ui::command::Command;
 use crate::ui::state::{AttentionSettings, Drawing};
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::significant;
-use crate::ui::widgets::{Caption, Cell, ColorRange, HeadAtlas, Heatmap, Tone};
+use crate::ui::widgets::{Caption, Cell, HeadAtlas, Heatmap, Tone};
 
 pub struct AttentionView<'a> {
     pub attention: &'a Attention,
 
-    /// Of the model.
+    /// How many layers the model has.
     pub n_layers: usize,
     pub settings: &'a mut AttentionSettings,
     pub cut: CutView<'a>,
 }
 
-/// About as high as what is said of painted edges, in points.
-const CUT_HEIGHT: f32 = 190.0;
-
-/// Of what is above it.
+/// The least height in points of the map of one head.
 const LEAST_HEIGHT: f32 = 220.0;
 
-/// The head that is shown is the selected one, or the first there is.
+/// How much wider than high a pane is when all heads stand beside the one, and not below it.
+const WIDE: f32 = 1.2;
+
+/// The room for the small print, in lines.
+const CAPTION_LINES: f32 = 4.0;
+
+/// The part of a pane's height that all heads take beside the one, and that the one takes above all.
+const ATLAS_HEIGHT: f32 = 0.6;
+const MAP_HEIGHT: f32 = 0.55;
+
+/// Shows the selected head, or the first that was computed.
 pub fn attention_ui(
     ui: &mut Ui,
     view: &mut AttentionView<'_>,
@@ -51,7 +58,7 @@ pub fn attention_ui(
     let before = selection;
 
     let title = attention_title(attention.spec.weighting);
-    header_ui(ui, &format!("{title} — L{layer} H{head}"), 380.0, |ui| {
+    header_ui(ui, &format!("{title} — L{layer} H{head}"), |ui| {
         selection.layer = Some(index_ui(ui, "Layer", layer, n_layers - 1));
         selection.head = Some(index_ui(ui, "Head", head, attention.n_heads - 1));
         ui.add_space(4.0);
@@ -77,41 +84,36 @@ pub fn attention_ui(
 
     let mut caption = caption(attention, layer, head, n_layers, ctx);
     caption.add(Tone::Note, about_cuts(view.settings.drawing, view.cut.painted.len()));
-    let mut room = vec2(ui.available_width(), ui.available_height() - caption.height(ui));
-    let is_wide = room.x > room.y * 1.35;
-    if makes_room_for_cuts(ui, !view.cut.painted.is_empty()) {
-        // What is above should not jump far when the first edge is painted.
-        room.y = (room.y - CUT_HEIGHT).max(LEAST_HEIGHT.min(room.y));
-    }
-    let n_heads = attention.n_heads;
-    let pitch = if is_wide {
-        HeadAtlas::fitting(n_layers, n_heads, vec2(0.48 * room.x, room.y), 16.0, 60.0)
-    } else {
-        HeadAtlas::fitting(n_layers, n_heads, vec2(room.x, 0.42 * room.y), 20.0, 44.0)
-    };
-    let atlas = HeadAtlas { attention, n_layers, selected: (layer, head), pitch };
-    let atlas_size = HeadAtlas::size(n_layers, n_heads, pitch);
-    let max_height = if is_wide { room.y } else { (room.y - atlas_size.y - 8.0).max(LEAST_HEIGHT) };
-
+    // However many lines the small print has of what the pointer is on, nothing above it moves.
+    let line = TextStyle::Small.resolve(ui.style()).size + ui.spacing().item_spacing.y;
+    let room = vec2(ui.available_width(), ui.available_height() - CAPTION_LINES * line);
+    let is_wide = room.x > room.y * WIDE;
+    // The map keeps its size while edges are painted on it.
+    let height = if is_wide { room.y } else { MAP_HEIGHT * room.y }.max(LEAST_HEIGHT);
+    let max_height = if is_wide { ATLAS_HEIGHT * room.y } else { room.y - height };
+    let selected = (layer, head);
+    let atlas = HeadAtlas { attention, n_layers, selected, max_height };
     let about = |layer, head| about_head(attention, layer, head);
-    let (position, picked);
-    if is_wide {
-        (position, picked) = ui
-            .horizontal_top(|ui| {
-                let large = ui.vertical(|ui| {
-                    ui.set_max_width(room.x - atlas_size.x - 12.0);
-                    large_ui(ui, view, max_height, before, ctx, commands)
-                });
-                ui.add_space(4.0);
-                (large.inner, atlas.show(ui, about))
-            })
-            .inner;
-        cut_ui(ui, &mut view.cut, &attention.prompt, n_layers, ctx, commands);
+    let prompt = &attention.prompt;
+    let (position, picked) = if is_wide {
+        let columns = ui.horizontal_top(|ui| {
+            let large = ui.vertical(|ui| {
+                ui.set_width(room.x / 2.0);
+                large_ui(ui, view, height, before, ctx, commands)
+            });
+            let all = ui.vertical(|ui| {
+                let picked = atlas.show(ui, ctx, about);
+                cut_ui(ui, &mut view.cut, prompt, n_layers, ctx, commands);
+                picked
+            });
+            (large.inner, all.inner)
+        });
+        columns.inner
     } else {
-        position = large_ui(ui, view, max_height, before, ctx, commands);
-        cut_ui(ui, &mut view.cut, &attention.prompt, n_layers, ctx, commands);
-        picked = atlas.show(ui, about);
-    }
+        let position = large_ui(ui, view, height, before, ctx, commands);
+        cut_ui(ui, &mut view.cut, prompt, n_layers, ctx, commands);
+        (position, atlas.show(ui, ctx, about))
+    };
     let hovered = match position {
         Some(ViewAction::Select(it)) => {
             selection.position = it.position;
@@ -123,21 +125,11 @@ pub fn attention_ui(
         (selection.layer, selection.head) = (Some(layer), Some(head));
     }
     caption.show(ui);
-    // The head that is shown unasked is not picked by looking at it.
+    // To look at the head that is shown at first is not to pick it.
     (selection != before).then_some(ViewAction::Select(selection)).or(hovered)
 }
 
-/// Not before the stroke ends: below a moving brush the map must stay where it is.
-fn makes_room_for_cuts(ui: &Ui, has_cuts: bool) -> bool {
-    let id = ui.scope_id().with("room for cuts");
-    let is_brushing = ui.input(|input| input.pointer.any_down());
-    let before = ui.data(|data| data.get_temp::<bool>(id));
-    let makes_room = before.filter(|_| is_brushing).unwrap_or(has_cuts);
-    ui.data_mut(|data| data.insert_temp(id, makes_room));
-    makes_room
-}
-
-/// The shown head. Selects a query, or says which one the pointer is on.
+/// Shows one head. Returns the query that was picked, or that the pointer is on.
 fn large_ui(
     ui: &mut Ui,
     view: &mut AttentionView<'_>,
@@ -167,14 +159,14 @@ fn large_ui(
         let picked = attention_lines_ui(ui, attention, &weights, view.cut.painted, ctx)?;
         return Some(ViewAction::Select(at(picked)));
     }
-    let map = attention_map(attention, "Attention pattern", pattern, attention.scale(layer));
-    // Which of a query's cells is picked out concerns nobody else.
+    let end = attention_end(attention, layer, pattern);
+    let map = attention_map(attention, "Attention pattern", pattern, end);
+    // No other view marks a single key.
     let remembered = ui.scope_id().with("key");
     let query = ctx.selection.position;
     let key = ui.data(|data| data.get_temp::<usize>(remembered));
     let key = key.filter(|key| query.is_some_and(|query| *key <= query));
     let mut heatmap = Heatmap::new(&map, ctx);
-    heatmap.range = ColorRange::fixed(map.range);
     (heatmap.selected_column, heatmap.max_height) = (key, max_height);
     let shown = heatmap.show(ui, Sense::click_and_drag());
     let n_pos = attention.prompt.n_pos();
@@ -185,7 +177,7 @@ fn large_ui(
     shown.action(|cell| at(cell.row))
 }
 
-/// What the last token of a head looks at most.
+/// Says what the last token of a head looks at most.
 fn about_head(attention: &Attention, layer: usize, head: usize) -> String {
     let Some(pattern) = attention.pattern(layer, head) else {
         return "Not computed; a click computes this layer".to_owned();
@@ -208,7 +200,7 @@ fn about_head(attention: &Attention, layer: usize, head: usize) -> String {
     text
 }
 
-/// An index from 0, with arrows beside it. Returns the new one.
+/// An index from 0, with arrows beside it. Returns the new index.
 fn index_ui(ui: &mut Ui, name: &str, index: usize, last: usize) -> usize {
     let mut new = index;
     let lower = name.to_lowercase();
@@ -229,7 +221,7 @@ fn index_ui(ui: &mut Ui, name: &str, index: usize, last: usize) -> usize {
     new
 }
 
-/// How one query's weight is spread.
+/// The small print: how the weight of one query is spread, and what is drawn.
 fn caption(
     attention: &Attention,
     layer: usize,
@@ -256,7 +248,7 @@ fn caption(
     caption
 }
 
-/// How cut edges look, and how edges are cut.
+/// Says how edges are cut, and how cut edges look.
 fn about_cuts(drawing: Drawing, n_painted: usize) -> String {
     match (drawing, n_painted) {
         (Drawing::Map, _) => {

@@ -1,4 +1,4 @@
-//! What there is to choose of a figure, beside its title.
+//! The choices beside a figure's title.
 
 use eframe::egui::{ComboBox, Ui};
 
@@ -8,7 +8,7 @@ use crate::figure::words::is_long;
 use crate::figure::{AttributionForm, LensForm};
 use crate::tokens::TokenizedPrompt;
 
-/// What a logit lens shows.
+/// The number that a logit lens shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LensChoice {
     pub form: LensForm,
@@ -28,7 +28,7 @@ pub fn lens_choices_ui(ui: &mut Ui, lens: &mut LensChoice) {
     }
 }
 
-/// What a logit is split into, and how that is drawn.
+/// The parts that a logit is split into, and the form in which these are drawn.
 pub fn attribution_choices_ui(ui: &mut Ui, split: &mut Parts, form: &mut AttributionForm) {
     for (choice, text) in [(Parts::Layers, "Layers"), (Parts::Heads, "Heads")] {
         ui.selectable_value(split, choice, text);
@@ -52,13 +52,13 @@ pub fn attribution_choices_ui(ui: &mut Ui, split: &mut Parts, form: &mut Attribu
     }
 }
 
-/// Those that this prompt has.
+/// The metrics that this prompt has and a map can show.
 pub fn metrics_of(prompt: &TokenizedPrompt) -> impl Iterator<Item = Metric> {
     Metric::ALL.into_iter().filter(|metric| match metric {
         Metric::AnswerProb => is_long(prompt.answer.as_ref()),
         Metric::LogitDiff => prompt.foil.is_some(),
         Metric::Prob | Metric::LogProb | Metric::Logit => true,
-        // The maps' colours are for readings that a lost answer lowers.
+        // Colours of maps are for metrics that fall when the answer is lost.
         Metric::Rank | Metric::Kl => false,
     })
 }

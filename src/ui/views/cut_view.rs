@@ -1,4 +1,4 @@
-//! Attention edges that are painted on a head's map, and what cutting them changes.
+//! Attention edges that are painted on a head's map, and what the answer loses without them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use crate::ui::view::ViewCtx;
 /// How many edges have a button of their own.
 const N_LISTED: usize = 48;
 
-/// The least width that has room for both tables beside one another, in points.
+/// The least width in points that has room for both tables beside one another.
 const BESIDE: f32 = 640.0;
 
-/// The painted edges, and what is known of them.
+/// The painted edges, and what is known of cutting them.
 pub struct CutView<'a> {
     pub painted: &'a BTreeSet<Edge>,
     pub settings: &'a mut cut::Settings,
@@ -32,13 +32,13 @@ pub struct CutView<'a> {
     /// Why they cannot be cut.
     pub error: Option<String>,
 
-    /// The figure of what comes of cutting these edges, or else those before them.
+    /// The figure of cutting these edges, or else the edges that were painted before.
     pub found: Option<Arc<Figure>>,
     pub is_current: bool,
 }
 
-/// Lets the pointer and the space bar paint cells of a map of queries and keys, and marks those
-/// that are painted. `map`: as it was just drawn. `selected`: query and key
+/// Lets the pointer and the space bar paint cells of a map of queries and keys, and marks the painted
+/// cells. `map`: the map that was just drawn. `selected`: its query and key.
 pub fn paint_ui(
     ui: &Ui,
     map: &Response,
@@ -99,7 +99,7 @@ fn along(from: Pos2, to: Pos2, map: Rect, cell: Vec2, n_pos: usize) -> BTreeSet<
         .collect()
 }
 
-/// The painted edges one by one, where they are cut, and what comes of it.
+/// Lists the painted edges, the layers and heads in which they are cut, and what that changes.
 pub fn cut_ui(
     ui: &mut Ui,
     view: &mut CutView<'_>,
@@ -151,7 +151,7 @@ pub fn cut_ui(
 fn found_ui(ui: &mut Ui, figure: &Figure, is_current: bool, ctx: &ViewCtx<'_>) {
     let tables_ui = |ui: &mut Ui| {
         if !is_current {
-            // What is drawn is of the edges before, until the model has answered.
+            // Until the model has answered, the tables are of the edges before.
             ui.multiply_opacity(0.5);
         }
         for chart in &figure.charts {

@@ -1,4 +1,4 @@
-//! Bars over depth: what embeddings and layers add, from zero or from where the one before ended.
+//! Bars over depth: what embeddings and layers add, each from zero or from the end of the bar before.
 
 use eframe::egui::{Color32, Stroke, Ui, vec2};
 use egui_plot::{Bar, BarChart, Line, PlotPoints};
@@ -9,10 +9,10 @@ use crate::ui::theme::{Palette, palette};
 use crate::ui::view::ViewCtx;
 use crate::ui::widgets::layer_plot::{LayerPlot, Legend, Place};
 
-/// Points; a layer is no wider, or a few of them would be huge.
+/// The widest layer in points, so that a few layers are not huge.
 const WIDEST: f32 = 56.0;
 
-/// `starts`: where bars start; none if all do at zero.
+/// Draws the bars. `starts`: where bars start; none if all start at zero.
 pub(super) fn depth_bars_ui(
     ui: &mut Ui,
     bars: &Bars,
@@ -55,7 +55,7 @@ pub(super) fn depth_bars_ui(
     places[picked?].layer.map(Pick::layer)
 }
 
-/// The name and the value of a bar, and where there is one the sum so far.
+/// The name and the value of a bar, with the sum so far where bars add up.
 fn told(bars: &Bars, starts: &[f32], nth: usize) -> (String, String) {
     let bar = &bars.bars[nth];
     let value = exact(bar.value);

@@ -6,44 +6,49 @@ use eframe::egui::{
     Align2, CornerRadius, Key, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
     WidgetInfo, pos2, vec2,
 };
-use egui_plot::{AxisHints, Line, LineStyle, Plot, PlotPoints, Points};
+use egui_plot::{AxisHints, Line, LineStyle, PlotPoints, Points};
 
 use super::depth_bars::depth_bars_ui;
 use super::graph_view::graph_ui;
 use super::header_ui;
 use super::lines_view::lines_ui;
-use super::small_maps::small_maps_ui;
+use super::small_maps::{Heights, SmallMap, small_maps_ui};
 use super::table_view::table_ui;
 use crate::figure::number::{exact, significant};
 use crate::figure::{self, Bars, Chart, Figure, Map, Pick, Point, Scatter};
 use crate::ui::command::Command;
 use crate::ui::theme::{axis_font, palette};
 use crate::ui::view::{ViewAction, ViewCtx};
+use crate::ui::widgets::layer_plot::{
+    grid_marks, numbers_axis, still_plot, ticks, upward_title_ui,
+};
 use crate::ui::widgets::{Caption, Cell, Heatmap, Tone, elide_middle};
 
-/// Points that a plot takes of a pane's height, unless it takes what is left.
+/// The height in points of a plot, unless it takes the rest of the room; and then its least and most.
 const PLOT_HEIGHT: f32 = 260.0;
+const PLOT_HEIGHTS: [f32; 2] = [160.0, 560.0];
 
-/// Of a plot that takes what is left.
-const PLOT_HEIGHTS: [f32; 2] = [160.0, 420.0];
+/// The part of the room that the first of several charts takes, so that the next is in sight.
+const FIRST_OF_SEVERAL: f32 = 0.75;
 
-/// Below each chart.
+/// The gap below each chart.
 const CHART_GAP: f32 = 6.0;
 
 const BAR_ROW: f32 = 19.0;
-const EXPORT_WIDTH: f32 = 80.0;
 
 /// The width of a list beside its map, and of both from which on there is room for that.
 const LIST_WIDTH: f32 = 250.0;
 const WIDE: f32 = 640.0;
 
-/// How a figure is drawn, beside what it shows.
+/// The least width of each of several maps beside each other, and the gap between them.
+const LEAST_MAP: f32 = 400.0;
+const MAP_GAP: f32 = 16.0;
+
+/// A figure, and how it is drawn. It fills the rest of the height, and is higher where that is too
+/// little: the pane scrolls.
 #[derive(Clone, Copy)]
 pub struct FigureView<'a> {
     pub figure: &'a Arc<Figure>,
-
-    /// Whether its first chart is as high as the place allows, with the small print below in view.
-    pub fills: bool,
 
     /// Whether room is short: of the notes only the first is shown, and all are there on hover.
     pub is_brief: bool,
@@ -59,77 +64,59 @@ pub fn figure_ui(
     ctx: &ViewCtx<'_>,
     commands: &mut Vec<Command>,
 ) -> Option<ViewAction> {
-    FigureView::new(figure).show(ui, ctx, commands, 0.0, |_| ())
+    FigureView::new(figure).show(ui, ctx, commands, |_| ())
 }
 
 impl<'a> FigureView<'a> {
     pub fn new(figure: &'a Arc<Figure>) -> Self {
-        Self { figure, fills: false, is_brief: false, range: None }
+        Self { figure, is_brief: false, range: None }
     }
 
-    /// `controls` stand beside the title and need about `controls_width` points.
+    /// Draws the figure, with `controls` beside its title.
     pub fn show(
         self,
         ui: &mut Ui,
         ctx: &ViewCtx<'_>,
         commands: &mut Vec<Command>,
-        controls_width: f32,
         controls: impl FnOnce(&mut Ui),
     ) -> Option<ViewAction> {
         let figure = self.figure;
-        // Where room is short, the menu of the view is enough.
-        let export_width = if self.is_brief { 0.0 } else { EXPORT_WIDTH };
-        header_ui(ui, &figure.title, controls_width + export_width, |ui| {
+        let width = ui.available_width();
+        header_ui(ui, &figure.title, |ui| {
             controls(ui);
+            // Where room is short, the menu of the view is enough.
             if !self.is_brief {
                 export_button_ui(ui, figure, commands);
             }
         });
         let caption = self.caption();
         let below = caption.height(ui) + CHART_GAP + ui.spacing().item_spacing.y;
-        let height = self.fills.then(|| ui.available_height() - below);
+        let mut height = Some(ui.available_height() - below);
+        let mut range = self.range;
         let mut action: Option<ViewAction> = None;
         let mut charts = figure.charts.as_slice();
-        let mut nth = 0;
-        while let Some(chart) = charts.first() {
-            let height = height.filter(|_| nth == 0);
-            let range = self.range.filter(|_| nth == 0);
-            nth += 1;
-            let small = Chart::small_maps(charts);
-            let list = list_beside(ui, charts);
-            ui.push_id(nth, |ui| {
+        while !charts.is_empty() {
+            let block = Block::first_of(charts, width);
+            let after = &charts[block.n_charts()..];
+            if !after.is_empty() {
+                height = height.map(|it| it * FIRST_OF_SEVERAL);
+            }
+            ui.push_id(charts.len(), |ui| {
+                // A chart that is wider than the pane makes no other wider.
+                ui.set_max_width(width);
+                let has_name = figure.charts.len() > 1;
+                let (height, range) = (height.take(), range.take());
+                let here = block.show(ui, height, range, has_name, ctx);
                 // The pointer may lie on one chart while the keyboard is in another.
-                let mut take = |here| action = ViewAction::either(action.take(), here);
-                if !small.is_empty() {
-                    take(small_maps_ui(ui, &small, ctx));
-                } else if let (Chart::Map(map), Some(list)) = (chart, list) {
-                    ui.horizontal_top(|ui| {
-                        let width = ui.available_width() - LIST_WIDTH - 16.0;
-                        ui.vertical(|ui| {
-                            ui.set_max_width(width);
-                            name_ui(ui, &map.name);
-                            let height = height.map(|it| it - NAME_HEIGHT);
-                            take(map_ui(ui, map, height, range, ctx));
-                        });
-                        ui.vertical(|ui| {
-                            name_ui(ui, &list.name);
-                            take(bars_ui(ui, list, &[], ctx.selection));
-                        });
-                    });
-                } else {
-                    let mut height = height;
-                    if figure.charts.len() > 1 {
-                        name_ui(ui, chart.name());
-                        height = height.map(|it| it - NAME_HEIGHT);
-                    }
-                    take(chart_ui(ui, chart, height, range, ctx));
-                }
+                action = ViewAction::either(action.take(), here);
                 ui.add_space(CHART_GAP);
             });
-            // All small maps together are one, as are a map and the list beside it.
-            charts = &charts[small.len().max(1 + usize::from(list.is_some()))..];
+            charts = after;
         }
-        caption.show(ui);
+        ui.scope(|ui| {
+            ui.set_max_width(width);
+            caption.show(ui);
+        });
         action
     }
 
@@ -147,29 +134,132 @@ impl<'a> FigureView<'a> {
     }
 }
 
-/// Of a chart's name, with the space below it.
+/// Charts that are drawn together.
+enum Block<'a> {
+    Small(Vec<&'a Map>),
+
+    /// The heads that matter most stand beside the map of all.
+    MapAndList(&'a Map, &'a Bars),
+
+    /// Several maps stand side by side, as many as have room.
+    Maps(Vec<&'a Map>),
+    One(&'a Chart),
+}
+
+impl<'a> Block<'a> {
+    /// The block that a list of charts begins with.
+    fn first_of(charts: &'a [Chart], width: f32) -> Self {
+        let small = Chart::small_maps(charts);
+        if !small.is_empty() {
+            return Self::Small(small);
+        }
+        if let [Chart::Map(map), Chart::Bars(list), ..] = charts
+            && list.parts.is_empty()
+            && is_of_heads(map)
+            && width >= WIDE
+        {
+            return Self::MapAndList(map, list);
+        }
+        let maps = charts.iter().map_while(|chart| match chart {
+            Chart::Map(map) if !map.is_small => Some(map),
+            _ => None,
+        });
+        let maps: Vec<&Map> = maps.collect();
+        if maps.len() > 1 { Self::Maps(maps) } else { Self::One(&charts[0]) }
+    }
+
+    fn n_charts(&self) -> usize {
+        match self {
+            Self::Small(maps) | Self::Maps(maps) => maps.len(),
+            Self::MapAndList(..) => 2,
+            Self::One(_) => 1,
+        }
+    }
+
+    /// `height`: the room for the block. `range`: the ends of a map's colours, if they are not its
+    /// own. `has_name`: whether a single chart has its name above it.
+    fn show(
+        &self,
+        ui: &mut Ui,
+        height: Option<f32>,
+        range: Option<(f32, f32)>,
+        has_name: bool,
+        ctx: &ViewCtx<'_>,
+    ) -> Option<ViewAction> {
+        let below_name = height.map(|it| it - NAME_HEIGHT);
+        match self {
+            Self::Small(maps) => {
+                let maps: Vec<SmallMap<'_>> = maps.iter().map(|map| SmallMap::of(map)).collect();
+                small_maps_ui(ui, &maps, Heights::LABELLED, ctx).action
+            }
+            Self::MapAndList(map, list) => {
+                let width = ui.available_width() - LIST_WIDTH - MAP_GAP;
+                let sides = ui.horizontal_top(|ui| {
+                    let of_map = named_map_ui(ui, map, width, below_name, range, ctx);
+                    let list = ui.vertical(|ui| {
+                        name_ui(ui, &list.name);
+                        bars_ui(ui, list, &[], ctx.selection)
+                    });
+                    ViewAction::either(of_map, list.inner)
+                });
+                sides.inner
+            }
+            Self::Maps(maps) => {
+                let room = ui.available_width() + MAP_GAP;
+                let n = ((room / (LEAST_MAP + MAP_GAP)) as usize).clamp(1, maps.len());
+                // Several lines of maps are scrolled, and each is as high as a map is by itself.
+                let height = below_name.filter(|_| n == maps.len());
+                let mut action = None;
+                for beside in maps.chunks(n) {
+                    ui.horizontal_top(|ui| {
+                        ui.spacing_mut().item_spacing.x = MAP_GAP;
+                        for map in beside {
+                            let width = room / n as f32 - MAP_GAP;
+                            let here = named_map_ui(ui, map, width, height, range, ctx);
+                            action = ViewAction::either(action.take(), here);
+                        }
+                    });
+                }
+                action
+            }
+            Self::One(chart) if has_name => {
+                name_ui(ui, chart.name());
+                chart_ui(ui, chart, below_name, range, ctx)
+            }
+            Self::One(chart) => chart_ui(ui, chart, height, range, ctx),
+        }
+    }
+}
+
+/// The height of a chart's name, with the space below it.
 const NAME_HEIGHT: f32 = 22.0;
 
 fn name_ui(ui: &mut Ui, name: &str) {
     ui.label(RichText::new(name).font(axis_font()).strong());
 }
 
-/// The heads that matter most stand beside the map of all, where there is room.
-fn list_beside<'a>(ui: &Ui, charts: &'a [Chart]) -> Option<&'a Bars> {
-    match charts {
-        [Chart::Map(map), Chart::Bars(list), ..] => {
-            let is_list = list.parts.is_empty() && is_of_heads(map) && !map.is_small;
-            (is_list && ui.available_width() >= WIDE).then_some(list)
-        }
-        _ => None,
-    }
+/// A map below its name, in a column of `width`.
+fn named_map_ui(
+    ui: &mut Ui,
+    map: &Map,
+    width: f32,
+    height: Option<f32>,
+    range: Option<(f32, f32)>,
+    ctx: &ViewCtx<'_>,
+) -> Option<ViewAction> {
+    let column = ui.vertical(|ui| {
+        ui.set_width(width);
+        name_ui(ui, &map.name);
+        map_ui(ui, map, height, range, ctx)
+    });
+    column.inner
 }
 
 fn is_of_heads(map: &Map) -> bool {
     matches!(map.rows.keys.first(), Some(figure::Key::Head(_)))
 }
 
-/// `height`: what a chart may take. `range`: the ends of a map's colours, if they are not its own.
+/// `height`: the room for the chart. `range`: the ends of a map's colours, if they are not its own.
 fn chart_ui(
     ui: &mut Ui,
     chart: &Chart,
@@ -191,7 +281,7 @@ fn chart_ui(
         Chart::Bars(bars) => bars_ui(ui, bars, &[], before),
         Chart::Waterfall(it) => bars_ui(ui, &it.bars, &it.starts, before),
         Chart::Lines(lines) => lines_ui(ui, lines, ctx, plot_height).map(select),
-        Chart::Scatter(scatter) => scatter_ui(ui, scatter).map(select),
+        Chart::Scatter(scatter) => scatter_ui(ui, scatter, plot_height).map(select),
         Chart::Graph(graph) => graph_ui(ui, graph, before),
         Chart::Table(table) => table_ui(ui, table, before).map(select),
     }
@@ -219,7 +309,7 @@ fn map_ui(
     shown.action(|Cell { row, column }| map.pick(row, column).over(ctx.selection))
 }
 
-/// One bar a line. `starts`: where they start; none if all do at zero
+/// Draws each bar in a line of its own. `starts`: where bars start; none if all start at zero.
 fn bars_ui(ui: &mut Ui, bars: &Bars, starts: &[f32], before: Pick) -> Option<ViewAction> {
     let colors = palette(ui);
     let font = axis_font();
@@ -306,7 +396,7 @@ pub(super) fn tells_apart(mut picks: impl Iterator<Item = Pick>, before: Pick) -
     picks.any(|pick| !is_picked(pick, before))
 }
 
-/// By click, or by the keys that press a button.
+/// Whether a bar was clicked, or pressed as a button is.
 fn was_chosen(ui: &Ui, response: &Response) -> bool {
     let is_pressed = || ui.input(|it| it.key_pressed(Key::Enter) || it.key_pressed(Key::Space));
     response.clicked() || response.has_focus() && is_pressed()
@@ -319,22 +409,22 @@ fn outline(ui: &Ui, response: &Response, rect: Rect) {
     }
 }
 
-fn scatter_ui(ui: &mut Ui, scatter: &Scatter) -> Option<Pick> {
+fn scatter_ui(ui: &mut Ui, scatter: &Scatter, height: f32) -> Option<Pick> {
     let colors = palette(ui);
     let finite = || scatter.points.iter().filter(|it| it.x.is_finite() && it.y.is_finite());
-    let title = |text: &str| RichText::new(text).font(axis_font());
-    let plot = Plot::new(&*scatter.name)
-        .height(PLOT_HEIGHT)
-        .width(ui.available_width())
-        .sense(Sense::click())
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .show_background(false)
-        .grid_color(colors.line)
-        .custom_x_axes(vec![AxisHints::new_x().label(title(&scatter.x_title))])
-        .custom_y_axes(vec![AxisHints::new_y().label(title(&scatter.y_title))]);
+    // The two axes are alike where the quantities are.
+    let height = if scatter.has_diagonal { height.max(PLOT_HEIGHT) } else { height };
+    let size = vec2(ui.available_width().min(height * 1.6), height);
+    let (x_ticks, y_ticks) = (
+        ticks(finite().map(|it| it.x), size.x / 90.0),
+        ticks(finite().map(|it| it.y), size.y / 40.0),
+    );
+    let upward = upward_title_ui(ui, &scatter.y_title, size.y);
+    let plot = still_plot(&scatter.name, size, colors)
+        .x_grid_spacer(grid_marks(&x_ticks))
+        .y_grid_spacer(grid_marks(&y_ticks))
+        .custom_x_axes(vec![numbers_axis(AxisHints::new_x(), &scatter.x_title, x_ticks, colors)])
+        .custom_y_axes(vec![numbers_axis(AxisHints::new_y(), upward, y_ticks, colors)]);
     let shown = plot.show(ui, |plot| {
         if scatter.has_diagonal {
             let values = || finite().flat_map(|it| [f64::from(it.x), f64::from(it.y)]);

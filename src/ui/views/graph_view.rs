@@ -1,4 +1,4 @@
-//! Places joined by edges: what a prediction came through, as the LM Transparency Tool draws it.
+//! The graph of places that a prediction came through, as the LM Transparency Tool draws it.
 
 use eframe::egui::{
     Align2, Color32, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo,
@@ -11,17 +11,17 @@ use crate::ui::theme::{Palette, axis_font, palette, token_font};
 use crate::ui::view::{Selection, ViewAction};
 use crate::ui::widgets::{arrow_steps, elide_middle, moved};
 
-/// Points between tokens.
+/// The distance between two tokens in points.
 const ROW: f32 = 30.0;
 
-/// The widest that a layer is drawn.
+/// The widest layer in points.
 const COLUMN: f32 = 90.0;
 
-/// Above, for the legend, and below, for the layers.
+/// The height of the legend above, and of the layers below.
 const LEGEND: f32 = 20.0;
 const AXIS: f32 = 34.0;
 
-/// The pointer is on a node within so many points.
+/// How near to a node the pointer must be, in points.
 const NEAR: f32 = 11.0;
 
 /// How many edges the text about a node lists.
@@ -79,7 +79,7 @@ fn picked(graph: &Graph, before: Selection) -> Vec<usize> {
     (0..graph.nodes.len()).filter(is_there).collect()
 }
 
-/// What arrives at a node, the largest share first.
+/// Says what arrives at a node, the largest share first.
 fn about(graph: &Graph, nth: usize) -> String {
     let mut edges: Vec<_> = graph.edges.iter().filter(|it| it.to == nth).collect();
     edges.sort_by(|a, b| b.weight.total_cmp(&a.weight));
@@ -94,21 +94,21 @@ fn about(graph: &Graph, nth: usize) -> String {
     lines.join("\n")
 }
 
-/// Where everything is.
+/// A graph, and the places of its parts.
 struct Drawing<'a> {
     graph: &'a Graph,
     labels: Vec<String>,
 
-    /// Of the area of the nodes.
+    /// The top left corner of the area of the nodes.
     corner: Pos2,
     column: f32,
 
-    /// With what stands around it.
+    /// The size with labels and legend.
     size: Vec2,
 }
 
 impl<'a> Drawing<'a> {
-    /// At the origin.
+    /// A drawing whose corner is at the origin.
     fn new(ui: &Ui, graph: &'a Graph) -> Self {
         let painter = ui.painter();
         let ink = palette(ui).text;
@@ -168,7 +168,7 @@ impl<'a> Drawing<'a> {
             let y = self.at([0.0, nth as f32]).y;
             painter.hline(area.x_range(), y, Stroke::new(1.0, colors.faint_line));
         }
-        // Of what is looked at, the edges stand out.
+        // The edges of the nodes that are looked at stand out.
         let looked_at: Vec<usize> = hovered.map_or_else(|| picked.to_vec(), |nth| vec![nth]);
         for edge in &graph.edges {
             let weight = edge.weight.clamp(0.0, 1.0);
@@ -204,7 +204,7 @@ impl<'a> Drawing<'a> {
             |text: &str| painter.layout_no_wrap(text.to_owned(), axis_font(), colors.text).size().x;
         let widest = graph.columns.labels.iter().map(|it| width(it)).fold(0.0, f32::max) + 6.0;
         let step = (widest / self.column).ceil().max(1.0) as usize;
-        // The first is no layer, and the others are counted from it.
+        // The first column is the embedding, so layers are counted from the second.
         for (nth, label) in graph.columns.labels.iter().enumerate() {
             let is_shown = nth == 0 && step == 1 || nth > 0 && (nth - 1) % step == 0;
             if !is_shown {

@@ -9,11 +9,11 @@ use crate::ui::theme::series as series_color;
 use crate::ui::view::ViewCtx;
 use crate::ui::widgets::layer_plot::{LayerPlot, Legend, Place};
 
-/// From so many layers on, values have no dots.
+/// The number of layers from which on values have no dots.
 const MANY_LAYERS: usize = 61;
 
 pub(super) fn lines_ui(ui: &mut Ui, lines: &Lines, ctx: &ViewCtx<'_>, height: f32) -> Option<Pick> {
-    // So that lines can be told apart without colours.
+    // Lines can be told apart without colours.
     let style = |nth: usize| match nth % 3 {
         0 => ("—", LineStyle::Solid),
         1 => ("– –", LineStyle::dashed_dense()),
@@ -58,7 +58,7 @@ pub(super) fn lines_ui(ui: &mut Ui, lines: &Lines, ctx: &ViewCtx<'_>, height: f3
 }
 
 fn line(plot: &mut PlotUi<'_>, series: &Series, color: Color32, style: LineStyle, has_dots: bool) {
-    // In pieces, where values are missing.
+    // Missing values cut a line into pieces.
     let numbered: Vec<_> = series.values.iter().copied().enumerate().collect();
     for piece in numbered.split(|(_, value)| !value.is_finite()) {
         let points: Vec<[f64; 2]> =

@@ -1,84 +1,169 @@
-//! Maps alike, small, beside each other with one scale.
+//! Maps of one quantity, small and beside each other, with one printed scale.
 
-use eframe::egui::{Align2, Rect, Sense, Ui, pos2, vec2};
+use eframe::egui::{
+    Align2, CornerRadius, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2,
+    vec2,
+};
 
 use crate::figure::Map;
 use crate::figure::words::capitalized;
-use crate::ui::theme::{axis_font, palette, token_font};
+use crate::ui::theme::{ColorMap, axis_font, palette, token_font};
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::widgets::{Cell, ColorBar, Heatmap, elide_middle};
 
 const LEAST_WIDTH: f32 = 120.0;
-const MOST_WIDTH: f32 = 260.0;
+const MOST_WIDTH: f32 = 320.0;
 const GAP: f32 = 14.0;
-const ROW: f32 = 13.0;
 
-/// However many rows there are.
-const MOST_HEIGHT: f32 = 200.0;
+/// How high a map is: so much for each row, and at most so much.
+#[derive(Clone, Copy)]
+pub struct Heights {
+    pub row: f32,
+    pub most: f32,
+}
+
+impl Heights {
+    /// With room for the labels of rows.
+    pub const LABELLED: Self = Self { row: 14.0, most: 224.0 };
+
+    /// As low as shows where the numbers are large.
+    pub const LOW: Self = Self { row: 6.0, most: 48.0 };
+}
+
 const LABEL_WIDTH: f32 = 110.0;
+const BAR_HEIGHT: f32 = 200.0;
 
-pub(super) fn small_maps_ui(ui: &mut Ui, maps: &[&Map], ctx: &ViewCtx<'_>) -> Option<ViewAction> {
-    let before = ctx.selection;
-    let first = maps.first()?;
+/// One of the maps.
+pub struct SmallMap<'a> {
+    pub name: &'a str,
+
+    /// `None` stands for a map that is not computed, which a click asks for.
+    pub map: Option<&'a Map>,
+
+    /// Whether it is also shown large.
+    pub is_chosen: bool,
+}
+
+impl<'a> SmallMap<'a> {
+    pub fn of(map: &'a Map) -> Self {
+        Self { name: &map.name, map: Some(map), is_chosen: false }
+    }
+}
+
+/// What the user did with the maps in this frame.
+#[derive(Default)]
+pub struct SmallMapsResponse {
+    /// The map that was clicked.
+    pub clicked: Option<usize>,
+    pub action: Option<ViewAction>,
+}
+
+pub fn small_maps_ui(
+    ui: &mut Ui,
+    maps: &[SmallMap<'_>],
+    heights: Heights,
+    ctx: &ViewCtx<'_>,
+) -> SmallMapsResponse {
+    let mut asked = SmallMapsResponse::default();
+    let known = maps.iter().filter_map(|it| it.map).filter(|it| !it.values.is_empty());
+    let known: Vec<&Map> = known.collect();
+    let Some(&first) = known.first() else { return asked };
     let colors = palette(ui);
     let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
-    let range = ctx.range(&first.quantity, first.range);
-    let bar = ColorBar { color_map: first.color_map, range, quantity: &first.quantity };
-    let bar_width = bar.width(ui, MOST_HEIGHT) + GAP;
-    // Tokens are the same in all of a line.
-    let has_labels = maps.iter().all(|map| map.rows == first.rows);
-    let labels: Vec<String> = first.rows.labels.iter().filter(|_| has_labels).cloned().collect();
+    let own = known.iter().map(|it| it.range).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let range = ctx.range(&first.quantity, own.unwrap_or(first.range));
+    let mut color_maps: Vec<ColorMap> = known.iter().map(|it| it.color_map).collect();
+    color_maps.dedup();
+    let bar = ColorBar { color_maps: &color_maps, range, quantity: &first.quantity };
+
+    // Where all have the same rows, the labels of these stand once in each line.
+    let has_labels = heights.row >= line && known.iter().all(|map| map.rows == first.rows);
+    let labels = if has_labels { &first.rows.labels[..] } else { &[] };
     let width_of = |text: &String| {
         let galley = ui.painter().layout_no_wrap(text.clone(), token_font(), colors.text);
         galley.size().x.min(LABEL_WIDTH)
     };
     let label_width = labels.iter().map(width_of).fold(0.0, f32::max) + 6.0;
-    let room = ui.available_width() - label_width - bar_width;
-    let n_beside = (room / (LEAST_WIDTH + GAP)).floor().max(1.0) as usize;
-    // By twos, so that what stands beside each other in one line does in all.
-    let n_beside = if n_beside > 1 { n_beside - n_beside % 2 } else { 1 };
-    let n_beside = n_beside.min(maps.len());
-    let width = (room / n_beside as f32 - GAP).clamp(40.0, MOST_WIDTH);
+    let room = ui.available_width() - label_width - bar.width(ui, heights.most) - GAP;
+    let n_fitting = ((room + GAP) / (LEAST_WIDTH + GAP)).floor().max(1.0) as usize;
+    let n_beside = match maps.len() {
+        n if n <= n_fitting => n,
+        // By twos, so that what stands beside each other in one line does in all.
+        _ if n_fitting > 1 => n_fitting - n_fitting % 2,
+        _ => 1,
+    };
+    let width = (room / n_beside as f32 - GAP).clamp(LEAST_WIDTH, MOST_WIDTH);
+    let height = |it: &SmallMap<'_>| {
+        let n_rows = it.map.map_or_else(|| first.n_rows(), Map::n_rows);
+        (n_rows as f32 * heights.row).clamp(1.0, heights.most)
+    };
 
-    let mut action = None;
-    let mut beside_bar: Option<Rect> = None;
-    for beside in maps.chunks(n_beside) {
-        let height = |map: &Map| (map.n_rows() as f32 * ROW).clamp(1.0, MOST_HEIGHT);
-        let highest = beside.iter().map(|map| height(map)).fold(0.0, f32::max);
-        let size = vec2(ui.available_width(), line + 3.0 + highest + line + 8.0);
+    let mut all: Option<Rect> = None;
+    for (nth_line, beside) in maps.chunks(n_beside).enumerate() {
+        let highest = beside.iter().map(height).fold(0.0, f32::max);
+        let right = label_width + (width + GAP) * beside.len() as f32;
+        let size = vec2(right + bar.width(ui, heights.most), line + 3.0 + highest + line + 8.0);
         let (outer, _) = ui.allocate_exact_size(size, Sense::hover());
-        let top = outer.top() + line + 3.0;
-        for (nth, map) in beside.iter().enumerate() {
-            if map.n_rows() == 0 || map.n_columns() == 0 {
-                continue;
-            }
+        for (nth, small) in beside.iter().enumerate() {
             let left = outer.left() + label_width + nth as f32 * (width + GAP);
-            let place = Rect::from_min_size(pos2(left, top), vec2(width, height(map)));
+            let place = Rect::from_min_size(
+                pos2(left, outer.top() + line + 3.0),
+                vec2(width, height(small)),
+            );
             let place = rounded(ui, place);
-            let name = elide_middle(ui.painter(), &map.name, &axis_font(), width);
+            let name = elide_middle(ui.painter(), small.name, &axis_font(), width);
+            let ink = if small.is_chosen { colors.accent } else { colors.text };
             let at = pos2(place.center().x, place.top() - 3.0);
-            ui.painter().text(at, Align2::CENTER_BOTTOM, name, axis_font(), colors.text);
-            let mut heatmap = Heatmap::new(map, ctx);
-            heatmap.is_one_of_several = true;
-            let shown = heatmap.show_cells(ui, place, Sense::click());
-            let here = shown.action(|Cell { row, column }| map.pick(row, column).over(before));
-            action = ViewAction::either(action.take(), here);
-            if nth == 0 {
-                row_labels(ui, map, &labels, place);
+            ui.painter().text(at, Align2::CENTER_BOTTOM, name, axis_font(), ink);
+            if small.is_chosen {
+                let stroke = Stroke::new(1.5, colors.accent);
+                let around = place.expand(1.0);
+                ui.painter().rect_stroke(around, CornerRadius::ZERO, stroke, StrokeKind::Outside);
             }
-            column_ends(ui, map, place);
-            beside_bar = Some(beside_bar.map_or(place, |it| it.union(place)));
+            let was_clicked = if let Some(map) = small.map.filter(|it| !it.values.is_empty()) {
+                let mut heatmap = Heatmap::new(map, ctx);
+                (heatmap.name, heatmap.range) = (small.name, range);
+                heatmap.is_one_of_several = true;
+                let shown = heatmap.show_cells(ui, place, Sense::click());
+                let before = ctx.selection;
+                let here = shown.action(|Cell { row, column }| map.pick(row, column).over(before));
+                asked.action = ViewAction::either(asked.action.take(), here);
+                if nth == 0 {
+                    row_labels(ui, map, labels, place);
+                }
+                column_ends(ui, map, place);
+                shown.picked.is_some()
+            } else {
+                missing_ui(ui, small.name, place).clicked()
+            };
+            if was_clicked {
+                asked.clicked = Some(nth_line * n_beside + nth);
+            }
+            all = Some(all.map_or(place, |it| it.union(place)));
         }
     }
-    if let Some(mut all) = beside_bar {
+    if let Some(mut all) = all {
         // Beside all lines: one may be too low for the bar's numbers.
-        all.max.y = all.max.y.min(all.min.y + MOST_HEIGHT);
+        all.max.y = all.max.y.min(all.min.y + BAR_HEIGHT);
         let id = ui.make_persistent_id("scale of small maps");
-        if let Some(range) = bar.show(ui, id, all.right() + GAP, all, 0.0) {
-            action = Some(ViewAction::hold(&first.quantity, range));
+        if let Some(range) = bar.show(ui, id, all.right() + GAP, all, line) {
+            asked.action = Some(ViewAction::hold(&first.quantity, range));
         }
     }
-    action
+    asked
+}
+
+/// A button in the place of a map that is not computed.
+fn missing_ui(ui: &mut Ui, name: &str, place: Rect) -> Response {
+    let colors = palette(ui);
+    let id = ui.make_persistent_id(("missing", name));
+    let response = ui.interact(place, id, Sense::click());
+    ui.painter().rect_filled(place, CornerRadius::same(2), colors.not_computed);
+    let (at, ink) = (place.center(), colors.weak_text);
+    ui.painter().text(at, Align2::CENTER_CENTER, "not traced", axis_font(), ink);
+    let spoken = format!("{name}: not traced");
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &spoken));
+    response.on_hover_text("Choose it, then Trace")
 }
 
 /// On whole pixels, so that edges are crisp.
@@ -91,15 +176,21 @@ fn rounded(ui: &Ui, rect: Rect) -> Rect {
     )
 }
 
-/// Where there is room for them.
+/// Writes the labels of rows beside the first map, as many as have room.
 fn row_labels(ui: &Ui, map: &Map, labels: &[String], place: Rect) {
     let cell = place.height() / map.n_rows() as f32;
-    if cell < ROW * 0.8 {
-        return;
-    }
+    let line = ui.fonts_mut(|fonts| fonts.row_height(&token_font()));
+    let step = (line / cell * 0.95).ceil().max(1.0) as usize;
     let colors = palette(ui);
+    let marked = &map.rows.marked;
+    let last_marked = marked.clone().last();
     for (nth, label) in labels.iter().enumerate() {
-        let is_marked = map.rows.marked.contains(&nth);
+        let is_marked = marked.contains(&nth);
+        let is_near = last_marked.is_some_and(|it| it != nth && it.abs_diff(nth) < step);
+        let is_shown = Some(nth) == last_marked || nth % step == 0 && !is_near;
+        if !is_shown {
+            continue;
+        }
         let color = if is_marked { colors.subject } else { colors.text };
         let text = elide_middle(ui.painter(), label, &token_font(), LABEL_WIDTH);
         let at = pos2(place.left() - 5.0, place.top() + (nth as f32 + 0.5) * cell);
@@ -107,7 +198,7 @@ fn row_labels(ui: &Ui, map: &Map, labels: &[String], place: Rect) {
     }
 }
 
-/// The first and the last column.
+/// Writes the labels of the first and the last column, and between them what they are.
 fn column_ends(ui: &Ui, map: &Map, place: Rect) {
     let color = palette(ui).weak_text;
     let labels = &map.columns.labels;
@@ -116,12 +207,8 @@ fn column_ends(ui: &Ui, map: &Map, place: Rect) {
         let at = pos2(place.left() + (nth as f32 + 0.5) * cell, place.bottom() + 3.0);
         ui.painter().text(at, Align2::CENTER_TOP, &labels[nth], axis_font(), color);
     }
+    let noun = capitalized(&map.columns.noun);
+    let title = elide_middle(ui.painter(), &noun, &axis_font(), place.width() * 0.6);
     let at = pos2(place.center().x, place.bottom() + 3.0);
-    let title = elide_middle(
-        ui.painter(),
-        &capitalized(&map.columns.noun),
-        &axis_font(),
-        place.width() * 0.6,
-    );
     ui.painter().text(at, Align2::CENTER_TOP, title, axis_font(), color);
 }

@@ -1,10 +1,10 @@
-//! Rows of text and numbers.
+//! A table of text and numbers.
 
 use std::sync::Arc;
 
 use eframe::egui::{
-    Align2, CornerRadius, FontId, Galley, Grid, Rect, RichText, Role, ScrollArea, Sense, Style,
-    TextStyle, Ui, WidgetInfo, pos2, style::ScrollStyle, vec2,
+    Align, Align2, CornerRadius, FontId, Galley, Grid, Layout, Rect, RichText, Role, Sense, Style,
+    TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::figure_view::{is_picked, tells_apart};
@@ -12,11 +12,12 @@ use crate::figure::number::{brief, percent};
 use crate::figure::{Cell, Pick, Row, Table};
 use crate::ui::theme::{axis_font, palette, token_font};
 
-/// Between the columns of a table, if there is room, and if not.
+/// The gap between the columns of a table, if there is room, and if not.
 const WIDE_GAP: f32 = 16.0;
 const NARROW_GAP: f32 = 10.0;
 
-/// The bar of a share where there is room, the least that it is, and the number beside it.
+/// The length of the bar of a share where there is room, its least length, and the room for the
+/// number beside it.
 const SHARE_BAR: f32 = 130.0;
 const LEAST_SHARE_BAR: f32 = 30.0;
 const SHARE_NUMBER: f32 = 64.0;
@@ -24,62 +25,75 @@ const SHARE_NUMBER: f32 = 64.0;
 pub(super) fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick> {
     let mut picked = None;
     let marks_some = tells_apart(table.rows.iter().map(|it| it.pick), before);
-    let is_below = ui.cursor().top() > ui.clip_rect().bottom();
-    let shown = if is_below { 0.0 } else { 0.5 };
-    // Where there is more to the right, the bar says so before anyone looks for it.
-    ui.spacing_mut().scroll = ScrollStyle {
-        floating_allocated_width: 6.0,
-        dormant_handle_opacity: shown,
-        ..ScrollStyle::floating()
+    let Heads { columns, gap, share_bar } = heads(ui, table);
+    let answers: Vec<bool> = table.rows.iter().map(is_of_answer).collect();
+    let answer_fill = palette(ui).accent_fill.gamma_multiply(0.6);
+    // The first row is that of the heads.
+    let fill = move |nth: usize, style: &Style| match answers.get(nth.wrapping_sub(1)) {
+        Some(true) => Some(answer_fill),
+        _ => (nth % 2 == 1).then_some(style.visuals.faint_bg_color),
     };
-    let Heads { galleys, gap, share_bar } = heads(ui, table);
-    ScrollArea::horizontal().id_salt(&table.name).show(ui, |ui| {
-        let answers: Vec<bool> = table.rows.iter().map(is_of_answer).collect();
-        let answer_fill = palette(ui).accent_fill.gamma_multiply(0.6);
-        // The first row is that of the heads.
-        let fill = move |nth: usize, style: &Style| match answers.get(nth.wrapping_sub(1)) {
-            Some(true) => Some(answer_fill),
-            _ => (nth % 2 == 1).then_some(style.visuals.faint_bg_color),
-        };
-        let grid = Grid::new(&table.name).with_row_color(fill).spacing(vec2(gap, 3.0));
-        grid.show(ui, |ui| {
-            for head in galleys {
-                ui.label(head);
+    let grid = Grid::new(&table.name).with_row_color(fill).spacing(vec2(gap, 3.0));
+    grid.show(ui, |ui| {
+        for column in &columns {
+            let head = Arc::clone(&column.head);
+            column.aligned_ui(ui, |ui| _ = ui.label(head));
+        }
+        ui.end_row();
+        for row in &table.rows {
+            let can_be_picked = row.pick != Pick::default();
+            for (nth, (cell, column)) in row.cells.iter().zip(&columns).enumerate() {
+                if let Cell::Share(value) = cell {
+                    share_ui(ui, *value, share_bar, is_of_answer(row));
+                    continue;
+                }
+                let text = RichText::new(cell_text(cell)).font(cell_font(ui, cell));
+                if nth == 0 && can_be_picked {
+                    let is_picked = marks_some && is_picked(row.pick, before);
+                    if ui.selectable_label(is_picked, text).clicked() {
+                        picked = Some(row.pick);
+                    }
+                } else {
+                    column.aligned_ui(ui, |ui| _ = ui.label(text));
+                }
             }
             ui.end_row();
-            for row in &table.rows {
-                let can_be_picked = row.pick != Pick::default();
-                for (nth, cell) in row.cells.iter().enumerate() {
-                    if let Cell::Share(value) = cell {
-                        share_ui(ui, *value, share_bar, is_of_answer(row));
-                        continue;
-                    }
-                    let text = RichText::new(cell_text(cell)).font(cell_font(ui, cell));
-                    if nth == 0 && can_be_picked {
-                        let is_picked = marks_some && is_picked(row.pick, before);
-                        if ui.selectable_label(is_picked, text).clicked() {
-                            picked = Some(row.pick);
-                        }
-                    } else {
-                        ui.label(text);
-                    }
-                }
-                ui.end_row();
-            }
-        });
+        }
     });
     picked
 }
 
-/// What stands over the columns, the gap between these, and how long the bars of shares are.
+/// The heads of all columns, the gap between columns, and how long the bars of shares are.
 struct Heads {
-    galleys: Vec<Arc<Galley>>,
+    columns: Vec<Column>,
     gap: f32,
     share_bar: f32,
 }
 
-/// Where the table is wider than its place, bars get shorter; if that is not enough, heads take more
-/// than one line and columns stand nearer.
+struct Column {
+    head: Arc<Galley>,
+
+    /// The width of the widest cell, or of the head.
+    width: f32,
+
+    /// Whether the cells are numbers, which stand at the right.
+    is_of_numbers: bool,
+}
+
+impl Column {
+    fn aligned_ui(&self, ui: &mut Ui, cell_ui: impl FnOnce(&mut Ui)) {
+        if self.is_of_numbers {
+            let size = vec2(self.width, ui.spacing().interact_size.y);
+            let layout = Layout::right_to_left(Align::Center);
+            ui.allocate_ui_with_layout(size, layout, cell_ui);
+        } else {
+            cell_ui(ui);
+        }
+    }
+}
+
+/// Lays out the columns. Where the table is wider than its place, bars get shorter; if that is not
+/// enough, heads take more than one line and columns stand nearer.
 fn heads(ui: &Ui, table: &Table) -> Heads {
     let ink = palette(ui).weak_text;
     let painter = ui.painter();
@@ -103,18 +117,24 @@ fn heads(ui: &Ui, table: &Table) -> Heads {
     let too_wide = (needed - WIDE_GAP - ui.available_width()).max(0.0);
     let share_bar = (SHARE_BAR - too_wide).max(LEAST_SHARE_BAR);
     let is_wide = too_wide > if has_shares { SHARE_BAR - share_bar } else { 0.0 };
-    let head = |(head, (_, below)): (&String, &(f32, f32))| {
+    let head = |head: &String, below: f32| {
         if !is_wide {
             return painter.layout_no_wrap(head.clone(), axis_font(), ink);
         }
         // A sign does not stand alone.
         let head = head.replace(" +", "\u{a0}+").replace(" −", "\u{a0}−");
         let words = head.split(' ').map(|word| width(word.to_owned(), axis_font()));
-        let room = words.fold(*below, f32::max).ceil() + 1.0;
+        let room = words.fold(below, f32::max).ceil() + 1.0;
         painter.layout(head, axis_font(), ink, room)
     };
-    let galleys = table.columns.iter().zip(&columns).map(head).collect();
-    Heads { galleys, gap: if is_wide { NARROW_GAP } else { WIDE_GAP }, share_bar }
+    let column = |(nth, (text, (_, below))): (usize, (&String, &(f32, f32)))| {
+        let head = head(text, *below);
+        let mut cells = table.rows.iter().filter_map(|row| row.cells.get(nth));
+        let is_of_numbers = nth > 0 && cells.all(|cell| matches!(cell, Cell::Number(_)));
+        Column { width: below.max(head.size().x).ceil(), head, is_of_numbers }
+    };
+    let columns = table.columns.iter().zip(&columns).enumerate().map(column).collect();
+    Heads { columns, gap: if is_wide { NARROW_GAP } else { WIDE_GAP }, share_bar }
 }
 
 fn is_of_answer(row: &Row) -> bool {

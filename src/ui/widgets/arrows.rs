@@ -1,7 +1,9 @@
+//! Arrow keys that move through a grid.
+
 use eframe::egui::{EventFilter, Id, Key, Ui};
 
-/// How many cells down and to the right the arrow keys ask a focused grid to go. They then do not
-/// move the focus.
+/// How many cells down and to the right the arrow keys ask a focused grid to go. Meanwhile they do
+/// not move the focus.
 pub fn arrow_steps(ui: &Ui, id: Id) -> (isize, isize) {
     let arrows =
         EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
@@ -11,7 +13,7 @@ pub fn arrow_steps(ui: &Ui, id: Id) -> (isize, isize) {
     (step(Key::ArrowDown, Key::ArrowUp), step(Key::ArrowRight, Key::ArrowLeft))
 }
 
-/// One of `n`; the first if none was picked out before.
+/// The place `by` steps on among `n`; the first if none was picked before.
 pub fn moved(from: Option<usize>, by: isize, n: usize) -> usize {
     from.map_or(0, |from| from.saturating_add_signed(by)).min(n - 1)
 }

@@ -7,14 +7,14 @@ use eframe::egui::{Color32, Galley, TextStyle, Ui};
 
 use crate::ui::theme::{Palette, palette};
 
-/// Small print below a figure. Its height is known before it is drawn, so that the figure can take
-/// the rest.
+/// The small print below a figure. Its height is known before it is drawn, so that the figure can
+/// take the rest.
 #[derive(Clone, Debug, Default)]
 pub struct Caption {
     lines: Vec<(Tone, String)>,
 
-    /// Where there is little room: each line is cut where the figure ends, notes are not shown, and
-    /// all is there on hover.
+    /// Whether room is short: each line is cut where the figure ends, and notes are only shown on
+    /// hover.
     is_brief: bool,
 }
 
@@ -22,7 +22,7 @@ pub struct Caption {
 pub enum Tone {
     Plain,
 
-    /// What holds for every figure of the kind.
+    /// A sentence that holds for every figure of the kind.
     Note,
     Warning,
 }
@@ -36,7 +36,7 @@ impl Caption {
         self.lines.push((tone, line.into()));
     }
 
-    /// With the space above it.
+    /// The height in points, with the space above each line.
     pub fn height(&self, ui: &Ui) -> f32 {
         let spacing = ui.spacing().item_spacing.y;
         self.galleys(ui).map(|(_, galley)| galley.size().y + spacing).sum()

@@ -1,8 +1,10 @@
+//! The colour bar beside a map.
+
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use eframe::egui::{
-    Align2, ColorImage, Id, Rect, Role, Sense, Stroke, StrokeKind, TextureOptions, Ui, WidgetInfo,
-    pos2, vec2,
+    Align2, ColorImage, Id, Pos2, Rect, Role, Sense, Stroke, StrokeKind, TextureOptions, Ui,
+    WidgetInfo, pos2, vec2,
 };
 
 use super::number::{Ticks, exact};
@@ -13,10 +15,11 @@ use crate::ui::theme::{ColorMap, axis_font, palette};
 
 /// The legend of a colour map: what the colours mean, in numbers with a name.
 pub struct ColorBar<'a> {
-    pub color_map: ColorMap,
+    /// One strip for each; more than one where maps of different colours share a scale.
+    pub color_maps: &'a [ColorMap],
     pub range: ColorRange,
 
-    /// What is shown, with its unit.
+    /// The name of the quantity, with its unit.
     pub quantity: &'a str,
 }
 
@@ -25,7 +28,7 @@ const TICK: f32 = 4.0;
 const GAP: f32 = 6.0;
 
 impl ColorBar<'_> {
-    /// For a bar of `height`, its numbers and its name.
+    /// The width of a bar of `height` with its numbers and its name.
     pub fn width(&self, ui: &Ui, height: f32) -> f32 {
         let ticks = self.ticks(height);
         let widest = ticks
@@ -37,7 +40,7 @@ impl ColorBar<'_> {
         WIDTH + TICK + 3.0 + widest + GAP + name
     }
 
-    /// Draws it with its left edge at `left`, as high as `beside`. `below`: how much farther down its
+    /// Draws the bar with its left edge at `left`, as high as `beside`. `below`: how much farther down its
     /// name may reach, if it is long. A click opens the menu of its ends.
     pub fn show(&self, ui: &Ui, id: Id, left: f32, beside: Rect, below: f32) -> Option<NewRange> {
         let colors = palette(ui);
@@ -45,13 +48,14 @@ impl ColorBar<'_> {
         let bar = Rect::from_min_size(pos2(left, beside.top()), vec2(WIDTH, beside.height()));
 
         let mut hasher = DefaultHasher::new();
-        self.color_map.hash(&mut hasher);
-        let texture = cached_texture(ui, id, hasher.finish(), TextureOptions::LINEAR, || {
-            let pixels = (0..256).map(|nth| self.color_map.color(1.0 - nth as f32 / 255.0));
-            ColorImage::new([1, 256], pixels.collect())
+        self.color_maps.hash(&mut hasher);
+        let texture = cached_texture(ui, id, hasher.finish(), TextureOptions::NEAREST, || {
+            let shares = (0..256).map(|nth| 1.0 - nth as f32 / 255.0);
+            let pixels =
+                shares.flat_map(|share| self.color_maps.iter().map(move |it| it.color(share)));
+            ColorImage::new([self.color_maps.len(), 256], pixels.collect())
         });
-        // Half a texel in, so that the ends are not blended with each other.
-        let uv = Rect::from_min_max(pos2(0.5, 0.002), pos2(0.5, 0.998));
+        let uv = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
         painter.image(texture, bar, uv, eframe::egui::Color32::WHITE);
         painter.rect_stroke(bar, 0.0, Stroke::new(1.0, colors.line), StrokeKind::Outside);
 
@@ -76,8 +80,7 @@ impl ColorBar<'_> {
             widest = widest.max(text.width());
         }
 
-        let name =
-            format!("{}{}", self.quantity, if self.range.is_held() { " (held)" } else { "" });
+        let name = format!("{}{}", self.quantity, if self.range.is_held { " (held)" } else { "" });
         let room = beside.height() + 8.0;
         let name = elide_middle(painter, &name, &axis_font(), room + below);
         let galley = painter.layout_no_wrap(name, axis_font(), colors.text);
@@ -86,9 +89,6 @@ impl ColorBar<'_> {
         let at = pos2(x, beside.center().y + hangs / 2.0);
         let quarter = -std::f32::consts::FRAC_PI_2;
         rotated_text(painter, at, Align2::CENTER_CENTER, quarter, galley, colors.text);
-        if !self.range.can_be_held() {
-            return None;
-        }
         let response = ui.interact(bar.expand(2.0), id.with("range"), Sense::click());
         if response.has_focus() {
             let stroke = ui.visuals().selection.stroke;
@@ -100,7 +100,7 @@ impl ColorBar<'_> {
             "Colours from {} to {}{}. Click to change, or to hold them for all maps alike",
             exact(low),
             exact(high),
-            if self.range.is_held() { ", held" } else { "" },
+            if self.range.is_held { ", held" } else { "" },
         ));
         self.range.menu(&response, self.quantity)
     }

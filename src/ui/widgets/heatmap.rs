@@ -4,7 +4,8 @@
 
 use eframe::egui::emath::GuiRounding as _;
 use eframe::egui::{
-    Id, PopupAnchor, Pos2, Rect, Response, RichText, Role, Sense, Tooltip, Ui, WidgetInfo, vec2,
+    Id, PopupAnchor, Pos2, Rect, Response, RichText, Role, Sense, TextureId, Tooltip, Ui,
+    WidgetInfo, vec2,
 };
 
 mod axis;
@@ -23,30 +24,33 @@ use crate::figure::Map;
 use crate::figure::words::capitalized;
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 
-/// A map as it is drawn.
+/// A map, and how it is drawn.
 pub struct Heatmap<'a> {
     map: &'a Map,
     rows: Axis<'a>,
     columns: Axis<'a>,
 
-    /// Name of the figure, for people who hear it. Unique within its parent.
+    /// The name of the map, as screen readers say it. Unique within its parent.
     pub name: &'a str,
 
     /// Values at the ends of the colour map; what lies outside is clipped.
     pub range: ColorRange,
 
-    /// Outlined. A whole row or column if only one of them is set.
+    /// The outlined cell; a whole row or column if only one of them is set.
     pub selected_row: Option<usize>,
     pub selected_column: Option<usize>,
 
-    /// How high it may get, labels included.
+    /// The room for the map with its labels, in points. A map whose rows need more gets higher.
     pub max_height: f32,
 
-    /// Whether the tooltip begins with the name: one of several maps beside each other.
+    /// Whether it stands beside others, so that its tooltip says its name.
     pub is_one_of_several: bool,
+
+    /// A picture in the place of the colours of the values, and what it shows of each cell.
+    pub picture: Option<(TextureId, &'a dyn Fn(Cell) -> String)>,
 }
 
-/// Points that a map takes of a pane's height, unless it is told otherwise.
+/// The height of a map in points, unless the caller sets another.
 const MAX_HEIGHT: f32 = 460.0;
 
 impl<'a> Heatmap<'a> {
@@ -65,6 +69,7 @@ impl<'a> Heatmap<'a> {
             selected_column: map.columns.nth_of(ctx.selection),
             max_height: MAX_HEIGHT,
             is_one_of_several: false,
+            picture: None,
         }
     }
 }
@@ -78,18 +83,18 @@ pub struct Cell {
 pub struct HeatmapResponse {
     pub response: Response,
 
-    /// Below the pointer.
+    /// The cell below the pointer.
     pub hovered: Option<Cell>,
 
-    /// Picked in this frame, by click or arrow key.
+    /// The cell that was picked in this frame, by click or arrow key.
     pub picked: Option<Cell>,
 
-    /// Other ends of the colours were asked for.
+    /// The action that sets other ends of the colours, if the user asked for one.
     pub asked: Option<ViewAction>,
 }
 
 impl HeatmapResponse {
-    /// What a view makes of a cell that was picked, or is below the pointer.
+    /// The action of a view for the cell that was picked, or that is below the pointer.
     pub fn action(&self, selection: impl Fn(Cell) -> Selection) -> Option<ViewAction> {
         let picked = self.picked.map(|cell| ViewAction::Select(selection(cell)));
         picked
@@ -99,13 +104,15 @@ impl HeatmapResponse {
 }
 
 impl Heatmap<'_> {
-    /// With its axes and the scale of its colours. `sense`: whether cells can be dragged over.
+    /// Draws the map with its axes and the scale of its colours. `sense`: whether cells can be dragged
+    /// over.
     pub fn show(&self, ui: &mut Ui, sense: Sense) -> HeatmapResponse {
         let Map { color_map, quantity, .. } = self.map;
-        let bar = ColorBar { color_map: *color_map, range: self.range, quantity };
+        let bar = ColorBar { color_maps: &[*color_map], range: self.range, quantity };
         let layout = self.layout(ui, &bar);
 
-        let (outer, _) = ui.allocate_exact_size(layout.size, Sense::hover());
+        let (outer, whole) = ui.allocate_exact_size(layout.size, Sense::hover());
+        whole.widget_info(|| WidgetInfo::labeled(Role::Figure, true, self.axes()));
         let corner = outer.min.round_to_pixels(ui.pixels_per_point());
         let map = layout.map.translate(corner.to_vec2());
         let mut asked = None;
@@ -113,7 +120,9 @@ impl Heatmap<'_> {
             let id = self.id(ui);
             self.paint_labels(ui, id, corner, &layout);
             let below = outer.bottom() - map.bottom();
-            asked = bar.show(ui, id.with("bar"), map.right() + BAR_GAP, map, below);
+            if self.picture.is_none() {
+                asked = bar.show(ui, id.with("bar"), map.right() + BAR_GAP, map, below);
+            }
         }
         let mut response = self.show_cells(ui, map, sense);
         if let Some(range) = asked {
@@ -122,11 +131,11 @@ impl Heatmap<'_> {
         response
     }
 
-    /// Only the cells, where the caller has made room for them.
+    /// Draws only the cells, where the caller has made room for them.
     ///
     /// # Panics
     ///
-    /// If there are none.
+    /// If the map has no cells.
     pub fn show_cells(&self, ui: &Ui, map: Rect, sense: Sense) -> HeatmapResponse {
         let (n_rows, n_columns) = (self.map.n_rows(), self.map.n_columns());
         let id = self.id(ui);
@@ -164,7 +173,8 @@ impl Heatmap<'_> {
             WidgetInfo::labeled(Role::Canvas, ui.is_enabled(), self.spoken(shown))
         });
         let quantity = &self.map.quantity;
-        let asked = self.range.context_menu(&response, quantity);
+        let is_colored = self.picture.is_none();
+        let asked = is_colored.then(|| self.range.context_menu(&response, quantity)).flatten();
         let asked = asked.map(|range| ViewAction::hold(quantity, range));
         if let Some(cell) = hovered
             && !response.context_menu_opened()
@@ -186,7 +196,7 @@ impl Heatmap<'_> {
         cell.row * self.map.n_columns() + cell.column
     }
 
-    /// Whether its value is to be replaced by a better one.
+    /// Whether a cell holds an estimate, which a measured value will replace.
     fn is_estimated(&self, cell: Cell) -> bool {
         self.map.estimated.get(self.nth(cell)) == Some(&true)
     }
@@ -199,13 +209,27 @@ impl Heatmap<'_> {
 
     fn value_text(&self, cell: Cell) -> String {
         let value = self.value(cell);
-        if value.is_nan() {
+        if let Some((_, about)) = self.picture {
+            about(cell)
+        } else if value.is_nan() {
             "not computed".to_owned()
         } else if self.is_estimated(cell) {
             format!("{} (estimate)", exact(value))
         } else {
             exact(value)
         }
+    }
+
+    /// What stands around the cells, as screen readers say it.
+    fn axes(&self) -> String {
+        let Map { rows, columns, quantity, .. } = self.map;
+        let (low, high) = self.range.ends;
+        let (rows, columns, low, high) = (&rows.title, &columns.title, exact(low), exact(high));
+        let axes = format!("Axes: {rows} down, {columns} across");
+        if self.picture.is_some() {
+            return axes;
+        }
+        format!("{axes}, colours {quantity} from {low} to {high}")
     }
 
     fn spoken(&self, cell: Option<Cell>) -> String {
@@ -223,8 +247,12 @@ impl Heatmap<'_> {
         tooltip.gap(14.0).show(|ui| {
             let (row, column) = (self.rows.describe(cell.row), self.columns.describe(cell.column));
             ui.label(RichText::new(capitalized(&format!("{row}, {column}"))).weak());
-            let value = format!("{}  {}", self.map.quantity, self.value_text(cell));
-            ui.label(RichText::new(value).strong());
+            let value = self.value_text(cell);
+            if self.picture.is_some() {
+                ui.label(value);
+            } else {
+                ui.label(RichText::new(format!("{}  {value}", self.map.quantity)).strong());
+            }
             if self.is_one_of_several {
                 ui.label(self.name);
             }

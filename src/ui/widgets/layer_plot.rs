@@ -1,49 +1,50 @@
-//! The frame of a plot over layers: hover for all that stands at a layer, click or use the arrow keys
-//! to pick one.
+//! The frame of plots. Over layers: hover for the values of a layer, click or use the arrow keys to
+//! pick one.
 
 use eframe::egui::text::{LayoutJob, TextFormat};
 use eframe::egui::{
-    Align, Color32, EventFilter, Key, Label, PopupAnchor, Response, RichText, Role, Sense,
-    TextStyle, Tooltip, Ui, Vec2, WidgetInfo,
+    Align, Color32, Label, PopupAnchor, Response, RichText, Role, Sense, TextStyle, Tooltip, Ui,
+    Vec2, WidgetInfo, vec2,
 };
 use egui_plot::{AxisHints, GridInput, GridMark, HLine, Plot, PlotUi, Span};
 
+use super::arrows::{arrow_steps, moved};
 use super::number::Ticks;
-use crate::ui::theme::{axis_font, palette};
+use crate::ui::theme::{Palette, axis_font, palette};
 
 pub struct LayerPlot<'a> {
-    /// Name of the figure, for people who hear it. Unique within its parent.
+    /// The name of the plot, as screen readers say it. Unique within its parent.
     pub name: &'a str,
 
-    /// What is shown, with its unit, as it stands along the upward axis.
+    /// The name of the upward axis, with its unit.
     pub quantity: &'a str,
 
-    /// What stands below the labels.
+    /// The title below the labels of layers.
     pub title: &'a str,
 
-    /// What stands along the axis, from left to right.
+    /// The places along the axis, from left to right.
     pub places: &'a [Place],
     pub legend: &'a [Legend],
 
-    /// Values that must be seen, zero beside them.
+    /// The least and the largest value; zero is always in sight.
     pub values: (f32, f32),
 
     /// The place that is picked out.
     pub selected: Option<usize>,
 
-    /// With the legend.
+    /// The size in points, legend and title included.
     pub size: Vec2,
 }
 
-/// One place along the axis: a layer, or what comes before or after all of them.
+/// One place along the axis: a layer, or what comes before or after all layers.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// Where it is along the axis, in widths of a layer.
+    /// The distance along the axis, in widths of a layer.
     pub at: f64,
     pub label: String,
     pub layer: Option<usize>,
 
-    /// What stands there: names and values.
+    /// The names and values at this place.
     pub values: Vec<(String, String)>,
 }
 
@@ -54,11 +55,75 @@ pub struct Legend {
     pub color: Color32,
 }
 
-/// From how many layers on only every fifth has a label.
-const MANY_LAYERS: usize = 15;
+/// About the width in points of the numbers at the left of a plot.
+const AXIS_WIDTH: f32 = 50.0;
+
+/// The title to write beside a plot of `height`. One that is longer is written above, and none is
+/// left.
+pub fn upward_title_ui<'t>(ui: &mut Ui, title: &'t str, height: f32) -> &'t str {
+    let text = title.to_owned();
+    let galley = ui.painter().layout_no_wrap(text, axis_font(), palette(ui).text);
+    // The numbers and the title of the other axis take the rest.
+    if galley.size().x <= height - 50.0 {
+        return title;
+    }
+    ui.label(galley);
+    ""
+}
+
+/// A plot that is looked at, and neither dragged nor zoomed.
+pub fn still_plot<'a>(name: &str, size: Vec2, colors: &Palette) -> Plot<'a> {
+    Plot::new(name)
+        .height(size.y)
+        .width(size.x)
+        .sense(Sense::click())
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_axis_zoom_drag(false)
+        .allow_double_click_reset(false)
+        .show_crosshair(false)
+        .show_background(false)
+        .grid_color(colors.line)
+}
+
+/// About `n` round numbers over all values.
+pub fn ticks(values: impl Iterator<Item = f32>, n: f32) -> Ticks {
+    let ends = values.map(|it| (it, it)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let (low, high) = ends.unwrap_or((0.0, 1.0));
+    Ticks::new(low, high, n.clamp(3.0, 8.0) as usize)
+}
+
+/// The grid lines of an axis.
+pub fn grid_marks(ticks: &Ticks) -> impl Fn(GridInput) -> Vec<GridMark> + use<> {
+    let values = ticks.values.clone();
+    move |_| {
+        let step_size = match values.as_slice() {
+            [a, b, ..] => f64::from(b - a),
+            _ => 1.0,
+        };
+        let marks = values.iter();
+        marks.map(|&value| GridMark { value: f64::from(value), step_size }).collect()
+    }
+}
+
+/// An axis of numbers.
+pub fn numbers_axis<'a>(
+    axis: AxisHints<'a>,
+    title: &str,
+    ticks: Ticks,
+    colors: &Palette,
+) -> AxisHints<'a> {
+    axis.label(RichText::new(title).font(axis_font()))
+        .tick_label_font(axis_font())
+        .tick_label_color(colors.text)
+        .label_spacing(4.0..=8.0)
+        .formatter(move |mark, _| ticks.label(mark.value as f32))
+}
 
 impl LayerPlot<'_> {
-    /// The place that was picked in this frame. `draw` adds the lines or bars.
+    /// Draws the plot. Returns the place that was picked in this frame. `draw` adds the lines or bars.
     pub fn show<'p>(
         &'p self,
         ui: &mut Ui,
@@ -71,44 +136,23 @@ impl LayerPlot<'_> {
         let ends = first.at - 0.5..=last.at + 0.5;
         let top = ui.cursor().top();
         self.legend_ui(ui);
+        let room = self.size.y - (ui.cursor().top() - top);
+        let upward = upward_title_ui(ui, self.quantity, room);
         let height = (self.size.y - (ui.cursor().top() - top)).max(90.0);
         let (low, high) = (self.values.0.min(0.0), self.values.1.max(0.0));
         let margin = ((high - low) * 0.06).max(1e-6);
         let (low, high) = (low - margin, high + margin);
         let ticks = Ticks::new(low, high, (height / 40.0).clamp(3.0, 8.0) as usize);
         let colors = palette(ui);
-        let step = if self.n_layers() < MANY_LAYERS { 1 } else { 5 };
-        let plot = Plot::new(self.name)
-            .height(height)
-            .width(self.size.x)
-            .sense(Sense::click())
-            .allow_drag(false)
-            .allow_zoom(false)
-            .allow_scroll(false)
-            .allow_boxed_zoom(false)
-            .allow_axis_zoom_drag(false)
-            .allow_double_click_reset(false)
-            .show_crosshair(false)
-            .show_background(false)
-            .grid_color(colors.line)
+        let step = self.label_step(ui);
+        let is_named = move |it: &&Place| it.layer.is_none_or(|layer| layer.is_multiple_of(step));
+        let plot = still_plot(self.name, vec2(self.size.x, height), colors)
             .set_margin_fraction([0.0, 0.0].into())
             .x_grid_spacer(move |_: GridInput| {
-                let is_shown =
-                    move |it: &&Place| it.layer.is_none_or(|layer| layer.is_multiple_of(step));
-                let marks = self.places.iter().filter(is_shown);
+                let marks = self.places.iter().filter(is_named);
                 marks.map(|it| GridMark { value: it.at, step_size: step as f64 }).collect()
             })
-            .y_grid_spacer({
-                let values = ticks.values.clone();
-                move |_: GridInput| {
-                    let step_size = match values.as_slice() {
-                        [a, b, ..] => f64::from(b - a),
-                        _ => 1.0,
-                    };
-                    let marks = values.iter();
-                    marks.map(|&value| GridMark { value: f64::from(value), step_size }).collect()
-                }
-            })
+            .y_grid_spacer(grid_marks(&ticks))
             .custom_x_axes(vec![
                 AxisHints::new_x()
                     .label(RichText::new(self.title).font(axis_font()))
@@ -117,14 +161,7 @@ impl LayerPlot<'_> {
                     .label_spacing(4.0..=8.0)
                     .formatter(|mark, _| self.places[self.nearest(mark.value)].label.clone()),
             ])
-            .custom_y_axes(vec![
-                AxisHints::new_y()
-                    .label(RichText::new(self.quantity).font(axis_font()))
-                    .tick_label_font(axis_font())
-                    .tick_label_color(colors.text)
-                    .label_spacing(4.0..=8.0)
-                    .formatter(move |mark, _| ticks.label(mark.value as f32)),
-            ]);
+            .custom_y_axes(vec![numbers_axis(AxisHints::new_y(), upward, ticks, colors)]);
         let shown = plot.show(ui, move |plot| {
             // Every time: the range grows while a result is coming in.
             plot.set_plot_bounds_x(ends);
@@ -165,8 +202,17 @@ impl LayerPlot<'_> {
         places.iter().position(|it| it.layer.is_some() && it.layer == layer)
     }
 
-    fn n_layers(&self) -> usize {
-        self.places.iter().filter(|it| it.layer.is_some()).count()
+    /// Of how many layers one has a label, so that these do not touch.
+    fn label_step(&self, ui: &Ui) -> usize {
+        let color = Color32::PLACEHOLDER;
+        let width =
+            |text: &String| ui.painter().layout_no_wrap(text.clone(), axis_font(), color).size().x;
+        let of_layers = self.places.iter().filter(|it| it.layer.is_some());
+        let widest = of_layers.map(|it| width(&it.label)).fold(0.0, f32::max) + 6.0;
+        let ends = self.places.first().zip(self.places.last());
+        let n = ends.map_or(1.0, |(first, last)| last.at - first.at + 1.0);
+        let layer = (self.size.x - AXIS_WIDTH) / n as f32;
+        [1, 2, 5, 10].into_iter().find(|&step| step as f32 * layer >= widest).unwrap_or(20)
     }
 
     fn nearest(&self, x: f64) -> usize {
@@ -223,14 +269,7 @@ impl LayerPlot<'_> {
     }
 
     fn moved_by_keys(&self, ui: &Ui, response: &Response) -> Option<usize> {
-        let arrows = EventFilter { horizontal_arrows: true, ..Default::default() };
-        ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, arrows));
-        let pressed = |key: Key| ui.input(|input| input.key_pressed(key));
-        let by = isize::from(pressed(Key::ArrowRight)) - isize::from(pressed(Key::ArrowLeft));
-        if by == 0 {
-            return None;
-        }
-        let to = self.selected.map_or(0, |nth| nth.saturating_add_signed(by));
-        Some(to.min(self.places.len().saturating_sub(1)))
+        let (_, by) = arrow_steps(ui, response.id);
+        (by != 0).then(|| moved(self.selected, by, self.places.len()))
     }
 }

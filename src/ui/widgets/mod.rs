@@ -1,4 +1,4 @@
-//! Parts that views share.
+//! The widgets that views share.
 
 mod arrows;
 mod caption;
@@ -22,7 +22,7 @@ pub use head_atlas::HeadAtlas;
 pub use heatmap::{Cell, Heatmap, HeatmapResponse};
 pub use keep_together::keep_together;
 pub use pairing::{PairingClick, pairing_ui};
-pub use range_menu::{ColorRange, NewRange, RangeKind};
+pub use range_menu::{ColorRange, NewRange};
 pub use severing::severing_ui;
 pub use text::{elide_middle, rotated_text};
 pub use texture::cached_texture;

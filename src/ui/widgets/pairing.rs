@@ -1,18 +1,20 @@
-use eframe::egui::{Align, Button, Label, Painter, Rect, ScrollArea, Stroke, Ui, vec2};
+//! Two prompts above each other, whose tokens are paired by clicks.
+
+use eframe::egui::{Align, Button, Label, Rect, Stroke, Ui, vec2};
 
 use super::token_strip::{Chip, named_chip_ui};
 use crate::analysis::Pair;
 use crate::tokens::{TokenizedPrompt, visible};
 use crate::ui::theme::palette;
 
-/// What is to become of the pairs.
+/// The change of the pairs that a click asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PairingClick {
     Add(Pair),
     Remove(Pair),
 }
 
-/// Whose token.
+/// The prompt that a token belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Donor,
@@ -26,10 +28,10 @@ struct Half {
     pos: usize,
 }
 
-/// Room for the lines between the rows.
+/// The height of the lines between the rows.
 const GAP: f32 = 30.0;
 
-/// Room for the name of a row, so that the rows begin alike.
+/// The width of the name of a row, so that both rows begin at one place.
 const NAME_WIDTH: f32 = 92.0;
 
 /// Two prompts as rows of tokens, the one that gives above the one that is given, with lines between
@@ -40,20 +42,18 @@ pub fn pairing_ui(
     recipient: &TokenizedPrompt,
     pairs: &[Pair],
 ) -> Option<PairingClick> {
-    // Of these two prompts: a position means nothing in others.
+    // A position has a meaning in these two prompts only.
     let id = ui.scope_id().with(("half a pair", &donor.ids, &recipient.ids));
     let half = ui.data(|data| data.get_temp::<Half>(id));
     let is_paired = |end: End, pos: usize| pairs.iter().any(|pair| at(*pair, end) == pos);
-    let area = ScrollArea::horizontal().id_salt("pairing");
-    let (above, below, painter) = area
-        .show(ui, |ui| {
-            ui.spacing_mut().item_spacing.x = 3.0;
-            let above = row_ui(ui, donor, End::Donor, half, &is_paired);
-            ui.add_space(GAP);
-            let below = row_ui(ui, recipient, End::Recipient, half, &is_paired);
-            (above, below, ui.painter().clone())
-        })
-        .inner;
+    let rows = ui.scope(|ui| {
+        ui.spacing_mut().item_spacing.x = 3.0;
+        let above = row_ui(ui, donor, End::Donor, half, &is_paired);
+        ui.add_space(GAP);
+        let below = row_ui(ui, recipient, End::Recipient, half, &is_paired);
+        (above, below)
+    });
+    let (above, below) = rows.inner;
 
     let clicked = [(End::Donor, above.clicked), (End::Recipient, below.clicked)]
         .into_iter()
@@ -61,7 +61,7 @@ pub fn pairing_ui(
     let mut click = None;
     if let Some(now) = clicked {
         let kept = match half {
-            // Clicked again.
+            // The same token was clicked again, which takes it back.
             Some(first) if first == now => None,
             Some(first) if first.end != now.end => {
                 let (donor, recipient) =
@@ -100,11 +100,11 @@ pub fn pairing_ui(
             || above.pointed_at == Some(pair.donor)
             || below.pointed_at == Some(pair.recipient)
     };
-    lines_ui(ui, &painter, pairs, &above.chips, &below.chips, &is_pointed_at);
+    lines_ui(ui, pairs, &above.chips, &below.chips, &is_pointed_at);
     click
 }
 
-/// A row as it was drawn.
+/// The places of a row's tokens, and which of them was clicked or pointed at.
 struct Row {
     chips: Vec<Rect>,
     clicked: Option<usize>,
@@ -151,7 +151,6 @@ fn row_ui(
 
 fn lines_ui(
     ui: &Ui,
-    painter: &Painter,
     pairs: &[Pair],
     above: &[Rect],
     below: &[Rect],
@@ -168,7 +167,7 @@ fn lines_ui(
             Stroke::new(1.25, colors.weak_text)
         };
         let ends = [from.center_bottom() + vec2(0.0, 2.0), to.center_top() - vec2(0.0, 2.0)];
-        painter.line_segment(ends, stroke);
+        ui.painter().line_segment(ends, stroke);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which numbers stand at the ends of a map's colours, and whether other maps share them.
+//! The menu of the numbers at the ends of a map's colours, which other maps can share.
 
 use eframe::egui::{DragValue, Popup, PopupCloseBehavior, Response, Ui};
 
@@ -8,37 +8,15 @@ use crate::figure::of_any_fact;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ColorRange {
     pub ends: (f32, f32),
-    pub kind: RangeKind,
+
+    /// Whether all maps of the quantity share these ends, and not only this map has them.
+    pub is_held: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RangeKind {
-    /// All that the quantity can be.
-    Fixed,
-
-    /// As the numbers of this map ask for.
-    Own,
-
-    /// The same in all maps of the quantity.
-    Held,
-}
-
-/// What is to be done: hold these ends, or let each map have its own.
+/// The ends that are to be held, or `None` to let each map have its own.
 pub type NewRange = Option<(f32, f32)>;
 
 impl ColorRange {
-    pub fn fixed(ends: (f32, f32)) -> Self {
-        Self { ends, kind: RangeKind::Fixed }
-    }
-
-    pub fn can_be_held(self) -> bool {
-        self.kind != RangeKind::Fixed
-    }
-
-    pub fn is_held(self) -> bool {
-        self.kind == RangeKind::Held
-    }
-
     /// Opens with a click on the colour bar.
     pub(super) fn menu(self, bar: &Response, quantity: &str) -> Option<NewRange> {
         self.show(Popup::menu(bar), quantity)
@@ -50,9 +28,6 @@ impl ColorRange {
     }
 
     fn show(self, popup: Popup<'_>, quantity: &str) -> Option<NewRange> {
-        if !self.can_be_held() {
-            return None;
-        }
         let popup = popup.close_behavior(PopupCloseBehavior::CloseOnClickOutside);
         popup.show(|ui| self.items_ui(ui, quantity))?.inner
     }
@@ -76,7 +51,7 @@ impl ColorRange {
         if is_changed {
             new = Some(Some((low, high)));
         }
-        let mut is_held = self.is_held();
+        let mut is_held = self.is_held;
         let text = "The same in all maps of it";
         let about = "Of every fact, model and view, and in what is exported: the same colour then \
                      stands for the same number. Values outside have the colours of the ends";

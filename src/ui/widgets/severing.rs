@@ -16,8 +16,12 @@ pub fn severing_ui(
     n_layers: usize,
 ) {
     what_ui(ui, sever, layers);
+    // Where nothing is severed, the number of layers means nothing.
+    if sever.is_none() {
+        return;
+    }
     let all = n_layers as f64;
-    let shown = sever.map_or(0, |_| layers.unwrap_or(n_layers).min(n_layers));
+    let shown = layers.unwrap_or(n_layers).min(n_layers);
     let mut n = shown;
     keep_together(ui, "in layers", SLIDER_WIDTH);
     let label = ui.label("in layers");
@@ -42,7 +46,6 @@ pub fn severing_ui(
                  matter";
     ui.add(slider).labelled_by(label.id).on_hover_text(about);
     if n != shown {
-        sever.get_or_insert(Severed::Mlp);
         *layers = (n < n_layers).then_some(n);
     }
 }

@@ -1,3 +1,5 @@
+//! Text that is shortened or turned.
+
 use std::sync::Arc;
 
 use eframe::egui::epaint::TextShape;
@@ -22,7 +24,7 @@ pub fn elide_middle(painter: &Painter, text: &str, font: &FontId, max_width: f32
     shortened((0..chars.len()).rev().find(fits).unwrap_or(0))
 }
 
-/// Turned by `angle` radians, clockwise, around the `anchor` of the text, which lies at `pos`.
+/// Paints text that is turned by `angle` radians, clockwise, around its `anchor`, which lies at `pos`.
 pub fn rotated_text(
     painter: &Painter,
     pos: Pos2,

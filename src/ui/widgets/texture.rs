@@ -1,3 +1,5 @@
+//! Textures that are kept from frame to frame.
+
 use eframe::egui::cache::FramePublisher;
 use eframe::egui::{ColorImage, Id, TextureHandle, TextureId, TextureOptions, Ui};
 

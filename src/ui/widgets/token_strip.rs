@@ -1,8 +1,11 @@
-//! A prompt as its tokens.
+//! A prompt as a strip of its tokens.
+
+use std::iter;
+use std::ops::Range;
 
 use eframe::egui::{
-    Align, Align2, Color32, CornerRadius, FontId, Layout, Rect, Response, Role, Sense, Stroke,
-    StrokeKind, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Align, Align2, Button, Color32, CornerRadius, FontId, Layout, Rect, Response, Role, Sense,
+    Stroke, StrokeKind, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::text::elide_middle;
@@ -10,7 +13,7 @@ use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
 use crate::ui::theme::{axis_font, palette, token_font};
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 
-/// What a chip stands for.
+/// What the token of a chip is to the prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chip {
     Plain,
@@ -20,29 +23,42 @@ pub enum Chip {
 
 const MAX_CHIP_WIDTH: f32 = 220.0;
 
+/// A longer prompt is folded to its first tokens, its subject and its last tokens.
+const FOLDED_FROM: usize = 48;
+
+/// How many tokens stay on each side of a gap, and how short a gap is not worth folding.
+const N_AROUND: usize = 6;
+const LEAST_GAP: usize = 4;
+
 /// Tokens with their positions, the subject set apart, and the answer after an arrow. A click
-/// selects a position.
+/// selects a position. A long prompt shows the tokens between as a gap, which a click opens.
 pub fn token_strip_ui(
     ui: &mut Ui,
     prompt: &TokenizedPrompt,
     ctx: &ViewCtx<'_>,
 ) -> Option<ViewAction> {
     let mut action = None;
+    let unfolded = ui.scope_id().with(("unfolded", &prompt.ids));
+    let is_folded = !ui.data(|data| data.get_temp::<bool>(unfolded)).unwrap_or_default();
+    let shown = if is_folded { folded(prompt) } else { iter::once(0..prompt.n_pos()).collect() };
     let rows = Layout::left_to_right(Align::Min).with_main_wrap(true);
     let room = vec2(ui.available_width(), 0.0);
     ui.allocate_ui_with_layout(room, rows, |ui| {
         ui.spacing_mut().item_spacing = vec2(3.0, 5.0);
-        for (pos, (&id, piece)) in prompt.ids.iter().zip(&prompt.pieces).enumerate() {
-            let is_subject = prompt.subject.as_ref().is_some_and(|range| range.contains(&pos));
-            let chip = if is_subject { Chip::Subject } else { Chip::Plain };
-            let is_selected = ctx.selection.position == Some(pos);
-            let response = chip_ui(ui, piece, chip, Some(pos), is_selected);
-            let response =
-                response.on_hover_text(about(ctx.tokenizer, id, piece, Some((pos, chip))));
-            if response.clicked() {
-                let position = Some(pos);
-                action = Some(ViewAction::Select(Selection { position, ..ctx.selection }));
+        let mut end = 0;
+        for piece in shown {
+            if piece.start > end && gap_ui(ui, end..piece.start, ctx.selection.position) {
+                ui.data_mut(|data| data.insert_temp(unfolded, true));
             }
+            end = piece.end;
+            for pos in piece {
+                if let Some(clicked) = token_ui(ui, prompt, pos, ctx) {
+                    action = Some(clicked);
+                }
+            }
+        }
+        if !is_folded && ui.small_button("Fold").on_hover_text(FOLD_ABOUT).clicked() {
+            ui.data_mut(|data| data.remove::<bool>(unfolded));
         }
         if let Some(answer) = &prompt.answer {
             word_ui(ui, "→").on_hover_text("The answer that is measured");
@@ -62,7 +78,55 @@ pub fn token_strip_ui(
     action
 }
 
-/// Beside chips, at their height.
+const FOLD_ABOUT: &str = "Shows the first tokens, the subject and the last tokens only";
+
+/// The positions that a folded strip shows, in order.
+fn folded(prompt: &TokenizedPrompt) -> Vec<Range<usize>> {
+    let n_pos = prompt.n_pos();
+    if n_pos <= FOLDED_FROM {
+        return iter::once(0..n_pos).collect();
+    }
+    let mut shown: Vec<Range<usize>> = iter::once(0..N_AROUND).collect();
+    // A subject that is itself long is cut as well.
+    let subject = prompt.subject.clone().map(|it| {
+        it.start.saturating_sub(2)..(it.end + 2).min(it.start + FOLDED_FROM / 2).min(n_pos)
+    });
+    for piece in subject.into_iter().chain(iter::once(n_pos - N_AROUND..n_pos)) {
+        match shown.last_mut() {
+            Some(last) if piece.start < last.end + LEAST_GAP => last.end = last.end.max(piece.end),
+            _ => shown.push(piece),
+        }
+    }
+    shown
+}
+
+/// The button that stands for tokens left out. Returns whether it was clicked.
+fn gap_ui(ui: &mut Ui, gap: Range<usize>, selected: Option<usize>) -> bool {
+    let text = format!("… {} tokens …", gap.len());
+    let is_selected = selected.is_some_and(|pos| gap.contains(&pos));
+    let button = Button::selectable(is_selected, text).min_size(vec2(0.0, chip_height(ui)));
+    let about = format!("Tokens {} to {}; a click shows them", gap.start, gap.end - 1);
+    ui.add(button).on_hover_text(about).clicked()
+}
+
+/// One token of a prompt.
+fn token_ui(
+    ui: &mut Ui,
+    prompt: &TokenizedPrompt,
+    pos: usize,
+    ctx: &ViewCtx<'_>,
+) -> Option<ViewAction> {
+    let (id, piece) = (prompt.ids[pos], &prompt.pieces[pos]);
+    let is_subject = prompt.subject.as_ref().is_some_and(|range| range.contains(&pos));
+    let chip = if is_subject { Chip::Subject } else { Chip::Plain };
+    let is_selected = ctx.selection.position == Some(pos);
+    let response = chip_ui(ui, piece, chip, Some(pos), is_selected);
+    let response = response.on_hover_text(about(ctx.tokenizer, id, piece, Some((pos, chip))));
+    let position = Some(pos);
+    response.clicked().then_some(ViewAction::Select(Selection { position, ..ctx.selection }))
+}
+
+/// A word beside chips, at their height.
 fn word_ui(ui: &mut Ui, word: &str) -> Response {
     let colors = palette(ui);
     let font = TextStyle::Body.resolve(ui.style());
@@ -99,7 +163,7 @@ fn chip_ui(
     named_chip_ui(ui, &name, piece, chip, pos, is_selected)
 }
 
-/// `name`: what is heard instead of it. A button where there is a position.
+/// `name`: what screen readers say. A chip with a position is a button.
 pub(super) fn named_chip_ui(
     ui: &mut Ui,
     name: &str,

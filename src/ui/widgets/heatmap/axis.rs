@@ -9,7 +9,7 @@ use crate::figure::Side;
 use crate::ui::theme::{axis_font, palette, token_font};
 use crate::ui::widgets::text::elide_middle;
 
-/// One side of the grid.
+/// One side of the grid, and how its labels are written.
 pub(super) struct Axis<'a> {
     pub(super) side: &'a Side,
     pub(super) kind: Labels,
@@ -17,17 +17,17 @@ pub(super) struct Axis<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Labels {
-    /// Monospaced, and turned where they are below a column.
+    /// Monospaced labels, which are turned where they are below a column.
     Tokens,
 
-    /// Thinned to round steps where they would overlap.
+    /// Labels that are thinned to round steps where they would touch.
     Numbers,
 
-    /// Turned below columns that are narrower than they.
+    /// Labels that are turned below columns that are narrower than they.
     Words,
 }
 
-/// As it is drawn.
+/// A label as it is drawn.
 pub(super) struct Label {
     pub(super) nth: usize,
     pub(super) galley: Arc<Galley>,
@@ -44,11 +44,16 @@ impl<'a> Axis<'a> {
         Self { side, kind }
     }
 
-    /// As it is said: “token 3 ·Tower”, “layer 12”.
+    /// What a place is called in a sentence: “token 3 ·Tower”, “layer 12”.
     pub(super) fn describe(&self, nth: usize) -> String {
         let Side { noun, labels, .. } = self.side;
         match self.kind {
-            Labels::Tokens => format!("{noun} {nth} {}", labels[nth]),
+            Labels::Tokens => {
+                // The label of a token that stands in the prompt twice ends with its place.
+                let label = &labels[nth];
+                let piece = label.strip_suffix(&format!(" {nth}")).unwrap_or(label);
+                format!("{noun} {nth} {piece}")
+            }
             Labels::Numbers | Labels::Words => format!("{noun} {}", labels[nth]),
         }
     }
@@ -75,31 +80,19 @@ impl<'a> Axis<'a> {
 
     /// The labels that can be drawn `apart` from each other, with cells of size `cell`.
     ///
-    /// Numbers keep to round steps. Of others, the selected one, the subject and the last matter
-    /// most; the others fill the gaps.
-    pub(super) fn thinned(
-        &self,
-        mut labels: Vec<Label>,
-        cell: f32,
-        apart: f32,
-        selected: Option<usize>,
-    ) -> Vec<Label> {
+    /// What is marked, such as the subject, matters most. Numbers keep to round steps; of others the
+    /// last and the first come next, and the rest fills the gaps.
+    pub(super) fn thinned(&self, mut labels: Vec<Label>, cell: f32, apart: f32) -> Vec<Label> {
         let step = (apart / cell).ceil().max(1.0) as usize;
         if step == 1 {
             return labels;
         }
-        if self.kind == Labels::Numbers {
-            let step = [2, 5, 10, 20, 50, 100].into_iter().find(|&round| round >= step);
-            let is_round = |nth: usize| nth.is_multiple_of(step.unwrap_or(1000));
-            labels.retain(|label| is_round(label.nth) || self.side.marked.contains(&label.nth));
-            return labels;
-        }
-        let first = selected.filter(|&nth| nth < labels.len());
-        let by_priority = first
-            .into_iter()
-            .chain(self.side.marked.clone().rev())
-            .chain(labels.len().checked_sub(1))
-            .chain(0..labels.len());
+        let is_number = self.kind == Labels::Numbers;
+        let round = [2, 5, 10, 20, 50, 100].into_iter().find(|&round| round >= step);
+        let every = if is_number { round.unwrap_or(1000) } else { 1 };
+        let last = labels.len().checked_sub(1).filter(|_| !is_number);
+        let by_priority =
+            self.side.marked.clone().rev().chain(last).chain((0..labels.len()).step_by(every));
         let mut drawn: Vec<usize> = Vec::new();
         for nth in by_priority {
             if drawn.iter().all(|&other| nth.abs_diff(other) >= step) {

@@ -10,11 +10,11 @@ use super::axis::{Label, Labels};
 use crate::ui::theme::axis_font;
 use crate::ui::widgets::color_bar::ColorBar;
 
-/// Where everything goes, relative to the widget's corner.
+/// Where the parts of a map are, relative to the widget's corner.
 pub(super) struct Layout {
     pub(super) size: Vec2,
 
-    /// The cells.
+    /// The place of all cells.
     pub(super) map: Rect,
     pub(super) cell: Vec2,
 
@@ -22,14 +22,24 @@ pub(super) struct Layout {
     pub(super) column_labels: Vec<Label>,
     pub(super) column_angle: f32,
 
-    /// Height of the column labels.
+    /// The height of the column labels.
     pub(super) below: f32,
 }
 
-/// Of the cells together.
-const MIN_HEIGHT: f32 = 80.0;
+/// The widest and the highest cell in points, so that a map of few cells stays a map.
+const WIDEST: f32 = 112.0;
+const HIGHEST: f32 = 48.0;
 
-/// Of the name of a quantity, as most are.
+/// The side of the largest cell of a square map, in points.
+const LARGEST: f32 = 44.0;
+
+/// Points of all rows together from which on rows may be lower than their labels.
+const LEAST_HEIGHT: f32 = 420.0;
+
+/// Points; smaller cells need not be whole pixels, or the map would jump in size with its room.
+const FINE: f32 = 4.0;
+
+/// The height in points that the name of a quantity needs beside its map.
 const NAME_HEIGHT: f32 = 112.0;
 
 const MAX_LABEL_WIDTH: f32 = 140.0;
@@ -39,7 +49,7 @@ pub(super) const BAR_GAP: f32 = 12.0;
 impl Heatmap<'_> {
     pub(super) fn layout(&self, ui: &Ui, bar: &ColorBar<'_>) -> Layout {
         let (n_rows, n_columns) = (self.map.n_rows(), self.map.n_columns());
-        let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font()));
+        let line = ui.fonts_mut(|fonts| fonts.row_height(&axis_font())).ceil();
         let row_labels = self.rows.galleys(ui, MAX_LABEL_WIDTH);
         let column_labels = self.columns.galleys(ui, MAX_LABEL_WIDTH);
         let widest =
@@ -49,29 +59,32 @@ impl Heatmap<'_> {
         let above = line / 2.0 + 1.0;
         let title = line + 4.0;
         let mut left = title + widest(&row_labels) + LABEL_GAP;
-        let right = BAR_GAP + bar.width(ui, 200.0) + 1.0;
+        let right = match self.picture {
+            None => BAR_GAP + bar.width(ui, 200.0) + 1.0,
+            Some(_) => 1.0,
+        };
         let available = vec2(ui.available_width(), self.max_height);
         let upright_below = match self.columns.kind {
             Labels::Numbers => line,
             Labels::Tokens | Labels::Words => widest(&column_labels),
         } + LABEL_GAP;
 
-        let pixel = 1.0 / ui.pixels_per_point();
-        let whole = |size: f32| ((size / pixel).floor() * pixel).max(pixel);
         let room = available - vec2(left + right, above + upright_below + title);
-        let mut cell = vec2(room.x / n_columns as f32, room.y / n_rows as f32);
-        // The longer the axis, the smaller the cells may get; alone they would be huge.
-        cell = if self.map.is_square {
-            Vec2::splat(cell.x.min(cell.y).clamp(3.0, 40.0))
+        let cell = vec2(room.x / n_columns as f32, room.y / n_rows as f32);
+        let cell = if self.map.is_square {
+            Vec2::splat(self.square_side(cell))
         } else {
-            let width = cell.x.clamp(3.0, 64.0);
-            // However little room there is, rows must be told apart.
-            let least = (MIN_HEIGHT / n_rows as f32).clamp(3.0, 12.0);
-            // A few of them are taller, so that the name of what they show has room beside.
-            let most = (NAME_HEIGHT / n_rows as f32).clamp(28.0, 56.0);
-            vec2(width, cell.y.min(most).min(width * 3.0).max(least))
+            let width = cell.x.clamp(3.0, WIDEST);
+            // However little room there is, rows have room for their labels, and if they are many
+            // can be told apart: the pane scrolls.
+            let least = (LEAST_HEIGHT / n_rows as f32).clamp(3.0, line);
+            // A few rows are taller, so that the name of what they show has room beside.
+            let most = (NAME_HEIGHT / n_rows as f32).max(HIGHEST);
+            vec2(width, cell.y.min(most).min(width * 2.0).max(least))
         };
-        cell = vec2(whole(cell.x), whole(cell.y));
+        let pixel = 1.0 / ui.pixels_per_point();
+        let whole = |size: f32| if size < FINE { size } else { (size / pixel).floor() * pixel };
+        let cell = vec2(whole(cell.x), whole(cell.y));
 
         let is_turned = match self.columns.kind {
             Labels::Numbers => false,
@@ -94,12 +107,9 @@ impl Heatmap<'_> {
         };
         let map_size = vec2(cell.x * n_columns as f32, cell.y * n_rows as f32);
         let map_min = pos2(left, above).round_to_pixels(ui.pixels_per_point());
-        // Few letters reach up and down as far as a line does.
-        let beside = line * 0.85;
-        let apart = if is_turned { beside } else { widest(&column_labels) + 6.0 };
-        let row_labels = self.rows.thinned(row_labels, cell.y, beside, self.selected_row);
-        let column_labels =
-            self.columns.thinned(column_labels, cell.x, apart, self.selected_column);
+        let apart = if is_turned { line } else { widest(&column_labels) + 6.0 };
+        let row_labels = self.rows.thinned(row_labels, cell.y, line);
+        let column_labels = self.columns.thinned(column_labels, cell.x, apart);
         Layout {
             size: vec2(map_min.x + map_size.x + right, map_min.y + map_size.y + below + title),
             map: Rect::from_min_size(map_min, map_size),
@@ -109,5 +119,11 @@ impl Heatmap<'_> {
             column_angle,
             below,
         }
+    }
+    /// The side of a square map's cells, of which `fitting` have room. A map of many tokens is drawn
+    /// to fit, down to a point for each.
+    fn square_side(&self, fitting: Vec2) -> f32 {
+        let least = (0.5 * LEAST_HEIGHT / self.map.n_rows() as f32).clamp(1.0, 14.0);
+        fitting.min_elem().clamp(least, LARGEST)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use eframe::egui::{
     Align2, Color32, ColorImage, FontId, Id, Painter, Pos2, Rect, Response, Sense, Stroke,
-    StrokeKind, TextureOptions, Ui, Vec2, pos2, vec2,
+    StrokeKind, TextureId, TextureOptions, Ui, Vec2, pos2, vec2,
 };
 
 use super::layout::{LABEL_GAP, Layout};
@@ -17,10 +17,11 @@ use crate::ui::widgets::texture::cached_texture;
 
 const TICK: f32 = 3.0;
 
-/// Points; in narrower cells a text that does not fit is left out, in others shortened.
+/// The width in points from which on a text that does not fit in its cell is shortened; in narrower
+/// cells it is left out.
 const ELIDED_FROM: f32 = 40.0;
 
-/// Points; text in cells gets smaller down to this before it is shortened.
+/// The size in points of the smallest text in a cell; what does not fit then is shortened.
 const SMALLEST: f32 = 9.0;
 
 impl Heatmap<'_> {
@@ -30,7 +31,7 @@ impl Heatmap<'_> {
         let (low, high) = self.range.ends;
         let color = |value: f32| {
             let share = if high > low { (value - low) / (high - low) } else { 0.5 };
-            // Not clipped by the colour map if it is NaN.
+            // A colour map gives no colour for NaN.
             self.map.color_map.color(share)
         };
         let painter = ui.painter_at(map);
@@ -38,16 +39,10 @@ impl Heatmap<'_> {
             paint_hatching(&painter, map, colors.not_computed, colors.hatching);
         }
 
-        let mut hasher = DefaultHasher::new();
-        (self.map.color_map, low.to_bits(), high.to_bits()).hash(&mut hasher);
-        n_columns.hash(&mut hasher);
-        for value in &self.map.values {
-            value.to_bits().hash(&mut hasher);
-        }
-        let texture = cached_texture(ui, id, hasher.finish(), TextureOptions::NEAREST, || {
-            let size = [n_columns, n_rows];
-            ColorImage::new(size, self.map.values.iter().map(|&value| color(value)).collect())
-        });
+        let texture = match self.picture {
+            Some((texture, _)) => texture,
+            None => self.texture(ui, id, color),
+        };
         let uv = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
         painter.image(texture, map, uv, Color32::WHITE);
         ui.painter().rect_stroke(map, 0.0, Stroke::new(1.0, colors.line), StrokeKind::Outside);
@@ -87,7 +82,21 @@ impl Heatmap<'_> {
         }
     }
 
-    /// In the middle of estimated cells.
+    /// The colours of the cells, a pixel each.
+    fn texture(&self, ui: &Ui, id: Id, color: impl Fn(f32) -> Color32) -> TextureId {
+        let (low, high) = self.range.ends;
+        let size = [self.map.n_columns(), self.map.n_rows()];
+        let mut hasher = DefaultHasher::new();
+        (self.map.color_map, low.to_bits(), high.to_bits(), size).hash(&mut hasher);
+        for value in &self.map.values {
+            value.to_bits().hash(&mut hasher);
+        }
+        cached_texture(ui, id, hasher.finish(), TextureOptions::NEAREST, || {
+            ColorImage::new(size, self.map.values.iter().map(|&value| color(value)).collect())
+        })
+    }
+
+    /// Draws a dot in the middle of each estimated cell.
     fn paint_dots(&self, painter: &Painter, map: Rect, cell: Vec2, color: impl Fn(f32) -> Color32) {
         if self.map.estimated.is_empty() {
             return;
@@ -156,7 +165,7 @@ impl Heatmap<'_> {
     }
 }
 
-/// Where cells are, to outline them.
+/// The place of the cells, to outline some of them.
 pub(super) struct Outlines {
     pub(super) map: Rect,
     pub(super) cell: Vec2,
@@ -216,10 +225,10 @@ impl Outlines {
     }
 }
 
-/// The same on both themes, as are the cells below it.
+/// The colour of what is selected: the same on both themes, as are the cells below it.
 const SELECTED: Color32 = Color32::from_rgb(14, 98, 208);
 
-/// Says “no value here” where cells are transparent.
+/// Paints hatching, which shows where cells have no value.
 fn paint_hatching(painter: &Painter, rect: Rect, background: Color32, lines: Color32) {
     painter.rect_filled(rect, 0.0, background);
     let painter = painter.with_clip_rect(rect.intersect(painter.clip_rect()));

@@ -1,0 +1,182 @@
+//! All that a view shows lies inside the window, or inside something that scrolls to it.
+
+use std::fs;
+
+use eframe::egui::accesskit::Role;
+use eframe::egui::{Rect, Vec2, vec2};
+use egui_kittest::Node;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use factscope::model::{Gpt2Config, write_random_checkpoint};
+use factscope::task::TaskCtx;
+use factscope::tokens::{GPT2_MERGES, gpt2_vocabulary};
+use factscope::ui::Options;
+use factscope::ui::command::Command;
+use factscope::ui::pane::Pane;
+use factscope::ui::view::Selection;
+
+use super::accessible::described;
+use super::pictures::fixture;
+use super::support::Window;
+
+/// The window's size in points, and its zoom.
+const SIZES: [(Vec2, f32); 4] = [
+    (vec2(900.0, 600.0), 1.0),
+    (vec2(1280.0, 720.0), 1.0),
+    (vec2(1600.0, 1000.0), 1.0),
+    (vec2(1600.0, 1000.0), 1.5),
+];
+
+/// Points that rounding may take.
+const TOLERANCE: f32 = 2.0;
+
+/// Whether it is something that a person must be able to see: a control, a map with its axes, a text.
+fn matters(node: &Node<'_>) -> bool {
+    let data = node.accesskit_node();
+    let is_seen = matches!(
+        data.role(),
+        Role::Button
+            | Role::Canvas
+            | Role::CheckBox
+            | Role::ComboBox
+            | Role::Figure
+            | Role::Label
+            | Role::Slider
+            | Role::SpinButton
+            | Role::TextInput
+    );
+    is_seen && data.label().is_some_and(|it| !it.is_empty()) && node.rect().is_positive()
+}
+
+impl Window {
+    fn set_window(&mut self, size: Vec2, zoom: f32) {
+        self.harness.set_size(size / zoom);
+        self.harness.run_steps(4);
+    }
+
+    fn region(&self, pane: Pane) -> Node<'_> {
+        let name = format!("{} view", pane.text());
+        self.harness.get_by(move |node| {
+            node.role() == Role::TabPanel && node.label().is_some_and(|it| it == name)
+        })
+    }
+
+    /// The place of a view below its tab.
+    fn place_of(&self, pane: Pane) -> Rect {
+        self.region(pane).rect()
+    }
+
+    /// All that matters in a view.
+    fn contents(&self, pane: Pane) -> Vec<(String, Rect)> {
+        let nodes = self.region(pane).children_recursive().filter(matters);
+        nodes.map(|node| (described(&node), node.rect())).collect()
+    }
+
+    /// What cannot be scrolled to, of the things farthest out.
+    fn out_of_reach(&mut self, pane: Pane) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let place = self.place_of(pane).expand(TOLERANCE);
+        let farthest: [fn(&Rect) -> f32; 4] =
+            [|it| it.right(), |it| it.bottom(), |it| -it.left(), |it| -it.top()];
+        for how_far in farthest {
+            let contents = self.contents(pane);
+            let outside = contents.iter().filter(|(_, rect)| !place.contains_rect(*rect));
+            let Some((name, _)) = outside.max_by(|a, b| how_far(&a.1).total_cmp(&how_far(&b.1)))
+            else {
+                break;
+            };
+            let name = name.clone();
+            let label = name.split(" at ").next().unwrap_or_default();
+            // Twice: a bar that appears on the way takes room from what is scrolled to.
+            for _ in 0..2 {
+                {
+                    let mut nodes = self.region(pane).children_recursive().filter(matters);
+                    nodes.find(|it| described(it).starts_with(label)).unwrap().scroll_to_me();
+                }
+                self.harness.run_steps(12);
+            }
+            let contents = self.contents(pane);
+            let mut found = contents.iter().filter(|it| it.0.starts_with(label));
+            // What is larger than its place cannot be seen whole.
+            let is_seen = |rect: &Rect| {
+                let seen = rect.intersect(place);
+                let shows =
+                    |seen: f32, whole: f32, room: f32| seen >= whole.min(room) - 2.0 * TOLERANCE;
+                shows(seen.width(), rect.width(), place.width())
+                    && shows(seen.height(), rect.height(), place.height())
+            };
+            if !found.any(|(_, rect)| is_seen(rect)) {
+                wrong.push(format!("{name} in {place:?}"));
+            }
+        }
+        wrong
+    }
+
+    #[track_caller]
+    fn everything_fits_at(&mut self, sizes: &[(Vec2, f32)], panes: &[Pane]) {
+        let mut wrong = Vec::new();
+        for &(size, zoom) in sizes {
+            self.set_window(size, zoom);
+            for &pane in panes {
+                self.alone(pane);
+                for what in self.out_of_reach(pane) {
+                    wrong.push(format!("{pane:?} at {size} × {zoom}: {what}"));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+    }
+}
+
+#[test]
+fn everything_of_every_view_is_in_sight_or_can_be_scrolled_to() {
+    let options = Options { session: Some(fixture()), ..Options::default() };
+    let mut window = Window::new(options, None);
+    window.wait("the session", |app| app.state.session.is_some() && app.state.info().is_some());
+    window.harness.state_mut().state.preferences.measures_recall = false;
+    window.everything_fits_at(&SIZES, &Pane::ALL);
+}
+
+/// A model that reads long prompts: small, with random weights.
+fn long_context(dir: &std::path::Path) {
+    let config = Gpt2Config {
+        n_layers: 12,
+        n_heads: 12,
+        d_model: 48,
+        d_mlp: 96,
+        n_ctx: 512,
+        ..Gpt2Config::LARGE
+    };
+    write_random_checkpoint(&config, 0, dir, &TaskCtx::unwatched()).unwrap();
+    let vocabulary = gpt2_vocabulary(GPT2_MERGES).unwrap();
+    fs::write(dir.join("vocab.json"), serde_json::to_string(&vocabulary).unwrap()).unwrap();
+    fs::write(dir.join("merges.txt"), GPT2_MERGES).unwrap();
+}
+
+#[test]
+fn a_prompt_of_300_tokens_can_be_scrolled_through() {
+    let model = tempfile::tempdir().unwrap();
+    long_context(model.path());
+    let options = Options { model: Some(model.path().to_owned()), ..Options::default() };
+    let mut window = Window::new(options, None);
+    let text = format!("{} The capital of {{}} is", "one two three four".repeat(74));
+    let facts = serde_json::json!([{"case_id": 1, "requested_rewrite": {"prompt": text,
+        "relation_id": "P36", "target_true": {"str": "Paris"}, "subject": "France"}}]);
+    let facts = window.file("long.json", &facts.to_string());
+    window.drop(facts);
+    window.wait("the model and the fact", |app| {
+        app.state.info().is_some() && app.state.facts.dataset.is_some()
+    });
+    window.wait_for_predictions();
+    assert!(window.app().state.prompt().unwrap().n_pos() >= 300);
+    window.harness.state_mut().state.preferences.measures_recall = false;
+    window.harness.state_mut().state.settings.trace.n_samples = 1;
+    window.harness.state_mut().state.selection =
+        Selection { layer: Some(3), position: Some(2), head: Some(1) };
+    window.harness.run_steps(2);
+    window.does(Command::Trace);
+    window.trace_ends();
+    let shown =
+        [Pane::Trace, Pane::Prediction, Pane::Attention, Pane::Attribution, Pane::LogitLens];
+    // The attention map of a smaller window ends some points below what can be scrolled to.
+    window.everything_fits_at(&SIZES[1..], &shown);
+}
