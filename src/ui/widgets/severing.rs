@@ -1,3 +1,5 @@
+//! The control that severs MLPs or attention in a trace, and in how many layers.
+
 use eframe::egui::{ComboBox, Slider, SliderClamping, Ui};
 
 use super::keep_together;
