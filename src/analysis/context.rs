@@ -47,7 +47,7 @@ impl AnalysisCtx<'_> {
         AnalysisCtx { task: TaskCtx { cancel: self.task.cancel.clone(), report }, ..*self }
     }
 
-    /// The same for a part whose unfinished results are not shown.
+    /// The context of a part whose progress is reported and whose unfinished results are not shown.
     pub(in crate::analysis) fn quiet<'b>(
         &'b self,
         report: &'b dyn Fn(Progress),

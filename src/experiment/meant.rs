@@ -177,7 +177,7 @@ impl<'a> Library<'a> {
         Self { tokenizer, datasets: Datasets::default() }
     }
 
-    /// The same with a dataset that has been read, if there is one.
+    /// This library with a dataset that has been read already, if there is one.
     pub fn with(self, dataset: Option<Arc<Dataset>>) -> Self {
         if let Some(dataset) = dataset {
             self.datasets.add(dataset);

@@ -136,7 +136,7 @@ impl Figure {
         }
     }
 
-    /// The same with tokens as they are read, without marks for spaces.
+    /// This figure with its tokens as they are read, without marks for spaces.
     pub(super) fn with_plain_tokens(&self) -> Self {
         let mut figure = self.clone();
         figure.each_text(&mut |text| *text = plain(text));

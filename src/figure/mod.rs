@@ -102,7 +102,7 @@ pub struct Map {
 
     pub is_square: bool,
 
-    /// Whether it is one of several alike, drawn small and without labels, beside each other.
+    /// Whether the map is one of several like maps that are drawn small and without labels.
     pub is_small: bool,
 
     /// Whether each cell is an estimate. As many as values, or none.

@@ -389,8 +389,8 @@ pub(in crate::analysis) fn step(
     ctx.task.checkpoint(*progress)
 }
 
-/// The same once the device has done all its work, because one that works far ahead through its
-/// queue could not be stopped.
+/// Reports progress after a layer as [`step`] does, once the device has done all its work: a run whose
+/// device works far behind its queue could not be stopped.
 pub(in crate::analysis) fn step_when_done(
     lab: &Lab<'_>,
     progress: &mut Progress,

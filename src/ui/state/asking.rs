@@ -182,7 +182,7 @@ impl State {
         self.findings_at(row)?.preview_of(self.trace_of(row, component)?)
     }
 
-    /// The same as it was found.
+    /// The result that holds the estimate of a row's trace.
     pub fn preview_result_of(
         &self,
         row: Row,

@@ -104,14 +104,14 @@ impl State {
         self.name_of_model(self.which(row)).filter(|_| self.has_model_beside())
     }
 
-    /// Its name, and whether it is changed.
+    /// The model's name, and whether the model is changed.
     pub fn name_of_model(&self, which: Which) -> Option<String> {
         let info = self.info_of(which)?;
         let changed = if self.edits_of(which).is_empty() { "" } else { ", changed" };
         Some(format!("{}{changed}", info.name))
     }
 
-    /// The same with its place: `First model: gpt2`.
+    /// The model's name behind its place: `First model: gpt2`.
     pub fn place_of_model(&self, which: Which) -> Option<String> {
         let place = match which {
             Which::Main => "First model",

@@ -210,7 +210,7 @@ impl State {
         self.has_unsaved_results() || self.session.is_none() && has_typed
     }
 
-    /// The same without facts that were typed: these stay when something else is opened.
+    /// Whether results would be lost; typed facts do not count, which stay when something else is opened.
     pub fn has_unsaved_results(&self) -> bool {
         let has_asked = || self.all_findings().any(|(_, findings)| findings.has_asked());
         self.stored.is_none() && self.is_unsaved().unwrap_or_else(has_asked)

@@ -51,7 +51,7 @@ pub struct About<'a> {
     pub info: &'a ModelInfo,
     pub prompt: &'a TokenizedPrompt,
 
-    /// The same fact asked the other way, if it can be, or the other fact that stands there. Nothing
+    /// The same fact asked the other way, if it can be, or the other fact that stands there. `None`
     /// where the other row is of another model.
     pub other: Option<&'a TokenizedPrompt>,
     pub has_other_model: bool,
