@@ -24,7 +24,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::edge_cut::Edge;
 use factscope::analysis::logit_attribution::Parts;
-use factscope::model::Gpt2Config;
+use factscope::model::ModelConfig;
 use factscope::ui::command::Command;
 use factscope::ui::dialogs::{Answer, Picker};
 use factscope::ui::pane::{Pane, View};
@@ -79,7 +79,7 @@ const N_FRAMES: usize = 300;
 const N_FACTS: usize = 21_919;
 
 /// GPT-2-large's layers and heads; four numbers a head.
-const SHAPE: Gpt2Config = Gpt2Config { d_model: 80, d_mlp: 320, ..Gpt2Config::LARGE };
+const SHAPE: ModelConfig = ModelConfig { d_model: 80, d_mlp: 320, ..ModelConfig::LARGE };
 
 /// For what the worker does meanwhile.
 const PATIENCE: Duration = Duration::from_mins(5);

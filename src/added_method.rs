@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::analysis::{AnalysisCtx, Lab};
 use crate::facts::Fact;
 use crate::figure::{Chart, Look};
-use crate::model::{Checkpoint, ComputeDevice, Gpt2};
+use crate::model::{Checkpoint, ComputeDevice, Transformer};
 use crate::task::TaskCtx;
 use crate::tokens::{Bos, TokenizedPrompt, Tokenizer};
 
@@ -110,7 +110,8 @@ fn an_added_method_is_named_asked_run_kept_and_drawn() {
 
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny");
     let checkpoint = Arc::new(Checkpoint::open(&dir).unwrap());
-    let model = Gpt2::load(&checkpoint, &ComputeDevice::cpu(), &TaskCtx::unwatched()).unwrap();
+    let model =
+        Transformer::load(&checkpoint, &ComputeDevice::cpu(), &TaskCtx::unwatched()).unwrap();
     let tokenizer = Tokenizer::from_dir(&dir).unwrap();
     let fact = Fact::from_text("Paris is the capital of", Some("Paris")).unwrap();
     let prompt = TokenizedPrompt::new(&tokenizer, &fact, Bos::Off).unwrap();

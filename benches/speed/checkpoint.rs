@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use factscope::model::{Gpt2Config, write_random_checkpoint};
+use factscope::model::{ModelConfig, write_random_checkpoint};
 use factscope::task::TaskCtx;
 use factscope::tokens::{GPT2_MERGES, gpt2_vocabulary};
 
@@ -17,7 +17,7 @@ use factscope::tokens::{GPT2_MERGES, gpt2_vocabulary};
 const SHARPNESS: f32 = 6.0;
 
 /// The folder of a random model of that size, which is written if it is not there yet.
-pub fn prepare(cache: &Path, name: &str, config: &Gpt2Config) -> anyhow::Result<PathBuf> {
+pub fn prepare(cache: &Path, name: &str, config: &ModelConfig) -> anyhow::Result<PathBuf> {
     let dir = cache.join(format!("{name}-random"));
     if dir.join("model.safetensors").is_file() {
         return Ok(dir);

@@ -4,28 +4,28 @@
 //! methods' definitions, not from the program: one that does more than it must looks slow here.
 
 use factscope::analysis::causal_trace::{Component, Spec};
-use factscope::model::Gpt2Config;
+use factscope::model::ModelConfig;
 
 /// One token through one block, with `n_keys` tokens to look at.
-fn block(config: &Gpt2Config, n_keys: usize) -> f64 {
+fn block(config: &ModelConfig, n_keys: usize) -> f64 {
     let (d, d_mlp) = (config.d_model as f64, config.d_mlp as f64);
     2.0 * (4.0 * d * d + 2.0 * d * d_mlp) + 4.0 * d * n_keys as f64
 }
 
 /// Logits at one position.
-fn unembedding(config: &Gpt2Config) -> f64 {
+fn unembedding(config: &ModelConfig) -> f64 {
     2.0 * config.d_model as f64 * config.d_vocab as f64
 }
 
 /// `n_rows` prompts of `n_pos` tokens, logits at `n_read` positions of each.
-pub fn forward(config: &Gpt2Config, n_rows: usize, n_pos: usize, n_read: usize) -> f64 {
+pub fn forward(config: &ModelConfig, n_rows: usize, n_pos: usize, n_read: usize) -> f64 {
     let blocks = (n_pos * config.n_layers) as f64 * block(config, n_pos);
     n_rows as f64 * (blocks + n_read as f64 * unembedding(config))
 }
 
 /// One cell computed whole, with logits at every position: ROME's procedure has `n_samples + 1`
 /// rows, TransformerLens' users have `n_samples`.
-pub fn cell(config: &Gpt2Config, n_rows: usize, n_pos: usize) -> f64 {
+pub fn cell(config: &ModelConfig, n_rows: usize, n_pos: usize) -> f64 {
     forward(config, n_rows, n_pos, n_pos)
 }
 
@@ -33,7 +33,7 @@ pub fn cell(config: &Gpt2Config, n_rows: usize, n_pos: usize) -> f64 {
 ///
 /// Restoring at layer *l* and position *t* changes only positions from *t* on and later layers;
 /// before the first corrupted position there is nothing to restore.
-pub fn trace(config: &Gpt2Config, n_pos: usize, subject_start: usize, spec: &Spec) -> f64 {
+pub fn trace(config: &ModelConfig, n_pos: usize, subject_start: usize, spec: &Spec) -> f64 {
     let n_layers = config.n_layers;
     let bases = forward(config, 1 + spec.n_samples, n_pos, 1);
     let mut cells = 0.0;

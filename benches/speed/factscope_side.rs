@@ -17,7 +17,9 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Lab, Measurement, Method as _, Metric, Reuse,
 };
 use factscope::intervention::SiteSet;
-use factscope::model::{BatchRow, Checkpoint, ComputeDevice, Donors, Gpt2, NumberCheck, Request};
+use factscope::model::{
+    BatchRow, Checkpoint, ComputeDevice, Donors, NumberCheck, Request, Transformer,
+};
 use factscope::task::{CancelToken, TaskCtx};
 use factscope::tokens::{TokenizedPrompt, Tokenizer};
 use rand::SeedableRng as _;
@@ -50,7 +52,7 @@ pub fn serve(threads: usize) -> anyhow::Result<()> {
 
 struct Side {
     device: ComputeDevice,
-    model: Option<Gpt2>,
+    model: Option<Transformer>,
 
     /// Until it was waited for.
     check: Option<NumberCheck>,
@@ -63,7 +65,7 @@ impl Side {
             Question::Random { config } => {
                 self.model = None;
                 let start = Instant::now();
-                self.model = Some(Gpt2::random(&config, 0, &self.device));
+                self.model = Some(Transformer::random(&config, 0, &self.device));
                 Ok(timed(start))
             }
             Question::NoiseStd { spec } => {
@@ -83,7 +85,7 @@ impl Side {
         }
     }
 
-    fn model(&self) -> anyhow::Result<&Gpt2> {
+    fn model(&self) -> anyhow::Result<&Transformer> {
         self.model.as_ref().context("no model is open")
     }
 
@@ -91,7 +93,7 @@ impl Side {
         self.model = None;
         let start = Instant::now();
         let checkpoint = Arc::new(Checkpoint::open(dir)?);
-        let (model, check) = Gpt2::open(&checkpoint, &self.device, &TaskCtx::unwatched())?;
+        let (model, check) = Transformer::open(&checkpoint, &self.device, &TaskCtx::unwatched())?;
         let mut reply = timed(start);
         let start = Instant::now();
         let tokenizer = Tokenizer::from_dir(dir)?;
@@ -124,7 +126,7 @@ fn timed(start: Instant) -> Reply {
 
 /// `check`: what a result must wait for.
 fn forward(
-    model: &Gpt2,
+    model: &Transformer,
     ids: &[Vec<u32>],
     reads: Reads,
     check: Option<&NumberCheck>,
@@ -154,7 +156,7 @@ fn forward(
 }
 
 fn trace(
-    model: &Gpt2,
+    model: &Transformer,
     prompt: &TokenizedPrompt,
     spec: &Spec,
     reuse: Reuse,
@@ -196,7 +198,7 @@ fn trace(
     Ok(reply)
 }
 
-fn attribute(model: &Gpt2, prompt: &TokenizedPrompt) -> anyhow::Result<Reply> {
+fn attribute(model: &Transformer, prompt: &TokenizedPrompt) -> anyhow::Result<Reply> {
     let spec = logit_attribution::Spec { by: Parts::Heads };
     let start = Instant::now();
     let found = spec.run(&Lab { model, prompt, ctx: &AnalysisCtx::unwatched() })?;

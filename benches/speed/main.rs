@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Parser, ValueEnum};
-use factscope::model::{Checkpoint, Gpt2Config};
+use factscope::model::{Checkpoint, ModelConfig};
 
 mod checkpoint;
 mod contender;
@@ -118,12 +118,12 @@ impl Part {
 }
 
 impl Size {
-    fn config(self) -> Gpt2Config {
+    fn config(self) -> ModelConfig {
         match self {
-            Self::Gpt2 => Gpt2Config::SMALL,
-            Self::Gpt2Medium => Gpt2Config::MEDIUM,
-            Self::Gpt2Large => Gpt2Config::LARGE,
-            Self::Gpt2Xl => Gpt2Config::XL,
+            Self::Gpt2 => ModelConfig::SMALL,
+            Self::Gpt2Medium => ModelConfig::MEDIUM,
+            Self::Gpt2Large => ModelConfig::LARGE,
+            Self::Gpt2Xl => ModelConfig::XL,
         }
     }
 

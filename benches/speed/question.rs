@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use factscope::analysis::Reuse;
 use factscope::analysis::causal_trace::{Component, Spec};
-use factscope::model::Gpt2Config;
+use factscope::model::ModelConfig;
 use factscope::tokens::TokenizedPrompt;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ pub enum Question {
     Load { model: PathBuf },
 
     /// Make a model of some size in memory. Factscope only.
-    Random { config: Gpt2Config },
+    Random { config: ModelConfig },
 
     /// The standard deviation of a spec's noise. Factscope only.
     NoiseStd { spec: Spec },

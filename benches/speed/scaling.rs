@@ -4,7 +4,7 @@ use factscope::analysis::Reuse;
 use factscope::analysis::causal_trace::{Component, Corruption, Direction, Map, NoiseLevel, Spec};
 use factscope::facts::Fact;
 use factscope::intervention::NoiseRng;
-use factscope::model::Gpt2Config;
+use factscope::model::ModelConfig;
 use factscope::tokens::{Bos, GPT2_MERGES, TokenizedPrompt, Tokenizer, gpt2_vocabulary};
 
 use crate::contender::{Contender, Starter};
@@ -17,14 +17,14 @@ const N_REPEATS: usize = 3;
 /// One size of a series.
 struct Point {
     size: usize,
-    config: Gpt2Config,
+    config: ModelConfig,
     question: Question,
     n_operations: f64,
 }
 
 /// GPT-2 small's widths and vocabulary; deep models would take minutes for the same exponents.
-fn config(n_layers: usize) -> Gpt2Config {
-    Gpt2Config { n_layers, ..Gpt2Config::SMALL }
+fn config(n_layers: usize) -> ModelConfig {
+    ModelConfig { n_layers, ..ModelConfig::SMALL }
 }
 
 pub fn run(starter: &Starter, report: &mut Report) -> anyhow::Result<()> {
@@ -35,7 +35,7 @@ pub fn run(starter: &Starter, report: &mut Report) -> anyhow::Result<()> {
          the subject, 10 samples. A batch is one forward pass of 6 layers over that many rows of 8 \
          tokens. *Exponent* is the *a* of time ∝ sizeᵃ, fitted to the times and to the counted \
          operations.",
-        Gpt2Config::SMALL.d_model
+        ModelConfig::SMALL.d_model
     ))?;
     let vocabulary = gpt2_vocabulary(GPT2_MERGES).map_err(anyhow::Error::msg)?;
     let tokenizer =
@@ -112,10 +112,10 @@ pub fn run(starter: &Starter, report: &mut Report) -> anyhow::Result<()> {
 fn measure(
     factscope: &mut Contender,
     points: &[Point],
-    open: &mut Option<Gpt2Config>,
+    open: &mut Option<ModelConfig>,
 ) -> Option<Vec<f64>> {
     let mut times = vec![Vec::new(); points.len()];
-    let mut configs: Vec<Gpt2Config> = Vec::new();
+    let mut configs: Vec<ModelConfig> = Vec::new();
     for point in points {
         if !configs.contains(&point.config) {
             configs.push(point.config);

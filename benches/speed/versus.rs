@@ -5,7 +5,7 @@ use factscope::analysis::Reuse;
 use factscope::analysis::causal_trace::{Component, Corruption, Direction, Map, NoiseLevel, Spec};
 use factscope::facts::Fact;
 use factscope::intervention::NoiseRng;
-use factscope::model::Gpt2Config;
+use factscope::model::ModelConfig;
 use factscope::tokens::{Answer, Bos, TokenizedPrompt, Tokenizer};
 
 use crate::contender::{Contender, FACTSCOPE, ROME, Starter, TRANSFORMER_LENS, TRANSFORMERS};
@@ -16,7 +16,7 @@ use crate::{counts, statistics};
 /// What is compared on.
 pub struct Bench {
     pub model: std::path::PathBuf,
-    pub config: Gpt2Config,
+    pub config: ModelConfig,
     pub starter: Starter,
     pub prompt: TokenizedPrompt,
 

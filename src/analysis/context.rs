@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::analysis::{AnalysisResult, NoiseReader, Reuse};
-use crate::model::Gpt2;
+use crate::model::Transformer;
 use crate::task::{Cancelled, Progress, TaskCtx};
 use crate::tokens::Tokenizer;
 
@@ -57,7 +57,10 @@ impl AnalysisCtx<'_> {
 
     /// Fails if the run was cancelled. Waits for the device first, because one that works far ahead
     /// through its queue could not be stopped.
-    pub(in crate::analysis) fn check_cancelled(&self, model: &Gpt2) -> Result<(), Cancelled> {
+    pub(in crate::analysis) fn check_cancelled(
+        &self,
+        model: &Transformer,
+    ) -> Result<(), Cancelled> {
         model.wait();
         if self.task.cancel.is_cancelled() { Err(Cancelled) } else { Ok(()) }
     }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::analysis::causal_trace::CausalTrace;
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisSpec, ModelEdit, prediction};
-use crate::model::Gpt2;
+use crate::model::Transformer;
 use crate::tokens::{Answer, TokenizedPrompt};
 
 /// A method from the literature, implemented by what can be asked of it: its `Spec`.
@@ -77,7 +77,7 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
 /// What a method works on.
 #[derive(Clone, Copy)]
 pub struct Lab<'a> {
-    pub model: &'a Gpt2,
+    pub model: &'a Transformer,
     pub prompt: &'a TokenizedPrompt,
     pub ctx: &'a AnalysisCtx<'a>,
 }

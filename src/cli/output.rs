@@ -18,7 +18,7 @@ use crate::figure::{
 };
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::whole_file::{self, folder_of};
-use crate::worker::{Engine, Gpt2Config};
+use crate::worker::{Engine, ModelConfig};
 
 /// The flags that say where a result goes.
 #[derive(Args)]
@@ -145,7 +145,7 @@ impl ResultOutput {
     pub fn check_pick(
         &self,
         spec: &AnalysisSpec,
-        config: &Gpt2Config,
+        config: &ModelConfig,
         prompt: &TokenizedPrompt,
     ) -> anyhow::Result<()> {
         let within = |flag: &str, index: Option<usize>, of: Range<usize>| {

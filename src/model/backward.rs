@@ -4,7 +4,7 @@
 //! It is written by hand for a GPT-2 whose weights do not change. Compared with autodiff it keeps
 //! only what it reads again ([`Backward::sites`]), computes no gradients of weights, stops at the
 //! first position and layer that are wanted, and runs on every device that the forward pass runs
-//! on. Its steps are those of `gpt2.rs` in reverse and use the same names: `d_z` is the gradient at
+//! on. Its steps are those of `transformer.rs` in reverse and use the same names: `d_z` is the gradient at
 //! `z`.
 //!
 //! It takes about as long as a forward pass, with one matrix product for each one there.
@@ -12,9 +12,9 @@
 use burn::tensor::activation::{log_softmax, sigmoid, softmax};
 use burn::tensor::{Tensor, TensorData};
 
-use super::gpt2::{Attention, Mlp};
 use super::layers::{Affine, GELU_CUBIC, GELU_LINEAR, LayerNorm};
-use super::{ActivationCache, Gpt2, Run};
+use super::transformer::{Attention, Mlp};
+use super::{ActivationCache, Run, Transformer};
 use crate::intervention::{Axes, Site, SiteSet};
 use crate::task::Cancelled;
 
@@ -88,7 +88,7 @@ impl Backward<'_> {
     }
 }
 
-impl Gpt2 {
+impl Transformer {
     /// The gradients of the objective at each wanted site, `[batch, pos, head, width]`, from
     /// [`Backward::first_pos`] on; attention has all keys.
     ///

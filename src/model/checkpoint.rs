@@ -16,7 +16,7 @@ use memmap2::Mmap;
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
 use sha2::{Digest as _, Sha256};
 
-use super::Gpt2Config;
+use super::ModelConfig;
 use super::config::Unembedding;
 use super::finite::{NotFinite, is_finite};
 use super::tensor_names::{LM_HEAD, expected_tensors};
@@ -32,7 +32,7 @@ mod file_bytes;
 #[derive(Debug)]
 pub struct Checkpoint {
     pub dir: PathBuf,
-    pub config: Gpt2Config,
+    pub config: ModelConfig,
 
     files: Vec<WeightFile>,
 
@@ -144,7 +144,7 @@ impl Checkpoint {
             None => read_text(&path)?,
         };
         let config =
-            Gpt2Config::from_json(&text).map_err(|reason| LoadError::Config { path, reason })?;
+            ModelConfig::from_json(&text).map_err(|reason| LoadError::Config { path, reason })?;
 
         let mut checkpoint =
             Self { dir: dir.to_owned(), config, files: Vec::new(), tensors: BTreeMap::new() };

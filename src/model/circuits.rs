@@ -8,11 +8,11 @@ use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Gpt2;
+use super::Transformer;
 use super::factored::Factored;
-use super::gpt2::{Attention, Block};
 use super::linalg::{Svd, Thin};
 use super::processing::{Processing, ProcessingStep, centered_rows, heads_of, rows_of};
+use super::transformer::{Attention, Block};
 
 /// One of a head's two circuits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ pub struct LayerFactors {
     later: Vec<(Composition, Tensor<2>, Vec<f32>)>,
 }
 
-impl Gpt2 {
+impl Transformer {
     /// A head's circuit.
     ///
     /// # Panics

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The sizes of one member of the GPT-2 family.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Gpt2Config {
+pub struct ModelConfig {
     pub n_layers: usize,
 
     /// Attention heads per layer.
@@ -43,7 +43,7 @@ pub enum Unembedding {
 /// fit in 64 bits.
 const MAX_SIZE: usize = 1 << 24;
 
-impl Gpt2Config {
+impl ModelConfig {
     /// 124 M parameters.
     pub const SMALL: Self = Self::released(12, 12, 768);
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::indices::indices;
 use super::tap::Tap;
-use super::{ActivationCache, Donors, Gpt2, Sender};
+use super::{ActivationCache, Donors, Sender, Transformer};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Cancelled;
 
@@ -69,7 +69,7 @@ impl DirectPaths<'_> {
     }
 }
 
-impl Gpt2 {
+impl Transformer {
     /// The activation at each receiver's site, with one row for each sender that reaches it, in
     /// order. `[sender, pos, head, width]`
     ///

@@ -4,11 +4,11 @@
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::Gpt2;
+use super::Transformer;
 use super::addition::Addition;
 use crate::intervention::{Site, Span};
 
-impl Gpt2 {
+impl Transformer {
     /// A copy of the model with `left ⊗ right` added to `W_out` of one layer's MLP.
     ///
     /// # Shapes

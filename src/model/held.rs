@@ -14,7 +14,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use super::backward::{ForwardActivations, Gradients};
-use super::{ActivationCache, Gpt2, Run};
+use super::{ActivationCache, Run, Transformer};
 use crate::intervention::{Site, SiteSet};
 
 /// The outputs that are held, and the gradients of the run in which they are free.
@@ -43,7 +43,7 @@ pub enum HeldOutput {
     Mlp,
 }
 
-impl Gpt2 {
+impl Transformer {
     /// The part of the gradient at each held output that passes through later held outputs at the
     /// same position. It has one entry for each layer, from the last but one down.
     /// `[batch, pos, d_model]` each

@@ -3,8 +3,8 @@
 
 use burn::tensor::Tensor;
 
-use super::Gpt2;
-use super::gpt2::Block;
+use super::Transformer;
+use super::transformer::Block;
 use crate::intervention::Site;
 
 /// The final layer norm and one token's unembedding as one linear map.
@@ -21,7 +21,7 @@ pub struct LogitDirection {
     pub constant: f32,
 }
 
-impl Gpt2 {
+impl Transformer {
     /// The direction that gives the logit of `token` less that of `foil`. Without a foil the mean
     /// over the vocabulary is taken off, which changes no probability (TransformerLens'
     /// `center_unembed`).

@@ -2,7 +2,7 @@
 //!
 //! This is the only room that computes with tensors. `analysis` holds them; no other room sees one.
 
-mod gpt2;
+mod transformer;
 mod layers;
 mod vocabulary;
 mod indices;
@@ -42,13 +42,12 @@ pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
 pub use checkpoint::{Checkpoint, LoadError};
 pub use circuits::{Circuit, Composition, HeadCircuit, LayerFactors};
-pub use config::{Gpt2Config, Unembedding};
+pub use config::{ModelConfig, Unembedding};
 pub use device::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
 };
 pub use direct::{Between, DirectPaths};
 pub use finite::NotFinite;
-pub use gpt2::{DeviceFailed, Gpt2};
 pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;
 pub use nearest::Closeness;
@@ -62,3 +61,4 @@ pub use row::BatchRow;
 pub use run::{Request, Run};
 pub use second_moment::{SecondMoment, SecondMomentError};
 pub use self_test::{Verdict, self_test};
+pub use transformer::{DeviceFailed, Transformer};

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
-use super::Gpt2;
+use super::Transformer;
 
 /// How a vector and a token's embedding are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub enum Closeness {
 /// How many vectors are compared at once. Each takes memory for a number per token.
 const N_AT_ONCE: usize = 16;
 
-impl Gpt2 {
+impl Transformer {
     /// The nearest of the allowed tokens for each vector, the first in their order if several are
     /// equally near. `[vector, d_model]` to `[vector]`
     ///

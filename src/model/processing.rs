@@ -13,12 +13,12 @@ use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Gpt2;
+use super::Transformer;
 use super::config::Unembedding;
 use super::factored::Factored;
-use super::gpt2::{Attention, Block};
 use super::layers::{Affine, LayerNorm};
 use super::linalg::Thin;
+use super::transformer::{Attention, Block};
 use crate::task::{Cancelled, Progress, TaskCtx};
 
 /// One step of weight processing. The steps are carried out in this order.
@@ -122,7 +122,7 @@ impl FromStr for Processing {
     }
 }
 
-impl Gpt2 {
+impl Transformer {
     /// The same model with processed weights. Progress counts layers.
     pub fn process(
         mut self,

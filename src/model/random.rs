@@ -20,7 +20,7 @@ use safetensors::tensor::{Dtype, View};
 use super::checkpoint::Numbers;
 use super::device::ComputeDevice;
 use super::tensor_names::expected_tensors;
-use super::{Gpt2, Gpt2Config};
+use super::{ModelConfig, Transformer};
 use crate::task::{Cancelled, Progress, TaskCtx};
 use crate::whole_file;
 
@@ -37,9 +37,9 @@ pub enum WriteError {
     Cancelled(#[from] Cancelled),
 }
 
-impl Gpt2 {
+impl Transformer {
     /// A model with random weights, made in memory.
-    pub fn random(config: &Gpt2Config, seed: u64, device: &ComputeDevice) -> Self {
+    pub fn random(config: &ModelConfig, seed: u64, device: &ComputeDevice) -> Self {
         let model = Self::from_source::<Infallible>(config, device, &mut |name| {
             let n = config.shape_of(name).iter().product();
             Ok(Numbers::Owned(values(config, seed, name, n)))
@@ -51,7 +51,7 @@ impl Gpt2 {
 
 /// Writes `config.json` and `model.safetensors` (f32), one tensor in memory at a time.
 pub fn write_random_checkpoint(
-    config: &Gpt2Config,
+    config: &ModelConfig,
     seed: u64,
     dir: &Path,
     ctx: &TaskCtx<'_>,
@@ -81,7 +81,7 @@ pub fn write_random_checkpoint(
 
 /// A tensor whose numbers are made when it is written, and not kept.
 struct RandomTensor<'a, 'b> {
-    config: &'a Gpt2Config,
+    config: &'a ModelConfig,
     seed: u64,
     name: String,
     shape: Vec<usize>,
@@ -112,7 +112,7 @@ impl View for RandomTensor<'_, '_> {
 }
 
 /// A tensor's numbers, which depend only on the seed and the tensor's name.
-fn values(config: &Gpt2Config, seed: u64, name: &str, n: usize) -> Vec<f32> {
+fn values(config: &ModelConfig, seed: u64, name: &str, n: usize) -> Vec<f32> {
     let is_norm = name.contains("ln_");
     let mean = if is_norm && name.ends_with("weight") { 1.0 } else { 0.0 };
     let std = if name.ends_with("c_proj.weight") {

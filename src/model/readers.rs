@@ -3,10 +3,10 @@
 
 use burn::tensor::Tensor;
 
-use super::{ActivationCache, Gpt2};
+use super::{ActivationCache, Transformer};
 use crate::intervention::Site;
 
-impl Gpt2 {
+impl Transformer {
     /// What each head adds to the residual stream, without `b_O`: TransformerLens' `hook_result`.
     /// Given values in place of `z`, what a head would add if it attended to one position alone.
     ///

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use burn::tensor::Tensor;
 
-use super::{DeviceFailed, Gpt2, cpu};
+use super::{DeviceFailed, Transformer, cpu};
 
 /// The numbers read from one row of a batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,7 +86,7 @@ pub struct Traffic {
 }
 
 /// Reads one token at each position of each row. On the CPU the readings are there at once; on a
-/// device with a queue they are computed later, and [`Gpt2::read_back`] waits for them.
+/// device with a queue they are computed later, and [`Transformer::read_back`] waits for them.
 ///
 /// # Shapes
 ///
@@ -131,7 +131,7 @@ pub fn ask_tokens(
     Readout::Queued { values: Tensor::cat(columns, 1), n_pos, has_foil: foil.is_some() }
 }
 
-impl Gpt2 {
+impl Transformer {
     /// The readings of several passes, a list of rows for each. All that is still on the device is
     /// copied back at once, so the passes must have read the same tokens.
     pub fn read_back(&self, readouts: Vec<Readout>) -> Result<Vec<Vec<Reading>>, DeviceFailed> {

@@ -8,10 +8,10 @@
 
 use burn::tensor::Tensor;
 
-use super::gpt2::{Block, Pass, Past, hidden_keys, last_positions};
 use super::indices::indices;
 use super::tap::Tap;
-use super::{ActivationCache, BatchRow, Donors, Gpt2};
+use super::transformer::{Block, Pass, Past, hidden_keys, last_positions};
+use super::{ActivationCache, BatchRow, Donors, Transformer};
 use crate::intervention::{Intervention, Site, SiteSet};
 use crate::task::Cancelled;
 
@@ -139,7 +139,7 @@ impl Resume<'_> {
     }
 }
 
-impl Gpt2 {
+impl Transformer {
     /// The logits at the last `n_read` positions of each row. `[batch, n_read, d_vocab]`
     ///
     /// # Errors

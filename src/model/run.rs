@@ -2,10 +2,10 @@
 
 use burn::tensor::Tensor;
 
-use super::gpt2::{Pass, Past, hidden_keys};
 use super::indices::int_tensor;
 use super::tap::Tap;
-use super::{ActivationCache, BatchRow, Donors, Gpt2};
+use super::transformer::{Pass, Past, hidden_keys};
+use super::{ActivationCache, BatchRow, Donors, Transformer};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Cancelled;
 
@@ -39,7 +39,7 @@ pub struct Run {
     pub cache: ActivationCache,
 }
 
-impl Gpt2 {
+impl Transformer {
     /// Runs the model.
     ///
     /// # Errors

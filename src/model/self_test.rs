@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use super::{BatchRow, ComputeDevice, Donors, Gpt2, Gpt2Config, Request, Unembedding};
+use super::{BatchRow, ComputeDevice, Donors, ModelConfig, Request, Transformer, Unembedding};
 use crate::intervention::{Site, SiteSet};
 use crate::task::{Cancelled, Progress, TaskCtx};
 
@@ -78,7 +78,7 @@ const SHAPES: [[usize; 3]; 8] = [
 ];
 
 /// A small model with GPT-2's structure.
-const MODEL: Gpt2Config = Gpt2Config {
+const MODEL: ModelConfig = ModelConfig {
     n_layers: 2,
     n_heads: 4,
     d_model: 256,
@@ -104,9 +104,12 @@ pub fn self_test(device: &ComputeDevice, ctx: &TaskCtx<'_>) -> Result<Verdict, C
     ctx.checkpoint(Progress { done: checks.len() as u64, total })?;
     // A binding limit that splits the vocabulary into shards, as on an adapter with small bindings.
     let limit = Some(300 * 256 * 4);
-    let cpu = Gpt2::random(&MODEL, 1, &ComputeDevice::cpu());
-    let under_test =
-        Gpt2::random(&MODEL, 1, &ComputeDevice { max_binding_bytes: limit, ..device.clone() });
+    let cpu = Transformer::random(&MODEL, 1, &ComputeDevice::cpu());
+    let under_test = Transformer::random(
+        &MODEL,
+        1,
+        &ComputeDevice { max_binding_bytes: limit, ..device.clone() },
+    );
     let full = full_forward(&under_test);
     checks.push(check("logits of a prompt".to_owned(), &full_forward(&cpu), &full));
 
@@ -132,11 +135,11 @@ fn product(device: &ComputeDevice, [m, k, n]: [usize; 3]) -> Outcome {
     read(a.matmul(b))
 }
 
-fn full_forward(model: &Gpt2) -> Outcome {
+fn full_forward(model: &Transformer) -> Outcome {
     read(model.run_clean(&PROMPT, &SiteSet::new()).logits)
 }
 
-fn incremental_forward(model: &Gpt2) -> Outcome {
+fn incremental_forward(model: &Transformer) -> Outcome {
     let (before, rest) = PROMPT.split_at(7);
     let layers = 0..model.config.n_layers;
     let capture = layers.flat_map(|layer| [Site::K(layer), Site::V(layer)]).collect();

@@ -1,12 +1,12 @@
 //! The names and shapes of a checkpoint's tensors.
 
-use super::Gpt2Config;
+use super::ModelConfig;
 use super::config::Unembedding;
 
 /// The unembedding's tensor, in checkpoints that do not tie it to the token embedding.
 pub(super) const LM_HEAD: &str = "lm_head.weight";
 
-impl Gpt2Config {
+impl ModelConfig {
     /// The shape of a tensor of the checkpoint.
     ///
     /// # Panics
@@ -21,9 +21,9 @@ impl Gpt2Config {
 /// The names, without the `transformer.` prefix, and shapes of all tensors that a checkpoint has.
 /// Matrices are `[d_in, d_out]`.
 pub(super) fn expected_tensors(
-    config: &Gpt2Config,
+    config: &ModelConfig,
 ) -> impl Iterator<Item = (String, Vec<usize>)> + use<> {
-    let Gpt2Config { n_layers, d_model, d_mlp, n_ctx, d_vocab, .. } = *config;
+    let ModelConfig { n_layers, d_model, d_mlp, n_ctx, d_vocab, .. } = *config;
     let in_block = [
         ("ln_1.weight", vec![d_model]),
         ("ln_1.bias", vec![d_model]),

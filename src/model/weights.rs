@@ -9,14 +9,14 @@ use super::checkpoint::Numbers;
 use super::config::Unembedding;
 use super::cpu::View;
 use super::device::ComputeDevice;
-use super::gpt2::{Attention, Block, Mlp};
 use super::layers::{Affine, LayerNorm};
 use super::tensor_names::LM_HEAD;
+use super::transformer::{Attention, Block, Mlp};
 use super::vocabulary::Vocabulary;
-use super::{Checkpoint, Gpt2, Gpt2Config, LoadError, NumberCheck};
+use super::{Checkpoint, LoadError, ModelConfig, NumberCheck, Transformer};
 use crate::task::{Progress, TaskCtx};
 
-impl Gpt2 {
+impl Transformer {
     /// Loads a model and checks that all its weights are finite. Progress counts weights.
     pub fn load(
         checkpoint: &Arc<Checkpoint>,
@@ -66,7 +66,7 @@ impl Gpt2 {
 
     /// A model whose numbers `read` gives, tensor by tensor of a checkpoint.
     pub(super) fn from_source<E>(
-        config: &Gpt2Config,
+        config: &ModelConfig,
         device: &ComputeDevice,
         read: &mut dyn FnMut(&str) -> Result<Numbers, E>,
     ) -> Result<Self, E> {
@@ -98,7 +98,7 @@ impl Gpt2 {
 
 /// The most rows that a pass may have, so that the logits of all rows fit into one binding of the
 /// device.
-fn max_rows(config: &Gpt2Config, device: &ComputeDevice) -> usize {
+fn max_rows(config: &ModelConfig, device: &ComputeDevice) -> usize {
     const MAX: usize = 512;
     let row_bytes = (config.d_vocab * size_of::<f32>()) as u64;
     device.max_binding_bytes.map_or(MAX, |max| ((max / row_bytes) as usize).clamp(1, MAX))
@@ -106,14 +106,14 @@ fn max_rows(config: &Gpt2Config, device: &ComputeDevice) -> usize {
 
 /// Makes layers from the numbers of a checkpoint.
 struct TensorSource<'a, E> {
-    config: &'a Gpt2Config,
+    config: &'a ModelConfig,
     device: &'a ComputeDevice,
     read: &'a mut dyn FnMut(&str) -> Result<Numbers, E>,
 }
 
 impl<E> TensorSource<'_, E> {
     fn block(&mut self, layer: usize) -> Result<Block, E> {
-        let Gpt2Config { d_model, d_mlp, n_heads, .. } = *self.config;
+        let ModelConfig { d_model, d_mlp, n_heads, .. } = *self.config;
         let name = |part: &str| format!("h.{layer}.{part}");
         let [query, key, value] = self.query_key_value(&name("attn.c_attn"))?;
         Ok(Block {

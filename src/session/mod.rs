@@ -15,7 +15,7 @@ use crate::experiment::Experiment;
 use crate::facts::{Dataset, Direction, Record};
 use crate::figure::{Figure, Look};
 use crate::tokens::{TokenizedPrompt, Tokenizer};
-use crate::worker::{Gpt2Config, ModelInfo, NumberWatch, WeightHash, Which, weights_sha256};
+use crate::worker::{ModelConfig, ModelInfo, NumberWatch, WeightHash, Which, weights_sha256};
 
 mod file;
 mod unsaved;
@@ -79,7 +79,7 @@ pub struct ModelIdentity {
 
     /// The SHA-256 of each weight file, by file name.
     pub weights_sha256: BTreeMap<String, String>,
-    pub config: Gpt2Config,
+    pub config: ModelConfig,
     pub dtypes: Vec<String>,
     pub n_bytes: u64,
 

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::trainer::{Spec, TrainError, Trainer};
 use super::vocabulary::SmallVocabulary;
-use crate::model::Gpt2Config;
+use crate::model::ModelConfig;
 use crate::whole_file::{self, folder_of};
 
 const WEIGHTS: &str = "weights.safetensors";
@@ -25,7 +25,7 @@ const STEP: &str = "step-";
 struct State {
     step: usize,
     spec: Spec,
-    config: Gpt2Config,
+    config: ModelConfig,
 }
 
 impl Trainer {
@@ -93,7 +93,7 @@ impl Trainer {
     /// Continues where [`Self::save`] left off. `None` if nothing was saved in `dir`.
     pub fn resume(
         dir: &Path,
-        config: Gpt2Config,
+        config: ModelConfig,
         spec: Spec,
         bos: u32,
     ) -> Result<Option<Self>, TrainError> {

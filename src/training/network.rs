@@ -5,7 +5,7 @@ use burn::tensor::activation::{sigmoid, softmax};
 use burn::tensor::module::layer_norm;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use crate::model::Gpt2Config;
+use crate::model::ModelConfig;
 
 /// GPT-2's parameters, by their names in a checkpoint.
 #[derive(Module, Debug)]
@@ -60,8 +60,8 @@ impl<E> ParamSource<'_, E> {
         Ok(Param::initialized(ParamId::from(self.n_made), tensor))
     }
 
-    fn block(&mut self, config: &Gpt2Config, layer: usize) -> Result<Block, E> {
-        let Gpt2Config { d_model, d_mlp, .. } = *config;
+    fn block(&mut self, config: &ModelConfig, layer: usize) -> Result<Block, E> {
+        let ModelConfig { d_model, d_mlp, .. } = *config;
         let name = |part: &str| format!("h.{layer}.{part}");
         Ok(Block {
             ln_1: self.norm(&name("ln_1"), d_model)?,
@@ -122,11 +122,11 @@ fn gelu(x: Tensor<3>) -> Tensor<3> {
 impl Network {
     /// A network whose numbers `read` gives, tensor by tensor of a checkpoint.
     pub fn new<E>(
-        config: &Gpt2Config,
+        config: &ModelConfig,
         device: &Device,
         read: &mut dyn FnMut(&str) -> Result<Vec<f32>, E>,
     ) -> Result<Self, E> {
-        let Gpt2Config { n_layers, n_heads, d_model, n_ctx, d_vocab, .. } = *config;
+        let ModelConfig { n_layers, n_heads, d_model, n_ctx, d_vocab, .. } = *config;
         let mut source = ParamSource { read, device: device.clone(), n_made: 0 };
         Ok(Self {
             wte: source.param("wte.weight", [d_vocab, d_model])?,

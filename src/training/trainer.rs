@@ -19,7 +19,7 @@ use super::anchor::{Anchor, AnchorBatch};
 use super::batch::{Batch, TextRow};
 use super::corpus::Statement;
 use super::network::Network;
-use crate::model::{Checkpoint, Gpt2Config, LoadError};
+use crate::model::{Checkpoint, LoadError, ModelConfig};
 
 /// The settings that determine a training run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -136,7 +136,7 @@ const N_THREADS: usize = 2;
 /// A model being trained.
 pub struct Trainer {
     pub spec: Spec,
-    pub config: Gpt2Config,
+    pub config: ModelConfig,
 
     /// How many steps are done.
     pub step: usize,
@@ -154,7 +154,7 @@ impl Trainer {
     /// # Panics
     ///
     /// Never: the standard deviations are finite.
-    pub fn new(config: Gpt2Config, spec: Spec, bos: u32) -> Self {
+    pub fn new(config: ModelConfig, spec: Spec, bos: u32) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(spec.seed);
         let Ok(trainer) = Self::from_weights(config, spec, bos, &mut |name| {
             let n = config.shape_of(name).iter().product();
@@ -177,7 +177,7 @@ impl Trainer {
 
     /// A model whose numbers `read` gives, tensor by tensor of a checkpoint.
     pub(super) fn from_weights<E>(
-        config: Gpt2Config,
+        config: ModelConfig,
         spec: Spec,
         bos: u32,
         read: &mut dyn FnMut(&str) -> Result<Vec<f32>, E>,

@@ -11,7 +11,9 @@ use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Lab, ModelEdit, Needs, NoiseReader,
     Positions, rank_one_edit, steering,
 };
-use crate::model::{Checkpoint, DeviceChoice, Gpt2, Gpt2Config, LoadError, NumberCheck, Verdict};
+use crate::model::{
+    Checkpoint, DeviceChoice, LoadError, ModelConfig, NumberCheck, Transformer, Verdict,
+};
 use crate::noise_file;
 use crate::task::{Cancelled, TaskCtx};
 use crate::tokens::{TokenizedPrompt, Tokenizer, TokenizerError};
@@ -23,7 +25,7 @@ pub struct Engine {
 
     /// The edits by which the model differs from the one on disk, in the order they were made.
     pub edits: Vec<ModelEdit>,
-    model: Gpt2,
+    model: Transformer,
     steered: Vec<Steered>,
 
     /// The check that all weights are finite. No result is given out before it has passed.
@@ -44,7 +46,7 @@ pub struct ModelInfo {
     /// The folder's name.
     pub name: String,
     pub dir: PathBuf,
-    pub config: Gpt2Config,
+    pub config: ModelConfig,
     pub tokenizer: Arc<Tokenizer>,
 
     /// The number types of the weights on disk: `F32`, `F16`, `BF16`.
@@ -133,7 +135,7 @@ impl Engine {
         }
         let verified = open_verified(device, ctx, &|| stage(Stage::TestingDevice))?;
         stage(Stage::ReadingWeights);
-        let (model, check) = Gpt2::open(&checkpoint, &verified.device, ctx)?;
+        let (model, check) = Transformer::open(&checkpoint, &verified.device, ctx)?;
         let check = Arc::new(check);
         let info = ModelInfo {
             name: checkpoint.name(),
@@ -191,7 +193,7 @@ impl Engine {
         &self,
         prompt: &TokenizedPrompt,
         spec: &AnalysisSpec,
-    ) -> Result<Gpt2, AnalysisError> {
+    ) -> Result<Transformer, AnalysisError> {
         let mut model = self.model.clone();
         if spec.needs() == Needs::Weights {
             return Ok(model);

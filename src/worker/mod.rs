@@ -26,7 +26,7 @@ pub use engine::{Engine, EngineError, ModelInfo, NumberWatch, Stage, WeightHash,
 
 // What a view may know of the model: its plain data.
 pub use crate::model::{
-    Adapter, AdapterKind, DeviceChoice, Gpt2Config, Processing, Verdict, adapters,
+    Adapter, AdapterKind, DeviceChoice, ModelConfig, Processing, Verdict, adapters,
 };
 
 /// Names a job in the events about it.

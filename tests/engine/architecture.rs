@@ -243,14 +243,14 @@ fn violations_are_found_however_they_are_written() {
         assert_eq!(found, expected, "{text}");
     };
     let ui = ["ui", "views", "heatmap"];
-    check(&ui, "use crate::model::Gpt2;", &["ui uses model"]);
+    check(&ui, "use crate::model::Transformer;", &["ui uses model"]);
     check(
         &ui,
-        "use crate::{\n    analysis::Grid,\n    model::{Gpt2, Run},\n};",
+        "use crate::{\n    analysis::Grid,\n    model::{Transformer, Run},\n};",
         &["ui uses model"],
     );
     check(&ui, "use crate::{analysis::{Grid, sweep}, worker, cli};", &["ui uses cli"]);
-    check(&ui, "fn f(_: &crate::model::Gpt2) {}", &["ui uses model"]);
+    check(&ui, "fn f(_: &crate::model::Transformer) {}", &["ui uses model"]);
     check(&ui, "use super::super::super::model as m;", &["ui uses model"]);
     check(&ui, "use super::{super::{super::model}, x};", &["ui uses model"]);
     check(&ui, "mod tests { use super::super::super::super::cli::x; }", &["ui uses cli"]);
@@ -292,8 +292,14 @@ fn what_is_allowed_is_not_reported() {
     check(&["ui"], "/// See [`Edit`](crate::model::Edit).\nfn f() {}");
     check(&["worker"], "device.burn.x(); self.wgpu; let burn = 1; x::burn::y; crate::task::X;");
     check(&["model", "run"], "use super::tap::Tap; mod tests { use super::super::tokens::X; }");
-    check(&["cli", "trace"], "use crate::{ui, model::Gpt2, worker::Engine}; use clap::Args;");
-    check(&["analysis", "sweep"], "use burn::tensor::Tensor; use super::super::model::Gpt2;");
+    check(
+        &["cli", "trace"],
+        "use crate::{ui, model::Transformer, worker::Engine}; use clap::Args;",
+    );
+    check(
+        &["analysis", "sweep"],
+        "use burn::tensor::Tensor; use super::super::model::Transformer;",
+    );
 }
 
 /// Panels, views and widgets are handed the state to be read; what is clicked becomes a command, and

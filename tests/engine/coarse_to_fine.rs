@@ -6,7 +6,7 @@ use std::cell::Cell;
 use factscope::analysis::causal_trace::{self, Component, Direction, Severed, plan};
 use factscope::analysis::{AnalysisCtx, Measurement, Reuse, sweep};
 use factscope::intervention::{Condition, Donor, Edit, Intervention, Noise, Site, SiteSet, Span};
-use factscope::model::{BatchRow, ComputeDevice, Donors, Gpt2, Gpt2Config, Unembedding};
+use factscope::model::{BatchRow, ComputeDevice, Donors, ModelConfig, Transformer, Unembedding};
 use factscope::task::{CancelToken, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
@@ -16,8 +16,8 @@ const N_LAYERS: usize = 36;
 const N_SAMPLES: usize = 10;
 
 /// As deep as GPT-2 large, and narrow; a pass takes as many rows of ten tokens as that model's.
-fn deep_model() -> Gpt2 {
-    let config = Gpt2Config {
+fn deep_model() -> Transformer {
+    let config = ModelConfig {
         n_layers: N_LAYERS,
         n_heads: 2,
         d_model: 8,
@@ -27,7 +27,7 @@ fn deep_model() -> Gpt2 {
         layer_norm_epsilon: 1e-5,
         unembedding: Unembedding::Tied,
     };
-    let mut model = Gpt2::random(&config, 5, &ComputeDevice::cpu());
+    let mut model = Transformer::random(&config, 5, &ComputeDevice::cpu());
     model.max_rows = 305;
     model
 }
@@ -40,7 +40,7 @@ struct Seen {
 
 /// A sweep watched: what it finds, what it costs in tokens times layers, and what was there when.
 fn swept(
-    model: &Gpt2,
+    model: &Transformer,
     prompt: &TokenizedPrompt,
     conditions: &[Condition],
     donors: &Donors,
@@ -71,7 +71,7 @@ fn conditions_of(prompt: &TokenizedPrompt, spec: &causal_trace::Spec) -> Vec<Con
 }
 
 /// The clean run, and those with each sample's corruption.
-fn donors_of(model: &Gpt2, prompt: &TokenizedPrompt, conditions: &[Condition]) -> Donors {
+fn donors_of(model: &Transformer, prompt: &TokenizedPrompt, conditions: &[Condition]) -> Donors {
     let sites: SiteSet = Site::all(N_LAYERS);
     let mut donors = Donors::from([(Donor::Clean, model.run_clean(&prompt.ids, &sites).cache)]);
     for (sample, corrupt) in conditions[..N_SAMPLES].iter().enumerate() {

@@ -20,7 +20,7 @@ use factscope::analysis::{
 use factscope::intervention::{
     Condition, Donor, Edit, Intervention, NoiseRng, Site, SiteSet, Span,
 };
-use factscope::model::{Donors, Gpt2};
+use factscope::model::{Donors, Transformer};
 use factscope::tokens::TokenizedPrompt;
 
 use super::support::{
@@ -445,7 +445,7 @@ fn all_heads_together_are_their_layers_attention() {
         (0..N_LAYERS).flat_map(|layer| [Site::Z(layer), Site::AttnOut(layer)]).collect();
     let clean = model.run_clean(&ids_asked(&prompt), &sites).cache;
     let donors = Donors::from([(Donor::Clean, clean)]);
-    let measured = |model: &Gpt2, conditions: &[Condition]| {
+    let measured = |model: &Transformer, conditions: &[Condition]| {
         let ctx = AnalysisCtx::unwatched();
         let found = sweep(&lab(model, &prompt, &ctx), conditions, &donors, &mut |_| ()).unwrap();
         readings(&found, Metric::Logit)

@@ -28,7 +28,7 @@ use factscope::analysis::{
     Positions, steering,
 };
 use factscope::intervention::{NoiseRng, Site};
-use factscope::model::{Gpt2, Processing, ProcessingStep};
+use factscope::model::{Processing, ProcessingStep, Transformer};
 use factscope::task::{Cancelled, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 use factscope::worker::Engine;
@@ -67,11 +67,11 @@ fn processings() -> Vec<Processing> {
     all
 }
 
-fn processed(processing: &Processing) -> Gpt2 {
+fn processed(processing: &Processing) -> Transformer {
     load(&fixture("tiny")).process(processing, &TaskCtx::unwatched()).unwrap()
 }
 
-fn log_probs(model: &Gpt2, ids: &[u32]) -> Vec<f32> {
+fn log_probs(model: &Transformer, ids: &[u32]) -> Vec<f32> {
     let logits = logits(&model.run_clean(ids, &BTreeSet::new()));
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = logits.iter().map(|it| (it - max).exp()).sum();
@@ -392,7 +392,7 @@ fn processing_changes_no_probability_and_no_pattern() {
     let raw = load(&fixture("tiny"));
     let prompt = paris();
     let patterns: BTreeSet<Site> = (0..N_LAYERS).map(Site::Pattern).collect();
-    let seen = |model: &Gpt2| {
+    let seen = |model: &Transformer| {
         let cache = model.run_clean(&prompt.ids, &patterns).cache;
         patterns.iter().flat_map(|&site| cache.activation(site).values).collect::<Vec<f32>>()
     };
@@ -404,7 +404,7 @@ fn processing_changes_no_probability_and_no_pattern() {
         assert_close(&seen(&model), &seen(&raw), 1e-5, &what);
         // Twice is once.
         let twice = model.clone().process(&processing, &TaskCtx::unwatched()).unwrap();
-        let outputs = |model: &Gpt2| logits(&model.run_clean(&prompt.ids, &BTreeSet::new()));
+        let outputs = |model: &Transformer| logits(&model.run_clean(&prompt.ids, &BTreeSet::new()));
         assert_close(&outputs(&twice), &outputs(&model), LOGIT, &what);
     }
 }
@@ -473,7 +473,7 @@ fn centred_weights_write_with_mean_zero_and_centred_logits_have_mean_zero() {
                 | Site::ResidPost(_)
         )
     };
-    let largest_mean = |model: &Gpt2| -> f32 {
+    let largest_mean = |model: &Transformer| -> f32 {
         let cache = model.run_clean(&prompt.ids, &sites).cache;
         let d_model = model.config.d_model;
         let means = sites.iter().filter(|it| is_written(it)).flat_map(|&site| {
@@ -487,7 +487,7 @@ fn centred_weights_write_with_mean_zero_and_centred_logits_have_mean_zero() {
     assert!(largest_mean(&centred) < 1e-5);
     assert!(largest_mean(&load(&fixture("tiny"))) > 0.01);
 
-    let mean_logit = |model: &Gpt2| -> f32 {
+    let mean_logit = |model: &Transformer| -> f32 {
         let logits = logits(&model.run_clean(&prompt.ids, &BTreeSet::new()));
         (logits.iter().sum::<f32>() / logits.len() as f32).abs()
     };

@@ -22,8 +22,8 @@ use factscope::intervention::{
     Condition, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
 use factscope::model::{
-    Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, Donors, Gpt2, Gpt2Config,
-    Unembedding, adapters, self_test, write_random_checkpoint,
+    Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, Donors, ModelConfig,
+    Transformer, Unembedding, adapters, self_test, write_random_checkpoint,
 };
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
@@ -80,13 +80,14 @@ fn an_adapter_computes_what_the_cpu_computes() {
     let start = Instant::now();
     let (cpu, model) = (load(&fixture("tiny")), load_on(&fixture("tiny"), &device));
     let prompt = prompt("Paris is the capital of", "Paris", Some("the"));
-    let of = |model: &Gpt2| logits(&model.run_clean(&prompt.ids, &SiteSet::new()));
+    let of = |model: &Transformer| logits(&model.run_clean(&prompt.ids, &SiteSet::new()));
     assert_close(&of(&model), &of(&cpu), LOGIT, "logits");
     println!("logits: {:.1} s", start.elapsed().as_secs_f64());
 
     let start = Instant::now();
     let spec = trace_spec(Component::Mlp, 2, 2);
-    let trace = |model: &Gpt2| spec.run(&lab(model, &prompt, &AnalysisCtx::unwatched())).unwrap();
+    let trace =
+        |model: &Transformer| spec.run(&lab(model, &prompt, &AnalysisCtx::unwatched())).unwrap();
     let probs = |trace: &CausalTrace| -> Vec<f32> {
         let cells = trace.restored.values().iter().chain([&trace.corrupted]);
         cells.map(|cell| Measurement::mean(cell, Metric::Prob).unwrap()).collect()
@@ -176,7 +177,7 @@ fn a_pass_that_a_device_cannot_take_goes_on_in_halves() {
         return; // A real adapter takes more than this test could ask for.
     };
     let dir = tempfile::tempdir().unwrap();
-    let config = Gpt2Config {
+    let config = ModelConfig {
         n_layers: 1,
         n_heads: 1,
         d_model: 8,
@@ -199,7 +200,7 @@ fn a_pass_that_a_device_cannot_take_goes_on_in_halves() {
         .map(|nth| vec![Intervention::at(Site::Embed, Span::All, Edit::AddNoise(noise(nth)))])
         .collect();
     let prompt = TokenizedPrompt { ids: vec![5, 6], ..prompt("Paris is", "Paris", Some("the")) };
-    let probs = |model: &Gpt2| -> Vec<f32> {
+    let probs = |model: &Transformer| -> Vec<f32> {
         let ctx = AnalysisCtx { reuse: Reuse::Off, ..AnalysisCtx::unwatched() };
         let found =
             sweep(&lab(model, &prompt, &ctx), &conditions, &Donors::new(), &mut |_| ()).unwrap();

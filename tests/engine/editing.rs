@@ -104,7 +104,7 @@ fn an_edit_writes_the_value_at_the_key_and_raises_the_answer() {
     let model = load(&fixture("tiny"));
     let changed = update.apply(&model);
     let sites = SiteSet::from([Site::MlpPost(LAYER), Site::MlpOut(LAYER)]);
-    let at = |model: &factscope::model::Gpt2, site: Site| {
+    let at = |model: &factscope::model::Transformer, site: Site| {
         let Context { ids, subject_last } = context(&paris());
         let values = model.run_clean(&ids, &sites).cache.activation(site).values;
         let width = values.len() / ids.len();

@@ -18,7 +18,7 @@ use factscope::intervention::{
     Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
 use factscope::model::{
-    ActivationCache, Backward, BatchRow, Donors, Dropped, Gpt2Config, Objective,
+    ActivationCache, Backward, BatchRow, Donors, Dropped, ModelConfig, Objective,
 };
 use factscope::tokens::TokenizedPrompt;
 
@@ -337,8 +337,8 @@ fn edges(
 
 #[test]
 fn gpt2_large_has_as_many_edges_as_in_eap_ig() {
-    assert_eq!(n_edges(&Gpt2Config::LARGE), 810_703);
-    assert_eq!(n_edges(&Gpt2Config::SMALL), 32_491);
+    assert_eq!(n_edges(&ModelConfig::LARGE), 810_703);
+    assert_eq!(n_edges(&ModelConfig::SMALL), 32_491);
 }
 
 /// What leaves a part adds up to what the part does: the score of an output is along its gradient.

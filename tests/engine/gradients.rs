@@ -10,7 +10,7 @@ use factscope::analysis::{
 };
 use factscope::intervention::{Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span};
 use factscope::model::{
-    Backward, BatchRow, ComputeDevice, Donors, Dropped, Gpt2, Objective, Request, Run,
+    Backward, BatchRow, ComputeDevice, Donors, Dropped, Objective, Request, Run, Transformer,
 };
 use factscope::task::Cancelled;
 use factscope::tokens::TokenizedPrompt;
@@ -53,7 +53,7 @@ fn objective_of(objective: Objective<'_>, logits: &[f32]) -> f64 {
 }
 
 /// A run that can be gone back through, with all its activations.
-fn whole_run(model: &Gpt2, rows: &[BatchRow<'_>]) -> Run {
+fn whole_run(model: &Transformer, rows: &[BatchRow<'_>]) -> Run {
     let n_layers = model.config.n_layers;
     let sites = Site::all(n_layers).union(&Backward::sites(n_layers)).copied().collect();
     run(model, rows, &Donors::new(), &sites)
@@ -61,7 +61,7 @@ fn whole_run(model: &Gpt2, rows: &[BatchRow<'_>]) -> Run {
 
 /// `[batch, pos, head, width]`, flat, from `first_pos` on.
 fn gradients(
-    model: &Gpt2,
+    model: &Transformer,
     run: &Run,
     objective: Objective<'_>,
     first_pos: usize,
@@ -243,7 +243,7 @@ fn a_vocabulary_in_pieces_has_the_same_gradients() {
     let device = ComputeDevice { max_binding_bytes: Some(32 * 4 * 200), ..ComputeDevice::cpu() };
     let split = load_on(&fixture("tiny"), &device);
     assert_eq!(split.n_vocabulary_shards(), 4);
-    let of = |model: &Gpt2, objective| {
+    let of = |model: &Transformer, objective| {
         let run = whole_run(model, &[BatchRow::new(&IDS, &[])]);
         gradients(model, &run, objective, 0, Site::Embed)
     };

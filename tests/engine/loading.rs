@@ -10,7 +10,9 @@ use std::sync::Arc;
 use factscope::analysis::ablation::{self, Part, Replacement};
 use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Positions, prediction};
 use factscope::intervention::SiteSet;
-use factscope::model::{Checkpoint, ComputeDevice, Gpt2, Gpt2Config, LoadError, Unembedding};
+use factscope::model::{
+    Checkpoint, ComputeDevice, LoadError, ModelConfig, Transformer, Unembedding,
+};
 use factscope::task::{CancelToken, Progress, TaskCtx};
 use factscope::worker::{DeviceChoice, Engine};
 use half::{bf16, f16};
@@ -179,15 +181,15 @@ fn configurations_of_other_models_are_refused() {
 
 #[test]
 fn the_released_sizes_have_the_published_parameter_counts() {
-    assert_eq!(Gpt2Config::SMALL.n_params(), 124_439_808);
-    assert_eq!(Gpt2Config::LARGE.n_params(), 774_030_080);
-    assert_eq!(Gpt2Config::XL.n_params(), 1_557_611_200);
+    assert_eq!(ModelConfig::SMALL.n_params(), 124_439_808);
+    assert_eq!(ModelConfig::LARGE.n_params(), 774_030_080);
+    assert_eq!(ModelConfig::XL.n_params(), 1_557_611_200);
 }
 
 #[test]
 fn a_config_survives_its_own_json() {
-    let config = Gpt2Config { unembedding: Unembedding::Separate, ..Gpt2Config::MEDIUM };
-    assert_eq!(Gpt2Config::from_json(&config.to_json()), Ok(config));
+    let config = ModelConfig { unembedding: Unembedding::Separate, ..ModelConfig::MEDIUM };
+    assert_eq!(ModelConfig::from_json(&config.to_json()), Ok(config));
 }
 
 #[test]
@@ -276,7 +278,7 @@ fn numbers_that_are_none_are_named_by_tensor_and_place() {
         let says = [&value.to_string(), &format!("`{name}`"), &place, WEIGHTS];
         let checkpoint = Arc::new(Checkpoint::open(dir.path()).unwrap());
         let cpu = ComputeDevice::cpu();
-        let refused = Gpt2::load(&checkpoint, &cpu, &TaskCtx::unwatched()).unwrap_err();
+        let refused = Transformer::load(&checkpoint, &cpu, &TaskCtx::unwatched()).unwrap_err();
         check_says(dir.path(), &refused.to_string(), &says);
 
         // A mapped file is open before its numbers were looked at; no result is told before.
@@ -583,13 +585,13 @@ fn opening_can_be_cancelled_and_reports_its_progress() {
     let report = |progress: Progress| seen.borrow_mut().push(progress);
     let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
     let device = ComputeDevice::cpu();
-    Gpt2::load(&checkpoint, &device, &ctx).unwrap();
+    Transformer::load(&checkpoint, &device, &ctx).unwrap();
     let seen = seen.take();
     assert!(seen.iter().all(|it| it.total == checkpoint.config.n_params() && it.done < it.total));
     assert!(seen.is_sorted_by_key(|it| it.done) && seen.len() > 40);
 
     ctx.cancel.cancel();
-    let result = Gpt2::load(&checkpoint, &device, &ctx);
+    let result = Transformer::load(&checkpoint, &device, &ctx);
     assert!(matches!(result, Err(LoadError::Cancelled(_))));
     assert!(checkpoint.sha256(&ctx).is_err());
 }

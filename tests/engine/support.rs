@@ -8,7 +8,7 @@ use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel
 use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Lab, Reuse};
 use factscope::facts::Fact;
 use factscope::intervention::{Condition, NoiseRng, SiteSet};
-use factscope::model::{BatchRow, Checkpoint, ComputeDevice, Donors, Gpt2, Request, Run};
+use factscope::model::{BatchRow, Checkpoint, ComputeDevice, Donors, Request, Run, Transformer};
 use factscope::task::{CancelToken, Cancelled, Progress, TaskCtx};
 use factscope::tokens::{Answer, Bos, TokenizedPrompt, Tokenizer};
 use factscope::worker::{DeviceChoice, Engine};
@@ -18,12 +18,12 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
-pub fn load_on(dir: &Path, device: &ComputeDevice) -> Gpt2 {
+pub fn load_on(dir: &Path, device: &ComputeDevice) -> Transformer {
     let checkpoint = Arc::new(Checkpoint::open(dir).unwrap());
-    Gpt2::load(&checkpoint, device, &TaskCtx::unwatched()).unwrap()
+    Transformer::load(&checkpoint, device, &TaskCtx::unwatched()).unwrap()
 }
 
-pub fn load(dir: &Path) -> Gpt2 {
+pub fn load(dir: &Path) -> Transformer {
     load_on(dir, &ComputeDevice::cpu())
 }
 
@@ -32,7 +32,11 @@ pub fn engine(name: &str) -> Engine {
 }
 
 /// What a method is run on, without an engine around it.
-pub fn lab<'a>(model: &'a Gpt2, prompt: &'a TokenizedPrompt, ctx: &'a AnalysisCtx<'a>) -> Lab<'a> {
+pub fn lab<'a>(
+    model: &'a Transformer,
+    prompt: &'a TokenizedPrompt,
+    ctx: &'a AnalysisCtx<'a>,
+) -> Lab<'a> {
     Lab { model, prompt, ctx }
 }
 
@@ -138,13 +142,18 @@ pub fn assert_watched(engine: &Engine, prompt: &TokenizedPrompt, spec: &Analysis
 }
 
 /// Logits of the last position of each row, and the run itself.
-pub fn run(model: &Gpt2, rows: &[BatchRow<'_>], donors: &Donors, capture: &SiteSet) -> Run {
+pub fn run(model: &Transformer, rows: &[BatchRow<'_>], donors: &Donors, capture: &SiteSet) -> Run {
     let request = Request { rows, donors, capture, past: None, n_read: 1 };
     model.run(&request, &mut |_| Ok(())).unwrap()
 }
 
 /// One row under a condition, with nothing kept.
-pub fn logits_under(model: &Gpt2, ids: &[u32], condition: &Condition, donors: &Donors) -> Vec<f32> {
+pub fn logits_under(
+    model: &Transformer,
+    ids: &[u32],
+    condition: &Condition,
+    donors: &Donors,
+) -> Vec<f32> {
     logits(&run(model, &[BatchRow::new(ids, condition)], donors, &SiteSet::new()))
 }
 

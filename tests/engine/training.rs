@@ -2,13 +2,13 @@
 
 use factscope::builtin;
 use factscope::facts::Dataset;
-use factscope::model::{Checkpoint, Gpt2Config, Unembedding};
+use factscope::model::{Checkpoint, ModelConfig, Unembedding};
 use factscope::tokens::Tokenizer;
 use factscope::training::{Corpus, Lesson, Round, Spec, Split, Trainer, Trains};
 
 use super::builtin_models::{share, split};
 
-const CONFIG: Gpt2Config = Gpt2Config {
+const CONFIG: ModelConfig = ModelConfig {
     n_layers: 2,
     n_heads: 2,
     d_model: 16,
@@ -37,7 +37,7 @@ fn a_resumed_run_equals_the_uninterrupted_one() {
     let corpus = Corpus::new(&dataset.records, &tokenizer).unwrap();
     let (taught, _) = corpus.divide(&split(&dataset, 3));
     let round = Round::whole(&SPEC, taught);
-    let config = Gpt2Config { d_vocab: tokenizer.n_vocab(), ..CONFIG };
+    let config = ModelConfig { d_vocab: tokenizer.n_vocab(), ..CONFIG };
     let bos = tokenizer.bos().unwrap();
 
     let mut whole = Trainer::new(config, SPEC, bos);
@@ -79,7 +79,7 @@ fn a_planted_fact_changes_one_mlp_and_nothing_else() {
         assert_eq!(dataset.records[it.fact].answers(it.direction).len(), 1);
     }
 
-    let config = Gpt2Config { d_vocab: tokenizer.n_vocab(), ..CONFIG };
+    let config = ModelConfig { d_vocab: tokenizer.n_vocab(), ..CONFIG };
     let spec = Spec { plants: true, ..SPEC };
     let mut trainer = Trainer::new(config, spec, tokenizer.bos().unwrap());
     let before = trainer.tensors();

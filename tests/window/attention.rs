@@ -6,7 +6,7 @@ use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::attention::Weighting;
 use factscope::analysis::edge_cut::EdgeCut;
 use factscope::analysis::{AnalysisResult, AnalysisSpec};
-use factscope::model::Gpt2Config;
+use factscope::model::ModelConfig;
 use factscope::ui::App;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
@@ -72,11 +72,11 @@ fn lines_say_what_the_picked_token_looks_at() {
 #[test]
 fn all_layers_are_asked_for_up_to_64_tokens() {
     let layers =
-        |config: &Gpt2Config, n_pos| attention_spec(config, n_pos, 7, Weighting::Pattern).layers;
-    let xl = Gpt2Config { n_layers: 48, n_heads: 25, ..Gpt2Config::LARGE };
+        |config: &ModelConfig, n_pos| attention_spec(config, n_pos, 7, Weighting::Pattern).layers;
+    let xl = ModelConfig { n_layers: 48, n_heads: 25, ..ModelConfig::LARGE };
     assert_eq!(layers(&xl, 64), 0..48);
     assert_eq!(layers(&xl, 65), 7..8);
-    assert_eq!(layers(&Gpt2Config::LARGE, 64), 0..36);
+    assert_eq!(layers(&ModelConfig::LARGE, 64), 0..36);
 }
 
 impl Window {

@@ -6,7 +6,7 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::{Rect, Vec2, vec2};
 use egui_kittest::Node;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use factscope::model::{Gpt2Config, write_random_checkpoint};
+use factscope::model::{ModelConfig, write_random_checkpoint};
 use factscope::task::TaskCtx;
 use factscope::tokens::{GPT2_MERGES, gpt2_vocabulary};
 use factscope::ui::Options;
@@ -138,13 +138,13 @@ fn everything_of_every_view_is_in_sight_or_can_be_scrolled_to() {
 
 /// A model that reads long prompts: small, with random weights.
 fn long_context(dir: &std::path::Path) {
-    let config = Gpt2Config {
+    let config = ModelConfig {
         n_layers: 12,
         n_heads: 12,
         d_model: 48,
         d_mlp: 96,
         n_ctx: 512,
-        ..Gpt2Config::LARGE
+        ..ModelConfig::LARGE
     };
     write_random_checkpoint(&config, 0, dir, &TaskCtx::unwatched()).unwrap();
     let vocabulary = gpt2_vocabulary(GPT2_MERGES).unwrap();

@@ -16,7 +16,7 @@ use crate::analysis::logit_attribution::{Component, Contribution, Parts, contrib
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisError, Lab, Method, donors};
 use crate::intervention::{Condition, Edit, Intervention, Noise, NoiseRng, Site, Span};
-use crate::model::{BatchRow, Gpt2};
+use crate::model::{BatchRow, Transformer};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -157,7 +157,7 @@ struct Corrupted {
 }
 
 fn corrupted(
-    model: &Gpt2,
+    model: &Transformer,
     prompt: &TokenizedPrompt,
     second: &SecondRun,
 ) -> Result<Corrupted, AnalysisError> {

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisError, Lab, Method, Needs};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, Gpt2};
+use crate::model::{ActivationCache, Transformer};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -186,7 +186,7 @@ impl Method for Spec {
 
 /// Adds the edges into the residual stream after a layer's attention.
 fn attention_edges(
-    model: &Gpt2,
+    model: &Transformer,
     cache: &ActivationCache,
     layer: usize,
     n_pos: usize,

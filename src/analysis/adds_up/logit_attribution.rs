@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::logit_split::{LogitSplit, at_end};
 use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, Gpt2, LogitDirection};
+use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -156,7 +156,7 @@ pub(super) fn in_layer(by: Parts, layer: usize) -> Vec<Site> {
 
 /// What each component wrote along a direction at the last position.
 pub(in crate::analysis) fn contributions(
-    model: &Gpt2,
+    model: &Transformer,
     cache: &ActivationCache,
     by: Parts,
     direction: &LogitDirection,

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, Lab};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, Gpt2, LogitDirection, Run};
+use crate::model::{ActivationCache, LogitDirection, Run, Transformer};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -68,7 +68,7 @@ pub(in crate::analysis) struct SplitTokens {
 
 impl SplitTokens {
     /// The tokens of a prompt, which is checked for the model.
-    pub fn new(model: &Gpt2, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
+    pub fn new(model: &Transformer, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
         let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?.first();
         let foil = prompt.foil.as_ref().map(|foil| foil.first());
         check_ids(model, &prompt.ids, [answer].into_iter().chain(foil))?;
@@ -77,7 +77,7 @@ impl SplitTokens {
 
     /// The direction that reads the logit at the last position of a run that kept its final
     /// residual stream.
-    pub fn direction(self, model: &Gpt2, cache: &ActivationCache) -> LogitDirection {
+    pub fn direction(self, model: &Transformer, cache: &ActivationCache) -> LogitDirection {
         let resid = at_end(cache, Site::ResidPost(model.config.n_layers - 1));
         model.logit_direction(resid, self.answer, self.foil)
     }

@@ -23,7 +23,7 @@ use crate::analysis::error::index_below;
 use crate::analysis::logit_attribution::{Component, Parts, in_layer};
 use crate::analysis::{AnalysisError, Grid, Lab, Method};
 use crate::intervention::Site;
-use crate::model::{ActivationCache, Gpt2, LogitDirection};
+use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +117,7 @@ impl Method for Spec {
 /// The components of the residual stream before a layer, and what each writes along a direction.
 /// `[1, pos]` each
 fn split(
-    model: &Gpt2,
+    model: &Transformer,
     cache: &ActivationCache,
     Spec { layer, by, .. }: Spec,
     into: &LogitDirection,

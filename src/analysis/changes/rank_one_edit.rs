@@ -26,7 +26,9 @@ use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs, donors,
 };
 use crate::intervention::{Site, SiteSet, Span};
-use crate::model::{Backward, BatchRow, Dropped, Gpt2, Objective, Run, SecondMoment, ask_tokens};
+use crate::model::{
+    Backward, BatchRow, Dropped, Objective, Run, SecondMoment, Transformer, ask_tokens,
+};
 use crate::task::{Cancelled, Progress};
 use crate::tokens::{Answer, TokenizedPrompt};
 
@@ -244,7 +246,7 @@ impl Default for Descent {
 }
 
 impl Spec {
-    fn check(&self, model: &Gpt2) -> Result<(), AnalysisError> {
+    fn check(&self, model: &Transformer) -> Result<(), AnalysisError> {
         let n_layers = model.config.n_layers;
         index_below("layer", self.layer, n_layers)?;
         at_least_one("the number of texts with the subject", self.contexts.len())?;
@@ -336,7 +338,7 @@ impl Method for Spec {
 }
 
 impl Update {
-    pub fn apply(&self, model: &Gpt2) -> Gpt2 {
+    pub fn apply(&self, model: &Transformer) -> Transformer {
         model.with_rank_one(self.layer, &self.left, &self.right)
     }
 }
@@ -344,7 +346,7 @@ impl Update {
 /// The search for the value, and the change of the matrix. `on_step` is called with all steps so
 /// far.
 pub fn update(
-    model: &Gpt2,
+    model: &Transformer,
     spec: &Spec,
     ctx: &AnalysisCtx<'_>,
     on_step: &mut dyn FnMut(&[Step]),
@@ -403,7 +405,7 @@ pub fn update(
 /// The steps of the search, and the vector that is added to the value, `[d_model]`, so that the
 /// model says the new answer.
 fn descend(
-    model: &Gpt2,
+    model: &Transformer,
     spec: &Spec,
     value_norm: f64,
     ctx: &AnalysisCtx<'_>,
@@ -490,14 +492,14 @@ fn descend(
 }
 
 /// The sites that a run must keep for gradients back to the MLP of a layer.
-fn sites_back_to(model: &Gpt2, layer: usize) -> SiteSet {
+fn sites_back_to(model: &Transformer, layer: usize) -> SiteSet {
     let sites = Backward::sites(model.config.n_layers).into_iter();
     let last = Site::ResidPost(model.config.n_layers - 1);
     sites.filter(|site| *site == last || site.layer().is_some_and(|it| it > layer)).collect()
 }
 
 fn forward(
-    model: &Gpt2,
+    model: &Transformer,
     texts: &[&[u32]],
     capture: &SiteSet,
     n_read: usize,
@@ -509,7 +511,7 @@ fn forward(
 
 /// The gradient at the output of a layer's MLP at one position, summed over rows. `[d_model]`
 fn back(
-    model: &Gpt2,
+    model: &Transformer,
     run: &Run,
     objective: Objective<'_>,
     layer: usize,

@@ -14,7 +14,7 @@ use crate::analysis::prediction::{self, Prediction};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method, ModelEdit, Positions, donors};
 use crate::intervention::{Site, SiteSet, Span};
-use crate::model::Gpt2;
+use crate::model::Transformer;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,7 +64,11 @@ pub struct Steering {
 }
 
 /// The vector that is added. `[d_model]`
-pub fn vector(model: &Gpt2, spec: &Spec, ctx: &AnalysisCtx<'_>) -> Result<Vec<f32>, AnalysisError> {
+pub fn vector(
+    model: &Transformer,
+    spec: &Spec,
+    ctx: &AnalysisCtx<'_>,
+) -> Result<Vec<f32>, AnalysisError> {
     let n_layers = model.config.n_layers;
     index_below("layer", spec.layer, n_layers)?;
     if !spec.scale.is_finite() {
@@ -86,7 +90,7 @@ pub fn vector(model: &Gpt2, spec: &Spec, ctx: &AnalysisCtx<'_>) -> Result<Vec<f3
 
 /// The residual stream after a layer, at the last token. `[d_model]`
 fn at_end(
-    model: &Gpt2,
+    model: &Transformer,
     ids: &[u32],
     layer: usize,
     ctx: &AnalysisCtx<'_>,
@@ -99,10 +103,10 @@ fn at_end(
 
 /// A copy of the model that is steered at these positions of a prompt.
 pub fn steered(
-    model: &Gpt2,
+    model: &Transformer,
     prompt: &TokenizedPrompt,
     (layer, positions, vector): (usize, &Positions, &[f32]),
-) -> Result<Gpt2, AnalysisError> {
+) -> Result<Transformer, AnalysisError> {
     if *positions == Positions::All {
         return Ok(model.with_addition(layer, Span::All, vector));
     }

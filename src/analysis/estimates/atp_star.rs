@@ -27,7 +27,7 @@ use crate::analysis::{
     AnalysisError, AnalysisResult, Correlation, Grid, Lab, Measurement, Method, Metric,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{ActivationCache, Backward, Donors, Dropped, Gpt2, Reference};
+use crate::model::{ActivationCache, Backward, Donors, Dropped, Reference, Transformer};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -373,7 +373,7 @@ fn no_future(
 struct Sums(Vec<Vec<[f64; 3]>>);
 
 impl Sums {
-    fn new(model: &Gpt2, extent: &Extent) -> Self {
+    fn new(model: &Transformer, extent: &Extent) -> Self {
         let of = |node: Node| {
             let n_heads = if node == Node::Mlp { 1 } else { model.config.n_heads };
             vec![[0.0; 3]; extent.n_layers * n_heads * extent.n_changed()]

@@ -32,8 +32,8 @@ use crate::analysis::{
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
-    ActivationCache, Backward, BatchRow, Between, DirectPaths, Donors, Dropped, Gpt2, Gpt2Config,
-    Run,
+    ActivationCache, Backward, BatchRow, Between, DirectPaths, Donors, Dropped, ModelConfig, Run,
+    Transformer,
 };
 use crate::task::Cancelled;
 use crate::tokens::TokenizedPrompt;
@@ -111,7 +111,7 @@ pub struct Edge {
 }
 
 /// How many edges a model has.
-pub fn n_edges(config: &Gpt2Config) -> usize {
+pub fn n_edges(config: &ModelConfig) -> usize {
     Scores::new(config).blocks.iter().map(|it| it.values.len()).sum()
 }
 
@@ -224,7 +224,7 @@ impl Method for Spec {
 /// The change of what each sender writes, in the order of [`Sender::all`], at positions from
 /// `first_pos` on. `[sender, pos * d_model]`
 fn changes(
-    model: &Gpt2,
+    model: &Transformer,
     clean: &ActivationCache,
     corrupted: &ActivationCache,
     first_pos: usize,
@@ -294,7 +294,7 @@ struct Block {
 }
 
 impl Scores {
-    fn new(config: &Gpt2Config) -> Self {
+    fn new(config: &ModelConfig) -> Self {
         let n_heads = config.n_heads;
         let block = |n_senders: usize, n_readers: usize| {
             let values = vec![0.0; n_senders * n_readers];
@@ -350,7 +350,7 @@ impl Scores {
     }
 
     /// The score of each component, summed over the edges that leave it.
-    fn of_parts(&self, config: &Gpt2Config, scale: f64) -> (f32, Grid<f32>, Vec<f32>) {
+    fn of_parts(&self, config: &ModelConfig, scale: f64) -> (f32, Grid<f32>, Vec<f32>) {
         let mut sums = vec![0.0; Sender::all(config.n_layers, config.n_heads).count()];
         for block in &self.blocks {
             for (sum, readers) in sums.iter_mut().zip(block.values.chunks(block.n_readers)) {
@@ -366,7 +366,7 @@ impl Scores {
 
     /// The edges with the largest absolute scores, largest first, and equal ones in the order of
     /// writing.
-    fn largest(&self, n: usize, config: &Gpt2Config, scale: f64) -> Vec<Edge> {
+    fn largest(&self, n: usize, config: &ModelConfig, scale: f64) -> Vec<Edge> {
         let senders: Vec<Sender> = Sender::all(config.n_layers, config.n_heads).collect();
         let mut kept = BinaryHeap::with_capacity(n + 1);
         for (nth, block) in self.blocks.iter().enumerate() {

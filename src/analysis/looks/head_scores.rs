@@ -16,7 +16,7 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs};
 use crate::intervention::{Site, SiteSet};
-use crate::model::Gpt2;
+use crate::model::Transformer;
 use crate::task::Progress;
 use crate::tokens::{Bos, TokenizedPrompt};
 
@@ -147,7 +147,7 @@ impl Method for Spec {
     }
 }
 
-fn random_sequences(model: &Gpt2, prompt: &TokenizedPrompt, spec: Spec) -> Vec<Vec<u32>> {
+fn random_sequences(model: &Transformer, prompt: &TokenizedPrompt, spec: Spec) -> Vec<Vec<u32>> {
     let mut rng = ChaCha8Rng::seed_from_u64(u64::from(spec.seed));
     let bos = (prompt.bos == Bos::On).then(|| prompt.ids[0]);
     let sequence = |_| {
@@ -159,7 +159,7 @@ fn random_sequences(model: &Gpt2, prompt: &TokenizedPrompt, spec: Spec) -> Vec<V
 }
 
 /// Calls `see` with the number of every head, layer by layer, and its pattern `[query, key]`.
-fn each_pattern(model: &Gpt2, ids: &[u32], mut see: impl FnMut(usize, &[f32])) {
+fn each_pattern(model: &Transformer, ids: &[u32], mut see: impl FnMut(usize, &[f32])) {
     let (n_layers, n_heads) = (model.config.n_layers, model.config.n_heads);
     let square = ids.len() * ids.len();
     let at_once = (MAX_WEIGHTS / (n_heads * square)).clamp(1, n_layers);

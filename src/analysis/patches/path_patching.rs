@@ -24,7 +24,7 @@ use crate::analysis::{
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 pub use crate::model::Between;
-use crate::model::{ActivationCache, DirectPaths, Donors, Gpt2, Gpt2Config, Reference};
+use crate::model::{ActivationCache, DirectPaths, Donors, ModelConfig, Reference, Transformer};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,7 +146,7 @@ impl Method for Spec {
 }
 
 /// Checks that the model has a receiver.
-fn check(receiver: Receiver, config: &Gpt2Config) -> Result<(), AnalysisError> {
+fn check(receiver: Receiver, config: &ModelConfig) -> Result<(), AnalysisError> {
     match receiver {
         Receiver::Head { layer, head, .. } => {
             index_below("layer", layer, config.n_layers)?;
@@ -171,7 +171,7 @@ impl Spec {
 
 /// The paths of one map.
 struct Paths<'a> {
-    model: &'a Gpt2,
+    model: &'a Transformer,
     spec: &'a Spec,
     asked: &'a Asked,
 

@@ -9,12 +9,12 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::{Asked, batches, check_ids, row};
 use crate::analysis::{AnalysisCtx, AnalysisError};
 use crate::intervention::{Condition, Site, SiteSet};
-use crate::model::{ActivationCache, BatchRow, Donors, Gpt2, Request, Run};
+use crate::model::{ActivationCache, BatchRow, Donors, Request, Run, Transformer};
 use crate::task::{Cancelled, Progress};
 
 /// Runs several rows at once, and keeps `sites`.
 pub(in crate::analysis) fn run(
-    model: &Gpt2,
+    model: &Transformer,
     rows: &[BatchRow<'_>],
     sites: &SiteSet,
     n_read: usize,
@@ -26,7 +26,7 @@ pub(in crate::analysis) fn run(
 
 /// The clean run of a prompt, with the logits that predict the answer's tokens.
 pub(in crate::analysis) fn clean(
-    model: &Gpt2,
+    model: &Transformer,
     asked: &Asked,
     sites: &SiteSet,
     ctx: &AnalysisCtx<'_>,
@@ -36,7 +36,7 @@ pub(in crate::analysis) fn clean(
 
 /// The activations of a prompt under each condition.
 pub(in crate::analysis) fn under(
-    model: &Gpt2,
+    model: &Transformer,
     asked: &Asked,
     conditions: &[Condition],
     donors: &Donors,
@@ -58,7 +58,7 @@ pub(in crate::analysis) fn under(
 
 /// The activations of another prompt's clean run.
 pub(in crate::analysis) fn other(
-    model: &Gpt2,
+    model: &Transformer,
     ids: &[u32],
     sites: &SiteSet,
     ctx: &AnalysisCtx<'_>,
@@ -72,7 +72,7 @@ pub(in crate::analysis) fn other(
 const KEPT_BYTES: usize = 256 << 20;
 
 /// How many bytes are kept for each token. Attention scores would take more, but have no mean.
-fn bytes_of_token(model: &Gpt2, sites: &SiteSet) -> usize {
+fn bytes_of_token(model: &Transformer, sites: &SiteSet) -> usize {
     let width = |site: &Site| match site {
         Site::MlpPre(_) | Site::MlpPost(_) => model.config.d_mlp,
         _ => model.config.d_model,
@@ -86,7 +86,7 @@ fn bytes_of_token(model: &Gpt2, sites: &SiteSet) -> usize {
 /// their later tokens. First tokens are attention sinks whose activations are much larger (Xiao et
 /// al. 2023), so one mean over all tokens would describe none of them.
 pub(in crate::analysis) fn mean(
-    model: &Gpt2,
+    model: &Transformer,
     prompts: &[Vec<u32>],
     n_pos: usize,
     sites: &SiteSet,

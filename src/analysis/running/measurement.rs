@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{DeviceFailed, Gpt2, Reading, Readout, Reference, ask_tokens};
+use crate::model::{DeviceFailed, Reading, Readout, Reference, Transformer, ask_tokens};
 use crate::tokens::TokenizedPrompt;
 
 /// All metrics of a run's answer, read at once, so that a view can switch between them without
@@ -95,7 +95,7 @@ impl Measurement {
     ///
     /// If the prompt has no answer.
     pub fn read(
-        model: &Gpt2,
+        model: &Transformer,
         logits: &Tensor<3>,
         prompt: &TokenizedPrompt,
         clean: Option<&Reference>,

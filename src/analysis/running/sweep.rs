@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Measurement};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{
-    ActivationCache, BatchRow, DeviceFailed, Donors, Gpt2, Reading, Readout, Reference, Request,
-    Resume, Run,
+    ActivationCache, BatchRow, DeviceFailed, Donors, Reading, Readout, Reference, Request, Resume,
+    Run, Transformer,
 };
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
@@ -139,7 +139,7 @@ pub(in crate::analysis) fn sweep_beside(
 
 /// The state of a sweep.
 struct Sweep<'a> {
-    model: &'a Gpt2,
+    model: &'a Transformer,
     prompt: &'a TokenizedPrompt,
     asked: Asked,
 
@@ -410,7 +410,7 @@ fn halves(range: Range<usize>) -> [Range<usize>; 2] {
 pub(in crate::analysis) fn batches(
     n_rows: usize,
     n_pos: usize,
-    model: &Gpt2,
+    model: &Transformer,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
     let (d_model, d_mlp) = (model.config.d_model, model.config.d_mlp);
     // The residual stream, its normalized form, queries, keys, values, `z`, and the MLP's neurons.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, Needs};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, BatchRow, Donors, Gpt2, Request};
+use crate::model::{ActivationCache, BatchRow, Donors, Request, Transformer};
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
 
@@ -223,7 +223,7 @@ impl Method for Spec {
 
 /// The logits after these tokens, `[d_vocab]`, and the tokens' keys and values.
 fn step(
-    model: &Gpt2,
+    model: &Transformer,
     ids: &[u32],
     past: Option<&ActivationCache>,
     ctx: &AnalysisCtx<'_>,

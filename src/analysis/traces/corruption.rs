@@ -26,7 +26,7 @@ use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, Lab};
 use crate::intervention::{Edit, Intervention, Noise, NoiseRng, Site, Span};
 pub use crate::model::Closeness;
-use crate::model::Gpt2;
+use crate::model::Transformer;
 
 /// A way to corrupt the subject.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -344,7 +344,7 @@ impl NoiseLevel {
     ///
     /// The deviation of tokens is ROME's `collect_embedding_std`: unbiased, over all entries at once,
     /// without position embeddings.
-    pub fn std(&self, model: &Gpt2) -> Result<f64, AnalysisError> {
+    pub fn std(&self, model: &Transformer) -> Result<f64, AnalysisError> {
         match self {
             Self::Std(std) => Ok(*std),
             Self::Multiple { factor, tokens } => Ok(factor * Spread::of(model, tokens)?.std()),
@@ -353,7 +353,7 @@ impl NoiseLevel {
 
     /// The level as an unbiased standard deviation for each dimension, in embedding units.
     /// `[d_model]`
-    pub fn std_per_dimension(&self, model: &Gpt2) -> Result<Vec<f64>, AnalysisError> {
+    pub fn std_per_dimension(&self, model: &Transformer) -> Result<Vec<f64>, AnalysisError> {
         match self {
             Self::Multiple { factor, tokens } if tokens.len() > 1 => {
                 let stds = Spread::of(model, tokens)?.std_per_dimension();
@@ -382,7 +382,7 @@ struct Spread {
 }
 
 impl Spread {
-    fn of(model: &Gpt2, tokens: &[u32]) -> Result<Self, AnalysisError> {
+    fn of(model: &Transformer, tokens: &[u32]) -> Result<Self, AnalysisError> {
         at_least_one("the number of tokens noise is measured on", tokens.len())?;
         check_ids(model, &[], tokens.iter().copied())?;
         let d_model = model.config.d_model;
@@ -426,14 +426,14 @@ impl Spread {
 }
 
 /// The tokens that may be chosen, in order.
-fn allowed(model: &Gpt2, ctx: &AnalysisCtx<'_>) -> Result<Vec<u32>, AnalysisError> {
+fn allowed(model: &Transformer, ctx: &AnalysisCtx<'_>) -> Result<Vec<u32>, AnalysisError> {
     let mut ids = ctx.tokenizer.ok_or(AnalysisError::NoTokenizer)?.text_ids();
     ids.retain(|&id| (id as usize) < model.config.d_vocab);
     at_least_one("the number of tokens to choose from", ids.len())?;
     Ok(ids)
 }
 
-fn check_subject(model: &Gpt2, n_subject: usize, ids: &[u32]) -> Result<(), AnalysisError> {
+fn check_subject(model: &Transformer, n_subject: usize, ids: &[u32]) -> Result<(), AnalysisError> {
     if ids.len() != n_subject {
         return Err(AnalysisError::OtherCount { n_subject, n_other: ids.len() });
     }

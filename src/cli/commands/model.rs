@@ -11,7 +11,7 @@ use crate::cli::flags::choices;
 use crate::cli::flags::model::model_dir;
 use crate::cli::machine::Machine;
 use crate::cli::output::{Output, print};
-use crate::model::{Checkpoint, Gpt2Config, write_random_checkpoint};
+use crate::model::{Checkpoint, ModelConfig, write_random_checkpoint};
 use crate::tokens::{GPT2_MERGES, Tokenizer, gpt2_vocabulary};
 use crate::whole_file;
 
@@ -38,7 +38,7 @@ pub struct Info {
 pub struct Random {
     /// The member of the GPT-2 family
     #[arg(long, value_parser = choices(SIZES))]
-    config: Gpt2Config,
+    config: ModelConfig,
 
     /// The same seed gives the same file
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -49,11 +49,11 @@ pub struct Random {
     out: PathBuf,
 }
 
-const SIZES: [(&str, Gpt2Config); 4] = [
-    ("gpt2", Gpt2Config::SMALL),
-    ("gpt2-medium", Gpt2Config::MEDIUM),
-    ("gpt2-large", Gpt2Config::LARGE),
-    ("gpt2-xl", Gpt2Config::XL),
+const SIZES: [(&str, ModelConfig); 4] = [
+    ("gpt2", ModelConfig::SMALL),
+    ("gpt2-medium", ModelConfig::MEDIUM),
+    ("gpt2-large", ModelConfig::LARGE),
+    ("gpt2-xl", ModelConfig::XL),
 ];
 
 impl Model {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::machine::Machine;
 use crate::cli::progress::Bar;
 use crate::facts::{Catalogue, Dataset, Direction, Fact, Record};
-use crate::model::{Checkpoint, Gpt2Config, Unembedding};
+use crate::model::{Checkpoint, ModelConfig, Unembedding};
 use crate::task::Progress;
 use crate::tokens::Tokenizer;
 use crate::training::{
@@ -182,8 +182,8 @@ impl Train {
     }
 
     /// The split of a model that is trained anew.
-    fn config(&self, d_vocab: usize) -> Gpt2Config {
-        Gpt2Config {
+    fn config(&self, d_vocab: usize) -> ModelConfig {
+        ModelConfig {
             n_layers: self.layers,
             n_heads: self.heads,
             d_model: self.width,

@@ -16,7 +16,7 @@ use crate::tokens::Tokenizer;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 use crate::ui::studies::{About, Asks};
-use crate::worker::{Gpt2Config, JobId, Which};
+use crate::worker::{JobId, ModelConfig, Which};
 
 /// The views that show an answer to each chosen fact unasked, in the order they are asked for it:
 /// about one forward pass each.
@@ -244,7 +244,7 @@ impl State {
 
 /// All heads of all layers, or of one layer where all were too much at once.
 pub fn attention_spec(
-    config: &Gpt2Config,
+    config: &ModelConfig,
     n_pos: usize,
     layer: usize,
     weighting: Weighting,

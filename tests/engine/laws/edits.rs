@@ -6,7 +6,7 @@ use std::ops::Range;
 use factscope::intervention::{
     Condition, Donor, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
-use factscope::model::{BatchRow, Donors, Gpt2};
+use factscope::model::{BatchRow, Donors, Transformer};
 
 use crate::support::{assert_close, assert_far, fixture, load, logits, logits_under, run};
 
@@ -97,7 +97,7 @@ fn an_edit_changes_the_addressed_entries_and_no_other() {
 }
 
 /// The numbers that `noise(2.0, 1)` adds to so many entries.
-fn drawn(model: &Gpt2, ids: &[u32], len: usize) -> Vec<f32> {
+fn drawn(model: &Transformer, ids: &[u32], len: usize) -> Vec<f32> {
     // All `len` of them at one position of a site that is wide enough.
     let site = Site::MlpPre(0);
     assert!(len <= model.config.d_mlp * ids.len());

@@ -6,7 +6,7 @@ use factscope::analysis::{
 };
 use factscope::intervention::{Edit, Intervention, Site, SiteSet, Span};
 use factscope::model::{
-    ComputeDevice, Donors, Gpt2, Gpt2Config, Unembedding, write_random_checkpoint,
+    ComputeDevice, Donors, ModelConfig, Transformer, Unembedding, write_random_checkpoint,
 };
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
@@ -158,7 +158,7 @@ fn a_vocabulary_in_pieces_is_the_same_model() {
             let mut prompt = paris();
             prompt.foil = Some(answer_of(&[656]));
             let spec = logit_attribution::Spec { by: Parts::Heads };
-            let attribute = |model: &Gpt2| {
+            let attribute = |model: &Transformer| {
                 let ctx = AnalysisCtx::unwatched();
                 let it = spec.run(&lab(model, &prompt, &ctx));
                 it.unwrap().contributions.iter().map(|it| it.logit).collect::<Vec<_>>()
@@ -170,7 +170,7 @@ fn a_vocabulary_in_pieces_is_the_same_model() {
 
 #[test]
 fn a_written_random_model_is_the_one_made_in_memory() {
-    let config = Gpt2Config {
+    let config = ModelConfig {
         n_layers: 2,
         n_heads: 3,
         d_model: 24,
@@ -184,9 +184,9 @@ fn a_written_random_model_is_the_one_made_in_memory() {
     write_random_checkpoint(&config, 9, dir.path(), &TaskCtx::unwatched()).unwrap();
     let read = load(dir.path());
     assert_eq!(read.config, config);
-    let made = Gpt2::random(&config, 9, &ComputeDevice::cpu());
+    let made = Transformer::random(&config, 9, &ComputeDevice::cpu());
     let ids = [3, 1, 4, 1, 49, 0];
-    let of = |model: &Gpt2| logits(&model.run_clean(&ids, &SiteSet::new()));
+    let of = |model: &Transformer| logits(&model.run_clean(&ids, &SiteSet::new()));
     assert_close(&of(&read), &of(&made), 0.0, "the same seed");
-    assert_ne!(of(&made), of(&Gpt2::random(&config, 10, &ComputeDevice::cpu())));
+    assert_ne!(of(&made), of(&Transformer::random(&config, 10, &ComputeDevice::cpu())));
 }

@@ -11,7 +11,7 @@ use factscope::analysis::attention_knockout::{self, Edges};
 use factscope::analysis::causal_trace::{self, CausalTrace};
 use factscope::analysis::{Measurement, Positions, Reuse};
 use factscope::intervention::{Axes, Donor, Edit, Intervention, Noise, NoiseRng, Site, Span};
-use factscope::model::{ActivationCache, Donors, Gpt2};
+use factscope::model::{ActivationCache, Donors, Transformer};
 use factscope::tokens::TokenizedPrompt;
 
 use crate::support::{answer_of, assert_close, prompt, traced};
@@ -50,7 +50,7 @@ pub(super) fn copy_clean(site: Site) -> Intervention {
     Intervention::at(site, Span::All, edit)
 }
 
-pub(super) fn clean_donor(model: &Gpt2, ids: &[u32]) -> Donors {
+pub(super) fn clean_donor(model: &Transformer, ids: &[u32]) -> Donors {
     Donors::from([(Donor::Clean, model.run_clean(ids, &Site::all(N_LAYERS)).cache)])
 }
 

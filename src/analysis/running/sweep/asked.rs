@@ -2,7 +2,7 @@
 
 use crate::analysis::AnalysisError;
 use crate::intervention::Condition;
-use crate::model::{BatchRow, Gpt2};
+use crate::model::{BatchRow, Transformer};
 use crate::tokens::TokenizedPrompt;
 
 /// A prompt followed by all but the last token of its answer, so that one pass scores the whole
@@ -19,7 +19,7 @@ pub(in crate::analysis) struct Asked {
 }
 
 impl Asked {
-    pub fn new(model: &Gpt2, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
+    pub fn new(model: &Transformer, prompt: &TokenizedPrompt) -> Result<Self, AnalysisError> {
         let answer = prompt.answer.as_ref().ok_or(AnalysisError::NoAnswer)?;
         let appended = &answer.ids[..answer.ids.len() - 1];
         let ids = [prompt.ids.as_slice(), appended].concat();
@@ -32,7 +32,7 @@ impl Asked {
 /// Checks that the model can take a prompt, and that its vocabulary has the prompt's and these
 /// other tokens.
 pub(in crate::analysis) fn check_ids(
-    model: &Gpt2,
+    model: &Transformer,
     ids: &[u32],
     others: impl Iterator<Item = u32>,
 ) -> Result<(), AnalysisError> {

@@ -18,14 +18,14 @@ use super::indices::indices;
 use super::layers::{Affine, LayerNorm, gelu_new};
 use super::tap::Tap;
 use super::vocabulary::Vocabulary;
-use super::{ActivationCache, Gpt2Config, Traffic};
+use super::{ActivationCache, ModelConfig, Traffic};
 use crate::intervention::Site;
 use crate::task::Cancelled;
 
 /// A GPT-2 on a device. The fields of parameters have the released checkpoint's names.
 #[derive(Clone, Debug)]
-pub struct Gpt2 {
-    pub config: Gpt2Config,
+pub struct Transformer {
+    pub config: ModelConfig,
 
     /// Token embedding, and also the unembedding if `lm_head` is `None`.
     pub(super) wte: Vocabulary,
@@ -125,7 +125,7 @@ pub(super) struct Past<'a> {
     pub rows: &'a [usize],
 }
 
-impl Gpt2 {
+impl Transformer {
     pub fn device(&self) -> Device {
         self.wpe.device()
     }
