@@ -18,7 +18,7 @@ use crate::tokens::{Bos, TokenizedPrompt, Tokenizer};
 mod token_count {
     use serde::{Deserialize, Serialize};
 
-    use crate::analysis::{AnalysisError, Lab, Method};
+    use crate::analysis::{AnalysisError, Lab, Method, PromptOf};
     use crate::tokens::TokenizedPrompt;
 
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,13 +36,10 @@ mod token_count {
         type Found = TokenCount;
         const NAME: &'static str = "token count";
         const VERB: &'static str = "Counting";
+        const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
         fn run(&self, lab: &Lab<'_>) -> Result<TokenCount, AnalysisError> {
             Ok(TokenCount { prompt: lab.prompt.clone(), n: self.factor * lab.prompt.n_pos() })
-        }
-
-        fn prompt(found: &TokenCount) -> Option<&TokenizedPrompt> {
-            Some(&found.prompt)
         }
     }
 }

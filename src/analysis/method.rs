@@ -32,14 +32,12 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
     /// Whether the method is short whatever is asked of it, see [`Self::is_short`].
     const IS_SHORT: bool = false;
 
-    /// Runs the method. If it [needs an answer](Needs::Answer), the prompt has one.
-    fn run(&self, lab: &Lab<'_>) -> Result<Self::Found, AnalysisError>;
-
     /// The prompt that a result is about. `None` if it is about no prompt or several, or shows its
     /// prompt itself.
-    fn prompt(_found: &Self::Found) -> Option<&TokenizedPrompt> {
-        None
-    }
+    const PROMPT: PromptOf<Self> = None;
+
+    /// Runs the method. If it [needs an answer](Needs::Answer), the prompt has one.
+    fn run(&self, lab: &Lab<'_>) -> Result<Self::Found, AnalysisError>;
 
     /// Refuses a spec that cannot be carried out, before the model is run for it.
     fn check(&self) -> Result<(), AnalysisError> {
@@ -73,6 +71,9 @@ pub trait Method: Clone + PartialEq + Serialize + DeserializeOwned {
         Vec::new()
     }
 }
+
+/// Where the result of a method has its prompt.
+pub type PromptOf<M> = Option<fn(&<M as Method>::Found) -> &TokenizedPrompt>;
 
 /// What a method works on.
 #[derive(Clone, Copy)]
@@ -156,6 +157,14 @@ macro_rules! define_methods {
             $($method(<$module::Spec as $crate::analysis::Method>::Found),)*
         }
 
+        $(
+            impl From<$module::Spec> for AnalysisSpec {
+                fn from(spec: $module::Spec) -> Self {
+                    Self::$method(spec)
+                }
+            }
+        )*
+
         // In a block of its own, so that what the implementations use is not used by the caller.
         const _: () = {
             use $crate::analysis::causal_trace::CausalTrace;
@@ -212,7 +221,9 @@ macro_rules! define_methods {
 
                 /// The prompt that the result is about, if it is about one prompt.
                 pub fn prompt(&self) -> Option<&TokenizedPrompt> {
-                    match self { $(Self::$method(found) => $module::Spec::prompt(found),)* }
+                    Some(match self {
+                        $(Self::$method(found) => $module::Spec::PROMPT?(found),)*
+                    })
                 }
 
                 /// The traces that the result consists of.

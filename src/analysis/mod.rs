@@ -33,7 +33,7 @@ pub use error::AnalysisError;
 pub use estimates::*;
 pub use looks::*;
 pub use many::*;
-pub use method::{Lab, Method, Needs};
+pub use method::{Lab, Method, Needs, PromptOf};
 pub use patches::*;
 pub use removes::*;
 pub use running::*;

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::logit_split::SplitTokens;
-use crate::analysis::{AnalysisError, Grid, Lab, Method};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
@@ -53,6 +53,7 @@ impl Method for Spec {
     const NAME: &'static str = "accumulated residual";
     const VERB: &'static str = "Reading the layers";
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<AccumulatedResid, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -89,9 +90,5 @@ impl Method for Spec {
             labels: states.into_iter().map(|(label, _)| label).collect(),
             logits: Grid::new(n_pos, logits),
         })
-    }
-
-    fn prompt(found: &AccumulatedResid) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }

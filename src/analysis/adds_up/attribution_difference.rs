@@ -14,7 +14,7 @@ use crate::analysis::causal_trace::NoiseLevel;
 use crate::analysis::error::at_least_one;
 use crate::analysis::logit_attribution::{Component, Contribution, Parts, contributions, sites};
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Lab, Method, donors};
+use crate::analysis::{AnalysisError, Lab, Method, PromptOf, donors};
 use crate::intervention::{Condition, Edit, Intervention, Noise, NoiseRng, Site, Span};
 use crate::model::{BatchRow, Transformer};
 use crate::tokens::TokenizedPrompt;
@@ -92,6 +92,7 @@ impl Method for Spec {
     type Found = AttributionDifference;
     const NAME: &'static str = "attribution difference";
     const VERB: &'static str = "Attributing";
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<AttributionDifference, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -138,10 +139,6 @@ impl Method for Spec {
             clean_logit: asked.logit(&clean),
             corrupted_logit: (corrupted_logit / n) as f32,
         })
-    }
-
-    fn prompt(found: &AttributionDifference) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 
     fn has_other_prompts(&self) -> bool {

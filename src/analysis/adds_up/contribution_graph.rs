@@ -16,7 +16,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Lab, Method, Needs};
+use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf};
 use crate::intervention::{Site, SiteSet};
 use crate::model::{ActivationCache, Transformer};
 use crate::task::Progress;
@@ -137,6 +137,7 @@ impl Method for Spec {
     const NAME: &'static str = "contribution graph";
     const VERB: &'static str = "Following contributions";
     const NEEDS: Needs = Needs::Prompt;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<ContributionGraph, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -177,10 +178,6 @@ impl Method for Spec {
             edges,
             n_edges: all.len(),
         })
-    }
-
-    fn prompt(found: &ContributionGraph) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 

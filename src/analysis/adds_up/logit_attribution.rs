@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::logit_split::{LogitSplit, at_end};
-use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method};
+use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method, PromptOf};
 use crate::intervention::{Site, SiteSet};
 use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::task::Progress;
@@ -119,6 +119,7 @@ impl Method for Spec {
     const NAME: &'static str = "logit attribution";
     const VERB: &'static str = "Attributing";
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<LogitAttribution, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -132,10 +133,6 @@ impl Method for Spec {
             logit,
             raw_logit: asked.raw_logit(&run),
         })
-    }
-
-    fn prompt(found: &LogitAttribution) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 

@@ -11,7 +11,7 @@ pub use crate::analysis::accumulated_resid::LensScale;
 use crate::analysis::largest::largest;
 use crate::analysis::prediction::Candidate;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf};
 use crate::intervention::{Site, SiteSet};
 use crate::model::log_sum_exp;
 use crate::task::Progress;
@@ -63,6 +63,7 @@ impl Method for Spec {
     const NAME: &'static str = "logit lens";
     const VERB: &'static str = "Reading the layers";
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<LogitLens, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -108,10 +109,6 @@ impl Method for Spec {
             cells: Grid::new(n_pos, cells),
             top: Grid::new(n_pos, top_tokens),
         })
-    }
-
-    fn prompt(found: &LogitLens) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 

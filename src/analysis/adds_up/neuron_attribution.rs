@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::logit_split::{LogitSplit, at_end};
 use crate::analysis::largest::largest_by_size;
-use crate::analysis::{AnalysisError, Lab, Method};
+use crate::analysis::{AnalysisError, Lab, Method, PromptOf};
 use crate::intervention::Site;
 use crate::tokens::TokenizedPrompt;
 
@@ -88,6 +88,7 @@ impl Method for Spec {
     const NAME: &'static str = "neuron attribution";
     const VERB: &'static str = "Attributing";
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<NeuronAttribution, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
@@ -130,9 +131,5 @@ impl Method for Spec {
             unembed_bias: direction.constant,
             logit: split.logit,
         })
-    }
-
-    fn prompt(found: &NeuronAttribution) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs, PromptOf};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
@@ -47,6 +47,7 @@ impl Method for Spec {
     const VERB: &'static str = "Measuring";
     const NEEDS: Needs = Needs::Prompt;
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<ResidualNorms, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -81,9 +82,5 @@ impl Method for Spec {
             mlp_out,
             resid_post,
         })
-    }
-
-    fn prompt(found: &ResidualNorms) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }

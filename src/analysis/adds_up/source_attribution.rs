@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::logit_split::LogitSplit;
-use crate::analysis::{AnalysisError, Lab, Method};
+use crate::analysis::{AnalysisError, Lab, Method, PromptOf};
 use crate::intervention::Site;
 use crate::tokens::TokenizedPrompt;
 
@@ -73,6 +73,7 @@ impl Method for Spec {
     const NAME: &'static str = "source attribution";
     const VERB: &'static str = "Attributing";
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<SourceAttribution, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
@@ -103,9 +104,5 @@ impl Method for Spec {
             unembed_bias: direction.constant,
             logit: split.logit,
         })
-    }
-
-    fn prompt(found: &SourceAttribution) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }

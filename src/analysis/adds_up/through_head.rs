@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::logit_split::LogitSplit;
 use crate::analysis::error::index_below;
 use crate::analysis::logit_attribution::{Component, Parts, in_layer};
-use crate::analysis::{AnalysisError, Grid, Lab, Method};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, PromptOf};
 use crate::intervention::Site;
 use crate::model::{ActivationCache, LogitDirection, Transformer};
 use crate::tokens::TokenizedPrompt;
@@ -76,6 +76,7 @@ impl Method for Spec {
     const NAME: &'static str = "attribution through a head";
     const VERB: &'static str = "Attributing";
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<ThroughHead, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
@@ -107,10 +108,6 @@ impl Method for Spec {
             pattern: pattern.into_data().iter::<f32>().collect(),
             logit: heads[head],
         })
-    }
-
-    fn prompt(found: &ThroughHead) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::prediction::{self, Candidate};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{
-    AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs, donors,
+    AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, ModelEdit, Needs, PromptOf, donors,
 };
 use crate::intervention::{Site, SiteSet, Span};
 use crate::model::{
@@ -304,6 +304,7 @@ impl Method for Spec {
     const VERB: &'static str = "Editing";
     const NEEDS: Needs = Needs::Prompt;
     const HAS_OTHER_PROMPTS: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<RankOneEdit, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -326,10 +327,6 @@ impl Method for Spec {
             found.told.push(Told { kind, text, before, after });
         }
         Ok(RankOneEdit { steps, update: Some(update), ..found })
-    }
-
-    fn prompt(found: &RankOneEdit) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 
     fn edit(&self) -> Option<ModelEdit> {

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::prediction::{self, Prediction};
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisCtx, AnalysisError, Lab, Method, ModelEdit, Positions, donors};
+use crate::analysis::{
+    AnalysisCtx, AnalysisError, Lab, Method, ModelEdit, Positions, PromptOf, donors,
+};
 use crate::intervention::{Site, SiteSet, Span};
 use crate::model::Transformer;
 use crate::tokens::TokenizedPrompt;
@@ -122,6 +124,7 @@ impl Method for Spec {
     const NAME: &'static str = "steering";
     const VERB: &'static str = "Steering";
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<Steering, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -142,10 +145,6 @@ impl Method for Spec {
             before: show.run(lab)?,
             after: show.run(&Lab { model: &changed, ..*lab })?,
         })
-    }
-
-    fn prompt(found: &Steering) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 
     fn has_other_prompts(&self) -> bool {

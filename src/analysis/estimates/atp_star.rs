@@ -24,7 +24,7 @@ use crate::analysis::attribution_patching::BasePoint;
 use crate::analysis::objective::{Passes, objective, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Correlation, Grid, Lab, Measurement, Method, Metric,
+    AnalysisError, AnalysisResult, Correlation, Grid, Lab, Measurement, Method, Metric, PromptOf,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{ActivationCache, Backward, Donors, Dropped, Reference, Transformer};
@@ -167,6 +167,7 @@ impl Method for Spec {
     type Found = AtpStar;
     const NAME: &'static str = "AtP*";
     const VERB: &'static str = "Estimating";
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<AtpStar, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -224,10 +225,6 @@ impl Method for Spec {
             result.agreement = Some([against(|it| it.fixed), against(|it| it.plain)]);
         }
         Ok(result)
-    }
-
-    fn prompt(found: &AtpStar) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 
     fn has_other_prompts(&self) -> bool {

@@ -29,7 +29,9 @@ use crate::analysis::corruption::Drawn;
 use crate::analysis::largest::largest_by_size;
 use crate::analysis::objective::{Passes, objective, slope};
 use crate::analysis::sweep::{Asked, row, step_when_done};
-use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric};
+use crate::analysis::{
+    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, PromptOf,
+};
 use crate::intervention::{Condition, Donor, Intervention, Site, SiteSet};
 use crate::model::{ActivationCache, Backward, Donors, Dropped, Held, HeldOutput, Reference, Run};
 use crate::tokens::TokenizedPrompt;
@@ -175,6 +177,7 @@ impl Method for Spec {
     type Found = AttributionPatching;
     const NAME: &'static str = "attribution patching";
     const VERB: &'static str = "Estimating";
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<AttributionPatching, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -269,10 +272,6 @@ impl Method for Spec {
             result.verified = verify(&passes, &result, &edits, clean.reference, &donors)?;
         }
         Ok(result)
-    }
-
-    fn prompt(found: &AttributionPatching) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 
     fn is_short(&self) -> bool {

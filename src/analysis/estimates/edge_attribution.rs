@@ -28,7 +28,7 @@ use crate::analysis::objective::{CleanRun, Passes, objective, slope};
 use crate::analysis::sweep::{Asked, row};
 use crate::analysis::{
     AnalysisError, AnalysisResult, Correlation, Grid, HeadInput, Lab, Measurement, Method, Metric,
-    Receiver, Sender,
+    PromptOf, Receiver, Sender,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
@@ -119,6 +119,7 @@ impl Method for Spec {
     type Found = EdgeAttribution;
     const NAME: &'static str = "edge attribution";
     const VERB: &'static str = "Estimating";
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<EdgeAttribution, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -206,10 +207,6 @@ impl Method for Spec {
             result.agreement = Some(Correlation::of_pairs(pairs));
         }
         Ok(result)
-    }
-
-    fn prompt(found: &EdgeAttribution) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 
     fn has_other_prompts(&self) -> bool {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::index_below;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Lab, Method, Needs};
+use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
@@ -77,6 +77,7 @@ impl Method for Spec {
     const VERB: &'static str = "Reading attention";
     const NEEDS: Needs = Needs::Prompt;
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<Attention, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -129,10 +130,6 @@ impl Method for Spec {
             weights.extend_from_slice(&pattern[heads.start * size..heads.end * size]);
         }
         Ok(result(n_heads, weights))
-    }
-
-    fn prompt(found: &Attention) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 

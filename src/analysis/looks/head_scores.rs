@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::check_ids;
-use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs};
+use crate::analysis::{AnalysisError, Grid, Lab, Method, Needs, PromptOf};
 use crate::intervention::{Site, SiteSet};
 use crate::model::Transformer;
 use crate::task::Progress;
@@ -87,6 +87,7 @@ impl Method for Spec {
     const VERB: &'static str = "Scoring heads";
     const NEEDS: Needs = Needs::Prompt;
     const HAS_OTHER_PROMPTS: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<HeadSummary, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -140,10 +141,6 @@ impl Method for Spec {
             random_ids,
             heads: Grid::new(n_heads, heads),
         })
-    }
-
-    fn prompt(found: &HeadSummary) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::ablation::{self, Part, Replacement};
 use crate::analysis::attribution_patching::{self, BasePoint, Windows};
 use crate::analysis::causal_trace::{self, CausalTrace, NoiseLevel};
+use crate::analysis::corruption::{Corruption, Draws};
 use crate::analysis::logit_attribution::{self, Component, LogitAttribution, Parts};
 use crate::analysis::logit_lens::{self, LogitLens};
 use crate::analysis::{AnalysisResult, AnalysisSpec, Measurement, Metric, Positions};
@@ -87,18 +88,10 @@ impl Scorer {
 
     /// The analyses that all scorers of [`Self::ALL`] need.
     pub fn specs(noise: &NoiseLevel, n_samples: usize, seed: u32) -> Vec<AnalysisSpec> {
-        let trace = |component: causal_trace::Component, window: usize| causal_trace::Spec {
-            component,
-            window,
-            noise: noise.clone(),
-            rng: NoiseRng::Numpy,
-            seed,
-            n_samples,
-            sever: None,
-            sever_layers: None,
-            direction: causal_trace::Direction::Denoise,
-            corruption: causal_trace::Corruption::default(),
-            map: causal_trace::Map::default(),
+        let trace = |component: causal_trace::Component, window: usize| {
+            let (corruption, noise, rng) = (Corruption::default(), noise.clone(), NoiseRng::Numpy);
+            let draws = Draws { corruption, noise, rng, seed, n_samples };
+            causal_trace::Spec::new(component, window, draws)
         };
         let mut specs = Vec::new();
         for method in Self::ALL {

@@ -20,7 +20,7 @@ use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::sweep::{Asked, Known, Reuse, batches, sweep_beside};
 use crate::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Pair,
-    Positions, Receiver, Sender, donors,
+    Positions, PromptOf, Receiver, Sender, donors,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 pub use crate::model::Between;
@@ -85,6 +85,7 @@ impl Method for Spec {
     const NAME: &'static str = "path patching";
     const VERB: &'static str = "Patching paths";
     const HAS_OTHER_PROMPTS: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<PathPatching, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -138,10 +139,6 @@ impl Method for Spec {
         let found: Vec<_> = found.into_iter().map(Some).collect();
         result.fill(&senders, &found);
         Ok(result)
-    }
-
-    fn prompt(found: &PathPatching) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::sweep::{Asked, sweep_map};
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions, donors,
+    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions, PromptOf,
+    donors,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::Donors;
@@ -170,6 +171,7 @@ impl Method for Spec {
     type Found = Ablation;
     const NAME: &'static str = "ablation";
     const VERB: &'static str = "Ablating";
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<Ablation, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
@@ -189,10 +191,6 @@ impl Method for Spec {
         self.replacement.with_donors(lab, &sites, |donors, lab| {
             sweep_map(lab, &conditions, donors, result, AnalysisResult::Ablation)
         })
-    }
-
-    fn prompt(found: &Ablation) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 
     fn has_other_prompts(&self) -> bool {

@@ -23,7 +23,7 @@ use crate::analysis::error::at_least_one;
 use crate::analysis::sweep::sweep_map;
 use crate::analysis::trace_map::window;
 use crate::analysis::{
-    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions,
+    AnalysisError, AnalysisResult, Grid, Lab, Measurement, Method, Metric, Positions, PromptOf,
 };
 use crate::intervention::{Condition, Edit, Intervention, Site, Span};
 use crate::model::Donors;
@@ -104,6 +104,7 @@ impl Method for Spec {
     type Found = AttentionKnockout;
     const NAME: &'static str = "attention knockout";
     const VERB: &'static str = "Cutting";
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<AttentionKnockout, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
@@ -118,10 +119,6 @@ impl Method for Spec {
             cut: Grid::new(n_layers, cut.to_vec()),
         };
         sweep_map(lab, &conditions, &Donors::new(), result, AnalysisResult::AttentionKnockout)
-    }
-
-    fn prompt(found: &AttentionKnockout) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 

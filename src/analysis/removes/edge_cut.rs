@@ -14,7 +14,7 @@ use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::measurement::Measurement;
 use crate::analysis::prediction::{Candidate, likeliest_next};
 use crate::analysis::sweep::{Asked, row, step_when_done};
-use crate::analysis::{AnalysisError, Lab, Method, Reuse};
+use crate::analysis::{AnalysisError, Lab, Method, PromptOf, Reuse};
 use crate::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{Donors, Reference, Request, Resume, Start, StartPoint};
 use crate::task::Progress;
@@ -74,6 +74,7 @@ impl Method for Spec {
     const NAME: &'static str = "edge cut";
     const VERB: &'static str = "Cutting";
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<EdgeCut, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -132,10 +133,6 @@ impl Method for Spec {
             clean: said(&clean.logits)?,
             cut: said(&changed)?,
         })
-    }
-
-    fn prompt(found: &EdgeCut) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 

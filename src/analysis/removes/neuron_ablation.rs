@@ -21,6 +21,7 @@ use crate::analysis::objective::{Passes, objective, slope};
 use crate::analysis::sweep::Asked;
 use crate::analysis::{
     AnalysisError, AnalysisResult, Correlation, Lab, Measurement, Method, Metric, Positions,
+    PromptOf,
 };
 use crate::intervention::{Condition, Intervention, Site, SiteSet, Span};
 use crate::model::{Backward, Donors, Dropped};
@@ -114,6 +115,7 @@ impl Method for Spec {
     type Found = NeuronAblation;
     const NAME: &'static str = "neuron ablation";
     const VERB: &'static str = "Ablating";
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<NeuronAblation, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
@@ -131,10 +133,6 @@ impl Method for Spec {
             let extent = Extent { layers: &layers, positions: &positions, first_pos };
             estimate_and_ablate(lab, self, &extent, donors)
         })
-    }
-
-    fn prompt(found: &NeuronAblation) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 
     fn has_other_prompts(&self) -> bool {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::largest::largest;
 use crate::analysis::measurement::Measurement;
 use crate::analysis::sweep::{Asked, check_ids};
-use crate::analysis::{AnalysisError, Lab, Method, Needs};
+use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf};
 use crate::intervention::SiteSet;
 use crate::model::{BatchRow, Donors, Request};
 use crate::task::Progress;
@@ -46,6 +46,7 @@ impl Method for Spec {
     const VERB: &'static str = "Predicting";
     const NEEDS: Needs = Needs::Prompt;
     const IS_SHORT: bool = true;
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<Prediction, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -78,10 +79,6 @@ impl Method for Spec {
             top: likeliest_next(&run.logits, self.n_top),
             answer,
         })
-    }
-
-    fn prompt(found: &Prediction) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 

@@ -32,7 +32,7 @@ use crate::analysis::corruption::{Drawn, Draws};
 use crate::analysis::error::at_least_one;
 use crate::analysis::measurement::Measurement;
 use crate::analysis::sweep::{Asked, Known, sweep_beside};
-use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, donors};
+use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, PromptOf, donors};
 use crate::intervention::{Condition, Donor, NoiseRng, Site, SiteSet};
 use crate::model::{Donors, Reference};
 use crate::tokens::TokenizedPrompt;
@@ -188,6 +188,24 @@ impl Severed {
 }
 
 impl Spec {
+    /// A trace as ROME's: it restores single tokens, and severs none.
+    pub fn new(component: Component, window: usize, draws: Draws) -> Self {
+        let Draws { corruption, noise, rng, seed, n_samples } = draws;
+        Self {
+            component,
+            window,
+            noise,
+            rng,
+            seed,
+            n_samples,
+            direction: Direction::Denoise,
+            sever: None,
+            sever_layers: None,
+            corruption,
+            map: Map::Tokens,
+        }
+    }
+
     /// How the subject is corrupted.
     pub fn draws(&self) -> Draws {
         Draws {
@@ -237,6 +255,7 @@ impl Method for Spec {
     type Found = CausalTrace;
     const NAME: &'static str = "causal trace";
     const VERB: &'static str = "Tracing";
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<CausalTrace, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
@@ -261,10 +280,6 @@ impl Method for Spec {
             (ctx.partial)(AnalysisResult::CausalTrace(trace.clone()));
         })?;
         Ok(trace)
-    }
-
-    fn prompt(found: &CausalTrace) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 
     fn traces(found: &CausalTrace) -> Vec<&CausalTrace> {

@@ -13,7 +13,7 @@ use crate::analysis::corruption::Corruption;
 use crate::analysis::effects::Effects;
 use crate::analysis::error::at_least_one;
 use crate::analysis::statistics::spearman;
-use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, Metric};
+use crate::analysis::{AnalysisError, AnalysisResult, Grid, Lab, Method, Metric, PromptOf};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -167,6 +167,7 @@ impl Method for Spec {
     type Found = CorruptionBench;
     const NAME: &'static str = "corruption bench";
     const VERB: &'static str = "Tracing";
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<CorruptionBench, AnalysisError> {
         /// How many steps of progress each sample of a trace has.
@@ -208,10 +209,6 @@ impl Method for Spec {
             done += n_steps;
         }
         Ok(bench)
-    }
-
-    fn prompt(found: &CorruptionBench) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 
     fn traces(found: &CorruptionBench) -> Vec<&CausalTrace> {

@@ -16,7 +16,7 @@ use crate::analysis::causal_trace::{self, Corrupted, Map, Prepared};
 use crate::analysis::error::{at_least_one, index_below};
 use crate::analysis::largest::largest;
 use crate::analysis::sweep::{Asked, batches, row, step_when_done};
-use crate::analysis::{AnalysisError, Grid, Lab, Measurement, Method};
+use crate::analysis::{AnalysisError, Grid, Lab, Measurement, Method, PromptOf};
 use crate::intervention::{Condition, SiteSet};
 use crate::model::{BatchRow, Reference, Request};
 use crate::task::Progress;
@@ -116,6 +116,7 @@ impl Method for Spec {
     type Found = TraceCell;
     const NAME: &'static str = "trace cell";
     const VERB: &'static str = "Tracing";
+    const PROMPT: PromptOf<Self> = Some(|found| &found.prompt);
 
     fn run(&self, lab: &Lab<'_>) -> Result<TraceCell, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
@@ -168,10 +169,6 @@ impl Method for Spec {
                 patched: likeliest(&patched_probs),
             },
         })
-    }
-
-    fn prompt(found: &TraceCell) -> Option<&TokenizedPrompt> {
-        Some(&found.prompt)
     }
 }
 
