@@ -27,17 +27,37 @@ pub(super) struct Inquiry {
     pub question: Question,
     pub engine: Engine,
     pub prompt: TokenizedPrompt,
+    pub machine: Machine,
 }
 
-/// A command that asks a model one question.
+/// The flags that say what a command asks about: a model, and mostly a fact.
+pub(super) trait About: Args {
+    /// The fact.
+    fn source(&self) -> FactSource;
+
+    /// Opens the model for a question about a fact.
+    fn open(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry>;
+}
+
+/// The flags of a command that asks a model one question, beside those that say what about.
 pub(super) trait Asks: Args {
-    /// Opens the model, and tells what it is asked.
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)>;
+    type About: About;
+
+    /// The fact that is asked about.
+    fn source(&self, about: &Self::About) -> anyhow::Result<FactSource> {
+        Ok(about.source())
+    }
+
+    /// What is asked. What it is measured by, such as a foil, may follow from it.
+    fn spec(&self, about: &Self::About, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec>;
 }
 
-/// The flags of such a command, with where its result goes.
+/// All flags of such a command, with where its result goes.
 #[derive(Args)]
 pub(super) struct Asking<T: Asks> {
+    #[command(flatten)]
+    about: T::About,
+
     #[command(flatten)]
     what: T,
 
@@ -49,10 +69,11 @@ impl<T: Asks> Asking<T> {
     /// Runs the analysis and writes what it found, or writes only what was asked if that is wanted.
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let (inquiry, spec) = self.what.ask(machine)?;
+        let mut inquiry = self.about.open(self.what.source(&self.about)?, machine)?;
+        let spec = self.what.spec(&self.about, &mut inquiry)?;
         match &self.output.save_spec {
             Some(path) => save_spec(path, &inquiry.experiment(spec), &inquiry.library()),
-            None => inquiry.run(&spec, &self.output.result, machine),
+            None => inquiry.run(&spec, &self.output.result),
         }
     }
 }
@@ -76,7 +97,8 @@ impl Inquiry {
             _ => TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, bos)?,
         };
         let (model, source_foil) = (model.to_owned(), question.fact.foil.clone());
-        Ok(Self { model, bos, source, source_foil, edits, question, engine, prompt })
+        let machine = machine.clone();
+        Ok(Self { model, bos, source, source_foil, edits, question, engine, prompt, machine })
     }
 
     /// Measures another wrong answer: this one, or else that of the question as it has become.
@@ -86,15 +108,13 @@ impl Inquiry {
             self.source = self.source.clone().with_foil(foil.as_deref());
         }
         self.question.fact.foil = foil;
-        let tokenizer = &self.engine.info.tokenizer;
-        self.prompt = TokenizedPrompt::new(tokenizer, &self.question.fact, self.bos)?;
+        self.prompt = self.tokenized(&self.question.fact)?;
         Ok(())
     }
 
     /// The ids of another text, with BOS before it if the prompt has that.
     pub fn ids(&self, text: &str) -> anyhow::Result<Vec<u32>> {
-        let fact = Fact::from_text(text, None)?;
-        Ok(TokenizedPrompt::new(&self.engine.info.tokenizer, &fact, self.bos)?.ids)
+        Ok(self.tokenized(&Fact::from_text(text, None)?)?.ids)
     }
 
     /// What is asked, as a file says it.
@@ -108,17 +128,17 @@ impl Inquiry {
         Library::new(&self.engine.info.tokenizer).with(self.question.dataset.clone())
     }
 
-    pub fn run(
-        &self,
-        spec: &AnalysisSpec,
-        output: &ResultOutput,
-        machine: &Machine,
-    ) -> anyhow::Result<()> {
+    /// Another prompt, which begins as this one does.
+    pub fn tokenized(&self, fact: &Fact) -> anyhow::Result<TokenizedPrompt> {
+        Ok(TokenizedPrompt::new(&self.engine.info.tokenizer, fact, self.bos)?)
+    }
+
+    pub fn run(&self, spec: &AnalysisSpec, output: &ResultOutput) -> anyhow::Result<()> {
         let has_prompt = self.source != FactSource::NoFact;
         ensure!(has_prompt || !spec.needs_prompt(), "this asks about a prompt; name a fact");
         output.check_pick(spec, &self.engine.info.config, &self.prompt)?;
-        let result = machine.run(&self.engine, &self.prompt, spec, spec.verb())?;
-        let json = || json::document(&result, spec, self, machine);
+        let result = self.machine.run(&self.engine, &self.prompt, spec, spec.verb())?;
+        let json = || json::document(&result, spec, self);
         output.write((spec, &result), &self.engine, json)
     }
 }

@@ -19,7 +19,6 @@ pub(super) fn document(
     result: &AnalysisResult,
     spec: &AnalysisSpec,
     inquiry: &Inquiry,
-    machine: &Machine,
 ) -> anyhow::Result<Value> {
     let engine = &inquiry.engine;
     let mut found = of_one_method(serde_json::to_value(result)?);
@@ -30,7 +29,7 @@ pub(super) fn document(
     head.insert("spec".to_owned(), of_one_method(serde_json::to_value(spec)?).into());
     head.insert("method".to_owned(), result.name().into());
     head.insert("program".to_owned(), program().into());
-    head.insert("model".to_owned(), provenance(&engine.info, machine)?);
+    head.insert("model".to_owned(), provenance(&engine.info, &inquiry.machine)?);
     head.insert("device".to_owned(), json!(engine.info.device));
     if !engine.edits.is_empty() {
         head.insert("edits".to_owned(), json!(engine.edits));

@@ -277,9 +277,13 @@ pub fn spaced_facts(
     direction: Direction,
     at_most: usize,
 ) -> impl Iterator<Item = &Fact> {
-    let all: Vec<&Fact> = dataset.records.iter().filter_map(|it| it.fact(direction)).collect();
+    spaced(dataset.records.iter().filter_map(|it| it.fact(direction)).collect(), at_most)
+}
+
+/// At most so many of all items, evenly spaced.
+pub fn spaced<T: Clone>(all: Vec<T>, at_most: usize) -> impl Iterator<Item = T> {
     let n = all.len().min(at_most);
-    (0..n).map(move |nth| all[nth * all.len() / n])
+    (0..n).map(move |nth| all[nth * all.len() / n].clone())
 }
 
 /// The places of a text that say what is meant.

@@ -29,8 +29,8 @@ pub use command_line::command_line;
 use datasets::Datasets;
 pub use line::quoted;
 pub use meant::{
-    Library, Meant, N_MEAN_PROMPTS, N_SUBJECTS_TRIED, Written, other_subjects, spaced_facts,
-    subject_tokens,
+    Library, Meant, N_MEAN_PROMPTS, N_SUBJECTS_TRIED, Written, other_subjects, spaced,
+    spaced_facts, subject_tokens,
 };
 use tree::Tree;
 

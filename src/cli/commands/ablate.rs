@@ -12,16 +12,13 @@ use crate::cli::flags::choice::{any_choice, choices_with};
 use crate::cli::flags::corruption::lines_of;
 use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::metric::estimated_metric;
-use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
-use crate::experiment::{Ablated, Choices as _, N_MEAN_PROMPTS, PutIn};
-use crate::facts::Dataset;
+use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::experiment::{
+    Ablated, Choices as _, FactSource, N_MEAN_PROMPTS, PutIn, Question, spaced,
+};
 
 #[derive(Args)]
 pub struct Ablate {
-    #[command(flatten)]
-    asked: MeasuredArgs,
-
     /// What is replaced, one at a time
     #[arg(long, default_value = "heads", value_parser = ablated())]
     part: Ablated,
@@ -71,65 +68,64 @@ fn ablated() -> impl TypedValueParser<Value = Ablated> {
 }
 
 impl Asks for Ablate {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
+    type About = MeasuredArgs;
+
+    fn source(&self, about: &MeasuredArgs) -> anyhow::Result<FactSource> {
         let chooses = self.top.is_some() || !self.layers.is_empty() || self.metric.is_some();
         let is_of_neurons = self.part == Ablated::Neurons;
         ensure!(
             is_of_neurons || !chooses,
             "--top, --layers and --metric choose neurons: say --part neurons"
         );
-        let others = self.others()?;
-        let inquiry = self.asked.ask(machine)?;
-        let ids = others.iter().map(|other| inquiry.ids(other));
-        let ids = ids.collect::<anyhow::Result<Vec<_>>>()?;
-        let positions = self.positions.clone();
-        let replacement = match self.with {
-            PutIn::Zero => Replacement::Zero,
-            PutIn::Mean => Replacement::Mean { prompts: ids.into() },
-            PutIn::Resample => Replacement::Resample { ids: ids.into_iter().flatten().collect() },
-        };
-        let spec = match self.part.part() {
-            Some(part) => AnalysisSpec::Ablation(Spec { part, positions, replacement }),
-            None => AnalysisSpec::NeuronAblation(neuron_ablation::Spec {
+        Ok(about.source())
+    }
+
+    fn spec(&self, about: &MeasuredArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let (positions, replacement) = (self.positions.clone(), self.replacement(about, inquiry)?);
+        Ok(match self.part.part() {
+            Some(part) => Spec { part, positions, replacement }.into(),
+            None => neuron_ablation::Spec {
                 n_top: self.top.unwrap_or(Ablated::N_NEURONS),
                 layers: self.layers.clone(),
                 metric: self.metric.unwrap_or(Metric::LogProb),
                 positions,
                 replacement,
-            }),
-        };
-        Ok((inquiry, spec))
+            }
+            .into(),
+        })
     }
 }
 
 impl Ablate {
-    /// The texts of the prompts whose outputs stand in.
-    fn others(&self) -> anyhow::Result<Vec<String>> {
-        match self.with {
-            PutIn::Zero => Ok(Vec::new()),
+    fn replacement(&self, about: &MeasuredArgs, inquiry: &Inquiry) -> anyhow::Result<Replacement> {
+        Ok(match self.with {
+            PutIn::Zero => Replacement::Zero,
             PutIn::Mean => {
-                let all = self.mean_prompts()?;
-                let n = all.len().min(self.mean_count as usize);
-                Ok((0..n).map(|nth| all[nth * all.len() / n].clone()).collect())
+                let prompts = spaced(self.mean_prompts(inquiry)?, self.mean_count as usize);
+                let ids = prompts.map(|it| inquiry.ids(&it));
+                Replacement::Mean { prompts: ids.collect::<anyhow::Result<_>>()? }
             }
-            PutIn::Resample => match (&self.other, &self.other_case) {
-                (Some(text), _) => Ok(vec![text.clone()]),
-                (None, Some(case)) => Ok(vec![self.asked.fact.other(case)?.prompt]),
-                (None, None) => {
-                    bail!("name the prompt to resample from with --other or --other-case")
-                }
-            },
-        }
+            PutIn::Resample => {
+                let other = match (&self.other, &self.other_case) {
+                    (Some(text), _) => text.clone(),
+                    (None, Some(case)) => about.asked.fact.other(case)?.prompt,
+                    (None, None) => {
+                        bail!("name the prompt to resample from with --other or --other-case")
+                    }
+                };
+                Replacement::Resample { ids: inquiry.ids(&other)?.into() }
+            }
+        })
     }
 
-    fn mean_prompts(&self) -> anyhow::Result<Vec<String>> {
-        let (path, prompts): (_, Vec<String>) = match (&self.mean_prompts, &self.asked.fact.facts) {
+    /// The prompts that a mean may be taken over.
+    fn mean_prompts(&self, inquiry: &Inquiry) -> anyhow::Result<Vec<String>> {
+        let Question { dataset, direction, .. } = &inquiry.question;
+        let (path, prompts): (_, Vec<String>) = match (&self.mean_prompts, dataset) {
             (Some(path), _) => (path, lines_of(path)?),
-            (None, Some(path)) => {
-                let dataset = Dataset::load(path)?;
-                let facts =
-                    dataset.records.iter().filter_map(|it| it.fact(self.asked.fact.direction()));
-                (path, facts.map(|fact| fact.prompt.clone()).collect())
+            (None, Some(dataset)) => {
+                let facts = dataset.records.iter().filter_map(|it| it.fact(*direction));
+                (&dataset.path, facts.map(|fact| fact.prompt.clone()).collect())
             }
             (None, None) => bail!("name the prompts to take the mean of with --mean-prompts"),
         };

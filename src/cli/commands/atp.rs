@@ -5,15 +5,16 @@ use clap::Args;
 use crate::analysis::attribution_patching::{BasePoint, Spec, Windows};
 use crate::analysis::{AnalysisSpec, Metric};
 use crate::cli::flags::choice;
+use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::metric::estimated_metric;
 use crate::cli::flags::trace::TraceArgs;
-use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
+use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::experiment::FactSource;
 
 #[derive(Args)]
 pub struct Atp {
     #[command(flatten)]
-    what: TraceArgs,
+    trace: TraceArgs,
 
     /// The run at which the gradient is taken: Nanda 2023 takes the corrupted one, Kramár et al.
     /// 2024 the clean one
@@ -35,15 +36,15 @@ pub struct Atp {
 }
 
 impl Asks for Atp {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let (inquiry, trace) = self.what.ask(machine)?;
-        let spec = Spec {
-            trace,
-            base: self.base,
-            metric: self.metric,
-            windows: self.windows,
-            n_verified: self.verify,
-        };
-        Ok((inquiry, AnalysisSpec::AttributionPatching(spec)))
+    type About = MeasuredArgs;
+
+    fn source(&self, about: &MeasuredArgs) -> anyhow::Result<FactSource> {
+        Ok(about.asked.source())
+    }
+
+    fn spec(&self, about: &MeasuredArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let trace = self.trace.spec(about.foil.as_deref(), inquiry)?;
+        let Self { base, metric, windows, verify: n_verified, .. } = *self;
+        Ok(Spec { trace, base, metric, windows, n_verified }.into())
     }
 }

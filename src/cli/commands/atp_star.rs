@@ -5,20 +5,21 @@ use clap::Args;
 use crate::analysis::AnalysisSpec;
 use crate::analysis::atp_star::Spec;
 use crate::cli::flags::estimate::EstimateArgs;
+use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 
 #[derive(Args)]
 pub struct AtpStar {
     #[command(flatten)]
-    asked: EstimateArgs,
+    estimate: EstimateArgs,
 }
 
 impl Asks for AtpStar {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let (inquiry, contrast, metric) = self.asked.ask(machine)?;
-        let n_verified = self.asked.verify;
-        let spec = AnalysisSpec::AtpStar(Spec { contrast, metric, n_verified });
-        Ok((inquiry, spec))
+    type About = AskedArgs;
+
+    fn spec(&self, about: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let contrast = self.estimate.contrast(&about.fact, inquiry)?;
+        let (metric, n_verified) = (self.estimate.metric, self.estimate.verify);
+        Ok(Spec { contrast, metric, n_verified }.into())
     }
 }

@@ -7,7 +7,6 @@ use crate::analysis::attention::{Spec, Weighting};
 use crate::cli::flags::choices;
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 
 /// The weightings of single layers; a rollout has a flag of its own.
 const WEIGHTINGS: [(&str, Weighting); 3] = [
@@ -18,9 +17,6 @@ const WEIGHTINGS: [(&str, Weighting); 3] = [
 
 #[derive(Args)]
 pub struct Attention {
-    #[command(flatten)]
-    asked: AskedArgs,
-
     /// The layer, from 0
     #[arg(long, value_name = "L")]
     layer: usize,
@@ -40,11 +36,11 @@ pub struct Attention {
 }
 
 impl Asks for Attention {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.asked.ask(machine)?;
+    type About = AskedArgs;
+
+    fn spec(&self, _: &AskedArgs, _: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         let weighting = if self.rollout { Weighting::Rollout } else { self.weighting };
         let layers = self.layer..self.layer.saturating_add(1);
-        let spec = Spec { layers, head: self.head, weighting };
-        Ok((inquiry, AnalysisSpec::Attention(spec)))
+        Ok(Spec { layers, head: self.head, weighting }.into())
     }
 }

@@ -12,15 +12,12 @@ use crate::cli::flags::choice;
 use crate::cli::flags::corruption::{NoiseArg, noise_subjects, noise_tokens};
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::flags::head::HeadArg;
-use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
+use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::experiment::FactSource;
 use crate::intervention::NoiseRng;
 
 #[derive(Args)]
 pub struct Attribute {
-    #[command(flatten)]
-    asked: AskedArgs,
-
     /// A wrong answer, whose logit is taken off [default: the dataset's, if it has one, else the mean
     /// over the vocabulary]
     #[arg(long, value_name = "TEXT")]
@@ -90,29 +87,25 @@ impl By {
 }
 
 impl Asks for Attribute {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
+    type About = AskedArgs;
+
+    fn source(&self, about: &AskedArgs) -> anyhow::Result<FactSource> {
         let has_second = self.minus_prompt.is_some() || self.minus_noise.is_some();
         ensure!(
             self.by.parts().is_some() || !(has_second || self.through.is_some()),
             "--through, --minus-prompt and --minus-noise go with --by layers or --by heads"
         );
-        let source = self.asked.fact.source().with_foil(self.foil.as_deref());
-        let inquiry = self.asked.model.ask(source, machine)?;
-        let spec = match (self.through, self.second_run(&inquiry)?) {
-            (Some(HeadArg { layer, head }), _) => {
-                let by = self.by.parts().unwrap_or(Parts::Layers);
-                AnalysisSpec::ThroughHead(through_head::Spec { layer, head, by })
-            }
-            (None, Some(second)) => {
-                AnalysisSpec::AttributionDifference(attribution_difference::Spec {
-                    by: self.by.parts().unwrap_or(Parts::Layers),
-                    second,
-                    scale_of: self.scale_of,
-                })
-            }
+        Ok(about.source().with_foil(self.foil.as_deref()))
+    }
+
+    fn spec(&self, _: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let by = self.by.parts().unwrap_or(Parts::Layers);
+        let scale_of = self.scale_of;
+        Ok(match (self.through, self.second_run(inquiry)?) {
+            (Some(HeadArg { layer, head }), _) => through_head::Spec { layer, head, by }.into(),
+            (None, Some(second)) => attribution_difference::Spec { by, second, scale_of }.into(),
             (None, None) => self.single(),
-        };
-        Ok((inquiry, spec))
+        })
     }
 }
 
@@ -120,16 +113,14 @@ impl Attribute {
     /// The attribution of one run.
     fn single(&self) -> AnalysisSpec {
         match self.by {
-            By::Layers => AnalysisSpec::LogitAttribution(Spec { by: Parts::Layers }),
-            By::Heads => AnalysisSpec::LogitAttribution(Spec { by: Parts::Heads }),
-            By::Neurons => AnalysisSpec::NeuronAttribution(neuron_attribution::Spec {
-                n_top: self.top,
-                listing: if self.per_layer { Listing::PerLayer } else { Listing::Overall },
-            }),
-            By::Sources => AnalysisSpec::SourceAttribution(source_attribution::Spec),
-            By::Accumulated => {
-                AnalysisSpec::AccumulatedResid(accumulated_resid::Spec { scale: self.scale })
+            By::Layers => Spec { by: Parts::Layers }.into(),
+            By::Heads => Spec { by: Parts::Heads }.into(),
+            By::Neurons => {
+                let listing = if self.per_layer { Listing::PerLayer } else { Listing::Overall };
+                neuron_attribution::Spec { n_top: self.top, listing }.into()
             }
+            By::Sources => source_attribution::Spec.into(),
+            By::Accumulated => accumulated_resid::Spec { scale: self.scale }.into(),
         }
     }
 

@@ -15,15 +15,11 @@ use crate::cli::flags::corruption::CorruptionArgs;
 use crate::cli::flags::model::ModelArgs;
 use crate::cli::flags::trace::WayArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
-use crate::experiment::{FactSource, Question};
+use crate::experiment::Question;
 use crate::facts::{Catalogue, Dataset, Direction, Record};
 
 #[derive(Args)]
 pub struct Average {
-    #[command(flatten)]
-    model: ModelArgs,
-
     /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet
     #[arg(long, value_name = "FILE", default_value = Dataset::BUNDLED)]
     facts: PathBuf,
@@ -71,12 +67,13 @@ pub struct Average {
 }
 
 impl Asks for Average {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
+    type About = ModelArgs;
+
+    fn spec(&self, _: &ModelArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         let dataset = Arc::new(Dataset::load(&self.facts)?);
         let sample = self.sample();
         let records: Vec<Record> = sample.draw(&dataset.records).into_iter().cloned().collect();
         ensure!(!records.is_empty(), "no such fact in {}", self.facts.display());
-        let mut inquiry = self.model.ask(FactSource::NoFact, machine)?;
         inquiry.question.dataset = Some(Arc::clone(&dataset));
         let tokenizer = &inquiry.engine.info.tokenizer;
         let mut question = Question {
@@ -129,7 +126,7 @@ impl Asks for Average {
             kept: if self.keep_unknown { Kept::All } else { Kept::Known },
             left_out: left_out.into(),
         };
-        Ok((inquiry, AnalysisSpec::TraceAverage(spec)))
+        Ok(spec.into())
     }
 }
 

@@ -10,15 +10,11 @@ use crate::cli::flags::choice;
 use crate::cli::flags::corruption::{DrawArgs, corruption_kind};
 use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::trace::WayArgs;
-use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
-use crate::experiment::{Choices as _, CorruptionKind};
+use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::experiment::{Choices as _, CorruptionKind, FactSource};
 
 #[derive(Args)]
 pub struct Bench {
-    #[command(flatten)]
-    asked: MeasuredArgs,
-
     /// What is restored: the residual stream after a layer, or what MLPs or attention add to it
     #[arg(long, default_value = "mlp", value_parser = choice::<Component>())]
     kind: Component,
@@ -45,16 +41,21 @@ pub struct Bench {
 }
 
 impl Asks for Bench {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
+    type About = MeasuredArgs;
+
+    fn source(&self, about: &MeasuredArgs) -> anyhow::Result<FactSource> {
         // A missing file is an error, not a corruption that the prompt has no room for.
         self.draws.check()?;
-        let mut inquiry = self.asked.model.ask(self.asked.fact.source(), machine)?;
-        let usual = self.draws.of(CorruptionKind::Gaussian, &mut inquiry)?;
+        Ok(about.asked.source())
+    }
+
+    fn spec(&self, about: &MeasuredArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let usual = self.draws.of(CorruptionKind::Gaussian, inquiry)?;
         let own_foil = inquiry.question.fact.foil.clone();
         let (mut corruptions, mut left_out) = (Vec::new(), Vec::new());
         for kind in &self.corruptions {
             let name = kind.words().key.to_owned();
-            match self.draws.of(*kind, &mut inquiry) {
+            match self.draws.of(*kind, inquiry) {
                 Ok(Draws { corruption, n_samples: own, .. }) => {
                     let n_samples = match &corruption {
                         Corruption::NoiseFile(_) => own,
@@ -71,7 +72,7 @@ impl Asks for Bench {
             // All maps must be of one question, so the fact's own foil goes before that of `str`.
             inquiry.question.fact.foil = own_foil;
         }
-        inquiry.set_foil(self.asked.foil.as_deref())?;
+        inquiry.set_foil(about.foil.as_deref())?;
         let component = self.kind;
         let windows = if component == Component::Hidden {
             vec![1]
@@ -81,7 +82,6 @@ impl Asks for Bench {
         };
         let window = windows[windows.len() - 1];
         let trace = self.way.trace(component, window, usual, Map::Tokens);
-        let spec = Spec { trace, corruptions, windows, left_out };
-        Ok((inquiry, AnalysisSpec::CorruptionBench(spec)))
+        Ok(Spec { trace, corruptions, windows, left_out }.into())
     }
 }

@@ -8,13 +8,9 @@ use crate::cli::flags::choice;
 use crate::cli::flags::head::HeadArg;
 use crate::cli::flags::model::WeightArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 
 #[derive(Args)]
 pub struct Circuit {
-    #[command(flatten)]
-    model: WeightArgs,
-
     /// Layer and head, both from 0, such as `9.1`
     #[arg(long, value_name = "LAYER.HEAD")]
     head: HeadArg,
@@ -33,16 +29,12 @@ pub struct Circuit {
 }
 
 impl Asks for Circuit {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.model.open(machine)?;
-        let spec = AnalysisSpec::Circuit(Spec {
-            layer: self.head.layer,
-            head: self.head.head,
-            circuit: self.which,
-            n_vectors: self.vectors,
-            n_tokens: self.tokens,
-            processing: self.model.process.clone(),
-        });
-        Ok((inquiry, spec))
+    type About = WeightArgs;
+
+    fn spec(&self, about: &WeightArgs, _: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let HeadArg { layer, head } = self.head;
+        let processing = about.process.clone();
+        let (circuit, n_vectors, n_tokens) = (self.which, self.vectors, self.tokens);
+        Ok(Spec { layer, head, circuit, n_vectors, n_tokens, processing }.into())
     }
 }

@@ -6,24 +6,19 @@ use anyhow::Context as _;
 use clap::Args;
 
 use crate::analysis::comparison::{MapSpec, Second, Spec};
+use crate::analysis::corruption::{Corruption, Draws};
 use crate::analysis::{AnalysisSpec, Metric, causal_trace};
 use crate::cli::flags::any_choice;
 use crate::cli::flags::corruption::{NoiseArg, noise_tokens};
 use crate::cli::flags::metric::estimated_metric;
 use crate::cli::flags::model::ModelArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 use crate::experiment::{Compared, FactSource, RecordFact, first_tokens};
-use crate::facts::{Dataset, Direction};
+use crate::facts::{Dataset, Direction, Fact};
 use crate::intervention::NoiseRng;
-use crate::tokens::TokenizedPrompt;
-use crate::worker::Engine;
 
 #[derive(Args)]
 pub struct Compare {
-    #[command(flatten)]
-    model: ModelArgs,
-
     /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet
     #[arg(long, value_name = "FILE", default_value = Dataset::BUNDLED)]
     facts: PathBuf,
@@ -74,62 +69,61 @@ pub struct Compare {
 }
 
 impl Asks for Compare {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let source = |direction| RecordFact {
-            facts: self.facts.clone(),
-            case: self.case.clone(),
-            direction,
-            ..RecordFact::default()
-        };
-        let fact = source(Direction::Forward);
-        let inverse = match &self.other_case {
-            Some(case) => RecordFact { case: case.clone(), ..source(Direction::Forward) },
-            None => source(Direction::Inverse),
-        };
-        let (second, case) = (inverse.direction, inverse.case.clone());
-        let inverse = FactSource::Record(inverse).question()?;
+    type About = ModelArgs;
+
+    fn source(&self, _: &ModelArgs) -> anyhow::Result<FactSource> {
+        let [fact, second] = self.facts();
+        FactSource::Record(second).question()?;
         // What is compared is how the right answers are recalled, whether or not they are.
-        let expected = FactSource::Record(fact.clone()).question()?.expected;
-        let inquiry =
-            self.model.ask(FactSource::Record(RecordFact { answer: expected, ..fact }), machine)?;
-        let tokenizer = &inquiry.engine.info.tokenizer;
-        let dataset = Dataset::load(&self.facts)?;
-        let right = |case: &str, direction| {
+        let answer = FactSource::Record(fact.clone()).question()?.expected;
+        Ok(FactSource::Record(RecordFact { answer, ..fact }))
+    }
+
+    fn spec(&self, _: &ModelArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let dataset = inquiry.question.dataset.as_ref().context("the fact is of a dataset")?;
+        let right = |RecordFact { case, direction, .. }: &RecordFact| {
             let record = dataset.find(case).context("the case was just there")?;
-            anyhow::Ok(first_tokens(tokenizer, record.answers(direction))?)
+            anyhow::Ok(first_tokens(&inquiry.engine.info.tokenizer, record.answers(*direction))?)
         };
-        let mut asked_inversely = inverse.fact;
-        asked_inversely.answer = inverse.expected;
+        let [fact, second] = self.facts();
+        let right = [right(&fact)?, right(&second)?];
+        let asked = inquiry.library().question(&FactSource::Record(second))?;
         let spec = Spec {
-            inverse: TokenizedPrompt::new(tokenizer, &asked_inversely, self.model.bos())?,
+            inverse: inquiry.tokenized(&Fact { answer: asked.expected, ..asked.fact })?,
             second: if self.other_case.is_some() { Second::Fact } else { Second::Inverse },
-            right: [right(&self.case, Direction::Forward)?, right(&case, second)?],
-            map: self.map(&inquiry.question.subjects, &inquiry.engine)?,
+            right,
+            map: self.map(inquiry)?,
             n_top: self.top,
             n_permutations: self.permutations,
             seed: self.permutation_seed,
         };
-        Ok((inquiry, AnalysisSpec::Comparison(spec)))
+        Ok(spec.into())
     }
 }
 
 impl Compare {
-    fn map(&self, subjects: &[String], engine: &Engine) -> anyhow::Result<MapSpec> {
+    /// The fact, and what it is compared with.
+    fn facts(&self) -> [RecordFact; 2] {
+        let (facts, case) = (self.facts.clone(), self.case.clone());
+        let fact = RecordFact { facts, case, ..RecordFact::default() };
+        let second = match self.other_case.clone() {
+            Some(case) => RecordFact { case, ..fact.clone() },
+            None => RecordFact { direction: Direction::Inverse, ..fact.clone() },
+        };
+        [fact, second]
+    }
+
+    fn map(&self, inquiry: &Inquiry) -> anyhow::Result<MapSpec> {
         self.map.map(self.metric, |component| {
-            let tokens = noise_tokens(&engine.info.tokenizer, subjects)?;
-            Ok(causal_trace::Spec {
-                component,
-                window: self.window,
+            let tokens = noise_tokens(&inquiry.engine.info.tokenizer, &inquiry.question.subjects)?;
+            let draws = Draws {
+                corruption: Corruption::default(),
                 noise: self.noise.level(&tokens),
                 rng: NoiseRng::Numpy,
                 seed: self.seed,
                 n_samples: self.samples,
-                direction: causal_trace::Direction::Denoise,
-                sever: None,
-                sever_layers: None,
-                corruption: causal_trace::Corruption::default(),
-                map: causal_trace::Map::Tokens,
-            })
+            };
+            Ok(causal_trace::Spec::new(component, self.window, draws))
         })
     }
 }

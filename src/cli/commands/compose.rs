@@ -7,13 +7,9 @@ use crate::analysis::composition::{Mode, Spec};
 use crate::cli::flags::choice;
 use crate::cli::flags::model::WeightArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 
 #[derive(Args)]
 pub struct Compose {
-    #[command(flatten)]
-    model: WeightArgs,
-
     /// Where the later head takes in what the earlier one wrote: its queries, keys or values
     #[arg(long, value_delimiter = ',', default_value = "q,k,v", value_parser = choice::<Mode>())]
     modes: Vec<Mode>,
@@ -24,13 +20,10 @@ pub struct Compose {
 }
 
 impl Asks for Compose {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.model.open(machine)?;
-        let spec = AnalysisSpec::Composition(Spec {
-            modes: self.modes.clone(),
-            n_top: self.top,
-            processing: self.model.process.clone(),
-        });
-        Ok((inquiry, spec))
+    type About = WeightArgs;
+
+    fn spec(&self, about: &WeightArgs, _: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let processing = about.process.clone();
+        Ok(Spec { modes: self.modes.clone(), n_top: self.top, processing }.into())
     }
 }

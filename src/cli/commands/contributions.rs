@@ -6,13 +6,9 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::contribution_graph::{AttentionEdges, Spec, Weights};
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 
 #[derive(Args)]
 pub struct Contributions {
-    #[command(flatten)]
-    asked: AskedArgs,
-
     /// Leave out edges of no more than this share, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = Spec::default().threshold)]
     threshold: f32,
@@ -31,15 +27,12 @@ pub struct Contributions {
 }
 
 impl Asks for Contributions {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.asked.ask(machine)?;
+    type About = AskedArgs;
+
+    fn spec(&self, _: &AskedArgs, _: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         let usual = Spec::default();
-        let spec = AnalysisSpec::ContributionGraph(Spec {
-            threshold: self.threshold,
-            edges: if self.sum_heads { AttentionEdges::PerToken } else { usual.edges },
-            weights: if self.renormalize { Weights::Renormalized } else { usual.weights },
-            pos: self.pos,
-        });
-        Ok((inquiry, spec))
+        let edges = if self.sum_heads { AttentionEdges::PerToken } else { usual.edges };
+        let weights = if self.renormalize { Weights::Renormalized } else { usual.weights };
+        Ok(Spec { threshold: self.threshold, edges, weights, pos: self.pos }.into())
     }
 }

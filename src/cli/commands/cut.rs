@@ -10,14 +10,10 @@ use crate::analysis::edge_cut::{Edge, Spec};
 use crate::analysis::{AnalysisError, AnalysisSpec, Positions};
 use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Args)]
 pub struct Cut {
-    #[command(flatten)]
-    asked: MeasuredArgs,
-
     /// What is cut, such as `4:1`: the token that looks, a colon, the token that is looked at, by
     /// their positions from 0; also `subject`, `last` and the like, or ranges such as `3..6`; may be
     /// given again
@@ -92,19 +88,16 @@ impl FromStr for LayersArg {
 }
 
 impl Asks for Cut {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.asked.ask(machine)?;
+    type About = MeasuredArgs;
+
+    fn spec(&self, _: &MeasuredArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         let mut edges = BTreeSet::new();
         for arg in &self.edge {
             edges.extend(arg.edges(&inquiry.prompt)?);
         }
         let n_layers = inquiry.engine.info.config.n_layers;
-        let spec = Spec {
-            edges,
-            layers: self.layers.as_ref().map_or(0..n_layers, |it| it.0.clone()),
-            heads: (!self.head.is_empty()).then(|| self.head.iter().copied().collect()),
-            n_top: self.top,
-        };
-        Ok((inquiry, AnalysisSpec::EdgeCut(spec)))
+        let layers = self.layers.as_ref().map_or(0..n_layers, |it| it.0.clone());
+        let heads = (!self.head.is_empty()).then(|| self.head.iter().copied().collect());
+        Ok(Spec { edges, layers, heads, n_top: self.top }.into())
     }
 }

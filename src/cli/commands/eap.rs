@@ -7,14 +7,14 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::edge_attribution::{EdgeBase, Spec};
 use crate::cli::flags::choice::choices_with;
 use crate::cli::flags::estimate::EstimateArgs;
+use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 use crate::experiment::Estimator;
 
 #[derive(Args)]
 pub struct Eap {
     #[command(flatten)]
-    asked: EstimateArgs,
+    estimate: EstimateArgs,
 
     /// How edges are estimated
     #[arg(long, default_value = "eap-ig", value_parser = of_edges())]
@@ -35,18 +35,15 @@ fn of_edges() -> impl TypedValueParser<Value = Estimator> {
 }
 
 impl Asks for Eap {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let (inquiry, contrast, metric) = self.asked.ask(machine)?;
-        let spec = AnalysisSpec::EdgeAttribution(Spec {
-            contrast,
-            metric,
-            base: match self.method {
-                Estimator::EapIg => EdgeBase::Between { n_steps: self.steps },
-                Estimator::Eap | Estimator::AtpStar => EdgeBase::Clean,
-            },
-            n_edges: self.edges,
-            n_verified: self.asked.verify,
-        });
-        Ok((inquiry, spec))
+    type About = AskedArgs;
+
+    fn spec(&self, about: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let contrast = self.estimate.contrast(&about.fact, inquiry)?;
+        let (metric, n_verified) = (self.estimate.metric, self.estimate.verify);
+        let base = match self.method {
+            Estimator::EapIg => EdgeBase::Between { n_steps: self.steps },
+            Estimator::Eap | Estimator::AtpStar => EdgeBase::Clean,
+        };
+        Ok(Spec { contrast, metric, base, n_edges: self.edges, n_verified }.into())
     }
 }

@@ -11,15 +11,11 @@ use crate::analysis::{AnalysisResult, AnalysisSpec};
 use crate::cli::flags::corruption::lines_of;
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 use crate::facts::{Fact, Related};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Args)]
 pub struct Edit {
-    #[command(flatten)]
-    asked: AskedArgs,
-
     /// What the model is to say instead; its leading space is added [default: the dataset's wrong
     /// answer, CounterFact's `target_new`]
     #[arg(long, value_name = "TEXT")]
@@ -68,8 +64,10 @@ pub struct Edit {
 }
 
 impl Asks for Edit {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.asked.ask(machine)?;
+    type About = AskedArgs;
+
+    fn spec(&self, about: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let inquiry = &*inquiry;
         let fact = &inquiry.question.fact;
         let subject = fact.subject.clone().context("name the --subject whose fact is edited")?;
         let target = self.target.as_ref().or(fact.foil.as_ref());
@@ -79,12 +77,12 @@ impl Asks for Edit {
         let in_context = |text: String, start: usize| -> anyhow::Result<Context> {
             let subject = Some(start..start + subject.len());
             let fact = Fact { prompt: text, subject, answer: None, foil: None };
-            let prompt = TokenizedPrompt::new(tokenizer, &fact, inquiry.bos)?;
+            let prompt = inquiry.tokenized(&fact)?;
             let subject = prompt.subject.context("the subject has no tokens")?;
             Ok(Context { ids: prompt.ids, subject_last: subject.end - 1 })
         };
         let mut contexts = vec![in_context(fact.prompt.clone(), subject.start)?];
-        for prefix in self.prefixes(&inquiry, machine)? {
+        for prefix in self.prefixes(inquiry)? {
             let before = format!("{prefix}. ");
             let start = before.len() + subject.start;
             contexts.push(in_context(before + &fact.prompt, start)?);
@@ -96,14 +94,13 @@ impl Asks for Edit {
         let expected = inquiry.question.expected.as_deref().or(fact.answer.as_deref());
         let foil = expected.map(|it| TokenizedPrompt::answer(tokenizer, it)).transpose()?;
         let mut asked = vec![(PromptKind::Prompt, fact.prompt.clone())];
-        if let Some((path, case)) = self.asked.fact.record() {
+        if let Some((path, case)) = about.fact.record() {
             let Related { paraphrases, neighbourhood } = Related::of(path, case)?;
             asked.extend(paraphrases.into_iter().map(|it| (PromptKind::Paraphrase, it)));
             asked.extend(neighbourhood.into_iter().map(|it| (PromptKind::Neighbourhood, it)));
         }
         let asked = asked.into_iter().map(|(kind, text)| {
-            let plain =
-                TokenizedPrompt::new(tokenizer, &Fact::from_text(&text, None)?, inquiry.bos)?;
+            let plain = inquiry.tokenized(&Fact::from_text(&text, None)?)?;
             let answer = Some(target.clone());
             Ok(Asked { kind, prompt: TokenizedPrompt { answer, foil: foil.clone(), ..plain } })
         });
@@ -127,13 +124,13 @@ impl Asks for Edit {
             },
             asked,
         };
-        Ok((inquiry, AnalysisSpec::RankOneEdit(spec)))
+        Ok(spec.into())
     }
 }
 
 impl Edit {
     /// Texts that the prompt is put behind.
-    fn prefixes(&self, inquiry: &Inquiry, machine: &Machine) -> anyhow::Result<Vec<String>> {
+    fn prefixes(&self, inquiry: &Inquiry) -> anyhow::Result<Vec<String>> {
         if let Some(path) = &self.prefixes {
             return lines_of(path);
         }
@@ -141,14 +138,12 @@ impl Edit {
         let n = self.sample_prefixes.unwrap_or(0);
         let written = (0..n).map(|nth| {
             // As ROME: from "The", one of the five likeliest tokens each time.
-            let begin = Fact::from_text("The", None)?;
-            let begin = TokenizedPrompt::new(tokenizer, &begin, inquiry.bos)?;
+            let begin = inquiry.tokenized(&Fact::from_text("The", None)?)?;
             let n_tokens = if nth < n / 2 { 4 } else { 9 };
             let seed = self.seed.wrapping_add(nth as u64);
             let choice = Choice::Sample { temperature: 1.0, top_k: Some(5), top_p: None, seed };
-            let spec = generation::Spec { n_tokens, choice, end: None };
-            let spec = AnalysisSpec::Generation(spec);
-            let result = machine.run(&inquiry.engine, &begin, &spec, "Writing prefixes")?;
+            let spec = generation::Spec { n_tokens, choice, end: None }.into();
+            let result = inquiry.machine.run(&inquiry.engine, &begin, &spec, "Writing prefixes")?;
             let AnalysisResult::Generation(it) = result else {
                 unreachable!("a text was asked for");
             };

@@ -6,13 +6,9 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::generation::{Choice, Spec};
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 
 #[derive(Args)]
 pub struct Generate {
-    #[command(flatten)]
-    asked: AskedArgs,
-
     /// The most tokens to write
     #[arg(long, value_name = "N", default_value_t = 20)]
     tokens: usize,
@@ -39,19 +35,17 @@ pub struct Generate {
 }
 
 impl Asks for Generate {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.asked.ask(machine)?;
-        let Self { temperature, top_k, top_p, seed, .. } = *self;
-        let is_drawn =
-            temperature.is_some() || top_k.is_some() || top_p.is_some() || seed.is_some();
-        let choice = if is_drawn {
-            let (temperature, seed) = (temperature.unwrap_or(1.0), seed.unwrap_or(0));
-            Choice::Sample { temperature, top_k, top_p, seed }
-        } else {
-            Choice::Greedy
+    type About = AskedArgs;
+
+    fn spec(&self, _: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let choice = match *self {
+            Self { temperature: None, top_k: None, top_p: None, seed: None, .. } => Choice::Greedy,
+            Self { temperature, top_k, top_p, seed, .. } => {
+                let (temperature, seed) = (temperature.unwrap_or(1.0), seed.unwrap_or(0));
+                Choice::Sample { temperature, top_k, top_p, seed }
+            }
         };
         let end = inquiry.engine.info.tokenizer.bos().filter(|_| !self.ignore_end);
-        let spec = Spec { n_tokens: self.tokens, choice, end };
-        Ok((inquiry, AnalysisSpec::Generation(spec)))
+        Ok(Spec { n_tokens: self.tokens, choice, end }.into())
     }
 }

@@ -6,13 +6,9 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::head_scores::Spec;
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 
 #[derive(Args)]
 pub struct Heads {
-    #[command(flatten)]
-    asked: AskedArgs,
-
     /// How many random tokens are repeated [default: 50, or what the model's context takes twice]
     #[arg(long, value_name = "N")]
     random_tokens: Option<usize>,
@@ -29,15 +25,12 @@ pub struct Heads {
 const USUAL_RANDOM: usize = 50;
 
 impl Asks for Heads {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.asked.ask(machine)?;
+    type About = AskedArgs;
+
+    fn spec(&self, _: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         // The tokens stand there twice, behind a BOS.
         let most = inquiry.engine.info.config.n_ctx.saturating_sub(1) / 2;
-        let spec = AnalysisSpec::HeadScores(Spec {
-            n_random: self.random_tokens.unwrap_or_else(|| most.min(USUAL_RANDOM)),
-            n_sequences: self.sequences,
-            seed: self.seed,
-        });
-        Ok((inquiry, spec))
+        let n_random = self.random_tokens.unwrap_or_else(|| most.min(USUAL_RANDOM));
+        Ok(Spec { n_random, n_sequences: self.sequences, seed: self.seed }.into())
     }
 }

@@ -8,13 +8,9 @@ use crate::analysis::attention_knockout::{Edges, Spec, default_window};
 use crate::analysis::{AnalysisSpec, Positions};
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 
 #[derive(Args)]
 pub struct Knockout {
-    #[command(flatten)]
-    asked: AskedArgs,
-
     /// What is cut, such as `subject:last`: the tokens looked at, a colon, the tokens that look, each
     /// `all`, `subject`, `non-subject`, `last`, a position or a range such as `3..6`; may be given
     /// again [default: the paper's `subject:last`, `non-subject:last` and `last:last`]
@@ -42,14 +38,13 @@ impl FromStr for EdgesArg {
 }
 
 impl Asks for Knockout {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.asked.ask(machine)?;
+    type About = AskedArgs;
+
+    fn spec(&self, _: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
         let edges: Vec<Edges> = self.edges.iter().map(|it| it.0.clone()).collect();
+        let edges = if edges.is_empty() { Edges::to_last() } else { edges };
         let n_layers = inquiry.engine.info.config.n_layers;
-        let spec = Spec {
-            edges: if edges.is_empty() { Edges::to_last() } else { edges },
-            window: self.window.unwrap_or_else(|| default_window(n_layers)),
-        };
-        Ok((inquiry, AnalysisSpec::AttentionKnockout(spec)))
+        let window = self.window.unwrap_or_else(|| default_window(n_layers));
+        Ok(Spec { edges, window }.into())
     }
 }

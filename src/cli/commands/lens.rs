@@ -7,13 +7,9 @@ use crate::analysis::logit_lens::{LensScale, Spec};
 use crate::cli::flags::choice;
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 
 #[derive(Args)]
 pub struct Lens {
-    #[command(flatten)]
-    asked: AskedArgs,
-
     /// What each layer's residual stream is divided by in the final layer norm: its own standard
     /// deviation, or the one at the last layer, as in direct logit attribution
     #[arg(long, default_value = "own", value_parser = choice::<LensScale>())]
@@ -25,9 +21,9 @@ pub struct Lens {
 }
 
 impl Asks for Lens {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.asked.ask(machine)?;
-        let spec = Spec { scale: self.scale, n_top: self.top };
-        Ok((inquiry, AnalysisSpec::LogitLens(spec)))
+    type About = AskedArgs;
+
+    fn spec(&self, _: &AskedArgs, _: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        Ok(Spec { scale: self.scale, n_top: self.top }.into())
     }
 }

@@ -5,14 +5,14 @@ use clap::Args;
 use crate::analysis::AnalysisSpec;
 use crate::analysis::activation_patching::{Part, Places, Spec};
 use crate::cli::flags::choice;
-use crate::cli::flags::paired::{Paired, PairedArgs};
+use crate::cli::flags::fact::AskedArgs;
+use crate::cli::flags::paired::PairedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 
 #[derive(Args)]
 pub struct Patch {
     #[command(flatten)]
-    asked: PairedArgs,
+    paired: PairedArgs,
 
     /// What is patched: the residual stream after a layer, what MLPs or attention add to it, or each
     /// head's output
@@ -29,15 +29,11 @@ pub struct Patch {
 }
 
 impl Asks for Patch {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let Paired { inquiry, donor, pairs } = self.asked.ask(None, machine)?;
-        let spec = Spec {
-            pairs,
-            donor: donor.into(),
-            places: if self.together { Places::Together } else { Places::Each },
-            part: self.kind,
-            window: self.window,
-        };
-        Ok((inquiry, AnalysisSpec::ActivationPatching(spec)))
+    type About = AskedArgs;
+
+    fn spec(&self, about: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let (donor, pairs) = self.paired.donor(&about.fact, inquiry)?;
+        let places = if self.together { Places::Together } else { Places::Each };
+        Ok(Spec { donor, pairs, places, part: self.kind, window: self.window }.into())
     }
 }

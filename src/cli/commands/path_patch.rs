@@ -5,14 +5,15 @@ use clap::Args;
 use crate::analysis::path_patching::{Between, Spec};
 use crate::analysis::{AnalysisSpec, Positions, Receiver};
 use crate::cli::flags::choice;
-use crate::cli::flags::paired::{Paired, PairedArgs};
-use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
+use crate::cli::flags::fact::AskedArgs;
+use crate::cli::flags::paired::PairedArgs;
+use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::experiment::FactSource;
 
 #[derive(Args)]
 pub struct PathPatch {
     #[command(flatten)]
-    asked: PairedArgs,
+    paired: PairedArgs,
 
     /// What is told: `logits`, what heads read for queries, keys or values such as `L9H6.q`, or an
     /// MLP such as `MLP3`; several are told together
@@ -35,15 +36,16 @@ pub struct PathPatch {
 }
 
 impl Asks for PathPatch {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let Paired { inquiry, donor, pairs } = self.asked.ask(self.foil.as_deref(), machine)?;
-        let spec = AnalysisSpec::PathPatching(Spec {
-            pairs,
-            donor: donor.into(),
-            receivers: self.receivers.clone(),
-            receiver_positions: self.positions.clone(),
-            between: self.mlps,
-        });
-        Ok((inquiry, spec))
+    type About = AskedArgs;
+
+    fn source(&self, about: &AskedArgs) -> anyhow::Result<FactSource> {
+        Ok(about.source().with_foil(self.foil.as_deref()))
+    }
+
+    fn spec(&self, about: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let (donor, pairs) = self.paired.donor(&about.fact, inquiry)?;
+        let receiver_positions = self.positions.clone();
+        let (receivers, between) = (self.receivers.clone(), self.mlps);
+        Ok(Spec { donor, pairs, receivers, receiver_positions, between }.into())
     }
 }

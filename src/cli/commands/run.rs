@@ -27,7 +27,7 @@ impl Run {
         let Experiment { model, bos, fact, edits, .. } = written.outline.clone();
         let inquiry = Inquiry::open(&model, bos, fact, edits, machine)?;
         let spec = written.resolve(&inquiry.library(), &self.spec)?.spec;
-        inquiry.run(&spec, &self.output, machine)
+        inquiry.run(&spec, &self.output)
     }
 
     fn written(&self) -> anyhow::Result<Written> {

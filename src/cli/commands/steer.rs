@@ -7,14 +7,10 @@ use crate::analysis::steering::{Direction, Spec};
 use crate::analysis::{AnalysisSpec, Positions};
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Args)]
 pub struct Steer {
-    #[command(flatten)]
-    asked: AskedArgs,
-
     /// The direction: the layer's residual stream at the last token of this prompt, less that of
     /// --minus
     #[arg(long, value_name = "TEXT", requires = "minus", conflicts_with = "plus_token")]
@@ -52,16 +48,12 @@ pub struct Steer {
 }
 
 impl Asks for Steer {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let inquiry = self.asked.ask(machine)?;
-        let spec = Spec {
-            direction: self.direction(&inquiry)?,
-            layer: self.layer,
-            positions: self.positions.clone(),
-            scale: self.scale,
-            n_top: self.top,
-        };
-        Ok((inquiry, AnalysisSpec::Steering(spec)))
+    type About = AskedArgs;
+
+    fn spec(&self, _: &AskedArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let (direction, positions) = (self.direction(inquiry)?, self.positions.clone());
+        let Self { layer, scale, top: n_top, .. } = *self;
+        Ok(Spec { direction, layer, positions, scale, n_top }.into())
     }
 }
 

@@ -4,9 +4,10 @@ use clap::{ArgGroup, Args};
 
 use crate::analysis::{AnalysisSpec, trace_cell};
 use crate::cli::flags::cell::CellArg;
+use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::trace::TraceArgs;
-use crate::cli::inquiry::{Asks, Inquiry};
-use crate::cli::machine::Machine;
+use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::experiment::FactSource;
 
 #[derive(Args)]
 // What is corrupted is the subject.
@@ -26,14 +27,19 @@ pub struct Trace {
 }
 
 impl Asks for Trace {
-    fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, AnalysisSpec)> {
-        let (inquiry, trace) = self.what.ask(machine)?;
-        let spec = match self.cell {
-            None => AnalysisSpec::CausalTrace(trace),
+    type About = MeasuredArgs;
+
+    fn source(&self, about: &MeasuredArgs) -> anyhow::Result<FactSource> {
+        Ok(about.asked.source())
+    }
+
+    fn spec(&self, about: &MeasuredArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
+        let trace = self.what.spec(about.foil.as_deref(), inquiry)?;
+        Ok(match self.cell {
+            None => trace.into(),
             Some(CellArg { pos, layer }) => {
-                AnalysisSpec::TraceCell(trace_cell::Spec { trace, pos, layer, n_top: self.top })
+                trace_cell::Spec { trace, pos, layer, n_top: self.top }.into()
             }
-        };
-        Ok((inquiry, spec))
+        })
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::model::ModelArgs;
-use crate::cli::inquiry::Inquiry;
+use crate::cli::inquiry::{About, Inquiry};
 use crate::cli::machine::Machine;
 use crate::experiment::{FactSource, RecordFact, TextFact};
 use crate::facts::{Direction, Fact};
@@ -21,9 +21,13 @@ pub struct AskedArgs {
     pub fact: FactArgs,
 }
 
-impl AskedArgs {
-    pub fn ask(&self, machine: &Machine) -> anyhow::Result<Inquiry> {
-        self.model.ask(self.fact.source(), machine)
+impl About for AskedArgs {
+    fn source(&self) -> FactSource {
+        self.fact.source()
+    }
+
+    fn open(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry> {
+        self.model.open(source, machine)
     }
 }
 
@@ -31,10 +35,7 @@ impl AskedArgs {
 #[derive(Args)]
 pub struct MeasuredArgs {
     #[command(flatten)]
-    pub model: ModelArgs,
-
-    #[command(flatten)]
-    pub fact: FactArgs,
+    pub asked: AskedArgs,
 
     /// A wrong answer, for the logit difference; its leading space is added [default: the dataset's,
     /// if it has one]
@@ -42,9 +43,13 @@ pub struct MeasuredArgs {
     pub foil: Option<String>,
 }
 
-impl MeasuredArgs {
-    pub fn ask(&self, machine: &Machine) -> anyhow::Result<Inquiry> {
-        self.model.ask(self.fact.source().with_foil(self.foil.as_deref()), machine)
+impl About for MeasuredArgs {
+    fn source(&self) -> FactSource {
+        self.asked.source().with_foil(self.foil.as_deref())
+    }
+
+    fn open(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry> {
+        self.asked.open(source, machine)
     }
 }
 

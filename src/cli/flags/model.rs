@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::analysis::ModelEdit;
 use crate::builtin;
-use crate::cli::inquiry::Inquiry;
+use crate::cli::inquiry::{About, Inquiry};
 use crate::cli::machine::Machine;
 use crate::experiment::{Experiment, FactSource};
 use crate::hub;
@@ -64,12 +64,18 @@ pub fn model_dir(text: &str) -> Result<PathBuf, Infallible> {
 }
 
 impl ModelArgs {
-    pub fn bos(&self) -> Bos {
+    fn bos(&self) -> Bos {
         if self.bos { Bos::On } else { Bos::Off }
     }
+}
 
-    /// Opens the model for a question about a fact.
-    pub fn ask(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry> {
+/// Of a command that finds its facts itself.
+impl About for ModelArgs {
+    fn source(&self) -> FactSource {
+        FactSource::NoFact
+    }
+
+    fn open(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry> {
         let mut edits = edits(&self.edit, &self.model)?;
         if self.process != Processing::default() {
             edits.push(ModelEdit::Processing(self.process.clone()));
@@ -78,11 +84,15 @@ impl ModelArgs {
     }
 }
 
-impl WeightArgs {
-    /// Opens the model without a prompt.
-    pub fn open(&self, machine: &Machine) -> anyhow::Result<Inquiry> {
+/// Of a command that reads the weights alone.
+impl About for WeightArgs {
+    fn source(&self) -> FactSource {
+        FactSource::NoFact
+    }
+
+    fn open(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry> {
         let edits = edits(&self.edit, &self.model)?;
-        Inquiry::open(&self.model, Bos::Off, FactSource::NoFact, edits, machine)
+        Inquiry::open(&self.model, Bos::Off, source, edits, machine)
     }
 }
 

@@ -1,33 +1,20 @@
 //! The prompt that activations are taken from, as flags.
 
+use std::sync::Arc;
+
 use anyhow::bail;
 use clap::Args;
 
 use super::fact::FactArgs;
-use super::model::ModelArgs;
 use crate::analysis::Pair;
 use crate::cli::inquiry::Inquiry;
-use crate::cli::machine::Machine;
 use crate::experiment::{FactSource, RecordFact, TextFact};
 use crate::facts::{Direction, Fact};
 use crate::tokens::TokenizedPrompt;
 
-/// A fact in a model, and the prompt that activations are taken from.
-#[derive(Args)]
-pub struct PairedArgs {
-    #[command(flatten)]
-    model: ModelArgs,
-
-    #[command(flatten)]
-    fact: FactArgs,
-
-    #[command(flatten)]
-    from: FromArgs,
-}
-
 /// The prompt that activations are taken from, and where they go.
 #[derive(Args)]
-struct FromArgs {
+pub struct PairedArgs {
     /// The prompt to take activations from
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["from_case", "from_inverse"])]
     from: Option<String>,
@@ -55,26 +42,21 @@ struct FromArgs {
     pairs: Vec<Pair>,
 }
 
-/// What was asked, with the prompt that activations are taken from.
-pub struct Paired {
-    pub inquiry: Inquiry,
-    pub donor: TokenizedPrompt,
-    pub pairs: Vec<Pair>,
-}
-
 impl PairedArgs {
-    /// Opens the model for both prompts. `foil`: a wrong answer in place of the fact's own.
-    pub fn ask(&self, foil: Option<&str>, machine: &Machine) -> anyhow::Result<Paired> {
-        let donor = self.from.fact(&self.fact)?;
-        let inquiry = self.model.ask(self.fact.source().with_foil(foil), machine)?;
-        let tokenizer = &inquiry.engine.info.tokenizer;
-        let donor = TokenizedPrompt::new(tokenizer, &donor, self.model.bos())?;
-        let pairs = self.from.pairs(&donor, &inquiry.prompt);
-        Ok(Paired { inquiry, donor, pairs })
+    /// The prompt that activations are taken from, and which of its positions go where.
+    pub fn donor(
+        &self,
+        recipient: &FactArgs,
+        inquiry: &Inquiry,
+    ) -> anyhow::Result<(Arc<TokenizedPrompt>, Vec<Pair>)> {
+        let donor = inquiry.tokenized(&self.fact(recipient)?)?;
+        let pairs = match &self.pairs[..] {
+            [] => Pair::by_role(&donor, &inquiry.prompt),
+            named => named.to_vec(),
+        };
+        Ok((donor.into(), pairs))
     }
-}
 
-impl FromArgs {
     /// The fact that activations are taken from.
     fn fact(&self, recipient: &FactArgs) -> anyhow::Result<Fact> {
         let answer = self.from_answer.clone();
@@ -104,10 +86,5 @@ impl FromArgs {
             ),
         };
         Ok(source.question()?.fact)
-    }
-
-    /// The pairs of positions that are named, or else those with the same roles.
-    fn pairs(&self, donor: &TokenizedPrompt, recipient: &TokenizedPrompt) -> Vec<Pair> {
-        if self.pairs.is_empty() { Pair::by_role(donor, recipient) } else { self.pairs.clone() }
     }
 }

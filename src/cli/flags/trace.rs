@@ -5,19 +5,14 @@ use clap::Args;
 
 use super::choice::{choice, choices};
 use super::corruption::CorruptionArgs;
-use super::fact::MeasuredArgs;
 use crate::analysis::Positions;
 use crate::analysis::causal_trace::{Component, Direction, Map, Severed, Spec};
 use crate::analysis::corruption::Draws;
 use crate::cli::inquiry::Inquiry;
-use crate::cli::machine::Machine;
 
-/// Which trace of which fact: for `trace`, which computes it, and for `atp`, which estimates it.
+/// Which trace: for `trace`, which computes it, and for `atp`, which estimates it.
 #[derive(Args)]
 pub struct TraceArgs {
-    #[command(flatten)]
-    asked: MeasuredArgs,
-
     /// What is restored: the residual stream after a layer, what MLPs or attention add to it, or the
     /// output `z` of each head
     #[arg(long, value_parser = choices(RESTORED))]
@@ -67,20 +62,8 @@ pub struct WayArgs {
 impl WayArgs {
     /// The trace of a component, with the draws of a corruption.
     pub fn trace(&self, component: Component, window: usize, draws: Draws, map: Map) -> Spec {
-        let Draws { corruption, noise, rng, seed, n_samples } = draws;
-        Spec {
-            component,
-            window,
-            noise,
-            rng,
-            seed,
-            n_samples,
-            direction: self.direction,
-            sever: self.sever,
-            sever_layers: self.sever_layers,
-            corruption,
-            map,
-        }
+        let Self { direction, sever, sever_layers } = *self;
+        Spec { direction, sever, sever_layers, map, ..Spec::new(component, window, draws) }
     }
 }
 
@@ -99,16 +82,15 @@ const RESTORED: [(&str, Restored); 4] = [
 ];
 
 impl TraceArgs {
-    pub fn ask(&self, machine: &Machine) -> anyhow::Result<(Inquiry, Spec)> {
-        let mut inquiry = self.asked.model.ask(self.asked.fact.source(), machine)?;
-        let draws = self.corruption.draws(&mut inquiry)?;
-        inquiry.set_foil(self.asked.foil.as_deref())?;
+    /// The trace. Without `foil`, the foil may follow from its corruption.
+    pub fn spec(&self, foil: Option<&str>, inquiry: &mut Inquiry) -> anyhow::Result<Spec> {
+        let draws = self.corruption.draws(inquiry)?;
+        inquiry.set_foil(foil)?;
         let (component, window) = match self.kind {
             Restored::Outputs(component) => (component, self.window.unwrap_or(10)),
             Restored::Heads => (Component::Attn, self.window.unwrap_or(1)),
         };
-        let spec = self.way.trace(component, window, draws, self.map()?);
-        Ok((inquiry, spec))
+        Ok(self.way.trace(component, window, draws, self.map()?))
     }
 
     fn map(&self) -> anyhow::Result<Map> {
