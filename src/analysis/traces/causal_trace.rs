@@ -161,6 +161,14 @@ impl Component {
     }
 }
 
+/// How many layers of MLPs or attention are restored together unless another number is asked for.
+///
+/// ROME's window is 10 of the 48 layers of GPT-2 XL, and is kept for models half as deep; ten of the
+/// layers of a small one would leave nothing to tell apart.
+pub fn usual_window(n_layers: usize) -> usize {
+    if n_layers >= 24 { 10 } else { (n_layers * 10).div_ceil(48) }
+}
+
 impl Direction {
     pub const ALL: [Self; 2] = [Self::Denoise, Self::Noise];
 }

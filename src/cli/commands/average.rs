@@ -13,7 +13,7 @@ use crate::analysis::trace_average::{AskedFact, Kept, LeftOut, Sample, Spec};
 use crate::cli::flags::choice;
 use crate::cli::flags::corruption::CorruptionArgs;
 use crate::cli::flags::model::ModelArgs;
-use crate::cli::flags::trace::WayArgs;
+use crate::cli::flags::trace::{WayArgs, WindowArgs};
 use crate::cli::inquiry::{Asks, Inquiry};
 use crate::experiment::Question;
 use crate::facts::{Catalogue, Dataset, Direction, Record};
@@ -58,9 +58,8 @@ pub struct Average {
     #[command(flatten)]
     corruption: CorruptionArgs,
 
-    /// Layers restored together, for `mlp` and `attn`
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    window: usize,
+    #[command(flatten)]
+    window: WindowArgs,
 
     #[command(flatten)]
     way: WayArgs,
@@ -119,8 +118,9 @@ impl Asks for Average {
         if self.corruption.is_of_subject() {
             draws.corruption = Corruption::default();
         }
+        let window = self.window.of(&inquiry.engine);
         let spec = Spec {
-            trace: self.way.trace(self.kind[0], self.window, draws, Map::Tokens),
+            trace: self.way.trace(self.kind[0], window, draws, Map::Tokens),
             components: self.kind.clone(),
             facts: facts.into(),
             kept: if self.keep_unknown { Kept::All } else { Kept::Known },

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::analysis::AnalysisSpec;
-use crate::analysis::causal_trace::{Component, Map};
+use crate::analysis::causal_trace::{Component, Map, usual_window};
 use crate::analysis::corruption::{Corruption, Draws};
 use crate::analysis::corruption_bench::{Entry, LeftOut, Spec};
 use crate::cli::flags::choice;
@@ -32,8 +32,9 @@ pub struct Bench {
     #[command(flatten)]
     draws: DrawArgs,
 
-    /// Layers restored together, for `mlp` and `attn`; single layers always stand beside
-    #[arg(long, value_name = "N,…", value_delimiter = ',', default_value = "10")]
+    /// Layers restored together, for `mlp` and `attn`; single layers always stand beside [default: 10
+    /// as ROME, in models of fewer than 24 layers as large a part as 10 of 48]
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
     window: Vec<usize>,
 
     #[command(flatten)]
@@ -77,8 +78,9 @@ impl Asks for Bench {
         let windows = if component == Component::Hidden {
             vec![1]
         } else {
-            let more = self.window.iter().copied().filter(|it| *it != 1);
-            [1].into_iter().chain(more).collect()
+            let usual = [usual_window(inquiry.engine.info.config.n_layers)];
+            let asked = if self.window.is_empty() { &usual[..] } else { &self.window };
+            [1].into_iter().chain(asked.iter().copied().filter(|it| *it != 1)).collect()
         };
         let window = windows[windows.len() - 1];
         let trace = self.way.trace(component, window, usual, Map::Tokens);

@@ -12,6 +12,7 @@ use crate::cli::flags::any_choice;
 use crate::cli::flags::corruption::{NoiseArg, noise_tokens};
 use crate::cli::flags::metric::estimated_metric;
 use crate::cli::flags::model::ModelArgs;
+use crate::cli::flags::trace::WindowArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
 use crate::experiment::{Compared, FactSource, RecordFact, first_tokens};
 use crate::facts::{Dataset, Direction, Fact};
@@ -47,9 +48,8 @@ pub struct Compare {
     #[arg(long, value_name = "N", default_value_t = 10)]
     samples: usize,
 
-    /// Layers that a trace of MLPs or attention restores together
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    window: usize,
+    #[command(flatten)]
+    window: WindowArgs,
 
     /// Seed of a trace's noise
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -123,7 +123,7 @@ impl Compare {
                 seed: self.seed,
                 n_samples: self.samples,
             };
-            Ok(causal_trace::Spec::new(component, self.window, draws))
+            Ok(causal_trace::Spec::new(component, self.window.of(&inquiry.engine), draws))
         })
     }
 }

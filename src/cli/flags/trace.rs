@@ -6,9 +6,10 @@ use clap::Args;
 use super::choice::{choice, choices};
 use super::corruption::CorruptionArgs;
 use crate::analysis::Positions;
-use crate::analysis::causal_trace::{Component, Direction, Map, Severed, Spec};
+use crate::analysis::causal_trace::{Component, Direction, Map, Severed, Spec, usual_window};
 use crate::analysis::corruption::Draws;
 use crate::cli::inquiry::Inquiry;
+use crate::worker::Engine;
 
 /// Which trace: for `trace`, which computes it, and for `atp`, which estimates it.
 #[derive(Args)]
@@ -32,12 +33,28 @@ pub struct TraceArgs {
     #[command(flatten)]
     corruption: CorruptionArgs,
 
-    /// Layers restored together, for `mlp`, `attn` and `head` [default: 10, for heads 1]
+    /// Layers restored together, for `mlp`, `attn` and `head` [default: 10 as ROME, in models of fewer
+    /// than 24 layers as large a part as 10 of 48; for heads 1]
     #[arg(long, value_name = "N")]
     window: Option<usize>,
 
     #[command(flatten)]
     way: WayArgs,
+}
+
+/// How many layers a trace restores together.
+#[derive(Args)]
+pub struct WindowArgs {
+    /// Layers restored together, for `mlp` and `attn` [default: 10 as ROME, in models of fewer than 24
+    /// layers as large a part as 10 of 48]
+    #[arg(long, value_name = "N")]
+    window: Option<usize>,
+}
+
+impl WindowArgs {
+    pub fn of(&self, engine: &Engine) -> usize {
+        self.window.unwrap_or_else(|| usual_window(engine.info.config.n_layers))
+    }
 }
 
 /// Which way activations are restored, and what may react to them.
@@ -86,25 +103,25 @@ impl TraceArgs {
     pub fn spec(&self, foil: Option<&str>, inquiry: &mut Inquiry) -> anyhow::Result<Spec> {
         let draws = self.corruption.draws(inquiry)?;
         inquiry.set_foil(foil)?;
-        let (component, window) = match self.kind {
-            Restored::Outputs(component) => (component, self.window.unwrap_or(10)),
-            Restored::Heads => (Component::Attn, self.window.unwrap_or(1)),
+        let (component, usual) = match self.kind {
+            Restored::Outputs(Component::Hidden) => (Component::Hidden, 1),
+            Restored::Outputs(component) => {
+                (component, usual_window(inquiry.engine.info.config.n_layers))
+            }
+            Restored::Heads => (Component::Attn, 1),
         };
-        Ok(self.way.trace(component, window, draws, self.map()?))
+        let window = self.window.unwrap_or(usual);
+        Ok(self.way.trace(component, window, draws, self.map(window)?))
     }
 
-    fn map(&self) -> anyhow::Result<Map> {
-        let component = match self.kind {
-            Restored::Outputs(component) => component,
-            Restored::Heads => {
-                anyhow::ensure!(self.widths.is_empty(), "--widths is for maps without heads");
-                return Ok(Map::Heads { at: self.at.clone().unwrap_or(Positions::All) });
-            }
-        };
+    fn map(&self, window: usize) -> anyhow::Result<Map> {
+        if matches!(self.kind, Restored::Heads) {
+            anyhow::ensure!(self.widths.is_empty(), "--widths is for maps without heads");
+            return Ok(Map::Heads { at: self.at.clone().unwrap_or(Positions::All) });
+        }
         let Some(at) = self.at.clone() else { return Ok(Map::Tokens) };
-        let usual = if component == Component::Hidden { 1 } else { 10 };
         let widths = match &self.widths[..] {
-            [] => vec![self.window.unwrap_or(usual)],
+            [] => vec![window],
             widths => widths.to_vec(),
         };
         Ok(Map::Together { at, widths })

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AttentionSettings;
 use crate::analysis::causal_trace::{
-    Component, Corruption, Direction, Map, NoiseLevel, Severed, Spec,
+    Component, Corruption, Direction, Map, NoiseLevel, Severed, Spec, usual_window,
 };
 use crate::analysis::{Metric, NoiseFile};
 use crate::figure::words::severed;
@@ -56,7 +56,7 @@ pub enum Setting {
 pub struct TraceSettings {
     pub component: Component,
 
-    /// `None` until it is set: as wide as the model's depth asks for, see `usual_window`.
+    /// `None` until it is set: as wide as the model's depth asks for, see [`usual_window`].
     pub own_window: Option<usize>,
     pub noise: NoiseSetting,
 
@@ -80,12 +80,6 @@ pub enum NoiseSetting {
 
     /// Noise from a file, added as it is: no generator or seed has a part in it.
     File(NoiseFile),
-}
-
-/// ROME's window is 10 of the 48 layers of GPT-2 XL, and is kept for models half as deep; ten of the
-/// layers of a small one would leave nothing to tell apart.
-pub fn usual_window(n_layers: usize) -> usize {
-    if n_layers >= 24 { 10 } else { (n_layers * 10).div_ceil(48) }
 }
 
 /// ROME's, but for the window in models that are less deep.
@@ -119,8 +113,8 @@ impl TraceSettings {
     /// The rarer settings in a few words.
     pub fn summary(&self) -> String {
         let direction = match self.direction {
-            Direction::Denoise => "denoise",
-            Direction::Noise => "noise",
+            Direction::Denoise => "restoring",
+            Direction::Noise => "corrupting",
         };
         let sever = severed(self.sever, self.sever_layers);
         let sever = sever.map_or_else(String::new, |it| format!(" · {it}"));

@@ -29,6 +29,11 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Whether the maps are of heads, which can change places; the tokens of a trace cannot.
+    fn is_of_heads(&self) -> bool {
+        matches!(self.of, Compared::Ablation | Compared::Attribution)
+    }
+
     /// Keeps the window that a session's comparison was made with, where its settings name none:
     /// before the third format it was that of the trace on screen.
     pub fn keep_window(&mut self, made: &Spec) {
@@ -53,14 +58,18 @@ impl Study for Settings {
             }
             Ok::<_, String>(spec)
         })?;
+        // What has no part in it must not make another comparison.
+        let usual = Self::default();
+        let Self { n_top, n_permutations, seed, .. } =
+            *if self.is_of_heads() { self } else { &usual };
         Ok(AnalysisSpec::Comparison(Spec {
             inverse: inverse.clone(),
             second: about.beside,
             right: [right(about.answers[0])?, right(about.answers[1])?],
             map,
-            n_top: self.n_top,
-            n_permutations: self.n_permutations,
-            seed: self.seed,
+            n_top,
+            n_permutations,
+            seed,
         }))
     }
 
@@ -75,16 +84,23 @@ impl Study for Settings {
                 let mut window = self.window.unwrap_or(about.trace_window).max(1);
                 let value = DragValue::new(&mut window).range(1..=about.n_layers());
                 let tooltip = "How many layers are restored together around each cell";
-                if number_ui(ui, "Layers together", tooltip, value).changed() {
+                if number_ui(ui, "Window", tooltip, value).changed() {
                     self.window = Some(window);
                 }
             }
-            let tooltip = "How many heads are called the most important";
-            number_ui(ui, "Top heads", tooltip, DragValue::new(&mut self.n_top).range(1..=1000));
-            let tooltip = "How often heads change places at random, for the p-values";
-            let value = DragValue::new(&mut self.n_permutations).range(1..=1_000_000);
-            number_ui(ui, "Permutations", tooltip, value);
-            number_ui(ui, "Seed", "Of the permutations", DragValue::new(&mut self.seed));
+            if self.is_of_heads() {
+                let tooltip = "How many heads are called the most important";
+                number_ui(
+                    ui,
+                    "Top heads",
+                    tooltip,
+                    DragValue::new(&mut self.n_top).range(1..=1000),
+                );
+                let tooltip = "How often heads change places at random, for the p-values";
+                let value = DragValue::new(&mut self.n_permutations).range(1..=1_000_000);
+                number_ui(ui, "Permutations", tooltip, value);
+                number_ui(ui, "Seed", "Of the permutations", DragValue::new(&mut self.seed));
+            }
         });
     }
 }
