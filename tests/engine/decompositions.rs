@@ -4,6 +4,7 @@
 //! 1e-5; rewritten weights are rounded once more, and logits then by up to 1e-4.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use factscope::analysis::accumulated_resid::{self, AccumulatedResid, LensScale};
 use factscope::analysis::attention::{self, Weighting};
@@ -708,6 +709,12 @@ fn what_is_not_there_is_an_error() {
 fn check_ranges(engine: &Engine) {
     let error =
         |spec: AnalysisSpec| engine.run(&paris(), &spec, &AnalysisCtx::unwatched()).unwrap_err();
+    for weighting in [Weighting::Pattern, Weighting::Rollout] {
+        let backwards = Range { start: 3, end: 1 };
+        let spec = attention::Spec { layers: backwards, head: None, weighting };
+        let wrong = error(AnalysisSpec::Attention(spec));
+        assert!(matches!(wrong, AnalysisError::OutOfBounds { .. }), "{wrong:?}");
+    }
     let through = |layer, head| {
         error(AnalysisSpec::ThroughHead(through_head::Spec { layer, head, by: Parts::Layers }))
     };

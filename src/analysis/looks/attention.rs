@@ -82,6 +82,13 @@ impl Method for Spec {
     fn run(&self, lab: &Lab<'_>) -> Result<Attention, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
         let n_layers = model.config.n_layers;
+        if self.layers.start > self.layers.end {
+            let what = "the first layer whose attention is read";
+            return Err(AnalysisError::OutOfBounds {
+                what,
+                bounds: "at most the end of the layers",
+            });
+        }
         if self.layers.end > 0 {
             index_below("layer", self.layers.end - 1, n_layers)?;
         }
