@@ -1,12 +1,16 @@
 //! Sessions that nobody has saved: each window keeps one while it runs, and a later window finds those
 //! of windows that have ended without being closed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::EXTENSION;
+
+/// The ending of the files that tell which sessions have a window.
+const LOCK: &str = "lock";
 
 /// The file for what is not saved in a window. It belongs to the process that holds its lock.
 #[derive(Debug)]
@@ -38,17 +42,21 @@ impl Unsaved {
     /// The sessions in a folder whose windows have ended without being closed, latest first.
     pub fn left_over(dir: &Path) -> Vec<Self> {
         let entries = fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-        let sessions = entries.filter(|path| path.extension().is_some_and(|it| it == EXTENSION));
-        let mut left: Vec<Self> = sessions.filter_map(|path| Self::lock(path).ok()?).collect();
-        // Its window may have been closed since the folder was read.
-        left.retain(|it| it.path.exists());
+        // A window that was killed before it found anything leaves its lock alone.
+        let is_kept =
+            |path: &PathBuf| path.extension().is_some_and(|it| it == EXTENSION || it == LOCK);
+        let sessions: BTreeSet<PathBuf> =
+            entries.filter(is_kept).map(|path| path.with_extension(EXTENSION)).collect();
+        let locked = sessions.into_iter().filter_map(|path| Self::lock(path).ok()?);
+        // Those that are dropped here take their locks with them.
+        let mut left: Vec<Self> = locked.filter(|it| it.path.exists()).collect();
         left.sort_by_key(Self::age);
         left
     }
 
     /// `None` if another window has it.
     fn lock(path: PathBuf) -> io::Result<Option<Self>> {
-        let lock = File::create(path.with_extension("lock"))?;
+        let lock = File::create(path.with_extension(LOCK))?;
         match lock.try_lock() {
             Err(TryLockError::WouldBlock) => Ok(None),
             // Where the system locks no files, two windows may offer the same session.
@@ -78,7 +86,7 @@ impl Unsaved {
 /// The lock's file is of no use to others. A session that is still there stays, and is found.
 impl Drop for Unsaved {
     fn drop(&mut self) {
-        fs::remove_file(self.path.with_extension("lock")).ok();
+        fs::remove_file(self.path.with_extension(LOCK)).ok();
     }
 }
 
@@ -110,5 +118,15 @@ mod tests {
         assert_eq!(Unsaved::left_over(dir.path()).len(), 1, "the second was not removed");
         let names = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().file_name());
         assert_eq!(names.count(), 1, "locks are gone");
+    }
+
+    #[test]
+    fn the_lock_of_a_window_that_was_killed_is_removed_at_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let running = Unsaved::begin(dir.path()).unwrap();
+        fs::write(dir.path().join("1-0.lock"), "").unwrap();
+        assert!(Unsaved::left_over(dir.path()).is_empty());
+        let names = fs::read_dir(dir.path()).unwrap().map(|it| it.unwrap().path());
+        assert_eq!(names.collect::<Vec<_>>(), [running.path().with_extension(LOCK)]);
     }
 }
