@@ -18,6 +18,7 @@ pub mod closing;
 pub mod command;
 mod completions;
 pub mod dialogs;
+mod ending;
 mod errand;
 mod export;
 pub mod facts;
@@ -225,6 +226,7 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
             Box::new(move |cc| {
                 monitors::bring_back(cc);
                 let mut app = App::new(cc, options, Arc::new(dialogs::RfdPicker))?;
+                app.heed_the_system(&cc.egui_ctx);
                 app.state.adapters = adapters.to_vec();
                 if !adapters.iter().any(|adapter| adapter.kind.is_real()) {
                     let note = "No GPU found: drawing in software";

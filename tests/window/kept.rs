@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use eframe::egui::accesskit::Role;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::session::Session;
 use factscope::ui::Options;
 use factscope::ui::command::{ClosingAnswer, Command};
@@ -12,7 +12,7 @@ use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
 use factscope::ui::state::FactId;
 
-use super::support::{FACTS, Window, tiny};
+use super::support::{FACTS, SIZE, Window, tiny};
 
 impl Window {
     fn rests(&mut self) {
@@ -69,6 +69,32 @@ fn what_was_found_in_a_model_is_kept_while_it_is_changed() {
     assert_eq!(again.traced().as_ref(), Some(&after));
     again.changes(Command::DropEdits);
     assert_eq!(again.traced().as_ref(), Some(&before));
+}
+
+#[test]
+fn the_trace_before_a_change_stands_beside_the_one_after() {
+    let mut window = Window::open();
+    window.harness.set_size(SIZE * 1.5);
+    window.traces();
+    window.changes(Command::ApplyEdit(Pane::Steering));
+    window.traces();
+    window.sees("Fact before the change");
+    window.sees("Inverse before the change");
+    // On one scale each.
+    let scales = |window: &Window| {
+        let figures = window.harness.query_all_by_role(Role::Figure);
+        let names = figures.map(|it| it.accesskit_node().label().unwrap_or_default());
+        let scales = names.filter_map(|it| Some(it.rsplit_once(" from ")?.1.to_owned()));
+        scales.collect::<Vec<_>>()
+    };
+    let shown = scales(&window);
+    assert!(shown.len() >= 4, "{shown:?}");
+    assert_eq!([&shown[0], &shown[2]], [&shown[1], &shown[3]]);
+    window.does(Command::ShowBefore(false));
+    assert!(window.harness.query_by_label_contains("before the change").is_none());
+    window.does(Command::ShowBefore(true));
+    window.changes(Command::DropEdits);
+    assert!(window.harness.query_by_label_contains("before the change").is_none());
 }
 
 /// A folder with some of a model's files, the weights cut to so many bytes.

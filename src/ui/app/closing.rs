@@ -25,6 +25,16 @@ impl App {
         ctx.request_repaint();
     }
 
+    /// Who tells the process to end waits for no answer: the window closes, and what is not saved is
+    /// kept for the next start.
+    pub(super) fn hear_ending(&mut self, ctx: &Context) {
+        if self.ending.was_told() && self.closing != Closing::Agreed {
+            self.keep_now();
+            self.closing = Closing::Agreed;
+            ctx.send_viewport_cmd(ViewportCommand::Close);
+        }
+    }
+
     pub(super) fn quit(&mut self, ctx: &Context) {
         if self.may_leave(Command::Quit) {
             self.closing = Closing::Agreed;

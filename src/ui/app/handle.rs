@@ -168,6 +168,7 @@ impl App {
             }
             Command::ApplyEdit(pane) => self.apply_edit(pane),
             Command::DropEdits => self.edit(Vec::new()),
+            Command::ShowBefore(is_on) => self.state.preferences.trace_pair.shows_before = is_on,
             Command::ShowDifference(is_on) => {
                 self.state.preferences.trace_pair.shows_difference = is_on;
             }

@@ -18,6 +18,7 @@ use crate::session::Session;
 use crate::ui::closing::{Closing, closing_ui};
 use crate::ui::command::{Command, KEYS};
 use crate::ui::dialogs::{self, PathPrompt, Picker};
+use crate::ui::ending::Ending;
 use crate::ui::errand::{Errand, ErrandOutcome};
 use crate::ui::export::{ExportDialog, export_ui};
 use crate::ui::palette::{CommandPalette, palette_ui};
@@ -116,6 +117,7 @@ pub struct App {
 
     /// The file for what is not saved.
     keeping: Option<Keeping>,
+    ending: Ending,
 }
 
 impl App {
@@ -184,6 +186,7 @@ impl App {
             picture: None,
             is_remembered,
             keeping: None,
+            ending: Ending::default(),
         };
         if let Some(dir) = options.unsaved.as_deref().filter(|_| is_remembered) {
             app.find_left_over(dir);
@@ -204,6 +207,13 @@ impl App {
         }
         app.state.error = app.state.error.take().or(complaint);
         Ok(app)
+    }
+
+    /// From now on the window closes as it should when the process is told to end.
+    pub fn heed_the_system(&mut self, ctx: &egui::Context) {
+        if self.is_remembered {
+            self.ending = Ending::listen(ctx);
+        }
     }
 
     /// Brings a view to the front.
@@ -308,7 +318,8 @@ impl Drop for App {
     fn drop(&mut self) {
         self.state.jobs.cancel(|_| true);
         // Else it is offered at the next start.
-        if self.is_closed || self.closing == Closing::Agreed {
+        let is_told = self.ending.was_told();
+        if !is_told && (self.is_closed || self.closing == Closing::Agreed) {
             self.forget_unsaved();
         }
     }
@@ -323,6 +334,7 @@ impl eframe::App for App {
         while let Ok(reply) = self.answers.try_recv() {
             self.hear(reply, ctx);
         }
+        self.hear_ending(ctx);
         self.hear_close_request(ctx);
         self.take_large_picture(ctx);
         self.do_errand(ctx);

@@ -94,6 +94,20 @@ impl App {
         keeping.writer = writer.ok();
     }
 
+    /// Writes what is not saved, and waits for it.
+    pub(super) fn keep_now(&mut self) {
+        let Some(keeping) = &mut self.keeping else { return };
+        if let Some(writer) = keeping.writer.take() {
+            writer.join().ok();
+        }
+        if self.state.has_unsaved()
+            && let Some(snapshot) = self.state.snapshot(&self.views.workspace)
+        {
+            // The window closes: nobody to tell.
+            snapshot.save(keeping.file.path()).ok();
+        }
+    }
+
     /// It was written, or could not be.
     pub(super) fn kept(&mut self, kept: Result<(), String>, took: Duration) {
         let Some(keeping) = &mut self.keeping else { return };
