@@ -204,6 +204,10 @@ commands! {
     /// Whether the trace view shows the fact's map minus the inverse's, too.
     ShowDifference(bool): "Difference",
         "The upper map minus the lower one, tokens paired by their role";
+    /// Whether the trace view shows the trace before the model was changed, too.
+    ShowBefore(bool): "Before the change",
+        "The same trace in the model as it was before its last change, beside the one after, on one \
+         scale";
     /// Traces hidden states, MLPs and attention.
     TraceKinds: "All kinds",
         "Traces hidden states, MLPs and attention, to be seen at once: small, and the one that is \

@@ -18,6 +18,7 @@ mod status_bar;
 mod stored_bar;
 mod study_panel;
 mod toolbar;
+mod trace_before;
 mod trace_difference;
 mod trace_heading;
 mod trace_kinds;

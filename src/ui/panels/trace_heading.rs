@@ -11,6 +11,7 @@ use crate::ui::pane::Pane;
 use crate::ui::row::Row;
 use crate::ui::state::State;
 use crate::ui::theme;
+use crate::ui::widgets::gives;
 use crate::ui::widgets::number::significant;
 use crate::worker::Which;
 
@@ -26,9 +27,7 @@ pub(super) fn heading_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Ve
         let command = Command::LookAt(row);
         let chosen =
             ui.selectable_label(state.row == row, state.name_of(row));
-        if chosen.on_hover_text(command.tooltip()).clicked() {
-            commands.push(command);
-        }
+        gives(chosen, command, commands);
         model_ui(ui, state, row, commands);
         beside_ui(ui, state, row, commands);
         recall_ui(ui, state, row);
@@ -99,9 +98,7 @@ fn model_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) {
             Command::AskBoth(other)
         }
     };
-    if ui.small_button(command.text()).on_hover_text(command.tooltip()).clicked() {
-        commands.push(command);
-    }
+    gives(ui.small_button(command.text()), command, commands);
 }
 
 /// The button that keeps this row beside the next fact, or drops it.
@@ -111,9 +108,7 @@ fn beside_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) 
         (None, row) if row == state.row && !state.has_model_beside() => Command::KeepBeside,
         _ => return,
     };
-    if ui.small_button(command.text()).on_hover_text(command.tooltip()).clicked() {
-        commands.push(command);
-    }
+    gives(ui.small_button(command.text()), command, commands);
 }
 
 /// Remarks on the tokens of subject and answer.

@@ -9,6 +9,7 @@ use eframe::egui::{
 
 use super::pane::asked_by;
 use super::run_row::run_button_ui;
+use super::trace_before::{self, before_ui};
 use super::trace_difference::difference_ui;
 use super::trace_heading::heading_ui;
 use super::trace_kinds::{kinds_button_ui, kinds_ui};
@@ -24,7 +25,7 @@ use crate::ui::state::{ModelState, OpenJob, Run, RunState, Setting, State, Trace
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{FigureView, metric_picker_ui, metrics_of};
-use crate::ui::widgets::token_strip_ui;
+use crate::ui::widgets::{command_choice_ui, token_strip_ui};
 
 /// The chosen fact and its inverse: their tokens, and where restoring a state brings the answer
 /// back.
@@ -43,17 +44,21 @@ pub fn trace_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
         ui.add_space(2.0);
     }
     let is_pair = rows.len() > 1;
-    let has_range = is_pair && state.preferences.trace_pair.has_same_scale;
-    let range = if has_range { shared_range(state, &rows, views) } else { None };
-    let has_difference = is_pair && has_subject && state.preferences.trace_pair.shows_difference;
-    let mut blocks: Vec<Option<Row>> = rows.iter().copied().map(Some).collect();
-    if has_difference {
-        blocks.push(None);
+    let TracePair { shows_difference, has_same_scale, .. } = state.preferences.trace_pair;
+    let is_before = |row: &Row| shows_before(state, *row);
+    let mut blocks = Vec::new();
+    for row in &rows {
+        blocks.push(Block::Row(*row));
+        blocks.extend(is_before(row).then_some(Block::Before(*row)));
     }
+    if is_pair && has_subject && shows_difference {
+        blocks.push(Block::Difference);
+    }
+    let of_pair = if is_pair && has_same_scale { shared_range(state, &rows, views) } else { None };
     let (room, style_gap) = (ui.available_size(), ui.spacing().item_spacing.x);
     let n_beside = n_beside(state, &rows, blocks.len(), room);
     let n_lines = blocks.len().div_ceil(n_beside);
-    let is_brief = is_pair && room.y < n_lines as f32 * ROOMY_ROW;
+    let is_brief = blocks.len() > 1 && room.y < n_lines as f32 * ROOMY_ROW;
     let mut picked = Vec::new();
     for (nth, line) in blocks.chunks(n_beside).enumerate() {
         if has_subject || nth > 0 {
@@ -68,17 +73,41 @@ pub fn trace_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
                     // The next stays where it is, whatever this one shows.
                     ui.set_min_size(size);
                     ui.spacing_mut().item_spacing.x = style_gap;
-                    let Some(row) = block else {
+                    let (Block::Row(row) | Block::Before(row)) = block else {
                         difference_ui(ui, state, views, commands);
                         return;
                     };
-                    let form = RowForm { is_brief, range };
-                    ui.push_id(row, |ui| row_ui(ui, state, (row, form), views, &mut picked));
+                    let of_row = || shared_range(state, &[row], views);
+                    let range = of_pair.or_else(of_row);
+                    ui.push_id(block, |ui| {
+                        if matches!(block, Block::Before(_)) {
+                            before_ui(ui, state, row, range, views, &mut picked);
+                        } else {
+                            let form = RowForm { is_brief, range };
+                            row_ui(ui, state, (row, form), views, &mut picked);
+                        }
+                    });
                 });
             }
         });
     }
     commands.extend(picked);
+}
+
+/// What has a place of its own in the view.
+#[derive(Clone, Copy, Debug, Hash)]
+enum Block {
+    Row(Row),
+
+    /// The row's trace in the model as it was before its last change.
+    Before(Row),
+    Difference,
+}
+
+/// Whether the trace before the model was changed is there, and wanted.
+fn shows_before(state: &State, row: Row) -> bool {
+    state.preferences.trace_pair.shows_before
+        && state.trace_before(row).is_some_and(|run| run.result.is_some())
 }
 
 /// Points; where a line of maps has less, only the first of a figure's notes is shown.
@@ -118,16 +147,24 @@ struct RowForm {
     range: Option<(f32, f32)>,
 }
 
-/// So that both maps fit in. `None` unless both are there.
+/// The ends of colours in which the maps of these rows fit, and those before the model was changed.
+/// `None` unless there are several.
 fn shared_range(state: &State, rows: &[Row], views: &mut Views) -> Option<(f32, f32)> {
-    let range = |row: &Row| {
-        let figure = trace_figure(state, *row, state.settings.trace.component, views)?;
-        match figure.charts.first()? {
-            Chart::Map(map) => Some(map.range),
-            _ => None,
+    let mut figures = Vec::new();
+    for &row in rows {
+        figures.push(trace_figure(state, row, state.settings.trace.component, views));
+        if shows_before(state, row) {
+            figures.push(trace_before::figure(state, row, views));
         }
+    }
+    let range = |figure: Option<Arc<Figure>>| match figure?.charts.first()? {
+        Chart::Map(map) => Some(map.range),
+        _ => None,
     };
-    let ranges: Vec<(f32, f32)> = rows.iter().map(range).collect::<Option<_>>()?;
+    let ranges: Vec<(f32, f32)> = figures.into_iter().map(range).collect::<Option<_>>()?;
+    if ranges.len() < 2 {
+        return None;
+    }
     let low = ranges.iter().map(|it| it.0).fold(f32::INFINITY, f32::min);
     let high = ranges.iter().map(|it| it.1).fold(f32::NEG_INFINITY, f32::max);
     Some((low, high)).filter(|(low, high)| low < high)
@@ -135,12 +172,9 @@ fn shared_range(state: &State, rows: &[Row], views: &mut Views) -> Option<(f32, 
 
 /// What is done with both maps.
 fn pair_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    let TracePair { shows_difference, has_same_scale } = state.preferences.trace_pair;
+    let TracePair { shows_difference, has_same_scale, .. } = state.preferences.trace_pair;
     let command = Command::ShowDifference(!shows_difference);
-    let button = ui.selectable_label(shows_difference, command.text());
-    if button.on_hover_text(command.tooltip()).clicked() {
-        commands.push(command);
-    }
+    command_choice_ui(ui, shows_difference, command, commands);
     let command = Command::SetSameScale(!has_same_scale);
     let mut is_on = has_same_scale;
     if ui.checkbox(&mut is_on, command.text()).on_hover_text(command.tooltip()).changed() {
@@ -229,6 +263,11 @@ fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             kinds_button_ui(ui, state, commands);
             if state.rows().count() > 1 {
                 pair_ui(ui, state, commands);
+            }
+            if !state.edits.is_empty() {
+                let command = Command::ShowBefore(!state.preferences.trace_pair.shows_before);
+                let is_on = state.preferences.trace_pair.shows_before;
+                command_choice_ui(ui, is_on, command, commands);
             }
         });
     }

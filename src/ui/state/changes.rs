@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{AskedExperiment, FactId, FactKey, Findings, Recall, State, is_of_main};
-use crate::analysis::ModelEdit;
+use super::{AskedExperiment, FactId, FactKey, Findings, Recall, Run, State, is_of_main};
+use crate::analysis::{AnalysisSpec, ModelEdit};
 use crate::tokens::Bos;
+use crate::ui::row::Row;
 
 /// All that is known of the main model with some changes, while it has others.
 #[derive(Debug, Default)]
@@ -42,6 +43,14 @@ impl State {
         self.findings.extend(findings);
         self.spec.asked = self.spec.asked.take().or(asked);
         recall.filter(|(bos, _)| *bos == self.settings.bos).map(|(_, recall)| recall)
+    }
+
+    /// The trace of a row in the main model as it was before its last change.
+    pub fn trace_before(&self, row: Row) -> Option<&Run> {
+        let (_, before) = self.edits.split_last()?;
+        let key = self.key_of(row).filter(|key| is_of_main(*key))?;
+        let spec = AnalysisSpec::CausalTrace(self.trace_spec(row)?);
+        self.aside.iter().find(|it| it.edits == before)?.findings.get(&key)?.run(&spec)
     }
 
     /// The place for what was found in the main model with these changes.

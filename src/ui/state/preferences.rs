@@ -57,7 +57,7 @@ pub struct Preferences {
     pub knows_hint: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TracePair {
     /// Whether a third map shows the difference.
@@ -65,6 +65,15 @@ pub struct TracePair {
 
     /// Whether the colours of both maps stand for the same values.
     pub has_same_scale: bool,
+
+    /// Whether the trace before the model was changed stands beside the one after.
+    pub shows_before: bool,
+}
+
+impl Default for TracePair {
+    fn default() -> Self {
+        Self { shows_difference: false, has_same_scale: false, shows_before: true }
+    }
 }
 
 impl Default for Preferences {

@@ -1,0 +1,48 @@
+//! The trace of a row in the model as it was before its last change, which stands beside the trace
+//! after it.
+
+use std::sync::Arc;
+
+use eframe::egui::{Id, Ui};
+
+use super::Views;
+use super::pane::asked_by;
+use crate::figure::Figure;
+use crate::ui::command::Command;
+use crate::ui::pane::Pane;
+use crate::ui::row::Row;
+use crate::ui::state::State;
+use crate::ui::view::ViewCtx;
+use crate::ui::views::FigureView;
+
+/// The figure. `None` where the row was not traced with these settings before the change.
+pub(super) fn figure(state: &State, row: Row, views: &mut Views) -> Option<Arc<Figure>> {
+    let result = state.trace_before(row)?.result.as_ref()?;
+    let look = views.look(Pane::Trace, row, state)?;
+    let place = Id::unique(("trace before", row));
+    Some(views.figures.get(place, result, None, &look, &state.settings.ranges))
+}
+
+/// `range`: the ends of its colours, which are those of the trace after the change.
+pub(super) fn before_ui(
+    ui: &mut Ui,
+    state: &State,
+    row: Row,
+    range: Option<(f32, f32)>,
+    views: &mut Views,
+    commands: &mut Vec<Command>,
+) {
+    let (Some(figure), Some(info)) = (figure(state, row, views), state.info_at(row)) else {
+        return;
+    };
+    ui.strong(format!("{} before the change", state.name_of(row)));
+    let ctx = ViewCtx {
+        selection: state.seen(Pane::Trace, row),
+        tokenizer: &info.tokenizer,
+        ranges: &state.settings.ranges,
+        planted: state.planted(row),
+    };
+    let view = FigureView { is_brief: true, range, figure: &figure };
+    let action = view.show(ui, &ctx, commands, |_| ());
+    commands.extend(action.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
+}
