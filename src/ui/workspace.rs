@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::command::Command;
 use super::pane::{Pane, View};
+use crate::ui::widgets::command_button_ui;
 
 /// The arrangement of the open views.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -358,8 +359,7 @@ impl Showing<'_> {
     fn menu_ui(&mut self, ui: &mut Ui, active: Option<Pane>) {
         let shown = active.filter(|pane| pane.has_results());
         for command in shown.into_iter().flat_map(Command::taking_away) {
-            if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-                self.commands.push(command);
+            if command_button_ui(ui, command, self.commands) {
                 ui.close();
             }
         }

@@ -11,12 +11,13 @@ use factscope::task::TaskCtx;
 use factscope::tokens::{GPT2_MERGES, gpt2_vocabulary};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
-use factscope::ui::pane::Pane;
+use factscope::ui::pane::{Pane, View};
 use factscope::ui::view::Selection;
 
 use super::accessible::described;
 use super::pictures::fixture;
 use super::support::Window;
+use super::workspace::arranged;
 
 /// The window's size in points, and its zoom.
 const SIZES: [(Vec2, f32); 4] = [
@@ -28,6 +29,9 @@ const SIZES: [(Vec2, f32); 4] = [
 
 /// Points that rounding may take.
 const TOLERANCE: f32 = 2.0;
+
+/// What of a view is no room for what scrolls: margins, the row of modes, scroll bars.
+const BARS: Vec2 = vec2(30.0, 70.0);
 
 /// Whether it is something that a person must be able to see: a control, a map with its axes, a text.
 fn matters(node: &Node<'_>) -> bool {
@@ -98,11 +102,11 @@ impl Window {
             let mut found = contents.iter().filter(|it| it.0.starts_with(label));
             // What is larger than its place cannot be seen whole.
             let is_seen = |rect: &Rect| {
-                let seen = rect.intersect(place);
+                let (seen, room) = (rect.intersect(place), place.size() - BARS);
                 let shows =
                     |seen: f32, whole: f32, room: f32| seen >= whole.min(room) - 2.0 * TOLERANCE;
-                shows(seen.width(), rect.width(), place.width())
-                    && shows(seen.height(), rect.height(), place.height())
+                shows(seen.width(), rect.width(), room.x)
+                    && shows(seen.height(), rect.height(), room.y)
             };
             if !found.any(|(_, rect)| is_seen(rect)) {
                 wrong.push(format!("{name} in {place:?}"));
@@ -111,13 +115,28 @@ impl Window {
         wrong
     }
 
+    /// One view above another.
+    fn docked(&mut self, pane: Pane) {
+        let below = if pane.view() == View::Record { "Prediction" } else { "Jobs" };
+        let places: [(&[&str], usize); 2] = [(&[&format!("{pane:?}")], 0), (&[below], 0)];
+        let workspace = serde_json::from_str(&arranged("Vertical", &places)).unwrap();
+        *self.harness.state_mut().workspace_mut() = workspace;
+        self.harness.run_steps(4);
+    }
+
+    /// `place`: puts a view where it is looked at.
     #[track_caller]
-    fn everything_fits_at(&mut self, sizes: &[(Vec2, f32)], panes: &[Pane]) {
+    fn everything_fits(
+        &mut self,
+        sizes: &[(Vec2, f32)],
+        panes: &[Pane],
+        place: fn(&mut Self, Pane),
+    ) {
         let mut wrong = Vec::new();
         for &(size, zoom) in sizes {
             self.set_window(size, zoom);
             for &pane in panes {
-                self.alone(pane);
+                place(self, pane);
                 for what in self.out_of_reach(pane) {
                     wrong.push(format!("{pane:?} at {size} × {zoom}: {what}"));
                 }
@@ -133,7 +152,23 @@ fn everything_of_every_view_is_in_sight_or_can_be_scrolled_to() {
     let mut window = Window::new(options, None);
     window.wait("the session", |app| app.state.session.is_some() && app.state.info().is_some());
     window.harness.state_mut().state.preferences.measures_recall = false;
-    window.everything_fits_at(&SIZES, &Pane::ALL);
+    window.everything_fits(&SIZES, &Pane::ALL, Window::alone);
+}
+
+#[test]
+fn everything_fits_above_another_view_and_below_a_banner() {
+    let unsaved = tempfile::tempdir().unwrap();
+    fs::copy(fixture(), unsaved.path().join("1-0.factscope")).unwrap();
+    let options = Options {
+        session: Some(fixture()),
+        unsaved: Some(unsaved.path().to_owned()),
+        ..Options::default()
+    };
+    let mut window = Window::new(options, None);
+    window.wait("the session", |app| app.state.session.is_some() && app.state.info().is_some());
+    window.harness.state_mut().state.preferences.measures_recall = false;
+    window.sees("ended just now without being closed");
+    window.everything_fits(&SIZES[..2], &Pane::ALL, Window::docked);
 }
 
 /// A model that reads long prompts: small, with random weights.
@@ -177,6 +212,8 @@ fn a_prompt_of_300_tokens_can_be_scrolled_through() {
     window.trace_ends();
     let shown =
         [Pane::Trace, Pane::Prediction, Pane::Attention, Pane::Attribution, Pane::LogitLens];
-    // The attention map of a smaller window ends some points below what can be scrolled to.
-    window.everything_fits_at(&SIZES[1..], &shown);
+    // A layer's attention is asked for once its view is shown.
+    window.wait("all answers", |app| app.state.jobs.iter().next().is_none());
+    assert!(shown.iter().all(|pane| window.app().state.result(*pane).is_some()));
+    window.everything_fits(&SIZES, &shown, Window::alone);
 }

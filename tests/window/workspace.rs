@@ -155,9 +155,9 @@ fn an_arrangement_is_kept_as_it_was() {
     assert!(again.is_in_front(Pane::LogitLens));
 }
 
-/// An arrangement of an earlier version, in which each mode was a view of its own: places from the left,
-/// each a stack of tabs of which one is in front.
-fn earlier(places: &[(&[&str], usize)]) -> String {
+/// An arrangement as it is kept: places from the left, or with `Vertical` from the top, each a stack of
+/// tabs of which one is in front.
+pub fn arranged(dir: &str, places: &[(&[&str], usize)]) -> String {
     let mut tiles = serde_json::Map::new();
     let mut id = 0;
     let mut add = |tile: serde_json::Value| {
@@ -171,11 +171,16 @@ fn earlier(places: &[(&[&str], usize)]) -> String {
         let tabs = json!({ "children": panes, "active": panes[*in_front] });
         stacks.push(add(json!({ "Container": { "Tabs": tabs } })));
     }
-    let linear = json!({ "children": stacks, "dir": "Horizontal", "shares": { "shares": {} } });
+    let linear = json!({ "children": stacks, "dir": dir, "shares": { "shares": {} } });
     let root = add(json!({ "Container": { "Linear": linear } }));
     let tiles = json!({ "next_tile_id": id + 1, "tiles": tiles, "invisible": [] });
     let tree = json!({ "id": 1, "root": root, "tiles": tiles, "height": null, "width": null });
     json!({ "tree": tree, "wanted": null }).to_string()
+}
+
+/// As an earlier version kept it, in which each mode was a view of its own.
+fn earlier(places: &[(&[&str], usize)]) -> String {
+    arranged("Horizontal", places)
 }
 
 #[test]

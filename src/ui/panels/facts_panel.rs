@@ -13,6 +13,7 @@ use crate::facts::{Cardinality, Catalogue, Direction, Record};
 use crate::ui::command::Command;
 use crate::ui::state::{Filter, Known, Lesson, Order, Recalled, State};
 use crate::ui::theme;
+use crate::ui::widgets::command_button_ui;
 
 /// Points that a row of two lines of text takes.
 const ROW_HEIGHT: f32 = 42.0;
@@ -253,9 +254,7 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
                 commands.push(if is_beside { beside.clone() } else { Command::Select(id) });
             }
             response.context_menu(|ui| {
-                if ui.button(beside.text()).on_hover_text(beside.tooltip()).clicked() {
-                    commands.push(beside);
-                }
+                command_button_ui(ui, beside, commands);
             });
         }
     });

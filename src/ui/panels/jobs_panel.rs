@@ -8,6 +8,7 @@ use super::{grouped, status_bar};
 use crate::ui::command::Command;
 use crate::ui::state::{Ended, JobKind, OpenJob, Outcome, State};
 use crate::ui::theme;
+use crate::ui::widgets::{command_button_ui, gives};
 use crate::worker::JobId;
 
 pub fn jobs_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -82,19 +83,14 @@ fn waiting_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                         [(Command::LowerJob(id), nth + 1 < n), (Command::RaiseJob(id), nth > 0)];
                     for (command, is_possible) in moves {
                         let button = ui.add_enabled(is_possible, Button::new(command.text()));
-                        if button.on_hover_text(command.tooltip()).clicked() {
-                            commands.push(command);
-                        }
+                        gives(button, command, commands);
                     }
                 };
                 right_ui(ui, buttons, |ui| title_ui(ui, job));
             });
         });
     }
-    let command = Command::CancelAllJobs;
-    if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-        commands.push(command);
-    }
+    command_button_ui(ui, Command::CancelAllJobs, commands);
 }
 
 fn ended_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -120,10 +116,7 @@ fn ended_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             }
         });
     }
-    let command = Command::ForgetEnded;
-    if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-        commands.push(command);
-    }
+    command_button_ui(ui, Command::ForgetEnded, commands);
 }
 
 /// Shows the result, or asks for it again.
@@ -139,9 +132,7 @@ fn again_ui(ui: &mut Ui, ended: &Ended, commands: &mut Vec<Command>) {
         Outcome::Cancelled | Outcome::Failed(_) => Command::AskAgain(ended.id),
     };
     let button = ui.add(Button::new(command.text()).min_size(size));
-    if button.on_hover_text(command.tooltip()).clicked() {
-        commands.push(command);
-    }
+    gives(button, command, commands);
 }
 
 /// Such as `Trace “The capital of France is”`.
@@ -179,10 +170,7 @@ fn cancel_ui(ui: &mut Ui, id: JobId, job: &OpenJob, commands: &mut Vec<Command>)
         ui.weak("Cancelling…");
         return;
     }
-    let command = Command::CancelJob(id);
-    if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-        commands.push(command);
-    }
+    command_button_ui(ui, Command::CancelJob(id), commands);
 }
 
 /// Buttons at the right, and the rest in the room that they leave.

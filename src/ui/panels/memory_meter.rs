@@ -6,6 +6,7 @@ use eframe::egui::{Button, DragValue, Grid, RichText, Ui, vec2};
 use super::grouped;
 use crate::ui::command::Command;
 use crate::ui::state::State;
+use crate::ui::widgets::command_button_ui;
 use crate::worker::Which;
 
 /// The button that says how much memory is used, and its menu with the parts and the limit.
@@ -20,9 +21,7 @@ pub fn memory_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         table_ui(ui, state);
         ui.separator();
         limit_ui(ui, state, commands);
-        let command = Command::ForgetResults;
-        if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-            commands.push(command);
+        if command_button_ui(ui, Command::ForgetResults, commands) {
             ui.close();
         }
     });

@@ -19,6 +19,7 @@ use crate::ui::state::{Fault, Run, Setting, State};
 use crate::ui::theme;
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
+use crate::ui::widgets::gives;
 use crate::worker::{ModelInfo, Which};
 
 /// The fewest lines that are seen at once, and the most where a figure stands below.
@@ -206,9 +207,7 @@ fn run_ui(ui: &mut Ui, state: &State, written: &Written, commands: &mut Vec<Comm
                     Command::OpenModelAt(_) => "Open its model".to_owned(),
                     _ => command.text(),
                 };
-                if ui.button(text).on_hover_text(command.tooltip()).clicked() {
-                    commands.push(command);
-                }
+                gives(ui.button(text), command, commands);
             }
         });
         return;
@@ -217,9 +216,7 @@ fn run_ui(ui: &mut Ui, state: &State, written: &Written, commands: &mut Vec<Comm
         let command = Command::RunSpec;
         let fill = theme::palette(ui).accent_fill;
         let button = Button::new(command.text()).fill(fill);
-        if run_button_ui(ui, true, button).on_hover_text(command.tooltip()).clicked() {
-            commands.push(command);
-        }
+        gives(run_button_ui(ui, true, button), command, commands);
         let (Some(run), Some(asked)) = (state.experiment_run(), &state.spec.asked) else { return };
         if run.is_done() && !asked.is_of(written) {
             ui.weak("The figure is of an earlier text");
@@ -240,9 +237,7 @@ fn models_ui(ui: &mut Ui, state: &State, asked: Option<Which>, commands: &mut Ve
             let Some(name) = state.place_of_model(which) else { continue };
             let command = Command::AskOpenModel(which);
             let label = ui.selectable_label(asked == Some(which), name);
-            if label.on_hover_text(command.tooltip()).clicked() {
-                commands.push(command);
-            }
+            gives(label, command, commands);
         }
     });
 }

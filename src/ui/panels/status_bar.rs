@@ -11,6 +11,7 @@ use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::state::{JobKind, OpenJob, State};
 use crate::ui::theme;
+use crate::ui::widgets::command_button_ui;
 use crate::worker::{JobId, Stage};
 
 /// The job that runs, how the window is drawn, and how much memory is used.
@@ -105,10 +106,7 @@ pub fn dialog_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let Some((purpose, _)) = state.dialog else { return };
     ui.horizontal(|ui| {
         ui.label(format!("Waiting for the system's dialog: {}", purpose.title()));
-        let command = Command::TypeInstead;
-        if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-            commands.push(command);
-        }
+        command_button_ui(ui, Command::TypeInstead, commands);
     });
 }
 

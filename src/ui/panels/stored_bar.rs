@@ -6,6 +6,7 @@ use crate::builtin;
 use crate::ui::command::Command;
 use crate::ui::state::{State, capitalized};
 use crate::ui::theme;
+use crate::ui::widgets::command_button_ui;
 
 /// Says that the results on screen are not of the model that is there now, and how the two differ.
 pub fn stored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -25,9 +26,6 @@ pub fn stored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 commands.push(Command::OpenModelAt(stored.model.clone()));
             }
         }
-        let command = Command::OpenModel;
-        if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-            commands.push(command);
-        }
+        command_button_ui(ui, Command::OpenModel, commands);
     });
 }

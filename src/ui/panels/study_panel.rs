@@ -12,6 +12,7 @@ use crate::ui::state::{Run, Setting, State, capitalized};
 use crate::ui::theme;
 use crate::ui::view::ViewCtx;
 use crate::ui::views::{figure_ui, metric_picker_ui, metrics_of};
+use crate::ui::widgets::command_button_ui;
 
 pub fn study_panel_ui(
     ui: &mut Ui,
@@ -39,10 +40,7 @@ pub fn study_panel_ui(
         run_ui(ui, state, pane, commands);
     });
     if matches!(pane, Pane::Editing | Pane::Steering) {
-        let command = Command::ApplyEdit(pane);
-        if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-            commands.push(command);
-        }
+        command_button_ui(ui, Command::ApplyEdit(pane), commands);
     }
     if has_metric && let Some(prompt) = state.prompt() {
         ui.horizontal(|ui| {

@@ -9,6 +9,7 @@ use crate::tokens::{Bos, visible};
 use crate::ui::command::Command;
 use crate::ui::state::{ModelState, State};
 use crate::ui::theme;
+use crate::ui::widgets::gives;
 use crate::worker::{ModelInfo, Verdict};
 
 /// How many skipped records a tooltip lists.
@@ -126,9 +127,7 @@ fn edits_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let text = RichText::new("changed model").strong().color(theme::palette(ui).warning);
     ui.label(text).on_hover_text(lines.collect::<Vec<_>>().join("\n"));
     let command = Command::DropEdits;
-    if ui.small_button("Back").on_hover_text(command.tooltip()).clicked() {
-        commands.push(command);
-    }
+    gives(ui.small_button("Back"), command, commands);
 }
 
 fn badge_ui(ui: &mut Ui, text: &str, about: &str) {

@@ -7,7 +7,7 @@ use crate::analysis::causal_trace::Component;
 use crate::intervention::NoiseRng;
 use crate::ui::command::Command;
 use crate::ui::state::{NoiseSetting, Setting, State, TraceSettings};
-use crate::ui::widgets::severing_ui;
+use crate::ui::widgets::{command_choice_ui, severing_ui};
 
 /// What is restored, of the three kinds of a trace.
 pub(super) fn restored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -15,10 +15,7 @@ pub(super) fn restored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command
     for component in Component::ALL {
         let command = Command::ShowKind(component);
         let is_chosen = state.settings.trace.component == component;
-        let choice = ui.selectable_label(is_chosen, command.text());
-        if choice.on_hover_text(command.tooltip()).clicked() {
-            commands.push(command);
-        }
+        command_choice_ui(ui, is_chosen, command, commands);
     }
 }
 
@@ -68,7 +65,7 @@ pub(super) fn settings_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command
             let button = ui.button("ROME's settings");
             if button
                 .on_hover_text(
-                    "Denoise, nothing severed, window 10, 3 × σ, 10 samples, numpy, seed 1",
+                    "Restoring, nothing severed, window 10, 3 × σ, 10 samples, numpy, seed 1",
                 )
                 .clicked()
             {
@@ -97,13 +94,14 @@ fn direction_setting_ui(ui: &mut Ui, settings: &mut TraceSettings) {
     for direction in causal_trace::Direction::ALL {
         let (name, about) = match direction {
             causal_trace::Direction::Denoise => (
-                "Denoise",
-                "Clean states are put into the corrupted run, as ROME does: which of them suffice",
+                "Restoring",
+                "Clean states are put into the corrupted run, as ROME does: which of them suffice \
+                 (denoising)",
             ),
             causal_trace::Direction::Noise => (
-                "Noise",
-                "Corrupted states are put into the clean run: which of them are needed \
-                 (Heimersheim & Nanda 2024)",
+                "Corrupting",
+                "Corrupted states are put into the clean run: which of them are needed (noising, \
+                 Heimersheim & Nanda 2024)",
             ),
         };
         ui.selectable_value(&mut settings.direction, direction, name).on_hover_text(about);
@@ -144,10 +142,7 @@ fn noise_ui(ui: &mut Ui, settings: &mut TraceSettings, commands: &mut Vec<Comman
                 ui.selectable_value(&mut settings.noise, NoiseSetting::Fixed, FIXED);
                 let open = Command::OpenNoise;
                 let is_file = matches!(settings.noise, NoiseSetting::File(_));
-                let item = ui.selectable_label(is_file, open.text());
-                if item.on_hover_text(open.tooltip()).clicked() {
-                    commands.push(open);
-                }
+                command_choice_ui(ui, is_file, open, commands);
             });
         combo.response.labelled_by(label.id).on_hover_text(about);
         if settings.noise == NoiseSetting::Fixed {

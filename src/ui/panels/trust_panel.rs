@@ -12,7 +12,7 @@ use crate::ui::state::{Convention, NoiseSetting, State};
 use crate::ui::theme;
 use crate::ui::view::ViewCtx;
 use crate::ui::widgets::number::significant;
-use crate::ui::widgets::token_strip_ui;
+use crate::ui::widgets::{gives, token_strip_ui};
 use crate::worker::{Verdict, Which};
 
 pub fn trust_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -67,9 +67,7 @@ fn presets_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
             let command = Command::Match(*convention);
             let button =
                 ui.add_enabled(!differences.is_empty(), eframe::egui::Button::new(command.text()));
-            if button.on_hover_text(command.tooltip()).clicked() {
-                commands.push(command);
-            }
+            gives(button, command, commands);
         }
     });
     if matched.is_none() {

@@ -7,6 +7,7 @@ use eframe::egui::{RichText, Ui};
 use crate::ui::command::Command;
 use crate::ui::state::State;
 use crate::ui::theme;
+use crate::ui::widgets::command_button_ui;
 
 /// Says how old it is, and asks what to do with it.
 pub fn unsaved_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -18,9 +19,7 @@ pub fn unsaved_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         );
         ui.label(RichText::new(text).color(theme::palette(ui).warning).strong());
         for command in [Command::RestoreUnsaved, Command::DiscardUnsaved] {
-            if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-                commands.push(command);
-            }
+            command_button_ui(ui, command, commands);
         }
     });
 }

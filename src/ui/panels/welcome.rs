@@ -10,6 +10,7 @@ use crate::builtin;
 use crate::facts::Dataset;
 use crate::ui::command::Command;
 use crate::ui::state::{ModelState, State, capitalized};
+use crate::ui::widgets::gives;
 
 /// What is shown before a model or a dataset is open.
 pub fn welcome_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -27,9 +28,7 @@ pub fn welcome_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         ui.allocate_ui_with_layout(vec2(404.0, 34.0), Layout::left_to_right(Align::Center), |ui| {
             for command in [Command::OpenModel, Command::OpenDataset] {
                 let button = Button::new(command.text()).min_size(vec2(198.0, 34.0));
-                if ui.add(button).on_hover_text(command.tooltip()).clicked() {
-                    commands.push(command);
-                }
+                gives(ui.add(button), command, commands);
             }
         });
         builtin_ui(ui, state, commands);

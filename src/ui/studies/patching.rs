@@ -26,6 +26,13 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Whether layers can be patched together.
+    fn has_window(&self) -> bool {
+        matches!(self.part, Part::Mlp | Part::Attn)
+    }
+}
+
 const PARTS: [(Part, &str); 4] = [
     (Part::Hidden, "Hidden state"),
     (Part::Mlp, "MLP"),
@@ -42,13 +49,12 @@ impl Study for Settings {
             );
         }
         let pairs = self.other.pairs(&donor, about.prompt)?;
-        let has_window = matches!(self.part, Part::Mlp | Part::Attn);
         Ok(AnalysisSpec::ActivationPatching(Spec {
             donor: Arc::new(donor),
             pairs,
             places: if self.is_together { Places::Together } else { Places::Each },
             part: self.part,
-            window: if has_window { self.window } else { 1 },
+            window: if self.has_window() { self.window } else { 1 },
         }))
     }
 
@@ -61,8 +67,10 @@ impl Study for Settings {
         ui.horizontal_wrapped(|ui| {
             ui.label("Put in");
             values_ui(ui, &mut self.part, PARTS.map(|(part, name)| (part, name, "")));
-            let text = "How many layers are patched together around each";
-            number_ui(ui, "Window", text, DragValue::new(&mut self.window).range(1..=100));
+            if self.has_window() {
+                let text = "How many layers are patched together around each";
+                number_ui(ui, "Window", text, DragValue::new(&mut self.window).range(1..=100));
+            }
             ui.checkbox(&mut self.is_together, "All pairs together")
                 .on_hover_text("Else one pair of positions at a time");
         });

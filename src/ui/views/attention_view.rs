@@ -15,7 +15,9 @@ use crate::ui::command::Command;
 use crate::ui::state::{AttentionSettings, Drawing};
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::significant;
-use crate::ui::widgets::{Caption, Cell, HeadAtlas, Heatmap, Tone};
+use crate::ui::widgets::{
+    Caption, Cell, HeadAtlas, Heatmap, Tone, command_choice_ui, keep_together,
+};
 
 pub struct AttentionView<'a> {
     pub attention: &'a Attention,
@@ -57,6 +59,7 @@ pub fn attention_ui(
     let mut selection = Selection { layer: Some(layer), head: Some(head), ..ctx.selection };
     let before = selection;
 
+    let width = ui.available_width();
     let title = attention_title(attention.spec.weighting);
     header_ui(ui, &format!("{title} — L{layer} H{head}"), |ui| {
         selection.layer = Some(index_ui(ui, "Layer", layer, n_layers - 1));
@@ -75,10 +78,7 @@ pub fn attention_ui(
         for weighting in Weighting::OF_HEADS {
             let command = Command::WeighAttention(weighting);
             let is_chosen = view.settings.weighting == weighting;
-            let choice = ui.selectable_label(is_chosen, command.text());
-            if choice.on_hover_text(command.tooltip()).clicked() {
-                commands.push(command);
-            }
+            command_choice_ui(ui, is_chosen, command, commands);
         }
     });
 
@@ -86,7 +86,7 @@ pub fn attention_ui(
     caption.add(Tone::Note, about_cuts(view.settings.drawing, view.cut.painted.len()));
     // However many lines the small print has of what the pointer is on, nothing above it moves.
     let line = TextStyle::Small.resolve(ui.style()).size + ui.spacing().item_spacing.y;
-    let room = vec2(ui.available_width(), ui.available_height() - CAPTION_LINES * line);
+    let room = vec2(width, ui.available_height() - CAPTION_LINES * line);
     let is_wide = room.x > room.y * WIDE;
     // The map keeps its size while edges are painted on it.
     let height = if is_wide { room.y } else { MAP_HEIGHT * room.y }.max(LEAST_HEIGHT);
@@ -124,7 +124,11 @@ pub fn attention_ui(
     if let Some((layer, head)) = picked {
         (selection.layer, selection.head) = (Some(layer), Some(head));
     }
-    caption.show(ui);
+    ui.scope(|ui| {
+        // Maps that are wider than the pane do not make it wider.
+        ui.set_max_width(width);
+        caption.show(ui);
+    });
     // To look at the head that is shown at first is not to pick it.
     (selection != before).then_some(ViewAction::Select(selection)).or(hovered)
 }
@@ -200,24 +204,28 @@ fn about_head(attention: &Attention, layer: usize, head: usize) -> String {
     text
 }
 
+/// The width in points of an index with its arrows.
+const INDEX_WIDTH: f32 = 84.0;
+
 /// An index from 0, with arrows beside it. Returns the new index.
 fn index_ui(ui: &mut Ui, name: &str, index: usize, last: usize) -> usize {
     let mut new = index;
     let lower = name.to_lowercase();
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 3.0;
-        ui.weak(name);
-        let back = ui.add_enabled(index > 0, Button::new("‹"));
-        if back.accessible_name(format!("Previous {lower}")).clicked() {
-            new = (index - 1).min(last);
-        }
-        let value = DragValue::new(&mut new).range(0..=last);
-        ui.add(value).accessible_name(name);
-        let forward = ui.add_enabled(index < last, Button::new("›"));
-        if forward.accessible_name(format!("Next {lower}")).clicked() {
-            new = index + 1;
-        }
-    });
+    // Not in a nested row, which would not wrap.
+    keep_together(ui, name, INDEX_WIDTH);
+    let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing.x, 3.0);
+    ui.weak(name);
+    let back = ui.add_enabled(index > 0, Button::new("‹"));
+    if back.accessible_name(format!("Previous {lower}")).clicked() {
+        new = (index - 1).min(last);
+    }
+    let value = DragValue::new(&mut new).range(0..=last);
+    ui.add(value).accessible_name(name);
+    let forward = ui.add_enabled(index < last, Button::new("›"));
+    if forward.accessible_name(format!("Next {lower}")).clicked() {
+        new = index + 1;
+    }
+    ui.spacing_mut().item_spacing.x = gap;
     new
 }
 

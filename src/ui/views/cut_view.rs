@@ -17,6 +17,7 @@ use crate::ui::state::Paint;
 use crate::ui::studies::cut;
 use crate::ui::theme::{palette, token_font};
 use crate::ui::view::ViewCtx;
+use crate::ui::widgets::command_button_ui;
 
 /// How many edges have a button of their own.
 const N_LISTED: usize = 48;
@@ -114,9 +115,7 @@ pub fn cut_ui(
     ui.horizontal_wrapped(|ui| {
         view.settings.where_ui(ui, n_layers);
         let clear = Command::Paint(Paint::Clear);
-        if ui.button(clear.text()).on_hover_text(clear.tooltip()).clicked() {
-            commands.push(clear);
-        }
+        command_button_ui(ui, clear, commands);
         let details = ui.button("Details").on_hover_text("All readings, to be exported");
         if details.clicked() {
             commands.push(Command::ShowPane(Pane::Cut));

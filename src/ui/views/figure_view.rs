@@ -22,7 +22,7 @@ use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::widgets::layer_plot::{
     grid_marks, numbers_axis, still_plot, ticks, upward_title_ui,
 };
-use crate::ui::widgets::{Caption, Cell, Heatmap, Tone, elide_middle};
+use crate::ui::widgets::{Caption, Cell, Heatmap, Tone, command_button_ui, elide_middle};
 
 /// The height in points of a plot, unless it takes the rest of the room; and then its least and most.
 const PLOT_HEIGHT: f32 = 260.0;
@@ -194,6 +194,9 @@ impl<'a> Block<'a> {
             }
             Self::MapAndList(map, list) => {
                 let width = ui.available_width() - LIST_WIDTH - MAP_GAP;
+                // The map is as high as the list, which takes its room in any case.
+                let list_height = (list.bars.len() as f32 + 3.0) * BAR_ROW;
+                let below_name = below_name.map(|it| it.max(list_height));
                 let sides = ui.horizontal_top(|ui| {
                     let of_map = named_map_ui(ui, map, width, below_name, range, ctx);
                     let list = ui.vertical(|ui| {
@@ -289,10 +292,7 @@ fn chart_ui(
 
 /// The button that exports a figure.
 pub fn export_button_ui(ui: &mut Ui, figure: &Arc<Figure>, commands: &mut Vec<Command>) {
-    let command = Command::Export(Arc::clone(figure));
-    if ui.button(command.text()).on_hover_text(command.tooltip()).clicked() {
-        commands.push(command);
-    }
+    command_button_ui(ui, Command::Export(Arc::clone(figure)), commands);
 }
 
 fn map_ui(

@@ -11,7 +11,7 @@ use crate::ui::theme::{ColorMap, axis_font, palette, token_font};
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::widgets::{Cell, ColorBar, Heatmap, elide_middle};
 
-const LEAST_WIDTH: f32 = 120.0;
+const LEAST_WIDTH: f32 = 150.0;
 const MOST_WIDTH: f32 = 320.0;
 const GAP: f32 = 14.0;
 

@@ -3,6 +3,7 @@
 mod arrows;
 mod caption;
 mod color_bar;
+mod command_button;
 pub mod head_atlas;
 pub mod heatmap;
 pub mod layer_plot;
@@ -18,6 +19,7 @@ pub use crate::figure::number;
 pub use arrows::{arrow_steps, moved};
 pub use caption::{Caption, Tone};
 pub use color_bar::ColorBar;
+pub use command_button::{command_button_ui, command_choice_ui, gives};
 pub use head_atlas::HeadAtlas;
 pub use heatmap::{Cell, Heatmap, HeatmapResponse};
 pub use keep_together::keep_together;
