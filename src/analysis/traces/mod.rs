@@ -6,6 +6,8 @@ pub mod trace_cell;
 pub mod corruption_bench;
 pub mod effects;
 pub mod corruption;
+mod draws;
+mod noise_level;
 mod given_noise;
 mod known;
 pub(in crate::analysis) mod trace_map;
