@@ -74,7 +74,7 @@ impl Default for Descent {
 impl Descent {
     /// Refuses settings with which no steps can be made.
     pub(super) fn check(&self) -> Result<(), AnalysisError> {
-        let Descent { n_steps, learning_rate, weight_decay, clamp, kl_factor, enough } = *self;
+        let Self { n_steps, learning_rate, weight_decay, clamp, kl_factor, enough } = *self;
         at_least_one("the number of steps", n_steps)?;
         let at_least_zero = [
             ("the weight decay", weight_decay),
