@@ -1,0 +1,114 @@
+//! Commands of traces, and of what gradients estimate.
+
+use super::{Asked, Foil};
+use crate::analysis::causal_trace::{self, Component, Map};
+use crate::analysis::corruption::{Corruption, Draws, NoiseEntry};
+use crate::analysis::edge_attribution::EdgeBase;
+use crate::analysis::{AnalysisSpec, Contrast};
+use crate::experiment::choices::{Choices as _, CorruptionKind};
+use crate::experiment::line::{Line, joined};
+use crate::experiment::{FactSource, other_subjects};
+
+impl Asked<'_> {
+    pub(super) fn of_trace(&self) -> Option<Line> {
+        match &self.experiment.spec {
+            AnalysisSpec::CausalTrace(it) => self.trace("trace", it),
+            AnalysisSpec::TraceCell(it) => {
+                let line = self.trace("trace", &it.trace)?;
+                let cell = format!("{},{}", it.pos, it.layer);
+                Some(line.flag("--cell", cell).flag("--top", it.n_top))
+            }
+            AnalysisSpec::AttributionPatching(it) => {
+                let line = self.trace("atp", &it.trace)?.case("--base", it.base)?;
+                let line = line.case("--metric", it.metric)?.case("--windows", it.windows)?;
+                Some(line.flag("--verify", it.n_verified))
+            }
+            AnalysisSpec::AtpStar(it) => {
+                let line = self.contrasted("atp-star", &it.contrast)?;
+                Some(line.case("--metric", it.metric)?.flag("--verify", it.n_verified))
+            }
+            AnalysisSpec::EdgeAttribution(it) => {
+                let line = self.contrasted("eap", &it.contrast)?.case("--metric", it.metric)?;
+                let line = match it.base {
+                    EdgeBase::Clean => line.flag("--method", "eap"),
+                    EdgeBase::Between { n_steps } => {
+                        line.flag("--method", "eap-ig").flag("--steps", n_steps)
+                    }
+                };
+                Some(line.flag("--edges", it.n_edges).flag("--verify", it.n_verified))
+            }
+            _ => None,
+        }
+    }
+
+    fn trace(&self, name: &str, spec: &causal_trace::Spec) -> Option<Line> {
+        let line = self.command(name, Foil::Flag)?;
+        let line = match &spec.map {
+            Map::Tokens => line.case("--kind", spec.component)?,
+            Map::Heads { at } if spec.component == Component::Attn => {
+                line.flag("--kind", "head").flag("--at", at)
+            }
+            Map::Together { at, widths } if !widths.is_empty() => {
+                let line = line.case("--kind", spec.component)?.flag("--at", at);
+                line.flag("--widths", joined(widths))
+            }
+            Map::Heads { .. } | Map::Together { .. } => return None,
+        };
+        let line = self.corrupted(line.flag("--window", spec.window), &spec.draws())?;
+        let line = match (spec.sever, spec.sever_layers) {
+            (None, None) => line,
+            (None, Some(_)) => return None,
+            (Some(sever), layers) => line.case("--sever", sever)?.option("--sever-layers", layers),
+        };
+        line.case("--direction", spec.direction)
+    }
+
+    /// What the subject becomes.
+    fn corrupted(&self, line: Line, draws: &Draws) -> Option<Line> {
+        let Draws { corruption, noise, rng, seed, n_samples } = draws;
+        let key = CorruptionKind::of(corruption).words().key;
+        let line = match corruption {
+            Corruption::Noise { entry: NoiseEntry::Replaced, .. } => {
+                let added = key.strip_suffix("-instead").unwrap_or(key);
+                line.flag("--corruption", added).switch("--replace", true)
+            }
+            Corruption::NoiseFile(file) => line.flag("--noise-file", file.path.display()),
+            Corruption::OtherSubjects { of, ids } => {
+                let (dataset, tokenizer) =
+                    (self.question.dataset.as_ref()?, self.library.tokenizer);
+                let (question, bos) = (&self.question, self.experiment.bos);
+                let all =
+                    other_subjects(dataset, *of, usize::MAX, question, tokenizer, bos).ok()?;
+                let all = all.into_iter().map(|it| it.ids);
+                all.eq(ids.iter().cloned()).then(|| line.flag("--corruption", key))?
+            }
+            Corruption::Counterpart { ids } => {
+                // Its answer becomes the foil, unless there is one.
+                let has_foil = match &self.experiment.fact {
+                    FactSource::Text(it) => it.foil.is_some() || self.question.dataset.is_none(),
+                    FactSource::Record(it) => it.foil.is_some(),
+                    FactSource::NoFact => false,
+                };
+                let (subject, _) = self.library.text_of(ids)?;
+                let line = line.flag("--corruption", key).flag("--counterpart", subject.trim());
+                has_foil.then_some(line)?
+            }
+            Corruption::Mean { tokens } => {
+                let is_usual = *self.noise_tokens()? == **tokens;
+                is_usual.then(|| line.flag("--corruption", key))?
+            }
+            _ => line.flag("--corruption", key),
+        };
+        let line = line.flag("--noise", self.noise(noise)?).case("--noise-rng", rng)?;
+        Some(line.flag("--samples", n_samples).flag("--seed", seed))
+    }
+
+    /// A command that estimates against corrupted runs.
+    fn contrasted(&self, name: &str, contrast: &Contrast) -> Option<Line> {
+        let line = self.command(name, Foil::Flag)?;
+        match contrast {
+            Contrast::Prompt { ids } => Some(line.flag("--other", self.prompt_of(ids)?)),
+            Contrast::Subject(draws) => self.corrupted(line, draws),
+        }
+    }
+}
