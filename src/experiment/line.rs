@@ -51,17 +51,21 @@ impl Line {
     }
 }
 
-/// The case of an enum as flags have it: `logit-diff` for `LogitDiff` or `logit_diff`.
+/// The case of an enum as flags have it.
 pub fn key_of(case: impl Serialize) -> Option<String> {
-    let name = serde_json::to_value(case).ok()?;
-    let mut key = String::new();
-    for c in name.as_str()?.chars() {
-        if c.is_uppercase() && !key.is_empty() {
-            key.push('-');
+    Some(as_typed(serde_json::to_value(case).ok()?.as_str()?))
+}
+
+/// The name of a case as it is typed: `logit-diff` for `LogitDiff` or `logit_diff`.
+pub fn as_typed(name: &str) -> String {
+    let mut typed = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !typed.is_empty() {
+            typed.push('-');
         }
-        key.extend(if c == '_' { vec!['-'] } else { c.to_lowercase().collect() });
+        typed.extend(if c == '_' { vec!['-'] } else { c.to_lowercase().collect() });
     }
-    Some(key)
+    typed
 }
 
 /// `1,3,10`

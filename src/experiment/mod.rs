@@ -27,7 +27,7 @@ pub use choices::{
 };
 pub use command_line::command_line;
 use datasets::Datasets;
-pub use line::quoted;
+pub use line::{as_typed, quoted};
 pub use meant::{
     Library, Meant, N_MEAN_PROMPTS, N_SUBJECTS_TRIED, Written, other_subjects, spaced,
     spaced_facts, subject_tokens,
@@ -355,34 +355,5 @@ impl RecordFact {
             let (case, path) = (self.case.clone(), self.facts.clone());
             ExperimentError::NoInverse { case, path }
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fact_keeps_its_subject_even_if_the_words_occur_earlier() {
-        let slot = Fact::from_template("Rome, like {}, is in", "Rome").unwrap();
-        let plain = Fact::from_text("Rome is in", Some("Rome")).unwrap();
-        for (fact, start) in [(slot, Some(11)), (plain, None)] {
-            let text = TextFact::from(&fact);
-            assert_eq!(text.subject_start, start);
-            assert_eq!(text.fact().unwrap(), fact);
-        }
-    }
-
-    #[test]
-    fn a_subject_that_is_not_where_it_is_said_to_be_is_an_error() {
-        let text = TextFact {
-            prompt: "Rome is in".to_owned(),
-            subject: Some("Rome".to_owned()),
-            subject_start: Some(2),
-            ..TextFact::default()
-        };
-        assert!(matches!(text.fact(), Err(ExperimentError::SubjectElsewhere { start: 2, .. })));
-        let beyond = TextFact { subject_start: Some(usize::MAX), ..text };
-        assert!(beyond.fact().is_err());
     }
 }

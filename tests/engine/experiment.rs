@@ -17,7 +17,7 @@ use factscope::analysis::{Metric, ModelEdit, NoiseFile, causal_trace::NoiseLevel
 use factscope::experiment::{
     Experiment, ExperimentError, FactSource, RecordFact, TextFact, Written,
 };
-use factscope::facts::{Dataset, Direction};
+use factscope::facts::{Dataset, Direction, Fact};
 use factscope::intervention::{Edit, NoiseRng};
 use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
 use serde_json::{Value, json};
@@ -454,4 +454,29 @@ fn an_edit_is_read_as_it_was_written_or_not_written() {
         let error = serde_json::to_string(&Edit::Set(value)).unwrap_err().to_string();
         assert!(error.contains("Block"), "{error}");
     }
+}
+
+#[test]
+fn a_fact_keeps_its_subject_even_if_the_words_occur_earlier() {
+    let slot = Fact::from_template("Rome, like {}, is in", "Rome").unwrap();
+    let plain = Fact::from_text("Rome is in", Some("Rome")).unwrap();
+    for (fact, start) in [(slot, Some(11)), (plain, None)] {
+        let text = TextFact::from(&fact);
+        assert_eq!(text.subject_start, start);
+        assert_eq!(FactSource::Text(text).question().unwrap().fact, fact);
+    }
+}
+
+#[test]
+fn a_subject_that_is_not_where_it_is_said_to_be_is_an_error() {
+    let text = TextFact {
+        prompt: "Rome is in".to_owned(),
+        subject: Some("Rome".to_owned()),
+        subject_start: Some(2),
+        ..TextFact::default()
+    };
+    let error = FactSource::Text(text.clone()).question().unwrap_err();
+    assert!(matches!(error, ExperimentError::SubjectElsewhere { start: 2, .. }));
+    let beyond = TextFact { subject_start: Some(usize::MAX), ..text };
+    assert!(FactSource::Text(beyond).question().is_err());
 }

@@ -6,7 +6,7 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, Deserializer, Error as _, IntoDeserializer as _, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::experiment::{Choices, Words};
+use crate::experiment::{Choices, Words, as_typed};
 
 /// A flag that takes the cases of an enum without fields: `LogitDiff`, or in files `logit_diff`, is
 /// typed as `logit-diff`.
@@ -24,7 +24,8 @@ where
 {
     let named = names::<T>().iter().filter_map(|&name| {
         let case: StrDeserializer<'_, Error> = name.into_deserializer();
-        Some((as_typed(name), T::deserialize(case).ok()?))
+        // Flags are made once and live as long as the program, and so do their names.
+        Some((&*as_typed(name).leak(), T::deserialize(case).ok()?))
     });
     let named: Vec<(&'static str, T)> = named.filter(|(name, _)| !but.contains(name)).collect();
     choices(named)
@@ -60,19 +61,6 @@ pub fn choices<N: Into<PossibleValue>, T: Clone + Send + Sync + 'static>(
         let found = named.iter().find(|(name, _)| name.get_name() == typed);
         found.expect("only these names are taken").1.clone()
     })
-}
-
-/// A case's name as it is typed. Flags are made once and live as long as the program, and so do
-/// their names.
-fn as_typed(name: &'static str) -> &'static str {
-    let mut typed = String::new();
-    for c in name.chars() {
-        if c.is_uppercase() && !typed.is_empty() {
-            typed.push('-');
-        }
-        typed.extend(if c == '_' { vec!['-'] } else { c.to_lowercase().collect() });
-    }
-    typed.leak()
 }
 
 /// What a type calls its cases in files.
