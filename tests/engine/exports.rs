@@ -5,13 +5,10 @@ use std::path::Path;
 
 use factscope::figure::{
     Bar, Bars, Caption, Chart, Export, Figure, FileFormat, Lines, Map, Page, PageWidth, Pick,
-    Scale, Series, Side, Tokens, Waterfall, to_csv, to_image, to_npz, to_parquet, to_pdf, to_png,
-    to_svg,
+    Scale, Series, Side, Tokens, Waterfall, to_csv, to_image, to_npz, to_pdf, to_png, to_svg,
 };
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use parquet::record::Field;
 
-fn figure() -> Figure {
+pub fn figure() -> Figure {
     let tokens = vec!["The".to_owned(), "\u{b7}東京".to_owned()];
     let rows = Side::tokens("Token", tokens, Some(1..2));
     let values = vec![0.25, f32::NAN, 0.5, -1.5, 1e-30, 7.0];
@@ -126,34 +123,6 @@ fn npz_holds_the_arrays_of_a_map_with_their_axes() {
 }
 
 #[test]
-fn parquet_holds_every_number_of_every_chart() {
-    let reader = SerializedFileReader::new(bytes::Bytes::from(to_parquet(&figure()))).unwrap();
-    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
-    assert_eq!(rows.len(), 6 + 4 + 1);
-    let cell = |row: usize, name: &str| {
-        let found = rows[row].get_column_iter().find(|(it, _)| *it == name);
-        found.map(|(_, field)| field.clone()).unwrap()
-    };
-    let text = |text: &str| Field::Str(text.to_owned());
-    assert_eq!(cell(0, "chart"), text("Trace of MLPs"));
-    assert_eq!(cell(3, "token"), Field::Long(1));
-    assert_eq!(cell(3, "token text"), text("\u{b7}東京"));
-    assert_eq!(cell(4, "layer"), Field::Long(1));
-    assert_eq!(cell(4, "p"), Field::Float(1e-30));
-    assert_eq!(cell(1, "p"), Field::Null);
-    assert_eq!(cell(5, "is estimate"), Field::Bool(true));
-    assert_eq!(cell(0, "series"), Field::Null);
-    assert_eq!(cell(8, "series"), text("Foil"));
-    assert_eq!(cell(8, "Logit"), Field::Float(-3.5));
-    assert_eq!(cell(8, "layer"), Field::Long(0));
-    assert_eq!([cell(7, "low"), cell(7, "high")], [1.5, 4.0].map(Field::Float));
-    assert_eq!([cell(8, "low"), cell(0, "high")], [Field::Null, Field::Null]);
-    assert_eq!(cell(10, "label"), text("L0H1"));
-    assert_eq!(cell(10, "Logit"), Field::Float(0.1));
-    assert_eq!(cell(10, "p"), Field::Null);
-}
-
-#[test]
 fn a_band_is_in_tables_and_pictures_of_its_line() {
     let with = figure();
     let csv = to_csv(&with);
@@ -195,7 +164,7 @@ fn a_band_is_in_tables_and_pictures_of_its_line() {
 }
 
 /// From 1 up by 2, down by a half, to the sum of all.
-fn waterfall() -> Figure {
+pub fn waterfall() -> Figure {
     let bar =
         |(label, value): (&str, f32)| Bar { label: label.to_owned(), value, pick: Pick::default() };
     let bars = [("start", 1.0), ("L0", 2.0), ("MLP 0", -0.5), ("sum", 2.5)];
@@ -242,16 +211,6 @@ fn a_waterfalls_numbers_say_where_each_bar_begins_and_ends() {
             "sum,2.5,0,2.5",
         ]
     );
-    let reader = SerializedFileReader::new(bytes::Bytes::from(to_parquet(&figure))).unwrap();
-    let rows: Vec<_> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
-    for (name, values) in [("from", [0.0, 1.0, 3.0, 0.0]), ("to", [1.0, 3.0, 2.5, 2.5])] {
-        let column: Vec<Field> = rows
-            .iter()
-            .flat_map(|row| row.get_column_iter().filter(|(it, _)| *it == name))
-            .map(|(_, field)| field.clone())
-            .collect();
-        assert_eq!(column, values.map(Field::Float), "{name}");
-    }
 }
 
 /// What is drawn: as far from the first bar's left end as the numbers are from zero.
@@ -298,8 +257,6 @@ fn a_picture_grows_with_its_scale_and_is_not_empty() {
 fn figures_without_charts_are_files_all_the_same() {
     let empty = Figure::default();
     assert_eq!(unzipped(&to_npz(&empty)).len(), 2);
-    let reader = SerializedFileReader::new(bytes::Bytes::from(to_parquet(&empty))).unwrap();
-    assert_eq!(reader.get_row_iter(None).unwrap().count(), 0);
     assert!(to_png(&empty, Page::default(), Scale::default()).starts_with(b"\x89PNG"));
 }
 

@@ -119,41 +119,6 @@ fn a_relation_file_of_lre_gives_its_samples() {
 }
 
 #[test]
-#[cfg(feature = "parquet")]
-fn parquet_loads_and_half_a_file_does_not() {
-    use std::sync::Arc;
-
-    use parquet::data_type::ByteArrayType;
-    use parquet::file::writer::SerializedFileWriter;
-    use parquet::schema::parser::parse_message_type;
-
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("facts.parquet");
-    let schema = "message facts { required binary subject (UTF8); required binary object \
-                  (UTF8); required binary template (UTF8); }";
-    let schema = Arc::new(parse_message_type(schema).unwrap());
-    let file = fs::File::create(&path).unwrap();
-    let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
-    let mut group = writer.next_row_group().unwrap();
-    let columns = [["France", "Peru"], ["Paris", ""], ["The capital of {} is", "{}"]];
-    for values in columns {
-        let values = values.map(|text| text.as_bytes().to_vec().into());
-        let mut column = group.next_column().unwrap().unwrap();
-        column.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
-        column.close().unwrap();
-    }
-    group.close().unwrap();
-    writer.close().unwrap();
-
-    let dataset = Dataset::load(&path).unwrap();
-    assert_eq!(dataset.records[0].fact.prompt, "The capital of France is");
-    assert_eq!(dataset.skipped[0].place, RecordPlace::Index(1));
-    let bytes = fs::read(&path).unwrap();
-    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
-    assert!(matches!(Dataset::load(&path), Err(DatasetError::Parquet { .. })));
-}
-
-#[test]
 fn files_that_are_no_text_say_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("facts.json");

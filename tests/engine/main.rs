@@ -67,6 +67,8 @@ mod figures_of_parts;
 mod wording;
 mod whole_file;
 mod exports;
+#[cfg(feature = "parquet")]
+mod parquet_files;
 mod pdf;
 mod session;
 mod worker;

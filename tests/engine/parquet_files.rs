@@ -1,0 +1,93 @@
+//! Parquet files: datasets that are read, and figures that are written, in a build that has them.
+
+use std::fs;
+use std::sync::Arc;
+
+use factscope::facts::{Dataset, DatasetError, RecordPlace};
+use factscope::figure::{Figure, to_parquet};
+use parquet::data_type::ByteArrayType;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::record::{Field, Row};
+use parquet::schema::parser::parse_message_type;
+
+use crate::exports::{figure, waterfall};
+
+/// The rows that a reader finds in a figure's file.
+fn rows(figure: &Figure) -> Vec<Row> {
+    let reader = SerializedFileReader::new(bytes::Bytes::from(to_parquet(figure))).unwrap();
+    reader.get_row_iter(None).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn parquet_loads_and_half_a_file_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("facts.parquet");
+    let schema = "message facts { required binary subject (UTF8); required binary object \
+                  (UTF8); required binary template (UTF8); }";
+    let schema = Arc::new(parse_message_type(schema).unwrap());
+    let file = fs::File::create(&path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, schema, Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let columns = [["France", "Peru"], ["Paris", ""], ["The capital of {} is", "{}"]];
+    for values in columns {
+        let values = values.map(|text| text.as_bytes().to_vec().into());
+        let mut column = group.next_column().unwrap().unwrap();
+        column.typed::<ByteArrayType>().write_batch(&values, None, None).unwrap();
+        column.close().unwrap();
+    }
+    group.close().unwrap();
+    writer.close().unwrap();
+
+    let dataset = Dataset::load(&path).unwrap();
+    assert_eq!(dataset.records[0].fact.prompt, "The capital of France is");
+    assert_eq!(dataset.skipped[0].place, RecordPlace::Index(1));
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(matches!(Dataset::load(&path), Err(DatasetError::Parquet { .. })));
+}
+
+#[test]
+fn parquet_holds_every_number_of_every_chart() {
+    let rows = rows(&figure());
+    assert_eq!(rows.len(), 6 + 4 + 1);
+    let cell = |row: usize, name: &str| {
+        let found = rows[row].get_column_iter().find(|(it, _)| *it == name);
+        found.map(|(_, field)| field.clone()).unwrap()
+    };
+    let text = |text: &str| Field::Str(text.to_owned());
+    assert_eq!(cell(0, "chart"), text("Trace of MLPs"));
+    assert_eq!(cell(3, "token"), Field::Long(1));
+    assert_eq!(cell(3, "token text"), text("\u{b7}東京"));
+    assert_eq!(cell(4, "layer"), Field::Long(1));
+    assert_eq!(cell(4, "p"), Field::Float(1e-30));
+    assert_eq!(cell(1, "p"), Field::Null);
+    assert_eq!(cell(5, "is estimate"), Field::Bool(true));
+    assert_eq!(cell(0, "series"), Field::Null);
+    assert_eq!(cell(8, "series"), text("Foil"));
+    assert_eq!(cell(8, "Logit"), Field::Float(-3.5));
+    assert_eq!(cell(8, "layer"), Field::Long(0));
+    assert_eq!([cell(7, "low"), cell(7, "high")], [1.5, 4.0].map(Field::Float));
+    assert_eq!([cell(8, "low"), cell(0, "high")], [Field::Null, Field::Null]);
+    assert_eq!(cell(10, "label"), text("L0H1"));
+    assert_eq!(cell(10, "Logit"), Field::Float(0.1));
+    assert_eq!(cell(10, "p"), Field::Null);
+}
+
+#[test]
+fn a_waterfall_says_where_each_bar_begins_and_ends() {
+    let rows = rows(&waterfall());
+    for (name, values) in [("from", [0.0, 1.0, 3.0, 0.0]), ("to", [1.0, 3.0, 2.5, 2.5])] {
+        let column: Vec<Field> = rows
+            .iter()
+            .flat_map(|row| row.get_column_iter().filter(|(it, _)| *it == name))
+            .map(|(_, field)| field.clone())
+            .collect();
+        assert_eq!(column, values.map(Field::Float), "{name}");
+    }
+}
+
+#[test]
+fn a_figure_without_charts_is_a_file_all_the_same() {
+    assert_eq!(rows(&Figure::default()).len(), 0);
+}
