@@ -79,9 +79,10 @@ impl<T: Asks> Asking<T> {
 }
 
 impl Inquiry {
+    /// `bos`: `None` leaves it to the tokenizer.
     pub fn open(
         model: &Path,
-        bos: Bos,
+        bos: Option<Bos>,
         source: FactSource,
         edits: Vec<ModelEdit>,
         machine: &Machine,
@@ -92,6 +93,7 @@ impl Inquiry {
             engine = machine
                 .watched("Editing the model", |task| engine.edited(&edits, &machine.ctx(task)))?;
         }
+        let bos = bos.unwrap_or_else(|| engine.info.tokenizer.default_bos());
         let prompt = match source {
             FactSource::NoFact => TokenizedPrompt::empty(),
             _ => TokenizedPrompt::new(&engine.info.tokenizer, &question.fact, bos)?,

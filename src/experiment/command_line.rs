@@ -48,7 +48,9 @@ impl Asked<'_> {
 
     /// A command that asks the model about the fact.
     fn command(&self, name: &str, has_foil: Foil) -> Option<Line> {
-        let line = self.model(name)?.switch("--bos", self.experiment.bos == Bos::On);
+        let (bos, usual) = (self.experiment.bos, self.library.tokenizer.default_bos());
+        let line = self.model(name)?.switch("--bos", bos == Bos::On && usual == Bos::Off);
+        let line = line.switch("--no-bos", bos == Bos::Off && usual == Bos::On);
         let (line, answer, foil) = match &self.experiment.fact {
             FactSource::Text(TextFact { prompt, subject, subject_start: None, answer, foil }) => {
                 (line.flag("--prompt", prompt).option("--subject", subject.as_ref()), answer, foil)

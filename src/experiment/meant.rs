@@ -61,7 +61,7 @@ pub enum Meant {
     TokensOf {
         text: String,
 
-        /// Whether `<|endoftext|>` is put before the text.
+        /// Whether BOS is put before the text.
         #[serde(default, skip_serializing_if = "is_off")]
         bos: Bos,
     },

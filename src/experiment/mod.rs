@@ -42,7 +42,7 @@ pub struct Experiment {
     /// file, starts from the folder that the program runs in.
     pub model: PathBuf,
 
-    /// Whether `<|endoftext|>` is put before the prompt.
+    /// Whether BOS is put before the prompt.
     #[serde(default)]
     pub bos: Bos,
 

@@ -107,8 +107,7 @@ impl Library<'_> {
             Some((first, rest)) if Some(*first) == self.tokenizer.bos() => (Bos::On, rest),
             _ => (Bos::Off, ids),
         };
-        let bytes: Vec<u8> = ids.iter().flat_map(|id| self.tokenizer.bytes(*id)).collect();
-        Some((String::from_utf8(bytes).ok()?, bos))
+        Some((self.tokenizer.text(ids)?, bos))
     }
 
     /// The facts that a prompt may be of: a record of a dataset, or its own text.
@@ -153,11 +152,9 @@ impl Library<'_> {
     fn subject_of(&self, prompt: &TokenizedPrompt) -> Option<Range<usize>> {
         let tokens = prompt.subject.clone()?;
         let n_bos = usize::from(prompt.bos == Bos::On);
-        let n_bytes = |until: usize| -> Option<usize> {
-            let ids = prompt.ids.get(n_bos..until)?;
-            Some(ids.iter().map(|id| self.tokenizer.bytes(*id).len()).sum())
-        };
-        let (start, end) = (n_bytes(tokens.start)?, n_bytes(tokens.end)?);
+        let all = self.tokenizer.encode(&prompt.text).ok()?;
+        let subject = all.get(tokens.start.checked_sub(n_bos)?..tokens.end.checked_sub(n_bos)?)?;
+        let (start, end) = (subject.first()?.bytes.start, subject.last()?.bytes.end);
         let words = prompt.text.get(start..end)?;
         Some(end - words.trim_start().len()..end)
     }

@@ -91,7 +91,7 @@ pub fn flags(records: &[Record], tokenizer: &Tokenizer) -> Vec<[Option<Flags>; 2
 }
 
 fn first_token(tokenizer: &Tokenizer, answer: &str) -> Option<u32> {
-    Some(tokenizer.encode(&format!(" {answer}")).ok()?.first()?.id)
+    Some(tokenizer.encode_inside(&format!(" {answer}")).ok()?.first()?.id)
 }
 
 fn draft<'a>(fact: &'a Fact, tokenizer: &Tokenizer) -> Option<Draft<'a>> {
@@ -99,8 +99,10 @@ fn draft<'a>(fact: &'a Fact, tokenizer: &Tokenizer) -> Option<Draft<'a>> {
     // A space before a word is part of its token.
     let start =
         if fact.prompt[..subject.start].ends_with(' ') { subject.start - 1 } else { subject.start };
-    let subject = tokenizer.encode(&fact.prompt[start..subject.end]).ok()?;
-    let tokens = tokenizer.encode(&format!(" {}", answer.trim_start())).ok()?;
+    let words = &fact.prompt[start..subject.end];
+    let subject = if start == 0 { tokenizer.encode(words) } else { tokenizer.encode_inside(words) };
+    let subject = subject.ok()?;
+    let tokens = tokenizer.encode_inside(&format!(" {}", answer.trim_start())).ok()?;
     let flags = Flags {
         n_subject: subject.len(),
         n_answer: tokens.len(),

@@ -4,30 +4,33 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+mod pieces;
 mod tokenizer;
+mod folder;
 mod substitutes;
 mod flags;
 
 pub use flags::{Flags, flags};
+pub use pieces::visible;
 pub use substitutes::{Substitute, first_substitutes, substitutes};
-pub use tokenizer::{GPT2_MERGES, Token, Tokenizer, TokenizerError, gpt2_vocabulary, visible};
+pub use tokenizer::{GPT2_MERGES, Token, Tokenizer, TokenizerError, gpt2_vocabulary};
 
 use crate::facts::Fact;
 
-/// A [`Fact`] as GPT-2 sees it.
+/// A [`Fact`] as a model sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizedPrompt {
-    /// The prompt, without `<|endoftext|>`.
+    /// The prompt, without BOS.
     pub text: String,
 
-    /// Whether the first token is `<|endoftext|>`.
+    /// Whether the first token is BOS, the token that begins a text.
     pub bos: Bos,
 
     /// The token at each position. `[pos]`
     pub ids: Vec<u32>,
 
-    /// The text of each token; bytes that are only a part of a character show as `�`. `[pos]`
+    /// The text of each token, as [`Tokenizer::piece`] gives it. `[pos]`
     pub pieces: Vec<String>,
 
     /// The positions of the subject's tokens.
@@ -40,15 +43,16 @@ pub struct TokenizedPrompt {
     pub foil: Option<Answer>,
 }
 
-/// Whether `<|endoftext|>` is put before the prompt. The numbers differ, so it is always a choice.
+/// Whether the tokenizer's BOS, such as `<|endoftext|>` or `<s>`, is put before the prompt. The numbers
+/// differ, so it is always a choice; a command leaves it to the tokenizer unless it is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Bos {
-    /// As in ROME: the prompt's first token is at position 0, where GPT-2 has an attention sink.
+    /// As in ROME: the prompt's first token is at position 0, where models have an attention sink.
     #[default]
     Off,
 
-    /// As in TransformerLens: `<|endoftext|>` is at position 0.
+    /// As in TransformerLens: BOS is at position 0.
     On,
 }
 
@@ -82,7 +86,7 @@ pub enum TokenizeError {
     #[error("the answer is empty")]
     EmptyAnswer,
 
-    #[error("this tokenizer has no `<|endoftext|>` token, so BOS cannot be put before the prompt")]
+    #[error("this tokenizer has no BOS token, so none can be put before the prompt")]
     NoBos,
 
     #[error(transparent)]
@@ -97,6 +101,7 @@ impl TokenizedPrompt {
             Bos::Off => 0,
             Bos::On => {
                 let id = tokenizer.bos().ok_or(TokenizeError::NoBos)?;
+                tokenizer.check_row(id)?;
                 tokens.insert(0, Token { id, bytes: 0..0 });
                 1
             }
@@ -141,7 +146,7 @@ impl TokenizedPrompt {
         } else {
             format!(" {text}")
         };
-        let ids: Vec<u32> = tokenizer.encode(&text)?.iter().map(|token| token.id).collect();
+        let ids: Vec<u32> = tokenizer.encode_inside(&text)?.iter().map(|token| token.id).collect();
         let pieces = ids.iter().map(|&id| tokenizer.piece(id)).collect();
         Ok(Answer { text, ids, pieces })
     }

@@ -1,17 +1,21 @@
-//! GPT-2's byte-level BPE (Radford et al. 2019, section 2.2), through the `tokenizers` crate.
+//! Text to token ids and back, through the `tokenizers` crate.
 //!
-//! Offsets are computed here, from the bytes that each token stands for, because the crate's own
-//! offsets trim spaces and round up to whole characters.
+//! Byte-level BPE (Radford et al. 2019, section 2.2) and SentencePiece's kind (Kudo and Richardson 2018) are
+//! both read. Where tokens spell the text, offsets are computed here from the bytes that each token
+//! stands for, because the crate's own round up to whole characters.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokenizers::decoders::byte_level::ByteLevel;
-use tokenizers::models::bpe::BPE;
-use tokenizers::{AddedToken, Tokenizer as HfTokenizer};
+use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::{AddedToken, PostProcessorWrapper, Tokenizer as HfTokenizer};
 
+use super::pieces::{Spelling, any_step, byte_characters, text_of_bytes, visible};
+use super::{Bos, folder};
 use crate::builtin;
 
 /// The merges of GPT-2's own vocabulary, for checkpoints that the program writes itself.
@@ -19,17 +23,34 @@ use crate::builtin;
 /// The file is OpenAI's `vocab.bpe`; its licence is in `assets/gpt2-bpe/`.
 pub const GPT2_MERGES: &str = include_str!("../../assets/gpt2-bpe/merges.txt");
 
-const END_OF_TEXT: &str = "<|endoftext|>";
+pub(super) const END_OF_TEXT: &str = "<|endoftext|>";
 
-/// Turns text into GPT-2's tokens. It is plain data, and may be shared between threads.
+/// Turns text into a model's tokens. It is plain data, and may be shared between threads.
 #[derive(Clone, Debug)]
 pub struct Tokenizer {
     inner: HfTokenizer,
-    /// The byte that each character of the vocabulary stands for.
-    byte_of_char: BTreeMap<char, u8>,
 
-    /// The id of `<|endoftext|>`.
-    bos: Option<u32>,
+    /// As `inner`, but puts no space before a text. `None` if `inner` puts none.
+    inside: Option<Box<HfTokenizer>>,
+    spelling: Spelling,
+
+    /// The tokens beside the vocabulary, and whether they are special.
+    added: BTreeMap<u32, (String, bool)>,
+
+    ends: Ends,
+
+    /// How many tokens the model has embeddings of. `None` until that is known.
+    n_rows: Option<usize>,
+}
+
+/// The tokens that begin and end a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ends {
+    pub bos: Option<u32>,
+    pub eos: Option<u32>,
+
+    /// Whether the tokenizer itself puts BOS before a text.
+    pub default_bos: Bos,
 }
 
 /// A token and the bytes of the text that it covers.
@@ -52,155 +73,236 @@ pub enum TokenizerError {
     Encode { text: String, reason: String },
 
     #[error(
-        "this tokenizer changes the text (it gives “{found}” for “{text}”); \
-         GPT-2's byte-level BPE never does"
+        "the token “{token}” has the id {id}, but the model has embeddings of {n_rows} tokens only; \
+         write the prompt without it"
     )]
-    NotByteLevel { text: String, found: String },
+    NoRow { token: String, id: u32, n_rows: usize },
+}
+
+/// A tokenizer in a session file, if it does not begin and end texts as GPT-2's does.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    ends: Ends,
+
+    /// The text of a `tokenizer.json`.
+    tokenizer: String,
 }
 
 impl Tokenizer {
-    /// Reads a model's tokenizer from `tokenizer.json`, else from `vocab.json` and `merges.txt`.
+    /// Reads a model's tokenizer, as `transformers` would: from `tokenizer.json`, else from
+    /// `vocab.json` and `merges.txt`, with the files beside them.
     ///
     /// `dir` may also be the name of a built-in model.
     pub fn from_dir(dir: &Path) -> Result<Self, TokenizerError> {
-        let unreadable = |path: &Path, reason: &dyn ToString| TokenizerError::Unreadable {
-            path: path.to_owned(),
-            reason: reason.to_string(),
-        };
-        let from_texts = |vocab: &str, merges: &str, [of_vocab, of_merges]: [&Path; 2]| {
-            let entries =
-                serde_json::from_str(vocab).map_err(|error| unreadable(of_vocab, &error))?;
-            Self::from_vocabulary(entries, merges).map_err(|reason| unreadable(of_merges, &reason))
-        };
-        if let Some(builtin) = builtin::find(dir) {
-            return from_texts(builtin.vocab, builtin.merges, [dir, dir]);
+        match builtin::find(dir) {
+            Some(it) => {
+                let unreadable =
+                    |reason: String| TokenizerError::Unreadable { path: dir.to_owned(), reason };
+                let entries = serde_json::from_str(it.vocab)
+                    .map_err(|error| unreadable(error.to_string()))?;
+                Self::from_vocabulary(entries, it.merges).map_err(unreadable)
+            }
+            None => folder::read(dir),
         }
-        let [json, vocab, merges] =
-            ["tokenizer.json", "vocab.json", "merges.txt"].map(|name| dir.join(name));
-        let read = |path: &Path| fs::read_to_string(path).map_err(|error| unreadable(path, &error));
-        if json.is_file() {
-            return Self::from_json(&read(&json)?).map_err(|reason| unreadable(&json, &reason));
-        }
-        if vocab.is_file() && merges.is_file() {
-            return from_texts(&read(&vocab)?, &read(&merges)?, [&vocab, &merges]);
-        }
-        Err(TokenizerError::Missing(dir.to_owned()))
     }
 
-    /// A tokenizer from a vocabulary and the text of `merges.txt`. The error says what is wrong
-    /// with them.
+    /// A tokenizer from GPT-2's kind of vocabulary and the text of `merges.txt`. The error says what
+    /// is wrong with them.
     pub fn from_vocabulary(
         vocabulary: BTreeMap<String, u32>,
         merges: &str,
     ) -> Result<Self, String> {
-        let merges = parse_merges(merges)?;
-        let bpe = BPE::builder()
-            .vocab_and_merges(
-                vocabulary.into_iter().collect::<tokenizers::models::bpe::Vocab>(),
-                merges,
-            )
-            .build()
-            .map_err(|error| error.to_string())?;
-        let mut inner = HfTokenizer::new(bpe);
-        inner.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
-        inner.with_decoder(Some(ByteLevel::default()));
+        let mut inner = byte_level(vocabulary, merges)?;
         // A vocabulary without the token gets none: its id would lie beyond the model's vocabulary.
         if inner.token_to_id(END_OF_TEXT).is_some() {
             inner
                 .add_special_tokens([AddedToken::from(END_OF_TEXT, true)])
                 .map_err(|e| e.to_string())?;
         }
-        Ok(Self::new(inner))
+        let ends = Ends::gpt2(&inner);
+        Self::new(inner, ends)
     }
 
-    /// Reads the text of a `tokenizer.json`, as [`Self::to_json`] writes it.
+    /// Reads the text of a `tokenizer.json`, or what [`Self::to_json`] writes.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        HfTokenizer::from_bytes(text).map(Self::new).map_err(|error| error.to_string())
+        let stored = serde_json::from_str::<Stored>(text).ok();
+        let json = stored.as_ref().map_or(text, |it| &it.tokenizer);
+        let inner = HfTokenizer::from_bytes(json).map_err(|error| error.to_string())?;
+        let ends = stored.map_or_else(|| Ends::gpt2(&inner), |it| it.ends);
+        Self::new(inner, ends)
     }
 
-    /// The tokenizer in the format of `tokenizer.json`.
+    /// The tokenizer in the format of `tokenizer.json`, with its BOS and EOS beside it where they are
+    /// not GPT-2's: that format has no place for them.
     ///
     /// # Panics
     ///
     /// Never: a tokenizer is text and numbers.
     pub fn to_json(&self) -> String {
-        self.inner.to_string(false).expect("a tokenizer is text and numbers")
+        let tokenizer = self.inner.to_string(false).expect("a tokenizer is text and numbers");
+        if self.ends == Ends::gpt2(&self.inner) {
+            return tokenizer;
+        }
+        let stored = Stored { ends: self.ends, tokenizer };
+        serde_json::to_string(&stored).expect("a tokenizer is text and numbers")
     }
 
-    fn new(mut inner: HfTokenizer) -> Self {
+    /// A tokenizer with its BOS and EOS, which its own file does not name.
+    pub(super) fn new(mut inner: HfTokenizer, ends: Ends) -> Result<Self, String> {
         // A file may ask for padding or truncation, which would change the prompt.
         inner.with_padding(None);
-        inner.with_truncation(None).expect("taking truncation away cannot fail");
-        let bos = inner.token_to_id(END_OF_TEXT);
-        let byte_of_char = byte_characters().map(|(byte, c)| (c, byte)).collect();
-        Self { inner, byte_of_char, bos }
+        inner.with_truncation(None).map_err(|error| error.to_string())?;
+        // What it does beside putting BOS before a text is to trim offsets.
+        inner.with_post_processor(None::<PostProcessorWrapper>);
+        let added = inner.get_added_tokens_decoder().into_iter();
+        let added = added.map(|(id, it)| (id, (it.content, it.special))).collect();
+        let spelling = Spelling::of(&inner);
+        let inside = without_first_space(&inner)?.map(Box::new);
+        Ok(Self { inner, inside, spelling, added, ends, n_rows: None })
+    }
+
+    /// The same tokenizer for a model that has embeddings of so many tokens: a text with others is
+    /// refused.
+    #[must_use]
+    pub fn for_rows(self, n_rows: usize) -> Self {
+        Self { n_rows: Some(n_rows), ..self }
     }
 
     /// The tokens of a text, without BOS.
     pub fn encode(&self, text: &str) -> Result<Vec<Token>, TokenizerError> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|error| {
-            TokenizerError::Encode { text: text.to_owned(), reason: error.to_string() }
+        self.encode_by(&self.inner, text)
+    }
+
+    /// The tokens of a text that goes on from other text: no space is put before it.
+    pub fn encode_inside(&self, text: &str) -> Result<Vec<Token>, TokenizerError> {
+        self.encode_by(self.inside.as_deref().unwrap_or(&self.inner), text)
+    }
+
+    fn encode_by(&self, inner: &HfTokenizer, text: &str) -> Result<Vec<Token>, TokenizerError> {
+        let encoding = inner.encode(text, false).map_err(|error| TokenizerError::Encode {
+            text: text.to_owned(),
+            reason: error.to_string(),
         })?;
-        let mut end = 0;
-        let tokens: Vec<Token> = encoding
-            .get_ids()
-            .iter()
-            .map(|&id| {
-                let start = end;
-                end += self.bytes(id).len();
-                Token { id, bytes: start..end }
-            })
-            .collect();
-        let found: Vec<u8> = tokens.iter().flat_map(|token| self.bytes(token.id)).collect();
-        if found != text.as_bytes() {
-            return Err(TokenizerError::NotByteLevel {
-                text: text.to_owned(),
-                found: String::from_utf8_lossy(&found).into_owned(),
-            });
+        let ids = encoding.get_ids();
+        for &id in ids {
+            self.check_row(id)?;
         }
-        Ok(tokens)
+        let spelled: Vec<Vec<u8>> = ids.iter().map(|&id| self.bytes(id)).collect();
+        let whole = spelled.concat();
+        // A space that was put before the text is no part of it.
+        let before = match whole.strip_suffix(text.as_bytes()) {
+            Some(b"") => Some(0),
+            Some(b" ") => Some(1),
+            _ => None,
+        };
+        let tokens = ids.iter().zip(encoding.get_offsets());
+        let Some(before) = before else {
+            // The tokens spell another text, such as one with composed accents.
+            let within = |at: usize| at.min(text.len());
+            return Ok(tokens
+                .map(|(&id, &(start, end))| Token { id, bytes: within(start)..within(end) })
+                .collect());
+        };
+        let mut end = 0_usize;
+        let exact = tokens.zip(&spelled).map(|((&id, _), bytes)| {
+            let start = end;
+            end += bytes.len();
+            Token { id, bytes: start.saturating_sub(before)..end.saturating_sub(before) }
+        });
+        Ok(exact.collect())
     }
 
-    /// The id of `<|endoftext|>`.
+    /// Checks that the model has an embedding of a token.
+    pub(super) fn check_row(&self, id: u32) -> Result<(), TokenizerError> {
+        match self.n_rows {
+            Some(n_rows) if id as usize >= n_rows => {
+                Err(TokenizerError::NoRow { token: self.piece(id), id, n_rows })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The id of the token that begins a text, if the tokenizer has one.
     pub fn bos(&self) -> Option<u32> {
-        self.bos
+        self.ends.bos
     }
 
-    /// The ids of all tokens that stand for text, in order, without `<|endoftext|>` and other
-    /// special tokens.
+    /// The id of the token that ends a text, if the tokenizer has one.
+    pub fn eos(&self) -> Option<u32> {
+        self.ends.eos
+    }
+
+    /// Whether the tokenizer itself puts BOS before a text, as the model was trained.
+    pub fn default_bos(&self) -> Bos {
+        self.ends.default_bos
+    }
+
+    /// The ids of all tokens that stand for text, in order, without BOS, other special tokens, and
+    /// those that the model has no embedding of.
     pub fn text_ids(&self) -> Vec<u32> {
-        let added = self.inner.get_added_tokens_decoder();
-        let is_special =
-            |id: u32| self.bos == Some(id) || added.get(&id).is_some_and(|token| token.special);
+        let is_text = |id: u32| {
+            self.ends.bos != Some(id)
+                && self.added.get(&id).is_none_or(|(_, is_special)| !is_special)
+                && self.n_rows.is_none_or(|n_rows| (id as usize) < n_rows)
+        };
         let mut ids: Vec<u32> = self.inner.get_vocab(true).into_values().collect();
-        ids.retain(|&id| !is_special(id));
+        ids.retain(|&id| is_text(id));
         ids.sort_unstable();
         ids
     }
 
-    /// How many ids there are.
+    /// How many tokens there are.
     pub fn n_vocab(&self) -> usize {
         self.inner.get_vocab_size(true)
     }
 
-    /// The text of one token; bytes that are only a part of a character become `�`.
+    /// The text of one token as Hugging Face decodes it: bytes that are no whole character become `�`.
+    /// An id without a token is `id 1010 (no token)`.
     pub fn piece(&self, id: u32) -> String {
-        String::from_utf8_lossy(&self.bytes(id)).into_owned()
+        self.text_of(id, |bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// The text of one token as people read it: bytes that are no whole character are written
+    /// `<E6 9D>`, and spaces and line ends have signs.
+    pub fn shown(&self, id: u32) -> String {
+        self.text_of(id, |bytes| visible(&text_of_bytes(bytes)))
+    }
+
+    fn text_of(&self, id: u32, decoded: impl FnOnce(&[u8]) -> String) -> String {
+        match self.inner.id_to_token(id) {
+            Some(_) => decoded(&self.bytes(id)),
+            None => format!("id {id} (no token)"),
+        }
     }
 
     /// The bytes of one token. Empty for an id that the tokenizer does not know.
     pub fn bytes(&self, id: u32) -> Vec<u8> {
-        let Some(token) = self.inner.id_to_token(id) else {
-            return Vec::new();
-        };
-        // `<|endoftext|>` is literal text, and so is any other token with a character that stands
-        // for no byte.
-        let bytes: Option<Vec<u8>> = if self.bos == Some(id) {
-            None
-        } else {
-            token.chars().map(|c| self.byte_of_char.get(&c).copied()).collect()
-        };
-        bytes.unwrap_or_else(|| token.into_bytes())
+        if let Some((content, _)) = self.added.get(&id) {
+            return self.spelling.added(content);
+        }
+        match self.inner.id_to_token(id) {
+            // `<|endoftext|>` is literal text in vocabularies that do not list it as added, too.
+            Some(token) if self.ends.bos == Some(id) => token.into_bytes(),
+            Some(token) => self.spelling.bytes(&token),
+            None => Vec::new(),
+        }
+    }
+
+    /// The text that tokens spell from its beginning, without a space that the tokenizer puts before
+    /// any text. `None` if they end inside a character.
+    pub fn text(&self, ids: &[u32]) -> Option<String> {
+        let bytes = ids.iter().flat_map(|&id| self.bytes(id)).collect();
+        let text = String::from_utf8(bytes).ok()?;
+        let rest = self.inside.as_ref().and_then(|_| text.strip_prefix(' '));
+        Some(rest.map_or_else(|| text.clone(), str::to_owned))
+    }
+}
+
+impl Ends {
+    /// `<|endoftext|>` on both sides, which GPT-2 was trained without before a text.
+    fn gpt2(inner: &HfTokenizer) -> Self {
+        let end = inner.token_to_id(END_OF_TEXT);
+        Self { bos: end, eos: end, default_bos: Bos::Off }
     }
 }
 
@@ -212,20 +314,19 @@ pub fn gpt2_vocabulary(merges: &str) -> Result<BTreeMap<String, u32>, String> {
     Ok(tokens.zip(0..).collect())
 }
 
-/// A token's text for axes and chips, with signs for spaces, line ends, tabs and control
-/// characters.
-pub fn visible(piece: &str) -> String {
-    let mut text = String::new();
-    for c in piece.chars() {
-        match c {
-            ' ' => text.push('·'),
-            '\n' => text.push('↩'),
-            '\t' => text.push('→'),
-            c if c.is_control() => text.extend(c.escape_unicode()),
-            c => text.push(c),
-        }
-    }
-    text
+/// GPT-2's tokenizer with another vocabulary.
+pub(super) fn byte_level(
+    vocabulary: BTreeMap<String, u32>,
+    merges: &str,
+) -> Result<HfTokenizer, String> {
+    let bpe = BPE::builder()
+        .vocab_and_merges(vocabulary.into_iter().collect::<Vocab>(), parse_merges(merges)?)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let mut inner = HfTokenizer::new(bpe);
+    inner.with_pre_tokenizer(Some(ByteLevel::new(false, true, true)));
+    inner.with_decoder(Some(ByteLevel::default()));
+    Ok(inner)
 }
 
 /// The pairs of tokens in the text of `merges.txt`, one a line. The first line may be a version
@@ -243,12 +344,55 @@ fn parse_merges(text: &str) -> Result<Vec<(String, String)>, String> {
         .collect()
 }
 
-/// Each byte with the character that stands for it in GPT-2's vocabulary, in the order of ids.
-///
-/// A printable Latin-1 character stands for itself; the other bytes are numbered from U+0100 on.
-fn byte_characters() -> impl Iterator<Item = (u8, char)> {
-    let is_printable = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
-    let printable = (0..=255).filter(is_printable).map(|byte| (byte, char::from(byte)));
-    let others = (0..=255).filter(move |byte| !is_printable(byte));
-    printable.chain(others.zip('\u{100}'..))
+/// The same tokenizer, which puts no space before a text. `None` if it puts none already.
+fn without_first_space(inner: &HfTokenizer) -> Result<Option<HfTokenizer>, String> {
+    let says = |error: &dyn ToString| error.to_string();
+    let json = |it: serde_json::Result<Value>| it.map_err(|error| says(&error));
+    let normalizer = inner.get_normalizer().map(serde_json::to_value).map(json).transpose()?;
+    let pre_tokenizer =
+        inner.get_pre_tokenizer().map(serde_json::to_value).map(json).transpose()?;
+    let prepends = |it: &Value| it["type"] == "Prepend";
+    let spaces = |it: &Value| {
+        it["add_prefix_space"] == true || is_metaspace(it) && it["prepend_scheme"] != "never"
+    };
+    let normalizer = normalizer.filter(|it| any_step(it, &prepends));
+    let pre_tokenizer = pre_tokenizer.filter(|it| any_step(it, &spaces));
+    if normalizer.is_none() && pre_tokenizer.is_none() {
+        return Ok(None);
+    }
+    let mut inside = inner.clone();
+    if let Some(mut steps) = normalizer {
+        let steps = if prepends(&steps) {
+            None
+        } else {
+            if let Some(list) = steps["normalizers"].as_array_mut() {
+                list.retain(|it| !prepends(it));
+            }
+            Some(serde_json::from_value::<tokenizers::NormalizerWrapper>(steps))
+        };
+        let steps = steps.transpose().map_err(|error| says(&error))?;
+        inside.with_normalizer(steps).map_err(|error| says(&error))?;
+    }
+    if let Some(mut steps) = pre_tokenizer {
+        take_spaces_away(&mut steps);
+        let steps = serde_json::from_value::<tokenizers::PreTokenizerWrapper>(steps);
+        inside.with_pre_tokenizer(Some(steps.map_err(|error| says(&error))?));
+    }
+    Ok(Some(inside))
+}
+
+fn is_metaspace(step: &Value) -> bool {
+    step["type"] == "Metaspace"
+}
+
+fn take_spaces_away(steps: &mut Value) {
+    if steps["add_prefix_space"] == true {
+        steps["add_prefix_space"] = false.into();
+    }
+    if is_metaspace(steps) {
+        steps["prepend_scheme"] = "never".into();
+    }
+    if let Some(list) = steps["pretokenizers"].as_array_mut() {
+        list.iter_mut().for_each(take_spaces_away);
+    }
 }

@@ -153,7 +153,7 @@ commands! {
             "The prompt as it is, as ROME's code runs it: its first token is at position 0",
         ),
         Bos::On => says("TransformerLens (BOS)").about(
-            "<|endoftext|> is put before the prompt, as TransformerLens does by default",
+            "The token that begins a text is put before the prompt, as TransformerLens does by default",
         ),
     };
     SetDevice(DeviceChoice) => |device| match device {

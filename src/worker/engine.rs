@@ -99,12 +99,6 @@ pub enum EngineError {
 
     #[error(transparent)]
     Verify(#[from] VerifyError),
-
-    #[error(
-        "the tokenizer knows {n_tokens} tokens and the model {d_vocab}, so they do not belong \
-         together: {dir}"
-    )]
-    Vocabulary { n_tokens: usize, d_vocab: usize, dir: PathBuf },
 }
 
 impl EngineError {
@@ -126,13 +120,8 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let start = Instant::now();
         let checkpoint = Arc::new(Checkpoint::open(dir)?);
-        let tokenizer = Tokenizer::from_dir(dir)?;
-        let (n_tokens, d_vocab) = (tokenizer.n_vocab(), checkpoint.config.d_vocab);
-        // Some checkpoints pad the vocabulary. With fewer rows than tokens, ids would have none.
-        if n_tokens > d_vocab {
-            let dir = dir.to_owned();
-            return Err(EngineError::Vocabulary { n_tokens, d_vocab, dir });
-        }
+        // Some checkpoints pad the vocabulary, and some tokenizers have tokens that the model lacks.
+        let tokenizer = Tokenizer::from_dir(dir)?.for_rows(checkpoint.config.d_vocab);
         let verified = open_verified(device, ctx, &|| stage(Stage::TestingDevice))?;
         stage(Stage::ReadingWeights);
         let (model, check) = Transformer::open(&checkpoint, &verified.device, ctx)?;

@@ -494,14 +494,23 @@ fn broken_tokenizers_are_refused() {
     check_refused(dir.path(), &["merges.txt"]);
 }
 
+/// As where a padding token was added, and the model's embeddings were not resized.
 #[test]
-fn a_tokenizer_with_more_tokens_than_the_model_is_refused() {
+fn a_tokenizer_with_more_tokens_than_the_model_opens_and_refuses_those_without_a_row() {
     let dir = copy_of("tiny");
     let path = dir.path().join("tokenizer.json");
     let mut json: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
-    json["model"]["vocab"]["zzz"] = json!(657);
+    let added = json!({
+        "id": 657, "content": "zzz", "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": false, "special": false,
+    });
+    json["added_tokens"].as_array_mut().unwrap().push(added);
     fs::write(&path, json.to_string()).unwrap();
-    check_refused(dir.path(), &["tokenizer", "658", "657"]);
+    let engine = Engine::load(dir.path(), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ());
+    let tokenizer = engine.unwrap().info.tokenizer.clone();
+    assert!(tokenizer.encode("The capital is").is_ok());
+    let refused = tokenizer.encode("The zzz is").unwrap_err().to_string();
+    assert!(refused.contains("“zzz” has the id 657"), "{refused}");
 }
 
 /// Some checkpoints pad their vocabulary.

@@ -147,7 +147,8 @@ impl Edit {
             let AnalysisResult::Generation(it) = result else {
                 unreachable!("a text was asked for");
             };
-            let ids = it.tokens.iter().map(|it| it.id).filter(|id| Some(*id) != tokenizer.bos());
+            let ends = [tokenizer.bos(), tokenizer.eos()];
+            let ids = it.tokens.iter().map(|it| it.id).filter(|id| !ends.contains(&Some(*id)));
             let bytes: Vec<u8> = ids.flat_map(|id| tokenizer.bytes(id)).collect();
             let text = format!("The{}", String::from_utf8_lossy(&bytes));
             Ok(text.replace("\n\n", " "))

@@ -6,13 +6,12 @@ use clap::Args;
 
 use crate::analysis::causal_trace::Component;
 use crate::builtin;
-use crate::cli::flags::model::model_dir;
+use crate::cli::flags::model::{BosArgs, model_dir};
 use crate::cli::flags::{choice, choices};
 use crate::cli::machine::Machine;
 use crate::cli::output::figure_scale;
 use crate::facts::Dataset;
 use crate::figure::Scale;
-use crate::tokens::Bos;
 use crate::ui;
 use crate::ui::pane::Pane;
 
@@ -35,9 +34,8 @@ pub struct Explore {
     #[arg(long, value_name = "FILE.factscope", conflicts_with_all = ["model", "model_beside", "facts", "case", "trace"])]
     session: Option<PathBuf>,
 
-    /// Put `<|endoftext|>` before the prompt, as TransformerLens does
-    #[arg(long)]
-    bos: bool,
+    #[command(flatten)]
+    bos: BosArgs,
 
     /// The fact to choose, by its `case_id` or `known_id` [default: the first]
     #[arg(long, value_name = "ID")]
@@ -96,7 +94,7 @@ impl Explore {
             session: self.session.clone(),
             unsaved: ui::unsaved_dir(),
             device: machine.device,
-            bos: self.bos.then_some(Bos::On),
+            bos: self.bos.choice(),
             case: self.case.clone(),
             beside: self.beside.clone(),
             // In the window it is traced at once; a picture waits for it.

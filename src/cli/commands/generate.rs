@@ -29,7 +29,7 @@ pub struct Generate {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Write on after `<|endoftext|>`
+    /// Write on after the token that ends a text, such as `<|endoftext|>`
     #[arg(long)]
     ignore_end: bool,
 }
@@ -45,7 +45,7 @@ impl Asks for Generate {
                 Choice::Sample { temperature, top_k, top_p, seed }
             }
         };
-        let end = inquiry.engine.info.tokenizer.bos().filter(|_| !self.ignore_end);
+        let end = inquiry.engine.info.tokenizer.eos().filter(|_| !self.ignore_end);
         Ok(Spec { n_tokens: self.tokens, choice, end }.into())
     }
 }

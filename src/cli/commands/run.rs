@@ -25,7 +25,7 @@ impl Run {
         self.output.check()?;
         let written = self.written()?;
         let Experiment { model, bos, fact, edits, .. } = written.outline.clone();
-        let inquiry = Inquiry::open(&model, bos, fact, edits, machine)?;
+        let inquiry = Inquiry::open(&model, Some(bos), fact, edits, machine)?;
         let spec = written.resolve(&inquiry.library(), &self.spec)?.spec;
         inquiry.run(&spec, &self.output)
     }

@@ -22,9 +22,8 @@ pub struct ModelArgs {
     #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name, value_parser = model_dir)]
     model: PathBuf,
 
-    /// Put `<|endoftext|>` before the prompt, as TransformerLens does; ROME does not
-    #[arg(long)]
-    bos: bool,
+    #[command(flatten)]
+    bos: BosArgs,
 
     /// Change the model first: what `edit` or `steer` tries out, from its --save-spec; may be given
     /// again
@@ -36,6 +35,30 @@ pub struct ModelArgs {
     /// `refactor_factored_attn_matrices`). No probability changes
     #[arg(long, value_name = "STEPS", default_value = "none")]
     process: Processing,
+}
+
+/// Whether the prompt begins with BOS.
+#[derive(Args, Default)]
+pub struct BosArgs {
+    /// Put the tokenizer's BOS, such as `<|endoftext|>` or `<s>`, before the prompt [default: as the
+    /// tokenizer does by itself; GPT-2's does not]
+    #[arg(long, overrides_with = "no_bos")]
+    bos: bool,
+
+    /// Put no BOS before the prompt, as ROME does
+    #[arg(long)]
+    no_bos: bool,
+}
+
+impl BosArgs {
+    /// `None` leaves it to the tokenizer.
+    pub fn choice(&self) -> Option<Bos> {
+        match (self.bos, self.no_bos) {
+            (true, _) => Some(Bos::On),
+            (false, true) => Some(Bos::Off),
+            (false, false) => None,
+        }
+    }
 }
 
 /// The model, for commands that read its weights alone.
@@ -63,12 +86,6 @@ pub fn model_dir(text: &str) -> Result<PathBuf, Infallible> {
     Ok(hub::find_unless_folder(&path).unwrap_or(path))
 }
 
-impl ModelArgs {
-    fn bos(&self) -> Bos {
-        if self.bos { Bos::On } else { Bos::Off }
-    }
-}
-
 /// Of a command that finds its facts itself.
 impl About for ModelArgs {
     fn source(&self) -> FactSource {
@@ -80,7 +97,7 @@ impl About for ModelArgs {
         if self.process != Processing::default() {
             edits.push(ModelEdit::Processing(self.process.clone()));
         }
-        Inquiry::open(&self.model, self.bos(), source, edits, machine)
+        Inquiry::open(&self.model, self.bos.choice(), source, edits, machine)
     }
 }
 
@@ -92,7 +109,7 @@ impl About for WeightArgs {
 
     fn open(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry> {
         let edits = edits(&self.edit, &self.model)?;
-        Inquiry::open(&self.model, Bos::Off, source, edits, machine)
+        Inquiry::open(&self.model, Some(Bos::Off), source, edits, machine)
     }
 }
 

@@ -61,7 +61,7 @@ impl Asked<'_> {
         };
         match spec.end {
             None => Some(line.switch("--ignore-end", true)),
-            end => (end == self.library.tokenizer.bos()).then_some(line),
+            end => (end == self.library.tokenizer.eos()).then_some(line),
         }
     }
 

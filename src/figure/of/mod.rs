@@ -133,15 +133,9 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// A token, with its bytes where it is a part of a character, which says nothing as text.
+    /// A token's text.
     fn token(&self, id: u32) -> String {
-        let text = visible(&self.tokenizer.piece(id));
-        if !text.contains('\u{fffd}') {
-            return text;
-        }
-        let bytes = self.tokenizer.bytes(id);
-        let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-        format!("{text} ({})", bytes.join(" "))
+        self.tokenizer.shown(id)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::analysis::AnalysisResult;
 use crate::facts::Dataset;
 use crate::figure::words::counted;
 use crate::session::DatasetIdentity;
+use crate::tokens::Bos;
 use crate::ui::dialogs::{Purpose, Why};
 use crate::ui::pane::Pane;
 use crate::ui::panels;
@@ -175,6 +176,13 @@ impl App {
 
     /// A model takes the place of the one that was open.
     fn loaded(&mut self, id: JobId, info: Arc<ModelInfo>, ctx: &egui::Context) {
+        // A tokenizer that begins texts in another way than the last one's brings its own habit.
+        let usual = |it: &Arc<ModelInfo>| it.tokenizer.default_bos();
+        let before = self.state.info().map_or(Bos::Off, usual);
+        let own = Some(usual(&info)).filter(|it| *it != before);
+        if let Some(bos) = self.given_bos.take().or(own) {
+            self.state.settings.bos = bos;
+        }
         self.close_model();
         self.state.pace.forget(Which::Main);
         self.state.selection = Selection::default();

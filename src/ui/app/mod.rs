@@ -15,6 +15,7 @@ use crate::analysis::ModelEdit;
 use crate::facts::Dataset;
 use crate::figure::Figure;
 use crate::session::Session;
+use crate::tokens::Bos;
 use crate::ui::closing::{Closing, closing_ui};
 use crate::ui::command::{Command, KEYS};
 use crate::ui::dialogs::{self, PathPrompt, Picker};
@@ -111,6 +112,9 @@ pub struct App {
     in_front: [bool; run::FOLLOWING.len()],
     errand: Option<Errand>,
 
+    /// Whether the first model is asked with BOS, if that was said at the start.
+    given_bos: Option<Bos>,
+
     /// A picture being taken that is larger than the window.
     picture: Option<LargePicture>,
     is_remembered: bool,
@@ -183,6 +187,7 @@ impl App {
             shown_title: "Factscope".to_owned(),
             in_front: Default::default(),
             errand,
+            given_bos: options.bos,
             picture: None,
             is_remembered,
             keeping: None,

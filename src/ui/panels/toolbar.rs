@@ -15,9 +15,10 @@ use crate::worker::{ModelInfo, Verdict};
 /// How many skipped records a tooltip lists.
 const N_REASONS: usize = 12;
 
-const ABOUT_BOS: &str = "Whether <|endoftext|> stands before the prompt. Probabilities and traces \
-    differ between the two, so compare only numbers made with the same choice. ROME's code runs \
-    the prompt as it is; TransformerLens puts BOS first by default.";
+const ABOUT_BOS: &str = "Whether BOS, the token that begins a text, stands before the prompt. A model \
+    whose tokenizer puts it there opens with it. Probabilities and traces differ between the two, so \
+    compare only numbers made with the same choice. ROME's code runs the prompt as it is; \
+    TransformerLens puts BOS first by default.";
 
 /// What the numbers depend on: BOS, model, device, dataset.
 pub fn toolbar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {

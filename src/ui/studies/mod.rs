@@ -240,7 +240,7 @@ impl About<'_> {
 
     /// The ids of a text as it goes on.
     fn ids(&self, text: &str) -> Result<Vec<u32>, String> {
-        let tokens = self.info.tokenizer.encode(text).map_err(|error| error.to_string())?;
+        let tokens = self.info.tokenizer.encode_inside(text).map_err(|error| error.to_string())?;
         Ok(tokens.into_iter().map(|token| token.id).collect())
     }
 

@@ -120,7 +120,7 @@ fn token_ui(
     let is_subject = prompt.subject.as_ref().is_some_and(|range| range.contains(&pos));
     let chip = if is_subject { Chip::Subject } else { Chip::Plain };
     let is_selected = ctx.selection.position == Some(pos);
-    let response = chip_ui(ui, piece, chip, Some(pos), is_selected);
+    let response = chip_ui(ui, &ctx.tokenizer.shown(id), chip, Some(pos), is_selected);
     let response = response.on_hover_text(about(ctx.tokenizer, id, piece, Some((pos, chip))));
     let position = Some(pos);
     response.clicked().then_some(ViewAction::Select(Selection { position, ..ctx.selection }))
@@ -145,7 +145,7 @@ fn chip_height(ui: &Ui) -> f32 {
 /// One token by itself, in lists.
 pub fn token_chip_ui(ui: &mut Ui, tokenizer: &Tokenizer, id: u32, chip: Chip) -> Response {
     let piece = tokenizer.piece(id);
-    let response = chip_ui(ui, &piece, chip, None, false);
+    let response = chip_ui(ui, &tokenizer.shown(id), chip, None, false);
     response.on_hover_text(about(tokenizer, id, &piece, None))
 }
 

@@ -10,7 +10,7 @@ use crate::tokens::{Bos, TokenizedPrompt};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// `<|endoftext|>` before the prompt.
+    /// BOS before the prompt.
     Bos,
 
     /// A token before the subject. Without a subject, every token but the last.

@@ -52,7 +52,14 @@ impl<'a> Lengths<'a> {
 
     /// The number of tokens of a word, 0 if it cannot be tokenized.
     fn of(&self, word: String) -> usize {
-        let count = |word: &String| self.tokenizer.encode(word).map_or(0, |tokens| tokens.len());
+        let count = |word: &String| {
+            let tokens = if word.starts_with(' ') {
+                self.tokenizer.encode_inside(word)
+            } else {
+                self.tokenizer.encode(word)
+            };
+            tokens.map_or(0, |tokens| tokens.len())
+        };
         *self.known.borrow_mut().entry(word).or_insert_with_key(count)
     }
 }

@@ -1,0 +1,255 @@
+//! The tokenizer of a model folder, as `transformers` 4.57 reads it: the vocabulary, and what the
+//! files beside it say of added tokens, special tokens and BOS.
+//!
+//! Reference: `_from_pretrained` in `tokenization_utils_base.py`, `__init__` in
+//! `tokenization_utils_fast.py`, and `convert_slow_tokenizer.py`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+use tokenizers::decoders::byte_level::ByteLevel;
+use tokenizers::normalizers::NFC;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{
+    AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer as HfTokenizer,
+};
+
+use super::Bos;
+use super::tokenizer::{END_OF_TEXT, Ends, Tokenizer, TokenizerError, byte_level};
+
+/// How Qwen 2 cuts text into words.
+pub(super) const QWEN2_WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// The special tokens that a tokenizer may name, in the order in which new ones are added.
+const SPECIAL: [&str; 7] =
+    ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
+/// The classes of `transformers` that have special tokens of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Gpt2,
+    GptNeoX,
+    Llama,
+    Gemma,
+    Qwen2,
+
+    /// All that is known stands in the files.
+    Plain,
+}
+
+impl Class {
+    /// The class that the folder's files name, or that its kind of model has.
+    fn of(config: &Map<String, Value>, model: &Map<String, Value>) -> Self {
+        let named = [config, model].into_iter().find_map(|it| it.get("tokenizer_class")?.as_str());
+        let model_type = model.get("model_type").and_then(Value::as_str);
+        match (named.map(|it| it.strip_suffix("Fast").unwrap_or(it)), model_type) {
+            (Some("GPT2Tokenizer"), _) | (None, Some("gpt2" | "gptj" | "gpt_neo" | "opt")) => {
+                Self::Gpt2
+            }
+            (Some("GPTNeoXTokenizer"), _) | (None, Some("gpt_neox" | "olmo" | "olmo2")) => {
+                Self::GptNeoX
+            }
+            (Some("LlamaTokenizer"), _) | (None, Some("llama" | "mistral" | "mixtral")) => {
+                Self::Llama
+            }
+            (Some("GemmaTokenizer"), _)
+            | (None, Some("gemma" | "gemma2" | "gemma3" | "gemma3_text")) => Self::Gemma,
+            (Some("Qwen2Tokenizer"), _) | (None, Some("qwen2" | "qwen3")) => Self::Qwen2,
+            _ => Self::Plain,
+        }
+    }
+
+    /// The special tokens of a tokenizer whose files name none.
+    fn special(self) -> &'static [(&'static str, &'static str)] {
+        const TEXT: &str = END_OF_TEXT;
+        match self {
+            Self::Gpt2 | Self::GptNeoX => {
+                &[("bos_token", TEXT), ("eos_token", TEXT), ("unk_token", TEXT)]
+            }
+            Self::Llama => &[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")],
+            Self::Gemma => &[
+                ("bos_token", "<bos>"),
+                ("eos_token", "<eos>"),
+                ("unk_token", "<unk>"),
+                ("pad_token", "<pad>"),
+            ],
+            Self::Qwen2 => &[("eos_token", TEXT), ("unk_token", TEXT), ("pad_token", TEXT)],
+            Self::Plain => &[],
+        }
+    }
+
+    /// Whether `add_bos_token` decides alone, and its value where no file gives it. Elsewhere the
+    /// post-processor of `tokenizer.json` decides.
+    fn adds_bos(self) -> Option<bool> {
+        match self {
+            Self::Llama | Self::Gemma => Some(true),
+            Self::GptNeoX => Some(false),
+            Self::Gpt2 | Self::Qwen2 | Self::Plain => None,
+        }
+    }
+}
+
+/// Reads the tokenizer of a folder.
+pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
+    let [json, vocab, merges] =
+        ["tokenizer.json", "vocab.json", "merges.txt"].map(|name| dir.join(name));
+    let config = object(&dir.join("tokenizer_config.json"))?;
+    let model = object(&dir.join("config.json"))?;
+    let class = Class::of(&config, &model);
+    let (mut inner, blamed) = if json.is_file() {
+        let inner = HfTokenizer::from_bytes(text(&json)?);
+        (inner.map_err(|error| unreadable(&json, &error))?, &json)
+    } else if vocab.is_file() && merges.is_file() {
+        let entries =
+            serde_json::from_str(&text(&vocab)?).map_err(|error| unreadable(&vocab, &error))?;
+        let inner = byte_level(entries, &text(&merges)?)
+            .and_then(|inner| if class == Class::Qwen2 { as_qwen2(inner) } else { Ok(inner) });
+        (inner.map_err(|reason| unreadable(&merges, &reason))?, &merges)
+    } else {
+        return Err(TokenizerError::Missing(dir.to_owned()));
+    };
+    let failed = |error: &dyn ToString| unreadable(blamed, error);
+
+    let special = add_tokens(dir, &config, class, &mut inner)?;
+    let has_space = config.get("add_prefix_space").and_then(Value::as_bool).unwrap_or(false);
+    if let Some(PreTokenizerWrapper::ByteLevel(it)) = inner.get_pre_tokenizer() {
+        let it = it.add_prefix_space(has_space);
+        inner.with_pre_tokenizer(Some(it));
+    }
+
+    let id_of = |role: &str| inner.token_to_id(&special.get(role)?.content);
+    let (named, eos) = (id_of("bos_token"), id_of("eos_token"));
+    let said = config.get("add_bos_token").and_then(Value::as_bool);
+    let own = if json.is_file() { put_before(&inner).map_err(|it| failed(&it))? } else { None };
+    let adds = match class.adds_bos() {
+        Some(usually) => said.unwrap_or(usually) && named.is_some(),
+        None if json.is_file() => own.is_some(),
+        None => said == Some(true) && named.is_some(),
+    };
+    let bos = if class.adds_bos().is_none() { own.or(named) } else { named };
+    let default_bos = if adds { Bos::On } else { Bos::Off };
+    Tokenizer::new(inner, Ends { bos, eos, default_bos }).map_err(|it| failed(&it))
+}
+
+/// Adds the tokens that the files list beside the vocabulary, and gives the special ones by their
+/// roles.
+fn add_tokens(
+    dir: &Path,
+    config: &Map<String, Value>,
+    class: Class,
+    inner: &mut HfTokenizer,
+) -> Result<BTreeMap<String, AddedToken>, TokenizerError> {
+    let mut roles = Map::new();
+    for (role, token) in class.special() {
+        roles.insert((*role).to_owned(), (*token).into());
+    }
+    let is_role = |key: &str| SPECIAL.contains(&key) || key == "additional_special_tokens";
+    roles
+        .extend(config.iter().filter(|(key, _)| is_role(key)).map(|(k, v)| (k.clone(), v.clone())));
+    let listed = config.get("added_tokens_decoder").and_then(Value::as_object);
+    // Older folders list added tokens in files of their own.
+    if listed.is_none() {
+        roles.extend(object(&dir.join("special_tokens_map.json"))?);
+    }
+    let one = |it: &Value| token(it, true);
+    let special: BTreeMap<String, AddedToken> = roles
+        .iter()
+        .filter(|(role, _)| SPECIAL.contains(&role.as_str()))
+        .filter_map(|(role, it)| Some((role.clone(), one(it)?)))
+        .collect();
+    let more = roles.get("additional_special_tokens").and_then(Value::as_array);
+    let more: Vec<AddedToken> = more.into_iter().flatten().filter_map(one).collect();
+    let ordered = SPECIAL.iter().filter_map(|role| special.get(*role)).chain(&more);
+    let is_special = |content: &str| ordered.clone().any(|it| it.content == content);
+
+    let mut by_id: BTreeMap<u32, AddedToken> = BTreeMap::new();
+    match listed {
+        Some(listed) => {
+            let entries = listed.iter();
+            by_id
+                .extend(entries.filter_map(|(id, it)| Some((id.parse().ok()?, token(it, false)?))));
+        }
+        None => {
+            for (content, id) in object(&dir.join("added_tokens.json"))? {
+                let Some(id) = id.as_u64() else { continue };
+                let token = AddedToken::from(content.as_str(), is_special(&content));
+                by_id.insert(id as u32, token);
+            }
+        }
+    }
+    let known = inner.get_added_tokens_decoder();
+    let mut new: Vec<AddedToken> =
+        by_id.into_values().filter(|it| known.values().all(|known| known != it)).collect();
+    for it in &mut new {
+        it.special |= is_special(&it.content);
+    }
+    for it in ordered.clone() {
+        if !known.values().chain(&new).any(|other| other.content == it.content) {
+            new.push(it.clone());
+        }
+    }
+    inner.add_tokens(new).map_err(|error| unreadable(dir, &error))?;
+    Ok(special)
+}
+
+/// A token as a file gives it: its text, or its text with how it is found.
+fn token(json: &Value, is_special: bool) -> Option<AddedToken> {
+    if let Some(content) = json.as_str() {
+        return Some(AddedToken::from(content, is_special));
+    }
+    let content = json["content"].as_str()?;
+    let flag = |name: &str| json[name].as_bool();
+    let special = is_special || flag("special").unwrap_or(false);
+    Some(AddedToken {
+        content: content.to_owned(),
+        single_word: flag("single_word").unwrap_or(false),
+        lstrip: flag("lstrip").unwrap_or(false),
+        rstrip: flag("rstrip").unwrap_or(false),
+        normalized: flag("normalized").unwrap_or(!special),
+        special,
+    })
+}
+
+/// The token that the tokenizer itself puts before a text, if any.
+fn put_before(inner: &HfTokenizer) -> Result<Option<u32>, String> {
+    let ids = |with_special: bool| {
+        let encoding = inner.encode_fast("a", with_special).map_err(|error| error.to_string())?;
+        Ok::<_, String>(encoding.get_ids().to_vec())
+    };
+    let (plain, whole) = (ids(false)?, ids(true)?);
+    let n_before = (0..whole.len()).find(|&n| whole[n..].starts_with(&plain)).unwrap_or(0);
+    Ok(whole[..n_before].first().copied())
+}
+
+/// A byte-level tokenizer that composes accents and cuts words as Qwen 2 does.
+fn as_qwen2(mut inner: HfTokenizer) -> Result<HfTokenizer, String> {
+    inner.with_normalizer(Some(NFC)).map_err(|error| error.to_string())?;
+    let words = Split::new(
+        SplitPattern::Regex(QWEN2_WORDS.to_owned()),
+        SplitDelimiterBehavior::Isolated,
+        false,
+    );
+    let words = words.map_err(|error| error.to_string())?;
+    let steps = vec![words.into(), ByteLevel::new(false, true, false).into()];
+    inner.with_pre_tokenizer(Some(Sequence::new(steps)));
+    Ok(inner)
+}
+
+/// A JSON file's object, empty where there is no such file.
+fn object(path: &Path) -> Result<Map<String, Value>, TokenizerError> {
+    if !path.is_file() {
+        return Ok(Map::new());
+    }
+    serde_json::from_str(&text(path)?).map_err(|error| unreadable(path, &error))
+}
+
+fn text(path: &Path) -> Result<String, TokenizerError> {
+    fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, reason: &dyn ToString) -> TokenizerError {
+    TokenizerError::Unreadable { path: path.to_owned(), reason: reason.to_string() }
+}
