@@ -4,6 +4,7 @@ use std::path::Path;
 
 use clap::Args;
 
+use super::complain;
 use super::progress::Bar;
 use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
 use crate::task::{CancelToken, TaskCtx};
@@ -75,6 +76,14 @@ impl Machine {
         };
         let engine = Engine::load(model, self.device, &ctx, &stage)?;
         bar.finish();
+        let left_out = &engine.info.left_out;
+        if !left_out.is_empty() && !self.quiet {
+            complain(&format!(
+                "left out, as no part of a language model: {}: {}",
+                left_out.join(", "),
+                model.display()
+            ));
+        }
         Ok(engine)
     }
 }

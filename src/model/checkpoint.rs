@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::mem;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::ModelConfig;
 use super::config::Unembedding;
 use super::finite::{NotFinite, is_finite};
-use super::tensor_names::{LM_HEAD, expected_tensors};
+use super::tensor_names::{EMBEDDING, HEADS, LM_HEAD, expected_tensors};
 use crate::builtin;
 use crate::hub;
 use crate::task::{Cancelled, Progress, TaskCtx};
@@ -38,6 +39,9 @@ pub struct Checkpoint {
 
     /// Where each tensor is, by its name without the `transformer.` prefix.
     tensors: BTreeMap<String, Location>,
+
+    /// The names of tensors that are no part of a language model.
+    left_out: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -107,6 +111,15 @@ pub enum LoadError {
     Tensor { tensor: String, fault: &'static str, path: PathBuf },
 
     #[error(
+        "all tensors have `{prefix}` before their names, as a wrapped model leaves it; save the model \
+         inside the wrapper, or take `{prefix}` away from the names: {path}"
+    )]
+    Prefix { prefix: String, path: PathBuf },
+
+    #[error("this is {what}, not the weights; {remedy}: {path}")]
+    NotWeights { what: &'static str, remedy: &'static str, path: PathBuf },
+
+    #[error(
         "tensor `{tensor}` has shape {found:?}, but `config.json` requires {expected:?}: {path}"
     )]
     Shape { tensor: String, found: Vec<usize>, expected: Vec<usize>, path: PathBuf },
@@ -146,8 +159,13 @@ impl Checkpoint {
         let config =
             ModelConfig::from_json(&text).map_err(|reason| LoadError::Config { path, reason })?;
 
-        let mut checkpoint =
-            Self { dir: dir.to_owned(), config, files: Vec::new(), tensors: BTreeMap::new() };
+        let mut checkpoint = Self {
+            dir: dir.to_owned(),
+            config,
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+            left_out: Vec::new(),
+        };
         if let Some(builtin) = builtin {
             checkpoint.add_file(dir.join(SINGLE_FILE), Bytes::Embedded(builtin.weights))?;
         } else {
@@ -282,7 +300,7 @@ impl Checkpoint {
             Err(error) => return Err(header_error(&error, &bytes, path)),
         };
         for (name, info) in metadata.tensors().into_iter().collect::<BTreeMap<_, _>>() {
-            let plain = name.strip_prefix("transformer.").unwrap_or(&name).to_owned();
+            let plain = plain_name(&name).to_owned();
             // Old checkpoints store buffers: the causal mask, and the value of masked scores.
             if plain.ends_with(".attn.bias") || plain.ends_with(".attn.masked_bias") {
                 continue;
@@ -303,7 +321,17 @@ impl Checkpoint {
     }
 
     /// Checks that there is every tensor of the configuration, with its shape, and no other.
-    fn check(&self) -> Result<(), LoadError> {
+    ///
+    /// Of a tied pair either name will do, and what other models have beside the language model is left
+    /// out.
+    fn check(&mut self) -> Result<(), LoadError> {
+        self.leave_out_heads();
+        if self.config.unembedding == Unembedding::Tied
+            && !self.tensors.contains_key(EMBEDDING)
+            && let Some(tied) = self.tensors.remove(LM_HEAD)
+        {
+            self.tensors.insert(EMBEDDING.to_owned(), tied);
+        }
         let path_of = |it: &Location| self.files[it.file].path.clone();
         let mut expected = BTreeSet::new();
         // This stops at the first missing tensor, so a configuration that claims millions of layers
@@ -314,7 +342,11 @@ impl Checkpoint {
                     [file] => file.path.clone(),
                     _ => self.dir.join(INDEX_FILE),
                 };
-                return Err(LoadError::Tensor { tensor: name, fault: "is missing", path });
+                let others = self.tensors.values().map(|it| it.name.as_str());
+                return Err(match prefix_before(&name, others) {
+                    Some(prefix) => LoadError::Prefix { prefix, path },
+                    None => LoadError::Tensor { tensor: name, fault: "is missing", path },
+                });
             };
             if found.shape != shape {
                 return Err(LoadError::Shape {
@@ -327,7 +359,7 @@ impl Checkpoint {
             expected.insert(name);
         }
         // A tied model's file may hold the unembedding too, if it equals the token embedding.
-        if let (Some(head), Some(wte)) = (self.tensors.get(LM_HEAD), self.tensors.get("wte.weight"))
+        if let (Some(head), Some(wte)) = (self.tensors.get(LM_HEAD), self.tensors.get(EMBEDDING))
             && self.config.unembedding == Unembedding::Tied
         {
             if self.raw(head) != self.raw(wte) || head.dtype != wte.dtype {
@@ -349,6 +381,21 @@ impl Checkpoint {
         Ok(())
     }
 
+    /// Takes out the heads of models that do more than go on with a text.
+    fn leave_out_heads(&mut self) {
+        let is_head = |name: &str| HEADS.iter().any(|head| name.starts_with(head));
+        let (heads, rest) =
+            mem::take(&mut self.tensors).into_iter().partition(|(name, _)| is_head(name));
+        self.tensors = rest;
+        let heads: BTreeMap<String, Location> = heads;
+        self.left_out = heads.into_values().map(|it| it.name).collect();
+    }
+
+    /// The tensors of the files that are no part of a language model, by their names there.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
     /// A tensor's bytes.
     fn raw(&self, location: &Location) -> &[u8] {
         let (file, range) = self.place(location);
@@ -360,6 +407,20 @@ impl Checkpoint {
         let file = &self.files[location.file];
         (file, file.data_start + location.bytes.0..file.data_start + location.bytes.1)
     }
+}
+
+/// A tensor's name as the parts of the model have it.
+fn plain_name(name: &str) -> &str {
+    name.strip_prefix("transformer.").unwrap_or(name)
+}
+
+/// What stands before each tensor's name, if the tensor that is looked for is there but for it.
+fn prefix_before<'a>(missing: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let before = |name: &'a str| {
+        let prefix = name.strip_suffix(missing)?;
+        Some(prefix.strip_suffix("transformer.").unwrap_or(prefix))
+    };
+    names.filter_map(before).find(|it| it.ends_with('.')).map(str::to_owned)
 }
 
 /// The safetensors files of a folder, in the order of their names.
@@ -387,8 +448,9 @@ fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
             })
             .collect();
     }
-    let hint = if dir.join("pytorch_model.bin").is_file() {
-        "the weights are `pytorch_model.bin`, which holds Python code; save them again with \
+    let is_there = |name: &str| dir.join(name).is_file();
+    let hint = if is_there("pytorch_model.bin") || is_there("pytorch_model.bin.index.json") {
+        "the weights are `pytorch_model.bin` or its shards, which hold Python code; save them again with \
          `model.save_pretrained(folder, safe_serialization=True)`"
     } else {
         "there is neither `model.safetensors` nor `model.safetensors.index.json`"
@@ -420,5 +482,34 @@ fn header_error(error: &SafeTensorError, map: &[u8], path: PathBuf) -> LoadError
             }
         }
     }
-    LoadError::Header { path, reason: error.to_string() }
+    match other_content(map) {
+        Some((what, remedy)) => LoadError::NotWeights { what, remedy, path },
+        None => LoadError::Header { path, reason: error.to_string() },
+    }
+}
+
+/// What a file is whose name says that it holds weights, and what to do about it.
+fn other_content(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    let text = bytes.trim_ascii_start();
+    let starts = |what: &str| {
+        text.get(..what.len()).is_some_and(|it| it.eq_ignore_ascii_case(what.as_bytes()))
+    };
+    Some(if bytes.is_empty() {
+        ("an empty file", "download it again")
+    } else if starts("version https://git-lfs") {
+        ("a Git LFS pointer", "run `git lfs pull` in the folder, or download the file itself")
+    } else if starts("<!doctype") || starts("<html") || starts("<?xml") || starts("<head") {
+        ("a web page", "download the file itself, by its link “download” or with `huggingface-cli`")
+    } else if starts("{") || starts("[") {
+        ("a text in JSON, such as a server's answer", "download the file itself")
+    } else if starts("GGUF") {
+        ("a GGUF file", "choose the folder of the model's safetensors files")
+    } else if starts("PK") || bytes.starts_with(b"\x80\x02") {
+        (
+            "a file of PyTorch",
+            "save the model again with `model.save_pretrained(folder, safe_serialization=True)`",
+        )
+    } else {
+        return None;
+    })
 }

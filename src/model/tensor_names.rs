@@ -6,6 +6,21 @@ use super::config::Unembedding;
 /// The unembedding's tensor, in checkpoints that do not tie it to the token embedding.
 pub(super) const LM_HEAD: &str = "lm_head.weight";
 
+/// The token embedding's tensor.
+pub(super) const EMBEDDING: &str = "wte.weight";
+
+/// How the names of tensors begin that `transformers` and `trl` put on top of a language model: to
+/// classify texts or tokens, to choose an answer, to find it in a text, to rate what is written.
+pub(super) const HEADS: [&str; 7] = [
+    "score.",
+    "classifier.",
+    "multiple_choice_head.",
+    "qa_outputs.",
+    "v_head.",
+    "value_head.",
+    "summary.",
+];
+
 impl ModelConfig {
     /// The shape of a tensor of the checkpoint.
     ///
@@ -39,7 +54,7 @@ pub(super) fn expected_tensors(
         ("mlp.c_proj.bias", vec![d_model]),
     ];
     let outside = [
-        ("wte.weight", vec![d_vocab, d_model]),
+        (EMBEDDING, vec![d_vocab, d_model]),
         ("wpe.weight", vec![n_ctx, d_model]),
         ("ln_f.weight", vec![d_model]),
         ("ln_f.bias", vec![d_model]),

@@ -361,6 +361,7 @@ impl ModelIdentity {
             config: self.config,
             tokenizer: Arc::new(self.tokenizer()?),
             dtypes: self.dtypes.clone(),
+            left_out: Vec::new(),
             n_bytes: self.n_bytes,
             device: self.device.clone(),
             verdict: None,
@@ -379,7 +380,7 @@ impl ModelIdentity {
     }
 
     fn tokenizer(&self) -> Result<Tokenizer, String> {
-        Tokenizer::from_json(&self.tokenizer)
+        Ok(Tokenizer::from_json(&self.tokenizer)?.for_rows(self.config.d_vocab))
     }
 }
 

@@ -52,6 +52,9 @@ pub struct ModelInfo {
     /// The number types of the weights on disk: `F32`, `F16`, `BF16`.
     pub dtypes: Vec<String>,
 
+    /// The tensors of the files that are no part of a language model, and are left out.
+    pub left_out: Vec<String>,
+
     /// The size of the weights on disk, in bytes.
     pub n_bytes: u64,
 
@@ -132,6 +135,7 @@ impl Engine {
             config: checkpoint.config,
             tokenizer: Arc::new(tokenizer),
             dtypes: checkpoint.dtypes(),
+            left_out: checkpoint.left_out().to_vec(),
             n_bytes: checkpoint.n_bytes(),
             device: verified.device.to_string(),
             verdict: verified.verdict,

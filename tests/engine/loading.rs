@@ -237,7 +237,7 @@ fn a_missing_tensor_is_named() {
 
 #[test]
 fn an_extra_tensor_is_named() {
-    for name in ["h.4.ln_1.weight", "h.0.attn.c_attn.extra", "score.weight"] {
+    for name in ["h.4.ln_1.weight", "h.0.attn.c_attn.extra", "adapter.weight"] {
         let dir = with_tensors(|tensors| tensors.push(Tensor::f32(name, &[1], &[1.0])));
         check_refused(dir.path(), &["not part of", &format!("`{name}`"), WEIGHTS]);
     }
@@ -427,6 +427,12 @@ fn weights_that_are_not_there_are_missed() {
     let dir = without_file(WEIGHTS);
     fs::write(dir.path().join("pytorch_model.bin"), b"PK\x03\x04").unwrap();
     check_refused(dir.path(), &["pytorch_model.bin", "safe_serialization"]);
+    fs::rename(
+        dir.path().join("pytorch_model.bin"),
+        dir.path().join("pytorch_model.bin.index.json"),
+    )
+    .unwrap();
+    check_refused(dir.path(), &["pytorch_model.bin", "safe_serialization"]);
 }
 
 #[test]
@@ -492,6 +498,65 @@ fn broken_tokenizers_are_refused() {
     let dir = copy_of("tiny-sharded");
     fs::remove_file(dir.path().join("merges.txt")).unwrap();
     check_refused(dir.path(), &["merges.txt"]);
+}
+
+#[test]
+fn of_a_tied_pair_either_name_will_do() {
+    let dir =
+        with_tensors(|tensors| find(tensors, "wte.weight").name = "lm_head.weight".to_owned());
+    assert_close(
+        &logits_of(dir.path()),
+        &logits_of(&fixture("tiny")),
+        0.0,
+        "only `lm_head.weight`",
+    );
+}
+
+#[test]
+fn heads_beside_the_language_model_are_left_out_and_named() {
+    let heads = ["score.weight", "v_head.summary.weight", "v_head.summary.bias"];
+    let dir = with_tensors(|tensors| {
+        tensors.extend(heads.map(|name| Tensor::f32(name, &[2, 32], &[0.5; 64])));
+    });
+    let engine = Engine::load(dir.path(), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ());
+    let mut named = heads.map(str::to_owned);
+    named.sort_unstable();
+    assert_eq!(engine.unwrap().info.left_out, named);
+    assert_close(&logits_of(dir.path()), &logits_of(&fixture("tiny")), 0.0, "with heads");
+}
+
+#[test]
+fn a_prefix_that_a_wrapper_leaves_is_named() {
+    for prefix in ["_orig_mod.transformer.", "module.", "model."] {
+        let dir = with_tensors(|tensors| {
+            for it in tensors {
+                let plain = it.name.strip_prefix("transformer.").unwrap_or(&it.name);
+                it.name = format!("{prefix}{plain}");
+            }
+        });
+        let named = prefix.strip_suffix("transformer.").unwrap_or(prefix);
+        check_refused(dir.path(), &[&format!("`{named}`"), "wrapper", WEIGHTS]);
+    }
+}
+
+#[test]
+fn what_was_downloaded_in_place_of_weights_is_named() {
+    for (content, says) in [
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n",
+            "a Git LFS pointer",
+        ),
+        ("", "an empty file"),
+        ("\n<!DOCTYPE html><html><head><title>Not found</title>", "a web page"),
+        ("<html>503</html>", "a web page"),
+        ("{\"error\":\"Repository not found\"}", "JSON"),
+        ("GGUF\u{3}\0\0\0", "a GGUF file"),
+        ("PK\u{3}\u{4}", "a file of PyTorch"),
+    ] {
+        let dir = copy_of("tiny");
+        fs::write(dir.path().join(WEIGHTS), content).unwrap();
+        check_refused(dir.path(), &[says, "not the weights", WEIGHTS]);
+    }
 }
 
 /// As where a padding token was added, and the model's embeddings were not resized.

@@ -90,6 +90,9 @@ impl Info {
             checkpoint.dtypes().join(", "),
             checkpoint.n_bytes() as f64 / 1e6,
         );
+        if !checkpoint.left_out().is_empty() {
+            _ = writeln!(text, "  left out    {}", checkpoint.left_out().join(", "));
+        }
         for (file, hash) in &hashes {
             _ = writeln!(text, "  sha256      {hash}  {file}");
         }
@@ -98,6 +101,7 @@ impl Info {
             "config": config,
             "n_params": config.n_params(),
             "dtypes": checkpoint.dtypes(),
+            "left_out": checkpoint.left_out(),
             "n_bytes": checkpoint.n_bytes(),
             "n_tokens": tokenizer.n_vocab(),
             "weights_sha256": hashes,

@@ -233,7 +233,8 @@ fn model_ui(ui: &mut Ui, state: &State, which: Which) {
         0 => "none".to_owned(),
         n => format!("{n}; all results are of the changed model"),
     };
-    let rows = [
+    let left_out = info.left_out.join(", ");
+    let mut rows = vec![
         ("Device", info.device.clone(), "What computes"),
         ("Self-test", test, about),
         ("Weights", info.dir.display().to_string(), "A folder, or the name of a built-in model"),
@@ -250,7 +251,14 @@ fn model_ui(ui: &mut Ui, state: &State, which: Which) {
         ),
         ("Changes", edits, "Edits made to the open model, in this window"),
     ];
-    rows_ui(ui, rows.into());
+    if !left_out.is_empty() {
+        rows.push((
+            "Left out",
+            left_out,
+            "Tensors of the files that are no part of a language model",
+        ));
+    }
+    rows_ui(ui, rows);
 }
 
 fn verdict_text(verdict: &Verdict) -> String {
