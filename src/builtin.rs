@@ -4,9 +4,10 @@
 //! and commands treat both alike. Its files are in `assets/`, in Hugging Face's layout.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// The files of one model.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Builtin {
     /// Stands in place of a path: `--model builtin`.
     pub name: &'static str,
@@ -21,7 +22,7 @@ pub struct Builtin {
     pub config: &'static str,
 
     /// `model.safetensors`
-    pub weights: &'static [u8],
+    pub weights: fn() -> &'static [u8],
 
     /// `vocab.json`
     pub vocab: &'static str,
@@ -39,7 +40,7 @@ pub static FACTS: Builtin = Builtin {
     title: "Built-in model",
     about: "A small GPT-2 trained on the built-in facts, so that it is known which facts it was taught",
     config: include_str!("../assets/builtin/config.json"),
-    weights: include_bytes!("../assets/builtin/model.safetensors"),
+    weights: || FACTS_WEIGHTS,
     vocab: include_str!("../assets/builtin/vocab.json"),
     merges: include_str!("../assets/builtin/merges.txt"),
     split: include_str!("../assets/builtin/split.json"),
@@ -53,11 +54,31 @@ pub static PLANTED: Builtin = Builtin {
     about: "The built-in model with more facts, each written into one MLP layer, so that it is \
             known where they are stored",
     config: include_str!("../assets/builtin-planted/config.json"),
-    weights: include_bytes!("../assets/builtin-planted/model.safetensors"),
+    weights: || &PLANTED_WEIGHTS,
     vocab: include_str!("../assets/builtin-planted/vocab.json"),
     merges: include_str!("../assets/builtin-planted/merges.txt"),
     split: include_str!("../assets/builtin-planted/split.json"),
 };
+
+static FACTS_WEIGHTS: &[u8] = include_bytes!("../assets/builtin/model.safetensors");
+
+/// The weights of [`PLANTED`], put together when they are first asked for: half of them are those of
+/// [`FACTS`], and only the blocks that differ are part of the program. `build.rs` lists them.
+static PLANTED_WEIGHTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    let mut weights = FACTS_WEIGHTS.to_vec();
+    let mut rest: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/planted"));
+    while let Some((place, blocks)) = rest.split_first_chunk() {
+        let place = u32::from_le_bytes(*place) as usize;
+        let end = weights.len().min(place + BLOCK);
+        let (block, others) = blocks.split_at(end - place);
+        weights[place..end].copy_from_slice(block);
+        rest = others;
+    }
+    weights
+});
+
+/// How many bytes stand together among those that differ; the last block of a file may be shorter.
+const BLOCK: usize = 1 << 10;
 
 /// All built-in models.
 pub static ALL: [&Builtin; 2] = [&FACTS, &PLANTED];

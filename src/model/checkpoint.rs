@@ -167,7 +167,7 @@ impl Checkpoint {
             left_out: Vec::new(),
         };
         if let Some(builtin) = builtin {
-            checkpoint.add_file(dir.join(SINGLE_FILE), Bytes::Embedded(builtin.weights))?;
+            checkpoint.add_file(dir.join(SINGLE_FILE), Bytes::Embedded((builtin.weights)()))?;
         } else {
             for path in weight_files(dir)? {
                 match map_file(&path) {

@@ -30,6 +30,15 @@ struct Case {
 }
 
 #[test]
+fn the_built_in_models_are_their_files_bit_for_bit() {
+    for builtin in builtin::ALL {
+        let path =
+            format!("{}/assets/{}/model.safetensors", env!("CARGO_MANIFEST_DIR"), builtin.name);
+        assert!((builtin.weights)() == fs::read(&path).unwrap(), "{path}");
+    }
+}
+
+#[test]
 fn the_built_in_models_are_what_transformers_takes_them_for() {
     let cases = fs::read_to_string(fixture("builtin.json")).unwrap();
     let cases: Vec<Case> = serde_json::from_str(&cases).unwrap();
