@@ -42,7 +42,10 @@ struct Cli {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => return print(&message),
+    };
     // The message and place of a panic were printed when it happened.
     let outcome = catch_unwind(AssertUnwindSafe(|| run(cli)));
     match outcome {
@@ -54,6 +57,18 @@ pub fn main() -> ExitCode {
         }
         Err(_) => {
             complain("this is a fault of the program; please report it with the lines above");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints help, the version, or what is wrong with the flags.
+fn print(message: &clap::Error) -> ExitCode {
+    match message.print().and_then(|()| std::io::stdout().flush()) {
+        Ok(()) => ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(2)),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("this cannot be printed: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -117,3 +117,14 @@ fn without_a_display_the_window_says_what_still_works() {
     let said = complaint(&["explore", "--model", TINY]);
     assert!(said.contains("display") && said.contains("the commands work"), "{said}");
 }
+
+/// Where a disk is full a script must not take an empty file for the help.
+#[cfg(target_os = "linux")]
+#[test]
+fn help_that_cannot_be_written_is_an_error() {
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("factscope"));
+    let output = command.arg("--help").stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("cannot be printed"), "{said}");
+}
