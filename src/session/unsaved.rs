@@ -48,7 +48,7 @@ impl Unsaved {
         let sessions: BTreeSet<PathBuf> =
             entries.filter(is_kept).map(|path| path.with_extension(EXTENSION)).collect();
         let locked = sessions.into_iter().filter_map(|path| Self::lock(path).ok()?);
-        // Those that are dropped here take their locks with them.
+        // A lock without a session is removed when it is dropped here.
         let mut left: Vec<Self> = locked.filter(|it| it.path.exists()).collect();
         left.sort_by_key(Self::age);
         left

@@ -152,7 +152,7 @@ impl Tokenizer {
         // A file may ask for padding or truncation, which would change the prompt.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| error.to_string())?;
-        // What it does beside putting BOS before a text is to trim offsets.
+        // The post-processor puts BOS before a text, which is done here, and trims offsets.
         inner.with_post_processor(None::<PostProcessorWrapper>);
         let added = inner.get_added_tokens_decoder().into_iter();
         let added = added.map(|(id, it)| (id, (it.content, it.special))).collect();
@@ -161,8 +161,7 @@ impl Tokenizer {
         Ok(Self { inner, inside, spelling, added, ends, n_rows: None })
     }
 
-    /// The same tokenizer for a model that has embeddings of so many tokens: a text with others is
-    /// refused.
+    /// The tokenizer of a model that has embeddings of so many tokens. It refuses a text with others.
     #[must_use]
     pub fn for_rows(self, n_rows: usize) -> Self {
         Self { n_rows: Some(n_rows), ..self }
@@ -344,7 +343,7 @@ fn parse_merges(text: &str) -> Result<Vec<(String, String)>, String> {
         .collect()
 }
 
-/// The same tokenizer, which puts no space before a text. `None` if it puts none already.
+/// A copy of the tokenizer that puts no space before a text. `None` if the tokenizer puts none.
 fn without_first_space(inner: &HfTokenizer) -> Result<Option<HfTokenizer>, String> {
     let says = |error: &dyn ToString| error.to_string();
     let json = |it: serde_json::Result<Value>| it.map_err(|error| says(&error));
