@@ -1,0 +1,95 @@
+//! Folders without a model, and configurations that are none or do not fit the weights.
+
+use std::fs;
+
+use factscope::model::{ModelConfig, Unembedding};
+use factscope::worker::DeviceChoice;
+use serde_json::json;
+
+use super::{check_refused, with_config, with_file, without_file};
+
+#[test]
+fn a_folder_must_exist_and_have_a_configuration() {
+    let dir = tempfile::tempdir().unwrap();
+    check_refused(&dir.path().join("nothing"), &["no such folder", "nothing"]);
+    check_refused(dir.path(), &["config.json"]);
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    check_refused(&file, &["no such folder"]);
+    check_refused(without_file("config.json").path(), &["config.json"]);
+}
+
+#[test]
+fn configurations_that_are_none_are_refused() {
+    for text in ["", "{", "[]", "null", "{}", "{\"n_layer\": 4}", "\u{feff}{}"] {
+        check_refused(with_file("config.json", text.as_bytes()).path(), &["config.json"]);
+    }
+    check_refused(with_file("config.json", b"\xff\xfe\0").path(), &["config.json"]);
+}
+
+#[test]
+fn configurations_of_other_models_are_refused() {
+    let cases = [
+        ("model_type", json!("llama"), "llama"),
+        ("activation_function", json!("relu"), "relu"),
+        ("scale_attn_by_inverse_layer_idx", json!(true), "scale_attn_by_inverse_layer_idx"),
+        ("scale_attn_weights", json!(false), "scale_attn_weights"),
+        ("add_cross_attention", json!(true), "add_cross_attention"),
+        ("n_layer", json!(0), "n_layer"),
+        ("n_layer", json!(-1), "-1"),
+        ("n_layer", json!(1.5), "1.5"),
+        ("n_layer", json!("four"), "four"),
+        ("n_head", json!(5), "not a multiple of `n_head`"),
+        ("n_head", json!(0), "n_head"),
+        ("n_embd", json!(0), "n_embd"),
+        ("n_positions", json!(0), "n_positions"),
+        ("vocab_size", json!(0), "vocab_size"),
+    ];
+    for (field, value, says) in cases {
+        check_refused(with_config(field, &value).path(), &["config.json", says]);
+    }
+}
+
+#[test]
+fn the_released_sizes_have_the_published_parameter_counts() {
+    assert_eq!(ModelConfig::SMALL.n_params(), 124_439_808);
+    assert_eq!(ModelConfig::LARGE.n_params(), 774_030_080);
+    assert_eq!(ModelConfig::XL.n_params(), 1_557_611_200);
+}
+
+#[test]
+fn a_config_survives_its_own_json() {
+    let config = ModelConfig { unembedding: Unembedding::Separate, ..ModelConfig::MEDIUM };
+    assert_eq!(ModelConfig::from_json(&config.to_json()), Ok(config));
+}
+
+#[test]
+fn devices_are_written_as_they_are_read() {
+    for text in ["auto", "cpu", "wgpu", "wgpu:3"] {
+        assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
+    }
+    for text in ["gpu", "wgpu:", "wgpu:x", "cuda", ""] {
+        assert!(text.parse::<DeviceChoice>().is_err(), "{text}");
+    }
+}
+
+/// Wrong in a way that only the weights can tell; also sizes that no memory could hold.
+#[test]
+fn sizes_that_are_not_those_of_the_weights_are_refused() {
+    let cases = [
+        ("n_layer", json!(5), "h.4."),
+        ("n_layer", json!(3), "h.3."),
+        ("n_embd", json!(64), "wte.weight"),
+        ("n_inner", json!(100), "mlp.c_fc"),
+        ("n_positions", json!(65), "wpe.weight"),
+        ("vocab_size", json!(658), "wte.weight"),
+        ("n_layer", json!(1_u64 << 40), "n_layer"),
+        ("n_layer", json!(1_u64 << 24), "h.4."),
+        ("n_embd", json!(1_u64 << 62), "n_embd"),
+        ("n_inner", json!(1_u64 << 62), "n_inner"),
+        ("n_positions", json!(u64::MAX), "n_positions"),
+    ];
+    for (field, value, says) in cases {
+        check_refused(with_config(field, &value).path(), &[says]);
+    }
+}

@@ -1,0 +1,140 @@
+//! Weight files that are cut short, missing, or something else.
+
+use std::fs;
+
+use safetensors::tensor::{SafeTensors, TensorView};
+use serde_json::{Value, json};
+
+use super::{
+    INDEX, WEIGHTS, check_refused, copy_of, read_tensors, with_file, without_file, write_tensors,
+};
+use crate::support::fixture;
+
+#[test]
+fn a_file_cut_short_names_the_tensor_it_breaks_off_in() {
+    let whole = fs::read(fixture("tiny").join(WEIGHTS)).unwrap();
+    let file = SafeTensors::deserialize(&whole).unwrap();
+    let base = whole.as_ptr() as usize;
+    let end_of = |view: &TensorView<'_>| view.data().as_ptr() as usize - base + view.data().len();
+    let mut ends: Vec<_> = file.iter().map(|(name, view)| (end_of(&view), name)).collect();
+    ends.sort_unstable();
+    for (end, name) in [ends[0], ends[20], ends[ends.len() - 1]] {
+        let dir = with_file(WEIGHTS, &whole[..end - 1]);
+        check_refused(dir.path(), &["cut short", &format!("`{name}`"), WEIGHTS]);
+    }
+}
+
+#[test]
+fn files_that_are_no_safetensors_are_refused() {
+    let whole = fs::read(fixture("tiny").join(WEIGHTS)).unwrap();
+    let longer_header = [&(whole.len() as u64).to_le_bytes()[..], &whole[8..]].concat();
+    let endless_header = [&u64::MAX.to_le_bytes()[..], &whole[8..]].concat();
+    let short_header = [&7_u64.to_le_bytes()[..], &whole[8..]].concat();
+    let more = [&whole[..], b"and more"].concat();
+    let lfs = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 548105171\n";
+    let header = |json: &str| [&(json.len() as u64).to_le_bytes()[..], json.as_bytes()].concat();
+    let overlapping = header(
+        r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
+    );
+    let backwards = header(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#);
+    let endless = header(
+        r#"{"a":{"dtype":"F32","shape":[4611686018427387904,2],"data_offsets":[0,18446744073709551615]}}"#,
+    );
+    for bytes in [
+        b"".to_vec(),
+        b"\0".to_vec(),
+        b"not a model at all".to_vec(),
+        vec![0; 4096],
+        vec![0xff; 4096],
+        whole[..7].to_vec(),
+        whole[..200].to_vec(),
+        longer_header,
+        endless_header,
+        short_header,
+        more,
+        lfs.to_vec(),
+        header("{}"),
+        header("[]"),
+        header("\u{1F642}"),
+        overlapping,
+        backwards,
+        endless,
+    ] {
+        check_refused(with_file(WEIGHTS, &bytes).path(), &[WEIGHTS]);
+    }
+}
+
+#[test]
+fn weights_that_are_not_there_are_missed() {
+    check_refused(without_file(WEIGHTS).path(), &[WEIGHTS]);
+    let dir = without_file(WEIGHTS);
+    fs::write(dir.path().join("pytorch_model.bin"), b"PK\x03\x04").unwrap();
+    check_refused(dir.path(), &["pytorch_model.bin", "safe_serialization"]);
+    fs::rename(
+        dir.path().join("pytorch_model.bin"),
+        dir.path().join("pytorch_model.bin.index.json"),
+    )
+    .unwrap();
+    check_refused(dir.path(), &["pytorch_model.bin", "safe_serialization"]);
+}
+
+#[test]
+fn shards_are_found_through_their_index_or_missed() {
+    let broken = |change: fn(&mut Value)| {
+        let dir = copy_of("tiny-sharded");
+        let path = dir.path().join(INDEX);
+        let mut index: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut index);
+        fs::write(&path, index.to_string()).unwrap();
+        dir
+    };
+    let second = "model-00002-of-00002.safetensors";
+    let dir = copy_of("tiny-sharded");
+    fs::remove_file(dir.path().join(second)).unwrap();
+    check_refused(dir.path(), &[INDEX, second]);
+
+    let dir = copy_of("tiny-sharded");
+    fs::copy(dir.path().join("model-00001-of-00002.safetensors"), dir.path().join(second)).unwrap();
+    check_refused(dir.path(), &["twice", second]);
+
+    let dir = copy_of("tiny-sharded");
+    let bytes = fs::read(dir.path().join(second)).unwrap();
+    fs::write(dir.path().join(second), &bytes[..bytes.len() - 1]).unwrap();
+    check_refused(dir.path(), &["cut short", second]);
+
+    let dir = copy_of("tiny-sharded");
+    fs::write(dir.path().join(INDEX), "{").unwrap();
+    check_refused(dir.path(), &[INDEX]);
+    check_refused(broken(|index| *index = json!({})).path(), &[INDEX, "weight_map"]);
+    check_refused(broken(|index| index["weight_map"] = json!([1])).path(), &[INDEX, "weight_map"]);
+    check_refused(broken(|index| index["weight_map"] = json!({})).path(), &[INDEX, "missing"]);
+
+    // A tensor in neither file.
+    let dir = copy_of("tiny-sharded");
+    let path = dir.path().join(second);
+    let mut tensors = read_tensors(&path);
+    let gone = tensors.pop().unwrap().name;
+    write_tensors(&path, &tensors);
+    let gone = gone.strip_prefix("transformer.").unwrap_or(&gone).to_owned();
+    check_refused(dir.path(), &["missing", &gone, INDEX]);
+}
+
+#[test]
+fn what_was_downloaded_in_place_of_weights_is_named() {
+    for (content, says) in [
+        (
+            "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n",
+            "a Git LFS pointer",
+        ),
+        ("", "an empty file"),
+        ("\n<!DOCTYPE html><html><head><title>Not found</title>", "a web page"),
+        ("<html>503</html>", "a web page"),
+        ("{\"error\":\"Repository not found\"}", "JSON"),
+        ("GGUF\u{3}\0\0\0", "a GGUF file"),
+        ("PK\u{3}\u{4}", "a file of PyTorch"),
+    ] {
+        let dir = copy_of("tiny");
+        fs::write(dir.path().join(WEIGHTS), content).unwrap();
+        check_refused(dir.path(), &[says, "not the weights", WEIGHTS]);
+    }
+}
