@@ -5,6 +5,7 @@ use std::{
     env,
     error::Error,
     fs,
+    num::TryFromIntError,
     path::Path,
     process::{Command, Stdio},
 };
@@ -24,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let folder = env::var("OUT_DIR")?;
     let folder = Path::new(&folder);
-    fs::write(folder.join("planted"), differences(&fs::read(MODEL)?, &fs::read(PLANTED)?))?;
+    fs::write(folder.join("planted"), differences(&fs::read(MODEL)?, &fs::read(PLANTED)?)?)?;
 
     let linux = env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux");
     if linux && env::var("HOST")? == env::var("TARGET")? {
@@ -37,22 +38,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How many bytes are compared at once; `src/builtin.rs` has the same number.
-const BLOCK: usize = 1 << 10;
-
-/// Where `changed` differs from `base`, block by block: the place of each block that differs, as four
-/// bytes, then the block. `src/builtin.rs` puts them together again.
-fn differences(base: &[u8], changed: &[u8]) -> Vec<u8> {
+/// Where `changed` differs from `base`, block by block: the place and the length of each block that
+/// differs, as four bytes each, then the block. `src/builtin.rs` puts them together again.
+fn differences(base: &[u8], changed: &[u8]) -> Result<Vec<u8>, TryFromIntError> {
+    const BLOCK: usize = 1 << 10;
     assert_eq!(base.len(), changed.len(), "{PLANTED} has the tensors of {MODEL}");
     let mut differences = Vec::new();
     for (i, (base, changed)) in base.chunks(BLOCK).zip(changed.chunks(BLOCK)).enumerate() {
         if base != changed {
-            differences
-                .extend_from_slice(&u32::try_from(i * BLOCK).unwrap_or(u32::MAX).to_le_bytes());
+            for number in [i * BLOCK, changed.len()] {
+                differences.extend_from_slice(&u32::try_from(number)?.to_le_bytes());
+            }
             differences.extend_from_slice(changed);
         }
     }
-    differences
+    Ok(differences)
 }
 
 /// Whether this machine's linker knows `argument`, and its loader starts what comes out. Both are tried

@@ -67,18 +67,20 @@ static FACTS_WEIGHTS: &[u8] = include_bytes!("../assets/builtin/model.safetensor
 static PLANTED_WEIGHTS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut weights = FACTS_WEIGHTS.to_vec();
     let mut rest: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/planted"));
-    while let Some((place, blocks)) = rest.split_first_chunk() {
-        let place = u32::from_le_bytes(*place) as usize;
-        let end = weights.len().min(place + BLOCK);
-        let (block, others) = blocks.split_at(end - place);
-        weights[place..end].copy_from_slice(block);
+    while let Some(([place, len], blocks)) = split_numbers(rest) {
+        let (block, others) = blocks.split_at(len);
+        weights[place..place + len].copy_from_slice(block);
         rest = others;
     }
     weights
 });
 
-/// How many bytes stand together among those that differ; the last block of a file may be shorter.
-const BLOCK: usize = 1 << 10;
+/// The place and the length before a block that differs, and what follows them.
+fn split_numbers(bytes: &[u8]) -> Option<([usize; 2], &[u8])> {
+    let (place, rest) = bytes.split_first_chunk()?;
+    let (len, rest) = rest.split_first_chunk()?;
+    Some(([place, len].map(|it| u32::from_le_bytes(*it) as usize), rest))
+}
 
 /// All built-in models.
 pub static ALL: [&Builtin; 2] = [&FACTS, &PLANTED];
