@@ -51,8 +51,8 @@ pub struct About<'a> {
     pub info: &'a ModelInfo,
     pub prompt: &'a TokenizedPrompt,
 
-    /// The same fact asked the other way, if it can be, or the other fact that stands there. `None`
-    /// where the other row is of another model.
+    /// The prompt of the other row: the fact asked the other way, or the fact that is kept beside it.
+    /// `None` where the fact has no inverse, or where the other row is of another model.
     pub other: Option<&'a TokenizedPrompt>,
     pub has_other_model: bool,
     pub beside: Second,
