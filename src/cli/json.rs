@@ -21,7 +21,9 @@ pub(super) fn document(
     inquiry: &Inquiry,
 ) -> anyhow::Result<Value> {
     let engine = &inquiry.engine;
-    let mut found = of_one_method(serde_json::to_value(result)?);
+    let mut found = serde_json::to_value(result)?;
+    as_decoded(&mut found, &engine.info.tokenizer);
+    let mut found = of_one_method(found);
     let asked = found.get("prompt").or_else(|| found.get("prompts")?.get(0)).cloned();
     script_keys::add(result, inquiry, &mut found);
     let mut head = Object::new();
@@ -49,6 +51,22 @@ fn of_one_method(json: Value) -> Object {
     match methods.into_iter().next() {
         Some((_, Value::Object(found))) => found,
         _ => Object::new(),
+    }
+}
+
+/// The text of tokens as Hugging Face decodes them, which scripts compare, and not as people read them.
+fn as_decoded(json: &mut Value, tokenizer: &Tokenizer) {
+    match json {
+        Value::Array(all) => all.iter_mut().for_each(|it| as_decoded(it, tokenizer)),
+        Value::Object(object) => {
+            let ids = object.get("ids").cloned();
+            if let (Some(Value::Array(ids)), Some(pieces)) = (ids, object.get_mut("pieces")) {
+                let ids = ids.iter().filter_map(Value::as_u64);
+                *pieces = ids.map(|id| tokenizer.piece(id as u32)).collect();
+            }
+            object.values_mut().for_each(|it| as_decoded(it, tokenizer));
+        }
+        _ => {}
     }
 }
 
@@ -108,7 +126,12 @@ pub(super) fn program() -> String {
     format!("factscope {}", env!("CARGO_PKG_VERSION"))
 }
 
+/// The text of tokens, as Hugging Face decodes them.
+pub(super) fn pieces(ids: &[u32], inquiry: &Inquiry) -> Vec<String> {
+    ids.iter().map(|&id| inquiry.engine.info.tokenizer.piece(id)).collect()
+}
+
 /// The text of all tokens of an answer.
-pub(super) fn answer(answer: &Answer) -> Value {
-    json!({ "text": answer.text, "ids": answer.ids, "tokens": answer.pieces })
+pub(super) fn answer(answer: &Answer, inquiry: &Inquiry) -> Value {
+    json!({ "text": answer.text, "ids": answer.ids, "tokens": pieces(&answer.ids, inquiry) })
 }

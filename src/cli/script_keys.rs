@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::inquiry::Inquiry;
-use super::json::{Object, about_prompt, answer};
+use super::json::{Object, about_prompt, answer, pieces};
 use crate::analysis::generation::Generation;
 use crate::analysis::prediction::Prediction;
 use crate::analysis::{AnalysisResult, Metric};
@@ -23,9 +23,9 @@ pub(super) fn add(result: &AnalysisResult, inquiry: &Inquiry, json: &mut Object)
     traces::add(result, inquiry, json);
     logits::add(result, json);
     heads::add(result, json);
-    patches::add(result, json);
+    patches::add(result, inquiry, json);
     match result {
-        AnalysisResult::Prediction(it) => prediction(it, json),
+        AnalysisResult::Prediction(it) => prediction(it, inquiry, json),
         AnalysisResult::Comparison(it) => {
             beside(json, "recall", &it.recall, |json, it| put(json, "is_right", it.is_right()));
             let inverse = json.get("prompts").and_then(|it| it.get(1)).map(about_prompt);
@@ -74,14 +74,14 @@ fn has(metric: Metric, prompt: &TokenizedPrompt) -> bool {
 }
 
 /// The answer's readings by its first token, and as a whole.
-fn prediction(it: &Prediction, json: &mut Object) {
+fn prediction(it: &Prediction, inquiry: &Inquiry, json: &mut Object) {
     let (Some(asked), Some(score)) = (&it.prompt.answer, &it.answer) else { return };
     let whole = json!({ "prob": score.answer_log_prob.exp(), "log_prob": score.answer_log_prob });
     let Some(Value::Object(found)) = json.get_mut("answer") else { return };
     put(found, "id", asked.first());
-    put(found, "token", &asked.pieces[0]);
+    put(found, "token", &pieces(&asked.ids, inquiry)[0]);
     put(found, "whole", whole);
-    if let Value::Object(asked) = answer(asked) {
+    if let Value::Object(asked) = answer(asked, inquiry) {
         found.extend(asked);
     }
 }

@@ -232,8 +232,8 @@ pub(super) fn file_name(prompt: Option<&TokenizedPrompt>, method: &str) -> Strin
     };
     let method = slug(method);
     let Some(prompt) = prompt else { return method };
-    let subject = prompt.subject.clone().and_then(|it| prompt.pieces.get(it));
-    let subject = subject.map_or_else(String::new, |pieces| slug(pieces.concat().trim()));
+    let subject = prompt.subject_text();
+    let subject = subject.map_or_else(String::new, |subject| slug(subject.trim()));
     let text = slug(&prompt.text);
     let rest = if subject.is_empty() { text } else { text.replacen(&subject, "", 1) };
     let words = rest.split('-').filter(|word| !word.is_empty() && !EMPTY.contains(word));

@@ -278,8 +278,8 @@ pub fn prompt(prompt: &TokenizedPrompt) -> String {
         Bos::On => "  ·  BOS before it",
         Bos::Off => "",
     };
-    let subject = prompt.subject.as_ref().and_then(|it| prompt.pieces.get(it.clone()));
-    let subject = subject.map(|it| format!("  ·  subject {}", visible(&it.concat())));
+    let subject = prompt.subject_text();
+    let subject = subject.map(|it| format!("  ·  subject {}", visible(&it)));
     let parts = [subject, answer, foil].map(Option::unwrap_or_default).concat();
     format!("Prompt “{text}”{bos}{parts}")
 }

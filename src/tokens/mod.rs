@@ -12,6 +12,7 @@ mod flags;
 
 pub use flags::{Flags, flags};
 pub use pieces::visible;
+use pieces::with_whole_characters;
 pub use substitutes::{Substitute, first_substitutes, substitutes};
 pub use tokenizer::{GPT2_MERGES, Token, Tokenizer, TokenizerError, gpt2_vocabulary};
 
@@ -30,7 +31,7 @@ pub struct TokenizedPrompt {
     /// The token at each position. `[pos]`
     pub ids: Vec<u32>,
 
-    /// The text of each token, as [`Tokenizer::piece`] gives it. `[pos]`
+    /// The text of each token, as [`Tokenizer::readable`] gives it. `[pos]`
     pub pieces: Vec<String>,
 
     /// The positions of the subject's tokens.
@@ -115,7 +116,7 @@ impl TokenizedPrompt {
         Ok(Self {
             text: fact.prompt.clone(),
             bos,
-            pieces: tokens.iter().map(|token| tokenizer.piece(token.id)).collect(),
+            pieces: tokens.iter().map(|token| tokenizer.readable(token.id)).collect(),
             ids: tokens.iter().map(|token| token.id).collect(),
             subject: subject.map(|range| range.start + n_bos..range.end + n_bos),
             answer: answer(&fact.answer)?,
@@ -147,7 +148,7 @@ impl TokenizedPrompt {
             format!(" {text}")
         };
         let ids: Vec<u32> = tokenizer.encode_inside(&text)?.iter().map(|token| token.id).collect();
-        let pieces = ids.iter().map(|&id| tokenizer.piece(id)).collect();
+        let pieces = ids.iter().map(|&id| tokenizer.readable(id)).collect();
         Ok(Answer { text, ids, pieces })
     }
 
@@ -158,6 +159,13 @@ impl TokenizedPrompt {
             && self.ids.len() == self.pieces.len()
             && self.subject.as_ref().is_none_or(|it| !it.is_empty() && it.end <= self.ids.len())
             && answers().all(|it| !it.ids.is_empty() && it.ids.len() == it.pieces.len())
+    }
+
+    /// The text of the subject's tokens together.
+    pub fn subject_text(&self) -> Option<String> {
+        let pieces = self.pieces.get(self.subject.clone()?)?.concat();
+        let whole = with_whole_characters(&pieces);
+        Some(if self.text.contains(whole.trim()) { whole } else { pieces })
     }
 
     pub fn n_pos(&self) -> usize {

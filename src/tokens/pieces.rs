@@ -112,6 +112,25 @@ pub(super) fn text_of_bytes(bytes: &[u8]) -> String {
     text
 }
 
+/// Joins the bytes that pieces beside each other show, such as `<E6><9D B1>`, where they are characters.
+pub(super) fn with_whole_characters(pieces: &str) -> String {
+    let mut bytes: Vec<u8> = Vec::with_capacity(pieces.len());
+    let mut rest = pieces;
+    while let Some((before, behind)) = rest.split_once('<') {
+        bytes.extend(before.as_bytes());
+        let shown = behind.split_once('>').and_then(|(digits, behind)| {
+            let byte = |digits: &str| byte_token(&format!("<0x{digits}>"));
+            let shown: Option<Vec<u8>> = digits.split(' ').map(byte).collect();
+            Some((shown?, behind))
+        });
+        let (shown, behind) = shown.unwrap_or_else(|| (vec![b'<'], behind));
+        bytes.extend(shown);
+        rest = behind;
+    }
+    bytes.extend(rest.as_bytes());
+    text_of_bytes(&bytes)
+}
+
 /// A token's text for axes and chips, with signs for spaces, line ends, tabs and control
 /// characters.
 pub fn visible(piece: &str) -> String {

@@ -262,9 +262,20 @@ impl Tokenizer {
     }
 
     /// The text of one token as people read it: bytes that are no whole character are written
-    /// `<E6 9D>`, and spaces and line ends have signs.
+    /// `<E6 9D>`.
+    pub fn readable(&self, id: u32) -> String {
+        self.text_of(id, text_of_bytes)
+    }
+
+    /// The text of one token as people read it, with signs for spaces and line ends.
     pub fn shown(&self, id: u32) -> String {
         self.text_of(id, |bytes| visible(&text_of_bytes(bytes)))
+    }
+
+    /// The text that tokens have together: characters may be split over tokens.
+    pub fn readable_text(&self, ids: &[u32]) -> String {
+        let bytes: Vec<u8> = ids.iter().flat_map(|&id| self.bytes(id)).collect();
+        text_of_bytes(&bytes)
     }
 
     fn text_of(&self, id: u32, decoded: impl FnOnce(&[u8]) -> String) -> String {

@@ -179,6 +179,11 @@ fn a_piece_that_is_no_whole_character_shows_its_bytes() {
     let whole: Vec<u8> = ids(&llama, "दिल्ली").into_iter().flat_map(|id| llama.bytes(id)).collect();
     assert_eq!(String::from_utf8(whole).unwrap(), " दिल्ली");
     assert_eq!(gpt2.shown(100_000), "id 100000 (no token)");
+    // A prompt's tokens are read so, too, and its subject as a whole.
+    let fact = Fact::from_text("a 龍 is", Some("龍")).unwrap();
+    let prompt = TokenizedPrompt::new(&llama, &fact, Bos::Off).unwrap();
+    assert!(prompt.pieces.concat().contains("<E9><BE><8D>"), "{:?}", prompt.pieces);
+    assert_eq!(prompt.subject_text().unwrap().trim(), "龍");
     // What looks like a byte of SentencePiece is text in a byte-level vocabulary.
     assert_eq!(pieces(&gpt2, "<0x41>").concat(), "<0x41>");
 }

@@ -11,9 +11,11 @@ use crate::analysis::edge_attribution::{EdgeAttribution, EdgeBase};
 use crate::analysis::path_patching::PathPatching;
 use crate::analysis::{AnalysisResult, Contrast, Grid, Measurement, Metric, Pair, Role};
 use crate::cli::flags::corruption::name as corruption_name;
+use crate::cli::inquiry::Inquiry;
+use crate::cli::json::pieces;
 use crate::tokens::TokenizedPrompt;
 
-pub(super) fn add(result: &AnalysisResult, json: &mut Object) {
+pub(super) fn add(result: &AnalysisResult, inquiry: &Inquiry, json: &mut Object) {
     match result {
         AnalysisResult::Ablation(it) => {
             put(json, "change", by_metric(|metric| ablation_change(it, metric)));
@@ -28,8 +30,8 @@ pub(super) fn add(result: &AnalysisResult, json: &mut Object) {
             put(json, "metric", it.spec.metric.key());
         }
         AnalysisResult::AttentionKnockout(it) => knockout(it, json),
-        AnalysisResult::ActivationPatching(it) => patching(it, json),
-        AnalysisResult::PathPatching(it) => paths(it, json),
+        AnalysisResult::ActivationPatching(it) => patching(it, inquiry, json),
+        AnalysisResult::PathPatching(it) => paths(it, inquiry, json),
         AnalysisResult::AtpStar(it) => atp_star(it, json),
         AnalysisResult::EdgeAttribution(it) => edges(it, json),
         _ => {}
@@ -68,7 +70,7 @@ fn knockout(it: &AttentionKnockout, json: &mut Object) {
     json.remove("cut");
 }
 
-fn patching(it: &ActivationPatching, json: &mut Object) {
+fn patching(it: &ActivationPatching, inquiry: &Inquiry, json: &mut Object) {
     // One map of layer × pair, or for heads one of layer × head for each pair.
     let each = |read: &dyn Fn(&Measurement) -> Option<f32>| -> Vec<Grid<Option<f32>>> {
         let cell = |cell: &Option<Measurement>| cell.as_ref().and_then(read);
@@ -78,21 +80,30 @@ fn patching(it: &ActivationPatching, json: &mut Object) {
     put(json, "foil_prob", each(&ActivationPatching::foil_prob));
     put(json, "logit_diff", each(&|it| it.logit_diff));
     put(json, "recovery", each(&|cell| it.recovery(cell, Metric::LogitDiff)));
-    donor(&it.spec.pairs, &it.spec.donor, &it.prompt, json);
+    donor(&it.spec.pairs, &it.spec.donor, &it.prompt, inquiry, json);
 }
 
 /// Pairs with the tokens at both ends, and what these are to their prompts.
-fn donor(pairs: &[Pair], donor: &TokenizedPrompt, recipient: &TokenizedPrompt, json: &mut Object) {
-    let end = |prompt: &TokenizedPrompt, pos: usize| json!({ "pos": pos, "token": prompt.pieces[pos], "role": Role::of(prompt, pos) });
+fn donor(
+    pairs: &[Pair],
+    donor: &TokenizedPrompt,
+    recipient: &TokenizedPrompt,
+    inquiry: &Inquiry,
+    json: &mut Object,
+) {
+    let end = |prompt: &TokenizedPrompt, pos: usize| {
+        let token = inquiry.engine.info.tokenizer.piece(prompt.ids[pos]);
+        json!({ "pos": pos, "token": token, "role": Role::of(prompt, pos) })
+    };
     let pair =
         |it: &Pair| json!({ "from": end(donor, it.donor), "to": end(recipient, it.recipient) });
     put(json, "pairs", pairs.iter().map(pair).collect::<Vec<_>>());
-    put(json, "donor_tokens", &donor.pieces);
+    put(json, "donor_tokens", pieces(&donor.ids, inquiry));
     put(json, "donor_ids", &donor.ids);
 }
 
 /// Layer × head; null where there is no path, or no such reading.
-fn paths(it: &PathPatching, json: &mut Object) {
+fn paths(it: &PathPatching, inquiry: &Inquiry, json: &mut Object) {
     let change = by_metric(|metric| {
         has(metric, &it.prompt).then_some(())?;
         let of = |cell: &Option<Measurement>| it.change(cell.as_ref(), metric);
@@ -100,7 +111,7 @@ fn paths(it: &PathPatching, json: &mut Object) {
         Some(json!({ "heads": it.heads.map(of), "mlps": mlps }))
     });
     put(json, "change", change);
-    donor(&it.spec.pairs, &it.spec.donor, &it.prompt, json);
+    donor(&it.spec.pairs, &it.spec.donor, &it.prompt, inquiry, json);
 }
 
 fn atp_star(it: &AtpStar, json: &mut Object) {

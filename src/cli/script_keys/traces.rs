@@ -14,7 +14,7 @@ use crate::analysis::trace_cell::TraceCell;
 use crate::analysis::{AnalysisResult, Estimate, Grid, Measurement, Metric};
 use crate::cli::flags::corruption::name as corruption_name;
 use crate::cli::inquiry::Inquiry;
-use crate::cli::json::answer;
+use crate::cli::json::{answer, pieces};
 
 pub(super) fn add(result: &AnalysisResult, inquiry: &Inquiry, json: &mut Object) {
     match result {
@@ -24,7 +24,7 @@ pub(super) fn add(result: &AnalysisResult, inquiry: &Inquiry, json: &mut Object)
             put(json, "metrics", metrics(it));
         }
         AnalysisResult::AttributionPatching(it) => estimated_trace(it, inquiry, json),
-        AnalysisResult::TraceCell(it) => cell(it, json),
+        AnalysisResult::TraceCell(it) => cell(it, inquiry, json),
         AnalysisResult::CorruptionBench(it) => bench(it, json),
         AnalysisResult::TraceAverage(it) => average(it, json),
         _ => {}
@@ -36,10 +36,11 @@ fn trace(
     it: &CausalTrace,
     scores: &Grid<Option<f32>>,
     metric: Metric,
-    Inquiry { question, .. }: &Inquiry,
+    inquiry: &Inquiry,
     json: &mut Object,
 ) {
-    let (spec, prompt) = (&it.spec, &it.prompt);
+    let (spec, prompt, question) = (&it.spec, &it.prompt, &inquiry.question);
+    let tokens = pieces(&prompt.ids, inquiry);
     let answered = prompt.answer.as_ref();
     let is_expected = question.expected.as_ref().is_none_or(|expected| {
         answered.is_some_and(|answer| answer.text.trim() == expected.trim())
@@ -48,16 +49,16 @@ fn trace(
     put(json, "low_score", Measurement::mean(&it.corrupted, metric));
     put(json, "high_score", it.clean.get(metric));
     put(json, "input_ids", &prompt.ids);
-    put(json, "input_tokens", &prompt.pieces);
-    put(json, "answer", answered.map(|it| &it.pieces[0]));
-    put(json, "whole_answer", answered.map(answer));
+    put(json, "input_tokens", &tokens);
+    put(json, "answer", answered.map(|it| inquiry.engine.info.tokenizer.piece(it.first())));
+    put(json, "whole_answer", answered.map(|it| answer(it, inquiry)));
     put(json, "window", spec.window);
     put(json, "correct_prediction", it.is_top_answer() && is_expected);
     put(json, "expected", &question.expected);
     put(json, "map", &spec.map);
     let (kind, columns) = match &spec.map {
         Map::Heads { .. } => (json!("head"), json!((0..scores.n_columns()).collect::<Vec<_>>())),
-        Map::Tokens => (json!(spec.component), json!(prompt.pieces)),
+        Map::Tokens => (json!(spec.component), json!(tokens)),
         Map::Together { widths, .. } => (json!(spec.component), json!(widths)),
     };
     put(json, "kind", kind);
@@ -122,10 +123,11 @@ fn estimated_trace(it: &AttributionPatching, inquiry: &Inquiry, json: &mut Objec
     each(json, "verified", |json| rename(json, "pos", "token"));
 }
 
-fn cell(it: &TraceCell, json: &mut Object) {
+fn cell(it: &TraceCell, inquiry: &Inquiry, json: &mut Object) {
     let trace = &it.spec.trace;
     put(json, "pos", it.spec.pos);
-    put(json, "token", &it.prompt.pieces[it.spec.pos]);
+    let token = it.prompt.ids[it.spec.pos];
+    put(json, "token", inquiry.engine.info.tokenizer.piece(token));
     put(json, "layer", it.spec.layer);
     put(json, "layers", [it.layers.start, it.layers.end]);
     // The map's cell, by each reading.

@@ -21,8 +21,7 @@ pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
     let columns =
         ["Position", "Token", "Probability", "Logit", "Drawn at probability", "Candidates"];
     let table = Table::new("Tokens", columns, rows);
-    let bytes: Vec<u8> =
-        it.tokens.iter().flat_map(|token| look.tokenizer.bytes(token.id)).collect();
+    let ids: Vec<u32> = it.tokens.iter().map(|token| token.id).collect();
     let how = match it.spec.choice {
         Choice::Greedy => "The likeliest token each time".to_owned(),
         Choice::Sample { temperature, top_k, top_p, seed } => {
@@ -34,7 +33,7 @@ pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
     let n = counted(it.spec.n_tokens, "token");
     let until = it.spec.end.map(|end| format!(", or until {}", look.token(end)));
     let until = format!("{n} asked for{}", until.unwrap_or_default());
-    let text = format!("{}{}", it.prompt.text, String::from_utf8_lossy(&bytes));
+    let text = format!("{}{}", it.prompt.text, look.tokenizer.readable_text(&ids));
     let mut notes = vec![text, format!("{how}  ·  {until}")];
     notes.extend(match it.stopped {
         Some(Stopped::Context) => Some("The model takes no more tokens".to_owned()),

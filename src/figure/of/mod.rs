@@ -125,8 +125,7 @@ impl<'a> Look<'a> {
     /// A part of a prompt, in quotes; what is very long is cut, with a checksum of all tokens.
     fn text(&self, ids: &[u32]) -> String {
         const LONGEST: usize = 80;
-        let bytes: Vec<u8> = ids.iter().flat_map(|&id| self.tokenizer.bytes(id)).collect();
-        let text = String::from_utf8_lossy(&bytes).trim().replace('\n', "↩");
+        let text = self.tokenizer.readable_text(ids).trim().replace('\n', "↩");
         match text.char_indices().nth(LONGEST) {
             None => format!("“{text}”"),
             Some((end, _)) => format!("“{}…” {}", &text[..end], checksum(ids)),
