@@ -23,6 +23,7 @@ mod raster;
 mod scene;
 mod side;
 mod svg;
+pub mod system_font;
 mod text;
 mod tidy;
 pub mod words;

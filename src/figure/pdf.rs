@@ -1,56 +1,34 @@
 //! A figure as PDF.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use pdf_writer::types::{CidFontType, FontFlags, SystemInfo, TextRenderingMode, UnicodeCmap};
 use pdf_writer::{Content, Filter, Finish as _, Name, Pdf, Rect, Ref, Str, TextStr};
+use skrifa::Tag;
+use skrifa::raw::FontRef;
 use subsetter::GlyphRemapper;
 
 use super::color::Rgb;
-use super::font::{Face, REPLACEMENT};
+use super::font::Face;
 use super::scene::{AREA_OPACITY, Anchor, BASELINE, Scene, Shape, Text};
 use super::{Figure, Page};
 
 /// A figure as PDF: one page as large as it is, lines and text that can be searched, and of the fonts
 /// the glyphs that are used.
 ///
-/// Characters that the fonts lack, such as ideographs, show as `□`, and a note says which.
+/// Letters stand one beside the other, as they do alone: those of Arabic and of the scripts of India are
+/// not joined. The SVG leaves them to its reader, who joins them.
 pub fn to_pdf(figure: &Figure, page: Page) -> Vec<u8> {
-    written(figure, &with_note_of_missing(figure, page))
-}
-
-/// A figure for a file that brings its fonts.
-pub(super) fn with_note_of_missing(figure: &Figure, page: Page) -> Scene {
-    let scene = Scene::of(figure, page);
-    let Some(note) = note_of_missing(&scene) else { return scene };
-    let mut figure = figure.clone();
-    figure.notes.push(note);
-    Scene::of(&figure, page)
-}
-
-fn note_of_missing(scene: &Scene) -> Option<String> {
-    let texts = scene.shapes.iter().filter_map(|shape| match shape {
-        Shape::Text(text) => Some(text.text.chars()),
-        _ => None,
-    });
-    let missing: BTreeSet<char> =
-        texts.flatten().filter(|&c| Face::Sans.glyph(c).is_none()).collect();
-    if missing.is_empty() {
-        return None;
-    }
-    let codes = missing.iter().take(12).map(|&c| format!("U+{:04X}", u32::from(c)));
-    let more = if missing.len() > 12 { ", …" } else { "" };
-    let codes = codes.collect::<Vec<_>>().join(", ");
-    Some(format!(
-        "{REPLACEMENT} stands for characters that the fonts of this file lack ({codes}{more}); the \
-         SVG has them"
-    ))
+    written(figure, &Scene::of(figure, page))
 }
 
 /// A font, and the part of it that is used.
 struct Used {
     face: Face,
+
+    /// The font's name in the page.
+    name: String,
     glyphs: GlyphRemapper,
 
     /// The characters, by the number of their glyph in the part.
@@ -61,12 +39,7 @@ struct Used {
 }
 
 fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
-    let mut used = Face::ALL.map(|face| Used {
-        face,
-        glyphs: GlyphRemapper::new(),
-        chars: BTreeMap::new(),
-        widths: BTreeMap::new(),
-    });
+    let mut used = Vec::new();
     let mut page = Drawn { content: Content::new(), height: scene.height, used: &mut used };
     for shape in &scene.shapes {
         page.draw(shape);
@@ -76,8 +49,7 @@ fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
     let mut next = Ref::new(1);
     let mut id = || next.bump();
     let (catalog, pages, page, stream, info) = (id(), id(), id(), id(), id());
-    let fonts: Vec<(&Used, Ref)> =
-        used.iter().filter(|it| !it.chars.is_empty()).map(|it| (it, id())).collect();
+    let fonts: Vec<(&Used, Ref)> = used.iter().map(|it| (it, id())).collect();
     let mut pdf = Pdf::new();
     pdf.catalog(catalog).pages(pages);
     pdf.pages(pages).kids([page]).count(1);
@@ -87,7 +59,7 @@ fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
     let mut resources = written.resources();
     let mut named = resources.fonts();
     for (it, font) in &fonts {
-        named.pair(name_in_page(it.face), *font);
+        named.pair(Name(it.name.as_bytes()), *font);
     }
     named.finish();
     let has_areas = scene.shapes.iter().any(|it| matches!(it, Shape::Area { .. }));
@@ -115,11 +87,10 @@ fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
 /// The name of the graphics state that makes areas pale.
 const PALE: Name<'static> = Name(b"Pale");
 
-fn name_in_page(face: Face) -> Name<'static> {
-    match face {
-        Face::Sans => Name(b"Sans"),
-        Face::Mono => Name(b"Mono"),
-    }
+/// The table of `PostScript`'s outlines of a font, if it has one.
+fn outlines(font: &[u8]) -> Option<&[u8]> {
+    let table = FontRef::new(font).ok()?.table_data(Tag::new(b"CFF "))?;
+    Some(table.as_bytes())
 }
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {
@@ -132,7 +103,7 @@ fn deflated(bytes: &[u8]) -> Vec<u8> {
 struct Drawn<'a> {
     content: Content,
     height: f32,
-    used: &'a mut [Used; 2],
+    used: &'a mut Vec<Used>,
 }
 
 impl Drawn<'_> {
@@ -207,21 +178,19 @@ impl Drawn<'_> {
     }
 
     fn text(&mut self, text: &Text) {
-        let wanted = if text.is_mono { Face::Mono } else { Face::Sans };
-        // Pieces of one font each.
-        let mut pieces: Vec<(Face, Vec<u8>)> = Vec::new();
+        // Pieces of one font each, which is given by its number.
+        let mut pieces: Vec<(usize, Vec<u8>)> = Vec::new();
         let mut width = 0.0;
-        for c in text.text.chars() {
-            let c = if wanted.glyph(c).is_some() { c } else { REPLACEMENT };
-            let (face, glyph) = wanted.glyph_or_box(c);
-            let advance = face.advance(glyph);
+        for glyph in Face::of(text.is_mono).glyphs(&text.text) {
+            let advance = glyph.face.advance(glyph.id);
             width += advance;
-            let used = &mut self.used[face as usize];
-            let number = used.glyphs.remap(glyph.to_u32() as u16);
-            used.chars.entry(number).or_insert(c);
+            let font = self.font(glyph.face);
+            let used = &mut self.used[font];
+            let number = used.glyphs.remap(glyph.id.to_u32() as u16);
+            used.chars.entry(number).or_insert(glyph.c);
             used.widths.insert(number, advance * 1000.0);
-            if pieces.last().is_none_or(|piece| piece.0 != face) {
-                pieces.push((face, Vec::new()));
+            if pieces.last().is_none_or(|piece| piece.0 != font) {
+                pieces.push((font, Vec::new()));
             }
             if let Some(piece) = pieces.last_mut() {
                 piece.1.extend(number.to_be_bytes());
@@ -246,10 +215,26 @@ impl Drawn<'_> {
             if text.is_bold { TextRenderingMode::FillStroke } else { TextRenderingMode::Fill };
         self.content.set_text_rendering_mode(mode);
         self.content.set_text_matrix([cos, -sin, sin, cos, at[0], at[1]]);
-        for (face, bytes) in pieces {
-            self.content.set_font(name_in_page(face), text.size).show(Str(&bytes));
+        for (font, bytes) in pieces {
+            let name = Name(self.used[font].name.as_bytes());
+            self.content.set_font(name, text.size).show(Str(&bytes));
         }
         self.content.end_text();
+    }
+
+    /// The number of a font among those used.
+    fn font(&mut self, face: Face) -> usize {
+        let used = &mut *self.used;
+        used.iter().position(|it| it.face == face).unwrap_or_else(|| {
+            used.push(Used {
+                face,
+                name: format!("F{}", used.len()),
+                glyphs: GlyphRemapper::new(),
+                chars: BTreeMap::new(),
+                widths: BTreeMap::new(),
+            });
+            used.len() - 1
+        })
     }
 }
 
@@ -267,9 +252,20 @@ impl Used {
             .descendant_font(cid)
             .to_unicode(cmap);
         let mut written = pdf.cid_font(cid);
-        written.subtype(CidFontType::Type2).base_font(name).system_info(info);
+        let part = subsetter::subset(self.face.data(), self.face.index(), &self.glyphs)
+            .expect("what was drawn can be read");
+        // Of a font of PostScript's kind, PDFs carry the outlines alone.
+        let part = match outlines(&part) {
+            Some(outlines) => outlines.to_vec(),
+            None => part,
+        };
+        written.base_font(name).system_info(info);
         written.font_descriptor(descriptor).default_width(0.0);
-        written.cid_to_gid_map_predefined(Name(b"Identity"));
+        if self.face.is_postscript() {
+            written.subtype(CidFontType::Type0);
+        } else {
+            written.subtype(CidFontType::Type2).cid_to_gid_map_predefined(Name(b"Identity"));
+        }
         let mut widths = written.widths();
         for (&number, &width) in &self.widths {
             widths.consecutive(number, [width]);
@@ -280,11 +276,9 @@ impl Used {
         let metrics = self.face.metrics();
         let units = |it: f32| it * 1000.0 / f32::from(metrics.units_per_em);
         let bounds = metrics.bounds.unwrap_or_default();
-        let mono = match self.face {
-            Face::Sans => FontFlags::empty(),
-            Face::Mono => FontFlags::FIXED_PITCH,
-        };
-        pdf.font_descriptor(descriptor)
+        let mono = if self.face.is_mono() { FontFlags::FIXED_PITCH } else { FontFlags::empty() };
+        let mut written = pdf.font_descriptor(descriptor);
+        written
             .name(name)
             .flags(FontFlags::SYMBOLIC | mono)
             .bbox(Rect::new(
@@ -297,13 +291,21 @@ impl Used {
             .ascent(units(metrics.ascent))
             .descent(units(metrics.descent))
             .cap_height(units(metrics.cap_height.unwrap_or(metrics.ascent)))
-            .stem_v(80.0)
-            .font_file2(file);
-        let part = subsetter::subset(self.face.data(), 0, &self.glyphs)
-            .expect("the program's own fonts can be read");
+            .stem_v(80.0);
+        if self.face.is_postscript() {
+            written.font_file3(file);
+        } else {
+            written.font_file2(file);
+        }
+        written.finish();
         let compressed = deflated(&part);
         let mut stream = pdf.stream(file, &compressed);
-        stream.filter(Filter::FlateDecode).pair(Name(b"Length1"), part.len() as i32);
+        stream.filter(Filter::FlateDecode);
+        if self.face.is_postscript() {
+            stream.pair(Name(b"Subtype"), Name(b"CIDFontType0C"));
+        } else {
+            stream.pair(Name(b"Length1"), part.len() as i32);
+        }
         stream.finish();
 
         let mut chars = UnicodeCmap::<u16>::new(Name(b"Custom"), info);

@@ -10,8 +10,7 @@ use vello_cpu::{Pixmap, RenderContext, Resources};
 
 use super::color::Rgb;
 use super::font::Face;
-use super::pdf::with_note_of_missing;
-use super::scene::{AREA_OPACITY, Anchor, BASELINE, Shape, Text};
+use super::scene::{AREA_OPACITY, Anchor, BASELINE, Scene, Shape, Text};
 use super::{Figure, Page};
 
 /// How many times larger than on a screen a picture is drawn.
@@ -67,7 +66,7 @@ pub fn to_png(figure: &Figure, page: Page, scale: Scale) -> Vec<u8> {
 ///
 /// Never: there are as many pixels as the sides say.
 pub fn to_image(figure: &Figure, page: Page, scale: Scale) -> RgbImage {
-    let scene = with_note_of_missing(figure, page);
+    let scene = Scene::of(figure, page);
     let largest = f64::from(u16::MAX) / f64::from(scene.width.max(scene.height));
     let pixels = scale.pixels().min(largest);
     let side = |points: f32| (f64::from(points) * pixels).floor().max(1.0) as u16;
@@ -172,13 +171,11 @@ impl Drawn {
     }
 
     fn text(&mut self, text: &Text) {
-        let face = if text.is_mono { Face::Mono } else { Face::Sans };
         let size = text.size * self.pixels as f32;
         let mut pen = Glyphs::default();
-        for c in text.text.chars() {
-            let (face, glyph) = face.glyph_or_box(c);
-            face.draw(glyph, size, &mut pen);
-            pen.left += face.advance(glyph) * size;
+        for glyph in Face::of(text.is_mono).glyphs(&text.text) {
+            glyph.face.draw(glyph.id, size, &mut pen);
+            pen.left += glyph.face.advance(glyph.id) * size;
         }
         let left = match text.anchor {
             Anchor::Start => 0.0,

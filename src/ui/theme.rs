@@ -4,7 +4,10 @@
 //! for hidden states, MLP and attention) and TransformerLens (red to blue for contributions). They
 //! are the same on both themes, so that a figure does not change with the window around it.
 
-use eframe::egui::epaint::text::{FontInsert, FontPriority, InsertFontFamily};
+use std::sync::Arc;
+use std::thread;
+
+use eframe::egui::epaint::text::{FallbackRequest, FontInsert, FontPriority, InsertFontFamily};
 use eframe::egui::style::{WidgetVisuals, Widgets};
 use eframe::egui::{
     Color32, Context, CornerRadius, FontData, FontFamily, FontId, Margin, Stroke, Style, TextStyle,
@@ -15,6 +18,7 @@ pub use crate::figure::ColorMap;
 use crate::figure::Rgb;
 use crate::figure::color::SERIES;
 use crate::figure::font::DEJAVU_SANS;
+use crate::figure::system_font;
 
 /// Sets fonts, text sizes, spacing and colours of both themes. Call it once.
 pub fn install(ctx: &Context) {
@@ -25,6 +29,14 @@ pub fn install(ctx: &Context) {
         FontData::from_static(DEJAVU_SANS),
         vec![last(FontFamily::Proportional), last(FontFamily::Monospace)],
     ));
+    // Then the system's, as in figures. They are listed while the window opens, or, where there is no
+    // room for a thread, when one is needed.
+    drop(thread::Builder::new().spawn(system_font::prepare));
+    ctx.add_font_provider(Arc::new(|request: &FallbackRequest<'_>| {
+        let face = system_font::with(request.cluster.chars().next()?)?;
+        let data = FontData { index: face.index(), ..FontData::from_static(face.data()) };
+        Some(FontInsert::new(face.name(), data, Vec::new()))
+    }));
     ctx.style_mut_of(Theme::Light, |style| restyle(style, &LIGHT));
     ctx.style_mut_of(Theme::Dark, |style| restyle(style, &DARK));
 }

@@ -3,32 +3,11 @@
 use super::Style;
 use crate::figure::font::Face;
 
-/// How wide text is with the fonts of [`crate::figure::font`]; characters that they lack count as they
-/// usually are.
+/// How wide text is with the fonts of [`crate::figure::font`].
 pub(super) fn text_width(text: &str, style: Style) -> f32 {
-    let face = if style.is_mono { Face::Mono } else { Face::Sans };
-    let width = |c: char| match face.glyph(c) {
-        Some((face, glyph)) => face.advance(glyph),
-        None if is_wide(c) => 1.0,
-        None => 0.61,
-    };
+    let glyphs = Face::of(style.is_mono).glyphs(text);
     let bold = if style.is_bold { 1.12 } else { 1.0 };
-    text.chars().map(width).sum::<f32>() * style.size * bold
-}
-
-/// Characters that are as wide as they are high: ideographs, kana, Hangul, emoji.
-fn is_wide(c: char) -> bool {
-    matches!(
-        u32::from(c),
-        0x1100..=0x115f
-            | 0x2e80..=0xa4cf
-            | 0xac00..=0xd7a3
-            | 0xf900..=0xfaff
-            | 0xfe30..=0xfe4f
-            | 0xff00..=0xff60
-            | 0xffe0..=0xffe6
-            | 0x1f000..=0x3ffff
-    )
+    glyphs.iter().map(|it| it.face.advance(it.id)).sum::<f32>() * style.size * bold
 }
 
 /// As much of a text as fits into a width.

@@ -11,6 +11,7 @@ use super::figure_view::{is_picked, tells_apart};
 use crate::figure::number::{brief, percent};
 use crate::figure::{Cell, Pick, Row, Table};
 use crate::ui::theme::{axis_font, palette, token_font};
+use crate::ui::widgets::legible;
 
 /// The gap between the columns of a table, if there is room, and if not.
 const WIDE_GAP: f32 = 16.0;
@@ -47,7 +48,9 @@ pub(super) fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick>
                     share_ui(ui, *value, share_bar, is_of_answer(row));
                     continue;
                 }
-                let text = RichText::new(cell_text(cell)).font(cell_font(ui, cell));
+                let font = cell_font(ui, cell);
+                let text = legible(ui.painter(), &cell_text(cell), &font).into_owned();
+                let text = RichText::new(text).font(font);
                 if nth == 0 && can_be_picked {
                     let is_picked = marks_some && is_picked(row.pick, before);
                     if ui.selectable_label(is_picked, text).clicked() {
@@ -101,9 +104,12 @@ fn heads(ui: &Ui, table: &Table) -> Heads {
     let columns = table.columns.iter().enumerate().map(|(nth, head)| {
         let cells = table.rows.iter().filter_map(|row| row.cells.get(nth));
         let longest = cells.max_by_key(|cell| cell_text(cell).chars().count());
-        let below = longest.map_or(0.0, |cell| match cell {
-            Cell::Share(_) => SHARE_BAR + SHARE_NUMBER,
-            _ => width(cell_text(cell), cell_font(ui, cell)),
+        let below = longest.map_or(0.0, |cell| {
+            let font = cell_font(ui, cell);
+            match cell {
+                Cell::Share(_) => SHARE_BAR + SHARE_NUMBER,
+                _ => width(legible(painter, &cell_text(cell), &font).into_owned(), font),
+            }
         });
         (width(head.clone(), axis_font()), below)
     });

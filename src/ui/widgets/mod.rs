@@ -26,6 +26,6 @@ pub use keep_together::keep_together;
 pub use pairing::{PairingClick, pairing_ui};
 pub use range_menu::{ColorRange, NewRange};
 pub use severing::severing_ui;
-pub use text::{elide_middle, rotated_text};
+pub use text::{elide_middle, legible, rotated_text};
 pub use texture::cached_texture;
 pub use token_strip::{Chip, token_chip_ui, token_strip_ui};
