@@ -54,6 +54,7 @@ fn averages(prompt: &TokenizedPrompt) -> [AnalysisSpec; 2] {
         components: vec![Component::Hidden, Component::Mlp],
         facts,
         kept: trace_average::Kept::All,
+        draws: trace_average::FactDraws::Anew,
         left_out: [trace_average::LeftOut {
             prompt: "x".to_owned(),
             cause: trace_average::Cause::NotTraced,

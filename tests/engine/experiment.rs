@@ -123,6 +123,7 @@ fn average() -> AnalysisSpec {
         components: vec![causal_trace::Component::Hidden, causal_trace::Component::Attn],
         facts: [plain, other].into(),
         kept: trace_average::Kept::All,
+        draws: trace_average::FactDraws::Anew,
         left_out: [trace_average::LeftOut {
             prompt: "x".to_owned(),
             cause: trace_average::Cause::NotTraced,

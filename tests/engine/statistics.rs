@@ -3,6 +3,9 @@
 use factscope::analysis::causal_trace::NoiseLevel;
 use factscope::analysis::localisation::{Scorer, rank};
 use factscope::analysis::{Correlation, Estimate};
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, Normal};
 
 #[test]
 fn an_interval_is_as_wide_as_theory_says() {
@@ -25,6 +28,42 @@ fn an_interval_is_as_wide_as_theory_says() {
     assert!((it.high - 0.549).abs() < 0.006 && (it.low - 0.451).abs() < 0.006, "{it:?}");
     let by_error = Estimate::by_standard_error(&coin).unwrap();
     assert!((it.low - by_error.low).abs() < 0.006 && (it.high - by_error.high).abs() < 0.006);
+}
+
+/// Of effects of many facts, each a mean over few draws, drawn anew or once for all facts.
+#[test]
+fn intervals_over_facts_hold_the_true_mean_if_draws_are_anew() {
+    const TRUE_MEAN: f64 = 0.3;
+    const N_FACTS: usize = 40;
+    const N_POPULATIONS: usize = 2000;
+    const N_BOOTSTRAPPED: usize = 400;
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let mut normal = |std: f64| Normal::new(0.0, std).unwrap().sample(&mut rng);
+    let (mut of_means, mut of_pairs, mut by_bootstrap, mut of_shared) = (0, 0, 0, 0);
+    let holds = |it: Estimate| usize::from(it.low <= TRUE_MEAN && TRUE_MEAN <= it.high);
+    for nth in 0..N_POPULATIONS {
+        let facts: Vec<f64> = (0..N_FACTS).map(|_| TRUE_MEAN + normal(0.2)).collect();
+        let effects: Vec<f64> = facts.iter().map(|fact| fact + normal(0.2)).collect();
+        of_means += holds(Estimate::by_standard_error(&effects).unwrap());
+        if nth < N_BOOTSTRAPPED {
+            by_bootstrap += holds(Estimate::of(&effects).unwrap());
+        }
+        // A fact and its inverse are alike; the interval is of their difference.
+        let pairs: Vec<f64> = facts.iter().map(|fact| fact + normal(0.2) - normal(0.2)).collect();
+        of_pairs += holds(Estimate::by_standard_error(&pairs).unwrap());
+        let shared = normal(0.2);
+        let effects: Vec<f64> = facts.iter().map(|fact| fact + shared).collect();
+        of_shared += holds(Estimate::by_standard_error(&effects).unwrap());
+    }
+    for (what, n_held, n) in [
+        ("means", of_means, N_POPULATIONS),
+        ("means by bootstrap", by_bootstrap, N_BOOTSTRAPPED),
+        ("paired differences", of_pairs, N_POPULATIONS),
+    ] {
+        let share = n_held as f64 / n as f64;
+        assert!((0.92..=0.98).contains(&share), "{what}: {share}");
+    }
+    assert!(of_shared < N_POPULATIONS / 2, "draws that facts share: {of_shared}");
 }
 
 #[test]

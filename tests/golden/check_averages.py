@@ -41,6 +41,7 @@ def findings(what, program, reference, kinds, window, bos, sever, direction, kee
         "average", "--facts", path, "--n", len(places), "--kind", kinds, "--window", window, *flag(bos),
         *(["--sever", sever] if sever else []), *(["--keep-unknown"] if keeps else []), "--direction", direction,
         "--samples", samples, "--noise-subjects", reference.noise_file, "--noise", f"{noise_factor}s",
+        "--shared-draws",
     )
     kept = [it["prompt"] for it in found["facts"]]
     expected = set(places) if keeps else known

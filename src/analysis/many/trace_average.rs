@@ -5,7 +5,10 @@
 //! notebook `average_causal_effects` of <https://github.com/kmeng01/rome>. As there, facts whose
 //! answer the model does not give are left out.
 //!
-//! Two things differ from the notebook, whose numbers [`TraceAverage::as_rome`] gives:
+//! Three things differ from the notebook, whose numbers [`TraceAverage::as_rome`] gives where draws are
+//! shared:
+//! - Each fact has draws of its own. The notebook gives all facts the same ones, which its intervals take
+//!   for independent.
 //! - A token has one [`Role`], and a fact counts once for each role. The notebook pools the middle
 //!   and the further tokens of all facts, so that long subjects weigh more. It counts a subject's
 //!   only token both as first and as last, and the token after the subject, if the prompt ends
@@ -18,6 +21,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use self::one_fact::{Stop, traced};
 use crate::analysis::causal_trace::{self, Component, Corruption, Direction, Map};
@@ -53,6 +57,10 @@ pub struct Spec {
     #[serde(default)]
     pub kept: Kept,
 
+    /// Whether facts share their draws of the corruption.
+    #[serde(default)]
+    pub draws: FactDraws,
+
     /// The facts that could not be asked.
     #[serde(default, skip_serializing_if = "<[LeftOut]>::is_empty")]
     pub left_out: Arc<[LeftOut]>,
@@ -85,6 +93,19 @@ pub enum Kept {
 
     /// All facts.
     All,
+}
+
+/// Whether facts share their draws of a corruption. The default is that of files which do not say it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FactDraws {
+    /// All facts are given the draws of one seed, as in ROME. An interval over facts then leaves out
+    /// how much the mean would change with other draws.
+    #[default]
+    Shared,
+
+    /// Each fact has its own.
+    Anew,
 }
 
 /// A fact that is left out.
@@ -233,7 +254,24 @@ impl Spec {
     /// The trace of a fact for one component.
     pub fn trace_of(&self, fact: &AskedFact, component: Component) -> causal_trace::Spec {
         let corruption = fact.corruption.as_ref().unwrap_or(&self.trace.corruption).clone();
-        causal_trace::Spec { component, corruption, ..self.trace.clone() }
+        let seed = self.seed_of(fact);
+        causal_trace::Spec { component, seed, corruption, ..self.trace.clone() }
+    }
+
+    /// The seed of a fact's draws. Its own follows from the spec's seed, its tokens and its
+    /// subject, so that it does not depend on which other facts are asked.
+    pub fn seed_of(&self, fact: &AskedFact) -> u32 {
+        match self.draws {
+            FactDraws::Shared => self.trace.seed,
+            FactDraws::Anew => {
+                let mut hash = Sha256::new_with_prefix(self.trace.seed.to_le_bytes());
+                fact.prompt.ids.iter().for_each(|id| hash.update(id.to_le_bytes()));
+                let subject = fact.prompt.subject.iter().flat_map(|it| [it.start, it.end]);
+                subject.for_each(|end| hash.update((end as u64).to_le_bytes()));
+                let [a, b, c, d, ..] = hash.finalize().0;
+                u32::from_le_bytes([a, b, c, d])
+            }
+        }
     }
 }
 

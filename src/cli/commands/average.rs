@@ -9,7 +9,7 @@ use clap::Args;
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{Component, Map};
 use crate::analysis::corruption::Corruption;
-use crate::analysis::trace_average::{AskedFact, Kept, LeftOut, Sample, Spec};
+use crate::analysis::trace_average::{AskedFact, FactDraws, Kept, LeftOut, Sample, Spec};
 use crate::cli::flags::choice;
 use crate::cli::flags::corruption::CorruptionArgs;
 use crate::cli::flags::model::ModelArgs;
@@ -54,6 +54,11 @@ pub struct Average {
         value_parser = choice::<Component>()
     )]
     kind: Vec<Component>,
+
+    /// Give all facts the same draws of the corruption, as ROME does; the intervals leave out how much
+    /// the means would change with other draws
+    #[arg(long)]
+    shared_draws: bool,
 
     #[command(flatten)]
     corruption: CorruptionArgs,
@@ -124,6 +129,7 @@ impl Asks for Average {
             components: self.kind.clone(),
             facts: facts.into(),
             kept: if self.keep_unknown { Kept::All } else { Kept::Known },
+            draws: if self.shared_draws { FactDraws::Shared } else { FactDraws::Anew },
             left_out: left_out.into(),
         };
         Ok(spec.into())

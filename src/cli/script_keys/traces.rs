@@ -220,7 +220,9 @@ fn average(it: &TraceAverage, json: &mut Object) {
     put(json, "n_not_known", it.n_left_out(Cause::NotKnown));
     put(json, "n_not_traced", it.n_left_out(Cause::NotTraced));
     beside(json, "facts", &it.facts, |json, fact| {
-        put(json, "prompt", it.spec.facts.get(fact.nth).map(|it| &it.prompt.text));
+        let asked = it.spec.facts.get(fact.nth);
+        put(json, "prompt", asked.map(|it| &it.prompt.text));
+        put(json, "seed", asked.map(|asked| it.spec.seed_of(asked)));
         beside(json, "readings", &fact.readings, |json, it| put(json, "metric", it.metric.key()));
     });
 }

@@ -5,7 +5,7 @@ use super::causal_trace::window_title;
 use super::{Look, corruption};
 use crate::analysis::causal_trace::{Component, Direction};
 use crate::analysis::corruption::{Corruption, Draws};
-use crate::analysis::trace_average::{Averages, Kept, LeftOut, TraceAverage};
+use crate::analysis::trace_average::{Averages, FactDraws, Kept, LeftOut, Spec, TraceAverage};
 use crate::analysis::{Estimate, Metric};
 use crate::figure::number::significant;
 use crate::figure::words::{about_severed, checksum, counted, joined, metric_of_answers};
@@ -171,6 +171,27 @@ fn interval(it: &Estimate) -> Option<String> {
     (it.low.is_finite() && it.high.is_finite()).then(|| format!("{} to {}", ends[0], ends[1]))
 }
 
+/// What the draws of facts have to do with each other, and so the intervals with the draws.
+fn about_draws(spec: &Spec) -> Option<&'static str> {
+    let corruption = spec.corruption();
+    if !corruption.is_drawn() {
+        return None;
+    }
+    Some(match (spec.draws, corruption) {
+        (_, Corruption::NoiseFile(_)) => {
+            "All facts are given the same noise: the intervals leave out how much the means would change \
+             with other noise"
+        }
+        (FactDraws::Shared, _) => {
+            "All facts share the draws of one seed, as in ROME: the intervals leave out how much the \
+             means would change with other draws"
+        }
+        (FactDraws::Anew, _) => {
+            "Each fact has draws of its own, by a seed that follows from its tokens"
+        }
+    })
+}
+
 fn warnings(it: &TraceAverage) -> Vec<String> {
     let mut warnings = Vec::new();
     if it.facts.is_empty() {
@@ -222,6 +243,7 @@ fn notes(it: &TraceAverage, look: &Look<'_>) -> Vec<String> {
     let draws = Draws { corruption, ..trace.draws() };
     let noise_std = it.facts.first().map(|fact| fact.noise_std);
     notes.push(corruption::settings(&draws, noise_std, look));
+    notes.extend(about_draws(&it.spec).map(str::to_owned));
     notes.push(
         "A token has one role. ROME's figure 2 pools middle and further tokens over facts and counts \
          a subject's only token as its first, too; a peak shows where restoring suffices, not where \

@@ -7,7 +7,7 @@ use super::corruption::draws;
 use super::{About, Asks, Study, choice_ui, corruption_ui, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{self, Component, Corruption, Map};
-use crate::analysis::trace_average::{Kept, Sample, Spec, StandIn, StandIns};
+use crate::analysis::trace_average::{FactDraws, Kept, Sample, Spec, StandIn, StandIns};
 use crate::experiment::{Choices as _, CorruptionKind};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,7 @@ pub struct Settings {
     /// The seed of which facts are drawn.
     seed: u32,
     kept: Kept,
+    draws: FactDraws,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +46,7 @@ impl Default for Settings {
             of: Of::AnyRelation,
             seed: 1,
             kept: Kept::Known,
+            draws: FactDraws::Anew,
         }
     }
 }
@@ -116,6 +118,7 @@ impl Study for Settings {
             components,
             facts: drawn.facts,
             kept: self.kept,
+            draws: self.draws,
             left_out: drawn.left_out,
         }))
     }
@@ -150,6 +153,11 @@ impl Study for Settings {
                        unless this is set";
         ui.checkbox(&mut keeps_all, "Keep facts that are not known").on_hover_text(tooltip);
         self.kept = if keeps_all { Kept::All } else { Kept::Known };
+        let mut are_shared = self.draws == FactDraws::Shared;
+        let tooltip = "All facts are given the same draws, as in ROME; the intervals leave out how much \
+                       the means would change with other draws";
+        ui.checkbox(&mut are_shared, "Same draws for all facts").on_hover_text(tooltip);
+        self.draws = if are_shared { FactDraws::Shared } else { FactDraws::Anew };
         ui.weak(
             "Window, severing, direction, noise, samples and seed of the corruption are those of the \
              causal trace",
