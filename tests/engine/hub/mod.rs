@@ -1,0 +1,12 @@
+//! Models on the hub: found by their names, and downloaded from a server on this machine, which also
+//! misbehaves.
+
+mod names;
+#[cfg(feature = "hub")]
+pub mod server;
+#[cfg(feature = "hub")]
+mod downloads;
+#[cfg(feature = "hub")]
+mod misbehaving;
+#[cfg(feature = "hub")]
+mod processes;
