@@ -29,6 +29,7 @@ pub mod tokens;
 pub mod intervention;
 pub mod task;
 pub mod hub;
+pub mod gguf;
 pub mod whole_file;
 pub mod builtin;
 pub mod model;

@@ -1,4 +1,5 @@
-//! A model folder in Hugging Face's layout: `config.json`, and safetensors in one file or several.
+//! A model on disk: a folder in Hugging Face's layout, which has a `config.json` and weights in one file or
+//! several, or a single file.
 //!
 //! Opening reads only the headers, and checks every name and shape. The weights are read tensor by
 //! tensor from a memory map, so that there is never a second copy of the model.
@@ -14,7 +15,6 @@ use std::sync::Arc;
 
 use burn::tensor::{AllocationProperty, Bytes as TensorBytes};
 use memmap2::Mmap;
-use safetensors::tensor::{Dtype, SafeTensors};
 use sha2::{Digest as _, Sha256};
 
 use super::ModelConfig;
@@ -26,10 +26,26 @@ use crate::hub;
 use crate::task::{Cancelled, Progress, TaskCtx};
 
 use file_bytes::{Bytes, SharedMap, decode, map_file};
-use header::header_error;
+use layout::Layout;
+use stored::{Order, StoredTensor};
+
+pub use format::{Format, WEIGHT_ENDINGS, is_weight_file};
+pub use stored::NumberType;
 
 mod file_bytes;
-mod header;
+mod format;
+mod gguf;
+mod gguf_families;
+#[cfg(test)]
+mod gguf_tests;
+mod layout;
+mod pickle;
+mod pytorch;
+mod pytorch_types;
+mod quantised;
+mod safetensors;
+mod stored;
+mod zip;
 
 /// A model folder whose headers have been read and checked.
 #[derive(Debug)]
@@ -37,7 +53,12 @@ pub struct Checkpoint {
     pub dir: PathBuf,
     pub config: ModelConfig,
 
+    /// The format of the weight files.
+    pub format: Format,
     files: Vec<WeightFile>,
+
+    /// The file to name where a tensor is missing.
+    list: PathBuf,
 
     /// Where each tensor is, by its name without the `transformer.` prefix.
     tensors: BTreeMap<String, Location>,
@@ -50,9 +71,6 @@ pub struct Checkpoint {
 struct WeightFile {
     path: PathBuf,
     bytes: Bytes,
-
-    /// The byte at which the header ends and the tensors begin.
-    data_start: usize,
 }
 
 /// A tensor's numbers, row by row.
@@ -68,31 +86,35 @@ pub(crate) enum Numbers {
 struct Location {
     /// The index of its file.
     file: usize,
-
-    /// Its name in the file, prefix included, for messages.
-    name: String,
-    dtype: Dtype,
-    shape: Vec<usize>,
-
-    /// Its first byte, and the byte after its last, counted from the end of the header.
-    bytes: (usize, usize),
+    tensor: StoredTensor,
 }
 
 /// Why a model folder cannot be used. Each message names the file, and the tensor if one is to
 /// blame.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    #[error("there is no such folder, nor a model of that name in Hugging Face's cache: {0}")]
+    #[error(
+        "there is no such folder or file, nor a model of that name in Hugging Face's cache: {0}"
+    )]
     NoSuchDir(PathBuf),
 
     #[error("there is no `config.json`, so this is not a Hugging Face model folder: {0}")]
     NoConfig(PathBuf),
 
+    #[error("there is no `config.json`; open the GGUF file itself, such as {file}: {dir}")]
+    OpenTheFile { dir: PathBuf, file: PathBuf },
+
+    #[error(
+        "this is no weight file by its name, which may end in `.gguf`, `.safetensors`, `.bin`, `.pt` or \
+         `.pth`: {0}"
+    )]
+    NoWeightFile(PathBuf),
+
     #[error("cannot use the model's configuration: {reason}: {path}")]
     Config { path: PathBuf, reason: String },
 
-    #[error("{hint}: {dir}")]
-    NoWeights { dir: PathBuf, hint: &'static str },
+    #[error("there are no weights, none of {names}: {dir}")]
+    NoWeights { dir: PathBuf, names: String },
 
     #[error("cannot read the file: {source}: {path}")]
     Read { path: PathBuf, source: io::Error },
@@ -100,14 +122,14 @@ pub enum LoadError {
     #[error("the index of shards is not valid: {reason}: {path}")]
     Index { path: PathBuf, reason: String },
 
-    #[error("the file is not valid safetensors: {reason}: {path}")]
-    Header { path: PathBuf, reason: String },
+    #[error("cannot read the {format} file: {reason}: {path}")]
+    Format { format: Format, path: PathBuf, reason: String },
 
     #[error(
-        "the file is cut short: tensor `{tensor}` should end at byte {end}, but the file ends at \
-         byte {len}; copy or download it again: {path}"
+        "the file is cut short: {what} should end at byte {end}, but the file ends at byte {len}; copy \
+         or download it again: {path}"
     )]
-    Truncated { tensor: String, end: usize, len: usize, path: PathBuf },
+    CutShort { what: String, end: usize, len: usize, path: PathBuf },
 
     #[error("tensor `{tensor}` {fault}: {path}")]
     Tensor { tensor: String, fault: &'static str, path: PathBuf },
@@ -126,8 +148,11 @@ pub enum LoadError {
     )]
     Shape { tensor: String, found: Vec<usize>, expected: Vec<usize>, path: PathBuf },
 
-    #[error("tensor `{tensor}` is of type {found:?}; only F32, F16 and BF16 can be read: {path}")]
-    Dtype { tensor: String, found: Dtype, path: PathBuf },
+    #[error(
+        "tensor `{tensor}` is of type {found}; only F32, F16, BF16 and ggml's Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, \
+         Q4_K, Q4_1 and Q4_0 can be read: {path}"
+    )]
+    Dtype { tensor: String, found: NumberType, path: PathBuf },
 
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
@@ -142,53 +167,70 @@ pub enum LoadError {
     Cancelled(#[from] Cancelled),
 }
 
-const INDEX_FILE: &str = "model.safetensors.index.json";
-const SINGLE_FILE: &str = "model.safetensors";
-
 impl Checkpoint {
-    /// Reads and checks `config.json` and the headers of the weight files.
+    /// Reads and checks the configuration and the headers of the weight files.
     ///
-    /// `dir` may also be the name of a built-in model.
-    pub fn open(dir: &Path) -> Result<Self, LoadError> {
-        let builtin = builtin::find(dir);
-        let path = dir.join("config.json");
-        let text = match builtin {
-            Some(builtin) => builtin.config.to_owned(),
-            None if !dir.is_dir() => return Err(LoadError::NoSuchDir(dir.to_owned())),
-            None if !path.is_file() => return Err(LoadError::NoConfig(dir.to_owned())),
-            None => read_text(&path)?,
+    /// `path` is a folder, a GGUF file, a weight file in a folder, or the name of a built-in model.
+    pub fn open(path: &Path) -> Result<Self, LoadError> {
+        let builtin = builtin::find(path);
+        let layout = Layout::of(path)?;
+        let mut files = Vec::new();
+        for path in layout.files {
+            let bytes = match builtin {
+                Some(it) => Bytes::Embedded((it.weights)()),
+                None => match map_file(&path) {
+                    Ok(map) => Bytes::Mapped(Arc::new(map)),
+                    Err(source) => return Err(LoadError::Read { path, source }),
+                },
+            };
+            files.push(WeightFile { path, bytes });
+        }
+        let (text, path_of_config) = match (builtin, layout.config) {
+            (Some(it), _) => (it.config.to_owned(), path.to_owned()),
+            (None, Some(path)) => (read_text(&path)?, path),
+            (None, None) => {
+                let held = files.iter().find_map(|it| layout.format.config(&it.bytes, &it.path));
+                (
+                    held.unwrap_or_else(|| Err(LoadError::NoConfig(path.to_owned())))?,
+                    path.to_owned(),
+                )
+            }
         };
-        let config =
-            ModelConfig::from_json(&text).map_err(|reason| LoadError::Config { path, reason })?;
+        let config = ModelConfig::from_json(&text)
+            .map_err(|reason| LoadError::Config { path: path_of_config, reason })?;
 
         let mut checkpoint = Self {
-            dir: dir.to_owned(),
+            dir: path.to_owned(),
             config,
+            format: layout.format,
             files: Vec::new(),
+            list: layout.list,
             tensors: BTreeMap::new(),
             left_out: Vec::new(),
         };
-        if let Some(builtin) = builtin {
-            checkpoint.add_file(dir.join(SINGLE_FILE), Bytes::Embedded((builtin.weights)()))?;
-        } else {
-            for path in weight_files(dir)? {
-                match map_file(&path) {
-                    Ok(map) => checkpoint.add_file(path, Bytes::Mapped(Arc::new(map)))?,
-                    Err(source) => return Err(LoadError::Read { path, source }),
-                }
-            }
+        for file in files {
+            checkpoint.add_file(file)?;
         }
         checkpoint.check()?;
         Ok(checkpoint)
     }
 
-    /// The model's name on Hugging Face's hub if the folder is in its cache, else the folder's
-    /// name.
+    /// The model's name on Hugging Face's hub if the folder is in its cache, else the folder's or the
+    /// GGUF file's name.
     pub fn name(&self) -> String {
         if let Some(builtin) = builtin::find(&self.dir) {
             return builtin.name.to_owned();
         }
-        let dir = self.dir.canonicalize().unwrap_or_else(|_| self.dir.clone());
+        if self.format == Format::Gguf {
+            let name = self.dir.file_stem().unwrap_or(self.dir.as_os_str());
+            return name.to_string_lossy().into_owned();
+        }
+        let dir = match self.dir.parent().filter(|_| self.dir.is_file()) {
+            Some(dir) if !dir.as_os_str().is_empty() => dir,
+            Some(_) => Path::new("."),
+            None => &self.dir,
+        };
+        let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
         if let Some(name) = hub::name_of(&dir) {
             return name;
         }
@@ -197,15 +239,21 @@ impl Checkpoint {
 
     /// The size of the weights on disk.
     pub fn n_bytes(&self) -> u64 {
-        self.tensors.values().map(|it| (it.bytes.1 - it.bytes.0) as u64).sum()
+        self.tensors.values().map(|it| it.tensor.bytes.len() as u64).sum()
+    }
+
+    /// Each tensor's name, its number type and its shape, in the order of the names.
+    pub fn tensors(&self) -> impl Iterator<Item = (&str, NumberType, &[usize])> {
+        let tensors = self.tensors.values().map(|it| &it.tensor);
+        tensors.map(|it| (it.name.as_str(), it.dtype, it.shape.as_slice()))
     }
 
     /// The number types of the weights, such as `F32`.
     pub fn dtypes(&self) -> Vec<String> {
-        let mut dtypes: Vec<_> = self.tensors.values().map(|it| it.dtype).collect();
+        let mut dtypes: Vec<_> = self.tensors.values().map(|it| it.tensor.dtype).collect();
         dtypes.sort_unstable();
         dtypes.dedup();
-        dtypes.into_iter().map(|dtype| format!("{dtype:?}")).collect()
+        dtypes.into_iter().map(|dtype| dtype.to_string()).collect()
     }
 
     /// The SHA-256 of each weight file, as Hugging Face shows it, by file name. Reads the files
@@ -241,14 +289,16 @@ impl Checkpoint {
     /// If the checkpoint has no tensor of that name.
     pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>, LoadError> {
         let location = self.tensors.get(name).expect("checked when the folder was opened");
-        let (file, range) = self.place(location);
-        let (values, is_finite) = decode(&file.bytes[range.clone()], location.dtype);
+        let file = &self.files[location.file];
+        let StoredTensor { name, dtype, bytes, .. } = &location.tensor;
+        let (values, is_finite) = decode(&file.bytes[bytes.clone()], *dtype);
         // The system may drop these pages from memory; they can be read again.
-        file.bytes.forget(range.start, range.len());
-        if is_finite {
+        file.bytes.forget(bytes.start, bytes.len());
+        let values = location.tensor.put_right(values);
+        if is_finite || values.iter().all(|it| it.is_finite()) {
             return Ok(values);
         }
-        Err(NotFinite::find(&location.name, &values, &file.path).into())
+        Err(NotFinite::find(name, &values, &file.path).into())
     }
 
     /// One tensor, without a copy if the file has it as `f32` where a CPU can read it. Such numbers
@@ -278,9 +328,9 @@ impl Checkpoint {
                 return Ok(());
             }
             if !is_finite(&map[range.clone()]) {
-                let (values, _) = decode(&map[range], location.dtype);
+                let (values, _) = decode(&map[range], location.tensor.dtype);
                 let path = &self.files[location.file].path;
-                return Err(NotFinite::find(&location.name, &values, path));
+                return Err(NotFinite::find(&location.tensor.name, &values, path));
             }
         }
         Ok(())
@@ -288,37 +338,31 @@ impl Checkpoint {
 
     /// A tensor's bytes in its mapped file, if a CPU can compute on them there.
     fn mapped(&self, location: &Location) -> Option<(&Arc<Mmap>, Range<usize>)> {
-        let (file, range) = self.place(location);
-        let Bytes::Mapped(map) = &file.bytes else { return None };
+        let Bytes::Mapped(map) = &self.files[location.file].bytes else { return None };
+        let StoredTensor { dtype, bytes: range, order, added, .. } = &location.tensor;
+        let range = range.clone();
         let is_readable = cfg!(target_endian = "little")
-            && location.dtype == Dtype::F32
+            && *dtype == NumberType::F32
+            && *order == Order::Rows
+            && *added == 0.0
             && map[range.clone()].as_ptr().addr().is_multiple_of(align_of::<f32>());
         is_readable.then_some((map, range))
     }
 
-    fn add_file(&mut self, path: PathBuf, bytes: Bytes) -> Result<(), LoadError> {
-        let (header_len, metadata) = match SafeTensors::read_metadata(&bytes) {
-            Ok(header) => header,
-            Err(error) => return Err(header_error(&error, &bytes, path)),
-        };
-        for (name, info) in metadata.tensors().into_iter().collect::<BTreeMap<_, _>>() {
-            let plain = plain_name(&name).to_owned();
+    fn add_file(&mut self, file: WeightFile) -> Result<(), LoadError> {
+        for tensor in self.format.tensors(&file.bytes, &file.path)? {
+            let plain = plain_name(&tensor.name).to_owned();
             // Old checkpoints store buffers: the causal mask, and the value of masked scores.
             if plain.ends_with(".attn.bias") || plain.ends_with(".attn.masked_bias") {
                 continue;
             }
-            let location = Location {
-                file: self.files.len(),
-                name: name.clone(),
-                dtype: info.dtype,
-                shape: info.shape.clone(),
-                bytes: info.data_offsets,
-            };
-            if self.tensors.insert(plain, location).is_some() {
-                return Err(LoadError::Tensor { tensor: name, fault: "occurs twice", path });
+            let location = Location { file: self.files.len(), tensor };
+            if let Some(Location { tensor, .. }) = self.tensors.insert(plain, location) {
+                let (tensor, path) = (tensor.name, file.path);
+                return Err(LoadError::Tensor { tensor, fault: "occurs twice", path });
             }
         }
-        self.files.push(WeightFile { path, bytes, data_start: 8 + header_len });
+        self.files.push(file);
         Ok(())
     }
 
@@ -340,20 +384,17 @@ impl Checkpoint {
         // costs no time.
         for (name, shape) in expected_tensors(&self.config) {
             let Some(found) = self.tensors.get(&name) else {
-                let path = match self.files.as_slice() {
-                    [file] => file.path.clone(),
-                    _ => self.dir.join(INDEX_FILE),
-                };
-                let others = self.tensors.values().map(|it| it.name.as_str());
+                let path = self.list.clone();
+                let others = self.tensors.values().map(|it| it.tensor.name.as_str());
                 return Err(match prefix_before(&name, others) {
                     Some(prefix) => LoadError::Prefix { prefix, path },
                     None => LoadError::Tensor { tensor: name, fault: "is missing", path },
                 });
             };
-            if found.shape != shape {
+            if found.tensor.shape != shape {
                 return Err(LoadError::Shape {
-                    tensor: found.name.clone(),
-                    found: found.shape.clone(),
+                    tensor: found.tensor.name.clone(),
+                    found: found.tensor.shape.clone(),
                     expected: shape,
                     path: path_of(found),
                 });
@@ -364,20 +405,23 @@ impl Checkpoint {
         if let (Some(head), Some(wte)) = (self.tensors.get(LM_HEAD), self.tensors.get(EMBEDDING))
             && self.config.unembedding == Unembedding::Tied
         {
-            if self.raw(head) != self.raw(wte) || head.dtype != wte.dtype {
-                let (tensor, path) = (head.name.clone(), path_of(head));
+            let is_same = head.tensor.dtype == wte.tensor.dtype
+                && head.tensor.order == wte.tensor.order
+                && self.raw(head) == self.raw(wte);
+            if !is_same {
+                let (tensor, path) = (head.tensor.name.clone(), path_of(head));
                 return Err(LoadError::NotTied { tensor, path });
             }
             expected.insert(LM_HEAD.to_owned());
         }
         for (name, found) in &self.tensors {
-            let (tensor, path) = (found.name.clone(), path_of(found));
+            let (tensor, path) = (found.tensor.name.clone(), path_of(found));
             if !expected.contains(name) {
                 let fault = "is not part of a GPT-2 of this configuration";
                 return Err(LoadError::Tensor { tensor, fault, path });
             }
-            if !matches!(found.dtype, Dtype::F32 | Dtype::F16 | Dtype::BF16) {
-                return Err(LoadError::Dtype { tensor, found: found.dtype, path });
+            if let other @ NumberType::Other(_) = found.tensor.dtype {
+                return Err(LoadError::Dtype { tensor, found: other, path });
             }
         }
         Ok(())
@@ -390,7 +434,7 @@ impl Checkpoint {
             mem::take(&mut self.tensors).into_iter().partition(|(name, _)| is_head(name));
         self.tensors = rest;
         let heads: BTreeMap<String, Location> = heads;
-        self.left_out = heads.into_values().map(|it| it.name).collect();
+        self.left_out = heads.into_values().map(|it| it.tensor.name).collect();
     }
 
     /// The tensors of the files that are no part of a language model, by their names there.
@@ -400,14 +444,7 @@ impl Checkpoint {
 
     /// A tensor's bytes.
     fn raw(&self, location: &Location) -> &[u8] {
-        let (file, range) = self.place(location);
-        &file.bytes[range]
-    }
-
-    /// A tensor's file, and its bytes there.
-    fn place(&self, location: &Location) -> (&WeightFile, Range<usize>) {
-        let file = &self.files[location.file];
-        (file, file.data_start + location.bytes.0..file.data_start + location.bytes.1)
+        &self.files[location.file].bytes[location.tensor.bytes.clone()]
     }
 }
 
@@ -423,41 +460,6 @@ fn prefix_before<'a>(missing: &str, names: impl Iterator<Item = &'a str>) -> Opt
         Some(prefix.strip_suffix("transformer.").unwrap_or(prefix))
     };
     names.filter_map(before).find(|it| it.ends_with('.')).map(str::to_owned)
-}
-
-/// The safetensors files of a folder, in the order of their names.
-fn weight_files(dir: &Path) -> Result<Vec<PathBuf>, LoadError> {
-    let single = dir.join(SINGLE_FILE);
-    if single.is_file() {
-        return Ok(vec![single]);
-    }
-    let index = dir.join(INDEX_FILE);
-    if index.is_file() {
-        let invalid = |reason: String| LoadError::Index { path: index.clone(), reason };
-        let json: serde_json::Value = serde_json::from_str(&read_text(&index)?)
-            .map_err(|error| invalid(error.to_string()))?;
-        let map = json["weight_map"]
-            .as_object()
-            .ok_or_else(|| invalid("it has no `weight_map`".into()))?;
-        let mut names: Vec<&str> = map.values().filter_map(|it| it.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        return names
-            .into_iter()
-            .map(|name| match dir.join(name) {
-                path if path.is_file() => Ok(path),
-                _ => Err(invalid(format!("it names the file `{name}`, which does not exist"))),
-            })
-            .collect();
-    }
-    let is_there = |name: &str| dir.join(name).is_file();
-    let hint = if is_there("pytorch_model.bin") || is_there("pytorch_model.bin.index.json") {
-        "the weights are `pytorch_model.bin` or its shards, which hold Python code; save them again with \
-         `model.save_pretrained(folder, safe_serialization=True)`"
-    } else {
-        "there is neither `model.safetensors` nor `model.safetensors.index.json`"
-    };
-    Err(LoadError::NoWeights { dir: dir.to_owned(), hint })
 }
 
 fn read_text(path: &Path) -> Result<String, LoadError> {

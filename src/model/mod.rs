@@ -40,7 +40,7 @@ mod self_test;
 
 pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
-pub use checkpoint::{Checkpoint, LoadError};
+pub use checkpoint::{Checkpoint, Format, LoadError, NumberType, WEIGHT_ENDINGS, is_weight_file};
 pub use circuits::{Circuit, Composition, HeadCircuit, LayerFactors};
 pub use config::{ModelConfig, Unembedding};
 pub use device::{

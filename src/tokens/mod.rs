@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 mod pieces;
 mod tokenizer;
 mod folder;
+mod gguf;
+mod gguf_words;
 mod substitutes;
 mod flags;
 

@@ -15,8 +15,9 @@ use tokenizers::models::bpe::{BPE, Vocab};
 use tokenizers::{AddedToken, PostProcessorWrapper, Tokenizer as HfTokenizer};
 
 use super::pieces::{Spelling, any_step, byte_characters, text_of_bytes, visible};
-use super::{Bos, folder};
+use super::{Bos, folder, gguf};
 use crate::builtin;
+use crate::gguf::is_gguf;
 
 /// The merges of GPT-2's own vocabulary, for checkpoints that the program writes itself.
 ///
@@ -92,7 +93,8 @@ impl Tokenizer {
     /// Reads a model's tokenizer, as `transformers` would: from `tokenizer.json`, else from
     /// `vocab.json` and `merges.txt`, with the files beside them.
     ///
-    /// `dir` may also be the name of a built-in model.
+    /// `dir` may also be the name of a built-in model, a GGUF file, which holds its tokenizer, or another
+    /// file of a model's folder.
     pub fn from_dir(dir: &Path) -> Result<Self, TokenizerError> {
         match builtin::find(dir) {
             Some(it) => {
@@ -102,6 +104,8 @@ impl Tokenizer {
                     .map_err(|error| unreadable(error.to_string()))?;
                 Self::from_vocabulary(entries, it.merges).map_err(unreadable)
             }
+            None if is_gguf(dir) => gguf::read(dir),
+            None if dir.is_file() => folder::read(dir.parent().unwrap_or(dir)),
             None => folder::read(dir),
         }
     }

@@ -73,3 +73,39 @@ fn weights_are_computed_on_where_they_lie_in_the_file() {
     let ratio = peak_kib as f64 * 1024.0 / weights;
     assert!(ratio < 0.2, "{ratio:.2} × the weights");
 }
+
+#[test]
+fn a_model_may_be_a_file() {
+    let gguf = "tests/fixtures/formats/gguf/small.gguf";
+    let info = json(&["model", "info", gguf, "--json"]);
+    assert_eq!((&info["name"], &info["format"]), (&"small".into(), &"GGUF".into()));
+    let first = &info["tensors"][0];
+    assert_eq!((&first["name"], &first["type"]), (&"h.0.attn.c_attn.bias".into(), &"F32".into()));
+    assert_eq!(info["weights_sha256"]["small.gguf"].as_str().unwrap().len(), 64);
+    let every =
+        stdout(&["model", "info", "tests/fixtures/formats/gguf/quantised.gguf", "--tensors"]);
+    assert!(every.contains("1 × Q6_K") && every.contains("format      GGUF"), "{every}");
+    assert!(every.contains("Q6_K        h.2.mlp.c_proj.weight  [256, 32]"), "{every}");
+    let found = json(&["predict", "--model", gguf, "--prompt", "abc the", "--json"]);
+    assert_eq!(found["ids"], serde_json::json!([1, 2, 3, 0, 38]));
+
+    // A weight file stands for its folder, a shard for all shards.
+    for file in [
+        "tiny/model.safetensors",
+        "tiny/config.json",
+        "tiny-sharded/model-00002-of-00002.safetensors",
+    ] {
+        let file = format!("tests/fixtures/{file}");
+        let (dir, _) = file.rsplit_once('/').unwrap();
+        let ask = |model| json(&["predict", "--model", model, "--prompt", "Paris is", "--json"]);
+        let (mut one, whole) = (ask(&file), ask(dir));
+        assert_eq!(one["model"]["name"], whole["model"]["name"]);
+        for field in ["path", "dir"] {
+            one["model"][field] = whole["model"][field].clone();
+        }
+        assert_eq!(one["top"], whole["top"], "{file}");
+    }
+    let refused =
+        complaint(&["predict", "--model", "tests/fixtures/formats/gguf", "--prompt", "x"]);
+    assert!(refused.contains("open the GGUF file itself, such as"), "{refused}");
+}

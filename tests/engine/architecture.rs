@@ -9,15 +9,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("builtin", &[]),
+    ("gguf", &[]),
     ("facts", &[]),
-    ("tokens", &["builtin", "facts"]),
+    ("tokens", &["builtin", "gguf", "facts"]),
     ("intervention", &[]),
     ("task", &[]),
     ("whole_file", &[]),
     ("hub", &["task"]),
-    ("model", &["builtin", "hub", "intervention", "task", "whole_file"]),
+    ("model", &["builtin", "gguf", "hub", "intervention", "task", "whole_file"]),
     ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
     ("noise_file", &["analysis"]),
     // Results as charts, for the window and for files.

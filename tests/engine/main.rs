@@ -8,6 +8,7 @@ mod architecture;
 
 // What the tests share.
 mod support;
+mod memory;
 mod every_analysis;
 
 // What is opened: facts, text as tokens, models, noise, and files that say what to ask.

@@ -17,7 +17,8 @@ use crate::ui::pane::Pane;
 
 #[derive(Args, Default)]
 pub struct Explore {
-    /// A model folder in Hugging Face's layout, or the name of a model that Python has downloaded
+    /// A model folder in Hugging Face's layout, a GGUF or other weight file, or the name of a model that
+    /// Python has downloaded
     /// [default: the built-in model]
     #[arg(long, value_name = "DIR", value_parser = model_dir)]
     model: Option<PathBuf>,

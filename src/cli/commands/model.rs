@@ -1,5 +1,6 @@
-//! `factscope model`: a model folder looked at, or made.
+//! `factscope model`: a model on disk looked at, or made.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -11,13 +12,13 @@ use crate::cli::flags::choices;
 use crate::cli::flags::model::model_dir;
 use crate::cli::machine::Machine;
 use crate::cli::output::{Output, print};
-use crate::model::{Checkpoint, ModelConfig, write_random_checkpoint};
+use crate::model::{Checkpoint, ModelConfig, NumberType, write_random_checkpoint};
 use crate::tokens::{GPT2_MERGES, Tokenizer, gpt2_vocabulary};
 use crate::whole_file;
 
 #[derive(Subcommand)]
 pub enum Model {
-    /// Sizes, number types and hashes of a model folder
+    /// Sizes, format, number types and hashes of a model on disk
     Info(Info),
 
     /// Write a full-size model with random weights, in Hugging Face's layout
@@ -26,9 +27,14 @@ pub enum Model {
 
 #[derive(Args)]
 pub struct Info {
-    /// A model folder in Hugging Face's layout, or the name of a model that Python has downloaded
+    /// A model folder in Hugging Face's layout, a GGUF or other weight file, or the name of a model that
+    /// Python has downloaded
     #[arg(value_name = "DIR", value_parser = model_dir)]
     dir: PathBuf,
+
+    /// Name each tensor with its type and shape
+    #[arg(long)]
+    tensors: bool,
 
     #[command(flatten)]
     output: Output,
@@ -72,11 +78,17 @@ impl Info {
         let tokenizer = Tokenizer::from_dir(&self.dir)?;
         let hashes = machine.watched("Hashing the weights", |task| checkpoint.sha256(&task))?;
 
+        let mut n_of_type: BTreeMap<NumberType, usize> = BTreeMap::new();
+        for (_, dtype, _) in checkpoint.tensors() {
+            *n_of_type.entry(dtype).or_default() += 1;
+        }
+        let types: Vec<String> =
+            n_of_type.iter().map(|(dtype, n)| format!("{n} × {dtype}")).collect();
         let config = &checkpoint.config;
         let mut text = format!(
             "{}\n  layers      {}\n  heads       {}\n  d_model     {}\n  d_mlp       {}\n  \
              context     {}\n  vocabulary  {} (tokenizer {})\n  unembedding {}\n  parameters  \
-             {}\n  stored as   {} ({:.1} MB)\n",
+             {}\n  format      {}\n  tensors     {} ({:.1} MB)\n",
             checkpoint.name(),
             config.n_layers,
             config.n_heads,
@@ -87,7 +99,8 @@ impl Info {
             tokenizer.n_vocab(),
             format!("{:?}", config.unembedding).to_lowercase(),
             config.n_params(),
-            checkpoint.dtypes().join(", "),
+            checkpoint.format,
+            types.join(", "),
             checkpoint.n_bytes() as f64 / 1e6,
         );
         if !checkpoint.left_out().is_empty() {
@@ -96,11 +109,22 @@ impl Info {
         for (file, hash) in &hashes {
             _ = writeln!(text, "  sha256      {hash}  {file}");
         }
+        if self.tensors {
+            for (name, dtype, shape) in checkpoint.tensors() {
+                _ = writeln!(text, "  {:<10}  {name}  {shape:?}", dtype.to_string());
+            }
+        }
+        let tensors = checkpoint.tensors().map(|(name, dtype, shape)| {
+            json!({ "name": name, "type": dtype.to_string(), "shape": shape })
+        });
+        let tensors: Vec<_> = tensors.collect();
         let json = json!({
             "name": checkpoint.name(),
             "config": config,
             "n_params": config.n_params(),
+            "format": checkpoint.format.to_string(),
             "dtypes": checkpoint.dtypes(),
+            "tensors": tensors,
             "left_out": checkpoint.left_out(),
             "n_bytes": checkpoint.n_bytes(),
             "n_tokens": tokenizer.n_vocab(),

@@ -17,8 +17,8 @@ use crate::worker::Processing;
 /// The model, and how its prompt begins.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// A model folder in Hugging Face's layout, the name of a model that Python has downloaded from its
-    /// hub, `builtin` or `builtin-planted`
+    /// A model folder in Hugging Face's layout, a GGUF or other weight file, the name of a model that
+    /// Python has downloaded from its hub, `builtin` or `builtin-planted`
     #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name, value_parser = model_dir)]
     model: PathBuf,
 
@@ -64,8 +64,8 @@ impl BosArgs {
 /// The model, for commands that read its weights alone.
 #[derive(Args)]
 pub struct WeightArgs {
-    /// A model folder in Hugging Face's layout, the name of a model that Python has downloaded from its
-    /// hub, `builtin` or `builtin-planted`
+    /// A model folder in Hugging Face's layout, a GGUF or other weight file, the name of a model that
+    /// Python has downloaded from its hub, `builtin` or `builtin-planted`
     #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name, value_parser = model_dir)]
     model: PathBuf,
 

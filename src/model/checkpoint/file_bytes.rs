@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 use rayon::prelude::*;
-use safetensors::tensor::Dtype;
+
+use super::quantised;
+use super::stored::NumberType;
 
 /// A file's content, without a copy.
 #[derive(Debug)]
@@ -72,31 +74,45 @@ fn forget(map: &Mmap, start: usize, len: usize) {
 fn forget(_map: &Mmap, _start: usize, _len: usize) {}
 
 /// Decodes bytes to numbers on all cores, and says whether all numbers are finite.
-pub(super) fn decode(bytes: &[u8], dtype: Dtype) -> (Vec<f32>, bool) {
-    /// How many bytes each task decodes: enough that handing out tasks costs little.
-    const BLOCK: usize = 1 << 18;
-    fn each<const SIZE: usize>(
-        bytes: &[u8],
-        read: impl Fn([u8; SIZE]) -> f32 + Sync,
-    ) -> (Vec<f32>, bool) {
-        let mut values = vec![0.0; bytes.len() / SIZE];
-        let blocks = values.par_chunks_mut(BLOCK / SIZE).zip(bytes.par_chunks(BLOCK));
-        let is_finite = blocks.map(|(values, bytes)| {
-            let mut is_finite = true;
-            for (value, bytes) in values.iter_mut().zip(bytes.as_chunks::<SIZE>().0) {
-                *value = read(*bytes);
-                // This has no branch, so that many numbers are checked at once.
-                is_finite &= value.is_finite();
-            }
-            is_finite
-        });
-        let is_finite = is_finite.reduce(|| true, |a, b| a && b);
-        (values, is_finite)
-    }
+pub(super) fn decode(bytes: &[u8], dtype: NumberType) -> (Vec<f32>, bool) {
     match dtype {
-        Dtype::F32 => each(bytes, f32::from_le_bytes),
-        Dtype::F16 => each(bytes, |it| half::f16::from_le_bytes(it).to_f32()),
-        Dtype::BF16 => each(bytes, |it| half::bf16::from_le_bytes(it).to_f32()),
-        other => unreachable!("{other:?} was refused when the folder was opened"),
+        NumberType::F32 => each(bytes, |it, [value]| *value = f32::from_le_bytes(*it)),
+        NumberType::F16 => {
+            each(bytes, |it, [value]| *value = half::f16::from_le_bytes(*it).to_f32())
+        }
+        NumberType::BF16 => {
+            each(bytes, |it, [value]| *value = half::bf16::from_le_bytes(*it).to_f32())
+        }
+        NumberType::Q8_0 => each(bytes, quantised::q8_0),
+        NumberType::Q6K => each(bytes, quantised::q6_k),
+        NumberType::Q5K => each(bytes, quantised::q5_k),
+        NumberType::Q5_1 => each(bytes, quantised::q5_1),
+        NumberType::Q5_0 => each(bytes, quantised::q5_0),
+        NumberType::Q4K => each(bytes, quantised::q4_k),
+        NumberType::Q4_1 => each(bytes, quantised::q4_1),
+        NumberType::Q4_0 => each(bytes, quantised::q4_0),
+        NumberType::Other(name) => unreachable!("{name} was refused when the file was opened"),
     }
+}
+
+/// Decodes blocks of `BYTES` bytes to `VALUES` numbers each.
+fn each<const BYTES: usize, const VALUES: usize>(
+    bytes: &[u8],
+    read: impl Fn(&[u8; BYTES], &mut [f32; VALUES]) + Sync,
+) -> (Vec<f32>, bool) {
+    /// How many bytes each task decodes: enough that handing out tasks costs little.
+    const TASK: usize = 1 << 18;
+    let n_blocks = TASK / BYTES;
+    let mut values = vec![0.0; bytes.len() / BYTES * VALUES];
+    let tasks = values.par_chunks_mut(n_blocks * VALUES).zip(bytes.par_chunks(n_blocks * BYTES));
+    let is_finite = tasks.map(|(values, bytes)| {
+        let blocks = values.as_chunks_mut::<VALUES>().0.iter_mut();
+        for (values, bytes) in blocks.zip(bytes.as_chunks::<BYTES>().0) {
+            read(bytes, values);
+        }
+        // This has no branch, so that many numbers are checked at once.
+        values.iter().fold(true, |is_finite, value| is_finite & value.is_finite())
+    });
+    let is_finite = is_finite.reduce(|| true, |a, b| a && b);
+    (values, is_finite)
 }

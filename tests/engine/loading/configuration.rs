@@ -15,7 +15,7 @@ fn a_folder_must_exist_and_have_a_configuration() {
     check_refused(dir.path(), &["config.json"]);
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
-    check_refused(&file, &["no such folder"]);
+    check_refused(&file, &["no weight file by its name", "`.gguf`"]);
     check_refused(without_file("config.json").path(), &["config.json"]);
 }
 

@@ -20,6 +20,9 @@ mod tensors;
 mod files;
 mod vocabulary;
 mod layouts;
+mod pytorch;
+mod gguf;
+mod damage;
 
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";

@@ -1,0 +1,71 @@
+//! The tensors of a safetensors file.
+
+use safetensors::tensor::{Dtype, Metadata, SafeTensorError, SafeTensors};
+
+use super::stored::{Fault, NumberType, Order, StoredTensor};
+
+/// Reads where each tensor is, in the order of their names.
+pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<StoredTensor>, Fault> {
+    let (header_len, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|error| fault(&error, bytes))?;
+    let data_start = 8 + header_len;
+    let mut tensors: Vec<StoredTensor> = metadata
+        .tensors()
+        .into_iter()
+        .map(|(name, info)| StoredTensor {
+            name,
+            dtype: number_type(info.dtype),
+            shape: info.shape.clone(),
+            bytes: data_start + info.data_offsets.0..data_start + info.data_offsets.1,
+            order: Order::Rows,
+            added: 0.0,
+        })
+        .collect();
+    tensors.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    Ok(tensors)
+}
+
+fn number_type(dtype: Dtype) -> NumberType {
+    NumberType::Other(match dtype {
+        Dtype::F32 => return NumberType::F32,
+        Dtype::F16 => return NumberType::F16,
+        Dtype::BF16 => return NumberType::BF16,
+        Dtype::F64 => "F64",
+        Dtype::I64 => "I64",
+        Dtype::I32 => "I32",
+        Dtype::I16 => "I16",
+        Dtype::I8 => "I8",
+        Dtype::U64 => "U64",
+        Dtype::U32 => "U32",
+        Dtype::U16 => "U16",
+        Dtype::U8 => "U8",
+        Dtype::BOOL => "BOOL",
+        Dtype::F8_E4M3 => "F8_E4M3",
+        Dtype::F8_E5M2 => "F8_E5M2",
+        Dtype::C64 => "C64",
+        _ => "of a newer kind",
+    })
+}
+
+/// What is wrong with a header that cannot be read. If the file is too short, that names the first tensor
+/// that is cut off.
+fn fault(error: &SafeTensorError, bytes: &[u8]) -> Fault {
+    let header = || -> Option<(usize, Metadata)> {
+        let (size, rest) = bytes.split_first_chunk::<8>()?;
+        let size = usize::try_from(u64::from_le_bytes(*size)).ok()?;
+        Some((8 + size, serde_json::from_slice(rest.get(..size)?).ok()?))
+    };
+    if matches!(error, SafeTensorError::MetadataIncompleteBuffer)
+        && let Some((data_start, metadata)) = header()
+    {
+        let mut tensors: Vec<_> = metadata.tensors().into_iter().collect();
+        tensors.sort_by_key(|(_, info)| info.data_offsets);
+        for (tensor, info) in tensors {
+            let end = data_start + info.data_offsets.1;
+            if end > bytes.len() {
+                return Fault::CutShort { what: format!("tensor `{tensor}`"), end };
+            }
+        }
+    }
+    Fault::invalid(error.to_string())
+}

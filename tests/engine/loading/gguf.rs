@@ -1,0 +1,237 @@
+//! GGUF files: their models, their tokenizers, and those that cannot be opened. The files are made by
+//! `tests/golden/make_gguf.py`, which also asks transformers, llama.cpp and SentencePiece.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use factscope::gguf::{Header, Value};
+use factscope::intervention::SiteSet;
+use factscope::model::Checkpoint;
+use factscope::tokens::{Bos, Tokenizer};
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use super::check_refused;
+use crate::support::{assert_close, fixture, load, logits};
+
+#[derive(Deserialize)]
+struct Golden {
+    ids: Vec<u32>,
+    logits: Vec<f32>,
+}
+
+/// Texts, and the ids that others give them.
+#[derive(Deserialize)]
+struct Tokens<Ids> {
+    texts: Vec<String>,
+    ids: Ids,
+}
+
+fn file(name: &str) -> PathBuf {
+    fixture("formats/gguf").join(name).with_extension("gguf")
+}
+
+/// A copy of a file that may be changed.
+fn changed(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bytes = fs::read(file(name)).unwrap();
+    change(&mut bytes);
+    let path = dir.path().join("model.gguf");
+    fs::write(&path, bytes).unwrap();
+    (dir, path)
+}
+
+/// Where a text begins in a file's bytes.
+fn find(bytes: &[u8], text: &str) -> usize {
+    bytes.windows(text.len()).position(|it| it == text.as_bytes()).unwrap()
+}
+
+/// Gives a text of the metadata another value. The tensors move with what is before them.
+fn set_text(bytes: &mut Vec<u8>, key: &str, value: &str) {
+    let at = find(bytes, key) + key.len() + 4;
+    let len = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+    let new = [&(value.len() as u64).to_le_bytes()[..], value.as_bytes()].concat();
+    bytes.splice(at..at + 8 + len, new);
+}
+
+#[test]
+fn a_gguf_file_holds_its_model() {
+    let text = fs::read_to_string(fixture("formats/gguf/golden.json")).unwrap();
+    let golden: BTreeMap<String, Golden> = serde_json::from_str(&text).unwrap();
+    let of = |path: &Path, ids: &[u32]| logits(&load(path).run_clean(ids, &SiteSet::new()));
+    for (name, golden) in &golden {
+        // Sums in another order, as everywhere.
+        assert_close(&of(&file(name), &golden.ids), &golden.logits, 1e-4, name);
+    }
+    let ids = &golden["small"].ids;
+    let plain = of(&fixture("formats/safetensors"), ids);
+    assert_close(&of(&file("small"), ids), &plain, 0.0, "the same weights as safetensors");
+    let (_dir, older) = changed("small", |bytes| bytes[4] = 2);
+    assert_close(&of(&older, ids), &plain, 0.0, "version 2");
+
+    let open = |name| Checkpoint::open(&file(name)).unwrap();
+    assert_eq!(open("small").name(), "small");
+    let every =
+        ["F32", "F16", "BF16", "Q8_0", "Q6_K", "Q5_K", "Q5_1", "Q5_0", "Q4_K", "Q4_1", "Q4_0"];
+    assert_eq!(open("quantised").dtypes(), every);
+}
+
+#[test]
+fn all_kinds_of_metadata_are_read() {
+    let bytes = fs::read(file("quantised")).unwrap();
+    let header = Header::read(&bytes).unwrap();
+    let number = |key: &str| header.number(key).unwrap().unwrap();
+    assert_eq!(number("test.u8"), 200.0);
+    assert_eq!(number("test.i8"), -100.0);
+    assert_eq!(number("test.u16"), 60_000.0);
+    assert_eq!(number("test.i16"), -30_000.0);
+    assert_eq!(number("test.i32"), -2_000_000_000.0);
+    assert_eq!(number("test.f64"), 0.1);
+    assert_eq!(header.size("test.u64").unwrap(), Some(1 << 60));
+    assert!(matches!(header.metadata["test.i64"], Value::Signed(it) if it == -(1 << 60)));
+    assert_eq!(header.flag("test.bool").unwrap(), Some(true));
+    let list = header.list("test.floats").unwrap().unwrap();
+    assert_eq!(
+        list.values().map(|it| it.unwrap().number().unwrap()).collect::<Vec<_>>(),
+        [0.5, 1.5]
+    );
+    assert_eq!(header.size("general.alignment").unwrap(), Some(64));
+    assert_eq!(header.text("general.architecture").unwrap(), Some("gpt2"));
+    assert!(header.size("test.i8").unwrap_err().to_string().contains("`test.i8` is no size"));
+
+    // Lists in lists, which no writer writes today.
+    let mut lists = b"GGUF".to_vec();
+    for number in [3_u32, 0, 0, 1, 0, 1, 0] {
+        lists.extend(number.to_le_bytes());
+    }
+    lists.extend(b"k");
+    for number in [9_u32, 9, 2, 0, 4, 1, 0, 7, 4, 0, 0] {
+        lists.extend(number.to_le_bytes());
+    }
+    let header = Header::read(&lists).unwrap();
+    assert_eq!(header.list("k").unwrap().unwrap().len(), 2);
+}
+
+#[test]
+fn a_gguf_file_that_cannot_be_opened_says_why() {
+    let refused = |change: &dyn Fn(&mut Vec<u8>), says: &[&str]| {
+        let (dir, path) = changed("small", change);
+        check_refused(&path, &[says, &["model.gguf"]].concat());
+        drop(dir);
+    };
+    refused(&|it| set_text(it, "general.architecture", "mamba"), &["`mamba`", "gpt2", "llama"]);
+    refused(&|it| it[4] = 1, &["version 1", "convert_hf_to_gguf.py"]);
+    refused(&|it| it[4] = 4, &["version 4"]);
+    refused(&|it| it[4..8].reverse(), &["big-endian"]);
+    refused(&|it| it[..4].copy_from_slice(b"GGML"), &["does not begin with `GGUF`"]);
+    refused(&|it| it.clear(), &["an empty file"]);
+    let kind_of = |bytes: &[u8]| find(bytes, "output_norm.bias") + 16 + 4 + 8;
+    refused(
+        &|it| {
+            let at = kind_of(it);
+            it[at] = 20;
+        },
+        &["`ln_f.bias`", "IQ4_NL", "Q4_K"],
+    );
+    refused(
+        &|it| {
+            let at = kind_of(it);
+            it[at] = 200;
+        },
+        &["`output_norm.bias`", "type 200"],
+    );
+    refused(
+        &|it| {
+            let at = kind_of(it);
+            it[at] = 2;
+        },
+        &["`output_norm.bias`", "blocks of 32"],
+    );
+    refused(
+        &|it| {
+            let at = find(it, "gpt2.block_count");
+            it[at + 5] = b'x';
+        },
+        &["`gpt2.block_count` is missing"],
+    );
+    refused(
+        &|it| {
+            let at = find(it, "blk.1.attn_qkv.weight");
+            it[at + 4] = b'0';
+        },
+        &["`h.0.attn.c_attn.weight`", "occurs twice"],
+    );
+    refused(&|it| it.truncate(it.len() - 40), &["cut short", "tensor `"]);
+    refused(&|it| set_text(it, "tokenizer.ggml.model", "bert"), &["`bert`", "`gpt2`", "`llama`"]);
+    refused(&|it| set_text(it, "tokenizer.ggml.pre", "zzzzz"), &["`zzzzz`", "llama-bpe"]);
+}
+
+/// With the rules of llama.cpp by their names, and with SentencePiece's.
+#[test]
+fn tokens_of_a_gguf_file_are_those_of_others() {
+    let text = fs::read_to_string(fixture("formats/gguf/tokens.json")).unwrap();
+    // For each rule or file, the ids of each text.
+    let Tokens::<BTreeMap<String, Vec<Vec<u32>>>> { texts, ids } =
+        serde_json::from_str(&text).unwrap();
+    assert!(ids.len() > 10);
+    for (name, right) in &ids {
+        let (_dir, path) = match name.strip_prefix("sentencepiece") {
+            Some(_) => changed(name, |_| ()),
+            None => changed("byte-level", |it| set_text(it, "tokenizer.ggml.pre", name)),
+        };
+        let tokenizer = Tokenizer::from_dir(&path).unwrap();
+        // A session keeps the tokenizer as well.
+        let again = Tokenizer::from_json(&tokenizer.to_json()).unwrap();
+        for (text, right) in texts.iter().zip(right) {
+            for tokenizer in [&tokenizer, &again] {
+                let tokens = tokenizer.encode(text).unwrap();
+                let found: Vec<u32> = tokens.iter().map(|it| it.id).collect();
+                assert_eq!(found, *right, "{name}: {text:?}");
+                // Where accents are composed, tokens spell another text.
+                if name != "qwen2" {
+                    assert_eq!(tokens.last().unwrap().bytes.end, text.len(), "{name}: {text:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn bos_of_a_gguf_file_is_its_own() {
+    let open = |path: &Path| Tokenizer::from_dir(path).unwrap();
+    let marked = open(&file("sentencepiece"));
+    assert_eq!((marked.bos(), marked.eos(), marked.default_bos()), (Some(1), Some(2), Bos::On));
+    assert_eq!(marked.piece(1), "<s>");
+    for (rule, bos) in [("gpt-2", Bos::Off), ("llama-bpe", Bos::On)] {
+        let (_dir, path) = changed("byte-level", |it| set_text(it, "tokenizer.ggml.pre", rule));
+        let tokenizer = open(&path);
+        assert_eq!(tokenizer.default_bos(), bos, "{rule}");
+        assert_eq!(tokenizer.piece(tokenizer.bos().unwrap()), "<|endoftext|>");
+    }
+}
+
+/// SmolLM2 and Gemma 3, where their files are: in the folder `FACTSCOPE_TEST_MODELS`, else in
+/// `~/.cache/factscope-test-models`.
+#[test]
+fn tokens_of_trained_models_are_those_of_others() {
+    let usual = || dirs::cache_dir().map(|it| it.join("factscope-test-models"));
+    let dir = std::env::var_os("FACTSCOPE_TEST_MODELS").map(PathBuf::from).or_else(usual);
+    let text = fs::read_to_string(fixture("formats/gguf/trained.json")).unwrap();
+    let known: BTreeMap<String, Tokens<Vec<Vec<u32>>>> = serde_json::from_str(&text).unwrap();
+    for (name, Tokens { texts, ids }) in known {
+        let path = dir.clone().unwrap_or_default().join(&name);
+        if !path.is_file() {
+            continue;
+        }
+        let tokenizer = Tokenizer::from_dir(&path).unwrap();
+        for (text, right) in texts.iter().zip(ids) {
+            let tokens = tokenizer.encode(text).unwrap();
+            assert_eq!(
+                tokens.iter().map(|it| it.id).collect::<Vec<_>>(),
+                right,
+                "{name}: {text:?}"
+            );
+        }
+    }
+}
