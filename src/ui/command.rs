@@ -48,9 +48,12 @@ commands! {
     OpenModel: "Open model folder…",
         "A GPT-2 in Hugging Face's layout: a folder with config.json, model.safetensors and the \
          tokenizer's files";
+    OpenModelFile: "Open model file…",
+        "A GGUF file, which holds a model with its tokenizer, or a weight file in a model's folder";
     TypeModelPath: "Type a model path…", NO_DIALOG;
     OpenModelAt(PathBuf) => |path| says(model(path));
     OpenModelBeside: "Open model folder beside…", BESIDE;
+    OpenModelFileBeside: "Open model file beside…", BESIDE;
     TypeModelBesidePath: "Type the path of a model beside…", NO_DIALOG;
     OpenModelBesideAt(PathBuf) => |path| says(model(path)).about(BESIDE);
     CloseModelBeside: "Close second model", "What was found in it is forgotten";

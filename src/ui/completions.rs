@@ -1,8 +1,10 @@
 //! How a path that is being typed may go on, as a shell completes it.
 
 use std::fs;
+use std::path::Path;
 
 use super::dialogs::{Purpose, typed_path};
+use crate::worker::is_weight_file;
 
 /// Ways to go on with a path, looked up when its text changes and not every frame.
 #[derive(Debug, Default)]
@@ -17,7 +19,8 @@ impl Completions {
     pub fn look(&mut self, text: &str, purpose: Purpose) {
         if self.of.as_deref() != Some(text) {
             self.of = Some(text.to_owned());
-            self.found = completions(text, matches!(purpose, Purpose::Model(_)));
+            let is_model = matches!(purpose, Purpose::Model(_) | Purpose::ModelFile(_));
+            self.found = completions(text, &|path| !is_model || is_weight_file(path));
         }
     }
 
@@ -33,7 +36,8 @@ impl Completions {
     }
 }
 
-fn completions(text: &str, wants_folder: bool) -> Vec<String> {
+/// `is_wanted`: whether a file is listed beside the folders.
+fn completions(text: &str, is_wanted: &dyn Fn(&Path) -> bool) -> Vec<String> {
     let start = text.rfind(std::path::is_separator).map_or(0, |at| at + 1);
     let (dir, begun) = text.split_at(start);
     // An empty field lists nothing: the folder that the program was started in is of no interest.
@@ -51,7 +55,7 @@ fn completions(text: &str, wants_folder: bool) -> Vec<String> {
         }
         // The target of a link counts, not the link.
         let is_folder = fs::metadata(entry.path()).is_ok_and(|it| it.is_dir());
-        if wants_folder && !is_folder {
+        if !is_folder && !is_wanted(&entry.path()) {
             return None;
         }
         let end = if is_folder { std::path::MAIN_SEPARATOR_STR } else { "" };
@@ -70,7 +74,7 @@ mod tests {
     #[test]
     fn a_path_is_completed_as_far_as_it_is_certain() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["facts-a.json", "facts-b.json", "ähnlich.json", ".hidden"] {
+        for name in ["facts-a.json", "facts-b.json", "ähnlich.json", ".hidden", "small.gguf"] {
             fs::write(dir.path().join(name), "[]").unwrap();
         }
         fs::create_dir(dir.path().join("models")).unwrap();
@@ -86,8 +90,11 @@ mod tests {
         assert_eq!(look("facts-", Purpose::Dataset).completed(&typed("facts-")), None);
         let umlaut = look("ä", Purpose::Dataset);
         assert_eq!(umlaut.completed(&typed("ä")), Some(typed("ähnlich.json")));
-        // A model is a folder.
-        assert_eq!(look("", Purpose::Model(Which::Main)).found, [typed("models/")]);
+        // A model is a folder or a weight file.
+        assert_eq!(
+            look("", Purpose::Model(Which::Main)).found,
+            [typed("models/"), typed("small.gguf")]
+        );
         assert_eq!(look(".h", Purpose::Dataset).found, [typed(".hidden")]);
         assert!(look("", Purpose::Dataset).found.iter().all(|it| !it.contains("hidden")));
         assert!(look("facts-a.json", Purpose::Dataset).found.is_empty());

@@ -20,7 +20,7 @@ use crate::figure::words::capitalized;
 use crate::hub;
 use crate::noise_file;
 use crate::session::EXTENSION;
-use crate::worker::Which;
+use crate::worker::{WEIGHT_ENDINGS, Which, is_weight_file};
 
 /// No person cancels a dialog faster.
 const TOO_FAST: Duration = Duration::from_millis(300);
@@ -32,6 +32,7 @@ const N_COMPLETIONS: usize = 6;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Model(Which),
+    ModelFile(Which),
     Dataset,
     Noise,
     Session,
@@ -98,6 +99,8 @@ impl Purpose {
         match self {
             Self::Model(Which::Main) => "Open model folder",
             Self::Model(Which::Beside) => "Open model folder beside",
+            Self::ModelFile(Which::Main) => "Open model file",
+            Self::ModelFile(Which::Beside) => "Open model file beside",
             Self::Dataset => "Open dataset",
             Self::Noise => "Noise from a file",
             Self::Session => "Open session",
@@ -112,7 +115,12 @@ impl Purpose {
     /// The name of a file that is to be written, unless its own dialog says another.
     fn file_name(self) -> Option<&'static str> {
         match self {
-            Self::Model(_) | Self::Dataset | Self::Noise | Self::Session | Self::OpenedSpec => None,
+            Self::Model(_)
+            | Self::ModelFile(_)
+            | Self::Dataset
+            | Self::Noise
+            | Self::Session
+            | Self::OpenedSpec => None,
             Self::SavedSession => Some("session.factscope"),
             Self::Screenshot => Some("factscope.png"),
             Self::Figure => Some("figure.svg"),
@@ -122,8 +130,10 @@ impl Purpose {
 
     fn command(self, path: PathBuf) -> Command {
         match self {
-            Self::Model(Which::Main) => Command::OpenModelAt(path),
-            Self::Model(Which::Beside) => Command::OpenModelBesideAt(path),
+            Self::Model(Which::Main) | Self::ModelFile(Which::Main) => Command::OpenModelAt(path),
+            Self::Model(Which::Beside) | Self::ModelFile(Which::Beside) => {
+                Command::OpenModelBesideAt(path)
+            }
             Self::Dataset => Command::OpenDatasetAt(path),
             Self::Noise => Command::UseNoise(path),
             Self::Session => Command::OpenSessionAt(path),
@@ -138,24 +148,12 @@ impl Purpose {
     /// A path as a command, if it can be used; dialogs return all kinds of things.
     pub fn accept(self, path: PathBuf) -> Result<Command, String> {
         let path = match self {
-            Self::Model(_) => hub::find_unless_folder(&path).unwrap_or(path),
+            Self::Model(_) | Self::ModelFile(_) => hub::find_unless_folder(&path).unwrap_or(path),
             _ => path,
         };
         let place = path.display();
         match self {
-            Self::Model(_) if builtin::find(&path).is_some() => {}
-            Self::Model(_) if path.is_file() => {
-                return Err(format!("This is a file; a model is a folder: {place}"));
-            }
-            Self::Model(_) if !path.is_dir() => {
-                return Err(format!(
-                    "There is no such folder, nor a model of that name in Hugging Face's cache: \
-                     {place}"
-                ));
-            }
-            Self::Model(_) if !path.join("config.json").is_file() => {
-                return Err(format!("This folder holds no config.json, so no model: {place}"));
-            }
+            Self::Model(_) | Self::ModelFile(_) => model_at(&path)?,
             Self::Dataset if path.is_dir() => {
                 return Err(format!("This is a folder; a dataset is a file: {place}"));
             }
@@ -180,7 +178,7 @@ impl Purpose {
                     return Err(format!("There is no such folder: {}", dir.display()));
                 }
             }
-            Self::Model(_) | Self::Dataset | Self::Noise | Self::Session | Self::OpenedSpec => {}
+            Self::Dataset | Self::Noise | Self::Session | Self::OpenedSpec => {}
         }
         let has_extension = path.extension().is_some();
         let path = match self {
@@ -198,6 +196,31 @@ impl Purpose {
     }
 }
 
+/// Checks that a path may be a model's.
+fn model_at(path: &Path) -> Result<(), String> {
+    let place = path.display();
+    if builtin::find(path).is_some() || is_weight_file(path) {
+        return Ok(());
+    }
+    if path.is_file() {
+        let endings = WEIGHT_ENDINGS.join(", ");
+        return Err(format!(
+            "This is no model, which is a folder or a file whose name ends in {endings}: {place}"
+        ));
+    }
+    if !path.is_dir() {
+        return Err(format!(
+            "There is no such folder or file, nor a model of that name in Hugging Face's cache: {place}"
+        ));
+    }
+    if !path.join("config.json").is_file() {
+        return Err(format!(
+            "This folder holds no config.json, so no model; a GGUF file is opened itself: {place}"
+        ));
+    }
+    Ok(())
+}
+
 /// Shows a dialog. `name`: what a file that is to be written is called, if not as usual. `tell` is given
 /// what was picked, and whether there was no dialog to pick from.
 pub fn ask(
@@ -211,6 +234,7 @@ pub fn ask(
     let start = Instant::now();
     let answer = match purpose {
         Purpose::Model(_) => picker.pick_folder(title, dir),
+        Purpose::ModelFile(_) => picker.pick_file(title, dir, ("Models", &WEIGHT_ENDINGS)),
         Purpose::Dataset => picker.pick_file(title, dir, ("Datasets", Dataset::EXTENSIONS)),
         Purpose::Noise => picker.pick_file(title, dir, ("Arrays", noise_file::EXTENSIONS)),
         Purpose::OpenedSpec => picker.pick_file(title, dir, ("Experiments", &["json"])),
@@ -280,9 +304,11 @@ pub fn path_prompt_ui(
             );
         }
         let (label, hint) = match open.purpose {
-            Purpose::Model(_) => {
-                ("Model folder", "/path/to/gpt2-large, or gpt2-large if Python has downloaded it")
-            }
+            Purpose::Model(_) => (
+                "Model folder or file",
+                "/path/to/gpt2-large, or gpt2-large if Python has downloaded it",
+            ),
+            Purpose::ModelFile(_) => ("Model file", "/path/to/gpt2.gguf"),
             Purpose::Dataset => ("Dataset file", "/path/to/counterfact.json"),
             Purpose::Noise => ("npy or npz file", "/path/to/noise.npy"),
             Purpose::Session | Purpose::SavedSession => {
@@ -338,6 +364,7 @@ pub fn path_prompt_ui(
                     "Save"
                 }
                 Purpose::Model(_)
+                | Purpose::ModelFile(_)
                 | Purpose::Dataset
                 | Purpose::Noise
                 | Purpose::Session
@@ -389,7 +416,12 @@ mod tests {
             assert!(error.contains(says), "{error}");
         };
         refused(Purpose::Model(Which::Main), dir.path(), "config.json");
-        refused(Purpose::Model(Which::Main), &file, "is a file");
+        refused(Purpose::Model(Which::Main), &file, "is no model");
+        let model = dir.path().join("small.gguf");
+        std::fs::write(&model, "GGUF").unwrap();
+        for purpose in [Purpose::Model(Which::Main), Purpose::ModelFile(Which::Main)] {
+            assert_eq!(purpose.accept(model.clone()), Ok(Command::OpenModelAt(model.clone())));
+        }
         refused(Purpose::Model(Which::Main), &dir.path().join("gone"), "no such folder");
         refused(Purpose::Dataset, dir.path(), "is a folder");
         refused(Purpose::Dataset, &dir.path().join("gone"), "no such file");

@@ -26,7 +26,8 @@ pub use engine::{Engine, EngineError, ModelInfo, NumberWatch, Stage, WeightHash,
 
 // What a view may know of the model: its plain data.
 pub use crate::model::{
-    Adapter, AdapterKind, DeviceChoice, ModelConfig, Processing, Verdict, adapters,
+    Adapter, AdapterKind, DeviceChoice, ModelConfig, Processing, Verdict, WEIGHT_ENDINGS, adapters,
+    is_weight_file,
 };
 
 /// Names a job in the events about it.

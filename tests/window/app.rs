@@ -385,6 +385,12 @@ fn what_is_dropped_is_opened_as_what_it_is() {
     window.sees("Neither a model folder");
     // A slip does not cost the model.
     assert!(window.app().state.info().is_some());
+
+    // A model may be a file, and is found again among the recent ones.
+    let small = tiny().with_file_name("formats/gguf/small.gguf");
+    window.drop(small.clone());
+    window.wait("the file", |app| app.state.info().is_some_and(|it| it.name == "small"));
+    assert_eq!(window.app().state.preferences.recent_models[0], small);
 }
 
 #[test]
@@ -403,10 +409,10 @@ fn without_a_system_dialog_a_path_can_be_typed() {
     window.wait("the dataset", |app| app.state.facts.dataset_path() == Some(&facts));
 
     window.harness.key_press_modifiers(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::O);
-    window.wait_for_label("Model folder");
+    window.wait_for_label("Model folder or file");
     window.harness.key_press(Key::Escape);
     window.harness.run_steps(3);
-    assert!(window.harness.query_by_label("Model folder").is_none());
+    assert!(window.harness.query_by_label("Model folder or file").is_none());
 }
 
 #[test]

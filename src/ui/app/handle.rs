@@ -39,9 +39,11 @@ impl App {
     pub(super) fn handle(&mut self, command: Command, ctx: &egui::Context) {
         match command {
             Command::OpenModel => self.ask(Purpose::Model(Which::Main), ctx),
+            Command::OpenModelFile => self.ask(Purpose::ModelFile(Which::Main), ctx),
             Command::OpenDataset => self.ask(Purpose::Dataset, ctx),
             Command::SaveScreenshot => self.ask(Purpose::Screenshot, ctx),
             Command::OpenModelBeside => self.ask(Purpose::Model(Which::Beside), ctx),
+            Command::OpenModelFileBeside => self.ask(Purpose::ModelFile(Which::Beside), ctx),
             Command::TypeModelBesidePath => {
                 self.prompt_for(Purpose::Model(Which::Beside), Why::Wanted);
             }

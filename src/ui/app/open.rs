@@ -19,7 +19,7 @@ use crate::ui::export::ExportDialog;
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{JobKind, ModelState, capitalized, subject_tokens};
-use crate::worker::{Job, JobId, Which, Work};
+use crate::worker::{Job, JobId, WEIGHT_ENDINGS, Which, Work, is_weight_file};
 
 impl App {
     pub(super) fn ask(&mut self, purpose: Purpose, ctx: &egui::Context) {
@@ -53,7 +53,9 @@ impl App {
     pub(super) fn last_dir(&self, purpose: Purpose) -> Option<PathBuf> {
         let preferences = &self.state.preferences;
         match purpose {
-            Purpose::Model(_) => Some(preferences.recent_models.first()?.parent()?.to_owned()),
+            Purpose::Model(_) | Purpose::ModelFile(_) => {
+                Some(preferences.recent_models.first()?.parent()?.to_owned())
+            }
             Purpose::Dataset => Some(preferences.recent_datasets.first()?.parent()?.to_owned()),
             Purpose::Noise => preferences.noise_dir.clone(),
             Purpose::Session => Some(preferences.recent_sessions.first()?.parent()?.to_owned()),
@@ -65,7 +67,7 @@ impl App {
         }
     }
 
-    /// The absolute path of a model folder, or `None` after an error is shown.
+    /// The absolute path of a model's folder or file, or `None` after an error is shown.
     fn model_dir(&mut self, dir: PathBuf) -> Option<PathBuf> {
         match Purpose::Model(Which::Main).accept(dir) {
             Ok(Command::OpenModelAt(dir)) if builtin::find(&dir).is_some() => Some(dir),
@@ -213,7 +215,7 @@ impl App {
         let is_dataset = path.extension().is_some_and(|extension| {
             Dataset::EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
         });
-        if path.is_dir() {
+        if path.is_dir() || is_weight_file(path) {
             self.open_model(path.to_owned());
         } else if path.file_name().is_some_and(|name| name == "config.json")
             && let Some(dir) = path.parent()
@@ -229,8 +231,9 @@ impl App {
             self.open_dataset(path.to_owned(), ctx);
         } else {
             self.state.error = Some(format!(
-                "Neither a model folder (with a config.json), a dataset ({}), noise ({}) nor a \
+                "Neither a model folder (with a config.json) or file ({}), a dataset ({}), noise ({}) nor a \
                  session (.factscope) was dropped: {}",
+                WEIGHT_ENDINGS.join(", "),
                 Dataset::EXTENSIONS.join(", "),
                 noise_file::EXTENSIONS.join(", "),
                 path.display()

@@ -73,7 +73,7 @@ pub fn drop_hint_ui(ctx: &Context) {
     painter.text(
         rect.center(),
         Align2::CENTER_CENTER,
-        "Drop a model folder or a dataset (JSON, CSV, Parquet) to open it",
+        "Drop a model (a folder or a GGUF file) or a dataset (JSON, CSV, Parquet) to open it",
         FontId::proportional(22.0),
         theme::text_on(Color32::BLACK),
     );

@@ -78,6 +78,7 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
 
 fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     item_ui(ui, Command::OpenModel, commands);
+    item_ui(ui, Command::OpenModelFile, commands);
     for builtin in builtin::ALL {
         item_ui(ui, Command::OpenModelAt(builtin.name.into()), commands);
     }
@@ -153,6 +154,7 @@ fn device_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 /// What can be opened as the second model.
 fn beside_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     item_ui(ui, Command::OpenModelBeside, commands);
+    item_ui(ui, Command::OpenModelFileBeside, commands);
     for builtin in builtin::ALL {
         item_ui(ui, Command::OpenModelBesideAt(builtin.name.into()), commands);
     }

@@ -19,7 +19,7 @@ pub fn stored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     }
     ui.horizontal_wrapped(|ui| {
         ui.weak("No new results are computed beside them.");
-        let is_there = builtin::find(&stored.model).is_some() || stored.model.is_dir();
+        let is_there = builtin::find(&stored.model).is_some() || stored.model.exists();
         if is_there {
             let button = ui.button("Open the model as it is now");
             if button.on_hover_text("Leaves the results of the session file").clicked() {
