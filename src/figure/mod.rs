@@ -54,6 +54,10 @@ pub struct Figure {
     #[serde(skip)]
     pub file_name: String,
     pub title: String,
+
+    /// A text that stands above the charts, such as one that the model wrote; empty if there is none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub text: String,
     pub charts: Vec<Chart>,
 
     /// What keeps the figure from meaning what it seems to mean.

@@ -11,13 +11,17 @@ const GAP: &str = "  ";
 /// The length of the longest bar of a list, in characters.
 const BAR: f32 = 24.0;
 
-/// Title, charts, warnings and notes. What is wider than `width` characters goes on below; a single
+/// Title, text, charts, warnings and notes. What is wider than `width` characters goes on below; a single
 /// column is never broken.
 ///
 /// A number has five digits at the largest value of its column, and two where it is much smaller. `~`
 /// follows an estimate, `–` stands for no number, and a star before a label is explained by the notes.
 pub fn to_text(figure: &Figure, width: usize) -> String {
     let mut text = format!("{}\n", figure.title);
+    if !figure.text.is_empty() {
+        text.push('\n');
+        wrap(&mut text, &figure.text, width);
+    }
     for it in &figure.charts {
         text.push('\n');
         text.push_str(&chart(it, width));

@@ -1,9 +1,11 @@
-//! All that a view shows lies inside the window, or inside something that scrolls to it.
+//! All that a view shows lies inside the window, or inside something that scrolls to it; texts do not
+//! touch, maps are high enough to be read, and tables are as narrow as their place.
 
 use std::fs;
 
 use eframe::egui::accesskit::Role;
-use eframe::egui::{Rect, Vec2, vec2};
+use eframe::egui::emath::Rot2;
+use eframe::egui::{Pos2, Rect, Shape, Vec2, vec2};
 use egui_kittest::Node;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::model::{ModelConfig, write_random_checkpoint};
@@ -30,6 +32,9 @@ const SIZES: [(Vec2, f32); 4] = [
 /// Points that rounding may take.
 const TOLERANCE: f32 = 2.0;
 
+/// The least height in points of a map, of which whole pixels may take some.
+const LEAST_MAP: f32 = 90.0;
+
 /// What of a view is no room for what scrolls: margins, the row of modes, scroll bars.
 const BARS: Vec2 = vec2(30.0, 70.0);
 
@@ -51,7 +56,81 @@ fn matters(node: &Node<'_>) -> bool {
     is_seen && data.label().is_some_and(|it| !it.is_empty()) && node.rect().is_positive()
 }
 
+/// A line of text as it is painted: what it says, the corners of its letters, and where it is cut off.
+struct Painted {
+    text: String,
+    corners: [Pos2; 4],
+    seen: Rect,
+}
+
+impl Painted {
+    /// All texts of a shape.
+    fn of(shape: &Shape, seen: Rect, found: &mut Vec<Self>) {
+        match shape {
+            Shape::Vec(shapes) => shapes.iter().for_each(|it| Self::of(it, seen, found)),
+            Shape::Text(text) => {
+                let turned = Rot2::from_angle(text.angle);
+                for line in &text.galley.rows {
+                    let letters = line.row.visuals.mesh_bounds.translate(line.pos.to_vec2());
+                    let letters = letters.shrink(TOUCHING);
+                    if !letters.is_positive() {
+                        continue;
+                    }
+                    let corners = [
+                        letters.left_top(),
+                        letters.right_top(),
+                        letters.right_bottom(),
+                        letters.left_bottom(),
+                    ];
+                    let corners = corners.map(|it| text.pos + turned * it.to_vec2());
+                    let seen = seen.intersect(Rect::from_points(&corners));
+                    let text = line.row.text();
+                    found.push(Self { text, corners, seen });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether some line along a side of one of both parts them.
+    fn is_apart_from(&self, other: &Self) -> bool {
+        let ends = |along: Vec2, corners: &[Pos2; 4]| {
+            let at = corners.map(|it| it.to_vec2().dot(along));
+            let low = at.into_iter().fold(f32::INFINITY, f32::min);
+            (low, at.into_iter().fold(f32::NEG_INFINITY, f32::max))
+        };
+        let sides =
+            [self, other].map(|it| [it.corners[1] - it.corners[0], it.corners[3] - it.corners[0]]);
+        let is_parted = |along: Vec2| {
+            let (a, b) = (ends(along, &self.corners), ends(along, &other.corners));
+            a.1 <= b.0 || b.1 <= a.0
+        };
+        sides.into_iter().flatten().any(is_parted) || !self.seen.intersect(other.seen).is_positive()
+    }
+}
+
+/// Points by which the letters of two texts may come nearer than their boxes.
+const TOUCHING: f32 = 0.5;
+
 impl Window {
+    /// The texts of a view that lie over each other.
+    fn touching(&self, pane: Pane) -> Vec<String> {
+        let place = self.place_of(pane);
+        let mut texts = Vec::new();
+        for shape in &self.harness.output().shapes {
+            Painted::of(&shape.shape, shape.clip_rect.intersect(place), &mut texts);
+        }
+        texts.retain(|it| it.seen.is_positive());
+        let mut wrong = Vec::new();
+        for (nth, one) in texts.iter().enumerate() {
+            let over = texts[nth + 1..].iter().filter(|other| !one.is_apart_from(other));
+            wrong.extend(
+                over.map(|it| format!("{:?} touches {:?} at {:?}", one.text, it.text, it.seen)),
+            );
+        }
+        wrong
+    }
+
     fn set_window(&mut self, size: Vec2, zoom: f32) {
         self.harness.set_size(size / zoom);
         self.harness.run_steps(4);
@@ -73,6 +152,17 @@ impl Window {
     fn contents(&self, pane: Pane) -> Vec<(String, Rect)> {
         let nodes = self.region(pane).children_recursive().filter(matters);
         nodes.map(|node| (described(&node), node.rect())).collect()
+    }
+
+    /// What stands in a view, texts that are no names too, and where.
+    fn texts(&self, pane: Pane) -> Vec<(String, Rect)> {
+        let nodes = self.region(pane).children_recursive();
+        let text = |node: Node<'_>| {
+            let data = node.accesskit_node();
+            let text = data.label().or_else(|| data.value())?;
+            node.rect().is_positive().then(|| (text, node.rect()))
+        };
+        nodes.filter_map(text).collect()
     }
 
     /// What cannot be scrolled to, of the things farthest out.
@@ -137,7 +227,8 @@ impl Window {
             self.set_window(size, zoom);
             for &pane in panes {
                 place(self, pane);
-                for what in self.out_of_reach(pane) {
+                let touching = self.touching(pane);
+                for what in touching.into_iter().chain(self.out_of_reach(pane)) {
                     wrong.push(format!("{pane:?} at {size} × {zoom}: {what}"));
                 }
             }
@@ -146,13 +237,77 @@ impl Window {
     }
 }
 
-#[test]
-fn everything_of_every_view_is_in_sight_or_can_be_scrolled_to() {
+/// The window with a session of all views.
+fn with_all_results() -> Window {
     let options = Options { session: Some(fixture()), ..Options::default() };
     let mut window = Window::new(options, None);
     window.wait("the session", |app| app.state.session.is_some() && app.state.info().is_some());
     window.harness.state_mut().state.preferences.measures_recall = false;
-    window.everything_fits(&SIZES, &Pane::ALL, Window::alone);
+    window
+}
+
+/// Views whose tables and maps are as narrow as a third of a small screen; the others have more columns
+/// than that can hold.
+#[test]
+fn on_a_small_screen_no_view_is_wider_than_its_place() {
+    let mut window = with_all_results();
+    window.does(Command::ResetLayout);
+    window.set_window(vec2(1280.0, 720.0), 1.0);
+    let mut wrong = Vec::new();
+    for pane in Pane::ALL {
+        window.show(pane);
+        window.harness.run_steps(4);
+        let place = window.place_of(pane).expand(TOLERANCE);
+        let texts = window.texts(pane);
+        let outside = texts.iter().filter(|it| it.1.right() > place.right());
+        wrong.extend(
+            outside.map(|it| format!("{pane:?}: {} to {} in {place:?}", it.0, it.1.right())),
+        );
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn maps_are_high_enough_to_be_read_on_a_small_screen() {
+    let mut window = with_all_results();
+    window.does(Command::ResetLayout);
+    window.set_window(vec2(1280.0, 720.0), 1.0);
+    for pane in [Pane::Trace, Pane::Patching, Pane::Comparison, Pane::Heads, Pane::LogitLens] {
+        window.show(pane);
+        window.harness.run_steps(4);
+        let maps = window
+            .region(pane)
+            .children_recursive()
+            .filter(|it| it.accesskit_node().role() == Role::Canvas);
+        let heights: Vec<f32> = maps.map(|it| it.rect().height()).collect();
+        let is_high = |height: &f32| *height >= LEAST_MAP;
+        assert!(!heights.is_empty() && heights.iter().all(is_high), "{pane:?}: {heights:?}");
+    }
+}
+
+/// The runs behind a cell are in sight beside or below the map that the cell is picked in.
+#[test]
+fn why_this_cell_is_in_sight_with_its_map() {
+    let mut window = with_all_results();
+    window.does(Command::ResetLayout);
+    for size in [vec2(1280.0, 720.0), vec2(2560.0, 1440.0)] {
+        window.set_window(size, 1.0);
+        window.show(Pane::Cell);
+        window.harness.run_steps(4);
+        let place = window.place_of(Pane::Cell).expand(TOLERANCE);
+        let texts = window.texts(Pane::Cell);
+        let is_seen = |wanted: &str| {
+            texts.iter().any(|it| it.0.contains(wanted) && place.contains_rect(it.1))
+        };
+        for wanted in ["Causal trace: ", "Why this cell? Hidden states restored", "0.02470"] {
+            assert!(is_seen(wanted), "{wanted} at {size}: {texts:#?}");
+        }
+    }
+}
+
+#[test]
+fn everything_of_every_view_is_in_sight_or_can_be_scrolled_to() {
+    with_all_results().everything_fits(&SIZES, &Pane::ALL, Window::alone);
 }
 
 #[test]

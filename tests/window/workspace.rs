@@ -94,8 +94,9 @@ fn a_cell_of_the_trace_is_looked_into_beside_the_map() {
     window.trace_ends();
     window.click(Pane::Cell.mode());
     assert!(window.workspace().is_in_front(Pane::Cell));
-    // The map and its button are still there.
-    window.sees("Complete");
+    // The map and its settings are still there.
+    window.sees("Causal trace");
+    window.harness.get_by_label("Settings");
     window.sees("Click a cell of the trace");
 }
 

@@ -140,9 +140,9 @@ fn pairs(it: &ActivationPatching) -> Table {
     };
     let rows = it.spec.pairs.iter().map(|pair| {
         Row::new([
-            Cell::Text(pair.donor.to_string()),
+            Cell::Number(pair.donor as f32),
             token(&it.spec.donor.pieces, pair.donor),
-            Cell::Text(pair.recipient.to_string()),
+            Cell::Number(pair.recipient as f32),
             token(&it.prompt.pieces, pair.recipient),
         ])
         .about(Pick { position: Some(pair.recipient), ..Pick::default() })

@@ -13,7 +13,7 @@ pub(super) fn figure(found: &CircuitReading, look: &Look<'_>) -> Figure {
     let bars = values.map(|(nth, &value)| Bar::new(format!("σ{}", nth + 1), value).about(pick));
     let mut charts = vec![Chart::Bars(Bars::new("Singular values", "Singular value", bars))];
     let vectors = found.vectors.iter().enumerate();
-    charts.extend(vectors.map(|(nth, it)| Chart::Table(tokens(nth, it, found, look))));
+    charts.extend(vectors.flat_map(|(nth, it)| tokens(nth, it, found, look)).map(Chart::Table));
     charts.extend(found.copying.as_ref().map(|it| Chart::Scatter(eigenvalues(it, pick))));
     let name = match found.spec.circuit {
         Circuit::Ov => "OV circuit",
@@ -27,33 +27,37 @@ pub(super) fn figure(found: &CircuitReading, look: &Look<'_>) -> Figure {
     }
 }
 
-/// Both sides of one singular vector, at both ends.
-fn tokens(nth: usize, vector: &SingularVector, found: &CircuitReading, look: &Look<'_>) -> Table {
+/// Both sides of one singular vector: a table for each end.
+fn tokens(
+    nth: usize,
+    vector: &SingularVector,
+    found: &CircuitReading,
+    look: &Look<'_>,
+) -> [Table; 2] {
     let (reads, writes) = match found.spec.circuit {
         Circuit::Ov => ("Reads", "Writes"),
         Circuit::Qk => ("Looks", "Looked at"),
     };
     let ends = [
-        (reads, "+", &vector.reads.positive),
-        (writes, "+", &vector.writes.positive),
-        (reads, "−", &vector.reads.negative),
-        (writes, "−", &vector.writes.negative),
+        ("+", [&vector.reads.positive, &vector.writes.positive]),
+        ("−", [&vector.reads.negative, &vector.writes.negative]),
     ];
-    let n_rows = ends.iter().map(|it| it.2.len()).max().unwrap_or(0).min(look.n_listed);
     let cells = |score: Option<&TokenScore>| match score {
         Some(it) => [Cell::Token(look.token(it.id)), Cell::Number(it.score)],
         None => [Cell::Text(String::new()), Cell::Number(f32::NAN)],
     };
-    let row = |nth| {
-        Row::new(ends.iter().flat_map(|(_, _, scores)| cells(scores.get(nth))))
-            .about(Pick::head(found.spec.layer, found.spec.head))
-    };
-    Table::new(
-        format!("Singular vector {} (σ {})", nth + 1, significant(vector.value, 4)),
-        ends.iter()
-            .flat_map(|(side, end, _)| [format!("{side} {end}"), format!("{side} {end} score")]),
-        (0..n_rows).map(row),
-    )
+    ends.map(|(end, sides)| {
+        let n_rows = sides.iter().map(|it| it.len()).max().unwrap_or(0).min(look.n_listed);
+        let row = |nth| {
+            Row::new(sides.iter().flat_map(|scores| cells(scores.get(nth))))
+                .about(Pick::head(found.spec.layer, found.spec.head))
+        };
+        Table::new(
+            format!("Singular vector {} (σ {}), {end}", nth + 1, significant(vector.value, 4)),
+            [reads, writes].iter().flat_map(|side| [(*side).to_owned(), format!("{side}, score")]),
+            (0..n_rows).map(row),
+        )
+    })
 }
 
 fn eigenvalues(copying: &Copying, pick: Pick) -> Scatter {

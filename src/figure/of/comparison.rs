@@ -15,7 +15,6 @@ use crate::figure::words::{
 use crate::figure::{
     Cell, Chart, Figure, Lines, Map, Pick, Point, Row, Scatter, Series, Side, Table,
 };
-use crate::tokens::TokenizedPrompt;
 
 pub(super) fn figure(it: &Comparison, look: &Look<'_>) -> Figure {
     let quantity = quantity(&it.spec.map);
@@ -67,10 +66,9 @@ fn brief_quantity(map: &MapSpec) -> String {
 
 /// Whether the model knows both facts.
 fn recall(it: &Comparison, look: &Look<'_>) -> Table {
-    let row = |(nth, (prompt, recall)): (usize, (&TokenizedPrompt, &Recall))| {
+    let row = |(nth, recall): (usize, &Recall)| {
         Row::new([
             Cell::Text(it.spec.second.titles()[nth].to_owned()),
-            Cell::Text(prompt.text.clone()),
             Cell::Token(look.token(recall.right.id)),
             Cell::Number(recall.right.prob),
             Cell::Number(recall.rank as f32 + 1.0),
@@ -79,8 +77,8 @@ fn recall(it: &Comparison, look: &Look<'_>) -> Table {
             Cell::Number(recall.top.prob),
         ])
     };
-    let columns = ["", "Prompt", "Right answer", "p", "Rank", "Known", "The model says", "Its p"];
-    Table::new("Recall", columns, it.prompts.iter().zip(&it.recall).enumerate().map(row))
+    let columns = ["", "Right answer", "p", "Rank", "Known", "The model says", "Its p"];
+    Table::new("Recall", columns, it.recall.iter().enumerate().map(row))
 }
 
 fn maps(it: &Comparison, quantity: &str, look: &Look<'_>) -> Vec<Chart> {

@@ -6,20 +6,26 @@ use crate::figure::words::counted;
 use crate::figure::{Cell, Chart, Figure, Pick, Row, Table};
 
 pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
+    // Greedily the likeliest is the only candidate each time, and is drawn for certain.
+    let is_drawn = matches!(it.spec.choice, Choice::Sample { .. });
     let rows = it.tokens.iter().enumerate().map(|(nth, token)| {
-        let position = Some(it.prompt.n_pos() + nth);
-        Row::new([
-            Cell::Number((it.prompt.n_pos() + nth) as f32),
+        let position = it.prompt.n_pos() + nth;
+        let mut cells = vec![
+            Cell::Number(position as f32),
             Cell::Token(look.token(token.id)),
             Cell::Number(token.prob),
             Cell::Number(token.logit),
-            Cell::Number(token.drawn_with as f32),
-            Cell::Number(token.n_candidates as f32),
-        ])
-        .about(Pick { position, ..Pick::default() })
+        ];
+        if is_drawn {
+            let of_draw = [token.drawn_with as f32, token.n_candidates as f32];
+            cells.extend(of_draw.map(Cell::Number));
+        }
+        Row::new(cells).about(Pick { position: Some(position), ..Pick::default() })
     });
-    let columns =
-        ["Position", "Token", "Probability", "Logit", "Drawn at probability", "Candidates"];
+    let mut columns = vec!["Position", "Token", "Probability", "Logit"];
+    if is_drawn {
+        columns.extend(["Drawn at probability", "Candidates"]);
+    }
     let table = Table::new("Tokens", columns, rows);
     let ids: Vec<u32> = it.tokens.iter().map(|token| token.id).collect();
     let how = match it.spec.choice {
@@ -34,7 +40,7 @@ pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
     let until = it.spec.end.map(|end| format!(", or until {}", look.token(end)));
     let until = format!("{n} asked for{}", until.unwrap_or_default());
     let text = format!("{}{}", it.prompt.text, look.tokenizer.readable_text(&ids));
-    let mut notes = vec![text, format!("{how}  ·  {until}")];
+    let mut notes = vec![format!("{how}  ·  {until}")];
     notes.extend(match it.stopped {
         Some(Stopped::Context) => Some("The model takes no more tokens".to_owned()),
         Some(Stopped::End) => Some("The text has ended".to_owned()),
@@ -42,6 +48,7 @@ pub(super) fn figure(it: &Generation, look: &Look<'_>) -> Figure {
     });
     Figure {
         title: format!("What the model writes — {}", counted(it.tokens.len(), "token")),
+        text,
         charts: vec![Chart::Table(table)],
         notes,
         ..Figure::default()

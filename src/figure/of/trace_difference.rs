@@ -61,6 +61,7 @@ impl Figure {
             charts: vec![Chart::Map(map)],
             warnings: (0..2).flat_map(|nth| warnings(it, names, nth)).collect(),
             notes: notes(it, names, first, look),
+            ..Self::default()
         }
     }
 }

@@ -169,11 +169,14 @@ impl Scene {
         self.height = top + times * (self.height - top);
     }
 
-    /// The title above the charts, warnings and notes below them.
+    /// Title and text above the charts, warnings and notes below them.
     fn caption(&mut self, figure: &Figure, page: Page) {
         let mut above = Self { room: self.room, ..Self::empty(page) };
         let title = Style { size: TITLE, is_bold: true, ..Style::plain() };
         above.paragraph(&figure.title, title);
+        if !figure.text.is_empty() {
+            above.paragraph(&figure.text, Style::plain());
+        }
         let down = above.height + 4.0 - self.margin;
         self.shapes.iter_mut().for_each(|shape| shape.move_by([0.0, down]));
         self.shapes.append(&mut above.shapes);

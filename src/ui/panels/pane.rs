@@ -8,7 +8,7 @@ use super::Views;
 use super::jobs_panel::jobs_ui;
 use super::spec_panel::spec_panel_ui;
 use super::study_panel::study_panel_ui;
-use super::trace_panel::trace_panel_ui;
+use super::trace_panel::traces_ui;
 use super::trust_panel::trust_ui;
 use crate::analysis::AnalysisResult;
 use crate::ui::command::Command;
@@ -41,7 +41,10 @@ pub fn pane_ui(
         return;
     }
     match pane {
-        Pane::Trace => trace_panel_ui(ui, state, views, commands),
+        Pane::Trace => {
+            let rows: Vec<Row> = state.rows().collect();
+            traces_ui(ui, state, &rows, views, commands);
+        }
         Pane::Prediction => figure_panel_ui(ui, pane, state, views, commands, |_| ()),
         Pane::Attention => attention_panel_ui(ui, state, views, commands),
         Pane::Attribution => {
@@ -68,24 +71,28 @@ pub fn pane_ui(
     }
 }
 
-/// The trace with the runs behind the cell that is picked out, beside it where there is room, else
-/// below: another cell is a click away.
+/// The trace with the runs behind the cell that is picked out: both maps beside them where there is
+/// room, else the map that is looked at above them. Another cell is a click away.
 fn cell_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
-    /// The width in points from which both have room beside each other, and the trace's share.
-    const WIDE: f32 = 700.0;
-    const SHARE: f32 = 0.55;
+    /// The width in points from which both have room beside each other, and the trace's share of the
+    /// width or the height.
+    const WIDE: f32 = 1000.0;
+    const SHARE: f32 = 0.5;
 
     let (room, column) = (ui.available_size(), Layout::top_down(Align::Min));
+    let rows: Vec<Row> = state.rows().collect();
     if room.x < WIDE {
+        let looked_at = rows.iter().position(|row| *row == state.row);
+        let shown = looked_at.map_or(&[][..], |nth| &rows[nth..=nth]);
         let size = vec2(room.x, room.y * SHARE);
-        ui.allocate_ui_with_layout(size, column, |ui| trace_panel_ui(ui, state, views, commands));
+        ui.allocate_ui_with_layout(size, column, |ui| traces_ui(ui, state, shown, views, commands));
         ui.separator();
         study_panel_ui(ui, Pane::Cell, state, views, commands);
         return;
     }
     ui.horizontal_top(|ui| {
         let size = vec2(room.x * SHARE, room.y);
-        ui.allocate_ui_with_layout(size, column, |ui| trace_panel_ui(ui, state, views, commands));
+        ui.allocate_ui_with_layout(size, column, |ui| traces_ui(ui, state, &rows, views, commands));
         ui.separator();
         let size = vec2(ui.available_width(), room.y);
         ui.allocate_ui_with_layout(size, column, |ui| {

@@ -14,19 +14,29 @@ pub(super) fn run_button_ui(ui: &mut Ui, is_enabled: bool, button: Button<'_>) -
     ui.add_enabled(is_enabled, button.min_size(vec2(110.0, 26.0)))
 }
 
-/// The button that stops a run, how far it is, and the time left.
-pub(super) fn running_ui(ui: &mut Ui, job: &OpenJob, stop: Command, commands: &mut Vec<Command>) {
+/// The button that stops a run.
+pub(super) fn stop_button_ui(
+    ui: &mut Ui,
+    job: &OpenJob,
+    stop: Command,
+    commands: &mut Vec<Command>,
+) {
     if job.cancel.is_cancelled() {
         run_button_ui(ui, false, Button::new("Cancelling…"));
-        return;
-    }
-    if run_button_ui(ui, true, Button::new("Stop")).on_hover_text("Keeps what is done").clicked() {
+    } else if run_button_ui(ui, true, Button::new("Stop"))
+        .on_hover_text("Keeps what is done")
+        .clicked()
+    {
         commands.push(stop);
     }
+}
+
+/// How far a run is, and the time left, in the rest of the row.
+pub(super) fn progress_ui(ui: &mut Ui, job: &OpenJob) {
     let left = job.time_left(Instant::now()).unwrap_or_else(|| "starting".to_owned());
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         ui.add(Label::new(RichText::new(left).weak()).extend());
-        let width = ui.available_width().max(60.0);
+        let width = ui.available_width().max(20.0);
         ui.add(ProgressBar::new(job.fraction()).desired_width(width).show_percentage());
     });
 }
@@ -41,5 +51,5 @@ pub(super) fn outcome_ui(ui: &mut Ui, state: &RunState, is_all: bool) {
         RunState::Cancelled => ("Cancelled; partial", palette.warning),
         RunState::Failed(error) => (&**error, palette.error),
     };
-    ui.label(RichText::new(text).color(color));
+    ui.add(Label::new(RichText::new(text).color(color)).truncate());
 }

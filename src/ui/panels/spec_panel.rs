@@ -10,7 +10,7 @@ use eframe::egui::{
 
 use super::Views;
 use super::pane::asked_by;
-use super::run_row::{outcome_ui, run_button_ui, running_ui};
+use super::run_row::{outcome_ui, progress_ui, run_button_ui, stop_button_ui};
 use crate::experiment::{Experiment, Written};
 use crate::figure::Look;
 use crate::ui::command::Command;
@@ -190,7 +190,10 @@ fn run_ui(ui: &mut Ui, state: &State, written: &Written, commands: &mut Vec<Comm
     let running = state.experiment_run().and_then(Run::job);
     let running = running.and_then(|id| Some((id, state.jobs.get(id)?)));
     if let Some((id, job)) = running {
-        ui.horizontal(|ui| running_ui(ui, job, Command::CancelJob(id), commands));
+        ui.horizontal(|ui| {
+            stop_button_ui(ui, job, Command::CancelJob(id), commands);
+            progress_ui(ui, job);
+        });
         return;
     }
     if asked.is_none() {

@@ -4,7 +4,7 @@ use eframe::egui::{Align, Button, Id, Layout, RichText, Ui, vec2};
 
 use super::Views;
 use super::pane::asked_by;
-use super::run_row::{outcome_ui, run_button_ui, running_ui};
+use super::run_row::{outcome_ui, progress_ui, run_button_ui, stop_button_ui};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
@@ -29,7 +29,6 @@ pub fn study_panel_ui(
     if state.settings.studies.copy(pane).as_ref() != Some(&edited) {
         commands.push(Command::Set(Box::new(Setting::Study(edited))));
     }
-    let mut metric = state.settings.metric;
     let asked = state.rows_of(pane).next().unwrap_or(state.row);
     if let Err(error) = state.spec_of(pane, asked) {
         ui.label(RichText::new(capitalized(&error)).color(theme::palette(ui).warning));
@@ -37,19 +36,10 @@ pub fn study_panel_ui(
     }
     ui.scope(|ui| {
         ui.set_max_width(width);
-        run_ui(ui, state, pane, commands);
+        run_ui(ui, state, pane, has_metric, commands);
     });
     if matches!(pane, Pane::Editing | Pane::Steering) {
         command_button_ui(ui, Command::ApplyEdit(pane), commands);
-    }
-    if has_metric && let Some(prompt) = state.prompt() {
-        ui.horizontal(|ui| {
-            ui.label("Show");
-            metric_picker_ui(ui, &mut metric, metrics_of(prompt));
-        });
-        if metric != state.settings.metric {
-            commands.push(Command::Set(Box::new(Setting::Metric(metric))));
-        }
     }
     ui.add_space(4.0);
     let rows: Vec<Row> = state.rows_of(pane).collect();
@@ -102,29 +92,46 @@ fn study_prompt(state: &State, row: Row) -> String {
     prompt.map(|prompt| prompt.text.clone()).unwrap_or_default()
 }
 
-/// The button that starts the study, or how far its run is.
-fn run_ui(ui: &mut Ui, state: &State, pane: Pane, commands: &mut Vec<Command>) {
+/// The button that starts the study or stops it, the metric that is shown, and how far the run is.
+fn run_ui(ui: &mut Ui, state: &State, pane: Pane, has_metric: bool, commands: &mut Vec<Command>) {
     let rows: Vec<Row> = state.rows_of(pane).collect();
     let runs: Vec<&Run> = rows.iter().filter_map(|row| state.run(pane, *row)).collect();
     let running = runs.iter().find_map(|run| state.jobs.get(run.job()?));
+    let is_complete = runs.len() == rows.len() && runs.iter().all(|run| run.is_done());
     ui.horizontal(|ui| {
+        match running {
+            Some(job) => stop_button_ui(ui, job, Command::Stop(pane), commands),
+            None => start_button_ui(ui, pane, is_complete, commands),
+        }
+        if has_metric {
+            metric_ui(ui, state, commands);
+        }
+        // What changes in length comes last.
         if let Some(job) = running {
-            running_ui(ui, job, Command::Stop(pane), commands);
-            return;
-        }
-        let command = Command::Study(pane);
-        let is_complete = runs.len() == rows.len() && runs.iter().all(|run| run.is_done());
-        let fill = theme::palette(ui).accent_fill;
-        let button = Button::new(command.text()).fill(fill);
-        let response = run_button_ui(ui, !is_complete, button).on_hover_text(command.tooltip());
-        let response =
-            response.on_disabled_hover_text("This is complete; change a setting to ask for more");
-        if response.clicked() {
-            commands.push(command);
-        }
-        // The study is complete once all of its runs are.
-        if let Some(run) = runs.iter().find(|run| !run.is_done()).or_else(|| runs.first()) {
+            progress_ui(ui, job);
+        } else if let Some(run) = runs.iter().find(|run| !run.is_done()).or_else(|| runs.first()) {
+            // The study is complete once all of its runs are.
             outcome_ui(ui, &run.state, is_complete);
         }
     });
+}
+
+fn start_button_ui(ui: &mut Ui, pane: Pane, is_complete: bool, commands: &mut Vec<Command>) {
+    let command = Command::Study(pane);
+    let button = Button::new(command.text()).fill(theme::palette(ui).accent_fill);
+    let response = run_button_ui(ui, !is_complete, button).on_hover_text(command.tooltip());
+    let response =
+        response.on_disabled_hover_text("This is complete; change a setting to ask for more");
+    if response.clicked() {
+        commands.push(command);
+    }
+}
+
+fn metric_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let Some(prompt) = state.prompt() else { return };
+    let mut metric = state.settings.metric;
+    metric_picker_ui(ui, &mut metric, metrics_of(prompt));
+    if metric != state.settings.metric {
+        commands.push(Command::Set(Box::new(Setting::Metric(metric))));
+    }
 }

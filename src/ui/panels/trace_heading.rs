@@ -18,16 +18,23 @@ use crate::worker::Which;
 /// How many right answers a tooltip lists.
 const N_ANSWERS: usize = 20;
 
-/// Draws the direction of the fact, and what to know before its numbers are read.
-pub(super) fn heading_ui(ui: &mut Ui, state: &State, row: Row, commands: &mut Vec<Command>) {
+/// Draws the direction of the fact, and what to know before its numbers are read. `names`: the rows that
+/// can be looked at from here.
+pub(super) fn heading_ui(
+    ui: &mut Ui,
+    state: &State,
+    row: Row,
+    names: &[Row],
+    commands: &mut Vec<Command>,
+) {
     let (Some(record), Some(key)) = (state.record_at(row), state.key_of(row)) else {
         return;
     };
     ui.horizontal_wrapped(|ui| {
-        let command = Command::LookAt(row);
-        let chosen =
-            ui.selectable_label(state.row == row, state.name_of(row));
-        gives(chosen, command, commands);
+        for &named in names {
+            let chosen = ui.selectable_label(state.row == named, state.name_of(named));
+            gives(chosen, Command::LookAt(named), commands);
+        }
         model_ui(ui, state, row, commands);
         beside_ui(ui, state, row, commands);
         recall_ui(ui, state, row);

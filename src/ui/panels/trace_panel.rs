@@ -27,10 +27,15 @@ use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::views::{FigureView, metric_picker_ui, metrics_of};
 use crate::ui::widgets::{command_choice_ui, token_strip_ui};
 
-/// The chosen fact and its inverse: their tokens, and where restoring a state brings the answer
-/// back.
-pub fn trace_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<Command>) {
-    let rows: Vec<Row> = state.rows().collect();
+/// The chosen fact and its inverse, or only one of them: their tokens, and where restoring a state
+/// brings the answer back.
+pub fn traces_ui(
+    ui: &mut Ui,
+    state: &State,
+    rows: &[Row],
+    views: &mut Views,
+    commands: &mut Vec<Command>,
+) {
     if rows.is_empty() {
         empty_ui(ui, "No fact is chosen", "Choose one on the left, or type your own");
         return;
@@ -41,24 +46,33 @@ pub fn trace_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
     });
     if has_subject {
         run_ui(ui, state, commands);
+        // Where one row stands alone, room is short: no more is said than how far a trace is.
+        let is_busy = state.running_trace().is_some() || !state.trace_waits.is_empty();
+        if rows.len() == state.rows().count() || is_busy {
+            status_ui(ui, state);
+        }
+        if has_settings(state) {
+            more_ui(ui, state, commands);
+        }
         ui.add_space(2.0);
     }
     let is_pair = rows.len() > 1;
+    let all: Vec<Row> = state.rows().collect();
     let TracePair { shows_difference, has_same_scale, .. } = state.preferences.trace_pair;
     let is_before = |row: &Row| shows_before(state, *row);
     let mut blocks = Vec::new();
-    for row in &rows {
+    for row in rows {
         blocks.push(Block::Row(*row));
         blocks.extend(is_before(row).then_some(Block::Before(*row)));
     }
     if is_pair && has_subject && shows_difference {
         blocks.push(Block::Difference);
     }
-    let of_pair = if is_pair && has_same_scale { shared_range(state, &rows, views) } else { None };
+    let of_pair = if is_pair && has_same_scale { shared_range(state, rows, views) } else { None };
     let (room, style_gap) = (ui.available_size(), ui.spacing().item_spacing.x);
-    let n_beside = n_beside(state, &rows, blocks.len(), room);
+    let n_beside = n_beside(state, rows, blocks.len(), room);
     let n_lines = blocks.len().div_ceil(n_beside);
-    let is_brief = blocks.len() > 1 && room.y < n_lines as f32 * ROOMY_ROW;
+    let is_brief = room.y < n_lines as f32 * ROOMY_ROW;
     let mut picked = Vec::new();
     for (nth, line) in blocks.chunks(n_beside).enumerate() {
         if has_subject || nth > 0 {
@@ -83,7 +97,9 @@ pub fn trace_panel_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &
                         if matches!(block, Block::Before(_)) {
                             before_ui(ui, state, row, range, views, &mut picked);
                         } else {
-                            let form = RowForm { is_brief, range };
+                            // From a row that stands alone the other is a click away.
+                            let names = if is_pair { &[row][..] } else { &all };
+                            let form = RowForm { is_brief, range, names };
                             row_ui(ui, state, (row, form), views, &mut picked);
                         }
                     });
@@ -139,12 +155,15 @@ fn n_beside(state: &State, rows: &[Row], n: usize, room: Vec2) -> usize {
 
 /// How a row of the trace is drawn.
 #[derive(Clone, Copy)]
-struct RowForm {
+struct RowForm<'a> {
     /// Whether room is short.
     is_brief: bool,
 
     /// The ends of its colours, where both rows have the same.
     range: Option<(f32, f32)>,
+
+    /// The rows whose names stand above it.
+    names: &'a [Row],
 }
 
 /// The ends of colours in which the maps of these rows fit, and those before the model was changed.
@@ -186,11 +205,11 @@ fn pair_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
 fn row_ui(
     ui: &mut Ui,
     state: &State,
-    (row, form): (Row, RowForm),
+    (row, form): (Row, RowForm<'_>),
     views: &mut Views,
     commands: &mut Vec<Command>,
 ) {
-    heading_ui(ui, state, row, commands);
+    heading_ui(ui, state, row, form.names, commands);
     let (Some(findings), Some(info)) = (state.findings_at(row), state.info_at(row)) else {
         if let ModelState::Loading { dir, .. } = state.model_of(state.which(row)) {
             ui.weak(format!("Opening {}…", file_name(dir)));
@@ -220,16 +239,18 @@ fn row_ui(
     commands.extend(picked.into_iter().flat_map(|it| asked_by(it, Pane::Trace, row)));
 }
 
-/// What is restored, and the button that traces it or stops that; below, how far the trace is.
-fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
-    // The trace is complete once both rows are.
+/// The trace of all rows, of which that of one is taken: it is complete once all are.
+fn traced(state: &State) -> Option<&Run> {
     let mut runs = state.rows().filter_map(|row| state.trace(row));
-    let run = runs.find(|run| !run.is_done()).or_else(|| state.trace(state.row));
-    let job = state.running_trace().and_then(|id| state.jobs.get(id));
+    runs.find(|run| !run.is_done()).or_else(|| state.trace(state.row))
+}
+
+/// What is restored, and the button that traces it or stops that.
+fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal_wrapped(|ui| {
         restored_ui(ui, state, commands);
         ui.add_space(6.0);
-        match job {
+        match state.running_trace().and_then(|id| state.jobs.get(id)) {
             Some(job) if job.cancel.is_cancelled() => {
                 run_button_ui(ui, false, Button::new("Cancelling…"));
             }
@@ -238,39 +259,45 @@ fn run_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                     commands.push(Command::Cancel);
                 }
             }
-            None => trace_button_ui(ui, state, run, commands),
+            None => trace_button_ui(ui, state, traced(state), commands),
         }
         settings_toggle_ui(ui, state, commands);
     });
+}
+
+/// How far the trace is, in one line.
+fn status_ui(ui: &mut Ui, state: &State) {
     // As high whatever it says.
     let size = vec2(ui.available_width(), ui.spacing().interact_size.y);
     ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {
         ui.set_min_size(size);
         if !state.trace_waits.is_empty() {
             ui.weak("Measuring the noise on the dataset's subjects…");
-        } else if let Some(job) = job {
+        } else if let Some(job) = state.running_trace().and_then(|id| state.jobs.get(id)) {
             progress_ui(ui, state, job);
         } else {
-            if let Some(run) = run {
+            if let Some(run) = traced(state) {
                 outcome_ui(ui, run, is_all_traced(state));
             }
             ui.add(Label::new(RichText::new(state.settings.trace.summary()).weak()).truncate());
         }
     });
-    if has_settings(state) {
-        settings_ui(ui, state, commands);
-        ui.horizontal_wrapped(|ui| {
-            kinds_button_ui(ui, state, commands);
-            if state.rows().count() > 1 {
-                pair_ui(ui, state, commands);
-            }
-            if !state.edits.is_empty() {
-                let command = Command::ShowBefore(!state.preferences.trace_pair.shows_before);
-                let is_on = state.preferences.trace_pair.shows_before;
-                command_choice_ui(ui, is_on, command, commands);
-            }
-        });
-    }
+}
+
+/// The settings of the trace, and what else its maps can show.
+fn more_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    settings_ui(ui, state, commands);
+    ui.horizontal_wrapped(|ui| {
+        kinds_button_ui(ui, state, commands);
+        if state.rows().count() > 1 {
+            pair_ui(ui, state, commands);
+        }
+        if !state.edits.is_empty() {
+            let command = Command::ShowBefore(!state.preferences.trace_pair.shows_before);
+            let is_on = state.preferences.trace_pair.shows_before;
+            command_choice_ui(ui, is_on, command, commands);
+        }
+    });
 }
 
 /// Whether every row that has a subject is traced whole.
@@ -335,7 +362,7 @@ fn outcome_ui(ui: &mut Ui, run: &Run, is_all: bool) {
 fn result_ui(
     ui: &mut Ui,
     state: &State,
-    (row, form): (Row, RowForm),
+    (row, form): (Row, RowForm<'_>),
     views: &mut Views,
     ctx: &ViewCtx<'_>,
     commands: &mut Vec<Command>,
@@ -372,7 +399,7 @@ fn result_ui(
     // Where a prompt lacks what others are shown by, its map shows the probability.
     let before = metric_or_prob(state.settings.trace_metric, &trace.clean);
     let mut metric = before;
-    let RowForm { is_brief, range } = form;
+    let RowForm { is_brief, range, .. } = form;
     let view = FigureView { is_brief, range, figure: &figure };
     let action = view.show(ui, ctx, commands, |ui| {
         metric_picker_ui(ui, &mut metric, metrics_of(&trace.prompt));

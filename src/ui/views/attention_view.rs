@@ -31,8 +31,10 @@ pub struct AttentionView<'a> {
 /// The least height in points of the map of one head.
 const LEAST_HEIGHT: f32 = 220.0;
 
-/// How much wider than high a pane is when all heads stand beside the one, and not below it.
+/// How much wider than high a pane is when all heads stand beside the one and not below it, and its
+/// least width then in points.
 const WIDE: f32 = 1.2;
+const LEAST_WIDE: f32 = 640.0;
 
 /// The room for the small print, in lines.
 const CAPTION_LINES: f32 = 4.0;
@@ -40,6 +42,9 @@ const CAPTION_LINES: f32 = 4.0;
 /// The part of a pane's height that all heads take beside the one, and that the one takes above all.
 const ATLAS_HEIGHT: f32 = 0.6;
 const MAP_HEIGHT: f32 = 0.55;
+
+/// The least height in points of all heads, at which patterns can be told apart.
+const LEAST_ATLAS: f32 = 180.0;
 
 /// Shows the selected head, or the first that was computed.
 pub fn attention_ui(
@@ -87,10 +92,11 @@ pub fn attention_ui(
     // However many lines the small print has of what the pointer is on, nothing above it moves.
     let line = TextStyle::Small.resolve(ui.style()).size + ui.spacing().item_spacing.y;
     let room = vec2(width, ui.available_height() - CAPTION_LINES * line);
-    let is_wide = room.x > room.y * WIDE;
+    let is_wide = room.x > (room.y * WIDE).max(LEAST_WIDE);
     // The map keeps its size while edges are painted on it.
     let height = if is_wide { room.y } else { MAP_HEIGHT * room.y }.max(LEAST_HEIGHT);
     let max_height = if is_wide { ATLAS_HEIGHT * room.y } else { room.y - height };
+    let max_height = max_height.max(LEAST_ATLAS);
     let selected = (layer, head);
     let atlas = HeadAtlas { attention, n_layers, selected, max_height };
     let about = |layer, head| about_head(attention, layer, head);

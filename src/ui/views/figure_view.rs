@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    Align2, CornerRadius, Key, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind, Ui,
-    WidgetInfo, pos2, vec2,
+    Align2, CornerRadius, Key, Label, Rect, Response, RichText, Role, Sense, Stroke, StrokeKind,
+    TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 use egui_plot::{AxisHints, Line, LineStyle, PlotPoints, Points};
 
@@ -13,16 +13,16 @@ use super::graph_view::graph_ui;
 use super::header_ui;
 use super::lines_view::lines_ui;
 use super::small_maps::{Heights, SmallMap, small_maps_ui};
-use super::table_view::table_ui;
+use super::table_view::{table_ui, table_width};
 use crate::figure::number::{exact, significant};
-use crate::figure::{self, Bars, Chart, Figure, Map, Pick, Point, Scatter};
+use crate::figure::{self, Bars, Chart, Figure, Map, Pick, Point, Scatter, Table};
 use crate::ui::command::Command;
 use crate::ui::theme::{axis_font, palette};
 use crate::ui::view::{ViewAction, ViewCtx};
 use crate::ui::widgets::layer_plot::{
     grid_marks, numbers_axis, still_plot, ticks, upward_title_ui,
 };
-use crate::ui::widgets::{Caption, Cell, Heatmap, Tone, command_button_ui, elide_middle};
+use crate::ui::widgets::{Caption, Cell, Heatmap, Tone, command_button_ui, elide_middle, legible};
 
 /// The height in points of a plot, unless it takes the rest of the room; and then its least and most.
 const PLOT_HEIGHT: f32 = 260.0;
@@ -43,6 +43,9 @@ const WIDE: f32 = 640.0;
 /// The least width of each of several maps beside each other, and the gap between them.
 const LEAST_MAP: f32 = 400.0;
 const MAP_GAP: f32 = 16.0;
+
+/// The gap between tables beside each other.
+const TABLE_GAP: f32 = 32.0;
 
 /// A figure, and how it is drawn. It fills the rest of the height, and is higher where that is too
 /// little: the pane scrolls.
@@ -89,6 +92,11 @@ impl<'a> FigureView<'a> {
                 export_button_ui(ui, figure, commands);
             }
         });
+        if !figure.text.is_empty() {
+            let font = TextStyle::Body.resolve(ui.style());
+            let text = legible(ui.painter(), &figure.text, &font).into_owned();
+            ui.add(Label::new(text).wrap());
+        }
         let caption = self.caption();
         let below = caption.height(ui) + CHART_GAP + ui.spacing().item_spacing.y;
         let mut height = Some(ui.available_height() - below);
@@ -96,7 +104,7 @@ impl<'a> FigureView<'a> {
         let mut action: Option<ViewAction> = None;
         let mut charts = figure.charts.as_slice();
         while !charts.is_empty() {
-            let block = Block::first_of(charts, width);
+            let block = Block::first_of(ui, charts, width);
             let after = &charts[block.n_charts()..];
             if !after.is_empty() {
                 height = height.map(|it| it * FIRST_OF_SEVERAL);
@@ -143,12 +151,15 @@ enum Block<'a> {
 
     /// Several maps stand side by side, as many as have room.
     Maps(Vec<&'a Map>),
+
+    /// Tables that have room side by side.
+    Tables(Vec<&'a Table>),
     One(&'a Chart),
 }
 
 impl<'a> Block<'a> {
     /// The block that a list of charts begins with.
-    fn first_of(charts: &'a [Chart], width: f32) -> Self {
+    fn first_of(ui: &Ui, charts: &'a [Chart], width: f32) -> Self {
         let small = Chart::small_maps(charts);
         if !small.is_empty() {
             return Self::Small(small);
@@ -165,12 +176,27 @@ impl<'a> Block<'a> {
             _ => None,
         });
         let maps: Vec<&Map> = maps.collect();
-        if maps.len() > 1 { Self::Maps(maps) } else { Self::One(&charts[0]) }
+        if maps.len() > 1 {
+            return Self::Maps(maps);
+        }
+        let mut taken = 0.0;
+        let tables = charts.iter().map_while(|chart| match chart {
+            Chart::Table(table) => {
+                taken += table_width(ui, table);
+                let fits = taken <= width;
+                taken += TABLE_GAP + 1.0;
+                fits.then_some(table)
+            }
+            _ => None,
+        });
+        let tables: Vec<&Table> = tables.collect();
+        if tables.len() > 1 { Self::Tables(tables) } else { Self::One(&charts[0]) }
     }
 
     fn n_charts(&self) -> usize {
         match self {
             Self::Small(maps) | Self::Maps(maps) => maps.len(),
+            Self::Tables(tables) => tables.len(),
             Self::MapAndList(..) => 2,
             Self::One(_) => 1,
         }
@@ -224,6 +250,24 @@ impl<'a> Block<'a> {
                     });
                 }
                 action
+            }
+            Self::Tables(tables) => {
+                let beside = ui.horizontal_top(|ui| {
+                    ui.spacing_mut().item_spacing.x = TABLE_GAP;
+                    let mut picked = None;
+                    for table in tables {
+                        // A point for rounding.
+                        let width = table_width(ui, table) + 1.0;
+                        let here = ui.vertical(|ui| {
+                            ui.set_width(width);
+                            name_ui(ui, &table.name);
+                            table_ui(ui, table, ctx.selection)
+                        });
+                        picked = picked.or(here.inner);
+                    }
+                    picked
+                });
+                beside.inner.map(|pick| ViewAction::Select(pick.over(ctx.selection)))
             }
             Self::One(chart) if has_name => {
                 name_ui(ui, chart.name());
@@ -415,10 +459,13 @@ fn scatter_ui(ui: &mut Ui, scatter: &Scatter, height: f32) -> Option<Pick> {
     // The two axes are alike where the quantities are.
     let height = if scatter.has_diagonal { height.max(PLOT_HEIGHT) } else { height };
     let size = vec2(ui.available_width().min(height * 1.6), height);
-    let (x_ticks, y_ticks) = (
-        ticks(finite().map(|it| it.x), size.x / 90.0),
-        ticks(finite().map(|it| it.y), size.y / 40.0),
-    );
+    // Where a line shows what is equal, both axes are as long as all values need.
+    let all = finite().filter(|_| scatter.has_diagonal).flat_map(|it| [it.x, it.y]);
+    let all: Vec<f32> = all.collect();
+    let ticks_over =
+        |value: fn(&Point) -> f32, n: f32| ticks(finite().map(value).chain(all.iter().copied()), n);
+    let x_ticks = ticks_over(|it| it.x, size.x / 90.0);
+    let y_ticks = ticks_over(|it| it.y, size.y / 40.0);
     let upward = upward_title_ui(ui, &scatter.y_title, size.y);
     let plot = still_plot(&scatter.name, size, colors)
         .x_grid_spacer(grid_marks(&x_ticks))

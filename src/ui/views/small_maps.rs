@@ -9,7 +9,7 @@ use crate::figure::Map;
 use crate::figure::words::capitalized;
 use crate::ui::theme::{ColorMap, axis_font, palette, token_font};
 use crate::ui::view::{ViewAction, ViewCtx};
-use crate::ui::widgets::{Cell, ColorBar, Heatmap, elide_middle};
+use crate::ui::widgets::{Axis, Cell, ColorBar, Heatmap, Label, elide_middle};
 
 const LEAST_WIDTH: f32 = 150.0;
 const MOST_WIDTH: f32 = 320.0;
@@ -31,6 +31,7 @@ impl Heights {
 }
 
 const LABEL_WIDTH: f32 = 110.0;
+const LABEL_GAP: f32 = 6.0;
 const BAR_HEIGHT: f32 = 200.0;
 
 /// One of the maps.
@@ -78,12 +79,9 @@ pub fn small_maps_ui(
 
     // Where all have the same rows, the labels of these stand once in each line.
     let has_labels = heights.row >= line && known.iter().all(|map| map.rows == first.rows);
-    let labels = if has_labels { &first.rows.labels[..] } else { &[] };
-    let width_of = |text: &String| {
-        let galley = ui.painter().layout_no_wrap(text.clone(), token_font(), colors.text);
-        galley.size().x.min(LABEL_WIDTH)
-    };
-    let label_width = labels.iter().map(width_of).fold(0.0, f32::max) + 6.0;
+    let rows = Axis::of(&first.rows);
+    let labels = if has_labels { rows.galleys(ui, LABEL_WIDTH) } else { Vec::new() };
+    let label_width = labels.iter().map(|it| it.galley.size().x).fold(0.0, f32::max) + LABEL_GAP;
     let room = ui.available_width() - label_width - bar.width(ui, heights.most) - GAP;
     let n_fitting = ((room + GAP) / (LEAST_WIDTH + GAP)).floor().max(1.0) as usize;
     let n_beside = match maps.len() {
@@ -93,9 +91,10 @@ pub fn small_maps_ui(
         _ => 1,
     };
     let width = (room / n_beside as f32 - GAP).clamp(LEAST_WIDTH, MOST_WIDTH);
+    let row = if has_labels { heights.row.max(label_height(ui)) } else { heights.row };
     let height = |it: &SmallMap<'_>| {
         let n_rows = it.map.map_or_else(|| first.n_rows(), Map::n_rows);
-        (n_rows as f32 * heights.row).clamp(1.0, heights.most)
+        (n_rows as f32 * row).clamp(1.0, heights.most)
     };
 
     let mut all: Option<Rect> = None;
@@ -129,7 +128,7 @@ pub fn small_maps_ui(
                 let here = shown.action(|Cell { row, column }| map.pick(row, column).over(before));
                 asked.action = ViewAction::either(asked.action.take(), here);
                 if nth == 0 {
-                    row_labels(ui, map, labels, place);
+                    row_labels(ui, &rows, labels.clone(), place);
                 }
                 column_ends(ui, map, place);
                 shown.picked.is_some()
@@ -177,25 +176,20 @@ fn rounded(ui: &Ui, rect: Rect) -> Rect {
 }
 
 /// Writes the labels of rows beside the first map, as many as have room.
-fn row_labels(ui: &Ui, map: &Map, labels: &[String], place: Rect) {
-    let cell = place.height() / map.n_rows() as f32;
-    let line = ui.fonts_mut(|fonts| fonts.row_height(&token_font()));
-    let step = (line / cell * 0.95).ceil().max(1.0) as usize;
-    let colors = palette(ui);
-    let marked = &map.rows.marked;
-    let last_marked = marked.clone().last();
-    for (nth, label) in labels.iter().enumerate() {
-        let is_marked = marked.contains(&nth);
-        let is_near = last_marked.is_some_and(|it| it != nth && it.abs_diff(nth) < step);
-        let is_shown = Some(nth) == last_marked || nth % step == 0 && !is_near;
-        if !is_shown {
-            continue;
-        }
-        let color = if is_marked { colors.subject } else { colors.text };
-        let text = elide_middle(ui.painter(), label, &token_font(), LABEL_WIDTH);
-        let at = pos2(place.left() - 5.0, place.top() + (nth as f32 + 0.5) * cell);
-        ui.painter().text(at, Align2::RIGHT_CENTER, text, token_font(), color);
+fn row_labels(ui: &Ui, rows: &Axis<'_>, labels: Vec<Label>, place: Rect) {
+    let cell = place.height() / rows.side.labels.len() as f32;
+    // A row that is as high as a label may have lost a little by rounding.
+    for label in rows.thinned(labels, cell, label_height(ui) - 0.5) {
+        let at = pos2(place.left() - LABEL_GAP, place.top() + (label.nth as f32 + 0.5) * cell);
+        let rect = Align2::RIGHT_CENTER.anchor_size(at, label.galley.size());
+        ui.painter().galley(rect.min, label.galley, palette(ui).text);
     }
+}
+
+/// The height of a row whose label touches no other.
+fn label_height(ui: &Ui) -> f32 {
+    let height = ui.fonts_mut(|it| it.row_height(&axis_font()).max(it.row_height(&token_font())));
+    height.ceil() + 1.0
 }
 
 /// Writes the labels of the first and the last column, and between them what they are.

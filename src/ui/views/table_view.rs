@@ -1,17 +1,17 @@
-//! A table of text and numbers.
+//! A table of text and numbers, as narrow as its place asks.
 
 use std::sync::Arc;
 
 use eframe::egui::{
-    Align, Align2, CornerRadius, FontId, Galley, Grid, Layout, Rect, RichText, Role, Sense, Style,
-    TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, CornerRadius, FontId, Galley, Layout, Rect, Role, Sense, TextStyle, Ui,
+    UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 
 use super::figure_view::{is_picked, tells_apart};
 use crate::figure::number::{brief, percent};
 use crate::figure::{Cell, Pick, Row, Table};
 use crate::ui::theme::{axis_font, palette, token_font};
-use crate::ui::widgets::legible;
+use crate::ui::widgets::{elide_middle, legible};
 
 /// The gap between the columns of a table, if there is room, and if not.
 const WIDE_GAP: f32 = 16.0;
@@ -23,124 +23,267 @@ const SHARE_BAR: f32 = 130.0;
 const LEAST_SHARE_BAR: f32 = 30.0;
 const SHARE_NUMBER: f32 = 64.0;
 
+/// The least width of a column of texts: what is longer takes more lines, or loses its middle.
+const LEAST_TEXT: f32 = 68.0;
+
+/// The space above and below the text of a row.
+const ROW_SPACE: f32 = 3.0;
+
 pub(super) fn table_ui(ui: &mut Ui, table: &Table, before: Pick) -> Option<Pick> {
-    let mut picked = None;
     let marks_some = tells_apart(table.rows.iter().map(|it| it.pick), before);
-    let Heads { columns, gap, share_bar } = heads(ui, table);
-    let answers: Vec<bool> = table.rows.iter().map(is_of_answer).collect();
-    let answer_fill = palette(ui).accent_fill.gamma_multiply(0.6);
-    // The first row is that of the heads.
-    let fill = move |nth: usize, style: &Style| match answers.get(nth.wrapping_sub(1)) {
-        Some(true) => Some(answer_fill),
-        _ => (nth % 2 == 1).then_some(style.visuals.faint_bg_color),
-    };
-    let grid = Grid::new(&table.name).with_row_color(fill).spacing(vec2(gap, 3.0));
-    grid.show(ui, |ui| {
-        for column in &columns {
-            let head = Arc::clone(&column.head);
-            column.aligned_ui(ui, |ui| _ = ui.label(head));
-        }
-        ui.end_row();
-        for row in &table.rows {
-            let can_be_picked = row.pick != Pick::default();
-            for (nth, (cell, column)) in row.cells.iter().zip(&columns).enumerate() {
-                if let Cell::Share(value) = cell {
-                    share_ui(ui, *value, share_bar, is_of_answer(row));
-                    continue;
-                }
-                let font = cell_font(ui, cell);
-                let text = legible(ui.painter(), &cell_text(cell), &font).into_owned();
-                let text = RichText::new(text).font(font);
-                if nth == 0 && can_be_picked {
+    let form = Form::fitting(ui, table, ui.available_width());
+    let colors = palette(ui);
+    let fills = [Color32::TRANSPARENT, ui.visuals().faint_bg_color];
+    let mut picked = None;
+    // Rows that follow each other have no gap between their stripes.
+    let gap = std::mem::replace(&mut ui.spacing_mut().item_spacing, Vec2::ZERO);
+    let heads: Vec<_> = (0..form.columns.len()).map(|nth| form.head(ui, table, nth)).collect();
+    form.row_ui(ui, &heads, fills[0], |ui, nth| _ = ui.label(Arc::clone(&heads[nth])));
+    for (nth_row, row) in table.rows.iter().enumerate() {
+        let cells = row.cells.iter().zip(&form.columns);
+        let galleys: Vec<_> =
+            cells.map(|(cell, column)| galley(ui, cell, column.width - column.around)).collect();
+        let is_of_answer = is_of_answer(row);
+        let fill = if is_of_answer {
+            colors.accent_fill.gamma_multiply(0.6)
+        } else {
+            fills[(nth_row + 1) % 2]
+        };
+        form.row_ui(ui, &galleys, fill, |ui, nth| {
+            let (Some(cell), Some(text)) = (row.cells.get(nth), galleys.get(nth)) else { return };
+            let shortened = Some(cell_text(cell)).filter(|whole| text.text() != whole);
+            let text = Arc::clone(text);
+            let response = match *cell {
+                Cell::Share(value) => return share_ui(ui, value, form.share_bar, is_of_answer),
+                _ if nth == 0 && row.pick != Pick::default() => {
                     let is_picked = marks_some && is_picked(row.pick, before);
-                    if ui.selectable_label(is_picked, text).clicked() {
+                    let label = ui.selectable_label(is_picked, text);
+                    if label.clicked() {
                         picked = Some(row.pick);
                     }
-                } else {
-                    column.aligned_ui(ui, |ui| _ = ui.label(text));
+                    label
                 }
+                _ => ui.label(text),
+            };
+            if let Some(whole) = shortened {
+                response.on_hover_text(whole);
             }
-            ui.end_row();
-        }
-    });
+        });
+    }
+    ui.spacing_mut().item_spacing = gap;
     picked
 }
 
-/// The heads of all columns, the gap between columns, and how long the bars of shares are.
-struct Heads {
-    columns: Vec<Column>,
-    gap: f32,
+/// The width that a table has where there is room.
+pub(super) fn table_width(ui: &Ui, table: &Table) -> f32 {
+    Form::fitting(ui, table, f32::INFINITY).width
+}
+
+/// How a table is made to fit its place. What is given up first stands first.
+struct Form {
+    /// How long the bars of shares are.
     share_bar: f32,
+    gap: f32,
+
+    /// Whether heads take more than one line.
+    wraps_heads: bool,
+
+    /// The widest that a column of texts may be.
+    texts: f32,
+
+    /// The column that stands in a line of its own below its row.
+    below: Option<usize>,
+    columns: Vec<Column>,
+
+    /// The height of the lowest row.
+    least_height: f32,
+
+    /// The width of all columns beside each other.
+    width: f32,
 }
 
 struct Column {
-    head: Arc<Galley>,
+    /// What its cells need in one line, and of that what is around their text.
+    cells: f32,
+    around: f32,
 
-    /// The width of the widest cell, or of the head.
+    /// What its head needs in one line, and in several.
+    heads: [f32; 2],
+    kind: Kind,
+
+    /// What it is given.
     width: f32,
-
-    /// Whether the cells are numbers, which stand at the right.
-    is_of_numbers: bool,
 }
 
-impl Column {
-    fn aligned_ui(&self, ui: &mut Ui, cell_ui: impl FnOnce(&mut Ui)) {
-        if self.is_of_numbers {
-            let size = vec2(self.width, ui.spacing().interact_size.y);
-            let layout = Layout::right_to_left(Align::Center);
-            ui.allocate_ui_with_layout(size, layout, cell_ui);
-        } else {
-            cell_ui(ui);
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Numbers,
+    Shares,
+
+    Texts,
+}
+
+impl Form {
+    fn fitting(ui: &Ui, table: &Table, room: f32) -> Self {
+        let columns = (0..table.columns.len()).map(|nth| Column::of(ui, table, nth)).collect();
+        let mut form = Self {
+            share_bar: SHARE_BAR,
+            gap: WIDE_GAP,
+            wraps_heads: false,
+            texts: f32::INFINITY,
+            below: None,
+            columns,
+            least_height: ui.spacing().interact_size.y,
+            width: 0.0,
+        };
+        let too_wide = (form.total() - room).max(0.0);
+        if form.columns.iter().any(|it| it.kind == Kind::Shares) {
+            form.share_bar = (SHARE_BAR - too_wide).max(LEAST_SHARE_BAR);
+        }
+        if form.total() > room {
+            (form.gap, form.wraps_heads) = (NARROW_GAP, true);
+        }
+        form.narrow_texts(room);
+        if form.total() > room {
+            form.texts = f32::INFINITY;
+            form.below = form.longest_texts();
+            form.narrow_texts(room);
+        }
+        for nth in 0..form.columns.len() {
+            form.columns[nth].width = form.width_of(nth).ceil();
+        }
+        form.width = form.total();
+        if let Some(nth) = form.below {
+            form.columns[nth].width = form.width.min(room);
+        }
+        form
+    }
+
+    /// Narrows the widest columns of texts until all columns fit in a room, or no text can be narrower.
+    fn narrow_texts(&mut self, room: f32) {
+        let beside = (0..self.columns.len()).filter(|nth| Some(*nth) != self.below);
+        let texts = beside.filter(|&nth| self.columns[nth].kind == Kind::Texts);
+        let mut most = texts.map(|nth| self.columns[nth].cells).fold(0.0, f32::max);
+        while self.total() > room && most > LEAST_TEXT {
+            most = (most - 4.0).max(LEAST_TEXT);
+            self.texts = most;
+        }
+    }
+
+    /// The column of texts that takes the most room, unless that is little; the first names its rows.
+    fn longest_texts(&self) -> Option<usize> {
+        let of_texts = |nth: &usize| self.columns[*nth].kind == Kind::Texts;
+        let width = |nth: &usize| self.columns[*nth].cells;
+        let longest = (1..self.columns.len()).filter(of_texts);
+        let longest = longest.max_by(|a, b| width(a).total_cmp(&width(b)))?;
+        (width(&longest) > 2.0 * LEAST_TEXT).then_some(longest)
+    }
+
+    fn width_of(&self, nth: usize) -> f32 {
+        let column = &self.columns[nth];
+        let head = column.heads[usize::from(self.wraps_heads)];
+        let cells = match column.kind {
+            Kind::Numbers => column.cells,
+            Kind::Shares => self.share_bar + SHARE_NUMBER,
+            Kind::Texts => column.cells.min(self.texts),
+        };
+        head.max(cells)
+    }
+
+    fn total(&self) -> f32 {
+        let beside = (0..self.columns.len()).filter(|nth| Some(*nth) != self.below);
+        let widths = beside.map(|nth| self.width_of(nth).ceil() + self.gap);
+        (widths.sum::<f32>() - self.gap).max(0.0)
+    }
+
+    fn head(&self, ui: &Ui, table: &Table, nth: usize) -> Arc<Galley> {
+        let text = without_lone_signs(&table.columns[nth]);
+        ui.painter().layout(text, axis_font(), palette(ui).weak_text, self.columns[nth].width)
+    }
+
+    /// Draws a row: `galleys` say how high it is, and `cell_ui` draws each of its cells.
+    fn row_ui(
+        &self,
+        ui: &mut Ui,
+        galleys: &[Arc<Galley>],
+        fill: Color32,
+        mut cell_ui: impl FnMut(&mut Ui, usize),
+    ) {
+        let height = |nth: usize| galleys.get(nth).map_or(0.0, |it| it.size().y);
+        let beside = (0..self.columns.len()).filter(|nth| Some(*nth) != self.below);
+        let line = beside.clone().map(height).fold(0.0, f32::max) + 2.0 * ROW_SPACE;
+        let line = line.max(self.least_height);
+        let below = self.below.map_or(0.0, |nth| height(nth) + ROW_SPACE);
+        let below_width = self.below.map_or(0.0, |nth| self.columns[nth].width);
+        let size = vec2(self.width.max(below_width), line + below);
+        let (place, _) = ui.allocate_exact_size(size, Sense::hover());
+        ui.painter().rect_filled(place, CornerRadius::same(2), fill);
+        let mut left = place.left();
+        for nth in beside {
+            let Column { width, kind, .. } = self.columns[nth];
+            let cell = Rect::from_min_size(pos2(left, place.top()), vec2(width, line));
+            let layout = match kind {
+                Kind::Numbers => Layout::right_to_left(Align::Center),
+                Kind::Shares | Kind::Texts => Layout::left_to_right(Align::Center),
+            };
+            cell_ui(&mut ui.new_child(UiBuilder::new().max_rect(cell).layout(layout)), nth);
+            left += width + self.gap;
+        }
+        if let Some(nth) = self.below {
+            let at = pos2(place.left(), place.top() + line - ROW_SPACE);
+            let cell = Rect::from_min_size(at, vec2(below_width, below));
+            let layout = Layout::left_to_right(Align::Min);
+            cell_ui(&mut ui.new_child(UiBuilder::new().max_rect(cell).layout(layout)), nth);
         }
     }
 }
 
-/// Lays out the columns. Where the table is wider than its place, bars get shorter; if that is not
-/// enough, heads take more than one line and columns stand nearer.
-fn heads(ui: &Ui, table: &Table) -> Heads {
-    let ink = palette(ui).weak_text;
-    let painter = ui.painter();
-    let width = |text: String, font| painter.layout_no_wrap(text, font, ink).size().x;
-    let columns = table.columns.iter().enumerate().map(|(nth, head)| {
-        let cells = table.rows.iter().filter_map(|row| row.cells.get(nth));
-        let longest = cells.max_by_key(|cell| cell_text(cell).chars().count());
-        let below = longest.map_or(0.0, |cell| {
-            let font = cell_font(ui, cell);
-            match cell {
-                Cell::Share(_) => SHARE_BAR + SHARE_NUMBER,
-                _ => width(legible(painter, &cell_text(cell), &font).into_owned(), font),
-            }
-        });
-        (width(head.clone(), axis_font()), below)
-    });
-    let columns: Vec<(f32, f32)> = columns.collect();
-    let has_shares =
-        table.rows.iter().flat_map(|it| &it.cells).any(|it| matches!(it, Cell::Share(_)));
-    // As wide as the grid makes a column at least.
-    let least = if has_shares { ui.spacing().interact_size.x } else { 0.0 };
-    let needed: f32 =
-        columns.iter().map(|(head, below)| head.max(*below).max(least) + WIDE_GAP).sum();
-    let too_wide = (needed - WIDE_GAP - ui.available_width()).max(0.0);
-    let share_bar = (SHARE_BAR - too_wide).max(LEAST_SHARE_BAR);
-    let is_wide = too_wide > if has_shares { SHARE_BAR - share_bar } else { 0.0 };
-    let head = |head: &String, below: f32| {
-        if !is_wide {
-            return painter.layout_no_wrap(head.clone(), axis_font(), ink);
+impl Column {
+    fn of(ui: &Ui, table: &Table, nth: usize) -> Self {
+        let cells = || table.rows.iter().filter_map(|row| row.cells.get(nth));
+        let is_all = |is_it: fn(&Cell) -> bool| cells().next().is_some() && cells().all(is_it);
+        let kind = if is_all(|it| matches!(it, Cell::Number(_))) {
+            Kind::Numbers
+        } else if is_all(|it| matches!(it, Cell::Share(_))) {
+            Kind::Shares
+        } else {
+            Kind::Texts
+        };
+        let can_be_picked = nth == 0 && table.rows.iter().any(|row| row.pick != Pick::default());
+        let around = if can_be_picked { 2.0 * ui.spacing().button_padding.x } else { 0.0 };
+        let width = |cell| galley(ui, cell, f32::INFINITY).size().x;
+        let head = |text: &str| {
+            let ink = Color32::PLACEHOLDER;
+            ui.painter().layout_no_wrap(text.to_owned(), axis_font(), ink).size().x
+        };
+        let text = without_lone_signs(&table.columns[nth]);
+        Self {
+            cells: cells().map(width).fold(0.0, f32::max) + around,
+            around,
+            heads: [head(&text), text.split(' ').map(head).fold(0.0, f32::max)],
+            kind,
+            width: 0.0,
         }
-        // A sign does not stand alone.
-        let head = head.replace(" +", "\u{a0}+").replace(" −", "\u{a0}−");
-        let words = head.split(' ').map(|word| width(word.to_owned(), axis_font()));
-        let room = words.fold(below, f32::max).ceil() + 1.0;
-        painter.layout(head, axis_font(), ink, room)
-    };
-    let column = |(nth, (text, (_, below))): (usize, (&String, &(f32, f32)))| {
-        let head = head(text, *below);
-        let mut cells = table.rows.iter().filter_map(|row| row.cells.get(nth));
-        let is_of_numbers = nth > 0 && cells.all(|cell| matches!(cell, Cell::Number(_)));
-        Column { width: below.max(head.size().x).ceil(), head, is_of_numbers }
-    };
-    let columns = table.columns.iter().zip(&columns).enumerate().map(column).collect();
-    Heads { columns, gap: if is_wide { NARROW_GAP } else { WIDE_GAP }, share_bar }
+    }
+}
+
+/// A head in which no sign can begin a line.
+fn without_lone_signs(head: &str) -> String {
+    head.replace(" +", "\u{a0}+").replace(" −", "\u{a0}−")
+}
+
+/// A cell as it is written in a column of some width: a sentence in several lines, a token without its
+/// middle.
+fn galley(ui: &Ui, cell: &Cell, width: f32) -> Arc<Galley> {
+    let (font, painter, ink) = (cell_font(ui, cell), ui.painter(), Color32::PLACEHOLDER);
+    let text = legible(painter, &cell_text(cell), &font).into_owned();
+    match cell {
+        Cell::Text(_) => painter.layout(text, font, ink, width),
+        Cell::Token(_) | Cell::Answer(_) if width.is_finite() => {
+            painter.layout_no_wrap(elide_middle(painter, &text, &font, width), font, ink)
+        }
+        _ => painter.layout_no_wrap(text, font, ink),
+    }
 }
 
 fn is_of_answer(row: &Row) -> bool {

@@ -12,7 +12,7 @@ mod axis;
 mod layout;
 mod painting;
 
-use axis::Axis;
+pub use axis::{Axis, Label};
 use layout::BAR_GAP;
 use painting::Outlines;
 

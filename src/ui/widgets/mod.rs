@@ -21,7 +21,7 @@ pub use caption::{Caption, Tone};
 pub use color_bar::ColorBar;
 pub use command_button::{command_button_ui, command_choice_ui, gives};
 pub use head_atlas::HeadAtlas;
-pub use heatmap::{Cell, Heatmap, HeatmapResponse};
+pub use heatmap::{Axis, Cell, Heatmap, HeatmapResponse, Label};
 pub use keep_together::keep_together;
 pub use pairing::{PairingClick, pairing_ui};
 pub use range_menu::{ColorRange, NewRange};

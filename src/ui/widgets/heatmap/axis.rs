@@ -1,4 +1,4 @@
-//! The labels along one side of a heat map.
+//! The labels along one side of a map.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::ui::theme::{axis_font, palette, token_font};
 use crate::ui::widgets::text::elide_middle;
 
 /// One side of the grid, and how its labels are written.
-pub(super) struct Axis<'a> {
-    pub(super) side: &'a Side,
-    pub(super) kind: Labels,
+pub struct Axis<'a> {
+    pub side: &'a Side,
+    pub kind: Labels,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Labels {
+pub enum Labels {
     /// Monospaced labels, which are turned where they are below a column.
     Tokens,
 
@@ -28,14 +28,15 @@ pub(super) enum Labels {
 }
 
 /// A label as it is drawn.
-pub(super) struct Label {
-    pub(super) nth: usize,
-    pub(super) galley: Arc<Galley>,
-    pub(super) is_elided: bool,
+#[derive(Clone)]
+pub struct Label {
+    pub nth: usize,
+    pub galley: Arc<Galley>,
+    pub is_elided: bool,
 }
 
 impl<'a> Axis<'a> {
-    pub(super) fn of(side: &'a Side) -> Self {
+    pub fn of(side: &'a Side) -> Self {
         let kind = match side.labels.iter().all(|it| it.parse::<f32>().is_ok()) {
             _ if side.is_tokens => Labels::Tokens,
             true => Labels::Numbers,
@@ -45,7 +46,7 @@ impl<'a> Axis<'a> {
     }
 
     /// What a place is called in a sentence: “token 3 ·Tower”, “layer 12”.
-    pub(super) fn describe(&self, nth: usize) -> String {
+    pub fn describe(&self, nth: usize) -> String {
         let Side { noun, labels, .. } = self.side;
         match self.kind {
             Labels::Tokens => {
@@ -58,7 +59,7 @@ impl<'a> Axis<'a> {
         }
     }
 
-    pub(super) fn galleys(&self, ui: &Ui, max_width: f32) -> Vec<Label> {
+    pub fn galleys(&self, ui: &Ui, max_width: f32) -> Vec<Label> {
         let colors = palette(ui);
         let font = match self.kind {
             Labels::Tokens => token_font(),
@@ -82,7 +83,7 @@ impl<'a> Axis<'a> {
     ///
     /// What is marked, such as the subject, matters most. Numbers keep to round steps; of others the
     /// last and the first come next, and the rest fills the gaps.
-    pub(super) fn thinned(&self, mut labels: Vec<Label>, cell: f32, apart: f32) -> Vec<Label> {
+    pub fn thinned(&self, mut labels: Vec<Label>, cell: f32, apart: f32) -> Vec<Label> {
         let step = (apart / cell).ceil().max(1.0) as usize;
         if step == 1 {
             return labels;

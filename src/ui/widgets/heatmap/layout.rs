@@ -28,10 +28,20 @@ pub(super) struct Layout {
 
 /// The widest and the highest cell in points, so that a map of few cells stays a map.
 const WIDEST: f32 = 112.0;
-const HIGHEST: f32 = 48.0;
+const HIGHEST: f32 = 64.0;
+
+/// The height in points up to which a cell may be higher than it is wide.
+const UPRIGHT: f32 = 24.0;
 
 /// The side of the largest cell of a square map, in points.
-const LARGEST: f32 = 44.0;
+const LARGEST: f32 = 56.0;
+
+/// The least height of a map in points: colours can be told apart, and the numbers of the bar do not
+/// touch.
+const LEAST_MAP: f32 = 96.0;
+
+/// Points between the lines of two labels.
+const LINE_GAP: f32 = 1.0;
 
 /// Points of all rows together from which on rows may be lower than their labels.
 const LEAST_HEIGHT: f32 = 420.0;
@@ -54,6 +64,12 @@ impl Heatmap<'_> {
         let column_labels = self.columns.galleys(ui, MAX_LABEL_WIDTH);
         let widest =
             |labels: &[Label]| labels.iter().map(|label| label.galley.size().x).fold(0.0, f32::max);
+        let pixel = 1.0 / ui.pixels_per_point();
+        // From one label to the next, across the lines that they are written in, in whole pixels.
+        let apart = |labels: &[Label]| {
+            let highest = labels.iter().map(|label| label.galley.size().y).fold(line, f32::max);
+            ((highest + LINE_GAP) / pixel).ceil() * pixel
+        };
 
         // Half a number above and below, as ticks may lie at the very ends.
         let above = line / 2.0 + 1.0;
@@ -77,13 +93,18 @@ impl Heatmap<'_> {
             let width = cell.x.clamp(3.0, WIDEST);
             // However little room there is, rows have room for their labels, and if they are many
             // can be told apart: the pane scrolls.
-            let least = (LEAST_HEIGHT / n_rows as f32).clamp(3.0, line);
+            let least = (LEAST_HEIGHT / n_rows as f32)
+                .clamp(3.0, apart(&row_labels))
+                .max(LEAST_MAP / n_rows as f32);
             // A few rows are taller, so that the name of what they show has room beside.
             let most = (NAME_HEIGHT / n_rows as f32).max(HIGHEST);
-            vec2(width, cell.y.min(most).min(width * 2.0).max(least))
+            // In a narrow map a row is not higher than it is wide, unless that is too low to be read.
+            let upright = (width * 2.0).min(width.max(UPRIGHT));
+            vec2(width, cell.y.min(most).min(upright).max(least))
         };
-        let pixel = 1.0 / ui.pixels_per_point();
-        let whole = |size: f32| if size < FINE { size } else { (size / pixel).floor() * pixel };
+        // What is whole already may be off by a rounding.
+        let whole =
+            |size: f32| if size < FINE { size } else { (size / pixel + 0.01).floor() * pixel };
         let cell = vec2(whole(cell.x), whole(cell.y));
 
         let is_turned = match self.columns.kind {
@@ -93,7 +114,7 @@ impl Heatmap<'_> {
         };
         // They lean where there is room for it, else they stand upright.
         let (column_angle, below) = match is_turned {
-            true if cell.x >= line * 1.25 => {
+            true if cell.x * FRAC_PI_4.sin() >= apart(&column_labels) => {
                 let lean = |width: f32| (width + line / 2.0) * FRAC_PI_4.sin();
                 // The first labels may hang out to the left.
                 for label in &column_labels {
@@ -107,9 +128,10 @@ impl Heatmap<'_> {
         };
         let map_size = vec2(cell.x * n_columns as f32, cell.y * n_rows as f32);
         let map_min = pos2(left, above).round_to_pixels(ui.pixels_per_point());
-        let apart = if is_turned { line } else { widest(&column_labels) + 6.0 };
-        let row_labels = self.rows.thinned(row_labels, cell.y, line);
-        let column_labels = self.columns.thinned(column_labels, cell.x, apart);
+        let across = if is_turned { apart(&column_labels) } else { widest(&column_labels) + 6.0 };
+        let down = apart(&row_labels);
+        let row_labels = self.rows.thinned(row_labels, cell.y, down);
+        let column_labels = self.columns.thinned(column_labels, cell.x, across);
         Layout {
             size: vec2(map_min.x + map_size.x + right, map_min.y + map_size.y + below + title),
             map: Rect::from_min_size(map_min, map_size),
@@ -120,10 +142,12 @@ impl Heatmap<'_> {
             below,
         }
     }
+
     /// The side of a square map's cells, of which `fitting` have room. A map of many tokens is drawn
     /// to fit, down to a point for each.
     fn square_side(&self, fitting: Vec2) -> f32 {
-        let least = (0.5 * LEAST_HEIGHT / self.map.n_rows() as f32).clamp(1.0, 14.0);
-        fitting.min_elem().clamp(least, LARGEST)
+        let n_rows = self.map.n_rows() as f32;
+        let least = (0.5 * LEAST_HEIGHT / n_rows).clamp(1.0, 14.0).max(LEAST_MAP / n_rows);
+        fitting.min_elem().clamp(least.min(LARGEST), LARGEST)
     }
 }
