@@ -64,6 +64,8 @@ fn every_control_is_reached_with_the_keyboard() {
         window.show(pane);
         let mut wanted: BTreeSet<String> = window
             .controls()
+            // The list of facts is one stop, from which arrow keys go on.
+            .filter(|node| node.accesskit_node().role() != Role::ListBoxOption)
             .filter(|node| !node.accesskit_node().is_disabled())
             .map(|node| described(&node))
             .collect();

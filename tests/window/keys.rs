@@ -1,9 +1,11 @@
 //! What the keyboard does: everything by name, and a way back.
 
-use eframe::egui::accesskit::Role;
+use eframe::egui::accesskit::{Action, Role};
 use eframe::egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::Node;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use factscope::analysis::causal_trace::Component;
+use factscope::tokens::Bos;
 use factscope::ui::pane::{Pane, View};
 use factscope::ui::state::{FactId, JobKind};
 use factscope::ui::view::Selection;
@@ -156,6 +158,49 @@ fn layers_are_stepped_through_while_a_button_has_the_focus() {
     let mut window = Window::open();
     window.harness.get_by_label("Trace").focus();
     window.harness.run_steps(2);
+    window.press(Modifiers::NONE, Key::CloseBracket);
+    assert_eq!(window.app().state.selection.layer, Some(0));
+}
+
+#[test]
+fn the_list_of_facts_is_one_stop_and_arrow_keys_go_through_it() {
+    let mut window = Window::open();
+    let stops = |window: &Window| {
+        let rows = window.harness.query_all_by_role(Role::ListBoxOption);
+        let rows: Vec<bool> =
+            rows.map(|it| it.accesskit_node().data().supports_action(Action::Focus)).collect();
+        (rows.len(), rows.iter().filter(|it| **it).count())
+    };
+    assert_eq!(stops(&window), (3, 1));
+    let is_stop = |it: &Node<'_>| it.accesskit_node().data().supports_action(Action::Focus);
+    window.harness.query_all_by_role(Role::ListBoxOption).find(is_stop).unwrap().focus();
+    window.harness.run_steps(2);
+    for expected in [1, 2, 2] {
+        window.press(Modifiers::NONE, Key::ArrowDown);
+        assert_eq!(window.app().state.selected, Some(FactId::Record(expected)));
+        assert_eq!(stops(&window), (3, 1));
+    }
+    window.press(Modifiers::NONE, Key::ArrowUp);
+    assert_eq!(window.app().state.selected, Some(FactId::Record(1)));
+}
+
+#[test]
+fn arrow_keys_step_through_a_box_with_a_list() {
+    let mut window = Window::open();
+    let bos = |window: &Window| window.app().state.settings.bos;
+    window.harness.get_by_role_and_label(Role::ComboBox, "BOS").focus();
+    window.harness.run_steps(2);
+    assert_eq!(bos(&window), Bos::Off);
+    for (key, expected) in [
+        (Key::ArrowDown, Bos::On),
+        (Key::ArrowDown, Bos::On),
+        (Key::ArrowUp, Bos::Off),
+        (Key::ArrowUp, Bos::Off),
+    ] {
+        window.press(Modifiers::NONE, key);
+        assert_eq!(bos(&window), expected);
+    }
+    // Those of the window are heard meanwhile.
     window.press(Modifiers::NONE, Key::CloseBracket);
     assert_eq!(window.app().state.selection.layer, Some(0));
 }

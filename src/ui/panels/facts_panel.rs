@@ -3,8 +3,8 @@
 use eframe::egui::accesskit::Role;
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
 use eframe::egui::{
-    CollapsingHeader, Color32, ComboBox, Context, CornerRadius, FontId, Id, Rect, Response,
-    RichText, ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    CollapsingHeader, Color32, Context, CornerRadius, FontId, Id, Rect, Response, RichText,
+    ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::fact_form::FactForm;
@@ -13,7 +13,7 @@ use crate::facts::{Cardinality, Catalogue, Direction, Record};
 use crate::ui::command::Command;
 use crate::ui::state::{Filter, Known, Lesson, Order, Recalled, State};
 use crate::ui::theme;
-use crate::ui::widgets::command_button_ui;
+use crate::ui::widgets::{Choice, arrow_steps, command_button_ui};
 
 /// Points that a row of two lines of text takes.
 const ROW_HEIGHT: f32 = 42.0;
@@ -30,6 +30,9 @@ pub struct FactsView {
     /// How far the list is scrolled and how high it is, in points, as it was last drawn.
     offset: f32,
     height: f32,
+
+    /// The row that had the focus when the list was last drawn.
+    focused: Option<Id>,
 }
 
 impl FactsView {
@@ -127,47 +130,32 @@ fn filter_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let is_active = filter != Filter::default();
     let title = if is_active { "Filter and sort ●" } else { "Filter and sort" };
     CollapsingHeader::new(title).id_salt("filter").show(ui, |ui| {
-        let width = ui.available_width() - 8.0;
-        let text =
-            filter.relation.as_deref().map_or_else(|| "All relations".to_owned(), relation_name);
-        combo(ui, "Relation", text, width, |ui| {
-            ui.selectable_value(&mut filter.relation, None, "All relations");
-            for (relation, count) in state.facts.relations() {
-                let text = format!("{} ({})", relation_name(relation), grouped(*count));
-                ui.selectable_value(&mut filter.relation, Some(relation.clone()), text);
+        let counts = state.facts.relations();
+        let relation = |relation: &Option<String>| match relation {
+            None => "All relations".to_owned(),
+            Some(it) => {
+                let count = counts.get(it).copied().unwrap_or_default();
+                format!("{} ({})", relation_name(it), grouped(count))
             }
+        };
+        let relations = [None].into_iter().chain(counts.keys().cloned().map(Some));
+        choose_ui(ui, "Relation", &mut filter.relation, relations, relation);
+        let cardinalities = [None].into_iter().chain(Cardinality::ALL.map(Some));
+        choose_ui(ui, "Cardinality", &mut filter.cardinality, cardinalities, |it| {
+            it.map_or_else(|| "Any cardinality".to_owned(), |it| it.to_string())
         });
-        let text =
-            filter.cardinality.map_or_else(|| "Any cardinality".to_owned(), |it| it.to_string());
-        combo(ui, "Cardinality", text, width, |ui| {
-            ui.selectable_value(&mut filter.cardinality, None, "Any cardinality");
-            for cardinality in Cardinality::ALL {
-                let text = cardinality.to_string();
-                ui.selectable_value(&mut filter.cardinality, Some(cardinality), text);
-            }
-        });
-        let text = filter.known.map_or("Known or not", Known::text);
-        combo(ui, "Recall", text.to_owned(), width, |ui| {
-            ui.selectable_value(&mut filter.known, None, "Known or not");
-            for known in Known::ALL {
-                ui.selectable_value(&mut filter.known, Some(known), known.text());
-            }
+        let known = [None].into_iter().chain(Known::ALL.map(Some));
+        choose_ui(ui, "Recall", &mut filter.known, known, |it| {
+            it.map_or("Known or not", Known::text).to_owned()
         });
         let lessons = state.facts.lessons();
         if !lessons.is_empty() {
-            let text = filter.lesson.map_or_else(|| "Taught or not".to_owned(), Lesson::text);
-            combo(ui, "Taught", text, width, |ui| {
-                ui.selectable_value(&mut filter.lesson, None, "Taught or not");
-                for lesson in lessons {
-                    ui.selectable_value(&mut filter.lesson, Some(lesson), lesson.text());
-                }
+            let lessons = [None].into_iter().chain(lessons.into_iter().map(Some));
+            choose_ui(ui, "Taught", &mut filter.lesson, lessons, |it| {
+                it.map_or_else(|| "Taught or not".to_owned(), Lesson::text)
             });
         }
-        combo(ui, "Order", filter.order.text().to_owned(), width, |ui| {
-            for order in Order::ALL {
-                ui.selectable_value(&mut filter.order, order, order.text());
-            }
-        });
+        choose_ui(ui, "Order", &mut filter.order, Order::ALL, |it| it.text().to_owned());
         ui.horizontal_wrapped(|ui| {
             ui.checkbox(&mut filter.has_inverse, "Has an inverse");
             ui.checkbox(&mut filter.is_one_token, "Answer is one token");
@@ -195,14 +183,18 @@ fn relation_name(id: &str) -> String {
     }
 }
 
-fn combo(ui: &mut Ui, name: &str, text: String, width: f32, list: impl FnOnce(&mut Ui)) {
-    ComboBox::from_id_salt(name)
-        .selected_text(text)
-        .width(width)
-        .truncate()
-        .show_ui(ui, list)
-        .response
-        .accessible_name(name);
+/// A box as wide as the list of facts.
+fn choose_ui<T: Clone + PartialEq>(
+    ui: &mut Ui,
+    name: &str,
+    chosen: &mut T,
+    choices: impl IntoIterator<Item = T>,
+    text: impl Fn(&T) -> String,
+) {
+    let choices: Vec<T> = choices.into_iter().collect();
+    let width = ui.available_width() - 8.0;
+    let choice = Choice { is_cut: true, ..Choice::new(name, width) };
+    choice.show(ui, chosen, &choices, |it| (text(it).into(), "")).accessible_name(name);
 }
 
 /// Says how many of the facts asked so far the model knows.
@@ -239,15 +231,23 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
         }
     }
     let output = area.show_rows(ui, ROW_HEIGHT, found.len(), |ui, rows| {
-        for &id in &found[rows] {
+        let shown = &found[rows];
+        // The list is one stop of Tab: the chosen fact, and from there arrow keys go on.
+        let chosen = shown.iter().find(|it| state.selected == Some(**it));
+        let stop = chosen.or_else(|| shown.first()).copied();
+        for &id in shown {
             let Some(record) = state.facts.get(id) else { continue };
             let recalled =
                 [Direction::Forward, Direction::Inverse].map(|it| state.recalled(id, it));
             let row = Marks {
                 is_selected: state.selected == Some(id),
                 is_beside: state.beside.is_some_and(|it| it.fact == id),
+                is_stop: stop == Some(id),
             };
             let response = row_ui(ui, record, recalled, row);
+            if row.is_stop {
+                keys_ui(ui, &response, view, commands);
+            }
             let beside = Command::ShowBeside(id);
             if response.clicked() {
                 let is_beside = ui.input(|input| input.modifiers.command);
@@ -262,27 +262,44 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
     view.height = output.inner_rect.height();
 }
 
-/// Whether the fact of a row is chosen, and whether it is kept beside the chosen one.
+/// Lets arrow keys choose facts while a row has the focus, which goes with what is chosen.
+fn keys_ui(ui: &Ui, stop: &Response, view: &mut FactsView, commands: &mut Vec<Command>) {
+    if view.focused.is_some() && ui.memory(|it| it.focused()) == view.focused {
+        stop.request_focus();
+    }
+    view.focused = stop.has_focus().then_some(stop.id);
+    if stop.has_focus() {
+        match arrow_steps(ui, stop.id).0 {
+            0 => {}
+            down => commands.push(if down > 0 { Command::NextFact } else { Command::PreviousFact }),
+        }
+    }
+}
+
+/// Whether the fact of a row is chosen, whether it is kept beside the chosen one, and whether Tab stops
+/// there.
 #[derive(Clone, Copy)]
 struct Marks {
     is_selected: bool,
     is_beside: bool,
+    is_stop: bool,
 }
 
 fn row_ui(
     ui: &mut Ui,
     record: &Record,
     recall: [Option<Recalled>; 2],
-    Marks { is_selected, is_beside }: Marks,
+    Marks { is_selected, is_beside, is_stop }: Marks,
 ) -> Response {
     let size = vec2(ui.available_width(), ROW_HEIGHT);
-    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let sense = if is_stop { Sense::click() } else { Sense::CLICK };
+    let (rect, response) = ui.allocate_exact_size(size, sense);
     let fact = &record.fact;
     let answer = fact.answer.as_deref().unwrap_or("?");
     response.widget_info(|| {
         let beside = if is_beside { ", kept beside" } else { "" };
         let label = format!("{} → {answer}{beside}", fact.prompt);
-        WidgetInfo::selected(Role::Button, true, is_selected, label)
+        WidgetInfo::selected(Role::ListBoxOption, true, is_selected, label)
     });
     let palette = theme::palette(ui);
     let visuals = ui.visuals();
@@ -359,7 +376,7 @@ fn answer_job(
         job.append("⇄", 8.0, format(palette.weak_text));
     }
     if let Some(relation) = &record.relation {
-        job.append(relation, 10.0, format(palette.weak_text));
+        job.append(&relation_name(relation), 10.0, format(palette.weak_text));
     }
     let id =
         if record.id.starts_with("typed") { record.id.clone() } else { format!("#{}", record.id) };

@@ -1,6 +1,6 @@
 //! The bar below the menus: BOS, model, device and dataset.
 
-use eframe::egui::{Align, ComboBox, Label, Layout, RichText, Ui};
+use eframe::egui::{Align, Label, Layout, RichText, Ui};
 
 use super::{file_name, grouped};
 use crate::analysis::ModelEdit;
@@ -9,7 +9,7 @@ use crate::tokens::{Bos, visible};
 use crate::ui::command::Command;
 use crate::ui::state::{ModelState, State};
 use crate::ui::theme;
-use crate::ui::widgets::gives;
+use crate::ui::widgets::{Choice, gives};
 use crate::worker::{ModelInfo, Verdict};
 
 /// How many skipped records a tooltip lists.
@@ -148,19 +148,16 @@ fn checks(verdict: &Verdict) -> String {
 
 fn bos_ui(ui: &mut Ui, bos: Bos, commands: &mut Vec<Command>) {
     let label = ui.label("BOS").on_hover_text(ABOUT_BOS);
-    let combo = ComboBox::from_id_salt("bos")
-        .selected_text(Command::SetBos(bos).text())
-        .width(170.0)
-        .show_ui(ui, |ui| {
-            for choice in [Bos::Off, Bos::On] {
-                let command = Command::SetBos(choice);
-                let item = ui.selectable_label(choice == bos, command.text());
-                if item.on_hover_text(command.tooltip()).clicked() && choice != bos {
-                    commands.push(command);
-                }
-            }
-        });
-    combo.response.labelled_by(label.id).on_hover_text(ABOUT_BOS);
+    let mut chosen = bos;
+    let choice = Choice::new("bos", 170.0);
+    let combo = choice.show(ui, &mut chosen, &[Bos::Off, Bos::On], |it| {
+        let command = Command::SetBos(*it);
+        (command.text().into(), command.tooltip())
+    });
+    combo.labelled_by(label.id).on_hover_text(ABOUT_BOS);
+    if chosen != bos {
+        commands.push(Command::SetBos(chosen));
+    }
 }
 
 fn dataset_ui(ui: &mut Ui, state: &State) {

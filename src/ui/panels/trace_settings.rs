@@ -1,13 +1,13 @@
 //! What a trace restores, and how the run is corrupted.
 
-use eframe::egui::{ComboBox, DragValue, Ui};
+use eframe::egui::{DragValue, Ui};
 
 use crate::analysis::causal_trace;
 use crate::analysis::causal_trace::Component;
 use crate::intervention::NoiseRng;
 use crate::ui::command::Command;
 use crate::ui::state::{NoiseSetting, Setting, State, TraceSettings};
-use crate::ui::widgets::{command_choice_ui, severing_ui};
+use crate::ui::widgets::{Choice, command_choice_ui, severing_ui};
 
 /// What is restored, of the three kinds of a trace.
 pub(super) fn restored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -125,10 +125,10 @@ fn noise_ui(ui: &mut Ui, settings: &mut TraceSettings, commands: &mut Vec<Comman
                  of this subject alone. Or noise that somebody else has drawn, from a file";
     ui.horizontal(|ui| {
         let label = ui.label("Noise");
-        let text = match &settings.noise {
-            NoiseSetting::Subjects => SUBJECTS.to_owned(),
-            NoiseSetting::Fixed => FIXED.to_owned(),
-            NoiseSetting::File(file) => file.name(),
+        let text = |noise: &NoiseSetting| match noise {
+            NoiseSetting::Subjects => SUBJECTS.into(),
+            NoiseSetting::Fixed => FIXED.into(),
+            NoiseSetting::File(file) => file.name().into(),
         };
         let about = match &settings.noise {
             NoiseSetting::File(file) => {
@@ -136,15 +136,14 @@ fn noise_ui(ui: &mut Ui, settings: &mut TraceSettings, commands: &mut Vec<Comman
             }
             NoiseSetting::Subjects | NoiseSetting::Fixed => about.to_owned(),
         };
-        let combo =
-            ComboBox::from_id_salt("noise").selected_text(text).width(140.0).show_ui(ui, |ui| {
-                ui.selectable_value(&mut settings.noise, NoiseSetting::Subjects, SUBJECTS);
-                ui.selectable_value(&mut settings.noise, NoiseSetting::Fixed, FIXED);
-                let open = Command::OpenNoise;
-                let is_file = matches!(settings.noise, NoiseSetting::File(_));
-                command_choice_ui(ui, is_file, open, commands);
-            });
-        combo.response.labelled_by(label.id).on_hover_text(about);
+        let choices = [NoiseSetting::Subjects, NoiseSetting::Fixed];
+        let is_file = matches!(settings.noise, NoiseSetting::File(_));
+        let choice = Choice::new("noise", 140.0);
+        let describe = |noise: &NoiseSetting| (text(noise), "");
+        let combo = choice.show_with(ui, &mut settings.noise, &choices, describe, |ui| {
+            command_choice_ui(ui, is_file, Command::OpenNoise, commands);
+        });
+        combo.labelled_by(label.id).on_hover_text(about);
         if settings.noise == NoiseSetting::Fixed {
             let value = DragValue::new(&mut settings.noise_std)
                 .range(0.0..=100.0)
@@ -172,15 +171,10 @@ fn rng_ui(ui: &mut Ui, settings: &mut TraceSettings) {
     };
     ui.horizontal(|ui| {
         let label = ui.label("Generator");
-        let combo = ComboBox::from_id_salt("generator")
-            .selected_text(text(settings.rng))
-            .width(84.0)
-            .show_ui(ui, |ui| {
-                for rng in [NoiseRng::Numpy, NoiseRng::Chacha] {
-                    let item = ui.selectable_value(&mut settings.rng, rng, text(rng));
-                    item.on_hover_text(about_rng(rng));
-                }
-            });
-        combo.response.labelled_by(label.id).on_hover_text(about);
+        let choices = [NoiseRng::Numpy, NoiseRng::Chacha];
+        let choice = Choice::new("generator", 84.0);
+        let describe = |rng: &NoiseRng| (text(*rng).into(), about_rng(*rng));
+        let combo = choice.show(ui, &mut settings.rng, &choices, describe);
+        combo.labelled_by(label.id).on_hover_text(about);
     });
 }

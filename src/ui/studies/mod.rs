@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use eframe::egui::{ComboBox, DragValue, Response, Ui};
+use eframe::egui::{DragValue, Response, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{DrawnFacts, FactList};
@@ -21,7 +21,7 @@ use crate::experiment::{Choices, CorruptionKind};
 use crate::facts::{Direction, Fact, Record};
 use crate::figure::Effect;
 use crate::tokens::TokenizedPrompt;
-use crate::ui::widgets::keep_together;
+use crate::ui::widgets::{Choice, keep_together};
 use crate::worker::ModelInfo;
 
 mod ablation;
@@ -263,9 +263,6 @@ fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Resp
 const NUMBER_WIDTH: f32 = 48.0;
 const CHOICE_WIDTH: f32 = 130.0;
 
-/// The height of a list, in points, at which the longest is seen at once if the window is high enough.
-const LIST_HEIGHT: f32 = 400.0;
-
 /// A combo box. `describe`: the name of a choice, and what is to be known of it.
 fn choice_ui<T: Copy + PartialEq>(
     ui: &mut Ui,
@@ -277,20 +274,12 @@ fn choice_ui<T: Copy + PartialEq>(
 ) {
     keep_together(ui, name, CHOICE_WIDTH);
     let label = ui.label(name);
-    let combo = ComboBox::from_id_salt(name)
-        .selected_text(describe(*chosen).0)
-        .width(CHOICE_WIDTH)
-        .height(LIST_HEIGHT);
-    let shown = combo.show_ui(ui, |ui| {
-        for choice in choices {
-            let (text, tooltip) = describe(*choice);
-            let item = ui.selectable_value(chosen, *choice, text);
-            if !tooltip.is_empty() {
-                item.on_hover_text(tooltip);
-            }
-        }
+    let choice = Choice::new(name, CHOICE_WIDTH);
+    let shown = choice.show(ui, chosen, choices, |it| {
+        let (text, tooltip) = describe(*it);
+        (text.into(), tooltip)
     });
-    shown.response.labelled_by(label.id).on_hover_text(about);
+    shown.labelled_by(label.id).on_hover_text(about);
 }
 
 /// What the subject becomes.

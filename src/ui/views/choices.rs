@@ -1,12 +1,13 @@
 //! The choices beside a figure's title.
 
-use eframe::egui::{ComboBox, Ui};
+use eframe::egui::Ui;
 
 use crate::analysis::Metric;
 use crate::analysis::logit_attribution::Parts;
 use crate::figure::words::is_long;
 use crate::figure::{AttributionForm, LensForm};
 use crate::tokens::TokenizedPrompt;
+use crate::ui::widgets::Choice;
 
 /// The number that a logit lens shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,14 +74,8 @@ pub fn metric_picker_ui(ui: &mut Ui, metric: &mut Metric, metrics: impl Iterator
         Metric::Rank => "Rank",
         Metric::Kl => "KL divergence",
     };
-    ComboBox::from_id_salt("metric")
-        .selected_text(name(*metric))
-        .width(190.0)
-        .show_ui(ui, |ui| {
-            for choice in metrics {
-                ui.selectable_value(metric, choice, name(choice));
-            }
-        })
-        .response
-        .accessible_name("Metric");
+    let metrics: Vec<Metric> = metrics.collect();
+    let choice = Choice::new("metric", 190.0);
+    let shown = choice.show(ui, metric, &metrics, |it| (name(*it).into(), ""));
+    shown.accessible_name("Metric");
 }

@@ -2,6 +2,7 @@
 
 mod arrows;
 mod caption;
+mod choice;
 mod color_bar;
 mod command_button;
 pub mod head_atlas;
@@ -18,6 +19,7 @@ pub mod token_strip;
 pub use crate::figure::number;
 pub use arrows::{arrow_steps, moved};
 pub use caption::{Caption, Tone};
+pub use choice::Choice;
 pub use color_bar::ColorBar;
 pub use command_button::{command_button_ui, command_choice_ui, gives};
 pub use head_atlas::HeadAtlas;

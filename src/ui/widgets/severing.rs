@@ -1,8 +1,8 @@
 //! The control that severs MLPs or attention in a trace, and in how many layers.
 
-use eframe::egui::{ComboBox, Slider, SliderClamping, Ui};
+use eframe::egui::{Slider, SliderClamping, Ui};
 
-use super::keep_together;
+use super::{Choice, keep_together};
 use crate::analysis::causal_trace::Severed;
 
 /// In points: the list of choices, and the slider with its number.
@@ -65,15 +65,10 @@ fn what_ui(ui: &mut Ui, sever: &mut Option<Severed>, layers: &mut Option<usize>)
     keep_together(ui, "Sever", CHOICE_WIDTH);
     let label = ui.label("Sever");
     let before = *sever;
-    let combo = ComboBox::from_id_salt("sever")
-        .selected_text(name(*sever))
-        .width(CHOICE_WIDTH)
-        .show_ui(ui, |ui| {
-            for choice in [None].into_iter().chain(Severed::ALL.map(Some)) {
-                ui.selectable_value(sever, choice, name(choice));
-            }
-        });
-    combo.response.labelled_by(label.id).on_hover_text(about);
+    let choices: Vec<Option<Severed>> = [None].into_iter().chain(Severed::ALL.map(Some)).collect();
+    let choice = Choice::new("sever", CHOICE_WIDTH);
+    let combo = choice.show(ui, sever, &choices, |it| (name(*it).into(), ""));
+    combo.labelled_by(label.id).on_hover_text(about);
     // Whoever asks for it wants it somewhere.
     if *sever != before && *layers == Some(0) {
         *layers = None;
