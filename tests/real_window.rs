@@ -290,7 +290,7 @@ fn what_was_found_at_a_first_launch_is_kept_and_opened_again() {
     assert!(n_colors > 100, "{n_colors} colours: hardly a figure");
 
     // What cannot be opened costs nothing of what is there.
-    desk.command("type a dataset path");
+    desk.command("type a path");
     sleep(Duration::from_secs(1));
     desk.write("/etc/hostname");
     desk.press("Escape");
@@ -398,7 +398,7 @@ fn nothing_is_lost_over_a_change_a_broken_model_a_crash_and_a_close() {
     for file in ["config.json", "tokenizer.json"] {
         std::fs::copy(Path::new("tests/fixtures/tiny").join(file), broken.join(file)).unwrap();
     }
-    desk.command("type a model path");
+    desk.command("type a path");
     sleep(Duration::from_secs(1));
     desk.write(broken.to_str().unwrap());
     // From Save on to Discard.

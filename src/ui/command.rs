@@ -50,11 +50,13 @@ commands! {
          tokenizer's files";
     OpenModelFile: "Open model file…",
         "A GGUF file, which holds a model with its tokenizer, or a weight file in a model's folder";
-    TypeModelPath: "Type a model path…", NO_DIALOG;
+    /// The path of anything that can be opened.
+    TypePath: "Type a path…",
+        "Of a model, a dataset, noise, an experiment or a session: it is opened as what it is";
+    OpenAt(PathBuf) => |path| says(place(path));
     OpenModelAt(PathBuf) => |path| says(model(path));
     OpenModelBeside: "Open model folder beside…", BESIDE;
     OpenModelFileBeside: "Open model file beside…", BESIDE;
-    TypeModelBesidePath: "Type the path of a model beside…", NO_DIALOG;
     OpenModelBesideAt(PathBuf) => |path| says(model(path)).about(BESIDE);
     CloseModelBeside: "Close second model", "What was found in it is forgotten";
     /// Which way both models are asked.
@@ -66,16 +68,13 @@ commands! {
     };
     OpenDataset: "Open dataset…",
         "Facts as JSON (CounterFact, ROME's known_1000.json, LRE), JSON Lines, CSV or Parquet";
-    TypeDatasetPath: "Type a dataset path…", NO_DIALOG;
     OpenDatasetAt(PathBuf) => |path| says(dataset(path));
     OpenNoise: "Noise from a file…",
         "A float32 or float64 array of numpy's (.npy, or the only one of an .npz) of shape \
          (samples, subject tokens, d_model), added to the subject's embeddings as it is";
-    TypeNoisePath: "Type a noise file's path…", NO_DIALOG;
     UseNoise(PathBuf) => |path| says(place(path));
     OpenSession: "Open session…",
         "A .factscope file: its results are shown again, and nothing is computed for that";
-    TypeSessionPath: "Type a session path…", NO_DIALOG;
     OpenSessionAt(PathBuf) => |path| says(place(path));
     SaveSession: "Save session", SESSION;
     SaveSessionAs: "Save session as…", SESSION;
@@ -83,9 +82,8 @@ commands! {
     RestoreUnsaved: "Restore", "Shows the facts and results that were in that window";
     DiscardUnsaved: "Discard", "What was in that window is lost";
     SaveScreenshot: "Save screenshot…", "The window as it is now, as a PNG";
-    TypeScreenshotPath: "Type a screenshot path…", NO_DIALOG;
     /// The path that the system's dialog is asked for.
-    TypeInstead: "Type the path…", NO_DIALOG;
+    TypeInstead: "Type the path…", "Without the system's dialog";
     SaveScreenshotTo(PathBuf): "Save screenshot";
     SetScreenshotScale(u8) => |times| says(format!("Screenshots at {times}×")).about(
         "How large screenshots are, in times the window: above 1 text and maps are drawn anew, \
@@ -328,7 +326,6 @@ commands! {
     ShowAbout: "About Factscope";
 }
 
-const NO_DIALOG: &str = "For systems without a file dialog";
 const ANEW: &str = "Opens the model again on this device";
 const BESIDE: &str =
     "A second model: both are asked the same, one above the other, with the same settings";

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::dialogs::{Purpose, typed_path};
-use crate::worker::is_weight_file;
+use super::path_field::typed_path;
 
 /// Ways to go on with a path, looked up when its text changes and not every frame.
 #[derive(Debug, Default)]
@@ -16,11 +15,12 @@ pub struct Completions {
 }
 
 impl Completions {
-    pub fn look(&mut self, text: &str, purpose: Purpose) {
+    /// `dir`: the folder that a relative path is in. `is_wanted`: whether a file is listed beside the
+    /// folders.
+    pub fn look(&mut self, text: &str, dir: &Path, is_wanted: fn(&Path) -> bool) {
         if self.of.as_deref() != Some(text) {
             self.of = Some(text.to_owned());
-            let is_model = matches!(purpose, Purpose::Model(_) | Purpose::ModelFile(_));
-            self.found = completions(text, &|path| !is_model || is_weight_file(path));
+            self.found = completions(text, dir, is_wanted);
         }
     }
 
@@ -36,16 +36,14 @@ impl Completions {
     }
 }
 
-/// `is_wanted`: whether a file is listed beside the folders.
-fn completions(text: &str, is_wanted: &dyn Fn(&Path) -> bool) -> Vec<String> {
+fn completions(text: &str, base: &Path, is_wanted: fn(&Path) -> bool) -> Vec<String> {
     let start = text.rfind(std::path::is_separator).map_or(0, |at| at + 1);
     let (dir, begun) = text.split_at(start);
-    // An empty field lists nothing: the folder that the program was started in is of no interest.
+    // An empty field lists nothing: what is in the folder is not asked for yet.
     if dir.is_empty() && begun.is_empty() {
         return Vec::new();
     }
-    let looked_in = if dir.is_empty() { "./" } else { dir };
-    let Ok(entries) = fs::read_dir(typed_path(looked_in)) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(base.join(typed_path(dir))) else { return Vec::new() };
     let found = entries.filter_map(|entry| {
         let entry = entry.ok()?;
         let name = entry.file_name().into_string().ok()?;
@@ -69,7 +67,7 @@ fn completions(text: &str, is_wanted: &dyn Fn(&Path) -> bool) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::Which;
+    use crate::worker::is_weight_file;
 
     #[test]
     fn a_path_is_completed_as_far_as_it_is_certain() {
@@ -79,25 +77,29 @@ mod tests {
         }
         fs::create_dir(dir.path().join("models")).unwrap();
         let typed = |name: &str| format!("{}/{name}", dir.path().display());
-        let look = |name: &str, purpose| {
+        let look_at = |text: &str, is_wanted| {
             let mut completions = Completions::default();
-            completions.look(&typed(name), purpose);
+            completions.look(text, dir.path(), is_wanted);
             completions
         };
-        let facts = look("fa", Purpose::Dataset);
+        let look = |name: &str| look_at(&typed(name), |_| true);
+        let facts = look("fa");
         assert_eq!(facts.found, [typed("facts-a.json"), typed("facts-b.json")]);
         assert_eq!(facts.completed(&typed("fa")), Some(typed("facts-")));
-        assert_eq!(look("facts-", Purpose::Dataset).completed(&typed("facts-")), None);
-        let umlaut = look("ä", Purpose::Dataset);
+        assert_eq!(look("facts-").completed(&typed("facts-")), None);
+        let umlaut = look("ä");
         assert_eq!(umlaut.completed(&typed("ä")), Some(typed("ähnlich.json")));
         // A model is a folder or a weight file.
         assert_eq!(
-            look("", Purpose::Model(Which::Main)).found,
+            look_at(&typed(""), is_weight_file).found,
             [typed("models/"), typed("small.gguf")]
         );
-        assert_eq!(look(".h", Purpose::Dataset).found, [typed(".hidden")]);
-        assert!(look("", Purpose::Dataset).found.iter().all(|it| !it.contains("hidden")));
-        assert!(look("facts-a.json", Purpose::Dataset).found.is_empty());
-        assert!(look("nowhere/a", Purpose::Dataset).found.is_empty());
+        assert_eq!(look(".h").found, [typed(".hidden")]);
+        assert!(look("").found.iter().all(|it| !it.contains("hidden")));
+        assert!(look("facts-a.json").found.is_empty());
+        assert!(look("nowhere/a").found.is_empty());
+        // In the folder of the field.
+        assert_eq!(look_at("fa", |_| true).found, ["facts-a.json", "facts-b.json"]);
+        assert!(look_at("", |_| true).found.is_empty());
     }
 }

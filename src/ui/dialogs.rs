@@ -1,19 +1,19 @@
-//! Asking for a path: with the system's own dialog, or where there is none by typing it.
+//! Asking for a path with the system's own dialog, and what a path is wanted for.
 //!
 //! Without a portal and without zenity, `rfd` answers within some 50 ms that nothing was picked,
 //! just as if the user had cancelled. Nobody cancels that fast, so a fast answer means that there
-//! is no dialog.
+//! is no dialog, and the path is typed.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, Align, Id, Key, Layout, Modal, Modifiers, RichText, TextEdit};
+use eframe::egui;
 
 use super::command::Command;
-use super::completions::Completions;
 use crate::builtin;
+use crate::experiment::Written;
 use crate::facts::Dataset;
 use crate::figure::FileFormat;
 use crate::figure::words::capitalized;
@@ -25,12 +25,14 @@ use crate::worker::{WEIGHT_ENDINGS, Which, is_weight_file};
 /// No person cancels a dialog faster.
 const TOO_FAST: Duration = Duration::from_millis(300);
 
-/// The most completions that are listed.
-const N_COMPLETIONS: usize = 6;
+/// The length of the longest experiment in bytes, far above what anybody types.
+pub const MAX_SPEC_BYTES: u64 = 4 << 20;
 
 /// The purpose that a path is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
+    /// Anything that can be opened, as what it looks like.
+    Anything,
     Model(Which),
     ModelFile(Which),
     Dataset,
@@ -94,42 +96,164 @@ fn dialog(title: &str, dir: Option<&Path>) -> rfd::AsyncFileDialog {
     }
 }
 
+/// What a dialog says, and what it is to return.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    pub title: &'static str,
+
+    /// The name of the field for a typed path, and an example in it.
+    pub label: &'static str,
+    pub example: &'static str,
+    pub wants: Wants,
+}
+
+/// What a path must be to be of use.
+#[derive(Clone, Copy, Debug)]
+pub enum Wants {
+    Anything,
+    Folder,
+
+    /// A file that is there: what it is called in a sentence.
+    File(&'static str, Endings),
+
+    /// A file that is to be written: its name, unless its own dialog says another.
+    NewFile(&'static str),
+}
+
 impl Purpose {
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Model(Which::Main) => "Open model folder",
-            Self::Model(Which::Beside) => "Open model folder beside",
-            Self::ModelFile(Which::Main) => "Open model file",
-            Self::ModelFile(Which::Beside) => "Open model file beside",
-            Self::Dataset => "Open dataset",
-            Self::Noise => "Noise from a file",
-            Self::Session => "Open session",
-            Self::SavedSession => "Save session as",
-            Self::Screenshot => "Save screenshot",
-            Self::Figure => "Export figure",
-            Self::Spec => "Save what was asked",
-            Self::OpenedSpec => "Open experiment",
-        }
+    pub fn about(self) -> About {
+        let (title, label, example, wants) = match self {
+            Self::Anything => (
+                "Type a path",
+                "Model, dataset, noise, experiment or session",
+                "/path/to/file, or gpt2-large if Python has downloaded it",
+                Wants::Anything,
+            ),
+            Self::Model(which) => (
+                match which {
+                    Which::Main => "Open model folder",
+                    Which::Beside => "Open model folder beside",
+                },
+                "Model folder or file",
+                "/path/to/gpt2-large, or gpt2-large if Python has downloaded it",
+                Wants::Folder,
+            ),
+            Self::ModelFile(which) => (
+                match which {
+                    Which::Main => "Open model file",
+                    Which::Beside => "Open model file beside",
+                },
+                "Model file",
+                "/path/to/gpt2.gguf",
+                Wants::File("a model", ("Models", &WEIGHT_ENDINGS)),
+            ),
+            Self::Dataset => (
+                "Open dataset",
+                "Dataset file",
+                "/path/to/counterfact.json",
+                Wants::File("a dataset", ("Datasets", Dataset::EXTENSIONS)),
+            ),
+            Self::Noise => (
+                "Noise from a file",
+                "npy or npz file",
+                "/path/to/noise.npy",
+                Wants::File("noise", ("Arrays", noise_file::EXTENSIONS)),
+            ),
+            Self::OpenedSpec => (
+                "Open experiment",
+                "JSON file",
+                "/path/to/experiment.json",
+                Wants::File("an experiment", ("Experiments", &["json"])),
+            ),
+            Self::Session => (
+                "Open session",
+                "Session file",
+                "/path/to/session.factscope",
+                Wants::File("a session", ("Sessions", &[EXTENSION])),
+            ),
+            Self::SavedSession => (
+                "Save session as",
+                "Session file",
+                "/path/to/session.factscope",
+                Wants::NewFile("session.factscope"),
+            ),
+            Self::Screenshot => (
+                "Save screenshot",
+                "PNG file",
+                "/path/to/factscope.png",
+                Wants::NewFile("factscope.png"),
+            ),
+            Self::Figure => (
+                "Export figure",
+                "SVG, PDF, PNG, CSV, JSON, npz or Parquet file",
+                "/path/to/figure.svg",
+                Wants::NewFile("figure.svg"),
+            ),
+            Self::Spec => (
+                "Save what was asked",
+                "JSON file",
+                "/path/to/experiment.json",
+                Wants::NewFile("experiment.json"),
+            ),
+        };
+        About { title, label, example, wants }
     }
 
     /// The name of a file that is to be written, unless its own dialog says another.
-    fn file_name(self) -> Option<&'static str> {
-        match self {
-            Self::Model(_)
-            | Self::ModelFile(_)
-            | Self::Dataset
-            | Self::Noise
-            | Self::Session
-            | Self::OpenedSpec => None,
-            Self::SavedSession => Some("session.factscope"),
-            Self::Screenshot => Some("factscope.png"),
-            Self::Figure => Some("figure.svg"),
-            Self::Spec => Some("experiment.json"),
+    pub fn file_name(self) -> Option<&'static str> {
+        match self.about().wants {
+            Wants::NewFile(name) => Some(name),
+            Wants::Anything | Wants::Folder | Wants::File(..) => None,
         }
     }
 
-    fn command(self, path: PathBuf) -> Command {
+    /// Tells whether a file that is there is of use.
+    pub fn wants(self) -> fn(&Path) -> bool {
         match self {
+            Self::Model(_) | Self::ModelFile(_) => is_weight_file,
+            // Of what is to be written only the folder is there.
+            _ if self.file_name().is_some() => |_| false,
+            _ => |_| true,
+        }
+    }
+
+    /// What a path is opened as, by what it looks like.
+    pub fn of(path: &Path) -> Result<Self, String> {
+        let ends_with = |endings: &[&str]| {
+            let ending = path.extension();
+            ending.is_some_and(|it| endings.iter().any(|known| it.eq_ignore_ascii_case(known)))
+        };
+        if path.is_dir()
+            || is_weight_file(path)
+            || path.file_name().is_some_and(|it| it == CONFIG)
+            || hub::find_unless_folder(path).is_some()
+        {
+            Ok(Self::Model(Which::Main))
+        } else if ends_with(&[EXTENSION]) {
+            Ok(Self::Session)
+        } else if ends_with(noise_file::EXTENSIONS) {
+            Ok(Self::Noise)
+        } else if ends_with(&["json"]) && is_spec(path) {
+            Ok(Self::OpenedSpec)
+        } else if ends_with(Dataset::EXTENSIONS) {
+            Ok(Self::Dataset)
+        } else if !path.exists() {
+            Err(format!("There is no such file or folder: {}", path.display()))
+        } else {
+            Err(format!(
+                "This is neither a model folder (with a config.json) or file ({}), a dataset ({}), \
+                 noise ({}), an experiment (json) nor a session ({EXTENSION}): {}",
+                WEIGHT_ENDINGS.join(", "),
+                Dataset::EXTENSIONS.join(", "),
+                noise_file::EXTENSIONS.join(", "),
+                path.display()
+            ))
+        }
+    }
+
+    pub fn command(self, path: PathBuf) -> Command {
+        match self {
+            Self::Anything => Command::OpenAt(path),
             Self::Model(Which::Main) | Self::ModelFile(Which::Main) => Command::OpenModelAt(path),
             Self::Model(Which::Beside) | Self::ModelFile(Which::Beside) => {
                 Command::OpenModelBesideAt(path)
@@ -147,78 +271,82 @@ impl Purpose {
 
     /// A path as a command, if it can be used; dialogs return all kinds of things.
     pub fn accept(self, path: PathBuf) -> Result<Command, String> {
-        let path = match self {
-            Self::Model(_) | Self::ModelFile(_) => hub::find_unless_folder(&path).unwrap_or(path),
-            _ => path,
+        let (purpose, path) = self.resolve(path)?;
+        Ok(purpose.command(path))
+    }
+
+    /// What a path is wanted for in the end, and the path as it is used.
+    pub fn resolve(self, path: PathBuf) -> Result<(Self, PathBuf), String> {
+        let path = match self.about().wants {
+            Wants::Anything => return Self::of(&path)?.resolve(path),
+            Wants::Folder => model_at(path)?,
+            Wants::File(..) if matches!(self, Self::ModelFile(_)) => model_at(path)?,
+            Wants::File(noun, _) if path.is_dir() => {
+                return Err(format!("This is a folder; {noun} is a file: {}", path.display()));
+            }
+            Wants::File(..) if !path.is_file() => {
+                return Err(format!("There is no such file: {}", path.display()));
+            }
+            Wants::File(..) => path,
+            Wants::NewFile(name) => new_file(&path, name)?,
         };
-        let place = path.display();
-        match self {
-            Self::Model(_) | Self::ModelFile(_) => model_at(&path)?,
-            Self::Dataset if path.is_dir() => {
-                return Err(format!("This is a folder; a dataset is a file: {place}"));
-            }
-            Self::Noise if path.is_dir() => {
-                return Err(format!("This is a folder; noise is a file: {place}"));
-            }
-            Self::OpenedSpec if path.is_dir() => {
-                return Err(format!("This is a folder; an experiment is a file: {place}"));
-            }
-            Self::Session if path.is_dir() => {
-                return Err(format!("This is a folder; a session is a file: {place}"));
-            }
-            Self::Dataset | Self::Noise | Self::Session | Self::OpenedSpec if !path.is_file() => {
-                return Err(format!("There is no such file: {place}"));
-            }
-            Self::SavedSession | Self::Screenshot | Self::Figure | Self::Spec if path.is_dir() => {
-                return Err(format!("This is a folder; add a file name: {place}"));
-            }
-            Self::SavedSession | Self::Screenshot | Self::Figure | Self::Spec => {
-                let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-                if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
-                    return Err(format!("There is no such folder: {}", dir.display()));
-                }
-            }
-            Self::Dataset | Self::Noise | Self::Session | Self::OpenedSpec => {}
+        if self == Self::Figure {
+            FileFormat::of(&path).map_err(|error| capitalized(&error))?;
         }
-        let has_extension = path.extension().is_some();
-        let path = match self {
-            Self::SavedSession if !has_extension => path.with_extension(EXTENSION),
-            Self::Screenshot if !has_extension => path.with_extension("png"),
-            Self::Figure if !has_extension => path.with_extension("svg"),
-            Self::Figure => {
-                FileFormat::of(&path).map_err(|error| capitalized(&error))?;
-                path
-            }
-            Self::Spec if !has_extension => path.with_extension("json"),
-            _ => path,
-        };
-        Ok(self.command(path))
+        Ok((self, path))
     }
 }
 
-/// Checks that a path may be a model's.
-fn model_at(path: &Path) -> Result<(), String> {
-    let place = path.display();
-    if builtin::find(path).is_some() || is_weight_file(path) {
-        return Ok(());
+/// The file that makes a folder a model's.
+const CONFIG: &str = "config.json";
+
+/// A path that may be a model's.
+fn model_at(path: PathBuf) -> Result<PathBuf, String> {
+    let path = hub::find_unless_folder(&path).unwrap_or(path);
+    if builtin::find(&path).is_some() || is_weight_file(&path) {
+        return Ok(path);
     }
+    let path = match path.parent() {
+        Some(dir) if path.ends_with(CONFIG) && path.is_file() => dir.to_owned(),
+        _ => path,
+    };
+    let place = path.display();
     if path.is_file() {
         let endings = WEIGHT_ENDINGS.join(", ");
-        return Err(format!(
+        Err(format!(
             "This is no model, which is a folder or a file whose name ends in {endings}: {place}"
-        ));
+        ))
+    } else if !path.is_dir() {
+        Err(format!(
+            "There is no such folder or file, nor a model of that name in Hugging Face's cache: \
+             {place}"
+        ))
+    } else if !path.join(CONFIG).is_file() {
+        Err(format!(
+            "This folder holds no {CONFIG}, so no model; a GGUF file is opened itself: {place}"
+        ))
+    } else {
+        Ok(path)
     }
-    if !path.is_dir() {
-        return Err(format!(
-            "There is no such folder or file, nor a model of that name in Hugging Face's cache: {place}"
-        ));
+}
+
+/// A file to be written, which ends like `name` unless it has an ending.
+fn new_file(path: &Path, name: &str) -> Result<PathBuf, String> {
+    if path.is_dir() {
+        return Err(format!("This is a folder; add a file name: {}", path.display()));
     }
-    if !path.join("config.json").is_file() {
-        return Err(format!(
-            "This folder holds no config.json, so no model; a GGUF file is opened itself: {place}"
-        ));
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    if let Some(dir) = dir.filter(|dir| !dir.is_dir()) {
+        return Err(format!("There is no such folder: {}", dir.display()));
     }
-    Ok(())
+    let ending = Path::new(name).extension().filter(|_| path.extension().is_none());
+    Ok(ending.map_or_else(|| path.to_owned(), |ending| path.with_extension(ending)))
+}
+
+/// Whether a file is an experiment, and not facts.
+fn is_spec(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|it| it.len() <= MAX_SPEC_BYTES)
+        && Written::load(path).is_ok()
 }
 
 /// Shows a dialog. `name`: what a file that is to be written is called, if not as usual. `tell` is given
@@ -230,18 +358,14 @@ pub fn ask(
     ctx: &egui::Context,
     tell: impl FnOnce(Option<PathBuf>, bool) + Send + 'static,
 ) -> std::io::Result<()> {
-    let title = purpose.title();
+    let about = purpose.about();
     let start = Instant::now();
-    let answer = match purpose {
-        Purpose::Model(_) => picker.pick_folder(title, dir),
-        Purpose::ModelFile(_) => picker.pick_file(title, dir, ("Models", &WEIGHT_ENDINGS)),
-        Purpose::Dataset => picker.pick_file(title, dir, ("Datasets", Dataset::EXTENSIONS)),
-        Purpose::Noise => picker.pick_file(title, dir, ("Arrays", noise_file::EXTENSIONS)),
-        Purpose::OpenedSpec => picker.pick_file(title, dir, ("Experiments", &["json"])),
-        Purpose::Session => picker.pick_file(title, dir, ("Sessions", &[EXTENSION])),
-        Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
-            picker.save_file(title, dir, name.or_else(|| purpose.file_name()).unwrap_or_default())
-        }
+    let answer = match about.wants {
+        Wants::Folder => picker.pick_folder(about.title, dir),
+        Wants::File(_, endings) => picker.pick_file(about.title, dir, endings),
+        Wants::NewFile(usual) => picker.save_file(about.title, dir, name.unwrap_or(usual)),
+        // No dialog shows files and folders alike.
+        Wants::Anything => return Err(std::io::ErrorKind::Unsupported.into()),
     };
     let ctx = ctx.clone();
     thread::Builder::new().name("file dialog".to_owned()).spawn(move || {
@@ -253,154 +377,27 @@ pub fn ask(
     Ok(())
 }
 
-/// A small window with a field for a path.
-#[derive(Debug)]
-pub struct PathPrompt {
-    purpose: Purpose,
-    text: String,
-    error: Option<String>,
-    why: Why,
-    is_new: bool,
+/// Ends the dialogs that are still open when the window has closed: zenity is a process of its own, which
+/// would stay.
+#[cfg(target_os = "linux")]
+pub fn end_dialogs() {
+    use std::fs;
+    use std::process::Command;
 
-    /// The ways in which the typed path may go on.
-    completions: Completions,
-}
-
-/// Why a path is typed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    Wanted,
-
-    /// The system shows no dialogs.
-    NoDialog,
-}
-
-impl PathPrompt {
-    pub fn new(purpose: Purpose, dir: Option<&Path>, why: Why) -> Self {
-        let mut text = dir.map(|dir| dir.join("").display().to_string()).unwrap_or_default();
-        text += purpose.file_name().unwrap_or_default();
-        let completions = Completions::default();
-        Self { purpose, text, error: None, why, is_new: true, completions }
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let children = threads.filter_map(|it| fs::read_to_string(it.path().join("children")).ok());
+    for child in children.collect::<String>().split_whitespace() {
+        let name = fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+        if name.trim() == "zenity" {
+            // One that has ended meanwhile needs no end.
+            Command::new("kill").arg(child).status().ok();
+        }
     }
 }
 
-/// Draws the prompt while there is one, and takes it away when it is answered.
-pub fn path_prompt_ui(
-    ctx: &egui::Context,
-    prompt: &mut Option<PathPrompt>,
-    commands: &mut Vec<Command>,
-) {
-    let Some(open) = prompt else { return };
-    let mut is_accepted = false;
-    let mut is_closed = false;
-    let modal = Modal::new(Id::unique("path prompt")).show(ctx, |ui| {
-        ui.set_width(ui.ctx().content_rect().width().min(640.0) - 80.0);
-        ui.heading(open.purpose.title());
-        ui.add_space(4.0);
-        if open.why == Why::NoDialog {
-            ui.label(
-                "This system shows no file dialog (it has neither a desktop portal nor zenity). \
-                 You can type the path instead",
-            );
-        }
-        let (label, hint) = match open.purpose {
-            Purpose::Model(_) => (
-                "Model folder or file",
-                "/path/to/gpt2-large, or gpt2-large if Python has downloaded it",
-            ),
-            Purpose::ModelFile(_) => ("Model file", "/path/to/gpt2.gguf"),
-            Purpose::Dataset => ("Dataset file", "/path/to/counterfact.json"),
-            Purpose::Noise => ("npy or npz file", "/path/to/noise.npy"),
-            Purpose::Session | Purpose::SavedSession => {
-                ("Session file", "/path/to/session.factscope")
-            }
-            Purpose::Screenshot => ("PNG file", "/path/to/factscope.png"),
-            Purpose::Figure => {
-                ("SVG, PDF, PNG, CSV, JSON, npz or Parquet file", "/path/to/figure.svg")
-            }
-            Purpose::Spec | Purpose::OpenedSpec => ("JSON file", "/path/to/experiment.json"),
-        };
-        let label = ui.label(label);
-        open.completions.look(&open.text, open.purpose);
-        // Where it can complete nothing, Tab goes on to the buttons.
-        let completed = open.completions.completed(&open.text);
-        if let Some(completed) = &completed
-            && ui.input_mut(|input| input.consume_key(Modifiers::NONE, Key::Tab))
-        {
-            open.text.clone_from(completed);
-            open.is_new = true;
-        }
-        let edit = TextEdit::singleline(&mut open.text)
-            .hint_text(hint)
-            .lock_focus(completed.is_some())
-            .background_color(super::theme::field_color(ui))
-            .desired_width(f32::INFINITY)
-            .cursor_at_end(true);
-        let field = ui.add(edit).labelled_by(label.id);
-        if open.is_new {
-            field.request_focus();
-            open.is_new = false;
-        }
-        if field.changed() {
-            open.error = None;
-        }
-        is_accepted = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-        for path in open.completions.found.iter().take(N_COMPLETIONS) {
-            if ui.selectable_label(false, path).on_hover_text("Or press Tab").clicked() {
-                open.text.clone_from(path);
-                open.is_new = true;
-            }
-        }
-        if open.completions.found.len() > N_COMPLETIONS {
-            ui.weak(format!("and {} more", open.completions.found.len() - N_COMPLETIONS));
-        }
-        if let Some(error) = &open.error {
-            ui.label(RichText::new(error).color(ui.visuals().error_fg_color));
-        }
-        ui.add_space(8.0);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let text = match open.purpose {
-                Purpose::SavedSession | Purpose::Screenshot | Purpose::Figure | Purpose::Spec => {
-                    "Save"
-                }
-                Purpose::Model(_)
-                | Purpose::ModelFile(_)
-                | Purpose::Dataset
-                | Purpose::Noise
-                | Purpose::Session
-                | Purpose::OpenedSpec => "Open",
-            };
-            is_accepted |= ui.button(text).clicked();
-            is_closed = ui.button("Cancel").clicked();
-        });
-    });
-    if is_accepted {
-        match open.purpose.accept(typed_path(&open.text)) {
-            Ok(command) => {
-                commands.push(command);
-                is_closed = true;
-            }
-            Err(error) => {
-                open.error = Some(error);
-                open.is_new = true;
-            }
-        }
-    } else if modal.should_close() {
-        is_closed = true;
-    }
-    if is_closed {
-        *prompt = None;
-    }
-}
-
-/// A path as a shell would read it: `~` is the user's own folder.
-pub(super) fn typed_path(text: &str) -> PathBuf {
-    let text = text.trim();
-    match (text.strip_prefix("~/"), dirs::home_dir()) {
-        (Some(rest), Some(home)) => home.join(rest),
-        _ => PathBuf::from(text),
-    }
-}
+/// Elsewhere dialogs end with the program.
+#[cfg(not(target_os = "linux"))]
+pub fn end_dialogs() {}
 
 #[cfg(test)]
 mod tests {
@@ -419,7 +416,9 @@ mod tests {
         refused(Purpose::Model(Which::Main), &file, "is no model");
         let model = dir.path().join("small.gguf");
         std::fs::write(&model, "GGUF").unwrap();
-        for purpose in [Purpose::Model(Which::Main), Purpose::ModelFile(Which::Main)] {
+        for purpose in
+            [Purpose::Model(Which::Main), Purpose::ModelFile(Which::Main), Purpose::Anything]
+        {
             assert_eq!(purpose.accept(model.clone()), Ok(Command::OpenModelAt(model.clone())));
         }
         refused(Purpose::Model(Which::Main), &dir.path().join("gone"), "no such folder");

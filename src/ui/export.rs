@@ -4,14 +4,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eframe::egui::{
-    Align, ComboBox, Context, Grid, Id, Key, Layout, Modal, Response, RichText, TextEdit, Ui,
-};
+use eframe::egui::{Align, Context, Grid, Id, Layout, Modal, Response, Ui};
 
 use super::command::Command;
-use super::dialogs::{Purpose, typed_path};
-use super::theme::field_color;
-use crate::figure::{Caption, Chart, Export, Figure, FileFormat, PageWidth, Scale, Tokens};
+use super::dialogs::Purpose;
+use super::path_field::PathField;
+use super::widgets::Choice;
+use crate::figure::{Caption, Export, Figure, FileFormat, PageWidth, Scale, Tokens};
 use crate::whole_file;
 
 /// The dialog while it is open.
@@ -20,19 +19,16 @@ pub struct ExportDialog {
     pub figure: Arc<Figure>,
     pub export: Export,
 
-    /// Where the figure goes, as it is typed. The ending says in which format.
-    path: String,
-    error: Option<String>,
-    is_new: bool,
+    /// Where the figure goes. The ending says in which format.
+    file: PathField,
 }
 
 impl ExportDialog {
     pub fn new(figure: Arc<Figure>, dir: Option<&Path>, scale: Scale) -> Self {
         let name = if figure.file_name.is_empty() { "figure" } else { &figure.file_name };
-        let path = dir.unwrap_or_else(|| Path::new("")).join(format!("{name}.svg"));
-        let path = path.display().to_string();
+        let file = PathField::new(dir, &format!("{name}.svg"));
         let export = Export { scale, ..Export::default() };
-        Self { figure, export, path, error: None, is_new: true }
+        Self { figure, export, file }
     }
 
     /// The file's name without its folder.
@@ -42,20 +38,18 @@ impl ExportDialog {
     }
 
     pub fn path(&self) -> PathBuf {
-        typed_path(&self.path)
+        self.file.path()
     }
 
     /// Says what is wrong with a path, which stays as it was typed or chosen.
     pub fn refuse(&mut self, path: &Path, error: String) {
-        self.path = path.display().to_string();
-        self.error = Some(error);
-        self.is_new = true;
+        self.file.set(path);
+        self.file.refuse(error);
     }
 
     /// Says that the system shows no dialog to choose a file with.
     pub fn has_no_picker(&mut self) {
-        self.error = Some("This system shows no file dialog; type the path".to_owned());
-        self.is_new = true;
+        self.file.refuse("This system shows no file dialog; type the path".to_owned());
     }
 
     /// Writes the figure in the format that the name's ending says.
@@ -67,16 +61,12 @@ impl ExportDialog {
     }
 
     fn charts_ui(&mut self, ui: &mut Ui) -> Response {
-        let chosen = &mut self.export.chart;
-        let text = chosen.clone().unwrap_or_else(|| "all".to_owned());
-        let combo = ComboBox::from_id_salt("exported chart").selected_text(text).width(WIDTH);
-        let shown = combo.show_ui(ui, |ui| {
-            ui.selectable_value(chosen, None, "all");
-            for name in self.figure.charts.iter().map(Chart::name) {
-                ui.selectable_value(chosen, Some(name.to_owned()), name);
-            }
-        });
-        shown.response
+        let names = self.figure.charts.iter().map(|it| Some(it.name().to_owned()));
+        let choices: Vec<Option<String>> = [None].into_iter().chain(names).collect();
+        let choice = Choice::new("exported chart", WIDTH);
+        choice.show(ui, &mut self.export.chart, &choices, |it| {
+            (it.clone().unwrap_or_else(|| "all".to_owned()).into(), "")
+        })
     }
 
     fn options_ui(&mut self, ui: &mut Ui) {
@@ -123,13 +113,7 @@ fn choice_ui<T: Copy + PartialEq>(
     choices: &[T],
     text: fn(T) -> &'static str,
 ) -> Response {
-    let combo = ComboBox::from_id_salt(id).selected_text(text(*chosen)).width(WIDTH);
-    let shown = combo.show_ui(ui, |ui| {
-        for choice in choices {
-            ui.selectable_value(chosen, *choice, text(*choice));
-        }
-    });
-    shown.response
+    Choice::new(id, WIDTH).show(ui, chosen, choices, |it| (text(*it).into(), ""))
 }
 
 /// Draws the dialog while it is open, and takes it away when it is cancelled. Once the figure is written
@@ -139,7 +123,7 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
     let (mut is_accepted, mut is_closed) = (false, false);
     let modal = Modal::new(Id::unique("export")).show(ctx, |ui| {
         ui.set_width(ui.ctx().content_rect().width().min(640.0) - 80.0);
-        ui.heading("Export figure");
+        ui.heading(Purpose::Figure.about().title);
         ui.add_space(6.0);
         Grid::new("export options")
             .num_columns(2)
@@ -148,27 +132,15 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
         ui.add_space(6.0);
         let label = ui.label("File");
         ui.horizontal(|ui| {
-            let edit = TextEdit::singleline(&mut dialog.path)
-                .hint_text("/path/to/figure.svg")
-                .background_color(field_color(ui))
-                .desired_width(ui.available_width() - CHOOSE_WIDTH)
-                .cursor_at_end(true);
-            let field = ui.add(edit).labelled_by(label.id);
-            if std::mem::take(&mut dialog.is_new) {
-                field.request_focus();
-            }
-            if field.changed() {
-                dialog.error = None;
-            }
-            is_accepted = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+            let width = ui.available_width() - CHOOSE_WIDTH;
+            let example = Purpose::Figure.about().example;
+            is_accepted = dialog.file.field_ui(ui, &label, example, width);
             if ui.button("Choose…").on_hover_text("With the system's own dialog").clicked() {
                 commands.push(Command::ChooseFigurePath);
             }
         });
         ui.weak(format!("The ending says what is written: .{}", FileFormat::ENDINGS.join(", .")));
-        if let Some(error) = &dialog.error {
-            ui.label(RichText::new(error).color(ui.visuals().error_fg_color));
-        }
+        dialog.file.about_ui(ui, Purpose::Figure.wants());
         ui.add_space(8.0);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             is_accepted |= ui.button("Save").clicked();
@@ -180,13 +152,12 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
         });
     });
     if is_accepted {
-        let path = dialog.path();
-        match Purpose::Figure.accept(path) {
-            Ok(command) => commands.push(command),
-            Err(error) => {
-                dialog.error = Some(error);
-                dialog.is_new = true;
+        match Purpose::Figure.resolve(dialog.path()) {
+            Ok((purpose, path)) if dialog.file.may_write(&path) => {
+                commands.push(purpose.command(path));
             }
+            Ok(_) => {}
+            Err(error) => dialog.file.refuse(error),
         }
     } else if is_closed || modal.should_close() {
         *open = None;

@@ -28,6 +28,8 @@ mod palette;
 pub mod pane;
 mod panels;
 mod reply;
+mod path_field;
+mod path_prompt;
 pub mod row;
 mod screenshot;
 pub mod state;

@@ -230,15 +230,10 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend([
         Command::OpenNoise,
         Command::OpenSpec,
-        Command::TypeModelPath,
+        Command::TypePath,
         Command::OpenModelFile,
         Command::OpenModelBeside,
         Command::OpenModelFileBeside,
-        Command::TypeModelBesidePath,
-        Command::TypeNoisePath,
-        Command::TypeSessionPath,
-        Command::TypeDatasetPath,
-        Command::TypeScreenshotPath,
         Command::ShowShortcuts,
         Command::ShowAbout,
     ]);

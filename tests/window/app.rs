@@ -382,7 +382,7 @@ fn what_is_dropped_is_opened_as_what_it_is() {
     let notes = window.file("notes.pdf", "no facts");
     window.drop(notes);
     window.harness.run_steps(2);
-    window.sees("Neither a model folder");
+    window.sees("neither a model folder");
     // A slip does not cost the model.
     assert!(window.app().state.info().is_some());
 

@@ -21,6 +21,7 @@ mod cell;
 mod keys;
 mod noise;
 mod patching;
+mod paths;
 mod pictures;
 mod export;
 mod studies;

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use eframe::egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::causal_trace::{Corruption, NoiseLevel};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
@@ -103,7 +102,7 @@ fn noise_that_does_not_fit_says_what_would() {
 }
 
 #[test]
-fn noise_is_chosen_among_the_traces_settings_or_typed() {
+fn noise_is_chosen_among_the_traces_settings() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("picked.npy");
     std::fs::write(&path, zeros(2, 32)).unwrap();
@@ -113,13 +112,4 @@ fn noise_is_chosen_among_the_traces_settings_or_typed() {
     window.harness.state_mut().command(Command::OpenNoise);
     window.wait("the file", |app| matches!(app.state.settings.trace.noise, NoiseSetting::File(_)));
     assert_eq!(window.noise_name().as_deref(), Some("picked.npy"));
-
-    let typed = dir.path().join("typed.npy");
-    std::fs::write(&typed, zeros(2, 32)).unwrap();
-    window.harness.state_mut().command(Command::TypeNoisePath);
-    window.harness.run_steps(3);
-    window.retype("npy or npz file", typed.to_str().unwrap());
-    window.harness.get_by_label("Open").click();
-    window.harness.run_steps(3);
-    assert_eq!(window.noise_name().as_deref(), Some("typed.npy"));
 }

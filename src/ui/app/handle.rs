@@ -12,10 +12,11 @@ use crate::figure::Ranges;
 use crate::session::Origin;
 use crate::tokens::TokenizedPrompt;
 use crate::ui::command::{Command, Step};
-use crate::ui::dialogs::{Purpose, Why};
+use crate::ui::dialogs::Purpose;
 use crate::ui::palette::CommandPalette;
 use crate::ui::pane::Pane;
 use crate::ui::panels::Help;
+use crate::ui::path_prompt::Why;
 use crate::ui::row::Row;
 use crate::ui::screenshot::LargePicture;
 use crate::ui::state::{Beside, FactId, FactKey, JobKind, Question, UNASKED};
@@ -44,9 +45,6 @@ impl App {
             Command::SaveScreenshot => self.ask(Purpose::Screenshot, ctx),
             Command::OpenModelBeside => self.ask(Purpose::Model(Which::Beside), ctx),
             Command::OpenModelFileBeside => self.ask(Purpose::ModelFile(Which::Beside), ctx),
-            Command::TypeModelBesidePath => {
-                self.prompt_for(Purpose::Model(Which::Beside), Why::Wanted);
-            }
             Command::OpenModelBesideAt(dir) => self.open_model_beside(dir),
             Command::CloseModelBeside => self.close_model_beside(),
             Command::AskBoth(direction) => {
@@ -54,12 +52,13 @@ impl App {
                 self.state.selection.position = None;
                 self.look();
             }
-            Command::TypeModelPath => self.prompt_for(Purpose::Model(Which::Main), Why::Wanted),
-            Command::TypeDatasetPath => self.prompt_for(Purpose::Dataset, Why::Wanted),
-            Command::TypeScreenshotPath => self.prompt_for(Purpose::Screenshot, Why::Wanted),
+            Command::TypePath => self.prompt_for(Purpose::Anything, Why::Wanted),
+            Command::OpenAt(path) => match Purpose::Anything.accept(path) {
+                Ok(command) => self.handle(command, ctx),
+                Err(error) => self.state.error = Some(error),
+            },
             Command::TypeInstead => self.type_instead(),
             Command::OpenNoise => self.ask(Purpose::Noise, ctx),
-            Command::TypeNoisePath => self.prompt_for(Purpose::Noise, Why::Wanted),
             Command::UseNoise(path) => self.use_noise(path),
             Command::OpenSpec
             | Command::OpenSpecAt(_)
@@ -100,7 +99,6 @@ impl App {
             | Command::SaveSessionTo(_) => self.session_command(command, ctx),
             Command::RestoreUnsaved => self.restore_left_over(ctx),
             Command::DiscardUnsaved => self.discard_left_over(),
-            Command::TypeSessionPath => self.prompt_for(Purpose::Session, Why::Wanted),
             Command::Quit => self.quit(ctx),
             Command::AnswerClosing(answer) => self.answer_closing(answer, ctx),
 

@@ -11,9 +11,10 @@ use crate::facts::Dataset;
 use crate::figure::words::counted;
 use crate::session::DatasetIdentity;
 use crate::tokens::Bos;
-use crate::ui::dialogs::{Purpose, Why};
+use crate::ui::dialogs::Purpose;
 use crate::ui::pane::Pane;
 use crate::ui::panels;
+use crate::ui::path_prompt::Why;
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{

@@ -18,13 +18,14 @@ use crate::session::Session;
 use crate::tokens::Bos;
 use crate::ui::closing::{Closing, closing_ui};
 use crate::ui::command::{Command, KEYS};
-use crate::ui::dialogs::{self, PathPrompt, Picker};
+use crate::ui::dialogs::Picker;
 use crate::ui::ending::Ending;
 use crate::ui::errand::{Errand, ErrandOutcome};
 use crate::ui::export::{ExportDialog, export_ui};
 use crate::ui::palette::{CommandPalette, palette_ui};
 use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
+use crate::ui::path_prompt::{PathPrompt, path_prompt_ui};
 use crate::ui::reply::Reply;
 use crate::ui::screenshot::{self, LargePicture};
 use crate::ui::state::{Preferences, Settings, State};
@@ -359,13 +360,13 @@ impl eframe::App for App {
         let dropped = ctx.input(|input| input.raw.dropped_files.clone());
         // A model and a dataset may be dropped together.
         for file in dropped {
-            self.drop_file(file.path(), &ctx);
+            self.commands.push(Command::OpenAt(file.path().to_owned()));
         }
 
         let (state, views, commands) = (&self.state, &mut self.views, &mut self.commands);
         panels::window_ui(ui, state, views, commands);
         let had_prompt = self.path_prompt.is_some();
-        dialogs::path_prompt_ui(&ctx, &mut self.path_prompt, commands);
+        path_prompt_ui(&ctx, &mut self.path_prompt, commands);
         let is_unnamed = had_prompt && self.path_prompt.is_none() && commands.is_empty();
         export_ui(&ctx, &mut self.export, commands);
         palette_ui(&ctx, &mut self.palette, state, &views.workspace, commands);

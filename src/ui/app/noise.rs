@@ -7,13 +7,6 @@ use crate::noise_file;
 use crate::ui::state::{NoiseSetting, capitalized};
 
 impl App {
-    /// Whether a file looks as if it held noise.
-    pub(super) fn is_noise(path: &Path) -> bool {
-        path.extension().is_some_and(|extension| {
-            noise_file::EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-        })
-    }
-
     /// The traces to come are corrupted with this file's noise.
     pub(super) fn use_noise(&mut self, path: PathBuf) {
         let path = std::path::absolute(&path).unwrap_or(path);

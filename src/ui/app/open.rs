@@ -1,4 +1,4 @@
-//! Opening models and datasets, and what is dropped on the window.
+//! Opening models and datasets, and asking for their paths.
 
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -9,17 +9,16 @@ use eframe::egui;
 use super::{App, AwaitedSession};
 use crate::builtin;
 use crate::facts::Dataset;
-use crate::noise_file;
-use crate::session::{DatasetIdentity, EXTENSION};
+use crate::session::DatasetIdentity;
 use crate::tokens::flags;
 use crate::ui::command::Command;
-use crate::ui::dialogs;
-use crate::ui::dialogs::{PathPrompt, Purpose, Why};
+use crate::ui::dialogs::{self, Purpose};
 use crate::ui::export::ExportDialog;
+use crate::ui::path_prompt::{PathPrompt, Why};
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::ui::state::{JobKind, ModelState, capitalized, subject_tokens};
-use crate::worker::{Job, JobId, WEIGHT_ENDINGS, Which, Work, is_weight_file};
+use crate::worker::{Job, JobId, Which, Work};
 
 impl App {
     pub(super) fn ask(&mut self, purpose: Purpose, ctx: &egui::Context) {
@@ -59,7 +58,8 @@ impl App {
             Purpose::Dataset => Some(preferences.recent_datasets.first()?.parent()?.to_owned()),
             Purpose::Noise => preferences.noise_dir.clone(),
             Purpose::Session => Some(preferences.recent_sessions.first()?.parent()?.to_owned()),
-            Purpose::SavedSession
+            Purpose::Anything
+            | Purpose::SavedSession
             | Purpose::Screenshot
             | Purpose::Figure
             | Purpose::Spec
@@ -206,38 +206,6 @@ impl App {
         });
         if let Err(error) = thread {
             self.state.error = Some(format!("The subjects cannot be counted: {error}"));
-        }
-    }
-
-    /// What is dropped on the window is opened as what it looks like.
-    pub(super) fn drop_file(&mut self, path: &Path, ctx: &egui::Context) {
-        let is_session = path.extension().is_some_and(|it| it.eq_ignore_ascii_case(EXTENSION));
-        let is_dataset = path.extension().is_some_and(|extension| {
-            Dataset::EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-        });
-        if path.is_dir() || is_weight_file(path) {
-            self.open_model(path.to_owned());
-        } else if path.file_name().is_some_and(|name| name == "config.json")
-            && let Some(dir) = path.parent()
-        {
-            self.open_model(dir.to_owned());
-        } else if is_session {
-            self.open_session(path.to_owned(), ctx);
-        } else if Self::is_noise(path) {
-            self.use_noise(path.to_owned());
-        } else if Self::is_spec(path) {
-            self.handle(Command::OpenSpecAt(path.to_owned()), ctx);
-        } else if is_dataset {
-            self.open_dataset(path.to_owned(), ctx);
-        } else {
-            self.state.error = Some(format!(
-                "Neither a model folder (with a config.json) or file ({}), a dataset ({}), noise ({}) nor a \
-                 session (.factscope) was dropped: {}",
-                WEIGHT_ENDINGS.join(", "),
-                Dataset::EXTENSIONS.join(", "),
-                noise_file::EXTENSIONS.join(", "),
-                path.display()
-            ));
         }
     }
 }

@@ -11,14 +11,11 @@ use crate::experiment::{Experiment, FactSource, Library, Written};
 use crate::session::Origin;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::ui::command::Command;
-use crate::ui::dialogs::Purpose;
+use crate::ui::dialogs::{MAX_SPEC_BYTES, Purpose};
 use crate::ui::pane::Pane;
 use crate::ui::reply::Reply;
 use crate::ui::state::{Run, capitalized};
 use crate::worker::{ModelInfo, Which};
-
-/// In bytes. Far above what anybody types.
-const MAX_BYTES: u64 = 4 << 20;
 
 impl App {
     pub(super) fn spec_command(&mut self, command: Command, ctx: &egui::Context) {
@@ -61,7 +58,7 @@ impl App {
 
     /// Opens any text, also one that is no experiment: it can be set right in the view.
     fn open_spec(&mut self, path: &Path) {
-        let is_large = std::fs::metadata(path).is_ok_and(|it| it.len() > MAX_BYTES);
+        let is_large = std::fs::metadata(path).is_ok_and(|it| it.len() > MAX_SPEC_BYTES);
         let text = if is_large {
             Err("this is too long for an experiment".to_owned())
         } else {
@@ -79,13 +76,6 @@ impl App {
                 self.state.error = Some(error);
             }
         }
-    }
-
-    /// Whether a file is an experiment, and not facts.
-    pub(super) fn is_spec(path: &Path) -> bool {
-        path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"))
-            && std::fs::metadata(path).is_ok_and(|it| it.len() <= MAX_BYTES)
-            && Written::load(path).is_ok()
     }
 
     fn run_spec(&mut self, ctx: &egui::Context) {

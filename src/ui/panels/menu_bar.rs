@@ -102,19 +102,7 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     item_ui(ui, Command::SaveSession, commands);
     item_ui(ui, Command::SaveSessionAs, commands);
     ui.separator();
-    ui.menu_button("Type a path", |ui| {
-        for command in [
-            Command::TypeModelPath,
-            Command::TypeModelBesidePath,
-            Command::TypeDatasetPath,
-            Command::TypeSessionPath,
-            Command::TypeScreenshotPath,
-        ] {
-            item_ui(ui, command, commands);
-        }
-    })
-    .response
-    .on_hover_text(Command::TypeModelPath.tooltip());
+    item_ui(ui, Command::TypePath, commands);
     ui.separator();
     item_ui(ui, Command::SaveScreenshot, commands);
     ui.menu_button("Screenshot size", |ui| {

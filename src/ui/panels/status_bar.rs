@@ -105,7 +105,7 @@ pub fn is_dialog_slow(ui: &Ui, state: &State) -> bool {
 pub fn dialog_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let Some((purpose, _)) = state.dialog else { return };
     ui.horizontal(|ui| {
-        ui.label(format!("Waiting for the system's dialog: {}", purpose.title()));
+        ui.label(format!("Waiting for the system's dialog: {}", purpose.about().title));
         command_button_ui(ui, Command::TypeInstead, commands);
     });
 }
