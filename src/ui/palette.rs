@@ -51,6 +51,11 @@ pub fn palette_ui(
         if input.consume_key(Modifiers::NONE, Key::Enter) {
             picked = found.get(open.chosen).cloned();
         }
+        // Asked for again, it begins anew.
+        let keys = Command::ShowPalette.shortcuts();
+        if keys.iter().any(|keys| input.consume_shortcut(keys)) {
+            *open = CommandPalette::default();
+        }
     });
     let modal = Modal::new(Id::unique("palette")).show(ctx, |ui| {
         ui.set_width(460.0);
@@ -177,7 +182,8 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(Pane::ALL.into_iter().filter(|it| it.is_study()).map(Command::Study));
     let open = View::ALL.into_iter().filter(|view| workspace.is_open(*view));
     commands.extend(open.map(Command::CloseView));
-    let seen = Pane::ALL.into_iter().filter(|it| it.has_results() && workspace.is_in_front(*it));
+    let shows = |pane: &Pane| workspace.is_in_front(*pane) || state.result(*pane).is_some();
+    let seen = Pane::ALL.into_iter().filter(|it| it.has_results() && shows(it));
     commands.extend(seen.flat_map(Command::taking_away));
     commands.extend(Scale::ALL.map(|scale| Command::SetFigureScale(scale.times())));
     commands.extend(Scale::ALL.map(|scale| Command::SetScreenshotScale(scale.times())));
