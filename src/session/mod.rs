@@ -81,6 +81,10 @@ pub struct ModelIdentity {
     pub weights_sha256: BTreeMap<String, String>,
     pub config: ModelConfig,
     pub dtypes: Vec<String>,
+
+    /// The tensors of the files that are no part of a language model. Earlier versions kept none.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     pub n_bytes: u64,
 
     /// The device that computed the results.
@@ -347,6 +351,7 @@ impl ModelIdentity {
             weights_sha256,
             config: info.config,
             dtypes: info.dtypes.clone(),
+            left_out: info.left_out.clone(),
             n_bytes: info.n_bytes,
             device: info.device.clone(),
             tokenizer: info.tokenizer.to_json(),
@@ -361,7 +366,7 @@ impl ModelIdentity {
             config: self.config,
             tokenizer: Arc::new(self.tokenizer()?),
             dtypes: self.dtypes.clone(),
-            left_out: Vec::new(),
+            left_out: self.left_out.clone(),
             n_bytes: self.n_bytes,
             device: self.device.clone(),
             verdict: None,

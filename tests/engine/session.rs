@@ -120,6 +120,16 @@ fn what_was_typed_comes_back_though_it_is_of_no_fact() {
 }
 
 #[test]
+fn what_was_left_out_of_a_model_is_known_without_it() {
+    let mut then = session();
+    let mut info = then.model.info().unwrap();
+    info.left_out = vec!["score.weight".to_owned()];
+    then.model = ModelIdentity::of(&info, BTreeMap::new());
+    let now = back(&then).unwrap();
+    assert_eq!(now.model.info().unwrap().left_out, info.left_out);
+}
+
+#[test]
 fn a_window_of_another_version_does_not_cost_the_results() {
     let mut session = session();
     session.set_window(&"what comes later");
