@@ -2,6 +2,7 @@
 
 use eframe::egui::{
     Align2, Color32, Context, CornerRadius, FontId, Grid, Id, LayerId, Modal, Order, RichText,
+    ScrollArea, Ui,
 };
 
 use crate::ui::command::{KEYS, keys_text};
@@ -22,21 +23,9 @@ pub fn help_ui(ctx: &Context, help: &mut Option<Help>) {
             Help::Shortcuts => {
                 ui.heading("Keyboard shortcuts");
                 ui.add_space(8.0);
-                Grid::new("shortcuts").num_columns(2).spacing([32.0, 6.0]).show(ui, |ui| {
-                    for (topic, keyed) in KEYS {
-                        ui.strong(topic);
-                        ui.end_row();
-                        for (command, keys) in keyed {
-                            ui.label(command.text());
-                            let keys: Vec<String> = keys.iter().copied().map(keys_text).collect();
-                            ui.label(RichText::new(keys.join("  or  ")).monospace());
-                            ui.end_row();
-                        }
-                    }
-                    ui.label("Move in a heat map that was clicked");
-                    ui.label(RichText::new("arrow keys").monospace());
-                    ui.end_row();
-                });
+                let height = ui.ctx().content_rect().height() - AROUND;
+                let area = ScrollArea::vertical().max_height(height);
+                area.show(ui, shortcuts_ui);
             }
             Help::About => {
                 ui.heading("Factscope");
@@ -60,6 +49,32 @@ pub fn help_ui(ctx: &Context, help: &mut Option<Help>) {
     if modal.inner || modal.should_close() {
         *help = None;
     }
+}
+
+/// The height in points of what stands around the list of shortcuts.
+const AROUND: f32 = 150.0;
+
+fn shortcuts_ui(ui: &mut Ui) {
+    Grid::new("shortcuts").num_columns(2).spacing([32.0, 6.0]).show(ui, |ui| {
+        for (topic, keyed) in KEYS {
+            ui.strong(topic);
+            ui.end_row();
+            for (command, keys) in keyed {
+                ui.label(command.text());
+                let keys: Vec<String> = keys.iter().copied().map(keys_text).collect();
+                ui.label(RichText::new(keys.join("  or  ")).monospace());
+                ui.end_row();
+            }
+        }
+        for (what, keys) in [
+            ("Move in a heat map or a list that has the focus", "arrow keys"),
+            ("Cut attention at the selected cell", "Space"),
+        ] {
+            ui.label(what);
+            ui.label(RichText::new(keys).monospace());
+            ui.end_row();
+        }
+    });
 }
 
 /// Says what can be dropped, while a file is dragged over the window.

@@ -113,7 +113,7 @@ fn text_ui(ui: &mut Ui, text: &mut String, fault: Option<&Fault>, has_figure: bo
         let output = TextEdit::multiline(text)
             .font(TextStyle::Monospace)
             .margin(Margin { left: gutter.ceil().min(100.0) as i8, right: 6, top: 4, bottom: 4 })
-            .desired_rows(N_LINES)
+            .desired_rows(if has_figure { N_LINES } else { (height / line) as usize })
             .desired_width(f32::INFINITY)
             .background_color(theme::field_color(ui))
             .show(ui);
