@@ -1,6 +1,7 @@
 //! Where heads look: one head large, as a map or as lines, and all heads of all layers small.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use eframe::egui::{Button, DragValue, Sense, Slider, TextStyle, Ui, vec2};
 
@@ -16,7 +17,7 @@ use crate::ui::state::{AttentionSettings, Drawing};
 use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::significant;
 use crate::ui::widgets::{
-    Caption, Cell, HeadAtlas, Heatmap, Tone, command_choice_ui, keep_together,
+    Caption, Cell, HeadAtlas, Heatmap, Shared, Tone, command_choice_ui, keep_together, made_once,
 };
 
 pub struct AttentionView<'a> {
@@ -169,8 +170,12 @@ fn large_ui(
         let picked = attention_lines_ui(ui, attention, &weights, view.cut.painted, ctx)?;
         return Some(ViewAction::Select(at(picked)));
     }
-    let end = attention_end(attention, layer, pattern);
-    let map = attention_map(attention, "Attention pattern", pattern, end);
+    let of = (Shared(Arc::clone(attention.weights())), layer, head);
+    let id = ui.make_persistent_id("attention pattern");
+    let map = made_once(ui, id, of, || {
+        let end = attention_end(attention, layer, pattern);
+        attention_map(attention, "Attention pattern", pattern, end)
+    });
     // No other view marks a single key.
     let remembered = ui.scope_id().with("key");
     let query = ctx.selection.position;

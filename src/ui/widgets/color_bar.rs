@@ -7,10 +7,10 @@ use eframe::egui::{
     WidgetInfo, pos2, vec2,
 };
 
+use super::made_once::cached_texture;
 use super::number::{Ticks, exact};
 use super::range_menu::{ColorRange, NewRange};
 use super::text::{elide_middle, rotated_text};
-use super::texture::cached_texture;
 use crate::ui::theme::{ColorMap, axis_font, palette};
 
 /// The legend of a colour map: what the colours mean, in numbers with a name.

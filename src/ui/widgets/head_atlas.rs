@@ -1,11 +1,11 @@
 //! Every head's attention at once: a heat map of layers and heads whose cells are small patterns.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
 use eframe::egui::{Color32, ColorImage, Sense, TextureFilter, TextureId, TextureOptions, Ui};
 
 use super::heatmap::{Cell, Heatmap};
-use super::texture::cached_texture;
+use super::made_once::{Shared, cached_texture, made_once};
 use crate::analysis::attention::Attention;
 use crate::figure::words::attention_quantity;
 use crate::figure::{Map, Side};
@@ -38,11 +38,7 @@ impl HeadAtlas<'_> {
         ctx: &ViewCtx<'_>,
         about: impl Fn(usize, usize) -> String,
     ) -> Option<(usize, usize)> {
-        let (n_heads, n_layers) = (self.attention.n_heads, self.n_layers);
-        let (heads, layers) = (Side::heads(n_heads), Side::layers("Layer", n_layers));
-        let quantity = attention_quantity(self.attention.spec.weighting);
-        let values = vec![f32::NAN; n_heads * n_layers];
-        let map = Map::new("All heads", heads, layers, values, quantity).square();
+        let map = self.map(ui);
         let about = |Cell { row: head, column: layer }| about(layer, head);
         let mut heatmap = Heatmap::new(&map, ctx);
         (heatmap.selected_row, heatmap.selected_column) =
@@ -51,6 +47,21 @@ impl HeadAtlas<'_> {
         heatmap.picture = Some((self.texture(ui), &about));
         let picked = heatmap.show(ui, Sense::click()).picked?;
         Some((picked.column, picked.row))
+    }
+
+    /// The sides of the map, whose cells are pictures: their values only say which were computed.
+    fn map(&self, ui: &Ui) -> Arc<Map> {
+        let (n_heads, n_layers) = (self.attention.n_heads, self.n_layers);
+        let (weighting, known) =
+            (self.attention.spec.weighting, self.attention.spec.layers.clone());
+        let id = ui.make_persistent_id("all heads");
+        made_once(ui, id, (n_heads, n_layers, weighting, known.clone()), || {
+            let (heads, layers) = (Side::heads(n_heads), Side::layers("Layer", n_layers));
+            let value = |layer| if known.contains(&layer) { 0.0 } else { f32::NAN };
+            let values = (0..n_heads).flat_map(|_| (0..n_layers).map(value)).collect();
+            let quantity = attention_quantity(weighting);
+            Map::new("All heads", heads, layers, values, quantity).square()
+        })
     }
 
     /// Pixels of the texture from one head to the next: a map, and a gap of one.
@@ -69,17 +80,11 @@ impl HeadAtlas<'_> {
     /// The texture, which is made once for a result and a theme.
     fn texture(&self, ui: &Ui) -> TextureId {
         let gap = palette(ui).line;
-        let mut hasher = DefaultHasher::new();
-        let (weights, layers) = (self.attention.weights(), &self.attention.spec.layers);
-        (gap, self.n_layers, layers, weights.len()).hash(&mut hasher);
-        // A few hundred weights tell results apart, and are read in no time.
-        for weight in weights.iter().step_by(weights.len() / 512 + 1) {
-            weight.to_bits().hash(&mut hasher);
-        }
+        let weights = Shared(Arc::clone(self.attention.weights()));
         let options =
             TextureOptions { minification: TextureFilter::Linear, ..TextureOptions::NEAREST };
         let id = ui.make_persistent_id("all heads");
-        cached_texture(ui, id, hasher.finish(), options, || self.image(gap))
+        cached_texture(ui, id, (weights, self.n_layers, gap), options, || self.image(gap))
     }
 
     fn image(&self, gap: Color32) -> ColorImage {

@@ -12,8 +12,8 @@ use eframe::egui::{
 use super::layout::{LABEL_GAP, Layout};
 use super::{Cell, Heatmap};
 use crate::ui::theme::{axis_font, palette, text_on};
+use crate::ui::widgets::made_once::cached_texture;
 use crate::ui::widgets::text::{elide_middle, rotated_text};
-use crate::ui::widgets::texture::cached_texture;
 
 const TICK: f32 = 3.0;
 
