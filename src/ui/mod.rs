@@ -33,6 +33,7 @@ mod path_prompt;
 pub mod row;
 mod screenshot;
 pub mod state;
+mod settings_file;
 pub mod studies;
 pub mod theme;
 pub mod view;
@@ -125,6 +126,10 @@ pub enum WindowError {
 }
 
 /// Opens the window, and returns when it is closed.
+    /// The window has closed, and what was set in it is lost.
+    #[error("{0}")]
+    Settings(String),
+
 #[expect(clippy::needless_pass_by_value, reason = "nobody needs the options afterwards")]
 pub fn run(options: Options) -> Result<(), WindowError> {
     if !has_display() {
@@ -206,9 +211,7 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
     let native = NativeOptions {
         renderer,
         persist_window: is_remembered && options.size.is_none(),
-        // A picture is taken of a window that remembers nothing; this file is never written.
-        persistence_path: (!is_remembered)
-            .then(|| std::env::temp_dir().join(format!("factscope-{}.ron", std::process::id()))),
+        persistence_path: Some(kept_in.clone()),
         viewport: ViewportBuilder::default()
             .with_title("Factscope")
             .with_app_id("factscope")
@@ -225,7 +228,12 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
         eframe::run_native(
             "factscope",
             native,
+    settings_file::listen();
+    // A picture is taken of a window that remembers nothing.
             Box::new(move |cc| {
+    let settings = if is_remembered { settings_file::settings_file() } else { Err(String::new()) };
+    let passing = std::env::temp_dir().join(format!("factscope-{}.ron", std::process::id()));
+    let kept_in = settings.as_ref().unwrap_or(&passing);
                 monitors::bring_back(cc);
                 let mut app = App::new(cc, options, Arc::new(dialogs::RfdPicker))?;
                 app.heed_the_system(&cc.egui_ctx);
@@ -244,6 +252,9 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
         Ok(Ok(())) => None,
         Ok(Err(eframe::Error::WinitEventLoop(error))) => {
             // It begins with a place in winit's source code, which tells a user nothing.
+    if let Some(reason) = settings.as_ref().err().filter(|_| is_remembered) {
+        settings_file::complain(reason.clone());
+    }
             let text = error.to_string();
             let reason = text.rsplit(": ").next().unwrap_or_default().to_owned();
             return Err(Failure::Final(WindowError::Display { reason }));
@@ -258,12 +269,18 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
             let outcome = lock(&outcome).take().and_then(|outcome| lock(&outcome).take());
             match outcome {
                 Some(Err(error)) => Err(Failure::Final(WindowError::Errand(error))),
-                _ => Ok(()),
+                _ => settings_file::complaint()
+                    .map_or(Ok(()), |it| Err(Failure::Final(WindowError::Settings(it)))),
             }
         }
     }
 }
 
+    dialogs::end_dialogs();
+    if settings.is_err() {
+        // What eframe may have written there is of no use to anybody.
+        std::fs::remove_file(&passing).ok();
+    }
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

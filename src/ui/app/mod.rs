@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Key, KeyboardShortcut, Popup};
 use eframe::{CreationContext, Frame, Storage};
@@ -30,7 +30,7 @@ use crate::ui::reply::Reply;
 use crate::ui::screenshot::{self, LargePicture};
 use crate::ui::state::{Preferences, Settings, State};
 use crate::ui::workspace::Workspace;
-use crate::ui::{Options, theme};
+use crate::ui::{Options, settings_file, theme};
 use crate::worker::{JobId, Told, Worker};
 
 use self::take_away::SpecToSave;
@@ -58,6 +58,11 @@ pub use unsaved::unsaved_dir;
 /// draws, every frame is taken from the model (at 16 a second, half of GPT-2-large's speed).
 const RESULT_REPAINT: Duration = Duration::from_millis(60);
 const PROGRESS_REPAINT: Duration = Duration::from_millis(400);
+
+/// From a changed setting to its being written, and how often the rest is: the window's place, and what is
+/// unfolded.
+const SETTINGS_WAIT: Duration = Duration::from_secs(3);
+const AUTO_SAVE: Duration = Duration::from_secs(30);
 
 /// What egui lets a person zoom to.
 const ZOOMS: RangeInclusive<f32> = 0.2..=5.0;
@@ -120,6 +125,10 @@ pub struct App {
     picture: Option<LargePicture>,
     is_remembered: bool,
 
+    /// Settings and preferences as they were last written, and since when they are others.
+    written: (Settings, Preferences),
+    changed_since: Option<Instant>,
+
     /// The file for what is not saved.
     keeping: Option<Keeping>,
     ending: Ending,
@@ -162,6 +171,7 @@ impl App {
         if let Some(pane) = options.pane {
             workspace.show(pane);
         }
+        let written = (settings.clone(), preferences.clone());
         let mut state = State::new(settings, preferences);
         state.spec.set_text(remembered.spec_text());
         state.device = options.device;
@@ -191,6 +201,8 @@ impl App {
             given_bos: options.bos,
             picture: None,
             is_remembered,
+            written,
+            changed_since: None,
             keeping: None,
             ending: Ending::default(),
         };
@@ -248,6 +260,18 @@ impl App {
     /// Where the errand leaves word of how it went.
     pub fn outcome(&self) -> Option<ErrandOutcome> {
         Some(self.errand.as_ref()?.outcome.clone())
+    }
+
+    /// Wakes the window when changed settings are to be written.
+    fn look_at_settings(&mut self, ctx: &egui::Context) {
+        let is_written =
+            (&self.written.0, &self.written.1) == (&self.state.settings, &self.state.preferences);
+        if is_written {
+            self.changed_since = None;
+        } else if self.changed_since.is_none() {
+            self.changed_since = Some(Instant::now());
+            ctx.request_repaint_after(SETTINGS_WAIT);
+        }
     }
 
     fn take_large_picture(&mut self, ctx: &egui::Context) {
@@ -340,6 +364,11 @@ impl eframe::App for App {
         while let Ok(reply) = self.answers.try_recv() {
             self.hear(reply, ctx);
         }
+        if self.is_remembered
+            && let Some(complaint) = settings_file::complaint()
+        {
+            self.state.error = Some(complaint);
+        }
         self.hear_ending(ctx);
         self.hear_close_request(ctx);
         self.take_large_picture(ctx);
@@ -394,6 +423,7 @@ impl eframe::App for App {
         if !ctx.input(|input| input.pointer.any_down()) {
             self.state.remember_step();
         }
+        self.look_at_settings(&ctx);
     }
 
     fn raw_input_hook(&mut self, _ctx: &egui::Context, input: &mut egui::RawInput) {
@@ -406,7 +436,18 @@ impl eframe::App for App {
         }
     }
 
+    /// Settings that are changed are written soon: whatever ends the window may not leave time for it.
+    fn auto_save_interval(&self) -> Duration {
+        if self.changed_since.is_some_and(|it| it.elapsed() >= SETTINGS_WAIT) {
+            Duration::ZERO
+        } else {
+            AUTO_SAVE
+        }
+    }
+
     fn save(&mut self, storage: &mut dyn Storage) {
+        self.written = (self.state.settings.clone(), self.state.preferences.clone());
+        self.changed_since = None;
         if self.is_remembered {
             remembered::set_fields(storage, SETTINGS_KEY, &self.state.settings);
             remembered::set_fields(storage, PREFERENCES_KEY, &self.state.preferences);

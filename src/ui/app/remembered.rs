@@ -1,13 +1,12 @@
 //! Settings as they are kept from one start to the next. They are read field by field, so that one
 //! value that another version wrote does not cost the others.
 
-use std::fs;
-
 use eframe::{APP_KEY, Storage};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::ui::settings_file::back_up;
 use crate::ui::state::FirstSettings;
 
 /// Each apart, so that none is lost with another that an older version wrote.
@@ -70,16 +69,10 @@ impl<'a> Remembered<'a> {
             return None;
         }
         let names = self.refused.join(", ");
-        let file = eframe::storage_dir("factscope").map(|dir| dir.join("app.ron"));
-        let kept = file.and_then(|file| {
-            let copy = file.with_extension("ron.bak");
-            fs::copy(file, &copy).ok()?;
-            Some(format!("; the file is kept as {}", copy.display()))
-        });
         Some(format!(
             "Some settings that another version wrote cannot be read, and are as at the first \
              start: {names}{}",
-            kept.unwrap_or_default()
+            back_up().unwrap_or_default()
         ))
     }
 }
