@@ -23,6 +23,10 @@ struct Display {
 
 impl Display {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    fn start_with(args: &[&str]) -> Self {
         // Two servers that look for a free number at once may take each other's; so each is given
         // one that no other process has.
         static STARTED: AtomicU32 = AtomicU32::new(0);
@@ -34,6 +38,7 @@ impl Display {
             // whoever comes meanwhile: xdotool, or a program that looks first and then opens.
             .args(["-noreset", "-displayfd", "1", "-screen", "0", "1280x720x24"])
             .args(["-nolisten", "tcp"])
+            .args(args)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -534,4 +539,134 @@ fn a_display_that_is_not_there_is_named() {
     assert!(!output.status.success());
     assert!(said.contains("the display cannot be used"), "{said}");
     assert!(said.contains("commands work"), "{said}");
+}
+
+/// What a program says that ends by itself with an error, and nothing else.
+#[track_caller]
+fn complaint(mut command: Command) -> String {
+    let output = command.env("RUST_BACKTRACE", "1").output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.starts_with("factscope: ") && !said.contains("panicked"), "{said}");
+    said
+}
+
+#[test]
+fn a_window_that_cannot_be_made_says_why_and_nothing_else() {
+    let display = Display::start();
+    let mut command = display.command(assert_cmd::cargo::cargo_bin("factscope"));
+    command.env("WINIT_X11_SCALE_FACTOR", "abc");
+    assert!(complaint(command).contains("WINIT_X11_SCALE_FACTOR"));
+    let old = Display::start_with(&["-extension", "RANDR"]);
+    let said = complaint(old.command(assert_cmd::cargo::cargo_bin("factscope")));
+    assert!(said.contains("the X server lacks the extension RANDR"), "{said}");
+}
+
+/// Threads count against what a user may run, but root may run as many as there is room for.
+#[test]
+fn without_room_for_threads_the_program_says_so() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let display = Display::start();
+    let home = display.home.path();
+    // Where any user may run it.
+    let program = home.join("program");
+    std::fs::copy(assert_cmd::cargo::cargo_bin("factscope"), &program).unwrap();
+    for path in [home, &program] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let user = Command::new("id").arg("--user").output().unwrap().stdout;
+    let mut command = if user == b"0\n" {
+        let mut command = display.command("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "bash"]);
+        command
+    } else {
+        display.command("bash")
+    };
+    command.arg("-c").arg(format!("ulimit -u 1; exec {}", program.display()));
+    let said = complaint(command);
+    assert!(said.contains("no threads to compute with"), "{said}");
+}
+
+/// Where a display's programs keep their settings.
+fn settings(display: &Display) -> std::path::PathBuf {
+    display.home.path().join("factscope/app.ron")
+}
+
+#[test]
+fn settings_and_results_outlive_the_x_server() {
+    let mut display = Display::start();
+    let mut command = display.command(assert_cmd::cargo::cargo_bin("factscope"));
+    command.args(["explore", "--case", "0"]).stderr(Stdio::piped());
+    let mut program = Program(command.spawn().unwrap());
+    let desk = Desk::sit_down(&display);
+    desk.command("dark theme");
+    desk.command("compare");
+    wait_for("what was found", || (!unsaved(&display).is_empty()).then_some(()));
+    let is_written =
+        || std::fs::read_to_string(settings(&display)).ok()?.contains("Dark").then_some(());
+    wait_for("the settings", is_written);
+    display.server.kill().unwrap();
+    display.server.wait().unwrap();
+    let status = wait_for("the program to end", || program.0.try_wait().unwrap());
+    let said = std::io::read_to_string(program.0.stderr.take().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.starts_with("factscope: the X server has gone"), "{said}");
+    assert_eq!(unsaved(&display).len(), 1);
+}
+
+#[test]
+fn settings_that_cannot_be_read_or_written_are_told_of() {
+    let display = Display::start();
+    let file = settings(&display);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "{").unwrap();
+    let mut program = display.factscope(&["explore"]);
+    Desk::sit_down(&display).leaves(&mut program);
+    assert_eq!(std::fs::read_to_string(file.with_extension("ron.bak")).unwrap(), "{");
+    assert_ne!(std::fs::read_to_string(&file).unwrap(), "{");
+
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let mut command = display.command(assert_cmd::cargo::cargo_bin("factscope"));
+    let mut program = Program(command.stderr(Stdio::piped()).spawn().unwrap());
+    Desk::sit_down(&display).press("ctrl+q");
+    let status = wait_for("the program to end", || program.0.try_wait().unwrap());
+    let said = std::io::read_to_string(program.0.stderr.take().unwrap()).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("The settings are not kept"), "{said}");
+}
+
+#[test]
+fn a_relative_home_leaves_no_folder_and_a_dialog_ends_with_the_window() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let display = Display::start();
+    let home = display.home.path();
+    let (here, zenity, number) = (home.join("here"), home.join("zenity"), home.join("number"));
+    std::fs::create_dir(&here).unwrap();
+    // A dialog that nobody answers.
+    let text = format!("#!/bin/sh\necho $$ > {}\nwhile :; do sleep 0.1; done\n", number.display());
+    std::fs::write(&zenity, text).unwrap();
+    std::fs::set_permissions(&zenity, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let paths = std::env::var("PATH").unwrap();
+    let mut command = display.command(assert_cmd::cargo::cargo_bin("factscope"));
+    command.env("HOME", "relative").env_remove("XDG_DATA_HOME").current_dir(&here);
+    command.env("PATH", format!("{}:{paths}", home.display()));
+    let mut program = Program(command.spawn().unwrap());
+    let desk = Desk::sit_down(&display);
+    desk.press("ctrl+o");
+    let dialog = wait_for("the dialog", || {
+        let number = std::fs::read_to_string(&number).ok()?;
+        Some(Path::new("/proc").join(number.trim()))
+            .filter(|it| number.ends_with('\n') && it.exists())
+    });
+    desk.press("ctrl+q");
+    if program.is_running() {
+        desk.press("Tab");
+        desk.press("Return");
+    }
+    wait_for("the program to end", || program.0.try_wait().unwrap());
+    wait_for("the dialog to end", || (!dialog.exists()).then_some(()));
+    assert_eq!(std::fs::read_dir(&here).unwrap().count(), 0);
 }

@@ -8,7 +8,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Parser;
 
 use commands::Command;
@@ -76,12 +75,15 @@ fn print(message: &clap::Error) -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<()> {
     let machine = cli.machine;
-    if let Some(threads) = machine.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(usize::from(threads))
-            .build_global()
-            .context("cannot start the threads")?;
-    }
+    // Where the system allows no more threads, that is said here; later it would be a panic.
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(machine.threads.map_or(0, usize::from))
+        .build_global()
+        .map_err(|error| {
+            anyhow::anyhow!(
+                "no threads to compute with ({error}); `ulimit -u` says how many may run"
+            )
+        })?;
     cli.command.unwrap_or_else(|| Command::window(cli.session)).run(&machine)
 }
 

@@ -52,3 +52,36 @@ impl Ending {
         Self::default()
     }
 }
+
+/// Says that the X server has gone, in place of Xlib, which then ends the process.
+#[cfg(all(unix, not(target_os = "macos")))]
+pub fn hear_lost_server() {
+    use std::ffi::c_int;
+    use std::io::Write as _;
+
+    use x11_dl::xlib::{Display, Xlib};
+
+    #[expect(unsafe_code, reason = "Xlib calls it")]
+    #[expect(clippy::exit, reason = "Xlib would end the process after this")]
+    unsafe extern "C" fn end(_: *mut Display) -> c_int {
+        // Where even stderr is closed there is nobody to tell.
+        _ = writeln!(
+            std::io::stderr(),
+            "factscope: the X server has gone, and the window with it; what was found is offered \
+             at the next start"
+        );
+        std::process::exit(1)
+    }
+
+    // Without Xlib there is no window on an X server. What is opened here stays open for the window.
+    let Ok(xlib) = Xlib::open() else { return };
+    #[expect(unsafe_code, reason = "Xlib is a C library")]
+    // SAFETY: the handler is a function of the program, which is there as long as Xlib is.
+    unsafe {
+        (xlib.XSetIOErrorHandler)(Some(end));
+    }
+}
+
+/// Other systems have no X server.
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+pub fn hear_lost_server() {}

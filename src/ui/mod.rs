@@ -1,9 +1,10 @@
 //! Views over immutable results. Nothing here computes; clicks become commands.
 
+use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use eframe::egui::{ThemePreference, ViewportBuilder};
 use eframe::{NativeOptions, Renderer};
@@ -27,13 +28,13 @@ mod monitors;
 mod palette;
 pub mod pane;
 mod panels;
-mod reply;
 mod path_field;
 mod path_prompt;
+mod reply;
 pub mod row;
 mod screenshot;
-pub mod state;
 mod settings_file;
+pub mod state;
 pub mod studies;
 pub mod theme;
 pub mod view;
@@ -117,8 +118,17 @@ pub enum WindowError {
     )]
     Graphics { reasons: String },
 
+    #[error(
+        "the system allows no more threads, so there is no window; `ulimit -u` says how many may run"
+    )]
+    Threads,
+
     #[error("the window has failed: {0}")]
     Broke(String),
+
+    /// The window has closed, and what was set in it is lost.
+    #[error("{0}")]
+    Settings(String),
 
     /// The picture could not be taken.
     #[error("{0}")]
@@ -126,10 +136,6 @@ pub enum WindowError {
 }
 
 /// Opens the window, and returns when it is closed.
-    /// The window has closed, and what was set in it is lost.
-    #[error("{0}")]
-    Settings(String),
-
 #[expect(clippy::needless_pass_by_value, reason = "nobody needs the options afterwards")]
 pub fn run(options: Options) -> Result<(), WindowError> {
     if !has_display() {
@@ -201,13 +207,35 @@ enum Failure {
     Final(WindowError),
 }
 
+impl Failure {
+    /// Why there is no window, as libraries say it.
+    fn of(reason: String) -> Self {
+        // The words are those of Rust's library and of winit.
+        if reason.contains("spawn thread") {
+            Self::Final(WindowError::Threads)
+        } else if reason.contains("XRandR") {
+            let reason = format!("the X server lacks the extension RANDR: {reason}");
+            Self::Final(WindowError::Display { reason })
+        } else if reason.contains("WINIT_X11_SCALE_FACTOR") {
+            Self::Final(WindowError::Display { reason })
+        } else {
+            Self::Unopened(reason)
+        }
+    }
+}
+
 /// Width and height in points below which the window cannot be made: a screen of 800 × 480 has room for
 /// it, and one of 1366 × 768 whose points are twice as large nearly has.
 const LEAST_SIZE: [f32; 2] = [640.0, 400.0];
 
 fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(), Failure> {
     let size = options.size.unwrap_or([1360.0, 850.0]);
+    settings_file::listen();
+    // A picture is taken of a window that remembers nothing.
     let is_remembered = options.screenshot.is_none();
+    let settings = if is_remembered { settings_file::settings_file() } else { Err(String::new()) };
+    let passing = std::env::temp_dir().join(format!("factscope-{}.ron", std::process::id()));
+    let kept_in = settings.as_ref().unwrap_or(&passing);
     let native = NativeOptions {
         renderer,
         persist_window: is_remembered && options.size.is_none(),
@@ -224,17 +252,16 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
     let outcome = Arc::new(Mutex::new(None));
     let is_open = Arc::new(Mutex::new(false));
     let (outcome_then, is_open_then) = (Arc::clone(&outcome), Arc::clone(&is_open));
+    if let Some(reason) = settings.as_ref().err().filter(|_| is_remembered) {
+        settings_file::complain(reason.clone());
+    }
     let ended = quietly(AssertUnwindSafe(|| {
         eframe::run_native(
             "factscope",
             native,
-    settings_file::listen();
-    // A picture is taken of a window that remembers nothing.
             Box::new(move |cc| {
-    let settings = if is_remembered { settings_file::settings_file() } else { Err(String::new()) };
-    let passing = std::env::temp_dir().join(format!("factscope-{}.ron", std::process::id()));
-    let kept_in = settings.as_ref().unwrap_or(&passing);
                 monitors::bring_back(cc);
+                ending::hear_lost_server();
                 let mut app = App::new(cc, options, Arc::new(dialogs::RfdPicker))?;
                 app.heed_the_system(&cc.egui_ctx);
                 app.state.adapters = adapters.to_vec();
@@ -248,23 +275,26 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
             }),
         )
     }));
+    dialogs::end_dialogs();
+    if settings.is_err() {
+        // What eframe may have written there is of no use to anybody.
+        std::fs::remove_file(&passing).ok();
+    }
     let failed = match ended {
         Ok(Ok(())) => None,
         Ok(Err(eframe::Error::WinitEventLoop(error))) => {
             // It begins with a place in winit's source code, which tells a user nothing.
-    if let Some(reason) = settings.as_ref().err().filter(|_| is_remembered) {
-        settings_file::complain(reason.clone());
-    }
             let text = error.to_string();
             let reason = text.rsplit(": ").next().unwrap_or_default().to_owned();
             return Err(Failure::Final(WindowError::Display { reason }));
         }
         Ok(Err(error)) => Some(error.to_string()),
-        Err(panic) => Some(panic),
+        Err(Panic { text, place }) if *lock(&is_open) => Some(format!("{text} ({place})")),
+        Err(panic) => Some(panic.text),
     };
     match failed {
         Some(reason) if *lock(&is_open) => Err(Failure::Final(WindowError::Broke(reason))),
-        Some(reason) => Err(Failure::Unopened(reason)),
+        Some(reason) => Err(Failure::of(reason)),
         None => {
             let outcome = lock(&outcome).take().and_then(|outcome| lock(&outcome).take());
             match outcome {
@@ -276,22 +306,44 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
     }
 }
 
-    dialogs::end_dialogs();
-    if settings.is_err() {
-        // What eframe may have written there is of no use to anybody.
-        std::fs::remove_file(&passing).ok();
-    }
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A panic that was made an error.
+struct Panic {
+    text: String,
+
+    /// The file and the line.
+    place: String,
+}
+
+thread_local! {
+    /// The place of the last panic of this thread, while its panics are made errors.
+    static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
 /// Runs `work`, and makes its panic an error: drivers and the libraries around them panic where they
-/// should fail.
-fn quietly<T>(work: impl FnOnce() -> T + panic::UnwindSafe) -> Result<T, String> {
-    panic::catch_unwind(work).map_err(|panic| {
+/// should fail. Nothing is printed.
+fn quietly<T>(work: impl FnOnce() -> T + panic::UnwindSafe) -> Result<T, Panic> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if PLACE.with_borrow(Option::is_none) {
+                usual(panic);
+            } else {
+                PLACE.set(Some(panic.location().map(ToString::to_string).unwrap_or_default()));
+            }
+        }));
+    });
+    let before = PLACE.replace(Some(String::new()));
+    let outcome = panic::catch_unwind(work);
+    let place = PLACE.replace(before).unwrap_or_default();
+    outcome.map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-        text.unwrap_or_else(|| "unknown panic".to_owned())
+        Panic { text: text.unwrap_or_else(|| "unknown panic".to_owned()), place }
     })
 }
 
