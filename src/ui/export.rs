@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eframe::egui::{Align, Context, Grid, Id, Layout, Modal, Response, Ui};
+use eframe::egui::{Context, Grid, Id, Modal, Response, Ui};
 
 use super::command::Command;
 use super::dialogs::Purpose;
@@ -141,8 +141,7 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
         });
         ui.weak(format!("The ending says what is written: .{}", FileFormat::ENDINGS.join(", .")));
         dialog.file.about_ui(ui, Purpose::Figure.wants());
-        ui.add_space(8.0);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        PathField::buttons_ui(ui, |ui| {
             is_accepted |= ui.button("Save").clicked();
             let about = "What would be saved, as text (SVG, CSV, JSON) or as an image (PNG)";
             if ui.button("Copy").on_hover_text(about).clicked() {

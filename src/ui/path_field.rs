@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::text::{CCursor, CCursorRange};
 use eframe::egui::text_edit::TextEditState;
-use eframe::egui::{Key, Modifiers, Response, RichText, TextEdit, Ui};
+use eframe::egui::{Align, Key, Layout, Modifiers, Response, RichText, TextEdit, Ui, vec2};
 
 use super::completions::Completions;
 use super::theme::field_color;
@@ -139,6 +139,14 @@ impl PathField {
         if let Some(error) = &self.error {
             ui.label(RichText::new(error).color(ui.visuals().error_fg_color));
         }
+    }
+
+    /// Draws buttons at the right edge, in a row that is no higher than they: what grew above it can shrink
+    /// again.
+    pub fn buttons_ui(ui: &mut Ui, buttons: impl FnOnce(&mut Ui)) {
+        ui.add_space(8.0);
+        let size = vec2(ui.available_width(), ui.spacing().interact_size.y);
+        ui.allocate_ui_with_layout(size, Layout::right_to_left(Align::Center), buttons);
     }
 
     fn go_on_with(&mut self, text: String) {

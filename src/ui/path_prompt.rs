@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{Align, Context, Id, Layout, Modal};
+use eframe::egui::{Context, Id, Modal};
 
 use super::command::Command;
 use super::dialogs::{Purpose, Wants};
@@ -75,8 +75,7 @@ pub fn path_prompt_ui(ctx: &Context, prompt: &mut Option<PathPrompt>, commands: 
         let label = ui.label(about.label);
         is_accepted = open.field.field_ui(ui, &label, about.example, f32::INFINITY);
         open.field.about_ui(ui, open.purpose.wants());
-        ui.add_space(8.0);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        PathField::buttons_ui(ui, |ui| {
             let text = if open.purpose.file_name().is_some() { "Save" } else { "Open" };
             is_accepted |= ui.button(text).clicked();
             is_closed = ui.button("Cancel").clicked();

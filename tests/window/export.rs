@@ -36,6 +36,8 @@ fn an_export_is_named_after_fact_and_method_and_keeps_what_is_typed() {
     );
 
     window.retype("File", &typed("prediction.csv"));
+    // Settings of pictures have gone, so that the dialog is smaller.
+    window.harness.run_steps(4);
     window.click("Save");
     assert!(window.harness.query_by_label("Export figure").is_none(), "the dialog is closed");
     let csv = std::fs::read_to_string(dir.join("prediction.csv")).unwrap();
