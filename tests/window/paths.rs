@@ -1,12 +1,14 @@
 //! Paths that are typed: over what is prefilled, in the folder that is named, and over no file unasked.
 
 use std::path::Path;
+use std::sync::{Arc, mpsc};
 
 use eframe::egui::Key;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
+use factscope::ui::dialogs::{Answer, Endings, Picker};
 
 use super::support::{FACTS, Window, tiny};
 
@@ -120,4 +122,41 @@ fn tab_goes_on_with_a_path_at_its_end() {
     assert_eq!(window.stands_in(ANYTHING).as_deref(), Some(text_of(&whole)));
     window.presses(Key::Enter);
     window.wait("the dataset", |app| app.state.facts.dataset_path() == Some(&whole));
+}
+
+/// As a portal whose other side has died.
+struct SilentPicker;
+
+impl SilentPicker {
+    fn answer() -> Answer {
+        Box::new(|| {
+            let (_other_side, silence) = mpsc::channel();
+            silence.recv().ok()
+        })
+    }
+}
+
+impl Picker for SilentPicker {
+    fn pick_folder(&self, _title: &str, _dir: Option<&Path>) -> Answer {
+        Self::answer()
+    }
+
+    fn pick_file(&self, _title: &str, _dir: Option<&Path>, _endings: Endings) -> Answer {
+        Self::answer()
+    }
+
+    fn save_file(&self, _title: &str, _dir: Option<&Path>, _name: &str) -> Answer {
+        Self::answer()
+    }
+}
+
+#[test]
+fn a_dialog_that_never_answers_is_named_and_the_path_can_be_typed() {
+    let mut window = Window::with_picker(Options::default(), Arc::new(SilentPicker));
+    window.does(Command::OpenModel);
+    window.wait_for_label("Waiting for the system's dialog: Open model folder");
+    window.click("Type the path…");
+    window.retype("Model folder", text_of(&tiny()));
+    window.presses(Key::Enter);
+    window.wait("the model", |app| app.state.info().is_some());
 }

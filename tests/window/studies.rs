@@ -5,16 +5,16 @@ use std::path::Path;
 use factscope::analysis::causal_trace::Component;
 use factscope::analysis::comparison::MapSpec;
 use factscope::analysis::edge_cut::Edge;
-use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec};
+use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Metric};
 use factscope::experiment::{Library, Written};
 use factscope::figure::Pick;
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
 use factscope::ui::Options;
 use factscope::ui::command::Command;
-use factscope::ui::pane::Pane;
+use factscope::ui::pane::{Pane, View};
 use factscope::ui::row::Row;
-use factscope::ui::state::{Paint, RunState};
+use factscope::ui::state::{Drawing, Paint, RunState};
 use factscope::worker::{DeviceChoice, Engine};
 
 use super::support::{Window, tiny};
@@ -152,4 +152,25 @@ fn a_comparison_asks_the_same_whatever_the_trace_view_shows() {
     let MapSpec::Trace { spec, .. } = &spec.map else { panic!("{spec:?}") };
     assert_eq!((spec.component, spec.window), (Component::Mlp, 2));
     assert!(asked.iter().all(|it| *it == asked[0]), "{asked:?}");
+}
+
+#[test]
+fn what_one_view_shows_changes_no_number_of_another() {
+    let mut window = open();
+    let others = || Pane::ALL.into_iter().filter(|pane| pane.view() != View::Trace);
+    let asked = |window: &Window| {
+        let state = &window.app().state;
+        others().map(|pane| (pane, state.spec_of(pane, Row::First).ok())).collect::<Vec<_>>()
+    };
+    let before = asked(&window);
+    assert!(before.iter().filter(|it| it.1.is_some()).count() > 10, "{before:?}");
+    for component in [Component::Mlp, Component::Attn, Component::Hidden] {
+        window.harness.state_mut().state.settings.trace.component = component;
+        assert_eq!(asked(&window), before, "{component:?}");
+    }
+    let settings = &mut window.harness.state_mut().state.settings;
+    settings.metric = Metric::Logit;
+    settings.trace_metric = Metric::Logit;
+    settings.attention.drawing = Drawing::Lines;
+    assert_eq!(asked(&window), before);
 }

@@ -83,9 +83,12 @@ pub fn tiny() -> PathBuf {
 
 impl Window {
     pub fn new(options: Options, picked: Option<PathBuf>) -> Self {
+        Self::with_picker(options, Arc::new(FakePicker(picked)))
+    }
+
+    pub fn with_picker(options: Options, picker: Arc<dyn Picker>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = Options { device: DeviceChoice::Cpu, ..options };
-        let picker = Arc::new(FakePicker(picked));
         let harness = Harness::builder().with_size(SIZE).build_eframe(move |cc| {
             let mut app = App::new(cc, &options, picker).unwrap();
             // What is computed is what a test asks for.
