@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -47,7 +48,10 @@ impl Display {
         let mut said = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut said).unwrap();
         assert_eq!(format!(":{}", said.trim()), number, "Xvfb did not start");
-        Self { number, server, home: TempDir::new().unwrap() }
+        let home = TempDir::new().unwrap();
+        // As where no dialog is installed: it ends at once, so that paths are typed.
+        write_program(&home.path().join("zenity"), "exit 1");
+        Self { number, server, home }
     }
 
     /// A program that sees this display and keeps its files here.
@@ -57,6 +61,8 @@ impl Display {
         command
             .env("DISPLAY", &self.number)
             .env_remove("WAYLAND_DISPLAY")
+            .env_remove("DBUS_SESSION_BUS_ADDRESS")
+            .env("PATH", format!("{}:{}", home.display(), std::env::var("PATH").unwrap()))
             .env("HOME", home)
             .env("XDG_DATA_HOME", home)
             .env("XDG_CACHE_HOME", home)
@@ -82,6 +88,12 @@ impl Display {
         assert!(output.status.success(), "xdotool {args:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
+}
+
+/// A program of the shell's.
+fn write_program(path: &Path, text: &str) {
+    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 impl Drop for Display {
@@ -565,8 +577,6 @@ fn a_window_that_cannot_be_made_says_why_and_nothing_else() {
 /// Threads count against what a user may run, but root may run as many as there is room for.
 #[test]
 fn without_room_for_threads_the_program_says_so() {
-    use std::os::unix::fs::PermissionsExt as _;
-
     let display = Display::start();
     let home = display.home.path();
     // Where any user may run it.
@@ -639,20 +649,15 @@ fn settings_that_cannot_be_read_or_written_are_told_of() {
 
 #[test]
 fn a_relative_home_leaves_no_folder_and_a_dialog_ends_with_the_window() {
-    use std::os::unix::fs::PermissionsExt as _;
-
     let display = Display::start();
     let home = display.home.path();
-    let (here, zenity, number) = (home.join("here"), home.join("zenity"), home.join("number"));
+    let (here, number) = (home.join("here"), home.join("number"));
     std::fs::create_dir(&here).unwrap();
     // A dialog that nobody answers.
-    let text = format!("#!/bin/sh\necho $$ > {}\nwhile :; do sleep 0.1; done\n", number.display());
-    std::fs::write(&zenity, text).unwrap();
-    std::fs::set_permissions(&zenity, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let paths = std::env::var("PATH").unwrap();
+    let text = format!("echo $$ > {}\nwhile :; do sleep 0.1; done", number.display());
+    write_program(&home.join("zenity"), &text);
     let mut command = display.command(assert_cmd::cargo::cargo_bin("factscope"));
     command.env("HOME", "relative").env_remove("XDG_DATA_HOME").current_dir(&here);
-    command.env("PATH", format!("{}:{paths}", home.display()));
     let mut program = Program(command.spawn().unwrap());
     let desk = Desk::sit_down(&display);
     desk.press("ctrl+o");
