@@ -21,6 +21,9 @@ use crate::tokens::Bos;
 /// How many commands are listed.
 const N_LISTED: usize = 60;
 
+/// The height in points of a long list.
+const HEIGHT: f32 = 320.0;
+
 /// What is typed into the palette while it is open, and which command is marked.
 #[derive(Debug, Default)]
 pub struct CommandPalette {
@@ -73,7 +76,9 @@ pub fn palette_ui(
         if found.is_empty() {
             ui.weak("Nothing is called so");
         }
-        ScrollArea::vertical().max_height(320.0).show(ui, |ui| {
+        // As high as it may be at once, however short the list was before.
+        let area = ScrollArea::vertical().max_height(HEIGHT).min_scrolled_height(HEIGHT);
+        area.show(ui, |ui| {
             for (nth, command) in found.iter().enumerate() {
                 let is_chosen = nth == open.chosen;
                 let row = ui.with_layout(Layout::top_down_justified(Align::Min), |ui| {
@@ -106,7 +111,13 @@ pub fn palette_ui(
 /// A command where nothing around it says what it is about.
 fn title(command: &Command) -> String {
     match command {
-        Command::ShowPane(_) => format!("Show {}", command.text()),
+        Command::ShowPane(pane) => match pane.view() {
+            // A view whose name is none of its modes' is found by its own.
+            view if view.first_mode() == *pane && view.text() != pane.text() => {
+                format!("Show {}: {}", view.text(), command.text())
+            }
+            _ => format!("Show {}", command.text()),
+        },
         Command::RestoreUnsaved => "Restore what a window that was not closed had found".to_owned(),
         Command::DiscardUnsaved => "Discard what a window that was not closed had found".to_owned(),
         Command::ApplyEdit(pane) | Command::Study(pane) => {
@@ -149,7 +160,11 @@ fn found(text: &str, state: &State, workspace: &Workspace) -> Vec<Command> {
             found.push((matches, command));
         }
     }
-    found.sort_by_key(|(matches, _)| matches.iter().max().copied());
+    // Of those that hold all words as well, one that holds no others is meant.
+    found.sort_by_key(|(matches, command)| {
+        let n_words = words_of(&title(command)).count();
+        (matches.iter().max().copied(), n_words > matches.len())
+    });
     found.truncate(N_LISTED);
     found.into_iter().map(|(_, command)| command).collect()
 }
@@ -165,15 +180,18 @@ enum Match {
 impl Match {
     /// `None` if the title does not hold it.
     fn of(word: &str, title: &str) -> Option<Self> {
-        let words = || title.split(|char: char| !char.is_alphanumeric());
-        if words().any(|it| it == word) {
+        if words_of(title).any(|it| it == word) {
             Some(Self::Whole)
-        } else if words().any(|it| it.starts_with(word)) {
+        } else if words_of(title).any(|it| it.starts_with(word)) {
             Some(Self::Start)
         } else {
             title.contains(word).then_some(Self::Within)
         }
     }
+}
+
+fn words_of(title: &str) -> impl Iterator<Item = &str> {
+    title.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 fn all(state: &State, workspace: &Workspace) -> Vec<Command> {

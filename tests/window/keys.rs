@@ -144,6 +144,17 @@ fn the_palette_lists_first_what_holds_the_typed_words_whole() {
 }
 
 #[test]
+fn the_palette_finds_every_view_by_its_name() {
+    let mut window = Window::open();
+    for view in View::ALL {
+        window.press(Modifiers::COMMAND, Key::K);
+        window.type_into("What do you want to do?", &format!("show {}", view.text()));
+        window.press(Modifiers::NONE, Key::Enter);
+        assert!(window.app().workspace().is_in_front(view.first_mode()), "{view:?}");
+    }
+}
+
+#[test]
 fn the_palette_opens_over_a_menu() {
     let mut window = Window::open();
     window.click("File");

@@ -24,7 +24,7 @@ pub fn help_ui(ctx: &Context, help: &mut Option<Help>) {
                 ui.heading("Keyboard shortcuts");
                 ui.add_space(8.0);
                 let height = ui.ctx().content_rect().height() - AROUND;
-                let area = ScrollArea::vertical().max_height(height);
+                let area = ScrollArea::vertical().max_height(height).min_scrolled_height(height);
                 area.show(ui, shortcuts_ui);
             }
             Help::About => {
