@@ -446,6 +446,12 @@ fn a_typed_fact_is_asked() {
     window.click("Trace");
     window.trace_ends();
     assert_eq!(window.trace_state(), Some(RunState::Done));
+
+    // With one, it says whether the model knows it.
+    window.type_into("Answer", "blue");
+    window.click("Analyse");
+    window.wait_for_predictions();
+    window.sees("not recalled");
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn a_dialog_that_never_answers_is_named_and_the_path_can_be_typed() {
     window.does(Command::OpenModel);
     window.wait_for_label("Waiting for the system's dialog: Open model folder");
     window.click("Type the path…");
-    window.retype("Model folder", text_of(&tiny()));
+    window.retype("Model folder or file", text_of(&tiny()));
     window.presses(Key::Enter);
     window.wait("the model", |app| app.state.info().is_some());
 }
