@@ -44,7 +44,7 @@ pub(super) trait Asks: Args {
     type About: About;
 
     /// The fact that is asked about.
-    fn source(&self, about: &Self::About) -> anyhow::Result<FactSource> {
+    fn source(&self, about: &Self::About, _: &Machine) -> anyhow::Result<FactSource> {
         Ok(about.source())
     }
 
@@ -69,7 +69,7 @@ impl<T: Asks> Asking<T> {
     /// Runs the analysis and writes what it found, or writes only what was asked if that is wanted.
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let mut inquiry = self.about.open(self.what.source(&self.about)?, machine)?;
+        let mut inquiry = self.about.open(self.what.source(&self.about, machine)?, machine)?;
         let spec = self.what.spec(&self.about, &mut inquiry)?;
         match &self.output.save_spec {
             Some(path) => save_spec(path, &inquiry.experiment(spec), &inquiry.library()),
@@ -87,7 +87,7 @@ impl Inquiry {
         edits: Vec<ModelEdit>,
         machine: &Machine,
     ) -> anyhow::Result<Self> {
-        let question = source.question()?;
+        let question = source.question(&machine.datasets)?;
         let mut engine = machine.load(model)?;
         if !edits.is_empty() {
             engine = machine
@@ -127,7 +127,7 @@ impl Inquiry {
 
     /// What is needed to tell what was meant by token ids.
     pub fn library(&self) -> Library<'_> {
-        Library::new(&self.engine.info.tokenizer).with(self.question.dataset.clone())
+        Library::new(&self.engine.info.tokenizer).sharing(&self.machine.datasets)
     }
 
     /// Another prompt, which begins as this one does.

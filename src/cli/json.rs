@@ -9,6 +9,7 @@ use super::inquiry::Inquiry;
 use super::machine::Machine;
 use super::script_keys;
 use crate::analysis::{AnalysisResult, AnalysisSpec};
+use crate::facts::Dataset;
 use crate::tokens::{Answer, Tokenizer};
 use crate::worker::ModelInfo;
 
@@ -33,6 +34,15 @@ pub(super) fn document(
     head.insert("program".to_owned(), program().into());
     head.insert("model".to_owned(), provenance(&engine.info, &inquiry.machine)?);
     head.insert("device".to_owned(), json!(engine.info.device));
+    let datasets = &inquiry.machine.datasets;
+    let about: Vec<Value> = datasets
+        .all()
+        .iter()
+        .map(|it| about_dataset(it, datasets.hash(&it.path).as_deref()))
+        .collect();
+    if !about.is_empty() {
+        head.insert("datasets".to_owned(), about.into());
+    }
     if !engine.edits.is_empty() {
         head.insert("edits".to_owned(), json!(engine.edits));
     }
@@ -89,6 +99,23 @@ pub(super) fn about_prompt(prompt: &Value) -> Object {
         ("bos", prompt["bos"].clone()),
     ];
     keys.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()
+}
+
+/// A dataset, what its columns were taken for, and which of its records cannot be used.
+fn about_dataset(dataset: &Dataset, sha256: Option<&str>) -> Value {
+    let left_out = dataset.skipped.iter().map(|it| {
+        let (place, number) = it.place.parts();
+        json!({ place: number, "id": it.id, "reason": it.reason })
+    });
+    json!({
+        "path": dataset.path,
+        "sha256": sha256,
+        "n_records": dataset.n_records(),
+        "n_facts": dataset.records.len(),
+        "columns": dataset.taken.columns,
+        "notes": dataset.taken.notes,
+        "left_out": left_out.collect::<Vec<_>>(),
+    })
 }
 
 /// Grids as rows, and tokens beside their ids.

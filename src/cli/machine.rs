@@ -7,6 +7,7 @@ use clap::Args;
 use super::complain;
 use super::progress::Bar;
 use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
+use crate::experiment::Datasets;
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 use crate::worker::{DeviceChoice, Engine, Stage};
@@ -28,9 +29,13 @@ pub(super) struct Machine {
     #[arg(long, global = true)]
     exact_naive: bool,
 
-    /// Show no progress
+    /// Show no progress, nor what the columns of a dataset were taken for
     #[arg(long, global = true)]
     pub quiet: bool,
+
+    /// The datasets that have been read
+    #[arg(skip)]
+    pub datasets: Datasets,
 }
 
 impl Machine {

@@ -5,13 +5,16 @@
 
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use commands::Command;
 use machine::Machine;
+
+use crate::experiment::Datasets;
+use crate::facts::Dataset;
 
 mod machine;
 mod progress;
@@ -51,7 +54,7 @@ pub fn main() -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(error)) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Ok(Err(error)) => {
-            complain(&format!("{error:#}"));
+            complain(&told(&error));
             ExitCode::FAILURE
         }
         Err(_) => {
@@ -59,6 +62,15 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, but for those that it has told itself.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| match cause.to_string() {
+        cause if told.is_empty() => cause,
+        cause if told.contains(&cause) => told,
+        cause => format!("{told}: {cause}"),
+    })
 }
 
 /// Prints help, the version, or what is wrong with the flags.
@@ -74,7 +86,10 @@ fn print(message: &clap::Error) -> ExitCode {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    let machine = cli.machine;
+    let mut machine = cli.machine;
+    if !machine.quiet {
+        machine.datasets = Datasets::telling(tell);
+    }
     // Where the system allows no more threads, that is said here; later it would be a panic.
     rayon::ThreadPoolBuilder::new()
         .num_threads(machine.threads.map_or(0, usize::from))
@@ -85,6 +100,13 @@ fn run(cli: Cli) -> anyhow::Result<()> {
             )
         })?;
     cli.command.unwrap_or_else(|| Command::window(cli.session)).run(&machine)
+}
+
+/// Says what the columns of a dataset were taken for, so that a wrong guess is seen.
+fn tell(dataset: &Dataset) {
+    if dataset.path != Path::new(Dataset::BUNDLED) {
+        complain(&format!("{}: {}", dataset.path.display(), dataset.reading()));
+    }
 }
 
 fn complain(message: &str) {

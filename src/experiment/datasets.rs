@@ -3,49 +3,65 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::ExperimentError;
 use crate::facts::Dataset;
 
-#[derive(Default)]
-pub struct Datasets {
+/// What has been read so far. Copies share it.
+#[derive(Clone, Debug, Default)]
+pub struct Datasets(Rc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
     read: RefCell<BTreeMap<PathBuf, Arc<Dataset>>>,
 
     /// SHA-256 of files. `None` for one that cannot be read.
     hashes: RefCell<BTreeMap<PathBuf, Option<String>>>,
+
+    /// Tells of each dataset when it has been read.
+    tell: Option<fn(&Dataset)>,
 }
 
 impl Datasets {
+    /// Datasets of which each is told when it is read.
+    pub fn telling(tell: fn(&Dataset)) -> Self {
+        Self(Rc::new(Inner { tell: Some(tell), ..Inner::default() }))
+    }
+
     /// Adds a dataset that has been read.
     pub fn add(&self, dataset: Arc<Dataset>) {
-        self.read.borrow_mut().insert(dataset.path.clone(), dataset);
+        self.0.read.borrow_mut().insert(dataset.path.clone(), dataset);
     }
 
     /// The dataset of a file. `sha256`: what the file is expected to be.
     pub fn get(&self, path: &Path, sha256: Option<&str>) -> Result<Arc<Dataset>, ExperimentError> {
-        if let (Some(was), Some(is)) = (sha256, self.hash(path))
+        if let (Some(was), Some(is)) = (sha256, sha256.and_then(|_| self.hash(path)))
             && was != is
         {
             let (path, was) = (path.to_owned(), was.to_owned());
             return Err(ExperimentError::OtherDataset { path, was, is });
         }
-        if let Some(known) = self.read.borrow().get(path) {
+        if let Some(known) = self.0.read.borrow().get(path) {
             return Ok(Arc::clone(known));
         }
         let dataset = Arc::new(Dataset::load(path)?);
+        if let Some(tell) = self.0.tell {
+            tell(&dataset);
+        }
         self.add(Arc::clone(&dataset));
         Ok(dataset)
     }
 
     /// All that have been read.
     pub fn all(&self) -> Vec<Arc<Dataset>> {
-        self.read.borrow().values().cloned().collect()
+        self.0.read.borrow().values().cloned().collect()
     }
 
     /// SHA-256 of a dataset's file, if it can be read.
     pub fn hash(&self, path: &Path) -> Option<String> {
-        let mut hashes = self.hashes.borrow_mut();
+        let mut hashes = self.0.hashes.borrow_mut();
         hashes.entry(path.to_owned()).or_insert_with(|| Dataset::sha256(path).ok()).clone()
     }
 }

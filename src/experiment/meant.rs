@@ -177,6 +177,11 @@ impl<'a> Library<'a> {
         Self { tokenizer, datasets: Datasets::default() }
     }
 
+    /// This library with these datasets in place of its own.
+    pub fn sharing(self, datasets: &Datasets) -> Self {
+        Self { datasets: datasets.clone(), ..self }
+    }
+
     /// This library with a dataset that has been read already, if there is one.
     pub fn with(self, dataset: Option<Arc<Dataset>>) -> Self {
         if let Some(dataset) = dataset {
@@ -187,7 +192,7 @@ impl<'a> Library<'a> {
 
     /// The fact to ask about.
     pub fn question(&self, source: &FactSource) -> Result<Question, ExperimentError> {
-        source.question_in(&self.datasets)
+        source.question(&self.datasets)
     }
 
     /// The ids that are meant, or a prompt or an answer, in a question that begins as `bos` says.

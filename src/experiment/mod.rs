@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::{AnalysisSpec, ModelEdit};
-use crate::facts::{Dataset, DatasetError, Direction, Fact, Record, SubjectNotFound};
+use crate::facts::{Dataset, DatasetError, Direction, Fact, NoCase, Record, SubjectNotFound};
 use crate::tokens::{Bos, TokenizeError, Tokenizer};
 
 mod tree;
@@ -26,7 +26,7 @@ pub use choices::{
     Ablated, Choices, Compared, CorruptionKind, Estimator, PutIn, Words, first_tokens,
 };
 pub use command_line::command_line;
-use datasets::Datasets;
+pub use datasets::Datasets;
 pub use line::{as_typed, quoted};
 pub use meant::{
     Library, Meant, N_MEAN_PROMPTS, N_SUBJECTS_TRIED, Written, other_subjects, spaced,
@@ -196,8 +196,8 @@ pub enum ExperimentError {
     #[error("the ids cannot be written: {0}")]
     Json(serde_json::Error),
 
-    #[error("there is no case {case} in {path}")]
-    NoCase { case: String, path: PathBuf },
+    #[error("{reason}: {path}")]
+    NoCase { reason: NoCase, path: PathBuf },
 
     #[error("case {case} has no inverse, and the program has no template for its relation: {path}")]
     NoInverse { case: String, path: PathBuf },
@@ -241,7 +241,7 @@ impl Experiment {
             return Err(ExperimentError::OtherModel { path: path.to_owned(), theirs, ours });
         }
         let Self { mut edits, spec, .. } = written.resolve(&Library::new(tokenizer), path)?;
-        edits.push(spec.edit().ok_or(ExperimentError::NoEdit { path: path.to_owned() })?);
+        edits.push(spec.edit().ok_or_else(|| ExperimentError::NoEdit { path: path.to_owned() })?);
         Ok(edits)
     }
 
@@ -262,13 +262,8 @@ impl Written {
 }
 
 impl FactSource {
-    /// The fact to ask about. Reads the dataset if the fact comes from one.
-    pub fn question(&self) -> Result<Question, ExperimentError> {
-        self.question_in(&Datasets::default())
-    }
-
-    /// The fact to ask about, with a dataset that may have been read before.
-    fn question_in(&self, datasets: &Datasets) -> Result<Question, ExperimentError> {
+    /// The fact to ask about. Reads its dataset, if it comes from one that has not been read.
+    pub fn question(&self, datasets: &Datasets) -> Result<Question, ExperimentError> {
         match self {
             Self::Text(text) => Ok(text.fact()?.into()),
             Self::NoFact => {
@@ -344,10 +339,8 @@ impl From<&Fact> for TextFact {
 
 impl RecordFact {
     fn record<'a>(&self, dataset: &'a Dataset) -> Result<&'a Record, ExperimentError> {
-        dataset.find(&self.case).ok_or_else(|| {
-            let (case, path) = (self.case.clone(), self.facts.clone());
-            ExperimentError::NoCase { case, path }
-        })
+        let path = self.facts.clone();
+        dataset.case(&self.case).map_err(|reason| ExperimentError::NoCase { reason, path })
     }
 
     fn of<'a>(&self, record: &'a Record) -> Result<&'a Fact, ExperimentError> {

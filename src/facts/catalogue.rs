@@ -33,6 +33,30 @@ pub struct Relation {
     pub inverse: Vec<String>,
 }
 
+/// What others call relations that the catalogue has, with subject and object in the same roles: LRE,
+/// Freebase in LAMA's Google-RE, and the reversal curse's pairs.
+const OTHERS: &[(&str, &str)] = &[
+    ("adjective antonym", "FS-opposite"),
+    ("company hq", "P159"),
+    ("country capital city", "P36"),
+    ("country currency", "P38"),
+    ("country language", "P37"),
+    ("landmark in country", "P17"),
+    ("person father", "P22"),
+    ("person mother", "P25"),
+    ("person native language", "P103"),
+    ("person occupation", "P106"),
+    ("person plays instrument", "P1303"),
+    ("person sport position", "P413"),
+    ("plays pro sport", "P641"),
+    ("product by company", "P176"),
+    ("/people/person/place_of_birth", "P19"),
+    ("/people/deceased_person/place_of_death", "P20"),
+    ("/people/person/date_of_birth", "P569"),
+    ("ParentType.FATHER", "P22"),
+    ("ParentType.MOTHER", "P25"),
+];
+
 /// Relations by id.
 #[derive(Debug)]
 pub struct Catalogue {
@@ -55,9 +79,15 @@ impl Catalogue {
         self.relations.get(id)
     }
 
-    /// The relation with this id, or with this label in upper or lower case.
+    /// The relation with this id, with this label in upper or lower case, or as others call it.
     pub fn find(&self, name: &str) -> Option<&Relation> {
-        self.get(name).or_else(|| self.iter().find(|it| it.label.eq_ignore_ascii_case(name)))
+        let id = name
+            .rsplit_once("wikidata.org/")
+            .map_or(name, |(_, path)| path.rsplit(['/', ':']).next().unwrap_or(path));
+        let others = || OTHERS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name));
+        self.get(id)
+            .or_else(|| self.iter().find(|it| it.label.eq_ignore_ascii_case(name)))
+            .or_else(|| self.get(others()?.1))
     }
 
     pub fn label(&self, id: &str) -> Option<&str> {

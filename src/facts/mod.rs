@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 mod dataset;
 mod catalogue;
 mod related;
+mod alike;
 
 pub use catalogue::{Catalogue, Relation};
-pub use dataset::{Dataset, DatasetError, RecordError, RecordPlace};
+pub use dataset::{Dataset, DatasetError, NoCase, Part, RecordError, RecordPlace, Taken};
 pub use related::Related;
 
 /// A prompt whose continuation the model may know.
@@ -148,7 +149,10 @@ impl Record {
 
 /// The subject does not occur in the prompt.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the subject “{subject}” does not occur in the prompt “{prompt}”")]
+#[error(
+    "the subject “{subject}” does not occur in the prompt “{prompt}”{}",
+    alike::occurs(subject, prompt).map(|how| format!(", but {how}")).unwrap_or_default()
+)]
 pub struct SubjectNotFound {
     pub subject: String,
     pub prompt: String,

@@ -264,7 +264,7 @@ impl Session {
         let path = self.dataset.as_ref().map_or_else(PathBuf::new, |it| it.path.clone());
         let records = self.facts.iter().filter(|it| it.nth.is_some());
         let records = records.map(|it| it.record.clone()).collect();
-        Dataset { path, records, skipped: Vec::new() }
+        Dataset { path, records, ..Dataset::default() }
     }
 
     /// All results, in the order in which they are listed.

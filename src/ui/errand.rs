@@ -9,6 +9,7 @@ use super::command::Command;
 use super::pane::Pane;
 use super::state::{ModelState, Run, State, UNASKED};
 use crate::analysis::causal_trace::Component;
+use crate::figure::words::capitalized;
 use crate::worker::Which;
 
 /// Frames until the layout has come to rest.
@@ -58,8 +59,10 @@ impl Errand {
     /// Puts the facts and the view where they were asked for.
     fn places(&self, state: &State) -> Result<Vec<Command>, String> {
         let find = |case: &String| {
-            let found = state.facts.find(case);
-            found.ok_or_else(|| format!("There is no case {case} in the dataset"))
+            state.facts.find(case).ok_or_else(|| {
+                let why = state.facts.dataset.as_ref().and_then(|it| it.case(case).err());
+                why.map_or_else(|| "There is no dataset".to_owned(), |it| capitalized(&it))
+            })
         };
         let select = self.case.as_ref().map(|case| find(case).map(Command::Select));
         let beside = self.beside.as_ref().map(|case| find(case).map(Command::ShowBeside));

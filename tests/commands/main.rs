@@ -13,5 +13,6 @@ mod removing;
 mod patching;
 mod specs;
 mod files;
+mod datasets;
 #[cfg(feature = "training")]
 mod training;

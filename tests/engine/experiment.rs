@@ -15,7 +15,7 @@ use factscope::analysis::{
 };
 use factscope::analysis::{Metric, ModelEdit, NoiseFile, causal_trace::NoiseLevel};
 use factscope::experiment::{
-    Experiment, ExperimentError, FactSource, RecordFact, TextFact, Written,
+    Datasets, Experiment, ExperimentError, FactSource, RecordFact, TextFact, Written,
 };
 use factscope::facts::{Dataset, Direction, Fact};
 use factscope::intervention::{Edit, NoiseRng};
@@ -425,7 +425,7 @@ fn a_fact_that_is_not_there_is_named() {
         let facts = facts.into();
         let (case, direction) = (case.to_owned(), Direction::Inverse);
         let it = RecordFact { facts, case, direction, ..RecordFact::default() };
-        FactSource::Record(it).question()
+        FactSource::Record(it).question(&Datasets::default())
     };
     let question = of("2", "builtin").unwrap();
     assert_eq!(question.fact.answer, None);
@@ -464,7 +464,7 @@ fn a_fact_keeps_its_subject_even_if_the_words_occur_earlier() {
     for (fact, start) in [(slot, Some(11)), (plain, None)] {
         let text = TextFact::from(&fact);
         assert_eq!(text.subject_start, start);
-        assert_eq!(FactSource::Text(text).question().unwrap().fact, fact);
+        assert_eq!(FactSource::Text(text).question(&Datasets::default()).unwrap().fact, fact);
     }
 }
 
@@ -476,8 +476,8 @@ fn a_subject_that_is_not_where_it_is_said_to_be_is_an_error() {
         subject_start: Some(2),
         ..TextFact::default()
     };
-    let error = FactSource::Text(text.clone()).question().unwrap_err();
+    let error = FactSource::Text(text.clone()).question(&Datasets::default()).unwrap_err();
     assert!(matches!(error, ExperimentError::SubjectElsewhere { start: 2, .. }));
     let beyond = TextFact { subject_start: Some(usize::MAX), ..text };
-    assert!(FactSource::Text(beyond).question().is_err());
+    assert!(FactSource::Text(beyond).question(&Datasets::default()).is_err());
 }

@@ -135,7 +135,7 @@ fn files_that_are_no_text_say_what_to_do() {
 fn files_of_no_use_say_why() {
     assert!(matches!(parse(" \n"), Err(DatasetError::Empty { .. })));
     assert!(matches!(parse("{"), Err(DatasetError::Json { .. })));
-    assert!(matches!(parse("{}"), Err(DatasetError::NotAList { .. })));
+    assert!(matches!(parse("{}"), Err(DatasetError::NoFacts { .. })));
     assert!(matches!(parse("[]"), Err(DatasetError::Empty { .. })));
     assert!(matches!(parse("[1, 2]"), Err(DatasetError::NoneUsable { n_records: 2, .. })));
 }
@@ -143,17 +143,17 @@ fn files_of_no_use_say_why() {
 #[test]
 fn a_template_without_a_slot_is_reported() {
     let text = format!("[{}]", GOOD.replace("{}", "her"));
-    let Err(DatasetError::NoneUsable { first, .. }) = parse(&text) else {
+    let Err(DatasetError::NoneUsable { skipped, .. }) = parse(&text) else {
         panic!("the record must be refused");
     };
-    assert!(first.reason.contains("`{}`"), "{first}");
+    assert!(skipped[0].reason.contains("`{}`"), "{}", skipped[0]);
 }
 
 /// The fact in a file with one row, or the reason why there is none.
 fn read(row: &Value) -> Result<Record, String> {
     match parse(&json!([row]).to_string()) {
         Ok(dataset) => Ok(dataset.records[0].clone()),
-        Err(DatasetError::NoneUsable { first, .. }) => Err(first.reason),
+        Err(DatasetError::NoneUsable { skipped, .. }) => Err(skipped[0].reason.clone()),
         Err(other) => panic!("{other}"),
     }
 }

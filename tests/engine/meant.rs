@@ -9,8 +9,8 @@ use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
 use factscope::analysis::corruption::{Corruption, SubjectsOf};
 use factscope::analysis::{AnalysisSpec, Positions};
 use factscope::experiment::{
-    Experiment, ExperimentError, FactSource, Library, RecordFact, Written, other_subjects,
-    spaced_facts, subject_tokens,
+    Datasets, Experiment, ExperimentError, FactSource, Library, RecordFact, Written,
+    other_subjects, spaced_facts, subject_tokens,
 };
 use factscope::facts::{Dataset, Direction};
 use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
@@ -37,7 +37,7 @@ fn trace(of: SubjectsOf, tokenizer: &Tokenizer) -> Experiment {
     let tokens = subject_tokens(tokenizer, dataset.subjects()).unwrap();
     assert!(tokens.len() > 1000);
     let plain = of_record(AnalysisSpec::CausalTrace(spec.clone()));
-    let question = plain.fact.question().unwrap();
+    let question = plain.fact.question(&Datasets::default()).unwrap();
     let others = other_subjects(&dataset, of, usize::MAX, &question, tokenizer, Bos::Off).unwrap();
     let ids = others.into_iter().map(|it| it.ids).collect();
     of_record(AnalysisSpec::CausalTrace(causal_trace::Spec {

@@ -36,7 +36,8 @@ fn an_empty_window_says_what_to_do() {
 fn a_fact_is_searched_asked_and_traced() {
     let mut window = Window::open();
     assert_eq!(window.app().state.selected, Some(FactId::Record(0)));
-    window.sees("1 skipped");
+    window.sees("subject = `subject`, answer = `target_true`, template = `prompt`");
+    window.sees("1 left out");
 
     window.harness.key_press_modifiers(Modifiers::COMMAND, Key::F);
     window.harness.run_steps(2);
@@ -349,7 +350,7 @@ fn a_wrong_dataset_is_reported_and_the_old_one_stays() {
     let wrong = window.file("wrong.json", r#"{"not": "a list"}"#);
     window.drop(wrong.clone());
     window.wait("the error", |app| app.state.error.is_some());
-    window.sees("Expected a JSON list of records");
+    window.sees("No facts were found: it is an object with `not`");
     window.sees("wrong.json");
     assert_eq!(window.app().state.facts.len(), 3);
     window.click("Dismiss");

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use factscope::analysis::activation_patching::Spec;
 use factscope::analysis::{AnalysisCtx, AnalysisSpec, Pair};
-use factscope::experiment::Experiment;
+use factscope::experiment::{Datasets, Experiment};
 use factscope::task::TaskCtx;
 use factscope::tokens::{TokenizedPrompt, visible};
 use factscope::ui::command::Command;
@@ -84,7 +84,7 @@ fn another_fact_with_a_pair_of_ones_own_gives_what_the_engine_finds_for_the_file
     let text = state.experiment(Pane::Patching).unwrap().to_json().unwrap();
     let again = Experiment::parse(&text, Path::new("experiment.json")).unwrap();
     let engine = Engine::load(&tiny(), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap();
-    let question = again.fact.question().unwrap();
+    let question = again.fact.question(&Datasets::default()).unwrap();
     let tokenizer = &engine.info.tokenizer;
     let prompt = TokenizedPrompt::new(tokenizer, &question.fact, again.bos).unwrap();
     let same = engine.run(&prompt, &again.spec, &AnalysisCtx::unwatched()).unwrap();

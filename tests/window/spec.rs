@@ -4,7 +4,7 @@ use eframe::egui::accesskit::Role;
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::{AnalysisResult, AnalysisSpec, logit_lens, prediction};
-use factscope::experiment::{Experiment, FactSource, Library, Written};
+use factscope::experiment::{Datasets, Experiment, FactSource, Library, Written};
 use factscope::ui::Options;
 use factscope::ui::command::{ClosingAnswer, Command};
 use factscope::ui::pane::Pane;
@@ -54,7 +54,8 @@ impl Window {
 /// An experiment on the open model about the words of the fact that is looked at.
 fn about_the_fact(window: &Window, spec: AnalysisSpec) -> String {
     let experiment = window.app().state.experiment(Pane::Prediction).unwrap();
-    let fact = FactSource::Text((&experiment.fact.question().unwrap().fact).into());
+    let fact =
+        FactSource::Text((&experiment.fact.question(&Datasets::default()).unwrap().fact).into());
     Experiment { spec, fact, ..experiment }.to_json().unwrap()
 }
 
@@ -251,7 +252,7 @@ fn a_dataset_is_read_for_an_experiment_and_what_lacks_is_said() {
     window.set_spec_text(&wrong);
     window.press_run();
     window.wait("the complaint", |app| app.state.error.is_some());
-    window.sees("There is no case 77 in");
+    window.sees("There is no case 77");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use factscope::analysis::causal_trace::Component;
 use factscope::analysis::comparison::MapSpec;
 use factscope::analysis::edge_cut::Edge;
 use factscope::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Metric};
-use factscope::experiment::{Library, Written};
+use factscope::experiment::{Datasets, Library, Written};
 use factscope::figure::Pick;
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
@@ -85,7 +85,7 @@ fn every_study_gives_a_figure_and_its_file_finds_the_same() {
         let again = Written::parse(&text, path).unwrap();
         let again = again.resolve(&Library::new(tokenizer), path).unwrap();
         assert_eq!(again.spec, state.experiment(pane).unwrap().spec, "{pane:?}: {text}");
-        let question = again.fact.question().unwrap();
+        let question = again.fact.question(&Datasets::default()).unwrap();
         let prompt = TokenizedPrompt::new(tokenizer, &question.fact, again.bos).unwrap();
         let same = engine.run(&prompt, &again.spec, &AnalysisCtx::unwatched()).unwrap();
         // Undefined numbers are equal to nothing, so as text.

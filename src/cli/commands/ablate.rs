@@ -13,6 +13,7 @@ use crate::cli::flags::corruption::lines_of;
 use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::metric::estimated_metric;
 use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::cli::machine::Machine;
 use crate::experiment::{
     Ablated, Choices as _, FactSource, N_MEAN_PROMPTS, PutIn, Question, spaced,
 };
@@ -70,7 +71,7 @@ fn ablated() -> impl TypedValueParser<Value = Ablated> {
 impl Asks for Ablate {
     type About = MeasuredArgs;
 
-    fn source(&self, about: &MeasuredArgs) -> anyhow::Result<FactSource> {
+    fn source(&self, about: &MeasuredArgs, _: &Machine) -> anyhow::Result<FactSource> {
         let chooses = self.top.is_some() || !self.layers.is_empty() || self.metric.is_some();
         let is_of_neurons = self.part == Ablated::Neurons;
         ensure!(
@@ -108,7 +109,9 @@ impl Ablate {
             PutIn::Resample => {
                 let other = match (&self.other, &self.other_case) {
                     (Some(text), _) => text.clone(),
-                    (None, Some(case)) => about.asked.fact.other(case)?.prompt,
+                    (None, Some(case)) => {
+                        about.asked.fact.other(case, &inquiry.machine.datasets)?.prompt
+                    }
                     (None, None) => {
                         bail!("name the prompt to resample from with --other or --other-case")
                     }

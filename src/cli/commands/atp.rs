@@ -9,6 +9,7 @@ use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::metric::estimated_metric;
 use crate::cli::flags::trace::TraceArgs;
 use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::cli::machine::Machine;
 use crate::experiment::FactSource;
 
 #[derive(Args)]
@@ -38,7 +39,7 @@ pub struct Atp {
 impl Asks for Atp {
     type About = MeasuredArgs;
 
-    fn source(&self, about: &MeasuredArgs) -> anyhow::Result<FactSource> {
+    fn source(&self, about: &MeasuredArgs, _: &Machine) -> anyhow::Result<FactSource> {
         Ok(about.asked.source())
     }
 

@@ -13,6 +13,7 @@ use crate::cli::flags::corruption::{NoiseArg, noise_subjects, noise_tokens};
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::flags::head::HeadArg;
 use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::cli::machine::Machine;
 use crate::experiment::FactSource;
 use crate::intervention::NoiseRng;
 
@@ -89,7 +90,7 @@ impl By {
 impl Asks for Attribute {
     type About = AskedArgs;
 
-    fn source(&self, about: &AskedArgs) -> anyhow::Result<FactSource> {
+    fn source(&self, about: &AskedArgs, _: &Machine) -> anyhow::Result<FactSource> {
         let has_second = self.minus_prompt.is_some() || self.minus_noise.is_some();
         ensure!(
             self.by.parts().is_some() || !(has_second || self.through.is_some()),

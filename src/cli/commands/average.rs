@@ -20,7 +20,7 @@ use crate::facts::{Catalogue, Dataset, Direction, Record};
 
 #[derive(Args)]
 pub struct Average {
-    /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet
+    /// A dataset: JSON (CounterFact, `known_1000.json`, zsRE, LRE, …), JSON Lines, CSV or Parquet
     #[arg(long, value_name = "FILE", default_value = Dataset::BUNDLED)]
     facts: PathBuf,
 
@@ -74,7 +74,7 @@ impl Asks for Average {
     type About = ModelArgs;
 
     fn spec(&self, _: &ModelArgs, inquiry: &mut Inquiry) -> anyhow::Result<AnalysisSpec> {
-        let dataset = Arc::new(Dataset::load(&self.facts)?);
+        let dataset = inquiry.machine.datasets.get(&self.facts, None)?;
         let sample = self.sample();
         let records: Vec<Record> = sample.draw(&dataset.records).into_iter().cloned().collect();
         ensure!(!records.is_empty(), "no such fact in {}", self.facts.display());

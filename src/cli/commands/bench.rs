@@ -11,6 +11,7 @@ use crate::cli::flags::corruption::{DrawArgs, corruption_kind};
 use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::trace::WayArgs;
 use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::cli::machine::Machine;
 use crate::experiment::{Choices as _, CorruptionKind, FactSource};
 
 #[derive(Args)]
@@ -44,7 +45,7 @@ pub struct Bench {
 impl Asks for Bench {
     type About = MeasuredArgs;
 
-    fn source(&self, about: &MeasuredArgs) -> anyhow::Result<FactSource> {
+    fn source(&self, about: &MeasuredArgs, _: &Machine) -> anyhow::Result<FactSource> {
         // A missing file is an error, not a corruption that the prompt has no room for.
         self.draws.check()?;
         Ok(about.asked.source())

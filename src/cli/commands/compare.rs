@@ -14,13 +14,14 @@ use crate::cli::flags::metric::estimated_metric;
 use crate::cli::flags::model::ModelArgs;
 use crate::cli::flags::trace::WindowArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
+use crate::cli::machine::Machine;
 use crate::experiment::{Compared, FactSource, RecordFact, first_tokens};
 use crate::facts::{Dataset, Direction, Fact};
 use crate::intervention::NoiseRng;
 
 #[derive(Args)]
 pub struct Compare {
-    /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet
+    /// A dataset: JSON (CounterFact, `known_1000.json`, zsRE, LRE, …), JSON Lines, CSV or Parquet
     #[arg(long, value_name = "FILE", default_value = Dataset::BUNDLED)]
     facts: PathBuf,
 
@@ -71,11 +72,11 @@ pub struct Compare {
 impl Asks for Compare {
     type About = ModelArgs;
 
-    fn source(&self, _: &ModelArgs) -> anyhow::Result<FactSource> {
+    fn source(&self, _: &ModelArgs, machine: &Machine) -> anyhow::Result<FactSource> {
         let [fact, second] = self.facts();
-        FactSource::Record(second).question()?;
+        FactSource::Record(second).question(&machine.datasets)?;
         // What is compared is how the right answers are recalled, whether or not they are.
-        let answer = FactSource::Record(fact.clone()).question()?.expected;
+        let answer = FactSource::Record(fact.clone()).question(&machine.datasets)?.expected;
         Ok(FactSource::Record(RecordFact { answer, ..fact }))
     }
 

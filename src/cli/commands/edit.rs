@@ -94,8 +94,8 @@ impl Asks for Edit {
         let expected = inquiry.question.expected.as_deref().or(fact.answer.as_deref());
         let foil = expected.map(|it| TokenizedPrompt::answer(tokenizer, it)).transpose()?;
         let mut asked = vec![(PromptKind::Prompt, fact.prompt.clone())];
-        if let Some((path, case)) = about.fact.record() {
-            let Related { paraphrases, neighbourhood } = Related::of(path, case)?;
+        if let (Some(dataset), Some(case)) = (&inquiry.question.dataset, &about.fact.case) {
+            let Related { paraphrases, neighbourhood } = dataset.related_to(case);
             asked.extend(paraphrases.into_iter().map(|it| (PromptKind::Paraphrase, it)));
             asked.extend(neighbourhood.into_iter().map(|it| (PromptKind::Neighbourhood, it)));
         }

@@ -27,7 +27,7 @@ pub struct Explore {
     #[arg(long, value_name = "DIR", value_parser = model_dir)]
     model_beside: Option<PathBuf>,
 
-    /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet [default: the facts of the built-in model]
+    /// A dataset: JSON (CounterFact, `known_1000.json`, zsRE, LRE, …), JSON Lines, CSV or Parquet [default: the facts of the built-in model]
     #[arg(long, value_name = "FILE")]
     facts: Option<PathBuf>,
 

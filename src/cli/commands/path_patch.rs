@@ -8,6 +8,7 @@ use crate::cli::flags::choice;
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::flags::paired::PairedArgs;
 use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::cli::machine::Machine;
 use crate::experiment::FactSource;
 
 #[derive(Args)]
@@ -38,7 +39,7 @@ pub struct PathPatch {
 impl Asks for PathPatch {
     type About = AskedArgs;
 
-    fn source(&self, about: &AskedArgs) -> anyhow::Result<FactSource> {
+    fn source(&self, about: &AskedArgs, _: &Machine) -> anyhow::Result<FactSource> {
         Ok(about.source().with_foil(self.foil.as_deref()))
     }
 

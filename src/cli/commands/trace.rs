@@ -7,6 +7,7 @@ use crate::cli::flags::cell::CellArg;
 use crate::cli::flags::fact::MeasuredArgs;
 use crate::cli::flags::trace::TraceArgs;
 use crate::cli::inquiry::{About as _, Asks, Inquiry};
+use crate::cli::machine::Machine;
 use crate::experiment::FactSource;
 
 #[derive(Args)]
@@ -29,7 +30,7 @@ pub struct Trace {
 impl Asks for Trace {
     type About = MeasuredArgs;
 
-    fn source(&self, about: &MeasuredArgs) -> anyhow::Result<FactSource> {
+    fn source(&self, about: &MeasuredArgs, _: &Machine) -> anyhow::Result<FactSource> {
         Ok(about.asked.source())
     }
 

@@ -7,6 +7,7 @@ use super::fact::FactArgs;
 use super::metric::estimated_metric;
 use crate::analysis::{Contrast, Metric};
 use crate::cli::inquiry::Inquiry;
+use crate::experiment::Datasets;
 use crate::facts::Fact;
 
 /// The flags of `atp-star`, which estimates parts, and of `eap`, which estimates edges.
@@ -39,7 +40,7 @@ pub struct EstimateArgs {
 impl EstimateArgs {
     /// The corrupted runs. The foil may follow from them.
     pub fn contrast(&self, fact: &FactArgs, inquiry: &mut Inquiry) -> anyhow::Result<Contrast> {
-        let contrast = match self.other_fact(fact)? {
+        let contrast = match self.other_fact(fact, &inquiry.machine.datasets)? {
             Some(other) => Contrast::Prompt { ids: inquiry.tokenized(&other)?.ids.into() },
             None => Contrast::Subject(self.corruption.draws(inquiry)?),
         };
@@ -47,10 +48,10 @@ impl EstimateArgs {
         Ok(contrast)
     }
 
-    fn other_fact(&self, fact: &FactArgs) -> anyhow::Result<Option<Fact>> {
+    fn other_fact(&self, fact: &FactArgs, datasets: &Datasets) -> anyhow::Result<Option<Fact>> {
         Ok(match (&self.other, &self.other_case) {
             (Some(text), _) => Some(Fact::from_text(text, None)?),
-            (None, Some(case)) => Some(fact.other(case)?),
+            (None, Some(case)) => Some(fact.other(case, datasets)?),
             (None, None) => None,
         })
     }

@@ -8,7 +8,7 @@ use clap::Args;
 use super::model::ModelArgs;
 use crate::cli::inquiry::{About, Inquiry};
 use crate::cli::machine::Machine;
-use crate::experiment::{FactSource, RecordFact, TextFact};
+use crate::experiment::{Datasets, FactSource, RecordFact, TextFact};
 use crate::facts::{Direction, Fact};
 
 /// A fact in a model.
@@ -68,7 +68,7 @@ pub struct FactArgs {
     #[arg(long, value_name = "TEXT")]
     answer: Option<String>,
 
-    /// A dataset: JSON (CounterFact, `known_1000.json`, LRE), JSON Lines, CSV or Parquet
+    /// A dataset: JSON (CounterFact, `known_1000.json`, zsRE, LRE, …), JSON Lines, CSV or Parquet
     #[arg(long, value_name = "FILE", conflicts_with = "prompt", requires = "case")]
     pub facts: Option<PathBuf>,
 
@@ -104,14 +104,9 @@ impl FactArgs {
     }
 
     /// Another fact of the same dataset, asked the same way.
-    pub fn other(&self, case: &str) -> anyhow::Result<Fact> {
+    pub fn other(&self, case: &str, datasets: &Datasets) -> anyhow::Result<Fact> {
         let facts = self.facts.as_deref().context("name the dataset with --facts")?;
-        Ok(FactSource::Record(self.record_of(facts, case)).question()?.fact)
-    }
-
-    /// The dataset and the case, if it comes from one.
-    pub fn record(&self) -> Option<(&Path, &str)> {
-        Some((self.facts.as_deref()?, self.case.as_deref()?))
+        Ok(FactSource::Record(self.record_of(facts, case)).question(datasets)?.fact)
     }
 
     pub fn direction(&self) -> Direction {

@@ -8,7 +8,7 @@ use clap::Args;
 use super::fact::FactArgs;
 use crate::analysis::Pair;
 use crate::cli::inquiry::Inquiry;
-use crate::experiment::{FactSource, RecordFact, TextFact};
+use crate::experiment::{Datasets, FactSource, RecordFact, TextFact};
 use crate::facts::{Direction, Fact};
 use crate::tokens::TokenizedPrompt;
 
@@ -49,7 +49,7 @@ impl PairedArgs {
         recipient: &FactArgs,
         inquiry: &Inquiry,
     ) -> anyhow::Result<(Arc<TokenizedPrompt>, Vec<Pair>)> {
-        let donor = inquiry.tokenized(&self.fact(recipient)?)?;
+        let donor = inquiry.tokenized(&self.fact(recipient, &inquiry.machine.datasets)?)?;
         let pairs = match &self.pairs[..] {
             [] => Pair::by_role(&donor, &inquiry.prompt),
             named => named.to_vec(),
@@ -58,7 +58,7 @@ impl PairedArgs {
     }
 
     /// The fact that activations are taken from.
-    fn fact(&self, recipient: &FactArgs) -> anyhow::Result<Fact> {
+    fn fact(&self, recipient: &FactArgs, datasets: &Datasets) -> anyhow::Result<Fact> {
         let answer = self.from_answer.clone();
         let source = match (&self.from, &recipient.facts, &recipient.case) {
             (Some(prompt), _, _) => FactSource::Text(TextFact {
@@ -85,6 +85,6 @@ impl PairedArgs {
                  --from-inverse"
             ),
         };
-        Ok(source.question()?.fact)
+        Ok(source.question(datasets)?.fact)
     }
 }

@@ -1,16 +1,20 @@
-//! Reads datasets of facts in the formats that researchers publish.
+//! Reads datasets of facts in the forms that people have them.
 //!
-//! JSON files may hold CounterFact (Meng et al. 2022, appendix E), ROME's `known_1000.json`, a
-//! relation file of LRE (Hernandez et al. 2024), or flat objects, as a list or as one object per
-//! line. CSV and Parquet files hold one fact per row. The format is told by content, record by
-//! record. A record that cannot be used is reported with its place and reason; the rest load.
+//! The forms differ in how records stand in the file (`json`, `table`, `parquet`) and in how columns
+//! are called (`columns`); a record becomes a fact in one place (`row`). What a file is, is told by
+//! its content. A record that cannot be used is left out with its place and reason; the rest load.
 
+mod cell;
+mod columns;
+mod error;
 mod json;
+mod kinds;
 mod row;
+mod slots;
 mod table;
+mod taken;
 #[cfg(feature = "parquet")]
 mod parquet;
-mod lre;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -21,95 +25,61 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Catalogue, Fact, Inverse, InverseOrigin, Record};
+use self::columns::{Ids, Row};
+use super::{Catalogue, Fact, Inverse, InverseOrigin, Record, Related};
+
+pub(super) use cell::is_unseen;
+pub use error::{DatasetError, RecordError, RecordPlace};
+pub use taken::{Part, Taken};
 
 /// The facts of one file.
 #[derive(Clone, Debug, Default)]
 pub struct Dataset {
     pub path: PathBuf,
+
+    /// No two have the same id.
     pub records: Vec<Record>,
+
+    /// The prompts beside each record. Empty where no record has any.
+    pub related: Arc<[Related]>,
 
     /// The records that could not be used, in file order.
     pub skipped: Vec<RecordError>,
+
+    /// What the columns were taken for.
+    pub taken: Taken,
+
+    /// The ids that the file gives to several records, with the ids that these have here.
+    pub repeated: BTreeMap<String, Vec<String>>,
 }
 
-/// Why a file as a whole cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DatasetError {
-    #[error("cannot read the dataset: {source}: {path}")]
-    Read { path: PathBuf, source: io::Error },
+/// A record, or why it is none.
+type Entry = Result<Row, RecordError>;
 
-    #[error("this is {what}; {remedy}: {path}")]
-    NotText { path: PathBuf, what: &'static str, remedy: &'static str },
+/// What stands in a file.
+#[derive(Default)]
+struct Found {
+    entries: Vec<Entry>,
 
-    #[error("not UTF-8 text from byte {at} (line {line}) on; save it as UTF-8: {path}")]
-    NotUtf8 { path: PathBuf, at: usize, line: usize },
-
-    #[error("the dataset is not valid JSON: {source}: {path}")]
-    Json { path: PathBuf, source: serde_json::Error },
-
-    #[cfg(feature = "parquet")]
-    #[error("the Parquet file cannot be read: {source}: {path}")]
-    Parquet { path: PathBuf, source: ::parquet::errors::ParquetError },
-
-    #[error(
-        "expected a JSON list of records (CounterFact, known_1000.json, flat objects), one such \
-         object per line, or a relation file of LRE: {path}"
-    )]
-    NotAList { path: PathBuf },
-
-    #[error(
-        "the table needs columns for {}; its first line has {}: {path}", row::NEEDED,
-        if columns.is_empty() { "no columns".to_owned() } else { columns.join(", ") }
-    )]
-    Columns { path: PathBuf, columns: Vec<String> },
-
-    #[error("none of the {n_records} records can be used; the first says: {first}: {path}")]
-    NoneUsable { path: PathBuf, n_records: usize, first: RecordError },
-
-    #[error("the dataset has no records: {path}")]
-    Empty { path: PathBuf },
+    /// What the reader decided, each a phrase of its own.
+    notes: BTreeSet<String>,
 }
-
-impl DatasetError {
-    /// What is wrong if a file cannot be read.
-    pub(super) fn reading(path: &Path) -> impl Fn(io::Error) -> Self {
-        |source| Self::Read { path: path.to_owned(), source }
-    }
-}
-
-/// Why one record cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {reason}")]
-pub struct RecordError {
-    pub place: RecordPlace,
-    pub reason: String,
-}
-
-/// Where a record stands in its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecordPlace {
-    /// Its place in a list, counted from 0.
-    Index(usize),
-
-    /// Its first line in a text file, counted from 1.
-    Line(u64),
-}
-
-impl std::fmt::Display for RecordPlace {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Index(index) => write!(f, "record {index}"),
-            Self::Line(line) => write!(f, "line {line}"),
-        }
-    }
-}
-
-/// A record or the reason why it cannot be used, with its place in the file.
-type Entry = (RecordPlace, Result<Record, String>);
 
 /// What an inverse asks: a relation, and the object that takes the subject's place.
 type InverseQuestion = (String, String);
+
+/// Why a record cannot be named by an id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoCase {
+    #[error("case {id} was left out: {error}")]
+    LeftOut { id: String, error: RecordError },
+
+    #[error("the id {id} occurs {} times; name one of its records: {}", ids.len(), ids.join(", "))]
+    Repeated { id: String, ids: Vec<String> },
+
+    #[error("there is no case {id}; the ids begin with {}", first.join(", "))]
+    Unknown { id: String, first: Vec<String> },
+}
 
 impl Dataset {
     /// The name of the built-in facts, which stands in place of a file: `--facts builtin`.
@@ -140,18 +110,16 @@ impl Dataset {
         let path = path.to_owned();
         #[cfg(feature = "parquet")]
         if bytes.starts_with(PARQUET) {
+            drop(bytes);
             return Self::load_parquet(path);
         }
-        for (magic, what, remedy) in OTHER_FILES {
-            if bytes.starts_with(magic) {
-                return Err(DatasetError::NotText { path, what, remedy });
-            }
+        if let Some((what, remedy)) = kinds::other(&bytes) {
+            return Err(DatasetError::NotText { path, what, remedy });
         }
-        match str::from_utf8(&bytes) {
-            Ok(text) => Self::parse(text, path),
-            Err(error) => {
-                let at = error.valid_up_to();
-                let line = 1 + bytes[..at].split(|byte| *byte == b'\n').count().saturating_sub(1);
+        match kinds::text(&bytes) {
+            Ok(text) => Self::parse(&text, path),
+            Err(at) => {
+                let line = bytes[..at].split(|byte| *byte == b'\n').count();
                 Err(DatasetError::NotUtf8 { path, at, line })
             }
         }
@@ -160,76 +128,132 @@ impl Dataset {
     #[cfg(feature = "parquet")]
     fn load_parquet(path: PathBuf) -> Result<Self, DatasetError> {
         let file = fs::File::open(&path).map_err(DatasetError::reading(&path))?;
-        let rows = match parquet::rows(file) {
-            Ok(rows) => rows,
-            Err(source) => return Err(DatasetError::Parquet { path, source }),
-        };
-        let default_relation = default_relation(&path);
-        let found = rows.into_iter().enumerate().map(|(index, row)| {
-            let record = row.and_then(|row| json::record(row, index, default_relation.as_deref()));
-            (RecordPlace::Index(index), record)
-        });
-        Self::from_entries(found.collect(), path)
+        match parquet::records(file) {
+            Ok(found) => Self::from_entries(found, path),
+            Err(parquet::Fault::Columns(columns)) => Err(DatasetError::Columns { path, columns }),
+            Err(parquet::Fault::Damaged(reason)) => Err(DatasetError::Parquet { path, reason }),
+        }
     }
 
     fn parse(text: &str, path: PathBuf) -> Result<Self, DatasetError> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let relation = default_relation(&path);
-        let relation = relation.as_deref();
-        if text.trim().is_empty() {
+        if cell::trimmed(text).is_empty() {
             return Err(DatasetError::Empty { path });
         }
-        if !text.trim_start().starts_with(['[', '{']) {
-            return match table::records(text, relation) {
+        if !json::is_json(text) {
+            return match table::records(text) {
                 Ok(found) => Self::from_entries(found, path),
                 Err(columns) => Err(DatasetError::Columns { path, columns }),
             };
         }
-        let found = match json::entries(text, relation) {
-            Ok(Some(found)) => found,
-            Ok(None) => return Err(DatasetError::NotAList { path }),
-            Err(source) => return Err(DatasetError::Json { path, source }),
-        };
-        Self::from_entries(found, path)
+        match json::records(text) {
+            Ok(found) => Self::from_entries(found, path),
+            Err(json::Fault::Json(source)) => {
+                let hint = json::hint(text, &source);
+                Err(DatasetError::Json { path, source, hint })
+            }
+            Err(json::Fault::NoFacts(reason)) => Err(DatasetError::NoFacts { path, reason }),
+        }
     }
 
-    fn from_entries(entries: Vec<Entry>, path: PathBuf) -> Result<Self, DatasetError> {
+    fn from_entries(found: Found, path: PathBuf) -> Result<Self, DatasetError> {
+        let Found { entries, notes } = found;
         let n_records = entries.len();
+        let default_relation = default_relation(&path);
+        let ids = Ids::of(entries.iter().flatten());
         let mut dataset = Self { path, ..Self::default() };
-        for (place, record) in entries {
-            match record {
-                Ok(record) => dataset.records.push(record),
-                Err(reason) => dataset.skipped.push(RecordError { place, reason }),
+        dataset.taken.notes = notes;
+        let (mut related, mut places) = (Vec::new(), Vec::new());
+        for entry in entries {
+            let read = entry.and_then(|it| {
+                let read = row::record(&it, &ids, default_relation.as_deref(), &mut dataset.taken);
+                let place = it.place;
+                read.map(|read| (place, read)).map_err(|reason| RecordError {
+                    place,
+                    id: it.given_id(),
+                    reason,
+                })
+            });
+            match read {
+                Ok((place, (record, beside))) => {
+                    dataset.records.push(record);
+                    related.push(beside);
+                    places.push(place);
+                }
+                Err(error) => dataset.skipped.push(error),
             }
         }
-        match dataset.skipped.first() {
-            _ if n_records == 0 => Err(DatasetError::Empty { path: dataset.path }),
-            Some(first) if dataset.records.is_empty() => Err(DatasetError::NoneUsable {
-                first: first.clone(),
-                path: dataset.path,
-                n_records,
-            }),
-            _ => {
-                dataset.share_answers();
-                dataset.add_inverses();
-                Ok(dataset)
+        if n_records == 0 {
+            return Err(DatasetError::Empty { path: dataset.path });
+        }
+        if dataset.records.is_empty() {
+            let Self { path, skipped, .. } = dataset;
+            return Err(DatasetError::NoneUsable { path, n_records, skipped });
+        }
+        if related.iter().any(|it| *it != Related::default()) {
+            dataset.related = related.into();
+        }
+        dataset.tell_ids_apart(&places);
+        dataset.share_answers();
+        dataset.add_inverses();
+        Ok(dataset)
+    }
+
+    /// Gives records whose ids occur several times ids of their own, with their place: `1@7` is the
+    /// one in line 7.
+    fn tell_ids_apart(&mut self, places: &[RecordPlace]) {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for record in &self.records {
+            *counts.entry(&record.id).or_default() += 1;
+        }
+        let repeated: BTreeSet<String> =
+            counts.iter().filter(|(_, n)| **n > 1).map(|(id, _)| (*id).to_owned()).collect();
+        for (record, place) in self.records.iter_mut().zip(places) {
+            if repeated.contains(&record.id) {
+                let own = format!("{}@{}", record.id, place.parts().1);
+                let id = std::mem::replace(&mut record.id, own.clone());
+                self.repeated.entry(id).or_default().push(own);
             }
+        }
+        if let Some((id, ids)) = self.repeated.first_key_value() {
+            let what = places[0].parts().0;
+            let first = ids.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+            let n = self.repeated.len();
+            let those =
+                if n == 1 { format!("the id {id} occurs") } else { format!("{n} ids occur") };
+            self.taken.notes.insert(format!(
+                "{those} more than once, and the records are told apart by their {what}: {first}"
+            ));
         }
     }
 
-    /// Gives every record all answers that the file has for its prompt.
+    /// Gives every record the answers that the file has for its prompt, at most [`N_ANSWERS`] of
+    /// others' beside its own.
     fn share_answers(&mut self) {
         let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
+        let mut is_cut = false;
         for record in &self.records {
             let all = answers.entry(record.fact.prompt.clone()).or_default();
-            all.extend(record.answers.iter().cloned());
+            for answer in &record.answers {
+                if seen.insert((&*record.fact.prompt, &**answer)) {
+                    is_cut |= all.len() == N_ANSWERS;
+                    all.extend((all.len() < N_ANSWERS).then(|| answer.clone()));
+                }
+            }
         }
+        drop(seen);
         for record in &mut self.records {
+            let n_own = record.answers.len();
             for answer in &answers[&record.fact.prompt] {
-                if !record.answers.contains(answer) {
+                if !record.answers[..n_own].contains(answer) {
                     record.answers.push(answer.clone());
                 }
             }
+        }
+        if is_cut {
+            let note =
+                format!("of the right answers to a prompt, the first {N_ANSWERS} are shared");
+            self.taken.notes.insert(note);
         }
     }
 
@@ -286,50 +310,63 @@ impl Dataset {
         self.records.iter().find(|record| record.id == id)
     }
 
+    /// The record with this id, or why there is none.
+    pub fn case(&self, id: &str) -> Result<&Record, NoCase> {
+        self.find(id).ok_or_else(|| {
+            let id = id.to_owned();
+            if let Some(ids) = self.repeated.get(&id) {
+                return NoCase::Repeated { ids: ids.clone(), id };
+            }
+            if let Some(error) = self.skipped.iter().find(|it| it.id == id) {
+                return NoCase::LeftOut { id, error: error.clone() };
+            }
+            let first = self.records.iter().take(3).map(|it| it.id.clone()).collect();
+            NoCase::Unknown { id, first }
+        })
+    }
+
+    /// The prompts that the file gives beside a record.
+    pub fn related_to(&self, id: &str) -> Related {
+        let nth = self.records.iter().position(|record| record.id == id);
+        nth.and_then(|nth| self.related.get(nth)).cloned().unwrap_or_default()
+    }
+
+    /// How many records the file has, whether or not they can be used.
+    pub fn n_records(&self) -> usize {
+        self.records.len() + self.skipped.len()
+    }
+
+    /// What the file was taken for, in a sentence: the part of each column, how many records there
+    /// are, and which were left out.
+    pub fn reading(&self) -> String {
+        let n_facts = self.records.len();
+        let n_records = self.n_records();
+        let plural = if n_records == 1 { "" } else { "s" };
+        let left_out = match self.skipped.len() {
+            0 => String::new(),
+            n => format!("; {n} left out: {}", error::grouped(&self.skipped)),
+        };
+        format!("{}; {n_facts} of {n_records} record{plural}{left_out}", self.taken)
+    }
+
     /// Every record's subject, repeated as often as it occurs, as ROME counts subjects.
     pub fn subjects(&self) -> impl Iterator<Item = &str> {
         self.records.iter().filter_map(|record| record.fact.subject_text())
     }
 }
 
+/// How many of the right answers that other records have for its prompt a record is given. Without an
+/// end, ten thousand records of one prompt would hold a hundred million answers.
+const N_ANSWERS: usize = 100;
+
 const BUNDLED_FACTS: &str = include_str!("../../../data/facts.json");
 
 /// The first bytes of a Parquet file.
 const PARQUET: &[u8] = b"PAR1";
-
-/// Files that people pick by mistake: first bytes, what the file is, and what to do.
-const OTHER_FILES: [(&[u8], &str, &str); 8] = [
-    (PARQUET, "a Parquet file, which takes the feature `parquet`", "save it as JSON or CSV"),
-    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
-    (b"PK\x03\x04", "a zip archive", "unpack it first"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first"),
-    (b"ARROW1", "an Arrow file", "save it with `to_parquet` or `to_csv`"),
-    (b"\x80\x04", "a Python pickle, which could run code", "save it as JSON or CSV"),
-    (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
-    (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
-];
 
 /// The relation that a file is named after, as `P36.jsonl` of `ParaRel` is, whose rows do not name
 /// it.
 fn default_relation(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     Some(Catalogue::bundled().get(stem)?.id.clone())
-}
-
-/// A fact from a template with `{}` for the subject. The error says that there is none.
-fn asked(template: &str, subject: &str, answer: &str) -> Result<Fact, String> {
-    let fact = Fact::from_template(template, subject)
-        .ok_or_else(|| format!("the template “{template}” has no `{{}}` for the subject"))?;
-    Ok(Fact { answer: Some(answer.to_owned()), ..fact })
-}
-
-/// A record without an inverse, if subject and answer have text.
-fn checked(id: String, relation: Option<String>, fact: Fact) -> Result<Record, String> {
-    if fact.subject_text().is_none_or(|subject| subject.trim().is_empty()) {
-        return Err("the subject is empty".to_owned());
-    }
-    if fact.answer.as_deref().is_none_or(|answer| answer.trim().is_empty()) {
-        return Err("the answer is empty".to_owned());
-    }
-    Ok(Record::new(id, relation, fact))
 }

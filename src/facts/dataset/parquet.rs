@@ -1,43 +1,137 @@
 //! Facts as a Parquet file, the format of datasets on Hugging Face's hub.
+//!
+//! The reader may repeat an error without end, and panics at damaged pages; what comes of it here is
+//! one error.
 
+use std::cell::Cell as Flag;
 use std::fs::File;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::{Arc, Once};
 
-use parquet::errors::ParquetError;
+use parquet::basic::Compression;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use parquet::record::{Field, Row};
-use serde_json::{Map, Value, json};
+use parquet::record::{Field, Row as ParquetRow};
+use parquet::schema::types::Type;
 
-/// The rows as JSON objects, keyed by column.
-pub(super) fn rows(file: File) -> Result<Vec<Result<Value, String>>, ParquetError> {
-    let reader = SerializedFileReader::new(file)?;
-    let rows = reader.get_row_iter(None)?;
-    Ok(rows.map(|row| row.map(|row| object(&row)).map_err(|error| error.to_string())).collect())
+use super::cell::Cell;
+use super::columns::{self, Row};
+use super::{Found, RecordPlace};
+
+/// Rows that a file may hold, for each of its bytes and besides: a damaged count of rows must not
+/// fill the memory.
+const ROWS_PER_BYTE: u64 = 16;
+const ROWS_BESIDES: u64 = 1 << 20;
+
+/// What is wrong with a Parquet file.
+pub(super) enum Fault {
+    /// It cannot be read, for this reason.
+    Damaged(String),
+
+    /// It has no columns for facts, but these.
+    Columns(Vec<String>),
 }
 
-fn object(row: &Row) -> Value {
-    let fields = row.get_column_iter().map(|(name, field)| (name.clone(), value(field)));
-    Value::Object(fields.collect::<Map<_, _>>())
+/// The records of a file, one a row.
+pub(super) fn records(file: File) -> Result<Found, Fault> {
+    quietly(|| read(file)).unwrap_or_else(|| {
+        Err(Fault::Damaged(
+            "one of its pages is damaged; write it anew, or save it as CSV".to_owned(),
+        ))
+    })
 }
 
-fn value(field: &Field) -> Value {
+fn read(file: File) -> Result<Found, Fault> {
+    let damaged = |error: &dyn std::fmt::Display| Fault::Damaged(error.to_string());
+    let n_bytes = file.metadata().map_err(|error| damaged(&error))?.len();
+    let reader = SerializedFileReader::new(file).map_err(|error| damaged(&error))?;
+    check_codecs(reader.metadata())?;
+    let schema = reader.metadata().file_metadata().schema();
+    let fields = schema.get_fields();
+    if !columns::is_table(fields.iter().map(|it| it.name())) {
+        return Err(Fault::Columns(fields.iter().map(|it| it.name().to_owned()).collect()));
+    }
+    // Pictures or embeddings beside the facts may be large, and need not be read.
+    let fields: Vec<_> =
+        fields.iter().filter(|it| columns::is_known(it.name())).map(Arc::clone).collect();
+    let schema = Type::group_type_builder(schema.name()).with_fields(fields).build();
+    let schema = schema.map_err(|error| damaged(&error))?;
+    let rows = reader.get_row_iter(Some(schema)).map_err(|error| damaged(&error))?;
+
+    let n_most = ROWS_BESIDES + n_bytes.saturating_mul(ROWS_PER_BYTE);
+    let shared = Rc::default();
+    let mut found = Found::default();
+    for (nth, row) in rows.enumerate() {
+        if nth as u64 >= n_most {
+            return Err(Fault::Damaged(format!("it claims to hold more than {n_most} rows")));
+        }
+        let row = row.map_err(|error| Fault::Damaged(format!("row {nth}: {error}")))?;
+        let place = RecordPlace::Index(nth);
+        found.entries.push(Ok(Row::new(
+            place,
+            nth.to_string(),
+            fields_of(&row),
+            Rc::clone(&shared),
+        )));
+    }
+    Ok(found)
+}
+
+/// Refuses columns of facts that are packed in a way that this program does not read.
+fn check_codecs(metadata: &ParquetMetaData) -> Result<(), Fault> {
+    for column in metadata.row_groups().iter().flat_map(|it| it.columns()) {
+        let is_known = column.column_path().parts().first().is_some_and(|it| columns::is_known(it));
+        let codec = match column.compression() {
+            Compression::BROTLI(_) => "Brotli",
+            Compression::LZO => "LZO",
+            _ => continue,
+        };
+        if is_known {
+            return Err(Fault::Damaged(format!(
+                "the column `{}` is packed with {codec}, which this program does not read; write it \
+                 with Snappy, gzip, LZ4 or zstd",
+                column.column_path().string()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What the work gives, or `None` if it panics, without a word of it on stderr.
+fn quietly<T>(work: impl FnOnce() -> T) -> Option<T> {
+    thread_local! {
+        static IS_QUIET: Flag<bool> = const { Flag::new(false) };
+    }
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !IS_QUIET.get() {
+                before(info);
+            }
+        }));
+    });
+    IS_QUIET.set(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    IS_QUIET.set(false);
+    done.ok()
+}
+
+fn fields_of(row: &ParquetRow) -> Vec<(String, Cell)> {
+    row.get_column_iter().map(|(name, field)| (name.clone(), cell(field))).collect()
+}
+
+fn cell(field: &Field) -> Cell {
     match field {
-        Field::Null => Value::Null,
-        Field::Bool(it) => json!(it),
-        Field::Byte(it) => json!(it),
-        Field::Short(it) => json!(it),
-        Field::Int(it) => json!(it),
-        Field::Long(it) => json!(it),
-        Field::UByte(it) => json!(it),
-        Field::UShort(it) => json!(it),
-        Field::UInt(it) => json!(it),
-        Field::ULong(it) => json!(it),
-        Field::Float(it) => json!(it),
-        Field::Double(it) => json!(it),
-        Field::Str(it) => json!(it),
+        Field::Null => Cell::Missing,
         // Some writers do not mark their text columns as text.
-        Field::Bytes(it) => json!(String::from_utf8_lossy(it.data())),
-        Field::Group(row) => object(row),
-        Field::ListInternal(list) => list.elements().iter().map(value).collect(),
-        other => json!(other.to_string()),
+        Field::Bytes(it) => {
+            str::from_utf8(it.data()).map_or(Cell::Missing, |text| Cell::Text(text.to_owned()))
+        }
+        Field::Str(it) => Cell::Text(it.clone()),
+        Field::Group(row) => Cell::Object(fields_of(row)),
+        Field::ListInternal(list) => Cell::List(list.elements().iter().map(cell).collect()),
+        other => Cell::Text(other.to_string()),
     }
 }

@@ -1,156 +1,251 @@
-//! One fact as a row of named columns: a row of a table, or a flat JSON object.
+//! The fact in one record of a file.
 
-use serde_json::{Map, Value};
+use super::super::{Catalogue, Direction, Fact, Inverse, InverseOrigin, Record, Related};
+use super::columns::{Ids, NEEDED, Role, Row};
+use super::slots::asked;
+use super::taken::{FROM_RELATION, Part, Taken};
 
-use super::super::{Catalogue, Fact, Inverse, InverseOrigin, Record};
+/// What was taken for a part of the fact, and the texts there.
+type Pick<'a> = (&'a str, Vec<String>);
 
-// The names that a column may have, as `plain` writes them.
-const SUBJECT: &[&str] = &["subject", "sub", "sub_label", "s", "head"];
-const OBJECT: &[&str] =
-    &["object", "obj", "obj_label", "o", "answer", "target", "target_true", "attribute", "tail"];
-const TEMPLATE: &[&str] = &["template", "prompt", "base_prompt", "fact", "sentence"];
-const RELATION: &[&str] =
-    &["relation_id", "relation", "predicate_id", "predicate", "rel", "fact_type"];
-const INVERSE: &[&str] = &["inverse_template", "inverse_prompt", "inverse", "inv_fact"];
-const FOIL: &[&str] = &["foil", "target_new", "target_false", "counterfactuals"];
-const INVERSE_FOIL: &[&str] = &["inverse_foil", "inv_counterfactuals"];
-const ID: &[&str] = &["id", "case_id", "known_id", "uuid"];
+/// The columns of a record that were taken for something, and what else was decided.
+#[derive(Default)]
+struct Used(Vec<(Part, String)>, Vec<String>);
 
-const SUBJECT_SLOTS: &[&str] = &["{}", "{subject}", "[X]"];
-const OBJECT_SLOTS: &[&str] = &["{object}", "{obj}", "[Y]"];
-
-/// The columns that [`is_table`] requires, for messages.
-pub(super) const NEEDED: &str = "a `subject` and an `object` (or `answer`, `target_true`)";
-
-/// Whether rows with these columns can be facts.
-pub(super) fn is_table(columns: &[&str]) -> bool {
-    let has = |names: &[&str]| columns.iter().any(|it| names.contains(&plain(it).as_str()));
-    has(SUBJECT) && has(OBJECT)
-}
-
-/// A column's name in small letters, with underscores for spaces and hyphens.
-fn plain(column: &str) -> String {
-    column.trim().to_lowercase().replace([' ', '-'], "_")
-}
-
-/// Finds cells by any of the names that their column may have.
-struct Row<'a>(&'a Map<String, Value>);
-
-impl Row<'_> {
-    /// The texts in the first cell of these names that is not empty.
-    fn texts(&self, names: &[&str]) -> Vec<String> {
-        let find = |name: &&str| self.0.iter().find(|(column, _)| plain(column) == **name);
-        let mut cells = names.iter().filter_map(find).map(|(_, value)| texts(value));
-        cells.find(|texts| !texts.is_empty()).unwrap_or_default()
+impl Used {
+    fn add(&mut self, part: Part, column: &str) {
+        self.0.push((part, column.to_owned()));
     }
 
-    fn text(&self, names: &[&str]) -> Option<String> {
-        self.texts(names).into_iter().next()
+    /// The first text of a column that is taken for a part.
+    fn take(&mut self, part: Part, (column, texts): &Pick<'_>) -> String {
+        self.add(part, column);
+        texts[0].clone()
     }
 }
 
-/// The fact in a row. `default_id` and `default_relation` serve rows that name none.
+/// The fact in a record. `default_relation` serves files that are named after their relation.
+/// `taken` learns which column was taken for what.
 pub(super) fn record(
-    row: &Map<String, Value>,
-    default_id: String,
+    row: &Row,
+    ids: &Ids,
     default_relation: Option<&str>,
-) -> Result<Record, String> {
-    let row = Row(row);
-    let subject = row.text(SUBJECT).ok_or("the subject is empty")?;
-    let answers = row.texts(OBJECT);
-    let answer = answers.first().cloned().ok_or("the object, which is the answer, is empty")?;
-    let catalogue = Catalogue::bundled();
-    let relation = row.text(RELATION).or_else(|| default_relation.map(str::to_owned));
-    let relation = relation.map(|it| catalogue.find(&it).map_or(it, |found| found.id.clone()));
-    let known = relation.as_deref().and_then(|id| catalogue.get(id));
-    let template = row.text(TEMPLATE).or_else(|| known?.forward.first().cloned()).ok_or_else(
-        || match &relation {
-            Some(id) => format!(
-                "there is no column `template`, and the program has no template for the relation \
-                     “{id}”"
-            ),
-            None => "there is neither a column `template` nor a column `relation` with a relation \
-                     that the program has templates for"
-                .to_owned(),
-        },
-    )?;
-    let fact = asked(&template, &subject, &answer)?;
-    let fact = Fact { foil: row.text(FOIL), ..fact };
-    let inverse = match row.text(INVERSE) {
-        None => None,
-        Some(template) => {
-            let fact = asked(&template, &answer, &subject)
-                .map_err(|reason| format!("its inverse: {reason}"))?;
-            Some(Inverse {
-                fact: Fact { foil: row.text(INVERSE_FOIL), ..fact },
-                answers: [subject].into(),
-                origin: InverseOrigin::File,
-            })
-        }
-    };
-    let record = Record::new(row.text(ID).unwrap_or(default_id), relation, fact);
-    Ok(Record { answers, inverse, ..record })
-}
-
-/// A fact from a template with slots, or from a prompt that contains the subject.
-///
-/// For an inverse, the caller swaps the roles: the template's `{subject}` takes the object.
-fn asked(template: &str, subject: &str, answer: &str) -> Result<Fact, String> {
-    let mut before = template.trim();
-    if let Some((start, slot)) = find_slot(before, OBJECT_SLOTS) {
-        let after = &before[start + slot.len()..];
-        if after.chars().any(char::is_alphanumeric) || find_slot(after, SUBJECT_SLOTS).is_some() {
+    taken: &mut Taken,
+) -> Result<(Record, Related), String> {
+    if row.is_empty() {
+        return Err("the row is empty".to_owned());
+    }
+    let mut used = Used::default();
+    let subject = named(row, Role::Subject, ids, "subject", &mut used)?;
+    let subject = match subject {
+        Some((column, texts)) if texts.len() > 1 => {
             return Err(format!(
-                "the answer's slot must come last in “{template}”: a prompt ends where the answer \
-                 starts"
+                "`{column}` holds {} subjects; write a record for each",
+                texts.len()
             ));
         }
-        before = before[..start].trim_end();
-    }
-    let fact = if let Some((start, slot)) = find_slot(before, SUBJECT_SLOTS) {
-        let template = format!("{}{{}}{}", &before[..start], &before[start + slot.len()..]);
-        super::asked(&template, subject, answer)?
-    } else {
-        Fact::from_text(before, Some(subject)).map_err(|error| {
-            format!("{error}; write the subject into the prompt, or `{{}}` in its place")
-        })?
+        Some(pick) => used.take(Part::Subject, &pick),
+        None => return Err(absent(row, Role::Subject, "subject")),
     };
-    Ok(Fact { answer: Some(answer.to_owned()), ..fact })
+    let more = row.texts(Role::Answers);
+    let object =
+        named(row, Role::Object, ids, "answer", &mut used)?.or_else(|| more.first().cloned());
+    let object = object.ok_or_else(|| absent(row, Role::Object, "answer"))?;
+    let answer = used.take(Part::Answer, &object);
+    let mut answers = object.1.clone();
+    for (column, texts) in more.into_iter().filter(|it| it.0 != object.0) {
+        used.add(Part::Answers, column);
+        answers.extend(texts);
+    }
+    deduplicate(&mut answers);
+
+    let catalogue = Catalogue::bundled();
+    let relation = relation(row);
+    let relation = match &relation {
+        Some(pick) => Some(used.take(Part::Relation, pick)),
+        None => default_relation.map(str::to_owned),
+    };
+    let relation = relation.map(|it| catalogue.find(&it).map_or(it, |found| found.id.clone()));
+    let known = relation.as_deref().and_then(|id| catalogue.get(id));
+
+    let ask = |template: &str| asked(template, &subject, &answer, Direction::Forward);
+    let own = prompt(row, Role::Template, ask)?.or(prompt(row, Role::Sentence, ask)?);
+    let (template, fact) = match (own, known.and_then(|it| it.forward.first())) {
+        (Some((column, template, fact)), _) => {
+            used.add(Part::Template, &column);
+            (template, fact)
+        }
+        (None, Some(template)) => {
+            used.add(Part::Template, FROM_RELATION);
+            (template.clone(), ask(template)?)
+        }
+        (None, None) => {
+            let (column, template, fact) =
+                prompt(row, Role::Question, ask)?.ok_or_else(|| untold(relation.as_deref()))?;
+            used.add(Part::Question, &column);
+            (template, fact)
+        }
+    };
+    let foil = one(row, Role::Foil, "wrong answer")?;
+    let foil = foil.map(|pick| used.take(Part::Foil, &pick));
+
+    let is_symmetric = row.texts(Role::Symmetric).iter().any(|it| it.1[0] == "true");
+    let inverse = one(row, Role::Inverse, "template of the inverse")?
+        .map(|pick| used.take(Part::Inverse, &pick))
+        .or_else(|| is_symmetric.then_some(template));
+    let inverse = inverse.map(|template| inverse_of(row, &template, &subject, &answer));
+    let inverse = inverse.transpose().map_err(|reason| format!("its inverse: {reason}"))?;
+
+    let id = row.texts(Role::Id).into_iter().next();
+    let id = id.map_or_else(|| row.id.clone(), |pick| used.take(Part::Id, &pick));
+    if row.is_first_of_several {
+        used.1.push("of several rewrites in a record, the first is taken".to_owned());
+    }
+    taken.count(used.0, used.1);
+    let fact = Fact { foil, ..fact };
+    let all = |role| row.texts(role).into_iter().flat_map(|it| it.1).collect();
+    let related =
+        Related { paraphrases: all(Role::Paraphrases), neighbourhood: all(Role::Neighbourhood) };
+    Ok((Record { answers, inverse, ..Record::new(id, relation, fact) }, related))
 }
 
-/// The first of some slots in a text, with its byte.
-fn find_slot<'a>(text: &str, slots: &[&'a str]) -> Option<(usize, &'a str)> {
-    slots.iter().filter_map(|slot| Some((text.find(slot)?, *slot))).min()
+/// The first column of a role. Others that have another text are an error: nobody knows which one is
+/// meant.
+fn one<'a>(row: &'a Row, role: Role, what: &str) -> Result<Option<Pick<'a>>, String> {
+    agreed(row.texts(role), what)
 }
 
-/// The texts in a cell, which may hold a list, or a list as Python prints it.
-fn texts(value: &Value) -> Vec<String> {
-    let texts = match value {
-        Value::String(text) => {
-            match text.trim().strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
-                Some(inside) => python_strings(inside),
-                None => vec![text.clone()],
+fn agreed<'a>(all: Vec<Pick<'a>>, what: &str) -> Result<Option<Pick<'a>>, String> {
+    let mut all = all.into_iter();
+    let Some(first) = all.next() else { return Ok(None) };
+    match all.find(|it| !it.1.contains(&first.1[0]) && !first.1.contains(&it.1[0])) {
+        None => Ok(Some(first)),
+        Some(other) => Err(contradiction(first.0, &first.1[0], other.0, &other.1[0], what)),
+    }
+}
+
+fn contradiction(column: &str, text: &str, other: &str, its: &str, what: &str) -> String {
+    let columns = if column == other {
+        format!("two columns are called `{column}`: one says “{text}”, the other “{its}”")
+    } else {
+        format!("`{column}` says “{text}” and `{other}` “{its}”")
+    };
+    format!("{columns}; rename the one that is not the {what}")
+}
+
+/// The column of the names of subject or object. Columns of ids are passed over.
+fn named<'a>(
+    row: &'a Row,
+    role: Role,
+    ids: &Ids,
+    what: &str,
+    used: &mut Used,
+) -> Result<Option<Pick<'a>>, String> {
+    let is_id = |it: &Pick<'_>| ids.is_one(it.0, &it.1[0]);
+    let (of_ids, of_names): (Vec<_>, Vec<_>) = row.texts(role).into_iter().partition(is_id);
+    match of_ids.first() {
+        Some((column, texts)) if of_names.is_empty() && !row.has(Role::Answers) => Err(format!(
+            "`{column}` holds an id, “{}”, and no column holds the name of the {what}",
+            texts[0]
+        )),
+        _ => {
+            let passed_over = of_ids.iter().map(|it| format!("`{}` holds ids, not names", it.0));
+            used.1.extend(passed_over);
+            agreed(of_names, what)
+        }
+    }
+}
+
+/// Why a part is not there.
+fn absent(row: &Row, role: Role, what: &str) -> String {
+    if row.has(role) {
+        let what = if role == Role::Object { "object, which is the answer," } else { what };
+        format!("the {what} is empty")
+    } else {
+        format!(
+            "there is no column for the {what}: a record needs {NEEDED}; this one has {}",
+            row.columns()
+        )
+    }
+}
+
+/// The column of the relation: the first that the catalogue knows, else the first.
+fn relation(row: &Row) -> Option<Pick<'_>> {
+    let is_prediction = |it: &Pick<'_>| {
+        // zsRE's `pred` is what a model said; LAMA's is `/people/person/place_of_birth`.
+        it.0 == "pred" && !it.1[0].starts_with('/') && !it.1[0].starts_with('P')
+    };
+    let all = || row.texts(Role::Relation).into_iter().filter(|it| !is_prediction(it));
+    let is_known = |it: &Pick<'_>| Catalogue::bundled().find(&it.1[0]).is_some();
+    all().find(is_known).or_else(|| all().next()).or_else(|| {
+        // The reversal curse's pairs of child and parent.
+        let is_parent = |it: &Pick<'_>| it.0.eq_ignore_ascii_case("parent");
+        let parent = row.texts(Role::Object).into_iter().find(is_parent)?;
+        Some((parent.0, vec![parent.0.to_owned()]))
+    })
+}
+
+/// The prompt from the columns of a role: column, template and fact. All that are there must ask the
+/// same, or the same and more, as ROME's `prompt` goes on where its `template` ends.
+fn prompt(
+    row: &Row,
+    role: Role,
+    ask: impl Fn(&str) -> Result<Fact, String>,
+) -> Result<Option<(String, String, Fact)>, String> {
+    let mut all = row.texts(role).into_iter().map(|(column, mut texts)| (column, texts.remove(0)));
+    let Some((mut column, mut template)) = all.next() else { return Ok(None) };
+    let mut fact = ask(&template)?;
+    for (other, its) in all {
+        match ask(&its) {
+            Ok(it) if fact.prompt.starts_with(&it.prompt) => {}
+            Ok(it) if it.prompt.starts_with(&fact.prompt) => {
+                fact.prompt = it.prompt;
+                (column, template) = (other, its);
+            }
+            _ => {
+                return Err(contradiction(
+                    column,
+                    &template,
+                    other,
+                    &its,
+                    "prompt or its template",
+                ));
             }
         }
-        Value::Array(values) => return values.iter().flat_map(texts).collect(),
-        // CounterFact's `{"str": "Paris", "id": "Q90"}`.
-        Value::Object(fields) => return fields.get("str").map(texts).unwrap_or_default(),
-        Value::Null => Vec::new(),
-        other => vec![other.to_string()],
-    };
-    let texts = texts.into_iter().map(|text| text.trim().to_owned());
-    texts.filter(|text| !text.is_empty()).collect()
+    }
+    Ok(Some((column.to_owned(), template, fact)))
 }
 
-/// The quoted parts of `'a', "b's"`. Without quotes, the whole text in its brackets.
-fn python_strings(inside: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut rest = inside;
-    while let Some(start) = rest.find(['\'', '"']) {
-        let quote = &rest[start..=start];
-        let Some((text, after)) = rest[start + 1..].split_once(quote) else { break };
-        found.push(text.to_owned());
-        rest = after;
+/// Why there is no prompt.
+fn untold(relation: Option<&str>) -> String {
+    match relation {
+        Some(id) => format!(
+            "there is no column `template`, and the program has no template for the relation “{id}”"
+        ),
+        None => "there is neither a column `template` nor a column `relation` with a relation \
+                 that the program has templates for"
+            .to_owned(),
     }
-    if found.is_empty() { vec![format!("[{inside}]")] } else { found }
+}
+
+/// The inverse in the file's own words. `subject` and `answer` are those of the fact.
+fn inverse_of(row: &Row, template: &str, subject: &str, answer: &str) -> Result<Inverse, String> {
+    let text = |role, usual: &str| -> Result<String, String> {
+        let pick = one(row, role, "part of the inverse")?;
+        Ok(pick.map_or_else(|| usual.to_owned(), |it| it.1[0].clone()))
+    };
+    let of = text(Role::InverseSubject, answer)?;
+    let right = text(Role::InverseObject, subject)?;
+    let fact = asked(template, &of, &right, Direction::Inverse)?;
+    let mut answers = vec![right];
+    answers.extend(row.texts(Role::InverseAnswers).into_iter().flat_map(|it| it.1));
+    deduplicate(&mut answers);
+    let foil = one(row, Role::InverseFoil, "wrong answer of the inverse")?;
+    let fact = Fact { foil: foil.map(|it| it.1[0].clone()), ..fact };
+    Ok(Inverse { fact, answers: answers.into(), origin: InverseOrigin::File })
+}
+
+fn deduplicate(texts: &mut Vec<String>) {
+    let mut seen = std::collections::BTreeSet::new();
+    texts.retain(|it| seen.insert(it.clone()));
 }

@@ -1,65 +1,112 @@
 //! Facts as a table: CSV, or the same with another delimiter.
 
-use serde_json::{Map, Value};
+use std::rc::Rc;
 
-use super::{Entry, RecordPlace, row};
+use super::cell::{Cell, trimmed};
+use super::columns::{self, Row};
+use super::{Found, RecordError, RecordPlace};
 
-/// The delimiter that parts a header into the most columns.
-fn delimiter(header: &str) -> u8 {
-    let count = |delimiter: u8| {
-        let mut is_quoted = false;
-        header
-            .bytes()
-            .filter(|&byte| {
-                is_quoted ^= byte == b'"';
-                byte == delimiter && !is_quoted
-            })
-            .count()
+/// How many rows are looked at for the names of the columns.
+const N_BEFORE_HEADER: usize = 20;
+
+/// The delimiters that a table may have. Of those that part a header into as many columns, the most
+/// usual, which is the last, is taken.
+const DELIMITERS: &[u8] = b"|;\t,";
+
+/// The records of a table, one a row. The error is the names of the columns of a table without
+/// facts.
+pub(super) fn records(text: &str) -> Result<Found, Vec<String>> {
+    let headers =
+        DELIMITERS.iter().filter_map(|&delimiter| Some((delimiter, header(text, delimiter)?)));
+    let Some((delimiter, (columns, nth))) = headers.max_by_key(|(_, (columns, _))| columns.len())
+    else {
+        let first = DELIMITERS.iter().filter_map(|it| first_rows(text, *it).next());
+        return Err(first.max_by_key(Vec::len).unwrap_or_default());
     };
-    // `max_by_key` takes the last of equals, so the most usual delimiter comes last.
-    *b"|;\t,".iter().max_by_key(|delimiter| count(**delimiter)).unwrap_or(&b',')
-}
-
-/// The facts of a table, one a row. The error is the names of the columns of a table without facts.
-pub(super) fn records(
-    text: &str,
-    default_relation: Option<&str>,
-) -> Result<Vec<Entry>, Vec<String>> {
-    let header = text.lines().next().unwrap_or_default();
-    let mut reader = csv::ReaderBuilder::new()
-        .delimiter(delimiter(header))
-        .flexible(true)
-        .from_reader(text.as_bytes());
-    let columns: Vec<String> = match reader.headers() {
-        Ok(header) => header.iter().map(str::to_owned).collect(),
-        Err(_) => Vec::new(),
-    };
-    if !row::is_table(&columns.iter().map(String::as_str).collect::<Vec<_>>()) {
-        return Err(columns);
+    let mut found = Found::default();
+    if nth > 0 {
+        let rows = if nth == 1 { "row".to_owned() } else { format!("{nth} rows") };
+        found
+            .notes
+            .insert(format!("passed over the first {rows}, before the names of the columns"));
     }
-    let mut found = Vec::new();
-    for (index, cells) in reader.records().enumerate() {
+    let shared = Rc::default();
+    let mut lines = Lines::new(text);
+    for (index, cells) in reader(text, delimiter).records().skip(nth + 1).enumerate() {
+        let refused = |line, reason| {
+            Err(RecordError { place: RecordPlace::Line(line), id: index.to_string(), reason })
+        };
         let cells = match cells {
             Ok(cells) => cells,
             Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                found.push((RecordPlace::Line(line), Err(error.to_string())));
+                let at = error.position().map_or(0, csv::Position::byte);
+                found.entries.push(refused(lines.at(at), error.to_string()));
                 continue;
             }
         };
-        let place = RecordPlace::Line(cells.position().map_or(0, csv::Position::line));
-        if cells.len() != columns.len() {
-            let (n, wanted) = (cells.len(), columns.len());
-            let reason = format!(
-                "the row has {n} cells and the header {wanted}; put quotes around a cell that \
+        let line = lines.at(cells.position().map_or(0, csv::Position::byte));
+        let is_filled = |it: &usize| !trimmed(&cells[*it]).is_empty();
+        let n_filled = (0..cells.len()).rev().find(is_filled).map_or(0, |it| it + 1);
+        let n_cells =
+            if n_filled <= columns.len() { cells.len().min(columns.len()) } else { cells.len() };
+        if n_cells != columns.len() {
+            let wanted = columns.len();
+            found.entries.push(refused(line, format!(
+                "the row has {n_cells} cells and the header {wanted}; put quotes around a cell that \
                  contains the delimiter"
-            );
-            found.push((place, Err(reason)));
+            )));
             continue;
         }
-        let cells = cells.iter().map(|cell| Value::String(cell.to_owned()));
-        let row: Map<String, Value> = columns.iter().cloned().zip(cells).collect();
-        found.push((place, row::record(&row, index.to_string(), default_relation)));
+        let cells = cells.iter().map(|cell| Cell::Text(cell.to_owned()));
+        let fields = columns.iter().cloned().zip(cells).collect();
+        let place = RecordPlace::Line(line);
+        found.entries.push(Ok(Row::new(place, index.to_string(), fields, Rc::clone(&shared))));
     }
     Ok(found)
+}
+
+fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(text.as_bytes())
+}
+
+fn first_rows(text: &str, delimiter: u8) -> impl Iterator<Item = Vec<String>> {
+    let rows = reader(text, delimiter).into_records().take(N_BEFORE_HEADER);
+    rows.map_while(Result::ok).map(|row| row.iter().map(str::to_owned).collect())
+}
+
+/// The names of the columns, which may stand below a title, and how many rows stand before them.
+fn header(text: &str, delimiter: u8) -> Option<(Vec<String>, usize)> {
+    let mut rows = first_rows(text, delimiter).zip(0..);
+    rows.find(|(row, _)| columns::is_table(row.iter().map(String::as_str)))
+}
+
+/// Counts the lines of a text up to bytes that follow one another.
+struct Lines<'a> {
+    text: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl<'a> Lines<'a> {
+    fn new(text: &'a str) -> Self {
+        Self { text: text.as_bytes(), at: 0, line: 1 }
+    }
+
+    /// The line of the first byte from here on that ends no line, counted from 1.
+    fn at(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(c) = self.text.get(self.at)
+            && (self.at < byte || matches!(c, b'\r' | b'\n'))
+        {
+            // `\r\n` ends one line.
+            let is_end = *c == b'\n' || (*c == b'\r' && self.text.get(self.at + 1) != Some(&b'\n'));
+            self.line += u64::from(is_end);
+            self.at += 1;
+        }
+        self.line
+    }
 }

@@ -299,7 +299,11 @@ impl App {
         self.state.preferences.remember_dataset(&dataset.path);
         let name = panels::file_name(&dataset.path);
         let n_facts = counted(dataset.records.len(), "fact");
-        self.state.notice = Some(format!("Opened {name} with {n_facts}"));
+        let left_out = match dataset.skipped.len() {
+            0 => String::new(),
+            n => format!("; {} left out", counted(n, "record")),
+        };
+        self.state.notice = Some(format!("Opened {name} with {n_facts}{left_out}"));
         self.state.facts.open(dataset);
         self.state.dataset = Some(identity);
         self.state.trace_waits.clear();

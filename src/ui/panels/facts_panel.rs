@@ -1,5 +1,7 @@
 //! The list of facts at the left: its search, its filter, its rows.
 
+use std::path::Path;
+
 use eframe::egui::accesskit::Role;
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
 use eframe::egui::{
@@ -9,7 +11,7 @@ use eframe::egui::{
 
 use super::fact_form::FactForm;
 use super::grouped;
-use crate::facts::{Cardinality, Catalogue, Direction, Record};
+use crate::facts::{Cardinality, Catalogue, Dataset, Direction, Record, Taken};
 use crate::ui::command::Command;
 use crate::ui::state::{Filter, Known, Lesson, Order, Recalled, State};
 use crate::ui::theme;
@@ -62,6 +64,7 @@ pub fn is_search_focused(ctx: &Context) -> bool {
 
 pub fn facts_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<Command>) {
     search_ui(ui, state, commands);
+    reading_ui(ui, state);
     filter_ui(ui, state, commands);
     view.form.show(ui, commands);
     ui.separator();
@@ -119,6 +122,20 @@ fn search_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
         commands.push(Command::SearchFacts(query));
     }
     field.on_hover_text(Command::FocusSearch.tooltip());
+}
+
+/// What the columns of a dataset of the user's were taken for, and which records were left out.
+fn reading_ui(ui: &mut Ui, state: &State) {
+    let Some(dataset) = &state.facts.dataset else { return };
+    if dataset.path == Path::new(Dataset::BUNDLED) || dataset.taken == Taken::default() {
+        return;
+    }
+    let left_out = match dataset.skipped.len() {
+        0 => String::new(),
+        n => format!("; {} left out", grouped(n)),
+    };
+    let text = RichText::new(format!("{}{left_out}", dataset.taken)).weak().small();
+    ui.label(text).on_hover_text(dataset.reading());
 }
 
 /// Which facts are listed, and in which order.

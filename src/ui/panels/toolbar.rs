@@ -12,9 +12,6 @@ use crate::ui::theme;
 use crate::ui::widgets::{Choice, gives};
 use crate::worker::{ModelInfo, Verdict};
 
-/// How many skipped records a tooltip lists.
-const N_REASONS: usize = 12;
-
 const ABOUT_BOS: &str = "Whether BOS, the token that begins a text, stands before the prompt. A model \
     whose tokenizer puts it there opens with it. Probabilities and traces differ between the two, so \
     compare only numbers made with the same choice. ROME's code runs the prompt as it is; \
@@ -172,16 +169,12 @@ fn dataset_ui(ui: &mut Ui, state: &State) {
     let name = RichText::new(file_name(&dataset.path)).strong();
     let place = dataset.path.display().to_string();
     ui.add(Label::new(name).truncate()).on_hover_text(place);
-    ui.label(counted(dataset.records.len(), "fact"));
+    let reading = dataset.reading();
+    ui.label(counted(dataset.records.len(), "fact")).on_hover_text(&reading);
     if !dataset.skipped.is_empty() {
-        let mut reasons: Vec<String> =
-            dataset.skipped.iter().take(N_REASONS).map(ToString::to_string).collect();
-        if dataset.skipped.len() > N_REASONS {
-            reasons.push(format!("and {} more", grouped(dataset.skipped.len() - N_REASONS)));
-        }
-        let text = format!("{} skipped", grouped(dataset.skipped.len()));
+        let text = format!("{} left out", grouped(dataset.skipped.len()));
         let text = RichText::new(text).color(theme::palette(ui).warning);
-        ui.label(text).on_hover_text(reasons.join("\n"));
+        ui.label(text).on_hover_text(reading);
     }
 }
 

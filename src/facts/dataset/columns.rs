@@ -1,0 +1,318 @@
+//! Which column says what: the one table of the names that columns have in people's files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::RecordPlace;
+use super::cell::{Cell, trimmed};
+
+/// What a column says of a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Role {
+    Subject,
+
+    /// The right answer.
+    Object,
+
+    /// More right answers; the first is the answer where no column is the object.
+    Answers,
+
+    /// The prompt, with a place for the subject or with the subject in it.
+    Template,
+
+    /// A sentence that may serve as a template where there is none.
+    Sentence,
+
+    /// A question, which is asked where there is neither template nor a relation that has one.
+    Question,
+    Relation,
+
+    /// The template of the inverse, and what it asks about and is right there if the file says so.
+    Inverse,
+    InverseSubject,
+    InverseObject,
+    InverseAnswers,
+    InverseFoil,
+
+    /// Whether the template asks the inverse as well.
+    Symmetric,
+    Foil,
+    Id,
+
+    /// Prompts that ask the same, and prompts about other subjects with the same answer.
+    Paraphrases,
+    Neighbourhood,
+}
+
+/// The names of the columns of each role, as [`plain`] writes them; the first comes first. A `^`
+/// marks the field of an object around the records, such as LRE's `name` beside its `samples`.
+const NAMES: &[(Role, &[&str])] = &[
+    (
+        Role::Subject,
+        &[
+            "subject",
+            "sub_label",
+            "subject_label",
+            "subj",
+            "sub",
+            "s",
+            "head_label",
+            "head",
+            "child",
+        ],
+    ),
+    (
+        Role::Object,
+        &[
+            "object",
+            "obj_label",
+            "object_label",
+            "obj",
+            "o",
+            "answer",
+            "target",
+            "target_true",
+            "attribute",
+            "ground_truth",
+            "tail_label",
+            "tail",
+            "parent",
+        ],
+    ),
+    (Role::Answers, &["answers", "possible_answers", "obj_aliases", "o_aliases", "answer_alias"]),
+    (Role::Template, &["template", "prompt", "base_prompt", "^prompt_templates"]),
+    (Role::Sentence, &["fact", "sentence"]),
+    (Role::Question, &["question", "src", "query"]),
+    (
+        Role::Relation,
+        &[
+            "relation_id",
+            "predicate_id",
+            "relation",
+            "predicate",
+            "rel",
+            "fact_type",
+            "prop",
+            "property",
+            "pred",
+            "parent_type",
+            "^name",
+        ],
+    ),
+    (
+        Role::Inverse,
+        &["inverse_template", "inverse_prompt", "inverse", "inv_fact", "inverse.prompt"],
+    ),
+    (Role::InverseSubject, &["inverse.subject"]),
+    (Role::InverseObject, &["inverse.target_true"]),
+    (Role::InverseAnswers, &["inverse.answers"]),
+    (Role::InverseFoil, &["inverse_foil", "inv_counterfactuals", "inverse.target_new"]),
+    (Role::Symmetric, &["symmetric", "properties.symmetric"]),
+    (Role::Foil, &["foil", "target_new", "target_false", "counterfactuals", "alt"]),
+    (Role::Id, &["case_id", "known_id", "id", "uuid"]),
+    (Role::Paraphrases, &["paraphrase_prompts", "rephrase", "rephrase_prompt"]),
+    (Role::Neighbourhood, &["neighborhood_prompts"]),
+];
+
+/// The columns that a file must have, for messages.
+pub(super) const NEEDED: &str = "a `subject` and an `object` (or `answer`, `target_true`)";
+
+/// CounterFact's fact within a record, which an edit rewrites; `MQuAKE` has a list.
+const REWRITE: &str = "requested_rewrite";
+
+/// Objects within a record whose fields count as columns of it.
+const OPENED: &[&str] = &["inverse", "properties"];
+
+/// A column's name in small letters, with underscores for spaces and hyphens.
+fn plain(column: &str) -> String {
+    trimmed(column).to_lowercase().replace([' ', '-'], "_")
+}
+
+fn names(role: Role) -> &'static [&'static str] {
+    NAMES.iter().find(|(it, _)| *it == role).map_or(&[], |(_, names)| names)
+}
+
+fn is_of(role: Role, column: &str) -> bool {
+    names(role).contains(&plain(column).as_str())
+}
+
+/// Whether a column says anything of a fact.
+pub(super) fn is_known(column: &str) -> bool {
+    column == REWRITE
+        || OPENED.contains(&column)
+        || NAMES.iter().any(|(role, _)| is_of(*role, column))
+}
+
+/// Whether rows with these columns can be facts.
+pub(super) fn is_table<'a>(columns: impl IntoIterator<Item = &'a str>) -> bool {
+    let columns: Vec<String> = columns.into_iter().map(plain).collect();
+    let has = |role| columns.iter().any(|it| names(role).contains(&it.as_str()));
+    has(Role::Subject) && (has(Role::Object) || has(Role::Answers))
+        || columns.iter().any(|it| it == REWRITE)
+}
+
+/// The cell of the subject, from which the form of a file is told.
+pub(super) fn subject(fields: &[(String, Cell)]) -> Option<&Cell> {
+    fields.iter().find(|(name, _)| is_of(Role::Subject, name)).map(|(_, cell)| cell)
+}
+
+/// A named cell of a record.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    name: String,
+
+    /// The name as [`plain`] writes it.
+    plain: String,
+    cell: Cell,
+}
+
+impl Column {
+    pub fn new(name: String, cell: Cell) -> Self {
+        Self { plain: plain(&name), name, cell }
+    }
+}
+
+/// One record of a file.
+pub(super) struct Row {
+    pub place: RecordPlace,
+
+    /// The id of a record that names none: its number in the file, or its key.
+    pub id: String,
+    cells: Vec<Column>,
+
+    /// What the objects around the records say of all of them.
+    shared: Rc<[Column]>,
+
+    /// Whether the record holds several rewrites, of which the first is the row, as in
+    /// `MQuAKE`.
+    pub is_first_of_several: bool,
+}
+
+impl Row {
+    pub fn new(
+        place: RecordPlace,
+        id: String,
+        fields: Vec<(String, Cell)>,
+        shared: Rc<[Column]>,
+    ) -> Self {
+        let (rewrites, beside): (Vec<_>, Vec<_>) =
+            fields.into_iter().partition(|(name, _)| name == REWRITE);
+        let mut is_first_of_several = false;
+        let rewrite = rewrites.into_iter().next().and_then(|(_, cell)| match cell {
+            Cell::Object(fields) => Some(fields),
+            Cell::List(all) => {
+                is_first_of_several = all.len() > 1;
+                all.into_iter().next().and_then(Cell::fields)
+            }
+            _ => None,
+        });
+        let cells = match rewrite {
+            None => opened(beside),
+            Some(mut fields) => {
+                // Beside a rewrite, `answer` and the like are of something else.
+                let of_record = [Role::Id, Role::Paraphrases, Role::Neighbourhood];
+                let is_of_record = |name: &str| {
+                    name == "inverse" || of_record.into_iter().any(|role| is_of(role, name))
+                };
+                fields.extend(beside.into_iter().filter(|(name, _)| is_of_record(name)));
+                opened(fields)
+            }
+        };
+        Self { place, id, cells, shared, is_first_of_several }
+    }
+
+    /// The names of the columns, for messages.
+    pub fn columns(&self) -> String {
+        let names: Vec<String> = self.cells.iter().map(|it| format!("`{}`", it.name)).collect();
+        names.join(", ")
+    }
+
+    /// The id that the record gives itself, or else its own.
+    pub fn given_id(&self) -> String {
+        let given = self.texts(Role::Id).into_iter().next();
+        given.map_or_else(|| self.id.clone(), |(_, texts)| texts[0].clone())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.cells.iter().all(|it| it.cell.texts().is_empty())
+    }
+
+    pub fn has(&self, role: Role) -> bool {
+        self.cells_of(role).next().is_some()
+    }
+
+    /// The columns of a role, in the order of the table, each with its texts if it has any.
+    pub fn texts(&self, role: Role) -> Vec<(&str, Vec<String>)> {
+        let all = self.cells_of(role).map(|it| (it.name.as_str(), it.cell.texts()));
+        all.filter(|(_, texts)| !texts.is_empty()).collect()
+    }
+
+    fn cells_of(&self, role: Role) -> impl Iterator<Item = &Column> {
+        names(role).iter().flat_map(|name| {
+            let (name, is_shared) = match name.strip_prefix('^') {
+                Some(name) => (name, true),
+                None => (*name, false),
+            };
+            let own = self.cells.iter().filter(move |_| !is_shared);
+            own.chain(&*self.shared).filter(move |it| it.plain == name)
+        })
+    }
+}
+
+/// The fields of an object as columns, those of the objects in it that count as columns too.
+pub(super) fn opened(fields: Vec<(String, Cell)>) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for (name, cell) in fields {
+        match cell {
+            Cell::Object(inner) if OPENED.contains(&name.as_str()) => {
+                let named = |(field, cell)| Column::new(format!("{name}.{field}"), cell);
+                columns.extend(inner.into_iter().map(named));
+            }
+            cell => columns.push(Column::new(name, cell)),
+        }
+    }
+    columns
+}
+
+/// The columns for subject or object whose values are ids and no names, as LAMA's `sub` is, which
+/// holds `/m/0abc12` beside a `sub_label`.
+pub(super) struct Ids(BTreeSet<String>);
+
+impl Ids {
+    pub fn of<'a>(rows: impl Iterator<Item = &'a Row>) -> Self {
+        let mut are_ids: BTreeMap<String, bool> = BTreeMap::new();
+        for row in rows {
+            for role in [Role::Subject, Role::Object] {
+                for (column, texts) in row.texts(role) {
+                    let all = texts.iter().all(|it| is_id(it) || is_entity(it));
+                    match are_ids.get_mut(column) {
+                        Some(so_far) => *so_far &= all,
+                        None => _ = are_ids.insert(column.to_owned(), all),
+                    }
+                }
+            }
+        }
+        Self(are_ids.into_iter().filter(|(_, all)| *all).map(|(column, _)| column).collect())
+    }
+
+    /// Whether a column has an id here.
+    pub fn is_one(&self, column: &str, text: &str) -> bool {
+        self.0.contains(column) || is_id(text)
+    }
+}
+
+/// Whether a text can only be an id: Freebase's `/m/0abc12`, or an address.
+fn is_id(text: &str) -> bool {
+    let is_path = text.starts_with('/') && text[1..].contains('/');
+    let is_address = ["http://", "https://", "wd:", "dbr:"].iter().any(|it| text.starts_with(it));
+    let freebase = text.strip_prefix("m.0").or_else(|| text.strip_prefix("g.1"));
+    let is_word = |it: &str| it.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (is_path || is_address) && !text.contains(' ')
+        || freebase.is_some_and(|it| it.len() > 2 && is_word(it))
+}
+
+/// Whether a text may be an id of Wikidata: `Q42`.
+fn is_entity(text: &str) -> bool {
+    let number = text.strip_prefix(['Q', 'P', 'L']);
+    number.is_some_and(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit()))
+}

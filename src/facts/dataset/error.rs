@@ -1,0 +1,132 @@
+//! Why a dataset, or one record of it, cannot be used.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::columns::NEEDED;
+
+/// Why a file as a whole cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    #[error("cannot read the dataset: {source}: {path}")]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("this is a folder; name the file of facts in it: {path}")]
+    Folder { path: PathBuf },
+
+    #[error("this is {what}; {remedy}: {path}")]
+    NotText { path: PathBuf, what: &'static str, remedy: &'static str },
+
+    #[error("not UTF-8 text from byte {at} (line {line}) on; save it as UTF-8: {path}")]
+    NotUtf8 { path: PathBuf, at: usize, line: usize },
+
+    #[error("the dataset is not valid JSON: {source}{hint}: {path}")]
+    Json { path: PathBuf, source: serde_json::Error, hint: &'static str },
+
+    #[error("the Parquet file cannot be read: {reason}: {path}")]
+    Parquet { path: PathBuf, reason: String },
+
+    #[error(
+        "no facts were found: {reason}; expected a list of records (CounterFact, zsRE, PopQA, \
+         known_1000.json, objects with {NEEDED}), one such object per line, a table by rows or by \
+         columns as pandas writes it, or a relation file of LRE: {path}"
+    )]
+    NoFacts { path: PathBuf, reason: String },
+
+    #[error(
+        "the table needs columns for {NEEDED}; it has {}: {path}",
+        if columns.is_empty() { "no columns".to_owned() } else { columns.join(", ") }
+    )]
+    Columns { path: PathBuf, columns: Vec<String> },
+
+    #[error(
+        "{} be used: {}: {path}",
+        if *n_records == 1 {
+            "the only record cannot".to_owned()
+        } else {
+            format!("none of the {n_records} records can")
+        },
+        grouped(skipped)
+    )]
+    NoneUsable { path: PathBuf, n_records: usize, skipped: Vec<RecordError> },
+
+    #[error("the dataset has no records: {path}")]
+    Empty { path: PathBuf },
+}
+
+impl DatasetError {
+    /// What is wrong if a file cannot be read.
+    pub(super) fn reading(path: &Path) -> impl Fn(io::Error) -> Self {
+        |source| {
+            let path = path.to_owned();
+            if path.is_dir() { Self::Folder { path } } else { Self::Read { path, source } }
+        }
+    }
+}
+
+/// Why one record cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {reason}")]
+pub struct RecordError {
+    pub place: RecordPlace,
+
+    /// The id by which it would be named.
+    pub id: String,
+    pub reason: String,
+}
+
+/// Where a record stands in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordPlace {
+    /// Its place in a list, counted from 0.
+    Index(usize),
+
+    /// Its first line in a text file, counted from 1.
+    Line(u64),
+}
+
+impl RecordPlace {
+    /// What it is counted in, and its number.
+    pub fn parts(self) -> (&'static str, u64) {
+        match self {
+            Self::Index(index) => ("record", index as u64),
+            Self::Line(line) => ("line", line),
+        }
+    }
+}
+
+impl std::fmt::Display for RecordPlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (what, number) = self.parts();
+        write!(f, "{what} {number}")
+    }
+}
+
+/// Reasons and places that a sentence names before it counts the rest.
+const N_REASONS: usize = 5;
+const N_PLACES: usize = 10;
+
+/// The records that cannot be used in one line, those with the same reason together.
+pub fn grouped(skipped: &[RecordError]) -> String {
+    let mut groups: Vec<(&str, Vec<RecordPlace>)> = Vec::new();
+    for it in skipped {
+        match groups.iter_mut().find(|(reason, _)| *reason == it.reason) {
+            Some((_, places)) => places.push(it.place),
+            None => groups.push((&it.reason, vec![it.place])),
+        }
+    }
+    let named = groups.iter().take(N_REASONS).map(|(reason, places)| {
+        let (what, _) = places[0].parts();
+        let plural = if places.len() > 1 { "s" } else { "" };
+        let numbers = places.iter().take(N_PLACES).map(|it| it.parts().1.to_string());
+        let numbers = numbers.collect::<Vec<_>>().join(", ");
+        let more = match places.len().saturating_sub(N_PLACES) {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        format!("{what}{plural} {numbers}{more}: {reason}")
+    });
+    let n_more: usize = groups.iter().skip(N_REASONS).map(|(_, places)| places.len()).sum();
+    let more = (n_more > 0).then(|| format!("and {n_more} more for other reasons"));
+    named.chain(more).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,108 @@
+//! What a file is that is no text, by its first bytes, and text in other encodings than UTF-8.
+
+use std::borrow::Cow;
+
+/// Files that people pick by mistake: first bytes, what the file is, and what to do.
+const OTHER_FILES: &[(&[u8], &str, &str)] = &[
+    (super::PARQUET, "a Parquet file, which takes the feature `parquet`", TO_TEXT),
+    (b"\x1f\x8b", "a gzip archive", UNPACK),
+    (b"BZh", "a bzip2 archive", UNPACK),
+    (b"\xfd7zXZ\0", "an xz archive", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "a zstd archive", UNPACK),
+    (b"\x04\x22\x4d\x18", "an LZ4 archive", UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
+    (b"Rar!", "a RAR archive", UNPACK),
+    (b"ARROW1", "an Arrow file", TO_PARQUET),
+    (b"FEA1", "a Feather file", TO_PARQUET),
+    (b"\xff\xff\xff\xff", "an Arrow stream, as `save_to_disk` writes it", TO_PARQUET),
+    (b"ORC", "an ORC file", TO_PARQUET),
+    (b"Obj\x01", "an Avro file", TO_PARQUET),
+    (b"\x89HDF", "an HDF5 file", TO_PARQUET),
+    (b"\x80\x02", PICKLE, TO_TEXT),
+    (b"\x80\x03", PICKLE, TO_TEXT),
+    (b"\x80\x04", PICKLE, TO_TEXT),
+    (b"\x80\x05", PICKLE, TO_TEXT),
+    (b"\x93NUMPY", "an array of numpy's", TO_TEXT),
+    (b"SQLite format 3\0", "an SQLite database", "export the table of facts as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook or another Office file", SPREADSHEET),
+    (b"{\\rtf", "a Rich Text document", "save it as plain text"),
+    (b"%PDF", "a PDF document", "save the facts as JSON or CSV"),
+    (b"\x89PNG", "a picture", "choose a JSON, CSV or Parquet file"),
+    (b"GGUF", "a model's weights", "choose a JSON, CSV or Parquet file"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file", "fetch it with `git lfs pull`"),
+    (b"<!DOCTYPE", PAGE, "download the file itself, such as the `raw` one of GitHub"),
+    (b"<!doctype", PAGE, "download the file itself, such as the `raw` one of GitHub"),
+    (b"<html", PAGE, "download the file itself, such as the `raw` one of GitHub"),
+    (b"<?xml", "an XML file", TO_TEXT),
+    (b"\xff\xfe\0\0", "UTF-32 text", "save it as UTF-8"),
+    (b"\0\0\xfe\xff", "UTF-32 text", "save it as UTF-8"),
+];
+
+/// What a zip archive is by a file in it.
+const ZIPPED: &[(&[u8], &str, &str)] = &[
+    (b"xl/", "an Excel workbook", SPREADSHEET),
+    (b"opendocument.spreadsheet", "an OpenDocument spreadsheet", SPREADSHEET),
+    (b"Index/Document.iwa", "a Numbers spreadsheet", SPREADSHEET),
+    (b"word/", "a Word document", "save the facts as JSON or CSV"),
+    (b"opendocument.text", "an OpenDocument text", "save the facts as JSON or CSV"),
+    (b"data.pkl", "a PyTorch file, which could run code", TO_TEXT),
+    (b".npy", "arrays of numpy's", TO_TEXT),
+];
+
+const TO_TEXT: &str = "save it as JSON or CSV";
+const TO_PARQUET: &str = "save it with `to_parquet`, `to_json` or `to_csv`";
+const UNPACK: &str = "unpack it first";
+const SPREADSHEET: &str = "save the sheet with the facts as CSV in UTF-8";
+const PICKLE: &str = "a Python pickle, which could run code";
+const PAGE: &str = "a web page, not the file";
+
+/// How many bytes of an archive, at either end, are searched for the names of its files.
+const N_SEARCHED: usize = 1 << 16;
+
+/// What a file is that is no text, and what to do. `None` for what may be text.
+pub(super) fn other(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    if bytes.starts_with(b"PK\x03\x04") {
+        let ends = [
+            &bytes[..bytes.len().min(N_SEARCHED)],
+            &bytes[bytes.len().saturating_sub(N_SEARCHED)..],
+        ];
+        let has = |name: &[u8]| ends.iter().any(|it| it.windows(name.len()).any(|it| it == name));
+        let zipped = ZIPPED.iter().find(|(name, ..)| has(name));
+        return Some(zipped.map_or(("a zip archive", UNPACK), |(_, what, remedy)| (what, remedy)));
+    }
+    let start = bytes.trim_ascii_start();
+    let named =
+        OTHER_FILES.iter().find(|(magic, ..)| bytes.starts_with(magic) || start.starts_with(magic));
+    let tar = bytes.get(257..262) == Some(b"ustar");
+    named
+        .map(|(_, what, remedy)| (*what, *remedy))
+        .or_else(|| tar.then_some(("a tar archive", UNPACK)))
+        .or_else(|| {
+            is_unmarked(bytes)
+                .then_some(("no text, or UTF-16 text without a mark", "save it as UTF-8"))
+        })
+}
+
+/// Whether there are zeros in what is no UTF-16 text with a mark.
+fn is_unmarked(bytes: &[u8]) -> bool {
+    let is_marked = bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff");
+    !is_marked && bytes.iter().take(N_SEARCHED).any(|it| *it == 0)
+}
+
+/// The text of a file without its mark, in UTF-8 or in UTF-16 as Excel writes it. The error is the
+/// byte from which on it is neither.
+pub(super) fn text(bytes: &[u8]) -> Result<Cow<'_, str>, usize> {
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (units, rest) = bytes.as_chunks::<2>();
+        let text = String::from_utf16(&units.iter().map(|it| unit(*it)).collect::<Vec<_>>());
+        text.ok().filter(|_| rest.is_empty()).map(Cow::Owned).ok_or(0)
+    };
+    if let Some(bytes) = bytes.strip_prefix(b"\xff\xfe") {
+        return utf16(bytes, u16::from_le_bytes);
+    }
+    if let Some(bytes) = bytes.strip_prefix(b"\xfe\xff") {
+        return utf16(bytes, u16::from_be_bytes);
+    }
+    let text = str::from_utf8(bytes).map_err(|error| error.valid_up_to())?;
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text).into())
+}
