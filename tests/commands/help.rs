@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use crate::support::{TINY, complaint, counterfact, factscope, stdout};
+use crate::support::{TINY, complaint, counterfact, factscope, json, stdout};
 
 const COMMANDS: &[&[&str]] = &[
     &[],
@@ -127,4 +127,35 @@ fn help_that_cannot_be_written_is_an_error() {
     let output = command.arg("--help").stdout(full).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("cannot be printed"), "{said}");
+}
+
+#[test]
+fn a_text_may_begin_with_a_hyphen() {
+    let predict = ["predict", "--model", TINY, "--device", "cpu", "--json"];
+    let found = json(&[&predict[..], &["--prompt", "-5 degrees is", "--answer", "-5"]].concat());
+    assert_eq!(found["prompt"]["text"], "-5 degrees is");
+    assert_eq!(found["answer"]["text"], " -5");
+    let lens = ["lens", "--model", TINY, "--device", "cpu", "--prompt", "--- Paris is in"];
+    assert!(stdout(&lens).contains("--- Paris"));
+    let facts = ["predict", "--device", "cpu", "--facts", "builtin", "--case", "-1"];
+    assert!(complaint(&facts).contains("there is no case -1"));
+    // A flag where its text is missing stays a flag.
+    let forgotten = factscope(&["predict", "--prompt", "--json"]);
+    assert_eq!(forgotten.status.code(), Some(2));
+    let told = String::from_utf8(forgotten.stderr).unwrap();
+    assert!(told.contains("`--json` is a flag"), "{told}");
+}
+
+#[test]
+fn a_cause_is_told_once() {
+    for args in [
+        &["predict", "--facts", "nowhere.json", "--case", "0"][..],
+        &["predict", "--model", "nowhere", "--prompt", "a"],
+        &["run", "nowhere.json"],
+        &["session", "nowhere.factscope"],
+    ] {
+        let told = complaint(args);
+        assert!(told.matches("No such file").count() < 2, "{told}");
+        assert!(told.matches("nowhere").count() < 2, "{told}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Flags that several commands share. None of them knows a command.
 
 pub(super) mod choice;
+pub(super) mod text;
 pub(super) mod model;
 pub(super) mod fact;
 pub(super) mod head;
