@@ -1,5 +1,7 @@
 //! The program: `factscope::cli` has all there is to it.
 
+use std::path::Path;
+
 /// Passes of a model take and give back large blocks all the time. The system's allocator returns
 /// each to the kernel, which then clears it page by page when it is asked for again.
 #[global_allocator]
@@ -7,6 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     keep_blocks_for_secs(30);
+    name_runtime_dir();
     factscope::cli::main()
 }
 
@@ -20,5 +23,20 @@ fn keep_blocks_for_secs(secs: std::ffi::c_long) {
     // SAFETY: it stores a number, and no other thread runs yet.
     unsafe {
         libmimalloc_sys::mi_option_set(PURGE_DELAY, 1000 * secs);
+    }
+}
+
+/// Without a runtime folder, as in a job of cron, Mesa's Vulkan layer complains on stderr while it
+/// looks for a Wayland display. In a folder that cannot be, it looks in silence.
+fn name_runtime_dir() {
+    const RUNTIME_DIR: &str = "XDG_RUNTIME_DIR";
+
+    let named = std::env::var_os(RUNTIME_DIR);
+    if cfg!(target_os = "linux") && !named.is_some_and(|it| Path::new(&it).is_absolute()) {
+        #[expect(unsafe_code, reason = "another thread could read the environment meanwhile")]
+        // SAFETY: no other thread runs yet.
+        unsafe {
+            std::env::set_var(RUNTIME_DIR, "/dev/null");
+        }
     }
 }

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 /// A link stays a link; its target is replaced. A device such as `/dev/null`, or a pipe, is written
 /// to directly: a rename would put a file in its place.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+    if is_device(path) {
         return fs::OpenOptions::new().write(true).open(path)?.write_all(bytes);
     }
     let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -21,6 +21,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.flush()?;
     file.persist(place).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// Whether a path is a device or a pipe, which no file can be put in place of.
+pub fn is_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 
 /// A temporary file beside `path`, for content that is written piece by piece. Persisting it to

@@ -261,6 +261,9 @@ impl Output {
 
 fn check_writable(path: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(!path.is_dir(), "cannot write {}: it is a folder", path.display());
+    if whole_file::is_device(path) {
+        return Ok(());
+    }
     let dir = folder_of(path);
     tempfile::NamedTempFile::new_in(dir)
         .map(drop)

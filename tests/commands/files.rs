@@ -90,3 +90,27 @@ fn a_result_that_was_there_survives_a_failure() {
     stdout(&[&common[..], &["--prompt", "Lyon is in"]].concat());
     assert!(fs::read_to_string(&out).unwrap().contains("labels"));
 }
+
+#[cfg(unix)]
+#[test]
+fn devices_are_written_to_as_they_are() {
+    let predict = ["predict", "--model", TINY, "--device", "cpu", "--prompt", "Lyon is in"];
+    assert_eq!(stdout(&[&predict[..], &["--out", "/dev/null"]].concat()), "");
+    let printed = stdout(&[&predict[..], &["--out", "/dev/stdout"]].concat());
+    assert!(printed.starts_with('{'), "{printed}");
+}
+
+/// XML has neither the noncharacters nor most control characters.
+#[test]
+fn an_svg_is_xml_whatever_the_prompt_holds() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("a.svg");
+    let text = "Ly\u{fffe}o\u{ffff}n\u{1}\u{b}\u{7f}\u{fdd0} is <in> & \"";
+    let figure = ["--figure", path.to_str().unwrap()];
+    let lens = ["lens", "--model", TINY, "--device", "cpu", "--prompt", text];
+    stdout(&[&lens[..], &figure].concat());
+    let svg = fs::read_to_string(&path).unwrap();
+    let is_xml = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(svg.chars().all(is_xml));
+    assert!(svg.contains("&lt;") && svg.contains("&amp;"), "{svg}");
+}
