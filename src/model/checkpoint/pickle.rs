@@ -214,7 +214,7 @@ impl<'a> Machine<'a> {
             }
             b'a' => {
                 let item = self.pop()?;
-                self.top_list()?.push(item);
+                push_one(self.top_list()?, item);
                 Ok(())
             }
             b'e' | 0x90 => {
@@ -231,7 +231,7 @@ impl<'a> Machine<'a> {
             }
             b's' => {
                 let (value, key) = (self.pop()?, self.pop()?);
-                self.top_dict()?.push((key, value));
+                push_one(self.top_dict()?, (key, value));
                 Ok(())
             }
             b'u' => {
@@ -280,4 +280,12 @@ impl<'a> Machine<'a> {
             ))),
         }
     }
+}
+
+/// Adds an item. The first takes no room for others: lists of one in lists of one would fill the memory.
+fn push_one<T>(items: &mut Vec<T>, item: T) {
+    if items.is_empty() {
+        items.reserve_exact(1);
+    }
+    items.push(item);
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use factscope::model::{Checkpoint, ComputeDevice, LoadError, Transformer};
 use factscope::task::TaskCtx;
+use factscope::tokens::Tokenizer;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -86,4 +87,70 @@ fn a_damaged_file_of_old_pytorch_is_an_error() {
 fn a_damaged_gguf_file_is_an_error() {
     check_damaged("formats/gguf", "small.gguf", "small.gguf");
     check_damaged("formats/gguf", "quantised.gguf", "quantised.gguf");
+}
+
+/// Pickles that PyTorch never writes: they nest, repeat and claim without end.
+#[test]
+fn a_pickle_that_grows_without_end_is_stopped() {
+    const MAGIC: &[u8] = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.";
+    let n = 1 << 21;
+    let nested = [vec![b']'; 400_000], vec![b'a'; 399_999]].concat();
+    let repeated = [&b"]q\0"[..], &b"h\0a".repeat(n / 4)].concat();
+    let itself = b"}q\0X\x01\0\0\0ah\0s".to_vec();
+    // Lists of twice the list before.
+    let doubled = [&b"]"[..], &b"q\0](h\0h\0e".repeat(64)].concat();
+    for (what, pickle) in [
+        ("nothing, again and again", vec![b'N'; n]),
+        ("lists", vec![b']'; n]),
+        ("marks", vec![b'('; n]),
+        ("the top, again and again", [vec![b'N'], vec![b'2'; n]].concat()),
+        ("what was kept, again and again", [vec![b'N'], b"q\0h\0".repeat(n / 4)].concat()),
+        ("a long text", b"X\xff\xff\xff\xffab".to_vec()),
+        ("a longer text", b"\x8d\xff\xff\xff\xff\xff\xff\xff\xffab".to_vec()),
+        ("a long number", b"\x8b\xff\xff\xff\x7f12".to_vec()),
+        ("no line's end", [b"c".to_vec(), vec![b'x'; n]].concat()),
+        ("lists in lists", nested),
+        ("a list with itself", repeated),
+        ("a dictionary with itself", itself),
+        ("doubled lists", doubled),
+    ] {
+        let dir = copy_of("formats/pytorch-old");
+        let bytes =
+            [MAGIC, b"\x80\x02M\xe9\x03.", b"\x80\x02}.", b"\x80\x02", &pickle, b".]."].concat();
+        fs::write(dir.path().join("pytorch_model.bin"), &bytes).unwrap();
+        assert!(open_in_bounds(dir.path(), bytes.len(), what).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn a_damaged_tokenizer_of_a_gguf_file_is_an_error() {
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    for name in ["byte-level.gguf", "sentencepiece.gguf"] {
+        let dir = copy_of("formats/gguf");
+        let path = dir.path().join(name);
+        let whole = fs::read(&path).unwrap();
+        for nth in 0..400 {
+            let mut bytes = whole.clone();
+            if nth % 4 == 0 {
+                bytes.truncate(rng.random_range(0..whole.len()));
+            }
+            for _ in 0..rng.random_range(1..4) {
+                let at = rng.random_range(0..bytes.len().max(1));
+                let Some(byte) = bytes.get_mut(at) else { continue };
+                *byte = rng.next_u32() as u8;
+            }
+            fs::write(&path, &bytes).unwrap();
+            // What a flipped bit gives may be a tokenizer, too, which then knows its tokens.
+            let (read, peak) = peak_of(|| Tokenizer::from_dir(&path));
+            let most = 4 * bytes.len() + (64 << 20);
+            assert!(peak <= most, "{peak} bytes of memory, more than {most}: {name}, damage {nth}");
+            if let Ok(tokenizer) = read {
+                let tokens = tokenizer.encode("Paris is  the\n\n café 東").unwrap_or_default();
+                assert!(
+                    tokens.iter().all(|it| !tokenizer.shown(it.id).is_empty()),
+                    "{name}, {nth}"
+                );
+            }
+        }
+    }
 }

@@ -3,8 +3,8 @@
 use super::super::stored::Fault;
 use super::{Machine, Value};
 
-/// The most values that a pickle may make. Each takes some 60 bytes of memory; a file of 25,000 tensors
-/// makes as many.
+/// The most values that a pickle may make. Each takes up to 100 bytes of memory; a file of ten thousand
+/// tensors makes as many.
 const MAX_VALUES: usize = 1 << 19;
 
 impl<'a> Machine<'a> {
