@@ -9,10 +9,10 @@
 //!
 //! It takes about as long as a forward pass, with one matrix product for each one there.
 
-use burn::tensor::activation::{log_softmax, sigmoid, softmax};
+use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Tensor, TensorData};
 
-use super::layers::{Affine, GELU_CUBIC, GELU_LINEAR, LayerNorm};
+use super::layers::{Affine, LayerNorm};
 use super::transformer::{Attention, Mlp};
 use super::{ActivationCache, Run, Transformer};
 use crate::intervention::{Axes, Site, SiteSet};
@@ -342,19 +342,10 @@ impl Mlp {
     ) -> Tensor<3> {
         let d_post = self.c_proj.backward(d_mlp_out);
         found.stream(Site::MlpPost(layer), || d_post.clone());
-        let d_pre = d_post * gelu_new_slope(kept.stream(Site::MlpPre(layer)));
+        let d_pre = d_post * self.nonlinearity.slope(kept.stream(Site::MlpPre(layer)));
         found.stream(Site::MlpPre(layer), || d_pre.clone());
         self.c_fc.backward(d_pre)
     }
-}
-
-/// The derivative of [`gelu_new`](super::layers::gelu_new), which is `x s` with `s = sigmoid(w)`
-/// and `w = x (a + b x²)`. The derivative is `s + x s (1 - s) (a + 3 b x²)`.
-fn gelu_new_slope(x: Tensor<3>) -> Tensor<3> {
-    let squared = x.clone() * x.clone();
-    let s = sigmoid((squared.clone() * GELU_CUBIC + GELU_LINEAR) * x.clone());
-    let slope_of_w = squared * (3.0 * GELU_CUBIC) + GELU_LINEAR;
-    ((-s.clone() + 1.0) * slope_of_w * x + 1.0) * s
 }
 
 impl Attention {
@@ -392,7 +383,7 @@ impl Attention {
         let gained_by_all = (d_pattern.clone() * pattern.clone()).sum_dim(3);
         let d_scores = (d_pattern - gained_by_all) * pattern;
         found.heads(Site::AttnScores(layer), || d_scores.clone());
-        let d_products = d_scores / (d_head as f64).sqrt();
+        let d_products = d_scores / self.divisor;
         let d_q = d_products.clone().matmul(k).swap_dims(1, 2);
         found.heads(Site::Q(layer), || d_q.clone());
         let d_k = wanted_keys(d_products).matmul(q).swap_dims(1, 2);
@@ -428,7 +419,7 @@ impl Attention {
         let d_z = self.c_proj.backward(d_attn_out).reshape(shape).swap_dims(1, 2);
         let d_pattern = d_z.clone().matmul(v.swap_dims(2, 3));
         let gained_by_all = (d_pattern.clone() * pattern.clone()).sum_dim(3);
-        let d_products = (d_pattern - gained_by_all) * pattern.clone() / (shape[3] as f64).sqrt();
+        let d_products = (d_pattern - gained_by_all) * pattern.clone() / self.divisor;
         let d_v = at_own(pattern) * d_z;
         let d_k = at_own(d_products.clone()) * q;
         let d_q = d_products.matmul(k);

@@ -1,8 +1,10 @@
-//! The sizes of a GPT-2, and Hugging Face's `config.json`.
+//! The sizes of a model, and the choices of its parts.
 
 use serde::{Deserialize, Serialize};
 
-/// The sizes of one member of the GPT-2 family.
+use super::{Nonlinearity, family};
+
+/// The sizes of a model, and what its blocks are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
     pub n_layers: usize,
@@ -27,6 +29,25 @@ pub struct ModelConfig {
 
     /// Where the unembedding matrix comes from.
     pub unembedding: Unembedding,
+
+    /// The function between the two matrices of an MLP.
+    #[serde(default)]
+    pub nonlinearity: Nonlinearity,
+
+    /// How attention scores follow from queries and keys.
+    #[serde(default)]
+    pub scores: Scores,
+}
+
+/// How attention scores follow from the products of queries and keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// What the products are divided by. `None`: `√d_head`
+    pub divisor: Option<f64>,
+
+    /// Whether the products are also divided by the layer's number, counted from 1, as in Stanford
+    /// CRFM's models.
+    pub divided_by_layer: bool,
 }
 
 /// Where the unembedding matrix comes from.
@@ -66,6 +87,8 @@ impl ModelConfig {
             d_vocab: 50_257,
             layer_norm_epsilon: 1e-5,
             unembedding: Unembedding::Tied,
+            nonlinearity: Nonlinearity::GeluNew,
+            scores: Scores { divisor: None, divided_by_layer: false },
         }
     }
 
@@ -88,109 +111,35 @@ impl ModelConfig {
             as u64
     }
 
+    /// What the products of a layer's queries and keys are divided by.
+    pub fn score_divisor(&self, layer: usize) -> f64 {
+        let divisor = self.scores.divisor.unwrap_or_else(|| (self.d_head() as f64).sqrt());
+        if self.scores.divided_by_layer { divisor * (layer + 1) as f64 } else { divisor }
+    }
+
     /// Reads the text of a `config.json`. The error says which field is wrong and what it should
     /// be.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let it: HfConfig = serde_json::from_str(text).map_err(|error| error.to_string())?;
-        it.check()?;
-        let config = Self {
-            n_layers: it.n_layer,
-            n_heads: it.n_head,
-            d_model: it.n_embd,
-            d_mlp: it.n_inner.unwrap_or_else(|| it.n_embd.saturating_mul(4)),
-            n_ctx: it.n_positions.unwrap_or(1024),
-            d_vocab: it.vocab_size,
-            layer_norm_epsilon: it.layer_norm_epsilon.unwrap_or(1e-5),
-            unembedding: match it.tie_word_embeddings {
-                None | Some(true) => Unembedding::Tied,
-                Some(false) => Unembedding::Separate,
-            },
-        };
-        let sizes = [
-            ("n_layer", config.n_layers),
-            ("n_head", config.n_heads),
-            ("n_embd", config.d_model),
-            ("n_inner", config.d_mlp),
-            ("n_positions", config.n_ctx),
-            ("vocab_size", config.d_vocab),
-        ];
-        if let Some((name, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
-            return Err(format!("`{name}` is 0"));
-        }
-        if let Some((name, size)) = sizes.into_iter().find(|(_, size)| *size > MAX_SIZE) {
-            return Err(format!("`{name}` is {size}, which is larger than any GPT-2's"));
-        }
-        if !config.d_model.is_multiple_of(config.n_heads) {
-            return Err(format!(
-                "`n_embd` ({}) is not a multiple of `n_head` ({})",
-                config.d_model, config.n_heads
-            ));
-        }
-        Ok(config)
+        family::from_json(text)
     }
 
     /// The text of a `config.json`, as Hugging Face writes it.
-    pub fn to_json(self) -> String {
-        let json = serde_json::json!({
-            "architectures": ["GPT2LMHeadModel"],
-            "model_type": "gpt2",
-            "activation_function": "gelu_new",
-            "n_layer": self.n_layers,
-            "n_head": self.n_heads,
-            "n_embd": self.d_model,
-            "n_inner": self.d_mlp,
-            "n_positions": self.n_ctx,
-            "n_ctx": self.n_ctx,
-            "vocab_size": self.d_vocab,
-            "layer_norm_epsilon": self.layer_norm_epsilon,
-            "tie_word_embeddings": self.unembedding == Unembedding::Tied,
-            "bos_token_id": self.d_vocab - 1,
-            "eos_token_id": self.d_vocab - 1,
-        });
-        format!("{json:#}\n")
+    pub fn to_json(&self) -> String {
+        format!("{:#}\n", family::to_json(self))
     }
-}
 
-/// The fields of a `config.json` that matter. `None` stands for Hugging Face's default.
-#[derive(Deserialize)]
-struct HfConfig {
-    model_type: Option<String>,
-    n_layer: usize,
-    n_head: usize,
-    n_embd: usize,
-    n_inner: Option<usize>,
-    n_positions: Option<usize>,
-    vocab_size: usize,
-    layer_norm_epsilon: Option<f64>,
-    activation_function: Option<String>,
-    tie_word_embeddings: Option<bool>,
-    scale_attn_weights: Option<bool>,
-    #[serde(default)]
-    scale_attn_by_inverse_layer_idx: bool,
-    #[serde(default)]
-    add_cross_attention: bool,
-}
-
-impl HfConfig {
-    /// Refuses models whose forward pass differs from the one here.
-    fn check(&self) -> Result<(), String> {
-        if let Some(other) = self.model_type.as_deref().filter(|it| *it != "gpt2") {
-            return Err(format!("`model_type` is `{other}`; only `gpt2` can be opened"));
-        }
-        let activation = self.activation_function.as_deref().unwrap_or("gelu_new");
-        if !matches!(activation, "gelu_new" | "gelu_pytorch_tanh") {
-            return Err(format!(
-                "`activation_function` is `{activation}`; only GPT-2's `gelu_new` is supported"
-            ));
-        }
-        if self.scale_attn_weights == Some(false) {
-            return Err("`scale_attn_weights` is false; GPT-2 divides scores by √d_head".into());
-        }
-        if self.scale_attn_by_inverse_layer_idx {
-            return Err("`scale_attn_by_inverse_layer_idx` is not supported".into());
-        }
-        if self.add_cross_attention {
-            return Err("`add_cross_attention` is not supported".into());
+    /// Refuses sizes that no model has. Each comes with the name of its field.
+    pub(super) fn check_sizes(
+        &self,
+        sizes: impl IntoIterator<Item = (&'static str, usize)>,
+    ) -> Result<(), String> {
+        for (name, size) in sizes {
+            if size == 0 {
+                return Err(format!("`{name}` is 0"));
+            }
+            if size > MAX_SIZE {
+                return Err(format!("`{name}` is {size}, which is larger than any model's"));
+            }
         }
         Ok(())
     }

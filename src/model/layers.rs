@@ -1,7 +1,6 @@
-//! The layers that a transformer block is made of: affine maps, layer norm and GELU.
+//! The layers that a transformer block is made of: affine maps and layer norm.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::sigmoid;
 
 use super::cpu;
 use super::tap::Tap;
@@ -80,21 +79,4 @@ impl LayerNorm {
     pub fn scale(&self, centered: Tensor<3>) -> Tensor<3> {
         ((centered.clone() * centered).mean_dim(2) + self.epsilon).sqrt()
     }
-}
-
-/// The linear factor `2 √(2/π)` of GPT-2's GELU, `x · sigmoid(GELU_LINEAR x + GELU_CUBIC x³)`.
-pub(super) const GELU_LINEAR: f64 =
-    2.0 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
-
-/// The cubic factor of GPT-2's GELU.
-pub(super) const GELU_CUBIC: f64 = GELU_LINEAR * 0.044_715;
-
-/// GPT-2's GELU, the tanh approximation (Hendrycks & Gimpel 2016).
-///
-/// Computed as `x · sigmoid(2u)`, which equals `0.5 x (1 + tanh u)` and takes half as many passes.
-pub(super) fn gelu_new(x: Tensor<3>) -> Tensor<3> {
-    cpu::gelu_new(x).unwrap_or_else(|x| {
-        let factor = x.clone() * x.clone() * GELU_CUBIC + GELU_LINEAR;
-        x.clone() * sigmoid(factor * x)
-    })
 }

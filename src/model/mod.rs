@@ -4,10 +4,12 @@
 
 mod transformer;
 mod layers;
+mod nonlinearity;
 mod vocabulary;
 mod indices;
 mod cpu;
 mod config;
+mod family;
 mod tensor_names;
 mod checkpoint;
 mod finite;
@@ -42,7 +44,7 @@ pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
 pub use checkpoint::{Checkpoint, Format, LoadError, NumberType, WEIGHT_ENDINGS, is_weight_file};
 pub use circuits::{Circuit, Composition, HeadCircuit, LayerFactors};
-pub use config::{ModelConfig, Unembedding};
+pub use config::{ModelConfig, Scores, Unembedding};
 pub use device::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
 };
@@ -51,6 +53,7 @@ pub use finite::NotFinite;
 pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;
 pub use nearest::Closeness;
+pub use nonlinearity::Nonlinearity;
 pub use number_check::NumberCheck;
 pub use parts::{HeadInput, Receiver, Sender, UnknownPart};
 pub use processing::{Processing, ProcessingStep, UnknownProcessing};

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use super::{BatchRow, ComputeDevice, Donors, ModelConfig, Request, Transformer, Unembedding};
+use super::{BatchRow, ComputeDevice, Donors, ModelConfig, Request, Transformer};
 use crate::intervention::{Site, SiteSet};
 use crate::task::{Cancelled, Progress, TaskCtx};
 
@@ -85,8 +85,7 @@ const MODEL: ModelConfig = ModelConfig {
     d_mlp: 1024,
     n_ctx: 32,
     d_vocab: 1000,
-    layer_norm_epsilon: 1e-5,
-    unembedding: Unembedding::Tied,
+    ..ModelConfig::SMALL
 };
 
 const PROMPT: [u32; 13] = [464, 412, 733, 417, 865, 318, 514, 287, 262, 1, 3, 999, 0];

@@ -15,10 +15,10 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use super::addition::Addition;
 use super::cpu;
 use super::indices::indices;
-use super::layers::{Affine, LayerNorm, gelu_new};
+use super::layers::{Affine, LayerNorm};
 use super::tap::Tap;
 use super::vocabulary::Vocabulary;
-use super::{ActivationCache, ModelConfig, Traffic};
+use super::{ActivationCache, ModelConfig, Nonlinearity, Traffic};
 use crate::intervention::Site;
 use crate::task::Cancelled;
 
@@ -81,6 +81,9 @@ pub(super) struct Attention {
     pub c_proj: Affine,
 
     pub n_heads: usize,
+
+    /// What the products of queries and keys are divided by.
+    pub divisor: f64,
 }
 
 /// The MLP of a block.
@@ -91,6 +94,8 @@ pub(super) struct Mlp {
 
     /// `W_out` and `b_out`.
     pub c_proj: Affine,
+
+    pub nonlinearity: Nonlinearity,
 }
 
 /// The device is lost or out of memory, so that operations queued on it have no result.
@@ -307,41 +312,43 @@ impl Attention {
                 rows: past.rows,
                 n_past: pass.n_past,
             });
-            cpu::attend(&cpu::Heads { q: &q, k: &k, v: &v }, past.as_ref(), pass.lengths)
+            let heads = cpu::Heads { q: &q, k: &k, v: &v, divisor: self.divisor };
+            cpu::attend(&heads, past.as_ref(), pass.lengths)
         };
         let z = match is_idle.then(in_one_pass).flatten() {
             Some(z) => z,
-            None => attend([q, k, v], layer, pass, tap),
+            None => self.attend([q, k, v], layer, pass, tap),
         };
         tap.heads(Site::Z(layer), z).reshape([batch, pass.n_queries, d_model])
     }
-}
 
-/// The outputs `z` of all heads, computed step by step so that the scores and the pattern pass
-/// through the tap. `[batch, pos, head, d_head]`, as queries, keys and values
-fn attend(
-    [q, k, v]: [Tensor<4>; 3],
-    layer: usize,
-    pass: &Pass<'_>,
-    tap: &mut Tap<'_>,
-) -> Tensor<4> {
-    let [_, n_new, _, d_head] = k.dims();
-    let (k, v) = match &pass.past {
-        Some(past) => {
-            let keys = past.followed_by(Site::K(layer), pass.n_past, k);
-            (keys, past.followed_by(Site::V(layer), pass.n_past, v))
-        }
-        None => (k, v),
-    };
-    // [batch, head, query, key]
-    let scores = q.swap_dims(1, 2).matmul(k.permute([0, 2, 3, 1])) / (d_head as f64).sqrt();
-    let hidden = pass.hidden.clone().narrow(2, n_new - pass.n_queries, pass.n_queries);
-    let scores = scores.mask_fill(hidden, f32::NEG_INFINITY);
-    let scores = tap.attention(Site::AttnScores(layer), scores);
-    let pattern = tap.attention(Site::Pattern(layer), softmax(scores, 3));
+    /// The outputs `z` of all heads, computed step by step so that the scores and the pattern pass
+    /// through the tap. `[batch, pos, head, d_head]`, as queries, keys and values
+    fn attend(
+        &self,
+        [q, k, v]: [Tensor<4>; 3],
+        layer: usize,
+        pass: &Pass<'_>,
+        tap: &mut Tap<'_>,
+    ) -> Tensor<4> {
+        let [_, n_new, _, _] = k.dims();
+        let (k, v) = match &pass.past {
+            Some(past) => {
+                let keys = past.followed_by(Site::K(layer), pass.n_past, k);
+                (keys, past.followed_by(Site::V(layer), pass.n_past, v))
+            }
+            None => (k, v),
+        };
+        // [batch, head, query, key]
+        let scores = q.swap_dims(1, 2).matmul(k.permute([0, 2, 3, 1])) / self.divisor;
+        let hidden = pass.hidden.clone().narrow(2, n_new - pass.n_queries, pass.n_queries);
+        let scores = scores.mask_fill(hidden, f32::NEG_INFINITY);
+        let scores = tap.attention(Site::AttnScores(layer), scores);
+        let pattern = tap.attention(Site::Pattern(layer), softmax(scores, 3));
 
-    // [batch, pos, head, d_head]
-    pattern.matmul(v.swap_dims(1, 2)).swap_dims(1, 2)
+        // [batch, pos, head, d_head]
+        pattern.matmul(v.swap_dims(1, 2)).swap_dims(1, 2)
+    }
 }
 
 impl Past<'_> {
@@ -374,7 +381,8 @@ impl Mlp {
         let resid = if pre && post && out {
             let (fc, proj) = (&self.c_fc, &self.c_proj);
             let weights = [&fc.weight, &proj.weight];
-            match cpu::mlp_onto(resid, &x, weights, [&fc.bias, &proj.bias]) {
+            let biases = [&fc.bias, &proj.bias];
+            match cpu::mlp_onto(resid, &x, weights, biases, self.nonlinearity) {
                 Ok(resid) => return resid,
                 Err(resid) => resid,
             }
@@ -382,7 +390,7 @@ impl Mlp {
             resid
         };
         let pre = tap.stream(Site::MlpPre(layer), self.c_fc.forward(x));
-        let post = tap.stream(Site::MlpPost(layer), gelu_new(pre));
+        let post = tap.stream(Site::MlpPost(layer), self.nonlinearity.forward(pre));
         if out {
             return self.c_proj.onto(resid, post);
         }

@@ -124,11 +124,13 @@ impl<E> TensorSource<'_, E> {
                 value,
                 c_proj: self.affine(&name("attn.c_proj"), [d_model, d_model])?,
                 n_heads,
+                divisor: self.config.score_divisor(layer),
             },
             ln_2: self.layer_norm(&name("ln_2"))?,
             mlp: Mlp {
                 c_fc: self.affine(&name("mlp.c_fc"), [d_model, d_mlp])?,
                 c_proj: self.affine(&name("mlp.c_proj"), [d_mlp, d_model])?,
+                nonlinearity: self.config.nonlinearity,
             },
         })
     }

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use factscope::analysis::causal_trace::{self, Component, Direction, Severed, plan};
 use factscope::analysis::{AnalysisCtx, Measurement, Reuse, sweep};
 use factscope::intervention::{Condition, Donor, Edit, Intervention, Noise, Site, SiteSet, Span};
-use factscope::model::{BatchRow, ComputeDevice, Donors, ModelConfig, Transformer, Unembedding};
+use factscope::model::{BatchRow, ComputeDevice, Donors, ModelConfig, Transformer};
 use factscope::task::{CancelToken, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
@@ -24,8 +24,7 @@ fn deep_model() -> Transformer {
         d_mlp: 16,
         n_ctx: 32,
         d_vocab: 657,
-        layer_norm_epsilon: 1e-5,
-        unembedding: Unembedding::Tied,
+        ..ModelConfig::SMALL
     };
     let mut model = Transformer::random(&config, 5, &ComputeDevice::cpu());
     model.max_rows = 305;

@@ -23,7 +23,7 @@ use factscope::intervention::{
 };
 use factscope::model::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, Donors, ModelConfig,
-    Transformer, Unembedding, adapters, self_test, write_random_checkpoint,
+    Transformer, adapters, self_test, write_random_checkpoint,
 };
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
@@ -184,8 +184,7 @@ fn a_pass_that_a_device_cannot_take_goes_on_in_halves() {
         d_mlp: 16,
         n_ctx: 8,
         d_vocab: 50257,
-        layer_norm_epsilon: 1e-5,
-        unembedding: Unembedding::Tied,
+        ..ModelConfig::SMALL
     };
     write_random_checkpoint(&config, 1, dir.path(), &TaskCtx::unwatched()).unwrap();
     let cpu = load(dir.path());

@@ -53,7 +53,7 @@ fn objective_of(objective: Objective<'_>, logits: &[f32]) -> f64 {
 }
 
 /// A run that can be gone back through, with all its activations.
-fn whole_run(model: &Transformer, rows: &[BatchRow<'_>]) -> Run {
+pub fn whole_run(model: &Transformer, rows: &[BatchRow<'_>]) -> Run {
     let n_layers = model.config.n_layers;
     let sites = Site::all(n_layers).union(&Backward::sites(n_layers)).copied().collect();
     run(model, rows, &Donors::new(), &sites)
@@ -83,13 +83,16 @@ fn largest(values: &[f32]) -> f32 {
     values.iter().fold(0.0, |max: f32, it| max.max(it.abs()))
 }
 
-/// Central differences over a small step in a random direction, through `Edit`s. Their error is of
-/// third order in the step, and rounding of logits (1e-5) is 1e-3 of the change that is measured.
 #[test]
 fn gradients_are_the_slopes_at_every_site() {
-    let model = load(&fixture("tiny"));
-    let clean = whole_run(&model, &[BatchRow::new(&IDS, &[])]);
-    for site in Site::all(N_LAYERS) {
+    check_slopes(&load(&fixture("tiny")), "tiny");
+}
+
+/// Central differences over a small step in a random direction, through `Edit`s. Their error is of
+/// third order in the step, and rounding of logits (1e-5) is 1e-3 of the change that is measured.
+pub fn check_slopes(model: &Transformer, name: &str) {
+    let clean = whole_run(model, &[BatchRow::new(&IDS, &[])]);
+    for site in Site::all(model.config.n_layers) {
         let here = values(&clean, site);
         let finite = || here.iter().filter(|it| it.is_finite());
         let size = (finite().map(|it| it * it).sum::<f32>() / finite().count() as f32).sqrt();
@@ -97,12 +100,8 @@ fn gradients_are_the_slopes_at_every_site() {
             let step = |std: f64| {
                 let noise = Noise { rng: NoiseRng::Chacha, seed: 3, std, sample };
                 let condition = vec![Intervention::at(site, Span::All, Edit::AddNoise(noise))];
-                run(
-                    &model,
-                    &[BatchRow::new(&IDS, &condition)],
-                    &Donors::new(),
-                    &SiteSet::from([site]),
-                )
+                let rows = [BatchRow::new(&IDS, &condition)];
+                run(model, &rows, &Donors::new(), &SiteSet::from([site]))
             };
             let std = 0.004 * f64::from(size);
             let (up, down) = (step(std), step(-std));
@@ -112,8 +111,8 @@ fn gradients_are_the_slopes_at_every_site() {
                 .map(|(up, down)| if up.is_finite() { f64::from(up - down) } else { 0.0 })
                 .collect();
             for objective in OBJECTIVES {
-                let what = format!("{objective:?} at {site}");
-                let gradient = gradients(&model, &clean, objective, 0, site);
+                let what = format!("{name}, {objective:?} at {site}");
+                let gradient = gradients(model, &clean, objective, 0, site);
                 let expected: f64 =
                     moved.iter().zip(&gradient).map(|(by, slope)| by * f64::from(*slope)).sum();
                 let found =

@@ -29,6 +29,7 @@ mod command_line;
 // One pass, and every method on it: laws that hold for any weights, and the numbers of others.
 mod laws;
 mod golden;
+mod families;
 mod devices;
 
 // Traces, and what is made of many of them.

@@ -2,7 +2,7 @@
 
 use factscope::builtin;
 use factscope::facts::Dataset;
-use factscope::model::{Checkpoint, ModelConfig, Unembedding};
+use factscope::model::{Checkpoint, ModelConfig};
 use factscope::tokens::Tokenizer;
 use factscope::training::{Corpus, Lesson, Round, Spec, Split, Trainer, Trains};
 
@@ -15,8 +15,7 @@ const CONFIG: ModelConfig = ModelConfig {
     d_mlp: 64,
     n_ctx: 64,
     d_vocab: 0,
-    layer_norm_epsilon: 1e-5,
-    unembedding: Unembedding::Tied,
+    ..ModelConfig::SMALL
 };
 
 const SPEC: Spec = Spec {

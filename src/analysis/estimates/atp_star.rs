@@ -196,7 +196,9 @@ impl Method for Spec {
             let run = passes.forward(&rows, &Donors::new(), &sites)?;
             corrupted.extend(clean.read(&run)?);
             for layer in 0..n_layers {
-                let found = estimates(layer, &extent, &clean.run.cache, &run.cache, &gradients);
+                let divisor = model.config.score_divisor(layer);
+                let caches = [&clean.run.cache, &run.cache, &gradients];
+                let found = estimates(layer, &extent, divisor, caches);
                 sums.add(layer, &found);
             }
             if self.n_verified > 0 {
@@ -251,14 +253,16 @@ impl Extent {
     }
 }
 
-/// The three numbers of an [`Effect`] for each kind of activation, summed over the rows of
-/// `corrupted`. `[head, pos, 3]` each
+/// The three numbers of an [`Effect`] for each kind of activation, summed over the rows of the
+/// corrupted run. `[head, pos, 3]` each
+///
+/// The caches are the clean run's, the corrupted run's, and the gradients'. `divisor` is what the
+/// products of queries and keys are divided by.
 fn estimates(
     layer: usize,
     extent: &Extent,
-    clean: &ActivationCache,
-    corrupted: &ActivationCache,
-    gradients: &ActivationCache,
+    divisor: f64,
+    [clean, corrupted, gradients]: [&ActivationCache; 3],
 ) -> [Tensor<3>; 5] {
     let from_first = |x: Tensor<4>| {
         let [_, n_all, _, _] = x.dims();
@@ -275,12 +279,11 @@ fn estimates(
     let q_clean = heads_first(from_first(clean.get(Site::Q(layer)).clone()));
     let q_corrupted = heads_first(from_first(corrupted.get(Site::Q(layer)).clone()));
     let k_clean = heads_first(clean.get(Site::K(layer)).clone());
-    let [_, _, n_queries, d_head] = q_clean.dims();
+    let [_, _, n_queries, _] = q_clean.dims();
     let [_, _, n_keys, _] = k_clean.dims();
-    let scale = (d_head as f64).sqrt();
     let no_future = no_future(extent.first_pos, n_queries, n_keys, &q_clean.device());
 
-    let scores = q_corrupted.matmul(k_clean.swap_dims(2, 3)) / scale;
+    let scores = q_corrupted.matmul(k_clean.swap_dims(2, 3)) / divisor;
     let moved = softmax(scores + no_future, 3) - pattern.clone();
     let queries = contract([1, 2, 0, 3], moved, [1, 2, 3, 0], d_pattern.clone());
 
@@ -288,7 +291,7 @@ fn estimates(
     // p, its new weight is p eᵟ / (q + p eᵟ), and the others share the rest in proportion. q is a
     // sum, not 1 − p, because p may round to 1.
     let k_change = heads_first(change(Site::K(layer)));
-    let raised = q_clean.matmul(k_change.swap_dims(2, 3)) / scale;
+    let raised = q_clean.matmul(k_change.swap_dims(2, 3)) / divisor;
     let others = Tensor::<2>::eye(n_keys, &raised.device()).neg() + 1.0;
     let others = others.unsqueeze::<4>();
     let rest = pattern.clone().matmul(others.clone());

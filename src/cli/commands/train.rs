@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::machine::Machine;
 use crate::cli::progress::Bar;
 use crate::facts::{Catalogue, Dataset, Direction, Fact, Record};
-use crate::model::{Checkpoint, ModelConfig, Unembedding};
+use crate::model::{Checkpoint, ModelConfig};
 use crate::task::Progress;
 use crate::tokens::Tokenizer;
 use crate::training::{
@@ -190,8 +190,7 @@ impl Train {
             d_mlp: 4 * self.width,
             n_ctx: 64,
             d_vocab,
-            layer_norm_epsilon: 1e-5,
-            unembedding: Unembedding::Tied,
+            ..ModelConfig::SMALL
         }
     }
 

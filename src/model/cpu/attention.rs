@@ -11,6 +11,9 @@ pub struct Heads<'a> {
     pub q: &'a Tensor<4>,
     pub k: &'a Tensor<4>,
     pub v: &'a Tensor<4>,
+
+    /// What the products of queries and keys are divided by.
+    pub divisor: f64,
 }
 
 /// Keys and values of earlier positions, from another run.
@@ -57,7 +60,7 @@ pub fn attend(
         _ => (&[][..], &[][..]),
     };
     let n_past = past.map_or(0, |keys| keys.n_past);
-    let factor = 1.0 / (d_head as f32).sqrt();
+    let factor = 1.0 / heads.divisor as f32;
 
     let mut z = vec![0.0; batch * n_queries * d];
     z.par_chunks_exact_mut(n_queries * d).enumerate().for_each(|(row, z)| {

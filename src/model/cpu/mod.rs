@@ -2,7 +2,7 @@
 //!
 //! burn's CPU backend computes one operation at a time, mostly on one core, and writes each result
 //! into a new tensor; half of a GPT-2 pass was spent outside the matrix products. Here a product
-//! starts with the bias (and the residual stream) already in its output, GELU and layer norm run on
+//! starts with the bias (and the residual stream) already in its output, activation functions and layer norm run on
 //! all cores, and attention reads queries, keys and values where they lie. The numbers equal burn's
 //! except for the order of summation.
 //!
@@ -27,7 +27,7 @@ mod vector;
 
 pub(super) use attention::{Heads, PastHeads, attend};
 pub(super) use product::{affine, affine_onto, mlp_onto, project};
-pub(super) use rows::{Compared, column, gelu_new, layer_norm, read_logits};
+pub(super) use rows::{Compared, bend, column, layer_norm, read_logits};
 
 /// A tensor's numbers, row by row: in place if the tensor is contiguous, else as a copy.
 pub(super) struct View {
@@ -105,12 +105,13 @@ fn rows_per_task(n_rows: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::activation::{gelu_approximate, softmax};
+    use burn::tensor::activation::{gelu, gelu_approximate, relu, silu, softmax};
     use burn::tensor::{Bool, Int};
     use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
     use rand_distr::{Distribution as _, StandardNormal};
 
+    use super::super::Nonlinearity;
     use super::super::layers::{Affine, LayerNorm};
     use super::*;
 
@@ -153,7 +154,8 @@ mod tests {
             let back = map(d_out, d_in, 5);
             let x_mlp = random([batch, n_pos, d_out], 4);
             let weights = [&back.weight, &wide.weight];
-            let done = mlp_onto(kept.clone(), &x_mlp, weights, [&back.bias, &wide.bias]);
+            let biases = [&back.bias, &wide.bias];
+            let done = mlp_onto(kept.clone(), &x_mlp, weights, biases, Nonlinearity::GeluNew);
             let neurons = burns(x_mlp, &back);
             let theirs = kept + burns(gelu_approximate(neurons), &wide);
             let scale: f32 = theirs.clone().abs().max().into_scalar();
@@ -177,8 +179,11 @@ mod tests {
             1e-5,
         );
         check(&layer_norm(&x, &norm.gain, &norm.bias, 1e-5).unwrap(), &theirs);
-        let bent = gelu_new(x.clone()).unwrap();
-        check(&(bent / 30.0), &(gelu_approximate(x) / 30.0));
+        let bent = |it| bend(x.clone(), it).unwrap() / 30.0;
+        check(&bent(Nonlinearity::GeluNew), &(gelu_approximate(x.clone()) / 30.0));
+        check(&bent(Nonlinearity::Gelu), &(gelu(x.clone()) / 30.0));
+        check(&bent(Nonlinearity::Silu), &(silu(x.clone()) / 30.0));
+        check(&bent(Nonlinearity::Relu), &(relu(x.clone()) / 30.0));
     }
 
     #[test]
@@ -191,7 +196,8 @@ mod tests {
             let lengths = [9, 7, 9];
             let rows = [1, 0, 1];
             let past = PastHeads { k: &past_k, v: &past_v, rows: &rows, n_past };
-            let heads = Heads { q: &q, k: &k, v: &v };
+            let divisor = (d_head as f64).sqrt();
+            let heads = Heads { q: &q, k: &k, v: &v, divisor };
             let ours = attend(&heads, Some(&past), &lengths).unwrap();
 
             let all = |past: &Tensor<4>, new: &Tensor<4>| {

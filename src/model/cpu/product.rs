@@ -4,7 +4,8 @@ use burn::tensor::Tensor;
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 
-use super::rows::gelu_rows;
+use super::super::Nonlinearity;
+use super::rows::bend_rows;
 use super::{Matrix, View, change, rows_per_task, tensor};
 
 /// How many tokens go through an MLP together: few enough that GPT-2-large's neurons stay in the
@@ -35,12 +36,13 @@ pub fn affine_onto(
     })
 }
 
-/// `resid + GELU(x W_in + b_in) W_out + b_out`, written into `resid`. Both `[batch, pos, d_model]`
+/// `resid + f(x W_in + b_in) W_out + b_out`, written into `resid`. Both `[batch, pos, d_model]`
 pub fn mlp_onto(
     resid: Tensor<3>,
     x: &Tensor<3>,
     weights: [&Tensor<2>; 2],
     biases: [&Tensor<1>; 2],
+    nonlinearity: Nonlinearity,
 ) -> Result<Tensor<3>, Tensor<3>> {
     let [_, _, d_model] = x.dims();
     let ([Some(w_in), Some(w_out)], [Some(b_in), Some(b_out)], Some(x)) =
@@ -53,7 +55,7 @@ pub fn mlp_onto(
         let block = TOKENS_PER_BLOCK * d_model;
         for (resid, x) in resid.chunks_mut(block).zip(x.values().chunks(block)) {
             let mut neurons = times(x, d_model, &w_in, b_in.values());
-            gelu_rows(&mut neurons, d_mlp);
+            bend_rows(&mut neurons, d_mlp, nonlinearity);
             add_bias(resid, b_out.values());
             multiply_add(resid, &neurons, d_mlp, &w_out);
         }

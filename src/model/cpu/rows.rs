@@ -1,9 +1,10 @@
-//! Computations on each token alone: layer norm, GELU, and reading logits.
+//! Computations on each token alone: layer norm, activation functions, and reading logits.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
-use super::vector::{exp, max, sum, sum2, vectorized};
+use super::super::Nonlinearity;
+use super::vector::{erf, exp, max, sum, sum2, vectorized};
 use super::{View, change, rows_per_task, tensor};
 
 /// Layer norm in one pass. `[…, d_model]`
@@ -35,20 +36,35 @@ pub fn layer_norm<const D: usize>(
     Some(tensor(out, shape))
 }
 
-/// GPT-2's GELU, written into its input.
-pub fn gelu_new(x: Tensor<3>) -> Result<Tensor<3>, Tensor<3>> {
+/// The values of an activation function, written into its input.
+pub fn bend(x: Tensor<3>, nonlinearity: Nonlinearity) -> Result<Tensor<3>, Tensor<3>> {
     let [_, _, d] = x.dims();
-    change(x, |x| gelu_rows(x, d))
+    change(x, |x| bend_rows(x, d, nonlinearity))
 }
 
-/// GPT-2's GELU, as `x · sigmoid(2u)`, which equals `0.5 x (1 + tanh u)`.
-pub(super) fn gelu_rows(x: &mut [f32], d: usize) {
+/// Bends rows of length `d`.
+pub(super) fn bend_rows(x: &mut [f32], d: usize, nonlinearity: Nonlinearity) {
     const SQRT_2_OVER_PI: f32 = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
+    match nonlinearity {
+        // As `x · sigmoid(2u)`, which equals `0.5 x (1 + tanh u)`.
+        Nonlinearity::GeluNew => each(x, d, |x| {
+            let cubic = x * x * (2.0 * SQRT_2_OVER_PI * 0.044_715) + 2.0 * SQRT_2_OVER_PI;
+            x / (1.0 + exp(-x * cubic))
+        }),
+        Nonlinearity::Gelu => {
+            each(x, d, |x| 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2)));
+        }
+        Nonlinearity::Silu => each(x, d, |x| x / (1.0 + exp(-x))),
+        Nonlinearity::Relu => each(x, d, |x| if x < 0.0 { 0.0 } else { x }),
+    }
+}
+
+/// Replaces each number by its image, on all cores.
+fn each(x: &mut [f32], d: usize, image: impl Fn(f32) -> f32 + Sync) {
     x.par_chunks_mut(rows_per_task(x.len() / d) * d).for_each(|x| {
         vectorized(|| {
             for x in x {
-                let cubic = *x * *x * (2.0 * SQRT_2_OVER_PI * 0.044_715) + 2.0 * SQRT_2_OVER_PI;
-                *x /= 1.0 + exp(-*x * cubic);
+                *x = image(*x);
             }
         });
     });

@@ -177,8 +177,8 @@ fn a_written_random_model_is_the_one_made_in_memory() {
         d_mlp: 40,
         n_ctx: 16,
         d_vocab: 50,
-        layer_norm_epsilon: 1e-5,
         unembedding: Unembedding::Separate,
+        ..ModelConfig::SMALL
     };
     let dir = tempfile::tempdir().unwrap();
     write_random_checkpoint(&config, 9, dir.path(), &TaskCtx::unwatched()).unwrap();

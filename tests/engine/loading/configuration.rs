@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use factscope::model::{ModelConfig, Unembedding};
+use factscope::model::{ModelConfig, Nonlinearity, Scores, Unembedding};
 use factscope::worker::DeviceChoice;
 use serde_json::json;
 
@@ -30,10 +30,8 @@ fn configurations_that_are_none_are_refused() {
 #[test]
 fn configurations_of_other_models_are_refused() {
     let cases = [
-        ("model_type", json!("llama"), "llama"),
-        ("activation_function", json!("relu"), "relu"),
-        ("scale_attn_by_inverse_layer_idx", json!(true), "scale_attn_by_inverse_layer_idx"),
-        ("scale_attn_weights", json!(false), "scale_attn_weights"),
+        ("model_type", json!("bert"), "`model_type` is `bert`, which is not one of"),
+        ("activation_function", json!("tanh"), "`activation_function` is `tanh`, which is not one"),
         ("add_cross_attention", json!(true), "add_cross_attention"),
         ("n_layer", json!(0), "n_layer"),
         ("n_layer", json!(-1), "-1"),
@@ -51,6 +49,13 @@ fn configurations_of_other_models_are_refused() {
 }
 
 #[test]
+fn a_configuration_of_another_family_is_refused_by_its_name() {
+    let text = json!({ "model_type": "mamba", "hidden_size": 768 }).to_string();
+    let dir = with_file("config.json", text.as_bytes());
+    check_refused(dir.path(), &["`model_type` is `mamba`, which is not one of", "`gpt2`"]);
+}
+
+#[test]
 fn the_released_sizes_have_the_published_parameter_counts() {
     assert_eq!(ModelConfig::SMALL.n_params(), 124_439_808);
     assert_eq!(ModelConfig::LARGE.n_params(), 774_030_080);
@@ -59,7 +64,10 @@ fn the_released_sizes_have_the_published_parameter_counts() {
 
 #[test]
 fn a_config_survives_its_own_json() {
-    let config = ModelConfig { unembedding: Unembedding::Separate, ..ModelConfig::MEDIUM };
+    let scores = Scores { divisor: Some(1.0), divided_by_layer: true };
+    let nonlinearity = Nonlinearity::Gelu;
+    let unembedding = Unembedding::Separate;
+    let config = ModelConfig { unembedding, nonlinearity, scores, ..ModelConfig::MEDIUM };
     assert_eq!(ModelConfig::from_json(&config.to_json()), Ok(config));
 }
 

@@ -1,0 +1,93 @@
+//! GPT-2, and those who changed its activation or the scale of its attention scores: Cerebras-GPT,
+//! Stanford CRFM's models.
+
+use serde::Deserialize;
+
+use super::super::config::Scores;
+use super::super::{ModelConfig, Nonlinearity, Unembedding};
+
+pub(super) const MODEL_TYPE: &str = "gpt2";
+
+/// The fields of a `config.json` that matter. `None` stands for Hugging Face's default.
+#[derive(Deserialize)]
+struct Fields {
+    n_layer: usize,
+    n_head: usize,
+    n_embd: usize,
+    n_inner: Option<usize>,
+    n_positions: Option<usize>,
+    vocab_size: usize,
+    layer_norm_epsilon: Option<f64>,
+    activation_function: Option<String>,
+    tie_word_embeddings: Option<bool>,
+    scale_attn_weights: Option<bool>,
+    #[serde(default)]
+    scale_attn_by_inverse_layer_idx: bool,
+    #[serde(default)]
+    add_cross_attention: bool,
+}
+
+pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
+    let it: Fields = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if it.add_cross_attention {
+        return Err("`add_cross_attention` is not supported".into());
+    }
+    let config = ModelConfig {
+        n_layers: it.n_layer,
+        n_heads: it.n_head,
+        d_model: it.n_embd,
+        d_mlp: it.n_inner.unwrap_or_else(|| it.n_embd.saturating_mul(4)),
+        n_ctx: it.n_positions.unwrap_or(1024),
+        d_vocab: it.vocab_size,
+        layer_norm_epsilon: it.layer_norm_epsilon.unwrap_or(1e-5),
+        unembedding: match it.tie_word_embeddings {
+            None | Some(true) => Unembedding::Tied,
+            Some(false) => Unembedding::Separate,
+        },
+        nonlinearity: match it.activation_function.as_deref() {
+            None => Nonlinearity::GeluNew,
+            Some(name) => Nonlinearity::of_field("activation_function", name)?,
+        },
+        scores: Scores {
+            divisor: if it.scale_attn_weights == Some(false) { Some(1.0) } else { None },
+            divided_by_layer: it.scale_attn_by_inverse_layer_idx,
+        },
+    };
+    config.check_sizes([
+        ("n_layer", config.n_layers),
+        ("n_head", config.n_heads),
+        ("n_embd", config.d_model),
+        ("n_inner", config.d_mlp),
+        ("n_positions", config.n_ctx),
+        ("vocab_size", config.d_vocab),
+    ])?;
+    if !config.d_model.is_multiple_of(config.n_heads) {
+        return Err(format!(
+            "`n_embd` ({}) is not a multiple of `n_head` ({})",
+            config.d_model, config.n_heads
+        ));
+    }
+    Ok(config)
+}
+
+/// The text of a `config.json`, as Hugging Face writes it.
+pub(super) fn to_json(config: &ModelConfig) -> serde_json::Value {
+    serde_json::json!({
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": MODEL_TYPE,
+        "activation_function": config.nonlinearity.name(),
+        "n_layer": config.n_layers,
+        "n_head": config.n_heads,
+        "n_embd": config.d_model,
+        "n_inner": config.d_mlp,
+        "n_positions": config.n_ctx,
+        "n_ctx": config.n_ctx,
+        "vocab_size": config.d_vocab,
+        "layer_norm_epsilon": config.layer_norm_epsilon,
+        "tie_word_embeddings": config.unembedding == Unembedding::Tied,
+        "scale_attn_weights": config.scores.divisor.is_none(),
+        "scale_attn_by_inverse_layer_idx": config.scores.divided_by_layer,
+        "bos_token_id": config.d_vocab - 1,
+        "eos_token_id": config.d_vocab - 1,
+    })
+}

@@ -1,0 +1,204 @@
+"""Write a small checkpoint of each family to tests/fixtures/families, and what `transformers` makes of it.
+
+`golden.json` of a folder holds, for a prompt with and without a token before it: logits of the last
+position, what enters each block, what leaves the final norm, attention weights, gradients of the
+answer's log-probability at the embeddings and at what enters each block, and causal traces of all
+three kinds by ROME's procedure (rome.py) through hooks.
+
+Needs transformers, torch and safetensors; nothing is downloaded. Names of folders may be given, then
+only these are written.
+"""
+
+import json
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import numpy
+import torch
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoModelForCausalLM
+
+import rome
+
+ROOT = Path(__file__).resolve().parents[2]
+OUT = ROOT / "tests" / "fixtures" / "families"
+# As many as the tokenizer of tests/fixtures/tiny has.
+N_VOCAB = 657
+IDS = [7, 53, 133, 247, 395, 577, 2]
+BEFORE = 656
+SUBJECT = (1, 4)
+NOISE_STD = 0.6
+N_SAMPLES = 2
+WINDOW = 2
+SEED = 1
+
+
+@dataclass
+class Family:
+    """A checkpoint, and where its modules are whose outputs enter the residual stream."""
+
+    name: str
+    config: dict
+    blocks: str
+    attn: str
+    mlp: str
+    embed: str
+    norm: str
+    # What the model multiplies embeddings by after the embedding's module.
+    embed_scale: float = 1.0
+    # What norms multiply by is 1 + their weight.
+    plus_one: bool = False
+    seed: int = 5
+
+
+def gpt2(name, **fields):
+    sizes = {"n_layer": 2, "n_head": 4, "n_embd": 16, "n_positions": 32, "n_inner": 40}
+    config = {"model_type": "gpt2", **sizes, **fields}
+    return Family(name, config, "transformer.h", "attn", "mlp", "transformer.wte", "transformer.ln_f")
+
+
+FAMILIES = [
+    gpt2("gpt2-by-layer", activation_function="gelu_fast", scale_attn_by_inverse_layer_idx=True),
+    gpt2("gpt2-gelu", activation_function="gelu"),
+    gpt2("gpt2-unscaled", activation_function="relu", scale_attn_weights=False, tie_word_embeddings=False),
+]
+
+
+def main():
+    torch.manual_seed(0)
+    rome.check_noise()
+    wanted = sys.argv[1:]
+    for family in FAMILIES:
+        if not wanted or family.name in wanted:
+            write(family)
+
+
+def write(family):
+    folder = OUT / family.name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    fields = {"vocab_size": N_VOCAB, "bos_token_id": BEFORE, "eos_token_id": BEFORE, **family.config}
+    (folder / "config.json").write_text(json.dumps(fields, indent=2) + "\n")
+
+    config = AutoConfig.from_pretrained(folder)
+    config._attn_implementation = "eager"
+    model = AutoModelForCausalLM.from_config(config).eval().float()
+    tensors = random_tensors(model, family)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)
+    missing, unexpected = model.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
+    assert not unexpected and all("lm_head" in it for it in missing), (missing, unexpected)
+    model.tie_weights()
+
+    cases = [case(model, family, ids, subject) for ids, subject in [
+        (IDS, SUBJECT),
+        ([BEFORE, *IDS], tuple(it + 1 for it in SUBJECT)),
+    ]]
+    (folder / "golden.json").write_text(json.dumps({
+        "noise_std": NOISE_STD, "n_samples": N_SAMPLES, "seed": SEED, "window": WINDOW, "cases": cases,
+    }, separators=(",", ":")) + "\n")
+    print(family.name, sum(it.stat().st_size for it in folder.iterdir()), cases[0]["answer"], cases[0]["high_score"])
+
+
+def random_tensors(model, family):
+    """Weights that are no initialisation: attention looks somewhere, and every bias matters."""
+    random = numpy.random.RandomState(family.seed)
+    tied = model.config.tie_word_embeddings
+    tensors = {}
+    modules = dict(model.named_modules())
+    for name, parameter in model.named_parameters():
+        module = modules[name.rpartition(".")[0]]
+        shape = tuple(parameter.shape)
+        if len(shape) == 1:
+            is_gain = name.endswith("weight")
+            mean = 0.0 if family.plus_one or not is_gain else 1.0
+            values = mean + (0.2 if is_gain else 0.1) * random.randn(*shape)
+        elif "wpe" in name:
+            values = 1.0 / shape[1] ** 0.5 * random.randn(*shape)
+        elif isinstance(module, torch.nn.Embedding) or "lm_head" in name or "embed_out" in name:
+            values = 2.6 / shape[1] ** 0.5 / family.embed_scale * random.randn(*shape)
+        else:
+            n_in = shape[0] if type(module).__name__ == "Conv1D" else shape[1]
+            values = 1.2 / n_in**0.5 * random.randn(*shape)
+        tensors[name] = torch.from_numpy(values).to(torch.float16).contiguous()
+    if tied:
+        tensors.pop("lm_head.weight", None)
+    return tensors
+
+
+def case(model, family, ids, subject):
+    tokens = torch.tensor([ids])
+    embedding = model.get_submodule(family.embed)(tokens).detach().requires_grad_()
+    out = model(inputs_embeds=embedding, output_hidden_states=True, output_attentions=True, use_cache=False)
+    hidden = out.hidden_states
+    for state in hidden:
+        state.retain_grad()
+    answer = int(out.logits[0, -1].argmax())
+    torch.log_softmax(out.logits[0, -1], dim=0)[answer].backward()
+    n_layers = len(model.get_submodule(family.blocks))
+    # The gradient at what enters the stream.
+    d_embed = embedding.grad / family.embed_scale
+
+    def probability(edits):
+        edits = {family.embed: corruption(family, subject), **edits}
+        return rome.mean_probability(model, ids, N_SAMPLES, edits, answer)
+
+    def restored(names, pos):
+        return probability({name: rome.restoring([pos]) for name in names})
+
+    def traced(module, window):
+        def names(layer):
+            layers = rome.window_layers(layer, window, n_layers)
+            return [f"{family.blocks}.{it}{module}" for it in layers]
+
+        return rows(
+            [[restored(names(layer), pos) for layer in range(n_layers)] for pos in range(len(ids))]
+        )
+
+    probs = torch.softmax(out.logits[0, -1], dim=0)
+    return {
+        "ids": ids,
+        "subject": list(subject),
+        "answer": answer,
+        # Of every tenth token.
+        "logits": numbers(out.logits[0, -1, ::10]),
+        # What enters each block, then what leaves the final norm. Only without a token before.
+        "hidden": [rows(it[0]) for it in hidden if ids == IDS],
+        # [layer][head][query][key]
+        "attention": [[rows(head) for head in it[0]] for it in out.attentions],
+        "d_embed": rows(d_embed[0]),
+        "d_hidden": [rows(it.grad[0]) for it in hidden[:n_layers] if ids == IDS],
+        "high_score": number(probs[answer]),
+        "low_score": number(probability({})),
+        "traces": {
+            "hidden": traced("", 1),
+            "mlp": traced(f".{family.mlp}", WINDOW),
+            "attn": traced(f".{family.attn}", WINDOW),
+        },
+    }
+
+
+def corruption(family, subject):
+    """Noise on what enters the residual stream."""
+    return rome.corruption(subject, NOISE_STD / family.embed_scale, N_SAMPLES, SEED)
+
+
+def number(it):
+    return round(float(it.detach()), 6)
+
+
+def numbers(it):
+    return [number(x) for x in it]
+
+
+def rows(it):
+    return [numbers(row) for row in it]
+
+
+if __name__ == "__main__":
+    main()
