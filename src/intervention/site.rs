@@ -8,7 +8,8 @@ use super::stored_as_text;
 
 /// A named place in the forward pass.
 ///
-/// Names and order follow TransformerLens' hook points for GPT-2. Inside the model every activation
+/// Names and order follow TransformerLens' hook points; `ModelConfig::sites` says which of them a
+/// model has. Inside the model every activation
 /// has the axes `[batch, pos, head, width]`; sites without heads have `head = 1`. Each variant
 /// names its width. The numbers are layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,21 +23,29 @@ pub enum Site {
     /// The residual stream that enters the block. `width = d_model`
     ResidPre(usize),
 
-    /// The divisor of the first layer norm: the standard deviation, with ε under the root.
+    /// The divisor of the first norm: the standard deviation or root mean square, with ε under the
+    /// root.
     /// `width = 1`
     Ln1Scale(usize),
 
-    /// Output of the first layer norm, gain and bias applied. `width = d_model`
+    /// Output of the first norm, gain and bias applied. `width = d_model`
     Ln1Normalized(usize),
 
     /// Queries. `width = d_head`
     Q(usize),
 
-    /// Keys. `width = d_head`
+    /// Keys, of which there are fewer heads if queries are grouped. `width = d_head`
     K(usize),
 
-    /// Values. `width = d_head`
+    /// Values, of as many heads as keys. `width = d_head`
     V(usize),
+
+    /// Queries as scores take them, in models with rotary positions: normalized if the model does
+    /// so, and turned by their positions. `width = d_head`
+    RotQ(usize),
+
+    /// Keys, likewise. `width = d_head`
+    RotK(usize),
 
     /// Attention scores before the softmax, −∞ at later keys. `pos = query`, `width = key`
     AttnScores(usize),
@@ -54,14 +63,17 @@ pub enum Site {
     /// The residual stream between attention and MLP. `width = d_model`
     ResidMid(usize),
 
-    /// The divisor of the second layer norm. `width = 1`
+    /// The divisor of the second norm. `width = 1`
     Ln2Scale(usize),
 
-    /// Output of the second layer norm, gain and bias applied. `width = d_model`
+    /// Output of the second norm, gain and bias applied. `width = d_model`
     Ln2Normalized(usize),
 
     /// Neurons before the nonlinearity. `width = d_mlp`
     MlpPre(usize),
+
+    /// In a gated MLP, what neurons are multiplied by after the nonlinearity. `width = d_mlp`
+    MlpPreLinear(usize),
 
     /// Neurons after the nonlinearity. `width = d_mlp`
     MlpPost(usize),
@@ -73,10 +85,10 @@ pub enum Site {
     /// The residual stream that leaves the block. `width = d_model`
     ResidPost(usize),
 
-    /// The divisor of the final layer norm. `width = 1`
+    /// The divisor of the final norm. `width = 1`
     LnFinalScale,
 
-    /// Output of the final layer norm, gain and bias applied. `width = d_model`
+    /// Output of the final norm, gain and bias applied. `width = d_model`
     LnFinalNormalized,
 }
 
@@ -100,13 +112,15 @@ pub enum Axes {
 type InBlock = (&'static str, fn(usize) -> Site);
 
 /// The hook points of a block, in the order in which it computes them.
-const IN_BLOCK: [InBlock; 17] = [
+const IN_BLOCK: [InBlock; 20] = [
     ("hook_resid_pre", Site::ResidPre),
     ("ln1.hook_scale", Site::Ln1Scale),
     ("ln1.hook_normalized", Site::Ln1Normalized),
     ("attn.hook_q", Site::Q),
     ("attn.hook_k", Site::K),
     ("attn.hook_v", Site::V),
+    ("attn.hook_rot_q", Site::RotQ),
+    ("attn.hook_rot_k", Site::RotK),
     ("attn.hook_attn_scores", Site::AttnScores),
     ("attn.hook_pattern", Site::Pattern),
     ("attn.hook_z", Site::Z),
@@ -115,6 +129,7 @@ const IN_BLOCK: [InBlock; 17] = [
     ("ln2.hook_scale", Site::Ln2Scale),
     ("ln2.hook_normalized", Site::Ln2Normalized),
     ("mlp.hook_pre", Site::MlpPre),
+    ("mlp.hook_pre_linear", Site::MlpPreLinear),
     ("mlp.hook_post", Site::MlpPost),
     ("hook_mlp_out", Site::MlpOut),
     ("hook_resid_post", Site::ResidPost),
@@ -129,7 +144,7 @@ const OUTSIDE: [(&str, Site); 4] = [
 ];
 
 impl Site {
-    /// Every site of a model with `n_layers` blocks.
+    /// Every site that a model with `n_layers` blocks may have.
     pub fn all(n_layers: usize) -> SiteSet {
         let in_blocks = (0..n_layers).flat_map(|layer| IN_BLOCK.map(|(_, make)| make(layer)));
         in_blocks.chain(OUTSIDE.map(|(_, site)| site)).collect()
@@ -145,6 +160,8 @@ impl Site {
             | Self::Q(layer)
             | Self::K(layer)
             | Self::V(layer)
+            | Self::RotQ(layer)
+            | Self::RotK(layer)
             | Self::AttnScores(layer)
             | Self::Pattern(layer)
             | Self::Z(layer)
@@ -153,6 +170,7 @@ impl Site {
             | Self::Ln2Scale(layer)
             | Self::Ln2Normalized(layer)
             | Self::MlpPre(layer)
+            | Self::MlpPreLinear(layer)
             | Self::MlpPost(layer)
             | Self::MlpOut(layer)
             | Self::ResidPost(layer) => Some(layer),
@@ -163,7 +181,9 @@ impl Site {
     pub fn axes(self) -> Axes {
         match self {
             Self::AttnScores(_) | Self::Pattern(_) => Axes::Attention,
-            Self::Q(_) | Self::K(_) | Self::V(_) | Self::Z(_) => Axes::Heads,
+            Self::Q(_) | Self::K(_) | Self::V(_) | Self::RotQ(_) | Self::RotK(_) | Self::Z(_) => {
+                Axes::Heads
+            }
             _ => Axes::Stream,
         }
     }

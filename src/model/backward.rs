@@ -1,20 +1,18 @@
 //! The backward pass: the gradients of a number read from the logits, at the activations of any
 //! site.
 //!
-//! It is written by hand for a GPT-2 whose weights do not change. Compared with autodiff it keeps
+//! It is written by hand for a model whose weights do not change. Compared with autodiff it keeps
 //! only what it reads again ([`Backward::sites`]), computes no gradients of weights, stops at the
 //! first position and layer that are wanted, and runs on every device that the forward pass runs
 //! on. Its steps are those of `transformer.rs` in reverse and use the same names: `d_z` is the gradient at
-//! `z`.
+//! `z`. The way back through a part stands beside the part's way forth.
 //!
 //! It takes about as long as a forward pass, with one matrix product for each one there.
 
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Tensor, TensorData};
 
-use super::layers::{Affine, LayerNorm};
-use super::transformer::{Attention, Mlp};
-use super::{ActivationCache, Run, Transformer};
+use super::{ActivationCache, ModelConfig, Run, Transformer, Wiring};
 use crate::intervention::{Axes, Site, SiteSet};
 use crate::task::Cancelled;
 
@@ -72,19 +70,15 @@ pub enum Dropped {
 
 impl Backward<'_> {
     /// The sites that the forward run must keep.
-    pub fn sites(n_layers: usize) -> SiteSet {
+    pub fn sites(config: &ModelConfig) -> SiteSet {
         let in_block = |layer| {
-            [
-                Site::ResidPre(layer),
-                Site::Q(layer),
-                Site::K(layer),
-                Site::V(layer),
-                Site::Pattern(layer),
-                Site::ResidMid(layer),
-                Site::MlpPre(layer),
-            ]
+            let heads = [Site::Q, Site::K, Site::RotQ, Site::RotK, Site::V, Site::Pattern];
+            let mlp = [Site::MlpPre, Site::MlpPreLinear];
+            let stream = [Site::ResidPre, Site::ResidMid];
+            [&heads[..], &mlp, &stream].concat().into_iter().map(move |site| site(layer))
         };
-        (0..n_layers).flat_map(in_block).chain([Site::ResidPost(n_layers - 1)]).collect()
+        let all = (0..config.n_layers).flat_map(in_block);
+        all.filter(|it| config.has(*it)).chain([Site::ResidPost(config.n_layers - 1)]).collect()
     }
 }
 
@@ -117,7 +111,7 @@ impl Transformer {
         let mut kept = ForwardActivations { cache: &run.cache, first_pos, n_pos, n_rows: batch };
         let mut found = Gradients::new(wanted);
 
-        // Only the positions that are read pass through the final layer norm to a logit.
+        // Only the positions that are read pass through the final norm to a logit.
         let d_normalized = self.unembedding_gradient(objective, &run.logits);
         let resid = kept.stream(Site::ResidPost(last)).narrow(1, n_pos - n_read, n_read);
         let through = self.ln_f.backward(resid, d_normalized.clone());
@@ -141,15 +135,25 @@ impl Transformer {
             }
             let without_layer = d_resid.clone().narrow(0, 0, 1);
             let d_normalized = block.mlp.backward(d_resid.clone(), layer, &kept, &mut found);
-            let through =
-                block.ln_2.backward(kept.stream(Site::ResidMid(layer)), d_normalized.clone());
+            let read = kept.stream(self.config.mlp_reads(layer));
+            let through = block.ln_2.backward(read, d_normalized.clone());
             found.stream(Site::Ln2Normalized(layer), || d_normalized);
             found.stream(Site::Ln2Scale(layer), || through.d_scale());
-            d_resid = d_resid + through.d_input();
-
-            found.stream(Site::ResidMid(layer), || d_resid.clone());
-            found.stream(Site::AttnOut(layer), || d_resid.clone());
-            let d_normalized = block.attn.backward(d_resid.clone(), layer, &kept, &mut found);
+            let d_attn_out = match block.wiring {
+                Wiring::Sequential => {
+                    d_resid = d_resid + through.d_input();
+                    found.stream(Site::ResidMid(layer), || d_resid.clone());
+                    d_resid.clone()
+                }
+                // Attention's output is not among what the MLP reads.
+                Wiring::Parallel => {
+                    let d_attn_out = d_resid.clone();
+                    d_resid = d_resid + through.d_input();
+                    d_attn_out
+                }
+            };
+            found.stream(Site::AttnOut(layer), || d_attn_out.clone());
+            let d_normalized = block.attn.backward(d_attn_out, layer, &kept, &mut found);
             let through =
                 block.ln_1.backward(kept.stream(Site::ResidPre(layer)), d_normalized.clone());
             found.stream(Site::Ln1Normalized(layer), || d_normalized);
@@ -164,11 +168,13 @@ impl Transformer {
             after_layer(layer)?;
         }
         found.stream(Site::Embed, || d_resid.clone());
-        found.stream(Site::PosEmbed, || d_resid);
+        if self.wpe.is_some() {
+            found.stream(Site::PosEmbed, || d_resid);
+        }
         Ok(found.cache)
     }
 
-    /// The gradient at the output of the final layer norm. `[batch, n_read, d_model]`
+    /// The gradient at the output of the final norm. `[batch, n_read, d_model]`
     fn unembedding_gradient(&self, objective: Objective<'_>, logits: &Tensor<3>) -> Tensor<3> {
         let [batch, n_read, d_vocab] = logits.dims();
         let d_model = self.config.d_model;
@@ -256,7 +262,7 @@ impl<'a> Gradients<'a> {
     }
 
     /// Keeps the gradient at a site without heads if it is wanted. `[batch, pos, width]`
-    fn stream(&mut self, site: Site, gradient: impl FnOnce() -> Tensor<3>) {
+    pub fn stream(&mut self, site: Site, gradient: impl FnOnce() -> Tensor<3>) {
         self.heads(site, || {
             let gradient = gradient();
             let [batch, n_pos, width] = gradient.dims();
@@ -266,7 +272,7 @@ impl<'a> Gradients<'a> {
 
     /// Keeps the gradient at a site if it is wanted. It has the axes `[batch, head, query, key]`
     /// for attention scores and weights, `[batch, pos, head, width]` for other sites.
-    fn heads(&mut self, site: Site, gradient: impl FnOnce() -> Tensor<4>) {
+    pub fn heads(&mut self, site: Site, gradient: impl FnOnce() -> Tensor<4>) {
         if self.wanted.contains(&site) {
             let gradient = match site.axes() {
                 Axes::Attention => gradient().swap_dims(1, 2),
@@ -274,158 +280,5 @@ impl<'a> Gradients<'a> {
             };
             self.cache.insert(site, gradient);
         }
-    }
-}
-
-impl Affine {
-    /// The gradient at the input, from the gradient at the output. `[batch, pos, d_out]` to
-    /// `[batch, pos, d_in]`
-    pub(super) fn backward(&self, d_output: Tensor<3>) -> Tensor<3> {
-        let [batch, n_pos, d_out] = d_output.dims();
-        let [d_in, _] = self.weight.dims();
-        let d_output = d_output.reshape([batch * n_pos, d_out]);
-        d_output.matmul(self.weight.clone().transpose()).reshape([batch, n_pos, d_in])
-    }
-}
-
-/// The backward pass through a layer norm.
-pub(super) struct ThroughNorm {
-    /// The input less its mean, divided by `scale`. `[batch, pos, d_model]`
-    unit: Tensor<3>,
-
-    /// The norm's divisor. `[batch, pos, 1]`
-    scale: Tensor<3>,
-
-    /// The gradient at `unit`. `[batch, pos, d_model]`
-    d_unit: Tensor<3>,
-
-    /// The mean of `unit · d_unit`. `[batch, pos, 1]`
-    along: Tensor<3>,
-}
-
-impl LayerNorm {
-    /// Goes back from the gradient at the output. `[batch, pos, d_model]`, both
-    pub(super) fn backward(&self, input: Tensor<3>, d_output: Tensor<3>) -> ThroughNorm {
-        let centered = input.clone() - input.mean_dim(2);
-        let scale = self.scale(centered.clone());
-        let unit = centered / scale.clone();
-        let d_unit = d_output * self.gain.clone().unsqueeze();
-        let along = (unit.clone() * d_unit.clone()).mean_dim(2);
-        ThroughNorm { unit, scale, d_unit, along }
-    }
-}
-
-impl ThroughNorm {
-    /// The gradient at the input. Mean and scale depend on the input too, so the parts of the
-    /// gradient along the vector of ones and along the input are taken off. `[batch, pos, d_model]`
-    pub fn d_input(self) -> Tensor<3> {
-        let Self { unit, scale, d_unit, along } = self;
-        let mean = d_unit.clone().mean_dim(2);
-        (d_unit - mean - unit * along) / scale
-    }
-
-    /// The gradient at the scale, with the centred input held fixed. `[batch, pos, 1]`
-    fn d_scale(&self) -> Tensor<3> {
-        let [_, _, d_model] = self.unit.dims();
-        -(self.along.clone() * d_model as f64) / self.scale.clone()
-    }
-}
-
-impl Mlp {
-    /// The gradient at the input, from the gradient at the output. `[batch, pos, d_model]`, both
-    pub(super) fn backward(
-        &self,
-        d_mlp_out: Tensor<3>,
-        layer: usize,
-        kept: &ForwardActivations<'_>,
-        found: &mut Gradients<'_>,
-    ) -> Tensor<3> {
-        let d_post = self.c_proj.backward(d_mlp_out);
-        found.stream(Site::MlpPost(layer), || d_post.clone());
-        let d_pre = d_post * self.nonlinearity.slope(kept.stream(Site::MlpPre(layer)));
-        found.stream(Site::MlpPre(layer), || d_pre.clone());
-        self.c_fc.backward(d_pre)
-    }
-}
-
-impl Attention {
-    /// The gradient at the input, from the gradient at the output. `[batch, pos, d_model]`, both
-    fn backward(
-        &self,
-        d_attn_out: Tensor<3>,
-        layer: usize,
-        kept: &ForwardActivations<'_>,
-        found: &mut Gradients<'_>,
-    ) -> Tensor<3> {
-        let [batch, n_pos, d_model] = d_attn_out.dims();
-        let d_head = d_model / self.n_heads;
-        let first_pos = kept.first_pos;
-        // Queries begin with the first wanted position, but see keys and values before it too.
-        // [batch, head, pos, d_head]
-        let q = kept.wanted(Site::Q(layer)).swap_dims(1, 2);
-        let k = kept.all(Site::K(layer)).swap_dims(1, 2);
-        let v = kept.all(Site::V(layer)).swap_dims(1, 2);
-        // [batch, head, query, key]
-        let pattern = kept.wanted(Site::Pattern(layer)).swap_dims(1, 2);
-        let wanted_keys = |x: Tensor<4>| x.narrow(3, first_pos, n_pos).swap_dims(2, 3);
-
-        let d_z = self.c_proj.backward(d_attn_out);
-        let d_z = d_z.reshape([batch, n_pos, self.n_heads, d_head]);
-        found.heads(Site::Z(layer), || d_z.clone());
-        let d_z = d_z.swap_dims(1, 2);
-
-        let d_v = wanted_keys(pattern.clone()).matmul(d_z.clone()).swap_dims(1, 2);
-        found.heads(Site::V(layer), || d_v.clone());
-        let d_pattern = d_z.matmul(v.swap_dims(2, 3));
-        found.heads(Site::Pattern(layer), || d_pattern.clone());
-
-        // A query's weights sum to one, so what all of them gain together is taken off.
-        let gained_by_all = (d_pattern.clone() * pattern.clone()).sum_dim(3);
-        let d_scores = (d_pattern - gained_by_all) * pattern;
-        found.heads(Site::AttnScores(layer), || d_scores.clone());
-        let d_products = d_scores / self.divisor;
-        let d_q = d_products.clone().matmul(k).swap_dims(1, 2);
-        found.heads(Site::Q(layer), || d_q.clone());
-        let d_k = wanted_keys(d_products).matmul(q).swap_dims(1, 2);
-        found.heads(Site::K(layer), || d_k.clone());
-
-        let joined = |x: Tensor<4>| x.reshape([batch, n_pos, d_model]);
-        self.query.backward(joined(d_q))
-            + self.key.backward(joined(d_k))
-            + self.value.backward(joined(d_v))
-    }
-
-    /// The part of the gradient at the input that comes from the output at the same position:
-    /// through the query, and through the key and value of that position. `[batch, pos, d_model]`,
-    /// both
-    pub(super) fn backward_in_place(
-        &self,
-        d_attn_out: Tensor<3>,
-        layer: usize,
-        kept: &ForwardActivations<'_>,
-    ) -> Tensor<3> {
-        let [batch, n_pos, d_model] = d_attn_out.dims();
-        let shape = [batch, n_pos, self.n_heads, d_model / self.n_heads];
-        // [batch, head, pos, d_head]
-        let q = kept.wanted(Site::Q(layer)).swap_dims(1, 2);
-        let k = kept.all(Site::K(layer)).swap_dims(1, 2);
-        let v = kept.all(Site::V(layer)).swap_dims(1, 2);
-        let pattern = kept.wanted(Site::Pattern(layer)).swap_dims(1, 2);
-        let is_own = Tensor::<2>::eye(n_pos, &d_attn_out.device()).unsqueeze::<4>();
-        // [batch, head, query, key] to [batch, head, pos, 1]
-        let at_own =
-            |x: Tensor<4>| (x.narrow(3, kept.first_pos, n_pos) * is_own.clone()).sum_dim(3);
-
-        let d_z = self.c_proj.backward(d_attn_out).reshape(shape).swap_dims(1, 2);
-        let d_pattern = d_z.clone().matmul(v.swap_dims(2, 3));
-        let gained_by_all = (d_pattern.clone() * pattern.clone()).sum_dim(3);
-        let d_products = (d_pattern - gained_by_all) * pattern.clone() / self.divisor;
-        let d_v = at_own(pattern) * d_z;
-        let d_k = at_own(d_products.clone()) * q;
-        let d_q = d_products.matmul(k);
-        let joined = |x: Tensor<4>| x.swap_dims(1, 2).reshape([batch, n_pos, d_model]);
-        self.query.backward(joined(d_q))
-            + self.key.backward(joined(d_k))
-            + self.value.backward(joined(d_v))
     }
 }

@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::ModelConfig;
 use super::config::Unembedding;
 use super::finite::{NotFinite, is_finite};
-use super::tensor_names::{EMBEDDING, HEADS, LM_HEAD, expected_tensors};
+use super::tensor_names::{BUFFERS, HEADS, LM_HEAD, TensorNames, expected_tensors};
 use crate::builtin;
 use crate::hub;
 use crate::task::{Cancelled, Progress, TaskCtx};
@@ -60,7 +60,7 @@ pub struct Checkpoint {
     /// The file to name where a tensor is missing.
     list: PathBuf,
 
-    /// Where each tensor is, by its name without the `transformer.` prefix.
+    /// Where each tensor is, by its name without the family's prefix, such as `transformer.`.
     tensors: BTreeMap<String, Location>,
 
     /// The names of tensors that are no part of a language model.
@@ -350,10 +350,11 @@ impl Checkpoint {
     }
 
     fn add_file(&mut self, file: WeightFile) -> Result<(), LoadError> {
+        let TensorNames { prefix, unembedding, .. } = *self.config.family.names();
         for tensor in self.format.tensors(&file.bytes, &file.path)? {
-            let plain = plain_name(&tensor.name).to_owned();
-            // Old checkpoints store buffers: the causal mask, and the value of masked scores.
-            if plain.ends_with(".attn.bias") || plain.ends_with(".attn.masked_bias") {
+            let plain = tensor.name.strip_prefix(prefix).unwrap_or(&tensor.name);
+            let plain = if plain == LM_HEAD { unembedding } else { plain }.to_owned();
+            if BUFFERS.iter().any(|buffer| plain.ends_with(buffer)) {
                 continue;
             }
             let location = Location { file: self.files.len(), tensor };
@@ -372,11 +373,12 @@ impl Checkpoint {
     /// out.
     fn check(&mut self) -> Result<(), LoadError> {
         self.leave_out_heads();
+        let names = self.config.family.names();
         if self.config.unembedding == Unembedding::Tied
-            && !self.tensors.contains_key(EMBEDDING)
-            && let Some(tied) = self.tensors.remove(LM_HEAD)
+            && !self.tensors.contains_key(names.embedding)
+            && let Some(tied) = self.tensors.remove(names.unembedding)
         {
-            self.tensors.insert(EMBEDDING.to_owned(), tied);
+            self.tensors.insert(names.embedding.to_owned(), tied);
         }
         let path_of = |it: &Location| self.files[it.file].path.clone();
         let mut expected = BTreeSet::new();
@@ -386,7 +388,7 @@ impl Checkpoint {
             let Some(found) = self.tensors.get(&name) else {
                 let path = self.list.clone();
                 let others = self.tensors.values().map(|it| it.tensor.name.as_str());
-                return Err(match prefix_before(&name, others) {
+                return Err(match prefix_before(&name, names.prefix, others) {
                     Some(prefix) => LoadError::Prefix { prefix, path },
                     None => LoadError::Tensor { tensor: name, fault: "is missing", path },
                 });
@@ -402,7 +404,8 @@ impl Checkpoint {
             expected.insert(name);
         }
         // A tied model's file may hold the unembedding too, if it equals the token embedding.
-        if let (Some(head), Some(wte)) = (self.tensors.get(LM_HEAD), self.tensors.get(EMBEDDING))
+        let vocabularies = [names.unembedding, names.embedding].map(|it| self.tensors.get(it));
+        if let [Some(head), Some(wte)] = vocabularies
             && self.config.unembedding == Unembedding::Tied
         {
             let is_same = head.tensor.dtype == wte.tensor.dtype
@@ -412,12 +415,12 @@ impl Checkpoint {
                 let (tensor, path) = (head.tensor.name.clone(), path_of(head));
                 return Err(LoadError::NotTied { tensor, path });
             }
-            expected.insert(LM_HEAD.to_owned());
+            expected.insert(names.unembedding.to_owned());
         }
         for (name, found) in &self.tensors {
             let (tensor, path) = (found.tensor.name.clone(), path_of(found));
             if !expected.contains(name) {
-                let fault = "is not part of a GPT-2 of this configuration";
+                let fault = "is not part of a model of this configuration";
                 return Err(LoadError::Tensor { tensor, fault, path });
             }
             if let other @ NumberType::Other(_) = found.tensor.dtype {
@@ -448,16 +451,15 @@ impl Checkpoint {
     }
 }
 
-/// A tensor's name as the parts of the model have it.
-fn plain_name(name: &str) -> &str {
-    name.strip_prefix("transformer.").unwrap_or(name)
-}
-
 /// What stands before each tensor's name, if the tensor that is looked for is there but for it.
-fn prefix_before<'a>(missing: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+fn prefix_before<'a>(
+    missing: &str,
+    usual: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Option<String> {
     let before = |name: &'a str| {
         let prefix = name.strip_suffix(missing)?;
-        Some(prefix.strip_suffix("transformer.").unwrap_or(prefix))
+        Some(prefix.strip_suffix(usual).unwrap_or(prefix))
     };
     names.filter_map(before).find(|it| it.ends_with('.')).map(str::to_owned)
 }

@@ -9,10 +9,12 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Transformer;
+use super::attention::Attention;
 use super::factored::Factored;
 use super::linalg::{Svd, Thin};
-use super::processing::{Processing, ProcessingStep, centered_rows, heads_of, rows_of};
-use super::transformer::{Attention, Block};
+use super::linear::centered_rows;
+use super::processing::{Processing, ProcessingStep, heads_of, rows_of};
+use super::transformer::Block;
 
 /// One of a head's two circuits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,8 +23,8 @@ pub enum Circuit {
     /// `W_V W_O`, which determines what the head writes for what it reads.
     Ov,
 
-    /// `W_Q W_K^T`, which determines what the head attends to. It leaves out biases and is not
-    /// divided by `√d_head`.
+    /// `W_Q W_K^T`, which determines what the head attends to. It leaves out biases, norms of
+    /// queries and keys, and positions that turn them, and is not divided by `√d_head`.
     Qk,
 }
 
@@ -85,16 +87,10 @@ impl Transformer {
         processing: &Processing,
     ) -> HeadCircuit {
         let attn = self.processed_attention(layer, processing);
-        let of_head = |mut all: Vec<(Thin, Vec<f64>)>| all.swap_remove(head).0;
+        let [q, k, v, o] = attn.factors().map(|mut heads| heads.swap_remove(head));
         let product = match circuit {
-            Circuit::Ov => Factored {
-                left: of_head(heads_of(&attn.value, attn.n_heads)),
-                right: rows_of(&attn.c_proj.weight, attn.n_heads).swap_remove(head),
-            },
-            Circuit::Qk => Factored {
-                left: of_head(heads_of(&attn.query, attn.n_heads)),
-                right: of_head(heads_of(&attn.key, attn.n_heads)),
-            },
+            Circuit::Ov => Factored { left: v, right: o },
+            Circuit::Qk => Factored { left: q, right: k },
         };
         let Svd { u, s, v } = product.svd();
         let vectors = |it: Thin| it.columns.iter().map(|column| to_f32(column)).collect();
@@ -105,7 +101,7 @@ impl Transformer {
     pub fn embedding_scores(&self, vectors: &[Vec<f32>], processing: &Processing) -> Tensor<2> {
         let vectors = self.rows_of(vectors);
         // Centring the directions has the same effect as centring the embeddings.
-        let vectors = if processing.does(ProcessingStep::CenterWritingWeights) {
+        let vectors = if processing.on(&self.config).does(ProcessingStep::CenterWritingWeights) {
             centered_rows(vectors)
         } else {
             vectors
@@ -118,7 +114,7 @@ impl Transformer {
     pub fn unembedding_scores(&self, vectors: &[Vec<f32>], processing: &Processing) -> Tensor<2> {
         let vectors = self.rows_of(vectors);
         let vectors = if processing.does(ProcessingStep::FoldLn) {
-            centered_rows(vectors) * self.ln_f.gain.clone().unsqueeze()
+            self.ln_f.center(vectors) * self.ln_f.gain.clone().unsqueeze()
         } else {
             vectors
         };
@@ -139,8 +135,7 @@ impl Transformer {
         processing: &Processing,
     ) -> Vec<[f64; 2]> {
         let attn = self.processed_attention(layer, processing);
-        let value = heads_of(&attn.value, attn.n_heads).swap_remove(head).0;
-        let output = rows_of(&attn.c_proj.weight, attn.n_heads).swap_remove(head);
+        let [_, _, value, output] = attn.factors().map(|mut heads| heads.swap_remove(head));
         let rows = |it: &Thin| it.columns.iter().map(|column| to_f32(column)).collect::<Vec<_>>();
         let read = self.embedding_scores(&rows(&value), processing);
         let written = self.unembedding_scores(&rows(&output), processing);
@@ -165,11 +160,7 @@ impl Transformer {
         processing: &Processing,
     ) -> LayerFactors {
         let attn = self.processed_attention(layer, processing);
-        let n_heads = attn.n_heads;
-        let weights = |all: Vec<(Thin, Vec<f64>)>| all.into_iter().map(|it| it.0).collect();
-        let [q, k, v]: [Vec<Thin>; 3] =
-            [&attn.query, &attn.key, &attn.value].map(|it| weights(heads_of(it, n_heads)));
-        let o = rows_of(&attn.c_proj.weight, n_heads);
+        let [q, k, v, o] = attn.factors();
         // With `a = Q r`, `|| a b^T X ||` equals `|| r b^T X ||`.
         let through = |a: &[Thin], b: &[Thin]| -> Vec<Thin> {
             a.par_iter().zip(b).map(|(a, b)| b.times(&a.qr().1.transposed())).collect()
@@ -192,7 +183,7 @@ impl Transformer {
 
     fn processed_attention(&self, layer: usize, processing: &Processing) -> Attention {
         let Block { ln_1, attn, .. } = &self.h[layer];
-        attn.process(ln_1, processing)
+        attn.process(ln_1, &processing.on(&self.config))
     }
 
     fn rows_of(&self, vectors: &[Vec<f32>]) -> Tensor<2> {
@@ -204,6 +195,24 @@ impl Transformer {
     fn side_by_side(&self, heads: &[Thin]) -> Tensor<2> {
         let columns = heads.iter().flat_map(|it| &it.columns).map(|column| to_f32(column));
         self.rows_of(&columns.collect::<Vec<_>>())
+    }
+}
+
+impl Attention {
+    /// The columns of each query head's `W_Q`, `W_K` and `W_V`, and the rows of its `W_O`. Heads of
+    /// a group share keys and values. `[d_model, d_head]` each
+    fn factors(&self) -> [Vec<Thin>; 4] {
+        let n_in_group = self.n_heads / self.n_kv_heads;
+        let of = |map, n_heads, n_times| {
+            let heads = heads_of(map, n_heads).into_iter().map(|it| it.0);
+            heads.flat_map(|it| std::iter::repeat_n(it, n_times)).collect()
+        };
+        [
+            of(&self.query, self.n_heads, 1),
+            of(&self.key, self.n_kv_heads, n_in_group),
+            of(&self.value, self.n_kv_heads, n_in_group),
+            rows_of(&self.output.weight, self.n_heads),
+        ]
     }
 }
 

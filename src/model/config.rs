@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Nonlinearity, family};
+use super::Nonlinearity;
+use super::family::{self, Family};
+use super::rotary::RotaryConfig;
+use super::tensor_names::{tensors_in_block, tensors_outside};
+use crate::intervention::{Site, SiteSet};
 
 /// The sizes of a model, and what its blocks are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,7 +28,7 @@ pub struct ModelConfig {
     /// Tokens in the vocabulary.
     pub d_vocab: usize,
 
-    /// The ε that layer norms add to the variance.
+    /// The ε that norms add to the variance or mean square.
     pub layer_norm_epsilon: f64,
 
     /// Where the unembedding matrix comes from.
@@ -37,6 +41,113 @@ pub struct ModelConfig {
     /// How attention scores follow from queries and keys.
     #[serde(default)]
     pub scores: Scores,
+
+    /// What names the fields and tensors have.
+    #[serde(default)]
+    pub family: Family,
+
+    /// Heads of keys and values per layer, each of which serves a group of neighbouring query
+    /// heads. `None`: as many as query heads
+    #[serde(default)]
+    pub key_heads: Option<usize>,
+
+    /// The width of a head. `None`: `d_model / n_heads`
+    #[serde(default)]
+    pub head_width: Option<usize>,
+
+    #[serde(default)]
+    pub norm: NormChoice,
+
+    /// How positions turn queries and keys. `None`: positions have embeddings instead
+    #[serde(default)]
+    pub rotary: Option<RotaryConfig>,
+
+    /// Whether MLPs are gated: what is bent is multiplied by a second product.
+    #[serde(default)]
+    pub is_gated: bool,
+
+    /// Whether each head's queries and keys are normalized.
+    #[serde(default)]
+    pub has_qk_norm: bool,
+
+    /// Which maps have biases.
+    #[serde(default)]
+    pub biases: Biases,
+
+    /// How many keys a query sees, in layers where it does not see all before it.
+    #[serde(default)]
+    pub window: Option<Window>,
+
+    #[serde(default)]
+    pub wiring: Wiring,
+
+    /// Whether the unembedding has a bias.
+    #[serde(default)]
+    pub has_unembed_bias: bool,
+}
+
+/// What the MLP of a block reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wiring {
+    /// The residual stream to which attention has written.
+    #[default]
+    Sequential,
+
+    /// What attention reads, so that both write to the stream without seeing each other.
+    Parallel,
+}
+
+/// What norms do beside dividing by a root mean square.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NormChoice {
+    /// Layer norm: they take off the mean, and add a bias.
+    #[default]
+    Layer,
+
+    /// Root mean square norm: nothing.
+    Rms,
+}
+
+/// Which maps of a block have biases.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Biases {
+    /// Those that make queries, keys and values.
+    pub heads: bool,
+
+    /// The one after attention, `W_O`.
+    pub attention: bool,
+
+    /// Those of the MLP.
+    pub mlp: bool,
+}
+
+/// All maps have biases, as in GPT-2.
+impl Default for Biases {
+    fn default() -> Self {
+        Self { heads: true, attention: true, mlp: true }
+    }
+}
+
+/// A limit on the keys that a query sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// How many keys a query sees, its own included.
+    pub n_keys: usize,
+
+    pub layers: WindowedLayers,
+}
+
+/// The layers whose queries see a window of keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WindowedLayers {
+    /// This layer and all after it.
+    From(usize),
+
+    /// All but every nth, counted from 1.
+    AllBut(usize),
 }
 
 /// How attention scores follow from the products of queries and keys.
@@ -58,6 +169,16 @@ pub enum Unembedding {
 
     /// `W_U` is `lm_head.weight`.
     Separate,
+}
+
+impl WindowedLayers {
+    /// Whether a layer's queries see a window.
+    pub(super) fn includes(self, layer: usize) -> bool {
+        match self {
+            Self::From(first) => layer >= first,
+            Self::AllBut(nth) => !(layer + 1).is_multiple_of(nth),
+        }
+    }
 }
 
 /// The largest size that is read: far above any model's, and small enough that products of sizes
@@ -89,26 +210,74 @@ impl ModelConfig {
             unembedding: Unembedding::Tied,
             nonlinearity: Nonlinearity::GeluNew,
             scores: Scores { divisor: None, divided_by_layer: false },
+            family: Family::Gpt2,
+            key_heads: None,
+            head_width: None,
+            norm: NormChoice::Layer,
+            rotary: None,
+            is_gated: false,
+            has_qk_norm: false,
+            biases: Biases { heads: true, attention: true, mlp: true },
+            window: None,
+            wiring: Wiring::Sequential,
+            has_unembed_bias: false,
         }
     }
 
     /// The width of a head's queries, keys and values.
     pub fn d_head(&self) -> usize {
-        self.d_model / self.n_heads
+        self.head_width.unwrap_or(self.d_model / self.n_heads)
+    }
+
+    /// Heads of keys and values per layer.
+    pub fn n_kv_heads(&self) -> usize {
+        self.key_heads.unwrap_or(self.n_heads)
+    }
+
+    /// How many keys a layer's queries see, their own included. `None`: all before them
+    pub fn window_of(&self, layer: usize) -> Option<usize> {
+        let Window { n_keys, layers } = self.window?;
+        layers.includes(layer).then_some(n_keys)
+    }
+
+    /// Whether a model of this configuration has a site.
+    pub fn has(&self, site: Site) -> bool {
+        match site {
+            Site::PosEmbed => self.rotary.is_none(),
+            Site::ResidMid(_) => self.wiring == Wiring::Sequential,
+            Site::RotQ(_) | Site::RotK(_) => self.rotary.is_some(),
+            Site::MlpPreLinear(_) => self.is_gated,
+            _ => site.layer().is_none_or(|layer| layer < self.n_layers),
+        }
+    }
+
+    /// The residual stream that a layer's MLP reads.
+    pub fn mlp_reads(&self, layer: usize) -> Site {
+        match self.wiring {
+            Wiring::Sequential => Site::ResidMid(layer),
+            Wiring::Parallel => Site::ResidPre(layer),
+        }
+    }
+
+    /// Every site of the model.
+    pub fn sites(&self) -> SiteSet {
+        Site::all(self.n_layers).into_iter().filter(|site| self.has(*site)).collect()
+    }
+
+    /// The sites that a run must keep for another to go on from its positions: keys as scores take
+    /// them, and values.
+    pub fn past_sites(&self) -> SiteSet {
+        let of = |layer| [self.product_sites(layer)[1], Site::V(layer)];
+        (0..self.n_layers).flat_map(of).collect()
     }
 
     /// The number of parameters, which counts a tied unembedding once.
     pub fn n_params(&self) -> u64 {
-        let (d, d_mlp) = (self.d_model, self.d_mlp);
-        let attention = 4 * d * d + 4 * d;
-        let mlp = 2 * d * d_mlp + d_mlp + d;
-        let block = attention + mlp + 4 * d;
-        let n_vocab_matrices = match self.unembedding {
-            Unembedding::Tied => 1,
-            Unembedding::Separate => 2,
-        };
-        (n_vocab_matrices * self.d_vocab * d + self.n_ctx * d + self.n_layers * block + 2 * d)
-            as u64
+        let size = |shape: Vec<usize>| shape.into_iter().map(|it| it as u64).product::<u64>();
+        let block: u64 = tensors_in_block(self).map(|(_, shape)| size(shape)).sum();
+        let [before, after] = tensors_outside(self);
+        let outside: u64 = before.into_iter().chain(after).map(|(_, shape)| size(shape)).sum();
+        outside + self.n_layers as u64 * block
     }
 
     /// What the products of a layer's queries and keys are divided by.
@@ -124,13 +293,12 @@ impl ModelConfig {
     }
 
     /// The text of a `config.json`, as Hugging Face writes it.
-    pub fn to_json(&self) -> String {
-        format!("{:#}\n", family::to_json(self))
+    pub fn to_json(self) -> String {
+        format!("{:#}\n", family::to_json(&self))
     }
 
     /// Refuses sizes that no model has. Each comes with the name of its field.
     pub(super) fn check_sizes(
-        &self,
         sizes: impl IntoIterator<Item = (&'static str, usize)>,
     ) -> Result<(), String> {
         for (name, size) in sizes {

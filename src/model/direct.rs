@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::indices::indices;
 use super::tap::Tap;
-use super::{ActivationCache, Donors, Sender, Transformer};
+use super::{ActivationCache, Donors, Sender, Transformer, Wiring};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Cancelled;
 
@@ -126,13 +126,37 @@ impl Transformer {
             if let Some(deltas) = &deltas {
                 let attn = &block.attn;
                 let inputs = attn.inputs(layer).into_iter();
-                for (site, affine) in inputs.filter(|(site, _)| receivers.contains(site)) {
+                for (site, map, n_heads) in inputs.filter(|(site, ..)| receivers.contains(site)) {
                     let resid = stream(clean, Site::ResidPre(layer)) + deltas.clone();
-                    let read = affine.forward(block.ln_1.normalize(resid));
-                    let [n_rows, _, d_model] = read.dims();
-                    let shape = [n_rows, n_pos, attn.n_heads, d_model / attn.n_heads];
+                    let read = map.forward(block.ln_1.normalize(resid));
+                    let [n_rows, _, width] = read.dims();
+                    let shape = [n_rows, n_pos, n_heads, width / n_heads];
                     found.insert(site, read.reshape(shape));
                 }
+            }
+            let reads_beside = block.wiring == Wiring::Parallel;
+            let mut react = |deltas: Option<Tensor<3>>| {
+                let deltas = deltas?;
+                let resid = stream(clean, self.config.mlp_reads(layer)) + deltas.clone();
+                let normalized = block.ln_2.normalize(resid.clone());
+                if receivers.contains(&Site::Ln2Normalized(layer)) {
+                    let [n_rows, _, d_model] = normalized.dims();
+                    let read = normalized.clone().reshape([n_rows, n_pos, 1, d_model]);
+                    found.insert(Site::Ln2Normalized(layer), read);
+                }
+                if between == Between::Frozen {
+                    return Some(deltas);
+                }
+                let resid = block.mlp.onto(resid, normalized, layer, &mut tap);
+                Some(if reads_beside {
+                    let mlp_out = stream(clean, Site::MlpOut(layer));
+                    resid - stream(clean, Site::ResidPre(layer)) - mlp_out
+                } else {
+                    resid - stream(clean, Site::ResidPost(layer))
+                })
+            };
+            if reads_beside {
+                deltas = react(deltas);
             }
             let here = senders.iter().filter_map(|it| match it {
                 Sender::Head { layer: its, head } if *its == layer => Some(*head),
@@ -142,18 +166,8 @@ impl Transformer {
             if !heads.is_empty() {
                 join(&mut deltas, of_heads(layer, &heads));
             }
-            if let Some(there) = &deltas {
-                let resid = stream(clean, Site::ResidMid(layer)) + there.clone();
-                let normalized = block.ln_2.normalize(resid.clone());
-                if receivers.contains(&Site::Ln2Normalized(layer)) {
-                    let [n_rows, _, d_model] = normalized.dims();
-                    let read = normalized.clone().reshape([n_rows, n_pos, 1, d_model]);
-                    found.insert(Site::Ln2Normalized(layer), read);
-                }
-                if between == Between::Recomputed {
-                    let resid = block.mlp.onto(resid, normalized, layer, &mut tap);
-                    deltas = Some(resid - stream(clean, Site::ResidPost(layer)));
-                }
+            if !reads_beside {
+                deltas = react(deltas);
             }
             if senders.contains(&Sender::Mlp { layer }) {
                 join(&mut deltas, change(Site::MlpOut(layer)));

@@ -26,9 +26,9 @@ impl Transformer {
             Tensor::<2>::from_data(TensorData::new(left.to_vec(), [left.len(), 1]), &device);
         let row =
             Tensor::<2>::from_data(TensorData::new(right.to_vec(), [1, right.len()]), &device);
-        let c_proj = &mut edited.h[layer].mlp.c_proj;
-        assert_eq!(c_proj.weight.dims(), [left.len(), right.len()], "the update has another shape");
-        c_proj.weight = c_proj.weight.clone() + column.matmul(row);
+        let output = &mut edited.h[layer].mlp.output;
+        assert_eq!(output.weight.dims(), [left.len(), right.len()], "the update has another shape");
+        output.weight = output.weight.clone() + column.matmul(row);
         edited
     }
 

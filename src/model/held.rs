@@ -14,7 +14,7 @@ use std::ops::Range;
 use burn::tensor::Tensor;
 
 use super::backward::{ForwardActivations, Gradients};
-use super::{ActivationCache, Run, Transformer};
+use super::{ActivationCache, Run, Transformer, Wiring};
 use crate::intervention::{Site, SiteSet};
 
 /// The outputs that are held, and the gradients of the run in which they are free.
@@ -22,8 +22,8 @@ pub struct Held<'a> {
     /// The free run, with the sites of [`Backward::sites`](super::Backward::sites).
     pub run: &'a Run,
 
-    /// The free run's gradients from `first_pos` on, with [`Site::ResidMid`] and
-    /// [`Site::ResidPost`] of every layer.
+    /// The free run's gradients from `first_pos` on, with [`Site::ResidPost`] of every layer, and
+    /// [`Site::ResidMid`] where there is one.
     pub gradients: &'a ActivationCache,
 
     /// The position that the gradients begin with.
@@ -59,21 +59,31 @@ impl Transformer {
         let gradient =
             |site: Site| held.gradients.get(site).clone().reshape([n_rows, n_pos, d_model]);
 
+        let is_parallel = self.config.wiring == Wiring::Parallel;
         // The part that passes through held outputs, at the output of the layer above.
         let mut off = Tensor::zeros([n_rows, n_pos, d_model], &self.device());
         let mut found = Vec::new();
         for layer in held.layers.clone().rev() {
             if layer != last {
-                off = match held.output {
-                    HeldOutput::Mlp => off,
-                    HeldOutput::Attn => self.through_mlp(layer, off, &kept),
-                };
+                if held.output == HeldOutput::Attn && !is_parallel {
+                    off = self.through_mlp(layer, off, &kept);
+                }
                 found.push(off.clone());
             }
             if layer == held.layers.start {
                 break;
             }
             off = match held.output {
+                HeldOutput::Mlp if is_parallel => {
+                    let after = gradient(Site::ResidPost(layer));
+                    let through_mlp = self.through_mlp(layer, after.clone(), &kept) - after;
+                    off.clone() + through_mlp + self.through_attention(layer, off, &kept)
+                }
+                HeldOutput::Attn if is_parallel => {
+                    let after = gradient(Site::ResidPost(layer));
+                    let through_attn = self.through_attention(layer, after, &kept);
+                    self.through_mlp(layer, off, &kept) + through_attn
+                }
                 HeldOutput::Mlp => {
                     let through_mlp =
                         gradient(Site::ResidMid(layer)) - gradient(Site::ResidPost(layer));
@@ -88,7 +98,8 @@ impl Transformer {
         found
     }
 
-    /// The gradient at the residual stream before a block's MLP, from the gradient after it.
+    /// The gradient at the residual stream that a block's MLP reads, from the gradient after it, if
+    /// nothing but the MLP lies between.
     /// `[batch, pos, d_model]`, both
     fn through_mlp(
         &self,
@@ -100,7 +111,7 @@ impl Transformer {
         let no_sites = SiteSet::new();
         let d_normalized =
             block.mlp.backward(d_resid.clone(), layer, kept, &mut Gradients::new(&no_sites));
-        let through = block.ln_2.backward(kept.stream(Site::ResidMid(layer)), d_normalized);
+        let through = block.ln_2.backward(kept.stream(self.config.mlp_reads(layer)), d_normalized);
         d_resid + through.d_input()
     }
 

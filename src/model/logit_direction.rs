@@ -7,16 +7,16 @@ use super::Transformer;
 use super::transformer::Block;
 use crate::intervention::Site;
 
-/// The final layer norm and one token's unembedding as one linear map.
+/// The final norm and one token's unembedding as one linear map.
 ///
-/// It holds the layer norm's scale fixed, so it is exact at the position whose scale it uses. There
+/// It holds the norm's scale fixed, so it is exact at the position whose scale it uses. There
 /// it splits a logit into what each component wrote to the residual stream.
 #[derive(Clone, Debug)]
 pub struct LogitDirection {
     /// The product of gain, unembedding, centring and scale. `[d_model]`
     pub weights: Tensor<1>,
 
-    /// What the final layer norm's bias adds to the logit for any input: TransformerLens' `b_U`
+    /// What the final norm's bias adds to the logit for any input: TransformerLens' `b_U`
     /// after `fold_ln` and `center_unembed`.
     pub constant: f32,
 }
@@ -40,14 +40,13 @@ impl Transformer {
         LogitDirection { weights: weights / scale, constant }
     }
 
-    /// The same direction for any position, not yet divided by the final layer norm's scale there.
+    /// The same direction for any position, not yet divided by the final norm's scale there.
     pub fn unscaled_logit_direction(&self, token: u32, foil: Option<u32>) -> LogitDirection {
         let column = self.unembedding_difference(token, foil);
-        let weights = self.ln_f.gain.clone() * column.clone();
+        let of_bias = self.ln_f.bias().map_or(0.0, |bias| along(bias, &column));
         LogitDirection {
-            weights: weights.clone() - weights.mean(),
-            constant: (self.ln_f.bias.clone() * column).sum().into_scalar::<f32>()
-                + self.unembed_bias_difference(token, foil),
+            weights: self.ln_f.direction(column),
+            constant: of_bias + self.unembed_bias_difference(token, foil),
         }
     }
 
@@ -59,10 +58,9 @@ impl Transformer {
         column(token) - foil.map_or_else(|| matrix.mean(), column)
     }
 
-    /// The final layer norm's divisor. `[rows, d_model]` to `[rows, 1]`
+    /// The final norm's divisor. `[rows, d_model]` to `[rows, 1]`
     pub fn final_scale(&self, resid: Tensor<2>) -> Tensor<2> {
-        let centered = resid.clone() - resid.mean_dim(1);
-        self.ln_f.scale(centered.unsqueeze_dim(0)).squeeze_dim::<2>(0)
+        self.ln_f.scale_of(resid)
     }
 
     /// The entry of `b_U` for a token less that for a foil, or less the mean over the vocabulary.
@@ -94,8 +92,9 @@ impl Transformer {
     /// What the attention biases of a layer, value biases included, write along a direction.
     pub fn attention_bias(&self, layer: usize, direction: &LogitDirection) -> f32 {
         let of_values = self.folded_value_bias(layer) * self.read_output(layer, direction);
-        let of_output = self.h[layer].attn.c_proj.bias.clone() * direction.weights.clone();
-        (of_values.sum() + of_output.sum()).into_scalar::<f32>()
+        let of_output = self.h[layer].attn.output.bias.as_ref();
+        of_values.sum().into_scalar::<f32>()
+            + of_output.map_or(0.0, |bias| along(bias, &direction.weights))
     }
 
     /// What values, or means of values, write along a direction through their head's `W_O`, without
@@ -120,9 +119,9 @@ impl Transformer {
     /// What each neuron of `layer` writes along a direction per unit of its activation, `[d_mlp]`,
     /// and what `b_out` writes.
     pub fn read_neurons(&self, layer: usize, direction: &LogitDirection) -> (Tensor<1>, f32) {
-        let out = &self.h[layer].mlp.c_proj;
+        let out = &self.h[layer].mlp.output;
         let per_unit = out.weight.clone().matmul(direction.weights.clone().unsqueeze_dim(1));
-        let bias = (out.bias.clone() * direction.weights.clone()).sum().into_scalar::<f32>();
+        let bias = out.bias.as_ref().map_or(0.0, |bias| along(bias, &direction.weights));
         (per_unit.squeeze_dim::<1>(1), bias)
     }
 
@@ -131,13 +130,11 @@ impl Transformer {
         let here = self.additions.iter().filter(|it| {
             it.site == Site::MlpOut(layer) && it.positions.resolve(pos + 1).contains(&pos)
         });
-        let along = here
-            .map(|it| (it.vector.clone() * direction.weights.clone()).sum().into_scalar::<f32>());
-        along.sum()
+        here.map(|it| along(&it.vector, &direction.weights)).sum()
     }
 
     /// The direction of the residual stream that a head of `layer` reads in order to write along
-    /// `direction`, through `W_V W_O`. It is not yet divided by the first layer norm's scale at the
+    /// `direction`, through `W_V W_O`. It is not yet divided by the first norm's scale at the
     /// position that is read, and leaves out that norm's bias and the value bias.
     pub fn through_head(
         &self,
@@ -147,27 +144,34 @@ impl Transformer {
     ) -> LogitDirection {
         let Block { ln_1, attn, .. } = &self.h[layer];
         let d_head = self.config.d_head();
-        let value = attn.value.weight.clone().narrow(1, head * d_head, d_head);
-        let output = attn.c_proj.weight.clone().narrow(0, head * d_head, d_head);
+        let kv_head = head * attn.n_kv_heads / attn.n_heads;
+        let value = attn.value.weight.clone().narrow(1, kv_head * d_head, d_head);
+        let output = attn.output.weight.clone().narrow(0, head * d_head, d_head);
         let read = value.matmul(output.matmul(direction.weights.clone().unsqueeze_dim(1)));
-        let read = read.squeeze_dim::<1>(1) * ln_1.gain.clone();
-        LogitDirection { weights: read.clone() - read.mean(), constant: 0.0 }
+        LogitDirection { weights: ln_1.direction(read.squeeze_dim::<1>(1)), constant: 0.0 }
     }
 
-    /// The value bias as `fold_ln` makes it: with the first layer norm's bias, seen through `W_V`,
+    /// The value bias as `fold_ln` makes it: with the first norm's bias, seen through `W_V`,
     /// added. `[n_heads, d_head]`
     fn folded_value_bias(&self, layer: usize) -> Tensor<2> {
         let Block { ln_1, attn, .. } = &self.h[layer];
-        let seen = ln_1.bias.clone().unsqueeze::<2>().matmul(attn.value.weight.clone());
-        let bias = attn.value.bias.clone().unsqueeze::<2>() + seen;
-        bias.reshape([self.config.n_heads, self.config.d_head()])
+        let bias = attn.value.offset();
+        self.by_query_head(match attn.value.of_bias(ln_1) {
+            Some(seen) => bias + seen,
+            None => bias,
+        })
     }
 
     /// What each dimension of each head's output writes along a direction, through `W_O`.
     /// `[n_heads, d_head]`
     fn read_output(&self, layer: usize, direction: &LogitDirection) -> Tensor<2> {
-        let weight = self.h[layer].attn.c_proj.weight.clone();
+        let weight = self.h[layer].attn.output.weight.clone();
         let read = weight.matmul(direction.weights.clone().unsqueeze_dim(1));
         read.reshape([self.config.n_heads, self.config.d_head()])
     }
+}
+
+/// The sum of the products of two vectors.
+fn along(vector: &Tensor<1>, direction: &Tensor<1>) -> f32 {
+    (vector.clone() * direction.clone()).sum().into_scalar::<f32>()
 }

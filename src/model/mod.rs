@@ -1,9 +1,13 @@
-//! GPT-2 on a device, with named sites where activations can be read and changed.
+//! A model on a device, with named sites where activations can be read and changed.
 //!
 //! This is the only room that computes with tensors. `analysis` holds them; no other room sees one.
 
 mod transformer;
-mod layers;
+mod norm;
+mod linear;
+mod attention;
+mod rotary;
+mod mlp;
 mod nonlinearity;
 mod vocabulary;
 mod indices;
@@ -40,15 +44,19 @@ mod circuits;
 mod random;
 mod self_test;
 
+pub use attention::for_queries;
 pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
 pub use checkpoint::{Checkpoint, Format, LoadError, NumberType, WEIGHT_ENDINGS, is_weight_file};
 pub use circuits::{Circuit, Composition, HeadCircuit, LayerFactors};
-pub use config::{ModelConfig, Scores, Unembedding};
+pub use config::{
+    Biases, ModelConfig, NormChoice, Scores, Unembedding, Window, WindowedLayers, Wiring,
+};
 pub use device::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
 };
 pub use direct::{Between, DirectPaths};
+pub use family::Family;
 pub use finite::NotFinite;
 pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;
@@ -56,10 +64,11 @@ pub use nearest::Closeness;
 pub use nonlinearity::Nonlinearity;
 pub use number_check::NumberCheck;
 pub use parts::{HeadInput, Receiver, Sender, UnknownPart};
-pub use processing::{Processing, ProcessingStep, UnknownProcessing};
+pub use processing::{Processing, ProcessingStep, ReadsScores, UnknownProcessing};
 pub use random::{WriteError, write_random_checkpoint};
 pub use reading::{Reading, Readout, Reference, TokenReading, Traffic, ask_tokens, log_sum_exp};
 pub use resume::{BlockStep, Resume, Start, StartPoint};
+pub use rotary::{Pairs, RotaryConfig, RotaryScaling};
 pub use row::BatchRow;
 pub use run::{Request, Run};
 pub use second_moment::{SecondMoment, SecondMomentError};

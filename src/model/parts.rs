@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Wiring;
 use crate::intervention::{Site, stored_as_text};
 
 /// A component that writes to the residual stream.
@@ -60,8 +61,8 @@ impl Sender {
     }
 
     /// Whether a path through the residual stream alone leads to a receiver's site.
-    pub fn reaches(self, receiver: Site) -> bool {
-        self.order() <= last_seen_by(receiver)
+    pub fn reaches(self, receiver: Site, wiring: Wiring) -> bool {
+        self.order() <= last_seen_by(receiver, wiring)
     }
 
     /// All senders of a model, in the order in which they write.
@@ -98,10 +99,10 @@ impl Receiver {
 }
 
 /// The last component that a receiver's site sees, as [`Sender::order`] gives it.
-fn last_seen_by(receiver: Site) -> (usize, usize) {
+fn last_seen_by(receiver: Site, wiring: Wiring) -> (usize, usize) {
     match receiver {
         Site::Q(layer) | Site::K(layer) | Site::V(layer) => (layer, 0),
-        Site::Ln2Normalized(layer) => (layer, 1),
+        Site::Ln2Normalized(layer) => (layer, usize::from(wiring == Wiring::Sequential)),
         Site::ResidPost(layer) => (layer, 2),
         other => panic!("`{other}` is not read through the residual stream alone"),
     }

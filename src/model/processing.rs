@@ -13,24 +13,26 @@ use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::Transformer;
-use super::config::Unembedding;
+use super::attention::{Attention, for_queries};
+use super::config::{NormChoice, Unembedding};
 use super::factored::Factored;
-use super::layers::{Affine, LayerNorm};
 use super::linalg::Thin;
-use super::transformer::{Attention, Block};
+use super::linear::{Linear, centered_rows, sum};
+use super::norm::Norm;
+use super::transformer::Block;
+use super::{ModelConfig, Transformer};
 use crate::task::{Cancelled, Progress, TaskCtx};
 
 /// One step of weight processing. The steps are carried out in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessingStep {
-    /// Folds gains and biases of layer norms into the weights that read their output, and centres
-    /// these weights over `d_model`, since normalized inputs have mean 0 there.
+    /// Folds gains and biases of norms into the weights that read their output, and centres these
+    /// weights over `d_model` if normalized inputs have mean 0 there, as layer norms make them.
     FoldLn,
 
     /// Centres the weights that write to the residual stream, so that all outputs have mean 0 over
-    /// `d_model`.
+    /// `d_model`. Skipped if the norms do not take the mean off, since it would change the model.
     CenterWritingWeights,
 
     /// Centres the unembedding over the vocabulary. All logits of a position move by the same
@@ -41,7 +43,9 @@ pub enum ProcessingStep {
     FoldValueBiases,
 
     /// Replaces each head's `W_Q`, `W_K`, `W_V` and `W_O` by matrices with orthogonal columns and
-    /// the same products `W_Q W_K^T` and `W_V W_O`. Also folds value biases into `b_O`.
+    /// the same products `W_Q W_K^T` and `W_V W_O`. Also folds value biases into `b_O`. Skipped if
+    /// positions turn queries and keys, or if heads share keys and values: no such matrices give
+    /// the same scores then.
     RefactorFactoredAttnMatrices,
 }
 
@@ -49,6 +53,13 @@ pub enum ProcessingStep {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Processing(pub BTreeSet<ProcessingStep>);
+
+/// Whether a reading of weights is of what queries and keys have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadsScores {
+    Yes,
+    No,
+}
 
 impl ProcessingStep {
     pub const ALL: [Self; 5] = [
@@ -79,9 +90,49 @@ impl Processing {
         Self(steps)
     }
 
-    /// Whether a step is carried out.
+    /// Whether a step is asked for.
     pub fn does(&self, step: ProcessingStep) -> bool {
         self.0.contains(&step)
+    }
+
+    /// The steps that are carried out on a model: those that are asked for and leave its
+    /// probabilities as they are.
+    pub fn on(&self, config: &ModelConfig) -> Self {
+        let applies = |step: &ProcessingStep| match step {
+            ProcessingStep::CenterWritingWeights => config.norm == NormChoice::Layer,
+            ProcessingStep::RefactorFactoredAttnMatrices => {
+                config.rotary.is_none() && config.n_kv_heads() == config.n_heads
+            }
+            _ => true,
+        };
+        Self(self.0.iter().copied().filter(applies).collect())
+    }
+
+    /// What a reading of a model's weights leaves out, in sentences: steps that are asked for but
+    /// not carried out, and what lies between queries and keys besides their weights.
+    pub fn left_out(&self, config: &ModelConfig, reads_scores: ReadsScores) -> Vec<String> {
+        let done = self.on(config);
+        let skipped = self.0.difference(&done.0).map(|step| {
+            let why = match step {
+                ProcessingStep::CenterWritingWeights => "the norms take no mean off",
+                _ => "positions turn queries and keys, or heads share keys and values",
+            };
+            format!("{} is left out: {why}", step.name())
+        });
+        let mut all: Vec<String> = skipped.collect();
+        if reads_scores == ReadsScores::Yes {
+            if config.rotary.is_some() {
+                all.push(
+                    "Positions turn queries and keys: W_Q W_Kᵀ is what a head attends to at a \
+                     distance of 0"
+                        .to_owned(),
+                );
+            }
+            if config.has_qk_norm {
+                all.push("W_Q W_Kᵀ leaves out the norms of queries and keys".to_owned());
+            }
+        }
+        all
     }
 }
 
@@ -129,6 +180,7 @@ impl Transformer {
         processing: &Processing,
         ctx: &TaskCtx<'_>,
     ) -> Result<Self, Cancelled> {
+        let processing = &processing.on(&self.config);
         let total = self.h.len() as u64;
         // Processing block by block avoids a second copy of all weights.
         for (layer, block) in self.h.iter_mut().enumerate() {
@@ -143,7 +195,7 @@ impl Transformer {
                 self.lm_head = Some(self.wte.clone());
             }
             self.wte = self.wte.map_rows(centered_rows);
-            self.wpe = centered_rows(self.wpe);
+            self.wpe = self.wpe.map(centered_rows);
         }
         if processing.does(ProcessingStep::CenterUnembed) {
             let matrix = self.unembedding_matrix();
@@ -159,14 +211,11 @@ impl Transformer {
     }
 
     fn fold_final_norm(&mut self) {
-        let gain = self.ln_f.gain.clone().unsqueeze::<2>();
         let matrix = self.unembedding_matrix();
-        let bias = matrix.project(&self.ln_f.bias.clone().unsqueeze()).squeeze_dim::<1>(0);
-        self.lm_head = Some(matrix.map_rows(|rows| centered_rows(rows * gain.clone())));
-        self.unembed_bias = Some(match self.unembed_bias.take() {
-            Some(there) => there + bias,
-            None => bias,
-        });
+        let bias = self.ln_f.bias();
+        let bias = bias.map(|it| matrix.project(&it.clone().unsqueeze()).squeeze_dim::<1>(0));
+        self.lm_head = Some(matrix.map_rows(|rows| self.ln_f.directions(rows)));
+        self.unembed_bias = sum(self.unembed_bias.take(), bias);
         self.ln_f = self.ln_f.plain();
     }
 }
@@ -174,11 +223,12 @@ impl Transformer {
 impl Block {
     fn process(&mut self, processing: &Processing) {
         if processing.does(ProcessingStep::FoldLn) {
-            self.mlp.c_fc = self.mlp.c_fc.reading(&self.ln_2);
+            self.mlp.input = self.mlp.input.reading(&self.ln_2);
+            self.mlp.factor = self.mlp.factor.as_ref().map(|it| it.reading(&self.ln_2));
             self.ln_2 = self.ln_2.plain();
         }
         if processing.does(ProcessingStep::CenterWritingWeights) {
-            self.mlp.c_proj = self.mlp.c_proj.centered();
+            self.mlp.output = self.mlp.output.centered();
         }
         self.attn = self.attn.process(&self.ln_1, processing);
         if processing.does(ProcessingStep::FoldLn) {
@@ -188,22 +238,24 @@ impl Block {
 }
 
 impl Attention {
-    /// The attention with processed weights. `ln` is the layer norm before it.
-    pub(super) fn process(&self, ln: &LayerNorm, processing: &Processing) -> Self {
+    /// The attention with processed weights. `norm` is the one before it.
+    pub(super) fn process(&self, norm: &Norm, processing: &Processing) -> Self {
         let mut it = self.clone();
         if processing.does(ProcessingStep::FoldLn) {
-            it.query = it.query.reading(ln);
-            it.key = it.key.reading(ln);
-            it.value = it.value.reading(ln);
+            it.query = it.query.reading(norm);
+            it.key = it.key.reading(norm);
+            it.value = it.value.reading(norm);
         }
         if processing.does(ProcessingStep::CenterWritingWeights) {
-            it.c_proj = it.c_proj.centered();
+            it.output = it.output.centered();
         }
         let refactors = processing.does(ProcessingStep::RefactorFactoredAttnMatrices);
-        if refactors || processing.does(ProcessingStep::FoldValueBiases) {
-            let folded = it.value.bias.clone().unsqueeze::<2>().matmul(it.c_proj.weight.clone());
-            it.c_proj.bias = it.c_proj.bias + folded.squeeze_dim::<1>(0);
-            it.value.bias = it.value.bias.zeros_like();
+        let folds_bias = refactors || processing.does(ProcessingStep::FoldValueBiases);
+        if let Some(bias) = it.value.bias.take_if(|_| folds_bias) {
+            let bias = bias.reshape([1, 1, it.n_kv_heads as i32, -1]);
+            let bias = for_queries(bias, it.n_heads).reshape([1, -1]);
+            let folded = bias.matmul(it.output.weight.clone()).squeeze_dim::<1>(0);
+            it.output.bias = sum(it.output.bias, Some(folded));
         }
         if refactors { it.refactored() } else { it }
     }
@@ -211,10 +263,10 @@ impl Attention {
     /// TransformerLens' `refactor_factored_attn_matrices`. The biases of queries and keys are
     /// treated as one more row of their weights.
     fn refactored(mut self) -> Self {
-        let d_model = self.c_proj.bias.dims()[0];
-        let device = self.c_proj.bias.device();
+        let d_model = self.output.weight.dims()[1];
+        let device = self.output.weight.device();
         let [q, k, v] = [&self.query, &self.key, &self.value].map(|it| heads_of(it, self.n_heads));
-        let o = rows_of(&self.c_proj.weight, self.n_heads);
+        let o = rows_of(&self.output.weight, self.n_heads);
         let heads: Vec<[Thin; 4]> = (0..self.n_heads)
             .into_par_iter()
             .map(|head| {
@@ -242,19 +294,21 @@ impl Attention {
             vector(values.map(|it| *it as f32).collect()).reshape([-1, d_model as i32])
         };
         let bias = |nth: usize| vector(columns(nth).map(|column| column[d_model] as f32).collect());
-        self.query = Affine { weight: in_one_piece(matrix(0).transpose()), bias: bias(0) };
-        self.key = Affine { weight: in_one_piece(matrix(1).transpose()), bias: bias(1) };
+        let with_bias =
+            |nth| Linear { weight: in_one_piece(matrix(nth).transpose()), bias: Some(bias(nth)) };
+        self.query = with_bias(0);
+        self.key = with_bias(1);
         self.value.weight = in_one_piece(matrix(2).transpose());
-        self.c_proj.weight = matrix(3);
+        self.output.weight = matrix(3);
         self
     }
 }
 
 /// Each head's columns of a map to all heads, `[d_model, d_head]`, and their biases, `[d_head]`.
-pub(super) fn heads_of(affine: &Affine, n_heads: usize) -> Vec<(Thin, Vec<f64>)> {
-    let [d_model, d_out] = affine.weight.dims();
-    let values: Vec<f32> = affine.weight.clone().into_data().iter::<f32>().collect();
-    let bias: Vec<f64> = affine.bias.clone().into_data().iter::<f64>().collect();
+pub(super) fn heads_of(map: &Linear, n_heads: usize) -> Vec<(Thin, Vec<f64>)> {
+    let [d_model, d_out] = map.weight.dims();
+    let values: Vec<f32> = map.weight.clone().into_data().iter::<f32>().collect();
+    let bias: Vec<f64> = map.offset().into_data().iter::<f64>().collect();
     let d_head = d_out / n_heads;
     let column =
         |nth: usize| (0..d_model).map(|row| f64::from(values[row * d_out + nth])).collect();
@@ -273,38 +327,6 @@ pub(super) fn rows_of(weight: &Tensor<2>, n_heads: usize) -> Vec<Thin> {
     let values: Vec<f64> = weight.clone().into_data().iter::<f64>().collect();
     let rows: Vec<Vec<f64>> = values.chunks(d_model).map(<[f64]>::to_vec).collect();
     rows.chunks(d_in / n_heads).map(|columns| Thin { columns: columns.to_vec() }).collect()
-}
-
-impl Affine {
-    /// The map that gives for the layer norm without gain and bias what this map gives for `ln`.
-    fn reading(&self, ln: &LayerNorm) -> Self {
-        let bias = ln.bias.clone().unsqueeze::<2>().matmul(self.weight.clone());
-        let weight = self.weight.clone() * ln.gain.clone().unsqueeze_dim(1);
-        Self {
-            weight: weight.clone() - weight.mean_dim(0),
-            bias: self.bias.clone() + bias.squeeze_dim::<1>(0),
-        }
-    }
-
-    /// The map whose outputs are this map's outputs less their mean.
-    fn centered(&self) -> Self {
-        Self {
-            weight: centered_rows(self.weight.clone()),
-            bias: self.bias.clone() - self.bias.clone().mean(),
-        }
-    }
-}
-
-impl LayerNorm {
-    /// The layer norm without gain and bias: TransformerLens' `LNPre`.
-    fn plain(&self) -> Self {
-        Self { gain: self.gain.ones_like(), bias: self.bias.zeros_like(), epsilon: self.epsilon }
-    }
-}
-
-/// The rows less their means.
-pub(super) fn centered_rows(rows: Tensor<2>) -> Tensor<2> {
-    rows.clone() - rows.mean_dim(1)
 }
 
 /// The same matrix with its rows one after the other in memory, as the fast products need it.

@@ -113,9 +113,11 @@ impl View for RandomTensor<'_, '_> {
 
 /// A tensor's numbers, which depend only on the seed and the tensor's name.
 fn values(config: &ModelConfig, seed: u64, name: &str, n: usize) -> Vec<f32> {
-    let is_norm = name.contains("ln_");
+    let names = config.family.names();
+    let is_norm = name.contains("ln_") || name.contains("norm");
     let mean = if is_norm && name.ends_with("weight") { 1.0 } else { 0.0 };
-    let std = if name.ends_with("c_proj.weight") {
+    let writes = [names.attention_output, names.mlp[2]];
+    let std = if writes.iter().any(|it| name.ends_with(&format!("{it}.weight"))) {
         // Scaled down with depth, so that the residual stream does not grow.
         0.02 / (2.0 * config.n_layers as f32).sqrt()
     } else if is_norm {

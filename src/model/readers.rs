@@ -3,6 +3,7 @@
 
 use burn::tensor::Tensor;
 
+use super::attention::for_queries;
 use super::{ActivationCache, Transformer};
 use crate::intervention::Site;
 
@@ -16,17 +17,30 @@ impl Transformer {
     /// - output: `[head, pos, d_model]`
     pub fn head_results(&self, layer: usize, z: Tensor<3>) -> Tensor<3> {
         let [_, n_heads, d_head] = z.dims();
-        let output = self.h[layer].attn.c_proj.weight.clone();
+        let output = self.h[layer].attn.output.weight.clone();
         z.swap_dims(0, 1).matmul(output.reshape([n_heads, d_head, self.config.d_model]))
     }
 
-    /// The value bias `b_V` of a layer. `[head, d_head]`
+    /// The value bias `b_V` of a layer, for each query head. `[head, d_head]`
     pub fn value_bias(&self, layer: usize) -> Tensor<2> {
-        let bias = self.h[layer].attn.value.bias.clone();
-        bias.reshape([self.config.n_heads, self.config.d_head()])
+        self.by_query_head(self.h[layer].attn.value.offset())
     }
 
-    /// The gradients at the residual stream that the heads of a layer read, before the layer norm,
+    /// What belongs to heads of keys and values, once for each query head of their group.
+    /// `[batch, pos, head, width]`
+    pub fn for_queries(&self, x: Tensor<4>) -> Tensor<4> {
+        for_queries(x, self.config.n_heads)
+    }
+
+    /// What all value heads have side by side, for each query head. `[n_kv_heads * d_head]` to
+    /// `[n_heads, d_head]`
+    pub(super) fn by_query_head(&self, x: Tensor<1>) -> Tensor<2> {
+        let (n_kv_heads, d_head) = (self.config.n_kv_heads(), self.config.d_head());
+        let x = self.for_queries(x.reshape([1, 1, n_kv_heads, d_head]));
+        x.reshape([self.config.n_heads, d_head])
+    }
+
+    /// The gradients at the residual stream that the heads of a layer read, before the norm,
     /// as if each head had separate copies for its queries, keys and values: TransformerLens'
     /// `hook_q_input`, `hook_k_input` and `hook_v_input`.
     ///
@@ -34,7 +48,8 @@ impl Transformer {
     ///
     /// - `run`: with [`Site::ResidPre`] of the layer
     /// - `gradients`: with [`Site::Q`], [`Site::K`] and [`Site::V`], beginning with `first_pos`
-    /// - output: queries head by head, then keys, then values, `[3 * head, batch, pos, d_model]`
+    /// - output: queries head by head, then keys and values, which have fewer heads if queries are
+    ///   grouped, `[head, batch, pos, d_model]`
     pub fn head_input_gradients(
         &self,
         layer: usize,
@@ -42,12 +57,12 @@ impl Transformer {
         gradients: &ActivationCache,
         first_pos: usize,
     ) -> Tensor<4> {
-        let d_normalized = self.h[layer].attn.inputs(layer).map(|(site, affine)| {
+        let d_normalized = self.h[layer].attn.inputs(layer).map(|(site, map, _)| {
             let gradient = gradients.get(site).clone();
             let [batch, n_pos, n_heads, d_head] = gradient.dims();
             let d_model = self.config.d_model;
             // [head, d_head, d_model]
-            let weight = affine.weight.clone().transpose().reshape([n_heads, d_head, d_model]);
+            let weight = map.weight.clone().transpose().reshape([n_heads, d_head, d_model]);
             let gradient = gradient.reshape([batch * n_pos, n_heads, d_head]).swap_dims(0, 1);
             gradient.matmul(weight).reshape([n_heads * batch, n_pos, d_model])
         });
@@ -65,7 +80,8 @@ impl Transformer {
     /// The gradient at the residual stream that the MLP of a layer reads: TransformerLens'
     /// `hook_mlp_in`. `[1, batch, pos, d_model]`
     ///
-    /// `run` has [`Site::ResidMid`], and `gradients` has [`Site::Ln2Normalized`].
+    /// `run` has the site of [`ModelConfig::mlp_reads`](super::ModelConfig::mlp_reads), and
+    /// `gradients` has [`Site::Ln2Normalized`].
     pub fn mlp_input_gradient(
         &self,
         layer: usize,
@@ -76,7 +92,7 @@ impl Transformer {
         let gradient = gradients.get(Site::Ln2Normalized(layer)).clone();
         let [batch, n_pos, _, d_model] = gradient.dims();
         let shape = [batch, n_pos, d_model];
-        let input = run.get(Site::ResidMid(layer)).clone().narrow(1, first_pos, n_pos);
+        let input = run.get(self.config.mlp_reads(layer)).clone().narrow(1, first_pos, n_pos);
         let through = self.h[layer].ln_2.backward(input.reshape(shape), gradient.reshape(shape));
         through.d_input().reshape([1, batch, n_pos, d_model])
     }

@@ -10,8 +10,8 @@ use burn::tensor::Tensor;
 
 use super::indices::indices;
 use super::tap::Tap;
-use super::transformer::{Block, Pass, Past, hidden_keys, last_positions};
-use super::{ActivationCache, BatchRow, Donors, Transformer};
+use super::transformer::{Pass, Past, last_positions};
+use super::{ActivationCache, BatchRow, Donors, ModelConfig, Transformer, Wiring};
 use crate::intervention::{Intervention, Site, SiteSet};
 use crate::task::Cancelled;
 
@@ -86,6 +86,7 @@ impl StartPoint {
                 | Site::Ln2Scale(_)
                 | Site::Ln2Normalized(_)
                 | Site::MlpPre(_)
+                | Site::MlpPreLinear(_)
                 | Site::MlpPost(_) => BlockStep::Mlp,
                 Site::MlpOut(_) => BlockStep::MlpOut,
                 Site::ResidPost(_) | Site::LnFinalScale | Site::LnFinalNormalized => {
@@ -111,19 +112,31 @@ impl StartPoint {
 
 impl Resume<'_> {
     /// The sites that a base run must keep for rows that start at these places.
-    pub fn sites(n_layers: usize, starts: impl Iterator<Item = StartPoint>) -> SiteSet {
-        let keys = (0..n_layers).flat_map(|layer| [Site::K(layer), Site::V(layer)]);
-        let mut sites: SiteSet = keys.collect();
+    pub fn sites(config: &ModelConfig, starts: impl Iterator<Item = StartPoint>) -> SiteSet {
+        let mut sites = config.past_sites();
         for StartPoint { layer, step } in starts {
+            let mid = match config.wiring {
+                Wiring::Sequential => vec![Site::ResidMid(layer)],
+                Wiring::Parallel => vec![Site::ResidPre(layer), Site::AttnOut(layer)],
+            };
             match step {
                 BlockStep::Attention => sites.extend([Site::ResidPre(layer)]),
                 BlockStep::AttnOut => sites.extend([Site::ResidPre(layer), Site::AttnOut(layer)]),
-                BlockStep::Mlp => sites.extend([Site::ResidMid(layer)]),
-                BlockStep::MlpOut => sites.extend([Site::ResidMid(layer), Site::MlpOut(layer)]),
+                BlockStep::Mlp => sites.extend(mid),
+                BlockStep::MlpOut => sites.extend(mid.into_iter().chain([Site::MlpOut(layer)])),
                 BlockStep::ResidPost => sites.extend([Site::ResidPost(layer)]),
             }
         }
         sites
+    }
+
+    /// The base run's residual stream between attention and the MLP, as [`Self::of_base`] gives it.
+    fn mid_of_base(&self, wiring: Wiring, layer: usize, starts: &[Start]) -> Tensor<3> {
+        let of_base = |site| self.of_base(site, starts);
+        match wiring {
+            Wiring::Sequential => of_base(Site::ResidMid(layer)),
+            Wiring::Parallel => of_base(Site::ResidPre(layer)) + of_base(Site::AttnOut(layer)),
+        }
     }
 
     /// The base run's activation at a site for rows that start there, from the first position on.
@@ -157,9 +170,8 @@ impl Transformer {
         after_layer: &mut dyn FnMut(usize, usize) -> Result<(), Cancelled>,
     ) -> Result<Tensor<3>, Cancelled> {
         let Resume { rows, starts, base, first_pos, n_read, .. } = *request;
-        let device = self.device();
         let (n_layers, d_model) = (self.config.n_layers, self.config.d_model);
-        let [_, n_all, _, _] = base.get(Site::K(0)).dims();
+        let [_, n_all, _, _] = base.get(Site::V(0)).dims();
         let n_pos = n_all - first_pos;
         assert!(starts.is_sorted_by_key(|start| start.place), "rows must be in order");
         assert!(starts.len() == rows.len() && rows.iter().all(|row| row.ids.len() == n_all));
@@ -167,7 +179,7 @@ impl Transformer {
 
         let past_rows: Vec<usize> = starts.iter().map(|start| start.base_row).collect();
         let lengths = vec![n_all; rows.len()];
-        let hidden = hidden_keys(&[n_all], first_pos, n_pos, &device);
+        let masks = Pass::new(self, [first_pos, n_pos], &lengths[..1], None);
         let no_sites = SiteSet::new();
         let mut tap =
             Tap::new(rows, request.donors, &no_sites, first_pos, (&self.additions, first_pos));
@@ -181,6 +193,8 @@ impl Transformer {
                 request.of_base(Site::ResidPre(layer), new)
             });
             let n_computed = batch.n_rows;
+            // What the MLP reads, if that is what attention reads too.
+            let mut read = Vec::new();
             if let Some(x) = batch.resid.take() {
                 let x = tap.stream(Site::ResidPre(layer), x);
                 // In the last layer only the positions that are read need their queries.
@@ -189,10 +203,10 @@ impl Transformer {
                     past: (first_pos > 0)
                         .then(|| Past { cache: base, rows: &past_rows[..n_computed] }),
                     lengths: &lengths[..n_computed],
-                    hidden: hidden.clone(),
-                    n_past: first_pos,
                     n_queries: if is_last { n_read } else { n_pos },
+                    ..masks.clone()
                 };
+                read.extend(block.read_beside(&x, &pass));
                 batch.resid = Some(block.add_attention(x, layer, &pass, &mut tap));
             }
             batch.join(at(BlockStep::AttnOut), &mut tap, |request, new, tap| {
@@ -201,16 +215,21 @@ impl Transformer {
                 request.of_base(Site::ResidPre(layer), new) + attn_out
             });
             batch.join(at(BlockStep::Mlp), &mut tap, |request, new, _| {
-                request.of_base(Site::ResidMid(layer), new)
+                request.mid_of_base(block.wiring, layer, new)
             });
             if let Some(x) = batch.resid.take() {
-                batch.resid = Some(add_mlp(block, x, layer, &mut tap));
+                let joined = &starts[n_computed..batch.n_rows];
+                if block.wiring == Wiring::Parallel && !joined.is_empty() {
+                    read.push(request.of_base(Site::ResidPre(layer), joined));
+                }
+                let read = (!read.is_empty()).then(|| Tensor::cat(read, 0));
+                batch.resid = Some(block.add_mlp(x, read, layer, &mut tap));
             }
             batch.join(at(BlockStep::MlpOut), &mut tap, |request, new, tap| {
                 let mlp_out = request.of_base(Site::MlpOut(layer), new);
                 // The base run's output already includes what a steered model adds.
                 let mlp_out = tap.stream_with_additions(Site::MlpOut(layer), mlp_out);
-                request.of_base(Site::ResidMid(layer), new) + mlp_out
+                request.mid_of_base(block.wiring, layer, new) + mlp_out
             });
             batch.join(at(BlockStep::ResidPost), &mut tap, |request, new, _| {
                 request.of_base(Site::ResidPost(layer), new)
@@ -226,11 +245,6 @@ impl Transformer {
         let logits = self.project(&normalized.reshape([n_rows * n_read, d_model]));
         Ok(logits.reshape([n_rows, n_read, self.config.d_vocab]))
     }
-}
-
-fn add_mlp(block: &Block, resid_mid: Tensor<3>, layer: usize, tap: &mut Tap<'_>) -> Tensor<3> {
-    let resid_mid = tap.stream(Site::ResidMid(layer), resid_mid);
-    block.add_mlp(resid_mid, layer, tap)
 }
 
 /// The rows that have started so far.

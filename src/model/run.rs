@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::indices::int_tensor;
 use super::tap::Tap;
-use super::transformer::{Pass, Past, hidden_keys};
+use super::transformer::{Pass, Past};
 use super::{ActivationCache, BatchRow, Donors, Transformer};
 use crate::intervention::{Site, SiteSet};
 use crate::task::Cancelled;
@@ -21,8 +21,9 @@ pub struct Request<'a> {
     /// The sites whose activations are kept. Those at positions after a row's end have no meaning.
     pub capture: &'a SiteSet,
 
-    /// A run of earlier positions, with [`Site::K`] and [`Site::V`] of every layer. Every row here
-    /// continues its only row.
+    /// A run of earlier positions, with the sites of
+    /// [`ModelConfig::past_sites`](super::ModelConfig::past_sites). Every row here continues its
+    /// only row.
     pub past: Option<&'a ActivationCache>,
 
     /// How many positions at the end of each row the logits are computed for.
@@ -57,7 +58,7 @@ impl Transformer {
     ) -> Result<Run, Cancelled> {
         let rows = request.rows;
         let device = self.device();
-        let n_past = request.past.map_or(0, |past| past.get(Site::K(0)).dims()[1]);
+        let n_past = request.past.map_or(0, |past| past.get(Site::V(0)).dims()[1]);
         let batch = rows.len();
         let n_pos = rows.iter().map(|row| row.ids.len()).max().expect("a run has rows");
         let d_vocab = self.config.d_vocab as u32;
@@ -78,17 +79,12 @@ impl Transformer {
         }
         let lengths: Vec<_> = rows.iter().map(|row| n_past + row.ids.len()).collect();
         let past_rows = vec![0; batch];
-        let pass = Pass {
-            past: request.past.map(|cache| Past { cache, rows: &past_rows }),
-            hidden: hidden_keys(&lengths, n_past, n_pos, &device),
-            lengths: &lengths,
-            n_past,
-            n_queries: n_pos,
-        };
+        let past = request.past.map(|cache| Past { cache, rows: &past_rows });
+        let pass = Pass::new(self, [n_past, n_pos], &lengths, past);
         let mut tap = Tap::new(rows, request.donors, request.capture, 0, (&self.additions, n_past));
         let resid = self.forward(&ids, [batch, n_pos], &pass, &mut tap, after_layer)?;
 
-        // If the final layer norm is tapped, all positions must pass through it, otherwise only
+        // If the final norm is tapped, all positions must pass through it, otherwise only
         // those that are read.
         let d_model = self.config.d_model;
         let is_idle = tap.is_idle_at(Site::LnFinalScale) && tap.is_idle_at(Site::LnFinalNormalized);

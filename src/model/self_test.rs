@@ -11,7 +11,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use super::{BatchRow, ComputeDevice, Donors, ModelConfig, Request, Transformer};
-use crate::intervention::{Site, SiteSet};
+use crate::intervention::SiteSet;
 use crate::task::{Cancelled, Progress, TaskCtx};
 
 /// The result of a self-test. It is plain data, and is remembered for each adapter and driver.
@@ -140,8 +140,7 @@ fn full_forward(model: &Transformer) -> Outcome {
 
 fn incremental_forward(model: &Transformer) -> Outcome {
     let (before, rest) = PROMPT.split_at(7);
-    let layers = 0..model.config.n_layers;
-    let capture = layers.flat_map(|layer| [Site::K(layer), Site::V(layer)]).collect();
+    let capture = model.config.past_sites();
     let past = model.run_clean(before, &capture).cache;
     let request = Request {
         rows: &[BatchRow::new(rest, &[])],

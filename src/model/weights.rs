@@ -5,13 +5,17 @@ use std::sync::Arc;
 
 use burn::tensor::{DType, Tensor, TensorData};
 
+use super::attention::Attention;
 use super::checkpoint::Numbers;
-use super::config::Unembedding;
+use super::config::{NormChoice, Unembedding};
 use super::cpu::View;
 use super::device::ComputeDevice;
-use super::layers::{Affine, LayerNorm};
-use super::tensor_names::LM_HEAD;
-use super::transformer::{Attention, Block, Mlp};
+use super::linear::Linear;
+use super::mlp::Mlp;
+use super::norm::{Norm, NormKind};
+use super::rotary::Rotary;
+use super::tensor_names::{HeadNames, MatrixLayout, bias_beside};
+use super::transformer::Block;
 use super::vocabulary::Vocabulary;
 use super::{Checkpoint, LoadError, ModelConfig, NumberCheck, Transformer};
 use crate::task::{Progress, TaskCtx};
@@ -70,27 +74,36 @@ impl Transformer {
         device: &ComputeDevice,
         read: &mut dyn FnMut(&str) -> Result<Numbers, E>,
     ) -> Result<Self, E> {
+        let names = config.family.names();
         let mut source = TensorSource { config, device, read };
-        let wte = source.vocabulary("wte.weight")?;
+        let wte = source.vocabulary(names.embedding)?;
         let lm_head = match config.unembedding {
             Unembedding::Tied => None,
-            Unembedding::Separate => Some(source.vocabulary(LM_HEAD)?),
+            Unembedding::Separate => Some(source.vocabulary(names.unembedding)?),
+        };
+        let wpe = match config.rotary {
+            None => Some(source.matrix(names.positions, [config.n_ctx, config.d_model])?),
+            Some(_) => None,
         };
         let model = Self {
             config: *config,
             wte,
-            wpe: source.matrix("wpe.weight", [config.n_ctx, config.d_model])?,
+            wpe,
             h: (0..config.n_layers).map(|layer| source.block(layer)).collect::<Result<_, E>>()?,
-            ln_f: source.layer_norm("ln_f")?,
+            ln_f: source.norm(names.final_norm)?,
             lm_head,
-            unembed_bias: None,
+            unembed_bias: if config.has_unembed_bias {
+                Some(source.vector(&bias_beside(names.unembedding))?)
+            } else {
+                None
+            },
             is_queued: device.adapter.is_some(),
             max_rows: max_rows(config, device),
             additions: Vec::new(),
             traffic: Arc::default(),
         };
         // A pass whose weights `cpu` cannot read would silently take burn's slower way.
-        let is_fused = View::of(&model.wpe).is_some();
+        let is_fused = View::of(&model.ln_f.gain).is_some();
         assert!(is_fused || model.is_queued, "the weights are not where the CPU computes");
         Ok(model)
     }
@@ -113,41 +126,80 @@ struct TensorSource<'a, E> {
 
 impl<E> TensorSource<'_, E> {
     fn block(&mut self, layer: usize) -> Result<Block, E> {
-        let ModelConfig { d_model, d_mlp, n_heads, .. } = *self.config;
-        let name = |part: &str| format!("h.{layer}.{part}");
-        let [query, key, value] = self.query_key_value(&name("attn.c_attn"))?;
+        let config = self.config;
+        let ModelConfig { d_model, d_mlp, n_heads, biases, .. } = *config;
+        let names = config.family.names();
+        let name = |part: &str| format!("{}.{layer}.{part}", names.block);
+        let (width, kv_width) = (n_heads * config.d_head(), config.n_kv_heads() * config.d_head());
+        let (maps, qk_norm) = match names.heads {
+            HeadNames::Joined(joined) => (self.query_key_value(&name(joined))?, None),
+            HeadNames::ByHead(joined) => (self.by_head(&name(joined))?, None),
+            HeadNames::Apart { maps, norms } => {
+                let mut map = |nth: usize, width| {
+                    self.linear(&name(maps[nth]), [d_model, width], biases.heads)
+                };
+                let maps = [map(0, width)?, map(1, kv_width)?, map(2, kv_width)?];
+                let qk_norm = if config.has_qk_norm {
+                    Some([self.norm(&name(norms[0]))?, self.norm(&name(norms[1]))?])
+                } else {
+                    None
+                };
+                (maps, qk_norm)
+            }
+        };
+        let [query, key, value] = maps;
+        let output =
+            self.linear(&name(names.attention_output), [width, d_model], biases.attention)?;
+        let [input, factor, mlp_output] = names.mlp;
+        let factor = if config.is_gated {
+            Some(self.linear(&name(factor), [d_model, d_mlp], biases.mlp)?)
+        } else {
+            None
+        };
+        let ln_1 = self.norm(&name(names.norms[0]))?;
+        let ln_2 = if names.norms[1] == names.norms[0] {
+            ln_1.clone()
+        } else {
+            self.norm(&name(names.norms[1]))?
+        };
         Ok(Block {
-            ln_1: self.layer_norm(&name("ln_1"))?,
+            ln_1,
             attn: Attention {
                 query,
                 key,
                 value,
-                c_proj: self.affine(&name("attn.c_proj"), [d_model, d_model])?,
+                output,
                 n_heads,
-                divisor: self.config.score_divisor(layer),
+                n_kv_heads: config.n_kv_heads(),
+                qk_norm,
+                rotary: config.rotary.as_ref().map(Rotary::new),
+                divisor: config.score_divisor(layer),
+                window: config.window_of(layer),
             },
-            ln_2: self.layer_norm(&name("ln_2"))?,
+            ln_2,
             mlp: Mlp {
-                c_fc: self.affine(&name("mlp.c_fc"), [d_model, d_mlp])?,
-                c_proj: self.affine(&name("mlp.c_proj"), [d_mlp, d_model])?,
-                nonlinearity: self.config.nonlinearity,
+                input: self.linear(&name(input), [d_model, d_mlp], biases.mlp)?,
+                factor,
+                output: self.linear(&name(mlp_output), [d_mlp, d_model], biases.mlp)?,
+                nonlinearity: config.nonlinearity,
             },
+            wiring: config.wiring,
         })
     }
 
-    /// The query, key and value maps, which `c_attn` holds side by side as
+    /// The query, key and value maps, which the file holds side by side as
     /// `[d_model, 3 * d_model]`. On the CPU they are views of it; a GPU's kernels need each to be
     /// contiguous.
-    fn query_key_value(&mut self, name: &str) -> Result<[Affine; 3], E> {
+    fn query_key_value(&mut self, name: &str) -> Result<[Linear; 3], E> {
         let d = self.config.d_model;
         let weight = (self.read)(&format!("{name}.weight"))?.into_data([d, 3 * d]);
         let bias = (self.read)(&format!("{name}.bias"))?.into_data([3 * d]);
         let device = &self.device.burn;
         let bias: Tensor<1> = Tensor::from_data(bias, device);
-        let bias = |part: usize| bias.clone().narrow(0, part * d, d);
+        let bias = |part: usize| Some(bias.clone().narrow(0, part * d, d));
         if self.device.adapter.is_none() {
             let weight: Tensor<2> = Tensor::from_data(weight, device);
-            return Ok([0, 1, 2].map(|part| Affine {
+            return Ok([0, 1, 2].map(|part| Linear {
                 weight: weight.clone().narrow(1, part * d, d),
                 bias: bias(part),
             }));
@@ -159,26 +211,81 @@ impl<E> TensorSource<'_, E> {
             for row in weight.chunks(3 * d) {
                 part.extend_from_slice(&row[columns.clone()]);
             }
-            Affine {
+            Linear {
                 weight: Tensor::from_data(TensorData::new(part, [d, d]), device),
                 bias: bias(nth),
             }
         }))
     }
 
-    fn affine(&mut self, name: &str, shape: [usize; 2]) -> Result<Affine, E> {
-        Ok(Affine {
-            weight: self.matrix(&format!("{name}.weight"), shape)?,
-            bias: self.vector(&format!("{name}.bias"))?,
-        })
+    /// The query, key and value maps, which the file holds head by head as
+    /// `[n_heads * 3 * d_head, d_model]`.
+    fn by_head(&mut self, name: &str) -> Result<[Linear; 3], E> {
+        let config = self.config;
+        let (d_model, d_head, n_heads) = (config.d_model, config.d_head(), config.n_heads);
+        let weight = (self.read)(&format!("{name}.weight"))?;
+        let weight = weight.into_data([n_heads * 3 * d_head, d_model]);
+        let weight = weight.as_slice::<f32>().expect("the weights are f32");
+        let bias = if config.biases.heads {
+            let bias = (self.read)(&format!("{name}.bias"))?.into_data([n_heads * 3 * d_head]);
+            Some(bias.as_slice::<f32>().expect("the weights are f32").to_vec())
+        } else {
+            None
+        };
+        let device = &self.device.burn;
+        let rows = |nth: usize| {
+            (0..n_heads)
+                .flat_map(move |head| (0..d_head).map(move |at| (3 * head + nth) * d_head + at))
+        };
+        Ok([0, 1, 2].map(|nth| {
+            // As `[d_model, d_out]`, which every device's kernels take.
+            let columns: Vec<usize> = rows(nth).collect();
+            let mut part = Vec::with_capacity(columns.len() * d_model);
+            for input in 0..d_model {
+                part.extend(columns.iter().map(|column| weight[column * d_model + input]));
+            }
+            let of_bias = bias.as_ref().map(|bias| {
+                let part: Vec<f32> = columns.iter().map(|column| bias[*column]).collect();
+                Tensor::from_data(TensorData::new(part, [columns.len()]), device)
+            });
+            let part = TensorData::new(part, [d_model, columns.len()]);
+            Linear { weight: Tensor::from_data(part, device), bias: of_bias }
+        }))
     }
 
-    fn layer_norm(&mut self, name: &str) -> Result<LayerNorm, E> {
-        Ok(LayerNorm {
-            gain: self.vector(&format!("{name}.weight"))?,
-            bias: self.vector(&format!("{name}.bias"))?,
-            epsilon: self.config.layer_norm_epsilon,
-        })
+    fn linear(
+        &mut self,
+        name: &str,
+        [d_in, d_out]: [usize; 2],
+        has_bias: bool,
+    ) -> Result<Linear, E> {
+        let weight = format!("{name}.weight");
+        let weight = match self.config.family.names().layout {
+            MatrixLayout::InFirst => self.matrix(&weight, [d_in, d_out])?,
+            // On the CPU this is a view, whose numbers stay where they are; a GPU's kernels need
+            // them in one piece.
+            MatrixLayout::OutFirst if self.device.adapter.is_none() => {
+                self.matrix(&weight, [d_out, d_in])?.transpose()
+            }
+            MatrixLayout::OutFirst => {
+                let data = (self.read)(&weight)?.into_data([d_out, d_in]);
+                let values = data.as_slice::<f32>().expect("the weights are f32");
+                let turned = (0..d_in * d_out).map(|at| values[at % d_out * d_in + at / d_out]);
+                let data = TensorData::new(turned.collect(), [d_in, d_out]);
+                Tensor::from_data(data, &self.device.burn)
+            }
+        };
+        let bias = if has_bias { Some(self.vector(&format!("{name}.bias"))?) } else { None };
+        Ok(Linear { weight, bias })
+    }
+
+    fn norm(&mut self, name: &str) -> Result<Norm, E> {
+        let gain = self.vector(&format!("{name}.weight"))?;
+        let kind = match self.config.norm {
+            NormChoice::Layer => NormKind::Layer { bias: self.vector(&format!("{name}.bias"))? },
+            NormChoice::Rms => NormKind::Rms,
+        };
+        Ok(Norm { gain, kind, epsilon: self.config.layer_norm_epsilon })
     }
 
     fn vocabulary(&mut self, name: &str) -> Result<Vocabulary, E> {

@@ -46,7 +46,7 @@ macro_rules! commands {
 
 commands! {
     OpenModel: "Open model folder…",
-        "A GPT-2 in Hugging Face's layout: a folder with config.json, model.safetensors and the \
+        "A model in Hugging Face's layout: a folder with config.json, model.safetensors and the \
          tokenizer's files";
     OpenModelFile: "Open model file…",
         "A GGUF file, which holds a model with its tokenizer, or a weight file in a model's folder";

@@ -10,7 +10,7 @@ use factscope::model::{BatchRow, ComputeDevice, Donors, ModelConfig, Transformer
 use factscope::task::{CancelToken, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
-use crate::support::{answer_of, assert_close, lab, paris, prompt, run, trace_spec};
+use crate::support::{answer_of, assert_close, gpt2_sites, lab, paris, prompt, run, trace_spec};
 
 const N_LAYERS: usize = 36;
 const N_SAMPLES: usize = 10;
@@ -71,7 +71,7 @@ fn conditions_of(prompt: &TokenizedPrompt, spec: &causal_trace::Spec) -> Vec<Con
 
 /// The clean run, and those with each sample's corruption.
 fn donors_of(model: &Transformer, prompt: &TokenizedPrompt, conditions: &[Condition]) -> Donors {
-    let sites: SiteSet = Site::all(N_LAYERS);
+    let sites: SiteSet = gpt2_sites(N_LAYERS);
     let mut donors = Donors::from([(Donor::Clean, model.run_clean(&prompt.ids, &sites).cache)]);
     for (sample, corrupt) in conditions[..N_SAMPLES].iter().enumerate() {
         let rows = [BatchRow::new(&prompt.ids, corrupt)];

@@ -35,8 +35,8 @@ use factscope::tokens::TokenizedPrompt;
 use factscope::worker::Engine;
 
 use super::support::{
-    answer_of, assert_close, assert_far, engine, fixture, lab, load, logits, paris, paris_or,
-    prompt,
+    answer_of, assert_close, assert_far, engine, fixture, gpt2_sites, lab, load, logits, paris,
+    paris_or, prompt,
 };
 
 const LOGIT: f32 = 1e-4;
@@ -461,7 +461,7 @@ fn an_edited_model_is_processed_like_any_other_and_the_plain_one_stays() {
 #[test]
 fn centred_weights_write_with_mean_zero_and_centred_logits_have_mean_zero() {
     let prompt = paris();
-    let sites = Site::all(N_LAYERS);
+    let sites = gpt2_sites(N_LAYERS);
     let is_written = |site: &Site| {
         matches!(
             site,
@@ -595,7 +595,7 @@ fn norms_are_those_of_the_activations() {
     let prompt = paris();
     let norms: ResidualNorms = run!(engine, &prompt, ResidualNorms(residual_norms::Spec));
     let model = load(&fixture("tiny"));
-    let cache = model.run_clean(&prompt.ids, &Site::all(N_LAYERS)).cache;
+    let cache = model.run_clean(&prompt.ids, &gpt2_sites(N_LAYERS)).cache;
     let of = |site: Site| -> Vec<f32> {
         let values = cache.activation(site).values;
         let norm = |row: &[f32]| row.iter().map(|it| it * it).sum::<f32>().sqrt();

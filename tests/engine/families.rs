@@ -8,13 +8,15 @@ use std::fs;
 use std::path::PathBuf;
 
 use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
+use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{
     AnalysisCtx, AnalysisResult, AnalysisSpec, Measurement, Method as _, Metric, Reuse,
+    source_attribution,
 };
 use factscope::intervention::{NoiseRng, Site};
 use factscope::model::{
     Backward, BatchRow, ComputeDevice, DeviceChoice, Donors, Dropped, Nonlinearity, Objective,
-    Transformer,
+    Processing, ProcessingStep, Request, Transformer,
 };
 use factscope::task::TaskCtx;
 use factscope::tokens::{Bos, TokenizedPrompt};
@@ -23,6 +25,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::estimates::{check_held_windows, check_new_softmax};
 use super::every_analysis::specs;
 use super::gradients::{check_slopes, whole_run};
 use super::support::{
@@ -156,6 +159,17 @@ fn gradients_of_every_family_are_the_slopes_at_every_site() {
 }
 
 #[test]
+fn estimates_of_every_family_are_what_patching_gives() {
+    for dir in families() {
+        let (model, name) = (load(&dir), dir.display().to_string());
+        check_new_softmax(&model, &name);
+        if model.config.nonlinearity != Nonlinearity::Relu {
+            check_held_windows(&model, &name);
+        }
+    }
+}
+
+#[test]
 fn traces_of_every_family_are_romes() {
     for dir in families() {
         let model = load(&dir);
@@ -188,6 +202,67 @@ fn traces_of_every_family_are_romes() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn a_pass_goes_on_from_an_earlier_one_in_every_family() {
+    for dir in families() {
+        let model = load(&dir);
+        let ids = &golden(&dir).cases[0].ids;
+        let whole = logits(&model.run_clean(ids, &[].into()));
+        for n_before in [1, 4] {
+            let (before, rest) = ids.split_at(n_before);
+            let past = model.run_clean(before, &model.config.past_sites()).cache;
+            let request = Request {
+                rows: &[BatchRow::new(rest, &[])],
+                donors: &Donors::new(),
+                capture: &[].into(),
+                past: Some(&past),
+                n_read: 1,
+            };
+            let found = logits(&model.run(&request, &mut |_| Ok(())).unwrap());
+            assert_close(&found, &whole, LOGIT, &dir.display().to_string());
+        }
+    }
+}
+
+#[test]
+fn attributions_add_up_to_the_logit_in_every_family() {
+    for dir in families() {
+        let model = load(&dir);
+        let case = &golden(&dir).cases[1];
+        let answer = Some(answer_of(&[case.answer]));
+        for foil in [None, Some(answer_of(&[67]))] {
+            let prompt = TokenizedPrompt { answer: answer.clone(), foil, ..prompt_of(case) };
+            let ctx = AnalysisCtx::unwatched();
+            let lab = lab(&model, &prompt, &ctx);
+            for by in [Parts::Layers, Parts::Heads] {
+                let it = logit_attribution::Spec { by }.run(&lab).unwrap();
+                let what = format!("{}, {by:?}", dir.display());
+                assert_close(&[it.sum()], &[it.logit], LOGIT, &what);
+            }
+            let it = source_attribution::Spec.run(&lab).unwrap();
+            assert_close(&[it.sum()], &[it.logit], LOGIT, &dir.display().to_string());
+        }
+    }
+}
+
+/// Processing changes weights, not what the model says.
+#[test]
+fn processed_models_of_every_family_say_the_same() {
+    let all = Processing(ProcessingStep::ALL.into());
+    for dir in families() {
+        let model = load(&dir);
+        let ids = &golden(&dir).cases[0].ids;
+        let probs = |model: &Transformer| -> Vec<f32> {
+            let logits = logits(&model.run_clean(ids, &[].into()));
+            let sum: f64 = logits.iter().map(|it| f64::from(*it).exp()).sum();
+            logits.iter().map(|it| (f64::from(*it).exp() / sum) as f32).collect()
+        };
+        let before = probs(&model);
+        let processed = model.process(&all, &TaskCtx::unwatched()).unwrap();
+        assert_close(&probs(&processed), &before, 2e-5, &dir.display().to_string());
     }
 }
 

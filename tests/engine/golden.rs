@@ -24,7 +24,9 @@ use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
 use factscope::worker::Engine;
 use serde::Deserialize;
 
-use super::support::{answer_of, assert_close, engine, fixture, load, logits, logits_under};
+use super::support::{
+    answer_of, assert_close, engine, fixture, gpt2_sites, load, logits, logits_under,
+};
 
 const LOGIT: f32 = 1e-4;
 const ACTIVATION: f32 = 1e-4;
@@ -341,9 +343,9 @@ fn activations_are_transformer_lenses_at_every_site() {
     let model = load(&fixture("tiny"));
     let n_layers = model.config.n_layers;
     let case = golden("tiny").sites.unwrap();
-    let cache = model.run_clean(&case.ids, &Site::all(n_layers)).cache;
+    let cache = model.run_clean(&case.ids, &gpt2_sites(n_layers)).cache;
 
-    let in_first_and_last = Site::all(n_layers)
+    let in_first_and_last = gpt2_sites(n_layers)
         .into_iter()
         .filter(|site| site.layer().is_none_or(|layer| layer == 0 || layer == n_layers - 1));
     let names: Vec<String> = case.sites.keys().cloned().collect();
@@ -592,7 +594,7 @@ fn gradients_are_pytorchs_at_every_site() {
             let request = Request {
                 rows: &[BatchRow::new(&case.ids, &[])],
                 donors: &Donors::new(),
-                capture: &wanted.union(&Backward::sites(model.config.n_layers)).copied().collect(),
+                capture: &wanted.union(&Backward::sites(&model.config)).copied().collect(),
                 past: None,
                 n_read,
             };

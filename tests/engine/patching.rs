@@ -5,12 +5,13 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Measurement, Method as _, Metric,
     Pair, Reuse, Role, sweep,
 };
-use factscope::intervention::{Condition, Donor, Site};
+use factscope::intervention::{Condition, Donor};
 use factscope::model::Donors;
 use factscope::tokens::{Bos, TokenizedPrompt};
 
 use super::support::{
-    answer_of, assert_close, assert_far, assert_watched, engine, fixture, lab, load, paris, prompt,
+    answer_of, assert_close, assert_far, assert_watched, engine, fixture, gpt2_sites, lab, load,
+    paris, prompt,
 };
 
 const N_LAYERS: usize = 4;
@@ -171,7 +172,7 @@ fn all_heads_of_a_layer_together_are_its_attention() {
     let model = load(&fixture("tiny"));
     let (donor, mut recipient) = (france(), paris());
     recipient.foil.clone_from(&donor.answer);
-    let cache = model.run_clean(&donor.ids, &Site::all(N_LAYERS)).cache;
+    let cache = model.run_clean(&donor.ids, &gpt2_sites(N_LAYERS)).cache;
     let donors = Donors::from([(Donor::Counterpart, cache)]);
     let pairs = Pair::by_role(&donor, &recipient);
     let plan_of = |part| {

@@ -8,7 +8,9 @@ use factscope::analysis::causal_trace::{self, CausalTrace, Component, NoiseLevel
 use factscope::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Lab, Reuse};
 use factscope::facts::Fact;
 use factscope::intervention::{Condition, NoiseRng, SiteSet};
-use factscope::model::{BatchRow, Checkpoint, ComputeDevice, Donors, Request, Run, Transformer};
+use factscope::model::{
+    BatchRow, Checkpoint, ComputeDevice, Donors, ModelConfig, Request, Run, Transformer,
+};
 use factscope::task::{CancelToken, Cancelled, Progress, TaskCtx};
 use factscope::tokens::{Answer, Bos, TokenizedPrompt, Tokenizer};
 use factscope::worker::{DeviceChoice, Engine};
@@ -29,6 +31,11 @@ pub fn load(dir: &Path) -> Transformer {
 
 pub fn engine(name: &str) -> Engine {
     Engine::load(&fixture(name), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap()
+}
+
+/// The sites of a GPT-2.
+pub fn gpt2_sites(n_layers: usize) -> SiteSet {
+    ModelConfig { n_layers, ..ModelConfig::SMALL }.sites()
 }
 
 /// What a method is run on, without an engine around it.

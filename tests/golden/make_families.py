@@ -62,10 +62,56 @@ def gpt2(name, **fields):
     return Family(name, config, "transformer.h", "attn", "mlp", "transformer.wte", "transformer.ln_f")
 
 
+def llama(name, model_type="llama", **fields):
+    sizes = {
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 16,
+        "intermediate_size": 24, "max_position_embeddings": 32,
+    }
+    config = {"model_type": model_type, **sizes, **fields}
+    names = ["model.layers", "self_attn", "mlp", "model.embed_tokens", "model.norm"]
+    return Family(name, config, *names)
+
+
+LLAMA_3 = {
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 8,
+}
+
 FAMILIES = [
     gpt2("gpt2-by-layer", activation_function="gelu_fast", scale_attn_by_inverse_layer_idx=True),
     gpt2("gpt2-gelu", activation_function="gelu"),
     gpt2("gpt2-unscaled", activation_function="relu", scale_attn_weights=False, tie_word_embeddings=False),
+    llama("llama", rope_theta=500.0),
+    llama("llama-3", rope_scaling=LLAMA_3, head_dim=8, attention_bias=True, mlp_bias=True, tie_word_embeddings=True),
+    llama("mistral", "mistral", sliding_window=5, num_key_value_heads=1, tie_word_embeddings=True),
+    llama("qwen2", "qwen2", use_sliding_window=True, sliding_window=4, max_window_layers=1, tie_word_embeddings=True),
+    Family(
+        "pythia",
+        {
+            "model_type": "gpt_neox", "num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16,
+            "intermediate_size": 32, "max_position_embeddings": 32, "rotary_pct": 0.5, "rotary_emb_base": 1000,
+            "tie_word_embeddings": False,
+        },
+        "gpt_neox.layers", "attention", "mlp", "gpt_neox.embed_in", "gpt_neox.final_layer_norm",
+    ),
+    Family(
+        "neox-sequential",
+        {
+            "model_type": "gpt_neox", "num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 16,
+            "intermediate_size": 24, "max_position_embeddings": 32, "rotary_pct": 1.0, "hidden_act": "gelu_fast",
+            "use_parallel_residual": False, "tie_word_embeddings": True,
+        },
+        "gpt_neox.layers", "attention", "mlp", "gpt_neox.embed_in", "gpt_neox.final_layer_norm",
+    ),
+    Family(
+        "gptj",
+        {
+            "model_type": "gptj", "n_layer": 2, "n_head": 2, "n_embd": 16, "n_positions": 32, "rotary_dim": 4,
+            "tie_word_embeddings": False,
+        },
+        "transformer.h", "attn", "mlp", "transformer.wte", "transformer.ln_f",
+    ),
+    llama("qwen3", "qwen3", head_dim=8, rope_scaling={"type": "linear", "factor": 2.0}),
 ]
 
 
@@ -89,10 +135,13 @@ def write(family):
     config._attn_implementation = "eager"
     model = AutoModelForCausalLM.from_config(config).eval().float()
     tensors = random_tensors(model, family)
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    # The name in published checkpoints; transformers 5 reads it too, and has another inside.
+    is_neox = family.config["model_type"] == "gpt_neox"
+    named = {name.replace("lm_head", "embed_out") if is_neox else name: it for name, it in tensors.items()}
+    save_file(named, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)
     missing, unexpected = model.load_state_dict({k: v.float() for k, v in tensors.items()}, strict=False)
-    assert not unexpected and all("lm_head" in it for it in missing), (missing, unexpected)
+    assert not unexpected and all("lm_head" in it or "embed_out" in it for it in missing), (missing, unexpected)
     model.tie_weights()
 
     cases = [case(model, family, ids, subject) for ids, subject in [
@@ -128,6 +177,7 @@ def random_tensors(model, family):
         tensors[name] = torch.from_numpy(values).to(torch.float16).contiguous()
     if tied:
         tensors.pop("lm_head.weight", None)
+        tensors.pop("embed_out.weight", None)
     return tensors
 
 

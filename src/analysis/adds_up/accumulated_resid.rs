@@ -63,7 +63,9 @@ impl Method for Spec {
         let mut states: Vec<(String, Site)> = Vec::new();
         for layer in 0..n_layers {
             states.push((format!("{layer}_pre"), Site::ResidPre(layer)));
-            states.push((format!("{layer}_mid"), Site::ResidMid(layer)));
+            if model.config.has(Site::ResidMid(layer)) {
+                states.push((format!("{layer}_mid"), Site::ResidMid(layer)));
+            }
         }
         let last = Site::ResidPost(n_layers - 1);
         states.push(("final_post".to_owned(), last));

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisError, Lab, Method, Needs, PromptOf};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, Transformer};
+use crate::model::{ActivationCache, Transformer, Wiring};
 use crate::task::Progress;
 use crate::tokens::TokenizedPrompt;
 
@@ -152,7 +152,10 @@ impl Method for Spec {
                 Site::ResidPre(layer),
                 Site::Pattern(layer),
                 Site::V(layer),
-                Site::ResidMid(layer),
+                match model.config.wiring {
+                    Wiring::Sequential => Site::ResidMid(layer),
+                    Wiring::Parallel => Site::AttnOut(layer),
+                },
                 Site::MlpOut(layer),
                 Site::ResidPost(layer),
             ]
@@ -166,7 +169,7 @@ impl Method for Spec {
             ctx.task.checkpoint(Progress { done: layer as u64 + 1, total })?;
             // Later positions cannot reach the root's.
             attention_edges(model, &run.cache, layer, pos + 1, *self, &mut all);
-            mlp_edges(&run.cache, layer, pos + 1, *self, &mut all);
+            mlp_edges(model, &run.cache, layer, pos + 1, *self, &mut all);
         }
         let root = Node::ResidPost { layer: n_layers - 1, pos };
         let (nodes, edges) = reaching(root, &all, self.threshold);
@@ -190,14 +193,15 @@ fn attention_edges(
     spec: Spec,
     edges: &mut Vec<Edge>,
 ) {
-    let [_, all_pos, n_heads, d_head] = cache.get(Site::V(layer)).dims();
-    let v = cache.get(Site::V(layer)).clone().reshape([all_pos, n_heads, d_head]);
+    let v = model.for_queries(cache.get(Site::V(layer)).clone());
+    let [_, all_pos, n_heads, d_head] = v.dims();
+    let v = v.reshape([all_pos, n_heads, d_head]);
     let v = v - model.value_bias(layer).unsqueeze();
     // [head, key, d_model]
     let brought = model.head_results(layer, v);
     let pattern = cache.get(Site::Pattern(layer)).clone();
     let before = cache.stream(Site::ResidPre(layer));
-    let behind = cache.stream(Site::ResidMid(layer));
+    let behind = between(model, cache, layer);
 
     let residual = numbers(nearness(behind.clone(), before));
     // For each query [head * key], with the keys up to the query.
@@ -236,8 +240,20 @@ fn attention_edges(
     }
 }
 
+/// The residual stream with attention's output added, also in models whose MLPs do not read it.
+/// `[pos, d_model]`
+fn between(model: &Transformer, cache: &ActivationCache, layer: usize) -> Tensor<2> {
+    match model.config.wiring {
+        Wiring::Sequential => cache.stream(Site::ResidMid(layer)),
+        Wiring::Parallel => {
+            cache.stream(Site::ResidPre(layer)) + cache.stream(Site::AttnOut(layer))
+        }
+    }
+}
+
 /// Adds the edges into a layer's MLP, and into the residual stream after it.
 fn mlp_edges(
+    model: &Transformer,
     cache: &ActivationCache,
     layer: usize,
     n_pos: usize,
@@ -246,7 +262,7 @@ fn mlp_edges(
 ) {
     let behind = cache.stream(Site::ResidPost(layer));
     let mlp = numbers(nearness(behind.clone(), cache.stream(Site::MlpOut(layer))));
-    let residual = numbers(nearness(behind, cache.stream(Site::ResidMid(layer))));
+    let residual = numbers(nearness(behind, between(model, cache, layer)));
     for pos in 0..n_pos {
         let shares = shares([&mlp[pos], &residual[pos]].into_iter(), spec);
         let [mid, inside, to] = [
@@ -255,7 +271,11 @@ fn mlp_edges(
             Node::ResidPost { layer, pos },
         ];
         let edge = |from, to, via, weight: f64| Edge { from, to, via, weight: weight as f32 };
-        edges.push(edge(mid, inside, Via::Mlp, shares[0]));
+        let read = match model.config.wiring {
+            Wiring::Sequential => mid,
+            Wiring::Parallel => into_layer(layer, pos),
+        };
+        edges.push(edge(read, inside, Via::Mlp, shares[0]));
         edges.push(edge(inside, to, Via::Mlp, shares[0]));
         edges.push(edge(mid, to, Via::Residual, shares[1]));
     }

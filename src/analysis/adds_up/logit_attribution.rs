@@ -167,10 +167,10 @@ pub(in crate::analysis) fn contributions(
         |site: Site| (at_end(cache, site) * direction.weights.clone()).sum().into_scalar::<f32>();
     let part = |component: Component, logit: f32| Contribution { component, logit };
 
-    let embeddings = [
-        part(Component::Embed, project(Site::Embed)),
-        part(Component::PosEmbed, project(Site::PosEmbed)),
-    ];
+    let mut embeddings = vec![part(Component::Embed, project(Site::Embed))];
+    if model.config.has(Site::PosEmbed) {
+        embeddings.push(part(Component::PosEmbed, project(Site::PosEmbed)));
+    }
     let mut contributions = Vec::new();
     match by {
         Parts::Layers => {

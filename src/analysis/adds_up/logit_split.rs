@@ -13,6 +13,9 @@ use crate::tokens::TokenizedPrompt;
 pub(in crate::analysis) struct LogitSplit<'a> {
     ctx: &'a AnalysisCtx<'a>,
     n_layers: usize,
+
+    /// Whether positions have embeddings.
+    has_positions: bool,
     pub asked: SplitTokens,
     pub run: Run,
     pub direction: LogitDirection,
@@ -35,7 +38,8 @@ impl<'a> LogitSplit<'a> {
         let run = model.run_clean(&prompt.ids, &capture);
         let direction = asked.direction(model, &run.cache);
         let logit = asked.logit(&run);
-        Ok(Self { ctx, n_layers, asked, run, direction, logit })
+        let has_positions = model.config.has(Site::PosEmbed);
+        Ok(Self { ctx, n_layers, has_positions, asked, run, direction, logit })
     }
 
     /// The layers in order. Each reports progress, and is an error if the run was cancelled.
@@ -53,9 +57,10 @@ impl<'a> LogitSplit<'a> {
         f64::from(along.into_scalar::<f32>())
     }
 
-    /// The part of both embeddings.
+    /// The part of the embeddings.
     pub fn embeddings(&self) -> f64 {
-        self.part(Site::Embed) + self.part(Site::PosEmbed)
+        let sites = [Site::Embed, Site::PosEmbed].into_iter();
+        sites.filter(|it| self.has_positions || *it == Site::Embed).map(|it| self.part(it)).sum()
     }
 }
 

@@ -22,7 +22,7 @@ pub struct ResidualNorms {
     /// The norms of the token embeddings. `[pos]`
     pub embed: Vec<f32>,
 
-    /// The norms of the position embeddings. `[pos]`
+    /// The norms of the position embeddings, none in models with rotary positions. `[pos]`
     pub pos_embed: Vec<f32>,
 
     /// The norms of the residual stream before each layer. `[layer, position]`
@@ -31,7 +31,8 @@ pub struct ResidualNorms {
     /// The norms of attention's outputs. `[layer, position]`
     pub attn_out: Grid<f32>,
 
-    /// The norms of the residual stream between attention and MLP. `[layer, position]`
+    /// The norms of the residual stream between attention and MLP, none in models whose MLPs do not
+    /// read what attention writes. `[layer, position]`
     pub resid_mid: Grid<f32>,
 
     /// The norms of the MLPs' outputs. `[layer, position]`
@@ -68,14 +69,19 @@ impl Method for Spec {
             (rows.clone() * rows).sum_dim(1).sqrt().into_data().iter::<f32>().collect()
         };
         let of_layers = |site: fn(usize) -> Site| {
-            let sites: Vec<Site> = (0..n_layers).map(site).collect();
-            Grid::new(n_pos, norms(&sites))
+            let sites: Vec<Site> =
+                (0..n_layers).map(site).filter(|it| model.config.has(*it)).collect();
+            Grid::new(n_pos, if sites.is_empty() { Vec::new() } else { norms(&sites) })
         };
         let [resid_pre, attn_out, resid_mid, mlp_out, resid_post] = in_layer.map(of_layers);
         Ok(ResidualNorms {
             prompt: prompt.clone(),
             embed: norms(&[Site::Embed]),
-            pos_embed: norms(&[Site::PosEmbed]),
+            pos_embed: if model.config.has(Site::PosEmbed) {
+                norms(&[Site::PosEmbed])
+            } else {
+                Vec::new()
+            },
             resid_pre,
             attn_out,
             resid_mid,

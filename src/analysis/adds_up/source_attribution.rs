@@ -87,7 +87,8 @@ impl Method for Spec {
         let mut values = Vec::with_capacity(n_layers * n_heads * n_pos);
         for layer in split.layers() {
             let layer = layer?;
-            let v = cache.get(Site::V(layer)).clone().reshape([n_pos, n_heads, d_head]);
+            let v = model.for_queries(cache.get(Site::V(layer)).clone());
+            let v = v.reshape([n_pos, n_heads, d_head]);
             // [head, source]
             let read = model.read_heads(layer, v, direction).transpose();
             let pattern = cache.get(Site::Pattern(layer)).clone().narrow(1, last, 1);

@@ -121,8 +121,10 @@ fn split(
 ) -> (Vec<Component>, Vec<Tensor<2>>) {
     let stream =
         |site: Site| cache.stream(site).matmul(into.weights.clone().unsqueeze_dim(1)).transpose();
-    let embeddings =
-        [(Component::Embed, stream(Site::Embed)), (Component::PosEmbed, stream(Site::PosEmbed))];
+    let mut embeddings = vec![(Component::Embed, stream(Site::Embed))];
+    if model.config.has(Site::PosEmbed) {
+        embeddings.push((Component::PosEmbed, stream(Site::PosEmbed)));
+    }
     let mlp = |before| (Component::MlpOut(before), stream(Site::MlpOut(before)));
     let mut parts = Vec::new();
     match by {

@@ -27,7 +27,9 @@ use crate::analysis::{
     AnalysisError, AnalysisResult, Correlation, Grid, Lab, Measurement, Method, Metric, PromptOf,
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
-use crate::model::{ActivationCache, Backward, Donors, Dropped, Reference, Transformer};
+use crate::model::{
+    ActivationCache, Backward, Donors, Dropped, ModelConfig, Reference, Transformer, for_queries,
+};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -125,6 +127,15 @@ impl Node {
         }
     }
 
+    /// How many of them a layer has at a position. Queries of a group share keys and values.
+    fn n_heads(self, config: &ModelConfig) -> usize {
+        match self {
+            Self::Query | Self::Z => config.n_heads,
+            Self::Key | Self::Value => config.n_kv_heads(),
+            Self::Mlp => 1,
+        }
+    }
+
     fn sites(n_layers: usize) -> SiteSet {
         (0..n_layers).flat_map(|layer| Self::ALL.map(|it| it.site(layer))).collect()
     }
@@ -175,14 +186,15 @@ impl Method for Spec {
         let objective = objective(prompt, self.metric)?;
         let contrast = self.contrast.corrupt(lab, &asked)?;
         let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
-        let sites = Node::sites(n_layers);
+        let mut sites = Node::sites(n_layers);
+        sites.extend((0..n_layers).flat_map(|layer| model.config.product_sites(layer)));
 
         let n_steps = (2 + n_runs) * n_layers;
         let (first_pos, n_verified) = (contrast.first_pos, self.n_verified);
         let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, n_verified);
-        let capture = &sites | &Backward::sites(n_layers);
+        let capture = &sites | &Backward::sites(&model.config);
         let clean = passes.clean(&capture)?;
-        let mut wanted = sites.clone();
+        let mut wanted = Node::sites(n_layers);
         wanted.extend((0..n_layers).map(Site::Pattern));
         let gradients = passes.back(&clean.run, &wanted, Dropped::EachLayer)?;
 
@@ -196,9 +208,8 @@ impl Method for Spec {
             let run = passes.forward(&rows, &Donors::new(), &sites)?;
             corrupted.extend(clean.read(&run)?);
             for layer in 0..n_layers {
-                let divisor = model.config.score_divisor(layer);
                 let caches = [&clean.run.cache, &run.cache, &gradients];
-                let found = estimates(layer, &extent, divisor, caches);
+                let found = estimates(&model.config, layer, &extent, caches);
                 sums.add(layer, &found);
             }
             if self.n_verified > 0 {
@@ -212,7 +223,7 @@ impl Method for Spec {
             base: BasePoint::Clean,
             prompt: prompt.clone(),
             runs: contrast.measured(clean.measured, corrupted),
-            effects: sums.effects(&extent, scale, model.config.n_heads),
+            effects: sums.effects(&extent, scale, &model.config),
             verified: Vec::new(),
             agreement: None,
         };
@@ -256,12 +267,11 @@ impl Extent {
 /// The three numbers of an [`Effect`] for each kind of activation, summed over the rows of the
 /// corrupted run. `[head, pos, 3]` each
 ///
-/// The caches are the clean run's, the corrupted run's, and the gradients'. `divisor` is what the
-/// products of queries and keys are divided by.
+/// The caches are the clean run's, the corrupted run's, and the gradients'.
 fn estimates(
+    config: &ModelConfig,
     layer: usize,
     extent: &Extent,
-    divisor: f64,
     [clean, corrupted, gradients]: [&ActivationCache; 3],
 ) -> [Tensor<3>; 5] {
     let from_first = |x: Tensor<4>| {
@@ -276,21 +286,25 @@ fn estimates(
     // [run or row, head, query, key]
     let pattern = heads_first(from_first(clean.get(Site::Pattern(layer)).clone()));
     let d_pattern = heads_first(gradient(Site::Pattern(layer)));
-    let q_clean = heads_first(from_first(clean.get(Site::Q(layer)).clone()));
-    let q_corrupted = heads_first(from_first(corrupted.get(Site::Q(layer)).clone()));
-    let k_clean = heads_first(clean.get(Site::K(layer)).clone());
+    let [q_site, k_site] = config.product_sites(layer);
+    let divisor = config.score_divisor(layer);
+    let for_queries = |x: Tensor<4>| heads_first(for_queries(x, config.n_heads));
+    let q_clean = heads_first(from_first(clean.get(q_site).clone()));
+    let q_corrupted = heads_first(from_first(corrupted.get(q_site).clone()));
+    let k_clean = for_queries(clean.get(k_site).clone());
     let [_, _, n_queries, _] = q_clean.dims();
     let [_, _, n_keys, _] = k_clean.dims();
-    let no_future = no_future(extent.first_pos, n_queries, n_keys, &q_clean.device());
+    let window = config.window_of(layer);
+    let unseen = unseen(extent.first_pos, [n_queries, n_keys], window, &q_clean.device());
 
     let scores = q_corrupted.matmul(k_clean.swap_dims(2, 3)) / divisor;
-    let moved = softmax(scores + no_future, 3) - pattern.clone();
+    let moved = softmax(scores + unseen, 3) - pattern.clone();
     let queries = contract([1, 2, 0, 3], moved, [1, 2, 3, 0], d_pattern.clone());
 
     // Only one key's score moves, by δ. With its weight p and the sum of the other weights q = 1 −
     // p, its new weight is p eᵟ / (q + p eᵟ), and the others share the rest in proportion. q is a
     // sum, not 1 − p, because p may round to 1.
-    let k_change = heads_first(change(Site::K(layer)));
+    let k_change = for_queries(change(k_site));
     let raised = q_clean.matmul(k_change.swap_dims(2, 3)) / divisor;
     let others = Tensor::<2>::eye(n_keys, &raised.device()).neg() + 1.0;
     let others = others.unsqueeze::<4>();
@@ -306,6 +320,15 @@ fn estimates(
     .clamp_min(f32::MIN_POSITIVE);
     let moved = own * (is_up - is_down) * (shrink.neg() + 1.0) / total;
     let keys = contract([1, 3, 0, 2], moved, [1, 3, 2, 0], changed_keys(gained));
+    // A key moves what all queries of its group gain.
+    let [n_heads, n_changed, n_runs, n_rows] = keys.dims();
+    let n_kv_heads = config.n_kv_heads();
+    let keys = if n_kv_heads == n_heads {
+        keys
+    } else {
+        let sizes = [n_kv_heads, n_heads / n_kv_heads, n_changed * n_runs * n_rows];
+        keys.reshape(sizes).sum_dim(1).reshape([n_kv_heads, n_changed, n_runs, n_rows])
+    };
 
     let prompt_only = |x: Tensor<4>| x.narrow(1, 0, extent.n_changed());
     let both = |plain: Tensor<4>, fixed: Tensor<4>| {
@@ -355,16 +378,20 @@ fn reduce(plain: &Tensor<4>, fixed: &Tensor<4>, layer: usize, n_layers: usize) -
     all.sum_dim(2).reshape([n_heads, n_pos, 3])
 }
 
-/// The mask that, added to scores, keeps queries from later keys. `[1, 1, query, key]`
-fn no_future(
+/// The mask that, added to scores, keeps queries from later keys and those before their window.
+/// `[1, 1, query, key]`
+fn unseen(
     first_query: usize,
-    n_queries: usize,
-    n_keys: usize,
+    [n_queries, n_keys]: [usize; 2],
+    window: Option<usize>,
     device: &burn::tensor::Device,
 ) -> Tensor<4> {
     let queries = first_query..first_query + n_queries;
     let values: Vec<f32> = queries
-        .flat_map(|query| (0..n_keys).map(move |key| if key > query { -1e30 } else { 0.0 }))
+        .flat_map(|query| {
+            let seen = window.map_or(0, |n| (query + 1).saturating_sub(n))..=query;
+            (0..n_keys).map(move |key| if seen.contains(&key) { 0.0 } else { -1e30 })
+        })
         .collect();
     Tensor::from_data(TensorData::new(values, [1, 1, n_queries, n_keys]), device)
 }
@@ -375,7 +402,7 @@ struct Sums(Vec<Vec<[f64; 3]>>);
 impl Sums {
     fn new(model: &Transformer, extent: &Extent) -> Self {
         let of = |node: Node| {
-            let n_heads = if node == Node::Mlp { 1 } else { model.config.n_heads };
+            let n_heads = node.n_heads(&model.config);
             vec![[0.0; 3]; extent.n_layers * n_heads * extent.n_changed()]
         };
         Self(Node::ALL.map(of).into())
@@ -397,7 +424,7 @@ impl Sums {
         }
     }
 
-    fn effects(&self, extent: &Extent, scale: f32, n_heads: usize) -> Vec<Vec<Grid<Effect>>> {
+    fn effects(&self, extent: &Extent, scale: f32, config: &ModelConfig) -> Vec<Vec<Grid<Effect>>> {
         let read = |node: usize, n_heads: usize, layer: usize, head: usize, pos: usize| {
             // Earlier positions equal the clean run, so their effect is 0.
             let Some(pos) = pos.checked_sub(extent.first_pos) else { return Effect::default() };
@@ -413,6 +440,7 @@ impl Sums {
                 vec![Grid::new(extent.n_pos, cells.collect())]
             }
             Node::Query | Node::Key | Node::Value | Node::Z => {
+                let n_heads = node.n_heads(config);
                 let of_pos = |pos: usize| {
                     let cells = (0..extent.n_layers).flat_map(|layer| {
                         (0..n_heads).map(move |head| read(nth, n_heads, layer, head, pos))

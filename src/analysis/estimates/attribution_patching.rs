@@ -195,7 +195,7 @@ impl Method for Spec {
             .flat_map(|layer| [self.trace.component.site(layer), Site::Z(layer)])
             .collect();
         let capture_for = |is_base: bool| {
-            let more = if is_base { Backward::sites(n_layers) } else { SiteSet::new() };
+            let more = if is_base { Backward::sites(&model.config) } else { SiteSet::new() };
             &sites | &more
         };
         let n_back = match self.base {
@@ -203,7 +203,7 @@ impl Method for Spec {
             BasePoint::Clean => 1,
         };
         let overlaps = Overlaps::of(self, n_layers);
-        let wanted = &sites | &overlaps.sites(n_layers);
+        let wanted = &sites | &overlaps.sites(&model.config);
         let n_steps = (1 + n_samples + n_back) * n_layers + n_back * overlaps.n_values();
         let (first_pos, n_verified) = (subject.start, self.n_verified);
         let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, n_verified);

@@ -33,7 +33,7 @@ use crate::analysis::{
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
     ActivationCache, Backward, BatchRow, Between, DirectPaths, Donors, Dropped, ModelConfig, Run,
-    Transformer,
+    Transformer, Wiring,
 };
 use crate::task::Cancelled;
 use crate::tokens::TokenizedPrompt;
@@ -144,7 +144,7 @@ impl Method for Spec {
         let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps_of_all, n_verified);
         let mut capture = DirectPaths::sites(n_layers);
         if self.base == EdgeBase::Clean {
-            capture.extend(Backward::sites(n_layers));
+            capture.extend(Backward::sites(&model.config));
         }
         let clean = passes.clean(&capture)?;
 
@@ -269,12 +269,13 @@ fn between(
         })
         .collect();
     let rows: Vec<BatchRow<'_>> = conditions.iter().map(|it| row(passes.asked, it)).collect();
-    passes.forward(&rows, &donors, &Backward::sites(passes.lab.model.config.n_layers))
+    passes.forward(&rows, &donors, &Backward::sites(&passes.lab.model.config))
 }
 
 /// The scores of all edges, summed over runs: about as many numbers as one layer's weights.
 struct Scores {
     n_heads: usize,
+    n_kv_heads: usize,
 
     /// Two blocks for each layer, of the edges to its heads' inputs and to its MLP, and one of the
     /// edges to the logits.
@@ -292,18 +293,20 @@ struct Block {
 
 impl Scores {
     fn new(config: &ModelConfig) -> Self {
-        let n_heads = config.n_heads;
+        let (n_heads, n_kv_heads) = (config.n_heads, config.n_kv_heads());
         let block = |n_senders: usize, n_readers: usize| {
             let values = vec![0.0; n_senders * n_readers];
             Block { n_senders, n_readers, values }
         };
         let n_before = |layer: usize| 1 + layer * (n_heads + 1);
         let of_layer = |layer: usize| {
-            [block(n_before(layer), 3 * n_heads), block(n_before(layer) + n_heads, 1)]
+            let n_inputs = n_heads + 2 * n_kv_heads;
+            let n_beside = if config.wiring == Wiring::Parallel { 0 } else { n_heads };
+            [block(n_before(layer), n_inputs), block(n_before(layer) + n_beside, 1)]
         };
         let mut blocks: Vec<Block> = (0..config.n_layers).flat_map(of_layer).collect();
         blocks.push(block(n_before(config.n_layers), 1));
-        Self { n_heads, blocks }
+        Self { n_heads, n_kv_heads, blocks }
     }
 
     /// Adds the scores from a run's gradients, whose rows are weighted by their slopes.
@@ -392,8 +395,12 @@ impl Scores {
         if block % 2 == 1 {
             return Receiver::Mlp { layer };
         }
-        let input = [HeadInput::Query, HeadInput::Key, HeadInput::Value][reader / self.n_heads];
-        Receiver::Head { layer, head: reader % self.n_heads, input }
+        let (input, head) = match reader.checked_sub(self.n_heads) {
+            None => (HeadInput::Query, reader),
+            Some(nth) if nth < self.n_kv_heads => (HeadInput::Key, nth),
+            Some(nth) => (HeadInput::Value, nth - self.n_kv_heads),
+        };
+        Receiver::Head { layer, head, input }
     }
 }
 

@@ -124,7 +124,7 @@ impl Method for Spec {
         let mut weights = Vec::with_capacity(self.layers.len() * heads.len() * size);
         for (layer, mut pattern) in self.layers.clone().zip(patterns) {
             if self.weighting != Weighting::Pattern {
-                let v = run.cache.get(Site::V(layer)).clone();
+                let v = model.for_queries(run.cache.get(Site::V(layer)).clone());
                 let v = v.reshape([n_pos, n_heads, model.config.d_head()]);
                 let moved = match self.weighting {
                     Weighting::NormBased => model.head_results(layer, v),

@@ -24,7 +24,9 @@ use crate::analysis::{
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 pub use crate::model::Between;
-use crate::model::{ActivationCache, DirectPaths, Donors, ModelConfig, Reference, Transformer};
+use crate::model::{
+    ActivationCache, DirectPaths, Donors, HeadInput, ModelConfig, Reference, Transformer,
+};
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +115,9 @@ impl Method for Spec {
 
         let senders: Vec<Sender> = Sender::all(config.n_layers, config.n_heads)
             .filter(|it| *it != Sender::Embed)
-            .filter(|it| self.receivers.iter().any(|to| it.reaches(to.site(config.n_layers))))
+            .filter(|it| {
+                self.receivers.iter().any(|to| it.reaches(to.site(config.n_layers), config.wiring))
+            })
             .collect();
         let paths = Paths { model, spec: self, asked: &asked, positions: &positions, ctx };
         let told = match ctx.reuse {
@@ -145,9 +149,14 @@ impl Method for Spec {
 /// Checks that the model has a receiver.
 fn check(receiver: Receiver, config: &ModelConfig) -> Result<(), AnalysisError> {
     match receiver {
-        Receiver::Head { layer, head, .. } => {
+        Receiver::Head { layer, head, input } => {
             index_below("layer", layer, config.n_layers)?;
-            index_below("head", head, config.n_heads)
+            // Query heads of a group share keys and values.
+            let n_heads = match input {
+                HeadInput::Query => config.n_heads,
+                HeadInput::Key | HeadInput::Value => config.n_kv_heads(),
+            };
+            index_below("head", head, n_heads)
         }
         Receiver::Mlp { layer } => index_below("layer", layer, config.n_layers),
         Receiver::Logits => Ok(()),
@@ -192,11 +201,11 @@ impl Paths<'_> {
 
     /// The condition that gives receivers their inputs from the sender of this number.
     fn tell(&self, nth: usize, sender: Sender) -> Condition {
-        let n_layers = self.model.config.n_layers;
+        let ModelConfig { n_layers, wiring, .. } = self.model.config;
         let first = self.span().start;
         let mut condition = Condition::new();
         for receiver in &self.spec.receivers {
-            if !sender.reaches(receiver.site(n_layers)) {
+            if !sender.reaches(receiver.site(n_layers), wiring) {
                 continue;
             }
             for to in self.positions {
@@ -236,7 +245,8 @@ impl Paths<'_> {
             };
             let read = model.direct_paths(&request, &mut |_| self.ctx.check_cancelled(model))?;
             for (nth, sender) in senders.iter().enumerate() {
-                let reached = receivers.iter().filter(|site| sender.reaches(**site));
+                let reached =
+                    receivers.iter().filter(|site| sender.reaches(**site, model.config.wiring));
                 let row = reached.map(|&site| (site, read.get(site).clone().narrow(0, nth, 1)));
                 told.insert(Donor::Run(first + nth), row.collect());
             }

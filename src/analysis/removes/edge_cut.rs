@@ -100,7 +100,7 @@ impl Method for Spec {
             model.run(&request, &mut |_| step_when_done(lab, &mut progress, n_pos as u64))
         };
         let capture = match resumed {
-            Some(place) => Resume::sites(n_layers, [place].into_iter()),
+            Some(place) => Resume::sites(&model.config, [place].into_iter()),
             None => SiteSet::new(),
         };
         let clean = run(&Condition::new(), &capture)?;

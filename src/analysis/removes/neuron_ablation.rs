@@ -163,7 +163,7 @@ fn estimate_and_ablate(
     let sites: SiteSet = layers.iter().map(|&layer| Site::MlpPost(layer)).collect();
     let n_steps = 2 * n_layers;
     let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, spec.n_top);
-    let capture = &sites | &Backward::sites(n_layers);
+    let capture = &sites | &Backward::sites(&model.config);
     let clean = passes.clean(&capture)?;
     let gradients = passes.back(&clean.run, &sites, Dropped::NoLayer)?;
 

@@ -74,7 +74,7 @@ const KEPT_BYTES: usize = 256 << 20;
 /// How many bytes are kept for each token. Attention scores would take more, but have no mean.
 fn bytes_of_token(model: &Transformer, sites: &SiteSet) -> usize {
     let width = |site: &Site| match site {
-        Site::MlpPre(_) | Site::MlpPost(_) => model.config.d_mlp,
+        Site::MlpPre(_) | Site::MlpPreLinear(_) | Site::MlpPost(_) => model.config.d_mlp,
         _ => model.config.d_model,
     };
     sites.iter().map(width).sum::<usize>() * size_of::<f32>()

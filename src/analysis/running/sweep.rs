@@ -304,7 +304,7 @@ impl Sweep<'_> {
     ) -> Result<ActivationCache, AnalysisError> {
         let starts = passes.iter().flat_map(|pass| &pass.starts);
         let from_base = starts.filter(|it| it.parts_from.is_none()).map(|it| it.place);
-        let capture = Resume::sites(self.model.config.n_layers, from_base);
+        let capture = Resume::sites(&self.model.config, from_base);
         let run = self.run_rows(bases, &capture)?;
         // The conditions that equal a base.
         let same_as = |nth: usize| {
@@ -413,6 +413,7 @@ pub(in crate::analysis) fn batches(
     model: &Transformer,
 ) -> impl Iterator<Item = Range<usize>> + use<> {
     let (d_model, d_mlp) = (model.config.d_model, model.config.d_mlp);
+    let d_mlp = if model.config.is_gated { 3 * d_mlp / 2 } else { d_mlp };
     // The residual stream, its normalized form, queries, keys, values, `z`, and the MLP's neurons.
     let token_bytes = (6 * d_model + d_mlp) * size_of::<f32>();
     let token_products = 4 * d_model * d_model + 2 * d_model * d_mlp;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisResult, Lab, Method, Needs};
-use crate::intervention::{Site, SiteSet};
+use crate::intervention::Site;
 use crate::model::{ActivationCache, BatchRow, Donors, Request, Transformer};
 use crate::task::{Cancelled, Progress};
 use crate::tokens::TokenizedPrompt;
@@ -228,8 +228,7 @@ fn step(
     past: Option<&ActivationCache>,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<(Vec<f32>, ActivationCache), Cancelled> {
-    let layers = 0..model.config.n_layers;
-    let sites: SiteSet = layers.flat_map(|layer| [Site::K(layer), Site::V(layer)]).collect();
+    let sites = model.config.past_sites();
     let (rows, donors) = ([BatchRow::new(ids, &[])], Donors::new());
     let request = Request { rows: &rows, donors: &donors, capture: &sites, past, n_read: 1 };
     let run = model.run(&request, &mut |_| ctx.check_cancelled(model))?;

@@ -16,7 +16,7 @@ use crate::analysis::error::index_below;
 use crate::analysis::largest::largest;
 use crate::analysis::{AnalysisError, Lab, Method, Needs};
 pub use crate::model::Circuit;
-use crate::model::Processing;
+use crate::model::{Processing, ReadsScores};
 use crate::task::Progress;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,10 @@ pub struct CircuitReading {
 
     /// Whether the head copies. `None` for a QK circuit.
     pub copying: Option<Copying>,
+
+    /// What the reading leaves out of this model, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// The two sides of one singular value.
@@ -126,7 +130,12 @@ impl Method for Spec {
         ctx.task.checkpoint(Progress { done: 2, total: 3 })?;
         let copying = (self.circuit == Circuit::Ov)
             .then(|| copying(&model.copying_eigenvalues(layer, head, &self.processing)));
+        let reads_scores = match self.circuit {
+            Circuit::Qk => ReadsScores::Yes,
+            Circuit::Ov => ReadsScores::No,
+        };
         Ok(CircuitReading {
+            left_out: self.processing.left_out(&model.config, reads_scores),
             spec: self.clone(),
             singular_values: found.singular_values,
             vectors,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::analysis::error::at_least_one;
 use crate::analysis::{AnalysisError, Lab, Method, Needs};
-use crate::model::{LayerFactors, Processing};
+use crate::model::{LayerFactors, Processing, ReadsScores};
 use crate::task::Progress;
 
 pub use crate::model::Composition as Mode;
@@ -37,6 +37,10 @@ pub struct Composition {
 
     /// The scores for each kind of composition of the spec.
     pub modes: Vec<ModeScores>,
+
+    /// What the reading leaves out of this model, in sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// The scores of all pairs for one kind of composition.
@@ -115,6 +119,9 @@ impl Method for Spec {
             later.forget_later();
             earlier.push(later);
         }
-        Ok(Composition { spec: self.clone(), n_layers, n_heads, modes })
+        let of_values = self.modes.iter().all(|it| *it == Mode::V);
+        let reads_scores = if of_values { ReadsScores::No } else { ReadsScores::Yes };
+        let left_out = self.processing.left_out(&model.config, reads_scores);
+        Ok(Composition { spec: self.clone(), n_layers, n_heads, modes, left_out })
     }
 }

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::flags::choices;
 use crate::cli::flags::model::model_dir;
 use crate::cli::machine::Machine;
 use crate::cli::output::{Output, print};
@@ -42,8 +42,8 @@ pub struct Info {
 
 #[derive(Args)]
 pub struct Random {
-    /// The member of the GPT-2 family
-    #[arg(long, value_parser = choices(SIZES))]
+    /// A published model whose size it has, or a `config.json` of any family
+    #[arg(long, value_name = "NAME|FILE", value_parser = config, help = config_help())]
     config: ModelConfig,
 
     /// The same seed gives the same file
@@ -55,12 +55,27 @@ pub struct Random {
     out: PathBuf,
 }
 
-const SIZES: [(&str, ModelConfig); 4] = [
-    ("gpt2", ModelConfig::SMALL),
-    ("gpt2-medium", ModelConfig::MEDIUM),
-    ("gpt2-large", ModelConfig::LARGE),
-    ("gpt2-xl", ModelConfig::XL),
-];
+fn config_help() -> String {
+    let known: Vec<_> = ModelConfig::published_names().collect();
+    format!(
+        "A published model whose size it has ({}), or a config.json of any family",
+        known.join(", ")
+    )
+}
+
+/// The configuration of a published model, or that of a file or folder.
+fn config(text: &str) -> Result<ModelConfig, String> {
+    if let Some(found) = ModelConfig::published(text) {
+        return Ok(found);
+    }
+    let path = PathBuf::from(text);
+    let path = if path.is_dir() { path.join("config.json") } else { path };
+    let text = fs::read_to_string(&path).map_err(|error| {
+        let known: Vec<_> = ModelConfig::published_names().collect();
+        format!("give one of {}, or a config.json; as a file: {error}", known.join(", "))
+    })?;
+    ModelConfig::from_json(&text)
+}
 
 impl Model {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
@@ -86,12 +101,13 @@ impl Info {
             n_of_type.iter().map(|(dtype, n)| format!("{n} × {dtype}")).collect();
         let config = &checkpoint.config;
         let mut text = format!(
-            "{}\n  layers      {}\n  heads       {}\n  d_model     {}\n  d_mlp       {}\n  \
+            "{}\n  family      {}\n  layers      {}\n  heads       {}\n  d_model     {}\n  d_mlp       {}\n  \
              context     {}\n  vocabulary  {} (tokenizer {})\n  unembedding {}\n  parameters  \
              {}\n  format      {}\n  tensors     {} ({:.1} MB)\n",
             checkpoint.name(),
+            config.family.name(),
             config.n_layers,
-            config.n_heads,
+            heads(config),
             config.d_model,
             config.d_mlp,
             config.n_ctx,
@@ -132,6 +148,15 @@ impl Info {
         });
         self.output.write(|| Ok(json), || text)
     }
+}
+
+/// How many heads there are, and how many of keys and values if these are fewer.
+fn heads(config: &ModelConfig) -> String {
+    let (n_heads, n_kv_heads) = (config.n_heads, config.n_kv_heads());
+    if n_heads == n_kv_heads {
+        return n_heads.to_string();
+    }
+    format!("{n_heads} ({n_kv_heads} of keys and values)")
 }
 
 impl Random {

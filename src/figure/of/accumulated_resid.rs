@@ -21,26 +21,29 @@ pub(super) fn figure(found: &AccumulatedResid, look: &Look<'_>) -> Figure {
     }
 }
 
-/// States in front of attention and the last, and those between attention and MLP.
+/// States in front of attention and the last, and those between attention and MLP, if there are such.
 fn lines(found: &AccumulatedResid, pos: usize, at: &str) -> Lines {
     let n_states = found.logits.n_rows();
-    // There is no MLP behind the last: both are as long.
-    let series = |name: &str, first: usize| {
-        Series::new(
-            name,
-            (0..n_states.div_ceil(2))
-                .map(|nth| found.logits.get(2 * nth + first, pos).copied().unwrap_or(f32::NAN)),
-        )
+    let per_layer = states_per_layer(found);
+    // There is no MLP behind the last: all are as long.
+    let series = |(first, name): (usize, &str)| {
+        let at = |nth| found.logits.get(per_layer * nth + first, pos).copied();
+        let values = (0..n_states.div_ceil(per_layer)).map(|nth| at(nth).unwrap_or(f32::NAN));
+        Series::new(name, values)
     };
+    let names = ["In front of attention (resid_pre)", "In front of the MLP (resid_mid)"];
     Lines::new(
         format!("States at {at}"),
         "Logit if the stream ended there",
-        format!("Layer ({}: behind the last)", n_states / 2),
-        [
-            series("In front of attention (resid_pre)", 0),
-            series("In front of the MLP (resid_mid)", 1),
-        ],
+        format!("Layer ({}: behind the last)", n_states / per_layer),
+        names.into_iter().take(per_layer).enumerate().map(series),
     )
+}
+
+/// How many states of each layer there are: one in models whose MLPs do not read what attention
+/// writes, else two.
+fn states_per_layer(found: &AccumulatedResid) -> usize {
+    if found.labels.iter().any(|it| it.ends_with("_mid")) { 2 } else { 1 }
 }
 
 fn map(found: &AccumulatedResid, look: &Look<'_>) -> Map {
@@ -48,8 +51,9 @@ fn map(found: &AccumulatedResid, look: &Look<'_>) -> Map {
     let (n_pos, n_states) = (prompt.n_pos(), found.logits.n_rows());
     let tokens = Side::prompt("Token", prompt);
     // The states in front of the planted layer's attention and of its MLP.
-    let marked = look.planted.filter(|layer| 2 * layer + 2 < n_states);
-    let marked = marked.map_or(0..0, |layer| 2 * layer..2 * layer + 2);
+    let per_layer = states_per_layer(found);
+    let marked = look.planted.filter(|layer| per_layer * (layer + 1) < n_states);
+    let marked = marked.map_or(0..0, |layer| per_layer * layer..per_layer * (layer + 1));
     let states =
         Side::named("State of the residual stream", "state", found.labels.clone()).marking(marked);
     let values = by_row(n_pos, n_states, |pos, state| {

@@ -20,8 +20,10 @@ pub(super) fn figure(it: &AtpStar, look: &Look<'_>) -> Figure {
     let rows = Side::prompt("Token", &it.prompt);
     let map = Map::new("MLPs", rows, look.layers("Layer of the MLP", n_layers), values, &quantity);
     let mut charts = vec![Chart::Map(map.colored(ColorMap::Greens))];
-    let n_heads = it.effects.first().and_then(|it| it.first()).map_or(0, |it| it.n_columns());
     for (node, what) in [(Node::Query, "Queries"), (Node::Key, "Keys"), (Node::Value, "Values")] {
+        // Heads that share keys and values have fewer of them.
+        let grids = Node::ALL.iter().position(|it| *it == node).and_then(|nth| it.effects.get(nth));
+        let n_heads = grids.and_then(|it| it.first()).map_or(0, |it| it.n_columns());
         let value = |layer: usize, head: usize| {
             it.effect(node, layer, pos, head).map_or(f32::NAN, |it| it.size)
         };

@@ -109,5 +109,6 @@ fn notes(found: &CircuitReading, look: &Look<'_>) -> Vec<String> {
     }
     let steps = found.spec.processing.to_string();
     notes.push(format!("Weights rewritten before: {steps}"));
+    notes.extend(found.left_out.iter().cloned());
     notes
 }

@@ -123,5 +123,6 @@ fn notes(found: &Composition, picked: Option<(usize, usize)>) -> Vec<String> {
         joined(&modes),
         found.spec.processing
     ));
+    notes.extend(found.left_out.iter().cloned());
     notes
 }

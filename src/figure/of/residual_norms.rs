@@ -26,7 +26,9 @@ pub(super) fn figure(found: &ResidualNorms, look: &Look<'_>) -> Figure {
         charts.push(Chart::Map(map));
     }
     charts.push(embeddings(found, "Token embeddings", "|embed|", &found.embed));
-    charts.push(embeddings(found, "Position embeddings", "|pos_embed|", &found.pos_embed));
+    if !found.pos_embed.is_empty() {
+        charts.push(embeddings(found, "Position embeddings", "|pos_embed|", &found.pos_embed));
+    }
     let last = found.prompt.last();
     let n_layers = found.resid_post.n_rows();
     if let (Some(first), Some(end)) =

@@ -27,7 +27,7 @@ mod vector;
 
 pub(super) use attention::{Heads, PastHeads, attend};
 pub(super) use product::{affine, affine_onto, mlp_onto, project};
-pub(super) use rows::{Compared, bend, column, layer_norm, read_logits};
+pub(super) use rows::{Compared, bend, column, normalize, read_logits};
 
 /// A tensor's numbers, row by row: in place if the tensor is contiguous, else as a copy.
 pub(super) struct View {
@@ -112,7 +112,10 @@ mod tests {
     use rand_distr::{Distribution as _, StandardNormal};
 
     use super::super::Nonlinearity;
-    use super::super::layers::{Affine, LayerNorm};
+    use super::super::attention::for_queries;
+    use super::super::linear::Linear;
+    use super::super::mlp::Mlp;
+    use super::super::norm::{Norm, NormKind};
     use super::*;
 
     fn random<const D: usize>(shape: [usize; D], seed: u64) -> Tensor<D> {
@@ -129,12 +132,12 @@ mod tests {
         assert!(worst < 5e-5, "{worst}");
     }
 
-    fn map(d_in: usize, d_out: usize, seed: u64) -> Affine {
-        Affine { weight: random([d_in, d_out], seed), bias: random([d_out], seed + 1) }
+    fn map(d_in: usize, d_out: usize, seed: u64) -> Linear {
+        Linear { weight: random([d_in, d_out], seed), bias: Some(random([d_out], seed + 1)) }
     }
 
-    fn burns(x: Tensor<3>, map: &Affine) -> Tensor<3> {
-        x.matmul(map.weight.clone().unsqueeze()) + map.bias.clone().unsqueeze()
+    fn burns(x: Tensor<3>, map: &Linear) -> Tensor<3> {
+        x.matmul(map.weight.clone().unsqueeze()) + map.offset().unsqueeze()
     }
 
     #[test]
@@ -143,23 +146,35 @@ mod tests {
         for [batch, n_pos, d_in, d_out] in [[1, 1, 3, 5], [3, 7, 33, 17], [90, 6, 48, 100]] {
             let (x, resid) = (random([batch, n_pos, d_in], 1), random([batch, n_pos, d_out], 2));
             let wide = map(d_in, d_out, 3);
-            let product = affine(&x, &wide.weight, &wide.bias).unwrap();
-            check(&product, &burns(x.clone(), &wide));
+            check(&affine(&x, &wide).unwrap(), &burns(x.clone(), &wide));
             // Another holder of the residual stream must not see the change.
             let kept = resid.clone();
-            let sum = affine_onto(resid.clone(), &x, &wide.weight, &wide.bias).unwrap();
-            check(&sum, &(resid + burns(x.clone(), &wide)));
+            let sum = affine_onto(resid.clone(), &x, &wide).unwrap();
+            check(&sum, &(resid.clone() + burns(x.clone(), &wide)));
             check(&kept, &random([batch, n_pos, d_out], 2));
+            let unbiased = Linear { bias: None, ..wide.clone() };
+            check(&affine(&x, &unbiased).unwrap(), &burns(x.clone(), &unbiased));
+            let sum = affine_onto(resid.clone(), &x, &unbiased).unwrap();
+            check(&sum, &(resid + burns(x.clone(), &unbiased)));
 
-            let back = map(d_out, d_in, 5);
             let x_mlp = random([batch, n_pos, d_out], 4);
-            let weights = [&back.weight, &wide.weight];
-            let biases = [&back.bias, &wide.bias];
-            let done = mlp_onto(kept.clone(), &x_mlp, weights, biases, Nonlinearity::GeluNew);
-            let neurons = burns(x_mlp, &back);
-            let theirs = kept + burns(gelu_approximate(neurons), &wide);
-            let scale: f32 = theirs.clone().abs().max().into_scalar();
-            check(&(done.unwrap() / scale), &(theirs / scale));
+            for factor in [None, Some(Linear { bias: None, ..map(d_out, d_in, 8) })] {
+                let mlp = Mlp {
+                    input: map(d_out, d_in, 5),
+                    factor,
+                    output: wide.clone(),
+                    nonlinearity: Nonlinearity::GeluNew,
+                };
+                let done = mlp_onto(kept.clone(), &x_mlp, &mlp);
+                let bent = gelu_approximate(burns(x_mlp.clone(), &mlp.input));
+                let neurons = match &mlp.factor {
+                    Some(factor) => bent * burns(x_mlp.clone(), factor),
+                    None => bent,
+                };
+                let theirs = kept.clone() + burns(neurons, &wide);
+                let scale: f32 = theirs.clone().abs().max().into_scalar();
+                check(&(done.unwrap() / scale), &(theirs / scale));
+            }
 
             let rows = x.reshape([batch * n_pos, d_in]);
             let vocabulary = random([d_out, d_in], 7);
@@ -171,14 +186,19 @@ mod tests {
     #[test]
     fn tokens_are_normalized_and_bent_as_burn_does() {
         let x = random([3, 5, 130], 1) * 7.0 + 2.0;
-        let norm = LayerNorm { gain: random([130], 2), bias: random([130], 3), epsilon: 1e-5 };
+        let kind = NormKind::Layer { bias: random([130], 3) };
+        let norm = Norm { gain: random([130], 2), kind, epsilon: 1e-5 };
         let theirs = burn::tensor::module::layer_norm(
             x.clone(),
             norm.gain.clone(),
-            Some(norm.bias.clone()),
+            norm.bias().cloned(),
             1e-5,
         );
-        check(&layer_norm(&x, &norm.gain, &norm.bias, 1e-5).unwrap(), &theirs);
+        check(&normalize(&x, &norm).unwrap(), &theirs);
+        let norm = Norm { kind: NormKind::Rms, ..norm };
+        let root = ((x.clone() * x.clone()).mean_dim(2) + 1e-5).sqrt();
+        let theirs = x.clone() / root * norm.gain.clone().unsqueeze();
+        check(&normalize(&x, &norm).unwrap(), &theirs);
         let bent = |it| bend(x.clone(), it).unwrap() / 30.0;
         check(&bent(Nonlinearity::GeluNew), &(gelu_approximate(x.clone()) / 30.0));
         check(&bent(Nonlinearity::Gelu), &(gelu(x.clone()) / 30.0));
@@ -188,34 +208,47 @@ mod tests {
 
     #[test]
     fn attention_sees_the_past_and_no_padding() {
-        let [batch, n_new, n_past, n_heads, d_head] = [3, 5, 4, 2, 6];
-        let [k, v] = [2, 3].map(|seed| random([batch, n_new, n_heads, d_head], seed));
-        let [past_k, past_v] = [4, 5].map(|seed| random([2, 7, n_heads, d_head], seed));
+        // Also with keys for groups of queries, and with a window of keys.
+        for (n_kv_heads, window) in [(4, None), (2, None), (1, Some(3))] {
+            attends_as_burn(n_kv_heads, window);
+        }
+    }
+
+    fn attends_as_burn(n_kv_heads: usize, window: Option<usize>) {
+        let [batch, n_new, n_past, n_heads, d_head] = [3, 5, 4, 4, 6];
+        let [k, v] = [2, 3].map(|seed| random([batch, n_new, n_kv_heads, d_head], seed));
+        let [past_k, past_v] = [4, 5].map(|seed| random([2, 7, n_kv_heads, d_head], seed));
         for n_queries in [n_new, 2] {
             let q = random([batch, n_queries, n_heads, d_head], 1);
             let lengths = [9, 7, 9];
             let rows = [1, 0, 1];
             let past = PastHeads { k: &past_k, v: &past_v, rows: &rows, n_past };
             let divisor = (d_head as f64).sqrt();
-            let heads = Heads { q: &q, k: &k, v: &v, divisor };
+            let heads = Heads { q: &q, k: &k, v: &v, divisor, window };
             let ours = attend(&heads, Some(&past), &lengths).unwrap();
 
             let all = |past: &Tensor<4>, new: &Tensor<4>| {
                 let rows = Tensor::<1, Int>::from_ints([1, 0, 1], &new.device());
                 let past = past.clone().narrow(1, 0, n_past).select(0, rows);
-                Tensor::cat(vec![past, new.clone()], 1).swap_dims(1, 2)
+                let all = Tensor::cat(vec![past, new.clone()], 1);
+                for_queries(all, n_heads).swap_dims(1, 2)
+            };
+            let is_hidden = |len: usize, query: usize, key: usize| {
+                // What padding sees has no meaning.
+                let is_before = window.is_some_and(|n| key + n <= query.min(len - 1));
+                key > query || key >= len || is_before
             };
             let hidden: Vec<bool> = lengths
                 .iter()
                 .flat_map(|&len| {
                     (9 - n_queries..9)
-                        .flat_map(move |query| (0..9).map(move |key| key > query || key >= len))
+                        .flat_map(move |query| (0..9).map(move |key| is_hidden(len, query, key)))
                 })
                 .collect();
             let hidden = TensorData::new(hidden, [batch, 1, n_queries, 9]);
             let hidden = Tensor::<4, Bool>::from_data(hidden, &q.device());
-            let scores = q.swap_dims(1, 2).matmul(all(&past_k, &k).swap_dims(2, 3));
-            let scores = (scores / (d_head as f32).sqrt()).mask_fill(hidden, f32::NEG_INFINITY);
+            let scores = q.swap_dims(1, 2).matmul(all(&past_k, &k).swap_dims(2, 3)) / divisor;
+            let scores = scores.mask_fill(hidden, f32::NEG_INFINITY);
             let theirs = softmax(scores, 3).matmul(all(&past_v, &v)).swap_dims(1, 2);
             check(&ours, &theirs);
         }

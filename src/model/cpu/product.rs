@@ -4,7 +4,8 @@ use burn::tensor::Tensor;
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 
-use super::super::Nonlinearity;
+use super::super::linear::Linear;
+use super::super::mlp::Mlp;
 use super::rows::bend_rows;
 use super::{Matrix, View, change, rows_per_task, tensor};
 
@@ -13,53 +14,84 @@ use super::{Matrix, View, change, rows_per_task, tensor};
 const TOKENS_PER_BLOCK: usize = 512;
 
 /// `y = x W + b`. `[batch, pos, d_in]` to `[batch, pos, d_out]`
-pub fn affine(x: &Tensor<3>, weight: &Tensor<2>, bias: &Tensor<1>) -> Option<Tensor<3>> {
+pub fn affine(x: &Tensor<3>, map: &Linear) -> Option<Tensor<3>> {
     let [batch, n_pos, d_in] = x.dims();
-    let (x, weight, bias) = (View::of(x)?, Matrix::of(weight)?, View::of(bias)?);
-    let out = times(x.values(), d_in, &weight, bias.values());
-    Some(tensor(out, [batch, n_pos, bias.values().len()]))
+    let (x, map) = (View::of(x)?, Map::of(map)?);
+    let out = map.of_rows(x.values(), d_in);
+    Some(tensor(out, [batch, n_pos, map.d_out]))
 }
 
 /// `resid + x W + b`, written into `resid`. `[batch, pos, d_out]`, and `x` is `[batch, pos, d_in]`.
-pub fn affine_onto(
-    resid: Tensor<3>,
-    x: &Tensor<3>,
-    weight: &Tensor<2>,
-    bias: &Tensor<1>,
-) -> Result<Tensor<3>, Tensor<3>> {
+pub fn affine_onto(resid: Tensor<3>, x: &Tensor<3>, map: &Linear) -> Result<Tensor<3>, Tensor<3>> {
     let [_, _, d_in] = x.dims();
-    let views = (View::of(x), Matrix::of(weight), View::of(bias));
-    let (Some(x), Some(weight), Some(bias)) = views else { return Err(resid) };
-    change(resid, |resid| {
-        add_bias(resid, bias.values());
-        multiply_add(resid, x.values(), d_in, &weight);
-    })
+    let (Some(x), Some(map)) = (View::of(x), Map::of(map)) else { return Err(resid) };
+    change(resid, |resid| map.onto(resid, x.values(), d_in))
 }
 
-/// `resid + f(x W_in + b_in) W_out + b_out`, written into `resid`. Both `[batch, pos, d_model]`
-pub fn mlp_onto(
-    resid: Tensor<3>,
-    x: &Tensor<3>,
-    weights: [&Tensor<2>; 2],
-    biases: [&Tensor<1>; 2],
-    nonlinearity: Nonlinearity,
-) -> Result<Tensor<3>, Tensor<3>> {
+/// `resid + f(x W_in + b_in) W_out + b_out`, written into `resid`; in a gated MLP what is bent is
+/// multiplied by the factor's `x W + b`. Both `[batch, pos, d_model]`
+pub fn mlp_onto(resid: Tensor<3>, x: &Tensor<3>, mlp: &Mlp) -> Result<Tensor<3>, Tensor<3>> {
     let [_, _, d_model] = x.dims();
-    let ([Some(w_in), Some(w_out)], [Some(b_in), Some(b_out)], Some(x)) =
-        (weights.map(Matrix::of), biases.map(View::of), View::of(x))
+    let Mlp { input, factor, output, nonlinearity } = mlp;
+    let (Some(input), Some(output), Some(x)) = (Map::of(input), Map::of(output), View::of(x))
     else {
         return Err(resid);
     };
-    let d_mlp = b_in.values().len();
+    let factor = factor.as_ref().and_then(Map::of);
     change(resid, |resid| {
         let block = TOKENS_PER_BLOCK * d_model;
         for (resid, x) in resid.chunks_mut(block).zip(x.values().chunks(block)) {
-            let mut neurons = times(x, d_model, &w_in, b_in.values());
-            bend_rows(&mut neurons, d_mlp, nonlinearity);
-            add_bias(resid, b_out.values());
-            multiply_add(resid, &neurons, d_mlp, &w_out);
+            let mut neurons = input.of_rows(x, d_model);
+            bend_rows(&mut neurons, input.d_out, *nonlinearity);
+            if let Some(factor) = &factor {
+                multiply(&mut neurons, &factor.of_rows(x, d_model), input.d_out);
+            }
+            output.onto(resid, &neurons, input.d_out);
         }
     })
+}
+
+/// A map's numbers where they lie.
+struct Map {
+    weight: Matrix,
+    bias: Option<View>,
+    d_out: usize,
+}
+
+impl Map {
+    /// `None` if the map is on another device.
+    fn of(map: &Linear) -> Option<Self> {
+        let bias = match &map.bias {
+            Some(bias) => Some(View::of(bias)?),
+            None => None,
+        };
+        Some(Self { weight: Matrix::of(&map.weight)?, bias, d_out: map.weight.dims()[1] })
+    }
+
+    /// `x W + b`, row by row. `d_in` is the length of a row of `x`.
+    fn of_rows(&self, x: &[f32], d_in: usize) -> Vec<f32> {
+        let n_rows = x.len() / d_in;
+        let mut out = match &self.bias {
+            Some(bias) => {
+                let mut out = Vec::with_capacity(n_rows * self.d_out);
+                for _ in 0..n_rows {
+                    out.extend_from_slice(bias.values());
+                }
+                out
+            }
+            None => vec![0.0; n_rows * self.d_out],
+        };
+        multiply_add(&mut out, x, d_in, &self.weight);
+        out
+    }
+
+    /// Adds `x W + b` to rows.
+    fn onto(&self, out: &mut [f32], x: &[f32], d_in: usize) {
+        if let Some(bias) = &self.bias {
+            add_bias(out, bias.values());
+        }
+        multiply_add(out, x, d_in, &self.weight);
+    }
 }
 
 /// `x Wᵀ`: `[rows, d]` and `[n, d]` to `[rows, n]`
@@ -72,17 +104,6 @@ pub fn project(x: &Tensor<2>, weight: &Tensor<2>) -> Option<Tensor<2>> {
     Some(tensor(out, [n_rows, n_out]))
 }
 
-/// `x W + b`, row by row. `d_in` is the length of a row of `x`.
-fn times(x: &[f32], d_in: usize, weight: &Matrix, bias: &[f32]) -> Vec<f32> {
-    let n_rows = x.len() / d_in;
-    let mut out = Vec::with_capacity(n_rows * bias.len());
-    for _ in 0..n_rows {
-        out.extend_from_slice(bias);
-    }
-    multiply_add(&mut out, x, d_in, weight);
-    out
-}
-
 fn add_bias(rows: &mut [f32], bias: &[f32]) {
     let d = bias.len();
     rows.par_chunks_mut(rows_per_task(rows.len() / d) * d).for_each(|rows| {
@@ -90,6 +111,16 @@ fn add_bias(rows: &mut [f32], bias: &[f32]) {
             for (value, bias) in row.iter_mut().zip(bias) {
                 *value += bias;
             }
+        }
+    });
+}
+
+/// Multiplies rows of length `d` by others, number by number.
+fn multiply(rows: &mut [f32], by: &[f32], d: usize) {
+    let n = rows_per_task(rows.len() / d) * d;
+    rows.par_chunks_mut(n).zip(by.par_chunks(n)).for_each(|(rows, by)| {
+        for (value, by) in rows.iter_mut().zip(by) {
+            *value *= by;
         }
     });
 }

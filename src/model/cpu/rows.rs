@@ -1,38 +1,51 @@
-//! Computations on each token alone: layer norm, activation functions, and reading logits.
+//! Computations on each token alone: norms, activation functions, and reading logits.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::super::Nonlinearity;
+use super::super::norm::{Norm, NormKind};
 use super::vector::{erf, exp, max, sum, sum2, vectorized};
 use super::{View, change, rows_per_task, tensor};
 
-/// Layer norm in one pass. `[…, d_model]`
-pub fn layer_norm<const D: usize>(
-    x: &Tensor<D>,
-    gain: &Tensor<1>,
-    bias: &Tensor<1>,
-    epsilon: f64,
-) -> Option<Tensor<D>> {
+/// A norm in one pass. `[…, width]`
+pub fn normalize<const D: usize>(x: &Tensor<D>, norm: &Norm) -> Option<Tensor<D>> {
     let shape = x.dims();
     let d = shape[D - 1];
-    let (x, gain, bias) = (View::of(x)?, View::of(gain)?, View::of(bias)?);
-    let (x, gain, bias) = (x.values(), gain.values(), bias.values());
-    let epsilon = epsilon as f32;
+    let (x, gain) = (View::of(x)?, View::of(&norm.gain)?);
+    let (x, gain) = (x.values(), gain.values());
+    let epsilon = norm.epsilon as f32;
     let mut out = vec![0.0; x.len()];
     let per_task = rows_per_task(x.len() / d) * d;
-    out.par_chunks_mut(per_task).zip(x.par_chunks(per_task)).for_each(|(out, x)| {
-        vectorized(|| {
-            for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
-                let mean = sum(x, |x| x) / d as f32;
-                let variance = sum(x, |x| (x - mean) * (x - mean)) / d as f32;
-                let factor = 1.0 / (variance + epsilon).sqrt();
-                for nth in 0..d {
-                    out[nth] = (x[nth] - mean) * factor * gain[nth] + bias[nth];
+    let tasks = out.par_chunks_mut(per_task).zip(x.par_chunks(per_task));
+    match &norm.kind {
+        NormKind::Layer { bias } => {
+            let bias = View::of(bias)?;
+            let bias = bias.values();
+            tasks.for_each(|(out, x)| {
+                vectorized(|| {
+                    for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+                        let mean = sum(x, |x| x) / d as f32;
+                        let variance = sum(x, |x| (x - mean) * (x - mean)) / d as f32;
+                        let factor = 1.0 / (variance + epsilon).sqrt();
+                        for nth in 0..d {
+                            out[nth] = (x[nth] - mean) * factor * gain[nth] + bias[nth];
+                        }
+                    }
+                });
+            });
+        }
+        NormKind::Rms => tasks.for_each(|(out, x)| {
+            vectorized(|| {
+                for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
+                    let factor = 1.0 / (sum(x, |x| x * x) / d as f32 + epsilon).sqrt();
+                    for nth in 0..d {
+                        out[nth] = x[nth] * factor * gain[nth];
+                    }
                 }
-            }
-        });
-    });
+            });
+        }),
+    }
     Some(tensor(out, shape))
 }
 

@@ -4,9 +4,22 @@
 use serde::Deserialize;
 
 use super::super::config::Scores;
+use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
 
-pub(super) const MODEL_TYPE: &str = "gpt2";
+pub(super) const NAMES: TensorNames = TensorNames {
+    prefix: "transformer.",
+    unembedding: "lm_head.weight",
+    embedding: "wte.weight",
+    positions: "wpe.weight",
+    final_norm: "ln_f",
+    block: "h",
+    norms: ["ln_1", "ln_2"],
+    heads: HeadNames::Joined("attn.c_attn"),
+    attention_output: "attn.c_proj",
+    mlp: ["mlp.c_fc", "", "mlp.c_proj"],
+    layout: MatrixLayout::InFirst,
+};
 
 /// The fields of a `config.json` that matter. `None` stands for Hugging Face's default.
 #[derive(Deserialize)]
@@ -52,8 +65,9 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
             divisor: if it.scale_attn_weights == Some(false) { Some(1.0) } else { None },
             divided_by_layer: it.scale_attn_by_inverse_layer_idx,
         },
+        ..ModelConfig::SMALL
     };
-    config.check_sizes([
+    ModelConfig::check_sizes([
         ("n_layer", config.n_layers),
         ("n_head", config.n_heads),
         ("n_embd", config.d_model),
@@ -74,7 +88,7 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
 pub(super) fn to_json(config: &ModelConfig) -> serde_json::Value {
     serde_json::json!({
         "architectures": ["GPT2LMHeadModel"],
-        "model_type": MODEL_TYPE,
+        "model_type": config.family.name(),
         "activation_function": config.nonlinearity.name(),
         "n_layer": config.n_layers,
         "n_head": config.n_heads,

@@ -1,20 +1,85 @@
-//! The families of models: what each calls the fields of its configuration.
+//! The families of models: what each calls the fields of its configuration and its tensors.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::ModelConfig;
+use super::tensor_names::TensorNames;
 
 mod gpt2;
+mod gptj;
+mod llama;
+mod neox;
+mod published;
+mod rope;
 
-/// Reads a family's fields from a `config.json`.
-type ReadConfig = fn(&str) -> Result<ModelConfig, String>;
+/// A family of models, by its `model_type`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    #[default]
+    Gpt2,
+    Llama,
+    Mistral,
+    Qwen2,
+    Qwen3,
+    GptNeox,
+    Gptj,
+}
 
-/// The families that can be opened, by their `model_type`.
-const FAMILIES: [(&str, ReadConfig); 1] = [(gpt2::MODEL_TYPE, gpt2::from_json)];
+impl Family {
+    const ALL: [Self; 7] = [
+        Self::Gpt2,
+        Self::Llama,
+        Self::Mistral,
+        Self::Qwen2,
+        Self::Qwen3,
+        Self::GptNeox,
+        Self::Gptj,
+    ];
+
+    /// The `model_type` in configurations of Hugging Face.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gpt2 => "gpt2",
+            Self::Llama => "llama",
+            Self::Mistral => "mistral",
+            Self::Qwen2 => "qwen2",
+            Self::Qwen3 => "qwen3",
+            Self::GptNeox => "gpt_neox",
+            Self::Gptj => "gptj",
+        }
+    }
+
+    /// The names of the family's tensors.
+    pub(super) fn names(self) -> &'static TensorNames {
+        match self {
+            Self::Gpt2 => &gpt2::NAMES,
+            Self::GptNeox => &neox::NAMES,
+            Self::Gptj => &gptj::NAMES,
+            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 => &llama::NAMES,
+        }
+    }
+
+    /// Reads the text of a `config.json` of this family.
+    fn read(self, text: &str) -> Result<ModelConfig, String> {
+        match self {
+            Self::Gpt2 => gpt2::from_json(text),
+            Self::GptNeox => neox::from_json(text),
+            Self::Gptj => gptj::from_json(text),
+            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 => llama::from_json(self, text),
+        }
+    }
+}
 
 /// The `config.json` of a model, as Hugging Face writes it.
-pub(super) fn to_json(config: &ModelConfig) -> serde_json::Value {
-    gpt2::to_json(config)
+pub(super) fn to_json(config: &ModelConfig) -> Value {
+    match config.family {
+        Family::Gpt2 => gpt2::to_json(config),
+        Family::GptNeox => neox::to_json(config),
+        Family::Gptj => gptj::to_json(config),
+        Family::Llama | Family::Mistral | Family::Qwen2 | Family::Qwen3 => llama::to_json(config),
+    }
 }
 
 /// Reads the text of a `config.json` of any family. One without a `model_type` is taken for a
@@ -25,13 +90,13 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
         model_type: Option<String>,
     }
     let it: OfAnyFamily = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let wanted = it.model_type.as_deref().unwrap_or(gpt2::MODEL_TYPE);
-    let Some((_, read)) = FAMILIES.iter().find(|(name, _)| *name == wanted) else {
-        let known: Vec<_> = FAMILIES.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let wanted = it.model_type.as_deref().unwrap_or_else(|| Family::Gpt2.name());
+    let Some(family) = Family::ALL.into_iter().find(|it| it.name() == wanted) else {
+        let known = Family::ALL.map(|it| format!("`{}`", it.name()));
         return Err(format!(
             "`model_type` is `{wanted}`, which is not one of the families that can be opened: {}",
             known.join(", ")
         ));
     };
-    read(text)
+    family.read(text)
 }

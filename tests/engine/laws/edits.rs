@@ -8,7 +8,9 @@ use factscope::intervention::{
 };
 use factscope::model::{BatchRow, Donors, Transformer};
 
-use crate::support::{assert_close, assert_far, fixture, load, logits, logits_under, run};
+use crate::support::{
+    assert_close, assert_far, fixture, gpt2_sites, load, logits, logits_under, run,
+};
 
 use super::{LOGIT, N_LAYERS, clean_donor, copy_clean, corruption, ids, noise, row_of};
 
@@ -258,7 +260,7 @@ fn restoring_a_whole_layer_undoes_the_corruption() {
 fn restoring_every_site_restores_the_run() {
     let model = load(&fixture("tiny"));
     let ids = ids(9, 6);
-    let sites = Site::all(N_LAYERS);
+    let sites = gpt2_sites(N_LAYERS);
     let donors = clean_donor(&model, &ids);
     let mut condition = vec![corruption()];
     condition.extend(sites.iter().copied().map(copy_clean));
@@ -278,7 +280,7 @@ fn restoring_a_clean_run_changes_nothing() {
     let ids = ids(9, 6);
     let donors = clean_donor(&model, &ids);
     let clean = logits_under(&model, &ids, &vec![], &donors);
-    for site in Site::all(N_LAYERS) {
+    for site in gpt2_sites(N_LAYERS) {
         let found = logits_under(&model, &ids, &vec![copy_clean(site)], &donors);
         assert_close(&found, &clean, LOGIT, &site.to_string());
     }

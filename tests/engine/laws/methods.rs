@@ -4,7 +4,7 @@ use factscope::analysis::logit_attribution::{self, Parts};
 use factscope::analysis::{
     AnalysisCtx, AnalysisResult, AnalysisSpec, Method as _, Reuse, logit_lens, prediction, sweep,
 };
-use factscope::intervention::{Edit, Intervention, Site, SiteSet, Span};
+use factscope::intervention::{Edit, Intervention, SiteSet, Span};
 use factscope::model::{
     ComputeDevice, Donors, ModelConfig, Transformer, Unembedding, write_random_checkpoint,
 };
@@ -12,7 +12,7 @@ use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
 
 use crate::support::{
-    answer_of, assert_close, engine, fixture, lab, load, load_on, logits, prompt,
+    answer_of, assert_close, engine, fixture, gpt2_sites, lab, load, load_on, logits, prompt,
 };
 
 use super::{LOGIT, N_HEADS, N_LAYERS, PROB, noise, paris};
@@ -114,7 +114,7 @@ fn an_answers_first_token_does_not_depend_on_the_rest() {
     let short = paris();
     let mut long = paris();
     long.answer = Some(answer_of(&[507, 12, 300]));
-    for site in Site::all(N_LAYERS) {
+    for site in gpt2_sites(N_LAYERS) {
         for edit in [Edit::Set(0.3), Edit::Scale(1.5), noise(0.5, 1)] {
             let what = format!("{edit:?} at {site}");
             let conditions = [vec![Intervention::at(site, Span::All, edit)]];

@@ -14,7 +14,7 @@ use factscope::intervention::{Axes, Donor, Edit, Intervention, Noise, NoiseRng, 
 use factscope::model::{ActivationCache, Donors, Transformer};
 use factscope::tokens::TokenizedPrompt;
 
-use crate::support::{answer_of, assert_close, prompt, traced};
+use crate::support::{answer_of, assert_close, gpt2_sites, prompt, traced};
 pub(super) use crate::support::{paris, trace_spec};
 
 mod edits;
@@ -51,7 +51,7 @@ pub(super) fn copy_clean(site: Site) -> Intervention {
 }
 
 pub(super) fn clean_donor(model: &Transformer, ids: &[u32]) -> Donors {
-    Donors::from([(Donor::Clean, model.run_clean(ids, &Site::all(N_LAYERS)).cache)])
+    Donors::from([(Donor::Clean, model.run_clean(ids, &gpt2_sites(N_LAYERS)).cache)])
 }
 
 pub(super) fn trace(prompt: &TokenizedPrompt, spec: &causal_trace::Spec) -> CausalTrace {

@@ -6,7 +6,7 @@ use factscope::intervention::{Condition, Edit, Intervention, Site, SiteSet, Span
 use factscope::model::{BatchRow, ComputeDevice, Donors, Request, self_test};
 use factscope::task::TaskCtx;
 
-use crate::support::{assert_close, fixture, load, logits, logits_under, run};
+use crate::support::{assert_close, fixture, gpt2_sites, load, logits, logits_under, run};
 
 use super::{LOGIT, N_HEADS, N_LAYERS, clean_donor, copy_clean, corruption, ids, noise, row_of};
 
@@ -15,7 +15,7 @@ use super::{LOGIT, N_HEADS, N_LAYERS, clean_donor, copy_clean, corruption, ids, 
 #[test]
 fn rows_of_a_batch_do_not_touch_each_other() {
     let model = load(&fixture("tiny"));
-    let sites = Site::all(N_LAYERS);
+    let sites = gpt2_sites(N_LAYERS);
     let prompts = [ids(9, 1), ids(9, 2), ids(9, 3)];
     let donors = clean_donor(&model, &prompts[0]);
     let conditions: [Condition; 3] = [
@@ -49,7 +49,7 @@ fn rows_of_a_batch_do_not_touch_each_other() {
 #[test]
 fn a_shorter_row_in_a_batch_is_as_if_it_were_alone() {
     let model = load(&fixture("tiny"));
-    let sites = Site::all(N_LAYERS);
+    let sites = gpt2_sites(N_LAYERS);
     let prompts = [ids(10, 1), ids(1, 2), ids(7, 3), ids(3, 4)];
     let rows: Vec<_> = prompts.iter().map(|ids| BatchRow::new(ids, &[])).collect();
     let together = run(&model, &rows, &Donors::new(), &sites);
@@ -74,7 +74,7 @@ fn a_change_of_a_shorter_row_is_as_if_it_were_alone() {
     let d_vocab = model.config.d_vocab;
     let clean: Vec<_> =
         prompts.iter().map(|ids| logits_under(&model, ids, &vec![], &Donors::new())).collect();
-    for site in Site::all(N_LAYERS) {
+    for site in gpt2_sites(N_LAYERS) {
         for edit in [Edit::Set(0.3), Edit::Scale(1.5), noise(0.5, 1), Edit::Zero] {
             if edit == Edit::Zero && site.to_string().ends_with("hook_scale") {
                 // Nothing is divided by zero.
@@ -182,7 +182,7 @@ fn only_what_was_asked_for_is_kept() {
         SiteSet::new(),
         SiteSet::from([Site::MlpPost(2)]),
         SiteSet::from([Site::LnFinalScale, Site::Embed, Site::Pattern(0)]),
-        Site::all(N_LAYERS),
+        gpt2_sites(N_LAYERS),
     ] {
         let kept: SiteSet = model.run_clean(&ids, &asked).cache.sites().collect();
         assert_eq!(kept, asked);
@@ -195,11 +195,11 @@ fn to_keep_something_changes_nothing() {
     let model = load(&fixture("tiny"));
     let ids = ids(11, 5);
     let plain = logits(&model.run_clean(&ids, &SiteSet::new()));
-    for site in Site::all(N_LAYERS) {
+    for site in gpt2_sites(N_LAYERS) {
         let found = logits(&model.run_clean(&ids, &SiteSet::from([site])));
         assert_close(&found, &plain, LOGIT, &site.to_string());
     }
-    let found = logits(&model.run_clean(&ids, &Site::all(N_LAYERS)));
+    let found = logits(&model.run_clean(&ids, &gpt2_sites(N_LAYERS)));
     assert_close(&found, &plain, LOGIT, "all");
 }
 
@@ -222,6 +222,9 @@ fn sites_are_written_as_they_are_read() {
         "ln2.hook_scale",
         "ln2.hook_normalized",
         "mlp.hook_pre",
+        "attn.hook_rot_q",
+        "attn.hook_rot_k",
+        "mlp.hook_pre_linear",
         "mlp.hook_post",
         "hook_mlp_out",
         "hook_resid_post",

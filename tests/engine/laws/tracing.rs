@@ -18,7 +18,8 @@ use factscope::task::{Cancelled, Progress, TaskCtx};
 use factscope::tokens::TokenizedPrompt;
 
 use crate::support::{
-    answer_of, assert_close, assert_far, engine, fixture, lab, load, logits_under, prompt, run,
+    answer_of, assert_close, assert_far, engine, fixture, gpt2_sites, lab, load, logits_under,
+    prompt, run,
 };
 
 use super::{
@@ -227,11 +228,11 @@ fn reuse_changes_no_number() {
         prompt.answer = Some(answer_of(answer));
         let asked = [&prompt.ids, &answer[..answer.len() - 1]].concat();
         let mut donors = clean_donor(&model, &asked);
-        let counterpart = model.run_clean(&ids(asked.len(), 2), &Site::all(N_LAYERS)).cache;
+        let counterpart = model.run_clean(&ids(asked.len(), 2), &gpt2_sites(N_LAYERS)).cache;
         donors.insert(Donor::Counterpart, counterpart);
         let corrupt = vec![Intervention::at(Site::Embed, Span::Only(4..6), noise(2.0, 0))];
         let rows = [BatchRow::new(&asked, &corrupt)];
-        let corrupted = run(&model, &rows, &Donors::new(), &Site::all(N_LAYERS)).cache;
+        let corrupted = run(&model, &rows, &Donors::new(), &gpt2_sites(N_LAYERS)).cache;
         donors.insert(Donor::Corrupted { first: 4, sample: 0 }, corrupted);
         let conditions = mixed_conditions();
         let measure = |reuse| {

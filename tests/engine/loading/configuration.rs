@@ -63,6 +63,26 @@ fn the_released_sizes_have_the_published_parameter_counts() {
 }
 
 #[test]
+fn published_models_have_the_published_parameter_counts() {
+    for (name, n_params) in [
+        ("gpt2", 124_439_808),
+        ("smollm2-135m", 134_515_008),
+        ("llama-3.2-1b", 1_235_814_400),
+        ("mistral-7b", 7_241_732_096),
+        ("qwen2.5-1.5b", 1_543_714_304),
+        ("qwen3-0.6b", 596_049_920),
+        ("pythia-410m", 405_334_016),
+        ("gpt-j-6b", 6_050_882_784),
+    ] {
+        assert_eq!(ModelConfig::published(name).unwrap().n_params(), n_params, "{name}");
+    }
+    for name in ModelConfig::published_names() {
+        let config = ModelConfig::published(name).unwrap();
+        assert_eq!(ModelConfig::from_json(&config.to_json()), Ok(config), "{name}");
+    }
+}
+
+#[test]
 fn a_config_survives_its_own_json() {
     let scores = Scores { divisor: Some(1.0), divided_by_layer: true };
     let nonlinearity = Nonlinearity::Gelu;

@@ -186,7 +186,7 @@ pub(super) fn descend(
 
 /// The sites that a run must keep for gradients back to the MLP of a layer.
 fn sites_back_to(model: &Transformer, layer: usize) -> SiteSet {
-    let sites = Backward::sites(model.config.n_layers).into_iter();
+    let sites = Backward::sites(&model.config).into_iter();
     let last = Site::ResidPost(model.config.n_layers - 1);
     sites.filter(|site| *site == last || site.layer().is_some_and(|it| it > layer)).collect()
 }

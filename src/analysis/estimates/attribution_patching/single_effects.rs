@@ -10,7 +10,7 @@ use crate::analysis::objective::Passes;
 use crate::analysis::sweep::step_when_done;
 use crate::analysis::{AnalysisError, Grid};
 use crate::intervention::{Site, SiteSet};
-use crate::model::{ActivationCache, Held, HeldOutput, Run};
+use crate::model::{ActivationCache, Held, HeldOutput, ModelConfig, Run};
 
 /// The windows whose outputs are held together, by where they end.
 pub(super) struct Overlaps {
@@ -39,10 +39,10 @@ impl Overlaps {
     }
 
     /// The sites whose gradients are needed as well.
-    pub fn sites(&self, n_layers: usize) -> SiteSet {
+    pub fn sites(&self, config: &ModelConfig) -> SiteSet {
         let both = |layer| [Site::ResidMid(layer), Site::ResidPost(layer)];
-        let n_layers = if self.ends.is_empty() { 0 } else { n_layers };
-        (0..n_layers).flat_map(both).collect()
+        let n_layers = if self.ends.is_empty() { 0 } else { config.n_layers };
+        (0..n_layers).flat_map(both).filter(|it| config.has(*it)).collect()
     }
 
     /// How many corrections there are: one for each layer but the last of each window.

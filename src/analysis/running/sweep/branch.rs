@@ -143,7 +143,12 @@ fn comes_too_late(intervention: &Intervention, n_layers: usize, first_read: usiz
     let Span::Only(positions) = &intervention.positions else { return false };
     let is_seen_by_others = matches!(
         intervention.site,
-        Site::ResidPre(_) | Site::Ln1Scale(_) | Site::Ln1Normalized(_) | Site::K(_) | Site::V(_)
+        Site::ResidPre(_)
+            | Site::Ln1Scale(_)
+            | Site::Ln1Normalized(_)
+            | Site::K(_)
+            | Site::V(_)
+            | Site::RotK(_)
     );
     intervention.site.layer().is_none_or(|layer| layer + 1 == n_layers)
         && !is_seen_by_others

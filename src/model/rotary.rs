@@ -1,0 +1,148 @@
+//! Rotary positions (Su et al. 2021): queries and keys are turned by angles that grow with their
+//! position, so that their product depends on the distance alone.
+
+use burn::tensor::{Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+
+use super::cpu;
+
+/// How positions turn queries and keys, as a configuration says it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RotaryConfig {
+    /// The base of the angles' wavelengths: `rope_theta`.
+    pub base: f64,
+
+    /// How many of a head's dimensions are turned, from the first on.
+    pub width: usize,
+
+    pub pairs: Pairs,
+    pub scaling: RotaryScaling,
+}
+
+/// Which dimensions are turned together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pairs {
+    /// Dimension `i` with dimension `i + width / 2`, as in GPT-NeoX and Llama.
+    Halves,
+
+    /// Dimension `2 i` with dimension `2 i + 1`, as in GPT-J.
+    Neighbours,
+}
+
+/// How the angles were changed for a longer context.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum RotaryScaling {
+    /// They are those of the base.
+    Unscaled,
+
+    /// All angles are divided by a factor.
+    Linear { factor: f64 },
+
+    /// Llama 3.1: slow angles are divided by a factor, fast ones are kept, and those between are
+    /// blended.
+    Llama3 { factor: f64, low_freq_factor: f64, high_freq_factor: f64, original_n_ctx: usize },
+}
+
+/// Turns queries and keys.
+#[derive(Clone, Debug)]
+pub(super) struct Rotary {
+    /// The angle from one position to the next, for each pair of dimensions. `[width / 2]`
+    frequencies: Vec<f32>,
+    pairs: Pairs,
+}
+
+/// Which way heads are turned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// By their positions' angles.
+    Forth,
+
+    /// Back, as gradients are.
+    Back,
+}
+
+impl RotaryConfig {
+    /// The angle from one position to the next, for each pair of dimensions.
+    fn frequencies(&self) -> Vec<f32> {
+        let plain = (0..self.width / 2)
+            .map(|pair| self.base.powf(-((2 * pair) as f64) / self.width as f64));
+        let scaled = plain.map(|frequency| match self.scaling {
+            RotaryScaling::Unscaled => frequency,
+            RotaryScaling::Linear { factor } => frequency / factor,
+            RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_n_ctx } => {
+                let turns = original_n_ctx as f64 * frequency / std::f64::consts::TAU;
+                let kept = (turns - low_freq_factor) / (high_freq_factor - low_freq_factor);
+                let kept = kept.clamp(0.0, 1.0);
+                (1.0 - kept) * frequency / factor + kept * frequency
+            }
+        });
+        scaled.map(|it| it as f32).collect()
+    }
+}
+
+impl Rotary {
+    pub fn new(config: &RotaryConfig) -> Self {
+        Self { frequencies: config.frequencies(), pairs: config.pairs }
+    }
+
+    /// Turns heads whose first position is `first_pos`. `[batch, pos, head, d_head]`
+    pub fn turn(&self, x: Tensor<4>, first_pos: usize, turn: Turn) -> Tensor<4> {
+        let [batch, n_pos, n_heads, d_head] = x.dims();
+        let n_pairs = self.frequencies.len();
+        // The cosine and sine of each position and pair. As `transformers`, the angle is an f32.
+        let angles: Vec<[f32; 2]> = (first_pos..first_pos + n_pos)
+            .flat_map(|pos| self.frequencies.iter().map(move |it| pos as f32 * it))
+            .map(|angle| {
+                let (sin, cos) = f64::from(angle).sin_cos();
+                [cos as f32, if turn == Turn::Forth { sin as f32 } else { -sin as f32 }]
+            })
+            .collect();
+        let at = |pair: usize| match self.pairs {
+            Pairs::Halves => [pair, pair + n_pairs],
+            Pairs::Neighbours => [2 * pair, 2 * pair + 1],
+        };
+        let turned = cpu::change(x, |x| {
+            for (vector, x) in x.chunks_exact_mut(d_head).enumerate() {
+                let pos = vector / n_heads % n_pos;
+                for (pair, [cos, sin]) in angles[pos * n_pairs..][..n_pairs].iter().enumerate() {
+                    let [a, b] = at(pair);
+                    (x[a], x[b]) = (x[a] * cos - x[b] * sin, x[b] * cos + x[a] * sin);
+                }
+            }
+        });
+        turned.unwrap_or_else(|x| {
+            let device = x.device();
+            let table = |nth: usize| {
+                let values = angles.iter().map(|it| it[nth]).collect();
+                let data = TensorData::new(values, [1, n_pos, 1, n_pairs]);
+                Tensor::<4>::from_data(data, &device)
+            };
+            let (cos, sin) = (table(0), table(1));
+            let shape = [batch, n_pos, n_heads, n_pairs];
+            let part = |x: &Tensor<4>, nth: usize| match self.pairs {
+                Pairs::Halves => x.clone().narrow(3, nth * n_pairs, n_pairs),
+                Pairs::Neighbours => {
+                    let turned = x.clone().narrow(3, 0, 2 * n_pairs);
+                    let pairs = turned.reshape([batch, n_pos, n_heads * n_pairs, 2]);
+                    pairs.narrow(3, nth, 1).reshape(shape)
+                }
+            };
+            let (a, b) = (part(&x, 0), part(&x, 1));
+            let new_a = a.clone() * cos.clone() - b.clone() * sin.clone();
+            let new_b = b * cos + a * sin;
+            let turned = match self.pairs {
+                Pairs::Halves => Tensor::cat(vec![new_a, new_b], 3),
+                Pairs::Neighbours => {
+                    let as_pair = |x: Tensor<4>| x.reshape([batch, n_pos, n_heads * n_pairs, 1]);
+                    let pairs = Tensor::cat(vec![as_pair(new_a), as_pair(new_b)], 3);
+                    pairs.reshape([batch, n_pos, n_heads, 2 * n_pairs])
+                }
+            };
+            if 2 * n_pairs == d_head {
+                return turned;
+            }
+            let kept = x.narrow(3, 2 * n_pairs, d_head - 2 * n_pairs);
+            Tensor::cat(vec![turned, kept], 3)
+        })
+    }
+}
