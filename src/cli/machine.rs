@@ -1,13 +1,19 @@
 //! How the work is done: flags that every command has, and what they mean to an open model.
 
-use std::path::Path;
+#[cfg(feature = "hub")]
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
 
+#[cfg(feature = "hub")]
+use anyhow::Context as _;
 use clap::Args;
 
 use super::complain;
 use super::progress::Bar;
 use crate::analysis::{AnalysisCtx, AnalysisResult, AnalysisSpec, Reuse};
+use crate::builtin;
 use crate::experiment::Datasets;
+use crate::hub::{self, HubName};
 use crate::task::{CancelToken, TaskCtx};
 use crate::tokens::TokenizedPrompt;
 use crate::worker::{DeviceChoice, Engine, Stage};
@@ -66,6 +72,57 @@ impl Machine {
     pub fn ctx<'a>(&self, task: TaskCtx<'a>) -> AnalysisCtx<'a> {
         let reuse = if self.exact_naive { Reuse::Off } else { Reuse::Exact };
         AnalysisCtx { task, reuse, ..AnalysisCtx::unwatched() }
+    }
+
+    /// The folder of a model that is named or lies in a folder. A model of the hub that the cache lacks
+    /// is downloaded.
+    pub fn model(&self, named: &Path) -> anyhow::Result<PathBuf> {
+        let name = named.to_str().and_then(|it| it.parse::<HubName>().ok());
+        let (Some(name), false) = (name, named.exists() || builtin::find(named).is_some()) else {
+            return Ok(named.to_owned());
+        };
+        match hub::find_unless_folder(named) {
+            Some(found) if hub::is_complete(&found) => Ok(found),
+            found => self.missing(&name, found),
+        }
+    }
+
+    #[cfg(not(feature = "hub"))]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "as with downloads")]
+    fn missing(&self, name: &HubName, found: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+        Ok(found.unwrap_or_else(|| name.to_string().into()))
+    }
+
+    /// A model of the hub that the cache lacks, or has a part of.
+    #[cfg(feature = "hub")]
+    fn missing(&self, name: &HubName, found: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+        let settings = hub::Settings::from_env()?;
+        match found {
+            Some(found) if settings.is_offline => Ok(found),
+            _ => self.download(name, &settings).with_context(|| {
+                format!("there is no folder `{name}`, and it cannot be downloaded")
+            }),
+        }
+    }
+
+    /// Downloads what the cache lacks of a model.
+    #[cfg(feature = "hub")]
+    pub fn download(&self, name: &HubName, settings: &hub::Settings) -> anyhow::Result<PathBuf> {
+        let bar = Bar::new(self, "Asking the hub");
+        let report = |progress| bar.set(progress);
+        let ctx = TaskCtx { cancel: CancelToken::default(), report: &report };
+        let of = Cell::new(0);
+        let say = |stage: hub::Stage| match stage {
+            // Another count, from its start.
+            hub::Stage::Downloading { n_bytes } if of.replace(n_bytes) != n_bytes => {
+                bar.say(format!("{stage} of {name}"));
+            }
+            hub::Stage::Downloading { .. } => bar.note(format!("{stage} of {name}")),
+            _ => bar.note(stage.to_string()),
+        };
+        let dir = hub::get(name, settings, &ctx, &say)?;
+        bar.finish();
+        Ok(dir)
     }
 
     /// Opens a model.

@@ -1,5 +1,7 @@
 //! Progress on stderr, with the time left. Nothing is shown where stderr is no terminal.
 
+use std::borrow::Cow;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::machine::Machine;
@@ -22,9 +24,15 @@ impl Bar {
         Self(bar)
     }
 
-    pub fn say(&self, what: &'static str) {
+    pub fn say(&self, what: impl Into<Cow<'static, str>>) {
         self.0.set_message(what);
         self.0.reset();
+    }
+
+    /// Says something else of the same work.
+    #[cfg(feature = "hub")]
+    pub fn note(&self, what: impl Into<Cow<'static, str>>) {
+        self.0.set_message(what);
     }
 
     pub fn set(&self, progress: Progress) {

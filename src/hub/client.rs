@@ -23,7 +23,7 @@ use crate::task::{Cancelled, Progress, TaskCtx};
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The bytes that are read at once.
-const CHUNK: usize = 256 << 10;
+const CHUNK: usize = 64 << 10;
 
 /// More redirects than this are a circle.
 const MOST_REDIRECTS: usize = 10;
@@ -109,6 +109,14 @@ impl From<Cancelled> for Trouble {
 impl Watch<'_> {
     pub fn look(&self) -> Result<(), Cancelled> {
         self.ctx.checkpoint(self.progress)
+    }
+
+    /// Says what is done when nothing is waited for.
+    pub fn go_on(&self) {
+        (self.say)(match self.progress.total {
+            0 => Stage::Asking,
+            n_bytes => Stage::Downloading { n_bytes },
+        });
     }
 
     /// Waits, and hears a cancel meanwhile.
@@ -521,7 +529,9 @@ impl Tries {
             Trouble::Lost { host, reason } => (backoff, Wait::Lost { host, reason }),
         };
         (watch.say)(Stage::Waiting(why));
-        Ok(watch.wait(wait)?)
+        watch.wait(wait)?;
+        watch.go_on();
+        Ok(())
     }
 }
 

@@ -120,14 +120,3 @@ pub enum HubError {
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
 }
-
-/// A size as a person reads it: `548 MB`.
-pub fn size(n_bytes: u64) -> String {
-    let (value, unit) = match n_bytes {
-        0..1_000 => return format!("{n_bytes} B"),
-        1_000..1_000_000 => (n_bytes as f64 / 1e3, "kB"),
-        1_000_000..1_000_000_000 => (n_bytes as f64 / 1e6, "MB"),
-        _ => (n_bytes as f64 / 1e9, "GB"),
-    };
-    if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
-}

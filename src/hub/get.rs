@@ -4,8 +4,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::amount::size;
 use super::client::{Client, Watch};
-use super::error::size;
 use super::listing::{Listing, Needed, RemoteFile};
 use super::part::Wanted;
 use super::settings::Settings;
@@ -92,7 +92,7 @@ fn get_once(
     say: &dyn Fn(Stage),
 ) -> Result<PathBuf, HubError> {
     let mut watch = Watch { ctx, say, progress: Progress { done: 0, total: 0 } };
-    say(Stage::Asking);
+    watch.go_on();
     let listing = Listing::ask(client, name, &watch)?;
     let store = Store::new(client.settings, name);
     let commit = &listing.commit;
@@ -145,10 +145,10 @@ fn fetch(
         return Err(HubError::DiskFull { needed, free, cache: settings.cache.clone() });
     }
     watch.progress = Progress { done: 0, total };
+    watch.go_on();
     for file in missing {
-        (watch.say)(Stage::Downloading { n_bytes: total });
-        Wanted { client, store, name, commit, file }.fetch(watch)?;
-        store.place(commit, file)?;
+        let is_new = Wanted { client, store, name, commit, file }.fetch(watch)?;
+        store.place(commit, file, is_new)?;
     }
     watch.look()?;
     Ok(())

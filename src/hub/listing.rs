@@ -8,13 +8,8 @@ use super::name::is_file_path;
 use super::{CONFIG, HubError, HubName, WEIGHTS};
 
 /// The files beside the weights that the program reads, where the model has them.
-const SMALL: [&str; 5] = [
-    CONFIG,
-    "generation_config.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
+const SMALL: [&str; 4] =
+    [CONFIG, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
 
 /// The vocabularies, the most wanted first.
 const VOCABULARIES: [&[&str]; 3] =

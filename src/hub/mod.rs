@@ -12,11 +12,15 @@ pub use name::{HubName, NameError};
 
 mod name;
 #[cfg(feature = "hub")]
+mod amount;
+#[cfg(feature = "hub")]
 mod client;
 #[cfg(feature = "hub")]
 mod error;
 #[cfg(feature = "hub")]
 mod get;
+#[cfg(feature = "hub")]
+mod known;
 #[cfg(feature = "hub")]
 mod listing;
 #[cfg(feature = "hub")]
@@ -29,9 +33,13 @@ mod settings;
 mod store;
 
 #[cfg(feature = "hub")]
-pub use error::{HubError, size};
+pub use amount::{count, size};
+#[cfg(feature = "hub")]
+pub use error::HubError;
 #[cfg(feature = "hub")]
 pub use get::{Stage, Wait, get};
+#[cfg(feature = "hub")]
+pub use known::{Cached, KNOWN, Known};
 #[cfg(feature = "hub")]
 pub use search::{Found, search};
 #[cfg(feature = "hub")]

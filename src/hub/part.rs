@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
+use super::amount::size;
 use super::client::{Asked, Client, Stream, Tries, Trouble, Watch};
-use super::error::size;
 use super::listing::{Hash, RemoteFile};
 use super::store::{Store, is_at};
 use super::{HubError, HubName};
@@ -40,31 +40,32 @@ enum Hasher {
 }
 
 impl Wanted<'_> {
-    /// Downloads the content if the cache lacks it. One program at a time does.
-    pub fn fetch(&self, watch: &mut Watch<'_>) -> Result<(), HubError> {
-        let (store, file) = (self.store, self.file);
+    /// Downloads the content if the cache lacks it, and says whether it did. One program at a time does.
+    pub fn fetch(&self, watch: &mut Watch<'_>) -> Result<bool, HubError> {
         let start = watch.progress.done;
-        if store.n_bytes(file) < file.size || !store.blob(file).is_file() {
-            let lock = store.lock(file, watch)?;
-            // Whoever had the lock may have downloaded it.
-            if !store.blob(file).is_file() || store.n_bytes(file) < file.size {
-                let path = match lock.file {
-                    Some(_) => store.part(file),
-                    // Without locks the part is of this process alone, and of no use to another.
-                    None => store
-                        .part(file)
-                        .with_extension(format!("{}.incomplete", std::process::id())),
-                };
-                let done = self.fetch_to(&path, watch);
-                if done.is_err() && lock.file.is_none() {
-                    // If it stays, it takes room and nothing is wrong.
-                    _ = fs::remove_file(&path);
-                }
-                done?;
-            }
+        let is_new = !self.store.has_blob(self.file) && self.fetch_locked(watch)?;
+        watch.progress.done = start + self.file.size;
+        Ok(is_new)
+    }
+
+    fn fetch_locked(&self, watch: &mut Watch<'_>) -> Result<bool, HubError> {
+        let (store, file) = (self.store, self.file);
+        let lock = store.lock(file, watch)?;
+        // Whoever had the lock may have downloaded it.
+        if store.has_blob(file) {
+            return Ok(false);
         }
-        watch.progress.done = start + file.size;
-        Ok(())
+        let mut path = store.part(file);
+        if lock.file.is_none() {
+            // Without locks the part is of this process alone, and of no use to another.
+            path.set_extension(format!("{}.incomplete", std::process::id()));
+        }
+        let done = self.fetch_to(&path, watch);
+        if done.is_err() && lock.file.is_none() {
+            // If it stays, it takes room and nothing is wrong.
+            _ = fs::remove_file(&path);
+        }
+        done.map(|()| true)
     }
 
     fn fetch_to(&self, path: &PathBuf, watch: &mut Watch<'_>) -> Result<(), HubError> {

@@ -56,9 +56,14 @@ impl Store {
         has_size(&self.snapshot(commit).join(&file.path), file.size)
     }
 
+    /// Whether the content of a file is there, at its full length.
+    pub fn has_blob(&self, file: &RemoteFile) -> bool {
+        has_size(&self.blob(file), file.size)
+    }
+
     /// The bytes that are there of a file, whole or in part.
     pub fn n_bytes(&self, file: &RemoteFile) -> u64 {
-        if has_size(&self.blob(file), file.size) {
+        if self.has_blob(file) {
             return file.size;
         }
         fs::metadata(self.part(file)).map_or(0, |it| it.len()).min(file.size)
@@ -91,7 +96,12 @@ impl Store {
             let lock = lock.map_err(fail)?;
             match lock.try_lock() {
                 // Python deletes a lock's file when it lets go: this may be one that nobody else sees.
-                Ok(()) if is_at(&lock, &path) => return Ok(Lock { file: Some(lock) }),
+                Ok(()) if is_at(&lock, &path) => {
+                    if is_told {
+                        watch.go_on();
+                    }
+                    return Ok(Lock { file: Some(lock) });
+                }
                 Ok(()) => continue,
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(_)) => return Ok(Lock { file: None }),
@@ -107,8 +117,9 @@ impl Store {
         }
     }
 
-    /// Puts a file of the cache in its place in a snapshot.
-    pub fn place(&self, commit: &str, file: &RemoteFile) -> Result<(), HubError> {
+    /// Puts a file of the cache in its place in a snapshot. `is_new`: its content was not there before,
+    /// so that nothing else points to it.
+    pub fn place(&self, commit: &str, file: &RemoteFile, is_new: bool) -> Result<(), HubError> {
         if self.has(commit, file) {
             return Ok(());
         }
@@ -120,16 +131,14 @@ impl Store {
                 return Ok(());
             }
             // As Python does where links cannot be made: the snapshot holds the file itself.
+            if is_new {
+                return fs::rename(self.blob(file), &path);
+            }
             let copy = Builder::new().prefix(".factscope-").tempfile_in(dir)?.into_temp_path();
             fs::copy(self.blob(file), &copy)?;
             copy.persist(&path).map_err(|error| error.error)
         };
-        place().map_err(|source: io::Error| HubError::Write { path: path.clone(), source })?;
-        if !path.is_symlink() {
-            // Nothing else can point to it. If it stays, it takes room and nothing is wrong.
-            _ = fs::remove_file(self.blob(file));
-        }
-        Ok(())
+        place().map_err(|source: io::Error| HubError::Write { path: path.clone(), source })
     }
 
     /// Notes the commit of a branch or tag.

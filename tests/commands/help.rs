@@ -33,6 +33,7 @@ const COMMANDS: &[&[&str]] = &[
     &["atp-star"],
     &["eap"],
     &["localise"],
+    &["get"],
     &["model"],
     &["model", "info"],
     &["model", "random"],

@@ -4,6 +4,8 @@
 
 mod support;
 mod help;
+#[cfg(feature = "hub")]
+mod hub;
 mod models;
 mod predictions;
 mod traces;

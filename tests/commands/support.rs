@@ -10,8 +10,15 @@ use tempfile::TempDir;
 pub const TINY: &str = "tests/fixtures/tiny";
 
 pub fn factscope(args: &[&str]) -> Output {
+    program(args).output().unwrap()
+}
+
+/// Asks no network.
+pub fn program(args: &[&str]) -> Command {
     let mut command = Command::cargo_bin("factscope").unwrap();
-    command.args(args).env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY").output().unwrap()
+    command.args(args).env("HF_HUB_OFFLINE", "1");
+    command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+    command
 }
 
 /// What a command that must succeed printed.

@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::analysis::causal_trace::Component;
 use crate::builtin;
-use crate::cli::flags::model::{BosArgs, model_dir};
+use crate::cli::flags::model::BosArgs;
 use crate::cli::flags::{choice, choices};
 use crate::cli::machine::Machine;
 use crate::cli::output::figure_scale;
@@ -17,14 +17,13 @@ use crate::ui::pane::Pane;
 
 #[derive(Args, Default)]
 pub struct Explore {
-    /// A model folder in Hugging Face's layout, a GGUF or other weight file, or the name of a model that
-    /// Python has downloaded
-    /// [default: the built-in model]
-    #[arg(long, value_name = "DIR", value_parser = model_dir)]
+    /// A model folder in Hugging Face's layout, a GGUF or other weight file, or the name of a model on its
+    /// hub, which is downloaded if the cache lacks it [default: the built-in model]
+    #[arg(long, value_name = "DIR")]
     model: Option<PathBuf>,
 
     /// A second model, asked the same in the row below
-    #[arg(long, value_name = "DIR", value_parser = model_dir)]
+    #[arg(long, value_name = "DIR")]
     model_beside: Option<PathBuf>,
 
     /// A dataset: JSON (CounterFact, `known_1000.json`, zsRE, LRE, …), JSON Lines, CSV or Parquet [default: the facts of the built-in model]
@@ -87,10 +86,13 @@ impl Explore {
             && self.model_beside.is_none()
             && self.facts.is_none()
             && self.case.is_none();
+        let model =
+            |named: &Option<PathBuf>| named.as_ref().map(|it| machine.model(it)).transpose();
         let options = ui::Options {
             // The first launch needs no settings.
-            model: self.model.clone().or_else(|| (!is_session).then(|| builtin::FACTS.name.into())),
-            model_beside: self.model_beside.clone(),
+            model: model(&self.model)?
+                .or_else(|| (!is_session).then(|| builtin::FACTS.name.into())),
+            model_beside: model(&self.model_beside)?,
             facts: self.facts.clone().or_else(|| (!is_session).then(|| Dataset::BUNDLED.into())),
             session: self.session.clone(),
             unsaved: ui::unsaved_dir(),

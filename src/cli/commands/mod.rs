@@ -37,6 +37,8 @@ mod eap;
 mod localise;
 mod session;
 mod model;
+#[cfg_attr(not(feature = "hub"), path = "no_hub.rs")]
+mod get;
 #[cfg_attr(not(feature = "training"), path = "no_training.rs")]
 mod train;
 mod devices;
@@ -148,6 +150,9 @@ commands! {
     /// Look at a model folder, or make a random one
     #[command(subcommand)]
     Model(model::Model),
+
+    /// Download a model from Hugging Face's hub, or see which there are
+    Get(get::Get),
 
     /// Train the built-in model anew from the facts of the program
     Train(train::Train),

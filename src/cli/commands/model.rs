@@ -9,7 +9,6 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use crate::cli::flags::model::model_dir;
 use crate::cli::machine::Machine;
 use crate::cli::output::{Output, print};
 use crate::model::{Checkpoint, ModelConfig, NumberType, write_random_checkpoint};
@@ -27,9 +26,9 @@ pub enum Model {
 
 #[derive(Args)]
 pub struct Info {
-    /// A model folder in Hugging Face's layout, a GGUF or other weight file, or the name of a model that
-    /// Python has downloaded
-    #[arg(value_name = "DIR", value_parser = model_dir)]
+    /// A model folder in Hugging Face's layout, a GGUF or other weight file, or the name of a model on its
+    /// hub, which is downloaded if the cache lacks it
+    #[arg(value_name = "DIR")]
     dir: PathBuf,
 
     /// Name each tensor with its type and shape
@@ -89,8 +88,9 @@ impl Model {
 impl Info {
     fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let checkpoint = Checkpoint::open(&self.dir)?;
-        let tokenizer = Tokenizer::from_dir(&self.dir)?;
+        let dir = machine.model(&self.dir)?;
+        let checkpoint = Checkpoint::open(&dir)?;
+        let tokenizer = Tokenizer::from_dir(&dir)?;
         let hashes = machine.watched("Hashing the weights", |task| checkpoint.sha256(&task))?;
 
         let mut n_of_type: BTreeMap<NumberType, usize> = BTreeMap::new();

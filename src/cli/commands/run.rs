@@ -25,6 +25,7 @@ impl Run {
         self.output.check()?;
         let written = self.written()?;
         let Experiment { model, bos, fact, edits, .. } = written.outline.clone();
+        let model = machine.model(&model)?;
         let inquiry = Inquiry::open(&model, Some(bos), fact, edits, machine)?;
         let spec = written.resolve(&inquiry.library(), &self.spec)?.spec;
         inquiry.run(&spec, &self.output)

@@ -1,6 +1,5 @@
 //! The model that a command asks, as flags.
 
-use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,16 +9,16 @@ use crate::builtin;
 use crate::cli::inquiry::{About, Inquiry};
 use crate::cli::machine::Machine;
 use crate::experiment::{Experiment, FactSource};
-use crate::hub;
 use crate::tokens::{Bos, Tokenizer};
 use crate::worker::Processing;
 
 /// The model, and how its prompt begins.
 #[derive(Args)]
 pub struct ModelArgs {
-    /// A model folder in Hugging Face's layout, a GGUF or other weight file, the name of a model that
-    /// Python has downloaded from its hub, `builtin` or `builtin-planted`
-    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name, value_parser = model_dir)]
+    /// A model folder in Hugging Face's layout; a GGUF or other weight file; the name of a model on its
+    /// hub, such as `gpt2-large` or `OWNER/NAME`, which is downloaded if the cache lacks it; `builtin` or
+    /// `builtin-planted`
+    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name)]
     model: PathBuf,
 
     #[command(flatten)]
@@ -64,9 +63,10 @@ impl BosArgs {
 /// The model, for commands that read its weights alone.
 #[derive(Args)]
 pub struct WeightArgs {
-    /// A model folder in Hugging Face's layout, a GGUF or other weight file, the name of a model that
-    /// Python has downloaded from its hub, `builtin` or `builtin-planted`
-    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name, value_parser = model_dir)]
+    /// A model folder in Hugging Face's layout; a GGUF or other weight file; the name of a model on its
+    /// hub, such as `gpt2-large` or `OWNER/NAME`, which is downloaded if the cache lacks it; `builtin` or
+    /// `builtin-planted`
+    #[arg(long, value_name = "DIR", default_value = builtin::FACTS.name)]
     model: PathBuf,
 
     /// Change the model first: what `edit` tries out, from its --save-spec; may be given again
@@ -79,13 +79,6 @@ pub struct WeightArgs {
     pub process: Processing,
 }
 
-/// The folder of a model that is named or lies in a folder.
-#[expect(clippy::unnecessary_wraps, reason = "as clap wants it")]
-pub fn model_dir(text: &str) -> Result<PathBuf, Infallible> {
-    let path = PathBuf::from(text);
-    Ok(hub::find_unless_folder(&path).unwrap_or(path))
-}
-
 /// Of a command that finds its facts itself.
 impl About for ModelArgs {
     fn source(&self) -> FactSource {
@@ -93,11 +86,12 @@ impl About for ModelArgs {
     }
 
     fn open(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry> {
-        let mut edits = edits(&self.edit, &self.model)?;
+        let model = machine.model(&self.model)?;
+        let mut edits = edits(&self.edit, &model)?;
         if self.process != Processing::default() {
             edits.push(ModelEdit::Processing(self.process.clone()));
         }
-        Inquiry::open(&self.model, self.bos.choice(), source, edits, machine)
+        Inquiry::open(&model, self.bos.choice(), source, edits, machine)
     }
 }
 
@@ -108,8 +102,9 @@ impl About for WeightArgs {
     }
 
     fn open(&self, source: FactSource, machine: &Machine) -> anyhow::Result<Inquiry> {
-        let edits = edits(&self.edit, &self.model)?;
-        Inquiry::open(&self.model, Some(Bos::Off), source, edits, machine)
+        let model = machine.model(&self.model)?;
+        let edits = edits(&self.edit, &model)?;
+        Inquiry::open(&model, Some(Bos::Off), source, edits, machine)
     }
 }
 

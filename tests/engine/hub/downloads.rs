@@ -182,6 +182,16 @@ fn where_links_cannot_be_made_the_snapshot_holds_the_files() {
     server.seen();
     get("me/mine", &settings).unwrap();
     assert_eq!(server.seen().len(), 1);
+
+    // A content that others may point to stays.
+    let cache = tempfile::tempdir().unwrap();
+    let mut settings = server.settings(cache.path());
+    let linked = get("me/mine", &settings).unwrap();
+    settings.has_links = false;
+    server.change(|it| it.commit = COMMIT.chars().rev().collect());
+    let dir = get("me/mine", &settings).unwrap();
+    assert!(dir != linked && !tree(&dir).iter().any(|it| it.contains("->")));
+    assert!(is_complete(&dir) && is_complete(&linked));
 }
 
 #[test]

@@ -19,15 +19,20 @@ fn download_for_a_parent() {
     get("me/mine", &settings).unwrap();
 }
 
-fn start_download(server: &Server, cache: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+/// A download in another process, which knows nothing but what its environment says of `server`.
+fn download(server: &Server) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["hub::processes::download_for_a_parent", "--exact", "--ignored", "--quiet"])
+        .env_clear()
         .env("HF_ENDPOINT", &server.url)
-        .env("HF_HUB_CACHE", cache)
-        .env_remove("HF_HUB_OFFLINE")
         .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::null());
+    command
+}
+
+fn start_download(server: &Server, cache: &Path) -> Child {
+    download(server).env("HF_HUB_CACHE", cache).spawn().unwrap()
 }
 
 fn is_of_content(path: &str, content: &[u8]) -> bool {
@@ -84,4 +89,62 @@ fn what_a_killed_program_leaves_is_gone_on_with() {
         .map(|it| it.headers["range"].clone());
     assert_eq!(range, Some(format!("bytes={kept}-")));
     assert_eq!(fs::read(dir.join("model.safetensors")).unwrap(), weights);
+}
+
+#[test]
+fn the_environment_says_where_and_as_whom() {
+    let server = Server::start(Model::new("me/mine"));
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    fs::write(home.path().join("token"), "hf_file\n").unwrap();
+    fs::write(home.path().join("other"), "hf_other").unwrap();
+    let check = |said: &[(&str, &str)], expected: Option<&str>| {
+        let mut command = download(&server);
+        let status = command.env("HF_HOME", home.path()).envs(said.iter().copied()).status();
+        assert!(status.unwrap().success(), "{said:?}");
+        for request in server.seen() {
+            let sent = request.headers.get("authorization").map(String::as_str);
+            assert_eq!(sent, expected, "{said:?}");
+        }
+    };
+    check(&[], Some("Bearer hf_file"));
+    check(&[("HF_TOKEN", "hf_given")], Some("Bearer hf_given"));
+    check(&[("HF_TOKEN", "")], Some("Bearer hf_file"));
+    check(&[("HF_TOKEN_PATH", &path("other"))], Some("Bearer hf_other"));
+    check(&[("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")], None);
+    assert!(factscope::hub::find("me/mine", &home.path().join("hub")).is_some());
+
+    let status = |said: &[(&str, &str)]| {
+        let cache = tempfile::tempdir().unwrap();
+        let mut command = download(&server);
+        command.env("HF_HUB_CACHE", cache.path()).envs(said.iter().copied()).status().unwrap()
+    };
+    for said in [
+        ("HF_HUB_OFFLINE", "1"),
+        ("HF_ENDPOINT", "huggingface.co"),
+        ("SSL_CERT_FILE", "/nowhere.pem"),
+        ("SSL_CERT_FILE", &path("token")),
+        ("HTTPS_PROXY", "http://"),
+    ] {
+        assert!(!status(&[said]).success(), "{said:?}");
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[test]
+fn a_proxy_is_asked_unless_there_is_none_for_the_host() {
+    // It is no proxy; what matters is who asks it for what.
+    let proxy = Server::start(Model::new("me/mine"));
+    let ask = |said: &[(&str, &str)]| {
+        let cache = tempfile::tempdir().unwrap();
+        let mut command = download(&proxy);
+        command.env("HF_HUB_CACHE", cache.path()).env("HF_ENDPOINT", "http://hub.invalid");
+        let status = command.envs(said.iter().copied()).status().unwrap();
+        assert!(!status.success());
+        proxy.seen().iter().any(|it| it.path.contains("hub.invalid"))
+    };
+    let proxied = ("HTTPS_PROXY", proxy.url.as_str());
+    assert!(ask(&[proxied]));
+    assert!(!ask(&[proxied, ("NO_PROXY", "hub.invalid")]));
+    assert!(!ask(&[]));
 }
