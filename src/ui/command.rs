@@ -15,6 +15,7 @@ use crate::analysis::causal_trace::Component;
 use crate::builtin;
 use crate::facts::{Dataset, Direction, Fact};
 use crate::figure::Figure;
+use crate::hub::HubName;
 use crate::tokens::Bos;
 use crate::worker::{DeviceChoice, JobId, Which};
 
@@ -54,6 +55,12 @@ commands! {
     TypePath: "Type a path…",
         "Of a model, a dataset, noise, an experiment or a session: it is opened as what it is";
     OpenAt(PathBuf) => |path| says(place(path));
+    /// Shows the dialog in which models are downloaded.
+    GetModel: "Get a model…",
+        "Models on Hugging Face's hub: what they take, and their download. Nothing is asked of it \
+         before you search or download";
+    SearchHub(String): "Search the hub";
+    Download(HubName) => |name| says(format!("Download {name}"));
     OpenModelAt(PathBuf) => |path| says(model(path));
     OpenModelBeside: "Open model folder beside…", BESIDE;
     OpenModelFileBeside: "Open model file beside…", BESIDE;

@@ -318,8 +318,8 @@ fn model_at(path: PathBuf) -> Result<PathBuf, String> {
         ))
     } else if !path.is_dir() {
         Err(format!(
-            "There is no such folder or file, nor a model of that name in Hugging Face's cache: \
-             {place}"
+            "There is no such folder or file, nor a model of that name in Hugging Face's cache (“File › \
+             Get a model…” downloads one): {place}"
         ))
     } else if !path.join(CONFIG).is_file() {
         Err(format!(

@@ -23,6 +23,8 @@ mod ending;
 mod errand;
 mod export;
 pub mod facts;
+#[cfg(feature = "hub")]
+mod get_model;
 mod icon;
 mod monitors;
 mod palette;
@@ -65,6 +67,10 @@ pub struct Options {
     pub unsaved: Option<PathBuf>,
 
     pub device: DeviceChoice,
+
+    /// The hub that models are downloaded from. The one that the environment names, if not given.
+    #[cfg(feature = "hub")]
+    pub hub: Option<crate::hub::Settings>,
 
     /// As it was last, if not given.
     pub bos: Option<Bos>,

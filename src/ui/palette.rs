@@ -252,6 +252,7 @@ fn all(state: &State, workspace: &Workspace) -> Vec<Command> {
     commands.extend(state.preferences.recent_datasets.iter().cloned().map(Command::OpenDatasetAt));
     commands.extend(state.preferences.recent_sessions.iter().cloned().map(Command::OpenSessionAt));
     commands.extend([
+        Command::GetModel,
         Command::OpenNoise,
         Command::OpenSpec,
         Command::TypePath,

@@ -9,8 +9,14 @@ use super::state::Mark;
 use crate::analysis::AnalysisResult;
 use crate::experiment::{Experiment, Written};
 use crate::facts::Dataset;
+#[cfg(feature = "hub")]
+use crate::hub::{Found, HubName};
 use crate::session::{DatasetIdentity, Present, Session};
+#[cfg(feature = "hub")]
+use crate::task::Progress;
 use crate::tokens::{Flags, TokenizedPrompt};
+#[cfg(feature = "hub")]
+use crate::worker::JobId;
 use crate::worker::{ModelInfo, Which};
 
 /// An answer of one of the window's threads.
@@ -57,10 +63,29 @@ pub enum Reply {
         result: Arc<AnalysisResult>,
         n_bytes: u64,
     },
+    /// What is heard of a job that asks the hub.
+    #[cfg(feature = "hub")]
+    Hub(JobId, FromHub),
     Screenshot {
         path: PathBuf,
         saved: Result<(), String>,
     },
+}
+
+/// What a thread that asks the hub says. The last four end its job.
+#[cfg(feature = "hub")]
+#[derive(Debug)]
+pub enum FromHub {
+    Said(String),
+    Progress(Progress),
+
+    /// What a search for a text has found.
+    Found(String, Vec<Found>),
+
+    /// A model was downloaded, and lies there.
+    Got(HubName, PathBuf),
+    Cancelled,
+    Failed(String),
 }
 
 /// A session that was read, with what is there of its model and dataset.

@@ -13,6 +13,8 @@ mod calm;
 mod closing;
 mod earlier;
 mod fit;
+#[cfg(feature = "hub")]
+mod get_model;
 mod graph;
 mod jobs;
 mod kept;

@@ -97,6 +97,8 @@ impl Explore {
             session: self.session.clone(),
             unsaved: ui::unsaved_dir(),
             device: machine.device,
+            #[cfg(feature = "hub")]
+            hub: None,
             bos: self.bos.choice(),
             case: self.case.clone(),
             beside: self.beside.clone(),

@@ -41,6 +41,9 @@ impl App {
         match command {
             Command::OpenModel => self.ask(Purpose::Model(Which::Main), ctx),
             Command::OpenModelFile => self.ask(Purpose::ModelFile(Which::Main), ctx),
+            Command::GetModel | Command::SearchHub(_) | Command::Download(_) => {
+                self.hub_command(command, ctx);
+            }
             Command::OpenDataset => self.ask(Purpose::Dataset, ctx),
             Command::SaveScreenshot => self.ask(Purpose::Screenshot, ctx),
             Command::OpenModelBeside => self.ask(Purpose::Model(Which::Beside), ctx),

@@ -153,7 +153,7 @@ impl App {
                     self.look();
                 }
             }
-            JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit => {}
+            JobKind::Load(..) | JobKind::CloseBeside | JobKind::Edit | JobKind::AskHub(_) => {}
         }
     }
 
@@ -243,6 +243,8 @@ impl App {
                 _ => self.prompt_for(purpose, Why::NoDialog),
             },
             Reply::Picked { .. } => self.stay_unless_named(),
+            #[cfg(feature = "hub")]
+            Reply::Hub(id, told) => self.hear_hub(id, told),
             Reply::Dataset { path, read } => {
                 if self.state.reading.as_ref() == Some(&path) {
                     self.state.reading = None;

@@ -14,6 +14,8 @@ use eframe::{CreationContext, Frame, Storage};
 use crate::analysis::ModelEdit;
 use crate::facts::Dataset;
 use crate::figure::Figure;
+#[cfg(feature = "hub")]
+use crate::hub;
 use crate::session::Session;
 use crate::tokens::Bos;
 use crate::ui::closing::{Closing, closing_ui};
@@ -22,6 +24,8 @@ use crate::ui::dialogs::Picker;
 use crate::ui::ending::Ending;
 use crate::ui::errand::{Errand, ErrandOutcome};
 use crate::ui::export::{ExportDialog, export_ui};
+#[cfg(feature = "hub")]
+use crate::ui::get_model::{GetModel, get_model_ui};
 use crate::ui::palette::{CommandPalette, palette_ui};
 use crate::ui::pane::Pane;
 use crate::ui::panels::{self, Help, Views};
@@ -37,6 +41,8 @@ use self::take_away::SpecToSave;
 
 mod closing;
 mod cuts;
+#[cfg(feature = "hub")]
+mod get_model;
 mod handle;
 mod listen;
 mod noise;
@@ -100,6 +106,12 @@ pub struct App {
 
     /// The dialog in which a figure is exported, while it is open.
     export: Option<ExportDialog>,
+
+    /// The dialog in which models are downloaded, while it is shown or something is downloaded.
+    #[cfg(feature = "hub")]
+    get_model: Option<GetModel>,
+    #[cfg(feature = "hub")]
+    hub: Option<hub::Settings>,
 
     /// The experiment to be saved, while a name is asked for.
     spec_to_save: Option<SpecToSave>,
@@ -190,6 +202,10 @@ impl App {
             is_let_go: false,
             n_saving: 0,
             export: None,
+            #[cfg(feature = "hub")]
+            get_model: None,
+            #[cfg(feature = "hub")]
+            hub: options.hub.clone(),
             spec_to_save: None,
             answers,
             replies,
@@ -298,6 +314,7 @@ impl App {
         // Dialogs have their own keys.
         let has_dialog = self.path_prompt.is_some()
             || self.export.is_some()
+            || self.is_getting_model()
             || self.help.is_some()
             || self.palette.is_some()
             || !matches!(self.closing, Closing::No | Closing::Naming);
@@ -317,6 +334,21 @@ impl App {
                 self.commands.push(command.clone());
             }
         }
+    }
+}
+
+/// In a program that was built without downloads.
+#[cfg(not(feature = "hub"))]
+impl App {
+    #[expect(clippy::unused_self, reason = "as with downloads")]
+    fn is_getting_model(&self) -> bool {
+        false
+    }
+
+    fn hub_command(&mut self, _command: Command, _ctx: &egui::Context) {
+        let error = "This factscope was built without downloads; open a model folder, or a model that \
+                     Python has downloaded by its name";
+        self.state.error = Some(error.to_owned());
     }
 }
 
@@ -398,6 +430,8 @@ impl eframe::App for App {
         path_prompt_ui(&ctx, &mut self.path_prompt, commands);
         let is_unnamed = had_prompt && self.path_prompt.is_none() && commands.is_empty();
         export_ui(&ctx, &mut self.export, commands);
+        #[cfg(feature = "hub")]
+        get_model_ui(&ctx, &mut self.get_model, state, commands);
         palette_ui(&ctx, &mut self.palette, state, &views.workspace, commands);
         panels::help_ui(&ctx, &mut self.help);
         closing_ui(&ctx, &mut self.closing, self.left_for.first(), state, commands);

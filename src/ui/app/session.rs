@@ -302,7 +302,9 @@ impl App {
         let is_stored = self.state.stored.take().is_some();
         let is_left = |which: Which| which == Which::Main || is_stored;
         self.state.jobs.abandon(|kind| {
-            !matches!(kind, JobKind::Load(..) | JobKind::CloseBeside) && is_left(kind.which())
+            let is_of_model =
+                !matches!(kind, JobKind::Load(..) | JobKind::CloseBeside | JobKind::AskHub(_));
+            is_of_model && is_left(kind.which())
         });
         self.state.forget(|key| is_left(key.which));
         if is_stored {

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use eframe::egui::{Align, Button, Label, Layout, ProgressBar, RichText, Ui, vec2};
 
 use super::{grouped, status_bar};
+#[cfg(feature = "hub")]
+use crate::hub;
 use crate::ui::command::Command;
 use crate::ui::state::{Ended, JobKind, OpenJob, Outcome, State};
 use crate::ui::theme;
@@ -25,10 +27,8 @@ fn heading_ui(ui: &mut Ui, text: &str) {
 fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     heading_ui(ui, "Running");
     let now = Instant::now();
-    let is_listed =
-        |kind: &JobKind| matches!(kind, JobKind::Load(..) | JobKind::Edit) || kind.is_asked();
     let mut running =
-        state.jobs.iter().filter(|(id, job)| is_listed(&job.kind) && !state.jobs.is_held(*id));
+        state.jobs.iter().filter(|(id, job)| job.kind.is_listed() && !state.jobs.is_held(*id));
     let mut n_running = 0;
     for (id, job) in running.by_ref() {
         n_running += 1;
@@ -41,6 +41,10 @@ fn running_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
                 ui.add(bar);
                 let done = match (&job.kind, job.progress) {
                     (JobKind::Load(..), _) => status_bar::stage(job.stage).to_owned(),
+                    #[cfg(feature = "hub")]
+                    (JobKind::AskHub(_), Some(it)) => {
+                        format!("{} of {}", hub::size(it.done), hub::size(it.total))
+                    }
                     (_, Some(it)) => {
                         let [done, total] = [it.done, it.total].map(|it| grouped(it as usize));
                         format!("{done} of {total} steps")

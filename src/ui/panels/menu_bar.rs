@@ -82,6 +82,7 @@ fn file_menu_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     for builtin in builtin::ALL {
         item_ui(ui, Command::OpenModelAt(builtin.name.into()), commands);
     }
+    item_ui(ui, Command::GetModel, commands);
     item_ui(ui, Command::OpenDataset, commands);
     item_ui(ui, Command::OpenDatasetAt(Dataset::BUNDLED.into()), commands);
     let recent = &state.preferences.recent_models;

@@ -60,6 +60,7 @@ fn doing(state: &State, job: &OpenJob) -> String {
         JobKind::Load(_, dir) => format!("Opening {}: {}", file_name(dir), stage(job.stage)),
         JobKind::CloseBeside => "Closing the second model".to_owned(),
         JobKind::Edit => "Changing the model".to_owned(),
+        JobKind::AskHub(what) => what.clone(),
         JobKind::Recall(..) => {
             let (done, total) = state.facts.recall().progress();
             format!("Asking the model every fact: {} of {}", grouped(done), grouped(total))

@@ -48,6 +48,9 @@ pub enum JobKind {
         origin: Origin,
     },
 
+    /// The hub is asked, for what this says.
+    AskHub(String),
+
     /// Does the model know this fact of the dataset? Asked in the background.
     Recall(FactKey),
 }
@@ -137,11 +140,16 @@ impl OpenJob {
 }
 
 impl JobKind {
+    /// Whether it is listed among the jobs, as long as it runs.
+    pub fn is_listed(&self) -> bool {
+        matches!(self, Self::Load(..) | Self::Edit | Self::AskHub(_)) || self.is_asked()
+    }
+
     /// The prompt that it is about.
     pub fn key(&self) -> Option<FactKey> {
         match self {
             Self::Run { key, .. } | Self::Recall(key) => Some(*key),
-            Self::Load(..) | Self::CloseBeside | Self::Edit => None,
+            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::AskHub(_) => None,
         }
     }
 
@@ -149,7 +157,9 @@ impl JobKind {
     pub fn pane(&self) -> Option<Pane> {
         match self {
             Self::Run { pane, .. } => Some(*pane),
-            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::Recall(_) => None,
+            Self::Load(..) | Self::CloseBeside | Self::Edit | Self::AskHub(_) | Self::Recall(_) => {
+                None
+            }
         }
     }
 

@@ -211,6 +211,7 @@ impl JobKind {
                 }
             }
             Self::Edit => "Change the model".to_owned(),
+            Self::AskHub(what) => what.clone(),
             Self::Run { pane: Pane::Spec, .. } => "Experiment".to_owned(),
             Self::Run { pane, .. } if self.is_asked() => pane.text().to_owned(),
             Self::CloseBeside | Self::Run { .. } | Self::Recall(_) => return None,
