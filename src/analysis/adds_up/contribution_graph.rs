@@ -10,7 +10,7 @@
 //! As in that tool, `b_V` belongs to no part (`fold_value_biases`), and gains stay in the layer
 //! norms. A token that attends to itself has that edge beside the residual edge, not added to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use burn::tensor::Tensor;
 use serde::{Deserialize, Serialize};
@@ -164,35 +164,65 @@ impl Method for Spec {
         let total = n_layers as u64 + 1;
         ctx.task.checkpoint(Progress { done: 0, total })?;
         let run = model.run_clean(&prompt.ids, &capture);
-        let mut all = Vec::new();
-        for layer in 0..n_layers {
-            ctx.task.checkpoint(Progress { done: layer as u64 + 1, total })?;
-            // Later positions cannot reach the root's.
-            attention_edges(model, &run.cache, layer, pos + 1, *self, &mut all);
-            mlp_edges(model, &run.cache, layer, pos + 1, *self, &mut all);
-        }
         let root = Node::ResidPost { layer: n_layers - 1, pos };
-        let (nodes, edges) = reaching(root, &all, self.threshold);
+        let mut nodes = BTreeSet::from([root]);
+        let mut by_layer = Vec::with_capacity(n_layers);
+        // The nodes of a layer's output that are reached. A graph of all edges would not fit into memory:
+        // there are as many as heads times tokens squared in each layer.
+        let mut reached = BTreeSet::from([pos]);
+        for layer in (0..n_layers).rev() {
+            ctx.task.checkpoint(Progress { done: (n_layers - layer) as u64, total })?;
+            let mut edges = mlp_edges(model, &run.cache, layer, &reached, *self);
+            let middle = |edge: &Edge| match edge.from {
+                Node::ResidMid { pos, .. } => Some(pos),
+                _ => None,
+            };
+            let queries = edges.iter().filter_map(middle).collect();
+            edges.splice(0..0, attention_edges(model, &run.cache, layer, &queries, *self));
+            let before = |edge: &Edge| match edge.from {
+                Node::Embed { pos } => Some(pos),
+                Node::ResidPost { layer: it, pos } => (it < layer).then_some(pos),
+                Node::ResidMid { .. } | Node::Mlp { .. } => None,
+            };
+            reached = edges.iter().filter_map(before).collect();
+            nodes.extend(edges.iter().map(|edge| edge.from));
+            by_layer.push(edges);
+        }
+        ctx.task.checkpoint(Progress { done: total, total })?;
         Ok(ContributionGraph {
             spec: *self,
             prompt: prompt.clone(),
             root,
-            nodes,
-            edges,
-            n_edges: all.len(),
+            nodes: nodes.into_iter().collect(),
+            edges: by_layer.into_iter().rev().flatten().collect(),
+            // Later positions cannot reach the root's.
+            n_edges: n_layers * self.n_edges(pos + 1, model.config.n_heads),
         })
     }
 }
 
-/// Adds the edges into the residual stream after a layer's attention.
+impl Spec {
+    /// How many edges a layer has at the first positions.
+    fn n_edges(&self, n_pos: usize, n_heads: usize) -> usize {
+        let n_of_each = match self.edges {
+            AttentionEdges::PerHead => n_heads,
+            AttentionEdges::PerToken => 1,
+        };
+        // One for the residual stream, and three around the MLP.
+        n_of_each * n_pos * (n_pos + 1) / 2 + 4 * n_pos
+    }
+}
+
+/// The edges above the threshold into the residual stream after a layer's attention, at some positions.
 fn attention_edges(
     model: &Transformer,
     cache: &ActivationCache,
     layer: usize,
-    n_pos: usize,
+    reached: &BTreeSet<usize>,
     spec: Spec,
-    edges: &mut Vec<Edge>,
-) {
+) -> Vec<Edge> {
+    /// How many queries are computed before their numbers are read.
+    const N_AT_ONCE: usize = 64;
     let v = model.for_queries(cache.get(Site::V(layer)).clone());
     let [_, all_pos, n_heads, d_head] = v.dims();
     let v = v.reshape([all_pos, n_heads, d_head]);
@@ -204,40 +234,44 @@ fn attention_edges(
     let behind = between(model, cache, layer);
 
     let residual = numbers(nearness(behind.clone(), before));
-    // For each query [head * key], with the keys up to the query.
-    let parts = (0..n_pos).map(|query| {
+    // Of a query [head * key], with the keys up to the query.
+    let parts = |&query: &usize| {
         let n_keys = query + 1;
         let weights = pattern.clone().narrow(1, query, 1).narrow(3, 0, n_keys);
         let weights = weights.reshape([n_heads, n_keys, 1]);
         let parts = brought.clone().narrow(1, 0, n_keys) * weights;
         let whole = behind.clone().narrow(0, query, 1).unsqueeze::<3>();
         nearness(whole.expand(parts.dims()), parts).reshape([n_heads * n_keys])
-    });
-    let near = numbers(Tensor::cat(parts.collect(), 0));
-
-    let mut rest = near.as_slice();
-    for query in 0..n_pos {
-        let n_keys = query + 1;
-        let (mine, others) = rest.split_at(n_heads * n_keys);
-        rest = others;
-        let shares = shares(mine.iter().chain([&residual[query]]), spec);
-        let (heads, residual) = shares.split_at(mine.len());
-        let to = Node::ResidMid { layer, pos: query };
-        let from = |pos| into_layer(layer, pos);
-        let edge = |pos, via, weight: f64| Edge { from: from(pos), to, via, weight: weight as f32 };
-        edges.push(edge(query, Via::Residual, residual[0]));
-        for key in 0..n_keys {
-            let of_heads = (0..n_heads).map(|head| heads[head * n_keys + key]);
-            match spec.edges {
-                AttentionEdges::PerHead => edges.extend(
-                    of_heads.enumerate().map(|(head, weight)| edge(key, Via::Head(head), weight)),
-                ),
-                AttentionEdges::PerToken => {
-                    edges.push(edge(key, Via::Attention, of_heads.sum()));
+    };
+    let mut edges = Vec::new();
+    let queries: Vec<usize> = reached.iter().copied().collect();
+    for queries in queries.chunks(N_AT_ONCE) {
+        let near = numbers(Tensor::cat(queries.iter().map(parts).collect(), 0));
+        let mut rest = near.as_slice();
+        for &query in queries {
+            let n_keys = query + 1;
+            let (mine, others) = rest.split_at(n_heads * n_keys);
+            rest = others;
+            let shares = shares(mine.iter().chain([&residual[query]]), spec);
+            let (heads, residual) = shares.split_at(mine.len());
+            let to = Node::ResidMid { layer, pos: query };
+            let mut add = |pos, via, weight: f64| {
+                edges.push(Edge { from: into_layer(layer, pos), to, via, weight: weight as f32 });
+            };
+            add(query, Via::Residual, residual[0]);
+            for key in 0..n_keys {
+                let of_heads = (0..n_heads).map(|head| heads[head * n_keys + key]);
+                match spec.edges {
+                    AttentionEdges::PerHead => {
+                        of_heads.enumerate().for_each(|(head, it)| add(key, Via::Head(head), it));
+                    }
+                    AttentionEdges::PerToken => add(key, Via::Attention, of_heads.sum()),
                 }
             }
+            edges.retain(|edge| edge.to != to || edge.weight > spec.threshold);
         }
     }
+    edges
 }
 
 /// The residual stream with attention's output added, also in models whose MLPs do not read it.
@@ -251,19 +285,19 @@ fn between(model: &Transformer, cache: &ActivationCache, layer: usize) -> Tensor
     }
 }
 
-/// Adds the edges into a layer's MLP, and into the residual stream after it.
+/// The edges above the threshold into a layer's MLP, and into the residual stream after it, at some
+/// positions.
 fn mlp_edges(
     model: &Transformer,
     cache: &ActivationCache,
     layer: usize,
-    n_pos: usize,
+    reached: &BTreeSet<usize>,
     spec: Spec,
-    edges: &mut Vec<Edge>,
-) {
+) -> Vec<Edge> {
     let behind = cache.stream(Site::ResidPost(layer));
     let mlp = numbers(nearness(behind.clone(), cache.stream(Site::MlpOut(layer))));
     let residual = numbers(nearness(behind, between(model, cache, layer)));
-    for pos in 0..n_pos {
+    let of_position = reached.iter().flat_map(|&pos| {
         let shares = shares([&mlp[pos], &residual[pos]].into_iter(), spec);
         let [mid, inside, to] = [
             Node::ResidMid { layer, pos },
@@ -275,10 +309,13 @@ fn mlp_edges(
             Wiring::Sequential => mid,
             Wiring::Parallel => into_layer(layer, pos),
         };
-        edges.push(edge(read, inside, Via::Mlp, shares[0]));
-        edges.push(edge(inside, to, Via::Mlp, shares[0]));
-        edges.push(edge(mid, to, Via::Residual, shares[1]));
-    }
+        [
+            edge(read, inside, Via::Mlp, shares[0]),
+            edge(inside, to, Via::Mlp, shares[0]),
+            edge(mid, to, Via::Residual, shares[1]),
+        ]
+    });
+    of_position.filter(|edge| edge.weight > spec.threshold).collect()
 }
 
 /// The share of each part of a sum, from how near each part comes to the sum.
@@ -299,26 +336,6 @@ fn shares<'a>(near: impl Iterator<Item = &'a f32>, spec: Spec) -> Vec<f64> {
         divide(&mut shares);
     }
     shares
-}
-
-/// The nodes and edges that lead to the root through edges above the threshold.
-fn reaching(root: Node, all: &[Edge], threshold: f32) -> (Vec<Node>, Vec<Edge>) {
-    let mut into: BTreeMap<Node, Vec<usize>> = BTreeMap::new();
-    for (nth, edge) in all.iter().enumerate().filter(|(_, edge)| edge.weight > threshold) {
-        into.entry(edge.to).or_default().push(nth);
-    }
-    let mut nodes = BTreeSet::from([root]);
-    let mut kept = BTreeSet::new();
-    let mut waiting = vec![root];
-    while let Some(node) = waiting.pop() {
-        for &nth in into.get(&node).into_iter().flatten() {
-            kept.insert(nth);
-            if nodes.insert(all[nth].from) {
-                waiting.push(all[nth].from);
-            }
-        }
-    }
-    (nodes.into_iter().collect(), kept.into_iter().map(|nth| all[nth]).collect())
 }
 
 /// The node that a layer's attention reads.
