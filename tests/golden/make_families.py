@@ -62,14 +62,14 @@ def gpt2(name, **fields):
     return Family(name, config, "transformer.h", "attn", "mlp", "transformer.wte", "transformer.ln_f")
 
 
-def llama(name, model_type="llama", **fields):
+def llama(name, model_type="llama", seed=5, **fields):
     sizes = {
         "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 16,
         "intermediate_size": 24, "max_position_embeddings": 32,
     }
     config = {"model_type": model_type, **sizes, **fields}
     names = ["model.layers", "self_attn", "mlp", "model.embed_tokens", "model.norm"]
-    return Family(name, config, *names)
+    return Family(name, config, *names, seed=seed)
 
 
 LLAMA_3 = {
@@ -83,8 +83,8 @@ FAMILIES = [
     gpt2("gpt2-unscaled", activation_function="relu", scale_attn_weights=False, tie_word_embeddings=False),
     llama("llama", rope_theta=500.0),
     llama("llama-3", rope_scaling=LLAMA_3, head_dim=8, attention_bias=True, mlp_bias=True, tie_word_embeddings=True),
-    llama("mistral", "mistral", sliding_window=5, num_key_value_heads=1, tie_word_embeddings=True),
-    llama("qwen2", "qwen2", use_sliding_window=True, sliding_window=4, max_window_layers=1, tie_word_embeddings=True),
+    llama("mistral", "mistral", seed=6, sliding_window=5, num_key_value_heads=1, tie_word_embeddings=True),
+    llama("qwen2", "qwen2", seed=6, use_sliding_window=True, sliding_window=6, max_window_layers=1, tie_word_embeddings=True),
     Family(
         "pythia",
         {
@@ -92,7 +92,7 @@ FAMILIES = [
             "intermediate_size": 32, "max_position_embeddings": 32, "rotary_pct": 0.5, "rotary_emb_base": 1000,
             "tie_word_embeddings": False,
         },
-        "gpt_neox.layers", "attention", "mlp", "gpt_neox.embed_in", "gpt_neox.final_layer_norm",
+        "gpt_neox.layers", "attention", "mlp", "gpt_neox.embed_in", "gpt_neox.final_layer_norm", seed=6,
     ),
     Family(
         "neox-sequential",
@@ -111,7 +111,7 @@ FAMILIES = [
         },
         "transformer.h", "attn", "mlp", "transformer.wte", "transformer.ln_f",
     ),
-    llama("qwen3", "qwen3", head_dim=8, rope_scaling={"type": "linear", "factor": 2.0}),
+    llama("qwen3", "qwen3", seed=7, head_dim=8, rope_scaling={"type": "linear", "factor": 2.0}),
 ]
 
 
