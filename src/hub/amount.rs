@@ -11,11 +11,11 @@ pub fn size(n_bytes: u64) -> String {
     if value < 10.0 { format!("{value:.1} {unit}") } else { format!("{value:.0} {unit}") }
 }
 
-/// Parameters: `124 M`, `1.5 B`.
+/// Parameters: `75 k`, `124 M`, `1.5 B`.
 pub fn count(n: u64) -> String {
-    if n < 1_000_000_000 {
-        format!("{} M", (n as f64 / 1e6).round())
-    } else {
-        format!("{:.1} B", n as f64 / 1e9)
+    match n {
+        0..1_000_000 => format!("{} k", (n as f64 / 1e3).round()),
+        1_000_000..1_000_000_000 => format!("{} M", (n as f64 / 1e6).round()),
+        _ => format!("{:.1} B", n as f64 / 1e9),
     }
 }

@@ -158,8 +158,10 @@ impl GetModel {
 
     fn rows_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
         let heads = ["Model", "Parameters", "Download", "Memory", "Licence", ""];
-        ScrollArea::vertical().max_height(ROWS).auto_shrink([false, true]).show(ui, |ui| {
-            Grid::new("models of the hub").num_columns(heads.len()).striped(true).show(ui, |ui| {
+        // As high whatever is listed, so that nothing jumps.
+        ScrollArea::vertical().max_height(ROWS).auto_shrink(false).show(ui, |ui| {
+            let grid = Grid::new("models of the hub").num_columns(heads.len()).striped(true);
+            grid.spacing([24.0, 6.0]).show(ui, |ui| {
                 for head in heads {
                     ui.weak(head);
                 }
@@ -249,7 +251,7 @@ impl GetModel {
 
 /// The room beside the field, and the height of the list, in points.
 const BUTTONS: f32 = 170.0;
-const ROWS: f32 = 320.0;
+const ROWS: f32 = 280.0;
 
 /// Draws the dialog while it is shown.
 pub fn get_model_ui(

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use factscope::hub::{Found, HubError, Settings, Stage, Token, find, is_complete, name_of, search};
+use factscope::hub::{
+    Found, HubError, Settings, Stage, Token, count, find, is_complete, name_of, search, size,
+};
 use factscope::task::{CancelToken, Progress, TaskCtx};
 use serde_json::json;
 
@@ -274,6 +276,13 @@ fn a_search_says_what_was_found() {
     let error = search("mine", &settings).unwrap_err();
     assert!(matches!(error, HubError::SearchOffline), "{error}");
     assert!(server.seen().is_empty());
+}
+
+#[test]
+fn sizes_and_counts_are_short() {
+    let sizes = [999, 5_300, 550_000_000, 3_249_000_000, 24_200_000_000].map(size);
+    assert_eq!(sizes, ["999 B", "5.3 kB", "550 MB", "3.2 GB", "24 GB"]);
+    assert_eq!([75_000, 124_000_000, 1_558_000_000].map(count), ["75 k", "124 M", "1.6 B"]);
 }
 
 #[test]
