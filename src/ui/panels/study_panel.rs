@@ -92,18 +92,22 @@ fn study_prompt(state: &State, row: Row) -> String {
     prompt.map(|prompt| prompt.text.clone()).unwrap_or_default()
 }
 
+/// The width in points from which the metric has room beside the button and how far the run is.
+const WIDE: f32 = 420.0;
+
 /// The button that starts the study or stops it, the metric that is shown, and how far the run is.
 fn run_ui(ui: &mut Ui, state: &State, pane: Pane, has_metric: bool, commands: &mut Vec<Command>) {
     let rows: Vec<Row> = state.rows_of(pane).collect();
     let runs: Vec<&Run> = rows.iter().filter_map(|row| state.run(pane, *row)).collect();
     let running = runs.iter().find_map(|run| state.jobs.get(run.job()?));
     let is_complete = runs.len() == rows.len() && runs.iter().all(|run| run.is_done());
+    let is_wide = ui.available_width() >= WIDE;
     ui.horizontal(|ui| {
         match running {
             Some(job) => stop_button_ui(ui, job, Command::Stop(pane), commands),
             None => start_button_ui(ui, pane, is_complete, commands),
         }
-        if has_metric {
+        if has_metric && is_wide {
             metric_ui(ui, state, commands);
         }
         // What changes in length comes last.
@@ -114,6 +118,9 @@ fn run_ui(ui: &mut Ui, state: &State, pane: Pane, has_metric: bool, commands: &m
             outcome_ui(ui, &run.state, is_complete);
         }
     });
+    if has_metric && !is_wide {
+        metric_ui(ui, state, commands);
+    }
 }
 
 fn start_button_ui(ui: &mut Ui, pane: Pane, is_complete: bool, commands: &mut Vec<Command>) {

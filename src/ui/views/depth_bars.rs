@@ -12,6 +12,9 @@ use crate::ui::widgets::layer_plot::{LayerPlot, Legend, Place};
 /// The widest layer in points, so that a few layers are not huge.
 const WIDEST: f32 = 56.0;
 
+/// Points by which the label of the last place may hang out at the right.
+const LAST_LABEL: f32 = 12.0;
+
 /// Draws the bars. `starts`: where bars start; none if all start at zero.
 pub(super) fn depth_bars_ui(
     ui: &mut Ui,
@@ -39,7 +42,7 @@ pub(super) fn depth_bars_ui(
         legend: &legend(&shown, colors),
         values: (ends().fold(0.0, f32::min), ends().fold(0.0, f32::max)),
         selected: LayerPlot::place_of(&places, ctx.selection.layer),
-        size: vec2((n_widths * WIDEST + 80.0).min(ui.available_width()), height),
+        size: vec2((n_widths * WIDEST + 80.0).min(ui.available_width() - LAST_LABEL), height),
     };
     let picked = plot.show(ui, |plot| {
         let bars = shown.iter().filter(|it| it.ends[1].is_finite()).map(|it| drawn(it, colors));
