@@ -21,6 +21,9 @@ pub struct Settings {
     /// The seed of which facts are drawn.
     seed: u32,
     kept: Kept,
+
+    /// Sessions that do not say it were made with shared ones, and find their averages again.
+    #[serde(default)]
     draws: FactDraws,
 }
 
