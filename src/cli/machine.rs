@@ -99,9 +99,9 @@ impl Machine {
         let settings = hub::Settings::from_env()?;
         match found {
             Some(found) if settings.is_offline => Ok(found),
-            _ => self.download(name, &settings).with_context(|| {
-                format!("there is no folder `{name}`, and it cannot be downloaded")
-            }),
+            _ => self
+                .download(name, &settings)
+                .context("there is no such folder, and the model cannot be downloaded"),
         }
     }
 
