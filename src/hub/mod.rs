@@ -54,7 +54,7 @@ const WEIGHTS: [(&str, &str); 2] = [
     ("pytorch_model.bin", "pytorch_model.bin.index.json"),
 ];
 
-/// The folder of `huggingface_hub`'s downloads: `HF_HUB_CACHE`, else `hub` in [`home`].
+/// The folder of `huggingface_hub`'s downloads: `HF_HUB_CACHE`, else `hub` in `HF_HOME`.
 pub fn cache() -> Option<PathBuf> {
     // The second is the older name of the first.
     let named = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"].into_iter().find_map(given);

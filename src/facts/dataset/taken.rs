@@ -15,7 +15,7 @@ pub enum Part {
     /// More right answers.
     Answers,
 
-    /// The prompt with a place for the subject: a column, or [`FROM_RELATION`].
+    /// The prompt with a place for the subject: a column, or `FROM_RELATION`.
     Template,
 
     /// A question in place of a template.
