@@ -41,7 +41,7 @@ struct Fields {
 }
 
 pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
-    let it: Fields = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let it: Fields = super::by_either_name(text)?;
     if it.add_cross_attention {
         return Err("`add_cross_attention` is not supported".into());
     }

@@ -42,7 +42,7 @@ struct Fields {
 }
 
 pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
-    let it: Fields = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let it: Fields = super::by_either_name(text)?;
     let d_mlp = it.n_inner.unwrap_or_else(|| it.n_embd.saturating_mul(4));
     let width = it.rotary_dim.unwrap_or(64);
     ModelConfig::check_sizes([

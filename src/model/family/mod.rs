@@ -1,5 +1,6 @@
 //! The families of models: what each calls the fields of its configuration and its tensors.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -70,6 +71,33 @@ impl Family {
             Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 => llama::from_json(self, text),
         }
     }
+}
+
+/// The names that `transformers` takes for those of GPT-2 and GPT-J, as its `attribute_map` says.
+const OTHER_NAMES: [(&str, &str); 4] = [
+    ("num_hidden_layers", "n_layer"),
+    ("num_attention_heads", "n_head"),
+    ("hidden_size", "n_embd"),
+    ("max_position_embeddings", "n_positions"),
+];
+
+/// Reads the fields of a configuration that may have them by [`OTHER_NAMES`].
+fn by_either_name<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let mut json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    for (other, own) in OTHER_NAMES {
+        let Some(fields) = json.as_object_mut() else { break };
+        let Some(value) = fields.remove(other).filter(|it| !it.is_null()) else { continue };
+        match fields.get(own) {
+            Some(known) if *known != value => {
+                return Err(format!(
+                    "`{own}` is {known} and `{other}` is {value}, which are names of one size"
+                ));
+            }
+            _ => _ = fields.insert(own.to_owned(), value),
+        }
+    }
+    serde_json::from_value(json)
+        .map_err(|error| error.to_string().replace("missing field", "it lacks the field"))
 }
 
 /// The `config.json` of a model, as Hugging Face writes it.

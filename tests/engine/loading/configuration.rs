@@ -49,6 +49,22 @@ fn configurations_of_other_models_are_refused() {
 }
 
 #[test]
+fn sizes_have_the_names_that_transformers_takes_too() {
+    let own = json!({ "model_type": "gpt2", "n_layer": 3, "n_head": 2, "n_embd": 8,
+        "n_positions": 16, "vocab_size": 9 });
+    let other = json!({ "model_type": "gpt2", "num_hidden_layers": 3, "num_attention_heads": 2,
+        "hidden_size": 8, "n_embd": 8, "max_position_embeddings": 16, "vocab_size": 9 });
+    let read = |json: &serde_json::Value| ModelConfig::from_json(&json.to_string());
+    assert_eq!(read(&other).unwrap(), read(&own).unwrap());
+    let mut two = own.clone();
+    two["hidden_size"] = json!(16);
+    assert!(read(&two).unwrap_err().contains("`n_embd` is 8 and `hidden_size` is 16"));
+    let mut lacking = own;
+    lacking.as_object_mut().unwrap().remove("n_layer");
+    assert!(read(&lacking).unwrap_err().contains("it lacks the field `n_layer`"));
+}
+
+#[test]
 fn a_configuration_of_another_family_is_refused_by_its_name() {
     let text = json!({ "model_type": "mamba", "hidden_size": 768 }).to_string();
     let dir = with_file("config.json", text.as_bytes());
