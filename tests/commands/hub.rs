@@ -94,7 +94,7 @@ fn get_downloads_and_says_where() {
     fs::remove_dir_all(cache.path().join("models--me--tiny")).unwrap();
     let said =
         complains(&["predict", "--model", "me/tiny", "--prompt", "a"], &server, cache.path());
-    assert!(said.contains("no folder `me/tiny`") && said.contains("is gated"), "{said}");
+    assert!(said.contains("no such folder") && said.contains("me/tiny is gated"), "{said}");
 }
 
 #[test]
@@ -123,7 +123,8 @@ fn what_there_is_to_get_is_listed_and_searched() {
 #[test]
 fn offline_and_wrong_names_are_told() {
     let said = complaint(&["predict", "--model", "me/nowhere", "--prompt", "a"]);
-    assert!(said.contains("no folder `me/nowhere`") && said.contains("HF_HUB_OFFLINE"), "{said}");
+    assert!(said.contains("no such folder") && said.contains("me/nowhere is not in"), "{said}");
+    assert!(said.contains("HF_HUB_OFFLINE"), "{said}");
     assert!(complaint(&["get", "--search", "gpt2"]).contains("HF_HUB_OFFLINE"));
     for args in [&["get"] as &[_], &["get", "a/b/c"], &["get", "a/b", "--list"]] {
         assert_eq!(program(args).output().unwrap().status.code(), Some(2), "{args:?}");
