@@ -219,7 +219,7 @@ impl<'a> Client<'a> {
         Ok(*stream)
     }
 
-    /// What it means if an answer is none.
+    /// The trouble that the status of a refusal stands for. A status that is no refusal passes.
     fn refuse(&self, stream: &Stream, asked: Option<Asked<'_>>) -> Result<(), Trouble> {
         let (status, host) = (stream.status, stream.host.clone());
         // 416: there is nothing from that byte on.

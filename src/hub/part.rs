@@ -51,7 +51,7 @@ impl Wanted<'_> {
     fn fetch_locked(&self, watch: &mut Watch<'_>) -> Result<bool, HubError> {
         let (store, file) = (self.store, self.file);
         let lock = store.lock(file, watch)?;
-        // Whoever had the lock may have downloaded it.
+        // The program that had the lock before may have downloaded the file.
         if store.has_blob(file) {
             return Ok(false);
         }

@@ -16,7 +16,7 @@ pub struct Settings {
     pub cache: PathBuf,
     pub token: Option<Token>,
 
-    /// Nothing may be asked of any network: `HF_HUB_OFFLINE`.
+    /// No network may be asked: `HF_HUB_OFFLINE`.
     pub is_offline: bool,
 
     /// Snapshots hold links to blobs. Otherwise they hold the files: `HF_HUB_DISABLE_SYMLINKS`.

@@ -113,13 +113,13 @@ pub enum NormChoice {
 /// Which maps of a block have biases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Biases {
-    /// Those that make queries, keys and values.
+    /// Whether the maps to queries, keys and values have biases.
     pub heads: bool,
 
-    /// The one after attention, `W_O`.
+    /// Whether the map after attention, `W_O`, has one.
     pub attention: bool,
 
-    /// Those of the MLP.
+    /// Whether the maps of the MLP have biases.
     pub mlp: bool,
 }
 

@@ -87,7 +87,7 @@ pub(super) struct Pass<'a> {
     /// True where a query may not see a key. Broadcasts to `[batch, head, query, key]`
     pub hidden: Tensor<4, Bool>,
 
-    /// The same in layers whose queries see a window of keys, if there are such layers.
+    /// The keys that are hidden in layers whose queries see a window of keys, if there are such layers.
     pub hidden_in_window: Option<Tensor<4, Bool>>,
 
     /// How many positions the past has.

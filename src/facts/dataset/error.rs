@@ -86,7 +86,7 @@ pub enum RecordPlace {
 }
 
 impl RecordPlace {
-    /// What it is counted in, and its number.
+    /// The word for what records are counted in, and the record's number.
     pub fn parts(self) -> (&'static str, u64) {
         match self {
             Self::Index(index) => ("record", index as u64),

@@ -198,7 +198,7 @@ fn stored(
         )));
     }
     let order = match dtype {
-        // Nothing is read of it.
+        // A tensor of a type that no model computes with is named, and never read.
         NumberType::Other(_) => Order::Rows,
         _ => Order::of(&tensor.shape, &tensor.strides),
     };

@@ -23,7 +23,7 @@ pub(super) struct StoredTensor {
     pub added: f32,
 }
 
-/// In what order a tensor's numbers lie.
+/// The order in which a tensor's numbers lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// Row by row, as they are computed with.

@@ -140,7 +140,7 @@ impl OpenJob {
 }
 
 impl JobKind {
-    /// Whether it is listed among the jobs, as long as it runs.
+    /// Whether a job of this kind is listed among the jobs while it runs.
     pub fn is_listed(&self) -> bool {
         matches!(self, Self::Load(..) | Self::Edit | Self::AskHub(_)) || self.is_asked()
     }

@@ -111,7 +111,7 @@ struct Column {
     heads: [f32; 2],
     kind: Kind,
 
-    /// What it is given.
+    /// The width that the column is given, in points.
     width: f32,
 }
 
