@@ -40,7 +40,7 @@ impl Transformer {
         LogitDirection { weights: weights / scale, constant }
     }
 
-    /// The same direction for any position, not yet divided by the final norm's scale there.
+    /// The direction of a logit for any position, not yet divided by the final norm's scale there.
     pub fn unscaled_logit_direction(&self, token: u32, foil: Option<u32>) -> LogitDirection {
         let column = self.unembedding_difference(token, foil);
         let of_bias = self.ln_f.bias().map_or(0.0, |bias| along(bias, &column));

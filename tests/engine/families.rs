@@ -291,7 +291,7 @@ fn every_method_is_the_same_with_and_without_reuse_on_every_family() {
         let engine = Engine::load(dir.path(), DeviceChoice::Cpu, &unwatched, &|_| ()).unwrap();
         for mut spec in specs(&prompt) {
             if let AnalysisSpec::RankOneEdit(edit) = &mut spec {
-                // Nothing reads what the last of two layers writes at the subject.
+                // In the last of two layers no later token reads what is written at the subject.
                 edit.layer = 0;
             }
             let what = format!("{}, {spec:?}", family.display());
@@ -306,7 +306,7 @@ fn every_method_is_the_same_with_and_without_reuse_on_every_family() {
     }
 }
 
-/// That two results say the same, and their numbers within rounding.
+/// Checks that two results say the same, with numbers that differ by rounding at most.
 fn check_alike(one: &Value, other: &Value, what: &str) {
     match (one, other) {
         (Value::Array(one), Value::Array(other)) => {

@@ -211,7 +211,7 @@ fn arrow_keys_step_through_a_box_with_a_list() {
         window.press(Modifiers::NONE, key);
         assert_eq!(bos(&window), expected);
     }
-    // Those of the window are heard meanwhile.
+    // The keys of the window are heard while the box has the focus.
     window.press(Modifiers::NONE, Key::CloseBracket);
     assert_eq!(window.app().state.selection.layer, Some(0));
 }

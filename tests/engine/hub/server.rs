@@ -54,7 +54,7 @@ pub enum Fault {
     Length(usize),
     WebPage,
 
-    /// Nothing comes for a long time.
+    /// The server sends no byte for a long time.
     Silence,
 
     /// The content comes in bits of so many bytes, one each five milliseconds.
@@ -159,7 +159,7 @@ impl Server {
                 }
                 let (stream, shared) = (stream.unwrap(), shared_there.clone());
                 let answer = move || {
-                    // Whoever asked may have gone.
+                    // The program that asked may have ended.
                     _ = shared.answer(stream);
                 };
                 thread::Builder::new().spawn(answer).unwrap();

@@ -116,7 +116,7 @@ fn without_file(name: &str) -> TempDir {
     dir
 }
 
-/// That the folder is refused, in words that hold all of these.
+/// Checks that the folder is refused in words that hold all of `says`.
 #[track_caller]
 fn check_refused(dir: &Path, says: &[&str]) {
     let result = Engine::load(dir, DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ());
