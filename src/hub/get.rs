@@ -5,11 +5,12 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::amount::size;
-use super::client::{Client, Watch};
+use super::client::Client;
 use super::listing::{Listing, Needed, RemoteFile};
 use super::part::Wanted;
 use super::settings::Settings;
 use super::store::Store;
+use super::tries::Watch;
 use super::{CONFIG, HubError, HubName, find, weight_parts};
 use crate::task::{Progress, TaskCtx};
 

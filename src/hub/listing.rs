@@ -3,8 +3,10 @@
 
 use serde::Deserialize;
 
-use super::client::{Asked, Client, Watch};
+use super::client::Client;
 use super::name::is_file_path;
+use super::refusal::Asked;
+use super::tries::Watch;
 use super::{CONFIG, HubError, HubName, WEIGHTS};
 
 /// The files beside the weights that the program reads, where the model has them.

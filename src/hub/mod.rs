@@ -12,25 +12,33 @@ pub use name::{HubName, NameError};
 
 mod name;
 #[cfg(feature = "hub")]
-mod amount;
+mod settings;
+#[cfg(feature = "hub")]
+mod address;
+#[cfg(feature = "hub")]
+mod connection;
 #[cfg(feature = "hub")]
 mod client;
 #[cfg(feature = "hub")]
-mod error;
+mod refusal;
 #[cfg(feature = "hub")]
-mod get;
-#[cfg(feature = "hub")]
-mod known;
+mod tries;
 #[cfg(feature = "hub")]
 mod listing;
 #[cfg(feature = "hub")]
-mod part;
+mod known;
 #[cfg(feature = "hub")]
 mod search;
 #[cfg(feature = "hub")]
-mod settings;
+mod part;
 #[cfg(feature = "hub")]
 mod store;
+#[cfg(feature = "hub")]
+mod get;
+#[cfg(feature = "hub")]
+mod amount;
+#[cfg(feature = "hub")]
+mod error;
 
 #[cfg(feature = "hub")]
 pub use amount::{count, size};

@@ -9,9 +9,11 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use super::amount::size;
-use super::client::{Asked, Client, Stream, Tries, Trouble, Watch};
+use super::client::{Client, Stream};
 use super::listing::{Hash, RemoteFile};
+use super::refusal::Asked;
 use super::store::{Store, is_at};
+use super::tries::{Tries, Trouble, Watch};
 use super::{HubError, HubName};
 
 /// What is downloaded, and from where.

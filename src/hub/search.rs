@@ -3,8 +3,9 @@
 use serde::Deserialize;
 
 use super::HubError;
-use super::client::{Client, Watch};
+use super::client::Client;
 use super::settings::Settings;
+use super::tries::Watch;
 use crate::task::{Progress, TaskCtx};
 
 /// The most models that are asked for.

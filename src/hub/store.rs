@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::Builder;
 
-use super::client::Watch;
 use super::get::{Stage, Wait};
 use super::listing::RemoteFile;
 use super::settings::Settings;
+use super::tries::Watch;
 use super::{HubError, HubName};
 
 /// Where a model's files are.
