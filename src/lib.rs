@@ -20,7 +20,8 @@
 //! 5. its `mod` line in `figure/of/mod.rs`;
 //! 6. its spec in `tests/engine/every_analysis.rs`, where laws for all methods find it.
 //!
-//! It can then be asked by `factscope run` and in the *Spec* mode of the view *Record*, drawn, printed, exported and kept
+//! It can then be asked of one fact by `factscope run` and of a dataset by `factscope sweep`, which binds
+//! what the spec says of a fact by the names of its fields, as `experiment/binding.rs` lists them; and in the *Spec* mode of the view *Record*, drawn, printed, exported and kept
 //! in sessions. A command of its own is a file in `cli/` and a line in its list of commands; to be asked
 //! in a view is a file in `ui/studies/` and a line in `for_each_view!` in `ui/pane.rs`.
 
@@ -39,6 +40,8 @@ pub mod figure;
 pub mod training;
 pub mod experiment;
 pub mod worker;
+#[cfg(feature = "parquet")]
+pub mod population;
 pub mod session;
 #[cfg(feature = "gui")]
 pub mod ui;

@@ -161,6 +161,13 @@ pub enum AnalysisError {
     NoKeyLeft { pos: usize },
 }
 
+impl AnalysisError {
+    /// Whether the reason lies in the fact that was asked, so that others may be asked all the same.
+    pub fn is_of_one_fact(&self) -> bool {
+        !matches!(self, Self::Cancelled(_) | Self::Device(_) | Self::NotFinite(_))
+    }
+}
+
 impl From<SecondMomentError> for AnalysisError {
     fn from(error: SecondMomentError) -> Self {
         match error {

@@ -10,7 +10,7 @@ use super::json;
 use super::machine::Machine;
 use super::output::{AnalysisOutput, ResultOutput, save_spec};
 use crate::analysis::{AnalysisSpec, ModelEdit};
-use crate::experiment::{Experiment, FactSource, Library, Question};
+use crate::experiment::{Experiment, FactSource, Library, Question, Written};
 use crate::facts::Fact;
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::Engine;
@@ -78,6 +78,28 @@ impl<T: Asks> Asking<T> {
     }
 }
 
+/// Reads what is asked from a file, or from standard input for `-`.
+pub(super) fn read_spec(path: &Path) -> anyhow::Result<Written> {
+    if path == Path::new("-") {
+        let text = std::io::read_to_string(std::io::stdin())?;
+        return Ok(Written::parse(&text, path)?);
+    }
+    Ok(Written::load(path)?)
+}
+
+/// The model of an experiment, opened and with its edits made.
+pub(super) fn opened(
+    model: &Path,
+    edits: &[ModelEdit],
+    machine: &Machine,
+) -> anyhow::Result<Engine> {
+    let engine = machine.load(model)?;
+    if edits.is_empty() {
+        return Ok(engine);
+    }
+    Ok(machine.watched("Editing the model", |task| engine.edited(edits, &machine.ctx(task)))?)
+}
+
 impl Inquiry {
     /// `bos`: `None` leaves it to the tokenizer.
     pub fn open(
@@ -88,11 +110,7 @@ impl Inquiry {
         machine: &Machine,
     ) -> anyhow::Result<Self> {
         let question = source.question(&machine.datasets)?;
-        let mut engine = machine.load(model)?;
-        if !edits.is_empty() {
-            engine = machine
-                .watched("Editing the model", |task| engine.edited(&edits, &machine.ctx(task)))?;
-        }
+        let engine = opened(model, &edits, machine)?;
         let bos = bos.unwrap_or_else(|| engine.info.tokenizer.default_bos());
         let prompt = match source {
             FactSource::NoFact => TokenizedPrompt::empty(),

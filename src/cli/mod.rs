@@ -20,6 +20,8 @@ use crate::facts::Dataset;
 mod machine;
 mod progress;
 mod inquiry;
+#[cfg(feature = "parquet")]
+mod interrupt;
 mod json;
 mod script_keys;
 mod output;

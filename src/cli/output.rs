@@ -76,6 +76,26 @@ pub(super) struct ResultOutput {
     #[arg(long, requires = "figure")]
     no_caption: bool,
 
+    #[command(flatten)]
+    look: LookArgs,
+
+    /// The layer that the figure shows, from 0, where it shows one of several, as for attention
+    #[arg(long, value_name = "L")]
+    figure_layer: Option<usize>,
+
+    /// The head that the figure shows, from 0, where it shows one of several
+    #[arg(long, value_name = "H")]
+    figure_head: Option<usize>,
+
+    /// The token that the figure shows, from 0, where it shows one of several: for a logit lens, the
+    /// token that its line starts from
+    #[arg(long, value_name = "POS")]
+    figure_position: Option<usize>,
+}
+
+/// What a figure shows of a result that has more than one can show.
+#[derive(Args, Clone, Debug)]
+pub(super) struct LookArgs {
     /// The metric of the answer that the figure and the text show, where a result has several
     #[arg(long, value_name = "METRIC", default_value = "prob", value_parser = choice::<Metric>())]
     figure_metric: Metric,
@@ -91,19 +111,30 @@ pub(super) struct ResultOutput {
     /// from where the one before ended
     #[arg(long, value_name = "FORM", default_value = "parts", value_parser = choice::<AttributionForm>())]
     figure_attribution: AttributionForm,
+}
 
-    /// The layer that the figure shows, from 0, where it shows one of several, as for attention
-    #[arg(long, value_name = "L")]
-    figure_layer: Option<usize>,
+impl LookArgs {
+    /// A look at the result of a spec.
+    pub fn look<'a>(&self, spec: &AnalysisSpec, tokenizer: &'a Tokenizer) -> Look<'a> {
+        let usual = Look::new(tokenizer);
+        Look {
+            metric: self.figure_metric,
+            effect: self.figure_effect,
+            attribution: self.figure_attribution,
+            n_listed: n_asked(spec).max(usual.n_listed),
+            ..usual
+        }
+    }
 
-    /// The head that the figure shows, from 0, where it shows one of several
-    #[arg(long, value_name = "H")]
-    figure_head: Option<usize>,
-
-    /// The token that the figure shows, from 0, where it shows one of several: for a logit lens, the
-    /// token that its line starts from
-    #[arg(long, value_name = "POS")]
-    figure_position: Option<usize>,
+    /// The settings by their flags, for a file.
+    #[cfg(feature = "parquet")]
+    pub fn to_json(&self) -> Value {
+        serde_json::json!({
+            "metric": self.figure_metric,
+            "effect": self.figure_effect,
+            "attribution": self.figure_attribution,
+        })
+    }
 }
 
 /// The width of text where there is no terminal, in characters.
@@ -207,19 +238,12 @@ impl ResultOutput {
     }
 
     fn look<'a>(&self, spec: &AnalysisSpec, tokenizer: &'a Tokenizer) -> Look<'a> {
-        let usual = Look::new(tokenizer);
-        Look {
-            metric: self.figure_metric,
-            effect: self.figure_effect,
-            attribution: self.figure_attribution,
-            pick: Pick {
-                layer: self.figure_layer,
-                position: self.figure_position,
-                head: self.figure_head,
-            },
-            n_listed: n_asked(spec).max(usual.n_listed),
-            ..usual
-        }
+        let pick = Pick {
+            layer: self.figure_layer,
+            position: self.figure_position,
+            head: self.figure_head,
+        };
+        Look { pick, ..self.look.look(spec, tokenizer) }
     }
 }
 

@@ -139,9 +139,19 @@ impl Written {
         Experiment::parse(&text, path)
     }
 
+    /// The file as it is written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The file, with its references.
+    pub(super) fn tree(&self) -> serde_json::Result<Tree> {
+        serde_json::from_str(&self.text)
+    }
+
     /// The text with another model and other edits, and everything else as it is written.
     pub fn of_model(&self, model: PathBuf, edits: Vec<ModelEdit>) -> serde_json::Result<String> {
-        let mut tree: Tree = serde_json::from_str(&self.text)?;
+        let mut tree = self.tree()?;
         let own = Tree::of(&Experiment { model, edits, ..self.outline.clone() })?;
         for key in ["model", "edits"] {
             match own.get(key) {

@@ -18,10 +18,12 @@ mod tree;
 mod datasets;
 mod meant;
 mod telling;
+mod binding;
 mod line;
 mod command_line;
 mod choices;
 
+pub use binding::{Binding, BindingError};
 pub use choices::{
     Ablated, Choices, Compared, CorruptionKind, Estimator, PutIn, Words, first_tokens,
 };

@@ -90,6 +90,12 @@ impl Catalogue {
             .or_else(|| self.get(others()?.1))
     }
 
+    /// The id of the relation of this name or id; the text itself if the catalogue has none, because a
+    /// dataset may have relations of its own.
+    pub fn id_of(&self, name: &str) -> String {
+        self.find(name).map_or_else(|| name.to_owned(), |it| it.id.clone())
+    }
+
     pub fn label(&self, id: &str) -> Option<&str> {
         Some(&self.get(id)?.label)
     }

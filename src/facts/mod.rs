@@ -91,6 +91,14 @@ pub enum Direction {
 
 impl Direction {
     pub const ALL: [Self; 2] = [Self::Forward, Self::Inverse];
+
+    /// The other way.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Forward => Self::Inverse,
+            Self::Inverse => Self::Forward,
+        }
+    }
 }
 
 /// How many objects a subject of a relation has, and how many subjects an object.

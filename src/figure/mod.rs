@@ -11,6 +11,7 @@ mod depth;
 mod export;
 mod file_format;
 mod graph;
+mod long;
 pub mod font;
 pub mod number;
 mod npz;
@@ -34,12 +35,13 @@ pub use depth::{DepthBar, DepthPart, DepthPlace};
 pub use export::{Caption, Export, NoSuchChart, Page, PageWidth, Tokens};
 pub use file_format::{FileFormat, UnknownFormat};
 pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
+pub use long::{Number, Place};
 pub use npz::to_npz;
 #[cfg(test)]
 pub(crate) use of::draw_methods;
 pub use of::{AttributionForm, Effect, LensForm, Look, attention_end, attention_map};
 #[cfg(feature = "parquet")]
-pub use parquet_table::to_parquet;
+pub use parquet_table::{Cells, table_to_parquet, to_parquet};
 pub use pdf::to_pdf;
 pub use ranges::{Ranges, of_any_fact};
 pub use raster::{Scale, to_image, to_png};

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("builtin", &[]),
     ("gguf", &[]),
     ("facts", &[]),
@@ -37,6 +37,11 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "analysis",
             "noise_file",
         ],
+    ),
+    // Many facts, and what they have in common.
+    (
+        "population",
+        &["facts", "tokens", "task", "whole_file", "analysis", "figure", "experiment", "worker"],
     ),
     // What was found, as a file.
     ("session", &["facts", "tokens", "whole_file", "analysis", "figure", "experiment", "worker"]),
@@ -76,6 +81,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "training",
             "experiment",
             "worker",
+            "population",
             "session",
             "ui",
         ],
@@ -114,7 +120,7 @@ const OWNERS: [(&str, &[&str]); 33] = [
     ("flate2", &["figure", "session", "noise_file"]),
     ("ciborium", &["session"]),
     ("csv", &["facts", "figure"]),
-    ("parquet", &["facts", "figure"]),
+    ("parquet", &["facts", "figure", "population"]),
     ("vello_cpu", &["figure"]),
     ("clap", &["cli"]),
     ("indicatif", &["cli"]),

@@ -42,6 +42,8 @@ mod bench;
 mod averaged_facts;
 mod averages;
 mod comparison;
+#[cfg(feature = "parquet")]
+mod sweeps;
 
 // Parts that are removed, or moved from one prompt to another.
 mod neurons;

@@ -258,15 +258,22 @@ impl Spec {
         causal_trace::Spec { component, seed, corruption, ..self.trace.clone() }
     }
 
-    /// The seed of a fact's draws. Its own follows from the spec's seed, its tokens and its
-    /// subject, so that it does not depend on which other facts are asked.
+    /// The seed of a fact's draws.
     pub fn seed_of(&self, fact: &AskedFact) -> u32 {
-        match self.draws {
-            FactDraws::Shared => self.trace.seed,
-            FactDraws::Anew => {
-                let mut hash = Sha256::new_with_prefix(self.trace.seed.to_le_bytes());
-                fact.prompt.ids.iter().for_each(|id| hash.update(id.to_le_bytes()));
-                let subject = fact.prompt.subject.iter().flat_map(|it| [it.start, it.end]);
+        self.draws.seed(self.trace.seed, &fact.prompt)
+    }
+}
+
+impl FactDraws {
+    /// The seed of a fact's draws. Its own follows from the seed of all, its tokens and its subject, so
+    /// that it does not depend on which other facts are asked.
+    pub fn seed(self, of_all: u32, prompt: &TokenizedPrompt) -> u32 {
+        match self {
+            Self::Shared => of_all,
+            Self::Anew => {
+                let mut hash = Sha256::new_with_prefix(of_all.to_le_bytes());
+                prompt.ids.iter().for_each(|id| hash.update(id.to_le_bytes()));
+                let subject = prompt.subject.iter().flat_map(|it| [it.start, it.end]);
                 subject.for_each(|end| hash.update((end as u64).to_le_bytes()));
                 let [a, b, c, d, ..] = hash.finalize().0;
                 u32::from_le_bytes([a, b, c, d])

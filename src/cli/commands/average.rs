@@ -138,9 +138,8 @@ impl Asks for Average {
 
 impl Average {
     fn sample(&self) -> Sample {
-        let known = |name: &String| Catalogue::bundled().find(name).map(|it| it.id.clone());
         Sample {
-            relation: self.relation.as_ref().map(|it| known(it).unwrap_or_else(|| it.clone())),
+            relation: self.relation.as_ref().map(|it| Catalogue::bundled().id_of(it)),
             direction: if self.inverse { Direction::Inverse } else { Direction::Forward },
             n_facts: self.n,
             seed: self.facts_seed,

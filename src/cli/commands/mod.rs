@@ -30,6 +30,8 @@ mod edit;
 mod steer;
 mod generate;
 mod run;
+#[cfg_attr(not(feature = "parquet"), path = "no_sweep.rs")]
+mod sweep;
 mod patch;
 mod path_patch;
 mod atp_star;
@@ -128,6 +130,9 @@ commands! {
 
     /// Do what a file says: any analysis, as `--save-spec` of its command writes it
     Run(run::Run),
+
+    /// Ask what such a file asks of each fact of a dataset, into a folder of Parquet files
+    Sweep(sweep::Sweep),
 
     /// Give a prompt the activations of another, such as the inverse of its fact
     Patch(Asking<patch::Patch>),

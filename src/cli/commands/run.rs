@@ -1,13 +1,13 @@
 //! `factscope run`: an experiment from a file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::inquiry::Inquiry;
+use crate::cli::inquiry::{Inquiry, read_spec};
 use crate::cli::machine::Machine;
 use crate::cli::output::ResultOutput;
-use crate::experiment::{Experiment, Written};
+use crate::experiment::Experiment;
 
 #[derive(Args)]
 pub struct Run {
@@ -23,19 +23,11 @@ pub struct Run {
 impl Run {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
         self.output.check()?;
-        let written = self.written()?;
+        let written = read_spec(&self.spec)?;
         let Experiment { model, bos, fact, edits, .. } = written.outline.clone();
         let model = machine.model(&model)?;
         let inquiry = Inquiry::open(&model, Some(bos), fact, edits, machine)?;
         let spec = written.resolve(&inquiry.library(), &self.spec)?.spec;
         inquiry.run(&spec, &self.output)
-    }
-
-    fn written(&self) -> anyhow::Result<Written> {
-        if self.spec == Path::new("-") {
-            let text = std::io::read_to_string(std::io::stdin())?;
-            return Ok(Written::parse(&text, &self.spec)?);
-        }
-        Ok(Written::load(&self.spec)?)
     }
 }

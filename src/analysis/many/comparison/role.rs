@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::tokens::{Bos, TokenizedPrompt};
 
 /// The role of a token in its prompt. Meng et al. 2022, figure 2, pool tokens by these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// BOS before the prompt.
@@ -36,6 +36,23 @@ pub enum Role {
 }
 
 impl Role {
+    /// All roles, in the order of a prompt.
+    pub const ALL: [Self; 8] = [
+        Self::Bos,
+        Self::Before,
+        Self::SubjectFirst,
+        Self::SubjectMiddle,
+        Self::SubjectLast,
+        Self::After,
+        Self::Further,
+        Self::Last,
+    ];
+
+    /// The role that is written so.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.to_string() == name)
+    }
+
     /// The role of the token at a position.
     ///
     /// # Panics

@@ -1,0 +1,227 @@
+//! The folder of a sweep: what is asked, the parts that are written, and the lock of the process that
+//! writes them.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::part::{self, Asked, FactNote};
+use super::selection::Selection;
+use crate::whole_file;
+
+/// What a sweep asks. Two folders with the same manifest hold numbers that belong together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// The spec, with the fact that it was written for.
+    pub spec: serde_json::Value,
+
+    /// SHA-256 of it.
+    pub spec_sha256: String,
+
+    /// The name of the method.
+    pub method: String,
+    pub model: String,
+
+    /// SHA-256 of the names and hashes of the model's weight files.
+    pub model_sha256: String,
+
+    /// The dataset's file, or `builtin`.
+    pub facts: PathBuf,
+
+    /// SHA-256 of the dataset's file.
+    pub facts_sha256: String,
+
+    /// Which facts are asked.
+    pub selection: Selection,
+
+    /// Which answer is measured, whether draws are shared, and what figures show.
+    pub settings: serde_json::Value,
+
+    /// How each place of the spec is bound to a fact, in words.
+    pub bound: Vec<String>,
+
+    /// How many facts are asked, each way counted.
+    pub n_asked: usize,
+
+    /// The shard that this folder holds, from 0, and how many there are. `None` for the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<[usize; 2]>,
+}
+
+/// A folder that this process writes to. The lock ends with the process, however it ends.
+#[derive(Debug)]
+pub struct Folder {
+    pub path: PathBuf,
+    pub manifest: Manifest,
+
+    /// The facts that are there already.
+    pub found: Vec<FactNote>,
+    n_parts: usize,
+    _lock: File,
+}
+
+/// Why a folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    #[error(
+        "another process is writing to this folder; wait for it, or name another with --out: {path}"
+    )]
+    InUse { path: PathBuf },
+
+    #[error("{source}: {path}")]
+    Io { path: PathBuf, source: io::Error },
+
+    #[error(
+        "the folder holds a sweep that asks something else; not the same: {what}; name another \
+         folder with --out: {path}"
+    )]
+    Other { what: String, path: PathBuf },
+
+    #[error("the folder has files that are not a sweep's; name an empty or a new one: {path}")]
+    NotEmpty { path: PathBuf },
+
+    #[error("this is no folder of a sweep; it has no {}: {path}", Manifest::FILE)]
+    NoSweep { path: PathBuf },
+
+    #[error("{source}: {path}")]
+    Json { path: PathBuf, source: serde_json::Error },
+
+    #[error("{reason}; delete the file, and the facts in it are asked anew: {path}")]
+    Part { path: PathBuf, reason: String },
+}
+
+impl FolderError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl Manifest {
+    /// The name of the file in the folder.
+    pub const FILE: &str = "sweep.json";
+
+    /// The manifest of a folder.
+    pub fn load(dir: &Path) -> Result<Self, FolderError> {
+        let path = dir.join(Self::FILE);
+        let bytes = fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => FolderError::NoSweep { path: dir.to_owned() },
+            _ => FolderError::io(&path)(error),
+        })?;
+        serde_json::from_slice(&bytes).map_err(|source| FolderError::Json { path, source })
+    }
+
+    /// The manifest of the whole that a shard is of.
+    pub fn of_all(&self) -> Self {
+        Self { shard: None, ..self.clone() }
+    }
+
+    /// The fields in which another differs. `None` if there are none.
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let [a, b] = [self, other].map(|it| serde_json::to_value(it).unwrap_or_default());
+        let fields = a.as_object()?.iter().filter(|(key, value)| b.get(key) != Some(value));
+        let fields: Vec<&str> = fields.map(|(key, _)| &**key).collect();
+        (!fields.is_empty()).then(|| fields.join(", "))
+    }
+}
+
+/// The parts of a sweep's folder, in order.
+pub fn parts(dir: &Path) -> Result<Vec<PathBuf>, FolderError> {
+    let mut parts = Vec::new();
+    for entry in fs::read_dir(dir).map_err(FolderError::io(dir))? {
+        let path = entry.map_err(FolderError::io(dir))?.path();
+        if is_part(&path) {
+            parts.push(path);
+        }
+    }
+    parts.sort();
+    Ok(parts)
+}
+
+fn is_part(path: &Path) -> bool {
+    let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+    name.starts_with("part-") && name.ends_with(".parquet")
+}
+
+/// The facts of a part.
+pub fn notes(path: &Path) -> Result<Vec<FactNote>, FolderError> {
+    part::notes(path)
+        .map_err(|error| FolderError::Part { path: path.to_owned(), reason: error.to_string() })
+}
+
+impl Folder {
+    /// Opens a folder to write to, which is made if there is none. What is there must be of the same
+    /// sweep, and is gone on with.
+    pub fn open(path: &Path, manifest: Manifest) -> Result<Self, FolderError> {
+        fs::create_dir_all(path).map_err(FolderError::io(path))?;
+        let known = match Manifest::load(path) {
+            Ok(known) => Some(known),
+            Err(FolderError::NoSweep { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        if let Some(what) = known.as_ref().and_then(|it| manifest.difference(it)) {
+            return Err(FolderError::Other { what, path: path.to_owned() });
+        }
+        let is_ours = |entry: &fs::DirEntry| {
+            let name = entry.file_name();
+            name == "lock" || name.to_string_lossy().starts_with(".factscope-")
+        };
+        let mut entries = fs::read_dir(path).map_err(FolderError::io(path))?.flatten();
+        if known.is_none() && entries.any(|it| !is_ours(&it)) {
+            return Err(FolderError::NotEmpty { path: path.to_owned() });
+        }
+        let lock = lock(path)?;
+        // What a process left that was ended while it wrote.
+        for entry in fs::read_dir(path).map_err(FolderError::io(path))?.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(".factscope-") {
+                fs::remove_file(entry.path()).map_err(FolderError::io(&entry.path()))?;
+            }
+        }
+        if known.is_none() {
+            let file = path.join(Manifest::FILE);
+            let text = serde_json::to_vec_pretty(&manifest);
+            let text = text.map_err(|source| FolderError::Json { path: file.clone(), source })?;
+            whole_file::write(&file, &text).map_err(FolderError::io(&file))?;
+        }
+        let parts = parts(path)?;
+        let mut found = Vec::new();
+        for part in &parts {
+            found.extend(notes(part)?);
+        }
+        let n_parts = parts.last().and_then(|it| number_of(it)).unwrap_or(0);
+        Ok(Self { path: path.to_owned(), manifest, found, n_parts, _lock: lock })
+    }
+
+    /// Writes a part, whole or not at all.
+    pub fn write(&mut self, facts: &[Asked]) -> Result<u64, FolderError> {
+        if facts.is_empty() {
+            return Ok(0);
+        }
+        let path = self.path.join(format!("part-{:06}.parquet", self.n_parts + 1));
+        let bytes = part::to_bytes(facts, &self.manifest.model_sha256, &self.manifest.spec_sha256)
+            .map_err(|error| FolderError::Part { path: path.clone(), reason: error.to_string() })?;
+        whole_file::write(&path, &bytes).map_err(FolderError::io(&path))?;
+        self.n_parts += 1;
+        self.found.extend(facts.iter().map(|it| it.note.clone()));
+        Ok(bytes.len() as u64)
+    }
+}
+
+/// The number in the name of a part.
+fn number_of(part: &Path) -> Option<usize> {
+    part.file_stem()?.to_str()?.strip_prefix("part-")?.parse().ok()
+}
+
+fn lock(dir: &Path) -> Result<File, FolderError> {
+    let path = dir.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(FolderError::io(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(FolderError::InUse { path: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(FolderError::Io { path, source }),
+    }
+}

@@ -1,0 +1,19 @@
+//! Many facts: a method asked of each fact of a dataset, and what the results have in common.
+//!
+//! A *sweep* asks one experiment of each fact and writes the numbers of its figures to a folder, part by
+//! part. A *population* reads the folder and lays the figures over each other: the number of each place
+//! becomes a mean over facts with its interval. Neither knows which method it is about.
+
+mod folder;
+mod part;
+mod recall;
+mod selection;
+mod shard;
+mod sweep;
+
+pub use folder::{Folder, FolderError, Manifest};
+pub use part::{Asked, FactNote, to_bytes};
+pub use recall::{Choices, Known, KnownBy, Recall, Recalled};
+pub use selection::{KnownWay, Selection, Task, Ways};
+pub use shard::{Shard, UnknownShard};
+pub use sweep::{AnswerOf, Outcome, RECALL, Sweep, SweepError};

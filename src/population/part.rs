@@ -1,0 +1,143 @@
+//! A part of a sweep: the results of some facts as one Parquet file, a row for each number.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use serde::{Deserialize, Serialize};
+
+use super::selection::Task;
+use crate::facts::Direction;
+use crate::figure::{Cells, Number, Place, table_to_parquet};
+
+/// The key of a file's own note on the facts that it holds.
+const FACTS: &str = "factscope.facts";
+
+/// A fact that was asked, with what came out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asked {
+    pub note: FactNote,
+    pub relation: Option<Arc<str>>,
+
+    /// Which ways the model knows the fact: `forward`, `inverse`, `both` or `neither`.
+    pub known: Arc<str>,
+    pub prompt: Arc<str>,
+
+    /// The answer that was measured. `None` stands for the model's first guess.
+    pub answer: Option<Arc<str>>,
+
+    /// The numbers of its figure, those of its recall first.
+    pub numbers: Vec<Number>,
+}
+
+/// What a file says of a fact without its rows being read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactNote {
+    /// The record's index in the dataset.
+    pub record: usize,
+
+    /// The record's id.
+    pub case: String,
+    pub direction: Direction,
+
+    /// Why there is no result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<String>,
+
+    /// How many numbers there are.
+    pub n_numbers: usize,
+}
+
+impl FactNote {
+    pub fn task(&self) -> Task {
+        Task { record: self.record, direction: self.direction }
+    }
+}
+
+/// The name of a direction in files.
+pub fn direction_name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Forward => "fact",
+        Direction::Inverse => "inverse",
+    }
+}
+
+/// The bytes of a part. `model` and `spec`: the hashes of what was asked of what.
+pub fn to_bytes(facts: &[Asked], model: &str, spec: &str) -> Result<Vec<u8>, ParquetError> {
+    let (model, spec): (Arc<str>, Arc<str>) = (model.into(), spec.into());
+    // A fact without a number has a row that says why.
+    let rows: Vec<(&Asked, Option<(usize, &Number)>)> = facts
+        .iter()
+        .flat_map(|fact| {
+            let numbers = fact.numbers.iter().enumerate().map(move |it| (fact, Some(it)));
+            let empty = fact.numbers.is_empty().then_some((fact, None));
+            numbers.chain(empty)
+        })
+        .collect();
+    let texts = |of: &dyn Fn(&Asked, Option<&Number>) -> Option<Arc<str>>| {
+        Cells::Texts(rows.iter().map(|(fact, it)| of(fact, it.map(|it| it.1))).collect())
+    };
+    let places = |of: &dyn Fn(&Place) -> Option<usize>, which: fn(&Number) -> &Place| {
+        let place = |it: Option<(usize, &Number)>| Some(of(which(it?.1))? as i64);
+        Cells::Places(rows.iter().map(|(_, it)| place(*it)).collect())
+    };
+    let labels = |of: &dyn Fn(&Place) -> Option<Arc<str>>, which: fn(&Number) -> &Place| {
+        texts(&|_, it| of(which(it?)))
+    };
+    let indices = |of: &dyn Fn(&Asked, Option<usize>) -> Option<usize>| {
+        let index = |(fact, it): &(&Asked, Option<(usize, &Number)>)| {
+            Some(of(fact, it.map(|it| it.0))? as i64)
+        };
+        Cells::Places(rows.iter().map(index).collect())
+    };
+    let mut columns: Vec<(String, Cells)> = Vec::new();
+    let mut column = |name: &str, cells: Cells| columns.push((name.to_owned(), cells));
+    column("record", indices(&|fact, _| Some(fact.note.record)));
+    column("case", texts(&|fact, _| Some((&*fact.note.case).into())));
+    column("direction", texts(&|fact, _| Some(direction_name(fact.note.direction).into())));
+    column("relation", texts(&|fact, _| fact.relation.clone()));
+    column("known", texts(&|fact, _| Some(Arc::clone(&fact.known))));
+    column("prompt", texts(&|fact, _| Some(Arc::clone(&fact.prompt))));
+    column("answer", texts(&|fact, _| fact.answer.clone()));
+    column("left_out", texts(&|fact, _| fact.note.left_out.as_deref().map(Into::into)));
+    column("number", indices(&|_, nth| nth));
+    column("chart", texts(&|_, it| Some(Arc::clone(&it?.chart))));
+    column("quantity", texts(&|_, it| Some(Arc::clone(&it?.quantity))));
+    let sides: [(&str, fn(&Number) -> &Place); 2] = [("", |it| &it.at), ("_2", |it| &it.other)];
+    for (suffix, which) in sides {
+        let named = |name: &str| format!("{name}{suffix}");
+        column(&named("layer"), places(&|it| it.layer, which));
+        column(&named("head"), places(&|it| it.head, which));
+        column(&named("component"), labels(&|it| it.component.clone(), which));
+        column(&named("position"), places(&|it| it.position, which));
+        column(&named("role"), labels(&|it| Some(it.role?.to_string().into()), which));
+        column(&named("label"), labels(&|it| it.label.clone(), which));
+    }
+    let value = |it: Option<(usize, &Number)>| Some(it?.1.value).filter(|it| !it.is_nan());
+    column("value", Cells::Numbers(rows.iter().map(|(_, it)| value(*it)).collect()));
+    column("model_sha256", texts(&|_, _| Some(Arc::clone(&model))));
+    column("spec_sha256", texts(&|_, _| Some(Arc::clone(&spec))));
+
+    let notes: Vec<&FactNote> = facts.iter().map(|it| &it.note).collect();
+    let notes = serde_json::to_string(&notes).map_err(|it| ParquetError::External(it.into()))?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_key_value_metadata(Some(vec![KeyValue::new(FACTS.to_owned(), notes)]))
+        .build();
+    table_to_parquet("numbers", &columns, Arc::new(properties))
+}
+
+/// The facts that a part holds.
+pub fn notes(path: &Path) -> Result<Vec<FactNote>, ParquetError> {
+    let file = File::open(path).map_err(|it| ParquetError::External(it.into()))?;
+    let reader = SerializedFileReader::new(file)?;
+    let all = reader.metadata().file_metadata().key_value_metadata();
+    let note = all.and_then(|all| all.iter().find(|it| it.key == FACTS)?.value.clone());
+    let note = note.ok_or_else(|| ParquetError::General("it is no part of a sweep".to_owned()))?;
+    serde_json::from_str(&note).map_err(|it| ParquetError::External(it.into()))
+}

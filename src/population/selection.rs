@@ -1,0 +1,111 @@
+//! Which facts of a dataset are asked, and which way.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::recall::{Known, KnownBy};
+use crate::analysis::trace_average::Sample;
+use crate::facts::{Dataset, Direction};
+
+/// Which facts of a dataset are asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    pub ways: Ways,
+
+    /// How many facts are drawn at random. `None` takes all, in file order.
+    pub n: Option<usize>,
+
+    /// The seed by which they are drawn. A larger draw begins with the same facts.
+    pub seed: u32,
+
+    /// The relation's id. `None` takes facts of all relations.
+    pub relation: Option<String>,
+
+    /// What the model must know of a fact. `None` asks facts that it does not know too.
+    pub known: Option<KnownWay>,
+
+    /// By what the model knows an answer.
+    pub known_by: KnownBy,
+}
+
+/// Which way facts are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ways {
+    #[default]
+    Forward,
+    Inverse,
+    Both,
+}
+
+/// Which ways the model must know a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KnownWay {
+    Forward,
+    Inverse,
+    Both,
+}
+
+/// A fact that is asked one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Task {
+    /// The record's index in the dataset.
+    pub record: usize,
+    pub direction: Direction,
+}
+
+impl Ways {
+    pub fn directions(self) -> &'static [Direction] {
+        match self {
+            Self::Forward => &[Direction::Forward],
+            Self::Inverse => &[Direction::Inverse],
+            Self::Both => &Direction::ALL,
+        }
+    }
+}
+
+impl KnownWay {
+    pub fn holds(self, known: Known) -> bool {
+        match self {
+            Self::Forward => known.forward,
+            Self::Inverse => known.inverse,
+            Self::Both => known.forward && known.inverse,
+        }
+    }
+
+    /// What facts are called that are known so.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Inverse => "as an inverse",
+            Self::Both => "both ways",
+        }
+    }
+}
+
+impl Selection {
+    /// All that is asked, both ways of a fact after each other.
+    pub fn tasks(&self, dataset: &Dataset) -> Vec<Task> {
+        let places: HashMap<&str, usize> =
+            dataset.records.iter().enumerate().map(|(nth, it)| (&*it.id, nth)).collect();
+        let is_meant = |nth: &usize| {
+            let relation = &dataset.records[*nth].relation;
+            self.relation.is_none() || *relation == self.relation
+        };
+        let records: Vec<usize> = match self.n {
+            None => (0..dataset.records.len()).filter(is_meant).collect(),
+            Some(n_facts) => {
+                let (relation, seed) = (self.relation.clone(), self.seed);
+                let sample = Sample { relation, direction: Direction::Forward, n_facts, seed };
+                sample.draw(&dataset.records).iter().map(|it| places[&*it.id]).collect()
+            }
+        };
+        let task = |record| {
+            self.ways.directions().iter().map(move |&direction| Task { record, direction })
+        };
+        records.into_iter().flat_map(task).collect()
+    }
+}

@@ -1,0 +1,254 @@
+//! Asks one experiment of each fact of a dataset, and writes what comes out to a folder.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::folder::{Folder, FolderError};
+use super::part::{Asked, FactNote};
+use super::recall::{Choices, Recall, Recalled};
+use super::selection::{Selection, Task};
+use crate::analysis::{AnalysisCtx, AnalysisError, AnalysisSpec};
+use crate::experiment::{Binding, Experiment};
+use crate::facts::{Dataset, Record};
+use crate::figure::{Figure, Look, Number, Place};
+use crate::task::Progress;
+use crate::tokens::{TokenizedPrompt, Tokenizer};
+use crate::worker::Engine;
+
+/// A part is written once so many numbers wait, so that memory is bounded.
+const NUMBERS_WAITING: usize = 500_000;
+
+/// A part is written once it has taken this share of the time so far, so that little is lost where the
+/// process is killed and parts are not too many.
+const SHARE_WAITING: u32 = 50;
+
+/// The least and the most time between two parts.
+const TIME_WAITING: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
+
+/// How many steps of progress each fact has.
+const STEPS: u64 = 1000;
+
+/// What is asked of what.
+pub struct Sweep<'a> {
+    pub engine: &'a Engine,
+    pub binding: &'a Binding<'a>,
+    pub dataset: &'a Arc<Dataset>,
+    pub choices: &'a Choices<'a>,
+    pub selection: &'a Selection,
+    pub answer: AnswerOf,
+
+    /// How a result is looked at, by what was asked.
+    pub look: &'a dyn for<'b> Fn(&AnalysisSpec, &'b Tokenizer) -> Look<'b>,
+}
+
+/// The answer that is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AnswerOf {
+    /// The right answer; of several, that which the model finds likeliest.
+    #[default]
+    Right,
+
+    /// The model's own first guess, as in ROME.
+    Guess,
+}
+
+/// How a sweep ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All facts are asked.
+    Whole,
+
+    /// It was told to stop; what is done is written.
+    Stopped,
+}
+
+/// Why a sweep ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
+}
+
+impl Sweep<'_> {
+    /// Asks those tasks that the folder lacks. `ctx` watches and may stop it.
+    pub fn run(
+        &self,
+        tasks: &[Task],
+        folder: &mut Folder,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<Outcome, SweepError> {
+        let done: BTreeSet<Task> = folder.found.iter().map(FactNote::task).collect();
+        let waiting: Vec<Task> = tasks.iter().filter(|it| !done.contains(it)).copied().collect();
+        let total = waiting.len() as u64 * STEPS;
+        let start = Instant::now();
+        let (mut asked, mut n_numbers, mut since) = (Vec::new(), 0, start);
+        let mut known: Option<(usize, Arc<Recalled>)> = None;
+        for (nth, &task) in waiting.iter().enumerate() {
+            let done = nth as u64 * STEPS;
+            (ctx.task.report)(Progress { done, total });
+            let report = |it: Progress| {
+                let here = (it.fraction() * STEPS as f32) as u64;
+                (ctx.task.report)(Progress { done: done + here.min(STEPS), total });
+            };
+            let own = ctx.reporting(&report);
+            let recalled = known.take().filter(|it| it.0 == task.record).map(|it| it.1);
+            let found = match recalled {
+                Some(it) => Ok(it),
+                None => self.recalled(task, ctx),
+            };
+            let found = found.and_then(|recalled| {
+                known = Some((task.record, Arc::clone(&recalled)));
+                self.ask(task, &recalled, &own)
+            });
+            match found {
+                Ok(fact) => {
+                    n_numbers += fact.numbers.len();
+                    asked.push(fact);
+                }
+                Err(AnalysisError::Cancelled(_)) => {
+                    folder.write(&asked)?;
+                    return Ok(Outcome::Stopped);
+                }
+                Err(error) => {
+                    folder.write(&asked)?;
+                    return Err(error.into());
+                }
+            }
+            let [least, most] = TIME_WAITING;
+            let wait = (start.elapsed() / SHARE_WAITING).clamp(least, most);
+            if n_numbers >= NUMBERS_WAITING || since.elapsed() >= wait {
+                folder.write(&asked)?;
+                (asked, n_numbers, since) = (Vec::new(), 0, Instant::now());
+            }
+        }
+        folder.write(&asked)?;
+        (ctx.task.report)(Progress { done: total, total });
+        Ok(Outcome::Whole)
+    }
+
+    fn record(&self, task: Task) -> &Record {
+        &self.dataset.records[task.record]
+    }
+
+    fn recalled(&self, task: Task, ctx: &AnalysisCtx<'_>) -> Result<Arc<Recalled>, AnalysisError> {
+        let bos = self.binding.bos();
+        let quiet = ctx.reporting(&|_| ());
+        let recalled = Recalled::of(self.engine, self.choices, self.record(task), bos, &quiet)?;
+        Ok(recalled.into())
+    }
+
+    /// Asks one fact, for an estimate; nothing is written.
+    pub fn try_out(&self, task: Task, ctx: &AnalysisCtx<'_>) -> Result<Asked, AnalysisError> {
+        let recalled = self.recalled(task, ctx)?;
+        self.ask(task, &recalled, ctx)
+    }
+
+    /// The experiment of a fact, as `factscope run` would carry it out. The inner error says why the
+    /// fact cannot be asked.
+    pub fn experiment(
+        &self,
+        task: Task,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<Result<Experiment, String>, AnalysisError> {
+        let recalled = self.recalled(task, ctx)?;
+        Ok(self.question(task, &recalled).map(|it| it.0))
+    }
+
+    fn question(
+        &self,
+        task: Task,
+        recalled: &Recalled,
+    ) -> Result<(Experiment, TokenizedPrompt), String> {
+        let Selection { known, known_by, .. } = self.selection;
+        if let Some(way) = known.filter(|it| !it.holds(recalled.known(*known_by))) {
+            return Err(format!("the model does not know it {}", way.name()));
+        }
+        let recall = recalled.way(task.direction).clone()?;
+        let answer = match self.answer {
+            AnswerOf::Right => Some(recall.answer),
+            AnswerOf::Guess => None,
+        };
+        self.binding.to(self.dataset, self.record(task), task.direction, answer)
+    }
+
+    /// Asks a fact.
+    fn ask(
+        &self,
+        task: Task,
+        recalled: &Recalled,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<Asked, AnalysisError> {
+        let record = self.record(task);
+        let mut numbers = Vec::new();
+        let mut left_out = None;
+        let mut answer = None;
+        match self.question(task, recalled) {
+            Err(reason) => left_out = Some(reason),
+            Ok((experiment, prompt)) => {
+                answer = prompt.answer.as_ref().map(|it| it.text.trim_start().into());
+                match self.numbers(&experiment.spec, &prompt, ctx) {
+                    Ok(found) => numbers = found,
+                    Err(error) if error.is_of_one_fact() => left_out = Some(error.to_string()),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let recall = recalled.way(task.direction).as_ref().ok();
+        let mut all = recall.map(recall_numbers).unwrap_or_default();
+        all.extend(numbers);
+        let prompt = record.fact(task.direction).map_or("", |it| &*it.prompt).into();
+        Ok(Asked {
+            note: FactNote {
+                record: task.record,
+                case: record.id.clone(),
+                direction: task.direction,
+                left_out,
+                n_numbers: all.len(),
+            },
+            relation: record.relation.as_deref().map(Into::into),
+            known: recalled.known(self.selection.known_by).name().into(),
+            prompt,
+            answer,
+            numbers: all,
+        })
+    }
+
+    fn numbers(
+        &self,
+        spec: &AnalysisSpec,
+        prompt: &TokenizedPrompt,
+        ctx: &AnalysisCtx<'_>,
+    ) -> Result<Vec<Number>, AnalysisError> {
+        let result = self.engine.run(prompt, spec, ctx)?;
+        let look = (self.look)(spec, &self.engine.info.tokenizer);
+        Ok(Figure::of(&result, &look).numbers(Some(result.prompt().unwrap_or(prompt))))
+    }
+}
+
+/// The name of the chart that the numbers of a fact's recall stand in.
+pub const RECALL: &str = "Recall of the answer";
+
+fn recall_numbers(recall: &Recall) -> Vec<Number> {
+    let number = |(quantity, value): (&str, f32)| Number {
+        chart: RECALL.into(),
+        quantity: quantity.into(),
+        at: Place::default(),
+        other: Place::default(),
+        value,
+    };
+    let choice = recall.choice.map_or(f32::NAN, |it| it as f32 + 1.0);
+    [
+        ("rank", recall.rank as f32 + 1.0),
+        ("probability", recall.prob),
+        ("rank among the relation's answers", choice),
+    ]
+    .map(number)
+    .into()
+}
