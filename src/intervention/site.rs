@@ -28,7 +28,8 @@ pub enum Site {
     /// `width = 1`
     Ln1Scale(usize),
 
-    /// Output of the first norm, gain and bias applied. `width = d_model`
+    /// Output of the first norm, gain and bias applied, which attention reads; the residual stream
+    /// itself where there is no such norm. `width = d_model`
     Ln1Normalized(usize),
 
     /// Queries. `width = d_head`
@@ -56,6 +57,9 @@ pub enum Site {
     /// Each head's output before `W_O`. `width = d_head`
     Z(usize),
 
+    /// What `W_O` and `b_O` give, in models with a norm after them. `width = d_model`
+    AttnMapped(usize),
+
     /// The output of attention, which is added to the residual stream, with `b_O`.
     /// `width = d_model`
     AttnOut(usize),
@@ -66,7 +70,8 @@ pub enum Site {
     /// The divisor of the second norm. `width = 1`
     Ln2Scale(usize),
 
-    /// Output of the second norm, gain and bias applied. `width = d_model`
+    /// Output of the second norm, gain and bias applied, which the MLP reads; the residual stream
+    /// itself where there is no such norm. `width = d_model`
     Ln2Normalized(usize),
 
     /// Neurons before the nonlinearity. `width = d_mlp`
@@ -77,6 +82,9 @@ pub enum Site {
 
     /// Neurons after the nonlinearity. `width = d_mlp`
     MlpPost(usize),
+
+    /// What `W_out` and `b_out` give, in models with a norm after them. `width = d_model`
+    MlpMapped(usize),
 
     /// The output of the MLP, which is added to the residual stream, with `b_out`.
     /// `width = d_model`
@@ -112,7 +120,7 @@ pub enum Axes {
 type InBlock = (&'static str, fn(usize) -> Site);
 
 /// The hook points of a block, in the order in which it computes them.
-const IN_BLOCK: [InBlock; 20] = [
+const IN_BLOCK: [InBlock; 22] = [
     ("hook_resid_pre", Site::ResidPre),
     ("ln1.hook_scale", Site::Ln1Scale),
     ("ln1.hook_normalized", Site::Ln1Normalized),
@@ -124,6 +132,7 @@ const IN_BLOCK: [InBlock; 20] = [
     ("attn.hook_attn_scores", Site::AttnScores),
     ("attn.hook_pattern", Site::Pattern),
     ("attn.hook_z", Site::Z),
+    ("attn.hook_out", Site::AttnMapped),
     ("hook_attn_out", Site::AttnOut),
     ("hook_resid_mid", Site::ResidMid),
     ("ln2.hook_scale", Site::Ln2Scale),
@@ -131,6 +140,7 @@ const IN_BLOCK: [InBlock; 20] = [
     ("mlp.hook_pre", Site::MlpPre),
     ("mlp.hook_pre_linear", Site::MlpPreLinear),
     ("mlp.hook_post", Site::MlpPost),
+    ("mlp.hook_out", Site::MlpMapped),
     ("hook_mlp_out", Site::MlpOut),
     ("hook_resid_post", Site::ResidPost),
 ];
@@ -165,6 +175,7 @@ impl Site {
             | Self::AttnScores(layer)
             | Self::Pattern(layer)
             | Self::Z(layer)
+            | Self::AttnMapped(layer)
             | Self::AttnOut(layer)
             | Self::ResidMid(layer)
             | Self::Ln2Scale(layer)
@@ -172,6 +183,7 @@ impl Site {
             | Self::MlpPre(layer)
             | Self::MlpPreLinear(layer)
             | Self::MlpPost(layer)
+            | Self::MlpMapped(layer)
             | Self::MlpOut(layer)
             | Self::ResidPost(layer) => Some(layer),
         }

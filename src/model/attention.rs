@@ -5,6 +5,7 @@ use burn::tensor::activation::softmax;
 
 use super::ModelConfig;
 use super::backward::{ForwardActivations, Gradients};
+use super::config::QkNorm;
 use super::cpu;
 use super::indices::indices;
 use super::linear::Linear;
@@ -12,6 +13,7 @@ use super::norm::Norm;
 use super::rotary::{Rotary, Turn};
 use super::tap::Tap;
 use super::transformer::{Pass, Past, last_positions};
+use super::writer::Writer;
 use crate::intervention::{Site, SiteSet};
 
 /// The attention of a block. A checkpoint may hold query, key and value side by side; here they are
@@ -25,12 +27,16 @@ pub(super) struct Attention {
     /// `W_O` and `b_O`.
     pub output: Linear,
 
+    /// The norm of the output, in models that have one.
+    pub after: Option<Norm>,
+
     pub n_heads: usize,
 
     /// Heads of keys and values, each of which serves a group of neighbouring query heads.
     pub n_kv_heads: usize,
 
-    /// The norms of queries and keys, over each head.
+    /// The norms of queries and keys, over as many dimensions as their gains have: those of a head, or
+    /// of all heads.
     pub qk_norm: Option<[Norm; 2]>,
 
     /// What turns queries and keys by their positions.
@@ -38,6 +44,9 @@ pub(super) struct Attention {
 
     /// What the products of queries and keys are divided by.
     pub divisor: f64,
+
+    /// The size that scores stay below. `None`: no limit
+    pub cap: Option<f64>,
 
     /// How many keys a query sees, its own included. `None`: all before it
     pub window: Option<usize>,
@@ -58,6 +67,11 @@ impl Attention {
             (Site::K(layer), &self.key, self.n_kv_heads),
             (Site::V(layer), &self.value, self.n_kv_heads),
         ]
+    }
+
+    pub fn writer(&self, layer: usize) -> Writer<'_> {
+        let sites = [Site::AttnMapped(layer), Site::AttnOut(layer)];
+        Writer { map: &self.output, after: self.after.as_ref(), sites }
     }
 
     /// As [`ModelConfig::product_sites`].
@@ -87,8 +101,8 @@ impl Attention {
                 rows: past.rows,
                 n_past: pass.n_past,
             });
-            let (divisor, window) = (self.divisor, self.window);
-            let heads = cpu::Heads { q: &q, k: &k, v: &v, divisor, window };
+            let &Self { divisor, cap, window, .. } = self;
+            let heads = cpu::Heads { q: &q, k: &k, v: &v, divisor, cap, window };
             cpu::attend(&heads, past.as_ref(), pass.lengths)
         };
         let z = match is_idle.then(in_one_pass).flatten() {
@@ -108,7 +122,10 @@ impl Attention {
         tap: &mut Tap<'_>,
     ) -> Tensor<4> {
         let x = match &self.qk_norm {
-            Some(norms) => norms[side as usize].normalize(x),
+            Some(norms) => {
+                let (norm, shape) = (&norms[side as usize], x.dims());
+                norm.normalize(vectors(norm, x)).reshape(shape)
+            }
             None => x,
         };
         match &self.rotary {
@@ -139,7 +156,8 @@ impl Attention {
         };
         let (k, v) = (self.for_queries(k), self.for_queries(v));
         // [batch, head, query, key]
-        let scores = q.swap_dims(1, 2).matmul(k.permute([0, 2, 3, 1])) / self.divisor;
+        let products = q.swap_dims(1, 2).matmul(k.permute([0, 2, 3, 1])) / self.divisor;
+        let scores = capped(products, self.cap);
         let hidden = pass.hidden(self.window);
         let hidden = hidden.narrow(2, n_new - pass.n_queries, pass.n_queries);
         let scores = scores.mask_fill(hidden, f32::NEG_INFINITY);
@@ -194,7 +212,8 @@ impl Attention {
         let [q, k, v, pattern] = self.kept(layer, kept);
         let wanted_keys = |x: Tensor<4>| x.narrow(3, first_pos, n_pos).swap_dims(2, 3);
 
-        let d_z = split(self.output.backward(d_attn_out), self.n_heads);
+        let d_z = self.writer(layer).backward(d_attn_out, kept, found);
+        let d_z = split(d_z, self.n_heads);
         found.heads(Site::Z(layer), || d_z.clone());
         let d_z = d_z.swap_dims(1, 2);
 
@@ -208,7 +227,7 @@ impl Attention {
         let gained_by_all = (d_pattern.clone() * pattern.clone()).sum_dim(3);
         let d_scores = (d_pattern - gained_by_all) * pattern;
         found.heads(Site::AttnScores(layer), || d_scores.clone());
-        let d_products = d_scores / self.divisor;
+        let d_products = self.through_cap(d_scores, &q, &k) / self.divisor;
         let d_q = d_products.clone().matmul(k).swap_dims(1, 2);
         let d_q = self.unplaced(Side::Query, d_q, layer, kept, found);
         let d_k = self.of_groups(wanted_keys(d_products).matmul(q).swap_dims(1, 2));
@@ -239,16 +258,22 @@ impl Attention {
         };
         let gradient = match &self.qk_norm {
             Some(norms) => {
-                let shape @ [batch, n_pos, n_heads, d_head] = gradient.dims();
-                let vectors = |x: Tensor<4>| x.reshape([batch, n_pos * n_heads, d_head]);
-                let input = vectors(kept.wanted(site));
-                let through = norms[side as usize].backward(input, vectors(gradient));
-                through.d_input().reshape(shape)
+                let (norm, shape) = (&norms[side as usize], gradient.dims());
+                let input = vectors(norm, kept.wanted(site));
+                norm.backward(input, vectors(norm, gradient)).d_input().reshape(shape)
             }
             None => gradient,
         };
         found.heads(site, || gradient.clone());
         gradient
+    }
+
+    /// The gradient at the products of queries and keys, divided as scores are, from that at the scores.
+    /// `[batch, head, query, key]`, and `q` and `k` are `[batch, head, pos, d_head]`
+    fn through_cap(&self, d_scores: Tensor<4>, q: &Tensor<4>, k: &Tensor<4>) -> Tensor<4> {
+        let Some(cap) = self.cap else { return d_scores };
+        let products = q.clone().matmul(k.clone().swap_dims(2, 3)) / self.divisor;
+        d_scores * slope_of_cap(capped(products, Some(cap)), cap)
     }
 
     /// The part of the gradient at the input that comes from the output at the same position:
@@ -267,15 +292,17 @@ impl Attention {
         let at_own =
             |x: Tensor<4>| (x.narrow(3, kept.first_pos, n_pos) * is_own.clone()).sum_dim(3);
 
-        let d_z = split(self.output.backward(d_attn_out), self.n_heads).swap_dims(1, 2);
+        let no_sites = SiteSet::new();
+        let mut found = Gradients::new(&no_sites);
+        let d_z = self.writer(layer).backward(d_attn_out, kept, &mut found);
+        let d_z = split(d_z, self.n_heads).swap_dims(1, 2);
         let d_pattern = d_z.clone().matmul(v.swap_dims(2, 3));
         let gained_by_all = (d_pattern.clone() * pattern.clone()).sum_dim(3);
-        let d_products = (d_pattern - gained_by_all) * pattern.clone() / self.divisor;
+        let d_scores = (d_pattern - gained_by_all) * pattern.clone();
+        let d_products = self.through_cap(d_scores, &q, &k) / self.divisor;
         let d_v = self.of_groups((at_own(pattern) * d_z).swap_dims(1, 2));
         let d_k = self.of_groups((at_own(d_products.clone()) * q).swap_dims(1, 2));
         let d_q = d_products.matmul(k).swap_dims(1, 2);
-        let no_sites = SiteSet::new();
-        let mut found = Gradients::new(&no_sites);
         let d_q = self.unplaced(Side::Query, d_q, layer, kept, &mut found);
         let d_k = self.unplaced(Side::Key, d_k, layer, kept, &mut found);
         self.query.backward(joined(d_q))
@@ -289,6 +316,15 @@ impl ModelConfig {
     pub fn product_sites(&self, layer: usize) -> [Site; 2] {
         product_sites(self.rotary.is_some(), layer)
     }
+
+    /// The sites of queries and keys at which a change of one head's changes no other head's: before
+    /// positions turn them, but behind a norm over all heads.
+    pub fn sites_of_one_head(&self, layer: usize) -> [Site; 2] {
+        match self.qk_norm {
+            Some(QkNorm::AllHeads) => self.product_sites(layer),
+            Some(QkNorm::EachHead) | None => [Site::Q(layer), Site::K(layer)],
+        }
+    }
 }
 
 fn product_sites(is_rotary: bool, layer: usize) -> [Site; 2] {
@@ -297,6 +333,28 @@ fn product_sites(is_rotary: bool, layer: usize) -> [Site; 2] {
     } else {
         [Site::Q(layer), Site::K(layer)]
     }
+}
+
+/// Queries or keys as the vectors that a norm takes: of each head, or of all heads.
+/// `[batch, pos, head, d_head]` to `[batch, pos or pos * head, width]`
+fn vectors(norm: &Norm, x: Tensor<4>) -> Tensor<3> {
+    let [batch, n_pos, n_heads, d_head] = x.dims();
+    let [width] = norm.gain.dims();
+    x.reshape([batch, n_pos * n_heads * d_head / width, width])
+}
+
+/// Numbers that stay below a cap: the cap times the hyperbolic tangent of their share of it.
+pub fn capped<const D: usize>(x: Tensor<D>, cap: Option<f64>) -> Tensor<D> {
+    match cap {
+        Some(cap) => (x / cap).tanh() * cap,
+        None => x,
+    }
+}
+
+/// The slope of [`capped`] where it gives these numbers.
+pub fn slope_of_cap<const D: usize>(capped: Tensor<D>, cap: f64) -> Tensor<D> {
+    let share = capped / cap;
+    -(share.clone() * share) + 1.0
 }
 
 /// `[batch, pos, head * d_head]` to `[batch, pos, head, d_head]`

@@ -12,6 +12,7 @@
 use burn::tensor::activation::{log_softmax, softmax};
 use burn::tensor::{Tensor, TensorData};
 
+use super::attention::slope_of_cap;
 use super::{ActivationCache, ModelConfig, Run, Transformer, Wiring};
 use crate::intervention::{Axes, Site, SiteSet};
 use crate::task::Cancelled;
@@ -74,7 +75,7 @@ impl Backward<'_> {
         let in_block = |layer| {
             let heads = [Site::Q, Site::K, Site::RotQ, Site::RotK, Site::V, Site::Pattern];
             let mlp = [Site::MlpPre, Site::MlpPreLinear];
-            let stream = [Site::ResidPre, Site::ResidMid];
+            let stream = [Site::ResidPre, Site::ResidMid, Site::AttnMapped, Site::MlpMapped];
             [&heads[..], &mlp, &stream].concat().into_iter().map(move |site| site(layer))
         };
         let all = (0..config.n_layers).flat_map(in_block);
@@ -138,7 +139,9 @@ impl Transformer {
             let read = kept.stream(self.config.mlp_reads(layer));
             let through = block.ln_2.backward(read, d_normalized.clone());
             found.stream(Site::Ln2Normalized(layer), || d_normalized);
-            found.stream(Site::Ln2Scale(layer), || through.d_scale());
+            if self.config.has(Site::Ln2Scale(layer)) {
+                found.stream(Site::Ln2Scale(layer), || through.d_scale());
+            }
             let d_attn_out = match block.wiring {
                 Wiring::Sequential => {
                     d_resid = d_resid + through.d_input();
@@ -157,7 +160,9 @@ impl Transformer {
             let through =
                 block.ln_1.backward(kept.stream(Site::ResidPre(layer)), d_normalized.clone());
             found.stream(Site::Ln1Normalized(layer), || d_normalized);
-            found.stream(Site::Ln1Scale(layer), || through.d_scale());
+            if self.config.has(Site::Ln1Scale(layer)) {
+                found.stream(Site::Ln1Scale(layer), || through.d_scale());
+            }
             d_resid = d_resid + through.d_input();
 
             found.stream(Site::ResidPre(layer), || d_resid.clone());
@@ -179,29 +184,47 @@ impl Transformer {
         let [batch, n_read, d_vocab] = logits.dims();
         let d_model = self.config.d_model;
         let matrix = self.unembedding_matrix();
+        let cap = self.config.logit_cap;
+        // The gradient before the cap on logits, from that after it.
+        let through_cap = |d_logits: Tensor<2>, logits: Tensor<2>| match cap {
+            Some(cap) => d_logits * slope_of_cap(logits, cap),
+            None => d_logits,
+        };
+        // The gradients of some tokens' logits, one at each of the first positions.
+        // [batch or 1, n, d_model]
+        let rows_of = |tokens: &[u32]| {
+            let n = tokens.len();
+            let rows = matrix.rows(tokens).reshape([1, n, d_model]);
+            let Some(cap) = cap else { return rows };
+            let logit = |(nth, &token): (usize, &u32)| {
+                logits.clone().narrow(1, nth, 1).narrow(2, token as usize, 1)
+            };
+            let logits = tokens.iter().enumerate().map(logit).collect();
+            rows * slope_of_cap(Tensor::<3>::cat(logits, 1), cap)
+        };
         let gradient = match objective {
             Objective::Logit { token, less } => {
                 let direction = match less {
-                    Some(less) => matrix.rows(&[token]) - matrix.rows(&[less]),
-                    None => matrix.rows(&[token]),
+                    Some(less) => rows_of(&[token]) - rows_of(&[less]),
+                    None => rows_of(&[token]),
                 };
-                direction.reshape([1, 1, d_model]).expand([batch, 1, d_model])
+                direction.expand([batch, 1, d_model])
             }
             Objective::LogProb { tokens } => {
                 let n = tokens.len();
                 let read = logits.clone().narrow(1, 0, n).reshape([batch * n, d_vocab]);
                 // The token's unembedding vector, less the one that the model expects there.
-                let expected = matrix.expectation(&softmax(read, 1)).reshape([batch, n, d_model]);
-                matrix.rows(tokens).reshape([1, n, d_model]) - expected
+                let probs = through_cap(softmax(read.clone(), 1), read);
+                rows_of(tokens) - matrix.expectation(&probs).reshape([batch, n, d_model])
             }
             Objective::Divergence { from } => {
                 let read = logits.clone().narrow(1, 0, 1).reshape([batch, d_vocab]);
                 let before = TensorData::new(from.to_vec(), [1, d_vocab]);
                 let before = Tensor::<2>::from_data(before, &logits.device());
-                let (now, probs) = (log_softmax(read.clone(), 1), softmax(read, 1));
+                let (now, probs) = (log_softmax(read.clone(), 1), softmax(read.clone(), 1));
                 let surprise = now - before;
                 let mean = (probs.clone() * surprise.clone()).sum_dim(1);
-                let d_logits = probs * (surprise - mean);
+                let d_logits = through_cap(probs * (surprise - mean), read);
                 matrix.expectation(&d_logits).reshape([batch, 1, d_model])
             }
         };

@@ -350,9 +350,10 @@ impl Checkpoint {
     }
 
     fn add_file(&mut self, file: WeightFile) -> Result<(), LoadError> {
-        let TensorNames { prefix, unembedding, .. } = *self.config.family.names();
+        let TensorNames { prefixes, unembedding, .. } = *self.config.family.names();
         for tensor in self.format.tensors(&file.bytes, &file.path)? {
-            let plain = tensor.name.strip_prefix(prefix).unwrap_or(&tensor.name);
+            let plain = prefixes.iter().find_map(|it| tensor.name.strip_prefix(it));
+            let plain = plain.unwrap_or(&tensor.name);
             let plain = if plain == LM_HEAD { unembedding } else { plain }.to_owned();
             if BUFFERS.iter().any(|buffer| plain.ends_with(buffer)) {
                 continue;
@@ -388,7 +389,7 @@ impl Checkpoint {
             let Some(found) = self.tensors.get(&name) else {
                 let path = self.list.clone();
                 let others = self.tensors.values().map(|it| it.tensor.name.as_str());
-                return Err(match prefix_before(&name, names.prefix, others) {
+                return Err(match prefix_before(&name, names.prefixes, others) {
                     Some(prefix) => LoadError::Prefix { prefix, path },
                     None => LoadError::Tensor { tensor: name, fault: "is missing", path },
                 });
@@ -454,12 +455,12 @@ impl Checkpoint {
 /// What stands before each tensor's name, if the tensor that is looked for is there but for it.
 fn prefix_before<'a>(
     missing: &str,
-    usual: &str,
+    usual: &[&str],
     names: impl Iterator<Item = &'a str>,
 ) -> Option<String> {
     let before = |name: &'a str| {
         let prefix = name.strip_suffix(missing)?;
-        Some(prefix.strip_suffix(usual).unwrap_or(prefix))
+        Some(usual.iter().find_map(|it| prefix.strip_suffix(it)).unwrap_or(prefix))
     };
     names.filter_map(before).find(|it| it.ends_with('.')).map(str::to_owned)
 }

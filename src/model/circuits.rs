@@ -106,7 +106,7 @@ impl Transformer {
         } else {
             vectors
         };
-        self.wte.project(&vectors)
+        self.wte.project(&(vectors * self.config.embed_scale.unwrap_or(1.0)))
     }
 
     /// What some directions of the residual stream add to each token's logit, before the division
@@ -119,7 +119,11 @@ impl Transformer {
             vectors
         };
         let scores = self.unembedding_matrix().project(&vectors);
-        if processing.does(ProcessingStep::CenterUnembed) { centered_rows(scores) } else { scores }
+        if processing.on(&self.config).does(ProcessingStep::CenterUnembed) {
+            centered_rows(scores)
+        } else {
+            scores
+        }
     }
 
     /// The eigenvalues of the path from tokens to logits through a head, `W_E W_V W_O W_U`, as real

@@ -58,17 +58,25 @@ pub struct ModelConfig {
     #[serde(default)]
     pub norm: NormChoice,
 
+    /// Where the norms of a block are.
+    #[serde(default)]
+    pub norm_places: NormPlaces,
+
     /// How positions turn queries and keys. `None`: positions have embeddings instead
     #[serde(default)]
     pub rotary: Option<RotaryConfig>,
+
+    /// How positions turn them in layers whose queries see a window. `None`: as in all others
+    #[serde(default)]
+    pub rotary_in_window: Option<RotaryConfig>,
 
     /// Whether MLPs are gated: what is bent is multiplied by a second product.
     #[serde(default)]
     pub is_gated: bool,
 
-    /// Whether each head's queries and keys are normalized.
+    /// How queries and keys are normalized. `None`: not at all
     #[serde(default)]
-    pub has_qk_norm: bool,
+    pub qk_norm: Option<QkNorm>,
 
     /// Which maps have biases.
     #[serde(default)]
@@ -84,6 +92,15 @@ pub struct ModelConfig {
     /// Whether the unembedding has a bias.
     #[serde(default)]
     pub has_unembed_bias: bool,
+
+    /// What token embeddings are multiplied by before they enter the residual stream. `None`: 1
+    #[serde(default)]
+    pub embed_scale: Option<f64>,
+
+    /// The size that logits stay below: they are the cap times the hyperbolic tangent of what the
+    /// unembedding gives, divided by the cap. `None`: no limit
+    #[serde(default)]
+    pub logit_cap: Option<f64>,
 }
 
 /// What the MLP of a block reads.
@@ -108,6 +125,32 @@ pub enum NormChoice {
 
     /// Root mean square norm: nothing.
     Rms,
+}
+
+/// Where the norms of a block are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NormPlaces {
+    /// Before attention and before the MLP.
+    #[default]
+    Before,
+
+    /// Before and after each of them, as in Gemma 2.
+    Around,
+
+    /// After each of them, as in OLMo 2: they read the residual stream itself.
+    After,
+}
+
+/// What a norm of queries and keys takes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QkNorm {
+    /// The dimensions of one head.
+    EachHead,
+
+    /// Those of all heads, as in OLMo 2.
+    AllHeads,
 }
 
 /// Which maps of a block have biases.
@@ -159,6 +202,10 @@ pub struct Scores {
     /// Whether the products are also divided by the layer's number, counted from 1, as in Stanford
     /// CRFM's models.
     pub divided_by_layer: bool,
+
+    /// The size that scores stay below, as [`ModelConfig::logit_cap`] limits logits.
+    #[serde(default)]
+    pub cap: Option<f64>,
 }
 
 /// Where the unembedding matrix comes from.
@@ -209,18 +256,22 @@ impl ModelConfig {
             layer_norm_epsilon: 1e-5,
             unembedding: Unembedding::Tied,
             nonlinearity: Nonlinearity::GeluNew,
-            scores: Scores { divisor: None, divided_by_layer: false },
+            scores: Scores { divisor: None, divided_by_layer: false, cap: None },
             family: Family::Gpt2,
             key_heads: None,
             head_width: None,
             norm: NormChoice::Layer,
+            norm_places: NormPlaces::Before,
             rotary: None,
+            rotary_in_window: None,
             is_gated: false,
-            has_qk_norm: false,
+            qk_norm: None,
             biases: Biases { heads: true, attention: true, mlp: true },
             window: None,
             wiring: Wiring::Sequential,
             has_unembed_bias: false,
+            embed_scale: None,
+            logit_cap: None,
         }
     }
 
@@ -240,9 +291,27 @@ impl ModelConfig {
         layers.includes(layer).then_some(n_keys)
     }
 
+    /// How positions turn a layer's queries and keys.
+    pub fn rotary_of(&self, layer: usize) -> Option<RotaryConfig> {
+        let in_window = self.rotary_in_window.filter(|_| self.window_of(layer).is_some());
+        in_window.or(self.rotary)
+    }
+
+    /// Whether norms come after attention and MLP.
+    pub fn has_norms_after(&self) -> bool {
+        self.norm_places != NormPlaces::Before
+    }
+
+    /// Where the last map of a layer's MLP writes, before any norm after it.
+    pub fn mlp_mapped(&self, layer: usize) -> Site {
+        if self.has_norms_after() { Site::MlpMapped(layer) } else { Site::MlpOut(layer) }
+    }
+
     /// Whether a model of this configuration has a site.
     pub fn has(&self, site: Site) -> bool {
         match site {
+            Site::Ln1Scale(_) | Site::Ln2Scale(_) => self.norm_places != NormPlaces::After,
+            Site::AttnMapped(_) | Site::MlpMapped(_) => self.has_norms_after(),
             Site::PosEmbed => self.rotary.is_none(),
             Site::ResidMid(_) => self.wiring == Wiring::Sequential,
             Site::RotQ(_) | Site::RotK(_) => self.rotary.is_some(),

@@ -60,6 +60,8 @@ impl DirectPaths<'_> {
             [
                 Site::ResidPre(layer),
                 Site::Z(layer),
+                Site::AttnMapped(layer),
+                Site::AttnOut(layer),
                 Site::ResidMid(layer),
                 Site::MlpOut(layer),
                 Site::ResidPost(layer),
@@ -105,7 +107,14 @@ impl Transformer {
                 z.reshape([n_pos, n_heads, d_head])
             };
             let results = self.head_results(layer, here(changed) - here(clean));
-            results.select(0, indices(heads, &self.device()))
+            let results = results.select(0, indices(heads, &self.device()));
+            match &self.h[layer].attn.after {
+                Some(norm) => {
+                    let mapped = stream(clean, Site::AttnMapped(layer)) + results;
+                    norm.normalize(mapped) - stream(clean, Site::AttnOut(layer))
+                }
+                None => results,
+            }
         };
 
         let (no_sites, no_donors) = (SiteSet::new(), Donors::new());

@@ -33,18 +33,19 @@ impl Transformer {
     }
 
     /// A copy of the model that adds a vector to the output of one layer's MLP, at these positions
-    /// of every run.
+    /// of every run: at [`Site::MlpOut`] or [`Site::MlpMapped`].
     ///
     /// # Panics
     ///
-    /// If there is no such layer, or the vector has another length.
-    pub fn with_addition(&self, layer: usize, positions: Span, vector: &[f32]) -> Self {
-        assert!(layer < self.config.n_layers, "there is no such layer");
+    /// If there is no such site, or the vector has another length.
+    pub fn with_addition(&self, site: Site, positions: Span, vector: &[f32]) -> Self {
+        let is_there = site.layer().is_some_and(|layer| layer < self.config.n_layers);
+        assert!(is_there && self.config.has(site), "there is no `{site}`");
         assert_eq!(vector.len(), self.config.d_model, "a direction has the model's width");
         let data = TensorData::new(vector.to_vec(), [vector.len()]);
         let vector = Tensor::from_data(data, &self.device());
         let mut edited = self.clone();
-        edited.additions.push(Addition { site: Site::MlpOut(layer), positions, vector });
+        edited.additions.push(Addition { site, positions, vector });
         edited
     }
 

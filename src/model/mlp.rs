@@ -6,7 +6,9 @@ use super::Nonlinearity;
 use super::backward::{ForwardActivations, Gradients};
 use super::cpu;
 use super::linear::Linear;
+use super::norm::Norm;
 use super::tap::Tap;
+use super::writer::Writer;
 use crate::intervention::Site;
 
 /// The MLP of a block, plain or gated.
@@ -21,10 +23,18 @@ pub(super) struct Mlp {
     /// `W_out` and `b_out`.
     pub output: Linear,
 
+    /// The norm of the output, in models that have one.
+    pub after: Option<Norm>,
+
     pub nonlinearity: Nonlinearity,
 }
 
 impl Mlp {
+    fn writer(&self, layer: usize) -> Writer<'_> {
+        let sites = [Site::MlpMapped(layer), Site::MlpOut(layer)];
+        Writer { map: &self.output, after: self.after.as_ref(), sites }
+    }
+
     /// The residual stream with the MLP's output for `x` added. `[batch, pos, d_model]`
     pub fn onto(
         &self,
@@ -33,9 +43,17 @@ impl Mlp {
         layer: usize,
         tap: &mut Tap<'_>,
     ) -> Tensor<3> {
+        let writer = self.writer(layer);
         let inside = [Site::MlpPre(layer), Site::MlpPreLinear(layer), Site::MlpPost(layer)];
-        let is_out_idle = tap.is_idle_at(Site::MlpOut(layer));
-        let resid = if is_out_idle && inside.iter().all(|site| tap.is_idle_at(*site)) {
+        let is_idle_inside = inside.iter().all(|site| tap.is_idle_at(*site));
+        let resid = if !is_idle_inside {
+            resid
+        } else if self.after.is_some() {
+            match cpu::mlp_onto(resid.zeros_like(), &x, self) {
+                Ok(mapped) => return writer.mapped_onto(resid, mapped, tap),
+                Err(_) => resid,
+            }
+        } else if tap.is_idle_at(Site::MlpOut(layer)) {
             match cpu::mlp_onto(resid, &x, self) {
                 Ok(resid) => return resid,
                 Err(resid) => resid,
@@ -50,10 +68,7 @@ impl Mlp {
             None => bent,
         };
         let post = tap.stream(Site::MlpPost(layer), post);
-        if is_out_idle {
-            return self.output.onto(resid, post);
-        }
-        resid + tap.stream(Site::MlpOut(layer), self.output.forward(post))
+        writer.onto(resid, post, tap)
     }
 
     /// The gradient at the input, from the gradient at the output. `[batch, pos, d_model]`, both
@@ -64,7 +79,7 @@ impl Mlp {
         kept: &ForwardActivations<'_>,
         found: &mut Gradients<'_>,
     ) -> Tensor<3> {
-        let d_post = self.output.backward(d_mlp_out);
+        let d_post = self.writer(layer).backward(d_mlp_out, kept, found);
         found.stream(Site::MlpPost(layer), || d_post.clone());
         let pre = kept.stream(Site::MlpPre(layer));
         let (d_bent, through_factor) = match &self.factor {

@@ -8,6 +8,7 @@ mod linear;
 mod attention;
 mod rotary;
 mod mlp;
+mod writer;
 mod nonlinearity;
 mod vocabulary;
 mod indices;
@@ -34,6 +35,7 @@ mod parts;
 mod direct;
 mod readers;
 mod logit_direction;
+mod frozen_norm;
 mod nearest;
 mod edited;
 mod second_moment;
@@ -44,13 +46,14 @@ mod circuits;
 mod random;
 mod self_test;
 
-pub use attention::for_queries;
+pub use attention::{capped, for_queries};
 pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
 pub use checkpoint::{Checkpoint, Format, LoadError, NumberType, WEIGHT_ENDINGS, is_weight_file};
 pub use circuits::{Circuit, Composition, HeadCircuit, LayerFactors};
 pub use config::{
-    Biases, ModelConfig, NormChoice, Scores, Unembedding, Window, WindowedLayers, Wiring,
+    Biases, ModelConfig, NormChoice, NormPlaces, QkNorm, Scores, Unembedding, Window,
+    WindowedLayers, Wiring,
 };
 pub use device::{
     Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, UnknownDevice, adapters,
@@ -58,6 +61,7 @@ pub use device::{
 pub use direct::{Between, DirectPaths};
 pub use family::Family;
 pub use finite::NotFinite;
+pub use frozen_norm::FrozenNorm;
 pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;
 pub use nearest::Closeness;

@@ -29,6 +29,7 @@ impl Transformer {
     pub fn nearest_tokens(&self, vectors: &[f32], by: Closeness, allowed: &[u32]) -> Vec<u32> {
         let (d_model, d_vocab) = (self.config.d_model, self.config.d_vocab);
         let squares = self.wte.squares();
+        let scale = self.config.embed_scale.unwrap_or(1.0);
         let mut nearest = Vec::with_capacity(vectors.len() / d_model);
         for some in vectors.chunks(N_AT_ONCE.min(self.max_rows.max(1)) * d_model) {
             let x = TensorData::new(some.to_vec(), [some.len() / d_model, d_model]);
@@ -38,8 +39,8 @@ impl Transformer {
                 // A larger number means nearer. Terms that are the same for all tokens are left
                 // out.
                 let nearness = |id: u32| {
-                    let product = f64::from(products[id as usize]);
-                    let square = f64::from(squares[id as usize]);
+                    let product = scale * f64::from(products[id as usize]);
+                    let square = scale.powi(2) * f64::from(squares[id as usize]);
                     match by {
                         // An embedding of zeros has no direction.
                         Closeness::Cosine if square == 0.0 => f64::NEG_INFINITY,

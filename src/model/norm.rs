@@ -1,5 +1,5 @@
-//! The norms before attention, MLP and unembedding: forward, backward, folded into what reads them,
-//! and as a direction of the residual stream.
+//! The norms before attention, MLP and unembedding, and those after attention and MLP: forward,
+//! backward, folded into what reads them, and as a direction of the residual stream.
 
 use burn::tensor::Tensor;
 
@@ -28,6 +28,9 @@ pub(super) enum NormKind {
 
     /// Root mean square norm.
     Rms,
+
+    /// No norm: the output is the input, and all gains are 1. It has no scale.
+    Absent,
 }
 
 impl Norm {
@@ -39,7 +42,8 @@ impl Norm {
         [scale_site, normalized_site]: [Site; 2],
         tap: &mut Tap<'_>,
     ) -> Tensor<3> {
-        let normalized = if tap.is_idle_at(scale_site) {
+        let has_scale = !matches!(self.kind, NormKind::Absent);
+        let normalized = if !has_scale || tap.is_idle_at(scale_site) {
             self.normalize(x)
         } else {
             let centered = self.center(x);
@@ -63,6 +67,7 @@ impl Norm {
                 let scale = self.scale(x.clone());
                 self.finish(x / scale)
             }
+            NormKind::Absent => x,
         }
     }
 
@@ -79,14 +84,18 @@ impl Norm {
 
     /// The norm's divisor, from its centred input. `[…, width]` to `[…, 1]`
     fn scale<const D: usize>(&self, centered: Tensor<D>) -> Tensor<D> {
-        ((centered.clone() * centered).mean_dim(D - 1) + self.epsilon).sqrt()
+        let mean_square = (centered.clone() * centered).mean_dim(D - 1);
+        match self.kind {
+            NormKind::Layer { .. } | NormKind::Rms => (mean_square + self.epsilon).sqrt(),
+            NormKind::Absent => mean_square.ones_like(),
+        }
     }
 
     /// The input less its mean, if the norm takes that off. It is its own transpose.
     pub fn center<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
         match self.kind {
             NormKind::Layer { .. } => x.clone() - x.mean_dim(D - 1),
-            NormKind::Rms => x,
+            NormKind::Rms | NormKind::Absent => x,
         }
     }
 
@@ -95,7 +104,7 @@ impl Norm {
         let scaled = unit * self.gain.clone().unsqueeze();
         match &self.kind {
             NormKind::Layer { bias } => scaled + bias.clone().unsqueeze(),
-            NormKind::Rms => scaled,
+            NormKind::Rms | NormKind::Absent => scaled,
         }
     }
 
@@ -105,8 +114,25 @@ impl Norm {
         let scale = self.scale(centered.clone());
         let unit = centered / scale.clone();
         let d_unit = d_output * self.gain.clone().unsqueeze();
-        let along = (unit.clone() * d_unit.clone()).mean_dim(2);
+        let along = match self.kind {
+            NormKind::Layer { .. } | NormKind::Rms => (unit.clone() * d_unit.clone()).mean_dim(2),
+            NormKind::Absent => scale.zeros_like(),
+        };
         ThroughNorm { norm: self, unit, scale, d_unit, along }
+    }
+
+    /// How the output changes, to first order, where the input changes so.
+    /// `[rows, pos, width]`, and `input` has one row
+    pub fn change(&self, input: Tensor<3>, d_input: Tensor<3>) -> Tensor<3> {
+        let centered = self.center(input);
+        let scale = self.scale(centered.clone());
+        let unit = centered / scale.clone();
+        let d_unit = self.center(d_input) / scale;
+        let along = match self.kind {
+            NormKind::Layer { .. } | NormKind::Rms => (unit.clone() * d_unit.clone()).mean_dim(2),
+            NormKind::Absent => return d_unit,
+        };
+        (d_unit - unit * along) * self.gain.clone().unsqueeze()
     }
 
     /// The directions of the input, not yet divided by the norm's scale, that give along the output
@@ -120,7 +146,7 @@ impl Norm {
         let weights = self.gain.clone() * of_output;
         match self.kind {
             NormKind::Layer { .. } => weights.clone() - weights.mean(),
-            NormKind::Rms => weights,
+            NormKind::Rms | NormKind::Absent => weights,
         }
     }
 
@@ -130,7 +156,7 @@ impl Norm {
         let weight = weight * self.gain.clone().unsqueeze_dim(1);
         match self.kind {
             NormKind::Layer { .. } => weight.clone() - weight.mean_dim(0),
-            NormKind::Rms => weight,
+            NormKind::Rms | NormKind::Absent => weight,
         }
     }
 
@@ -138,7 +164,7 @@ impl Norm {
     pub fn bias(&self) -> Option<&Tensor<1>> {
         match &self.kind {
             NormKind::Layer { bias } => Some(bias),
-            NormKind::Rms => None,
+            NormKind::Rms | NormKind::Absent => None,
         }
     }
 
@@ -147,6 +173,7 @@ impl Norm {
         let kind = match &self.kind {
             NormKind::Layer { bias } => NormKind::Layer { bias: bias.zeros_like() },
             NormKind::Rms => NormKind::Rms,
+            NormKind::Absent => NormKind::Absent,
         };
         Self { gain: self.gain.ones_like(), kind, epsilon: self.epsilon }
     }

@@ -36,7 +36,7 @@ pub enum ProcessingStep {
     CenterWritingWeights,
 
     /// Centres the unembedding over the vocabulary. All logits of a position move by the same
-    /// number, and no probability changes.
+    /// number, and no probability changes. Skipped if logits have a cap, under which they would.
     CenterUnembed,
 
     /// Folds value biases into `b_O`, since attention weights sum to one.
@@ -100,6 +100,8 @@ impl Processing {
     pub fn on(&self, config: &ModelConfig) -> Self {
         let applies = |step: &ProcessingStep| match step {
             ProcessingStep::CenterWritingWeights => config.norm == NormChoice::Layer,
+            // A cap does not move with what is added to all logits.
+            ProcessingStep::CenterUnembed => config.logit_cap.is_none(),
             ProcessingStep::RefactorFactoredAttnMatrices => {
                 config.rotary.is_none() && config.n_kv_heads() == config.n_heads
             }
@@ -115,6 +117,7 @@ impl Processing {
         let skipped = self.0.difference(&done.0).map(|step| {
             let why = match step {
                 ProcessingStep::CenterWritingWeights => "the norms take no mean off",
+                ProcessingStep::CenterUnembed => "logits have a cap",
                 _ => "positions turn queries and keys, or heads share keys and values",
             };
             format!("{} is left out: {why}", step.name())
@@ -128,9 +131,15 @@ impl Processing {
                         .to_owned(),
                 );
             }
-            if config.has_qk_norm {
+            if config.qk_norm.is_some() {
                 all.push("W_Q W_Kᵀ leaves out the norms of queries and keys".to_owned());
             }
+            if config.scores.cap.is_some() {
+                all.push("W_Q W_Kᵀ leaves out the cap on scores".to_owned());
+            }
+        }
+        if config.has_norms_after() {
+            all.push("W_V W_O leaves out the norm after attention".to_owned());
         }
         all
     }

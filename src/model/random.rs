@@ -115,7 +115,7 @@ impl View for RandomTensor<'_, '_> {
 fn values(config: &ModelConfig, seed: u64, name: &str, n: usize) -> Vec<f32> {
     let names = config.family.names();
     let is_norm = name.contains("ln_") || name.contains("norm");
-    let mean = if is_norm && name.ends_with("weight") { 1.0 } else { 0.0 };
+    let mean = if is_norm && name.ends_with("weight") { 1.0 - names.gains_less } else { 0.0 };
     let writes = [names.attention_output, names.mlp[2]];
     let std = if writes.iter().any(|it| name.ends_with(&format!("{it}.weight"))) {
         // Scaled down with depth, so that the residual stream does not grow.

@@ -21,6 +21,22 @@ impl Transformer {
         z.swap_dims(0, 1).matmul(output.reshape([n_heads, d_head, self.config.d_model]))
     }
 
+    /// How attention's output changes, to first order, where `W_O` writes so much more. `run` has
+    /// [`Site::AttnMapped`] if the model has a norm there. `[head, pos, d_model]`, both, from
+    /// `first_pos` on
+    pub fn change_after_attention(
+        &self,
+        layer: usize,
+        run: &ActivationCache,
+        first_pos: usize,
+        results: Tensor<3>,
+    ) -> Tensor<3> {
+        let Some(norm) = &self.h[layer].attn.after else { return results };
+        let [_, n_pos, d_model] = results.dims();
+        let mapped = run.get(Site::AttnMapped(layer)).clone().narrow(1, first_pos, n_pos);
+        norm.change(mapped.reshape([1, n_pos, d_model]), results)
+    }
+
     /// The value bias `b_V` of a layer, for each query head. `[head, d_head]`
     pub fn value_bias(&self, layer: usize) -> Tensor<2> {
         self.by_query_head(self.h[layer].attn.value.offset())

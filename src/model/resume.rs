@@ -87,7 +87,8 @@ impl StartPoint {
                 | Site::Ln2Normalized(_)
                 | Site::MlpPre(_)
                 | Site::MlpPreLinear(_)
-                | Site::MlpPost(_) => BlockStep::Mlp,
+                | Site::MlpPost(_)
+                | Site::MlpMapped(_) => BlockStep::Mlp,
                 Site::MlpOut(_) => BlockStep::MlpOut,
                 Site::ResidPost(_) | Site::LnFinalScale | Site::LnFinalNormalized => {
                     BlockStep::ResidPost

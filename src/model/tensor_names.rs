@@ -1,12 +1,13 @@
 //! The names and shapes of a checkpoint's tensors.
 
 use super::ModelConfig;
-use super::config::{NormChoice, Unembedding};
+use super::config::{NormChoice, NormPlaces, QkNorm, Unembedding};
 
 /// The names that a family gives its tensors. Those of maps and norms end in `.weight` and `.bias`.
 pub(super) struct TensorNames {
-    /// What stands before all names but the unembedding's, in checkpoints of the whole model.
-    pub prefix: &'static str,
+    /// What may stand before all names but the unembedding's, in checkpoints of the whole model. The
+    /// first that a name has is taken off.
+    pub prefixes: &'static [&'static str],
 
     /// The unembedding's tensor, in checkpoints that do not tie it to the token embedding.
     pub unembedding: &'static str,
@@ -22,8 +23,14 @@ pub(super) struct TensorNames {
     /// What stands before a block's names and the layer.
     pub block: &'static str,
 
-    /// The norms before attention and MLP, which may be one.
+    /// The norms before attention and MLP, which may be one, in models that have them.
     pub norms: [&'static str; 2],
+
+    /// The norms after attention and MLP, in models that have them.
+    pub norms_after: [&'static str; 2],
+
+    /// What the file has taken off the gains of norms.
+    pub gains_less: f32,
 
     pub heads: HeadNames,
 
@@ -60,8 +67,9 @@ pub(super) enum MatrixLayout {
 }
 
 /// How the names of tensors begin that `transformers` and `trl` put on top of a language model: to
-/// classify texts or tokens, to choose an answer, to find it in a text, to rate what is written.
-pub(super) const HEADS: [&str; 7] = [
+/// classify texts or tokens, to choose an answer, to find it in a text, to rate what is written; and
+/// before it, to see.
+pub(super) const HEADS: [&str; 9] = [
     "score.",
     "classifier.",
     "multiple_choice_head.",
@@ -69,6 +77,8 @@ pub(super) const HEADS: [&str; 7] = [
     "v_head.",
     "value_head.",
     "summary.",
+    "vision_tower.",
+    "multi_modal_projector.",
 ];
 
 /// What `transformers` calls the unembedding of any family; some families' checkpoints have another
@@ -155,7 +165,10 @@ pub(super) fn tensors_in_block(config: &ModelConfig) -> impl Iterator<Item = (St
     };
     let (width, kv_width) = (n_heads * config.d_head(), config.n_kv_heads() * config.d_head());
     let mut all = Vec::new();
-    all.extend(norm(names.norms[0], d_model, config.norm));
+    let has_norms_before = config.norm_places != NormPlaces::After;
+    if has_norms_before {
+        all.extend(norm(names.norms[0], d_model, config.norm));
+    }
     match names.heads {
         HeadNames::Joined(name) | HeadNames::ByHead(name) => {
             all.extend(map(name, [d_model, width + 2 * kv_width], biases.heads));
@@ -164,17 +177,23 @@ pub(super) fn tensors_in_block(config: &ModelConfig) -> impl Iterator<Item = (St
             for (name, width) in maps.into_iter().zip([width, kv_width, kv_width]) {
                 all.extend(map(name, [d_model, width], biases.heads));
             }
-            if config.has_qk_norm {
-                all.extend(
-                    norms.map(|it| norm(it, config.d_head(), config.norm)).into_iter().flatten(),
-                );
+            if let Some(kind) = config.qk_norm {
+                let widths = match kind {
+                    QkNorm::EachHead => [config.d_head(); 2],
+                    QkNorm::AllHeads => [width, kv_width],
+                };
+                let norms = norms.into_iter().zip(widths);
+                all.extend(norms.flat_map(|(name, width)| norm(name, width, config.norm)));
             }
         }
     }
     all.extend(map(names.attention_output, [width, d_model], biases.attention));
     // Attention and MLP may read through one norm.
-    if names.norms[1] != names.norms[0] {
+    if has_norms_before && names.norms[1] != names.norms[0] {
         all.extend(norm(names.norms[1], d_model, config.norm));
+    }
+    if config.has_norms_after() {
+        all.extend(names.norms_after.into_iter().flat_map(|it| norm(it, d_model, config.norm)));
     }
     let [input, factor, output] = names.mlp;
     all.extend(map(input, [d_model, d_mlp], biases.mlp));

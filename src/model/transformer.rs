@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use burn::tensor::{Bool, Device, Tensor, TensorData};
 
 use super::addition::Addition;
-use super::attention::Attention;
+use super::attention::{Attention, capped};
 use super::indices::indices;
 use super::mlp::Mlp;
 use super::norm::Norm;
@@ -191,7 +191,7 @@ impl Transformer {
         after_layer: &mut dyn FnMut(usize) -> Result<(), Cancelled>,
     ) -> Result<Tensor<3>, Cancelled> {
         let d_model = self.config.d_model;
-        let embed = self.wte.rows(ids).reshape([batch, n_pos, d_model]);
+        let embed = self.embed(ids).reshape([batch, n_pos, d_model]);
         let embed = tap.stream(Site::Embed, embed);
 
         let mut resid = match &self.wpe {
@@ -209,6 +209,15 @@ impl Transformer {
         Ok(resid)
     }
 
+    /// What tokens write to the residual stream. `[ids, d_model]`
+    fn embed(&self, ids: &[u32]) -> Tensor<2> {
+        let rows = self.wte.rows(ids);
+        match self.config.embed_scale {
+            Some(scale) => rows * scale,
+            None => rows,
+        }
+    }
+
     /// The final norm's output, passed through the tap. `[batch, pos, d_model]` to the same
     /// shape
     pub(super) fn normalize(&self, resid: Tensor<3>, tap: &mut Tap<'_>) -> Tensor<3> {
@@ -217,11 +226,22 @@ impl Transformer {
 
     /// The logits of the normalized residual stream. `[rows, d_model]` to `[rows, d_vocab]`
     pub(super) fn project(&self, normalized: &Tensor<2>) -> Tensor<2> {
+        capped(self.project_uncapped(normalized), self.config.logit_cap)
+    }
+
+    /// What the unembedding gives, before a cap on logits. `[rows, d_model]` to `[rows, d_vocab]`
+    fn project_uncapped(&self, normalized: &Tensor<2>) -> Tensor<2> {
         let logits = self.unembedding_matrix().project(normalized);
         match &self.unembed_bias {
             Some(bias) => logits + bias.clone().unsqueeze(),
             None => logits,
         }
+    }
+
+    /// The logits of a final residual stream as they are split into parts: before a cap on them.
+    /// `[d_model]` to `[d_vocab]`
+    pub fn uncapped_logits(&self, resid: Tensor<1>) -> Tensor<1> {
+        self.project_uncapped(&self.ln_f.normalize(resid.unsqueeze())).squeeze_dim(0)
     }
 
     /// The logits of a residual stream, which the logit lens reads. `[rows, d_model]` to
@@ -236,9 +256,9 @@ impl Transformer {
         self.project(&self.ln_f.normalize_at(resid, scale))
     }
 
-    /// The token embeddings as plain numbers. `[ids, d_model]`
+    /// The token embeddings as they enter the residual stream, as plain numbers. `[ids, d_model]`
     pub fn embeddings(&self, ids: &[u32]) -> Vec<f32> {
-        self.wte.rows(ids).into_data().iter::<f32>().collect()
+        self.embed(ids).into_data().iter::<f32>().collect()
     }
 }
 
@@ -277,10 +297,7 @@ impl Block {
         let normalized = self.ln_1.forward(resid_pre.clone(), sites, tap);
         let z = self.attn.mix(normalized, layer, pass, tap);
         let resid_pre = last_positions(resid_pre, pass.n_queries);
-        if tap.is_idle_at(Site::AttnOut(layer)) {
-            return self.attn.output.onto(resid_pre, z);
-        }
-        resid_pre + tap.stream(Site::AttnOut(layer), self.attn.output.forward(z))
+        self.attn.writer(layer).onto(resid_pre, z, tap)
     }
 
     /// The residual stream with the MLP's output added. `read` is what the MLP reads, if that is not

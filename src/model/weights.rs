@@ -7,7 +7,7 @@ use burn::tensor::{DType, Tensor, TensorData};
 
 use super::attention::Attention;
 use super::checkpoint::Numbers;
-use super::config::{NormChoice, Unembedding};
+use super::config::{NormChoice, NormPlaces, Unembedding};
 use super::cpu::View;
 use super::device::ComputeDevice;
 use super::linear::Linear;
@@ -139,7 +139,7 @@ impl<E> TensorSource<'_, E> {
                     self.linear(&name(maps[nth]), [d_model, width], biases.heads)
                 };
                 let maps = [map(0, width)?, map(1, kv_width)?, map(2, kv_width)?];
-                let qk_norm = if config.has_qk_norm {
+                let qk_norm = if config.qk_norm.is_some() {
                     Some([self.norm(&name(norms[0]))?, self.norm(&name(norms[1]))?])
                 } else {
                     None
@@ -156,11 +156,19 @@ impl<E> TensorSource<'_, E> {
         } else {
             None
         };
-        let ln_1 = self.norm(&name(names.norms[0]))?;
-        let ln_2 = if names.norms[1] == names.norms[0] {
+        let has_norms_before = config.norm_places != NormPlaces::After;
+        let ln_1 =
+            if has_norms_before { self.norm(&name(names.norms[0]))? } else { self.no_norm() };
+        let ln_2 = if !has_norms_before || names.norms[1] == names.norms[0] {
             ln_1.clone()
         } else {
             self.norm(&name(names.norms[1]))?
+        };
+        let [after_attention, after_mlp] = if config.has_norms_after() {
+            let [attention, mlp] = names.norms_after;
+            [Some(self.norm(&name(attention))?), Some(self.norm(&name(mlp))?)]
+        } else {
+            [None, None]
         };
         Ok(Block {
             ln_1,
@@ -169,11 +177,13 @@ impl<E> TensorSource<'_, E> {
                 key,
                 value,
                 output,
+                after: after_attention,
                 n_heads,
                 n_kv_heads: config.n_kv_heads(),
                 qk_norm,
-                rotary: config.rotary.as_ref().map(Rotary::new),
+                rotary: config.rotary_of(layer).as_ref().map(Rotary::new),
                 divisor: config.score_divisor(layer),
+                cap: config.scores.cap,
                 window: config.window_of(layer),
             },
             ln_2,
@@ -181,6 +191,7 @@ impl<E> TensorSource<'_, E> {
                 input: self.linear(&name(input), [d_model, d_mlp], biases.mlp)?,
                 factor,
                 output: self.linear(&name(mlp_output), [d_mlp, d_model], biases.mlp)?,
+                after: after_mlp,
                 nonlinearity: config.nonlinearity,
             },
             wiring: config.wiring,
@@ -281,11 +292,21 @@ impl<E> TensorSource<'_, E> {
 
     fn norm(&mut self, name: &str) -> Result<Norm, E> {
         let gain = self.vector(&format!("{name}.weight"))?;
+        let gain = match self.config.family.names().gains_less {
+            0.0 => gain,
+            less => gain + less,
+        };
         let kind = match self.config.norm {
             NormChoice::Layer => NormKind::Layer { bias: self.vector(&format!("{name}.bias"))? },
             NormChoice::Rms => NormKind::Rms,
         };
         Ok(Norm { gain, kind, epsilon: self.config.layer_norm_epsilon })
+    }
+
+    /// What stands where a block has no norm.
+    fn no_norm(&self) -> Norm {
+        let gain = Tensor::ones([self.config.d_model], &self.device.burn);
+        Norm { gain, kind: NormKind::Absent, epsilon: 0.0 }
     }
 
     fn vocabulary(&mut self, name: &str) -> Result<Vocabulary, E> {

@@ -259,7 +259,8 @@ pub fn check_new_softmax(model: &Transformer, name: &str) {
     let request = Backward { run: &clean, objective, first_pos, wanted: &wanted, dropped };
     let gradients = model.backward(&request, &mut |_| Ok(())).unwrap();
 
-    for (node, site) in [(Node::Query, Site::Q as fn(usize) -> Site), (Node::Key, Site::K)] {
+    for (nth, node) in [Node::Query, Node::Key].into_iter().enumerate() {
+        let site = |layer| model.config.sites_of_one_head(layer)[nth];
         let (mut fixed, mut sizes, mut expected, mut expected_sizes) =
             (vec![], vec![], vec![], vec![]);
         for layer in 0..n_layers {

@@ -4,25 +4,28 @@
 //! Tolerances: both sides compute in f32, where a sum in another order moves a logit of size 10 by
 //! about 1e-5 and a probability by about 1e-6.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
-use factscope::analysis::logit_attribution::{self, Parts};
+use factscope::analysis::causal_trace::{self, NoiseLevel};
+use factscope::analysis::logit_attribution::{self, Component, Contribution, Parts};
 use factscope::analysis::{
     AnalysisCtx, AnalysisResult, AnalysisSpec, Measurement, Method as _, Metric, Reuse,
     source_attribution,
 };
 use factscope::intervention::{NoiseRng, Site};
 use factscope::model::{
-    Backward, BatchRow, ComputeDevice, DeviceChoice, Donors, Dropped, Nonlinearity, Objective,
-    Processing, ProcessingStep, Request, Transformer,
+    Backward, BatchRow, ComputeDevice, DeviceChoice, Donors, Dropped, Family, ModelConfig,
+    Nonlinearity, Objective, Processing, ProcessingStep, Request, RotaryConfig, Transformer,
+    write_random_checkpoint,
 };
 use factscope::task::TaskCtx;
 use factscope::tokens::{Bos, TokenizedPrompt};
 use factscope::worker::Engine;
+use safetensors::SafeTensors;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::estimates::{check_held_windows, check_new_softmax};
@@ -176,9 +179,9 @@ fn traces_of_every_family_are_romes() {
         let golden = golden(&dir);
         for case in &golden.cases {
             for (component, window, expected) in [
-                (Component::Hidden, 1, &case.traces.hidden),
-                (Component::Mlp, golden.window, &case.traces.mlp),
-                (Component::Attn, golden.window, &case.traces.attn),
+                (causal_trace::Component::Hidden, 1, &case.traces.hidden),
+                (causal_trace::Component::Mlp, golden.window, &case.traces.mlp),
+                (causal_trace::Component::Attn, golden.window, &case.traces.attn),
             ] {
                 let what = format!("{}, {component:?}", dir.display());
                 let spec = causal_trace::Spec {
@@ -248,6 +251,53 @@ fn attributions_add_up_to_the_logit_in_every_family() {
     }
 }
 
+/// What `TransformerLens` 4 makes of a checkpoint, as `tests/golden/make_transformer_lens.py` kept it.
+#[derive(Deserialize)]
+struct Lens {
+    ids: Vec<u32>,
+    answer: u32,
+    logits: Vec<f32>,
+    layers: BTreeMap<String, f32>,
+    heads: Vec<f32>,
+    bias: f32,
+}
+
+#[test]
+fn attributions_are_those_of_transformer_lens() {
+    let mut n_compared = 0;
+    for dir in families() {
+        let Ok(text) = fs::read_to_string(dir.join("transformer_lens.json")) else { continue };
+        let expected: Lens = serde_json::from_str(&text).unwrap();
+        let (model, name) = (load(&dir), dir.display().to_string());
+        let found: Vec<f32> =
+            logits(&model.run_clean(&expected.ids, &[].into())).into_iter().step_by(10).collect();
+        // A centred unembedding moves all logits alike.
+        let from_first = |it: &[f32]| it.iter().map(|logit| logit - it[0]).collect::<Vec<_>>();
+        assert_close(&from_first(&found), &from_first(&expected.logits), LOGIT, &name);
+
+        let case = Case { ids: expected.ids.clone(), ..golden(&dir).cases.remove(1) };
+        let prompt =
+            TokenizedPrompt { answer: Some(answer_of(&[expected.answer])), ..prompt_of(&case) };
+        let ctx = AnalysisCtx::unwatched();
+        let lab = lab(&model, &prompt, &ctx);
+        let split = |by| logit_attribution::Spec { by }.run(&lab).unwrap();
+        let layers = split(Parts::Layers);
+        assert_eq!(layers.contributions.len(), expected.layers.len(), "{name}");
+        for part in &layers.contributions {
+            let label = part.component.to_string();
+            let what = format!("{name}, {label}");
+            assert_close(&[part.logit], &[expected.layers[&label]], LOGIT, &what);
+        }
+        assert_close(&[layers.unembed_bias], &[expected.bias], LOGIT, &name);
+        let is_head = |it: &&Contribution| matches!(it.component, Component::Head { .. });
+        let heads = split(Parts::Heads).contributions;
+        let heads: Vec<f32> = heads.iter().filter(is_head).map(|it| it.logit).collect();
+        assert_close(&heads, &expected.heads, LOGIT, &format!("{name}, heads"));
+        n_compared += 1;
+    }
+    assert_eq!(n_compared, 5);
+}
+
 /// Processing changes weights, not what the model says.
 #[test]
 fn processed_models_of_every_family_say_the_same() {
@@ -264,6 +314,75 @@ fn processed_models_of_every_family_say_the_same() {
         let processed = model.process(&all, &TaskCtx::unwatched()).unwrap();
         assert_close(&probs(&processed), &before, 2e-5, &dir.display().to_string());
     }
+}
+
+/// Gemma 3's larger models also see; the language model in them is the same as alone, under the names
+/// of published checkpoints and of those that `transformers` writes today.
+#[test]
+fn the_language_model_of_a_checkpoint_that_also_sees_is_read() {
+    let family = fixture("families/gemma3");
+    let ids = &golden(&family).cases[0].ids;
+    let of = |dir: &std::path::Path| logits(&load(dir).run_clean(ids, &[].into()));
+    let config: Value =
+        serde_json::from_slice(&fs::read(family.join("config.json")).unwrap()).unwrap();
+    let config = json!({ "model_type": "gemma3", "text_config": config, "vision_config": {} });
+    for [language, vision] in [
+        ["language_model.model.", "vision_tower."],
+        ["model.language_model.", "model.vision_tower."],
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
+        let bytes = fs::read(family.join("model.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file.tensors().into_iter().flat_map(|(name, view)| {
+            let seen = format!("{vision}{name}");
+            [(name.replacen("model.", language, 1), view.clone()), (seen, view)]
+        });
+        let path = dir.path().join("model.safetensors");
+        safetensors::serialize_to_file(tensors, None, &path).unwrap();
+        assert_eq!(of(dir.path()), of(&family), "{language}");
+    }
+}
+
+/// By the configurations that `model random --config` knows, made small.
+#[test]
+fn random_checkpoints_of_every_family_are_opened() {
+    let mut of_families = BTreeSet::new();
+    for name in ModelConfig::published_names() {
+        let published = ModelConfig::published(name).unwrap();
+        of_families.insert(published.family.name());
+        let width = if published.head_width.is_some() { 8 } else { 4 };
+        let turned = match published.family {
+            Family::GptNeox | Family::Gptj => 2,
+            _ => width,
+        };
+        let rotary = |it: RotaryConfig| RotaryConfig { width: turned, ..it };
+        let config = ModelConfig {
+            n_layers: 7,
+            n_heads: 4,
+            key_heads: published.key_heads.map(|n| if n < published.n_heads { 2 } else { 4 }),
+            head_width: published.head_width.map(|_| width),
+            d_model: 16,
+            d_mlp: 24,
+            n_ctx: 32,
+            d_vocab: 50,
+            rotary: published.rotary.map(rotary),
+            rotary_in_window: published.rotary_in_window.map(rotary),
+            embed_scale: published.embed_scale.map(|_| 4.0),
+            ..published
+        };
+        let dir = tempfile::tempdir().unwrap();
+        write_random_checkpoint(&config, 1, dir.path(), &TaskCtx::unwatched()).unwrap();
+        let model = load(dir.path());
+        assert_eq!(model.config, config, "{name}");
+        let logits = logits(&model.run_clean(&[3, 1, 4, 1, 5], &[].into()));
+        let largest = logits.iter().fold(0.0_f32, |max, it| max.max(it.abs()));
+        assert!(logits.len() == 50 && largest > 1e-3 && largest < 100.0, "{name}: {logits:?}");
+    }
+    let fixtures = families();
+    let checked: BTreeSet<&str> =
+        fixtures.iter().map(|dir| load(dir).config.family.name()).collect();
+    assert_eq!(of_families, checked);
 }
 
 /// A family's checkpoint with the tokenizer of the fixture `tiny`.

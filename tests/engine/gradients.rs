@@ -95,6 +95,7 @@ pub fn check_slopes(model: &Transformer, name: &str) {
         let here = values(&clean, site);
         let finite = || here.iter().filter(|it| it.is_finite());
         let size = (finite().map(|it| it * it).sum::<f32>() / finite().count() as f32).sqrt();
+        let mut moves = 0.0_f64;
         for sample in 0..2 {
             let step = |std: f64| {
                 let noise = Noise { rng: NoiseRng::Chacha, seed: 3, std, sample };
@@ -128,10 +129,12 @@ pub fn check_slopes(model: &Transformer, name: &str) {
                     Objective::Logit { .. } | Objective::LogProb { .. } => 2e-5,
                 };
                 let tolerance = 0.002 * most + rest;
-                assert!(most > 1e-3, "{what}: nothing moves");
+                moves = most.max(moves);
                 assert!((found - expected).abs() < tolerance, "{what}: {found} is not {expected}");
             }
         }
+        // A norm after the MLP takes off most of what the scale of the norm before it changes.
+        assert!(moves > 2e-4, "{name}: nothing moves at {site}");
     }
 }
 

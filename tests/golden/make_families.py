@@ -49,8 +49,6 @@ class Family:
     mlp: str
     embed: str
     norm: str
-    # What the model multiplies embeddings by after the embedding's module.
-    embed_scale: float = 1.0
     # What norms multiply by is 1 + their weight.
     plus_one: bool = False
     seed: int = 5
@@ -70,6 +68,24 @@ def llama(name, model_type="llama", seed=5, **fields):
     config = {"model_type": model_type, **sizes, **fields}
     names = ["model.layers", "self_attn", "mlp", "model.embed_tokens", "model.norm"]
     return Family(name, config, *names, seed=seed)
+
+
+def gemma(name, model_type, seed, **fields):
+    """What enters the stream are outputs of the norms after attention and MLP."""
+    sizes = {
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "hidden_size": 16,
+        "head_dim": 8, "intermediate_size": 24, "max_position_embeddings": 32,
+    }
+    config = {"model_type": model_type, **sizes, **fields}
+    after = ["post_attention_layernorm", "post_feedforward_layernorm"]
+    names = ["model.layers", *after, "model.embed_tokens", "model.norm"]
+    return Family(name, config, *names, plus_one=True, seed=seed)
+
+
+def olmo2(name, **fields):
+    family = llama(name, "olmo2", **fields)
+    family.attn, family.mlp = "post_attention_layernorm", "post_feedforward_layernorm"
+    return family
 
 
 LLAMA_3 = {
@@ -112,6 +128,17 @@ FAMILIES = [
         "transformer.h", "attn", "mlp", "transformer.wte", "transformer.ln_f",
     ),
     llama("qwen3", "qwen3", seed=7, head_dim=8, rope_scaling={"type": "linear", "factor": 2.0}),
+    olmo2("olmo2", rope_theta=500.0),
+    # Caps that most scores and logits come near, and windows shorter than the prompt.
+    gemma(
+        "gemma2", "gemma2", 12, sliding_window=3, query_pre_attn_scalar=6, attn_logit_softcapping=1.5,
+        final_logit_softcapping=7.0, rope_theta=500.0,
+    ),
+    # With the fields of published configurations.
+    gemma(
+        "gemma3", "gemma3_text", 6, sliding_window=4, sliding_window_pattern=2, query_pre_attn_scalar=20,
+        rope_theta=1000.0, rope_local_base_freq=100.0, rope_scaling={"rope_type": "linear", "factor": 4.0},
+    ),
 ]
 
 
@@ -170,7 +197,7 @@ def random_tensors(model, family):
         elif "wpe" in name:
             values = 1.0 / shape[1] ** 0.5 * random.randn(*shape)
         elif isinstance(module, torch.nn.Embedding) or "lm_head" in name or "embed_out" in name:
-            values = 2.6 / shape[1] ** 0.5 / family.embed_scale * random.randn(*shape)
+            values = 2.6 / shape[1] ** 0.5 * random.randn(*shape)
         else:
             n_in = shape[0] if type(module).__name__ == "Conv1D" else shape[1]
             values = 1.2 / n_in**0.5 * random.randn(*shape)
@@ -191,11 +218,9 @@ def case(model, family, ids, subject):
     answer = int(out.logits[0, -1].argmax())
     torch.log_softmax(out.logits[0, -1], dim=0)[answer].backward()
     n_layers = len(model.get_submodule(family.blocks))
-    # The gradient at what enters the stream.
-    d_embed = embedding.grad / family.embed_scale
-
     def probability(edits):
-        edits = {family.embed: corruption(family, subject), **edits}
+        # Noise on what enters the residual stream.
+        edits = {family.embed: rome.corruption(subject, NOISE_STD, N_SAMPLES, SEED), **edits}
         return rome.mean_probability(model, ids, N_SAMPLES, edits, answer)
 
     def restored(names, pos):
@@ -221,7 +246,7 @@ def case(model, family, ids, subject):
         "hidden": [rows(it[0]) for it in hidden if ids == IDS],
         # [layer][head][query][key]
         "attention": [[rows(head) for head in it[0]] for it in out.attentions],
-        "d_embed": rows(d_embed[0]),
+        "d_embed": rows(embedding.grad[0]),
         "d_hidden": [rows(it.grad[0]) for it in hidden[:n_layers] if ids == IDS],
         "high_score": number(probs[answer]),
         "low_score": number(probability({})),
@@ -231,11 +256,6 @@ def case(model, family, ids, subject):
             "attn": traced(f".{family.attn}", WINDOW),
         },
     }
-
-
-def corruption(family, subject):
-    """Noise on what enters the residual stream."""
-    return rome.corruption(subject, NOISE_STD / family.embed_scale, N_SAMPLES, SEED)
 
 
 def number(it):

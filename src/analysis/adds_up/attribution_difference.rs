@@ -117,7 +117,7 @@ impl Method for Spec {
             };
             let turned = (of_clean.weights.clone() - of_corrupted.weights.clone()) * rest;
             scale_change += f64::from(turned.sum().into_scalar::<f32>());
-            corrupted_logit += f64::from(asked.logit(&run));
+            corrupted_logit += f64::from(asked.logit(model, &run));
             let of = |cache| contributions(model, cache, self.by, direction, ctx);
             let pairs = of(&clean.cache)?.into_iter().zip(of(&run.cache)?);
             let differences =
@@ -136,7 +136,7 @@ impl Method for Spec {
             noise_std,
             differences: sums.into_iter().map(mean).collect(),
             scale_change: (scale_change / n) as f32,
-            clean_logit: asked.logit(&clean),
+            clean_logit: asked.logit(model, &clean),
             corrupted_logit: (corrupted_logit / n) as f32,
         })
     }

@@ -152,6 +152,7 @@ impl Method for Spec {
                 Site::ResidPre(layer),
                 Site::Pattern(layer),
                 Site::V(layer),
+                Site::AttnMapped(layer),
                 match model.config.wiring {
                     Wiring::Sequential => Site::ResidMid(layer),
                     Wiring::Parallel => Site::AttnOut(layer),
@@ -227,8 +228,9 @@ fn attention_edges(
     let [_, all_pos, n_heads, d_head] = v.dims();
     let v = v.reshape([all_pos, n_heads, d_head]);
     let v = v - model.value_bias(layer).unsqueeze();
+    let after = model.norm_after_attention(layer, cache);
     // [head, key, d_model]
-    let brought = model.head_results(layer, v);
+    let brought = after.unscaled(model.head_results(layer, v));
     let pattern = cache.get(Site::Pattern(layer)).clone();
     let before = cache.stream(Site::ResidPre(layer));
     let behind = between(model, cache, layer);
@@ -239,6 +241,7 @@ fn attention_edges(
         let n_keys = query + 1;
         let weights = pattern.clone().narrow(1, query, 1).narrow(3, 0, n_keys);
         let weights = weights.reshape([n_heads, n_keys, 1]);
+        let weights = after.divide_at(query, weights);
         let parts = brought.clone().narrow(1, 0, n_keys) * weights;
         let whole = behind.clone().narrow(0, query, 1).unsqueeze::<3>();
         nearness(whole.expand(parts.dims()), parts).reshape([n_heads * n_keys])

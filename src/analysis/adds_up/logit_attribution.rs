@@ -48,7 +48,7 @@ pub struct LogitAttribution {
     /// as the model computed it.
     pub logit: f32,
 
-    /// The answer's logit, as the model computed it.
+    /// The answer's logit, as the model computed it, before a cap on logits.
     pub raw_logit: f32,
 }
 
@@ -131,7 +131,7 @@ impl Method for Spec {
             contributions: contributions(model, &run.cache, self.by, &direction, ctx)?,
             unembed_bias: direction.constant,
             logit,
-            raw_logit: asked.raw_logit(&run),
+            raw_logit: asked.raw_logit(model, &run),
         })
     }
 }
@@ -147,7 +147,7 @@ pub(in crate::analysis) fn sites(by: Parts, n_layers: usize) -> SiteSet {
 pub(super) fn in_layer(by: Parts, layer: usize) -> Vec<Site> {
     match by {
         Parts::Layers => vec![Site::AttnOut(layer), Site::MlpOut(layer)],
-        Parts::Heads => vec![Site::Z(layer), Site::MlpOut(layer)],
+        Parts::Heads => vec![Site::Z(layer), Site::AttnMapped(layer), Site::MlpOut(layer)],
     }
 }
 
@@ -189,7 +189,9 @@ pub(in crate::analysis) fn contributions(
                 let z = cache.get(Site::Z(layer)).clone();
                 let [_, n_pos, n_heads, d_head] = z.dims();
                 let z = z.narrow(1, n_pos - 1, 1).reshape([n_heads, d_head]);
-                let (heads, layer_bias) = model.project_heads(layer, z, direction);
+                let into = model.norm_after_attention(layer, cache);
+                let into = into.direction_at(n_pos - 1, direction);
+                let (heads, layer_bias) = model.project_heads(layer, z, &into);
                 bias += f64::from(layer_bias);
                 contributions.extend(
                     heads

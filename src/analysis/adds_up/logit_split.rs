@@ -20,7 +20,8 @@ pub(in crate::analysis) struct LogitSplit<'a> {
     pub run: Run,
     pub direction: LogitDirection,
 
-    /// The answer's logit minus the foil's, or without a foil minus the mean over the vocabulary.
+    /// The answer's logit minus the foil's, or without a foil minus the mean over the vocabulary; before
+    /// a cap on logits.
     pub logit: f32,
 }
 
@@ -37,7 +38,7 @@ impl<'a> LogitSplit<'a> {
         ctx.task.checkpoint(Progress { done: 0, total: n_layers as u64 + 1 })?;
         let run = model.run_clean(&prompt.ids, &capture);
         let direction = asked.direction(model, &run.cache);
-        let logit = asked.logit(&run);
+        let logit = asked.logit(model, &run);
         let has_positions = model.config.has(Site::PosEmbed);
         Ok(Self { ctx, n_layers, has_positions, asked, run, direction, logit })
     }
@@ -88,9 +89,9 @@ impl SplitTokens {
     }
 
     /// The answer's logit minus that of the foil, or minus the mean over the vocabulary, in a run
-    /// of one row.
-    pub fn logit(self, run: &Run) -> f32 {
-        let logits: Vec<f32> = run.logits.clone().into_data().iter::<f32>().collect();
+    /// of one row that kept its final residual stream.
+    pub fn logit(self, model: &Transformer, run: &Run) -> f32 {
+        let logits: Vec<f32> = logits(model, run).into_data().iter::<f32>().collect();
         let reference = self.foil.map_or_else(
             || logits.iter().map(|&logit| f64::from(logit)).sum::<f64>() / logits.len() as f64,
             |foil| f64::from(logits[foil as usize]),
@@ -98,9 +99,20 @@ impl SplitTokens {
         (f64::from(logits[self.answer as usize]) - reference) as f32
     }
 
-    /// The answer's logit in a run of one row.
-    pub fn raw_logit(self, run: &Run) -> f32 {
-        run.logits.clone().narrow(2, self.answer as usize, 1).into_scalar::<f32>()
+    /// The answer's logit in a run of one row that kept its final residual stream.
+    pub fn raw_logit(self, model: &Transformer, run: &Run) -> f32 {
+        logits(model, run).narrow(0, self.answer as usize, 1).into_scalar::<f32>()
+    }
+}
+
+/// The logits at the last position, as they are split: a cap is no sum, so it is left out. `[d_vocab]`
+fn logits(model: &Transformer, run: &Run) -> Tensor<1> {
+    let d_vocab = model.config.d_vocab;
+    match model.config.logit_cap {
+        Some(_) => {
+            model.uncapped_logits(at_end(&run.cache, Site::ResidPost(model.config.n_layers - 1)))
+        }
+        None => run.logits.clone().reshape([d_vocab]),
     }
 }
 

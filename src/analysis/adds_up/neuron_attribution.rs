@@ -92,7 +92,8 @@ impl Method for Spec {
 
     fn run(&self, lab: &Lab<'_>) -> Result<NeuronAttribution, AnalysisError> {
         let &Lab { model, prompt, .. } = lab;
-        let in_layer = |layer| vec![Site::AttnOut(layer), Site::MlpPost(layer)];
+        let in_layer =
+            |layer| vec![Site::AttnOut(layer), Site::MlpPost(layer), Site::MlpMapped(layer)];
         let split = LogitSplit::new(lab, in_layer)?;
         let (cache, direction) = (&split.run.cache, &split.direction);
 
@@ -101,7 +102,8 @@ impl Method for Spec {
         let mut top: Vec<Neuron> = Vec::new();
         for layer in split.layers() {
             let layer = layer?;
-            let (per_unit, bias) = model.read_neurons(layer, direction);
+            let into = model.norm_after_mlp(layer, cache).direction_at(prompt.last(), direction);
+            let (per_unit, bias) = model.read_neurons(layer, &into);
             others += split.part(Site::AttnOut(layer)) + f64::from(bias);
             others += f64::from(model.read_additions(layer, prompt.last(), direction));
             let numbers = |it: burn::tensor::Tensor<1>| it.into_data().iter::<f32>().collect();

@@ -79,7 +79,9 @@ impl Method for Spec {
         let &Lab { model, prompt, .. } = lab;
         let (n_layers, n_pos, last) = (model.config.n_layers, prompt.n_pos(), prompt.last());
         let (n_heads, d_head) = (model.config.n_heads, model.config.d_head());
-        let in_layer = |layer| vec![Site::V(layer), Site::Pattern(layer), Site::MlpOut(layer)];
+        let in_layer = |layer| {
+            vec![Site::V(layer), Site::Pattern(layer), Site::AttnMapped(layer), Site::MlpOut(layer)]
+        };
         let split = LogitSplit::new(lab, in_layer)?;
         let (cache, direction) = (&split.run.cache, &split.direction);
 
@@ -90,12 +92,13 @@ impl Method for Spec {
             let v = model.for_queries(cache.get(Site::V(layer)).clone());
             let v = v.reshape([n_pos, n_heads, d_head]);
             // [head, source]
-            let read = model.read_heads(layer, v, direction).transpose();
+            let into = model.norm_after_attention(layer, cache).direction_at(last, direction);
+            let read = model.read_heads(layer, v, &into).transpose();
             let pattern = cache.get(Site::Pattern(layer)).clone().narrow(1, last, 1);
             let weighted = read * pattern.reshape([n_heads, n_pos]);
             values.extend(weighted.into_data().iter::<f32>());
             others += split.part(Site::MlpOut(layer));
-            others += f64::from(model.attention_bias(layer, direction));
+            others += f64::from(model.attention_bias(layer, &into));
         }
         Ok(SourceAttribution {
             prompt: prompt.clone(),

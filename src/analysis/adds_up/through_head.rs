@@ -86,13 +86,22 @@ impl Method for Spec {
         let n_pos = prompt.n_pos();
         let LogitSplit { run, direction, .. } = LogitSplit::new(lab, |at| match at.cmp(&layer) {
             Ordering::Less => in_layer(by, at),
-            Ordering::Equal => vec![Site::Ln1Scale(at), Site::Pattern(at), Site::Z(at)],
+            Ordering::Equal => {
+                vec![Site::Ln1Scale(at), Site::Pattern(at), Site::Z(at), Site::AttnMapped(at)]
+            }
             Ordering::Greater => Vec::new(),
         })?;
+        let after = model.norm_after_attention(layer, &run.cache);
+        let direction = after.direction_at(n_pos - 1, &direction);
         let into = model.through_head(layer, head, &direction);
-        let scale = run.cache.get(Site::Ln1Scale(layer)).clone().reshape([1, n_pos]);
         let (components, parts) = split(model, &run.cache, *self, &into);
-        let values = (Tensor::cat(parts, 0) / scale).into_data().iter::<f32>().collect();
+        let values = Tensor::cat(parts, 0);
+        let values = if model.config.has(Site::Ln1Scale(layer)) {
+            values / run.cache.get(Site::Ln1Scale(layer)).clone().reshape([1, n_pos])
+        } else {
+            values
+        };
+        let values = values.into_data().iter::<f32>().collect();
         let at_last = |site: Site| {
             let activation = run.cache.get(site).clone().narrow(1, n_pos - 1, 1);
             let [_, _, n_heads, width] = activation.dims();
@@ -136,21 +145,25 @@ fn split(
             }
         }
         Parts::Heads => {
-            let mut bias = 0.0;
+            let mut bias = embeddings[0].1.zeros_like();
             for before in 0..layer {
                 let z = cache.get(Site::Z(before)).clone();
                 let [_, n_pos, n_heads, d_head] = z.dims();
-                let heads = model.read_heads(before, z.reshape([n_pos, n_heads, d_head]), into);
+                let z = z.reshape([n_pos, n_heads, d_head]);
+                let after = model.norm_after_attention(before, cache);
+                let into = after.unscaled_direction(into);
+                let heads = after.divide(model.read_heads(before, z, &into));
                 parts.extend((0..n_heads).map(|head| {
                     let component = Component::Head { layer: before, head };
                     (component, heads.clone().narrow(1, head, 1).transpose())
                 }));
-                bias += model.attention_bias(before, into);
+                let ones = Tensor::ones([n_pos, 1], &bias.device());
+                let brought = after.divide(ones * model.attention_bias(before, &into));
+                bias = bias + brought.transpose();
             }
             parts.extend((0..layer).map(mlp));
             parts.extend(embeddings.clone());
-            let everywhere = embeddings[0].1.ones_like() * bias;
-            parts.push((Component::Bias, everywhere));
+            parts.push((Component::Bias, bias));
         }
     }
     parts.into_iter().unzip()

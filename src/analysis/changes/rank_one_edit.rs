@@ -273,7 +273,7 @@ pub fn update(
 ) -> Result<(Vec<Step>, Update), AnalysisError> {
     spec.check(model)?;
     let moment = spec.covariance.second_moment(model.config.d_mlp)?;
-    let (pre, out) = (Site::MlpPost(spec.layer), Site::MlpOut(spec.layer));
+    let (pre, out) = (Site::MlpPost(spec.layer), model.config.mlp_mapped(spec.layer));
     let mut keys = Vec::new();
     let mut value = Vec::new();
     for (nth, context) in spec.contexts.iter().enumerate() {

@@ -110,11 +110,11 @@ pub fn steered(
     (layer, positions, vector): (usize, &Positions, &[f32]),
 ) -> Result<Transformer, AnalysisError> {
     if *positions == Positions::All {
-        return Ok(model.with_addition(layer, Span::All, vector));
+        return Ok(model.with_addition(Site::MlpOut(layer), Span::All, vector));
     }
     let mut model = model.clone();
     for range in positions.ranges(prompt)? {
-        model = model.with_addition(layer, Span::Only(range), vector);
+        model = model.with_addition(Site::MlpOut(layer), Span::Only(range), vector);
     }
     Ok(model)
 }

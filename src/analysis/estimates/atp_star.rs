@@ -28,7 +28,8 @@ use crate::analysis::{
 };
 use crate::intervention::{Condition, Donor, Edit, Intervention, Site, SiteSet, Span};
 use crate::model::{
-    ActivationCache, Backward, Donors, Dropped, ModelConfig, Reference, Transformer, for_queries,
+    ActivationCache, Backward, Donors, Dropped, ModelConfig, Reference, Transformer, capped,
+    for_queries,
 };
 use crate::tokens::TokenizedPrompt;
 
@@ -117,10 +118,11 @@ pub struct Verified {
 impl Node {
     pub const ALL: [Self; 5] = [Self::Query, Self::Key, Self::Value, Self::Z, Self::Mlp];
 
-    fn site(self, layer: usize) -> Site {
+    fn site(self, layer: usize, config: &ModelConfig) -> Site {
+        let [query, key] = config.sites_of_one_head(layer);
         match self {
-            Self::Query => Site::Q(layer),
-            Self::Key => Site::K(layer),
+            Self::Query => query,
+            Self::Key => key,
             Self::Value => Site::V(layer),
             Self::Z => Site::Z(layer),
             Self::Mlp => Site::MlpOut(layer),
@@ -136,8 +138,9 @@ impl Node {
         }
     }
 
-    fn sites(n_layers: usize) -> SiteSet {
-        (0..n_layers).flat_map(|layer| Self::ALL.map(|it| it.site(layer))).collect()
+    fn sites(config: &ModelConfig) -> SiteSet {
+        let in_layer = |layer| Self::ALL.map(|it| it.site(layer, config));
+        (0..config.n_layers).flat_map(in_layer).collect()
     }
 }
 
@@ -186,7 +189,7 @@ impl Method for Spec {
         let objective = objective(prompt, self.metric)?;
         let contrast = self.contrast.corrupt(lab, &asked)?;
         let (n_layers, n_runs) = (model.config.n_layers, contrast.n_runs());
-        let mut sites = Node::sites(n_layers);
+        let mut sites = Node::sites(&model.config);
         sites.extend((0..n_layers).flat_map(|layer| model.config.product_sites(layer)));
 
         let n_steps = (2 + n_runs) * n_layers;
@@ -194,7 +197,7 @@ impl Method for Spec {
         let mut passes = Passes::new(lab, &asked, objective, first_pos, n_steps, n_verified);
         let capture = &sites | &Backward::sites(&model.config);
         let clean = passes.clean(&capture)?;
-        let mut wanted = Node::sites(n_layers);
+        let mut wanted = Node::sites(&model.config);
         wanted.extend((0..n_layers).map(Site::Pattern));
         let gradients = passes.back(&clean.run, &wanted, Dropped::EachLayer)?;
 
@@ -280,7 +283,10 @@ fn estimates(
     };
     let change = |site: Site| from_first(corrupted.get(site).clone() - clean.get(site).clone());
     let gradient = |site: Site| gradients.get(site).clone();
-    let to_first_order = |node: Node| along(change(node.site(layer)), gradient(node.site(layer)));
+    let to_first_order = |node: Node| {
+        let site = node.site(layer, config);
+        along(change(site), gradient(site))
+    };
     let heads_first = |x: Tensor<4>| x.swap_dims(1, 2);
 
     // [run or row, head, query, key]
@@ -297,7 +303,8 @@ fn estimates(
     let window = config.window_of(layer);
     let unseen = unseen(extent.first_pos, [n_queries, n_keys], window, &q_clean.device());
 
-    let scores = q_corrupted.matmul(k_clean.swap_dims(2, 3)) / divisor;
+    let cap = config.scores.cap;
+    let scores = capped(q_corrupted.matmul(k_clean.clone().swap_dims(2, 3)) / divisor, cap);
     let moved = softmax(scores + unseen, 3) - pattern.clone();
     let queries = contract([1, 2, 0, 3], moved, [1, 2, 3, 0], d_pattern.clone());
 
@@ -305,7 +312,15 @@ fn estimates(
     // p, its new weight is p eᵟ / (q + p eᵟ), and the others share the rest in proportion. q is a
     // sum, not 1 − p, because p may round to 1.
     let k_change = for_queries(change(k_site));
-    let raised = q_clean.matmul(k_change.swap_dims(2, 3)) / divisor;
+    let raised = q_clean.clone().matmul(k_change.swap_dims(2, 3)) / divisor;
+    let raised = match cap {
+        Some(_) => {
+            let k_clean = k_clean.narrow(2, extent.first_pos, n_queries);
+            let before = q_clean.matmul(k_clean.swap_dims(2, 3)) / divisor;
+            capped(before.clone() + raised, cap) - capped(before, cap)
+        }
+        None => raised,
+    };
     let others = Tensor::<2>::eye(n_keys, &raised.device()).neg() + 1.0;
     let others = others.unsqueeze::<4>();
     let rest = pattern.clone().matmul(others.clone());
@@ -484,7 +499,7 @@ fn verify(
             let (donor, positions) = (Donor::Run(nth), Span::one(part.pos));
             let copy = Edit::CopyFrom { donor, positions: positions.clone() };
             let heads = part.head.map_or(Span::All, Span::one);
-            let site = part.node.site(part.layer);
+            let site = part.node.site(part.layer, &passes.lab.model.config);
             conditions.push(vec![Intervention::at(site, positions, copy).of_heads(heads)]);
         }
     }

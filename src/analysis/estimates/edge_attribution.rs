@@ -239,7 +239,8 @@ fn changes(
     let one = |site: Site| flat(change(site).swap_dims(0, 1));
     let mut rows = vec![one(Site::Embed)];
     for layer in 0..model.config.n_layers {
-        rows.push(flat(model.head_results(layer, change(Site::Z(layer)))));
+        let results = model.head_results(layer, change(Site::Z(layer)));
+        rows.push(flat(model.change_after_attention(layer, clean, first_pos, results)));
         rows.push(one(Site::MlpOut(layer)));
     }
     Tensor::cat(rows, 0)

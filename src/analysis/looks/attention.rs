@@ -107,7 +107,7 @@ impl Method for Spec {
         };
         let mut capture: SiteSet = looked_at.clone().map(Site::Pattern).collect();
         if matches!(self.weighting, Weighting::ValueWeighted | Weighting::NormBased) {
-            capture.extend(looked_at.clone().map(Site::V));
+            capture.extend(looked_at.clone().flat_map(|it| [Site::V(it), Site::AttnMapped(it)]));
         }
         let run = model.run_clean(&prompt.ids, &capture);
         ctx.task.checkpoint(Progress { done: 1, total: 1 })?;
@@ -127,7 +127,11 @@ impl Method for Spec {
                 let v = model.for_queries(run.cache.get(Site::V(layer)).clone());
                 let v = v.reshape([n_pos, n_heads, model.config.d_head()]);
                 let moved = match self.weighting {
-                    Weighting::NormBased => model.head_results(layer, v),
+                    Weighting::NormBased => {
+                        let after = model.norm_after_attention(layer, &run.cache);
+                        pattern = after.divide_queries(pattern);
+                        after.unscaled(model.head_results(layer, v))
+                    }
                     _ => v.swap_dims(0, 1),
                 };
                 let norms = (moved.clone() * moved).sum_dim(2).sqrt();

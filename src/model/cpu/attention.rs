@@ -16,6 +16,9 @@ pub struct Heads<'a> {
     /// What the products of queries and keys are divided by.
     pub divisor: f64,
 
+    /// The size that scores stay below. `None`: no limit
+    pub cap: Option<f64>,
+
     /// How many keys a query sees, its own included. `None`: all before it
     pub window: Option<usize>,
 }
@@ -66,6 +69,7 @@ pub fn attend(
     };
     let n_past = past.map_or(0, |keys| keys.n_past);
     let factor = 1.0 / heads.divisor as f32;
+    let cap = heads.cap.map(|it| it as f32);
 
     let mut z = vec![0.0; batch * n_queries * d];
     z.par_chunks_exact_mut(n_queries * d).enumerate().for_each(|(row, z)| {
@@ -90,6 +94,13 @@ pub fn attend(
                         let k = if past { &past_k[kv_at(key)] } else { &k[kv_at(key - n_past)] };
                         *weight = sum2(q, k, |q, k| q * k) * factor;
                         max = max.max(*weight);
+                    }
+                    if let Some(cap) = cap {
+                        for weight in weights.iter_mut() {
+                            *weight = (*weight / cap).tanh() * cap;
+                        }
+                        // The tangent rises, so the largest stays the largest.
+                        max = (max / cap).tanh() * cap;
                     }
                     let mut sum = 0.0;
                     for weight in weights.iter_mut() {

@@ -112,7 +112,7 @@ mod tests {
     use rand_distr::{Distribution as _, StandardNormal};
 
     use super::super::Nonlinearity;
-    use super::super::attention::for_queries;
+    use super::super::attention::{capped, for_queries};
     use super::super::linear::Linear;
     use super::super::mlp::Mlp;
     use super::super::norm::{Norm, NormKind};
@@ -163,6 +163,7 @@ mod tests {
                     input: map(d_out, d_in, 5),
                     factor,
                     output: wide.clone(),
+                    after: None,
                     nonlinearity: Nonlinearity::GeluNew,
                 };
                 let done = mlp_onto(kept.clone(), &x_mlp, &mlp);
@@ -208,13 +209,15 @@ mod tests {
 
     #[test]
     fn attention_sees_the_past_and_no_padding() {
-        // Also with keys for groups of queries, and with a window of keys.
-        for (n_kv_heads, window) in [(4, None), (2, None), (1, Some(3))] {
-            attends_as_burn(n_kv_heads, window);
+        // Also with keys for groups of queries, with a window of keys,
+        // and with a cap.
+        for (n_kv_heads, window, cap) in [(4, None, None), (2, None, Some(0.7)), (1, Some(3), None)]
+        {
+            attends_as_burn(n_kv_heads, window, cap);
         }
     }
 
-    fn attends_as_burn(n_kv_heads: usize, window: Option<usize>) {
+    fn attends_as_burn(n_kv_heads: usize, window: Option<usize>, cap: Option<f64>) {
         let [batch, n_new, n_past, n_heads, d_head] = [3, 5, 4, 4, 6];
         let [k, v] = [2, 3].map(|seed| random([batch, n_new, n_kv_heads, d_head], seed));
         let [past_k, past_v] = [4, 5].map(|seed| random([2, 7, n_kv_heads, d_head], seed));
@@ -224,7 +227,7 @@ mod tests {
             let rows = [1, 0, 1];
             let past = PastHeads { k: &past_k, v: &past_v, rows: &rows, n_past };
             let divisor = (d_head as f64).sqrt();
-            let heads = Heads { q: &q, k: &k, v: &v, divisor, window };
+            let heads = Heads { q: &q, k: &k, v: &v, divisor, cap, window };
             let ours = attend(&heads, Some(&past), &lengths).unwrap();
 
             let all = |past: &Tensor<4>, new: &Tensor<4>| {
@@ -248,7 +251,7 @@ mod tests {
             let hidden = TensorData::new(hidden, [batch, 1, n_queries, 9]);
             let hidden = Tensor::<4, Bool>::from_data(hidden, &q.device());
             let scores = q.swap_dims(1, 2).matmul(all(&past_k, &k).swap_dims(2, 3)) / divisor;
-            let scores = scores.mask_fill(hidden, f32::NEG_INFINITY);
+            let scores = capped(scores, cap).mask_fill(hidden, f32::NEG_INFINITY);
             let theirs = softmax(scores, 3).matmul(all(&past_v, &v)).swap_dims(1, 2);
             check(&ours, &theirs);
         }

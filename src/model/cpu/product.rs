@@ -32,7 +32,7 @@ pub fn affine_onto(resid: Tensor<3>, x: &Tensor<3>, map: &Linear) -> Result<Tens
 /// multiplied by the factor's `x W + b`. Both `[batch, pos, d_model]`
 pub fn mlp_onto(resid: Tensor<3>, x: &Tensor<3>, mlp: &Mlp) -> Result<Tensor<3>, Tensor<3>> {
     let [_, _, d_model] = x.dims();
-    let Mlp { input, factor, output, nonlinearity } = mlp;
+    let Mlp { input, factor, output, nonlinearity, .. } = mlp;
     let (Some(input), Some(output), Some(x)) = (Map::of(input), Map::of(output), View::of(x))
     else {
         return Err(resid);

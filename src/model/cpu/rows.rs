@@ -10,6 +10,9 @@ use super::{View, change, rows_per_task, tensor};
 
 /// A norm in one pass. `[…, width]`
 pub fn normalize<const D: usize>(x: &Tensor<D>, norm: &Norm) -> Option<Tensor<D>> {
+    if matches!(norm.kind, NormKind::Absent) {
+        return Some(x.clone());
+    }
     let shape = x.dims();
     let d = shape[D - 1];
     let (x, gain) = (View::of(x)?, View::of(&norm.gain)?);
@@ -35,7 +38,7 @@ pub fn normalize<const D: usize>(x: &Tensor<D>, norm: &Norm) -> Option<Tensor<D>
                 });
             });
         }
-        NormKind::Rms => tasks.for_each(|(out, x)| {
+        NormKind::Rms | NormKind::Absent => tasks.for_each(|(out, x)| {
             vectorized(|| {
                 for (out, x) in out.chunks_exact_mut(d).zip(x.chunks_exact(d)) {
                     let factor = 1.0 / (sum(x, |x| x * x) / d as f32 + epsilon).sqrt();

@@ -8,13 +8,15 @@ use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
 
 pub(super) const NAMES: TensorNames = TensorNames {
-    prefix: "transformer.",
+    prefixes: &["transformer."],
     unembedding: "lm_head.weight",
     embedding: "wte.weight",
     positions: "wpe.weight",
     final_norm: "ln_f",
     block: "h",
     norms: ["ln_1", "ln_2"],
+    norms_after: ["", ""],
+    gains_less: 0.0,
     heads: HeadNames::Joined("attn.c_attn"),
     attention_output: "attn.c_proj",
     mlp: ["mlp.c_fc", "", "mlp.c_proj"],
@@ -64,6 +66,7 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
         scores: Scores {
             divisor: if it.scale_attn_weights == Some(false) { Some(1.0) } else { None },
             divided_by_layer: it.scale_attn_by_inverse_layer_idx,
+            cap: None,
         },
         ..ModelConfig::SMALL
     };

@@ -10,13 +10,15 @@ use super::super::{ModelConfig, Nonlinearity, Unembedding};
 use super::Family;
 
 pub(super) const NAMES: TensorNames = TensorNames {
-    prefix: "transformer.",
+    prefixes: &["transformer."],
     unembedding: "lm_head.weight",
     embedding: "wte.weight",
     positions: "",
     final_norm: "ln_f",
     block: "h",
     norms: ["ln_1", "ln_1"],
+    norms_after: ["", ""],
+    gains_less: 0.0,
     heads: HeadNames::Apart {
         maps: ["attn.q_proj", "attn.k_proj", "attn.v_proj"],
         norms: ["", ""],

@@ -1,24 +1,27 @@
-//! Llama, and the families that differ from it in biases, windows and norms only: Mistral, Qwen 2 and
-//! Qwen 3.
+//! Llama, and the families that differ from it in biases, windows and norms only: Mistral, Qwen 2,
+//! Qwen 3 and OLMo 2.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::config::{Biases, NormChoice, Window, WindowedLayers};
+use super::super::config::{Biases, NormChoice, NormPlaces, QkNorm, Window, WindowedLayers};
 use super::super::rotary::Pairs;
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
 use super::Family;
+use super::layer_types::{WindowField, layer_types, windowed_layers};
 use super::rope::{RotaryFields, rotary_json};
 
 pub(super) const NAMES: TensorNames = TensorNames {
-    prefix: "model.",
+    prefixes: &["model."],
     unembedding: "lm_head.weight",
     embedding: "embed_tokens.weight",
     positions: "",
     final_norm: "norm",
     block: "layers",
     norms: ["input_layernorm", "post_attention_layernorm"],
+    norms_after: ["post_attention_layernorm", "post_feedforward_layernorm"],
+    gains_less: 0.0,
     heads: HeadNames::Apart {
         maps: ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
         norms: ["self_attn.q_norm", "self_attn.k_norm"],
@@ -53,50 +56,6 @@ struct Fields {
     rotary: RotaryFields,
 }
 
-/// How many keys a query sees: absent for Hugging Face's default, `null` for all.
-#[derive(Clone, Copy, Default)]
-enum WindowField {
-    #[default]
-    Absent,
-    Given(Option<usize>),
-}
-
-impl<'de> Deserialize<'de> for WindowField {
-    fn deserialize<D: serde::Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        Option::deserialize(value).map(Self::Given)
-    }
-}
-
-impl WindowField {
-    fn n_keys(self) -> Option<usize> {
-        match self {
-            Self::Absent => Some(4096),
-            Self::Given(n_keys) => n_keys,
-        }
-    }
-}
-
-/// The layers whose queries see a window, from a list of what each layer sees.
-fn windowed_layers(types: &[String]) -> Result<Option<WindowedLayers>, String> {
-    let is_sliding = |it: &String| match it.as_str() {
-        "sliding_attention" => Ok(true),
-        "full_attention" => Ok(false),
-        other => Err(format!("`layer_types` has `{other}`, which is not supported")),
-    };
-    let sliding = types.iter().map(is_sliding).collect::<Result<Vec<bool>, _>>()?;
-    let Some(first) = sliding.iter().position(|it| *it) else { return Ok(None) };
-    let from_first = WindowedLayers::From(first);
-    let rules = (2..=sliding.len()).map(WindowedLayers::AllBut);
-    let follows = |rule: &WindowedLayers| {
-        sliding.iter().enumerate().all(|(layer, it)| rule.includes(layer) == *it)
-    };
-    [from_first].into_iter().chain(rules).find(follows).map(Some).ok_or_else(|| {
-        "`layer_types` follows no rule that is known: sliding from one layer on, or in all but \
-         every nth layer"
-            .to_owned()
-    })
-}
-
 pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, String> {
     let it: Fields = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let n_heads = it.num_attention_heads;
@@ -104,7 +63,9 @@ pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, Strin
     let biases = match family {
         Family::Qwen2 => Biases { heads: true, attention: false, mlp: false },
         Family::Mistral => Biases { heads: false, attention: false, mlp: false },
-        Family::Qwen3 => Biases { heads: has_bias, attention: has_bias, mlp: false },
+        Family::Qwen3 | Family::Olmo2 => {
+            Biases { heads: has_bias, attention: has_bias, mlp: false }
+        }
         _ => Biases { heads: has_bias, attention: has_bias, mlp: it.mlp_bias.unwrap_or(false) },
     };
     let first_in_window = match family {
@@ -117,7 +78,9 @@ pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, Strin
     let window = match (first_in_window, it.sliding_window.n_keys()) {
         (Some(first), Some(n_keys)) => {
             let layers = match &it.layer_types {
-                Some(types) if family != Family::Mistral => windowed_layers(types)?,
+                Some(types) if family != Family::Mistral => {
+                    windowed_layers(types, it.num_hidden_layers)?
+                }
                 _ => Some(WindowedLayers::From(first)),
             };
             layers.map(|layers| Window { n_keys, layers })
@@ -164,7 +127,10 @@ pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, Strin
         d_mlp: it.intermediate_size,
         n_ctx: it.max_position_embeddings,
         d_vocab: it.vocab_size,
-        layer_norm_epsilon: it.rms_norm_eps.unwrap_or(1e-6),
+        layer_norm_epsilon: it.rms_norm_eps.unwrap_or(match family {
+            Family::Olmo2 => 1e-5,
+            _ => 1e-6,
+        }),
         unembedding: match it.tie_word_embeddings {
             Some(true) => Unembedding::Tied,
             None | Some(false) => Unembedding::Separate,
@@ -177,9 +143,17 @@ pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, Strin
         key_heads: Some(n_kv_heads),
         head_width: Some(head_width),
         norm: NormChoice::Rms,
+        norm_places: match family {
+            Family::Olmo2 => NormPlaces::After,
+            _ => NormPlaces::Before,
+        },
         rotary: Some(it.rotary.read(head_width, None, Pairs::Halves)?),
         is_gated: true,
-        has_qk_norm: family == Family::Qwen3,
+        qk_norm: match family {
+            Family::Qwen3 => Some(QkNorm::EachHead),
+            Family::Olmo2 => Some(QkNorm::AllHeads),
+            _ => None,
+        },
         biases,
         window,
         ..ModelConfig::SMALL
@@ -192,6 +166,7 @@ pub(super) fn to_json(config: &ModelConfig) -> Value {
         Family::Mistral => "MistralForCausalLM",
         Family::Qwen2 => "Qwen2ForCausalLM",
         Family::Qwen3 => "Qwen3ForCausalLM",
+        Family::Olmo2 => "Olmo2ForCausalLM",
         _ => "LlamaForCausalLM",
     };
     let first_in_window = config.window.map(|it| match it.layers {
@@ -218,12 +193,8 @@ pub(super) fn to_json(config: &ModelConfig) -> Value {
         "use_sliding_window": config.window.is_some(),
         "max_window_layers": first_in_window.unwrap_or(config.n_layers),
     });
-    if let Some(window) = config.window.filter(|_| config.family != Family::Mistral) {
-        let kind = |layer| {
-            let is_windowed = window.layers.includes(layer);
-            if is_windowed { "sliding_attention" } else { "full_attention" }
-        };
-        json["layer_types"] = (0..config.n_layers).map(kind).collect();
+    if config.window.is_some() && config.family != Family::Mistral {
+        json["layer_types"] = json!(layer_types(config));
     }
     if let Some(rotary) = &config.rotary {
         json["rope_parameters"] = rotary_json(rotary);

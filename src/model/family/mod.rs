@@ -7,8 +7,10 @@ use serde_json::Value;
 use super::ModelConfig;
 use super::tensor_names::TensorNames;
 
+mod gemma;
 mod gpt2;
 mod gptj;
+mod layer_types;
 mod llama;
 mod neox;
 mod published;
@@ -24,17 +26,23 @@ pub enum Family {
     Mistral,
     Qwen2,
     Qwen3,
+    Olmo2,
+    Gemma2,
+    Gemma3,
     GptNeox,
     Gptj,
 }
 
 impl Family {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::Gpt2,
         Self::Llama,
         Self::Mistral,
         Self::Qwen2,
         Self::Qwen3,
+        Self::Olmo2,
+        Self::Gemma2,
+        Self::Gemma3,
         Self::GptNeox,
         Self::Gptj,
     ];
@@ -47,6 +55,9 @@ impl Family {
             Self::Mistral => "mistral",
             Self::Qwen2 => "qwen2",
             Self::Qwen3 => "qwen3",
+            Self::Olmo2 => "olmo2",
+            Self::Gemma2 => "gemma2",
+            Self::Gemma3 => "gemma3_text",
             Self::GptNeox => "gpt_neox",
             Self::Gptj => "gptj",
         }
@@ -58,7 +69,8 @@ impl Family {
             Self::Gpt2 => &gpt2::NAMES,
             Self::GptNeox => &neox::NAMES,
             Self::Gptj => &gptj::NAMES,
-            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 => &llama::NAMES,
+            Self::Gemma2 | Self::Gemma3 => &gemma::NAMES,
+            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Olmo2 => &llama::NAMES,
         }
     }
 
@@ -68,7 +80,10 @@ impl Family {
             Self::Gpt2 => gpt2::from_json(text),
             Self::GptNeox => neox::from_json(text),
             Self::Gptj => gptj::from_json(text),
-            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 => llama::from_json(self, text),
+            Self::Gemma2 | Self::Gemma3 => gemma::from_json(self, text),
+            Self::Llama | Self::Mistral | Self::Qwen2 | Self::Qwen3 | Self::Olmo2 => {
+                llama::from_json(self, text)
+            }
         }
     }
 }
@@ -106,9 +121,15 @@ pub(super) fn to_json(config: &ModelConfig) -> Value {
         Family::Gpt2 => gpt2::to_json(config),
         Family::GptNeox => neox::to_json(config),
         Family::Gptj => gptj::to_json(config),
-        Family::Llama | Family::Mistral | Family::Qwen2 | Family::Qwen3 => llama::to_json(config),
+        Family::Gemma2 | Family::Gemma3 => gemma::to_json(config),
+        Family::Llama | Family::Mistral | Family::Qwen2 | Family::Qwen3 | Family::Olmo2 => {
+            llama::to_json(config)
+        }
     }
 }
+
+/// The `model_type` of Gemma 3's models that also see, whose language model is read.
+const MULTIMODAL: &str = "gemma3";
 
 /// Reads the text of a `config.json` of any family. One without a `model_type` is taken for a
 /// GPT-2's, as OpenAI released it.
@@ -119,8 +140,12 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
     }
     let it: OfAnyFamily = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let wanted = it.model_type.as_deref().unwrap_or_else(|| Family::Gpt2.name());
+    if wanted == MULTIMODAL {
+        return gemma::from_multimodal_json(text);
+    }
     let Some(family) = Family::ALL.into_iter().find(|it| it.name() == wanted) else {
-        let known = Family::ALL.map(|it| format!("`{}`", it.name()));
+        let known = Family::ALL.map(Family::name).into_iter().chain([MULTIMODAL]);
+        let known: Vec<String> = known.map(|it| format!("`{it}`")).collect();
         return Err(format!(
             "`model_type` is `{wanted}`, which is not one of the families that can be opened: {}",
             known.join(", ")

@@ -12,13 +12,15 @@ use super::Family;
 use super::rope::{RotaryFields, rotary_json};
 
 pub(super) const NAMES: TensorNames = TensorNames {
-    prefix: "gpt_neox.",
+    prefixes: &["gpt_neox."],
     unembedding: "embed_out.weight",
     embedding: "embed_in.weight",
     positions: "",
     final_norm: "final_layer_norm",
     block: "layers",
     norms: ["input_layernorm", "post_attention_layernorm"],
+    norms_after: ["", ""],
+    gains_less: 0.0,
     heads: HeadNames::ByHead("attention.query_key_value"),
     attention_output: "attention.dense",
     mlp: ["mlp.dense_h_to_4h", "", "mlp.dense_4h_to_h"],

@@ -3,7 +3,7 @@
 use super::super::ModelConfig;
 
 /// Names, and what matters of each `config.json`.
-const PUBLISHED: [(&str, &str); 11] = [
+const PUBLISHED: [(&str, &str); 15] = [
     (
         "gpt2",
         r#"{"model_type": "gpt2", "n_layer": 12, "n_head": 12, "n_embd": 768, "vocab_size": 50257}"#,
@@ -56,6 +56,32 @@ const PUBLISHED: [(&str, &str); 11] = [
             "num_key_value_heads": 8, "hidden_size": 1024, "intermediate_size": 3072, "head_dim": 128,
             "max_position_embeddings": 40960, "vocab_size": 151936, "rms_norm_eps": 1e-6,
             "rope_theta": 1000000, "tie_word_embeddings": true}"#,
+    ),
+    (
+        "olmo-2-1b",
+        r#"{"model_type": "olmo2", "num_hidden_layers": 16, "num_attention_heads": 16,
+            "num_key_value_heads": 16, "hidden_size": 2048, "intermediate_size": 8192,
+            "max_position_embeddings": 4096, "vocab_size": 100352, "rms_norm_eps": 1e-6,
+            "rope_theta": 500000}"#,
+    ),
+    (
+        "gemma-2-2b",
+        r#"{"model_type": "gemma2", "num_hidden_layers": 26, "num_attention_heads": 8,
+            "num_key_value_heads": 4, "hidden_size": 2304, "intermediate_size": 9216, "head_dim": 256,
+            "max_position_embeddings": 8192, "vocab_size": 256000, "sliding_window": 4096,
+            "query_pre_attn_scalar": 256, "attn_logit_softcapping": 50, "final_logit_softcapping": 30}"#,
+    ),
+    (
+        "gemma-3-270m",
+        r#"{"model_type": "gemma3_text", "num_hidden_layers": 18, "num_attention_heads": 4,
+            "num_key_value_heads": 1, "hidden_size": 640, "intermediate_size": 2048, "head_dim": 256,
+            "max_position_embeddings": 32768, "vocab_size": 262144, "sliding_window": 512}"#,
+    ),
+    (
+        "gemma-3-1b",
+        r#"{"model_type": "gemma3_text", "num_hidden_layers": 26, "num_attention_heads": 4,
+            "num_key_value_heads": 1, "hidden_size": 1152, "intermediate_size": 6912, "head_dim": 256,
+            "max_position_embeddings": 32768, "vocab_size": 262144, "sliding_window": 512}"#,
     ),
     (
         "pythia-410m",

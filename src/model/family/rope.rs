@@ -13,6 +13,7 @@ pub(super) struct RotaryFields {
     rope_theta: Option<f64>,
     rope_scaling: Option<Scaling>,
     rope_parameters: Option<Scaling>,
+    rope_local_base_freq: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -25,6 +26,10 @@ struct Scaling {
     high_freq_factor: Option<f64>,
     original_max_position_embeddings: Option<usize>,
     partial_rotary_factor: Option<f64>,
+
+    // Of models whose layers differ in what they say of positions.
+    full_attention: Option<Box<Self>>,
+    sliding_attention: Option<Box<Self>>,
 }
 
 impl RotaryFields {
@@ -37,8 +42,56 @@ impl RotaryFields {
         pairs: Pairs,
     ) -> Result<RotaryConfig, String> {
         let given = self.rope_parameters.as_ref().or(self.rope_scaling.as_ref());
+        if given.is_some_and(|it| it.full_attention.is_some() || it.sliding_attention.is_some()) {
+            return Err(
+                "`rope_parameters` differ by the type of layer, which is not supported".into()
+            );
+        }
         let of_file = given.and_then(|it| it.rope_theta).or(self.rope_theta).or(base);
-        let base = of_file.unwrap_or(10_000.0);
+        Scaling::read(given, of_file.unwrap_or(10_000.0), width, pairs)
+    }
+
+    /// As [`Self::read`], of layers whose queries see all keys and of those whose queries see a window, as
+    /// Gemma 3 has them.
+    pub fn read_by_layer_type(
+        &self,
+        width: usize,
+        pairs: Pairs,
+    ) -> Result<[RotaryConfig; 2], String> {
+        let (all, windowed) = match &self.rope_parameters {
+            Some(it) if it.full_attention.is_none() && it.sliding_attention.is_none() => {
+                return Err(
+                    "`rope_parameters` has neither `full_attention` nor `sliding_attention`".into(),
+                );
+            }
+            Some(it) => (it.full_attention.as_deref(), it.sliding_attention.as_deref()),
+            None => (self.rope_scaling.as_ref(), None),
+        };
+        let base = |given: Option<&Scaling>, of_file: Option<f64>, default: f64| {
+            given.and_then(|it| it.rope_theta).or(of_file).unwrap_or(default)
+        };
+        let base_of_all = base(all, self.rope_theta, 1_000_000.0);
+        let base_in_window = base(windowed, self.rope_local_base_freq, 10_000.0);
+        Ok([
+            Scaling::read(all, base_of_all, width, pairs)?,
+            Scaling::read(windowed, base_in_window, width, pairs)?,
+        ])
+    }
+
+    /// The share of a head's dimensions that are turned, if the file says it here.
+    pub fn partial_rotary_factor(&self) -> Option<f64> {
+        self.rope_parameters.as_ref().and_then(|it| it.partial_rotary_factor)
+    }
+}
+
+impl Scaling {
+    /// How positions turn the first `width` dimensions of queries and keys.
+    fn read(
+        given: Option<&Self>,
+        base: f64,
+        width: usize,
+        pairs: Pairs,
+    ) -> Result<RotaryConfig, String> {
         let kind = given.and_then(|it| it.rope_type.as_deref()).unwrap_or("default");
         let missing = |name: &str| format!("`{name}` is missing, which rotary `{kind}` needs");
         let of = |name: &str, value: Option<f64>| value.ok_or_else(|| missing(name));
@@ -60,11 +113,6 @@ impl RotaryFields {
             }
         };
         Ok(RotaryConfig { base, width, pairs, scaling })
-    }
-
-    /// The share of a head's dimensions that are turned, if the file says it here.
-    pub fn partial_rotary_factor(&self) -> Option<f64> {
-        self.rope_parameters.as_ref().and_then(|it| it.partial_rotary_factor)
     }
 }
 

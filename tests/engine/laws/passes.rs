@@ -225,6 +225,8 @@ fn sites_are_written_as_they_are_read() {
         "attn.hook_rot_q",
         "attn.hook_rot_k",
         "mlp.hook_pre_linear",
+        "attn.hook_out",
+        "mlp.hook_out",
         "mlp.hook_post",
         "hook_mlp_out",
         "hook_resid_post",

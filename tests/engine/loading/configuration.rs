@@ -87,6 +87,10 @@ fn published_models_have_the_published_parameter_counts() {
         ("mistral-7b", 7_241_732_096),
         ("qwen2.5-1.5b", 1_543_714_304),
         ("qwen3-0.6b", 596_049_920),
+        ("olmo-2-1b", 1_484_916_736),
+        ("gemma-2-2b", 2_614_341_888),
+        ("gemma-3-270m", 268_098_176),
+        ("gemma-3-1b", 999_885_952),
         ("pythia-410m", 405_334_016),
         ("gpt-j-6b", 6_050_882_784),
     ] {
@@ -100,7 +104,7 @@ fn published_models_have_the_published_parameter_counts() {
 
 #[test]
 fn a_config_survives_its_own_json() {
-    let scores = Scores { divisor: Some(1.0), divided_by_layer: true };
+    let scores = Scores { divisor: Some(1.0), divided_by_layer: true, cap: None };
     let nonlinearity = Nonlinearity::Gelu;
     let unembedding = Unembedding::Separate;
     let config = ModelConfig { unembedding, nonlinearity, scores, ..ModelConfig::MEDIUM };

@@ -111,6 +111,7 @@ pub(super) fn descend(
         let ids = spec.continued(context);
         groups.entry((ids.len(), context.subject_last)).or_default().push(ids);
     }
+    let site = model.config.mlp_mapped(spec.layer);
     let mut adam = Adam::new(model.config.d_model, learning_rate);
     let mut delta = vec![0.0; model.config.d_model];
     let mut as_before: Option<Vec<f32>> = None;
@@ -128,7 +129,7 @@ pub(super) fn descend(
         let share = 1.0 / (spec.contexts.len() * spec.target.ids.len()) as f64;
         let (mut nll, mut prob) = (0.0, 0.0);
         for ((_, subject_last), texts) in &groups {
-            let changed = model.with_addition(spec.layer, Span::one(*subject_last), &added);
+            let changed = model.with_addition(site, Span::one(*subject_last), &added);
             for texts in texts.chunks(model.max_rows.max(1)) {
                 let rows: Vec<&[u32]> = texts.iter().map(Vec::as_slice).collect();
                 let tokens = &spec.target.ids;
@@ -148,7 +149,7 @@ pub(super) fn descend(
         }
         let mut kl = 0.0;
         if let Some(Context { ids, subject_last }) = &spec.essence {
-            let changed = model.with_addition(spec.layer, Span::one(*subject_last), &added);
+            let changed = model.with_addition(site, Span::one(*subject_last), &added);
             let read = &ids[..=*subject_last];
             let run = forward(&changed, &[read], &sites_back_to(model, spec.layer), 1, ctx)?;
             let now = log_probs(&run.logits.clone().into_data().iter::<f32>().collect::<Vec<_>>());
@@ -188,7 +189,9 @@ pub(super) fn descend(
 fn sites_back_to(model: &Transformer, layer: usize) -> SiteSet {
     let sites = Backward::sites(&model.config).into_iter();
     let last = Site::ResidPost(model.config.n_layers - 1);
-    sites.filter(|site| *site == last || site.layer().is_some_and(|it| it > layer)).collect()
+    // A norm after the MLP is gone back through with the rest of its layer.
+    let first = if model.config.has_norms_after() { layer } else { layer + 1 };
+    sites.filter(|site| *site == last || site.layer().is_some_and(|it| it >= first)).collect()
 }
 
 pub(super) fn forward(
@@ -202,7 +205,7 @@ pub(super) fn forward(
     donors::run(model, &rows, capture, n_read, ctx)
 }
 
-/// The gradient at the output of a layer's MLP at one position, summed over rows. `[d_model]`
+/// The gradient at what a layer's `W_out` gives at one position, summed over rows. `[d_model]`
 fn back(
     model: &Transformer,
     run: &Run,
@@ -211,7 +214,7 @@ fn back(
     pos: usize,
     ctx: &AnalysisCtx<'_>,
 ) -> Result<Vec<f32>, Cancelled> {
-    let site = Site::MlpOut(layer);
+    let site = model.config.mlp_mapped(layer);
     let wanted = SiteSet::from([site]);
     let request =
         Backward { run, objective, first_pos: pos, wanted: &wanted, dropped: Dropped::NoLayer };

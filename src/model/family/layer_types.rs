@@ -1,0 +1,66 @@
+//! What configurations say about the layers whose queries see a window of keys.
+
+use serde::Deserialize;
+
+use super::super::ModelConfig;
+use super::super::config::WindowedLayers;
+
+/// How many keys a query sees: absent for Hugging Face's default, `null` for all.
+#[derive(Clone, Copy, Default)]
+pub(super) enum WindowField {
+    #[default]
+    Absent,
+    Given(Option<usize>),
+}
+
+impl<'de> Deserialize<'de> for WindowField {
+    fn deserialize<D: serde::Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        Option::deserialize(value).map(Self::Given)
+    }
+}
+
+impl WindowField {
+    pub fn n_keys(self) -> Option<usize> {
+        match self {
+            Self::Absent => Some(4096),
+            Self::Given(n_keys) => n_keys,
+        }
+    }
+}
+
+/// The layers whose queries see a window, from a list of what each layer sees.
+pub(super) fn windowed_layers(
+    types: &[String],
+    n_layers: usize,
+) -> Result<Option<WindowedLayers>, String> {
+    if types.len() != n_layers {
+        let n_types = types.len();
+        return Err(format!("`layer_types` has {n_types} entries for {n_layers} layers"));
+    }
+    let is_sliding = |it: &String| match it.as_str() {
+        "sliding_attention" => Ok(true),
+        "full_attention" => Ok(false),
+        other => Err(format!("`layer_types` has `{other}`, which is not supported")),
+    };
+    let sliding = types.iter().map(is_sliding).collect::<Result<Vec<bool>, _>>()?;
+    let Some(first) = sliding.iter().position(|it| *it) else { return Ok(None) };
+    let from_first = WindowedLayers::From(first);
+    let rules = (2..=sliding.len()).map(WindowedLayers::AllBut);
+    let follows = |rule: &WindowedLayers| {
+        sliding.iter().enumerate().all(|(layer, it)| rule.includes(layer) == *it)
+    };
+    [from_first].into_iter().chain(rules).find(follows).map(Some).ok_or_else(|| {
+        "`layer_types` follows no rule that is known: sliding from one layer on, or in all but \
+         every nth layer"
+            .to_owned()
+    })
+}
+
+/// What each layer sees, as configurations list it.
+pub(super) fn layer_types(config: &ModelConfig) -> Vec<&'static str> {
+    let kind = |layer| match config.window_of(layer) {
+        Some(_) => "sliding_attention",
+        None => "full_attention",
+    };
+    (0..config.n_layers).map(kind).collect()
+}
