@@ -77,6 +77,21 @@ fn a_gguf_file_holds_its_model() {
     assert_eq!(open("quantised").dtypes(), every);
 }
 
+/// The numbers are those of `transformers` for the same weights, as `make_gguf_families.py` kept them; the
+/// tolerance is that of all families.
+#[test]
+fn gguf_files_of_other_families_hold_their_models() {
+    let text = fs::read_to_string(fixture("formats/gguf-families").join("golden.json")).unwrap();
+    let golden: BTreeMap<String, Vec<f32>> = serde_json::from_str(&text).unwrap();
+    assert_eq!(golden.len(), 7);
+    for (name, expected) in &golden {
+        let model = load(&fixture("formats/gguf-families").join(format!("{name}.gguf")));
+        let run = model.run_clean(&[656, 7, 53, 133, 247, 395, 577, 2], &SiteSet::new());
+        let found: Vec<f32> = logits(&run).into_iter().step_by(10).collect();
+        assert_close(&found, expected, 1e-4, name);
+    }
+}
+
 #[test]
 fn all_kinds_of_metadata_are_read() {
     let bytes = fs::read(file("quantised")).unwrap();
@@ -213,17 +228,18 @@ fn bos_of_a_gguf_file_is_its_own() {
 
 /// SmolLM2 and Gemma 3, where their files are: in the folder `FACTSCOPE_TEST_MODELS`, else in
 /// `~/.cache/factscope-test-models`.
-#[test]
-fn tokens_of_trained_models_are_those_of_others() {
+fn trained(name: &str) -> Option<PathBuf> {
     let usual = || dirs::cache_dir().map(|it| it.join("factscope-test-models"));
     let dir = std::env::var_os("FACTSCOPE_TEST_MODELS").map(PathBuf::from).or_else(usual);
+    dir.map(|it| it.join(name)).filter(|it| it.is_file())
+}
+
+#[test]
+fn tokens_of_trained_models_are_those_of_others() {
     let text = fs::read_to_string(fixture("formats/gguf/trained.json")).unwrap();
     let known: BTreeMap<String, Tokens<Vec<Vec<u32>>>> = serde_json::from_str(&text).unwrap();
     for (name, Tokens { texts, ids }) in known {
-        let path = dir.clone().unwrap_or_default().join(&name);
-        if !path.is_file() {
-            continue;
-        }
+        let Some(path) = trained(&name) else { continue };
         let tokenizer = Tokenizer::from_dir(&path).unwrap();
         for (text, right) in texts.iter().zip(ids) {
             let tokens = tokenizer.encode(text).unwrap();
@@ -232,6 +248,35 @@ fn tokens_of_trained_models_are_those_of_others() {
                 right,
                 "{name}: {text:?}"
             );
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct OfTrained {
+    ids: Vec<u32>,
+    top: usize,
+    prob: f32,
+    logits: Vec<f32>,
+}
+
+/// The same numbers of the same file by `transformers`, as `make_trained.py` kept them. Logits of size 20
+/// over many layers differ by about 1e-4.
+#[test]
+fn logits_of_trained_models_are_those_of_transformers() {
+    let text = fs::read_to_string(fixture("formats/gguf/trained_logits.json")).unwrap();
+    let known: BTreeMap<String, Vec<OfTrained>> = serde_json::from_str(&text).unwrap();
+    for (name, cases) in known {
+        let Some(path) = trained(&name) else { continue };
+        let model = load(&path);
+        for case in cases {
+            let found = logits(&model.run_clean(&case.ids, &SiteSet::new()));
+            let kept: Vec<f32> = found.iter().copied().step_by(997).collect();
+            assert_close(&kept, &case.logits, 2e-3, &name);
+            let largest = found.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let sum: f64 = found.iter().map(|it| f64::from(it - largest).exp()).sum();
+            assert_close(&[(1.0 / sum) as f32], &[case.prob], 1e-4, &name);
+            assert_eq!(found[case.top], largest, "{name}");
         }
     }
 }
