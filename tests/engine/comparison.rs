@@ -86,6 +86,25 @@ fn a_fact_beside_itself_differs_in_nothing() {
     }
 }
 
+/// Cells without an effect differ from zero by rounding, which is another one with reuse.
+#[test]
+fn lists_and_ranks_are_the_same_with_and_without_reuse() {
+    let engine = engine("tiny");
+    for map in maps() {
+        let compared = [Reuse::Off, Reuse::Exact].map(|reuse| {
+            let it = compare(&engine, &fact(), spec(inverse(), map.clone()), reuse);
+            let peaks: Vec<_> =
+                it.peaks.iter().map(|it| it.at.each_ref().map(|it| (it.layer, it.head))).collect();
+            let zeros = it
+                .maps
+                .each_ref()
+                .map(|map| map.values().iter().map(|it| *it == Some(0.0)).collect::<Vec<_>>());
+            (it.likeness.spearman, it.overlap.map(|it| it.top), peaks, zeros)
+        });
+        assert_eq!(compared[0], compared[1], "{map:?}");
+    }
+}
+
 #[test]
 fn a_comparison_is_of_what_is_there() {
     let engine = engine("tiny");

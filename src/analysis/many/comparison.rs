@@ -244,7 +244,7 @@ impl PromptMap {
                 let found = spec.run(lab)?;
                 let clean = found.clean.get(*metric).ok_or(AnalysisError::NoFoil)?;
                 let change = |it: &Option<Measurement>| {
-                    it.and_then(|it| it.get(*metric)).map_or(f32::NAN, |it| it - clean)
+                    it.and_then(|it| it.get(*metric)).map_or(f32::NAN, |it| effect(it, clean))
                 };
                 Self { trace: None, map: found.ablated.map(change) }
             }
@@ -264,9 +264,10 @@ impl PromptMap {
             Direction::Denoise => low,
             Direction::Noise => clean,
         };
-        let effect = |runs: &Vec<Measurement>| mean(runs).map_or(f32::NAN, |it| it - unchanged);
+        let of_cell =
+            |runs: &Vec<Measurement>| mean(runs).map_or(f32::NAN, |it| effect(it, unchanged));
         let roles = (0..trace.prompt.n_pos()).map(|pos| Role::of(&trace.prompt, pos)).collect();
-        Ok(Self { trace: Some((roles, clean - low)), map: trace.restored.map(effect) })
+        Ok(Self { trace: Some((roles, clean - low)), map: trace.restored.map(of_cell) })
     }
 
     /// The means over tokens of the same role. `[role, layer]`
@@ -288,6 +289,18 @@ impl PromptMap {
         }
         Grid::new(n_layers, values)
     }
+}
+
+/// The share of a score that rounding may take: of the 24 bits of a number, the sums of a run lose some
+/// six.
+const ROUNDING: f32 = 1.0 / (1 << 18) as f32;
+
+/// The change of a score. What may come from rounding is zero, so that cells without an effect rank
+/// alike, however they are computed.
+fn effect(score: f32, unchanged: f32) -> f32 {
+    let change = score - unchanged;
+    let is_rounding = change.abs() <= ROUNDING * score.abs().max(unchanged.abs());
+    if is_rounding { 0.0 } else { change }
 }
 
 /// Each head's part of the logit. `[layer, head]`
