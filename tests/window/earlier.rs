@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use eframe::egui::Key;
 use eframe::egui::accesskit::Role;
+use eframe::egui::{Event, Key};
 use egui_kittest::kittest::Queryable as _;
 use factscope::analysis::causal_trace::Severed;
 use factscope::analysis::{AnalysisResult, AnalysisSpec, Measurement};
@@ -60,7 +60,6 @@ impl Window {
         trace.restored.values().iter().filter(|cell| !cell.is_empty()).count()
     }
 
-    /// By the keyboard, the slider that was shown last.
     fn sever_mlps(&mut self) {
         self.harness.get_by_role_and_label(Role::ComboBox, "Sever").click();
         self.harness.run_steps(3);
@@ -69,11 +68,22 @@ impl Window {
         self.harness.run_steps(3);
     }
 
+    /// By the keyboard, the slider that was shown last.
     fn turn_up(&mut self, slider: &str) {
         let all = self.harness.get_all_by_role_and_label(Role::Slider, slider);
         all.last().unwrap().focus();
         self.harness.run_steps(2);
         self.harness.key_press(Key::ArrowRight);
+        self.harness.run_steps(2);
+    }
+
+    /// By the keyboard, the number that was shown last.
+    fn set_number(&mut self, name: &str, number: &str) {
+        self.harness.get_all_by_role_and_label(Role::SpinButton, name).last().unwrap().focus();
+        self.harness.run_steps(2);
+        self.harness.event(Event::Text(number.to_owned()));
+        self.harness.run_steps(2);
+        self.harness.key_press(Key::Enter);
         self.harness.run_steps(2);
     }
 
@@ -154,7 +164,7 @@ fn a_bench_with_another_window_keeps_what_it_has() {
         other => panic!("{other:?}"),
     };
     let before = singles(&window);
-    window.turn_up("Window");
+    window.set_number("Window", "3");
     assert!(window.app().state.result(Pane::Bench).is_none());
     window.ask(Pane::Bench);
     let after = singles(&window);

@@ -39,6 +39,7 @@ pub fn open() -> Window {
         app.state.facts.dataset_path().is_some_and(|path| path.ends_with("pair.json"))
     });
     window.wait_for_predictions();
+    window.wait("the noise", |app| app.state.trace_spec(Row::First).is_some());
     window.harness.state_mut().state.settings.trace.n_samples = 2;
     let head = Pick { layer: Some(1), head: Some(2), position: Some(3) };
     window.harness.state_mut().state.selection = head;

@@ -71,18 +71,6 @@ impl Edges {
     }
 }
 
-/// The default window: 9 layers from 36 layers on, as in the paper.
-///
-/// Smaller models get about the same share of their layers, rounded to an odd number so that the
-/// layer is in the middle. For the 28 layers of GPT-J that gives the paper's 5.
-pub fn default_window(n_layers: usize) -> usize {
-    if n_layers >= 36 {
-        return 9;
-    }
-    let share = 9.0 * n_layers as f64 / 48.0;
-    2 * ((share - 1.0) / 2.0).round().max(0.0) as usize + 1
-}
-
 impl AttentionKnockout {
     /// The change of a probability relative to the clean run: −1 if the answer is lost, 0 if
     /// nothing changes, above 0 if it gets likelier. `None` for metrics that are no probabilities.

@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use clap::Args;
 
-use crate::analysis::attention_knockout::{Edges, Spec, default_window};
+use crate::analysis::attention_knockout::{Edges, Spec};
+use crate::analysis::causal_trace::usual_window;
 use crate::analysis::{AnalysisSpec, Positions};
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::inquiry::{Asks, Inquiry};
@@ -17,8 +18,8 @@ pub struct Knockout {
     #[arg(long, value_name = "FROM:TO")]
     edges: Vec<EdgesArg>,
 
-    /// How many layers are cut together around the one reported [default: 9 for 36 layers or more, and
-    /// fewer for a smaller model]
+    /// How many layers are cut together around the one reported [default: as a trace's, 10 from
+    /// 24 layers on and as large a part of fewer; the paper: 9 of 48]
     #[arg(long, value_name = "N")]
     window: Option<usize>,
 }
@@ -44,7 +45,7 @@ impl Asks for Knockout {
         let edges: Vec<Edges> = self.edges.iter().map(|it| it.0.clone()).collect();
         let edges = if edges.is_empty() { Edges::to_last() } else { edges };
         let n_layers = inquiry.engine.info.config.n_layers;
-        let window = self.window.unwrap_or_else(|| default_window(n_layers));
+        let window = self.window.unwrap_or_else(|| usual_window(n_layers));
         Ok(Spec { edges, window }.into())
     }
 }

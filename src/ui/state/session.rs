@@ -116,8 +116,14 @@ impl Look {
             look.spec_text = first.map(|it| it.settings.spec_text).unwrap_or_default();
         }
         for found in &session.found {
-            if let AnalysisSpec::Comparison(made) = &found.spec {
-                look.settings.studies.comparison.keep_window(made);
+            match &found.spec {
+                AnalysisSpec::Comparison(made) => {
+                    look.settings.studies.comparison.keep_window(made);
+                }
+                AnalysisSpec::AttentionKnockout(made) => {
+                    look.settings.studies.knockout.keep_window(made);
+                }
+                _ => {}
             }
         }
         Some(look)

@@ -1,25 +1,25 @@
 //! The corruption bench: settings, and what is asked with them.
 
-use eframe::egui::{Label, Slider, SliderClamping, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::corruption::draws;
-use super::{About, Study, all_ui, values_ui};
+use super::{About, Study, all_ui, values_ui, window_of, window_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{Component, Map, Severed};
 use crate::analysis::corruption::Draws;
 use crate::analysis::corruption_bench::{Entry, LeftOut, Spec};
 use crate::experiment::CorruptionKind;
 use crate::figure::Effect;
-use crate::ui::widgets::{keep_together, severing_ui};
+use crate::ui::widgets::severing_ui;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     component: Component,
 
-    /// How many layers are restored together, beside single layers. `None` stands for as many as the
-    /// trace's settings say.
+    /// How many layers are restored together, beside single layers. `None` stands for as many as a trace
+    /// restores.
     window: Option<usize>,
     sever: Option<Severed>,
 
@@ -30,9 +30,6 @@ pub struct Settings {
     shows_recovery: bool,
 }
 
-/// The width of the window's slider with its number, in points.
-const SLIDER_WIDTH: f32 = 160.0;
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -42,12 +39,6 @@ impl Default for Settings {
             sever_layers: None,
             shows_recovery: true,
         }
-    }
-}
-
-impl Settings {
-    fn window(&self, about: &About<'_>) -> usize {
-        self.window.unwrap_or(about.trace_window).max(1)
     }
 }
 
@@ -67,7 +58,7 @@ impl Study for Settings {
             return Err("Mark the subject: it is what is corrupted".to_owned());
         }
         let mut trace = about.trace(self.component)?;
-        let windows = match self.window(about) {
+        let windows = match window_of(self.window, about) {
             _ if self.component == Component::Hidden => vec![1],
             1 => vec![1],
             window => vec![1, window],
@@ -94,19 +85,12 @@ impl Study for Settings {
             ui.label("Restore");
             all_ui(ui, &mut self.component);
             ui.add_space(6.0);
-            keep_together(ui, "Window", SLIDER_WIDTH);
-            let has_window = self.component != Component::Hidden;
-            let mut window = self.window(about);
-            let tooltip = "How many layers are restored together; single layers always stand \
-                           beside. Hidden states are restored one at a time";
-            let label = ui.add_enabled(has_window, Label::new("Window"));
-            let slider =
-                Slider::new(&mut window, 1..=about.n_layers()).clamping(SliderClamping::Edits);
-            let slider = ui.add_enabled(has_window, slider).labelled_by(label.id);
-            if slider.on_hover_text(tooltip).changed() {
-                self.window = Some(window);
+            if self.component != Component::Hidden {
+                let text =
+                    "How many layers are restored together; single layers always stand beside";
+                window_ui(ui, &mut self.window, about, text);
+                ui.add_space(6.0);
             }
-            ui.add_space(6.0);
             severing_ui(ui, &mut self.sever, &mut self.sever_layers, about.n_layers());
         });
         ui.horizontal_wrapped(|ui| {

@@ -3,7 +3,7 @@
 use eframe::egui::{DragValue, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::{About, Asks, Study, number_ui, words_ui};
+use super::{About, Asks, Study, number_ui, window_of, window_ui, words_ui};
 use crate::analysis::causal_trace::Component;
 use crate::analysis::comparison::{MapSpec, Spec};
 use crate::analysis::{AnalysisSpec, Metric};
@@ -14,7 +14,7 @@ use crate::experiment::{Compared, first_tokens};
 pub struct Settings {
     of: Compared,
 
-    /// How many layers are restored together. `None` stands for as many as the trace's settings say.
+    /// How many layers are restored together. `None` stands for as many as a trace restores.
     window: Option<usize>,
     n_top: usize,
     n_permutations: usize,
@@ -54,7 +54,7 @@ impl Study for Settings {
         let map = self.of.map(Metric::Prob, |component| {
             let mut spec = about.trace(component)?;
             if component != Component::Hidden {
-                spec.window = self.window.unwrap_or(spec.window).max(1);
+                spec.window = window_of(self.window, about);
             }
             Ok::<_, String>(spec)
         })?;
@@ -81,12 +81,8 @@ impl Study for Settings {
         ui.horizontal_wrapped(|ui| {
             words_ui(ui, "Compare", &mut self.of);
             if matches!(self.of, Compared::Trace(Component::Mlp | Component::Attn)) {
-                let mut window = self.window.unwrap_or(about.trace_window).max(1);
-                let value = DragValue::new(&mut window).range(1..=about.n_layers());
-                let tooltip = "How many layers are restored together around each cell";
-                if number_ui(ui, "Window", tooltip, value).changed() {
-                    self.window = Some(window);
-                }
+                let text = "How many layers are restored together around each cell";
+                window_ui(ui, &mut self.window, about, text);
             }
             if self.is_of_heads() {
                 let tooltip = "How many heads are called the most important";

@@ -1,20 +1,28 @@
 //! Attention knockout: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
-use super::{About, Study, number_ui};
-use crate::analysis::attention_knockout::{Edges, Spec, default_window};
+use super::{About, Study, window_of, window_ui};
+use crate::analysis::attention_knockout::{Edges, Spec};
 use crate::analysis::{AnalysisSpec, Positions};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
-    /// How many layers are cut together. `None` stands for the number that suits the model's depth.
+    /// How many layers are cut together. `None` stands for as many as a trace restores.
     window: Option<usize>,
 
     /// Whether the token picked out in the views is cut off as well.
     cuts_selected: bool,
+}
+
+impl Settings {
+    /// Keeps the window that a session's knockout was made with, where its settings name none: in
+    /// earlier versions that was the paper's.
+    pub fn keep_window(&mut self, made: &Spec) {
+        self.window.get_or_insert(made.window);
+    }
 }
 
 impl Study for Settings {
@@ -24,7 +32,7 @@ impl Study for Settings {
             let from = Positions::Only(position..position + 1);
             edges.push(Edges { from, to: Positions::Last });
         }
-        let window = self.window.unwrap_or_else(|| default_window(about.n_layers()));
+        let window = window_of(self.window, about);
         Ok(AnalysisSpec::AttentionKnockout(Spec { edges, window }))
     }
 
@@ -33,18 +41,10 @@ impl Study for Settings {
     }
 
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
-        let n_layers = about.n_layers();
-        let usual = default_window(n_layers);
         ui.horizontal_wrapped(|ui| {
-            let about = format!(
-                "In how many layers around each the edges are cut. Geva et al.: 9 of GPT-2 XL's \
-                 48; for {n_layers} layers: {usual}"
-            );
-            let mut window = self.window.unwrap_or(usual);
-            let value = DragValue::new(&mut window).range(1..=100);
-            if number_ui(ui, "Window", &about, value).changed() {
-                self.window = (window != usual).then_some(window);
-            }
+            let text = "In how many layers around each the edges are cut. Geva et al.: 9 of GPT-2 \
+                        XL's 48";
+            window_ui(ui, &mut self.window, about, text);
             ui.checkbox(&mut self.cuts_selected, "Also the selected token → last").on_hover_text(
                 "One more line: the last token does not see the token that is picked out in the \
                  views",

@@ -259,6 +259,24 @@ fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Resp
     ui.add(value).labelled_by(label.id).on_hover_text(about)
 }
 
+/// The width of a study's window of layers: its own if it has one, else that of the traces.
+fn window_of(own: Option<usize>, about: &About<'_>) -> usize {
+    own.unwrap_or(about.trace_window).max(1)
+}
+
+/// How many layers a window is wide. `text`: what is done to them.
+fn window_ui(ui: &mut Ui, own: &mut Option<usize>, about: &About<'_>, text: &str) {
+    let mut window = window_of(*own, about);
+    let value = DragValue::new(&mut window).range(1..=about.n_layers());
+    let tooltip = format!(
+        "{text}. As many as a trace's window has, {}, unless it is set here",
+        about.trace_window
+    );
+    if number_ui(ui, "Window", &tooltip, value).changed() {
+        *own = (window != about.trace_window).then_some(window);
+    }
+}
+
 /// Roughly, in points.
 const NUMBER_WIDTH: f32 = 48.0;
 const CHOICE_WIDTH: f32 = 130.0;

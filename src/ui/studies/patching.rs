@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::other_prompt::OtherPrompt;
-use super::{About, Asks, Study, number_ui, values_ui};
+use super::{About, Asks, Study, values_ui, window_of, window_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::activation_patching::{Part, Places, Spec};
 
@@ -15,14 +15,16 @@ use crate::analysis::activation_patching::{Part, Places, Spec};
 pub struct Settings {
     other: OtherPrompt,
     part: Part,
-    window: usize,
+
+    /// How many layers are patched together. `None` stands for as many as a trace restores.
+    window: Option<usize>,
     is_together: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let other = OtherPrompt::default();
-        Self { other, part: Part::Hidden, window: 1, is_together: false }
+        Self { other, part: Part::Hidden, window: None, is_together: false }
     }
 }
 
@@ -54,7 +56,7 @@ impl Study for Settings {
             pairs,
             places: if self.is_together { Places::Together } else { Places::Each },
             part: self.part,
-            window: if self.has_window() { self.window } else { 1 },
+            window: if self.has_window() { window_of(self.window, about) } else { 1 },
         }))
     }
 
@@ -69,7 +71,7 @@ impl Study for Settings {
             values_ui(ui, &mut self.part, PARTS.map(|(part, name)| (part, name, "")));
             if self.has_window() {
                 let text = "How many layers are patched together around each";
-                number_ui(ui, "Window", text, DragValue::new(&mut self.window).range(1..=100));
+                window_ui(ui, &mut self.window, about, text);
             }
             ui.checkbox(&mut self.is_together, "All pairs together")
                 .on_hover_text("Else one pair of positions at a time");
