@@ -12,6 +12,7 @@ use super::output::{AnalysisOutput, ResultOutput, save_spec};
 use crate::analysis::{AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Library, Question, Written};
 use crate::facts::Fact;
+use crate::hub;
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::Engine;
 
@@ -139,7 +140,7 @@ impl Inquiry {
 
     /// What is asked, as a file says it.
     fn experiment(&self, spec: AnalysisSpec) -> Experiment {
-        let (model, bos, fact) = (self.model.clone(), self.bos, self.source.clone());
+        let (model, bos, fact) = (hub::called(&self.model), self.bos, self.source.clone());
         Experiment { model, bos, fact, edits: self.edits.clone(), spec }
     }
 

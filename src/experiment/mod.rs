@@ -231,15 +231,16 @@ impl Experiment {
     }
 
     /// The edits that an experiment of `edit` or `steer` makes, so that other analyses can ask the
-    /// same edited model.
+    /// same edited model. `names`: what experiments may call that model.
     pub fn load_edits(
         path: &Path,
-        model: &Path,
+        names: &[PathBuf],
         tokenizer: &Tokenizer,
     ) -> Result<Vec<ModelEdit>, ExperimentError> {
         let written = Written::load(path)?;
-        if written.outline.model != model {
-            let (theirs, ours) = (written.outline.model, model.to_owned());
+        if !names.contains(&written.outline.model) {
+            let (theirs, ours) =
+                (written.outline.model, names.first().cloned().unwrap_or_default());
             return Err(ExperimentError::OtherModel { path: path.to_owned(), theirs, ours });
         }
         let Self { mut edits, spec, .. } = written.resolve(&Library::new(tokenizer), path)?;

@@ -118,6 +118,30 @@ pub fn name_of(dir: &Path) -> Option<String> {
     Some(folder.strip_prefix("models--")?.replacen("--", "/", 1))
 }
 
+/// What a cache calls the model in one of its folders, with its commit, or a file there. `None` if the
+/// cache would find another one, or none, by that name.
+pub fn name_in(cache: &Path, found: &Path) -> Option<HubName> {
+    let is_snapshot =
+        |it: &&Path| it.parent().and_then(Path::file_name).is_some_and(|it| it == "snapshots");
+    let snapshot = found.ancestors().find(is_snapshot)?;
+    let file = found.strip_prefix(snapshot).ok()?.to_str()?.replace('\\', "/");
+    let name = HubName {
+        repo: name_of(snapshot)?,
+        revision: Some(snapshot.file_name()?.to_str()?.to_owned()),
+        file: Some(file).filter(|it| !it.is_empty()),
+    };
+    // Links are not followed: a file in a snapshot is one to what several snapshots share.
+    let is_it = find(&name.to_string(), cache)? == found;
+    is_it.then_some(name)
+}
+
+/// What a spec calls a model, so that it also runs on another machine: a model in the user's own cache
+/// by its name with its commit, any other by where it lies.
+pub fn called(model: &Path) -> PathBuf {
+    let name = cache().and_then(|cache| name_in(&cache, model));
+    name.map_or_else(|| model.to_owned(), |it| it.to_string().into())
+}
+
 /// Whether a model in a cache has all its weights and a vocabulary: Python may have downloaded a part
 /// of it only.
 pub fn is_complete(found: &Path) -> bool {

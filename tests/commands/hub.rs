@@ -77,6 +77,21 @@ fn a_model_that_is_named_is_downloaded_and_answers_as_its_folder_does() {
 }
 
 #[test]
+fn a_spec_names_a_download_by_its_commit() {
+    let (server, caches) = (tiny(), [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()]);
+    let spec = caches[0].path().join("spec.json");
+    let spec = spec.to_str().unwrap();
+    let args = ["predict", "--model", "me/tiny", "--prompt", "Lyon is in", "--save-spec", spec];
+    prints(&args, &server, caches[0].path());
+    let written: Value = serde_json::from_str(&fs::read_to_string(spec).unwrap()).unwrap();
+    assert_eq!(written["model"], format!("me/tiny@{COMMIT}"));
+    // Where it is not there yet it is downloaded.
+    for cache in &caches {
+        assert!(prints(&["run", spec], &server, cache.path()).contains("Lyon"));
+    }
+}
+
+#[test]
 fn get_downloads_and_says_where() {
     let (server, cache) = (tiny(), tempfile::tempdir().unwrap());
     let printed = prints(&["get", "me/tiny"], &server, cache.path());

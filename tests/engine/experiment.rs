@@ -1,7 +1,7 @@
 //! Spec files: what is written is read again, and what is wrong is named with its place.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use factscope::analysis::corruption::{
@@ -402,7 +402,7 @@ fn an_edit_is_what_edit_and_steer_try_out() {
     let tokenizer = Tokenizer::from_dir(&crate::support::fixture("tiny")).unwrap();
     let load = |spec: AnalysisSpec, model: &str| {
         fs::write(&path, experiment(text(), spec).to_json().unwrap()).unwrap();
-        Experiment::load_edits(&path, Path::new(model), &tokenizer)
+        Experiment::load_edits(&path, &[PathBuf::from(model)], &tokenizer)
     };
     let asked_nothing = rank_one_edit::Spec { asked: Vec::new(), ..edit() };
     let found = load(AnalysisSpec::RankOneEdit(edit()), "builtin").unwrap();

@@ -9,6 +9,7 @@ use crate::builtin;
 use crate::cli::inquiry::{About, Inquiry};
 use crate::cli::machine::Machine;
 use crate::experiment::{Experiment, FactSource};
+use crate::hub;
 use crate::tokens::{Bos, Tokenizer};
 use crate::worker::Processing;
 
@@ -113,6 +114,8 @@ fn edits(specs: &[PathBuf], model: &Path) -> anyhow::Result<Vec<ModelEdit>> {
         return Ok(Vec::new());
     }
     let tokenizer = Tokenizer::from_dir(model)?;
-    let edits = specs.iter().map(|path| Experiment::load_edits(path, model, &tokenizer));
+    // Earlier specs say where the model lies.
+    let names = [hub::called(model), model.to_owned()];
+    let edits = specs.iter().map(|path| Experiment::load_edits(path, &names, &tokenizer));
     Ok(edits.collect::<Result<Vec<_>, _>>()?.concat())
 }

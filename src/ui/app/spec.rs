@@ -8,6 +8,7 @@ use eframe::egui;
 
 use super::App;
 use crate::experiment::{Experiment, FactSource, Library, Written};
+use crate::hub;
 use crate::session::Origin;
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::ui::command::Command;
@@ -31,7 +32,7 @@ impl App {
                 else {
                     return;
                 };
-                let (model, edits) = (info.dir.clone(), self.state.edits_of(which).to_vec());
+                let (model, edits) = (hub::called(&info.dir), self.state.edits_of(which).to_vec());
                 match written.of_model(model, edits) {
                     Ok(text) => self.set_spec(text),
                     Err(error) => {

@@ -11,6 +11,7 @@ use crate::analysis::trace_average::Sample;
 use crate::analysis::{AnalysisResult, AnalysisSpec, logit_attribution, logit_lens, prediction};
 use crate::experiment::Experiment;
 use crate::facts::Direction;
+use crate::hub;
 use crate::session::Origin;
 use crate::tokens::Tokenizer;
 use crate::ui::pane::Pane;
@@ -135,7 +136,7 @@ impl State {
         let which = self.which(row);
         self.findings_at(row)?.prompt.as_ref().ok()?;
         Some(Experiment {
-            model: self.info_of(which)?.dir.clone(),
+            model: hub::called(&self.info_of(which)?.dir),
             bos: self.settings.bos,
             fact: self.source_of(row)?,
             edits: self.edits_of(which).to_vec(),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use factscope::hub::{HubName, find, is_complete, name_of};
+use factscope::hub::{HubName, find, is_complete, name_in, name_of};
 
 fn add(cache: &Path, folder: &str, commit: &str) -> PathBuf {
     let dir = cache.join(folder).join("snapshots").join(commit);
@@ -24,6 +24,26 @@ fn a_model_is_found_by_its_name_and_named_by_its_folder() {
         assert_eq!(find(name, cache.path()), None, "{name}");
     }
     assert_eq!(name_of(Path::new("/models/gpt2-large")), None);
+}
+
+#[test]
+fn a_download_is_named_with_its_commit_and_found_again_by_that_name() {
+    let cache = tempfile::tempdir().unwrap();
+    let older = add(cache.path(), "models--me--mine", "aaa");
+    let newer = add(cache.path(), "models--me--mine", "bbb");
+    fs::write(newer.join("q8.gguf"), "").unwrap();
+    let files = [(&older, "me/mine@aaa"), (&newer, "me/mine@bbb")];
+    for (path, expected) in
+        files.into_iter().chain([(&newer.join("q8.gguf"), "me/mine@bbb:q8.gguf")])
+    {
+        let name = name_in(cache.path(), path).unwrap().to_string();
+        assert_eq!(name, expected);
+        assert_eq!(find(&name, cache.path()).as_ref(), Some(path));
+    }
+    // Of another cache, and what is no download.
+    assert_eq!(name_in(Path::new("/other"), &older), None);
+    assert_eq!(name_in(cache.path(), cache.path()), None);
+    assert_eq!(name_in(cache.path(), &newer.join("config.json")), None);
 }
 
 #[test]
