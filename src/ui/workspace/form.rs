@@ -1,0 +1,99 @@
+//! How views usually stand in a window of some size.
+
+use eframe::egui::Vec2;
+use egui_tiles::{Linear, LinearDir, TileId, Tiles, Tree};
+use serde::{Deserialize, Serialize};
+
+use super::tree_id;
+use crate::ui::pane::{Pane, View};
+
+/// How views usually stand in a window of some size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Form {
+    /// All views are tabs in one place.
+    Tabs,
+
+    /// The trace, and the other views beside it.
+    Beside,
+
+    /// The trace, and beside it the prediction above the other views.
+    Above,
+
+    /// As `Above`, and the attention beside both.
+    Wide,
+}
+
+/// Columns from the left, with their share of the width; in each, places from the top, with their share
+/// of the height and their views. The place that names no views is that of all others.
+type Columns = &'static [(f32, &'static [(f32, &'static [View])])];
+
+impl Form {
+    /// `window` is in points.
+    pub(super) fn of(window: Vec2) -> Self {
+        match (window.x, window.y) {
+            (..1000.0, _) => Self::Tabs,
+            (_, ..900.0) => Self::Beside,
+            (..1900.0, _) => Self::Above,
+            _ => Self::Wide,
+        }
+    }
+
+    fn columns(self) -> Columns {
+        match self {
+            Self::Tabs => &[(1.0, &[(1.0, &[])])],
+            Self::Beside => &[(0.55, &[(1.0, &[View::Trace])]), (0.45, &[(1.0, &[])])],
+            Self::Above => &[
+                (0.55, &[(1.0, &[View::Trace])]),
+                (0.45, &[(0.36, &[View::Prediction]), (0.64, &[])]),
+            ],
+            Self::Wide => &[
+                (0.42, &[(1.0, &[View::Trace])]),
+                (0.29, &[(0.36, &[View::Prediction]), (0.64, &[])]),
+                (0.29, &[(1.0, &[View::Attention])]),
+            ],
+        }
+    }
+
+    /// The arrangement of these views, in their order.
+    pub(super) fn tree(self, open: &[Pane]) -> Tree<Pane> {
+        let mut tiles = Tiles::default();
+        let columns = self.columns();
+        let named: Vec<View> =
+            columns.iter().flat_map(|it| it.1).flat_map(|it| it.1).copied().collect();
+        let mut shown = Vec::new();
+        for (width, places) in columns {
+            let mut column = Vec::new();
+            for (height, views) in *places {
+                let is_here = |pane: &&Pane| match views {
+                    [] => !named.contains(&pane.view()),
+                    _ => views.contains(&pane.view()),
+                };
+                let tabs: Vec<TileId> =
+                    open.iter().filter(is_here).map(|pane| tiles.insert_pane(*pane)).collect();
+                if !tabs.is_empty() {
+                    column.push((tiles.insert_tab_tile(tabs), *height));
+                }
+            }
+            shown.extend(in_line(&mut tiles, LinearDir::Vertical, &column).map(|it| (it, *width)));
+        }
+        match in_line(&mut tiles, LinearDir::Horizontal, &shown) {
+            Some(root) => Tree::new(tree_id(), root, tiles),
+            None => Tree::empty(tree_id()),
+        }
+    }
+}
+
+/// Tiles one after the other, each with its share. `None` where there are none.
+fn in_line(tiles: &mut Tiles<Pane>, dir: LinearDir, shares: &[(TileId, f32)]) -> Option<TileId> {
+    match shares {
+        [] => None,
+        [(id, _)] => Some(*id),
+        _ => {
+            let mut linear = Linear::new(dir, shares.iter().map(|(id, _)| *id).collect());
+            for (id, share) in shares {
+                linear.shares.set_share(*id, *share);
+            }
+            Some(tiles.insert_container(linear))
+        }
+    }
+}

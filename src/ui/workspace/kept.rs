@@ -1,0 +1,46 @@
+//! An arrangement as a file holds it.
+
+use std::collections::BTreeSet;
+
+use egui_tiles::{Tile, TileId, Tree};
+use serde::{Deserialize, Deserializer};
+
+use super::pane_of;
+use crate::ui::pane::Pane;
+
+/// An arrangement as it was kept. In those of earlier versions each mode was a view of its own: where
+/// several are open that are now of one view, the view shows the one that was in front.
+pub(super) fn kept_tree<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<Tree<Pane>>, D::Error> {
+    let Some(mut tree) = Option::<Tree<Pane>>::deserialize(from)? else { return Ok(None) };
+    if !is_sound(&tree) {
+        return Ok(None);
+    }
+    let in_front = tree.active_tiles();
+    let tiles = tree.tiles.iter().filter_map(|(id, tile)| Some((*id, pane_of(tile)?)));
+    let mut tiles: Vec<(TileId, Pane)> = tiles.collect();
+    tiles.sort_by_key(|(id, pane)| (!in_front.contains(id), *pane));
+    let mut seen = BTreeSet::new();
+    for (id, pane) in tiles {
+        if !seen.insert(pane.view()) {
+            tree.remove_recursively(id);
+        }
+    }
+    Ok(Some(tree))
+}
+
+/// Whether no tile holds itself, and each is held once at most: a file may say anything.
+fn is_sound(tree: &Tree<Pane>) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut to_see: Vec<TileId> = tree.root.into_iter().collect();
+    while let Some(id) = to_see.pop() {
+        if !seen.insert(id.0) {
+            return false;
+        }
+        if let Some(Tile::Container(container)) = tree.tiles.get(id) {
+            to_see.extend(container.children());
+        }
+    }
+    true
+}
