@@ -29,6 +29,18 @@ const SIZES: [(Vec2, f32); 4] = [
     (vec2(1600.0, 1000.0), 1.5),
 ];
 
+/// Windows that are usual on today's screens, and their zoom.
+const USUAL: [(Vec2, f32); 8] = [
+    (vec2(1360.0, 850.0), 1.0),
+    (vec2(1280.0, 720.0), 1.0),
+    (vec2(1366.0, 768.0), 1.0),
+    (vec2(1440.0, 900.0), 1.0),
+    (vec2(1920.0, 1080.0), 1.0),
+    (vec2(2560.0, 1440.0), 1.0),
+    (vec2(1920.0, 1080.0), 1.25),
+    (vec2(1920.0, 1080.0), 1.5),
+];
+
 /// Points that rounding may take.
 const TOLERANCE: f32 = 2.0;
 
@@ -165,6 +177,28 @@ impl Window {
         nodes.filter_map(text).collect()
     }
 
+    /// The scroll bars of a view: across, and down.
+    fn scroll_bars(&self, pane: Pane) -> [bool; 2] {
+        let nodes = self.region(pane).children_recursive();
+        let bars: Vec<Rect> = nodes
+            .filter(|it| it.accesskit_node().role() == Role::ScrollBar)
+            .map(|it| it.rect())
+            .collect();
+        [
+            bars.iter().any(|it| it.width() > it.height()),
+            bars.iter().any(|it| it.height() > it.width()),
+        ]
+    }
+
+    /// The heights of a view's maps.
+    fn map_heights(&self, pane: Pane) -> Vec<f32> {
+        let nodes = self.region(pane).children_recursive();
+        nodes
+            .filter(|it| it.accesskit_node().role() == Role::Canvas)
+            .map(|it| it.rect().height())
+            .collect()
+    }
+
     /// What cannot be scrolled to, of the things farthest out.
     fn out_of_reach(&mut self, pane: Pane) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -275,14 +309,48 @@ fn maps_are_high_enough_to_be_read_on_a_small_screen() {
     for pane in [Pane::Trace, Pane::Patching, Pane::Comparison, Pane::Heads, Pane::LogitLens] {
         window.show(pane);
         window.harness.run_steps(4);
-        let maps = window
-            .region(pane)
-            .children_recursive()
-            .filter(|it| it.accesskit_node().role() == Role::Canvas);
-        let heights: Vec<f32> = maps.map(|it| it.rect().height()).collect();
+        let heights = window.map_heights(pane);
         let is_high = |height: &f32| *height >= LEAST_MAP;
         assert!(!heights.is_empty() && heights.iter().all(is_high), "{pane:?}: {heights:?}");
     }
+}
+
+/// A view whose content is too high gives the points from its maps before it scrolls, and none is too
+/// wide.
+#[test]
+fn maps_give_room_before_a_view_scrolls() {
+    let mut window = with_all_results();
+    window.does(Command::ResetLayout);
+    let mut wrong = Vec::new();
+    for (size, zoom) in USUAL {
+        window.set_window(size, zoom);
+        for pane in Pane::ALL {
+            window.show(pane);
+            window.harness.run_steps(4);
+            let [across, down] = window.scroll_bars(pane);
+            if across {
+                let place = window.place_of(pane);
+                let nodes = window.region(pane).children_recursive();
+                let outside: Vec<String> = nodes
+                    .filter(|it| it.rect().right() > place.right() - 10.0)
+                    .map(|it| {
+                        format!(
+                            "{:?} {} at {:?}",
+                            it.accesskit_node().role(),
+                            described(&it),
+                            it.rect()
+                        )
+                    })
+                    .collect();
+                wrong.push(format!("{pane:?} at {size} × {zoom} scrolls across: {outside:?}"));
+            }
+            let heights = window.map_heights(pane);
+            if pane == Pane::Trace && down && heights.iter().any(|it| *it > LEAST_MAP) {
+                wrong.push(format!("{pane:?} at {size} × {zoom} scrolls down: {heights:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// The runs behind a cell are in sight beside or below the map that the cell is picked in.

@@ -254,7 +254,7 @@ fn views_that_nobody_has_moved_follow_the_size_of_the_window() {
     assert!(window.workspace().is_in_front(Pane::Knockout));
     assert!(window.workspace().is_in_front(Pane::Jobs));
 
-    // One that was moved stays where it is.
+    // One that was moved stays where it is, with its share of the window, in a session too.
     let edge = egui::pos2(prediction.x - 1.0, 700.0);
     let to = edge - egui::vec2(150.0, 0.0);
     window.harness.hover_at(edge);
@@ -267,8 +267,13 @@ fn views_that_nobody_has_moved_follow_the_size_of_the_window() {
     window.harness.run_steps(3);
     let moved = at(&window, View::Prediction);
     assert!(moved.x < prediction.x - 100.0, "{moved:?}");
+    let share = (moved.x - trace.x) / (2560.0 - trace.x);
+    let kept = serde_json::to_string(window.workspace()).unwrap();
+    *window.harness.state_mut().workspace_mut() = serde_json::from_str(&kept).unwrap();
     let [trace, prediction, _] = sized(&mut window, 900.0, 600.0);
-    assert!(trace.x < prediction.x && !window.workspace().is_in_front(Pane::LogitLens));
+    let now = (prediction.x - trace.x) / (900.0 - trace.x);
+    assert!((now - share).abs() < 0.02, "{share} before, now {now}");
+    assert!(!window.workspace().is_in_front(Pane::LogitLens));
     assert!(window.workspace().is_in_front(Pane::Knockout), "it still has its own place");
 }
 

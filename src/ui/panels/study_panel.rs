@@ -62,10 +62,13 @@ pub fn study_panel_ui(
             ranges: &state.settings.ranges,
             planted,
         };
+        if n_shown > 1 {
+            ui.add_space(ROW_GAP);
+        }
         // What is in one row is not hidden below the other.
-        let n_left = rows.iter().skip_while(|it| **it != row).count();
-        let height = (ui.available_height() / n_left as f32).max(0.0);
-        let size = vec2(width, height);
+        let n_left = rows.iter().skip_while(|it| **it != row).count() as f32;
+        let below = (n_left - 1.0) * (ROW_GAP + ui.spacing().item_spacing.y);
+        let size = vec2(width, ((ui.available_height() - below) / n_left).max(0.0));
         let row_ui = |ui: &mut Ui| {
             if rows.len() > 1 {
                 let name = state.name_of(row);
@@ -76,7 +79,6 @@ pub fn study_panel_ui(
             }
             let action = figure_ui(ui, &figure, &ctx, commands);
             commands.extend(action.into_iter().flat_map(|it| asked_by(it, pane, row)));
-            ui.add_space(6.0);
         };
         ui.push_id(row, |ui| {
             ui.allocate_ui_with_layout(size, Layout::top_down(Align::Min), row_ui);
@@ -86,6 +88,9 @@ pub fn study_panel_ui(
         ui.weak(pane.tooltip());
     }
 }
+
+/// Points between the figures of two rows, besides the gap that all have.
+const ROW_GAP: f32 = 6.0;
 
 fn study_prompt(state: &State, row: Row) -> String {
     let prompt = state.findings_at(row).and_then(|it| it.prompt.as_ref().ok());

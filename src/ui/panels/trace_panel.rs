@@ -73,13 +73,20 @@ pub fn traces_ui(
     let n_beside = n_beside(state, rows, blocks.len(), room);
     let n_lines = blocks.len().div_ceil(n_beside);
     let is_brief = room.y < n_lines as f32 * ROOMY_ROW;
+    let between = if is_brief { 2.0 } else { 6.0 };
+    if has_subject {
+        ui.add(Separator::default().spacing(between));
+    }
+    // All lines are as high as each other, with a separator and its gaps between two.
+    let separators = (between + 2.0 * ui.spacing().item_spacing.y) * (n_lines - 1) as f32;
+    let height = (ui.available_height() - separators) / n_lines as f32;
+    let size = vec2((room.x + GAP) / n_beside as f32 - GAP, height.max(0.0));
+    let shows_tokens = height >= TIGHT_ROW;
     let mut picked = Vec::new();
     for (nth, line) in blocks.chunks(n_beside).enumerate() {
-        if has_subject || nth > 0 {
-            ui.add(Separator::default().spacing(if is_brief { 2.0 } else { 6.0 }));
+        if nth > 0 {
+            ui.add(Separator::default().spacing(between));
         }
-        let height = ui.available_height() / (n_lines - nth) as f32;
-        let size = vec2((room.x + GAP) / n_beside as f32 - GAP, height.max(0.0));
         ui.horizontal_top(|ui| {
             ui.spacing_mut().item_spacing.x = GAP;
             for &block in line {
@@ -99,7 +106,7 @@ pub fn traces_ui(
                         } else {
                             // From a row that stands alone the other is a click away.
                             let names = if is_pair { &[row][..] } else { &all };
-                            let form = RowForm { is_brief, range, names };
+                            let form = RowForm { is_brief, shows_tokens, range, names };
                             row_ui(ui, state, (row, form), views, &mut picked);
                         }
                     });
@@ -128,6 +135,9 @@ fn shows_before(state: &State, row: Row) -> bool {
 
 /// Points; where a line of maps has less, only the first of a figure's notes is shown.
 const ROOMY_ROW: f32 = 400.0;
+
+/// Points; where a line of maps has less, the prompt's tokens stand beside the rows of its map only.
+const TIGHT_ROW: f32 = 255.0;
 
 /// The gap in points between maps beside each other, and the least width of each.
 const GAP: f32 = 20.0;
@@ -158,6 +168,9 @@ fn n_beside(state: &State, rows: &[Row], n: usize, room: Vec2) -> usize {
 struct RowForm<'a> {
     /// Whether room is short.
     is_brief: bool,
+
+    /// Whether the prompt stands above the map as a strip of its tokens.
+    shows_tokens: bool,
 
     /// The ends of its colours, where both rows have the same.
     range: Option<(f32, f32)>,
@@ -227,7 +240,11 @@ fn row_ui(
     let planted = state.planted(row);
     let ctx =
         ViewCtx { selection, tokenizer: &info.tokenizer, ranges: &state.settings.ranges, planted };
-    let mut picked = token_strip_ui(ui, prompt, &ctx);
+    let mut picked = None;
+    // Where there is no map, the tokens are all that there is to see.
+    if form.shows_tokens || prompt.subject.is_none() {
+        picked = token_strip_ui(ui, prompt, &ctx);
+    }
     if prompt.subject.is_none() {
         let about = "A trace corrupts the subject, and none is marked in this prompt";
         empty_ui(ui, "Nothing to trace", about);

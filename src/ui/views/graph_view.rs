@@ -17,9 +17,14 @@ const ROW: f32 = 30.0;
 /// The widest layer in points.
 const COLUMN: f32 = 90.0;
 
-/// The height of the legend above, and of the layers below.
+/// The height of each line of the legend above, and of the layers below.
 const LEGEND: f32 = 20.0;
 const AXIS: f32 = 34.0;
+
+/// The width of a line's sign in the legend, and the gaps after it and after its name.
+const SIGN: f32 = 18.0;
+const SIGN_GAP: f32 = 5.0;
+const NAME_GAP: f32 = 14.0;
 
 /// How near to a node the pointer must be, in points.
 const NEAR: f32 = 11.0;
@@ -103,6 +108,9 @@ struct Drawing<'a> {
     corner: Pos2,
     column: f32,
 
+    /// Where the signs of the legend begin, from that corner; then where its last line ends.
+    legend: Vec<Vec2>,
+
     /// The size with labels and legend.
     size: Vec2,
 }
@@ -128,9 +136,28 @@ impl<'a> Drawing<'a> {
         let left = labels.iter().map(width).fold(0.0, f32::max) + 8.0;
         let n_columns = graph.columns.labels.len() as f32;
         let column = ((ui.available_width() - left - 4.0) / n_columns).clamp(8.0, COLUMN);
-        let height = LEGEND + ROW * graph.rows.labels.len() as f32 + AXIS;
+        let width_of = |kind: GraphKind| {
+            let text = painter.layout_no_wrap(kind.name().to_owned(), axis_font(), ink);
+            SIGN + SIGN_GAP + text.size().x + NAME_GAP
+        };
+        let widths = GraphKind::ALL.map(width_of);
+        // The legend begins above the nodes, unless it then needs another line.
+        let room = ui.available_width() + NAME_GAP;
+        let start = if left + widths.iter().sum::<f32>() <= room { 0.0 } else { -left };
+        let (mut at, mut legend) = (vec2(start, 0.0), Vec::new());
+        for width in widths {
+            if at.x > start && left + at.x + width > room {
+                at = vec2(start, at.y + LEGEND);
+            }
+            legend.push(at);
+            at.x += width;
+        }
+        legend.push(at);
+        let above = at.y + LEGEND;
+        legend.iter_mut().for_each(|it| it.y += LEGEND / 2.0 - 2.0 - above);
+        let height = above + ROW * graph.rows.labels.len() as f32 + AXIS;
         let size = vec2(left + column * n_columns + 2.0, height);
-        Self { graph, labels, corner: pos2(left, LEGEND), column, size }
+        Self { graph, labels, corner: pos2(left, above), column, legend, size }
     }
 
     fn area(&self) -> Rect {
@@ -219,18 +246,17 @@ impl<'a> Drawing<'a> {
         let title = &graph.columns.title;
         painter.text(at, Align2::CENTER_TOP, title, axis_font(), colors.weak_text);
 
-        let y = area.top() - LEGEND / 2.0 - 2.0;
-        let mut x = area.left();
-        for kind in GraphKind::ALL {
-            painter.hline(x..=x + 18.0, y, Stroke::new(2.5, ink(kind, colors)));
-            let at = pos2(x + 23.0, y);
-            let text = painter.text(at, Align2::LEFT_CENTER, kind.name(), axis_font(), colors.text);
-            x = text.right() + 14.0;
+        for (kind, place) in GraphKind::ALL.into_iter().zip(&self.legend) {
+            let at = self.corner + *place;
+            painter.hline(at.x..=at.x + SIGN, at.y, Stroke::new(2.5, ink(kind, colors)));
+            let at = at + vec2(SIGN + SIGN_GAP, 0.0);
+            painter.text(at, Align2::LEFT_CENTER, kind.name(), axis_font(), colors.text);
         }
-        let room = area.right() - x;
         let quantity = format!("width: {}", graph.quantity);
-        if width(&quantity) <= room {
-            let at = pos2(x, y);
+        if let Some(place) = self.legend.last()
+            && width(&quantity) <= area.right() - (self.corner + *place).x
+        {
+            let at = self.corner + *place;
             painter.text(at, Align2::LEFT_CENTER, quantity, axis_font(), colors.weak_text);
         }
     }

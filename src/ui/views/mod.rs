@@ -2,6 +2,7 @@
 
 mod attention_lines;
 pub mod attention_view;
+mod bars_view;
 mod choices;
 mod cut_view;
 mod depth_bars;
@@ -9,6 +10,7 @@ pub mod figure_view;
 mod figures;
 mod graph_view;
 mod lines_view;
+mod scatter_view;
 mod small_maps;
 mod table_view;
 

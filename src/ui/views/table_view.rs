@@ -7,7 +7,7 @@ use eframe::egui::{
     UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
 
-use super::figure_view::{is_picked, tells_apart};
+use super::bars_view::{is_picked, tells_apart};
 use crate::figure::number::{brief, percent};
 use crate::figure::{Cell, Pick, Row, Table};
 use crate::ui::theme::{axis_font, palette, token_font};

@@ -2,7 +2,7 @@
 
 use eframe::egui::{
     Color32, Frame, Margin, Response, Role, ScrollArea, Stroke, Style, TextStyle, Ui, UiBuilder,
-    Visuals, WidgetInfo, WidgetText,
+    Vec2, Visuals, WidgetInfo, WidgetText, vec2,
 };
 use egui_tiles::{
     Behavior, EditAction, ResizeState, SimplificationOptions, TabState, Tabs, TileId, Tiles,
@@ -15,6 +15,9 @@ use crate::ui::widgets::command_button_ui;
 
 /// Points that the menu of a row of tabs takes, about.
 const MENU_WIDTH: f32 = 36.0;
+
+/// Points that roundings may add to the size of a view.
+const ROUNDING: Vec2 = vec2(1.0, 1.0);
 
 /// The workspace while it is drawn.
 pub(super) struct Showing<'a> {
@@ -88,7 +91,11 @@ impl Behavior<Pane> for Showing<'_> {
                 self.modes_ui(ui, pane);
                 // One scroll area around all of a view: whatever its height, nothing is cut off.
                 let area = ScrollArea::both().id_salt(pane).auto_shrink(false);
-                area.show(ui, |ui| (self.pane_ui)(ui, pane, self.commands));
+                area.show(ui, |ui| {
+                    // What a view rounds up is no reason to scroll.
+                    ui.set_max_size(ui.available_size() - ROUNDING);
+                    (self.pane_ui)(ui, pane, self.commands);
+                });
             });
         });
         let name = format!("{} view", pane.text());

@@ -31,14 +31,14 @@ const WIDEST: f32 = 112.0;
 const HIGHEST: f32 = 64.0;
 
 /// The height in points up to which a cell may be higher than it is wide.
-const UPRIGHT: f32 = 24.0;
+const UPRIGHT: f32 = 34.0;
 
 /// The side of the largest cell of a square map, in points.
 const LARGEST: f32 = 56.0;
 
 /// The least height of a map in points: colours can be told apart, and the numbers of the bar do not
 /// touch.
-const LEAST_MAP: f32 = 96.0;
+const LEAST_MAP: f32 = 90.0;
 
 /// Points between the lines of two labels.
 const LINE_GAP: f32 = 1.0;
@@ -74,7 +74,10 @@ impl Heatmap<'_> {
         // Half a number above and below, as ticks may lie at the very ends.
         let above = line / 2.0 + 1.0;
         let title = line + 4.0;
-        let mut left = title + widest(&row_labels) + LABEL_GAP;
+        // In whole pixels, so that what is rounded later is no wider.
+        let whole_pixels = |points: f32| (points / pixel).ceil() * pixel;
+        let mut left = whole_pixels(title + widest(&row_labels) + LABEL_GAP);
+        let above = whole_pixels(above);
         let right = match self.picture {
             None => BAR_GAP + bar.width(ui, 200.0) + 1.0,
             Some(_) => 1.0,
@@ -85,51 +88,44 @@ impl Heatmap<'_> {
             Labels::Tokens | Labels::Words => widest(&column_labels),
         } + LABEL_GAP;
 
-        let room = available - vec2(left + right, above + upright_below + title);
-        let cell = vec2(room.x / n_columns as f32, room.y / n_rows as f32);
-        let cell = if self.map.is_square {
-            Vec2::splat(self.square_side(cell))
-        } else {
-            let width = cell.x.clamp(3.0, WIDEST);
-            // However little room there is, rows have room for their labels, and if they are many
-            // can be told apart: the pane scrolls.
-            let least = (LEAST_HEIGHT / n_rows as f32)
-                .clamp(3.0, apart(&row_labels))
-                .max(LEAST_MAP / n_rows as f32);
-            // A few rows are taller, so that the name of what they show has room beside.
-            let most = (NAME_HEIGHT / n_rows as f32).max(HIGHEST);
-            // In a narrow map a row is not higher than it is wide, unless that is too low to be read.
-            let upright = (width * 2.0).min(width.max(UPRIGHT));
-            vec2(width, cell.y.min(most).min(upright).max(least))
+        let down = apart(&row_labels);
+        let cell_in = |left: f32, below: f32| {
+            self.cell(available - vec2(left + right, above + below + title), down, pixel)
         };
-        // What is whole already may be off by a rounding.
-        let whole =
-            |size: f32| if size < FINE { size } else { (size / pixel + 0.01).floor() * pixel };
-        let cell = vec2(whole(cell.x), whole(cell.y));
-
+        let mut cell = cell_in(left, upright_below);
         let is_turned = match self.columns.kind {
             Labels::Numbers => false,
             Labels::Words => widest(&column_labels) + 6.0 > cell.x,
             Labels::Tokens => true,
         };
         // They lean where there is room for it, else they stand upright.
-        let (column_angle, below) = match is_turned {
-            true if cell.x * FRAC_PI_4.sin() >= apart(&column_labels) => {
-                let lean = |width: f32| (width + line / 2.0) * FRAC_PI_4.sin();
-                // The first labels may hang out to the left.
-                for label in &column_labels {
-                    let x = (label.nth as f32 + 0.5) * cell.x;
-                    left = left.max(lean(label.galley.size().x) - x);
-                }
-                (-FRAC_PI_4, lean(widest(&column_labels)) + LABEL_GAP)
-            }
+        let (mut column_angle, mut below) = match is_turned {
             true => (-FRAC_PI_2, upright_below),
             false => (0.0, line + LABEL_GAP),
         };
+        let can_lean = |cell: Vec2| cell.x * FRAC_PI_4.sin() >= apart(&column_labels);
+        if is_turned && can_lean(cell) {
+            let lean = |width: f32| (width + line / 2.0) * FRAC_PI_4.sin();
+            let below_leaning = lean(widest(&column_labels)) + LABEL_GAP;
+            let (mut further_left, mut narrower) = (left, cell);
+            // The first labels may hang out to the left, which takes room from cells, and narrower cells
+            // let them hang out a little more.
+            for _ in 0..3 {
+                for label in &column_labels {
+                    let x = (label.nth as f32 + 0.5) * narrower.x;
+                    further_left = further_left.max(lean(label.galley.size().x) - x);
+                }
+                further_left = whole_pixels(further_left);
+                narrower = cell_in(further_left, below_leaning);
+            }
+            if can_lean(narrower) {
+                (left, cell) = (further_left, narrower);
+                (column_angle, below) = (-FRAC_PI_4, below_leaning);
+            }
+        }
         let map_size = vec2(cell.x * n_columns as f32, cell.y * n_rows as f32);
         let map_min = pos2(left, above).round_to_pixels(ui.pixels_per_point());
         let across = if is_turned { apart(&column_labels) } else { widest(&column_labels) + 6.0 };
-        let down = apart(&row_labels);
         let row_labels = self.rows.thinned(row_labels, cell.y, down);
         let column_labels = self.columns.thinned(column_labels, cell.x, across);
         Layout {
@@ -141,6 +137,30 @@ impl Heatmap<'_> {
             column_angle,
             below,
         }
+    }
+
+    /// The size of a cell, where all have this room. `label`: the height of a row's label. `pixel`: its
+    /// size in points.
+    fn cell(&self, room: Vec2, label: f32, pixel: f32) -> Vec2 {
+        let (n_rows, n_columns) = (self.map.n_rows() as f32, self.map.n_columns() as f32);
+        let cell = vec2(room.x / n_columns, room.y / n_rows);
+        let cell = if self.map.is_square {
+            Vec2::splat(self.square_side(cell))
+        } else {
+            let width = cell.x.clamp(3.0, WIDEST);
+            // However little room there is, rows have room for their labels, and if they are many
+            // can be told apart: the pane scrolls.
+            let least = (LEAST_HEIGHT / n_rows).clamp(3.0, label).max(LEAST_MAP / n_rows);
+            // A few rows are taller, so that the name of what they show has room beside.
+            let most = (NAME_HEIGHT / n_rows).max(HIGHEST);
+            // In a narrow map a row is not higher than it is wide, unless that is too low to be read.
+            let upright = (width * 2.0).min(width.max(UPRIGHT));
+            vec2(width, cell.y.min(most).min(upright).max(least))
+        };
+        // What is whole already may be off by a rounding.
+        let whole =
+            |size: f32| if size < FINE { size } else { (size / pixel + 0.01).floor() * pixel };
+        vec2(whole(cell.x), whole(cell.y))
     }
 
     /// The side of a square map's cells, of which `fitting` have room. A map of many tokens is drawn
