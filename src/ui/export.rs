@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eframe::egui::{Context, Grid, Id, Modal, Response, Ui};
+use eframe::egui::{Context, Grid, Id, Label, Modal, Response, Ui};
 
 use super::command::Command;
 use super::dialogs::Purpose;
@@ -73,25 +73,24 @@ impl ExportDialog {
         let format = FileFormat::of(&self.path()).ok();
         let is_picture = format.is_none_or(|it| !it.has_numbers());
         if self.figure.charts.len() > 1 {
-            row_ui(ui, "Chart", |ui| self.charts_ui(ui));
+            row_ui(ui, "Chart", true, |ui| self.charts_ui(ui));
         }
+        // What has no meaning in a format stays where it is, or all would move while its ending is typed.
         let Export { tokens, page, scale, .. } = &mut self.export;
-        if is_picture {
-            row_ui(ui, "Width", |ui| {
-                choice_ui(ui, "exported width", &mut page.width, &PageWidth::ALL, PageWidth::text)
-            });
-            let mut is_shown = page.caption == Caption::Shown;
-            row_ui(ui, "Caption", |ui| ui.checkbox(&mut is_shown, "title, warnings and notes"));
-            page.caption = if is_shown { Caption::Shown } else { Caption::Hidden };
-        }
-        row_ui(ui, "Tokens", |ui| {
+        row_ui(ui, "Width", is_picture, |ui| {
+            choice_ui(ui, "exported width", &mut page.width, &PageWidth::ALL, PageWidth::text)
+        });
+        let mut is_shown = page.caption == Caption::Shown;
+        row_ui(ui, "Caption", is_picture, |ui| {
+            ui.checkbox(&mut is_shown, "title, warnings and notes")
+        });
+        page.caption = if is_shown { Caption::Shown } else { Caption::Hidden };
+        row_ui(ui, "Tokens", true, |ui| {
             choice_ui(ui, "exported tokens", tokens, &Tokens::ALL, Tokens::text)
         });
-        if format == Some(FileFormat::Png) {
-            row_ui(ui, "Size", |ui| {
-                choice_ui(ui, "exported size", scale, &Scale::ALL, Scale::text)
-            });
-        }
+        row_ui(ui, "Size of PNG", format == Some(FileFormat::Png), |ui| {
+            choice_ui(ui, "exported size", scale, &Scale::ALL, Scale::text)
+        });
     }
 }
 
@@ -99,10 +98,10 @@ impl ExportDialog {
 const WIDTH: f32 = 260.0;
 const CHOOSE_WIDTH: f32 = 90.0;
 
-/// A control beside its name.
-fn row_ui(ui: &mut Ui, name: &str, control: impl FnOnce(&mut Ui) -> Response) {
-    let label = ui.label(name);
-    control(ui).labelled_by(label.id);
+/// A control beside its name, enabled where it has a meaning.
+fn row_ui(ui: &mut Ui, name: &str, is_enabled: bool, control: impl FnOnce(&mut Ui) -> Response) {
+    let label = ui.add_enabled(is_enabled, Label::new(name));
+    ui.add_enabled_ui(is_enabled, control).inner.labelled_by(label.id);
     ui.end_row();
 }
 

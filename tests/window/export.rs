@@ -35,9 +35,16 @@ fn an_export_is_named_after_fact_and_method_and_keeps_what_is_typed() {
         0
     );
 
-    window.retype("File", &typed("prediction.csv"));
-    // Settings of pictures have gone, so that the dialog is smaller.
+    // Whatever the ending says, the button stays where it is.
+    window.retype("File", &typed("prediction.svg"));
     window.harness.run_steps(4);
+    let save = |window: &Window| window.harness.get_by_label("Save").rect();
+    let before = save(&window);
+    for name in ["prediction.png", "prediction.csv"] {
+        window.retype("File", &typed(name));
+        window.harness.run_steps(4);
+        assert_eq!(save(&window), before, "{name}");
+    }
     window.click("Save");
     assert!(window.harness.query_by_label("Export figure").is_none(), "the dialog is closed");
     let csv = std::fs::read_to_string(dir.join("prediction.csv")).unwrap();

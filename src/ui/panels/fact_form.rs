@@ -49,15 +49,16 @@ impl FactForm {
             if is_changed {
                 form.error = None;
             }
-            if let Some(error) = &form.error {
-                ui.label(RichText::new(error).color(theme::palette(ui).error));
-            }
             ui.add_space(3.0);
             if ui.button("Analyse").clicked() || is_entered {
                 match form.fact() {
                     Ok(fact) => commands.push(Command::AddFact(fact)),
                     Err(error) => form.error = Some(error),
                 }
+            }
+            // Below the button, which stays where it is.
+            if let Some(error) = &form.error {
+                ui.label(RichText::new(error).color(theme::palette(ui).error));
             }
         });
     }

@@ -15,7 +15,7 @@ pub fn memory_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     let total = memory.system().map_or_else(|| memory.results(), |it| it.process);
     let text = RichText::new(format!("Memory {}", size(total))).small();
     // The width does not follow the text, so that the button stays where it is.
-    let button = Button::new(text).min_size(vec2(104.0, 0.0));
+    let button = Button::new(text).min_size(vec2(116.0, 0.0));
     let (response, _) = MenuButton::from_button(button).ui(ui, |ui| {
         ui.set_min_width(340.0);
         table_ui(ui, state);
