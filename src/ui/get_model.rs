@@ -171,7 +171,9 @@ impl GetModel {
                     let sizes =
                         [row.n_params.map(count), row.n_bytes.map(size), row.memory.map(size)];
                     for text in sizes {
-                        ui.label(text.unwrap_or_else(|| "–".to_owned()));
+                        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                            ui.label(text.unwrap_or_else(|| "–".to_owned()));
+                        });
                     }
                     ui.horizontal(|ui| {
                         ui.label(&row.licence);

@@ -4,8 +4,9 @@ use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Key, Modifiers};
+use eframe::egui::{Key, Modifiers, ThemePreference, vec2};
 use egui_kittest::kittest::Queryable as _;
+use egui_kittest::{SnapshotOptions, image_snapshot_options};
 use factscope::ui::Options;
 use factscope::ui::command::Command;
 
@@ -76,6 +77,25 @@ fn a_model_is_searched_downloaded_and_opened() {
     window.wait("the model", |app| app.state.info().is_some());
     assert_eq!(window.app().state.info().unwrap().name, "me/tiny");
     assert!(!has(&window, "Get a model"), "the dialog is closed");
+}
+
+/// The picture of it in the documents.
+#[test]
+fn the_list_looks_as_it_did() {
+    let (mut window, _server) = open();
+    window.harness.set_size(vec2(1000.0, 700.0));
+    window.does(Command::SetTheme(ThemePreference::Light));
+    // No field whose cursor blinks.
+    window.harness.get_by_label("Close").focus();
+    window.harness.run_steps(4);
+    let place = |label: &str| window.harness.get_by_label_contains(label).rect();
+    // Below it stands the folder of this test's cache.
+    let (heading, below) = (place("Get a model"), place("Kept in Hugging Face"));
+    let (left, top) = (heading.left() as u32 - 12, heading.top() as u32 - 12);
+    let (right, bottom) = (place("Close").right() as u32 + 12, below.top() as u32 - 2);
+    let whole = window.harness.render().unwrap();
+    let list = image::imageops::crop_imm(&whole, left, top, right - left, bottom - top).to_image();
+    image_snapshot_options(&list, "get_model", &SnapshotOptions::new().max_failed_pixels(20));
 }
 
 #[test]
