@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use factscope::model::{ModelConfig, write_random_checkpoint};
+use factscope::model::{FloatType, ModelConfig, write_random_checkpoint};
 use factscope::task::TaskCtx;
 use factscope::tokens::{GPT2_MERGES, gpt2_vocabulary};
 
@@ -30,7 +30,7 @@ pub fn prepare(cache: &Path, name: &str, config: &ModelConfig) -> anyhow::Result
     fs::create_dir_all(cache).with_context(|| format!("cannot make {}", cache.display()))?;
     // Under another name until it is whole.
     let unfinished = tempfile::tempdir_in(cache)?;
-    write_random_checkpoint(config, 0, unfinished.path(), &TaskCtx::unwatched())?;
+    write_random_checkpoint(config, 0, FloatType::F32, unfinished.path(), &TaskCtx::unwatched())?;
     sharpen(&unfinished.path().join("model.safetensors"))?;
     let vocabulary = gpt2_vocabulary(GPT2_MERGES).map_err(anyhow::Error::msg)?;
     let vocabulary = serde_json::to_string(&vocabulary)?;

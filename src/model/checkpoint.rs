@@ -13,13 +13,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use burn::tensor::{AllocationProperty, Bytes as TensorBytes};
 use memmap2::Mmap;
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::ModelConfig;
 use super::config::Unembedding;
-use super::finite::{NotFinite, is_finite};
+use super::finite::{self, NotFinite};
 use super::tensor_names::{BUFFERS, HEADS, LM_HEAD, TensorNames, expected_tensors};
 use crate::builtin;
 use crate::hub;
@@ -31,6 +31,7 @@ use stored::{Order, StoredTensor};
 
 pub use format::{Format, WEIGHT_ENDINGS, is_weight_file};
 pub use stored::NumberType;
+pub(crate) use stored_matrix::StoredMatrix;
 
 mod file_bytes;
 mod format;
@@ -45,6 +46,7 @@ mod pytorch_types;
 mod quantised;
 mod safetensors;
 mod stored;
+mod stored_matrix;
 mod zip;
 
 /// A model folder whose headers have been read and checked.
@@ -73,12 +75,28 @@ struct WeightFile {
     bytes: Bytes,
 }
 
+/// What the weights of a model take in memory, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct WeightMemory {
+    /// Weights that the CPU reads in the file, which the system keeps in memory as far as there is room.
+    pub in_file: u64,
+
+    /// Weights that are copied as `f32` for the CPU.
+    pub copied: u64,
+
+    /// All weights in the memory of a graphics adapter, as `f32`.
+    pub on_adapter: u64,
+}
+
 /// A tensor's numbers, row by row.
 pub(crate) enum Numbers {
     Owned(Vec<f32>),
 
-    /// Bytes of the mapped file, which stays mapped as long as they are held.
-    Mapped(TensorBytes),
+    /// `f32` numbers in the mapped file, which stays mapped as long as they are held.
+    Mapped(bytes::Bytes),
+
+    /// A matrix of another type, which is widened where it is computed with.
+    Stored(StoredMatrix),
 }
 
 /// Where a tensor is.
@@ -242,6 +260,22 @@ impl Checkpoint {
         self.tensors.values().map(|it| it.tensor.bytes.len() as u64).sum()
     }
 
+    /// What the weights take in memory.
+    pub fn memory(&self) -> WeightMemory {
+        let mut memory = WeightMemory::default();
+        for location in self.tensors.values() {
+            let n_values: usize = location.tensor.shape.iter().product();
+            let as_f32 = (n_values * size_of::<f32>()) as u64;
+            if self.mapped(location).is_some() || self.matrix(location).is_some() {
+                memory.in_file += location.tensor.bytes.len() as u64;
+            } else {
+                memory.copied += as_f32;
+            }
+            memory.on_adapter += as_f32;
+        }
+        memory
+    }
+
     /// Each tensor's name, its number type and its shape, in the order of the names.
     pub fn tensors(&self) -> impl Iterator<Item = (&str, NumberType, &[usize])> {
         let tensors = self.tensors.values().map(|it| &it.tensor);
@@ -287,7 +321,7 @@ impl Checkpoint {
     /// # Panics
     ///
     /// If the checkpoint has no tensor of that name.
-    pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>, LoadError> {
+    pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>, NotFinite> {
         let location = self.tensors.get(name).expect("checked when the folder was opened");
         let file = &self.files[location.file];
         let StoredTensor { name, dtype, bytes, .. } = &location.tensor;
@@ -298,42 +332,59 @@ impl Checkpoint {
         if is_finite || values.iter().all(|it| it.is_finite()) {
             return Ok(values);
         }
-        Err(NotFinite::find(name, &values, &file.path).into())
+        Err(NotFinite::find(name, &values, &file.path))
     }
 
-    /// One tensor, without a copy if the file has it as `f32` where a CPU can read it. Such numbers
-    /// are not checked yet, see [`NumberCheck`](super::NumberCheck). Other tensors are copied, as
-    /// by [`Self::read`].
+    /// One tensor, without a copy if it is a matrix or the file has it as `f32` where a CPU can read it.
+    /// Such numbers are not checked yet, see [`NumberCheck`](super::NumberCheck). Other tensors are
+    /// copied, as by [`Self::read`].
     ///
     /// # Panics
     ///
     /// If the checkpoint has no tensor of that name.
     pub(crate) fn numbers(&self, name: &str) -> Result<Numbers, LoadError> {
         let location = self.tensors.get(name).expect("checked when the folder was opened");
-        match self.mapped(location) {
-            Some((map, range)) => {
-                let part = bytes::Bytes::from_owner(SharedMap(Arc::clone(map))).slice(range);
-                Ok(Numbers::Mapped(TensorBytes::from_shared(part, AllocationProperty::File)))
-            }
-            None => self.read(name).map(Numbers::Owned),
+        if let Some((map, range)) = self.mapped(location) {
+            let map = bytes::Bytes::from_owner(SharedMap(Arc::clone(map)));
+            return Ok(Numbers::Mapped(map.slice(range)));
+        }
+        match self.matrix(location) {
+            Some(matrix) => Ok(Numbers::Stored(matrix)),
+            None => Ok(Numbers::Owned(self.read(name)?)),
         }
     }
 
     /// Checks the numbers that [`Self::numbers`] gives without a copy, as long as `is_wanted` is
     /// true.
     pub(super) fn check_mapped(&self, is_wanted: &dyn Fn() -> bool) -> Result<(), NotFinite> {
-        for location in self.tensors.values() {
-            let Some((map, range)) = self.mapped(location) else { continue };
+        for (name, location) in &self.tensors {
             if !is_wanted() {
                 return Ok(());
             }
-            if !is_finite(&map[range.clone()]) {
-                let (values, _) = decode(&map[range], location.tensor.dtype);
-                let path = &self.files[location.file].path;
-                return Err(NotFinite::find(&location.tensor.name, &values, path));
+            let bytes = self.raw(location);
+            let is_finite = if self.mapped(location).is_some() {
+                finite::is_finite(bytes)
+            } else if self.matrix(location).is_some() {
+                file_bytes::is_finite(bytes, location.tensor.dtype)
+            } else {
+                continue;
+            };
+            if !is_finite {
+                // This finds the number, in the order of the model.
+                self.read(name)?;
             }
         }
         Ok(())
+    }
+
+    /// A matrix that stays as the file has it.
+    fn matrix(&self, location: &Location) -> Option<StoredMatrix> {
+        let range = location.tensor.bytes.clone();
+        let bytes = match &self.files[location.file].bytes {
+            Bytes::Mapped(map) => bytes::Bytes::from_owner(SharedMap(Arc::clone(map))).slice(range),
+            Bytes::Embedded(bytes) => bytes::Bytes::from_static(&bytes[range]),
+        };
+        StoredMatrix::new(&location.tensor, bytes)
     }
 
     /// A tensor's bytes in its mapped file, if a CPU can compute on them there.

@@ -28,7 +28,7 @@ impl Transformer {
             Tensor::<2>::from_data(TensorData::new(right.to_vec(), [1, right.len()]), &device);
         let output = &mut edited.h[layer].mlp.output;
         assert_eq!(output.weight.dims(), [left.len(), right.len()], "the update has another shape");
-        output.weight = output.weight.clone() + column.matmul(row);
+        output.weight = (output.weight.widen() + column.matmul(row)).into();
         edited
     }
 

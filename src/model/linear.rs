@@ -3,13 +3,14 @@
 use burn::tensor::Tensor;
 
 use super::cpu;
+use super::matrix::Matrix;
 use super::norm::Norm;
 
 /// `y = x W + b`, with `W` as `[d_in, d_out]`, whichever way it lies in memory.
 #[derive(Clone, Debug)]
 pub(super) struct Linear {
     /// `[d_in, d_out]`
-    pub weight: Tensor<2>,
+    pub weight: Matrix,
 
     /// `[d_out]`
     pub bias: Option<Tensor<1>>,
@@ -23,7 +24,7 @@ impl Linear {
         }
         let [batch, n_pos, d_in] = x.dims();
         let [_, d_out] = self.weight.dims();
-        let y = x.reshape([batch * n_pos, d_in]).matmul(self.weight.clone());
+        let y = self.weight.after(x.reshape([batch * n_pos, d_in]));
         let y = match &self.bias {
             Some(bias) => y + bias.clone().unsqueeze(),
             None => y,
@@ -42,7 +43,7 @@ impl Linear {
         let [batch, n_pos, d_out] = d_output.dims();
         let [d_in, _] = self.weight.dims();
         let d_output = d_output.reshape([batch * n_pos, d_out]);
-        d_output.matmul(self.weight.clone().transpose()).reshape([batch, n_pos, d_in])
+        self.weight.clone().transpose().after(d_output).reshape([batch, n_pos, d_in])
     }
 
     /// The output for the input 0. `[d_out]`
@@ -56,19 +57,19 @@ impl Linear {
     /// What a norm's bias gives through this map, if it has one. `[d_out]`
     pub fn of_bias(&self, norm: &Norm) -> Option<Tensor<1>> {
         let bias = norm.bias()?.clone().unsqueeze::<2>();
-        Some(bias.matmul(self.weight.clone()).squeeze_dim::<1>(0))
+        Some(self.weight.after(bias).squeeze_dim::<1>(0))
     }
 
     /// The map that gives for the norm without gain and bias what this map gives for `norm`.
     pub fn reading(&self, norm: &Norm) -> Self {
-        let weight = norm.folded_into(self.weight.clone());
+        let weight = norm.folded_into(self.weight.widen()).into();
         Self { weight, bias: sum(self.bias.clone(), self.of_bias(norm)) }
     }
 
     /// The map whose outputs are this map's outputs less their mean.
     pub fn centered(&self) -> Self {
         Self {
-            weight: centered_rows(self.weight.clone()),
+            weight: centered_rows(self.weight.widen()).into(),
             bias: self.bias.clone().map(|bias| bias.clone() - bias.mean()),
         }
     }

@@ -120,9 +120,9 @@ impl Transformer {
     /// and what `b_out` writes.
     pub fn read_neurons(&self, layer: usize, direction: &LogitDirection) -> (Tensor<1>, f32) {
         let out = &self.h[layer].mlp.output;
-        let per_unit = out.weight.clone().matmul(direction.weights.clone().unsqueeze_dim(1));
+        let per_unit = out.weight.times(direction.weights.clone());
         let bias = out.bias.as_ref().map_or(0.0, |bias| along(bias, &direction.weights));
-        (per_unit.squeeze_dim::<1>(1), bias)
+        (per_unit, bias)
     }
 
     /// What steering writes along a direction through the MLP output of `layer`, at a position.
@@ -147,8 +147,8 @@ impl Transformer {
         let kv_head = head * attn.n_kv_heads / attn.n_heads;
         let value = attn.value.weight.clone().narrow(1, kv_head * d_head, d_head);
         let output = attn.output.weight.clone().narrow(0, head * d_head, d_head);
-        let read = value.matmul(output.matmul(direction.weights.clone().unsqueeze_dim(1)));
-        LogitDirection { weights: ln_1.direction(read.squeeze_dim::<1>(1)), constant: 0.0 }
+        let read = value.times(output.times(direction.weights.clone()));
+        LogitDirection { weights: ln_1.direction(read), constant: 0.0 }
     }
 
     /// The value bias as `fold_ln` makes it: with the first norm's bias, seen through `W_V`,
@@ -165,8 +165,7 @@ impl Transformer {
     /// What each dimension of each head's output writes along a direction, through `W_O`.
     /// `[n_heads, d_head]`
     fn read_output(&self, layer: usize, direction: &LogitDirection) -> Tensor<2> {
-        let weight = self.h[layer].attn.output.weight.clone();
-        let read = weight.matmul(direction.weights.clone().unsqueeze_dim(1));
+        let read = self.h[layer].attn.output.weight.times(direction.weights.clone());
         read.reshape([self.config.n_heads, self.config.d_head()])
     }
 }

@@ -4,6 +4,7 @@
 
 mod transformer;
 mod norm;
+mod matrix;
 mod linear;
 mod attention;
 mod rotary;
@@ -49,7 +50,9 @@ mod self_test;
 pub use attention::{capped, for_queries};
 pub use backward::{Backward, Dropped, Objective};
 pub use cache::{Activation, ActivationCache, Donors};
-pub use checkpoint::{Checkpoint, Format, LoadError, NumberType, WEIGHT_ENDINGS, is_weight_file};
+pub use checkpoint::{
+    Checkpoint, Format, LoadError, NumberType, WEIGHT_ENDINGS, WeightMemory, is_weight_file,
+};
 pub use circuits::{Circuit, Composition, HeadCircuit, LayerFactors};
 pub use config::{
     Biases, ModelConfig, NormChoice, NormPlaces, QkNorm, Scores, Unembedding, Window,
@@ -69,7 +72,7 @@ pub use nonlinearity::Nonlinearity;
 pub use number_check::NumberCheck;
 pub use parts::{HeadInput, Receiver, Sender, UnknownPart};
 pub use processing::{Processing, ProcessingStep, ReadsScores, UnknownProcessing};
-pub use random::{WriteError, write_random_checkpoint};
+pub use random::{FloatType, WriteError, write_random_checkpoint};
 pub use reading::{Reading, Readout, Reference, TokenReading, Traffic, ask_tokens, log_sum_exp};
 pub use resume::{BlockStep, Resume, Start, StartPoint};
 pub use rotary::{Pairs, RotaryConfig, RotaryScaling};

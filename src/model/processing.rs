@@ -18,6 +18,7 @@ use super::config::{NormChoice, Unembedding};
 use super::factored::Factored;
 use super::linalg::Thin;
 use super::linear::{Linear, centered_rows, sum};
+use super::matrix::Matrix;
 use super::norm::Norm;
 use super::transformer::Block;
 use super::{ModelConfig, Transformer};
@@ -204,7 +205,7 @@ impl Transformer {
                 self.lm_head = Some(self.wte.clone());
             }
             self.wte = self.wte.map_rows(centered_rows);
-            self.wpe = self.wpe.map(centered_rows);
+            self.wpe = self.wpe.map(|it| centered_rows(it.widen()).into());
         }
         if processing.does(ProcessingStep::CenterUnembed) {
             let matrix = self.unembedding_matrix();
@@ -263,7 +264,7 @@ impl Attention {
         if let Some(bias) = it.value.bias.take_if(|_| folds_bias) {
             let bias = bias.reshape([1, 1, it.n_kv_heads as i32, -1]);
             let bias = for_queries(bias, it.n_heads).reshape([1, -1]);
-            let folded = bias.matmul(it.output.weight.clone()).squeeze_dim::<1>(0);
+            let folded = it.output.weight.after(bias).squeeze_dim::<1>(0);
             it.output.bias = sum(it.output.bias, Some(folded));
         }
         if refactors { it.refactored() } else { it }
@@ -303,12 +304,14 @@ impl Attention {
             vector(values.map(|it| *it as f32).collect()).reshape([-1, d_model as i32])
         };
         let bias = |nth: usize| vector(columns(nth).map(|column| column[d_model] as f32).collect());
-        let with_bias =
-            |nth| Linear { weight: in_one_piece(matrix(nth).transpose()), bias: Some(bias(nth)) };
+        let with_bias = |nth| Linear {
+            weight: in_one_piece(matrix(nth).transpose()).into(),
+            bias: Some(bias(nth)),
+        };
         self.query = with_bias(0);
         self.key = with_bias(1);
-        self.value.weight = in_one_piece(matrix(2).transpose());
-        self.output.weight = matrix(3);
+        self.value.weight = in_one_piece(matrix(2).transpose()).into();
+        self.output.weight = matrix(3).into();
         self
     }
 }
@@ -316,7 +319,7 @@ impl Attention {
 /// Each head's columns of a map to all heads, `[d_model, d_head]`, and their biases, `[d_head]`.
 pub(super) fn heads_of(map: &Linear, n_heads: usize) -> Vec<(Thin, Vec<f64>)> {
     let [d_model, d_out] = map.weight.dims();
-    let values: Vec<f32> = map.weight.clone().into_data().iter::<f32>().collect();
+    let values: Vec<f32> = map.weight.widen().into_data().iter::<f32>().collect();
     let bias: Vec<f64> = map.offset().into_data().iter::<f64>().collect();
     let d_head = d_out / n_heads;
     let column =
@@ -331,9 +334,9 @@ pub(super) fn heads_of(map: &Linear, n_heads: usize) -> Vec<(Thin, Vec<f64>)> {
 }
 
 /// Each head's rows of `W_O`, as columns. `[d_model, d_head]`
-pub(super) fn rows_of(weight: &Tensor<2>, n_heads: usize) -> Vec<Thin> {
+pub(super) fn rows_of(weight: &Matrix, n_heads: usize) -> Vec<Thin> {
     let [d_in, d_model] = weight.dims();
-    let values: Vec<f64> = weight.clone().into_data().iter::<f64>().collect();
+    let values: Vec<f64> = weight.widen().into_data().iter::<f64>().collect();
     let rows: Vec<Vec<f64>> = values.chunks(d_model).map(<[f64]>::to_vec).collect();
     rows.chunks(d_in / n_heads).map(|columns| Thin { columns: columns.to_vec() }).collect()
 }

@@ -12,6 +12,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use half::{bf16, f16};
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, Normal};
@@ -23,6 +24,14 @@ use super::tensor_names::expected_tensors;
 use super::{ModelConfig, Transformer};
 use crate::task::{Cancelled, Progress, TaskCtx};
 use crate::whole_file;
+
+/// How the numbers of a random checkpoint are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloatType {
+    F32,
+    F16,
+    Bf16,
+}
 
 /// Why a checkpoint cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -49,10 +58,11 @@ impl Transformer {
     }
 }
 
-/// Writes `config.json` and `model.safetensors` (f32), one tensor in memory at a time.
+/// Writes `config.json` and `model.safetensors`, one tensor in memory at a time.
 pub fn write_random_checkpoint(
     config: &ModelConfig,
     seed: u64,
+    stored_as: FloatType,
     dir: &Path,
     ctx: &TaskCtx<'_>,
 ) -> Result<(), WriteError> {
@@ -69,7 +79,7 @@ pub fn write_random_checkpoint(
     let unfinished = whole_file::begin(&path).map_err(io_error(dir))?;
     let done = Cell::new(0);
     let tensors = expected_tensors(config).map(|(name, shape)| {
-        (name.clone(), RandomTensor { config, seed, name, shape, done: &done, ctx })
+        (name.clone(), RandomTensor { config, seed, stored_as, name, shape, done: &done, ctx })
     });
     let metadata = [("format".to_owned(), "pt".to_owned())].into();
     safetensors::serialize_to_file(tensors, Some(metadata), unfinished.path())
@@ -83,6 +93,7 @@ pub fn write_random_checkpoint(
 struct RandomTensor<'a, 'b> {
     config: &'a ModelConfig,
     seed: u64,
+    stored_as: FloatType,
     name: String,
     shape: Vec<usize>,
     done: &'a Cell<u64>,
@@ -91,7 +102,11 @@ struct RandomTensor<'a, 'b> {
 
 impl View for RandomTensor<'_, '_> {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        match self.stored_as {
+            FloatType::F32 => Dtype::F32,
+            FloatType::F16 => Dtype::F16,
+            FloatType::Bf16 => Dtype::BF16,
+        }
     }
 
     fn shape(&self) -> &[usize] {
@@ -103,11 +118,17 @@ impl View for RandomTensor<'_, '_> {
         let values = values(self.config, self.seed, &self.name, n);
         self.done.set(self.done.get() + n as u64);
         (self.ctx.report)(Progress { done: self.done.get(), total: self.config.n_params() });
-        Cow::Owned(values.into_iter().flat_map(f32::to_le_bytes).collect())
+        let values = values.into_iter();
+        Cow::Owned(match self.stored_as {
+            FloatType::F32 => values.flat_map(f32::to_le_bytes).collect(),
+            FloatType::F16 => values.flat_map(|it| f16::from_f32(it).to_le_bytes()).collect(),
+            FloatType::Bf16 => values.flat_map(|it| bf16::from_f32(it).to_le_bytes()).collect(),
+        })
     }
 
     fn data_len(&self) -> usize {
-        self.shape.iter().product::<usize>() * size_of::<f32>()
+        let n_bytes = if self.stored_as == FloatType::F32 { 4 } else { 2 };
+        self.shape.iter().product::<usize>() * n_bytes
     }
 }
 

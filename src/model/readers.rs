@@ -17,7 +17,7 @@ impl Transformer {
     /// - output: `[head, pos, d_model]`
     pub fn head_results(&self, layer: usize, z: Tensor<3>) -> Tensor<3> {
         let [_, n_heads, d_head] = z.dims();
-        let output = self.h[layer].attn.output.weight.clone();
+        let output = self.h[layer].attn.output.weight.widen();
         z.swap_dims(0, 1).matmul(output.reshape([n_heads, d_head, self.config.d_model]))
     }
 
@@ -78,7 +78,7 @@ impl Transformer {
             let [batch, n_pos, n_heads, d_head] = gradient.dims();
             let d_model = self.config.d_model;
             // [head, d_head, d_model]
-            let weight = map.weight.clone().transpose().reshape([n_heads, d_head, d_model]);
+            let weight = map.weight.widen().transpose().reshape([n_heads, d_head, d_model]);
             let gradient = gradient.reshape([batch * n_pos, n_heads, d_head]).swap_dims(0, 1);
             gradient.matmul(weight).reshape([n_heads * batch, n_pos, d_model])
         });

@@ -14,6 +14,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use super::addition::Addition;
 use super::attention::{Attention, capped};
 use super::indices::indices;
+use super::matrix::Matrix;
 use super::mlp::Mlp;
 use super::norm::Norm;
 use super::tap::Tap;
@@ -31,7 +32,7 @@ pub struct Transformer {
     pub(super) wte: Vocabulary,
 
     /// Position embedding, in models that have one. `[n_ctx, d_model]`
-    pub(super) wpe: Option<Tensor<2>>,
+    pub(super) wpe: Option<Matrix>,
 
     /// The transformer blocks, one for each layer.
     pub(super) h: Vec<Block>,
@@ -196,7 +197,7 @@ impl Transformer {
 
         let mut resid = match &self.wpe {
             Some(wpe) => {
-                let positions = wpe.clone().narrow(0, pass.n_past, n_pos);
+                let positions = wpe.clone().narrow(0, pass.n_past, n_pos).widen();
                 let pos_embed = positions.unsqueeze::<3>().expand([batch, n_pos, d_model]);
                 embed + tap.stream(Site::PosEmbed, pos_embed)
             }

@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use burn::tensor::{DType, Tensor, TensorData};
+use burn::tensor::{AllocationProperty, Bytes as TensorBytes, DType, Device, Tensor, TensorData};
 
 use super::attention::Attention;
-use super::checkpoint::Numbers;
+use super::checkpoint::{Numbers, StoredMatrix};
 use super::config::{NormChoice, NormPlaces, Unembedding};
 use super::cpu::View;
 use super::device::ComputeDevice;
 use super::linear::Linear;
+use super::matrix::Matrix;
 use super::mlp::Mlp;
 use super::norm::{Norm, NormKind};
 use super::rotary::Rotary;
@@ -48,7 +49,7 @@ impl Transformer {
         Ok((model, check))
     }
 
-    /// Reads the weights, on the CPU without copying those that the file has as `f32`.
+    /// Reads the weights, on the CPU without copying matrices.
     fn map(
         checkpoint: &Checkpoint,
         device: &ComputeDevice,
@@ -203,18 +204,19 @@ impl<E> TensorSource<'_, E> {
     /// contiguous.
     fn query_key_value(&mut self, name: &str) -> Result<[Linear; 3], E> {
         let d = self.config.d_model;
-        let weight = (self.read)(&format!("{name}.weight"))?.into_data([d, 3 * d]);
+        let weight = (self.read)(&format!("{name}.weight"))?;
         let bias = (self.read)(&format!("{name}.bias"))?.into_data([3 * d]);
         let device = &self.device.burn;
         let bias: Tensor<1> = Tensor::from_data(bias, device);
         let bias = |part: usize| Some(bias.clone().narrow(0, part * d, d));
         if self.device.adapter.is_none() {
-            let weight: Tensor<2> = Tensor::from_data(weight, device);
+            let weight = weight.into_matrix([d, 3 * d], device);
             return Ok([0, 1, 2].map(|part| Linear {
                 weight: weight.clone().narrow(1, part * d, d),
                 bias: bias(part),
             }));
         }
+        let weight = weight.into_data([d, 3 * d]);
         let weight = weight.as_slice::<f32>().expect("the weights are f32");
         Ok([0, 1, 2].map(|nth| {
             let columns = nth * d..(nth + 1) * d;
@@ -223,7 +225,7 @@ impl<E> TensorSource<'_, E> {
                 part.extend_from_slice(&row[columns.clone()]);
             }
             Linear {
-                weight: Tensor::from_data(TensorData::new(part, [d, d]), device),
+                weight: Tensor::from_data(TensorData::new(part, [d, d]), device).into(),
                 bias: bias(nth),
             }
         }))
@@ -235,8 +237,6 @@ impl<E> TensorSource<'_, E> {
         let config = self.config;
         let (d_model, d_head, n_heads) = (config.d_model, config.d_head(), config.n_heads);
         let weight = (self.read)(&format!("{name}.weight"))?;
-        let weight = weight.into_data([n_heads * 3 * d_head, d_model]);
-        let weight = weight.as_slice::<f32>().expect("the weights are f32");
         let bias = if config.biases.heads {
             let bias = (self.read)(&format!("{name}.bias"))?.into_data([n_heads * 3 * d_head]);
             Some(bias.as_slice::<f32>().expect("the weights are f32").to_vec())
@@ -248,6 +248,30 @@ impl<E> TensorSource<'_, E> {
             (0..n_heads)
                 .flat_map(move |head| (0..d_head).map(move |at| (3 * head + nth) * d_head + at))
         };
+        let of_bias = |nth: usize| {
+            let bias = bias.as_ref()?;
+            let part: Vec<f32> = rows(nth).map(|row| bias[row]).collect();
+            let len = part.len();
+            Some(Tensor::<1>::from_data(TensorData::new(part, [len]), device))
+        };
+        let shape = [n_heads * 3 * d_head, d_model];
+        let stored = match &weight {
+            Numbers::Stored(weight) => Some(weight.clone()),
+            Numbers::Mapped(bytes) => Some(StoredMatrix::of_f32(bytes.clone(), shape)),
+            Numbers::Owned(_) => None,
+        };
+        if let Some(weight) = stored {
+            let parts = [0, 1, 2].map(|nth| weight.select_rows(rows(nth)));
+            if let [Some(query), Some(key), Some(value)] = parts {
+                let linear = |nth, part: StoredMatrix| Linear {
+                    weight: Matrix::Stored(part.transpose()),
+                    bias: of_bias(nth),
+                };
+                return Ok([linear(0, query), linear(1, key), linear(2, value)]);
+            }
+        }
+        let weight = weight.into_data(shape);
+        let weight = weight.as_slice::<f32>().expect("the weights are f32");
         Ok([0, 1, 2].map(|nth| {
             // As `[d_model, d_out]`, which every device's kernels take.
             let columns: Vec<usize> = rows(nth).collect();
@@ -255,12 +279,8 @@ impl<E> TensorSource<'_, E> {
             for input in 0..d_model {
                 part.extend(columns.iter().map(|column| weight[column * d_model + input]));
             }
-            let of_bias = bias.as_ref().map(|bias| {
-                let part: Vec<f32> = columns.iter().map(|column| bias[*column]).collect();
-                Tensor::from_data(TensorData::new(part, [columns.len()]), device)
-            });
             let part = TensorData::new(part, [d_model, columns.len()]);
-            Linear { weight: Tensor::from_data(part, device), bias: of_bias }
+            Linear { weight: Tensor::from_data(part, device).into(), bias: of_bias(nth) }
         }))
     }
 
@@ -283,7 +303,7 @@ impl<E> TensorSource<'_, E> {
                 let values = data.as_slice::<f32>().expect("the weights are f32");
                 let turned = (0..d_in * d_out).map(|at| values[at % d_out * d_in + at / d_out]);
                 let data = TensorData::new(turned.collect(), [d_in, d_out]);
-                Tensor::from_data(data, &self.device.burn)
+                Tensor::from_data(data, &self.device.burn).into()
             }
         };
         let bias = if has_bias { Some(self.vector(&format!("{name}.bias"))?) } else { None };
@@ -311,12 +331,19 @@ impl<E> TensorSource<'_, E> {
 
     fn vocabulary(&mut self, name: &str) -> Result<Vocabulary, E> {
         let d_model = self.config.d_model;
-        let data = (self.read)(name)?.into_data([self.config.d_vocab, d_model]);
-        Ok(Vocabulary::new(data, d_model, self.device))
+        Ok(match (self.read)(name)? {
+            Numbers::Stored(matrix) if self.device.max_binding_bytes.is_none() => {
+                Vocabulary::stored(matrix)
+            }
+            numbers => {
+                let data = numbers.into_data([self.config.d_vocab, d_model]);
+                Vocabulary::new(data, d_model, self.device)
+            }
+        })
     }
 
-    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, E> {
-        Ok(Tensor::from_data((self.read)(name)?.into_data(shape), &self.device.burn))
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Matrix, E> {
+        Ok((self.read)(name)?.into_matrix(shape, &self.device.burn))
     }
 
     fn vector(&mut self, name: &str) -> Result<Tensor<1>, E> {
@@ -331,13 +358,26 @@ impl Numbers {
         match self {
             Self::Owned(values) => values.len(),
             Self::Mapped(bytes) => bytes.len() / size_of::<f32>(),
+            Self::Stored(matrix) => matrix.n_values(),
         }
     }
 
     fn into_data<const D: usize>(self, shape: [usize; D]) -> TensorData {
         match self {
             Self::Owned(values) => TensorData::new(values, shape),
-            Self::Mapped(bytes) => TensorData::from_bytes(bytes, shape, DType::F32),
+            Self::Mapped(bytes) => {
+                let bytes = TensorBytes::from_shared(bytes, AllocationProperty::File);
+                TensorData::from_bytes(bytes, shape, DType::F32)
+            }
+            Self::Stored(matrix) => Matrix::Stored(matrix).widen().into_data(),
+        }
+    }
+
+    /// A matrix of this shape, which stays in the file if its numbers do.
+    fn into_matrix(self, shape: [usize; 2], device: &Device) -> Matrix {
+        match self {
+            Self::Stored(matrix) => Matrix::Stored(matrix),
+            numbers => Tensor::from_data(numbers.into_data(shape), device).into(),
         }
     }
 }

@@ -45,7 +45,7 @@ fn a_random_model_of_full_size_can_be_used_at_once() {
     assert!(complaint(&random).contains("there is a model already"));
 }
 
-/// Peak of anonymous memory while a model loads and predicts, against its weights in f32.
+/// Peak of anonymous memory while a model of bf16 loads and predicts, against its weights in f32.
 #[cfg(target_os = "linux")]
 #[test]
 fn weights_are_computed_on_where_they_lie_in_the_file() {
@@ -54,7 +54,8 @@ fn weights_are_computed_on_where_they_lie_in_the_file() {
     let dir = TempDir::new().unwrap();
     let model = dir.path().join("gpt2");
     let model = model.to_str().unwrap();
-    stdout(&["model", "random", "--config", "gpt2-medium", "--out", model]);
+    let random = ["model", "random", "--config", "gpt2-medium", "--type", "bf16", "--out", model];
+    stdout(&random);
     let mut child = Command::new(assert_cmd::cargo::cargo_bin("factscope"))
         .args(["predict", "--model", model, "--prompt", "Lyon is in", "--device", "cpu"])
         .stdout(Stdio::null())

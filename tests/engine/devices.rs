@@ -22,7 +22,7 @@ use factscope::intervention::{
     Condition, Edit, Intervention, Noise, NoiseRng, Site, SiteSet, Span,
 };
 use factscope::model::{
-    Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, Donors, ModelConfig,
+    Adapter, AdapterKind, ComputeDevice, DeviceChoice, DeviceError, Donors, FloatType, ModelConfig,
     Transformer, adapters, self_test, write_random_checkpoint,
 };
 use factscope::task::TaskCtx;
@@ -186,7 +186,7 @@ fn a_pass_that_a_device_cannot_take_goes_on_in_halves() {
         d_vocab: 50257,
         ..ModelConfig::SMALL
     };
-    write_random_checkpoint(&config, 1, dir.path(), &TaskCtx::unwatched()).unwrap();
+    write_random_checkpoint(&config, 1, FloatType::F32, dir.path(), &TaskCtx::unwatched()).unwrap();
     let cpu = load(dir.path());
     let mut model = load_on(dir.path(), &device);
     let row_bytes = 50257 * size_of::<f32>() as u64;

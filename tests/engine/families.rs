@@ -16,9 +16,9 @@ use factscope::analysis::{
 };
 use factscope::intervention::{NoiseRng, Site};
 use factscope::model::{
-    Backward, BatchRow, ComputeDevice, DeviceChoice, Donors, Dropped, Family, ModelConfig,
-    Nonlinearity, Objective, Processing, ProcessingStep, Request, RotaryConfig, Transformer,
-    write_random_checkpoint,
+    Backward, BatchRow, ComputeDevice, DeviceChoice, Donors, Dropped, Family, FloatType,
+    ModelConfig, Nonlinearity, Objective, Processing, ProcessingStep, Request, RotaryConfig,
+    Transformer, write_random_checkpoint,
 };
 use factscope::task::TaskCtx;
 use factscope::tokens::{Bos, TokenizedPrompt};
@@ -372,7 +372,8 @@ fn random_checkpoints_of_every_family_are_opened() {
             ..published
         };
         let dir = tempfile::tempdir().unwrap();
-        write_random_checkpoint(&config, 1, dir.path(), &TaskCtx::unwatched()).unwrap();
+        write_random_checkpoint(&config, 1, FloatType::F32, dir.path(), &TaskCtx::unwatched())
+            .unwrap();
         let model = load(dir.path());
         assert_eq!(model.config, config, "{name}");
         let logits = logits(&model.run_clean(&[3, 1, 4, 1, 5], &[].into()));
@@ -386,7 +387,7 @@ fn random_checkpoints_of_every_family_are_opened() {
 }
 
 /// A family's checkpoint with the tokenizer of the fixture `tiny`.
-fn with_tokenizer(family: &std::path::Path) -> TempDir {
+pub fn with_tokenizer(family: &std::path::Path) -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (from, name) in [
         (family.to_owned(), "config.json"),
@@ -426,7 +427,7 @@ fn every_method_is_the_same_with_and_without_reuse_on_every_family() {
 }
 
 /// Checks that two results say the same, with numbers that differ by rounding at most.
-fn check_alike(one: &Value, other: &Value, what: &str) {
+pub fn check_alike(one: &Value, other: &Value, what: &str) {
     match (one, other) {
         (Value::Array(one), Value::Array(other)) => {
             assert_eq!(one.len(), other.len(), "{what}");

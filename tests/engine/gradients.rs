@@ -59,7 +59,7 @@ pub fn whole_run(model: &Transformer, rows: &[BatchRow<'_>]) -> Run {
 }
 
 /// `[batch, pos, head, width]`, flat, from `first_pos` on.
-fn gradients(
+pub fn gradients(
     model: &Transformer,
     run: &Run,
     objective: Objective<'_>,

@@ -30,6 +30,7 @@ mod command_line;
 mod laws;
 mod golden;
 mod families;
+mod stored_weights;
 mod devices;
 
 // Traces, and what is made of many of them.

@@ -8,7 +8,7 @@ use eframe::egui::emath::Rot2;
 use eframe::egui::{Pos2, Rect, Shape, Vec2, vec2};
 use egui_kittest::Node;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use factscope::model::{ModelConfig, write_random_checkpoint};
+use factscope::model::{FloatType, ModelConfig, write_random_checkpoint};
 use factscope::task::TaskCtx;
 use factscope::tokens::{GPT2_MERGES, gpt2_vocabulary};
 use factscope::ui::Options;
@@ -404,7 +404,7 @@ fn long_context(dir: &std::path::Path) {
         n_ctx: 512,
         ..ModelConfig::LARGE
     };
-    write_random_checkpoint(&config, 0, dir, &TaskCtx::unwatched()).unwrap();
+    write_random_checkpoint(&config, 0, FloatType::F32, dir, &TaskCtx::unwatched()).unwrap();
     let vocabulary = gpt2_vocabulary(GPT2_MERGES).unwrap();
     fs::write(dir.join("vocab.json"), serde_json::to_string(&vocabulary).unwrap()).unwrap();
     fs::write(dir.join("merges.txt"), GPT2_MERGES).unwrap();

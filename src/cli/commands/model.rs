@@ -6,12 +6,14 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::cli::machine::Machine;
 use crate::cli::output::{Output, print};
-use crate::model::{Checkpoint, ModelConfig, NumberType, write_random_checkpoint};
+use crate::model::{
+    Checkpoint, FloatType, ModelConfig, NumberType, WeightMemory, write_random_checkpoint,
+};
 use crate::tokens::{GPT2_MERGES, Tokenizer, gpt2_vocabulary};
 use crate::whole_file;
 
@@ -49,9 +51,31 @@ pub struct Random {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
+    /// How numbers are stored
+    #[arg(long = "type", value_enum, value_name = "TYPE", default_value_t = Stored::F32)]
+    stored_as: Stored,
+
     /// The folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+}
+
+/// The number types of a random model.
+#[derive(Clone, Copy, ValueEnum)]
+enum Stored {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl From<Stored> for FloatType {
+    fn from(stored: Stored) -> Self {
+        match stored {
+            Stored::F32 => Self::F32,
+            Stored::F16 => Self::F16,
+            Stored::Bf16 => Self::Bf16,
+        }
+    }
 }
 
 fn config_help() -> String {
@@ -103,7 +127,7 @@ impl Info {
         let mut text = format!(
             "{}\n  family      {}\n  layers      {}\n  heads       {}\n  d_model     {}\n  d_mlp       {}\n  \
              context     {}\n  vocabulary  {} (tokenizer {})\n  unembedding {}\n  parameters  \
-             {}\n  format      {}\n  tensors     {} ({:.1} MB)\n",
+             {}\n  format      {}\n  tensors     {} ({:.1} MB)\n  memory      {}\n",
             checkpoint.name(),
             config.family.name(),
             config.n_layers,
@@ -118,6 +142,7 @@ impl Info {
             checkpoint.format,
             types.join(", "),
             checkpoint.n_bytes() as f64 / 1e6,
+            needed(checkpoint.memory()),
         );
         if !checkpoint.left_out().is_empty() {
             _ = writeln!(text, "  left out    {}", checkpoint.left_out().join(", "));
@@ -143,11 +168,21 @@ impl Info {
             "tensors": tensors,
             "left_out": checkpoint.left_out(),
             "n_bytes": checkpoint.n_bytes(),
+            "memory": checkpoint.memory(),
             "n_tokens": tokenizer.n_vocab(),
             "weights_sha256": hashes,
         });
         self.output.write(|| Ok(json), || text)
     }
+}
+
+/// What the weights take in memory, in words.
+fn needed(memory: WeightMemory) -> String {
+    let WeightMemory { in_file, copied, on_adapter } = memory;
+    let [in_file, copied, on_adapter] = [in_file, copied, on_adapter].map(|it| it as f64 / 1e6);
+    format!(
+        "{in_file:.1} MB in the file and {copied:.1} MB copied; on an adapter {on_adapter:.1} MB"
+    )
 }
 
 /// How many heads there are, and how many of keys and values if these are fewer.
@@ -168,7 +203,8 @@ impl Random {
             existing.display()
         );
         machine.watched("Writing random weights", |task| {
-            write_random_checkpoint(&self.config, self.seed, &self.out, &task)
+            let stored_as = self.stored_as.into();
+            write_random_checkpoint(&self.config, self.seed, stored_as, &self.out, &task)
         })?;
 
         let vocabulary = gpt2_vocabulary(GPT2_MERGES).map_err(anyhow::Error::msg)?;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use memmap2::Mmap;
 use rayon::prelude::*;
 
-use super::quantised;
+use super::super::cpu::vectorized;
+use super::quantised::{self, from_f16};
 use super::stored::NumberType;
 
 /// A file's content, without a copy.
@@ -75,22 +76,54 @@ fn forget(_map: &Mmap, _start: usize, _len: usize) {}
 
 /// Decodes bytes to numbers on all cores, and says whether all numbers are finite.
 pub(super) fn decode(bytes: &[u8], dtype: NumberType) -> (Vec<f32>, bool) {
+    let (per_block, block_bytes) = dtype.block().unwrap_or((1, 1));
+    let n_blocks = TASK / block_bytes;
+    let mut values = vec![0.0; bytes.len() / block_bytes * per_block];
+    let tasks = values.par_chunks_mut(n_blocks * per_block);
+    let tasks = tasks.zip(bytes.par_chunks(n_blocks * block_bytes)).map(|(values, bytes)| {
+        decode_into(bytes, dtype, values);
+        are_finite(values)
+    });
+    let is_finite = tasks.reduce(|| true, |a, b| a && b);
+    (values, is_finite)
+}
+
+/// Whether all numbers are finite, decoded on all cores and not kept.
+pub(super) fn is_finite(bytes: &[u8], dtype: NumberType) -> bool {
+    let (per_block, block_bytes) = dtype.block().unwrap_or((1, 1));
+    bytes.par_chunks(TASK / block_bytes * block_bytes).all(|bytes| {
+        let mut values = vec![0.0; bytes.len() / block_bytes * per_block];
+        decode_into(bytes, dtype, &mut values);
+        are_finite(&values)
+    })
+}
+
+/// How many bytes each task decodes: enough that handing out tasks costs little.
+const TASK: usize = 1 << 17;
+
+fn are_finite(values: &[f32]) -> bool {
+    // This has no branch, so that many numbers are checked at once.
+    vectorized(|| values.iter().fold(true, |is_finite, value| is_finite & value.is_finite()))
+}
+
+/// Decodes whole blocks of bytes to numbers.
+pub(super) fn decode_into(bytes: &[u8], dtype: NumberType, values: &mut [f32]) {
     match dtype {
-        NumberType::F32 => each(bytes, |it, [value]| *value = f32::from_le_bytes(*it)),
-        NumberType::F16 => {
-            each(bytes, |it, [value]| *value = half::f16::from_le_bytes(*it).to_f32())
-        }
+        NumberType::F32 => each(bytes, values, |it, [value]| *value = f32::from_le_bytes(*it)),
+        NumberType::F16 => each(bytes, values, |it, [value]| *value = from_f16(*it)),
         NumberType::BF16 => {
-            each(bytes, |it, [value]| *value = half::bf16::from_le_bytes(*it).to_f32())
+            each(bytes, values, |it, [value]| {
+                *value = f32::from_bits(u32::from(u16::from_le_bytes(*it)) << 16);
+            });
         }
-        NumberType::Q8_0 => each(bytes, quantised::q8_0),
-        NumberType::Q6K => each(bytes, quantised::q6_k),
-        NumberType::Q5K => each(bytes, quantised::q5_k),
-        NumberType::Q5_1 => each(bytes, quantised::q5_1),
-        NumberType::Q5_0 => each(bytes, quantised::q5_0),
-        NumberType::Q4K => each(bytes, quantised::q4_k),
-        NumberType::Q4_1 => each(bytes, quantised::q4_1),
-        NumberType::Q4_0 => each(bytes, quantised::q4_0),
+        NumberType::Q8_0 => each(bytes, values, quantised::q8_0),
+        NumberType::Q6K => each(bytes, values, quantised::q6_k),
+        NumberType::Q5K => each(bytes, values, quantised::q5_k),
+        NumberType::Q5_1 => each(bytes, values, quantised::q5_1),
+        NumberType::Q5_0 => each(bytes, values, quantised::q5_0),
+        NumberType::Q4K => each(bytes, values, quantised::q4_k),
+        NumberType::Q4_1 => each(bytes, values, quantised::q4_1),
+        NumberType::Q4_0 => each(bytes, values, quantised::q4_0),
         NumberType::Other(name) => unreachable!("{name} was refused when the file was opened"),
     }
 }
@@ -98,21 +131,13 @@ pub(super) fn decode(bytes: &[u8], dtype: NumberType) -> (Vec<f32>, bool) {
 /// Decodes blocks of `BYTES` bytes to `VALUES` numbers each.
 fn each<const BYTES: usize, const VALUES: usize>(
     bytes: &[u8],
-    read: impl Fn(&[u8; BYTES], &mut [f32; VALUES]) + Sync,
-) -> (Vec<f32>, bool) {
-    /// How many bytes each task decodes: enough that handing out tasks costs little.
-    const TASK: usize = 1 << 18;
-    let n_blocks = TASK / BYTES;
-    let mut values = vec![0.0; bytes.len() / BYTES * VALUES];
-    let tasks = values.par_chunks_mut(n_blocks * VALUES).zip(bytes.par_chunks(n_blocks * BYTES));
-    let is_finite = tasks.map(|(values, bytes)| {
+    values: &mut [f32],
+    read: impl Fn(&[u8; BYTES], &mut [f32; VALUES]),
+) {
+    vectorized(|| {
         let blocks = values.as_chunks_mut::<VALUES>().0.iter_mut();
         for (values, bytes) in blocks.zip(bytes.as_chunks::<BYTES>().0) {
             read(bytes, values);
         }
-        // This has no branch, so that many numbers are checked at once.
-        values.iter().fold(true, |is_finite, value| is_finite & value.is_finite())
     });
-    let is_finite = is_finite.reduce(|| true, |a, b| a && b);
-    (values, is_finite)
 }

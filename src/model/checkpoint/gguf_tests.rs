@@ -11,7 +11,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::file_bytes::{decode, map_file};
 use super::gguf::{config, tensors};
-use super::stored::StoredTensor;
+use super::stored::{NumberType, StoredTensor};
+use super::stored_matrix::StoredMatrix;
 
 /// A file with metadata and one tensor whose numbers count from 0.
 fn file(architecture: &str, sizes: &[(&str, u32)], name: &str, shape: &[u64]) -> Vec<u8> {
@@ -60,6 +61,62 @@ fn maps_of_gpt2_are_transposed() {
             assert_eq!(*value, (column * 7 + row) as f32);
         }
     }
+}
+
+/// A matrix that stays in the file has the numbers of its copy, to the bit, whole and in parts.
+fn check_stored(bytes: &[u8], tensor: &StoredTensor) {
+    let &[n_rows, n_columns] = tensor.shape.as_slice() else { return };
+    let what = format!("{}, {}", tensor.name, tensor.dtype);
+    let bytes = &bytes[tensor.bytes.clone()];
+    let copy = tensor.put_right(decode(bytes, tensor.dtype).0);
+    let stored = StoredMatrix::new(tensor, bytes::Bytes::copy_from_slice(bytes)).expect(&what);
+    assert_eq!(stored.dims(), [n_rows, n_columns], "{what}");
+    // Parts that begin and end within blocks of quantised numbers.
+    for (rows, columns) in [(0..n_rows, 0..n_columns), (1..n_rows - 1, 3..n_columns - 2)] {
+        let part = stored.clone().narrow(0, rows.clone()).narrow(1, columns.clone());
+        for part in [part.clone().transpose().transpose(), part] {
+            let [row_stride, column_stride] = part.strides().map(|it| it as usize);
+            let widened = part.widened();
+            for row in rows.clone() {
+                for column in columns.clone() {
+                    let at = (row - rows.start) * row_stride;
+                    let found = widened[at + (column - columns.start) * column_stride];
+                    let expected = copy[row * n_columns + column];
+                    assert_eq!(found.to_bits(), expected.to_bits(), "{what}: {row}, {column}");
+                }
+            }
+        }
+    }
+    if let Some(turned) = stored.select_rows([n_rows - 1, 0].into_iter()) {
+        let widened = turned.widened();
+        assert_eq!(widened[..n_columns], copy[(n_rows - 1) * n_columns..], "{what}");
+        assert_eq!(widened[n_columns..], copy[..n_columns], "{what}");
+    }
+}
+
+#[test]
+fn matrices_that_stay_in_the_file_have_the_numbers_of_their_copies() {
+    let heads = [("attention.head_count", 6), ("attention.head_count_kv", 3)];
+    for bytes in [
+        file("llama", &heads, "blk.0.attn_k.weight", &[12, 5]),
+        file("llama", &heads, "blk.0.ffn_up.weight", &[12, 5]),
+        file("gpt2", &[], "blk.3.ffn_up.weight", &[5, 7]),
+        file("gptneox", &heads, "blk.1.attn_qkv.weight", &[36, 8]),
+    ] {
+        check_stored(&bytes, &tensors(&bytes).unwrap()[0]);
+    }
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/formats/gguf");
+    let bytes = fs::read(fixtures.join("quantised.gguf")).unwrap();
+    let tensors = tensors(&bytes).unwrap();
+    for tensor in &tensors {
+        check_stored(&bytes, tensor);
+    }
+    let matrices = tensors.iter().filter(|it| it.shape.len() == 2);
+    let mut types: Vec<NumberType> = matrices.map(|it| it.dtype).collect();
+    types.sort_unstable();
+    types.dedup();
+    // Those of F32 are above.
+    assert_eq!(types.len(), 10, "{types:?}");
 }
 
 /// llama.cpp stores `weights.reshape(heads, 2, half, …).swapaxes(1, 2)`.

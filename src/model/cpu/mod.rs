@@ -26,8 +26,9 @@ mod rows;
 mod vector;
 
 pub(super) use attention::{Heads, PastHeads, attend};
-pub(super) use product::{affine, affine_onto, mlp_onto, project};
+pub(super) use product::{affine, affine_onto, mlp_onto, product_of, project};
 pub(super) use rows::{Compared, bend, column, normalize, read_logits};
+pub(super) use vector::vectorized;
 
 /// A tensor's numbers, row by row: in place if the tensor is contiguous, else as a copy.
 pub(super) struct View {
@@ -56,7 +57,7 @@ impl View {
 }
 
 /// A matrix's numbers in any memory layout, without a copy.
-pub(super) struct Matrix {
+struct Strided {
     tensor: FlexTensor,
     start: usize,
 
@@ -64,7 +65,7 @@ pub(super) struct Matrix {
     strides: [isize; 2],
 }
 
-impl Matrix {
+impl Strided {
     /// `None` if the tensor is on another device.
     pub fn of(tensor: &Tensor<2>) -> Option<Self> {
         let tensor = tensor.clone().try_into_primitive::<Flex>().ok()?;
@@ -133,11 +134,11 @@ mod tests {
     }
 
     fn map(d_in: usize, d_out: usize, seed: u64) -> Linear {
-        Linear { weight: random([d_in, d_out], seed), bias: Some(random([d_out], seed + 1)) }
+        Linear { weight: random([d_in, d_out], seed).into(), bias: Some(random([d_out], seed + 1)) }
     }
 
     fn burns(x: Tensor<3>, map: &Linear) -> Tensor<3> {
-        x.matmul(map.weight.clone().unsqueeze()) + map.offset().unsqueeze()
+        x.matmul(map.weight.widen().unsqueeze()) + map.offset().unsqueeze()
     }
 
     #[test]
@@ -179,7 +180,7 @@ mod tests {
 
             let rows = x.reshape([batch * n_pos, d_in]);
             let vocabulary = random([d_out, d_in], 7);
-            let logits = project(&rows, &vocabulary).unwrap();
+            let logits = project(&rows, &vocabulary.clone().into()).unwrap();
             check(&logits, &rows.matmul(vocabulary.transpose()));
         }
     }

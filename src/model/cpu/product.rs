@@ -1,13 +1,17 @@
 //! Matrix products that add to what their output already holds.
 
+use std::cell::Cell;
+
 use burn::tensor::Tensor;
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 
+use super::super::checkpoint::StoredMatrix;
 use super::super::linear::Linear;
+use super::super::matrix::Matrix;
 use super::super::mlp::Mlp;
 use super::rows::bend_rows;
-use super::{Matrix, View, change, rows_per_task, tensor};
+use super::{Strided, View, change, rows_per_task, tensor};
 
 /// How many tokens go through an MLP together: few enough that GPT-2-large's neurons stay in the
 /// cache between the two products, and enough that the products run at full speed.
@@ -51,9 +55,25 @@ pub fn mlp_onto(resid: Tensor<3>, x: &Tensor<3>, mlp: &Mlp) -> Result<Tensor<3>,
     })
 }
 
+/// A matrix's numbers where they lie.
+enum Operand {
+    Wide(Strided),
+    Stored(StoredMatrix),
+}
+
+impl Operand {
+    /// `None` if the matrix is on another device.
+    fn of(matrix: &Matrix) -> Option<Self> {
+        Some(match matrix {
+            Matrix::Wide(tensor) => Self::Wide(Strided::of(tensor)?),
+            Matrix::Stored(stored) => Self::Stored(stored.clone()),
+        })
+    }
+}
+
 /// A map's numbers where they lie.
 struct Map {
-    weight: Matrix,
+    weight: Operand,
     bias: Option<View>,
     d_out: usize,
 }
@@ -65,7 +85,7 @@ impl Map {
             Some(bias) => Some(View::of(bias)?),
             None => None,
         };
-        Some(Self { weight: Matrix::of(&map.weight)?, bias, d_out: map.weight.dims()[1] })
+        Some(Self { weight: Operand::of(&map.weight)?, bias, d_out: map.weight.dims()[1] })
     }
 
     /// `x W + b`, row by row. `d_in` is the length of a row of `x`.
@@ -95,12 +115,16 @@ impl Map {
 }
 
 /// `x Wᵀ`: `[rows, d]` and `[n, d]` to `[rows, n]`
-pub fn project(x: &Tensor<2>, weight: &Tensor<2>) -> Option<Tensor<2>> {
-    let ([n_rows, d], [n_out, _]) = (x.dims(), weight.dims());
-    let (x, weight) = (View::of(x)?, Matrix::of(weight)?);
+pub fn project(x: &Tensor<2>, weight: &Matrix) -> Option<Tensor<2>> {
+    product_of(x, &weight.clone().transpose())
+}
+
+/// `x W`: `[rows, d]` and `[d, n]` to `[rows, n]`
+pub fn product_of(x: &Tensor<2>, weight: &Matrix) -> Option<Tensor<2>> {
+    let ([n_rows, d], [_, n_out]) = (x.dims(), weight.dims());
+    let (x, weight) = (View::of(x)?, Operand::of(weight)?);
     let mut out = vec![0.0; n_rows * n_out];
-    let [row, column] = weight.strides;
-    product(&mut out, x.values(), weight.values(), [n_rows, d, n_out], [column, row]);
+    multiply_add(&mut out, x.values(), d, &weight);
     Some(tensor(out, [n_rows, n_out]))
 }
 
@@ -126,24 +150,70 @@ fn multiply(rows: &mut [f32], by: &[f32], d: usize) {
 }
 
 /// `out += x W`, with `W` of shape `[d_in, d_out]`.
-fn multiply_add(out: &mut [f32], x: &[f32], d_in: usize, weight: &Matrix) {
+fn multiply_add(out: &mut [f32], x: &[f32], d_in: usize, weight: &Operand) {
     let n_rows = x.len() / d_in;
-    let sizes = [n_rows, d_in, out.len().checked_div(n_rows).unwrap_or(0)];
-    product(out, x, weight.values(), sizes, weight.strides);
+    let d_out = out.len().checked_div(n_rows).unwrap_or(0);
+    let sizes = [n_rows, d_in, d_out];
+    match weight {
+        Operand::Wide(matrix) => product(out, d_out, x, matrix.values(), sizes, matrix.strides),
+        Operand::Stored(matrix) => by_tiles(out, x, sizes, matrix),
+    }
+}
+
+/// `out += x W`, where some columns of `W` are widened at a time. The numbers are those of the product
+/// with all columns: no sum is cut.
+fn by_tiles(out: &mut [f32], x: &[f32], [m, k, n]: [usize; 3], weight: &StoredMatrix) {
+    /// How many numbers a tile has at most, unless it is as narrow as may be: few enough for the cache.
+    const TILE: usize = 1 << 20;
+    /// A narrower tile would be a product of another kind to `gemm`, which sums in another order.
+    const NARROWEST: usize = 320;
+    if m * k * n == 0 {
+        return;
+    }
+    // A thread computes one product after the other, and pages that it has already are faster than new ones.
+    let mut tile = SCRATCH.take();
+    // Quantised numbers are widened in blocks of up to 256.
+    let width = (TILE / k).max(NARROWEST).next_multiple_of(256);
+    let mut start = 0;
+    while start < n {
+        let end = if start + width + NARROWEST > n { n } else { start + width };
+        let part = weight.clone().narrow(1, start..end);
+        if tile.len() < part.n_values() {
+            tile.resize(part.n_values(), 0.0);
+        }
+        let values = &mut tile[..part.n_values()];
+        part.widen_into(values);
+        product(&mut out[start..], n, x, values, [m, k, end - start], part.strides());
+        start = end;
+    }
+    SCRATCH.set(tile);
+}
+
+thread_local! {
+    /// Room for the tile that a thread's products widen.
+    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 /// `out += x W`, for a `W` in any memory layout.
 ///
 /// # Shapes
 ///
-/// - `out`: `[m, n]`, row by row
+/// - `out`: `[m, n]`, row by row, where rows begin `stride` numbers apart
 /// - `x`: `[m, k]`, row by row
 /// - `weight`: `[k, n]`, with these strides, neither of which may be negative
-fn product(out: &mut [f32], x: &[f32], weight: &[f32], [m, k, n]: [usize; 3], strides: [isize; 2]) {
-    assert!(out.len() == m * n && x.len() == m * k, "{m} × {k} × {n}");
+fn product(
+    out: &mut [f32],
+    stride: usize,
+    x: &[f32],
+    weight: &[f32],
+    [m, k, n]: [usize; 3],
+    strides: [isize; 2],
+) {
+    assert!(x.len() == m * k && n <= stride, "{m} × {k} × {n}");
     if m * k * n == 0 {
         return;
     }
+    assert!((m - 1) * stride + n <= out.len(), "the output is shorter than its shape says");
     assert!(strides.iter().all(|stride| *stride >= 0), "a stride of the weights is negative");
     let last = (k - 1) * strides[0] as usize + (n - 1) * strides[1] as usize;
     assert!(last < weight.len(), "the weights are shorter than their shape and strides say");
@@ -159,7 +229,7 @@ fn product(out: &mut [f32], x: &[f32], weight: &[f32], [m, k, n]: [usize; 3], st
             k,
             out.as_mut_ptr(),
             1,
-            n as isize,
+            stride as isize,
             true,
             x.as_ptr(),
             1,

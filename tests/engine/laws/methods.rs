@@ -6,7 +6,8 @@ use factscope::analysis::{
 };
 use factscope::intervention::{Edit, Intervention, SiteSet, Span};
 use factscope::model::{
-    ComputeDevice, Donors, ModelConfig, Transformer, Unembedding, write_random_checkpoint,
+    ComputeDevice, Donors, FloatType, ModelConfig, Transformer, Unembedding,
+    write_random_checkpoint,
 };
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
@@ -181,7 +182,7 @@ fn a_written_random_model_is_the_one_made_in_memory() {
         ..ModelConfig::SMALL
     };
     let dir = tempfile::tempdir().unwrap();
-    write_random_checkpoint(&config, 9, dir.path(), &TaskCtx::unwatched()).unwrap();
+    write_random_checkpoint(&config, 9, FloatType::F32, dir.path(), &TaskCtx::unwatched()).unwrap();
     let read = load(dir.path());
     assert_eq!(read.config, config);
     let made = Transformer::random(&config, 9, &ComputeDevice::cpu());

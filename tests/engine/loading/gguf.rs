@@ -66,9 +66,10 @@ fn a_gguf_file_holds_its_model() {
     }
     let ids = &golden["small"].ids;
     let plain = of(&fixture("formats/safetensors"), ids);
-    assert_close(&of(&file("small"), ids), &plain, 0.0, "the same weights as safetensors");
+    // The same weights, which lie the other way: sums are taken in another order.
+    assert_close(&of(&file("small"), ids), &plain, 2e-6, "the same weights as safetensors");
     let (_dir, older) = changed("small", |bytes| bytes[4] = 2);
-    assert_close(&of(&older, ids), &plain, 0.0, "version 2");
+    assert_close(&of(&older, ids), &of(&file("small"), ids), 0.0, "version 2");
 
     let open = |name| Checkpoint::open(&file(name)).unwrap();
     assert_eq!(open("small").name(), "small");
