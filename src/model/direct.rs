@@ -61,7 +61,6 @@ impl DirectPaths<'_> {
                 Site::ResidPre(layer),
                 Site::Z(layer),
                 Site::AttnMapped(layer),
-                Site::AttnOut(layer),
                 Site::ResidMid(layer),
                 Site::MlpOut(layer),
                 Site::ResidPost(layer),
@@ -110,8 +109,8 @@ impl Transformer {
             let results = results.select(0, indices(heads, &self.device()));
             match &self.h[layer].attn.after {
                 Some(norm) => {
-                    let mapped = stream(clean, Site::AttnMapped(layer)) + results;
-                    norm.normalize(mapped) - stream(clean, Site::AttnOut(layer))
+                    let mapped = stream(clean, Site::AttnMapped(layer));
+                    norm.normalize(mapped.clone() + results) - norm.normalize(mapped)
                 }
                 None => results,
             }
