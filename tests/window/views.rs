@@ -200,6 +200,7 @@ fn attribution(prompt: TokenizedPrompt, by: Parts) -> LogitAttribution {
         unembed_bias: 0.214,
         logit: 0.0,
         raw_logit: -31.207,
+        logit_cap: None,
     };
     attribution.logit = attribution.sum() + 0.00002;
     attribution

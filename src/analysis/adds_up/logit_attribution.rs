@@ -50,6 +50,10 @@ pub struct LogitAttribution {
 
     /// The answer's logit, as the model computed it, before a cap on logits.
     pub raw_logit: f32,
+
+    /// The cap on the model's logits, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logit_cap: Option<f64>,
 }
 
 /// Whether the parts of a logit add up to it: to a thousandth of it, or of 1 where it is smaller.
@@ -132,6 +136,7 @@ impl Method for Spec {
             unembed_bias: direction.constant,
             logit,
             raw_logit: asked.raw_logit(model, &run),
+            logit_cap: model.config.logit_cap,
         })
     }
 }

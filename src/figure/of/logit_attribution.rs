@@ -61,9 +61,13 @@ fn notes(attribution: &LogitAttribution, look: &Look<'_>) -> Vec<String> {
         Some(foil) => format!("minus that of {}", first_piece(foil)),
         None => "minus the mean over the vocabulary".to_owned(),
     };
+    let before_cap = match attribution.logit_cap {
+        Some(cap) => format!(", before the cap of {cap} on logits"),
+        None => String::new(),
+    };
     notes.push(format!(
-        "The answer's logit of {} {reference}, at the last position, with the final layer norm's \
-         scale held fixed. The final layer norm's bias adds {}",
+        "The answer's logit of {} {reference}{before_cap}, at the last position, with the \
+         final layer norm's scale held fixed. The final layer norm's bias adds {}",
         fixed(attribution.raw_logit),
         signed(attribution.unembed_bias, 3),
     ));
