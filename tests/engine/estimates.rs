@@ -370,16 +370,31 @@ fn gpt2_large_has_as_many_edges_as_in_eap_ig() {
 /// What leaves a part adds up to what the part does: the score of an output is along its gradient.
 #[test]
 fn edges_add_up_to_their_senders_and_these_are_attributions() {
+    check_edges(&load(&fixture("tiny")), "tiny");
+}
+
+pub fn check_edges(model: &Transformer, name: &str) {
     for (prompt, contrast) in [(paris_or(12), other_of(&paris_or(12))), (seine(), noise(1.5, 3))] {
         let metric = Metric::Prob;
-        let all = edges(&prompt, contrast.clone(), metric, EdgeBase::Clean, usize::MAX, 0);
-        assert_eq!(all.edges.len(), all.n_edges);
+        let ctx = AnalysisCtx::unwatched();
+        let lab = lab(model, &prompt, &ctx);
+        let all = edge_attribution::Spec {
+            contrast: contrast.clone(),
+            metric,
+            base: EdgeBase::Clean,
+            n_edges: usize::MAX,
+            n_verified: 0,
+        };
+        let all = all.run(&lab).expect("it makes sense");
+        assert_eq!(all.edges.len(), all.n_edges, "{name}");
         let sum_of = |sender: Sender| -> f32 {
             all.edges.iter().filter(|it| it.from == sender).map(|it| it.score).sum()
         };
         let scale =
             all.heads.values().iter().chain(&all.mlps).fold(0.0, |a: f32, b| a.max(b.abs()));
-        let plain = star(&prompt, contrast, metric, 0);
+        let plain = atp_star::Spec { contrast, metric, n_verified: 0 };
+        let plain = plain.run(&lab).expect("it makes sense");
+        let what = |part: &str| format!("{name}, {part}");
         let over_positions = |node, layer, head| -> f32 {
             let at = |pos| plain.effect(node, layer, pos, head).unwrap().plain;
             (0..prompt.n_pos()).map(at).sum()
@@ -387,20 +402,21 @@ fn edges_add_up_to_their_senders_and_these_are_attributions() {
         for (layer, heads) in all.heads.rows().enumerate() {
             for (head, &score) in heads.iter().enumerate() {
                 let sum = sum_of(Sender::Head { layer, head });
-                assert_close(&[sum], &[score], 1e-4 * scale, "edges of a head");
+                assert_close(&[sum], &[score], 1e-4 * scale, &what("edges of a head"));
                 let z = over_positions(Node::Z, layer, head);
-                assert_close(&[score], &[z], 1e-4 * scale, "a head");
+                assert_close(&[score], &[z], 1e-4 * scale, &what("a head"));
             }
             let score = all.mlps[layer];
             assert_close(
                 &[sum_of(Sender::Mlp { layer })],
                 &[score],
                 1e-4 * scale,
-                "edges of an MLP",
+                &what("edges of an MLP"),
             );
-            assert_close(&[score], &[over_positions(Node::Mlp, layer, 0)], 1e-4 * scale, "an MLP");
+            let mlp = over_positions(Node::Mlp, layer, 0);
+            assert_close(&[score], &[mlp], 1e-4 * scale, &what("an MLP"));
         }
-        assert_close(&[sum_of(Sender::Embed)], &[all.embed], 1e-3 * all.embed.abs(), "embeddings");
+        assert_close(&[sum_of(Sender::Embed)], &[all.embed], 1e-3 * all.embed.abs(), name);
     }
 }
 

@@ -28,7 +28,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::estimates::{check_held_windows, check_new_softmax};
+use super::estimates::{check_edges, check_held_windows, check_new_softmax};
 use super::every_analysis::specs;
 use super::gradients::{check_slopes, whole_run};
 use super::support::{
@@ -166,6 +166,7 @@ fn estimates_of_every_family_are_what_patching_gives() {
     for dir in families() {
         let (model, name) = (load(&dir), dir.display().to_string());
         check_new_softmax(&model, &name);
+        check_edges(&model, &name);
         if model.config.nonlinearity != Nonlinearity::Relu {
             check_held_windows(&model, &name);
         }
