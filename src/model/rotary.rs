@@ -41,6 +41,22 @@ pub enum RotaryScaling {
     /// Llama 3.1: slow angles are divided by a factor, fast ones are kept, and those between are
     /// blended.
     Llama3 { factor: f64, low_freq_factor: f64, high_freq_factor: f64, original_n_ctx: usize },
+
+    /// YaRN (Peng et al. 2023): pairs that turn fewer than `beta_slow` times over the original context
+    /// are divided by a factor, those that turn more than `beta_fast` times are kept, those between are
+    /// blended by their index, and what is turned is also lengthened.
+    Yarn {
+        factor: f64,
+        beta_fast: f64,
+        beta_slow: f64,
+        original_n_ctx: usize,
+
+        /// What queries and keys are multiplied by.
+        lengthening: f64,
+
+        /// Whether the first and the last index of those between are whole numbers.
+        is_truncated: bool,
+    },
 }
 
 /// Turns queries and keys.
@@ -49,6 +65,9 @@ pub(super) struct Rotary {
     /// The angle from one position to the next, for each pair of dimensions. `[width / 2]`
     frequencies: Vec<f32>,
     pairs: Pairs,
+
+    /// What the turned dimensions are multiplied by.
+    length: f64,
 }
 
 /// Which way heads are turned.
@@ -66,7 +85,7 @@ impl RotaryConfig {
     fn frequencies(&self) -> Vec<f32> {
         let plain = (0..self.width / 2)
             .map(|pair| self.base.powf(-((2 * pair) as f64) / self.width as f64));
-        let scaled = plain.map(|frequency| match self.scaling {
+        let scaled = plain.enumerate().map(|(pair, frequency)| match self.scaling {
             RotaryScaling::Unscaled => frequency,
             RotaryScaling::Linear { factor } => frequency / factor,
             RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_n_ctx } => {
@@ -75,6 +94,27 @@ impl RotaryConfig {
                 let kept = kept.clamp(0.0, 1.0);
                 (1.0 - kept) * frequency / factor + kept * frequency
             }
+            RotaryScaling::Yarn {
+                factor,
+                beta_fast,
+                beta_slow,
+                original_n_ctx,
+                is_truncated,
+                ..
+            } => {
+                // The index of the pair that turns so often over the original context.
+                let index = |n_turns: f64| {
+                    let length = original_n_ctx as f64 / (n_turns * std::f64::consts::TAU);
+                    self.width as f64 * length.ln() / (2.0 * self.base.ln())
+                };
+                let (first, last) = (index(beta_fast), index(beta_slow));
+                let (first, last) =
+                    if is_truncated { (first.floor(), last.ceil()) } else { (first, last) };
+                let (first, last) = (first.max(0.0), last.min(self.width as f64 - 1.0));
+                let last = if first == last { last + 0.001 } else { last };
+                let divided = ((pair as f64 - first) / (last - first)).clamp(0.0, 1.0);
+                divided * frequency / factor + (1.0 - divided) * frequency
+            }
         });
         scaled.map(|it| it as f32).collect()
     }
@@ -82,7 +122,11 @@ impl RotaryConfig {
 
 impl Rotary {
     pub fn new(config: &RotaryConfig) -> Self {
-        Self { frequencies: config.frequencies(), pairs: config.pairs }
+        let length = match config.scaling {
+            RotaryScaling::Yarn { lengthening, .. } => lengthening,
+            _ => 1.0,
+        };
+        Self { frequencies: config.frequencies(), pairs: config.pairs, length }
     }
 
     /// Turns heads whose first position is `first_pos`. `[batch, pos, head, d_head]`
@@ -94,6 +138,7 @@ impl Rotary {
             .flat_map(|pos| self.frequencies.iter().map(move |it| pos as f32 * it))
             .map(|angle| {
                 let (sin, cos) = f64::from(angle).sin_cos();
+                let (sin, cos) = (sin * self.length, cos * self.length);
                 [cos as f32, if turn == Turn::Forth { sin as f32 } else { -sin as f32 }]
             })
             .collect();

@@ -93,6 +93,10 @@ LLAMA_3 = {
     "original_max_position_embeddings": 8,
 }
 
+YARN = {
+    "rope_type": "yarn", "factor": 4.0, "beta_fast": 4.0, "beta_slow": 1.0, "original_max_position_embeddings": 64,
+}
+
 FAMILIES = [
     gpt2("gpt2-by-layer", activation_function="gelu_fast", scale_attn_by_inverse_layer_idx=True),
     gpt2("gpt2-gelu", activation_function="gelu"),
@@ -128,6 +132,7 @@ FAMILIES = [
         "transformer.h", "attn", "mlp", "transformer.wte", "transformer.ln_f",
     ),
     llama("qwen3", "qwen3", seed=7, head_dim=8, rope_scaling={"type": "linear", "factor": 2.0}),
+    llama("qwen2-yarn", "qwen2", seed=9, rope_theta=100.0, rope_scaling=YARN, max_position_embeddings=256),
     olmo2("olmo2", rope_theta=500.0),
     # Caps that most scores and logits come near, and windows shorter than the prompt.
     gemma(

@@ -380,7 +380,8 @@ fn rope_scaling(it: &Says<'_>) -> Result<Value, Fault> {
         Some(kind) => json!({
             "rope_type": kind,
             "factor": it.number("rope.scaling.factor")?,
-            "original_max_position_embeddings": it.number("rope.scaling.original_context_length")?,
+            "original_max_position_embeddings":
+                it.header.size(&format!("{}.rope.scaling.original_context_length", it.architecture))?,
         }),
     })
 }

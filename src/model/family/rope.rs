@@ -26,6 +26,12 @@ struct Scaling {
     high_freq_factor: Option<f64>,
     original_max_position_embeddings: Option<usize>,
     partial_rotary_factor: Option<f64>,
+    beta_fast: Option<f64>,
+    beta_slow: Option<f64>,
+    attention_factor: Option<f64>,
+    mscale: Option<f64>,
+    mscale_all_dim: Option<f64>,
+    truncate: Option<bool>,
 
     // Of models whose layers differ in what they say of positions.
     full_attention: Option<Box<Self>>,
@@ -106,9 +112,31 @@ impl Scaling {
                     .original_max_position_embeddings
                     .ok_or_else(|| missing("original_max_position_embeddings"))?,
             },
+            ("yarn", Some(it)) => {
+                let factor = of("factor", it.factor)?;
+                let length =
+                    |scale: f64| if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 };
+                let of_scales = match (it.mscale, it.mscale_all_dim) {
+                    (Some(one), Some(all)) if one != 0.0 && all != 0.0 => length(one) / length(all),
+                    _ => length(1.0),
+                };
+                // Hugging Face takes 0 for what is not said.
+                let beta = |given: Option<f64>| given.filter(|it| *it != 0.0);
+                RotaryScaling::Yarn {
+                    factor,
+                    beta_fast: beta(it.beta_fast).unwrap_or(32.0),
+                    beta_slow: beta(it.beta_slow).unwrap_or(1.0),
+                    original_n_ctx: it
+                        .original_max_position_embeddings
+                        .ok_or_else(|| missing("original_max_position_embeddings"))?,
+                    lengthening: it.attention_factor.unwrap_or(of_scales),
+                    is_truncated: it.truncate.unwrap_or(true),
+                }
+            }
             (other, _) => {
                 return Err(format!(
-                    "`rope_type` is `{other}`, which is not one of `default`, `linear`, `llama3`"
+                    "`rope_type` is `{other}`, which is not one of `default`, `linear`, `llama3`, \
+                     `yarn`"
                 ));
             }
         };
@@ -124,6 +152,23 @@ pub(super) fn rotary_json(rotary: &RotaryConfig) -> Value {
         RotaryScaling::Linear { factor } => {
             json!({ "rope_type": "linear", "rope_theta": theta, "factor": factor })
         }
+        RotaryScaling::Yarn {
+            factor,
+            beta_fast,
+            beta_slow,
+            original_n_ctx,
+            lengthening,
+            is_truncated,
+        } => json!({
+            "rope_type": "yarn",
+            "rope_theta": theta,
+            "factor": factor,
+            "beta_fast": beta_fast,
+            "beta_slow": beta_slow,
+            "original_max_position_embeddings": original_n_ctx,
+            "attention_factor": lengthening,
+            "truncate": is_truncated,
+        }),
         RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_n_ctx } => {
             json!({
                 "rope_type": "llama3",

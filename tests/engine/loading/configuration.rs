@@ -72,6 +72,34 @@ fn a_configuration_of_another_family_is_refused_by_its_name() {
 }
 
 #[test]
+fn what_is_not_known_of_other_families_is_refused_by_its_name() {
+    let sizes = json!({ "num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 16,
+        "intermediate_size": 24, "max_position_embeddings": 32, "vocab_size": 9 });
+    for (family, field, value, says) in [
+        ("llama", "rope_scaling", json!({ "type": "longrope" }), "`longrope`, which is not one of"),
+        ("llama", "rope_scaling", json!({ "type": "yarn" }), "`factor` is missing"),
+        ("llama", "rope_parameters", json!({ "full_attention": {} }), "differ by the type"),
+        ("gemma3_text", "rope_parameters", json!({ "rope_theta": 1.0 }), "`full_attention`"),
+        ("gemma3_text", "attn_logit_softcapping", json!(50.0), "not supported in Gemma 3"),
+        ("gemma3_text", "sliding_window_pattern", json!(0), "`sliding_window_pattern` is 0"),
+        ("gemma3_text", "use_bidirectional_attention", json!(true), "use_bidirectional_attention"),
+        ("gemma3", "vision_config", json!({}), "it lacks the field `text_config`"),
+        ("gemma2", "final_logit_softcapping", json!(0.0), "`final_logit_softcapping` is 0"),
+        ("gemma2", "query_pre_attn_scalar", json!(-1), "`query_pre_attn_scalar` is -1"),
+        ("gemma2", "sliding_window", json!(null), "`sliding_window` is null"),
+        ("gemma2", "layer_types", json!(["full_attention"]), "1 entries for 2 layers"),
+        ("gemma2", "num_key_value_heads", json!(3), "not a multiple of `num_key_value_heads`"),
+        ("olmo2", "num_key_value_heads", json!(3), "not a multiple of `num_key_value_heads`"),
+    ] {
+        let mut config = sizes.clone();
+        config["model_type"] = json!(family);
+        config[field] = value;
+        let error = ModelConfig::from_json(&config.to_string()).unwrap_err();
+        assert!(error.contains(says), "{family}, {field}: {error}");
+    }
+}
+
+#[test]
 fn the_released_sizes_have_the_published_parameter_counts() {
     assert_eq!(ModelConfig::SMALL.n_params(), 124_439_808);
     assert_eq!(ModelConfig::LARGE.n_params(), 774_030_080);
