@@ -12,7 +12,7 @@ use factscope::analysis::causal_trace::{self, NoiseLevel};
 use factscope::analysis::logit_attribution::{self, Component, Contribution, Parts};
 use factscope::analysis::{
     AnalysisCtx, AnalysisResult, AnalysisSpec, Measurement, Method as _, Metric, Reuse,
-    source_attribution,
+    accumulated_resid, neuron_attribution, source_attribution, through_head,
 };
 use factscope::intervention::{NoiseRng, Site};
 use factscope::model::{
@@ -245,9 +245,22 @@ fn attributions_add_up_to_the_logit_in_every_family() {
                 let it = logit_attribution::Spec { by }.run(&lab).unwrap();
                 let what = format!("{}, {by:?}", dir.display());
                 assert_close(&[it.sum()], &[it.logit], LOGIT, &what);
+                for (layer, head) in [(0, 0), (1, 0), (1, 1)] {
+                    let it = through_head::Spec { layer, head, by }.run(&lab).unwrap();
+                    let what = format!("{what}, through {layer}.{head}");
+                    assert_close(&[it.sum()], &[it.logit], LOGIT, &what);
+                }
             }
+            let what = dir.display().to_string();
             let it = source_attribution::Spec.run(&lab).unwrap();
-            assert_close(&[it.sum()], &[it.logit], LOGIT, &dir.display().to_string());
+            assert_close(&[it.sum()], &[it.logit], LOGIT, &what);
+            let listing = neuron_attribution::Listing::Overall;
+            let it = neuron_attribution::Spec { n_top: 3, listing }.run(&lab).unwrap();
+            assert_close(&[it.sum()], &[it.logit], LOGIT, &what);
+            let scale = accumulated_resid::LensScale::default();
+            let states = accumulated_resid::Spec { scale }.run(&lab).unwrap();
+            let last = states.logits.rows().last().and_then(|it| it.last()).copied();
+            assert_close(&[last.unwrap()], &[it.logit], LOGIT, &what);
         }
     }
 }
