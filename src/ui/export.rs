@@ -4,12 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eframe::egui::{Context, Grid, Id, Label, Modal, Response, Ui};
+use eframe::egui::{Context, Grid, Label, Response, Ui};
 
 use super::command::Command;
 use super::dialogs::Purpose;
 use super::path_field::PathField;
-use super::widgets::Choice;
+use super::widgets::{self, Choice};
 use crate::figure::{Caption, Export, Figure, FileFormat, PageWidth, Scale, Tokens};
 use crate::whole_file;
 
@@ -120,7 +120,7 @@ fn choice_ui<T: Copy + PartialEq>(
 pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut Vec<Command>) {
     let Some(dialog) = open else { return };
     let (mut is_accepted, mut is_closed) = (false, false);
-    let modal = Modal::new(Id::unique("export")).show(ctx, |ui| {
+    let modal = widgets::dialog(ctx, "export").show(ctx, |ui| {
         ui.set_width(ui.ctx().content_rect().width().min(640.0) - 80.0);
         ui.heading(Purpose::Figure.about().title);
         ui.add_space(6.0);
@@ -148,6 +148,7 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
             }
             is_closed = ui.button("Cancel").clicked();
         });
+        dialog.file.error_ui(ui);
     });
     if is_accepted {
         match Purpose::Figure.resolve(dialog.path()) {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use eframe::egui::{
-    Align, Context, Grid, Id, Key, Layout, Modal, ProgressBar, RichText, ScrollArea, TextEdit, Ui,
+    Align, Context, Grid, Key, Layout, ProgressBar, RichText, ScrollArea, TextEdit, Ui,
 };
 
 use super::command::Command;
 use super::state::State;
 use super::theme::field_color;
+use super::widgets;
 use crate::hub::{Cached, Found, HubName, KNOWN, Known, Settings, count, find, size};
 use crate::worker::JobId;
 
@@ -264,7 +265,7 @@ pub fn get_model_ui(
 ) {
     let Some(dialog) = open.as_mut().filter(|it| it.is_shown) else { return };
     let mut is_closed = false;
-    let modal = Modal::new(Id::unique("get a model")).show(ctx, |ui| {
+    let modal = widgets::dialog(ctx, "get a model").show(ctx, |ui| {
         ui.set_width(ui.ctx().content_rect().width().min(860.0) - 80.0);
         ui.heading("Get a model");
         ui.add_space(6.0);

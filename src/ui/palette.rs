@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use eframe::egui::{
-    Align, Context, Id, Key, Layout, Modal, Modifiers, ScrollArea, TextEdit, ThemePreference,
-};
+use eframe::egui::{Align, Context, Key, Layout, Modifiers, ScrollArea, TextEdit, ThemePreference};
 
 use super::command::{Command, KEYS};
 use super::pane::{Pane, View};
 use super::state::{Convention, Paint, State};
+use super::widgets;
 use super::workspace::Workspace;
 use crate::analysis::attention::Weighting;
 use crate::analysis::causal_trace::Component;
@@ -60,7 +59,7 @@ pub fn palette_ui(
             *open = CommandPalette::default();
         }
     });
-    let modal = Modal::new(Id::unique("palette")).show(ctx, |ui| {
+    let modal = widgets::dialog(ctx, "palette").show(ctx, |ui| {
         ui.set_width(460.0);
         let label = ui.label("What do you want to do?");
         let edit = TextEdit::singleline(&mut open.text)

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{Context, Id, Modal};
+use eframe::egui::Context;
 
 use super::command::Command;
 use super::dialogs::{Purpose, Wants};
 use super::path_field::PathField;
+use super::widgets;
 use crate::{builtin, hub};
 
 /// A small window with a field for a path.
@@ -62,7 +63,7 @@ pub fn path_prompt_ui(ctx: &Context, prompt: &mut Option<PathPrompt>, commands: 
     let Some(open) = prompt else { return };
     let (mut is_accepted, mut is_closed) = (false, false);
     let about = open.purpose.about();
-    let modal = Modal::new(Id::unique("path prompt")).show(ctx, |ui| {
+    let modal = widgets::dialog(ctx, "path prompt").show(ctx, |ui| {
         ui.set_width(ui.ctx().content_rect().width().min(640.0) - 80.0);
         ui.heading(about.title);
         ui.add_space(4.0);
@@ -80,6 +81,7 @@ pub fn path_prompt_ui(ctx: &Context, prompt: &mut Option<PathPrompt>, commands: 
             is_accepted |= ui.button(text).clicked();
             is_closed = ui.button("Cancel").clicked();
         });
+        open.field.error_ui(ui);
     });
     if is_accepted {
         let accepted = open.accept();

@@ -121,6 +121,19 @@ fn nothing_moves_when_a_run_begins_and_ends() {
     }
 }
 
+#[test]
+fn what_is_wrong_with_a_typed_fact_stands_below_its_button() {
+    let mut window = Window::open();
+    window.click("Type a fact");
+    // It opens slowly.
+    window.harness.run_steps(30);
+    let button = |window: &Window| window.harness.get_by_label("Analyse").rect();
+    let before = button(&window);
+    window.click("Analyse");
+    window.sees("Type a prompt first");
+    assert_eq!(button(&window), before);
+}
+
 /// Whether it is in the menu bar, one of the facts at the left, or a part of what a view shows.
 fn is_shown(node: &Node<'_>) -> bool {
     let name = node.accesskit_node().label().unwrap_or_default();
