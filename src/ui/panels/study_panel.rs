@@ -65,8 +65,11 @@ pub fn study_panel_ui(
         if n_shown > 1 {
             ui.add_space(ROW_GAP);
         }
-        // What is in one row is not hidden below the other.
-        let n_left = rows.iter().skip_while(|it| **it != row).count() as f32;
+        // What is in one row is not hidden below the other, unless it has more charts than have room.
+        let n_left = match rows.iter().skip_while(|it| **it != row).count() {
+            _ if figure.charts.len() > MANY_CHARTS => 1.0,
+            n => n as f32,
+        };
         let below = (n_left - 1.0) * (ROW_GAP + ui.spacing().item_spacing.y);
         let size = vec2(width, ((ui.available_height() - below) / n_left).max(0.0));
         let row_ui = |ui: &mut Ui| {
@@ -88,6 +91,9 @@ pub fn study_panel_ui(
         ui.weak(pane.tooltip());
     }
 }
+
+/// A figure of more charts is scrolled.
+const MANY_CHARTS: usize = 2;
 
 /// Points between the figures of two rows, besides the gap that all have.
 const ROW_GAP: f32 = 6.0;

@@ -92,15 +92,19 @@ impl<'a> FigureView<'a> {
         let caption = self.caption(self.is_brief);
         let gap = if self.is_brief { 0.0 } else { CHART_GAP };
         let below = caption.height(ui) + gap + ui.spacing().item_spacing.y;
-        let mut height = Some(ui.available_height() - below);
+        let room = ui.available_height();
+        let mut height = Some(room - below);
+        // What is scrolled is as high in one map as in the next.
+        let of_several = room * FIRST_OF_SEVERAL;
         let mut range = self.range;
         let mut action: Option<ViewAction> = None;
         let mut charts = figure.charts.as_slice();
         while !charts.is_empty() {
             let block = Block::first_of(ui, charts, width);
             let after = &charts[block.n_charts()..];
-            if !after.is_empty() {
-                height = height.map(|it| it * FIRST_OF_SEVERAL);
+            if block.n_charts() < figure.charts.len() {
+                let is_first = height.is_some();
+                height = (is_first || block.has_maps()).then_some(of_several);
             }
             ui.push_id(charts.len(), |ui| {
                 // A chart that is wider than the pane makes no other wider.
@@ -185,6 +189,11 @@ impl<'a> Block<'a> {
         if tables.len() > 1 { Self::Tables(tables) } else { Self::One(&charts[0]) }
     }
 
+    /// Whether it has maps that grow with their room.
+    fn has_maps(&self) -> bool {
+        matches!(self, Self::MapAndList(..) | Self::Beside(_) | Self::One(Chart::Map(_)))
+    }
+
     fn n_charts(&self) -> usize {
         match self {
             Self::Small(maps) => maps.len(),
@@ -229,8 +238,9 @@ impl<'a> Block<'a> {
             Self::Beside(charts) => {
                 let n = n_beside(charts.len(), ui.available_width());
                 let width = (ui.available_width() + CHARTS_GAP) / n as f32 - CHARTS_GAP;
-                // Several lines of charts are scrolled, and each is as high as a chart is by itself.
-                let height = below_name.filter(|_| n == charts.len());
+                // Of several lines the second is in sight.
+                let part = if n < charts.len() { FIRST_OF_SEVERAL } else { 1.0 };
+                let height = below_name.map(|it| it * part);
                 let mut action = None;
                 for line in charts.chunks(n) {
                     ui.horizontal_top(|ui| {
