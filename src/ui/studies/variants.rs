@@ -85,7 +85,9 @@ impl Study for Settings {
                 all_ui(ui, &mut self.component);
             });
         }
-        ui.weak("Direction, severing, noise, samples and seed are those of the causal trace");
+        ui.weak(
+            "Window, direction, severing, noise, samples and seed are those of the causal trace",
+        );
     }
 
     fn has_metric(&self) -> bool {
