@@ -1,6 +1,6 @@
 //! Two prompts above each other, whose tokens are paired by clicks.
 
-use eframe::egui::{Align, Button, Label, Rect, Stroke, Ui, vec2};
+use eframe::egui::{Align, Button, Label, Rect, ScrollArea, Stroke, Ui, vec2};
 
 use super::token_strip::{Chip, named_chip_ui};
 use crate::analysis::Pair;
@@ -46,7 +46,8 @@ pub fn pairing_ui(
     let id = ui.scope_id().with(("half a pair", &donor.ids, &recipient.ids));
     let half = ui.data(|data| data.get_temp::<Half>(id));
     let is_paired = |end: End, pos: usize| pairs.iter().any(|pair| at(*pair, end) == pos);
-    let rows = ui.scope(|ui| {
+    // Long prompts are scrolled by themselves, and make nothing else wider.
+    let rows = ScrollArea::horizontal().id_salt("prompts").show(ui, |ui| {
         ui.spacing_mut().item_spacing.x = 3.0;
         let above = row_ui(ui, donor, End::Donor, half, &is_paired);
         ui.add_space(GAP);
@@ -100,7 +101,7 @@ pub fn pairing_ui(
             || above.pointed_at == Some(pair.donor)
             || below.pointed_at == Some(pair.recipient)
     };
-    lines_ui(ui, pairs, &above.chips, &below.chips, &is_pointed_at);
+    lines_ui(ui, rows.inner_rect, pairs, [&above.chips, &below.chips], &is_pointed_at);
     click
 }
 
@@ -149,14 +150,16 @@ fn row_ui(
     row
 }
 
+/// Draws a line for each pair, as far as both rows are seen in their `place`.
 fn lines_ui(
     ui: &Ui,
+    place: Rect,
     pairs: &[Pair],
-    above: &[Rect],
-    below: &[Rect],
+    [above, below]: [&[Rect]; 2],
     is_pointed_at: &dyn Fn(&Pair) -> bool,
 ) {
     let colors = palette(ui);
+    let painter = ui.painter_at(place);
     for pair in pairs {
         let (Some(from), Some(to)) = (above.get(pair.donor), below.get(pair.recipient)) else {
             continue;
@@ -167,7 +170,7 @@ fn lines_ui(
             Stroke::new(1.25, colors.weak_text)
         };
         let ends = [from.center_bottom() + vec2(0.0, 2.0), to.center_top() - vec2(0.0, 2.0)];
-        ui.painter().line_segment(ends, stroke);
+        painter.line_segment(ends, stroke);
     }
 }
 
