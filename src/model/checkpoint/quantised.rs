@@ -49,61 +49,63 @@ pub(super) fn q8_0(block: &[u8; 34], values: &mut [f32; SMALL]) {
     }
 }
 
-/// The four low bits of each byte are the first half of the numbers, the high bits the second.
-#[inline(always)]
-fn nibbles(packed: &[u8; SMALL / 2]) -> [u8; SMALL] {
-    let mut unpacked = [0; SMALL];
-    for nth in 0..SMALL / 2 {
-        unpacked[nth] = packed[nth] & 15;
-        unpacked[nth + SMALL / 2] = packed[nth] >> 4;
-    }
-    unpacked
-}
+/// Of numbers of four bits, the four low bits of each byte are the first half, the high bits the second.
+struct Nibbles([u8; SMALL]);
 
-/// As [`nibbles`], each with a fifth bit.
-#[inline(always)]
-fn with_fifth_bits(packed: &[u8; SMALL / 2], bits: [u8; 4]) -> [u8; SMALL] {
-    let bits = u32::from_le_bytes(bits);
-    let mut unpacked = nibbles(packed);
-    for nth in 0..SMALL {
-        unpacked[nth] |= ((bits >> nth & 1) << 4) as u8;
+impl Nibbles {
+    #[inline(always)]
+    fn of(packed: &[u8; SMALL / 2]) -> Self {
+        let mut twice = [0; SMALL];
+        twice[..SMALL / 2].copy_from_slice(packed);
+        twice[SMALL / 2..].copy_from_slice(packed);
+        Self(twice)
     }
-    unpacked
+
+    #[inline(always)]
+    fn at(&self, place: usize) -> u32 {
+        u32::from(self.0[place]) >> (place / (SMALL / 2) * 4) & 15
+    }
+
+    /// With a fifth bit, which stands at the number's place among those of the block.
+    #[inline(always)]
+    fn with_fifth(&self, place: usize, bits: u32) -> u32 {
+        self.at(place) | (bits >> place & 1) << 4
+    }
 }
 
 #[inline(always)]
 pub(super) fn q4_0(block: &[u8; 18], values: &mut [f32; SMALL]) {
     let (d, [_, _, packed @ ..]) = (half(block, 0), block);
-    let q = nibbles(packed);
+    let q = Nibbles::of(packed);
     for nth in 0..SMALL {
-        values[nth] = d * (f32::from(q[nth]) - 8.0);
+        values[nth] = d * (q.at(nth) as f32 - 8.0);
     }
 }
 
 #[inline(always)]
 pub(super) fn q4_1(block: &[u8; 20], values: &mut [f32; SMALL]) {
     let (d, m, [_, _, _, _, packed @ ..]) = (half(block, 0), half(block, 2), block);
-    let q = nibbles(packed);
+    let q = Nibbles::of(packed);
     for nth in 0..SMALL {
-        values[nth] = d * f32::from(q[nth]) + m;
+        values[nth] = d * q.at(nth) as f32 + m;
     }
 }
 
 #[inline(always)]
 pub(super) fn q5_0(block: &[u8; 22], values: &mut [f32; SMALL]) {
     let (d, [_, _, a, b, c, e, packed @ ..]) = (half(block, 0), block);
-    let q = with_fifth_bits(packed, [*a, *b, *c, *e]);
+    let (q, bits) = (Nibbles::of(packed), u32::from_le_bytes([*a, *b, *c, *e]));
     for nth in 0..SMALL {
-        values[nth] = d * (f32::from(q[nth]) - 16.0);
+        values[nth] = d * (q.with_fifth(nth, bits) as f32 - 16.0);
     }
 }
 
 #[inline(always)]
 pub(super) fn q5_1(block: &[u8; 24], values: &mut [f32; SMALL]) {
     let (d, m, [_, _, _, _, a, b, c, e, packed @ ..]) = (half(block, 0), half(block, 2), block);
-    let q = with_fifth_bits(packed, [*a, *b, *c, *e]);
+    let (q, bits) = (Nibbles::of(packed), u32::from_le_bytes([*a, *b, *c, *e]));
     for nth in 0..SMALL {
-        values[nth] = d * f32::from(q[nth]) + m;
+        values[nth] = d * q.with_fifth(nth, bits) as f32 + m;
     }
 }
 
@@ -155,13 +157,12 @@ pub(super) fn q6_k(block: &[u8; 210], values: &mut [f32; LARGE]) {
         let (half, quarter) = (part / 4, part % 4);
         let low = &block[64 * half + 32 * (quarter % 2)..][..SMALL];
         let high = &block[128 + 32 * half..][..SMALL];
-        for sixteen in 0..2 {
-            let scale = d * f32::from(block[192 + 2 * part + sixteen].cast_signed());
-            for nth in 16 * sixteen..16 * (sixteen + 1) {
-                let low = low[nth] >> (quarter / 2 * 4) & 15;
-                let high = high[nth] >> (2 * quarter) & 3;
-                values[nth] = scale * (f32::from(low | high << 4) - 32.0);
-            }
+        let scales = [0, 1].map(|it| d * f32::from(block[192 + 2 * part + it].cast_signed()));
+        for nth in 0..SMALL {
+            let low = low[nth] >> (quarter / 2 * 4) & 15;
+            let high = high[nth] >> (2 * quarter) & 3;
+            let scale = if nth < SMALL / 2 { scales[0] } else { scales[1] };
+            values[nth] = scale * (f32::from(low | high << 4) - 32.0);
         }
     }
 }
