@@ -64,9 +64,12 @@ const fn known(name: &'static str, n_params: u64, n_bytes: u64, licence: &'stati
 }
 
 impl Known {
-    /// The memory that the weights take, in bytes: four for each number.
+    /// The memory that a trace takes on the CPU, in bytes: the weights as the file has them, and what is
+    /// computed.
     pub fn memory(&self) -> u64 {
-        4 * self.n_params
+        /// For activations and products, of which a pass takes as many as fit into about this.
+        const COMPUTED: u64 = 400 * MB;
+        self.n_bytes + COMPUTED
     }
 }
 

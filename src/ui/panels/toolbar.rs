@@ -89,9 +89,14 @@ fn model_ui(ui: &mut Ui, info: &ModelInfo) {
 /// A model's name and shape.
 fn name_ui(ui: &mut Ui, info: &ModelInfo) {
     let config = &info.config;
+    let memory = if info.device.starts_with("cpu") {
+        "computed with where they lie".to_owned()
+    } else {
+        format!("{} in the adapter's memory", size(4 * config.n_params()))
+    };
     let about = format!(
         "{}\n{} layers × {} heads, d_model {}, {} tokens, context {}\n{:.0} M parameters, {} on \
-         disk ({})\nopened in {:.1} s",
+         disk ({}), {memory}\nopened in {:.1} s",
         info.dir.display(),
         config.n_layers,
         config.n_heads,
