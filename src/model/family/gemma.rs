@@ -4,8 +4,9 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::config::WindowedLayers;
-use super::super::config::{Biases, NormChoice, NormPlaces, QkNorm, Scores, Window};
+use super::super::config::{
+    Biases, NormChoice, NormPlaces, QkNorm, Scores, Window, WindowedLayers,
+};
 use super::super::rotary::Pairs;
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
