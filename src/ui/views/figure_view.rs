@@ -33,7 +33,7 @@ const LIST_WIDTH: f32 = 250.0;
 const WIDE: f32 = 640.0;
 
 /// The least width of each of several charts beside each other, and the gap between them.
-const LEAST_CHART: f32 = 390.0;
+const LEAST_CHART: f32 = 365.0;
 const CHARTS_GAP: f32 = 16.0;
 
 /// The gap between tables beside each other.
