@@ -154,7 +154,9 @@ impl<'a> Drawing<'a> {
         }
         legend.push(at);
         let above = at.y + LEGEND;
-        legend.iter_mut().for_each(|it| it.y += LEGEND / 2.0 - 2.0 - above);
+        for place in &mut legend {
+            place.y += LEGEND / 2.0 - 2.0 - above;
+        }
         let height = above + ROW * graph.rows.labels.len() as f32 + AXIS;
         let size = vec2(left + column * n_columns + 2.0, height);
         Self { graph, labels, corner: pos2(left, above), column, legend, size }

@@ -99,10 +99,8 @@ impl Heatmap<'_> {
             Labels::Tokens => true,
         };
         // They lean where there is room for it, else they stand upright.
-        let (mut column_angle, mut below) = match is_turned {
-            true => (-FRAC_PI_2, upright_below),
-            false => (0.0, line + LABEL_GAP),
-        };
+        let (mut column_angle, mut below) =
+            if is_turned { (-FRAC_PI_2, upright_below) } else { (0.0, line + LABEL_GAP) };
         let can_lean = |cell: Vec2| cell.x * FRAC_PI_4.sin() >= apart(&column_labels);
         if is_turned && can_lean(cell) {
             let lean = |width: f32| (width + line / 2.0) * FRAC_PI_4.sin();
