@@ -29,7 +29,8 @@ if command -v apt-get >/dev/null; then
 fi
 
 # The tests find nothing in the user's folders and leave nothing there, as on a new machine; only
-# cargo and rustup keep theirs.
+# cargo and rustup keep theirs, and trained models are read where `tests/fetch_models.sh` put them.
+export FACTSCOPE_TEST_MODELS=${FACTSCOPE_TEST_MODELS:-$HOME/.cache/factscope-test-models}
 export CARGO_HOME=${CARGO_HOME:-$HOME/.cargo} RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
 home=$(mktemp --directory)
 trap 'rm --recursive --force "$home"' EXIT

@@ -31,6 +31,7 @@ mod laws;
 mod golden;
 mod families;
 mod stored_weights;
+mod trained;
 mod devices;
 
 // Traces, and what is made of many of them.

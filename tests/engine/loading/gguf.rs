@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::check_refused;
 use crate::support::{assert_close, fixture, load, logits};
+use crate::trained::trained;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -227,14 +228,7 @@ fn bos_of_a_gguf_file_is_its_own() {
     }
 }
 
-/// SmolLM2 and Gemma 3, where their files are: in the folder `FACTSCOPE_TEST_MODELS`, else in
-/// `~/.cache/factscope-test-models`.
-fn trained(name: &str) -> Option<PathBuf> {
-    let usual = || dirs::cache_dir().map(|it| it.join("factscope-test-models"));
-    let dir = std::env::var_os("FACTSCOPE_TEST_MODELS").map(PathBuf::from).or_else(usual);
-    dir.map(|it| it.join(name)).filter(|it| it.is_file())
-}
-
+/// SmolLM2 and Gemma 3, where their files are.
 #[test]
 fn tokens_of_trained_models_are_those_of_others() {
     let text = fs::read_to_string(fixture("formats/gguf/trained.json")).unwrap();
@@ -249,35 +243,6 @@ fn tokens_of_trained_models_are_those_of_others() {
                 right,
                 "{name}: {text:?}"
             );
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct OfTrained {
-    ids: Vec<u32>,
-    top: usize,
-    prob: f32,
-    logits: Vec<f32>,
-}
-
-/// The same numbers of the same file by `transformers`, as `make_trained.py` kept them. Logits of size 20
-/// over many layers differ by about 1e-4.
-#[test]
-fn logits_of_trained_models_are_those_of_transformers() {
-    let text = fs::read_to_string(fixture("formats/gguf/trained_logits.json")).unwrap();
-    let known: BTreeMap<String, Vec<OfTrained>> = serde_json::from_str(&text).unwrap();
-    for (name, cases) in known {
-        let Some(path) = trained(&name) else { continue };
-        let model = load(&path);
-        for case in cases {
-            let found = logits(&model.run_clean(&case.ids, &SiteSet::new()));
-            let kept: Vec<f32> = found.iter().copied().step_by(997).collect();
-            assert_close(&kept, &case.logits, 2e-3, &name);
-            let largest = found.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f64 = found.iter().map(|it| f64::from(it - largest).exp()).sum();
-            assert_close(&[(1.0 / sum) as f32], &[case.prob], 1e-4, &name);
-            assert_eq!(found[case.top], largest, "{name}");
         }
     }
 }
