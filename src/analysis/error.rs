@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::analysis::Metric;
-use crate::model::{DeviceFailed, NotFinite, SecondMomentError};
+use crate::model::{DeviceFailed, SecondMomentError, UnfitWeights};
 use crate::task::Cancelled;
 
 /// Why a method gave no result.
@@ -16,7 +16,7 @@ pub enum AnalysisError {
     Device(#[from] DeviceFailed),
 
     #[error("{0}; no result of the model can be trusted")]
-    NotFinite(#[from] NotFinite),
+    Unfit(#[from] UnfitWeights),
 
     #[error("no subject is marked in the prompt, so none of its tokens can be changed")]
     NoSubject,
@@ -164,7 +164,7 @@ pub enum AnalysisError {
 impl AnalysisError {
     /// Whether the reason lies in the fact that was asked, so that others may be asked all the same.
     pub fn is_of_one_fact(&self) -> bool {
-        !matches!(self, Self::Cancelled(_) | Self::Device(_) | Self::NotFinite(_))
+        !matches!(self, Self::Cancelled(_) | Self::Device(_) | Self::Unfit(_))
     }
 }
 

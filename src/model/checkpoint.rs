@@ -13,20 +13,21 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use memmap2::Mmap;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::ModelConfig;
 use super::config::Unembedding;
 use super::finite::{self, NotFinite};
+use super::number_check::UnfitWeights;
 use super::tensor_names::{BUFFERS, HEADS, LM_HEAD, TensorNames, expected_tensors};
 use crate::builtin;
 use crate::hub;
 use crate::task::{Cancelled, Progress, TaskCtx};
 
-use file_bytes::{Bytes, SharedMap, decode, map_file};
+use file_bytes::{Bytes, SharedMap, decode};
 use layout::Layout;
+use mapped_file::MappedFile;
 use stored::{Order, StoredTensor};
 
 pub use format::{Format, WEIGHT_ENDINGS, is_weight_file};
@@ -40,6 +41,7 @@ mod gguf_families;
 #[cfg(test)]
 mod gguf_tests;
 mod layout;
+mod mapped_file;
 mod pickle;
 mod pytorch;
 mod pytorch_types;
@@ -175,6 +177,9 @@ pub enum LoadError {
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
 
+    #[error(transparent)]
+    Unfit(#[from] UnfitWeights),
+
     #[error(
         "`config.json` ties the unembedding to the token embedding, but tensor `{tensor}` differs \
          from it; set `tie_word_embeddings` to false if that is meant: {path}"
@@ -196,7 +201,7 @@ impl Checkpoint {
         for path in layout.files {
             let bytes = match builtin {
                 Some(it) => Bytes::Embedded((it.weights)()),
-                None => match map_file(&path) {
+                None => match MappedFile::open(&path) {
                     Ok(map) => Bytes::Mapped(Arc::new(map)),
                     Err(source) => return Err(LoadError::Read { path, source }),
                 },
@@ -354,6 +359,13 @@ impl Checkpoint {
         }
     }
 
+    /// The first weight file that another program has written to since the checkpoint was opened.
+    pub(super) fn changed_file(&self) -> Option<&Path> {
+        let changed =
+            |it: &&WeightFile| matches!(&it.bytes, Bytes::Mapped(map) if !map.is_as_opened());
+        self.files.iter().find(changed).map(|it| it.path.as_path())
+    }
+
     /// Checks the numbers that [`Self::numbers`] gives without a copy, as long as `is_wanted` is
     /// true.
     pub(super) fn check_mapped(&self, is_wanted: &dyn Fn() -> bool) -> Result<(), NotFinite> {
@@ -388,7 +400,7 @@ impl Checkpoint {
     }
 
     /// A tensor's bytes in its mapped file, if a CPU can compute on them there.
-    fn mapped(&self, location: &Location) -> Option<(&Arc<Mmap>, Range<usize>)> {
+    fn mapped(&self, location: &Location) -> Option<(&Arc<MappedFile>, Range<usize>)> {
         let Bytes::Mapped(map) = &self.files[location.file].bytes else { return None };
         let StoredTensor { dtype, bytes: range, order, added, .. } = &location.tensor;
         let range = range.clone();

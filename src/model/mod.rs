@@ -69,7 +69,7 @@ pub use held::{Held, HeldOutput};
 pub use logit_direction::LogitDirection;
 pub use nearest::Closeness;
 pub use nonlinearity::Nonlinearity;
-pub use number_check::NumberCheck;
+pub use number_check::{NumberCheck, UnfitWeights};
 pub use parts::{HeadInput, Receiver, Sender, UnknownPart};
 pub use processing::{Processing, ProcessingStep, ReadsScores, UnknownProcessing};
 pub use random::{FloatType, WriteError, write_random_checkpoint};

@@ -18,7 +18,7 @@ use super::rotary::Rotary;
 use super::tensor_names::{HeadNames, MatrixLayout, bias_beside};
 use super::transformer::Block;
 use super::vocabulary::Vocabulary;
-use super::{Checkpoint, LoadError, ModelConfig, NumberCheck, Transformer};
+use super::{Checkpoint, LoadError, ModelConfig, NumberCheck, Transformer, UnfitWeights};
 use crate::task::{Progress, TaskCtx};
 
 impl Transformer {
@@ -44,6 +44,9 @@ impl Transformer {
         let check = if device.adapter.is_none() {
             NumberCheck::start(Arc::clone(checkpoint))
         } else {
+            if let Some(path) = checkpoint.changed_file() {
+                return Err(UnfitWeights::Changed(path.to_owned()).into());
+            }
             NumberCheck::passed()
         };
         Ok((model, check))

@@ -1,22 +1,19 @@
 //! The bytes of a weight file, mapped into memory, and their decoding to numbers.
 
-use std::fs::File;
-use std::io;
 use std::ops::Deref;
-use std::path::Path;
 use std::sync::Arc;
 
-use memmap2::Mmap;
 use rayon::prelude::*;
 
 use super::super::cpu::vectorized;
+use super::mapped_file::MappedFile;
 use super::quantised::{self, from_f16};
 use super::stored::NumberType;
 
 /// A file's content, without a copy.
 #[derive(Debug)]
 pub(super) enum Bytes {
-    Mapped(Arc<Mmap>),
+    Mapped(Arc<MappedFile>),
 
     /// Bytes that are part of the program.
     Embedded(&'static [u8]),
@@ -34,21 +31,12 @@ impl Deref for Bytes {
 }
 
 /// A map that stays as long as any slice of it.
-pub(super) struct SharedMap(pub Arc<Mmap>);
+pub(super) struct SharedMap(pub Arc<MappedFile>);
 
 impl AsRef<[u8]> for SharedMap {
     fn as_ref(&self) -> &[u8] {
         &self.0
     }
-}
-
-/// Maps a file into memory.
-#[expect(unsafe_code, reason = "mapping a file is unsafe by nature")]
-pub(super) fn map_file(path: &Path) -> io::Result<Mmap> {
-    let file = File::open(path)?;
-    // SAFETY: the map is only read. If another program shortens the file meanwhile, the system ends
-    // this program, which is the price of not copying gigabytes.
-    unsafe { Mmap::map(&file) }
 }
 
 impl Bytes {
@@ -63,7 +51,7 @@ impl Bytes {
 /// Advises the system that it may drop the pages of a part of the map.
 #[cfg(unix)]
 #[expect(unsafe_code, reason = "memmap2 marks all advice that drops pages as unsafe")]
-fn forget(map: &Mmap, start: usize, len: usize) {
+fn forget(map: &MappedFile, start: usize, len: usize) {
     use memmap2::UncheckedAdvice;
 
     // SAFETY: the map is of a file and never written to, so dropped pages come back unchanged.
@@ -72,7 +60,7 @@ fn forget(map: &Mmap, start: usize, len: usize) {
 }
 
 #[cfg(not(unix))]
-fn forget(_map: &Mmap, _start: usize, _len: usize) {}
+fn forget(_map: &MappedFile, _start: usize, _len: usize) {}
 
 /// Decodes bytes to numbers on all cores, and says whether all numbers are finite.
 pub(super) fn decode(bytes: &[u8], dtype: NumberType) -> (Vec<f32>, bool) {

@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
-use super::file_bytes::{decode, map_file};
+use super::file_bytes::decode;
 use super::gguf::{config, tensors};
+use super::mapped_file::MappedFile;
 use super::stored::{NumberType, StoredTensor};
 use super::stored_matrix::StoredMatrix;
 
@@ -216,7 +217,7 @@ fn quantised_numbers_of_trained_models_are_those_of_others() {
         serde_json::from_str(&fs::read_to_string(known).unwrap()).unwrap();
     for (name, known) in known {
         let path = dir.clone().unwrap_or_default().join(&name);
-        let Ok(bytes) = map_file(&path) else { continue };
+        let Ok(bytes) = MappedFile::open(&path) else { continue };
         let mut hashers: BTreeMap<String, Sha256> = BTreeMap::new();
         for tensor in tensors(&bytes).unwrap() {
             let (values, _) = decode(&bytes[tensor.bytes], tensor.dtype);

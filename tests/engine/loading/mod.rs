@@ -23,6 +23,7 @@ mod layouts;
 mod pytorch;
 mod gguf;
 mod damage;
+mod changed_files;
 
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";

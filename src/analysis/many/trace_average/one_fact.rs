@@ -128,9 +128,9 @@ fn readings(
 impl From<AnalysisError> for Stop {
     fn from(error: AnalysisError) -> Self {
         match error {
-            AnalysisError::Cancelled(_)
-            | AnalysisError::Device(_)
-            | AnalysisError::NotFinite(_) => Self::Failed(error),
+            AnalysisError::Cancelled(_) | AnalysisError::Device(_) | AnalysisError::Unfit(_) => {
+                Self::Failed(error)
+            }
             of_fact => Self::LeftOut(Cause::NotTraced, of_fact.to_string()),
         }
     }
