@@ -14,7 +14,8 @@ use assert_cmd::Command;
 use sha2::{Digest as _, Sha256};
 
 /// The documents at the top, beside those in `docs`.
-const AT_THE_TOP: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+const AT_THE_TOP: [&str; 5] =
+    ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"];
 
 /// The documents elsewhere, whose links are checked as well.
 const ELSEWHERE: [&str; 4] = [
