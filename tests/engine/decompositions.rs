@@ -17,6 +17,7 @@ use factscope::analysis::composition::{self, Composition, Mode};
 use factscope::analysis::contribution_graph::{
     self, AttentionEdges, ContributionGraph, Node, Via, Weights,
 };
+use factscope::analysis::corruption::{Corruption, Draws, SubjectsOf};
 use factscope::analysis::head_scores::{self, HeadSummary};
 use factscope::analysis::logit_attribution::{self, Component, Contribution, Parts};
 use factscope::analysis::logit_lens;
@@ -194,6 +195,59 @@ fn noise_that_is_nothing_changes_nothing_and_draws_are_averaged() {
     // Position embeddings have no noise, and are split along the clean run's direction.
     assert_eq!(by_component(&four.differences, Component::PosEmbed), 0.0);
     assert!(with(1.0, 2) == two, "the same spec gives the same numbers");
+}
+
+/// The mean over other subjects is that of the prompts with these subjects, each taken off by itself;
+/// and noise is the same however it is asked for.
+#[test]
+fn a_corrupted_subject_is_the_mean_of_its_draws() {
+    let engine = engine("tiny");
+    let prompt = paris_or(3);
+    let subject = prompt.subject.clone().unwrap();
+    let of = |by: Parts, scale_of: ScaleOf, second: SecondRun| -> AttributionDifference {
+        let spec = attribution_difference::Spec { by, second, scale_of };
+        run!(engine, &prompt, AttributionDifference(spec))
+    };
+    let others: Vec<Vec<u32>> =
+        [40, 50, 60].map(|id| (0..subject.len() as u32).map(|nth| id + nth).collect()).into();
+    let draws = |corruption: Corruption, n_samples: usize| Draws {
+        corruption,
+        noise: NoiseLevel::Std(0.5),
+        rng: NoiseRng::Chacha,
+        seed: 4,
+        n_samples,
+    };
+    for by in [Parts::Layers, Parts::Heads] {
+        for scale_of in [ScaleOf::Clean, ScaleOf::Corrupted] {
+            let ids = others.clone().into();
+            let resampled = Corruption::OtherSubjects { of: SubjectsOf::Relation, ids };
+            let found = of(by, scale_of, SecondRun::Subject(draws(resampled, 3)));
+            assert_close(&[found.sum()], &[found.logit_difference()], LOGIT, "the difference");
+            assert_eq!(found.noise_std, None);
+            let each: Vec<AttributionDifference> = others
+                .iter()
+                .map(|other| {
+                    let mut ids = prompt.ids.clone();
+                    ids[subject.clone()].copy_from_slice(other);
+                    of(by, scale_of, SecondRun::Prompt { ids: ids.into() })
+                })
+                .collect();
+            let mean = |value: &dyn Fn(&AttributionDifference) -> f32| {
+                each.iter().map(value).sum::<f32>() / 3.0
+            };
+            for (nth, part) in found.differences.iter().enumerate() {
+                let expected = mean(&|it| it.differences[nth].logit);
+                // Sums of three in another order.
+                assert_close(&[part.logit], &[expected], 1e-5, "the mean of a part");
+            }
+            assert_close(&[found.scale_change], &[mean(&|it| it.scale_change)], 1e-5, "the scale");
+
+            let noise = of(by, scale_of, SecondRun::Subject(draws(Corruption::default(), 2)));
+            let level = NoiseLevel::Std(0.5);
+            let second = SecondRun::Noise { level, rng: NoiseRng::Chacha, seed: 4, n_samples: 2 };
+            assert_eq!(noise.differences, of(by, scale_of, second).differences);
+        }
+    }
 }
 
 #[test]

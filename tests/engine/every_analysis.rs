@@ -233,6 +233,11 @@ fn of_parts(prompt: &TokenizedPrompt) -> Vec<AnalysisSpec> {
         AnalysisSpec::SourceAttribution(source_attribution::Spec),
         difference(Parts::Layers),
         difference(Parts::Heads),
+        AnalysisSpec::AttributionDifference(attribution_difference::Spec {
+            by: Parts::Heads,
+            second: attribution_difference::SecondRun::Subject(trace().draws()),
+            scale_of: attribution_difference::ScaleOf::Corrupted,
+        }),
         AnalysisSpec::ThroughHead(through_head::Spec { layer: 1, head: 0, by: Parts::Heads }),
         AnalysisSpec::ResidualNorms(residual_norms::Spec),
         AnalysisSpec::AccumulatedResid(accumulated_resid::Spec::default()),

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::logit_split::{SplitTokens, at_end};
 use crate::analysis::causal_trace::NoiseLevel;
-use crate::analysis::error::at_least_one;
+use crate::analysis::corruption::{Corruption, Drawn, Draws};
 use crate::analysis::logit_attribution::{Component, Contribution, Parts, contributions, sites};
 use crate::analysis::sweep::check_ids;
 use crate::analysis::{AnalysisError, Lab, Method, PromptOf, donors};
-use crate::intervention::{Condition, Edit, Intervention, Noise, NoiseRng, Site, Span};
-use crate::model::{BatchRow, Transformer};
+use crate::intervention::{Condition, NoiseRng, Site};
+use crate::model::BatchRow;
 use crate::tokens::TokenizedPrompt;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,27 @@ pub enum SecondRun {
 
     /// Noise on the subject's embeddings, as a causal trace adds it. Several draws are averaged.
     Noise { level: NoiseLevel, rng: NoiseRng, seed: u32, n_samples: usize },
+
+    /// The subject is corrupted in any way of a causal trace, such as by other subjects. Several draws
+    /// are averaged, each under its own scale or the clean one.
+    Subject(Draws),
+}
+
+impl SecondRun {
+    /// How the subject is corrupted. `None` for another prompt.
+    pub fn draws(&self) -> Option<Draws> {
+        match self {
+            Self::Prompt { .. } => None,
+            Self::Noise { level, rng, seed, n_samples } => Some(Draws {
+                corruption: Corruption::default(),
+                noise: level.clone(),
+                rng: *rng,
+                seed: *seed,
+                n_samples: *n_samples,
+            }),
+            Self::Subject(draws) => Some(draws.clone()),
+        }
+    }
 }
 
 /// The run whose final layer norm scale is used.
@@ -97,8 +118,7 @@ impl Method for Spec {
     fn run(&self, lab: &Lab<'_>) -> Result<AttributionDifference, AnalysisError> {
         let &Lab { model, prompt, ctx } = lab;
         let asked = SplitTokens::new(model, prompt)?;
-        let Corrupted { ids: other, conditions, noise_std } =
-            corrupted(model, prompt, &self.second)?;
+        let Corrupted { ids: other, conditions, noise_std } = corrupted(lab, &self.second)?;
         check_ids(model, &other, [].into_iter())?;
         let sites = sites(self.by, model.config.n_layers);
         let resid = Site::ResidPost(model.config.n_layers - 1);
@@ -153,32 +173,20 @@ struct Corrupted {
     noise_std: Option<f64>,
 }
 
-fn corrupted(
-    model: &Transformer,
-    prompt: &TokenizedPrompt,
-    second: &SecondRun,
-) -> Result<Corrupted, AnalysisError> {
-    match second {
-        SecondRun::Prompt { ids } if ids.is_empty() => {
-            Err(AnalysisError::Zero { what: "the number of tokens of the other prompt" })
+fn corrupted(lab: &Lab<'_>, second: &SecondRun) -> Result<Corrupted, AnalysisError> {
+    let Some(draws) = second.draws() else {
+        let SecondRun::Prompt { ids } = second else { return Err(AnalysisError::NoSubject) };
+        if ids.is_empty() {
+            let what = "the number of tokens of the other prompt";
+            return Err(AnalysisError::Zero { what });
         }
-        SecondRun::Prompt { ids } => {
-            Ok(Corrupted { ids: ids.to_vec(), conditions: vec![Vec::new()], noise_std: None })
-        }
-        SecondRun::Noise { level, rng, seed, n_samples } => {
-            let subject = prompt.subject.clone().ok_or(AnalysisError::NoSubject)?;
-            at_least_one("the number of samples", *n_samples)?;
-            let std = level.std(model)?;
-            let condition = |sample| {
-                let noise = Noise { rng: *rng, seed: *seed, std, sample };
-                let at = Span::Only(subject.clone());
-                vec![Intervention::at(Site::Embed, at, Edit::AddNoise(noise))]
-            };
-            Ok(Corrupted {
-                ids: prompt.ids.clone(),
-                conditions: (0..*n_samples).map(condition).collect(),
-                noise_std: Some(std),
-            })
-        }
-    }
+        return Ok(Corrupted { ids: ids.to_vec(), conditions: vec![Vec::new()], noise_std: None });
+    };
+    draws.check()?;
+    let Drawn { noise_std, edits, .. } = draws.draw(lab)?;
+    Ok(Corrupted {
+        ids: lab.prompt.ids.clone(),
+        conditions: edits.into_iter().map(|edit| vec![edit]).collect(),
+        noise_std: draws.corruption.has_noise().then_some(noise_std),
+    })
 }

@@ -5,17 +5,17 @@ use clap::{Args, ValueEnum};
 
 use crate::analysis::accumulated_resid::LensScale;
 use crate::analysis::attribution_difference::{self, ScaleOf, SecondRun};
+use crate::analysis::corruption::Draws;
 use crate::analysis::logit_attribution::{Parts, Spec};
 use crate::analysis::neuron_attribution::{self, Listing};
 use crate::analysis::{AnalysisSpec, accumulated_resid, source_attribution, through_head};
 use crate::cli::flags::choice;
-use crate::cli::flags::corruption::{NoiseArg, noise_subjects, noise_tokens};
+use crate::cli::flags::corruption::{DrawArgs, NoiseArg, corruption_kind};
 use crate::cli::flags::fact::AskedArgs;
 use crate::cli::flags::head::HeadArg;
 use crate::cli::inquiry::{About as _, Asks, Inquiry};
 use crate::cli::machine::Machine;
-use crate::experiment::FactSource;
-use crate::intervention::NoiseRng;
+use crate::experiment::{CorruptionKind, FactSource};
 
 #[derive(Args)]
 pub struct Attribute {
@@ -44,7 +44,11 @@ pub struct Attribute {
 
     /// Show only what reaches the answer through this head, such as `9.1`: what earlier layers or heads
     /// give it to write, at each token it looks at
-    #[arg(long, value_name = "LAYER.HEAD", conflicts_with_all = ["minus_prompt", "minus_noise"])]
+    #[arg(
+        long,
+        value_name = "LAYER.HEAD",
+        conflicts_with_all = ["minus_prompt", "minus_noise", "minus_corruption"]
+    )]
     through: Option<HeadArg>,
 
     /// Take off what the same parts write on another prompt
@@ -55,15 +59,21 @@ pub struct Attribute {
     #[arg(long, value_name = "NOISE")]
     minus_noise: Option<NoiseArg>,
 
-    /// Average over N draws of the noise
-    #[arg(long, value_name = "N", default_value_t = 10, requires = "minus_noise")]
-    samples: usize,
+    /// Take off what the same parts write when the subject is corrupted in any way that `trace` knows,
+    /// as a mean over the draws: `resample` puts other subjects of the relation in its place
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_parser = corruption_kind(),
+        conflicts_with_all = ["minus_prompt", "minus_noise"]
+    )]
+    minus_corruption: Option<CorruptionKind>,
 
-    /// Seed of the noise
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "minus_noise")]
-    seed: u32,
+    #[command(flatten)]
+    draws: DrawArgs,
 
-    /// With --minus-prompt or --minus-noise: whose final layer norm scale is used for both
+    /// With --minus-prompt, --minus-noise or --minus-corruption: whose final layer norm scale is used
+    /// for both, that of the `clean` run or in each draw that of its own `corrupted` run
     #[arg(long, default_value = "clean", value_parser = choice::<ScaleOf>())]
     scale_of: ScaleOf,
 }
@@ -91,10 +101,16 @@ impl Asks for Attribute {
     type About = AskedArgs;
 
     fn source(&self, about: &AskedArgs, _: &Machine) -> anyhow::Result<FactSource> {
-        let has_second = self.minus_prompt.is_some() || self.minus_noise.is_some();
+        let is_drawn = self.minus_noise.is_some() || self.minus_corruption.is_some();
+        let has_second = self.minus_prompt.is_some() || is_drawn;
+        ensure!(
+            is_drawn || !self.draws.is_given(),
+            "draws go with --minus-noise or --minus-corruption"
+        );
         ensure!(
             self.by.parts().is_some() || !(has_second || self.through.is_some()),
-            "--through, --minus-prompt and --minus-noise go with --by layers or --by heads"
+            "--through, --minus-prompt, --minus-noise and --minus-corruption go with --by layers or --by \
+             heads"
         );
         Ok(about.source().with_foil(self.foil.as_deref()))
     }
@@ -125,20 +141,20 @@ impl Attribute {
         }
     }
 
-    /// The run whose parts are taken off, if there is one.
-    fn second_run(&self, inquiry: &Inquiry) -> anyhow::Result<Option<SecondRun>> {
+    /// The run whose parts are taken off, if there is one. The foil may change: that of `str` is the
+    /// answer of the other subject.
+    fn second_run(&self, inquiry: &mut Inquiry) -> anyhow::Result<Option<SecondRun>> {
         if let Some(text) = &self.minus_prompt {
             return Ok(Some(SecondRun::Prompt { ids: inquiry.ids(text)?.into() }));
         }
+        if let Some(kind) = self.minus_corruption {
+            let draws = self.draws.of(kind, inquiry)?;
+            inquiry.set_foil(self.foil.as_deref())?;
+            return Ok(Some(SecondRun::Subject(draws)));
+        }
         let Some(noise) = self.minus_noise else { return Ok(None) };
-        // As for a trace: all subjects of the dataset, or the prompt's own.
-        let subjects = noise_subjects(None, &inquiry.question)?;
-        let tokens = noise_tokens(&inquiry.engine.info.tokenizer, &subjects)?;
-        Ok(Some(SecondRun::Noise {
-            level: noise.level(&tokens),
-            rng: NoiseRng::Numpy,
-            seed: self.seed,
-            n_samples: self.samples,
-        }))
+        let draws = self.draws.of_noise(noise, inquiry)?;
+        let Draws { noise: level, rng, seed, n_samples, .. } = draws;
+        Ok(Some(SecondRun::Noise { level, rng, seed, n_samples }))
     }
 }

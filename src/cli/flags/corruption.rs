@@ -33,7 +33,7 @@ pub struct CorruptionArgs {
 }
 
 /// How any corruption is drawn.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct DrawArgs {
     /// Other subjects for `resample` and `random-subject`, one a line [default: those of --facts, of
     /// the same relation or of all]
@@ -154,6 +154,19 @@ impl DrawArgs {
             fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
             Ok(())
         })
+    }
+
+    /// Whether flags are given that say how is drawn. Strength, seed and generator have a default.
+    pub fn is_given(&self) -> bool {
+        let files = [&self.other_subjects, &self.noise_subjects, &self.noise_file];
+        files.into_iter().any(Option::is_some)
+            || self.counterpart.is_some()
+            || self.samples.is_some()
+    }
+
+    /// The draws of Gaussian noise of this strength, whatever --noise says.
+    pub fn of_noise(&self, noise: NoiseArg, inquiry: &mut Inquiry) -> anyhow::Result<Draws> {
+        Self { noise, ..self.clone() }.of(CorruptionKind::Gaussian, inquiry)
     }
 
     /// The draws of a kind of corruption for the prompt of an inquiry, whose foil may change.

@@ -45,6 +45,9 @@ impl Asked<'_> {
                 let line = line.flag("--samples", n_samples).flag("--seed", seed);
                 (key_of(rng)? == "numpy").then_some(line)
             }
+            attribution_difference::SecondRun::Subject(draws) => {
+                self.corrupted_by("--minus-corruption", line, draws)
+            }
         }
     }
 }

@@ -65,14 +65,23 @@ impl Asked<'_> {
 
     /// What the subject becomes.
     fn corrupted(&self, line: Line, draws: &Draws) -> Option<Line> {
+        self.corrupted_by("--corruption", line, draws)
+    }
+
+    /// What the subject becomes, by the flag that names the kind of corruption.
+    pub(super) fn corrupted_by(&self, flag: &str, line: Line, draws: &Draws) -> Option<Line> {
         let Draws { corruption, noise, rng, seed, n_samples } = draws;
         let key = CorruptionKind::of(corruption).words().key;
         let line = match corruption {
             Corruption::Noise { entry: NoiseEntry::Replaced, .. } => {
                 let added = key.strip_suffix("-instead").unwrap_or(key);
-                line.flag("--corruption", added).switch("--replace", true)
+                (flag == "--corruption")
+                    .then(|| line.flag(flag, added).switch("--replace", true))?
             }
-            Corruption::NoiseFile(file) => line.flag("--noise-file", file.path.display()),
+            Corruption::NoiseFile(file) => {
+                let line = if flag == "--corruption" { line } else { line.flag(flag, key) };
+                line.flag("--noise-file", file.path.display())
+            }
             Corruption::OtherSubjects { of, ids } => {
                 let (dataset, tokenizer) =
                     (self.question.dataset.as_ref()?, self.library.tokenizer);
@@ -80,7 +89,7 @@ impl Asked<'_> {
                 let all =
                     other_subjects(dataset, *of, usize::MAX, question, tokenizer, bos).ok()?;
                 let all = all.into_iter().map(|it| it.ids);
-                all.eq(ids.iter().cloned()).then(|| line.flag("--corruption", key))?
+                all.eq(ids.iter().cloned()).then(|| line.flag(flag, key))?
             }
             Corruption::Counterpart { ids } => {
                 // Its answer becomes the foil, unless there is one.
@@ -90,14 +99,14 @@ impl Asked<'_> {
                     FactSource::NoFact => false,
                 };
                 let (subject, _) = self.library.text_of(ids)?;
-                let line = line.flag("--corruption", key).flag("--counterpart", subject.trim());
+                let line = line.flag(flag, key).flag("--counterpart", subject.trim());
                 has_foil.then_some(line)?
             }
             Corruption::Mean { tokens } => {
                 let is_usual = *self.noise_tokens()? == **tokens;
-                is_usual.then(|| line.flag("--corruption", key))?
+                is_usual.then(|| line.flag(flag, key))?
             }
-            _ => line.flag("--corruption", key),
+            _ => line.flag(flag, key),
         };
         let line = line.flag("--noise", self.noise(noise)?).case("--noise-rng", rng)?;
         Some(line.flag("--samples", n_samples).flag("--seed", seed))

@@ -1,7 +1,7 @@
 //! Which parts write less of the answer in the second run.
 
 use super::Look;
-use super::corruption::{generator, spread};
+use super::corruption::{generator, settings, spread};
 use super::parts::{adds_up, bar, by_parts, fixed, heads_and_mlps, in_depth_order, target};
 use crate::analysis::attribution_difference::{AttributionDifference, ScaleOf, SecondRun};
 use crate::analysis::logit_attribution::{Component, Parts};
@@ -82,6 +82,10 @@ fn second(found: &AttributionDifference, look: &Look<'_>) -> String {
                 "corrupted: noise σ {std} on the subject's embeddings, mean of {samples}, seed {seed}{}",
                 generator(*rng)
             )
+        }
+        SecondRun::Subject(draws) => {
+            let n = counted(draws.n_samples, "sample");
+            format!("corrupted: mean of {n} of {}", settings(draws, found.noise_std, look))
         }
     }
 }
