@@ -49,6 +49,29 @@ pub(super) struct ResultOutput {
     #[command(flatten)]
     output: Output,
 
+    #[command(flatten)]
+    file: FigureFile,
+
+    #[command(flatten)]
+    look: LookArgs,
+
+    /// The layer that the figure shows, from 0, where it shows one of several, as for attention
+    #[arg(long, value_name = "L")]
+    figure_layer: Option<usize>,
+
+    /// The head that the figure shows, from 0, where it shows one of several
+    #[arg(long, value_name = "H")]
+    figure_head: Option<usize>,
+
+    /// The token that the figure shows, from 0, where it shows one of several: for a logit lens, the
+    /// token that its line starts from
+    #[arg(long, value_name = "POS")]
+    figure_position: Option<usize>,
+}
+
+/// The file that a figure goes to, and how it is drawn there.
+#[derive(Args)]
+struct FigureFile {
     /// Draw the result (FILE.svg, FILE.pdf, FILE.png), or write its numbers (FILE.csv, FILE.json,
     /// FILE.npz, FILE.parquet)
     #[arg(long, value_name = "FILE")]
@@ -75,22 +98,60 @@ pub(super) struct ResultOutput {
     /// Leave title, warnings and notes out of a picture
     #[arg(long, requires = "figure")]
     no_caption: bool,
+}
+
+/// Where a figure that is no single result's goes.
+#[cfg(feature = "parquet")]
+#[derive(Args)]
+pub(super) struct FigureOutput {
+    #[command(flatten)]
+    output: Output,
 
     #[command(flatten)]
-    look: LookArgs,
+    file: FigureFile,
+}
 
-    /// The layer that the figure shows, from 0, where it shows one of several, as for attention
-    #[arg(long, value_name = "L")]
-    figure_layer: Option<usize>,
+#[cfg(feature = "parquet")]
+impl FigureOutput {
+    /// Refuses places that cannot be written to, as [`Output::check`] does.
+    pub fn check(&self) -> anyhow::Result<()> {
+        self.output.check()?;
+        self.file.check()
+    }
 
-    /// The head that the figure shows, from 0, where it shows one of several
-    #[arg(long, value_name = "H")]
-    figure_head: Option<usize>,
+    /// Writes a figure. `json`: makes the JSON, which takes a while.
+    pub fn write(
+        &self,
+        figure: &Figure,
+        json: impl FnOnce() -> anyhow::Result<Value>,
+    ) -> anyhow::Result<()> {
+        self.file.write(figure)?;
+        self.output.write(json, || to_text(figure, terminal_width()))
+    }
+}
 
-    /// The token that the figure shows, from 0, where it shows one of several: for a logit lens, the
-    /// token that its line starts from
-    #[arg(long, value_name = "POS")]
-    figure_position: Option<usize>,
+impl FigureFile {
+    fn check(&self) -> anyhow::Result<()> {
+        let Some(path) = &self.figure else { return Ok(()) };
+        FileFormat::of(path)?;
+        check_writable(path)
+    }
+
+    fn write(&self, figure: &Figure) -> anyhow::Result<()> {
+        let Some(path) = &self.figure else { return Ok(()) };
+        let bytes = FileFormat::of(path)?.bytes(figure, &self.export())?;
+        whole_file::write(path, &bytes).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    fn export(&self) -> Export {
+        let caption = if self.no_caption { Caption::Hidden } else { Caption::Shown };
+        Export {
+            chart: self.figure_chart.clone(),
+            tokens: self.figure_tokens,
+            page: Page { width: self.figure_width, caption },
+            scale: self.figure_scale,
+        }
+    }
 }
 
 /// What a figure shows of a result that has more than one can show.
@@ -167,9 +228,7 @@ impl ResultOutput {
     /// Refuses places that cannot be written to, as [`Output::check`] does.
     pub fn check(&self) -> anyhow::Result<()> {
         self.output.check()?;
-        let Some(path) = &self.figure else { return Ok(()) };
-        FileFormat::of(path)?;
-        check_writable(path)
+        self.file.check()
     }
 
     /// Refuses a layer, head or token for the figure that the result does not have.
@@ -202,22 +261,8 @@ impl ResultOutput {
         json: impl FnOnce() -> anyhow::Result<Value>,
     ) -> anyhow::Result<()> {
         let figure = self.figure(spec, result, engine);
-        if let Some(path) = &self.figure {
-            let bytes = FileFormat::of(path)?.bytes(&figure, &self.export())?;
-            whole_file::write(path, &bytes)
-                .with_context(|| format!("cannot write {}", path.display()))?;
-        }
+        self.file.write(&figure)?;
         self.output.write(json, || to_text(&figure, terminal_width()))
-    }
-
-    fn export(&self) -> Export {
-        let caption = if self.no_caption { Caption::Hidden } else { Caption::Shown };
-        Export {
-            chart: self.figure_chart.clone(),
-            tokens: self.figure_tokens,
-            page: Page { width: self.figure_width, caption },
-            scale: self.figure_scale,
-        }
     }
 
     fn figure(&self, spec: &AnalysisSpec, result: &AnalysisResult, engine: &Engine) -> Figure {

@@ -7,6 +7,7 @@ use super::depth::DepthPart;
 use super::{Cell, Chart, Figure, Graph, Key, Lines, Map, Pick, Side, Table};
 use crate::analysis::Role;
 use crate::analysis::logit_attribution::Component;
+use crate::figure::words::{first_piece, token_at};
 use crate::tokens::TokenizedPrompt;
 
 /// A number of a figure.
@@ -48,25 +49,59 @@ pub struct Place {
 }
 
 impl Figure {
-    /// All numbers, chart by chart. `prompt`: the one that the figure is about, if there is one.
+    /// All numbers, chart by chart. `prompt`: the one that the figure is about, if there is one. Names of
+    /// its tokens, its answer and its foil are those of their roles, because other facts have others:
+    /// `p(answer)`, `After the last token`.
     pub fn numbers(&self, prompt: Option<&TokenizedPrompt>) -> Vec<Number> {
-        let mut list = List { prompt, chart: "".into(), numbers: Vec::new() };
+        let mut names = Vec::new();
+        if let Some(prompt) = prompt {
+            let token = |pos| (token_at(pos, prompt), format!("the {}", Role::of(prompt, pos)));
+            names.extend((0..prompt.n_pos()).map(token));
+            for (answer, role) in [(&prompt.answer, "answer"), (&prompt.foil, "foil")] {
+                names.extend(answer.as_ref().map(|it| (first_piece(it), role.to_owned())));
+            }
+        }
+        let mut list = List { prompt, names, chart: "".into(), numbers: Vec::new() };
         for chart in &self.charts {
-            list.chart = chart.name().into();
+            list.chart = list.of_any_fact(chart.name());
             list.chart(chart);
         }
         list.numbers
     }
 }
 
+/// The text with another word in the place of each whole one that is `word`.
+fn replaced(text: &str, word: &str, by: &str) -> String {
+    let mut replaced = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(word).filter(|_| !word.is_empty()) {
+        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
+        let starts = before.is_empty() || before.ends_with(['(', ' ', '“']);
+        let ends = after.is_empty() || after.starts_with([')', ' ', ',', '”']);
+        replaced.push_str(before);
+        replaced.push_str(if starts && ends { by } else { word });
+        rest = after;
+    }
+    replaced + rest
+}
+
 /// The numbers so far, and the chart whose numbers follow.
 struct List<'a> {
     prompt: Option<&'a TokenizedPrompt>,
+
+    /// Tokens as this fact has them, each with what it is called for any fact.
+    names: Vec<(String, String)>,
     chart: Arc<str>,
     numbers: Vec<Number>,
 }
 
 impl List<'_> {
+    /// A name without the answer and the foil of this fact.
+    fn of_any_fact(&self, name: &str) -> Arc<str> {
+        let of_any = |name: String, (word, by): &(String, String)| replaced(&name, word, by);
+        self.names.iter().fold(name.to_owned(), of_any).into()
+    }
+
     fn push(&mut self, quantity: &Arc<str>, (at, other): (Place, Place), value: f32) {
         let (chart, quantity) = (Arc::clone(&self.chart), Arc::clone(quantity));
         self.numbers.push(Number { chart, quantity, at, other, value });
@@ -86,7 +121,7 @@ impl List<'_> {
                 }
             }
             Chart::Scatter(scatter) => {
-                let titles: [Arc<str>; 2] = [&*scatter.x_title, &*scatter.y_title].map(Into::into);
+                let titles = [&*scatter.x_title, &*scatter.y_title].map(|it| self.of_any_fact(it));
                 for point in &scatter.points {
                     let at = self.named(point.pick, &point.label);
                     for (title, value) in titles.iter().zip([point.x, point.y]) {
@@ -100,8 +135,8 @@ impl List<'_> {
     }
 
     fn map(&mut self, map: &Map) {
-        let quantity = (&*map.quantity).into();
-        let [rows, columns] = [&map.rows, &map.columns].map(places);
+        let quantity = self.of_any_fact(&map.quantity);
+        let [rows, columns] = [&map.rows, &map.columns].map(|it| self.places(it));
         let cells = rows.iter().flat_map(|row| columns.iter().map(move |it| (row, it)));
         for ((row, column), value) in cells.zip(&map.values) {
             self.push(&quantity, row.clone().joined(column.clone()), *value);
@@ -112,7 +147,7 @@ impl List<'_> {
         let [quantity, low, high]: [Arc<str>; 3] = [&lines.quantity, "low", "high"].map(Into::into);
         for series in &lines.series {
             for (layer, &value) in series.values.iter().enumerate() {
-                let label = Some((&*series.name).into());
+                let label = Some(self.of_any_fact(&series.name));
                 let at = Place { layer: Some(layer), label, ..Place::default() };
                 self.push(&quantity, (at.clone(), Place::default()), value);
                 if let Some(&(from, to)) = series.band.get(layer) {
@@ -124,7 +159,7 @@ impl List<'_> {
     }
 
     fn bars(&mut self, bars: &super::Bars) {
-        let quantity = (&*bars.quantity).into();
+        let quantity = self.of_any_fact(&bars.quantity);
         for (nth, bar) in bars.bars.iter().enumerate() {
             let mut at = self.named(bar.pick, &bar.label);
             at.component = bars.parts.get(nth).map(|part| depth_name(*part).into());
@@ -134,7 +169,7 @@ impl List<'_> {
 
     /// The lightest edge first.
     fn graph(&mut self, graph: &Graph) {
-        let quantity = (&*graph.quantity).into();
+        let quantity = self.of_any_fact(&graph.quantity);
         for edge in &graph.edges {
             let [mut from, to] = [edge.from, edge.to].map(|nth| {
                 let node = &graph.nodes[nth];
@@ -149,7 +184,7 @@ impl List<'_> {
 
     /// A number for each cell that holds one, about what the row's texts say.
     fn table(&mut self, table: &Table) {
-        let columns: Vec<Arc<str>> = table.columns.iter().map(|it| (&**it).into()).collect();
+        let columns: Vec<Arc<str>> = table.columns.iter().map(|it| self.of_any_fact(it)).collect();
         for row in &table.rows {
             let texts: Vec<String> = row.cells.iter().filter_map(Cell::text).collect();
             let at = self.named(row.pick, &texts.join(" · "));
@@ -161,6 +196,24 @@ impl List<'_> {
         }
     }
 
+    /// The places along a side.
+    fn places(&self, side: &Side) -> Vec<Place> {
+        let place = |(key, label): (&Key, &String)| {
+            let none = Place::default();
+            match *key {
+                Key::Layer(layer) => Place { layer: Some(layer), ..none },
+                Key::Head(head) => Place { head: Some(head), ..none },
+                Key::Position { pos, role } => Place { position: Some(pos), role, ..none },
+                Key::Role(role) => Place { role: Some(role), ..none },
+                Key::Component(part) => component(part),
+                Key::Width(_) | Key::Label => {
+                    Place { label: Some(self.of_any_fact(label)), ..none }
+                }
+            }
+        };
+        side.keys.iter().zip(&side.labels).map(place).collect()
+    }
+
     /// A place that is picked, by its label too unless that is a token's, which another prompt lacks.
     fn named(&self, pick: Pick, label: &str) -> Place {
         let prompt = self.prompt.filter(|it| pick.position.is_some_and(|pos| pos < it.n_pos()));
@@ -170,7 +223,7 @@ impl List<'_> {
             component: None,
             position: pick.position,
             role: prompt.zip(pick.position).map(|(prompt, pos)| Role::of(prompt, pos)),
-            label: (pick.position.is_none() && !label.is_empty()).then(|| label.into()),
+            label: (pick.position.is_none() && !label.is_empty()).then(|| self.of_any_fact(label)),
         }
     }
 }
@@ -198,22 +251,6 @@ impl Place {
         };
         (joined, Self::default())
     }
-}
-
-/// The places along a side.
-fn places(side: &Side) -> Vec<Place> {
-    let place = |(key, label): (&Key, &String)| {
-        let none = Place::default();
-        match *key {
-            Key::Layer(layer) => Place { layer: Some(layer), ..none },
-            Key::Head(head) => Place { head: Some(head), ..none },
-            Key::Position { pos, role } => Place { position: Some(pos), role, ..none },
-            Key::Role(role) => Place { role: Some(role), ..none },
-            Key::Component(part) => component(part),
-            Key::Width(_) | Key::Label => Place { label: Some((&**label).into()), ..none },
-        }
-    };
-    side.keys.iter().zip(&side.labels).map(place).collect()
 }
 
 fn component(part: Component) -> Place {

@@ -115,6 +115,11 @@ pub struct Map {
     /// Whether each cell is an estimate. As many as values, or none.
     pub estimated: Vec<bool>,
 
+    /// Whether each cell is set back by a line across it, such as what is not significant. As many as
+    /// values, or none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub set_back: Vec<bool>,
+
     /// The text in each cell, where there is room. As many as values, or none.
     pub texts: Vec<String>,
 
@@ -236,6 +241,7 @@ impl Figure {
                 map.values.len() == n
                     && [&map.rows, &map.columns].iter().all(|it| it.keys.len() == it.labels.len())
                     && is_full_or_empty(map.estimated.len())
+                    && is_full_or_empty(map.set_back.len())
                     && is_full_or_empty(map.texts.len())
                     && is_full_or_empty(map.details.len())
             }
@@ -407,6 +413,7 @@ impl Map {
             is_square: false,
             is_small: false,
             estimated: Vec::new(),
+            set_back: Vec::new(),
             texts: Vec::new(),
             details: Vec::new(),
         }

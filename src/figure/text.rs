@@ -15,7 +15,7 @@ const BAR: f32 = 24.0;
 /// column is never broken.
 ///
 /// A number has five digits at the largest value of its column, and two where it is much smaller. `~`
-/// follows an estimate, `–` stands for no number, and a star before a label is explained by the notes.
+/// follows an estimate, `°` what is set back, `–` stands for no number, and a star before a label is explained by the notes.
 pub fn to_text(figure: &Figure, width: usize) -> String {
     let mut text = format!("{}\n", figure.title);
     if !figure.text.is_empty() {
@@ -130,8 +130,9 @@ fn cells(columns: &[Column]) -> Vec<String> {
     for column in more {
         match &column.values {
             Values::Flags(flags) if flags.contains(&true) => {
-                for (cell, is_estimate) in cells.iter_mut().zip(flags) {
-                    cell.push(if *is_estimate { '~' } else { ' ' });
+                let mark = if column.name == "is set back" { '°' } else { '~' };
+                for (cell, is_marked) in cells.iter_mut().zip(flags) {
+                    cell.push(if *is_marked { mark } else { ' ' });
                 }
             }
             Values::Texts(texts) => {

@@ -80,6 +80,9 @@ impl Block {
         if !map.estimated.is_empty() {
             columns.push(column("is estimate", Values::Flags(map.estimated.clone())));
         }
+        if !map.set_back.is_empty() {
+            columns.push(column("is set back", Values::Flags(map.set_back.clone())));
+        }
         let sides = Some([&map.rows, &map.columns].map(Edge::of));
         Self { sides, columns: each_named_once(columns) }
     }

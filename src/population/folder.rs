@@ -100,9 +100,12 @@ impl FolderError {
     }
 }
 
+/// The name of the file that a process locks. Readers of Parquet folders pass over names that begin so.
+const LOCK: &str = "_lock";
+
 impl Manifest {
     /// The name of the file in the folder.
-    pub const FILE: &str = "sweep.json";
+    pub const FILE: &str = "_sweep.json";
 
     /// The manifest of a folder.
     pub fn load(dir: &Path) -> Result<Self, FolderError> {
@@ -167,7 +170,7 @@ impl Folder {
         }
         let is_ours = |entry: &fs::DirEntry| {
             let name = entry.file_name();
-            name == "lock" || name.to_string_lossy().starts_with(".factscope-")
+            name == LOCK || name.to_string_lossy().starts_with(".factscope-")
         };
         let mut entries = fs::read_dir(path).map_err(FolderError::io(path))?.flatten();
         if known.is_none() && entries.any(|it| !is_ours(&it)) {
@@ -200,13 +203,21 @@ impl Folder {
         if facts.is_empty() {
             return Ok(0);
         }
-        let path = self.path.join(format!("part-{:06}.parquet", self.n_parts + 1));
-        let bytes = part::to_bytes(facts, &self.manifest.model_sha256, &self.manifest.spec_sha256)
-            .map_err(|error| FolderError::Part { path: path.clone(), reason: error.to_string() })?;
-        whole_file::write(&path, &bytes).map_err(FolderError::io(&path))?;
-        self.n_parts += 1;
-        self.found.extend(facts.iter().map(|it| it.note.clone()));
+        let Manifest { model_sha256, spec_sha256, .. } = &self.manifest;
+        let bytes = part::to_bytes(facts, model_sha256, spec_sha256).map_err(|error| {
+            FolderError::Part { path: self.path.clone(), reason: error.to_string() }
+        })?;
+        self.add(&bytes, facts.iter().map(|it| it.note.clone()).collect())?;
         Ok(bytes.len() as u64)
+    }
+
+    /// Writes a part that is there as bytes.
+    pub(super) fn add(&mut self, bytes: &[u8], facts: Vec<FactNote>) -> Result<(), FolderError> {
+        let path = self.path.join(format!("part-{:06}.parquet", self.n_parts + 1));
+        whole_file::write(&path, bytes).map_err(FolderError::io(&path))?;
+        self.n_parts += 1;
+        self.found.extend(facts);
+        Ok(())
     }
 }
 
@@ -216,7 +227,7 @@ fn number_of(part: &Path) -> Option<usize> {
 }
 
 fn lock(dir: &Path) -> Result<File, FolderError> {
-    let path = dir.join("lock");
+    let path = dir.join(LOCK);
     let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(FolderError::io(&path))?;
     match file.try_lock() {

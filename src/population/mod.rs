@@ -4,15 +4,21 @@
 //! part. A *population* reads the folder and lays the figures over each other: the number of each place
 //! becomes a mean over facts with its interval. Neither knows which method it is about.
 
+mod figure;
 mod folder;
+mod merge;
 mod part;
+mod read;
 mod recall;
 mod selection;
 mod shard;
 mod sweep;
 
+pub use figure::{GroupBy, Shown};
 pub use folder::{Folder, FolderError, Manifest};
+pub use merge::{MergeError, merge};
 pub use part::{Asked, FactNote, to_bytes};
+pub use read::{Cell, Fact, Numbers, Population, Wanted};
 pub use recall::{Choices, Known, KnownBy, Recall, Recalled};
 pub use selection::{KnownWay, Selection, Task, Ways};
 pub use shard::{Shard, UnknownShard};

@@ -14,6 +14,8 @@ mod parts;
 mod removing;
 mod patching;
 mod specs;
+#[cfg(feature = "parquet")]
+mod sweeps;
 mod files;
 mod datasets;
 #[cfg(feature = "training")]

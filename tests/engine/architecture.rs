@@ -228,7 +228,9 @@ fn the_table_is_in_the_order_of_the_data() {
 #[test]
 fn results_follow_from_their_seeds() {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let is_judged = |module: &[String]| !["worker", "ui", "cli"].contains(&module[0].as_str());
+    // A sweep looks at the clock to write a part from time to time.
+    let may_look = ["worker", "population", "ui", "cli"];
+    let is_judged = |module: &[String]| !may_look.contains(&module[0].as_str());
     let mut violations = Vec::new();
     for (file, _) in sources(&src).into_iter().filter(|(_, module)| is_judged(module)) {
         let tokens = tokens(&fs::read_to_string(&file).unwrap());

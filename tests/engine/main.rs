@@ -46,6 +46,8 @@ mod averages;
 mod comparison;
 #[cfg(feature = "parquet")]
 mod sweeps;
+#[cfg(feature = "parquet")]
+mod populations;
 
 // Parts that are removed, or moved from one prompt to another.
 mod neurons;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use factscope::analysis::trace_average::FactDraws;
-use factscope::analysis::{AnalysisCtx, AnalysisSpec, edge_cut, logit_lens};
+use factscope::analysis::{
+    AnalysisCtx, AnalysisSpec, causal_trace, edge_cut, logit_attribution, logit_lens,
+};
 use factscope::builtin;
 use factscope::experiment::{
     Binding, BindingError, Experiment, FactSource, Library, RecordFact, Written,
@@ -15,8 +17,8 @@ use factscope::experiment::{
 use factscope::facts::{Dataset, Direction};
 use factscope::figure::{Figure, Look};
 use factscope::population::{
-    AnswerOf, Choices, Folder, FolderError, KnownBy, KnownWay, Manifest, Outcome, RECALL,
-    Selection, Shard, Sweep, Task, Ways,
+    AnswerOf, Choices, Folder, FolderError, KnownBy, KnownWay, Manifest, MergeError, Outcome,
+    Population, RECALL, Selection, Shard, Sweep, Task, Wanted, Ways, merge,
 };
 use factscope::task::{CancelToken, TaskCtx};
 use factscope::tokens::{Bos, TokenizedPrompt};
@@ -288,6 +290,25 @@ fn a_fact_that_lacks_a_token_is_left_out_with_the_reason() {
     assert_eq!(found.unwrap_err(), "the prompt has no middle subject token in that place");
 }
 
+/// What heads add, and a trace of MLPs, each of one fact.
+pub fn trace_and_heads() -> [Written; 2] {
+    let heads = logit_attribution::Spec { by: logit_attribution::Parts::Heads };
+    let trace =
+        causal_trace::Spec { component: causal_trace::Component::Mlp, ..every_analysis::trace() };
+    [AnalysisSpec::from(heads), AnalysisSpec::from(trace)].map(written)
+}
+
+/// Asks so many facts both ways.
+pub fn sweep_to(written: &Written, n: usize, dir: &Path) {
+    let selection = selection(n);
+    with_sweep(written, &selection, |sweep| {
+        let mut folder = Folder::open(dir, manifest(written, &selection)).unwrap();
+        let tasks = selection.tasks(&DATASET);
+        sweep.run(&tasks, &mut folder, &AnalysisCtx::unwatched()).unwrap();
+    })
+    .unwrap();
+}
+
 fn lens() -> Written {
     written(AnalysisSpec::LogitLens(logit_lens::Spec { n_top: 1, ..Default::default() }))
 }
@@ -394,6 +415,54 @@ fn shares_are_all_and_do_not_overlap() {
     for share in shares {
         let records: BTreeSet<usize> = share.iter().map(|it| it.record).collect();
         assert_eq!(share.len(), 2 * records.len());
+    }
+}
+
+/// Shares that are merged hold the numbers of the whole, bit for bit, and so does a second merge.
+#[test]
+fn merged_shares_are_the_whole() {
+    let (written, selection) = (lens(), selection(9));
+    let tasks = selection.tasks(&DATASET);
+    let dir = TempDir::new().unwrap();
+    let whole = dir.path().join("whole");
+    sweep_to(&written, 9, &whole);
+    let shares: Vec<PathBuf> = (0..3)
+        .map(|index| {
+            let shard = Shard { index, count: 3 };
+            let path = dir.path().join("shares").join(shard.folder());
+            with_sweep(&written, &selection, |sweep| {
+                let manifest =
+                    Manifest { shard: Some([index, 3]), ..manifest(&written, &selection) };
+                let mut folder = Folder::open(&path, manifest).unwrap();
+                let mine = shard.of(tasks.clone());
+                sweep.run(&mine, &mut folder, &AnalysisCtx::unwatched()).unwrap();
+            })
+            .unwrap();
+            path
+        })
+        .collect();
+    let out = dir.path().join("merged");
+    for _ in 0..2 {
+        let merged = merge(&shares, &out).unwrap();
+        assert_eq!(merged.found.len(), tasks.len());
+        drop(merged);
+        assert_eq!(sorted(&out), sorted(&whole));
+    }
+    let twice = merge(&[shares[0].clone(), shares[0].clone()], &dir.path().join("twice"));
+    assert!(matches!(twice, Err(MergeError::Twice { .. })), "{twice:?}");
+
+    // The folder that holds the shares is read as one, too.
+    let [of_whole, of_shares, of_merged] = [whole, dir.path().join("shares"), out]
+        .map(|it| Population::load(&it, &Wanted::default()).unwrap());
+    for other in [of_shares, of_merged] {
+        assert_eq!(other.facts, of_whole.facts);
+        for (a, b) in other.charts.iter().zip(&of_whole.charts) {
+            assert_eq!((&a.cells, &a.chart), (&b.cells, &b.chart));
+            let bits = |it: &Vec<Vec<f64>>| -> Vec<u64> {
+                it.iter().flatten().map(|it| it.to_bits()).collect()
+            };
+            assert_eq!(bits(&a.values), bits(&b.values));
+        }
     }
 }
 

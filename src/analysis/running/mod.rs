@@ -7,6 +7,7 @@ pub(in crate::analysis) mod measurement;
 mod grid;
 mod positions;
 mod estimate;
+mod resampling;
 pub(in crate::analysis) mod statistics;
 pub(in crate::analysis) mod largest;
 
@@ -14,5 +15,6 @@ pub use estimate::Estimate;
 pub use grid::Grid;
 pub use measurement::{Measurement, Metric};
 pub use positions::{Positions, UnknownPositions};
+pub use resampling::{Inference, Resampling, SharedParts};
 pub use statistics::Correlation;
 pub use sweep::{Reuse, sweep};

@@ -32,6 +32,10 @@ mod generate;
 mod run;
 #[cfg_attr(not(feature = "parquet"), path = "no_sweep.rs")]
 mod sweep;
+#[cfg_attr(not(feature = "parquet"), path = "no_population.rs")]
+mod population;
+#[cfg_attr(not(feature = "parquet"), path = "no_merge.rs")]
+mod merge;
 mod patch;
 mod path_patch;
 mod atp_star;
@@ -133,6 +137,12 @@ commands! {
 
     /// Ask what such a file asks of each fact of a dataset, into a folder of Parquet files
     Sweep(sweep::Sweep),
+
+    /// What the facts of a sweep have in common: means, intervals, differences
+    Population(population::Population),
+
+    /// Put the shards of a sweep together into one folder
+    Merge(merge::Merge),
 
     /// Give a prompt the activations of another, such as the inverse of its fact
     Patch(Asking<patch::Patch>),

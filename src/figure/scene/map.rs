@@ -150,6 +150,11 @@ impl Scene {
         for (nth, &value) in map.values.iter().enumerate() {
             let at = place(nth / n_columns, nth % n_columns);
             let middle = [at[0] + cell[0] / 2.0, at[1] + cell[1] / 2.0];
+            if map.set_back.get(nth) == Some(&true) && !value.is_nan() {
+                let [left, top] = [at[0] + 1.0, at[1] + 1.0];
+                let [right, bottom] = [at[0] + cell[0] - 1.0, at[1] + cell[1] - 1.0];
+                self.line([left, bottom], [right, top], on(value));
+            }
             if map.estimated.get(nth) == Some(&true) {
                 let dot = Shape::Dot { at: middle, radius: 1.0, color: on(value) };
                 self.shapes.push(dot);

@@ -1,0 +1,103 @@
+//! `factscope population`: what the facts of a sweep have in common.
+
+use std::path::PathBuf;
+
+use anyhow::ensure;
+use clap::Args;
+
+use crate::analysis::Resampling;
+use crate::cli::flags::choice;
+use crate::cli::machine::Machine;
+use crate::cli::output::FigureOutput;
+use crate::facts::Catalogue;
+use crate::population::{self, GroupBy, KnownWay, Shown, Wanted};
+
+#[derive(Args)]
+pub struct Population {
+    /// The folder that `sweep` wrote, or one that holds the folders of all its shards
+    #[arg(value_name = "DIR")]
+    dir: PathBuf,
+
+    /// Only this chart of the method's figure; may be given again [default: all but the recall, which
+    /// is called `Recall of the answer`, and but those that list what was largest in each fact]
+    #[arg(long, value_name = "NAME")]
+    chart: Vec<String>,
+
+    /// What facts are told apart by: the `way` they are asked, whether they are `known` that way, or
+    /// their `relation`. Of two groups the difference is tested, of ways within each fact
+    #[arg(long, value_name = "WHAT", default_value = "way", value_parser = choice::<GroupBy>())]
+    by: GroupBy,
+
+    /// Only facts that the model knows `forward`, as an `inverse`, or `both` ways
+    #[arg(long, value_name = "WAY", value_parser = choice::<KnownWay>())]
+    known: Option<KnownWay>,
+
+    /// Only facts of this relation: its Wikidata id, such as P36, or its name; may be given again
+    #[arg(long, value_name = "RELATION")]
+    relation: Vec<String>,
+
+    /// How many places of each chart are listed with their intervals
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    top: usize,
+
+    /// How many parts count as the most important where the parts of facts and their inverses are
+    /// compared
+    #[arg(long, value_name = "K", default_value_t = 10)]
+    top_parts: usize,
+
+    /// Draws of the bootstrap
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    draws: usize,
+
+    /// How often signs are flipped, labels exchanged or pairs drawn, for the p-values
+    #[arg(long, value_name = "N", default_value_t = 1999)]
+    permutations: usize,
+
+    /// Seed of both
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    #[command(flatten)]
+    output: FigureOutput,
+}
+
+impl Population {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        self.output.check()?;
+        ensure!(self.draws > 0 && self.permutations > 0, "draw at least once");
+        let wanted = Wanted { charts: self.chart.clone() };
+        let found =
+            machine.watched("Reading", |_| population::Population::load(&self.dir, &wanted))?;
+        for name in &self.chart {
+            let names: Vec<&str> = found.charts.iter().map(|it| &*it.chart).collect();
+            ensure!(
+                names.contains(&&**name),
+                "there is no chart “{name}” in {}",
+                self.dir.display()
+            );
+        }
+        let shown = Shown {
+            by: self.by,
+            known: self.known,
+            relations: self.relation.iter().map(|it| Catalogue::bundled().id_of(it)).collect(),
+            has_lists: !self.chart.is_empty(),
+            n_listed: self.top,
+            n_top: self.top_parts,
+            resampling: Resampling {
+                n_draws: self.draws,
+                n_permutations: self.permutations,
+                seed: self.seed,
+            },
+        };
+        let figure = machine.watched("Drawing samples", |_| anyhow::Ok(found.figure(&shown)))?;
+        self.output.write(&figure, || {
+            Ok(serde_json::json!({
+                "program": crate::cli::json::program(),
+                "method": found.manifest.method,
+                "sweep": found.manifest,
+                "facts": found.facts,
+                "figure": figure,
+            }))
+        })
+    }
+}

@@ -1,0 +1,551 @@
+//! The figure of a population: the figures of all its facts laid over each other, place by place.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::read::{Cell, Fact, Numbers, Population};
+use super::selection::KnownWay;
+use crate::analysis::{Inference, Resampling, Role};
+use crate::figure::number::significant;
+use crate::figure::words::counted;
+use crate::figure::{Chart, Figure, Lines, Map, Pick, Row, Series, Side, Table};
+
+/// What is shown of a population.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    pub by: GroupBy,
+
+    /// Only facts that the model knows so. `None` shows all.
+    pub known: Option<KnownWay>,
+
+    /// Only facts of these relations. Empty shows all.
+    pub relations: Vec<String>,
+
+    /// Whether charts are shown that list only what was largest in each fact.
+    pub has_lists: bool,
+
+    /// How many places a table lists.
+    pub n_listed: usize,
+
+    /// How many parts count as the most important where the parts of both ways are compared.
+    pub n_top: usize,
+    pub resampling: Resampling,
+}
+
+/// What facts are told apart by. The second group less the first is the difference that is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GroupBy {
+    /// Facts and their inverses: inverse − fact, within each fact that is asked both ways.
+    #[default]
+    Way,
+
+    /// Facts that the model does not know, and those it knows the way that they are asked.
+    Known,
+
+    /// Relations.
+    Relation,
+}
+
+/// How many standard errors to either side hold 95 % of a normal distribution, rounded as in ROME.
+const Z: f64 = 1.96;
+
+/// The level below which a p-value sets a cell apart.
+const LEVEL: f64 = 0.05;
+
+/// A group of facts, by their places in the population.
+struct Group {
+    name: String,
+    facts: Vec<usize>,
+}
+
+/// What is known of the cells of a chart, for a group or for a difference.
+struct Found {
+    name: String,
+    cells: Vec<Inference>,
+}
+
+impl Population {
+    /// The figure of a population.
+    pub fn figure(&self, shown: &Shown) -> Figure {
+        let kept: Vec<usize> =
+            (0..self.facts.len()).filter(|&nth| shown.keeps(&self.facts[nth])).collect();
+        let groups = groups(&self.facts, &kept, shown.by);
+        let mut charts = Vec::new();
+        let (listing, whole): (Vec<&Numbers>, Vec<&Numbers>) =
+            self.charts.iter().partition(|it| !shown.has_lists && self.is_list(it, &kept));
+        for numbers in whole {
+            charts.extend(self.charts_of(numbers, &groups, shown));
+        }
+        charts.push(Chart::Table(self.counts(&kept)));
+        let named_once = each_named_once(charts);
+        Figure {
+            file_name: format!("population_{}", self.manifest.method.replace(' ', "-")),
+            title: format!(
+                "{} over {}",
+                crate::figure::words::capitalized(&self.manifest.method),
+                counted(self.n_with_result(&kept), "fact"),
+            ),
+            charts: named_once,
+            warnings: self.warnings(&kept),
+            notes: self.notes(shown, &listing),
+            ..Figure::default()
+        }
+    }
+
+    /// Whether a chart lists only some places of each fact, such as the largest: a place that has no
+    /// token's role, which a prompt may lack, is not in all facts.
+    fn is_list(&self, numbers: &Numbers, kept: &[usize]) -> bool {
+        let has = |values: &Vec<f64>, nth: usize| !values[nth].is_nan();
+        let asked = kept.iter().filter(|&&nth| numbers.values.iter().any(|it| has(it, nth)));
+        let asked: Vec<usize> = asked.copied().collect();
+        let mut cells = numbers.cells.iter().zip(&numbers.values);
+        let is_of_token = |it: &Cell| it.role.is_some() || it.other.is_some();
+        numbers.n_single > 0
+            || cells.any(|(cell, values)| {
+                !is_of_token(cell) && asked.iter().any(|&nth| !has(values, nth))
+            })
+    }
+
+    fn n_with_result(&self, kept: &[usize]) -> usize {
+        kept.iter().filter(|&&nth| self.facts[nth].left_out.is_none()).count()
+    }
+
+    /// The charts of one quantity: the mean of each group, the difference of two, the places with the
+    /// largest of them, and whether both ways have them in the same places.
+    fn charts_of(&self, numbers: &Numbers, groups: &[Group], shown: &Shown) -> Vec<Chart> {
+        let of = |facts: &[usize]| -> Vec<Vec<f64>> {
+            let cell = |values: &Vec<f64>| facts.iter().map(|&nth| values[nth]).collect();
+            numbers.values.iter().map(cell).collect()
+        };
+        let resampling = &shown.resampling;
+        let mut found: Vec<Found> = groups
+            .iter()
+            .map(|group| Found {
+                name: group.name.clone(),
+                cells: resampling.means(&of(&group.facts)),
+            })
+            .collect();
+        if let [first, second] = groups {
+            let name = format!("{} − {}", second.name, first.name);
+            let cells = match shown.by {
+                GroupBy::Way => resampling.means(&self.paired(numbers, first, second)),
+                GroupBy::Known | GroupBy::Relation => {
+                    resampling.differences([&of(&second.facts), &of(&first.facts)])
+                }
+            };
+            found.push(Found { name, cells });
+        }
+        let title = format!("{}, {}", numbers.chart, numbers.quantity);
+        let mut charts: Vec<Chart> = match Form::of(&numbers.cells) {
+            Form::Map { rows, columns, places } => maps(&title, &found, &rows, &columns, &places),
+            Form::Lines { series, n_layers } => {
+                found.iter().map(|it| lines(&title, numbers, it, &series, n_layers)).collect()
+            }
+            Form::List => Vec::new(),
+        };
+        charts.push(Chart::Table(listing(&title, numbers, &found, shown.n_listed)));
+        charts.extend(self.shared(&title, numbers, groups, shown).map(Chart::Table));
+        charts
+    }
+
+    /// The second way of each fact less its first, where both are there. By cell and record.
+    fn paired(&self, numbers: &Numbers, first: &Group, second: &Group) -> Vec<Vec<f64>> {
+        let pairs = self.pairs(first, second);
+        let cell = |values: &Vec<f64>| {
+            pairs.iter().map(|&[first, second]| values[second] - values[first]).collect()
+        };
+        numbers.values.iter().map(cell).collect()
+    }
+
+    /// The facts that are in both groups, one way in each.
+    fn pairs(&self, first: &Group, second: &Group) -> Vec<[usize; 2]> {
+        let record = |&nth: &usize| (self.facts[nth].record, nth);
+        let others: BTreeMap<usize, usize> = second.facts.iter().map(record).collect();
+        let pair = |&nth: &usize| Some([nth, *others.get(&self.facts[nth].record)?]);
+        first.facts.iter().filter_map(pair).collect()
+    }
+
+    /// Whether the same parts matter for facts and for their inverses. `None` unless all cells are
+    /// parts of the model that both ways of each fact have.
+    fn shared(
+        &self,
+        title: &str,
+        numbers: &Numbers,
+        groups: &[Group],
+        shown: &Shown,
+    ) -> Option<Table> {
+        let ([first, second], GroupBy::Way) = (groups, shown.by) else { return None };
+        let is_part = |it: &Cell| it.layer.is_some() && it.role.is_none() && it.other.is_none();
+        if numbers.cells.len() < 2 * shown.n_top || !numbers.cells.iter().all(is_part) {
+            return None;
+        }
+        let mut relations: Vec<&Option<String>> = Vec::new();
+        let (mut pairs, mut of) = (Vec::new(), Vec::new());
+        for pair in self.pairs(first, second) {
+            let ways =
+                pair.map(|nth| numbers.values.iter().map(|it| it[nth]).collect::<Vec<f64>>());
+            if ways.iter().flatten().any(|it| it.is_nan()) {
+                continue;
+            }
+            let relation = &self.facts[pair[0]].relation;
+            let place = relations.iter().position(|it| *it == relation).unwrap_or_else(|| {
+                relations.push(relation);
+                relations.len() - 1
+            });
+            pairs.push(ways);
+            of.push(place);
+        }
+        let found = shown.resampling.shared_parts(&pairs, &of, shown.n_top)?;
+        let row = |(name, own, others, p): (String, f64, f64, f64)| {
+            let numbers = [own, others, p, found.n as f64];
+            let numbers = numbers.map(|it| crate::figure::Cell::Number(it as f32));
+            Row::new([crate::figure::Cell::Text(name)].into_iter().chain(numbers))
+        };
+        let rows = [
+            (
+                format!("Share of the top {} in both (Jaccard)", shown.n_top),
+                found.jaccard,
+                found.jaccard_of_others,
+                found.jaccard_p,
+            ),
+            (
+                "Rank correlation (Spearman)".to_owned(),
+                found.spearman,
+                found.spearman_of_others,
+                found.spearman_p,
+            ),
+        ];
+        let columns = ["Alike are", "Own inverse", "Another's of the relation", "p", "Facts"];
+        Some(Table::new(format!("{title}: the same parts"), columns, rows.map(row)))
+    }
+
+    /// How many facts there are of which kind.
+    fn counts(&self, kept: &[usize]) -> Table {
+        let mut counts: BTreeMap<(String, String, &str), usize> = BTreeMap::new();
+        for &nth in kept {
+            let Fact { direction, known, left_out, .. } = &self.facts[nth];
+            let result = if left_out.is_none() { "asked" } else { "left out" };
+            *counts.entry((direction.clone(), known.clone(), result)).or_default() += 1;
+        }
+        let row = |((direction, known, result), n): ((String, String, &str), usize)| {
+            let texts = [direction, known, result.to_owned()].map(crate::figure::Cell::Text);
+            Row::new(texts.into_iter().chain([crate::figure::Cell::Number(n as f32)]))
+        };
+        Table::new("Facts", ["Asked as", "Known", "Result", "Facts"], counts.into_iter().map(row))
+    }
+
+    fn warnings(&self, kept: &[usize]) -> Vec<String> {
+        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
+        for reason in kept.iter().filter_map(|&nth| self.facts[nth].left_out.as_deref()) {
+            *reasons.entry(reason).or_default() += 1;
+        }
+        let mut reasons: Vec<(&str, usize)> = reasons.into_iter().collect();
+        reasons.sort_by_key(|it| std::cmp::Reverse(it.1));
+        let mut warnings: Vec<String> =
+            reasons.iter().take(3).map(|(reason, n)| format!("{n} left out: {reason}")).collect();
+        let n_asked = self.manifest.n_asked;
+        if self.facts.len() < n_asked {
+            warnings.push(format!(
+                "{} of {n_asked} facts are there yet; the same `sweep` goes on",
+                self.facts.len()
+            ));
+        }
+        warnings
+    }
+
+    fn notes(&self, shown: &Shown, left_out: &[&Numbers]) -> Vec<String> {
+        let Resampling { n_draws, n_permutations, seed } = shown.resampling;
+        let mut notes = vec![
+            "Each fact counts once: tokens of one role are averaged within it. Means are over the facts \
+             that have such a token; a fact that lacks one is not filled in"
+                .to_owned(),
+            format!(
+                "95 % intervals over facts: ±1.96 standard errors, and the percentile bootstrap of \
+                 {n_draws} draws, seed {seed}"
+            ),
+            format!(
+                "p: {n_permutations} {} with the largest |mean ÷ standard error| of all places as the \
+                 measure, so that it holds for all of them together; ° and a line across mark what is not \
+                 below {LEVEL}",
+                match shown.by {
+                    GroupBy::Way => "sign flips of facts",
+                    _ => "sign flips of facts, or relabellings of them for a difference,",
+                }
+            ),
+        ];
+        let n_single: usize = self.charts.iter().map(|it| it.n_single).sum();
+        if n_single > 0 {
+            notes.push(format!("{n_single} places that only one fact has are left out"));
+        }
+        if !left_out.is_empty() {
+            let mut names: Vec<&str> = left_out.iter().map(|it| &*it.chart).collect();
+            names.dedup();
+            notes.push(format!(
+                "Left out, because they list what was largest in each fact, whose mean over the facts that \
+                 list it is too large: {}; --chart shows them all the same",
+                names.join(", ")
+            ));
+        }
+        let is_shared = self.manifest.settings.get("shared_draws") == Some(&true.into());
+        if is_shared {
+            notes.push(
+                "All facts share the draws of one seed, as in ROME: the intervals leave out how much \
+                 the means would change with other draws"
+                    .to_owned(),
+            );
+        }
+        let settings = &self.manifest;
+        notes.push(format!(
+            "Facts of {} ({}), model {} ({}), spec {}",
+            settings.facts.display(),
+            short(&settings.facts_sha256),
+            settings.model,
+            short(&settings.model_sha256),
+            short(&settings.spec_sha256),
+        ));
+        notes
+    }
+}
+
+fn short(hash: &str) -> String {
+    format!("#{}", hash.get(..8).unwrap_or(hash))
+}
+
+impl Shown {
+    fn keeps(&self, fact: &Fact) -> bool {
+        let is_known = match self.known {
+            None => true,
+            Some(KnownWay::Forward) => matches!(&*fact.known, "forward" | "both"),
+            Some(KnownWay::Inverse) => matches!(&*fact.known, "inverse" | "both"),
+            Some(KnownWay::Both) => fact.known == "both",
+        };
+        let relation = fact.relation.as_ref();
+        is_known
+            && (self.relations.is_empty() || relation.is_some_and(|it| self.relations.contains(it)))
+    }
+}
+
+/// The groups that have facts with a result, in the order in which they are shown.
+fn groups(facts: &[Fact], kept: &[usize], by: GroupBy) -> Vec<Group> {
+    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for &nth in kept.iter().filter(|&&nth| facts[nth].left_out.is_none()) {
+        let fact = &facts[nth];
+        let name = match by {
+            GroupBy::Way => fact.direction.clone(),
+            GroupBy::Known if fact.is_known() => "known".to_owned(),
+            GroupBy::Known => "unknown".to_owned(),
+            GroupBy::Relation => fact.relation.clone().unwrap_or_else(|| "none".to_owned()),
+        };
+        groups.entry(name).or_default().push(nth);
+    }
+    let mut groups: Vec<Group> =
+        groups.into_iter().map(|(name, facts)| Group { name, facts }).collect();
+    if by == GroupBy::Known {
+        groups.reverse();
+    }
+    groups
+}
+
+/// How the cells of a chart are laid out.
+enum Form {
+    /// Two sides, and the place of each cell in the grid. `[row, column]`
+    Map { rows: Side, columns: Side, places: Vec<[usize; 2]> },
+
+    /// A line for each name, over layers.
+    Lines { series: Vec<String>, n_layers: usize },
+
+    /// What has no such order.
+    List,
+}
+
+impl Form {
+    fn of(cells: &[Cell]) -> Self {
+        let Some(layers) = cells.iter().map(|it| it.layer).collect::<Option<Vec<usize>>>() else {
+            return Self::List;
+        };
+        let n_layers = layers.iter().max().map_or(0, |it| it + 1);
+        if cells.iter().any(|it| it.other.is_some()) {
+            return Self::List;
+        }
+        let columns = || Side::layers("Layer", n_layers);
+        let roles: Option<Vec<Role>> = cells.iter().map(|it| it.role).collect();
+        let heads: Option<Vec<usize>> = cells.iter().map(|it| it.head).collect();
+        match (roles, heads) {
+            (Some(of), None) if cells.iter().all(|it| it.head.is_none() && it.label.is_none()) => {
+                let mut roles = of.clone();
+                roles.sort_unstable();
+                roles.dedup();
+                let row = |role: &Role| roles.binary_search(role).unwrap_or(0);
+                let places = of.iter().zip(&layers).map(|(role, &it)| [row(role), it]).collect();
+                Self::Map { rows: Side::roles(&roles), columns: columns(), places }
+            }
+            (None, Some(of)) if cells.iter().all(|it| it.role.is_none()) => {
+                let n_heads = of.iter().max().map_or(0, |it| it + 1);
+                let places: Vec<[usize; 2]> =
+                    of.iter().zip(&layers).map(|(&head, &layer)| [head, layer]).collect();
+                let mut sorted = places.clone();
+                sorted.sort_unstable();
+                sorted.dedup();
+                if sorted.len() < places.len() {
+                    return Self::List;
+                }
+                Self::Map { rows: Side::heads(n_heads), columns: columns(), places }
+            }
+            _ => {
+                let name = |it: &Cell| series_name(it);
+                let mut series: Vec<String> = cells.iter().map(name).collect();
+                series.sort();
+                series.dedup();
+                let mut places: Vec<(usize, String)> =
+                    cells.iter().zip(&layers).map(|(it, &layer)| (layer, name(it))).collect();
+                places.sort();
+                places.dedup();
+                let is_few = series.len() <= 12 && n_layers > 1;
+                if is_few && places.len() == cells.len() && cells.len() > series.len() {
+                    Self::Lines { series, n_layers }
+                } else {
+                    Self::List
+                }
+            }
+        }
+    }
+}
+
+/// What a cell is but for its layer.
+fn series_name(cell: &Cell) -> String {
+    let label = cell.label.clone().filter(|_| cell.component.is_none());
+    Cell { layer: None, label, ..cell.clone() }.name()
+}
+
+/// The maps of all groups in one scale, and of their difference in one of its own.
+fn maps(
+    title: &str,
+    found: &[Found],
+    rows: &Side,
+    columns: &Side,
+    places: &[[usize; 2]],
+) -> Vec<Chart> {
+    let (n_rows, n_columns) = (rows.labels.len(), columns.labels.len());
+    let nth = |[row, column]: [usize; 2]| row * n_columns + column;
+    let map = |it: &Found| {
+        let mut values = vec![f32::NAN; n_rows * n_columns];
+        let mut details = vec![String::new(); values.len()];
+        let mut set_back = vec![false; values.len()];
+        for (cell, place) in it.cells.iter().zip(places) {
+            let nth = nth(*place);
+            values[nth] = cell.mean as f32;
+            details[nth] = detail(cell);
+            set_back[nth] = !is_set_apart(cell);
+        }
+        let quantity = format!("Mean of {}", title.rsplit_once(", ").map_or(title, |it| it.1));
+        let name = format!("{title}: {}", it.name);
+        let map = Map::new(&name, rows.clone(), columns.clone(), values, &quantity).diverging();
+        Map { details, set_back, ..map }
+    };
+    let mut maps: Vec<Map> = found.iter().map(map).collect();
+    let is_difference = |map: &Map| map.name.contains(" − ");
+    let largest =
+        maps.iter().filter(|it| !is_difference(it)).map(|it| it.range.1).fold(0.0, f32::max);
+    for map in maps.iter_mut().filter(|it| !is_difference(it)) {
+        map.range = (-largest, largest);
+    }
+    maps.into_iter().map(Chart::Map).collect()
+}
+
+fn detail(cell: &Inference) -> String {
+    let number = |it: f64| significant(it as f32, 3);
+    format!(
+        "±1.96 SE {} to {}\nbootstrap {} to {}\np {} of {}",
+        number(cell.mean - Z * cell.error),
+        number(cell.mean + Z * cell.error),
+        number(cell.low),
+        number(cell.high),
+        number(cell.p),
+        counted(cell.n, "fact"),
+    )
+}
+
+fn is_set_apart(cell: &Inference) -> bool {
+    cell.p < LEVEL
+}
+
+fn lines(
+    title: &str,
+    numbers: &Numbers,
+    found: &Found,
+    names: &[String],
+    n_layers: usize,
+) -> Chart {
+    let series = names.iter().map(|name| {
+        let mut values = vec![f32::NAN; n_layers];
+        let mut band = vec![(f32::NAN, f32::NAN); n_layers];
+        for (cell, it) in numbers.cells.iter().zip(&found.cells) {
+            if let Some(layer) = cell.layer.filter(|_| series_name(cell) == *name) {
+                values[layer] = it.mean as f32;
+                band[layer] = (it.low as f32, it.high as f32);
+            }
+        }
+        Series { name: name.clone(), values, band }
+    });
+    let quantity = format!("Mean of {}", numbers.quantity);
+    Chart::Lines(Lines::new(format!("{title}: {}", found.name), quantity, "Layer", series))
+}
+
+/// The places with the largest means of the last group or of the difference, with all groups beside.
+fn listing(title: &str, numbers: &Numbers, found: &[Found], n_listed: usize) -> Table {
+    let mut rows: Vec<(f64, Row)> = Vec::new();
+    for group in found {
+        let mut order: Vec<usize> =
+            (0..group.cells.len()).filter(|&nth| group.cells[nth].n > 0).collect();
+        order.sort_by(|&a, &b| group.cells[b].mean.abs().total_cmp(&group.cells[a].mean.abs()));
+        for nth in order.into_iter().take(n_listed) {
+            let (cell, it) = (&numbers.cells[nth], &group.cells[nth]);
+            let values = [
+                it.mean,
+                it.mean - Z * it.error,
+                it.mean + Z * it.error,
+                it.low,
+                it.high,
+                it.p,
+                it.n as f64,
+            ];
+            let values = values.map(|it| crate::figure::Cell::Number(it as f32));
+            let texts = [group.name.clone(), cell.name()].map(crate::figure::Cell::Text);
+            let pick = Pick { layer: cell.layer, head: cell.head, position: None };
+            rows.push((it.mean, Row::new(texts.into_iter().chain(values)).about(pick)));
+        }
+    }
+    let columns = [
+        "Group",
+        "Place",
+        "Mean",
+        "SE low",
+        "SE high",
+        "Bootstrap low",
+        "Bootstrap high",
+        "p",
+        "Facts",
+    ];
+    Table::new(format!("{title}: largest means"), columns, rows.into_iter().map(|it| it.1))
+}
+
+/// Charts of one name are told apart by a number.
+fn each_named_once(mut charts: Vec<Chart>) -> Vec<Chart> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    for chart in &mut charts {
+        let n = seen.entry(chart.name().to_owned()).or_default();
+        *n += 1;
+        if *n > 1 {
+            let name = format!("{} {n}", chart.name());
+            match chart {
+                Chart::Map(it) => it.name = name,
+                Chart::Lines(it) => it.name = name,
+                Chart::Table(it) => it.name = name,
+                _ => {}
+            }
+        }
+    }
+    charts
+}

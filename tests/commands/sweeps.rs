@@ -1,0 +1,71 @@
+//! Many facts: `sweep`, `population` and `merge` as a script calls them.
+
+use std::fs;
+
+use tempfile::TempDir;
+
+use crate::support::{complaint, factscope, json, program, stdout};
+
+/// A sweep both ways, gone on with, in shares that are merged, and what the facts have in common.
+#[test]
+fn many_facts_are_asked_and_told_of() {
+    let dir = TempDir::new().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (spec, out) = (path("spec.json"), path("out"));
+    let fact = ["--facts", "builtin", "--case", "2"];
+    let resampled = ["--minus-corruption", "resample", "--samples", "2", "--by", "heads"];
+    stdout(&[&["attribute", "--save-spec", &spec][..], &fact, &resampled].concat());
+    let base = ["sweep", &spec, "--n", "6", "--both-ways"];
+    let sweep = |more: &[&str]| stdout(&[&base[..], more].concat());
+
+    let estimate = sweep(&["--estimate"]);
+    assert!(estimate.starts_with("12 facts, each way counted: about "), "{estimate}");
+    let told = sweep(&["--out", &out]);
+    assert!(told.starts_with("12 of 12 facts asked"), "{told}");
+    let again = sweep(&["--out", &out]);
+    assert!(again.contains("12 of them were there already"), "{again}");
+    let other = complaint(&[&base[..], &["--out", &out, "--known", "forward"]].concat());
+    assert!(other.contains("not the same: selection"), "{other}");
+
+    for share in ["1/2", "2/2"] {
+        sweep(&["--out", &path("shards"), "--shard", share]);
+    }
+    let shards = [path("shards/shard-1-of-2"), path("shards/shard-2-of-2")];
+    let merged = stdout(&["merge", &shards[0], &shards[1], "--out", &path("merged")]);
+    assert!(merged.starts_with("12 of 12 facts"), "{merged}");
+    let population =
+        |dir: &str| stdout(&["population", dir, "--draws", "50", "--permutations", "19"]);
+    let whole = population(&out);
+    assert!(whole.contains("Differences of heads") && whole.contains("inverse − fact"), "{whole}");
+    assert_eq!(population(&path("merged")), whole);
+    assert_eq!(population(&path("shards")), whole);
+
+    let svg = path("heads.svg");
+    let found = json(&["population", &out, "--figure", &svg, "--json"]);
+    assert_eq!(found["facts"].as_array().unwrap().len(), 12);
+    assert!(fs::read_to_string(&svg).unwrap().contains("inverse − fact"));
+    let missing = complaint(&["population", &out, "--chart", "Nothing"]);
+    assert!(missing.contains("no chart “Nothing”"), "{missing}");
+
+    // What is asked of one fact is a file for `run`.
+    let alone = stdout(&["sweep", &spec, "--spec-of", "5", "--inverse"]);
+    let run = program(&["run", "-", "--json"]).write_stdin(alone).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+#[test]
+fn what_cannot_be_asked_of_many_facts_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let spec = dir.path().join("spec.json");
+    let spec = spec.to_str().unwrap();
+    let fact = ["--facts", "builtin", "--case", "2"];
+    let refused = |says: &str| {
+        let said = complaint(&["sweep", spec, "--out", dir.path().join("out").to_str().unwrap()]);
+        assert!(said.contains(says), "{said}");
+    };
+    stdout(&[&["attribute", "--minus-prompt", "Rome is", "--save-spec", spec][..], &fact].concat());
+    refused("neither the fact's own prompt");
+    stdout(&["circuit", "--head", "1.1", "--save-spec", spec]);
+    refused("reads the weights alone");
+    assert_eq!(factscope(&["sweep", spec, "--shard", "3/2", "--out", "x"]).status.code(), Some(2));
+}

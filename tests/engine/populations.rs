@@ -1,0 +1,255 @@
+//! What the facts of a sweep have in common: means, intervals and tests, and the figures of them.
+
+use std::path::Path;
+
+use factscope::analysis::{Inference, Resampling};
+use factscope::figure::{Cell, Chart, Figure, Map, to_csv, to_npz, to_parquet, to_svg, to_text};
+use factscope::population::{GroupBy, Population, Shown, Wanted};
+use tempfile::TempDir;
+
+use super::sweeps::{sweep_to, trace_and_heads};
+
+/// Numbers as even as those of a generator, which is enough to simulate by. SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A normal deviate, by Box and Muller's way.
+    fn normal(&mut self) -> f64 {
+        let (a, b) = (1.0 - self.uniform(), self.uniform());
+        (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+    }
+}
+
+const RESAMPLING: Resampling = Resampling { n_draws: 400, n_permutations: 199, seed: 1 };
+
+#[test]
+fn means_and_errors_are_those_of_the_values_that_are_there() {
+    let cells = vec![vec![1.0, 2.0, 6.0, f64::NAN], vec![-1.0, f64::NAN, f64::NAN, f64::NAN]];
+    let found = RESAMPLING.means(&cells);
+    // Deviations −2, −1, 3: 14 / 2 / 3.
+    assert_eq!((found[0].n, found[0].mean), (3, 3.0));
+    assert!((found[0].error - (14.0_f64 / 2.0 / 3.0).sqrt()).abs() < 1e-12);
+    assert!(found[0].low >= 1.0 && found[0].high <= 6.0 && found[0].low < found[0].high);
+    assert_eq!((found[1].n, found[1].mean), (1, -1.0));
+    assert!(found[1].error.is_nan() && found[1].p.is_nan());
+    assert_eq!(RESAMPLING.means(&cells)[0], found[0]);
+}
+
+/// Of 8 facts with the same sign, 2 of 256 sign flips are as extreme: p = 1/128.
+#[test]
+fn p_values_of_sign_flips_are_what_counting_gives() {
+    let cell: Vec<f64> = (1..=8).map(|it| f64::from(it) + 3.0).collect();
+    let many = Resampling { n_permutations: 20_000, ..RESAMPLING };
+    let p = many.means(&[cell])[0].p;
+    // Four standard errors.
+    assert!((p - 1.0 / 128.0).abs() < 4.0 * (1.0 / 128.0 / 20_000.0_f64).sqrt(), "{p}");
+}
+
+/// Of 4 and 4 facts that do not overlap, 2 of 70 relabellings are as extreme.
+#[test]
+fn p_values_of_relabellings_are_what_counting_gives() {
+    let a: Vec<f64> = vec![1.0, 1.5, 2.0, 2.5];
+    let b: Vec<f64> = vec![11.0, 11.5, 12.0, 12.5];
+    let many = Resampling { n_permutations: 20_000, ..RESAMPLING };
+    let found = many.differences([&[b], &[a]])[0];
+    assert_eq!((found.n, found.mean), (8, 10.0));
+    let expected = 2.0_f64 / 70.0;
+    let tolerance = 4.0 * (expected / 20_000.0).sqrt();
+    assert!((found.p - expected).abs() < tolerance, "{}", found.p);
+}
+
+/// Simulated facts whose mean is known: 95 % intervals hold it in 92 to 98 % of repetitions, for means,
+/// for differences of groups, and for differences within facts, whose two ways are alike.
+#[test]
+fn intervals_cover_what_they_say() {
+    const N_TIMES: usize = 400;
+    let mut random = Random(5);
+    let mut covered = [[0; 2]; 3];
+    for seed in 0..N_TIMES as u64 {
+        // As many draws as are usual, other ones each time.
+        let resampling = Resampling { n_draws: 2000, n_permutations: 1, seed };
+        let mut facts = |n: usize, mean: f64| -> Vec<f64> {
+            (0..n).map(|_| mean + random.normal() + 0.5 * random.normal().powi(2) - 0.5).collect()
+        };
+        let (a, b) = (facts(60, 0.3), facts(45, -0.2));
+        let noise = facts(60, 0.1);
+        let inverse: Vec<f64> =
+            a.iter().zip(&noise).map(|(fact, more)| fact + 0.3 * more).collect();
+        let paired = inverse.iter().zip(&a).map(|(inverse, fact)| inverse - fact).collect();
+        let found = [
+            (resampling.means(std::slice::from_ref(&a))[0], 0.3),
+            (resampling.differences([&[a], &[b]])[0], 0.5),
+            (resampling.means(&[paired])[0], 0.03),
+        ];
+        for (n, (Inference { mean, error, low, high, .. }, truth)) in covered.iter_mut().zip(found)
+        {
+            n[0] += usize::from((mean - truth).abs() <= 1.96 * error);
+            n[1] += usize::from(low <= truth && truth <= high);
+        }
+    }
+    for of_two in covered {
+        for n in of_two {
+            let share = n as f64 / N_TIMES as f64;
+            // 92 to 98 %, as is asked of intervals; two standard errors of 400 repetitions are 2 %.
+            assert!((0.92..=0.98).contains(&share), "{covered:?}");
+        }
+    }
+}
+
+/// Of 30 cells without an effect, the smallest p-value is below 5 % in about 5 % of repetitions, and a
+/// cell with an effect is found beside them.
+#[test]
+fn p_values_hold_for_all_cells_together() {
+    const N_TIMES: usize = 300;
+    let mut random = Random(11);
+    let (mut n_false, mut n_found) = (0, 0);
+    for _ in 0..N_TIMES {
+        let mut cells: Vec<Vec<f64>> =
+            (0..30).map(|_| (0..25).map(|_| random.normal()).collect()).collect();
+        let found = Resampling { n_draws: 1, ..RESAMPLING }.means(&cells);
+        n_false += usize::from(found.iter().any(|it| it.p < 0.05));
+        cells[3].iter_mut().for_each(|it| *it += 1.5);
+        n_found += usize::from(Resampling { n_draws: 1, ..RESAMPLING }.means(&cells)[3].p < 0.05);
+    }
+    let share = n_false as f64 / N_TIMES as f64;
+    // Three standard errors of 300 repetitions.
+    assert!((0.012..=0.088).contains(&share), "{share}");
+    assert!(n_found as f64 > 0.95 * N_TIMES as f64, "{n_found}");
+}
+
+/// Parts that matter for a fact and its own inverse, and not for another's, are told from parts that
+/// matter for all facts.
+#[test]
+fn parts_that_a_fact_shares_with_its_inverse_are_told_from_those_that_all_share() {
+    let mut random = Random(3);
+    let mut of_all = |own: f64| -> Vec<[Vec<f64>; 2]> {
+        let common: Vec<f64> = (0..40).map(|_| random.normal()).collect();
+        let fact = |random: &mut Random| {
+            let about: Vec<f64> = (0..40).map(|_| random.normal()).collect();
+            [(); 2].map(|()| {
+                let each = common.iter().zip(&about);
+                each.map(|(all, mine)| all + own * mine + 0.3 * random.normal()).collect()
+            })
+        };
+        (0..20).map(|_| fact(&mut random)).collect()
+    };
+    let relations: Vec<usize> = (0..20).map(|nth| nth % 2).collect();
+    let own = RESAMPLING.shared_parts(&of_all(1.0), &relations, 8).unwrap();
+    assert!(own.spearman > own.spearman_of_others + 0.1 && own.spearman_p < 0.01, "{own:?}");
+    assert!(own.jaccard > own.jaccard_of_others && own.jaccard_p < 0.01, "{own:?}");
+    let common = RESAMPLING.shared_parts(&of_all(0.0), &relations, 8).unwrap();
+    assert!(common.spearman_of_others > 0.8 && common.spearman_p > 0.05, "{common:?}");
+    // A fact whose relation has no other is compared with nothing.
+    let alone: Vec<usize> = (0..20).collect();
+    assert_eq!(RESAMPLING.shared_parts(&of_all(1.0), &alone, 8), None);
+}
+
+fn shown(by: GroupBy) -> Shown {
+    Shown {
+        by,
+        known: None,
+        relations: Vec::new(),
+        has_lists: false,
+        n_listed: 1000,
+        n_top: 5,
+        resampling: RESAMPLING,
+    }
+}
+
+fn map<'a>(figure: &'a Figure, name: &str) -> &'a Map {
+    let found = figure.charts.iter().find_map(|chart| match chart {
+        Chart::Map(map) if map.name == name => Some(map),
+        _ => None,
+    });
+    let names: Vec<&str> = figure.charts.iter().map(Chart::name).collect();
+    found.unwrap_or_else(|| panic!("no {name} in {names:?}"))
+}
+
+/// The numbers that pandas gives for the same folder, see `tests/golden/check_population.py`.
+#[test]
+fn a_population_is_what_pandas_makes_of_the_files() {
+    let dir = TempDir::new().unwrap();
+    let [heads, _] = trace_and_heads();
+    sweep_to(&heads, 12, dir.path());
+    let found = Population::load(dir.path(), &Wanted::default()).unwrap();
+    let figure = found.figure(&shown(GroupBy::Way));
+    assert!(figure.is_whole());
+    let title = "Logit attribution of heads, Contribution (logits)";
+    let [fact, inverse, difference] =
+        ["fact", "inverse", "inverse − fact"].map(|way| map(&figure, &format!("{title}: {way}")));
+    assert_eq!(fact.range, inverse.range);
+    for (nth, value) in difference.values.iter().enumerate() {
+        let expected = inverse.values[nth] - fact.values[nth];
+        assert!((value - expected).abs() < 1e-5, "{value} {expected}");
+    }
+    for (at, expected) in PANDAS {
+        let nth = at[0] * fact.n_columns() + at[1];
+        let found = [fact, inverse, difference].map(|map| map.values[nth]);
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-5, "{at:?}: {found} {expected}");
+        }
+    }
+    for bytes in
+        [to_svg(&figure, Default::default()).into_bytes(), to_npz(&figure), to_parquet(&figure)]
+    {
+        assert!(!bytes.is_empty());
+    }
+    let text = to_text(&figure, 120);
+    assert!(text.contains("the same parts") && text.contains('°'), "{text}");
+    assert!(to_csv(&figure).contains("is set back"));
+}
+
+/// Means of head and layer over 12 facts, their inverses, and within facts, by pandas.
+const PANDAS: [([usize; 2], [f32; 3]); 3] = [
+    ([0, 0], [0.1397549, 0.0759624, -0.0637925]),
+    ([3, 3], [0.0213413, 0.1096141, 0.0882728]),
+    ([4, 5], [0.1512280, -0.0812913, -0.2325193]),
+];
+
+/// Tokens are pooled by their roles, and each fact counts once.
+#[test]
+fn tokens_are_pooled_by_their_roles() {
+    let dir = TempDir::new().unwrap();
+    let [_, trace] = trace_and_heads();
+    sweep_to(&trace, 6, dir.path());
+    let found = Population::load(dir.path(), &Wanted::default()).unwrap();
+    for (by, n_groups) in [(GroupBy::Way, 3), (GroupBy::Relation, 2)] {
+        let figure = found.figure(&shown(by));
+        assert!(figure.is_whole());
+        let maps: Vec<&Map> = figure
+            .charts
+            .iter()
+            .filter_map(|chart| match chart {
+                Chart::Map(map) => Some(map),
+                _ => None,
+            })
+            .collect();
+        assert!(maps.len() >= n_groups, "{}", maps.len());
+        assert!(maps[0].rows.labels.iter().any(|it| it == "last subject token"));
+        let table = figure.charts.iter().find_map(|chart| match chart {
+            Chart::Table(table) if table.name.ends_with("largest means") => Some(table),
+            _ => None,
+        });
+        for row in &table.unwrap().rows {
+            let n = row.cells.last().and_then(Cell::number).unwrap();
+            assert!(n >= 1.0 && n <= 12.0, "{row:?}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_sweep_is_refused() {
+    let dir = TempDir::new().unwrap();
+    let error = Population::load(dir.path(), &Wanted::default()).unwrap_err().to_string();
+    assert!(error.contains("no folder of a sweep"), "{error}");
+    let error = Population::load(Path::new("/nowhere"), &Wanted::default()).unwrap_err();
+    assert!(error.to_string().contains("/nowhere"), "{error}");
+}
