@@ -156,6 +156,7 @@ impl FigureFile {
 
 /// What a figure shows of a result that has more than one can show.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_field_names, reason = "the flags are named so")]
 pub(super) struct LookArgs {
     /// The metric of the answer that the figure and the text show, where a result has several
     #[arg(long, value_name = "METRIC", default_value = "prob", value_parser = choice::<Metric>())]

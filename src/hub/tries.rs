@@ -77,7 +77,7 @@ impl Watch<'_> {
 
 impl Trouble {
     /// What stands for an error of the connection.
-    pub fn of(error: ureq::Error, host: String) -> Trouble {
+    pub fn of(error: ureq::Error, host: String) -> Self {
         use ureq::Error;
         let certificate = |reason: String, host: String| {
             let remedy = "where a proxy signs for others, name its certificates with SSL_CERT_FILE";
@@ -87,24 +87,24 @@ impl Trouble {
             Error::Io(error) => {
                 match error.get_ref().and_then(|it| it.downcast_ref::<ureq::Error>()) {
                     Some(Error::Timeout(_)) => {
-                        Trouble::Lost { host, reason: "it sends nothing".to_owned() }
+                        Self::Lost { host, reason: "it sends nothing".to_owned() }
                     }
                     _ if error.to_string().contains("certificate") => {
                         certificate(error.to_string(), host)
                     }
-                    _ => Trouble::Lost { host, reason: error.to_string() },
+                    _ => Self::Lost { host, reason: error.to_string() },
                 }
             }
             Error::Tls(reason) => certificate(reason.to_owned(), host),
             Error::Rustls(error) => certificate(error.to_string(), host),
-            Error::Timeout(_) => Trouble::Lost { host, reason: "it sends nothing".to_owned() },
+            Error::Timeout(_) => Self::Lost { host, reason: "it sends nothing".to_owned() },
             Error::HostNotFound => {
-                Trouble::Lost { host, reason: "no host of that name is found".to_owned() }
+                Self::Lost { host, reason: "no host of that name is found".to_owned() }
             }
             Error::BadUri(_) | Error::Http(_) => {
                 HubError::NoHub { host, reason: format!("a wrong address: {error}") }.into()
             }
-            error => Trouble::Lost { host, reason: error.to_string() },
+            error => Self::Lost { host, reason: error.to_string() },
         }
     }
 }

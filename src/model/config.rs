@@ -138,7 +138,7 @@ pub enum NormPlaces {
     /// Before and after each of them, as in Gemma 2.
     Around,
 
-    /// After each of them, as in OLMo 2: they read the residual stream itself.
+    /// After each of them, as in `OLMo` 2: they read the residual stream itself.
     After,
 }
 
@@ -149,7 +149,7 @@ pub enum QkNorm {
     /// The dimensions of one head.
     EachHead,
 
-    /// Those of all heads, as in OLMo 2.
+    /// Those of all heads, as in `OLMo` 2.
     AllHeads,
 }
 

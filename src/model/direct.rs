@@ -121,12 +121,6 @@ impl Transformer {
         let mut found = ActivationCache::default();
         // How each sender's change has changed the residual stream so far. [sender, pos, d_model]
         let mut deltas: Option<Tensor<3>> = None;
-        let join = |deltas: &mut Option<Tensor<3>>, new: Tensor<3>| {
-            *deltas = Some(match deltas.take() {
-                Some(there) => Tensor::cat(vec![there, new], 0),
-                None => new,
-            });
-        };
         if senders.contains(&Sender::Embed) {
             join(&mut deltas, change(Site::Embed));
         }
@@ -194,4 +188,12 @@ impl Transformer {
         }
         Ok(found)
     }
+}
+
+/// Puts the changes by another sender below those that are there. `[sender, pos, d_model]`
+fn join(deltas: &mut Option<Tensor<3>>, new: Tensor<3>) {
+    *deltas = Some(match deltas.take() {
+        Some(there) => Tensor::cat(vec![there, new], 0),
+        None => new,
+    });
 }

@@ -86,7 +86,9 @@ impl<'a> FrozenNorm<'a> {
         let Some((_, scale)) = &self.norm else { return weights };
         let scales: Vec<f32> = scale.clone().into_data().iter::<f32>().collect();
         for (row, scale) in weights.chunks_mut(scales.len()).zip(scales.iter().cycle()) {
-            row.iter_mut().for_each(|it| *it /= scale);
+            for it in row {
+                *it /= scale;
+            }
         }
         weights
     }

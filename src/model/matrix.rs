@@ -7,6 +7,7 @@ use super::cpu;
 
 /// A matrix of weights. `[rows, columns]`
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "a layer has a few")]
 pub(super) enum Matrix {
     /// Numbers of the device, whichever way they lie.
     Wide(Tensor<2>),

@@ -42,7 +42,7 @@ pub enum RotaryScaling {
     /// blended.
     Llama3 { factor: f64, low_freq_factor: f64, high_freq_factor: f64, original_n_ctx: usize },
 
-    /// YaRN (Peng et al. 2023): pairs that turn fewer than `beta_slow` times over the original context
+    /// `YaRN` (Peng et al. 2023): pairs that turn fewer than `beta_slow` times over the original context
     /// are divided by a factor, those that turn more than `beta_fast` times are kept, those between are
     /// blended by their index, and what is turned is also lengthened.
     Yarn {

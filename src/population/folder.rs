@@ -12,7 +12,7 @@ use super::selection::Selection;
 use crate::whole_file;
 
 /// What a sweep asks. Two folders with the same manifest hold numbers that belong together.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// The spec, with the fact that it was written for.

@@ -67,6 +67,12 @@ pub fn direction_name(direction: Direction) -> &'static str {
     }
 }
 
+/// Where a number stands, of its two places.
+type WhichPlace = fn(&Number) -> &Place;
+
+/// What a column of texts says of a fact and a number of it.
+type TextOf<'a> = dyn Fn(&Asked, Option<&Number>) -> Option<Arc<str>> + 'a;
+
 /// The bytes of a part. `model` and `spec`: the hashes of what was asked of what.
 pub fn to_bytes(facts: &[Asked], model: &str, spec: &str) -> Result<Vec<u8>, ParquetError> {
     let (model, spec): (Arc<str>, Arc<str>) = (model.into(), spec.into());
@@ -79,16 +85,15 @@ pub fn to_bytes(facts: &[Asked], model: &str, spec: &str) -> Result<Vec<u8>, Par
             numbers.chain(empty)
         })
         .collect();
-    let texts = |of: &dyn Fn(&Asked, Option<&Number>) -> Option<Arc<str>>| {
+    let texts = |of: &TextOf<'_>| {
         Cells::Texts(rows.iter().map(|(fact, it)| of(fact, it.map(|it| it.1))).collect())
     };
-    let places = |of: &dyn Fn(&Place) -> Option<usize>, which: fn(&Number) -> &Place| {
+    let places = |of: &dyn Fn(&Place) -> Option<usize>, which: WhichPlace| {
         let place = |it: Option<(usize, &Number)>| Some(of(which(it?.1))? as i64);
         Cells::Places(rows.iter().map(|(_, it)| place(*it)).collect())
     };
-    let labels = |of: &dyn Fn(&Place) -> Option<Arc<str>>, which: fn(&Number) -> &Place| {
-        texts(&|_, it| of(which(it?)))
-    };
+    let labels =
+        |of: &dyn Fn(&Place) -> Option<Arc<str>>, which: WhichPlace| texts(&|_, it| of(which(it?)));
     let indices = |of: &dyn Fn(&Asked, Option<usize>) -> Option<usize>| {
         let index = |(fact, it): &(&Asked, Option<(usize, &Number)>)| {
             Some(of(fact, it.map(|it| it.0))? as i64)
@@ -108,7 +113,7 @@ pub fn to_bytes(facts: &[Asked], model: &str, spec: &str) -> Result<Vec<u8>, Par
     column("number", indices(&|_, nth| nth));
     column("chart", texts(&|_, it| Some(Arc::clone(&it?.chart))));
     column("quantity", texts(&|_, it| Some(Arc::clone(&it?.quantity))));
-    let sides: [(&str, fn(&Number) -> &Place); 2] = [("", |it| &it.at), ("_2", |it| &it.other)];
+    let sides: [(&str, WhichPlace); 2] = [("", |it| &it.at), ("_2", |it| &it.other)];
     for (suffix, which) in sides {
         let named = |name: &str| format!("{name}{suffix}");
         column(&named("layer"), places(&|it| it.layer, which));

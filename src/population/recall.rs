@@ -116,11 +116,13 @@ impl Recalled {
     }
 }
 
+type FirstTokens = Rc<BTreeSet<u32>>;
+
 /// The first tokens of all answers of each relation, found once for each.
 pub struct Choices<'a> {
     dataset: &'a Dataset,
     tokenizer: &'a Tokenizer,
-    found: RefCell<BTreeMap<(String, Direction), Rc<BTreeSet<u32>>>>,
+    found: RefCell<BTreeMap<(String, Direction), FirstTokens>>,
 }
 
 impl<'a> Choices<'a> {
@@ -129,7 +131,7 @@ impl<'a> Choices<'a> {
     }
 
     /// Those of a record's relation, asked the same way. `None` without a relation.
-    fn of(&self, record: &Record, direction: Direction) -> Option<Rc<BTreeSet<u32>>> {
+    fn of(&self, record: &Record, direction: Direction) -> Option<FirstTokens> {
         let key = (record.relation.clone()?, direction);
         if let Some(known) = self.found.borrow().get(&key) {
             return Some(Rc::clone(known));

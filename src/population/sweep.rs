@@ -26,7 +26,7 @@ const NUMBERS_WAITING: usize = 500_000;
 const SHARE_WAITING: u32 = 50;
 
 /// The least and the most time between two parts.
-const TIME_WAITING: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(60)];
+const TIME_WAITING: [Duration; 2] = [Duration::from_secs(2), Duration::from_mins(1)];
 
 /// How many steps of progress each fact has.
 const STEPS: u64 = 1000;

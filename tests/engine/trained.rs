@@ -70,6 +70,7 @@ struct Traces {
 }
 
 /// Where a trained model's file is, if it is there.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 pub fn trained(file: &str) -> Option<PathBuf> {
     let usual = || dirs::cache_dir().map(|it| it.join("factscope-test-models"));
     let dir = std::env::var_os("FACTSCOPE_TEST_MODELS").map(PathBuf::from).or_else(usual)?;

@@ -18,6 +18,7 @@ use crate::tokens::{GPT2_MERGES, Tokenizer, gpt2_vocabulary};
 use crate::whole_file;
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one")]
 pub enum Model {
     /// Sizes, format, number types and hashes of a model on disk
     Info(Info),

@@ -30,6 +30,7 @@ use crate::population::{
 use crate::task::{CancelToken, Progress, TaskCtx};
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Sweep {
     /// What to ask of each fact, as the command of any method writes it with `--save-spec`; `-` for
     /// standard input
@@ -106,7 +107,7 @@ pub struct Sweep {
 const N_TRIED: usize = 4;
 
 /// How often progress is told where stderr is no terminal.
-const TOLD_EVERY: Duration = Duration::from_secs(60);
+const TOLD_EVERY: Duration = Duration::from_mins(1);
 
 impl Sweep {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
@@ -152,7 +153,7 @@ impl Sweep {
             }
         }
         if self.estimate {
-            return self.estimate(&sweep, &tasks, machine);
+            return Self::estimate(&sweep, &tasks, machine);
         }
         let out = self.out.as_deref().context("name a folder with --out")?;
         let shard = self.shard()?;
@@ -229,12 +230,7 @@ impl Sweep {
     }
 
     /// Asks a few facts, evenly spaced, and says what all would take.
-    fn estimate(
-        &self,
-        sweep: &Asking<'_>,
-        tasks: &[Task],
-        machine: &Machine,
-    ) -> anyhow::Result<()> {
+    fn estimate(sweep: &Asking<'_>, tasks: &[Task], machine: &Machine) -> anyhow::Result<()> {
         let n = (N_TRIED + 1).min(tasks.len());
         let tried = (0..n).map(|nth| tasks[nth * tasks.len() / n]);
         let mut start = Instant::now();

@@ -100,7 +100,7 @@ mod guard {
         /// 0 once the map is gone.
         end: AtomicUsize,
         is_torn: AtomicBool,
-        next: *const Region,
+        next: *const Self,
     }
 
     /// The newest region. Regions are few and never freed, since a handler may be at any of them.

@@ -1,5 +1,5 @@
 //! Llama, and the families that differ from it in biases, windows and norms only: Mistral, Qwen 2,
-//! Qwen 3 and OLMo 2.
+//! Qwen 3 and `OLMo` 2.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -59,15 +59,6 @@ struct Fields {
 pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, String> {
     let it: Fields = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let n_heads = it.num_attention_heads;
-    let has_bias = it.attention_bias.unwrap_or(false);
-    let biases = match family {
-        Family::Qwen2 => Biases { heads: true, attention: false, mlp: false },
-        Family::Mistral => Biases { heads: false, attention: false, mlp: false },
-        Family::Qwen3 | Family::Olmo2 => {
-            Biases { heads: has_bias, attention: has_bias, mlp: false }
-        }
-        _ => Biases { heads: has_bias, attention: has_bias, mlp: it.mlp_bias.unwrap_or(false) },
-    };
     let first_in_window = match family {
         Family::Mistral => Some(0),
         Family::Qwen2 | Family::Qwen3 if it.use_sliding_window == Some(true) => {
@@ -154,10 +145,25 @@ pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, Strin
             Family::Olmo2 => Some(QkNorm::AllHeads),
             _ => None,
         },
-        biases,
+        biases: it.biases(family),
         window,
         ..ModelConfig::SMALL
     })
+}
+
+impl Fields {
+    fn biases(&self, family: Family) -> Biases {
+        let has_bias = self.attention_bias.unwrap_or(false);
+        let mlp = self.mlp_bias.unwrap_or(false);
+        match family {
+            Family::Qwen2 => Biases { heads: true, attention: false, mlp: false },
+            Family::Mistral => Biases { heads: false, attention: false, mlp: false },
+            Family::Qwen3 | Family::Olmo2 => {
+                Biases { heads: has_bias, attention: has_bias, mlp: false }
+            }
+            _ => Biases { heads: has_bias, attention: has_bias, mlp },
+        }
+    }
 }
 
 /// The text of a `config.json`, as Hugging Face writes it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use egui_tiles::{Tile, TileId, Tree};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize as _, Deserializer};
 
 use super::pane_of;
 use crate::ui::pane::Pane;
