@@ -12,7 +12,7 @@ use crate::figure::words::counted;
 use crate::figure::{Chart, Figure, Lines, Map, Pick, Row, Series, Side, Table};
 
 /// What is shown of a population.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     pub by: GroupBy,
 
@@ -74,7 +74,7 @@ impl Population {
         let groups = groups(&self.facts, &kept, shown.by);
         let mut charts = Vec::new();
         let (listing, whole): (Vec<&Numbers>, Vec<&Numbers>) =
-            self.charts.iter().partition(|it| !shown.has_lists && self.is_list(it, &kept));
+            self.charts.iter().partition(|it| !shown.has_lists && is_list(it, &kept));
         for numbers in whole {
             charts.extend(self.charts_of(numbers, &groups, shown));
         }
@@ -92,20 +92,6 @@ impl Population {
             notes: self.notes(shown, &listing),
             ..Figure::default()
         }
-    }
-
-    /// Whether a chart lists only some places of each fact, such as the largest: a place that has no
-    /// token's role, which a prompt may lack, is not in all facts.
-    fn is_list(&self, numbers: &Numbers, kept: &[usize]) -> bool {
-        let has = |values: &Vec<f64>, nth: usize| !values[nth].is_nan();
-        let asked = kept.iter().filter(|&&nth| numbers.values.iter().any(|it| has(it, nth)));
-        let asked: Vec<usize> = asked.copied().collect();
-        let mut cells = numbers.cells.iter().zip(&numbers.values);
-        let is_of_token = |it: &Cell| it.role.is_some() || it.other.is_some();
-        numbers.n_single > 0
-            || cells.any(|(cell, values)| {
-                !is_of_token(cell) && asked.iter().any(|&nth| !has(values, nth))
-            })
     }
 
     fn n_with_result(&self, kept: &[usize]) -> usize {
@@ -348,7 +334,21 @@ fn groups(facts: &[Fact], kept: &[usize], by: GroupBy) -> Vec<Group> {
     groups
 }
 
+/// Whether a chart lists only some places of each fact, such as the largest: a place that has no
+/// token's role, which a prompt may lack, is not in all facts.
+fn is_list(numbers: &Numbers, kept: &[usize]) -> bool {
+    let has = |values: &Vec<f64>, nth: usize| !values[nth].is_nan();
+    let asked = kept.iter().filter(|&&nth| numbers.values.iter().any(|it| has(it, nth)));
+    let asked: Vec<usize> = asked.copied().collect();
+    let mut cells = numbers.cells.iter().zip(&numbers.values);
+    let is_of_token = |it: &Cell| it.role.is_some() || it.other.is_some();
+    numbers.n_single > 0
+        || cells
+            .any(|(cell, values)| !is_of_token(cell) && asked.iter().any(|&nth| !has(values, nth)))
+}
+
 /// How the cells of a chart are laid out.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Form {
     /// Two sides, and the place of each cell in the grid. `[row, column]`
     Map { rows: Side, columns: Side, places: Vec<[usize; 2]> },
@@ -442,7 +442,7 @@ fn maps(
         let quantity = format!("Mean of {}", title.rsplit_once(", ").map_or(title, |it| it.1));
         let name = format!("{title}: {}", it.name);
         let map = Map::new(&name, rows.clone(), columns.clone(), values, &quantity).diverging();
-        Map { details, set_back, ..map }
+        Map { set_back, details, ..map }
     };
     let mut maps: Vec<Map> = found.iter().map(map).collect();
     let is_difference = |map: &Map| map.name.contains(" − ");

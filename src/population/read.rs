@@ -151,7 +151,7 @@ struct Sum {
     /// The fact, by its place in the list.
     fact: u32,
     n: u32,
-    sum: f64,
+    total: f64,
 }
 
 impl Population {
@@ -232,10 +232,10 @@ impl Found {
             // The rows of a fact stand together.
             match cell.last_mut().filter(|it| it.fact == fact) {
                 Some(own) => {
-                    own.sum += f64::from(value);
+                    own.total += f64::from(value);
                     own.n += 1;
                 }
-                None => cell.push(Sum { fact, n: 1, sum: f64::from(value) }),
+                None => cell.push(Sum { fact, n: 1, total: f64::from(value) }),
             }
         }
     }
@@ -276,7 +276,7 @@ impl Found {
             let dense = |sums: &Vec<Sum>| {
                 let mut values = vec![f64::NAN; facts.len()];
                 for it in sums {
-                    values[places[it.fact as usize]] = it.sum / f64::from(it.n);
+                    values[places[it.fact as usize]] = it.total / f64::from(it.n);
                 }
                 values
             };
@@ -335,7 +335,7 @@ impl Places {
         let role = self.role[row].as_deref().and_then(Role::named);
         // A token without a role is only a position.
         let position = self.position[row].filter(|_| role.is_none());
-        let label = self.label[row].clone().or(position.map(|it| format!("token {it}")));
+        let label = self.label[row].clone().or_else(|| position.map(|it| format!("token {it}")));
         Cell {
             layer: place(&self.layer),
             role,
