@@ -40,7 +40,8 @@ fn means_and_errors_are_those_of_the_values_that_are_there() {
     assert!(found[0].low >= 1.0 && found[0].high <= 6.0 && found[0].low < found[0].high);
     assert_eq!((found[1].n, found[1].mean), (1, -1.0));
     assert!(found[1].error.is_nan() && found[1].p.is_nan());
-    assert_eq!(RESAMPLING.means(&cells)[0], found[0]);
+    let again = RESAMPLING.means(&cells)[0];
+    assert_eq!((again.low, again.high), (found[0].low, found[0].high));
 }
 
 /// Of 8 facts with the same sign, 2 of 256 sign flips are as extreme: p = 1/128.
@@ -51,6 +52,19 @@ fn p_values_of_sign_flips_are_what_counting_gives() {
     let p = many.means(&[cell])[0].p;
     // Four standard errors.
     assert!((p - 1.0 / 128.0).abs() < 4.0 * (1.0 / 128.0 / 20_000.0_f64).sqrt(), "{p}");
+}
+
+/// Cells of a few facts are not tested, and do not hide what another cell shows.
+#[test]
+fn cells_of_a_few_facts_hide_nothing() {
+    let there: Vec<f64> = (1..=10).map(|it| f64::from(it) + 3.0).collect();
+    let alone = RESAMPLING.means(std::slice::from_ref(&there))[0].p;
+    let few = |n: usize| -> Vec<f64> {
+        (0..10).map(|nth| if nth < n { 1.0 } else { f64::NAN }).collect()
+    };
+    let found = RESAMPLING.means(&[there, few(1), few(3)]);
+    assert_eq!(found[0].p, alone);
+    assert!(found[0].p < 0.05 && found[1].p.is_nan() && found[2].p.is_nan());
 }
 
 /// Of 4 and 4 facts that do not overlap, 2 of 70 relabellings are as extreme.

@@ -61,7 +61,9 @@ def max_t_p(wide, n=1999, seed=7):
         means = sums / count
         error = (squares - sums**2 / count) / (count - 1) / count
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(means == 0, 0.0, np.abs(means) / np.sqrt(np.maximum(error, 0)))
+            sizes = np.abs(means) / np.sqrt(np.maximum(error, 0))
+        # Fewer than six facts are not tested, and do not hide others.
+        return np.where((means == 0) | (count < 6), 0.0, sizes)
 
     signs = np.random.default_rng(seed).choice([-1.0, 1.0], size=(n, len(x)))
     largest = np.array([t(sign @ x).max() for sign in signs])
@@ -109,9 +111,14 @@ def check(name, dir):
             if len(x) > 1:
                 assert abs(se_low - (x.mean() - 1.96 * error)) < 2e-6 * scale, (title, group, at)
                 assert abs(se_high - (x.mean() + 1.96 * error)) < 2e-6 * scale, (title, group, at)
-                # Ends of 2,000 draws differ by about 5 % of the standard error; six such.
+                # Ends of 2,000 draws differ by about 5 % of the standard error; six such. Means of a few
+                # facts take few values, from one of which an end may jump to the next.
                 own = ends(wide[group][at].to_numpy())
-                assert max(abs(low - own[0]), abs(high - own[1])) < 0.3 * error + 1e-6 * scale, (at, low, high, own)
+                width = 0.3 if len(x) >= 20 else 1.5
+                assert max(abs(low - own[0]), abs(high - own[1])) < width * error + 1e-6 * scale, (at, low, high, own)
+                if len(x) < 6:
+                    assert p_value is None, (title, group, at, p_value)
+                    continue
                 wanted = p[group][at]
                 tolerance = 5 * np.sqrt(2 * max(wanted * (1 - wanted), 1e-3) / 1999)
                 assert abs(p_value - wanted) < tolerance, (title, group, at, p_value, wanted)

@@ -62,6 +62,14 @@ pub struct SharedParts {
     pub spearman_p: f64,
 }
 
+/// The fewest facts whose signs are flipped: of five, 2 of 32 flips are as extreme as all of one sign, so
+/// none could be significant. The statistic of a few facts is now and then very large, and would hide
+/// what other cells show.
+const FEWEST: f64 = 6.0;
+
+/// The fewest facts in each of two groups whose labels are exchanged, for the same reason.
+const FEWEST_OF_GROUP: f64 = 4.0;
+
 /// The values of a cell, 0 where a fact has none, and whether it has.
 struct Values {
     values: Vec<f64>,
@@ -111,6 +119,9 @@ impl Resampling {
         let squares: Vec<f64> = all.iter().map(|it| dot(&it.values, &it.values)).collect();
         let t = |nth: usize, sum: f64| {
             let n = all[nth].n();
+            if n < FEWEST {
+                return 0.0;
+            }
             statistic(sum / n, (squares[nth] - sum * sum / n) / (n - 1.0) / n)
         };
         let given: Vec<f64> =
@@ -129,7 +140,7 @@ impl Resampling {
             let n = it.n();
             let mean = it.values.iter().sum::<f64>() / n;
             let error = squared_error(cells[nth].iter().copied(), mean, n).sqrt();
-            let p = if n < 2.0 { f64::NAN } else { p_value(given[nth], &largest) };
+            let p = if n < FEWEST { f64::NAN } else { p_value(given[nth], &largest) };
             let (low, high) = ends[nth];
             Inference { n: n as usize, mean, error, low, high, p }
         };
@@ -152,7 +163,7 @@ impl Resampling {
             let (sum_a, n_a) = it.sums(of_a, n_facts[0] as f64);
             let (sum, n) = (it.values.iter().sum::<f64>(), it.n());
             let (sum_b, n_b) = (sum - sum_a, n - n_a);
-            if of_b < 2.0 || n_a < 2.0 || n_b < 2.0 {
+            if of_b < FEWEST_OF_GROUP || n_a < FEWEST_OF_GROUP || n_b < FEWEST_OF_GROUP {
                 return 0.0;
             }
             let squares = |is_a: bool| -> f64 {
@@ -184,7 +195,7 @@ impl Resampling {
             };
             let (n_a, mean_a, error_a) = side(&a[nth], &cells[0][nth]);
             let (n_b, mean_b, error_b) = side(&b[nth], &cells[1][nth]);
-            let is_tested = n_a >= 2.0 && n_b >= 2.0;
+            let is_tested = n_a >= FEWEST_OF_GROUP && n_b >= FEWEST_OF_GROUP;
             let p = if is_tested { p_value(given[nth], &largest) } else { f64::NAN };
             let (low, high) = ends[nth];
             let error = (error_a + error_b).sqrt();
