@@ -1,0 +1,203 @@
+//! The charts of a population: maps, lines over layers, and lists of the largest.
+
+use super::read::{Cell, Numbers};
+use crate::analysis::{Inference, Role};
+use crate::figure::number::significant;
+use crate::figure::words::counted;
+use crate::figure::{Chart, Lines, Map, Pick, Row, Series, Side, Table};
+
+/// How many standard errors to either side hold 95 % of a normal distribution, rounded as in ROME.
+const Z: f64 = 1.96;
+
+/// The level below which a p-value sets a cell apart.
+pub(super) const LEVEL: f64 = 0.05;
+
+/// What is known of the cells of a chart, for a group or for a difference.
+pub(super) struct Found {
+    pub name: String,
+    pub cells: Vec<Inference>,
+}
+
+/// How the cells of a chart are laid out.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
+pub(super) enum Form {
+    /// Two sides, and the place of each cell in the grid. `[row, column]`
+    Map { rows: Side, columns: Side, places: Vec<[usize; 2]> },
+
+    /// A line for each name, over layers.
+    Lines { series: Vec<String>, n_layers: usize },
+
+    /// What has no such order.
+    List,
+}
+
+impl Form {
+    pub fn of(cells: &[Cell]) -> Self {
+        let Some(layers) = cells.iter().map(|it| it.layer).collect::<Option<Vec<usize>>>() else {
+            return Self::List;
+        };
+        let n_layers = layers.iter().max().map_or(0, |it| it + 1);
+        if cells.iter().any(|it| it.other.is_some()) {
+            return Self::List;
+        }
+        let columns = || Side::layers("Layer", n_layers);
+        let roles: Option<Vec<Role>> = cells.iter().map(|it| it.role).collect();
+        let heads: Option<Vec<usize>> = cells.iter().map(|it| it.head).collect();
+        match (roles, heads) {
+            (Some(of), None) if cells.iter().all(|it| it.head.is_none() && it.label.is_none()) => {
+                let mut roles = of.clone();
+                roles.sort_unstable();
+                roles.dedup();
+                let row = |role: &Role| roles.binary_search(role).unwrap_or(0);
+                let places = of.iter().zip(&layers).map(|(role, &it)| [row(role), it]).collect();
+                Self::Map { rows: Side::roles(&roles), columns: columns(), places }
+            }
+            (None, Some(of)) if cells.iter().all(|it| it.role.is_none()) => {
+                let n_heads = of.iter().max().map_or(0, |it| it + 1);
+                let places: Vec<[usize; 2]> =
+                    of.iter().zip(&layers).map(|(&head, &layer)| [head, layer]).collect();
+                let mut sorted = places.clone();
+                sorted.sort_unstable();
+                sorted.dedup();
+                if sorted.len() < places.len() {
+                    return Self::List;
+                }
+                Self::Map { rows: Side::heads(n_heads), columns: columns(), places }
+            }
+            _ => {
+                let name = |it: &Cell| series_name(it);
+                let mut series: Vec<String> = cells.iter().map(name).collect();
+                series.sort();
+                series.dedup();
+                let mut places: Vec<(usize, String)> =
+                    cells.iter().zip(&layers).map(|(it, &layer)| (layer, name(it))).collect();
+                places.sort();
+                places.dedup();
+                let is_few = series.len() <= 12 && n_layers > 1;
+                if is_few && places.len() == cells.len() && cells.len() > series.len() {
+                    Self::Lines { series, n_layers }
+                } else {
+                    Self::List
+                }
+            }
+        }
+    }
+}
+
+/// What a cell is but for its layer.
+fn series_name(cell: &Cell) -> String {
+    let label = cell.label.clone().filter(|_| cell.component.is_none());
+    Cell { layer: None, label, ..cell.clone() }.name()
+}
+
+/// The maps of all groups in one scale, and of their difference in one of its own.
+pub(super) fn maps(
+    title: &str,
+    found: &[Found],
+    rows: &Side,
+    columns: &Side,
+    places: &[[usize; 2]],
+) -> Vec<Chart> {
+    let (n_rows, n_columns) = (rows.labels.len(), columns.labels.len());
+    let nth = |[row, column]: [usize; 2]| row * n_columns + column;
+    let map = |it: &Found| {
+        let mut values = vec![f32::NAN; n_rows * n_columns];
+        let mut details = vec![String::new(); values.len()];
+        let mut set_back = vec![false; values.len()];
+        for (cell, place) in it.cells.iter().zip(places) {
+            let nth = nth(*place);
+            values[nth] = cell.mean as f32;
+            details[nth] = detail(cell);
+            set_back[nth] = !is_set_apart(cell);
+        }
+        let quantity = format!("Mean of {}", title.rsplit_once(", ").map_or(title, |it| it.1));
+        let name = format!("{title}: {}", it.name);
+        let map = Map::new(&name, rows.clone(), columns.clone(), values, &quantity).diverging();
+        Map { set_back, details, ..map }
+    };
+    let mut maps: Vec<Map> = found.iter().map(map).collect();
+    let is_difference = |map: &Map| map.name.contains(" − ");
+    let largest =
+        maps.iter().filter(|it| !is_difference(it)).map(|it| it.range.1).fold(0.0, f32::max);
+    for map in maps.iter_mut().filter(|it| !is_difference(it)) {
+        map.range = (-largest, largest);
+    }
+    maps.into_iter().map(Chart::Map).collect()
+}
+
+fn detail(cell: &Inference) -> String {
+    let number = |it: f64| significant(it as f32, 3);
+    format!(
+        "±1.96 SE {} to {}\nbootstrap {} to {}\np {} of {}",
+        number(cell.mean - Z * cell.error),
+        number(cell.mean + Z * cell.error),
+        number(cell.low),
+        number(cell.high),
+        number(cell.p),
+        counted(cell.n, "fact"),
+    )
+}
+
+pub(super) fn is_set_apart(cell: &Inference) -> bool {
+    cell.p < LEVEL
+}
+
+pub(super) fn lines(
+    title: &str,
+    numbers: &Numbers,
+    found: &Found,
+    names: &[String],
+    n_layers: usize,
+) -> Chart {
+    let series = names.iter().map(|name| {
+        let mut values = vec![f32::NAN; n_layers];
+        let mut band = vec![(f32::NAN, f32::NAN); n_layers];
+        for (cell, it) in numbers.cells.iter().zip(&found.cells) {
+            if let Some(layer) = cell.layer.filter(|_| series_name(cell) == *name) {
+                values[layer] = it.mean as f32;
+                band[layer] = (it.low as f32, it.high as f32);
+            }
+        }
+        Series { name: name.clone(), values, band }
+    });
+    let quantity = format!("Mean of {}", numbers.quantity);
+    Chart::Lines(Lines::new(format!("{title}: {}", found.name), quantity, "Layer", series))
+}
+
+/// The places with the largest means of the last group or of the difference, with all groups beside.
+pub(super) fn listing(title: &str, numbers: &Numbers, found: &[Found], n_listed: usize) -> Table {
+    let mut rows: Vec<(f64, Row)> = Vec::new();
+    for group in found {
+        let mut order: Vec<usize> =
+            (0..group.cells.len()).filter(|&nth| group.cells[nth].n > 0).collect();
+        order.sort_by(|&a, &b| group.cells[b].mean.abs().total_cmp(&group.cells[a].mean.abs()));
+        for nth in order.into_iter().take(n_listed) {
+            let (cell, it) = (&numbers.cells[nth], &group.cells[nth]);
+            let values = [
+                it.mean,
+                it.mean - Z * it.error,
+                it.mean + Z * it.error,
+                it.low,
+                it.high,
+                it.p,
+                it.n as f64,
+            ];
+            let values = values.map(|it| crate::figure::Cell::Number(it as f32));
+            let texts = [group.name.clone(), cell.name()].map(crate::figure::Cell::Text);
+            let pick = Pick { layer: cell.layer, head: cell.head, position: None };
+            rows.push((it.mean, Row::new(texts.into_iter().chain(values)).about(pick)));
+        }
+    }
+    let columns = [
+        "Group",
+        "Place",
+        "Mean",
+        "SE low",
+        "SE high",
+        "Bootstrap low",
+        "Bootstrap high",
+        "p",
+        "Facts",
+    ];
+    Table::new(format!("{title}: largest means"), columns, rows.into_iter().map(|it| it.1))
+}
