@@ -5,11 +5,10 @@
 //! such pages become zeros and the file is marked, so the computation ends, and whoever gives numbers
 //! out asks [`MappedFile::is_as_opened`] first.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::ops::Deref;
 use std::path::Path;
-use std::time::SystemTime;
 
 use memmap2::Mmap;
 
@@ -21,22 +20,15 @@ pub(super) struct MappedFile {
     guard: guard::Guard,
     map: Mmap,
     file: File,
-    opened: State,
-}
 
-/// What writing to a file changes.
-#[derive(Debug, PartialEq, Eq)]
-struct State {
-    len: u64,
-
-    /// `None` where the system does not say.
-    modified: Option<SystemTime>,
+    /// The file's length and time when it was opened.
+    opened: Metadata,
 }
 
 impl MappedFile {
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        let opened = State::of(&file)?;
+        let opened = file.metadata()?;
         #[expect(unsafe_code, reason = "mapping a file is unsafe by nature")]
         // SAFETY: the map is only read. What happens if the file changes is said above.
         let map = unsafe { Mmap::map(&file) }?;
@@ -56,7 +48,10 @@ impl MappedFile {
         if self.guard.is_torn() {
             return false;
         }
-        State::of(&self.file).is_ok_and(|it| it == self.opened)
+        // Where the system tells no times, only the length is compared.
+        self.file.metadata().is_ok_and(|now| {
+            now.len() == self.opened.len() && now.modified().ok() == self.opened.modified().ok()
+        })
     }
 }
 
@@ -71,13 +66,6 @@ impl Deref for MappedFile {
 impl AsRef<[u8]> for MappedFile {
     fn as_ref(&self) -> &[u8] {
         &self.map
-    }
-}
-
-impl State {
-    fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self { len: metadata.len(), modified: metadata.modified().ok() })
     }
 }
 
