@@ -64,7 +64,7 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
         ));
     }
     let d_head = it.hidden_size / it.num_attention_heads;
-    let share = it.rotary.partial_rotary_factor().or(it.rotary_pct).unwrap_or(0.25);
+    let share = it.rotary.partial_rotary_factor()?.or(it.rotary_pct).unwrap_or(0.25);
     let width = (d_head as f64 * share) as usize;
     if width < 2 || !width.is_multiple_of(2) || width > d_head {
         return Err(format!(

@@ -16,7 +16,7 @@ pub(super) struct RotaryFields {
     rope_local_base_freq: Option<f64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, PartialEq, Deserialize)]
 struct Scaling {
     #[serde(alias = "type")]
     rope_type: Option<String>,
@@ -47,14 +47,29 @@ impl RotaryFields {
         base: Option<f64>,
         pairs: Pairs,
     ) -> Result<RotaryConfig, String> {
-        let given = self.rope_parameters.as_ref().or(self.rope_scaling.as_ref());
-        if given.is_some_and(|it| it.full_attention.is_some() || it.sliding_attention.is_some()) {
-            return Err(
-                "`rope_parameters` differ by the type of layer, which is not supported".into()
-            );
+        let read = |given: Option<&Scaling>| {
+            let differs =
+                |it: &Scaling| it.full_attention.is_some() || it.sliding_attention.is_some();
+            if given.is_some_and(differs) {
+                return Err(
+                    "`rope_parameters` differ by the type of layer, which is not supported".into(),
+                );
+            }
+            let of_file = given.and_then(|it| it.rope_theta).or(self.rope_theta).or(base);
+            Scaling::read(given, of_file.unwrap_or(10_000.0), width, pairs)
+        };
+        let [today, older] = self.given();
+        let rotary = read(today.or(older))?;
+        if today.is_some() && older.is_some() {
+            check_same(&rotary, &read(older)?, "rope_parameters")?;
         }
-        let of_file = given.and_then(|it| it.rope_theta).or(self.rope_theta).or(base);
-        Scaling::read(given, of_file.unwrap_or(10_000.0), width, pairs)
+        Ok(rotary)
+    }
+
+    /// `rope_parameters` and `rope_scaling`. `None` for those that are absent, `null` or empty
+    fn given(&self) -> [Option<&Scaling>; 2] {
+        [&self.rope_parameters, &self.rope_scaling]
+            .map(|it| it.as_ref().filter(|it| **it != Scaling::default()))
     }
 
     /// As [`Self::read`], of layers whose queries see all keys and of those whose queries see a window, as
@@ -64,30 +79,55 @@ impl RotaryFields {
         width: usize,
         pairs: Pairs,
     ) -> Result<[RotaryConfig; 2], String> {
-        let (all, windowed) = match &self.rope_parameters {
+        let [today, older] = self.given();
+        let (all, windowed) = match today {
             Some(it) if it.full_attention.is_none() && it.sliding_attention.is_none() => {
                 return Err(
                     "`rope_parameters` has neither `full_attention` nor `sliding_attention`".into(),
                 );
             }
             Some(it) => (it.full_attention.as_deref(), it.sliding_attention.as_deref()),
-            None => (self.rope_scaling.as_ref(), None),
+            None => (older, None),
         };
         let base = |given: Option<&Scaling>, of_file: Option<f64>, default: f64| {
             given.and_then(|it| it.rope_theta).or(of_file).unwrap_or(default)
         };
         let base_of_all = base(all, self.rope_theta, 1_000_000.0);
         let base_in_window = base(windowed, self.rope_local_base_freq, 10_000.0);
-        Ok([
-            Scaling::read(all, base_of_all, width, pairs)?,
-            Scaling::read(windowed, base_in_window, width, pairs)?,
-        ])
+        let rotary = Scaling::read(all, base_of_all, width, pairs)?;
+        if today.is_some() && older.is_some() {
+            let base = base(older, Some(base_of_all), base_of_all);
+            let of_older = Scaling::read(older, base, width, pairs)?;
+            check_same(&rotary, &of_older, "rope_parameters.full_attention")?;
+        }
+        Ok([rotary, Scaling::read(windowed, base_in_window, width, pairs)?])
     }
 
     /// The share of a head's dimensions that are turned, if the file says it here.
-    pub fn partial_rotary_factor(&self) -> Option<f64> {
-        self.rope_parameters.as_ref().and_then(|it| it.partial_rotary_factor)
+    pub fn partial_rotary_factor(&self) -> Result<Option<f64>, String> {
+        match self.given().map(|it| it.map(|it| it.partial_rotary_factor)) {
+            [Some(today), Some(older)] if today != older => Err(
+                "`partial_rotary_factor` of `rope_parameters` is not that of `rope_scaling`, the same \
+                 by its older name; remove the one that is not the model's"
+                    .into(),
+            ),
+            [today, older] => Ok(today.or(older).flatten()),
+        }
     }
+}
+
+/// Refuses two fields that say two things, of which `transformers` would take `rope_scaling`, and
+/// other programs the other.
+fn check_same(today: &RotaryConfig, older: &RotaryConfig, name: &str) -> Result<(), String> {
+    if today == older {
+        return Ok(());
+    }
+    Err(format!(
+        "`{name}` says {} and `rope_scaling`, the same by its older name, says {}; remove the one that \
+         is not the model's",
+        rotary_json(today),
+        rotary_json(older)
+    ))
 }
 
 impl Scaling {

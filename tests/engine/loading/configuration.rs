@@ -4,7 +4,7 @@ use std::fs;
 
 use factscope::model::{ModelConfig, Nonlinearity, Scores, Unembedding};
 use factscope::worker::DeviceChoice;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{check_refused, with_config, with_file, without_file};
 
@@ -54,7 +54,7 @@ fn sizes_have_the_names_that_transformers_takes_too() {
         "n_positions": 16, "vocab_size": 9 });
     let other = json!({ "model_type": "gpt2", "num_hidden_layers": 3, "num_attention_heads": 2,
         "hidden_size": 8, "n_embd": 8, "max_position_embeddings": 16, "vocab_size": 9 });
-    let read = |json: &serde_json::Value| ModelConfig::from_json(&json.to_string());
+    let read = |json: &Value| ModelConfig::from_json(&json.to_string());
     assert_eq!(read(&other).unwrap(), read(&own).unwrap());
     let mut two = own.clone();
     two["hidden_size"] = json!(16);
@@ -96,6 +96,43 @@ fn what_is_not_known_of_other_families_is_refused_by_its_name() {
         config[field] = value;
         let error = ModelConfig::from_json(&config.to_string()).unwrap_err();
         assert!(error.contains(says), "{family}, {field}: {error}");
+    }
+}
+
+/// `transformers` would take the older one without a word.
+#[test]
+fn two_fields_about_positions_must_say_the_same() {
+    let read = |family: &str, today: &Value, older: &Value| {
+        let config = json!({ "model_type": family, "num_hidden_layers": 2, "hidden_size": 16,
+            "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 24,
+            "max_position_embeddings": 32, "vocab_size": 9, "rope_theta": 500.0,
+            "rope_parameters": today, "rope_scaling": older });
+        ModelConfig::from_json(&config.to_string())
+    };
+    let plain = json!({ "rope_type": "default", "rope_theta": 500.0 });
+    let linear = json!({ "type": "linear", "factor": 4.0 });
+    let scaled = json!({ "rope_type": "linear", "factor": 4.0, "rope_theta": 500.0 });
+    let alone = read("llama", &json!(null), &linear).unwrap();
+    assert_eq!(read("llama", &scaled, &linear).unwrap(), alone);
+    assert_eq!(read("llama", &json!({}), &linear).unwrap(), alone);
+    assert_eq!(read("llama", &scaled, &json!({})).unwrap(), alone);
+    let by_layer = json!({ "full_attention": scaled });
+    let alone = read("gemma3_text", &json!(null), &linear).unwrap();
+    assert_eq!(read("gemma3_text", &by_layer, &linear).unwrap(), alone);
+
+    let other_base = json!({ "type": "linear", "factor": 4.0, "rope_theta": 100.0 });
+    let share = json!({ "type": "linear", "factor": 4.0, "partial_rotary_factor": 0.5 });
+    let long = json!({ "type": "longrope", "factor": 4.0 });
+    for (family, today, older, says) in [
+        ("llama", &plain, &linear, "remove the one"),
+        ("llama", &scaled, &other_base, "remove the one"),
+        ("gpt_neox", &scaled, &share, "`partial_rotary_factor` of `rope_parameters`"),
+        ("gemma3_text", &json!({ "full_attention": plain }), &linear, "remove the one"),
+        ("llama", &plain, &long, "`longrope`, which is not one of"),
+        ("gemma3_text", &by_layer, &long, "`longrope`, which is not one of"),
+    ] {
+        let error = read(family, today, older).unwrap_err();
+        assert!(error.contains(says), "{family}, {today}, {older}: {error}");
     }
 }
 
