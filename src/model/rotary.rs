@@ -90,8 +90,15 @@ impl RotaryConfig {
             RotaryScaling::Linear { factor } => frequency / factor,
             RotaryScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_n_ctx } => {
                 let turns = original_n_ctx as f64 * frequency / std::f64::consts::TAU;
-                let kept = (turns - low_freq_factor) / (high_freq_factor - low_freq_factor);
-                let kept = kept.clamp(0.0, 1.0);
+                // As `transformers`, where the low factor need not be below the high one: then none
+                // are blended.
+                let kept = if turns < low_freq_factor {
+                    0.0
+                } else if turns >= high_freq_factor {
+                    1.0
+                } else {
+                    (turns - low_freq_factor) / (high_freq_factor - low_freq_factor)
+                };
                 (1.0 - kept) * frequency / factor + kept * frequency
             }
             RotaryScaling::Yarn {

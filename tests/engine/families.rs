@@ -14,7 +14,7 @@ use factscope::analysis::{
     AnalysisCtx, AnalysisResult, AnalysisSpec, Measurement, Method as _, Metric, Reuse,
     accumulated_resid, neuron_attribution, source_attribution, through_head,
 };
-use factscope::intervention::{NoiseRng, Site};
+use factscope::intervention::{NoiseRng, Site, SiteSet};
 use factscope::model::{
     Backward, BatchRow, ComputeDevice, DeviceChoice, Donors, Dropped, Family, FloatType,
     ModelConfig, Nonlinearity, Objective, Processing, ProcessingStep, Request, RotaryConfig,
@@ -359,6 +359,26 @@ fn the_language_model_of_a_checkpoint_that_also_sees_is_read() {
 }
 
 /// By the configurations that `model random --config` knows, made small.
+/// Where the low factor of `llama3` is not below the high one, `transformers` blends no angles: those
+/// that turn less often than the low factor says are divided, and the high one does not matter.
+#[test]
+fn factors_of_llama_3_may_stand_in_any_order() {
+    let dir = with_tokenizer(&fixture("families").join("llama-3"));
+    let path = dir.path().join("config.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let logits_with = |low: f64, high: f64| {
+        let mut config: Value = serde_json::from_str(&text).unwrap();
+        config["rope_scaling"]["low_freq_factor"] = json!(low);
+        config["rope_scaling"]["high_freq_factor"] = json!(high);
+        fs::write(&path, config.to_string()).unwrap();
+        logits(&load(dir.path()).run_clean(&[47, 283, 271, 318, 262], &SiteSet::new()))
+    };
+    // Over 8 positions the fastest pair turns 1.3 times and the next 0.13 times.
+    let inverted = logits_with(0.5, 0.1);
+    assert_eq!(inverted, logits_with(0.5, 0.5));
+    assert_ne!(inverted, logits_with(0.1, 0.1));
+}
+
 #[test]
 fn random_checkpoints_of_every_family_are_opened() {
     let mut of_families = BTreeSet::new();
