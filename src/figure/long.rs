@@ -8,7 +8,7 @@ use super::{Cell, Chart, Figure, Graph, Key, Lines, Map, Pick, Side, Table};
 use crate::analysis::Role;
 use crate::analysis::logit_attribution::Component;
 use crate::figure::words::{first_piece, token_at};
-use crate::tokens::TokenizedPrompt;
+use crate::tokens::{TokenizedPrompt, visible};
 
 /// A number of a figure.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,7 +58,10 @@ impl Figure {
             let token = |pos| (token_at(pos, prompt), format!("the {}", Role::of(prompt, pos)));
             names.extend((0..prompt.n_pos()).map(token));
             for (answer, role) in [(&prompt.answer, "answer"), (&prompt.foil, "foil")] {
-                names.extend(answer.as_ref().map(|it| (first_piece(it), role.to_owned())));
+                let Some(answer) = answer else { continue };
+                // The whole answer first, because it begins with its first token.
+                let words = [visible(&answer.text), first_piece(answer)];
+                names.extend(words.map(|it| (it, role.to_owned())));
             }
         }
         let mut list = List { prompt, names, chart: "".into(), numbers: Vec::new() };
@@ -144,7 +147,7 @@ impl List<'_> {
     }
 
     fn lines(&mut self, lines: &Lines) {
-        let [quantity, low, high]: [Arc<str>; 3] = [&lines.quantity, "low", "high"].map(Into::into);
+        let [quantity, low, high] = [&lines.quantity, "low", "high"].map(|it| self.of_any_fact(it));
         for series in &lines.series {
             for (layer, &value) in series.values.iter().enumerate() {
                 let label = Some(self.of_any_fact(&series.name));

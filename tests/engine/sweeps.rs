@@ -173,6 +173,7 @@ fn a_fact_of_a_sweep_equals_its_single_command() {
             assert_eq!(done, Outcome::Whole);
             assert_eq!(folder.found.len(), tasks.len());
             let all = rows(dir.path());
+            check_no_answer_is_named(&all, spec.name());
             let mut n_asked = 0;
             for (task, note) in tasks.iter().zip(&folder.found) {
                 assert_eq!(*task, note.task());
@@ -201,6 +202,18 @@ fn a_fact_of_a_sweep_equals_its_single_command() {
     for name in AnalysisSpec::NAMES {
         let is_refused = NOT_OF_A_FACT.iter().any(|it| it.0 == *name);
         assert!(is_refused || n_swept.contains(name), "{name} is not swept");
+    }
+}
+
+/// Quantities and charts are named alike for all facts, whatever their answers, so that they can be laid
+/// over each other.
+fn check_no_answer_is_named(all: &[BTreeMap<String, Field>], method: &str) {
+    for row in all {
+        let Some(answer) = text(&row["answer"]) else { continue };
+        for column in ["chart", "quantity"] {
+            let name = text(&row[column]).unwrap_or_default();
+            assert!(!name.contains(answer), "{column} “{name}” of {method} names {answer}");
+        }
     }
 }
 
