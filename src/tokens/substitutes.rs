@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Bos, TokenizeError, TokenizedPrompt, Tokenizer};
+use super::{Bos, TokenizeError, TokenizedPrompt, Tokenizer, TokenizerError};
 use crate::facts::Fact;
 
 /// Another subject for a prompt.
@@ -54,7 +54,12 @@ pub fn first_substitutes<'a>(
             answer: None,
             foil: None,
         };
-        let prompt = TokenizedPrompt::new(tokenizer, &swapped, bos)?;
+        let prompt = match TokenizedPrompt::new(tokenizer, &swapped, bos) {
+            Ok(prompt) => prompt,
+            // The model cannot read this one subject, so it fits no prompt.
+            Err(TokenizeError::Tokenizer(TokenizerError::NoRow { .. })) => continue,
+            Err(error) => return Err(error),
+        };
         let fits = prompt.subject == own.subject
             && prompt.ids[..tokens.start] == own.ids[..tokens.start]
             && prompt.ids[tokens.end.min(prompt.n_pos())..] == own.ids[tokens.end..];

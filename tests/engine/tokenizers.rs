@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use factscope::facts::Fact;
-use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer};
+use factscope::tokens::{Bos, TokenizedPrompt, Tokenizer, substitutes};
 use serde::Deserialize;
 
 use super::support::fixture;
@@ -200,4 +200,10 @@ fn a_token_without_a_row_is_refused_where_it_is_used() {
     );
     assert!(refused.starts_with(&says), "{refused}");
     assert!(tokenizer.text_ids().iter().all(|id| (*id as usize) < n_rows));
+    // One subject that the model cannot read is no reason to find no others.
+    let fact = Fact::from_text("The capital of France is", Some("France")).unwrap();
+    let others = [("<|user|>", None), ("Spain", None), ("Peru", None)];
+    let [all, readable] = [&others[..], &others[1..]]
+        .map(|it| substitutes(&tokenizer, &fact, Bos::Off, it.iter().copied()).unwrap());
+    assert_eq!(all, readable);
 }
