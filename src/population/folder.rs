@@ -89,6 +89,13 @@ pub enum FolderError {
     #[error("{source}: {path}")]
     Json { path: PathBuf, source: serde_json::Error },
 
+    #[error(
+        "the part is of another sweep: its {column} is not that of {}; move it to the folder of its own: \
+         {path}",
+        Manifest::FILE
+    )]
+    Foreign { column: &'static str, path: PathBuf },
+
     #[error("{reason}; delete the file, and the facts in it are asked anew: {path}")]
     Part { path: PathBuf, reason: String },
 }
@@ -115,6 +122,18 @@ impl Manifest {
             _ => FolderError::io(&path)(error),
         })?;
         serde_json::from_slice(&bytes).map_err(|source| FolderError::Json { path, source })
+    }
+
+    /// Refuses a part that a sweep of another spec or model wrote.
+    pub fn check(&self, part: &Path) -> Result<(), FolderError> {
+        let found = part::foreign(part, &self.model_sha256, &self.spec_sha256);
+        match found {
+            Ok(None) => Ok(()),
+            Ok(Some(column)) => Err(FolderError::Foreign { column, path: part.to_owned() }),
+            Err(error) => {
+                Err(FolderError::Part { path: part.to_owned(), reason: error.to_string() })
+            }
+        }
     }
 
     /// The manifest of the whole that a shard is of.
@@ -192,6 +211,7 @@ impl Folder {
         let parts = parts(path)?;
         let mut found = Vec::new();
         for part in &parts {
+            manifest.check(part)?;
             found.extend(notes(part)?);
         }
         let n_parts = parts.last().and_then(|it| number_of(it)).unwrap_or(0);

@@ -37,6 +37,7 @@ pub fn merge(folders: &[PathBuf], out: &Path) -> Result<Folder, MergeError> {
     let mut seen: BTreeSet<Task> = BTreeSet::new();
     for folder in folders {
         for part in parts(folder)? {
+            merged.manifest.check(&part)?;
             let facts = notes(&part)?;
             if let Some(twice) = facts.iter().find(|it| !seen.insert(it.task())) {
                 return Err(MergeError::Twice { case: twice.case.clone(), path: part });

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::data_type::ByteArrayType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use serde::{Deserialize, Serialize};
 
+use super::read::read;
 use super::selection::Task;
 use crate::facts::Direction;
 use crate::figure::{Cells, Number, Place, table_to_parquet};
@@ -135,6 +137,22 @@ pub fn to_bytes(facts: &[Asked], model: &str, spec: &str) -> Result<Vec<u8>, Par
         .set_key_value_metadata(Some(vec![KeyValue::new(FACTS.to_owned(), notes)]))
         .build();
     table_to_parquet("numbers", &columns, Arc::new(properties))
+}
+
+/// The column in which a part holds the hash of another model or spec than these. `None` if it is of both.
+pub fn foreign(path: &Path, model: &str, spec: &str) -> Result<Option<&'static str>, ParquetError> {
+    let file = File::open(path).map_err(|it| ParquetError::External(it.into()))?;
+    let reader = SerializedFileReader::new(file)?;
+    for group in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(group)?;
+        for (name, hash) in [("spec_sha256", spec), ("model_sha256", model)] {
+            let cells = read::<ByteArrayType>(&*group, name)?;
+            if cells.iter().any(|it| it.as_ref().is_none_or(|it| it.data() != hash.as_bytes())) {
+                return Ok(Some(name));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The facts that a part holds.

@@ -166,6 +166,7 @@ impl Population {
                 return Err(FolderError::Other { what, path: folder.clone() });
             }
             for part in parts(folder)? {
+                other.check(&part)?;
                 let mut read = || -> Result<(), ParquetError> {
                     let file = File::open(&part).map_err(|it| ParquetError::External(it.into()))?;
                     let reader = SerializedFileReader::new(file)?;
@@ -348,7 +349,7 @@ impl Places {
 }
 
 /// A column of a row group, with a value or none for each row.
-fn read<T: DataType>(
+pub(super) fn read<T: DataType>(
     group: &dyn RowGroupReader,
     name: &str,
 ) -> Result<Vec<Option<T::T>>, ParquetError> {

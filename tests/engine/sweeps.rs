@@ -392,6 +392,31 @@ fn a_folder_is_one_process_and_one_sweep() {
     assert!(!dir.path().join(".factscope-abc").exists());
 }
 
+/// A folder of one sweep does not take in what another wrote.
+#[test]
+fn a_part_of_another_sweep_is_refused() {
+    let (written, selection) = (lens(), selection(2));
+    let [mine, other] = [(); 2].map(|()| TempDir::new().unwrap());
+    sweep_to(&written, 2, mine.path());
+    with_sweep(&written, &selection, |sweep| {
+        let manifest = Manifest { spec_sha256: "t".to_owned(), ..manifest(&written, &selection) };
+        let mut folder = Folder::open(other.path(), manifest).unwrap();
+        let tasks = selection.tasks(&DATASET);
+        sweep.run(&tasks, &mut folder, &AnalysisCtx::unwatched()).unwrap();
+    })
+    .unwrap();
+    let foreign = mine.path().join("part-000009.parquet");
+    fs::copy(other.path().join("part-000001.parquet"), &foreign).unwrap();
+    let errors = [
+        Population::load(mine.path(), &Wanted::default()).unwrap_err().to_string(),
+        Folder::open(mine.path(), manifest(&written, &selection)).unwrap_err().to_string(),
+        merge(&[mine.path().to_owned()], &other.path().join("merged")).unwrap_err().to_string(),
+    ];
+    for error in errors {
+        assert!(error.contains("spec_sha256") && error.contains("part-000009"), "{error}");
+    }
+}
+
 /// Facts that the model does not know are counted, each with its recall.
 #[test]
 fn unknown_facts_are_counted_and_not_asked() {
