@@ -30,7 +30,8 @@ pub struct Asked {
     pub known: Arc<str>,
     pub prompt: Arc<str>,
 
-    /// The answer that was measured. `None` stands for the model's first guess.
+    /// The answer that was measured, the right one or the model's first guess. `None` where nothing was
+    /// asked.
     pub answer: Option<Arc<str>>,
 
     /// The numbers of its figure, those of its recall first.

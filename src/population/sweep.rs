@@ -192,7 +192,9 @@ impl Sweep<'_> {
         match self.question(task, recalled) {
             Err(reason) => left_out = Some(reason),
             Ok((experiment, prompt)) => {
-                answer = prompt.answer.as_ref().map(|it| it.text.trim_start().into());
+                let guess = || Some(&recalled.way(task.direction).as_ref().ok()?.guess);
+                let measured = prompt.answer.as_ref().map(|it| &it.text).or_else(guess);
+                answer = measured.map(|it| without_space(it).into());
                 match self.numbers(&experiment.spec, &prompt, ctx) {
                     Ok(found) => numbers = found,
                     Err(error) if error.is_of_one_fact() => left_out = Some(error.to_string()),
@@ -230,6 +232,13 @@ impl Sweep<'_> {
         let look = (self.look)(spec, &self.engine.info.tokenizer);
         Ok(Figure::of(&result, &look).numbers(Some(result.prompt().unwrap_or(prompt))))
     }
+}
+
+/// An answer as datasets have it, without the space that joins it to its prompt. A guess may be nothing
+/// but a space, and stays.
+fn without_space(answer: &str) -> &str {
+    let text = answer.trim_start();
+    if text.is_empty() { answer } else { text }
 }
 
 /// The name of the chart that the numbers of a fact's recall stand in.

@@ -8,7 +8,8 @@ use std::sync::{Arc, LazyLock};
 
 use factscope::analysis::trace_average::FactDraws;
 use factscope::analysis::{
-    AnalysisCtx, AnalysisSpec, causal_trace, edge_cut, logit_attribution, logit_lens,
+    AnalysisCtx, AnalysisResult, AnalysisSpec, causal_trace, edge_cut, logit_attribution,
+    logit_lens, prediction,
 };
 use factscope::builtin;
 use factscope::experiment::{
@@ -414,6 +415,39 @@ fn a_part_of_another_sweep_is_refused() {
     ];
     for error in errors {
         assert!(error.contains("spec_sha256") && error.contains("part-000009"), "{error}");
+    }
+}
+
+/// The model's first guess stands in the column of the answer where it is what was measured.
+#[test]
+fn a_measured_guess_is_named() {
+    let (written, selection) = (lens(), selection(6));
+    let dir = TempDir::new().unwrap();
+    let mut guesses = BTreeMap::new();
+    with_sweep(&written, &selection, |sweep| {
+        let sweep = Sweep { answer: AnswerOf::Guess, ..*sweep };
+        let mut folder = Folder::open(dir.path(), manifest(&written, &selection)).unwrap();
+        let tasks = selection.tasks(&DATASET);
+        sweep.run(&tasks, &mut folder, &AnalysisCtx::unwatched()).unwrap();
+        for (task, note) in tasks.iter().zip(&folder.found) {
+            if note.left_out.is_some() {
+                continue;
+            }
+            let fact = DATASET.records[task.record].fact(task.direction).unwrap();
+            let prompt = TokenizedPrompt::new(&ENGINE.info.tokenizer, fact, Bos::Off).unwrap();
+            let top = AnalysisSpec::from(prediction::Spec { n_top: 1 });
+            let found = ENGINE.run(&prompt, &top, &AnalysisCtx::unwatched()).unwrap();
+            let AnalysisResult::Prediction(found) = found else { panic!("another method") };
+            let guess = ENGINE.info.tokenizer.piece(found.top[0].id).trim_start().to_owned();
+            let direction = if task.direction == Direction::Forward { "fact" } else { "inverse" };
+            guesses.insert((task.record, direction), guess);
+        }
+    })
+    .unwrap();
+    assert!(guesses.len() > 5);
+    for row in rows(dir.path()).iter().filter(|it| text(&it["left_out"]).is_none()) {
+        let key = (place(&row["record"]).unwrap(), text(&row["direction"]).unwrap());
+        assert_eq!(text(&row["answer"]), Some(&*guesses[&key]));
     }
 }
 
