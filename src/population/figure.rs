@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::charts::{Form, Found, LEVEL, lines, listing, maps};
+use super::left_out::reasons;
 use super::read::{Cell, Fact, Numbers, Population};
 use super::selection::KnownWay;
 use crate::analysis::Resampling;
@@ -211,14 +212,9 @@ impl Population {
     }
 
     fn warnings(&self, kept: &[usize]) -> Vec<String> {
-        let mut reasons: BTreeMap<&str, usize> = BTreeMap::new();
-        for reason in kept.iter().filter_map(|&nth| self.facts[nth].left_out.as_deref()) {
-            *reasons.entry(reason).or_default() += 1;
-        }
-        let mut reasons: Vec<(&str, usize)> = reasons.into_iter().collect();
-        reasons.sort_by_key(|it| std::cmp::Reverse(it.1));
-        let mut warnings: Vec<String> =
-            reasons.iter().take(3).map(|(reason, n)| format!("{n} left out: {reason}")).collect();
+        let facts = kept.iter().map(|&nth| &self.facts[nth]);
+        let mut warnings =
+            reasons(facts.filter_map(|it| Some((&*it.case, it.left_out.as_deref()?))));
         let n_asked = self.manifest.n_asked;
         if self.facts.len() < n_asked {
             warnings.push(format!(
@@ -251,7 +247,8 @@ impl Population {
         ];
         let n_single: usize = self.charts.iter().map(|it| it.n_single).sum();
         if n_single > 0 {
-            notes.push(format!("{n_single} places that only one fact has are left out"));
+            let places = counted(n_single, "place");
+            notes.push(format!("Left out, because only one fact has each: {places}"));
         }
         if !left_out.is_empty() {
             let mut names: Vec<&str> = left_out.iter().map(|it| &*it.chart).collect();

@@ -7,6 +7,7 @@
 mod charts;
 mod figure;
 mod folder;
+mod left_out;
 mod merge;
 mod part;
 mod read;
@@ -17,6 +18,7 @@ mod sweep;
 
 pub use figure::{GroupBy, Shown};
 pub use folder::{Folder, FolderError, Manifest};
+pub use left_out::{reasons, reasons_of};
 pub use merge::{MergeError, merge};
 pub use part::{Asked, FactNote, to_bytes};
 pub use read::{Cell, Fact, Numbers, Population, Wanted};

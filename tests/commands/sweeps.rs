@@ -47,6 +47,12 @@ fn many_facts_are_asked_and_told_of() {
     let missing = complaint(&["population", &out, "--chart", "Nothing"]);
     assert!(missing.contains("no chart “Nothing”"), "{missing}");
 
+    let none = |more: &[&str]| complaint(&[&["sweep", &spec, "--estimate"][..], more].concat());
+    assert!(none(&["--n", "0"]).contains("--n 0 draws no fact"));
+    assert!(none(&["--relation", "nope"]).contains("the relation “nope” that --relation names"));
+    let none = complaint(&["population", &out, "--relation", "nope"]);
+    assert!(none.contains("the relation “nope” that --relation names"), "{none}");
+
     // What is asked of one fact is a file for `run`.
     let alone = stdout(&["sweep", &spec, "--spec-of", "5", "--inverse"]);
     let run = program(&["run", "-", "--json"]).write_stdin(alone).output().unwrap();

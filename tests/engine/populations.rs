@@ -6,7 +6,7 @@ use factscope::analysis::{Inference, Resampling};
 use factscope::figure::{
     Cell, Chart, Figure, Map, Page, to_csv, to_npz, to_parquet, to_svg, to_text,
 };
-use factscope::population::{GroupBy, Population, Shown, Wanted};
+use factscope::population::{GroupBy, Population, Shown, Wanted, reasons};
 use tempfile::TempDir;
 
 use super::sweeps::{sweep_to, trace_and_heads};
@@ -259,6 +259,19 @@ fn tokens_are_pooled_by_their_roles() {
             assert!((1.0..=12.0).contains(&n), "{row:?}");
         }
     }
+}
+
+/// All reasons are told: those that differ in a number as one, and those that are too many by their count.
+#[test]
+fn reasons_for_leaving_facts_out_are_counted() {
+    let long: Vec<String> = (64..80).map(|n| format!("the prompt has {n} tokens")).collect();
+    let other: Vec<String> = ('a'..='j').map(|it| format!("the fact has no {it}")).collect();
+    let facts = long.iter().chain(&other).map(|reason| ("7", &**reason));
+    let lines = reasons(facts);
+    assert_eq!(lines[0], "16 left out, such as case 7: the prompt has 64 tokens");
+    assert_eq!(lines[1], "1 left out, case 7: the fact has no a");
+    assert_eq!(lines.len(), 9);
+    assert_eq!(lines[8], "3 left out for 3 other reasons, in the column `left_out`");
 }
 
 #[test]

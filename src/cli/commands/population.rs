@@ -76,10 +76,19 @@ impl Population {
                 self.dir.display()
             );
         }
+        let catalogue = Catalogue::bundled();
+        let relations: Vec<String> = self.relation.iter().map(|it| catalogue.id_of(it)).collect();
+        for (name, id) in self.relation.iter().zip(&relations) {
+            ensure!(
+                found.facts.iter().any(|it| it.relation.as_ref() == Some(id)),
+                "no fact is of the relation “{name}” that --relation names: {}",
+                self.dir.display()
+            );
+        }
         let shown = Shown {
             by: self.by,
             known: self.known,
-            relations: self.relation.iter().map(|it| Catalogue::bundled().id_of(it)).collect(),
+            relations,
             has_lists: !self.chart.is_empty(),
             n_listed: self.top,
             n_top: self.top_parts,

@@ -1,7 +1,6 @@
 //! `factscope sweep`: what a spec asks of one fact, asked of each fact of a dataset.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -24,8 +23,8 @@ use crate::experiment::{Binding, Library, Written};
 use crate::facts::{Catalogue, Dataset, Direction};
 use crate::figure::number::with_thousands;
 use crate::population::{
-    AnswerOf, Choices, FactNote, Folder, KnownBy, KnownWay, Manifest, Outcome, Selection, Shard,
-    Sweep as Asking, Task, Ways, to_bytes,
+    AnswerOf, Choices, Folder, KnownBy, KnownWay, Manifest, Outcome, Selection, Shard,
+    Sweep as Asking, Task, Ways, reasons_of, to_bytes,
 };
 use crate::task::{CancelToken, Progress, TaskCtx};
 
@@ -141,7 +140,14 @@ impl Sweep {
             return print(&experiment.to_json_as_meant(&library)?);
         }
         let tasks = selection.tasks(&dataset);
-        ensure!(!tasks.is_empty(), "no such fact in {}", self.facts.display());
+        ensure!(self.n != Some(0), "--n 0 draws no fact; draw at least 1");
+        if let (Some(relation), true) = (&self.relation, tasks.is_empty()) {
+            bail!(
+                "no fact is of the relation “{relation}” that --relation names: {}",
+                self.facts.display()
+            );
+        }
+        ensure!(!tasks.is_empty(), "the dataset has no fact: {}", self.facts.display());
         if !machine.quiet {
             binding.told.iter().for_each(|it| complain(it));
             if !dataset.skipped.is_empty() {
@@ -269,8 +275,9 @@ impl Sweep {
         text.push('\n');
         if n_left_out > 0 {
             _ = writeln!(text, "{n_left_out} of {n} facts that were tried would be left out");
-            let reasons = reasons(found.iter().map(|it| &it.note));
-            text.push_str(&reasons);
+            for reason in reasons_of(found.iter().map(|it| &it.note)) {
+                _ = writeln!(text, "  {reason}");
+            }
         }
         print(&text)
     }
@@ -316,28 +323,10 @@ fn summary(folder: &Folder, n_tasks: usize, n_before: usize) -> String {
     if n_before > 0 {
         _ = writeln!(text, "{n_before} of them were there already");
     }
-    text.push_str(&reasons(folder.found.iter()));
+    for reason in reasons_of(folder.found.iter()) {
+        _ = writeln!(text, "  {reason}");
+    }
     _ = writeln!(text, "In {}", folder.path.display());
-    text
-}
-
-/// Why facts are left out, the most frequent reason first.
-fn reasons<'a>(facts: impl Iterator<Item = &'a FactNote>) -> String {
-    const MOST: usize = 8;
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for reason in facts.filter_map(|it| it.left_out.as_deref()) {
-        *counts.entry(reason).or_default() += 1;
-    }
-    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
-    let mut text = String::new();
-    for (reason, n) in counts.iter().take(MOST) {
-        _ = writeln!(text, "  {n} left out: {reason}");
-    }
-    let n_more: usize = counts.iter().skip(MOST).map(|it| it.1).sum();
-    if n_more > 0 {
-        _ = writeln!(text, "  {n_more} left out for other reasons, in the column `left_out`");
-    }
     text
 }
 
