@@ -10,6 +10,7 @@ use super::machine::Machine;
 use super::script_keys;
 use crate::analysis::{AnalysisResult, AnalysisSpec};
 use crate::facts::Dataset;
+use crate::figure::program;
 use crate::tokens::{Answer, Tokenizer};
 use crate::worker::ModelInfo;
 
@@ -146,11 +147,6 @@ pub(super) fn provenance(info: &ModelInfo, machine: &Machine) -> anyhow::Result<
     // Weights of some gigabytes take a while to hash.
     let hashes = machine.watched("Hashing the weights", |task| info.hash.get(&task))?;
     Ok(json!({ "name": info.name, "weights_sha256": hashes }))
-}
-
-/// The program that made a file.
-pub(super) fn program() -> String {
-    format!("factscope {}", env!("CARGO_PKG_VERSION"))
 }
 
 /// The text of tokens, as Hugging Face decodes them.

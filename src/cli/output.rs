@@ -9,12 +9,11 @@ use clap::Args;
 use serde_json::Value;
 
 use super::flags::choice;
-use super::json::program;
-use crate::analysis::{AnalysisResult, AnalysisSpec, Metric, ModelEdit};
+use crate::analysis::{AnalysisResult, AnalysisSpec, Metric};
 use crate::experiment::{Experiment, Library};
 use crate::figure::{
-    AttributionForm, Caption, Effect, Export, Figure, FileFormat, Look, Page, PageWidth, Pick,
-    Scale, Tokens, to_text,
+    AskedModel, AttributionForm, Caption, Effect, Export, Figure, FileFormat, Look, Page,
+    PageWidth, Pick, Scale, Tokens, to_text,
 };
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::whole_file::{self, folder_of};
@@ -267,29 +266,17 @@ impl ResultOutput {
     }
 
     fn figure(&self, spec: &AnalysisSpec, result: &AnalysisResult, engine: &Engine) -> Figure {
-        let mut figure = Figure::of(result, &self.look(spec, &engine.info.tokenizer));
-        for edit in &engine.edits {
-            if let ModelEdit::Processing(it) = edit {
-                figure.notes.push(format!("The weights were processed: {it}"));
-            }
-        }
-        let is_change = |edit: &&ModelEdit| !matches!(edit, ModelEdit::Processing(_));
-        let edited = match engine.edits.iter().filter(is_change).count() {
-            0 => String::new(),
-            1 => ", edited once".to_owned(),
-            n => format!(", edited {n} times"),
-        };
-        figure.notes.push(format!("Model {}{edited}  ·  {}", engine.info.name, program()));
-        figure
+        Figure::of(result, &self.look(spec, engine)).signed()
     }
 
-    fn look<'a>(&self, spec: &AnalysisSpec, tokenizer: &'a Tokenizer) -> Look<'a> {
+    fn look<'a>(&self, spec: &AnalysisSpec, engine: &'a Engine) -> Look<'a> {
         let pick = Pick {
             layer: self.figure_layer,
             position: self.figure_position,
             head: self.figure_head,
         };
-        Look { pick, ..self.look.look(spec, tokenizer) }
+        let model = AskedModel { name: &engine.info.name, edits: &engine.edits };
+        Look { pick, model: Some(model), ..self.look.look(spec, &engine.info.tokenizer) }
     }
 }
 

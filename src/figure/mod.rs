@@ -14,6 +14,7 @@ mod graph;
 mod long;
 pub mod font;
 pub mod number;
+mod made_with;
 mod npz;
 mod of;
 #[cfg(feature = "parquet")]
@@ -36,6 +37,7 @@ pub use export::{Caption, Export, NoSuchChart, Page, PageWidth, Tokens};
 pub use file_format::{FileFormat, UnknownFormat};
 pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
 pub use long::{Number, Place};
+pub use made_with::{AskedModel, about_edit, program};
 pub use npz::to_npz;
 #[cfg(test)]
 pub(crate) use of::draw_methods;
@@ -67,6 +69,10 @@ pub struct Figure {
 
     /// Small print: what was done, with which settings, and how to read it.
     pub notes: Vec<String>,
+
+    /// What it was made with, which the window says elsewhere: [`Self::signed`] adds it to the notes.
+    #[serde(skip)]
+    pub made_with: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -48,3 +48,26 @@ fn an_export_is_named_after_fact_and_method_and_keeps_what_is_typed() {
     let csv = std::fs::read_to_string(dir.join("prediction.csv")).unwrap();
     assert!(csv.starts_with("Rank,Token,Probability") && !csv.contains('·'), "{csv}");
 }
+
+#[test]
+fn an_exported_figure_says_of_which_model_it_is_and_how_that_was_changed() {
+    let mut window = Window::open();
+    let path = window.dir.path().join("a.json");
+    let mut notes = |window: &mut Window| {
+        window.does(Command::ExportOf(Pane::Prediction));
+        window.does(Command::SaveFigureTo(path.clone()));
+        let written = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        written
+    };
+    let program = concat!("  ·  factscope ", env!("CARGO_PKG_VERSION"));
+    let plain = notes(&mut window);
+    assert!(plain.contains(&format!("Model tiny{program}")), "{plain}");
+
+    window.does(Command::Study(Pane::Steering));
+    window.does(Command::ApplyEdit(Pane::Steering));
+    window.wait("the change", |app| !app.state.edits.is_empty());
+    window.wait_for_predictions();
+    let changed = notes(&mut window);
+    assert!(changed.contains("Model tiny, changed: steered after layer"), "{changed}");
+}

@@ -101,7 +101,7 @@ impl Population {
         let figure = machine.watched("Drawing samples", |_| anyhow::Ok(found.figure(&shown)))?;
         self.output.write(&figure, || {
             Ok(serde_json::json!({
-                "program": crate::cli::json::program(),
+                "program": crate::figure::program(),
                 "method": found.manifest.method,
                 "sweep": found.manifest,
                 "facts": found.facts,

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::export::file_name;
 use super::words::{self, checksum};
-use super::{Bar, Bars, Cell, Chart, Figure, Key, Map, Pick, Point, Row, Scatter, Side, Table};
+use super::{
+    AskedModel, Bar, Bars, Cell, Chart, Figure, Key, Map, Pick, Point, Row, Scatter, Side, Table,
+};
 use crate::analysis::attribution_patching::AttributionPatching;
 use crate::analysis::{AnalysisResult, Grid, Metric, for_each_method};
 use crate::tokens::{TokenizedPrompt, Tokenizer, visible};
@@ -77,6 +79,9 @@ pub struct Look<'a> {
     /// Estimates that stand in for the cells of their trace that are not computed yet.
     pub estimate: Option<&'a AttributionPatching>,
 
+    /// The model that the result is of, for the figures that name it.
+    pub model: Option<AskedModel<'a>>,
+
     /// The tokenizer that turns token ids of results into text.
     pub tokenizer: &'a Tokenizer,
 }
@@ -105,6 +110,7 @@ impl<'a> Look<'a> {
             n_listed: 20,
             planted: None,
             estimate: None,
+            model: None,
             tokenizer,
         }
     }
@@ -159,6 +165,7 @@ impl Figure {
         let planted = look.planted.filter(|_| figure.charts.iter().any(has_layers));
         figure.notes.extend(planted.map(words::planted));
         figure.notes.extend(result.prompt().map(words::prompt));
+        figure.made_with.extend(look.model.map(|it| it.note()));
         figure
     }
 }

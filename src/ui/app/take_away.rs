@@ -30,6 +30,7 @@ impl App {
         match command {
             Command::Export(figure) => {
                 let dir = self.last_dir(Purpose::Figure);
+                let figure = Arc::new(self.signed(&figure));
                 let dialog = ExportDialog::new(figure, dir.as_deref(), self.figure_scale());
                 self.export = Some(dialog);
             }
@@ -52,7 +53,7 @@ impl App {
                 }
             }
             Command::CopyImage(figure) => {
-                let image = to_image(&figure, Page::default(), self.figure_scale());
+                let image = to_image(&self.signed(&figure), Page::default(), self.figure_scale());
                 self.copy_image(&image, ctx);
             }
             Command::CopyCommandLineOf(pane) => self.copy_command_line(pane, ctx),
@@ -107,6 +108,14 @@ impl App {
         if figure.is_none() {
             self.nothing_to_save(pane);
         }
+        figure
+    }
+
+    /// A figure as it leaves the window, with what it was made with.
+    fn signed(&self, figure: &Figure) -> Figure {
+        let mut figure = figure.clone().signed();
+        let stored = self.state.stored.as_ref();
+        figure.notes.extend(stored.map(|it| format!("From {}", it.origin())));
         figure
     }
 

@@ -65,12 +65,6 @@ impl Views {
         let look = Look { estimate, ..self.look(pane, row, state)? };
         let mut figure = Figure::of(result, &look);
         settings.ranges.apply(&mut figure);
-        if let Some(name) = state.model_name(state.row) {
-            figure.notes.push(format!("Model: {name}"));
-        }
-        if let Some(stored) = &state.stored {
-            figure.notes.push(format!("From {}", stored.origin()));
-        }
         Some(Arc::new(figure))
     }
 
@@ -88,6 +82,7 @@ impl Views {
             lens: self.lens.form,
             pick: state.selection_at(row),
             planted: state.planted(row),
+            model: state.asked_model(state.which(row)),
             ..Look::new(&state.info_at(row)?.tokenizer)
         })
     }

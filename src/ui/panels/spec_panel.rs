@@ -295,7 +295,8 @@ fn result_ui(ui: &mut Ui, state: &State, views: &mut Views, commands: &mut Vec<C
     }
     let is_of_fact = state.is_experiment_of_fact();
     let selection = if is_of_fact { state.selection } else { state.spec.selection };
-    let look = Look { metric, pick: selection, ..Look::new(&info.tokenizer) };
+    let model = state.asked_model(which);
+    let look = Look { metric, pick: selection, model, ..Look::new(&info.tokenizer) };
     let place = Id::unique((Pane::Spec, state.row));
     let figure = views.figures.get(place, result, None, &look, &state.settings.ranges);
     let shown = if is_of_fact { state.seen(Pane::Spec, state.row) } else { selection };

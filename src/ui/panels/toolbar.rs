@@ -3,9 +3,9 @@
 use eframe::egui::{Align, Label, Layout, RichText, Ui};
 
 use super::{file_name, grouped};
-use crate::analysis::ModelEdit;
+use crate::figure::about_edit;
 use crate::figure::words::counted;
-use crate::tokens::{Bos, visible};
+use crate::tokens::Bos;
 use crate::ui::command::Command;
 use crate::ui::state::{ModelState, State};
 use crate::ui::theme;
@@ -118,15 +118,7 @@ fn edits_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     if state.edits.is_empty() {
         return;
     }
-    let lines = state.edits.iter().map(|edit| match edit {
-        ModelEdit::RankOne(spec) => {
-            format!("MLP {} edited to say {}", spec.layer, visible(&spec.target.text))
-        }
-        ModelEdit::Processing(_) => "weights rewritten as TransformerLens does".to_owned(),
-        ModelEdit::Steering(spec) => {
-            format!("steered after layer {}, scale {}", spec.layer, spec.scale)
-        }
-    });
+    let lines = state.edits.iter().map(about_edit);
     let text = RichText::new("changed model").strong().color(theme::palette(ui).warning);
     ui.label(text).on_hover_text(lines.collect::<Vec<_>>().join("\n"));
     let command = Command::DropEdits;

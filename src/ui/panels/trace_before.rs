@@ -7,7 +7,7 @@ use eframe::egui::{Id, Ui};
 
 use super::Views;
 use super::pane::asked_by;
-use crate::figure::Figure;
+use crate::figure::{AskedModel, Figure, Look};
 use crate::ui::command::Command;
 use crate::ui::pane::Pane;
 use crate::ui::row::Row;
@@ -19,6 +19,9 @@ use crate::ui::views::FigureView;
 pub(super) fn figure(state: &State, row: Row, views: &mut Views) -> Option<Arc<Figure>> {
     let result = state.trace_before(row)?.result.as_ref()?;
     let look = views.look(Pane::Trace, row, state)?;
+    let (_, edits) = state.edits.split_last()?;
+    let model = look.model.map(|it| AskedModel { edits, ..it });
+    let look = Look { model, ..look };
     let place = Id::unique(("trace before", row));
     Some(views.figures.get(place, result, None, &look, &state.settings.ranges))
 }

@@ -54,6 +54,10 @@ fn figure(state: &State, figures: &mut Figures) -> Option<Result<Arc<Figure>, St
     let place = Id::unique(("trace difference", names));
     Some(figures.kept(place, one, Some(other), &look, &state.settings.ranges, || {
         let found = trace_difference([fact, inverse], metric).map_err(|it| capitalized(&it))?;
-        Ok(Figure::of_difference(&found, names, fact, &look))
+        let mut figure = Figure::of_difference(&found, names, fact, &look);
+        let models = state.rows().filter_map(|row| state.asked_model(state.which(row)));
+        figure.made_with = models.map(|it| it.note()).collect();
+        figure.made_with.dedup();
+        Ok(figure)
     }))
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::{FactKey, JobKind, State};
 use crate::analysis::ModelEdit;
 use crate::facts::Direction;
+use crate::figure::AskedModel;
 use crate::ui::row::Row;
 use crate::worker::{JobId, ModelInfo, Which};
 
@@ -109,6 +110,12 @@ impl State {
         let info = self.info_of(which)?;
         let changed = if self.edits_of(which).is_empty() { "" } else { ", changed" };
         Some(format!("{}{changed}", info.name))
+    }
+
+    /// The model as figures name it.
+    pub fn asked_model(&self, which: Which) -> Option<AskedModel<'_>> {
+        let name = &self.info_of(which)?.name;
+        Some(AskedModel { name, edits: self.edits_of(which) })
     }
 
     /// The model's name behind its place: `First model: gpt2`.
