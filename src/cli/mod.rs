@@ -3,12 +3,14 @@
 //! Results go to stdout or a file, everything else to stderr; a command that fails exits with 1, a
 //! wrong flag with 2.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser};
 
 use commands::Command;
 use flags::text::taking_text;
@@ -30,7 +32,7 @@ mod commands;
 
 /// A desktop microscope for facts in language models.
 ///
-/// Without a command the window opens.
+/// Without a command the window opens, with the flags of `explore`.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = false)]
 struct Cli {
@@ -70,8 +72,26 @@ pub fn main() -> ExitCode {
 /// What is typed, of which texts may begin with a hyphen.
 fn parsed() -> Result<Cli, clap::Error> {
     let mut command = taking_text(Cli::command());
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    let matches = command
+        .try_get_matches_from_mut(&typed)
+        .or_else(|error| as_of_window(&mut command, &typed, error))?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// What is typed without a command, read again with the flags of the window, which opens then.
+fn as_of_window(
+    command: &mut clap::Command,
+    typed: &[OsString],
+    error: clap::Error,
+) -> Result<ArgMatches, clap::Error> {
+    let names_command = typed.iter().skip(1).any(|it| command.find_subcommand(it).is_some());
+    if error.kind() != ErrorKind::UnknownArgument || names_command {
+        return Err(error);
+    }
+    let (program, flags) = typed.split_at(typed.len().min(1));
+    let explore = [OsString::from("explore")];
+    command.try_get_matches_from_mut(program.iter().chain(&explore).chain(flags))
 }
 
 /// An error with its causes, but for those that it has told itself.

@@ -63,6 +63,21 @@ fn wrong_flags_are_told_from_failures() {
 }
 
 #[test]
+fn without_a_command_the_flags_are_those_of_the_window() {
+    let says = |args: &[&str], says: &str| {
+        let output = factscope(args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(says), "{said}");
+    };
+    if cfg!(feature = "gui") {
+        says(&["--model", TINY, "--size", "1x1"], "a width and a height of at least 100");
+        says(&["--quiet", "--modle", TINY], "'--model'");
+    }
+    says(&["predict", "--view", "trace"], "unexpected argument '--view'");
+}
+
+#[test]
 fn failures_name_the_file_and_the_remedy() {
     let dir = TempDir::new().unwrap();
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
