@@ -206,3 +206,23 @@ fn severing_is_chosen_and_turned_up_to_all_layers() {
     assert_eq!(of_bench(&window), (Some(Severed::Mlp), None));
     window.ask(Pane::Bench);
 }
+
+#[test]
+fn a_typed_number_holds_once_it_is_whole() {
+    let mut window = Window::open();
+    let n_samples = |window: &Window| window.app().state.settings.trace.n_samples;
+    let before = n_samples(&window);
+    let field = window.harness.get_by_role_and_label(Role::SpinButton, "Samples");
+    field.focus();
+    window.harness.run_steps(2);
+    for digit in ["2", "7"] {
+        window.harness.event(Event::Text(digit.to_owned()));
+        window.harness.run_steps(2);
+        assert_eq!(n_samples(&window), before, "nothing is traced with {digit}");
+    }
+    window.harness.key_press(Key::Enter);
+    window.harness.run_steps(2);
+    assert_eq!(n_samples(&window), 27);
+    window.does(Command::Undo);
+    assert_eq!(n_samples(&window), before, "one step goes back");
+}

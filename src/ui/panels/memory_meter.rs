@@ -1,12 +1,12 @@
 //! The memory meter: how much memory is used, and by what.
 
 use eframe::egui::containers::menu::MenuButton;
-use eframe::egui::{Button, DragValue, Grid, RichText, Ui, vec2};
+use eframe::egui::{Button, Grid, RichText, Ui, vec2};
 
 use super::grouped;
 use crate::ui::command::Command;
 use crate::ui::state::State;
-use crate::ui::widgets::command_button_ui;
+use crate::ui::widgets::{command_button_ui, number_field};
 use crate::worker::Which;
 
 /// The button that says how much memory is used, and its menu with the parts and the limit.
@@ -70,7 +70,7 @@ fn limit_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
     ui.horizontal(|ui| {
         let label = ui.label("Results up to");
         let mut limit = state.preferences.results_limit_mb;
-        let drag = DragValue::new(&mut limit).range(16..=65_536).speed(8).suffix(" MB");
+        let drag = number_field(&mut limit).range(16..=65_536).speed(8).suffix(" MB");
         let drag = ui.add(drag).labelled_by(label.id);
         let about = "Beyond it the oldest results are forgotten; they can be asked for again. Results on \
                      screen stay";

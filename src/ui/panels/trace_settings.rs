@@ -7,7 +7,7 @@ use crate::analysis::causal_trace::Component;
 use crate::intervention::NoiseRng;
 use crate::ui::command::Command;
 use crate::ui::state::{NoiseSetting, Setting, State, TraceSettings};
-use crate::ui::widgets::{Choice, command_choice_ui, severing_ui};
+use crate::ui::widgets::{Choice, command_choice_ui, number_field, severing_ui};
 
 /// What is restored, of the three kinds of a trace.
 pub(super) fn restored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -31,14 +31,14 @@ pub(super) fn settings_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command
     let settings = &mut edited;
     ui.horizontal_wrapped(|ui| {
         let about = "Noise draws averaged per cell. ROME: 10";
-        let samples = DragValue::new(&mut settings.n_samples).range(1..=1000);
+        let samples = number_field(&mut settings.n_samples).range(1..=1000);
         number_ui(ui, "Samples", about, samples);
         if settings.component != Component::Hidden {
             let about = "How many layers are restored together around each cell. ROME: 10 of 48; \
                          here 10 too from 24 layers on, and as large a part of fewer";
             let usual = settings.window(n_layers);
             let mut window = usual;
-            number_ui(ui, "Window", about, DragValue::new(&mut window).range(1..=100));
+            number_ui(ui, "Window", about, number_field(&mut window).range(1..=100));
             if window != usual {
                 settings.own_window = Some(window);
             }
@@ -55,7 +55,7 @@ pub(super) fn settings_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command
         if !matches!(settings.noise, NoiseSetting::File(_)) {
             rng_ui(ui, settings);
             let about = "Which sequence of noise. ROME: 1";
-            number_ui(ui, "Seed", about, DragValue::new(&mut settings.seed));
+            number_ui(ui, "Seed", about, number_field(&mut settings.seed));
         }
         let rome = TraceSettings::rome(settings.component);
         let has_window = settings.component != Component::Hidden;
@@ -145,7 +145,7 @@ fn noise_ui(ui: &mut Ui, settings: &mut TraceSettings, commands: &mut Vec<Comman
         });
         combo.labelled_by(label.id).on_hover_text(about);
         if settings.noise == NoiseSetting::Fixed {
-            let value = DragValue::new(&mut settings.noise_std)
+            let value = number_field(&mut settings.noise_std)
                 .range(0.0..=100.0)
                 .speed(0.001)
                 .max_decimals(4)

@@ -1,12 +1,13 @@
 //! Ablation: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Study, all_ui, choice_ui, number_ui, words_ui};
 use crate::analysis::ablation::{Replacement, Spec};
 use crate::analysis::{AnalysisSpec, Metric, Positions, neuron_ablation};
 use crate::experiment::{Ablated, PutIn};
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -98,7 +99,7 @@ impl Study for Settings {
         ui.horizontal_wrapped(|ui| {
             if self.part == Ablated::Neurons {
                 let about = "How many are tried, those with the largest estimates of ln p";
-                let value = DragValue::new(&mut self.n_neurons).range(1..=1000);
+                let value = number_field(&mut self.n_neurons).range(1..=1000);
                 number_ui(ui, "Number", about, value);
             }
             let about = "At which tokens the output is replaced";

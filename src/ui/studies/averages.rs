@@ -1,6 +1,6 @@
 //! Traces averaged over facts: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::corruption::draws;
@@ -9,6 +9,7 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::causal_trace::{self, Component, Corruption, Map};
 use crate::analysis::trace_average::{FactDraws, Kept, Sample, Spec, StandIn, StandIns};
 use crate::experiment::{Choices as _, CorruptionKind};
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -136,7 +137,7 @@ impl Study for Settings {
             choice_ui(ui, "Restore", about, &mut self.restored, &Restored::ALL, Restored::text);
             ui.add_space(6.0);
             let about = "How many facts are drawn from the dataset, at most";
-            let value = DragValue::new(&mut self.n_facts).range(1..=MOST_FACTS);
+            let value = number_field(&mut self.n_facts).range(1..=MOST_FACTS);
             number_ui(ui, "Facts", about, value);
         });
         ui.horizontal_wrapped(|ui| corruption_ui(ui, &mut self.corruption));
@@ -149,7 +150,7 @@ impl Study for Settings {
             });
             ui.add_space(6.0);
             let about = "Of which facts are drawn; more facts keep the first ones";
-            number_ui(ui, "Facts' seed", about, DragValue::new(&mut self.seed));
+            number_ui(ui, "Facts' seed", about, number_field(&mut self.seed));
         });
         let mut keeps_all = self.kept == Kept::All;
         let tooltip = "Facts whose answer is not the model's first guess are left out as in ROME, \

@@ -1,12 +1,13 @@
 //! The runs behind a cell of the trace: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::trace_cell::Spec;
 use crate::tokens::visible;
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -41,7 +42,7 @@ impl Study for Settings {
     fn controls_ui(&mut self, ui: &mut Ui, about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             let text = "How many of the likeliest next tokens are listed";
-            number_ui(ui, "Listed", text, DragValue::new(&mut self.n_top).range(1..=100));
+            number_ui(ui, "Listed", text, number_field(&mut self.n_top).range(1..=100));
             let picked = about
                 .selection
                 .position

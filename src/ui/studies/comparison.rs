@@ -1,6 +1,6 @@
 //! The comparison of both rows: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, number_ui, window_of, window_ui, words_ui};
@@ -8,6 +8,7 @@ use crate::analysis::causal_trace::Component;
 use crate::analysis::comparison::{MapSpec, Spec};
 use crate::analysis::{AnalysisSpec, Metric};
 use crate::experiment::{Compared, first_tokens};
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -86,16 +87,11 @@ impl Study for Settings {
             }
             if self.is_of_heads() {
                 let tooltip = "How many heads are called the most important";
-                number_ui(
-                    ui,
-                    "Top heads",
-                    tooltip,
-                    DragValue::new(&mut self.n_top).range(1..=1000),
-                );
+                number_ui(ui, "Top heads", tooltip, number_field(&mut self.n_top).range(1..=1000));
                 let tooltip = "How often heads change places at random, for the p-values";
-                let value = DragValue::new(&mut self.n_permutations).range(1..=1_000_000);
+                let value = number_field(&mut self.n_permutations).range(1..=1_000_000);
                 number_ui(ui, "Permutations", tooltip, value);
-                number_ui(ui, "Seed", "Of the permutations", DragValue::new(&mut self.seed));
+                number_ui(ui, "Seed", "Of the permutations", number_field(&mut self.seed));
             }
         });
     }

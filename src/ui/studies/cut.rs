@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::edge_cut::{self, Spec};
+use crate::ui::widgets::number_field;
 
 /// Where painted edges are cut.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,7 +62,7 @@ impl Settings {
     /// The layers and heads.
     pub fn where_ui(&mut self, ui: &mut Ui, n_layers: usize) {
         let (mut first, mut last) = self.layers(n_layers);
-        let from = DragValue::new(&mut first).range(0..=n_layers - 1);
+        let from = number_field(&mut first).range(0..=n_layers - 1);
         let about = "The first layer in which the painted edges are cut";
         if number_ui(ui, "Cut in layers", about, from).changed() {
             self.first = (first > 0).then_some(first);
@@ -69,7 +70,7 @@ impl Settings {
                 self.last = (first < n_layers - 1).then_some(first);
             }
         }
-        let to = DragValue::new(&mut last).range(first..=n_layers - 1);
+        let to = number_field(&mut last).range(first..=n_layers - 1);
         let about = "The last layer in which the painted edges are cut";
         if number_ui(ui, "to", about, to).changed() {
             self.last = (last < n_layers - 1).then_some(last);

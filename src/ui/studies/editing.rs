@@ -1,6 +1,6 @@
 //! A rank-one edit: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, TextEdit, Ui};
+use eframe::egui::{TextEdit, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, layer_of, layer_ui, number_ui};
@@ -8,6 +8,7 @@ use crate::analysis::AnalysisSpec;
 use crate::analysis::rank_one_edit::{Asked, Context, Covariance, Descent, PromptKind, Spec};
 use crate::facts::Fact;
 use crate::tokens::TokenizedPrompt;
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -84,11 +85,11 @@ impl Study for Settings {
         });
         ui.horizontal_wrapped(|ui| {
             let text = "Steps of the descent that finds the value. ROME: 20";
-            number_ui(ui, "Steps", text, DragValue::new(&mut self.n_steps).range(1..=1000));
-            let value = DragValue::new(&mut self.learning_rate).range(0.001..=10.0).speed(0.01);
+            number_ui(ui, "Steps", text, number_field(&mut self.n_steps).range(1..=1000));
+            let value = number_field(&mut self.learning_rate).range(0.001..=10.0).speed(0.01);
             number_ui(ui, "Learning rate", "Of Adam. ROME: 0.5", value);
             let text = "The largest change, as a multiple of the value's own length. ROME: 4";
-            let value = DragValue::new(&mut self.clamp).range(0.1..=100.0).speed(0.1);
+            let value = number_field(&mut self.clamp).range(0.1..=100.0).speed(0.1);
             number_ui(ui, "At most", text, value);
         });
     }

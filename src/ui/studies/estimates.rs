@@ -1,6 +1,6 @@
 //! Estimates of parts and edges: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::corruption::draws;
@@ -9,6 +9,7 @@ use crate::analysis::Contrast;
 use crate::analysis::edge_attribution::EdgeBase;
 use crate::analysis::{AnalysisSpec, Metric, atp_star, edge_attribution};
 use crate::experiment::{CorruptionKind, Estimator};
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -70,15 +71,15 @@ impl Study for Settings {
         ui.horizontal_wrapped(|ui| {
             if self.method == Estimator::EapIg {
                 let text = "At how many places between the corrupted and the clean run";
-                number_ui(ui, "Steps", text, DragValue::new(&mut self.n_steps).range(1..=200));
+                number_ui(ui, "Steps", text, number_field(&mut self.n_steps).range(1..=200));
             }
             if self.method != Estimator::AtpStar {
                 let text = "How many edges are listed";
-                number_ui(ui, "Edges", text, DragValue::new(&mut self.n_edges).range(1..=1000));
+                number_ui(ui, "Edges", text, number_field(&mut self.n_edges).range(1..=1000));
             }
             let text = "How many of the largest are corrupted for real, to see what the estimates \
                         are worth";
-            let value = DragValue::new(&mut self.n_verified).range(0..=1000);
+            let value = number_field(&mut self.n_verified).range(0..=1000);
             number_ui(ui, "Verify", text, value);
         });
     }

@@ -1,11 +1,12 @@
 //! The continuation of a prompt: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, number_ui, values_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::generation::{Choice, Spec};
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -52,7 +53,7 @@ impl Study for Settings {
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             let about = "How many tokens are written";
-            number_ui(ui, "Tokens", about, DragValue::new(&mut self.n_tokens).range(1..=1000));
+            number_ui(ui, "Tokens", about, number_field(&mut self.n_tokens).range(1..=1000));
             let values = [
                 (true, "Greedy", "Always the likeliest token"),
                 (false, "Sampled", "Drawn at random, the same way for the same seed"),
@@ -64,18 +65,18 @@ impl Study for Settings {
         }
         ui.horizontal_wrapped(|ui| {
             let about = "Logits are divided by it: below 1 what is likely becomes likelier";
-            let value = DragValue::new(&mut self.temperature).range(0.01..=10.0).speed(0.01);
+            let value = number_field(&mut self.temperature).range(0.01..=10.0).speed(0.01);
             number_ui(ui, "Temperature", about, value);
             let about = "Only from so many of the likeliest; 0 for all";
-            number_ui(ui, "Top k", about, DragValue::new(&mut self.top_k).range(0..=100_000));
+            number_ui(ui, "Top k", about, number_field(&mut self.top_k).range(0..=100_000));
             let about = "Only from the likeliest that hold so much of the probability; 1 for all";
-            let value = DragValue::new(&mut self.top_p).range(0.01..=1.0).speed(0.01);
+            let value = number_field(&mut self.top_p).range(0.01..=1.0).speed(0.01);
             number_ui(ui, "Top p", about, value);
             number_ui(
                 ui,
                 "Seed",
                 "The seed of the draw: the same gives the same text",
-                DragValue::new(&mut self.seed),
+                number_field(&mut self.seed),
             );
         });
     }

@@ -1,11 +1,12 @@
 //! The contribution graph: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Study, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::contribution_graph::{AttentionEdges, Spec, Weights};
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -43,7 +44,7 @@ impl Study for Settings {
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             let about = "Edges of no more than this share are left out";
-            let value = DragValue::new(&mut self.threshold).range(0.0..=1.0).speed(0.002);
+            let value = number_field(&mut self.threshold).range(0.0..=1.0).speed(0.002);
             number_ui(ui, "Threshold", about, value);
             ui.checkbox(&mut self.is_per_head, "Heads apart").on_hover_text(
                 "One edge for each head and token looked at, else the sum over heads",

@@ -1,11 +1,12 @@
 //! Head scores: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, number_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::head_scores::Spec;
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -37,15 +38,10 @@ impl Study for Settings {
     fn controls_ui(&mut self, ui: &mut Ui, _about: &About<'_>) {
         ui.horizontal_wrapped(|ui| {
             let about = "How many random tokens are repeated, to find induction heads";
-            number_ui(
-                ui,
-                "Random tokens",
-                about,
-                DragValue::new(&mut self.n_random).range(2..=500),
-            );
+            number_ui(ui, "Random tokens", about, number_field(&mut self.n_random).range(2..=500));
             let about = "Over how many such sequences scores are averaged";
-            number_ui(ui, "Sequences", about, DragValue::new(&mut self.n_sequences).range(1..=64));
-            number_ui(ui, "Seed", "Which random tokens", DragValue::new(&mut self.seed));
+            number_ui(ui, "Sequences", about, number_field(&mut self.n_sequences).range(1..=64));
+            number_ui(ui, "Seed", "Which random tokens", number_field(&mut self.seed));
         });
     }
 }

@@ -21,7 +21,7 @@ use crate::experiment::{Choices, CorruptionKind};
 use crate::facts::{Direction, Fact, Record};
 use crate::figure::Effect;
 use crate::tokens::TokenizedPrompt;
-use crate::ui::widgets::{Choice, keep_together};
+use crate::ui::widgets::{Choice, keep_together, number_field};
 use crate::worker::ModelInfo;
 
 mod ablation;
@@ -267,7 +267,7 @@ fn window_of(own: Option<usize>, about: &About<'_>) -> usize {
 /// How many layers a window is wide. `text`: what is done to them.
 fn window_ui(ui: &mut Ui, own: &mut Option<usize>, about: &About<'_>, text: &str) {
     let mut window = window_of(*own, about);
-    let value = DragValue::new(&mut window).range(1..=about.n_layers());
+    let value = number_field(&mut window).range(1..=about.n_layers());
     let tooltip = format!(
         "{text}. As many as a trace's window has, {}, unless it is set here",
         about.trace_window
@@ -335,7 +335,7 @@ fn all_ui<T: Choices>(ui: &mut Ui, chosen: &mut T) {
 fn layer_ui(ui: &mut Ui, layer: &mut Option<usize>, about: &About<'_>, text: &str) {
     let mut shown = layer.unwrap_or_else(|| picked_layer(about));
     let last = about.n_layers() - 1;
-    if number_ui(ui, "Layer", text, DragValue::new(&mut shown).range(0..=last)).changed() {
+    if number_ui(ui, "Layer", text, number_field(&mut shown).range(0..=last)).changed() {
         *layer = Some(shown);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Study, number_ui, values_ui};
@@ -12,6 +12,7 @@ use crate::analysis::neuron_attribution::Listing;
 use crate::analysis::{
     AnalysisSpec, attribution_difference, neuron_attribution, source_attribution, through_head,
 };
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -98,7 +99,7 @@ impl Study for Settings {
         if self.by == By::Neurons {
             ui.horizontal_wrapped(|ui| {
                 let about = "How many neurons are listed";
-                number_ui(ui, "Neurons", about, DragValue::new(&mut self.n_top).range(1..=1000));
+                number_ui(ui, "Neurons", about, number_field(&mut self.n_top).range(1..=1000));
             });
         }
     }

@@ -1,11 +1,12 @@
 //! Steering: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, TextEdit, Ui};
+use eframe::egui::{TextEdit, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, layer_of, layer_ui, number_ui};
 use crate::analysis::steering::{Direction, Spec};
 use crate::analysis::{AnalysisSpec, Positions};
+use crate::ui::widgets::number_field;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -69,7 +70,7 @@ impl Study for Settings {
             layer_ui(ui, &mut self.layer, about, "After which layer it is added");
             let text = "How many times the direction, a difference of two columns of the \
                         unembedding, is added";
-            let value = DragValue::new(&mut self.scale).range(-1000.0..=1000.0).speed(0.1);
+            let value = number_field(&mut self.scale).range(-1000.0..=1000.0).speed(0.1);
             number_ui(ui, "Scale", text, value);
             ui.checkbox(&mut self.at_all, "At every token")
                 .on_hover_text("Else at the last token of the prompt only");

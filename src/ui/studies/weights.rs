@@ -1,12 +1,13 @@
 //! Reading weights: settings, and what is asked with them.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 use serde::{Deserialize, Serialize};
 
 use super::{About, Asks, Study, number_ui, values_ui};
 use crate::analysis::AnalysisSpec;
 use crate::analysis::circuit::{self, Circuit};
 use crate::analysis::composition::{self, Mode};
+use crate::ui::widgets::number_field;
 use crate::worker::Processing;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,11 +86,11 @@ impl Study for Settings {
         ui.horizontal_wrapped(|ui| match self.of {
             Of::Circuit(_) => {
                 let about = "How many singular vectors are read";
-                number_ui(ui, "Vectors", about, DragValue::new(&mut self.n_vectors).range(1..=64));
+                number_ui(ui, "Vectors", about, number_field(&mut self.n_vectors).range(1..=64));
             }
             Of::Composition => {
                 let about = "How many of the highest pairs are listed";
-                number_ui(ui, "Pairs", about, DragValue::new(&mut self.n_top).range(1..=500));
+                number_ui(ui, "Pairs", about, number_field(&mut self.n_top).range(1..=500));
             }
         });
     }

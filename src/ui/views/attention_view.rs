@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use eframe::egui::{Button, DragValue, Sense, Slider, TextStyle, Ui, vec2};
+use eframe::egui::{Button, Sense, Slider, TextStyle, Ui, vec2};
 
 use super::attention_lines::{Weights, attention_lines_ui};
 use super::cut_view::{CutView, cut_ui, paint_ui};
@@ -18,6 +18,7 @@ use crate::ui::view::{Selection, ViewAction, ViewCtx};
 use crate::ui::widgets::number::significant;
 use crate::ui::widgets::{
     Caption, Cell, HeadAtlas, Heatmap, Shared, Tone, command_choice_ui, keep_together, made_once,
+    number_field,
 };
 
 pub struct AttentionView<'a> {
@@ -230,7 +231,7 @@ fn index_ui(ui: &mut Ui, name: &str, index: usize, last: usize) -> usize {
     if back.accessible_name(format!("Previous {lower}")).clicked() {
         new = (index - 1).min(last);
     }
-    let value = DragValue::new(&mut new).range(0..=last);
+    let value = number_field(&mut new).range(0..=last);
     ui.add(value).accessible_name(name);
     let forward = ui.add_enabled(index < last, Button::new("›"));
     if forward.accessible_name(format!("Next {lower}")).clicked() {

@@ -1,7 +1,8 @@
 //! The menu of the numbers at the ends of a map's colours, which other maps can share.
 
-use eframe::egui::{DragValue, Popup, PopupCloseBehavior, Response, Ui};
+use eframe::egui::{Popup, PopupCloseBehavior, Response, Ui};
 
+use super::number_field;
 use crate::figure::of_any_fact;
 
 /// The ends of a map's colours.
@@ -42,7 +43,7 @@ impl ColorRange {
         ui.horizontal(|ui| {
             for (text, value) in [("From", &mut low), ("to", &mut high)] {
                 let label = ui.label(text);
-                let drag = DragValue::new(value).speed(speed).max_decimals(6);
+                let drag = number_field(value).speed(speed).max_decimals(6);
                 let drag = ui.add(drag).labelled_by(label.id);
                 let about = "Held for all maps of this quantity once it is set";
                 is_changed |= drag.on_hover_text(about).changed();
