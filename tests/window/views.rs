@@ -606,3 +606,33 @@ fn a_layer_of_the_knockout_is_picked_by_click_and_by_key() {
     assert_eq!(selection.get().layer, Some(13));
     window.get_by_label_contains("Attention knockout: layer 13: ");
 }
+
+/// The texts that are painted over a map.
+fn texts_in(window: &Harness<'_>, map: egui::Rect) -> Vec<String> {
+    let mut texts = Vec::new();
+    for shape in &window.output().shapes {
+        if let egui::Shape::Text(text) = &shape.shape
+            && map.contains_rect(text.visual_bounding_rect())
+        {
+            texts.push(text.galley.text().to_owned());
+        }
+    }
+    texts
+}
+
+#[test]
+fn cells_that_are_too_narrow_for_most_tokens_show_none() {
+    let tokenizer = tokenizer();
+    let lens = AnalysisResult::LogitLens(lens(&tokenizer, prompt(&tokenizer, "Paris", None), 30));
+    let figure = figure(&lens, &tokenizer);
+    let texts = |width: f32| {
+        let mut window = window([width, 440.0], Theme::Light, |ui| {
+            filling_ui(ui, &figure, &ctx(&tokenizer, Selection::default()));
+        });
+        window.run();
+        let map = window.get_by_role_and_label(egui::accesskit::Role::Canvas, "Logit lens").rect();
+        texts_in(&window, map)
+    };
+    assert_eq!(texts(520.0), Vec::<String>::new(), "not even commas");
+    assert!(texts(2400.0).len() > 200, "all where there is room");
+}

@@ -17,6 +17,9 @@ use crate::ui::widgets::text::{elide_middle, rotated_text};
 
 const TICK: f32 = 3.0;
 
+/// The room in points beside a text in its cell, of both sides.
+const TEXT_MARGINS: f32 = 4.0;
+
 /// The width in points from which on a text that does not fit in its cell is shortened; in narrower
 /// cells it is left out.
 const ELIDED_FROM: f32 = 40.0;
@@ -53,6 +56,9 @@ impl Heatmap<'_> {
         if self.map.texts.is_empty() || cell.y < line {
             return;
         }
+        if cell.x < ELIDED_FROM && !self.most_texts_fit(&painter, cell.x) {
+            return;
+        }
         for row in 0..n_rows {
             for column in 0..n_columns {
                 let at = Cell { row, column };
@@ -74,12 +80,25 @@ impl Heatmap<'_> {
                     text = elide_middle(&painter, &text, &font, room);
                 }
                 let galley = painter.layout_no_wrap(text, font, ink);
-                if galley.size().x <= cell.x - 4.0 {
+                if galley.size().x <= cell.x - TEXT_MARGINS {
                     let center = map.min + vec2(column as f32 + 0.5, row as f32 + 0.5) * cell;
                     painter.galley(center - galley.size() / 2.0, galley, ink);
                 }
             }
         }
+    }
+
+    /// Whether most cells have room for all of their text. Where few have, only commas and full stops
+    /// would be seen, as if there were nothing else.
+    fn most_texts_fit(&self, painter: &Painter, width: f32) -> bool {
+        let known = self.map.texts.iter().zip(&self.map.values).filter(|(_, it)| !it.is_nan());
+        let (mut n, mut n_fitting) = (0, 0);
+        for (text, _) in known {
+            let galley = painter.layout_no_wrap(text.clone(), axis_font(), Color32::BLACK);
+            n += 1;
+            n_fitting += usize::from(galley.size().x <= width - TEXT_MARGINS);
+        }
+        2 * n_fitting >= n
     }
 
     /// The colours of the cells, a pixel each.
