@@ -55,7 +55,7 @@ fn the_last_map_stays_until_the_next_is_there() {
     window.trace_ends();
     window.does(Command::Select(FactId::Record(1)));
     window.wait_for_predictions();
-    window.sees("Not traced yet; the last map");
+    window.sees("Not traced yet. Below is the last map, of “Mac OS was created by”");
     assert_eq!(window.harness.query_all_by_role(Role::Canvas).count(), 2, "both maps");
     window.click("Trace");
     window.trace_ends();

@@ -51,7 +51,14 @@ pub struct Views {
     figures: Figures,
 
     /// The last map of each row's trace, shown until the next is there.
-    last_maps: [Option<Arc<Figure>>; 2],
+    last_maps: [Option<LastMap>; 2],
+}
+
+/// The map of a trace, and the prompt that it is of.
+#[derive(Clone, Debug)]
+struct LastMap {
+    prompt: String,
+    figure: Arc<Figure>,
 }
 
 impl Views {

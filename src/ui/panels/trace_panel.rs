@@ -14,7 +14,7 @@ use super::trace_difference::difference_ui;
 use super::trace_heading::heading_ui;
 use super::trace_kinds::{kinds_button_ui, kinds_ui};
 use super::trace_settings::{has_settings, restored_ui, settings_toggle_ui, settings_ui};
-use super::{Views, file_name};
+use super::{LastMap, Views, file_name};
 use crate::analysis::causal_trace::{CausalTrace, Component};
 use crate::figure::words::metric_or_prob;
 use crate::figure::{Chart, Figure};
@@ -390,15 +390,11 @@ fn result_ui(
         match views.last_maps[row as usize].clone() {
             // So that the window is not emptied by each choice and each setting.
             Some(last) => {
-                let text = if is_coming {
-                    "Tracing; the last map"
-                } else {
-                    "Not traced yet; the last map"
-                };
-                ui.weak(text);
+                let now = if is_coming { "Tracing" } else { "Not traced yet" };
+                ui.weak(format!("{now}. Below is the last map, of “{}”", last.prompt));
                 ui.add_enabled_ui(false, |ui| {
                     ui.multiply_opacity(0.5);
-                    let view = FigureView { is_brief: true, ..FigureView::new(&last) };
+                    let view = FigureView { is_brief: true, ..FigureView::new(&last.figure) };
                     view.show(ui, ctx, &mut Vec::new(), |_| ());
                 });
             }
@@ -412,7 +408,8 @@ fn result_ui(
         return None;
     };
     let figure = trace_figure(state, row, state.settings.trace.component, views)?;
-    views.last_maps[row as usize] = Some(Arc::clone(&figure));
+    let (prompt, map) = (trace.prompt.text.clone(), Arc::clone(&figure));
+    views.last_maps[row as usize] = Some(LastMap { prompt, figure: map });
     // Where a prompt lacks what others are shown by, its map shows the probability.
     let before = metric_or_prob(state.settings.trace_metric, &trace.clean);
     let mut metric = before;
