@@ -263,3 +263,12 @@ fn norms_are_shown_in_place_of_weights_when_they_are_asked_for() {
         shown(app).is_some_and(|it| it.spec.weighting == Weighting::ValueWeighted)
     });
 }
+
+#[test]
+fn where_edges_are_painted_is_a_click_away_from_cutting_them() {
+    let mut window = Window::open();
+    window.does(Command::ShowPane(Pane::Cut));
+    window.sees("Drag over the map of the mode Pattern to paint what is cut");
+    window.click("Open Pattern");
+    window.sees("Drag over the map to cut attention there");
+}

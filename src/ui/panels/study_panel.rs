@@ -32,6 +32,10 @@ pub fn study_panel_ui(
     let asked = state.rows_of(pane).next().unwrap_or(state.row);
     if let Err(error) = state.spec_of(pane, asked) {
         ui.label(RichText::new(capitalized(&error)).color(theme::palette(ui).warning));
+        // What is cut is painted there.
+        if pane == Pane::Cut && ui.button("Open Pattern").clicked() {
+            commands.push(Command::ShowPane(Pane::Attention));
+        }
         return;
     }
     ui.scope(|ui| {

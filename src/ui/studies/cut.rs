@@ -31,7 +31,7 @@ impl Study for Settings {
         let is_there = |edge: &&edge_cut::Edge| edge.query < about.prompt.n_pos();
         let edges: BTreeSet<_> = about.painted.iter().filter(is_there).copied().collect();
         if edges.is_empty() {
-            return Err("Drag over the map of the attention view to paint what is cut".to_owned());
+            return Err("Drag over the map of the mode Pattern to paint what is cut".to_owned());
         }
         let (first, last) = self.layers(about.n_layers());
         let head = about.selection.head.unwrap_or(0).min(about.n_heads() - 1);
