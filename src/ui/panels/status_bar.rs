@@ -45,7 +45,10 @@ fn doing_ui(ui: &mut Ui, state: &State) {
         }
         _ => job.fraction(),
     };
-    let bar = ProgressBar::new(fraction).desired_width(120.0).desired_height(8.0);
+    let bar = ProgressBar::new(fraction)
+        .desired_width(120.0)
+        .desired_height(8.0)
+        .fill(theme::palette(ui).accent);
     ui.add(bar);
     let n_waiting = state.jobs.asked().count().saturating_sub(1);
     let left = job.time_left(Instant::now());
