@@ -230,7 +230,7 @@ impl WindowedLayers {
 
 /// The largest size that is read: far above any model's, and small enough that products of sizes
 /// fit in 64 bits.
-const MAX_SIZE: usize = 1 << 24;
+pub(super) const MAX_SIZE: usize = 1 << 24;
 
 impl ModelConfig {
     /// 124 M parameters.

@@ -4,6 +4,7 @@
 use burn::tensor::{Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 
+use super::config::MAX_SIZE;
 use super::cpu;
 
 /// How positions turn queries and keys, as a configuration says it.
@@ -81,6 +82,11 @@ pub(super) enum Turn {
 }
 
 impl RotaryConfig {
+    /// Whether the angles of all positions that a model may have are finite.
+    pub(super) fn has_finite_angles(&self) -> bool {
+        self.frequencies().iter().all(|it| (it * MAX_SIZE as f32).is_finite())
+    }
+
     /// The angle from one position to the next, for each pair of dimensions.
     fn frequencies(&self) -> Vec<f32> {
         let plain = (0..self.width / 2)

@@ -10,9 +10,9 @@ use super::super::config::{
 use super::super::rotary::Pairs;
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
-use super::Family;
 use super::layer_types::{WindowField, layer_types, windowed_layers};
 use super::rope::{RotaryFields, rotary_json};
+use super::{Family, above_zero};
 
 pub(super) const NAMES: TensorNames = TensorNames {
     // The others are those of Gemma 3's checkpoints that also see.
@@ -83,10 +83,7 @@ impl CapField {
             Self::Absent => default,
             Self::Given(cap) => cap,
         };
-        match cap {
-            Some(cap) if cap <= 0.0 => Err(format!("`{name}` is {cap}, which is no cap")),
-            cap => Ok(cap),
-        }
+        cap.map(|cap| above_zero(name, cap)).transpose()
     }
 }
 
@@ -142,10 +139,7 @@ pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, Strin
             return Err("`sliding_window` is null, but some layers see a window".into());
         }
     };
-    let scalar = it.query_pre_attn_scalar.unwrap_or(256.0);
-    if scalar <= 0.0 {
-        return Err(format!("`query_pre_attn_scalar` is {scalar}, but must be above 0"));
-    }
+    let scalar = above_zero("query_pre_attn_scalar", it.query_pre_attn_scalar.unwrap_or(256.0))?;
     let has_bias = it.attention_bias.unwrap_or(false);
     let (rotary, rotary_in_window) = if is_second {
         (it.rotary.read(head_width, None, Pairs::Halves)?, None)

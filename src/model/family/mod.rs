@@ -63,6 +63,15 @@ impl Family {
         }
     }
 
+    /// The field of the ε that norms add.
+    fn epsilon(self) -> &'static str {
+        match self {
+            Self::Gpt2 | Self::Gptj => "layer_norm_epsilon",
+            Self::GptNeox => "layer_norm_eps",
+            _ => "rms_norm_eps",
+        }
+    }
+
     /// The names of the family's tensors.
     pub(super) fn names(self) -> &'static TensorNames {
         match self {
@@ -140,10 +149,9 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
     }
     let it: OfAnyFamily = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let wanted = it.model_type.as_deref().unwrap_or_else(|| Family::Gpt2.name());
-    if wanted == MULTIMODAL {
-        return gemma::from_multimodal_json(text);
-    }
-    let Some(family) = Family::ALL.into_iter().find(|it| it.name() == wanted) else {
+    let known = Family::ALL.into_iter().find(|it| it.name() == wanted);
+    let is_multimodal = wanted == MULTIMODAL;
+    let Some(family) = known.or(is_multimodal.then_some(Family::Gemma3)) else {
         let known = Family::ALL.map(Family::name).into_iter().chain([MULTIMODAL]);
         let known: Vec<String> = known.map(|it| format!("`{it}`")).collect();
         return Err(format!(
@@ -151,5 +159,27 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
             known.join(", ")
         ));
     };
-    family.read(text)
+    let config =
+        if is_multimodal { gemma::from_multimodal_json(text)? } else { family.read(text)? };
+    at_least_zero(family.epsilon(), config.layer_norm_epsilon)?;
+    Ok(config)
 }
+
+/// A number that must be above 0. The error says the field's name.
+fn above_zero(name: &str, value: f64) -> Result<f64, String> {
+    if value as f32 > 0.0 && (value as f32).is_finite() {
+        return Ok(value);
+    }
+    Err(format!("`{name}` is {value}, but must be above 0 and below {LARGEST}"))
+}
+
+/// As [`above_zero`], of a number that may be 0.
+fn at_least_zero(name: &str, value: f64) -> Result<f64, String> {
+    if value >= 0.0 && (value as f32).is_finite() {
+        return Ok(value);
+    }
+    Err(format!("`{name}` is {value}, but must be at least 0 and below {LARGEST}"))
+}
+
+/// What no number of a configuration reaches, since models compute in 32 bits.
+const LARGEST: &str = "3.4e38";

@@ -8,8 +8,8 @@ use super::super::config::{Biases, Wiring};
 use super::super::rotary::Pairs;
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
-use super::Family;
 use super::rope::{RotaryFields, rotary_json};
+use super::{Family, above_zero};
 
 pub(super) const NAMES: TensorNames = TensorNames {
     prefixes: &["gpt_neox."],
@@ -70,6 +70,9 @@ pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
         return Err(format!(
             "`rotary_pct` ({share}) of heads {d_head} wide are {width} dimensions, which are no pairs"
         ));
+    }
+    if let Some(base) = it.rotary_emb_base {
+        above_zero("rotary_emb_base", base)?;
     }
     let has_bias = it.attention_bias.unwrap_or(true);
     Ok(ModelConfig {

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::super::rotary::{Pairs, RotaryConfig, RotaryScaling};
+use super::above_zero;
 
 /// The fields about rotary positions: today's `rope_parameters`, or `rope_theta` and
 /// `rope_scaling` of older files.
@@ -93,6 +94,9 @@ impl RotaryFields {
             given.and_then(|it| it.rope_theta).or(of_file).unwrap_or(default)
         };
         let base_of_all = base(all, self.rope_theta, 1_000_000.0);
+        if let Some(base) = self.rope_local_base_freq {
+            above_zero("rope_local_base_freq", base)?;
+        }
         let base_in_window = base(windowed, self.rope_local_base_freq, 10_000.0);
         let rotary = Scaling::read(all, base_of_all, width, pairs)?;
         if today.is_some() && older.is_some() {
@@ -140,7 +144,15 @@ impl Scaling {
     ) -> Result<RotaryConfig, String> {
         let kind = given.and_then(|it| it.rope_type.as_deref()).unwrap_or("default");
         let missing = |name: &str| format!("`{name}` is missing, which rotary `{kind}` needs");
-        let of = |name: &str, value: Option<f64>| value.ok_or_else(|| missing(name));
+        let of = |name: &str, value: Option<f64>| {
+            value.ok_or_else(|| missing(name)).and_then(|it| above_zero(name, it))
+        };
+        let of_context = |it: &Self| match it.original_max_position_embeddings {
+            None => Err(missing("original_max_position_embeddings")),
+            Some(0) => Err("`original_max_position_embeddings` is 0".to_owned()),
+            Some(n_ctx) => Ok(n_ctx),
+        };
+        above_zero("rope_theta", base)?;
         let scaling = match (kind, given) {
             ("default", _) | (_, None) => RotaryScaling::Unscaled,
             ("linear", Some(it)) => RotaryScaling::Linear { factor: of("factor", it.factor)? },
@@ -148,9 +160,7 @@ impl Scaling {
                 factor: of("factor", it.factor)?,
                 low_freq_factor: of("low_freq_factor", it.low_freq_factor)?,
                 high_freq_factor: of("high_freq_factor", it.high_freq_factor)?,
-                original_n_ctx: it
-                    .original_max_position_embeddings
-                    .ok_or_else(|| missing("original_max_position_embeddings"))?,
+                original_n_ctx: of_context(it)?,
             },
             ("yarn", Some(it)) => {
                 let factor = of("factor", it.factor)?;
@@ -161,15 +171,24 @@ impl Scaling {
                     _ => length(1.0),
                 };
                 // Hugging Face takes 0 for what is not said.
-                let beta = |given: Option<f64>| given.filter(|it| *it != 0.0);
+                let beta = |name: &str, given: Option<f64>, default: f64| {
+                    above_zero(name, given.filter(|it| *it != 0.0).unwrap_or(default))
+                };
+                if base.ln() == 0.0 {
+                    return Err("`rope_theta` is 1, whose logarithm rotary `yarn` cannot \
+                                divide by; any other number above 0 is allowed"
+                        .into());
+                }
+                let lengthening = match it.attention_factor {
+                    Some(given) => above_zero("attention_factor", given)?,
+                    None => above_zero("mscale` by `mscale_all_dim", of_scales)?,
+                };
                 RotaryScaling::Yarn {
                     factor,
-                    beta_fast: beta(it.beta_fast).unwrap_or(32.0),
-                    beta_slow: beta(it.beta_slow).unwrap_or(1.0),
-                    original_n_ctx: it
-                        .original_max_position_embeddings
-                        .ok_or_else(|| missing("original_max_position_embeddings"))?,
-                    lengthening: it.attention_factor.unwrap_or(of_scales),
+                    beta_fast: beta("beta_fast", it.beta_fast, 32.0)?,
+                    beta_slow: beta("beta_slow", it.beta_slow, 1.0)?,
+                    original_n_ctx: of_context(it)?,
+                    lengthening,
                     is_truncated: it.truncate.unwrap_or(true),
                 }
             }
@@ -180,7 +199,14 @@ impl Scaling {
                 ));
             }
         };
-        Ok(RotaryConfig { base, width, pairs, scaling })
+        let config = RotaryConfig { base, width, pairs, scaling };
+        if !config.has_finite_angles() {
+            return Err(format!(
+                "positions turn by angles that are too large for 32 bits, as with a `rope_theta` \
+                 ({base}) or `factor` near 0"
+            ));
+        }
+        Ok(config)
     }
 }
 

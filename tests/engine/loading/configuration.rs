@@ -99,6 +99,71 @@ fn what_is_not_known_of_other_families_is_refused_by_its_name() {
     }
 }
 
+/// They would make numbers that are none, or all results the same.
+#[test]
+fn numbers_out_of_bounds_are_refused_by_name() {
+    let rotary = |field: &str, value: f64| {
+        let mut scaling = json!({ "rope_type": "yarn", "rope_theta": 500.0, "factor": 4.0,
+            "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8 });
+        scaling[field] = json!(value);
+        scaling
+    };
+    let of_type = |kind: &str, field: &str, value: f64| {
+        let mut scaling = rotary(field, value);
+        scaling["rope_type"] = json!(kind);
+        scaling
+    };
+    let local = json!({ "sliding_attention": { "rope_theta": -1.0 } });
+    let of_scales = json!({ "rope_type": "yarn", "factor": 4.0, "mscale": -40.0,
+        "mscale_all_dim": 1.0, "original_max_position_embeddings": 8 });
+    for (family, field, value, says) in [
+        (
+            "llama",
+            "rms_norm_eps",
+            json!(-1e-6),
+            "`rms_norm_eps` is -0.000001, but must be at least 0",
+        ),
+        ("llama", "rms_norm_eps", json!(1e39), "`rms_norm_eps` is 1000"),
+        ("gpt_neox", "layer_norm_eps", json!(-1), "`layer_norm_eps` is -1,"),
+        ("gpt2", "layer_norm_epsilon", json!(-1), "`layer_norm_epsilon` is -1,"),
+        ("gpt_neox", "rotary_emb_base", json!(0), "`rotary_emb_base` is 0, but must be above 0"),
+        ("llama", "rope_theta", json!(0), "`rope_theta` is 0, but must be above 0"),
+        ("llama", "rope_theta", json!(-500.0), "`rope_theta` is -500"),
+        ("llama", "rope_parameters", rotary("rope_theta", 1.0), "`rope_theta` is 1, whose"),
+        ("llama", "rope_parameters", rotary("factor", 0.0), "`factor` is 0"),
+        ("llama", "rope_parameters", of_type("linear", "factor", -2.0), "`factor` is -2"),
+        ("llama", "rope_parameters", of_type("linear", "factor", 1e-40), "too large for 32 bits"),
+        ("llama", "rope_parameters", of_type("llama3", "factor", 0.0), "`factor` is 0"),
+        (
+            "llama",
+            "rope_parameters",
+            of_type("llama3", "low_freq_factor", 0.0),
+            "`low_freq_factor` is 0",
+        ),
+        (
+            "llama",
+            "rope_parameters",
+            of_type("llama3", "high_freq_factor", -4.0),
+            "`high_freq_factor` is -4",
+        ),
+        ("llama", "rope_parameters", rotary("beta_fast", -1.0), "`beta_fast` is -1"),
+        ("llama", "rope_parameters", rotary("beta_slow", -1.0), "`beta_slow` is -1"),
+        ("llama", "rope_parameters", rotary("attention_factor", 0.0), "`attention_factor` is 0"),
+        ("llama", "rope_parameters", of_scales, "`mscale` by `mscale_all_dim` is -"),
+        ("gemma3_text", "rope_local_base_freq", json!(0), "`rope_local_base_freq` is 0"),
+        ("gemma3_text", "rope_parameters", local, "`rope_theta` is -1"),
+        ("gemma2", "final_logit_softcapping", json!(1e-60), "`final_logit_softcapping` is 0.0"),
+    ] {
+        let mut config = json!({ "model_type": family, "num_hidden_layers": 2, "hidden_size": 16,
+            "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 24,
+            "max_position_embeddings": 32, "vocab_size": 9, "rotary_pct": 0.5 });
+        config[field] = value;
+        let error = ModelConfig::from_json(&config.to_string()).unwrap_err();
+        assert!(error.contains(says), "{family}, {field}: {error}");
+    }
+}
+
 /// `transformers` would take the older one without a word.
 #[test]
 fn two_fields_about_positions_must_say_the_same() {
