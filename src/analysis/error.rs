@@ -18,6 +18,12 @@ pub enum AnalysisError {
     #[error("{0}; no result of the model can be trusted")]
     Unfit(#[from] UnfitWeights),
 
+    #[error(
+        "the model's logits are not finite, as where its numbers get too large for 32 bits; no result \
+         of the model can be trusted"
+    )]
+    NotFinite,
+
     #[error("no subject is marked in the prompt, so none of its tokens can be changed")]
     NoSubject,
 

@@ -30,6 +30,7 @@ mod noise;
 mod addition;
 mod resume;
 mod reading;
+mod logit_watch;
 mod backward;
 mod held;
 mod parts;

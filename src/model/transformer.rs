@@ -14,6 +14,7 @@ use burn::tensor::{Bool, Device, Tensor, TensorData};
 use super::addition::Addition;
 use super::attention::{Attention, capped};
 use super::indices::indices;
+use super::logit_watch::LogitWatch;
 use super::matrix::Matrix;
 use super::mlp::Mlp;
 use super::norm::Norm;
@@ -59,6 +60,9 @@ pub struct Transformer {
 
     /// How much was copied back from the device for readings so far.
     pub(super) traffic: Arc<Mutex<Traffic>>,
+
+    /// Whether all logits so far are finite.
+    pub(super) logit_watch: Arc<LogitWatch>,
 }
 
 /// One transformer block.
@@ -227,7 +231,9 @@ impl Transformer {
 
     /// The logits of the normalized residual stream. `[rows, d_model]` to `[rows, d_vocab]`
     pub(super) fn project(&self, normalized: &Tensor<2>) -> Tensor<2> {
-        capped(self.project_uncapped(normalized), self.config.logit_cap)
+        let logits = capped(self.project_uncapped(normalized), self.config.logit_cap);
+        self.logit_watch.note(&logits);
+        logits
     }
 
     /// What the unembedding gives, before a cap on logits. `[rows, d_model]` to `[rows, d_vocab]`

@@ -105,6 +105,7 @@ impl Transformer {
             max_rows: max_rows(config, device),
             additions: Vec::new(),
             traffic: Arc::default(),
+            logit_watch: Arc::default(),
         };
         // A pass whose weights `cpu` cannot read would silently take burn's slower way.
         let is_fused = View::of(&model.ln_f.gain).is_some();

@@ -187,7 +187,7 @@ impl Engine {
         prompt: &TokenizedPrompt,
         spec: &AnalysisSpec,
     ) -> Result<Transformer, AnalysisError> {
-        let mut model = self.model.clone();
+        let mut model = self.model.watched();
         if spec.needs() == Needs::Weights {
             return Ok(model);
         }
@@ -203,15 +203,17 @@ impl Engine {
     /// Runs a method. Where the method needs an answer and the prompt has none, the model's own first
     /// guess is the answer, as in ROME.
     ///
-    /// The result, whole or partial, is given out once all weights are known to be finite.
+    /// The result, whole or partial, is given out once all weights are known to be finite, and the
+    /// whole one if all logits are.
     pub fn run(
         &self,
         prompt: &TokenizedPrompt,
         spec: &AnalysisSpec,
         ctx: &AnalysisCtx<'_>,
     ) -> Result<AnalysisResult, AnalysisError> {
+        let model = self.model_for(prompt, spec)?;
         let partial = |so_far| {
-            if matches!(self.check.verdict(), Some(Ok(()))) {
+            if matches!(self.check.verdict(), Some(Ok(()))) && !model.has_failed_logits() {
                 (ctx.partial)(so_far);
             }
         };
@@ -220,10 +222,10 @@ impl Engine {
             &|file| noise_file::read_again(file).map_err(|error| error.to_string());
         let reporting = ctx.reporting(ctx.task.report);
         let own_ctx = AnalysisCtx { partial: &partial, tokenizer, read_noise, ..reporting };
-        let model = self.model_for(prompt, spec)?;
         let found = spec.run(&Lab { model: &model, prompt, ctx: &own_ctx });
         self.check.wait(&ctx.task.cancel)??;
-        found
+        let found = found?;
+        if model.has_finite_logits()? { Ok(found) } else { Err(AnalysisError::NotFinite) }
     }
 }
 

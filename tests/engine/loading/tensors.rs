@@ -1,10 +1,11 @@
 //! Tensors that are missing, too many, misshapen, of another type or no numbers, and those that may be there.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use factscope::analysis::ablation::{Part, Replacement};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisResult, AnalysisSpec, Positions, ablation, prediction,
+    AnalysisCtx, AnalysisError, AnalysisResult, AnalysisSpec, Positions, ablation, prediction,
 };
 use factscope::model::{Checkpoint, ComputeDevice, Transformer};
 use factscope::task::TaskCtx;
@@ -16,6 +17,7 @@ use serde_json::json;
 use super::{
     Tensor, WEIGHTS, check_refused, check_says, find, logits_of, with_config, with_tensors,
 };
+use crate::every_analysis::specs;
 use crate::support::{assert_close, fixture, prompt};
 
 #[test]
@@ -44,6 +46,31 @@ fn a_tensor_that_occurs_twice_is_named() {
         tensors.push(twice);
     });
     check_refused(dir.path(), &["twice", "ln_f.bias", WEIGHTS]);
+}
+
+/// All weights are finite, but not what they make.
+#[test]
+fn logits_that_are_not_finite_give_no_result() {
+    let dir = with_tensors(|tensors| {
+        let gain = find(tensors, "ln_f.weight");
+        for index in 0..gain.values().len() {
+            gain.set(index, f32::MAX);
+        }
+    });
+    let engine =
+        Engine::load(dir.path(), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ()).unwrap();
+    let prompt = prompt("In Paris it is", "Paris", Some("it"));
+    let mut told = BTreeSet::new();
+    for spec in specs(&prompt) {
+        let found = engine.run(&prompt, &spec, &AnalysisCtx::unwatched());
+        if found.is_err_and(|error| error == AnalysisError::NotFinite) {
+            told.insert(spec.name());
+        }
+    }
+    let of_logits = ["prediction", "ablation", "logit lens", "attention knockout"];
+    for name in of_logits {
+        assert!(told.contains(name), "{name} is not in {told:?}");
+    }
 }
 
 #[test]
