@@ -191,6 +191,9 @@ pub enum WindowedLayers {
 
     /// All but every nth, counted from 1.
     AllBut(usize),
+
+    /// Those whose bits are set, of the first 128 layers.
+    Listed([u64; 2]),
 }
 
 /// How attention scores follow from the products of queries and keys.
@@ -224,6 +227,9 @@ impl WindowedLayers {
         match self {
             Self::From(first) => layer >= first,
             Self::AllBut(nth) => !(layer + 1).is_multiple_of(nth),
+            Self::Listed(bits) => {
+                bits.get(layer / 64).is_some_and(|it| it >> (layer % 64) & 1 == 1)
+            }
         }
     }
 }

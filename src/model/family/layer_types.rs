@@ -40,7 +40,9 @@ pub(super) fn windowed_layers(
     let is_sliding = |it: &String| match it.as_str() {
         "sliding_attention" => Ok(true),
         "full_attention" => Ok(false),
-        other => Err(format!("`layer_types` has `{other}`, which is not supported")),
+        other => Err(format!(
+            "`layer_types` has `{other}`, which is not one of `sliding_attention`, `full_attention`"
+        )),
     };
     let sliding = types.iter().map(is_sliding).collect::<Result<Vec<bool>, _>>()?;
     let Some(first) = sliding.iter().position(|it| *it) else { return Ok(None) };
@@ -49,9 +51,14 @@ pub(super) fn windowed_layers(
     let follows = |rule: &WindowedLayers| {
         sliding.iter().enumerate().all(|(layer, it)| rule.includes(layer) == *it)
     };
-    [from_first].into_iter().chain(rules).find(follows).map(Some).ok_or_else(|| {
-        "`layer_types` follows no rule that is known: sliding from one layer on, or in all but \
-         every nth layer"
+    let mut bits = [0; 2];
+    for layer in (0..sliding.len().min(128)).filter(|layer| sliding[*layer]) {
+        bits[layer / 64] |= 1 << (layer % 64);
+    }
+    let listed = [WindowedLayers::Listed(bits)];
+    [from_first].into_iter().chain(rules).chain(listed).find(follows).map(Some).ok_or_else(|| {
+        "`layer_types` of more than 128 layers follows no rule that is known: sliding from one layer \
+         on, or in all but every nth layer"
             .to_owned()
     })
 }

@@ -177,7 +177,7 @@ pub(super) fn to_json(config: &ModelConfig) -> Value {
     };
     let first_in_window = config.window.map(|it| match it.layers {
         WindowedLayers::From(first) => first,
-        WindowedLayers::AllBut(_) => 0,
+        WindowedLayers::AllBut(_) | WindowedLayers::Listed(_) => 0,
     });
     let mut json = json!({
         "architectures": [architecture],

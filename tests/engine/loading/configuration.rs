@@ -164,6 +164,40 @@ fn numbers_out_of_bounds_are_refused_by_name() {
     }
 }
 
+#[test]
+fn windows_may_be_in_any_layers() {
+    let read = |family: &str, kinds: &str| {
+        let types = kinds.chars().map(|it| match it {
+            's' => "sliding_attention",
+            'f' => "full_attention",
+            _ => "chunked_attention",
+        });
+        let config = json!({ "model_type": family, "num_hidden_layers": kinds.len(),
+            "hidden_size": 16, "num_attention_heads": 4, "num_key_value_heads": 4,
+            "intermediate_size": 24, "max_position_embeddings": 32, "vocab_size": 9,
+            "use_sliding_window": true, "sliding_window": 3,
+            "layer_types": types.collect::<Vec<_>>() });
+        ModelConfig::from_json(&config.to_string())
+    };
+    let irregular = format!("sff{}fs", "f".repeat(123));
+    for kinds in ["sff", "fsffs", "ssf", "fss", "fff", &irregular] {
+        for family in ["qwen2", "qwen3", "gemma2", "gemma3_text"] {
+            let config = read(family, kinds).unwrap();
+            let seen = |layer| if config.window_of(layer) == Some(3) { 's' } else { 'f' };
+            let found: String = (0..config.n_layers).map(seen).collect();
+            assert_eq!(found, kinds, "{family}");
+            if family == "gemma3_text" {
+                let base = |layer| config.rotary_of(layer).unwrap().base;
+                let is_local = |layer| (base(layer) - 10_000.0).abs() < 1.0;
+                assert!((0..config.n_layers).all(|it| is_local(it) == (seen(it) == 's')));
+            }
+            assert_eq!(ModelConfig::from_json(&config.to_json()), Ok(config));
+        }
+    }
+    assert!(read("qwen3", "sfc").unwrap_err().contains("`chunked_attention`, which is not one of"));
+    assert!(read("qwen3", &format!("s{irregular}")).unwrap_err().contains("more than 128 layers"));
+}
+
 /// `transformers` would take the older one without a word.
 #[test]
 fn two_fields_about_positions_must_say_the_same() {
