@@ -151,6 +151,12 @@ pub enum LoadError {
     )]
     CutShort { what: String, end: usize, len: usize, path: PathBuf },
 
+    #[error(
+        "`model_type` is missing in the configuration, and tensor `{tensor}`, which every GPT-2 has, is \
+         missing too; write down the `model_type`, such as `llama`: {path}"
+    )]
+    NoType { tensor: &'static str, path: PathBuf },
+
     #[error("tensor `{tensor}` {fault}: {path}")]
     Tensor { tensor: String, fault: &'static str, path: PathBuf },
 
@@ -233,6 +239,10 @@ impl Checkpoint {
         };
         for file in files {
             checkpoint.add_file(file)?;
+        }
+        let embedding = checkpoint.config.family.names().embedding;
+        if !text.contains("\"model_type\"") && !checkpoint.tensors.contains_key(embedding) {
+            return Err(LoadError::NoType { tensor: embedding, path: checkpoint.list });
         }
         checkpoint.check()?;
         Ok(checkpoint)

@@ -67,5 +67,8 @@ fn fault(error: &SafeTensorError, bytes: &[u8]) -> Fault {
             }
         }
     }
+    if matches!(error, SafeTensorError::HeaderTooSmall | SafeTensorError::InvalidHeaderLength) {
+        return Fault::invalid(format!("{error}; copy or download the file again"));
+    }
     Fault::invalid(error.to_string())
 }

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::ModelConfig;
 use super::tensor_names::TensorNames;
@@ -143,6 +143,55 @@ const MULTIMODAL: &str = "gemma3";
 /// Reads the text of a `config.json` of any family. One without a `model_type` is taken for a
 /// GPT-2's, as OpenAI released it.
 pub(super) fn from_json(text: &str) -> Result<ModelConfig, String> {
+    let json: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let Value::Object(fields) = json else {
+        return Err("it must hold fields in braces, as `{ \"model_type\": … }`".into());
+    };
+    if let Some(method) = fields.get("quantization_config").filter(|it| !it.is_null()) {
+        let method = method["quant_method"].as_str().unwrap_or("a method without a name");
+        return Err(format!(
+            "`quantization_config` says that the weights are quantised by {method}, which cannot be \
+             read; open the model before it was quantised, or take the field away if the weights are \
+             plain"
+        ));
+    }
+    of_any_family(text).map_err(|error| in_plain_words(&error, &fields))
+}
+
+/// An error of reading fields, with the name of the field if one alone has the value that is wrong.
+fn in_plain_words(error: &str, fields: &Map<String, Value>) -> String {
+    let parts = error.strip_prefix("invalid ").and_then(|it| it.split_once(", expected "));
+    let Some((found, wanted)) = parts else {
+        return error.replace("missing field", "it lacks the field");
+    };
+    let is_found = |value: &Value| {
+        let kind = match value {
+            Value::Number(it) if it.is_f64() => format!("floating point `{it}`"),
+            Value::Number(it) => format!("integer `{it}`"),
+            Value::String(it) => format!("string {it:?}"),
+            Value::Bool(it) => format!("boolean `{it}`"),
+            Value::Null => "null".to_owned(),
+            Value::Array(_) => "sequence".to_owned(),
+            Value::Object(_) => "map".to_owned(),
+        };
+        found.ends_with(&format!(": {kind}"))
+    };
+    let inner = fields.values().filter_map(Value::as_object).flatten();
+    let wrong: Vec<_> = fields.iter().chain(inner).filter(|(_, value)| is_found(value)).collect();
+    let wanted = match wanted.split(" at line ").next().unwrap_or(wanted) {
+        "usize" => "a whole number of at least 0",
+        "f64" => "a number",
+        "a string" => "a text in quotes",
+        "a boolean" => "true or false",
+        other => other,
+    };
+    match wrong.as_slice() {
+        [(name, value)] => format!("`{name}` is {value}, but must be {wanted}"),
+        _ => format!("a field has an invalid {found}, but must be {wanted}"),
+    }
+}
+
+fn of_any_family(text: &str) -> Result<ModelConfig, String> {
     #[derive(Deserialize)]
     struct OfAnyFamily {
         model_type: Option<String>,

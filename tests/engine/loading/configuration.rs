@@ -1,12 +1,15 @@
 //! Folders without a model, and configurations that are none or do not fit the weights.
 
 use std::fs;
+use std::path::Path;
 
 use factscope::model::{ModelConfig, Nonlinearity, Scores, Unembedding};
 use factscope::worker::DeviceChoice;
 use serde_json::{Value, json};
 
-use super::{check_refused, with_config, with_file, without_file};
+use super::{check_refused, copy_of, logits_of, with_config, with_file, without_file};
+use crate::families::with_tokenizer;
+use crate::support::fixture;
 
 #[test]
 fn a_folder_must_exist_and_have_a_configuration() {
@@ -25,6 +28,43 @@ fn configurations_that_are_none_are_refused() {
         check_refused(with_file("config.json", text.as_bytes()).path(), &["config.json"]);
     }
     check_refused(with_file("config.json", b"\xff\xfe\0").path(), &["config.json"]);
+}
+
+#[test]
+fn a_field_of_the_wrong_kind_is_named() {
+    for (family, field, value, says) in [
+        ("gpt2", "n_inner", json!(-1), "`n_inner` is -1, but must be a whole number of at least 0"),
+        ("llama", "head_dim", json!(-4), "`head_dim` is -4, but must be a whole number"),
+        ("llama", "head_dim", json!(1.5), "`head_dim` is 1.5, but must be a whole number"),
+        ("llama", "rope_theta", json!("big"), "`rope_theta` is \"big\", but must be a number"),
+        ("llama", "mlp_bias", json!("yes"), "`mlp_bias` is \"yes\", but must be true or false"),
+        ("llama", "rope_parameters", json!({ "factor": "4" }), "`factor` is \"4\", but must be a"),
+        ("llama", "quantization_config", json!({ "quant_method": "gptq" }), "quantised by gptq"),
+    ] {
+        let mut config = json!({ "model_type": family, "num_hidden_layers": 2, "hidden_size": 16,
+            "num_attention_heads": 4, "num_key_value_heads": 4, "intermediate_size": 24,
+            "max_position_embeddings": 32, "vocab_size": 9 });
+        config[field] = value;
+        let error = ModelConfig::from_json(&config.to_string()).unwrap_err();
+        assert!(error.contains(says), "{family}, {field}: {error}");
+    }
+    assert!(ModelConfig::from_json("[]").unwrap_err().contains("fields in braces"));
+}
+
+#[test]
+fn a_model_without_its_type_must_have_the_tensors_of_gpt_2() {
+    let without_type = |dir: &Path| {
+        let path = dir.join("config.json");
+        let mut config: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        config.as_object_mut().unwrap().remove("model_type");
+        fs::write(&path, config.to_string()).unwrap();
+    };
+    let dir = copy_of("tiny");
+    without_type(dir.path());
+    assert_eq!(logits_of(dir.path()), logits_of(&fixture("tiny")));
+    let dir = with_tokenizer(&fixture("families").join("llama-3"));
+    without_type(dir.path());
+    check_refused(dir.path(), &["`model_type` is missing", "`wte.weight`"]);
 }
 
 #[test]
