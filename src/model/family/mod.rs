@@ -200,7 +200,7 @@ fn of_any_family(text: &str) -> Result<ModelConfig, String> {
     let wanted = it.model_type.as_deref().unwrap_or_else(|| Family::Gpt2.name());
     let known = Family::ALL.into_iter().find(|it| it.name() == wanted);
     let is_multimodal = wanted == MULTIMODAL;
-    let Some(family) = known.or(is_multimodal.then_some(Family::Gemma3)) else {
+    let Some(family) = known.or_else(|| is_multimodal.then_some(Family::Gemma3)) else {
         let known = Family::ALL.map(Family::name).into_iter().chain([MULTIMODAL]);
         let known: Vec<String> = known.map(|it| format!("`{it}`")).collect();
         return Err(format!(
