@@ -53,7 +53,7 @@ fn an_export_is_named_after_fact_and_method_and_keeps_what_is_typed() {
 fn an_exported_figure_says_of_which_model_it_is_and_how_that_was_changed() {
     let mut window = Window::open();
     let path = window.dir.path().join("a.json");
-    let mut notes = |window: &mut Window| {
+    let notes = |window: &mut Window| {
         window.does(Command::ExportOf(Pane::Prediction));
         window.does(Command::SaveFigureTo(path.clone()));
         let written = std::fs::read_to_string(&path).unwrap();

@@ -18,7 +18,7 @@ use factscope::ui::view::Selection;
 
 use super::accessible::described;
 use super::pictures::fixture;
-use super::support::Window;
+use super::support::{FACTS, Window};
 use super::workspace::arranged;
 
 /// The window's size in points, and its zoom.
@@ -396,14 +396,12 @@ fn everything_fits_above_another_view_and_below_a_banner() {
 
 /// A model that reads long prompts: small, with random weights.
 fn long_context(dir: &std::path::Path) {
-    let config = ModelConfig {
-        n_layers: 12,
-        n_heads: 12,
-        d_model: 48,
-        d_mlp: 96,
-        n_ctx: 512,
-        ..ModelConfig::LARGE
-    };
+    write_model(12, 12, dir);
+}
+
+fn write_model(n_layers: usize, n_heads: usize, dir: &std::path::Path) {
+    let config =
+        ModelConfig { n_layers, n_heads, d_model: 48, d_mlp: 96, n_ctx: 512, ..ModelConfig::LARGE };
     write_random_checkpoint(&config, 0, FloatType::F32, dir, &TaskCtx::unwatched()).unwrap();
     let vocabulary = gpt2_vocabulary(GPT2_MERGES).unwrap();
     fs::write(dir.join("vocab.json"), serde_json::to_string(&vocabulary).unwrap()).unwrap();
@@ -439,4 +437,27 @@ fn a_prompt_of_300_tokens_can_be_scrolled_through() {
     window.wait("all answers", |app| app.state.jobs.iter().next().is_none());
     assert!(shown.iter().all(|pane| window.app().state.result(*pane).is_some()));
     window.everything_fits(&SIZES, &shown, Window::alone);
+}
+
+/// A map of a few rows is not made higher than its columns have room for.
+#[test]
+fn all_heads_of_many_layers_are_in_sight_where_each_layer_has_few() {
+    let model = tempfile::tempdir().unwrap();
+    write_model(18, 4, model.path());
+    let options = Options { model: Some(model.path().to_owned()), ..Options::default() };
+    let mut window = Window::new(options, None);
+    let facts = window.file("facts.json", FACTS);
+    window.drop(facts);
+    window.wait("the model and the facts", |app| {
+        app.state.info().is_some() && app.state.facts.dataset.is_some()
+    });
+    window.wait_for_predictions();
+    window.set_window(vec2(1280.0, 700.0), 1.0);
+    window.show(Pane::Attention);
+    window.wait("the heads", |app| app.state.result(Pane::Attention).is_some());
+    let place = window.place_of(Pane::Attention).expand(TOLERANCE);
+    let nodes = window.region(Pane::Attention).children_recursive();
+    let maps = nodes.filter(|it| it.accesskit_node().role() == Role::Canvas);
+    let ends: Vec<f32> = maps.map(|it| it.rect().right()).collect();
+    assert!(ends.len() == 2 && ends.iter().all(|it| *it <= place.right()), "{ends:?} in {place:?}");
 }

@@ -165,7 +165,9 @@ impl Heatmap<'_> {
     /// to fit, down to a point for each.
     fn square_side(&self, fitting: Vec2) -> f32 {
         let n_rows = self.map.n_rows() as f32;
-        let least = (0.5 * LEAST_HEIGHT / n_rows).clamp(1.0, 14.0).max(LEAST_MAP / n_rows);
+        // A few rows of many columns are lower, or the last column would be cut off.
+        let high = (LEAST_MAP / n_rows).min(fitting.x);
+        let least = (0.5 * LEAST_HEIGHT / n_rows).clamp(1.0, 14.0).max(high);
         fitting.min_elem().clamp(least.min(LARGEST), LARGEST)
     }
 }
