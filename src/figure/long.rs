@@ -16,10 +16,10 @@ pub struct Number {
     /// The name of the chart that it is in.
     pub chart: Arc<str>,
 
-    /// What it is, with its unit.
+    /// What the number measures, with its unit.
     pub quantity: Arc<str>,
 
-    /// What it is about.
+    /// The layer, head, component and token that the number is about.
     pub at: Place,
 
     /// The second of two places of the same kind, such as the token that is attended to.

@@ -70,7 +70,8 @@ pub struct Figure {
     /// Small print: what was done, with which settings, and how to read it.
     pub notes: Vec<String>,
 
-    /// What it was made with, which the window says elsewhere: [`Self::signed`] adds it to the notes.
+    /// The model and the program that made the figure, which the window says elsewhere:
+    /// [`Self::signed`] adds them to the notes.
     #[serde(skip)]
     pub made_with: Vec<String>,
 }

@@ -149,7 +149,7 @@ pub enum QkNorm {
     /// The dimensions of one head.
     EachHead,
 
-    /// Those of all heads, as in `OLMo` 2.
+    /// One norm over the queries of all heads, and one over the keys, as in `OLMo` 2.
     AllHeads,
 }
 
@@ -192,7 +192,7 @@ pub enum WindowedLayers {
     /// All but every nth, counted from 1.
     AllBut(usize),
 
-    /// Those whose bits are set, of the first 128 layers.
+    /// The layers whose bits are set, of the first 128.
     Listed([u64; 2]),
 }
 

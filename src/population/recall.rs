@@ -130,7 +130,8 @@ impl<'a> Choices<'a> {
         Self { dataset, tokenizer, found: RefCell::default() }
     }
 
-    /// Those of a record's relation, asked the same way. `None` without a relation.
+    /// The first tokens of the answers of a record's relation, asked the same way. `None` without a
+    /// relation.
     fn of(&self, record: &Record, direction: Direction) -> Option<FirstTokens> {
         let key = (record.relation.clone()?, direction);
         if let Some(known) = self.found.borrow().get(&key) {

@@ -24,7 +24,7 @@ pub struct Asked {
     pub key: FactKey,
     pub pane: Pane,
 
-    /// What it is about, to follow its name: ` “The capital of France is”`, ` over 30 facts`. Empty
+    /// What the run is about, to follow its name: ` “The capital of France is”`, ` over 30 facts`. Empty
     /// where the weights alone are asked.
     pub about: String,
 

@@ -189,7 +189,7 @@ impl<'a> Block<'a> {
         if tables.len() > 1 { Self::Tables(tables) } else { Self::One(&charts[0]) }
     }
 
-    /// Whether it has maps that grow with their room.
+    /// Whether the part has maps, which grow with their room.
     fn has_maps(&self) -> bool {
         matches!(self, Self::MapAndList(..) | Self::Beside(_) | Self::One(Chart::Map(_)))
     }
