@@ -180,8 +180,11 @@ fn results_of_another_model_are_shown_apart() {
     again.sees("All results are from the session file a.factscope");
     again.sees("The model has other weights now");
     assert_eq!(results(&again), before);
-    let figure = again.app().figure(Pane::Ablation).unwrap();
-    assert!(figure.notes.iter().any(|note| note.contains("session file a.factscope")));
+    let figure = dir.path().join("ablation.json");
+    again.does(Command::ExportOf(Pane::Ablation));
+    again.does(Command::SaveFigureTo(figure.clone()));
+    let figure = std::fs::read_to_string(&figure).unwrap();
+    assert!(figure.contains("From the session file a.factscope"), "{figure}");
 
     // Nothing is mixed in.
     again.harness.state_mut().state.settings.trace.component = Component::Attn;
