@@ -50,7 +50,8 @@ pub struct SharedParts {
     /// The mean share of parts in both tops among those in either, of a fact and its own inverse.
     pub jaccard: f64,
 
-    /// That share of a fact and the inverse of another fact of its relation.
+    /// The mean share of parts in both tops among those in either, of a fact and the inverse of another
+    /// fact of its relation.
     pub jaccard_of_others: f64,
 
     /// The one-sided p-value: how often random pairs are at least as alike.

@@ -67,7 +67,7 @@ fn a_gguf_file_holds_its_model() {
     }
     let ids = &golden["small"].ids;
     let plain = of(&fixture("formats/safetensors"), ids);
-    // The same weights, which lie the other way: sums are taken in another order.
+    // GGUF has GPT-2's matrices transposed, so products take their sums in another order.
     assert_close(&of(&file("small"), ids), &plain, 2e-6, "the same weights as safetensors");
     let (_dir, older) = changed("small", |bytes| bytes[4] = 2);
     assert_close(&of(&older, ids), &of(&file("small"), ids), 0.0, "version 2");

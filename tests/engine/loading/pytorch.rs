@@ -39,7 +39,7 @@ fn files_of_pytorch_hold_the_same_model_as_safetensors() {
     assert_close(&plain, &golden.logits, 1e-4, "Hugging Face");
     for name in ["pytorch", "pytorch-old", "pytorch-wide"] {
         let name = format!("formats/{name}");
-        // The same weights, of which some lie transposed: their sums are taken in another order.
+        // Some matrices of these files lie transposed, so products take their sums in another order.
         assert_close(&logits_of(&name, &golden), &plain, 2e-6, &name);
         assert_eq!(Checkpoint::open(&fixture(&name)).unwrap().dtypes(), ["F32"]);
     }
