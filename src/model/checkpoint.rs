@@ -4,23 +4,18 @@
 //! Opening reads only the headers, and checks every name and shape. The weights are read tensor by
 //! tensor from a memory map, so that there is never a second copy of the model.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io;
-use std::mem;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::ModelConfig;
-use super::config::Unembedding;
-use super::finite::{self, NotFinite};
-use super::number_check::UnfitWeights;
-use super::tensor_names::{BUFFERS, HEADS, LM_HEAD, TensorNames, expected_tensors};
+use super::finite::NotFinite;
+use super::tensor_names::{BUFFERS, LM_HEAD, TensorNames};
 use crate::builtin;
 use crate::hub;
 use crate::task::{Cancelled, Progress, TaskCtx};
@@ -30,10 +25,14 @@ use layout::Layout;
 use mapped_file::MappedFile;
 use stored::{Order, StoredTensor};
 
+pub use error::LoadError;
 pub use format::{Format, WEIGHT_ENDINGS, is_weight_file};
+pub use memory::WeightMemory;
 pub use stored::NumberType;
 pub(crate) use stored_matrix::StoredMatrix;
 
+mod check;
+mod error;
 mod file_bytes;
 mod format;
 mod gguf;
@@ -42,6 +41,7 @@ mod gguf_families;
 mod gguf_tests;
 mod layout;
 mod mapped_file;
+mod memory;
 mod pickle;
 mod pytorch;
 mod pytorch_types;
@@ -64,6 +64,9 @@ pub struct Checkpoint {
     /// The file to name where a tensor is missing.
     list: PathBuf,
 
+    /// The file of each tensor by its whole name, as the index of shards says. `None` without an index.
+    index: Option<BTreeMap<String, PathBuf>>,
+
     /// Where each tensor is, by its name without the family's prefix, such as `transformer.`.
     tensors: BTreeMap<String, Location>,
 
@@ -75,19 +78,6 @@ pub struct Checkpoint {
 struct WeightFile {
     path: PathBuf,
     bytes: Bytes,
-}
-
-/// What the weights of a model take in memory, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct WeightMemory {
-    /// Weights that the CPU reads in the file, which the system keeps in memory as far as there is room.
-    pub in_file: u64,
-
-    /// Weights that are copied as `f32` for the CPU.
-    pub copied: u64,
-
-    /// All weights in the memory of a graphics adapter, as `f32`.
-    pub on_adapter: u64,
 }
 
 /// A tensor's numbers, row by row.
@@ -107,93 +97,6 @@ struct Location {
     /// The index of its file.
     file: usize,
     tensor: StoredTensor,
-}
-
-/// Why a model folder cannot be used. Each message names the file, and the tensor if one is to
-/// blame.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    #[error(
-        "there is no such folder or file, nor a model of that name in Hugging Face's cache: {0}"
-    )]
-    NoSuchDir(PathBuf),
-
-    #[error("there is no `config.json`, so this is not a Hugging Face model folder: {0}")]
-    NoConfig(PathBuf),
-
-    #[error("there is no `config.json`; open the GGUF file itself, such as {file}: {dir}")]
-    OpenTheFile { dir: PathBuf, file: PathBuf },
-
-    #[error(
-        "this is no weight file by its name, which may end in `.gguf`, `.safetensors`, `.bin`, `.pt` or \
-         `.pth`: {0}"
-    )]
-    NoWeightFile(PathBuf),
-
-    #[error("cannot use the model's configuration: {reason}: {path}")]
-    Config { path: PathBuf, reason: String },
-
-    #[error("there are no weights, none of {names}: {dir}")]
-    NoWeights { dir: PathBuf, names: String },
-
-    #[error("cannot read the file: {source}: {path}")]
-    Read { path: PathBuf, source: io::Error },
-
-    #[error("the index of shards is not valid: {reason}: {path}")]
-    Index { path: PathBuf, reason: String },
-
-    #[error("cannot read the {format} file: {reason}: {path}")]
-    Format { format: Format, path: PathBuf, reason: String },
-
-    #[error(
-        "the file is cut short: {what} should end at byte {end}, but the file ends at byte {len}; copy \
-         or download it again: {path}"
-    )]
-    CutShort { what: String, end: usize, len: usize, path: PathBuf },
-
-    #[error(
-        "`model_type` is missing in the configuration, and tensor `{tensor}`, which every GPT-2 has, is \
-         missing too; write down the `model_type`, such as `llama`: {path}"
-    )]
-    NoType { tensor: &'static str, path: PathBuf },
-
-    #[error("tensor `{tensor}` {fault}: {path}")]
-    Tensor { tensor: String, fault: &'static str, path: PathBuf },
-
-    #[error(
-        "all tensors have `{prefix}` before their names, as a wrapped model leaves it; save the model \
-         inside the wrapper, or take `{prefix}` away from the names: {path}"
-    )]
-    Prefix { prefix: String, path: PathBuf },
-
-    #[error("this is {what}, not the weights; {remedy}: {path}")]
-    NotWeights { what: &'static str, remedy: &'static str, path: PathBuf },
-
-    #[error(
-        "tensor `{tensor}` has shape {found:?}, but `config.json` requires {expected:?}: {path}"
-    )]
-    Shape { tensor: String, found: Vec<usize>, expected: Vec<usize>, path: PathBuf },
-
-    #[error(
-        "tensor `{tensor}` is of type {found}; only F32, F16, BF16 and ggml's Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, \
-         Q4_K, Q4_1 and Q4_0 can be read: {path}"
-    )]
-    Dtype { tensor: String, found: NumberType, path: PathBuf },
-
-    #[error(transparent)]
-    NotFinite(#[from] NotFinite),
-
-    #[error(transparent)]
-    Unfit(#[from] UnfitWeights),
-
-    #[error(
-        "`config.json` ties the unembedding to the token embedding, but tensor `{tensor}` differs \
-         from it; set `tie_word_embeddings` to false if that is meant: {path}"
-    )]
-    NotTied { tensor: String, path: PathBuf },
-
-    #[error(transparent)]
-    Cancelled(#[from] Cancelled),
 }
 
 impl Checkpoint {
@@ -234,6 +137,7 @@ impl Checkpoint {
             format: layout.format,
             files: Vec::new(),
             list: layout.list,
+            index: layout.index,
             tensors: BTreeMap::new(),
             left_out: Vec::new(),
         };
@@ -273,22 +177,6 @@ impl Checkpoint {
     /// The size of the weights on disk.
     pub fn n_bytes(&self) -> u64 {
         self.tensors.values().map(|it| it.tensor.bytes.len() as u64).sum()
-    }
-
-    /// What the weights take in memory.
-    pub fn memory(&self) -> WeightMemory {
-        let mut memory = WeightMemory::default();
-        for location in self.tensors.values() {
-            let n_values: usize = location.tensor.shape.iter().product();
-            let as_f32 = (n_values * size_of::<f32>()) as u64;
-            if self.mapped(location).is_some() || self.matrix(location).is_some() {
-                memory.in_file += location.tensor.bytes.len() as u64;
-            } else {
-                memory.copied += as_f32;
-            }
-            memory.on_adapter += as_f32;
-        }
-        memory
     }
 
     /// Each tensor's name, its number type and its shape, in the order of the names.
@@ -331,15 +219,15 @@ impl Checkpoint {
         Ok(hashes)
     }
 
-    /// A copy of one tensor as `f32`, checked to be finite.
+    /// A copy of one tensor as `f32`, checked to be finite. `name` has no prefix of the family.
     ///
     /// # Panics
     ///
     /// If the checkpoint has no tensor of that name.
-    pub(crate) fn read(&self, name: &str) -> Result<Vec<f32>, NotFinite> {
+    pub fn read(&self, name: &str) -> Result<Vec<f32>, NotFinite> {
         let location = self.tensors.get(name).expect("checked when the folder was opened");
         let file = &self.files[location.file];
-        let StoredTensor { name, dtype, bytes, .. } = &location.tensor;
+        let StoredTensor { dtype, bytes, .. } = &location.tensor;
         let (values, is_finite) = decode(&file.bytes[bytes.clone()], *dtype);
         // The system may drop these pages from memory; they can be read again.
         file.bytes.forget(bytes.start, bytes.len());
@@ -347,7 +235,7 @@ impl Checkpoint {
         if is_finite || values.iter().all(|it| it.is_finite()) {
             return Ok(values);
         }
-        Err(NotFinite::find(name, &values, &file.path))
+        Err(NotFinite::find(location.tensor.in_file(), &values, &file.path))
     }
 
     /// One tensor, without a copy if it is a matrix or the file has it as `f32` where a CPU can read it.
@@ -383,20 +271,33 @@ impl Checkpoint {
             if !is_wanted() {
                 return Ok(());
             }
-            let bytes = self.raw(location);
-            let is_finite = if self.mapped(location).is_some() {
-                finite::is_finite(bytes)
-            } else if self.matrix(location).is_some() {
-                file_bytes::is_finite(bytes, location.tensor.dtype)
-            } else {
-                continue;
-            };
-            if !is_finite {
+            let is_copied = self.mapped(location).is_none() && self.matrix(location).is_none();
+            if !is_copied && !self.is_finite(location) {
                 // This finds the number, in the order of the model.
                 self.read(name)?;
             }
         }
         Ok(())
+    }
+
+    /// Of each tensor that holds numbers that are not finite the first one. Reads the files whole.
+    pub fn not_finite(&self, ctx: &TaskCtx<'_>) -> Result<Vec<NotFinite>, Cancelled> {
+        let mut done = 0;
+        let mut found = Vec::new();
+        for (name, location) in &self.tensors {
+            ctx.checkpoint(Progress { done, total: self.n_bytes() })?;
+            if !self.is_finite(location) {
+                found.extend(self.read(name).err());
+            }
+            let range = &location.tensor.bytes;
+            self.files[location.file].bytes.forget(range.start, range.len());
+            done += range.len() as u64;
+        }
+        Ok(found)
+    }
+
+    fn is_finite(&self, location: &Location) -> bool {
+        file_bytes::is_finite(self.raw(location), location.tensor.dtype)
     }
 
     /// A matrix that stays as the file has it.
@@ -432,86 +333,20 @@ impl Checkpoint {
                 continue;
             }
             let location = Location { file: self.files.len(), tensor };
-            if let Some(Location { tensor, .. }) = self.tensors.insert(plain, location) {
-                let (tensor, path) = (tensor.name, file.path);
-                return Err(LoadError::Tensor { tensor, fault: "occurs twice", path });
+            let tensor = location.tensor.in_file().to_owned();
+            if let Some(first) = self.tensors.insert(plain, location) {
+                let fault = match self.files.get(first.file) {
+                    Some(other) => format!(
+                        "occurs twice, also in {}; get all files again, or remove what is of another save",
+                        other.path.display()
+                    ),
+                    None => format!("occurs twice, also as `{}`", first.tensor.in_file()),
+                };
+                return Err(LoadError::Tensor { tensor, fault, path: file.path });
             }
         }
         self.files.push(file);
         Ok(())
-    }
-
-    /// Checks that there is every tensor of the configuration, with its shape, and no other.
-    ///
-    /// Of a tied pair either name will do, and what other models have beside the language model is left
-    /// out.
-    fn check(&mut self) -> Result<(), LoadError> {
-        self.leave_out_heads();
-        let names = self.config.family.names();
-        if self.config.unembedding == Unembedding::Tied
-            && !self.tensors.contains_key(names.embedding)
-            && let Some(tied) = self.tensors.remove(names.unembedding)
-        {
-            self.tensors.insert(names.embedding.to_owned(), tied);
-        }
-        let path_of = |it: &Location| self.files[it.file].path.clone();
-        let mut expected = BTreeSet::new();
-        // This stops at the first missing tensor, so a configuration that claims millions of layers
-        // costs no time.
-        for (name, shape) in expected_tensors(&self.config) {
-            let Some(found) = self.tensors.get(&name) else {
-                let path = self.list.clone();
-                let others = self.tensors.values().map(|it| it.tensor.name.as_str());
-                return Err(match prefix_before(&name, names.prefixes, others) {
-                    Some(prefix) => LoadError::Prefix { prefix, path },
-                    None => LoadError::Tensor { tensor: name, fault: "is missing", path },
-                });
-            };
-            if found.tensor.shape != shape {
-                return Err(LoadError::Shape {
-                    tensor: found.tensor.name.clone(),
-                    found: found.tensor.shape.clone(),
-                    expected: shape,
-                    path: path_of(found),
-                });
-            }
-            expected.insert(name);
-        }
-        // A tied model's file may hold the unembedding too, if it equals the token embedding.
-        let vocabularies = [names.unembedding, names.embedding].map(|it| self.tensors.get(it));
-        if let [Some(head), Some(wte)] = vocabularies
-            && self.config.unembedding == Unembedding::Tied
-        {
-            let is_same = head.tensor.dtype == wte.tensor.dtype
-                && head.tensor.order == wte.tensor.order
-                && self.raw(head) == self.raw(wte);
-            if !is_same {
-                let (tensor, path) = (head.tensor.name.clone(), path_of(head));
-                return Err(LoadError::NotTied { tensor, path });
-            }
-            expected.insert(names.unembedding.to_owned());
-        }
-        for (name, found) in &self.tensors {
-            let (tensor, path) = (found.tensor.name.clone(), path_of(found));
-            if !expected.contains(name) {
-                let fault = "is not part of a model of this configuration";
-                return Err(LoadError::Tensor { tensor, fault, path });
-            }
-            if let other @ NumberType::Other(_) = found.tensor.dtype {
-                return Err(LoadError::Dtype { tensor, found: other, path });
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes out the heads of models that do more than go on with a text.
-    fn leave_out_heads(&mut self) {
-        let is_head = |name: &str| HEADS.iter().any(|head| name.starts_with(head));
-        let (heads, rest) =
-            mem::take(&mut self.tensors).into_iter().partition(|(name, _)| is_head(name));
-        self.tensors = rest;
-        let heads: BTreeMap<String, Location> = heads;
-        self.left_out = heads.into_values().map(|it| it.tensor.name).collect();
     }
 
     /// The tensors of the files that are no part of a language model, by their names there.
@@ -519,23 +354,15 @@ impl Checkpoint {
         &self.left_out
     }
 
+    /// The file that a tensor is in.
+    fn path_of(&self, location: &Location) -> &Path {
+        &self.files[location.file].path
+    }
+
     /// A tensor's bytes.
     fn raw(&self, location: &Location) -> &[u8] {
         &self.files[location.file].bytes[location.tensor.bytes.clone()]
     }
-}
-
-/// What stands before each tensor's name, if the tensor that is looked for is there but for it.
-fn prefix_before<'a>(
-    missing: &str,
-    usual: &[&str],
-    names: impl Iterator<Item = &'a str>,
-) -> Option<String> {
-    let before = |name: &'a str| {
-        let prefix = name.strip_suffix(missing)?;
-        Some(usual.iter().find_map(|it| prefix.strip_suffix(it)).unwrap_or(prefix))
-    };
-    names.filter_map(before).find(|it| it.ends_with('.')).map(str::to_owned)
 }
 
 fn read_text(path: &Path) -> Result<String, LoadError> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::super::cpu::vectorized;
+use super::super::finite;
 use super::mapped_file::MappedFile;
 use super::quantised::{self, from_f16};
 use super::stored::NumberType;
@@ -78,6 +79,9 @@ pub(super) fn decode(bytes: &[u8], dtype: NumberType) -> (Vec<f32>, bool) {
 
 /// Whether all numbers are finite, decoded on all cores and not kept.
 pub(super) fn is_finite(bytes: &[u8], dtype: NumberType) -> bool {
+    if dtype == NumberType::F32 {
+        return finite::is_finite(bytes);
+    }
     let (per_block, block_bytes) = dtype.block().unwrap_or((1, 1));
     bytes.par_chunks(TASK / block_bytes * block_bytes).all(|bytes| {
         let mut values = vec![0.0; bytes.len() / block_bytes * per_block];

@@ -69,6 +69,15 @@ impl Format {
         }
     }
 
+    /// What a file calls a tensor that it does not have, from Hugging Face's name. `None` if it has its
+    /// names from there.
+    pub(super) fn name_in_file(self, bytes: &[u8], name: &str) -> Option<String> {
+        match self {
+            Self::Safetensors | Self::PyTorch => None,
+            Self::Gguf => gguf::name_in_file(bytes, name),
+        }
+    }
+
     fn error(self, fault: Fault, bytes: &[u8], path: &Path) -> LoadError {
         let path = path.to_owned();
         if let Some((what, remedy)) = self.other_content(bytes) {

@@ -28,6 +28,11 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<StoredTensor>, Fault> {
     tensors.map(|tensor| stored(&says, family, tensor)).collect()
 }
 
+/// The name in the file of a tensor by Hugging Face's name.
+pub(super) fn name_in_file(bytes: &[u8], name: &str) -> Option<String> {
+    family(&Header::read(bytes).ok()?).ok()?.name_in_file(name)
+}
+
 fn family(header: &Header<'_>) -> Result<&'static Family, Fault> {
     let name = header.text("general.architecture")?;
     let name = name.ok_or_else(|| Fault::invalid("metadata `general.architecture` is missing"))?;
@@ -100,7 +105,8 @@ fn stored(says: &Says<'_>, family: &Family, tensor: &Tensor<'_>) -> Result<Store
             ]));
         }
     }
-    Ok(StoredTensor { name, dtype, shape, bytes: start..end, order, added })
+    let other_name = Some(tensor.name.to_owned());
+    Ok(StoredTensor { name, other_name, dtype, shape, bytes: start..end, order, added })
 }
 
 fn axes_of<const N: usize>(axes: [(usize, usize); N]) -> Vec<Axis> {

@@ -112,6 +112,19 @@ impl Family {
         };
         found().unwrap_or_else(|| (name.to_owned(), Change::Same))
     }
+
+    /// A tensor's name in the file, from that in Hugging Face's files.
+    pub fn name_in_file(&self, name: &str) -> Option<String> {
+        let (stem, kind) = name.rsplit_once('.')?;
+        let (before, after) = self.block.split_once("{}")?;
+        let in_block = stem.strip_prefix(before).and_then(|it| it.split_once(after));
+        let (table, stem, before) = match in_block {
+            Some((layer, stem)) => (self.in_block, stem, format!("blk.{layer}.")),
+            None => (self.outside, stem, String::new()),
+        };
+        let (own, ..) = table.iter().find(|(_, theirs, _)| *theirs == stem)?;
+        Some(format!("{before}{own}.{kind}"))
+    }
 }
 
 use Change::{HalvesTogether, HeadsTogether, OneAdded, Same, Transposed};

@@ -1,6 +1,7 @@
 //! Which files a model is in: a folder in Hugging Face's layout, a weight file of such a folder, a GGUF
 //! file, or files that are part of the program.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,9 @@ pub(super) struct Layout {
 
     /// The file to name where a tensor is missing: the index, or the only weight file.
     pub list: PathBuf,
+
+    /// The file of each tensor, as an index says.
+    pub index: Option<BTreeMap<String, PathBuf>>,
 }
 
 /// What weights are called in a folder, in the order in which `transformers` looks for them.
@@ -69,7 +73,7 @@ impl Layout {
     }
 
     fn single(config: Option<PathBuf>, format: Format, file: PathBuf) -> Self {
-        Self { config, format, list: file.clone(), files: vec![file] }
+        Self { config, format, list: file.clone(), files: vec![file], index: None }
     }
 
     fn of_folder(dir: &Path) -> Result<Self, LoadError> {
@@ -114,16 +118,20 @@ impl Layout {
         let map = json["weight_map"]
             .as_object()
             .ok_or_else(|| invalid("it has no `weight_map`".into()))?;
-        let mut names: Vec<&str> = map.values().filter_map(|it| it.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let files = names
-            .into_iter()
-            .map(|name| match dir.join(name) {
-                path if path.is_file() => Ok(path),
-                _ => Err(invalid(format!("it names the file `{name}`, which does not exist"))),
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { config: Some(dir.join(CONFIG)), format, files, list: index })
+        let mut files = BTreeMap::new();
+        let mut file_of = BTreeMap::new();
+        for (tensor, name) in map {
+            let name = name.as_str();
+            let name = name.ok_or_else(|| invalid(format!("it names no file for `{tensor}`")))?;
+            file_of.insert(tensor.clone(), dir.join(name));
+            files.insert(dir.join(name), name);
+        }
+        if let Some((_, name)) = files.iter().find(|(path, _)| !path.is_file()) {
+            let reason = format!("it names the file `{name}`, which is not there; get it again");
+            return Err(invalid(reason));
+        }
+        let files = files.into_keys().collect();
+        let config = Some(dir.join(CONFIG));
+        Ok(Self { config, format, files, list: index, index: Some(file_of) })
     }
 }

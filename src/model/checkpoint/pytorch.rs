@@ -202,7 +202,8 @@ fn stored(
         NumberType::Other(_) => Order::Rows,
         _ => Order::of(&tensor.shape, &tensor.strides),
     };
-    Ok(StoredTensor { name, dtype, shape: tensor.shape.clone(), bytes, order, added: 0.0 })
+    let shape = tensor.shape.clone();
+    Ok(StoredTensor { name, other_name: None, dtype, shape, bytes, order, added: 0.0 })
 }
 
 const BIG_ENDIAN: &str = "its numbers are in the byte order of another machine (big-endian); save the \

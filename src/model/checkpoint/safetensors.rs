@@ -14,6 +14,7 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<StoredTensor>, Fault> {
         .into_iter()
         .map(|(name, info)| StoredTensor {
             name,
+            other_name: None,
             dtype: number_type(info.dtype),
             shape: info.shape.clone(),
             bytes: data_start + info.data_offsets.0..data_start + info.data_offsets.1,
@@ -67,8 +68,24 @@ fn fault(error: &SafeTensorError, bytes: &[u8]) -> Fault {
             }
         }
     }
-    if matches!(error, SafeTensorError::HeaderTooSmall | SafeTensorError::InvalidHeaderLength) {
-        return Fault::invalid(format!("{error}; copy or download the file again"));
-    }
-    Fault::invalid(error.to_string())
+    let what = match error {
+        SafeTensorError::HeaderTooSmall | SafeTensorError::InvalidHeaderLength => {
+            "it ends inside its header".to_owned()
+        }
+        SafeTensorError::HeaderTooLarge => {
+            "its first eight bytes are no header's length, so it is another kind of file".to_owned()
+        }
+        SafeTensorError::InvalidHeader(_) | SafeTensorError::InvalidHeaderDeserialization(_) => {
+            format!("its header is damaged or that of another kind of file ({error})")
+        }
+        SafeTensorError::InvalidOffset(tensor) => {
+            format!("tensor `{tensor}` does not lie where the one before it ends")
+        }
+        SafeTensorError::MetadataIncompleteBuffer => "it is longer than its header says".to_owned(),
+        other => format!("its header contradicts itself ({other})"),
+    };
+    Fault::invalid(format!(
+        "{what}; a download may have been cut, or a server's answer saved under this name: copy or \
+         download the file again"
+    ))
 }

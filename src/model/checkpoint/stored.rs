@@ -10,8 +10,11 @@ use super::quantised::{LARGE, SMALL};
 /// A tensor as a weight file stores it.
 #[derive(Clone, Debug)]
 pub(super) struct StoredTensor {
-    /// Its name in the file, prefix included; of a GGUF file the one that Hugging Face gives it.
+    /// The name that Hugging Face gives it, with the family's prefix if the file has that.
     pub name: String,
+
+    /// The name in the file, if that is another.
+    pub other_name: Option<String>,
     pub dtype: NumberType,
     pub shape: Vec<usize>,
 
@@ -115,6 +118,11 @@ impl fmt::Display for NumberType {
 }
 
 impl StoredTensor {
+    /// The name in the file.
+    pub fn in_file(&self) -> &str {
+        self.other_name.as_ref().unwrap_or(&self.name)
+    }
+
     /// The numbers as the model has them.
     pub fn put_right(&self, values: Vec<f32>) -> Vec<f32> {
         let mut values = self.order.put_right(values);

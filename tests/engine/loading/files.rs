@@ -2,13 +2,17 @@
 
 use std::fs;
 
+use factscope::task::TaskCtx;
+use factscope::worker::{DeviceChoice, Engine};
 use safetensors::tensor::{SafeTensors, TensorView};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{
-    INDEX, WEIGHTS, check_refused, copy_of, read_tensors, with_file, without_file, write_tensors,
+    INDEX, WEIGHTS, check_refused, check_says, copy_of, logits_of, read_tensors, with_file,
+    without_file, write_tensors,
 };
-use crate::support::fixture;
+use crate::support::{assert_close, fixture};
 
 #[test]
 fn a_file_cut_short_names_the_tensor_it_breaks_off_in() {
@@ -60,7 +64,13 @@ fn files_that_are_no_safetensors_are_refused() {
         backwards,
         endless,
     ] {
-        check_refused(with_file(WEIGHTS, &bytes).path(), &[WEIGHTS]);
+        let refused = with_file(WEIGHTS, &bytes);
+        let result =
+            Engine::load(refused.path(), DeviceChoice::Cpu, &TaskCtx::unwatched(), &|_| ());
+        let message = result.expect_err("the folder must be refused").to_string();
+        check_says(refused.path(), &message, &[WEIGHTS]);
+        let remedies = ["download", "git lfs pull", "get it again", "wrapper"];
+        assert!(remedies.iter().any(|it| message.contains(it)), "no remedy: {message}");
     }
 }
 
@@ -87,7 +97,7 @@ fn shards_are_found_through_their_index_or_missed() {
 
     let dir = copy_of("tiny-sharded");
     fs::copy(dir.path().join("model-00001-of-00002.safetensors"), dir.path().join(second)).unwrap();
-    check_refused(dir.path(), &["twice", second]);
+    check_refused(dir.path(), &["twice", second, "model-00001-of-00002.safetensors"]);
 
     let dir = copy_of("tiny-sharded");
     let bytes = fs::read(dir.path().join(second)).unwrap();
@@ -100,15 +110,53 @@ fn shards_are_found_through_their_index_or_missed() {
     check_refused(broken(|index| *index = json!({})).path(), &[INDEX, "weight_map"]);
     check_refused(broken(|index| index["weight_map"] = json!([1])).path(), &[INDEX, "weight_map"]);
     check_refused(broken(|index| index["weight_map"] = json!({})).path(), &[INDEX, "missing"]);
+    let no_name = broken(|index| index["weight_map"]["h.0.ln_1.bias"] = json!(2));
+    check_refused(no_name.path(), &[INDEX, "`h.0.ln_1.bias`", "no file"]);
+}
 
-    // A tensor in neither file.
+/// Shards of one save under the index of another hold other tensors than it says.
+#[test]
+fn an_index_that_disagrees_with_its_shards_is_told_by_tensor_and_shard() {
+    let [first, second] = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+    let index_of = |dir: &TempDir| -> Value {
+        serde_json::from_slice(&fs::read(dir.path().join(INDEX)).unwrap()).unwrap()
+    };
+    let moved_to = |shard: Option<&str>| {
+        let dir = copy_of("tiny-sharded");
+        let path = dir.path().join(second);
+        let mut tensors = read_tensors(&path);
+        let moved = tensors.pop().unwrap();
+        write_tensors(&path, &tensors);
+        let name = format!("`{}`", moved.name);
+        if let Some(shard) = shard {
+            let path = dir.path().join(shard);
+            let mut tensors = read_tensors(&path);
+            tensors.push(moved);
+            write_tensors(&path, &tensors);
+        }
+        (dir, name)
+    };
+    let again = "get all of them again";
+    let (dir, name) = moved_to(None);
+    check_refused(dir.path(), &[&name, second, "in no file", again, INDEX]);
+    let (dir, name) = moved_to(Some(first));
+    check_refused(dir.path(), &[&name, first, second, again, INDEX]);
+
+    // A tensor that the index does not name.
     let dir = copy_of("tiny-sharded");
-    let path = dir.path().join(second);
-    let mut tensors = read_tensors(&path);
-    let gone = tensors.pop().unwrap().name;
-    write_tensors(&path, &tensors);
-    let gone = gone.strip_prefix("transformer.").unwrap_or(&gone).to_owned();
-    check_refused(dir.path(), &["missing", &gone, INDEX]);
+    let mut index = index_of(&dir);
+    let map = index["weight_map"].as_object_mut().unwrap();
+    let name = map.keys().find(|it| it.ends_with("ln_f.bias")).unwrap().clone();
+    map.remove(&name);
+    fs::write(dir.path().join(INDEX), index.to_string()).unwrap();
+    check_refused(dir.path(), &[&format!("`{name}`"), "no file", again, INDEX]);
+
+    // What no language model has may be named, and be nowhere, as after a conversion.
+    let dir = copy_of("tiny-sharded");
+    let mut index = index_of(&dir);
+    index["weight_map"]["score.weight"] = json!(first);
+    fs::write(dir.path().join(INDEX), index.to_string()).unwrap();
+    assert_close(&logits_of(dir.path()), &logits_of(&fixture("tiny-sharded")), 0.0, "named");
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn a_gguf_file_that_cannot_be_opened_says_why() {
             let at = kind_of(it);
             it[at] = 20;
         },
-        &["`ln_f.bias`", "IQ4_NL", "Q4_K"],
+        &["`output_norm.bias`", "IQ4_NL", "Q4_K"],
     );
     refused(
         &|it| {
@@ -177,7 +177,14 @@ fn a_gguf_file_that_cannot_be_opened_says_why() {
             let at = find(it, "blk.1.attn_qkv.weight");
             it[at + 4] = b'0';
         },
-        &["`h.0.attn.c_attn.weight`", "occurs twice"],
+        &["`blk.0.attn_qkv.weight`", "occurs twice"],
+    );
+    refused(
+        &|it| {
+            let at = find(it, "blk.1.ffn_up.bias");
+            it[at + 4] = b'9';
+        },
+        &["`blk.1.ffn_up.bias`", "missing"],
     );
     refused(&|it| it.truncate(it.len() - 40), &["cut short", "tensor `"]);
     refused(&|it| set_text(it, "tokenizer.ggml.model", "bert"), &["`bert`", "`gpt2`", "`llama`"]);

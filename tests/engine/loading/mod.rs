@@ -30,7 +30,7 @@ const INDEX: &str = "model.safetensors.index.json";
 
 /// A tensor outside any file.
 #[derive(Clone)]
-struct Tensor {
+pub struct Tensor {
     name: String,
     dtype: Dtype,
     shape: Vec<usize>,
@@ -43,12 +43,12 @@ impl Tensor {
         Self { name: name.to_owned(), dtype: Dtype::F32, shape: shape.to_vec(), bytes }
     }
 
-    fn values(&self) -> Vec<f32> {
+    pub fn values(&self) -> Vec<f32> {
         assert_eq!(self.dtype, Dtype::F32);
         self.bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
     }
 
-    fn set(&mut self, index: usize, value: f32) {
+    pub fn set(&mut self, index: usize, value: f32) {
         self.bytes[4 * index..][..4].copy_from_slice(&value.to_le_bytes());
     }
 }
@@ -83,7 +83,7 @@ fn write_tensors(path: &Path, tensors: &[Tensor]) {
 }
 
 /// Changes the tensors of `tiny`.
-fn with_tensors(change: impl FnOnce(&mut Vec<Tensor>)) -> TempDir {
+pub fn with_tensors(change: impl FnOnce(&mut Vec<Tensor>)) -> TempDir {
     let dir = copy_of("tiny");
     let path = dir.path().join(WEIGHTS);
     let mut tensors = read_tensors(&path);
@@ -92,7 +92,7 @@ fn with_tensors(change: impl FnOnce(&mut Vec<Tensor>)) -> TempDir {
     dir
 }
 
-fn find<'a>(tensors: &'a mut [Tensor], name: &str) -> &'a mut Tensor {
+pub fn find<'a>(tensors: &'a mut [Tensor], name: &str) -> &'a mut Tensor {
     tensors.iter_mut().find(|it| it.name == name).unwrap()
 }
 

@@ -15,9 +15,11 @@ use safetensors::tensor::Dtype;
 use serde_json::json;
 
 use super::{
-    Tensor, WEIGHTS, check_refused, check_says, find, logits_of, with_config, with_tensors,
+    Tensor, WEIGHTS, check_refused, check_says, find, logits_of, read_tensors, with_config,
+    with_tensors, write_tensors,
 };
 use crate::every_analysis::specs;
+use crate::families::with_tokenizer;
 use crate::support::{assert_close, fixture, prompt};
 
 #[test]
@@ -28,6 +30,25 @@ fn a_missing_tensor_is_named() {
     }
     let dir = with_tensors(Vec::clear);
     check_refused(dir.path(), &["missing", WEIGHTS]);
+
+    // Under the name that it would have in this file, which may have a prefix before all but the
+    // unembedding's.
+    let check = |family: &str, name: &str| {
+        let dir = with_tokenizer(&fixture("families").join(family));
+        let path = dir.path().join(WEIGHTS);
+        let mut tensors = read_tensors(&path);
+        let n_before = tensors.len();
+        tensors.retain(|it| it.name != name);
+        assert_eq!(tensors.len(), n_before - 1, "{name}");
+        write_tensors(&path, &tensors);
+        check_refused(dir.path(), &["missing", &format!("`{name}`"), WEIGHTS]);
+    };
+    check("gpt2-gelu", "transformer.h.0.ln_2.bias");
+    check("llama", "model.layers.1.self_attn.k_proj.weight");
+    check("qwen3", "model.norm.weight");
+    check("pythia", "gpt_neox.layers.0.attention.dense.bias");
+    check("pythia", "embed_out.weight");
+    check("gptj", "lm_head.bias");
 }
 
 #[test]
@@ -124,6 +145,21 @@ fn numbers_that_are_none_are_named_by_tensor_and_place() {
     check(f32::INFINITY, "wte.weight", 0);
     check(f32::NEG_INFINITY, "h.0.attn.c_attn.bias", 95);
     check(f32::NAN, "ln_f.bias", 31);
+
+    // All of them are told at once where a model is looked at.
+    let dir = with_tensors(|tensors| {
+        find(tensors, "h.3.mlp.c_proj.weight").set(1234, f32::NAN);
+        find(tensors, "h.3.mlp.c_proj.weight").set(1235, f32::INFINITY);
+        find(tensors, "h.0.attn.c_attn.bias").set(95, f32::NEG_INFINITY);
+    });
+    let checkpoint = Checkpoint::open(dir.path()).unwrap();
+    let found = checkpoint.not_finite(&TaskCtx::unwatched()).unwrap();
+    let found = found.iter().map(|it| (it.tensor.as_str(), it.index, it.value.as_str()));
+    let found: Vec<_> = found.collect();
+    assert_eq!(
+        found,
+        [("h.0.attn.c_attn.bias", 95, "-inf"), ("h.3.mlp.c_proj.weight", 1234, "NaN")]
+    );
 
     // The masks of old checkpoints are not read, so they may hold what they like.
     let dir = with_tensors(|tensors| find(tensors, "h.0.attn.bias").set(1, f32::NAN));

@@ -1,0 +1,138 @@
+//! Checks that weight files hold the tensors of a configuration, and no others.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::path::{Path, PathBuf};
+
+use super::super::config::Unembedding;
+use super::super::tensor_names::{HEADS, bias_beside, expected_tensors};
+use super::{Checkpoint, LoadError, Location, NumberType};
+
+impl Checkpoint {
+    /// Checks that there is every tensor of the configuration, with its shape, and no other, and that
+    /// each is in the file that the index names, if there is an index.
+    ///
+    /// Of a tied pair either name will do, and what other models have beside the language model is left
+    /// out.
+    pub(super) fn check(&mut self) -> Result<(), LoadError> {
+        self.leave_out_heads();
+        let names = self.config.family.names();
+        if self.config.unembedding == Unembedding::Tied
+            && !self.tensors.contains_key(names.embedding)
+            && let Some(tied) = self.tensors.remove(names.unembedding)
+        {
+            self.tensors.insert(names.embedding.to_owned(), tied);
+        }
+        let path_of = |it: &Location| self.path_of(it).to_owned();
+        let mut expected = BTreeSet::new();
+        // This stops at the first missing tensor, so a configuration that claims millions of layers
+        // costs no time.
+        for (name, shape) in expected_tensors(&self.config) {
+            let found = self.tensors.get(&name).ok_or_else(|| self.missing(&name))?;
+            if found.tensor.shape != shape {
+                return Err(LoadError::Shape {
+                    tensor: found.tensor.in_file().to_owned(),
+                    found: found.tensor.shape.clone(),
+                    expected: shape,
+                    path: path_of(found),
+                });
+            }
+            self.check_index(found)?;
+            expected.insert(name);
+        }
+        // A tied model's file may hold the unembedding too, if it equals the token embedding.
+        let vocabularies = [names.unembedding, names.embedding].map(|it| self.tensors.get(it));
+        if let [Some(head), Some(wte)] = vocabularies
+            && self.config.unembedding == Unembedding::Tied
+        {
+            let is_same = head.tensor.dtype == wte.tensor.dtype
+                && head.tensor.order == wte.tensor.order
+                && self.raw(head) == self.raw(wte);
+            if !is_same {
+                let (tensor, path) = (head.tensor.in_file().to_owned(), path_of(head));
+                return Err(LoadError::NotTied { tensor, path });
+            }
+            expected.insert(names.unembedding.to_owned());
+        }
+        for (name, found) in &self.tensors {
+            let (tensor, path) = (found.tensor.in_file().to_owned(), path_of(found));
+            if !expected.contains(name) {
+                let fault = "is not part of a model of this configuration".to_owned();
+                return Err(LoadError::Tensor { tensor, fault, path });
+            }
+            if let other @ NumberType::Other(_) = found.tensor.dtype {
+                return Err(LoadError::Dtype { tensor, found: other, path });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes out the heads of models that do more than go on with a text.
+    fn leave_out_heads(&mut self) {
+        let is_head = |name: &str| HEADS.iter().any(|head| name.starts_with(head));
+        let (heads, rest) =
+            mem::take(&mut self.tensors).into_iter().partition(|(name, _)| is_head(name));
+        self.tensors = rest;
+        let heads: BTreeMap<String, Location> = heads;
+        self.left_out = heads.into_values().map(|it| it.tensor.name).collect();
+    }
+
+    /// The error for a tensor that is in no file, under the name that it would have there.
+    fn missing(&self, name: &str) -> LoadError {
+        let path = self.list.clone();
+        let names = self.config.family.names();
+        let others = self.tensors.values().map(|it| it.tensor.name.as_str());
+        if let Some(prefix) = prefix_before(name, names.prefixes, others) {
+            return LoadError::Prefix { prefix, path };
+        }
+        let is_unembedding = [names.unembedding, &bias_beside(names.unembedding)].contains(&name);
+        // Of one file, all names but the unembedding's have one prefix.
+        let mut prefixes = self.tensors.iter().filter_map(|(plain, it)| {
+            it.tensor.name.strip_suffix(plain).filter(|it| names.prefixes.contains(it))
+        });
+        let prefix = prefixes.next().filter(|_| !is_unembedding).unwrap_or_default();
+        let name = format!("{prefix}{name}");
+        let tensor = self.files.first().and_then(|it| self.format.name_in_file(&it.bytes, &name));
+        let tensor = tensor.unwrap_or(name);
+        match self.index.as_ref().and_then(|it| it.get(&tensor)) {
+            Some(said) => self.disagrees(&tensor, Some(said), None),
+            None => LoadError::Missing { tensor, path },
+        }
+    }
+
+    /// Checks that a tensor is in the file that the index names, if there is an index.
+    fn check_index(&self, found: &Location) -> Result<(), LoadError> {
+        let Some(index) = &self.index else { return Ok(()) };
+        let (said, path) = (index.get(&found.tensor.name), self.path_of(found));
+        if said.is_some_and(|it| it == path) {
+            return Ok(());
+        }
+        Err(self.disagrees(&found.tensor.name, said.map(PathBuf::as_path), Some(path)))
+    }
+
+    /// The error for a tensor that is in another file than the index says.
+    fn disagrees(&self, tensor: &str, said: Option<&Path>, found: Option<&Path>) -> LoadError {
+        let name =
+            |path: &Path| format!("`{}`", path.file_name().unwrap_or_default().to_string_lossy());
+        let said = said.map_or_else(|| "no file".to_owned(), name);
+        let found = found.map_or_else(|| "no file".to_owned(), name);
+        let reason = format!(
+            "it says that tensor `{tensor}` is in {said}, but it is in {found}; index and files are not \
+             of the same save, so get all of them again"
+        );
+        LoadError::Index { path: self.list.clone(), reason }
+    }
+}
+
+/// What stands before each tensor's name, if the tensor that is looked for is there but for it.
+fn prefix_before<'a>(
+    missing: &str,
+    usual: &[&str],
+    names: impl Iterator<Item = &'a str>,
+) -> Option<String> {
+    let before = |name: &'a str| {
+        let prefix = name.strip_suffix(missing)?;
+        Some(usual.iter().find_map(|it| prefix.strip_suffix(it)).unwrap_or(prefix))
+    };
+    names.filter_map(before).find(|it| it.ends_with('.')).map(str::to_owned)
+}

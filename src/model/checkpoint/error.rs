@@ -1,0 +1,102 @@
+//! Why a model on disk cannot be used.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::super::finite::NotFinite;
+use super::super::number_check::UnfitWeights;
+use super::{Format, NumberType};
+use crate::task::Cancelled;
+
+/// Why a model folder cannot be used. Each message names the file, and the tensor if one is to
+/// blame.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error(
+        "there is no such folder or file, nor a model of that name in Hugging Face's cache: {0}"
+    )]
+    NoSuchDir(PathBuf),
+
+    #[error("there is no `config.json`, so this is not a Hugging Face model folder: {0}")]
+    NoConfig(PathBuf),
+
+    #[error("there is no `config.json`; open the GGUF file itself, such as {file}: {dir}")]
+    OpenTheFile { dir: PathBuf, file: PathBuf },
+
+    #[error(
+        "this is no weight file by its name, which may end in `.gguf`, `.safetensors`, `.bin`, `.pt` or \
+         `.pth`: {0}"
+    )]
+    NoWeightFile(PathBuf),
+
+    #[error("cannot use the model's configuration: {reason}: {path}")]
+    Config { path: PathBuf, reason: String },
+
+    #[error("there are no weights, none of {names}: {dir}")]
+    NoWeights { dir: PathBuf, names: String },
+
+    #[error("cannot read the file: {source}: {path}")]
+    Read { path: PathBuf, source: io::Error },
+
+    #[error("cannot use the index of shards: {reason}: {path}")]
+    Index { path: PathBuf, reason: String },
+
+    #[error("cannot read the {format} file: {reason}: {path}")]
+    Format { format: Format, path: PathBuf, reason: String },
+
+    #[error(
+        "the file is cut short: {what} should end at byte {end}, but the file ends at byte {len}; copy \
+         or download it again: {path}"
+    )]
+    CutShort { what: String, end: usize, len: usize, path: PathBuf },
+
+    #[error(
+        "`model_type` is missing in the configuration, and tensor `{tensor}`, which every GPT-2 has, is \
+         missing too; write down the `model_type`, such as `llama`: {path}"
+    )]
+    NoType { tensor: &'static str, path: PathBuf },
+
+    #[error(
+        "tensor `{tensor}` is missing, which a model of this configuration has; the file is a part of the \
+         model or of another one, so get it again together with its `config.json`: {path}"
+    )]
+    Missing { tensor: String, path: PathBuf },
+
+    #[error("tensor `{tensor}` {fault}: {path}")]
+    Tensor { tensor: String, fault: String, path: PathBuf },
+
+    #[error(
+        "all tensors have `{prefix}` before their names, as a wrapped model leaves it; save the model \
+         inside the wrapper, or take `{prefix}` away from the names: {path}"
+    )]
+    Prefix { prefix: String, path: PathBuf },
+
+    #[error("this is {what}, not the weights; {remedy}: {path}")]
+    NotWeights { what: &'static str, remedy: &'static str, path: PathBuf },
+
+    #[error(
+        "tensor `{tensor}` has shape {found:?}, but `config.json` requires {expected:?}: {path}"
+    )]
+    Shape { tensor: String, found: Vec<usize>, expected: Vec<usize>, path: PathBuf },
+
+    #[error(
+        "tensor `{tensor}` is of type {found}; only F32, F16, BF16 and ggml's Q8_0, Q6_K, Q5_K, Q5_1, Q5_0, \
+         Q4_K, Q4_1 and Q4_0 can be read: {path}"
+    )]
+    Dtype { tensor: String, found: NumberType, path: PathBuf },
+
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+
+    #[error(transparent)]
+    Unfit(#[from] UnfitWeights),
+
+    #[error(
+        "`config.json` ties the unembedding to the token embedding, but tensor `{tensor}` differs \
+         from it; set `tie_word_embeddings` to false if that is meant: {path}"
+    )]
+    NotTied { tensor: String, path: PathBuf },
+
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}
