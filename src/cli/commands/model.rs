@@ -118,6 +118,9 @@ impl Info {
         let tokenizer = Tokenizer::from_dir(&dir)?;
         let hashes = machine.watched("Hashing the weights", |task| checkpoint.sha256(&task))?;
 
+        let not_finite =
+            machine.watched("Looking at the numbers", |task| checkpoint.not_finite(&task))?;
+
         let mut n_of_type: BTreeMap<NumberType, usize> = BTreeMap::new();
         for (_, dtype, _) in checkpoint.tensors() {
             *n_of_type.entry(dtype).or_default() += 1;
@@ -148,6 +151,10 @@ impl Info {
         if !checkpoint.left_out().is_empty() {
             _ = writeln!(text, "  left out    {}", checkpoint.left_out().join(", "));
         }
+        for it in &not_finite {
+            let (tensor, value, index) = (&it.tensor, &it.value, it.index);
+            _ = writeln!(text, "  not finite  {tensor} holds {value} at element {index}");
+        }
         for (file, hash) in &hashes {
             _ = writeln!(text, "  sha256      {hash}  {file}");
         }
@@ -160,6 +167,10 @@ impl Info {
             json!({ "name": name, "type": dtype.to_string(), "shape": shape })
         });
         let tensors: Vec<_> = tensors.collect();
+        let not_finite = not_finite
+            .iter()
+            .map(|it| json!({ "tensor": it.tensor, "element": it.index, "value": it.value }));
+        let not_finite: Vec<_> = not_finite.collect();
         let json = json!({
             "name": checkpoint.name(),
             "config": config,
@@ -168,6 +179,7 @@ impl Info {
             "dtypes": checkpoint.dtypes(),
             "tensors": tensors,
             "left_out": checkpoint.left_out(),
+            "not_finite": not_finite,
             "n_bytes": checkpoint.n_bytes(),
             "memory": checkpoint.memory(),
             "n_tokens": tokenizer.n_vocab(),
