@@ -16,7 +16,9 @@ pub use flags::{Flags, flags};
 pub use pieces::visible;
 use pieces::with_whole_characters;
 pub use substitutes::{Substitute, first_substitutes, substitutes};
-pub use tokenizer::{GPT2_MERGES, Token, Tokenizer, TokenizerError, gpt2_vocabulary};
+pub use tokenizer::{
+    GPT2_MERGES, Token, Tokenizer, TokenizerError, gpt2_merges_for, gpt2_vocabulary,
+};
 
 use crate::facts::Fact;
 

@@ -328,6 +328,14 @@ pub fn gpt2_vocabulary(merges: &str) -> Result<BTreeMap<String, u32>, String> {
     Ok(tokens.zip(0..).collect())
 }
 
+/// The text of GPT-2's first merges, as many as a vocabulary of at most `n_tokens` has. `None` if the bytes
+/// and `<|endoftext|>` alone are more.
+pub fn gpt2_merges_for(n_tokens: usize) -> Option<String> {
+    let n_merges = n_tokens.checked_sub(256 + 1)?;
+    // The first line is the version.
+    Some(GPT2_MERGES.split_inclusive('\n').take(1 + n_merges).collect())
+}
+
 /// GPT-2's tokenizer with another vocabulary.
 pub(super) fn byte_level(
     vocabulary: BTreeMap<String, u32>,

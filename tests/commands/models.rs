@@ -45,6 +45,72 @@ fn a_random_model_of_full_size_can_be_used_at_once() {
     assert!(complaint(&random).contains("there is a model already"));
 }
 
+/// The model is looked at, not refused: `info` is what a person asks of a model that does not open.
+#[test]
+fn info_names_tensors_whose_numbers_are_not_finite() {
+    let dir = TempDir::new().unwrap();
+    for entry in fs::read_dir("tests/fixtures/tiny").unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    let model = dir.path().to_str().unwrap();
+    let whole = json(&["model", "info", model, "--json"]);
+    assert_eq!(whole["not_finite"], serde_json::json!([]));
+    assert!(!stdout(&["model", "info", model]).contains("not finite"));
+
+    let weights = dir.path().join("model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    let header = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let tensors: Value = serde_json::from_slice(&bytes[8..8 + header]).unwrap();
+    let start = tensors["ln_f.bias"]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[8 + header + start + 4 * 3..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&weights, bytes).unwrap();
+    let text = stdout(&["model", "info", model]);
+    assert!(text.contains("not finite  ln_f.bias holds NaN at element 3"), "{text}");
+    let found = &json(&["model", "info", model, "--json"])["not_finite"];
+    let told = serde_json::json!([{ "tensor": "ln_f.bias", "element": 3, "value": "NaN" }]);
+    assert_eq!(*found, told);
+}
+
+/// Small vocabularies have GPT-2's first tokens, and every family its end of text as BOS.
+#[test]
+fn the_tokenizer_of_a_random_model_fits_its_vocabulary() {
+    let dir = TempDir::new().unwrap();
+    let llama = serde_json::json!({
+        "model_type": "llama", "num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 8,
+        "intermediate_size": 16, "max_position_embeddings": 64,
+    });
+    let gpt2 = serde_json::json!({
+        "model_type": "gpt2", "n_layer": 1, "n_head": 2, "n_embd": 8, "n_positions": 64,
+    });
+    for (nth, (config, n_tokens)) in
+        [(&llama, 257), (&llama, 300), (&llama, 60_000), (&gpt2, 1_000)].into_iter().enumerate()
+    {
+        let mut config = config.clone();
+        config["vocab_size"] = n_tokens.into();
+        let file = dir.path().join(format!("{nth}.json"));
+        fs::write(&file, config.to_string()).unwrap();
+        let out = dir.path().join(nth.to_string());
+        let [file, out] = [&file, &out].map(|it| it.to_str().unwrap());
+        stdout(&["model", "random", "--config", file, "--out", out]);
+        let info = json(&["model", "info", out, "--json"]);
+        let known = n_tokens.min(50_257);
+        assert_eq!(info["n_tokens"], known);
+        let ask = ["predict", "--model", out, "--prompt", "Dvořák is in", "--bos", "--json"];
+        let ids: Vec<u64> = serde_json::from_value(json(&ask)["ids"].clone()).unwrap();
+        assert_eq!(ids[0], known - 1);
+        assert!(ids[1..].iter().all(|id| *id < known - 1), "{ids:?}");
+    }
+    let mut config = llama;
+    config["vocab_size"] = 256.into();
+    let file = dir.path().join("few.json");
+    fs::write(&file, config.to_string()).unwrap();
+    let out = dir.path().join("few");
+    let [file, out] = [&file, &out].map(|it| it.to_str().unwrap());
+    let refused = complaint(&["model", "random", "--config", file, "--out", out]);
+    assert!(refused.contains("`vocab_size` is 256") && refused.contains("257"), "{refused}");
+}
+
 /// Peak of anonymous memory while a model of bf16 loads and predicts, against its weights in f32.
 #[cfg(target_os = "linux")]
 #[test]

@@ -14,7 +14,7 @@ use crate::cli::output::{Output, print};
 use crate::model::{
     Checkpoint, FloatType, ModelConfig, NumberType, WeightMemory, write_random_checkpoint,
 };
-use crate::tokens::{GPT2_MERGES, Tokenizer, gpt2_vocabulary};
+use crate::tokens::{Tokenizer, gpt2_merges_for, gpt2_vocabulary};
 use crate::whole_file;
 
 #[derive(Subcommand)]
@@ -215,19 +215,35 @@ impl Random {
             "there is a model already; choose another folder: {}",
             existing.display()
         );
+        let merges = gpt2_merges_for(self.config.d_vocab).with_context(|| {
+            format!(
+                "`vocab_size` is {}, but GPT-2's tokenizer, which is written beside the weights, needs 257 \
+                 tokens or more: one for each byte, and `<|endoftext|>`",
+                self.config.d_vocab
+            )
+        })?;
         machine.watched("Writing random weights", |task| {
             let stored_as = self.stored_as.into();
             write_random_checkpoint(&self.config, self.seed, stored_as, &self.out, &task)
         })?;
 
-        let vocabulary = gpt2_vocabulary(GPT2_MERGES).map_err(anyhow::Error::msg)?;
+        let vocabulary = gpt2_vocabulary(&merges).map_err(anyhow::Error::msg)?;
         let write = |name: &str, text: &str| {
             let path = self.out.join(name);
             whole_file::write(&path, text.as_bytes())
                 .with_context(|| format!("cannot write {}", path.display()))
         };
         write("vocab.json", &serde_json::to_string(&vocabulary)?)?;
-        write("merges.txt", GPT2_MERGES)?;
+        write("merges.txt", &merges)?;
+        // Otherwise the family's own special tokens would be added, which the model has no rows for.
+        let end = "<|endoftext|>";
+        let special = json!({
+            "tokenizer_class": "GPT2Tokenizer",
+            "bos_token": end,
+            "eos_token": end,
+            "unk_token": end,
+        });
+        write("tokenizer_config.json", &special.to_string())?;
         print(&format!("{}\n", self.out.display()))
     }
 }
