@@ -32,6 +32,7 @@ mod golden;
 mod families;
 mod stored_weights;
 mod trained;
+mod quantised_models;
 mod devices;
 
 // Traces, and what is made of many of them.
