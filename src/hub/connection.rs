@@ -1,5 +1,7 @@
 //! What the environment says about connections: a proxy, and whose certificates are good.
 
+use std::fs::{self, DirEntry};
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,8 +15,10 @@ use super::{HubError, given};
 const PROXIES: [&str; 6] =
     ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
 
-/// The variables that name a file of certificates.
-const CERTIFICATES: [&str; 3] = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
+/// The variables that name a file of certificates or a folder of such files, as Python's `httpx` and
+/// `requests` look at them. The first that is set decides.
+const CERTIFICATES: [&str; 4] =
+    ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
 
 /// The proxy that the environment names. None is asked for this machine itself.
 pub(super) fn proxy(endpoint: &str) -> Result<Option<Proxy>, HubError> {
@@ -43,13 +47,22 @@ pub(super) fn certificates() -> Result<RootCerts, HubError> {
         return Ok(RootCerts::WebPki);
     };
     let fail = |reason: String| HubError::Certificates { variable, path: path.clone(), reason };
-    let text = std::fs::read(&path).map_err(|error| fail(error.to_string()))?;
+    let unreadable = |error: io::Error| fail(error.to_string());
+    let files = if path.is_dir() {
+        let entries = fs::read_dir(&path).and_then(Iterator::collect).map_err(unreadable)?;
+        let entries: Vec<DirEntry> = entries;
+        entries.into_iter().map(|it| it.path()).filter(|it| it.is_file()).collect()
+    } else {
+        vec![path.clone()]
+    };
     let mut found: Vec<Certificate<'static>> = Vec::new();
-    for item in parse_pem(&text) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(fail(error.to_string())),
+    for file in files {
+        for item in parse_pem(&fs::read(&file).map_err(unreadable)?) {
+            match item {
+                Ok(PemItem::Certificate(certificate)) => found.push(certificate),
+                Ok(_) => {}
+                Err(error) => return Err(fail(error.to_string())),
+            }
         }
     }
     if found.is_empty() {

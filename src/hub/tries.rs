@@ -80,7 +80,7 @@ impl Trouble {
     pub fn of(error: ureq::Error, host: String) -> Self {
         use ureq::Error;
         let certificate = |reason: String, host: String| {
-            let remedy = "where a proxy signs for others, name its certificates with SSL_CERT_FILE";
+            let (reason, remedy) = of_certificate(&reason);
             HubError::Unreachable { host, reason, remedy }.into()
         };
         match error {
@@ -106,6 +106,30 @@ impl Trouble {
             }
             error => Self::Lost { host, reason: error.to_string() },
         }
+    }
+}
+
+/// Why a certificate is refused, from rustls' words, and what to do.
+fn of_certificate(reason: &str) -> (String, &'static str) {
+    if reason.contains("UnknownIssuer") {
+        (
+            "its certificate is signed by an authority that is not trusted here".to_owned(),
+            "where a proxy signs for others, or a hub has an authority of its own, name the authority's \
+             certificate with SSL_CERT_FILE",
+        )
+    } else if reason.contains("expired") || reason.contains("not valid yet") {
+        (
+            format!("its certificate has expired or is not valid yet ({reason})"),
+            "is the clock of this machine right? Otherwise the host needs a new certificate",
+        )
+    } else if reason.contains("not valid for name") {
+        (
+            format!("its certificate is that of another host ({reason})"),
+            "is HF_ENDPOINT right? Otherwise something may stand between and answer in its place",
+        )
+    } else {
+        let remedy = "where a proxy signs for others, name its certificates with SSL_CERT_FILE";
+        (reason.to_owned(), remedy)
     }
 }
 

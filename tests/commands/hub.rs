@@ -10,12 +10,12 @@ use crate::support::{TINY, complaint, json, program};
 
 #[path = "../engine/hub/server.rs"]
 #[expect(dead_code, reason = "most of it is for the tests of the engine")]
-mod server;
+pub mod server;
 
 use server::{COMMIT, Fault, Model, Server};
 
 /// The tiny model, as the hub has it.
-fn tiny() -> Server {
+pub fn tiny() -> Server {
     let mut model = Model::new("me/tiny");
     model.files.clear();
     for entry in fs::read_dir(TINY).unwrap() {

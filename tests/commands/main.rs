@@ -6,6 +6,8 @@ mod support;
 mod help;
 #[cfg(feature = "hub")]
 mod hub;
+#[cfg(feature = "hub")]
+mod hub_tls;
 mod models;
 mod predictions;
 mod traces;
