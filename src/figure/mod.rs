@@ -11,6 +11,7 @@ mod depth;
 mod export;
 mod file_format;
 mod graph;
+mod lines;
 mod long;
 pub mod font;
 pub mod number;
@@ -36,6 +37,7 @@ pub use depth::{DepthBar, DepthPart, DepthPlace};
 pub use export::{Caption, Export, NoSuchChart, Page, PageWidth, Tokens};
 pub use file_format::{FileFormat, UnknownFormat};
 pub use graph::{Graph, GraphEdge, GraphKind, GraphNode};
+pub use lines::{Lines, Series, band_pieces};
 pub use long::{Number, Place};
 pub use made_with::{AskedModel, about_edit, program};
 pub use npz::to_npz;
@@ -162,30 +164,6 @@ pub struct Waterfall {
 
     /// Where each bar starts; a bar that starts at zero is the sum so far. As many as bars.
     pub starts: Vec<f32>,
-}
-
-/// Quantities over layers.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Lines {
-    pub name: String,
-    pub quantity: String,
-
-    /// The title of the axis of layers.
-    pub layer_title: String,
-    pub series: Vec<Series>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Series {
-    pub name: String,
-
-    /// A number for each layer; NaN where there is none.
-    pub values: Vec<f32>,
-
-    /// The interval of each number, from low to high; NaN where there is none. As many as values, or
-    /// no intervals.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub band: Vec<(f32, f32)>,
 }
 
 /// Pairs of numbers.
@@ -359,51 +337,6 @@ impl Waterfall {
     pub fn ends(&self) -> impl Iterator<Item = f32> {
         self.starts.iter().zip(&self.bars.bars).map(|(start, bar)| start + bar.value)
     }
-}
-
-impl Lines {
-    pub fn new(
-        name: impl Into<String>,
-        quantity: impl Into<String>,
-        layer_title: impl Into<String>,
-        series: impl IntoIterator<Item = Series>,
-    ) -> Self {
-        let series = series.into_iter().collect();
-        Self {
-            name: name.into(),
-            quantity: quantity.into(),
-            layer_title: layer_title.into(),
-            series,
-        }
-    }
-
-    fn has_bands(&self) -> bool {
-        self.series.iter().any(|it| !it.band.is_empty())
-    }
-}
-
-impl Series {
-    /// A series without intervals. `values`: by layer.
-    pub fn new(name: impl Into<String>, values: impl IntoIterator<Item = f32>) -> Self {
-        Self { name: name.into(), values: values.into_iter().collect(), band: Vec::new() }
-    }
-
-    fn is_whole(&self) -> bool {
-        self.band.is_empty() || self.band.len() == self.values.len()
-    }
-
-    /// The ends of a layer's interval, NaN where there is none.
-    fn ends(&self, layer: usize) -> (f32, f32) {
-        self.band.get(layer).copied().unwrap_or((f32::NAN, f32::NAN))
-    }
-}
-
-/// The pieces of a [`Series::band`] that hang together, each as the layers and their ends.
-pub fn band_pieces(band: &[(f32, f32)]) -> Vec<Vec<(usize, f32, f32)>> {
-    let ends = band.iter().enumerate().map(|(layer, &(low, high))| (layer, low, high));
-    let ends: Vec<_> = ends.collect();
-    let pieces = ends.split(|(_, low, high)| !(low.is_finite() && high.is_finite()));
-    pieces.filter(|it| it.len() > 1).map(<[_]>::to_vec).collect()
 }
 
 impl Map {
