@@ -4,14 +4,13 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::config::{
-    Biases, NormChoice, NormPlaces, QkNorm, Scores, Window, WindowedLayers,
-};
+use super::super::config::{Biases, NormPlaces, QkNorm, Scores, WindowedLayers};
 use super::super::rotary::Pairs;
 use super::super::tensor_names::{HeadNames, MatrixLayout, TensorNames};
 use super::super::{ModelConfig, Nonlinearity, Unembedding};
-use super::layer_types::{WindowField, layer_types, windowed_layers};
-use super::rope::{RotaryFields, rotary_json};
+use super::block_fields::{BlockFields, Defaults};
+use super::layer_types::{layer_types, windowed_layers};
+use super::rope::rotary_json;
 use super::{Family, above_zero};
 
 pub(super) const NAMES: TensorNames = TensorNames {
@@ -37,30 +36,16 @@ pub(super) const NAMES: TensorNames = TensorNames {
 /// The fields of a `config.json` that matter. `None` stands for Hugging Face's default.
 #[derive(Deserialize)]
 struct Fields {
-    num_hidden_layers: usize,
-    num_attention_heads: Option<usize>,
-    num_key_value_heads: Option<usize>,
-    hidden_size: usize,
-    head_dim: Option<usize>,
-    intermediate_size: usize,
-    max_position_embeddings: Option<usize>,
-    vocab_size: Option<usize>,
-    rms_norm_eps: Option<f64>,
+    #[serde(flatten)]
+    block: BlockFields,
     hidden_activation: Option<String>,
-    tie_word_embeddings: Option<bool>,
-    attention_bias: Option<bool>,
     query_pre_attn_scalar: Option<f64>,
     #[serde(default)]
     attn_logit_softcapping: CapField,
     #[serde(default)]
     final_logit_softcapping: CapField,
     use_bidirectional_attention: Option<bool>,
-    #[serde(default)]
-    sliding_window: WindowField,
     sliding_window_pattern: Option<usize>,
-    layer_types: Option<Vec<String>>,
-    #[serde(flatten)]
-    rotary: RotaryFields,
 }
 
 /// A cap: absent for Hugging Face's default, `null` for none.
@@ -101,83 +86,50 @@ pub(super) fn from_json(family: Family, text: &str) -> Result<ModelConfig, Strin
                     which has norms of queries and keys instead"
             .into());
     }
-    let n_heads = it.num_attention_heads.unwrap_or(8);
-    let n_kv_heads = it.num_key_value_heads.unwrap_or(4);
-    let head_width = it.head_dim.unwrap_or(256);
-    let n_ctx = it.max_position_embeddings.unwrap_or(if is_second { 8192 } else { 131_072 });
-    let d_vocab = it.vocab_size.unwrap_or(if is_second { 256_000 } else { 262_208 });
+    let defaults = Defaults {
+        n_heads: Some(8),
+        n_kv_heads: Some(4),
+        head_width: Some(256),
+        n_ctx: Some(if is_second { 8192 } else { 131_072 }),
+        d_vocab: Some(if is_second { 256_000 } else { 262_208 }),
+        epsilon: 1e-6,
+        unembedding: Unembedding::Tied,
+    };
+    let config = it.block.config(family, &defaults)?;
     let pattern = if is_second { 2 } else { it.sliding_window_pattern.unwrap_or(6) };
-    ModelConfig::check_sizes([
-        ("num_hidden_layers", it.num_hidden_layers),
-        ("num_attention_heads", n_heads),
-        ("num_key_value_heads", n_kv_heads),
-        ("hidden_size", it.hidden_size),
-        ("head_dim", head_width),
-        ("intermediate_size", it.intermediate_size),
-        ("max_position_embeddings", n_ctx),
-        ("vocab_size", d_vocab),
-        ("sliding_window", it.sliding_window.n_keys().unwrap_or(1)),
-        ("sliding_window_pattern", pattern),
-    ])?;
-    if !n_heads.is_multiple_of(n_kv_heads) {
-        return Err(format!(
-            "`num_attention_heads` ({n_heads}) is not a multiple of `num_key_value_heads` \
-             ({n_kv_heads})"
-        ));
-    }
-    if !head_width.is_multiple_of(2) {
-        return Err(format!("heads are {head_width} wide; rotary positions need an even width"));
-    }
-    let layers = match &it.layer_types {
-        Some(types) => windowed_layers(types, it.num_hidden_layers)?,
+    ModelConfig::check_sizes([("sliding_window_pattern", pattern)])?;
+    let layers = match &it.block.layer_types {
+        Some(types) => windowed_layers(types, config.n_layers)?,
         None => Some(WindowedLayers::AllBut(pattern)),
     };
-    let window = match (layers, it.sliding_window.n_keys()) {
-        (Some(layers), Some(n_keys)) => Some(Window { n_keys, layers }),
-        (None, _) => None,
-        (Some(_), None) => {
-            return Err("`sliding_window` is null, but some layers see a window".into());
-        }
-    };
+    let window = it.block.window(layers)?;
+    if layers.is_some() && window.is_none() {
+        return Err("`sliding_window` is null, but some layers see a window".into());
+    }
     let scalar = above_zero("query_pre_attn_scalar", it.query_pre_attn_scalar.unwrap_or(256.0))?;
-    let has_bias = it.attention_bias.unwrap_or(false);
+    let has_bias = it.block.attention_bias.unwrap_or(false);
     let (rotary, rotary_in_window) = if is_second {
-        (it.rotary.read(head_width, None, Pairs::Halves)?, None)
+        (it.block.rotary.read(config.d_head(), None, Pairs::Halves)?, None)
     } else {
-        let [all, windowed] = it.rotary.read_by_layer_type(head_width, Pairs::Halves)?;
+        let rotary = &it.block.rotary;
+        let [all, windowed] = rotary.read_by_layer_type(config.d_head(), Pairs::Halves)?;
         (all, Some(windowed))
     };
     Ok(ModelConfig {
-        n_layers: it.num_hidden_layers,
-        n_heads,
-        d_model: it.hidden_size,
-        d_mlp: it.intermediate_size,
-        n_ctx,
-        d_vocab,
-        layer_norm_epsilon: it.rms_norm_eps.unwrap_or(1e-6),
-        unembedding: match it.tie_word_embeddings {
-            None | Some(true) => Unembedding::Tied,
-            Some(false) => Unembedding::Separate,
-        },
         nonlinearity: match it.hidden_activation.as_deref() {
             None => Nonlinearity::GeluNew,
             Some(name) => Nonlinearity::of_field("hidden_activation", name)?,
         },
         scores: Scores { divisor: Some(scalar.sqrt()), divided_by_layer: false, cap: score_cap },
-        family,
-        key_heads: Some(n_kv_heads),
-        head_width: Some(head_width),
-        norm: NormChoice::Rms,
         norm_places: NormPlaces::Around,
         rotary: Some(rotary),
         rotary_in_window,
-        is_gated: true,
         qk_norm: (!is_second).then_some(QkNorm::EachHead),
         biases: Biases { heads: has_bias, attention: has_bias, mlp: false },
         window,
-        embed_scale: Some((it.hidden_size as f64).sqrt()),
+        embed_scale: Some((config.d_model as f64).sqrt()),
         logit_cap,
-        ..ModelConfig::SMALL
+        ..config
     })
 }
 

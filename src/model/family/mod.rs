@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::ModelConfig;
 use super::tensor_names::TensorNames;
 
+mod block_fields;
 mod gemma;
 mod gpt2;
 mod gptj;
@@ -164,6 +165,8 @@ fn in_plain_words(error: &str, fields: &Map<String, Value>) -> String {
     let Some((found, wanted)) = parts else {
         return error.replace("missing field", "it lacks the field");
     };
+    // serde calls `null` so where it has read all fields before.
+    let found = found.replace("unit value", "null");
     let is_found = |value: &Value| {
         let kind = match value {
             Value::Number(it) if it.is_f64() => format!("floating point `{it}`"),
