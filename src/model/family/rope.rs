@@ -154,7 +154,8 @@ impl Scaling {
         };
         above_zero("rope_theta", base)?;
         let scaling = match (kind, given) {
-            ("default", _) | (_, None) => RotaryScaling::Unscaled,
+            // Angles of `dynamic` change beyond the context only, and longer prompts are refused.
+            ("default" | "dynamic", _) | (_, None) => RotaryScaling::Unscaled,
             ("linear", Some(it)) => RotaryScaling::Linear { factor: of("factor", it.factor)? },
             ("llama3", Some(it)) => RotaryScaling::Llama3 {
                 factor: of("factor", it.factor)?,
@@ -194,8 +195,8 @@ impl Scaling {
             }
             (other, _) => {
                 return Err(format!(
-                    "`rope_type` is `{other}`, which is not one of `default`, `linear`, `llama3`, \
-                     `yarn`"
+                    "`rope_type` is `{other}`, which is not one of `default`, `dynamic`, `linear`, \
+                     `llama3`, `yarn`"
                 ));
             }
         };
