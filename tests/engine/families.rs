@@ -8,13 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
-use factscope::analysis::causal_trace::{self, NoiseLevel};
 use factscope::analysis::logit_attribution::{self, Component, Contribution, Parts};
 use factscope::analysis::{
-    AnalysisCtx, AnalysisResult, AnalysisSpec, Measurement, Method as _, Metric, Reuse,
-    accumulated_resid, neuron_attribution, source_attribution, through_head,
+    AnalysisCtx, AnalysisResult, AnalysisSpec, Method as _, Reuse, accumulated_resid,
+    neuron_attribution, source_attribution, through_head,
 };
-use factscope::intervention::{NoiseRng, Site, SiteSet};
+use factscope::intervention::{Site, SiteSet};
 use factscope::model::{
     Backward, BatchRow, ComputeDevice, DeviceChoice, Donors, Dropped, Family, FloatType,
     ModelConfig, Nonlinearity, Objective, Processing, ProcessingStep, Request, RotaryConfig,
@@ -30,10 +29,9 @@ use tempfile::TempDir;
 
 use super::estimates::{check_edges, check_held_windows, check_new_softmax};
 use super::every_analysis::specs;
+use super::golden_traces::{HowTraced, Traced};
 use super::gradients::{check_slopes, whole_run};
-use super::support::{
-    answer_of, assert_close, fixture, lab, load, load_on, logits, prompt, trace_spec,
-};
+use super::support::{answer_of, assert_close, fixture, lab, load, load_on, logits, prompt};
 
 const LOGIT: f32 = 1e-4;
 const ACTIVATION: f32 = 1e-4;
@@ -43,10 +41,8 @@ const PROB: f32 = 5e-6;
 
 #[derive(Deserialize)]
 struct Golden {
-    noise_std: f64,
-    n_samples: usize,
-    seed: u32,
-    window: usize,
+    #[serde(flatten)]
+    how: HowTraced,
     cases: Vec<Case>,
 }
 
@@ -60,16 +56,8 @@ struct Case {
     attention: Vec<Vec<Vec<Vec<f32>>>>,
     d_embed: Vec<Vec<f32>>,
     d_hidden: Vec<Vec<Vec<f32>>>,
-    high_score: f32,
-    low_score: f32,
-    traces: Traces,
-}
-
-#[derive(Deserialize)]
-struct Traces {
-    hidden: Vec<Vec<f32>>,
-    mlp: Vec<Vec<f32>>,
-    attn: Vec<Vec<f32>>,
+    #[serde(flatten)]
+    traced: Traced,
 }
 
 /// The folders of small checkpoints, one or more of each family.
@@ -179,32 +167,13 @@ fn traces_of_every_family_are_romes() {
         let model = load(&dir);
         let golden = golden(&dir);
         for case in &golden.cases {
-            for (component, window, expected) in [
-                (causal_trace::Component::Hidden, 1, &case.traces.hidden),
-                (causal_trace::Component::Mlp, golden.window, &case.traces.mlp),
-                (causal_trace::Component::Attn, golden.window, &case.traces.attn),
-            ] {
-                let what = format!("{}, {component:?}", dir.display());
-                let spec = causal_trace::Spec {
-                    noise: NoiseLevel::Std(golden.noise_std),
-                    rng: NoiseRng::Numpy,
-                    seed: golden.seed,
-                    ..trace_spec(component, window, golden.n_samples)
-                };
-                let answer = Some(answer_of(&[case.answer]));
-                let prompt = TokenizedPrompt { answer, ..prompt_of(case) };
-                let ctx = AnalysisCtx::unwatched();
-                let trace = spec.run(&lab(&model, &prompt, &ctx)).unwrap();
-                let score = |runs: &[Measurement]| Measurement::mean(runs, Metric::Prob).unwrap();
-                assert!(trace.is_top_answer(), "{what}");
-                assert_close(&[trace.clean.prob], &[case.high_score], PROB, &what);
-                assert_close(&[score(&trace.corrupted)], &[case.low_score], PROB, &what);
-                for (pos, expected) in expected.iter().enumerate() {
-                    let cell = |layer| score(trace.restored.get(layer, pos).unwrap());
-                    let found: Vec<f32> = (0..expected.len()).map(cell).collect();
-                    assert_close(&found, expected, PROB, &what);
-                }
-            }
+            let answer = Some(answer_of(&[case.answer]));
+            let prompt = TokenizedPrompt { answer, ..prompt_of(case) };
+            let ctx = AnalysisCtx::unwatched();
+            let lab = lab(&model, &prompt, &ctx);
+            let (positions, what) = (0..case.ids.len(), dir.display().to_string());
+            let clean = case.traced.check(&lab, &golden.how, positions, PROB, &what);
+            assert_eq!(clean.rank, 0, "{what}");
         }
     }
 }
@@ -358,7 +327,6 @@ fn the_language_model_of_a_checkpoint_that_also_sees_is_read() {
     }
 }
 
-/// By the configurations that `model random --config` knows, made small.
 /// Where the low factor of `llama3` is not below the high one, `transformers` blends no angles: those
 /// that turn less often than the low factor says are divided, and the high one does not matter.
 #[test]
@@ -379,6 +347,7 @@ fn factors_of_llama_3_may_stand_in_any_order() {
     assert_ne!(inverted, logits_with(0.1, 0.1));
 }
 
+/// By the configurations that `model random --config` knows, made small.
 #[test]
 fn random_checkpoints_of_every_family_are_opened() {
     let mut of_families = BTreeSet::new();

@@ -29,10 +29,11 @@ mod command_line;
 // One pass, and every method on it: laws that hold for any weights, and the numbers of others.
 mod laws;
 mod golden;
+mod golden_traces;
 mod families;
 mod stored_weights;
-mod trained;
 mod quantised_models;
+mod trained;
 mod devices;
 
 // Traces, and what is made of many of them.

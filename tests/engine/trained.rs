@@ -11,28 +11,23 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use factscope::analysis::causal_trace::{self, Component, NoiseLevel};
 use factscope::analysis::logit_attribution::{self, Parts};
-use factscope::analysis::{
-    AnalysisCtx, Measurement, Method as _, Metric, Positions, attention_knockout, prediction,
-};
+use factscope::analysis::{AnalysisCtx, Method as _, Positions, attention_knockout, prediction};
 use factscope::facts::Fact;
-use factscope::intervention::NoiseRng;
 use factscope::model::Transformer;
 use factscope::tokens::{TokenizedPrompt, Tokenizer};
 use serde::Deserialize;
 
-use super::support::{self, assert_close, fixture, lab, load, trace_spec};
+use super::golden_traces::{HowTraced, Traced};
+use super::support::{self, assert_close, fixture, lab, load};
 
 const LOGIT: f32 = 2e-3;
 const PROB: f32 = 2e-5;
 
 #[derive(Deserialize)]
 struct Golden {
-    noise_std: f64,
-    n_samples: usize,
-    seed: u32,
-    trace_window: usize,
+    #[serde(flatten)]
+    how: HowTraced,
     knockout_window: usize,
     facts: Vec<Known>,
 }
@@ -50,23 +45,16 @@ struct Known {
 
     /// The logits of every 997th word.
     every_997th: Vec<f32>,
-    high_score: f32,
-    low_score: f32,
-    traces: Traces,
+
+    /// At the last subject token and at the last token.
+    #[serde(flatten)]
+    traced: Traced,
 
     /// `[layer]`
     cut: Vec<f32>,
 
     /// `[layer][attention, MLP]`
     parts: Vec<[f32; 2]>,
-}
-
-/// `[the last subject token, the last token][layer]`
-#[derive(Deserialize)]
-struct Traces {
-    hidden: [Vec<f32>; 2],
-    mlp: [Vec<f32>; 2],
-    attn: [Vec<f32>; 2],
 }
 
 /// Where a trained model's file is, if it is there.
@@ -117,28 +105,8 @@ fn check_fact(model: &Transformer, prompt: &TokenizedPrompt, golden: &Golden, kn
     let found: Vec<f32> = all.into_iter().step_by(997).collect();
     assert_close(&found, &known.every_997th, LOGIT, what);
 
-    for (component, window, expected) in [
-        (Component::Hidden, 1, &known.traces.hidden),
-        (Component::Mlp, golden.trace_window, &known.traces.mlp),
-        (Component::Attn, golden.trace_window, &known.traces.attn),
-    ] {
-        let spec = causal_trace::Spec {
-            noise: NoiseLevel::Std(golden.noise_std),
-            rng: NoiseRng::Numpy,
-            seed: golden.seed,
-            ..trace_spec(component, window, golden.n_samples)
-        };
-        let trace = spec.run(&lab).unwrap();
-        let score = |runs: &[Measurement]| Measurement::mean(runs, Metric::Prob).unwrap();
-        assert_close(&[trace.clean.prob], &[known.high_score], PROB, what);
-        assert_close(&[score(&trace.corrupted)], &[known.low_score], PROB, what);
-        let places = [known.subject_range[1] - 1, known.ids.len() - 1];
-        for (pos, expected) in places.into_iter().zip(expected) {
-            let cell = |layer| score(trace.restored.get(layer, pos).unwrap());
-            let found: Vec<f32> = (0..expected.len()).map(cell).collect();
-            assert_close(&found, expected, PROB, &format!("{what}, {component:?} at {pos}"));
-        }
-    }
+    let places = [known.subject_range[1] - 1, known.ids.len() - 1];
+    known.traced.check(&lab, &golden.how, places.into_iter(), PROB, what);
 
     let edges = attention_knockout::Edges { from: Positions::Subject, to: Positions::Last };
     let spec = attention_knockout::Spec { edges: vec![edges], window: golden.knockout_window };
