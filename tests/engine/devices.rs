@@ -28,6 +28,7 @@ use factscope::model::{
 use factscope::task::TaskCtx;
 use factscope::tokens::TokenizedPrompt;
 
+use super::loading::{find, with_tensors};
 use super::support::{
     assert_close, engine, fixture, lab, load, load_on, logits, prompt, trace_spec,
 };
@@ -206,6 +207,31 @@ fn a_pass_that_a_device_cannot_take_goes_on_in_halves() {
         found.iter().map(|it| it.log_prob).collect()
     };
     assert_close(&probs(&model), &probs(&cpu), LOGIT, "halves");
+}
+
+/// All weights are finite, but not what they make. An adapter's logits are added up where they are, so
+/// one pass among many is enough to be noticed.
+#[test]
+fn logits_of_an_adapter_that_are_not_finite_are_noticed() {
+    let device = adapter();
+    let large = with_tensors(|tensors| {
+        let gain = find(tensors, "ln_f.weight");
+        for index in 0..gain.values().len() {
+            gain.set(index, f32::MAX);
+        }
+    });
+    let prompt = prompt("Paris is the capital of", "Paris", Some("the"));
+    let run = |model: &Transformer| drop(model.run_clean(&prompt.ids, &SiteSet::new()));
+    for (dir, is_finite) in [(fixture("tiny").as_path(), true), (large.path(), false)] {
+        let model = load_on(dir, &device);
+        let other = model.watched();
+        assert!(model.has_finite_logits().unwrap(), "before any pass");
+        run(&model);
+        assert_eq!(model.has_finite_logits().unwrap(), is_finite, "{}", dir.display());
+        assert!(other.has_finite_logits().unwrap(), "a model that takes note of its own");
+        run(&other);
+        assert_eq!(other.has_finite_logits().unwrap(), is_finite, "{}", dir.display());
+    }
 }
 
 /// What lies in the folder that tests start in.
