@@ -47,7 +47,7 @@ pub use error::HubError;
 #[cfg(feature = "hub")]
 pub use get::{Stage, Wait, get};
 #[cfg(feature = "hub")]
-pub use known::{Cached, KNOWN, Known};
+pub use known::{ASKED, Cached, KNOWN, Known};
 #[cfg(feature = "hub")]
 pub use search::{Found, search};
 #[cfg(feature = "hub")]

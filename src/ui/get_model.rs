@@ -13,7 +13,7 @@ use super::command::Command;
 use super::state::State;
 use super::theme::field_color;
 use super::widgets;
-use crate::hub::{Cached, Found, HubName, KNOWN, Known, Settings, count, find, size};
+use crate::hub::{Cached, Found, HubName, KNOWN, Known, Settings, count, find};
 use crate::worker::JobId;
 
 /// The dialog. It stays while something is downloaded, whether or not it is shown.
@@ -53,9 +53,9 @@ struct Row {
     name: String,
     n_params: Option<u64>,
 
-    /// Of the download, in bytes; none is told of what a search finds.
-    n_bytes: Option<u64>,
-    memory: Option<u64>,
+    /// What the weights take on disk; none is told of what a search finds.
+    weights: Option<String>,
+    memory: Option<String>,
     licence: String,
     is_gated: bool,
     cached: Cached,
@@ -66,8 +66,8 @@ impl Row {
         Self {
             name: known.name.to_owned(),
             n_params: Some(known.n_params),
-            n_bytes: Some(known.n_bytes),
-            memory: Some(known.memory()),
+            weights: Some(known.size(known.n_bytes())),
+            memory: Some(known.size(known.memory())),
             licence: known.licence.to_owned(),
             is_gated: false,
             cached: Cached::of(known.name, &settings.cache),
@@ -78,7 +78,7 @@ impl Row {
         Self {
             cached: Cached::of(&found.name, &settings.cache),
             n_params: found.n_params,
-            n_bytes: None,
+            weights: None,
             memory: None,
             licence: found.licence.clone().unwrap_or_default(),
             is_gated: found.is_gated,
@@ -158,19 +158,25 @@ impl GetModel {
     }
 
     fn rows_ui(&self, ui: &mut Ui, commands: &mut Vec<Command>) {
-        let heads = ["Model", "Parameters", "Download", "Memory", "Licence", ""];
+        let heads = ["Model", "Parameters", "Weights", "Memory", "Licence", ""];
         // As high whatever is listed, so that nothing jumps.
         ScrollArea::vertical().max_height(ROWS).auto_shrink(false).show(ui, |ui| {
             let grid = Grid::new("models of the hub").num_columns(heads.len()).striped(true);
             grid.spacing([24.0, 6.0]).show(ui, |ui| {
                 for head in heads {
-                    ui.weak(head);
+                    let label = ui.weak(head);
+                    if head == "Weights" {
+                        label.on_hover_text(
+                            "What they take on disk. “from”: in 16 bits a number; the hub tells the true \
+                             size before a download begins",
+                        );
+                    }
                 }
                 ui.end_row();
                 for row in &self.rows {
                     ui.label(&row.name);
                     let sizes =
-                        [row.n_params.map(count), row.n_bytes.map(size), row.memory.map(size)];
+                        [row.n_params.map(count), row.weights.clone(), row.memory.clone()];
                     for text in sizes {
                         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                             ui.label(text.unwrap_or_else(|| "–".to_owned()));

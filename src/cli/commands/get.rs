@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::machine::Machine;
 use crate::cli::output::Output;
-use crate::hub::{Cached, Found, HubName, KNOWN, Settings, count, find, search, size};
+use crate::hub::{ASKED, Cached, Found, HubName, KNOWN, Settings, count, find, search};
 
 #[derive(Args)]
 #[group(required = true, multiple = false, args = ["name", "list", "search"])]
@@ -52,9 +52,10 @@ impl Get {
             json!({
                 "name": it.name,
                 "n_params": it.n_params,
-                "n_bytes": it.n_bytes,
+                "n_bytes": it.n_bytes(),
                 "memory_bytes": it.memory(),
-                "licence": it.licence,
+                "are_least": it.n_bits.is_none(),
+                "licence": Some(it.licence).filter(|it| *it != ASKED),
                 "path": find(it.name, &settings.cache),
                 "cached": Cached::of(it.name, &settings.cache).text(),
             })
@@ -81,15 +82,16 @@ fn found_json(found: &Found, settings: &Settings) -> Value {
 }
 
 fn known_text(settings: &Settings) -> String {
-    let head = ["Model", "Parameters", "Download", "Memory", "Licence", "Downloaded"];
+    let head = ["Model", "Parameters", "Weights", "Memory", "Licence", "Downloaded"];
     let rows = KNOWN.iter().map(|it| {
         let cached = Cached::of(it.name, &settings.cache).text();
         let name = it.name.to_owned();
-        let (n_params, memory) = (count(it.n_params), size(it.memory()));
-        [name, n_params, size(it.n_bytes), memory, it.licence.to_owned(), cached.to_owned()]
+        let (weights, memory) = (it.size(it.n_bytes()), it.size(it.memory()));
+        [name, count(it.n_params), weights, memory, it.licence.to_owned(), cached.to_owned()]
     });
     format!(
-        "{}\nAny other model of these families on {} can be had by its name.\nThe cache, shared with \
+        "{}\nSizes “from” are of 16 bits a number; the hub tells the true ones before a download begins.\nAny \
+         other model of these families on {} can be had by its name.\nThe cache, shared with \
          Python: {}\n",
         table(head, rows),
         settings.endpoint,

@@ -1,6 +1,7 @@
 //! Models on the hub: found by their names, and downloaded from a server on this machine, which also
 //! misbehaves.
 
+mod known;
 mod names;
 #[cfg(feature = "hub")]
 pub mod server;
