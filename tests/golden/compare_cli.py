@@ -7,12 +7,9 @@ estimates from gradients, nothing for tokens.
 """
 
 import argparse
-import json
-import math
 import os
 import random
 import shlex
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -38,10 +35,11 @@ import rome
 from checkpoint import (
     DTYPES, Layout, Sizes, encode, read_merges, read_tokenizers, tokens_overlapping, write_checkpoint,
 )
+from program import (
+    EXACT, LOGIT, PROBABILITY, Program, close, exact, guarded, print_summary, relative, shift_note,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
-LOGIT, PROBABILITY, EXACT = 1e-3, 1e-5, 0.0
-OF_THE_LARGEST = 1e-4
 
 # Each with its subject. Where it occurs twice, the first is meant, as in ROME.
 PROMPTS = [
@@ -53,19 +51,6 @@ PROMPTS = [
 NOISE_SUBJECTS = ["Paris", "The Seine", "Antonín Dvořák", "Marie Curie", "Windows 95"]
 # Single tokens of the reduced vocabulary, and one that is several.
 ANSWER, FOIL, LONG_ANSWER = " the", " of", " Paris"
-
-
-@dataclass
-class Finding:
-    """How far one number of the program, or the farthest of many, is from the reference."""
-
-    what: str
-    difference: float
-    tolerance: float
-    note: str = ""
-
-    def is_ok(self):
-        return self.difference <= self.tolerance
 
 
 @dataclass
@@ -94,10 +79,6 @@ class Reference:
         start = len(text[: text.index(subject)].encode())
         byte_range = (start, start + len(subject.encode()))
         return list(tokens_overlapping(self.tokenizers[0], ids, int(bos), byte_range))
-
-
-class CommandFailed(Exception):
-    pass
 
 
 def main():
@@ -186,43 +167,6 @@ def make_reference(folder, options, sizes, layout):
         noise_file=noise_file,
         samples=options.samples,
     )
-
-
-@dataclass
-class Program:
-    binary: Path
-    folder: Path
-    extra: list
-
-    def json(self, command, *arguments):
-        """What a command prints."""
-        return parse_json(self.run(command, *arguments, "--json"), command)
-
-    def file(self, command, *arguments):
-        """What a command writes."""
-        out = self.folder / "out.json"
-        out.unlink(missing_ok=True)
-        self.run(command, *arguments, "--out", str(out))
-        if not out.is_file():
-            raise CommandFailed(f"{command} wrote no file")
-        return parse_json(out.read_text(encoding="utf-8"), command)
-
-    def run(self, command, *arguments):
-        line = [
-            str(self.binary.resolve()), command, "--model", str(self.folder), *map(str, arguments),
-            *self.extra,
-        ]
-        done = subprocess.run(line, capture_output=True, text=True, encoding="utf-8", timeout=600)
-        if done.returncode != 0:
-            raise CommandFailed(f"exit code {done.returncode}: {shlex.join(line)}\n{done.stderr.strip()}")
-        return done.stdout
-
-
-def parse_json(text, command):
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise CommandFailed(f"{command} gave no JSON ({error}): {text[:200]!r}") from None
 
 
 def check_predict(program, reference):
@@ -399,12 +343,6 @@ def atp_findings(what, program, reference, text, subject, bos, base, metric, kin
         if traced is not None:
             patched = traced[it["token"], it["layer"]]
             yield close(f"{what}: patched", [it["patched"]], [patched], PROBABILITY)
-
-
-def relative(what, found, expected):
-    """In parts of the largest."""
-    size = expected.abs().max()
-    return close(what, torch.as_tensor(found) / size, expected / size, OF_THE_LARGEST)
 
 
 def check_attribute(program, reference):
@@ -593,67 +531,12 @@ CHECKS = {
 }
 
 
-def guarded(what, findings, *arguments):
-    """The findings; a command that fails or leaves something out is one more."""
-    try:
-        yield from findings(what, *arguments)
-    except CommandFailed as error:
-        yield Finding(what, math.inf, EXACT, str(error))
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        yield Finding(what, math.inf, EXACT, f"unexpected output: {type(error).__name__}: {error}")
-    except subprocess.TimeoutExpired:
-        yield Finding(what, math.inf, EXACT, "no answer in ten minutes")
-
-
 def flag(bos):
     return ["--bos"] if bos else []
 
 
-def exact(what, found, expected):
-    is_same = found == expected
-    return Finding(what, 0.0 if is_same else math.inf, EXACT, "" if is_same else f"{found} != {expected}")
-
-
-def close(what, found, expected, tolerance, explain=None):
-    found = torch.as_tensor(found, dtype=torch.float64)
-    expected = torch.as_tensor(expected, dtype=torch.float64)
-    if found.shape != expected.shape:
-        note = f"shape {tuple(found.shape)} != {tuple(expected.shape)}"
-        return Finding(what, math.inf, tolerance, note)
-    differences = (found - expected).abs()
-    # Not a number is never close.
-    difference = math.inf if differences.isnan().any() else differences.max().item()
-    note = explain(found, expected) if explain and difference > tolerance else ""
-    return Finding(what, difference, tolerance, note)
-
-
-def shift_note(found, expected):
-    """Logits mean the same after a shift: then they are centred, not wrong."""
-    shifts = found - expected
-    if (shifts - shifts.mean()).abs().max() < LOGIT:
-        return f"all are shifted by {shifts.mean():.4f}: centred over the vocabulary?"
-    return ""
-
-
 def sorted_down(numbers):
     return sorted(numbers, reverse=True)
-
-
-def print_summary(findings):
-    """The farthest of each kind of number, then whatever is too far."""
-    farthest = {}
-    for finding in findings:
-        kind = f"{finding.what.split(' ')[0]}: {finding.what.rsplit(': ', 1)[-1]}"
-        if kind not in farthest or finding.difference > farthest[kind].difference:
-            farthest[kind] = finding
-    for kind, finding in farthest.items():
-        mark = "ok  " if finding.is_ok() else "FAIL"
-        print(f"{mark} {finding.difference:9.2e} of {finding.tolerance:7.0e}  {kind}")
-    for finding in findings:
-        if not finding.is_ok():
-            print(f"\nFAIL {finding.what}: {finding.difference:.3g} > {finding.tolerance:g}")
-            if finding.note:
-                print(f"     {finding.note}")
 
 
 # Checks with a file of their own use what is above.
