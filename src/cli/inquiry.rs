@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use clap::Args;
 
-use super::json;
+use super::json::{self, weights_sha256};
 use super::machine::Machine;
 use super::output::{AnalysisOutput, ResultOutput, save_spec};
-use crate::analysis::{AnalysisSpec, ModelEdit};
+use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Library, Question, Written};
 use crate::facts::Fact;
+use crate::figure::{Looked, Record, program};
 use crate::hub;
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::Engine;
@@ -158,8 +159,30 @@ impl Inquiry {
         let has_prompt = self.source != FactSource::NoFact;
         ensure!(has_prompt || !spec.needs_prompt(), "this asks about a prompt; name a fact");
         output.check_pick(spec, &self.engine.info.config, &self.prompt)?;
-        let result = self.machine.run(&self.engine, &self.prompt, spec, spec.verb())?;
+        let result = self.result(spec)?;
         let json = || json::document(&result, spec, self);
-        output.write((spec, &result), &self.engine, json)
+        let record = |look| self.record(spec, look);
+        output.write((spec, &result), &self.engine, json, record)
+    }
+
+    /// What the model says to what is asked.
+    pub fn result(&self, spec: &AnalysisSpec) -> anyhow::Result<AnalysisResult> {
+        self.machine.run(&self.engine, &self.prompt, spec, spec.verb())
+    }
+
+    /// What a picture of the result carries, so that it can be verified.
+    fn record(&self, spec: &AnalysisSpec, look: Looked) -> anyhow::Result<Record> {
+        let info = &self.engine.info;
+        let experiment = self.experiment(spec.clone()).to_json_as_meant(&self.library())?;
+        Ok(Record {
+            program: program(),
+            model: info.name.clone(),
+            weights_sha256: weights_sha256(info, &self.machine)?,
+            device: info.device.clone(),
+            experiment: serde_json::from_str(&experiment)?,
+            look,
+            charts: Vec::new(),
+            drawing_sha256: String::new(),
+        })
     }
 }

@@ -3,6 +3,8 @@
 //!
 //! Ranks count from 0 here, as in Python: 0 is the likeliest token. Where people read, they count from 1.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::inquiry::Inquiry;
@@ -144,9 +146,16 @@ fn spell_out(json: &mut Value, tokenizer: &Tokenizer) {
 
 /// The model's name and the hashes of its weights, for every JSON file.
 pub(super) fn provenance(info: &ModelInfo, machine: &Machine) -> anyhow::Result<Value> {
-    // Weights of some gigabytes take a while to hash.
-    let hashes = machine.watched("Hashing the weights", |task| info.hash.get(&task))?;
+    let hashes = weights_sha256(info, machine)?;
     Ok(json!({ "name": info.name, "weights_sha256": hashes }))
+}
+
+/// The SHA-256 of each weight file. Weights of some gigabytes take a while to hash.
+pub(super) fn weights_sha256(
+    info: &ModelInfo,
+    machine: &Machine,
+) -> anyhow::Result<BTreeMap<String, String>> {
+    Ok(machine.watched("Hashing the weights", |task| info.hash.get(&task).cloned())?)
 }
 
 /// The text of tokens, as Hugging Face decodes them.

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
@@ -12,8 +13,8 @@ use super::flags::choice;
 use crate::analysis::{AnalysisResult, AnalysisSpec, Metric};
 use crate::experiment::{Experiment, Library};
 use crate::figure::{
-    AskedModel, AttributionForm, Caption, Effect, Export, Figure, FileFormat, Look, Page,
-    PageWidth, Pick, Scale, Tokens, to_text,
+    AskedModel, AttributionForm, Caption, Effect, Export, Figure, FileFormat, Look, Looked, Page,
+    PageWidth, Pick, Record, Scale, Tokens, to_text,
 };
 use crate::tokens::{TokenizedPrompt, Tokenizer};
 use crate::whole_file::{self, folder_of};
@@ -124,7 +125,7 @@ impl FigureOutput {
         figure: &Figure,
         json: impl FnOnce() -> anyhow::Result<Value>,
     ) -> anyhow::Result<()> {
-        self.file.write(figure)?;
+        self.file.write(figure, || Ok(None))?;
         self.output.write(json, || to_text(figure, terminal_width()))
     }
 }
@@ -136,9 +137,16 @@ impl FigureFile {
         check_writable(path)
     }
 
-    fn write(&self, figure: &Figure) -> anyhow::Result<()> {
+    /// `record`: makes what a picture carries, which takes a while.
+    fn write(
+        &self,
+        figure: &Figure,
+        record: impl FnOnce() -> anyhow::Result<Option<Record>>,
+    ) -> anyhow::Result<()> {
         let Some(path) = &self.figure else { return Ok(()) };
-        let bytes = FileFormat::of(path)?.bytes(figure, &self.export())?;
+        let format = FileFormat::of(path)?;
+        let record = if format.has_numbers() { None } else { record()?.map(Arc::new) };
+        let bytes = format.bytes(figure, &Export { record, ..self.export() })?;
         whole_file::write(path, &bytes).with_context(|| format!("cannot write {}", path.display()))
     }
 
@@ -149,6 +157,7 @@ impl FigureFile {
             tokens: self.figure_tokens,
             page: Page { width: self.figure_width, caption },
             scale: self.figure_scale,
+            record: None,
         }
     }
 }
@@ -253,20 +262,19 @@ impl ResultOutput {
         within("--figure-position", self.figure_position, 0..prompt.n_pos())
     }
 
-    /// Writes the result and its figure. `json`: makes the result's JSON, which takes a while.
+    /// Writes the result and its figure. `json`: makes the result's JSON, which takes a while; so may
+    /// `record`, of a look at the result, which its picture carries.
     pub fn write(
         &self,
         (spec, result): (&AnalysisSpec, &AnalysisResult),
         engine: &Engine,
         json: impl FnOnce() -> anyhow::Result<Value>,
+        record: impl FnOnce(Looked) -> anyhow::Result<Record>,
     ) -> anyhow::Result<()> {
-        let figure = self.figure(spec, result, engine);
-        self.file.write(&figure)?;
+        let look = self.look(spec, engine);
+        let figure = Figure::of(result, &look).signed();
+        self.file.write(&figure, || record(Looked::from(&look)).map(Some))?;
         self.output.write(json, || to_text(&figure, terminal_width()))
-    }
-
-    fn figure(&self, spec: &AnalysisSpec, result: &AnalysisResult, engine: &Engine) -> Figure {
-        Figure::of(result, &self.look(spec, engine)).signed()
     }
 
     fn look<'a>(&self, spec: &AnalysisSpec, engine: &'a Engine) -> Look<'a> {

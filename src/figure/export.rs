@@ -1,13 +1,15 @@
 //! How a figure goes to a file: which of its charts, how wide, with or without caption and marks.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::tidy::plain_name;
-use super::{Cell, Chart, Figure, Scale};
+use super::{Cell, Chart, Figure, Record, Scale};
 use crate::tokens::TokenizedPrompt;
 
 /// What of a figure goes to a file, and in which form.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Export {
     /// The name of the only chart that is written; `None` for all.
     pub chart: Option<String>,
@@ -16,6 +18,10 @@ pub struct Export {
 
     /// How large a PNG is.
     pub scale: Scale,
+
+    /// What a picture carries, so that it can be verified: the record of what was asked, to which its
+    /// numbers are added. `None` if no single result is behind the figure.
+    pub record: Option<Arc<Record>>,
 }
 
 /// The page of a picture. Files of numbers have none.

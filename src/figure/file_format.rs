@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use super::pdf::pdf_with;
+use super::record::{in_png, in_svg};
 #[cfg(feature = "parquet")]
 use super::to_parquet;
-use super::{Export, Figure, NoSuchChart, to_csv, to_npz, to_pdf, to_png, to_svg};
+use super::{Export, Figure, NoSuchChart, to_csv, to_npz, to_png, to_svg};
 
 /// What a figure is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +67,22 @@ impl FileFormat {
     ///
     /// Never: a figure is numbers and text, which JSON can hold.
     pub fn bytes(self, figure: &Figure, export: &Export) -> Result<Vec<u8>, NoSuchChart> {
-        let Export { chart, tokens, page, scale } = export;
+        let Export { chart, tokens, page, scale, record } = export;
         let mut figure = figure.only(chart.as_deref())?;
+        let record = record.as_ref().map(|it| it.of(&figure));
         if tokens.are_plain(self.has_numbers()) {
             figure = figure.with_plain_tokens();
         }
         Ok(match self {
-            Self::Svg => to_svg(&figure, *page).into_bytes(),
-            Self::Pdf => to_pdf(&figure, *page),
-            Self::Png => to_png(&figure, *page, *scale),
+            Self::Svg => {
+                let svg = to_svg(&figure, *page);
+                record.map(|record| in_svg(&svg, &record)).unwrap_or(svg).into_bytes()
+            }
+            Self::Pdf => pdf_with(&figure, *page, record.as_ref()),
+            Self::Png => {
+                let png = to_png(&figure, *page, *scale);
+                record.map(|record| in_png(&png, &record)).unwrap_or(png)
+            }
             Self::Npz => to_npz(&figure),
             #[cfg(feature = "parquet")]
             Self::Parquet => to_parquet(&figure),

@@ -23,6 +23,7 @@ mod parquet_table;
 mod pdf;
 mod ranges;
 mod raster;
+mod record;
 mod scene;
 mod side;
 mod svg;
@@ -43,12 +44,13 @@ pub use made_with::{AskedModel, about_edit, program};
 pub use npz::to_npz;
 #[cfg(test)]
 pub(crate) use of::draw_methods;
-pub use of::{AttributionForm, Effect, LensForm, Look, attention_end, attention_map};
+pub use of::{AttributionForm, Effect, LensForm, Look, Looked, attention_end, attention_map};
 #[cfg(feature = "parquet")]
 pub use parquet_table::{Cells, table_to_parquet, to_parquet};
 pub use pdf::to_pdf;
 pub use ranges::{Ranges, of_any_fact};
 pub use raster::{Scale, to_image, to_png};
+pub use record::{Compared, Difference, NoRecord, Record, carried};
 pub use side::{Key, Side};
 pub use svg::to_svg;
 pub use text::to_text;

@@ -11,8 +11,9 @@ use subsetter::GlyphRemapper;
 
 use super::color::Rgb;
 use super::font::Face;
+use super::record::PDF_NAME;
 use super::scene::{AREA_OPACITY, Anchor, BASELINE, Scene, Shape, Text};
-use super::{Figure, Page};
+use super::{Figure, Page, Record};
 
 /// A figure as PDF: one page as large as it is, lines and text that can be searched, and of the fonts
 /// the glyphs that are used.
@@ -20,7 +21,12 @@ use super::{Figure, Page};
 /// Letters stand one beside the other, as they do alone: those of Arabic and of the scripts of India are
 /// not joined. The SVG leaves them to its reader, who joins them.
 pub fn to_pdf(figure: &Figure, page: Page) -> Vec<u8> {
-    written(figure, &Scene::of(figure, page))
+    pdf_with(figure, page, None)
+}
+
+/// A figure as PDF with a record attached to it, as a file that readers of PDF can save.
+pub(super) fn pdf_with(figure: &Figure, page: Page, record: Option<&Record>) -> Vec<u8> {
+    written(figure, &Scene::of(figure, page), record)
 }
 
 /// A font, and the part of it that is used.
@@ -38,7 +44,7 @@ struct Used {
     widths: BTreeMap<u16, f32>,
 }
 
-fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
+fn written(figure: &Figure, scene: &Scene, record: Option<&Record>) -> Vec<u8> {
     let mut used = Vec::new();
     let mut page = Drawn { content: Content::new(), height: scene.height, used: &mut used };
     for shape in &scene.shapes {
@@ -51,7 +57,13 @@ fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
     let (catalog, pages, page, stream, info) = (id(), id(), id(), id(), id());
     let fonts: Vec<(&Used, Ref)> = used.iter().map(|it| (it, id())).collect();
     let mut pdf = Pdf::new();
-    pdf.catalog(catalog).pages(pages);
+    let mut root = pdf.catalog(catalog);
+    root.pages(pages);
+    let attached = record.map(|record| (record, [id(), id()]));
+    if let Some((_, [spec, _])) = attached {
+        root.names().embedded_files().names().insert(Str(PDF_NAME.as_bytes()), spec);
+    }
+    root.finish();
     pdf.pages(pages).kids([page]).count(1);
     let mut written = pdf.page(page);
     written.media_box(Rect::new(0.0, 0.0, scene.width, scene.height));
@@ -81,6 +93,14 @@ fn written(figure: &Figure, scene: &Scene) -> Vec<u8> {
     pdf.document_info(info)
         .title(TextStr(&figure.title))
         .creator(TextStr(concat!("factscope ", env!("CARGO_PKG_VERSION"))));
+    if let Some((record, [spec, file])) = attached {
+        let name = Str(PDF_NAME.as_bytes());
+        let about = TextStr("What this figure was made of, for `factscope verify`");
+        pdf.file_spec(spec).path(name).description(about).embedded_file(file);
+        // The last object, so that all before it is the drawing.
+        let json = deflated(record.beside(pdf.as_bytes()).as_bytes());
+        pdf.embedded_file(file, &json).filter(Filter::FlateDecode);
+    }
     pdf.finish()
 }
 

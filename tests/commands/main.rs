@@ -19,6 +19,7 @@ mod specs;
 #[cfg(feature = "parquet")]
 mod sweeps;
 mod files;
+mod verifying;
 mod datasets;
 #[cfg(feature = "training")]
 mod training;

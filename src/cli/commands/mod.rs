@@ -42,6 +42,7 @@ mod atp_star;
 mod eap;
 mod localise;
 mod session;
+mod verify;
 mod model;
 #[cfg_attr(not(feature = "hub"), path = "no_hub.rs")]
 mod get;
@@ -161,6 +162,9 @@ commands! {
 
     /// What a session file of the window holds
     Session(session::SessionArgs),
+
+    /// Compute the numbers of exported pictures anew, and say which differ
+    Verify(verify::Verify),
 
     /// Look at a model folder, or make a random one
     #[command(subcommand)]

@@ -1,5 +1,7 @@
 //! What each layer would say: tokens × layers, and one token's layers in words.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Look, by_row};
 use crate::analysis::Metric;
 use crate::analysis::logit_lens::{LensCell, LensScale, LogitLens};
@@ -11,7 +13,7 @@ use crate::figure::{Cell, Chart, ColorMap, Figure, Map, Pick, Row, Side, Table};
 const LAST_RANK: f32 = 100.0;
 
 /// Whose probability a lens shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LensForm {
     /// The answer's probability, or its logarithm or rank if that metric is asked for.
     #[default]

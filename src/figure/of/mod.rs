@@ -86,6 +86,18 @@ pub struct Look<'a> {
     pub tokenizer: &'a Tokenizer,
 }
 
+/// A [`Look`] that can be kept: how a result that is whole is looked at, without what the look borrows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Looked {
+    metric: Metric,
+    effect: Effect,
+    attribution: AttributionForm,
+    lens: LensForm,
+    pick: Pick,
+    n_listed: usize,
+    planted: Option<usize>,
+}
+
 /// What a map of patched runs shows of a metric, see [`crate::analysis::effects`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -141,6 +153,22 @@ impl<'a> Look<'a> {
     /// A token's text.
     fn token(&self, id: u32) -> String {
         self.tokenizer.shown(id)
+    }
+}
+
+impl Looked {
+    /// The same look, at a model with this tokenizer.
+    pub fn look(self, tokenizer: &Tokenizer) -> Look<'_> {
+        let Self { metric, effect, attribution, lens, pick, n_listed, planted } = self;
+        let usual = Look::new(tokenizer);
+        Look { metric, effect, attribution, lens, pick, n_listed, planted, ..usual }
+    }
+}
+
+impl From<&Look<'_>> for Looked {
+    fn from(look: &Look<'_>) -> Self {
+        let Look { metric, effect, attribution, lens, pick, n_listed, planted, .. } = *look;
+        Self { metric, effect, attribution, lens, pick, n_listed, planted }
     }
 }
 

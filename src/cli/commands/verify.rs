@@ -1,0 +1,221 @@
+//! `factscope verify`: numbers computed anew, those of exported pictures or those that are kept in the
+//! program.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::inquiry::Inquiry;
+use crate::cli::json::weights_sha256;
+use crate::cli::machine::Machine;
+use crate::cli::output::print;
+use crate::experiment::{Experiment, Written};
+use crate::figure::number::exact;
+use crate::figure::words::counted;
+use crate::figure::{Compared, Figure, Record, carried, program};
+
+/// How many numbers that differ are told of each chart.
+const N_TOLD: usize = 10;
+
+/// Records of the built-in model, one of each method, which `tests/golden/make_kept.py` has written from
+/// pictures that this program drew on a CPU.
+const KEPT: &str = include_str!("../../../data/kept_numbers.json");
+
+const NOT_CHECKED: &str = "not checked: what is published of models that are no part of the program, such \
+                           as ROME's averages of GPT-2 XL\n";
+
+#[derive(Args)]
+pub struct Verify {
+    /// Pictures that this program has exported: SVG, PDF or PNG. Without any, the numbers of the built-in
+    /// model that are kept in the program are computed, by every method on this device
+    #[arg(value_name = "FIGURE")]
+    figures: Vec<PathBuf>,
+
+    /// The model to ask in place of the one that a picture names, such as a folder that has moved
+    #[arg(long, value_name = "DIR", requires = "figures")]
+    model: Option<PathBuf>,
+
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// A record that is kept in the program.
+#[derive(Deserialize)]
+struct Kept {
+    /// The command without its `factscope`.
+    command: String,
+    record: Record,
+}
+
+/// What was found of a record.
+#[derive(Serialize)]
+struct Verified {
+    /// The picture's file, or the command of numbers that are kept in the program.
+    of: String,
+
+    /// The program and the device that made the record, and those that computed its numbers anew.
+    made_by: [String; 2],
+    computed_by: [String; 2],
+
+    /// The weight files whose SHA-256 is another, or which are on one side only.
+    other_weights: Vec<String>,
+
+    /// Whether the file of a picture, but for what it carries, is as it was written.
+    is_drawing_as_written: Option<bool>,
+    charts: Vec<Compared>,
+}
+
+impl Verify {
+    pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
+        let verified = if self.figures.is_empty() {
+            kept(machine)?
+        } else {
+            let all = self.figures.iter().map(|it| self.picture(it, machine));
+            all.collect::<anyhow::Result<_>>()?
+        };
+        if self.json {
+            print(&format!("{}\n", serde_json::to_string(&verified)?))?;
+        } else if self.figures.is_empty() {
+            let lines: String = verified.iter().map(Verified::to_line).collect();
+            print(&format!("{lines}{NOT_CHECKED}"))?;
+        } else {
+            print(&verified.iter().map(Verified::to_text).collect::<Vec<_>>().join("\n"))?;
+        }
+        let n_wrong = verified.iter().filter(|it| !it.agrees()).count();
+        let n = verified.len();
+        ensure!(n_wrong == 0, "{n_wrong} of {n} cannot be confirmed");
+        Ok(())
+    }
+
+    fn picture(&self, path: &Path, machine: &Machine) -> anyhow::Result<Verified> {
+        let named = || path.display().to_string();
+        let file = fs::read(path).with_context(|| format!("cannot read {}", named()))?;
+        let (record, drawing) = carried(&file).with_context(named)?;
+        let verified = verified(named(), &record, self.model.as_deref(), machine)
+            .with_context(|| format!("what {} was made of cannot be asked again", named()))?;
+        Ok(Verified { is_drawing_as_written: Some(record.is_of(&drawing)), ..verified })
+    }
+}
+
+/// The numbers that are kept in the program.
+fn kept(machine: &Machine) -> anyhow::Result<Vec<Verified>> {
+    let kept: Vec<Kept> = serde_json::from_str(KEPT)?;
+    kept.into_iter().map(|it| verified(it.command, &it.record, None, machine)).collect()
+}
+
+/// Computes the numbers of a record anew. `of`: what the record is of. `model`: the one to ask in place of
+/// the one that the record names.
+fn verified(
+    of: String,
+    record: &Record,
+    model: Option<&Path>,
+    machine: &Machine,
+) -> anyhow::Result<Verified> {
+    let path = Path::new(&of);
+    let written = Written::parse(&record.experiment.to_string(), path)?;
+    let Experiment { model: named, bos, fact, edits, .. } = written.outline.clone();
+    let model = machine.model(model.unwrap_or(&named))?;
+    let inquiry = Inquiry::open(&model, Some(bos), fact, edits, machine)?;
+    let spec = written.resolve(&inquiry.library(), path)?.spec;
+    let info = &inquiry.engine.info;
+    let hashes = weights_sha256(info, machine)?;
+    let figure = Figure::of(&inquiry.result(&spec)?, &record.look.look(&info.tokenizer));
+    Ok(Verified {
+        of,
+        made_by: [record.program.clone(), record.device.clone()],
+        computed_by: [program(), info.device.clone()],
+        other_weights: other_files(&record.weights_sha256, &hashes),
+        is_drawing_as_written: None,
+        charts: record.compare(&figure),
+    })
+}
+
+fn other_files(
+    recorded: &BTreeMap<String, String>,
+    here: &BTreeMap<String, String>,
+) -> Vec<String> {
+    let all: BTreeSet<&String> = recorded.keys().chain(here.keys()).collect();
+    let is_other = |it: &&String| recorded.get(*it) != here.get(*it);
+    all.into_iter().filter(is_other).cloned().collect()
+}
+
+impl Verified {
+    fn agrees(&self) -> bool {
+        self.other_weights.is_empty()
+            && self.is_drawing_as_written != Some(false)
+            && self.charts.iter().all(|it| it.differences.is_empty())
+    }
+
+    /// A line of a list; lines below it for what differs.
+    fn to_line(&self) -> String {
+        let n_numbers: usize = self.charts.iter().map(|it| it.n_numbers).sum();
+        let largest = self.charts.iter().map(|it| it.largest).fold(0.0, f32::max);
+        let n = counted(n_numbers, "number");
+        let mut line = if self.agrees() {
+            format!("agrees   {}: {n}, largest difference {}\n", self.of, exact(largest))
+        } else {
+            format!("DIFFERS  {}\n", self.of)
+        };
+        for chart in self.charts.iter().filter(|it| !it.differences.is_empty()) {
+            _ = writeln!(line, "  {}", about(chart));
+            line.push_str(&differences(chart));
+        }
+        line
+    }
+
+    fn to_text(&self) -> String {
+        let ([program, device], [our_program, our_device]) = (&self.made_by, &self.computed_by);
+        let mut text = format!(
+            "{}\n  made by {program} on {device}, computed anew by {our_program} on {our_device}\n",
+            self.of
+        );
+        let weights = match &*self.other_weights {
+            [] => "the weights are the same (SHA-256)".to_owned(),
+            other => format!("THE MODEL IS ANOTHER: other weights in {}", other.join(", ")),
+        };
+        let drawing = match self.is_drawing_as_written {
+            Some(false) => {
+                "THE DRAWING WAS CHANGED after it was written; below are the numbers that it was made of"
+            }
+            _ => "the drawing is as it was written",
+        };
+        _ = write!(text, "  {weights}\n  {drawing}\n");
+        for chart in &self.charts {
+            _ = writeln!(text, "  {}", about(chart));
+            text.push_str(&differences(chart));
+        }
+        text
+    }
+}
+
+/// The numbers of a chart that differ, a line each.
+fn differences(chart: &Compared) -> String {
+    let mut text = String::new();
+    for it in chart.differences.iter().take(N_TOLD) {
+        let [recorded, computed] = [it.recorded, it.computed].map(told);
+        _ = writeln!(text, "    {}: {recorded} was written, {computed} now", it.place);
+    }
+    if chart.differences.len() > N_TOLD {
+        _ = writeln!(text, "    and {} more", chart.differences.len() - N_TOLD);
+    }
+    text
+}
+
+fn about(chart: &Compared) -> String {
+    let n = counted(chart.n_numbers, "number");
+    let largest = exact(chart.largest);
+    match chart.differences.len() {
+        0 => format!("{}: {n} as computed now, largest difference {largest}", chart.chart),
+        n_other => format!("{}: {n_other} of {n} DIFFER", chart.chart),
+    }
+}
+
+fn told(number: Option<f32>) -> String {
+    number.map_or_else(|| "none".to_owned(), |it| it.to_string())
+}

@@ -1,0 +1,109 @@
+//! The numbers of a record against those of a figure that was computed anew.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+
+use super::{Numbers, Record, numbers_of};
+use crate::figure::Figure;
+
+/// How far a number may be off, as a share of the largest of its column: other devices and other numbers
+/// of threads add up in another order.
+const TOLERANCE: f32 = 1e-4;
+
+/// The least that counts as a difference, in the unit of the number.
+const LEAST: f32 = 1e-6;
+
+/// A chart of a record, compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Compared {
+    pub chart: String,
+    pub n_numbers: usize,
+
+    /// The largest distance between two numbers that are both there.
+    pub largest: f32,
+    pub differences: Vec<Difference>,
+}
+
+/// A number that is not the one of the record.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// What the number is of: `token 3, token text ·France, layer 5: p(·Paris)`.
+    pub place: String,
+
+    /// The number of the record, and the one that was computed. `None` where there is none.
+    pub recorded: Option<f32>,
+    pub computed: Option<f32>,
+}
+
+impl Record {
+    /// Each chart of this record against the chart of the same name in a figure.
+    pub fn compare(&self, figure: &Figure) -> Vec<Compared> {
+        let computed = numbers_of(figure);
+        let compare = |recorded: &Numbers| {
+            recorded.compare(computed.iter().find(|it| it.chart == recorded.chart))
+        };
+        self.charts.iter().map(compare).collect()
+    }
+}
+
+impl Numbers {
+    fn compare(&self, computed: Option<&Self>) -> Compared {
+        let theirs = computed.map(Self::lines).unwrap_or_default();
+        let (mut differences, mut largest, mut n_numbers) = (Vec::new(), 0.0_f32, 0);
+        for (name, recorded) in &self.numbers {
+            let of_name = computed.and_then(|it| it.numbers.iter().find(|it| it.0 == *name));
+            let finite = recorded.iter().flatten();
+            let tolerance = finite.fold(0.0_f32, |most, it| most.max(it.abs())) * TOLERANCE;
+            let tolerance = tolerance.max(LEAST);
+            for (line, nth) in self.lines() {
+                let recorded = recorded.get(nth).copied().flatten();
+                let computed = of_name.zip(theirs.get(&line));
+                let computed = computed.and_then(|((_, all), nth)| all.get(*nth).copied()?);
+                n_numbers += usize::from(recorded.is_some());
+                let is_close = match (recorded, computed) {
+                    (Some(a), Some(b)) => {
+                        largest = largest.max((a - b).abs());
+                        (a - b).abs() <= tolerance
+                    }
+                    (a, b) => a == b,
+                };
+                if !is_close {
+                    let place = self.place(nth, name);
+                    differences.push((nth, Difference { place, recorded, computed }));
+                }
+            }
+        }
+        differences.sort_by_key(|it| it.0);
+        let differences = differences.into_iter().map(|it| it.1).collect();
+        Compared { chart: self.chart.clone(), n_numbers, largest, differences }
+    }
+
+    /// The lines by what they are of; where two are of the same, by which of them it is. Lines of a list
+    /// that is sorted may change places where two numbers are nearly equal.
+    fn lines(&self) -> BTreeMap<(Vec<&str>, usize), usize> {
+        let n_lines = self.places.first().map(|it| it.1.len());
+        let n_lines = n_lines.or_else(|| Some(self.numbers.first()?.1.len())).unwrap_or(0);
+        let mut seen = HashMap::<Vec<&str>, usize>::new();
+        let line = |nth: usize| {
+            let texts = self.places.iter().map(|it| it.1.get(nth).map_or("", String::as_str));
+            let texts: Vec<&str> = texts.collect();
+            let times = seen.entry(texts.clone()).or_default();
+            *times += 1;
+            ((texts, *times), nth)
+        };
+        (0..n_lines).map(line).collect()
+    }
+
+    fn place(&self, nth: usize, column: &str) -> String {
+        let of = self.places.iter().filter_map(|(name, texts)| {
+            texts.get(nth).filter(|it| !it.is_empty()).map(|text| format!("{name} {text}"))
+        });
+        let of: Vec<String> = of.collect();
+        if of.is_empty() {
+            format!("{column}, line {}", nth + 1)
+        } else {
+            format!("{column} of {}", of.join(", "))
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The record that a picture carries beside what it shows: what was asked, of which model, and the
+//! numbers, so that whoever has the file can compute them anew.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::tidy::{Block, Values};
+use super::{Figure, Looked};
+
+mod carried;
+mod comparing;
+
+pub use carried::{NoRecord, carried};
+pub(super) use carried::{PDF_NAME, in_png, in_svg};
+pub use comparing::{Compared, Difference};
+
+/// What a figure is of. Two figures with the same record and the same program show the same numbers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// `factscope 0.1.0`.
+    pub program: String,
+
+    /// The model's name and the SHA-256 of each of its weight files.
+    pub model: String,
+    pub weights_sha256: BTreeMap<String, String>,
+
+    /// The device that computed.
+    pub device: String,
+
+    /// What was asked, as `factscope run` reads it.
+    pub experiment: Value,
+
+    /// How the result is looked at.
+    pub look: Looked,
+
+    /// The charts of the picture.
+    #[serde(default)]
+    pub charts: Vec<Numbers>,
+
+    /// SHA-256 of the file without this record, so that a picture that was retouched is told.
+    #[serde(default)]
+    pub drawing_sha256: String,
+}
+
+/// The numbers of a chart, a line for each, or for each row of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Numbers {
+    /// The chart's name.
+    pub chart: String,
+
+    /// What the numbers of a line are of, by the name of the column.
+    places: Vec<(String, Vec<String>)>,
+
+    /// The numbers, by the name of the column; `null` where there is none.
+    numbers: Vec<(String, Vec<Option<f32>>)>,
+}
+
+impl Record {
+    /// This record with the numbers that a figure shows.
+    #[must_use]
+    pub(super) fn of(&self, figure: &Figure) -> Self {
+        Self { charts: numbers_of(figure), ..self.clone() }
+    }
+
+    /// This record as JSON, to be put into the file of a drawing.
+    pub(super) fn beside(&self, drawing: &[u8]) -> String {
+        let record = Self { drawing_sha256: sha256(drawing), ..self.clone() };
+        serde_json::to_string(&record).expect("a record is numbers and text")
+    }
+
+    /// Whether a drawing, the file without its record, is as it was written.
+    pub fn is_of(&self, drawing: &[u8]) -> bool {
+        self.drawing_sha256 == sha256(drawing)
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn numbers_of(figure: &Figure) -> Vec<Numbers> {
+    let numbers = |chart: &super::Chart| {
+        let (mut places, mut numbers) = (Vec::new(), Vec::new());
+        for column in Block::of(chart).lines() {
+            let name = column.name;
+            match column.values {
+                Values::Numbers(it) => {
+                    let it = it.into_iter().map(|it| Some(it).filter(|it| it.is_finite()));
+                    numbers.push((name, it.collect()));
+                }
+                Values::Places(it) => places.push((name, texts(&it))),
+                Values::Flags(it) => places.push((name, texts(&it))),
+                Values::Texts(it) => places.push((name, it)),
+            }
+        }
+        Numbers { chart: chart.name().to_owned(), places, numbers }
+    };
+    figure.charts.iter().map(numbers).collect()
+}
+
+fn texts<T: ToString>(values: &[T]) -> Vec<String> {
+    values.iter().map(T::to_string).collect()
+}
