@@ -22,6 +22,7 @@ mod kinds;
 mod cell;
 mod keys;
 mod noise;
+mod numbers;
 mod patching;
 mod paths;
 mod pictures;

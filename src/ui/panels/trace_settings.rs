@@ -1,13 +1,13 @@
 //! What a trace restores, and how the run is corrupted.
 
-use eframe::egui::{DragValue, Ui};
+use eframe::egui::Ui;
 
 use crate::analysis::causal_trace;
 use crate::analysis::causal_trace::Component;
 use crate::intervention::NoiseRng;
 use crate::ui::command::Command;
 use crate::ui::state::{NoiseSetting, Setting, State, TraceSettings};
-use crate::ui::widgets::{Choice, command_choice_ui, number_field, severing_ui};
+use crate::ui::widgets::{Choice, NumberField, command_choice_ui, number_field, severing_ui};
 
 /// What is restored, of the three kinds of a trace.
 pub(super) fn restored_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
@@ -109,7 +109,7 @@ fn direction_setting_ui(ui: &mut Ui, settings: &mut TraceSettings) {
 }
 
 /// A named number.
-fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) {
+fn number_ui(ui: &mut Ui, name: &str, about: &str, value: NumberField<'_>) {
     // Name and number stay on one line.
     ui.horizontal(|ui| {
         let label = ui.label(name);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use eframe::egui::{DragValue, Response, Ui};
+use eframe::egui::{Response, Ui};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{DrawnFacts, FactList};
@@ -21,7 +21,7 @@ use crate::experiment::{Choices, CorruptionKind};
 use crate::facts::{Direction, Fact, Record};
 use crate::figure::Effect;
 use crate::tokens::TokenizedPrompt;
-use crate::ui::widgets::{Choice, keep_together, number_field};
+use crate::ui::widgets::{Choice, NumberField, keep_together, number_field};
 use crate::worker::ModelInfo;
 
 mod ablation;
@@ -252,7 +252,7 @@ impl About<'_> {
 }
 
 /// A number to drag, with its name.
-fn number_ui(ui: &mut Ui, name: &str, about: &str, value: DragValue<'_>) -> Response {
+fn number_ui(ui: &mut Ui, name: &str, about: &str, value: NumberField<'_>) -> Response {
     // Not in a nested row, which would not wrap.
     keep_together(ui, name, NUMBER_WIDTH);
     let label = ui.label(name);

@@ -29,7 +29,7 @@ pub use head_atlas::HeadAtlas;
 pub use heatmap::{Axis, Cell, Heatmap, HeatmapResponse, Label};
 pub use keep_together::keep_together;
 pub use made_once::{Shared, cached_texture, made_once};
-pub use number_field::number_field;
+pub use number_field::{NumberField, number_field};
 pub use pairing::{PairingClick, pairing_ui};
 pub use range_menu::{ColorRange, NewRange};
 pub use severing::severing_ui;
