@@ -242,6 +242,7 @@ fn open(options: &Options, renderer: Renderer, adapters: &[Adapter]) -> Result<(
     let settings = if is_remembered { settings_file::settings_file() } else { Err(String::new()) };
     let passing = std::env::temp_dir().join(format!("factscope-{}.ron", std::process::id()));
     let kept_in = settings.as_ref().unwrap_or(&passing);
+    settings_file::mend(kept_in);
     let native = NativeOptions {
         renderer,
         persist_window: is_remembered && options.size.is_none(),

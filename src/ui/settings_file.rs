@@ -3,10 +3,13 @@
 //! eframe reads and writes it, and tells only the log what it could not do.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use super::app::ZOOMS;
+use crate::whole_file;
 
 /// What is wrong, until somebody is told.
 static COMPLAINT: Mutex<Option<String>> = Mutex::new(None);
@@ -19,6 +22,25 @@ pub fn settings_file() -> Result<PathBuf, String> {
          an absolute path"
             .to_owned()
     })
+}
+
+/// Mends what keeps the window from being made: egui's own zoom is read before anyone can look at it.
+pub fn mend(file: &Path) {
+    let mended = fs::read_to_string(file).ok().and_then(|text| with_zoom(&text));
+    if let Some(text) = mended {
+        // A file that cannot be written is told of when the settings are.
+        whole_file::write(file, text.as_bytes()).ok();
+    }
+}
+
+/// The settings with a zoom that a window can have. `None` if theirs is such a one.
+fn with_zoom(text: &str) -> Option<String> {
+    const NAME: &str = "zoom_factor:";
+    let start = text.find(NAME)? + NAME.len();
+    let end = start + text[start..].find([',', ')'])?;
+    let zoom = text[start..end].trim().parse().ok();
+    let is_fit = zoom.is_some_and(|zoom: f32| ZOOMS.contains(&zoom));
+    (!is_fit).then(|| format!("{}1.0{}", &text[..start], &text[end..]))
 }
 
 /// Copies the file as it is, before it is written anew. Says where the copy is.
@@ -69,4 +91,20 @@ impl Log for Listener {
     }
 
     fn flush(&self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zoom_that_no_window_can_have_is_taken_back() {
+        let text =
+            |zoom: &str| format!("{{\"egui\": \"(options:(zoom_factor:{zoom},max_passes:2))\"}}");
+        for zoom in ["0.0", "NaN", "inf", "-1", "?"] {
+            assert_eq!(with_zoom(&text(zoom)), Some(text("1.0")), "{zoom}");
+        }
+        assert_eq!(with_zoom(&text("1.25")), None);
+        assert_eq!(with_zoom("{}"), None);
+    }
 }

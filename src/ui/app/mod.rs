@@ -71,7 +71,7 @@ const SETTINGS_WAIT: Duration = Duration::from_secs(3);
 const AUTO_SAVE: Duration = Duration::from_secs(30);
 
 /// What egui lets a person zoom to.
-const ZOOMS: RangeInclusive<f32> = 0.2..=5.0;
+pub const ZOOMS: RangeInclusive<f32> = 0.2..=5.0;
 
 /// A session that was read, until its model is open.
 struct AwaitedSession {
