@@ -1,6 +1,5 @@
 //! The window's loop: events and answers in, panels out.
 
-use std::cmp::Reverse;
 use std::io;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -8,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, Key, KeyboardShortcut, Popup};
+use eframe::egui;
 use eframe::{CreationContext, Frame, Storage};
 
 use crate::analysis::ModelEdit;
@@ -19,7 +18,7 @@ use crate::hub;
 use crate::session::Session;
 use crate::tokens::Bos;
 use crate::ui::closing::{Closing, closing_ui};
-use crate::ui::command::{Command, KEYS};
+use crate::ui::command::Command;
 use crate::ui::dialogs::Picker;
 use crate::ui::ending::Ending;
 use crate::ui::errand::{Errand, ErrandOutcome};
@@ -45,6 +44,7 @@ mod cuts;
 mod get_model;
 mod handle;
 mod listen;
+mod keys;
 mod noise;
 mod open;
 mod queue;
@@ -309,32 +309,6 @@ impl App {
             self.errand = Some(errand);
         }
     }
-
-    fn keys(&mut self, ctx: &egui::Context) {
-        // Dialogs have their own keys.
-        let has_dialog = self.path_prompt.is_some()
-            || self.export.is_some()
-            || self.is_getting_model()
-            || self.help.is_some()
-            || self.palette.is_some()
-            || !matches!(self.closing, Closing::No | Closing::Naming);
-        if has_dialog {
-            return;
-        }
-        let keyed = KEYS.iter().flat_map(|(_, keyed)| *keyed).filter(|it| !it.0.is_zoom());
-        let mut keyed: Vec<(&Command, &KeyboardShortcut)> = keyed
-            .flat_map(|(command, keys)| keys.iter().map(move |keys| (command, keys)))
-            .filter(|(command, keys)| is_heard(ctx, command, **keys))
-            .collect();
-        // Those with more modifiers first: egui lets Ctrl+O match Ctrl+Shift+O.
-        keyed.sort_by_key(|(_, keys)| Reverse([keys.modifiers.shift, keys.modifiers.alt]));
-        for (command, keys) in keyed {
-            if ctx.input_mut(|input| input.consume_shortcut(keys)) {
-                Popup::close_all(ctx);
-                self.commands.push(command.clone());
-            }
-        }
-    }
 }
 
 /// In a program that was built without downloads.
@@ -350,29 +324,6 @@ impl App {
                      Python has downloaded by its name";
         self.state.error = Some(error.to_owned());
     }
-}
-
-/// Whether keys are a command's now. Without modifiers they may belong to the widget that has the focus:
-/// all to a field for text, arrows to any.
-fn is_heard(ctx: &egui::Context, command: &Command, keys: KeyboardShortcut) -> bool {
-    if keys.modifiers.any() || keys.logical_key >= Key::F1 {
-        return true;
-    }
-    if Popup::is_any_open(ctx) {
-        return false;
-    }
-    if ctx.memory(|memory| memory.focused()).is_none() {
-        return true;
-    }
-    let is_step = matches!(command, Command::NextFact | Command::PreviousFact);
-    if panels::is_search_focused(ctx) {
-        return is_step;
-    }
-    let is_arrow = matches!(
-        keys.logical_key,
-        Key::ArrowDown | Key::ArrowUp | Key::ArrowLeft | Key::ArrowRight
-    );
-    !is_arrow && !ctx.text_edit_focused()
 }
 
 /// The worker's thread must not go on for a window that is gone.
