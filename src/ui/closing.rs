@@ -34,6 +34,11 @@ pub fn would_lose(state: &State, command: &Command) -> bool {
     is_unsaved || n_jobs(state) > 0
 }
 
+/// Whether what is not saved can be: a session is of a model.
+fn can_save(state: &State) -> bool {
+    state.has_unsaved() && state.info().is_some()
+}
+
 /// How many traces and studies run or wait.
 fn n_jobs(state: &State) -> usize {
     state.jobs.asked().count()
@@ -60,6 +65,7 @@ pub fn closing_ui(
             Some(Command::OpenModelAt(_) | Command::OpenModelBesideAt(_)) => {
                 ("Open another model?", "the model is opened")
             }
+            Some(Command::SetDevice(_)) => ("Open the model again?", "the model is opened again"),
             Some(Command::OpenDatasetAt(_)) => ("Open another dataset?", "the dataset is opened"),
             Some(Command::CloseModelBeside) => ("Close the second model?", "it is closed"),
             Some(_) => ("Open another session?", "the session is opened"),
@@ -74,7 +80,7 @@ pub fn closing_ui(
             ui.label(format!("Saving the session; {soon} when it is written"));
         }
         ui.add_space(8.0);
-        let can_save = state.has_unsaved();
+        let can_save = can_save(state);
         let answers: &[ClosingAnswer] = match (is_asked, can_save) {
             (true, true) => &[ClosingAnswer::Save, ClosingAnswer::Discard, ClosingAnswer::Cancel],
             (true, false) => &[ClosingAnswer::Discard, ClosingAnswer::Cancel],
@@ -110,6 +116,10 @@ fn reasons(state: &State) -> Vec<String> {
             Some(session) => {
                 let name = panels::file_name(&session.path);
                 format!("{name} holds less than this window: it is not saved")
+            }
+            None if !can_save(state) => {
+                "The typed facts are in no session file, which needs a model: they would be lost"
+                    .to_owned()
             }
             None => "What was found is in no session file: it would be lost".to_owned(),
         });

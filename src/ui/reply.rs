@@ -28,6 +28,12 @@ pub enum Reply {
         path: Option<PathBuf>,
         is_missing: bool,
     },
+    /// A model's files were looked at, before it is opened in the place of what was found.
+    Checked {
+        which: Which,
+        dir: PathBuf,
+        checked: Result<(), String>,
+    },
     Dataset {
         path: PathBuf,
         read: Result<(DatasetIdentity, Dataset), String>,

@@ -147,6 +147,14 @@ impl Engine {
         Ok(Self { info, edits: Vec::new(), model, steered: Vec::new(), check })
     }
 
+    /// Reads all that opening reads but for the numbers: whether a model can be opened, before anything
+    /// is given up for it.
+    pub fn check(dir: &Path) -> Result<(), EngineError> {
+        let checkpoint = Checkpoint::open(dir)?;
+        _ = Tokenizer::from_dir(dir)?.for_rows(checkpoint.config.d_vocab);
+        Ok(())
+    }
+
     /// A copy of the model with edits made to it, one after the other. This model stays as it is, and
     /// the copy shares with it what is not edited.
     pub fn edited(

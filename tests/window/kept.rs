@@ -11,6 +11,7 @@ use factscope::ui::command::{ClosingAnswer, Command};
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
 use factscope::ui::state::FactId;
+use factscope::worker::DeviceChoice;
 
 use super::support::{FACTS, SIZE, Window, tiny};
 
@@ -119,9 +120,9 @@ fn a_model_that_cannot_be_opened_leaves_the_one_that_is_open() {
     for n_bytes in [None, Some(40_000)] {
         let broken = part_of_tiny(dir.path(), n_bytes);
         window.does(Command::OpenModelAt(broken));
-        // What was asked for is in no session file.
-        window.sees("Open another model?");
-        window.changes(Command::AnswerClosing(ClosingAnswer::Discard));
+        // What was asked for is in no session file, and is not asked about in vain.
+        window.wait("the refusal", |app| app.state.error.is_some());
+        assert!(window.harness.query_by_label("Open another model?").is_none());
         window.sees("The model tiny is still open");
         assert_eq!(window.traced().as_ref(), Some(&before));
         window.click("Dismiss");
@@ -138,12 +139,13 @@ fn another_model_or_dataset_is_opened_when_what_was_found_is_let_go() {
     let before = window.traces();
     let other = window.file("other.json", &FACTS.replace("Italy", "Spain"));
     window.does(Command::OpenDatasetAt(other.clone()));
-    window.sees("Open another dataset?");
+    window.wait_for_label("Open another dataset?");
     window.click("Cancel");
     assert_eq!(window.traced().as_ref(), Some(&before));
     assert_ne!(window.app().state.facts.dataset_path(), Some(&*other));
 
     window.does(Command::OpenDatasetAt(other.clone()));
+    window.wait_for_label("Open another dataset?");
     window.click("Discard");
     window.wait("the dataset", |app| app.state.facts.dataset_path() == Some(&*other));
     window.rests();
@@ -154,8 +156,51 @@ fn another_model_or_dataset_is_opened_when_what_was_found_is_let_go() {
     window.rests();
 }
 
+#[test]
+fn what_is_opened_is_read_before_anyone_is_asked_about_it() {
+    let mut window = Window::open();
+    let before = window.traces();
+    let asks = |window: &Window| {
+        let questions = ["Open another model?", "Open another dataset?", "Open another session?"];
+        questions.iter().any(|it| window.harness.query_by_label(it).is_some())
+    };
+    let no_facts = window.file("none.json", "{\"no\": \"facts\"");
+    let no_session = window.file("none.factscope", "no session");
+    for command in [Command::OpenDatasetAt(no_facts), Command::OpenSessionAt(no_session)] {
+        window.does(command);
+        window.wait("the refusal", |app| app.state.error.is_some());
+        assert!(!asks(&window));
+        assert_eq!(window.traced().as_ref(), Some(&before));
+        window.click("Dismiss");
+    }
+
+    // A whole model is asked about, and opened with the answer.
+    let whole = tempfile::tempdir().unwrap();
+    let n_bytes = std::fs::metadata(tiny().join("model.safetensors")).unwrap().len() as usize;
+    let whole = part_of_tiny(whole.path(), Some(n_bytes));
+    window.does(Command::OpenModelAt(whole.clone()));
+    window.wait_for_label("Open another model?");
+    window.click("Cancel");
+    assert_eq!(window.traced().as_ref(), Some(&before));
+    window.does(Command::OpenModelAt(whole.clone()));
+    window.wait_for_label("Open another model?");
+    window.does(Command::AnswerClosing(ClosingAnswer::Discard));
+    window.wait("the model", |app| app.state.info().is_some_and(|it| it.dir == whole));
+}
+
+#[test]
+fn another_device_is_taken_only_if_what_was_found_may_go() {
+    let mut window = Window::open();
+    let before = window.traces();
+    window.does(Command::SetDevice(DeviceChoice::Auto));
+    window.sees("Open the model again?");
+    window.click("Cancel");
+    assert_eq!(window.app().state.device, DeviceChoice::Cpu);
+    assert_eq!(window.traced().as_ref(), Some(&before));
+}
+
 /// A window with the tiny model that keeps what is not saved in a folder.
-fn keeping(dir: &Path) -> Window {
+pub fn keeping(dir: &Path) -> Window {
     let facts = dir.join("facts.json");
     std::fs::write(&facts, FACTS).unwrap();
     let unsaved = Some(dir.join("unsaved"));
@@ -168,7 +213,7 @@ fn keeping(dir: &Path) -> Window {
     window
 }
 
-fn kept_in(dir: &Path) -> Vec<PathBuf> {
+pub fn kept_in(dir: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(dir.join("unsaved")).unwrap();
     let files = files.map(|file| file.unwrap().path());
     files.filter(|path| path.extension().is_some_and(|it| it == "factscope")).collect()

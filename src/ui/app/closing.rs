@@ -46,7 +46,7 @@ impl App {
     /// Whether a command may leave what was found now. If not, a person is asked, and the command is
     /// carried out when they agree. Whoever only takes a picture is never asked.
     pub(super) fn may_leave(&mut self, command: Command) -> bool {
-        if self.is_let_go || !self.is_remembered || !would_lose(&self.state, &command) {
+        if !self.must_ask(&command) {
             return true;
         }
         if self.closing == Closing::No {
@@ -56,6 +56,11 @@ impl App {
             self.left_for.push(command);
         }
         false
+    }
+
+    /// Whether a person must agree before a command is carried out.
+    pub(super) fn must_ask(&self, command: &Command) -> bool {
+        !self.is_let_go && self.is_remembered && would_lose(&self.state, command)
     }
 
     pub(super) fn answer_closing(&mut self, answer: ClosingAnswer, ctx: &Context) {
@@ -100,6 +105,7 @@ impl App {
     fn stay(&mut self) {
         self.closing = Closing::No;
         self.left_for.clear();
+        self.held.clear();
     }
 
     fn leave(&mut self, ctx: &Context) {
@@ -109,5 +115,6 @@ impl App {
             self.handle(command, ctx);
         }
         self.is_let_go = false;
+        self.held.clear();
     }
 }

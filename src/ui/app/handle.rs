@@ -48,7 +48,7 @@ impl App {
             Command::SaveScreenshot => self.ask(Purpose::Screenshot, ctx),
             Command::OpenModelBeside => self.ask(Purpose::Model(Which::Beside), ctx),
             Command::OpenModelFileBeside => self.ask(Purpose::ModelFile(Which::Beside), ctx),
-            Command::OpenModelBesideAt(dir) => self.open_model_beside(dir),
+            Command::OpenModelBesideAt(dir) => self.open_model(Which::Beside, dir, ctx),
             Command::CloseModelBeside => self.close_model_beside(),
             Command::AskBoth(direction) => {
                 self.state.model_beside.asks = direction;
@@ -71,7 +71,7 @@ impl App {
             | Command::AskOpenModel(_)
             | Command::TakeEditsOfSpec
             | Command::RunSpec => self.spec_command(command, ctx),
-            Command::OpenModelAt(dir) => self.open_model(dir),
+            Command::OpenModelAt(dir) => self.open_model(Which::Main, dir, ctx),
             Command::OpenDatasetAt(path) => self.open_dataset(path, ctx),
             Command::SaveScreenshotTo(path) => {
                 self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
@@ -124,18 +124,7 @@ impl App {
                 self.state.selection = Selection::default();
                 self.look();
             }
-            Command::SetDevice(device) => {
-                self.state.device = device;
-                let dirs =
-                    [Which::Main, Which::Beside].map(|it| self.state.model_of(it).dir().cloned());
-                let [main, beside] = dirs;
-                if let Some(dir) = main {
-                    self.open_model(dir);
-                }
-                if let Some(dir) = beside {
-                    self.open_model_beside(dir);
-                }
-            }
+            Command::SetDevice(device) => self.set_device(device),
 
             Command::Select(fact) => self.select(fact),
             Command::LookAt(row) => self.look_at(row),

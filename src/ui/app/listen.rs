@@ -115,11 +115,7 @@ impl App {
         }
         // What was stopped for it, and is shown unasked.
         self.look();
-        match (self.state.info_of(which), which) {
-            (Some(info), _) => format!("the model {} is still open", info.name),
-            (None, Which::Main) => "no model is open now".to_owned(),
-            (None, Which::Beside) => "no second model is open now".to_owned(),
-        }
+        self.left_open(which)
     }
 
     /// A method has come to its end.
@@ -234,6 +230,7 @@ impl App {
                     Some(dialog) if purpose == Purpose::Figure => dialog.refuse(&path, error),
                     _ => {
                         self.state.error = Some(error);
+            Reply::Checked { which, dir, checked } => self.model_checked(which, dir, checked),
                         self.stay_unless_named();
                     }
                 },
@@ -249,7 +246,7 @@ impl App {
                 if self.state.reading.as_ref() == Some(&path) {
                     self.state.reading = None;
                     match read {
-                        Ok((identity, dataset)) => self.adopt(identity, dataset, ctx),
+                        Ok(read) => self.dataset_read(path, read, ctx),
                         Err(error) => self.state.error = Some(error),
                     }
                 }
@@ -290,7 +287,12 @@ impl App {
         }
     }
 
-    fn adopt(&mut self, identity: DatasetIdentity, dataset: Dataset, ctx: &egui::Context) {
+    pub(super) fn adopt(
+        &mut self,
+        identity: DatasetIdentity,
+        dataset: Dataset,
+        ctx: &egui::Context,
+    ) {
         if self.state.stored.is_some() {
             self.close_model();
         }

@@ -34,8 +34,9 @@ use crate::ui::screenshot::{self, LargePicture};
 use crate::ui::state::{Preferences, Settings, State};
 use crate::ui::workspace::Workspace;
 use crate::ui::{Options, settings_file, theme};
-use crate::worker::{JobId, Told, Worker};
+use crate::worker::{JobId, Told, Which, Worker};
 
+use self::open::Held;
 use self::take_away::SpecToSave;
 
 mod closing;
@@ -103,6 +104,12 @@ pub struct App {
 
     /// Session files that are being written.
     n_saving: usize,
+    /// What those commands open, which was read before a person was asked.
+    held: Vec<(Command, Held)>,
+
+    /// The models whose files are being looked at, in their places.
+    checking: [Option<PathBuf>; 2],
+
 
     /// The dialog in which a figure is exported, while it is open.
     export: Option<ExportDialog>,
@@ -202,6 +209,8 @@ impl App {
             is_let_go: false,
             n_saving: 0,
             export: None,
+            held: Vec::new(),
+            checking: [None, None],
             #[cfg(feature = "hub")]
             get_model: None,
             #[cfg(feature = "hub")]
@@ -231,10 +240,10 @@ impl App {
             app.open_dataset(path, ctx);
         }
         if let Some(dir) = options.model.clone() {
-            app.open_model(dir);
+            app.open_model(Which::Main, dir, ctx);
         }
         if let Some(dir) = options.model_beside.clone() {
-            app.open_model_beside(dir);
+            app.open_model(Which::Beside, dir, ctx);
         }
         if let Some(path) = options.session.clone() {
             app.open_session(path, ctx);

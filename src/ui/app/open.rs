@@ -15,10 +15,24 @@ use crate::ui::command::Command;
 use crate::ui::dialogs::{self, Purpose};
 use crate::ui::export::ExportDialog;
 use crate::ui::path_prompt::{PathPrompt, Why};
-use crate::ui::reply::Reply;
+use crate::ui::reply::{ReadSession, Reply};
 use crate::ui::row::Row;
 use crate::ui::state::{JobKind, ModelState, capitalized, subject_tokens};
-use crate::worker::{Job, JobId, Which, Work};
+use crate::worker::{DeviceChoice, Engine, Job, JobId, Which, Work};
+
+/// What was read to be opened, and waits until a person agrees.
+pub(super) enum Held {
+    Dataset(DatasetIdentity, Box<Dataset>),
+    Session(Box<ReadSession>),
+}
+
+/// The command that opens a model in a place.
+fn opening(which: Which, dir: PathBuf) -> Command {
+    match which {
+        Which::Main => Command::OpenModelAt(dir),
+        Which::Beside => Command::OpenModelBesideAt(dir),
+    }
+}
 
 impl App {
     pub(super) fn ask(&mut self, purpose: Purpose, ctx: &egui::Context) {
@@ -97,17 +111,6 @@ impl App {
         id
     }
 
-    /// Opens a second model, which the second row is asked of.
-    pub(super) fn open_model_beside(&mut self, dir: PathBuf) {
-        let Some(dir) = self.model_dir(dir) else { return };
-        if self.refuses() || !self.may_leave(Command::OpenModelBesideAt(dir.clone())) {
-            return;
-        }
-        self.load(Which::Beside, dir);
-        self.place_beside();
-        self.look();
-    }
-
     /// Begins to open the second model of a session in the place of any other.
     pub(super) fn begin_model_beside(&mut self, dir: PathBuf) {
         self.state.drop_model_beside();
@@ -142,10 +145,84 @@ impl App {
         }
     }
 
-    pub(super) fn open_model(&mut self, dir: PathBuf) {
+    /// Opens a model in its place. Where something would be lost, its files are read first, so that nobody
+    /// is asked about a model that cannot be opened.
+    pub(super) fn open_model(&mut self, which: Which, dir: PathBuf, ctx: &egui::Context) {
         let Some(dir) = self.model_dir(dir) else { return };
-        if self.may_leave(Command::OpenModelAt(dir.clone())) {
-            self.load(Which::Main, dir);
+        if which == Which::Beside && self.refuses() {
+            return;
+        }
+        self.checking[which as usize] = None;
+        if !self.must_ask(&opening(which, dir.clone())) {
+            self.begin_model(which, dir);
+            return;
+        }
+        self.state.error = None;
+        self.state.notice = Some(format!("Reading {}", dir.display()));
+        self.checking[which as usize] = Some(dir.clone());
+        let (replies, dir_then, ctx_then) = (self.replies.clone(), dir.clone(), ctx.clone());
+        let thread = thread::Builder::new().name("check model".to_owned()).spawn(move || {
+            let checked = Engine::check(&dir).map_err(|error| capitalized(&error));
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Checked { which, dir, checked });
+            ctx_then.request_repaint();
+        });
+        if let Err(error) = thread {
+            self.model_checked(which, dir_then, Err(format!("The model cannot be read: {error}")));
+        }
+    }
+
+    /// The files of a model have been looked at.
+    pub(super) fn model_checked(
+        &mut self,
+        which: Which,
+        dir: PathBuf,
+        checked: Result<(), String>,
+    ) {
+        // Another one was wanted since.
+        if self.checking[which as usize].take_if(|it| *it == dir).is_none() {
+            return;
+        }
+        self.state.notice = None;
+        match checked {
+            Ok(()) if self.may_leave(opening(which, dir.clone())) => self.begin_model(which, dir),
+            Ok(()) => {}
+            Err(error) => {
+                let left = capitalized(&self.left_open(which));
+                self.state.error = Some(format!("{error}\n{left}"));
+            }
+        }
+    }
+
+    fn begin_model(&mut self, which: Which, dir: PathBuf) {
+        self.load(which, dir);
+        // The second row is asked of the second model.
+        if which == Which::Beside {
+            self.place_beside();
+            self.look();
+        }
+    }
+
+    /// What is open in a place, for a sentence.
+    pub(super) fn left_open(&self, which: Which) -> String {
+        match (self.state.info_of(which), which) {
+            (Some(info), _) => format!("the model {} is still open", info.name),
+            (None, Which::Main) => "no model is open now".to_owned(),
+            (None, Which::Beside) => "no second model is open now".to_owned(),
+        }
+    }
+
+    /// Opens the models again on another device.
+    pub(super) fn set_device(&mut self, device: DeviceChoice) {
+        if !self.may_leave(Command::SetDevice(device)) {
+            return;
+        }
+        self.state.device = device;
+        for which in [Which::Main, Which::Beside] {
+            let dir = self.state.model_of(which).dir().cloned();
+            if let Some(dir) = dir.and_then(|dir| self.model_dir(dir)) {
+                self.begin_model(which, dir);
+            }
         }
     }
 
@@ -160,7 +237,10 @@ impl App {
     pub(super) fn open_dataset(&mut self, path: PathBuf, ctx: &egui::Context) {
         let is_builtin = path == Path::new(Dataset::BUNDLED);
         let path = if is_builtin { path } else { std::path::absolute(&path).unwrap_or(path) };
-        if !self.may_leave(Command::OpenDatasetAt(path.clone())) {
+        if let Some(Held::Dataset(identity, dataset)) =
+            self.take_held(&Command::OpenDatasetAt(path.clone()))
+        {
+            self.adopt(identity, *dataset, ctx);
             return;
         }
         self.state.error = None;
@@ -176,6 +256,35 @@ impl App {
             let read = Err(format!("The dataset cannot be read: {error}"));
             self.hear(Reply::Dataset { path: path_then, read }, &egui::Context::default());
         }
+    }
+
+    /// A dataset was read: it takes the place of the one that is open, if it may.
+    pub(super) fn dataset_read(
+        &mut self,
+        path: PathBuf,
+        (identity, dataset): (DatasetIdentity, Dataset),
+        ctx: &egui::Context,
+    ) {
+        let command = Command::OpenDatasetAt(path);
+        if self.may_leave(command.clone()) {
+            self.adopt(identity, dataset, ctx);
+        } else {
+            self.hold(command, Held::Dataset(identity, Box::new(dataset)));
+        }
+    }
+
+    /// Keeps what was read until a person agrees that it takes the place of what was found.
+    pub(super) fn hold(&mut self, command: Command, held: Held) {
+        self.held.retain(|(of, _)| *of != command);
+        self.held.push((command, held));
+    }
+
+    /// What was read for a command that a person has agreed to.
+    pub(super) fn take_held(&mut self, command: &Command) -> Option<Held> {
+        if !self.is_let_go {
+            return None;
+        }
+        self.held.extract_if(.., |(of, _)| of == command).next().map(|(_, held)| held)
     }
 
     /// The tokens that noise is measured on, and what to beware of in each fact; for a large

@@ -6,6 +6,7 @@ use std::thread;
 
 use eframe::egui::{self, ViewportCommand};
 
+use super::open::Held;
 use super::{App, AwaitedSession};
 use crate::session::Session;
 use crate::ui::command::Command;
@@ -113,7 +114,8 @@ impl App {
 
     pub(super) fn open_session(&mut self, path: PathBuf, ctx: &egui::Context) {
         let path = std::path::absolute(&path).unwrap_or(path);
-        if !self.may_leave(Command::OpenSessionAt(path.clone())) {
+        if let Some(Held::Session(read)) = self.take_held(&Command::OpenSessionAt(path.clone())) {
+            self.begin_read(&path, *read, ctx);
             return;
         }
         self.state.error = None;
@@ -146,13 +148,17 @@ impl App {
         }
         self.state.reading_session = None;
         self.state.notice = None;
-        let ReadSession { session, present } = match read {
-            Ok(read) => *read,
-            Err(error) => {
-                self.state.error = Some(error);
-                return;
-            }
-        };
+        let command = Command::OpenSessionAt(path.to_owned());
+        match read {
+            Ok(read) if self.may_leave(command.clone()) => self.begin_read(path, *read, ctx),
+            Ok(read) => self.hold(command, Held::Session(read)),
+            Err(error) => self.state.error = Some(error),
+        }
+    }
+
+    /// Begins to show a session that was read.
+    fn begin_read(&mut self, path: &Path, read: ReadSession, ctx: &egui::Context) {
+        let ReadSession { session, present } = read;
         // A dataset that is just being read would take the place of the session's.
         self.state.reading = None;
         if !self.is_left_over(path) {
