@@ -68,7 +68,7 @@ pub struct Inverse {
 /// Where the prompt of an inverse comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum InverseOrigin {
-    /// The dataset's own words.
+    /// The dataset's own words, or those of whoever typed the fact.
     File,
 
     /// The catalogue's template of the relation.

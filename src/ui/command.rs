@@ -8,12 +8,12 @@ use eframe::egui::ThemePreference;
 
 use super::pane::{Pane, View};
 use super::row::Row;
-use super::state::{Convention, FactId, Filter, Paint, Setting};
+use super::state::{Convention, FactId, Filter, Paint, Setting, TypedFact};
 use super::view::{Hovered, Selection, ViewAction};
 use crate::analysis::attention::Weighting;
 use crate::analysis::causal_trace::Component;
 use crate::builtin;
-use crate::facts::{Dataset, Direction, Fact};
+use crate::facts::{Dataset, Direction};
 use crate::figure::Figure;
 use crate::hub::HubName;
 use crate::tokens::Bos;
@@ -209,7 +209,17 @@ commands! {
     FocusSearch: "Search facts", "Looks in prompts, subjects, answers and relation ids";
     SearchFacts(String): "Search facts", "Looks in prompts, subjects, answers and relation ids";
     FilterFacts(Box<Filter>): "Filter and sort";
-    AddFact(Fact): "Analyse";
+    AddFact(Box<TypedFact>): "Analyse";
+    /// Puts a typed fact in the place of another.
+    ReplaceFact((FactId, Box<TypedFact>)): "Change",
+        "The fact in its place. What was found of the old text stays with it, and comes back with Undo";
+    /// Fills the form with the chosen fact.
+    EditFact: "Edit fact…",
+        "In the form above the list: a typed fact is changed or given an inverse; one of the dataset is \
+         taken as the start of a new one";
+    RemoveFact: "Remove fact",
+        "Takes the chosen fact off the list, if it was typed. What was found is kept, and Undo brings \
+         both back";
     Trace: "Trace",
         "Corrupts the subject, restores one state at a time, and maps how much of the answer's \
          probability comes back";

@@ -37,5 +37,6 @@ mod spec;
 mod support;
 mod trust;
 mod views;
+mod typed;
 mod weights;
 mod workspace;

@@ -142,11 +142,10 @@ impl App {
             Command::StepHead(step) => self.step_selection(step, Axis::Head),
             Command::StepToken(step) => self.step_selection(step, Axis::Token),
             Command::FocusSearch => panels::focus_search(ctx),
-            Command::AddFact(fact) => {
-                let id = self.state.facts.add(fact);
-                self.select(id);
-                self.views.facts.reveal();
-            }
+            Command::AddFact(_)
+            | Command::ReplaceFact(_)
+            | Command::EditFact
+            | Command::RemoveFact => self.fact_command(command),
 
             Command::Trace => self.trace(),
             Command::TraceKinds => self.trace_kinds(),
@@ -290,6 +289,16 @@ impl App {
         }
         self.look();
     }
+    /// No fact is chosen any more.
+    pub(super) fn choose_none(&mut self) {
+        self.state.selected = None;
+        self.state.forget_complaint();
+        self.state.selection = Selection::default();
+        self.state.trace_waits.clear();
+        self.state.row = Row::First;
+        self.look();
+    }
+
 
     fn show_beside(&mut self, beside: Option<Beside>) {
         if self.state.beside == beside {

@@ -55,6 +55,7 @@ mod session;
 mod spec;
 mod take_away;
 mod unsaved;
+mod typed;
 mod weigh;
 
 use remembered::{PREFERENCES_KEY, Remembered, SETTINGS_KEY, WORKSPACE_KEY};

@@ -240,6 +240,13 @@ impl App {
     fn put_back(&mut self, path: &Path, session: Session, places: &[FactId], ctx: &egui::Context) {
         self.state.forget_steps();
         let look = Look::of(&session);
+        match look.as_ref().and_then(|it| it.typed.as_ref()) {
+            Some(typed) => {
+                let listed = typed.iter().filter_map(|nth| places.get(*nth).copied());
+                self.state.facts.list_also(&listed.collect::<Vec<_>>());
+            }
+            None => self.state.facts.list_also(places),
+        }
         if session.dataset.is_some() {
             self.state.subjects = Some(Arc::clone(&session.subjects));
         }

@@ -30,8 +30,9 @@ pub(super) struct Keeping {
     /// When it is next written, if there is something new.
     due: Option<Instant>,
 
-    /// How many results had come, and how many changes were made, when it was written last.
-    has: (u64, usize),
+    /// How many results had come, how many changes were made, and which typed facts were listed, when it
+    /// was written last.
+    has: (u64, usize, Vec<usize>),
 
     /// Not before this long after the last time.
     pause: Duration,
@@ -41,7 +42,7 @@ impl Keeping {
     /// `None` where nothing can be written: then nothing is kept.
     pub(super) fn begin(dir: &Path) -> Option<Self> {
         let file = Unsaved::begin(dir).ok()?;
-        Some(Self { file, writer: None, due: None, has: (0, 0), pause: SOON })
+        Some(Self { file, writer: None, due: None, has: (0, 0, Vec::new()), pause: SOON })
     }
 }
 
@@ -54,12 +55,12 @@ impl App {
 
     /// Writes what is not saved, if something has come since and it is time to.
     pub(super) fn keep_unsaved(&mut self, ctx: &egui::Context) {
+        let has = self.what_is_kept();
         let Some(keeping) = &mut self.keeping else { return };
         if keeping.writer.is_some() || self.closing == Closing::Agreed {
             return;
         }
         let now = Instant::now();
-        let has = (self.state.n_found, self.state.edits.len());
         let is_running = self.state.jobs.asked().next().is_some();
         let wait = if has == keeping.has {
             is_running.then(|| WHILE_RUNNING.max(keeping.pause))
@@ -92,6 +93,11 @@ impl App {
         });
         // Without threads it is tried again after the next result.
         keeping.writer = writer.ok();
+    }
+
+    /// See [`Keeping::has`].
+    fn what_is_kept(&self) -> (u64, usize, Vec<usize>) {
+        (self.state.n_found, self.state.edits.len(), self.state.facts.listed().to_vec())
     }
 
     /// Writes what is not saved, and waits for it.
@@ -143,13 +149,8 @@ impl App {
         let place = self.state.left_over.iter().position(|it| it.path() == path);
         let Some(file) = place.map(|nth| self.state.left_over.remove(nth)) else { return };
         self.forget_unsaved();
-        self.keeping = Some(Keeping {
-            file,
-            writer: None,
-            due: None,
-            has: (self.state.n_found, self.state.edits.len()),
-            pause: SOON,
-        });
+        let has = self.what_is_kept();
+        self.keeping = Some(Keeping { file, writer: None, due: None, has, pause: SOON });
     }
 
     /// The window closes as it should, so that nothing is left over.

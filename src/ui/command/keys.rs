@@ -43,6 +43,8 @@ pub const KEYS: [(&str, &[Keyed]); 5] = [
             (Command::NextFact, &[ctrl(Key::ArrowDown), key(Key::ArrowDown)]),
             (Command::PreviousFact, &[ctrl(Key::ArrowUp), key(Key::ArrowUp)]),
             (Command::FocusSearch, &[ctrl(Key::F)]),
+            (Command::EditFact, &[key(Key::F2)]),
+            (Command::RemoveFact, &[key(Key::Delete)]),
             (Command::Flip, &[ctrl(Key::I)]),
             (Command::KeepBeside, &[ctrl(Key::B)]),
             (Command::DropBeside, &[ctrl_shift(Key::B)]),

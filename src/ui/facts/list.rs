@@ -4,81 +4,21 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::{FactId, Lesson, Plan, Recall, Taught};
-use crate::facts::{Cardinality, Dataset, Direction, Fact, Record};
+use super::typed::TYPED;
+use super::{FactId, Filter, Known, Lesson, Order, Plan, Recall, Taught, TypedFact};
+use crate::facts::{Dataset, Direction, Record};
 use crate::tokens::Flags;
-
-/// Which facts are listed besides what is searched for, and in which order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a check box")]
-pub struct Filter {
-    pub relation: Option<String>,
-    pub cardinality: Option<Cardinality>,
-    pub has_inverse: bool,
-    pub is_one_token: bool,
-
-    /// The answer, asked forward, does not stand in the prompt.
-    pub no_leak: bool,
-
-    /// No other answer of the relation starts with the answer's first token, asked forward.
-    pub no_collision: bool,
-    pub known: Option<Known>,
-
-    /// What a built-in model was taught of it.
-    pub lesson: Option<Lesson>,
-    pub order: Order,
-}
-
-/// What the model knows of a fact. Facts that are not measured yet match none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Known {
-    Forward,
-    Inverse,
-    Both,
-    Neither,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    #[default]
-    File,
-
-    /// Likeliest answer first; what is not measured comes last.
-    Probability,
-
-    /// Best rank first.
-    Rank,
-}
-
-impl Known {
-    pub const ALL: [Self; 4] = [Self::Forward, Self::Inverse, Self::Both, Self::Neither];
-
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Forward => "Known forward",
-            Self::Inverse => "Known inversely",
-            Self::Both => "Known both ways",
-            Self::Neither => "Known neither way",
-        }
-    }
-}
-
-impl Order {
-    pub const ALL: [Self; 3] = [Self::File, Self::Probability, Self::Rank];
-
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::File => "As in the file",
-            Self::Probability => "By probability",
-            Self::Rank => "By rank",
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 pub struct FactList {
     pub dataset: Option<Dataset>,
+
+    /// Every fact that was typed, also those that were changed or removed since: what was found of them is
+    /// kept.
     typed: Vec<Record>,
+
+    /// The typed facts that are listed, in order.
+    listed: Vec<usize>,
 
     /// All that a search looks at, in lower case, per fact.
     typed_texts: Vec<String>,
@@ -131,22 +71,79 @@ impl FactList {
         self.search();
     }
 
-    /// Adds a typed fact, or finds it if it is there already.
-    pub fn add(&mut self, fact: Fact) -> FactId {
-        let id = format!("typed {}", self.typed.len() + 1);
-        self.keep(Record::new(id, None, fact))
+    /// Lists a typed fact, unless it is listed already.
+    pub fn add(&mut self, fact: TypedFact) -> FactId {
+        let id = self.keep(fact.into_record());
+        self.list_also(&[id]);
+        id
     }
 
-    /// Lists a fact as if it were typed, or finds it if it is there already.
-    pub fn keep(&mut self, record: Record) -> FactId {
+    /// Puts a typed fact in the place of another. The other one is not listed any more, and what was found
+    /// of it stays with it.
+    pub fn replace(&mut self, old: FactId, fact: TypedFact) -> FactId {
+        let id = self.keep(fact.into_record());
+        let (FactId::Typed(new), FactId::Typed(old)) = (id, old) else { return id };
+        let mut listed = self.listed.clone();
+        if new != old {
+            listed.retain(|nth| *nth != new);
+        }
+        match listed.iter_mut().find(|nth| **nth == old) {
+            Some(place) => *place = new,
+            None => listed.push(new),
+        }
+        self.list(listed);
+        id
+    }
+
+    /// Takes a typed fact off the list. What was found of it is kept. Whether it was there.
+    pub fn remove(&mut self, id: FactId) -> bool {
+        let FactId::Typed(removed) = id else { return false };
+        let listed: Vec<usize> = self.listed.iter().copied().filter(|it| *it != removed).collect();
+        let was_there = listed.len() < self.listed.len();
+        self.list(listed);
+        was_there
+    }
+
+    /// Keeps a fact as if it were typed, or finds it if it was kept before. It is not listed by that.
+    pub fn keep(&mut self, mut record: Record) -> FactId {
         let is_it = |it: &Record| it.fact == record.fact && it.inverse == record.inverse;
         let nth = self.typed.iter().position(is_it).unwrap_or_else(|| {
+            let is_taken = |id: &String| self.typed.iter().any(|it| it.id == *id);
+            if record.id.is_empty() || is_taken(&record.id) {
+                let ids = (self.typed.len() + 1..).map(|n| format!("{TYPED} {n}"));
+                record.id = ids.into_iter().find(|id| !is_taken(id)).unwrap_or_default();
+            }
             self.typed_texts.push(searched_text(&record));
             self.typed.push(record);
-            self.search();
             self.typed.len() - 1
         });
         FactId::Typed(nth)
+    }
+
+    /// The typed facts that are listed, in order.
+    pub fn listed(&self) -> &[usize] {
+        &self.listed
+    }
+
+    /// Lists these typed facts, and no others.
+    pub fn list(&mut self, listed: Vec<usize>) {
+        if listed != self.listed {
+            self.listed = listed;
+            self.search();
+        }
+    }
+
+    /// Lists these typed facts besides those that are listed.
+    pub fn list_also(&mut self, facts: &[FactId]) {
+        let mut listed = self.listed.clone();
+        for fact in facts {
+            if let FactId::Typed(nth) = fact
+                && !listed.contains(nth)
+            {
+                listed.push(*nth);
+            }
+        }
+        self.list(listed);
     }
 
     pub fn get(&self, id: FactId) -> Option<&Record> {
@@ -172,14 +169,14 @@ impl FactList {
     pub fn matching(&self, query: &str) -> impl Iterator<Item = &Record> {
         let query = query.to_lowercase();
         let records = self.dataset.as_ref().map_or(&[][..], |it| &it.records);
-        let typed = self.typed_texts.iter().zip(&self.typed);
+        let typed = self.listed.iter().map(|&nth| (&self.typed_texts[nth], &self.typed[nth]));
         typed.chain(self.dataset_texts.iter().zip(records)).filter_map(move |(text, record)| {
             query.split_whitespace().all(|word| text.contains(word)).then_some(record)
         })
     }
 
     pub fn len(&self) -> usize {
-        self.typed.len() + self.dataset.as_ref().map_or(0, |dataset| dataset.records.len())
+        self.listed.len() + self.dataset.as_ref().map_or(0, |dataset| dataset.records.len())
     }
 
     pub fn is_empty(&self) -> bool {
@@ -280,8 +277,8 @@ impl FactList {
         let query = self.query.to_lowercase();
         let words: Vec<&str> = query.split_whitespace().collect();
         let matches = |text: &str| words.iter().all(|word| text.contains(word));
-        let typed =
-            (0..self.typed.len()).filter(|&nth| matches(&self.typed_texts[nth])).map(FactId::Typed);
+        let typed = self.listed.iter().copied();
+        let typed = typed.filter(|&nth| matches(&self.typed_texts[nth])).map(FactId::Typed);
         let records = (0..self.dataset_texts.len())
             .filter(|&nth| matches(&self.dataset_texts[nth]) && self.passes(nth));
         let mut records: Vec<usize> = records.collect();
@@ -353,6 +350,7 @@ fn searched_text(record: &Record) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Fact;
 
     fn list() -> FactList {
         let record = |id: &str, prompt: &str, subject: &str, answer: &str| {
@@ -388,11 +386,52 @@ mod tests {
     #[test]
     fn a_typed_fact_comes_first_and_is_added_once() {
         let mut list = list();
-        let fact = Fact::from_text("The capital of Peru is", Some("Peru")).unwrap();
-        let id = list.add(fact.clone());
-        assert_eq!(list.add(fact), id);
+        let id = list.add(typed("Peru"));
+        assert_eq!(list.add(typed("Peru")), id);
         assert_eq!(list.found()[0], id);
         assert_eq!(list.len(), 3);
+    }
+
+    fn typed(subject: &str) -> TypedFact {
+        let prompt = format!("The capital of {subject} is");
+        TypedFact { fact: Fact::from_text(&prompt, Some(subject)).unwrap(), inverse: None }
+    }
+
+    #[test]
+    fn a_changed_fact_keeps_its_place_and_the_old_one_is_kept() {
+        let mut list = list();
+        let [peru, chile] = ["Peru", "Chile"].map(|it| list.add(typed(it)));
+        let before = list.listed().to_vec();
+        let cuba = list.replace(peru, typed("Cuba"));
+        assert_eq!(list.found()[..2], [cuba, chile]);
+        assert_eq!(list.get(peru).unwrap().fact, typed("Peru").fact, "its results have their fact");
+        assert!(!list.matching("peru").any(|_| true));
+        // The old text is the old fact again.
+        assert_eq!(list.replace(cuba, typed("Peru")), peru);
+        assert_eq!(list.listed(), before);
+        // Changed into one that is listed, it is listed once.
+        assert_eq!(list.replace(peru, typed("Chile")), chile);
+        assert_eq!(list.found()[..1], [chile]);
+        assert_eq!(list.len(), 3);
+        let ids: BTreeSet<&str> = [peru, chile, cuba].map(|it| &*list.get(it).unwrap().id).into();
+        assert_eq!(ids.len(), 3);
+    }
+
+    #[test]
+    fn a_removed_fact_comes_back_with_the_list_of_before() {
+        let mut list = list();
+        let [peru, chile] = ["Peru", "Chile"].map(|it| list.add(typed(it)));
+        let before = list.listed().to_vec();
+        assert!(list.remove(peru));
+        assert!(!list.remove(peru) && !list.remove(FactId::Record(0)));
+        assert_eq!((list.found()[0], list.len()), (chile, 3));
+        list.list(before);
+        assert_eq!(list.found()[..2], [peru, chile]);
+        // Of a session that names its facts alike.
+        let other = Record::new("typed 1", None, typed("Cuba").fact);
+        let other = list.keep(other);
+        assert_ne!(list.get(other).unwrap().id, "typed 1");
+        assert_eq!(list.len(), 4, "it is not listed");
     }
 
     #[test]

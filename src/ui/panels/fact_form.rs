@@ -1,78 +1,255 @@
-//! The form in which a fact of one's own is typed.
+//! The form in which a fact of one's own is typed or changed, with its inverse.
 
-use eframe::egui::{CollapsingHeader, Key, RichText, TextEdit, Ui};
+use eframe::egui::{CollapsingHeader, Key, RichText, ScrollArea, TextEdit, Ui};
 
-use crate::facts::Fact;
+use crate::facts::{Fact, Record};
 use crate::ui::command::Command;
-use crate::ui::state::capitalized;
+use crate::ui::state::{FactId, TypedFact, capitalized};
 use crate::ui::theme;
 
-/// The texts of a fact that is being typed.
+/// A fact that is being typed.
 #[derive(Clone, Debug, Default)]
 pub struct FactForm {
-    prompt: String,
-    subject: String,
-    answer: String,
-    foil: String,
+    fact: Texts,
+    inverse: Texts,
+
+    /// The typed fact that is changed, if none is added.
+    edited: Option<FactId>,
+
+    /// Set for the frame in which the form is unfolded or folded by a command.
+    unfolds: Option<bool>,
+
+    /// Set until the prompt has the focus.
+    is_begun: bool,
 
     /// Why it cannot be used.
     error: Option<String>,
 }
 
+/// The texts of a fact that is asked one way.
+#[derive(Clone, Debug, Default)]
+struct Texts {
+    prompt: String,
+    subject: String,
+    answer: String,
+    foil: String,
+}
+
+/// What was done in the form.
+#[derive(Clone, Copy, Debug, Default)]
+struct Done {
+    is_changed: bool,
+    is_entered: bool,
+}
+
+/// The part of the panel that the form takes at most.
+const SHARE: f32 = 0.75;
+
 impl FactForm {
+    /// Shows a fact to be changed. One of the dataset is the start of a new one.
+    pub fn edit(&mut self, id: FactId, record: &Record) {
+        *self = Self {
+            fact: Texts::of(&record.fact),
+            inverse: record.inverse.as_ref().map(|it| Texts::of(&it.fact)).unwrap_or_default(),
+            edited: Some(id).filter(|id| matches!(id, FactId::Typed(_))),
+            unfolds: Some(true),
+            is_begun: true,
+            error: None,
+        };
+    }
+
     pub fn show(&mut self, ui: &mut Ui, commands: &mut Vec<Command>) {
-        CollapsingHeader::new("Type a fact").show(ui, |ui| {
-            let form = &mut *self;
-            let mut is_entered = false;
-            let mut is_changed = false;
-            let mut line = |ui: &mut Ui, name: &str, hint: &str, about: &str, text: &mut String| {
-                let label = ui.label(RichText::new(name).small().weak()).on_hover_text(about);
-                let edit = TextEdit::singleline(text)
-                    .hint_text(hint)
-                    .background_color(theme::field_color(ui))
-                    .desired_width(f32::INFINITY);
-                let field = ui.add(edit).labelled_by(label.id).on_hover_text(about);
-                is_changed |= field.changed();
-                is_entered |= field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-            };
-            ui.spacing_mut().item_spacing.y = 3.0;
-            let about =
-                "The text before the answer; a space at its end is removed, since the answer has its own";
-            line(ui, "Prompt", "e.g. The Eiffel Tower is in the city of", about, &mut form.prompt);
-            let about =
-                "The words of the prompt that a trace corrupts; without a subject there is no trace";
-            line(ui, "Subject", "e.g. The Eiffel Tower", about, &mut form.subject);
-            let about = "What should follow the prompt; if left empty, the model's own first guess";
-            line(ui, "Answer", "e.g. Paris", about, &mut form.answer);
-            let about = "A wrong answer to compare with, for logit differences";
-            line(ui, "Foil (optional)", "e.g. Rome", about, &mut form.foil);
-            if is_changed {
-                form.error = None;
-            }
-            ui.add_space(3.0);
-            if ui.button("Analyse").clicked() || is_entered {
-                match form.fact() {
-                    Ok(fact) => commands.push(Command::AddFact(fact)),
-                    Err(error) => form.error = Some(error),
-                }
-            }
-            // Below the button, which stays where it is.
-            if let Some(error) = &form.error {
-                ui.label(RichText::new(error).color(theme::palette(ui).error));
-            }
+        let title = if self.edited.is_some() { "Change the fact" } else { "Type a fact" };
+        let height = SHARE * ui.available_height();
+        let unfolds = self.unfolds.take();
+        CollapsingHeader::new(title).id_salt("fact form").open(unfolds).show(ui, |ui| {
+            ScrollArea::vertical()
+                .id_salt("fact form")
+                .max_height(height)
+                .auto_shrink([false, true])
+                .show(ui, |ui| self.fields_ui(ui, unfolds, commands));
         });
     }
 
-    fn fact(&self) -> Result<Fact, String> {
+    fn fields_ui(&mut self, ui: &mut Ui, unfolds: Option<bool>, commands: &mut Vec<Command>) {
+        ui.spacing_mut().item_spacing.y = 3.0;
+        let mut done = Done::default();
+        let about = "The text before the answer; a space at its end is removed, since the answer has its own";
+        let hint = "e.g. The Eiffel Tower is in the city of";
+        done.line_ui(ui, ["Prompt", hint, about], &mut self.fact.prompt, &mut self.is_begun);
+        let about =
+            "The words of the prompt that a trace corrupts; without a subject there is no trace";
+        let mut no_focus = false;
+        let line = ["Subject", "e.g. The Eiffel Tower", about];
+        done.line_ui(ui, line, &mut self.fact.subject, &mut no_focus);
+        let about = "What should follow the prompt; if left empty, the model's own first guess";
+        done.line_ui(ui, ["Answer", "e.g. Paris", about], &mut self.fact.answer, &mut no_focus);
+        let about = "A wrong answer to compare with, for logit differences";
+        done.line_ui(
+            ui,
+            ["Foil (optional)", "e.g. Rome", about],
+            &mut self.fact.foil,
+            &mut no_focus,
+        );
+        let unfolds = unfolds.filter(|_| !self.inverse.is_empty());
+        CollapsingHeader::new("Inverse (optional)").open(unfolds).show(ui, |ui| {
+            done.inverse_ui(ui, &self.fact, &mut self.inverse);
+        });
+        if done.is_changed {
+            self.error = None;
+        }
+        ui.add_space(3.0);
+        let mut wanted = done.is_entered.then_some(self.edited).map(Wanted::of);
+        let mut is_given_up = false;
+        ui.horizontal(|ui| match self.edited {
+            None => {
+                if ui.button("Analyse").clicked() {
+                    wanted = Some(Wanted::New);
+                }
+            }
+            Some(id) => {
+                let about = "The fact in its place. What was found of the old text stays with it, and \
+                             comes back with Undo";
+                if ui.button("Change").on_hover_text(about).clicked() {
+                    wanted = Some(Wanted::InPlaceOf(id));
+                }
+                if ui.button("Add as another").on_hover_text("The old fact stays").clicked() {
+                    wanted = Some(Wanted::New);
+                }
+                is_given_up = ui.button("Cancel").clicked();
+            }
+        });
+        // Below the button, which stays where it is.
+        if let Some(error) = &self.error {
+            ui.label(RichText::new(error).color(theme::palette(ui).error));
+        }
+        if let Some(wanted) = wanted {
+            self.give(wanted, commands);
+        }
+        if is_given_up {
+            *self = Self { unfolds: Some(false), ..Self::default() };
+        }
+    }
+
+    /// Gives the fact away, or says why it cannot be used.
+    fn give(&mut self, wanted: Wanted, commands: &mut Vec<Command>) {
+        let fact = match self.typed() {
+            Ok(fact) => Box::new(fact),
+            Err(error) => {
+                self.error = Some(error);
+                return;
+            }
+        };
+        if self.edited.is_some() {
+            *self = Self { unfolds: Some(false), ..Self::default() };
+        }
+        commands.push(match wanted {
+            Wanted::New => Command::AddFact(fact),
+            Wanted::InPlaceOf(id) => Command::ReplaceFact((id, fact)),
+        });
+    }
+
+    fn typed(&self) -> Result<TypedFact, String> {
+        let fact = self.fact.fact("Type a prompt first")?;
+        if self.inverse.is_empty() {
+            return Ok(TypedFact { fact, inverse: None });
+        }
+        let without = "Type the prompt of the inverse too, or empty its fields";
+        let inverse = self.inverse.with_ends_of(&self.fact).fact(without)?;
+        Ok(TypedFact { fact, inverse: Some(inverse) })
+    }
+}
+
+/// What becomes of the typed fact.
+#[derive(Clone, Copy, Debug)]
+enum Wanted {
+    New,
+    InPlaceOf(FactId),
+}
+
+impl Wanted {
+    fn of(edited: Option<FactId>) -> Self {
+        edited.map_or(Self::New, Self::InPlaceOf)
+    }
+}
+
+impl Texts {
+    fn of(fact: &Fact) -> Self {
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        Self {
+            prompt: fact.prompt.clone(),
+            subject: text(fact.subject_text()),
+            answer: text(fact.answer.as_deref()),
+            foil: text(fact.foil.as_deref()),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        [&self.prompt, &self.subject, &self.answer].iter().all(|it| it.trim().is_empty())
+    }
+
+    /// An inverse asks from the fact's answer for its subject, unless other words are typed.
+    fn with_ends_of(&self, fact: &Self) -> Self {
+        let or =
+            |own: &str, other: &str| if own.trim().is_empty() { other } else { own }.to_owned();
+        Self {
+            subject: or(&self.subject, &fact.answer),
+            answer: or(&self.answer, &fact.subject),
+            ..self.clone()
+        }
+    }
+
+    fn fact(&self, without_prompt: &str) -> Result<Fact, String> {
         let given = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         // The answer has a leading space of its own.
         let prompt = self.prompt.trim_end();
         if prompt.is_empty() {
-            return Err("Type a prompt first".to_owned());
+            return Err(without_prompt.to_owned());
         }
         let subject = given(&self.subject);
         let fact =
             Fact::from_text(prompt, subject.as_deref()).map_err(|error| capitalized(&error))?;
         Ok(Fact { answer: given(&self.answer), foil: given(&self.foil), ..fact })
+    }
+}
+
+impl Done {
+    /// A field with its name. `is_begun`: whether it is to have the focus.
+    fn line_ui(
+        &mut self,
+        ui: &mut Ui,
+        [name, hint, about]: [&str; 3],
+        text: &mut String,
+        is_begun: &mut bool,
+    ) {
+        let label = ui.label(RichText::new(name).small().weak()).on_hover_text(about);
+        let edit = TextEdit::singleline(text)
+            .hint_text(hint)
+            .background_color(theme::field_color(ui))
+            .desired_width(f32::INFINITY);
+        let field = ui.add(edit).labelled_by(label.id).on_hover_text(about);
+        if std::mem::take(is_begun) {
+            field.request_focus();
+        }
+        self.is_changed |= field.changed();
+        self.is_entered |= field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    }
+
+    fn inverse_ui(&mut self, ui: &mut Ui, fact: &Texts, inverse: &mut Texts) {
+        let or = |text: &str, else_: &str| {
+            if text.trim().is_empty() { else_.to_owned() } else { text.to_owned() }
+        };
+        let mut no_focus = false;
+        let about = "The same fact asked from its answer: the text before the subject's name";
+        let line = ["Inverse prompt", "e.g. Paris is home to", about];
+        self.line_ui(ui, line, &mut inverse.prompt, &mut no_focus);
+        let about = "Its words that a trace corrupts; if left empty, the fact's answer";
+        let hint = or(&fact.answer, "e.g. Paris");
+        let line = ["Inverse subject", &hint, about];
+        self.line_ui(ui, line, &mut inverse.subject, &mut no_focus);
+        let about = "What should follow; if left empty, the fact's subject";
+        let hint = or(&fact.subject, "e.g. The Eiffel Tower");
+        let line = ["Inverse answer", &hint, about];
+        self.line_ui(ui, line, &mut inverse.answer, &mut no_focus);
     }
 }

@@ -13,7 +13,7 @@ use super::fact_form::FactForm;
 use super::grouped;
 use crate::facts::{Cardinality, Catalogue, Dataset, Direction, Record, Taken};
 use crate::ui::command::Command;
-use crate::ui::state::{Filter, Known, Lesson, Order, Recalled, State};
+use crate::ui::state::{FactId, Filter, Known, Lesson, Order, Recalled, State};
 use crate::ui::theme;
 use crate::ui::widgets::{Choice, arrow_steps, command_button_ui};
 
@@ -48,6 +48,16 @@ impl FactsView {
         self.offset = 0.0;
         self.reveal();
     }
+    /// The facts of the dataset that can be seen in the list.
+    pub fn seen(&self) -> &[usize] {
+        &self.seen
+    }
+
+    /// Shows a fact in the form, to be changed there.
+    pub fn edit(&mut self, id: FactId, record: &Record) {
+        self.form.edit(id, record);
+    }
+
 }
 
 fn search_id() -> Id {
@@ -332,6 +342,16 @@ fn row_ui(
     painter.rect_filled(inner, CornerRadius::same(4), fill);
     if is_beside {
         let bar = Rect::from_min_size(inner.min, vec2(3.0, inner.height()));
+                let is_typed = matches!(id, FactId::Typed(_));
+                let own =
+                    [Command::EditFact].into_iter().chain(is_typed.then_some(Command::RemoveFact));
+                for command in own {
+                    let button = ui.button(command.text()).on_hover_text(command.tooltip());
+                    if button.clicked() {
+                        // They are about the chosen fact.
+                        commands.extend([Command::Select(id), command]);
+                    }
+                }
         painter.rect_filled(bar, CornerRadius::same(1), palette.accent);
     }
 

@@ -58,6 +58,9 @@ pub fn menu_bar_ui(ui: &mut Ui, state: &State, workspace: &Workspace, commands: 
             item_ui(ui, Command::FocusSearch, commands);
             item_ui(ui, Command::NextFact, commands);
             item_ui(ui, Command::PreviousFact, commands);
+            item_ui(ui, Command::EditFact, commands);
+            item_ui(ui, Command::RemoveFact, commands);
+            ui.separator();
             item_ui(ui, Command::Flip, commands);
             item_ui(ui, Command::KeepBeside, commands);
             item_ui(ui, Command::DropBeside, commands);

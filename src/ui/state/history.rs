@@ -21,6 +21,8 @@ pub struct History {
 /// What a person chooses and sets. Results are not part of it: they are kept anyway.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Choices {
+    /// The typed facts that are listed.
+    pub typed: Vec<usize>,
     pub selected: Option<FactId>,
     pub beside: Option<Beside>,
     pub asks: Direction,
@@ -34,6 +36,7 @@ pub struct Choices {
 impl State {
     pub(super) fn choices(&self) -> Choices {
         Choices {
+            typed: self.facts.listed().to_vec(),
             selected: self.selected,
             beside: self.beside,
             asks: self.model_beside.asks,
@@ -98,6 +101,7 @@ impl State {
 
     /// Chooses and sets the same again.
     pub(super) fn choose(&mut self, step: &Choices) {
+        self.facts.list(step.typed.clone());
         self.selected = step.selected;
         self.beside = step.beside;
         self.model_beside.asks = step.asks;

@@ -25,7 +25,8 @@ mod spec_text;
 mod taught;
 
 pub use super::facts::{
-    FactId, FactKey, FactList, Filter, Known, Lesson, Order, Others, Plan, Recall, Recalled, Taught,
+    FactId, FactKey, FactList, Filter, Known, Lesson, Order, Others, Plan, Recall, Recalled,
+    Taught, TypedFact,
 };
 pub use crate::figure::words::capitalized;
 pub use asking::{UNASKED, attention_spec, subject_tokens};

@@ -190,7 +190,11 @@ impl State {
             return Err(text);
         }
         let before = self.choices();
-        self.choose(&asked.choices);
+        // What was typed since stays in the list.
+        let typed = before.typed.clone();
+        self.choose(&Choices { typed, ..asked.choices.clone() });
+        let shown = [self.selected, self.beside.map(|it| it.fact)];
+        self.facts.list_also(&shown.into_iter().flatten().collect::<Vec<_>>());
         if self.row_texts() == asked.texts {
             return Ok(());
         }

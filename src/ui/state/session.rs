@@ -68,6 +68,11 @@ pub struct Look {
     pub spec_text: String,
     pub workspace: Workspace,
 
+    /// The typed facts that are listed, into the session's facts. `None` in sessions of earlier versions,
+    /// which list all.
+    #[serde(default)]
+    pub typed: Option<Vec<usize>>,
+
     /// Into the session's facts.
     pub chosen: Option<usize>,
 
@@ -241,6 +246,8 @@ impl State {
             Some(facts.len() - 1)
         };
         let chosen = self.selected.and_then(&mut place);
+        let typed = self.facts.listed().iter().filter_map(|nth| place(FactId::Typed(*nth)));
+        let typed: Vec<usize> = typed.collect();
         let beside = self.beside.and_then(|it| Some((place(it.fact)?, it.direction)));
         let mut painted = Vec::new();
         for (FactKey { which, fact, direction, has_bos }, edges) in self.painted.iter() {
@@ -265,6 +272,7 @@ impl State {
             settings: self.settings.clone(),
             spec_text: self.spec.text().to_owned(),
             workspace: workspace.clone(),
+            typed: Some(typed),
             chosen,
             beside,
             painted,
@@ -327,7 +335,7 @@ impl State {
     }
 
     /// Puts the facts of a session in their places: those of the dataset are in the list already,
-    /// at the places that `nth` tells, typed ones are added.
+    /// at the places that `nth` tells, typed ones are kept and not listed yet.
     pub fn adopt_facts(
         &mut self,
         facts: &[StoredFact],

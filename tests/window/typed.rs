@@ -1,0 +1,171 @@
+//! Facts of one's own: changed in their places, given an inverse, removed, and kept.
+
+use eframe::egui::Key;
+use factscope::facts::{Direction, Fact};
+use factscope::session::Session;
+use factscope::ui::Options;
+use factscope::ui::command::Command;
+use factscope::ui::row::Row;
+use factscope::ui::state::{FactId, TypedFact};
+
+use super::support::Window;
+
+fn typed(prompt: &str, subject: &str) -> Command {
+    let fact = Fact::from_text(prompt, Some(subject)).unwrap();
+    Command::AddFact(Box::new(TypedFact { fact, inverse: None }))
+}
+
+impl Window {
+    /// With a typed fact that is traced.
+    fn with_typed_fact() -> Self {
+        let mut window = Self::open();
+        window.does(typed("The sea is", "sea"));
+        window.wait_for_predictions();
+        window.click("Trace");
+        window.trace_ends();
+        window
+    }
+
+    fn notice(&self) -> String {
+        self.app().state.notice.clone().unwrap_or_default()
+    }
+
+    fn prompt(&self) -> String {
+        self.app().state.prompt().unwrap().text.clone()
+    }
+
+    fn listed(&self) -> Vec<String> {
+        let facts = &self.app().state.facts;
+        let listed = facts.found().iter().filter(|it| matches!(it, FactId::Typed(_)));
+        listed.map(|it| facts.get(*it).unwrap().fact.prompt.clone()).collect()
+    }
+}
+
+#[test]
+fn a_typed_fact_is_changed_in_its_place() {
+    let mut window = Window::with_typed_fact();
+    window.does(typed("The sky is", "sky"));
+    window.does(Command::PreviousFact);
+    assert_eq!(window.prompt(), "The sea is");
+    let before = window.trace().cloned();
+    assert!(before.is_some());
+
+    // By the keyboard.
+    window.harness.key_press(Key::F2);
+    window.harness.run_steps(30);
+    window.sees("Change the fact");
+    window.retype("Prompt", "The old sea is");
+    window.click("Change");
+    assert_eq!(window.listed(), ["The old sea is", "The sky is"]);
+    assert_eq!(window.prompt(), "The old sea is");
+    assert!(window.trace().is_none(), "nothing was found of it");
+    assert!(window.notice().contains("What was found of the old text stays with it"));
+
+    window.does(Command::Undo);
+    assert_eq!(window.listed(), ["The sea is", "The sky is"]);
+    assert_eq!(window.trace().cloned(), before);
+    window.does(Command::Redo);
+    assert_eq!(window.listed(), ["The old sea is", "The sky is"]);
+
+    // What is wrong keeps the form open, and the fact as it is.
+    window.does(Command::EditFact);
+    window.harness.run_steps(30);
+    window.retype("Subject", "moon");
+    window.click("Change");
+    window.sees("The subject “moon” does not occur");
+    assert_eq!(window.prompt(), "The old sea is");
+    window.click("Cancel");
+    window.sees("Type a fact");
+}
+
+#[test]
+fn a_typed_fact_is_given_an_inverse() {
+    let mut window = Window::with_typed_fact();
+    let before = window.trace().cloned();
+    window.does(Command::EditFact);
+    window.harness.run_steps(30);
+    window.type_into("Answer", "blue");
+    window.click("Inverse (optional)");
+    window.harness.run_steps(30);
+    window.type_into("Inverse prompt", "What is blue is the");
+    window.click("Change");
+    window.wait_for_predictions();
+    let record = window.app().state.record_at(Row::First).unwrap().clone();
+    let inverse = record.fact(Direction::Inverse).unwrap();
+    assert_eq!(inverse.subject_text(), Some("blue"));
+    assert_eq!(inverse.answer.as_deref(), Some("sea"));
+    window.sees("Inverse");
+    window.click("Trace");
+    window.trace_ends();
+    assert!(window.app().state.trace(Row::Second).is_some_and(|it| it.is_done()));
+    window.does(Command::Undo);
+    assert_eq!(window.trace().cloned(), before, "without an inverse it is the fact of before");
+}
+
+#[test]
+fn a_removed_fact_comes_back_with_what_was_found() {
+    let mut window = Window::with_typed_fact();
+    let before = window.trace().cloned();
+    window.harness.key_press(Key::Delete);
+    window.harness.run_steps(3);
+    assert_eq!(window.listed(), Vec::<String>::new());
+    assert_eq!(window.app().state.selected, Some(FactId::Record(0)));
+    assert!(window.notice().contains("Removed “The sea is”"));
+    window.does(Command::Undo);
+    assert_eq!(window.listed(), ["The sea is"]);
+    assert_eq!(window.trace().cloned(), before);
+
+    // Facts of the dataset stay.
+    window.does(Command::Select(FactId::Record(1)));
+    window.does(Command::RemoveFact);
+    assert!(window.notice().contains("Only typed facts can be removed"));
+    assert_eq!(window.app().state.facts.len(), 4);
+    // One of them is the start of a new one.
+    window.does(Command::EditFact);
+    window.harness.run_steps(30);
+    window.retype("Answer", "Lyon");
+    window.click("Analyse");
+    assert_eq!(window.listed().len(), 2);
+    assert_eq!(window.app().state.fact().unwrap().answer.as_deref(), Some("Lyon"));
+}
+
+#[test]
+fn a_typed_fact_counts_as_unsaved_until_it_is_in_a_session() {
+    let (mut window, dir, path) = Window::to_be_saved();
+    assert!(!window.app().state.has_unsaved());
+    window.does(typed("The sea is", "sea"));
+    window.does(typed("The sky is", "sky"));
+    window.does(Command::RemoveFact);
+    assert!(window.app().state.has_unsaved(), "though nothing was traced");
+    window.does(Command::Quit);
+    window.sees("Close Factscope?");
+    window.click("Cancel");
+
+    window.does(Command::SaveSessionTo(path.clone()));
+    window.wait("the file", |app| app.state.is_unsaved() == Some(false));
+    window.does(Command::Select(FactId::Typed(0)));
+    window.does(typed("The moon is", "moon"));
+    assert!(window.app().state.has_unsaved());
+    let session = Session::load(&path).unwrap();
+    assert!(session.facts.iter().any(|it| it.record.fact.prompt == "The sea is"));
+
+    let options = Options { session: Some(path), ..Options::default() };
+    let mut again = Window::new(options, None);
+    again.wait("the session", |app| app.state.session.is_some());
+    assert_eq!(again.listed(), ["The sea is"], "what was removed is not listed again");
+    drop(dir);
+}
+
+#[test]
+fn a_typed_fact_survives_a_crash() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut window = super::kept::keeping(dir.path());
+    window.does(typed("The sea is", "sea"));
+    window.wait("what is kept", |_| !super::kept::kept_in(dir.path()).is_empty());
+    drop(window);
+    let mut again = super::kept::keeping(dir.path());
+    again.does(Command::RestoreUnsaved);
+    again.wait("what was found", |app| app.state.left_over.is_empty());
+    assert_eq!(again.listed(), ["The sea is"]);
+    assert!(again.app().state.has_unsaved());
+}
