@@ -30,6 +30,7 @@ mod svg;
 pub mod system_font;
 mod text;
 mod tidy;
+mod together;
 pub mod words;
 
 pub use self::csv::to_csv;

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use eframe::egui::{Context, Grid, Label, Response, Ui};
 
@@ -16,19 +15,75 @@ use crate::whole_file;
 /// The dialog while it is open.
 #[derive(Debug)]
 pub struct ExportDialog {
-    pub figure: Arc<Figure>,
+    /// What a view shows of each row, with the row's name; at least one.
+    figures: Vec<(String, Figure)>,
+    rows: Rows,
     pub export: Export,
 
     /// Where the figure goes. The ending says in which format.
     file: PathField,
+
+    /// The name that was proposed, which changes with what is exported until another is typed.
+    proposed: PathBuf,
+}
+
+/// Whose figures are exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rows {
+    One(usize),
+    OnOnePage,
+    InFilesOfTheirOwn,
 }
 
 impl ExportDialog {
-    pub fn new(figure: Arc<Figure>, dir: Option<&Path>, scale: Scale) -> Self {
-        let name = if figure.file_name.is_empty() { "figure" } else { &figure.file_name };
-        let file = PathField::new(dir, &format!("{name}.svg"));
+    /// `chosen`: which of the figures is exported unless something else is chosen.
+    ///
+    /// # Panics
+    ///
+    /// If there is no figure.
+    pub fn new(
+        figures: Vec<(String, Figure)>,
+        chosen: usize,
+        dir: Option<&Path>,
+        scale: Scale,
+    ) -> Self {
+        assert!(chosen < figures.len(), "there is something to export");
+        let file = PathField::new(dir, &proposed_name(&figures[chosen].1));
+        let proposed = file.typed();
         let export = Export { scale, ..Export::default() };
-        Self { figure, export, file }
+        Self { figures, rows: Rows::One(chosen), export, file, proposed }
+    }
+
+    /// The figure that goes to one file.
+    ///
+    /// # Errors
+    ///
+    /// If each goes to a file of its own.
+    pub fn one_figure(&self) -> Result<Figure, String> {
+        match self.rows {
+            Rows::One(nth) => Ok(self.figures[nth].1.clone()),
+            Rows::OnOnePage => Ok(Figure::together(&self.figures)),
+            Rows::InFilesOfTheirOwn => {
+                Err("Two files cannot be copied; choose one, or both on one page".to_owned())
+            }
+        }
+    }
+
+    /// The files that are written, and what goes to each.
+    fn files(&self, path: &Path) -> Vec<(PathBuf, Figure)> {
+        match self.one_figure() {
+            Ok(figure) => vec![(path.to_owned(), figure)],
+            Err(_) => {
+                let figures = self.figures.iter();
+                figures.map(|(name, it)| (path_of(path, name), it.clone())).collect()
+            }
+        }
+    }
+
+    /// A figure whose charts can be chosen from: all that are exported have the same.
+    fn charts(&self) -> Vec<String> {
+        let figure = self.one_figure().unwrap_or_else(|_| self.figures[0].1.clone());
+        figure.charts.iter().map(|it| it.name().to_owned()).collect()
     }
 
     /// The file's name without its folder.
@@ -52,16 +107,57 @@ impl ExportDialog {
         self.file.refuse("This system shows no file dialog; type the path".to_owned());
     }
 
-    /// Writes the figure in the format that the name's ending says.
-    pub fn save(&self, path: &Path) -> io::Result<()> {
+    /// Writes what was chosen in the format that the name's ending says, and returns the files.
+    pub fn save(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
         let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidInput, error);
         let format = FileFormat::of(path).map_err(|error| invalid(error.to_string()))?;
-        let bytes = format.bytes(&self.figure, &self.export);
-        whole_file::write(path, &bytes.map_err(|error| invalid(error.to_string()))?)
+        let mut files = Vec::new();
+        for (path, figure) in self.files(path) {
+            let bytes = format.bytes(&figure, &self.export);
+            files.push((path, bytes.map_err(|error| invalid(error.to_string()))?));
+        }
+        for (path, bytes) in &files {
+            whole_file::write(path, bytes)?;
+        }
+        Ok(files.into_iter().map(|(path, _)| path).collect())
+    }
+
+    /// Whether the files may be written, as [`PathField::may_write`].
+    fn may_write(&mut self, path: &Path) -> bool {
+        self.files(path).iter().all(|(path, _)| self.file.may_write(path))
+    }
+
+    /// Whose figures are exported. The proposed name follows.
+    fn rows_ui(&mut self, ui: &mut Ui) -> Response {
+        let one = (0..self.figures.len()).map(Rows::One);
+        let choices: Vec<Rows> = one.chain([Rows::OnOnePage, Rows::InFilesOfTheirOwn]).collect();
+        let before = self.rows;
+        let figures = &self.figures;
+        let response =
+            Choice::new("exported rows", WIDTH).show(ui, &mut self.rows, &choices, |it| {
+                let text = match *it {
+                    Rows::One(nth) => figures[nth].0.clone(),
+                    Rows::OnOnePage => "both on one page".to_owned(),
+                    Rows::InFilesOfTheirOwn => "both, each in a file of its own".to_owned(),
+                };
+                (text.into(), "")
+            });
+        if self.rows != before {
+            // Charts have other names on a common page.
+            self.export.chart = None;
+            let nth = if let Rows::One(nth) = self.rows { nth } else { 0 };
+            let name = proposed_name(&self.figures[nth].1);
+            if self.file.typed() == self.proposed {
+                self.proposed = self.proposed.with_file_name(name);
+                let proposed = self.proposed.clone();
+                self.file.set(&proposed);
+            }
+        }
+        response
     }
 
     fn charts_ui(&mut self, ui: &mut Ui) -> Response {
-        let names = self.figure.charts.iter().map(|it| Some(it.name().to_owned()));
+        let names = self.charts().into_iter().map(Some);
         let choices: Vec<Option<String>> = [None].into_iter().chain(names).collect();
         let choice = Choice::new("exported chart", WIDTH);
         choice.show(ui, &mut self.export.chart, &choices, |it| {
@@ -72,7 +168,10 @@ impl ExportDialog {
     fn options_ui(&mut self, ui: &mut Ui) {
         let format = FileFormat::of(&self.path()).ok();
         let is_picture = format.is_none_or(|it| !it.has_numbers());
-        if self.figure.charts.len() > 1 {
+        if self.figures.len() > 1 {
+            row_ui(ui, "Of", true, |ui| self.rows_ui(ui));
+        }
+        if self.charts().len() > 1 {
             row_ui(ui, "Chart", true, |ui| self.charts_ui(ui));
         }
         // What has no meaning in a format stays where it is, or all would move while its ending is typed.
@@ -92,6 +191,23 @@ impl ExportDialog {
             choice_ui(ui, "exported size", scale, &Scale::ALL, Scale::text)
         });
     }
+}
+
+/// What a file of a figure is called unless somebody says otherwise.
+fn proposed_name(figure: &Figure) -> String {
+    let name = if figure.file_name.is_empty() { "figure" } else { &figure.file_name };
+    format!("{name}.svg")
+}
+
+/// The file of one row beside those of others: `trace.svg` becomes `trace_other-fact.svg`.
+fn path_of(path: &Path, row: &str) -> PathBuf {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let name = format!("{stem}_{}", row.to_lowercase().replace(' ', "-"));
+    let name = match path.extension() {
+        Some(ending) => format!("{name}.{}", ending.to_string_lossy()),
+        None => name,
+    };
+    path.with_file_name(name)
 }
 
 /// How wide combo boxes are, and the room for the button beside the path, in points.
@@ -138,6 +254,12 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
                 commands.push(Command::ChooseFigurePath);
             }
         });
+        if dialog.rows == Rows::InFilesOfTheirOwn {
+            let files = dialog.files(&dialog.path());
+            let names = files.iter().filter_map(|(it, _)| it.file_name());
+            let names: Vec<String> = names.map(|it| it.to_string_lossy().into_owned()).collect();
+            ui.weak(format!("Writes {}", names.join(" and ")));
+        }
         ui.weak(format!("The ending says what is written: .{}", FileFormat::ENDINGS.join(", .")));
         dialog.file.about_ui(ui, Purpose::Figure.wants());
         PathField::buttons_ui(ui, |ui| {
@@ -152,7 +274,7 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
     });
     if is_accepted {
         match Purpose::Figure.resolve(dialog.path()) {
-            Ok((purpose, path)) if dialog.file.may_write(&path) => {
+            Ok((purpose, path)) if dialog.may_write(&path) => {
                 commands.push(purpose.command(path));
             }
             Ok(_) => {}

@@ -26,8 +26,8 @@ pub struct PathField {
     /// What is selected when the field next gets the focus, if it is to get it.
     focus: Option<Focus>,
 
-    /// A file that is there already and may be replaced, since somebody was told so.
-    replaced: Option<PathBuf>,
+    /// Files that are there already and may be replaced, since somebody was told so.
+    replaced: Vec<PathBuf>,
 
     /// The ways in which the typed path may go on.
     completions: Completions,
@@ -50,7 +50,7 @@ impl PathField {
         let dir = dir.map(Path::to_owned).or_else(|| env::current_dir().ok()).unwrap_or_default();
         let focus = Some(Focus::All);
         let completions = Completions::default();
-        Self { text, dir, error: None, focus, replaced: None, completions }
+        Self { text, dir, error: None, focus, replaced: Vec::new(), completions }
     }
 
     /// The path as it was typed.
@@ -77,10 +77,10 @@ impl PathField {
     /// Whether a file may be written. Of one that is there already it is said once that it is, and
     /// whoever asks again means it.
     pub fn may_write(&mut self, path: &Path) -> bool {
-        if !path.exists() || self.replaced.as_deref() == Some(path) {
+        if !path.exists() || self.replaced.iter().any(|it| it == path) {
             return true;
         }
-        self.replaced = Some(path.to_owned());
+        self.replaced.push(path.to_owned());
         self.refuse(format!(
             "This file is there already; save again to replace it: {}",
             path.display()

@@ -1,8 +1,10 @@
 //! *Export…*: one dialog whose file is named after fact and method, and which keeps what is typed.
 
+use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
+use factscope::ui::row::Row;
 
 use super::support::Window;
 
@@ -70,4 +72,82 @@ fn an_exported_figure_says_of_which_model_it_is_and_how_that_was_changed() {
     window.wait_for_predictions();
     let changed = notes(&mut window);
     assert!(changed.contains("Model tiny, changed: steered after layer"), "{changed}");
+}
+
+fn files_in(dir: &std::path::Path) -> Vec<String> {
+    let files = std::fs::read_dir(dir).unwrap();
+    let names = files.map(|it| it.unwrap().file_name().to_string_lossy().into_owned());
+    let mut names: Vec<String> = names.filter(|it| it.starts_with("fig")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_fact_its_inverse_or_both_can_be_exported() {
+    let mut window = Window::open();
+    window.click("Trace");
+    window.trace_ends();
+    let dir = window.dir.path().to_owned();
+    let export = |window: &mut Window, of: Option<&str>, name: &str| {
+        window.does(Command::ExportOf(Pane::Trace));
+        if let Some(of) = of {
+            window.harness.get_by_role_and_label(Role::ComboBox, "Of").click();
+            window.harness.run_steps(3);
+            let items = window.harness.query_all_by_label(of);
+            items.last().unwrap().click();
+            window.harness.run_steps(3);
+        }
+        window.retype("File", &dir.join(name).display().to_string());
+        window.click("Save");
+        assert!(window.harness.query_by_label("Export figure").is_none(), "the dialog is closed");
+    };
+    export(&mut window, None, "fig-fact.json");
+    export(&mut window, Some("Inverse"), "fig-inverse.json");
+    export(&mut window, Some("both on one page"), "fig-both.json");
+    export(&mut window, Some("both, each in a file of its own"), "fig.json");
+    assert_eq!(
+        files_in(&dir),
+        ["fig-both.json", "fig-fact.json", "fig-inverse.json", "fig_fact.json", "fig_inverse.json"]
+    );
+    let read = |name: &str| std::fs::read_to_string(dir.join(name)).unwrap();
+    assert_eq!(read("fig_fact.json"), read("fig-fact.json"));
+    assert_eq!(read("fig_inverse.json"), read("fig-inverse.json"));
+    assert_ne!(read("fig_fact.json"), read("fig_inverse.json"));
+    let charts = |name: &str| {
+        let figure: serde_json::Value = serde_json::from_str(&read(name)).unwrap();
+        figure["charts"].as_array().unwrap().clone()
+    };
+    let both = charts("fig-both.json");
+    let [fact, inverse] = [charts("fig-fact.json"), charts("fig-inverse.json")];
+    assert_eq!(both.len(), fact.len() + inverse.len());
+    assert_eq!(both[0]["Map"]["values"], fact[0]["Map"]["values"]);
+    assert_eq!(both[fact.len()]["Map"]["values"], inverse[0]["Map"]["values"]);
+
+    // What is there already is replaced only when it is asked for twice.
+    window.does(Command::ExportOf(Pane::Trace));
+    window.harness.get_by_role_and_label(Role::ComboBox, "Of").click();
+    window.harness.run_steps(3);
+    window.click("both, each in a file of its own");
+    window.sees("Writes ");
+    window.retype("File", &dir.join("fig.json").display().to_string());
+    window.sees("Writes fig_fact.json and fig_inverse.json");
+    window.click("Save");
+    window.sees("fig_fact.json");
+    window.sees("This file is there already");
+}
+
+#[test]
+fn a_view_of_both_rows_exports_the_one_that_is_looked_at() {
+    let mut window = Window::open();
+    window.does(Command::Study(Pane::Knockout));
+    window.wait("the knockout", |app| app.state.jobs.asked().next().is_none());
+    let path = window.dir.path().join("a.json");
+    let mut export = |window: &mut Window| {
+        window.does(Command::ExportOf(Pane::Knockout));
+        window.does(Command::SaveFigureTo(path.clone()));
+        std::fs::read_to_string(&path).unwrap()
+    };
+    let fact = export(&mut window);
+    window.does(Command::LookAt(Row::Second));
+    assert_ne!(export(&mut window), fact);
 }

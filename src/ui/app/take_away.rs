@@ -14,6 +14,7 @@ use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::export::ExportDialog;
 use crate::ui::pane::Pane;
+use crate::ui::row::Row;
 use crate::whole_file;
 
 /// What was asked, while the user chooses a file for it.
@@ -28,17 +29,8 @@ impl App {
     /// Figures, tables and specs.
     pub(super) fn take_away(&mut self, command: Command, ctx: &egui::Context) {
         match command {
-            Command::Export(figure) => {
-                let dir = self.last_dir(Purpose::Figure);
-                let figure = Arc::new(self.signed(&figure));
-                let dialog = ExportDialog::new(figure, dir.as_deref(), self.figure_scale());
-                self.export = Some(dialog);
-            }
-            Command::ExportOf(pane) => {
-                if let Some(figure) = self.figure_of(pane) {
-                    self.handle(Command::Export(figure), ctx);
-                }
-            }
+            Command::Export(figure) => self.export_figure(&figure),
+            Command::ExportOf(pane) => self.export_of(pane),
             Command::ChooseFigurePath => self.ask(Purpose::Figure, ctx),
             Command::SaveFigureTo(path) => self.save_figure(&path),
             Command::CopyExport => self.copy_export(ctx),
@@ -69,6 +61,38 @@ impl App {
             }
             _ => {}
         }
+    }
+
+    /// Opens the dialog for what a view shows, which offers both rows.
+    fn export_of(&mut self, pane: Pane) {
+        let shown = self.state.shown_row(pane);
+        let rows = self.views.figures_of(pane, &self.state);
+        match rows.iter().position(|(row, _)| Some(*row) == shown) {
+            Some(chosen) => self.export(&rows, chosen),
+            None => self.nothing_to_save(pane),
+        }
+    }
+
+    /// Opens the dialog for a figure, which offers that of the other row as well.
+    fn export_figure(&mut self, figure: &Arc<Figure>) {
+        let shown = Pane::ALL.into_iter().filter(|pane| pane.has_results());
+        let rows = shown.map(|pane| self.views.figures_of(pane, &self.state)).find_map(|rows| {
+            let chosen = rows.iter().position(|(_, it)| is_about_the_same(it, figure))?;
+            Some((rows, chosen))
+        });
+        let (rows, chosen) = rows.unwrap_or_else(|| (vec![(Row::First, Arc::clone(figure))], 0));
+        self.export(&rows, chosen);
+    }
+
+    fn export(&mut self, rows: &[(Row, Arc<Figure>)], chosen: usize) {
+        let figures = rows.iter().map(|(row, figure)| {
+            let name = self.state.name_of(*row).to_owned();
+            (name, self.signed(figure))
+        });
+        let dir = self.last_dir(Purpose::Figure);
+        let scale = self.figure_scale();
+        let dialog = ExportDialog::new(figures.collect(), chosen, dir.as_deref(), scale);
+        self.export = Some(dialog);
     }
 
     fn figure_scale(&self) -> Scale {
@@ -146,9 +170,11 @@ impl App {
         let Some(dialog) = &mut self.export else { return };
         self.state.preferences.figure_scale = dialog.export.scale.times();
         match dialog.save(path) {
-            Ok(()) => {
+            Ok(written) => {
                 self.state.preferences.screenshot_dir = path.parent().map(Path::to_owned);
-                self.state.notice = Some(format!("Saved {}", path.display()));
+                let written: Vec<String> =
+                    written.iter().map(|it| it.display().to_string()).collect();
+                self.state.notice = Some(format!("Saved {}", written.join(" and ")));
                 self.export = None;
             }
             Err(error) => dialog.refuse(path, format!("The figure cannot be saved: {error}")),
@@ -160,7 +186,7 @@ impl App {
         let Some(dialog) = &mut self.export else { return };
         let path = dialog.path();
         let copied = FileFormat::of(&path).map_err(|error| capitalized(&error)).and_then(|it| {
-            let bytes = it.bytes(&dialog.figure, &dialog.export);
+            let bytes = it.bytes(&dialog.one_figure()?, &dialog.export);
             Ok((it, bytes.map_err(|error| capitalized(&error))?))
         });
         match copied {
@@ -185,4 +211,10 @@ impl App {
         ctx.copy_image(ColorImage::from_rgb(size, image.as_raw()));
         self.state.notice = Some(format!("Copied an image of {} × {}", size[0], size[1]));
     }
+}
+
+/// Whether two figures are of the same result. Their numbers may be none, which equal nothing.
+fn is_about_the_same(one: &Figure, other: &Figure) -> bool {
+    let about = |it: &Figure| (it.file_name.clone(), it.title.clone(), it.notes.clone());
+    about(one) == about(other)
 }

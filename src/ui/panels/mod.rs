@@ -64,8 +64,17 @@ struct LastMap {
 impl Views {
     /// The figure of what a view shows of the chosen row.
     pub fn figure_of(&self, pane: Pane, state: &State) -> Option<Arc<Figure>> {
-        let result = state.result(pane)?;
-        let row = state.row;
+        self.figure_at(pane, state.shown_row(pane)?, state)
+    }
+
+    /// The figures of what a view shows or could show, of each row that has one.
+    pub fn figures_of(&self, pane: Pane, state: &State) -> Vec<(Row, Arc<Figure>)> {
+        let rows = state.all_rows_of(pane).into_iter();
+        rows.filter_map(|row| Some((row, self.figure_at(pane, row, state)?))).collect()
+    }
+
+    fn figure_at(&self, pane: Pane, row: Row, state: &State) -> Option<Arc<Figure>> {
+        let result = state.run(pane, row)?.result.as_ref()?;
         let settings = &state.settings;
         let estimate = Some(settings.trace.component).filter(|_| pane == Pane::Trace);
         let estimate = estimate.and_then(|component| state.preview_of(row, component));

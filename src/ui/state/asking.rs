@@ -125,14 +125,29 @@ impl State {
         runs.iter().find_map(|run| Recalled::of(run.result.as_deref()?))
     }
 
+    /// The row that a view shows: the one that is looked at, unless the view asks another.
+    pub fn shown_row(&self, pane: Pane) -> Option<Row> {
+        let mut rows = self.rows_of(pane);
+        let first = rows.next()?;
+        Some([first].into_iter().chain(rows).find(|row| *row == self.row).unwrap_or(first))
+    }
+
+    /// The rows that a view can show, whichever is looked at.
+    pub fn all_rows_of(&self, pane: Pane) -> Vec<Row> {
+        match self.settings.studies.get(pane).map(|it| it.asks()) {
+            Some(Asks::FirstRow) => self.rows_of(pane).collect(),
+            _ => self.rows().collect(),
+        }
+    }
+
     /// What a view shows of the fact as it is looked at.
     pub fn result(&self, pane: Pane) -> Option<&Arc<AnalysisResult>> {
-        self.run(pane, self.rows_of(pane).next()?)?.result.as_ref()
+        self.run(pane, self.shown_row(pane)?)?.result.as_ref()
     }
 
     /// What a view asks, as an experiment. The text of the Spec view is no view's question.
     pub fn experiment(&self, pane: Pane) -> Option<Experiment> {
-        let row = self.rows_of(pane).next()?;
+        let row = self.shown_row(pane)?;
         let which = self.which(row);
         self.findings_at(row)?.prompt.as_ref().ok()?;
         Some(Experiment {

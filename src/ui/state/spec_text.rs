@@ -154,7 +154,7 @@ impl State {
         if pane == Pane::Spec {
             return self.spec.read.is_ok().then(|| self.spec.text.clone());
         }
-        let info = self.info_of(self.which(self.rows_of(pane).next()?))?;
+        let info = self.info_of(self.which(self.shown_row(pane)?))?;
         self.experiment(pane)?.to_json_as_meant(&self.library(info)).ok()
     }
 
@@ -166,7 +166,7 @@ impl State {
             let library = self.library(self.info_of(which)?);
             return command_line(&written.resolve(&library, Path::new("")).ok()?, &library);
         }
-        let info = self.info_of(self.which(self.rows_of(pane).next()?))?;
+        let info = self.info_of(self.which(self.shown_row(pane)?))?;
         command_line(&self.experiment(pane)?, &self.library(info))
     }
 
