@@ -290,8 +290,16 @@ commands! {
         "Takes all edits back. What was found in the edited model is kept with it";
     /// Whether the dataset's facts are asked in the background.
     SetMeasuresRecall(bool): "Measure recall in the background",
-        "While nothing else is to be done, asks the model every fact of the dataset, both ways, \
-         for the list to show which it knows";
+        "While nothing else is to be done, asks the model the facts that are seen, both ways, for the \
+         list to show which it knows; and all of the dataset, if that takes less than a minute";
+    /// Whether the dataset's facts are all asked, and not only those that are seen.
+    AskAllFacts(bool) => |is_on| if *is_on {
+        says("Ask all").about(
+            "Asks the model every fact of the dataset, both ways, while nothing else is asked",
+        )
+    } else {
+        says("Stop").about("Only facts that are seen in the list are asked")
+    };
     /// Whether what is quick is traced without being asked for.
     SetTracesAtOnce(bool) => |is_on| says(at_once(*is_on)).about(
         "A trace of less than about a second is made of every fact that is chosen and with every \

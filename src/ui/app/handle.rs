@@ -1,16 +1,14 @@
 //! What each command does: the one place where a click becomes a change.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use eframe::egui;
 
 use super::App;
-use crate::analysis::{AnalysisSpec, prediction};
+use crate::analysis::AnalysisSpec;
 use crate::facts::Direction;
 use crate::figure::Ranges;
 use crate::session::Origin;
-use crate::tokens::TokenizedPrompt;
 use crate::ui::command::{Command, Step};
 use crate::ui::dialogs::Purpose;
 use crate::ui::palette::CommandPalette;
@@ -19,7 +17,7 @@ use crate::ui::panels::Help;
 use crate::ui::path_prompt::Why;
 use crate::ui::row::Row;
 use crate::ui::screenshot::LargePicture;
-use crate::ui::state::{Beside, FactId, FactKey, JobKind, Question, UNASKED};
+use crate::ui::state::{Beside, FactId, FactKey, JobKind, UNASKED};
 use crate::ui::view::{Selection, ViewAction};
 use crate::ui::{panels, screenshot};
 use crate::worker::Which;
@@ -188,6 +186,7 @@ impl App {
                 self.views.facts.list_anew();
             }
             Command::SetMeasuresRecall(is_on) => self.state.preferences.measures_recall = is_on,
+            Command::AskAllFacts(is_on) => self.ask_all_facts(is_on),
             Command::SetTracesAtOnce(is_on) => {
                 self.state.preferences.traces_at_once = is_on;
                 self.look();
@@ -289,6 +288,7 @@ impl App {
         }
         self.look();
     }
+
     /// No fact is chosen any more.
     pub(super) fn choose_none(&mut self) {
         self.state.selected = None;
@@ -298,7 +298,6 @@ impl App {
         self.state.row = Row::First;
         self.look();
     }
-
 
     fn show_beside(&mut self, beside: Option<Beside>) {
         if self.state.beside == beside {
@@ -381,46 +380,6 @@ impl App {
         if self.state.stored.is_none() {
             for (pane, key, spec) in wanted {
                 self.begin(pane, key, spec, Origin::Unasked);
-            }
-        }
-    }
-
-    // Recall.
-
-    /// Forgets which facts are known, for they were asked of another model or with other tokens.
-    pub(super) fn forget_recall(&mut self) {
-        self.state.jobs.abandon(|kind| matches!(kind, JobKind::Recall(..)));
-        let n_facts = self.state.facts.dataset.as_ref().map_or(0, |it| it.records.len());
-        self.state.facts.recall_mut().reset(n_facts);
-        self.state.facts.recalled();
-    }
-
-    /// Asks the model for the dataset's facts one by one, while nothing else is to be done.
-    pub(super) fn measure_recall(&mut self) {
-        if !self.state.preferences.measures_recall || self.state.stored.is_some() {
-            return;
-        }
-        let Some(info) = self.state.info().cloned() else { return };
-        // In a large model, whoever chooses a fact should not wait for more than the one under way.
-        let n_ahead = if info.config.n_params() < SMALL { 16 } else { 2 };
-        while self.state.jobs.iter().all(|(_, job)| matches!(job.kind, JobKind::Recall(..)))
-            && self.state.jobs.iter().count() < n_ahead
-        {
-            let Some((nth, direction)) = self.state.facts.recall_mut().take_next() else { return };
-            let fact = self.state.facts.get(FactId::Record(nth)).and_then(|it| it.fact(direction));
-            let prompt = fact.filter(|fact| fact.answer.is_some()).and_then(|fact| {
-                TokenizedPrompt::new(&info.tokenizer, fact, self.state.settings.bos).ok()
-            });
-            match prompt {
-                Some(prompt) => {
-                    let spec = AnalysisSpec::Prediction(prediction::Spec { n_top: 1 });
-                    let fact = FactId::Record(nth);
-                    let key = FactKey::new(Which::Main, fact, direction, self.state.settings.bos);
-                    let (id, cancel) = self.state.jobs.add(JobKind::Recall(key));
-                    let (which, prompt) = (key.which, Arc::new(prompt));
-                    self.submit(Question { id, cancel, which, prompt, spec });
-                }
-                None => self.state.facts.recall_mut().set(nth, direction, None),
             }
         }
     }

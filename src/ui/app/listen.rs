@@ -17,9 +17,7 @@ use crate::ui::panels;
 use crate::ui::path_prompt::Why;
 use crate::ui::reply::Reply;
 use crate::ui::row::Row;
-use crate::ui::state::{
-    Beside, FactId, FactKey, JobKind, ModelState, Outcome, Recalled, RunState, capitalized,
-};
+use crate::ui::state::{Beside, FactId, JobKind, ModelState, Outcome, RunState, capitalized};
 use crate::ui::view::Selection;
 use crate::worker::{Event, JobId, ModelInfo, Which};
 
@@ -158,17 +156,10 @@ impl App {
         if let Some(run) = self.state.run_of(id) {
             run.state = state;
         }
-        let job = self.state.jobs.end(id, outcome);
+        let job = self.state.jobs.end(id, outcome.clone());
         if let Some(JobKind::Recall(key)) = job.map(|job| job.kind) {
-            self.recalled(key, None);
+            self.not_recalled(key, &outcome);
         }
-    }
-
-    fn recalled(&mut self, key: FactKey, found: Option<&AnalysisResult>) {
-        let FactId::Record(nth) = key.fact else { return };
-        let recalled = found.and_then(Recalled::of);
-        self.state.facts.recall_mut().set(nth, key.direction, recalled);
-        self.state.facts.recalled();
     }
 
     /// A model takes the place of the one that was open.
@@ -230,7 +221,6 @@ impl App {
                     Some(dialog) if purpose == Purpose::Figure => dialog.refuse(&path, error),
                     _ => {
                         self.state.error = Some(error);
-            Reply::Checked { which, dir, checked } => self.model_checked(which, dir, checked),
                         self.stay_unless_named();
                     }
                 },
@@ -240,6 +230,7 @@ impl App {
                 _ => self.prompt_for(purpose, Why::NoDialog),
             },
             Reply::Picked { .. } => self.stay_unless_named(),
+            Reply::Checked { which, dir, checked } => self.model_checked(which, dir, checked),
             #[cfg(feature = "hub")]
             Reply::Hub(id, told) => self.hear_hub(id, told),
             Reply::Dataset { path, read } => {

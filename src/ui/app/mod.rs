@@ -44,18 +44,19 @@ mod cuts;
 #[cfg(feature = "hub")]
 mod get_model;
 mod handle;
-mod listen;
 mod keys;
+mod listen;
 mod noise;
 mod open;
 mod queue;
+mod recall;
 mod remembered;
 mod run;
 mod session;
 mod spec;
 mod take_away;
-mod unsaved;
 mod typed;
+mod unsaved;
 mod weigh;
 
 use remembered::{PREFERENCES_KEY, Remembered, SETTINGS_KEY, WORKSPACE_KEY};
@@ -103,14 +104,14 @@ pub struct App {
     /// Set while those commands are carried out, which are not asked about again.
     is_let_go: bool,
 
-    /// Session files that are being written.
-    n_saving: usize,
     /// What those commands open, which was read before a person was asked.
     held: Vec<(Command, Held)>,
 
     /// The models whose files are being looked at, in their places.
     checking: [Option<PathBuf>; 2],
 
+    /// Session files that are being written.
+    n_saving: usize,
 
     /// The dialog in which a figure is exported, while it is open.
     export: Option<ExportDialog>,
@@ -208,10 +209,10 @@ impl App {
             is_closed: false,
             left_for: Vec::new(),
             is_let_go: false,
-            n_saving: 0,
-            export: None,
             held: Vec::new(),
             checking: [None, None],
+            n_saving: 0,
+            export: None,
             #[cfg(feature = "hub")]
             get_model: None,
             #[cfg(feature = "hub")]
@@ -415,6 +416,8 @@ impl eframe::App for App {
         }
         self.follow_cut();
         self.follow_to_front();
+        // Other facts may be seen now.
+        self.measure_recall();
         if !ctx.input(|input| input.pointer.any_down()) {
             self.state.remember_step();
         }

@@ -29,6 +29,8 @@ impl App {
         if findings.knows(&spec, origin) {
             return;
         }
+        // What nobody has asked for makes room at once.
+        self.pause_recall();
         let is_asked = origin == Origin::Asked;
         let is_held = is_asked && self.state.jobs.is_busy();
         let about = about(&spec, &prompt);

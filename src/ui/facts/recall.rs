@@ -1,5 +1,7 @@
 //! Which facts of the dataset the open model knows, as far as that has been measured.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::analysis::AnalysisResult;
@@ -36,9 +38,13 @@ impl Recalled {
 pub struct Recall {
     entries: Vec<[Entry; 2]>,
 
-    /// All before it are measured or on their way.
+    /// A fact: all before it are measured or on their way.
     cursor: usize,
     n_measured: usize,
+
+    /// The questions that were given away and not answered yet.
+    #[serde(skip)]
+    on_the_way: BTreeSet<(usize, Direction)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -75,27 +81,53 @@ impl Recall {
         }
     }
 
+    /// Whether a question has no answer yet.
+    pub fn is_open(&self, nth: usize, direction: Direction) -> bool {
+        self.entries.get(nth).is_some_and(|it| it[direction as usize] == Entry::Unmeasured)
+    }
+
+    /// The next question to ask about these facts.
+    pub fn take_of(&mut self, facts: &[usize]) -> Option<(usize, Direction)> {
+        let questions =
+            facts.iter().flat_map(|nth| Direction::ALL.map(|direction| (*nth, direction)));
+        let is_next = |&(nth, direction): &(usize, Direction)| {
+            self.is_open(nth, direction) && !self.on_the_way.contains(&(nth, direction))
+        };
+        let next = questions.into_iter().find(is_next)?;
+        self.on_the_way.insert(next);
+        Some(next)
+    }
+
     /// The next question to ask, each once.
     pub fn take_next(&mut self) -> Option<(usize, Direction)> {
-        loop {
-            let (nth, is_inverse) = (self.cursor / 2, self.cursor % 2 == 1);
-            let entry = self.entries.get(nth)?[usize::from(is_inverse)];
-            self.cursor += 1;
-            if entry == Entry::Unmeasured {
-                return Some((
-                    nth,
-                    if is_inverse { Direction::Inverse } else { Direction::Forward },
-                ));
+        while self.cursor < self.entries.len() {
+            if let Some(next) = self.take_of(&[self.cursor]) {
+                return Some(next);
             }
+            self.cursor += 1;
         }
+        None
+    }
+
+    /// A question was not asked after all.
+    pub fn put_back(&mut self, nth: usize, direction: Direction) {
+        self.on_the_way.remove(&(nth, direction));
+        self.cursor = self.cursor.min(nth);
     }
 
     /// `None`: it cannot be asked.
     pub fn set(&mut self, nth: usize, direction: Direction, recalled: Option<Recalled>) {
+        self.on_the_way.remove(&(nth, direction));
+        self.n_measured += usize::from(self.is_open(nth, direction));
         if let Some(entry) = self.entries.get_mut(nth) {
             entry[direction as usize] = recalled.map_or(Entry::Nothing, Entry::Measured);
-            self.n_measured += 1;
         }
+    }
+
+    /// Questions that have no answer yet.
+    pub fn n_open(&self) -> usize {
+        let (n_measured, n) = self.progress();
+        n - n_measured
     }
 
     /// Questions asked, and all there are.
@@ -130,6 +162,25 @@ mod tests {
         }
         let [forward, inverse] = [Direction::Forward, Direction::Inverse];
         assert_eq!(asked, [(0, forward), (0, inverse), (1, forward), (1, inverse)]);
+    }
+
+    #[test]
+    fn what_is_seen_comes_first_and_what_was_put_back_comes_again() {
+        let mut recall = Recall::default();
+        recall.reset(3);
+        let [forward, inverse] = [Direction::Forward, Direction::Inverse];
+        let seen = [recall.take_of(&[2]), recall.take_of(&[2]), recall.take_of(&[2])];
+        assert_eq!(seen, [Some((2, forward)), Some((2, inverse)), None]);
+        assert_eq!(
+            [recall.take_next(), recall.take_next()],
+            [Some((0, forward)), Some((0, inverse))]
+        );
+        recall.set(0, inverse, None);
+        recall.put_back(0, forward);
+        recall.put_back(2, inverse);
+        let rest: Vec<_> = std::iter::from_fn(|| recall.take_next()).collect();
+        assert_eq!(rest, [(0, forward), (1, forward), (1, inverse), (2, inverse)]);
+        assert_eq!(recall.n_open(), 5, "none of them is answered");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! The list of facts at the left: its search, its filter, its rows.
 
 use std::path::Path;
+use std::time::Duration;
 
 use eframe::egui::accesskit::Role;
 use eframe::egui::text::{LayoutJob, TextFormat, TextWrapping};
 use eframe::egui::{
-    CollapsingHeader, Color32, Context, CornerRadius, FontId, Id, Rect, Response, RichText,
-    ScrollArea, Sense, TextEdit, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Align, CollapsingHeader, Color32, Context, CornerRadius, FontId, Frame, Id, Label, Layout,
+    Margin, Panel, Rect, Response, RichText, ScrollArea, Sense, TextEdit, TextStyle, Ui,
+    WidgetInfo, pos2, vec2,
 };
 
 use super::fact_form::FactForm;
@@ -15,7 +17,7 @@ use crate::facts::{Cardinality, Catalogue, Dataset, Direction, Record, Taken};
 use crate::ui::command::Command;
 use crate::ui::state::{FactId, Filter, Known, Lesson, Order, Recalled, State};
 use crate::ui::theme;
-use crate::ui::widgets::{Choice, arrow_steps, command_button_ui};
+use crate::ui::widgets::{Choice, arrow_steps, command_button_ui, gives};
 
 /// Points that a row of two lines of text takes.
 const ROW_HEIGHT: f32 = 42.0;
@@ -33,6 +35,9 @@ pub struct FactsView {
     offset: f32,
     height: f32,
 
+    /// The facts of the dataset in the rows that were last drawn.
+    seen: Vec<usize>,
+
     /// The row that had the focus when the list was last drawn.
     focused: Option<Id>,
 }
@@ -43,11 +48,6 @@ impl FactsView {
         self.is_revealing = true;
     }
 
-    /// Starts at the first of the facts that are now listed, or at the chosen one.
-    pub fn list_anew(&mut self) {
-        self.offset = 0.0;
-        self.reveal();
-    }
     /// The facts of the dataset that can be seen in the list.
     pub fn seen(&self) -> &[usize] {
         &self.seen
@@ -58,6 +58,11 @@ impl FactsView {
         self.form.edit(id, record);
     }
 
+    /// Starts at the first of the facts that are now listed, or at the chosen one.
+    pub fn list_anew(&mut self) {
+        self.offset = 0.0;
+        self.reveal();
+    }
 }
 
 fn search_id() -> Id {
@@ -78,6 +83,8 @@ pub fn facts_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut
     filter_ui(ui, state, commands);
     view.form.show(ui, commands);
     ui.separator();
+    view.seen.clear();
+    recall_bar_ui(ui, state, commands);
     if state.facts.is_empty() {
         ui.label("No facts are open");
         ui.add_space(4.0);
@@ -242,6 +249,49 @@ fn recall_summary_ui(ui: &mut Ui, state: &State) {
     }
 }
 
+/// Below the list, while not all facts are asked whether the model knows them: how many are not, what asking
+/// them takes, and the button for that. Where it takes little it is done unasked.
+fn recall_bar_ui(ui: &mut Ui, state: &State, commands: &mut Vec<Command>) {
+    let n_open = state.facts.recall().n_open();
+    // Before the model has answered anything, nobody knows what it takes.
+    let is_unasked = state.recall_goes_on.is_none()
+        && (state.asks_all_unasked() || state.recall_left().is_none());
+    if !state.measures_recall() || n_open == 0 || is_unasked {
+        return;
+    }
+    let (_, n) = state.facts.recall().progress();
+    let frame = Frame::NONE.inner_margin(Margin::symmetric(0, 4));
+    let panel = Panel::bottom("recall").resizable(false).show_separator_line(false).frame(frame);
+    panel.show(ui, |ui| {
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            let command = Command::AskAllFacts(!state.asks_all_facts());
+            let cost = state.recall_left().map(|it| format!(", {}", about_as_long(it)));
+            let text = format!("{}{}", command.text(), cost.unwrap_or_default());
+            gives(ui.small_button(text), command, commands);
+            let left_out = match state.facts.filter() {
+                Filter { known: Some(_), .. } => ", left out here",
+                Filter { is_one_token: true, .. } => ", left out here",
+                _ => "",
+            };
+            let text = format!("{} of {} not asked yet{left_out}", grouped(n_open), grouped(n));
+            let label = Label::new(RichText::new(text).small().weak()).truncate();
+            ui.add(label).on_hover_text(
+                "Questions, one each way, whose answers the model was not asked for. Facts that are \
+                 seen are asked; the others when you say so. They show → ? and ← ?",
+            );
+        });
+    });
+}
+
+/// Such as `3 min`.
+fn about_as_long(time: Duration) -> String {
+    match time.as_secs() {
+        0..90 => format!("{} s", time.as_secs().max(1)),
+        90..5400 => format!("{} min", (time.as_secs() + 30) / 60),
+        secs => format!("{} h", (secs + 1800) / 3600),
+    }
+}
+
 fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<Command>) {
     let found = state.facts.found();
     ui.spacing_mut().item_spacing.y = 0.0;
@@ -259,17 +309,27 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
     }
     let output = area.show_rows(ui, ROW_HEIGHT, found.len(), |ui, rows| {
         let shown = &found[rows];
+        view.seen.extend(shown.iter().filter_map(|it| match it {
+            FactId::Record(nth) => Some(*nth),
+            FactId::Typed(_) | FactId::Experiment => None,
+        }));
         // The list is one stop of Tab: the chosen fact, and from there arrow keys go on.
         let chosen = shown.iter().find(|it| state.selected == Some(**it));
         let stop = chosen.or_else(|| shown.first()).copied();
         for &id in shown {
             let Some(record) = state.facts.get(id) else { continue };
-            let recalled =
-                [Direction::Forward, Direction::Inverse].map(|it| state.recalled(id, it));
+            let recalled = Direction::ALL.map(|it| state.recalled(id, it));
+            let is_open = Direction::ALL.map(|it| match id {
+                FactId::Record(nth) => {
+                    state.measures_recall() && state.facts.recall().is_open(nth, it)
+                }
+                FactId::Typed(_) | FactId::Experiment => false,
+            });
             let row = Marks {
                 is_selected: state.selected == Some(id),
                 is_beside: state.beside.is_some_and(|it| it.fact == id),
                 is_stop: stop == Some(id),
+                is_open,
             };
             let response = row_ui(ui, record, recalled, row);
             if row.is_stop {
@@ -282,6 +342,16 @@ fn list_ui(ui: &mut Ui, state: &State, view: &mut FactsView, commands: &mut Vec<
             }
             response.context_menu(|ui| {
                 command_button_ui(ui, beside, commands);
+                let is_typed = matches!(id, FactId::Typed(_));
+                let own =
+                    [Command::EditFact].into_iter().chain(is_typed.then_some(Command::RemoveFact));
+                for command in own {
+                    let button = ui.button(command.text()).on_hover_text(command.tooltip());
+                    if button.clicked() {
+                        // They are about the chosen fact.
+                        commands.extend([Command::Select(id), command]);
+                    }
+                }
             });
         }
     });
@@ -303,20 +373,22 @@ fn keys_ui(ui: &Ui, stop: &Response, view: &mut FactsView, commands: &mut Vec<Co
     }
 }
 
-/// Whether the fact of a row is chosen, whether it is kept beside the chosen one, and whether Tab stops
-/// there.
+/// Whether the fact of a row is chosen, whether it is kept beside the chosen one, whether Tab stops there,
+/// and whether the model is still to be asked it, each way.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a mark of its own")]
 struct Marks {
     is_selected: bool,
     is_beside: bool,
     is_stop: bool,
+    is_open: [bool; 2],
 }
 
 fn row_ui(
     ui: &mut Ui,
     record: &Record,
     recall: [Option<Recalled>; 2],
-    Marks { is_selected, is_beside, is_stop }: Marks,
+    Marks { is_selected, is_beside, is_stop, is_open }: Marks,
 ) -> Response {
     let size = vec2(ui.available_width(), ROW_HEIGHT);
     let sense = if is_stop { Sense::click() } else { Sense::CLICK };
@@ -342,16 +414,6 @@ fn row_ui(
     painter.rect_filled(inner, CornerRadius::same(4), fill);
     if is_beside {
         let bar = Rect::from_min_size(inner.min, vec2(3.0, inner.height()));
-                let is_typed = matches!(id, FactId::Typed(_));
-                let own =
-                    [Command::EditFact].into_iter().chain(is_typed.then_some(Command::RemoveFact));
-                for command in own {
-                    let button = ui.button(command.text()).on_hover_text(command.tooltip());
-                    if button.clicked() {
-                        // They are about the chosen fact.
-                        commands.extend([Command::Select(id), command]);
-                    }
-                }
         painter.rect_filled(bar, CornerRadius::same(1), palette.accent);
     }
 
@@ -359,7 +421,7 @@ fn row_ui(
     let small = TextStyle::Small.resolve(ui.style());
     let width = inner.width() - 2.0 * PADDING;
     let prompt = painter.layout_job(prompt_job(record, &body, palette, width));
-    let second = painter.layout_job(answer_job(record, recall, &small, palette, width));
+    let second = painter.layout_job(answer_job(record, (recall, is_open), &small, palette, width));
     let is_cut = prompt.elided || second.elided;
     let left = inner.left() + PADDING;
     painter.galley(pos2(left, inner.top() + 3.0), prompt, palette.text);
@@ -388,7 +450,7 @@ fn prompt_job(record: &Record, font: &FontId, palette: &theme::Palette, width: f
 
 fn answer_job(
     record: &Record,
-    recall: [Option<Recalled>; 2],
+    (recall, is_open): ([Option<Recalled>; 2], [bool; 2]),
     font: &FontId,
     palette: &theme::Palette,
     width: f32,
@@ -399,17 +461,17 @@ fn answer_job(
         job.append("→ ", 0.0, format(palette.weak_text));
         job.append(answer, 0.0, format(palette.text));
     }
-    for (name, recalled) in ["→", "←"].into_iter().zip(recall) {
-        if let Some(recalled) = recalled {
-            let (mark, color) = if recalled.is_known() {
-                ("✔", palette.good)
-            } else {
-                ("✗", palette.weak_text)
-            };
-            job.append(&format!("{name}{mark}"), 8.0, format(color));
-        }
+    let ways = Direction::ALL.map(|it| record.fact(it).is_some());
+    for (nth, name) in ["→", "←"].into_iter().enumerate() {
+        let (mark, color) = match recall[nth] {
+            Some(recalled) if recalled.is_known() => ("✔", palette.good),
+            Some(_) => ("✗", palette.weak_text),
+            None if is_open[nth] && ways[nth] => ("?", palette.weak_text),
+            None => continue,
+        };
+        job.append(&format!("{name}{mark}"), 8.0, format(color));
     }
-    if record.inverse.is_some() && recall[1].is_none() {
+    if record.inverse.is_some() && recall[1].is_none() && !is_open[1] {
         job.append("⇄", 8.0, format(palette.weak_text));
     }
     if let Some(relation) = &record.relation {

@@ -136,6 +136,9 @@ pub struct State {
     /// How fast the open models are.
     pub pace: Pace,
 
+    /// Whether all facts of the dataset are asked or none but those that are seen, if a person has said so.
+    pub recall_goes_on: Option<bool>,
+
     /// How many results have come since the start.
     pub n_found: u64,
 
@@ -194,6 +197,7 @@ impl State {
             left_over: Vec::new(),
             memory: Memory::default(),
             pace: Pace::default(),
+            recall_goes_on: None,
             n_found: 0,
             trace_waits: Vec::new(),
             dialog: None,

@@ -15,11 +15,20 @@ const BATCHED: f64 = 0.25;
 /// before stands against it.
 const REMEMBERED: f64 = 0.8;
 
+/// How much of the time that a question takes the latest one makes up.
+const LATEST: f64 = 0.1;
+
 /// How fast the open models are.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     /// What takes less is traced without being asked for. In seconds.
     pub quick_secs: f64,
+
+    /// The dataset's facts are all asked without being asked for where that takes less. In seconds.
+    pub recall_secs: f64,
+
+    /// How long the main model takes for one of them, smoothed. In seconds.
+    question_secs: Option<f64>,
     of: [Option<Measured>; 2],
 }
 
@@ -34,7 +43,7 @@ struct Measured {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { quick_secs: 1.0, of: [None; 2] }
+        Self { quick_secs: 1.0, recall_secs: 60.0, question_secs: None, of: [None; 2] }
     }
 }
 
@@ -42,6 +51,9 @@ impl Pace {
     /// The model is another, or on another device.
     pub fn forget(&mut self, which: Which) {
         self.of[which as usize] = None;
+        if which == Which::Main {
+            self.question_secs = None;
+        }
     }
 }
 
@@ -49,6 +61,12 @@ impl State {
     /// A run took so long. Whether its model was thought slower before.
     pub fn learn_pace(&mut self, which: Which, result: &AnalysisResult, took: Duration) -> bool {
         let secs = took.as_secs_f64();
+        if which == Which::Main && matches!(result, AnalysisResult::Prediction(_)) {
+            let question_secs = &mut self.pace.question_secs;
+            // The first answers of a model take longer than those to come.
+            let smooth = |old: f64| (old + LATEST * (secs - old)).min(2.0 * secs);
+            *question_secs = Some(question_secs.map_or(secs, smooth));
+        }
         let known = self.pace.of[which as usize];
         let before = known.map_or(f64::INFINITY, |it| it.secs_per_token);
         let (secs_per_token, is_of_sweep) = match result {
@@ -66,6 +84,30 @@ impl State {
         };
         self.pace.of[which as usize] = Some(Measured { secs_per_token, is_of_sweep });
         secs_per_token < REMEMBERED * before
+    }
+
+    /// Whether facts of the dataset are asked in the background.
+    pub fn measures_recall(&self) -> bool {
+        let can_ask =
+            self.info().is_some() && self.stored.is_none() && self.facts.dataset.is_some();
+        self.preferences.measures_recall && can_ask
+    }
+
+    /// How long it takes to ask what was not asked yet of the dataset's facts. `None` before the model has
+    /// said anything.
+    pub fn recall_left(&self) -> Option<Duration> {
+        let secs = self.pace.question_secs? * self.facts.recall().n_open() as f64;
+        Duration::try_from_secs_f64(secs).ok()
+    }
+
+    /// Whether all facts are asked without being asked for, since that takes little.
+    pub fn asks_all_unasked(&self) -> bool {
+        self.recall_left().is_some_and(|it| it.as_secs_f64() < self.pace.recall_secs)
+    }
+
+    /// Whether all facts of the dataset are asked, and not only those that are seen.
+    pub fn asks_all_facts(&self) -> bool {
+        self.recall_goes_on.unwrap_or_else(|| self.asks_all_unasked())
     }
 
     /// The traces that the controls describe, where they take so little that nobody needs to ask.
