@@ -12,7 +12,7 @@ use super::output::{AnalysisOutput, ResultOutput, save_spec};
 use crate::analysis::{AnalysisResult, AnalysisSpec, ModelEdit};
 use crate::experiment::{Experiment, FactSource, Library, Question, Written};
 use crate::facts::Fact;
-use crate::figure::{Looked, Record, program};
+use crate::figure::{Looked, Record};
 use crate::hub;
 use crate::tokens::{Bos, TokenizedPrompt};
 use crate::worker::Engine;
@@ -174,15 +174,8 @@ impl Inquiry {
     fn record(&self, spec: &AnalysisSpec, look: Looked) -> anyhow::Result<Record> {
         let info = &self.engine.info;
         let experiment = self.experiment(spec.clone()).to_json_as_meant(&self.library())?;
-        Ok(Record {
-            program: program(),
-            model: info.name.clone(),
-            weights_sha256: weights_sha256(info, &self.machine)?,
-            device: info.device.clone(),
-            experiment: serde_json::from_str(&experiment)?,
-            look,
-            charts: Vec::new(),
-            drawing_sha256: String::new(),
-        })
+        let hashes = weights_sha256(info, &self.machine)?;
+        let experiment = serde_json::from_str(&experiment)?;
+        Ok(Record::new(&info.name, hashes, &info.device, experiment, look))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use eframe::egui::{Context, Grid, Label, Response, Ui};
 
@@ -9,7 +10,7 @@ use super::command::Command;
 use super::dialogs::Purpose;
 use super::path_field::PathField;
 use super::widgets::{self, Choice};
-use crate::figure::{Caption, Export, Figure, FileFormat, PageWidth, Scale, Tokens};
+use crate::figure::{Caption, Export, Figure, FileFormat, PageWidth, Record, Scale, Tokens};
 use crate::whole_file;
 
 /// The dialog while it is open.
@@ -19,6 +20,12 @@ pub struct ExportDialog {
     figures: Vec<(String, Figure)>,
     rows: Rows,
     pub export: Export,
+
+    /// What the pictures of the figures carry; `None` while the weights are hashed.
+    records: Option<Vec<Option<Arc<Record>>>>,
+
+    /// The file that is written once they are there.
+    waiting: Option<PathBuf>,
 
     /// Where the figure goes. The ending says in which format.
     file: PathField,
@@ -51,18 +58,39 @@ impl ExportDialog {
         let file = PathField::new(dir, &proposed_name(&figures[chosen].1));
         let proposed = file.typed();
         let export = Export { scale, ..Export::default() };
-        Self { figures, rows: Rows::One(chosen), export, file, proposed }
+        let (rows, records, waiting) = (Rows::One(chosen), None, None);
+        Self { figures, rows, export, records, waiting, file, proposed }
     }
 
-    /// The figure that goes to one file.
+    /// Takes the records of the figures, and gives the file that waits for them.
+    pub fn record(&mut self, records: Vec<Option<Arc<Record>>>) -> Option<PathBuf> {
+        self.records = Some(records);
+        self.waiting.take()
+    }
+
+    /// Whether a file must wait for the records of its figures.
+    pub fn must_wait(&mut self, path: &Path) -> bool {
+        let is_picture = FileFormat::of(path).is_ok_and(|it| !it.has_numbers());
+        let waits = is_picture && self.records.is_none() && self.rows != Rows::OnOnePage;
+        self.waiting = waits.then(|| path.to_owned());
+        waits
+    }
+
+    /// What is exported of one of the figures. A page with two carries no record: it shows two results.
+    fn export_of(&self, nth: usize) -> Export {
+        let record = self.records.as_ref().and_then(|it| it.get(nth)?.clone());
+        Export { record, ..self.export.clone() }
+    }
+
+    /// The figure that goes to one file, and how.
     ///
     /// # Errors
     ///
     /// If each goes to a file of its own.
-    pub fn one_figure(&self) -> Result<Figure, String> {
+    pub fn one_figure(&self) -> Result<(Figure, Export), String> {
         match self.rows {
-            Rows::One(nth) => Ok(self.figures[nth].1.clone()),
-            Rows::OnOnePage => Ok(Figure::together(&self.figures)),
+            Rows::One(nth) => Ok((self.figures[nth].1.clone(), self.export_of(nth))),
+            Rows::OnOnePage => Ok((Figure::together(&self.figures), self.export.clone())),
             Rows::InFilesOfTheirOwn => {
                 Err("Two files cannot be copied; choose one, or both on one page".to_owned())
             }
@@ -70,19 +98,22 @@ impl ExportDialog {
     }
 
     /// The files that are written, and what goes to each.
-    fn files(&self, path: &Path) -> Vec<(PathBuf, Figure)> {
+    fn files(&self, path: &Path) -> Vec<(PathBuf, Figure, Export)> {
         match self.one_figure() {
-            Ok(figure) => vec![(path.to_owned(), figure)],
+            Ok((figure, export)) => vec![(path.to_owned(), figure, export)],
             Err(_) => {
-                let figures = self.figures.iter();
-                figures.map(|(name, it)| (path_of(path, name), it.clone())).collect()
+                let figures = self.figures.iter().enumerate();
+                let file = |(nth, (name, figure)): (usize, &(String, Figure))| {
+                    (path_of(path, name), figure.clone(), self.export_of(nth))
+                };
+                figures.map(file).collect()
             }
         }
     }
 
     /// A figure whose charts can be chosen from: all that are exported have the same.
     fn charts(&self) -> Vec<String> {
-        let figure = self.one_figure().unwrap_or_else(|_| self.figures[0].1.clone());
+        let figure = self.one_figure().map_or_else(|_| self.figures[0].1.clone(), |it| it.0);
         figure.charts.iter().map(|it| it.name().to_owned()).collect()
     }
 
@@ -112,8 +143,8 @@ impl ExportDialog {
         let invalid = |error: String| io::Error::new(io::ErrorKind::InvalidInput, error);
         let format = FileFormat::of(path).map_err(|error| invalid(error.to_string()))?;
         let mut files = Vec::new();
-        for (path, figure) in self.files(path) {
-            let bytes = format.bytes(&figure, &self.export);
+        for (path, figure, export) in self.files(path) {
+            let bytes = format.bytes(&figure, &export);
             files.push((path, bytes.map_err(|error| invalid(error.to_string()))?));
         }
         for (path, bytes) in &files {
@@ -124,7 +155,7 @@ impl ExportDialog {
 
     /// Whether the files may be written, as [`PathField::may_write`].
     fn may_write(&mut self, path: &Path) -> bool {
-        self.files(path).iter().all(|(path, _)| self.file.may_write(path))
+        self.files(path).iter().all(|(path, ..)| self.file.may_write(path))
     }
 
     /// Whose figures are exported. The proposed name follows.
@@ -256,7 +287,7 @@ pub fn export_ui(ctx: &Context, open: &mut Option<ExportDialog>, commands: &mut 
         });
         if dialog.rows == Rows::InFilesOfTheirOwn {
             let files = dialog.files(&dialog.path());
-            let names = files.iter().filter_map(|(it, _)| it.file_name());
+            let names = files.iter().filter_map(|(it, ..)| it.file_name());
             let names: Vec<String> = names.map(|it| it.to_string_lossy().into_owned()).collect();
             ui.weak(format!("Writes {}", names.join(" and ")));
         }

@@ -15,6 +15,7 @@ use crate::ui::pane::Pane;
 use crate::worker::{Adapter, DeviceChoice, adapters};
 
 pub mod app;
+mod asked;
 pub mod closing;
 pub mod command;
 mod completions;

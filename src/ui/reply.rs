@@ -9,6 +9,7 @@ use super::state::Mark;
 use crate::analysis::AnalysisResult;
 use crate::experiment::{Experiment, Written};
 use crate::facts::Dataset;
+use crate::figure::Record;
 #[cfg(feature = "hub")]
 use crate::hub::{Found, HubName};
 use crate::session::{DatasetIdentity, Present, Session};
@@ -52,6 +53,11 @@ pub enum Reply {
     SessionSaved {
         path: PathBuf,
         saved: Result<Box<Mark>, String>,
+    },
+    /// What the pictures of the figures in the export dialog carry. `nth`: which dialog.
+    Recorded {
+        nth: usize,
+        records: Result<Vec<Option<Record>>, String>,
     },
     /// What is not saved was kept, or could not be, after this long.
     Kept {

@@ -2,6 +2,7 @@
 
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
+use factscope::figure::carried;
 use factscope::ui::command::Command;
 use factscope::ui::pane::Pane;
 use factscope::ui::row::Row;
@@ -142,7 +143,7 @@ fn a_view_of_both_rows_exports_the_one_that_is_looked_at() {
     window.does(Command::Study(Pane::Knockout));
     window.wait("the knockout", |app| app.state.jobs.asked().next().is_none());
     let path = window.dir.path().join("a.json");
-    let mut export = |window: &mut Window| {
+    let export = |window: &mut Window| {
         window.does(Command::ExportOf(Pane::Knockout));
         window.does(Command::SaveFigureTo(path.clone()));
         std::fs::read_to_string(&path).unwrap()
@@ -150,4 +151,37 @@ fn a_view_of_both_rows_exports_the_one_that_is_looked_at() {
     let fact = export(&mut window);
     window.does(Command::LookAt(Row::Second));
     assert_ne!(export(&mut window), fact);
+}
+
+#[test]
+fn an_exported_picture_carries_what_it_was_made_of() {
+    let mut window = Window::open();
+    let path = window.dir.path().join("fig.svg");
+    let record_of = |window: &mut Window, pane| {
+        window.does(Command::ExportOf(pane));
+        window.does(Command::SaveFigureTo(path.clone()));
+        window.wait("the picture", |_| path.exists());
+        let (record, drawing) = carried(&std::fs::read(&path).unwrap()).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        assert!(record.is_of(&drawing));
+        record
+    };
+    let record = record_of(&mut window, Pane::Prediction);
+    assert_eq!(record.model, "tiny");
+    let hash = record.weights_sha256.values().next().unwrap();
+    assert_eq!(hash.len(), 64, "{hash}");
+    assert!(!record.charts.is_empty());
+    // What the view asks is what the record holds, with its dataset's hash.
+    let state = &window.harness.state().state;
+    let asked = state.experiment_text(Pane::Prediction).unwrap();
+    let asked: serde_json::Value = serde_json::from_str(&asked).unwrap();
+    assert_eq!(record.experiment, asked);
+
+    window.does(Command::Study(Pane::Steering));
+    window.does(Command::ApplyEdit(Pane::Steering));
+    window.wait("the change", |app| !app.state.edits.is_empty());
+    window.wait_for_predictions();
+    let changed = record_of(&mut window, Pane::Prediction);
+    assert_eq!(changed.experiment["edits"].as_array().unwrap().len(), 1);
+    assert_ne!(changed.charts, record.charts);
 }

@@ -73,24 +73,42 @@ struct Verified {
 
 impl Verify {
     pub fn run(&self, machine: &Machine) -> anyhow::Result<()> {
-        let verified = if self.figures.is_empty() {
-            kept(machine)?
-        } else {
-            let all = self.figures.iter().map(|it| self.picture(it, machine));
-            all.collect::<anyhow::Result<_>>()?
-        };
+        let verified =
+            if self.figures.is_empty() { self.kept(machine)? } else { self.pictures(machine)? };
         if self.json {
             print(&format!("{}\n", serde_json::to_string(&verified)?))?;
-        } else if self.figures.is_empty() {
-            let lines: String = verified.iter().map(Verified::to_line).collect();
-            print(&format!("{lines}{NOT_CHECKED}"))?;
-        } else {
-            print(&verified.iter().map(Verified::to_text).collect::<Vec<_>>().join("\n"))?;
         }
         let n_wrong = verified.iter().filter(|it| !it.agrees()).count();
         let n = verified.len();
         ensure!(n_wrong == 0, "{n_wrong} of {n} cannot be confirmed");
         Ok(())
+    }
+
+    fn pictures(&self, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
+        let mut all = Vec::new();
+        for path in &self.figures {
+            let verified = self.picture(path, machine)?;
+            self.say(|| verified.to_text())?;
+            all.push(verified);
+        }
+        Ok(all)
+    }
+
+    /// The numbers that are kept in the program.
+    fn kept(&self, machine: &Machine) -> anyhow::Result<Vec<Verified>> {
+        let mut all = Vec::new();
+        for Kept { command, record } in serde_json::from_str::<Vec<Kept>>(KEPT)? {
+            let verified = verified(command, &record, None, machine)?;
+            self.say(|| verified.to_line())?;
+            all.push(verified);
+        }
+        self.say(|| NOT_CHECKED.to_owned())?;
+        Ok(all)
+    }
+
+    /// Tells a person at once what was found; scripts read all of it at the end.
+    fn say(&self, text: impl FnOnce() -> String) -> anyhow::Result<()> {
+        if self.json { Ok(()) } else { print(&text()) }
     }
 
     fn picture(&self, path: &Path, machine: &Machine) -> anyhow::Result<Verified> {
@@ -101,12 +119,6 @@ impl Verify {
             .with_context(|| format!("what {} was made of cannot be asked again", named()))?;
         Ok(Verified { is_drawing_as_written: Some(record.is_of(&drawing)), ..verified })
     }
-}
-
-/// The numbers that are kept in the program.
-fn kept(machine: &Machine) -> anyhow::Result<Vec<Verified>> {
-    let kept: Vec<Kept> = serde_json::from_str(KEPT)?;
-    kept.into_iter().map(|it| verified(it.command, &it.record, None, machine)).collect()
 }
 
 /// Computes the numbers of a record anew. `of`: what the record is of. `model`: the one to ask in place of

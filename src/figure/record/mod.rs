@@ -8,7 +8,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::tidy::{Block, Values};
-use super::{Figure, Looked};
+use super::{Figure, Looked, program};
 
 mod carried;
 mod comparing;
@@ -59,6 +59,27 @@ pub struct Numbers {
 }
 
 impl Record {
+    /// Of a result, without its numbers, which are those of the charts that are written. `experiment`: as
+    /// `factscope run` reads it.
+    pub fn new(
+        model: &str,
+        weights_sha256: BTreeMap<String, String>,
+        device: &str,
+        experiment: Value,
+        look: Looked,
+    ) -> Self {
+        Self {
+            program: program(),
+            model: model.to_owned(),
+            weights_sha256,
+            device: device.to_owned(),
+            experiment,
+            look,
+            charts: Vec::new(),
+            drawing_sha256: String::new(),
+        }
+    }
+
     /// This record with the numbers that a figure shows.
     #[must_use]
     pub(super) fn of(&self, figure: &Figure) -> Self {

@@ -260,6 +260,7 @@ impl App {
             }
             Reply::Session { path, read } => self.session_read(&path, read, ctx),
             Reply::SessionSaved { path, saved } => self.session_saved(path, saved, ctx),
+            Reply::Recorded { nth, records } => self.recorded(nth, records),
             Reply::Kept { kept, took } => self.kept(kept, took),
             Reply::Weighed { result, n_bytes } => self.weighed(&result, n_bytes, ctx),
             Reply::Screenshot { path, saved } => {

@@ -116,6 +116,9 @@ pub struct App {
     /// The dialog in which a figure is exported, while it is open.
     export: Option<ExportDialog>,
 
+    /// How many such dialogs have been opened.
+    n_exports: usize,
+
     /// The dialog in which models are downloaded, while it is shown or something is downloaded.
     #[cfg(feature = "hub")]
     get_model: Option<GetModel>,
@@ -213,6 +216,7 @@ impl App {
             checking: [None, None],
             n_saving: 0,
             export: None,
+            n_exports: 0,
             #[cfg(feature = "hub")]
             get_model: None,
             #[cfg(feature = "hub")]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use eframe::egui::{self, ColorImage};
 use image::RgbImage;
@@ -9,11 +10,13 @@ use image::RgbImage;
 use super::App;
 use crate::experiment::quoted;
 use crate::figure::words::capitalized;
-use crate::figure::{Figure, FileFormat, Page, Scale, to_csv, to_image};
+use crate::figure::{Figure, FileFormat, Page, Record, Scale, to_csv, to_image};
+use crate::ui::asked::Asked;
 use crate::ui::command::Command;
 use crate::ui::dialogs::Purpose;
 use crate::ui::export::ExportDialog;
 use crate::ui::pane::Pane;
+use crate::ui::reply::Reply;
 use crate::ui::row::Row;
 use crate::whole_file;
 
@@ -29,8 +32,8 @@ impl App {
     /// Figures, tables and specs.
     pub(super) fn take_away(&mut self, command: Command, ctx: &egui::Context) {
         match command {
-            Command::Export(figure) => self.export_figure(&figure),
-            Command::ExportOf(pane) => self.export_of(pane),
+            Command::Export(figure) => self.export_figure(&figure, ctx),
+            Command::ExportOf(pane) => self.export_of(pane, ctx),
             Command::ChooseFigurePath => self.ask(Purpose::Figure, ctx),
             Command::SaveFigureTo(path) => self.save_figure(&path),
             Command::CopyExport => self.copy_export(ctx),
@@ -64,27 +67,36 @@ impl App {
     }
 
     /// Opens the dialog for what a view shows, which offers both rows.
-    fn export_of(&mut self, pane: Pane) {
+    fn export_of(&mut self, pane: Pane, ctx: &egui::Context) {
         let shown = self.state.shown_row(pane);
         let rows = self.views.figures_of(pane, &self.state);
         match rows.iter().position(|(row, _)| Some(*row) == shown) {
-            Some(chosen) => self.export(&rows, chosen),
+            Some(chosen) => self.export(Some(pane), &rows, chosen, ctx),
             None => self.nothing_to_save(pane),
         }
     }
 
     /// Opens the dialog for a figure, which offers that of the other row as well.
-    fn export_figure(&mut self, figure: &Arc<Figure>) {
+    fn export_figure(&mut self, figure: &Arc<Figure>, ctx: &egui::Context) {
         let shown = Pane::ALL.into_iter().filter(|pane| pane.has_results());
-        let rows = shown.map(|pane| self.views.figures_of(pane, &self.state)).find_map(|rows| {
+        let found = shown.into_iter().find_map(|pane| {
+            let rows = self.views.figures_of(pane, &self.state);
             let chosen = rows.iter().position(|(_, it)| is_about_the_same(it, figure))?;
-            Some((rows, chosen))
+            Some((Some(pane), rows, chosen))
         });
-        let (rows, chosen) = rows.unwrap_or_else(|| (vec![(Row::First, Arc::clone(figure))], 0));
-        self.export(&rows, chosen);
+        let alone = || (None, vec![(Row::First, Arc::clone(figure))], 0);
+        let (pane, rows, chosen) = found.unwrap_or_else(alone);
+        self.export(pane, &rows, chosen, ctx);
     }
 
-    fn export(&mut self, rows: &[(Row, Arc<Figure>)], chosen: usize) {
+    /// `pane`: the view that shows the figures, if each is of one result.
+    fn export(
+        &mut self,
+        pane: Option<Pane>,
+        rows: &[(Row, Arc<Figure>)],
+        chosen: usize,
+        ctx: &egui::Context,
+    ) {
         let figures = rows.iter().map(|(row, figure)| {
             let name = self.state.name_of(*row).to_owned();
             (name, self.signed(figure))
@@ -93,6 +105,39 @@ impl App {
         let scale = self.figure_scale();
         let dialog = ExportDialog::new(figures.collect(), chosen, dir.as_deref(), scale);
         self.export = Some(dialog);
+        let asked = rows.iter().map(|(row, _)| self.views.asked_of(pane?, *row, &self.state));
+        self.record(asked.collect(), ctx);
+    }
+
+    /// Makes the records of the figures in the dialog on a thread of its own, since weights of some
+    /// gigabytes take a while to hash.
+    fn record(&mut self, asked: Vec<Option<Asked>>, ctx: &egui::Context) {
+        self.n_exports += 1;
+        let (nth, ctx, replies) = (self.n_exports, ctx.clone(), self.replies.clone());
+        let thread = thread::Builder::new().name("record".to_owned()).spawn(move || {
+            let records = asked.iter().map(|it| it.as_ref().map(Asked::record).transpose());
+            let records = records.collect::<Result<Vec<_>, _>>();
+            // The window has closed: nobody to tell.
+            _ = replies.send(Reply::Recorded { nth, records });
+            ctx.request_repaint();
+        });
+        if let Err(error) = thread {
+            self.recorded(self.n_exports, Err(error.to_string()));
+        }
+    }
+
+    /// `nth`: the dialog that the records are for, which may have closed since.
+    pub(super) fn recorded(&mut self, nth: usize, records: Result<Vec<Option<Record>>, String>) {
+        let Some(dialog) = self.export.as_mut().filter(|_| nth == self.n_exports) else { return };
+        let records = records.unwrap_or_else(|error| {
+            self.state.error =
+                Some(format!("The picture cannot carry what it was made of: {error}"));
+            Vec::new()
+        });
+        let records = records.into_iter().map(|it| it.map(Arc::new));
+        if let Some(path) = dialog.record(records.collect()) {
+            self.save_figure(&path);
+        }
     }
 
     fn figure_scale(&self) -> Scale {
@@ -168,6 +213,11 @@ impl App {
     /// Writes the figure of the open dialog, which stays open with what is wrong if that fails.
     fn save_figure(&mut self, path: &Path) {
         let Some(dialog) = &mut self.export else { return };
+        if dialog.must_wait(path) {
+            self.state.notice =
+                Some("Hashing the model's weights, which the picture names…".to_owned());
+            return;
+        }
         self.state.preferences.figure_scale = dialog.export.scale.times();
         match dialog.save(path) {
             Ok(written) => {
@@ -186,7 +236,8 @@ impl App {
         let Some(dialog) = &mut self.export else { return };
         let path = dialog.path();
         let copied = FileFormat::of(&path).map_err(|error| capitalized(&error)).and_then(|it| {
-            let bytes = it.bytes(&dialog.one_figure()?, &dialog.export);
+            let (figure, export) = dialog.one_figure()?;
+            let bytes = it.bytes(&figure, &export);
             Ok((it, bytes.map_err(|error| capitalized(&error))?))
         });
         match copied {

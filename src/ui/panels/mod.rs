@@ -32,6 +32,7 @@ pub use facts_panel::{FactsView, focus_search, is_search_focused};
 
 pub use help::{Help, drop_hint_ui, help_ui};
 
+use super::asked::Asked;
 use super::command::Command;
 use super::pane::Pane;
 use super::row::Row;
@@ -40,7 +41,7 @@ use super::theme;
 use super::views::{Figures, LensChoice};
 use super::widgets::number::with_thousands;
 use super::workspace::Workspace;
-use crate::figure::{Effect, Figure, Look};
+use crate::figure::{Effect, Figure, Look, Looked};
 
 /// What views remember of how they look; what they show is in the state.
 #[derive(Debug, Default)]
@@ -82,6 +83,20 @@ impl Views {
         let mut figure = Figure::of(result, &look);
         settings.ranges.apply(&mut figure);
         Some(Arc::new(figure))
+    }
+
+    /// What the figure of a row in a view is of. `None` where no whole result of an open model is
+    /// behind it.
+    pub fn asked_of(&self, pane: Pane, row: Row, state: &State) -> Option<Asked> {
+        if state.stored.is_some() || !state.run(pane, row)?.is_done() {
+            return None;
+        }
+        Some(Asked {
+            info: Arc::clone(state.info_at(row)?),
+            experiment: state.experiment_at(pane, row)?,
+            dataset: state.facts.dataset.clone().map(Arc::new),
+            look: Looked::from(&self.look(pane, row, state)?),
+        })
     }
 
     /// How the results of a row are drawn in a view, on screen and in what is exported.

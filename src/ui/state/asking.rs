@@ -147,7 +147,11 @@ impl State {
 
     /// What a view asks, as an experiment. The text of the Spec view is no view's question.
     pub fn experiment(&self, pane: Pane) -> Option<Experiment> {
-        let row = self.shown_row(pane)?;
+        self.experiment_at(pane, self.shown_row(pane)?)
+    }
+
+    /// What a view asks about the prompt of a row, as an experiment.
+    pub fn experiment_at(&self, pane: Pane, row: Row) -> Option<Experiment> {
         let which = self.which(row);
         self.findings_at(row)?.prompt.as_ref().ok()?;
         Some(Experiment {

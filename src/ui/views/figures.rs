@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use eframe::egui::Id;
 
-use crate::analysis::{AnalysisResult, Metric};
-use crate::figure::{AttributionForm, Effect, Figure, LensForm, Look, Pick, Ranges};
+use crate::analysis::AnalysisResult;
+use crate::figure::{Figure, Look, Looked, Ranges};
 
 /// The figures of the last frames, one for each place.
 #[derive(Debug, Default)]
@@ -19,27 +19,9 @@ struct Made {
     place: Id,
     of: Arc<AnalysisResult>,
     with: Option<Arc<AnalysisResult>>,
-    looked_at: LookedAt,
+    looked_at: Looked,
     ranges: Ranges,
     figure: Arc<Figure>,
-}
-
-/// A [`Look`] that can be kept.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct LookedAt {
-    metric: Metric,
-    effect: Effect,
-    attribution: AttributionForm,
-    lens: LensForm,
-    pick: Pick,
-    planted: Option<usize>,
-}
-
-impl LookedAt {
-    fn new(look: &Look<'_>) -> Self {
-        let Look { metric, effect, attribution, lens, pick, planted, .. } = *look;
-        Self { metric, effect, attribution, lens, pick, planted }
-    }
 }
 
 impl Figures {
@@ -72,7 +54,7 @@ impl Figures {
         ranges: &Ranges,
         make: impl FnOnce() -> Result<Figure, E>,
     ) -> Result<Arc<Figure>, E> {
-        let looked_at = LookedAt::new(look);
+        let looked_at = Looked::from(look);
         let is_it = |it: &&Made| {
             it.place == place
                 && Arc::ptr_eq(&it.of, of)
