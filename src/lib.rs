@@ -25,6 +25,7 @@
 //! in sessions. A command of its own is a file in `cli/` and a line in its list of commands; to be asked
 //! in a view is a file in `ui/studies/` and a line in `for_each_view!` in `ui/pane.rs`.
 
+pub mod text_file;
 pub mod facts;
 pub mod tokens;
 pub mod intervention;

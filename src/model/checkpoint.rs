@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +18,7 @@ use super::tensor_names::{BUFFERS, LM_HEAD, TensorNames};
 use crate::builtin;
 use crate::hub;
 use crate::task::{Cancelled, Progress, TaskCtx};
+use crate::text_file;
 
 use file_bytes::{Bytes, SharedMap, decode};
 use layout::Layout;
@@ -119,7 +119,10 @@ impl Checkpoint {
         }
         let (text, path_of_config) = match (builtin, layout.config) {
             (Some(it), _) => (it.config.to_owned(), path.to_owned()),
-            (None, Some(path)) => (read_text(&path)?, path),
+            (None, Some(path)) => match read_json(&path) {
+                Ok(text) => (text, path),
+                Err(reason) => return Err(LoadError::Config { path, reason }),
+            },
             (None, None) => {
                 let held = files.iter().find_map(|it| layout.format.config(&it.bytes, &it.path));
                 (
@@ -329,7 +332,8 @@ impl Checkpoint {
             let plain = prefixes.iter().find_map(|it| tensor.name.strip_prefix(it));
             let plain = plain.unwrap_or(&tensor.name);
             let plain = if plain == LM_HEAD { unembedding } else { plain }.to_owned();
-            if BUFFERS.iter().any(|buffer| plain.ends_with(buffer)) {
+            let is_buffer = |name: &str| plain == name || plain.ends_with(&format!(".{name}"));
+            if BUFFERS.into_iter().any(is_buffer) {
                 continue;
             }
             let location = Location { file: self.files.len(), tensor };
@@ -365,6 +369,8 @@ impl Checkpoint {
     }
 }
 
-fn read_text(path: &Path) -> Result<String, LoadError> {
-    fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
+/// The text of a JSON file, with `null` for what only Python reads.
+fn read_json(path: &Path) -> Result<String, String> {
+    let text = text_file::read(path)?;
+    Ok(text_file::json(&text)?.into_owned())
 }

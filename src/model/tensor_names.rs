@@ -66,10 +66,11 @@ pub(super) enum MatrixLayout {
     OutFirst,
 }
 
-/// How the names of tensors begin that `transformers` and `trl` put on top of a language model: to
+/// How the names of tensors begin, beside those of a part called `…_head`, that `transformers` and `trl` put on
+/// top of a language model: to
 /// classify texts or tokens, to choose an answer, to find it in a text, to rate what is written; and
 /// before it, to see.
-pub(super) const HEADS: [&str; 9] = [
+pub(super) const HEADS: [&str; 11] = [
     "score.",
     "classifier.",
     "multiple_choice_head.",
@@ -77,6 +78,8 @@ pub(super) const HEADS: [&str; 9] = [
     "v_head.",
     "value_head.",
     "summary.",
+    "cls.",
+    "pooler.",
     "vision_tower.",
     "multi_modal_projector.",
 ];
@@ -86,13 +89,14 @@ pub(super) const HEADS: [&str; 9] = [
 pub(super) const LM_HEAD: &str = "lm_head.weight";
 
 /// How the names of buffers end that old checkpoints store: causal masks, the value of masked scores,
-/// and the angles of rotary positions.
-pub(super) const BUFFERS: [&str; 5] = [
-    ".attn.bias",
-    ".attn.masked_bias",
-    ".attention.bias",
-    ".attention.masked_bias",
-    ".rotary_emb.inv_freq",
+/// the angles of rotary positions, and the positions themselves.
+pub(super) const BUFFERS: [&str; 6] = [
+    "attn.bias",
+    "attn.masked_bias",
+    "attention.bias",
+    "attention.masked_bias",
+    "rotary_emb.inv_freq",
+    "position_ids",
 ];
 
 impl ModelConfig {

@@ -5,7 +5,6 @@
 //! `tokenization_utils_fast.py`, and `convert_slow_tokenizer.py`.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -19,6 +18,7 @@ use tokenizers::{
 
 use super::Bos;
 use super::tokenizer::{END_OF_TEXT, Ends, Tokenizer, TokenizerError, byte_level};
+use crate::text_file;
 
 /// How Qwen 2 cuts text into words.
 pub(super) const QWEN2_WORDS: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -46,9 +46,8 @@ impl Class {
         let named = [config, model].into_iter().find_map(|it| it.get("tokenizer_class")?.as_str());
         let model_type = model.get("model_type").and_then(Value::as_str);
         match (named.map(|it| it.strip_suffix("Fast").unwrap_or(it)), model_type) {
-            (Some("GPT2Tokenizer"), _) | (None, Some("gpt2" | "gptj" | "gpt_neo" | "opt")) => {
-                Self::Gpt2
-            }
+            (Some("GPT2Tokenizer" | "CodeGenTokenizer"), _)
+            | (None, Some("gpt2" | "gptj" | "gpt_neo" | "opt")) => Self::Gpt2,
             (Some("GPTNeoXTokenizer"), _) | (None, Some("gpt_neox" | "olmo" | "olmo2")) => {
                 Self::GptNeoX
             }
@@ -100,16 +99,18 @@ pub(super) fn read(dir: &Path) -> Result<Tokenizer, TokenizerError> {
     let model = object(&dir.join("config.json"))?;
     let class = Class::of(&config, &model);
     let (mut inner, blamed) = if json.is_file() {
-        let inner = HfTokenizer::from_bytes(text(&json)?);
+        let text = text(&json)?;
+        let text = text_file::json(&text).map_err(|error| unreadable(&json, &error))?;
+        let inner = HfTokenizer::from_bytes(&*text);
         (inner.map_err(|error| unreadable(&json, &error))?, &json)
     } else if vocab.is_file() && merges.is_file() {
         let entries =
-            serde_json::from_str(&text(&vocab)?).map_err(|error| unreadable(&vocab, &error))?;
+            text_file::from_json(&text(&vocab)?).map_err(|error| unreadable(&vocab, &error))?;
         let inner = byte_level(entries, &text(&merges)?)
             .and_then(|inner| if class == Class::Qwen2 { as_qwen2(inner) } else { Ok(inner) });
         (inner.map_err(|reason| unreadable(&merges, &reason))?, &merges)
     } else {
-        return Err(TokenizerError::Missing(dir.to_owned()));
+        return Err(missing(dir));
     };
     let failed = |error: &dyn ToString| unreadable(blamed, error);
 
@@ -146,7 +147,11 @@ fn add_tokens(
     for (role, token) in class.special() {
         roles.insert((*role).to_owned(), (*token).into());
     }
-    let is_role = |key: &str| SPECIAL.contains(&key) || key == "additional_special_tokens";
+    let is_role = |key: &str| {
+        SPECIAL.contains(&key)
+            || key == "additional_special_tokens"
+            || key == "extra_special_tokens"
+    };
     roles
         .extend(config.iter().filter(|(key, _)| is_role(key)).map(|(k, v)| (k.clone(), v.clone())));
     let listed = config.get("added_tokens_decoder").and_then(Value::as_object);
@@ -160,8 +165,12 @@ fn add_tokens(
         .filter(|(role, _)| SPECIAL.contains(&role.as_str()))
         .filter_map(|(role, it)| Some((role.clone(), one(it)?)))
         .collect();
-    let more = roles.get("additional_special_tokens").and_then(Value::as_array);
-    let more: Vec<AddedToken> = more.into_iter().flatten().filter_map(one).collect();
+    // Models that also see or hear name tokens of their own; a later release lists them.
+    let own = roles.get("extra_special_tokens");
+    let own = own.and_then(Value::as_object).into_iter().flat_map(Map::values);
+    let more = ["additional_special_tokens", "extra_special_tokens"];
+    let more = more.into_iter().filter_map(|it| roles.get(it)?.as_array()).flatten().chain(own);
+    let more: Vec<AddedToken> = more.filter_map(one).collect();
     let ordered = SPECIAL.iter().filter_map(|role| special.get(*role)).chain(&more);
     let is_special = |content: &str| ordered.clone().any(|it| it.content == content);
 
@@ -221,7 +230,19 @@ fn put_before(inner: &HfTokenizer) -> Result<Option<u32>, String> {
     };
     let (plain, whole) = (ids(false)?, ids(true)?);
     let n_before = (0..whole.len()).find(|&n| whole[n..].starts_with(&plain)).unwrap_or(0);
-    Ok(whole[..n_before].first().copied())
+    match whole[..n_before] {
+        [] => Ok(None),
+        [bos] => Ok(Some(bos)),
+        _ => Err(format!(
+            "it puts {n_before} tokens before each text, {}, where this program puts one; write a \
+             post-processor with one",
+            whole[..n_before]
+                .iter()
+                .map(|id| format!("“{}”", inner.id_to_token(*id).unwrap_or_default()))
+                .collect::<Vec<_>>()
+                .join(" ")
+        )),
+    }
 }
 
 /// A byte-level tokenizer that composes accents and cuts words as Qwen 2 does.
@@ -243,13 +264,26 @@ fn object(path: &Path) -> Result<Map<String, Value>, TokenizerError> {
     if !path.is_file() {
         return Ok(Map::new());
     }
-    serde_json::from_str(&text(path)?).map_err(|error| unreadable(path, &error))
+    let text = text_file::read(path).map_err(|error| unreadable(path, &error))?;
+    match text_file::from_json(&text).map_err(|error| unreadable(path, &error))? {
+        Value::Object(object) => Ok(object),
+        _ => Err(unreadable(path, &"it must hold fields in braces, as `{ \"bos_token\": … }`")),
+    }
 }
 
 fn text(path: &Path) -> Result<String, TokenizerError> {
-    fs::read_to_string(path).map_err(|error| unreadable(path, &error))
+    text_file::read_up_to(path, text_file::MOST_OF_VOCABULARY)
+        .map_err(|error| unreadable(path, &error))
 }
 
 fn unreadable(path: &Path, reason: &dyn ToString) -> TokenizerError {
     TokenizerError::Unreadable { path: path.to_owned(), reason: reason.to_string() }
+}
+
+/// Why a folder's tokenizer cannot be read: there is none, or it has another form.
+fn missing(dir: &Path) -> TokenizerError {
+    const OTHERS: [&str; 5] =
+        ["tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "vocab.txt", "vocab.bpe"];
+    let other = OTHERS.into_iter().find(|it| dir.join(it).is_file());
+    TokenizerError::Missing { dir: dir.to_owned(), other }
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokenizers::decoders::byte_level::ByteLevel;
 use tokenizers::models::bpe::{BPE, Vocab};
-use tokenizers::{AddedToken, PostProcessorWrapper, Tokenizer as HfTokenizer};
+use tokenizers::{AddedToken, ModelWrapper, PostProcessorWrapper, Tokenizer as HfTokenizer};
 
 use super::pieces::{Spelling, any_step, byte_characters, text_of_bytes, visible};
 use super::{Bos, folder, gguf};
@@ -64,8 +64,15 @@ pub struct Token {
 /// Why a tokenizer cannot be read or used.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
-    #[error("found neither `tokenizer.json` nor `vocab.json` with `merges.txt` in {0}")]
-    Missing(PathBuf),
+    #[error(
+        "found neither `tokenizer.json` nor `vocab.json` with `merges.txt`{} in {}",
+        other.map_or_else(String::new, |it| format!(
+            ", but `{it}`, which is not read; load it in Python with `AutoTokenizer` and save it as a \
+             fast tokenizer, which writes `tokenizer.json`,"
+        )),
+        dir.display()
+    )]
+    Missing { dir: PathBuf, other: Option<&'static str> },
 
     #[error("cannot read the tokenizer: {reason}: {path}")]
     Unreadable { path: PathBuf, reason: String },
@@ -156,6 +163,14 @@ impl Tokenizer {
         // A file may ask for padding or truncation, which would change the prompt.
         inner.with_padding(None);
         inner.with_truncation(None).map_err(|error| error.to_string())?;
+        // Merges that are left out at random are for training.
+        if let ModelWrapper::BPE(bpe) = inner.get_model()
+            && bpe.dropout.is_some()
+        {
+            let mut bpe = bpe.clone();
+            bpe.dropout = None;
+            inner.with_model(bpe);
+        }
         // The post-processor puts BOS before a text, which is done here, and trims offsets.
         inner.with_post_processor(None::<PostProcessorWrapper>);
         let added = inner.get_added_tokens_decoder().into_iter();
@@ -354,6 +369,10 @@ pub(super) fn byte_level(
 /// The pairs of tokens in the text of `merges.txt`, one a line. The first line may be a version
 /// comment.
 fn parse_merges(text: &str) -> Result<Vec<(String, String)>, String> {
+    const N_MERGES: usize = 1_000_000;
+    if text.lines().nth(N_MERGES).is_some() {
+        return Err(format!("it has more than {N_MERGES} lines, which no tokenizer has"));
+    }
     text.lines()
         .enumerate()
         .filter(|(n, line)| !(line.is_empty() || *n == 0 && line.starts_with("#version")))

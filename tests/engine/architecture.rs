@@ -9,16 +9,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room, and the rooms it may use. Their order is the direction of the data.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("builtin", &[]),
     ("gguf", &[]),
-    ("facts", &[]),
-    ("tokens", &["builtin", "gguf", "facts"]),
+    ("text_file", &[]),
+    ("facts", &["text_file"]),
+    ("tokens", &["builtin", "gguf", "text_file", "facts"]),
     ("intervention", &[]),
     ("task", &[]),
     ("whole_file", &[]),
     ("hub", &["task"]),
-    ("model", &["builtin", "gguf", "hub", "intervention", "task", "whole_file"]),
+    ("model", &["builtin", "gguf", "text_file", "hub", "intervention", "task", "whole_file"]),
     ("analysis", &["facts", "tokens", "intervention", "task", "model"]),
     ("noise_file", &["analysis"]),
     // Results as charts, for the window and for files.

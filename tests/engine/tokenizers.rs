@@ -207,3 +207,65 @@ fn a_token_without_a_row_is_refused_where_it_is_used() {
         .map(|it| substitutes(&tokenizer, &fact, Bos::Off, it.iter().copied()).unwrap());
     assert_eq!(all, readable);
 }
+
+/// A copy of a folder with other text in some files.
+fn with_files(name: &str, files: &[(&str, String)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(folder(name)).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, dir.path().join(path.file_name().unwrap())).unwrap();
+    }
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+/// The `tokenizer.json` of a folder with another value of a field.
+fn json_with(name: &str, field: &str, value: serde_json::Value) -> (&'static str, String) {
+    let text = fs::read_to_string(folder(name).join("tokenizer.json")).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    *json.pointer_mut(field).unwrap() = value;
+    ("tokenizer.json", json.to_string())
+}
+
+/// Merges that are left out at random are for training; `transformers` gives other ids each time.
+#[test]
+fn a_text_has_the_same_ids_each_time() {
+    let dir = with_files("gpt2-start", &[json_with("gpt2-start", "/model/dropout", 0.5.into())]);
+    let tokenizer = Tokenizer::from_dir(dir.path()).unwrap();
+    check_cases(&tokenizer, "gpt2-start");
+}
+
+#[test]
+fn tokens_of_a_model_that_also_sees_are_found_in_a_text() {
+    let plain = open("gpt2-bare");
+    for extra in [r#"{"image_token": "<image>"}"#, r#"["<image>"]"#] {
+        let config =
+            format!(r#"{{"tokenizer_class": "GPT2Tokenizer", "extra_special_tokens": {extra}}}"#);
+        let dir = with_files("gpt2-bare", &[("tokenizer_config.json", config)]);
+        let tokenizer = Tokenizer::from_dir(dir.path()).unwrap();
+        let n_plain = plain.n_vocab() as u32;
+        assert_eq!(ids(&tokenizer, "<image>"), [n_plain]);
+        assert_eq!(ids(&tokenizer, "no image"), ids(&plain, "no image"));
+    }
+}
+
+#[test]
+fn a_tokenizer_that_is_not_understood_says_so() {
+    let special = |id: &str| serde_json::json!({"SpecialToken": {"id": id, "type_id": 0}});
+    let text = |id: &str| serde_json::json!({"Sequence": {"id": id, "type_id": 0}});
+    let end = "<|endoftext|>";
+    let ids: Vec<u32> = ids(&open("gpt2-start"), end);
+    let twice = serde_json::json!({"type": "TemplateProcessing",
+        "single": [special(end), special(end), text("A")], "pair": [text("A"), text("B")],
+        "special_tokens": {end: {"id": end, "ids": ids, "tokens": [end]}}});
+    let dir = with_files("gpt2-start", &[json_with("gpt2-start", "/post_processor", twice)]);
+    let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("puts 2 tokens before each text"), "{error}");
+
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("tokenizer.model"), "x").unwrap();
+    let error = Tokenizer::from_dir(dir.path()).unwrap_err().to_string();
+    assert!(error.contains("`tokenizer.model`") && error.contains("AutoTokenizer"), "{error}");
+}

@@ -57,7 +57,13 @@ impl Checkpoint {
         for (name, found) in &self.tensors {
             let (tensor, path) = (found.tensor.in_file().to_owned(), path_of(found));
             if !expected.contains(name) {
-                let fault = "is not part of a model of this configuration".to_owned();
+                let fault = if name.contains(".lora_") {
+                    "belongs to an adapter (LoRA); put it into the model with `merge_and_unload()` and \
+                     save that"
+                } else {
+                    "is not part of a model of this configuration"
+                };
+                let fault = fault.to_owned();
                 return Err(LoadError::Tensor { tensor, fault, path });
             }
             if let other @ NumberType::Other(_) = found.tensor.dtype {
@@ -69,7 +75,12 @@ impl Checkpoint {
 
     /// Takes out the heads of models that do more than go on with a text.
     fn leave_out_heads(&mut self) {
-        let is_head = |name: &str| HEADS.iter().any(|head| name.starts_with(head));
+        let is_head = |name: &str| {
+            let part = name.split('.').next().unwrap_or_default();
+            let is_named =
+                (part.ends_with("_head") || part.ends_with("_heads")) && part != "lm_head";
+            is_named || HEADS.iter().any(|head| name.starts_with(head))
+        };
         let (heads, rest) =
             mem::take(&mut self.tensors).into_iter().partition(|(name, _)| is_head(name));
         self.tensors = rest;

@@ -32,8 +32,8 @@ pub enum LoadError {
     #[error("cannot use the model's configuration: {reason}: {path}")]
     Config { path: PathBuf, reason: String },
 
-    #[error("there are no weights, none of {names}: {dir}")]
-    NoWeights { dir: PathBuf, names: String },
+    #[error("there are no weights, none of {names}{hint}: {dir}")]
+    NoWeights { dir: PathBuf, names: String, hint: String },
 
     #[error("cannot read the file: {source}: {path}")]
     Read { path: PathBuf, source: io::Error },

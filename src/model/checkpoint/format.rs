@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::stored::{Fault, StoredTensor};
 use super::{LoadError, gguf, pytorch, safetensors};
+use crate::text_file;
 
 /// The format of a weight file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,30 +94,45 @@ impl Format {
 
     /// What a file is whose name says that it holds weights, and what to do about it.
     fn other_content(self, bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+        if let Some(other) = text_file::something_else(bytes) {
+            return Some(other);
+        }
         let text = bytes.trim_ascii_start();
-        let starts = |what: &str| {
-            text.get(..what.len()).is_some_and(|it| it.eq_ignore_ascii_case(what.as_bytes()))
-        };
-        Some(if bytes.is_empty() {
-            ("an empty file", "download it again")
-        } else if starts("version https://git-lfs") {
-            ("a Git LFS pointer", "run `git lfs pull` in the folder, or download the file itself")
-        } else if starts("<!doctype") || starts("<html") || starts("<?xml") || starts("<head") {
-            (
-                "a web page",
-                "download the file itself, by its link “download” or with `huggingface-cli`",
-            )
-        } else if starts("{") || starts("[") {
+        let starts = |what: &[u8]| text.starts_with(what);
+        let holds = |what: &[u8]| bytes.windows(what.len()).take(1 << 16).any(|it| it == what);
+        // A safetensors file begins with the size of its header, which has bytes of any kind.
+        let is_sized = self == Self::Safetensors && bytes.get(4..8) == Some(&[0; 4]);
+        if is_sized {
+            return None;
+        }
+        Some(if starts(b"{") || starts(b"[") {
             ("a text in JSON, such as a server's answer", "download the file itself")
-        } else if self != Self::Gguf && starts("GGUF") {
+        } else if self != Self::Gguf && starts(b"GGUF") {
             ("a GGUF file", "let its name end in `.gguf` and open the file itself")
-        } else if self != Self::PyTorch && (starts("PK") || bytes.starts_with(b"\x80\x02")) {
+        } else if starts(b"PK") && (holds(b".npy") || holds(b"arr_0")) {
+            ("an archive of numpy's arrays", SAVE)
+        } else if self != Self::PyTorch && starts(b"PK") && holds(b"data.pkl") {
             ("a file of PyTorch", "call it `pytorch_model.bin`")
+        } else if self != Self::PyTorch && starts(b"PK") {
+            ("a zip archive", "unpack it; if PyTorch has written it, call it `pytorch_model.bin`")
+        } else if self != Self::PyTorch && bytes.starts_with(b"\x80\x02") {
+            ("a file of PyTorch", "call it `pytorch_model.bin`")
+        } else if matches!(bytes, [0x80, 3..=5, ..]) {
+            ("a Python pickle, which could run code", SAVE)
+        } else if matches!(bytes, [0x80..=0x8f | 0xde | 0xdf, 0xa0..=0xbf | 0xd9, ..]) {
+            ("a file in MessagePack, as Flax writes it", SAVE)
+        } else if matches!(bytes, [8, 1..=12, 18 | 58, ..]) {
+            ("a model for ONNX", SAVE)
+        } else if bytes.iter().take(64).all(|it| it.is_ascii_graphic() || it.is_ascii_whitespace())
+        {
+            ("a text", "download the file itself")
         } else {
             return None;
         })
     }
 }
+
+const SAVE: &str = "load the model in Python and save it with `model.save_pretrained(folder)`";
 
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

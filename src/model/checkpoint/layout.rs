@@ -2,11 +2,16 @@
 //! file, or files that are part of the program.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Format, LoadError, read_text};
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::{Format, LoadError};
 use crate::builtin;
+use crate::text_file;
 
 /// The files of a model.
 #[derive(Debug)]
@@ -92,7 +97,8 @@ impl Layout {
             .iter()
             .flat_map(|(it, _)| [format!("`{it}`"), format!("`{it}{INDEX}`")])
             .collect();
-        Err(LoadError::NoWeights { names: names.join(", "), dir: dir.to_owned() })
+        let hint = hint(dir).map_or_else(String::new, |it| format!(", but {it}"));
+        Err(LoadError::NoWeights { names: names.join(", "), hint, dir: dir.to_owned() })
     }
 
     fn config_of(dir: &Path) -> Result<PathBuf, LoadError> {
@@ -113,18 +119,28 @@ impl Layout {
     /// The shards that an index names.
     fn of_index(dir: &Path, format: Format, index: PathBuf) -> Result<Self, LoadError> {
         let invalid = |reason: String| LoadError::Index { path: index.clone(), reason };
-        let json: serde_json::Value = serde_json::from_str(&read_text(&index)?)
-            .map_err(|error| invalid(error.to_string()))?;
-        let map = json["weight_map"]
-            .as_object()
-            .ok_or_else(|| invalid("it has no `weight_map`".into()))?;
+        let text = text_file::read_up_to(&index, text_file::MOST_OF_VOCABULARY).map_err(invalid)?;
+        let text = text_file::json(&text).map_err(invalid)?;
+        let Ok(Index { weight_map }) = serde_json::from_str(&text) else {
+            let reason = "its `weight_map` does not say the file of each tensor";
+            return Err(invalid(reason.to_owned()));
+        };
+        let map = weight_map.ok_or_else(|| invalid("it has no `weight_map`".into()))?;
+        if map.is_empty() {
+            let shards = shards(dir);
+            let hint = match shards.first() {
+                Some(first) => format!(", though there is `{first}`"),
+                None => String::new(),
+            };
+            return Err(invalid(format!("it names no tensors{hint}; download the index again")));
+        }
         let mut files = BTreeMap::new();
         let mut file_of = BTreeMap::new();
-        for (tensor, name) in map {
-            let name = name.as_str();
+        for (tensor, Name(name)) in map {
             let name = name.ok_or_else(|| invalid(format!("it names no file for `{tensor}`")))?;
-            file_of.insert(tensor.clone(), dir.join(name));
-            files.insert(dir.join(name), name);
+            let path = dir.join(&name);
+            file_of.insert(tensor, path.clone());
+            files.insert(path, name);
         }
         if let Some((_, name)) = files.iter().find(|(path, _)| !path.is_file()) {
             let reason = format!("it names the file `{name}`, which is not there; get it again");
@@ -134,4 +150,122 @@ impl Layout {
         let config = Some(dir.join(CONFIG));
         Ok(Self { config, format, files, list: index, index: Some(file_of) })
     }
+}
+
+/// What an index says that is of use here.
+#[derive(Deserialize)]
+struct Index {
+    /// The file of each tensor.
+    weight_map: Option<BTreeMap<String, Name>>,
+}
+
+/// The name of a file. `None` for another value, of which nothing is kept.
+struct Name(Option<String>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfAny;
+
+        impl<'de> Visitor<'de> for OfAny {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the name of a file")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+                Ok(Name(Some(name.to_owned())))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Name, E> {
+                Ok(Name(None))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Name, E> {
+                Ok(Name(None))
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Name, E> {
+                Ok(Name(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Name, E> {
+                Ok(Name(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Name, E> {
+                Ok(Name(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Name, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Name(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Name, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Name(None))
+            }
+        }
+
+        deserializer.deserialize_any(OfAny)
+    }
+}
+
+/// The names of all files in a folder, in order.
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.map(|it| it.file_name().to_string_lossy().into_owned()).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The files that are called as parts of one model.
+fn shards(dir: &Path) -> Vec<String> {
+    let mut names = names(dir);
+    let is_shard = |it: &str| it.contains("-of-") && Format::of(Path::new(it)).is_some();
+    names.retain(|it| is_shard(it));
+    names
+}
+
+/// Weights in another form that the folder has, or parts of some, and what to do about them.
+fn hint(dir: &Path) -> Option<String> {
+    const OTHERS: &[(&str, &str)] = &[
+        (".h5", "TensorFlow's weights"),
+        (".msgpack", "Flax' weights"),
+        (".ot", "weights for Rust's `tch`"),
+        (".onnx", "a model for ONNX"),
+        (".tflite", "a model for TensorFlow Lite"),
+        (".ckpt.index", "TensorFlow's weights"),
+        (".npz", "weights of numpy's"),
+    ];
+    const UNFINISHED: &[&str] = &[".part", ".incomplete", ".crdownload", ".aria2", ".tmp"];
+    const BESIDE: &[&str] = &["optimizer", "training_args", "scheduler", "rng_state", "openvino"];
+    let names = names(dir);
+    let ends = |ending: &str| names.iter().find(|it| it.ends_with(ending));
+    if let Some(name) = UNFINISHED.iter().find_map(|it| ends(it)) {
+        return Some(format!("`{name}`, a download that did not end; download it again"));
+    }
+    if let Some(name) = names.iter().find(|it| it.starts_with("adapter_model.")) {
+        return Some(format!(
+            "`{name}`, an adapter; put it into its model with `merge_and_unload()` and save that"
+        ));
+    }
+    if let Some(name) = shards(dir).first() {
+        return Some(format!(
+            "`{name}`, a part of the weights; download the index as well, whose name ends in `{INDEX}`"
+        ));
+    }
+    let is_weights = |it: &&String| {
+        Format::of(Path::new(it)).is_some() && !BESIDE.iter().any(|other| it.starts_with(other))
+    };
+    if let Some(name) = names.iter().find(is_weights) {
+        return Some(format!("`{name}`; open that file itself"));
+    }
+    let (name, what) = OTHERS.iter().find_map(|(ending, what)| Some((ends(ending)?, what)))?;
+    Some(format!(
+        "`{name}`, {what}, which this program does not read; load the model in Python and save it with \
+         `model.save_pretrained(folder)`"
+    ))
 }

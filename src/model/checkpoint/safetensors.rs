@@ -6,6 +6,7 @@ use super::stored::{Fault, NumberType, Order, StoredTensor};
 
 /// Reads where each tensor is, in the order of their names.
 pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<StoredTensor>, Fault> {
+    check_header(bytes)?;
     let (header_len, metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| fault(&error, bytes))?;
     let data_start = 8 + header_len;
@@ -24,6 +25,23 @@ pub(super) fn tensors(bytes: &[u8]) -> Result<Vec<StoredTensor>, Fault> {
         .collect();
     tensors.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(tensors)
+}
+
+/// Refuses a header of millions of numbers, which would take forty times its size in memory. A tensor has
+/// eight bytes and more for each of its values.
+fn check_header(bytes: &[u8]) -> Result<(), Fault> {
+    const N_VALUES: usize = 100_000;
+    // The reader takes none that is larger.
+    const MOST: u64 = 100_000_000;
+    let Some((size, rest)) = bytes.split_first_chunk::<8>() else { return Ok(()) };
+    let size = u64::from_le_bytes(*size).min(MOST) as usize;
+    let header = rest.get(..size).unwrap_or_default();
+    let n_values = header.iter().filter(|it| **it == b',').count();
+    if n_values > N_VALUES + header.len() / 8 {
+        let reason = "its header has more numbers than tensors need";
+        return Err(Fault::invalid(format!("{reason}; copy or download the file again")));
+    }
+    Ok(())
 }
 
 fn number_type(dtype: Dtype) -> NumberType {

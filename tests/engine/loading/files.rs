@@ -2,15 +2,17 @@
 
 use std::fs;
 
+use factscope::model::Checkpoint;
 use factscope::task::TaskCtx;
+use factscope::tokens::Tokenizer;
 use factscope::worker::{DeviceChoice, Engine};
 use safetensors::tensor::{SafeTensors, TensorView};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
-    INDEX, WEIGHTS, check_refused, check_says, copy_of, logits_of, read_tensors, with_file,
-    without_file, write_tensors,
+    INDEX, Tensor, WEIGHTS, check_refused, check_says, copy_of, logits_of, read_tensors, with_file,
+    with_tensors, without_file, write_tensors,
 };
 use crate::support::{assert_close, fixture};
 
@@ -109,7 +111,7 @@ fn shards_are_found_through_their_index_or_missed() {
     check_refused(dir.path(), &[INDEX]);
     check_refused(broken(|index| *index = json!({})).path(), &[INDEX, "weight_map"]);
     check_refused(broken(|index| index["weight_map"] = json!([1])).path(), &[INDEX, "weight_map"]);
-    check_refused(broken(|index| index["weight_map"] = json!({})).path(), &[INDEX, "missing"]);
+    check_refused(broken(|index| index["weight_map"] = json!({})).path(), &[INDEX, "no tensors"]);
     let no_name = broken(|index| index["weight_map"]["h.0.ln_1.bias"] = json!(2));
     check_refused(no_name.path(), &[INDEX, "`h.0.ln_1.bias`", "no file"]);
 }
@@ -169,12 +171,100 @@ fn what_was_downloaded_in_place_of_weights_is_named() {
         ("", "an empty file"),
         ("\n<!DOCTYPE html><html><head><title>Not found</title>", "a web page"),
         ("<html>503</html>", "a web page"),
-        ("{\"error\":\"Repository not found\"}", "JSON"),
+        ("{\"error\":\"Repository not found\"}", "what a server answered"),
+        ("[1, 2]", "JSON"),
+        ("404: Not Found", "what a server answered"),
+        ("Please log in first", "a text"),
+        ("<!-- page --><!doctype html>", "a web page"),
         ("GGUF\u{3}\0\0\0", "a GGUF file"),
-        ("PK\u{3}\u{4}", "a file of PyTorch"),
+        ("PK\u{3}\u{4}archive/data.pkl", "a file of PyTorch"),
+        ("PK\u{3}\u{4}arr_0.npy", "numpy's arrays"),
+        ("PK\u{3}\u{4}", "a zip archive"),
     ] {
         let dir = copy_of("tiny");
         fs::write(dir.path().join(WEIGHTS), content).unwrap();
         check_refused(dir.path(), &[says, "not the weights", WEIGHTS]);
+    }
+}
+
+#[test]
+fn weights_in_another_form_are_named_with_what_to_do() {
+    for (name, says) in [
+        ("tf_model.h5", "TensorFlow's weights"),
+        ("flax_model.msgpack", "Flax' weights"),
+        ("model.onnx", "ONNX"),
+        ("gpt2.bin", "open that file itself"),
+        ("model.fp16.safetensors", "open that file itself"),
+        ("model-00001-of-00002.safetensors", "download the index"),
+        ("pytorch_model-00001-of-00002.bin", "download the index"),
+        ("model.safetensors.incomplete", "did not end"),
+        ("adapter_model.safetensors", "an adapter"),
+    ] {
+        let dir = without_file(WEIGHTS);
+        fs::write(dir.path().join(name), "x").unwrap();
+        check_refused(dir.path(), &["no weights", name, says]);
+    }
+    // What a trainer leaves beside weights is none.
+    let dir = without_file(WEIGHTS);
+    fs::write(dir.path().join("optimizer.pt"), "x").unwrap();
+    let error = Checkpoint::open(dir.path()).unwrap_err().to_string();
+    assert!(!error.contains("optimizer"), "{error}");
+}
+
+#[test]
+fn files_of_text_beside_the_weights_are_told_for_what_they_are() {
+    for (content, says) in [
+        (
+            &b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 7\n"[..],
+            "Git LFS pointer",
+        ),
+        (b"<!DOCTYPE html><html>", "a web page"),
+        (b"Entry not found", "a server answered"),
+        (b" \n", "an empty file"),
+        (b"\xff\xfe{\0}\0", "UTF-16"),
+        (b"{\"a\": \"\xe9\"}", "not UTF-8 text from byte 7"),
+        (b"{\"n_layer\": 2,\n n_head: 3}", "line 2, character 2"),
+    ] {
+        for name in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
+            let dir = with_file(name, content);
+            let error = match name {
+                "config.json" => Checkpoint::open(dir.path()).unwrap_err().to_string(),
+                _ => Tokenizer::from_dir(dir.path()).unwrap_err().to_string(),
+            };
+            check_says(dir.path(), &error, &[says, name]);
+        }
+    }
+    // Windows puts a mark before text, and Python writes `NaN`.
+    for name in ["config.json", "tokenizer.json"] {
+        let text = fs::read_to_string(fixture("tiny").join(name)).unwrap();
+        let text = text.replacen('{', "{\"unused\": [NaN, -Infinity],", 1);
+        let dir = with_file(name, format!("\u{feff}{text}").as_bytes());
+        match name {
+            "config.json" => drop(Checkpoint::open(dir.path()).unwrap()),
+            // The crate allows no other fields here, and says so itself.
+            _ => {
+                assert!(!Tokenizer::from_dir(dir.path()).unwrap_err().to_string().contains("JSON"))
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_that_are_no_part_of_the_model_are_left_out_and_adapters_named() {
+    for name in ["reward_head.weight", "mc_head.weight", "critic_head.0.bias", "cls.weight"] {
+        let dir = with_tensors(|tensors| tensors.push(Tensor::f32(name, &[2], &[0.0; 2])));
+        assert_eq!(Checkpoint::open(dir.path()).unwrap().left_out(), [name]);
+    }
+    for name in ["rotary_emb.inv_freq", "position_ids", "h.0.attn.bias"] {
+        let dir = with_tensors(|tensors| tensors.push(Tensor::f32(name, &[2], &[0.0; 2])));
+        assert!(Checkpoint::open(dir.path()).unwrap().left_out().is_empty(), "{name}");
+    }
+    for (name, says) in [
+        ("h.0.attn.c_attn.lora_A.weight", "adapter"),
+        ("lm_head.bias", "not part of a model"),
+        ("head.weight", "not part of a model"),
+    ] {
+        let dir = with_tensors(|tensors| tensors.push(Tensor::f32(name, &[2], &[0.0; 2])));
+        check_refused(dir.path(), &[name, says]);
     }
 }

@@ -1,0 +1,60 @@
+//! Where a text is no JSON, in words for people who did not write a parser.
+
+use std::fmt;
+
+/// Where a text is no JSON, and why as far as that can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misread {
+    line: u64,
+    column: usize,
+    reason: String,
+}
+
+/// How much of the text is shown.
+const N_SHOWN: usize = 24;
+
+impl Misread {
+    /// `first_line`: the line in the file of the text's first.
+    pub fn new(text: &str, error: &serde_json::Error, first_line: u64) -> Self {
+        let nth = error.line().saturating_sub(1);
+        let line = text.split('\n').nth(nth).unwrap_or_default();
+        // The parser counts bytes, and people characters.
+        let mut at = error.column().saturating_sub(1).min(line.len());
+        while !line.is_char_boundary(at) {
+            at -= 1;
+        }
+        let column = line[..at].chars().count() + 1;
+        let rest = &line[at..];
+        let near: String = rest.chars().take(N_SHOWN).collect();
+        let hint = match rest.chars().next() {
+            _ if error.is_eof() => "; the file ends too early, as if it were cut off",
+            Some('\'') => "; this is how Python prints, write it with `json.dump`",
+            Some('/' | '#') => "; JSON has no comments, take them out",
+            Some(']' | '}') if line[..at].trim_end().ends_with(',') => {
+                "; take the comma before it away"
+            }
+            Some(c) if c.is_control() => {
+                "; write a tab within quotation marks as `\\t`, a line end as `\\n`"
+            }
+            Some(c) if c.is_alphabetic() || c == '_' => "; names and texts need quotation marks",
+            Some('“' | '”' | '„') => "; use straight quotation marks",
+            _ if error.to_string().starts_with("recursion") => "; its lists are too deep",
+            _ => "",
+        };
+        let shown =
+            if near.trim().is_empty() { String::new() } else { format!(" at “{near}”") };
+        let reason = if error.is_eof() { hint.to_owned() } else { shown + hint };
+        Self { line: first_line + nth as u64, column, reason }
+    }
+
+    /// The fault, for a message that names the line.
+    pub fn in_line(&self) -> String {
+        format!("not valid JSON from character {} on{}", self.column, self.reason)
+    }
+}
+
+impl fmt::Display for Misread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, character {}{}", self.line, self.column, self.reason)
+    }
+}
