@@ -69,7 +69,7 @@ impl Session {
         let invalid = |reason: String| SessionError::Invalid { path: path.to_owned(), reason };
         let reader = io::BufReader::new(ZlibDecoder::new(data).take(MAX_BYTES));
         let session: Self =
-            ciborium::from_reader(reader).map_err(|error| invalid(error.to_string()))?;
+            ciborium::from_reader(reader).map_err(|error| invalid(in_words(&error)))?;
         session.check().map_err(invalid)?;
         Ok(session)
     }
@@ -95,6 +95,17 @@ impl Session {
         bytes.extend(Sha256::digest(&data));
         bytes.extend(data);
         Ok(bytes)
+    }
+}
+
+/// What is wrong with data whose hash is right.
+fn in_words(error: &ciborium::de::Error<io::Error>) -> String {
+    match error {
+        ciborium::de::Error::Semantic(_, reason) => {
+            reason.replace("missing field", "it lacks the field")
+        }
+        ciborium::de::Error::Syntax(at) => format!("its data are not valid from byte {at} on"),
+        other => other.to_string(),
     }
 }
 
